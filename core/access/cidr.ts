@@ -1,0 +1,74 @@
+/**
+ * Addresses and ranges, strictly. `ipaddr.js` knows the formats; the rules on top are ours: one
+ * spelling for an address, and no range that means something else than it says.
+ *
+ * @module
+ */
+import ipaddr from 'ipaddr.js'
+import { badRequest } from '../errors.ts'
+
+type Address = ipaddr.IPv4 | ipaddr.IPv6
+
+export interface Range {
+  address: Address
+  prefix: number
+}
+
+// The well-known NAT64 prefix (RFC 6052 section 2.1): what is behind it is an IPv4 client.
+const NAT64 = ipaddr.IPv6.parseCIDR('64:ff9b::/96')
+
+/**
+ * Parses an address. IPv4 that is mapped into IPv6, or behind NAT64, becomes that IPv4.
+ *
+ * @param text Hostile input.
+ * @returns `null` for shorthand (`127.1`), leading zeros, zone ids, and what is no address.
+ */
+export function parseAddress(text: string): Address | null {
+  if (ipaddr.IPv4.isValidFourPartDecimal(text)) return ipaddr.IPv4.parse(text)
+  if (!/^[0-9A-Fa-f:.]{2,45}$/.test(text) || !ipaddr.IPv6.isValid(text)) return null
+  const address = ipaddr.IPv6.parse(text)
+  if (address.isIPv4MappedAddress()) return address.toIPv4Address()
+  if (address.match(NAT64)) return new ipaddr.IPv4(address.toByteArray().slice(12))
+  return address
+}
+
+/** Writes an address in its one canonical form (RFC 5952), or returns `null` when it is none. */
+export function canonicalAddress(text: string): string | null {
+  return parseAddress(text)?.toString() ?? null
+}
+
+/**
+ * Parses a range such as `192.168.0.0/16`, or a single address.
+ *
+ * @throws {PosternError} `bad_request` when it is no range, or has host bits set, as
+ *   `192.168.1.0/16` has: the message then names the range that was perhaps meant.
+ */
+export function parseRange(text: string, field = 'range'): Range {
+  const [base = '', bits, ...rest] = text.split('/')
+  const address = parseAddress(base)
+  const width = address?.kind() === 'ipv4' ? 32 : 128
+  const prefix = bits === undefined ? width : Number(bits)
+  const wellFormed = rest.length === 0 && (bits === undefined || /^(?:0|[1-9][0-9]{0,2})$/.test(bits))
+  if (address === null || !wellFormed || prefix > width) {
+    throw badRequest(field, 'Range must be an address, "/" and a prefix length')
+  }
+  const first = network(address, prefix)
+  if (first.toString() !== address.toString()) {
+    throw badRequest(field, `Range has host bits set; ${first.toString()}/${prefix} has none`)
+  }
+  return { address, prefix }
+}
+
+/** Whether a range holds an address. An address that cannot be read is in no range. */
+export function inRange(text: string, { address, prefix }: Range): boolean {
+  const client = parseAddress(text)
+  return client !== null && client.kind() === address.kind() && client.match(address, prefix)
+}
+
+function network(address: Address, prefix: number): Address {
+  const bytes = address.toByteArray().map((byte, i) => {
+    const kept = Math.min(8, Math.max(0, prefix - 8 * i))
+    return byte & (0xff00 >> kept) & 0xff
+  })
+  return ipaddr.fromByteArray(bytes)
+}

@@ -1,0 +1,125 @@
+import type { Sql } from '../sql.ts'
+import type { Rule } from './policy.ts'
+
+export type PrincipalKind = 'user' | 'service'
+
+export interface Principal {
+  id: string
+  kind: PrincipalKind
+  createdAt: number
+  disabledAt: number | null
+}
+
+/** A token's row: never the token, nor the hash that finds it. */
+export interface TokenRow {
+  /** An id that is safe to show and to log. */
+  accessor: string
+  principal: string
+  label: string
+  createdAt: number
+  createdBy: string
+  expiresAt: number | null
+  revokedAt: number | null
+}
+
+/** A rule with the count of its changes. */
+export interface VersionedRule extends Rule {
+  version: number
+  updatedAt: number
+  updatedBy: string
+}
+
+const PRINCIPAL = 'id, kind, created_at AS createdAt, disabled_at AS disabledAt'
+const TOKEN = `accessor, principal, label, created_at AS createdAt, created_by AS createdBy,
+  expires_at AS expiresAt, revoked_at AS revokedAt`
+
+/** The rows of principals, tokens and rules. */
+export class AccessStore {
+  readonly #sql: Sql
+  // Rules by principal, ready to decide with. Safe to keep: nobody else writes to this store.
+  #rules: Map<string, Rule[]> | null = null
+
+  constructor(sql: Sql) {
+    this.#sql = sql
+  }
+
+  /** Forgets what is kept in memory. To be called when a transaction was rolled back. */
+  forget(): void {
+    this.#rules = null
+  }
+
+  /** Finds who a token stands for: `null` when it is unknown, expired or revoked, or its principal disabled. */
+  identify(hash: Uint8Array, now: number): { principal: string; accessor: string } | null {
+    const [row] = this.#sql.all<{ principal: string; accessor: string }>(
+      `SELECT principal, accessor FROM token JOIN principal ON principal.id = token.principal
+       WHERE hash = ? AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?) AND disabled_at IS NULL`,
+      ...[hash, now],
+    )
+    return row ?? null
+  }
+
+  principals(): Principal[] {
+    return this.#sql.all<Principal>(`SELECT ${PRINCIPAL} FROM principal ORDER BY id`)
+  }
+
+  principal(id: string): Principal | null {
+    return this.#sql.all<Principal>(`SELECT ${PRINCIPAL} FROM principal WHERE id = ?`, id)[0] ?? null
+  }
+
+  /** Adds a principal, or changes its kind and whether it is disabled. */
+  putPrincipal({ id, kind, createdAt, disabledAt }: Principal): void {
+    this.#sql.all(
+      `INSERT INTO principal VALUES (?, ?, ?, ?)
+       ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, disabled_at = excluded.disabled_at`,
+      ...[id, kind, createdAt, disabledAt],
+    )
+  }
+
+  tokens(): TokenRow[] {
+    return this.#sql.all<TokenRow>(`SELECT ${TOKEN} FROM token ORDER BY created_at, accessor`)
+  }
+
+  addToken(hash: Uint8Array, token: TokenRow): void {
+    const { accessor, principal, label, createdAt, createdBy, expiresAt, revokedAt } = token
+    this.#sql.all(
+      'INSERT INTO token VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+      ...[hash, accessor, principal, label, createdAt, createdBy, expiresAt, revokedAt],
+    )
+  }
+
+  revokeToken(accessor: string, now: number): void {
+    this.#sql.all('UPDATE token SET revoked_at = ? WHERE accessor = ? AND revoked_at IS NULL', now, accessor)
+  }
+
+  rules(): VersionedRule[] {
+    return this.#sql
+      .all<{ body: string; version: number; updatedAt: number; updatedBy: string }>(
+        'SELECT body, version, updated_at AS updatedAt, updated_by AS updatedBy FROM rule ORDER BY id',
+      )
+      .map(({ body, ...rest }) => ({ ...JSON.parse(body), ...rest }))
+  }
+
+  /** Those rules that name a principal or everybody, in the order of their ids. */
+  rulesFor(principal: string): readonly Rule[] {
+    this.#rules ??= new Map()
+    let rules = this.#rules.get(principal)
+    if (rules === undefined) {
+      rules = this.rules().filter((rule) => rule.principal === '*' || rule.principal === principal)
+      this.#rules.set(principal, rules)
+    }
+    return rules
+  }
+
+  putRule(rule: Rule, version: number, now: number, by: string): void {
+    this.#sql.all(
+      'INSERT OR REPLACE INTO rule VALUES (?, ?, ?, ?, ?)',
+      ...[rule.id, version, JSON.stringify(rule), now, by],
+    )
+    this.forget()
+  }
+
+  deleteRule(id: string): void {
+    this.#sql.all('DELETE FROM rule WHERE id = ?', id)
+    this.forget()
+  }
+}

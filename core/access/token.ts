@@ -1,0 +1,91 @@
+/**
+ * API tokens: `pst_<vault>_<secret><tag>`.
+ *
+ * ```text
+ * secret = 32 random bytes
+ * mac    = HMAC-SHA-256(token key of the vault, "pst_<vault>_" || secret), 32 bytes
+ * tag    = mac[0:16]    travels in the token
+ * hash   = mac[16:32]   is stored, and is all that is stored
+ * ```
+ *
+ * `secret || tag` is written in base62, 65 characters, so that a double click selects a whole
+ * token. The tag lets the edge refuse a guessed token before any vault is asked; the hash finds
+ * the token's row. One half of a MAC tells nothing of the other, so a thief of the table can make
+ * no token, and a token alone reveals no hash.
+ *
+ * @module
+ */
+import { hmac } from '@noble/hashes/hmac.js'
+import { sha256 } from '@noble/hashes/sha2.js'
+import { type Bytes, concat, equal, randomBytes, utf8 } from '../bytes.ts'
+import { Redacted } from '../redacted.ts'
+
+const SECRET_SIZE = 32
+const TAG_SIZE = 16
+const TEXT_LENGTH = 65
+const TOKEN = /^pst_([a-z0-9-]{1,32})_([0-9A-Za-z]{65})$/
+const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
+
+/** A token that its tag proves to be ours. It may still be unknown, expired or revoked. */
+export interface Token {
+  vault: string
+  /** What the vault knows it by: 16 bytes. */
+  hash: Bytes
+}
+
+/** Makes a new token for a vault. The text is shown once; only the hash is kept. */
+export function mintToken(vault: string, tokenKey: Uint8Array): { text: Redacted<string>; hash: Bytes } {
+  const secret = randomBytes(SECRET_SIZE)
+  const mac = macOf(tokenKey, vault, secret)
+  const text = `pst_${vault}_${base62(concat(secret, mac.subarray(0, TAG_SIZE)))}`
+  return { text: new Redacted(text), hash: mac.slice(TAG_SIZE) }
+}
+
+/** Reads the vault's id out of a token, without checking it; `null` when it has no token's shape. */
+export function vaultOfToken(text: string): string | null {
+  return TOKEN.exec(text)?.[1] ?? null
+}
+
+/**
+ * Checks a token's shape and tag.
+ *
+ * @param text Hostile input.
+ * @returns `null` when it is no token of the vault under this key; which check failed is not told.
+ */
+export function parseToken(text: string, tokenKey: Uint8Array): Token | null {
+  const [, vault, payload] = TOKEN.exec(text) ?? []
+  if (vault === undefined || payload === undefined) return null
+  const bytes = parseBase62(payload, SECRET_SIZE + TAG_SIZE)
+  if (bytes === null) return null
+  const mac = macOf(tokenKey, vault, bytes.subarray(0, SECRET_SIZE))
+  if (!equal(mac.subarray(0, TAG_SIZE), bytes.subarray(SECRET_SIZE))) return null
+  return { vault, hash: mac.slice(TAG_SIZE) }
+}
+
+function macOf(tokenKey: Uint8Array, vault: string, secret: Uint8Array): Bytes {
+  return hmac(sha256, tokenKey, concat(utf8(`pst_${vault}_`), secret)) as Bytes
+}
+
+/** Writes 48 bytes as 65 base62 digits, most significant first. */
+function base62(bytes: Uint8Array): string {
+  let n = bytes.reduce((sum, byte) => sum * 256n + BigInt(byte), 0n)
+  let text = ''
+  for (let i = 0; i < TEXT_LENGTH; i++, n /= 62n) text = ALPHABET[Number(n % 62n)] + text
+  return text
+}
+
+/** Reads base62 digits; `null` for a number that needs more bytes, so each token has one spelling. */
+function parseBase62(text: string, size: number): Bytes | null {
+  let n = 0n
+  // Eight digits at a time: 62^8 < 2^53, so a double holds them exactly.
+  for (let at = 0; at < text.length; at += 8) {
+    const part = text.slice(at, at + 8)
+    let value = 0
+    for (const digit of part) value = value * 62 + ALPHABET.indexOf(digit)
+    n = n * 62n ** BigInt(part.length) + BigInt(value)
+  }
+  if (n >> BigInt(8 * size) !== 0n) return null
+  const out = new Uint8Array(size)
+  for (let i = size - 1; i >= 0; i--, n >>= 8n) out[i] = Number(n & 255n)
+  return out
+}

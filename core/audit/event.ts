@@ -1,0 +1,54 @@
+/**
+ * What the log records of one request, and its canonical bytes.
+ *
+ * @module
+ */
+import canonicalize from 'canonicalize'
+import type { Action } from '../access/policy.ts'
+import { base64, utf8 } from '../bytes.ts'
+import type { Reason } from '../errors.ts'
+import type { Facts } from '../operation.ts'
+import type { Hash } from './merkle.ts'
+
+/** The version of the entries' form. An entry of another version has other fields. */
+export const EVENT_VERSION = 1
+
+/** Every fact of one request. Never a value, a token, or a hash of a value. */
+export interface AuditEvent {
+  /** When it was decided, in milliseconds since the Unix epoch. */
+  at: number
+  /** The request's id, as the client got it. */
+  request: string
+  /** What was asked, such as `secret.read`. */
+  operation: string
+  principal: string | null
+  /** The accessor of the token. */
+  token: string | null
+  /** The client's address and user agent, as the edge saw them; `null` when it could not tell. */
+  address: string | null
+  agent: string | null
+  action: Action | null
+  resource: string
+  /** The rule that decided; `null` for the default, deny, and for what no rule decides. */
+  rule: string | null
+  outcome: 'ok' | Reason
+  facts: Facts
+}
+
+/**
+ * The bytes of an entry: JSON in the canonical form of RFC 8785, with its own index and the leaf
+ * hash of the entry before it, so that a list of entries also verifies line by line.
+ */
+export function encodeEvent(event: AuditEvent, index: number, previous: Hash | null): Uint8Array {
+  const { at, facts, ...rest } = event
+  const json = canonicalize({
+    v: EVENT_VERSION,
+    index,
+    previous: previous === null ? null : base64(previous),
+    time: new Date(at).toISOString(),
+    ...rest,
+    facts,
+  })
+  if (json === undefined) throw new TypeError('Event has no JSON form')
+  return utf8(json)
+}

@@ -1,0 +1,74 @@
+import type { Sql } from '../sql.ts'
+import { type Hash, hashesFor, leafHash, position, type ReadHashes, treeHash } from './merkle.ts'
+
+/** Size and root of the tree: what a checkpoint signs. */
+export interface TreeHead {
+  size: number
+  root: Hash
+}
+
+/** An entry of the log: its index, and the canonical bytes that its leaf hash covers. */
+export interface Entry {
+  index: number
+  body: Uint8Array
+}
+
+/**
+ * An append-only log of audit entries, kept as an RFC 6962 Merkle tree.
+ *
+ * Every method is synchronous, so an append shares a transaction with the decision it records,
+ * and no other request can come between reading the tree and writing to it.
+ */
+export class Log {
+  readonly #sql: Sql
+
+  constructor(sql: Sql) {
+    this.#sql = sql
+  }
+
+  /** Number of entries. Read from storage each time: an append that was rolled back must not count. */
+  get size(): number {
+    return this.#sql.all<{ size: number }>('SELECT COALESCE(MAX(n) + 1, 0) AS size FROM entry')[0]!.size
+  }
+
+  /**
+   * Appends the entry that `write` makes for its index and for the leaf hash of the entry before
+   * it (`null` for the first). Call inside `sql.atomic`. About two hashes are stored.
+   *
+   * @returns The index.
+   */
+  append(write: (index: number, previous: Hash | null) => Uint8Array): number {
+    const n = this.size
+    const previous = n === 0 ? null : this.#read([position(0, n - 1)])[0]!
+    const body = write(n, previous)
+    this.#sql.all('INSERT INTO entry VALUES (?, ?)', n, body)
+    hashesFor(n, leafHash(body), this.#read).forEach((hash, i) => {
+      this.#sql.all('INSERT INTO hash VALUES (?, ?)', position(0, n) + i, hash)
+    })
+    return n
+  }
+
+  /** The tree head over every entry. At most 1 + log2(size) hashes are read. */
+  head(): TreeHead {
+    const size = this.size
+    return { size, root: treeHash(size, this.#read) }
+  }
+
+  /** Entries from index `from` on, at most `limit`. */
+  entries(from: number, limit: number): Entry[] {
+    return this.#sql.all<Entry>('SELECT n AS "index", body FROM entry WHERE n >= ? ORDER BY n LIMIT ?', from, limit)
+  }
+
+  // A tree of 2^53 leaves asks for 53 positions at once: under the limit of 100 parameters.
+  readonly #read: ReadHashes = (positions) => {
+    if (positions.length === 0) return []
+    const marks = positions.map(() => '?').join()
+    const rows = this.#sql.all<{ p: number; h: Hash }>(`SELECT p, h FROM hash WHERE p IN (${marks})`, ...positions)
+    const byPosition = new Map(rows.map(({ p, h }) => [p, h]))
+    return positions.map((p) => {
+      const h = byPosition.get(p)
+      if (!h) throw new RangeError(`No hash at position ${p}`)
+      return h
+    })
+  }
+}

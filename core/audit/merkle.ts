@@ -1,0 +1,74 @@
+/**
+ * The Merkle tree of RFC 6962 section 2, kept in a flat table of hashes.
+ *
+ * The table's order and the names follow golang.org/x/mod/sumdb/tlog: a leaf's hash comes first,
+ * then the hash of each subtree that the leaf completes.
+ *
+ * Hashing is synchronous on purpose: an append must not await between reading the tree and
+ * writing to it, or two requests fork the log.
+ *
+ * @module
+ */
+import { sha256 } from '@noble/hashes/sha2.js'
+import type { Bytes } from '../bytes.ts'
+
+/** 32 bytes of SHA-256. */
+export type Hash = Bytes
+
+/** Reads stored hashes by position. Returns one hash per position, in the same order. */
+export type ReadHashes = (positions: readonly number[]) => Hash[]
+
+const LEAF = Uint8Array.of(0x00)
+const NODE = Uint8Array.of(0x01)
+
+/** SHA-256(0x00 || data), RFC 6962 section 2.1. */
+export function leafHash(data: Uint8Array): Hash {
+  return sha256.create().update(LEAF).update(data).digest() as Hash
+}
+
+/** SHA-256(0x01 || left || right), RFC 6962 section 2.1. */
+export function nodeHash(left: Hash, right: Hash): Hash {
+  return sha256.create().update(NODE).update(left).update(right).digest() as Hash
+}
+
+/** Maps node `n` of `level` (0 is the leaves) to its position in the table. */
+export function position(level: number, n: number): number {
+  for (let l = level; l > 0; l--) n = 2 * n + 1
+  let p = level
+  for (; n > 0; n = Math.floor(n / 2)) p += n
+  return p
+}
+
+/**
+ * Returns the hashes to store when leaf number `n` is added, the leaf's own first. They go to the
+ * table from `position(0, n)` on. On average that is two hashes a leaf.
+ */
+export function hashesFor(n: number, leaf: Hash, read: ReadHashes): Hash[] {
+  const positions: number[] = []
+  // Each trailing 1 bit of n completes a subtree with the full one to its left.
+  for (let level = 0, m = n; m % 2 === 1; level++, m = (m - 1) / 2) {
+    positions.push(position(level, m - 1))
+  }
+  const hashes = [leaf]
+  for (const left of read(positions)) hashes.push(nodeHash(left, hashes.at(-1)!))
+  return hashes
+}
+
+/** Returns the root hash of the first `size` leaves, from at most 1 + log2(size) reads. */
+export function treeHash(size: number, read: ReadHashes): Hash {
+  if (size === 0) return sha256(new Uint8Array()) as Hash
+  return read(subtrees(size)).reduceRight((right, left) => nodeHash(left, right))
+}
+
+/** Positions of the full subtrees that cover the first `size` leaves, left to right. */
+function subtrees(size: number): number[] {
+  const positions: number[] = []
+  for (let lo = 0; lo < size; ) {
+    // Not Math.log2, which rounds up just below 2^n for large n.
+    let level = 0
+    while (2 ** (level + 1) <= size - lo) level++
+    positions.push(position(level, lo / 2 ** level))
+    lo += 2 ** level
+  }
+  return positions
+}

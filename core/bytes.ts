@@ -1,0 +1,101 @@
+/**
+ * Bytes and their text forms. Every decoder is strict: one encoding per value, or `null`.
+ *
+ * @module
+ */
+
+/** Bytes that WebCrypto accepts: never backed by shared memory. */
+export type Bytes = Uint8Array<ArrayBuffer>
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/** Encodes text as UTF-8. Lone surrogates would become U+FFFD: check `isWellFormed()` on input first. */
+export function utf8(text: string): Bytes {
+  return encoder.encode(text) as Bytes
+}
+
+/** Decodes UTF-8, or returns `null` when the bytes are not UTF-8. A byte order mark is kept. */
+export function parseUtf8(bytes: Uint8Array): string | null {
+  try {
+    return decoder.decode(bytes)
+  } catch {
+    return null
+  }
+}
+
+/** Joins byte strings. */
+export function concat(...parts: readonly Uint8Array[]): Bytes {
+  const out = new Uint8Array(parts.reduce((size, part) => size + part.length, 0))
+  let at = 0
+  for (const part of parts) {
+    out.set(part, at)
+    at += part.length
+  }
+  return out
+}
+
+/** `n` as 8 bytes, big-endian. */
+export function u64be(n: bigint): Bytes {
+  const out = new Uint8Array(8)
+  new DataView(out.buffer).setBigUint64(0, n)
+  return out
+}
+
+/** Bytes from the platform's cryptographic random generator. */
+export function randomBytes(size: number): Bytes {
+  return crypto.getRandomValues(new Uint8Array(size))
+}
+
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
+
+/** Lower-case hexadecimal (RFC 4648 section 8, in lower case). */
+export function hex(bytes: Uint8Array): string {
+  let text = ''
+  for (const byte of bytes) text += HEX[byte]
+  return text
+}
+
+/** Decodes lower-case hexadecimal, or returns `null`. */
+export function parseHex(text: string): Bytes | null {
+  if (!/^(?:[0-9a-f]{2})*$/.test(text)) return null
+  return Uint8Array.from({ length: text.length / 2 }, (_, i) => Number.parseInt(text.slice(2 * i, 2 * i + 2), 16))
+}
+
+/** Base64 with padding (RFC 4648 section 4). */
+export function base64(bytes: Uint8Array): string {
+  let binary = ''
+  // In slices: spreading 64 KiB into one call would overflow the stack of some engines.
+  for (let at = 0; at < bytes.length; at += 8192) binary += String.fromCharCode(...bytes.subarray(at, at + 8192))
+  return btoa(binary)
+}
+
+/** Decodes base64, or returns `null`. White space, missing padding and stray trailing bits are refused. */
+export function parseBase64(text: string): Bytes | null {
+  if (text.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(text)) return null
+  const binary = atob(text)
+  if (btoa(binary) !== text) return null
+  return Uint8Array.from(binary, (char) => char.charCodeAt(0))
+}
+
+/** Base64url without padding (RFC 4648 section 5). */
+export function base64url(bytes: Uint8Array): string {
+  return base64(bytes).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '')
+}
+
+/** Decodes base64url without padding, or returns `null`. */
+export function parseBase64url(text: string): Bytes | null {
+  if (!/^[A-Za-z0-9_-]*$/.test(text) || text.length % 4 === 1) return null
+  return parseBase64(text.replaceAll('-', '+').replaceAll('_', '/') + '==='.slice((text.length + 3) % 4))
+}
+
+/**
+ * Compares two byte strings in time that depends on their lengths only.
+ *
+ * Not `crypto.subtle.timingSafeEqual`: it exists on workerd alone and throws on unequal lengths.
+ */
+export function equal(a: Uint8Array, b: Uint8Array): boolean {
+  let difference = a.length ^ b.length
+  for (let i = 0; i < a.length; i++) difference |= a[i]! ^ (b[i] ?? 0)
+  return difference === 0
+}

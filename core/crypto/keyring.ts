@@ -1,0 +1,125 @@
+/**
+ * The key hierarchy: root key → KEK, one a vault and term → DEK, one a version.
+ *
+ * Every key below the root is derived from it by HKDF-SHA-512 (RFC 5869) with its own label, so
+ * that the root key is all there is to back up, and to lose. A key id (`kid`) reads
+ * `<root id>.<term>`; it names exactly one KEK of a vault, and opening never tries another.
+ *
+ * @module
+ */
+import { LRUCache } from 'lru-cache'
+import { type Bytes, concat, hex, parseBase64url, utf8 } from '../bytes.ts'
+import { badRequest, PosternError } from '../errors.ts'
+import { Redacted } from '../redacted.ts'
+
+export const ROOT_KEY_SIZE = 32
+
+/** A key encryption key: AES-KW, 256 bit, non-extractable. */
+export interface Kek {
+  kid: string
+  key: CryptoKey
+}
+
+/**
+ * Parses a root key: 32 bytes in base64url, 43 characters.
+ *
+ * @throws {PosternError} `bad_request`
+ */
+export function parseRootKey(text: string, field = 'rootKey'): Redacted<Bytes> {
+  const bytes = parseBase64url(text)
+  if (bytes?.length !== ROOT_KEY_SIZE) throw badRequest(field, 'Root key must be 32 bytes in base64url, 43 characters')
+  return new Redacted(bytes)
+}
+
+/** Derives and keeps the keys that one root key gives. */
+export class Keyring {
+  readonly #root: CryptoKey
+  readonly #rootId: string
+  // Bounded: an attacker who may name vaults must not fill the memory.
+  readonly #keks = new LRUCache<string, Promise<Kek>>({ max: 1000 })
+  readonly #tokenKeys = new LRUCache<string, Bytes>({ max: 1000 })
+  readonly #requestKeys = new LRUCache<string, Bytes>({ max: 1000 })
+
+  private constructor(root: CryptoKey, rootId: string) {
+    this.#root = root
+    this.#rootId = rootId
+  }
+
+  /** Opens a keyring. The root key is imported as non-extractable; drop your copy afterwards. */
+  static async open(rootKey: Redacted<Bytes>): Promise<Keyring> {
+    const root = await crypto.subtle.importKey('raw', rootKey.reveal(), 'HKDF', false, ['deriveKey', 'deriveBits'])
+    return new Keyring(root, hex(await derive(root, label('root-id'), 8)))
+  }
+
+  /** Names the root key without telling anything of it: 16 hexadecimal digits. */
+  get rootId(): string {
+    return this.#rootId
+  }
+
+  /** The KEK that new versions of a vault are sealed under. */
+  async currentKek(vault: string): Promise<Kek> {
+    return this.kek(vault, `${this.#rootId}.1`)
+  }
+
+  /**
+   * The KEK of a vault with this id.
+   *
+   * @throws {PosternError} `unavailable` when the id is of another root key.
+   */
+  async kek(vault: string, kid: string): Promise<Kek> {
+    const [rootId, term] = kid.split('.')
+    if (rootId !== this.#rootId || term === undefined || !/^[1-9][0-9]{0,8}$/.test(term)) {
+      throw new PosternError('unavailable', 'Secret was sealed under a root key that is not configured')
+    }
+    const cacheKey = `${vault}/${kid}`
+    const cached = this.#keks.get(cacheKey)
+    if (cached) return cached
+    const kek = this.#deriveKek(vault, kid, Number(term))
+    this.#keks.set(cacheKey, kek)
+    return kek
+  }
+
+  /** The key of a vault's API tokens, 32 bytes: see `access/token.ts`. */
+  async tokenKey(vault: string): Promise<Bytes> {
+    return this.#bytes(this.#tokenKeys, vault, 'token')
+  }
+
+  /** The key of a vault's request fingerprints, 32 bytes: keyed, since a bare hash of a value is an oracle. */
+  async requestKey(vault: string): Promise<Bytes> {
+    return this.#bytes(this.#requestKeys, vault, 'request')
+  }
+
+  async #deriveKek(vault: string, kid: string, term: number): Promise<Kek> {
+    const number = new Uint8Array(4)
+    new DataView(number.buffer).setUint32(0, term)
+    const params = hkdf(label('kek', vault, number))
+    const key = await crypto.subtle.deriveKey(params, this.#root, { name: 'AES-KW', length: 256 }, false, [
+      'wrapKey',
+      'unwrapKey',
+    ])
+    return { kid, key }
+  }
+
+  async #bytes(cache: LRUCache<string, Bytes>, vault: string, purpose: string): Promise<Bytes> {
+    const cached = cache.get(vault)
+    if (cached) return cached
+    const bytes = await derive(this.#root, label(purpose, vault), 32)
+    cache.set(vault, bytes)
+    return bytes
+  }
+}
+
+/** `postern/<purpose>/v1`, then each part behind its length, so that no two labels run together. */
+function label(purpose: string, vault = '', ...parts: Uint8Array[]): Bytes {
+  const bytes = [utf8(vault), ...parts].flatMap((part) => [Uint8Array.of(part.length), part])
+  return concat(utf8(`postern/${purpose}/v1`), Uint8Array.of(0), ...bytes)
+}
+
+function hkdf(info: Bytes) {
+  // No salt: the root key is uniformly random already (RFC 5869 section 3.1).
+  return { name: 'HKDF', hash: 'SHA-512', salt: new Uint8Array(0), info }
+}
+
+async function derive(root: CryptoKey, info: Bytes, size: number): Promise<Bytes> {
+  return new Uint8Array(await crypto.subtle.deriveBits(hkdf(info), root, size * 8))
+}

@@ -1,0 +1,96 @@
+/**
+ * The one error of this package, and the closed sets of codes and refusals it speaks in.
+ *
+ * @module
+ */
+
+/** Every stable error code. Codes are API: never rename one, only add. */
+export type ErrorCode =
+  | 'bad_request'
+  | 'unauthenticated'
+  | 'denied'
+  | 'mfa_required'
+  | 'approval_required'
+  | 'not_found'
+  | 'conflict'
+  | 'throttled'
+  | 'tampered'
+  | 'unavailable'
+  | 'internal'
+
+/**
+ * Why a vault refused, with the code and the message a client sees.
+ *
+ * The messages are constants, so none can hold a value. `denied` has one reason only: a caller
+ * without permission must not learn whether the secret exists.
+ */
+export const REFUSALS = {
+  unauthenticated: ['unauthenticated', 'Token is missing, malformed, unknown, expired or revoked'],
+  denied: ['denied', 'No rule permits this, or one forbids it'],
+  no_secret: ['not_found', 'No secret has this name'],
+  no_version: ['not_found', 'Secret has no such version'],
+  deleted: ['not_found', 'Secret is deleted; it can be restored'],
+  destroyed: ['not_found', 'Version is destroyed'],
+  expired: ['not_found', 'Version has expired'],
+  no_pointer: ['not_found', 'Secret has nothing at this JSON pointer'],
+  no_principal: ['not_found', 'No principal has this id'],
+  no_token: ['not_found', 'No token has this accessor'],
+  no_rule: ['not_found', 'No rule has this id'],
+  exists: ['conflict', 'Secret exists already'],
+  version_mismatch: ['conflict', 'Current version is another one'],
+  restore_first: ['conflict', 'Secret is deleted; restore or destroy it first'],
+  key_reused: ['conflict', 'Idempotency key was used for another request'],
+  last_admin: ['conflict', 'No principal could administer this vault afterwards'],
+  tampered: ['tampered', 'Sealed secret cannot be opened'],
+  failed: ['internal', 'Request failed'],
+  storage: ['unavailable', 'Storage cannot record this request now'],
+} as const satisfies Record<string, readonly [ErrorCode, string]>
+
+export type Reason = keyof typeof REFUSALS
+
+/** Facts about an error that a client may see. None is ever a secret. */
+export interface ErrorDetail {
+  /** Which refusal it was, finer than the code. */
+  reason?: Reason
+  /** The name of the wrong field, header or setting. */
+  field?: string
+  /** Set when something was too large: the limit in bytes (HTTP 413 rather than 400). */
+  limitBytes?: number
+  /** Set when a precondition named by the client failed (HTTP 412 rather than 409). */
+  precondition?: true
+  /** The index of the audit entry that records the refusal. */
+  auditIndex?: number
+  /** When to try again, in seconds. */
+  retryAfterSeconds?: number
+}
+
+/**
+ * The one error this package throws for conditions a caller is expected to handle.
+ *
+ * Mistakes by the calling programmer are `TypeError` or `RangeError` instead. The message and
+ * `detail` are safe to log: they never hold secret values, tokens or key material. For the same
+ * reason there is no `cause`: the errors of parsers and platforms quote their input.
+ */
+export class PosternError extends Error {
+  override readonly name = 'PosternError'
+  readonly code: ErrorCode
+  readonly detail: Readonly<ErrorDetail>
+
+  constructor(code: ErrorCode, message: string, detail: ErrorDetail = {}) {
+    super(message)
+    this.code = code
+    this.detail = Object.freeze({ ...detail })
+  }
+}
+
+/** Makes the error of a refusal. */
+export function refusal(reason: Reason, detail: Omit<ErrorDetail, 'reason'> = {}): PosternError {
+  const [code, message] = REFUSALS[reason]
+  // A reason of the code's own name says nothing more.
+  return new PosternError(code, message, reason === code ? detail : { ...detail, reason })
+}
+
+/** Makes the `bad_request` error for a field. The message names the rule, never the value. */
+export function badRequest(field: string, message: string, detail: { limitBytes?: number } = {}): PosternError {
+  return new PosternError('bad_request', message, { field, ...detail })
+}

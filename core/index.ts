@@ -1,0 +1,23 @@
+/**
+ * The public names of Postern's core.
+ *
+ * @module
+ */
+export { ACTIONS, type Action, type Decision, decide, type Rule } from './access/policy.ts'
+export { type Client, type ClientOptions, connect, type SecretValue } from './client.ts'
+export { type ErrorCode, type ErrorDetail, PosternError } from './errors.ts'
+export { Redacted } from './redacted.ts'
+export { formatReference, parseReference, pick, type Reference } from './reference.ts'
+export { parseName } from './secrets/name.ts'
+export {
+  choice,
+  describeSettings,
+  flag,
+  list,
+  readSettings,
+  type Settings,
+  type Sources,
+  secret,
+  text,
+  whole,
+} from './settings.ts'

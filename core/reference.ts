@@ -1,0 +1,108 @@
+/**
+ * References to secrets: `postern://vault/path/name?version=3#/json/pointer`.
+ *
+ * A reference may stand in any file, since it holds no value. The pointer (RFC 6901, in its URI
+ * fragment form) picks one text out of a secret that is a JSON document.
+ *
+ * @module
+ */
+import { badRequest } from './errors.ts'
+import { parseName, parseVaultId } from './secrets/name.ts'
+
+const SCHEME = 'postern://'
+const MAX_LENGTH = 1024
+
+export interface Reference {
+  vault: string
+  name: string
+  /** The current version when not given. */
+  version?: number
+  /** A JSON pointer such as `/db/password`, decoded (RFC 6901 section 3). */
+  pointer?: string
+}
+
+/**
+ * Parses a reference. It is split by hand: `new URL` would collapse `..`, fold case and quote its
+ * input in errors.
+ *
+ * @throws {PosternError} `bad_request`
+ */
+export function parseReference(input: unknown, field = 'reference'): Reference {
+  if (typeof input !== 'string' || input.length > MAX_LENGTH || !input.startsWith(SCHEME)) {
+    throw badRequest(field, 'Reference must read postern://vault/name')
+  }
+  const [beforeFragment, fragment] = cut(input.slice(SCHEME.length), '#')
+  const [path, query] = cut(beforeFragment, '?')
+  const [vault, name] = cut(path, '/')
+  return {
+    vault: parseVaultId(vault, field),
+    name: parseName(name, field),
+    ...(query === undefined ? {} : { version: parseVersionQuery(query, field) }),
+    ...(fragment === undefined ? {} : { pointer: parseFragment(fragment, field) }),
+  }
+}
+
+/** Writes a reference. It parses back to the same. */
+export function formatReference({ vault, name, version, pointer }: Reference): string {
+  const query = version === undefined ? '' : `?version=${version}`
+  const fragment = pointer === undefined ? '' : `#${encodeURI(pointer).replaceAll('#', '%23').replaceAll('?', '%3F')}`
+  return `${SCHEME}${vault}/${name}${query}${fragment}`
+}
+
+/**
+ * Parses a version number: 1 to 2^53 - 1, in the one form without leading zeros or sign.
+ *
+ * @throws {PosternError} `bad_request`
+ */
+export function parseVersion(input: string, field = 'version'): number {
+  const version = Number(input)
+  if (/^[1-9][0-9]{0,15}$/.test(input) && Number.isSafeInteger(version)) return version
+  throw badRequest(field, 'Version must be a whole number from 1 on')
+}
+
+/**
+ * Evaluates a JSON pointer (RFC 6901 section 4) on a secret that is a JSON document. A text is
+ * returned as it is, anything else as JSON.
+ *
+ * @returns `null` when the secret is no JSON document or has nothing there.
+ */
+export function pick(json: string, pointer: string): string | null {
+  let node: unknown
+  try {
+    node = JSON.parse(json)
+  } catch {
+    return null
+  }
+  for (const token of pointer.split('/').slice(1)) {
+    const key = token.replaceAll('~1', '/').replaceAll('~0', '~')
+    if (Array.isArray(node)) node = /^(?:0|[1-9][0-9]*)$/.test(key) ? node[Number(key)] : undefined
+    else if (typeof node === 'object' && node !== null && Object.hasOwn(node, key)) node = Reflect.get(node, key)
+    else return null
+  }
+  if (node === undefined) return null
+  return typeof node === 'string' ? node : JSON.stringify(node)
+}
+
+function parseVersionQuery(query: string, field: string): number {
+  const version = /^version=([0-9]+)$/.exec(query)?.[1]
+  if (version === undefined) throw badRequest(field, 'Reference may only ask for ?version=N')
+  return parseVersion(version, field)
+}
+
+function parseFragment(fragment: string, field: string): string {
+  let pointer: string
+  try {
+    pointer = decodeURIComponent(fragment)
+  } catch {
+    throw badRequest(field, 'Reference must have a JSON pointer after "#"')
+  }
+  if (!/^(?:\/(?:[^~/]|~[01])*)*$/.test(pointer) || !pointer.isWellFormed()) {
+    throw badRequest(field, 'Reference must have a JSON pointer after "#"')
+  }
+  return pointer
+}
+
+function cut(text: string, mark: string): [string, string | undefined] {
+  const at = text.indexOf(mark)
+  return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + mark.length)]
+}

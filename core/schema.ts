@@ -1,0 +1,113 @@
+/**
+ * Every table of a vault, and how an older store becomes the newest.
+ *
+ * One vault is one database: a Durable Object, or one SQLite file. So no table has a vault column,
+ * and no query can reach another tenant's rows.
+ *
+ * @module
+ */
+import type { Sql } from './sql.ts'
+
+/**
+ * Numbered migrations, oldest first. Never edit one that was released: add the next.
+ * Times are milliseconds since the Unix epoch.
+ */
+const MIGRATIONS: readonly (readonly string[])[] = [
+  [
+    // Facts about the vault as a whole, such as which root key seals it.
+    'CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID',
+    // Who may be permitted something. Disabled, not deleted: the log still names them.
+    `CREATE TABLE principal (
+      id TEXT PRIMARY KEY,
+      kind TEXT NOT NULL CHECK (kind IN ('user', 'service')),
+      created_at INTEGER NOT NULL,
+      disabled_at INTEGER
+    )`,
+    // API tokens, by keyed hash. The accessor is an id that is safe to show and to log.
+    `CREATE TABLE token (
+      hash BLOB PRIMARY KEY,
+      accessor TEXT NOT NULL UNIQUE,
+      principal TEXT NOT NULL REFERENCES principal (id),
+      label TEXT NOT NULL,
+      created_at INTEGER NOT NULL,
+      created_by TEXT NOT NULL,
+      expires_at INTEGER,
+      revoked_at INTEGER
+    ) WITHOUT ROWID`,
+    'CREATE INDEX token_by_principal ON token (principal)',
+    // Rules, each as the JSON that core/wire.ts defines. The version counts its changes.
+    `CREATE TABLE rule (
+      id TEXT PRIMARY KEY,
+      version INTEGER NOT NULL,
+      body TEXT NOT NULL,
+      updated_at INTEGER NOT NULL,
+      updated_by TEXT NOT NULL
+    )`,
+    // A name, and which version is current. Numbers are never handed out twice, not even after
+    // destroy: latest only grows. current is null when all versions are destroyed. Rows stay, so an
+    // id can serve as a list's cursor, which a name could not: it may be one the reader must not see.
+    `CREATE TABLE secret (
+      id INTEGER PRIMARY KEY,
+      name TEXT NOT NULL UNIQUE,
+      current INTEGER,
+      previous INTEGER,
+      latest INTEGER NOT NULL,
+      tags TEXT NOT NULL,
+      created_at INTEGER NOT NULL,
+      updated_at INTEGER NOT NULL,
+      deleted_at INTEGER
+    )`,
+    // One sealed value. id is the random version id that its envelope is bound to; kid names the
+    // key that wraps its DEK; sealed is null once destroyed.
+    `CREATE TABLE version (
+      secret INTEGER NOT NULL REFERENCES secret (id),
+      number INTEGER NOT NULL,
+      id TEXT NOT NULL,
+      kid TEXT NOT NULL,
+      sealed BLOB,
+      content_type TEXT NOT NULL,
+      encoding TEXT NOT NULL CHECK (encoding IN ('utf8', 'base64')),
+      created_at INTEGER NOT NULL,
+      created_by TEXT NOT NULL,
+      expires_at INTEGER,
+      destroyed_at INTEGER,
+      PRIMARY KEY (secret, number),
+      UNIQUE (secret, id)
+    )`,
+    // What a write with an Idempotency-Key did, so that a repeat of it does nothing. fingerprint
+    // is a keyed hash of the request.
+    `CREATE TABLE idempotency (
+      principal TEXT NOT NULL,
+      key TEXT NOT NULL,
+      fingerprint TEXT NOT NULL,
+      name TEXT NOT NULL,
+      number INTEGER NOT NULL,
+      created_at INTEGER NOT NULL,
+      PRIMARY KEY (principal, key)
+    ) WITHOUT ROWID`,
+    'CREATE INDEX idempotency_by_age ON idempotency (created_at)',
+    // The log: entry n in its canonical bytes, and the hashes of its tree by position
+    // (audit/merkle.ts).
+    'CREATE TABLE entry (n INTEGER PRIMARY KEY, body BLOB NOT NULL)',
+    'CREATE TABLE hash (p INTEGER PRIMARY KEY, h BLOB NOT NULL)',
+  ],
+]
+
+/**
+ * Brings a store to the newest schema, in one transaction.
+ *
+ * @throws {RangeError} when the store is of a newer schema than this code knows.
+ */
+export function migrate(sql: Sql, now: number): void {
+  // A table, not PRAGMA user_version: Durable Objects refuse that.
+  sql.all('CREATE TABLE IF NOT EXISTS migration (number INTEGER PRIMARY KEY, applied_at INTEGER NOT NULL)')
+  sql.atomic(() => {
+    const [row] = sql.all<{ done: number }>('SELECT COALESCE(MAX(number), 0) AS done FROM migration')
+    const done = row?.done ?? 0
+    if (done > MIGRATIONS.length) throw new RangeError('Store was written by a newer Postern')
+    for (const [i, statements] of MIGRATIONS.slice(done).entries()) {
+      for (const statement of statements) sql.all(statement)
+      sql.all('INSERT INTO migration VALUES (?, ?)', done + i + 1, now)
+    }
+  })
+}

@@ -1,0 +1,247 @@
+/**
+ * The shapes of the HTTP API, v1: what a request may hold and what an answer holds.
+ *
+ * The worker checks requests with them, the client checks answers, and the published contract is
+ * generated from them. Times are ISO 8601 in UTC. Unknown fields of a request are refused.
+ *
+ * @module
+ */
+import * as z from 'zod'
+import { ACTIONS } from './access/policy.ts'
+import { badRequest, PosternError } from './errors.ts'
+import { parseId, parseName, parseNamePrefix } from './secrets/name.ts'
+
+/** The largest secret value: 64 KiB, counted in bytes of UTF-8 or of decoded base64. */
+export const MAX_VALUE_BYTES = 64 * 1024
+/** The largest request body. */
+export const MAX_BODY_BYTES = 128 * 1024
+/** The most values that one hydrate call returns. */
+export const MAX_REFERENCES = 200
+
+/** Text without control characters, line separators or lone surrogates, so that no log or header breaks on it. */
+const line = (min: number, max: number) =>
+  z.string().min(min).max(max).refine(isPrintable, 'Text must have no control characters')
+// Visible ASCII and spaces: it goes into a header.
+const contentType = z
+  .string()
+  .regex(/^[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?$/, 'Content type must be 1 to 255 of visible ASCII')
+const time = z.iso.datetime({ offset: true }).transform((text) => Date.parse(text))
+const moment = z.iso.datetime()
+const tags = z
+  .record(line(1, 128), line(0, 256))
+  .refine((record) => Object.keys(record).length <= 20, 'At most 20 tags')
+
+const secretName = by(parseName)
+const id = by(parseId)
+// The pattern's segments are a name's, or "*"; "**" only at the end.
+const pattern = z
+  .string()
+  .max(512)
+  .regex(
+    /^(?:\*\*|(?:[a-z0-9_.-]{1,128}|\*)(?:\/(?:[a-z0-9_.-]{1,128}|\*)){0,7}(?:\/\*\*)?)$/,
+    'Pattern must be segments parted by "/", each of a name\'s characters or "*", with "**" only at the end',
+  )
+
+export const PutSecret = z
+  .strictObject({
+    value: z.string().refine((text) => text.isWellFormed(), 'Value must be well-formed Unicode'),
+    encoding: z.literal('base64').optional().describe('Set when the value is bytes in base64'),
+    contentType: contentType.optional(),
+    tags: tags.optional(),
+    expiresAt: time.optional(),
+  })
+  .describe('A new version of a secret')
+
+export const PutSecretResult = z.strictObject({ name: secretName, version: z.int() })
+
+export const Secret = z
+  .strictObject({
+    name: secretName,
+    version: z.int(),
+    value: z.string(),
+    encoding: z.literal('base64').optional(),
+    contentType: z.string(),
+    tags,
+    createdAt: moment,
+    expiresAt: moment.optional(),
+    provider: z.string(),
+  })
+  .describe('A secret with its value')
+
+export const SecretMetadata = z.strictObject({
+  name: secretName,
+  version: z.int(),
+  contentType: z.string(),
+  tags,
+  createdAt: moment,
+  updatedAt: moment,
+  expiresAt: moment.optional(),
+  deletedAt: moment.optional(),
+})
+
+export const SecretList = z.strictObject({ items: z.array(SecretMetadata), cursor: z.string().optional() })
+
+export const Version = z.strictObject({
+  version: z.int(),
+  stage: z.enum(['current', 'previous']).optional(),
+  contentType: z.string(),
+  createdAt: moment,
+  createdBy: z.string(),
+  expiresAt: moment.optional(),
+  destroyedAt: moment.optional(),
+  provider: z.string(),
+})
+
+export const VersionList = z.strictObject({
+  name: secretName,
+  deletedAt: moment.optional(),
+  items: z.array(Version),
+  cursor: z.string().optional(),
+})
+
+export const DestroySecret = z.strictObject({ version: z.int().min(1).optional() })
+
+export const Hydrate = z
+  .strictObject({ references: z.array(z.string().max(1024)).min(1).max(MAX_REFERENCES) })
+  .describe('References to turn into values')
+
+/** An error as RFC 9457 writes it. */
+export const Problem = z.strictObject({
+  type: z.literal('about:blank'),
+  title: z.string(),
+  status: z.int(),
+  code: z.string(),
+  detail: z.string(),
+  requestId: z.string(),
+  reason: z.string().optional(),
+  field: z.string().optional(),
+  limitBytes: z.int().optional(),
+  auditIndex: z.int().optional(),
+})
+
+export const HydratedItem = z.strictObject({
+  reference: z.string(),
+  secret: Secret.optional(),
+  error: Problem.pick({ code: true, detail: true, reason: true, field: true, auditIndex: true }).optional(),
+})
+
+export const HydrateResult = z.strictObject({ items: z.array(HydratedItem) })
+
+export const PutPrincipal = z.strictObject({ kind: z.enum(['user', 'service']), disabled: z.boolean().default(false) })
+export const Principal = z.strictObject({
+  id,
+  kind: z.enum(['user', 'service']),
+  createdAt: moment,
+  disabledAt: moment.optional(),
+})
+export const PrincipalList = z.strictObject({ items: z.array(Principal) })
+
+export const CreateToken = z.strictObject({
+  principal: id,
+  label: line(0, 128).default(''),
+  expiresAt: time.optional(),
+})
+export const TokenInfo = z.strictObject({
+  accessor: z.string(),
+  principal: id,
+  label: z.string(),
+  createdAt: moment,
+  createdBy: z.string(),
+  expiresAt: moment.optional(),
+  revokedAt: moment.optional(),
+})
+export const CreatedToken = TokenInfo.extend({ token: z.string() }).describe('A new token, shown this once')
+export const TokenList = z.strictObject({ items: z.array(TokenInfo) })
+
+export const PutRule = z.strictObject({
+  effect: z.enum(['permit', 'forbid']),
+  principal: z.union([z.literal('*'), id]),
+  actions: z.array(z.enum(ACTIONS)).min(1).max(ACTIONS.length),
+  resource: pattern,
+})
+export const Rule = PutRule.extend({ id, version: z.int(), updatedAt: moment, updatedBy: z.string() })
+export const RuleList = z.strictObject({ items: z.array(Rule) })
+
+export const AuditEntries = z
+  .strictObject({
+    size: z.int().describe('Entries in the log when it was asked'),
+    root: z.base64().describe('RFC 6962 root hash over all of them'),
+    entries: z.array(
+      z.strictObject({ index: z.int(), body: z.string().describe('The canonical JSON that was hashed') }),
+    ),
+  })
+  .describe('Entries of the log')
+
+const number = (min: number, max: number) =>
+  z
+    .string()
+    .regex(/^(?:0|[1-9][0-9]{0,15})$/, 'Must be a whole number')
+    .transform(Number)
+    .refine((n) => n >= min && n <= max, `Must be from ${min} to ${max}`)
+const version = number(1, Number.MAX_SAFE_INTEGER)
+
+export const ReadQuery = z.strictObject({ version: version.optional() })
+export const ListQuery = z.strictObject({
+  prefix: by(parseNamePrefix).default(''),
+  cursor: number(1, Number.MAX_SAFE_INTEGER).optional(),
+  limit: number(1, 200).default(50),
+  deleted: z
+    .enum(['true', 'false'])
+    .default('false')
+    .transform((text) => text === 'true'),
+})
+export const VersionsQuery = z.strictObject({ cursor: version.optional(), limit: number(1, 200).default(50) })
+export const EntriesQuery = z.strictObject({
+  from: number(0, Number.MAX_SAFE_INTEGER).default(0),
+  limit: number(1, 1000).default(100),
+})
+
+/** Headers of a delete. */
+export const DeleteHeaders = z.strictObject({
+  // A strong entity tag of ours is the version number in quotes.
+  'If-Match': z
+    .string()
+    .regex(/^"[1-9][0-9]{0,15}"$/, 'If-Match must be one version number in quotes')
+    .transform((text) => Number(text.slice(1, -1)))
+    .optional(),
+})
+
+/** Headers of a write. */
+export const WriteHeaders = DeleteHeaders.extend({
+  'If-None-Match': z.literal('*').optional(),
+  'Idempotency-Key': z
+    .string()
+    .regex(/^[\x21-\x7e]{1,128}$/, 'Idempotency-Key must be 1 to 128 of visible ASCII')
+    .optional(),
+})
+
+/**
+ * Checks a request's body against its shape.
+ *
+ * @throws {PosternError} `bad_request` naming the first wrong field and the rule it breaks. Never the
+ *   value, nor an unknown field's name: a value may have slipped into that place.
+ */
+export function check<T extends z.ZodType>(schema: T, input: unknown): z.output<T> {
+  const result = schema.safeParse(input)
+  if (result.success) return result.data
+  const [issue] = result.error.issues
+  const names = (issue?.path ?? []).filter((name) => typeof name === 'number' || /^[A-Za-z-]{1,32}$/.test(String(name)))
+  const message = issue?.code === 'unrecognized_keys' ? 'Unknown field' : (issue?.message ?? 'Invalid')
+  throw badRequest(names.join('.') || 'body', message)
+}
+
+/** A schema over one of our own parsers, which throw. */
+function by(parse: (input: unknown) => string) {
+  return z.string().superRefine((input, context) => {
+    try {
+      parse(input)
+    } catch (error) {
+      const message = error instanceof PosternError ? error.message : 'Invalid'
+      context.addIssue({ code: 'custom', message })
+    }
+  })
+}
+
+function isPrintable(text: string): boolean {
+  return text.isWellFormed() && !/[\p{Cc}\u2028\u2029]/u.test(text)
+}

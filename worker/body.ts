@@ -1,0 +1,52 @@
+import { concat } from '../core/bytes.ts'
+import { badRequest, PosternError } from '../core/errors.ts'
+import { parseJson } from '../core/json.ts'
+import { MAX_BODY_BYTES } from '../core/wire.ts'
+
+/**
+ * Reads a JSON body, counting the bytes as they come: a Content-Length is the client's claim only.
+ *
+ * @param timeoutMs How long the whole body may take, so that a slow client holds nothing for long.
+ * @throws {PosternError} `bad_request`
+ */
+export async function readJson(request: Request, timeoutMs: number): Promise<unknown> {
+  const type = request.headers.get('Content-Type') ?? ''
+  // Exact, so that no HTML form or cross-site "simple request" can be taken for one.
+  if (!/^application\/json(?:; ?charset=utf-8)?$/i.test(type)) {
+    throw badRequest('Content-Type', 'Content-Type must be application/json')
+  }
+  return parseJson(await readBytes(request, timeoutMs))
+}
+
+/** The same for a body that may be left out: `undefined` then. */
+export async function readOptionalJson(request: Request, timeoutMs: number): Promise<unknown> {
+  if (request.body === null || request.headers.get('Content-Length') === '0') return undefined
+  return readJson(request, timeoutMs)
+}
+
+async function readBytes(request: Request, timeoutMs: number): Promise<Uint8Array> {
+  if (request.body === null) return new Uint8Array()
+  const reader = request.body.getReader()
+  const chunks: Uint8Array[] = []
+  let size = 0
+  const timer = setTimeout(() => void reader.cancel().catch(() => {}), timeoutMs)
+  const deadline = Date.now() + timeoutMs
+  try {
+    for (;;) {
+      const { done, value } = await reader.read()
+      if (Date.now() >= deadline) throw badRequest('body', 'Body did not arrive in time')
+      if (done) return concat(...chunks)
+      size += value.length
+      if (size > MAX_BODY_BYTES) {
+        throw badRequest('body', `Body must have at most ${MAX_BODY_BYTES} bytes`, { limitBytes: MAX_BODY_BYTES })
+      }
+      chunks.push(value)
+    }
+  } catch (error) {
+    if (error instanceof PosternError) throw error
+    throw badRequest('body', 'Body did not arrive whole')
+  } finally {
+    clearTimeout(timer)
+    reader.releaseLock()
+  }
+}

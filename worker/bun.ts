@@ -1,0 +1,33 @@
+/** Postern on Bun: `bun worker/bun.ts`. */
+import { openLocal } from './local.ts'
+
+interface BunServer {
+  port: number
+  requestIP(request: Request): { address: string } | null
+  stop(): Promise<void>
+}
+
+declare const Bun: {
+  serve(options: {
+    hostname: string
+    port: number
+    idleTimeout: number
+    maxRequestBodySize: number
+    tls?: { cert: string; key: string }
+    fetch(request: Request, server: BunServer): Promise<Response>
+  }): BunServer
+}
+
+const local = await openLocal('Bun')
+const server = Bun.serve({
+  hostname: local.settings.host,
+  port: local.settings.port,
+  // Seconds. Slow headers end here; slow bodies in body.ts.
+  idleTimeout: 30,
+  // Above our own limit, which answers in our own form.
+  maxRequestBodySize: 1024 * 1024,
+  ...(local.tls && { tls: local.tls }),
+  fetch: (request, server) => local.fetch(request, server.requestIP(request)?.address ?? null),
+})
+local.stopOnSignal(() => server.stop())
+local.announce(server.port)

@@ -1,0 +1,33 @@
+/**
+ * From settings to an app: what all runtimes do alike.
+ *
+ * @module
+ */
+import { parseToken, vaultOfToken } from '../core/access/token.ts'
+import { dekCache } from '../core/crypto/envelope.ts'
+import type { Keyring } from '../core/crypto/keyring.ts'
+import { PosternError } from '../core/errors.ts'
+import type { Redacted } from '../core/redacted.ts'
+import type { Settings } from '../core/settings.ts'
+import type { Parts } from './context.ts'
+import type { Host } from './host.ts'
+
+/**
+ * Joins the parts of an app.
+ *
+ * @throws {PosternError} `bad_request` when a configured bootstrap token is not of this root key.
+ */
+export async function assemble(
+  settings: Settings,
+  keyring: Keyring,
+  host: Host,
+  bootstrapTokens: readonly Redacted<string>[],
+): Promise<Parts> {
+  for (const token of bootstrapTokens) {
+    const vault = vaultOfToken(token.reveal())
+    if (vault === null || parseToken(token.reveal(), await keyring.tokenKey(vault)) === null) {
+      throw new PosternError('bad_request', 'POSTERN_BOOTSTRAP_TOKEN: Must be minted with this root key')
+    }
+  }
+  return { settings, keyring, host, bootstrapTokens, deks: dekCache() }
+}

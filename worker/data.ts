@@ -1,0 +1,93 @@
+/**
+ * The data folder of a server: the vaults, one SQLite file each, and the root key if it was made here.
+ *
+ * @module
+ */
+import { closeSync, existsSync, fsyncSync, openSync, readdirSync, readFileSync, statSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import process from 'node:process'
+import { type Bytes, base64url, randomBytes } from '../core/bytes.ts'
+import { parseRootKey, ROOT_KEY_SIZE } from '../core/crypto/keyring.ts'
+import { PosternError } from '../core/errors.ts'
+import { Redacted } from '../core/redacted.ts'
+import { Vault } from '../core/vault.ts'
+import { openSqlite, type Sqlite } from './sqlite.ts'
+
+const ROOT_KEY_FILE = 'root.key'
+const SUFFIX = '.sqlite'
+
+/** The root key in the data folder: read, or made when there is nothing yet that needs another. */
+export function fileRootKey(data: string): { rootKey: Redacted<Bytes>; origin: string } {
+  const file = join(data, ROOT_KEY_FILE)
+  if (existsSync(file)) {
+    // As ssh does with a private key: one that others can read is not a secret.
+    if (process.platform !== 'win32' && (statSync(file).mode & 0o077) !== 0) {
+      throw new PosternError('bad_request', `Root key file ${file} must be readable by its owner only (chmod 600)`)
+    }
+    return { rootKey: parseRootKey(readFileSync(file, 'utf8').trim(), file), origin: file }
+  }
+  if (readdirSync(data).some((name) => name.endsWith(SUFFIX))) {
+    throw new PosternError(
+      'bad_request',
+      `Root key is missing: ${data} holds vaults that another key sealed. Give POSTERN_ROOT_KEY, or put ${ROOT_KEY_FILE} back`,
+    )
+  }
+  const rootKey = randomBytes(ROOT_KEY_SIZE)
+  writeDurably(file, `${base64url(rootKey)}\n`)
+  return { rootKey: new Redacted(rootKey), origin: `${file}, made now. Back it up: what it seals, nothing else opens` }
+}
+
+function writeDurably(file: string, text: string): void {
+  const handle = openSync(file, 'wx', 0o600)
+  writeSync(handle, text)
+  fsyncSync(handle)
+  closeSync(handle)
+  const folder = openSync(join(file, '..'), 'r')
+  fsyncSync(folder)
+  closeSync(folder)
+}
+
+/** The vaults in a data folder. */
+export interface Stores {
+  /**
+   * Opens a vault, once.
+   *
+   * @returns `null` when it does not exist and `create` is not set.
+   * @throws {PosternError} `unavailable`, with the file's path: for the operator, not for a client.
+   */
+  open(id: string, create: boolean): Vault | null
+  close(): void
+}
+
+/** Opens the vaults of a folder as they are asked for. */
+export function openStores(data: string, rootId: string): Stores {
+  const opened = new Map<string, { vault: Vault; sql: Sqlite }>()
+  return {
+    open(id, create) {
+      const known = opened.get(id)
+      if (known) return known.vault
+      const file = join(data, `${id}${SUFFIX}`)
+      if (!create && !existsSync(file)) return null
+      const sql = openOrExplain(file)
+      const vault = new Vault(sql, Date.now())
+      if (!vault.claim(rootId)) {
+        sql.close()
+        throw new PosternError('unavailable', `Root key is not the one that sealed ${file}`)
+      }
+      opened.set(id, { vault, sql })
+      return vault
+    },
+    close() {
+      for (const { sql } of opened.values()) sql.close()
+      opened.clear()
+    },
+  }
+}
+
+function openOrExplain(file: string): Sqlite {
+  try {
+    return openSqlite(file)
+  } catch {
+    throw new PosternError('unavailable', `${file} cannot be opened: another process has it, or it is no database`)
+  }
+}

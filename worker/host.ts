@@ -1,0 +1,135 @@
+/**
+ * From a vault's id to the vault: in this process, or in its Durable Object.
+ *
+ * Routes see neither; they call a {@link VaultHandle}.
+ *
+ * @module
+ */
+import { PosternError, refusal } from '../core/errors.ts'
+import type { Answer, Call, Caller, Granted, Input, OperationName, Output, Vault } from '../core/vault.ts'
+import { unwrap } from '../core/vault.ts'
+
+/** Where vaults are. */
+export interface Host {
+  /** The handle of a vault. `create` lets the vault come into being: only for a bootstrap token. */
+  vault(id: string, create: boolean): VaultHandle
+  /** Whether storage can be reached. */
+  ready(): Promise<boolean>
+}
+
+/** Sends calls to one vault; the answers come in the same order. */
+export type Execute = (calls: Call[]) => Promise<Answer[]>
+
+/** One vault, as routes use it. */
+export class VaultHandle {
+  readonly #execute: Execute
+
+  constructor(execute: Execute) {
+    this.#execute = execute
+  }
+
+  /**
+   * Asks one thing.
+   *
+   * @throws {PosternError} the vault's refusal, or `unavailable` when it cannot be asked.
+   */
+  async call<K extends OperationName>(operation: K, caller: Caller, input: Input<K>): Promise<Granted<Output<K>>> {
+    const [answer] = await this.#execute([{ operation, caller, input }])
+    return unwrap(answer as Answer<Output<K>>)
+  }
+
+  /**
+   * Asks many things of one kind at once. Each has its own answer, and its own entry in the log.
+   *
+   * @throws {PosternError} `unauthenticated`, for all of them, or `unavailable`.
+   */
+  async callAll<K extends OperationName>(
+    operation: K,
+    caller: Caller,
+    inputs: Input<K>[],
+  ): Promise<Answer<Output<K>>[]> {
+    if (inputs.length === 0) return []
+    const answers = await this.#execute(inputs.map((input) => ({ operation, caller, input })))
+    if (answers.some((answer) => !answer.ok && answer.reason === 'unauthenticated')) throw refusal('unauthenticated')
+    return answers as Answer<Output<K>>[]
+  }
+}
+
+/** The most calls that wait for one vault. More are refused: a queue that only grows helps nobody. */
+const MAX_WAITING = 10_000
+/** The most calls in one transaction, so that the first does not wait long for the last. */
+const MAX_BATCH = 500
+
+/**
+ * Joins the calls that arrive while the process is busy into one transaction: group commit. One
+ * wait for the disk then serves them all.
+ *
+ * Only for vaults in this process. On Workers a request must not wait for the I/O of another, and
+ * the Durable Object joins writes itself.
+ */
+export function groupCommit(vault: Vault): Execute {
+  let waiting: { call: Call; settle: (answer: Answer) => void }[] = []
+
+  function flush(): void {
+    const batch = waiting.slice(0, MAX_BATCH)
+    waiting = waiting.slice(MAX_BATCH)
+    // The rest goes after the next look at the sockets.
+    if (waiting.length > 0) setImmediate(flush)
+    const answers = vault.execute(
+      batch.map(({ call }) => call),
+      Date.now(),
+    )
+    batch.forEach(({ settle }, i) => {
+      settle(answers[i]!)
+    })
+  }
+
+  return (calls) => {
+    if (waiting.length + calls.length > MAX_WAITING) {
+      const message = 'Too many requests wait for this vault'
+      return Promise.reject(new PosternError('unavailable', message, { retryAfterSeconds: 1 }))
+    }
+    // Not a microtask: that would run before the sockets are read for the requests to join.
+    if (waiting.length === 0) setImmediate(flush)
+    return Promise.all(calls.map((call) => new Promise<Answer>((settle) => waiting.push({ call, settle }))))
+  }
+}
+
+/** Vaults in this process. `open` returns `null` for one that does not exist and may not be made. */
+export function localHost(open: (id: string, create: boolean) => Vault | null): Host {
+  const handles = new Map<string, VaultHandle>()
+  return {
+    vault(id, create) {
+      const known = handles.get(id)
+      if (known) return known
+      const vault = open(id, create)
+      if (vault === null) throw refusal('unauthenticated')
+      const handle = new VaultHandle(groupCommit(vault))
+      handles.set(id, handle)
+      return handle
+    },
+    ready: async () => true,
+  }
+}
+
+/** A vault's Durable Object, as far as it is called. */
+export interface VaultStub {
+  execute(calls: Call[]): Promise<Answer[]>
+}
+
+/** Vaults in Durable Objects, one each. */
+export function durableHost(stubOf: (id: string) => VaultStub): Host {
+  return {
+    vault(id) {
+      return new VaultHandle(async (calls) => {
+        try {
+          return await stubOf(id).execute(calls)
+        } catch {
+          // Overload, a restart or a broken object; the error itself may carry anything.
+          throw new PosternError('unavailable', 'Vault cannot be reached now', { retryAfterSeconds: 1 })
+        }
+      })
+    },
+    ready: async () => true,
+  }
+}

@@ -1,0 +1,145 @@
+/**
+ * What Bun, Deno and Node share: files, SQLite, the console, and signals.
+ *
+ * @module
+ */
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import process from 'node:process'
+import { parseEnv } from 'node:util'
+import { mintToken } from '../core/access/token.ts'
+import { Keyring } from '../core/crypto/keyring.ts'
+import { PosternError, refusal } from '../core/errors.ts'
+import type { Redacted } from '../core/redacted.ts'
+import { parseSettings, type Settings } from '../core/settings.ts'
+import type { Vault } from '../core/vault.ts'
+import { clientAddress } from './address.ts'
+import { createApp } from './app.ts'
+import { assemble } from './config.ts'
+import { fileRootKey, openStores, type Stores } from './data.ts'
+import { localHost } from './host.ts'
+import { logLine } from './oplog.ts'
+
+const DEFAULT_VAULT = 'default'
+/** How long requests in flight may take to end once the process was asked to stop. */
+const SHUTDOWN_MS = 10_000
+
+/** A server's inside, ready for a runtime's socket. */
+export interface Local {
+  settings: Settings
+  /** Certificate and key in PEM, when TLS is configured. */
+  tls: { cert: string; key: string } | null
+  /** Answers one request. `socket` is the address at the other end of the connection. */
+  fetch(request: Request, socket: string | null): Promise<Response>
+  /** Prints where the server listens and what an operator has to know. Once, when it does listen. */
+  announce(port: number): void
+  /** Ends the process in order at SIGINT or SIGTERM: `stop` waits for requests in flight. */
+  stopOnSignal(stop: () => Promise<unknown>): void
+}
+
+/** Opens everything, or prints what is wrong and ends the process. */
+export async function openLocal(runtime: string): Promise<Local> {
+  try {
+    return await open(runtime)
+  } catch (error) {
+    if (!(error instanceof PosternError)) throw error
+    process.stderr.write(`${error.message}\n`)
+    process.exit(1)
+  }
+}
+
+async function open(runtime: string): Promise<Local> {
+  const settings = readLocalSettings()
+  const data = resolve(settings.data)
+  mkdirSync(data, { recursive: true, mode: 0o700 })
+  const { rootKey, origin } = settings.rootKey
+    ? { rootKey: settings.rootKey, origin: 'from POSTERN_ROOT_KEY' }
+    : fileRootKey(data)
+  const keyring = await Keyring.open(rootKey)
+  const stores = openStores(data, keyring.rootId)
+  const printed = await firstToken(settings, stores, keyring)
+  const bootstrapTokens = printed === null ? settings.bootstrapToken : [printed]
+  const app = createApp(await assemble(settings, keyring, localHost(discreetly(stores)), bootstrapTokens))
+  const tls = readTls(settings)
+  return {
+    settings,
+    tls,
+    fetch: async (request, socket) => {
+      const address = clientAddress(socket, request.headers.get('X-Forwarded-For'), settings.trustedProxies)
+      return app.fetch(request, { address })
+    },
+    announce(port) {
+      const host = settings.host.includes(':') ? `[${settings.host}]` : settings.host
+      const lines = [
+        `Postern listens on ${tls ? 'https' : 'http'}://${host}:${port} (${runtime})`,
+        `Data: ${data}`,
+        `Root key: ${origin}`,
+        ...(printed === null
+          ? []
+          : ['Bootstrap token of the vault "default", until its first use:', `  ${printed.reveal()}`]),
+      ]
+      process.stdout.write(`${lines.join('\n')}\n`)
+      logLine('info', 'started', { app: settings.appName, environment: settings.environment, runtime })
+    },
+    stopOnSignal(stop) {
+      stopOnSignal(async () => {
+        await stop()
+        stores.close()
+      })
+    },
+  }
+}
+
+/** The token that opens the default vault, when that is empty and the operator gave none. */
+async function firstToken(settings: Settings, stores: Stores, keyring: Keyring): Promise<Redacted<string> | null> {
+  const vault = stores.open(DEFAULT_VAULT, true)
+  if (settings.bootstrapToken.length > 0 || !vault?.isEmpty()) return null
+  return mintToken(DEFAULT_VAULT, await keyring.tokenKey(DEFAULT_VAULT)).text
+}
+
+/** Opens vaults for requests: what goes wrong is told to the operator, not to the client. */
+function discreetly(stores: Stores): (id: string, create: boolean) => Vault | null {
+  return (id, create) => {
+    try {
+      return stores.open(id, create)
+    } catch (error) {
+      const message = error instanceof PosternError ? error.message : 'Vault cannot be opened'
+      logLine('error', 'vault_unavailable', { vault: id, message })
+      throw refusal('storage', { retryAfterSeconds: 1 })
+    }
+  }
+}
+
+/** Reads the settings of this process: environment, then `.env`, then the secrets folder. */
+export function readLocalSettings(): Settings {
+  const dotenv = existsSync('.env') ? parseEnv(readFileSync('.env', 'utf8')) : {}
+  const folder = process.env.POSTERN_SECRETS_DIR ?? './secrets'
+  const files = existsSync(folder) ? readdirSync(folder).filter((file) => /^postern_/i.test(file)) : []
+  const secrets = Object.fromEntries(files.map((file) => [file, readFileSync(join(folder, file), 'utf8')]))
+  return parseSettings({ environment: process.env, dotenv, secrets })
+}
+
+function readTls({ tls }: Settings): { cert: string; key: string } | null {
+  if (tls.certFile === undefined || tls.keyFile === undefined) return null
+  try {
+    return { cert: readFileSync(tls.certFile, 'utf8'), key: readFileSync(tls.keyFile, 'utf8') }
+  } catch {
+    throw new PosternError(
+      'bad_request',
+      'POSTERN_TLS__CERT_FILE, POSTERN_TLS__KEY_FILE: Must be files that can be read',
+    )
+  }
+}
+
+function stopOnSignal(stop: () => Promise<void>): void {
+  let stopping = false
+  const onSignal = () => {
+    if (stopping) return
+    stopping = true
+    // A request that never ends must not keep a process that was told to go.
+    setTimeout(() => process.exit(1), SHUTDOWN_MS).unref()
+    void stop().then(() => process.exit(0))
+  }
+  process.on('SIGINT', onSignal)
+  process.on('SIGTERM', onSignal)
+}

@@ -1,0 +1,94 @@
+/**
+ * Errors as RFC 9457 problem details, and as lines of the operational log.
+ *
+ * @module
+ */
+import { type ErrorCode, PosternError } from '../core/errors.ts'
+import { logLine } from './oplog.ts'
+
+const STATUS: Record<ErrorCode, number> = {
+  bad_request: 400,
+  unauthenticated: 401,
+  denied: 403,
+  mfa_required: 403,
+  approval_required: 403,
+  not_found: 404,
+  conflict: 409,
+  throttled: 429,
+  tampered: 500,
+  internal: 500,
+  unavailable: 503,
+}
+
+const TITLE: Record<number, string> = {
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'Not Found',
+  405: 'Method Not Allowed',
+  408: 'Request Timeout',
+  409: 'Conflict',
+  412: 'Precondition Failed',
+  413: 'Content Too Large',
+  415: 'Unsupported Media Type',
+  429: 'Too Many Requests',
+  500: 'Internal Server Error',
+  503: 'Service Unavailable',
+}
+
+/** The HTTP status that an error is answered with. */
+export function statusOf({ code, detail }: PosternError): number {
+  if (detail.limitBytes !== undefined) return 413
+  if (detail.precondition) return 412
+  return STATUS[code]
+}
+
+/**
+ * Writes an error as `application/problem+json`.
+ *
+ * Anything but a {@link PosternError} is told as `internal` and nothing more: messages of parsers
+ * and platforms quote their input.
+ */
+export function problem(error: unknown, requestId: string): Response {
+  const known = error instanceof PosternError ? error : concealed(error, requestId)
+  return problemResponse(statusOf(known), known, requestId)
+}
+
+/** The same for a status that only HTTP knows, such as 405. */
+export function problemResponse(
+  status: number,
+  { code, message, detail }: Pick<PosternError, 'code' | 'message' | 'detail'>,
+  requestId: string,
+): Response {
+  const { reason, field, limitBytes, auditIndex, retryAfterSeconds } = detail
+  const title = TITLE[status] ?? 'Error'
+  const body = {
+    type: 'about:blank',
+    title,
+    status,
+    code,
+    detail: message,
+    requestId,
+    reason,
+    field,
+    limitBytes,
+    auditIndex,
+  }
+  const headers = new Headers({ 'Content-Type': 'application/problem+json' })
+  if (auditIndex !== undefined) headers.set('Audit-Index', String(auditIndex))
+  if (retryAfterSeconds !== undefined) headers.set('Retry-After', String(retryAfterSeconds))
+  if (status === 401) headers.set('WWW-Authenticate', 'Bearer realm="postern"')
+  return new Response(JSON.stringify(body), { status, headers })
+}
+
+function concealed(error: unknown, requestId: string): PosternError {
+  logLine('error', 'request_failed', { requestId, ...whereabouts(error) })
+  return new PosternError('internal', 'Request failed; the operational log has its request id')
+}
+
+/** An error's class and where it came from; not its message, which may quote a value. */
+function whereabouts(error: unknown): { error: string; at: string[] } {
+  if (!(error instanceof Error)) return { error: typeof error, at: [] }
+  const frames = (error.stack ?? '').split('\n').filter((frame) => /^\s+at /.test(frame))
+  return { error: error.constructor.name, at: frames.slice(0, 5).map((frame) => frame.trim()) }
+}

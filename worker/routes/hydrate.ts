@@ -1,0 +1,71 @@
+import { Hono } from 'hono'
+import type * as z from 'zod'
+import { utf8 } from '../../core/bytes.ts'
+import { badRequest, PosternError, refusal } from '../../core/errors.ts'
+import { parseReference, pick, type Reference } from '../../core/reference.ts'
+import { refusalOf } from '../../core/vault.ts'
+import * as wire from '../../core/wire.ts'
+import { readJson } from '../body.ts'
+import { answer, type Env, type Parts } from '../context.ts'
+import { reveal, secret } from './secrets.ts'
+
+type Item = z.input<typeof wire.HydratedItem>
+
+/** `…/hydrate`: many references at once, each with its own outcome and its own audit entry. */
+export function hydrateRoutes(parts: Parts): Hono<Env> {
+  const routes = new Hono<Env>()
+
+  routes.post('/hydrate', async (c) => {
+    const { references } = wire.check(wire.Hydrate, await readJson(c.req.raw, parts.settings.bodyTimeoutMs))
+    const parsed = references.map((text, i) => attempt(() => inVault(text, `references.${i}`, c.var.vault)))
+    const wanted = parsed.filter((item): item is Reference => !(item instanceof PosternError))
+    const inputs = wanted.map(({ name, version }) => ({ name, ...(version === undefined ? {} : { version }) }))
+    const answers = await c.var.handle.callAll('secret.read', c.var.caller, inputs)
+    const byReference = new Map(wanted.map((reference, i) => [reference, answers[i]!]))
+    const items = parsed.map(async (reference, i): Promise<Item> => {
+      const text = references[i]!
+      if (reference instanceof PosternError) return failed(text, reference)
+      const found = byReference.get(reference)!
+      if (!found.ok) return failed(text, refusalOf(found))
+      try {
+        const value = secret(found.value, await reveal(parts, c, found.value))
+        return { reference: text, secret: reference.pointer === undefined ? value : narrowed(value, reference.pointer) }
+      } catch (error) {
+        if (error instanceof PosternError) return failed(text, error)
+        throw error
+      }
+    })
+    const body = { items: await Promise.all(items) } satisfies z.input<typeof wire.HydrateResult>
+    return answer(c, answers.at(-1)?.index ?? null, body)
+  })
+
+  return routes
+}
+
+function inVault(text: string, field: string, vault: string): Reference {
+  const reference = parseReference(text, field)
+  if (reference.vault !== vault) throw badRequest(field, 'Reference must be to the vault that is asked')
+  return reference
+}
+
+/** Picks one text out of a secret that is a JSON document. */
+function narrowed(whole: z.input<typeof wire.Secret>, pointer: string): z.input<typeof wire.Secret> {
+  const value = whole.encoding === undefined ? pick(whole.value, pointer) : null
+  if (value === null || utf8(value).length > wire.MAX_VALUE_BYTES) throw refusal('no_pointer')
+  return { ...whole, value }
+}
+
+function failed(reference: string, { code, message, detail }: PosternError): Item {
+  const { reason, field, auditIndex } = detail
+  const known = { ...(reason && { reason }), ...(field && { field }), ...(auditIndex !== undefined && { auditIndex }) }
+  return { reference, error: { code, detail: message, ...known } }
+}
+
+function attempt<T>(parse: () => T): T | PosternError {
+  try {
+    return parse()
+  } catch (error) {
+    if (error instanceof PosternError) return error
+    throw error
+  }
+}
