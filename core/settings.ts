@@ -81,7 +81,7 @@ export const SettingsSchema = z
       'What this server is for. `production` refuses `debug`.',
     ).prefault('development'),
     debug: flag(
-      'Writes a line to the operational log for every request: method, status, time; no names, no values.',
+      'Writes a line to the operational log for every request: method and status; no names, no values.',
     ).prefault('false'),
     host: text('The address to listen on. Other than loopback it needs `tls` or `trustedProxies`.').prefault(
       '127.0.0.1',

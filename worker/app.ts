@@ -8,6 +8,7 @@ import { badRequest, PosternError } from '../core/errors.ts'
 import { parseVaultId } from '../core/secrets/name.ts'
 import { identify } from './auth.ts'
 import type { Env, Parts } from './context.ts'
+import { logLine } from './oplog.ts'
 import { problem, problemResponse } from './problem.ts'
 import { accessRoutes } from './routes/access.ts'
 import { auditRoutes } from './routes/audit.ts'
@@ -31,7 +32,7 @@ const HEADERS = {
 /** Builds the app. `fetch(request, connection)` answers; it never throws. */
 export function createApp(parts: Parts): Hono<Env> {
   const app = new Hono<Env>()
-  const { requestTimeoutMs } = parts.settings
+  const { requestTimeoutMs, debug } = parts.settings
 
   app.use('*', async (c, next) => {
     c.set('requestId', crypto.randomUUID())
@@ -40,6 +41,8 @@ export function createApp(parts: Parts): Hono<Env> {
     })
     for (const [name, value] of Object.entries(HEADERS)) c.res.headers.set(name, value)
     c.res.headers.set('Request-Id', c.var.requestId)
+    // No path: it holds the name of a secret.
+    if (debug) logLine('info', 'request', { requestId: c.var.requestId, method: c.req.method, status: c.res.status })
   })
 
   app.use('*', async (c, next) => {

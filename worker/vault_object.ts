@@ -20,7 +20,8 @@ export class VaultObject extends DurableObject {
   }
 }
 
-function openStorage(storage: DurableObjectStorage): Sql {
+/** The storage port over a Durable Object. */
+export function openStorage(storage: DurableObjectStorage): Sql {
   return {
     all<Row>(query: string, ...params: SqlValue[]): Row[] {
       return storage.sql

@@ -1,0 +1,88 @@
+/** The shape of the house: who may import what, and that nothing runs in a circle. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
+import { describe, expect, it } from 'vitest'
+
+const ROOT = resolve(import.meta.dirname, '..')
+
+/** Packages that each room may name; DESIGN of the core: Web APIs and these. */
+const PACKAGES: Record<string, readonly string[]> = {
+  core: ['@noble/hashes', 'canonicalize', 'ipaddr.js', 'lru-cache', 'zod'],
+  worker: ['@hono/node-server', 'hono', 'zod'],
+}
+/** Rooms that each room may import from, beside itself. */
+const ROOMS: Record<string, readonly string[]> = { core: [], worker: ['core'] }
+/** The only files of `worker/` that may name a runtime. */
+const RUNTIME_FILES = ['sqlite', 'vault_object', 'cloudflare', 'bun', 'deno', 'node', 'local', 'data', 'keygen']
+
+interface Source {
+  path: string
+  room: string
+  text: string
+  imports: string[]
+}
+
+function sourcesIn(room: string): Source[] {
+  return readdirSync(join(ROOT, room), { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.ts') && !file.includes('node_modules'))
+    .map((file) => {
+      const path = join(room, file)
+      const text = readFileSync(join(ROOT, path), 'utf8')
+      // Static imports, re-exports, and dynamic ones.
+      const found = text.matchAll(
+        /^(?:import|export)\b[^'"`]*?from '([^']+)'|^import '([^']+)'|\bimport\(['"`]([^'"`]+)/gm,
+      )
+      const imports = [...found].map(([, from, bare, dynamic]) => (from ?? bare ?? dynamic)!)
+      return { path, room, text, imports }
+    })
+}
+
+const sources = ['core', 'worker'].flatMap(sourcesIn)
+const targetOf = (source: Source, specifier: string) => relative(ROOT, resolve(ROOT, dirname(source.path), specifier))
+const isRuntimeFile = ({ path }: Source) => RUNTIME_FILES.some((name) => path === `worker/${name}.ts`)
+
+describe('the house', () => {
+  it('is read whole: this test can see', () => {
+    expect(sources.length).toBeGreaterThan(40)
+    expect(sources.find(({ path }) => path === 'core/vault.ts')?.imports).toContain('./schema.ts')
+  })
+
+  it.each(sources)('$path imports only what its room may', (source) => {
+    for (const specifier of source.imports) {
+      if (specifier.startsWith('.')) {
+        const room = targetOf(source, specifier).split('/')[0]!
+        expect([source.room, ...ROOMS[source.room]!]).toContain(room)
+      } else if (/^(?:node|cloudflare|bun):/.test(specifier)) {
+        expect(isRuntimeFile(source)).toBe(true)
+      } else {
+        const name = specifier
+          .split('/')
+          .slice(0, specifier.startsWith('@') ? 2 : 1)
+          .join('/')
+        expect(PACKAGES[source.room]).toContain(name)
+      }
+    }
+  })
+
+  it.each(sources.filter((source) => !isRuntimeFile(source)))('$path names no runtime', ({ text }) => {
+    const code = text.replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*|'[^'\n]*'/g, '')
+    expect(code).not.toMatch(/\b(?:process|Buffer|Bun|Deno|__dirname|require)\b\s*[.(]/)
+  })
+
+  it('has no circle of imports', () => {
+    const graph = new Map(sources.map((source) => [source.path, fileImports(source)]))
+    const done = new Set<string>()
+    const visit = (path: string, trail: string[]): void => {
+      expect(trail.includes(path) ? [...trail, path] : []).toEqual([])
+      if (done.has(path)) return
+      for (const next of graph.get(path) ?? []) visit(next, [...trail, path])
+      done.add(path)
+    }
+    for (const path of graph.keys()) visit(path, [])
+  })
+})
+
+/** All imports of files, of types as well: a circle of types is a circle of thoughts. */
+function fileImports(source: Source): string[] {
+  return source.imports.filter((specifier) => specifier.startsWith('.')).map((specifier) => targetOf(source, specifier))
+}

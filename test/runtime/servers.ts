@@ -1,0 +1,112 @@
+/**
+ * Real servers on free loopback ports, one kind a runtime, each ended by its process id.
+ *
+ * @module
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { delimiter, join, resolve } from 'node:path'
+import { mintToken } from '../../core/access/token.ts'
+import { base64url, randomBytes } from '../../core/bytes.ts'
+import { Keyring, parseRootKey } from '../../core/crypto/keyring.ts'
+import type { Redacted } from '../../core/redacted.ts'
+
+const ROOT = resolve(import.meta.dirname, '../..')
+const START_TIMEOUT_MS = 60_000
+
+export const RUNTIMES = ['bun', 'deno', 'node', 'workerd'] as const
+export type Runtime = (typeof RUNTIMES)[number]
+
+/** What outlives a server: its data, its root key, and the token that opens the vault. */
+export interface Site {
+  vault: string
+  data: string
+  rootKey: string
+  token: Redacted<string>
+  remove(): void
+}
+
+export interface Server {
+  endpoint: string
+  pid: number
+  /** Everything that it printed so far, on both outputs. */
+  output(): string
+  /** Ends it as an operator would, and returns its exit code. */
+  stop(): Promise<number | null>
+  /** kill -9. */
+  kill(): Promise<void>
+}
+
+/** Makes a place for a server's data, with a root key and a bootstrap token. */
+export async function makeSite(vault = 'default'): Promise<Site> {
+  const data = mkdtempSync(join(tmpdir(), 'postern-'))
+  const rootKey = base64url(randomBytes(32))
+  const keyring = await Keyring.open(parseRootKey(rootKey))
+  const { text } = mintToken(vault, await keyring.tokenKey(vault))
+  return { vault, data, rootKey, token: text, remove: () => rmSync(data, { recursive: true, force: true }) }
+}
+
+/** Starts a server over a site and waits until it listens. */
+export async function startServer(runtime: Runtime, site: Site, extra: Record<string, string> = {}): Promise<Server> {
+  const settings = {
+    POSTERN_ENVIRONMENT: 'test',
+    POSTERN_ROOT_KEY: site.rootKey,
+    POSTERN_BOOTSTRAP_TOKEN: site.token.reveal(),
+    ...extra,
+  }
+  const [command, ...args] = commandOf(runtime, site, settings)
+  const local = { POSTERN_DATA: site.data, POSTERN_PORT: '0', POSTERN_SECRETS_DIR: join(site.data, 'none') }
+  const child = spawn(command!, args, {
+    cwd: ROOT,
+    // A group of its own: wrangler starts workerd, and both must end.
+    detached: true,
+    env: { ...cleanEnvironment(), ...(runtime === 'workerd' ? {} : { ...local, ...settings }) },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let output = ''
+  child.stdout?.on('data', (chunk) => (output += chunk))
+  child.stderr?.on('data', (chunk) => (output += chunk))
+  const endpoint = await listening(child, () => output)
+  const exited = child.exitCode === null ? once(child, 'exit') : Promise.resolve([child.exitCode])
+  const end = async (signal: NodeJS.Signals) => {
+    if (child.exitCode === null && child.signalCode === null) process.kill(-child.pid!, signal)
+    return (await exited)[0] as number | null
+  }
+  return {
+    endpoint,
+    pid: child.pid!,
+    output: () => output,
+    stop: () => end('SIGTERM'),
+    kill: async () => void (await end('SIGKILL')),
+  }
+}
+
+function commandOf(runtime: Runtime, { data }: Site, settings: Record<string, string>): string[] {
+  if (runtime === 'bun') return ['bun', 'worker/bun.ts']
+  if (runtime === 'node') return ['node', 'worker/node.ts']
+  if (runtime === 'deno') {
+    return ['deno', 'run', '--quiet', '--allow-net', '--allow-read', '--allow-write', '--allow-env', 'worker/deno.ts']
+  }
+  const vars = Object.entries(settings).flatMap(([name, value]) => ['--var', `${name}:${value}`])
+  return ['wrangler', 'dev', '--ip', '127.0.0.1', '--port', '0', '--inspector-port', '0', '--persist-to', data, ...vars]
+}
+
+/** This process's environment without our own settings, and with the project's tools first. */
+function cleanEnvironment(): NodeJS.ProcessEnv {
+  const entries = Object.entries(process.env).filter(([name]) => !name.startsWith('POSTERN_'))
+  const path = [join(ROOT, 'node_modules/.bin'), process.env.PATH].join(delimiter)
+  return { ...Object.fromEntries(entries), PATH: path, WRANGLER_SEND_METRICS: 'false', CI: 'true' }
+}
+
+async function listening(child: ChildProcess, output: () => string): Promise<string> {
+  const deadline = Date.now() + START_TIMEOUT_MS
+  while (Date.now() < deadline) {
+    const endpoint = /(?:listens on|Ready on) (https?:\/\/[0-9a-z.:[\]]+)/.exec(output())?.[1]
+    if (endpoint !== undefined) return endpoint
+    if (child.exitCode !== null) break
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  throw new Error(`Server did not start:\n${output()}`)
+}

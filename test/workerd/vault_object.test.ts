@@ -1,0 +1,143 @@
+/** The vault inside a real Durable Object: transactions, the log, eviction, and what crosses the RPC. */
+import { abortAllDurableObjects, evictDurableObject, runInDurableObject } from 'cloudflare:test'
+import { env, exports } from 'cloudflare:workers'
+import { describe, expect, it } from 'vitest'
+import { mintToken } from '../../core/access/token.ts'
+import { leafHash, nodeHash } from '../../core/audit/merkle.ts'
+import { type Bytes, base64, concat, utf8 } from '../../core/bytes.ts'
+import { open, seal } from '../../core/crypto/envelope.ts'
+import { Keyring, parseRootKey } from '../../core/crypto/keyring.ts'
+import { migrate } from '../../core/schema.ts'
+import type { Answer, Call, Caller } from '../../core/vault.ts'
+import type { VaultStub } from '../../worker/host.ts'
+import { openStorage, type VaultObject } from '../../worker/vault_object.ts'
+
+declare global {
+  namespace Cloudflare {
+    interface Env {
+      VAULT: DurableObjectNamespace<VaultObject>
+      POSTERN_ROOT_KEY: string
+    }
+    interface GlobalProps {
+      mainModule: typeof import('../../worker/cloudflare.ts')
+    }
+  }
+}
+
+// RPC types cannot say that an answer's value may be anything; ours do.
+const vaultOf = (name: string) => env.VAULT.getByName(name) as unknown as VaultStub
+
+const keyring = await Keyring.open(parseRootKey(env.POSTERN_ROOT_KEY))
+
+async function callerOf(vault: string): Promise<Caller> {
+  const { hash } = mintToken(vault, await keyring.tokenKey(vault))
+  return { tokenHash: hash, bootstrap: true, requestId: crypto.randomUUID(), address: null, agent: null }
+}
+
+function writeOf(caller: Caller, name: string): Call {
+  const input = { name, id: '00', kid: 'k', sealed: utf8('sealed'), contentType: 'text/plain', encoding: 'utf8' }
+  return { operation: 'secret.write', caller, input }
+}
+
+/** RFC 6962 section 2.1, by definition. */
+function treeHash(leaves: Bytes[]): Bytes {
+  if (leaves.length === 1) return leafHash(leaves[0]!)
+  let k = 1
+  while (k * 2 < leaves.length) k *= 2
+  return nodeHash(treeHash(leaves.slice(0, k)), treeHash(leaves.slice(k)))
+}
+
+async function logOf(stub: VaultStub, caller: Caller) {
+  const call: Call = { operation: 'audit.entries', caller, input: { from: 0, limit: 1000 } }
+  const [answer] = (await stub.execute([call])) as Answer<{
+    head: { size: number; root: Bytes }
+    entries: { body: Bytes }[]
+  }>[]
+  if (!answer?.ok) throw new Error('Log cannot be read')
+  return answer.value
+}
+
+describe('a vault object', () => {
+  it('keeps one log of 200 racing calls, and its root is that of RFC 6962', async () => {
+    const stub = vaultOf('race')
+    const caller = await callerOf('race')
+    const answers = await Promise.all(Array.from({ length: 200 }, (_, i) => stub.execute([writeOf(caller, `n${i}`)])))
+    expect(answers.flat().every(({ ok }) => ok)).toBe(true)
+    expect(new Set(answers.flat().map(({ index }) => index)).size).toBe(200)
+    const { head, entries } = await logOf(stub, caller)
+    // One more than the calls: the bootstrap.
+    expect(head.size).toBe(201)
+    expect(base64(head.root)).toBe(base64(treeHash(entries.map(({ body }) => concat(body)))))
+  })
+
+  it('still has everything after it was evicted, and after it was aborted', async () => {
+    const stub = vaultOf('evicted')
+    const object = env.VAULT.getByName('evicted')
+    const caller = await callerOf('evicted')
+    await stub.execute([writeOf(caller, 'a')])
+    await evictDurableObject(object)
+    await stub.execute([writeOf(caller, 'b')])
+    await abortAllDurableObjects()
+    const { entries } = await logOf(vaultOf('evicted'), caller)
+    const resources = entries.map(({ body }) => JSON.parse(new TextDecoder().decode(body)).resource)
+    expect(resources).toEqual(['', 'a', 'b'])
+  })
+
+  it('gives refusals as values with their code, and no detail of an error', async () => {
+    const stub = vaultOf('refusals')
+    const caller = await callerOf('refusals')
+    const broken = { ...writeOf(caller, 'x'), input: null } as Call
+    const [missing, failed] = await stub.execute([
+      { operation: 'secret.read', caller, input: { name: 'none' } },
+      broken,
+    ])
+    expect(missing).toMatchObject({ ok: false, reason: 'no_secret', index: expect.any(Number) })
+    expect(failed).toEqual({ ok: false, reason: 'failed', index: null })
+  })
+
+  it('never lets one vault see another', async () => {
+    const caller = await callerOf('one')
+    await vaultOf('one').execute([writeOf(caller, 'mine')])
+    const stranger = { ...caller }
+    delete stranger.bootstrap
+    const [answer] = await vaultOf('two').execute([
+      { operation: 'secret.read', caller: stranger, input: { name: 'mine' } },
+    ])
+    expect(answer).toEqual({ ok: false, reason: 'unauthenticated', index: null })
+  })
+
+  it('rolls a failed transaction back, and reads blobs as bytes', async () => {
+    await runInDurableObject(env.VAULT.getByName('storage'), (_, state) => {
+      const sql = openStorage(state.storage)
+      migrate(sql, 1)
+      const insert = () => sql.all("INSERT INTO entry VALUES (0, x'0102')")
+      const fail = () => {
+        insert()
+        throw new Error('undone')
+      }
+      expect(() => sql.atomic(fail)).toThrow('undone')
+      expect(sql.all('SELECT * FROM entry')).toEqual([])
+      sql.atomic(insert)
+      expect(sql.all('SELECT * FROM entry')).toEqual([{ n: 0, body: Uint8Array.of(1, 2) }])
+    })
+  })
+})
+
+describe('inside workerd', () => {
+  it('seals and opens, and refuses what was moved', async () => {
+    const kek = await keyring.currentKek('v')
+    const binding = { vault: 'v', name: 'n', version: 7n, contentType: 'text/plain' }
+    const sealed = await seal(kek, utf8('value'), binding)
+    expect((await open(kek, sealed, binding)).reveal()).toEqual(utf8('value'))
+    await expect(open(kek, sealed, { ...binding, name: 'm' })).rejects.toMatchObject({ code: 'tampered' })
+  })
+
+  it('answers over HTTP, and refuses a token of another vault before any object wakes', async () => {
+    const { text } = mintToken('other', await keyring.tokenKey('other'))
+    const ask = (path: string, headers = {}) => exports.default.fetch(`https://postern.test${path}`, { headers })
+    expect((await ask('/healthz')).status).toBe(200)
+    const refused = await ask('/v1/vaults/asked/secrets/a', { Authorization: `Bearer ${text.reveal()}` })
+    expect(refused.status).toBe(401)
+    expect(await refused.json()).toMatchObject({ code: 'unauthenticated' })
+  })
+})
