@@ -1,0 +1,66 @@
+/** The README's tour, word for word: every command is run, every output compared. */
+import { execFileSync, spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { makeSite, type Server, type Site, startServer } from './servers.ts'
+
+const README = readFileSync(join(import.meta.dirname, '../../README.md'), 'utf8')
+const hasTools = ['bash', 'curl', 'sed'].every((tool) => spawnSync(tool, ['--version']).status === 0)
+
+interface Step {
+  command: string
+  output: string
+}
+
+/** The commands of all `console` blocks, in order, each with the output shown below it. */
+function tour(): Step[] {
+  const blocks = [...README.matchAll(/```console\n([\s\S]*?)```/g)].map(([, block]) => block!)
+  return blocks.flatMap((block) =>
+    block
+      .split(/^\$ /m)
+      .slice(1)
+      .map((step) => {
+        const [command = '', ...output] = step.trimEnd().split('\n')
+        return { command, output: output.join('\n') }
+      }),
+  )
+}
+
+/** What differs from run to run, by its kind. */
+function masked(text: string): string {
+  return text
+    .replaceAll(/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, 'UUID')
+    .replaceAll(/\d{4}-\d\d-\d\dT[0-9:.]+Z/g, 'TIME')
+    .replaceAll(/[A-Za-z0-9+/]{43}=/g, 'HASH')
+    .replaceAll(/(versionId\\":\\")[0-9a-f]{16}/g, '$1ID')
+    .replaceAll(/curl\/[0-9.]+/g, 'CURL')
+}
+
+describe.skipIf(!hasTools)('the tour of the README (needs bash, curl and sed)', () => {
+  let site: Site
+  let server: Server
+
+  beforeAll(async () => {
+    site = await makeSite()
+    server = await startServer('bun', site)
+  })
+
+  afterAll(async () => {
+    await server?.stop()
+    site?.remove()
+  })
+
+  it('says what happens', () => {
+    const steps = tour()
+    expect(steps.length).toBeGreaterThan(12)
+    // The function that the tour defines, and after each command a mark to split the output at.
+    const api = /^api\(\) .*$/m.exec(README)?.[0]
+    const script = [api, ...steps.flatMap(({ command }) => [command, "printf '\\036'"])].join('\n')
+    const env = { ...process.env, TOKEN: site.token.reveal(), VAULT: `${server.endpoint}/v1/vaults/default` }
+    const outputs = execFileSync('bash', ['-c', script], { encoding: 'utf8', env }).split('\x1e')
+    steps.forEach(({ command, output }, i) => {
+      expect([command, masked(outputs[i]!.trimEnd())]).toEqual([command, masked(output)])
+    })
+  })
+})
