@@ -5,18 +5,20 @@
  */
 
 /** Every stable error code. Codes are API: never rename one, only add. */
-export type ErrorCode =
-  | 'bad_request'
-  | 'unauthenticated'
-  | 'denied'
-  | 'mfa_required'
-  | 'approval_required'
-  | 'not_found'
-  | 'conflict'
-  | 'throttled'
-  | 'tampered'
-  | 'unavailable'
-  | 'internal'
+export const ERROR_CODES = [
+  'bad_request',
+  'unauthenticated',
+  'denied',
+  'mfa_required',
+  'approval_required',
+  'not_found',
+  'conflict',
+  'throttled',
+  'tampered',
+  'unavailable',
+  'internal',
+] as const
+export type ErrorCode = (typeof ERROR_CODES)[number]
 
 /**
  * Why a vault refused, with the code and the message a client sees.
@@ -27,21 +29,32 @@ export type ErrorCode =
 export const REFUSALS = {
   unauthenticated: ['unauthenticated', 'Token is missing, malformed, unknown, expired or revoked'],
   denied: ['denied', 'No rule permits this, or one forbids it'],
+  mfa_required: [
+    'mfa_required',
+    'Second factor is needed: POST sessions/current with a code, and use the token that comes back',
+  ],
+  throttled: ['throttled', 'Too many requests'],
   no_secret: ['not_found', 'No secret has this name'],
   no_version: ['not_found', 'Secret has no such version'],
   deleted: ['not_found', 'Secret is deleted; it can be restored'],
   destroyed: ['not_found', 'Version is destroyed'],
   expired: ['not_found', 'Version has expired'],
+  use_dpop_nonce: ['unauthenticated', 'DPoP proof must carry the nonce of the DPoP-Nonce header'],
+  provider_answer: ['unavailable', 'Identity provider did not answer as it should'],
   no_pointer: ['not_found', 'Secret has nothing at this JSON pointer'],
   no_principal: ['not_found', 'No principal has this id'],
   no_token: ['not_found', 'No token has this accessor'],
+  no_issuer: ['not_found', 'No identity provider has this id'],
+  no_session: ['not_found', 'No such session'],
   no_rule: ['not_found', 'No rule has this id'],
   exists: ['conflict', 'Secret exists already'],
   version_mismatch: ['conflict', 'Current version is another one'],
+  raced: ['conflict', 'Too many writes to this secret at once'],
   restore_first: ['conflict', 'Secret is deleted; restore or destroy it first'],
   key_reused: ['conflict', 'Idempotency key was used for another request'],
   last_admin: ['conflict', 'No principal could administer this vault afterwards'],
   tampered: ['tampered', 'Sealed secret cannot be opened'],
+  no_key: ['unavailable', 'Secret was sealed under a root key that is not configured'],
   failed: ['internal', 'Request failed'],
   storage: ['unavailable', 'Storage cannot record this request now'],
 } as const satisfies Record<string, readonly [ErrorCode, string]>

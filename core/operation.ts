@@ -6,9 +6,12 @@
  *
  * @module
  */
-
-import type { Action, Rule } from './access/policy.ts'
-import type { AccessStore } from './access/store.ts'
+import type { FactorStore } from './access/factors.ts'
+import type { IssuerStore } from './access/issuers.ts'
+import type { Lockout } from './access/lockout.ts'
+import type { Action, Circumstances, Rule } from './access/policy.ts'
+import type { SessionStore } from './access/sessions.ts'
+import type { AccessStore, PrincipalKind } from './access/store.ts'
 import type { Log } from './audit/log.ts'
 import type { Reason } from './errors.ts'
 import type { SecretStore } from './secrets/store.ts'
@@ -16,27 +19,65 @@ import type { SecretStore } from './secrets/store.ts'
 /** Facts that an operation adds to its audit entry. Never a value, a token, or a hash of one. */
 export type Facts = Readonly<Record<string, unknown>>
 
-/** What an operation came to: a value, or the reason why there is none. Both are recorded. */
-export type Outcome<T> = { value: T; facts?: Facts } | { reason: Reason; facts?: Facts }
+/**
+ * What an operation came to: a value, or the reason why there is none. Both are recorded, but for one
+ * that is said to be `quiet`: a step that releases nothing, or a refusal that a stranger could repeat
+ * to fill the log.
+ */
+export type Outcome<T> = ({ value: T } | { reason: Reason }) & { facts?: Facts; quiet?: true }
+
+/** Who asks, as the vault itself knows from the token or the session. */
+export interface Identity {
+  principal: string
+  kind: PrincipalKind
+  /** The accessor of the API token; `null` for a federated session. */
+  token: string | null
+  /** The accessor of the session, when it is one. */
+  session: string | null
+  /** When the session ends whatever happens. */
+  sessionExpiresAt: number | null
+  /** The thumbprint of the key that the session is bound to. */
+  jkt: string | null
+}
 
 /** Everything that an operation may touch, inside its transaction. */
 export interface Context {
   secrets: SecretStore
   access: AccessStore
+  sessions: SessionStore
+  factors: FactorStore
+  lockout: Lockout
+  issuers: IssuerStore
   log: Log
-  /** Who asks, as the vault itself knows from the token. */
+  limits: VaultLimits
+  identity: Identity
+  /** The same as `identity.principal`. */
   principal: string
   /** The rules that name this principal. */
   rules: readonly Rule[]
+  /** What is known of the request beside who asks for what. */
+  circumstances: Circumstances
+  requestId: string
+  /** The network it comes from, as failures are counted by. */
+  source: string
   /** Milliseconds since the Unix epoch. */
   now: number
 }
 
+/** How long sessions last. */
+export interface VaultLimits {
+  sessionMaxMs: number
+}
+
 /** One thing that a vault can be asked. Synchronous throughout: no other request comes between. */
 export interface Operation<Input, Output> {
-  /** The right it needs, on {@link Operation.resource}; `null` when `run` filters by right itself. */
+  /** The right it needs, on {@link Operation.resource}; `null` when `run` looks at rights itself. */
   action: Action | null
+  /** Set when it may be asked without a token: it is what makes a session. */
+  anonymous?: true
   resource: (input: Input) => string
+  /** What it is about beside the resource, for the log, whatever comes of it. */
+  about?: (input: Input) => Facts
   run: (context: Context, input: Input) => Outcome<Output>
 }
 

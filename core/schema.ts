@@ -44,8 +44,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
       updated_by TEXT NOT NULL
     )`,
     // A name, and which version is current. Numbers are never handed out twice, not even after
-    // destroy: latest only grows. current is null when all versions are destroyed. Rows stay, so an
-    // id can serve as a list's cursor, which a name could not: it may be one the reader must not see.
+    // destroy: latest only grows. current is null when all versions are destroyed.
     `CREATE TABLE secret (
       id INTEGER PRIMARY KEY,
       name TEXT NOT NULL UNIQUE,
@@ -57,12 +56,10 @@ const MIGRATIONS: readonly (readonly string[])[] = [
       updated_at INTEGER NOT NULL,
       deleted_at INTEGER
     )`,
-    // One sealed value. id is the random version id that its envelope is bound to; kid names the
-    // key that wraps its DEK; sealed is null once destroyed.
+    // One sealed value. kid names the key that wraps its DEK; sealed is null once destroyed.
     `CREATE TABLE version (
       secret INTEGER NOT NULL REFERENCES secret (id),
       number INTEGER NOT NULL,
-      id TEXT NOT NULL,
       kid TEXT NOT NULL,
       sealed BLOB,
       content_type TEXT NOT NULL,
@@ -71,8 +68,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
       created_by TEXT NOT NULL,
       expires_at INTEGER,
       destroyed_at INTEGER,
-      PRIMARY KEY (secret, number),
-      UNIQUE (secret, id)
+      PRIMARY KEY (secret, number)
     )`,
     // What a write with an Idempotency-Key did, so that a repeat of it does nothing. fingerprint
     // is a keyed hash of the request.
@@ -90,6 +86,67 @@ const MIGRATIONS: readonly (readonly string[])[] = [
     // (audit/merkle.ts).
     'CREATE TABLE entry (n INTEGER PRIMARY KEY, body BLOB NOT NULL)',
     'CREATE TABLE hash (p INTEGER PRIMARY KEY, h BLOB NOT NULL)',
+  ],
+  [
+    // Sessions, by keyed hash, short-lived. token is the API token that it was made from; a
+    // federated one has none. jkt is the thumbprint of the key that it is bound to.
+    `CREATE TABLE session (
+      hash BLOB PRIMARY KEY,
+      accessor TEXT NOT NULL UNIQUE,
+      principal TEXT NOT NULL REFERENCES principal (id),
+      token TEXT REFERENCES token (accessor),
+      method TEXT NOT NULL CHECK (method IN ('session', 'federated')),
+      jkt TEXT,
+      created_at INTEGER NOT NULL,
+      seen_at INTEGER NOT NULL,
+      expires_at INTEGER NOT NULL,
+      mfa_at INTEGER,
+      address TEXT,
+      agent TEXT,
+      revoked_at INTEGER
+    ) WITHOUT ROWID`,
+    'CREATE INDEX session_by_principal ON session (principal)',
+    'CREATE INDEX session_by_expiry ON session (expires_at)',
+    // A principal's TOTP secret, sealed; last_step is the time step of the last code taken.
+    `CREATE TABLE totp (
+      principal TEXT PRIMARY KEY REFERENCES principal (id),
+      kid TEXT NOT NULL,
+      sealed BLOB NOT NULL,
+      last_step INTEGER NOT NULL,
+      created_at INTEGER NOT NULL,
+      confirmed_at INTEGER
+    ) WITHOUT ROWID`,
+    // Recovery codes that were not used yet, by keyed hash.
+    `CREATE TABLE recovery_code (
+      principal TEXT NOT NULL REFERENCES principal (id),
+      hash TEXT NOT NULL,
+      PRIMARY KEY (principal, hash)
+    ) WITHOUT ROWID`,
+    // Failed attempts by principal and source: access/lockout.ts. Also of principals that are unknown.
+    `CREATE TABLE attempt (
+      principal TEXT NOT NULL,
+      source TEXT NOT NULL,
+      failures INTEGER NOT NULL,
+      last_at INTEGER NOT NULL,
+      locked_until INTEGER,
+      success_at INTEGER,
+      PRIMARY KEY (principal, source)
+    ) WITHOUT ROWID`,
+    'CREATE INDEX attempt_by_age ON attempt (last_at)',
+    // What may be used once: DPoP proofs and federated assertions, until they would expire anyway.
+    // by is the request that used it: one request may ask its vault several things.
+    'CREATE TABLE used (id TEXT PRIMARY KEY, by TEXT NOT NULL, expires_at INTEGER NOT NULL) WITHOUT ROWID',
+    'CREATE INDEX used_by_expiry ON used (expires_at)',
+    // Identity providers whose tokens open a session, each as the JSON that core/wire.ts defines.
+    `CREATE TABLE issuer (
+      id TEXT PRIMARY KEY,
+      url TEXT NOT NULL,
+      version INTEGER NOT NULL,
+      body TEXT NOT NULL,
+      updated_at INTEGER NOT NULL,
+      updated_by TEXT NOT NULL
+    ) WITHOUT ROWID`,
+    'CREATE INDEX issuer_by_url ON issuer (url)',
   ],
 ]
 

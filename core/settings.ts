@@ -10,6 +10,7 @@
  */
 import * as z from 'zod'
 import { parseRange } from './access/cidr.ts'
+import { parseLimit } from './access/throttle.ts'
 import { vaultOfToken } from './access/token.ts'
 import { parseRootKey } from './crypto/keyring.ts'
 import { PosternError } from './errors.ts'
@@ -63,7 +64,24 @@ export const list = <T>(parse: (item: string) => T, type: string, description: s
   z
     .string()
     .transform((given, context) => attempt(context, () => items(given).map(parse)))
+    .meta(about(`${type}, parted by commas; or \`none\``, description))
+
+/** The same, with one item at least: an empty list would say nothing clear. */
+export const some = <T>(parse: (item: string) => T, type: string, description: string) =>
+  list(parse, type, description)
+    .refine((given) => given.length > 0, 'Must have an item')
     .meta(about(`${type}, parted by commas`, description))
+
+/** A setting that is the origin of a server: scheme, host and port, and nothing behind. */
+export const origin = (description: string) =>
+  z
+    .string()
+    .refine(
+      (given) => URL.canParse(given) && new URL(given).origin === given.replace(/\/$/, ''),
+      'Must be an origin such as https://host',
+    )
+    .transform((given) => new URL(given).origin)
+    .meta(about('an origin', description))
 
 /** A setting that nothing may show. */
 export const secret = <T>(parse: (given: string) => T, type: string, description: string) =>
@@ -73,9 +91,52 @@ export const secret = <T>(parse: (given: string) => T, type: string, description
     .meta({ ...about(type, description), secret: true })
 
 /** Everything that can be set about Postern. */
+const SecuritySchema = z.object({
+  maxFailedAttempts: whole(
+    1,
+    100,
+    'Failed attempts at a second factor, from one network, that lock a principal there.',
+  ).prefault('3'),
+  lockoutDurationMinutes: whole(1, 1440, 'How long such a lock holds, and how long failures count.').prefault('15'),
+  sessionTimeoutMinutes: whole(1, 1440, 'How long a session may be idle.').prefault('30'),
+  sessionMaxHours: whole(1, 720, 'How long a session lasts at most.').prefault('12'),
+  requireMfa: flag(
+    'Users need a second factor for whatever needs a right. Services have none, and are held by rules.',
+  ).prefault('false'),
+  requireMfaForAdmin: flag('Administration needs a second factor.').prefault('false'),
+  allowedIpRanges: some(
+    (item) => parseRange(item),
+    'address ranges',
+    'Requests from elsewhere are denied, in every vault.',
+  ).optional(),
+  allowedUserAgents: some(
+    agentGlob,
+    'globs',
+    'Requests by other user agents are denied, in every vault. A signal: a client says what it likes.',
+  ).optional(),
+  principalRate: list(
+    (item) => parseLimit(item),
+    'limits such as `100/s`',
+    'Requests that one principal may make.',
+  ).prefault('5000/s'),
+  sourceRate: list(
+    (item) => parseLimit(item),
+    'limits',
+    'Requests that may come from one address, or one IPv6 /64.',
+  ).prefault('5000/s'),
+  vaultRate: list((item) => parseLimit(item), 'limits', 'Requests that one vault answers.').prefault(''),
+  refusalRate: list(
+    (item) => parseLimit(item),
+    'limits',
+    'Requests without a valid token that one address may make before it is not listened to.',
+  ).prefault('20/s,300/m'),
+})
+
 export const SettingsSchema = z
   .object({
-    appName: text('The name that this server gives itself in its operational log.').prefault('postern'),
+    appName: text(
+      'The name that this server gives itself: in its operational log, and in authenticator apps.',
+    ).prefault('postern'),
     environment: choice(
       ['development', 'test', 'production'],
       'What this server is for. `production` refuses `debug`.',
@@ -83,10 +144,13 @@ export const SettingsSchema = z
     debug: flag(
       'Writes a line to the operational log for every request: method and status; no names, no values.',
     ).prefault('false'),
-    host: text('The address to listen on. Other than loopback it needs `tls` or `trustedProxies`.').prefault(
+    host: text('The address to listen on. Other than loopback it needs TLS, or proxies in front.').prefault(
       '127.0.0.1',
     ),
     port: whole(0, 65535, 'The port to listen on; 0 takes a free one.').prefault('8787'),
+    publicUrl: origin(
+      'Where clients find this server, such as `https://secrets.example.com`. Proofs of possession (DPoP) are made for this address; when not given, for the one that a request names.',
+    ).optional(),
     data: text(
       'The folder that holds the vaults, one SQLite file each, and the root key when it was made here.',
     ).prefault('./data'),
@@ -100,15 +164,22 @@ export const SettingsSchema = z
       'tokens, parted by commas',
       'Tokens that open their vault while it is empty, from `npm run mint`. When not given, one is made for the vault `default` and printed.',
     ).prefault(''),
+    clientAddress: choice(
+      ['socket', 'forwarded', 'cloudflare'],
+      "Where the client's address is taken from: the other end of the connection; `X-Forwarded-For` of a trusted proxy; `CF-Connecting-IP` (on Workers only). Never guessed from what headers there are.",
+    ).prefault('socket'),
     trustedProxies: list(
       (item) => parseRange(item),
       'address ranges',
-      "Proxies in front that end TLS and are believed about the client's address (`X-Forwarded-For`).",
+      'Proxies in front that end TLS. With `clientAddress` `forwarded` the client is the right-most hop that is none of them.',
     ).prefault(''),
-    requestTimeoutMs: whole(100, 600_000, 'How long a request may take, in milliseconds.').prefault('10000'),
-    bodyTimeoutMs: whole(100, 600_000, "How long a request's body may take to arrive, in milliseconds.").prefault(
-      '5000',
-    ),
+    requestTimeoutMs: whole(200, 600_000, 'How long a request may take, in milliseconds.').prefault('10000'),
+    bodyTimeoutMs: whole(
+      100,
+      600_000,
+      "How long a request's body may take to arrive, in milliseconds; less than the whole request.",
+    ).prefault('5000'),
+    security: SecuritySchema.prefault({}),
     tls: z
       .object({
         certFile: text('A file with the certificate chain in PEM.').optional(),
@@ -118,15 +189,15 @@ export const SettingsSchema = z
   })
   .superRefine((settings, context) => {
     const object = (path: string[], message: string) => context.addIssue({ code: 'custom', path, message })
-    const { host, tls } = settings
+    const { host, tls, trustedProxies } = settings
     if (settings.debug && settings.environment === 'production') object(['debug'], 'Must be false in production')
     if ((tls.certFile === undefined) !== (tls.keyFile === undefined))
       object(['tls', 'keyFile'], 'Certificate and key go together')
-    if (
-      !['127.0.0.1', '::1', 'localhost'].includes(host) &&
-      tls.certFile === undefined &&
-      settings.trustedProxies.length === 0
-    ) {
+    if (settings.bodyTimeoutMs >= settings.requestTimeoutMs)
+      object(['bodyTimeoutMs'], 'Must be less than POSTERN_REQUEST_TIMEOUT_MS')
+    if (settings.clientAddress === 'forwarded' && trustedProxies.length === 0)
+      object(['clientAddress'], 'Must not be forwarded without POSTERN_TRUSTED_PROXIES')
+    if (!isLoopback(host) && tls.certFile === undefined && trustedProxies.length === 0) {
       object(
         ['host'],
         'Must be loopback unless POSTERN_TLS__CERT_FILE or POSTERN_TRUSTED_PROXIES is set: tokens must not travel in the clear',
@@ -170,7 +241,8 @@ export function readSettings<T extends z.ZodType>(
     known.add(name)
     const given =
       environment[name] ?? dotenv[name] ?? (secrets[name] ?? secrets[name.toLowerCase()])?.replace(/\r?\n$/, '')
-    if (given !== undefined && given !== '') put(raw, path, given)
+    // Kubernetes sets POSTERN_PORT=tcp://… for a service of our name.
+    if (given !== undefined && given !== '' && !given.startsWith('tcp://')) put(raw, path, given)
   }
   const given = [environment, dotenv, secrets]
     .flatMap((source) => Object.keys(source))
@@ -229,7 +301,19 @@ function capitals(camel: string): string {
   return camel.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()
 }
 
+/** Whether a host is this machine alone. */
+export function isLoopback(host: string): boolean {
+  return ['127.0.0.1', '::1', 'localhost'].includes(host)
+}
+
+function agentGlob(item: string): string {
+  if (item.length > 128) throw new PosternError('bad_request', 'Must be globs of at most 128 characters')
+  return item
+}
+
 function items(given: string): string[] {
+  // An empty value counts as not given, and so falls back to the default.
+  if (given === 'none') return []
   return given
     .split(',')
     .map((item) => item.trim())

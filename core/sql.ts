@@ -18,4 +18,7 @@ export interface Sql {
    * transactions do not nest.
    */
   atomic<T>(fn: () => T): T
+
+  /** Erases what a journal of the store still holds of rows that were erased, as far as it can. */
+  scrub(): void
 }

@@ -7,7 +7,8 @@
  * @module
  */
 import * as z from 'zod'
-import { ACTIONS } from './access/policy.ts'
+import { parseRange } from './access/cidr.ts'
+import { ACTIONS, METHODS } from './access/policy.ts'
 import { badRequest, PosternError } from './errors.ts'
 import { parseId, parseName, parseNamePrefix } from './secrets/name.ts'
 
@@ -25,7 +26,11 @@ const line = (min: number, max: number) =>
 const contentType = z
   .string()
   .regex(/^[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?$/, 'Content type must be 1 to 255 of visible ASCII')
-const time = z.iso.datetime({ offset: true }).transform((text) => Date.parse(text))
+const time = z.iso
+  .datetime({ offset: true })
+  .transform((text) => Date.parse(text))
+  // With an offset it may be past the last instant that four digits of a year can write.
+  .refine((ms) => ms <= Date.parse('9999-12-31T23:59:59Z'), 'Time must be before the year 10000')
 const moment = z.iso.datetime()
 const tags = z
   .record(line(1, 128), line(0, 256))
@@ -127,7 +132,7 @@ export const HydratedItem = z.strictObject({
 
 export const HydrateResult = z.strictObject({ items: z.array(HydratedItem) })
 
-export const PutPrincipal = z.strictObject({ kind: z.enum(['user', 'service']), disabled: z.boolean().default(false) })
+export const PutPrincipal = z.strictObject({ kind: z.enum(['user', 'service']), disabled: z.boolean().optional() })
 export const Principal = z.strictObject({
   id,
   kind: z.enum(['user', 'service']),
@@ -153,14 +158,163 @@ export const TokenInfo = z.strictObject({
 export const CreatedToken = TokenInfo.extend({ token: z.string() }).describe('A new token, shown this once')
 export const TokenList = z.strictObject({ items: z.array(TokenInfo) })
 
-export const PutRule = z.strictObject({
-  effect: z.enum(['permit', 'forbid']),
-  principal: z.union([z.literal('*'), id]),
-  actions: z.array(z.enum(ACTIONS)).min(1).max(ACTIONS.length),
-  resource: pattern,
+const clock = z.string().regex(/^(?:[01][0-9]|2[0-3]):[0-5][0-9]$/, 'Must be a time of day such as 08:30')
+const atLeastOne = <T extends z.ZodType>(item: T, most: number) => z.array(item).min(1).max(most)
+
+/** What must hold for a rule to apply. */
+export const Conditions = z
+  .strictObject({
+    addresses: atLeastOne(
+      by((range) => parseRange(String(range))),
+      100,
+    ).optional(),
+    agents: atLeastOne(line(1, 128), 100).optional(),
+    methods: atLeastOne(z.enum(METHODS), METHODS.length).optional(),
+    bound: z.literal(true).optional(),
+    mfaWithinSeconds: z.int().min(1).max(86_400).optional(),
+    hours: z.strictObject({ from: clock, to: clock }).optional().describe('UTC; over midnight when from is after to'),
+    days: atLeastOne(z.int().min(1).max(7), 7).optional().describe('UTC; 1 is Monday'),
+    notBefore: time.optional(),
+    notAfter: time.optional(),
+  })
+  .describe('All that are given must hold')
+
+export const PutRule = z
+  .strictObject({
+    effect: z.enum(['permit', 'forbid']),
+    principal: z.union([z.literal('*'), id]),
+    actions: z.array(z.enum(ACTIONS)).min(1).max(ACTIONS.length),
+    resource: pattern,
+    conditions: Conditions.optional(),
+  })
+  .refine(
+    ({ effect, conditions }) => effect === 'permit' || conditions?.mfaWithinSeconds === undefined,
+    'A forbid must not wait for a second factor',
+  )
+const StoredConditions = Conditions.extend({ notBefore: moment.optional(), notAfter: moment.optional() })
+export const Rule = z.strictObject({
+  ...PutRule.shape,
+  conditions: StoredConditions.optional(),
+  id,
+  version: z.int(),
+  updatedAt: moment,
+  updatedBy: z.string(),
 })
-export const Rule = PutRule.extend({ id, version: z.int(), updatedAt: moment, updatedBy: z.string() })
 export const RuleList = z.strictObject({ items: z.array(Rule) })
+
+/** A decision to explain, in circumstances to imagine. */
+export const Explain = z.strictObject({
+  principal: id,
+  action: z.enum(ACTIONS),
+  resource: z.string().max(512),
+  address: z.string().max(64).optional(),
+  agent: line(0, 256).optional(),
+  method: z.enum(METHODS).default('token'),
+  bound: z.boolean().default(false),
+  mfaSecondsAgo: z.int().min(0).optional(),
+  at: time.optional(),
+})
+export const Explanation = z.strictObject({
+  allow: z.boolean(),
+  rule: z.string().nullable(),
+  missing: z.enum(['mfa']).optional(),
+  considered: z.array(z.strictObject({ id: z.string(), effect: z.enum(['permit', 'forbid']), applies: z.boolean() })),
+})
+
+const code = z.string().max(64)
+/** A second factor. */
+export const Factor = z
+  .strictObject({ code: code.optional(), recoveryCode: code.optional() })
+  .refine(
+    ({ code, recoveryCode }) => code === undefined || recoveryCode === undefined,
+    'Only one of code and recoveryCode',
+  )
+
+/** Either a second factor beside an API token, or the token of an identity provider in place of one. */
+export const OpenSession = z
+  .strictObject({ ...Factor.shape, assertion: z.string().max(16_384).optional() })
+  .refine(
+    (given) => [given.code, given.recoveryCode, given.assertion].filter((one) => one !== undefined).length <= 1,
+    'Only one of code, recoveryCode and assertion',
+  )
+export const OpenedSession = z.strictObject({
+  token: z.string(),
+  tokenType: z.enum(['Bearer', 'DPoP']),
+  accessor: z.string(),
+  principal: id,
+  expiresAt: moment,
+  idleSeconds: z.int(),
+  mfaAt: moment.optional(),
+})
+export const Whoami = z.strictObject({
+  principal: id,
+  kind: z.enum(['user', 'service']),
+  method: z.enum(METHODS),
+  session: z.string().optional(),
+  expiresAt: moment.optional(),
+  mfaAt: moment.optional(),
+  bound: z.boolean(),
+  totp: z.boolean(),
+  recoveryCodesLeft: z.int(),
+})
+export const Session = z.strictObject({
+  accessor: z.string(),
+  principal: id,
+  method: z.enum(['session', 'federated']),
+  createdAt: moment,
+  seenAt: moment,
+  expiresAt: moment,
+  mfaAt: moment.optional(),
+  address: z.string().optional(),
+  agent: z.string().optional(),
+  bound: z.boolean(),
+})
+export const SessionList = z.strictObject({ items: z.array(Session) })
+export const SessionsQuery = z.strictObject({ principal: by(parseId).optional() })
+export const EndedSessions = z.strictObject({ sessions: z.int() })
+
+/** What an authenticator app is to be shown; the secret is in the URI, this once. */
+export const EnrolledTotp = z.strictObject({ uri: z.string(), qr: z.string().describe('The URI as a QR code, SVG') })
+export const ConfirmTotp = z.strictObject({ code })
+export const ConfirmedTotp = z.strictObject({ recoveryCodes: z.array(z.string()) })
+
+export const LockList = z.strictObject({
+  items: z.array(
+    z.strictObject({
+      principal: z.string(),
+      source: z.string(),
+      failures: z.int(),
+      lastAt: moment,
+      lockedUntil: moment.optional(),
+    }),
+  ),
+})
+
+const httpsUrl = z
+  .string()
+  .max(512)
+  .refine(
+    (text) => URL.canParse(text) && isIssuerUrl(new URL(text)),
+    'Must be an https URL without query, fragment or credentials',
+  )
+
+/** An identity provider whose tokens open a session, and the claims that they must have. */
+export const PutIssuer = z.strictObject({
+  issuer: httpsUrl,
+  audience: line(1, 512),
+  jwksUri: httpsUrl.optional(),
+  claims: z
+    .record(z.string().regex(/^[A-Za-z0-9_:./-]{1,128}$/), atLeastOne(line(1, 512), 20))
+    .refine((claims) => conditionsOf(claims) > 0, 'At least one claim beside iss and aud, and not only "*"')
+    .refine((claims) => Object.keys(claims).length <= 20, 'At most 20 claims')
+    .refine(
+      (claims) => !isGitHub(claims),
+      'GitHub is trusted by ids (repository_id, …), not by sub: names are recycled',
+    ),
+  principal: id,
+})
+export const Issuer = PutIssuer.extend({ id, version: z.int(), updatedAt: moment, updatedBy: z.string() })
+export const IssuerList = z.strictObject({ items: z.array(Issuer) })
 
 export const AuditEntries = z
   .strictObject({
@@ -183,7 +337,7 @@ const version = number(1, Number.MAX_SAFE_INTEGER)
 export const ReadQuery = z.strictObject({ version: version.optional() })
 export const ListQuery = z.strictObject({
   prefix: by(parseNamePrefix).default(''),
-  cursor: number(1, Number.MAX_SAFE_INTEGER).optional(),
+  cursor: z.string().max(2048).optional(),
   limit: number(1, 200).default(50),
   deleted: z
     .enum(['true', 'false'])
@@ -218,20 +372,26 @@ export const WriteHeaders = DeleteHeaders.extend({
 /**
  * Checks a request's body against its shape.
  *
+ * @param root Named when the whole is wrong: `body`, `query` or `headers`.
  * @throws {PosternError} `bad_request` naming the first wrong field and the rule it breaks. Never the
  *   value, nor an unknown field's name: a value may have slipped into that place.
  */
-export function check<T extends z.ZodType>(schema: T, input: unknown): z.output<T> {
+export function check<T extends z.ZodType>(schema: T, input: unknown, root = 'body'): z.output<T> {
   const result = schema.safeParse(input)
   if (result.success) return result.data
   const [issue] = result.error.issues
-  const names = (issue?.path ?? []).filter((name) => typeof name === 'number' || /^[A-Za-z-]{1,32}$/.test(String(name)))
+  const path = issue?.path ?? []
+  // Below tags and claims the names are the client's own.
+  const own = path.findIndex((name) => name === 'tags' || name === 'claims')
+  const names = (own < 0 ? path : path.slice(0, own + 1)).filter(
+    (name) => typeof name === 'number' || /^[A-Za-z-]{1,32}$/.test(String(name)),
+  )
   const message = issue?.code === 'unrecognized_keys' ? 'Unknown field' : (issue?.message ?? 'Invalid')
-  throw badRequest(names.join('.') || 'body', message)
+  throw badRequest(names.join('.') || root, message)
 }
 
 /** A schema over one of our own parsers, which throw. */
-function by(parse: (input: unknown) => string) {
+function by(parse: (input: unknown) => unknown) {
   return z.string().superRefine((input, context) => {
     try {
       parse(input)
@@ -240,6 +400,25 @@ function by(parse: (input: unknown) => string) {
       context.addIssue({ code: 'custom', message })
     }
   })
+}
+
+/** http only to loopback, for a provider on the same machine. */
+function isIssuerUrl({ protocol, hostname, username, password, search, hash }: URL): boolean {
+  const safe = protocol === 'https:' || (protocol === 'http:' && ['127.0.0.1', '[::1]', 'localhost'].includes(hostname))
+  return safe && !username && !password && !search && !hash
+}
+
+/** How many claims are really conditions: `iss` and `aud` are checked anyway, and `*` alone says nothing. */
+function conditionsOf(claims: Record<string, readonly string[]>): number {
+  const real = Object.entries(claims).filter(([name, globs]) => {
+    return !['iss', 'aud', 'exp', 'iat', 'nbf', 'jti'].includes(name) && globs.every((glob) => !/^\*+$/.test(glob))
+  })
+  return real.length
+}
+
+function isGitHub(claims: Record<string, readonly string[]>): boolean {
+  const names = Object.keys(claims)
+  return names.includes('sub') && (claims.sub ?? []).some((glob) => glob.startsWith('repo:'))
 }
 
 function isPrintable(text: string): boolean {

@@ -3,8 +3,11 @@
  *
  * @module
  */
-import { Hono } from 'hono'
-import { badRequest, PosternError } from '../core/errors.ts'
+import { type Context, Hono, type Next } from 'hono'
+import { sourceOf } from '../core/access/cidr.ts'
+import { nonceAt } from '../core/access/dpop.ts'
+import { Throttle } from '../core/access/throttle.ts'
+import { badRequest, PosternError, refusal } from '../core/errors.ts'
 import { parseVaultId } from '../core/secrets/name.ts'
 import { identify } from './auth.ts'
 import type { Env, Parts } from './context.ts'
@@ -15,8 +18,10 @@ import { auditRoutes } from './routes/audit.ts'
 import { healthRoutes } from './routes/health.ts'
 import { hydrateRoutes } from './routes/hydrate.ts'
 import { secretRoutes } from './routes/secrets.ts'
+import { sessionRoutes } from './routes/sessions.ts'
 
 const METHODS = ['GET', 'PUT', 'POST', 'DELETE']
+const MAX_URL_LENGTH = 4096
 
 /** On every answer, whatever it is: nothing here is for a cache, a frame or another origin. */
 const HEADERS = {
@@ -29,6 +34,12 @@ const HEADERS = {
   'X-Content-Type-Options': 'nosniff',
 } as const
 
+/** Puts the headers of every answer on one. */
+export function harden(response: Response): Response {
+  for (const [name, value] of Object.entries(HEADERS)) response.headers.set(name, value)
+  return response
+}
+
 /** Builds the app. `fetch(request, connection)` answers; it never throws. */
 export function createApp(parts: Parts): Hono<Env> {
   const app = new Hono<Env>()
@@ -39,35 +50,17 @@ export function createApp(parts: Parts): Hono<Env> {
     await withDeadline(next(), requestTimeoutMs).catch((error) => {
       c.res = problem(error, c.var.requestId)
     })
-    for (const [name, value] of Object.entries(HEADERS)) c.res.headers.set(name, value)
-    c.res.headers.set('Request-Id', c.var.requestId)
+    harden(c.res).headers.set('Request-Id', c.var.requestId)
+    await renewNonce(c, parts)
     // No path: it holds the name of a secret.
     if (debug) logLine('info', 'request', { requestId: c.var.requestId, method: c.req.method, status: c.res.status })
   })
-
-  app.use('*', async (c, next) => {
-    // Hono would answer HEAD by GET: a read, its audit entry, and the length of a secret.
-    if (!METHODS.includes(c.req.method)) return methodNotAllowed(c.var.requestId, METHODS)
-    // Nothing in our paths needs an escape, so one is an attempt to be read in two ways.
-    if (/[%\\]/.test(new URL(c.req.url).pathname)) throw badRequest('path', 'Path must have no percent-encoding')
-    return next()
-  })
-
-  app.use('/v1/vaults/:vault/*', async (c, next) => {
-    const vault = parseVaultId(c.req.param('vault'))
-    const { requestId } = c.var
-    const about = { bootstrapTokens: parts.bootstrapTokens, connection: c.env, requestId }
-    const caller = await identify(c.req.raw, vault, parts.keyring, about)
-    c.set('vault', vault)
-    c.set('caller', caller)
-    c.set('handle', parts.host.vault(vault, caller.bootstrap === true))
-    return next()
-  })
+  app.use('*', unambiguous)
+  app.use('/v1/vaults/:vault/*', refuseFloods(parts), entrance(parts))
 
   app.route('/', healthRoutes(parts))
-  for (const routes of [secretRoutes(parts), hydrateRoutes(parts), accessRoutes(parts), auditRoutes()]) {
-    app.route('/v1/vaults/:vault', routes)
-  }
+  const groups = [secretRoutes(parts), hydrateRoutes(parts), sessionRoutes(parts), accessRoutes(parts), auditRoutes()]
+  for (const routes of groups) app.route('/v1/vaults/:vault', routes)
 
   app.onError((error, c) => problem(error, c.var.requestId))
   app.notFound((c) => {
@@ -76,6 +69,60 @@ export function createApp(parts: Parts): Hono<Env> {
     return problem(new PosternError('not_found', 'No such route'), c.var.requestId)
   })
   return app
+}
+
+/** Refuses what has two readings. */
+async function unambiguous(c: Context<Env>, next: Next): Promise<Response | undefined> {
+  // Hono would answer HEAD by GET: a read, its audit entry, and the length of a secret.
+  if (!METHODS.includes(c.req.method)) return methodNotAllowed(c.var.requestId, METHODS)
+  const { url } = c.req
+  if (url.length > MAX_URL_LENGTH) throw badRequest('path', 'Path and query are too long')
+  // A host with a path or a query in it would move the path that is routed away from the one that was sent.
+  if (!URL.canParse(url) || !/^[A-Za-z0-9.:[\]_-]+$/.test(c.req.header('Host') ?? new URL(url).host)) {
+    throw badRequest('Host', 'Host must be a name or an address, with or without a port')
+  }
+  // Nothing in our paths needs an escape. What the runtime resolved before (`/./`, `/../`, and on Bun
+  // `%2e` and backslashes) cannot be seen here any more; what is left is decided on as it is routed.
+  const { pathname } = new URL(url)
+  if (/[%\\]/.test(pathname) || pathname !== c.req.path) throw badRequest('path', 'Path must have no percent-encoding')
+  return next() as Promise<undefined>
+}
+
+/** Stops listening to an address that keeps coming without a valid token, before any key is used. */
+function refuseFloods({ settings }: Parts) {
+  const throttle = new Throttle()
+  const limits = settings.security.refusalRate
+  const windowsOf = (c: Context<Env>) =>
+    limits.map((limit) => ({ name: 'refusals', key: sourceOf(c.env.address), limit }))
+  return async (c: Context<Env>, next: Next) => {
+    const exhausted = throttle.peek(windowsOf(c), Date.now())
+    if (exhausted !== null) {
+      throw refusal('throttled', { retryAfterSeconds: Math.ceil(exhausted.retryAfterMs / 1000) })
+    }
+    await next()
+    if (c.res.status === 401) throttle.admit(windowsOf(c), Date.now())
+  }
+}
+
+/** Finds out who asks which vault. */
+function entrance(parts: Parts) {
+  return async (c: Context<Env>, next: Next) => {
+    const vault = parseVaultId(c.req.param('vault'))
+    const { requestId } = c.var
+    c.set('vault', vault)
+    const signIn = c.req.method === 'POST' && c.req.path === `/v1/vaults/${vault}/sessions`
+    const { caller, seal } = await identify(parts, c.req.raw, vault, { connection: c.env, requestId, signIn })
+    c.set('caller', caller)
+    c.set('seal', seal)
+    c.set('handle', parts.host.vault(vault, caller.bootstrap === true))
+    return next()
+  }
+}
+
+/** Hands the next nonce to whoever sends proofs, with whatever the answer is (RFC 9449 section 8.2). */
+async function renewNonce(c: Context<Env>, { keyring }: Parts): Promise<void> {
+  if (c.req.header('DPoP') === undefined || c.var.vault === undefined) return
+  c.res.headers.set('DPoP-Nonce', nonceAt(await keyring.macKey(c.var.vault, 'nonce'), Date.now()))
 }
 
 function methodNotAllowed(requestId: string, allowed: readonly string[]): Response {

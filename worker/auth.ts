@@ -6,12 +6,12 @@
  *
  * @module
  */
+import { CLOCK_TOLERANCE_MS, NONCE_PERIOD_MS, verifyProof } from '../core/access/dpop.ts'
 import { parseToken, vaultOfToken } from '../core/access/token.ts'
 import { equal, utf8 } from '../core/bytes.ts'
-import type { Keyring } from '../core/crypto/keyring.ts'
 import { refusal } from '../core/errors.ts'
-import type { Redacted } from '../core/redacted.ts'
 import type { Caller } from '../core/vault.ts'
+import type { Parts } from './context.ts'
 
 const MAX_AGENT_LENGTH = 256
 
@@ -21,43 +21,60 @@ export interface Connection {
   address: string | null
 }
 
+/** A request's caller, and the key that the client wants the answer sealed to, by its thumbprint. */
+export interface Identified {
+  caller: Caller
+  /** What the DPoP proof says of it; `undefined` when there is no proof. */
+  seal: string | null | undefined
+}
+
 /**
  * Identifies the caller of a request to `vault`.
  *
- * @param bootstrapTokens Tokens that may open an empty vault.
- * @throws {PosternError} `unauthenticated`, the same for every flaw.
+ * A session that is bound to a key comes as `DPoP`, with a proof; anything else as `Bearer`, without
+ * one (RFC 9449 section 7.1). At sign-in an API token comes with the proof of the key that its session
+ * is to be bound to; one who signs in by other means has no token yet.
+ *
+ * @param signIn Whether the request is to make a session.
+ * @throws {PosternError} `unauthenticated`, the same for every flaw but a missing nonce.
  */
 export async function identify(
+  { keyring, bootstrapTokens, settings }: Parts,
   request: Request,
   vault: string,
-  keyring: Keyring,
-  { bootstrapTokens, connection, requestId }: Identify,
-): Promise<Caller> {
-  const text = bearerToken(request.headers.get('Authorization'))
-  // A token of another vault is as good as none: no vault but its own is asked.
-  if (text === null || vaultOfToken(text) !== vault) throw refusal('unauthenticated')
-  const token = parseToken(text, await keyring.tokenKey(vault))
-  if (token === null) throw refusal('unauthenticated')
+  { connection, requestId, signIn }: { connection: Connection; requestId: string; signIn: boolean },
+): Promise<Identified> {
+  const authorization = request.headers.get('Authorization')
+  const proofHeader = request.headers.get('DPoP')
+  const [, scheme = '', text = ''] = /^(Bearer|DPoP) ([0-9A-Za-z_-]{1,200})$/i.exec(authorization ?? '') ?? []
+  const bound = scheme.toLowerCase() === 'dpop'
+  if (authorization === null ? !signIn : text === '' || vaultOfToken(text) !== vault) throw refusal('unauthenticated')
+  if (bound ? proofHeader === null : proofHeader !== null && !signIn) throw refusal('unauthenticated')
+  const token = text === '' ? null : parseToken(text, await keyring.macKey(vault, 'token'))
+  if (text !== '' && token === null) throw refusal('unauthenticated')
+  // Only a session can be bound.
+  if (bound && token?.kind !== 'session') throw refusal('unauthenticated')
+  const now = Date.now()
+  const { pathname, origin } = new URL(request.url)
+  const expected = {
+    method: request.method,
+    url: (settings.publicUrl ?? origin) + pathname,
+    token: bound ? text : null,
+    nonceKey: await keyring.macKey(vault, 'nonce'),
+    now,
+  }
+  const proof = proofHeader === null ? null : await verifyProof(proofHeader, expected)
   const bytes = utf8(text)
-  const bootstrap = bootstrapTokens.some((known) => equal(utf8(known.reveal()), bytes))
-  return {
-    tokenHash: token.hash,
-    ...(bootstrap ? { bootstrap } : {}),
+  const caller: Caller = {
+    credential: token && { kind: token.kind, hash: token.hash },
+    // Until its nonce is not taken any more; and some, for a clock that was set.
+    proof: proof && { jkt: proof.jkt, id: proof.id, expiresAt: now + 2 * NONCE_PERIOD_MS + CLOCK_TOLERANCE_MS },
+    ...(bootstrapTokens.some((known) => equal(utf8(known.reveal()), bytes)) && { bootstrap: true }),
     requestId,
     address: connection.address,
     agent: printable(request.headers.get('User-Agent')),
   }
-}
-
-export interface Identify {
-  bootstrapTokens: readonly Redacted<string>[]
-  connection: Connection
-  requestId: string
-}
-
-/** Reads `Bearer <token>` (RFC 6750 section 2.1). Two headers arrive joined by a comma, and so fail. */
-function bearerToken(header: string | null): string | null {
-  return /^Bearer ([0-9A-Za-z_-]{1,200})$/i.exec(header ?? '')?.[1] ?? null
+  return { caller, seal: proof?.seal }
 }
 
 /** A hostile text, made fit for a log: no control characters or line separators, and not too long. */

@@ -29,12 +29,16 @@ async function readBytes(request: Request, timeoutMs: number): Promise<Uint8Arra
   const reader = request.body.getReader()
   const chunks: Uint8Array[] = []
   let size = 0
-  const timer = setTimeout(() => void reader.cancel().catch(() => {}), timeoutMs)
-  const deadline = Date.now() + timeoutMs
+  // A flag, not a clock: a timer may fire before the clock says so, and what was cancelled looks ended.
+  let late = false
+  const timer = setTimeout(() => {
+    late = true
+    reader.cancel().catch(() => {})
+  }, timeoutMs)
   try {
     for (;;) {
       const { done, value } = await reader.read()
-      if (Date.now() >= deadline) throw badRequest('body', 'Body did not arrive in time')
+      if (late) throw badRequest('body', 'Body did not arrive in time')
       if (done) return concat(...chunks)
       size += value.length
       if (size > MAX_BODY_BYTES) {

@@ -2,8 +2,9 @@
 import type { Hono } from 'hono'
 import { Keyring } from '../core/crypto/keyring.ts'
 import { PosternError } from '../core/errors.ts'
-import { parseSettings } from '../core/settings.ts'
-import { createApp } from './app.ts'
+import { parseSettings, type Settings } from '../core/settings.ts'
+import { clientAddress } from './address.ts'
+import { createApp, harden } from './app.ts'
 import { assemble } from './config.ts'
 import type { Env } from './context.ts'
 import { durableHost, type VaultStub } from './host.ts'
@@ -19,28 +20,39 @@ interface Bindings {
 }
 
 // One app an isolate. Kept as a promise, so that requests that come together build it once.
-let app: Promise<Hono<Env>> | undefined
+let built: Promise<Built> | undefined
+
+interface Built {
+  app: Hono<Env>
+  settings: Settings
+}
 
 export default {
   async fetch(request, env): Promise<Response> {
     try {
-      app ??= build(env)
-      return await (await app).fetch(request as unknown as Request, {
-        address: request.headers.get('CF-Connecting-IP'),
-      })
+      built ??= build(env)
+      const { app, settings } = await built
+      const { headers } = request
+      const origin = {
+        socket: null,
+        forwarded: headers.get('X-Forwarded-For'),
+        cloudflare: headers.get('CF-Connecting-IP'),
+      }
+      return await app.fetch(request as unknown as Request, { address: clientAddress(origin, settings) })
     } catch (error) {
-      app = undefined
+      built = undefined
       if (error instanceof PosternError) logLine('error', 'settings_wrong', { message: error.message })
-      return problem(new PosternError('unavailable', 'Server is not configured'), crypto.randomUUID())
+      return harden(problem(new PosternError('unavailable', 'Server is not configured'), crypto.randomUUID()))
     }
   },
 } satisfies ExportedHandler<Bindings>
 
-async function build(env: Bindings): Promise<Hono<Env>> {
+async function build(env: Bindings): Promise<Built> {
   const given = Object.entries(env).filter((entry): entry is [string, string] => typeof entry[1] === 'string')
   const settings = parseSettings({ environment: Object.fromEntries(given) })
   if (settings.rootKey === undefined)
     throw new PosternError('bad_request', 'POSTERN_ROOT_KEY: Must be set as a secret of the Worker')
   const host = durableHost((id) => env.VAULT.getByName(id) as unknown as VaultStub)
-  return createApp(await assemble(settings, await Keyring.open(settings.rootKey), host, settings.bootstrapToken))
+  const parts = await assemble(settings, await Keyring.open(settings.rootKey), host, settings.bootstrapToken)
+  return { app: createApp(parts), settings }
 }

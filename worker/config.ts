@@ -3,6 +3,8 @@
  *
  * @module
  */
+
+import { IssuerKeys } from '../core/access/federation.ts'
 import { parseToken, vaultOfToken } from '../core/access/token.ts'
 import { dekCache } from '../core/crypto/envelope.ts'
 import type { Keyring } from '../core/crypto/keyring.ts'
@@ -23,11 +25,13 @@ export async function assemble(
   host: Host,
   bootstrapTokens: readonly Redacted<string>[],
 ): Promise<Parts> {
+  // In development an identity provider on this machine may be asked, over http.
+  const options = { allowLoopback: settings.environment !== 'production' }
   for (const token of bootstrapTokens) {
     const vault = vaultOfToken(token.reveal())
-    if (vault === null || parseToken(token.reveal(), await keyring.tokenKey(vault)) === null) {
+    if (vault === null || parseToken(token.reveal(), await keyring.macKey(vault, 'token')) === null) {
       throw new PosternError('bad_request', 'POSTERN_BOOTSTRAP_TOKEN: Must be minted with this root key')
     }
   }
-  return { settings, keyring, host, bootstrapTokens, deks: dekCache() }
+  return { settings, keyring, host, bootstrapTokens, deks: dekCache(), issuerKeys: new IssuerKeys(options) }
 }

@@ -6,11 +6,14 @@
 import { closeSync, existsSync, fsyncSync, openSync, readdirSync, readFileSync, statSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
+import type { SecurityPolicy } from '../core/access/security_policy.ts'
 import { type Bytes, base64url, randomBytes } from '../core/bytes.ts'
 import { parseRootKey, ROOT_KEY_SIZE } from '../core/crypto/keyring.ts'
 import { PosternError } from '../core/errors.ts'
 import { Redacted } from '../core/redacted.ts'
 import { Vault } from '../core/vault.ts'
+import { logLine } from './oplog.ts'
+import { whereabouts } from './problem.ts'
 import { openSqlite, type Sqlite } from './sqlite.ts'
 
 const ROOT_KEY_FILE = 'root.key'
@@ -38,13 +41,24 @@ export function fileRootKey(data: string): { rootKey: Redacted<Bytes>; origin: s
 }
 
 function writeDurably(file: string, text: string): void {
-  const handle = openSync(file, 'wx', 0o600)
+  const handle = makeNew(file)
   writeSync(handle, text)
   fsyncSync(handle)
   closeSync(handle)
   const folder = openSync(join(file, '..'), 'r')
   fsyncSync(folder)
   closeSync(folder)
+}
+
+function makeNew(file: string): number {
+  try {
+    return openSync(file, 'wx', 0o600)
+  } catch {
+    throw new PosternError(
+      'unavailable',
+      `${file} cannot be made: another process did, or the folder cannot be written`,
+    )
+  }
 }
 
 /** The vaults in a data folder. */
@@ -56,11 +70,13 @@ export interface Stores {
    * @throws {PosternError} `unavailable`, with the file's path: for the operator, not for a client.
    */
   open(id: string, create: boolean): Vault | null
+  /** Whether every vault that is open can be written now. */
+  ready(): boolean
   close(): void
 }
 
 /** Opens the vaults of a folder as they are asked for. */
-export function openStores(data: string, rootId: string): Stores {
+export function openStores(data: string, rootId: string, policy: SecurityPolicy): Stores {
   const opened = new Map<string, { vault: Vault; sql: Sqlite }>()
   return {
     open(id, create) {
@@ -69,7 +85,7 @@ export function openStores(data: string, rootId: string): Stores {
       const file = join(data, `${id}${SUFFIX}`)
       if (!create && !existsSync(file)) return null
       const sql = openOrExplain(file)
-      const vault = new Vault(sql, Date.now())
+      const vault = openVault(sql, policy, file)
       if (!vault.claim(rootId)) {
         sql.close()
         throw new PosternError('unavailable', `Root key is not the one that sealed ${file}`)
@@ -77,10 +93,29 @@ export function openStores(data: string, rootId: string): Stores {
       opened.set(id, { vault, sql })
       return vault
     },
+    ready() {
+      try {
+        for (const { vault } of opened.values()) vault.probe(Date.now())
+        return true
+      } catch {
+        return false
+      }
+    },
     close() {
       for (const { sql } of opened.values()) sql.close()
       opened.clear()
     },
+  }
+}
+
+function openVault(sql: Sqlite, policy: SecurityPolicy, file: string): Vault {
+  try {
+    return new Vault(sql, policy, Date.now(), (error) => logLine('error', 'vault_failed', whereabouts(error)))
+  } catch (error) {
+    // A lock on the file that nobody holds any more would be worse than the reason for it.
+    sql.close()
+    const newer = error instanceof RangeError
+    throw new PosternError('unavailable', newer ? `${file} was written by a newer Postern` : `${file} cannot be opened`)
   }
 }
 

@@ -72,15 +72,15 @@ export function groupCommit(vault: Vault): Execute {
 
   function flush(): void {
     const batch = waiting.slice(0, MAX_BATCH)
-    waiting = waiting.slice(MAX_BATCH)
-    // The rest goes after the next look at the sockets.
-    if (waiting.length > 0) setImmediate(flush)
     const answers = vault.execute(
       batch.map(({ call }) => call),
       Date.now(),
     )
-    batch.forEach(({ settle }, i) => {
-      settle(answers[i]!)
+    waiting = waiting.slice(answers.length)
+    // The rest goes after the next look at the sockets.
+    if (waiting.length > 0) setImmediate(flush)
+    answers.forEach((answer, i) => {
+      batch[i]!.settle(answer)
     })
   }
 
@@ -95,8 +95,13 @@ export function groupCommit(vault: Vault): Execute {
   }
 }
 
-/** Vaults in this process. `open` returns `null` for one that does not exist and may not be made. */
-export function localHost(open: (id: string, create: boolean) => Vault | null): Host {
+/**
+ * Vaults in this process.
+ *
+ * @param open Returns `null` for one that does not exist and may not be made.
+ * @param ready Whether storage can be written now.
+ */
+export function localHost(open: (id: string, create: boolean) => Vault | null, ready: () => boolean): Host {
   const handles = new Map<string, VaultHandle>()
   return {
     vault(id, create) {
@@ -108,7 +113,7 @@ export function localHost(open: (id: string, create: boolean) => Vault | null): 
       handles.set(id, handle)
       return handle
     },
-    ready: async () => true,
+    ready: async () => ready(),
   }
 }
 
@@ -123,13 +128,18 @@ export function durableHost(stubOf: (id: string) => VaultStub): Host {
     vault(id) {
       return new VaultHandle(async (calls) => {
         try {
-          return await stubOf(id).execute(calls)
+          const answers: Answer[] = []
+          while (answers.length < calls.length) {
+            answers.push(...(await stubOf(id).execute(calls.slice(answers.length))))
+          }
+          return answers
         } catch {
           // Overload, a restart or a broken object; the error itself may carry anything.
           throw new PosternError('unavailable', 'Vault cannot be reached now', { retryAfterSeconds: 1 })
         }
       })
     },
+    // Each vault is an object of its own; there is none that stands for all.
     ready: async () => true,
   }
 }

@@ -17,7 +17,7 @@ async function make([what, vault]: string[]): Promise<string> {
   if (what === 'root') return base64url(randomBytes(ROOT_KEY_SIZE))
   const id = parseVaultId(vault ?? '')
   const keyring = await Keyring.open(parseRootKey(process.env.POSTERN_ROOT_KEY ?? '', 'POSTERN_ROOT_KEY'))
-  return mintToken(id, await keyring.tokenKey(id)).text.reveal()
+  return mintToken(id, await keyring.macKey(id, 'token')).text.reveal()
 }
 
 try {

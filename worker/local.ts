@@ -7,18 +7,20 @@ import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import process from 'node:process'
 import { parseEnv } from 'node:util'
+import { securityPolicy } from '../core/access/security_policy.ts'
 import { mintToken } from '../core/access/token.ts'
 import { Keyring } from '../core/crypto/keyring.ts'
 import { PosternError, refusal } from '../core/errors.ts'
 import type { Redacted } from '../core/redacted.ts'
-import { parseSettings, type Settings } from '../core/settings.ts'
+import { isLoopback, parseSettings, type Settings } from '../core/settings.ts'
 import type { Vault } from '../core/vault.ts'
-import { clientAddress } from './address.ts'
-import { createApp } from './app.ts'
+import { clientAddress, isTrustedProxy } from './address.ts'
+import { createApp, harden } from './app.ts'
 import { assemble } from './config.ts'
 import { fileRootKey, openStores, type Stores } from './data.ts'
 import { localHost } from './host.ts'
 import { logLine } from './oplog.ts'
+import { problem } from './problem.ts'
 
 const DEFAULT_VAULT = 'default'
 /** How long requests in flight may take to end once the process was asked to stop. */
@@ -42,10 +44,15 @@ export async function openLocal(runtime: string): Promise<Local> {
   try {
     return await open(runtime)
   } catch (error) {
-    if (!(error instanceof PosternError)) throw error
-    process.stderr.write(`${error.message}\n`)
-    process.exit(1)
+    fail(error)
   }
+}
+
+/** Ends the process with one line. An error of the platform is told by its kind: it may quote a setting. */
+export function fail(error: unknown): never {
+  const kind = error instanceof Error ? ((error as { code?: string }).code ?? error.name) : 'unknown'
+  process.stderr.write(`${error instanceof PosternError ? error.message : `Server cannot start: ${kind}`}\n`)
+  process.exit(1)
 }
 
 async function open(runtime: string): Promise<Local> {
@@ -56,17 +63,26 @@ async function open(runtime: string): Promise<Local> {
     ? { rootKey: settings.rootKey, origin: 'from POSTERN_ROOT_KEY' }
     : fileRootKey(data)
   const keyring = await Keyring.open(rootKey)
-  const stores = openStores(data, keyring.rootId)
+  const stores = openStores(data, keyring.rootId, securityPolicy(settings.security))
   const printed = await firstToken(settings, stores, keyring)
   const bootstrapTokens = printed === null ? settings.bootstrapToken : [printed]
-  const app = createApp(await assemble(settings, keyring, localHost(discreetly(stores)), bootstrapTokens))
+  const app = createApp(
+    await assemble(settings, keyring, localHost(discreetly(stores), readiness(stores)), bootstrapTokens),
+  )
   const tls = readTls(settings)
+  // Listening to more than this machine without TLS: only the proxies that end it may connect.
+  const mustBeProxied = tls === null && !isLoopback(settings.host)
   return {
     settings,
     tls,
     fetch: async (request, socket) => {
-      const address = clientAddress(socket, request.headers.get('X-Forwarded-For'), settings.trustedProxies)
-      return app.fetch(request, { address })
+      const { headers } = request
+      if (mustBeProxied && !isTrustedProxy(socket, settings.trustedProxies)) {
+        const error = new PosternError('denied', 'Connection must come through a proxy that ends TLS')
+        return harden(problem(error, crypto.randomUUID()))
+      }
+      const origin = { socket, forwarded: headers.get('X-Forwarded-For'), cloudflare: null }
+      return app.fetch(request, { address: clientAddress(origin, settings) })
     },
     announce(port) {
       const host = settings.host.includes(':') ? `[${settings.host}]` : settings.host
@@ -94,7 +110,20 @@ async function open(runtime: string): Promise<Local> {
 async function firstToken(settings: Settings, stores: Stores, keyring: Keyring): Promise<Redacted<string> | null> {
   const vault = stores.open(DEFAULT_VAULT, true)
   if (settings.bootstrapToken.length > 0 || !vault?.isEmpty()) return null
-  return mintToken(DEFAULT_VAULT, await keyring.tokenKey(DEFAULT_VAULT)).text
+  return mintToken(DEFAULT_VAULT, await keyring.macKey(DEFAULT_VAULT, 'token')).text
+}
+
+/** Asks the disk at most once a second, whoever asks for it. */
+function readiness(stores: Stores): () => boolean {
+  let checkedAt = Number.NEGATIVE_INFINITY
+  let ready = false
+  return () => {
+    if (performance.now() - checkedAt > 1000) {
+      ready = stores.ready()
+      checkedAt = performance.now()
+    }
+    return ready
+  }
 }
 
 /** Opens vaults for requests: what goes wrong is told to the operator, not to the client. */
@@ -114,7 +143,11 @@ function discreetly(stores: Stores): (id: string, create: boolean) => Vault | nu
 export function readLocalSettings(): Settings {
   const dotenv = existsSync('.env') ? parseEnv(readFileSync('.env', 'utf8')) : {}
   const folder = process.env.POSTERN_SECRETS_DIR ?? './secrets'
-  const files = existsSync(folder) ? readdirSync(folder).filter((file) => /^postern_/i.test(file)) : []
+  const files = existsSync(folder)
+    ? readdirSync(folder, { withFileTypes: true })
+        .filter((file) => /^postern_/i.test(file.name) && !file.isDirectory())
+        .map(({ name }) => name)
+    : []
   const secrets = Object.fromEntries(files.map((file) => [file, readFileSync(join(folder, file), 'utf8')]))
   return parseSettings({ environment: process.env, dotenv, secrets })
 }

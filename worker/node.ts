@@ -3,16 +3,24 @@ import { createServer as createHttpServer } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
-import { openLocal } from './local.ts'
+import { fail, openLocal } from './local.ts'
 
 const local = await openLocal('Node')
 const listener = getRequestListener((request, { incoming }) => {
   return local.fetch(request, incoming.socket.remoteAddress ?? null)
 })
 // Slow headers end here; slow bodies in body.ts.
-const limits = { headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 30_000 }
+const { requestTimeoutMs } = local.settings
+const limits = {
+  headersTimeout: 10_000,
+  // Ours answers first, in our own form.
+  requestTimeout: requestTimeoutMs + 5_000,
+  keepAliveTimeout: 30_000,
+  connectionsCheckingInterval: 2_000,
+}
 const server = local.tls ? createHttpsServer({ ...limits, ...local.tls }, listener) : createHttpServer(limits, listener)
 
+server.on('error', fail)
 server.listen(local.settings.port, local.settings.host, () => {
   local.announce((server.address() as AddressInfo).port)
 })

@@ -61,6 +61,7 @@ export function problemResponse(
   requestId: string,
 ): Response {
   const { reason, field, limitBytes, auditIndex, retryAfterSeconds } = detail
+  const nonce = reason === 'use_dpop_nonce'
   const title = TITLE[status] ?? 'Error'
   const body = {
     type: 'about:blank',
@@ -77,7 +78,7 @@ export function problemResponse(
   const headers = new Headers({ 'Content-Type': 'application/problem+json' })
   if (auditIndex !== undefined) headers.set('Audit-Index', String(auditIndex))
   if (retryAfterSeconds !== undefined) headers.set('Retry-After', String(retryAfterSeconds))
-  if (status === 401) headers.set('WWW-Authenticate', 'Bearer realm="postern"')
+  if (status === 401) headers.set('WWW-Authenticate', nonce ? 'DPoP error="use_dpop_nonce"' : 'Bearer realm="postern"')
   return new Response(JSON.stringify(body), { status, headers })
 }
 
@@ -87,8 +88,12 @@ function concealed(error: unknown, requestId: string): PosternError {
 }
 
 /** An error's class and where it came from; not its message, which may quote a value. */
-function whereabouts(error: unknown): { error: string; at: string[] } {
+export function whereabouts(error: unknown): { error: string; at: string[] } {
   if (!(error instanceof Error)) return { error: typeof error, at: [] }
-  const frames = (error.stack ?? '').split('\n').filter((frame) => /^\s+at /.test(frame))
+  // The message is cut off first: a line of it may look like a frame.
+  const frames = (error.stack ?? '')
+    .replace(error.message, '')
+    .split('\n')
+    .filter((frame) => /^\s+at /.test(frame))
   return { error: error.constructor.name, at: frames.slice(0, 5).map((frame) => frame.trim()) }
 }

@@ -1,3 +1,4 @@
+import { closeSync, openSync } from 'node:fs'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import type { Sql, SqlValue } from '../core/sql.ts'
 
@@ -15,9 +16,11 @@ export interface Sqlite extends Sql {
  * @throws an error of the platform when the file is locked or is no database.
  */
 export function openSqlite(path: string): Sqlite {
+  // Made before SQLite makes it: for its owner only. Its journal takes the same mode.
+  if (path !== ':memory:') closeSync(openSync(path, 'a', 0o600))
   const db = new DatabaseSync(path)
   try {
-    // FULL, with WAL, syncs the log at every commit. Erased values leave no copy in free pages.
+    // FULL, with WAL, syncs the log at every commit. Erased values are overwritten in the file.
     db.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL')
     db.exec('PRAGMA secure_delete = ON; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF')
     db.exec('BEGIN IMMEDIATE; COMMIT')
@@ -54,6 +57,8 @@ export function openSqlite(path: string): Sqlite {
         throw error
       }
     },
+    // The write-ahead log holds the pages as they were: it is copied into the file and cut to nothing.
+    scrub: () => db.exec('PRAGMA wal_checkpoint(TRUNCATE)'),
     close: () => db.close(),
   }
 }

@@ -1,6 +1,10 @@
 import { DurableObject } from 'cloudflare:workers'
+import { type SecurityPolicy, securityPolicy } from '../core/access/security_policy.ts'
+import { parseSettings } from '../core/settings.ts'
 import type { Sql, SqlValue } from '../core/sql.ts'
 import { type Answer, type Call, Vault } from '../core/vault.ts'
+import { logLine } from './oplog.ts'
+import { whereabouts } from './problem.ts'
 
 /**
  * One vault as a Durable Object. Its calls run one at a time, and what they write is on disk before
@@ -11,13 +15,21 @@ export class VaultObject extends DurableObject {
 
   constructor(context: DurableObjectState, env: Cloudflare.Env) {
     super(context, env)
-    this.#vault = new Vault(openStorage(context.storage), Date.now())
+    this.#vault = new Vault(openStorage(context.storage), policyOf(env), Date.now(), (error) => {
+      logLine('error', 'vault_failed', whereabouts(error))
+    })
   }
 
   /** Answers calls in one transaction. Refusals are values: an error would lose its code on the way. */
   execute(calls: Call[]): Answer[] {
     return this.#vault.execute(calls, Date.now())
   }
+}
+
+/** The object has the same settings as the Worker in front of it. */
+function policyOf(env: object): SecurityPolicy {
+  const given = Object.entries(env).filter((entry): entry is [string, string] => typeof entry[1] === 'string')
+  return securityPolicy(parseSettings({ environment: Object.fromEntries(given) }).security)
 }
 
 /** The storage port over a Durable Object. */
@@ -30,6 +42,8 @@ export function openStorage(storage: DurableObjectStorage): Sql {
         .map(bytesOf) as Row[]
     },
     atomic: (fn) => storage.transactionSync(fn),
+    // Its journal is not ours to cut: point-in-time recovery keeps 30 days.
+    scrub: () => {},
   }
 }
 

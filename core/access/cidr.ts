@@ -38,6 +38,18 @@ export function canonicalAddress(text: string): string | null {
 }
 
 /**
+ * The network that requests are counted by: an IPv4 address as it is, an IPv6 address by its /64,
+ * since whoever has one of those has them all.
+ *
+ * @param text An address, or `null` when it cannot be told: all those share one count.
+ */
+export function sourceOf(text: string | null): string {
+  const address = text === null ? null : parseAddress(text)
+  if (address === null) return 'unknown'
+  return address.kind() === 'ipv4' ? address.toString() : `${network(address, 64).toString()}/64`
+}
+
+/**
  * Parses a range such as `192.168.0.0/16`, or a single address.
  *
  * @throws {PosternError} `bad_request` when it is no range, or has host bits set, as

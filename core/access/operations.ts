@@ -5,7 +5,9 @@
  * @module
  */
 import { type Context, type Outcome, operation } from '../operation.ts'
-import { decide, type Rule } from './policy.ts'
+import type { Issuer, VersionedIssuer } from './issuers.ts'
+import type { Lock } from './lockout.ts'
+import { type AccessRequest, decide, type Rule } from './policy.ts'
 import type { AccessStore, Principal, PrincipalKind, TokenRow, VersionedRule } from './store.ts'
 
 /** The id of the principal that a bootstrap token makes, and of its rule. */
@@ -22,20 +24,31 @@ export const listPrincipals = operation({
 
 export const putPrincipal = operation({
   ...onPrincipals,
-  run(context, { id, kind, disabled }: { id: string; kind: PrincipalKind; disabled: boolean }): Outcome<Principal> {
+  about: ({ id }: { id: string }) => ({ principal: id }),
+  run(
+    context,
+    { id, kind, disabled }: { id: string; kind: PrincipalKind; disabled?: boolean | undefined },
+  ): Outcome<Principal> {
     const { access, now } = context
     const before = access.principal(id)
-    const after = {
-      id,
-      kind,
-      createdAt: before?.createdAt ?? now,
-      disabledAt: disabled ? (before?.disabledAt ?? now) : null,
-    }
-    if (disabled && !staysAdministrable(context, { withoutPrincipal: id })) return { reason: 'last_admin' }
+    // Not given, it stays as it is: a change of something else must not enable anybody.
+    const since = before?.disabledAt ?? null
+    const disabledAt = disabled === undefined ? since : disabled ? (since ?? now) : null
+    if (disabledAt !== null && !staysAdministrable(context, { withoutPrincipal: id })) return { reason: 'last_admin' }
+    const after = { id, kind, createdAt: before?.createdAt ?? now, disabledAt }
     access.putPrincipal(after)
     return { value: after, facts: { before: shown(before), after: shown(after) } }
   },
 })
+
+/** A token to be: its keyed hash, never the token. */
+interface NewToken {
+  hash: Uint8Array
+  accessor: string
+  principal: string
+  label: string
+  expiresAt: number | null
+}
 
 export const listTokens = operation({
   ...onTokens,
@@ -44,26 +57,24 @@ export const listTokens = operation({
 
 export const createToken = operation({
   ...onTokens,
-  run(
-    { access, principal: createdBy, now }: Context,
-    input: { hash: Uint8Array; accessor: string; principal: string; label: string; expiresAt: number | null },
-  ): Outcome<TokenRow> {
+  about: ({ accessor, principal, expiresAt }: NewToken) => ({ accessor, principal, expiresAt }),
+  run({ access, principal: createdBy, now }: Context, input: NewToken): Outcome<TokenRow> {
     const { hash, accessor, principal, label, expiresAt } = input
-    const facts = { accessor, principal, expiresAt }
-    if (access.principal(principal) === null) return { reason: 'no_principal', facts }
+    if (access.principal(principal) === null) return { reason: 'no_principal' }
     const token = { accessor, principal, label, createdAt: now, createdBy, expiresAt, revokedAt: null }
     access.addToken(hash, token)
-    return { value: token, facts }
+    return { value: token }
   },
 })
 
 export const revokeToken = operation({
   ...onTokens,
+  about: ({ accessor }: { accessor: string }) => ({ accessor }),
   run(context, { accessor }: { accessor: string }): Outcome<TokenRow> {
     const { access, now } = context
     const token = access.tokens().find((row) => row.accessor === accessor)
-    if (token === undefined) return { reason: 'no_token', facts: { accessor } }
-    const facts = { accessor, principal: token.principal }
+    if (token === undefined) return { reason: 'no_token' }
+    const facts = { principal: token.principal }
     if (!staysAdministrable(context, { withoutToken: accessor })) return { reason: 'last_admin', facts }
     access.revokeToken(accessor, now)
     return { value: { ...token, revokedAt: token.revokedAt ?? now }, facts }
@@ -77,12 +88,13 @@ export const listRules = operation({
 
 export const putRule = operation({
   ...onRules,
+  about: ({ id }: { id: string }) => ({ rule: id }),
   run(context, rule: Rule): Outcome<VersionedRule> {
     const { access, now, principal } = context
     const others = access.rules()
     const before = others.find(({ id }) => id === rule.id)
     const rules = [...others.filter(({ id }) => id !== rule.id), rule]
-    if (!staysAdministrable(context, { rules })) return { reason: 'last_admin', facts: { rule: rule.id } }
+    if (!staysAdministrable(context, { rules })) return { reason: 'last_admin' }
     const version = (before?.version ?? 0) + 1
     access.putRule(rule, version, now, principal)
     const value = { ...rule, version, updatedAt: now, updatedBy: principal }
@@ -92,14 +104,91 @@ export const putRule = operation({
 
 export const deleteRule = operation({
   ...onRules,
+  about: ({ id }: { id: string }) => ({ rule: id }),
   run(context, { id }: { id: string }): Outcome<VersionedRule> {
     const rules = context.access.rules()
     const before = rules.find((rule) => rule.id === id)
-    if (before === undefined) return { reason: 'no_rule', facts: { rule: id } }
+    if (before === undefined) return { reason: 'no_rule' }
     const rest = rules.filter((rule) => rule.id !== id)
-    if (!staysAdministrable(context, { rules: rest })) return { reason: 'last_admin', facts: { rule: id } }
+    if (!staysAdministrable(context, { rules: rest })) return { reason: 'last_admin' }
     context.access.deleteRule(id)
     return { value: before, facts: { before: shownRule(before), after: null } }
+  },
+})
+
+/** What a rule would say, and why: the rules that name the principal and the resource, with their effect. */
+export interface Explanation {
+  allow: boolean
+  rule: string | null
+  missing: 'mfa' | null
+  considered: { id: string; effect: Rule['effect']; applies: boolean }[]
+}
+
+/** Explains a decision that was not asked for. It changes nothing, and reads no secret. */
+export const explainDecision = operation({
+  ...onRules,
+  run({ access }, request: AccessRequest): Outcome<Explanation> {
+    const rules = access.rulesFor(request.principal)
+    const named = rules.filter((rule) => decide(request, [{ ...rule, effect: 'permit', conditions: {} }]).allow)
+    const considered = named.map((rule) => {
+      const { allow, missing } = decide(request, [{ ...rule, effect: 'permit' }])
+      const forbids = rule.effect === 'forbid' && decide(request, [rule]).rule !== null
+      return {
+        id: rule.id,
+        effect: rule.effect,
+        applies: rule.effect === 'forbid' ? forbids : allow && missing === undefined,
+      }
+    })
+    const { allow, rule, missing = null } = decide(request, rules)
+    const { principal, action, resource } = request
+    return { value: { allow, rule, missing, considered }, facts: { principal, action, resource, allow } }
+  },
+})
+
+const onIssuers = { action: 'admin', resource: () => 'issuers' } as const
+
+export const listIssuers = operation({
+  ...onIssuers,
+  run: ({ issuers }): Outcome<VersionedIssuer[]> => ({ value: issuers.list() }),
+})
+
+export const putIssuer = operation({
+  ...onIssuers,
+  about: ({ id }: { id: string }) => ({ issuer: id }),
+  run({ access, issuers, now, principal }, issuer: Issuer): Outcome<VersionedIssuer> {
+    if (access.principal(issuer.principal) === null) return { reason: 'no_principal' }
+    const before = issuers.find(issuer.id)
+    const version = (before?.version ?? 0) + 1
+    issuers.put(issuer, version, now, principal)
+    const value = { ...issuer, version, updatedAt: now, updatedBy: principal }
+    return { value, facts: { before, after: value } }
+  },
+})
+
+export const deleteIssuer = operation({
+  ...onIssuers,
+  about: ({ id }: { id: string }) => ({ issuer: id }),
+  run({ issuers }, { id }: { id: string }): Outcome<VersionedIssuer> {
+    const before = issuers.find(id)
+    if (before === null) return { reason: 'no_issuer' }
+    issuers.delete(id)
+    return { value: before, facts: { before, after: null } }
+  },
+})
+
+export const listLocks = operation({
+  ...onPrincipals,
+  run: ({ lockout, now }): Outcome<Lock[]> => ({ value: lockout.locks(now) }),
+})
+
+/** Forgets the failures of a principal; it may try again at once. */
+export const unlockPrincipal = operation({
+  ...onPrincipals,
+  about: ({ id }: { id: string }) => ({ principal: id }),
+  run({ access, lockout }, { id }: { id: string }): Outcome<{ id: string }> {
+    if (access.principal(id) === null) return { reason: 'no_principal' }
+    lockout.unlock(id)
+    return { value: { id } }
   },
 })
 
@@ -126,14 +215,22 @@ interface Change {
 }
 
 /** Tells whether, after a change, somebody with a live token could still change the rules and mint tokens. */
-function staysAdministrable({ access, now }: Context, change: Change): boolean {
-  const rules = change.rules ?? access.rules()
+function staysAdministrable({ access, circumstances }: Context, change: Change): boolean {
+  const rules = (change.rules ?? access.rules()).filter(lasts).map((rule) => ({ ...rule, conditions: {} }))
   const enabled = new Set(access.principals().flatMap(({ id, disabledAt }) => (disabledAt === null ? [id] : [])))
   return access.tokens().some(({ accessor, principal, expiresAt, revokedAt }) => {
-    if (revokedAt !== null || (expiresAt !== null && expiresAt <= now) || !enabled.has(principal)) return false
+    // A token that ends is no way back in after it.
+    if (revokedAt !== null || expiresAt !== null || !enabled.has(principal)) return false
     if (accessor === change.withoutToken || principal === change.withoutPrincipal) return false
-    return ['rules', 'tokens'].every((resource) => decide({ principal, action: 'admin', resource }, rules).allow)
+    return ['rules', 'tokens'].every((resource) => {
+      return decide({ principal, action: 'admin', resource, context: circumstances }, rules).allow
+    })
   })
+}
+
+/** Whether a rule counts for good: a permit that does not end, or a forbid without a way around it. */
+function lasts({ effect, conditions = {} }: Rule): boolean {
+  return effect === 'permit' ? conditions.notAfter === undefined : Object.keys(conditions).length === 0
 }
 
 function shown(principal: Principal | null) {
@@ -142,6 +239,6 @@ function shown(principal: Principal | null) {
 
 function shownRule(rule: VersionedRule | undefined) {
   if (rule === undefined) return null
-  const { id, effect, principal, actions, resource, version } = rule
-  return { id, effect, principal, actions, resource, version }
+  const { id, effect, principal, actions, resource, conditions = {}, version } = rule
+  return { id, effect, principal, actions, resource, conditions, version }
 }

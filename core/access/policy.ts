@@ -1,11 +1,29 @@
 /**
- * Who may do what. The words are Cedar's: principal, action, resource, permit, forbid.
+ * Who may do what, and when. The words are Cedar's: principal, action, resource, context; permit, forbid.
  *
  * @module
  */
+import { inRange, parseRange } from './cidr.ts'
 
 export const ACTIONS = ['read', 'write', 'delete', 'rotate', 'admin'] as const
 export type Action = (typeof ACTIONS)[number]
+
+/** How a caller proved who it is: an API token, a session from one, or a session from a federated identity. */
+export const METHODS = ['token', 'session', 'federated'] as const
+export type Method = (typeof METHODS)[number]
+
+/** What is known of a request beside who asks for what. The edge and the session say it, never the caller. */
+export interface Circumstances {
+  /** The client's address, or `null` when it cannot be told. */
+  address: string | null
+  agent: string | null
+  method: Method
+  /** Whether the caller proved to hold the key that its token is bound to. */
+  bound: boolean
+  /** When the second factor was given, in milliseconds since the Unix epoch. */
+  mfaAt: number | null
+  now: number
+}
 
 /** Who asks for what. */
 export interface AccessRequest {
@@ -13,6 +31,27 @@ export interface AccessRequest {
   action: Action
   /** A secret's name or, for `admin`, the part of the vault to administer, such as `rules`. */
   resource: string
+  context: Circumstances
+}
+
+/** What must hold for a rule to apply. All that are given must. */
+export interface Conditions {
+  /** The client's address is in one of these ranges. */
+  addresses?: readonly string[] | undefined
+  /** The user agent matches one of these globs. A signal, no proof: a client says what it likes. */
+  agents?: readonly string[] | undefined
+  methods?: readonly Method[] | undefined
+  /** The token is bound to a key of the client (DPoP). */
+  bound?: true | undefined
+  /** A second factor was given, so many seconds ago at most. For `permit` only. */
+  mfaWithinSeconds?: number | undefined
+  /** Hours of the day, UTC, as `08:00`; over midnight when `from` is after `to`. */
+  hours?: { from: string; to: string } | undefined
+  /** Days of the week, UTC, 1 (Monday) to 7. */
+  days?: readonly number[] | undefined
+  /** Milliseconds since the Unix epoch. */
+  notBefore?: number | undefined
+  notAfter?: number | undefined
 }
 
 export interface Rule {
@@ -23,12 +62,15 @@ export interface Rule {
   actions: readonly Action[]
   /** A pattern: segments parted by `/`; `*` stands for one segment, a last `**` for one or more. */
   resource: string
+  conditions?: Conditions | undefined
 }
 
 export interface Decision {
   allow: boolean
   /** The rule that decided, or `null` when none matched and the default, deny, did. */
   rule: string | null
+  /** Set when that rule would permit, if only a second factor were given. */
+  missing?: 'mfa'
 }
 
 /**
@@ -39,17 +81,44 @@ export interface Decision {
  */
 export function decide(request: AccessRequest, rules: readonly Rule[]): Decision {
   let permit: Rule | undefined
+  let stepUp: Rule | undefined
   for (const rule of rules) {
-    if (!matches(rule, request)) continue
+    if (!matches(rule, request) || !applies(rule, request.context)) continue
     if (rule.effect === 'forbid') return { allow: false, rule: rule.id }
-    permit ??= rule
+    if (hasMfa(rule, request.context)) permit ??= rule
+    else stepUp ??= rule
   }
-  return { allow: permit !== undefined, rule: permit?.id ?? null }
+  if (permit !== undefined) return { allow: true, rule: permit.id }
+  return stepUp === undefined ? { allow: false, rule: null } : { allow: false, rule: stepUp.id, missing: 'mfa' }
 }
 
 function matches(rule: Rule, { principal, action, resource }: AccessRequest): boolean {
   if (rule.principal !== '*' && rule.principal !== principal) return false
   return rule.actions.includes(action) && covers(rule.resource, resource)
+}
+
+/**
+ * Whether a rule's conditions hold, but for the second factor.
+ *
+ * What cannot be told is no reason to permit, and no way out of a `forbid`.
+ */
+function applies({ effect, conditions = {} }: Rule, context: Circumstances): boolean {
+  const { addresses, agents, methods, bound, hours, days, notBefore, notAfter } = conditions
+  const unknown = effect === 'forbid'
+  const { address, agent, now } = context
+  if (addresses && !(address === null ? unknown : addresses.some((range) => inRange(address, rangeOf(range)))))
+    return false
+  if (agents && !(agent === null ? unknown : agents.some((glob) => globMatches(glob, agent)))) return false
+  if (methods && !methods.includes(context.method)) return false
+  if (bound && !context.bound) return false
+  if (hours && !inHours(hours, now)) return false
+  if (days && !days.includes(new Date(now).getUTCDay() || 7)) return false
+  return (notBefore === undefined || now >= notBefore) && (notAfter === undefined || now < notAfter)
+}
+
+function hasMfa({ conditions }: Rule, { mfaAt, now }: Circumstances): boolean {
+  const within = conditions?.mfaWithinSeconds
+  return within === undefined || (mfaAt !== null && now - mfaAt <= within * 1000)
 }
 
 /**
@@ -68,6 +137,50 @@ export function covers(pattern: string, name: string): boolean {
     n += actual.length + 1
     if (p > pattern.length || n > name.length) return p > pattern.length && n > name.length
   }
+}
+
+/**
+ * Matches a text against a glob, in which `*` stands for any run of characters. No regular
+ * expression: time is bounded by the product of the two lengths, whatever an attacker sends.
+ */
+export function globMatches(glob: string, text: string): boolean {
+  let g = 0
+  let t = 0
+  let star = -1
+  let resume = 0
+  while (t < text.length) {
+    if (glob[g] === '*') {
+      star = g++
+      resume = t
+    } else if (glob[g] === text[t]) {
+      g++
+      t++
+    } else if (star >= 0) {
+      // The last star takes one character more. Earlier stars need not: they took the least already.
+      g = star + 1
+      t = ++resume
+    } else return false
+  }
+  while (glob[g] === '*') g++
+  return g === glob.length
+}
+
+const ranges = new Map<string, ReturnType<typeof parseRange>>()
+
+/** Ranges are parsed once; their number is that of the ranges in rules. */
+function rangeOf(text: string): ReturnType<typeof parseRange> {
+  let range = ranges.get(text)
+  if (range === undefined) {
+    if (ranges.size > 10_000) ranges.clear()
+    range = parseRange(text)
+    ranges.set(text, range)
+  }
+  return range
+}
+
+function inHours({ from, to }: { from: string; to: string }, now: number): boolean {
+  const time = new Date(now).toISOString().slice(11, 16)
+  return from <= to ? from <= time && time < to : from <= time || time < to
 }
 
 function upToSlash(text: string, from: number): string {

@@ -49,9 +49,9 @@ export class AccessStore {
   }
 
   /** Finds who a token stands for: `null` when it is unknown, expired or revoked, or its principal disabled. */
-  identify(hash: Uint8Array, now: number): { principal: string; accessor: string } | null {
-    const [row] = this.#sql.all<{ principal: string; accessor: string }>(
-      `SELECT principal, accessor FROM token JOIN principal ON principal.id = token.principal
+  identify(hash: Uint8Array, now: number): { principal: string; accessor: string; kind: PrincipalKind } | null {
+    const [row] = this.#sql.all<{ principal: string; accessor: string; kind: PrincipalKind }>(
+      `SELECT principal, accessor, kind FROM token JOIN principal ON principal.id = token.principal
        WHERE hash = ? AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?) AND disabled_at IS NULL`,
       ...[hash, now],
     )

@@ -1,9 +1,9 @@
 /**
- * API tokens: `pst_<vault>_<secret><tag>`.
+ * API tokens, `pst_<vault>_<secret><tag>`, and session tokens, `pss_<vault>_<secret><tag>`.
  *
  * ```text
  * secret = 32 random bytes
- * mac    = HMAC-SHA-256(token key of the vault, "pst_<vault>_" || secret), 32 bytes
+ * mac    = HMAC-SHA-256(token key of the vault, "<prefix>_<vault>_" || secret), 32 bytes
  * tag    = mac[0:16]    travels in the token
  * hash   = mac[16:32]   is stored, and is all that is stored
  * ```
@@ -23,27 +23,37 @@ import { Redacted } from '../redacted.ts'
 const SECRET_SIZE = 32
 const TAG_SIZE = 16
 const TEXT_LENGTH = 65
-const TOKEN = /^pst_([a-z0-9-]{1,32})_([0-9A-Za-z]{65})$/
+const TOKEN = /^(pst|pss)_([a-z0-9-]{1,32})_([0-9A-Za-z]{65})$/
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
+
+/** What a token is for: an API token lasts, a session is short and may be bound to a key. */
+export type TokenKind = 'token' | 'session'
+const PREFIX = { token: 'pst', session: 'pss' } as const
 
 /** A token that its tag proves to be ours. It may still be unknown, expired or revoked. */
 export interface Token {
+  kind: TokenKind
   vault: string
   /** What the vault knows it by: 16 bytes. */
   hash: Bytes
 }
 
 /** Makes a new token for a vault. The text is shown once; only the hash is kept. */
-export function mintToken(vault: string, tokenKey: Uint8Array): { text: Redacted<string>; hash: Bytes } {
+export function mintToken(
+  vault: string,
+  tokenKey: Uint8Array,
+  kind: TokenKind = 'token',
+): { text: Redacted<string>; hash: Bytes } {
   const secret = randomBytes(SECRET_SIZE)
-  const mac = macOf(tokenKey, vault, secret)
-  const text = `pst_${vault}_${base62(concat(secret, mac.subarray(0, TAG_SIZE)))}`
+  const head = `${PREFIX[kind]}_${vault}_`
+  const mac = macOf(tokenKey, head, secret)
+  const text = head + base62(concat(secret, mac.subarray(0, TAG_SIZE)))
   return { text: new Redacted(text), hash: mac.slice(TAG_SIZE) }
 }
 
 /** Reads the vault's id out of a token, without checking it; `null` when it has no token's shape. */
 export function vaultOfToken(text: string): string | null {
-  return TOKEN.exec(text)?.[1] ?? null
+  return TOKEN.exec(text)?.[2] ?? null
 }
 
 /**
@@ -53,17 +63,17 @@ export function vaultOfToken(text: string): string | null {
  * @returns `null` when it is no token of the vault under this key; which check failed is not told.
  */
 export function parseToken(text: string, tokenKey: Uint8Array): Token | null {
-  const [, vault, payload] = TOKEN.exec(text) ?? []
+  const [, prefix, vault, payload] = TOKEN.exec(text) ?? []
   if (vault === undefined || payload === undefined) return null
   const bytes = parseBase62(payload, SECRET_SIZE + TAG_SIZE)
   if (bytes === null) return null
-  const mac = macOf(tokenKey, vault, bytes.subarray(0, SECRET_SIZE))
+  const mac = macOf(tokenKey, `${prefix}_${vault}_`, bytes.subarray(0, SECRET_SIZE))
   if (!equal(mac.subarray(0, TAG_SIZE), bytes.subarray(SECRET_SIZE))) return null
-  return { vault, hash: mac.slice(TAG_SIZE) }
+  return { kind: prefix === PREFIX.session ? 'session' : 'token', vault, hash: mac.slice(TAG_SIZE) }
 }
 
-function macOf(tokenKey: Uint8Array, vault: string, secret: Uint8Array): Bytes {
-  return hmac(sha256, tokenKey, concat(utf8(`pst_${vault}_`), secret)) as Bytes
+function macOf(tokenKey: Uint8Array, head: string, secret: Uint8Array): Bytes {
+  return hmac(sha256, tokenKey, concat(utf8(head), secret)) as Bytes
 }
 
 /** Writes 48 bytes as 65 base62 digits, most significant first. */

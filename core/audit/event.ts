@@ -22,8 +22,9 @@ export interface AuditEvent {
   /** What was asked, such as `secret.read`. */
   operation: string
   principal: string | null
-  /** The accessor of the token. */
+  /** The accessors of the API token and of the session. */
   token: string | null
+  session: string | null
   /** The client's address and user agent, as the edge saw them; `null` when it could not tell. */
   address: string | null
   agent: string | null

@@ -46,7 +46,7 @@ const COMMIT_INFO = concat(utf8('ps/1/commit'), Uint8Array.of(SUITE))
 export interface Binding {
   vault: string
   name: string
-  /** The version id, 64 bits. Random, not the number: a number is known only in the transaction. */
+  /** The version number. */
   version: bigint
   contentType: string
 }

@@ -9,7 +9,7 @@
  */
 import { LRUCache } from 'lru-cache'
 import { type Bytes, concat, hex, parseBase64url, utf8 } from '../bytes.ts'
-import { badRequest, PosternError } from '../errors.ts'
+import { badRequest, refusal } from '../errors.ts'
 import { Redacted } from '../redacted.ts'
 
 export const ROOT_KEY_SIZE = 32
@@ -19,6 +19,13 @@ export interface Kek {
   kid: string
   key: CryptoKey
 }
+
+/**
+ * What MACs are made for, each under a key of its own: API and session tokens (`access/token.ts`),
+ * fingerprints of requests (keyed, since a bare hash of a value is an oracle), DPoP nonces, recovery
+ * codes, and the cursors of lists.
+ */
+export type MacPurpose = 'token' | 'request' | 'nonce' | 'recovery' | 'cursor'
 
 /**
  * Parses a root key: 32 bytes in base64url, 43 characters.
@@ -37,8 +44,7 @@ export class Keyring {
   readonly #rootId: string
   // Bounded: an attacker who may name vaults must not fill the memory.
   readonly #keks = new LRUCache<string, Promise<Kek>>({ max: 1000 })
-  readonly #tokenKeys = new LRUCache<string, Bytes>({ max: 1000 })
-  readonly #requestKeys = new LRUCache<string, Bytes>({ max: 1000 })
+  readonly #macKeys = new LRUCache<string, Bytes>({ max: 4000 })
 
   private constructor(root: CryptoKey, rootId: string) {
     this.#root = root
@@ -56,6 +62,11 @@ export class Keyring {
     return this.#rootId
   }
 
+  /** Whether a key id is of this root key, as far as it is a key id at all. */
+  has(kid: string): boolean {
+    return !/^[0-9a-f]{16}\./.test(kid) || kid.startsWith(`${this.#rootId}.`)
+  }
+
   /** The KEK that new versions of a vault are sealed under. */
   async currentKek(vault: string): Promise<Kek> {
     return this.kek(vault, `${this.#rootId}.1`)
@@ -65,12 +76,12 @@ export class Keyring {
    * The KEK of a vault with this id.
    *
    * @throws {PosternError} `unavailable` when the id is of another root key.
+   * @throws {RangeError} when it is no key id at all.
    */
   async kek(vault: string, kid: string): Promise<Kek> {
-    const [rootId, term] = kid.split('.')
-    if (rootId !== this.#rootId || term === undefined || !/^[1-9][0-9]{0,8}$/.test(term)) {
-      throw new PosternError('unavailable', 'Secret was sealed under a root key that is not configured')
-    }
+    const [rootId, term = ''] = kid.split('.')
+    if (rootId !== this.#rootId) throw refusal('no_key')
+    if (!/^[1-9][0-9]{0,8}$/.test(term)) throw new RangeError('Key id has no term')
     const cacheKey = `${vault}/${kid}`
     const cached = this.#keks.get(cacheKey)
     if (cached) return cached
@@ -79,14 +90,14 @@ export class Keyring {
     return kek
   }
 
-  /** The key of a vault's API tokens, 32 bytes: see `access/token.ts`. */
-  async tokenKey(vault: string): Promise<Bytes> {
-    return this.#bytes(this.#tokenKeys, vault, 'token')
-  }
-
-  /** The key of a vault's request fingerprints, 32 bytes: keyed, since a bare hash of a value is an oracle. */
-  async requestKey(vault: string): Promise<Bytes> {
-    return this.#bytes(this.#requestKeys, vault, 'request')
+  /** The 32-byte key of a vault for one purpose. */
+  async macKey(vault: string, purpose: MacPurpose): Promise<Bytes> {
+    const cacheKey = `${vault}/${purpose}`
+    const cached = this.#macKeys.get(cacheKey)
+    if (cached) return cached
+    const bytes = await derive(this.#root, label(purpose, vault), 32)
+    this.#macKeys.set(cacheKey, bytes)
+    return bytes
   }
 
   async #deriveKek(vault: string, kid: string, term: number): Promise<Kek> {
@@ -98,14 +109,6 @@ export class Keyring {
       'unwrapKey',
     ])
     return { kid, key }
-  }
-
-  async #bytes(cache: LRUCache<string, Bytes>, vault: string, purpose: string): Promise<Bytes> {
-    const cached = cache.get(vault)
-    if (cached) return cached
-    const bytes = await derive(this.#root, label(purpose, vault), 32)
-    cache.set(vault, bytes)
-    return bytes
   }
 }
 

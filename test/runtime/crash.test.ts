@@ -68,8 +68,11 @@ async function writeUntilKilled(
     }
   }
   const writers = Array.from({ length: WRITERS }, (_, w) => writer(w))
-  // Not the same moment in each round: 100 to 290 ms after the first write.
-  await new Promise((resolve) => setTimeout(resolve, 100 + ((round * 70) % 200)))
+  const before = acknowledged.size
+  const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
+  while (acknowledged.size === before) await sleep(5)
+  // Not the same moment in each round: up to 200 ms after the first write.
+  await sleep((round * 70) % 200)
   await server.kill()
   alive = false
   await Promise.all(writers)

@@ -33,7 +33,6 @@ function masked(text: string): string {
     .replaceAll(/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, 'UUID')
     .replaceAll(/\d{4}-\d\d-\d\dT[0-9:.]+Z/g, 'TIME')
     .replaceAll(/[A-Za-z0-9+/]{43}=/g, 'HASH')
-    .replaceAll(/(versionId\\":\\")[0-9a-f]{16}/g, '$1ID')
     .replaceAll(/curl\/[0-9.]+/g, 'CURL')
 }
 

@@ -107,7 +107,7 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
     expect((await failure(admin.put('gone', hidden('y')))).detail.reason).toBe('restore_first')
     await admin.restore('gone')
     expect((await admin.get('gone')).value.reveal()).toBe('x')
-    await admin.destroy('gone')
+    await admin.destroy('gone', 'all')
     expect((await failure(admin.get('gone'))).code).toBe('not_found')
     expect((await failure(admin.get('gone', { version: 1 }))).code).toBe('not_found')
     expect(await admin.put('gone', hidden('z'))).toEqual({ name: 'gone', version: 2 })

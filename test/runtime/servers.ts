@@ -44,7 +44,7 @@ export async function makeSite(vault = 'default'): Promise<Site> {
   const data = mkdtempSync(join(tmpdir(), 'postern-'))
   const rootKey = base64url(randomBytes(32))
   const keyring = await Keyring.open(parseRootKey(rootKey))
-  const { text } = mintToken(vault, await keyring.tokenKey(vault))
+  const { text } = mintToken(vault, await keyring.macKey(vault, 'token'))
   return { vault, data, rootKey, token: text, remove: () => rmSync(data, { recursive: true, force: true }) }
 }
 

@@ -30,12 +30,13 @@ const vaultOf = (name: string) => env.VAULT.getByName(name) as unknown as VaultS
 const keyring = await Keyring.open(parseRootKey(env.POSTERN_ROOT_KEY))
 
 async function callerOf(vault: string): Promise<Caller> {
-  const { hash } = mintToken(vault, await keyring.tokenKey(vault))
-  return { tokenHash: hash, bootstrap: true, requestId: crypto.randomUUID(), address: null, agent: null }
+  const { hash } = mintToken(vault, await keyring.macKey(vault, 'token'))
+  const about = { requestId: crypto.randomUUID(), address: null, agent: null }
+  return { credential: { kind: 'token', hash }, proof: null, bootstrap: true, ...about }
 }
 
 function writeOf(caller: Caller, name: string): Call {
-  const input = { name, id: '00', kid: 'k', sealed: utf8('sealed'), contentType: 'text/plain', encoding: 'utf8' }
+  const input = { name, version: 1, kid: 'k', sealed: utf8('sealed'), contentType: 'text/plain', encoding: 'utf8' }
   return { operation: 'secret.write', caller, input }
 }
 
@@ -92,7 +93,7 @@ describe('a vault object', () => {
       broken,
     ])
     expect(missing).toMatchObject({ ok: false, reason: 'no_secret', index: expect.any(Number) })
-    expect(failed).toEqual({ ok: false, reason: 'failed', index: null })
+    expect(failed).toEqual({ ok: false, reason: 'failed', index: null, quota: null })
   })
 
   it('never lets one vault see another', async () => {
@@ -103,7 +104,7 @@ describe('a vault object', () => {
     const [answer] = await vaultOf('two').execute([
       { operation: 'secret.read', caller: stranger, input: { name: 'mine' } },
     ])
-    expect(answer).toEqual({ ok: false, reason: 'unauthenticated', index: null })
+    expect(answer).toEqual({ ok: false, reason: 'unauthenticated', index: null, quota: null })
   })
 
   it('rolls a failed transaction back, and reads blobs as bytes', async () => {
@@ -133,7 +134,7 @@ describe('inside workerd', () => {
   })
 
   it('answers over HTTP, and refuses a token of another vault before any object wakes', async () => {
-    const { text } = mintToken('other', await keyring.tokenKey('other'))
+    const { text } = mintToken('other', await keyring.macKey('other', 'token'))
     const ask = (path: string, headers = {}) => exports.default.fetch(`https://postern.test${path}`, { headers })
     expect((await ask('/healthz')).status).toBe(200)
     const refused = await ask('/v1/vaults/asked/secrets/a', { Authorization: `Bearer ${text.reveal()}` })

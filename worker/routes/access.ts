@@ -1,5 +1,8 @@
 import { Hono } from 'hono'
 import type * as z from 'zod'
+import type { VersionedIssuer } from '../../core/access/issuers.ts'
+import type { Lock } from '../../core/access/lockout.ts'
+import type { Conditions } from '../../core/access/policy.ts'
 import type { Principal, TokenRow, VersionedRule } from '../../core/access/store.ts'
 import { mintToken } from '../../core/access/token.ts'
 import { badRequest } from '../../core/errors.ts'
@@ -7,65 +10,116 @@ import { parseId } from '../../core/secrets/name.ts'
 import * as wire from '../../core/wire.ts'
 import { readJson } from '../body.ts'
 import { answer, type Env, iso, type Parts, when } from '../context.ts'
+import { accessorOf } from './sessions.ts'
 
-/** `…/principals`, `…/tokens` and `…/rules`. */
+/** `…/principals`, `…/tokens`, `…/rules`, `…/issuers`, `…/locks` and `…/factors`: administration. */
 export function accessRoutes({ keyring, settings }: Parts): Hono<Env> {
   const routes = new Hono<Env>()
   const { bodyTimeoutMs } = settings
 
   routes.get('/principals', async (c) => {
-    const { index, value } = await c.var.handle.call('principal.list', c.var.caller, {})
-    return answer(c, index, { items: value.map(principal) } satisfies z.input<typeof wire.PrincipalList>)
+    const granted = await c.var.handle.call('principal.list', c.var.caller, {})
+    return answer(c, granted, { items: granted.value.map(principal) } satisfies z.input<typeof wire.PrincipalList>)
   })
 
   routes.put('/principals/:id', async (c) => {
     const id = parseId(c.req.param('id'))
     const body = wire.check(wire.PutPrincipal, await readJson(c.req.raw, bodyTimeoutMs))
-    const { index, value } = await c.var.handle.call('principal.put', c.var.caller, { id, ...body })
-    return answer(c, index, principal(value))
+    const granted = await c.var.handle.call('principal.put', c.var.caller, { id, ...body })
+    return answer(c, granted, principal(granted.value))
   })
 
   routes.get('/tokens', async (c) => {
-    const { index, value } = await c.var.handle.call('token.list', c.var.caller, {})
-    return answer(c, index, { items: value.map(token) } satisfies z.input<typeof wire.TokenList>)
+    const granted = await c.var.handle.call('token.list', c.var.caller, {})
+    return answer(c, granted, { items: granted.value.map(token) } satisfies z.input<typeof wire.TokenList>)
   })
 
   routes.post('/tokens', async (c) => {
     const body = wire.check(wire.CreateToken, await readJson(c.req.raw, bodyTimeoutMs))
     const { principal: owner, label, expiresAt = null } = body
     if (expiresAt !== null && expiresAt <= Date.now()) throw badRequest('expiresAt', 'Must be in the future')
-    const { text, hash } = mintToken(c.var.vault, await keyring.tokenKey(c.var.vault))
+    const { text, hash } = mintToken(c.var.vault, await keyring.macKey(c.var.vault, 'token'))
     const input = { hash, accessor: crypto.randomUUID(), principal: owner, label, expiresAt }
-    const { index, value } = await c.var.handle.call('token.create', c.var.caller, input)
-    const created = { ...token(value), token: text.reveal() }
-    return answer(c, index, created satisfies z.input<typeof wire.CreatedToken>, 201)
+    const granted = await c.var.handle.call('token.create', c.var.caller, input)
+    const created = { ...token(granted.value), token: text.reveal() }
+    return answer(c, granted, created satisfies z.input<typeof wire.CreatedToken>, 201)
   })
 
   routes.delete('/tokens/:accessor', async (c) => {
-    const { index, value } = await c.var.handle.call('token.revoke', c.var.caller, {
-      accessor: c.req.param('accessor'),
-    })
-    return answer(c, index, token(value))
+    const granted = await c.var.handle.call('token.revoke', c.var.caller, { accessor: accessorOf(c) })
+    return answer(c, granted, token(granted.value))
   })
 
   routes.get('/rules', async (c) => {
-    const { index, value } = await c.var.handle.call('rule.list', c.var.caller, {})
-    return answer(c, index, { items: value.map(rule) } satisfies z.input<typeof wire.RuleList>)
+    const granted = await c.var.handle.call('rule.list', c.var.caller, {})
+    return answer(c, granted, { items: granted.value.map(rule) } satisfies z.input<typeof wire.RuleList>)
   })
 
   routes.put('/rules/:id', async (c) => {
     const id = parseId(c.req.param('id'))
     const body = wire.check(wire.PutRule, await readJson(c.req.raw, bodyTimeoutMs))
-    const { index, value } = await c.var.handle.call('rule.put', c.var.caller, { id, ...body })
-    return answer(c, index, rule(value))
+    const granted = await c.var.handle.call('rule.put', c.var.caller, { id, ...body })
+    return answer(c, granted, rule(granted.value))
   })
 
   routes.delete('/rules/:id', async (c) => {
-    const { index, value } = await c.var.handle.call('rule.delete', c.var.caller, { id: parseId(c.req.param('id')) })
-    return answer(c, index, rule(value))
+    const granted = await c.var.handle.call('rule.delete', c.var.caller, { id: parseId(c.req.param('id')) })
+    return answer(c, granted, rule(granted.value))
+  })
+
+  routes.post('/rules/explain', async (c) => {
+    const body = wire.check(wire.Explain, await readJson(c.req.raw, bodyTimeoutMs))
+    const { principal, action, resource, address = null, agent = null, method, bound, mfaSecondsAgo } = body
+    const now = body.at ?? Date.now()
+    const mfaAt = mfaSecondsAgo === undefined ? null : now - mfaSecondsAgo * 1000
+    const context = { address, agent, method, bound, mfaAt, now }
+    const granted = await c.var.handle.call('rule.explain', c.var.caller, { principal, action, resource, context })
+    const { missing, ...rest } = granted.value
+    return answer(c, granted, { ...rest, ...(missing && { missing }) } satisfies z.input<typeof wire.Explanation>)
+  })
+
+  routes.get('/issuers', async (c) => {
+    const granted = await c.var.handle.call('issuer.list', c.var.caller, {})
+    return answer(c, granted, { items: granted.value.map(issuer) } satisfies z.input<typeof wire.IssuerList>)
+  })
+
+  routes.put('/issuers/:id', async (c) => {
+    const id = parseId(c.req.param('id'))
+    const body = wire.check(wire.PutIssuer, await readJson(c.req.raw, bodyTimeoutMs))
+    const granted = await c.var.handle.call('issuer.put', c.var.caller, { id, ...body })
+    return answer(c, granted, issuer(granted.value))
+  })
+
+  routes.delete('/issuers/:id', async (c) => {
+    const granted = await c.var.handle.call('issuer.delete', c.var.caller, { id: parseId(c.req.param('id')) })
+    return answer(c, granted, issuer(granted.value))
+  })
+
+  routes.get('/locks', async (c) => {
+    const granted = await c.var.handle.call('lock.list', c.var.caller, {})
+    return answer(c, granted, { items: granted.value.map(lock) } satisfies z.input<typeof wire.LockList>)
+  })
+
+  routes.delete('/locks/:id', async (c) => {
+    const granted = await c.var.handle.call('lock.clear', c.var.caller, { id: parseId(c.req.param('id')) })
+    return answer(c, granted, granted.value)
+  })
+
+  routes.delete('/factors/:id', async (c) => {
+    const granted = await c.var.handle.call('factors.reset', c.var.caller, { id: parseId(c.req.param('id')) })
+    return answer(c, granted, granted.value satisfies z.input<typeof wire.EndedSessions>)
   })
 
   return routes
+}
+
+function issuer({ updatedAt, claims, ...rest }: VersionedIssuer): z.input<typeof wire.Issuer> {
+  const lists = Object.entries(claims).map(([name, globs]): [string, string[]] => [name, [...globs]])
+  return { ...rest, claims: Object.fromEntries(lists), updatedAt: iso(updatedAt) }
+}
+
+function lock({ lastAt, lockedUntil, ...rest }: Lock): z.input<typeof wire.LockList>['items'][number] {
+  return { ...rest, lastAt: iso(lastAt), ...when('lockedUntil', lockedUntil) }
 }
 
 function principal({ id, kind, createdAt, disabledAt }: Principal): z.input<typeof wire.Principal> {
@@ -78,15 +132,21 @@ function token(row: TokenRow): z.input<typeof wire.TokenInfo> {
   return { accessor, principal, label, createdBy, ...times }
 }
 
-function rule({
-  id,
-  effect,
-  principal,
-  actions,
-  resource,
-  version,
-  updatedAt,
-  updatedBy,
-}: VersionedRule): z.input<typeof wire.Rule> {
-  return { id, effect, principal, actions: [...actions], resource, version, updatedAt: iso(updatedAt), updatedBy }
+function rule(row: VersionedRule): z.input<typeof wire.Rule> {
+  const { id, effect, principal, actions, resource, conditions, version, updatedAt, updatedBy } = row
+  const stored = conditions && { conditions: storedConditions(conditions) }
+  const change = { version, updatedAt: iso(updatedAt), updatedBy }
+  return { id, effect, principal, actions: [...actions], resource, ...stored, ...change }
+}
+
+function storedConditions({ notBefore, notAfter, addresses, agents, methods, days, ...rest }: Conditions) {
+  return {
+    ...rest,
+    ...(addresses && { addresses: [...addresses] }),
+    ...(agents && { agents: [...agents] }),
+    ...(methods && { methods: [...methods] }),
+    ...(days && { days: [...days] }),
+    ...when('notBefore', notBefore ?? null),
+    ...when('notAfter', notAfter ?? null),
+  }
 }

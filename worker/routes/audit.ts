@@ -10,10 +10,10 @@ export function auditRoutes(): Hono<Env> {
 
   routes.get('/audit/entries', async (c) => {
     const input = query(c, wire.EntriesQuery)
-    const { index, value } = await c.var.handle.call('audit.entries', c.var.caller, input)
-    const { head } = value
-    const entries = value.entries.map(({ index, body }) => ({ index, body: parseUtf8(body)! }))
-    return answer(c, index, { size: head.size, root: base64(head.root), entries } satisfies z.input<
+    const granted = await c.var.handle.call('audit.entries', c.var.caller, input)
+    const { head } = granted.value
+    const entries = granted.value.entries.map(({ index, body }) => ({ index, body: parseUtf8(body)! }))
+    return answer(c, granted, { size: head.size, root: base64(head.root), entries } satisfies z.input<
       typeof wire.AuditEntries
     >)
   })

@@ -6,8 +6,11 @@ import { parseReference, pick, type Reference } from '../../core/reference.ts'
 import { refusalOf } from '../../core/vault.ts'
 import * as wire from '../../core/wire.ts'
 import { readJson } from '../body.ts'
-import { answer, type Env, type Parts } from '../context.ts'
+import { answerWithValues, type Env, type Parts, recipientOf } from '../context.ts'
 import { reveal, secret } from './secrets.ts'
+
+/** The most that one answer opens: 200 values of the usual size, but not 200 of the largest. */
+const MAX_SEALED_BYTES = 4 * 1024 * 1024
 
 type Item = z.input<typeof wire.HydratedItem>
 
@@ -17,26 +20,32 @@ export function hydrateRoutes(parts: Parts): Hono<Env> {
 
   routes.post('/hydrate', async (c) => {
     const { references } = wire.check(wire.Hydrate, await readJson(c.req.raw, parts.settings.bodyTimeoutMs))
+    const recipient = await recipientOf(c)
     const parsed = references.map((text, i) => attempt(() => inVault(text, `references.${i}`, c.var.vault)))
     const wanted = parsed.filter((item): item is Reference => !(item instanceof PosternError))
     const inputs = wanted.map(({ name, version }) => ({ name, ...(version === undefined ? {} : { version }) }))
     const answers = await c.var.handle.callAll('secret.read', c.var.caller, inputs)
     const byReference = new Map(wanted.map((reference, i) => [reference, answers[i]!]))
+    let room = MAX_SEALED_BYTES
     const items = parsed.map(async (reference, i): Promise<Item> => {
       const text = references[i]!
       if (reference instanceof PosternError) return failed(text, reference)
       const found = byReference.get(reference)!
       if (!found.ok) return failed(text, refusalOf(found))
+      // Before anything is opened: what waits to be sent is memory.
+      room -= found.value.sealed.length
+      if (room < 0) return failed(text, tooMuch(`references.${i}`), found.index)
       try {
         const value = secret(found.value, await reveal(parts, c, found.value))
         return { reference: text, secret: reference.pointer === undefined ? value : narrowed(value, reference.pointer) }
       } catch (error) {
-        if (error instanceof PosternError) return failed(text, error)
+        if (error instanceof PosternError) return failed(text, error, found.index)
         throw error
       }
     })
     const body = { items: await Promise.all(items) } satisfies z.input<typeof wire.HydrateResult>
-    return answer(c, answers.at(-1)?.index ?? null, body)
+    const { index = null, quota = null } = answers.at(-1) ?? {}
+    return answerWithValues(c, { index, quota }, body, recipient)
   })
 
   return routes
@@ -55,8 +64,12 @@ function narrowed(whole: z.input<typeof wire.Secret>, pointer: string): z.input<
   return { ...whole, value }
 }
 
-function failed(reference: string, { code, message, detail }: PosternError): Item {
-  const { reason, field, auditIndex } = detail
+function tooMuch(field: string): PosternError {
+  return badRequest(field, 'Answer would be too large: ask for fewer at once', { limitBytes: MAX_SEALED_BYTES })
+}
+
+function failed(reference: string, { code, message, detail }: PosternError, index: number | null = null): Item {
+  const { reason, field, auditIndex = index ?? undefined } = detail
   const known = { ...(reason && { reason }), ...(field && { field }), ...(auditIndex !== undefined && { auditIndex }) }
   return { reference, error: { code, detail: message, ...known } }
 }

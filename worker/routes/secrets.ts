@@ -1,76 +1,88 @@
 import { type Context, Hono } from 'hono'
 import type * as z from 'zod'
 import { type Bytes, base64, parseBase64, parseUtf8, utf8 } from '../../core/bytes.ts'
-import { badRequest, PosternError } from '../../core/errors.ts'
+import { badRequest, PosternError, refusal } from '../../core/errors.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { parseName } from '../../core/secrets/name.ts'
 import type { ListedSecret, SealedVersion, WriteInput } from '../../core/secrets/operations.ts'
-import { fingerprint, openVersion, sealValue } from '../../core/secrets/sealed.ts'
+import { fingerprint, openCursor, openVersion, type Place, sealCursor, sealValue } from '../../core/secrets/sealed.ts'
 import type { VersionRow } from '../../core/secrets/store.ts'
 import * as wire from '../../core/wire.ts'
 import { readJson, readOptionalJson } from '../body.ts'
-import { answer, type Env, headers, iso, type Parts, query, when } from '../context.ts'
+import { answer, answerWithValues, type Env, headers, iso, type Parts, query, recipientOf, when } from '../context.ts'
 
 /** The provider that is the vault's own store. */
 const SEALED = 'sealed'
 
+/** How often a write is sealed anew because another one was faster. */
+const MAX_RACES = 50
+
 /** `…/secrets`, `…/versions`, `…/restore` and `…/destroy`. */
 export function secretRoutes(parts: Parts): Hono<Env> {
   const routes = new Hono<Env>()
-  const { bodyTimeoutMs } = parts.settings
+  const { keyring, settings } = parts
+  const { bodyTimeoutMs } = settings
 
   routes.get('/secrets', async (c) => {
-    const { cursor = null, ...rest } = query(c, wire.ListQuery)
-    const { index, value } = await c.var.handle.call('secret.list', c.var.caller, { cursor, ...rest })
-    const next = value.cursor === null ? {} : { cursor: String(value.cursor) }
-    return answer(c, index, { items: value.items.map(metadata), ...next } satisfies z.input<typeof wire.SecretList>)
+    const { cursor, prefix, deleted, limit } = query(c, wire.ListQuery)
+    const { vault } = c.var
+    const list = JSON.stringify(['secrets', prefix, deleted])
+    const after = cursor === undefined ? '' : await openCursor(keyring, vault, list, cursor)
+    const granted = await c.var.handle.call('secret.list', c.var.caller, { prefix, after, deleted, limit })
+    const { value } = granted
+    const next = value.after === null ? {} : { cursor: await sealCursor(keyring, vault, list, value.after) }
+    return answer(c, granted, { items: value.items.map(metadata), ...next } satisfies z.input<typeof wire.SecretList>)
   })
 
   routes.get('/secrets/:name{.+}', async (c) => {
     const { version } = query(c, wire.ReadQuery)
+    const recipient = await recipientOf(c)
     const input = { name: nameOf(c), ...(version === undefined ? {} : { version }) }
-    const { index, value } = await c.var.handle.call('secret.read', c.var.caller, input)
-    c.header('ETag', `"${value.version}"`)
-    return answer(c, index, secret(value, await reveal(parts, c, value)))
+    const granted = await c.var.handle.call('secret.read', c.var.caller, input)
+    const body = secret(granted.value, await reveal(parts, c, granted.value))
+    c.header('ETag', `"${granted.value.version}"`)
+    return answerWithValues(c, granted, body, recipient)
   })
 
   routes.put('/secrets/:name{.+}', async (c) => {
     const name = nameOf(c)
-    const input = await writeInput(parts, c, name, wire.check(wire.PutSecret, await readJson(c.req.raw, bodyTimeoutMs)))
-    const { index, value } = await preconditioned(c.var.handle.call('secret.write', c.var.caller, input))
-    c.header('ETag', `"${value.version}"`)
-    return answer(c, index, { name, version: value.version } satisfies z.input<typeof wire.PutSecretResult>, 201)
+    const body = wire.check(wire.PutSecret, await readJson(c.req.raw, bodyTimeoutMs))
+    const granted = await preconditioned(write(parts, c, await draftOf(parts, c, name, body)))
+    const { version } = granted.value
+    c.header('ETag', `"${version}"`)
+    return answer(c, granted, { name, version } satisfies z.input<typeof wire.PutSecretResult>, 201)
   })
 
   routes.delete('/secrets/:name{.+}', async (c) => {
-    const { 'If-Match': expect } = headers(c, wire.DeleteHeaders)
-    const input = { name: nameOf(c), ...(expect === undefined ? {} : { expect }) }
-    const { index, value } = await preconditioned(c.var.handle.call('secret.delete', c.var.caller, input))
-    return answer(c, index, { name: input.name, deletedAt: iso(value.deletedAt) })
+    const input = { name: nameOf(c), ...expected(c) }
+    const granted = await preconditioned(c.var.handle.call('secret.delete', c.var.caller, input))
+    return answer(c, granted, { name: input.name, deletedAt: iso(granted.value.deletedAt) })
   })
 
   routes.post('/restore/:name{.+}', async (c) => {
-    const name = nameOf(c)
-    const { index, value } = await c.var.handle.call('secret.restore', c.var.caller, { name })
-    return answer(c, index, { name, version: value.version })
+    const input = { name: nameOf(c), ...expected(c) }
+    const granted = await preconditioned(c.var.handle.call('secret.restore', c.var.caller, input))
+    return answer(c, granted, { name: input.name, version: granted.value.version })
   })
 
   routes.post('/destroy/:name{.+}', async (c) => {
     const name = nameOf(c)
     const { version } = wire.check(wire.DestroySecret, (await readOptionalJson(c.req.raw, bodyTimeoutMs)) ?? {})
-    const input = { name, ...(version === undefined ? {} : { version }) }
-    const { index, value } = await c.var.handle.call('secret.destroy', c.var.caller, input)
-    return answer(c, index, { ...input, destroyedAt: iso(value.destroyedAt) })
+    const which = { name, ...(version === undefined ? {} : { version }) }
+    const call = c.var.handle.call('secret.destroy', c.var.caller, { ...which, ...expected(c) })
+    const granted = await preconditioned(call)
+    return answer(c, granted, { ...which, destroyedAt: iso(granted.value.destroyedAt) })
   })
 
   routes.get('/versions/:name{.+}', async (c) => {
     const name = nameOf(c)
     const { cursor = Number.MAX_SAFE_INTEGER, limit } = query(c, wire.VersionsQuery)
-    const { index, value } = await c.var.handle.call('secret.versions', c.var.caller, { name, below: cursor, limit })
+    const granted = await c.var.handle.call('secret.versions', c.var.caller, { name, below: cursor, limit })
+    const { value } = granted
     const items = value.items.map((row) => history(row, value))
     const next = value.cursor === null ? {} : { cursor: String(value.cursor) }
     const body = { name, ...when('deletedAt', value.deletedAt), items, ...next }
-    return answer(c, index, body satisfies z.input<typeof wire.VersionList>)
+    return answer(c, granted, body satisfies z.input<typeof wire.VersionList>)
   })
 
   return routes
@@ -79,7 +91,7 @@ export function secretRoutes(parts: Parts): Hono<Env> {
 /**
  * Opens a version that the vault released.
  *
- * @throws {PosternError} `tampered`, recorded, when it cannot be opened.
+ * @throws {PosternError} `tampered` or `unavailable`, recorded, when it cannot be opened.
  */
 export async function reveal(
   { keyring, deks }: Parts,
@@ -87,10 +99,10 @@ export async function reveal(
   version: SealedVersion,
 ): Promise<Redacted<Bytes>> {
   const value = await openVersion(keyring, deks, c.var.vault, version)
-  if (value !== null) return value
-  const { name, id } = version
-  await c.var.handle.call('secret.tampered', c.var.caller, { name, id, version: version.version })
-  throw new PosternError('tampered', 'Sealed secret cannot be opened')
+  if (typeof value !== 'string') return value
+  const report = { name: version.name, version: version.version, reason: value }
+  await c.var.handle.call('secret.unopened', c.var.caller, report)
+  throw refusal(value)
 }
 
 /** A secret as the wire has it. The value is in clear from here on. */
@@ -114,34 +126,63 @@ function nameOf(c: Context<Env>): string {
   return parseName(c.req.param('name'))
 }
 
-async function writeInput(
+/** A write before it is sealed, since it is sealed for its number. */
+interface Draft {
+  place: Omit<Place, 'version'>
+  value: Redacted<Bytes>
+  rest: Pick<WriteInput, 'contentType' | 'encoding' | 'tags' | 'expiresAt' | 'expect' | 'idempotency'>
+}
+
+async function draftOf(
   { keyring }: Parts,
   c: Context<Env>,
   name: string,
   body: z.output<typeof wire.PutSecret>,
-): Promise<WriteInput> {
+): Promise<Draft> {
   const { 'If-Match': version, 'If-None-Match': absent, 'Idempotency-Key': key } = headers(c, wire.WriteHeaders)
   if (version !== undefined && absent) throw badRequest('If-Match', 'If-Match and If-None-Match exclude each other')
   if (body.expiresAt !== undefined && body.expiresAt <= Date.now())
     throw badRequest('expiresAt', 'Must be in the future')
-  const value = new Redacted(bytesOf(body))
   const encoding = body.encoding ?? 'utf8'
   const contentType =
     body.contentType ?? (encoding === 'utf8' ? 'text/plain; charset=utf-8' : 'application/octet-stream')
   const expect = version ?? (absent ? ('absent' as const) : undefined)
   const { vault } = c.var
+  const mark = key && { key, fingerprint: await fingerprint(keyring, vault, [name, body, expect ?? null]) }
   return {
-    name,
-    ...(await sealValue(keyring, value, { vault, name, contentType })),
-    contentType,
-    encoding,
-    ...(body.tags === undefined ? {} : { tags: body.tags }),
-    ...(body.expiresAt === undefined ? {} : { expiresAt: body.expiresAt }),
-    ...(expect === undefined ? {} : { expect }),
-    ...(key === undefined
-      ? {}
-      : { idempotency: { key, fingerprint: await fingerprint(keyring, vault, [name, body, expect ?? null]) } }),
+    place: { vault, name, contentType, encoding },
+    value: new Redacted(bytesOf(body)),
+    rest: {
+      contentType,
+      encoding,
+      ...(body.tags && { tags: body.tags }),
+      ...(body.expiresAt !== undefined && { expiresAt: body.expiresAt }),
+      ...(expect !== undefined && { expect }),
+      ...(mark && { idempotency: mark }),
+    },
   }
+}
+
+/** Seals a value for the number that is next, and again when another write took that number. */
+async function write({ keyring }: Parts, c: Context<Env>, { place, value, rest }: Draft) {
+  const { handle, caller } = c.var
+  const { name } = place
+  for (let races = 0; ; races++) {
+    const { version } = (await handle.call('secret.prepare', caller, { name })).value
+    const sealed = await sealValue(keyring, value, { ...place, version })
+    try {
+      return await handle.call('secret.write', caller, { name, version, ...sealed, ...rest })
+    } catch (error) {
+      const raced = error instanceof PosternError && error.detail.reason === 'raced'
+      if (!raced || races === MAX_RACES) throw error
+    }
+  }
+}
+
+/** The version that the client says is current, for what takes `If-Match`. */
+function expected(c: Context<Env>): { expect?: number } {
+  const { 'If-Match': expect } = headers(c, wire.DeleteHeaders)
+  return expect === undefined ? {} : { expect }
 }
 
 function bytesOf({ value, encoding }: z.output<typeof wire.PutSecret>): Bytes {

@@ -1,0 +1,159 @@
+/**
+ * Demonstrating proof of possession (DPoP, RFC 9449): a token that only the holder of a key can use.
+ *
+ * @module
+ */
+import { hmac } from '@noble/hashes/hmac.js'
+import { sha256 } from '@noble/hashes/sha2.js'
+import {
+  calculateJwkThumbprint,
+  decodeProtectedHeader,
+  exportJWK,
+  generateKeyPair,
+  importJWK,
+  type JWK,
+  jwtVerify,
+  SignJWT,
+} from 'jose'
+import { base64url, concat, equal, parseBase64url, utf8 } from '../bytes.ts'
+import { refusal } from '../errors.ts'
+
+// Signatures that every runtime can check, with the one curve of each (RFC 9449 section 4.2).
+const CURVES: Readonly<Record<string, string>> = { ES256: 'P-256', EdDSA: 'Ed25519', Ed25519: 'Ed25519' }
+/** How long a nonce is handed out; it is taken for twice as long. */
+export const NONCE_PERIOD_MS = 60_000
+const MAX_PROOF_LENGTH = 4096
+/** How far a client's clock may be off, either way. */
+export const CLOCK_TOLERANCE_MS = 300_000
+const MAX_JTI_LENGTH = 128
+
+/** What a valid proof tells. */
+export interface Proof {
+  /** The thumbprint of the key (RFC 7638). */
+  jkt: string
+  /** Identifies the proof, to be taken once: a hash of key, address and `jti`. */
+  id: string
+  /** The thumbprint of the key that the answer is to be sealed to, when the proof names one. */
+  seal: string | null
+}
+
+/** What a proof has to be about. */
+export interface Expected {
+  method: string
+  /** The request's public URL; query and fragment do not count. */
+  url: string
+  /** The access token that comes with the proof; `null` where there is none yet. */
+  token: string | null
+  nonceKey: Uint8Array
+  /** Milliseconds since the Unix epoch. */
+  now: number
+}
+
+/**
+ * Checks a proof as RFC 9449 section 4.3 lists it, but for replay: that is the vault's.
+ *
+ * A nonce of ours is always asked for, so a proof made ahead of time is of no use, and a client's
+ * clock matters little.
+ *
+ * @param header The `DPoP` header. Hostile input.
+ * @throws {PosternError} `unauthenticated`, with the reason `use_dpop_nonce` when all but the nonce is right.
+ */
+export async function verifyProof(header: string, expected: Expected): Promise<Proof> {
+  const { payload, jwk } = await verified(header)
+  const { htm, htu, jti, ath, nonce, iat, postern_seal: seal = null } = payload
+  const wanted = expected.token === null ? undefined : base64url(sha256(utf8(expected.token)))
+  if (htm !== expected.method || !sameAddress(htu, expected.url) || ath !== wanted) throw refusal('unauthenticated')
+  if (typeof iat !== 'number' || Math.abs(expected.now - iat * 1000) > CLOCK_TOLERANCE_MS)
+    throw refusal('unauthenticated')
+  if (typeof jti !== 'string' || jti.length < 1 || jti.length > MAX_JTI_LENGTH) throw refusal('unauthenticated')
+  if (seal !== null && typeof seal !== 'string') throw refusal('unauthenticated')
+  if (!isOurNonce(nonce, expected.nonceKey, expected.now)) throw refusal('use_dpop_nonce')
+  const jkt = await calculateJwkThumbprint(jwk, 'sha256')
+  return { jkt, id: base64url(sha256(utf8(JSON.stringify([jkt, htu, jti])))), seal }
+}
+
+/** The nonce to hand out now: the minute, and a MAC of it. Nothing has to be kept. */
+export function nonceAt(nonceKey: Uint8Array, now: number): string {
+  const bucket = new Uint8Array(8)
+  new DataView(bucket.buffer).setBigUint64(0, BigInt(Math.floor(now / NONCE_PERIOD_MS)))
+  return base64url(concat(bucket, hmac(sha256, nonceKey, bucket).subarray(0, 16)))
+}
+
+/** A key pair that a client proves to have. */
+export interface ProofKey {
+  privateKey: CryptoKey
+  publicJwk: JWK
+}
+
+/** Makes a client's key. The private half cannot be exported. */
+export async function makeProofKey(): Promise<ProofKey> {
+  const { privateKey, publicKey } = await generateKeyPair('ES256', { extractable: false })
+  return { privateKey, publicJwk: await exportJWK(publicKey) }
+}
+
+/** Makes a proof for one request. */
+export async function makeProof(
+  key: ProofKey,
+  about: { method: string; url: string; token: string | null; nonce: string | null; seal?: string },
+): Promise<string> {
+  const { method, url, token, nonce, seal } = about
+  const claims = {
+    htm: method,
+    htu: addressOf(url),
+    ...(token !== null && { ath: base64url(sha256(utf8(token))) }),
+    ...(nonce !== null && { nonce }),
+    ...(seal !== undefined && { postern_seal: seal }),
+  }
+  return new SignJWT(claims)
+    .setProtectedHeader({ typ: 'dpop+jwt', alg: 'ES256', jwk: key.publicJwk })
+    .setJti(crypto.randomUUID())
+    .setIssuedAt()
+    .sign(key.privateKey)
+}
+
+/** Checks the form, the key and the signature. Every flaw is the same refusal. */
+async function verified(header: string): Promise<{ payload: Record<string, unknown>; jwk: JWK }> {
+  try {
+    // Two headers arrive joined by a comma; a token has none.
+    if (header.length > MAX_PROOF_LENGTH || !/^[\w-]+\.[\w-]+\.[\w-]+$/.test(header)) throw refusal('unauthenticated')
+    const { alg = '', jwk: given } = decodeProtectedHeader(header)
+    const jwk = publicPart(given, alg)
+    const key = await importJWK(jwk, alg)
+    const { payload } = await jwtVerify(header, key, { algorithms: [alg], typ: 'dpop+jwt' })
+    return { payload, jwk }
+  } catch {
+    throw refusal('unauthenticated')
+  }
+}
+
+/** The members that a thumbprint is made of, and no others: a private member, or an odd curve, refuses. */
+function publicPart(jwk: unknown, alg: string): JWK {
+  const { kty, crv, x, y, ...rest } = (jwk ?? {}) as Record<string, unknown>
+  const secretMembers = ['d', 'k', 'p', 'q', 'dp', 'dq', 'qi', 'oth']
+  const wellFormed = typeof crv === 'string' && crv === CURVES[alg] && typeof x === 'string'
+  if (!wellFormed || secretMembers.some((member) => member in rest)) throw refusal('unauthenticated')
+  if (kty === 'OKP' && y === undefined) return { crv, kty, x }
+  if (kty === 'EC' && typeof y === 'string') return { crv, kty, x, y }
+  throw refusal('unauthenticated')
+}
+
+function sameAddress(claimed: unknown, url: string): boolean {
+  return (
+    typeof claimed === 'string' &&
+    URL.canParse(claimed) &&
+    !/[?#]/.test(claimed) &&
+    addressOf(claimed) === addressOf(url)
+  )
+}
+
+/** Scheme, host and path, normalised (RFC 3986 sections 6.2.2 and 6.2.3). One with credentials is nobody's. */
+function addressOf(url: string): string {
+  const { protocol, username, password, host, pathname } = new URL(url)
+  return username || password ? '' : `${protocol}//${host}${pathname}`
+}
+
+function isOurNonce(nonce: unknown, nonceKey: Uint8Array, now: number): boolean {
+  const given = typeof nonce === 'string' && nonce.length < 64 ? parseBase64url(nonce) : null
+  if (given === null) return false
+  return [now, now - NONCE_PERIOD_MS].some((at) => equal(given, parseBase64url(nonceAt(nonceKey, at))!))
+}

@@ -1,0 +1,176 @@
+/**
+ * Signing in with the token of an identity provider (OpenID Connect): GitHub Actions, GitLab,
+ * Kubernetes, Entra, or any other. No secret has to be kept by whoever signs in.
+ *
+ * @module
+ */
+import { sha256 } from '@noble/hashes/sha2.js'
+import {
+  createLocalJWKSet,
+  decodeJwt,
+  decodeProtectedHeader,
+  type JSONWebKeySet,
+  type JWTPayload,
+  jwtVerify,
+} from 'jose'
+import { LRUCache } from 'lru-cache'
+import { base64url, utf8 } from '../bytes.ts'
+import { refusal } from '../errors.ts'
+import { parseJson } from '../json.ts'
+import { type SendOptions, send } from '../providers/send.ts'
+import type { Issuer } from './issuers.ts'
+
+// RS256 is what GitHub, Kubernetes and AWS sign with; it is only ever verified here, never made.
+const ALGORITHMS = ['RS256', 'PS256', 'ES256', 'ES384', 'EdDSA', 'Ed25519']
+const CLOCK_TOLERANCE_S = 30
+const MAX_AGE_S = 3600
+const MAX_JWKS_BYTES = 64 * 1024
+const MAX_KEYS = 50
+const FRESH_MS = 600_000
+const COOLDOWN_MS = 30_000
+const MAX_STALE_MS = 24 * 3_600_000
+const FETCH_TIMEOUT_MS = 5_000
+
+/** A token whose signature, issuer, audience and times are right. */
+export interface Assertion {
+  claims: Record<string, unknown>
+  /** Identifies the token: it signs in once. */
+  once: string
+  /** When it would be refused anyway, in milliseconds since the Unix epoch. */
+  expiresAt: number
+}
+
+/**
+ * Reads who a token says that it is from. Nothing is verified: it only tells whom to ask.
+ *
+ * @throws {PosternError} `unauthenticated`
+ */
+export function issuerOf(assertion: string): string {
+  try {
+    const { iss } = decodeJwt(assertion)
+    if (typeof iss === 'string' && iss.length <= 512) return iss
+  } catch {}
+  throw refusal('unauthenticated')
+}
+
+/**
+ * Checks a token against a trusted provider (RFC 7519, RFC 8725).
+ *
+ * @param now Milliseconds since the Unix epoch.
+ * @throws {PosternError} `unauthenticated` for any flaw of the token; `unavailable` when the
+ *   provider's keys cannot be had.
+ */
+export async function verifyAssertion(
+  assertion: string,
+  issuer: Issuer,
+  keys: IssuerKeys,
+  now: number,
+): Promise<Assertion> {
+  const { kid, crit } = header(assertion)
+  if (kid === undefined || crit !== undefined) throw refusal('unauthenticated')
+  const jwks = await keys.find(issuer, kid, now)
+  let payload: JWTPayload
+  try {
+    const options = {
+      algorithms: ALGORITHMS,
+      issuer: issuer.issuer,
+      audience: issuer.audience,
+      requiredClaims: ['exp', 'iat', 'sub'],
+      maxTokenAge: MAX_AGE_S,
+      clockTolerance: CLOCK_TOLERANCE_S,
+      currentDate: new Date(now),
+    }
+    payload = (await jwtVerify(assertion, createLocalJWKSet(jwks), options)).payload
+  } catch {
+    throw refusal('unauthenticated')
+  }
+  // One audience, ours: a token for several could be used up elsewhere first.
+  if (Array.isArray(payload.aud) && payload.aud.length !== 1) throw refusal('unauthenticated')
+  // By its bytes, not its jti: not every provider gives one.
+  const once = base64url(sha256(utf8(assertion.slice(0, assertion.lastIndexOf('.')))))
+  return { claims: { ...payload }, once, expiresAt: payload.exp! * 1000 + CLOCK_TOLERANCE_S * 1000 }
+}
+
+interface Cached {
+  jwks: JSONWebKeySet
+  fetchedAt: number
+  /** Keys that were seen in an answer that could be had. */
+  kids: Set<string>
+}
+
+/**
+ * The keys of identity providers, kept for ten minutes.
+ *
+ * An unknown key id asks the provider again, but not more than once in 30 seconds whatever comes:
+ * strangers choose key ids. When the provider cannot be reached, keys that were seen serve on for a day.
+ */
+export class IssuerKeys {
+  readonly #options: SendOptions
+  readonly #cached = new LRUCache<string, Cached>({ max: 100 })
+  readonly #asked = new LRUCache<string, { at: number; answer: Promise<Cached> }>({ max: 100 })
+
+  constructor(options: SendOptions = {}) {
+    this.#options = { timeoutMs: FETCH_TIMEOUT_MS, maxBytes: MAX_JWKS_BYTES, ...options }
+  }
+
+  /** The provider's keys, among them the one asked for. */
+  async find(issuer: Issuer, kid: string, now: number): Promise<JSONWebKeySet> {
+    const id = `${issuer.issuer} ${issuer.jwksUri ?? ''}`
+    const known = this.#cached.get(id)
+    if (known?.kids.has(kid) && now - known.fetchedAt < FRESH_MS) return known.jwks
+    try {
+      const fetched = await this.#ask(id, issuer, now)
+      if (fetched.kids.has(kid)) return fetched.jwks
+    } catch (error) {
+      if (known?.kids.has(kid) && now - known.fetchedAt < MAX_STALE_MS) return known.jwks
+      throw error
+    }
+    throw refusal('unauthenticated')
+  }
+
+  /** Asks once for all who ask at the same time, and not again during the cooldown. */
+  #ask(id: string, issuer: Issuer, now: number): Promise<Cached> {
+    const asked = this.#asked.get(id)
+    if (asked && now - asked.at < COOLDOWN_MS) return asked.answer
+    const answer = this.#fetch(issuer, now).then((cached) => {
+      this.#cached.set(id, cached)
+      return cached
+    })
+    answer.catch(() => {})
+    this.#asked.set(id, { at: now, answer })
+    return answer
+  }
+
+  async #fetch(issuer: Issuer, now: number): Promise<Cached> {
+    const jwksUri = issuer.jwksUri ?? (await this.#discover(issuer.issuer))
+    const { keys } = Object(await this.#json(jwksUri)) as { keys?: unknown }
+    if (!Array.isArray(keys) || keys.length > MAX_KEYS) throw refusal('provider_answer')
+    const usable = keys.filter((key) => key?.kty !== 'oct' && key?.use !== 'enc' && typeof key?.kid === 'string')
+    const kids = new Set<string>(usable.map(({ kid }) => kid))
+    // Two keys of one id: which one was meant is the attacker's choice.
+    if (kids.size < usable.length) throw refusal('provider_answer')
+    return { jwks: { keys: usable }, fetchedAt: now, kids }
+  }
+
+  /** OpenID Connect Discovery 1.0 section 4: the metadata must name the very issuer it was found by. */
+  async #discover(issuer: string): Promise<string> {
+    const found = Object(await this.#json(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`))
+    const { issuer: named, jwks_uri: jwksUri } = found as Record<string, unknown>
+    if (named !== issuer || typeof jwksUri !== 'string') throw refusal('provider_answer')
+    return jwksUri
+  }
+
+  async #json(url: string): Promise<unknown> {
+    const { status, body } = await send(url, { headers: { Accept: 'application/json' } }, this.#options)
+    if (status !== 200) throw refusal('provider_answer')
+    return parseJson(body)
+  }
+}
+
+function header(assertion: string): { kid?: string | undefined; crit?: unknown } {
+  try {
+    return decodeProtectedHeader(assertion)
+  } catch {
+    throw refusal('unauthenticated')
+  }
+}

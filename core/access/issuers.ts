@@ -1,0 +1,72 @@
+import type { Sql } from '../sql.ts'
+
+/** A condition on one claim: the claim is a text and matches one of these, in which `*` stands for any run. */
+export type ClaimConditions = Readonly<Record<string, readonly string[]>>
+
+/** An identity provider, and whose tokens of it open a session as which principal. */
+export interface Issuer {
+  id: string
+  /** The `iss` claim, exactly, and where its metadata is found. */
+  issuer: string
+  /** The `aud` claim, exactly: this server's name and nobody else's. */
+  audience: string
+  /** Where its keys are; found through its metadata when not given. */
+  jwksUri?: string | undefined
+  /** At least one more condition: an issuer signs for many. */
+  claims: ClaimConditions
+  /** The principal that such a token signs in. */
+  principal: string
+}
+
+export interface VersionedIssuer extends Issuer {
+  version: number
+  updatedAt: number
+  updatedBy: string
+}
+
+/** The rows of trusted identity providers. */
+export class IssuerStore {
+  readonly #sql: Sql
+
+  constructor(sql: Sql) {
+    this.#sql = sql
+  }
+
+  list(): VersionedIssuer[] {
+    return this.#sql.all<Row>(`SELECT ${COLUMNS} FROM issuer ORDER BY id`).map(issuerOf)
+  }
+
+  /** Those that trust an `iss` claim. Several may: each with its own conditions. */
+  trusting(url: string): VersionedIssuer[] {
+    return this.#sql.all<Row>(`SELECT ${COLUMNS} FROM issuer WHERE url = ? ORDER BY id LIMIT 100`, url).map(issuerOf)
+  }
+
+  find(id: string): VersionedIssuer | null {
+    const [row] = this.#sql.all<Row>(`SELECT ${COLUMNS} FROM issuer WHERE id = ?`, id)
+    return row ? issuerOf(row) : null
+  }
+
+  put(issuer: Issuer, version: number, now: number, by: string): void {
+    this.#sql.all(
+      'INSERT OR REPLACE INTO issuer VALUES (?, ?, ?, ?, ?, ?)',
+      ...[issuer.id, issuer.issuer, version, JSON.stringify(issuer), now, by],
+    )
+  }
+
+  delete(id: string): void {
+    this.#sql.all('DELETE FROM issuer WHERE id = ?', id)
+  }
+}
+
+interface Row {
+  body: string
+  version: number
+  updatedAt: number
+  updatedBy: string
+}
+
+const COLUMNS = 'body, version, updated_at AS updatedAt, updated_by AS updatedBy'
+
+function issuerOf({ body, ...rest }: Row): VersionedIssuer {
+  return { ...JSON.parse(body), ...rest }
+}

@@ -1,0 +1,150 @@
+import type { Sql } from '../sql.ts'
+
+/** How many failures lock, and for how long. */
+export interface LockoutPolicy {
+  maxFailedAttempts: number
+  lockoutMs: number
+}
+
+/** One attempt to prove who one is. */
+export interface Attempt {
+  /** The principal's id, or `''` for attempts that name none. */
+  principal: string
+  /** The network it comes from: see `sourceOf` in `cidr.ts`. */
+  source: string
+  /** The thumbprint of the key that the client proved to have. */
+  jkt: string | null
+}
+
+/** What became of an attempt: it may be verified; it may, and locks if it fails; it must not be. */
+export type Reservation = 'open' | 'last' | 'locked'
+
+/** A principal's lock, as an admin sees it. */
+export interface Lock {
+  principal: string
+  source: string
+  failures: number
+  lastAt: number
+  lockedUntil: number | null
+}
+
+interface Row {
+  failures: number
+  lastAt: number
+  lockedUntil: number | null
+  successAt: number | null
+}
+
+/** The row that counts a principal's failures over all sources. */
+const EVERYWHERE = '*'
+/** How long a source or key that succeeded once is known. */
+const KNOWN_MS = 30 * 24 * 60 * 60 * 1000
+const MAX_DELAY_MS = 300_000
+
+/**
+ * Counts failed attempts, and refuses more.
+ *
+ * Three failures must not let a stranger lock somebody out (ASVS 6.1.1). So a lock is on the pair of
+ * principal and source; a principal as a whole only slows down, and only for sources that never
+ * succeeded; a client with a known key has a counter of its own.
+ *
+ * An attempt is counted before it is verified and uncounted when it succeeds: of any number of
+ * attempts at once no more than the threshold are verified, and one that is lost midway counts.
+ */
+export class Lockout {
+  readonly #sql: Sql
+  readonly #policy: LockoutPolicy
+
+  constructor(sql: Sql, policy: LockoutPolicy) {
+    this.#sql = sql
+    this.#policy = policy
+  }
+
+  /** Reserves an attempt. Call inside `sql.atomic`. */
+  begin({ principal, source, jkt }: Attempt, now: number): Reservation {
+    const bucket = this.#bucket(principal, source, jkt, now)
+    const own = this.#row(principal, bucket, now)
+    if (own.lockedUntil !== null && own.lockedUntil > now) return 'locked'
+    const everywhere = this.#row(principal, EVERYWHERE, now)
+    if (!isKnown(own, now) && now < everywhere.lastAt + this.#delay(everywhere.failures)) return 'locked'
+    const failures = own.failures + 1
+    const lockedUntil = failures >= this.#policy.maxFailedAttempts ? now + this.#policy.lockoutMs : null
+    this.#put(principal, bucket, { ...own, failures, lastAt: Math.max(now, own.lastAt), lockedUntil })
+    this.#put(principal, EVERYWHERE, { ...everywhere, failures: everywhere.failures + 1, lastAt: now })
+    this.#forgetOld(now)
+    return lockedUntil === null ? 'open' : 'last'
+  }
+
+  /** Takes the reservation of an attempt back: it succeeded. */
+  succeed({ principal, source, jkt }: Attempt, now: number): void {
+    const bucket = this.#bucket(principal, source, jkt, now)
+    const everywhere = this.#row(principal, EVERYWHERE, now)
+    const clean = { failures: 0, lastAt: now, lockedUntil: null, successAt: now }
+    this.#put(principal, bucket, clean)
+    if (jkt !== null) this.#put(principal, keyBucket(jkt), clean)
+    // Its own reservation only: what others did from elsewhere still slows them.
+    this.#put(principal, EVERYWHERE, { ...everywhere, failures: Math.max(0, everywhere.failures - 1) })
+  }
+
+  /** Locks that hold now, and principals that are slowed. */
+  locks(now: number): Lock[] {
+    return this.#sql.all<Lock>(
+      `SELECT principal, source, failures, last_at AS lastAt, locked_until AS lockedUntil FROM attempt
+       WHERE locked_until > ? OR (source = ? AND failures >= ? AND last_at > ?) ORDER BY principal, source LIMIT 200`,
+      ...[now, EVERYWHERE, this.#policy.maxFailedAttempts, now - this.#policy.lockoutMs],
+    )
+  }
+
+  /** Forgets a principal's failures, from all sources. What is known of its keys stays. */
+  unlock(principal: string): void {
+    this.#sql.all('UPDATE attempt SET failures = 0, locked_until = NULL WHERE principal = ?', principal)
+  }
+
+  /** A client with a known key keeps its own counter, wherever it comes from. */
+  #bucket(principal: string, source: string, jkt: string | null, now: number): string {
+    return jkt !== null && isKnown(this.#row(principal, keyBucket(jkt), now), now) ? keyBucket(jkt) : source
+  }
+
+  /** None up to the threshold, then 1, 2, 4, … up to 300 seconds. */
+  #delay(failures: number): number {
+    const beyond = failures - this.#policy.maxFailedAttempts
+    return beyond < 0 ? 0 : Math.min(1000 * 2 ** Math.min(beyond, 20), MAX_DELAY_MS)
+  }
+
+  #row(principal: string, source: string, now: number): Row {
+    const [row] = this.#sql.all<Row>(
+      `SELECT failures, last_at AS lastAt, locked_until AS lockedUntil, success_at AS successAt FROM attempt
+       WHERE principal = ? AND source = ?`,
+      ...[principal, source],
+    )
+    if (row === undefined) return { failures: 0, lastAt: 0, lockedUntil: null, successAt: null }
+    const locked = row.lockedUntil !== null && row.lockedUntil > now
+    // Failures count until none came for as long as a lock lasts.
+    return locked || row.lastAt > now - this.#policy.lockoutMs ? row : { ...row, failures: 0, lockedUntil: null }
+  }
+
+  #put(principal: string, source: string, { failures, lastAt, lockedUntil, successAt }: Row): void {
+    this.#sql.all(
+      `INSERT INTO attempt VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET failures = excluded.failures,
+       last_at = excluded.last_at, locked_until = excluded.locked_until, success_at = excluded.success_at`,
+      ...[principal, source, failures, lastAt, lockedUntil, successAt],
+    )
+  }
+
+  /** An attacker with many addresses must not fill the table. */
+  #forgetOld(now: number): void {
+    this.#sql.all(
+      `DELETE FROM attempt WHERE (principal, source) IN
+       (SELECT principal, source FROM attempt WHERE last_at < ? AND COALESCE(success_at, 0) < ? ORDER BY last_at LIMIT 10)`,
+      ...[now - Math.max(this.#policy.lockoutMs, MAX_DELAY_MS), now - KNOWN_MS],
+    )
+  }
+}
+
+function isKnown({ successAt }: Row, now: number): boolean {
+  return successAt !== null && successAt > now - KNOWN_MS
+}
+
+function keyBucket(jkt: string): string {
+  return `key:${jkt}`
+}

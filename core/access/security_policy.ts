@@ -1,0 +1,93 @@
+/**
+ * What holds for a whole server, above the rules of any vault.
+ *
+ * @module
+ */
+import { inRange, type Range } from './cidr.ts'
+import type { LockoutPolicy } from './lockout.ts'
+import { type Action, type Circumstances, type Decision, globMatches } from './policy.ts'
+import type { PrincipalKind } from './store.ts'
+import type { Limit, Window } from './throttle.ts'
+
+/** The settings below `security`, as the vault uses them. */
+export interface SecurityPolicy extends LockoutPolicy {
+  sessionIdleMs: number
+  sessionMaxMs: number
+  /** Users need a second factor for whatever needs a right; services have none. */
+  requireMfa: boolean
+  requireMfaForAdmin: boolean
+  /** Requests from elsewhere are denied; `null`: from anywhere. */
+  allowedIpRanges: readonly Range[] | null
+  /** Requests by others are denied; `null`: by any. */
+  allowedUserAgents: readonly string[] | null
+  /** The rate limits on a request. */
+  windows(principal: string, source: string): Window[]
+}
+
+/** The settings that a policy is made of. */
+export interface SecuritySettings {
+  maxFailedAttempts: number
+  lockoutDurationMinutes: number
+  sessionTimeoutMinutes: number
+  sessionMaxHours: number
+  requireMfa: boolean
+  requireMfaForAdmin: boolean
+  allowedIpRanges?: readonly Range[] | undefined
+  allowedUserAgents?: readonly string[] | undefined
+  principalRate: readonly Limit[]
+  sourceRate: readonly Limit[]
+  vaultRate: readonly Limit[]
+}
+
+/** Makes the policy of settings. */
+export function securityPolicy(settings: SecuritySettings): SecurityPolicy {
+  const { principalRate, sourceRate, vaultRate } = settings
+  const {
+    requireMfa,
+    requireMfaForAdmin,
+    maxFailedAttempts,
+    allowedIpRanges = null,
+    allowedUserAgents = null,
+  } = settings
+  return {
+    maxFailedAttempts,
+    lockoutMs: settings.lockoutDurationMinutes * 60_000,
+    sessionIdleMs: settings.sessionTimeoutMinutes * 60_000,
+    sessionMaxMs: settings.sessionMaxHours * 3_600_000,
+    requireMfa,
+    requireMfaForAdmin,
+    allowedIpRanges,
+    allowedUserAgents,
+    windows: (principal, source) => [
+      // Strangers share one count a source, not one for all: they could stop each other's sign-in.
+      ...(principal === '' ? [] : principalRate.map((limit) => ({ name: 'principal', key: principal, limit }))),
+      ...sourceRate.map((limit) => ({ name: 'source', key: source, limit })),
+      ...vaultRate.map((limit) => ({ name: 'vault', key: '', limit })),
+    ],
+  }
+}
+
+/**
+ * Decides what no rule of a vault can permit.
+ *
+ * @returns A refusal naming the setting in place of a rule, or `null` to go on to the rules.
+ */
+export function barrier(
+  policy: SecurityPolicy,
+  kind: PrincipalKind,
+  action: Action | null,
+  { address, agent, mfaAt }: Circumstances,
+): Decision | null {
+  const { allowedIpRanges, allowedUserAgents, requireMfa, requireMfaForAdmin } = policy
+  if (allowedIpRanges !== null && !allowedIpRanges.some((range) => address !== null && inRange(address, range))) {
+    return { allow: false, rule: 'settings:allowedIpRanges' }
+  }
+  if (allowedUserAgents !== null && !allowedUserAgents.some((glob) => agent !== null && globMatches(glob, agent))) {
+    return { allow: false, rule: 'settings:allowedUserAgents' }
+  }
+  if (action === null || mfaAt !== null) return null
+  if (requireMfa && kind === 'user') return { allow: false, rule: 'settings:requireMfa', missing: 'mfa' }
+  if (requireMfaForAdmin && action === 'admin')
+    return { allow: false, rule: 'settings:requireMfaForAdmin', missing: 'mfa' }
+  return null
+}

@@ -1,0 +1,123 @@
+import type { Sql } from '../sql.ts'
+import type { Method } from './policy.ts'
+
+/** A session as it is shown: never its token, nor the hash that finds it. */
+export interface Session {
+  /** An id that is safe to show and to log. */
+  accessor: string
+  principal: string
+  method: Exclude<Method, 'token'>
+  createdAt: number
+  seenAt: number
+  expiresAt: number
+  mfaAt: number | null
+  address: string | null
+  agent: string | null
+  bound: boolean
+}
+
+/** A session to be. */
+export interface NewSession {
+  hash: Uint8Array
+  accessor: string
+  principal: string
+  /** The accessor of the API token that it is made from. */
+  token: string | null
+  method: Exclude<Method, 'token'>
+  jkt: string | null
+  expiresAt: number
+  mfaAt: number | null
+  address: string | null
+  agent: string | null
+}
+
+/** What the vault needs to know of a live session at each request. */
+export interface LiveSession {
+  accessor: string
+  principal: string
+  kind: 'user' | 'service'
+  token: string | null
+  method: Exclude<Method, 'token'>
+  jkt: string | null
+  seenAt: number
+  expiresAt: number
+  mfaAt: number | null
+}
+
+const SHOWN = `accessor, principal, method, created_at AS createdAt, seen_at AS seenAt, expires_at AS expiresAt,
+  mfa_at AS mfaAt, address, agent, jkt IS NOT NULL AS bound`
+const LIVE = 'revoked_at IS NULL AND session.expires_at > ? AND seen_at > ?'
+
+/** The rows of sessions. */
+export class SessionStore {
+  readonly #sql: Sql
+  readonly #idleMs: number
+
+  constructor(sql: Sql, idleMs: number) {
+    this.#sql = sql
+    this.#idleMs = idleMs
+  }
+
+  /** Finds a live session: not idle, expired or revoked, its principal enabled, its API token still good. */
+  find(hash: Uint8Array, now: number): LiveSession | null {
+    const [row] = this.#sql.all<LiveSession>(
+      `SELECT session.accessor, session.principal, kind, session.token, method, jkt, seen_at AS seenAt,
+              session.expires_at AS expiresAt, mfa_at AS mfaAt
+       FROM session JOIN principal ON principal.id = session.principal
+       LEFT JOIN token ON token.accessor = session.token
+       WHERE session.hash = ? AND session.revoked_at IS NULL AND session.expires_at > ? AND seen_at > ?
+         AND disabled_at IS NULL
+         AND (session.token IS NULL OR (token.revoked_at IS NULL AND (token.expires_at IS NULL OR token.expires_at > ?)))`,
+      ...[hash, now, now - this.#idleMs, now],
+    )
+    return row ?? null
+  }
+
+  /** Notes that a session is in use. Not at every request: a sixtieth of the idle time is fine enough. */
+  touch(hash: Uint8Array, seenAt: number, now: number): void {
+    if (now - seenAt > this.#idleMs / 60) this.#sql.all('UPDATE session SET seen_at = ? WHERE hash = ?', now, hash)
+  }
+
+  /** Adds a session, and forgets some that ended. */
+  add(session: NewSession, now: number): void {
+    this.#sql.all(
+      'DELETE FROM session WHERE hash IN (SELECT hash FROM session WHERE expires_at < ? ORDER BY expires_at LIMIT 10)',
+      now,
+    )
+    const { hash, accessor, principal, token, method, jkt, expiresAt, mfaAt, address, agent } = session
+    this.#sql.all(
+      'INSERT INTO session VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)',
+      ...[hash, accessor, principal, token, method, jkt, now, now, expiresAt, mfaAt, address, agent],
+    )
+  }
+
+  /** Live sessions of one principal, or of all, newest first. */
+  list(principal: string | null, now: number): Session[] {
+    const rows = this.#sql.all<Omit<Session, 'bound'> & { bound: number }>(
+      `SELECT ${SHOWN} FROM session WHERE ${LIVE} AND (? IS NULL OR principal = ?) ORDER BY created_at DESC LIMIT 1000`,
+      ...[now, now - this.#idleMs, principal, principal],
+    )
+    return rows.map((row) => ({ ...row, bound: row.bound === 1 }))
+  }
+
+  /** The principal of a session that has not ended. */
+  ownerOf(accessor: string): string | null {
+    const [row] = this.#sql.all<{ principal: string }>(
+      'SELECT principal FROM session WHERE accessor = ? AND revoked_at IS NULL',
+      accessor,
+    )
+    return row?.principal ?? null
+  }
+
+  revoke(accessor: string, now: number): void {
+    this.#sql.all('UPDATE session SET revoked_at = ? WHERE accessor = ? AND revoked_at IS NULL', now, accessor)
+  }
+
+  /** Ends all sessions of a principal, and returns how many. */
+  revokeAll(principal: string, now: number): number {
+    return this.#sql.all(
+      'UPDATE session SET revoked_at = ? WHERE principal = ? AND revoked_at IS NULL RETURNING accessor',
+      ...[now, principal],
+    ).length
+  }
+}

@@ -1,0 +1,103 @@
+/**
+ * Rate limits: the generic cell rate algorithm (GCRA, ITU-T I.371), one number a key.
+ *
+ * @module
+ */
+import { LRUCache } from 'lru-cache'
+import { badRequest } from '../errors.ts'
+
+/** So many requests in a period, at once or spread over it. */
+export interface Limit {
+  requests: number
+  periodMs: number
+}
+
+/** A limit that applies to a request, and what it counts: a principal, a source, a vault. */
+export interface Window {
+  /** The name that clients see, such as `principal`. */
+  name: string
+  /** Whose requests are counted. */
+  key: string
+  limit: Limit
+}
+
+/** What the tightest window leaves. */
+export interface Admission {
+  allowed: boolean
+  name: string
+  limit: Limit
+  /** Requests that would be admitted now, one after another. */
+  remaining: number
+  /** When one more will be, in milliseconds; 0 when it would be now. */
+  retryAfterMs: number
+  /** Set on the first refusal since a request of this key was last admitted. */
+  first: boolean
+}
+
+/**
+ * Reads limits such as `100/s, 3000/m`.
+ *
+ * @throws {PosternError} `bad_request`
+ */
+export function parseLimit(text: string, field = 'limit'): Limit {
+  const [, requests, unit] = /^([1-9][0-9]{0,8})\/([smh])$/.exec(text) ?? []
+  if (requests === undefined || unit === undefined) throw badRequest(field, 'Limit must read N/s, N/m or N/h')
+  return { requests: Number(requests), periodMs: { s: 1000, m: 60_000, h: 3_600_000 }[unit]! }
+}
+
+/**
+ * Admits requests to windows. State is in memory, bounded, and gone with the process: a window is
+ * short, and what must outlive a restart is the lockout's.
+ */
+export class Throttle {
+  // The theoretical arrival time of each key's next request, in milliseconds.
+  readonly #arrivals: LRUCache<string, number>
+  readonly #refused: LRUCache<string, true>
+
+  constructor(max = 50_000) {
+    this.#arrivals = new LRUCache({ max })
+    this.#refused = new LRUCache({ max: Math.ceil(max / 10) })
+  }
+
+  /** Tells which window would refuse a request now, without counting one. */
+  peek(windows: readonly Window[], now: number): { retryAfterMs: number } | null {
+    for (const { name, key, limit } of windows) {
+      const arrival = Math.max(this.#arrivals.get(`${name}/${limit.periodMs}/${key}`) ?? 0, now)
+      const spare = now + limit.periodMs - arrival - limit.periodMs / limit.requests
+      if (spare < 0) return { retryAfterMs: Math.ceil(-spare) }
+    }
+    return null
+  }
+
+  /**
+   * Admits a request to all its windows, or to none of them.
+   *
+   * @param now Milliseconds since the Unix epoch. A clock that goes back admits no more for it.
+   * @returns The window with the least left, or `null` when there is no window.
+   */
+  admit(windows: readonly Window[], now: number): Admission | null {
+    let tightest: Admission | null = null
+    const next: [string, number][] = []
+    for (const { name, key, limit } of windows) {
+      const id = `${name}/${limit.periodMs}/${key}`
+      const interval = limit.periodMs / limit.requests
+      const arrival = Math.max(this.#arrivals.get(id) ?? 0, now) + interval
+      const spare = now + limit.periodMs - arrival
+      if (spare < 0) {
+        const first = !this.#refused.has(id)
+        this.#refused.set(id, true)
+        return { allowed: false, name, limit, remaining: 0, retryAfterMs: Math.ceil(-spare), first }
+      }
+      next.push([id, arrival])
+      const remaining = Math.floor(spare / interval)
+      if (tightest === null || remaining < tightest.remaining) {
+        tightest = { allowed: true, name, limit, remaining, retryAfterMs: 0, first: false }
+      }
+    }
+    for (const [id, arrival] of next) {
+      this.#arrivals.set(id, arrival)
+      if (this.#refused.size > 0) this.#refused.delete(id)
+    }
+    return tightest
+  }
+}

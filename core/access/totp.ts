@@ -1,0 +1,102 @@
+/**
+ * Time-based one-time passwords (RFC 6238) and the recovery codes beside them.
+ *
+ * @module
+ */
+import { hmac } from '@noble/hashes/hmac.js'
+import { sha256 } from '@noble/hashes/sha2.js'
+import { Secret, TOTP } from 'otpauth'
+import encodeQR from 'qr'
+import { type Bytes, base64url, randomBytes, utf8 } from '../bytes.ts'
+import { type Binding, open, seal } from '../crypto/envelope.ts'
+import type { Keyring } from '../crypto/keyring.ts'
+import { Redacted } from '../redacted.ts'
+
+const PERIOD_SECONDS = 30
+// 160 bits, as RFC 4226 section 4 recommends.
+const SECRET_SIZE = 20
+const RECOVERY_CODES = 10
+// Base32 without the letters that are taken for others; 16 of them are 80 bits.
+const ALPHABET = 'abcdefghijkmnpqrstuvwxyz23456789'
+const RECOVERY_CODE = /^[abcdefghijkmnpqrstuvwxyz23456789]{4}(?:-[abcdefghijkmnpqrstuvwxyz23456789]{4}){3}$/
+
+/** Makes a new secret. */
+export function makeTotpSecret(): Redacted<Bytes> {
+  return new Redacted(randomBytes(SECRET_SIZE))
+}
+
+/** Seals a principal's secret. No secret of the vault has its content type or version. */
+export async function sealTotp(keyring: Keyring, vault: string, principal: string, secret: Redacted<Bytes>) {
+  const kek = await keyring.currentKek(vault)
+  return { kid: kek.kid, sealed: await seal(kek, secret.reveal(), bindingOf(vault, principal)) }
+}
+
+/**
+ * Opens what {@link sealTotp} made.
+ *
+ * @throws {PosternError} `tampered`, or `unavailable` when its root key is not configured.
+ */
+export async function openTotp(
+  keyring: Keyring,
+  vault: string,
+  { principal, kid, sealed }: { principal: string; kid: string; sealed: Bytes },
+): Promise<Redacted<Bytes>> {
+  return open(await keyring.kek(vault, kid), sealed, bindingOf(vault, principal))
+}
+
+/** What an authenticator app is shown: an `otpauth://` URI, and the same as a QR code in SVG. */
+export function enrolment(secret: Redacted<Bytes>, issuer: string, label: string): { uri: string; qr: string } {
+  const uri = totpOf(secret, issuer, label).toString()
+  return { uri, qr: encodeQR(uri, 'svg') }
+}
+
+/**
+ * Finds the time step that a code is of: the present one, or the one before (a clock may lag).
+ *
+ * Whether the step was used already is the vault's to say: it takes each step once, and none
+ * before the last (RFC 6238 section 5.2).
+ *
+ * @param code Hostile input. Six ASCII digits and nothing else: spaces once bypassed a lockout.
+ * @param now Milliseconds since the Unix epoch.
+ * @returns `null` when the code is of neither.
+ */
+export function stepOf(secret: Redacted<Bytes>, code: string, now: number): number | null {
+  if (!/^[0-9]{6}$/.test(code)) return null
+  const delta = totpOf(secret, '', '').validate({ token: code, timestamp: now, window: 1 })
+  if (delta === null || delta > 0) return null
+  return Math.floor(now / 1000 / PERIOD_SECONDS) + delta
+}
+
+/** Makes a set of recovery codes, each good once. */
+export function makeRecoveryCodes(): string[] {
+  return Array.from({ length: RECOVERY_CODES }, () => {
+    // 256 is a multiple of 32: no letter is likelier than another.
+    const letters = [...randomBytes(16)].map((byte) => ALPHABET[byte % 32])
+    return letters.join('').replaceAll(/(.{4})(?!$)/g, '$1-')
+  })
+}
+
+/**
+ * What is kept of a recovery code: a keyed hash, bound to its principal.
+ *
+ * @param code Hostile input.
+ * @returns `null` when it has no recovery code's shape.
+ */
+export function recoveryHash(key: Uint8Array, principal: string, code: string): string | null {
+  if (!RECOVERY_CODE.test(code)) return null
+  return base64url(hmac(sha256, key, utf8(`recovery\n${principal}\n${code}`)))
+}
+
+function bindingOf(vault: string, principal: string): Binding {
+  return { vault, name: principal, version: 0n, contentType: 'totp' }
+}
+
+function totpOf(secret: Redacted<Bytes>, issuer: string, label: string): TOTP {
+  return new TOTP({
+    secret: new Secret({ buffer: secret.reveal().buffer }),
+    period: PERIOD_SECONDS,
+    digits: 6,
+    issuer,
+    label,
+  })
+}

@@ -1,0 +1,100 @@
+/**
+ * Answers sealed to a client's key: a compact JWE (RFC 7516), ECDH-ES with A256GCM.
+ *
+ * Between the edge and the client there may be proxies that end TLS; they see ciphertext then.
+ *
+ * @module
+ */
+import {
+  CompactEncrypt,
+  calculateJwkThumbprint,
+  compactDecrypt,
+  exportJWK,
+  generateKeyPair,
+  importJWK,
+  type JWK,
+} from 'jose'
+import { type Bytes, base64url, parseBase64url, utf8 } from '../bytes.ts'
+import { badRequest, PosternError } from '../errors.ts'
+import { parseJson } from '../json.ts'
+
+const ALG = 'ECDH-ES'
+const ENC = 'A256GCM'
+const MAX_HEADER_LENGTH = 1024
+const FIELD = 'Postern-Seal-To'
+
+/** A public key that an answer is to be sealed to. */
+export interface Recipient {
+  key: CryptoKey
+  thumbprint: string
+}
+
+/**
+ * Reads the `Postern-Seal-To` header: a public JWK, P-256 or X25519, as JSON in base64url. Make a new
+ * key for each request.
+ *
+ * @param header Hostile input.
+ * @throws {PosternError} `bad_request`
+ */
+export async function parseRecipient(header: string): Promise<Recipient> {
+  const wrong = badRequest(FIELD, 'Must be a public JWK, P-256 or X25519, as JSON in base64url')
+  const bytes = header.length > MAX_HEADER_LENGTH ? null : parseBase64url(header)
+  if (bytes === null) throw wrong
+  const { kty, crv, x, y, d } = Object(parseJson(bytes, FIELD)) as Record<string, unknown>
+  if (typeof x !== 'string' || d !== undefined) throw wrong
+  let jwk: JWK
+  if (kty === 'OKP' && crv === 'X25519') jwk = { kty, crv, x }
+  else if (kty === 'EC' && crv === 'P-256' && typeof y === 'string') jwk = { kty, crv, x, y }
+  else throw wrong
+  try {
+    return { key: (await importJWK(jwk, ALG)) as CryptoKey, thumbprint: await calculateJwkThumbprint(jwk, 'sha256') }
+  } catch {
+    throw wrong
+  }
+}
+
+/**
+ * Seals an answer. The request's id and the key's thumbprint go into the key derivation (apu and
+ * apv, RFC 7518 section 4.6), so that an answer cannot be passed off as that of another request.
+ */
+export async function sealTo({ key, thumbprint }: Recipient, answer: string, requestId: string): Promise<string> {
+  return new CompactEncrypt(utf8(answer))
+    .setProtectedHeader({ alg: ALG, enc: ENC, typ: 'postern-answer', cty: 'application/json' })
+    .setKeyManagementParameters({ apu: utf8(requestId), apv: utf8(thumbprint) })
+    .encrypt(key)
+}
+
+/** A client's half: a key for one request. */
+export interface SealKey {
+  header: string
+  thumbprint: string
+  privateKey: CryptoKey
+}
+
+/** Makes the key for one request. */
+export async function makeSealKey(): Promise<SealKey> {
+  const { privateKey, publicKey } = await generateKeyPair(ALG, { crv: 'P-256', extractable: false })
+  const jwk = await exportJWK(publicKey)
+  const thumbprint = await calculateJwkThumbprint(jwk, 'sha256')
+  return { header: base64url(utf8(JSON.stringify(jwk))), thumbprint, privateKey }
+}
+
+/**
+ * Opens what {@link sealTo} made.
+ *
+ * @throws {PosternError} `tampered` when it is not the answer to this request, sealed to this key.
+ */
+export async function openSealed(jwe: string, { privateKey, thumbprint }: SealKey, requestId: string): Promise<Bytes> {
+  try {
+    const { plaintext, protectedHeader } = await compactDecrypt(jwe, privateKey, {
+      keyManagementAlgorithms: [ALG],
+      contentEncryptionAlgorithms: [ENC],
+      maxDecompressedLength: 0,
+    })
+    const { apu, apv } = protectedHeader
+    if (apu !== base64url(utf8(requestId)) || apv !== base64url(utf8(thumbprint))) throw new RangeError('Not ours')
+    return new Uint8Array(plaintext)
+  } catch {
+    throw new PosternError('tampered', 'Sealed answer cannot be opened')
+  }
+}

@@ -1,0 +1,98 @@
+/**
+ * The one way out: every request that Postern makes to another server goes through here.
+ *
+ * @module
+ */
+import { inRange, parseAddress, parseRange } from '../access/cidr.ts'
+import { type Bytes, concat } from '../bytes.ts'
+import { PosternError } from '../errors.ts'
+
+const TIMEOUT_MS = 10_000
+const MAX_BYTES = 1024 * 1024
+
+/**
+ * Addresses that are nobody's on the public internet: the IANA special-purpose registries. A request
+ * there would reach this machine, its network, or the metadata service of a cloud.
+ */
+const SPECIAL = [
+  ...['0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '169.254.0.0/16', '172.16.0.0/12', '192.0.0.0/24'],
+  ...['192.0.2.0/24', '192.88.99.0/24', '192.168.0.0/16', '198.18.0.0/15', '198.51.100.0/24', '203.0.113.0/24'],
+  ...['224.0.0.0/4', '240.0.0.0/4', '::/128', '::1/128', '64:ff9b:1::/48', '100::/64', '2001::/23', '2001:db8::/32'],
+  ...['2002::/16', '3fff::/20', '5f00::/16', 'fc00::/7', 'fe80::/10', 'ff00::/8'],
+].map((range) => parseRange(range))
+const METADATA_HOSTS = new Set(['metadata.google.internal', 'metadata', 'instance-data', 'instance-data.ec2.internal'])
+
+export interface SendOptions {
+  timeoutMs?: number
+  /** The largest answer, in bytes, counted as they come. */
+  maxBytes?: number
+  /** Allows http, to loopback and nowhere else. */
+  allowLoopback?: boolean
+  /** In place of the platform's fetch. */
+  fetch?: (request: Request) => Promise<Response>
+}
+
+export interface Received {
+  status: number
+  headers: Headers
+  body: Bytes
+}
+
+/**
+ * Sends a request and reads the whole answer.
+ *
+ * A redirect is an answer like another, and is not followed: what we send along would go with it.
+ *
+ * @throws {PosternError} `bad_request` for an address that must not be asked, `unavailable` for an
+ *   answer that does not come, not in time, or is too large.
+ */
+export async function send(url: string, init: RequestInit, options: SendOptions = {}): Promise<Received> {
+  const { timeoutMs = TIMEOUT_MS, maxBytes = MAX_BYTES, allowLoopback = false, fetch: ask = fetch } = options
+  checkUrl(url, allowLoopback)
+  const controller = new AbortController()
+  const timer = setTimeout(() => controller.abort(), timeoutMs)
+  try {
+    const response = await ask(new Request(url, { ...init, redirect: 'manual', signal: controller.signal }))
+    return { status: response.status, headers: response.headers, body: await readBody(response, maxBytes) }
+  } catch {
+    // The platform's error may name the address, and a body's parser quotes it.
+    throw new PosternError('unavailable', 'Server that was asked did not answer as it should')
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/**
+ * Checks where a request would go. WHATWG URL has folded all spellings of an address by then.
+ *
+ * A name that resolves to such an address is not seen here: on Workers the platform refuses it; elsewhere
+ * give the process no way to what it must not reach.
+ *
+ * @throws {PosternError} `bad_request`
+ */
+export function checkUrl(text: string, allowLoopback: boolean): void {
+  const url = URL.canParse(text) ? new URL(text) : null
+  const host = url?.hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '') ?? ''
+  const loopback = host === 'localhost' || host === '127.0.0.1' || host === '::1'
+  const safe = url?.protocol === 'https:' || (url?.protocol === 'http:' && loopback && allowLoopback)
+  const special = parseAddress(host) !== null && SPECIAL.some((range) => inRange(host, range))
+  const inside = special || METADATA_HOSTS.has(host) || host === 'localhost' || host.endsWith('.localhost')
+  if (url === null || !safe || url.username || url.password || (inside && !(loopback && allowLoopback))) {
+    throw new PosternError('bad_request', 'Address must be https, and on the public internet', { field: 'url' })
+  }
+}
+
+async function readBody(response: Response, maxBytes: number): Promise<Bytes> {
+  const reader = response.body?.getReader()
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for (let read = await reader?.read(); read && !read.done; read = await reader?.read()) {
+    size += read.value.length
+    if (size > maxBytes) {
+      await reader?.cancel()
+      throw new RangeError('Answer is too large')
+    }
+    chunks.push(read.value)
+  }
+  return concat(...chunks)
+}

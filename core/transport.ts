@@ -1,0 +1,186 @@
+/**
+ * Requests to one vault of one server: the half of the client that knows HTTP.
+ *
+ * @module
+ */
+import type * as z from 'zod'
+import { makeProof, type ProofKey } from './access/dpop.ts'
+import { concat, parseUtf8 } from './bytes.ts'
+import { makeSealKey, openSealed, type SealKey } from './crypto/seal_to.ts'
+import { ERROR_CODES, type ErrorDetail, PosternError, REFUSALS, type Reason } from './errors.ts'
+import type { Redacted } from './redacted.ts'
+import { parseVaultId } from './secrets/name.ts'
+import * as wire from './wire.ts'
+
+const MAX_ANSWER_BYTES = 32 * 1024 * 1024
+
+export interface TransportOptions {
+  /** Where the server is, such as `https://secrets.example.com`. Plain http only to loopback. */
+  endpoint: string
+  vault: string
+  /** An API token or a session's; none only to sign in with an assertion. */
+  token: Redacted<string> | null
+  /** The key that the session is bound to, or that a new one is to be bound to. */
+  key?: ProofKey
+  /** Asks for values sealed to a key of this client: who ends TLS in between sees ciphertext. */
+  seal?: boolean
+  /** How long one request may take. */
+  timeoutMs?: number
+  /** In place of the platform's fetch. */
+  fetch?: (request: Request) => Promise<Response>
+}
+
+export type Query = Record<string, string | number | boolean | undefined>
+
+/** One request. */
+interface Asked<T extends z.ZodType> {
+  method: string
+  path: string
+  answer: T
+  body?: unknown
+  headers?: Record<string, string>
+  /** Whether the answer holds values. */
+  values?: true
+  signal?: AbortSignal | undefined
+}
+
+/** Sends one request and returns its answer, checked against its shape. */
+export type Ask = <T extends z.ZodType>(asked: Asked<T>) => Promise<z.output<T>>
+
+/**
+ * Makes the one function that sends.
+ *
+ * @throws {PosternError} `bad_request` when the endpoint would carry the token in the clear.
+ */
+export function transport(options: TransportOptions): Ask {
+  const base = `${originOf(options.endpoint)}/v1/vaults/${parseVaultId(options.vault)}/`
+  // The server's last nonce: a proof without one is refused (RFC 9449 section 9).
+  let nonce: string | null = null
+
+  async function once<T extends z.ZodType>(asked: Asked<T>, sealKey: SealKey | null): Promise<Response> {
+    const { method, path, body, headers } = asked
+    const url = base + path
+    const init = {
+      method,
+      // A token never follows a redirect to another host.
+      redirect: 'manual' as const,
+      headers: {
+        ...(await authorization(options, { method, url, nonce, path, sealKey })),
+        ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
+        ...(sealKey && { 'Postern-Seal-To': sealKey.header }),
+        ...headers,
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    }
+    const response = await sendInTime(new Request(url, init), options, asked.signal)
+    nonce = response.headers.get('DPoP-Nonce') ?? nonce
+    return response
+  }
+
+  return async (asked) => {
+    const sealKey = options.seal && asked.values ? await makeSealKey() : null
+    const before = nonce
+    let response = await once(asked, sealKey)
+    // Once more with the nonce that came back, as a proof is asked for; any other 401 is final.
+    if (response.status === 401 && options.key && nonce !== before) response = await once(asked, sealKey)
+    const body = await readAnswer(response, sealKey)
+    if (!response.ok) throw errorOf(body, response)
+    const result = asked.answer.safeParse(body)
+    if (!result.success) throw new PosternError('unavailable', 'Server gave an answer of another shape')
+    return result.data
+  }
+}
+
+async function authorization(
+  { token, key }: TransportOptions,
+  about: { method: string; url: string; nonce: string | null; path: string; sealKey: SealKey | null },
+): Promise<Record<string, string>> {
+  const text = token?.reveal()
+  if (key === undefined) return text === undefined ? {} : { Authorization: `Bearer ${text}` }
+  // At sign-in the key is shown to be had; the session that comes back is bound to it.
+  const signIn = about.path === 'sessions' && about.method === 'POST'
+  const { method, url, nonce, sealKey } = about
+  const DPoP = await makeProof(key, {
+    method,
+    url,
+    nonce,
+    token: signIn || text === undefined ? null : text,
+    ...(sealKey && { seal: sealKey.thumbprint }),
+  })
+  return text === undefined ? { DPoP } : { DPoP, Authorization: `${signIn ? 'Bearer' : 'DPoP'} ${text}` }
+}
+
+async function sendInTime(
+  request: Request,
+  { timeoutMs = 10_000, fetch: send = fetch }: TransportOptions,
+  signal: AbortSignal | undefined,
+): Promise<Response> {
+  const deadline = AbortSignal.timeout(timeoutMs)
+  try {
+    return await send(new Request(request, { signal: signal ? AbortSignal.any([signal, deadline]) : deadline }))
+  } catch {
+    signal?.throwIfAborted()
+    throw new PosternError(
+      'unavailable',
+      deadline.aborted ? 'Server did not answer in time' : 'Server cannot be reached',
+    )
+  }
+}
+
+function originOf(endpoint: string): string {
+  const url = URL.canParse(endpoint) ? new URL(endpoint) : null
+  const loopback = url !== null && ['127.0.0.1', '[::1]', 'localhost'].includes(url.hostname)
+  if (url?.protocol === 'https:' || (url?.protocol === 'http:' && loopback)) return url.origin
+  throw new PosternError('bad_request', 'Endpoint must be https, or http to loopback', { field: 'endpoint' })
+}
+
+async function readAnswer(response: Response, sealKey: SealKey | null): Promise<unknown> {
+  const bytes = await readBytes(response)
+  const isSealed = response.headers.get('Content-Type') === 'application/jose'
+  // A server that answers in the clear when it was asked to seal is not the one that it should be.
+  if (response.ok && sealKey && !isSealed) throw new PosternError('tampered', 'Server did not seal its answer')
+  const text = parseUtf8(bytes)
+  const json = isSealed && sealKey ? await unsealed(text, sealKey, response) : text
+  try {
+    return JSON.parse(json ?? '')
+  } catch {
+    // The parser's own error would quote the answer.
+    throw new PosternError('unavailable', 'Server gave an answer that is not JSON')
+  }
+}
+
+async function unsealed(jwe: string | null, sealKey: SealKey, response: Response): Promise<string | null> {
+  return parseUtf8(await openSealed(jwe ?? '', sealKey, response.headers.get('Request-Id') ?? ''))
+}
+
+async function readBytes(response: Response): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  try {
+    const reader = response.body?.getReader()
+    for (let read = await reader?.read(); read && !read.done; read = await reader?.read()) {
+      size += read.value.length
+      if (size > MAX_ANSWER_BYTES) throw new RangeError('Answer is too large')
+      chunks.push(read.value)
+    }
+  } catch {
+    throw new PosternError('unavailable', 'Server gave no whole answer')
+  }
+  return concat(...chunks)
+}
+
+/** The server's error as ours. Codes and reasons that we do not know are not passed on. */
+export function errorOf(body: unknown, response?: Response): PosternError {
+  const known = wire.Problem.partial().loose().safeParse(body)
+  const { code, detail = 'Server refused', reason, field, limitBytes, auditIndex } = known.data ?? {}
+  const retryAfter = Number(response?.headers.get('Retry-After') ?? Number.NaN)
+  const facts: ErrorDetail = {
+    ...(reason !== undefined && Object.hasOwn(REFUSALS, reason) && { reason: reason as Reason }),
+    ...(field && { field }),
+    ...(limitBytes !== undefined && { limitBytes }),
+    ...(auditIndex !== undefined && { auditIndex }),
+    ...(response?.status === 412 && { precondition: true as const }),
+    ...(Number.isFinite(retryAfter) && { retryAfterSeconds: retryAfter }),
+  }
+  return new PosternError(ERROR_CODES.find((one) => one === code) ?? 'unavailable', detail, facts)
+}

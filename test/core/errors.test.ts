@@ -1,0 +1,92 @@
+import { inspect } from 'node:util'
+import { describe, expect, it } from 'vitest'
+import { badRequest, PosternError, REFUSALS, type Reason, refusal } from '../../core/errors.ts'
+import { refusalOf, unwrap } from '../../core/vault.ts'
+import { refusalFrom } from './support.ts'
+
+const CODES = [
+  'bad_request',
+  'unauthenticated',
+  'denied',
+  'mfa_required',
+  'approval_required',
+  'not_found',
+  'conflict',
+  'throttled',
+  'tampered',
+  'unavailable',
+  'internal',
+]
+const reasons = Object.keys(REFUSALS) as Reason[]
+
+describe('PosternError', () => {
+  it('is an Error with a code, a message, and details that cannot be changed', () => {
+    const detail = { field: 'name' }
+    const error = new PosternError('bad_request', 'Wrong', detail)
+    detail.field = 'other'
+    expect(error).toBeInstanceOf(Error)
+    expect([error.name, error.code, error.message, error.detail.field]).toEqual([
+      'PosternError',
+      'bad_request',
+      'Wrong',
+      'name',
+    ])
+    expect(() => Object.assign(error.detail, { field: 'x' })).toThrow(TypeError)
+  })
+
+  it('has no cause, since causes quote their input', () => {
+    const error = new PosternError('internal', 'Failed')
+    expect('cause' in error).toBe(false)
+    expect(inspect(error)).not.toContain('cause')
+  })
+})
+
+describe('refusal', () => {
+  it.each(reasons)('gives "%s" its code and its constant message', (reason) => {
+    const error = refusal(reason)
+    expect([error.code, error.message]).toEqual(REFUSALS[reason])
+    expect(CODES).toContain(error.code)
+    expect(error.message).toMatch(/^[A-Z].*[^.]$/)
+  })
+
+  it('tells the reason where it is finer than the code, and only there', () => {
+    expect(refusal('expired').detail).toEqual({ reason: 'expired' })
+    expect(refusal('denied').detail).toEqual({})
+    expect(refusal('denied', { auditIndex: 3 }).detail).toEqual({ auditIndex: 3 })
+    expect(refusal('exists', { auditIndex: 3 }).detail).toEqual({ auditIndex: 3, reason: 'exists' })
+  })
+
+  it('has one reason only for denied, so that it does not tell whether a secret exists', () => {
+    expect(reasons.filter((reason) => REFUSALS[reason][0] === 'denied')).toEqual(['denied'])
+  })
+})
+
+describe('badRequest', () => {
+  it('names the field, and the limit when there is one', () => {
+    expect(badRequest('body', 'Too large', { limitBytes: 10 }).detail).toEqual({ field: 'body', limitBytes: 10 })
+    expect(badRequest('body', 'Wrong').detail).toEqual({ field: 'body' })
+    expect(badRequest('body', 'Wrong').code).toBe('bad_request')
+  })
+})
+
+describe('unwrap', () => {
+  it('returns what was granted, with the index of its entry', () => {
+    expect(unwrap({ ok: true, index: 4, quota: null, value: 'x' })).toMatchObject({ index: 4, value: 'x' })
+  })
+
+  it('throws what was refused, with the index of its entry', () => {
+    const error = refusalFrom(() => unwrap({ ok: false, index: 4, quota: null, reason: 'no_secret' }))
+    expect([error.code, error.detail]).toEqual(['not_found', { auditIndex: 4, reason: 'no_secret' }])
+  })
+
+  it('says when to try again if storage failed, and names no entry where there is none', () => {
+    const error = refusalOf({ ok: false, index: null, quota: null, reason: 'storage' })
+    expect([error.code, error.detail]).toEqual(['unavailable', { reason: 'storage', retryAfterSeconds: 1 }])
+  })
+
+  it('tells nothing of why a caller is not authenticated, not even whether it was recorded', () => {
+    for (const index of [null, 7]) {
+      expect(refusalOf({ ok: false, index, quota: null, reason: 'unauthenticated' }).detail).toEqual({})
+    }
+  })
+})

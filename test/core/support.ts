@@ -1,0 +1,198 @@
+/**
+ * What the tests of the core share.
+ *
+ * @module
+ */
+import { createHash } from 'node:crypto'
+import { expect } from 'vitest'
+import type { Action, Rule } from '../../core/access/policy.ts'
+import { type SecuritySettings, securityPolicy } from '../../core/access/security_policy.ts'
+import { PosternError, type Reason } from '../../core/errors.ts'
+import type { WriteInput } from '../../core/secrets/operations.ts'
+import type { Sql } from '../../core/sql.ts'
+import {
+  type Answer,
+  type Call,
+  type Caller,
+  type Input,
+  type OperationName,
+  type Output,
+  Vault,
+} from '../../core/vault.ts'
+import { openSqlite } from '../../worker/sqlite.ts'
+
+/** Runs what must refuse, and returns its error. It fails when nothing is thrown, or anything but a PosternError. */
+export function refusalFrom(run: () => unknown): PosternError {
+  let result: unknown
+  try {
+    result = run()
+  } catch (error) {
+    expect(error).toBeInstanceOf(PosternError)
+    return error as PosternError
+  }
+  throw new Error(`Nothing was refused; the result was ${JSON.stringify(result)}`)
+}
+
+/** As {@link refusalFrom}, of a promise. */
+export async function rejectionOf(promise: Promise<unknown>): Promise<PosternError> {
+  const outcome = await promise.then(
+    () => null,
+    (error: unknown) => error,
+  )
+  expect(outcome).toBeInstanceOf(PosternError)
+  return outcome as PosternError
+}
+
+/** Everything that a client or a log could see of an error. */
+export function shownBy(error: PosternError): string {
+  return `${error.message} ${JSON.stringify(error.detail)} ${error.stack} ${JSON.stringify(error)} ${String(error.cause)}`
+}
+
+/** The bytes of a text, as Node makes them: independent of the code under test. */
+export function bytesOf(text: string, encoding: BufferEncoding = 'utf8'): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(Buffer.from(text, encoding))
+}
+
+/** An entry of the log, parsed. */
+export interface LogEntry {
+  index: number
+  time: string
+  request: string
+  operation: string
+  principal: string
+  token: string
+  session: string | null
+  action: Action | null
+  resource: string
+  rule: string | null
+  outcome: 'ok' | Reason
+  facts: Record<string, unknown>
+}
+
+/** No limit of a whole server stands in the way. */
+export const UNLIMITED: SecuritySettings = {
+  maxFailedAttempts: 3,
+  lockoutDurationMinutes: 15,
+  sessionTimeoutMinutes: 30,
+  sessionMaxHours: 12,
+  requireMfa: false,
+  requireMfaForAdmin: false,
+  principalRate: [],
+  sourceRate: [],
+  vaultRate: [],
+}
+
+/** The hash of the one token that somebody has in these tests. */
+export function tokenHashOf(who: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(createHash('sha256').update(who).digest().subarray(0, 16))
+}
+
+/** What the edge would say of somebody's request. */
+export function callerFor(who: string, bootstrap = false): Caller {
+  const credential = { kind: 'token', hash: tokenHashOf(who) } as const
+  const caller = { credential, proof: null, requestId: `request-of-${who}`, address: '192.0.2.1', agent: 'test/1' }
+  return bootstrap ? { ...caller, bootstrap: true } : caller
+}
+
+/** A call of an operation by somebody. */
+export function callOf<K extends OperationName>(who: string, operation: K, input: Input<K>): Call {
+  return { operation, caller: callerFor(who), input }
+}
+
+/** A write of a name, as its first version unless said otherwise, with bytes that stand for a sealed value. */
+export function writeOf(name: string, more: Partial<WriteInput> = {}): WriteInput {
+  const sealed = bytesOf(`sealed value ${++writes}`)
+  return { name, version: 1, kid: 'root.1', sealed, contentType: 'text/plain', encoding: 'utf8', ...more }
+}
+let writes = 0
+
+/**
+ * A vault in memory, with a clock that stands still, and with the principal `admin`, who may do
+ * everything. Queries that `fails` names throw as a full disk would.
+ */
+export function openVault() {
+  const database = openSqlite(':memory:')
+  const bench = {
+    now: 1_000_000,
+    fails: (_query: string) => false,
+  }
+  const sql: Sql = {
+    all: (query, ...params) => {
+      if (bench.fails(query)) throw new Error('database or disk is full')
+      return database.all(query, ...params)
+    },
+    atomic: (fn) => database.atomic(fn),
+    scrub: () => database.scrub(),
+  }
+  const vault = new Vault(sql, securityPolicy(UNLIMITED), bench.now)
+
+  function execute(...calls: Call[]): Answer[] {
+    const answers: Answer[] = []
+    // A batch that takes long is answered in parts.
+    while (answers.length < calls.length) answers.push(...vault.execute(calls.slice(answers.length), bench.now))
+    return answers
+  }
+
+  /** The number that the next version of a secret has. */
+  function nextVersion(name: string): number {
+    const [row] = database.all<{ latest: number }>('SELECT latest FROM secret WHERE name = ?', name)
+    return (row?.latest ?? 0) + 1
+  }
+
+  /** Asks as somebody, and returns the answer whatever it is. A write is made for the version that is next. */
+  function ask<K extends OperationName>(who: string, operation: K, input: Input<K>): Answer<Output<K>> {
+    const call = callOf(who, operation, input)
+    const write = operation === 'secret.write' ? (input as WriteInput) : null
+    if (write !== null) call.input = { ...write, version: nextVersion(write.name) }
+    return execute(call)[0] as Answer<Output<K>>
+  }
+
+  /** Asks as somebody who must be granted it, and returns the value. */
+  function granted<K extends OperationName>(who: string, operation: K, input: Input<K>): Output<K> {
+    const answer = ask(who, operation, input)
+    if (!answer.ok) throw new Error(`${operation} was refused: ${answer.reason}`)
+    return answer.value
+  }
+
+  /** Asks as somebody, and returns the reason of the refusal, or `ok`. */
+  function reason<K extends OperationName>(who: string, operation: K, input: Input<K>): 'ok' | Reason {
+    const answer = ask(who, operation, input)
+    return answer.ok ? 'ok' : answer.reason
+  }
+
+  /** Makes somebody known, with a token. */
+  function enrol(who: string, expiresAt: number | null = null): void {
+    granted('admin', 'principal.put', { id: who, kind: 'user', disabled: false })
+    const token = { hash: tokenHashOf(who), accessor: `accessor-of-${who}`, principal: who, label: 'test', expiresAt }
+    granted('admin', 'token.create', token)
+  }
+
+  /** Permits somebody something, or forbids it. */
+  function rule(id: string, principal: string, actions: Action[], resource: string, effect: Rule['effect'] = 'permit') {
+    granted('admin', 'rule.put', { id, effect, principal, actions, resource })
+  }
+
+  function entryCount(): number {
+    return database.all<{ count: number }>('SELECT COUNT(*) AS count FROM entry')[0]!.count
+  }
+
+  function log(): LogEntry[] {
+    const rows = database.all<{ body: Uint8Array }>('SELECT body FROM entry ORDER BY n')
+    return rows.map(({ body }) => JSON.parse(Buffer.from(body).toString()))
+  }
+
+  vault.execute([{ operation: 'principal.list', caller: callerFor('admin', true), input: {} }], bench.now)
+  return Object.assign(bench, {
+    database,
+    vault,
+    execute,
+    ask,
+    nextVersion,
+    granted,
+    reason,
+    enrol,
+    rule,
+    entryCount,
+    log,
+  })
+}

@@ -1,0 +1,216 @@
+import { type Context, Hono } from 'hono'
+import type * as z from 'zod'
+import { issuerOf, verifyAssertion } from '../../core/access/federation.ts'
+import type { Factor, OpenedSession } from '../../core/access/session_operations.ts'
+import type { Session } from '../../core/access/sessions.ts'
+import { mintToken } from '../../core/access/token.ts'
+import {
+  enrolment,
+  makeRecoveryCodes,
+  makeTotpSecret,
+  openTotp,
+  recoveryHash,
+  sealTotp,
+  stepOf,
+} from '../../core/access/totp.ts'
+import { badRequest, PosternError, refusal } from '../../core/errors.ts'
+import type { Granted } from '../../core/vault.ts'
+import * as wire from '../../core/wire.ts'
+import { readJson, readOptionalJson } from '../body.ts'
+import { answer, type Env, iso, type Parts, query, when } from '../context.ts'
+
+/** How long a refused sign-in takes at least: locked, wrong and unknown must not differ by their time. */
+const REFUSAL_MS = 150
+const ACCESSOR = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+
+/** `…/sessions` and `…/totp`: signing in and out, and second factors. */
+export function sessionRoutes(parts: Parts): Hono<Env> {
+  const routes = new Hono<Env>()
+  const { bodyTimeoutMs } = parts.settings
+
+  routes.post('/sessions', (c) =>
+    slowly(async () => {
+      const body = wire.check(wire.OpenSession, (await readOptionalJson(c.req.raw, bodyTimeoutMs)) ?? {})
+      if (body.assertion !== undefined) return opened(parts, c, await federate(parts, c, body.assertion))
+      // A session renews itself at sessions/current, with what it is bound to.
+      if (c.var.caller.credential?.kind !== 'token') throw refusal('unauthenticated')
+      return opened(parts, c, await openSession(parts, c, body))
+    }),
+  )
+
+  routes.post('/sessions/current', (c) =>
+    slowly(async () => {
+      const body = wire.check(wire.Factor, await readJson(c.req.raw, bodyTimeoutMs))
+      if (c.var.caller.credential?.kind !== 'session') throw badRequest('Authorization', 'Must be a session')
+      if (body.code === undefined && body.recoveryCode === undefined) throw badRequest('code', 'Must be given')
+      return opened(parts, c, await openSession(parts, c, body))
+    }),
+  )
+
+  routes.get('/sessions/current', async (c) => {
+    const granted = await c.var.handle.call('session.whoami', c.var.caller, {})
+    const { session, expiresAt, mfaAt, ...rest } = granted.value
+    const body = { ...rest, ...(session && { session }), ...when('expiresAt', expiresAt), ...when('mfaAt', mfaAt) }
+    return answer(c, granted, body satisfies z.input<typeof wire.Whoami>)
+  })
+
+  routes.delete('/sessions/current', async (c) => {
+    const granted = await c.var.handle.call('session.end', c.var.caller, { accessor: null })
+    return answer(c, granted, granted.value)
+  })
+
+  routes.get('/sessions', async (c) => {
+    const { principal = null } = query(c, wire.SessionsQuery)
+    const granted = await c.var.handle.call('session.list', c.var.caller, { principal })
+    return answer(c, granted, { items: granted.value.map(shown) } satisfies z.input<typeof wire.SessionList>)
+  })
+
+  routes.delete('/sessions', async (c) => {
+    const { principal } = query(c, wire.SessionsQuery)
+    if (principal === undefined) throw badRequest('principal', 'Must be given')
+    const granted = await c.var.handle.call('session.end_all', c.var.caller, { principal })
+    return answer(c, granted, granted.value satisfies z.input<typeof wire.EndedSessions>)
+  })
+
+  routes.delete('/sessions/:accessor', async (c) => {
+    const granted = await c.var.handle.call('session.end', c.var.caller, { accessor: accessorOf(c) })
+    return answer(c, granted, granted.value)
+  })
+
+  routes.post('/totp', async (c) => {
+    const { principal } = (await c.var.handle.call('session.whoami', c.var.caller, {})).value
+    const secret = makeTotpSecret()
+    const sealed = await sealTotp(parts.keyring, c.var.vault, principal, secret)
+    const granted = await c.var.handle.call('totp.enrol', c.var.caller, sealed)
+    const body = enrolment(secret, parts.settings.appName, `${principal}@${c.var.vault}`)
+    return answer(c, granted, body satisfies z.input<typeof wire.EnrolledTotp>, 201)
+  })
+
+  routes.post('/totp/confirm', (c) =>
+    slowly(async () => {
+      const { code } = wire.check(wire.ConfirmTotp, await readJson(c.req.raw, bodyTimeoutMs))
+      const { principal, step } = await provenStep(parts, c, code)
+      const recoveryCodes = makeRecoveryCodes()
+      const key = await parts.keyring.macKey(c.var.vault, 'recovery')
+      const recoveryHashes = recoveryCodes.map((text) => recoveryHash(key, principal, text)!)
+      const granted = await c.var.handle.call('totp.confirm', c.var.caller, { step, recoveryHashes, jkt: jktOf(c) })
+      return answer(c, granted, { recoveryCodes } satisfies z.input<typeof wire.ConfirmedTotp>)
+    }),
+  )
+
+  return routes
+}
+
+/** The accessor in a path. */
+export function accessorOf(c: Context<Env>): string {
+  const accessor = c.req.param('accessor') ?? ''
+  if (!ACCESSOR.test(accessor)) throw badRequest('accessor', 'Must be an accessor')
+  return accessor
+}
+
+type Opened = Granted<OpenedSession> & { token: string }
+
+async function openSession(parts: Parts, c: Context<Env>, given: z.output<typeof wire.Factor>): Promise<Opened> {
+  const factor = await factorOf(parts, c, given)
+  const { text, hash } = await newToken(parts, c)
+  const input = { hash, accessor: crypto.randomUUID(), jkt: jktOf(c), factor }
+  const granted = await c.var.handle.call('session.open', c.var.caller, input)
+  return { ...granted, token: text.reveal() }
+}
+
+async function factorOf(
+  parts: Parts,
+  c: Context<Env>,
+  { code, recoveryCode }: z.output<typeof wire.Factor>,
+): Promise<Factor | null> {
+  if (code !== undefined) return { kind: 'totp', step: (await provenStep(parts, c, code)).step }
+  if (recoveryCode === undefined) return null
+  const { principal } = (await c.var.handle.call('session.whoami', c.var.caller, {})).value
+  const key = await parts.keyring.macKey(c.var.vault, 'recovery')
+  // One of another shape is no code of anybody, and counts as an attempt like any other.
+  return { kind: 'recovery', hash: recoveryHash(key, principal, recoveryCode) ?? '' }
+}
+
+/** Checks a code against the principal's secret; the attempt was counted before. */
+async function provenStep(parts: Parts, c: Context<Env>, code: string): Promise<{ principal: string; step: number }> {
+  const { handle, caller, vault } = c.var
+  const { value } = await handle.call('totp.begin', caller, { jkt: jktOf(c) })
+  const step = stepOf(await openTotp(parts.keyring, vault, value), code, Date.now())
+  if (step !== null) return { principal: value.principal, step }
+  await handle.call('totp.fail', caller, {})
+  throw refusal('unauthenticated')
+}
+
+async function federate(parts: Parts, c: Context<Env>, assertion: string): Promise<Opened> {
+  const { handle, caller } = c.var
+  if (caller.credential !== null) throw badRequest('assertion', 'Must come without another token')
+  const trusted = await handle.call('issuer.trusted', caller, { issuer: issuerOf(assertion) })
+  for (const issuer of trusted.value) {
+    const verified = await attempt(() => verifyAssertion(assertion, issuer, parts.issuerKeys, Date.now()))
+    if (verified === null) continue
+    const { text, hash } = await newToken(parts, c)
+    const { claims, once, expiresAt: onceExpiresAt } = verified
+    const about = { hash, accessor: crypto.randomUUID(), jkt: jktOf(c), claims, once, onceExpiresAt }
+    const input = { ...about, issuerId: issuer.id, issuerVersion: issuer.version }
+    const granted = await attempt(() => handle.call('session.federate', caller, input))
+    if (granted !== null) return { ...granted, token: text.reveal() }
+  }
+  throw refusal('unauthenticated')
+}
+
+/** Several trusts may fit a token; one that does not is no reason to refuse the next. */
+async function attempt<T>(work: () => Promise<T>): Promise<T | null> {
+  try {
+    return await work()
+  } catch (error) {
+    if (error instanceof PosternError && error.code === 'unauthenticated') return null
+    throw error
+  }
+}
+
+async function newToken({ keyring }: Parts, c: Context<Env>) {
+  return mintToken(c.var.vault, await keyring.macKey(c.var.vault, 'token'), 'session')
+}
+
+function jktOf(c: Context<Env>): string | null {
+  return c.var.caller.proof?.jkt ?? null
+}
+
+function opened({ settings }: Parts, c: Context<Env>, { token, ...granted }: Opened): Response {
+  const { accessor, principal, expiresAt, mfaAt } = granted.value
+  const body: z.input<typeof wire.OpenedSession> = {
+    token,
+    tokenType: jktOf(c) === null ? 'Bearer' : 'DPoP',
+    accessor,
+    principal,
+    expiresAt: iso(expiresAt),
+    idleSeconds: settings.security.sessionTimeoutMinutes * 60,
+    ...when('mfaAt', mfaAt),
+  }
+  return answer(c, granted, body, 201)
+}
+
+function shown({
+  createdAt,
+  seenAt,
+  expiresAt,
+  mfaAt,
+  address,
+  agent,
+  ...rest
+}: Session): z.input<typeof wire.Session> {
+  const times = { createdAt: iso(createdAt), seenAt: iso(seenAt), expiresAt: iso(expiresAt), ...when('mfaAt', mfaAt) }
+  return { ...rest, ...times, ...(address !== null && { address }), ...(agent !== null && { agent }) }
+}
+
+/** Lets a refusal wait until its time is up. */
+async function slowly(work: () => Promise<Response>): Promise<Response> {
+  const start = performance.now()
+  try {
+    return await work()
+  } catch (error) {
+    const rest = REFUSAL_MS - (performance.now() - start)
+    if (rest > 0) await new Promise((resolve) => setTimeout(resolve, rest))
+    throw error
+  }
+}
