@@ -1,5 +1,11 @@
 import { canonicalAddress, inRange, parseRange, type Range } from '../core/access/cidr.ts'
 
+/** What the connection tells of a request. The runtime's entry fills it in; no header is believed. */
+export interface Connection {
+  /** The client's address, or `null` when it cannot be told. */
+  address: string | null
+}
+
 /** What the connection and its headers tell of where a request is from. All hostile but the socket. */
 export interface Origin {
   /** The address at the other end of the connection; `null` on Workers, which tell none. */

@@ -11,15 +11,10 @@ import { parseToken, vaultOfToken } from '../core/access/token.ts'
 import { equal, utf8 } from '../core/bytes.ts'
 import { refusal } from '../core/errors.ts'
 import type { Caller } from '../core/vault.ts'
+import type { Connection } from './address.ts'
 import type { Parts } from './context.ts'
 
 const MAX_AGENT_LENGTH = 256
-
-/** What the connection tells of a request. The runtime's entry fills it in; no header is believed. */
-export interface Connection {
-  /** The client's address, or `null` when it cannot be told. */
-  address: string | null
-}
 
 /** A request's caller, and the key that the client wants the answer sealed to, by its thumbprint. */
 export interface Identified {

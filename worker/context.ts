@@ -9,7 +9,7 @@ import type { Redacted } from '../core/redacted.ts'
 import type { Settings } from '../core/settings.ts'
 import type { Caller, Quota } from '../core/vault.ts'
 import { check } from '../core/wire.ts'
-import type { Connection } from './auth.ts'
+import type { Connection } from './address.ts'
 import type { Host, VaultHandle } from './host.ts'
 
 /** What the app is made of. */

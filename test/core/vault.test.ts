@@ -1017,6 +1017,9 @@ describe('a bootstrap token', () => {
     expect(bench.execute(bootstrapCall('admin'))).toEqual([
       { ok: false, index: null, quota: null, reason: 'unauthenticated' },
     ])
+    // Not even if, against all rules, nobody were enabled any more.
+    bench.database.all('UPDATE principal SET disabled_at = 1')
+    expect(bench.execute(bootstrapCall('other'))[0]).toMatchObject({ reason: 'unauthenticated' })
     expect(
       bench
         .log()
