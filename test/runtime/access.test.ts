@@ -267,7 +267,7 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
 
   it('decides by conditions, and explains what it would decide', async () => {
     const token = await newcomer('jon')
-    const rule = { effect: 'permit', principal: 'jon', actions: ['read'], resource: 'prod/*' } as const
+    const rule = { effect: 'permit' as const, principal: 'jon', actions: ['read' as const], resource: 'prod/*' }
     const { client } = await signIn({ ...at(), token })
     await admin.putRule('jon', { ...rule, conditions: { addresses: ['10.0.0.0/8'] } })
     expect((await failure(client.get('prod/db'))).code).toBe('denied')

@@ -1,11 +1,13 @@
-/** The README's tour, word for word: every command is run, every output compared. */
+/** The tours of the documents, word for word: every command is run, every output compared. */
 import { execFileSync, spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { makeSite, type Server, type Site, startServer } from './servers.ts'
 
-const README = readFileSync(join(import.meta.dirname, '../../README.md'), 'utf8')
+const ROOT = join(import.meta.dirname, '../..')
+const README = readFileSync(join(ROOT, 'README.md'), 'utf8')
+const ACCESS = readFileSync(join(ROOT, 'docs/access.md'), 'utf8')
 const hasTools = ['bash', 'curl', 'sed'].every((tool) => spawnSync(tool, ['--version']).status === 0)
 
 interface Step {
@@ -14,8 +16,8 @@ interface Step {
 }
 
 /** The commands of all `console` blocks, in order, each with the output shown below it. */
-function tour(): Step[] {
-  const blocks = [...README.matchAll(/```console\n([\s\S]*?)```/g)].map(([, block]) => block!)
+function tourOf(page: string): Step[] {
+  const blocks = [...page.matchAll(/```console\n([\s\S]*?)```/g)].map(([, block]) => block!)
   return blocks.flatMap((block) =>
     block
       .split(/^\$ /m)
@@ -36,7 +38,7 @@ function masked(text: string): string {
     .replaceAll(/curl\/[0-9.]+/g, 'CURL')
 }
 
-describe.skipIf(!hasTools)('the tour of the README (needs bash, curl and sed)', () => {
+describe.skipIf(!hasTools)('the tour (needs bash, curl and sed)', () => {
   let site: Site
   let server: Server
 
@@ -50,14 +52,19 @@ describe.skipIf(!hasTools)('the tour of the README (needs bash, curl and sed)', 
     site?.remove()
   })
 
-  it('says what happens', () => {
-    const steps = tour()
-    expect(steps.length).toBeGreaterThan(12)
-    // The function that the tour defines, and after each command a mark to split the output at.
+  it.each([
+    { page: 'README.md', text: README, atLeast: 12 },
+    { page: 'docs/access.md', text: ACCESS, atLeast: 1 },
+  ])('of $page says what happens', ({ text, atLeast }) => {
+    const steps = tourOf(text)
+    expect(steps.length).toBeGreaterThanOrEqual(atLeast)
+    // The function that the README defines, and after each command a mark to split the output at.
     const api = /^api\(\) .*$/m.exec(README)?.[0]
     const script = [api, ...steps.flatMap(({ command }) => [command, "printf '\\036'"])].join('\n')
-    const env = { ...process.env, TOKEN: site.token.reveal(), VAULT: `${server.endpoint}/v1/vaults/default` }
-    const outputs = execFileSync('bash', ['-c', script], { encoding: 'utf8', env }).split('\x1e')
+    const { endpoint } = server
+    const settings = { TOKEN: site.token.reveal(), VAULT: `${endpoint}/v1/vaults/default`, POSTERN_ENDPOINT: endpoint }
+    const env = { ...process.env, ...settings }
+    const outputs = execFileSync('bash', ['-c', script], { encoding: 'utf8', env, cwd: ROOT }).split('\x1e')
     steps.forEach(({ command, output }, i) => {
       expect([command, masked(outputs[i]!.trimEnd())]).toEqual([command, masked(output)])
     })
