@@ -26,7 +26,10 @@ export default defineConfig({
           cloudflareTest({
             wrangler: { configPath: './wrangler.toml' },
             miniflare: {
-              bindings: { POSTERN_ROOT_KEY: 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8', POSTERN_ENVIRONMENT: 'test' },
+              bindings: {
+                POSTERN_ROOT_KEY: 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8',
+                POSTERN_ENVIRONMENT: 'test',
+              },
             },
           }),
         ],

@@ -34,12 +34,15 @@ export function parseReference(input: unknown, field = 'reference'): Reference {
   const [beforeFragment, fragment] = cut(input.slice(SCHEME.length), '#')
   const [path, query] = cut(beforeFragment, '?')
   const [vault, name] = cut(path, '/')
-  return {
+  const reference = {
     vault: parseVaultId(vault, field),
     name: parseName(name, field),
     ...(query === undefined ? {} : { version: parseVersionQuery(query, field) }),
     ...(fragment === undefined ? {} : { pointer: parseFragment(fragment, field) }),
   }
+  // Escaped, a pointer may be longer than it was given.
+  if (formatReference(reference).length > MAX_LENGTH) throw badRequest(field, 'Reference is too long')
+  return reference
 }
 
 /** Writes a reference. It parses back to the same. */
@@ -67,6 +70,8 @@ export function parseVersion(input: string, field = 'version'): number {
  * @returns `null` when the secret is no JSON document or has nothing there.
  */
 export function pick(json: string, pointer: string): string | null {
+  // Without its first slash it would be no pointer, and must not mean the whole document.
+  if (pointer !== '' && !pointer.startsWith('/')) return null
   let node: unknown
   try {
     node = JSON.parse(json)
@@ -80,7 +85,13 @@ export function pick(json: string, pointer: string): string | null {
     else return null
   }
   if (node === undefined) return null
-  return typeof node === 'string' ? node : JSON.stringify(node)
+  if (typeof node === 'string') return node
+  try {
+    return JSON.stringify(node)
+  } catch {
+    // Nested so deep that this engine cannot write what it could read.
+    return null
+  }
 }
 
 function parseVersionQuery(query: string, field: string): number {

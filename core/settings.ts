@@ -209,7 +209,8 @@ export type Settings = Readonly<z.output<typeof SettingsSchema>>
 
 const PREFIX = 'POSTERN_'
 // Set by Kubernetes for a service of our name, by our own test commands, and by the entries.
-const FOREIGN = /^POSTERN_(?:SERVICE_|PORT_[0-9]|LIVE_|SECRETS_DIR$)/
+const FOREIGN =
+  /^POSTERN_(?:(?:[A-Z0-9_]+_)?(?:SERVICE_(?:HOST|PORT)|PORT_[0-9]+_)|LIVE_|ENDPOINT$|SECRETS_DIR$|[A-Z0-9_]+_PORT$)/
 
 /**
  * Reads the settings of a server.
@@ -217,7 +218,10 @@ const FOREIGN = /^POSTERN_(?:SERVICE_|PORT_[0-9]|LIVE_|SECRETS_DIR$)/
  * @throws {PosternError} `bad_request`, naming every wrong or unknown setting at once and no value.
  */
 export function parseSettings(sources: Sources): Settings {
-  return readSettings(SettingsSchema, PREFIX, sources, FOREIGN)
+  const { POSTERN_PORT: port, ...environment } = sources.environment
+  // Kubernetes sets it to tcp://… for a service of our name.
+  const given = port?.startsWith('tcp://') ? environment : sources.environment
+  return readSettings(SettingsSchema, PREFIX, { ...sources, environment: given }, FOREIGN)
 }
 
 /**
@@ -241,14 +245,13 @@ export function readSettings<T extends z.ZodType>(
     known.add(name)
     const given =
       environment[name] ?? dotenv[name] ?? (secrets[name] ?? secrets[name.toLowerCase()])?.replace(/\r?\n$/, '')
-    // Kubernetes sets POSTERN_PORT=tcp://… for a service of our name.
-    if (given !== undefined && given !== '' && !given.startsWith('tcp://')) put(raw, path, given)
+    if (given !== undefined && given !== '') put(raw, path, given)
   }
-  const given = [environment, dotenv, secrets]
-    .flatMap((source) => Object.keys(source))
-    .map((name) => name.toUpperCase())
+  // Only files may be named in lower case: in an environment such a name is a mistake that would go unseen.
+  const files = Object.keys(secrets).map((name) => (name === name.toLowerCase() ? name.toUpperCase() : name))
+  const given = [...Object.keys(environment), ...Object.keys(dotenv), ...files]
   const unknown = [...new Set(given)].filter(
-    (name) => name.startsWith(prefix) && !known.has(name) && !foreign?.test(name),
+    (name) => name.toUpperCase().startsWith(prefix) && !known.has(name) && !foreign?.test(name),
   )
   const result = schema.safeParse(raw)
   const complaints = [
@@ -322,7 +325,9 @@ function items(given: string): string[] {
 
 function bootstrapTokens(given: string): Redacted<string>[] {
   return items(given).map((token) => {
-    if (vaultOfToken(token) === null) throw new PosternError('bad_request', 'Must be tokens in our own format')
+    if (!token.startsWith('pst_') || vaultOfToken(token) === null) {
+      throw new PosternError('bad_request', 'Must be tokens in our own format')
+    }
     return new Redacted(token)
   })
 }

@@ -21,15 +21,25 @@ const NAT64 = ipaddr.IPv6.parseCIDR('64:ff9b::/96')
  * Parses an address. IPv4 that is mapped into IPv6, or behind NAT64, becomes that IPv4.
  *
  * @param text Hostile input.
- * @returns `null` for shorthand (`127.1`), leading zeros, zone ids, and what is no address.
+ * @returns `null` for shorthand (`127.1`), leading zeros, zone ids, the deprecated `::a.b.c.d`, and what
+ *   is no address.
  */
 export function parseAddress(text: string): Address | null {
+  const literal = parseLiteral(text)
+  if (literal === null || literal instanceof ipaddr.IPv4) return literal
+  if (literal.isIPv4MappedAddress()) return literal.toIPv4Address()
+  if (literal.match(NAT64)) return new ipaddr.IPv4(literal.toByteArray().slice(12))
+  return literal
+}
+
+/** Parses an address as it is written. */
+function parseLiteral(text: string): Address | null {
   if (ipaddr.IPv4.isValidFourPartDecimal(text)) return ipaddr.IPv4.parse(text)
   if (!/^[0-9A-Fa-f:.]{2,45}$/.test(text) || !ipaddr.IPv6.isValid(text)) return null
-  const address = ipaddr.IPv6.parse(text)
-  if (address.isIPv4MappedAddress()) return address.toIPv4Address()
-  if (address.match(NAT64)) return new ipaddr.IPv4(address.toByteArray().slice(12))
-  return address
+  const [, head = '', dotted] = /^(.*:)([0-9.]*\..*)$/.exec(text) ?? []
+  // The library is lenient about the IPv4 at the end, and reads ::1.2.3.4 as ::ffff:1.2.3.4.
+  if (dotted !== undefined && (head === '::' || !ipaddr.IPv4.isValidFourPartDecimal(dotted))) return null
+  return ipaddr.IPv6.parse(text)
 }
 
 /** Writes an address in its one canonical form (RFC 5952), or returns `null` when it is none. */
@@ -57,7 +67,8 @@ export function sourceOf(text: string | null): string {
  */
 export function parseRange(text: string, field = 'range'): Range {
   const [base = '', bits, ...rest] = text.split('/')
-  const address = parseAddress(base)
+  // As it is written: ::ffff:10.0.0.0/8 is a range of IPv6 and not 10.0.0.0/8.
+  const address = bits === undefined ? parseAddress(base) : parseLiteral(base)
   const width = address?.kind() === 'ipv4' ? 32 : 128
   const prefix = bits === undefined ? width : Number(bits)
   const wellFormed = rest.length === 0 && (bits === undefined || /^(?:0|[1-9][0-9]{0,2})$/.test(bits))

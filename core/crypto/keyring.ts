@@ -79,9 +79,9 @@ export class Keyring {
    * @throws {RangeError} when it is no key id at all.
    */
   async kek(vault: string, kid: string): Promise<Kek> {
-    const [rootId, term = ''] = kid.split('.')
+    const [rootId, term = '', ...rest] = kid.split('.')
     if (rootId !== this.#rootId) throw refusal('no_key')
-    if (!/^[1-9][0-9]{0,8}$/.test(term)) throw new RangeError('Key id has no term')
+    if (rest.length > 0 || !/^[1-9][0-9]{0,8}$/.test(term)) throw new RangeError('Key id is none of ours')
     const cacheKey = `${vault}/${kid}`
     const cached = this.#keks.get(cacheKey)
     if (cached) return cached

@@ -1,0 +1,263 @@
+/**
+ * What can be asked of a vault's secrets. Values come and go sealed: no key is ever here.
+ *
+ * @module
+ */
+import { decide, type Rule } from '../access/policy.ts'
+import type { Reason } from '../errors.ts'
+import { type Context, type Outcome, operation } from '../operation.ts'
+import { AFTER_NAMES, type Encoding, type ListedRow, type SecretRow, type VersionRow } from './store.ts'
+
+const DAY_MS = 24 * 60 * 60 * 1000
+/** How long a write is remembered by its idempotency key. */
+export const IDEMPOTENCY_MS = DAY_MS
+/** How many names one list call looks at, permitted or not, so that it cannot hold up the vault. */
+const LIST_SCAN_LIMIT = 1000
+const LIST_CHUNK = 250
+
+/** One version as it leaves the vault, still sealed. */
+export interface SealedVersion {
+  name: string
+  version: number
+  kid: string
+  sealed: Uint8Array<ArrayBuffer>
+  contentType: string
+  encoding: Encoding
+  tags: Record<string, string>
+  createdAt: number
+  expiresAt: number | null
+}
+
+/** What a write brings: a sealed value, and the state that the writer expects. */
+export interface WriteInput {
+  name: string
+  /** The number it is sealed as: the next one, from `secret.prepare`. */
+  version: number
+  kid: string
+  sealed: Uint8Array<ArrayBuffer>
+  contentType: string
+  encoding: Encoding
+  /** Replaces the tags of the secret when given. */
+  tags?: Record<string, string>
+  expiresAt?: number
+  /** Check-and-set: the current version, or that there is none. */
+  expect?: number | 'absent'
+  idempotency?: { key: string; fingerprint: string }
+}
+
+export interface Written {
+  name: string
+  version: number
+  /** Whether an earlier request with this idempotency key did it. */
+  replayed: boolean
+}
+
+export interface ListInput {
+  prefix: string
+  /** The name to go on behind; `''` to begin. */
+  after: string
+  deleted: boolean
+  limit: number
+}
+
+export type ListedSecret = Omit<ListedRow, 'id' | 'tags' | 'previous' | 'latest' | 'current' | 'contentType'> & {
+  version: number
+  contentType: string
+  tags: Record<string, string>
+}
+
+const byName = ({ name }: { name: string }) => name
+
+export const readSecret = operation({
+  action: 'read',
+  resource: byName,
+  about: ({ version }: { name: string; version?: number }) => (version === undefined ? {} : { version }),
+  run({ secrets, now }, { name, version }: { name: string; version?: number }): Outcome<SealedVersion> {
+    const secret = secrets.find(name)
+    if (secret === null || secret.current === null) return { reason: 'no_secret' }
+    if (secret.deletedAt !== null) return { reason: 'deleted' }
+    const row = secrets.version(secret.id, version ?? secret.current)
+    if (row === null) return { reason: 'no_version' }
+    const facts = { version: row.number }
+    if (row.sealed === null) return { reason: 'destroyed', facts }
+    if (row.expiresAt !== null && row.expiresAt <= now) return { reason: 'expired', facts }
+    return { value: sealedVersion(secret, row, row.sealed), facts }
+  },
+})
+
+/**
+ * Says which number the next version will have: a value is sealed for its number, so that no row can
+ * be passed off as another. Nothing is reserved; `secret.write` checks that it is still the next.
+ */
+export const prepareWrite = operation({
+  action: 'write',
+  resource: byName,
+  run: ({ secrets }: Context, { name }: { name: string }): Outcome<{ version: number }> => ({
+    value: { version: (secrets.find(name)?.latest ?? 0) + 1 },
+    quiet: true,
+  }),
+})
+
+export const writeSecret = operation({
+  action: 'write',
+  resource: byName,
+  run(context: Context, input: WriteInput): Outcome<Written> {
+    const { secrets, principal, now } = context
+    const { name, idempotency, version: number } = input
+    const replay = idempotency && secrets.replay(principal, idempotency.key, now - IDEMPOTENCY_MS)
+    if (replay) {
+      const facts = { version: replay.number, replayed: true }
+      if (replay.fingerprint !== idempotency.fingerprint) return { reason: 'key_reused' }
+      return { value: { name, version: replay.number, replayed: true }, facts }
+    }
+    const secret = secrets.find(name)
+    const reason = objection(secret, input.expect)
+    if (reason !== null) return { reason }
+    // Somebody else was faster; the edge seals again for the number that is next now.
+    if (number !== (secret?.latest ?? 0) + 1) return { reason: 'raced', quiet: true }
+    const tags = input.tags === undefined ? (secret?.tags ?? '{}') : JSON.stringify(input.tags)
+    const { kid, sealed, contentType, encoding, expiresAt = null } = input
+    const version = { number, kid, sealed, contentType, encoding, createdAt: now, createdBy: principal, expiresAt }
+    secrets.add(name, secret, version, tags)
+    if (idempotency) {
+      const { key, fingerprint } = idempotency
+      secrets.remember(principal, key, { fingerprint, name, number }, now, now - IDEMPOTENCY_MS)
+    }
+    return { value: { name, version: number, replayed: false }, facts: { version: number } }
+  },
+})
+
+export const listSecrets = operation({
+  action: null,
+  resource: ({ prefix }: ListInput) => prefix,
+  run({ secrets, rules, principal, circumstances }: Context, { prefix, after, deleted, limit }: ListInput) {
+    const items: ListedSecret[] = []
+    const page = (next: string | null) => ({ value: { items, after: next }, facts: { count: items.length } })
+    const ranges = readable(rules, prefix)
+    let last = after
+    for (let scanned = 0; scanned < LIST_SCAN_LIMIT; ) {
+      // Only where some rule may permit a read: who may read nothing costs nothing, and learns nothing.
+      const range = ranges.find((head) => last < head || (last.startsWith(head) && last !== head + AFTER_NAMES))
+      if (range === undefined) return page(null)
+      const rows = secrets.list(range, last, LIST_CHUNK)
+      for (const row of rows) {
+        if (items.length === limit) return page(last)
+        last = row.name
+        scanned++
+        if (row.current === null || (row.deletedAt !== null) !== deleted) continue
+        const request = { principal, action: 'read', resource: row.name, context: circumstances } as const
+        if (decide(request, rules).allow) items.push(listed(row))
+      }
+      // Behind every name that begins so, and before any other.
+      if (rows.length < LIST_CHUNK) last = range + AFTER_NAMES
+    }
+    return page(last)
+  },
+})
+
+export const listVersions = operation({
+  action: 'read',
+  resource: byName,
+  run({ secrets }, { name, below, limit }: { name: string; below: number; limit: number }) {
+    const secret = secrets.find(name)
+    if (secret === null) return { reason: 'no_secret' as const }
+    const rows = secrets.versions(secret.id, below, limit + 1)
+    const { current, previous, deletedAt } = secret
+    const cursor = rows.length > limit ? rows[limit - 1]!.number : null
+    return { value: { current, previous, deletedAt, items: rows.slice(0, limit), cursor } }
+  },
+})
+
+export const deleteSecret = operation({
+  action: 'delete',
+  resource: byName,
+  run({ secrets, now }, { name, expect }: { name: string; expect?: number }): Outcome<{ deletedAt: number }> {
+    const secret = secrets.find(name)
+    if (secret === null || secret.current === null) return { reason: 'no_secret' }
+    if (secret.deletedAt !== null) return { reason: 'deleted' }
+    if (expect !== undefined && expect !== secret.current) return { reason: 'version_mismatch' }
+    secrets.markDeleted(secret.id, now, now)
+    return { value: { deletedAt: now }, facts: { version: secret.current } }
+  },
+})
+
+export const restoreSecret = operation({
+  action: 'delete',
+  resource: byName,
+  run({ secrets, now }, { name, expect }: { name: string; expect?: number }): Outcome<{ version: number }> {
+    const secret = secrets.find(name)
+    if (secret === null || secret.current === null) return { reason: 'no_secret' }
+    if (expect !== undefined && expect !== secret.current) return { reason: 'version_mismatch' }
+    // Restoring what is not deleted changes nothing, so that a repeated request is harmless.
+    if (secret.deletedAt !== null) secrets.markDeleted(secret.id, null, now)
+    return { value: { version: secret.current }, facts: { version: secret.current } }
+  },
+})
+
+export const destroySecret = operation({
+  action: 'delete',
+  resource: byName,
+  about: ({ version }: { name: string; version?: number }) => ({ versions: version ?? 'all' }),
+  run({ secrets, now }, input: { name: string; version?: number; expect?: number }): Outcome<{ destroyedAt: number }> {
+    const { name, version, expect } = input
+    const secret = secrets.find(name)
+    if (secret === null || secret.current === null) return { reason: 'no_secret' }
+    if (expect !== undefined && expect !== secret.current) return { reason: 'version_mismatch' }
+    if (version !== undefined && secrets.version(secret.id, version) === null) return { reason: 'no_version' }
+    secrets.destroy(secret.id, version ?? null, now)
+    return { value: { destroyedAt: now } }
+  },
+})
+
+/** Records that a version which was read just before could not be opened. It always refuses. */
+export const reportUnopened = operation({
+  action: 'read',
+  resource: byName,
+  run: (
+    _: Context,
+    { version, reason }: { name: string; version: number; reason: 'tampered' | 'no_key' },
+  ): Outcome<never> => ({
+    reason,
+    facts: { version },
+  }),
+})
+
+/** The beginnings of names, in order, below which some rule may permit a read. None covers another. */
+function readable(rules: readonly Rule[], prefix: string): string[] {
+  const heads = rules
+    .filter(({ effect, actions }) => effect === 'permit' && actions.includes('read'))
+    .map(({ resource }) => (resource.includes('*') ? resource.slice(0, resource.indexOf('*')) : resource))
+    // The longer of the two: both must be met.
+    .flatMap((head) => (head.startsWith(prefix) ? [head] : prefix.startsWith(head) ? [prefix] : []))
+    .sort()
+  return heads.filter((head, i) => !heads.slice(0, i).some((shorter) => head.startsWith(shorter)))
+}
+
+/** Why a write does not fit the secret's state, or `null`. */
+function objection(secret: SecretRow | null, expect: number | 'absent' | undefined): Reason | null {
+  const exists = secret !== null && secret.current !== null
+  if (expect === 'absent' && exists) return 'exists'
+  if (typeof expect === 'number' && secret?.current !== expect) return 'version_mismatch'
+  // A new version would make the deleted ones readable again, without anybody having said so.
+  return exists && secret.deletedAt !== null ? 'restore_first' : null
+}
+
+function sealedVersion(secret: SecretRow, row: VersionRow, sealed: Uint8Array<ArrayBuffer>): SealedVersion {
+  const { number, kid, contentType, encoding, createdAt, expiresAt } = row
+  const tags = JSON.parse(secret.tags)
+  return { name: secret.name, version: number, kid, sealed, contentType, encoding, tags, createdAt, expiresAt }
+}
+
+function listed(row: ListedRow): ListedSecret {
+  const { name, current, tags, contentType, createdAt, updatedAt, expiresAt, deletedAt } = row
+  return {
+    name,
+    version: current!,
+    contentType: contentType!,
+    createdAt,
+    updatedAt,
+    expiresAt,
+    deletedAt,
+    tags: JSON.parse(tags),
+  }
+}
