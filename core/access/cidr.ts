@@ -67,8 +67,11 @@ export function sourceOf(text: string | null): string {
  */
 export function parseRange(text: string, field = 'range'): Range {
   const [base = '', bits, ...rest] = text.split('/')
-  // As it is written: ::ffff:10.0.0.0/8 is a range of IPv6 and not 10.0.0.0/8.
-  const address = bits === undefined ? parseAddress(base) : parseLiteral(base)
+  const address = parseAddress(base)
+  // ::ffff:10.0.0.0/8 is not 10.0.0.0/8; and clients behind it are known by their IPv4 address only.
+  if (bits !== undefined && address?.kind() !== parseLiteral(base)?.kind()) {
+    throw badRequest(field, 'Range of IPv4 addresses must be written as one')
+  }
   const width = address?.kind() === 'ipv4' ? 32 : 128
   const prefix = bits === undefined ? width : Number(bits)
   const wellFormed = rest.length === 0 && (bits === undefined || /^(?:0|[1-9][0-9]{0,2})$/.test(bits))

@@ -2,7 +2,7 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { makeSite, type Server, type Site, startServer } from './servers.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
@@ -42,12 +42,12 @@ describe.skipIf(!hasTools)('the tour (needs bash, curl and sed)', () => {
   let site: Site
   let server: Server
 
-  beforeAll(async () => {
+  beforeEach(async () => {
     site = await makeSite()
     server = await startServer('bun', site)
   })
 
-  afterAll(async () => {
+  afterEach(async () => {
     await server?.stop()
     site?.remove()
   })
