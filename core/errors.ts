@@ -46,6 +46,7 @@ export const REFUSALS = {
   no_token: ['not_found', 'No token has this accessor'],
   no_issuer: ['not_found', 'No identity provider has this id'],
   no_session: ['not_found', 'No such session'],
+  no_entry: ['not_found', 'Log has no such entry yet'],
   no_rule: ['not_found', 'No rule has this id'],
   exists: ['conflict', 'Secret exists already'],
   version_mismatch: ['conflict', 'Current version is another one'],

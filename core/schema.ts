@@ -147,6 +147,8 @@ const MIGRATIONS: readonly (readonly string[])[] = [
       updated_by TEXT NOT NULL
     ) WITHOUT ROWID`,
     'CREATE INDEX issuer_by_url ON issuer (url)',
+    // Signed tree heads, by the size of the tree.
+    'CREATE TABLE checkpoint (size INTEGER PRIMARY KEY, note TEXT NOT NULL, signed_at INTEGER NOT NULL)',
   ],
 ]
 

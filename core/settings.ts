@@ -39,6 +39,10 @@ type About = Omit<SettingInfo, 'name' | 'fallback'>
 /** A setting that is text as it stands. */
 export const text = (description: string) => z.string().min(1).meta(about('text', description))
 
+/** A setting that is text of one form. */
+export const pattern = (form: RegExp, description: string) =>
+  z.string().regex(form, `Must match ${form.source}`).meta(about('text', description))
+
 /** A setting that is `true` or `false`. */
 export const flag = (description: string) =>
   z
@@ -164,6 +168,10 @@ export const SettingsSchema = z
       'tokens, parted by commas',
       'Tokens that open their vault while it is empty, from `npm run mint`. When not given, one is made for the vault `default` and printed.',
     ).prefault(''),
+    logOrigin: pattern(
+      /^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$/,
+      "The name of the logs, before each vault's id, on their checkpoints: a host and path of yours, such as `secrets.example.com/audit`. Not to be changed later.",
+    ).prefault('postern.invalid/audit'),
     clientAddress: choice(
       ['socket', 'forwarded', 'cloudflare'],
       "Where the client's address is taken from: the other end of the connection; `X-Forwarded-For` of a trusted proxy; `CF-Connecting-IP` (on Workers only). Never guessed from what headers there are.",

@@ -62,6 +62,11 @@ const OPERATIONS = {
   'rule.put': accessOperations.putRule,
   'rule.delete': accessOperations.deleteRule,
   'audit.entries': auditOperations.readEntries,
+  'audit.head': auditOperations.readHead,
+  'audit.sign': auditOperations.keepCheckpoint,
+  'audit.inclusion': auditOperations.proveInclusion,
+  'audit.consistency': auditOperations.proveConsistency,
+  'audit.tile': auditOperations.readTile,
 } as const
 
 type Operations = typeof OPERATIONS

@@ -316,6 +316,14 @@ export const PutIssuer = z.strictObject({
 export const Issuer = PutIssuer.extend({ id, version: z.int(), updatedAt: moment, updatedBy: z.string() })
 export const IssuerList = z.strictObject({ items: z.array(Issuer) })
 
+const hash = z.base64().length(44)
+export const InclusionProof = z
+  .strictObject({ index: z.int(), size: z.int(), leafHash: hash, root: hash, hashes: z.array(hash) })
+  .describe('That an entry is in the tree of this size (RFC 9162 section 2.1.3)')
+export const ConsistencyProof = z
+  .strictObject({ from: z.int(), to: z.int(), hashes: z.array(hash) })
+  .describe('That the smaller tree is the beginning of the larger (RFC 9162 section 2.1.4)')
+
 export const AuditEntries = z
   .strictObject({
     size: z.int().describe('Entries in the log when it was asked'),
@@ -349,6 +357,10 @@ export const EntriesQuery = z.strictObject({
   from: number(0, Number.MAX_SAFE_INTEGER).default(0),
   limit: number(1, 1000).default(100),
 })
+
+const index = number(0, Number.MAX_SAFE_INTEGER)
+export const InclusionQuery = z.strictObject({ size: index.optional() })
+export const ConsistencyQuery = z.strictObject({ from: index, to: index })
 
 /** Headers of a delete. */
 export const DeleteHeaders = z.strictObject({

@@ -59,7 +59,13 @@ export function createApp(parts: Parts): Hono<Env> {
   app.use('/v1/vaults/:vault/*', refuseFloods(parts), entrance(parts))
 
   app.route('/', healthRoutes(parts))
-  const groups = [secretRoutes(parts), hydrateRoutes(parts), sessionRoutes(parts), accessRoutes(parts), auditRoutes()]
+  const groups = [
+    secretRoutes(parts),
+    hydrateRoutes(parts),
+    sessionRoutes(parts),
+    accessRoutes(parts),
+    auditRoutes(parts),
+  ]
   for (const routes of groups) app.route('/v1/vaults/:vault', routes)
 
   app.onError((error, c) => problem(error, c.var.requestId))

@@ -13,6 +13,15 @@ export interface Entry {
   body: Uint8Array
 }
 
+/** A checkpoint as it was signed: see `checkpoint.ts`. */
+export interface SignedCheckpoint {
+  size: number
+  note: string
+  signedAt: number
+}
+
+const MAX_CHECKPOINTS = 1000
+
 /**
  * An append-only log of audit entries, kept as an RFC 6962 Merkle tree.
  *
@@ -52,6 +61,35 @@ export class Log {
   head(): TreeHead {
     const size = this.size
     return { size, root: treeHash(size, this.#read) }
+  }
+
+  /** The root of the tree as it was with `size` entries. */
+  rootAt(size: number): Hash {
+    return treeHash(size, this.#read)
+  }
+
+  /** The leaf hash of an entry. It requires 0 <= index < size. */
+  leafAt(index: number): Hash {
+    return this.#read([position(0, index)])[0]!
+  }
+
+  /** Reads hashes of the tree by position, for proofs and tiles. */
+  get read(): ReadHashes {
+    return this.#read
+  }
+
+  /** The newest checkpoint that was signed. */
+  checkpoint(): SignedCheckpoint | null {
+    const query = 'SELECT size, note, signed_at AS signedAt FROM checkpoint ORDER BY size DESC LIMIT 1'
+    return this.#sql.all<SignedCheckpoint>(query)[0] ?? null
+  }
+
+  /** Keeps a checkpoint, and forgets the oldest of many. */
+  keepCheckpoint(size: number, note: string, now: number): void {
+    this.#sql.all('INSERT INTO checkpoint VALUES (?, ?, ?) ON CONFLICT DO NOTHING', size, note, now)
+    const query = `DELETE FROM checkpoint WHERE size <
+      (SELECT MIN(size) FROM (SELECT size FROM checkpoint ORDER BY size DESC LIMIT ?))`
+    this.#sql.all(query, MAX_CHECKPOINTS)
   }
 
   /** Entries from index `from` on, at most `limit`. */

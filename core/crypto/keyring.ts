@@ -8,11 +8,13 @@
  * @module
  */
 import { LRUCache } from 'lru-cache'
-import { type Bytes, concat, hex, parseBase64url, utf8 } from '../bytes.ts'
+import type { NoteSigner } from '../audit/note.ts'
+import { type Bytes, concat, hex, parseBase64url, parseHex, utf8 } from '../bytes.ts'
 import { badRequest, refusal } from '../errors.ts'
 import { Redacted } from '../redacted.ts'
 
 export const ROOT_KEY_SIZE = 32
+const ED25519_PKCS8 = parseHex('302e020100300506032b657004220420')!
 
 /** A key encryption key: AES-KW, 256 bit, non-extractable. */
 export interface Kek {
@@ -98,6 +100,19 @@ export class Keyring {
     const bytes = await derive(this.#root, label(purpose, vault), 32)
     this.#macKeys.set(cacheKey, bytes)
     return bytes
+  }
+
+  /** The key that signs a vault's checkpoints under a name: see `audit/note.ts`. */
+  async noteSigner(vault: string, name: string): Promise<NoteSigner> {
+    const seed = await derive(this.#root, label('log', vault), 32)
+    // PKCS #8 of an Ed25519 key (RFC 8410 section 7), the one form in which all runtimes take it.
+    const pkcs8 = concat(ED25519_PKCS8, seed)
+    const carrier = await crypto.subtle.importKey('pkcs8', pkcs8, 'Ed25519', true, ['sign'])
+    const { x = '' } = (await crypto.subtle.exportKey('jwk', carrier)) as JsonWebKey
+    const privateKey = await crypto.subtle.importKey('pkcs8', pkcs8, 'Ed25519', false, ['sign'])
+    seed.fill(0)
+    pkcs8.fill(0)
+    return { name, privateKey, publicKey: parseBase64url(x)! }
   }
 
   async #deriveKek(vault: string, kid: string, term: number): Promise<Kek> {

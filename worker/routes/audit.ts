@@ -1,22 +1,92 @@
-import { Hono } from 'hono'
+import { type Context, Hono } from 'hono'
 import type * as z from 'zod'
-import { base64, parseUtf8 } from '../../core/bytes.ts'
+import { signCheckpoint } from '../../core/audit/checkpoint.ts'
+import { formatVerifierKey, type NoteSigner } from '../../core/audit/note.ts'
+import { parseTilePath } from '../../core/audit/tile.ts'
+import { type Bytes, base64, parseUtf8 } from '../../core/bytes.ts'
+import { badRequest } from '../../core/errors.ts'
 import * as wire from '../../core/wire.ts'
-import { answer, type Env, query } from '../context.ts'
+import { answer, type Env, type Parts, query } from '../context.ts'
 
-/** `…/audit`: the log, for those who may administer it. */
-export function auditRoutes(): Hono<Env> {
+/** How old a checkpoint may be before the head is signed anew, when it moved. */
+const FRESH_MS = 1000
+const TEXT = { 'Content-Type': 'text/plain; charset=utf-8' }
+
+/** `…/audit`: the log for those who may administer it; checkpoints and proofs for all who may ask. */
+export function auditRoutes(parts: Parts): Hono<Env> {
   const routes = new Hono<Env>()
 
   routes.get('/audit/entries', async (c) => {
-    const input = query(c, wire.EntriesQuery)
-    const granted = await c.var.handle.call('audit.entries', c.var.caller, input)
+    const granted = await c.var.handle.call('audit.entries', c.var.caller, query(c, wire.EntriesQuery))
     const { head } = granted.value
     const entries = granted.value.entries.map(({ index, body }) => ({ index, body: parseUtf8(body)! }))
-    return answer(c, granted, { size: head.size, root: base64(head.root), entries } satisfies z.input<
-      typeof wire.AuditEntries
-    >)
+    const body = { size: head.size, root: base64(head.root), entries }
+    return answer(c, granted, body satisfies z.input<typeof wire.AuditEntries>)
+  })
+
+  routes.get('/audit/key', async (c) => {
+    // Asked of the vault too, so that only who may ask anything is told which vaults there are.
+    await c.var.handle.call('audit.head', c.var.caller, {})
+    return c.text(`${formatVerifierKey(await signerOf(parts, c))}\n`, 200, TEXT)
+  })
+
+  routes.get('/audit/checkpoint', async (c) => c.text(await checkpointOf(parts, c), 200, TEXT))
+
+  routes.get('/audit/inclusion/:index', async (c) => {
+    const index = indexOf(c)
+    const { size = await sizeOf(c) } = query(c, wire.InclusionQuery)
+    const granted = await c.var.handle.call('audit.inclusion', c.var.caller, { index, size })
+    const { leaf, root, hashes } = granted.value
+    const body = { index, size, leafHash: base64(leaf), root: base64(root), hashes: hashes.map(base64) }
+    return answer(c, granted, body satisfies z.input<typeof wire.InclusionProof>)
+  })
+
+  // C2SP tlog-proof: one file that proves, with the public key alone, that an access was logged.
+  routes.get('/audit/proof/:index', async (c) => {
+    const index = indexOf(c)
+    const note = await checkpointOf(parts, c)
+    const size = Number(note.split('\n')[1])
+    const { value } = await c.var.handle.call('audit.inclusion', c.var.caller, { index, size })
+    const lines = ['c2sp.org/tlog-proof@v1', `index ${index}`, ...value.hashes.map(base64), '', note]
+    return c.text(lines.join('\n'), 200, TEXT)
+  })
+
+  routes.get('/audit/consistency', async (c) => {
+    const input = query(c, wire.ConsistencyQuery)
+    const granted = await c.var.handle.call('audit.consistency', c.var.caller, input)
+    const body = { ...input, hashes: granted.value.hashes.map(base64) }
+    return answer(c, granted, body satisfies z.input<typeof wire.ConsistencyProof>)
+  })
+
+  routes.get('/audit/tile/:tile{.+}', async (c) => {
+    const granted = await c.var.handle.call('audit.tile', c.var.caller, parseTilePath(c.req.param('tile')))
+    return c.body(granted.value.hashes as Bytes, 200, { 'Content-Type': 'application/octet-stream' })
   })
 
   return routes
+}
+
+/** The newest checkpoint, signed now when the log has moved on. */
+async function checkpointOf(parts: Parts, c: Context<Env>): Promise<string> {
+  const { handle, caller } = c.var
+  const { head, signed } = (await handle.call('audit.head', caller, {})).value
+  if (signed !== null && (signed.size === head.size || Date.now() - signed.signedAt < FRESH_MS)) return signed.note
+  // The head came out of the vault, and so is durable. Two edges that sign it at once make the same note.
+  const note = await signCheckpoint(head, await signerOf(parts, c))
+  await handle.call('audit.sign', caller, { ...head, note })
+  return note
+}
+
+function signerOf({ keyring, settings }: Parts, c: Context<Env>): Promise<NoteSigner> {
+  return keyring.noteSigner(c.var.vault, `${settings.logOrigin}/${c.var.vault}`)
+}
+
+async function sizeOf(c: Context<Env>): Promise<number> {
+  return (await c.var.handle.call('audit.head', c.var.caller, {})).value.head.size
+}
+
+function indexOf(c: Context<Env>): number {
+  const text = c.req.param('index') ?? ''
+  if (!/^(?:0|[1-9][0-9]{0,14})$/.test(text)) throw badRequest('index', 'Must be a whole number')
+  return Number(text)
 }

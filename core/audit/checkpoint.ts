@@ -1,0 +1,61 @@
+/**
+ * Checkpoints (C2SP tlog-checkpoint): a signed tree head.
+ *
+ * ```text
+ * <origin>
+ * <size>
+ * <base64(root hash)>
+ * ```
+ *
+ * @module
+ */
+import { base64, parseBase64 } from '../bytes.ts'
+import { badRequest } from '../errors.ts'
+import type { TreeHead } from './log.ts'
+import type { Hash } from './merkle.ts'
+import { type NoteSigner, type NoteVerifier, openNote, parseNote, signNote } from './note.ts'
+
+/** What a checkpoint says. */
+export interface Checkpoint extends TreeHead {
+  /** Which log it is of; the same as the name of its key. */
+  origin: string
+}
+
+/** Signs a tree head. Only ever one that is durable: what was signed once must stay true. */
+export function signCheckpoint({ size, root }: TreeHead, signer: NoteSigner): Promise<string> {
+  return signNote(`${signer.name}\n${size}\n${base64(root)}\n`, signer)
+}
+
+/**
+ * Parses the text of a checkpoint.
+ *
+ * @param text Hostile input.
+ * @throws {PosternError} `bad_request` for anything but the one form: no leading zeros, no more lines
+ *   than the format has, no carriage returns.
+ */
+export function parseCheckpoint(text: string, field = 'checkpoint'): Checkpoint {
+  const [, origin = '', sizeText = '', rootText = ''] =
+    /^([^\n\r]+)\n(0|[1-9][0-9]{0,15})\n([A-Za-z0-9+/=]{44})\n/.exec(text) ?? []
+  const root = parseBase64(rootText)
+  const size = Number(sizeText)
+  // Extension lines may follow; they must not be empty, and say nothing to us.
+  const rest = text.slice(origin.length + sizeText.length + rootText.length + 3)
+  if (origin === '' || root?.length !== 32 || !Number.isSafeInteger(size) || !/^(?:[^\n\r]+\n)*$/.test(rest)) {
+    throw badRequest(field, 'Checkpoint must be an origin, a size and a root hash, a line each')
+  }
+  return { origin, size, root: root as Hash }
+}
+
+/**
+ * Verifies a checkpoint and reads it.
+ *
+ * @param note Hostile input.
+ * @returns `null` when no known key signed it, or one did wrongly, or it is of another log than its key.
+ * @throws {PosternError} `bad_request` when it has no checkpoint's form.
+ */
+export async function openCheckpoint(note: string, verifiers: readonly NoteVerifier[]): Promise<Checkpoint | null> {
+  const opened = await openNote(parseNote(note, 'checkpoint'), verifiers)
+  if (opened === null) return null
+  const checkpoint = parseCheckpoint(opened.text)
+  return opened.by.includes(checkpoint.origin) ? checkpoint : null
+}

@@ -1,0 +1,154 @@
+/**
+ * Signed notes (C2SP signed-note): a text, and under it the signatures of whoever vouches for it.
+ *
+ * ```text
+ * text, each line ended by a newline
+ *
+ * — <key name> <base64(key id || signature)>
+ * ```
+ *
+ * @module
+ */
+import { sha256 } from '@noble/hashes/sha2.js'
+import { type Bytes, base64, concat, equal, hex, parseBase64, parseHex, utf8 } from '../bytes.ts'
+import { badRequest } from '../errors.ts'
+
+/** Ed25519 over the text itself, and Ed25519 cosignature/v1 over a time and the text. */
+const ED25519 = 0x01
+const COSIGNATURE = 0x04
+const MAX_NOTE_LENGTH = 64 * 1024
+const MAX_SIGNATURES = 100
+const DASH = '— '
+
+/** A key that signs notes. */
+export interface NoteSigner {
+  name: string
+  privateKey: CryptoKey
+  publicKey: Bytes
+}
+
+/** A key that notes are verified with. */
+export interface NoteVerifier {
+  name: string
+  id: Bytes
+  type: number
+  key: CryptoKey
+}
+
+/** One signature line of a note. */
+export interface NoteSignature {
+  name: string
+  id: Bytes
+  signature: Bytes
+}
+
+/** A note that was taken apart; nothing is verified yet. */
+export interface Note {
+  /** Ends with a newline. */
+  text: string
+  signatures: NoteSignature[]
+}
+
+/** The key id: SHA-256(name || newline || type || public key), four bytes of it. */
+function keyId(name: string, type: number, publicKey: Uint8Array): Bytes {
+  return sha256(concat(utf8(`${name}\n`), Uint8Array.of(type), publicKey)).slice(0, 4) as Bytes
+}
+
+/** Writes a verifier key, `<name>+<key id>+<base64(type || public key)>`: what an auditor is given. */
+export function formatVerifierKey({ name, publicKey }: Pick<NoteSigner, 'name' | 'publicKey'>): string {
+  const encoded = base64(concat(Uint8Array.of(ED25519), publicKey))
+  return `${name}+${hex(keyId(name, ED25519, publicKey))}+${encoded}`
+}
+
+/**
+ * Parses a verifier key.
+ *
+ * @throws {PosternError} `bad_request`
+ */
+export async function parseVerifierKey(text: string, field = 'key'): Promise<NoteVerifier> {
+  const [, name = '', idText = '', encoded = ''] = /^([^+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/=]+)$/.exec(text) ?? []
+  const id = parseHex(idText)
+  const bytes = parseBase64(encoded)
+  const type = bytes?.[0]
+  const publicKey = bytes?.slice(1)
+  const known = type === ED25519 || type === COSIGNATURE
+  if (
+    !isKeyName(name) ||
+    id === null ||
+    !known ||
+    publicKey?.length !== 32 ||
+    !equal(id, keyId(name, type, publicKey))
+  ) {
+    throw badRequest(field, 'Verifier key must read name+id+key, of type Ed25519')
+  }
+  const key = await crypto.subtle.importKey('raw', publicKey, 'Ed25519', false, ['verify'])
+  return { name, id, type, key }
+}
+
+/** Signs a text. It has to end with a newline. */
+export async function signNote(text: string, { name, privateKey, publicKey }: NoteSigner): Promise<string> {
+  if (!isNoteText(text)) throw new RangeError('Text cannot be signed as a note')
+  const signature = new Uint8Array(await crypto.subtle.sign('Ed25519', privateKey, utf8(text)))
+  return `${text}\n${DASH}${name} ${base64(concat(keyId(name, ED25519, publicKey), signature))}\n`
+}
+
+/**
+ * Takes a note apart.
+ *
+ * @param note Hostile input.
+ * @throws {PosternError} `bad_request`
+ */
+export function parseNote(note: string, field = 'note'): Note {
+  const wrong = badRequest(field, 'Note must be text, an empty line, and signature lines')
+  // At the last empty line: the text itself may have some.
+  const split = note.lastIndexOf('\n\n')
+  if (note.length > MAX_NOTE_LENGTH || split < 0 || !note.endsWith('\n')) throw wrong
+  const text = note.slice(0, split + 1)
+  const lines = note.slice(split + 2, -1).split('\n')
+  if (!isNoteText(text) || lines.length > MAX_SIGNATURES) throw wrong
+  const signatures = lines.map((line) => {
+    const [, name = '', encoded = ''] = /^— ([^ ]+) ([A-Za-z0-9+/=]+)$/.exec(line) ?? []
+    const bytes = parseBase64(encoded)
+    if (!isKeyName(name) || bytes === null || bytes.length < 5) throw wrong
+    return { name, id: bytes.slice(0, 4), signature: bytes.slice(4) }
+  })
+  return { text, signatures }
+}
+
+/**
+ * Verifies a note: one signature at least is of a key that is known, and none of a known key is wrong.
+ * Signatures of unknown keys say nothing, for or against.
+ *
+ * @returns The text and the names of the keys that vouch for it, or `null`.
+ */
+export async function openNote(
+  note: Note,
+  verifiers: readonly NoteVerifier[],
+): Promise<{ text: string; by: string[] } | null> {
+  const by: string[] = []
+  for (const { name, id, signature } of note.signatures) {
+    const verifier = verifiers.find((one) => one.name === name && equal(one.id, id))
+    if (verifier === undefined) continue
+    if (!(await verifies(verifier, signature, note.text))) return null
+    by.push(name)
+  }
+  return by.length === 0 ? null : { text: note.text, by }
+}
+
+async function verifies({ type, key }: NoteVerifier, signature: Bytes, text: string): Promise<boolean> {
+  if (type === ED25519) return signature.length === 64 && crypto.subtle.verify('Ed25519', key, signature, utf8(text))
+  // cosignature/v1: the time it was made at, eight bytes, comes before the signature (C2SP tlog-cosignature).
+  if (signature.length !== 72) return false
+  const time = new DataView(signature.buffer, signature.byteOffset).getBigUint64(0)
+  const message = utf8(`cosignature/v1\ntime ${time}\n${text}`)
+  return crypto.subtle.verify('Ed25519', key, signature.slice(8), message)
+}
+
+function isKeyName(name: string): boolean {
+  return name !== '' && name.isWellFormed() && !/[\s+\p{Cc}]/u.test(name)
+}
+
+function isNoteText(text: string): boolean {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what must not be there
+  return text.endsWith('\n') && text.isWellFormed() && !/[\u0000-\u0009\u000b-\u001f\ufffd]/.test(text)
+}
