@@ -80,6 +80,10 @@ export interface Client {
   unlock(principal: string): Promise<void>
   resetFactors(principal: string): Promise<void>
   putIssuer(id: string, issuer: z.input<typeof wire.PutIssuer>): Promise<z.output<typeof wire.Issuer>>
+  /** The log's newest checkpoint, a signed note: verify it with a key that you were given elsewhere. */
+  checkpoint(): Promise<string>
+  consistency(from: number, to: number): Promise<z.output<typeof wire.ConsistencyProof>>
+  inclusion(index: number, size: number): Promise<z.output<typeof wire.InclusionProof>>
   auditEntries(options?: { from?: number; limit?: number }): Promise<z.output<typeof wire.AuditEntries>>
 }
 
@@ -125,14 +129,19 @@ export function connect(options: ClientOptions): Client {
       })
     },
     whoami: () => get('sessions/current', {}, wire.Whoami),
-    stepUp: async (factor) => signedIn(options, await post('sessions/current', factor, wire.OpenedSession)),
+    stepUp: async (factor) =>
+      signedIn(
+        options,
+        await ask({ method: 'POST', path: 'sessions/current', body: factor, values: true, answer: wire.OpenedSession }),
+      ),
     signOut: () => remove('sessions/current'),
     async enrolTotp() {
-      const { uri, qr } = await post('totp', undefined, wire.EnrolledTotp)
+      const { uri, qr } = await ask({ method: 'POST', path: 'totp', values: true, answer: wire.EnrolledTotp })
       return { uri: new Redacted(uri), qr: new Redacted(qr) }
     },
     async confirmTotp(code) {
-      const { recoveryCodes } = await post('totp/confirm', { code }, wire.ConfirmedTotp)
+      const asked = { method: 'POST', path: 'totp/confirm', body: { code }, values: true } as const
+      const { recoveryCodes } = await ask({ ...asked, answer: wire.ConfirmedTotp })
       return { recoveryCodes: new Redacted(recoveryCodes) }
     },
     putPrincipal: (id, principal) => put(`principals/${parseId(id)}`, principal, wire.Principal),
@@ -152,6 +161,9 @@ export function connect(options: ClientOptions): Client {
     unlock: (principal) => remove(`locks/${parseId(principal)}`),
     resetFactors: (principal) => remove(`factors/${parseId(principal)}`),
     putIssuer: (id, issuer) => put(`issuers/${parseId(id)}`, issuer, wire.Issuer),
+    checkpoint: () => ask({ method: 'GET', path: 'audit/checkpoint', answer: z.string(), text: true }),
+    consistency: (from, to) => get('audit/consistency', { from, to }, wire.ConsistencyProof),
+    inclusion: (index, size) => get(`audit/inclusion/${index}`, { size }, wire.InclusionProof),
     auditEntries: (options = {}) => get('audit/entries', { ...options }, wire.AuditEntries),
   }
 }
@@ -164,7 +176,8 @@ export function connect(options: ClientOptions): Client {
 export async function signIn(options: SignInOptions): Promise<SignedIn> {
   const { code, recoveryCode, assertion, ...rest } = options
   const body = { ...(code && { code }), ...(recoveryCode && { recoveryCode }), ...(assertion && { assertion }) }
-  return signedIn(rest, await transport(rest)({ method: 'POST', path: 'sessions', body, answer: wire.OpenedSession }))
+  const asked = { method: 'POST', path: 'sessions', body, values: true } as const
+  return signedIn(rest, await transport(rest)({ ...asked, answer: wire.OpenedSession }))
 }
 
 function signedIn(

@@ -32,6 +32,8 @@ export interface Identity {
   kind: PrincipalKind
   /** The accessor of the API token; `null` for a federated session. */
   token: string | null
+  /** The trust in an identity provider that a federated session is made from. */
+  issuer: string | null
   /** The accessor of the session, when it is one. */
   session: string | null
   /** When the session ends whatever happens. */
@@ -55,6 +57,10 @@ export interface Context {
   principal: string
   /** The rules that name this principal. */
   rules: readonly Rule[]
+  /** Why the caller may not do something here and now; `null` when it may. For what has no one action. */
+  refuses: (action: Action, resource: string) => 'denied' | 'mfa_required' | null
+  /** Why nothing of the kind is permitted here and now, whatever the rules say; `null` to ask them. */
+  barred: (action: Action) => 'denied' | 'mfa_required' | null
   /** What is known of the request beside who asks for what. */
   circumstances: Circumstances
   requestId: string

@@ -89,13 +89,14 @@ const MIGRATIONS: readonly (readonly string[])[] = [
   ],
   [
     // Sessions, by keyed hash, short-lived. token is the API token that it was made from; a
-    // federated one has none. jkt is the thumbprint of the key that it is bound to.
+    // federated one has the identity provider's trust instead. jkt is the thumbprint of the key that it is bound to.
     `CREATE TABLE session (
       hash BLOB PRIMARY KEY,
       accessor TEXT NOT NULL UNIQUE,
       principal TEXT NOT NULL REFERENCES principal (id),
       token TEXT REFERENCES token (accessor),
       method TEXT NOT NULL CHECK (method IN ('session', 'federated')),
+      issuer TEXT,
       jkt TEXT,
       created_at INTEGER NOT NULL,
       seen_at INTEGER NOT NULL,
@@ -107,14 +108,17 @@ const MIGRATIONS: readonly (readonly string[])[] = [
     ) WITHOUT ROWID`,
     'CREATE INDEX session_by_principal ON session (principal)',
     'CREATE INDEX session_by_expiry ON session (expires_at)',
-    // A principal's TOTP secret, sealed; last_step is the time step of the last code taken.
+    // A principal's TOTP secrets, sealed: one that counts, and one that waits to be confirmed by a code
+    // of it. id tells which one a code was checked against; last_step is the time step of the last taken.
     `CREATE TABLE totp (
-      principal TEXT PRIMARY KEY REFERENCES principal (id),
+      principal TEXT NOT NULL REFERENCES principal (id),
+      id TEXT NOT NULL,
       kid TEXT NOT NULL,
       sealed BLOB NOT NULL,
       last_step INTEGER NOT NULL,
       created_at INTEGER NOT NULL,
-      confirmed_at INTEGER
+      confirmed_at INTEGER,
+      PRIMARY KEY (principal, id)
     ) WITHOUT ROWID`,
     // Recovery codes that were not used yet, by keyed hash.
     `CREATE TABLE recovery_code (
@@ -122,7 +126,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
       hash TEXT NOT NULL,
       PRIMARY KEY (principal, hash)
     ) WITHOUT ROWID`,
-    // Failed attempts by principal and source: access/lockout.ts. Also of principals that are unknown.
+    // Failed attempts by principal and source: access/lockout.ts.
     `CREATE TABLE attempt (
       principal TEXT NOT NULL,
       source TEXT NOT NULL,
@@ -169,4 +173,9 @@ export function migrate(sql: Sql, now: number): void {
       sql.all('INSERT INTO migration VALUES (?, ?)', done + i + 1, now)
     }
   })
+}
+
+/** Whether a store is a vault's already. It writes nothing. */
+export function isMigrated(sql: Sql): boolean {
+  return sql.all("SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'migration'").length > 0
 }

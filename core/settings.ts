@@ -118,6 +118,9 @@ const SecuritySchema = z.object({
     'globs',
     'Requests by other user agents are denied, in every vault. A signal: a client says what it likes.',
   ).optional(),
+  allowLoopbackIssuers: flag('Lets an identity provider be on this machine, over http: for development.').prefault(
+    'false',
+  ),
   principalRate: list(
     (item) => parseLimit(item),
     'limits such as `100/s`',
@@ -205,6 +208,14 @@ export const SettingsSchema = z
       object(['bodyTimeoutMs'], 'Must be less than POSTERN_REQUEST_TIMEOUT_MS')
     if (settings.clientAddress === 'forwarded' && trustedProxies.length === 0)
       object(['clientAddress'], 'Must not be forwarded without POSTERN_TRUSTED_PROXIES')
+    if (
+      !isLoopback(host) &&
+      tls.certFile === undefined &&
+      trustedProxies.length > 0 &&
+      settings.clientAddress === 'socket'
+    ) {
+      object(['clientAddress'], 'Must be forwarded behind proxies: all clients would have their address')
+    }
     if (!isLoopback(host) && tls.certFile === undefined && trustedProxies.length === 0) {
       object(
         ['host'],

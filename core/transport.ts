@@ -39,6 +39,8 @@ interface Asked<T extends z.ZodType> {
   answer: T
   body?: unknown
   headers?: Record<string, string>
+  /** Whether the answer is text rather than JSON. */
+  text?: true
   /** Whether the answer holds values. */
   values?: true
   signal?: AbortSignal | undefined
@@ -83,7 +85,7 @@ export function transport(options: TransportOptions): Ask {
     let response = await once(asked, sealKey)
     // Once more with the nonce that came back, as a proof is asked for; any other 401 is final.
     if (response.status === 401 && options.key && nonce !== before) response = await once(asked, sealKey)
-    const body = await readAnswer(response, sealKey)
+    const body = await readAnswer(response, sealKey, asked.text === true)
     if (!response.ok) throw errorOf(body, response)
     const result = asked.answer.safeParse(body)
     if (!result.success) throw new PosternError('unavailable', 'Server gave an answer of another shape')
@@ -134,12 +136,13 @@ function originOf(endpoint: string): string {
   throw new PosternError('bad_request', 'Endpoint must be https, or http to loopback', { field: 'endpoint' })
 }
 
-async function readAnswer(response: Response, sealKey: SealKey | null): Promise<unknown> {
+async function readAnswer(response: Response, sealKey: SealKey | null, isText: boolean): Promise<unknown> {
   const bytes = await readBytes(response)
   const isSealed = response.headers.get('Content-Type') === 'application/jose'
   // A server that answers in the clear when it was asked to seal is not the one that it should be.
   if (response.ok && sealKey && !isSealed) throw new PosternError('tampered', 'Server did not seal its answer')
   const text = parseUtf8(bytes)
+  if (isText && response.ok) return text
   const json = isSealed && sealKey ? await unsealed(text, sealKey, response) : text
   try {
     return JSON.parse(json ?? '')

@@ -177,6 +177,9 @@ export const Conditions = z
     notBefore: time.optional(),
     notAfter: time.optional(),
   })
+  // One that never holds would make a forbid that forbids nothing.
+  .refine(({ hours }) => hours === undefined || hours.from !== hours.to, 'Hours must have a length')
+  .refine(({ notBefore = 0, notAfter = Number.MAX_VALUE }) => notBefore < notAfter, 'notBefore must be before notAfter')
   .describe('All that are given must hold')
 
 export const PutRule = z
@@ -191,7 +194,11 @@ export const PutRule = z
     ({ effect, conditions }) => effect === 'permit' || conditions?.mfaWithinSeconds === undefined,
     'A forbid must not wait for a second factor',
   )
-const StoredConditions = Conditions.extend({ notBefore: moment.optional(), notAfter: moment.optional() })
+const StoredConditions = z.strictObject({
+  ...Conditions.shape,
+  notBefore: moment.optional(),
+  notAfter: moment.optional(),
+})
 export const Rule = z.strictObject({
   ...PutRule.shape,
   conditions: StoredConditions.optional(),
@@ -206,8 +213,10 @@ export const RuleList = z.strictObject({ items: z.array(Rule) })
 export const Explain = z.strictObject({
   principal: id,
   action: z.enum(ACTIONS),
-  resource: z.string().max(512),
-  address: z.string().max(64).optional(),
+  resource: z.string().regex(/^[\x21-\x7e]{0,512}$/, 'Must be a name'),
+  address: by((address) => parseRange(String(address)))
+    .refine((address) => !address.includes('/'), 'Must be one address')
+    .optional(),
   agent: line(0, 256).optional(),
   method: z.enum(METHODS).default('token'),
   bound: z.boolean().default(false),
@@ -299,21 +308,28 @@ const httpsUrl = z
   )
 
 /** An identity provider whose tokens open a session, and the claims that they must have. */
-export const PutIssuer = z.strictObject({
-  issuer: httpsUrl,
-  audience: line(1, 512),
-  jwksUri: httpsUrl.optional(),
-  claims: z
-    .record(z.string().regex(/^[A-Za-z0-9_:./-]{1,128}$/), atLeastOne(line(1, 512), 20))
-    .refine((claims) => conditionsOf(claims) > 0, 'At least one claim beside iss and aud, and not only "*"')
-    .refine((claims) => Object.keys(claims).length <= 20, 'At most 20 claims')
-    .refine(
-      (claims) => !isGitHub(claims),
-      'GitHub is trusted by ids (repository_id, …), not by sub: names are recycled',
-    ),
-  principal: id,
+export const PutIssuer = z
+  .strictObject({
+    issuer: httpsUrl,
+    audience: line(1, 512),
+    jwksUri: httpsUrl.optional(),
+    claims: z
+      .record(z.string().regex(/^[A-Za-z0-9_:./-]{1,128}$/), atLeastOne(line(1, 512), 20))
+      .refine((claims) => conditionsOf(claims) > 0, 'At least one claim beside iss and aud, and not only "*"')
+      .refine((claims) => Object.keys(claims).length <= 20, 'At most 20 claims'),
+    principal: id,
+  })
+  .refine(
+    trustsById,
+    'GitHub must be trusted by an exact repository_id or repository_owner_id: names are given up and taken by others',
+  )
+export const Issuer = z.strictObject({
+  ...PutIssuer.shape,
+  id,
+  version: z.int(),
+  updatedAt: moment,
+  updatedBy: z.string(),
 })
-export const Issuer = PutIssuer.extend({ id, version: z.int(), updatedAt: moment, updatedBy: z.string() })
 export const IssuerList = z.strictObject({ items: z.array(Issuer) })
 
 const hash = z.base64().length(44)
@@ -428,9 +444,11 @@ function conditionsOf(claims: Record<string, readonly string[]>): number {
   return real.length
 }
 
-function isGitHub(claims: Record<string, readonly string[]>): boolean {
-  const names = Object.keys(claims)
-  return names.includes('sub') && (claims.sub ?? []).some((glob) => glob.startsWith('repo:'))
+/** GitHub signs for everybody, and only ids stay with their owner. */
+function trustsById({ issuer, claims }: { issuer: string; claims: Record<string, readonly string[]> }): boolean {
+  if (new URL(issuer).hostname !== 'token.actions.githubusercontent.com') return true
+  const ids = [...(claims.repository_id ?? []), ...(claims.repository_owner_id ?? [])]
+  return ids.length > 0 && ids.every((one) => /^[0-9]+$/.test(one))
 }
 
 function isPrintable(text: string): boolean {

@@ -13,7 +13,18 @@ const PACKAGES: Record<string, readonly string[]> = {
 /** Rooms that each room may import from, beside itself. */
 const ROOMS: Record<string, readonly string[]> = { core: [], worker: ['core'] }
 /** The only files of `worker/` that may name a runtime. */
-const RUNTIME_FILES = ['sqlite', 'vault_object', 'cloudflare', 'bun', 'deno', 'node', 'local', 'data', 'keygen']
+const RUNTIME_FILES = [
+  'sqlite',
+  'vault_object',
+  'cloudflare',
+  'bun',
+  'deno',
+  'node',
+  'local',
+  'data',
+  'keygen',
+  'audit_verify',
+]
 
 interface Source {
   path: string

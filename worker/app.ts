@@ -56,7 +56,7 @@ export function createApp(parts: Parts): Hono<Env> {
     if (debug) logLine('info', 'request', { requestId: c.var.requestId, method: c.req.method, status: c.res.status })
   })
   app.use('*', unambiguous)
-  app.use('/v1/vaults/:vault/*', refuseFloods(parts), entrance(parts))
+  app.use('/v1/vaults/:vault/*', entrance(parts))
 
   app.route('/', healthRoutes(parts))
   const groups = [
@@ -94,34 +94,46 @@ async function unambiguous(c: Context<Env>, next: Next): Promise<Response | unde
   return next() as Promise<undefined>
 }
 
-/** Stops listening to an address that keeps coming without a valid token, before any key is used. */
-function refuseFloods({ settings }: Parts) {
-  const throttle = new Throttle()
-  const limits = settings.security.refusalRate
-  const windowsOf = (c: Context<Env>) =>
-    limits.map((limit) => ({ name: 'refusals', key: sourceOf(c.env.address), limit }))
-  return async (c: Context<Env>, next: Next) => {
-    const exhausted = throttle.peek(windowsOf(c), Date.now())
-    if (exhausted !== null) {
-      throw refusal('throttled', { retryAfterSeconds: Math.ceil(exhausted.retryAfterMs / 1000) })
-    }
-    await next()
-    if (c.res.status === 401) throttle.admit(windowsOf(c), Date.now())
-  }
-}
-
 /** Finds out who asks which vault. */
 function entrance(parts: Parts) {
+  const gate = floodGate(parts)
   return async (c: Context<Env>, next: Next) => {
     const vault = parseVaultId(c.req.param('vault'))
     const { requestId } = c.var
     c.set('vault', vault)
     const signIn = c.req.method === 'POST' && c.req.path === `/v1/vaults/${vault}/sessions`
-    const { caller, seal } = await identify(parts, c.req.raw, vault, { connection: c.env, requestId, signIn })
-    c.set('caller', caller)
-    c.set('seal', seal)
-    c.set('handle', parts.host.vault(vault, caller.bootstrap === true))
+    try {
+      const { caller, seal } = await identify(parts, c.req.raw, vault, { connection: c.env, requestId, signIn })
+      c.set('caller', caller)
+      c.set('seal', seal)
+    } catch (error) {
+      // A proof that only lacks the nonce is how every client begins.
+      const isGuess =
+        error instanceof PosternError && error.code === 'unauthenticated' && error.detail.reason === undefined
+      if (isGuess) gate(c)
+      throw error
+    }
+    if (c.var.caller.credential === null) gate(c)
+    c.set('handle', parts.host.vault(vault, c.var.caller.bootstrap === true))
     return next()
+  }
+}
+
+/**
+ * Counts requests without a token of ours, by address, and refuses them when there are too many. Whoever
+ * has a token is not concerned, however many strangers share its address.
+ */
+function floodGate({ settings }: Parts): (c: Context<Env>) => void {
+  const throttle = new Throttle()
+  const limits = settings.security.refusalRate
+  return (c) => {
+    const key = sourceOf(c.env.address)
+    const admission = throttle.admit(
+      limits.map((limit) => ({ name: 'refusals', key, limit })),
+      Date.now(),
+    )
+    if (admission === null || admission.allowed) return
+    throw refusal('throttled', { retryAfterSeconds: Math.ceil(admission.retryAfterMs / 1000) })
   }
 }
 

@@ -9,8 +9,9 @@
 import { CLOCK_TOLERANCE_MS, NONCE_PERIOD_MS, verifyProof } from '../core/access/dpop.ts'
 import { parseToken, vaultOfToken } from '../core/access/token.ts'
 import { equal, utf8 } from '../core/bytes.ts'
-import { refusal } from '../core/errors.ts'
-import type { Caller } from '../core/vault.ts'
+import type { Caller } from '../core/call.ts'
+import { badRequest, refusal } from '../core/errors.ts'
+import { isLoopback } from '../core/settings.ts'
 import type { Connection } from './address.ts'
 import type { Parts } from './context.ts'
 
@@ -50,7 +51,11 @@ export async function identify(
   // Only a session can be bound.
   if (bound && token?.kind !== 'session') throw refusal('unauthenticated')
   const now = Date.now()
-  const { pathname, origin } = new URL(request.url)
+  const { pathname, origin, hostname } = new URL(request.url)
+  // Without a public address a proof would be for whatever host the client was sent to.
+  if (proofHeader !== null && settings.publicUrl === undefined && !isLoopback(hostname.replace(/^\[|\]$/g, ''))) {
+    throw badRequest('DPoP', 'POSTERN_PUBLIC_URL must be set before proofs can be taken')
+  }
   const expected = {
     method: request.method,
     url: (settings.publicUrl ?? origin) + pathname,

@@ -25,13 +25,19 @@ export async function assemble(
   host: Host,
   bootstrapTokens: readonly Redacted<string>[],
 ): Promise<Parts> {
-  // In development an identity provider on this machine may be asked, over http.
-  const options = { allowLoopback: settings.environment !== 'production' }
+  const options = { allowLoopback: settings.security.allowLoopbackIssuers }
   for (const token of bootstrapTokens) {
     const vault = vaultOfToken(token.reveal())
     if (vault === null || parseToken(token.reveal(), await keyring.macKey(vault, 'token')) === null) {
       throw new PosternError('bad_request', 'POSTERN_BOOTSTRAP_TOKEN: Must be minted with this root key')
     }
   }
-  return { settings, keyring, host, bootstrapTokens, deks: dekCache(), issuerKeys: new IssuerKeys(options) }
+  return {
+    settings,
+    keyring,
+    host,
+    bootstrapTokens,
+    deks: dekCache(),
+    issuerKeys: new IssuerKeys({ ...options, shared: host.inProcess }),
+  }
 }

@@ -1,13 +1,13 @@
 import type { Context } from 'hono'
 import type * as z from 'zod'
 import type { IssuerKeys } from '../core/access/federation.ts'
+import type { Caller, Quota } from '../core/call.ts'
 import type { DekCache } from '../core/crypto/envelope.ts'
 import type { Keyring } from '../core/crypto/keyring.ts'
 import { parseRecipient, type Recipient, sealTo } from '../core/crypto/seal_to.ts'
 import { badRequest } from '../core/errors.ts'
 import type { Redacted } from '../core/redacted.ts'
 import type { Settings } from '../core/settings.ts'
-import type { Caller, Quota } from '../core/vault.ts'
 import { check } from '../core/wire.ts'
 import type { Connection } from './address.ts'
 import type { Host, VaultHandle } from './host.ts'
@@ -104,11 +104,12 @@ export async function answerWithValues(
   about: About,
   body: object,
   recipient: Recipient | null,
+  status: 200 | 201 = 200,
 ): Promise<Response> {
-  if (recipient === null) return answer(c, about, body)
+  if (recipient === null) return answer(c, about, body, status)
   label(c, about)
   const jwe = await sealTo(recipient, JSON.stringify(body), c.var.requestId)
-  return c.body(jwe, 200, { 'Content-Type': 'application/jose' })
+  return c.body(jwe, status, { 'Content-Type': 'application/jose' })
 }
 
 function label(c: Context<Env>, { index, quota }: About): void {
@@ -119,8 +120,10 @@ function label(c: Context<Env>, { index, quota }: About): void {
 /** The rate limit headers (draft-ietf-httpapi-ratelimit-headers-10). */
 export function rateHeaders({ name, limit, remaining, retryAfterMs }: Quota): [string, string][] {
   const seconds = Math.ceil(limit.periodMs / 1000)
+  // When nothing is left, one more comes after an interval.
+  const waitMs = remaining > 0 ? 0 : Math.max(retryAfterMs, limit.periodMs / limit.requests)
   return [
     ['RateLimit-Policy', `"${name}";q=${limit.requests};w=${seconds}`],
-    ['RateLimit', `"${name}";r=${remaining};t=${Math.ceil(retryAfterMs / 1000)}`],
+    ['RateLimit', `"${name}";r=${remaining};t=${Math.ceil(waitMs / 1000)}`],
   ]
 }

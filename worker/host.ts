@@ -5,9 +5,12 @@
  *
  * @module
  */
+
+import type { Answer, Call, Caller, Granted } from '../core/call.ts'
+import { unwrap } from '../core/call.ts'
 import { PosternError, refusal } from '../core/errors.ts'
-import type { Answer, Call, Caller, Granted, Input, OperationName, Output, Vault } from '../core/vault.ts'
-import { unwrap } from '../core/vault.ts'
+import type { Input, OperationName, Output } from '../core/operations.ts'
+import type { Vault } from '../core/vault.ts'
 
 /** Where vaults are. */
 export interface Host {
@@ -15,6 +18,8 @@ export interface Host {
   vault(id: string, create: boolean): VaultHandle
   /** Whether storage can be reached. */
   ready(): Promise<boolean>
+  /** Whether vaults and requests share one process, and may wait for each other. */
+  inProcess: boolean
 }
 
 /** Sends calls to one vault; the answers come in the same order. */
@@ -23,9 +28,25 @@ export type Execute = (calls: Call[]) => Promise<Answer[]>
 /** One vault, as routes use it. */
 export class VaultHandle {
   readonly #execute: Execute
+  readonly #queues: Map<string, Promise<unknown>> | null
 
-  constructor(execute: Execute) {
+  /** @param inProcess Whether requests may wait for each other: not on Workers. */
+  constructor(execute: Execute, inProcess: boolean) {
     this.#execute = execute
+    this.#queues = inProcess ? new Map() : null
+  }
+
+  /** Does things of one key one after another, as far as they are asked for in this process. */
+  async inTurn<T>(key: string, work: () => Promise<T>): Promise<T> {
+    if (this.#queues === null) return work()
+    const turn = (this.#queues.get(key) ?? Promise.resolve()).then(work, work)
+    const settled = turn.catch(() => {})
+    this.#queues.set(key, settled)
+    try {
+      return await turn
+    } finally {
+      if (this.#queues.get(key) === settled) this.#queues.delete(key)
+    }
   }
 
   /**
@@ -108,14 +129,20 @@ export function localHost(open: (id: string, create: boolean) => Vault | null, r
       const known = handles.get(id)
       if (known) return known
       const vault = open(id, create)
-      if (vault === null) throw refusal('unauthenticated')
-      const handle = new VaultHandle(groupCommit(vault))
+      // Not told apart from one that does not know the caller.
+      if (vault === null) return new VaultHandle(knowsNobody, true)
+      const handle = new VaultHandle(groupCommit(vault), true)
       handles.set(id, handle)
       return handle
     },
     ready: async () => ready(),
+    inProcess: true,
   }
 }
+
+/** A vault that is not there answers as one does to strangers. */
+const knowsNobody: Execute = async (calls) =>
+  calls.map(() => ({ ok: false, index: null, quota: null, reason: 'unauthenticated' }))
 
 /** A vault's Durable Object, as far as it is called. */
 export interface VaultStub {
@@ -137,9 +164,10 @@ export function durableHost(stubOf: (id: string) => VaultStub): Host {
           // Overload, a restart or a broken object; the error itself may carry anything.
           throw new PosternError('unavailable', 'Vault cannot be reached now', { retryAfterSeconds: 1 })
         }
-      })
+      }, false)
     },
     // Each vault is an object of its own; there is none that stands for all.
     ready: async () => true,
+    inProcess: false,
   }
 }

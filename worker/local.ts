@@ -57,6 +57,9 @@ export function fail(error: unknown): never {
 
 async function open(runtime: string): Promise<Local> {
   const settings = readLocalSettings()
+  if (settings.clientAddress === 'cloudflare') {
+    throw new PosternError('bad_request', 'POSTERN_CLIENT_ADDRESS: cloudflare is for Workers only')
+  }
   const data = resolve(settings.data)
   mkdirSync(data, { recursive: true, mode: 0o700 })
   const { rootKey, origin } = settings.rootKey

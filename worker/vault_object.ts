@@ -1,8 +1,10 @@
 import { DurableObject } from 'cloudflare:workers'
 import { type SecurityPolicy, securityPolicy } from '../core/access/security_policy.ts'
+import type { Answer, Call } from '../core/call.ts'
+import { isMigrated } from '../core/schema.ts'
 import { parseSettings } from '../core/settings.ts'
 import type { Sql, SqlValue } from '../core/sql.ts'
-import { type Answer, type Call, Vault } from '../core/vault.ts'
+import { Vault } from '../core/vault.ts'
 import { logLine } from './oplog.ts'
 import { whereabouts } from './problem.ts'
 
@@ -11,18 +13,30 @@ import { whereabouts } from './problem.ts'
  * an answer leaves (the output gate).
  */
 export class VaultObject extends DurableObject {
-  readonly #vault: Vault
+  readonly #storage: Sql
+  readonly #policy: SecurityPolicy
+  #vault: Vault | null = null
 
   constructor(context: DurableObjectState, env: Cloudflare.Env) {
     super(context, env)
-    this.#vault = new Vault(openStorage(context.storage), policyOf(env), Date.now(), (error) => {
-      logLine('error', 'vault_failed', whereabouts(error))
-    })
+    this.#storage = openStorage(context.storage)
+    this.#policy = policyOf(env)
+    if (isMigrated(this.#storage)) this.#open()
   }
 
   /** Answers calls in one transaction. Refusals are values: an error would lose its code on the way. */
   execute(calls: Call[]): Answer[] {
-    return this.#vault.execute(calls, Date.now())
+    // Nothing is written for a vault that nobody made: strangers may name any.
+    const vault = this.#vault ?? (calls.some(({ caller }) => caller.bootstrap) ? this.#open() : null)
+    if (vault === null) return calls.map(() => ({ ok: false, index: null, quota: null, reason: 'unauthenticated' }))
+    return vault.execute(calls, Date.now())
+  }
+
+  #open(): Vault {
+    this.#vault = new Vault(this.#storage, this.#policy, Date.now(), (error) => {
+      logLine('error', 'vault_failed', whereabouts(error))
+    })
+    return this.#vault
   }
 }
 

@@ -2,9 +2,10 @@ import type { Sql } from '../sql.ts'
 
 /** A TOTP secret as the vault keeps it: sealed. */
 export interface SealedTotp {
+  /** Tells this secret from any other of the principal, before or after. */
+  id: string
   kid: string
   sealed: Uint8Array<ArrayBuffer>
-  confirmedAt: number | null
 }
 
 /** The rows of second factors, and of what may be used once. */
@@ -15,35 +16,40 @@ export class FactorStore {
     this.#sql = sql
   }
 
-  totp(principal: string): SealedTotp | null {
-    const [row] = this.#sql.all<SealedTotp>(
-      'SELECT kid, sealed, confirmed_at AS confirmedAt FROM totp WHERE principal = ?',
-      principal,
-    )
-    return row ?? null
+  /** The secret that counts. */
+  confirmed(principal: string): SealedTotp | null {
+    return this.#totp(principal, 'confirmed_at IS NOT NULL')
   }
 
-  /** Puts a TOTP secret that is still to be confirmed in place of any other. */
-  putTotp(principal: string, { kid, sealed }: Omit<SealedTotp, 'confirmedAt'>, now: number): void {
-    this.#sql.all('INSERT OR REPLACE INTO totp VALUES (?, ?, ?, 0, ?, NULL)', principal, kid, sealed, now)
+  /** The secret that waits to be confirmed. The one that counts does so until then. */
+  pending(principal: string): SealedTotp | null {
+    return this.#totp(principal, 'confirmed_at IS NULL')
+  }
+
+  /** Puts a new secret in wait, in place of any other that waits. */
+  putPending(principal: string, { id, kid, sealed }: SealedTotp, now: number): void {
+    this.#sql.all('DELETE FROM totp WHERE principal = ? AND confirmed_at IS NULL', principal)
+    this.#sql.all('INSERT INTO totp VALUES (?, ?, ?, ?, 0, ?, NULL)', principal, id, kid, sealed, now)
   }
 
   /**
-   * Takes the code of a time step: each step once, and none before the last that was taken.
+   * Takes the code of a time step of one secret: each step once, and none before the last that was taken.
    *
+   * @param id Which secret the code was checked against: it may have been replaced since.
    * @returns Whether it was taken.
    */
-  takeStep(principal: string, step: number): boolean {
+  takeStep(principal: string, id: string, step: number): boolean {
     const taken = this.#sql.all(
-      'UPDATE totp SET last_step = ? WHERE principal = ? AND last_step < ? RETURNING principal',
-      ...[step, principal, step],
+      'UPDATE totp SET last_step = ? WHERE principal = ? AND id = ? AND last_step < ? RETURNING id',
+      ...[step, principal, id, step],
     )
     return taken.length === 1
   }
 
-  /** Makes a TOTP secret count, and puts recovery codes in place of the old ones. */
-  confirm(principal: string, recoveryHashes: readonly string[], now: number): void {
-    this.#sql.all('UPDATE totp SET confirmed_at = ? WHERE principal = ?', now, principal)
+  /** Makes a secret count in place of the one before, and recovery codes in place of the old ones. */
+  confirm(principal: string, id: string, recoveryHashes: readonly string[], now: number): void {
+    this.#sql.all('DELETE FROM totp WHERE principal = ? AND id <> ?', principal, id)
+    this.#sql.all('UPDATE totp SET confirmed_at = ? WHERE principal = ? AND id = ?', now, principal, id)
     this.#sql.all('DELETE FROM recovery_code WHERE principal = ?', principal)
     for (const hash of recoveryHashes) this.#sql.all('INSERT INTO recovery_code VALUES (?, ?)', principal, hash)
   }
@@ -80,5 +86,10 @@ export class FactorStore {
     const query = 'INSERT INTO used VALUES (?, ?, ?) ON CONFLICT DO NOTHING RETURNING id'
     if (this.#sql.all(query, id, by, expiresAt).length === 1) return true
     return this.#sql.all<{ by: string }>('SELECT by FROM used WHERE id = ?', id)[0]?.by === by
+  }
+
+  #totp(principal: string, state: 'confirmed_at IS NULL' | 'confirmed_at IS NOT NULL'): SealedTotp | null {
+    const query = `SELECT id, kid, sealed FROM totp WHERE principal = ? AND ${state}`
+    return this.#sql.all<SealedTotp>(query, principal)[0] ?? null
   }
 }

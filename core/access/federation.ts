@@ -106,10 +106,13 @@ interface Cached {
  */
 export class IssuerKeys {
   readonly #options: SendOptions
+  readonly #shared: boolean
   readonly #cached = new LRUCache<string, Cached>({ max: 100 })
   readonly #asked = new LRUCache<string, { at: number; answer: Promise<Cached> }>({ max: 100 })
 
-  constructor(options: SendOptions = {}) {
+  /** @param options.shared Whether requests may wait for each other's answer: not on Workers. */
+  constructor({ shared = true, ...options }: SendOptions & { shared?: boolean } = {}) {
+    this.#shared = shared
     this.#options = { timeoutMs: FETCH_TIMEOUT_MS, maxBytes: MAX_JWKS_BYTES, ...options }
   }
 
@@ -131,7 +134,10 @@ export class IssuerKeys {
   /** Asks once for all who ask at the same time, and not again during the cooldown. */
   #ask(id: string, issuer: Issuer, now: number): Promise<Cached> {
     const asked = this.#asked.get(id)
-    if (asked && now - asked.at < COOLDOWN_MS) return asked.answer
+    const known = this.#cached.get(id)
+    // Alone, a request waits for nobody: within the cooldown it makes do with what there is.
+    if (!this.#shared && known && asked && now - asked.at < COOLDOWN_MS) return Promise.resolve(known)
+    if (this.#shared && asked && now - asked.at < COOLDOWN_MS) return asked.answer
     const answer = this.#fetch(issuer, now).then((cached) => {
       this.#cached.set(id, cached)
       return cached

@@ -19,6 +19,8 @@ export interface Issuer {
 }
 
 export interface VersionedIssuer extends Issuer {
+  /** Differs for each change, also when an id is deleted and used again. */
+  revision: string
   version: number
   updatedAt: number
   updatedBy: string
@@ -46,7 +48,7 @@ export class IssuerStore {
     return row ? issuerOf(row) : null
   }
 
-  put(issuer: Issuer, version: number, now: number, by: string): void {
+  put(issuer: Issuer & { revision: string }, version: number, now: number, by: string): void {
     this.#sql.all(
       'INSERT OR REPLACE INTO issuer VALUES (?, ?, ?, ?, ?, ?)',
       ...[issuer.id, issuer.issuer, version, JSON.stringify(issuer), now, by],

@@ -8,7 +8,7 @@ export interface LockoutPolicy {
 
 /** One attempt to prove who one is. */
 export interface Attempt {
-  /** The principal's id, or `''` for attempts that name none. */
+  /** The principal's id. */
   principal: string
   /** The network it comes from: see `sourceOf` in `cidr.ts`. */
   source: string
@@ -119,8 +119,10 @@ export class Lockout {
     )
     if (row === undefined) return { failures: 0, lastAt: 0, lockedUntil: null, successAt: null }
     const locked = row.lockedUntil !== null && row.lockedUntil > now
-    // Failures count until none came for as long as a lock lasts.
-    return locked || row.lastAt > now - this.#policy.lockoutMs ? row : { ...row, failures: 0, lockedUntil: null }
+    // Failures count until none came for as long as a lock lasts; all together for longer than any delay,
+    // or a short lock would let many sources try without one.
+    const quietMs = source === EVERYWHERE ? Math.max(this.#policy.lockoutMs, 4 * MAX_DELAY_MS) : this.#policy.lockoutMs
+    return locked || row.lastAt > now - quietMs ? row : { ...row, failures: 0, lockedUntil: null }
   }
 
   #put(principal: string, source: string, { failures, lastAt, lockedUntil, successAt }: Row): void {

@@ -155,12 +155,15 @@ export const listIssuers = operation({
 export const putIssuer = operation({
   ...onIssuers,
   about: ({ id }: { id: string }) => ({ issuer: id }),
-  run({ access, issuers, now, principal }, issuer: Issuer): Outcome<VersionedIssuer> {
+  run({ access, issuers, sessions, now, principal }, issuer: Issuer): Outcome<VersionedIssuer> {
     if (access.principal(issuer.principal) === null) return { reason: 'no_principal' }
     const before = issuers.find(issuer.id)
     const version = (before?.version ?? 0) + 1
-    issuers.put(issuer, version, now, principal)
-    const value = { ...issuer, version, updatedAt: now, updatedBy: principal }
+    const revised = { ...issuer, revision: crypto.randomUUID() }
+    issuers.put(revised, version, now, principal)
+    // Made under the trust as it was; whoever still meets it signs in again.
+    sessions.revokeFederated(issuer.id, now)
+    const value = { ...revised, version, updatedAt: now, updatedBy: principal }
     return { value, facts: { before, after: value } }
   },
 })
@@ -168,10 +171,11 @@ export const putIssuer = operation({
 export const deleteIssuer = operation({
   ...onIssuers,
   about: ({ id }: { id: string }) => ({ issuer: id }),
-  run({ issuers }, { id }: { id: string }): Outcome<VersionedIssuer> {
+  run({ issuers, sessions, now }, { id }: { id: string }): Outcome<VersionedIssuer> {
     const before = issuers.find(id)
     if (before === null) return { reason: 'no_issuer' }
     issuers.delete(id)
+    sessions.revokeFederated(id, now)
     return { value: before, facts: { before, after: null } }
   },
 })
@@ -228,9 +232,12 @@ function staysAdministrable({ access, circumstances }: Context, change: Change):
   })
 }
 
-/** Whether a rule counts for good: a permit that does not end, or a forbid without a way around it. */
+/** Whether a rule counts for good: a permit at all times, or a forbid that none of its conditions is a way around. */
 function lasts({ effect, conditions = {} }: Rule): boolean {
-  return effect === 'permit' ? conditions.notAfter === undefined : Object.keys(conditions).length === 0
+  const { hours, days, notBefore, notAfter, methods, bound, addresses } = conditions
+  if (effect === 'permit') return [hours, days, notBefore, notAfter].every((condition) => condition === undefined)
+  // Times pass and come again, and an agent is what a client says; these three a person can choose.
+  return [methods, bound, addresses].every((condition) => condition === undefined)
 }
 
 function shown(principal: Principal | null) {

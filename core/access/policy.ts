@@ -92,6 +92,16 @@ export function decide(request: AccessRequest, rules: readonly Rule[]): Decision
   return stepUp === undefined ? { allow: false, rule: null } : { allow: false, rule: stepUp.id, missing: 'mfa' }
 }
 
+/**
+ * The rules whose conditions hold in these circumstances, without them: to decide about many names
+ * at once. What only a second factor is missing for does not hold.
+ */
+export function inForce(rules: readonly Rule[], context: Circumstances): Rule[] {
+  return rules
+    .filter((rule) => applies(rule, context) && (rule.effect === 'forbid' || hasMfa(rule, context)))
+    .map((rule) => ({ ...rule, conditions: undefined }))
+}
+
 function matches(rule: Rule, { principal, action, resource }: AccessRequest): boolean {
   if (rule.principal !== '*' && rule.principal !== principal) return false
   return rule.actions.includes(action) && covers(rule.resource, resource)

@@ -9,11 +9,11 @@
 import { type Context, type Outcome, operation } from '../operation.ts'
 import type { SealedTotp } from './factors.ts'
 import type { VersionedIssuer } from './issuers.ts'
-import { decide, globMatches } from './policy.ts'
+import { globMatches } from './policy.ts'
 import type { Session } from './sessions.ts'
 
 /** A second factor, as the edge found it to be. */
-export type Factor = { kind: 'totp'; step: number } | { kind: 'recovery'; hash: string }
+export type Factor = { kind: 'totp'; id: string; step: number } | { kind: 'recovery'; hash: string }
 
 /** What a new session is made of. */
 export interface SessionInput {
@@ -51,7 +51,7 @@ export const whoami = operation({
   run({ identity, circumstances, factors }): Outcome<Whoami> {
     const { principal, kind, session, sessionExpiresAt: expiresAt, jkt } = identity
     const { method, mfaAt } = circumstances
-    const totp = factors.totp(principal)?.confirmedAt != null
+    const totp = factors.confirmed(principal) !== null
     const recoveryCodesLeft = factors.recoveryCodesLeft(principal)
     return {
       value: { principal, kind, method, session, expiresAt, mfaAt, bound: jkt !== null, totp, recoveryCodesLeft },
@@ -62,40 +62,45 @@ export const whoami = operation({
 /** Makes a session from an API token, or a new one from a session: with another factor, and in its place. */
 export const openSession = operation({
   ...self,
+  about: ({ jkt, factor }: SessionInput) => ({ factor: factor?.kind ?? null, bound: jkt !== null }),
   run(context: Context, { hash, accessor, jkt, factor }: SessionInput): Outcome<OpenedSession> {
     const { identity, circumstances, sessions, now, limits } = context
-    const facts = { session: accessor, factor: factor?.kind ?? null, bound: jkt !== null }
     // A bound session passes its binding on: a thief of its token must not shake it off.
-    if (identity.jkt !== null && identity.jkt !== jkt) return { reason: 'unauthenticated', facts }
-    if (factor !== null && !takeFactor(context, factor, jkt)) return { reason: 'unauthenticated', facts }
+    if (identity.jkt !== null && identity.jkt !== jkt) return { reason: 'unauthenticated' }
+    const refused = factor === null ? null : takeFactor(context, factor, jkt)
+    if (refused !== null) return refused
     const mfaAt = factor === null ? circumstances.mfaAt : now
     const expiresAt = identity.sessionExpiresAt ?? now + limits.sessionMaxMs
     if (identity.session !== null) sessions.revoke(identity.session, now)
-    const { principal, token } = identity
+    const { principal, token, issuer } = identity
     const method = circumstances.method === 'federated' ? 'federated' : 'session'
     const { address, agent } = circumstances
-    sessions.add({ hash, accessor, principal, token, method, jkt, expiresAt, mfaAt, address, agent }, now)
-    return { value: { accessor, principal, expiresAt, mfaAt }, facts }
+    sessions.add({ hash, accessor, principal, token, issuer, method, jkt, expiresAt, mfaAt, address, agent }, now)
+    return { value: { accessor, principal, expiresAt, mfaAt }, facts: { session: accessor } }
   },
 })
 
 /** Reserves an attempt at a code, and gives the sealed secret to check it with. */
 export const beginTotp = operation({
   ...self,
-  run(
-    { identity, factors, lockout, source, now }: Context,
-    { jkt }: { jkt: string | null },
-  ): Outcome<SealedTotp & { principal: string }> {
+  run(context: Context, { jkt, purpose }: BeginTotp): Outcome<SealedTotp & { principal: string }> {
+    const { identity, factors, lockout, source, now } = context
     const { principal } = identity
     // Counted even when there is no secret: to have none must not look different.
     const reservation = lockout.begin({ principal, source, jkt }, now)
     // Not recorded each time: a locked stranger could fill the log. The last attempt before it was.
     if (reservation === 'locked') return { reason: 'unauthenticated', quiet: true }
-    const facts = { factor: 'totp', locks: reservation === 'last' }
-    const totp = factors.totp(principal)
+    const facts = { factor: 'totp', purpose, locks: reservation === 'last' }
+    const totp = purpose === 'confirm' ? factors.pending(principal) : factors.confirmed(principal)
     return totp === null ? { reason: 'unauthenticated', facts } : { value: { ...totp, principal }, facts }
   },
 })
+
+interface BeginTotp {
+  jkt: string | null
+  /** To sign in with the secret that counts, or to confirm the one that waits. */
+  purpose: 'sign_in' | 'confirm'
+}
 
 /** Records that a code was wrong. The attempt is counted already. It always refuses. */
 export const failTotp = operation({
@@ -106,34 +111,42 @@ export const failTotp = operation({
   }),
 })
 
-/** Puts a new TOTP secret in place, to be confirmed by a code of it. */
+/** How fresh a second factor has to be to put another one in its place. */
+const REPLACE_MS = 10 * 60_000
+
+/** Puts a new TOTP secret in wait, to be confirmed by a code of it. */
 export const enrolTotp = operation({
   ...self,
-  run(
-    { identity, factors, circumstances, now }: Context,
-    totp: Omit<SealedTotp, 'confirmedAt'>,
-  ): Outcome<{ principal: string }> {
+  run(context: Context, totp: SealedTotp): Outcome<{ principal: string }> {
+    const { identity, factors, circumstances, now } = context
     const { principal } = identity
+    const { mfaAt } = circumstances
     // Whoever has only the token must not replace the factor that the token alone does not satisfy.
-    const confirmed = factors.totp(principal)?.confirmedAt != null
-    if (confirmed && circumstances.mfaAt === null) return { reason: 'mfa_required' }
-    factors.putTotp(principal, totp, now)
+    const fresh = mfaAt !== null && now - mfaAt <= REPLACE_MS
+    if (factors.confirmed(principal) !== null && !fresh) return { reason: 'mfa_required' }
+    factors.putPending(principal, totp, now)
     return { value: { principal } }
   },
 })
 
+interface ConfirmTotp {
+  id: string
+  step: number
+  recoveryHashes: string[]
+  jkt: string | null
+}
+
 /** Confirms a TOTP secret by a code of it, and takes new recovery codes. */
 export const confirmTotp = operation({
   ...self,
-  run(
-    context: Context,
-    input: { step: number; recoveryHashes: string[]; jkt: string | null },
-  ): Outcome<{ principal: string }> {
+  run(context: Context, { id, step, recoveryHashes, jkt }: ConfirmTotp): Outcome<{ principal: string }> {
     const { identity, factors, lockout, source, now } = context
     const { principal } = identity
-    if (!factors.takeStep(principal, input.step)) return { reason: 'unauthenticated' }
-    lockout.succeed({ principal, source, jkt: input.jkt }, now)
-    factors.confirm(principal, input.recoveryHashes, now)
+    // The one that the code was checked against, and not one that was put in its place meanwhile.
+    if (factors.pending(principal)?.id !== id || !factors.takeStep(principal, id, step))
+      return { reason: 'unauthenticated' }
+    lockout.succeed({ principal, source, jkt }, now)
+    factors.confirm(principal, id, recoveryHashes, now)
     return { value: { principal } }
   },
 })
@@ -154,9 +167,10 @@ export const resetFactors = operation({
 export const listSessions = operation({
   action: null,
   resource: () => 'sessions',
+  about: ({ principal }: { principal: string | null }) => ({ of: principal }),
   run(context: Context, { principal }: { principal: string | null }): Outcome<Session[]> {
-    if (principal !== context.principal && !mayAdminister(context)) return { reason: 'denied' }
-    return { value: context.sessions.list(principal, context.now), facts: { principal } }
+    const refused = principal === context.principal ? null : context.refuses('admin', 'sessions')
+    return refused === null ? { value: context.sessions.list(principal, context.now) } : { reason: refused }
   },
 })
 
@@ -164,13 +178,16 @@ export const listSessions = operation({
 export const endSession = operation({
   action: null,
   resource: () => 'sessions',
+  about: ({ accessor }: { accessor: string | null }) => ({ session: accessor }),
   run(context: Context, { accessor }: { accessor: string | null }): Outcome<{ accessor: string }> {
     const { sessions, identity, now, principal } = context
     const wanted = accessor ?? identity.session
-    const owner = wanted === null ? null : sessions.ownerOf(wanted)
+    if (wanted === null) return { reason: 'no_session' }
+    const owner = sessions.ownerOf(wanted)
     // Another's session and none at all must look the same to whoever may not see it.
-    if (owner !== principal && !mayAdminister(context)) return { reason: accessor === null ? 'no_session' : 'denied' }
-    if (wanted === null || owner === null) return { reason: 'no_session' }
+    const refused = owner === principal ? null : context.refuses('admin', 'sessions')
+    if (refused !== null) return { reason: refused }
+    if (owner === null) return { reason: 'no_session' }
     sessions.revoke(wanted, now)
     return { value: { accessor: wanted }, facts: { session: wanted, of: owner } }
   },
@@ -180,22 +197,26 @@ export const endSession = operation({
 export const endSessions = operation({
   action: null,
   resource: () => 'sessions',
+  about: ({ principal }: { principal: string }) => ({ of: principal }),
   run(context: Context, { principal }: { principal: string }): Outcome<{ sessions: number }> {
-    if (principal !== context.principal && !mayAdminister(context))
-      return { reason: 'denied', facts: { of: principal } }
+    const refused = principal === context.principal ? null : context.refuses('admin', 'sessions')
+    if (refused !== null) return { reason: refused }
     const ended = context.sessions.revokeAll(principal, context.now)
-    return { value: { sessions: ended }, facts: { of: principal, sessions: ended } }
+    return { value: { sessions: ended }, facts: { sessions: ended } }
   },
 })
 
-/** The identity providers that this vault trusts for an `iss` claim: what the edge checks a token against. */
+/**
+ * The identity providers that this vault trusts for an `iss` claim: what the edge checks a token against.
+ * Never recorded: strangers ask it, with whatever they like.
+ */
 export const trustedIssuers = operation({
   action: null,
   anonymous: true,
   resource: () => 'issuers',
   run: ({ issuers }: Context, { issuer }: { issuer: string }): Outcome<VersionedIssuer[]> => {
     const trusted = issuers.trusting(issuer)
-    return trusted.length === 0 ? { reason: 'unauthenticated' } : { value: trusted }
+    return trusted.length === 0 ? { reason: 'unauthenticated', quiet: true } : { value: trusted, quiet: true }
   },
 })
 
@@ -204,44 +225,52 @@ export interface FederatedInput {
   hash: Uint8Array
   accessor: string
   jkt: string | null
-  issuerId: string
-  /** The version of the trust that the edge checked against: a change in between refuses. */
-  issuerVersion: number
+  /** The trusts that it was checked against: a change in between refuses. */
+  candidates: { id: string; revision: string }[]
   claims: Record<string, unknown>
   /** Identifies the token, to be taken once, and when it would expire. */
   once: string
   onceExpiresAt: number
 }
 
-/** Makes a session from a token of an identity provider, when its claims meet the conditions. */
+/** Makes a session from a token of an identity provider, when its claims meet the conditions of a trust. */
 export const federateSession = operation({
   action: null,
   anonymous: true,
-  resource: ({ issuerId }: FederatedInput) => `issuers/${issuerId}`,
+  resource: () => 'issuers',
   run(context: Context, input: FederatedInput): Outcome<OpenedSession> {
-    const { access, issuers, sessions, factors, circumstances, limits, now } = context
+    const { access, issuers, sessions, factors, circumstances, limits, now, requestId } = context
     const { hash, accessor, jkt, claims } = input
-    const issuer = issuers.find(input.issuerId)
-    const facts = { session: accessor, issuer: input.issuerId, bound: jkt !== null, subject: textOf(claims.sub) }
-    if (issuer === null || issuer.version !== input.issuerVersion) return { reason: 'unauthenticated', facts }
-    if (!meets(claims, issuer)) return { reason: 'unauthenticated', facts }
-    const principal = access.principal(issuer.principal)
-    if (principal === null || principal.disabledAt !== null) return { reason: 'unauthenticated', facts }
-    if (!factors.useOnce(`jwt/${input.once}`, context.requestId, input.onceExpiresAt, now))
-      return { reason: 'unauthenticated', facts }
+    // First of all, and whatever comes of it: one token, one entry.
+    if (!factors.useOnce(`jwt/${input.once}`, requestId, input.onceExpiresAt, now))
+      return { reason: 'unauthenticated', quiet: true }
+    const facts = { bound: jkt !== null, issuer: textOf(claims.iss), subject: textOf(claims.sub) }
+    const trust = input.candidates.flatMap(({ id, revision }) => {
+      const issuer = issuers.find(id)
+      return issuer !== null && issuer.revision === revision && meets(claims, issuer) ? [issuer] : []
+    })[0]
+    const principal = trust && access.principal(trust.principal)
+    if (!trust || !principal || principal.disabledAt !== null) return { reason: 'unauthenticated', facts }
     const expiresAt = now + limits.sessionMaxMs
     const { address, agent } = circumstances
-    const about = { hash, accessor, principal: principal.id, token: null, method: 'federated', jkt } as const
+    const about = {
+      hash,
+      accessor,
+      principal: principal.id,
+      token: null,
+      issuer: trust.id,
+      method: 'federated',
+      jkt,
+    } as const
     sessions.add({ ...about, expiresAt, mfaAt: null, address, agent }, now)
-    return {
-      value: { accessor, principal: principal.id, expiresAt, mfaAt: null },
-      facts: { ...facts, principal: principal.id },
-    }
+    const opened = { session: accessor, trust: trust.id, principal: principal.id }
+    return { value: { accessor, principal: principal.id, expiresAt, mfaAt: null }, facts: { ...facts, ...opened } }
   },
 })
 
-/** Every condition names a claim that is there, is a text (or a number or truth value), and matches. */
-function meets(claims: Record<string, unknown>, { claims: conditions }: VersionedIssuer): boolean {
+/** It is of this issuer, and every condition names a claim that is there, is a plain value, and matches. */
+function meets(claims: Record<string, unknown>, { issuer, claims: conditions }: VersionedIssuer): boolean {
+  if (claims.iss !== issuer) return false
   return Object.entries(conditions).every(([name, globs]) => {
     const text = Object.hasOwn(claims, name) ? textOf(claims[name]) : null
     return text !== null && globs.some((glob) => globMatches(glob, text))
@@ -249,23 +278,26 @@ function meets(claims: Record<string, unknown>, { claims: conditions }: Versione
 }
 
 function textOf(claim: unknown): string | null {
-  if (typeof claim === 'string') return claim.length <= 512 ? claim : null
+  if (typeof claim === 'string') return claim.length <= 512 && claim.isWellFormed() ? claim : null
   return typeof claim === 'number' || typeof claim === 'boolean' ? String(claim) : null
 }
 
-/** Uses a factor up. A TOTP attempt was reserved by {@link beginTotp}; a recovery code's is here. */
-function takeFactor({ identity, factors, lockout, source, now }: Context, factor: Factor, jkt: string | null): boolean {
+/** Uses a factor up, or refuses. A TOTP attempt was reserved by {@link beginTotp}; a recovery code's is here. */
+function takeFactor(
+  context: Context,
+  factor: Factor,
+  jkt: string | null,
+): { reason: 'unauthenticated'; quiet?: true } | null {
+  const { identity, factors, lockout, source, now } = context
   const { principal } = identity
   const attempt = { principal, source, jkt }
-  if (factor.kind === 'recovery' && lockout.begin(attempt, now) === 'locked') return false
+  if (factor.kind === 'recovery' && lockout.begin(attempt, now) === 'locked')
+    return { reason: 'unauthenticated', quiet: true }
   const taken =
     factor.kind === 'totp'
-      ? factors.totp(principal)?.confirmedAt != null && factors.takeStep(principal, factor.step)
+      ? factors.confirmed(principal)?.id === factor.id && factors.takeStep(principal, factor.id, factor.step)
       : factors.takeRecoveryCode(principal, factor.hash)
-  if (taken) lockout.succeed(attempt, now)
-  return taken
-}
-
-function mayAdminister({ principal, rules, circumstances }: Context): boolean {
-  return decide({ principal, action: 'admin', resource: 'sessions', context: circumstances }, rules).allow
+  if (!taken) return { reason: 'unauthenticated' }
+  lockout.succeed(attempt, now)
+  return null
 }

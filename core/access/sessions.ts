@@ -23,6 +23,8 @@ export interface NewSession {
   principal: string
   /** The accessor of the API token that it is made from. */
   token: string | null
+  /** The id of the trust in an identity provider that it is made from. */
+  issuer: string | null
   method: Exclude<Method, 'token'>
   jkt: string | null
   expiresAt: number
@@ -37,6 +39,7 @@ export interface LiveSession {
   principal: string
   kind: 'user' | 'service'
   token: string | null
+  issuer: string | null
   method: Exclude<Method, 'token'>
   jkt: string | null
   seenAt: number
@@ -47,6 +50,8 @@ export interface LiveSession {
 const SHOWN = `accessor, principal, method, created_at AS createdAt, seen_at AS seenAt, expires_at AS expiresAt,
   mfa_at AS mfaAt, address, agent, jkt IS NOT NULL AS bound`
 const LIVE = 'revoked_at IS NULL AND session.expires_at > ? AND seen_at > ?'
+
+type ShownRow = Omit<Session, 'bound'> & { bound: number }
 
 /** The rows of sessions. */
 export class SessionStore {
@@ -61,7 +66,7 @@ export class SessionStore {
   /** Finds a live session: not idle, expired or revoked, its principal enabled, its API token still good. */
   find(hash: Uint8Array, now: number): LiveSession | null {
     const [row] = this.#sql.all<LiveSession>(
-      `SELECT session.accessor, session.principal, kind, session.token, method, jkt, seen_at AS seenAt,
+      `SELECT session.accessor, session.principal, kind, session.token, issuer, method, jkt, seen_at AS seenAt,
               session.expires_at AS expiresAt, mfa_at AS mfaAt
        FROM session JOIN principal ON principal.id = session.principal
        LEFT JOIN token ON token.accessor = session.token
@@ -84,19 +89,22 @@ export class SessionStore {
       'DELETE FROM session WHERE hash IN (SELECT hash FROM session WHERE expires_at < ? ORDER BY expires_at LIMIT 10)',
       now,
     )
-    const { hash, accessor, principal, token, method, jkt, expiresAt, mfaAt, address, agent } = session
+    const { hash, accessor, principal, token, issuer, method, jkt, expiresAt, mfaAt, address, agent } = session
     this.#sql.all(
-      'INSERT INTO session VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)',
-      ...[hash, accessor, principal, token, method, jkt, now, now, expiresAt, mfaAt, address, agent],
+      'INSERT INTO session VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)',
+      ...[hash, accessor, principal, token, method, issuer, jkt, now, now, expiresAt, mfaAt, address, agent],
     )
   }
 
-  /** Live sessions of one principal, or of all, newest first. */
+  /** Live sessions of one principal, or of all, newest first; 1000 at most. */
   list(principal: string | null, now: number): Session[] {
-    const rows = this.#sql.all<Omit<Session, 'bound'> & { bound: number }>(
-      `SELECT ${SHOWN} FROM session WHERE ${LIVE} AND (? IS NULL OR principal = ?) ORDER BY created_at DESC LIMIT 1000`,
-      ...[now, now - this.#idleMs, principal, principal],
-    )
+    const query = `SELECT ${SHOWN} FROM session WHERE ${LIVE}`
+    const order = 'ORDER BY created_at DESC LIMIT 1000'
+    const live = [now, now - this.#idleMs]
+    const rows =
+      principal === null
+        ? this.#sql.all<ShownRow>(`${query} ${order}`, ...live)
+        : this.#sql.all<ShownRow>(`${query} AND principal = ? ${order}`, ...live, principal)
     return rows.map((row) => ({ ...row, bound: row.bound === 1 }))
   }
 
@@ -111,6 +119,11 @@ export class SessionStore {
 
   revoke(accessor: string, now: number): void {
     this.#sql.all('UPDATE session SET revoked_at = ? WHERE accessor = ? AND revoked_at IS NULL', now, accessor)
+  }
+
+  /** Ends all sessions that a trust in an identity provider made. */
+  revokeFederated(issuer: string, now: number): void {
+    this.#sql.all('UPDATE session SET revoked_at = ? WHERE issuer = ? AND revoked_at IS NULL', now, issuer)
   }
 
   /** Ends all sessions of a principal, and returns how many. */

@@ -30,7 +30,7 @@ export interface Admission {
   remaining: number
   /** When one more will be, in milliseconds; 0 when it would be now. */
   retryAfterMs: number
-  /** Set on the first refusal since a request of this key was last admitted. */
+  /** Set on the first refusal of this key in a period. */
   first: boolean
 }
 
@@ -52,21 +52,12 @@ export function parseLimit(text: string, field = 'limit'): Limit {
 export class Throttle {
   // The theoretical arrival time of each key's next request, in milliseconds.
   readonly #arrivals: LRUCache<string, number>
-  readonly #refused: LRUCache<string, true>
+  // When a refusal of a key was last told to be the first.
+  readonly #refused: LRUCache<string, number>
 
   constructor(max = 50_000) {
     this.#arrivals = new LRUCache({ max })
     this.#refused = new LRUCache({ max: Math.ceil(max / 10) })
-  }
-
-  /** Tells which window would refuse a request now, without counting one. */
-  peek(windows: readonly Window[], now: number): { retryAfterMs: number } | null {
-    for (const { name, key, limit } of windows) {
-      const arrival = Math.max(this.#arrivals.get(`${name}/${limit.periodMs}/${key}`) ?? 0, now)
-      const spare = now + limit.periodMs - arrival - limit.periodMs / limit.requests
-      if (spare < 0) return { retryAfterMs: Math.ceil(-spare) }
-    }
-    return null
   }
 
   /**
@@ -84,8 +75,8 @@ export class Throttle {
       const arrival = Math.max(this.#arrivals.get(id) ?? 0, now) + interval
       const spare = now + limit.periodMs - arrival
       if (spare < 0) {
-        const first = !this.#refused.has(id)
-        this.#refused.set(id, true)
+        const first = now - (this.#refused.get(id) ?? Number.NEGATIVE_INFINITY) > limit.periodMs
+        if (first) this.#refused.set(id, now)
         return { allowed: false, name, limit, remaining: 0, retryAfterMs: Math.ceil(-spare), first }
       }
       next.push([id, arrival])
@@ -94,10 +85,7 @@ export class Throttle {
         tightest = { allowed: true, name, limit, remaining, retryAfterMs: 0, first: false }
       }
     }
-    for (const [id, arrival] of next) {
-      this.#arrivals.set(id, arrival)
-      if (this.#refused.size > 0) this.#refused.delete(id)
-    }
+    for (const [id, arrival] of next) this.#arrivals.set(id, arrival)
     return tightest
   }
 }

@@ -42,7 +42,7 @@ export interface AuditEvent {
  */
 export function encodeEvent(event: AuditEvent, index: number, previous: Hash | null): Uint8Array {
   const { at, facts, ...rest } = event
-  const json = canonicalize({
+  const json = canonical({
     v: EVENT_VERSION,
     index,
     previous: previous === null ? null : base64(previous),
@@ -50,6 +50,14 @@ export function encodeEvent(event: AuditEvent, index: number, previous: Hash | n
     ...rest,
     facts,
   })
-  if (json === undefined) throw new TypeError('Event has no JSON form')
   return utf8(json)
+}
+
+/** The library's own error would look like one of the storage. */
+function canonical(event: object): string {
+  try {
+    const json = canonicalize(event)
+    if (json !== undefined) return json
+  } catch {}
+  throw new TypeError('Event has no canonical JSON form')
 }

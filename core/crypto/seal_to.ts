@@ -47,7 +47,13 @@ export async function parseRecipient(header: string): Promise<Recipient> {
   else if (kty === 'EC' && crv === 'P-256' && typeof y === 'string') jwk = { kty, crv, x, y }
   else throw wrong
   try {
-    return { key: (await importJWK(jwk, ALG)) as CryptoKey, thumbprint: await calculateJwkThumbprint(jwk, 'sha256') }
+    const recipient = {
+      key: (await importJWK(jwk, ALG)) as CryptoKey,
+      thumbprint: await calculateJwkThumbprint(jwk, 'sha256'),
+    }
+    // A point of low order imports, and fails only when it is used: after the value was released.
+    await sealTo(recipient, '', '')
+    return recipient
   } catch {
     throw wrong
   }

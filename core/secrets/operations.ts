@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { decide, type Rule } from '../access/policy.ts'
+import { decide, inForce, type Rule } from '../access/policy.ts'
 import type { Reason } from '../errors.ts'
 import { type Context, type Outcome, operation } from '../operation.ts'
 import { AFTER_NAMES, type Encoding, type ListedRow, type SecretRow, type VersionRow } from './store.ts'
@@ -43,6 +43,8 @@ export interface WriteInput {
   /** Check-and-set: the current version, or that there is none. */
   expect?: number | 'absent'
   idempotency?: { key: string; fingerprint: string }
+  /** Set when the edge will not try again: then a race is recorded. */
+  last?: boolean
 }
 
 export interface Written {
@@ -114,7 +116,7 @@ export const writeSecret = operation({
     const reason = objection(secret, input.expect)
     if (reason !== null) return { reason }
     // Somebody else was faster; the edge seals again for the number that is next now.
-    if (number !== (secret?.latest ?? 0) + 1) return { reason: 'raced', quiet: true }
+    if (number !== (secret?.latest ?? 0) + 1) return input.last ? { reason: 'raced' } : { reason: 'raced', quiet: true }
     const tags = input.tags === undefined ? (secret?.tags ?? '{}') : JSON.stringify(input.tags)
     const { kid, sealed, contentType, encoding, expiresAt = null } = input
     const version = { number, kid, sealed, contentType, encoding, createdAt: now, createdBy: principal, expiresAt }
@@ -130,7 +132,14 @@ export const writeSecret = operation({
 export const listSecrets = operation({
   action: null,
   resource: ({ prefix }: ListInput) => prefix,
-  run({ secrets, rules, principal, circumstances }: Context, { prefix, after, deleted, limit }: ListInput) {
+  run(
+    context: Context,
+    { prefix, after, deleted, limit }: ListInput,
+  ): Outcome<{ items: ListedSecret[]; after: string | null }> {
+    const { secrets, principal, circumstances } = context
+    const barred = context.barred('read')
+    if (barred !== null) return { reason: barred }
+    const rules = inForce(context.rules, circumstances)
     const items: ListedSecret[] = []
     const page = (next: string | null) => ({ value: { items, after: next }, facts: { count: items.length } })
     const ranges = readable(rules, prefix)

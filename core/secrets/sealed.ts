@@ -11,6 +11,7 @@ import { type Binding, type DekCache, open, seal } from '../crypto/envelope.ts'
 import type { Keyring } from '../crypto/keyring.ts'
 import { badRequest } from '../errors.ts'
 import type { Redacted } from '../redacted.ts'
+import { NAME_MAX_LENGTH } from './name.ts'
 import type { SealedVersion } from './operations.ts'
 import type { Encoding } from './store.ts'
 
@@ -63,6 +64,8 @@ export async function fingerprint(keyring: Keyring, vault: string, request: unkn
 }
 
 const IV_SIZE = 12
+/** Names are padded to one length: how long a hidden one is must not be told either. */
+const CURSOR_SIZE = NAME_MAX_LENGTH + 1
 
 /**
  * Seals the place in a list to go on from. It is a name, perhaps one that the reader must not see, and
@@ -73,7 +76,7 @@ const IV_SIZE = 12
 export async function sealCursor(keyring: Keyring, vault: string, list: string, name: string): Promise<string> {
   const iv = randomBytes(IV_SIZE)
   const params = { name: 'AES-GCM', iv, additionalData: utf8(list) }
-  const sealed = await crypto.subtle.encrypt(params, await cursorKey(keyring, vault), utf8(name))
+  const sealed = await crypto.subtle.encrypt(params, await cursorKey(keyring, vault), utf8(name.padEnd(CURSOR_SIZE)))
   return base64url(concat(iv, new Uint8Array(sealed)))
 }
 
@@ -88,7 +91,7 @@ export async function openCursor(keyring: Keyring, vault: string, list: string, 
     if (bytes === null) throw new RangeError('Not base64url')
     const params = { name: 'AES-GCM', iv: bytes.subarray(0, IV_SIZE), additionalData: utf8(list) }
     const name = await crypto.subtle.decrypt(params, await cursorKey(keyring, vault), bytes.subarray(IV_SIZE))
-    return parseUtf8(new Uint8Array(name)) ?? ''
+    return parseUtf8(new Uint8Array(name))?.trimEnd() ?? ''
   } catch {
     throw badRequest('cursor', 'Cursor must be one that this list returned')
   }

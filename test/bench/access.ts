@@ -8,9 +8,10 @@ import { decide, type Rule } from '../../core/access/policy.ts'
 import { securityPolicy } from '../../core/access/security_policy.ts'
 import { mintToken, parseToken } from '../../core/access/token.ts'
 import { utf8 } from '../../core/bytes.ts'
+import type { Call, Caller } from '../../core/call.ts'
 import { Keyring, parseRootKey } from '../../core/crypto/keyring.ts'
 import { parseSettings } from '../../core/settings.ts'
-import { type Call, type Caller, Vault } from '../../core/vault.ts'
+import { Vault } from '../../core/vault.ts'
 import { openSqlite } from '../../worker/sqlite.ts'
 
 const BATCH = 64

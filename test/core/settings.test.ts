@@ -98,7 +98,7 @@ describe('parseSettings', () => {
   })
 
   it('is frozen throughout', () => {
-    const settings = parse({ POSTERN_TRUSTED_PROXIES: '10.0.0.0/8' })
+    const settings = parse({ POSTERN_TRUSTED_PROXIES: '10.0.0.0/8', POSTERN_CLIENT_ADDRESS: 'forwarded' })
     const mutable: string[] = []
     const walk = (value: unknown, path: string) => {
       if (typeof value !== 'object' || value === null) return
@@ -220,7 +220,9 @@ describe('parseSettings', () => {
       const tls = { POSTERN_TLS__CERT_FILE: '/c', POSTERN_TLS__KEY_FILE: '/k' }
       expect(complaintsOf(() => parse(wide))).toEqual(['POSTERN_HOST'])
       expect(parse({ ...wide, ...tls }).host).toBe(host)
-      expect(parse({ ...wide, POSTERN_TRUSTED_PROXIES: '10.0.0.0/8' }).host).toBe(host)
+      expect(parse({ ...wide, POSTERN_TRUSTED_PROXIES: '10.0.0.0/8', POSTERN_CLIENT_ADDRESS: 'forwarded' }).host).toBe(
+        host,
+      )
       expect(complaintsOf(() => parse({ ...wide, POSTERN_TRUSTED_PROXIES: ' , ' }))).toEqual(['POSTERN_HOST'])
     },
   )

@@ -7,18 +7,12 @@ import { createHash } from 'node:crypto'
 import { expect } from 'vitest'
 import type { Action, Rule } from '../../core/access/policy.ts'
 import { type SecuritySettings, securityPolicy } from '../../core/access/security_policy.ts'
+import type { Answer, Call, Caller } from '../../core/call.ts'
 import { PosternError, type Reason } from '../../core/errors.ts'
+import type { Input, OperationName, Output } from '../../core/operations.ts'
 import type { WriteInput } from '../../core/secrets/operations.ts'
 import type { Sql } from '../../core/sql.ts'
-import {
-  type Answer,
-  type Call,
-  type Caller,
-  type Input,
-  type OperationName,
-  type Output,
-  Vault,
-} from '../../core/vault.ts'
+import { Vault } from '../../core/vault.ts'
 import { openSqlite } from '../../worker/sqlite.ts'
 
 /** Runs what must refuse, and returns its error. It fails when nothing is thrown, or anything but a PosternError. */
@@ -110,7 +104,7 @@ let writes = 0
  * A vault in memory, with a clock that stands still, and with the principal `admin`, who may do
  * everything. Queries that `fails` names throw as a full disk would.
  */
-export function openVault() {
+export function openVault(settings: Partial<SecuritySettings> = {}) {
   const database = openSqlite(':memory:')
   const bench = {
     now: 1_000_000,
@@ -124,7 +118,7 @@ export function openVault() {
     atomic: (fn) => database.atomic(fn),
     scrub: () => database.scrub(),
   }
-  const vault = new Vault(sql, securityPolicy(UNLIMITED), bench.now)
+  const vault = new Vault(sql, securityPolicy({ ...UNLIMITED, ...settings }), bench.now)
 
   function execute(...calls: Call[]): Answer[] {
     const answers: Answer[] = []

@@ -5,10 +5,10 @@ import { describe, expect, it } from 'vitest'
 import { mintToken } from '../../core/access/token.ts'
 import { leafHash, nodeHash } from '../../core/audit/merkle.ts'
 import { type Bytes, base64, concat, utf8 } from '../../core/bytes.ts'
+import type { Answer, Call, Caller } from '../../core/call.ts'
 import { open, seal } from '../../core/crypto/envelope.ts'
 import { Keyring, parseRootKey } from '../../core/crypto/keyring.ts'
 import { migrate } from '../../core/schema.ts'
-import type { Answer, Call, Caller } from '../../core/vault.ts'
 import type { VaultStub } from '../../worker/host.ts'
 import { openStorage, type VaultObject } from '../../worker/vault_object.ts'
 
@@ -105,6 +105,22 @@ describe('a vault object', () => {
       { operation: 'secret.read', caller: stranger, input: { name: 'mine' } },
     ])
     expect(answer).toEqual({ ok: false, reason: 'unauthenticated', index: null, quota: null })
+  })
+
+  it('writes nothing for a vault that nobody made, whatever a stranger asks', async () => {
+    const { bootstrap: _, ...known } = await callerOf('nowhere')
+    const stranger = { ...known, credential: null }
+    const calls: Call[] = [
+      { operation: 'secret.read', caller: known, input: { name: 'a' } },
+      { operation: 'issuer.trusted', caller: stranger, input: { issuer: 'https://x.example' } },
+    ]
+    const answers = await vaultOf('nowhere').execute(calls)
+    expect(answers.map((answer) => !answer.ok && answer.reason)).toEqual(['unauthenticated', 'unauthenticated'])
+    await runInDurableObject(env.VAULT.getByName('nowhere'), (_, state) => {
+      expect(
+        state.storage.sql.exec("SELECT name FROM sqlite_master WHERE name NOT LIKE '\\_cf%' ESCAPE '\\'").toArray(),
+      ).toEqual([])
+    })
   })
 
   it('rolls a failed transaction back, and reads blobs as bytes', async () => {

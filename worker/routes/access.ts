@@ -6,10 +6,11 @@ import type { Conditions } from '../../core/access/policy.ts'
 import type { Principal, TokenRow, VersionedRule } from '../../core/access/store.ts'
 import { mintToken } from '../../core/access/token.ts'
 import { badRequest } from '../../core/errors.ts'
+import { checkUrl } from '../../core/providers/send.ts'
 import { parseId } from '../../core/secrets/name.ts'
 import * as wire from '../../core/wire.ts'
 import { readJson } from '../body.ts'
-import { answer, type Env, iso, type Parts, when } from '../context.ts'
+import { answer, answerWithValues, type Env, iso, type Parts, recipientOf, when } from '../context.ts'
 import { accessorOf } from './sessions.ts'
 
 /** `…/principals`, `…/tokens`, `…/rules`, `…/issuers`, `…/locks` and `…/factors`: administration. */
@@ -35,6 +36,7 @@ export function accessRoutes({ keyring, settings }: Parts): Hono<Env> {
   })
 
   routes.post('/tokens', async (c) => {
+    const recipient = await recipientOf(c)
     const body = wire.check(wire.CreateToken, await readJson(c.req.raw, bodyTimeoutMs))
     const { principal: owner, label, expiresAt = null } = body
     if (expiresAt !== null && expiresAt <= Date.now()) throw badRequest('expiresAt', 'Must be in the future')
@@ -42,7 +44,7 @@ export function accessRoutes({ keyring, settings }: Parts): Hono<Env> {
     const input = { hash, accessor: crypto.randomUUID(), principal: owner, label, expiresAt }
     const granted = await c.var.handle.call('token.create', c.var.caller, input)
     const created = { ...token(granted.value), token: text.reveal() }
-    return answer(c, granted, created satisfies z.input<typeof wire.CreatedToken>, 201)
+    return answerWithValues(c, granted, created satisfies z.input<typeof wire.CreatedToken>, recipient, 201)
   })
 
   routes.delete('/tokens/:accessor', async (c) => {
@@ -86,6 +88,8 @@ export function accessRoutes({ keyring, settings }: Parts): Hono<Env> {
   routes.put('/issuers/:id', async (c) => {
     const id = parseId(c.req.param('id'))
     const body = wire.check(wire.PutIssuer, await readJson(c.req.raw, bodyTimeoutMs))
+    // Said now, rather than at the first sign-in.
+    for (const url of [body.issuer, body.jwksUri ?? body.issuer]) checkUrl(url, settings.security.allowLoopbackIssuers)
     const granted = await c.var.handle.call('issuer.put', c.var.caller, { id, ...body })
     return answer(c, granted, issuer(granted.value))
   })
@@ -113,7 +117,7 @@ export function accessRoutes({ keyring, settings }: Parts): Hono<Env> {
   return routes
 }
 
-function issuer({ updatedAt, claims, ...rest }: VersionedIssuer): z.input<typeof wire.Issuer> {
+function issuer({ updatedAt, claims, revision: _, ...rest }: VersionedIssuer): z.input<typeof wire.Issuer> {
   const lists = Object.entries(claims).map(([name, globs]): [string, string[]] => [name, [...globs]])
   return { ...rest, claims: Object.fromEntries(lists), updatedAt: iso(updatedAt) }
 }

@@ -15,7 +15,7 @@ import { answer, answerWithValues, type Env, headers, iso, type Parts, query, re
 const SEALED = 'sealed'
 
 /** How often a write is sealed anew because another one was faster. */
-const MAX_RACES = 50
+const MAX_RACES = 20
 
 /** `…/secrets`, `…/versions`, `…/restore` and `…/destroy`. */
 export function secretRoutes(parts: Parts): Hono<Env> {
@@ -47,7 +47,8 @@ export function secretRoutes(parts: Parts): Hono<Env> {
   routes.put('/secrets/:name{.+}', async (c) => {
     const name = nameOf(c)
     const body = wire.check(wire.PutSecret, await readJson(c.req.raw, bodyTimeoutMs))
-    const granted = await preconditioned(write(parts, c, await draftOf(parts, c, name, body)))
+    const draft = await draftOf(parts, c, name, body)
+    const granted = await preconditioned(c.var.handle.inTurn(name, () => write(parts, c, draft)))
     const { version } = granted.value
     c.header('ETag', `"${version}"`)
     return answer(c, granted, { name, version } satisfies z.input<typeof wire.PutSecretResult>, 201)
@@ -171,7 +172,7 @@ async function write({ keyring }: Parts, c: Context<Env>, { place, value, rest }
     const { version } = (await handle.call('secret.prepare', caller, { name })).value
     const sealed = await sealValue(keyring, value, { ...place, version })
     try {
-      return await handle.call('secret.write', caller, { name, version, ...sealed, ...rest })
+      return await handle.call('secret.write', caller, { name, version, ...sealed, ...rest, last: races === MAX_RACES })
     } catch (error) {
       const raced = error instanceof PosternError && error.detail.reason === 'raced'
       if (!raced || races === MAX_RACES) throw error

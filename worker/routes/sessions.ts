@@ -1,6 +1,7 @@
 import { type Context, Hono } from 'hono'
 import type * as z from 'zod'
 import { issuerOf, verifyAssertion } from '../../core/access/federation.ts'
+import type { VersionedIssuer } from '../../core/access/issuers.ts'
 import type { Factor, OpenedSession } from '../../core/access/session_operations.ts'
 import type { Session } from '../../core/access/sessions.ts'
 import { mintToken } from '../../core/access/token.ts'
@@ -13,11 +14,13 @@ import {
   sealTotp,
   stepOf,
 } from '../../core/access/totp.ts'
+import type { Granted } from '../../core/call.ts'
+import type { Recipient } from '../../core/crypto/seal_to.ts'
 import { badRequest, PosternError, refusal } from '../../core/errors.ts'
-import type { Granted } from '../../core/vault.ts'
 import * as wire from '../../core/wire.ts'
 import { readJson, readOptionalJson } from '../body.ts'
-import { answer, type Env, iso, type Parts, query, when } from '../context.ts'
+import { answer, answerWithValues, type Env, iso, type Parts, query, recipientOf, when } from '../context.ts'
+import { logLine } from '../oplog.ts'
 
 /** How long a refused sign-in takes at least: locked, wrong and unknown must not differ by their time. */
 const REFUSAL_MS = 150
@@ -30,20 +33,22 @@ export function sessionRoutes(parts: Parts): Hono<Env> {
 
   routes.post('/sessions', (c) =>
     slowly(async () => {
+      const recipient = await recipientOf(c)
       const body = wire.check(wire.OpenSession, (await readOptionalJson(c.req.raw, bodyTimeoutMs)) ?? {})
-      if (body.assertion !== undefined) return opened(parts, c, await federate(parts, c, body.assertion))
+      if (body.assertion !== undefined) return opened(parts, c, await federate(parts, c, body.assertion), recipient)
       // A session renews itself at sessions/current, with what it is bound to.
       if (c.var.caller.credential?.kind !== 'token') throw refusal('unauthenticated')
-      return opened(parts, c, await openSession(parts, c, body))
+      return opened(parts, c, await openSession(parts, c, body), recipient)
     }),
   )
 
   routes.post('/sessions/current', (c) =>
     slowly(async () => {
+      const recipient = await recipientOf(c)
       const body = wire.check(wire.Factor, await readJson(c.req.raw, bodyTimeoutMs))
       if (c.var.caller.credential?.kind !== 'session') throw badRequest('Authorization', 'Must be a session')
       if (body.code === undefined && body.recoveryCode === undefined) throw badRequest('code', 'Must be given')
-      return opened(parts, c, await openSession(parts, c, body))
+      return opened(parts, c, await openSession(parts, c, body), recipient)
     }),
   )
 
@@ -78,23 +83,27 @@ export function sessionRoutes(parts: Parts): Hono<Env> {
   })
 
   routes.post('/totp', async (c) => {
+    const recipient = await recipientOf(c)
     const { principal } = (await c.var.handle.call('session.whoami', c.var.caller, {})).value
     const secret = makeTotpSecret()
+    const id = crypto.randomUUID()
     const sealed = await sealTotp(parts.keyring, c.var.vault, principal, secret)
-    const granted = await c.var.handle.call('totp.enrol', c.var.caller, sealed)
+    const granted = await c.var.handle.call('totp.enrol', c.var.caller, { id, ...sealed })
     const body = enrolment(secret, parts.settings.appName, `${principal}@${c.var.vault}`)
-    return answer(c, granted, body satisfies z.input<typeof wire.EnrolledTotp>, 201)
+    return answerWithValues(c, granted, body satisfies z.input<typeof wire.EnrolledTotp>, recipient, 201)
   })
 
   routes.post('/totp/confirm', (c) =>
     slowly(async () => {
+      const recipient = await recipientOf(c)
       const { code } = wire.check(wire.ConfirmTotp, await readJson(c.req.raw, bodyTimeoutMs))
-      const { principal, step } = await provenStep(parts, c, code)
+      const { principal, id, step } = await provenStep(parts, c, code, 'confirm')
       const recoveryCodes = makeRecoveryCodes()
       const key = await parts.keyring.macKey(c.var.vault, 'recovery')
       const recoveryHashes = recoveryCodes.map((text) => recoveryHash(key, principal, text)!)
-      const granted = await c.var.handle.call('totp.confirm', c.var.caller, { step, recoveryHashes, jkt: jktOf(c) })
-      return answer(c, granted, { recoveryCodes } satisfies z.input<typeof wire.ConfirmedTotp>)
+      const input = { id, step, recoveryHashes, jkt: jktOf(c) }
+      const granted = await c.var.handle.call('totp.confirm', c.var.caller, input)
+      return answerWithValues(c, granted, { recoveryCodes } satisfies z.input<typeof wire.ConfirmedTotp>, recipient)
     }),
   )
 
@@ -123,7 +132,10 @@ async function factorOf(
   c: Context<Env>,
   { code, recoveryCode }: z.output<typeof wire.Factor>,
 ): Promise<Factor | null> {
-  if (code !== undefined) return { kind: 'totp', step: (await provenStep(parts, c, code)).step }
+  if (code !== undefined) {
+    const { id, step } = await provenStep(parts, c, code, 'sign_in')
+    return { kind: 'totp', id, step }
+  }
   if (recoveryCode === undefined) return null
   const { principal } = (await c.var.handle.call('session.whoami', c.var.caller, {})).value
   const key = await parts.keyring.macKey(c.var.vault, 'recovery')
@@ -131,40 +143,42 @@ async function factorOf(
   return { kind: 'recovery', hash: recoveryHash(key, principal, recoveryCode) ?? '' }
 }
 
-/** Checks a code against the principal's secret; the attempt was counted before. */
-async function provenStep(parts: Parts, c: Context<Env>, code: string): Promise<{ principal: string; step: number }> {
+/** Checks a code against one of the principal's secrets; the attempt was counted before. */
+async function provenStep(parts: Parts, c: Context<Env>, code: string, purpose: 'sign_in' | 'confirm') {
   const { handle, caller, vault } = c.var
-  const { value } = await handle.call('totp.begin', caller, { jkt: jktOf(c) })
+  const { value } = await handle.call('totp.begin', caller, { jkt: jktOf(c), purpose })
   const step = stepOf(await openTotp(parts.keyring, vault, value), code, Date.now())
-  if (step !== null) return { principal: value.principal, step }
+  if (step !== null) return { principal: value.principal, id: value.id, step }
   await handle.call('totp.fail', caller, {})
   throw refusal('unauthenticated')
 }
 
 async function federate(parts: Parts, c: Context<Env>, assertion: string): Promise<Opened> {
-  const { handle, caller } = c.var
+  const { handle, caller, requestId } = c.var
   if (caller.credential !== null) throw badRequest('assertion', 'Must come without another token')
   const trusted = await handle.call('issuer.trusted', caller, { issuer: issuerOf(assertion) })
-  for (const issuer of trusted.value) {
-    const verified = await attempt(() => verifyAssertion(assertion, issuer, parts.issuerKeys, Date.now()))
-    if (verified === null) continue
-    const { text, hash } = await newToken(parts, c)
-    const { claims, once, expiresAt: onceExpiresAt } = verified
-    const about = { hash, accessor: crypto.randomUUID(), jkt: jktOf(c), claims, once, onceExpiresAt }
-    const input = { ...about, issuerId: issuer.id, issuerVersion: issuer.version }
-    const granted = await attempt(() => handle.call('session.federate', caller, input))
-    if (granted !== null) return { ...granted, token: text.reveal() }
-  }
-  throw refusal('unauthenticated')
+  const verified = await Promise.all(trusted.value.map((issuer) => verifiedBy(parts, issuer, assertion, requestId)))
+  const good = verified.flatMap((one) => one ?? [])
+  const [first] = good
+  if (first === undefined) throw refusal('unauthenticated')
+  const { text, hash } = await newToken(parts, c)
+  const { claims, once, expiresAt: onceExpiresAt } = first.assertion
+  const candidates = good.map(({ issuer: { id, revision } }) => ({ id, revision }))
+  const input = { hash, accessor: crypto.randomUUID(), jkt: jktOf(c), claims, once, onceExpiresAt, candidates }
+  return { ...(await handle.call('session.federate', caller, input)), token: text.reveal() }
 }
 
-/** Several trusts may fit a token; one that does not is no reason to refuse the next. */
-async function attempt<T>(work: () => Promise<T>): Promise<T | null> {
+/**
+ * Checks an assertion against one trust. A provider that is down is told to the operator: a stranger must
+ * not learn from it which providers are trusted.
+ */
+async function verifiedBy({ issuerKeys }: Parts, issuer: VersionedIssuer, assertion: string, requestId: string) {
   try {
-    return await work()
+    return { issuer, assertion: await verifyAssertion(assertion, issuer, issuerKeys, Date.now()) }
   } catch (error) {
-    if (error instanceof PosternError && error.code === 'unauthenticated') return null
-    throw error
+    const code = error instanceof PosternError ? error.code : 'internal'
+    if (code !== 'unauthenticated') logLine('warn', 'issuer_failed', { requestId, issuer: issuer.id, code })
+    return null
   }
 }
 
@@ -176,7 +190,12 @@ function jktOf(c: Context<Env>): string | null {
   return c.var.caller.proof?.jkt ?? null
 }
 
-function opened({ settings }: Parts, c: Context<Env>, { token, ...granted }: Opened): Response {
+function opened(
+  { settings }: Parts,
+  c: Context<Env>,
+  { token, ...granted }: Opened,
+  recipient: Recipient | null,
+): Promise<Response> {
   const { accessor, principal, expiresAt, mfaAt } = granted.value
   const body: z.input<typeof wire.OpenedSession> = {
     token,
@@ -187,7 +206,7 @@ function opened({ settings }: Parts, c: Context<Env>, { token, ...granted }: Ope
     idleSeconds: settings.security.sessionTimeoutMinutes * 60,
     ...when('mfaAt', mfaAt),
   }
-  return answer(c, granted, body, 201)
+  return answerWithValues(c, granted, body, recipient, 201)
 }
 
 function shown({

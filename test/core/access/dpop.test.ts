@@ -175,16 +175,13 @@ describe('row 30: verifyProof refuses', () => {
         sign('RSA-SHA256', Buffer.from(input), rsa.privateKey),
       ),
     ],
-    [
-      'ES384',
-      proofWith({}, { alg: 'ES384', jwk: jwkOf(p384.publicKey) }, bySigning(p384.privateKey, 'sha384')),
-    ],
-    [
-      'ES256 on another curve',
-      proofWith({}, { jwk: jwkOf(p384.publicKey) }, bySigning(p384.privateKey, 'sha256')),
-    ],
+    ['ES384', proofWith({}, { alg: 'ES384', jwk: jwkOf(p384.publicKey) }, bySigning(p384.privateKey, 'sha384'))],
+    ['ES256 on another curve', proofWith({}, { jwk: jwkOf(p384.publicKey) }, bySigning(p384.privateKey, 'sha256'))],
     ['ES256 with a curve of another name', proofWith({}, { jwk: { ...publicJwk, crv: 'P-384' } })],
-    ['ES256 with an Ed25519 key', proofWith({}, { jwk: jwkOf(ed25519.publicKey) }, bySigning(ed25519.privateKey, null))],
+    [
+      'ES256 with an Ed25519 key',
+      proofWith({}, { jwk: jwkOf(ed25519.publicKey) }, bySigning(ed25519.privateKey, null)),
+    ],
     ['EdDSA with a P-256 key', proofWith({}, { alg: 'EdDSA' })],
     ['EdDSA with an X25519 key', proofWith({}, { alg: 'EdDSA', jwk: { kty: 'OKP', crv: 'X25519', x: publicJwk.x } })],
     ['a private key in the header', proofWith({}, { jwk: jwkOf(p256.privateKey) })],

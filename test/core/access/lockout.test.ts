@@ -154,9 +154,7 @@ describe('Lockout', () => {
     for (let i = 0; i < 10; i++) expect(succeed('home', NOW)).not.toBe('locked')
     expect(lockout.locks(NOW)).toEqual([])
     expect(fail('c', NOW)).toBe('open')
-    expect(lockout.locks(NOW)).toEqual([
-      { principal: 'ann', source: '*', failures: 3, lastAt: NOW, lockedUntil: null },
-    ])
+    expect(lockout.locks(NOW)).toEqual([{ principal: 'ann', source: '*', failures: 3, lastAt: NOW, lockedUntil: null }])
     expect(fail('d', NOW)).toBe('locked')
   })
 
@@ -219,6 +217,14 @@ describe('Lockout', () => {
     expect(fail('a', NOW)).toBe('locked')
   })
 
+  it('row 52: quiet time is counted from the latest failure, not from one at a clock that went back', () => {
+    const { fail, succeed } = openLockout()
+    succeed('a', NOW - DAY_MS)
+    fail('a', NOW)
+    fail('a', NOW - 10 * 60 * SECOND)
+    expect(fail('a', NOW + LOCKOUT_MS - 1)).toBe('last')
+  })
+
   it('unlocks a principal from all sources, and nobody else; what is known of its keys stays', () => {
     const { fail, succeed, lockout } = openLockout()
     succeed('home', NOW, 'ann', 'key')
@@ -258,7 +264,11 @@ describe('a vault', () => {
     const bench = openVault()
     bench.enrol('ann')
     const begin = (address: string | null) =>
-      bench.execute({ operation: 'totp.begin', caller: { ...callerFor('ann'), address }, input: { jkt: null } })[0]!
+      bench.execute({
+        operation: 'totp.begin',
+        caller: { ...callerFor('ann'), address },
+        input: { jkt: null, purpose: 'sign_in' },
+      })[0]!
     const spellings = ['2001:db8::1', '2001:db8::2', '2001:db8:0:0:ffff::1']
     for (const address of spellings) expect(begin(address)).toMatchObject({ ok: false, reason: 'unauthenticated' })
     const attempts = bench.log().filter(({ operation }) => operation === 'totp.begin')

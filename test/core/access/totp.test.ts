@@ -146,7 +146,13 @@ describe('recovery codes', () => {
 
   it.each([
     ...['', 'abcd', 'abcdefghijkmnpqr', 'abcd-efgh-ijkm-npqr-stuv', 'ABCD-EFGH-IJKM-NPQR', ' abcd-efgh-ijkm-npqr'],
-    ...['abcd-efgh-ijkm-npqr\n', 'abcd-efgh-ijkm-npq1', 'abcd-efgh-ijkm-npq0', 'abcd-efgh-ijkm-npql', 'abcd efgh ijkm npqr'],
+    ...[
+      'abcd-efgh-ijkm-npqr\n',
+      'abcd-efgh-ijkm-npq1',
+      'abcd-efgh-ijkm-npq0',
+      'abcd-efgh-ijkm-npql',
+      'abcd efgh ijkm npqr',
+    ],
     ...['abcd–efgh–ijkm–npqr', 'ａbcd-efgh-ijkm-npqr', 'abc-defgh-ijkm-npqr'],
   ])('have no hash when they are written as %j', (text) => {
     expect(recoveryHash(key, 'ann', text)).toBeNull()

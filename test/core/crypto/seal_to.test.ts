@@ -146,7 +146,9 @@ describe('parseRecipient', () => {
     }
     const thumbprint = '0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I'
     expect((await parseRecipient(headerOf(jwk))).thumbprint).toBe(thumbprint)
-    expect((await parseRecipient(headerOf({ use: 'enc', kid: '1', ...jwk, alg: 'ECDH-ES' }))).thumbprint).toBe(thumbprint)
+    expect((await parseRecipient(headerOf({ use: 'enc', kid: '1', ...jwk, alg: 'ECDH-ES' }))).thumbprint).toBe(
+      thumbprint,
+    )
   })
 
   it('cannot be made to export or to decrypt with the key', async () => {

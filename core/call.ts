@@ -1,0 +1,72 @@
+/**
+ * What crosses between the edge and a vault: plain data, over an RPC or not.
+ *
+ * @module
+ */
+import type { Admission } from './access/throttle.ts'
+import { type PosternError, type Reason, refusal } from './errors.ts'
+import type { OperationName } from './operations.ts'
+
+/** What the edge knows of a caller. No rights: the vault looks those up itself. */
+export interface Caller {
+  /** The keyed hash of its token and which kind it is; `null` for one that wants to sign in. */
+  credential: { kind: 'token' | 'session'; hash: Uint8Array } | null
+  /** A DPoP proof that was checked, but for whether it was used before. */
+  proof: { jkt: string; id: string; expiresAt: number } | null
+  /** Set by the edge when the token is the bootstrap token that the operator configured. */
+  bootstrap?: true
+  requestId: string
+  address: string | null
+  agent: string | null
+}
+
+/** One question to a vault. Plain data: it crosses an RPC. */
+export interface Call {
+  operation: OperationName
+  caller: Caller
+  /** The operation's input. `VaultHandle` in `worker/host.ts` is where its type is kept. */
+  input: unknown
+}
+
+/** What the tightest rate limit leaves, for the client to see. */
+export type Quota = Pick<Admission, 'name' | 'limit' | 'remaining' | 'retryAfterMs'>
+
+/**
+ * What a vault answers, with the index of the audit entry that records it.
+ *
+ * A refusal is a value here, not a throw: a throw inside a transaction would undo its own audit
+ * entry, and a throw across Durable Object RPC loses its code. {@link unwrap} turns it into one.
+ */
+export type Answer<T = unknown> = { quota: Quota | null } & (
+  | { ok: true; index: number | null; value: T }
+  | { ok: false; index: number | null; reason: Reason }
+)
+
+/** An answer that was granted. */
+export interface Granted<T> {
+  index: number | null
+  value: T
+  quota: Quota | null
+}
+
+/**
+ * Returns what was granted.
+ *
+ * @throws {PosternError} the refusal.
+ */
+export function unwrap<T>(answer: Answer<T>): Granted<T> {
+  if (answer.ok) return answer
+  throw refusalOf(answer)
+}
+
+/** Makes the error of a refused answer. */
+export function refusalOf({ reason, index, quota }: Answer & { ok: false }): PosternError {
+  // A 401 tells nothing more: an index would tell a locked or wrong code from an unknown token.
+  const recorded = index !== null && reason !== 'unauthenticated'
+  const throttled = reason === 'throttled' && quota !== null
+  return refusal(reason, {
+    ...(recorded ? { auditIndex: index } : {}),
+    ...(throttled ? { retryAfterSeconds: Math.ceil(quota.retryAfterMs / 1000) } : {}),
+    ...(reason === 'storage' ? { retryAfterSeconds: 1 } : {}),
+  })
+}

@@ -1,0 +1,60 @@
+/**
+ * Everything that a vault can be asked, in one table.
+ *
+ * @module
+ */
+import * as access from './access/operations.ts'
+import * as sessions from './access/session_operations.ts'
+import * as audit from './audit/operations.ts'
+import type { Operation } from './operation.ts'
+import * as secrets from './secrets/operations.ts'
+
+/** By the name that the log records. */
+export const OPERATIONS = {
+  'secret.read': secrets.readSecret,
+  'secret.prepare': secrets.prepareWrite,
+  'secret.write': secrets.writeSecret,
+  'secret.list': secrets.listSecrets,
+  'secret.versions': secrets.listVersions,
+  'secret.delete': secrets.deleteSecret,
+  'secret.restore': secrets.restoreSecret,
+  'secret.destroy': secrets.destroySecret,
+  'secret.unopened': secrets.reportUnopened,
+  'principal.list': access.listPrincipals,
+  'principal.put': access.putPrincipal,
+  'token.list': access.listTokens,
+  'token.create': access.createToken,
+  'token.revoke': access.revokeToken,
+  'session.whoami': sessions.whoami,
+  'session.open': sessions.openSession,
+  'session.federate': sessions.federateSession,
+  'session.list': sessions.listSessions,
+  'session.end': sessions.endSession,
+  'session.end_all': sessions.endSessions,
+  'totp.begin': sessions.beginTotp,
+  'totp.fail': sessions.failTotp,
+  'totp.enrol': sessions.enrolTotp,
+  'totp.confirm': sessions.confirmTotp,
+  'factors.reset': sessions.resetFactors,
+  'lock.list': access.listLocks,
+  'lock.clear': access.unlockPrincipal,
+  'issuer.list': access.listIssuers,
+  'issuer.put': access.putIssuer,
+  'issuer.delete': access.deleteIssuer,
+  'issuer.trusted': sessions.trustedIssuers,
+  'rule.explain': access.explainDecision,
+  'rule.list': access.listRules,
+  'rule.put': access.putRule,
+  'rule.delete': access.deleteRule,
+  'audit.entries': audit.readEntries,
+  'audit.head': audit.readHead,
+  'audit.sign': audit.keepCheckpoint,
+  'audit.inclusion': audit.proveInclusion,
+  'audit.consistency': audit.proveConsistency,
+  'audit.tile': audit.readTile,
+} as const
+
+type Operations = typeof OPERATIONS
+export type OperationName = keyof Operations
+export type Input<K extends OperationName> = Operations[K] extends Operation<infer I, unknown> ? I : never
+export type Output<K extends OperationName> = Operations[K] extends Operation<never, infer O> ? O : never
