@@ -8,7 +8,7 @@ export default defineConfig({
         test: {
           name: 'node',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/workerd/**', 'test/runtime/**'],
+          exclude: ['test/workerd/**', 'test/runtime/**', 'test/interop/**'],
         },
       },
       {
@@ -16,6 +16,16 @@ export default defineConfig({
         test: {
           name: 'runtime',
           include: ['test/runtime/**/*.test.ts'],
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        // Against programs that npm does not bring: npm run test:interop.
+        test: {
+          name: 'interop',
+          include: ['test/interop/**/*.test.ts'],
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 120_000,
