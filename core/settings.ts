@@ -156,7 +156,7 @@ export const SettingsSchema = z
     ),
     port: whole(0, 65535, 'The port to listen on; 0 takes a free one.').prefault('8787'),
     publicUrl: origin(
-      'Where clients find this server, such as `https://secrets.example.com`. Proofs of possession (DPoP) are made for this address; when not given, for the one that a request names.',
+      'Where clients find this server, such as `https://secrets.example.com`. Proofs of possession (DPoP) are made for this address; when not given they are taken on loopback only.',
     ).optional(),
     data: text(
       'The folder that holds the vaults, one SQLite file each, and the root key when it was made here.',

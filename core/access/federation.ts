@@ -28,6 +28,7 @@ const MAX_JWKS_BYTES = 64 * 1024
 const MAX_KEYS = 50
 const FRESH_MS = 600_000
 const COOLDOWN_MS = 30_000
+const COLD_COOLDOWN_MS = 1_000
 const MAX_STALE_MS = 24 * 3_600_000
 const FETCH_TIMEOUT_MS = 5_000
 
@@ -66,8 +67,10 @@ export async function verifyAssertion(
   keys: IssuerKeys,
   now: number,
 ): Promise<Assertion> {
-  const { kid, crit } = header(assertion)
-  if (kid === undefined || crit !== undefined) throw refusal('unauthenticated')
+  const { kid, crit, typ } = header(assertion)
+  // A token of another type, such as one for logging out, says something else (RFC 8725 section 3.11).
+  const isToken = typ === undefined || /^(?:JWT|at\+jwt)$/i.test(typ)
+  if (kid === undefined || crit !== undefined || !isToken) throw refusal('unauthenticated')
   const jwks = await keys.find(issuer, kid, now)
   let payload: JWTPayload
   try {
@@ -131,13 +134,20 @@ export class IssuerKeys {
     throw refusal('unauthenticated')
   }
 
-  /** Asks once for all who ask at the same time, and not again during the cooldown. */
+  /**
+   * Asks once for all who ask at the same time, and not again during the cooldown. Where requests must
+   * not wait for each other, one that comes during it makes do with what is known.
+   */
   #ask(id: string, issuer: Issuer, now: number): Promise<Cached> {
     const asked = this.#asked.get(id)
     const known = this.#cached.get(id)
-    // Alone, a request waits for nobody: within the cooldown it makes do with what there is.
-    if (!this.#shared && known && asked && now - asked.at < COOLDOWN_MS) return Promise.resolve(known)
-    if (this.#shared && asked && now - asked.at < COOLDOWN_MS) return asked.answer
+    // Alone, an answer that is lost with its request must not keep all others out for long.
+    const cooldownMs = this.#shared || known ? COOLDOWN_MS : COLD_COOLDOWN_MS
+    if (asked && Math.abs(now - asked.at) < cooldownMs) {
+      if (this.#shared) return asked.answer
+      const usable = known && now - known.fetchedAt < MAX_STALE_MS
+      return usable ? Promise.resolve(known) : Promise.reject(refusal('provider_answer'))
+    }
     const answer = this.#fetch(issuer, now).then((cached) => {
       this.#cached.set(id, cached)
       return cached
@@ -167,14 +177,19 @@ export class IssuerKeys {
   }
 
   async #json(url: string): Promise<unknown> {
-    const { status, body } = await send(url, { headers: { Accept: 'application/json' } }, this.#options)
-    if (status !== 200) throw refusal('provider_answer')
-    return parseJson(body)
+    try {
+      const { status, body } = await send(url, { headers: { Accept: 'application/json' } }, this.#options)
+      if (status === 200) return parseJson(body)
+    } catch {
+      // What is wrong with the provider is not the fault of whoever signs in.
+    }
+    throw refusal('provider_answer')
   }
 }
 
-function header(assertion: string): { kid?: string | undefined; crit?: unknown } {
+function header(assertion: string): { kid?: string | undefined; typ?: string | undefined; crit?: unknown } {
   try {
+    if (!/^[\w-]+\.[\w-]+\.[\w-]+$/.test(assertion)) throw refusal('unauthenticated')
     return decodeProtectedHeader(assertion)
   } catch {
     throw refusal('unauthenticated')

@@ -66,7 +66,9 @@ export class Lockout {
     const own = this.#row(principal, bucket, now)
     if (own.lockedUntil !== null && own.lockedUntil > now) return 'locked'
     const everywhere = this.#row(principal, EVERYWHERE, now)
-    if (!isKnown(own, now) && now < everywhere.lastAt + this.#delay(everywhere.failures)) return 'locked'
+    const delayMs = isKnown(own, now) ? 0 : this.#delay(everywhere.failures)
+    // Only a delay that there is: a clock that was set back must not make one.
+    if (delayMs > 0 && now < everywhere.lastAt + delayMs) return 'locked'
     const failures = own.failures + 1
     const lockedUntil = failures >= this.#policy.maxFailedAttempts ? now + this.#policy.lockoutMs : null
     this.#put(principal, bucket, { ...own, failures, lastAt: Math.max(now, own.lastAt), lockedUntil })

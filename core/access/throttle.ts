@@ -34,6 +34,9 @@ export interface Admission {
   first: boolean
 }
 
+/** Less is no time, but what fractions of a millisecond lose when they are added up. */
+const ROUNDING_MS = 0.001
+
 /**
  * Reads limits such as `100/s, 3000/m`.
  *
@@ -50,8 +53,10 @@ export function parseLimit(text: string, field = 'limit'): Limit {
  * short, and what must outlive a restart is the lockout's.
  */
 export class Throttle {
-  // The theoretical arrival time of each key's next request, in milliseconds.
+  // The theoretical arrival time of each key's next request, in milliseconds since the first request of
+  // all: small numbers, so that fractions of a millisecond add up exactly enough.
   readonly #arrivals: LRUCache<string, number>
+  #epoch: number | null = null
   // When a refusal of a key was last told to be the first.
   readonly #refused: LRUCache<string, number>
 
@@ -67,20 +72,22 @@ export class Throttle {
    * @returns The window with the least left, or `null` when there is no window.
    */
   admit(windows: readonly Window[], now: number): Admission | null {
+    this.#epoch ??= now
+    const at = now - this.#epoch
     let tightest: Admission | null = null
     const next: [string, number][] = []
     for (const { name, key, limit } of windows) {
-      const id = `${name}/${limit.periodMs}/${key}`
+      const id = `${name}/${limit.requests}/${limit.periodMs}/${key}`
       const interval = limit.periodMs / limit.requests
-      const arrival = Math.max(this.#arrivals.get(id) ?? 0, now) + interval
-      const spare = now + limit.periodMs - arrival
-      if (spare < 0) {
+      const arrival = Math.max(this.#arrivals.get(id) ?? Number.NEGATIVE_INFINITY, at) + interval
+      const spare = at + limit.periodMs - arrival
+      if (spare < -ROUNDING_MS) {
         const first = now - (this.#refused.get(id) ?? Number.NEGATIVE_INFINITY) > limit.periodMs
         if (first) this.#refused.set(id, now)
         return { allowed: false, name, limit, remaining: 0, retryAfterMs: Math.ceil(-spare), first }
       }
       next.push([id, arrival])
-      const remaining = Math.floor(spare / interval)
+      const remaining = Math.floor((spare + ROUNDING_MS) / interval)
       if (tightest === null || remaining < tightest.remaining) {
         tightest = { allowed: true, name, limit, remaining, retryAfterMs: 0, first: false }
       }

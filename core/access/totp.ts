@@ -93,7 +93,8 @@ function bindingOf(vault: string, principal: string): Binding {
 
 function totpOf(secret: Redacted<Bytes>, issuer: string, label: string): TOTP {
   return new TOTP({
-    secret: new Secret({ buffer: secret.reveal().buffer }),
+    // A copy: the library takes a whole buffer, whatever view of it is given.
+    secret: new Secret({ buffer: secret.reveal().slice().buffer }),
     period: PERIOD_SECONDS,
     digits: 6,
     issuer,

@@ -11,16 +11,36 @@ const TIMEOUT_MS = 10_000
 const MAX_BYTES = 1024 * 1024
 
 /**
- * Addresses that are nobody's on the public internet: the IANA special-purpose registries. A request
+ * Addresses that are nobody's on the public internet: the IANA special-purpose registries, what was
+ * deprecated before there were any, and the one public address that a cloud answers itself. A request
  * there would reach this machine, its network, or the metadata service of a cloud.
  */
 const SPECIAL = [
   ...['0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '169.254.0.0/16', '172.16.0.0/12', '192.0.0.0/24'],
   ...['192.0.2.0/24', '192.88.99.0/24', '192.168.0.0/16', '198.18.0.0/15', '198.51.100.0/24', '203.0.113.0/24'],
-  ...['224.0.0.0/4', '240.0.0.0/4', '::/128', '::1/128', '64:ff9b:1::/48', '100::/64', '2001::/23', '2001:db8::/32'],
+  ...[
+    '224.0.0.0/4',
+    '240.0.0.0/4',
+    '168.63.129.16/32',
+    '::/96',
+    '::ffff:0:0:0/96',
+    'fec0::/10',
+    '64:ff9b:1::/48',
+    '100::/64',
+    '2001::/23',
+    '2001:db8::/32',
+  ],
   ...['2002::/16', '3fff::/20', '5f00::/16', 'fc00::/7', 'fe80::/10', 'ff00::/8'],
 ].map((range) => parseRange(range))
-const METADATA_HOSTS = new Set(['metadata.google.internal', 'metadata', 'instance-data', 'instance-data.ec2.internal'])
+const METADATA_HOSTS = new Set([
+  'metadata.google.internal',
+  'metadata.goog',
+  'metadata',
+  'instance-data',
+  'instance-data.ec2.internal',
+  'ip6-localhost',
+  'ip6-loopback',
+])
 
 export interface SendOptions {
   timeoutMs?: number
@@ -72,7 +92,7 @@ export async function send(url: string, init: RequestInit, options: SendOptions 
  */
 export function checkUrl(text: string, allowLoopback: boolean): void {
   const url = URL.canParse(text) ? new URL(text) : null
-  const host = url?.hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '') ?? ''
+  const host = url?.hostname.replace(/^\[|\]$/g, '').replace(/\.+$/, '') ?? ''
   const loopback = host === 'localhost' || host === '127.0.0.1' || host === '::1'
   const safe = url?.protocol === 'https:' || (url?.protocol === 'http:' && loopback && allowLoopback)
   const special = parseAddress(host) !== null && SPECIAL.some((range) => inRange(host, range))

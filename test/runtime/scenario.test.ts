@@ -210,6 +210,27 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
     }
   })
 
+  it('row 47: lets no page of another origin in', async () => {
+    for (const Origin of ['null', 'https://evil.example', `${server.endpoint}.evil.example`]) {
+      const headers = { Origin, 'Access-Control-Request-Method': 'GET' }
+      for (const method of ['GET', 'OPTIONS']) {
+        const { headers: answered } = await send('/v1/vaults/default/secrets/prod/db', { method, headers })
+        expect([...answered.keys()].filter((name) => name.startsWith('access-control-'))).toEqual([])
+      }
+    }
+    // What a form or a page can send without asking first.
+    for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data', '']) {
+      const body = '{"value":"forged"}'
+      const forged = await send('/v1/vaults/default/secrets/forged', {
+        method: 'PUT',
+        body,
+        headers: { 'Content-Type': type },
+      })
+      expect(forged.status).toBe(400)
+    }
+    expect((await failure(admin.get('forged'))).code).toBe('not_found')
+  })
+
   it('serves 200 clients at once, and its log is the tree that RFC 6962 defines', async () => {
     const rounds = 5
     await Promise.all(

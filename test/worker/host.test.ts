@@ -1,0 +1,113 @@
+import { describe, expect, it } from 'vitest'
+import type { Answer, Call, Caller } from '../../core/call.ts'
+import { PosternError } from '../../core/errors.ts'
+import type { Vault } from '../../core/vault.ts'
+import { durableHost, groupCommit, localHost, VaultHandle } from '../../worker/host.ts'
+
+const caller: Caller = { credential: null, proof: null, requestId: 'r', address: null, agent: null }
+const callOf = (name: string): Call => ({ operation: 'secret.read', caller, input: { name } })
+const answerTo = ({ input }: Call): Answer => ({ ok: true, index: 0, quota: null, value: input })
+
+/** A vault that notes its transactions and answers each call with its own input, `most` a transaction. */
+function fakeVault(most = Number.POSITIVE_INFINITY) {
+  const batches: number[] = []
+  const execute = (calls: readonly Call[]): Answer[] => {
+    const answered = calls.slice(0, most)
+    batches.push(answered.length)
+    return answered.map(answerTo)
+  }
+  return { vault: { execute } as unknown as Vault, batches }
+}
+
+async function codeOf(promise: Promise<unknown>): Promise<string> {
+  const error = await promise.then(
+    () => null,
+    (error: unknown) => error,
+  )
+  return error instanceof PosternError ? error.code : String(error)
+}
+
+describe('group commit', () => {
+  it('joins calls that come together into one transaction, and answers each with its own', async () => {
+    const { vault, batches } = fakeVault()
+    const execute = groupCommit(vault)
+    const answers = await Promise.all(['a', 'b', 'c'].map((name) => execute([callOf(name)])))
+    expect(batches).toEqual([3])
+    expect(answers.flat().map((answer) => answer.ok && answer.value)).toEqual([
+      { name: 'a' },
+      { name: 'b' },
+      { name: 'c' },
+    ])
+  })
+
+  it('goes on with the rest when a transaction answered only its first calls', async () => {
+    const { vault, batches } = fakeVault(2)
+    const names = ['a', 'b', 'c', 'd', 'e']
+    const answers = await groupCommit(vault)(names.map(callOf))
+    expect(batches).toEqual([2, 2, 1])
+    expect(answers.map((answer) => answer.ok && answer.value)).toEqual(names.map((name) => ({ name })))
+  })
+
+  it('refuses calls beyond its queue, and loses none before', async () => {
+    const { vault } = fakeVault()
+    const execute = groupCommit(vault)
+    const full = execute(Array.from({ length: 10_000 }, (_, i) => callOf(`n${i}`)))
+    expect(await codeOf(execute([callOf('one more')]))).toBe('unavailable')
+    expect(await full).toHaveLength(10_000)
+  })
+})
+
+describe('row 25: a vault that cannot be asked', () => {
+  it.each([
+    ['throws', () => Promise.reject(new Error('overloaded, with a secret in it'))],
+    ['cannot be found', () => Promise.reject(new TypeError('no such object'))],
+  ])('that %s denies, and says nothing of the reason', async (_, execute) => {
+    const handle = durableHost(() => ({ execute })).vault('v', false)
+    const error = await handle.call('secret.read', caller, { name: 'a' }).catch((error: unknown) => error)
+    expect(error).toMatchObject({ code: 'unavailable', message: 'Vault cannot be reached now' })
+  })
+
+  it('is asked again for what it did not answer yet', async () => {
+    const sizes: number[] = []
+    const execute = async (calls: Call[]) => {
+      sizes.push(calls.length)
+      return calls.slice(0, 2).map(answerTo)
+    }
+    const answers = await durableHost(() => ({ execute }))
+      .vault('v', false)
+      .callAll('secret.read', caller, [{ name: 'a' }, { name: 'b' }, { name: 'c' }])
+    expect([sizes, answers.length]).toEqual([[3, 1], 3])
+  })
+})
+
+describe('a vault that is not there', () => {
+  it('answers strangers as one that is', async () => {
+    const host = localHost(
+      () => null,
+      () => true,
+    )
+    expect(await codeOf(host.vault('x', false).call('secret.read', caller, { name: 'a' }))).toBe('unauthenticated')
+  })
+})
+
+describe('doing things in turn', () => {
+  it('keeps the order of one key, goes on after a failure, and does not hold up another key', async () => {
+    const handle = new VaultHandle(async () => [], true)
+    const done: string[] = []
+    const slow =
+      (name: string, ms: number, fails = false) =>
+      async () => {
+        await new Promise((resolve) => setTimeout(resolve, ms))
+        done.push(name)
+        if (fails) throw new PosternError('conflict', 'Failed')
+      }
+    const [first, second, third] = [
+      handle.inTurn('a', slow('a1', 30, true)),
+      handle.inTurn('a', slow('a2', 0)),
+      handle.inTurn('b', slow('b1', 0)),
+    ]
+    expect(await codeOf(first)).toBe('conflict')
+    await Promise.all([second, third])
+    expect(done).toEqual(['b1', 'a1', 'a2'])
+  })
+})
