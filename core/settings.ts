@@ -198,31 +198,34 @@ export const SettingsSchema = z
       })
       .prefault({}),
   })
-  .superRefine((settings, context) => {
-    const object = (path: string[], message: string) => context.addIssue({ code: 'custom', path, message })
-    const { host, tls, trustedProxies } = settings
-    if (settings.debug && settings.environment === 'production') object(['debug'], 'Must be false in production')
-    if ((tls.certFile === undefined) !== (tls.keyFile === undefined))
-      object(['tls', 'keyFile'], 'Certificate and key go together')
-    if (settings.bodyTimeoutMs >= settings.requestTimeoutMs)
-      object(['bodyTimeoutMs'], 'Must be less than POSTERN_REQUEST_TIMEOUT_MS')
-    if (settings.clientAddress === 'forwarded' && trustedProxies.length === 0)
-      object(['clientAddress'], 'Must not be forwarded without POSTERN_TRUSTED_PROXIES')
-    if (
-      !isLoopback(host) &&
-      tls.certFile === undefined &&
-      trustedProxies.length > 0 &&
-      settings.clientAddress === 'socket'
-    ) {
-      object(['clientAddress'], 'Must be forwarded behind proxies: all clients would have their address')
-    }
-    if (!isLoopback(host) && tls.certFile === undefined && trustedProxies.length === 0) {
-      object(
-        ['host'],
-        'Must be loopback unless POSTERN_TLS__CERT_FILE or POSTERN_TRUSTED_PROXIES is set: tokens must not travel in the clear',
-      )
-    }
-  })
+  .refine(
+    ({ debug, environment }) => !(debug && environment === 'production'),
+    across(['debug'], 'Must be false in production'),
+  )
+  .refine(
+    ({ tls }) => (tls?.certFile === undefined) === (tls?.keyFile === undefined),
+    across(['tls', 'keyFile'], 'Certificate and key go together'),
+  )
+  .refine(
+    ({ bodyTimeoutMs, requestTimeoutMs }) => !(bodyTimeoutMs >= requestTimeoutMs),
+    across(['bodyTimeoutMs'], 'Must be less than POSTERN_REQUEST_TIMEOUT_MS'),
+  )
+  .refine(
+    ({ clientAddress, trustedProxies }) => clientAddress !== 'forwarded' || trustedProxies?.length !== 0,
+    across(['clientAddress'], 'Must not be forwarded without POSTERN_TRUSTED_PROXIES'),
+  )
+  .refine(
+    ({ host, tls, trustedProxies }) => isLoopback(host) || tls?.certFile !== undefined || trustedProxies?.length !== 0,
+    across(
+      ['host'],
+      'Must be loopback unless POSTERN_TLS__CERT_FILE or POSTERN_TRUSTED_PROXIES is set: tokens must not travel in the clear',
+    ),
+  )
+  .refine(
+    ({ host, tls, trustedProxies, clientAddress }) =>
+      isLoopback(host) || tls?.certFile !== undefined || !trustedProxies?.length || clientAddress !== 'socket',
+    across(['clientAddress'], 'Must be forwarded behind proxies: all clients would have their address'),
+  )
 
 export type Settings = Readonly<z.output<typeof SettingsSchema>>
 
@@ -273,12 +276,13 @@ export function readSettings<T extends z.ZodType>(
     (name) => name.toUpperCase().startsWith(prefix) && !known.has(name) && !foreign?.test(name),
   )
   const result = schema.safeParse(raw)
-  const complaints = [
-    ...unknown.map((name) => `${name}: Unknown setting`),
-    ...(result.error?.issues ?? []).map(
-      ({ path, message }) => `${prefix}${path.map(String).map(capitals).join('__')}: ${message}`,
-    ),
-  ]
+  // One complaint a setting, the first: a rule about several adds nothing to one that is wrong by itself.
+  const wrong = new Map<string, string>(unknown.map((name) => [name, 'Unknown setting']))
+  for (const { path, message } of result.error?.issues ?? []) {
+    const name = prefix + path.map(String).map(capitals).join('__')
+    if (!wrong.has(name)) wrong.set(name, message)
+  }
+  const complaints = [...wrong].map(([name, message]) => `${name}: ${message}`)
   if (complaints.length > 0) throw new PosternError('bad_request', `Settings are wrong\n  ${complaints.join('\n  ')}`)
   return freeze(result.data as z.output<T>)
 }
@@ -326,6 +330,11 @@ function capitals(camel: string): string {
 /** Whether a host is this machine alone. */
 export function isLoopback(host: string): boolean {
   return ['127.0.0.1', '::1', 'localhost'].includes(host)
+}
+
+/** A rule about several settings: looked at even when others are wrong, so that all is said at once. */
+function across(path: string[], message: string) {
+  return { path, message, when: () => true }
 }
 
 function agentGlob(item: string): string {

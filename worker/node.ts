@@ -12,7 +12,7 @@ const listener = getRequestListener((request, { incoming }) => {
 // Slow headers end here; slow bodies in body.ts.
 const { requestTimeoutMs } = local.settings
 const limits = {
-  headersTimeout: 10_000,
+  headersTimeout: Math.min(10_000, requestTimeoutMs + 5_000),
   // Ours answers first, in our own form.
   requestTimeout: requestTimeoutMs + 5_000,
   keepAliveTimeout: 30_000,
