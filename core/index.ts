@@ -11,15 +11,15 @@ export { type ErrorCode, type ErrorDetail, PosternError } from './errors.ts'
 export { Redacted } from './redacted.ts'
 export { formatReference, parseReference, pick, type Reference } from './reference.ts'
 export { parseName } from './secrets/name.ts'
+export type { Settings } from './settings.ts'
 export {
   choice,
   describeSettings,
   flag,
   list,
   readSettings,
-  type Settings,
   type Sources,
   secret,
   text,
   whole,
-} from './settings.ts'
+} from './settings_reader.ts'

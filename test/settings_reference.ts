@@ -6,13 +6,13 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
-import { describeSettings } from '../core/settings.ts'
+import { settingsReference } from '../core/settings.ts'
 
 const FILE = join(import.meta.dirname, '../docs/settings.md')
 
 /** The whole page. */
-export function settingsReference(): string {
-  const rows = describeSettings().map(({ name, type, fallback, secret, description }) => {
+function page(): string {
+  const rows = settingsReference().map(({ name, type, fallback, secret, description }) => {
     const value = fallback === null || fallback === '' ? '' : `\`${fallback}\``
     return `| \`${name}\` | ${type}${secret ? ' (secret)' : ''} | ${value} | ${description} |`
   })
@@ -39,9 +39,9 @@ ${rows.join('\n')}
 }
 
 if (import.meta.main) {
-  const page = settingsReference()
-  if (!process.argv.includes('--check')) writeFileSync(FILE, page)
-  else if (readFileSync(FILE, 'utf8') !== page) {
+  const text = page()
+  if (!process.argv.includes('--check')) writeFileSync(FILE, text)
+  else if (readFileSync(FILE, 'utf8') !== text) {
     process.stderr.write('docs/settings.md is not current: npm run docs:settings\n')
     process.exitCode = 1
   }

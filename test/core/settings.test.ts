@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { inRange } from '../../core/access/cidr.ts'
 import { mintToken } from '../../core/access/token.ts'
 import { Redacted } from '../../core/redacted.ts'
-import { describeSettings, parseSettings, type Settings } from '../../core/settings.ts'
+import { parseSettings, type Settings, settingsReference } from '../../core/settings.ts'
 import { canary, leaks } from '../canary.ts'
 import { refusalFrom, shownBy } from './support.ts'
 
@@ -241,7 +241,7 @@ describe('parseSettings', () => {
 })
 
 describe('describeSettings', () => {
-  const described = describeSettings()
+  const described = settingsReference()
 
   it('lists every setting once, by the name that is read', () => {
     const names = described.map(({ name }) => name)

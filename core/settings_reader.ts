@@ -1,0 +1,198 @@
+/**
+ * Typed settings from text: kinds of settings, and how they are read from the environment, a `.env` file
+ * and a folder of secrets.
+ *
+ * Each setting is one leaf of a zod schema, written in camel case and read from a name in capitals:
+ * `data` from `POSTERN_DATA`, `tls.certFile` from `POSTERN_TLS__CERT_FILE`. An application may read settings
+ * of its own in the same way: see {@link readSettings}.
+ *
+ * @module
+ */
+import * as z from 'zod'
+import { PosternError } from './errors.ts'
+import { Redacted } from './redacted.ts'
+
+/** Where settings come from, the first that has a name wins. */
+export interface Sources {
+  environment: Readonly<Record<string, string | undefined>>
+  /** A parsed `.env` file. */
+  dotenv?: Readonly<Record<string, string | undefined>>
+  /** Files of a secrets folder, by name, as Docker and Kubernetes mount them. */
+  secrets?: Readonly<Record<string, string | undefined>>
+}
+
+/** What the reference says of one setting. */
+export interface SettingInfo {
+  name: string
+  type: string
+  fallback: string | null
+  secret: boolean
+  description: string
+}
+
+type About = Omit<SettingInfo, 'name' | 'fallback'>
+
+/** A setting that is text as it stands. */
+export const text = (description: string) => z.string().min(1).meta(about('text', description))
+
+/** A setting that is text of one form. */
+export const pattern = (form: RegExp, description: string) =>
+  z.string().regex(form, `Must match ${form.source}`).meta(about('text', description))
+
+/** A setting that is `true` or `false`. */
+export const flag = (description: string) =>
+  z
+    .enum(['true', 'false'])
+    .transform((given) => given === 'true')
+    .meta(about('`true` or `false`', description))
+
+/** A setting that is one of a few words. */
+export const choice = <const T extends readonly string[]>(words: T, description: string) =>
+  z.enum(words).meta(about(words.map((word) => `\`${word}\``).join(', '), description))
+
+/** A setting that is a whole number. */
+export const whole = (min: number, max: number, description: string) =>
+  z
+    .string()
+    .regex(/^[0-9]{1,15}$/, 'Must be a whole number')
+    .transform(Number)
+    .refine((n) => n >= min && n <= max, `Must be from ${min} to ${max}`)
+    .meta(about(`${min} to ${max}`, description))
+
+/** A setting that is a list parted by commas, each item read by `parse`. */
+export const list = <T>(parse: (item: string) => T, type: string, description: string) =>
+  z
+    .string()
+    .transform((given, context) => attempt(context, () => items(given).map(parse)))
+    .meta(about(`${type}, parted by commas; or \`none\``, description))
+
+/** The same, with one item at least: an empty list would say nothing clear. */
+export const some = <T>(parse: (item: string) => T, type: string, description: string) =>
+  list(parse, type, description)
+    .refine((given) => given.length > 0, 'Must have an item')
+    .meta(about(`${type}, parted by commas`, description))
+
+/** A setting that is the origin of a server: scheme, host and port, and nothing behind. */
+export const origin = (description: string) =>
+  z
+    .string()
+    .refine(
+      (given) => URL.canParse(given) && new URL(given).origin === given.replace(/\/$/, ''),
+      'Must be an origin such as https://host',
+    )
+    .transform((given) => new URL(given).origin)
+    .meta(about('an origin', description))
+
+/** A setting that nothing may show. */
+export const secret = <T>(parse: (given: string) => T, type: string, description: string) =>
+  z
+    .string()
+    .transform((given, context) => attempt(context, () => parse(given)))
+    .meta({ ...about(type, description), secret: true })
+
+/**
+ * Reads the settings that a schema of {@link text}, {@link whole} and the like describes, all with
+ * one prefix. The result is frozen throughout.
+ *
+ * @param foreign Names with the prefix that are somebody else's, and not a mistake.
+ * @throws {PosternError} `bad_request`, naming every wrong or unknown setting at once and no value.
+ */
+export function readSettings<T extends z.ZodType>(
+  schema: T,
+  prefix: string,
+  sources: Sources,
+  foreign?: RegExp,
+): z.output<T> {
+  const { environment, dotenv = {}, secrets = {} } = sources
+  const raw: Tree = {}
+  const known = new Set<string>()
+  for (const path of leaves(schema).map(([path]) => path)) {
+    const name = prefix + path.map(capitals).join('__')
+    known.add(name)
+    const given =
+      environment[name] ?? dotenv[name] ?? (secrets[name] ?? secrets[name.toLowerCase()])?.replace(/\r?\n$/, '')
+    if (given !== undefined && given !== '') put(raw, path, given)
+  }
+  // Only files may be named in lower case: in an environment such a name is a mistake that would go unseen.
+  const files = Object.keys(secrets).map((name) => (name === name.toLowerCase() ? name.toUpperCase() : name))
+  const given = [...Object.keys(environment), ...Object.keys(dotenv), ...files]
+  const unknown = [...new Set(given)].filter(
+    (name) => name.toUpperCase().startsWith(prefix) && !known.has(name) && !foreign?.test(name),
+  )
+  const result = schema.safeParse(raw)
+  // One complaint a setting, the first: a rule about several adds nothing to one that is wrong by itself.
+  const wrong = new Map<string, string>(unknown.map((name) => [name, 'Unknown setting']))
+  for (const { path, message } of result.error?.issues ?? []) {
+    const name = prefix + path.map(String).map(capitals).join('__')
+    if (!wrong.has(name)) wrong.set(name, message)
+  }
+  const complaints = [...wrong].map(([name, message]) => `${name}: ${message}`)
+  if (complaints.length > 0) throw new PosternError('bad_request', `Settings are wrong\n  ${complaints.join('\n  ')}`)
+  return freeze(result.data as z.output<T>)
+}
+
+/** What can be set, for the reference. */
+export function describeSettings(schema: z.ZodType, prefix: string): SettingInfo[] {
+  return leaves(schema).map(([path, leaf]) => {
+    const { type, secret, description } = metaOf(leaf)
+    const fallback = leaf instanceof z.ZodPrefault ? String(leaf.def.defaultValue) : null
+    return { name: prefix + path.map(capitals).join('__'), type, secret, description, fallback }
+  })
+}
+
+type Tree = { [key: string]: string | Tree }
+
+function leaves(schema: z.ZodType, path: string[] = []): [string[], z.ZodType][] {
+  const inner = schema instanceof z.ZodPrefault ? (schema.unwrap() as z.ZodType) : schema
+  if (!(inner instanceof z.ZodObject)) return [[path, schema]]
+  return Object.entries(inner.shape).flatMap(([key, child]) => leaves(child as z.ZodType, [...path, key]))
+}
+
+function metaOf(leaf: z.ZodType): About {
+  const meta =
+    leaf.meta() ??
+    (leaf instanceof z.ZodPrefault || leaf instanceof z.ZodOptional ? (leaf.unwrap() as z.ZodType).meta() : undefined)
+  return meta as unknown as About
+}
+
+function about(type: string, description: string): About {
+  return { type, description, secret: false }
+}
+
+function put(tree: Tree, [key = '', ...rest]: string[], value: string): void {
+  if (rest.length === 0) tree[key] = value
+  else {
+    tree[key] ??= {}
+    put(tree[key] as Tree, rest, value)
+  }
+}
+
+function capitals(camel: string): string {
+  return camel.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()
+}
+
+/** The items of a list. An empty value counts as not given; `none` is an empty list. */
+export function items(given: string): string[] {
+  if (given === 'none') return []
+  return given
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '')
+}
+
+function attempt<T>(context: z.RefinementCtx, parse: () => T): T {
+  try {
+    return parse()
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: error instanceof PosternError ? error.message : 'Invalid' })
+    return z.NEVER
+  }
+}
+
+function freeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !(value instanceof Redacted)) {
+    Object.values(value).forEach(freeze)
+    Object.freeze(value)
+  }
+  return value
+}
