@@ -73,11 +73,12 @@ async function* pages(client: ReturnType<typeof connect>): AsyncGenerator<string
 }
 
 async function fromFile(): Promise<Source> {
-  const lines = createInterface({
-    input: createReadStream(wanted('file'), 'utf8'),
-    crlfDelay: Number.POSITIVE_INFINITY,
-  })
-  return { checkpoint: readFileSync(wanted('checkpoint'), 'utf8'), entries: lines }
+  return { checkpoint: readFileSync(wanted('checkpoint'), 'utf8'), entries: linesOf(wanted('file')) }
+}
+
+/** Opens the file when it is first asked for a line: an interface that nobody reads yet loses its lines. */
+async function* linesOf(file: string): AsyncGenerator<string> {
+  yield* createInterface({ input: createReadStream(file, 'utf8'), crlfDelay: Number.POSITIVE_INFINITY })
 }
 
 async function remembered(verifiers: NoteVerifier[]): Promise<Checkpoint | null> {
@@ -118,7 +119,8 @@ async function verify(): Promise<string> {
 try {
   process.stdout.write(`${await verify()}\n`)
 } catch (error) {
-  if (!(error instanceof PosternError)) throw error
-  process.stderr.write(`${error.message}\n`)
-  process.exitCode = error.code === 'tampered' ? 2 : 1
+  // A file that is not there says so by itself, and holds nothing of ours.
+  const known = error instanceof PosternError ? error : null
+  process.stderr.write(`${known?.message ?? (error as Error).message}\n`)
+  process.exitCode = known?.code === 'tampered' ? 2 : 1
 }

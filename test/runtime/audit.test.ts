@@ -1,0 +1,178 @@
+/** The log as evidence, over HTTP and by the command that auditors run. */
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { openCheckpoint } from '../../core/audit/checkpoint.ts'
+import { parseVerifierKey } from '../../core/audit/note.ts'
+import { verifyConsistency } from '../../core/audit/proof.ts'
+import { parseBase64 } from '../../core/bytes.ts'
+import { type Client, connect } from '../../core/client.ts'
+import { Redacted } from '../../core/redacted.ts'
+import { makeSite, RUNTIMES, type Server, type Site, startServer } from './servers.ts'
+
+const ROOT = resolve(import.meta.dirname, '../..')
+const hasPython = spawnSync('python3', ['--version']).status === 0
+
+describe.each(RUNTIMES)('on %s', (runtime) => {
+  let site: Site
+  let server: Server
+  let client: Client
+  let folder: string
+  let key: string
+
+  const file = (name: string) => join(folder, name)
+  const text = async (path: string) => {
+    const headers = { Authorization: `Bearer ${site.token.reveal()}` }
+    const response = await fetch(`${server.endpoint}/v1/vaults/default/audit/${path}`, { headers })
+    return { status: response.status, body: await response.text() }
+  }
+  /** Runs `npm run audit:verify`'s command. */
+  const verify = (...args: string[]) => {
+    const env = { ...process.env, TOKEN: site.token.reveal() }
+    const run = spawnSync('node', ['worker/audit_verify.ts', '--key', key, ...args], {
+      cwd: ROOT,
+      env,
+      encoding: 'utf8',
+    })
+    return { code: run.status, said: (run.stdout + run.stderr).trim() }
+  }
+  const fromServer = () => ['--url', server.endpoint, '--vault', 'default']
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'postern-audit-'))
+    site = await makeSite()
+    server = await startServer(runtime, site, { POSTERN_LOG_ORIGIN: 'example.com/audit' })
+    client = connect({ endpoint: server.endpoint, vault: site.vault, token: site.token })
+    for (let i = 0; i < 20; i++) await client.put(`n/${i}`, new Redacted('x'))
+    key = (await text('key')).body.trim()
+  })
+
+  afterAll(async () => {
+    await server?.stop()
+    site?.remove()
+    rmSync(folder, { recursive: true, force: true })
+  })
+
+  it('signs one checkpoint after another, each a continuation of the last', async () => {
+    const verifiers = [await parseVerifierKey(key)]
+    const old = await openCheckpoint(await client.checkpoint(), verifiers)
+    await client.put('n/more', new Redacted('x'))
+    await new Promise((resolve) => setTimeout(resolve, 1100))
+    const now = await openCheckpoint(await client.checkpoint(), verifiers)
+    expect(old?.origin).toBe('example.com/audit/default')
+    expect(now?.size).toBe(old!.size + 1)
+    const { hashes } = await client.consistency(old!.size, now!.size)
+    expect(
+      verifyConsistency(
+        hashes.map((hash) => parseBase64(hash)!),
+        old!,
+        now!,
+      ),
+    ).toBe(true)
+  })
+
+  it('signs the same checkpoint for all who ask at once', async () => {
+    await client.put('n/again', new Redacted('x'))
+    await new Promise((resolve) => setTimeout(resolve, 1100))
+    const notes = await Promise.all(Array.from({ length: 10 }, () => client.checkpoint()))
+    expect(new Set(notes).size).toBe(1)
+  })
+
+  it('asks for no right, and for a token', async () => {
+    await client.putPrincipal('anybody', { kind: 'service' })
+    const { token } = await client.createToken({ principal: 'anybody' })
+    const anybody = connect({ endpoint: server.endpoint, vault: site.vault, token })
+    expect(await anybody.checkpoint()).toContain('example.com/audit/default\n')
+    expect((await anybody.inclusion(3, 10)).hashes).toHaveLength(4)
+    const refused = await fetch(`${server.endpoint}/v1/vaults/default/audit/checkpoint`)
+    expect(refused.status).toBe(401)
+  })
+
+  it('has no proof of what is not there', async () => {
+    const { size } = await client.auditEntries({ limit: 1 })
+    const paths = [
+      `inclusion/${size + 9}`,
+      `consistency?from=2&to=${size + 9}`,
+      'consistency?from=5&to=2',
+      `tile/0/000.p/255`,
+      'tile/1/000',
+    ]
+    for (const path of paths) expect([path, (await text(path)).status]).toEqual([path, 404])
+    for (const path of [
+      'inclusion/01',
+      'inclusion/x',
+      'tile/0/0',
+      'tile/0/000.p/256',
+      'tile/64/000',
+      'tile/0/x000/000',
+    ]) {
+      expect([path, (await text(path)).status]).toEqual([path, 400])
+    }
+  })
+
+  it('is verified from the server, remembered, and saved', async () => {
+    const args = [...fromServer(), '--remember', file('seen'), '--save', file('export.jsonl')]
+    const first = verify(...args)
+    expect(first).toEqual({
+      code: 0,
+      said: expect.stringMatching(/^example\.com\/audit\/default: \d+ entries are whole and in order$/),
+    })
+    await client.put('n/later', new Redacted('x'))
+    await new Promise((resolve) => setTimeout(resolve, 1100))
+    const size = Number(/(\d+) entries/.exec(first.said)?.[1])
+    const second = verify(...args)
+    expect(second.code).toBe(0)
+    expect(Number(/(\d+) entries/.exec(second.said)?.[1])).toBeGreaterThan(size)
+  })
+
+  it('is verified from a file, which tells what was changed in it', () => {
+    const [checkpoint, lines] = [
+      readFileSync(file('seen'), 'utf8'),
+      readFileSync(file('export.jsonl'), 'utf8').trimEnd().split('\n'),
+    ]
+    writeFileSync(file('checkpoint'), checkpoint)
+    const from = (entries: string[]) => {
+      writeFileSync(file('changed.jsonl'), `${entries.join('\n')}\n`)
+      return verify('--file', file('changed.jsonl'), '--checkpoint', file('checkpoint'))
+    }
+    expect(from(lines).code).toBe(0)
+    expect(from(lines.with(5, lines[5]!.replace('n/', 'm/')))).toEqual({
+      code: 2,
+      said: expect.stringContaining('edited: Entry 5'),
+    })
+    expect(from(lines.toSpliced(7, 1))).toEqual({ code: 2, said: expect.stringContaining('missing: Entry 7') })
+    expect(from(lines.slice(0, 9))).toEqual({ code: 2, said: expect.stringContaining('truncated: Log ends after 9') })
+  })
+
+  it.skipIf(!hasPython)('is verified line by line by the lines that the documents show (needs python3)', () => {
+    const program = /```python\n([\s\S]*?)```/.exec(readFileSync(join(ROOT, 'docs/audit.md'), 'utf8'))?.[1]
+    const run = (name: string) => spawnSync('python3', ['-c', program!, file(name)], { encoding: 'utf8' })
+    const lines = readFileSync(file('export.jsonl'), 'utf8').trimEnd().split('\n')
+    expect(run('export.jsonl').stdout).toBe(`${lines.length} entries fit together\n`)
+    writeFileSync(file('changed.jsonl'), `${lines.with(5, lines[5]!.replace('n/', 'm/')).join('\n')}\n`)
+    expect(run('changed.jsonl').stderr).toBe('entry 5 or 6 is wrong\n')
+  })
+
+  it('proves one entry by a file of its own', async () => {
+    const { entries } = await client.auditEntries({ from: 4, limit: 1 })
+    writeFileSync(file('proof'), (await text('proof/4')).body)
+    writeFileSync(file('entry'), `${entries[0]!.body}\n`)
+    expect(verify('--proof', file('proof'), '--entry', file('entry'))).toEqual({
+      code: 0,
+      said: expect.stringContaining('Entry is in example.com/audit/default'),
+    })
+    writeFileSync(file('entry'), `${entries[0]!.body.replace('n/', 'm/')}\n`)
+    expect(verify('--proof', file('proof'), '--entry', file('entry')).code).toBe(2)
+  })
+
+  it('says what is missing or wrong in its own arguments', () => {
+    expect(verify('--file', file('export.jsonl'))).toEqual({ code: 1, said: '--checkpoint must be given' })
+    const other = key.replace('example.com', 'example.org')
+    expect(verify('--key', other, ...fromServer())).toEqual({
+      code: 1,
+      said: expect.stringContaining('Verifier key must read'),
+    })
+  })
+})
