@@ -4,8 +4,9 @@
  * @module
  */
 import { hmac } from '@noble/hashes/hmac.js'
+import { sha1 } from '@noble/hashes/legacy.js'
 import { sha256 } from '@noble/hashes/sha2.js'
-import { Secret, TOTP } from 'otpauth'
+import { Secret, TOTP } from 'otpauth/bare'
 import encodeQR from 'qr'
 import { type Bytes, base64url, randomBytes, utf8 } from '../bytes.ts'
 import { type Binding, open, seal } from '../crypto/envelope.ts'
@@ -99,5 +100,8 @@ function totpOf(secret: Redacted<Bytes>, issuer: string, label: string): TOTP {
     digits: 6,
     issuer,
     label,
+    // SHA-1, as every authenticator app has it; as an HMAC it is sound (RFC 6238 appendix A).
+    algorithm: 'SHA1',
+    hmac: (_, key, message) => hmac(sha1, key, message),
   })
 }
