@@ -3,6 +3,8 @@
  *
  * @module
  */
+
+import * as factors from './access/factor_operations.ts'
 import * as access from './access/operations.ts'
 import * as sessions from './access/session_operations.ts'
 import * as audit from './audit/operations.ts'
@@ -31,11 +33,11 @@ export const OPERATIONS = {
   'session.list': sessions.listSessions,
   'session.end': sessions.endSession,
   'session.end_all': sessions.endSessions,
-  'totp.begin': sessions.beginTotp,
-  'totp.fail': sessions.failTotp,
-  'totp.enrol': sessions.enrolTotp,
-  'totp.confirm': sessions.confirmTotp,
-  'factors.reset': sessions.resetFactors,
+  'totp.begin': factors.beginTotp,
+  'totp.fail': factors.failTotp,
+  'totp.enrol': factors.enrolTotp,
+  'totp.confirm': factors.confirmTotp,
+  'factors.reset': factors.resetFactors,
   'lock.list': access.listLocks,
   'lock.clear': access.unlockPrincipal,
   'issuer.list': access.listIssuers,

@@ -1,0 +1,95 @@
+/**
+ * What can be asked of second factors.
+ *
+ * Codes are checked at the edge, which has the keys; how often one may try, and that none counts
+ * twice, is decided here.
+ *
+ * @module
+ */
+import { type Context, type Outcome, operation } from '../operation.ts'
+import type { SealedTotp } from './factors.ts'
+
+const self = { action: null, resource: () => 'self' } as const
+
+/** Reserves an attempt at a code, and gives the sealed secret to check it with. */
+export const beginTotp = operation({
+  ...self,
+  run(context: Context, { jkt, purpose }: BeginTotp): Outcome<SealedTotp & { principal: string }> {
+    const { identity, factors, lockout, source, now } = context
+    const { principal } = identity
+    // Counted even when there is no secret: to have none must not look different.
+    const reservation = lockout.begin({ principal, source, jkt }, now)
+    // Not recorded each time: a locked stranger could fill the log. The last attempt before it was.
+    if (reservation === 'locked') return { reason: 'unauthenticated', quiet: true }
+    const facts = { factor: 'totp', purpose, locks: reservation === 'last' }
+    const totp = purpose === 'confirm' ? factors.pending(principal) : factors.confirmed(principal)
+    return totp === null ? { reason: 'unauthenticated', facts } : { value: { ...totp, principal }, facts }
+  },
+})
+
+interface BeginTotp {
+  jkt: string | null
+  /** To sign in with the secret that counts, or to confirm the one that waits. */
+  purpose: 'sign_in' | 'confirm'
+}
+
+/** Records that a code was wrong. The attempt is counted already. It always refuses. */
+export const failTotp = operation({
+  ...self,
+  run: (_: Context, __: Record<never, never>): Outcome<never> => ({
+    reason: 'unauthenticated',
+    facts: { factor: 'totp' },
+  }),
+})
+
+/** How fresh a second factor has to be to put another one in its place. */
+const REPLACE_MS = 10 * 60_000
+
+/** Puts a new TOTP secret in wait, to be confirmed by a code of it. */
+export const enrolTotp = operation({
+  ...self,
+  run(context: Context, totp: SealedTotp): Outcome<{ principal: string }> {
+    const { identity, factors, circumstances, now } = context
+    const { principal } = identity
+    const { mfaAt } = circumstances
+    // Whoever has only the token must not replace the factor that the token alone does not satisfy.
+    const fresh = mfaAt !== null && now - mfaAt <= REPLACE_MS
+    if (factors.confirmed(principal) !== null && !fresh) return { reason: 'mfa_required' }
+    factors.putPending(principal, totp, now)
+    return { value: { principal } }
+  },
+})
+
+interface ConfirmTotp {
+  id: string
+  step: number
+  recoveryHashes: string[]
+  jkt: string | null
+}
+
+/** Confirms a TOTP secret by a code of it, and takes new recovery codes. */
+export const confirmTotp = operation({
+  ...self,
+  run(context: Context, { id, step, recoveryHashes, jkt }: ConfirmTotp): Outcome<{ principal: string }> {
+    const { identity, factors, lockout, source, now } = context
+    const { principal } = identity
+    // The one that the code was checked against, and not one that was put in its place meanwhile.
+    if (factors.pending(principal)?.id !== id || !factors.takeStep(principal, id, step))
+      return { reason: 'unauthenticated' }
+    lockout.succeed({ principal, source, jkt }, now)
+    factors.confirm(principal, id, recoveryHashes, now)
+    return { value: { principal } }
+  },
+})
+
+/** Removes a principal's second factors, for one who lost them. Its sessions end. */
+export const resetFactors = operation({
+  action: 'admin',
+  resource: () => 'principals',
+  run({ access, factors, sessions, now }, { id }: { id: string }): Outcome<{ sessions: number }> {
+    if (access.principal(id) === null) return { reason: 'no_principal', facts: { principal: id } }
+    factors.remove(id)
+    const ended = sessions.revokeAll(id, now)
+    return { value: { sessions: ended }, facts: { principal: id, sessions: ended } }
+  },
+})
