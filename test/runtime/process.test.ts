@@ -141,6 +141,20 @@ describe.each(LOCAL)('on %s', (runtime) => {
     expect((await client.get('late')).value.reveal()).toBe('in time')
   })
 
+  it('leaves nothing of a destroyed value in any file', async () => {
+    server = await startServer(runtime, site)
+    const client = connect({ endpoint: server.endpoint, vault: site.vault, token: site.token })
+    // The beginning of every envelope: magic, format, suite, and the length of a key id.
+    const envelopes = () => {
+      const files = ['default.sqlite', 'default.sqlite-wal'].map((name) => join(site.data, name)).filter(existsSync)
+      return files.filter((file) => readFileSync(file).includes(Buffer.from([0x50, 0x53, 1, 1, 18])))
+    }
+    for (const value of ['one', 'two']) await client.put('gone', new Redacted(value), { idempotencyKey: value })
+    expect(envelopes()).not.toEqual([])
+    await client.destroy('gone', 'all')
+    expect(envelopes()).toEqual([])
+  })
+
   it.skipIf(!hasOpenssl)('serves TLS with a certificate of its own (needs openssl)', async () => {
     const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')]
     const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1']

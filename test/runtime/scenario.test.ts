@@ -163,6 +163,18 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
     ])
   })
 
+  it('hydrates no more than it can hold, and lets one odd secret spoil no other', async () => {
+    await admin.put('large', hidden('x'.repeat(64 * 1024)))
+    await admin.put('deep', hidden(`${'['.repeat(30_000)}${']'.repeat(30_000)}`))
+    const many = await admin.hydrate([...Array(80).fill('postern://default/large'), 'postern://default/prod/db'])
+    const codes = many.map((item) => ('secret' in item ? 'ok' : item.error.code))
+    expect(codes.filter((code) => code === 'ok').length).toBeGreaterThan(50)
+    expect(codes.filter((code) => code === 'bad_request').length).toBeGreaterThan(10)
+    const [deep, other] = await admin.hydrate(['postern://default/deep#', 'postern://default/prod/db'])
+    expect(deep && 'error' in deep ? deep.error.code : 'ok').toMatch(/^(?:ok|not_found)$/)
+    expect(other && 'secret' in other && other.secret.value.reveal()).toBe('two')
+  })
+
   it('refuses bad requests by the field, and goes on', async () => {
     const json = { 'Content-Type': 'application/json' }
     const put = (body: BodyInit, headers: Record<string, string> = json) =>
