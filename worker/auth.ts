@@ -32,7 +32,8 @@ export interface Identified {
  * is to be bound to; one who signs in by other means has no token yet.
  *
  * @param signIn Whether the request is to make a session.
- * @throws {PosternError} `unauthenticated`, the same for every flaw but a missing nonce.
+ * @throws {PosternError} `unauthenticated`, the same for every flaw but a missing nonce; `bad_request`
+ *   for a proof where no public address is configured.
  */
 export async function identify(
   { keyring, bootstrapTokens, settings }: Parts,

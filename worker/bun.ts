@@ -1,5 +1,5 @@
 /** Postern on Bun: `bun worker/bun.ts`. */
-import { openLocal } from './local.ts'
+import { listenOrFail, openLocal } from './local.ts'
 
 interface BunServer {
   port: number
@@ -19,15 +19,17 @@ declare const Bun: {
 }
 
 const local = await openLocal('Bun')
-const server = Bun.serve({
-  hostname: local.settings.host,
-  port: local.settings.port,
-  // Seconds. Slow headers end here; slow bodies in body.ts.
-  idleTimeout: 30,
-  // Never reached: body.ts counts, stops far below, and answers in our own form.
-  maxRequestBodySize: Number.MAX_SAFE_INTEGER,
-  ...(local.tls && { tls: local.tls }),
-  fetch: (request, server) => local.fetch(request, server.requestIP(request)?.address ?? null),
-})
+const server = listenOrFail(() =>
+  Bun.serve({
+    hostname: local.settings.host,
+    port: local.settings.port,
+    // Seconds. Slow headers end here; slow bodies in body.ts.
+    idleTimeout: 30,
+    // Never reached: body.ts counts, stops far below, and answers in our own form.
+    maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+    ...(local.tls && { tls: local.tls }),
+    fetch: (request, server) => local.fetch(request, server.requestIP(request)?.address ?? null),
+  }),
+)
 local.stopOnSignal(() => server.stop())
 local.announce(server.port)

@@ -1,5 +1,5 @@
 /** Postern on Deno: `deno run --allow-net --allow-read --allow-write --allow-env worker/deno.ts`. */
-import { openLocal } from './local.ts'
+import { listenOrFail, openLocal } from './local.ts'
 
 declare const Deno: {
   serve(
@@ -9,9 +9,11 @@ declare const Deno: {
 }
 
 const local = await openLocal('Deno')
-const server = Deno.serve(
-  { hostname: local.settings.host, port: local.settings.port, onListen: () => {}, ...(local.tls ?? {}) },
-  (request, { remoteAddr }) => local.fetch(request, remoteAddr.hostname ?? null),
+const server = listenOrFail(() =>
+  Deno.serve(
+    { hostname: local.settings.host, port: local.settings.port, onListen: () => {}, ...(local.tls ?? {}) },
+    (request, { remoteAddr }) => local.fetch(request, remoteAddr.hostname ?? null),
+  ),
 )
 local.stopOnSignal(() => server.shutdown())
 local.announce(server.addr.port)

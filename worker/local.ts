@@ -48,6 +48,15 @@ export async function openLocal(runtime: string): Promise<Local> {
   }
 }
 
+/** Opens a runtime's socket, or ends the process when that is not possible, as with a port that is taken. */
+export function listenOrFail<T>(listen: () => T): T {
+  try {
+    return listen()
+  } catch (error) {
+    fail(error)
+  }
+}
+
 /** Ends the process with one line. An error of the platform is told by its kind: it may quote a setting. */
 export function fail(error: unknown): never {
   const kind = error instanceof Error ? ((error as { code?: string }).code ?? error.name) : 'unknown'

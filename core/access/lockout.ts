@@ -93,7 +93,7 @@ export class Lockout {
     return this.#sql.all<Lock>(
       `SELECT principal, source, failures, last_at AS lastAt, locked_until AS lockedUntil FROM attempt
        WHERE locked_until > ? OR (source = ? AND failures >= ? AND last_at > ?) ORDER BY principal, source LIMIT 200`,
-      ...[now, EVERYWHERE, this.#policy.maxFailedAttempts, now - this.#policy.lockoutMs],
+      ...[now, EVERYWHERE, this.#policy.maxFailedAttempts, now - this.#everywhereMs],
     )
   }
 
@@ -121,10 +121,16 @@ export class Lockout {
     )
     if (row === undefined) return { failures: 0, lastAt: 0, lockedUntil: null, successAt: null }
     const locked = row.lockedUntil !== null && row.lockedUntil > now
-    // Failures count until none came for as long as a lock lasts; all together for longer than any delay,
-    // or a short lock would let many sources try without one.
-    const quietMs = source === EVERYWHERE ? Math.max(this.#policy.lockoutMs, 4 * MAX_DELAY_MS) : this.#policy.lockoutMs
+    const quietMs = source === EVERYWHERE ? this.#everywhereMs : this.#policy.lockoutMs
     return locked || row.lastAt > now - quietMs ? row : { ...row, failures: 0, lockedUntil: null }
+  }
+
+  /**
+   * Failures of one source count until none came for as long as a lock lasts; all together for longer
+   * than any delay, or a short lock would let many sources try without one.
+   */
+  get #everywhereMs(): number {
+    return Math.max(this.#policy.lockoutMs, 4 * MAX_DELAY_MS)
   }
 
   #put(principal: string, source: string, { failures, lastAt, lockedUntil, successAt }: Row): void {
@@ -135,12 +141,12 @@ export class Lockout {
     )
   }
 
-  /** An attacker with many addresses must not fill the table. */
+  /** An attacker with many addresses must not fill the table. What still counts stays. */
   #forgetOld(now: number): void {
     this.#sql.all(
       `DELETE FROM attempt WHERE (principal, source) IN
        (SELECT principal, source FROM attempt WHERE last_at < ? AND COALESCE(success_at, 0) < ? ORDER BY last_at LIMIT 10)`,
-      ...[now - Math.max(this.#policy.lockoutMs, MAX_DELAY_MS), now - KNOWN_MS],
+      ...[now - this.#everywhereMs, now - KNOWN_MS],
     )
   }
 }

@@ -118,8 +118,11 @@ export class SecretStore {
   /** Erases one sealed value, or all of a secret, for good. The metadata stays. */
   destroy(secret: number, number: number | null, now: number): void {
     const erase = 'UPDATE version SET sealed = NULL, destroyed_at = ? WHERE secret = ? AND destroyed_at IS NULL'
+    // Fingerprints are of the values that are to be gone.
+    const forget = 'DELETE FROM idempotency WHERE name = (SELECT name FROM secret WHERE id = ?)'
     if (number !== null) {
       this.#sql.all(`${erase} AND number = ?`, now, secret, number)
+      this.#sql.all(`${forget} AND number = ?`, secret, number)
       this.#sql.all('UPDATE secret SET updated_at = ? WHERE id = ?', now, secret)
     } else {
       this.#sql.all(erase, now, secret)
@@ -127,8 +130,7 @@ export class SecretStore {
         "UPDATE secret SET current = NULL, previous = NULL, deleted_at = NULL, tags = '{}', updated_at = ? WHERE id = ?",
         ...[now, secret],
       )
-      // Their fingerprints are of the values that are to be gone.
-      this.#sql.all('DELETE FROM idempotency WHERE name = (SELECT name FROM secret WHERE id = ?)', secret)
+      this.#sql.all(forget, secret)
     }
   }
 

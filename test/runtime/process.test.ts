@@ -141,6 +141,15 @@ describe.each(LOCAL)('on %s', (runtime) => {
     expect((await client.get('late')).value.reveal()).toBe('in time')
   })
 
+  it('says in one line that its port is taken', async () => {
+    server = await startServer(runtime, site)
+    const other = await makeSite()
+    const taken = startServer(runtime, other, { POSTERN_PORT: new URL(server.endpoint).port })
+    const error = await taken.catch((error: Error) => error.message)
+    other.remove()
+    expect(error).toMatch(/^Server did not start:\nServer cannot start: \w+\n$/)
+  })
+
   it('leaves nothing of a destroyed value in any file', async () => {
     server = await startServer(runtime, site)
     const client = connect({ endpoint: server.endpoint, vault: site.vault, token: site.token })

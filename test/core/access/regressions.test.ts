@@ -69,6 +69,30 @@ describe('a clock that was set back', () => {
   })
 })
 
+describe('a principal that is guessed at from ever new sources', () => {
+  it('is slowed on, however short a lock is, however patient the guesser, and whoever else signs in', () => {
+    const sql = openSqlite(':memory:')
+    migrate(sql, T)
+    const lockout = new Lockout(sql, { maxFailedAttempts: 3, lockoutMs: 60_000 })
+    let attempts = 0
+    const pause = 360_000
+    for (let now = T; now < T + 24 * 3_600_000; now += pause) {
+      lockout.begin({ principal: 'bob', source: `b${now}`, jkt: null }, now)
+      // After a pause longer than any delay, twenty tries a second apart, each from a source of its own.
+      for (let i = 0; i < 20; i++) {
+        const attempt = { principal: 'ann', source: `s${now}.${i}`, jkt: null }
+        if (lockout.begin(attempt, now + i * 1000) !== 'locked') attempts++
+      }
+    }
+    // One a pause once it is slow, and the few before.
+    expect(attempts).toBeLessThan((24 * 3_600_000) / pause + 20)
+    expect(lockout.locks(T + 24 * 3_600_000).map(({ principal, source }) => [principal, source])).toContainEqual([
+      'ann',
+      '*',
+    ])
+  })
+})
+
 describe('rate limits', () => {
   it('admit a whole burst, whatever the limit and the moment', () => {
     for (let requests = 1; requests <= 400; requests += 3) {
