@@ -1,0 +1,121 @@
+/**
+ * The provider port: another store that secrets are kept in, and the closed set of what can go wrong there.
+ *
+ * @module
+ */
+import type { Bytes } from '../bytes.ts'
+import type { Redacted } from '../redacted.ts'
+
+/** The kinds of stores that a provider can be. `sealed`, the vault's own, is none of them: it is no network away. */
+export const PROVIDER_KINDS = ['aws', 'azure', 'hashicorp', 'http', 'file'] as const
+export type ProviderKind = (typeof PROVIDER_KINDS)[number]
+
+/**
+ * Everything that can go wrong, told by the service's own error code and never by the HTTP status alone.
+ *
+ * The first group are answers: the store works, and says no. The second are outages: nothing is known, and
+ * a replica may be asked.
+ */
+export const ANSWERS = [
+  'not_found', // no such secret, or no such version
+  'deleted', // it is deleted, scheduled for it, or destroyed
+  'disabled', // it is switched off, or not valid yet
+  'expired', // its own time is over
+  'denied', // our credentials may not do this
+  'credentials', // our credentials are wrong or have ended, and renewing them did not help
+  'invalid', // the store did not take the request as it was
+  'conflict', // the state that a write expected is not there, or its idempotency key stands for another write
+] as const
+export const OUTAGES = [
+  'throttled', // too many requests
+  'timeout', // no answer in time
+  'sealed', // the store is up and locked
+  'unavailable', // it cannot be reached, fails, or answers in a form that is not its own
+] as const
+export type FailureKind = (typeof ANSWERS)[number] | (typeof OUTAGES)[number]
+
+/** A provider's refusal or outage. Holds no text of the answer: only what kind it is, and a code of the service. */
+export class ProviderFailure extends Error {
+  override readonly name = 'ProviderFailure'
+  readonly kind: FailureKind
+  /** The service's own code, such as `ResourceNotFoundException`, when it is a plain word; safe to log. */
+  readonly code: string | null
+  /** When the service asked to be left alone, and for how long. */
+  readonly retryAfterMs: number | null
+
+  constructor(kind: FailureKind, { code, retryAfterMs }: { code?: unknown; retryAfterMs?: number | null } = {}) {
+    super(`Provider failed: ${kind}`)
+    this.kind = kind
+    this.code = typeof code === 'string' && /^[A-Za-z0-9_.-]{1,64}$/.test(code) ? code : null
+    this.retryAfterMs = retryAfterMs ?? null
+  }
+
+  /** Whether a replica may be asked in its place: an answer is not an outage. */
+  get isOutage(): boolean {
+    return (OUTAGES as readonly string[]).includes(this.kind)
+  }
+}
+
+/** A secret as a provider keeps it. */
+export interface ProvidedSecret {
+  value: Redacted<Bytes>
+  /** Whether the store has it as text or as bytes. */
+  encoding: 'utf8' | 'base64'
+  /** The provider's own id of the version; opaque. */
+  version: string
+  /** Milliseconds since the Unix epoch; `null` when the store does not say. */
+  createdAt: number | null
+  expiresAt: number | null
+  contentType: string | null
+}
+
+/** What a list shows of a secret. */
+export interface ProvidedName {
+  name: string
+  updatedAt: number | null
+}
+
+/** One version in a history, newest first. */
+export interface ProvidedVersion {
+  version: string
+  /** `current`, `previous` or `pending`, where the store has such stages. */
+  stage: 'current' | 'previous' | 'pending' | null
+  createdAt: number | null
+  /** Whether its value can still be read. */
+  enabled: boolean
+}
+
+/** How a write may be told from another, and what it expects. */
+export interface PutOptions {
+  signal: AbortSignal
+  /** Makes a repeat of this write harmless, where the store can; 32 to 64 of `[A-Za-z0-9-]`. */
+  idempotencyKey: string
+  contentType?: string
+  /** The version that must be current, or `absent`: `conflict` otherwise. */
+  expect?: string | 'absent'
+}
+
+/**
+ * A store of secrets on another server. Names are the store's own (see `names.ts`); the caller has mapped them.
+ *
+ * Every method throws {@link ProviderFailure} and nothing else, honours its signal, sends at most one request that
+ * writes, and retries nothing by itself but one request after credentials were renewed.
+ */
+export interface Provider {
+  readonly kind: ProviderKind
+  get(name: string, options: { version?: string; signal: AbortSignal }): Promise<ProvidedSecret>
+  /** Names from a prefix on, in the store's order, a page at a time. */
+  list(options: {
+    prefix: string
+    cursor: string | null
+    limit: number
+    signal: AbortSignal
+  }): Promise<{ items: ProvidedName[]; cursor: string | null }>
+  put(name: string, value: Redacted<Bytes>, options: PutOptions): Promise<{ version: string }>
+  /** Deletes a secret, recoverably where the store can. Deleting what is deleted is `not_found` or `deleted`. */
+  remove(name: string, options: { signal: AbortSignal }): Promise<void>
+  /** `null` when the store keeps no history. */
+  versions: ((name: string, options: { signal: AbortSignal }) => Promise<ProvidedVersion[]>) | null
+  /** Resolves when the store can serve, with the same credentials and the same way that a read takes. */
+  health(options: { signal: AbortSignal }): Promise<void>
+}
