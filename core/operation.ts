@@ -42,8 +42,8 @@ export interface Identity {
   jkt: string | null
 }
 
-/** Everything that an operation may touch, inside its transaction. */
-export interface Context {
+/** The rows of a vault, each kind behind the store that knows it. */
+export interface Stores {
   secrets: SecretStore
   access: AccessStore
   sessions: SessionStore
@@ -51,6 +51,10 @@ export interface Context {
   lockout: Lockout
   issuers: IssuerStore
   log: Log
+}
+
+/** Everything that an operation may touch, inside its transaction. */
+export interface Context extends Stores {
   limits: VaultLimits
   identity: Identity
   /** The same as `identity.principal`. */

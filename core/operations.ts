@@ -8,6 +8,7 @@ import * as factors from './access/factor_operations.ts'
 import * as access from './access/operations.ts'
 import * as sessions from './access/session_operations.ts'
 import * as audit from './audit/operations.ts'
+import { holdLog } from './audit/retention.ts'
 import type { Operation } from './operation.ts'
 import * as secrets from './secrets/operations.ts'
 
@@ -54,6 +55,7 @@ export const OPERATIONS = {
   'audit.inclusion': audit.proveInclusion,
   'audit.consistency': audit.proveConsistency,
   'audit.tile': audit.readTile,
+  'audit.hold': holdLog,
 } as const
 
 type Operations = typeof OPERATIONS

@@ -154,6 +154,20 @@ const MIGRATIONS: readonly (readonly string[])[] = [
     // Signed tree heads, by the size of the tree.
     'CREATE TABLE checkpoint (size INTEGER PRIMARY KEY, note TEXT NOT NULL, signed_at INTEGER NOT NULL)',
   ],
+  [
+    // How far back the log still goes (audit/retention.ts): entries below min are gone. Those below announced
+    // are to go, once a checkpoint covers entry announced_at, which says so; a hold stops that.
+    `CREATE TABLE retention (
+      only INTEGER PRIMARY KEY CHECK (only = 0),
+      min INTEGER NOT NULL,
+      announced INTEGER NOT NULL,
+      announced_at INTEGER NOT NULL,
+      hold TEXT,
+      held_at INTEGER,
+      held_by TEXT
+    )`,
+    'INSERT INTO retention (only, min, announced, announced_at) VALUES (0, 0, 0, 0)',
+  ],
 ]
 
 /**

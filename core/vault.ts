@@ -17,11 +17,13 @@ import { type AuditEvent, encodeEvent } from './audit/event.ts'
 import { Log } from './audit/log.ts'
 import type { Answer, Call, Caller } from './call.ts'
 import type { Reason } from './errors.ts'
-import type { Context, Identity, Operation, Outcome } from './operation.ts'
+import type { Context, Identity, Operation, Outcome, Stores } from './operation.ts'
 import { OPERATIONS } from './operations.ts'
 import { migrate } from './schema.ts'
 import { SecretStore } from './secrets/store.ts'
 import type { Sql } from './sql.ts'
+import type { Task } from './task.ts'
+import { TASKS, type TaskInput, type TaskName, type TaskOutput } from './tasks.ts'
 
 /** How long the calls of one transaction may take together before the rest have to wait for the next. */
 const MAX_TRANSACTION_MS = 20
@@ -69,6 +71,19 @@ export class Vault {
     return this.#sql.all<{ value: string }>("SELECT value FROM meta WHERE key = 'root'")[0]?.value === rootId
   }
 
+  /**
+   * The vault's id, kept once it was given.
+   *
+   * @param id What its host calls it; `undefined` where the host does not know, as an object that its alarm wakes may not.
+   * @throws {RangeError} when it was never given.
+   */
+  called(id: string | undefined): string {
+    if (id !== undefined) this.#sql.all("INSERT INTO meta VALUES ('vault', ?) ON CONFLICT DO NOTHING", id)
+    const [row] = this.#sql.all<{ value: string }>("SELECT value FROM meta WHERE key = 'vault'")
+    if (row === undefined) throw new RangeError('Vault was never given its id')
+    return row.value
+  }
+
   /** Whether nobody has a right here yet. */
   isEmpty(): boolean {
     return this.#stores.access.principals().length === 0
@@ -97,11 +112,42 @@ export class Vault {
     } catch (error) {
       this.#stores.access.forget()
       if (calls.length > 1) return calls.flatMap((call) => this.execute([call], now))
-      this.#onFailure(error)
-      // A failing disk heals; a mistake of ours does not, and must not look like an outage.
-      const mistake = [TypeError, RangeError, ReferenceError, SyntaxError].some((kind) => error instanceof kind)
-      return calls.map(() => refused(mistake ? 'failed' : 'storage'))
+      const refusal = this.#failed(error)
+      return calls.map(() => refusal)
     }
+  }
+
+  /**
+   * Does a task of its own, in one transaction, and records it.
+   *
+   * @param now Milliseconds since the Unix epoch.
+   */
+  perform<K extends TaskName>(name: K, input: TaskInput<K>, now: number): Answer<TaskOutput<K>> {
+    try {
+      return this.#sql.atomic(() => this.#perform(name, input, now)) as Answer<TaskOutput<K>>
+    } catch (error) {
+      this.#stores.access.forget()
+      return this.#failed(error)
+    }
+  }
+
+  #failed(error: unknown): Answer & { ok: false } {
+    this.#onFailure(error)
+    // A failing disk heals; a mistake of ours does not, and must not look like an outage.
+    const mistake = [TypeError, RangeError, ReferenceError, SyntaxError].some((kind) => error instanceof kind)
+    return refused(mistake ? 'failed' : 'storage')
+  }
+
+  #perform(name: TaskName, input: unknown, now: number): Answer {
+    const { resource, about, run } = TASKS[name] as Task<unknown, unknown>
+    const outcome = run({ ...this.#stores, now }, input)
+    const reason: 'ok' | Reason = 'reason' in outcome ? outcome.reason : 'ok'
+    const facts = { ...about?.(input), ...outcome.facts }
+    const event = { ...NOBODY, operation: name, resource: resource(input), outcome: reason, facts }
+    const index = outcome.quiet ? null : this.#append({ at: now, ...event })
+    return 'reason' in outcome
+      ? { ...refused(outcome.reason), index }
+      : { ok: true, index, quota: null, value: outcome.value }
   }
 
   /** What was destroyed must not be read from the store's journal either. It is done, whatever comes of this. */
@@ -199,12 +245,20 @@ export class Vault {
 
   #record(caller: Caller, now: number, event: Omit<AuditEvent, 'at' | 'request' | 'address' | 'agent'>): number {
     const { requestId, address, agent } = caller
-    const whole = { at: now, request: requestId, address, agent, ...event }
-    return this.#stores.log.append((index, previous) => encodeEvent(whole, index, previous))
+    return this.#append({ at: now, request: requestId, address, agent, ...event })
+  }
+
+  #append(event: AuditEvent): number {
+    return this.#stores.log.append((index, previous) => encodeEvent(event, index, previous))
   }
 }
 
-type Stores = Pick<Context, 'secrets' | 'access' | 'sessions' | 'factors' | 'lockout' | 'issuers' | 'log'>
+/** Who asks for a task. */
+const NOBODY = {
+  ...{ request: null, principal: null, token: null, session: null, address: null, agent: null },
+  ...{ action: null, rule: null },
+} as const
+
 type Asking = Pick<Context, 'identity' | 'circumstances' | 'rules'>
 
 function reasonOf({ missing }: Decision): 'denied' | 'mfa_required' {

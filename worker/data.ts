@@ -6,15 +6,19 @@
 import { closeSync, existsSync, fsyncSync, openSync, readdirSync, readFileSync, statSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
-import type { SecurityPolicy } from '../core/access/security_policy.ts'
+import { type SecurityPolicy, securityPolicy } from '../core/access/security_policy.ts'
 import { type Bytes, base64url, randomBytes } from '../core/bytes.ts'
 import { parseRootKey, ROOT_KEY_SIZE } from '../core/crypto/keyring.ts'
 import { PosternError } from '../core/errors.ts'
 import { Redacted } from '../core/redacted.ts'
+import { parseVaultId } from '../core/secrets/name.ts'
 import { Vault } from '../core/vault.ts'
+import { dutiesOf } from './duties.ts'
+import type { LocalVault } from './host.ts'
 import { logLine } from './oplog.ts'
 import { whereabouts } from './problem.ts'
 import { openSqlite, type Sqlite } from './sqlite.ts'
+import { type Desk, performer, Upkeep } from './upkeep.ts'
 
 const ROOT_KEY_FILE = 'root.key'
 const SUFFIX = '.sqlite'
@@ -69,29 +73,45 @@ export interface Stores {
    * @returns `null` when it does not exist and `create` is not set.
    * @throws {PosternError} `unavailable`, with the file's path: for the operator, not for a client.
    */
-  open(id: string, create: boolean): Vault | null
+  open(id: string, create: boolean): LocalVault | null
+  /** Opens all that exist, for their upkeep. One that cannot be opened is logged. */
+  openAll(): void
   /** Whether every vault that is open can be written now. */
   ready(): boolean
   close(): void
 }
 
-/** Opens the vaults of a folder as they are asked for. */
-export function openStores(data: string, rootId: string, policy: SecurityPolicy): Stores {
-  const opened = new Map<string, { vault: Vault; sql: Sqlite }>()
-  return {
+/** Opens the vaults of a folder as they are asked for, and keeps them up. */
+export function openStores(data: string, { settings, keyring }: Pick<Desk, 'settings' | 'keyring'>): Stores {
+  const policy = securityPolicy(settings.security)
+  const opened = new Map<string, LocalVault & { sql: Sqlite; close(): void }>()
+  const stores: Stores = {
     open(id, create) {
       const known = opened.get(id)
-      if (known) return known.vault
+      if (known) return known
       const file = join(data, `${id}${SUFFIX}`)
       if (!create && !existsSync(file)) return null
       const sql = openOrExplain(file)
       const vault = openVault(sql, policy, file)
-      if (!vault.claim(rootId)) {
+      if (!vault.claim(keyring.rootId)) {
         sql.close()
         throw new PosternError('unavailable', `Root key is not the one that sealed ${file}`)
       }
-      opened.set(id, { vault, sql })
-      return vault
+      const desk = { vault: id, settings, keyring, perform: performer((...asked) => vault.perform(...asked)) }
+      const entry = { vault, sql, ...keepUp(desk) }
+      opened.set(id, entry)
+      return entry
+    },
+    openAll() {
+      for (const name of readdirSync(data).filter((name) => name.endsWith(SUFFIX))) {
+        const id = name.slice(0, -SUFFIX.length)
+        try {
+          stores.open(parseVaultId(id), false)
+        } catch (error) {
+          const message = error instanceof PosternError ? error.message : 'Vault cannot be opened'
+          logLine('error', 'vault_unavailable', { vault: id, message })
+        }
+      }
     },
     ready() {
       try {
@@ -102,10 +122,30 @@ export function openStores(data: string, rootId: string, policy: SecurityPolicy)
       }
     },
     close() {
-      for (const { sql } of opened.values()) sql.close()
+      for (const { sql, close } of opened.values()) {
+        close()
+        sql.close()
+      }
       opened.clear()
     },
   }
+  return stores
+}
+
+/** The longest that a timer can wait. */
+const MAX_TIMER_MS = 2 ** 31 - 1
+
+/** Runs a vault's upkeep by a timer, until it is closed. */
+function keepUp(desk: Desk): { upkeep: Upkeep; close(): void } {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const upkeep = new Upkeep(desk, dutiesOf(), (at) => {
+    clearTimeout(timer)
+    timer = setTimeout(() => void upkeep.run(Date.now()), Math.min(MAX_TIMER_MS, Math.max(0, at - Date.now())))
+    // It must not keep a process that has nothing else to do.
+    timer.unref()
+  })
+  void upkeep.run(Date.now())
+  return { upkeep, close: () => clearTimeout(timer) }
 }
 
 function openVault(sql: Sqlite, policy: SecurityPolicy, file: string): Vault {

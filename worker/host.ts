@@ -11,6 +11,7 @@ import { unwrap } from '../core/call.ts'
 import { PosternError, refusal } from '../core/errors.ts'
 import type { Input, OperationName, Output } from '../core/operations.ts'
 import type { Vault } from '../core/vault.ts'
+import type { Upkeep } from './upkeep.ts'
 
 /** Where vaults are. */
 export interface Host {
@@ -87,8 +88,10 @@ const MAX_BATCH = 500
  *
  * Only for vaults in this process. On Workers a request must not wait for the I/O of another, and
  * the Durable Object joins writes itself.
+ *
+ * @param onWrite Told after each transaction.
  */
-export function groupCommit(vault: Vault): Execute {
+export function groupCommit(vault: Vault, onWrite: () => void = () => {}): Execute {
   let waiting: { call: Call; settle: (answer: Answer) => void }[] = []
 
   function flush(): void {
@@ -98,6 +101,7 @@ export function groupCommit(vault: Vault): Execute {
       Date.now(),
     )
     waiting = waiting.slice(answers.length)
+    onWrite()
     // The rest goes after the next look at the sockets.
     if (waiting.length > 0) setImmediate(flush)
     answers.forEach((answer, i) => {
@@ -116,22 +120,32 @@ export function groupCommit(vault: Vault): Execute {
   }
 }
 
+/** A vault in this process, and what is done for it unasked. */
+export interface LocalVault {
+  vault: Vault
+  upkeep: Upkeep
+}
+
 /**
  * Vaults in this process.
  *
  * @param open Returns `null` for one that does not exist and may not be made.
  * @param ready Whether storage can be written now.
  */
-export function localHost(open: (id: string, create: boolean) => Vault | null, ready: () => boolean): Host {
+export function localHost(open: (id: string, create: boolean) => LocalVault | null, ready: () => boolean): Host {
   const handles = new Map<string, VaultHandle>()
   return {
     vault(id, create) {
       const known = handles.get(id)
       if (known) return known
-      const vault = open(id, create)
+      const opened = open(id, create)
       // Not told apart from one that does not know the caller.
-      if (vault === null) return new VaultHandle(knowsNobody, true)
-      const handle = new VaultHandle(groupCommit(vault), true)
+      if (opened === null) return new VaultHandle(knowsNobody, true)
+      const { vault, upkeep } = opened
+      const handle = new VaultHandle(
+        groupCommit(vault, () => upkeep.stir(Date.now())),
+        true,
+      )
       handles.set(id, handle)
       return handle
     },

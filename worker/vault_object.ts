@@ -1,12 +1,16 @@
 import { DurableObject } from 'cloudflare:workers'
-import { type SecurityPolicy, securityPolicy } from '../core/access/security_policy.ts'
+import { securityPolicy } from '../core/access/security_policy.ts'
 import type { Answer, Call } from '../core/call.ts'
+import { Keyring } from '../core/crypto/keyring.ts'
+import { PosternError } from '../core/errors.ts'
 import { isMigrated } from '../core/schema.ts'
-import { parseSettings } from '../core/settings.ts'
+import { parseSettings, type Settings } from '../core/settings.ts'
 import type { Sql, SqlValue } from '../core/sql.ts'
 import { Vault } from '../core/vault.ts'
+import { dutiesOf } from './duties.ts'
 import { logLine } from './oplog.ts'
 import { whereabouts } from './problem.ts'
+import { performer, Upkeep } from './upkeep.ts'
 
 /**
  * One vault as a Durable Object. Its calls run one at a time, and what they write is on disk before
@@ -14,13 +18,16 @@ import { whereabouts } from './problem.ts'
  */
 export class VaultObject extends DurableObject {
   readonly #storage: Sql
-  readonly #policy: SecurityPolicy
+  readonly #settings: Settings
   #vault: Vault | null = null
+  #upkeep: Promise<Upkeep> | null = null
+  /** When the alarm is set to ring, as far as this object set it. */
+  #alarmAt = Number.POSITIVE_INFINITY
 
   constructor(context: DurableObjectState, env: Cloudflare.Env) {
     super(context, env)
     this.#storage = openStorage(context.storage)
-    this.#policy = policyOf(env)
+    this.#settings = settingsOf(env)
     if (isMigrated(this.#storage)) this.#open()
   }
 
@@ -29,11 +36,53 @@ export class VaultObject extends DurableObject {
     // Nothing is written for a vault that nobody made: strangers may name any.
     const vault = this.#vault ?? (calls.some(({ caller }) => caller.bootstrap) ? this.#open() : null)
     if (vault === null) return calls.map(() => ({ ok: false, index: null, quota: null, reason: 'unauthenticated' }))
-    return vault.execute(calls, Date.now())
+    const answers = vault.execute(calls, Date.now())
+    this.ctx.waitUntil(this.#stir())
+    return answers
+  }
+
+  /** The vault's upkeep is due. */
+  override async alarm(): Promise<void> {
+    this.#alarmAt = Number.POSITIVE_INFINITY
+    if (this.#vault !== null) await (await this.#keepUp(this.#vault)).run(Date.now())
+  }
+
+  async #stir(): Promise<void> {
+    if (this.#vault === null) return
+    const upkeep = await this.#keepUp(this.#vault)
+    upkeep.stir(Date.now())
+  }
+
+  /** The edge's work on a vault is done here, by its alarm; the vault itself still has no keys. */
+  #keepUp(vault: Vault): Promise<Upkeep> {
+    this.#upkeep ??= this.#startUpkeep(vault)
+    return this.#upkeep
+  }
+
+  async #startUpkeep(vault: Vault): Promise<Upkeep> {
+    const { rootKey } = this.#settings
+    if (rootKey === undefined) throw new PosternError('bad_request', 'POSTERN_ROOT_KEY: Must be set')
+    const perform = performer((...asked) => vault.perform(...asked))
+    const desk = {
+      vault: vault.called(this.ctx.id.name),
+      settings: this.#settings,
+      keyring: await Keyring.open(rootKey),
+      perform,
+    }
+    // Everything is due at a start.
+    this.#wake(Date.now())
+    return new Upkeep(desk, dutiesOf(), (at) => this.#wake(at))
+  }
+
+  /** There is one alarm: it rings for whatever is due first. */
+  #wake(at: number): void {
+    if (at >= this.#alarmAt) return
+    this.#alarmAt = at
+    void this.ctx.storage.setAlarm(at)
   }
 
   #open(): Vault {
-    this.#vault = new Vault(this.#storage, this.#policy, Date.now(), (error) => {
+    this.#vault = new Vault(this.#storage, securityPolicy(this.#settings.security), Date.now(), (error) => {
       logLine('error', 'vault_failed', whereabouts(error))
     })
     return this.#vault
@@ -41,9 +90,9 @@ export class VaultObject extends DurableObject {
 }
 
 /** The object has the same settings as the Worker in front of it. */
-function policyOf(env: object): SecurityPolicy {
+function settingsOf(env: object): Settings {
   const given = Object.entries(env).filter((entry): entry is [string, string] => typeof entry[1] === 'string')
-  return securityPolicy(parseSettings({ environment: Object.fromEntries(given) }).security)
+  return parseSettings({ environment: Object.fromEntries(given) })
 }
 
 /** The storage port over a Durable Object. */

@@ -17,8 +17,8 @@ export const EVENT_VERSION = 1
 export interface AuditEvent {
   /** When it was decided, in milliseconds since the Unix epoch. */
   at: number
-  /** The request's id, as the client got it. */
-  request: string
+  /** The request's id, as the client got it; `null` for what the vault does by itself. */
+  request: string | null
   /** What was asked, such as `secret.read`. */
   operation: string
   principal: string | null

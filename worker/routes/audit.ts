@@ -1,11 +1,11 @@
 import { type Context, Hono } from 'hono'
 import type * as z from 'zod'
-import { signCheckpoint } from '../../core/audit/checkpoint.ts'
-import { formatVerifierKey, type NoteSigner } from '../../core/audit/note.ts'
+import { formatVerifierKey } from '../../core/audit/note.ts'
 import { parseTilePath } from '../../core/audit/tile.ts'
 import { type Bytes, base64, parseUtf8 } from '../../core/bytes.ts'
 import { badRequest } from '../../core/errors.ts'
 import * as wire from '../../core/wire.ts'
+import { logSigner, signHead } from '../checkpoint.ts'
 import { answer, type Env, type Parts, query } from '../context.ts'
 
 /** How old a checkpoint may be before the head is signed anew, when it moved. */
@@ -69,18 +69,14 @@ export function auditRoutes(parts: Parts): Hono<Env> {
 /** The newest checkpoint, signed now when the log has moved on. */
 async function checkpointOf(parts: Parts, c: Context<Env>): Promise<string> {
   const { handle, caller } = c.var
-  const { head, signed } = (await handle.call('audit.head', caller, {})).value
+  const found = (await handle.call('audit.head', caller, {})).value
   // A clock that was set back must not keep an old one: hence the absolute difference.
-  if (signed !== null && (signed.size === head.size || Math.abs(Date.now() - signed.signedAt) < FRESH_MS))
-    return signed.note
-  // The head came out of the vault, and so is durable. Two edges that sign it at once make the same note.
-  const note = await signCheckpoint(head, await signerOf(parts, c))
-  await handle.call('audit.sign', caller, { ...head, note })
-  return note
+  if (found.signed !== null && Math.abs(Date.now() - found.signed.signedAt) < FRESH_MS) return found.signed.note
+  return signHead(found, await signerOf(parts, c), (signed) => handle.call('audit.sign', caller, signed))
 }
 
-function signerOf({ keyring, settings }: Parts, c: Context<Env>): Promise<NoteSigner> {
-  return keyring.noteSigner(c.var.vault, `${settings.logOrigin}/${c.var.vault}`)
+function signerOf({ keyring, settings }: Parts, c: Context<Env>) {
+  return logSigner(keyring, settings, c.var.vault)
 }
 
 async function sizeOf(c: Context<Env>): Promise<number> {
