@@ -344,6 +344,11 @@ export const AuditEntries = z
   .strictObject({
     size: z.int().describe('Entries in the log when it was asked'),
     root: z.base64().describe('RFC 6962 root hash over all of them'),
+    min: z.int().describe('The first entry that is kept: those before are past their retention'),
+    frontier: z
+      .array(hash)
+      .optional()
+      .describe('What stands for the entries before `min` in the tree: with the first entries that are kept'),
     entries: z.array(
       z.strictObject({ index: z.int(), body: z.string().describe('The canonical JSON that was hashed') }),
     ),

@@ -18,9 +18,10 @@ export function auditRoutes(parts: Parts): Hono<Env> {
 
   routes.get('/audit/entries', async (c) => {
     const granted = await c.var.handle.call('audit.entries', c.var.caller, query(c, wire.EntriesQuery))
-    const { head } = granted.value
+    const { head, min, frontier } = granted.value
     const entries = granted.value.entries.map(({ index, body }) => ({ index, body: parseUtf8(body)! }))
-    const body = { size: head.size, root: base64(head.root), entries }
+    const before = frontier.length === 0 ? {} : { frontier: frontier.map(base64) }
+    const body = { size: head.size, root: base64(head.root), min, ...before, entries }
     return answer(c, granted, body satisfies z.input<typeof wire.AuditEntries>)
   })
 
