@@ -5,6 +5,7 @@
  */
 import * as audit from './audit/operations.ts'
 import * as retention from './audit/retention.ts'
+import * as providers from './providers/tasks.ts'
 import type { Task } from './task.ts'
 
 /** By the name that the log records. */
@@ -13,6 +14,14 @@ export const TASKS = {
   'audit.sign': audit.keepTask,
   'retention.announce': retention.announceRetention,
   'retention.prune': retention.pruneLog,
+  'replica.lagging': providers.laggingReplicas,
+  'replica.reached': providers.replicaReached,
+  'replica.failed': providers.replicaFailed,
+  'replica.uncompared': providers.uncomparedReplicas,
+  'replica.compared': providers.replicaCompared,
+  'replica.forgotten': providers.forgetReplica,
+  'provider.used': providers.providersInUse,
+  'provider.seen': providers.providerSeen,
 } as const
 
 type Tasks = typeof TASKS
