@@ -7,10 +7,20 @@ import type * as z from 'zod'
 import { type Bytes, parseUtf8 } from '../bytes.ts'
 import { badRequest, PosternError } from '../errors.ts'
 import type { Redacted } from '../redacted.ts'
-import { ProviderFailure } from './provider.ts'
+import { type FailureKind, type ProvidedSecret, ProviderFailure } from './provider.ts'
 import { checkUrl, type Received, type SendOptions, send } from './send.ts'
 
 const MAX_RETRY_AFTER_MS = 60_000
+/** What a store says of a name that no secret has, when it serves us. */
+const SERVED: readonly FailureKind[] = ['not_found', 'deleted', 'disabled', 'expired']
+
+/** A name that no secret has, read to tell whether a store serves us. */
+export const HEALTH_NAME = 'postern-probe'
+/** The version of a secret where the store keeps only one. */
+export const UNVERSIONED = 'unversioned'
+
+/** One of many. */
+export type Outcome = ProvidedSecret | ProviderFailure
 
 export interface ProviderOptions extends SendOptions {
   /** The time in milliseconds since the Unix epoch. */
@@ -35,6 +45,22 @@ export async function ask(url: string, init: RequestInit, options: ProviderOptio
   const { status } = received
   if (status === 0 || (status >= 300 && status < 400)) throw new ProviderFailure('unavailable', { code: 'Redirect' })
   return received
+}
+
+/** What was thrown, as the one error that a provider throws. */
+export function failureOf(error: unknown): ProviderFailure {
+  return error instanceof ProviderFailure ? error : new ProviderFailure('unavailable')
+}
+
+/**
+ * Resolves when a read of a name that should not be there is answered as such.
+ *
+ * @throws {ProviderFailure} `denied` too: a store that lets us read nothing does not serve us.
+ */
+export async function resolvesWhenServed(read: Promise<unknown>): Promise<void> {
+  await read.catch((error) => {
+    if (!SERVED.includes(failureOf(error).kind)) throw error
+  })
 }
 
 /** Reads an answer as JSON of a known form, or returns `null`: the parser's own complaints quote it. */

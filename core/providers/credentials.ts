@@ -3,11 +3,15 @@
  *
  * @module
  */
+import type { Redacted } from '../redacted.ts'
 import type { ProviderOptions } from './ask.ts'
 import { ProviderFailure } from './provider.ts'
 
 const RENEW_AT = 0.8
 const COOLDOWN_MS = 5_000
+
+/** Gives a token or an assertion, anew whenever it is asked: from a file that is rewritten, or by minting one. */
+export type TokenSource = (signal: AbortSignal) => Promise<Redacted<string>>
 
 /** Credentials and how long they last, in milliseconds. */
 export interface Issued<T> {
