@@ -14,8 +14,8 @@ import type { Redacted } from '../core/redacted.ts'
 import { isLoopback, parseSettings, type Settings } from '../core/settings.ts'
 import { clientAddress, isTrustedProxy } from './address.ts'
 import { createApp, harden } from './app.ts'
-import { assemble } from './config.ts'
-import { fileRootKey, messageOf, openStores, type Stores } from './data.ts'
+import { assemble, upstreamsOf } from './config.ts'
+import { fileRootKey, files, messageOf, openStores, type Stores } from './data.ts'
 import { localHost } from './host.ts'
 import { logLine } from './oplog.ts'
 import { problem } from './problem.ts'
@@ -73,13 +73,13 @@ async function open(runtime: string): Promise<Local> {
     ? { rootKey: settings.rootKey, origin: 'from POSTERN_ROOT_KEY' }
     : fileRootKey(data)
   const keyring = await Keyring.open(rootKey)
-  const stores = openStores(data, { settings, keyring })
+  const upstreams = upstreamsOf(settings, files)
+  const surroundings = { settings, keyring, upstreams }
+  const stores = openStores(data, surroundings)
   await stores.openAll()
   const printed = await firstToken(settings, stores, keyring)
   const bootstrapTokens = printed === null ? settings.bootstrapToken : [printed]
-  const app = createApp(
-    await assemble(settings, keyring, localHost(discreetly(stores), readiness(stores)), bootstrapTokens),
-  )
+  const app = createApp(await assemble(surroundings, localHost(discreetly(stores), readiness(stores)), bootstrapTokens))
   const tls = readTls(settings)
   // Listening to more than this machine without TLS: only the proxies that end it may connect.
   const mustBeProxied = tls === null && !isLoopback(settings.host)

@@ -14,7 +14,7 @@ import { whereabouts } from './problem.ts'
 import { type Desk, performer, Upkeep } from './upkeep.ts'
 
 /** What a vault is opened with. */
-export type Surroundings = Pick<Desk, 'settings' | 'keyring'>
+export type Surroundings = Pick<Desk, 'settings' | 'keyring' | 'upstreams'>
 
 /** A vault, and what is done for it unasked. */
 export interface Opened {
@@ -32,15 +32,16 @@ export interface Opened {
 export async function openVault(
   sql: Sql,
   id: string | undefined,
-  { settings, keyring }: Surroundings,
+  { settings, keyring, upstreams }: Surroundings,
   wake: (upkeep: Upkeep, at: number) => void,
 ): Promise<Opened> {
   const vault = migrated(sql, settings)
   if (!vault.claim(keyring.rootId))
     throw new PosternError('unavailable', 'Root key is not the one that sealed this vault')
   const perform = performer((...asked) => vault.perform(...asked))
-  const desk = { vault: vault.called(id), settings, keyring, perform }
-  const upkeep: Upkeep = new Upkeep(desk, dutiesOf(), (at) => wake(upkeep, at))
+  const desk = { vault: vault.called(id), settings, keyring, upstreams, perform }
+  vault.fallBackTo(upstreams.defaultChain(desk.vault))
+  const upkeep: Upkeep = new Upkeep(desk, dutiesOf(desk), (at) => wake(upkeep, at))
   // Everything is due at a start.
   wake(upkeep, Date.now())
   return { vault, upkeep }

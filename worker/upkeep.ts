@@ -9,6 +9,7 @@
  */
 import { type Answer, unwrap } from '../core/call.ts'
 import type { Keyring } from '../core/crypto/keyring.ts'
+import type { Upstreams } from '../core/providers/upstreams.ts'
 import type { Settings } from '../core/settings.ts'
 import type { TaskInput, TaskName, TaskOutput } from '../core/tasks.ts'
 import { logLine } from './oplog.ts'
@@ -23,6 +24,7 @@ export interface Desk {
   vault: string
   settings: Settings
   keyring: Keyring
+  upstreams: Upstreams
   /**
    * Has the vault do a task.
    *

@@ -5,6 +5,7 @@ import { PosternError } from '../core/errors.ts'
 import { isMigrated } from '../core/schema.ts'
 import { parseSettings, type Settings } from '../core/settings.ts'
 import type { Sql, SqlValue } from '../core/sql.ts'
+import { upstreamsOf } from './config.ts'
 import { type Opened, openVault } from './opening.ts'
 import { logLine } from './oplog.ts'
 
@@ -60,7 +61,8 @@ export class VaultObject extends DurableObject {
   async #openWithKeys(): Promise<Opened> {
     const { rootKey } = this.#settings
     if (rootKey === undefined) throw new PosternError('bad_request', 'POSTERN_ROOT_KEY: Must be set')
-    const surroundings = { settings: this.#settings, keyring: await Keyring.open(rootKey) }
+    const upstreams = upstreamsOf(this.#settings, null)
+    const surroundings = { settings: this.#settings, keyring: await Keyring.open(rootKey), upstreams }
     return openVault(this.#storage, this.ctx.id.name, surroundings, (_, at) => this.#wake(at))
   }
 

@@ -3,9 +3,10 @@
  *
  * @module
  */
+
+import type { Bytes } from '../bytes.ts'
 import { type DekCache, open, seal } from '../crypto/envelope.ts'
 import type { Keyring } from '../crypto/keyring.ts'
-import type { Bytes } from '../bytes.ts'
 import type { Redacted } from '../redacted.ts'
 import type { CachedValue } from './cache_store.ts'
 

@@ -104,7 +104,9 @@ async function askInOrder<T>(
   }
   // Not there, as far as all could be asked; what one of them has that could not be asked is not known.
   const allAnswered = skipped.every(({ why }) => why === 'not_found')
-  return absent !== null && allAnswered ? { ...absent, skipped } : { failure: worstOf(skipped), provider: null, skipped }
+  return absent !== null && allAnswered
+    ? { ...absent, skipped }
+    : { failure: worstOf(skipped), provider: null, skipped }
 }
 
 /** What is said when no replica could be asked: throttled only if that is all that is wrong. */

@@ -1,6 +1,6 @@
 import type { Sql } from '../sql.ts'
+import type { HealthState } from './health.ts'
 import type { FailureKind } from './provider.ts'
-import type { HealthState } from './upstream.ts'
 
 /** How a provider was when it was last looked at. */
 export interface HealthRow {
@@ -27,7 +27,10 @@ export class HealthStore {
   }
 
   /** @returns The state before; `null` when it was never looked at. */
-  put({ provider, state, failure }: Pick<HealthRow, 'provider' | 'state' | 'failure'>, now: number): HealthState | null {
+  put(
+    { provider, state, failure }: Pick<HealthRow, 'provider' | 'state' | 'failure'>,
+    now: number,
+  ): HealthState | null {
     const before = this.list().find((row) => row.provider === provider) ?? null
     const since = before?.state === state ? before.since : now
     this.#sql.all('INSERT OR REPLACE INTO provider_health VALUES (?, ?, ?, ?, ?)', provider, state, failure, since, now)

@@ -57,7 +57,13 @@ export function planRead(
   const cached = usable !== null && now - usable.fetchedAt < chain.cacheSeconds * 1000 ? usable : null
   const value = {
     ...{ name, version: version === undefined ? null : asked, chain, since: now, barrier: cache.barrier(name), cached },
-    cache: cached ? ('hit' as const) : usable ? ('stale' as const) : keeps(chain) ? ('miss' as const) : ('bypass' as const),
+    cache: cached
+      ? ('hit' as const)
+      : usable
+        ? ('stale' as const)
+        : keeps(chain)
+          ? ('miss' as const)
+          : ('bypass' as const),
   }
   return { value, facts: { ...about, cache: value.cache, ...(cached && servedFacts(cached, now)) } }
 }
@@ -146,7 +152,8 @@ export interface WriteReport {
   chain: string
   provider: string
   effect: Effect
-  outcome: { version: string | null } | { failure: FailureKind }
+  /** What failed before it was sent did surely not happen. */
+  outcome: { version: string | null } | { failure: FailureKind; sent: boolean }
   idempotency?: { key: string; fingerprint: string }
 }
 
@@ -162,7 +169,8 @@ export const reportWrite = operation({
     replication.settle(name, now)
     const about = { chain, provider, effect }
     if ('failure' in outcome) {
-      return { reason: writeReasonOf(outcome.failure, effect), facts: { ...about, failure: outcome.failure } }
+      const { failure, sent } = outcome
+      return { reason: writeReasonOf(failure, effect, sent), facts: { ...about, failure, sent } }
     }
     const { version } = outcome
     if (idempotency && version !== null) {
@@ -215,9 +223,18 @@ export function replicasOf({ members }: VersionedChain): string[] {
   return members.slice(1).map(({ provider }) => provider)
 }
 
-/** Whether some rule may permit the caller to read something; which names, is decided for each. */
-function mayReadSome({ rules }: Context, _: VersionedChain): boolean {
-  return rules.some(({ effect, actions }) => effect === 'permit' && actions.includes('read'))
+/** Whether some rule may permit the caller to read something that the chain covers; what, is decided for each name. */
+function mayReadSome({ rules }: Context, { resource: covered }: VersionedChain): boolean {
+  return rules.some(({ effect, actions, resource }) => {
+    if (effect !== 'permit' || !actions.includes('read')) return false
+    const [one, other] = [headOf(resource), headOf(covered)]
+    return one.startsWith(other) || other.startsWith(one)
+  })
+}
+
+/** How every name begins that a pattern covers. */
+function headOf(pattern: string): string {
+  return pattern.includes('*') ? pattern.slice(0, pattern.indexOf('*')) : pattern
 }
 
 function keeps({ cacheSeconds, maxStaleSeconds }: VersionedChain): boolean {
@@ -237,10 +254,16 @@ function hasEnded({ expiresAt }: CachedValue, now: number): boolean {
 }
 
 /** Keeps a value, unless the secret changed after it was asked for, or a clock went back. */
-function keepValue({ cache, now }: Context, chain: VersionedChain, { name, version, since }: ReadReport, keep: CachedValue) {
+function keepValue(
+  { cache, now }: Context,
+  chain: VersionedChain,
+  { name, version, since }: ReadReport,
+  keep: CachedValue,
+) {
   const { revision, fetchedAt } = keep
   const current = since > cache.barrier(name) && now - since < MAX_READ_MS && since <= now
-  const asItWas = keep.name === name && keep.asked === (version ?? '') && revision === chain.revision && fetchedAt === since
+  const asItWas =
+    keep.name === name && keep.asked === (version ?? '') && revision === chain.revision && fetchedAt === since
   if (!keeps(chain) || !current || !asItWas) return false
   cache.keep(keep, since + keepMs(chain))
   return true
@@ -263,7 +286,12 @@ function refuse(
 const ABSENT: readonly FailureKind[] = ['not_found', 'deleted', 'disabled', 'expired']
 
 /** An old value, for as long as the chain lets it stand in for one that nobody can give. */
-function staleValue({ cache, now }: Pick<Stores, 'cache'> & { now: number }, chain: VersionedChain, name: string, asked: string) {
+function staleValue(
+  { cache, now }: Pick<Stores, 'cache'> & { now: number },
+  chain: VersionedChain,
+  name: string,
+  asked: string,
+) {
   const kept = cache.value(name, asked)
   if (kept === null || kept.revision !== chain.revision || hasEnded(kept, now)) return null
   const ageMs = now - kept.fetchedAt
@@ -289,12 +317,14 @@ const REASONS: Record<FailureKind, Reason> = {
   unavailable: 'provider_unavailable',
 }
 
-function reasonOf(failure: FailureKind, asked: string): Reason {
+/** Why a read is refused that came to this. */
+export function reasonOf(failure: FailureKind, asked = ''): Reason {
   return failure === 'not_found' && asked !== '' ? 'no_version' : REASONS[failure]
 }
 
 /** A write that did not come back may have been done. */
-function writeReasonOf(failure: FailureKind, effect: Effect): Reason {
+function writeReasonOf(failure: FailureKind, effect: Effect, sent: boolean): Reason {
+  if (!sent) return 'provider_unavailable'
   if (failure === 'timeout' || failure === 'unavailable') return 'write_unknown'
   return failure === 'deleted' && effect === 'write' ? 'provider_conflict' : REASONS[failure]
 }

@@ -58,10 +58,7 @@ export class ReplicationStore {
 
   /** Lets the replicas of a name be brought up to date now: what came after a copy of them began is a new write. */
   settle(name: string, now: number): void {
-    this.#sql.all(
-      'UPDATE replication SET due_at = ?, mark = lower(hex(randomblob(16))) WHERE name = ?',
-      ...[now, name],
-    )
+    this.#sql.all('UPDATE replication SET due_at = ?, mark = lower(hex(randomblob(16))) WHERE name = ?', ...[now, name])
   }
 
   due(now: number, limit: number): Lagging[] {

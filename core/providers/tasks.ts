@@ -7,9 +7,9 @@
 import type { Outcome } from '../operation.ts'
 import { task } from '../task.ts'
 import type { VersionedChain } from './chain.ts'
+import type { HealthState } from './health.ts'
 import type { FailureKind } from './provider.ts'
 import type { Compared, Lagging } from './replication_store.ts'
-import type { HealthState } from './upstream.ts'
 
 const byName = ({ name }: { name: string }) => name
 
@@ -19,7 +19,10 @@ export type OfChain<T> = T & { chain: VersionedChain | null }
 /** Tells which replicas are to be brought up to date now, and when the next will be. */
 export const laggingReplicas = task({
   resource: () => 'replicas',
-  run({ chains, replication, now }, { limit }: { limit: number }): Outcome<{ items: OfChain<Lagging>[]; nextAt: number | null }> {
+  run(
+    { chains, replication, now },
+    { limit }: { limit: number },
+  ): Outcome<{ items: OfChain<Lagging>[]; nextAt: number | null }> {
     const items = replication.due(now, limit).map((row) => ({ ...row, chain: chains.covering(row.name) }))
     return { value: { items, nextAt: replication.nextDue() }, quiet: true }
   },
@@ -31,7 +34,16 @@ export type Brought = 'written' | 'deleted' | 'same' | 'dropped'
 /** Notes that a replica is as the primary was. */
 export const replicaReached = task({
   resource: byName,
-  about: ({ provider, how }: { name: string; provider: string; mark: string; how: Brought; version: string | null }) => ({
+  about: ({
+    provider,
+    how,
+  }: {
+    name: string
+    provider: string
+    mark: string
+    how: Brought
+    version: string | null
+  }) => ({
     provider,
     how,
   }),
@@ -120,7 +132,10 @@ export const providersInUse = task({
 /** Notes how a provider is; recorded when that is new. */
 export const providerSeen = task({
   resource: () => 'providers',
-  about: ({ provider, state }: { provider: string; state: HealthState; failure: FailureKind | null }) => ({ provider, state }),
+  about: ({ provider, state }: { provider: string; state: HealthState; failure: FailureKind | null }) => ({
+    provider,
+    state,
+  }),
   run({ health, now }, seen): Outcome<null> {
     const before = health.put(seen, now)
     const isNews = before === null ? seen.state !== 'up' : before !== seen.state

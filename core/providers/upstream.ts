@@ -18,6 +18,8 @@ import {
   TimeoutStrategy,
   timeout,
 } from 'cockatiel'
+import { failureOf } from './ask.ts'
+import type { BreakerState, Health } from './health.ts'
 import { Latency } from './latency.ts'
 import { type FailureKind, type Provider, ProviderFailure } from './provider.ts'
 
@@ -32,22 +34,8 @@ const RECENT_MS = 60_000
 const RETRY_RATIO = 0.1
 const MAX_RETRIES_SAVED = 10
 
-export const HEALTH_STATES = ['up', 'degraded', 'down'] as const
-export type HealthState = (typeof HEALTH_STATES)[number]
-export type BreakerState = 'closed' | 'half_open' | 'open'
-
 /** Why a provider was not asked at all: its breaker is open, or it asked to be left alone. */
 export type Rest = 'breaker' | 'retry_after'
-
-/** How a provider is, as this process or isolate found it. */
-export interface Health {
-  id: string
-  kind: Provider['kind']
-  state: HealthState
-  breaker: BreakerState
-  latencyMs: { p50: number | null; p95: number | null }
-  lastFailure: { kind: FailureKind; at: number } | null
-}
 
 export interface UpstreamOptions {
   /** The longest that the first rest of a breaker takes, in milliseconds; it doubles up to a minute. */
@@ -127,7 +115,10 @@ export class Upstream {
   }
 
   /** An answer is returned, so that the breaker counts it as one; an outage is thrown. */
-  async #once<T>(work: (provider: Provider, signal: AbortSignal) => Promise<T>, timeoutMs: number): Promise<Settled<T>> {
+  async #once<T>(
+    work: (provider: Provider, signal: AbortSignal) => Promise<T>,
+    timeoutMs: number,
+  ): Promise<Settled<T>> {
     const start = performance.now()
     try {
       const deadline = timeout(timeoutMs, TimeoutStrategy.Aggressive)
@@ -135,7 +126,7 @@ export class Upstream {
       this.#served(start)
       return { value }
     } catch (error) {
-      const failure = failureOf(error)
+      const failure = error instanceof TaskCancelledError ? new ProviderFailure('timeout') : failureOf(error)
       this.failures.set(failure.kind, (this.failures.get(failure.kind) ?? 0) + 1)
       if (!failure.isOutage) {
         this.#served(start)
@@ -157,12 +148,6 @@ export class Upstream {
     const stuck = this.#circuit.state === CircuitState.HalfOpen && Date.now() >= this.#probeEndsAt
     if (stuck) this.#circuit = circuitOf(this.#options)
   }
-}
-
-/** What was thrown, as the one error that a provider throws. */
-function failureOf(error: unknown): ProviderFailure {
-  if (error instanceof ProviderFailure) return error
-  return new ProviderFailure(error instanceof TaskCancelledError ? 'timeout' : 'unavailable')
 }
 
 /** Whether a provider was not asked since its breaker is open. */

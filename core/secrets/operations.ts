@@ -230,7 +230,8 @@ export const deleteSecret = operation({
     const { secrets, chains, now } = context
     const chain = chains.covering(name)
     // No store can compare and delete in one step.
-    if (chain !== null) return expect === undefined ? beginWrite(context, chain, name, 'delete') : { reason: 'not_sealed' }
+    if (chain !== null)
+      return expect === undefined ? beginWrite(context, chain, name, 'delete') : { reason: 'not_sealed' }
     const secret = secrets.find(name)
     if (secret === null || secret.current === null) return { reason: 'no_secret' }
     if (secret.deletedAt !== null) return { reason: 'deleted' }
