@@ -25,7 +25,8 @@ export function cacheHeaders({
   collapsed,
   skipped,
 }: CacheStatus): [string, string][] {
-  const detail = skipped.map(({ provider, why }) => `${provider}=${why}`)
+  // One that was asked twice is named once.
+  const detail = [...new Set(skipped.map(({ provider, why }) => `${provider}=${why}`))]
   if (how === 'stale-if-error') detail.unshift(how)
   const status = [
     'Postern',

@@ -25,6 +25,8 @@ export interface Flight {
   keep: CachedValue | null
   /** Whether somebody else had asked already. */
   collapsed: boolean
+  /** To be called once the answer is recorded, and so perhaps in the cache: nobody has to share it any more. */
+  recorded(): void
 }
 
 export interface FlightParts {
@@ -53,10 +55,17 @@ export class Flights {
     // Whoever comes after a change asks for themselves: the barrier is another then.
     const key = JSON.stringify([vault, plan.name, plan.version, plan.chain.revision, plan.barrier])
     const flying = this.#flying.get(key)
-    if (flying !== undefined) return { ...(await flying), keep: null, collapsed: true }
-    const flight = this.#ask(vault, plan).finally(() => this.#flying.delete(key))
+    if (flying !== undefined) return { ...(await flying), keep: null, collapsed: true, recorded: () => {} }
+    const flight = this.#ask(vault, plan)
     this.#flying.set(key, flight)
-    return flight
+    const land = () => void this.#flying.delete(key)
+    try {
+      // Not at once: whoever was told in the same transaction that the cache has nothing is about to ask here.
+      return { ...(await flight), recorded: () => void setTimeout(land, 0) }
+    } catch (error) {
+      land()
+      throw error
+    }
   }
 
   /** The same for many: those that a provider gives in few requests first, the rest a few at a time. */
@@ -123,7 +132,7 @@ export class Flights {
 
   async #landed(vault: string, plan: ProvidedRead, reply: Reply<ProvidedSecret>): Promise<Flight> {
     const keep = 'value' in reply ? await this.#sealed(vault, plan, reply) : null
-    return { reply, keep, collapsed: false }
+    return { reply, keep, collapsed: false, recorded: () => {} }
   }
 
   async #sealed(

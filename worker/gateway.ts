@@ -66,7 +66,8 @@ export class Gateway {
     const fresh = await this.#fromFresh(asking.vault, plan)
     if (fresh !== null) return { ...permitted, value: fresh }
     const flight = await this.#flights.fetch(asking.vault, plan)
-    const granted = await asking.handle.call('secret.provided', asking.caller, reportOf(plan, flight))
+    const report = asking.handle.call('secret.provided', asking.caller, reportOf(plan, flight))
+    const granted = await report.finally(flight.recorded)
     return this.#release(asking, plan, flight, granted)
   }
 
@@ -90,7 +91,8 @@ export class Gateway {
       return flight instanceof PosternError ? [] : [{ ...one, flight }]
     })
     const reports = landed.map(({ plan, flight }) => reportOf(plan, flight))
-    const answers = await asking.handle.callAll('secret.provided', asking.caller, reports)
+    const recording = asking.handle.callAll('secret.provided', asking.caller, reports)
+    const answers = await recording.finally(() => landed.forEach(({ flight }) => flight.recorded()))
     for (const [i, { at, plan, flight }] of landed.entries()) {
       const released = async () => this.#release(asking, plan, flight, unwrap(answers[i]!))
       done[at] = await released().catch(refusalOnly)

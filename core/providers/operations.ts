@@ -48,13 +48,13 @@ export function planRead(
   const asked = version === undefined ? '' : String(version)
   const about = { chain: chain.id, ...(asked && { asked }) }
   const refusal = cache.refusal(name, asked)
-  if (refusal?.revision === chain.revision && now - refusal.fetchedAt < absentMs(chain)) {
+  if (refusal?.revision === chain.revision && isWithin(refusal, absentMs(chain), now)) {
     const { provider, failure } = refusal
     return { reason: reasonOf(failure, asked), facts: { ...about, provider, cache: 'negative' } }
   }
   const kept = cache.value(name, asked)
   const usable = kept !== null && kept.revision === chain.revision && !hasEnded(kept, now) ? kept : null
-  const cached = usable !== null && now - usable.fetchedAt < chain.cacheSeconds * 1000 ? usable : null
+  const cached = usable !== null && isWithin(usable, chain.cacheSeconds * 1000, now) ? usable : null
   const value = {
     ...{ name, version: version === undefined ? null : asked, chain, since: now, barrier: cache.barrier(name), cached },
     cache: cached
@@ -249,6 +249,14 @@ function absentMs({ cacheSeconds }: VersionedChain): number {
   return Math.min(ABSENT_MS, cacheSeconds * 1000)
 }
 
+/**
+ * Whether something is younger than an age. What comes from the future is not: a clock went back, and its age is
+ * unknown.
+ */
+function isWithin({ fetchedAt }: { fetchedAt: number }, ms: number, now: number): boolean {
+  return fetchedAt <= now && now - fetchedAt < ms
+}
+
 function hasEnded({ expiresAt }: CachedValue, now: number): boolean {
   return expiresAt !== null && expiresAt <= now
 }
@@ -294,8 +302,7 @@ function staleValue(
 ) {
   const kept = cache.value(name, asked)
   if (kept === null || kept.revision !== chain.revision || hasEnded(kept, now)) return null
-  const ageMs = now - kept.fetchedAt
-  return chain.maxStaleSeconds > 0 && ageMs >= 0 && ageMs < keepMs(chain) ? kept : null
+  return chain.maxStaleSeconds > 0 && isWithin(kept, keepMs(chain), now) ? kept : null
 }
 
 function servedFacts({ provider, version, fetchedAt }: CachedValue, now: number): Facts {
