@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Granted } from '../core/call.ts'
 import type { Keyring } from '../core/crypto/keyring.ts'
 import { PosternError } from '../core/errors.ts'
 import { sealCached } from '../core/providers/cache.ts'
@@ -25,8 +26,19 @@ export interface Flight {
   keep: CachedValue | null
   /** Whether somebody else had asked already. */
   collapsed: boolean
-  /** To be called once the answer is recorded, and so perhaps in the cache: nobody has to share it any more. */
-  recorded(): void
+  /**
+   * To be called once the answer is recorded, and so perhaps in the cache.
+   *
+   * @param index Of the entry that records it; `null` when it was not.
+   */
+  recorded(index: number | null): void
+}
+
+/** A flight that others may share. */
+interface Shared {
+  flight: Promise<Flight>
+  /** The entry that records it; infinite before there is one. */
+  recordedAt: number
 }
 
 export interface FlightParts {
@@ -39,7 +51,7 @@ export interface FlightParts {
 
 export class Flights {
   readonly #parts: FlightParts
-  readonly #flying = new Map<string, Promise<Flight>>()
+  readonly #flying = new Map<string, Shared>()
 
   constructor(parts: FlightParts) {
     this.#parts = parts
@@ -48,20 +60,30 @@ export class Flights {
   /**
    * Asks the providers of a chain, or waits for who asks the same.
    *
+   * @param index Of the entry that permits it. Only what was permitted before an answer was recorded may share it:
+   *   whoever comes later asks for themselves, or is served by the cache.
    * @throws {PosternError} `bad_request` or `unavailable` when they cannot be asked for such a name at all.
    */
-  async fetch(vault: string, plan: ProvidedRead): Promise<Flight> {
+  async fetch(vault: string, plan: ProvidedRead, index: number | null): Promise<Flight> {
     if (!this.#parts.shared) return this.#ask(vault, plan)
     // Whoever comes after a change asks for themselves: the barrier is another then.
     const key = JSON.stringify([vault, plan.name, plan.version, plan.chain.revision, plan.barrier])
     const flying = this.#flying.get(key)
-    if (flying !== undefined) return { ...(await flying), keep: null, collapsed: true, recorded: () => {} }
-    const flight = this.#ask(vault, plan)
-    this.#flying.set(key, flight)
-    const land = () => void this.#flying.delete(key)
+    if (flying !== undefined && index !== null && index < flying.recordedAt) {
+      return { ...(await flying.flight), keep: null, collapsed: true, recorded: () => {} }
+    }
+    const shared = { flight: this.#ask(vault, plan), recordedAt: Number.POSITIVE_INFINITY }
+    this.#flying.set(key, shared)
+    const land = () => {
+      if (this.#flying.get(key) === shared) this.#flying.delete(key)
+    }
+    const recorded = (at: number | null) => {
+      shared.recordedAt = at ?? 0
+      // Not at once: whoever was told just before that the cache has nothing is about to ask here.
+      setTimeout(land, 0)
+    }
     try {
-      // Not at once: whoever was told in the same transaction that the cache has nothing is about to ask here.
-      return { ...(await flight), recorded: () => void setTimeout(land, 0) }
+      return { ...(await shared.flight), recorded }
     } catch (error) {
       land()
       throw error
@@ -69,14 +91,15 @@ export class Flights {
   }
 
   /** The same for many: those that a provider gives in few requests first, the rest a few at a time. */
-  async fetchAll(vault: string, plans: readonly ProvidedRead[]): Promise<(Flight | PosternError)[]> {
+  async fetchAll(vault: string, permitted: readonly Granted<ProvidedRead>[]): Promise<(Flight | PosternError)[]> {
+    const plans = permitted.map(({ value }) => value)
     const batched = await this.#fetchBatches(vault, plans)
     const results: (Flight | PosternError)[] = []
     let next = 0
     const work = async () => {
       for (let i = next++; i < plans.length; i = next++) {
         const plan = plans[i]!
-        results[i] = batched.get(plan) ?? (await this.fetch(vault, plan).catch(refusalOnly))
+        results[i] = batched.get(plan) ?? (await this.fetch(vault, plan, permitted[i]!.index).catch(refusalOnly))
       }
     }
     await Promise.all(Array.from({ length: MAX_AT_ONCE }, work))

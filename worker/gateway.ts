@@ -65,10 +65,15 @@ export class Gateway {
     const plan = permitted.value
     const fresh = await this.#fromFresh(asking.vault, plan)
     if (fresh !== null) return { ...permitted, value: fresh }
-    const flight = await this.#flights.fetch(asking.vault, plan)
-    const report = asking.handle.call('secret.provided', asking.caller, reportOf(plan, flight))
-    const granted = await report.finally(flight.recorded)
-    return this.#release(asking, plan, flight, granted)
+    const flight = await this.#flights.fetch(asking.vault, plan, permitted.index)
+    let index: number | null = null
+    try {
+      const granted = await asking.handle.call('secret.provided', asking.caller, reportOf(plan, flight))
+      index = granted.index
+      return await this.#release(asking, plan, flight, granted)
+    } finally {
+      flight.recorded(index)
+    }
   }
 
   /** The same for many, each with its own outcome; they are recorded together. */
@@ -77,23 +82,28 @@ export class Gateway {
     permitted: readonly Granted<ProvidedRead>[],
   ): Promise<(Granted<Provided> | PosternError)[]> {
     const done: (Granted<Provided> | PosternError)[] = []
-    const open: { at: number; plan: ProvidedRead }[] = []
+    const open: { at: number; one: Granted<ProvidedRead> }[] = []
     for (const [at, one] of permitted.entries()) {
       const fresh = await this.#fromFresh(asking.vault, one.value)
-      if (fresh === null) open.push({ at, plan: one.value })
+      if (fresh === null) open.push({ at, one })
       else done[at] = { ...one, value: fresh }
     }
-    const plans = open.map(({ plan }) => plan)
-    const flights = await this.#flights.fetchAll(asking.vault, plans)
-    const landed = open.flatMap((one, i) => {
+    const flights = await this.#flights.fetchAll(
+      asking.vault,
+      open.map(({ one }) => one),
+    )
+    const landed = open.flatMap(({ at, one }, i) => {
       const flight = flights[i]!
-      if (flight instanceof PosternError) done[one.at] = flight
-      return flight instanceof PosternError ? [] : [{ ...one, flight }]
+      if (flight instanceof PosternError) done[at] = flight
+      return flight instanceof PosternError ? [] : [{ at, plan: one.value, flight }]
     })
     const reports = landed.map(({ plan, flight }) => reportOf(plan, flight))
-    const recording = asking.handle.callAll('secret.provided', asking.caller, reports)
-    const answers = await recording.finally(() => landed.forEach(({ flight }) => flight.recorded()))
+    const answers = await asking.handle.callAll('secret.provided', asking.caller, reports).catch((error) => {
+      for (const { flight } of landed) flight.recorded(null)
+      throw error
+    })
     for (const [i, { at, plan, flight }] of landed.entries()) {
+      flight.recorded(answers[i]!.index)
       const released = async () => this.#release(asking, plan, flight, unwrap(answers[i]!))
       done[at] = await released().catch(refusalOnly)
     }
