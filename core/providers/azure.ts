@@ -226,12 +226,14 @@ function othersTags(current: Bundle | null | undefined): Record<string, string> 
   )
 }
 
+/** Which version came before the current one is told only where no other was made in the same second. */
 function historyOf(items: z.output<typeof Item>[], current: string, now: number): ProvidedVersion[] {
   const rank = (item: z.output<typeof Item>) => (partsOf(item.id).version === current ? 0 : 1)
   const sorted = items.toSorted((a, b) => rank(a) - rank(b) || createdAt(b) - createdAt(a))
+  const previous = sorted.length > 2 && createdAt(sorted[1]!) === createdAt(sorted[2]!) ? null : 'previous'
   return sorted.map((item, at) => ({
     version: partsOf(item.id).version,
-    stage: (['current', 'previous'] as const)[at] ?? null,
+    stage: (['current', previous] as const)[at] ?? null,
     createdAt: milliseconds(item.attributes.created),
     enabled: item.attributes.enabled !== false && !(item.attributes.exp && item.attributes.exp * 1000 <= now),
   }))
