@@ -1,5 +1,5 @@
 /**
- * Azure Key Vault, its secrets (REST API 7.6).
+ * Azure Key Vault, its secrets (REST API 7.5).
  *
  * A vault is a provider: the primary and its backup are two of them. Key Vault hands out secrets that are
  * expired or not valid yet; we do not.
