@@ -148,7 +148,9 @@ export function azureProvider(config: AzureConfig, options: ProviderOptions = {}
     let query: URLSearchParams | null = new URLSearchParams({ maxresults: String(MAX_PAGE) })
     for (let pages = 0; query !== null; pages++) {
       if (pages === MAX_PAGES) throw new ProviderFailure('unavailable')
-      const page = await pageOf(path, query, signal)
+      const page: Awaited<ReturnType<typeof pageOf>> = await pageOf(path, query, signal).catch((error) =>
+        toldFromDeleted(name, signal, error),
+      )
       items.push(...page.items)
       query = page.next === null ? null : queryOf(page.next)
     }
