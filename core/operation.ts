@@ -42,8 +42,8 @@ export interface Identity {
   jkt: string | null
 }
 
-/** Everything that an operation may touch, inside its transaction. */
-export interface Context {
+/** The rows of a vault, each kind behind the store that knows it. */
+export interface Stores {
   secrets: SecretStore
   access: AccessStore
   sessions: SessionStore
@@ -51,6 +51,10 @@ export interface Context {
   lockout: Lockout
   issuers: IssuerStore
   log: Log
+}
+
+/** Everything that an operation may touch, inside its transaction. */
+export interface Context extends Stores {
   limits: VaultLimits
   identity: Identity
   /** The same as `identity.principal`. */
@@ -81,6 +85,8 @@ export interface Operation<Input, Output> {
   action: Action | null
   /** Set when it may be asked without a token: it is what makes a session. */
   anonymous?: true
+  /** Set when it changes who may do what, or what is kept: then it is a security event, also when it succeeds. */
+  notable?: true
   resource: (input: Input) => string
   /** What it is about beside the resource, for the log, whatever comes of it. */
   about?: (input: Input) => Facts

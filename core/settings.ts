@@ -72,6 +72,17 @@ const SecuritySchema = z.object({
   ).prefault('20/s,300/m'),
 })
 
+/** What becomes of the logs beside being kept: see `audit/`. */
+const AuditSchema = z.object({
+  retentionDays: whole(1, 36_500, 'How long entries are kept. In production 365 when not given, else 90.').optional(),
+  aliasNames: flag(
+    "Writes an alias (a keyed hash) in place of each secret's name. What rules say about names stays. For logs that are sent to where names must not be read.",
+  ).prefault('false'),
+  blind: flag(
+    'Puts random bytes into each entry, so that none can be guessed from its hash: for logs whose tiles are published.',
+  ).prefault('false'),
+})
+
 export const SettingsSchema = z
   .object({
     appName: text(
@@ -124,6 +135,7 @@ export const SettingsSchema = z
       "How long a request's body may take to arrive, in milliseconds; less than the whole request.",
     ).prefault('5000'),
     security: SecuritySchema.prefault({}),
+    audit: AuditSchema.prefault({}),
     tls: z
       .object({
         certFile: text('A file with the certificate chain in PEM.').optional(),
@@ -161,6 +173,11 @@ export const SettingsSchema = z
   )
 
 export type Settings = Readonly<z.output<typeof SettingsSchema>>
+
+/** How long entries of the log are kept, in days. */
+export function retentionDaysOf({ audit, environment }: Pick<Settings, 'audit' | 'environment'>): number {
+  return audit.retentionDays ?? (environment === 'production' ? 365 : 90)
+}
 
 const PREFIX = 'POSTERN_'
 // Set by Kubernetes for a service of our name, by our own test commands, and by the entries.

@@ -1,0 +1,21 @@
+/**
+ * Everything that a vault does by itself, in one table.
+ *
+ * @module
+ */
+import * as audit from './audit/operations.ts'
+import * as retention from './audit/retention.ts'
+import type { Task } from './task.ts'
+
+/** By the name that the log records. */
+export const TASKS = {
+  'audit.head': audit.headTask,
+  'audit.sign': audit.keepTask,
+  'retention.announce': retention.announceRetention,
+  'retention.prune': retention.pruneLog,
+} as const
+
+type Tasks = typeof TASKS
+export type TaskName = keyof Tasks
+export type TaskInput<K extends TaskName> = Tasks[K] extends Task<infer I, unknown> ? I : never
+export type TaskOutput<K extends TaskName> = Tasks[K] extends Task<never, infer O> ? O : never
