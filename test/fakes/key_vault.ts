@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { randomBytes } from 'node:crypto'
+import { hex, randomBytes } from '../../core/bytes.ts'
 import { type Asked, type Fake, fake, type Reply } from './fake.ts'
 
 export const TENANT = '11111111-1111-1111-1111-111111111111'
@@ -117,7 +117,7 @@ export function fakeKeyVault(): FakeKeyVault {
         'Secret is currently in a deleted but recoverable state; recover or purge it first.',
       )
     }
-    const id = `${VAULT}/secrets/${name}/${randomBytes(16).toString('hex')}`
+    const id = `${VAULT}/secrets/${name}/${hex(randomBytes(16))}`
     const version = {
       id,
       value,

@@ -66,6 +66,23 @@ describe('httpProvider', () => {
     )
   })
 
+  it('row 17: reads an end in either form, and does not guess at what else stands there', async () => {
+    const withEnd = (expiresAt: unknown) =>
+      read(open({ status: 200, body: { data: { value: 'v' }, expiresAt } }).provider)
+    expect((await withEnd('2026-01-01T00:00:00Z')).expiresAt).toBe(Date.UTC(2026, 0, 1))
+    expect((await withEnd(null)).expiresAt).toBeNull()
+    expect(await kindOf(withEnd('1970-01-01T00:00:00.500Z'))).toBe('expired')
+    expect(await kindOf(withEnd('tomorrow'))).toBe('unavailable')
+    const encoded = { status: 200, body: { data: { value: 'v' }, encoding: 'hex' } }
+    expect(await kindOf(read(open(encoded).provider))).toBe('unavailable')
+  })
+
+  it('reads a value out of an array, or a whole text', async () => {
+    const inArray = await read(open({ status: 200, body: [{ value: 'v' }] }, { pointer: '/0/value' }).provider)
+    const whole = await read(open({ status: 200, body: 'v' }, { pointer: '' }).provider)
+    expect([inArray, whole].map(({ value }) => Buffer.from(value.reveal()).toString())).toEqual(['v', 'v'])
+  })
+
   it.each<[number, FailureKind]>([
     [400, 'invalid'],
     [401, 'credentials'],
