@@ -93,6 +93,8 @@ export interface Operation<Input, Output> {
   action: Action | null
   /** Set when it may be asked without a token: it is what makes a session. */
   anonymous?: true
+  /** Set when it changes who may do what, or what is kept: then it is a security event, also when it succeeds. */
+  notable?: true
   resource: (input: Input) => string
   /** What it is about beside the resource, for the log, whatever comes of it. */
   about?: (input: Input) => Facts

@@ -60,12 +60,14 @@ export const OPERATIONS = {
   'rule.put': access.putRule,
   'rule.delete': access.deleteRule,
   'audit.entries': audit.readEntries,
+  'audit.mine': audit.readMine,
   'audit.head': audit.readHead,
   'audit.sign': audit.keepCheckpoint,
   'audit.inclusion': audit.proveInclusion,
   'audit.consistency': audit.proveConsistency,
   'audit.tile': audit.readTile,
   'audit.hold': holdLog,
+  'audit.rekey': audit.rekeyLog,
 } as const
 
 type Operations = typeof OPERATIONS

@@ -23,6 +23,7 @@ const RUNTIME_FILES = [
   'local',
   'data',
   'keygen',
+  'secrets_file',
   'audit_verify',
 ]
 

@@ -4,7 +4,7 @@
  * @module
  */
 import { retentionDaysOf } from '../core/settings.ts'
-import { logSigner, signHead } from './checkpoint.ts'
+import { signHead } from './checkpoint.ts'
 import { comparison, replication } from './replication.ts'
 import type { Desk, Duty } from './upkeep.ts'
 
@@ -54,8 +54,7 @@ export const health: Duty = {
 
 /** Signs the head of the log, when it moved. */
 async function checkpoint(desk: Desk): Promise<string> {
-  const signer = await logSigner(desk.keyring, desk.settings, desk.vault)
-  return signHead(await desk.perform('audit.head', {}), signer, (signed) => desk.perform('audit.sign', signed))
+  return signHead(await desk.perform('audit.head', {}), desk, (signed) => desk.perform('audit.sign', signed))
 }
 
 /** Every duty that there is for a vault, as settings ask for it. */

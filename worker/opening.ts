@@ -4,8 +4,9 @@
  * @module
  */
 import { securityPolicy } from '../core/access/security_policy.ts'
+import type { Privacy } from '../core/audit/privacy.ts'
 import { PosternError } from '../core/errors.ts'
-import type { Settings } from '../core/settings.ts'
+import { migrate, vaultIdOf } from '../core/schema.ts'
 import type { Sql } from '../core/sql.ts'
 import { Vault } from '../core/vault.ts'
 import { dutiesOf } from './duties.ts'
@@ -25,34 +26,44 @@ export interface Opened {
 /**
  * Opens the vault in a store.
  *
- * @param id What its host calls it; `undefined` where the host does not know any more.
+ * @param given What its host calls it; `undefined` where the host does not know any more.
  * @param wake Has the upkeep run at a time: see {@link Upkeep}.
  * @throws {PosternError} `unavailable`, with a message for the operator, not for a client.
  */
 export async function openVault(
   sql: Sql,
-  id: string | undefined,
+  given: string | undefined,
   { settings, keyring, upstreams }: Surroundings,
   wake: (upkeep: Upkeep, at: number) => void,
 ): Promise<Opened> {
-  const vault = migrated(sql, settings)
+  const id = identified(sql, given)
+  const privacy = await privacyOf(id, { settings, keyring })
+  const onFailure = (error: unknown) => logLine('error', 'vault_failed', whereabouts(error))
+  const vault = new Vault(sql, securityPolicy(settings.security), Date.now(), { onFailure, privacy })
   if (!vault.claim(keyring.rootId))
     throw new PosternError('unavailable', 'Root key is not the one that sealed this vault')
   const perform = performer((...asked) => vault.perform(...asked))
-  const desk = { vault: vault.called(id), settings, keyring, upstreams, perform }
-  vault.fallBackTo(upstreams.defaultChain(desk.vault))
+  const desk = { vault: id, settings, keyring, upstreams, perform }
+  vault.fallBackTo(upstreams.defaultChain(id))
   const upkeep: Upkeep = new Upkeep(desk, dutiesOf(desk), (at) => wake(upkeep, at))
   // Everything is due at a start.
   wake(upkeep, Date.now())
   return { vault, upkeep }
 }
 
-function migrated(sql: Sql, settings: Settings): Vault {
+/** Brings a store to the newest schema, and tells whose it is. */
+function identified(sql: Sql, given: string | undefined): string {
   try {
-    const policy = securityPolicy(settings.security)
-    return new Vault(sql, policy, Date.now(), (error) => logLine('error', 'vault_failed', whereabouts(error)))
+    migrate(sql, Date.now())
+    return vaultIdOf(sql, given)
   } catch (error) {
     const newer = error instanceof RangeError
     throw new PosternError('unavailable', newer ? 'Vault was written by a newer Postern' : 'Vault cannot be opened')
   }
+}
+
+/** The key of aliases opens nothing: it is the one key that a vault is given. */
+async function privacyOf(id: string, { settings, keyring }: Omit<Surroundings, 'upstreams'>): Promise<Privacy> {
+  const { aliasNames, blind } = settings.audit
+  return { aliasKey: aliasNames ? await keyring.macKey(id, 'alias') : null, blind }
 }

@@ -78,8 +78,12 @@ export function readAnswer<T extends z.ZodType>(body: Bytes, schema: T): z.outpu
 export function retryAfterMs(headers: Headers, now: number): number | null {
   const text = headers.get('Retry-After')
   if (text === null) return null
-  const ms = /^[0-9]{1,9}$/.test(text) ? Number(text) * 1000 : Date.parse(text) - now
-  return Number.isNaN(ms) ? null : Math.min(Math.max(ms, 0), MAX_RETRY_AFTER_MS)
+  // `Date.parse` would make a date of nearly anything.
+  const date = /^[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9:]{8} GMT$/.test(text)
+    ? Date.parse(text) - now
+    : null
+  const ms = /^[0-9]{1,9}$/.test(text) ? Number(text) * 1000 : date
+  return ms === null || Number.isNaN(ms) ? null : Math.min(Math.max(ms, 0), MAX_RETRY_AFTER_MS)
 }
 
 /**

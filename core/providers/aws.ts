@@ -7,7 +7,7 @@
  * @module
  */
 import * as z from 'zod'
-import { type Bytes, base64, parseBase64, parseUtf8, utf8 } from '../bytes.ts'
+import { type Bytes, base64, equal, parseBase64, parseUtf8, utf8 } from '../bytes.ts'
 import { Redacted } from '../redacted.ts'
 import { failureOf, HEALTH_NAME, type Outcome, type ProviderOptions, resolvesWhenServed } from './ask.ts'
 import { type AwsAccess, awsCaller } from './aws_api.ts'
@@ -115,18 +115,40 @@ export function awsProvider(config: AwsConfig, options: ProviderOptions = {}): P
 
   /**
    * A new version is staged, where no reader sees it, and then made current in place of the one that was
-   * expected: AWS has no other check-and-set. Repeated with the same key, both steps change nothing.
+   * expected: AWS has no other check-and-set. The key becomes the version's id, and tells a write that is repeated.
    */
   async function put(name: string, value: Redacted<Bytes>, { signal, idempotencyKey, expect }: PutOptions) {
     checkStoreName('aws', name)
     const write = { ClientRequestToken: idempotencyKey, ...contentOf(value) }
-    const from = expect === undefined ? await currentOf(name, signal) : expect
-    if (from === undefined || from === 'absent') {
-      return { version: (await call('CreateSecret', { Name: name, ...write }, Written, { signal })).VersionId }
-    }
+    const current = expect === 'absent' ? undefined : await currentOf(name, signal)
+    if (current === idempotencyKey) return repeated(name, value, idempotencyKey, signal)
+    if (expect !== undefined && expect !== (current ?? 'absent')) throw new ProviderFailure('conflict')
+    if (current === undefined) return create(name, value, write, signal)
     const staged = { SecretId: name, ...write, VersionStages: [STAGED] }
     const { VersionId: version } = await call('PutSecretValue', staged, Written, { signal })
-    if (from !== version) await makeCurrent(name, version, from, signal)
+    await makeCurrent(name, version, current, signal)
+    return { version }
+  }
+
+  async function create(
+    name: string,
+    value: Redacted<Bytes>,
+    write: { ClientRequestToken: string },
+    signal: AbortSignal,
+  ) {
+    try {
+      return { version: (await call('CreateSecret', { Name: name, ...write }, Written, { signal })).VersionId }
+    } catch (error) {
+      const key = write.ClientRequestToken
+      if (failureOf(error).kind !== 'conflict' || (await currentOf(name, signal)) !== key) throw error
+      return repeated(name, value, key, signal)
+    }
+  }
+
+  /** A write that was made already, unless its key stands for another value. */
+  async function repeated(name: string, value: Redacted<Bytes>, version: string, signal: AbortSignal) {
+    const made = await get(name, { version, signal })
+    if (!equal(made.value.reveal(), value.reveal())) throw new ProviderFailure('conflict')
     return { version }
   }
 

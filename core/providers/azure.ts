@@ -1,5 +1,5 @@
 /**
- * Azure Key Vault, its secrets (REST API 7.6).
+ * Azure Key Vault, its secrets (REST API 7.5).
  *
  * A vault is a provider: the primary and its backup are two of them. Key Vault hands out secrets that are
  * expired or not valid yet; we do not.
@@ -148,7 +148,9 @@ export function azureProvider(config: AzureConfig, options: ProviderOptions = {}
     let query: URLSearchParams | null = new URLSearchParams({ maxresults: String(MAX_PAGE) })
     for (let pages = 0; query !== null; pages++) {
       if (pages === MAX_PAGES) throw new ProviderFailure('unavailable')
-      const page = await pageOf(path, query, signal)
+      const page: Awaited<ReturnType<typeof pageOf>> = await pageOf(path, query, signal).catch((error) =>
+        toldFromDeleted(name, signal, error),
+      )
       items.push(...page.items)
       query = page.next === null ? null : queryOf(page.next)
     }
@@ -226,12 +228,14 @@ function othersTags(current: Bundle | null | undefined): Record<string, string> 
   )
 }
 
+/** Which version came before the current one is told only where no other was made in the same second. */
 function historyOf(items: z.output<typeof Item>[], current: string, now: number): ProvidedVersion[] {
   const rank = (item: z.output<typeof Item>) => (partsOf(item.id).version === current ? 0 : 1)
   const sorted = items.toSorted((a, b) => rank(a) - rank(b) || createdAt(b) - createdAt(a))
+  const previous = sorted.length > 2 && createdAt(sorted[1]!) === createdAt(sorted[2]!) ? null : 'previous'
   return sorted.map((item, at) => ({
     version: partsOf(item.id).version,
-    stage: (['current', 'previous'] as const)[at] ?? null,
+    stage: (['current', previous] as const)[at] ?? null,
     createdAt: milliseconds(item.attributes.created),
     enabled: item.attributes.enabled !== false && !(item.attributes.exp && item.attributes.exp * 1000 <= now),
   }))

@@ -15,7 +15,7 @@ import { type Issued, RenewedCredentials, type TokenSource } from './credentials
 import { type FailureKind, ProviderFailure } from './provider.ts'
 import type { Received } from './send.ts'
 
-const API_VERSION = '7.6'
+const API_VERSION = '7.5'
 const JWT_BEARER = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 const TENANT = /^[0-9A-Za-z](?:[0-9A-Za-z.-]{0,126}[0-9A-Za-z])?$/
 

@@ -18,6 +18,7 @@ export const listChains = operation({
 
 export const putChain = operation({
   ...onChains,
+  notable: true,
   about: ({ id }: { id: string }) => ({ chain: id }),
   run({ chains, cache, now, principal }, chain: Chain): Outcome<VersionedChain> {
     const others = chains.list().filter(({ id }) => id !== chain.id)
@@ -35,6 +36,7 @@ export const putChain = operation({
 
 export const deleteChain = operation({
   ...onChains,
+  notable: true,
   about: ({ id }: { id: string }) => ({ chain: id }),
   run({ chains, cache }, { id }: { id: string }): Outcome<VersionedChain> {
     const before = chains.list().find((chain) => chain.id === id)

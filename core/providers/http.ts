@@ -65,15 +65,20 @@ const RESERVED = new Set([
   'idempotency-key',
 ])
 
-const Page = z.object({
-  items: z.array(z.object({ name: z.string(), updatedAt: z.number().nullish() })),
-  cursor: z.string().nullish(),
-})
-const Marks = z.object({
-  encoding: z.string().nullish(),
-  contentType: z.string().nullish(),
-  expiresAt: z.number().nullish(),
-})
+/** A time, as a number of milliseconds since the Unix epoch or in RFC 3339. */
+const Time = z
+  .union([z.number(), z.iso.datetime({ offset: true }).transform(Date.parse)])
+  .nullish()
+  .transform((ms) => ms ?? null)
+const Page = z.object({ items: z.array(z.object({ name: z.string(), updatedAt: Time })), cursor: z.string().nullish() })
+/** What may stand beside the value. What is there in another form leaves its meaning open, and the answer unused. */
+const Marks = z
+  .object({ encoding: z.enum(['utf8', 'base64']).nullish(), contentType: z.string().nullish(), expiresAt: Time })
+  .or(
+    z
+      .union([z.array(z.unknown()), z.string()])
+      .transform(() => ({ encoding: null, contentType: null, expiresAt: null })),
+  )
 
 /**
  * A store of the contract.
@@ -118,10 +123,7 @@ export function httpProvider(config: HttpConfig, options: ProviderOptions = {}):
     const page = readAnswer((await request(url.href, { signal })).body, Page)
     if (page === null || (page.cursor && page.cursor === cursor)) throw new ProviderFailure('unavailable')
     const items = page.items.filter(({ name }) => name.startsWith(prefix))
-    return {
-      items: items.map(({ name, updatedAt }) => ({ name, updatedAt: updatedAt ?? null })),
-      cursor: page.cursor || null,
-    }
+    return { items, cursor: page.cursor || null }
   }
 
   async function put(
@@ -176,19 +178,18 @@ function condition(expect: string | undefined): Record<string, string> {
 }
 
 function secretOf(received: Received, config: HttpConfig): ProvidedSecret {
-  const json = parseUtf8(received.body)
-  const value = json === null ? null : pick(json, config.pointer)
-  if (value === null) throw new ProviderFailure('unavailable')
-  const { encoding, contentType, expiresAt } = readAnswer(received.body, Marks) ?? {}
-  const bytes = encoding === 'base64' ? parseBase64(value) : utf8(value)
-  if (bytes === null) throw new ProviderFailure('unavailable')
+  const value = pick(parseUtf8(received.body) ?? '', config.pointer)
+  const marks = readAnswer(received.body, Marks)
+  const isBytes = marks?.encoding === 'base64'
+  const bytes = value === null ? null : isBytes ? parseBase64(value) : utf8(value)
+  if (bytes === null || marks === null) throw new ProviderFailure('unavailable')
   return {
     value: new Redacted(bytes),
-    encoding: encoding === 'base64' ? 'base64' : 'utf8',
+    encoding: isBytes ? 'base64' : 'utf8',
     version: versionOf(received, config),
     createdAt: null,
-    expiresAt: expiresAt ?? null,
-    contentType: contentType ?? null,
+    expiresAt: marks.expiresAt,
+    contentType: marks.contentType ?? null,
   }
 }
 

@@ -21,8 +21,9 @@ interface Rule {
 }
 
 const AS_IT_IS = { write: (name: string) => name, read: (name: string) => name }
-// Visible ASCII; no empty segment, none that is a way to another folder, and no period at an end (Vault refuses it).
-const PATH = /^(?!.*(?:^|\/)\.{1,2}(?:\/|$))(?!.*\/\/)(?!\/)(?!.*[/.]$)[!-~]{1,1024}$/
+// Visible ASCII without what has a meaning of its own in an address, however often it is decoded; no empty segment,
+// none that is a way to another folder, and no period at the end, which Vault refuses.
+const PATH = /^(?!.*(?:^|\/)\.{1,2}(?:\/|$))(?!.*\/\/)(?!\/)(?!.*[/.]$)(?:(?![%?#\\])[!-~]){1,1024}$/
 
 const RULES: Record<Naming, Rule> = {
   // Behind a hyphen, six characters are what ends an ARN: the service would find another secret by this name.

@@ -163,21 +163,21 @@ export interface WriteReport {
 export const reportWrite = operation({
   action: null,
   resource: ({ name }: WriteReport) => name,
+  about: ({ chain, provider, effect }) => ({ chain, provider, effect }),
   run({ cache, replication, secrets, principal, now }: Context, report: WriteReport): Outcome<{ at: number }> {
-    const { name, chain, provider, effect, outcome, idempotency } = report
+    const { name, effect, outcome, idempotency } = report
     cache.purge(name, now)
     replication.settle(name, now)
-    const about = { chain, provider, effect }
     if ('failure' in outcome) {
       const { failure, sent } = outcome
-      return { reason: writeReasonOf(failure, effect, sent), facts: { ...about, failure, sent } }
+      return { reason: writeReasonOf(failure, effect, sent), facts: { failure, sent } }
     }
     const { version } = outcome
     if (idempotency && version !== null) {
       const { key, fingerprint } = idempotency
       secrets.remember(principal, key, { fingerprint, name, number: 0, provided: version }, now, now - WRITE_MEMORY_MS)
     }
-    return { value: { at: now }, facts: { ...about, ...(version !== null && { version }) } }
+    return { value: { at: now }, facts: version === null ? {} : { version } }
   },
 })
 

@@ -90,6 +90,7 @@ export interface Comparison {
 
 /** Notes how a replica compared, or that it could not be; recorded when it drifted, and when it came back. */
 export const replicaCompared = task({
+  notable: true,
   resource: byName,
   about: ({ provider }: { name: string; provider: string; digests: Omit<Comparison, 'name' | 'provider'> | null }) => ({
     provider,
@@ -131,6 +132,7 @@ export const providersInUse = task({
 
 /** Notes how a provider is; recorded when that is new. */
 export const providerSeen = task({
+  notable: true,
   resource: () => 'providers',
   about: ({ provider, state }: { provider: string; state: HealthState; failure: FailureKind | null }) => ({
     provider,

@@ -257,6 +257,7 @@ export const restoreSecret = operation({
 
 export const destroySecret = operation({
   action: 'delete',
+  notable: true,
   resource: byName,
   about: ({ version }: { name: string; version?: number }) => ({ versions: version ?? 'all' }),
   run(context, input: { version?: number } & Expected): Outcome<{ destroyedAt: number }> {
