@@ -3,24 +3,12 @@
  *
  * @module
  */
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  statSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs'
+import { closeSync, existsSync, fsyncSync, openSync, readdirSync, readFileSync, statSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
 import { type Bytes, base64url, randomBytes } from '../core/bytes.ts'
 import { parseRootKey, ROOT_KEY_SIZE } from '../core/crypto/keyring.ts'
 import { PosternError } from '../core/errors.ts'
-import type { Files } from '../core/providers/configured.ts'
 import { Redacted } from '../core/redacted.ts'
 import { parseVaultId } from '../core/secrets/name.ts'
 import { type Opened, openVault, type Surroundings } from './opening.ts'
@@ -73,19 +61,6 @@ function makeNew(file: string): number {
       `${file} cannot be made: another process did, or the folder cannot be written`,
     )
   }
-}
-
-/** Files that settings name. */
-export const files: Files = {
-  async read(path) {
-    return existsSync(path) ? Uint8Array.from(readFileSync(path)) : null
-  },
-  async write(path, bytes) {
-    // All of it or nothing, and for nobody else to read.
-    const beside = `${path}.${crypto.randomUUID()}`
-    writeFileSync(beside, bytes, { mode: 0o600, flag: 'wx' })
-    renameSync(beside, path)
-  },
 }
 
 /** The vaults in a data folder. */

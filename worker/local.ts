@@ -15,10 +15,11 @@ import { isLoopback, parseSettings, type Settings } from '../core/settings.ts'
 import { clientAddress, isTrustedProxy } from './address.ts'
 import { createApp, harden } from './app.ts'
 import { assemble, upstreamsOf } from './config.ts'
-import { fileRootKey, files, messageOf, openStores, type Stores } from './data.ts'
+import { fileRootKey, messageOf, openStores, type Stores } from './data.ts'
 import { localHost } from './host.ts'
 import { logLine } from './oplog.ts'
 import { problem } from './problem.ts'
+import { secretsFile } from './secrets_file.ts'
 
 const DEFAULT_VAULT = 'default'
 /** How long requests in flight may take to end once the process was asked to stop. */
@@ -73,7 +74,7 @@ async function open(runtime: string): Promise<Local> {
     ? { rootKey: settings.rootKey, origin: 'from POSTERN_ROOT_KEY' }
     : fileRootKey(data)
   const keyring = await Keyring.open(rootKey)
-  const upstreams = upstreamsOf(settings, files)
+  const upstreams = upstreamsOf(settings, secretsFile)
   const surroundings = { settings, keyring, upstreams }
   const stores = openStores(data, surroundings)
   await stores.openAll()

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import type { Bytes } from '../bytes.ts'
 import { badRequest, PosternError } from '../errors.ts'
 import { Redacted } from '../redacted.ts'
 import type { ProviderOptions } from './ask.ts'
@@ -11,20 +10,15 @@ import { awsProvider } from './aws.ts'
 import { azureProvider } from './azure.ts'
 import type { ProviderId } from './chain.ts'
 import type { TokenSource } from './credentials.ts'
-import { fileProvider } from './file.ts'
+import { type FileConfig, fileProvider } from './file.ts'
 import { hashicorpProvider } from './hashicorp.ts'
 import { httpProvider } from './http.ts'
 import type { Naming } from './names.ts'
 import type { Provider } from './provider.ts'
 import type { ProviderSettings } from './settings.ts'
 
-/** Files of this machine, where there are any. */
-export interface Files {
-  /** Reads a file; `null` when there is none. */
-  read(path: string): Promise<Bytes | null>
-  /** Replaces a file, all of it or nothing. */
-  write(path: string, bytes: Bytes): Promise<void>
-}
+/** Files of this machine, where there are any: what a file of secrets is read and replaced by. */
+export type Files = (path: string) => Required<FileConfig>
 
 /** What providers are made with beside settings. */
 export interface Means extends ProviderOptions {
@@ -60,10 +54,7 @@ export function configuredProviders(settings: ProviderSettings, means: Means): M
   })
   add('http', 'http', settings.customProviderUrl, (url) => httpProvider(httpConfigOf(settings, url), options))
   const format = settings.filePath?.endsWith('.json') ? 'json' : 'env'
-  add('file', format, settings.filePath, (path) => {
-    const files = filesOf(means, 'filePath')
-    return fileProvider({ format, read: () => files.read(path), write: (bytes) => files.write(path, bytes) })
-  })
+  add('file', format, settings.filePath, (path) => fileProvider(filesOf(means, 'filePath')(path)))
   return found
 }
 
@@ -149,9 +140,9 @@ function sourceOf(
     const fixed = given(token, setting)
     return async () => fixed
   }
-  const files = filesOf(means, `${setting}File`)
+  const file = filesOf(means, `${setting}File`)(path)
   return async () => {
-    const bytes = await files.read(path)
+    const bytes = await file.read()
     return new Redacted(new TextDecoder().decode(bytes ?? new Uint8Array()).trim())
   }
 }

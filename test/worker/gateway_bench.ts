@@ -14,9 +14,10 @@ import { Upstreams } from '../../core/providers/upstreams.ts'
 import type { Redacted } from '../../core/redacted.ts'
 import { parseSettings } from '../../core/settings.ts'
 import { createApp } from '../../worker/app.ts'
-import { assemble } from '../../worker/config.ts'
+import { assemble, upstreamsOf } from '../../worker/config.ts'
 import { localHost } from '../../worker/host.ts'
 import { openVault } from '../../worker/opening.ts'
+import { secretsFile } from '../../worker/secrets_file.ts'
 import { openSqlite, type Sqlite } from '../../worker/sqlite.ts'
 import type { LogEntry } from '../core/support.ts'
 
@@ -29,9 +30,13 @@ export interface GatewayOptions {
   sql?: Sqlite
 }
 
-/** Opens an app with providers, and its administrator's client. */
+/**
+ * Opens an app with providers, and its administrator's client.
+ *
+ * @param providers Those that the test made; `null` for those that the environment configures.
+ */
 export async function openGateway(
-  providers: Partial<Record<ProviderId, { provider: Provider }>>,
+  providers: Partial<Record<ProviderId, { provider: Provider }>> | null,
   { vault = 'default', environment = {}, sql = openSqlite(':memory:') }: GatewayOptions = {},
 ) {
   const settings = parseSettings({
@@ -46,11 +51,12 @@ export async function openGateway(
     },
   })
   const keyring = await Keyring.open(parseRootKey(ROOT_KEY))
-  const configured = Object.entries(providers).map(([id, { provider }]): [ProviderId, Configured] => [
+  const configured = Object.entries(providers ?? {}).map(([id, { provider }]): [ProviderId, Configured] => [
     id as ProviderId,
     { provider, naming: (provider.kind === 'file' ? 'json' : provider.kind) as Naming },
   ])
-  const upstreams = new Upstreams(settings.providers, new Map(configured))
+  const upstreams =
+    providers === null ? upstreamsOf(settings, secretsFile) : new Upstreams(settings.providers, new Map(configured))
   const opened = await openVault(sql, vault, { settings, keyring, upstreams }, () => {})
   const host = localHost(
     async () => opened,
