@@ -61,12 +61,13 @@ async function fromServer(): Promise<Source> {
     vault: wanted('vault'),
     token: new Redacted(process.env.TOKEN ?? ''),
   })
-  // Entries before the checkpoint: what retention erases meanwhile would be missed otherwise.
+  // Before the entries: asking for those is recorded, and would be in the tree but not among them.
+  const checkpoint = await client.checkpoint()
   const first = await client.auditEntries({ from: 0, limit: PAGE })
   const start = startOf(first.min, first.frontier ?? [])
   if (given.save !== undefined)
     writeFileSync(given.save, start.index === 0 ? '' : `${JSON.stringify(headerOf(start))}\n`)
-  return { checkpoint: await client.checkpoint(), start, entries: pages(client, first) }
+  return { checkpoint, start, entries: pages(client, first) }
 }
 
 type Page = Awaited<ReturnType<ReturnType<typeof connect>['auditEntries']>>

@@ -49,18 +49,20 @@ export async function askWitness(
   return answer.status === 422 ? { kind: 'disagrees' } : { kind: 'failed', status: answer.status }
 }
 
-/** Takes the lines that are this witness's own, once they verify. What it sends is hostile. */
+/** Takes the line that is this witness's own, once it verifies. What it sends is hostile, and may be of other keys too. */
 async function cosigned(note: string, answer: string, verifier: NoteVerifier): Promise<Verdict> {
   const text = note.slice(0, note.lastIndexOf('\n\n') + 1)
-  const lines = answer.split('\n').filter((line) => line.startsWith(`— ${verifier.name} `))
-  const signatures = `${lines.join('\n')}\n`
-  const parsed = (() => {
-    try {
-      return parseNote(`${text}\n${signatures}`)
-    } catch {
-      return null
-    }
-  })()
-  if (parsed === null || (await openNote(parsed, [verifier])) === null) return { kind: 'failed', status: 200 }
-  return { kind: 'cosigned', lines: signatures }
+  for (const line of answer.split('\n').filter((one) => one.startsWith(`— ${verifier.name} `))) {
+    const opened = await opens(`${text}\n${line}\n`, verifier)
+    if (opened) return { kind: 'cosigned', lines: `${line}\n` }
+  }
+  return { kind: 'failed', status: 200 }
+}
+
+async function opens(note: string, verifier: NoteVerifier): Promise<boolean> {
+  try {
+    return (await openNote(parseNote(note), [verifier])) !== null
+  } catch {
+    return false
+  }
 }
