@@ -76,8 +76,9 @@ async function open(runtime: string): Promise<Local> {
     : fileRootKey(data)
   const keyring = await Keyring.open(rootKey)
   const stores = openStores(data, { settings, keyring, anchors: anchorsOf(settings) })
-  await stores.openAll()
   const printed = await firstToken(settings, stores, keyring)
+  // For their upkeep. Not waited for: an anchor that does not answer must not hold up the start.
+  void stores.openAll()
   const bootstrapTokens = printed === null ? settings.bootstrapToken : [printed]
   const app = createApp(
     await assemble(settings, keyring, localHost(discreetly(stores), readiness(stores)), bootstrapTokens),

@@ -23,7 +23,7 @@ export interface Flaw {
     | 'truncated' // the log ends before the checkpoint does
     | 'forked' // the entries fit together, and are not those that the checkpoint is of
     | 'rolled_back' // it is smaller than, or not a continuation of, what was seen before
-    | 'gap' // it begins behind what was seen before: retention went on, and that it continues cannot be shown
+    | 'gap' // it begins where nothing announced it, or behind what was seen before: that it continues cannot be shown
   /** The index of the entry that is wrong; `null` for the log as a whole. */
   index: number | null
   message: string
@@ -82,6 +82,7 @@ export async function verifyLog(
   const tree = GrowingTree.from(start)
   if (tree === null) return flaw('forked', null, 'Log does not say what its first entry follows')
   const keys: string[] = []
+  let announced = start.index === 0
   let { index } = start
   // What the first entry was written after is not there any more; its own hash holds it.
   let previous: Hash | null | undefined = start.index === 0 ? null : undefined
@@ -96,8 +97,9 @@ export async function verifyLog(
     // What came after the checkpoint has to fit too, and is vouched for by the next one only.
     if (tree.size === checkpoint.size) continue
     tree.add(previous)
-    // Only what a checkpoint vouches for may name a key.
+    // Only what a checkpoint vouches for may name a key, or where the log begins.
     if (entry.includes('"audit.rekey"')) keys.push(...announcedKeys(entry))
+    if (announcesStart(entry, start.index)) announced = true
     if (tree.size % 1000 === 0) onProgress?.(tree.size, checkpoint.size)
     if (tree.size === remembered?.size && !equal(tree.root(), remembered.root)) {
       return flaw('rolled_back', null, `First ${tree.size} entries are not those that were seen before`)
@@ -115,6 +117,7 @@ export async function verifyLog(
       'Entries are not those that the checkpoint is of: the last one was edited, or the log was forked',
     )
   }
+  if (!announced) return flaw('gap', null, `Log begins at entry ${start.index}, and no entry announces that`)
   return { checkpoint, keys }
 }
 
@@ -172,6 +175,13 @@ function flawOf(entry: string, index: number, previous: Hash | null | undefined)
 function announcedKeys(entry: string): string[] {
   const { operation, outcome, facts } = JSON.parse(entry)
   return operation === 'audit.rekey' && outcome === 'ok' && typeof facts?.key === 'string' ? [facts.key] : []
+}
+
+/** Retention says what it erases in an entry that it does not erase: see `retention.ts`. */
+function announcesStart(entry: string, index: number): boolean {
+  if (index === 0 || !entry.includes('"retention.announce"')) return false
+  const { operation, principal, outcome, facts } = JSON.parse(entry)
+  return operation === 'retention.announce' && principal === null && outcome === 'ok' && facts?.to === index
 }
 
 function canonical(event: unknown): string | undefined {

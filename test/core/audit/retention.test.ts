@@ -141,7 +141,7 @@ describe('retention', () => {
     expect(commandOn(lines, checkpoint)[0]).toBe(2)
     const older = { ...seen!, size: 400 }
     expect(await verify(lines, { remembered: older })).toMatchObject({ flaw: { kind: 'gap' } })
-  })
+  }, 60_000)
 
   it('row 43: erases nothing under a legal hold, and takes back what was announced', async () => {
     const bench = aged(600, 30)
