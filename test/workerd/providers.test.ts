@@ -7,7 +7,7 @@ describe.each(ADAPTERS)('$kind', ({ open, secret, words }) => {
   const signal = () => AbortSignal.timeout(10_000)
 
   it('reads a secret', async () => {
-    const provider = open(() => json(secret),)
+    const provider = open(() => json(secret))
     const found = await provider.get('prod-db', { signal: signal() })
     expect(parseUtf8(found.value.reveal())).toBe(SECRETS[2])
   })
