@@ -8,7 +8,7 @@ export default defineConfig({
         test: {
           name: 'node',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/workerd/**', 'test/runtime/**', 'test/interop/**'],
+          exclude: ['test/workerd/**', 'test/runtime/**', 'test/interop/**', 'test/live/**'],
         },
       },
       {
@@ -26,6 +26,16 @@ export default defineConfig({
         test: {
           name: 'interop',
           include: ['test/interop/**/*.test.ts'],
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        // Against stores that the environment names: npm run test:live.
+        test: {
+          name: 'live',
+          include: ['test/live/**/*.test.ts'],
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 120_000,

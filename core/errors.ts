@@ -40,6 +40,8 @@ export const REFUSALS = {
   destroyed: ['not_found', 'Version is destroyed'],
   expired: ['not_found', 'Version has expired'],
   use_dpop_nonce: ['unauthenticated', 'DPoP proof must carry the nonce of the DPoP-Nonce header'],
+  no_answer: ['unavailable', 'Server that was asked did not answer as it should'],
+  late_answer: ['unavailable', 'Server that was asked did not answer in time'],
   provider_answer: ['unavailable', 'Identity provider did not answer as it should'],
   no_pointer: ['not_found', 'Secret has nothing at this JSON pointer'],
   no_principal: ['not_found', 'No principal has this id'],

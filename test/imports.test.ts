@@ -24,6 +24,7 @@ const RUNTIME_FILES = [
   'data',
   'anchor_folder',
   'keygen',
+  'secrets_file',
   'audit_verify',
 ]
 
