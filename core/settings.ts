@@ -10,6 +10,7 @@ import { vaultOfToken } from './access/token.ts'
 import { FORMATS } from './audit/format.ts'
 import { parseRootKey } from './crypto/keyring.ts'
 import { PosternError } from './errors.ts'
+import { defaultMembers, keepsVaultsApart, ProviderSettings } from './providers/settings.ts'
 import { Redacted } from './redacted.ts'
 import {
   choice,
@@ -161,6 +162,10 @@ export const SettingsSchema = z
     ).prefault('5000'),
     security: SecuritySchema.prefault({}),
     audit: AuditSchema.prefault({}),
+    providers: ProviderSettings.prefault({}),
+    metrics: flag(
+      'Serves `GET /metrics` for Prometheus, to whoever can reach the port: how providers are, without names of secrets or vaults.',
+    ).prefault('false'),
     tls: z
       .object({
         certFile: text('A file with the certificate chain in PEM.').optional(),
@@ -189,6 +194,22 @@ export const SettingsSchema = z
     across(['bodyTimeoutMs'], 'Must be less than POSTERN_REQUEST_TIMEOUT_MS'),
   )
   .refine(
+    ({ providers, requestTimeoutMs }) => !((providers?.deadlineMs ?? 0) >= requestTimeoutMs),
+    across(['providers', 'deadlineMs'], 'Must be less than POSTERN_REQUEST_TIMEOUT_MS'),
+  )
+  .refine(
+    ({ providers, environment }) => !(providers?.filePath !== undefined && environment === 'production'),
+    across(['providers', 'filePath'], 'Must not be set in production'),
+  )
+  .refine(
+    ({ providers }) => providers?.vaults === undefined || keepsVaultsApart(providers),
+    across(['providers', 'namePrefix'], 'Must have {vault} as a segment when more than one vault may use providers'),
+  )
+  .refine(
+    ({ providers }) => providers === undefined || inOrder(providers),
+    across(['providers', 'primaryProvider'], 'Must be given before the secondary and the tertiary, and each but once'),
+  )
+  .refine(
     ({ clientAddress, trustedProxies }) => clientAddress !== 'forwarded' || trustedProxies?.length !== 0,
     across(['clientAddress'], 'Must not be forwarded without POSTERN_TRUSTED_PROXIES'),
   )
@@ -206,6 +227,14 @@ export const SettingsSchema = z
   )
 
 export type Settings = Readonly<z.output<typeof SettingsSchema>>
+
+/** How long all providers of a chain may take together, in milliseconds. */
+export function deadlineMsOf({
+  providers,
+  requestTimeoutMs,
+}: Pick<Settings, 'providers' | 'requestTimeoutMs'>): number {
+  return providers.deadlineMs ?? Math.floor(requestTimeoutMs * 0.8)
+}
 
 /** How long entries of the log are kept, in days. */
 export function retentionDaysOf({ audit, environment }: Pick<Settings, 'audit' | 'environment'>): number {
@@ -262,6 +291,14 @@ function isOperatorUrl(given: string): boolean {
   const url = URL.canParse(given) ? new URL(given) : null
   if (url === null || url.username || url.password || url.search || url.hash) return false
   return url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname.replace(/^\[|\]$/g, '')))
+}
+
+function inOrder(providers: ProviderSettings): boolean {
+  const members = defaultMembers(providers)
+  const { primaryProvider, secondaryProvider, tertiaryProvider } = providers
+  const gap =
+    (primaryProvider === undefined && secondaryProvider) || (secondaryProvider === undefined && tertiaryProvider)
+  return !gap && new Set(members).size === members.length
 }
 
 function agentGlob(item: string): string {

@@ -17,7 +17,7 @@ import { continuityOf } from './publication.ts'
 import { type Desk, performer, Upkeep } from './upkeep.ts'
 
 /** What a vault is opened with. */
-export type Surroundings = Pick<Desk, 'settings' | 'keyring' | 'anchors'>
+export type Surroundings = Pick<Desk, 'settings' | 'keyring' | 'anchors' | 'upstreams'>
 
 /** A vault, and what is done for it unasked. */
 export interface Opened {
@@ -38,17 +38,18 @@ export async function openVault(
   surroundings: Surroundings,
   wake: (upkeep: Upkeep, at: number) => void,
 ): Promise<Opened> {
-  const { settings, keyring, anchors } = surroundings
+  const { settings, upstreams } = surroundings
   const id = identified(sql, given)
   const onFailure = (error: unknown) => logLine('error', 'vault_failed', whereabouts(error))
   const options = { onFailure, privacy: await privacyOf(id, surroundings) }
   const vault = new Vault(sql, securityPolicy(settings.security), Date.now(), options)
-  if (!vault.claim(keyring.rootId))
+  if (!vault.claim(surroundings.keyring.rootId))
     throw new PosternError('unavailable', 'Root key is not the one that sealed this vault')
   const perform = performer((...asked) => vault.perform(...asked))
-  const desk: Desk = { vault: id, settings, keyring, anchors, perform, quarantine: () => vault.quarantine() }
+  const desk: Desk = { ...surroundings, vault: id, perform, quarantine: () => vault.quarantine() }
   const whole = await checkContinuity(desk)
-  const upkeep: Upkeep = new Upkeep(desk, whole ? dutiesOf(settings, anchors.length > 0) : [], (at) => wake(upkeep, at))
+  vault.fallBackTo(upstreams.defaultChain(id))
+  const upkeep: Upkeep = new Upkeep(desk, whole ? dutiesOf(desk) : [], (at) => wake(upkeep, at))
   // Everything is due at a start.
   if (whole) wake(upkeep, Date.now())
   if (whole && !vault.isEmpty()) await perform('vault.configure', configurationOf(settings))

@@ -6,6 +6,7 @@ import type { Answer, Caller } from '../../core/call.ts'
 import { Keyring } from '../../core/crypto/keyring.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { parseSettings } from '../../core/settings.ts'
+import { upstreamsOf } from '../../worker/config.ts'
 import { openVault } from '../../worker/opening.ts'
 import { openSqlite, type Sqlite } from '../../worker/sqlite.ts'
 import type { Upkeep } from '../../worker/upkeep.ts'
@@ -41,8 +42,10 @@ const caller: Caller = {
 /** Opens a store as a server with these settings would, and waits for its upkeep. */
 async function open(sql: Sqlite, anchor: Anchor | null, environment: Record<string, string> = {}, key = rootKey) {
   let due: Upkeep | null = null
+  const settings = parseSettings({ environment })
   const surroundings = {
-    settings: parseSettings({ environment }),
+    settings,
+    upstreams: upstreamsOf(settings, null),
     keyring: await Keyring.open(new Redacted(key)),
     anchors: anchor === null ? [] : [anchor],
   }
