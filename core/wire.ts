@@ -9,6 +9,7 @@
 import * as z from 'zod'
 import { parseRange } from './access/cidr.ts'
 import { ACTIONS, METHODS } from './access/policy.ts'
+import { FORMATS } from './audit/format.ts'
 import { SEVERITIES } from './audit/severity.ts'
 import { badRequest, PosternError } from './errors.ts'
 import { PROVIDER_IDS } from './providers/chain.ts'
@@ -429,6 +430,8 @@ export const AuditEntry = z
   })
   .describe('One entry of the log of a Postern vault, in the canonical form of RFC 8785')
 
+export type AuditEntry = z.output<typeof AuditEntry>
+
 export const AuditEntries = z
   .strictObject({
     size: z.int().describe('Entries in the log when it was asked'),
@@ -452,6 +455,28 @@ export const MyEntries = z.strictObject({
     ),
   ),
 })
+
+/** How the log stands, for whoever runs it. */
+export const AuditStatus = z.strictObject({
+  size: z.int(),
+  min: z.int(),
+  retentionDays: z.int(),
+  hold: z.strictObject({ reason: z.string(), at: moment, by: z.string() }).optional(),
+  checkpoint: z.strictObject({ size: z.int(), signedAt: moment }).optional(),
+  keyTerm: z.int(),
+  deliveries: z.array(
+    z.strictObject({
+      target: z.string(),
+      mark: z.int(),
+      lag: z.int().describe('Entries that it does not have yet'),
+      deliveredAt: moment.optional(),
+      failure: z.string().optional(),
+      failingSince: moment.optional(),
+    }),
+  ),
+})
+
+export const RekeyedLog = z.strictObject({ term: z.int(), key: z.string().describe('The new verifier key') })
 
 /** Why nothing of the log may be erased; `null` ends the hold. */
 export const HoldLog = z.strictObject({ reason: line(1, 256).nullable() })
@@ -486,6 +511,7 @@ export const EntriesQuery = z.strictObject({
   limit: number(1, 1000).default(100),
   severity: z.enum(SEVERITIES).default('info').describe('Only those of this severity, and above'),
 })
+export const ExportQuery = EntriesQuery.extend({ format: z.enum(FORMATS).default('jsonl') })
 export const MineQuery = z.strictObject({ limit: number(1, 200).default(50) })
 
 const index = number(0, Number.MAX_SAFE_INTEGER)

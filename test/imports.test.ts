@@ -22,6 +22,7 @@ const RUNTIME_FILES = [
   'node',
   'local',
   'data',
+  'anchor_folder',
   'keygen',
   'secrets_file',
   'audit_verify',

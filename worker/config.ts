@@ -6,6 +6,7 @@
 
 import { IssuerKeys } from '../core/access/federation.ts'
 import { parseToken, vaultOfToken } from '../core/access/token.ts'
+import { type Anchor, httpAnchor } from '../core/audit/anchor.ts'
 import { dekCache } from '../core/crypto/envelope.ts'
 import { PosternError } from '../core/errors.ts'
 import { configuredProviders, type Files } from '../core/providers/configured.ts'
@@ -23,7 +24,7 @@ import type { Surroundings } from './opening.ts'
  * @throws {PosternError} `bad_request` when a configured bootstrap token is not of this root key.
  */
 export async function assemble(
-  { settings, keyring, upstreams }: Surroundings,
+  { settings, keyring, upstreams }: Omit<Surroundings, 'anchors'>,
   host: Host,
   bootstrapTokens: readonly Redacted<string>[],
 ): Promise<Parts> {
@@ -45,6 +46,12 @@ export async function assemble(
     gateway: new Gateway({ settings, keyring, deks, upstreams, shared: host.inProcess }),
     issuerKeys: new IssuerKeys({ ...options, shared: host.inProcess }),
   }
+}
+
+/** The anchor that is a URL, if the settings name one; a folder is for the runtime to open. */
+export function httpAnchors({ audit }: Settings): Anchor[] {
+  const { anchor, anchorToken } = audit
+  return anchor !== undefined && /^https?:/.test(anchor) ? [httpAnchor(anchor, anchorToken)] : []
 }
 
 /**

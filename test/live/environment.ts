@@ -21,5 +21,5 @@ export function required(name: string): string {
   return value
 }
 
-const caFile = variable('CA_FILE')
+const caFile = variable('CA_FILE', 'POSTERN_LIVE_AZURE_CA_FILE')
 if (caFile !== undefined) setDefaultCACertificates([...getCACertificates('default'), readFileSync(caFile, 'utf8')])

@@ -57,7 +57,7 @@ export async function openGateway(
   ])
   const upstreams =
     providers === null ? upstreamsOf(settings, secretsFile) : new Upstreams(settings.providers, new Map(configured))
-  const opened = await openVault(sql, vault, { settings, keyring, upstreams }, () => {})
+  const opened = await openVault(sql, vault, { settings, keyring, upstreams, anchors: [] }, () => {})
   const host = localHost(
     async () => opened,
     () => true,

@@ -81,7 +81,7 @@ describe('editEnv', () => {
         }
         expect(new Map([...parseEnv(text)!].sort())).toEqual(new Map([...model].sort()))
       }),
-      { numRuns: 1000 },
+      { numRuns: 300 },
     )
   })
 })

@@ -45,7 +45,7 @@ describe.each(NAMINGS)('names of %s', (naming) => {
         expect(secretName(naming, stored, start)).toBe(text)
         expect(() => checkStoreName(naming, stored)).not.toThrow()
       }),
-      { numRuns: 1000 },
+      { numRuns: 300 },
     )
     expect(mapped).toBeGreaterThan(50)
   })
@@ -74,7 +74,7 @@ describe.each(NAMINGS)('names of %s', (naming) => {
           }
         },
       ),
-      { numRuns: 1000 },
+      { numRuns: 300 },
     )
   })
 
@@ -84,7 +84,7 @@ describe.each(NAMINGS)('names of %s', (naming) => {
         const secret = secretName(naming, start + text, start)
         if (secret !== null) expect(storeName(naming, secret, start).toLowerCase()).toBe((start + text).toLowerCase())
       }),
-      { numRuns: 2000 },
+      { numRuns: 200 },
     )
     expect(secretName(naming, 'unrelated name', PREFIXES[naming].at(-1))).toBeNull()
     for (const text of ['', '..', '../x', 'a//b', '__proto__', 'constructor'])

@@ -140,7 +140,7 @@ describe('sign', () => {
           authorization: theirs.headers.authorization,
         })
       }),
-      { numRuns: 500 },
+      { numRuns: 200 },
     )
   })
 
