@@ -141,8 +141,7 @@ export function beginWrite(
   effect: Effect,
 ): Outcome<ProvidedWrite> {
   cache.purge(name, now)
-  const replicas = chain.replicate ? replicasOf(chain) : []
-  replication.begin(name, replicas, effect, { now, dueAt: now + WRITE_GRACE_MS })
+  replication.begin(name, copiesOf(chain), effect, { now, dueAt: now + WRITE_GRACE_MS })
   const [primary] = chain.members
   return { value: { chain, replayed: null }, facts: { chain: chain.id, provider: primary!.provider, begun: effect } }
 }
@@ -164,10 +163,12 @@ export const reportWrite = operation({
   action: null,
   resource: ({ name }: WriteReport) => name,
   about: ({ chain, provider, effect }) => ({ chain, provider, effect }),
-  run({ cache, replication, secrets, principal, now }: Context, report: WriteReport): Outcome<{ at: number }> {
+  run(context: Context, report: WriteReport): Outcome<{ at: number }> {
+    const { cache, chains, replication, secrets, principal, now } = context
     const { name, effect, outcome, idempotency } = report
     cache.purge(name, now)
-    replication.settle(name, now)
+    // Anew: what was copied while the write was on its way may have been the value before it.
+    replication.begin(name, copiesOf(chains.covering(name)), effect, { now, dueAt: now })
     if ('failure' in outcome) {
       const { failure, sent } = outcome
       return { reason: writeReasonOf(failure, effect, sent), facts: { failure, sent } }
@@ -217,6 +218,11 @@ export const showNames = operation({
     return { value: shown, facts: { count: shown.length } }
   },
 })
+
+/** The providers that writes are copied to. */
+function copiesOf(chain: VersionedChain | null): string[] {
+  return chain?.replicate ? replicasOf(chain) : []
+}
 
 /** The providers of a chain behind its primary. */
 export function replicasOf({ members }: VersionedChain): string[] {

@@ -44,7 +44,10 @@ export class ReplicationStore {
     this.#sql = sql
   }
 
-  /** Notes that a write is about to be made, so that its replicas are brought up to date whatever becomes of us. */
+  /**
+   * Notes that a write is about to be made, or was, so that its replicas are brought up to date whatever becomes of us.
+   * How long they lag counts from the oldest that has not arrived.
+   */
   begin(name: string, providers: readonly string[], effect: Effect, { now, dueAt }: { now: number; dueAt: number }) {
     for (const provider of providers) {
       this.#sql.all(
@@ -54,11 +57,6 @@ export class ReplicationStore {
         ...[name, provider, effect, crypto.randomUUID(), now, dueAt],
       )
     }
-  }
-
-  /** Lets the replicas of a name be brought up to date now: what came after a copy of them began is a new write. */
-  settle(name: string, now: number): void {
-    this.#sql.all('UPDATE replication SET due_at = ?, mark = lower(hex(randomblob(16))) WHERE name = ?', ...[now, name])
   }
 
   due(now: number, limit: number): Lagging[] {

@@ -222,6 +222,22 @@ describe('replication', () => {
     expect([replica.text('prod/db'), sql.all('SELECT name FROM replication')]).toEqual(['two', []])
   })
 
+  it('does not lose a write whose replicas were looked at before it arrived', async () => {
+    const { admin, primary, replica, keepUp } = await opened()
+    await admin.put('prod/db', hidden('one'))
+    await keepUp()
+    const { put } = primary.provider
+    primary.provider.put = async (...asked) => {
+      primary.provider.put = put
+      // As if it took longer than anybody waits.
+      await keepUp()
+      return put(...asked)
+    }
+    await admin.put('prod/db', hidden('two'))
+    await keepUp()
+    expect(replica.text('prod/db')).toBe('two')
+  })
+
   it('is not done for a chain that says no, and given up for one that has the replica no more', async () => {
     const none = await opened({ replicate: false })
     await none.admin.put('prod/db', hidden('one'))

@@ -1,0 +1,73 @@
+/** Who may share an answer with whom. */
+import { describe, expect, it } from 'vitest'
+import type { VersionedChain } from '../../core/providers/chain.ts'
+import type { ProvidedRead } from '../../core/providers/operations.ts'
+import { Flights } from '../../worker/flights.ts'
+import { memoryProvider } from '../providers/memory_provider.ts'
+import { openGateway } from './gateway_bench.ts'
+
+async function opened(shared = true) {
+  const aws = memoryProvider()
+  aws.set('db', 'x')
+  const { keyring, settings, upstreams } = await openGateway({ aws })
+  const flights = new Flights({ keyring, settings, upstreams, shared })
+  const chain: VersionedChain = {
+    ...{
+      id: 'c',
+      resource: '**',
+      members: [{ provider: 'aws' }],
+      revision: 'r',
+      version: 1,
+      updatedAt: 0,
+      updatedBy: 'a',
+    },
+    ...{ onNotFound: 'stop', onDenied: 'stop', cacheSeconds: 60, maxStaleSeconds: 0, replicate: false },
+  }
+  const plan: ProvidedRead = { name: 'db', version: null, chain, since: 1, barrier: 0, cached: null, cache: 'miss' }
+  const fetch = (index: number | null, more: Partial<ProvidedRead> = {}) =>
+    flights.fetch('default', { ...plan, ...more }, index)
+  return { aws, fetch }
+}
+
+describe('a flight', () => {
+  it('is shared by all who were permitted before it was recorded, and the cache is offered one value', async () => {
+    const { aws, fetch } = await opened()
+    const all = await Promise.all([fetch(1), fetch(2), fetch(3)])
+    expect([aws.count('get'), all.map(({ collapsed }) => collapsed)]).toEqual([1, [false, true, true]])
+    expect(all.map(({ keep }) => keep !== null)).toEqual([true, false, false])
+    const late = await fetch(4)
+    expect([late.collapsed, aws.count('get')]).toEqual([true, 1])
+  })
+
+  it('is not shared by who was permitted after it was recorded', async () => {
+    const { aws, fetch } = await opened()
+    const first = await fetch(1)
+    first.recorded(5)
+    expect((await fetch(4)).collapsed).toBe(true)
+    expect((await fetch(6)).collapsed).toBe(false)
+    expect(aws.count('get')).toBe(2)
+  })
+
+  it('is over once it is recorded, and shared by nobody when it was not', async () => {
+    const { aws, fetch } = await opened()
+    ;(await fetch(1)).recorded(null)
+    expect((await fetch(2)).collapsed).toBe(false)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    expect((await fetch(1)).collapsed).toBe(true)
+    expect(aws.count('get')).toBe(2)
+  })
+
+  it('is of one name, one version, one chain, and one state of the secret', async () => {
+    const { aws, fetch } = await opened()
+    await fetch(1)
+    aws.set('other', 'y')
+    await Promise.all([fetch(2, { name: 'other' }), fetch(2, { version: 'v1' }), fetch(2, { barrier: 7 })])
+    expect(aws.count('get')).toBe(4)
+  })
+
+  it("is nobody else's where requests must not wait for each other", async () => {
+    const { aws, fetch } = await opened(false)
+    await Promise.all([fetch(1), fetch(2)])
+    expect(aws.count('get')).toBe(2)
+  })
+})
