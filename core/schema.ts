@@ -162,11 +162,12 @@ const MIGRATIONS: readonly (readonly string[])[] = [
       min INTEGER NOT NULL,
       announced INTEGER NOT NULL,
       announced_at INTEGER NOT NULL,
+      announced_when INTEGER NOT NULL,
       hold TEXT,
       held_at INTEGER,
       held_by TEXT
     )`,
-    'INSERT INTO retention (only, min, announced, announced_at) VALUES (0, 0, 0, 0)',
+    'INSERT INTO retention (only, min, announced, announced_at, announced_when) VALUES (0, 0, 0, 0, 0)',
     // The terms of the log's key after the first, with the verifier key of each.
     'CREATE TABLE log_key (term INTEGER PRIMARY KEY, key TEXT NOT NULL, created_at INTEGER NOT NULL)',
     // How far sinks, anchors and witnesses have come: audit/delivery.ts.
@@ -177,6 +178,9 @@ const MIGRATIONS: readonly (readonly string[])[] = [
       failure TEXT,
       failing_since INTEGER
     ) WITHOUT ROWID`,
+    // What somebody did, for whoever asks for its own.
+    'ALTER TABLE entry ADD COLUMN principal TEXT',
+    'CREATE INDEX entry_by_principal ON entry (principal, n) WHERE principal IS NOT NULL',
     // Which entries are security events, from severity 1 (notice) on: they can be asked for alone.
     'CREATE TABLE notable (n INTEGER PRIMARY KEY, severity INTEGER NOT NULL)',
   ],

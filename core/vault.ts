@@ -20,7 +20,7 @@ import type { Hash } from './audit/merkle.ts'
 import { NO_PRIVACY, type Privacy } from './audit/privacy.ts'
 import { severityOf } from './audit/severity.ts'
 import type { Answer, Call, Caller } from './call.ts'
-import { type Reason, refusal } from './errors.ts'
+import type { Reason } from './errors.ts'
 import { MetaStore } from './meta_store.ts'
 import type { Context, Identity, Operation, Outcome, Stores } from './operation.ts'
 import { OPERATIONS } from './operations.ts'
@@ -112,7 +112,6 @@ export class Vault {
 
   /** Writes once, and throws when that is not possible now. */
   probe(now: number): void {
-    if (this.#quarantined) throw refusal('rolled_back')
     this.#sql.atomic(() => this.#sql.all("INSERT OR REPLACE INTO meta VALUES ('probe', ?)", String(now)))
   }
 
@@ -288,7 +287,7 @@ export class Vault {
 
   #append(event: AuditEvent): number {
     const write = (index: number, previous: Hash | null) => encodeEvent(event, index, previous, this.#privacy)
-    return this.#stores.log.append(write, event.severity)
+    return this.#stores.log.append(write, event)
   }
 }
 

@@ -444,6 +444,7 @@ export const AuditEntries = z
     entries: z.array(
       z.strictObject({ index: z.int(), body: z.string().describe('The canonical JSON that was hashed') }),
     ),
+    next: z.int().optional().describe('Where the next page begins; a page may hold fewer entries than were asked for'),
   })
   .describe('Entries of the log')
 

@@ -77,7 +77,8 @@ export class Upkeep {
   stir(now: number): void {
     let sooner = false
     for (const [duty, due] of this.#due) {
-      if (duty.afterWriteMs === null || due <= now + duty.afterWriteMs) continue
+      // What fails has its own pauses, and writes do not shorten them.
+      if (duty.afterWriteMs === null || due <= now + duty.afterWriteMs || this.#failures.has(duty)) continue
       this.#due.set(duty, now + duty.afterWriteMs)
       sooner = true
     }
