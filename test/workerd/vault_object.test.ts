@@ -167,7 +167,8 @@ describe('an upkeep', () => {
     const stub = vaultOf('kept-up')
     const caller = await callerOf('kept-up')
     const calls = Array.from({ length: 300 }, (_, i) => writeOf(caller, `n${i}`))
-    for (let at = 0; at < calls.length; at += 50) await stub.execute(calls.slice(at, at + 50))
+    // A busy machine answers fewer at once.
+    for (let at = 0; at < calls.length; ) at += (await stub.execute(calls.slice(at, at + 50))).length
     await runInDurableObject(object, (_, state) => {
       // As if the first bundle had been written a year ago.
       const old = new Date(Date.now() - 366 * 86_400_000).toISOString()
