@@ -93,6 +93,11 @@ export class CacheStore {
     return rows.length
   }
 
+  /** Forgets what is known of one version of a name. */
+  drop(name: string, asked: string): void {
+    this.#sql.all('DELETE FROM cached WHERE name = ? AND asked = ?', name, asked)
+  }
+
   /** Forgets everything: the chains are others now. */
   purgeAll(): void {
     this.#sql.all('DELETE FROM cached')

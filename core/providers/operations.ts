@@ -285,13 +285,16 @@ function refuse(
 ): void {
   const { name, asked, provider, failure, since } = about
   const current = since > cache.barrier(name)
-  cache.purge(name, now)
+  // What is said of one version says nothing of the others.
+  if (asked !== '' && (failure === 'not_found' || failure === 'invalid')) cache.drop(name, asked)
+  else cache.purge(name, now)
   const isPrimary = provider === chain.members[0]!.provider
   if (!ABSENT.includes(failure) || !isPrimary || !current || absentMs(chain) === 0) return
   cache.keepRefusal(name, asked, { revision: chain.revision, provider, failure, fetchedAt: now }, now + absentMs(chain))
 }
 
-const ABSENT: readonly FailureKind[] = ['not_found', 'deleted', 'disabled', 'expired']
+/** Answers that are remembered for a moment: there is no value, whoever asks. */
+export const ABSENT: readonly FailureKind[] = ['not_found', 'deleted', 'disabled', 'expired']
 
 /** An old value, for as long as the chain lets it stand in for one that nobody can give. */
 function staleValue(
