@@ -5,8 +5,10 @@ export default defineConfig({
   test: {
     projects: [
       {
+        // Generous: how long a test takes is the machine's business.
         test: {
           name: 'node',
+          testTimeout: 60_000,
           include: ['test/**/*.test.ts'],
           exclude: ['test/workerd/**', 'test/runtime/**', 'test/interop/**', 'test/live/**'],
         },

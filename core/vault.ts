@@ -13,15 +13,22 @@ import { barrier, type SecurityPolicy } from './access/security_policy.ts'
 import { SessionStore } from './access/sessions.ts'
 import { AccessStore } from './access/store.ts'
 import { Throttle } from './access/throttle.ts'
+import { DeliveryStore } from './audit/delivery_store.ts'
 import { type AuditEvent, encodeEvent } from './audit/event.ts'
 import { Log } from './audit/log.ts'
 import type { Hash } from './audit/merkle.ts'
 import { NO_PRIVACY, type Privacy } from './audit/privacy.ts'
 import { severityOf } from './audit/severity.ts'
 import type { Answer, Call, Caller } from './call.ts'
-import type { Reason } from './errors.ts'
+import { type Reason, refusal } from './errors.ts'
+import { MetaStore } from './meta_store.ts'
 import type { Context, Identity, Operation, Outcome, Stores } from './operation.ts'
 import { OPERATIONS } from './operations.ts'
+import { CacheStore } from './providers/cache_store.ts'
+import type { VersionedChain } from './providers/chain.ts'
+import { ChainStore } from './providers/chain_store.ts'
+import { HealthStore } from './providers/health_store.ts'
+import { ReplicationStore } from './providers/replication_store.ts'
 import { migrate } from './schema.ts'
 import { SecretStore } from './secrets/store.ts'
 import type { Sql } from './sql.ts'
@@ -42,6 +49,7 @@ export class Vault {
   readonly #throttle = new Throttle()
   readonly #onFailure: (error: unknown) => void
   readonly #privacy: Privacy
+  #quarantined = false
   readonly #stores: Stores
 
   /**
@@ -67,7 +75,13 @@ export class Vault {
       factors: new FactorStore(sql),
       lockout: new Lockout(sql, policy),
       issuers: new IssuerStore(sql),
+      chains: new ChainStore(sql),
+      cache: new CacheStore(sql),
+      replication: new ReplicationStore(sql),
+      health: new HealthStore(sql),
       log: new Log(sql),
+      deliveries: new DeliveryStore(sql),
+      meta: new MetaStore(sql),
     }
   }
 
@@ -81,13 +95,24 @@ export class Vault {
     return this.#sql.all<{ value: string }>("SELECT value FROM meta WHERE key = 'root'")[0]?.value === rootId
   }
 
+  /** Sets the chain of names that none of the vault's own covers: the operator's. */
+  fallBackTo(chain: VersionedChain | null): void {
+    this.#stores.chains.fallBackTo(chain)
+  }
+
   /** Whether nobody has a right here yet. */
   isEmpty(): boolean {
     return this.#stores.access.principals().length === 0
   }
 
+  /** Refuses everything from now on: the store was rolled back, and whatever is appended would fork the log. */
+  quarantine(): void {
+    this.#quarantined = true
+  }
+
   /** Writes once, and throws when that is not possible now. */
   probe(now: number): void {
+    if (this.#quarantined) throw refusal('rolled_back')
     this.#sql.atomic(() => this.#sql.all("INSERT OR REPLACE INTO meta VALUES ('probe', ?)", String(now)))
   }
 
@@ -101,13 +126,14 @@ export class Vault {
    * @returns One answer a call, or fewer when the first ones took long: ask again for the rest.
    */
   execute(calls: readonly Call[], now: number): Answer[] {
+    if (this.#quarantined) return calls.map(() => refused('rolled_back'))
     try {
       const answers = this.#sql.atomic(() => this.#answerInTime(calls, now))
       const destroyed = calls.some(({ operation }, i) => operation === 'secret.destroy' && answers[i]?.ok)
       if (destroyed) this.#scrub()
       return answers
     } catch (error) {
-      this.#stores.access.forget()
+      this.#forget()
       if (calls.length > 1) return calls.flatMap((call) => this.execute([call], now))
       const refusal = this.#failed(error)
       return calls.map(() => refusal)
@@ -120,12 +146,19 @@ export class Vault {
    * @param now Milliseconds since the Unix epoch.
    */
   perform<K extends TaskName>(name: K, input: TaskInput<K>, now: number): Answer<TaskOutput<K>> {
+    if (this.#quarantined) return refused('rolled_back')
     try {
       return this.#sql.atomic(() => this.#perform(name, input, now)) as Answer<TaskOutput<K>>
     } catch (error) {
-      this.#stores.access.forget()
+      this.#forget()
       return this.#failed(error)
     }
+  }
+
+  /** What was read in a transaction that was rolled back is not so. */
+  #forget(): void {
+    this.#stores.access.forget()
+    this.#stores.chains.forget()
   }
 
   #failed(error: unknown): Answer & { ok: false } {

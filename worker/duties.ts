@@ -1,37 +1,18 @@
-/**
- * The duties of a vault's upkeep, in the order in which they are done.
- *
- * @module
- */
-import { retentionDaysOf } from '../core/settings.ts'
-import { signHead } from './checkpoint.ts'
+import { health } from './provider_health.ts'
+import { publication } from './publication.ts'
+import { comparison, replication } from './replication.ts'
+import { retention } from './retention.ts'
+import { shipping } from './shipping.ts'
 import type { Desk, Duty } from './upkeep.ts'
 
-const DAY_MS = 24 * 60 * 60_000
-/** How often the age of entries is looked at. */
-const LOOK_MS = DAY_MS / 2
-
-/** Erases entries of the log that are past their retention: announced first, and signed. */
-export const retention: Duty = {
-  name: 'retention',
-  afterWriteMs: null,
-  async run(desk) {
-    const keepMs = retentionDaysOf(desk.settings) * DAY_MS
-    const announced = await desk.perform('retention.announce', { keepMs, shipped: null })
-    if (announced === null) return Date.now() + LOOK_MS
-    await checkpoint(desk)
-    while (!(await desk.perform('retention.prune', {})).done);
-    // What one look found may not have been all.
-    return Date.now()
-  },
-}
-
-/** Signs the head of the log, when it moved. */
-async function checkpoint(desk: Desk): Promise<string> {
-  return signHead(await desk.perform('audit.head', {}), desk, (signed) => desk.perform('audit.sign', signed))
-}
-
-/** Every duty that these settings ask for. */
-export function dutiesOf(): Duty[] {
-  return [retention]
+/** Every duty that there is for a vault, as settings ask for it, in the order in which they are done. */
+export function dutiesOf({ vault, settings, anchors, upstreams }: Omit<Desk, 'perform' | 'quarantine'>): Duty[] {
+  const { publishSeconds, witnesses, sinkUrl } = settings.audit
+  const afterWriteMs = publishSeconds * 1000
+  return [
+    ...(anchors.length > 0 || witnesses.length > 0 ? [publication(afterWriteMs)] : []),
+    ...(sinkUrl === undefined ? [] : [shipping(afterWriteMs)]),
+    ...(upstreams.permits(vault) ? [replication, comparison, health] : []),
+    retention,
+  ]
 }

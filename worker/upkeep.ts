@@ -7,8 +7,10 @@
  *
  * @module
  */
+import type { Anchor } from '../core/audit/anchor.ts'
 import { type Answer, unwrap } from '../core/call.ts'
 import type { Keyring } from '../core/crypto/keyring.ts'
+import type { Upstreams } from '../core/providers/upstreams.ts'
 import type { Settings } from '../core/settings.ts'
 import type { TaskInput, TaskName, TaskOutput } from '../core/tasks.ts'
 import { logLine } from './oplog.ts'
@@ -23,6 +25,11 @@ export interface Desk {
   vault: string
   settings: Settings
   keyring: Keyring
+  /** Where the newest checkpoint is kept beside the store. */
+  anchors: readonly Anchor[]
+  /** Stops serving the vault: its log is not what it should be. */
+  quarantine(): void
+  upstreams: Upstreams
   /**
    * Has the vault do a task.
    *

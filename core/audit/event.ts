@@ -43,7 +43,18 @@ export interface AuditEvent {
 /** 128 bits: nobody tries them all. */
 const BLIND_SIZE = 16
 /** Resources that are parts of a vault: what is done to anything else is done to a secret. */
-const PARTS = new Set(['', 'self', 'audit', 'sessions', 'issuers', 'principals', 'rules', 'tokens'])
+const PARTS = new Set([
+  '',
+  'self',
+  'audit',
+  'sessions',
+  'issuers',
+  'principals',
+  'rules',
+  'tokens',
+  'providers',
+  'replicas',
+])
 
 /**
  * The bytes of an entry: JSON in the canonical form of RFC 8785, with its own index and the leaf

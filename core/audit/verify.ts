@@ -23,7 +23,7 @@ export interface Flaw {
     | 'truncated' // the log ends before the checkpoint does
     | 'forked' // the entries fit together, and are not those that the checkpoint is of
     | 'rolled_back' // it is smaller than, or not a continuation of, what was seen before
-    | 'gap' // it begins behind what was seen before: retention went on, and that it continues cannot be shown
+    | 'gap' // it begins where nothing announced it, or behind what was seen before: that it continues cannot be shown
   /** The index of the entry that is wrong; `null` for the log as a whole. */
   index: number | null
   message: string
@@ -48,18 +48,25 @@ export interface VerifyOptions {
   onProgress?: (entries: number, size: number) => void
 }
 
+/** A log that is whole. */
+export interface Verified {
+  checkpoint: Checkpoint
+  /** Verifier keys that its entries announce, oldest first: the log's key was changed to these. */
+  keys: string[]
+}
+
 /**
  * Verifies a whole log.
  *
  * Time is linear in its length; memory is that of one entry and log2(size) hashes.
  *
  * @param entries The canonical JSON of each, from the first on. Hostile input.
- * @returns The checkpoint, which may be remembered; or the first flaw.
+ * @returns The checkpoint, which may be remembered, and new keys of the log; or the first flaw.
  */
 export async function verifyLog(
   entries: AsyncIterable<string> | Iterable<string>,
   { checkpoint: note, verifiers, start = BEGINNING, remembered, onProgress }: VerifyOptions,
-): Promise<{ checkpoint: Checkpoint } | { flaw: Flaw }> {
+): Promise<Verified | { flaw: Flaw }> {
   const checkpoint = await openCheckpoint(note, verifiers).catch(() => null)
   if (checkpoint === null) return flaw('checkpoint', null, 'Checkpoint is not signed by the key given')
   if (remembered && (remembered.origin !== checkpoint.origin || remembered.size > checkpoint.size)) {
@@ -74,6 +81,8 @@ export async function verifyLog(
   }
   const tree = GrowingTree.from(start)
   if (tree === null) return flaw('forked', null, 'Log does not say what its first entry follows')
+  const keys: string[] = []
+  let announced = start.index === 0
   let { index } = start
   // What the first entry was written after is not there any more; its own hash holds it.
   let previous: Hash | null | undefined = start.index === 0 ? null : undefined
@@ -88,6 +97,9 @@ export async function verifyLog(
     // What came after the checkpoint has to fit too, and is vouched for by the next one only.
     if (tree.size === checkpoint.size) continue
     tree.add(previous)
+    // Only what a checkpoint vouches for may name a key, or where the log begins.
+    if (entry.includes('"audit.rekey"')) keys.push(...announcedKeys(entry))
+    if (announcesStart(entry, start.index)) announced = true
     if (tree.size % 1000 === 0) onProgress?.(tree.size, checkpoint.size)
     if (tree.size === remembered?.size && !equal(tree.root(), remembered.root)) {
       return flaw('rolled_back', null, `First ${tree.size} entries are not those that were seen before`)
@@ -105,7 +117,8 @@ export async function verifyLog(
       'Entries are not those that the checkpoint is of: the last one was edited, or the log was forked',
     )
   }
-  return { checkpoint }
+  if (!announced) return flaw('gap', null, `Log begins at entry ${start.index}, and no entry announces that`)
+  return { checkpoint, keys }
 }
 
 /**
@@ -157,6 +170,18 @@ function flawOf(entry: string, index: number, previous: Hash | null | undefined)
     index: before,
     message: `Entry ${before} is not the one that entry ${index} was written after`,
   }
+}
+
+function announcedKeys(entry: string): string[] {
+  const { operation, outcome, facts } = JSON.parse(entry)
+  return operation === 'audit.rekey' && outcome === 'ok' && typeof facts?.key === 'string' ? [facts.key] : []
+}
+
+/** Retention says what it erases in an entry that it does not erase: see `retention.ts`. */
+function announcesStart(entry: string, index: number): boolean {
+  if (index === 0 || !entry.includes('"retention.announce"')) return false
+  const { operation, principal, outcome, facts } = JSON.parse(entry)
+  return operation === 'retention.announce' && principal === null && outcome === 'ok' && facts?.to === index
 }
 
 function canonical(event: unknown): string | undefined {

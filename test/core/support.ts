@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto'
 import { expect } from 'vitest'
 import type { Action, Rule } from '../../core/access/policy.ts'
 import { type SecuritySettings, securityPolicy } from '../../core/access/security_policy.ts'
+import type { Severity } from '../../core/audit/severity.ts'
 import type { Answer, Call, Caller } from '../../core/call.ts'
 import { PosternError, type Reason } from '../../core/errors.ts'
 import type { Input, OperationName, Output } from '../../core/operations.ts'
@@ -60,6 +61,7 @@ export interface LogEntry {
   resource: string
   rule: string | null
   outcome: 'ok' | Reason
+  severity: Severity
   facts: Record<string, unknown>
 }
 
@@ -75,6 +77,9 @@ export const UNLIMITED: SecuritySettings = {
   sourceRate: [],
   vaultRate: [],
 }
+
+/** What an operation gives for names that no chain covers. */
+type Sealed<T> = Exclude<T, { chain: unknown }>
 
 /** The hash of the one token that somebody has in these tests. */
 export function tokenHashOf(who: string): Uint8Array<ArrayBuffer> {
@@ -141,11 +146,11 @@ export function openVault(settings: Partial<SecuritySettings> = {}) {
     return execute(call)[0] as Answer<Output<K>>
   }
 
-  /** Asks as somebody who must be granted it, and returns the value. */
-  function granted<K extends OperationName>(who: string, operation: K, input: Input<K>): Output<K> {
+  /** Asks as somebody who must be granted it, and returns the value: of the sealed store, not of a provider. */
+  function granted<K extends OperationName>(who: string, operation: K, input: Input<K>): Sealed<Output<K>> {
     const answer = ask(who, operation, input)
     if (!answer.ok) throw new Error(`${operation} was refused: ${answer.reason}`)
-    return answer.value
+    return answer.value as Sealed<Output<K>>
   }
 
   /** Asks as somebody, and returns the reason of the refusal, or `ok`. */

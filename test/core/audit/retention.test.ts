@@ -1,10 +1,14 @@
 /** Retention: what is erased, what is kept, and that the rest still verifies. */
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { type Checkpoint, openCheckpoint, signCheckpoint } from '../../../core/audit/checkpoint.ts'
 import { formatVerifierKey, type NoteVerifier, parseVerifierKey } from '../../../core/audit/note.ts'
 import { verifyConsistency, verifyInclusion } from '../../../core/audit/proof.ts'
 import { verifyLog } from '../../../core/audit/verify.ts'
-import { parseUtf8 } from '../../../core/bytes.ts'
+import { base64, parseUtf8 } from '../../../core/bytes.ts'
 import { Keyring, parseRootKey } from '../../../core/crypto/keyring.ts'
 import { openVault } from '../support.ts'
 
@@ -128,9 +132,16 @@ describe('retention', () => {
       await verify(lines, { frontier: frontier.toReversed().map((hash) => hash.with(0, 1)) as typeof frontier }),
     ).toMatchObject({ flaw: { kind: 'forked' } })
     expect(await verify(lines, { frontier: [] })).toMatchObject({ flaw: { kind: 'forked' } })
+    const saved = [JSON.stringify({ min, frontier: frontier.map(base64) }), ...lines]
+    expect(commandOn(saved, checkpoint)).toEqual([
+      0,
+      expect.stringContaining('are whole and in order, kept from 512 on'),
+    ])
+    expect(commandOn(saved.toSpliced(5, 1), checkpoint)).toEqual([2, expect.stringContaining('missing: Entry 516')])
+    expect(commandOn(lines, checkpoint)[0]).toBe(2)
     const older = { ...seen!, size: 400 }
     expect(await verify(lines, { remembered: older })).toMatchObject({ flaw: { kind: 'gap' } })
-  })
+  }, 60_000)
 
   it('row 43: erases nothing under a legal hold, and takes back what was announced', async () => {
     const bench = aged(600, 30)
@@ -161,6 +172,19 @@ describe('retention', () => {
     expect(verifyConsistency(hashes, old, headOf(bench))).toBe(true)
   })
 })
+
+/** What `npm run audit:verify` says of a saved log. */
+function commandOn(lines: string[], checkpoint: string): [number | null, string] {
+  const folder = mkdtempSync(join(tmpdir(), 'postern-retention-'))
+  const [log, note] = [join(folder, 'log.jsonl'), join(folder, 'checkpoint')]
+  writeFileSync(log, `${lines.join('\n')}\n`)
+  writeFileSync(note, checkpoint)
+  const command = join(import.meta.dirname, '../../../worker/audit_verify.ts')
+  const given = ['--file', log, '--checkpoint', note, '--key', formatVerifierKey(signer)]
+  const { status, stdout, stderr } = spawnSync(process.execPath, [command, ...given], { encoding: 'utf8' })
+  rmSync(folder, { recursive: true })
+  return [status, stdout + stderr]
+}
 
 type Bench = ReturnType<typeof openVault>
 function headOf(bench: Bench) {
