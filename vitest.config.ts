@@ -8,7 +8,7 @@ export default defineConfig({
         test: {
           name: 'node',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/workerd/**', 'test/runtime/**', 'test/interop/**'],
+          exclude: ['test/workerd/**', 'test/runtime/**', 'test/interop/**', 'test/editor/**'],
         },
       },
       {
@@ -28,6 +28,16 @@ export default defineConfig({
           include: ['test/interop/**/*.test.ts'],
           fileParallelism: false,
           testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        // In a real editor, which npm does not bring: npm run test:editor.
+        test: {
+          name: 'editor',
+          include: ['test/editor/**/*.test.ts'],
+          fileParallelism: false,
+          testTimeout: 60_000,
           hookTimeout: 120_000,
         },
       },
