@@ -54,7 +54,7 @@ export function environmentFor(scope?: vscode.Uri): string {
 
 /** The environments to choose among. */
 export function environments(scope?: vscode.Uri): string[] {
-  const all = vscode.workspace.getConfiguration(SECTION, scope).get<unknown[]>('environments', [])
+  const all = vscode.workspace.getConfiguration(SECTION, scope ?? null).get<unknown[]>('environments', [])
   return all.filter((one): one is string => typeof one === 'string' && /^[a-z0-9-]{1,32}$/.test(one))
 }
 
@@ -97,7 +97,7 @@ export async function setPresenting(on: boolean): Promise<void> {
 }
 
 export function isDetecting(scope?: vscode.Uri): boolean {
-  return vscode.workspace.getConfiguration(SECTION, scope).get('detection.enabled', true)
+  return vscode.workspace.getConfiguration(SECTION, scope ?? null).get('detection.enabled', true)
 }
 
 /** The verifier key that a log is pinned to, when the user was given one. */
@@ -108,7 +108,7 @@ export function pinnedLogKey(vault: string): string | null {
 }
 
 function text(key: string, scope?: vscode.Uri): string {
-  const value = vscode.workspace.getConfiguration(SECTION, scope).get<unknown>(key, '')
+  const value = vscode.workspace.getConfiguration(SECTION, scope ?? null).get<unknown>(key, '')
   return typeof value === 'string' ? value : ''
 }
 

@@ -80,7 +80,7 @@ export class Vaults implements vscode.Disposable {
    */
   async find(id: string, scope?: vscode.Uri): Promise<Vault> {
     if (endpoints().length > 0 && endpointFor(scope) === null) {
-      throw new Hindrance('no_endpoint', vscode.workspace.getConfiguration('postern', scope).get('endpoint', ''))
+      throw new Hindrance('no_endpoint', vscode.workspace.getConfiguration('postern', scope ?? null).get('endpoint', ''))
     }
     const found = (await this.at(scope)).find((vault) => vault.id === id)
     if (found === undefined) throw new Hindrance('signed_out', id)

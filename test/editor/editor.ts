@@ -37,12 +37,14 @@ export interface Editor extends Pick<Control, 'evaluate'> {
   workspace: string
   /** Everything that code-server keeps: user data, logs, extensions. */
   home: string
-  /** Every line of the browser's console, and every request that the page sent. */
-  traffic: string[]
+  /** Every line of the browser's console, every request that the page sent, and every frame of its web sockets. */
+  traffic: (string | Buffer)[]
   /** Runs a command from the palette, as a user does. */
   command(title: string): Promise<void>
-  /** Types into the input box or picker that is open, and accepts. */
-  answer(text: string): Promise<void>
+  /** Types into the input box or picker with this title, and accepts. */
+  answer(title: string, text: string): Promise<void>
+  /** Waits for a notification with a text; the test driver keeps toasts away, so it is looked for in the list. */
+  notified(text: string, shot?: string): Promise<void>
   shot(name: string): Promise<void>
   close(): Promise<void>
 }
@@ -88,9 +90,24 @@ export async function startEditor(options: EditorOptions = {}): Promise<Editor> 
   ]
   const query = new URLSearchParams({ folder: workspace, payload: JSON.stringify(payload) })
   await page.goto(`http://${origin}/?${query}`)
-  await inTime(control.ready, () => `The extension host did not answer\n${output.join('')}\n${traffic.slice(-30).join('\n')}`)
+  await inTime(control.ready, () => `The extension host did not answer\n${output.join('')}\n${traffic.filter((one) => typeof one === 'string').slice(-30).join('\n')}`)
 
+  const shot = async (name: string) => {
+    mkdirSync(OUTPUT, { recursive: true })
+    await page.waitForTimeout(300)
+    await page.screenshot({ path: join(OUTPUT, `${name}.png`) })
+  }
+  const inHost = (command: string) =>
+    control.evaluate(async (vscode, id) => void (await vscode.commands.executeCommand(id)), command)
   return {
+    shot,
+    async notified(text, name) {
+      await inHost('notifications.showList')
+      await page.locator('.notifications-center .notification-list-item').filter({ hasText: text }).first().waitFor()
+      if (name !== undefined) await shot(name)
+      await inHost('notifications.clearAll')
+      await inHost('notifications.hideList')
+    },
     page,
     workspace,
     home,
@@ -104,17 +121,12 @@ export async function startEditor(options: EditorOptions = {}): Promise<Editor> 
       await page.locator('.quick-input-list .monaco-list-row').filter({ hasText: title }).first().waitFor()
       await page.keyboard.press('Enter')
     },
-    async answer(text) {
-      const input = page.locator('.quick-input-widget input').first()
-      await input.waitFor()
-      await input.fill(text)
-      await page.waitForTimeout(400)
+    async answer(title, text) {
+      await page.locator('.quick-input-title').filter({ hasText: title }).waitFor()
+      await page.locator('.quick-input-filter input').first().fill(text)
+      // A picker looks for the text a moment later.
+      await page.waitForTimeout(500)
       await page.keyboard.press('Enter')
-    },
-    async shot(name) {
-      mkdirSync(OUTPUT, { recursive: true })
-      await page.waitForTimeout(300)
-      await page.screenshot({ path: join(OUTPUT, `${name}.png`) })
     },
     async close() {
       await control.close()
@@ -204,11 +216,16 @@ async function serveWeb(page: Page, origin: string, suite: string): Promise<bool
   return true
 }
 
-function watch(page: Page): string[] {
-  const traffic: string[] = []
+function watch(page: Page): (string | Buffer)[] {
+  const traffic: (string | Buffer)[] = []
   page.on('console', (message) => traffic.push(message.text()))
   page.on('request', (request) => {
     traffic.push(`${request.method()} ${request.url()} ${JSON.stringify(request.headers())} ${request.postData() ?? ''}`)
+  })
+  page.on('websocket', (socket) => {
+    for (const event of ['framesent', 'framereceived'] as const) {
+      socket.on(event as 'framesent', ({ payload }) => void traffic.push(payload))
+    }
   })
   return traffic
 }

@@ -24,7 +24,9 @@ try {
 } catch {
   mkdirSync(CODE_SERVER_FOLDER, { recursive: true })
   writeFileSync(join(CODE_SERVER_FOLDER, 'package.json'), '{"private":true,"allowScripts":{"code-server":true}}\n')
-  const env = { ...process.env, npm_config_nodedir: nodeFolder() }
+  // What `npm run` says of itself to its children would be taken for settings.
+  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('npm_'))
+  const env = { ...Object.fromEntries(inherited), npm_config_nodedir: nodeFolder() }
   const args = ['install', '--no-audit', '--no-fund', `code-server@${CODE_SERVER}`]
   execFileSync('npm', args, { cwd: CODE_SERVER_FOLDER, env, stdio: 'inherit' })
 }

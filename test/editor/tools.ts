@@ -14,7 +14,7 @@ export const CODE_SERVER = '4.139.1'
 const CACHE = process.env.XDG_CACHE_HOME || join(homedir(), '.cache')
 const ROOT = resolve(import.meta.dirname, '../..')
 /** Outside of any checkout, and kept between runs: its native parts take minutes to build. */
-export const CODE_SERVER_FOLDER = join(CACHE, 'postern/code-server')
+export const CODE_SERVER_FOLDER = join(CACHE, 'postern-editor')
 
 export interface Tools {
   chromium: string
