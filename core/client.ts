@@ -82,6 +82,8 @@ export interface Client {
   putIssuer(id: string, issuer: z.input<typeof wire.PutIssuer>): Promise<z.output<typeof wire.Issuer>>
   /** The log's newest checkpoint, a signed note: verify it with a key that you were given elsewhere. */
   checkpoint(): Promise<string>
+  /** The verifier key of the log. An auditor is given it by a way that is not this server. */
+  auditKey(): Promise<string>
   consistency(from: number, to: number): Promise<z.output<typeof wire.ConsistencyProof>>
   inclusion(index: number, size: number): Promise<z.output<typeof wire.InclusionProof>>
   auditEntries(options?: { from?: number; limit?: number }): Promise<z.output<typeof wire.AuditEntries>>
@@ -161,6 +163,7 @@ export function connect(options: ClientOptions): Client {
     unlock: (principal) => remove(`locks/${parseId(principal)}`),
     resetFactors: (principal) => remove(`factors/${parseId(principal)}`),
     putIssuer: (id, issuer) => put(`issuers/${parseId(id)}`, issuer, wire.Issuer),
+    auditKey: async () => (await ask({ method: 'GET', path: 'audit/key', answer: z.string(), text: true })).trim(),
     checkpoint: () => ask({ method: 'GET', path: 'audit/checkpoint', answer: z.string(), text: true }),
     consistency: (from, to) => get('audit/consistency', { from, to }, wire.ConsistencyProof),
     inclusion: (index, size) => get(`audit/inclusion/${index}`, { size }, wire.InclusionProof),

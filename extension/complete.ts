@@ -4,7 +4,7 @@
  * @module
  */
 import * as vscode from 'vscode'
-import { type Facts, describe } from './facts.ts'
+import { describe, type Facts } from './facts.ts'
 import { HYDRATED } from './hydrated.ts'
 import type { Parts } from './parts.ts'
 import { environmentFor, variablesFor } from './settings.ts'
@@ -139,7 +139,9 @@ function card({ found, name, document, vault, facts }: About): vscode.MarkdownSt
 /** The reference at a place. Only its line is looked at. */
 function referenceAt(document: vscode.TextDocument, position: vscode.Position): FoundReference | null {
   const line = document.lineAt(position.line)
-  const found = findReferences(line.text).find(({ start, end }) => start <= position.character && position.character <= end)
+  const found = findReferences(line.text).find(
+    ({ start, end }) => start <= position.character && position.character <= end,
+  )
   if (found === undefined) return null
   const at = document.offsetAt(line.range.start)
   return { ...found, start: at + found.start, end: at + found.end }

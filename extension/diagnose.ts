@@ -14,8 +14,8 @@ import type { Parts } from './parts.ts'
 import { environmentFor, isDetecting, variablesFor } from './settings.ts'
 import { detect, MAX_SCANNED_CHARS } from './text/detect.ts'
 import { type EnvProblem, parseEnv } from './text/dotenv.ts'
-import { type FoundReference, findReferences, resolve } from './text/references.ts'
 import type { NameIndex } from './text/names.ts'
+import { type FoundReference, findReferences, resolve } from './text/references.ts'
 
 /** On a diagnostic of a secret in the clear. */
 export const IN_THE_CLEAR = 'in-the-clear'
@@ -63,7 +63,10 @@ export function registerDiagnostics(parts: Parts, hydrations: Hydrations, ignore
     if (!SCHEMES.includes(document.uri.scheme)) return
     const key = document.uri.toString()
     clearTimeout(timers.get(key))
-    timers.set(key, setTimeout(() => void look(document), PAUSE_MS))
+    timers.set(
+      key,
+      setTimeout(() => void look(document), PAUSE_MS),
+    )
   }
   const look = async (document: vscode.TextDocument) => {
     timers.delete(document.uri.toString())
@@ -85,9 +88,10 @@ export function registerDiagnostics(parts: Parts, hydrations: Hydrations, ignore
     vscode.workspace.onDidChangeConfiguration((event) => event.affectsConfiguration('postern') && all()),
     parts.vaults.onDidChange(all),
     hydrations.onDidChange(all),
-    vscode.commands.registerCommand('postern.ignoreFinding', async (text: unknown) => {
-      if (typeof text !== 'string') return
-      await ignored.add(text)
+    // By place: the arguments of a command can be read by others.
+    vscode.commands.registerCommand('postern.ignoreAt', async (uri: unknown, range: unknown) => {
+      if (!(uri instanceof vscode.Uri) || !(range instanceof vscode.Range)) return
+      await ignored.add((await vscode.workspace.openTextDocument(uri)).getText(range))
       all()
     }),
     new vscode.Disposable(() => timers.forEach((timer) => void clearTimeout(timer))),
@@ -141,7 +145,11 @@ async function referenceProblems(
     if (expiry === 'expired') return say(t('This secret has expired'), Broken, 'expired')
     if (expiry === 'soon') return say(t('This secret expires soon'), vscode.DiagnosticSeverity.Information, 'expires')
     if (version !== undefined && version < metadata.version) {
-      return say(t('Version {0} is current; this reference stays at {1}', metadata.version, version), vscode.DiagnosticSeverity.Information, 'stale')
+      return say(
+        t('Version {0} is current; this reference stays at {1}', metadata.version, version),
+        vscode.DiagnosticSeverity.Information,
+        'stale',
+      )
     }
     return []
   })

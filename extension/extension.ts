@@ -6,18 +6,28 @@
 import type * as vscode from 'vscode'
 import { Accounts } from './account.ts'
 import { registerCommands } from './commands.ts'
+import { registerCompletion } from './complete.ts'
 import { registerDebugging } from './debug.ts'
+import { Ignored, registerDiagnostics } from './diagnose.ts'
+import { registerEnvFile } from './env_file.ts'
+import { registerHealthViews } from './health_view.ts'
 import { registerHints } from './hints.ts'
 import { Hydrations, registerHydration } from './hydrated.ts'
 import { registerInsert } from './insert.ts'
+import { registerKeys } from './keys.ts'
 import { Known } from './known.ts'
 import { openLog } from './log.ts'
+import { LogView } from './log_view.ts'
 import type { Parts } from './parts.ts'
+import { registerPaste } from './paste.ts'
 import type { Platform } from './platform/platform.ts'
 import { registerReveal } from './reveal.ts'
 import { registerRun } from './run.ts'
+import { registerSecretsView } from './secrets_view.ts'
 import { Status } from './status.ts'
+import { registerStore } from './store.ts'
 import { registerTasks } from './tasks.ts'
+import { registerTools } from './tools.ts'
 import { Vaults } from './vaults.ts'
 
 /** Registers every feature. */
@@ -27,11 +37,13 @@ export function start(context: vscode.ExtensionContext, platform: Platform): voi
   const accounts = new Accounts(vaults, platform)
   const parts: Parts = { context, platform, log, vaults, accounts, known: new Known() }
   const hydrations = new Hydrations(parts)
+  const status = new Status(parts)
   context.subscriptions.push(
     log,
     vaults,
     accounts,
-    new Status(parts),
+    status,
+    new LogView(parts, status),
     registerCommands(parts),
     registerHydration(parts, hydrations),
     registerReveal(parts, hydrations),
@@ -40,5 +52,14 @@ export function start(context: vscode.ExtensionContext, platform: Platform): voi
     registerRun(parts),
     registerTasks(parts),
     registerDebugging(parts),
+    registerCompletion(parts),
+    registerDiagnostics(parts, hydrations, new Ignored(context.workspaceState)),
+    registerStore(parts),
+    registerPaste(parts),
+    registerKeys(),
+    registerSecretsView(parts),
+    registerHealthViews(parts),
+    registerTools(parts),
+    registerEnvFile(parts),
   )
 }

@@ -32,6 +32,8 @@ export class Vaults implements vscode.Disposable {
   readonly #changed = new vscode.EventEmitter<void>()
   readonly #subscription: vscode.Disposable
   #vaults: Vault[] | null = null
+  // What was known before a reload: a client that goes on keeps its nonce and its names.
+  #before: readonly Vault[] = []
   #loading: Promise<Vault[]> | null = null
   // Writes follow one another: two that read the same list would lose one's session.
   #writes: Promise<void> = Promise.resolve()
@@ -56,15 +58,22 @@ export class Vaults implements vscode.Disposable {
   /** All vaults that somebody is signed in to, the last one first. */
   all(): Promise<Vault[]> {
     if (this.#vaults) return Promise.resolve(this.#vaults)
-    this.#loading ??= this.#load().finally(() => {
-      this.#loading = null
-    })
+    if (this.#loading === null) {
+      const loading = this.#load().then((vaults) => {
+        // One that was begun before a change knows nothing of it: whoever waits gets the newer one.
+        if (this.#loading !== loading) return this.all()
+        this.#vaults = vaults
+        this.#loading = null
+        return vaults
+      })
+      this.#loading = loading
+    }
     return this.#loading
   }
 
   /** What is known without asking anybody. */
   get known(): readonly Vault[] {
-    return this.#vaults ?? []
+    return this.#vaults ?? this.#before
   }
 
   /** The vaults of the server that a resource uses. */
@@ -80,7 +89,10 @@ export class Vaults implements vscode.Disposable {
    */
   async find(id: string, scope?: vscode.Uri): Promise<Vault> {
     if (endpoints().length > 0 && endpointFor(scope) === null) {
-      throw new Hindrance('no_endpoint', vscode.workspace.getConfiguration('postern', scope ?? null).get('endpoint', ''))
+      throw new Hindrance(
+        'no_endpoint',
+        vscode.workspace.getConfiguration('postern', scope ?? null).get('endpoint', ''),
+      )
     }
     const found = (await this.at(scope)).find((vault) => vault.id === id)
     if (found === undefined) throw new Hindrance('signed_out', id)
@@ -110,6 +122,7 @@ export class Vaults implements vscode.Disposable {
   }
 
   reload(): void {
+    this.#before = this.#vaults ?? this.#before
     this.#vaults = null
     this.#loading = null
     this.#changed.fire()
@@ -122,12 +135,9 @@ export class Vaults implements vscode.Disposable {
   async #load(): Promise<Vault[]> {
     const origins = [...new Set(endpoints().map(({ origin }) => origin))]
     const lists = await Promise.all(origins.map((origin) => readSessions(this.#secrets, origin)))
-    // A window that goes on with the same session keeps its client, and the nonce and names that it has.
-    const before = this.#vaults ?? []
     const vaults = await Promise.all(
-      lists.flat().map((one) => before.find(({ session }) => session.token === one.token) ?? this.#open(one)),
+      lists.flat().map((one) => this.#before.find(({ session }) => session.token === one.token) ?? this.#open(one)),
     )
-    this.#vaults = vaults
     return vaults
   }
 

@@ -8,7 +8,7 @@ import type { AddressInfo } from 'node:net'
 import type * as vscode from 'vscode'
 
 /** Runs in the extension host. It may use its parameters only. */
-type Work<A extends unknown[], R> = (editor: typeof vscode, ...args: A) => R | Promise<R>
+type Work<A extends unknown[], R> = (editor: typeof vscode, ...args: A) => R | PromiseLike<R>
 
 export interface Control {
   url: string

@@ -4,7 +4,7 @@
  * @module
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
@@ -43,7 +43,7 @@ export interface Editor extends Pick<Control, 'evaluate'> {
   command(title: string): Promise<void>
   /** Types into the input box or picker with this title, and accepts. */
   answer(title: string, text: string): Promise<void>
-  /** Waits for a notification with a text; the test driver keeps toasts away, so it is looked for in the list. */
+  /** Waits for a notification with a text, keeps a picture of it, and clears all. */
   notified(text: string, shot?: string): Promise<void>
   shot(name: string): Promise<void>
   close(): Promise<void>
@@ -57,13 +57,20 @@ export async function startEditor(options: EditorOptions = {}): Promise<Editor> 
   writeFiles(workspace, { 'readme.txt': 'A workspace\n', ...options.files })
   writeFiles(join(home, 'data/User'), { 'settings.json': JSON.stringify(userSettings(options.settings)) })
   const control = await listen()
-  const suite = await bundleSuite(home, control.url)
+  const suite = await bundleSuite(join(home, 'driver'), control.url)
+  if ((options.as ?? 'folder') === 'folder') {
+    // Two folders, as an installation leaves them.
+    mkdirSync(join(home, 'extensions'))
+    symlinkSync(join(ROOT, 'extension'), join(home, 'extensions/postern.postern-0.1.0'))
+    symlinkSync(dirname(suite), join(home, 'extensions/test.driver-1.0.0'))
+  }
   const port = await freePort()
   const origin = `127.0.0.1:${port}`
   const entry = join(codeServer, 'out/node/entry.js')
   const folders = ['--user-data-dir', join(home, 'data'), '--extensions-dir', join(home, 'extensions')]
   const env = serverEnvironment(home)
-  if (options.as === 'vsix') await installed(spawn(node, [entry, ...folders, '--install-extension', options.vsix!], { env }))
+  if (options.as === 'vsix')
+    await installed(spawn(node, [entry, ...folders, '--install-extension', options.vsix!], { env }))
   const args = [entry, '--auth', 'none', '--bind-addr', origin, ...folders, ...SERVER_OPTIONS, workspace]
   if (options.locale !== undefined) args.splice(1, 0, '--locale', options.locale)
   const server = spawn(node, args, { env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
@@ -72,25 +79,28 @@ export async function startEditor(options: EditorOptions = {}): Promise<Editor> 
   await reachable(`http://${origin}/healthz`, () => output.join(''))
 
   const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-dev-shm-usage'] })
-  const context = await browser.newContext({ viewport: { width: 1360, height: 850 }, locale: options.locale ?? 'en-US' })
+  const context = await browser.newContext({
+    viewport: { width: 1360, height: 850 },
+    locale: options.locale ?? 'en-US',
+  })
   await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: `http://${origin}` })
   const page = await context.newPage()
   const traffic = watch(page)
-  await page.exposeFunction('codeAutomationLog', (_: string, args: unknown[]) => void traffic.push(JSON.stringify(args)))
+  await page.exposeFunction(
+    'codeAutomationLog',
+    (_: string, args: unknown[]) => void traffic.push(JSON.stringify(args)),
+  )
   const exited = Promise.withResolvers<number>()
   await page.exposeFunction('codeAutomationExit', (code: number) => exited.resolve(code))
-  const link = options.as === 'web' ? await serveWeb(page, origin, suite) : null
-  const probe = join(home, 'probe')
-  writeFiles(probe, { 'package.json': JSON.stringify(PROBE) })
-  const development = options.as === 'vsix' ? probe : join(ROOT, 'extension')
+  if (options.as === 'web') await serveWeb(page, origin, suite)
   const remote = (path: string) => `vscode-remote://${origin}${path}`
-  const payload = [
-    ...(link ? [] : [['extensionDevelopmentPath', remote(development)], ['extensionTestsPath', remote(suite)]]),
-    ['skipWelcome', 'true'],
-  ]
+  const payload = [['skipWelcome', 'true']]
+  if (options.as === 'vsix') {
+    payload.push(['extensionDevelopmentPath', remote(dirname(suite))], ['extensionTestsPath', remote(suite)])
+  }
   const query = new URLSearchParams({ folder: workspace, payload: JSON.stringify(payload) })
   await page.goto(`http://${origin}/?${query}`)
-  await inTime(control.ready, () => `The extension host did not answer\n${output.join('')}\n${traffic.filter((one) => typeof one === 'string').slice(-30).join('\n')}`)
+  await inTime(control.ready, () => `The extension host did not answer\n${output.join('')}\n${hostLogs(home)}`)
 
   const shot = async (name: string) => {
     mkdirSync(OUTPUT, { recursive: true })
@@ -102,11 +112,9 @@ export async function startEditor(options: EditorOptions = {}): Promise<Editor> 
   return {
     shot,
     async notified(text, name) {
-      await inHost('notifications.showList')
-      await page.locator('.notifications-center .notification-list-item').filter({ hasText: text }).first().waitFor()
+      await page.locator('.notification-list-item').filter({ hasText: text }).first().waitFor()
       if (name !== undefined) await shot(name)
       await inHost('notifications.clearAll')
-      await inHost('notifications.hideList')
     },
     page,
     workspace,
@@ -144,7 +152,14 @@ const SERVER_OPTIONS = [
   '--disable-workspace-trust',
   '--disable-getting-started-override',
 ]
-const PROBE = { name: 'probe', publisher: 'test', version: '1.0.0', engines: { vscode: '*' } }
+const DRIVER = {
+  name: 'driver',
+  publisher: 'test',
+  version: '1.0.0',
+  engines: { vscode: '^1.91.0' },
+  main: './suite.js',
+  activationEvents: ['onStartupFinished'],
+}
 
 function userSettings(more: Record<string, unknown> = {}) {
   return {
@@ -173,8 +188,9 @@ function writeFiles(folder: string, files: Record<string, string>): void {
 }
 
 /** The suite with the address of these tests in it: a web worker has no environment to read it from. */
-async function bundleSuite(home: string, control: string): Promise<string> {
-  const outfile = join(home, 'suite.js')
+async function bundleSuite(folder: string, control: string): Promise<string> {
+  writeFiles(folder, { 'package.json': JSON.stringify(DRIVER) })
+  const outfile = join(folder, 'suite.js')
   await build({
     entryPoints: [join(import.meta.dirname, 'suite.ts')],
     bundle: true,
@@ -187,7 +203,7 @@ async function bundleSuite(home: string, control: string): Promise<string> {
 }
 
 /** Serves extension and suite to the page, and tells it to run them in the web worker extension host. */
-async function serveWeb(page: Page, origin: string, suite: string): Promise<boolean> {
+async function serveWeb(page: Page, origin: string, suite: string): Promise<void> {
   const base = '/postern-under-test'
   await page.route(`http://${origin}${base}/**`, async (route) => {
     const path = new URL(route.request().url()).pathname.slice(base.length)
@@ -213,14 +229,15 @@ async function serveWeb(page: Page, origin: string, suite: string): Promise<bool
     },
     { authority: origin, base },
   )
-  return true
 }
 
 function watch(page: Page): (string | Buffer)[] {
   const traffic: (string | Buffer)[] = []
   page.on('console', (message) => traffic.push(message.text()))
   page.on('request', (request) => {
-    traffic.push(`${request.method()} ${request.url()} ${JSON.stringify(request.headers())} ${request.postData() ?? ''}`)
+    traffic.push(
+      `${request.method()} ${request.url()} ${JSON.stringify(request.headers())} ${request.postData() ?? ''}`,
+    )
   })
   page.on('websocket', (socket) => {
     for (const event of ['framesent', 'framereceived'] as const) {
@@ -246,6 +263,14 @@ async function reachable(url: string, output: () => string): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 100))
   }
   throw new Error(`code-server did not start\n${output()}`)
+}
+
+function hostLogs(home: string): string {
+  const logs = readdirSync(join(home, 'data/logs'), { recursive: true, encoding: 'utf8' })
+  return logs
+    .filter((path) => path.endsWith('exthost.log'))
+    .map((path) => readFileSync(join(home, 'data/logs', path), 'utf8'))
+    .join('\n')
 }
 
 async function installed(child: ChildProcess): Promise<void> {

@@ -21,12 +21,9 @@ const ENV = [
   'LEVEL=debug',
   '',
 ].join('\n')
-const RUN = [
-  'DB_URL=postern://default/dev/db/url',
-  'API_KEY=postern://default/dev/api/key',
-  'LEVEL=debug',
-  '',
-].join('\n')
+const RUN = ['DB_URL=postern://default/dev/db/url', 'API_KEY=postern://default/dev/api/key', 'LEVEL=debug', ''].join(
+  '\n',
+)
 /** Tells that it got the values without telling them. */
 const PROGRAM = `
 const { createHash } = require('node:crypto'), { writeFileSync } = require('node:fs')
@@ -51,7 +48,15 @@ const LAUNCH = {
 }
 const TASKS = {
   version: '2.0.0',
-  tasks: [{ type: 'postern', label: 'with secrets', command: 'node program.js task.json', envFile: 'run.env', keys: ['DB_URL'] }],
+  tasks: [
+    {
+      type: 'postern',
+      label: 'with secrets',
+      command: 'node program.js task.json',
+      envFile: 'run.env',
+      keys: ['DB_URL'],
+    },
+  ],
 }
 
 let postern: Postern
@@ -69,23 +74,27 @@ async function gesture<T>(work: () => Promise<T>): Promise<T> {
 }
 
 async function open(file: string): Promise<void> {
-  await editor.evaluate(async (vscode, path) => {
-    await vscode.window.showTextDocument(vscode.Uri.file(path))
-  }, join(editor.workspace, file))
+  await editor.evaluate(
+    async (vscode, path) => {
+      await vscode.window.showTextDocument(vscode.Uri.file(path))
+    },
+    join(editor.workspace, file),
+  )
 }
 
 async function until<T>(work: () => T | Promise<T>, what: string): Promise<NonNullable<T>> {
   const deadline = Date.now() + 20_000
   while (Date.now() < deadline) {
-    const result = await Promise.resolve().then(work).catch(() => null)
+    const result = await Promise.resolve()
+      .then(work)
+      .catch(() => null)
     if (result) return result
     await new Promise((resolve) => setTimeout(resolve, 100))
   }
   throw new Error(`Waited too long for ${what}`)
 }
 
-const written = (file: string) =>
-  until(() => JSON.parse(readFileSync(join(editor.workspace, file), 'utf8')), file)
+const written = (file: string) => until(() => JSON.parse(readFileSync(join(editor.workspace, file), 'utf8')), file)
 
 beforeAll(async () => {
   postern = await startPostern(secrets)
@@ -125,13 +134,15 @@ describe('a new user', () => {
 
   it('signs in by pasting a token, and sees the names of the secrets', async () => {
     await editor.command('Postern: Sign In')
-    await editor.page.locator('.quick-input-list .monaco-list-row').first().click()
+    await editor.answer('Which Postern server', '127.0.0.1')
     await editor.page.locator('.quick-input-widget input[type="password"]').waitFor()
     await editor.shot('03-sign-in')
     await gesture(() => editor.answer('Sign in to', postern.token))
     await editor.notified('Signed in', '04-signed-in')
     const accounts = await editor.evaluate((vscode) => {
-      const { getAccounts } = vscode.authentication as unknown as { getAccounts(id: string): Promise<{ label: string }[]> }
+      const { getAccounts } = vscode.authentication as unknown as {
+        getAccounts(id: string): Promise<{ label: string }[]>
+      }
       return getAccounts('postern')
     })
     expect(accounts.map(({ label }) => label)).toEqual([expect.stringContaining('admin in default')])
@@ -150,14 +161,18 @@ describe('inserting', () => {
     await editor.answer('Insert Secret', 'prod/db/url')
     await editor.answer('Environment variable for', 'PROD_DB_URL')
     const text = await until(
-      () => editor.evaluate((vscode) => {
-        const text = vscode.window.activeTextEditor!.document.getText()
-        return text.includes('process.env') ? text : ''
-      }),
+      () =>
+        editor.evaluate((vscode) => {
+          const text = vscode.window.activeTextEditor!.document.getText()
+          return text.includes('process.env') ? text : ''
+        }),
       'the accessor',
     )
     expect(text).toBe('export const url = process.env.PROD_DB_URL\n')
-    await until(() => readFileSync(join(editor.workspace, '.env'), 'utf8').includes('PROD_DB_URL=postern://default/prod/db/url'), 'the reference')
+    await until(
+      () => readFileSync(join(editor.workspace, '.env'), 'utf8').includes('PROD_DB_URL=postern://default/prod/db/url'),
+      'the reference',
+    )
     await editor.shot('06-inserted')
   })
 
@@ -196,17 +211,32 @@ describe('a hydrated .env', () => {
     await open('.env')
     await editor.command('Postern: Open Hydrated .env')
     const state = await until(
-      () => editor.evaluate(async (vscode) => {
-        const document = vscode.window.activeTextEditor?.document
-        if (document?.uri.scheme !== 'postern-env') return null
-        const range = new vscode.Range(0, 0, document.lineCount, 0)
-        const hints = await vscode.commands.executeCommand<{ label: { value: string }[] }[]>('vscode.executeInlayHintProvider', document.uri, range)
-        return { text: document.getText(), hints: hints.map(({ label }) => label[0]!.value), language: document.languageId }
-      }),
+      () =>
+        editor.evaluate(async (vscode) => {
+          const document = vscode.window.activeTextEditor?.document
+          if (document?.uri.scheme !== 'postern-env') return null
+          const range = new vscode.Range(0, 0, document.lineCount, 0)
+          const hints = await vscode.commands.executeCommand<{ label: { value: string }[] }[]>(
+            'vscode.executeInlayHintProvider',
+            document.uri,
+            range,
+          )
+          return {
+            text: document.getText(),
+            hints: hints.map(({ label }) => label[0]!.value),
+            language: document.languageId,
+          }
+        }),
       'the document',
     )
     const mask = '••••••••'
-    expect(state.text.split('\n').slice(0, 5)).toEqual([`# DB_PASSWORD=${mask}`, `DB_URL=${mask}`, `API_KEY=${mask}`, `GONE=${mask}`, 'LEVEL=debug'])
+    expect(state.text.split('\n').slice(0, 5)).toEqual([
+      `# DB_PASSWORD=${mask}`,
+      `DB_URL=${mask}`,
+      `API_KEY=${mask}`,
+      `GONE=${mask}`,
+      'LEVEL=debug',
+    ])
     expect(state.hints).toEqual([
       '✓ sealed · v1 · 0 min old',
       '✓ sealed · v1 · 0 min old',
@@ -239,7 +269,9 @@ describe('a hydrated .env', () => {
   it('copies one value, and clears the clipboard only of that', async () => {
     const read = () => editor.evaluate((vscode) => vscode.env.clipboard.readText())
     await editor.evaluate((vscode) =>
-      vscode.workspace.getConfiguration('postern').update('clipboard.clearSeconds', 2, vscode.ConfigurationTarget.Global),
+      vscode.workspace
+        .getConfiguration('postern')
+        .update('clipboard.clearSeconds', 2, vscode.ConfigurationTarget.Global),
     )
     await gesture(async () => {
       await editor.command('Postern: Copy Value for a While')
@@ -257,14 +289,17 @@ describe('a hydrated .env', () => {
   it('compares two environments by fingerprints', async () => {
     await open('.env')
     await editor.command('Postern: Compare Two Environments')
-    await editor.page.locator('.quick-input-list .monaco-list-row').first().waitFor()
-    await editor.page.locator('.quick-input-widget .quick-input-check-all, .quick-input-widget input[type=checkbox]').first().click()
+    await editor.page.locator('.quick-input-title').filter({ hasText: 'Compare which two' }).waitFor()
+    await editor.page.locator('.quick-input-check-all').first().click()
     await editor.page.keyboard.press('Enter')
     const texts = await until(
-      () => editor.evaluate((vscode) => {
-        const texts = vscode.workspace.textDocuments.filter(({ uri }) => uri.scheme === 'postern-env' && uri.query.includes('"compares":true')).map((one) => one.getText())
-        return texts.length === 2 ? texts : null
-      }),
+      () =>
+        editor.evaluate((vscode) => {
+          const texts = vscode.workspace.textDocuments
+            .filter(({ uri }) => uri.scheme === 'postern-env' && uri.query.includes('"compares":true'))
+            .map((one) => one.getText())
+          return texts.length === 2 ? texts : null
+        }),
       'both documents',
     )
     const row = (text: string, key: string) => text.split('\n').find((line) => line.startsWith(`${key}=`))
@@ -278,7 +313,9 @@ describe('a hydrated .env', () => {
   it('shows nothing to whoever presents', async () => {
     await open('.env')
     await editor.evaluate((vscode) => vscode.commands.executeCommand('postern.togglePresentationMode'))
-    await editor.evaluate((vscode) => void vscode.commands.executeCommand('postern.peek', { reference: 'postern://default/dev/db/url' }))
+    await editor.evaluate(
+      (vscode) => void vscode.commands.executeCommand('postern.peek', { reference: 'postern://default/dev/db/url' }),
+    )
     await editor.notified('presentation mode', '12-presenting')
     await editor.evaluate((vscode) => vscode.commands.executeCommand('postern.togglePresentationMode'))
   })
@@ -294,7 +331,9 @@ describe('a run', () => {
     expect(await written('terminal.json')).toEqual({ hashes, LEVEL: 'debug', tty: true })
     await editor.page.locator('.terminal-wrapper').first().waitFor()
     await editor.shot('13-terminal')
-    const options = await editor.evaluate((vscode) => vscode.window.terminals.map((one) => one.creationOptions as { isTransient?: boolean }))
+    const options = await editor.evaluate((vscode) =>
+      vscode.window.terminals.map((one) => one.creationOptions as { isTransient?: boolean }),
+    )
     expect(options.some(({ isTransient }) => isTransient)).toBe(true)
     expect(await searchHost(editor, all)).toEqual([])
   })
@@ -331,13 +370,19 @@ describe('a run', () => {
 
 describe('after all of it', () => {
   it('can see: a value that a file holds is found', async () => {
-    await editor.evaluate(async (vscode, [path, text]) => {
-      await vscode.workspace.fs.writeFile(vscode.Uri.file(path!), new TextEncoder().encode(text))
-    }, [join(editor.workspace, 'planted.txt'), values['dev/db/url']])
+    await editor.evaluate(
+      async (vscode, [path, text]) => {
+        await vscode.workspace.fs.writeFile(vscode.Uri.file(path!), new TextEncoder().encode(text))
+      },
+      [join(editor.workspace, 'planted.txt'), values['dev/db/url']],
+    )
     expect(searchFiles(editor.home, all)).not.toEqual([])
-    await editor.evaluate(async (vscode, path) => {
-      await vscode.workspace.fs.delete(vscode.Uri.file(path))
-    }, join(editor.workspace, 'planted.txt'))
+    await editor.evaluate(
+      async (vscode, path) => {
+        await vscode.workspace.fs.delete(vscode.Uri.file(path))
+      },
+      join(editor.workspace, 'planted.txt'),
+    )
     expect(gestures.flatMap(([from, to]) => searchTraffic(editor, all, from, to))).not.toEqual([])
   })
 

@@ -32,7 +32,12 @@ export function searchFiles(folder: string, values: readonly string[], except: R
 }
 
 /** Console, requests and web sockets, from a mark on. */
-export function searchTraffic(editor: Editor, values: readonly string[], from = 0, to = editor.traffic.length): Found[] {
+export function searchTraffic(
+  editor: Editor,
+  values: readonly string[],
+  from = 0,
+  to = editor.traffic.length,
+): Found[] {
   return editor.traffic.slice(from, to).flatMap((one, i) => search(`traffic ${from + i}`, one, values))
 }
 
@@ -62,7 +67,12 @@ export async function searchBrowser({ page }: Editor, values: readonly string[])
           }),
       ),
     )
-    return JSON.stringify({ local: { ...localStorage }, session: { ...sessionStorage }, dumps, html: document.body.innerHTML })
+    return JSON.stringify({
+      local: { ...localStorage },
+      session: { ...sessionStorage },
+      dumps,
+      html: document.body.innerHTML,
+    })
   })
   return search('browser', kept, values)
 }
@@ -103,9 +113,15 @@ export async function searchHost(editor: Editor, values: readonly string[]): Pro
       }
     }
     things.push(['diagnostics', text(vscode.languages.getDiagnostics())])
-    things.push(['terminals', text(vscode.window.terminals.map(({ creationOptions, name, state }) => [creationOptions, name, state]))])
+    things.push([
+      'terminals',
+      text(vscode.window.terminals.map(({ creationOptions, name, state }) => [creationOptions, name, state])),
+    ])
     things.push(['debug', text([vscode.debug.activeDebugSession?.configuration, vscode.debug.breakpoints])])
-    things.push(['tasks', text(vscode.tasks.taskExecutions.map(({ task }) => [task.definition, task.name, task.detail]))])
+    things.push([
+      'tasks',
+      text(vscode.tasks.taskExecutions.map(({ task }) => [task.definition, task.name, task.detail])),
+    ])
     things.push(['settings', text(vscode.workspace.getConfiguration())])
     return things
   })
