@@ -138,12 +138,13 @@ async function openHydrated(hydrations: Hydrations, given?: vscode.Uri): Promise
 async function compare(hydrations: Hydrations, given?: vscode.Uri): Promise<void> {
   const { t } = vscode.l10n
   const source = (await envDocument(given ?? vscode.window.activeTextEditor?.document.uri)).uri
-  const choices = environments(source)
-  const picked = await vscode.window.showQuickPick(choices, {
-    title: t('Compare which two environments?'),
-    canPickMany: true,
-  })
-  const [left, right] = picked ?? []
+  // The present one and the next are likely meant.
+  const current = environmentFor(source)
+  const names = environments(source).sort((a, b) => Number(b === current) - Number(a === current))
+  const items = names.map((label, place) => ({ label, picked: place < 2 }))
+  const title = t('Compare which two environments?')
+  const picked = await vscode.window.showQuickPick(items, { title, canPickMany: true })
+  const [left, right] = (picked ?? []).map(({ label }) => label)
   if (left === undefined || right === undefined) throw new vscode.CancellationError()
   const uris = [
     await hydrations.open({ source, environment: left, compares: true }),

@@ -72,6 +72,8 @@ export async function startEditor(options: EditorOptions = {}): Promise<Editor> 
   if (options.as === 'vsix')
     await installed(spawn(node, [entry, ...folders, '--install-extension', options.vsix!], { env }))
   const args = [entry, '--auth', 'none', '--bind-addr', origin, ...folders, ...SERVER_OPTIONS, workspace]
+  // Has the address name a suite; and keeps notifications and dialogs away, so that only one mode can use it.
+  if (options.as === 'vsix') args.splice(1, 0, '--vscode-option', 'enable-smoke-test-driver')
   if (options.locale !== undefined) args.splice(1, 0, '--locale', options.locale)
   const server = spawn(node, args, { env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
   const output: string[] = []
@@ -112,6 +114,8 @@ export async function startEditor(options: EditorOptions = {}): Promise<Editor> 
   return {
     shot,
     async notified(text, name) {
+      await page.waitForTimeout(1000)
+      await inHost('notifications.showList')
       await page.locator('.notification-list-item').filter({ hasText: text }).first().waitFor()
       if (name !== undefined) await shot(name)
       await inHost('notifications.clearAll')
@@ -145,8 +149,6 @@ export async function startEditor(options: EditorOptions = {}): Promise<Editor> 
 }
 
 const SERVER_OPTIONS = [
-  '--vscode-option',
-  'enable-smoke-test-driver',
   '--disable-telemetry',
   '--disable-update-check',
   '--disable-workspace-trust',
