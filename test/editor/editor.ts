@@ -126,7 +126,8 @@ export async function startEditor(options: EditorOptions = {}): Promise<Editor> 
     traffic,
     evaluate: control.evaluate,
     async command(title) {
-      await page.keyboard.press('F1')
+      // The key for it may go to whatever has the focus.
+      await inHost('workbench.action.showCommands')
       const input = page.locator('.quick-input-widget input')
       await input.waitFor()
       await input.fill(`>${title}`)
