@@ -5,10 +5,12 @@ export default defineConfig({
   test: {
     projects: [
       {
+        // Generous: how long a test takes is the machine's business.
         test: {
           name: 'node',
+          testTimeout: 60_000,
           include: ['test/**/*.test.ts'],
-          exclude: ['test/workerd/**', 'test/runtime/**', 'test/interop/**', 'test/editor/**'],
+          exclude: ['test/workerd/**', 'test/runtime/**', 'test/interop/**', 'test/live/**', 'test/editor/**'],
         },
       },
       {
@@ -38,6 +40,16 @@ export default defineConfig({
           include: ['test/editor/**/*.test.ts'],
           fileParallelism: false,
           testTimeout: 60_000,
+          hookTimeout: 180_000,
+        },
+      },
+      {
+        // Against stores that the environment names: npm run test:live.
+        test: {
+          name: 'live',
+          include: ['test/live/**/*.test.ts'],
+          fileParallelism: false,
+          testTimeout: 120_000,
           hookTimeout: 120_000,
         },
       },

@@ -4,6 +4,7 @@
  * @module
  */
 import * as z from 'zod'
+import type { Severity } from './audit/severity.ts'
 import { type Bytes, base64 } from './bytes.ts'
 import type { PosternError } from './errors.ts'
 import { Redacted } from './redacted.ts'
@@ -86,7 +87,19 @@ export interface Client {
   auditKey(): Promise<string>
   consistency(from: number, to: number): Promise<z.output<typeof wire.ConsistencyProof>>
   inclusion(index: number, size: number): Promise<z.output<typeof wire.InclusionProof>>
-  auditEntries(options?: { from?: number; limit?: number }): Promise<z.output<typeof wire.AuditEntries>>
+  auditEntries(options?: {
+    from?: number
+    limit?: number
+    /** Only those of this severity, and above. */
+    severity?: Severity
+  }): Promise<z.output<typeof wire.AuditEntries>>
+  /** What the caller did last, newest first. */
+  myEntries(options?: { limit?: number }): Promise<z.output<typeof wire.MyEntries>>
+  auditStatus(): Promise<z.output<typeof wire.AuditStatus>>
+  /** Sets a legal hold on the log, or ends it (`null`). */
+  holdLog(reason: string | null): Promise<void>
+  /** Begins the next term of the key that signs checkpoints. */
+  rekeyLog(): Promise<z.output<typeof wire.RekeyedLog>>
 }
 
 /**
@@ -168,6 +181,10 @@ export function connect(options: ClientOptions): Client {
     consistency: (from, to) => get('audit/consistency', { from, to }, wire.ConsistencyProof),
     inclusion: (index, size) => get(`audit/inclusion/${index}`, { size }, wire.InclusionProof),
     auditEntries: (options = {}) => get('audit/entries', { ...options }, wire.AuditEntries),
+    myEntries: (options = {}) => get('audit/mine', { ...options }, wire.MyEntries),
+    auditStatus: () => get('audit/status', {}, wire.AuditStatus),
+    holdLog: async (reason) => void (await put('audit/hold', { reason }, z.unknown())),
+    rekeyLog: () => post('audit/key', undefined, wire.RekeyedLog),
   }
 }
 

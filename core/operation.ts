@@ -12,8 +12,10 @@ import type { Lockout } from './access/lockout.ts'
 import type { Action, Circumstances, Rule } from './access/policy.ts'
 import type { SessionStore } from './access/sessions.ts'
 import type { AccessStore, PrincipalKind } from './access/store.ts'
+import type { DeliveryStore } from './audit/delivery_store.ts'
 import type { Log } from './audit/log.ts'
 import type { Reason } from './errors.ts'
+import type { MetaStore } from './meta_store.ts'
 import type { SecretStore } from './secrets/store.ts'
 
 /** Facts that an operation adds to its audit entry. Never a value, a token, or a hash of one. */
@@ -42,8 +44,8 @@ export interface Identity {
   jkt: string | null
 }
 
-/** Everything that an operation may touch, inside its transaction. */
-export interface Context {
+/** The rows of a vault, each kind behind the store that knows it. */
+export interface Stores {
   secrets: SecretStore
   access: AccessStore
   sessions: SessionStore
@@ -51,6 +53,12 @@ export interface Context {
   lockout: Lockout
   issuers: IssuerStore
   log: Log
+  deliveries: DeliveryStore
+  meta: MetaStore
+}
+
+/** Everything that an operation may touch, inside its transaction. */
+export interface Context extends Stores {
   limits: VaultLimits
   identity: Identity
   /** The same as `identity.principal`. */
@@ -81,6 +89,8 @@ export interface Operation<Input, Output> {
   action: Action | null
   /** Set when it may be asked without a token: it is what makes a session. */
   anonymous?: true
+  /** Set when it changes who may do what, or what is kept: then it is a security event, also when it succeeds. */
+  notable?: true
   resource: (input: Input) => string
   /** What it is about beside the resource, for the log, whatever comes of it. */
   about?: (input: Input) => Facts

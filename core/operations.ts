@@ -8,6 +8,7 @@ import * as factors from './access/factor_operations.ts'
 import * as access from './access/operations.ts'
 import * as sessions from './access/session_operations.ts'
 import * as audit from './audit/operations.ts'
+import { holdLog } from './audit/retention.ts'
 import type { Operation } from './operation.ts'
 import * as secrets from './secrets/operations.ts'
 
@@ -49,11 +50,15 @@ export const OPERATIONS = {
   'rule.put': access.putRule,
   'rule.delete': access.deleteRule,
   'audit.entries': audit.readEntries,
+  'audit.mine': audit.readMine,
   'audit.head': audit.readHead,
   'audit.sign': audit.keepCheckpoint,
   'audit.inclusion': audit.proveInclusion,
   'audit.consistency': audit.proveConsistency,
   'audit.tile': audit.readTile,
+  'audit.hold': holdLog,
+  'audit.rekey': audit.rekeyLog,
+  'audit.status': audit.readStatus,
 } as const
 
 type Operations = typeof OPERATIONS

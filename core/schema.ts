@@ -154,6 +154,32 @@ const MIGRATIONS: readonly (readonly string[])[] = [
     // Signed tree heads, by the size of the tree.
     'CREATE TABLE checkpoint (size INTEGER PRIMARY KEY, note TEXT NOT NULL, signed_at INTEGER NOT NULL)',
   ],
+  [
+    // How far back the log still goes (audit/retention.ts): entries below min are gone. Those below announced
+    // are to go, once a checkpoint covers entry announced_at, which says so; a hold stops that.
+    `CREATE TABLE retention (
+      only INTEGER PRIMARY KEY CHECK (only = 0),
+      min INTEGER NOT NULL,
+      announced INTEGER NOT NULL,
+      announced_at INTEGER NOT NULL,
+      hold TEXT,
+      held_at INTEGER,
+      held_by TEXT
+    )`,
+    'INSERT INTO retention (only, min, announced, announced_at) VALUES (0, 0, 0, 0)',
+    // The terms of the log's key after the first, with the verifier key of each.
+    'CREATE TABLE log_key (term INTEGER PRIMARY KEY, key TEXT NOT NULL, created_at INTEGER NOT NULL)',
+    // How far sinks, anchors and witnesses have come: audit/delivery.ts.
+    `CREATE TABLE delivery (
+      target TEXT PRIMARY KEY,
+      mark INTEGER NOT NULL,
+      delivered_at INTEGER,
+      failure TEXT,
+      failing_since INTEGER
+    ) WITHOUT ROWID`,
+    // Which entries are security events, from severity 1 (notice) on: they can be asked for alone.
+    'CREATE TABLE notable (n INTEGER PRIMARY KEY, severity INTEGER NOT NULL)',
+  ],
 ]
 
 /**
@@ -178,4 +204,17 @@ export function migrate(sql: Sql, now: number): void {
 /** Whether a store is a vault's already. It writes nothing. */
 export function isMigrated(sql: Sql): boolean {
   return sql.all("SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'migration'").length > 0
+}
+
+/**
+ * The id of the vault in a store that is of the newest schema, kept once it was given.
+ *
+ * @param given What its host calls it; `undefined` where the host does not know, as an object that its alarm wakes may not.
+ * @throws {RangeError} when it was never given.
+ */
+export function vaultIdOf(sql: Sql, given: string | undefined): string {
+  if (given !== undefined) sql.all("INSERT INTO meta VALUES ('vault', ?) ON CONFLICT DO NOTHING", given)
+  const [row] = sql.all<{ value: string }>("SELECT value FROM meta WHERE key = 'vault'")
+  if (row === undefined) throw new RangeError('Vault was never given its id')
+  return row.value
 }

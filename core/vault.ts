@@ -13,15 +13,22 @@ import { barrier, type SecurityPolicy } from './access/security_policy.ts'
 import { SessionStore } from './access/sessions.ts'
 import { AccessStore } from './access/store.ts'
 import { Throttle } from './access/throttle.ts'
+import { DeliveryStore } from './audit/delivery_store.ts'
 import { type AuditEvent, encodeEvent } from './audit/event.ts'
 import { Log } from './audit/log.ts'
+import type { Hash } from './audit/merkle.ts'
+import { NO_PRIVACY, type Privacy } from './audit/privacy.ts'
+import { severityOf } from './audit/severity.ts'
 import type { Answer, Call, Caller } from './call.ts'
-import type { Reason } from './errors.ts'
-import type { Context, Identity, Operation, Outcome } from './operation.ts'
+import { type Reason, refusal } from './errors.ts'
+import { MetaStore } from './meta_store.ts'
+import type { Context, Identity, Operation, Outcome, Stores } from './operation.ts'
 import { OPERATIONS } from './operations.ts'
 import { migrate } from './schema.ts'
 import { SecretStore } from './secrets/store.ts'
 import type { Sql } from './sql.ts'
+import type { Task } from './task.ts'
+import { TASKS, type TaskInput, type TaskName, type TaskOutput } from './tasks.ts'
 
 /** How long the calls of one transaction may take together before the rest have to wait for the next. */
 const MAX_TRANSACTION_MS = 20
@@ -36,6 +43,8 @@ export class Vault {
   readonly #policy: SecurityPolicy
   readonly #throttle = new Throttle()
   readonly #onFailure: (error: unknown) => void
+  readonly #privacy: Privacy
+  #quarantined = false
   readonly #stores: Stores
 
   /**
@@ -43,9 +52,15 @@ export class Vault {
    *
    * @param onFailure Told of an error that a call could not be answered for. Its message may quote input.
    */
-  constructor(sql: Sql, policy: SecurityPolicy, now: number, onFailure: (error: unknown) => void = () => {}) {
+  constructor(
+    sql: Sql,
+    policy: SecurityPolicy,
+    now: number,
+    { onFailure = () => {}, privacy = NO_PRIVACY }: { onFailure?: (error: unknown) => void; privacy?: Privacy } = {},
+  ) {
     migrate(sql, now)
     this.#onFailure = onFailure
+    this.#privacy = privacy
     this.#sql = sql
     this.#policy = policy
     this.#stores = {
@@ -56,6 +71,8 @@ export class Vault {
       lockout: new Lockout(sql, policy),
       issuers: new IssuerStore(sql),
       log: new Log(sql),
+      deliveries: new DeliveryStore(sql),
+      meta: new MetaStore(sql),
     }
   }
 
@@ -74,8 +91,14 @@ export class Vault {
     return this.#stores.access.principals().length === 0
   }
 
+  /** Refuses everything from now on: the store was rolled back, and whatever is appended would fork the log. */
+  quarantine(): void {
+    this.#quarantined = true
+  }
+
   /** Writes once, and throws when that is not possible now. */
   probe(now: number): void {
+    if (this.#quarantined) throw refusal('rolled_back')
     this.#sql.atomic(() => this.#sql.all("INSERT OR REPLACE INTO meta VALUES ('probe', ?)", String(now)))
   }
 
@@ -89,6 +112,7 @@ export class Vault {
    * @returns One answer a call, or fewer when the first ones took long: ask again for the rest.
    */
   execute(calls: readonly Call[], now: number): Answer[] {
+    if (this.#quarantined) return calls.map(() => refused('rolled_back'))
     try {
       const answers = this.#sql.atomic(() => this.#answerInTime(calls, now))
       const destroyed = calls.some(({ operation }, i) => operation === 'secret.destroy' && answers[i]?.ok)
@@ -97,11 +121,44 @@ export class Vault {
     } catch (error) {
       this.#stores.access.forget()
       if (calls.length > 1) return calls.flatMap((call) => this.execute([call], now))
-      this.#onFailure(error)
-      // A failing disk heals; a mistake of ours does not, and must not look like an outage.
-      const mistake = [TypeError, RangeError, ReferenceError, SyntaxError].some((kind) => error instanceof kind)
-      return calls.map(() => refused(mistake ? 'failed' : 'storage'))
+      const refusal = this.#failed(error)
+      return calls.map(() => refusal)
     }
+  }
+
+  /**
+   * Does a task of its own, in one transaction, and records it.
+   *
+   * @param now Milliseconds since the Unix epoch.
+   */
+  perform<K extends TaskName>(name: K, input: TaskInput<K>, now: number): Answer<TaskOutput<K>> {
+    if (this.#quarantined) return refused('rolled_back')
+    try {
+      return this.#sql.atomic(() => this.#perform(name, input, now)) as Answer<TaskOutput<K>>
+    } catch (error) {
+      this.#stores.access.forget()
+      return this.#failed(error)
+    }
+  }
+
+  #failed(error: unknown): Answer & { ok: false } {
+    this.#onFailure(error)
+    // A failing disk heals; a mistake of ours does not, and must not look like an outage.
+    const mistake = [TypeError, RangeError, ReferenceError, SyntaxError].some((kind) => error instanceof kind)
+    return refused(mistake ? 'failed' : 'storage')
+  }
+
+  #perform(name: TaskName, input: unknown, now: number): Answer {
+    const { resource, about, run, notable = false } = TASKS[name] as Task<unknown, unknown>
+    const outcome = run({ ...this.#stores, now }, input)
+    const reason: 'ok' | Reason = 'reason' in outcome ? outcome.reason : 'ok'
+    const facts = { ...about?.(input), ...outcome.facts }
+    const severity = severityOf(reason, { notable, locked: false })
+    const event = { ...NOBODY, operation: name, resource: resource(input), outcome: reason, severity, facts }
+    const index = outcome.quiet ? null : this.#append({ at: now, ...event })
+    return 'reason' in outcome
+      ? { ...refused(outcome.reason), index }
+      : { ok: true, index, quota: null, value: outcome.value }
   }
 
   /** What was destroyed must not be read from the store's journal either. It is done, whatever comes of this. */
@@ -145,7 +202,12 @@ export class Vault {
     const source = sourceOf(caller.address)
     const quota = this.#throttle.admit(this.#policy.windows(principal, source), now)
     if (quota !== null && !quota.allowed) {
-      const event = { ...about, rule: null, outcome: 'throttled', facts: { ...subject, window: quota.name } } as const
+      const throttled = {
+        outcome: 'throttled',
+        severity: 'warning',
+        facts: { ...subject, window: quota.name },
+      } as const
+      const event = { ...about, rule: null, ...throttled }
       // The first of many, and none of strangers: they could fill the log.
       const index = quota.first && !isStranger ? this.#record(caller, now, event) : null
       return { ...refused('throttled'), index, quota }
@@ -155,7 +217,9 @@ export class Vault {
     const outcome: Outcome<unknown> = decision.allow ? operation.run(context, input) : { reason: reasonOf(decision) }
     const reason: 'ok' | Reason = 'reason' in outcome ? outcome.reason : 'ok'
     const quiet = outcome.quiet || (isStranger && !decision.allow)
-    const event = { ...about, rule: decision.rule, outcome: reason, facts: { ...subject, ...outcome.facts } }
+    const facts = { ...subject, ...outcome.facts }
+    const severity = severityOf(reason, { notable: operation.notable === true, locked: outcome.facts?.locked === true })
+    const event = { ...about, rule: decision.rule, outcome: reason, severity, facts }
     const index = quiet ? null : this.#record(caller, now, event)
     return 'reason' in outcome
       ? { ok: false, index, quota, reason: outcome.reason }
@@ -194,17 +258,26 @@ export class Vault {
 
   #recordBootstrap(caller: Caller, { principal, token, session }: Identity, now: number): void {
     const about = { operation: 'vault.bootstrap', principal, token, session, action: null, resource: '', rule: null }
-    this.#record(caller, now, { ...about, outcome: 'ok', facts: {} })
+    this.#record(caller, now, { ...about, outcome: 'ok', severity: 'notice', facts: {} })
   }
 
   #record(caller: Caller, now: number, event: Omit<AuditEvent, 'at' | 'request' | 'address' | 'agent'>): number {
     const { requestId, address, agent } = caller
-    const whole = { at: now, request: requestId, address, agent, ...event }
-    return this.#stores.log.append((index, previous) => encodeEvent(whole, index, previous))
+    return this.#append({ at: now, request: requestId, address, agent, ...event })
+  }
+
+  #append(event: AuditEvent): number {
+    const write = (index: number, previous: Hash | null) => encodeEvent(event, index, previous, this.#privacy)
+    return this.#stores.log.append(write, event.severity)
   }
 }
 
-type Stores = Pick<Context, 'secrets' | 'access' | 'sessions' | 'factors' | 'lockout' | 'issuers' | 'log'>
+/** Who asks for a task. */
+const NOBODY = {
+  ...{ request: null, principal: null, token: null, session: null, address: null, agent: null },
+  ...{ action: null, rule: null },
+} as const
+
 type Asking = Pick<Context, 'identity' | 'circumstances' | 'rules'>
 
 function reasonOf({ missing }: Decision): 'denied' | 'mfa_required' {

@@ -23,7 +23,9 @@ const RUNTIME_FILES = [
   'node',
   'local',
   'data',
+  'anchor_folder',
   'keygen',
+  'secrets_file',
   'audit_verify',
 ]
 

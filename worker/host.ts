@@ -11,11 +11,12 @@ import { unwrap } from '../core/call.ts'
 import { PosternError, refusal } from '../core/errors.ts'
 import type { Input, OperationName, Output } from '../core/operations.ts'
 import type { Vault } from '../core/vault.ts'
+import type { Opened } from './opening.ts'
 
 /** Where vaults are. */
 export interface Host {
   /** The handle of a vault. `create` lets the vault come into being: only for a bootstrap token. */
-  vault(id: string, create: boolean): VaultHandle
+  vault(id: string, create: boolean): Promise<VaultHandle>
   /** Whether storage can be reached. */
   ready(): Promise<boolean>
   /** Whether vaults and requests share one process, and may wait for each other. */
@@ -87,8 +88,10 @@ const MAX_BATCH = 500
  *
  * Only for vaults in this process. On Workers a request must not wait for the I/O of another, and
  * the Durable Object joins writes itself.
+ *
+ * @param onWrite Told after each transaction.
  */
-export function groupCommit(vault: Vault): Execute {
+export function groupCommit(vault: Vault, onWrite: () => void = () => {}): Execute {
   let waiting: { call: Call; settle: (answer: Answer) => void }[] = []
 
   function flush(): void {
@@ -98,6 +101,7 @@ export function groupCommit(vault: Vault): Execute {
       Date.now(),
     )
     waiting = waiting.slice(answers.length)
+    onWrite()
     // The rest goes after the next look at the sockets.
     if (waiting.length > 0) setImmediate(flush)
     answers.forEach((answer, i) => {
@@ -119,19 +123,28 @@ export function groupCommit(vault: Vault): Execute {
 /**
  * Vaults in this process.
  *
- * @param open Returns `null` for one that does not exist and may not be made.
+ * @param open Resolves to `null` for one that does not exist and may not be made.
  * @param ready Whether storage can be written now.
  */
-export function localHost(open: (id: string, create: boolean) => Vault | null, ready: () => boolean): Host {
+export function localHost(open: (id: string, create: boolean) => Promise<Opened | null>, ready: () => boolean): Host {
   const handles = new Map<string, VaultHandle>()
+
+  function handleOf({ vault, upkeep }: Opened): VaultHandle {
+    return new VaultHandle(
+      groupCommit(vault, () => upkeep.stir(Date.now())),
+      true,
+    )
+  }
+
   return {
-    vault(id, create) {
+    async vault(id, create) {
       const known = handles.get(id)
       if (known) return known
-      const vault = open(id, create)
+      const opened = await open(id, create)
       // Not told apart from one that does not know the caller.
-      if (vault === null) return new VaultHandle(knowsNobody, true)
-      const handle = new VaultHandle(groupCommit(vault), true)
+      if (opened === null) return new VaultHandle(knowsNobody, true)
+      // Another request may have come as far meanwhile: one handle a vault, or two would not join their calls.
+      const handle = handles.get(id) ?? handleOf(opened)
       handles.set(id, handle)
       return handle
     },
@@ -152,7 +165,7 @@ export interface VaultStub {
 /** Vaults in Durable Objects, one each. */
 export function durableHost(stubOf: (id: string) => VaultStub): Host {
   return {
-    vault(id) {
+    async vault(id) {
       return new VaultHandle(async (calls) => {
         try {
           const answers: Answer[] = []

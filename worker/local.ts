@@ -7,17 +7,17 @@ import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import process from 'node:process'
 import { parseEnv } from 'node:util'
-import { securityPolicy } from '../core/access/security_policy.ts'
 import { mintToken } from '../core/access/token.ts'
+import type { Anchor } from '../core/audit/anchor.ts'
 import { Keyring } from '../core/crypto/keyring.ts'
 import { PosternError, refusal } from '../core/errors.ts'
 import type { Redacted } from '../core/redacted.ts'
 import { isLoopback, parseSettings, type Settings } from '../core/settings.ts'
-import type { Vault } from '../core/vault.ts'
 import { clientAddress, isTrustedProxy } from './address.ts'
+import { folderAnchor } from './anchor_folder.ts'
 import { createApp, harden } from './app.ts'
-import { assemble } from './config.ts'
-import { fileRootKey, openStores, type Stores } from './data.ts'
+import { assemble, httpAnchors } from './config.ts'
+import { fileRootKey, messageOf, openStores, type Stores } from './data.ts'
 import { localHost } from './host.ts'
 import { logLine } from './oplog.ts'
 import { problem } from './problem.ts'
@@ -75,8 +75,10 @@ async function open(runtime: string): Promise<Local> {
     ? { rootKey: settings.rootKey, origin: 'from POSTERN_ROOT_KEY' }
     : fileRootKey(data)
   const keyring = await Keyring.open(rootKey)
-  const stores = openStores(data, keyring.rootId, securityPolicy(settings.security))
+  const stores = openStores(data, { settings, keyring, anchors: anchorsOf(settings) })
   const printed = await firstToken(settings, stores, keyring)
+  // For their upkeep. Not waited for: an anchor that does not answer must not hold up the start.
+  void stores.openAll()
   const bootstrapTokens = printed === null ? settings.bootstrapToken : [printed]
   const app = createApp(
     await assemble(settings, keyring, localHost(discreetly(stores), readiness(stores)), bootstrapTokens),
@@ -118,10 +120,20 @@ async function open(runtime: string): Promise<Local> {
   }
 }
 
+/** @throws {PosternError} `bad_request` when the folder is not there: its disk may not be mounted. */
+function anchorsOf(settings: Settings): Anchor[] {
+  const { anchor } = settings.audit
+  const inFolder = anchor !== undefined && !/^https?:/.test(anchor)
+  if (inFolder && !existsSync(anchor)) {
+    throw new PosternError('bad_request', 'POSTERN_AUDIT__ANCHOR: Must be a folder that is there, or an https URL')
+  }
+  return inFolder ? [folderAnchor(anchor)] : httpAnchors(settings)
+}
+
 /** The token that opens the default vault, when that is empty and the operator gave none. */
 async function firstToken(settings: Settings, stores: Stores, keyring: Keyring): Promise<Redacted<string> | null> {
-  const vault = stores.open(DEFAULT_VAULT, true)
-  if (settings.bootstrapToken.length > 0 || !vault?.isEmpty()) return null
+  const opened = await stores.open(DEFAULT_VAULT, true)
+  if (settings.bootstrapToken.length > 0 || !opened?.vault.isEmpty()) return null
   return mintToken(DEFAULT_VAULT, await keyring.macKey(DEFAULT_VAULT, 'token')).text
 }
 
@@ -139,13 +151,12 @@ function readiness(stores: Stores): () => boolean {
 }
 
 /** Opens vaults for requests: what goes wrong is told to the operator, not to the client. */
-function discreetly(stores: Stores): (id: string, create: boolean) => Vault | null {
-  return (id, create) => {
+function discreetly(stores: Stores): Stores['open'] {
+  return async (id, create) => {
     try {
-      return stores.open(id, create)
+      return await stores.open(id, create)
     } catch (error) {
-      const message = error instanceof PosternError ? error.message : 'Vault cannot be opened'
-      logLine('error', 'vault_unavailable', { vault: id, message })
+      logLine('error', 'vault_unavailable', { vault: id, message: messageOf(error) })
       throw refusal('storage', { retryAfterSeconds: 1 })
     }
   }

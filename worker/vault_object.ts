@@ -1,49 +1,98 @@
 import { DurableObject } from 'cloudflare:workers'
-import { type SecurityPolicy, securityPolicy } from '../core/access/security_policy.ts'
+import type { Anchor } from '../core/audit/anchor.ts'
 import type { Answer, Call } from '../core/call.ts'
+import { Keyring } from '../core/crypto/keyring.ts'
+import { PosternError } from '../core/errors.ts'
 import { isMigrated } from '../core/schema.ts'
-import { parseSettings } from '../core/settings.ts'
+import { parseSettings, type Settings } from '../core/settings.ts'
 import type { Sql, SqlValue } from '../core/sql.ts'
-import { Vault } from '../core/vault.ts'
+import { httpAnchors } from './config.ts'
+import { type Opened, openVault } from './opening.ts'
 import { logLine } from './oplog.ts'
-import { whereabouts } from './problem.ts'
 
 /**
  * One vault as a Durable Object. Its calls run one at a time, and what they write is on disk before
  * an answer leaves (the output gate).
+ *
+ * The edge's work on a vault that nobody asks for is done here too, by the alarm. The vault itself has no keys.
  */
 export class VaultObject extends DurableObject {
   readonly #storage: Sql
-  readonly #policy: SecurityPolicy
-  #vault: Vault | null = null
+  readonly #settings: Settings
+  #opening: Promise<Opened> | null = null
+  /** When the alarm is set to ring, as far as this object set it. */
+  #alarmAt = Number.POSITIVE_INFINITY
 
   constructor(context: DurableObjectState, env: Cloudflare.Env) {
     super(context, env)
     this.#storage = openStorage(context.storage)
-    this.#policy = policyOf(env)
-    if (isMigrated(this.#storage)) this.#open()
+    this.#settings = settingsOf(env)
+    if (isMigrated(this.#storage)) void context.blockConcurrencyWhile(async () => void (await this.#open()))
   }
 
   /** Answers calls in one transaction. Refusals are values: an error would lose its code on the way. */
-  execute(calls: Call[]): Answer[] {
+  async execute(calls: Call[]): Promise<Answer[]> {
     // Nothing is written for a vault that nobody made: strangers may name any.
-    const vault = this.#vault ?? (calls.some(({ caller }) => caller.bootstrap) ? this.#open() : null)
-    if (vault === null) return calls.map(() => ({ ok: false, index: null, quota: null, reason: 'unauthenticated' }))
-    return vault.execute(calls, Date.now())
+    const opening = this.#opening ?? (calls.some(({ caller }) => caller.bootstrap) ? this.#open() : null)
+    if (opening === null) return calls.map(() => ({ ok: false, index: null, quota: null, reason: 'unauthenticated' }))
+    const { vault, upkeep } = await opening
+    const answers = vault.execute(calls, Date.now())
+    upkeep.stir(Date.now())
+    return answers
   }
 
-  #open(): Vault {
-    this.#vault = new Vault(this.#storage, this.#policy, Date.now(), (error) => {
-      logLine('error', 'vault_failed', whereabouts(error))
+  /** The vault's upkeep is due. */
+  override async alarm(): Promise<void> {
+    this.#alarmAt = Number.POSITIVE_INFINITY
+    await (await this.#opening)?.upkeep.run(Date.now())
+  }
+
+  /** One that fails is tried again with the next call. */
+  #open(): Promise<Opened> {
+    const opening = this.#openWithKeys()
+    this.#opening = opening
+    opening.catch((error) => {
+      this.#opening = null
+      const message = error instanceof PosternError ? error.message : 'Vault cannot be opened'
+      logLine('error', 'vault_unavailable', { vault: this.ctx.id.name ?? null, message })
     })
-    return this.#vault
+    return opening
+  }
+
+  async #openWithKeys(): Promise<Opened> {
+    const { rootKey } = this.#settings
+    if (rootKey === undefined) throw new PosternError('bad_request', 'POSTERN_ROOT_KEY: Must be set')
+    const anchors = [...httpAnchors(this.#settings), ...bucketAnchors(this.env)]
+    const surroundings = { settings: this.#settings, keyring: await Keyring.open(rootKey), anchors }
+    return openVault(this.#storage, this.ctx.id.name, surroundings, (_, at) => this.#wake(at))
+  }
+
+  /** There is one alarm: it rings for whatever is due first. */
+  #wake(at: number): void {
+    if (at >= this.#alarmAt) return
+    this.#alarmAt = at
+    void this.ctx.storage.setAlarm(at)
   }
 }
 
 /** The object has the same settings as the Worker in front of it. */
-function policyOf(env: object): SecurityPolicy {
+function settingsOf(env: object): Settings {
   const given = Object.entries(env).filter((entry): entry is [string, string] => typeof entry[1] === 'string')
-  return securityPolicy(parseSettings({ environment: Object.fromEntries(given) }).security)
+  return parseSettings({ environment: Object.fromEntries(given) })
+}
+
+/** An R2 bucket bound as `ANCHOR` keeps the newest checkpoint of each vault. */
+function bucketAnchors(env: object): Anchor[] {
+  const { ANCHOR: bucket } = env as { ANCHOR?: R2Bucket }
+  if (bucket === undefined) return []
+  const keyOf = (vault: string) => `${vault}.checkpoint`
+  return [
+    {
+      target: 'anchor:bucket',
+      read: async (vault) => (await (await bucket.get(keyOf(vault)))?.text()) ?? null,
+      write: async (vault, note) => void (await bucket.put(keyOf(vault), note)),
+    },
+  ]
 }
 
 /** The storage port over a Durable Object. */

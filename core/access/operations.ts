@@ -24,6 +24,7 @@ export const listPrincipals = operation({
 
 export const putPrincipal = operation({
   ...onPrincipals,
+  notable: true,
   about: ({ id }: { id: string }) => ({ principal: id }),
   run(
     context,
@@ -57,6 +58,7 @@ export const listTokens = operation({
 
 export const createToken = operation({
   ...onTokens,
+  notable: true,
   about: ({ accessor, principal, expiresAt }: NewToken) => ({ accessor, principal, expiresAt }),
   run({ access, principal: createdBy, now }: Context, input: NewToken): Outcome<TokenRow> {
     const { hash, accessor, principal, label, expiresAt } = input
@@ -69,6 +71,7 @@ export const createToken = operation({
 
 export const revokeToken = operation({
   ...onTokens,
+  notable: true,
   about: ({ accessor }: { accessor: string }) => ({ accessor }),
   run(context, { accessor }: { accessor: string }): Outcome<TokenRow> {
     const { access, now } = context
@@ -88,6 +91,7 @@ export const listRules = operation({
 
 export const putRule = operation({
   ...onRules,
+  notable: true,
   about: ({ id }: { id: string }) => ({ rule: id }),
   run(context, rule: Rule): Outcome<VersionedRule> {
     const { access, now, principal } = context
@@ -104,6 +108,7 @@ export const putRule = operation({
 
 export const deleteRule = operation({
   ...onRules,
+  notable: true,
   about: ({ id }: { id: string }) => ({ rule: id }),
   run(context, { id }: { id: string }): Outcome<VersionedRule> {
     const rules = context.access.rules()
@@ -154,6 +159,7 @@ export const listIssuers = operation({
 
 export const putIssuer = operation({
   ...onIssuers,
+  notable: true,
   about: ({ id }: { id: string }) => ({ issuer: id }),
   run({ access, issuers, sessions, now, principal }, issuer: Issuer): Outcome<VersionedIssuer> {
     if (access.principal(issuer.principal) === null) return { reason: 'no_principal' }
@@ -170,6 +176,7 @@ export const putIssuer = operation({
 
 export const deleteIssuer = operation({
   ...onIssuers,
+  notable: true,
   about: ({ id }: { id: string }) => ({ issuer: id }),
   run({ issuers, sessions, now }, { id }: { id: string }): Outcome<VersionedIssuer> {
     const before = issuers.find(id)
@@ -188,6 +195,7 @@ export const listLocks = operation({
 /** Forgets the failures of a principal; it may try again at once. */
 export const unlockPrincipal = operation({
   ...onPrincipals,
+  notable: true,
   about: ({ id }: { id: string }) => ({ principal: id }),
   run({ access, lockout }, { id }: { id: string }): Outcome<{ id: string }> {
     if (access.principal(id) === null) return { reason: 'no_principal' }

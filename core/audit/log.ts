@@ -1,5 +1,7 @@
+import { utf8 } from '../bytes.ts'
 import type { Sql } from '../sql.ts'
-import { type Hash, hashesFor, leafHash, position, type ReadHashes, treeHash } from './merkle.ts'
+import { type Hash, hashesFor, leafHash, position, type ReadHashes, subtrees, treeHash } from './merkle.ts'
+import { rank, type Severity } from './severity.ts'
 
 /** Size and root of the tree: what a checkpoint signs. */
 export interface TreeHead {
@@ -20,7 +22,24 @@ export interface SignedCheckpoint {
   signedAt: number
 }
 
+/** How far back the log goes, and what is to go next: see `retention.ts`. */
+export interface Retention {
+  /** The first entry that is kept; a multiple of 256. */
+  min: number
+  /** The first that will be kept after the next erasure; the same as `min` when none is announced. */
+  announced: number
+  /** The entry that announces it. */
+  announcedAt: number
+  /** Why nothing may be erased; `null` when it may. */
+  hold: string | null
+  heldAt: number | null
+  heldBy: string | null
+}
+
 const MAX_CHECKPOINTS = 1000
+/** A bundle is the leaves of one full tile. Of the hashes that it makes, the last of the first 511 is the tile's own. */
+const BUNDLE = 256
+const BUNDLE_HASHES = 2 * BUNDLE - 1
 
 /**
  * An append-only log of audit entries, kept as an RFC 6962 Merkle tree.
@@ -46,7 +65,7 @@ export class Log {
    *
    * @returns The index.
    */
-  append(write: (index: number, previous: Hash | null) => Uint8Array): number {
+  append(write: (index: number, previous: Hash | null) => Uint8Array, severity: Severity = 'info'): number {
     const n = this.size
     const previous = n === 0 ? null : this.#read([position(0, n - 1)])[0]!
     const body = write(n, previous)
@@ -54,6 +73,7 @@ export class Log {
     hashesFor(n, leafHash(body), this.#read).forEach((hash, i) => {
       this.#sql.all('INSERT INTO hash VALUES (?, ?)', position(0, n) + i, hash)
     })
+    if (severity !== 'info') this.#sql.all('INSERT INTO notable VALUES (?, ?)', n, rank(severity))
     return n
   }
 
@@ -78,23 +98,96 @@ export class Log {
     return this.#read
   }
 
+  /** The term of the key that signs checkpoints now. */
+  term(): number {
+    return this.#sql.all<{ term: number }>('SELECT COALESCE(MAX(term), 1) AS term FROM log_key')[0]!.term
+  }
+
+  /** Begins the next term of the key. */
+  addTerm(term: number, key: string, now: number): void {
+    this.#sql.all('INSERT INTO log_key VALUES (?, ?, ?)', term, key, now)
+  }
+
   /** The newest checkpoint that was signed. */
   checkpoint(): SignedCheckpoint | null {
     const query = 'SELECT size, note, signed_at AS signedAt FROM checkpoint ORDER BY size DESC LIMIT 1'
     return this.#sql.all<SignedCheckpoint>(query)[0] ?? null
   }
 
-  /** Keeps a checkpoint, and forgets the oldest of many. */
+  /** Keeps a checkpoint, or one with more signatures in its place, and forgets the oldest of many. */
   keepCheckpoint(size: number, note: string, now: number): void {
-    this.#sql.all('INSERT INTO checkpoint VALUES (?, ?, ?) ON CONFLICT DO NOTHING', size, note, now)
+    const longer = 'ON CONFLICT DO UPDATE SET note = excluded.note WHERE length(excluded.note) > length(note)'
+    this.#sql.all(`INSERT INTO checkpoint VALUES (?, ?, ?) ${longer}`, size, note, now)
     const query = `DELETE FROM checkpoint WHERE size <
       (SELECT MIN(size) FROM (SELECT size FROM checkpoint ORDER BY size DESC LIMIT ?))`
     this.#sql.all(query, MAX_CHECKPOINTS)
   }
 
-  /** Entries from index `from` on, at most `limit`. */
-  entries(from: number, limit: number): Entry[] {
-    return this.#sql.all<Entry>('SELECT n AS "index", body FROM entry WHERE n >= ? ORDER BY n LIMIT ?', from, limit)
+  /** Entries from index `from` on, at most `limit`: all, or those of a severity and above. */
+  entries(from: number, limit: number, severity: Severity = 'info'): Entry[] {
+    const columns = 'SELECT n AS "index", body FROM entry'
+    const page = 'ORDER BY n LIMIT ?'
+    if (severity === 'info') return this.#sql.all<Entry>(`${columns} WHERE n >= ? ${page}`, from, limit)
+    const which = 'JOIN notable USING (n) WHERE n >= ? AND severity >= ?'
+    return this.#sql.all<Entry>(`${columns} ${which} ${page}`, from, rank(severity), limit)
+  }
+
+  /** Entries whose bytes hold a text, newest first, among the last `scan` of all. */
+  holding(text: string, limit: number, scan: number): Entry[] {
+    const query = 'SELECT n AS "index", body FROM entry WHERE n >= ? AND instr(body, ?) > 0 ORDER BY n DESC LIMIT ?'
+    return this.#sql.all<Entry>(query, Math.max(0, this.size - scan), utf8(text), limit)
+  }
+
+  retention(): Retention {
+    const query = `SELECT min, announced, announced_at AS announcedAt, hold, held_at AS heldAt, held_by AS heldBy
+      FROM retention`
+    return this.#sql.all<Retention>(query)[0]!
+  }
+
+  /**
+   * How far retention may go: the largest multiple of 256 up to `most` below which every entry is older than
+   * `cutoff`. It looks at a bounded number of entries, and may be asked again.
+   */
+  expired(cutoff: number, most: number): number {
+    const query = `SELECT COUNT(*) AS count, MAX(json_extract(CAST(body AS TEXT), '$.time')) AS newest
+      FROM entry WHERE n >= ? AND n < ?`
+    let { min } = this.retention()
+    for (const last = min + 64 * BUNDLE; min < last && min + BUNDLE <= most; min += BUNDLE) {
+      const [row] = this.#sql.all<{ count: number; newest: string }>(query, min, min + BUNDLE)
+      // By their own times, of which the last need not be the newest: a clock may have been set back.
+      if (row?.count !== BUNDLE || Date.parse(row.newest) >= cutoff) break
+    }
+    return min
+  }
+
+  announce({ announced, announcedAt }: Pick<Retention, 'announced' | 'announcedAt'>): void {
+    this.#sql.all('UPDATE retention SET announced = ?, announced_at = ?', announced, announcedAt)
+  }
+
+  /** Erases at most `bundles` of what was announced. @returns The new minimum. */
+  prune(bundles: number): number {
+    const { min, announced } = this.retention()
+    const to = Math.min(announced, min + bundles * BUNDLE)
+    this.#sql.all('DELETE FROM entry WHERE n >= ? AND n < ?', min, to)
+    this.#sql.all('DELETE FROM notable WHERE n < ?', to)
+    for (let n = min; n < to; n += BUNDLE) {
+      const start = position(0, n)
+      this.#sql.all('DELETE FROM hash WHERE p >= ? AND p < ?', start, start + BUNDLE_HASHES - 1)
+    }
+    this.#sql.all('UPDATE retention SET min = ?', to)
+    return to
+  }
+
+  /** Sets a hold, or ends it (`null`). A hold takes back what was announced. */
+  hold(reason: string | null, by: string, now: number): void {
+    const held = reason === null ? [null, null, null] : [reason, now, by]
+    this.#sql.all('UPDATE retention SET hold = ?, held_at = ?, held_by = ?', ...held)
+    if (reason !== null) this.#sql.all('UPDATE retention SET announced = min')
+  }
+
+  /** The hashes that stand for all entries below an index, left to right: what a root is made of without them. */
+  frontier(size: number): Hash[] {
+    return this.#read(subtrees(size))
   }
 
   // A tree of 2^53 leaves asks for 53 positions at once: under the limit of 100 parameters.

@@ -61,7 +61,7 @@ export function treeHash(size: number, read: ReadHashes): Hash {
 }
 
 /** Positions of the full subtrees that cover the first `size` leaves, left to right. */
-function subtrees(size: number): number[] {
+export function subtrees(size: number): number[] {
   const positions: number[] = []
   for (let lo = 0; lo < size; ) {
     // Not Math.log2, which rounds up just below 2^n for large n.

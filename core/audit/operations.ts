@@ -4,42 +4,122 @@
  * @module
  */
 
-import { equal } from '../bytes.ts'
-import { type Context, type Outcome, operation } from '../operation.ts'
-import type { Entry, SignedCheckpoint, TreeHead } from './log.ts'
+import { equal, parseUtf8 } from '../bytes.ts'
+import { type Context, type Outcome, operation, type Stores } from '../operation.ts'
+import { task } from '../task.ts'
+import type { Delivery } from './delivery_store.ts'
+import type { Entry, Log, Retention, SignedCheckpoint, TreeHead } from './log.ts'
 import type { Hash } from './merkle.ts'
 import { consistencyProof, inclusionProof } from './proof.ts'
-import { type Tile, tileHashes } from './tile.ts'
+import type { Severity } from './severity.ts'
+import { TILE_WIDTH, type Tile, tileHashes } from './tile.ts'
 
 /** Checkpoints and proofs hold hashes only: whoever may ask the vault anything may have them. */
 const open = { action: null, resource: () => 'audit' } as const
+
+/** Entries of the log, and what it takes to verify them. */
+export interface Entries {
+  head: TreeHead
+  /** The first entry that is kept. */
+  min: number
+  /** The hashes that stand for what is below it; only with the first entries that are kept. */
+  frontier: Hash[]
+  entries: Entry[]
+}
 
 export const readEntries = operation({
   action: 'admin',
   resource: () => 'audit',
   // The head is that of before this very request is recorded: it covers the entries shown.
-  run({ log }, { from, limit }: { from: number; limit: number }): Outcome<{ head: TreeHead; entries: Entry[] }> {
-    const entries = log.entries(from, limit)
-    return { value: { head: log.head(), entries }, facts: { from, count: entries.length } }
+  run({ log }, { from, limit, severity = 'info' }: EntriesInput): Outcome<Entries> {
+    const { min } = log.retention()
+    const entries = log.entries(Math.max(from, min), limit, severity)
+    const frontier = from <= min ? log.frontier(min) : []
+    return { value: { head: log.head(), min, frontier, entries }, facts: { from, count: entries.length, severity } }
   },
 })
 
-/** The newest checkpoint, and the head as it is: the edge signs it when it is newer. */
-export const readHead = operation({
-  ...open,
-  run({ log }: Context, _: Record<never, never>): Outcome<{ head: TreeHead; signed: SignedCheckpoint | null }> {
-    // Quiet, as all proofs are: each would otherwise move the head that it is about.
-    return { value: { head: log.head(), signed: log.checkpoint() }, quiet: true }
+interface EntriesInput {
+  from: number
+  limit: number
+  /** Only those of this severity and above. */
+  severity?: Severity
+}
+
+/** How far back one looks for what somebody did. */
+const MINE_SCAN = 5000
+
+/** What the caller did last, newest first. Quiet: it tells nobody anything but what was its own. */
+export const readMine = operation({
+  action: null,
+  resource: () => 'self',
+  run({ log, principal }: Context, { limit }: { limit: number }): Outcome<Entry[]> {
+    // Facts may name the principal too: what others did about it is not what it did.
+    const own = ({ body }: Entry) => JSON.parse(parseUtf8(body) ?? '{}').principal === principal
+    const entries = log.holding(`"principal":${JSON.stringify(principal)}`, 4 * limit, MINE_SCAN)
+    return { value: entries.filter(own).slice(0, limit), quiet: true }
   },
 })
 
-/** Keeps a checkpoint that the edge signed: of this very tree, or none. */
-export const keepCheckpoint = operation({
-  ...open,
-  run({ log, now }: Context, { size, root, note }: TreeHead & { note: string }): Outcome<{ size: number }> {
-    if (size > log.size || !equal(log.rootAt(size), root)) return { reason: 'tampered', facts: { size } }
-    log.keepCheckpoint(size, note, now)
-    return { value: { size }, quiet: true }
+/** The head as it is, and the newest checkpoint: who has the key signs the head when it is newer. */
+export interface Head {
+  head: TreeHead
+  signed: SignedCheckpoint | null
+  /** The term of the key that signs. */
+  term: number
+}
+
+// Quiet, as all proofs are: each would otherwise move the head that it is about.
+function headOf({ log }: Stores): Outcome<Head> {
+  return { value: { head: log.head(), signed: log.checkpoint(), term: log.term() }, quiet: true }
+}
+
+/** How the log stands. */
+export interface Status extends Head {
+  retention: Retention
+  deliveries: Delivery[]
+}
+
+export const readStatus = operation({
+  action: 'admin',
+  resource: () => 'audit',
+  run({ log, deliveries }: Context, _: Record<never, never>): Outcome<Status> {
+    const head = { head: log.head(), signed: log.checkpoint(), term: log.term() }
+    return { value: { ...head, retention: log.retention(), deliveries: deliveries.list() } }
+  },
+})
+
+/** A checkpoint that the edge signed. */
+type Signed = TreeHead & { note: string }
+
+/** Keeps it, when it is of this very tree. */
+function keep({ log, now }: Stores & { now: number }, { size, root, note }: Signed): Outcome<{ size: number }> {
+  if (whyNot(log, size) !== null || !equal(log.rootAt(size), root)) return { reason: 'tampered', facts: { size } }
+  log.keepCheckpoint(size, note, now)
+  return { value: { size }, quiet: true }
+}
+
+export const readHead = operation({ ...open, run: (context, _: Record<never, never>) => headOf(context) })
+export const keepCheckpoint = operation({ ...open, run: (context, signed: Signed) => keep(context, signed) })
+
+/** The same, for a vault that signs without being asked. */
+export const headTask = task({ resource: () => 'audit', run: (context, _: Record<never, never>) => headOf(context) })
+export const keepTask = task({ resource: () => 'audit', run: (context, signed: Signed) => keep(context, signed) })
+
+/**
+ * Begins the next term of the key that signs checkpoints. The entry about it holds the new verifier key, and is covered
+ * by checkpoints under the old key too: whoever trusts that one can learn the new one from the log itself.
+ */
+export const rekeyLog = operation({
+  action: 'admin',
+  notable: true,
+  resource: () => 'audit',
+  about: ({ term, key }: { term: number; key: string }) => ({ term, key }),
+  run({ log, now }: Context, { term, key }: { term: number; key: string }): Outcome<{ term: number }> {
+    // Another was faster: its key is the next, and the one given belongs to no term.
+    if (term !== log.term() + 1) return { reason: 'raced' }
+    log.addTerm(term, key, now)
+    return { value: { term } }
   },
 })
 
@@ -53,24 +133,90 @@ export interface Inclusion {
 export const proveInclusion = operation({
   ...open,
   run({ log }: Context, { index, size }: { index: number; size: number }): Outcome<Inclusion> {
-    if (size > log.size || index >= size) return { reason: 'no_entry', quiet: true }
+    if (index >= size) return { reason: 'no_entry', quiet: true }
+    const missing = whyNot(log, index) ?? whyNot(log, size)
+    if (missing !== null) return { reason: missing, quiet: true }
     const hashes = inclusionProof(index, size, log.read)
     return { value: { leaf: log.leafAt(index), root: log.rootAt(size), hashes }, quiet: true }
   },
 })
 
-export const proveConsistency = operation({
-  ...open,
-  run({ log }: Context, { from, to }: { from: number; to: number }): Outcome<{ hashes: Hash[] }> {
-    if (from > to || to > log.size) return { reason: 'no_entry', quiet: true }
-    return { value: { hashes: consistencyProof(from, to, log.read) }, quiet: true }
+/** Two sizes of a tree, the smaller first. */
+interface Sizes {
+  from: number
+  to: number
+}
+
+function consistency({ log }: Stores, { from, to }: Sizes): Outcome<{ hashes: Hash[] }> {
+  if (from > to) return { reason: 'no_entry', quiet: true }
+  // From nothing, and to the same, there is nothing to prove.
+  const missing = from === 0 || from === to ? whyNot(log, to) : (whyNot(log, from) ?? whyNot(log, to))
+  if (missing !== null) return { reason: missing, quiet: true }
+  return { value: { hashes: consistencyProof(from, to, log.read) }, quiet: true }
+}
+
+export const proveConsistency = operation({ ...open, run: (context, sizes: Sizes) => consistency(context, sizes) })
+/** The same, for a witness. */
+export const consistencyTask = task({
+  resource: () => 'audit',
+  run: (context, sizes: Sizes) => consistency(context, sizes),
+})
+
+/**
+ * Compares the log with a checkpoint of it that was kept elsewhere. It refuses when the log is smaller, or has other
+ * entries. Nothing is recorded: an entry would make a fork of what should go on.
+ */
+export const compareHead = task({
+  resource: () => 'audit',
+  run({ log }: Stores, { size, root }: TreeHead): Outcome<{ size: number }> {
+    if (size > log.size) return { reason: 'rolled_back', quiet: true }
+    // What retention went past cannot be compared any more.
+    const same = size < log.retention().min || equal(log.rootAt(size), root)
+    return same ? { value: { size: log.size }, quiet: true } : { reason: 'rolled_back', quiet: true }
   },
 })
+
+/** Records that a witness did not believe the log, or has seen more of it than there is. */
+export const reportDissent = task({
+  resource: () => 'audit',
+  run: (_: Stores, { witness, size }: { witness: string; size: number | null }): Outcome<never> => ({
+    reason: 'rolled_back',
+    facts: { witness, size },
+  }),
+})
+
+/** Entries to be sent elsewhere, at most so many bytes of them. */
+export const readBatch = task({
+  resource: () => 'audit',
+  run({ log }: Stores, { from, limit, maxBytes }: { from: number; limit: number; maxBytes: number }): Outcome<Batch> {
+    const start = Math.max(from, log.retention().min)
+    const entries = log.entries(start, limit)
+    let bytes = 0
+    const over = entries.findIndex(({ body }, i) => {
+      bytes += body.length
+      return i > 0 && bytes > maxBytes
+    })
+    return { value: { start, entries: over < 0 ? entries : entries.slice(0, over) }, quiet: true }
+  },
+})
+
+/** Entries from `start` on: later than asked for when those before are past their retention. */
+export interface Batch {
+  start: number
+  entries: Entry[]
+}
 
 export const readTile = operation({
   ...open,
   run({ log }: Context, tile: Tile): Outcome<{ hashes: Uint8Array }> {
+    if (tile.level === 0 && tile.n * TILE_WIDTH < log.retention().min) return { reason: 'pruned', quiet: true }
     const hashes = tileHashes(tile, log.size, log.read)
     return hashes === null ? { reason: 'no_entry', quiet: true } : { value: { hashes }, quiet: true }
   },
 })
+
+/** Why nothing can be proven about an index or a size; `null` when it can. */
+function whyNot(log: Log, n: number): 'no_entry' | 'pruned' | null {
+  if (n > log.size) return 'no_entry'
+  return n < log.retention().min ? 'pruned' : null
+}

@@ -12,6 +12,8 @@ import { type Hash, leafHash, nodeHash } from './merkle.ts'
 import type { NoteVerifier } from './note.ts'
 import { verifyInclusion } from './proof.ts'
 
+const BEGINNING: Start = { index: 0, frontier: [] }
+
 /** The first thing that is wrong with a log, and where. */
 export interface Flaw {
   kind:
@@ -21,19 +23,36 @@ export interface Flaw {
     | 'truncated' // the log ends before the checkpoint does
     | 'forked' // the entries fit together, and are not those that the checkpoint is of
     | 'rolled_back' // it is smaller than, or not a continuation of, what was seen before
+    | 'gap' // it begins where nothing announced it, or behind what was seen before: that it continues cannot be shown
   /** The index of the entry that is wrong; `null` for the log as a whole. */
   index: number | null
   message: string
+}
+
+/** The first entry of a log that has forgotten what was before it. */
+export interface Start {
+  index: number
+  /** The hashes of the full subtrees that cover the entries before, left to right. */
+  frontier: readonly Hash[]
 }
 
 export interface VerifyOptions {
   /** The log's checkpoint, a signed note. */
   checkpoint: string
   verifiers: readonly NoteVerifier[]
+  /** Where the entries begin, when those before are past their retention. Hostile input. */
+  start?: Start
   /** A checkpoint that was verified before, of the same log. */
   remembered?: Checkpoint
   /** Told now and then how many entries were read. */
   onProgress?: (entries: number, size: number) => void
+}
+
+/** A log that is whole. */
+export interface Verified {
+  checkpoint: Checkpoint
+  /** Verifier keys that its entries announce, oldest first: the log's key was changed to these. */
+  keys: string[]
 }
 
 /**
@@ -42,20 +61,34 @@ export interface VerifyOptions {
  * Time is linear in its length; memory is that of one entry and log2(size) hashes.
  *
  * @param entries The canonical JSON of each, from the first on. Hostile input.
- * @returns The checkpoint, which may be remembered; or the first flaw.
+ * @returns The checkpoint, which may be remembered, and new keys of the log; or the first flaw.
  */
 export async function verifyLog(
   entries: AsyncIterable<string> | Iterable<string>,
-  { checkpoint: note, verifiers, remembered, onProgress }: VerifyOptions,
-): Promise<{ checkpoint: Checkpoint } | { flaw: Flaw }> {
+  { checkpoint: note, verifiers, start = BEGINNING, remembered, onProgress }: VerifyOptions,
+): Promise<Verified | { flaw: Flaw }> {
   const checkpoint = await openCheckpoint(note, verifiers).catch(() => null)
   if (checkpoint === null) return flaw('checkpoint', null, 'Checkpoint is not signed by the key given')
   if (remembered && (remembered.origin !== checkpoint.origin || remembered.size > checkpoint.size)) {
     return flaw('rolled_back', null, `Log had ${remembered.size} entries before and has ${checkpoint.size} now`)
   }
-  const tree = new GrowingTree()
-  let index = 0
-  let previous: Hash | null = null
+  if (remembered && remembered.size > 0 && remembered.size < start.index) {
+    return flaw(
+      'gap',
+      null,
+      `Log begins at entry ${start.index} now, behind the ${remembered.size} that were seen before`,
+    )
+  }
+  const tree = GrowingTree.from(start)
+  if (tree === null) return flaw('forked', null, 'Log does not say what its first entry follows')
+  const keys: string[] = []
+  let announced = start.index === 0
+  let { index } = start
+  // What the first entry was written after is not there any more; its own hash holds it.
+  let previous: Hash | null | undefined = start.index === 0 ? null : undefined
+  if (remembered?.size === tree.size && !equal(tree.root(), remembered.root)) {
+    return flaw('rolled_back', null, `First ${tree.size} entries are not those that were seen before`)
+  }
   for await (const entry of entries) {
     const wrong = flawOf(entry, index, previous)
     if (wrong !== null) return { flaw: wrong }
@@ -64,6 +97,9 @@ export async function verifyLog(
     // What came after the checkpoint has to fit too, and is vouched for by the next one only.
     if (tree.size === checkpoint.size) continue
     tree.add(previous)
+    // Only what a checkpoint vouches for may name a key, or where the log begins.
+    if (entry.includes('"audit.rekey"')) keys.push(...announcedKeys(entry))
+    if (announcesStart(entry, start.index)) announced = true
     if (tree.size % 1000 === 0) onProgress?.(tree.size, checkpoint.size)
     if (tree.size === remembered?.size && !equal(tree.root(), remembered.root)) {
       return flaw('rolled_back', null, `First ${tree.size} entries are not those that were seen before`)
@@ -81,7 +117,8 @@ export async function verifyLog(
       'Entries are not those that the checkpoint is of: the last one was edited, or the log was forked',
     )
   }
-  return { checkpoint }
+  if (!announced) return flaw('gap', null, `Log begins at entry ${start.index}, and no entry announces that`)
+  return { checkpoint, keys }
 }
 
 /**
@@ -108,7 +145,7 @@ export async function verifyProofFile(
 }
 
 /** What is wrong with an entry, by itself and in its place. */
-function flawOf(entry: string, index: number, previous: Hash | null): Flaw | null {
+function flawOf(entry: string, index: number, previous: Hash | null | undefined): Flaw | null {
   let event: unknown
   try {
     event = JSON.parse(entry)
@@ -125,7 +162,7 @@ function flawOf(entry: string, index: number, previous: Hash | null): Flaw | nul
   }
   if (canonical(event) !== entry)
     return { kind: 'edited', index, message: `Entry ${index} is not in its canonical form` }
-  if (link === (previous === null ? null : base64(previous))) return null
+  if (previous === undefined || link === (previous === null ? null : base64(previous))) return null
   // Either this entry's link was changed, or what it links to: the one before is the likelier.
   const before = Math.max(0, index - 1)
   return {
@@ -133,6 +170,18 @@ function flawOf(entry: string, index: number, previous: Hash | null): Flaw | nul
     index: before,
     message: `Entry ${before} is not the one that entry ${index} was written after`,
   }
+}
+
+function announcedKeys(entry: string): string[] {
+  const { operation, outcome, facts } = JSON.parse(entry)
+  return operation === 'audit.rekey' && outcome === 'ok' && typeof facts?.key === 'string' ? [facts.key] : []
+}
+
+/** Retention says what it erases in an entry that it does not erase: see `retention.ts`. */
+function announcesStart(entry: string, index: number): boolean {
+  if (index === 0 || !entry.includes('"retention.announce"')) return false
+  const { operation, principal, outcome, facts } = JSON.parse(entry)
+  return operation === 'retention.announce' && principal === null && outcome === 'ok' && facts?.to === index
 }
 
 function canonical(event: unknown): string | undefined {
@@ -155,6 +204,16 @@ function hashOf(text: string): Hash {
 class GrowingTree {
   #size = 0
   readonly #subtrees: Hash[] = []
+
+  /** A tree that has leaves already; `null` when the hashes are not as many as its subtrees. */
+  static from({ index, frontier }: Start): GrowingTree | null {
+    const ones = Number.isSafeInteger(index) && index >= 0 ? index.toString(2).replaceAll('0', '').length : -1
+    if (frontier.length !== ones || frontier.some((hash) => hash.length !== 32)) return null
+    const tree = new GrowingTree()
+    tree.#size = index
+    tree.#subtrees.push(...frontier)
+    return tree
+  }
 
   get size(): number {
     return this.#size

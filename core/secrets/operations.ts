@@ -205,6 +205,7 @@ export const restoreSecret = operation({
 
 export const destroySecret = operation({
   action: 'delete',
+  notable: true,
   resource: byName,
   about: ({ version }: { name: string; version?: number }) => ({ versions: version ?? 'all' }),
   run({ secrets, now }, input: { name: string; version?: number; expect?: number }): Outcome<{ destroyedAt: number }> {

@@ -1,5 +1,5 @@
 /** The vault inside a real Durable Object: transactions, the log, eviction, and what crosses the RPC. */
-import { abortAllDurableObjects, evictDurableObject, runInDurableObject } from 'cloudflare:test'
+import { abortAllDurableObjects, evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { env, exports } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { mintToken } from '../../core/access/token.ts'
@@ -80,8 +80,10 @@ describe('a vault object', () => {
     await stub.execute([writeOf(caller, 'b')])
     await abortAllDurableObjects()
     const { entries } = await logOf(vaultOf('evicted'), caller)
-    const resources = entries.map(({ body }) => JSON.parse(new TextDecoder().decode(body)).resource)
-    expect(resources).toEqual(['', 'a', 'b'])
+    const written = entries
+      .map(({ body }) => JSON.parse(new TextDecoder().decode(body)))
+      .filter(({ operation }) => operation === 'secret.write')
+    expect(written.map(({ resource }) => resource)).toEqual(['a', 'b'])
   })
 
   it('gives refusals as values with their code, and no detail of an error', async () => {
@@ -156,5 +158,30 @@ describe('inside workerd', () => {
     const refused = await ask('/v1/vaults/asked/secrets/a', { Authorization: `Bearer ${text.reveal()}` })
     expect(refused.status).toBe(401)
     expect(await refused.json()).toMatchObject({ code: 'unauthenticated' })
+  })
+})
+
+describe('an upkeep', () => {
+  it('is done by the alarm, under the name of the object, and sets the next', async () => {
+    const object = env.VAULT.getByName('kept-up')
+    const stub = vaultOf('kept-up')
+    const caller = await callerOf('kept-up')
+    const calls = Array.from({ length: 300 }, (_, i) => writeOf(caller, `n${i}`))
+    for (let at = 0; at < calls.length; at += 50) await stub.execute(calls.slice(at, at + 50))
+    await runInDurableObject(object, (_, state) => {
+      // As if the first bundle had been written a year ago.
+      const old = new Date(Date.now() - 366 * 86_400_000).toISOString()
+      const query = "UPDATE entry SET body = CAST(json_set(CAST(body AS TEXT), '$.time', ?) AS BLOB) WHERE n < 256"
+      state.storage.sql.exec(query, old)
+    })
+    await evictDurableObject(object)
+    await runInDurableObject(object, (_, state) => state.storage.setAlarm(Date.now()))
+    await runDurableObjectAlarm(object)
+    await runInDurableObject(object, async (_, state) => {
+      expect(state.storage.sql.exec('SELECT min FROM retention').one()).toEqual({ min: 256 })
+      const note = String(state.storage.sql.exec('SELECT note FROM checkpoint').one().note)
+      expect(note.split('\n')[0]).toBe('postern.invalid/audit/kept-up')
+      expect(await state.storage.getAlarm()).not.toBeNull()
+    })
   })
 })

@@ -1,12 +1,15 @@
 import { type Context, Hono } from 'hono'
 import type * as z from 'zod'
-import { signCheckpoint } from '../../core/audit/checkpoint.ts'
-import { formatVerifierKey, type NoteSigner } from '../../core/audit/note.ts'
+import { render } from '../../core/audit/export.ts'
+import type { Status } from '../../core/audit/operations.ts'
 import { parseTilePath } from '../../core/audit/tile.ts'
 import { type Bytes, base64, parseUtf8 } from '../../core/bytes.ts'
 import { badRequest } from '../../core/errors.ts'
+import { retentionDaysOf } from '../../core/settings.ts'
 import * as wire from '../../core/wire.ts'
-import { answer, type Env, type Parts, query } from '../context.ts'
+import { readJson } from '../body.ts'
+import { originOf, signHead, verifierKeys } from '../checkpoint.ts'
+import { answer, type Env, iso, label, type Parts, query, when } from '../context.ts'
 
 /** How old a checkpoint may be before the head is signed anew, when it moved. */
 const FRESH_MS = 1000
@@ -15,19 +18,62 @@ const TEXT = { 'Content-Type': 'text/plain; charset=utf-8' }
 /** `…/audit`: the log for those who may administer it; checkpoints and proofs for all who may ask. */
 export function auditRoutes(parts: Parts): Hono<Env> {
   const routes = new Hono<Env>()
+  const keysOf = (c: Context<Env>) => ({ ...parts, vault: c.var.vault })
 
   routes.get('/audit/entries', async (c) => {
     const granted = await c.var.handle.call('audit.entries', c.var.caller, query(c, wire.EntriesQuery))
-    const { head } = granted.value
+    const { head, min, frontier } = granted.value
     const entries = granted.value.entries.map(({ index, body }) => ({ index, body: parseUtf8(body)! }))
-    const body = { size: head.size, root: base64(head.root), entries }
+    const before = frontier.length === 0 ? {} : { frontier: frontier.map(base64) }
+    const body = { size: head.size, root: base64(head.root), min, ...before, entries }
     return answer(c, granted, body satisfies z.input<typeof wire.AuditEntries>)
+  })
+
+  routes.get('/audit/mine', async (c) => {
+    const granted = await c.var.handle.call('audit.mine', c.var.caller, query(c, wire.MineQuery))
+    const body = { items: granted.value.map(({ body }) => shownToItsOwner(JSON.parse(parseUtf8(body)!))) }
+    return answer(c, granted, body satisfies z.input<typeof wire.MyEntries>)
+  })
+
+  // Like entries, in the forms that others read. Link names the next page.
+  routes.get('/audit/export', async (c) => {
+    const { format, ...input } = query(c, wire.ExportQuery)
+    const granted = await c.var.handle.call('audit.entries', c.var.caller, input)
+    const { entries } = granted.value
+    const rendered = render(
+      entries.map(({ body }) => parseUtf8(body)!),
+      format,
+      originOf(keysOf(c)),
+    )
+    const last = entries.at(-1)
+    if (last !== undefined && entries.length === input.limit) c.header('Link', nextPage(c, last.index + 1))
+    label(c, granted)
+    return c.body(rendered.body, 200, { 'Content-Type': rendered.contentType })
+  })
+
+  routes.get('/audit/status', async (c) => {
+    const granted = await c.var.handle.call('audit.status', c.var.caller, {})
+    return answer(c, granted, statusOf(granted.value, retentionDaysOf(parts.settings)))
+  })
+
+  routes.put('/audit/hold', async (c) => {
+    const { reason } = wire.check(wire.HoldLog, await readJson(c.req.raw, parts.settings.bodyTimeoutMs))
+    const granted = await c.var.handle.call('audit.hold', c.var.caller, { reason })
+    const { min, hold } = granted.value
+    return answer(c, granted, { min, hold })
   })
 
   routes.get('/audit/key', async (c) => {
     // Asked of the vault too, so that only who may ask anything is told which vaults there are.
-    await c.var.handle.call('audit.head', c.var.caller, {})
-    return c.text(`${formatVerifierKey(await signerOf(parts, c))}\n`, 200, TEXT)
+    const { term } = (await c.var.handle.call('audit.head', c.var.caller, {})).value
+    return c.text(`${(await verifierKeys(keysOf(c), term)).join('\n')}\n`, 200, TEXT)
+  })
+
+  routes.post('/audit/key', async (c) => {
+    const { term } = (await c.var.handle.call('audit.head', c.var.caller, {})).value
+    const [key = ''] = await verifierKeys(keysOf(c), term + 1)
+    const granted = await c.var.handle.call('audit.rekey', c.var.caller, { term: term + 1, key })
+    return answer(c, granted, { term: granted.value.term, key } satisfies z.input<typeof wire.RekeyedLog>, 201)
   })
 
   routes.get('/audit/checkpoint', async (c) => c.text(await checkpointOf(parts, c), 200, TEXT))
@@ -69,18 +115,44 @@ export function auditRoutes(parts: Parts): Hono<Env> {
 /** The newest checkpoint, signed now when the log has moved on. */
 async function checkpointOf(parts: Parts, c: Context<Env>): Promise<string> {
   const { handle, caller } = c.var
-  const { head, signed } = (await handle.call('audit.head', caller, {})).value
+  const found = (await handle.call('audit.head', caller, {})).value
   // A clock that was set back must not keep an old one: hence the absolute difference.
-  if (signed !== null && (signed.size === head.size || Math.abs(Date.now() - signed.signedAt) < FRESH_MS))
-    return signed.note
-  // The head came out of the vault, and so is durable. Two edges that sign it at once make the same note.
-  const note = await signCheckpoint(head, await signerOf(parts, c))
-  await handle.call('audit.sign', caller, { ...head, note })
-  return note
+  if (found.signed !== null && Math.abs(Date.now() - found.signed.signedAt) < FRESH_MS) return found.signed.note
+  const keys = { ...parts, vault: c.var.vault }
+  return signHead(found, keys, (signed) => handle.call('audit.sign', caller, signed))
 }
 
-function signerOf({ keyring, settings }: Parts, c: Context<Env>): Promise<NoteSigner> {
-  return keyring.noteSigner(c.var.vault, `${settings.logOrigin}/${c.var.vault}`)
+function nextPage(c: Context<Env>, from: number): string {
+  const url = new URL(c.req.url)
+  url.searchParams.set('from', String(from))
+  return `<${url.pathname}${url.search}>; rel="next"`
+}
+
+function statusOf({ head, signed, term, retention, deliveries }: Status, retentionDays: number) {
+  const { min, hold, heldAt, heldBy } = retention
+  const body = {
+    size: head.size,
+    min,
+    retentionDays,
+    ...(hold !== null && { hold: { reason: hold, at: iso(heldAt ?? 0), by: heldBy ?? '' } }),
+    ...(signed && { checkpoint: { size: signed.size, signedAt: iso(signed.signedAt) } }),
+    keyTerm: term,
+    deliveries: deliveries.map(({ target, mark, deliveredAt, failure, failingSince }) => ({
+      target,
+      mark,
+      lag: head.size - mark,
+      ...when('deliveredAt', deliveredAt),
+      ...(failure !== null && { failure }),
+      ...when('failingSince', failingSince),
+    })),
+  }
+  return body satisfies z.input<typeof wire.AuditStatus>
+}
+
+function shownToItsOwner(entry: z.output<typeof wire.AuditEntry>): z.input<typeof wire.MyEntries>['items'][number] {
+  const { index, time, operation, resource, outcome, severity, address, agent } = entry
+  const from = { ...(address !== null && { address }), ...(agent !== null && { agent }) }
+  return { index, time, operation, resource, outcome, severity, ...from }
 }
 
 async function sizeOf(c: Context<Env>): Promise<number> {

@@ -38,6 +38,7 @@ async function makeLog(size: number, mark: string) {
         resource: `prod/${i % 7}`,
         rule: 'r',
         outcome: 'ok',
+        severity: 'info',
       } as const
       log.append((index, previous) => encodeEvent({ at: i, ...about, ...place, facts: {} }, index, previous))
     }
@@ -122,6 +123,12 @@ describe('verifying a log', () => {
     expect(await verify(main.entries, { origin: ORIGIN, size: 400, root: other.log.rootAt(400) })).toMatchObject({
       flaw: { kind: 'rolled_back' },
     })
+  })
+
+  it('tells a log that begins where none of its entries says that it would', async () => {
+    const start = { index: 512, frontier: main.log.frontier(512) }
+    const result = await verifyLog(main.entries.slice(512), { checkpoint: main.checkpoint, verifiers, start })
+    expect(result).toMatchObject({ flaw: { kind: 'gap' } })
   })
 
   it('takes no checkpoint but one that the key given signed for its own log', async () => {

@@ -1,0 +1,67 @@
+/**
+ * Retention: the log forgets what is old, and stays verifiable (C2SP tlog-tiles, section "Pruning").
+ *
+ * The log has a minimum index, a multiple of 256. Entries below it are gone, and of their hashes only those of
+ * whole tiles are left: enough for every proof about what is kept. It moves in two steps. First an entry announces
+ * how far it is to go; once a signed checkpoint covers that entry, what it announced is erased.
+ *
+ * @module
+ */
+import { type Outcome, operation, type Stores } from '../operation.ts'
+import { task } from '../task.ts'
+import type { Retention } from './log.ts'
+
+/** How many bundles of 256 entries one transaction erases, so that no request waits long for it. */
+const BUNDLES_A_STEP = 8
+
+/** What is announced and not erased yet. */
+export type Announced = Pick<Retention, 'announced' | 'announcedAt'>
+
+/**
+ * Looks which entries are older than `keepMs`, and announces that they will be erased.
+ *
+ * @returns `null` when nothing is to be erased now.
+ */
+export const announceRetention = task({
+  resource: () => 'audit',
+  notable: true,
+  run({ log, now }, { keepMs, shipped }: { keepMs: number; shipped: number | null }): Outcome<Announced | null> {
+    const { min, announced, announcedAt, hold } = log.retention()
+    if (hold !== null) return { value: null, quiet: true }
+    if (announced > min) return { value: { announced, announcedAt }, quiet: true }
+    // What a sink was not sent yet is not erased here.
+    const to = log.expired(now - keepMs, shipped ?? log.size)
+    if (to === min) return { value: null, quiet: true }
+    // Where the entry about it will be: it is appended next, in this transaction.
+    const next = { announced: to, announcedAt: log.size }
+    log.announce(next)
+    return { value: next, facts: { from: min, to, keepDays: keepMs / 86_400_000 } }
+  },
+})
+
+/** Erases some of what was announced. */
+export const pruneLog = task({
+  resource: () => 'audit',
+  run({ log }: Stores, _: Record<never, never>): Outcome<{ done: boolean }> {
+    const { min, announced, announcedAt, hold } = log.retention()
+    if (hold !== null) return { reason: 'held' }
+    const covered = (log.checkpoint()?.size ?? 0) > announcedAt
+    if (announced === min || !covered) return { value: { done: true }, quiet: true }
+    const to = log.prune(BUNDLES_A_STEP)
+    return { value: { done: to === announced }, quiet: true }
+  },
+})
+
+const onAudit = { action: 'admin', resource: () => 'audit' } as const
+
+/** Sets or ends a legal hold: nothing of the log is erased while it stands. What was announced is taken back. */
+export const holdLog = operation({
+  ...onAudit,
+  notable: true,
+  run({ log, principal, now }, { reason }: { reason: string | null }): Outcome<Retention> {
+    const before = log.retention()
+    log.hold(reason, principal, now)
+    const takenBack = reason !== null && before.announced > before.min ? { takenBack: before.announced } : {}
+    return { value: log.retention(), facts: { before: before.hold, after: reason, ...takenBack } }
+  },
+})

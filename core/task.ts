@@ -1,0 +1,34 @@
+/**
+ * What a vault does without being asked by a request: when its time has come, or because its edge learned
+ * something elsewhere. A task has no caller and needs no right; no request can name one.
+ *
+ * The tasks themselves stand in the rooms they belong to; `vault.ts` runs them in a transaction, and records
+ * them like any operation. What they need of the network or of keys is done before or after, by a duty of the
+ * edge (`worker/upkeep.ts`).
+ *
+ * @module
+ */
+import type { Facts, Outcome, Stores } from './operation.ts'
+
+/** Everything that a task may touch, inside its transaction. */
+export interface TaskContext extends Stores {
+  /** Milliseconds since the Unix epoch. */
+  now: number
+}
+
+/** One thing that a vault does by itself. Synchronous throughout: no request comes between. */
+export interface Task<Input, Output> {
+  /** As of an operation. */
+  notable?: true
+  /** What it is about, for the log: a secret's name, or a part of the vault. */
+  resource: (input: Input) => string
+  /** What it is about beside the resource, for the log, whatever comes of it. */
+  about?: (input: Input) => Facts
+  /** As of an operation; one that finds nothing to do is `quiet`. */
+  run: (context: TaskContext, input: Input) => Outcome<Output>
+}
+
+/** Lets the compiler infer the types of a task from its definition. */
+export function task<Input, Output>(definition: Task<Input, Output>): Task<Input, Output> {
+  return definition
+}

@@ -1,0 +1,123 @@
+/**
+ * What is done for a vault without anybody asking: duties of the edge, which has the keys and the network,
+ * around tasks of the vault, which has the rows.
+ *
+ * A duty tells when it is due again; nothing of that is stored. After a start every duty is due, so each has to
+ * find from the vault what is left to do, and to do it again without harm.
+ *
+ * @module
+ */
+import type { Anchor } from '../core/audit/anchor.ts'
+import { type Answer, unwrap } from '../core/call.ts'
+import type { Keyring } from '../core/crypto/keyring.ts'
+import type { Settings } from '../core/settings.ts'
+import type { TaskInput, TaskName, TaskOutput } from '../core/tasks.ts'
+import { logLine } from './oplog.ts'
+import { whereabouts } from './problem.ts'
+
+const FIRST_RETRY_MS = 1000
+const LAST_RETRY_MS = 5 * 60_000
+
+/** What a duty works with. */
+export interface Desk {
+  /** The vault's id. */
+  vault: string
+  settings: Settings
+  keyring: Keyring
+  /** Where the newest checkpoint is kept beside the store. */
+  anchors: readonly Anchor[]
+  /** Stops serving the vault: its log is not what it should be. */
+  quarantine(): void
+  /**
+   * Has the vault do a task.
+   *
+   * @throws {PosternError} the vault's refusal.
+   */
+  perform<K extends TaskName>(task: K, input: TaskInput<K>): Promise<TaskOutput<K>>
+}
+
+/** One thing that has to be done for a vault now and then. */
+export interface Duty {
+  name: string
+  /** How soon it is due after something was written, in milliseconds; `null` when a write is nothing to it. */
+  afterWriteMs: number | null
+  /**
+   * Does what is to be done now. A throw is logged, and tried again later.
+   *
+   * @returns When it is due again, in milliseconds since the Unix epoch; `null` after the next write only.
+   */
+  run(desk: Desk): Promise<number | null>
+}
+
+/** Makes a desk's `perform` of the vault's own. */
+export function performer(
+  perform: (task: TaskName, input: never, now: number) => Answer | Promise<Answer>,
+): Desk['perform'] {
+  return async (task, input) => unwrap((await perform(task, input as never, Date.now())) as Answer<never>).value
+}
+
+/** Does the duties of one vault when they are due. */
+export class Upkeep {
+  readonly #desk: Desk
+  readonly #wake: (at: number) => void
+  readonly #due: Map<Duty, number>
+  readonly #failures = new Map<Duty, number>()
+  #running: Promise<void> | null = null
+
+  /** @param wake Has {@link run} called at a time, in milliseconds since the Unix epoch; the last word counts. */
+  constructor(desk: Desk, duties: readonly Duty[], wake: (at: number) => void) {
+    this.#desk = desk
+    this.#wake = wake
+    this.#due = new Map(duties.map((duty) => [duty, 0]))
+  }
+
+  /** Tells that something was written. Cheap: it is called after every request. */
+  stir(now: number): void {
+    let sooner = false
+    for (const [duty, due] of this.#due) {
+      if (duty.afterWriteMs === null || due <= now + duty.afterWriteMs) continue
+      this.#due.set(duty, now + duty.afterWriteMs)
+      sooner = true
+    }
+    if (sooner && this.#running === null) this.#wakeNext()
+  }
+
+  /** Does what is due, one after another; at once only once. It never throws. */
+  run(now: number): Promise<void> {
+    this.#running ??= this.#runDue(now).finally(() => {
+      this.#running = null
+      this.#wakeNext()
+    })
+    return this.#running
+  }
+
+  async #runDue(now: number): Promise<void> {
+    for (const [duty, due] of [...this.#due]) {
+      if (due > now) continue
+      // What is written from here on counts as new.
+      this.#due.set(duty, Number.POSITIVE_INFINITY)
+      const again = await this.#attempt(duty)
+      this.#due.set(duty, Math.min(again, this.#due.get(duty)!))
+    }
+  }
+
+  async #attempt(duty: Duty): Promise<number> {
+    try {
+      const again = await duty.run(this.#desk)
+      this.#failures.delete(duty)
+      return again ?? Number.POSITIVE_INFINITY
+    } catch (error) {
+      const failures = (this.#failures.get(duty) ?? 0) + 1
+      this.#failures.set(duty, failures)
+      logLine('warn', 'duty_failed', { vault: this.#desk.vault, duty: duty.name, failures, ...whereabouts(error) })
+      // Full jitter, but never at once: many vaults must not come back to a server together.
+      const most = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** failures)
+      return Date.now() + FIRST_RETRY_MS + Math.random() * most
+    }
+  }
+
+  #wakeNext(): void {
+    const next = Math.min(...this.#due.values())
+    if (Number.isFinite(next)) this.#wake(next)
+  }
+}
