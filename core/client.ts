@@ -83,7 +83,7 @@ export interface Client {
   putIssuer(id: string, issuer: z.input<typeof wire.PutIssuer>): Promise<z.output<typeof wire.Issuer>>
   /** The log's newest checkpoint, a signed note: verify it with a key that you were given elsewhere. */
   checkpoint(): Promise<string>
-  /** The verifier key of the log. An auditor is given it by a way that is not this server. */
+  /** The verifier keys of the log, a line each, this term's first. An auditor is given them by a way that is not this server. */
   auditKey(): Promise<string>
   consistency(from: number, to: number): Promise<z.output<typeof wire.ConsistencyProof>>
   inclusion(index: number, size: number): Promise<z.output<typeof wire.InclusionProof>>

@@ -1,5 +1,5 @@
 /**
- * What newer servers offer and this version's client does not know yet. A server without it answers 404: it has none.
+ * What not every server offers. One without it answers 404: it has none.
  *
  * @module
  */
@@ -13,8 +13,8 @@ export interface Access {
   operation: string
   resource: string
   outcome: string
-  address?: string
-  agent?: string
+  address?: string | undefined
+  agent?: string | undefined
 }
 
 /** The health of one provider; in a list they stand in failover order. */
@@ -25,14 +25,12 @@ export interface ProviderHealth {
 }
 
 interface Newer {
-  myEntries?(options: { limit: number }): Promise<{ items: Access[] }>
   providers?(): Promise<{ items: ProviderHealth[] }>
 }
 
 /** My recent accesses, the newest first; `null` when the server does not list them. */
 export async function accessesOf(client: Client): Promise<Access[] | null> {
-  const { myEntries } = client as Newer
-  return myEntries ? orNone(myEntries({ limit: 50 })) : null
+  return orNone(client.myEntries({ limit: 50 }))
 }
 
 /** The providers in failover order; `null` when the server names none. */

@@ -13,7 +13,7 @@ import { PosternError } from '../core/errors.ts'
 
 /** What is kept of a log: public, all of it. */
 export interface Remembered {
-  /** The verifier key that its checkpoints are signed by. */
+  /** The verifier keys that its checkpoints are signed by, a line each: of this term and of those before. */
   key: string
   /** The checkpoint that was verified last, as it was signed. */
   note: string
@@ -41,7 +41,8 @@ type Log = Pick<Client, 'checkpoint' | 'consistency' | 'auditKey'>
  */
 export async function witness(log: Log, remembered: Remembered | null, pinned: string | null): Promise<Verdict> {
   const key = pinned ?? remembered?.key ?? (await log.auditKey())
-  const verifiers = [await parseVerifierKey(key)]
+  // A key of a later term is not believed because the server says so: the user pins it, or trusts the log anew.
+  const verifiers = await Promise.all(key.split(/\s+/).map((line) => parseVerifierKey(line)))
   const before = remembered === null ? null : await opened(remembered.note, verifiers)
   const note = await log.checkpoint()
   const checkpoint = await opened(note, verifiers)

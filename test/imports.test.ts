@@ -30,7 +30,7 @@ const RUNTIME_FILES = [
 ]
 
 /** The editor's side of a runtime is in one folder; the build is no part of what is built. */
-const EDITOR_RUNTIME = /^extension\/(?:platform\/(?:node|machine|launch)|build)\.ts$/
+const EDITOR_RUNTIME = /^extension\/(?:platform\/(?:node|machine|launch)|build|package)\.ts$/
 
 interface Source {
   path: string

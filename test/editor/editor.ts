@@ -14,7 +14,7 @@ import { type Browser, type BrowserContext, chromium, type Page } from 'playwrig
 import { type Control, listen } from './control.ts'
 import { findTools } from './tools.ts'
 
-const ROOT = resolve(import.meta.dirname, '../..')
+export const ROOT = resolve(import.meta.dirname, '../..')
 /** Screenshots of the last run, to be looked at. */
 export const OUTPUT = join(ROOT, 'test/output/editor')
 const START_TIMEOUT_MS = 60_000
@@ -29,6 +29,8 @@ export interface EditorOptions {
   /** The package for `vsix`. */
   vsix?: string
   locale?: string
+  /** The port that the editor is to listen on. */
+  port?: number
 }
 
 export interface Editor extends Pick<Control, 'evaluate'> {
@@ -64,7 +66,7 @@ export async function startEditor(options: EditorOptions = {}): Promise<Editor> 
     symlinkSync(join(ROOT, 'extension'), join(home, 'extensions/postern.postern-0.1.0'))
     symlinkSync(dirname(suite), join(home, 'extensions/test.driver-1.0.0'))
   }
-  const port = await freePort()
+  const port = options.port ?? (await freePort())
   const origin = `127.0.0.1:${port}`
   const entry = join(codeServer, 'out/node/entry.js')
   const folders = ['--user-data-dir', join(home, 'data'), '--extensions-dir', join(home, 'extensions')]
@@ -250,7 +252,8 @@ function watch(page: Page): (string | Buffer)[] {
   return traffic
 }
 
-async function freePort(): Promise<number> {
+/** A port that nobody listens on. */
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await new Promise((resolve) => server.once('listening', resolve))
   const { port } = server.address() as { port: number }

@@ -238,12 +238,7 @@ describe('a hydrated .env', () => {
       'LEVEL=debug',
     ])
     const sealed = expect.stringMatching(/^✓ sealed · v1 · [0-9] min old$/)
-    expect(state.hints).toEqual([
-      sealed,
-      sealed,
-      '✗ No secret has this name',
-      sealed,
-    ])
+    expect(state.hints).toEqual([sealed, sealed, '✗ No secret has this name', sealed])
     expect(state.language).toBe('dotenv')
     await editor.page.locator('.monaco-editor').filter({ hasText: 'sealed' }).first().waitFor()
     await editor.shot('08-hydrated')
