@@ -16,7 +16,7 @@ export function fingerprinter(): (value: string) => Promise<string> {
   return async (value) => hex(new Uint8Array(await crypto.subtle.sign('HMAC', await key, utf8(value))))
 }
 
-/** The part of a fingerprint that is shown. */
+/** The part of a fingerprint that is shown. Not after a "#": editors take that for a colour. */
 export function shown(fingerprint: string): string {
-  return `#${fingerprint.slice(0, SHOWN)}`
+  return `~${fingerprint.slice(0, SHOWN)}`
 }

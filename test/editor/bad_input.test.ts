@@ -54,7 +54,7 @@ beforeAll(async () => {
   await editor.command('Postern: Sign In')
   await editor.answer('Which Postern server', 'here')
   await editor.answer('Sign in to', postern.token)
-  await expect.poll(async () => (await postern.admin.sessions()).items.length, { timeout: 20_000 }).toBe(1)
+  await editor.notified('Signed in')
 })
 
 afterEach(async ({ task }) => {

@@ -35,7 +35,7 @@ const hydrated = {
   hint: expect.stringMatching(/^✓ sealed · v1/),
 }
 
-describe('the package', () => {
+describe('the package', { timeout: 180_000 }, () => {
   it('installs, activates and hydrates', async () => {
     const vsix = join(OUTPUT, 'postern.vsix')
     execFileSync('node', [join(ROOT, 'extension/package.ts'), vsix], { stdio: 'pipe' })
@@ -53,7 +53,7 @@ describe('the package', () => {
   })
 })
 
-describe('the browser bundle', () => {
+describe('the browser bundle', { timeout: 180_000 }, () => {
   it('signs in and hydrates in a web worker, and says what a browser cannot do', async () => {
     const port = await freePort()
     const origin = `http://127.0.0.1:${port}`

@@ -52,7 +52,12 @@ describe('a witness', () => {
 
   it('tells a log that forked, whether it grew or not', async () => {
     const remembered = await seen(logOf(entries(8)))
-    for (const other of [entries(8, 'other'), [...entries(7), 'other'], [...entries(7), 'other', 'more'], entries(20, 'other')]) {
+    for (const other of [
+      entries(8, 'other'),
+      [...entries(7), 'other'],
+      [...entries(7), 'other', 'more'],
+      entries(20, 'other'),
+    ]) {
       expect(await witness(logOf(other), remembered, null)).toMatchObject({ flaw: 'forked', before: 8 })
     }
   })
