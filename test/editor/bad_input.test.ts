@@ -1,6 +1,10 @@
 /** What goes wrong is said with a next step, is not tried again in a loop, and leaves nothing half-done. */
-import { createServer } from 'node:http'
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { canary } from '../canary.ts'
 import { type Editor, startEditor } from './editor.ts'
@@ -20,6 +24,13 @@ const diagnostics = (file: string, least: number) =>
         return ours.map(({ range, message }) => `${range.start.line}: ${message}`).sort()
       }, file),
     { timeout: 20_000, message: `${least} diagnostics of ${file}` },
+  )
+
+const setEndpoints = (endpoints: Record<string, string>) =>
+  editor.evaluate(
+    (vscode, own) =>
+      vscode.workspace.getConfiguration('postern').update('endpoints', own, vscode.ConfigurationTarget.Global),
+    endpoints,
   )
 
 const show = (file: string) =>
@@ -156,10 +167,11 @@ describe('a document', () => {
 })
 
 describe('a server', () => {
-  it('that denies is not asked again, and says whom to ask', async () => {
-    await postern.admin.putPrincipal('bob', { kind: 'user' })
+  it('that nobody is signed in to for a vault is not asked about it', async () => {
+    const reference = 'postern://other/x'
     await editor.evaluate(
-      (vscode) => void vscode.commands.executeCommand('postern.peek', { reference: 'postern://other/x' }),
+      (vscode, one) => void vscode.commands.executeCommand('postern.peek', { reference: one }),
+      reference,
     )
     await editor.notified('Sign in to the vault other first')
   })
@@ -172,26 +184,36 @@ describe('a server', () => {
 
   it('with a certificate that nobody vouches for gets nothing', async () => {
     const requests: string[] = []
-    const plain = createServer((request, response) => {
+    const folder = mkdtempSync(join(tmpdir(), 'postern-tls-'))
+    const pair = ['-keyout', 'key.pem', '-out', 'cert.pem']
+    const subject = ['-subj', '/CN=localhost', '-days', '2', '-nodes']
+    execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', ...pair, ...subject], {
+      cwd: folder,
+      stdio: 'ignore',
+    })
+    const [key, cert] = ['key.pem', 'cert.pem'].map((file) => readFileSync(join(folder, file)))
+    const untrusted = createServer({ key, cert }, (request, response) => {
       requests.push(request.url ?? '')
       response.end()
     }).listen(0, '127.0.0.1')
-    await new Promise((resolve) => plain.once('listening', resolve))
-    // No TLS at all behind https: the handshake fails before anything is sent.
-    const { port } = plain.address() as AddressInfo
-    await editor.evaluate(
-      (vscode, url) =>
-        vscode.workspace
-          .getConfiguration('postern')
-          .update('endpoints', { odd: url }, vscode.ConfigurationTarget.Global),
-      `https://127.0.0.1:${port}`,
-    )
+    await new Promise((resolve) => untrusted.once('listening', resolve))
+    const { port } = untrusted.address() as AddressInfo
+    await setEndpoints({ odd: `https://127.0.0.1:${port}` })
     await editor.command('Postern: Sign In')
     await editor.answer('Which Postern server', 'odd')
     await editor.answer('Sign in to', postern.token)
-    await editor.notified('Postern:', '33-certificate')
+    await editor.notified('The certificate of 127.0.0.1', '33-certificate')
     expect(requests).toEqual([])
-    plain.close()
+    untrusted.close()
+    rmSync(folder, { recursive: true })
+  })
+
+  it('that is down is said to be, once', async () => {
+    await setEndpoints({ here: 'http://127.0.0.1:9' })
+    await editor.command('Postern: Sign In')
+    await editor.answer('Which Postern server', 'here')
+    await editor.answer('Sign in to', postern.token)
+    await editor.notified('The server cannot be reached')
   })
 
   it('of a folder that is not the user’s is never asked', async () => {

@@ -5,7 +5,7 @@
  */
 import { type Client, connect } from '../../core/client.ts'
 import { Redacted } from '../../core/redacted.ts'
-import { makeSite, type Runtime, type Server, startServer } from '../runtime/servers.ts'
+import { makeSite, type Runtime, type Server, type Site, startServer } from '../runtime/servers.ts'
 
 export interface Postern {
   endpoint: string
@@ -24,8 +24,7 @@ export async function startPostern(
 ): Promise<Postern> {
   const site = await makeSite()
   const server = await startServer(runtime, site, settings)
-  const admin = connect({ endpoint: server.endpoint, vault: site.vault, token: site.token })
-  for (const [name, value] of Object.entries(secrets)) await admin.put(name, new Redacted(value))
+  const admin = await fill(server.endpoint, site, secrets)
   return {
     endpoint: server.endpoint,
     admin,
@@ -36,4 +35,11 @@ export async function startPostern(
       site.remove()
     },
   }
+}
+
+/** Stores secrets, by name, and gives the client that did. */
+export async function fill(endpoint: string, site: Site, secrets: Record<string, string>): Promise<Client> {
+  const admin = connect({ endpoint, vault: site.vault, token: site.token })
+  for (const [name, value] of Object.entries(secrets)) await admin.put(name, new Redacted(value))
+  return admin
 }
