@@ -34,6 +34,7 @@ export const REFUSALS = {
     'Second factor is needed: POST sessions/current with a code, and use the token that comes back',
   ],
   throttled: ['throttled', 'Too many requests'],
+  weak: ['bad_request', 'Value is weaker than the policy of this vault asks'],
   no_secret: ['not_found', 'No secret has this name'],
   no_version: ['not_found', 'Secret has no such version'],
   deleted: ['not_found', 'Secret is deleted; it can be restored'],
