@@ -73,6 +73,16 @@ export interface Client {
   putRule(id: string, rule: z.input<typeof wire.PutRule>): Promise<z.output<typeof wire.Rule>>
   deleteRule(id: string): Promise<void>
   explain(input: z.input<typeof wire.Explain>): Promise<z.output<typeof wire.Explanation>>
+  /** Requests for approval: one's own, and those that one may decide. */
+  approvals(): Promise<z.output<typeof wire.ApprovalList>>
+  approval(id: string): Promise<z.output<typeof wire.Approval>>
+  /** Approves or rejects what has this hash. */
+  decide(id: string, verdict: z.input<typeof wire.DecideApproval>): Promise<z.output<typeof wire.Approval>>
+  withdraw(id: string): Promise<void>
+  breakGlass(input: z.input<typeof wire.BreakGlass>): Promise<z.output<typeof wire.BrokenGlass>>
+  brokenGlass(): Promise<z.output<typeof wire.BrokenGlassList>>
+  endGlass(id: string): Promise<void>
+  reviewGlass(id: string, review: string): Promise<z.output<typeof wire.BrokenGlass>>
   sessions(principal?: string): Promise<z.output<typeof wire.SessionList>>
   endSession(accessor: string): Promise<void>
   endSessions(principal: string): Promise<{ sessions: number }>
@@ -153,6 +163,14 @@ export function connect(options: ClientOptions): Client {
     putRule: (id, rule) => put(`rules/${parseId(id)}`, rule, wire.Rule),
     deleteRule: (id) => remove(`rules/${parseId(id)}`),
     explain: (input) => post('rules/explain', input, wire.Explanation),
+    approvals: () => get('approvals', {}, wire.ApprovalList),
+    approval: (id) => get(`approvals/${parseId(id)}`, {}, wire.Approval),
+    decide: (id, verdict) => post(`approvals/${parseId(id)}`, verdict, wire.Approval),
+    withdraw: (id) => remove(`approvals/${parseId(id)}`),
+    breakGlass: (input) => post('break-glass', input, wire.BrokenGlass),
+    brokenGlass: () => get('break-glass', {}, wire.BrokenGlassList),
+    endGlass: (id) => remove(`break-glass/${parseId(id)}`),
+    reviewGlass: (id, review) => post(`break-glass/${parseId(id)}`, { review }, wire.BrokenGlass),
     sessions: (principal) => get('sessions', { principal }, wire.SessionList),
     endSession: (accessor) => remove(`sessions/${parseId(accessor)}`),
     endSessions: (principal) =>

@@ -33,6 +33,20 @@ export const REFUSALS = {
     'mfa_required',
     'Second factor is needed: POST sessions/current with a code, and use the token that comes back',
   ],
+  approval_required: [
+    'approval_required',
+    'Others must approve this: send it again with the header Approval: ask, then with Approval: <id>',
+  ],
+  approval_open: ['approval_required', 'Approval is not given yet'],
+  approval_mismatch: ['approval_required', 'Approval was given for something else, or things have changed since'],
+  approval_used: ['approval_required', 'Approval was used'],
+  approval_ended: ['approval_required', 'Approval was rejected, withdrawn or not used in time'],
+  too_many_approvals: ['conflict', 'Too many requests for approval are open'],
+  no_approval: ['not_found', 'No request for approval has this id'],
+  not_approver: ['conflict', 'Approver must be named by the rule, a user, and nobody who could have asked'],
+  no_quorum: ['bad_request', 'Rule must name at least as many users, known and enabled, as it requires'],
+  no_glass: ['not_found', 'Nobody broke the glass under this id'],
+  own_review: ['conflict', 'Review is for another than the one who broke the glass'],
   throttled: ['throttled', 'Too many requests'],
   weak: ['bad_request', 'Value is weaker than the policy of this vault asks'],
   no_secret: ['not_found', 'No secret has this name'],
@@ -65,6 +79,14 @@ export const REFUSALS = {
 
 export type Reason = keyof typeof REFUSALS
 
+/** A request for approval: what others are asked to approve, by its id and its hash. */
+export interface AskedApproval {
+  id: string
+  hash: string
+  /** Milliseconds since the Unix epoch. */
+  expiresAt: number
+}
+
 /** Facts about an error that a client may see. None is ever a secret. */
 export interface ErrorDetail {
   /** Which refusal it was, finer than the code. */
@@ -77,6 +99,8 @@ export interface ErrorDetail {
   precondition?: true
   /** The index of the audit entry that records the refusal. */
   auditIndex?: number
+  /** The request for approval that was made, or that is not decided yet. */
+  approval?: AskedApproval
   /** When to try again, in seconds. */
   retryAfterSeconds?: number
 }

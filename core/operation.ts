@@ -6,6 +6,8 @@
  *
  * @module
  */
+import type { ApprovalStore } from './access/approval_store.ts'
+import type { BreakGlassStore } from './access/break_glass_store.ts'
 import type { FactorStore } from './access/factors.ts'
 import type { IssuerStore } from './access/issuers.ts'
 import type { Lockout } from './access/lockout.ts'
@@ -13,7 +15,7 @@ import type { Action, Circumstances, Rule } from './access/policy.ts'
 import type { SessionStore } from './access/sessions.ts'
 import type { AccessStore, PrincipalKind } from './access/store.ts'
 import type { Log } from './audit/log.ts'
-import type { Reason } from './errors.ts'
+import type { AskedApproval, Reason } from './errors.ts'
 import type { SecretStore } from './secrets/store.ts'
 
 /** Facts that an operation adds to its audit entry. Never a value, a token, or a hash of one. */
@@ -24,7 +26,7 @@ export type Facts = Readonly<Record<string, unknown>>
  * that is said to be `quiet`: a step that releases nothing, or a refusal that a stranger could repeat
  * to fill the log.
  */
-export type Outcome<T> = ({ value: T } | { reason: Reason }) & { facts?: Facts; quiet?: true }
+export type Outcome<T> = ({ value: T } | { reason: Reason; approval?: AskedApproval }) & { facts?: Facts; quiet?: true }
 
 /** Who asks, as the vault itself knows from the token or the session. */
 export interface Identity {
@@ -50,6 +52,8 @@ export interface Stores {
   factors: FactorStore
   lockout: Lockout
   issuers: IssuerStore
+  approvals: ApprovalStore
+  breakGlass: BreakGlassStore
   log: Log
 }
 
@@ -88,6 +92,11 @@ export interface Operation<Input, Output> {
   resource: (input: Input) => string
   /** What it is about beside the resource, for the log, whatever comes of it. */
   about?: (input: Input) => Facts
+  /**
+   * What exactly is asked for, and in which state of things: what an approval is given for. Only an operation that
+   * says so can have an approval demanded of it; the others release nothing that matters, or take something away.
+   */
+  binds?: (context: Context, input: Input) => Facts
   run: (context: Context, input: Input) => Outcome<Output>
 }
 

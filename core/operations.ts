@@ -4,6 +4,8 @@
  * @module
  */
 
+import * as approvals from './access/approval_operations.ts'
+import * as glass from './access/break_glass.ts'
 import * as factors from './access/factor_operations.ts'
 import * as access from './access/operations.ts'
 import * as sessions from './access/session_operations.ts'
@@ -49,6 +51,14 @@ export const OPERATIONS = {
   'rule.list': access.listRules,
   'rule.put': access.putRule,
   'rule.delete': access.deleteRule,
+  'approval.list': approvals.listApprovals,
+  'approval.show': approvals.showApproval,
+  'approval.decide': approvals.decideApproval,
+  'approval.withdraw': approvals.withdrawApproval,
+  'glass.break': glass.breakGlass,
+  'glass.list': glass.listGlass,
+  'glass.end': glass.endGlass,
+  'glass.review': glass.reviewGlass,
   'audit.entries': audit.readEntries,
   'audit.head': audit.readHead,
   'audit.sign': audit.keepCheckpoint,

@@ -168,6 +168,54 @@ const MIGRATIONS: readonly (readonly string[])[] = [
     )`,
     'INSERT INTO retention (only, min, announced, announced_at) VALUES (0, 0, 0, 0)',
   ],
+  [
+    // The accessor of the API token that a token was made with: who could act through it (access/approval.ts).
+    'ALTER TABLE token ADD COLUMN minted_with TEXT',
+    // Requests that others have to approve. hash is of body, which says exactly what is asked; hands are those who
+    // could be behind the requester, as JSON.
+    `CREATE TABLE approval (
+      id TEXT PRIMARY KEY,
+      hash TEXT NOT NULL,
+      body TEXT NOT NULL,
+      operation TEXT NOT NULL,
+      action TEXT NOT NULL,
+      resource TEXT NOT NULL,
+      requester TEXT NOT NULL,
+      hands TEXT NOT NULL,
+      reason TEXT NOT NULL,
+      created_at INTEGER NOT NULL,
+      expires_at INTEGER NOT NULL,
+      state TEXT NOT NULL CHECK (state IN ('open', 'rejected', 'withdrawn', 'used')),
+      ended_at INTEGER,
+      ended_by TEXT,
+      ended_why TEXT
+    ) WITHOUT ROWID`,
+    'CREATE INDEX approval_by_requester ON approval (requester, state)',
+    'CREATE INDEX approval_by_age ON approval (created_at)',
+    // Approvals that were given, one a principal.
+    `CREATE TABLE vote (
+      approval TEXT NOT NULL,
+      principal TEXT NOT NULL,
+      token TEXT,
+      session TEXT,
+      at INTEGER NOT NULL,
+      PRIMARY KEY (approval, principal)
+    ) WITHOUT ROWID`,
+    // Each time that somebody went on without approvals (access/break_glass.ts), and what was said of it afterwards.
+    `CREATE TABLE break_glass (
+      id TEXT PRIMARY KEY,
+      principal TEXT NOT NULL,
+      session TEXT NOT NULL,
+      reason TEXT NOT NULL,
+      began_at INTEGER NOT NULL,
+      expires_at INTEGER NOT NULL,
+      ended_at INTEGER,
+      reviewed_at INTEGER,
+      reviewed_by TEXT,
+      review TEXT
+    ) WITHOUT ROWID`,
+    'CREATE INDEX break_glass_by_session ON break_glass (session)',
+  ],
 ]
 
 /**

@@ -3,6 +3,9 @@
  *
  * @module
  */
+import { runApproved } from './access/approval.ts'
+import { ApprovalStore } from './access/approval_store.ts'
+import { BreakGlassStore } from './access/break_glass_store.ts'
 import { sourceOf } from './access/cidr.ts'
 import { FactorStore } from './access/factors.ts'
 import { type Identified, identify, stranger } from './access/identify.ts'
@@ -57,6 +60,8 @@ export class Vault {
       factors: new FactorStore(sql),
       lockout: new Lockout(sql, policy),
       issuers: new IssuerStore(sql),
+      approvals: new ApprovalStore(sql),
+      breakGlass: new BreakGlassStore(sql),
       log: new Log(sql),
     }
   }
@@ -198,14 +203,15 @@ export class Vault {
     }
     const context = this.#context(found, { source, now, requestId: caller.requestId })
     const decision = this.#decide(about.action, about.resource, context)
-    const outcome: Outcome<unknown> = decision.allow ? operation.run(context, input) : { reason: reasonOf(decision) }
+    const outcome = runDecided(operation, call, decision, context)
     const reason: 'ok' | Reason = 'reason' in outcome ? outcome.reason : 'ok'
     const quiet = outcome.quiet || (isStranger && !decision.allow)
-    const event = { ...about, rule: decision.rule, outcome: reason, facts: { ...subject, ...outcome.facts } }
+    const rule = reason === 'ok' && decision.permit !== undefined ? decision.permit : decision.rule
+    const event = { ...about, rule, outcome: reason, facts: { ...subject, ...outcome.facts } }
     const index = quiet ? null : this.#record(caller, now, event)
-    return 'reason' in outcome
-      ? { ok: false, index, quota, reason: outcome.reason }
-      : { ok: true, index, quota, value: outcome.value }
+    if (!('reason' in outcome)) return { ok: true, index, quota, value: outcome.value }
+    const { approval } = outcome
+    return { ok: false, index, quota, reason: outcome.reason, ...(approval && { approval }) }
   }
 
   /** The barrier of the whole server first, then the rules; an operation without an action looks itself. */
@@ -228,12 +234,13 @@ export class Vault {
       principal,
       limits: this.#policy,
       refuses: (action, resource) => {
-        const decision = this.#decide(action, resource, asking)
-        return decision.allow ? null : reasonOf(decision)
+        const { allow, missing } = this.#decide(action, resource, asking)
+        // Nothing that looks at rights itself can have an approval demanded of it.
+        return allow || missing === 'approval' ? null : refusalFor(missing)
       },
       barred: (action) => {
         const barred = barrier(this.#policy, kind, action, circumstances)
-        return barred && reasonOf(barred)
+        return barred && refusalFor(barred.missing)
       },
     }
   }
@@ -261,7 +268,22 @@ const NOBODY = {
 
 type Asking = Pick<Context, 'identity' | 'circumstances' | 'rules'>
 
-function reasonOf({ missing }: Decision): 'denied' | 'mfa_required' {
+/** Does what was decided to be done: at once, or when others approved it. */
+function runDecided(
+  { binds, run }: Operation<unknown, unknown>,
+  call: Call,
+  { allow, missing, demands = [] }: Decision,
+  context: Context,
+): Outcome<unknown> {
+  const { operation, input, caller } = call
+  if (allow || (missing === 'approval' && binds === undefined)) return run(context, input)
+  if (missing !== 'approval' || binds === undefined) return { reason: refusalFor(missing) }
+  const { action, resource } = OPERATIONS[operation] as Operation<unknown, unknown>
+  const asked = { operation, action: action!, resource: resource(input), params: binds(context, input) }
+  return runApproved(context, { asked, demands, wanted: caller.approval }, () => run(context, input))
+}
+
+function refusalFor(missing: Decision['missing']): 'denied' | 'mfa_required' {
   return missing === 'mfa' ? 'mfa_required' : 'denied'
 }
 

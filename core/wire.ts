@@ -110,6 +110,9 @@ export const Hydrate = z
   .strictObject({ references: z.array(z.string().max(1024)).min(1).max(MAX_REFERENCES) })
   .describe('References to turn into values')
 
+/** A request for approval, as an error names it. */
+const AskedApproval = z.strictObject({ id: z.string(), hash: z.string(), expiresAt: moment })
+
 /** An error as RFC 9457 writes it. */
 export const Problem = z.strictObject({
   type: z.literal('about:blank'),
@@ -122,6 +125,7 @@ export const Problem = z.strictObject({
   field: z.string().optional(),
   limitBytes: z.int().optional(),
   auditIndex: z.int().optional(),
+  approval: AskedApproval.optional(),
 })
 
 export const HydratedItem = z.strictObject({
@@ -182,6 +186,15 @@ export const Conditions = z
   .refine(({ notBefore = 0, notAfter = Number.MAX_VALUE }) => notBefore < notAfter, 'notBefore must be before notAfter')
   .describe('All that are given must hold')
 
+/** How many others have to approve, of whom, and within which time. */
+const Demand = z
+  .strictObject({
+    required: z.int().min(1, 'Must require at least one approval').max(20),
+    from: atLeastOne(id, 100).refine((ids) => new Set(ids).size === ids.length, 'Approvers must differ'),
+    withinSeconds: z.int().min(60).max(86_400).default(3600),
+  })
+  .refine(({ required, from }) => required <= from.length, 'Must name at least as many approvers as it requires')
+
 export const PutRule = z
   .strictObject({
     effect: z.enum(['permit', 'forbid']),
@@ -189,10 +202,17 @@ export const PutRule = z
     actions: z.array(z.enum(ACTIONS)).min(1).max(ACTIONS.length),
     resource: pattern,
     conditions: Conditions.optional(),
+    unless: z.strictObject({ approvals: Demand }).optional(),
   })
   .refine(
     ({ effect, conditions }) => effect === 'permit' || conditions?.mfaWithinSeconds === undefined,
     'A forbid must not wait for a second factor',
+  )
+  .refine(({ effect, unless }) => effect === 'forbid' || unless === undefined, 'Only a forbid can have unless')
+  // What a write brings is sealed: nobody could see what they approve.
+  .refine(
+    ({ actions, unless }) => unless === undefined || !actions.includes('write'),
+    'Approvals can be demanded of read, delete, rotate and admin',
   )
 const StoredConditions = z.strictObject({
   ...Conditions.shape,
@@ -226,8 +246,56 @@ export const Explain = z.strictObject({
 export const Explanation = z.strictObject({
   allow: z.boolean(),
   rule: z.string().nullable(),
-  missing: z.enum(['mfa']).optional(),
+  missing: z.enum(['mfa', 'approval']).optional(),
   considered: z.array(z.strictObject({ id: z.string(), effect: z.enum(['permit', 'forbid']), applies: z.boolean() })),
+})
+
+/** A request for approval. `body` is the canonical JSON that `hash` is the SHA-256 of: approve what you read there. */
+export const Approval = AskedApproval.extend({
+  state: z.enum(['open', 'rejected', 'withdrawn', 'used', 'expired']),
+  operation: z.string(),
+  resource: z.string(),
+  requester: id,
+  reason: z.string(),
+  createdAt: moment,
+  body: z.string(),
+  approvals: z.array(z.strictObject({ principal: id, at: moment })),
+  demands: z.array(z.strictObject({ rule: id, required: z.int(), from: z.array(id) })),
+  endedAt: moment.optional(),
+  endedBy: z.string().optional(),
+  endedWhy: z.string().optional(),
+})
+export const ApprovalList = z.strictObject({ items: z.array(Approval) })
+export const DecideApproval = z
+  .strictObject({
+    decision: z.enum(['approve', 'reject']),
+    hash: z.string().regex(/^[A-Za-z0-9_-]{43}$/, 'Must be the hash of what was read'),
+    reason: line(1, 256).optional(),
+  })
+  .refine(({ decision, reason }) => decision === 'approve' || reason !== undefined, 'A rejection must give a reason')
+
+export const BreakGlass = z.strictObject({ reason: line(8, 256), minutes: z.int().min(1).max(60).default(15) })
+export const ReviewGlass = z.strictObject({ review: line(8, 1024) })
+export const BrokenGlass = z.strictObject({
+  id: z.string(),
+  principal: id,
+  reason: z.string(),
+  beganAt: moment,
+  expiresAt: moment,
+  endedAt: moment.optional(),
+  reviewedAt: moment.optional(),
+  reviewedBy: z.string().optional(),
+  review: z.string().optional(),
+})
+export const BrokenGlassList = z.strictObject({ items: z.array(BrokenGlass) })
+
+/** Headers of a request that others have to approve. */
+export const ApprovalHeaders = z.strictObject({
+  Approval: z
+    .string()
+    .regex(/^(?:ask|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/, 'Must be "ask" or the id of an approval')
+    .optional(),
+  'Approval-Reason': line(1, 256).optional(),
 })
 
 const code = z.string().max(64)

@@ -86,6 +86,7 @@ export const confirmTotp = operation({
 export const resetFactors = operation({
   action: 'admin',
   resource: () => 'principals',
+  binds: (_, { id }: { id: string }) => ({ id }),
   run({ access, factors, sessions, now }, { id }: { id: string }): Outcome<{ sessions: number }> {
     if (access.principal(id) === null) return { reason: 'no_principal', facts: { principal: id } }
     factors.remove(id)

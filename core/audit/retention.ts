@@ -56,6 +56,7 @@ const onAudit = { action: 'admin', resource: () => 'audit' } as const
 /** Sets or ends a legal hold: nothing of the log is erased while it stands. What was announced is taken back. */
 export const holdLog = operation({
   ...onAudit,
+  binds: (_, { reason }: { reason: string | null }) => ({ reason }),
   run({ log, principal, now }, { reason }: { reason: string | null }): Outcome<Retention> {
     const before = log.retention()
     log.hold(reason, principal, now)

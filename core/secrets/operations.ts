@@ -74,6 +74,7 @@ export const readSecret = operation({
   action: 'read',
   resource: byName,
   about: ({ version }: { name: string; version?: number }) => (version === undefined ? {} : { version }),
+  binds: ({ secrets }, { name, version }) => ({ version: version ?? secrets.find(name)?.current ?? null }),
   run({ secrets, now }, { name, version }: { name: string; version?: number }): Outcome<SealedVersion> {
     const secret = secrets.find(name)
     if (secret === null || secret.current === null) return { reason: 'no_secret' }
@@ -207,6 +208,8 @@ export const destroySecret = operation({
   action: 'delete',
   resource: byName,
   about: ({ version }: { name: string; version?: number }) => ({ versions: version ?? 'all' }),
+  // Of all versions that there are: a newer one is not what was looked at.
+  binds: ({ secrets }, { name, version }) => ({ version: version ?? null, latest: secrets.find(name)?.latest ?? null }),
   run({ secrets, now }, input: { name: string; version?: number; expect?: number }): Outcome<{ destroyedAt: number }> {
     const { name, version, expect } = input
     const secret = secrets.find(name)
