@@ -89,6 +89,11 @@ export interface Operation<Input, Output> {
   action: Action | null
   /** Set when it may be asked without a token: it is what makes a session. */
   anonymous?: true
+  /**
+   * Set when it changes who may do what, or what is kept: then it is a security event, also when it succeeds; with
+   * `alert` one that somebody should look at now.
+   */
+  notable?: true | 'alert'
   resource: (input: Input) => string
   /** What it is about beside the resource, for the log, whatever comes of it. */
   about?: (input: Input) => Facts

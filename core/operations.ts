@@ -60,12 +60,14 @@ export const OPERATIONS = {
   'glass.end': glass.endGlass,
   'glass.review': glass.reviewGlass,
   'audit.entries': audit.readEntries,
+  'audit.mine': audit.readMine,
   'audit.head': audit.readHead,
   'audit.sign': audit.keepCheckpoint,
   'audit.inclusion': audit.proveInclusion,
   'audit.consistency': audit.proveConsistency,
   'audit.tile': audit.readTile,
   'audit.hold': holdLog,
+  'audit.rekey': audit.rekeyLog,
 } as const
 
 type Operations = typeof OPERATIONS

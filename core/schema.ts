@@ -167,6 +167,10 @@ const MIGRATIONS: readonly (readonly string[])[] = [
       held_by TEXT
     )`,
     'INSERT INTO retention (only, min, announced, announced_at) VALUES (0, 0, 0, 0)',
+    // The terms of the log's key after the first, with the verifier key of each.
+    'CREATE TABLE log_key (term INTEGER PRIMARY KEY, key TEXT NOT NULL, created_at INTEGER NOT NULL)',
+    // Which entries are security events, from severity 1 (notice) on: they can be asked for alone.
+    'CREATE TABLE notable (n INTEGER PRIMARY KEY, severity INTEGER NOT NULL)',
   ],
   [
     // The accessor of the API token that a token was made with: who could act through it (access/approval.ts).
@@ -240,4 +244,17 @@ export function migrate(sql: Sql, now: number): void {
 /** Whether a store is a vault's already. It writes nothing. */
 export function isMigrated(sql: Sql): boolean {
   return sql.all("SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'migration'").length > 0
+}
+
+/**
+ * The id of the vault in a store that is of the newest schema, kept once it was given.
+ *
+ * @param given What its host calls it; `undefined` where the host does not know, as an object that its alarm wakes may not.
+ * @throws {RangeError} when it was never given.
+ */
+export function vaultIdOf(sql: Sql, given: string | undefined): string {
+  if (given !== undefined) sql.all("INSERT INTO meta VALUES ('vault', ?) ON CONFLICT DO NOTHING", given)
+  const [row] = sql.all<{ value: string }>("SELECT value FROM meta WHERE key = 'vault'")
+  if (row === undefined) throw new RangeError('Vault was never given its id')
+  return row.value
 }

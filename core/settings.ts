@@ -75,6 +75,12 @@ const SecuritySchema = z.object({
 /** What becomes of the logs beside being kept: see `audit/`. */
 const AuditSchema = z.object({
   retentionDays: whole(1, 36_500, 'How long entries are kept. In production 365 when not given, else 90.').optional(),
+  aliasNames: flag(
+    "Writes an alias (a keyed hash) in place of each secret's name. What rules say about names stays. For logs that are sent to where names must not be read.",
+  ).prefault('false'),
+  blind: flag(
+    'Puts random bytes into each entry, so that none can be guessed from its hash: for logs whose tiles are published.',
+  ).prefault('false'),
 })
 
 export const SettingsSchema = z

@@ -18,6 +18,9 @@ import { AccessStore } from './access/store.ts'
 import { Throttle } from './access/throttle.ts'
 import { type AuditEvent, encodeEvent } from './audit/event.ts'
 import { Log } from './audit/log.ts'
+import type { Hash } from './audit/merkle.ts'
+import { NO_PRIVACY, type Privacy } from './audit/privacy.ts'
+import { severityOf } from './audit/severity.ts'
 import type { Answer, Call, Caller } from './call.ts'
 import type { Reason } from './errors.ts'
 import type { Context, Identity, Operation, Outcome, Stores } from './operation.ts'
@@ -41,6 +44,7 @@ export class Vault {
   readonly #policy: SecurityPolicy
   readonly #throttle = new Throttle()
   readonly #onFailure: (error: unknown) => void
+  readonly #privacy: Privacy
   readonly #stores: Stores
 
   /**
@@ -48,9 +52,15 @@ export class Vault {
    *
    * @param onFailure Told of an error that a call could not be answered for. Its message may quote input.
    */
-  constructor(sql: Sql, policy: SecurityPolicy, now: number, onFailure: (error: unknown) => void = () => {}) {
+  constructor(
+    sql: Sql,
+    policy: SecurityPolicy,
+    now: number,
+    { onFailure = () => {}, privacy = NO_PRIVACY }: { onFailure?: (error: unknown) => void; privacy?: Privacy } = {},
+  ) {
     migrate(sql, now)
     this.#onFailure = onFailure
+    this.#privacy = privacy
     this.#sql = sql
     this.#policy = policy
     this.#stores = {
@@ -74,19 +84,6 @@ export class Vault {
   claim(rootId: string): boolean {
     this.#sql.all("INSERT INTO meta VALUES ('root', ?) ON CONFLICT DO NOTHING", rootId)
     return this.#sql.all<{ value: string }>("SELECT value FROM meta WHERE key = 'root'")[0]?.value === rootId
-  }
-
-  /**
-   * The vault's id, kept once it was given.
-   *
-   * @param id What its host calls it; `undefined` where the host does not know, as an object that its alarm wakes may not.
-   * @throws {RangeError} when it was never given.
-   */
-  called(id: string | undefined): string {
-    if (id !== undefined) this.#sql.all("INSERT INTO meta VALUES ('vault', ?) ON CONFLICT DO NOTHING", id)
-    const [row] = this.#sql.all<{ value: string }>("SELECT value FROM meta WHERE key = 'vault'")
-    if (row === undefined) throw new RangeError('Vault was never given its id')
-    return row.value
   }
 
   /** Whether nobody has a right here yet. */
@@ -144,11 +141,12 @@ export class Vault {
   }
 
   #perform(name: TaskName, input: unknown, now: number): Answer {
-    const { resource, about, run } = TASKS[name] as Task<unknown, unknown>
+    const { resource, about, run, notable } = TASKS[name] as Task<unknown, unknown>
     const outcome = run({ ...this.#stores, now }, input)
     const reason: 'ok' | Reason = 'reason' in outcome ? outcome.reason : 'ok'
     const facts = { ...about?.(input), ...outcome.facts }
-    const event = { ...NOBODY, operation: name, resource: resource(input), outcome: reason, facts }
+    const severity = severityOf(reason, { notable, locked: false })
+    const event = { ...NOBODY, operation: name, resource: resource(input), outcome: reason, severity, facts }
     const index = outcome.quiet ? null : this.#append({ at: now, ...event })
     return 'reason' in outcome
       ? { ...refused(outcome.reason), index }
@@ -196,7 +194,12 @@ export class Vault {
     const source = sourceOf(caller.address)
     const quota = this.#throttle.admit(this.#policy.windows(principal, source), now)
     if (quota !== null && !quota.allowed) {
-      const event = { ...about, rule: null, outcome: 'throttled', facts: { ...subject, window: quota.name } } as const
+      const throttled = {
+        outcome: 'throttled',
+        severity: 'warning',
+        facts: { ...subject, window: quota.name },
+      } as const
+      const event = { ...about, rule: null, ...throttled }
       // The first of many, and none of strangers: they could fill the log.
       const index = quota.first && !isStranger ? this.#record(caller, now, event) : null
       return { ...refused('throttled'), index, quota }
@@ -207,7 +210,9 @@ export class Vault {
     const reason: 'ok' | Reason = 'reason' in outcome ? outcome.reason : 'ok'
     const quiet = outcome.quiet || (isStranger && !decision.allow)
     const rule = reason === 'ok' && decision.permit !== undefined ? decision.permit : decision.rule
-    const event = { ...about, rule, outcome: reason, facts: { ...subject, ...outcome.facts } }
+    const facts = { ...subject, ...outcome.facts }
+    const severity = severityOf(reason, { notable: operation.notable, locked: outcome.facts?.locked === true })
+    const event = { ...about, rule, outcome: reason, severity, facts }
     const index = quiet ? null : this.#record(caller, now, event)
     if (!('reason' in outcome)) return { ok: true, index, quota, value: outcome.value }
     const { approval } = outcome
@@ -247,7 +252,7 @@ export class Vault {
 
   #recordBootstrap(caller: Caller, { principal, token, session }: Identity, now: number): void {
     const about = { operation: 'vault.bootstrap', principal, token, session, action: null, resource: '', rule: null }
-    this.#record(caller, now, { ...about, outcome: 'ok', facts: {} })
+    this.#record(caller, now, { ...about, outcome: 'ok', severity: 'notice', facts: {} })
   }
 
   #record(caller: Caller, now: number, event: Omit<AuditEvent, 'at' | 'request' | 'address' | 'agent'>): number {
@@ -256,7 +261,8 @@ export class Vault {
   }
 
   #append(event: AuditEvent): number {
-    return this.#stores.log.append((index, previous) => encodeEvent(event, index, previous))
+    const write = (index: number, previous: Hash | null) => encodeEvent(event, index, previous, this.#privacy)
+    return this.#stores.log.append(write, event.severity)
   }
 }
 

@@ -116,7 +116,7 @@ function entrance(parts: Parts) {
       throw error
     }
     if (c.var.caller.credential === null) gate(c)
-    c.set('handle', parts.host.vault(vault, c.var.caller.bootstrap === true))
+    c.set('handle', await parts.host.vault(vault, c.var.caller.bootstrap === true))
     return next()
   }
 }

@@ -11,6 +11,7 @@ import { parseToken, vaultOfToken } from '../core/access/token.ts'
 import { equal, utf8 } from '../core/bytes.ts'
 import type { Caller } from '../core/call.ts'
 import { badRequest, refusal } from '../core/errors.ts'
+import { cleanse } from '../core/redaction.ts'
 import { isLoopback } from '../core/settings.ts'
 import type { Connection } from './address.ts'
 import type { Parts } from './context.ts'
@@ -73,13 +74,13 @@ export async function identify(
     ...(bootstrapTokens.some((known) => equal(utf8(known.reveal()), bytes)) && { bootstrap: true }),
     requestId,
     address: connection.address,
-    agent: printable(request.headers.get('User-Agent')),
+    agent: agentOf(request),
   }
   return { caller, seal: proof?.seal }
 }
 
-/** A hostile text, made fit for a log: no control characters or line separators, and not too long. */
-function printable(text: string | null): string | null {
-  const start = text?.slice(0, MAX_AGENT_LENGTH).toWellFormed()
-  return start?.replace(/[\p{Cc}\u2028\u2029]/gu, '\ufffd') ?? null
+/** Hostile, and made fit for a log. */
+function agentOf({ headers }: Request): string | null {
+  const agent = headers.get('User-Agent')
+  return agent === null ? null : cleanse(agent.slice(0, MAX_AGENT_LENGTH))
 }

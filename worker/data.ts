@@ -6,22 +6,20 @@
 import { closeSync, existsSync, fsyncSync, openSync, readdirSync, readFileSync, statSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
-import { type SecurityPolicy, securityPolicy } from '../core/access/security_policy.ts'
 import { type Bytes, base64url, randomBytes } from '../core/bytes.ts'
 import { parseRootKey, ROOT_KEY_SIZE } from '../core/crypto/keyring.ts'
 import { PosternError } from '../core/errors.ts'
 import { Redacted } from '../core/redacted.ts'
 import { parseVaultId } from '../core/secrets/name.ts'
-import { Vault } from '../core/vault.ts'
-import { dutiesOf } from './duties.ts'
-import type { LocalVault } from './host.ts'
+import { type Opened, openVault, type Surroundings } from './opening.ts'
 import { logLine } from './oplog.ts'
-import { whereabouts } from './problem.ts'
 import { openSqlite, type Sqlite } from './sqlite.ts'
-import { type Desk, performer, Upkeep } from './upkeep.ts'
+import type { Upkeep } from './upkeep.ts'
 
 const ROOT_KEY_FILE = 'root.key'
 const SUFFIX = '.sqlite'
+/** The longest that a timer can wait. */
+const MAX_TIMER_MS = 2 ** 31 - 1
 
 /** The root key in the data folder: read, or made when there is nothing yet that needs another. */
 export function fileRootKey(data: string): { rootKey: Redacted<Bytes>; origin: string } {
@@ -73,89 +71,94 @@ export interface Stores {
    * @returns `null` when it does not exist and `create` is not set.
    * @throws {PosternError} `unavailable`, with the file's path: for the operator, not for a client.
    */
-  open(id: string, create: boolean): LocalVault | null
+  open(id: string, create: boolean): Promise<Opened | null>
   /** Opens all that exist, for their upkeep. One that cannot be opened is logged. */
-  openAll(): void
+  openAll(): Promise<void>
   /** Whether every vault that is open can be written now. */
   ready(): boolean
   close(): void
 }
 
 /** Opens the vaults of a folder as they are asked for, and keeps them up. */
-export function openStores(data: string, { settings, keyring }: Pick<Desk, 'settings' | 'keyring'>): Stores {
-  const policy = securityPolicy(settings.security)
-  const opened = new Map<string, LocalVault & { sql: Sqlite; close(): void }>()
+export function openStores(data: string, surroundings: Surroundings): Stores {
+  const files = new Map<string, Promise<OpenedFile>>()
+  const opened = new Set<OpenedFile>()
   const stores: Stores = {
-    open(id, create) {
-      const known = opened.get(id)
-      if (known) return known
+    async open(id, create) {
+      const known = files.get(id)
+      if (known !== undefined) return known
       const file = join(data, `${id}${SUFFIX}`)
       if (!create && !existsSync(file)) return null
-      const sql = openOrExplain(file)
-      const vault = openVault(sql, policy, file)
-      if (!vault.claim(keyring.rootId)) {
-        sql.close()
-        throw new PosternError('unavailable', `Root key is not the one that sealed ${file}`)
+      // In the map before anything is awaited: whoever comes meanwhile waits for the same.
+      const opening = openFile(file, id, surroundings)
+      files.set(id, opening)
+      try {
+        opened.add(await opening)
+        return await opening
+      } catch (error) {
+        files.delete(id)
+        throw error
       }
-      const desk = { vault: id, settings, keyring, perform: performer((...asked) => vault.perform(...asked)) }
-      const entry = { vault, sql, ...keepUp(desk) }
-      opened.set(id, entry)
-      return entry
     },
-    openAll() {
+    async openAll() {
       for (const name of readdirSync(data).filter((name) => name.endsWith(SUFFIX))) {
         const id = name.slice(0, -SUFFIX.length)
         try {
-          stores.open(parseVaultId(id), false)
+          await stores.open(parseVaultId(id), false)
         } catch (error) {
-          const message = error instanceof PosternError ? error.message : 'Vault cannot be opened'
-          logLine('error', 'vault_unavailable', { vault: id, message })
+          logLine('error', 'vault_unavailable', { vault: id, message: messageOf(error) })
         }
       }
     },
     ready() {
       try {
-        for (const { vault } of opened.values()) vault.probe(Date.now())
+        for (const { vault } of opened) vault.probe(Date.now())
         return true
       } catch {
         return false
       }
     },
     close() {
-      for (const { sql, close } of opened.values()) {
-        close()
-        sql.close()
-      }
+      for (const { close } of opened) close()
       opened.clear()
+      files.clear()
     },
   }
   return stores
 }
 
-/** The longest that a timer can wait. */
-const MAX_TIMER_MS = 2 ** 31 - 1
+/** What an operator is told of a vault that cannot be opened. */
+export function messageOf(error: unknown): string {
+  return error instanceof PosternError ? error.message : 'Vault cannot be opened'
+}
 
-/** Runs a vault's upkeep by a timer, until it is closed. */
-function keepUp(desk: Desk): { upkeep: Upkeep; close(): void } {
+interface OpenedFile extends Opened {
+  close(): void
+}
+
+async function openFile(file: string, id: string, surroundings: Surroundings): Promise<OpenedFile> {
+  const sql = openOrExplain(file)
   let timer: ReturnType<typeof setTimeout> | undefined
-  const upkeep = new Upkeep(desk, dutiesOf(), (at) => {
+  const wake = (upkeep: Upkeep, at: number) => {
     clearTimeout(timer)
     timer = setTimeout(() => void upkeep.run(Date.now()), Math.min(MAX_TIMER_MS, Math.max(0, at - Date.now())))
     // It must not keep a process that has nothing else to do.
     timer.unref()
-  })
-  void upkeep.run(Date.now())
-  return { upkeep, close: () => clearTimeout(timer) }
-}
-
-function openVault(sql: Sqlite, policy: SecurityPolicy, file: string): Vault {
+  }
   try {
-    return new Vault(sql, policy, Date.now(), (error) => logLine('error', 'vault_failed', whereabouts(error)))
+    const opened = await openVault(sql, id, surroundings, wake)
+    return {
+      ...opened,
+      close() {
+        clearTimeout(timer)
+        sql.close()
+      },
+    }
   } catch (error) {
+    clearTimeout(timer)
     // A lock on the file that nobody holds any more would be worse than the reason for it.
     sql.close()
-    const newer = error instanceof RangeError
-    throw new PosternError('unavailable', newer ? `${file} was written by a newer Postern` : `${file} cannot be opened`)
+    throw new PosternError('unavailable', `${messageOf(error)}: ${file}`)
   }
 }
 

@@ -4,7 +4,7 @@
  * @module
  */
 import { retentionDaysOf } from '../core/settings.ts'
-import { logSigner, signHead } from './checkpoint.ts'
+import { signHead } from './checkpoint.ts'
 import type { Desk, Duty } from './upkeep.ts'
 
 const DAY_MS = 24 * 60 * 60_000
@@ -28,8 +28,7 @@ export const retention: Duty = {
 
 /** Signs the head of the log, when it moved. */
 async function checkpoint(desk: Desk): Promise<string> {
-  const signer = await logSigner(desk.keyring, desk.settings, desk.vault)
-  return signHead(await desk.perform('audit.head', {}), signer, (signed) => desk.perform('audit.sign', signed))
+  return signHead(await desk.perform('audit.head', {}), desk, (signed) => desk.perform('audit.sign', signed))
 }
 
 /** Every duty that these settings ask for. */

@@ -11,12 +11,12 @@ import { unwrap } from '../core/call.ts'
 import { PosternError, refusal } from '../core/errors.ts'
 import type { Input, OperationName, Output } from '../core/operations.ts'
 import type { Vault } from '../core/vault.ts'
-import type { Upkeep } from './upkeep.ts'
+import type { Opened } from './opening.ts'
 
 /** Where vaults are. */
 export interface Host {
   /** The handle of a vault. `create` lets the vault come into being: only for a bootstrap token. */
-  vault(id: string, create: boolean): VaultHandle
+  vault(id: string, create: boolean): Promise<VaultHandle>
   /** Whether storage can be reached. */
   ready(): Promise<boolean>
   /** Whether vaults and requests share one process, and may wait for each other. */
@@ -120,32 +120,31 @@ export function groupCommit(vault: Vault, onWrite: () => void = () => {}): Execu
   }
 }
 
-/** A vault in this process, and what is done for it unasked. */
-export interface LocalVault {
-  vault: Vault
-  upkeep: Upkeep
-}
-
 /**
  * Vaults in this process.
  *
- * @param open Returns `null` for one that does not exist and may not be made.
+ * @param open Resolves to `null` for one that does not exist and may not be made.
  * @param ready Whether storage can be written now.
  */
-export function localHost(open: (id: string, create: boolean) => LocalVault | null, ready: () => boolean): Host {
+export function localHost(open: (id: string, create: boolean) => Promise<Opened | null>, ready: () => boolean): Host {
   const handles = new Map<string, VaultHandle>()
+
+  function handleOf({ vault, upkeep }: Opened): VaultHandle {
+    return new VaultHandle(
+      groupCommit(vault, () => upkeep.stir(Date.now())),
+      true,
+    )
+  }
+
   return {
-    vault(id, create) {
+    async vault(id, create) {
       const known = handles.get(id)
       if (known) return known
-      const opened = open(id, create)
+      const opened = await open(id, create)
       // Not told apart from one that does not know the caller.
       if (opened === null) return new VaultHandle(knowsNobody, true)
-      const { vault, upkeep } = opened
-      const handle = new VaultHandle(
-        groupCommit(vault, () => upkeep.stir(Date.now())),
-        true,
-      )
+      // Another request may have come as far meanwhile: one handle a vault, or two would not join their calls.
+      const handle = handles.get(id) ?? handleOf(opened)
       handles.set(id, handle)
       return handle
     },
@@ -166,7 +165,7 @@ export interface VaultStub {
 /** Vaults in Durable Objects, one each. */
 export function durableHost(stubOf: (id: string) => VaultStub): Host {
   return {
-    vault(id) {
+    async vault(id) {
       return new VaultHandle(async (calls) => {
         try {
           const answers: Answer[] = []

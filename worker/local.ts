@@ -15,8 +15,8 @@ import { isLoopback, parseSettings, type Settings } from '../core/settings.ts'
 import { clientAddress, isTrustedProxy } from './address.ts'
 import { createApp, harden } from './app.ts'
 import { assemble } from './config.ts'
-import { fileRootKey, openStores, type Stores } from './data.ts'
-import { type LocalVault, localHost } from './host.ts'
+import { fileRootKey, messageOf, openStores, type Stores } from './data.ts'
+import { localHost } from './host.ts'
 import { logLine } from './oplog.ts'
 import { problem } from './problem.ts'
 
@@ -74,7 +74,7 @@ async function open(runtime: string): Promise<Local> {
     : fileRootKey(data)
   const keyring = await Keyring.open(rootKey)
   const stores = openStores(data, { settings, keyring })
-  stores.openAll()
+  await stores.openAll()
   const printed = await firstToken(settings, stores, keyring)
   const bootstrapTokens = printed === null ? settings.bootstrapToken : [printed]
   const app = createApp(
@@ -119,7 +119,7 @@ async function open(runtime: string): Promise<Local> {
 
 /** The token that opens the default vault, when that is empty and the operator gave none. */
 async function firstToken(settings: Settings, stores: Stores, keyring: Keyring): Promise<Redacted<string> | null> {
-  const opened = stores.open(DEFAULT_VAULT, true)
+  const opened = await stores.open(DEFAULT_VAULT, true)
   if (settings.bootstrapToken.length > 0 || !opened?.vault.isEmpty()) return null
   return mintToken(DEFAULT_VAULT, await keyring.macKey(DEFAULT_VAULT, 'token')).text
 }
@@ -138,13 +138,12 @@ function readiness(stores: Stores): () => boolean {
 }
 
 /** Opens vaults for requests: what goes wrong is told to the operator, not to the client. */
-function discreetly(stores: Stores): (id: string, create: boolean) => LocalVault | null {
-  return (id, create) => {
+function discreetly(stores: Stores): Stores['open'] {
+  return async (id, create) => {
     try {
-      return stores.open(id, create)
+      return await stores.open(id, create)
     } catch (error) {
-      const message = error instanceof PosternError ? error.message : 'Vault cannot be opened'
-      logLine('error', 'vault_unavailable', { vault: id, message })
+      logLine('error', 'vault_unavailable', { vault: id, message: messageOf(error) })
       throw refusal('storage', { retryAfterSeconds: 1 })
     }
   }

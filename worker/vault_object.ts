@@ -1,26 +1,23 @@
 import { DurableObject } from 'cloudflare:workers'
-import { securityPolicy } from '../core/access/security_policy.ts'
 import type { Answer, Call } from '../core/call.ts'
 import { Keyring } from '../core/crypto/keyring.ts'
 import { PosternError } from '../core/errors.ts'
 import { isMigrated } from '../core/schema.ts'
 import { parseSettings, type Settings } from '../core/settings.ts'
 import type { Sql, SqlValue } from '../core/sql.ts'
-import { Vault } from '../core/vault.ts'
-import { dutiesOf } from './duties.ts'
+import { type Opened, openVault } from './opening.ts'
 import { logLine } from './oplog.ts'
-import { whereabouts } from './problem.ts'
-import { performer, Upkeep } from './upkeep.ts'
 
 /**
  * One vault as a Durable Object. Its calls run one at a time, and what they write is on disk before
  * an answer leaves (the output gate).
+ *
+ * The edge's work on a vault that nobody asks for is done here too, by the alarm. The vault itself has no keys.
  */
 export class VaultObject extends DurableObject {
   readonly #storage: Sql
   readonly #settings: Settings
-  #vault: Vault | null = null
-  #upkeep: Promise<Upkeep> | null = null
+  #opening: Promise<Opened> | null = null
   /** When the alarm is set to ring, as far as this object set it. */
   #alarmAt = Number.POSITIVE_INFINITY
 
@@ -28,50 +25,43 @@ export class VaultObject extends DurableObject {
     super(context, env)
     this.#storage = openStorage(context.storage)
     this.#settings = settingsOf(env)
-    if (isMigrated(this.#storage)) this.#open()
+    if (isMigrated(this.#storage)) void context.blockConcurrencyWhile(async () => void (await this.#open()))
   }
 
   /** Answers calls in one transaction. Refusals are values: an error would lose its code on the way. */
-  execute(calls: Call[]): Answer[] {
+  async execute(calls: Call[]): Promise<Answer[]> {
     // Nothing is written for a vault that nobody made: strangers may name any.
-    const vault = this.#vault ?? (calls.some(({ caller }) => caller.bootstrap) ? this.#open() : null)
-    if (vault === null) return calls.map(() => ({ ok: false, index: null, quota: null, reason: 'unauthenticated' }))
+    const opening = this.#opening ?? (calls.some(({ caller }) => caller.bootstrap) ? this.#open() : null)
+    if (opening === null) return calls.map(() => ({ ok: false, index: null, quota: null, reason: 'unauthenticated' }))
+    const { vault, upkeep } = await opening
     const answers = vault.execute(calls, Date.now())
-    this.ctx.waitUntil(this.#stir())
+    upkeep.stir(Date.now())
     return answers
   }
 
   /** The vault's upkeep is due. */
   override async alarm(): Promise<void> {
     this.#alarmAt = Number.POSITIVE_INFINITY
-    if (this.#vault !== null) await (await this.#keepUp(this.#vault)).run(Date.now())
+    await (await this.#opening)?.upkeep.run(Date.now())
   }
 
-  async #stir(): Promise<void> {
-    if (this.#vault === null) return
-    const upkeep = await this.#keepUp(this.#vault)
-    upkeep.stir(Date.now())
+  /** One that fails is tried again with the next call. */
+  #open(): Promise<Opened> {
+    const opening = this.#openWithKeys()
+    this.#opening = opening
+    opening.catch((error) => {
+      this.#opening = null
+      const message = error instanceof PosternError ? error.message : 'Vault cannot be opened'
+      logLine('error', 'vault_unavailable', { vault: this.ctx.id.name ?? null, message })
+    })
+    return opening
   }
 
-  /** The edge's work on a vault is done here, by its alarm; the vault itself still has no keys. */
-  #keepUp(vault: Vault): Promise<Upkeep> {
-    this.#upkeep ??= this.#startUpkeep(vault)
-    return this.#upkeep
-  }
-
-  async #startUpkeep(vault: Vault): Promise<Upkeep> {
+  async #openWithKeys(): Promise<Opened> {
     const { rootKey } = this.#settings
     if (rootKey === undefined) throw new PosternError('bad_request', 'POSTERN_ROOT_KEY: Must be set')
-    const perform = performer((...asked) => vault.perform(...asked))
-    const desk = {
-      vault: vault.called(this.ctx.id.name),
-      settings: this.#settings,
-      keyring: await Keyring.open(rootKey),
-      perform,
-    }
-    // Everything is due at a start.
-    this.#wake(Date.now())
-    return new Upkeep(desk, dutiesOf(), (at) => this.#wake(at))
+    const surroundings = { settings: this.#settings, keyring: await Keyring.open(rootKey) }
+    return openVault(this.#storage, this.ctx.id.name, surroundings, (_, at) => this.#wake(at))
   }
 
   /** There is one alarm: it rings for whatever is due first. */
@@ -79,13 +69,6 @@ export class VaultObject extends DurableObject {
     if (at >= this.#alarmAt) return
     this.#alarmAt = at
     void this.ctx.storage.setAlarm(at)
-  }
-
-  #open(): Vault {
-    this.#vault = new Vault(this.#storage, securityPolicy(this.#settings.security), Date.now(), (error) => {
-      logLine('error', 'vault_failed', whereabouts(error))
-    })
-    return this.#vault
   }
 }
 

@@ -50,12 +50,13 @@ export interface Verdict {
 
 export const decideApproval = operation({
   ...onApprovals,
+  notable: true,
   about: ({ id, approve, hash, reason }: Verdict) => ({ approval: id, approve, hash, ...(reason && { reason }) }),
   run(context: Context, { id, hash, approve, reason: why }: Verdict): Outcome<ShownApproval> {
     const { approvals, identity, now } = context
     const approval = visible(context, id)
     if (approval === null) return { reason: 'no_approval' }
-    const about = { operation: approval.operation, of: approval.resource, requester: approval.requester }
+    const about = { operation: approval.operation, resource: approval.resource, requester: approval.requester }
     const objection = objectionTo(context, approval, hash)
     if (objection !== null) return { reason: objection, facts: about }
     const { principal, token, session } = identity

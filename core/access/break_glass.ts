@@ -16,6 +16,7 @@ const onGlass = { action: 'admin', resource: () => 'break-glass' } as const
 /** Breaks the glass for the session that asks, which needs a second factor of the last ten minutes. */
 export const breakGlass = operation({
   ...onGlass,
+  notable: 'alert',
   about: ({ reason, minutes }: { reason: string; minutes: number }) => ({ reason, minutes }),
   run(context: Context, { reason, minutes }: { reason: string; minutes: number }): Outcome<BrokenGlass> {
     const { breakGlass: glasses, identity, circumstances, now } = context
@@ -40,6 +41,7 @@ export const listGlass = operation({
 
 export const endGlass = operation({
   ...onGlass,
+  notable: true,
   about: ({ id }: { id: string }) => ({ breakGlass: id }),
   run({ breakGlass: glasses, now }: Context, { id }: { id: string }): Outcome<BrokenGlass> {
     glasses.end(id, now)
@@ -51,6 +53,7 @@ export const endGlass = operation({
 /** Says afterwards, by somebody else, what came of it. */
 export const reviewGlass = operation({
   ...onGlass,
+  notable: true,
   about: ({ id, review }: { id: string; review: string }) => ({ breakGlass: id, review }),
   run(context: Context, { id, review }: { id: string; review: string }): Outcome<BrokenGlass> {
     const { breakGlass: glasses, principal, now } = context

@@ -33,13 +33,16 @@ interface BeginTotp {
   purpose: 'sign_in' | 'confirm'
 }
 
-/** Records that a code was wrong. The attempt is counted already. It always refuses. */
+/** Records that a code was wrong, and whether that locked. The attempt is counted already. It always refuses. */
 export const failTotp = operation({
   ...self,
-  run: (_: Context, __: Record<never, never>): Outcome<never> => ({
-    reason: 'unauthenticated',
-    facts: { factor: 'totp' },
-  }),
+  run({ identity, lockout, source, now }: Context, _: Record<never, never>): Outcome<never> {
+    const { principal, jkt } = identity
+    return {
+      reason: 'unauthenticated',
+      facts: { factor: 'totp', locked: lockout.isLocked({ principal, source, jkt }, now) },
+    }
+  },
 })
 
 /** How fresh a second factor has to be to put another one in its place. */
@@ -48,6 +51,7 @@ const REPLACE_MS = 10 * 60_000
 /** Puts a new TOTP secret in wait, to be confirmed by a code of it. */
 export const enrolTotp = operation({
   ...self,
+  notable: true,
   run(context: Context, totp: SealedTotp): Outcome<{ principal: string }> {
     const { identity, factors, circumstances, now } = context
     const { principal } = identity
@@ -70,6 +74,7 @@ interface ConfirmTotp {
 /** Confirms a TOTP secret by a code of it, and takes new recovery codes. */
 export const confirmTotp = operation({
   ...self,
+  notable: true,
   run(context: Context, { id, step, recoveryHashes, jkt }: ConfirmTotp): Outcome<{ principal: string }> {
     const { identity, factors, lockout, source, now } = context
     const { principal } = identity
@@ -85,6 +90,7 @@ export const confirmTotp = operation({
 /** Removes a principal's second factors, for one who lost them. Its sessions end. */
 export const resetFactors = operation({
   action: 'admin',
+  notable: true,
   resource: () => 'principals',
   binds: (_, { id }: { id: string }) => ({ id }),
   run({ access, factors, sessions, now }, { id }: { id: string }): Outcome<{ sessions: number }> {

@@ -77,6 +77,12 @@ export class Lockout {
     return lockedUntil === null ? 'open' : 'last'
   }
 
+  /** Whether no further attempt of this source or key would be verified now. */
+  isLocked({ principal, source, jkt }: Attempt, now: number): boolean {
+    const { lockedUntil } = this.#row(principal, this.#bucket(principal, source, jkt, now), now)
+    return lockedUntil !== null && lockedUntil > now
+  }
+
   /** Takes the reservation of an attempt back: it succeeded. */
   succeed({ principal, source, jkt }: Attempt, now: number): void {
     const bucket = this.#bucket(principal, source, jkt, now)

@@ -25,6 +25,7 @@ export const listPrincipals = operation({
 
 export const putPrincipal = operation({
   ...onPrincipals,
+  notable: true,
   about: ({ id }: { id: string }) => ({ principal: id }),
   binds: (_, { id, kind, disabled }: NewPrincipal) => ({ id, kind, disabled: disabled ?? null }),
   run(context, { id, kind, disabled }: NewPrincipal): Outcome<Principal> {
@@ -62,6 +63,7 @@ export const listTokens = operation({
 
 export const createToken = operation({
   ...onTokens,
+  notable: true,
   about: ({ accessor, principal, expiresAt }: NewToken) => ({ accessor, principal, expiresAt }),
   binds: (_, { principal, label, expiresAt }: NewToken) => ({ principal, label, expiresAt }),
   run({ access, identity, principal: createdBy, now }: Context, input: NewToken): Outcome<TokenRow> {
@@ -75,6 +77,7 @@ export const createToken = operation({
 
 export const revokeToken = operation({
   ...onTokens,
+  notable: true,
   about: ({ accessor }: { accessor: string }) => ({ accessor }),
   run(context, { accessor }: { accessor: string }): Outcome<TokenRow> {
     const { access, now } = context
@@ -94,6 +97,7 @@ export const listRules = operation({
 
 export const putRule = operation({
   ...onRules,
+  notable: true,
   about: ({ id }: { id: string }) => ({ rule: id }),
   binds: ({ access }, rule: Rule) => ({ rule, version: access.ruleVersion(rule.id) }),
   run(context, rule: Rule): Outcome<VersionedRule> {
@@ -112,6 +116,7 @@ export const putRule = operation({
 
 export const deleteRule = operation({
   ...onRules,
+  notable: true,
   about: ({ id }: { id: string }) => ({ rule: id }),
   binds: ({ access }, { id }: { id: string }) => ({ id, version: access.ruleVersion(id) }),
   run(context, { id }: { id: string }): Outcome<VersionedRule> {
@@ -163,6 +168,7 @@ export const listIssuers = operation({
 
 export const putIssuer = operation({
   ...onIssuers,
+  notable: true,
   about: ({ id }: { id: string }) => ({ issuer: id }),
   binds: ({ issuers }, issuer: Issuer) => ({ issuer, revision: issuers.find(issuer.id)?.revision ?? null }),
   run({ access, issuers, sessions, now, principal }, issuer: Issuer): Outcome<VersionedIssuer> {
@@ -180,6 +186,7 @@ export const putIssuer = operation({
 
 export const deleteIssuer = operation({
   ...onIssuers,
+  notable: true,
   about: ({ id }: { id: string }) => ({ issuer: id }),
   run({ issuers, sessions, now }, { id }: { id: string }): Outcome<VersionedIssuer> {
     const before = issuers.find(id)
@@ -198,6 +205,7 @@ export const listLocks = operation({
 /** Forgets the failures of a principal; it may try again at once. */
 export const unlockPrincipal = operation({
   ...onPrincipals,
+  notable: true,
   about: ({ id }: { id: string }) => ({ principal: id }),
   run({ access, lockout }, { id }: { id: string }): Outcome<{ id: string }> {
     if (access.principal(id) === null) return { reason: 'no_principal' }

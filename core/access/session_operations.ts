@@ -58,6 +58,7 @@ export const whoami = operation({
 /** Makes a session from an API token, or a new one from a session: with another factor, and in its place. */
 export const openSession = operation({
   ...self,
+  notable: true,
   about: ({ jkt, factor }: SessionInput) => ({ factor: factor?.kind ?? null, bound: jkt !== null }),
   run(context: Context, { hash, accessor, jkt, factor }: SessionInput): Outcome<OpenedSession> {
     const { identity, circumstances, sessions, now, limits } = context
@@ -90,6 +91,7 @@ export const listSessions = operation({
 /** Ends a session: the present one, another of one's own, or anybody's for an admin. */
 export const endSession = operation({
   action: null,
+  notable: true,
   resource: () => 'sessions',
   about: ({ accessor }: { accessor: string | null }) => ({ session: accessor }),
   run(context: Context, { accessor }: { accessor: string | null }): Outcome<{ accessor: string }> {
@@ -109,6 +111,7 @@ export const endSession = operation({
 /** Ends all sessions of a principal. */
 export const endSessions = operation({
   action: null,
+  notable: true,
   resource: () => 'sessions',
   about: ({ principal }: { principal: string }) => ({ of: principal }),
   run(context: Context, { principal }: { principal: string }): Outcome<{ sessions: number }> {
@@ -149,6 +152,7 @@ export interface FederatedInput {
 /** Makes a session from a token of an identity provider, when its claims meet the conditions of a trust. */
 export const federateSession = operation({
   action: null,
+  notable: true,
   anonymous: true,
   resource: () => 'issuers',
   run(context: Context, input: FederatedInput): Outcome<OpenedSession> {

@@ -21,9 +21,12 @@ export interface Checkpoint extends TreeHead {
   origin: string
 }
 
-/** Signs a tree head. Only ever one that is durable: what was signed once must stay true. */
-export function signCheckpoint({ size, root }: TreeHead, signer: NoteSigner): Promise<string> {
-  return signNote(`${signer.name}\n${size}\n${base64(root)}\n`, signer)
+/**
+ * Signs a tree head, with the log's key and perhaps with the one before it. Only ever one that is durable: what was
+ * signed once must stay true.
+ */
+export function signCheckpoint({ size, root }: TreeHead, signer: NoteSigner, ...more: NoteSigner[]): Promise<string> {
+  return signNote(`${signer.name}\n${size}\n${base64(root)}\n`, signer, ...more)
 }
 
 /**

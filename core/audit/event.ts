@@ -5,10 +5,13 @@
  */
 import canonicalize from 'canonicalize'
 import type { Action } from '../access/policy.ts'
-import { base64, utf8 } from '../bytes.ts'
+import { base64, randomBytes, utf8 } from '../bytes.ts'
 import type { Reason } from '../errors.ts'
 import type { Facts } from '../operation.ts'
+import { cleanseAll, isClean, printable } from '../redaction.ts'
 import type { Hash } from './merkle.ts'
+import { aliasOf, NO_PRIVACY, type Privacy } from './privacy.ts'
+import type { Severity } from './severity.ts'
 
 /** The version of the entries' form. An entry of another version has other fields. */
 export const EVENT_VERSION = 1
@@ -33,24 +36,49 @@ export interface AuditEvent {
   /** The rule that decided; `null` for the default, deny, and for what no rule decides. */
   rule: string | null
   outcome: 'ok' | Reason
+  severity: Severity
   facts: Facts
 }
+
+/** 128 bits: nobody tries them all. */
+const BLIND_SIZE = 16
+/** Resources that are parts of a vault: what is done to anything else is done to a secret. */
+const PARTS = new Set([
+  ...['', 'self', 'audit', 'sessions', 'issuers', 'principals', 'rules', 'tokens'],
+  ...['approvals', 'break-glass', 'hooks', 'keys', 'policy', 'rotations'],
+])
 
 /**
  * The bytes of an entry: JSON in the canonical form of RFC 8785, with its own index and the leaf
  * hash of the entry before it, so that a list of entries also verifies line by line.
  */
-export function encodeEvent(event: AuditEvent, index: number, previous: Hash | null): Uint8Array {
-  const { at, facts, ...rest } = event
-  const json = canonical({
-    v: EVENT_VERSION,
-    index,
-    previous: previous === null ? null : base64(previous),
-    time: new Date(at).toISOString(),
-    ...rest,
-    facts,
-  })
-  return utf8(json)
+export function encodeEvent(
+  event: AuditEvent,
+  index: number,
+  previous: Hash | null,
+  privacy: Privacy = NO_PRIVACY,
+): Uint8Array {
+  const { at, ...rest } = privacy.aliasKey === null ? event : concealed(event, privacy.aliasKey)
+  const place = { v: EVENT_VERSION, index, previous: previous === null ? null : base64(previous) }
+  const blind = privacy.blind ? { blind: base64(randomBytes(BLIND_SIZE)) } : {}
+  const entry = { ...place, ...blind, time: new Date(at).toISOString(), ...rest }
+  const json = canonical(entry)
+  return utf8(isClean(json) ? json : canonical(cleansed(entry)))
+}
+
+/** The name stays a name: it is stored in clear, and an entry must be found by it. */
+function cleansed<T extends { resource: string }>(entry: T): object {
+  return { ...(cleanseAll(entry) as object), resource: printable(entry.resource) }
+}
+
+function concealed(event: AuditEvent, key: Privacy['aliasKey'] & object): AuditEvent {
+  const { resource, action, facts } = event
+  const alias = (name: unknown) => (typeof name === 'string' && !PARTS.has(name) ? aliasOf(key, name) : name)
+  return {
+    ...event,
+    resource: action === 'admin' ? resource : (alias(resource) as string),
+    ...('resource' in facts && { facts: { ...facts, resource: alias(facts.resource) } }),
+  }
 }
 
 /** The library's own error would look like one of the storage. */

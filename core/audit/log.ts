@@ -1,5 +1,7 @@
+import { utf8 } from '../bytes.ts'
 import type { Sql } from '../sql.ts'
 import { type Hash, hashesFor, leafHash, position, type ReadHashes, subtrees, treeHash } from './merkle.ts'
+import { rank, type Severity } from './severity.ts'
 
 /** Size and root of the tree: what a checkpoint signs. */
 export interface TreeHead {
@@ -63,7 +65,7 @@ export class Log {
    *
    * @returns The index.
    */
-  append(write: (index: number, previous: Hash | null) => Uint8Array): number {
+  append(write: (index: number, previous: Hash | null) => Uint8Array, severity: Severity = 'info'): number {
     const n = this.size
     const previous = n === 0 ? null : this.#read([position(0, n - 1)])[0]!
     const body = write(n, previous)
@@ -71,6 +73,7 @@ export class Log {
     hashesFor(n, leafHash(body), this.#read).forEach((hash, i) => {
       this.#sql.all('INSERT INTO hash VALUES (?, ?)', position(0, n) + i, hash)
     })
+    if (severity !== 'info') this.#sql.all('INSERT INTO notable VALUES (?, ?)', n, rank(severity))
     return n
   }
 
@@ -95,6 +98,16 @@ export class Log {
     return this.#read
   }
 
+  /** The term of the key that signs checkpoints now. */
+  term(): number {
+    return this.#sql.all<{ term: number }>('SELECT COALESCE(MAX(term), 1) AS term FROM log_key')[0]!.term
+  }
+
+  /** Begins the next term of the key. */
+  addTerm(term: number, key: string, now: number): void {
+    this.#sql.all('INSERT INTO log_key VALUES (?, ?, ?)', term, key, now)
+  }
+
   /** The newest checkpoint that was signed. */
   checkpoint(): SignedCheckpoint | null {
     const query = 'SELECT size, note, signed_at AS signedAt FROM checkpoint ORDER BY size DESC LIMIT 1'
@@ -109,9 +122,19 @@ export class Log {
     this.#sql.all(query, MAX_CHECKPOINTS)
   }
 
-  /** Entries from index `from` on, at most `limit`. */
-  entries(from: number, limit: number): Entry[] {
-    return this.#sql.all<Entry>('SELECT n AS "index", body FROM entry WHERE n >= ? ORDER BY n LIMIT ?', from, limit)
+  /** Entries from index `from` on, at most `limit`: all, or those of a severity and above. */
+  entries(from: number, limit: number, severity: Severity = 'info'): Entry[] {
+    const columns = 'SELECT n AS "index", body FROM entry'
+    const page = 'ORDER BY n LIMIT ?'
+    if (severity === 'info') return this.#sql.all<Entry>(`${columns} WHERE n >= ? ${page}`, from, limit)
+    const which = 'JOIN notable USING (n) WHERE n >= ? AND severity >= ?'
+    return this.#sql.all<Entry>(`${columns} ${which} ${page}`, from, rank(severity), limit)
+  }
+
+  /** Entries whose bytes hold a text, newest first, among the last `scan` of all. */
+  holding(text: string, limit: number, scan: number): Entry[] {
+    const query = 'SELECT n AS "index", body FROM entry WHERE n >= ? AND instr(body, ?) > 0 ORDER BY n DESC LIMIT ?'
+    return this.#sql.all<Entry>(query, Math.max(0, this.size - scan), utf8(text), limit)
   }
 
   retention(): Retention {
@@ -145,6 +168,7 @@ export class Log {
     const { min, announced } = this.retention()
     const to = Math.min(announced, min + bundles * BUNDLE)
     this.#sql.all('DELETE FROM entry WHERE n >= ? AND n < ?', min, to)
+    this.#sql.all('DELETE FROM notable WHERE n < ?', to)
     for (let n = min; n < to; n += BUNDLE) {
       const start = position(0, n)
       this.#sql.all('DELETE FROM hash WHERE p >= ? AND p < ?', start, start + BUNDLE_HASHES - 1)

@@ -85,11 +85,14 @@ export async function parseVerifierKey(text: string, field = 'key'): Promise<Not
   return { name, id, type, key }
 }
 
-/** Signs a text. It has to end with a newline. */
-export async function signNote(text: string, { name, privateKey, publicKey }: NoteSigner): Promise<string> {
+/** Signs a text, with one key or several. It has to end with a newline. */
+export async function signNote(text: string, ...signers: NoteSigner[]): Promise<string> {
   if (!isNoteText(text)) throw new RangeError('Text cannot be signed as a note')
-  const signature = new Uint8Array(await crypto.subtle.sign('Ed25519', privateKey, utf8(text)))
-  return `${text}\n${DASH}${name} ${base64(concat(keyId(name, ED25519, publicKey), signature))}\n`
+  const lines = signers.map(async ({ name, privateKey, publicKey }) => {
+    const signature = new Uint8Array(await crypto.subtle.sign('Ed25519', privateKey, utf8(text)))
+    return `${DASH}${name} ${base64(concat(keyId(name, ED25519, publicKey), signature))}\n`
+  })
+  return `${text}\n${(await Promise.all(lines)).join('')}`
 }
 
 /**

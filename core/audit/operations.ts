@@ -4,12 +4,13 @@
  * @module
  */
 
-import { equal } from '../bytes.ts'
+import { equal, parseUtf8 } from '../bytes.ts'
 import { type Context, type Outcome, operation, type Stores } from '../operation.ts'
 import { task } from '../task.ts'
 import type { Entry, Log, SignedCheckpoint, TreeHead } from './log.ts'
 import type { Hash } from './merkle.ts'
 import { consistencyProof, inclusionProof } from './proof.ts'
+import type { Severity } from './severity.ts'
 import { TILE_WIDTH, type Tile, tileHashes } from './tile.ts'
 
 /** Checkpoints and proofs hold hashes only: whoever may ask the vault anything may have them. */
@@ -29,11 +30,33 @@ export const readEntries = operation({
   action: 'admin',
   resource: () => 'audit',
   // The head is that of before this very request is recorded: it covers the entries shown.
-  run({ log }, { from, limit }: { from: number; limit: number }): Outcome<Entries> {
+  run({ log }, { from, limit, severity = 'info' }: EntriesInput): Outcome<Entries> {
     const { min } = log.retention()
-    const entries = log.entries(Math.max(from, min), limit)
+    const entries = log.entries(Math.max(from, min), limit, severity)
     const frontier = from <= min ? log.frontier(min) : []
-    return { value: { head: log.head(), min, frontier, entries }, facts: { from, count: entries.length } }
+    return { value: { head: log.head(), min, frontier, entries }, facts: { from, count: entries.length, severity } }
+  },
+})
+
+interface EntriesInput {
+  from: number
+  limit: number
+  /** Only those of this severity and above. */
+  severity?: Severity
+}
+
+/** How far back one looks for what somebody did. */
+const MINE_SCAN = 5000
+
+/** What the caller did last, newest first. Quiet: it tells nobody anything but what was its own. */
+export const readMine = operation({
+  action: null,
+  resource: () => 'self',
+  run({ log, principal }: Context, { limit }: { limit: number }): Outcome<Entry[]> {
+    // Facts may name the principal too: what others did about it is not what it did.
+    const own = ({ body }: Entry) => JSON.parse(parseUtf8(body) ?? '{}').principal === principal
+    const entries = log.holding(`"principal":${JSON.stringify(principal)}`, 4 * limit, MINE_SCAN)
+    return { value: entries.filter(own).slice(0, limit), quiet: true }
   },
 })
 
@@ -41,11 +64,13 @@ export const readEntries = operation({
 export interface Head {
   head: TreeHead
   signed: SignedCheckpoint | null
+  /** The term of the key that signs. */
+  term: number
 }
 
 // Quiet, as all proofs are: each would otherwise move the head that it is about.
 function headOf({ log }: Stores): Outcome<Head> {
-  return { value: { head: log.head(), signed: log.checkpoint() }, quiet: true }
+  return { value: { head: log.head(), signed: log.checkpoint(), term: log.term() }, quiet: true }
 }
 
 /** A checkpoint that the edge signed. */
@@ -64,6 +89,23 @@ export const keepCheckpoint = operation({ ...open, run: (context, signed: Signed
 /** The same, for a vault that signs without being asked. */
 export const headTask = task({ resource: () => 'audit', run: (context, _: Record<never, never>) => headOf(context) })
 export const keepTask = task({ resource: () => 'audit', run: (context, signed: Signed) => keep(context, signed) })
+
+/**
+ * Begins the next term of the key that signs checkpoints. The entry about it holds the new verifier key, and is covered
+ * by checkpoints under the old key too: whoever trusts that one can learn the new one from the log itself.
+ */
+export const rekeyLog = operation({
+  action: 'admin',
+  notable: true,
+  resource: () => 'audit',
+  about: ({ term, key }: { term: number; key: string }) => ({ term, key }),
+  run({ log, now }: Context, { term, key }: { term: number; key: string }): Outcome<{ term: number }> {
+    // Another was faster: its key is the next, and the one given belongs to no term.
+    if (term !== log.term() + 1) return { reason: 'raced' }
+    log.addTerm(term, key, now)
+    return { value: { term } }
+  },
+})
 
 /** An inclusion proof and what it is about. */
 export interface Inclusion {

@@ -24,6 +24,7 @@ export type Announced = Pick<Retention, 'announced' | 'announcedAt'>
  */
 export const announceRetention = task({
   resource: () => 'audit',
+  notable: true,
   run({ log, now }, { keepMs, shipped }: { keepMs: number; shipped: number | null }): Outcome<Announced | null> {
     const { min, announced, announcedAt, hold } = log.retention()
     if (hold !== null) return { value: null, quiet: true }
@@ -56,6 +57,7 @@ const onAudit = { action: 'admin', resource: () => 'audit' } as const
 /** Sets or ends a legal hold: nothing of the log is erased while it stands. What was announced is taken back. */
 export const holdLog = operation({
   ...onAudit,
+  notable: true,
   binds: (_, { reason }: { reason: string | null }) => ({ reason }),
   run({ log, principal, now }, { reason }: { reason: string | null }): Outcome<Retention> {
     const before = log.retention()

@@ -12,6 +12,8 @@ import { type Hash, leafHash, nodeHash } from './merkle.ts'
 import type { NoteVerifier } from './note.ts'
 import { verifyInclusion } from './proof.ts'
 
+const BEGINNING: Start = { index: 0, frontier: [] }
+
 /** The first thing that is wrong with a log, and where. */
 export interface Flaw {
   kind:
@@ -21,15 +23,25 @@ export interface Flaw {
     | 'truncated' // the log ends before the checkpoint does
     | 'forked' // the entries fit together, and are not those that the checkpoint is of
     | 'rolled_back' // it is smaller than, or not a continuation of, what was seen before
+    | 'gap' // it begins behind what was seen before: retention went on, and that it continues cannot be shown
   /** The index of the entry that is wrong; `null` for the log as a whole. */
   index: number | null
   message: string
+}
+
+/** The first entry of a log that has forgotten what was before it. */
+export interface Start {
+  index: number
+  /** The hashes of the full subtrees that cover the entries before, left to right. */
+  frontier: readonly Hash[]
 }
 
 export interface VerifyOptions {
   /** The log's checkpoint, a signed note. */
   checkpoint: string
   verifiers: readonly NoteVerifier[]
+  /** Where the entries begin, when those before are past their retention. Hostile input. */
+  start?: Start
   /** A checkpoint that was verified before, of the same log. */
   remembered?: Checkpoint
   /** Told now and then how many entries were read. */
@@ -46,16 +58,28 @@ export interface VerifyOptions {
  */
 export async function verifyLog(
   entries: AsyncIterable<string> | Iterable<string>,
-  { checkpoint: note, verifiers, remembered, onProgress }: VerifyOptions,
+  { checkpoint: note, verifiers, start = BEGINNING, remembered, onProgress }: VerifyOptions,
 ): Promise<{ checkpoint: Checkpoint } | { flaw: Flaw }> {
   const checkpoint = await openCheckpoint(note, verifiers).catch(() => null)
   if (checkpoint === null) return flaw('checkpoint', null, 'Checkpoint is not signed by the key given')
   if (remembered && (remembered.origin !== checkpoint.origin || remembered.size > checkpoint.size)) {
     return flaw('rolled_back', null, `Log had ${remembered.size} entries before and has ${checkpoint.size} now`)
   }
-  const tree = new GrowingTree()
-  let index = 0
-  let previous: Hash | null = null
+  if (remembered && remembered.size > 0 && remembered.size < start.index) {
+    return flaw(
+      'gap',
+      null,
+      `Log begins at entry ${start.index} now, behind the ${remembered.size} that were seen before`,
+    )
+  }
+  const tree = GrowingTree.from(start)
+  if (tree === null) return flaw('forked', null, 'Log does not say what its first entry follows')
+  let { index } = start
+  // What the first entry was written after is not there any more; its own hash holds it.
+  let previous: Hash | null | undefined = start.index === 0 ? null : undefined
+  if (remembered?.size === tree.size && !equal(tree.root(), remembered.root)) {
+    return flaw('rolled_back', null, `First ${tree.size} entries are not those that were seen before`)
+  }
   for await (const entry of entries) {
     const wrong = flawOf(entry, index, previous)
     if (wrong !== null) return { flaw: wrong }
@@ -108,7 +132,7 @@ export async function verifyProofFile(
 }
 
 /** What is wrong with an entry, by itself and in its place. */
-function flawOf(entry: string, index: number, previous: Hash | null): Flaw | null {
+function flawOf(entry: string, index: number, previous: Hash | null | undefined): Flaw | null {
   let event: unknown
   try {
     event = JSON.parse(entry)
@@ -125,7 +149,7 @@ function flawOf(entry: string, index: number, previous: Hash | null): Flaw | nul
   }
   if (canonical(event) !== entry)
     return { kind: 'edited', index, message: `Entry ${index} is not in its canonical form` }
-  if (link === (previous === null ? null : base64(previous))) return null
+  if (previous === undefined || link === (previous === null ? null : base64(previous))) return null
   // Either this entry's link was changed, or what it links to: the one before is the likelier.
   const before = Math.max(0, index - 1)
   return {
@@ -155,6 +179,16 @@ function hashOf(text: string): Hash {
 class GrowingTree {
   #size = 0
   readonly #subtrees: Hash[] = []
+
+  /** A tree that has leaves already; `null` when the hashes are not as many as its subtrees. */
+  static from({ index, frontier }: Start): GrowingTree | null {
+    const ones = Number.isSafeInteger(index) && index >= 0 ? index.toString(2).replaceAll('0', '').length : -1
+    if (frontier.length !== ones || frontier.some((hash) => hash.length !== 32)) return null
+    const tree = new GrowingTree()
+    tree.#size = index
+    tree.#subtrees.push(...frontier)
+    return tree
+  }
 
   get size(): number {
     return this.#size

@@ -25,9 +25,9 @@ export interface Kek {
 /**
  * What MACs are made for, each under a key of its own: API and session tokens (`access/token.ts`),
  * fingerprints of requests (keyed, since a bare hash of a value is an oracle), DPoP nonces, recovery
- * codes, and the cursors of lists.
+ * codes, the cursors of lists, and aliases of names in the log.
  */
-export type MacPurpose = 'token' | 'request' | 'nonce' | 'recovery' | 'cursor'
+export type MacPurpose = 'token' | 'request' | 'nonce' | 'recovery' | 'cursor' | 'alias'
 
 /**
  * Parses a root key: 32 bytes in base64url, 43 characters.
@@ -102,9 +102,9 @@ export class Keyring {
     return bytes
   }
 
-  /** The key that signs a vault's checkpoints under a name: see `audit/note.ts`. */
-  async noteSigner(vault: string, name: string): Promise<NoteSigner> {
-    const seed = await derive(this.#root, label('log', vault), 32)
+  /** The key of a term that signs a vault's checkpoints under a name: see `audit/note.ts`. */
+  async noteSigner(vault: string, name: string, term = 1): Promise<NoteSigner> {
+    const seed = await derive(this.#root, label('log', vault, u32be(term)), 32)
     // PKCS #8 of an Ed25519 key (RFC 8410 section 7), the one form in which all runtimes take it.
     const pkcs8 = concat(ED25519_PKCS8, seed)
     const carrier = await crypto.subtle.importKey('pkcs8', pkcs8, 'Ed25519', true, ['sign'])
@@ -116,9 +116,7 @@ export class Keyring {
   }
 
   async #deriveKek(vault: string, kid: string, term: number): Promise<Kek> {
-    const number = new Uint8Array(4)
-    new DataView(number.buffer).setUint32(0, term)
-    const params = hkdf(label('kek', vault, number))
+    const params = hkdf(label('kek', vault, u32be(term)))
     const key = await crypto.subtle.deriveKey(params, this.#root, { name: 'AES-KW', length: 256 }, false, [
       'wrapKey',
       'unwrapKey',
@@ -131,6 +129,12 @@ export class Keyring {
 function label(purpose: string, vault = '', ...parts: Uint8Array[]): Bytes {
   const bytes = [utf8(vault), ...parts].flatMap((part) => [Uint8Array.of(part.length), part])
   return concat(utf8(`postern/${purpose}/v1`), Uint8Array.of(0), ...bytes)
+}
+
+function u32be(n: number): Bytes {
+  const out = new Uint8Array(4)
+  new DataView(out.buffer).setUint32(0, n)
+  return out
 }
 
 function hkdf(info: Bytes) {

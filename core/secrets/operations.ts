@@ -206,6 +206,7 @@ export const restoreSecret = operation({
 
 export const destroySecret = operation({
   action: 'delete',
+  notable: true,
   resource: byName,
   about: ({ version }: { name: string; version?: number }) => ({ versions: version ?? 'all' }),
   // Of all versions that there are: a newer one is not what was looked at.

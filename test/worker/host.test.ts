@@ -3,6 +3,7 @@ import type { Answer, Call, Caller } from '../../core/call.ts'
 import { PosternError } from '../../core/errors.ts'
 import type { Vault } from '../../core/vault.ts'
 import { durableHost, groupCommit, localHost, VaultHandle } from '../../worker/host.ts'
+import type { Upkeep } from '../../worker/upkeep.ts'
 
 const caller: Caller = { credential: null, proof: null, requestId: 'r', address: null, agent: null }
 const callOf = (name: string): Call => ({ operation: 'secret.read', caller, input: { name } })
@@ -62,7 +63,7 @@ describe('row 25: a vault that cannot be asked', () => {
     ['throws', () => Promise.reject(new Error('overloaded, with a secret in it'))],
     ['cannot be found', () => Promise.reject(new TypeError('no such object'))],
   ])('that %s denies, and says nothing of the reason', async (_, execute) => {
-    const handle = durableHost(() => ({ execute })).vault('v', false)
+    const handle = await durableHost(() => ({ execute })).vault('v', false)
     const error = await handle.call('secret.read', caller, { name: 'a' }).catch((error: unknown) => error)
     expect(error).toMatchObject({ code: 'unavailable', message: 'Vault cannot be reached now' })
   })
@@ -73,9 +74,8 @@ describe('row 25: a vault that cannot be asked', () => {
       sizes.push(calls.length)
       return calls.slice(0, 2).map(answerTo)
     }
-    const answers = await durableHost(() => ({ execute }))
-      .vault('v', false)
-      .callAll('secret.read', caller, [{ name: 'a' }, { name: 'b' }, { name: 'c' }])
+    const handle = await durableHost(() => ({ execute })).vault('v', false)
+    const answers = await handle.callAll('secret.read', caller, [{ name: 'a' }, { name: 'b' }, { name: 'c' }])
     expect([sizes, answers.length]).toEqual([[3, 1], 3])
   })
 })
@@ -83,10 +83,26 @@ describe('row 25: a vault that cannot be asked', () => {
 describe('a vault that is not there', () => {
   it('answers strangers as one that is', async () => {
     const host = localHost(
-      () => null,
+      async () => null,
       () => true,
     )
-    expect(await codeOf(host.vault('x', false).call('secret.read', caller, { name: 'a' }))).toBe('unauthenticated')
+    const handle = await host.vault('x', false)
+    expect(await codeOf(handle.call('secret.read', caller, { name: 'a' }))).toBe('unauthenticated')
+  })
+})
+
+describe('a vault that takes a while to open', () => {
+  it('has one handle for all who come meanwhile, so that their calls are joined', async () => {
+    const { vault, batches } = fakeVault()
+    const upkeep = { stir: () => {} } as unknown as Upkeep
+    const host = localHost(
+      async () => ({ vault, upkeep }),
+      () => true,
+    )
+    const handles = await Promise.all(['v', 'v', 'v'].map((id) => host.vault(id, false)))
+    expect(new Set(handles).size).toBe(1)
+    await Promise.all(handles.map((handle) => handle.call('secret.read', caller, { name: 'a' })))
+    expect(batches).toEqual([3])
   })
 })
 

@@ -1,11 +1,11 @@
 import { type Context, Hono } from 'hono'
 import type * as z from 'zod'
-import { formatVerifierKey } from '../../core/audit/note.ts'
 import { parseTilePath } from '../../core/audit/tile.ts'
 import { type Bytes, base64, parseUtf8 } from '../../core/bytes.ts'
 import { badRequest } from '../../core/errors.ts'
 import * as wire from '../../core/wire.ts'
-import { logSigner, signHead } from '../checkpoint.ts'
+import { readJson } from '../body.ts'
+import { signHead, verifierKeys } from '../checkpoint.ts'
 import { answer, type Env, type Parts, query } from '../context.ts'
 
 /** How old a checkpoint may be before the head is signed anew, when it moved. */
@@ -15,19 +15,41 @@ const TEXT = { 'Content-Type': 'text/plain; charset=utf-8' }
 /** `…/audit`: the log for those who may administer it; checkpoints and proofs for all who may ask. */
 export function auditRoutes(parts: Parts): Hono<Env> {
   const routes = new Hono<Env>()
+  const keysOf = (c: Context<Env>) => ({ ...parts, vault: c.var.vault })
 
   routes.get('/audit/entries', async (c) => {
     const granted = await c.var.handle.call('audit.entries', c.var.caller, query(c, wire.EntriesQuery))
-    const { head } = granted.value
+    const { head, min, frontier } = granted.value
     const entries = granted.value.entries.map(({ index, body }) => ({ index, body: parseUtf8(body)! }))
-    const body = { size: head.size, root: base64(head.root), entries }
+    const before = frontier.length === 0 ? {} : { frontier: frontier.map(base64) }
+    const body = { size: head.size, root: base64(head.root), min, ...before, entries }
     return answer(c, granted, body satisfies z.input<typeof wire.AuditEntries>)
+  })
+
+  routes.get('/audit/mine', async (c) => {
+    const granted = await c.var.handle.call('audit.mine', c.var.caller, query(c, wire.MineQuery))
+    const body = { items: granted.value.map(({ body }) => shownToItsOwner(JSON.parse(parseUtf8(body)!))) }
+    return answer(c, granted, body satisfies z.input<typeof wire.MyEntries>)
+  })
+
+  routes.put('/audit/hold', async (c) => {
+    const { reason } = wire.check(wire.HoldLog, await readJson(c.req.raw, parts.settings.bodyTimeoutMs))
+    const granted = await c.var.handle.call('audit.hold', c.var.caller, { reason })
+    const { min, hold } = granted.value
+    return answer(c, granted, { min, hold })
   })
 
   routes.get('/audit/key', async (c) => {
     // Asked of the vault too, so that only who may ask anything is told which vaults there are.
-    await c.var.handle.call('audit.head', c.var.caller, {})
-    return c.text(`${formatVerifierKey(await signerOf(parts, c))}\n`, 200, TEXT)
+    const { term } = (await c.var.handle.call('audit.head', c.var.caller, {})).value
+    return c.text(`${(await verifierKeys(keysOf(c), term)).join('\n')}\n`, 200, TEXT)
+  })
+
+  routes.post('/audit/key', async (c) => {
+    const { term } = (await c.var.handle.call('audit.head', c.var.caller, {})).value
+    const [key = ''] = await verifierKeys(keysOf(c), term + 1)
+    const granted = await c.var.handle.call('audit.rekey', c.var.caller, { term: term + 1, key })
+    return answer(c, granted, { term: granted.value.term, key }, 201)
   })
 
   routes.get('/audit/checkpoint', async (c) => c.text(await checkpointOf(parts, c), 200, TEXT))
@@ -72,11 +94,14 @@ async function checkpointOf(parts: Parts, c: Context<Env>): Promise<string> {
   const found = (await handle.call('audit.head', caller, {})).value
   // A clock that was set back must not keep an old one: hence the absolute difference.
   if (found.signed !== null && Math.abs(Date.now() - found.signed.signedAt) < FRESH_MS) return found.signed.note
-  return signHead(found, await signerOf(parts, c), (signed) => handle.call('audit.sign', caller, signed))
+  const keys = { ...parts, vault: c.var.vault }
+  return signHead(found, keys, (signed) => handle.call('audit.sign', caller, signed))
 }
 
-function signerOf({ keyring, settings }: Parts, c: Context<Env>) {
-  return logSigner(keyring, settings, c.var.vault)
+function shownToItsOwner(entry: z.output<typeof wire.AuditEntry>): z.input<typeof wire.MyEntries>['items'][number] {
+  const { index, time, operation, resource, outcome, severity, address, agent } = entry
+  const from = { ...(address !== null && { address }), ...(agent !== null && { agent }) }
+  return { index, time, operation, resource, outcome, severity, ...from }
 }
 
 async function sizeOf(c: Context<Env>): Promise<number> {

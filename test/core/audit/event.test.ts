@@ -1,5 +1,7 @@
+import { createHmac } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { type AuditEvent, encodeEvent } from '../../../core/audit/event.ts'
+import { AuditEntry } from '../../../core/wire.ts'
 
 const event: AuditEvent = {
   at: Date.UTC(2026, 0, 2, 3, 4, 5, 6),
@@ -14,6 +16,7 @@ const event: AuditEvent = {
   resource: 'prod/db',
   rule: null,
   outcome: 'ok',
+  severity: 'info',
   facts: { version: 3, b: 'é"', a: [1] },
 }
 const textOf = (bytes: Uint8Array) => Buffer.from(bytes).toString()
@@ -23,7 +26,7 @@ describe('encodeEvent', () => {
     expect(textOf(encodeEvent(event, 7, null))).toBe(
       '{"action":"read","address":"192.0.2.1","agent":"curl/8","facts":{"a":[1],"b":"é\\"","version":3},"index":7,' +
         '"operation":"secret.read","outcome":"ok","previous":null,"principal":"alice","request":"r-1",' +
-        '"resource":"prod/db","rule":null,"session":null,"time":"2026-01-02T03:04:05.006Z","token":"accessor","v":1}',
+        '"resource":"prod/db","rule":null,"session":null,"severity":"info","time":"2026-01-02T03:04:05.006Z","token":"accessor","v":1}',
     )
   })
 
@@ -39,10 +42,63 @@ describe('encodeEvent', () => {
     expect(parsed.index).toBe(8)
   })
 
-  it('keeps line breaks and control characters of a user agent out of the lines of a log', () => {
-    const text = textOf(encodeEvent({ ...event, agent: 'a\r\nb\u001b[0m\0' }, 0, null))
-    expect([...text].every((char) => char >= ' ')).toBe(true)
-    expect(JSON.parse(text).agent).toBe('a\r\nb\u001b[0m\0')
+  it.each([
+    ['a line break', 'a\r\nb'],
+    ['an escape sequence', 'a\u001b[0mb'],
+    ['a null', 'a\0b'],
+    ['a C1 control', 'a\u009bb'],
+    ['a line separator', 'a\u2028b'],
+    ['a mark that turns the direction', 'a\u202eb'],
+  ])('row 45: writes no %s, wherever it comes', (_, hostile) => {
+    const facts = { deep: [{ [hostile]: hostile }] }
+    const text = textOf(encodeEvent({ ...event, agent: hostile, resource: hostile, facts }, 0, null))
+    expect(text).not.toMatch(/[\p{Cc}\u2028\u2029\u202e]/u)
+    const parsed = JSON.parse(text)
+    const shown = hostile.replaceAll(/[\p{Cc}\u2028\u202e]/gu, '\ufffd')
+    expect([parsed.agent, parsed.resource, parsed.facts.deep[0][shown]]).toEqual([shown, shown, shown])
+  })
+
+  it.each([
+    'pst_acme_7UFUlzHrXqCCC4S4HTtTHZr7yB09n3ZmQ01iU2CM1WAe4Fdfz1kvQE80jDnAUu7bp',
+    'hvs.CAESIJlWh5ULMl6Zk3vQYkV0',
+    'AKIAIOSFODNN7EXAMPLE',
+    'ghp_0123456789abcdefghijABCDEFGHIJ012345',
+    'eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhbm4ifQ.c2ln',
+    '-----BEGIN PRIVATE KEY-----',
+  ])('takes a credential out of what a client said: %s', (credential) => {
+    const facts = { note: `see ${credential}` }
+    const text = textOf(encodeEvent({ ...event, agent: `curl ${credential}`, facts }, 0, null))
+    expect(text).not.toContain(credential)
+    expect(JSON.parse(text)).toMatchObject({ agent: expect.stringContaining('curl <redacted>') })
+  })
+
+  it('has the shape that is published', () => {
+    expect(AuditEntry.safeParse(JSON.parse(textOf(encodeEvent(event, 7, null)))).error).toBeUndefined()
+    const blind = encodeEvent(event, 7, new Uint8Array(32), { aliasKey: null, blind: true })
+    expect(AuditEntry.safeParse(JSON.parse(textOf(blind))).error).toBeUndefined()
+  })
+
+  it('is another each time when it is blinded, so that a published hash tells nothing', () => {
+    const privacy = { aliasKey: null, blind: true }
+    const hashes = Array.from({ length: 50 }, () => textOf(encodeEvent(event, 7, null, privacy)))
+    expect(new Set(hashes).size).toBe(50)
+    expect(Buffer.from(JSON.parse(hashes[0]!).blind, 'base64')).toHaveLength(16)
+  })
+
+  it('hides names of secrets behind aliases, the same for the same name, and no part of a vault', () => {
+    const privacy = { aliasKey: new Uint8Array(32).fill(7), blind: false }
+    const resourceOf = (change: Partial<AuditEvent>) =>
+      JSON.parse(textOf(encodeEvent({ ...event, ...change }, 7, null, privacy))).resource
+    const alias = resourceOf({})
+    expect(alias).toBe(
+      `hmac:${createHmac('sha256', Buffer.alloc(32, 7)).update('prod/db').digest('base64url').slice(0, 22)}`,
+    )
+    expect(resourceOf({ action: 'write' })).toBe(alias)
+    expect(resourceOf({ resource: 'prod/dc' })).not.toBe(alias)
+    expect(resourceOf({ action: 'admin', resource: 'rules' })).toBe('rules')
+    expect(resourceOf({ action: null, resource: 'self' })).toBe('self')
+    const facts = { resource: 'prod/db' }
+    expect(JSON.parse(textOf(encodeEvent({ ...event, facts }, 7, null, privacy))).facts).toEqual({ resource: alias })
   })
 
   it('changes with every single fact', () => {
@@ -61,6 +117,7 @@ describe('encodeEvent', () => {
       { resource: 'prod/dc' },
       { rule: 'r' },
       { outcome: 'denied' },
+      { severity: 'alert' },
       { facts: {} },
     ]
     const texts = changes.map((change) => textOf(encodeEvent({ ...event, ...change }, 7, null)))

@@ -38,6 +38,7 @@ async function makeLog(size: number, mark: string) {
         resource: `prod/${i % 7}`,
         rule: 'r',
         outcome: 'ok',
+        severity: 'info',
       } as const
       log.append((index, previous) => encodeEvent({ at: i, ...about, ...place, facts: {} }, index, previous))
     }

@@ -1,0 +1,25 @@
+/**
+ * What the log can be made not to tell: by settings, for logs that many read, or whose hashes are published.
+ *
+ * @module
+ */
+import { hmac } from '@noble/hashes/hmac.js'
+import { sha256 } from '@noble/hashes/sha2.js'
+import { type Bytes, base64url, utf8 } from '../bytes.ts'
+
+export interface Privacy {
+  /** The key under which names of secrets are replaced by an alias; `null`: they are written as they are. */
+  aliasKey: Bytes | null
+  /** Whether each entry holds random bytes, so that nobody can guess an entry from its published leaf hash. */
+  blind: boolean
+}
+
+export const NO_PRIVACY: Privacy = { aliasKey: null, blind: false }
+
+/**
+ * The alias of a secret's name: HMAC-SHA-256, cut to 132 bits. Always the same for one name of one vault, and
+ * never to be told from another without the key: names are few enough to be guessed through a bare hash.
+ */
+export function aliasOf(key: Bytes, name: string): string {
+  return `hmac:${base64url(hmac(sha256, key, utf8(name))).slice(0, 22)}`
+}
