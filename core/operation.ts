@@ -15,8 +15,12 @@ import type { Action, Circumstances, Rule } from './access/policy.ts'
 import type { SessionStore } from './access/sessions.ts'
 import type { AccessStore, PrincipalKind } from './access/store.ts'
 import type { Log } from './audit/log.ts'
+import type { KeyStore } from './crypto/key_store.ts'
 import type { AskedApproval, Reason } from './errors.ts'
+import type { HookStore } from './secrets/hook_store.ts'
+import type { RotationStore } from './secrets/rotation_store.ts'
 import type { SecretStore } from './secrets/store.ts'
+import type { PolicyStore } from './secrets/vault_policy_store.ts'
 
 /** Facts that an operation adds to its audit entry. Never a value, a token, or a hash of one. */
 export type Facts = Readonly<Record<string, unknown>>
@@ -54,6 +58,10 @@ export interface Stores {
   issuers: IssuerStore
   approvals: ApprovalStore
   breakGlass: BreakGlassStore
+  policy: PolicyStore
+  hooks: HookStore
+  rotations: RotationStore
+  keys: KeyStore
   log: Log
 }
 

@@ -11,8 +11,12 @@ import * as access from './access/operations.ts'
 import * as sessions from './access/session_operations.ts'
 import * as audit from './audit/operations.ts'
 import { holdLog } from './audit/retention.ts'
+import * as keys from './crypto/key_operations.ts'
 import type { Operation } from './operation.ts'
+import * as hooks from './secrets/hooks.ts'
 import * as secrets from './secrets/operations.ts'
+import * as rotations from './secrets/rotation_operations.ts'
+import * as policy from './secrets/vault_policy.ts'
 
 /** By the name that the log records. */
 export const OPERATIONS = {
@@ -51,6 +55,19 @@ export const OPERATIONS = {
   'rule.list': access.listRules,
   'rule.put': access.putRule,
   'rule.delete': access.deleteRule,
+  'secret.rollback': secrets.prepareRollback,
+  'rotation.put': rotations.putRotation,
+  'rotation.delete': rotations.deleteRotation,
+  'rotation.list': rotations.listRotations,
+  'rotation.show': rotations.showRotation,
+  'rotation.start': rotations.startRotation,
+  'rotation.steer': rotations.steerRotation,
+  'policy.show': policy.showPolicy,
+  'policy.put': policy.putPolicy,
+  'hook.list': hooks.listHooks,
+  'hook.put': hooks.putHook,
+  'hook.delete': hooks.deleteHook,
+  'keys.term': keys.currentTerm,
   'approval.list': approvals.listApprovals,
   'approval.show': approvals.showApproval,
   'approval.decide': approvals.decideApproval,

@@ -219,6 +219,76 @@ const MIGRATIONS: readonly (readonly string[])[] = [
       review TEXT
     ) WITHOUT ROWID`,
     'CREATE INDEX break_glass_by_session ON break_glass (session)',
+    // The vault's policy, as the JSON that core/wire.ts defines.
+    `CREATE TABLE policy (
+      only INTEGER PRIMARY KEY CHECK (only = 0),
+      version INTEGER NOT NULL,
+      body TEXT NOT NULL,
+      updated_at INTEGER NOT NULL,
+      updated_by TEXT NOT NULL
+    )`,
+    // Other servers that are told something, each with its sealed signing secret.
+    `CREATE TABLE hook (
+      id TEXT PRIMARY KEY,
+      url TEXT NOT NULL,
+      kid TEXT NOT NULL,
+      sealed BLOB NOT NULL,
+      version INTEGER NOT NULL,
+      updated_at INTEGER NOT NULL,
+      updated_by TEXT NOT NULL
+    )`,
+    // The version that a rotation is making valid; what made a version, if not a write; when it became current.
+    'ALTER TABLE secret ADD COLUMN pending INTEGER',
+    'ALTER TABLE version ADD COLUMN why TEXT',
+    'ALTER TABLE version ADD COLUMN current_at INTEGER',
+    // How secrets rotate: body is the JSON that core/wire.ts defines. fence grows with each turn at a run.
+    `CREATE TABLE rotation (
+      secret INTEGER PRIMARY KEY REFERENCES secret (id),
+      body TEXT NOT NULL,
+      version INTEGER NOT NULL,
+      next_at INTEGER,
+      fence INTEGER NOT NULL,
+      failures INTEGER NOT NULL,
+      updated_at INTEGER NOT NULL,
+      updated_by TEXT NOT NULL
+    )`,
+    'CREATE INDEX rotation_by_next ON rotation (next_at)',
+    // Rotations that run, one a secret at most, and those that did: secrets/rotation.ts. body is the configuration
+    // as it was at the start; fence is of the turn that was taken last.
+    `CREATE TABLE run (
+      id INTEGER PRIMARY KEY,
+      secret INTEGER NOT NULL REFERENCES secret (id),
+      why TEXT NOT NULL CHECK (why IN ('schedule', 'manual', 'rollback')),
+      by TEXT NOT NULL,
+      restores INTEGER,
+      body TEXT NOT NULL,
+      number INTEGER,
+      replaces INTEGER,
+      step TEXT NOT NULL CHECK (step IN ('create', 'set', 'test', 'finish', 'undo')),
+      fence INTEGER NOT NULL,
+      attempts INTEGER NOT NULL,
+      failure TEXT,
+      next_at INTEGER NOT NULL,
+      started_at INTEGER NOT NULL,
+      finished_at INTEGER,
+      outcome TEXT CHECK (outcome IN ('rotated', 'undone', 'abandoned'))
+    )`,
+    'CREATE UNIQUE INDEX run_active ON run (secret) WHERE outcome IS NULL',
+    'CREATE INDEX run_by_secret ON run (secret, id)',
+    'CREATE INDEX run_by_next ON run (next_at) WHERE outcome IS NULL',
+    // Terms of the vault's key (crypto/keyring.ts). moved counts what was rewrapped to this term; the cursor is how far
+    // that is. done_at: nothing is sealed under an older one any more.
+    `CREATE TABLE term (
+      number INTEGER PRIMARY KEY,
+      started_at INTEGER NOT NULL,
+      started_by TEXT,
+      root TEXT,
+      cursor TEXT,
+      moved INTEGER NOT NULL,
+      done_at INTEGER
+    )`,
+    // A vault begins with its first term.
+    'INSERT INTO term SELECT 1, MIN(applied_at), NULL, NULL, NULL, 0, MIN(applied_at) FROM migration',
   ],
 ]
 

@@ -5,6 +5,8 @@
  */
 import * as audit from './audit/operations.ts'
 import * as retention from './audit/retention.ts'
+import * as rotations from './secrets/rotation_tasks.ts'
+import * as versions from './secrets/version_retention.ts'
 import type { Task } from './task.ts'
 
 /** By the name that the log records. */
@@ -13,6 +15,15 @@ export const TASKS = {
   'audit.sign': audit.keepTask,
   'retention.announce': retention.announceRetention,
   'retention.prune': retention.pruneLog,
+  'rotation.look': rotations.lookAtRotations,
+  'rotation.due': rotations.startDue,
+  'rotation.claim': rotations.claimStep,
+  'rotation.next': rotations.nextVersion,
+  'rotation.create': rotations.keepCreated,
+  'rotation.advance': rotations.advanceRun,
+  'rotation.fail': rotations.failStep,
+  'versions.find': versions.findPrunable,
+  'versions.prune': versions.pruneVersions,
 } as const
 
 type Tasks = typeof TASKS

@@ -22,11 +22,15 @@ import type { Hash } from './audit/merkle.ts'
 import { NO_PRIVACY, type Privacy } from './audit/privacy.ts'
 import { severityOf } from './audit/severity.ts'
 import type { Answer, Call, Caller } from './call.ts'
+import { KeyStore } from './crypto/key_store.ts'
 import type { Reason } from './errors.ts'
 import type { Context, Identity, Operation, Outcome, Stores } from './operation.ts'
 import { OPERATIONS } from './operations.ts'
 import { migrate } from './schema.ts'
+import { HookStore } from './secrets/hook_store.ts'
+import { RotationStore } from './secrets/rotation_store.ts'
 import { SecretStore } from './secrets/store.ts'
+import { PolicyStore } from './secrets/vault_policy_store.ts'
 import type { Sql } from './sql.ts'
 import type { Task } from './task.ts'
 import { TASKS, type TaskInput, type TaskName, type TaskOutput } from './tasks.ts'
@@ -72,6 +76,10 @@ export class Vault {
       issuers: new IssuerStore(sql),
       approvals: new ApprovalStore(sql),
       breakGlass: new BreakGlassStore(sql),
+      policy: new PolicyStore(sql),
+      hooks: new HookStore(sql),
+      rotations: new RotationStore(sql),
+      keys: new KeyStore(sql),
       log: new Log(sql),
     }
   }
@@ -112,7 +120,7 @@ export class Vault {
       if (destroyed) this.#scrub()
       return answers
     } catch (error) {
-      this.#stores.access.forget()
+      this.#forget()
       if (calls.length > 1) return calls.flatMap((call) => this.execute([call], now))
       const refusal = this.#failed(error)
       return calls.map(() => refusal)
@@ -126,11 +134,19 @@ export class Vault {
    */
   perform<K extends TaskName>(name: K, input: TaskInput<K>, now: number): Answer<TaskOutput<K>> {
     try {
-      return this.#sql.atomic(() => this.#perform(name, input, now)) as Answer<TaskOutput<K>>
+      const answer = this.#sql.atomic(() => this.#perform(name, input, now)) as Answer<TaskOutput<K>>
+      if (name === 'versions.prune' && answer.index !== null) this.#scrub()
+      return answer
     } catch (error) {
-      this.#stores.access.forget()
+      this.#forget()
       return this.#failed(error)
     }
+  }
+
+  /** What is kept in memory may be of rows that were never written. */
+  #forget(): void {
+    const { access, policy, keys } = this.#stores
+    for (const store of [access, policy, keys]) store.forget()
   }
 
   #failed(error: unknown): Answer & { ok: false } {

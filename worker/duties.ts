@@ -4,7 +4,9 @@
  * @module
  */
 import { retentionDaysOf } from '../core/settings.ts'
+import type { TaskOutput } from '../core/tasks.ts'
 import { signHead } from './checkpoint.ts'
+import { rotation } from './rotation.ts'
 import type { Desk, Duty } from './upkeep.ts'
 
 const DAY_MS = 24 * 60 * 60_000
@@ -26,6 +28,23 @@ export const retention: Duty = {
   },
 }
 
+/** Erases versions that the policy of a vault keeps no longer. */
+export const versions: Duty = {
+  name: 'versions',
+  afterWriteMs: null,
+  wokenBy: ['policy.put'],
+  async run(desk) {
+    for (let after: number | null = 0; after !== null; ) {
+      const found: TaskOutput<'versions.find'> = await desk.perform('versions.find', { after })
+      for (const name of found.names) {
+        while ((await desk.perform('versions.prune', { name })).versions.length > 0);
+      }
+      after = found.after
+    }
+    return Date.now() + LOOK_MS
+  },
+}
+
 /** Signs the head of the log, when it moved. */
 async function checkpoint(desk: Desk): Promise<string> {
   return signHead(await desk.perform('audit.head', {}), desk, (signed) => desk.perform('audit.sign', signed))
@@ -33,5 +52,5 @@ async function checkpoint(desk: Desk): Promise<string> {
 
 /** Every duty that these settings ask for. */
 export function dutiesOf(): Duty[] {
-  return [retention]
+  return [rotation, versions, retention]
 }

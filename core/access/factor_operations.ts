@@ -53,8 +53,9 @@ export const enrolTotp = operation({
   ...self,
   notable: true,
   run(context: Context, totp: SealedTotp): Outcome<{ principal: string }> {
-    const { identity, factors, circumstances, now } = context
+    const { identity, factors, keys, circumstances, now } = context
     const { principal } = identity
+    if (!keys.isCurrent(totp.kid)) return { reason: 'raced' }
     const { mfaAt } = circumstances
     // Whoever has only the token must not replace the factor that the token alone does not satisfy.
     const fresh = mfaAt !== null && now - mfaAt <= REPLACE_MS

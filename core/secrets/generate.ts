@@ -153,12 +153,11 @@ function log2(n: bigint): number {
   return Math.log2(Number(n >> BigInt(shift))) + shift
 }
 
+type KeyAlgorithm = 'Ed25519' | { name: string; modulusLength: number; publicExponent: Bytes; hash: string }
+
 /** Both halves: the private key in PKCS #8 and the public one in SPKI, or one JWK with both. */
-async function keyPair(algorithm: 'Ed25519' | RsaHashedKeyGenParams, format: 'pem' | 'jwk'): Promise<Redacted<Bytes>> {
-  const pair = (await crypto.subtle.generateKey(algorithm as RsaHashedKeyGenParams, true, [
-    'sign',
-    'verify',
-  ])) as CryptoKeyPair
+async function keyPair(algorithm: KeyAlgorithm, format: 'pem' | 'jwk'): Promise<Redacted<Bytes>> {
+  const pair = (await crypto.subtle.generateKey(algorithm as 'Ed25519', true, ['sign', 'verify'])) as CryptoKeyPair
   if (format === 'jwk') {
     // What it may be used for and whether it may be exported says the platform of its own object, not of the key.
     const {

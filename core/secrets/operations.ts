@@ -7,6 +7,7 @@ import { decide, inForce, type Rule } from '../access/policy.ts'
 import type { Reason } from '../errors.ts'
 import { type Context, type Outcome, operation } from '../operation.ts'
 import { AFTER_NAMES, type Encoding, type ListedRow, type SecretRow, type VersionRow } from './store.ts'
+import type { StrengthPolicy } from './strength.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1000
 /** How long a write is remembered by its idempotency key. */
@@ -43,6 +44,8 @@ export interface WriteInput {
   /** Check-and-set: the current version, or that there is none. */
   expect?: number | 'absent'
   idempotency?: { key: string; fingerprint: string }
+  /** What makes it, if not a write. */
+  why?: string
   /** Set when the edge will not try again: then a race is recorded. */
   last?: boolean
 }
@@ -62,7 +65,10 @@ export interface ListInput {
   limit: number
 }
 
-export type ListedSecret = Omit<ListedRow, 'id' | 'tags' | 'previous' | 'latest' | 'current' | 'contentType'> & {
+export type ListedSecret = Omit<
+  ListedRow,
+  'id' | 'tags' | 'previous' | 'pending' | 'latest' | 'current' | 'contentType'
+> & {
   version: number
   contentType: string
   tags: Record<string, string>
@@ -95,18 +101,61 @@ export const readSecret = operation({
 export const prepareWrite = operation({
   action: 'write',
   resource: byName,
-  run: ({ secrets }: Context, { name }: { name: string }): Outcome<{ version: number }> => ({
-    value: { version: (secrets.find(name)?.latest ?? 0) + 1 },
+  run: ({ secrets, policy, keys }: Context, { name }: { name: string }): Outcome<Prepared> => ({
+    value: {
+      version: (secrets.find(name)?.latest ?? 0) + 1,
+      term: keys.term(),
+      strength: policy.strengthFor(name),
+    },
     quiet: true,
   }),
 })
+
+/** What a value has to be sealed as, and like. */
+export interface Prepared {
+  version: number
+  /** The term of the key to seal under. */
+  term: number
+  /** What the vault's policy asks of the value, which only the edge can see. */
+  strength: StrengthPolicy | null
+}
+
+/**
+ * Gives the edge an earlier version, to be sealed anew as the next one. Where a secret rotates, its target has to be
+ * told too: that is a rotation then.
+ */
+export const prepareRollback = operation({
+  action: 'write',
+  resource: byName,
+  about: ({ version }: { name: string; version: number }) => ({ to: version }),
+  run(context: Context, { name, version }: { name: string; version: number }): Outcome<Rollback> {
+    const { secrets, rotations } = context
+    const secret = secrets.find(name)
+    if (secret === null || secret.current === null) return { reason: 'no_secret' }
+    if (secret.deletedAt !== null) return { reason: 'deleted' }
+    const row = secrets.version(secret.id, version)
+    if (row === null) return { reason: 'no_version' }
+    if (row.sealed === null) return { reason: 'destroyed' }
+    const rotates = rotations.find(secret.id) !== null
+    return {
+      value: { rotates, current: secret.current, source: rotates ? null : sealedVersion(secret, row, row.sealed) },
+    }
+  },
+})
+
+/** What a rollback starts from. */
+export interface Rollback {
+  rotates: boolean
+  current: number
+  source: SealedVersion | null
+}
 
 export const writeSecret = operation({
   action: 'write',
   resource: byName,
   run(context: Context, input: WriteInput): Outcome<Written> {
-    const { secrets, principal, now } = context
-    const { name, idempotency, version: number } = input
+    const { secrets, keys, principal, now } = context
+    const { name, idempotency, version: number, why = null } = input
     const replay = idempotency && secrets.replay(principal, idempotency.key, now - IDEMPOTENCY_MS)
     if (replay) {
       const facts = { version: replay.number, replayed: true }
@@ -117,16 +166,17 @@ export const writeSecret = operation({
     const reason = objection(secret, input.expect)
     if (reason !== null) return { reason }
     // Somebody else was faster; the edge seals again for the number that is next now.
-    if (number !== (secret?.latest ?? 0) + 1) return input.last ? { reason: 'raced' } : { reason: 'raced', quiet: true }
+    if (number !== (secret?.latest ?? 0) + 1 || !keys.isCurrent(input.kid))
+      return input.last ? { reason: 'raced' } : { reason: 'raced', quiet: true }
     const tags = input.tags === undefined ? (secret?.tags ?? '{}') : JSON.stringify(input.tags)
     const { kid, sealed, contentType, encoding, expiresAt = null } = input
-    const version = { number, kid, sealed, contentType, encoding, createdAt: now, createdBy: principal, expiresAt }
+    const version = { number, kid, sealed, contentType, encoding, createdAt: now, createdBy: principal, why, expiresAt }
     secrets.add(name, secret, version, tags)
     if (idempotency) {
       const { key, fingerprint } = idempotency
       secrets.remember(principal, key, { fingerprint, name, number }, now, now - IDEMPOTENCY_MS)
     }
-    return { value: { name, version: number, replayed: false }, facts: { version: number } }
+    return { value: { name, version: number, replayed: false }, facts: { version: number, ...(why && { why }) } }
   },
 })
 
@@ -172,9 +222,9 @@ export const listVersions = operation({
     const secret = secrets.find(name)
     if (secret === null) return { reason: 'no_secret' as const }
     const rows = secrets.versions(secret.id, below, limit + 1)
-    const { current, previous, deletedAt } = secret
+    const { current, previous, pending, deletedAt } = secret
     const cursor = rows.length > limit ? rows[limit - 1]!.number : null
-    return { value: { current, previous, deletedAt, items: rows.slice(0, limit), cursor } }
+    return { value: { current, previous, pending, deletedAt, items: rows.slice(0, limit), cursor } }
   },
 })
 
@@ -216,6 +266,8 @@ export const destroySecret = operation({
     const secret = secrets.find(name)
     if (secret === null || secret.current === null) return { reason: 'no_secret' }
     if (expect !== undefined && expect !== secret.current) return { reason: 'version_mismatch' }
+    // A target may have been given what is pending already, and has to be told to go back first.
+    if (secret.pending !== null) return { reason: 'rotating' }
     if (version !== undefined && secrets.version(secret.id, version) === null) return { reason: 'no_version' }
     secrets.destroy(secret.id, version ?? null, now)
     return { value: { destroyedAt: now } }
@@ -251,11 +303,14 @@ function objection(secret: SecretRow | null, expect: number | 'absent' | undefin
   const exists = secret !== null && secret.current !== null
   if (expect === 'absent' && exists) return 'exists'
   if (typeof expect === 'number' && secret?.current !== expect) return 'version_mismatch'
+  // It would be in the way of the one that is about to become current.
+  if (secret !== null && secret.pending !== null) return 'rotating'
   // A new version would make the deleted ones readable again, without anybody having said so.
   return exists && secret.deletedAt !== null ? 'restore_first' : null
 }
 
-function sealedVersion(secret: SecretRow, row: VersionRow, sealed: Uint8Array<ArrayBuffer>): SealedVersion {
+/** A version as it leaves the vault. */
+export function sealedVersion(secret: SecretRow, row: VersionRow, sealed: Uint8Array<ArrayBuffer>): SealedVersion {
   const { number, kid, contentType, encoding, createdAt, expiresAt } = row
   const tags = JSON.parse(secret.tags)
   return { name: secret.name, version: number, kid, sealed, contentType, encoding, tags, createdAt, expiresAt }

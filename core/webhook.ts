@@ -1,0 +1,53 @@
+/**
+ * Signing what is posted to somebody's web hook (Standard Webhooks 1.0): the receiver can tell that it is from us,
+ * and an old one from a new one.
+ *
+ * @module
+ */
+import { type Bytes, base64, parseBase64, utf8 } from './bytes.ts'
+import { PosternError } from './errors.ts'
+import { Redacted } from './redacted.ts'
+
+const PREFIX = 'whsec_'
+/** Bytes of a secret: what the specification allows. */
+const [MIN_SIZE, MAX_SIZE] = [24, 64]
+
+/** One message: the same id and body however often it is sent. */
+export interface WebhookMessage {
+  id: string
+  timestampSeconds: number
+  body: string
+}
+
+/**
+ * Parses a secret of a web hook: `whsec_` and 24 to 64 bytes in base64.
+ *
+ * @throws {PosternError} `bad_request`
+ */
+export function parseWebhookSecret(text: string): Redacted<Bytes> {
+  const bytes = text.startsWith(PREFIX) ? parseBase64(text.slice(PREFIX.length)) : null
+  if (bytes === null || bytes.length < MIN_SIZE || bytes.length > MAX_SIZE) {
+    throw new PosternError('bad_request', `Must be ${PREFIX} and ${MIN_SIZE} to ${MAX_SIZE} bytes in base64`)
+  }
+  return new Redacted(bytes)
+}
+
+/** The three headers of a signed message: HMAC-SHA-256 over id, time and body. */
+export async function signWebhook(
+  secret: Redacted<Bytes>,
+  { id, timestampSeconds, body }: WebhookMessage,
+): Promise<Record<string, string>> {
+  const algorithm = { name: 'HMAC', hash: 'SHA-256' }
+  const key = await crypto.subtle.importKey('raw', secret.reveal(), algorithm, false, ['sign'])
+  const mac = await crypto.subtle.sign('HMAC', key, utf8(`${id}.${timestampSeconds}.${body}`))
+  return {
+    'webhook-id': id,
+    'webhook-timestamp': String(timestampSeconds),
+    'webhook-signature': `v1,${base64(new Uint8Array(mac))}`,
+  }
+}
+
+/** A secret as receivers' libraries take it. */
+export function formatWebhookSecret(secret: Redacted<Bytes>): string {
+  return PREFIX + base64(secret.reveal())
+}
