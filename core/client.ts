@@ -4,6 +4,7 @@
  * @module
  */
 import * as z from 'zod'
+import type { Severity } from './audit/severity.ts'
 import { type Bytes, base64 } from './bytes.ts'
 import type { PosternError } from './errors.ts'
 import { Redacted } from './redacted.ts'
@@ -73,6 +74,24 @@ export interface Client {
   putRule(id: string, rule: z.input<typeof wire.PutRule>): Promise<z.output<typeof wire.Rule>>
   deleteRule(id: string): Promise<void>
   explain(input: z.input<typeof wire.Explain>): Promise<z.output<typeof wire.Explanation>>
+  /** The secrets that rotate, when they are due, and what became of the last run. */
+  rotations(options?: { cursor?: string; limit?: number }): Promise<z.output<typeof wire.RotationList>>
+  rotation(name: string): Promise<z.output<typeof wire.RotationWithRuns>>
+  putRotation(name: string, config: z.input<typeof wire.PutRotation>): Promise<z.output<typeof wire.Rotation>>
+  deleteRotation(name: string): Promise<void>
+  /** Begins a rotation now. */
+  rotate(name: string, options?: z.input<typeof wire.Rotate>): Promise<z.output<typeof wire.Run>>
+  /** Steers the run that goes on. */
+  steer(name: string, to: z.input<typeof wire.SteerRotation>['do']): Promise<z.output<typeof wire.Run>>
+  /** Makes an earlier version's value the newest version; by a rotation where the secret has one. */
+  rollback(name: string, options: z.input<typeof wire.Rollback>): Promise<z.output<typeof wire.RolledBack>>
+  policy(): Promise<z.output<typeof wire.Policy>>
+  putPolicy(policy: z.input<typeof wire.PutPolicy>): Promise<z.output<typeof wire.Policy>>
+  /** Sets where a hook is. A new one, or one with a new address, has a new signing secret. */
+  putHook(
+    id: string,
+    hook: z.input<typeof wire.PutHook>,
+  ): Promise<{ hook: z.output<typeof wire.Hook>; secret: Redacted<string> | null }>
   /** Requests for approval: one's own, and those that one may decide. */
   approvals(): Promise<z.output<typeof wire.ApprovalList>>
   approval(id: string): Promise<z.output<typeof wire.Approval>>
@@ -94,7 +113,19 @@ export interface Client {
   checkpoint(): Promise<string>
   consistency(from: number, to: number): Promise<z.output<typeof wire.ConsistencyProof>>
   inclusion(index: number, size: number): Promise<z.output<typeof wire.InclusionProof>>
-  auditEntries(options?: { from?: number; limit?: number }): Promise<z.output<typeof wire.AuditEntries>>
+  auditEntries(options?: {
+    from?: number
+    limit?: number
+    /** Only those of this severity, and above. */
+    severity?: Severity
+  }): Promise<z.output<typeof wire.AuditEntries>>
+  /** What the caller did last, newest first. */
+  myEntries(options?: { limit?: number }): Promise<z.output<typeof wire.MyEntries>>
+  auditStatus(): Promise<z.output<typeof wire.AuditStatus>>
+  /** Sets a legal hold on the log, or ends it (`null`). */
+  holdLog(reason: string | null): Promise<void>
+  /** Begins the next term of the key that signs checkpoints. */
+  rekeyLog(): Promise<z.output<typeof wire.RekeyedLog>>
 }
 
 /**
@@ -163,6 +194,20 @@ export function connect(options: ClientOptions): Client {
     putRule: (id, rule) => put(`rules/${parseId(id)}`, rule, wire.Rule),
     deleteRule: (id) => remove(`rules/${parseId(id)}`),
     explain: (input) => post('rules/explain', input, wire.Explanation),
+    rotations: (options = {}) => get('rotations', { ...options }, wire.RotationList),
+    rotation: (name) => get(`rotations/${parseName(name)}`, {}, wire.RotationWithRuns),
+    putRotation: (name, config) => put(`rotations/${parseName(name)}`, config, wire.Rotation),
+    deleteRotation: (name) => remove(`rotations/${parseName(name)}`),
+    rotate: (name, options = {}) => post(`rotations/${parseName(name)}`, options, wire.Run),
+    steer: (name, to) => post(`rotations/${parseName(name)}`, { do: to }, wire.Run),
+    rollback: (name, options) => post(`rollback/${parseName(name)}`, options, wire.RolledBack),
+    policy: () => get('policy', {}, wire.Policy),
+    putPolicy: (policy) => put('policy', policy, wire.Policy),
+    async putHook(id, given) {
+      const asked = { method: 'PUT', path: `hooks/${parseId(id)}`, body: given, values: true } as const
+      const { secret, ...hook } = await ask({ ...asked, answer: wire.Hook })
+      return { hook, secret: secret === undefined ? null : new Redacted(secret) }
+    },
     approvals: () => get('approvals', {}, wire.ApprovalList),
     approval: (id) => get(`approvals/${parseId(id)}`, {}, wire.Approval),
     decide: (id, verdict) => post(`approvals/${parseId(id)}`, verdict, wire.Approval),
@@ -183,6 +228,10 @@ export function connect(options: ClientOptions): Client {
     consistency: (from, to) => get('audit/consistency', { from, to }, wire.ConsistencyProof),
     inclusion: (index, size) => get(`audit/inclusion/${index}`, { size }, wire.InclusionProof),
     auditEntries: (options = {}) => get('audit/entries', { ...options }, wire.AuditEntries),
+    myEntries: (options = {}) => get('audit/mine', { ...options }, wire.MyEntries),
+    auditStatus: () => get('audit/status', {}, wire.AuditStatus),
+    holdLog: async (reason) => void (await put('audit/hold', { reason }, z.unknown())),
+    rekeyLog: () => post('audit/key', undefined, wire.RekeyedLog),
   }
 }
 

@@ -14,9 +14,11 @@ import type { Lockout } from './access/lockout.ts'
 import type { Action, Circumstances, Rule } from './access/policy.ts'
 import type { SessionStore } from './access/sessions.ts'
 import type { AccessStore, PrincipalKind } from './access/store.ts'
+import type { DeliveryStore } from './audit/delivery_store.ts'
 import type { Log } from './audit/log.ts'
 import type { KeyStore } from './crypto/key_store.ts'
 import type { AskedApproval, Reason } from './errors.ts'
+import type { MetaStore } from './meta_store.ts'
 import type { HookStore } from './secrets/hook_store.ts'
 import type { RotationStore } from './secrets/rotation_store.ts'
 import type { SecretStore } from './secrets/store.ts'
@@ -63,6 +65,8 @@ export interface Stores {
   rotations: RotationStore
   keys: KeyStore
   log: Log
+  deliveries: DeliveryStore
+  meta: MetaStore
 }
 
 /** Everything that an operation may touch, inside its transaction. */

@@ -85,6 +85,7 @@ export const OPERATIONS = {
   'audit.tile': audit.readTile,
   'audit.hold': holdLog,
   'audit.rekey': audit.rekeyLog,
+  'audit.status': audit.readStatus,
 } as const
 
 type Operations = typeof OPERATIONS

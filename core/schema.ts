@@ -169,6 +169,14 @@ const MIGRATIONS: readonly (readonly string[])[] = [
     'INSERT INTO retention (only, min, announced, announced_at) VALUES (0, 0, 0, 0)',
     // The terms of the log's key after the first, with the verifier key of each.
     'CREATE TABLE log_key (term INTEGER PRIMARY KEY, key TEXT NOT NULL, created_at INTEGER NOT NULL)',
+    // How far sinks, anchors and witnesses have come: audit/delivery.ts.
+    `CREATE TABLE delivery (
+      target TEXT PRIMARY KEY,
+      mark INTEGER NOT NULL,
+      delivered_at INTEGER,
+      failure TEXT,
+      failing_since INTEGER
+    ) WITHOUT ROWID`,
     // Which entries are security events, from severity 1 (notice) on: they can be asked for alone.
     'CREATE TABLE notable (n INTEGER PRIMARY KEY, severity INTEGER NOT NULL)',
   ],

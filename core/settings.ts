@@ -7,6 +7,7 @@ import * as z from 'zod'
 import { parseRange } from './access/cidr.ts'
 import { parseLimit } from './access/throttle.ts'
 import { vaultOfToken } from './access/token.ts'
+import { FORMATS } from './audit/format.ts'
 import { parseRootKey } from './crypto/keyring.ts'
 import { PosternError } from './errors.ts'
 import { Redacted } from './redacted.ts'
@@ -26,6 +27,7 @@ import {
   text,
   whole,
 } from './settings_reader.ts'
+import { parseWebhookSecret } from './webhook.ts'
 
 /** What holds for a whole server, above the rules of any vault: see `access/security_policy.ts`. */
 const SecuritySchema = z.object({
@@ -87,6 +89,29 @@ const AuditSchema = z.object({
   blind: flag(
     'Puts random bytes into each entry, so that none can be guessed from its hash: for logs whose tiles are published.',
   ).prefault('false'),
+  publishSeconds: whole(
+    1,
+    3600,
+    'How soon after something was written a checkpoint is signed and taken to anchors and witnesses, and entries to the sink.',
+  ).prefault('10'),
+  anchor: text(
+    'Where the newest checkpoint of each log is kept beside the store: a folder on another disk, or an https URL that takes `PUT` and `GET` of `<url>/<vault>`. On Workers an R2 bucket bound as `ANCHOR` does as well. At a start a log that is smaller than its anchor is not served.',
+  ).optional(),
+  anchorToken: secret(credential, 'text', 'Sent to an anchor that is a URL, as `Authorization: Bearer`.').optional(),
+  anchorRequired: flag('Whether a vault is not served while its anchor cannot be read at its start.').prefault('false'),
+  witnesses: list(
+    witness,
+    'URL and verifier key, parted by a space',
+    'Witnesses (C2SP tlog-witness) that cosign checkpoints.',
+  ).prefault(''),
+  sinkUrl: text('Where entries are posted as they come: a collector of logs, or a web hook.').optional(),
+  sinkFormat: choice(FORMATS, 'The form in which they are.').prefault('jsonl'),
+  sinkToken: secret(credential, 'text', 'Sent to the sink as `Authorization: Bearer`.').optional(),
+  sinkSecret: secret(
+    parseWebhookSecret,
+    '`whsec_` and base64',
+    'Signs what is posted to the sink (Standard Webhooks).',
+  ).optional(),
 })
 
 export const SettingsSchema = z
@@ -154,6 +179,14 @@ export const SettingsSchema = z
     across(['debug'], 'Must be false in production'),
   )
   .refine(
+    ({ audit }) => audit?.sinkUrl === undefined || isOperatorUrl(audit.sinkUrl),
+    across(['audit', 'sinkUrl'], 'Must be an https URL'),
+  )
+  .refine(
+    ({ audit }) => !/^https?:/.test(audit?.anchor ?? '') || isOperatorUrl(audit?.anchor ?? ''),
+    across(['audit', 'anchor'], 'Must be an https URL, or a folder'),
+  )
+  .refine(
     ({ tls }) => (tls?.certFile === undefined) === (tls?.keyFile === undefined),
     across(['tls', 'keyFile'], 'Certificate and key go together'),
   )
@@ -215,6 +248,26 @@ export function isLoopback(host: string): boolean {
 /** A rule about several settings: looked at even when others are wrong, so that all is said at once. */
 function across(path: string[], message: string) {
   return { path, message, when: () => true }
+}
+
+function credential(given: string): Redacted<string> {
+  if (!/^[\x21-\x7e]{1,4096}$/.test(given)) throw new PosternError('bad_request', 'Must be visible ASCII')
+  return new Redacted(given)
+}
+
+function witness(item: string): { url: string; key: string } {
+  const [url = '', key = '', ...rest] = item.split(' ')
+  if (rest.length > 0 || !isOperatorUrl(url) || !/^[^+\s]+\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+$/.test(key)) {
+    throw new PosternError('bad_request', 'Must be an https URL, a space, and a verifier key')
+  }
+  return { url, key }
+}
+
+/** An address that an operator named: https, or http on this machine. */
+function isOperatorUrl(given: string): boolean {
+  const url = URL.canParse(given) ? new URL(given) : null
+  if (url === null || url.username || url.password || url.search || url.hash) return false
+  return url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname.replace(/^\[|\]$/g, '')))
 }
 
 function agentGlob(item: string): string {

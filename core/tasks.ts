@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { noteConfiguration } from './audit/configuration.ts'
+import * as delivery from './audit/delivery.ts'
 import * as audit from './audit/operations.ts'
 import * as retention from './audit/retention.ts'
 import * as rotations from './secrets/rotation_tasks.ts'
@@ -11,8 +13,15 @@ import type { Task } from './task.ts'
 
 /** By the name that the log records. */
 export const TASKS = {
+  'vault.configure': noteConfiguration,
   'audit.head': audit.headTask,
   'audit.sign': audit.keepTask,
+  'audit.consistency': audit.consistencyTask,
+  'audit.compare': audit.compareHead,
+  'audit.dissent': audit.reportDissent,
+  'audit.batch': audit.readBatch,
+  'delivery.find': delivery.findDelivery,
+  'delivery.report': delivery.reportDelivery,
   'retention.announce': retention.announceRetention,
   'retention.prune': retention.pruneLog,
   'rotation.look': rotations.lookAtRotations,

@@ -16,6 +16,7 @@ import { barrier, type SecurityPolicy } from './access/security_policy.ts'
 import { SessionStore } from './access/sessions.ts'
 import { AccessStore } from './access/store.ts'
 import { Throttle } from './access/throttle.ts'
+import { DeliveryStore } from './audit/delivery_store.ts'
 import { type AuditEvent, encodeEvent } from './audit/event.ts'
 import { Log } from './audit/log.ts'
 import type { Hash } from './audit/merkle.ts'
@@ -23,7 +24,8 @@ import { NO_PRIVACY, type Privacy } from './audit/privacy.ts'
 import { severityOf } from './audit/severity.ts'
 import type { Answer, Call, Caller } from './call.ts'
 import { KeyStore } from './crypto/key_store.ts'
-import type { Reason } from './errors.ts'
+import { type Reason, refusal } from './errors.ts'
+import { MetaStore } from './meta_store.ts'
 import type { Context, Identity, Operation, Outcome, Stores } from './operation.ts'
 import { OPERATIONS } from './operations.ts'
 import { migrate } from './schema.ts'
@@ -49,6 +51,7 @@ export class Vault {
   readonly #throttle = new Throttle()
   readonly #onFailure: (error: unknown) => void
   readonly #privacy: Privacy
+  #quarantined = false
   readonly #stores: Stores
 
   /**
@@ -81,6 +84,8 @@ export class Vault {
       rotations: new RotationStore(sql),
       keys: new KeyStore(sql),
       log: new Log(sql),
+      deliveries: new DeliveryStore(sql),
+      meta: new MetaStore(sql),
     }
   }
 
@@ -99,8 +104,14 @@ export class Vault {
     return this.#stores.access.principals().length === 0
   }
 
+  /** Refuses everything from now on: the store was rolled back, and whatever is appended would fork the log. */
+  quarantine(): void {
+    this.#quarantined = true
+  }
+
   /** Writes once, and throws when that is not possible now. */
   probe(now: number): void {
+    if (this.#quarantined) throw refusal('rolled_back')
     this.#sql.atomic(() => this.#sql.all("INSERT OR REPLACE INTO meta VALUES ('probe', ?)", String(now)))
   }
 
@@ -114,6 +125,7 @@ export class Vault {
    * @returns One answer a call, or fewer when the first ones took long: ask again for the rest.
    */
   execute(calls: readonly Call[], now: number): Answer[] {
+    if (this.#quarantined) return calls.map(() => refused('rolled_back'))
     try {
       const answers = this.#sql.atomic(() => this.#answerInTime(calls, now))
       const destroyed = calls.some(({ operation }, i) => operation === 'secret.destroy' && answers[i]?.ok)
@@ -133,6 +145,7 @@ export class Vault {
    * @param now Milliseconds since the Unix epoch.
    */
   perform<K extends TaskName>(name: K, input: TaskInput<K>, now: number): Answer<TaskOutput<K>> {
+    if (this.#quarantined) return refused('rolled_back')
     try {
       const answer = this.#sql.atomic(() => this.#perform(name, input, now)) as Answer<TaskOutput<K>>
       if (name === 'versions.prune' && answer.index !== null) this.#scrub()

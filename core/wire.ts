@@ -9,9 +9,13 @@
 import * as z from 'zod'
 import { parseRange } from './access/cidr.ts'
 import { ACTIONS, METHODS } from './access/policy.ts'
+import { FORMATS } from './audit/format.ts'
 import { SEVERITIES } from './audit/severity.ts'
 import { badRequest, PosternError } from './errors.ts'
 import { parseId, parseName, parseNamePrefix } from './secrets/name.ts'
+import { FAILURES, STEERS, STEPS } from './secrets/rotation.ts'
+import { parsePeriod } from './secrets/schedule.ts'
+import { CLASSES } from './secrets/strength.ts'
 
 /** The largest secret value: 64 KiB, counted in bytes of UTF-8 or of decoded base64. */
 export const MAX_VALUE_BYTES = 64 * 1024
@@ -89,10 +93,13 @@ export const SecretList = z.strictObject({ items: z.array(SecretMetadata), curso
 
 export const Version = z.strictObject({
   version: z.int(),
-  stage: z.enum(['current', 'previous']).optional(),
+  stage: z.enum(['pending', 'current', 'previous']).optional(),
   contentType: z.string(),
   createdAt: moment,
   createdBy: z.string(),
+  why: z.string().optional().describe('What made it, if not a write'),
+  currentAt: moment.optional(),
+  checksum: z.string().optional().describe('The tag of its envelope: keyed, and verified at each read'),
   expiresAt: moment.optional(),
   destroyedAt: moment.optional(),
   provider: z.string(),
@@ -250,6 +257,150 @@ export const Explanation = z.strictObject({
   missing: z.enum(['mfa', 'approval']).optional(),
   considered: z.array(z.strictObject({ id: z.string(), effect: z.enum(['permit', 'forbid']), applies: z.boolean() })),
 })
+
+/** What values of a vault have to be like, and how many old ones are kept. */
+const SecretComplexity = z
+  .strictObject({
+    resources: atLeastOne(pattern, 100).default(['**']),
+    minLength: z.int().min(1).max(1024).default(8),
+    requireUpper: z.boolean().default(true),
+    requireLower: z.boolean().default(true),
+    requireDigit: z.boolean().default(true),
+    requireSpecial: z.boolean().default(true),
+    minEntropyBits: z.int().min(0).max(256).default(0),
+    denied: z.array(line(3, 64)).max(1000).default([]),
+  })
+  .describe('Of values that are given; what is generated follows it too')
+export const PutPolicy = z.strictObject({
+  secretComplexity: SecretComplexity.nullable().default(null),
+  keepVersions: z.int().min(2).max(1_000_000).nullable().default(null),
+  keepVersionDays: z.int().min(1).max(36_500).nullable().default(null),
+  notify: id.nullable().default(null).describe('The hook that is told of what needs somebody'),
+})
+export const Policy = z.strictObject({
+  ...PutPolicy.shape,
+  version: z.int(),
+  updatedAt: moment.optional(),
+  updatedBy: z.string().optional(),
+})
+
+/** Another server that is told something. */
+export const PutHook = z.strictObject({ url: z.string().max(512), newSecret: z.boolean().default(false) })
+export const Hook = z.strictObject({
+  id,
+  url: z.string(),
+  version: z.int(),
+  updatedAt: moment,
+  updatedBy: z.string(),
+  secret: z.string().optional().describe('The signing secret, when it is new: shown this once'),
+})
+export const HookList = z.strictObject({ items: z.array(Hook) })
+
+/** What a value is made as. */
+export const Recipe = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('password'),
+    length: z.int().min(8).max(1024).default(32),
+    alphabet: z
+      .string()
+      .regex(/^[\x21-\x7e]{2,94}$/, 'Alphabet must be 2 to 94 of visible ASCII')
+      .refine((text) => new Set(text).size === text.length, 'Alphabet must have no character twice')
+      .optional(),
+    require: z.array(z.enum(CLASSES)).max(CLASSES.length).optional(),
+  }),
+  z.strictObject({
+    kind: z.literal('passphrase'),
+    words: z.int().min(4).max(64).default(12),
+    // Without one, or with a letter, two lists of words could be the same text.
+    separator: z
+      .string()
+      .regex(/^[ ._,:-]$/, 'Separator must be one of " ._,:-"')
+      .default('-'),
+  }),
+  z.strictObject({ kind: z.enum(['hex', 'base64', 'base64url']), bytes: z.int().min(8).max(1024).default(32) }),
+  z.strictObject({ kind: z.literal('uuid') }),
+  z.strictObject({ kind: z.literal('ed25519'), format: z.enum(['pem', 'jwk']).default('pem') }),
+  z.strictObject({
+    kind: z.literal('rsa'),
+    bits: z.union([z.literal(2048), z.literal(3072), z.literal(4096)]).default(3072),
+    format: z.enum(['pem', 'jwk']).default('pem'),
+  }),
+])
+
+const hours = z
+  .strictObject({ from: clock, to: clock })
+  .refine(({ from, to }) => from !== to, 'Hours must have a length')
+const weekdays = atLeastOne(z.int().min(1).max(7), 7)
+const Freeze = z.union([
+  z.strictObject({ days: weekdays.optional(), hours }),
+  z.strictObject({ days: weekdays }),
+  z.strictObject({ from: time, to: time }).refine(({ from, to }) => from < to, 'from must be before to'),
+])
+
+/** How a secret rotates. */
+export const PutRotation = z
+  .strictObject({
+    rotateEvery: z
+      .union([z.int(), z.string().max(32)])
+      .nullable()
+      .default(null)
+      .describe('Days, or an ISO 8601 duration such as P30D; null: by hand only'),
+    jitterSeconds: z.int().min(0).max(604_800).default(0),
+    freeze: z.array(Freeze).max(50).default([]),
+    target: z
+      .discriminatedUnion('kind', [
+        z.strictObject({ kind: z.literal('generate') }),
+        z.strictObject({ kind: z.literal('webhook'), hook: id }),
+      ])
+      .default({ kind: 'generate' }),
+    generate: Recipe.default({ kind: 'password', length: 32, require: [...CLASSES] }),
+    graceSeconds: z.int().min(0).max(2_592_000).default(3600),
+  })
+  .superRefine(({ rotateEvery }, context) => {
+    try {
+      if (rotateEvery !== null) parsePeriod(rotateEvery)
+    } catch (error) {
+      context.addIssue({ code: 'custom', path: ['rotateEvery'], message: (error as Error).message })
+    }
+  })
+const StoredFreeze = z.union([
+  z.strictObject({ days: weekdays.optional(), hours }),
+  z.strictObject({ days: weekdays }),
+  z.strictObject({ from: moment, to: moment }),
+])
+export const Run = z.strictObject({
+  run: z.int(),
+  why: z.enum(['schedule', 'manual', 'rollback']),
+  by: z.string(),
+  state: z.enum(['running', 'rotated', 'undone', 'abandoned']),
+  step: z.enum(STEPS),
+  attempts: z.int(),
+  startedAt: moment,
+  version: z.int().optional(),
+  replaces: z.int().optional(),
+  restores: z.int().optional(),
+  failure: z.enum(FAILURES).optional(),
+  nextTryAt: moment.optional(),
+  finishedAt: moment.optional(),
+})
+export const Rotation = z.strictObject({
+  ...PutRotation.shape,
+  freeze: z.array(StoredFreeze),
+  name: secretName,
+  state: z.enum(['idle', 'due', 'running', 'failing']),
+  version: z.int(),
+  failures: z.int().describe('Runs in a row that changed nothing'),
+  nextAt: moment.optional(),
+  run: Run.optional().describe('The run that goes on, or went last'),
+  updatedAt: moment,
+  updatedBy: z.string(),
+})
+export const RotationWithRuns = Rotation.extend({ runs: z.array(Run) })
+export const RotationList = z.strictObject({ items: z.array(Rotation), cursor: z.string().optional() })
+export const Rotate = z.strictObject({ force: z.boolean().default(false) })
+export const SteerRotation = z.strictObject({ do: z.enum(STEERS) })
+export const Rollback = z.strictObject({ version: z.int().min(1), force: z.boolean().default(false) })
+export const RolledBack = z.strictObject({ name: secretName, version: z.int().optional(), run: Run.optional() })
 
 /** A request for approval. `body` is the canonical JSON that `hash` is the SHA-256 of: approve what you read there. */
 export const Approval = AskedApproval.extend({
@@ -433,6 +584,8 @@ export const AuditEntry = z
   })
   .describe('One entry of the log of a Postern vault, in the canonical form of RFC 8785')
 
+export type AuditEntry = z.output<typeof AuditEntry>
+
 export const AuditEntries = z
   .strictObject({
     size: z.int().describe('Entries in the log when it was asked'),
@@ -457,6 +610,28 @@ export const MyEntries = z.strictObject({
   ),
 })
 
+/** How the log stands, for whoever runs it. */
+export const AuditStatus = z.strictObject({
+  size: z.int(),
+  min: z.int(),
+  retentionDays: z.int(),
+  hold: z.strictObject({ reason: z.string(), at: moment, by: z.string() }).optional(),
+  checkpoint: z.strictObject({ size: z.int(), signedAt: moment }).optional(),
+  keyTerm: z.int(),
+  deliveries: z.array(
+    z.strictObject({
+      target: z.string(),
+      mark: z.int(),
+      lag: z.int().describe('Entries that it does not have yet'),
+      deliveredAt: moment.optional(),
+      failure: z.string().optional(),
+      failingSince: moment.optional(),
+    }),
+  ),
+})
+
+export const RekeyedLog = z.strictObject({ term: z.int(), key: z.string().describe('The new verifier key') })
+
 /** Why nothing of the log may be erased; `null` ends the hold. */
 export const HoldLog = z.strictObject({ reason: line(1, 256).nullable() })
 
@@ -478,12 +653,17 @@ export const ListQuery = z.strictObject({
     .default('false')
     .transform((text) => text === 'true'),
 })
+export const RotationsQuery = z.strictObject({
+  cursor: z.string().max(2048).optional(),
+  limit: number(1, 200).default(50),
+})
 export const VersionsQuery = z.strictObject({ cursor: version.optional(), limit: number(1, 200).default(50) })
 export const EntriesQuery = z.strictObject({
   from: number(0, Number.MAX_SAFE_INTEGER).default(0),
   limit: number(1, 1000).default(100),
   severity: z.enum(SEVERITIES).default('info').describe('Only those of this severity, and above'),
 })
+export const ExportQuery = EntriesQuery.extend({ format: z.enum(FORMATS).default('jsonl') })
 export const MineQuery = z.strictObject({ limit: number(1, 200).default(50) })
 
 const index = number(0, Number.MAX_SAFE_INTEGER)

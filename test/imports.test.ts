@@ -22,6 +22,7 @@ const RUNTIME_FILES = [
   'node',
   'local',
   'data',
+  'anchor_folder',
   'keygen',
   'audit_verify',
 ]

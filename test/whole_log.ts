@@ -16,6 +16,8 @@ export interface Entry {
 
 export interface WholeLog {
   entries: Entry[]
+  /** The canonical JSON of each. */
+  bodies: string[]
   /** The root that the server states, and the one that RFC 6962 defines for these entries. */
   root: string
   expectedRoot: string
@@ -30,5 +32,5 @@ export async function wholeLog(client: Client): Promise<WholeLog> {
     bodies.push(...entries.map(({ body }) => body))
   }
   const entries = bodies.map((body) => JSON.parse(body) as Entry)
-  return { entries, root, expectedRoot: base64(merkleTreeHash(bodies.map(utf8))) }
+  return { entries, bodies, root, expectedRoot: base64(merkleTreeHash(bodies.map(utf8))) }
 }

@@ -18,6 +18,8 @@ import { approvalOf, approvalRoutes } from './routes/approvals.ts'
 import { auditRoutes } from './routes/audit.ts'
 import { healthRoutes } from './routes/health.ts'
 import { hydrateRoutes } from './routes/hydrate.ts'
+import { policyRoutes } from './routes/policy.ts'
+import { rotationRoutes } from './routes/rotations.ts'
 import { secretRoutes } from './routes/secrets.ts'
 import { sessionRoutes } from './routes/sessions.ts'
 
@@ -66,6 +68,8 @@ export function createApp(parts: Parts): Hono<Env> {
     sessionRoutes(parts),
     accessRoutes(parts),
     approvalRoutes(parts),
+    rotationRoutes(parts),
+    policyRoutes(parts),
     auditRoutes(parts),
   ]
   for (const routes of groups) app.route('/v1/vaults/:vault', routes)

@@ -7,28 +7,32 @@
  * npm run audit:verify -- --proof proof.txt --entry entry.json --key VKEY
  * ```
  *
- * The token for `--url` is read from TOKEN. `--remember` names a file that keeps the last checkpoint that
- * was verified: the next run demands that the log goes on from there.
+ * The token for `--url` is read from TOKEN. `--key` may be given more than once: a log whose key was changed has
+ * several. `--remember` names a file that keeps the last checkpoint that was verified: the next run demands that the
+ * log goes on from there.
  *
  * @module
  */
-import { createReadStream, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { appendFileSync, createReadStream, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import process from 'node:process'
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import { type Checkpoint, openCheckpoint } from '../core/audit/checkpoint.ts'
 import { type NoteVerifier, parseVerifierKey } from '../core/audit/note.ts'
-import { verifyLog, verifyProofFile } from '../core/audit/verify.ts'
+import { type Start, verifyLog, verifyProofFile } from '../core/audit/verify.ts'
+import { base64, parseBase64 } from '../core/bytes.ts'
 import { connect } from '../core/client.ts'
 import { PosternError } from '../core/errors.ts'
 import { Redacted } from '../core/redacted.ts'
+
+const PAGE = 1000
 
 const text = { type: 'string' } as const
 const { values: given } = parseArgs({
   options: {
     url: text,
     vault: text,
-    key: text,
+    key: { ...text, multiple: true },
     file: text,
     checkpoint: text,
     proof: text,
@@ -41,43 +45,68 @@ const { values: given } = parseArgs({
 /** A log to verify. */
 interface Source {
   checkpoint: string
+  start: Start
   entries: AsyncIterable<string>
 }
 
-function wanted(name: keyof typeof given): string {
+function wanted(name: Exclude<keyof typeof given, 'key'>): string {
   const value = given[name]
   if (value === undefined) throw new PosternError('bad_request', `--${name} must be given`)
   return value
 }
 
-function fromServer(): Promise<Source> {
+async function fromServer(): Promise<Source> {
   const client = connect({
     endpoint: wanted('url'),
     vault: wanted('vault'),
     token: new Redacted(process.env.TOKEN ?? ''),
   })
-  return client.checkpoint().then((checkpoint) => ({ checkpoint, entries: pages(client) }))
+  // Before the entries: asking for those is recorded, and would be in the tree but not among them.
+  const checkpoint = await client.checkpoint()
+  const first = await client.auditEntries({ from: 0, limit: PAGE })
+  const start = startOf(first.min, first.frontier ?? [])
+  if (given.save !== undefined)
+    writeFileSync(given.save, start.index === 0 ? '' : `${JSON.stringify(headerOf(start))}\n`)
+  return { checkpoint, start, entries: pages(client, first) }
 }
 
-async function* pages(client: ReturnType<typeof connect>): AsyncGenerator<string> {
-  for (let from = 0; ; ) {
-    const { entries } = await client.auditEntries({ from, limit: 1000 })
-    for (const { body } of entries) {
-      if (given.save !== undefined)
-        writeFileSync(given.save, `${body}\n`, { flag: from === 0 && body === entries[0]?.body ? 'w' : 'a' })
+type Page = Awaited<ReturnType<ReturnType<typeof connect>['auditEntries']>>
+
+async function* pages(client: ReturnType<typeof connect>, first: Page): AsyncGenerator<string> {
+  for (let page = first; ; page = await client.auditEntries({ from: page.entries.at(-1)!.index + 1, limit: PAGE })) {
+    for (const { body } of page.entries) {
+      if (given.save !== undefined) appendFileSync(given.save, `${body}\n`)
       yield body
     }
-    if (entries.length < 1000) return
-    from += entries.length
+    if (page.entries.length < PAGE) return
   }
 }
 
+/** The first line of a saved log that has forgotten its beginning. */
+function headerOf({ index, frontier }: Start) {
+  return { min: index, frontier: frontier.map(base64) }
+}
+
+function startOf(index: number, frontier: readonly string[]): Start {
+  return { index, frontier: frontier.map((hash) => parseBase64(hash) ?? new Uint8Array()) }
+}
+
 async function fromFile(): Promise<Source> {
-  return { checkpoint: readFileSync(wanted('checkpoint'), 'utf8'), entries: linesOf(wanted('file')) }
+  const lines = linesOf(wanted('file'))
+  const first = await lines.next()
+  const header = first.done ? null : /^\{"min":([0-9]{1,15}),"frontier":(\["[A-Za-z0-9+/=",]+"\])\}$/.exec(first.value)
+  const start = header === null ? startOf(0, []) : startOf(Number(header[1]), JSON.parse(header[2]!))
+  const entries = header === null && !first.done ? withFirst(first.value, lines) : lines
+  return { checkpoint: readFileSync(wanted('checkpoint'), 'utf8'), start, entries }
+}
+
+async function* withFirst(first: string, rest: AsyncIterable<string>): AsyncGenerator<string> {
+  yield first
+  yield* rest
 }
 
 /** Opens the file when it is first asked for a line: an interface that nobody reads yet loses its lines. */
-async function* linesOf(file: string): AsyncGenerator<string> {
+async function* linesOf(file: string): AsyncGenerator<string, void> {
   yield* createInterface({ input: createReadStream(file, 'utf8'), crlfDelay: Number.POSITIVE_INFINITY })
 }
 
@@ -100,7 +129,9 @@ function showProgress(entries: number, size: number): void {
 }
 
 async function verify(): Promise<string> {
-  const verifiers = [await parseVerifierKey(wanted('key').trim())]
+  const keys = (given.key ?? []).flatMap((key) => key.split(/\s+/)).filter(Boolean)
+  if (keys.length === 0) throw new PosternError('bad_request', '--key must be given')
+  const verifiers = await Promise.all(keys.map((key) => parseVerifierKey(key)))
   if (given.proof !== undefined) {
     const entry = readFileSync(wanted('entry'), 'utf8').replace(/\r?\n$/, '')
     const checkpoint = await verifyProofFile(readFileSync(given.proof, 'utf8'), entry, verifiers)
@@ -108,12 +139,15 @@ async function verify(): Promise<string> {
     return `Entry is in ${checkpoint.origin}, among its first ${checkpoint.size}`
   }
   const before = await remembered(verifiers)
-  const { checkpoint, entries } = await (given.url === undefined ? fromFile() : fromServer())
-  const about = { checkpoint, verifiers, onProgress: showProgress, ...(before && { remembered: before }) }
+  const { checkpoint, start, entries } = await (given.url === undefined ? fromFile() : fromServer())
+  const about = { checkpoint, verifiers, start, onProgress: showProgress, ...(before && { remembered: before }) }
   const result = await verifyLog(entries, about)
   if ('flaw' in result) throw new PosternError('tampered', `${result.flaw.kind}: ${result.flaw.message}`)
   if (given.remember !== undefined) writeFileSync(given.remember, checkpoint)
-  return `${result.checkpoint.origin}: ${result.checkpoint.size} entries are whole and in order`
+  const { origin, size } = result.checkpoint
+  const kept = start.index === 0 ? '' : `, kept from ${start.index} on`
+  const renewed = result.keys.filter((key) => !keys.includes(key)).map((key) => `\nIts key was changed: ${key}`)
+  return `${origin}: ${size} entries are whole and in order${kept}${renewed.join('')}`
 }
 
 try {

@@ -6,6 +6,7 @@
 
 import { IssuerKeys } from '../core/access/federation.ts'
 import { parseToken, vaultOfToken } from '../core/access/token.ts'
+import { type Anchor, httpAnchor } from '../core/audit/anchor.ts'
 import { dekCache } from '../core/crypto/envelope.ts'
 import type { Keyring } from '../core/crypto/keyring.ts'
 import { PosternError } from '../core/errors.ts'
@@ -40,4 +41,10 @@ export async function assemble(
     deks: dekCache(),
     issuerKeys: new IssuerKeys({ ...options, shared: host.inProcess }),
   }
+}
+
+/** The anchor that is a URL, if the settings name one; a folder is for the runtime to open. */
+export function httpAnchors({ audit }: Settings): Anchor[] {
+  const { anchor, anchorToken } = audit
+  return anchor !== undefined && /^https?:/.test(anchor) ? [httpAnchor(anchor, anchorToken)] : []
 }

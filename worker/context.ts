@@ -112,7 +112,8 @@ export async function answerWithValues(
   return c.body(jwe, status, { 'Content-Type': 'application/jose' })
 }
 
-function label(c: Context<Env>, { index, quota }: About): void {
+/** Puts on an answer what the vault said about it. */
+export function label(c: Context<Env>, { index, quota }: About): void {
   if (index !== null) c.header('Audit-Index', String(index))
   if (quota !== null) for (const [name, value] of rateHeaders(quota)) c.header(name, value)
 }

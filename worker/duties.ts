@@ -3,25 +3,30 @@
  *
  * @module
  */
-import { retentionDaysOf } from '../core/settings.ts'
+import { retentionDaysOf, type Settings } from '../core/settings.ts'
 import type { TaskOutput } from '../core/tasks.ts'
 import { signHead } from './checkpoint.ts'
+import { publication } from './publication.ts'
 import { rotation } from './rotation.ts'
-import type { Desk, Duty } from './upkeep.ts'
+import { SINK, shipping } from './shipping.ts'
+import type { Duty } from './upkeep.ts'
 
 const DAY_MS = 24 * 60 * 60_000
 /** How often the age of entries is looked at. */
 const LOOK_MS = DAY_MS / 2
 
 /** Erases entries of the log that are past their retention: announced first, and signed. */
-export const retention: Duty = {
+const retention: Duty = {
   name: 'retention',
   afterWriteMs: null,
   async run(desk) {
+    const { sinkUrl } = desk.settings.audit
+    const sink = sinkUrl === undefined ? null : await desk.perform('delivery.find', { target: SINK })
+    const shipped = sinkUrl === undefined ? null : (sink?.mark ?? 0)
     const keepMs = retentionDaysOf(desk.settings) * DAY_MS
-    const announced = await desk.perform('retention.announce', { keepMs, shipped: null })
+    const announced = await desk.perform('retention.announce', { keepMs, shipped })
     if (announced === null) return Date.now() + LOOK_MS
-    await checkpoint(desk)
+    await signHead(await desk.perform('audit.head', {}), desk, (signed) => desk.perform('audit.sign', signed))
     while (!(await desk.perform('retention.prune', {})).done);
     // What one look found may not have been all.
     return Date.now()
@@ -45,12 +50,14 @@ export const versions: Duty = {
   },
 }
 
-/** Signs the head of the log, when it moved. */
-async function checkpoint(desk: Desk): Promise<string> {
-  return signHead(await desk.perform('audit.head', {}), desk, (signed) => desk.perform('audit.sign', signed))
-}
-
 /** Every duty that these settings ask for. */
-export function dutiesOf(): Duty[] {
-  return [rotation, versions, retention]
+export function dutiesOf({ audit }: Settings, hasAnchors: boolean): Duty[] {
+  const afterWriteMs = audit.publishSeconds * 1000
+  return [
+    ...(hasAnchors || audit.witnesses.length > 0 ? [publication(afterWriteMs)] : []),
+    ...(audit.sinkUrl === undefined ? [] : [shipping(afterWriteMs)]),
+    rotation,
+    versions,
+    retention,
+  ]
 }

@@ -8,13 +8,15 @@ import { join, resolve } from 'node:path'
 import process from 'node:process'
 import { parseEnv } from 'node:util'
 import { mintToken } from '../core/access/token.ts'
+import type { Anchor } from '../core/audit/anchor.ts'
 import { Keyring } from '../core/crypto/keyring.ts'
 import { PosternError, refusal } from '../core/errors.ts'
 import type { Redacted } from '../core/redacted.ts'
 import { isLoopback, parseSettings, type Settings } from '../core/settings.ts'
 import { clientAddress, isTrustedProxy } from './address.ts'
+import { folderAnchor } from './anchor_folder.ts'
 import { createApp, harden } from './app.ts'
-import { assemble } from './config.ts'
+import { assemble, httpAnchors } from './config.ts'
 import { fileRootKey, messageOf, openStores, type Stores } from './data.ts'
 import { localHost } from './host.ts'
 import { logLine } from './oplog.ts'
@@ -73,7 +75,7 @@ async function open(runtime: string): Promise<Local> {
     ? { rootKey: settings.rootKey, origin: 'from POSTERN_ROOT_KEY' }
     : fileRootKey(data)
   const keyring = await Keyring.open(rootKey)
-  const stores = openStores(data, { settings, keyring })
+  const stores = openStores(data, { settings, keyring, anchors: anchorsOf(settings) })
   await stores.openAll()
   const printed = await firstToken(settings, stores, keyring)
   const bootstrapTokens = printed === null ? settings.bootstrapToken : [printed]
@@ -115,6 +117,16 @@ async function open(runtime: string): Promise<Local> {
       })
     },
   }
+}
+
+/** @throws {PosternError} `bad_request` when the folder is not there: its disk may not be mounted. */
+function anchorsOf(settings: Settings): Anchor[] {
+  const { anchor } = settings.audit
+  const inFolder = anchor !== undefined && !/^https?:/.test(anchor)
+  if (inFolder && !existsSync(anchor)) {
+    throw new PosternError('bad_request', 'POSTERN_AUDIT__ANCHOR: Must be a folder that is there, or an https URL')
+  }
+  return inFolder ? [folderAnchor(anchor)] : httpAnchors(settings)
 }
 
 /** The token that opens the default vault, when that is empty and the operator gave none. */

@@ -4,6 +4,7 @@
  * @module
  */
 import { securityPolicy } from '../core/access/security_policy.ts'
+import { configurationOf } from '../core/audit/configuration.ts'
 import type { Privacy } from '../core/audit/privacy.ts'
 import { PosternError } from '../core/errors.ts'
 import { migrate, vaultIdOf } from '../core/schema.ts'
@@ -12,10 +13,11 @@ import { Vault } from '../core/vault.ts'
 import { dutiesOf } from './duties.ts'
 import { logLine } from './oplog.ts'
 import { whereabouts } from './problem.ts'
+import { continuityOf } from './publication.ts'
 import { type Desk, performer, Upkeep } from './upkeep.ts'
 
 /** What a vault is opened with. */
-export type Surroundings = Pick<Desk, 'settings' | 'keyring'>
+export type Surroundings = Pick<Desk, 'settings' | 'keyring' | 'anchors'>
 
 /** A vault, and what is done for it unasked. */
 export interface Opened {
@@ -33,20 +35,44 @@ export interface Opened {
 export async function openVault(
   sql: Sql,
   given: string | undefined,
-  { settings, keyring }: Surroundings,
+  surroundings: Surroundings,
   wake: (upkeep: Upkeep, at: number) => void,
 ): Promise<Opened> {
+  const { settings, keyring, anchors } = surroundings
   const id = identified(sql, given)
-  const privacy = await privacyOf(id, { settings, keyring })
   const onFailure = (error: unknown) => logLine('error', 'vault_failed', whereabouts(error))
-  const vault = new Vault(sql, securityPolicy(settings.security), Date.now(), { onFailure, privacy })
+  const options = { onFailure, privacy: await privacyOf(id, surroundings) }
+  const vault = new Vault(sql, securityPolicy(settings.security), Date.now(), options)
   if (!vault.claim(keyring.rootId))
     throw new PosternError('unavailable', 'Root key is not the one that sealed this vault')
   const perform = performer((...asked) => vault.perform(...asked))
-  const upkeep: Upkeep = new Upkeep({ vault: id, settings, keyring, perform }, dutiesOf(), (at) => wake(upkeep, at))
+  const desk: Desk = { vault: id, settings, keyring, anchors, perform, quarantine: () => vault.quarantine() }
+  const whole = await checkContinuity(desk)
+  const upkeep: Upkeep = new Upkeep(desk, whole ? dutiesOf(settings, anchors.length > 0) : [], (at) => wake(upkeep, at))
   // Everything is due at a start.
-  wake(upkeep, Date.now())
+  if (whole) wake(upkeep, Date.now())
+  if (whole && !vault.isEmpty()) await perform('vault.configure', configurationOf(settings))
   return { vault, upkeep }
+}
+
+/**
+ * Compares the log with its anchors, before anything is written to it.
+ *
+ * @returns Whether it may be gone on with; if not, it is not served.
+ * @throws {PosternError} `unavailable` when that cannot be told, and must be.
+ */
+async function checkContinuity(desk: Desk): Promise<boolean> {
+  const continuity = await continuityOf(desk)
+  if (continuity === 'rolled_back') {
+    desk.quarantine()
+    logLine('error', 'rolled_back', { vault: desk.vault })
+    return false
+  }
+  if (continuity === 'unread') {
+    if (desk.settings.audit.anchorRequired) throw new PosternError('unavailable', 'Anchor of the log cannot be read')
+    logLine('warn', 'anchor_unread', { vault: desk.vault })
+  }
+  return true
 }
 
 /** Brings a store to the newest schema, and tells whose it is. */
@@ -61,7 +87,10 @@ function identified(sql: Sql, given: string | undefined): string {
 }
 
 /** The key of aliases opens nothing: it is the one key that a vault is given. */
-async function privacyOf(id: string, { settings, keyring }: Surroundings): Promise<Privacy> {
+async function privacyOf(
+  id: string,
+  { settings, keyring }: Pick<Surroundings, 'settings' | 'keyring'>,
+): Promise<Privacy> {
   const { aliasNames, blind } = settings.audit
   return { aliasKey: aliasNames ? await keyring.macKey(id, 'alias') : null, blind }
 }

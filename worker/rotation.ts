@@ -5,6 +5,7 @@
  * @module
  */
 
+import { equal } from '../core/bytes.ts'
 import { dekCache } from '../core/crypto/envelope.ts'
 import { PosternError } from '../core/errors.ts'
 import { contentTypeOf, generate, underPolicy } from '../core/secrets/generate.ts'
@@ -52,8 +53,11 @@ async function takeTurn(desk: Desk, one: { name: string; run: number }): Promise
   try {
     if (step === 'create') await createValue(desk, turn)
     else {
+      const about = await targetStep(desk, turn)
       const target = await targetOf(desk, turn)
-      await target[step](await targetStep(desk, turn))
+      // What goes must not be what stays: an earlier value that was brought back, or one that the target made again.
+      if (!isStill(about.current, step === 'finish' ? about.previous : step === 'undo' ? about.pending : null))
+        await target[step](about)
       await desk.perform('rotation.advance', { name, run, fence, step })
     }
   } catch (error) {
@@ -113,6 +117,11 @@ async function opened({ vault, keyring }: Desk, sealed: SealedVersion): Promise<
   if (typeof value === 'string') throw new TargetFailure('cannot_open')
   const { version, encoding, contentType } = sealed
   return { version, value, encoding, contentType }
+}
+
+/** Whether two versions have one value. */
+function isStill(current: Credential | null, leaving: Credential | null): boolean {
+  return current !== null && leaving !== null && equal(current.value.reveal(), leaving.value.reveal())
 }
 
 /** What a step failed by; `null` when its turn was over, and nothing is to be said. Whatever is not foreseen is thrown on. */

@@ -7,6 +7,7 @@
  *
  * @module
  */
+import type { Anchor } from '../core/audit/anchor.ts'
 import { type Answer, type Call, unwrap } from '../core/call.ts'
 import type { Keyring } from '../core/crypto/keyring.ts'
 import type { OperationName } from '../core/operations.ts'
@@ -24,6 +25,10 @@ export interface Desk {
   vault: string
   settings: Settings
   keyring: Keyring
+  /** Where the newest checkpoint is kept beside the store. */
+  anchors: readonly Anchor[]
+  /** Stops serving the vault: its log is not what it should be. */
+  quarantine(): void
   /**
    * Has the vault do a task.
    *

@@ -1,10 +1,12 @@
 import { DurableObject } from 'cloudflare:workers'
+import type { Anchor } from '../core/audit/anchor.ts'
 import type { Answer, Call } from '../core/call.ts'
 import { Keyring } from '../core/crypto/keyring.ts'
 import { PosternError } from '../core/errors.ts'
 import { isMigrated } from '../core/schema.ts'
 import { parseSettings, type Settings } from '../core/settings.ts'
 import type { Sql, SqlValue } from '../core/sql.ts'
+import { httpAnchors } from './config.ts'
 import { type Opened, openVault } from './opening.ts'
 import { logLine } from './oplog.ts'
 
@@ -60,7 +62,8 @@ export class VaultObject extends DurableObject {
   async #openWithKeys(): Promise<Opened> {
     const { rootKey } = this.#settings
     if (rootKey === undefined) throw new PosternError('bad_request', 'POSTERN_ROOT_KEY: Must be set')
-    const surroundings = { settings: this.#settings, keyring: await Keyring.open(rootKey) }
+    const anchors = [...httpAnchors(this.#settings), ...bucketAnchors(this.env)]
+    const surroundings = { settings: this.#settings, keyring: await Keyring.open(rootKey), anchors }
     return openVault(this.#storage, this.ctx.id.name, surroundings, (_, at) => this.#wake(at))
   }
 
@@ -76,6 +79,20 @@ export class VaultObject extends DurableObject {
 function settingsOf(env: object): Settings {
   const given = Object.entries(env).filter((entry): entry is [string, string] => typeof entry[1] === 'string')
   return parseSettings({ environment: Object.fromEntries(given) })
+}
+
+/** An R2 bucket bound as `ANCHOR` keeps the newest checkpoint of each vault. */
+function bucketAnchors(env: object): Anchor[] {
+  const { ANCHOR: bucket } = env as { ANCHOR?: R2Bucket }
+  if (bucket === undefined) return []
+  const keyOf = (vault: string) => `${vault}.checkpoint`
+  return [
+    {
+      target: 'anchor:bucket',
+      read: async (vault) => (await (await bucket.get(keyOf(vault)))?.text()) ?? null,
+      write: async (vault, note) => void (await bucket.put(keyOf(vault), note)),
+    },
+  ]
 }
 
 /** The storage port over a Durable Object. */

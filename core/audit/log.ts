@@ -114,9 +114,10 @@ export class Log {
     return this.#sql.all<SignedCheckpoint>(query)[0] ?? null
   }
 
-  /** Keeps a checkpoint, and forgets the oldest of many. */
+  /** Keeps a checkpoint, or one with more signatures in its place, and forgets the oldest of many. */
   keepCheckpoint(size: number, note: string, now: number): void {
-    this.#sql.all('INSERT INTO checkpoint VALUES (?, ?, ?) ON CONFLICT DO NOTHING', size, note, now)
+    const longer = 'ON CONFLICT DO UPDATE SET note = excluded.note WHERE length(excluded.note) > length(note)'
+    this.#sql.all(`INSERT INTO checkpoint VALUES (?, ?, ?) ${longer}`, size, note, now)
     const query = `DELETE FROM checkpoint WHERE size <
       (SELECT MIN(size) FROM (SELECT size FROM checkpoint ORDER BY size DESC LIMIT ?))`
     this.#sql.all(query, MAX_CHECKPOINTS)

@@ -7,7 +7,8 @@
 import { equal, parseUtf8 } from '../bytes.ts'
 import { type Context, type Outcome, operation, type Stores } from '../operation.ts'
 import { task } from '../task.ts'
-import type { Entry, Log, SignedCheckpoint, TreeHead } from './log.ts'
+import type { Delivery } from './delivery_store.ts'
+import type { Entry, Log, Retention, SignedCheckpoint, TreeHead } from './log.ts'
 import type { Hash } from './merkle.ts'
 import { consistencyProof, inclusionProof } from './proof.ts'
 import type { Severity } from './severity.ts'
@@ -73,6 +74,21 @@ function headOf({ log }: Stores): Outcome<Head> {
   return { value: { head: log.head(), signed: log.checkpoint(), term: log.term() }, quiet: true }
 }
 
+/** How the log stands. */
+export interface Status extends Head {
+  retention: Retention
+  deliveries: Delivery[]
+}
+
+export const readStatus = operation({
+  action: 'admin',
+  resource: () => 'audit',
+  run({ log, deliveries }: Context, _: Record<never, never>): Outcome<Status> {
+    const head = { head: log.head(), signed: log.checkpoint(), term: log.term() }
+    return { value: { ...head, retention: log.retention(), deliveries: deliveries.list() } }
+  },
+})
+
 /** A checkpoint that the edge signed. */
 type Signed = TreeHead & { note: string }
 
@@ -125,16 +141,70 @@ export const proveInclusion = operation({
   },
 })
 
-export const proveConsistency = operation({
-  ...open,
-  run({ log }: Context, { from, to }: { from: number; to: number }): Outcome<{ hashes: Hash[] }> {
-    if (from > to) return { reason: 'no_entry', quiet: true }
-    // From nothing, and to the same, there is nothing to prove.
-    const missing = from === 0 || from === to ? whyNot(log, to) : (whyNot(log, from) ?? whyNot(log, to))
-    if (missing !== null) return { reason: missing, quiet: true }
-    return { value: { hashes: consistencyProof(from, to, log.read) }, quiet: true }
+/** Two sizes of a tree, the smaller first. */
+interface Sizes {
+  from: number
+  to: number
+}
+
+function consistency({ log }: Stores, { from, to }: Sizes): Outcome<{ hashes: Hash[] }> {
+  if (from > to) return { reason: 'no_entry', quiet: true }
+  // From nothing, and to the same, there is nothing to prove.
+  const missing = from === 0 || from === to ? whyNot(log, to) : (whyNot(log, from) ?? whyNot(log, to))
+  if (missing !== null) return { reason: missing, quiet: true }
+  return { value: { hashes: consistencyProof(from, to, log.read) }, quiet: true }
+}
+
+export const proveConsistency = operation({ ...open, run: (context, sizes: Sizes) => consistency(context, sizes) })
+/** The same, for a witness. */
+export const consistencyTask = task({
+  resource: () => 'audit',
+  run: (context, sizes: Sizes) => consistency(context, sizes),
+})
+
+/**
+ * Compares the log with a checkpoint of it that was kept elsewhere. It refuses when the log is smaller, or has other
+ * entries. Nothing is recorded: an entry would make a fork of what should go on.
+ */
+export const compareHead = task({
+  resource: () => 'audit',
+  run({ log }: Stores, { size, root }: TreeHead): Outcome<{ size: number }> {
+    if (size > log.size) return { reason: 'rolled_back', quiet: true }
+    // What retention went past cannot be compared any more.
+    const same = size < log.retention().min || equal(log.rootAt(size), root)
+    return same ? { value: { size: log.size }, quiet: true } : { reason: 'rolled_back', quiet: true }
   },
 })
+
+/** Records that a witness did not believe the log, or has seen more of it than there is. */
+export const reportDissent = task({
+  resource: () => 'audit',
+  run: (_: Stores, { witness, size }: { witness: string; size: number | null }): Outcome<never> => ({
+    reason: 'rolled_back',
+    facts: { witness, size },
+  }),
+})
+
+/** Entries to be sent elsewhere, at most so many bytes of them. */
+export const readBatch = task({
+  resource: () => 'audit',
+  run({ log }: Stores, { from, limit, maxBytes }: { from: number; limit: number; maxBytes: number }): Outcome<Batch> {
+    const start = Math.max(from, log.retention().min)
+    const entries = log.entries(start, limit)
+    let bytes = 0
+    const over = entries.findIndex(({ body }, i) => {
+      bytes += body.length
+      return i > 0 && bytes > maxBytes
+    })
+    return { value: { start, entries: over < 0 ? entries : entries.slice(0, over) }, quiet: true }
+  },
+})
+
+/** Entries from `start` on: later than asked for when those before are past their retention. */
+export interface Batch {
+  start: number
+  entries: Entry[]
+}
 
 export const readTile = operation({
   ...open,

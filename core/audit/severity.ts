@@ -28,11 +28,11 @@ const WARNINGS: ReadonlySet<string> = new Set<Reason>([
  */
 export function severityOf(
   outcome: 'ok' | Reason,
-  { notable, locked }: { notable: true | 'alert' | undefined; locked: boolean },
+  { notable, locked }: { notable: boolean | 'alert' | undefined; locked: boolean },
 ): Severity {
   if (locked || ALERTS.has(outcome)) return 'alert'
   if (WARNINGS.has(outcome)) return 'warning'
-  if (notable === undefined || outcome !== 'ok') return 'info'
+  if (!notable || outcome !== 'ok') return 'info'
   return notable === true ? 'notice' : 'alert'
 }
 

@@ -48,18 +48,25 @@ export interface VerifyOptions {
   onProgress?: (entries: number, size: number) => void
 }
 
+/** A log that is whole. */
+export interface Verified {
+  checkpoint: Checkpoint
+  /** Verifier keys that its entries announce, oldest first: the log's key was changed to these. */
+  keys: string[]
+}
+
 /**
  * Verifies a whole log.
  *
  * Time is linear in its length; memory is that of one entry and log2(size) hashes.
  *
  * @param entries The canonical JSON of each, from the first on. Hostile input.
- * @returns The checkpoint, which may be remembered; or the first flaw.
+ * @returns The checkpoint, which may be remembered, and new keys of the log; or the first flaw.
  */
 export async function verifyLog(
   entries: AsyncIterable<string> | Iterable<string>,
   { checkpoint: note, verifiers, start = BEGINNING, remembered, onProgress }: VerifyOptions,
-): Promise<{ checkpoint: Checkpoint } | { flaw: Flaw }> {
+): Promise<Verified | { flaw: Flaw }> {
   const checkpoint = await openCheckpoint(note, verifiers).catch(() => null)
   if (checkpoint === null) return flaw('checkpoint', null, 'Checkpoint is not signed by the key given')
   if (remembered && (remembered.origin !== checkpoint.origin || remembered.size > checkpoint.size)) {
@@ -74,6 +81,7 @@ export async function verifyLog(
   }
   const tree = GrowingTree.from(start)
   if (tree === null) return flaw('forked', null, 'Log does not say what its first entry follows')
+  const keys: string[] = []
   let { index } = start
   // What the first entry was written after is not there any more; its own hash holds it.
   let previous: Hash | null | undefined = start.index === 0 ? null : undefined
@@ -88,6 +96,8 @@ export async function verifyLog(
     // What came after the checkpoint has to fit too, and is vouched for by the next one only.
     if (tree.size === checkpoint.size) continue
     tree.add(previous)
+    // Only what a checkpoint vouches for may name a key.
+    if (entry.includes('"audit.rekey"')) keys.push(...announcedKeys(entry))
     if (tree.size % 1000 === 0) onProgress?.(tree.size, checkpoint.size)
     if (tree.size === remembered?.size && !equal(tree.root(), remembered.root)) {
       return flaw('rolled_back', null, `First ${tree.size} entries are not those that were seen before`)
@@ -105,7 +115,7 @@ export async function verifyLog(
       'Entries are not those that the checkpoint is of: the last one was edited, or the log was forked',
     )
   }
-  return { checkpoint }
+  return { checkpoint, keys }
 }
 
 /**
@@ -157,6 +167,11 @@ function flawOf(entry: string, index: number, previous: Hash | null | undefined)
     index: before,
     message: `Entry ${before} is not the one that entry ${index} was written after`,
   }
+}
+
+function announcedKeys(entry: string): string[] {
+  const { operation, outcome, facts } = JSON.parse(entry)
+  return operation === 'audit.rekey' && outcome === 'ok' && typeof facts?.key === 'string' ? [facts.key] : []
 }
 
 function canonical(event: unknown): string | undefined {

@@ -13,10 +13,11 @@ import type { Hook } from './hook_store.ts'
 /** Seals a signing secret for its hook. */
 export async function sealHookSecret(
   keyring: Keyring,
-  { vault, id, kid }: { vault: string; id: string; kid: string },
+  { vault, id, term }: { vault: string; id: string; term: number },
   secret: Redacted<Bytes>,
 ): Promise<{ kid: string; sealed: Bytes }> {
-  return { kid, sealed: await seal(await keyring.kek(vault, kid), secret.reveal(), bindingOf(vault, id)) }
+  const kek = await keyring.currentKek(vault, term)
+  return { kid: kek.kid, sealed: await seal(kek, secret.reveal(), bindingOf(vault, id)) }
 }
 
 /**
@@ -56,8 +57,9 @@ export const putHook = operation({
     ...{ id, url, newSecret },
     version: hooks.find(id)?.version ?? null,
   }),
-  run({ hooks, now, principal }: Context, input: NewHook): Outcome<{ hook: Hook; tookSecret: boolean }> {
+  run({ hooks, keys, now, principal }: Context, input: NewHook): Outcome<{ hook: Hook; tookSecret: boolean }> {
     const { id, url, newSecret, kid, sealed } = input
+    if (!keys.isCurrent(kid)) return { reason: 'raced' }
     const before = hooks.find(id)
     // Whoever takes over the address must not be sent what only the one before can verify, nor the other way.
     const tookSecret = before === null || newSecret || before.url !== url

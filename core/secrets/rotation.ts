@@ -36,6 +36,10 @@ export type Step = (typeof STEPS)[number]
 export const FAILURES = ['refused', 'unreachable', 'unreadable', 'cannot_open', 'cannot_generate', 'cancelled'] as const
 export type Failure = (typeof FAILURES)[number]
 
+/** How a run can be steered by hand. */
+export const STEERS = ['retry', 'cancel', 'finish', 'abandon'] as const
+export type Steer = (typeof STEERS)[number]
+
 /** How a run ended: its value is current; nothing changed; or a human gave up on it. */
 export type RunOutcome = 'rotated' | 'undone' | 'abandoned'
 

@@ -7,7 +7,7 @@ import { randomBytes } from '../bytes.ts'
 import { PosternError } from '../errors.ts'
 import { type Context, type Outcome, operation } from '../operation.ts'
 import { type Recipe, underPolicy } from './generate.ts'
-import type { RotationConfig } from './rotation.ts'
+import type { RotationConfig, Steer } from './rotation.ts'
 import type { Rotation, Run } from './rotation_store.ts'
 import { nextDue, thawed } from './schedule.ts'
 import type { SecretRow } from './store.ts'
@@ -139,10 +139,6 @@ export const startRotation = operation({
     return { value: rotations.run(id)!, facts: { run: id } }
   },
 })
-
-/** How a run can be steered by hand. */
-export const STEERS = ['retry', 'cancel', 'finish', 'abandon'] as const
-export type Steer = (typeof STEERS)[number]
 
 /**
  * Steers the run of a secret: tries its step again now, has it undone, ends its grace now, or gives up on telling the

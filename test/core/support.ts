@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto'
 import { expect } from 'vitest'
 import type { Action, Rule } from '../../core/access/policy.ts'
 import { type SecuritySettings, securityPolicy } from '../../core/access/security_policy.ts'
+import type { Severity } from '../../core/audit/severity.ts'
 import type { Answer, Call, Caller } from '../../core/call.ts'
 import { PosternError, type Reason } from '../../core/errors.ts'
 import type { Input, OperationName, Output } from '../../core/operations.ts'
@@ -60,6 +61,7 @@ export interface LogEntry {
   resource: string
   rule: string | null
   outcome: 'ok' | Reason
+  severity: Severity
   facts: Record<string, unknown>
 }
 

@@ -1,12 +1,15 @@
 import { type Context, Hono } from 'hono'
 import type * as z from 'zod'
+import { render } from '../../core/audit/export.ts'
+import type { Status } from '../../core/audit/operations.ts'
 import { parseTilePath } from '../../core/audit/tile.ts'
 import { type Bytes, base64, parseUtf8 } from '../../core/bytes.ts'
 import { badRequest } from '../../core/errors.ts'
+import { retentionDaysOf } from '../../core/settings.ts'
 import * as wire from '../../core/wire.ts'
 import { readJson } from '../body.ts'
-import { signHead, verifierKeys } from '../checkpoint.ts'
-import { answer, type Env, type Parts, query } from '../context.ts'
+import { originOf, signHead, verifierKeys } from '../checkpoint.ts'
+import { answer, type Env, iso, label, type Parts, query, when } from '../context.ts'
 
 /** How old a checkpoint may be before the head is signed anew, when it moved. */
 const FRESH_MS = 1000
@@ -32,6 +35,27 @@ export function auditRoutes(parts: Parts): Hono<Env> {
     return answer(c, granted, body satisfies z.input<typeof wire.MyEntries>)
   })
 
+  // Like entries, in the forms that others read. Link names the next page.
+  routes.get('/audit/export', async (c) => {
+    const { format, ...input } = query(c, wire.ExportQuery)
+    const granted = await c.var.handle.call('audit.entries', c.var.caller, input)
+    const { entries } = granted.value
+    const rendered = render(
+      entries.map(({ body }) => parseUtf8(body)!),
+      format,
+      originOf(keysOf(c)),
+    )
+    const last = entries.at(-1)
+    if (last !== undefined && entries.length === input.limit) c.header('Link', nextPage(c, last.index + 1))
+    label(c, granted)
+    return c.body(rendered.body, 200, { 'Content-Type': rendered.contentType })
+  })
+
+  routes.get('/audit/status', async (c) => {
+    const granted = await c.var.handle.call('audit.status', c.var.caller, {})
+    return answer(c, granted, statusOf(granted.value, retentionDaysOf(parts.settings)))
+  })
+
   routes.put('/audit/hold', async (c) => {
     const { reason } = wire.check(wire.HoldLog, await readJson(c.req.raw, parts.settings.bodyTimeoutMs))
     const granted = await c.var.handle.call('audit.hold', c.var.caller, { reason })
@@ -49,7 +73,7 @@ export function auditRoutes(parts: Parts): Hono<Env> {
     const { term } = (await c.var.handle.call('audit.head', c.var.caller, {})).value
     const [key = ''] = await verifierKeys(keysOf(c), term + 1)
     const granted = await c.var.handle.call('audit.rekey', c.var.caller, { term: term + 1, key })
-    return answer(c, granted, { term: granted.value.term, key }, 201)
+    return answer(c, granted, { term: granted.value.term, key } satisfies z.input<typeof wire.RekeyedLog>, 201)
   })
 
   routes.get('/audit/checkpoint', async (c) => c.text(await checkpointOf(parts, c), 200, TEXT))
@@ -96,6 +120,33 @@ async function checkpointOf(parts: Parts, c: Context<Env>): Promise<string> {
   if (found.signed !== null && Math.abs(Date.now() - found.signed.signedAt) < FRESH_MS) return found.signed.note
   const keys = { ...parts, vault: c.var.vault }
   return signHead(found, keys, (signed) => handle.call('audit.sign', caller, signed))
+}
+
+function nextPage(c: Context<Env>, from: number): string {
+  const url = new URL(c.req.url)
+  url.searchParams.set('from', String(from))
+  return `<${url.pathname}${url.search}>; rel="next"`
+}
+
+function statusOf({ head, signed, term, retention, deliveries }: Status, retentionDays: number) {
+  const { min, hold, heldAt, heldBy } = retention
+  const body = {
+    size: head.size,
+    min,
+    retentionDays,
+    ...(hold !== null && { hold: { reason: hold, at: iso(heldAt ?? 0), by: heldBy ?? '' } }),
+    ...(signed && { checkpoint: { size: signed.size, signedAt: iso(signed.signedAt) } }),
+    keyTerm: term,
+    deliveries: deliveries.map(({ target, mark, deliveredAt, failure, failingSince }) => ({
+      target,
+      mark,
+      lag: head.size - mark,
+      ...when('deliveredAt', deliveredAt),
+      ...(failure !== null && { failure }),
+      ...when('failingSince', failingSince),
+    })),
+  }
+  return body satisfies z.input<typeof wire.AuditStatus>
 }
 
 function shownToItsOwner(entry: z.output<typeof wire.AuditEntry>): z.input<typeof wire.MyEntries>['items'][number] {

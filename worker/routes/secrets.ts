@@ -6,7 +6,8 @@ import { Redacted } from '../../core/redacted.ts'
 import { parseName } from '../../core/secrets/name.ts'
 import type { ListedSecret, SealedVersion, WriteInput } from '../../core/secrets/operations.ts'
 import { fingerprint, openCursor, openVersion, type Place, sealCursor, sealValue } from '../../core/secrets/sealed.ts'
-import type { VersionRow } from '../../core/secrets/store.ts'
+import type { ListedVersion } from '../../core/secrets/store.ts'
+import { checkStrength } from '../../core/secrets/strength.ts'
 import * as wire from '../../core/wire.ts'
 import { readJson, readOptionalJson } from '../body.ts'
 import { answer, answerWithValues, type Env, headers, iso, type Parts, query, recipientOf, when } from '../context.ts'
@@ -123,15 +124,15 @@ export function secret(version: SealedVersion, value: Redacted<Bytes>): z.input<
   }
 }
 
-function nameOf(c: Context<Env>): string {
+export function nameOf(c: Context<Env>): string {
   return parseName(c.req.param('name'))
 }
 
 /** A write before it is sealed, since it is sealed for its number. */
-interface Draft {
+export interface Draft {
   place: Omit<Place, 'version'>
   value: Redacted<Bytes>
-  rest: Pick<WriteInput, 'contentType' | 'encoding' | 'tags' | 'expiresAt' | 'expect' | 'idempotency'>
+  rest: Pick<WriteInput, 'contentType' | 'encoding' | 'tags' | 'expiresAt' | 'expect' | 'idempotency' | 'why'>
 }
 
 async function draftOf(
@@ -165,12 +166,13 @@ async function draftOf(
 }
 
 /** Seals a value for the number that is next, and again when another write took that number. */
-async function write({ keyring }: Parts, c: Context<Env>, { place, value, rest }: Draft) {
+export async function write({ keyring }: Parts, c: Context<Env>, { place, value, rest }: Draft) {
   const { handle, caller } = c.var
   const { name } = place
   for (let races = 0; ; races++) {
-    const { version } = (await handle.call('secret.prepare', caller, { name })).value
-    const sealed = await sealValue(keyring, value, { ...place, version })
+    const { version, term, strength } = (await handle.call('secret.prepare', caller, { name })).value
+    if (strength !== null) checkStrength(textOf(value), strength)
+    const sealed = await sealValue(keyring, value, { ...place, version }, term)
     try {
       return await handle.call('secret.write', caller, { name, version, ...sealed, ...rest, last: races === MAX_RACES })
     } catch (error) {
@@ -178,6 +180,12 @@ async function write({ keyring }: Parts, c: Context<Env>, { place, value, rest }
       if (!raced || races === MAX_RACES) throw error
     }
   }
+}
+
+/** What a policy looks at: the text, or of bytes that are none one character each. */
+function textOf(value: Redacted<Bytes>): string {
+  const bytes = value.reveal()
+  return parseUtf8(bytes) ?? Array.from(bytes, (byte) => String.fromCharCode(byte)).join('')
 }
 
 /** The version that the client says is current, for what takes `If-Match`. */
@@ -222,17 +230,25 @@ function metadata(row: ListedSecret): z.input<typeof wire.SecretMetadata> {
 }
 
 function history(
-  row: Omit<VersionRow, 'sealed'>,
-  { current, previous }: { current: number | null; previous: number | null },
+  row: ListedVersion,
+  { current, previous, pending }: { current: number | null; previous: number | null; pending: number | null },
 ): z.input<typeof wire.Version> {
-  const { number, contentType, createdAt, createdBy, expiresAt, destroyedAt } = row
-  const stage = number === current ? 'current' : number === previous ? 'previous' : undefined
+  const { number, contentType, createdAt, createdBy, why, currentAt, checksum, expiresAt, destroyedAt } = row
+  const stages = [
+    [current, 'current'],
+    [previous, 'previous'],
+    [pending, 'pending'],
+  ] as const
+  const stage = stages.find(([at]) => at === number)?.[1]
   return {
     version: number,
     ...(stage === undefined ? {} : { stage }),
     contentType,
     createdAt: iso(createdAt),
     createdBy,
+    ...(why !== null && { why }),
+    ...when('currentAt', currentAt),
+    ...(checksum !== null && { checksum }),
     ...when('expiresAt', expiresAt),
     ...when('destroyedAt', destroyedAt),
     provider: SEALED,

@@ -1,0 +1,55 @@
+/**
+ * What the server in front of a vault is configured to do, as far as it is no secret: recorded when it changed.
+ *
+ * @module
+ */
+import type { Outcome, Stores } from '../operation.ts'
+import { task } from '../task.ts'
+
+/** Settings by their dotted names, each as text. */
+export type Configuration = Readonly<Record<string, string>>
+
+const KEY = 'configuration'
+
+/** Records what is configured otherwise than when the vault was last opened. */
+export const noteConfiguration = task({
+  notable: true,
+  resource: () => '',
+  run({ meta }: Stores, after: Configuration): Outcome<{ changed: number }> {
+    const before: Configuration = JSON.parse(meta.find(KEY) ?? '{}')
+    const changed = [...new Set([...Object.keys(before), ...Object.keys(after)])]
+      .filter((name) => before[name] !== after[name])
+      .sort()
+    if (changed.length === 0) return { value: { changed: 0 }, quiet: true }
+    meta.put(KEY, JSON.stringify(after))
+    const side = (of: Configuration) => Object.fromEntries(changed.map((name) => [name, of[name] ?? null]))
+    return { value: { changed: changed.length }, facts: { before: side(before), after: side(after) } }
+  },
+})
+
+/**
+ * Settings as they may be shown: without secrets, and of each address its origin, since a path may be one.
+ *
+ * @param settings The typed settings; what is secret in them is a Redacted, and says so itself.
+ */
+export function configurationOf(settings: object): Configuration {
+  return Object.fromEntries(flat(settings, ''))
+}
+
+function flat(value: object, prefix: string): [string, string][] {
+  return Object.entries(value).flatMap(([key, inner]): [string, string][] => {
+    const name = prefix + key
+    if (inner === undefined) return []
+    if (isGroup(inner)) return flat(inner, `${name}.`)
+    return [[name, shown(inner)]]
+  })
+}
+
+function isGroup(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
+}
+
+function shown(value: unknown): string {
+  if (typeof value === 'string') return /^https?:/.test(value) && URL.canParse(value) ? new URL(value).origin : value
+  return JSON.stringify(value, (_, inner) => (typeof inner === 'bigint' ? String(inner) : inner)) ?? ''
+}

@@ -1,0 +1,42 @@
+/**
+ * What leaves the vault for elsewhere, and how far each has come: entries to a sink, checkpoints to anchors and witnesses.
+ *
+ * @module
+ */
+import type { Outcome, Stores } from '../operation.ts'
+import { task } from '../task.ts'
+import type { Delivery } from './delivery_store.ts'
+
+export const findDelivery = task({
+  resource: () => 'audit',
+  run: ({ deliveries }: Stores, { target }: { target: string }): Outcome<Delivery | null> => ({
+    value: deliveries.find(target),
+    quiet: true,
+  }),
+})
+
+/** What became of an attempt: how far it came, or why it did not. */
+export type Report = { target: string } & ({ mark: number } | { failure: string })
+
+/**
+ * Notes what became of an attempt. Recorded is only that a target began to fail, or takes things again: an entry for
+ * each would itself have to be delivered.
+ */
+export const reportDelivery = task({
+  notable: true,
+  resource: () => 'audit',
+  about: ({ target }: Report) => ({ target }),
+  run({ deliveries, now }, report: Report): Outcome<Delivery> {
+    const { target } = report
+    const before = deliveries.find(target) ?? { target, mark: 0, deliveredAt: null, failure: null, failingSince: null }
+    const failing = 'failure' in report
+    const after: Delivery = failing
+      ? { ...before, failure: report.failure, failingSince: before.failingSince ?? now }
+      : // Never back: a report that comes late must not have entries sent twice.
+        { target, mark: Math.max(before.mark, report.mark), deliveredAt: now, failure: null, failingSince: null }
+    deliveries.put(after)
+    const { mark, failure } = after
+    const facts = { mark, failure, since: before.failingSince && new Date(before.failingSince).toISOString() }
+    return failing === (before.failure !== null) ? { value: after, quiet: true } : { value: after, facts }
+  },
+})

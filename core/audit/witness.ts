@@ -1,0 +1,68 @@
+/**
+ * Witnesses (C2SP tlog-witness, tlog-cosignature): others who sign a checkpoint too, after they saw proven that it goes
+ * on from the last one that they signed. A log that shows two people two histories would have to find two witnesses.
+ *
+ * @module
+ */
+import { base64, parseUtf8 } from '../bytes.ts'
+import { send } from '../providers/send.ts'
+import type { Hash } from './merkle.ts'
+import { type NoteVerifier, openNote, parseNote } from './note.ts'
+
+export interface Witness {
+  /** Where it takes checkpoints: `add-checkpoint` is below. */
+  url: string
+  /** The key that its cosignatures are verified with. */
+  verifier: NoteVerifier
+}
+
+/** What a witness said. */
+export type Verdict =
+  | { kind: 'cosigned'; lines: string }
+  /** It last signed a tree of another size than was said. */
+  | { kind: 'elsewhere'; size: number }
+  /** It does not believe that the tree goes on from the one it signed: the log was forked, or is another. */
+  | { kind: 'disagrees' }
+  | { kind: 'failed'; status: number }
+
+/**
+ * Asks a witness to cosign a checkpoint.
+ *
+ * @param note The signed checkpoint.
+ * @param old The size of the tree that it signed last, and the consistency proof from there.
+ * @throws {PosternError} `unavailable` when it does not answer.
+ */
+export async function askWitness(
+  { url, verifier }: Witness,
+  note: string,
+  old: { size: number; proof: readonly Hash[] },
+): Promise<Verdict> {
+  const body = `${[`old ${old.size}`, ...old.proof.map(base64)].join('\n')}\n\n${note}`
+  const endpoint = `${url.replace(/\/+$/, '')}/add-checkpoint`
+  const answer = await send(endpoint, { method: 'POST', body }, { allowLoopback: true, maxBytes: 64 * 1024 })
+  const text = parseUtf8(answer.body) ?? ''
+  if (answer.status === 200) return cosigned(note, text, verifier)
+  if (answer.status === 409) {
+    const size = /^(0|[1-9][0-9]{0,15})\n$/.exec(text)?.[1]
+    return size === undefined ? { kind: 'failed', status: 409 } : { kind: 'elsewhere', size: Number(size) }
+  }
+  return answer.status === 422 ? { kind: 'disagrees' } : { kind: 'failed', status: answer.status }
+}
+
+/** Takes the line that is this witness's own, once it verifies. What it sends is hostile, and may be of other keys too. */
+async function cosigned(note: string, answer: string, verifier: NoteVerifier): Promise<Verdict> {
+  const text = note.slice(0, note.lastIndexOf('\n\n') + 1)
+  for (const line of answer.split('\n').filter((one) => one.startsWith(`— ${verifier.name} `))) {
+    const opened = await opens(`${text}\n${line}\n`, verifier)
+    if (opened) return { kind: 'cosigned', lines: `${line}\n` }
+  }
+  return { kind: 'failed', status: 200 }
+}
+
+async function opens(note: string, verifier: NoteVerifier): Promise<boolean> {
+  try {
+    return (await openNote(parseNote(note), [verifier])) !== null
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,25 @@
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Anchor } from '../core/audit/anchor.ts'
+
+/** An anchor in a folder, one file a vault: on a disk that a restore of the store does not touch. */
+export function folderAnchor(folder: string): Anchor {
+  const fileOf = (vault: string) => join(folder, `${vault}.checkpoint`)
+  return {
+    target: 'anchor:folder',
+    async read(vault) {
+      // A folder that is not there is a disk that is not mounted, not a log without an anchor.
+      if (!existsSync(folder)) throw new Error('Folder of anchors is not there')
+      const file = fileOf(vault)
+      return existsSync(file) ? readFileSync(file, 'utf8') : null
+    },
+    async write(vault, note) {
+      const file = fileOf(vault)
+      const handle = openSync(`${file}.new`, 'w', 0o600)
+      writeSync(handle, note)
+      fsyncSync(handle)
+      closeSync(handle)
+      renameSync(`${file}.new`, file)
+    },
+  }
+}
