@@ -85,6 +85,10 @@ export interface Client {
   steer(name: string, to: z.input<typeof wire.SteerRotation>['do']): Promise<z.output<typeof wire.Run>>
   /** Makes an earlier version's value the newest version; by a rotation where the secret has one. */
   rollback(name: string, options: z.input<typeof wire.Rollback>): Promise<z.output<typeof wire.RolledBack>>
+  /** The terms of the vault's key, the newest first. */
+  terms(): Promise<z.output<typeof wire.TermList>>
+  /** Begins a term: what is sealed moves to it. */
+  rekey(): Promise<z.output<typeof wire.Term>>
   policy(): Promise<z.output<typeof wire.Policy>>
   putPolicy(policy: z.input<typeof wire.PutPolicy>): Promise<z.output<typeof wire.Policy>>
   /** Sets where a hook is. A new one, or one with a new address, has a new signing secret. */
@@ -201,6 +205,8 @@ export function connect(options: ClientOptions): Client {
     rotate: (name, options = {}) => post(`rotations/${parseName(name)}`, options, wire.Run),
     steer: (name, to) => post(`rotations/${parseName(name)}`, { do: to }, wire.Run),
     rollback: (name, options) => post(`rollback/${parseName(name)}`, options, wire.RolledBack),
+    terms: () => get('keys', {}, wire.TermList),
+    rekey: () => post('keys', undefined, wire.Term),
     policy: () => get('policy', {}, wire.Policy),
     putPolicy: (policy) => put('policy', policy, wire.Policy),
     async putHook(id, given) {

@@ -47,6 +47,7 @@ export const REFUSALS = {
   no_quorum: ['bad_request', 'Rule must name at least as many users, known and enabled, as it requires'],
   no_glass: ['not_found', 'Nobody broke the glass under this id'],
   own_review: ['conflict', 'Review is for another than the one who broke the glass'],
+  rekeying: ['conflict', 'Values still move to the term of the key that began last'],
   rotating: ['conflict', 'Secret is being rotated; wait for it, or cancel it'],
   not_rotating: ['conflict', 'Rotation is not at a step where this can be done'],
   superseded: ['conflict', 'Step was taken over by another, or has ended'],

@@ -68,6 +68,8 @@ export const OPERATIONS = {
   'hook.put': hooks.putHook,
   'hook.delete': hooks.deleteHook,
   'keys.term': keys.currentTerm,
+  'keys.show': keys.showTerms,
+  'keys.rekey': keys.rekey,
   'approval.list': approvals.listApprovals,
   'approval.show': approvals.showApproval,
   'approval.decide': approvals.decideApproval,

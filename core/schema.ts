@@ -284,19 +284,34 @@ const MIGRATIONS: readonly (readonly string[])[] = [
     'CREATE UNIQUE INDEX run_active ON run (secret) WHERE outcome IS NULL',
     'CREATE INDEX run_by_secret ON run (secret, id)',
     'CREATE INDEX run_by_next ON run (next_at) WHERE outcome IS NULL',
-    // Terms of the vault's key (crypto/keyring.ts). moved counts what was rewrapped to this term; the cursor is how far
-    // that is. done_at: nothing is sealed under an older one any more.
+    // Terms of the vault's key (crypto/keyring.ts). moved counts what was rewrapped to this term, failed what could not
+    // be; stage and cursor say how far that is. done_at: nothing is sealed under an older one any more.
     `CREATE TABLE term (
       number INTEGER PRIMARY KEY,
       started_at INTEGER NOT NULL,
       started_by TEXT,
-      root TEXT,
-      cursor TEXT,
+      stage INTEGER NOT NULL,
+      cursor INTEGER NOT NULL,
       moved INTEGER NOT NULL,
+      failed INTEGER NOT NULL,
       done_at INTEGER
     )`,
+    // As it was, with numbers for its rows: a move to another term goes through them in order.
+    'ALTER TABLE totp RENAME TO totp_before',
+    `CREATE TABLE totp (
+      principal TEXT NOT NULL REFERENCES principal (id),
+      id TEXT NOT NULL,
+      kid TEXT NOT NULL,
+      sealed BLOB NOT NULL,
+      last_step INTEGER NOT NULL,
+      created_at INTEGER NOT NULL,
+      confirmed_at INTEGER,
+      PRIMARY KEY (principal, id)
+    )`,
+    'INSERT INTO totp SELECT * FROM totp_before',
+    'DROP TABLE totp_before',
     // A vault begins with its first term.
-    'INSERT INTO term SELECT 1, MIN(applied_at), NULL, NULL, NULL, 0, MIN(applied_at) FROM migration',
+    'INSERT INTO term SELECT 1, MIN(applied_at), NULL, 0, 0, 0, 0, MIN(applied_at) FROM migration',
   ],
 ]
 

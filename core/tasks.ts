@@ -7,6 +7,7 @@ import { noteConfiguration } from './audit/configuration.ts'
 import * as delivery from './audit/delivery.ts'
 import * as audit from './audit/operations.ts'
 import * as retention from './audit/retention.ts'
+import * as keys from './crypto/key_tasks.ts'
 import * as rotations from './secrets/rotation_tasks.ts'
 import * as versions from './secrets/version_retention.ts'
 import type { Task } from './task.ts'
@@ -31,6 +32,9 @@ export const TASKS = {
   'rotation.create': rotations.keepCreated,
   'rotation.advance': rotations.advanceRun,
   'rotation.fail': rotations.failStep,
+  'keys.age': keys.rekeyOld,
+  'keys.stale': keys.findStale,
+  'keys.rewrap': keys.keepRewrapped,
   'versions.find': versions.findPrunable,
   'versions.prune': versions.pruneVersions,
 } as const

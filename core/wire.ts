@@ -284,6 +284,18 @@ export const Policy = z.strictObject({
   updatedBy: z.string().optional(),
 })
 
+/** A term of the vault's key. */
+export const Term = z.strictObject({
+  term: z.int(),
+  state: z.enum(['current', 'moving', 'in use', 'retired']),
+  startedAt: moment,
+  startedBy: z.string().optional(),
+  moved: z.int().describe('Sealed values that were moved to it'),
+  failed: z.int().describe('Sealed values that could not be moved to it, and keep older terms in use'),
+  doneAt: moment.optional().describe('Since when nothing is sealed under an older term'),
+})
+export const TermList = z.strictObject({ items: z.array(Term) })
+
 /** Another server that is told something. */
 export const PutHook = z.strictObject({ url: z.string().max(512), newSecret: z.boolean().default(false) })
 export const Hook = z.strictObject({

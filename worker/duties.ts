@@ -7,6 +7,7 @@ import { retentionDaysOf, type Settings } from '../core/settings.ts'
 import type { TaskOutput } from '../core/tasks.ts'
 import { signHead } from './checkpoint.ts'
 import { publication } from './publication.ts'
+import { rekeying } from './rekeying.ts'
 import { rotation } from './rotation.ts'
 import { SINK, shipping } from './shipping.ts'
 import type { Duty } from './upkeep.ts'
@@ -57,6 +58,7 @@ export function dutiesOf({ audit }: Settings, hasAnchors: boolean): Duty[] {
     ...(hasAnchors || audit.witnesses.length > 0 ? [publication(afterWriteMs)] : []),
     ...(audit.sinkUrl === undefined ? [] : [shipping(afterWriteMs)]),
     rotation,
+    rekeying,
     versions,
     retention,
   ]

@@ -1,6 +1,7 @@
 import { Hono } from 'hono'
 import type * as z from 'zod'
 import { randomBytes } from '../../core/bytes.ts'
+import type { Term } from '../../core/crypto/key_store.ts'
 import { badRequest } from '../../core/errors.ts'
 import { checkUrl } from '../../core/providers/send.ts'
 import { Redacted } from '../../core/redacted.ts'
@@ -16,7 +17,7 @@ import { answer, answerWithValues, type Env, iso, type Parts, recipientOf, when 
 /** Bytes of a signing secret that is made here. */
 const SECRET_SIZE = 32
 
-/** `…/policy` and `…/hooks`: what holds for all secrets of a vault, and who is told something. */
+/** `…/policy`, `…/keys` and `…/hooks`: what holds for all secrets of a vault, and who is told something. */
 export function policyRoutes({ keyring, settings }: Parts): Hono<Env> {
   const routes = new Hono<Env>()
   const { bodyTimeoutMs, security } = settings
@@ -58,7 +59,30 @@ export function policyRoutes({ keyring, settings }: Parts): Hono<Env> {
     return answer(c, granted, granted.value)
   })
 
+  routes.get('/keys', async (c) => {
+    const granted = await c.var.handle.call('keys.show', c.var.caller, {})
+    return answer(c, granted, { items: terms(granted.value) } satisfies z.input<typeof wire.TermList>)
+  })
+
+  routes.post('/keys', async (c) => {
+    const granted = await c.var.handle.call('keys.rekey', c.var.caller, {})
+    return answer(c, granted, terms([granted.value])[0]!, 201)
+  })
+
   return routes
+}
+
+/** The newest first: it is current once all moved to it, and those before are in use until then. */
+function terms(rows: readonly Term[]): z.input<typeof wire.Term>[] {
+  const isDone = rows[0]?.doneAt !== null
+  return rows.map(({ number, startedAt, startedBy, moved, failed, doneAt }, i) => ({
+    term: number,
+    state: i === 0 ? (isDone ? 'current' : 'moving') : isDone ? 'retired' : 'in use',
+    startedAt: iso(startedAt),
+    ...(startedBy !== null && { startedBy }),
+    ...{ moved, failed },
+    ...when('doneAt', doneAt),
+  }))
 }
 
 function policy({ updatedAt, updatedBy, secretComplexity, ...rest }: VersionedPolicy): z.input<typeof wire.Policy> {
