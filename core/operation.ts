@@ -20,6 +20,7 @@ import type { KeyStore } from './crypto/key_store.ts'
 import type { AskedApproval, Reason } from './errors.ts'
 import type { MetaStore } from './meta_store.ts'
 import type { HookStore } from './secrets/hook_store.ts'
+import type { NoticeStore } from './secrets/notice_store.ts'
 import type { RotationStore } from './secrets/rotation_store.ts'
 import type { SecretStore } from './secrets/store.ts'
 import type { PolicyStore } from './secrets/vault_policy_store.ts'
@@ -63,6 +64,7 @@ export interface Stores {
   policy: PolicyStore
   hooks: HookStore
   rotations: RotationStore
+  notices: NoticeStore
   keys: KeyStore
   log: Log
   deliveries: DeliveryStore

@@ -245,6 +245,15 @@ const MIGRATIONS: readonly (readonly string[])[] = [
       updated_at INTEGER NOT NULL,
       updated_by TEXT NOT NULL
     )`,
+    // What the policy's hook has to be told, until it took it.
+    `CREATE TABLE notice (
+      id INTEGER PRIMARY KEY AUTOINCREMENT,
+      type TEXT NOT NULL,
+      data TEXT NOT NULL,
+      created_at INTEGER NOT NULL,
+      next_at INTEGER NOT NULL,
+      attempts INTEGER NOT NULL
+    )`,
     // The version that a rotation is making valid; what made a version, if not a write; when it became current.
     'ALTER TABLE secret ADD COLUMN pending INTEGER',
     'ALTER TABLE version ADD COLUMN why TEXT',

@@ -8,6 +8,7 @@ import * as delivery from './audit/delivery.ts'
 import * as audit from './audit/operations.ts'
 import * as retention from './audit/retention.ts'
 import * as keys from './crypto/key_tasks.ts'
+import * as notices from './secrets/notices.ts'
 import * as rotations from './secrets/rotation_tasks.ts'
 import * as versions from './secrets/version_retention.ts'
 import type { Task } from './task.ts'
@@ -35,6 +36,8 @@ export const TASKS = {
   'keys.age': keys.rekeyOld,
   'keys.stale': keys.findStale,
   'keys.rewrap': keys.keepRewrapped,
+  'notices.next': notices.nextNotice,
+  'notices.settle': notices.settleNotice,
   'versions.find': versions.findPrunable,
   'versions.prune': versions.pruneVersions,
 } as const

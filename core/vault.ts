@@ -30,6 +30,7 @@ import type { Context, Identity, Operation, Outcome, Stores } from './operation.
 import { OPERATIONS } from './operations.ts'
 import { migrate } from './schema.ts'
 import { HookStore } from './secrets/hook_store.ts'
+import { NoticeStore } from './secrets/notice_store.ts'
 import { RotationStore } from './secrets/rotation_store.ts'
 import { SecretStore } from './secrets/store.ts'
 import { PolicyStore } from './secrets/vault_policy_store.ts'
@@ -82,6 +83,7 @@ export class Vault {
       policy: new PolicyStore(sql),
       hooks: new HookStore(sql),
       rotations: new RotationStore(sql),
+      notices: new NoticeStore(sql),
       keys: new KeyStore(sql),
       log: new Log(sql),
       deliveries: new DeliveryStore(sql),

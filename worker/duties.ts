@@ -6,6 +6,7 @@
 import { retentionDaysOf, type Settings } from '../core/settings.ts'
 import type { TaskOutput } from '../core/tasks.ts'
 import { signHead } from './checkpoint.ts'
+import { noticing } from './notices.ts'
 import { publication } from './publication.ts'
 import { rekeying } from './rekeying.ts'
 import { rotation } from './rotation.ts'
@@ -38,7 +39,7 @@ const retention: Duty = {
 export const versions: Duty = {
   name: 'versions',
   afterWriteMs: null,
-  wokenBy: ['policy.put'],
+  wokenBy: ({ operation }) => operation === 'policy.put',
   async run(desk) {
     for (let after: number | null = 0; after !== null; ) {
       const found: TaskOutput<'versions.find'> = await desk.perform('versions.find', { after })
@@ -58,6 +59,7 @@ export function dutiesOf({ audit }: Settings, hasAnchors: boolean): Duty[] {
     ...(hasAnchors || audit.witnesses.length > 0 ? [publication(afterWriteMs)] : []),
     ...(audit.sinkUrl === undefined ? [] : [shipping(afterWriteMs)]),
     rotation,
+    noticing,
     rekeying,
     versions,
     retention,

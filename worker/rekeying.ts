@@ -20,7 +20,7 @@ const BATCHES = 20
 export const rekeying: Duty = {
   name: 'rekeying',
   afterWriteMs: null,
-  wokenBy: ['keys.rekey'],
+  wokenBy: ({ operation }) => operation === 'keys.rekey',
   async run(desk) {
     const { encryptionKeyRotationDays: days } = desk.settings.security
     if (days > 0) await desk.perform('keys.age', { maxAgeMs: days * DAY_MS })

@@ -8,6 +8,7 @@
 import { equal } from '../core/bytes.ts'
 import { dekCache } from '../core/crypto/envelope.ts'
 import { PosternError } from '../core/errors.ts'
+import type { OperationName } from '../core/operations.ts'
 import { contentTypeOf, generate, underPolicy } from '../core/secrets/generate.ts'
 import { openHookSecret } from '../core/secrets/hooks.ts'
 import type { SealedVersion } from '../core/secrets/operations.ts'
@@ -29,11 +30,13 @@ const CONCURRENCY = 4
 /** How often a value is sealed anew because a write took its number. */
 const MAX_RACES = 5
 
+const WOKEN_BY: readonly OperationName[] = ['rotation.put', 'rotation.start', 'rotation.steer', 'secret.restore']
+
 /** Rotates what is due, and goes on with what has begun. */
 export const rotation: Duty = {
   name: 'rotation',
   afterWriteMs: null,
-  wokenBy: ['rotation.put', 'rotation.start', 'rotation.steer', 'secret.restore'],
+  wokenBy: ({ operation }) => WOKEN_BY.includes(operation),
   async run(desk) {
     for (;;) {
       const { due, ready, nextAt } = await desk.perform('rotation.look', {})

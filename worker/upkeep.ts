@@ -10,7 +10,6 @@
 import type { Anchor } from '../core/audit/anchor.ts'
 import { type Answer, type Call, unwrap } from '../core/call.ts'
 import type { Keyring } from '../core/crypto/keyring.ts'
-import type { OperationName } from '../core/operations.ts'
 import type { Settings } from '../core/settings.ts'
 import type { TaskInput, TaskName, TaskOutput } from '../core/tasks.ts'
 import { logLine } from './oplog.ts'
@@ -43,7 +42,7 @@ export interface Duty {
   /** How soon it is due after something was written, in milliseconds; `null` when a write is nothing to it. */
   afterWriteMs: number | null
   /** What makes it due at once when it was asked of the vault. */
-  wokenBy?: readonly OperationName[]
+  wokenBy?: (call: Call) => boolean
   /**
    * Does what is to be done now. A throw is logged, and tried again later.
    *
@@ -78,7 +77,7 @@ export class Upkeep {
   stir(now: number, calls: readonly Call[] = []): void {
     let sooner = false
     for (const [duty, due] of this.#due) {
-      const woken = duty.wokenBy !== undefined && calls.some(({ operation }) => duty.wokenBy?.includes(operation))
+      const woken = duty.wokenBy !== undefined && calls.some(duty.wokenBy)
       const waitMs = woken ? 0 : duty.afterWriteMs
       if (waitMs === null || due <= now + waitMs) continue
       this.#due.set(duty, now + waitMs)

@@ -13,6 +13,7 @@ import canonicalize from 'canonicalize'
 import { base64url, utf8 } from '../bytes.ts'
 import type { AskedApproval, Reason } from '../errors.ts'
 import type { Context, Facts, Identity, Outcome } from '../operation.ts'
+import { notify } from '../secrets/notices.ts'
 import type { Approval } from './approval_store.ts'
 import type { Action, Demand, DemandingRule } from './policy.ts'
 import type { AccessStore } from './store.ts'
@@ -102,6 +103,13 @@ function ask(context: Context, asked: Asked, demands: readonly DemandingRule[], 
   const about = { id: crypto.randomUUID(), requester, reason, createdAt: now, expiresAt: now + withinMs }
   const approval = { ...about, ...bind(asked, about), operation: asked.operation, hands: handsIn(context, identity) }
   approvals.add({ ...approval, action: asked.action, resource: asked.resource })
+  const { operation, resource } = asked
+  const { id, expiresAt } = about
+  notify(
+    context,
+    { type: 'approval.asked', data: { approval: id, operation, resource, requester, reason, expiresAt } },
+    now,
+  )
   const facts = { approval: about.id, hash: approval.hash, asked: true, demanded: demands.map(({ id }) => id) }
   return { reason: 'approval_required', approval: shown(approval), facts }
 }

@@ -6,6 +6,7 @@
  * @module
  */
 import { type Context, type Outcome, operation } from '../operation.ts'
+import { notify } from '../secrets/notices.ts'
 import type { BrokenGlass } from './break_glass_store.ts'
 
 /** How fresh the second factor has to be. */
@@ -28,6 +29,8 @@ export const breakGlass = operation({
     const about = { id: crypto.randomUUID(), principal, session, reason }
     const glass = { ...about, beganAt: now, expiresAt: now + minutes * 60_000, ...unreviewed }
     glasses.add(glass)
+    const { id: glassId, expiresAt } = glass
+    notify(context, { type: 'glass.broken', data: { breakGlass: glassId, principal, reason, expiresAt } }, now)
     return { value: glass, facts: { breakGlass: glass.id, expiresAt: glass.expiresAt } }
   },
 })

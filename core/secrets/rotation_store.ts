@@ -191,13 +191,6 @@ export class RotationStore {
     )
   }
 
-  /** How many are due, run, or failed last: for gauges. */
-  counts(now: number): { configured: number; overdue: number; running: number; failing: number } {
-    const query = `SELECT COUNT(*) AS configured, COALESCE(SUM(next_at <= ?), 0) AS overdue,
-      COALESCE(SUM(failures > 0), 0) AS failing, (SELECT COUNT(*) FROM run WHERE outcome IS NULL) AS running FROM rotation`
-    return this.#sql.all<ReturnType<RotationStore['counts']>>(query, now)[0]!
-  }
-
   /** From the run as well: a rotation may have been deleted and made anew while its last run went on. */
   #nextFence(secret: number): number {
     const query = `SELECT MAX(fence) + 1 AS fence FROM

@@ -10,6 +10,7 @@ import type { Bytes } from '../bytes.ts'
 import type { Outcome } from '../operation.ts'
 import { type TaskContext, task } from '../task.ts'
 import type { Hook } from './hook_store.ts'
+import { notify } from './notices.ts'
 import { type SealedVersion, sealedVersion } from './operations.ts'
 import { afterFailure, afterSuccess, type Failure, type Next, type Step } from './rotation.ts'
 import { chance } from './rotation_operations.ts'
@@ -224,6 +225,10 @@ function proceed(context: TaskContext, run: Run, next: Next, failure: Failure | 
   if (!next.promote && secret.pending === run.number) secrets.dropPending(secret.id)
   rotations.end(run.id, next.outcome, failure, now)
   reschedule(context, run, next.outcome === 'rotated')
+  if (next.outcome !== 'rotated' || failure !== null) {
+    const data = { secret: run.name, run: run.id, outcome: next.outcome, failure: failure ?? run.failure }
+    notify(context, { type: 'rotation.failed', data }, now)
+  }
   return { outcome: next.outcome, ...facts }
 }
 
