@@ -118,7 +118,7 @@ function turnOf(context: TaskContext, secret: SecretRow, run: Run): Omit<Turn, '
     strength: policy.strengthFor(secret.name),
     // Each step is given what it needs and no more.
     pending: isAfter || step === 'create' ? null : sealed(number),
-    current: step === 'test' ? null : sealed(isAfter ? number : secret.current),
+    current: step === 'test' || config.target.kind === 'generate' ? null : sealed(isAfter ? number : secret.current),
     previous: isAfter ? sealed(replaces) : null,
     restores: step === 'create' ? sealed(run.restores) : null,
     hook: config.target.kind === 'webhook' ? hooks.find(config.target.hook) : null,
