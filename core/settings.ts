@@ -59,6 +59,12 @@ const SecuritySchema = z.object({
   allowLoopbackIssuers: flag('Lets an identity provider be on this machine, over http: for development.').prefault(
     'false',
   ),
+  allowLoopbackHooks: flag('Lets a hook be on this machine, over http: for development.').prefault('false'),
+  encryptionKeyRotationDays: whole(
+    0,
+    3650,
+    "How old a vault's key may get before its next term begins by itself; 0: it does not.",
+  ).prefault('90'),
   principalRate: list(
     (item) => parseLimit(item),
     'limits such as `100/s`',

@@ -15,10 +15,13 @@ import type { Env, Parts } from './context.ts'
 import { logLine } from './oplog.ts'
 import { problem, problemResponse } from './problem.ts'
 import { accessRoutes } from './routes/access.ts'
+import { approvalOf, approvalRoutes } from './routes/approvals.ts'
 import { auditRoutes } from './routes/audit.ts'
 import { chainRoutes } from './routes/chains.ts'
 import { healthRoutes } from './routes/health.ts'
 import { hydrateRoutes } from './routes/hydrate.ts'
+import { policyRoutes } from './routes/policy.ts'
+import { rotationRoutes } from './routes/rotations.ts'
 import { secretRoutes } from './routes/secrets.ts'
 import { sessionRoutes } from './routes/sessions.ts'
 
@@ -84,6 +87,9 @@ export function createApp(parts: Parts): Hono<Env> {
     hydrateRoutes(parts),
     sessionRoutes(parts),
     accessRoutes(parts),
+    approvalRoutes(parts),
+    rotationRoutes(parts),
+    policyRoutes(parts),
     auditRoutes(parts),
     chainRoutes(parts),
   ]
@@ -125,7 +131,7 @@ function entrance(parts: Parts) {
     const signIn = c.req.method === 'POST' && c.req.path === `/v1/vaults/${vault}/sessions`
     try {
       const { caller, seal } = await identify(parts, c.req.raw, vault, { connection: c.env, requestId, signIn })
-      c.set('caller', caller)
+      c.set('caller', { ...caller, ...approvalOf(c) })
       c.set('seal', seal)
     } catch (error) {
       // A proof that only lacks the nonce is how every client begins.

@@ -61,6 +61,7 @@ const onAudit = { action: 'admin', resource: () => 'audit' } as const
 export const holdLog = operation({
   ...onAudit,
   notable: true,
+  binds: (_, { reason }: { reason: string | null }) => ({ reason }),
   run({ log, principal, now }, { reason }: { reason: string | null }): Outcome<Retention> {
     const before = log.retention()
     log.hold(reason, principal, now)

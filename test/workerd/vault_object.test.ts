@@ -161,6 +161,15 @@ describe('inside workerd', () => {
   })
 })
 
+/**
+ * Has the alarm ring, and waits for what it does. It is set to later first: one that is due may ring by itself, and then
+ * there would be none to wait for. What goes on already is waited for too.
+ */
+async function ring(object: DurableObjectStub<VaultObject>): Promise<void> {
+  await runInDurableObject(object, (_, state) => state.storage.setAlarm(Date.now() + 600_000))
+  await runDurableObjectAlarm(object)
+}
+
 describe('an upkeep', () => {
   it('is done by the alarm, under the name of the object, and sets the next', async () => {
     const object = env.VAULT.getByName('kept-up')
@@ -200,6 +209,58 @@ describe('an upkeep', () => {
       const note = String(state.storage.sql.exec('SELECT note FROM checkpoint ORDER BY size').toArray()[0]?.note)
       expect(note.split('\n')[0]).toBe('postern.invalid/audit/kept-up')
       expect(await state.storage.getAlarm()).not.toBeNull()
+    })
+  })
+})
+
+describe('rotation by the alarm', () => {
+  it('makes a new value when it is due, also after the object was evicted in the middle', async () => {
+    const object = env.VAULT.getByName('rotated')
+    const stub = vaultOf('rotated')
+    const caller = await callerOf('rotated')
+    const ask = async (operation: Call['operation'], input: unknown) => {
+      const [answer] = await stub.execute([{ operation, caller, input }])
+      if (!answer?.ok) throw new Error(`${operation} was refused`)
+      return answer.value
+    }
+    await stub.execute([writeOf(caller, 'db')])
+    const config = {
+      ...{ rotateEvery: 'PT1H', jitterSeconds: 0, freeze: [], target: { kind: 'generate' }, graceSeconds: 60 },
+      generate: { kind: 'password', length: 32 },
+    }
+    await ask('rotation.put', { name: 'db', config })
+    await ring(object)
+    const stored = (query: string) =>
+      runInDurableObject(object, (_, state) => state.storage.sql.exec(query).toArray() as Record<string, unknown>[])
+    const versions = 'SELECT current, previous, pending FROM secret'
+    expect(await stored(versions)).toEqual([{ current: 1, previous: null, pending: null }])
+    // As if the hour were over; and as if a process had died with its turn, which is over too.
+    await stored('UPDATE rotation SET next_at = 1')
+    await stored(`INSERT INTO run (secret, why, by, body, step, fence, attempts, next_at, started_at)
+      SELECT secret, 'schedule', '(schedule)', body, 'create', 7, 1, 1, 1 FROM rotation`)
+    await evictDurableObject(object)
+    await ring(object)
+    expect(await stored(versions)).toEqual([{ current: 2, previous: 1, pending: null }])
+    expect(await stored('SELECT outcome, fence > 7 AS later FROM run')).toEqual([{ outcome: 'rotated', later: 1 }])
+    const { sealed, kid } = (await ask('secret.read', { name: 'db' })) as { sealed: Bytes; kid: string }
+    const binding = { vault: 'rotated', name: 'db', version: 2n, contentType: 'utf8;text/plain; charset=utf-8' }
+    expect((await open(await keyring.kek('rotated', kid), sealed, binding)).reveal()).toHaveLength(32)
+  })
+
+  it('moves what is sealed to a new term', async () => {
+    const object = env.VAULT.getByName('rekeyed')
+    const stub = vaultOf('rekeyed')
+    const caller = await callerOf('rekeyed')
+    const sealed = await seal(await keyring.currentKek('rekeyed'), utf8('value'), {
+      ...{ vault: 'rekeyed', name: 'a', version: 1n, contentType: 'utf8;text/plain' },
+    })
+    const write = writeOf(caller, 'a')
+    write.input = { ...(write.input as object), kid: `${keyring.rootId}.1`, sealed }
+    await stub.execute([write, { operation: 'keys.rekey', caller, input: {} }])
+    await ring(object)
+    await runInDurableObject(object, (_, state) => {
+      expect(state.storage.sql.exec('SELECT kid FROM version').one()).toEqual({ kid: `${keyring.rootId}.2` })
+      expect(state.storage.sql.exec('SELECT moved FROM term WHERE number = 2').one()).toEqual({ moved: 1 })
     })
   })
 })
