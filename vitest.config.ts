@@ -5,10 +5,12 @@ export default defineConfig({
   test: {
     projects: [
       {
+        // Generous: how long a test takes is the machine's business.
         test: {
           name: 'node',
+          testTimeout: 60_000,
           include: ['test/**/*.test.ts'],
-          exclude: ['test/workerd/**', 'test/runtime/**', 'test/interop/**'],
+          exclude: ['test/workerd/**', 'test/runtime/**', 'test/interop/**', 'test/live/**'],
         },
       },
       {
@@ -32,6 +34,16 @@ export default defineConfig({
         },
       },
       {
+        // Against stores that the environment names: npm run test:live.
+        test: {
+          name: 'live',
+          include: ['test/live/**/*.test.ts'],
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
         plugins: [
           cloudflareTest({
             wrangler: { configPath: './wrangler.toml' },
@@ -43,7 +55,7 @@ export default defineConfig({
             },
           }),
         ],
-        test: { name: 'workerd', include: ['test/workerd/**/*.test.ts'] },
+        test: { name: 'workerd', testTimeout: 60_000, include: ['test/workerd/**/*.test.ts'] },
       },
     ],
   },

@@ -61,6 +61,9 @@ export function unwrap<T>(answer: Answer<T>): Granted<T> {
   throw refusalOf(answer)
 }
 
+/** What heals by itself, and soon. */
+const SOON: readonly Reason[] = ['storage', 'chain_changed', 'provider_unavailable', 'write_unknown']
+
 /** Makes the error of a refused answer. */
 export function refusalOf({ reason, index, quota, approval }: Answer & { ok: false }): PosternError {
   // A 401 tells nothing more: an index would tell a locked or wrong code from an unknown token.
@@ -70,6 +73,6 @@ export function refusalOf({ reason, index, quota, approval }: Answer & { ok: fal
     ...(recorded ? { auditIndex: index } : {}),
     ...(approval && { approval }),
     ...(throttled ? { retryAfterSeconds: Math.ceil(quota.retryAfterMs / 1000) } : {}),
-    ...(reason === 'storage' ? { retryAfterSeconds: 1 } : {}),
+    ...(SOON.includes(reason) ? { retryAfterSeconds: 1 } : {}),
   })
 }

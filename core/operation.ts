@@ -19,6 +19,10 @@ import type { Log } from './audit/log.ts'
 import type { KeyStore } from './crypto/key_store.ts'
 import type { AskedApproval, Reason } from './errors.ts'
 import type { MetaStore } from './meta_store.ts'
+import type { CacheStore } from './providers/cache_store.ts'
+import type { ChainStore } from './providers/chain_store.ts'
+import type { HealthStore } from './providers/health_store.ts'
+import type { ReplicationStore } from './providers/replication_store.ts'
 import type { HookStore } from './secrets/hook_store.ts'
 import type { NoticeStore } from './secrets/notice_store.ts'
 import type { RotationStore } from './secrets/rotation_store.ts'
@@ -59,6 +63,10 @@ export interface Stores {
   factors: FactorStore
   lockout: Lockout
   issuers: IssuerStore
+  chains: ChainStore
+  cache: CacheStore
+  replication: ReplicationStore
+  health: HealthStore
   approvals: ApprovalStore
   breakGlass: BreakGlassStore
   policy: PolicyStore

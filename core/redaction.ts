@@ -7,9 +7,9 @@
 
 /** Control characters, line and paragraph separators, and marks that turn the direction of what follows. */
 const UNPRINTABLE = /[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/gu
-/** Credentials by the forms that their makers gave them. Linear, all of them. */
+/** Credentials by the forms that their makers gave them. Bounded wherever something has to follow: linear. */
 const CREDENTIAL =
-  /ps[ts]_[a-z0-9-]{1,32}_[0-9A-Za-z]{20,}|hvs\.[A-Za-z0-9_-]{20,}|A[KS]IA[A-Z0-9]{16}|gh[oprsu]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}|-----BEGIN [A-Z ]{3,30}-----/g
+  /ps[ts]_[a-z0-9-]{1,32}_[0-9A-Za-z]{20,}|hvs\.[A-Za-z0-9_-]{20,}|A[KS]IA[A-Z0-9]{16}|gh[oprsu]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|eyJ[A-Za-z0-9_-]{8,256}\.[A-Za-z0-9_-]{8,}|-----BEGIN [A-Z ]{3,30}-----/g
 
 /** Text fit for a line of a log or a terminal: what is not printed becomes U+FFFD (ASVS 16.4.1). */
 export function printable(text: string): string {

@@ -8,6 +8,7 @@ import * as delivery from './audit/delivery.ts'
 import * as audit from './audit/operations.ts'
 import * as retention from './audit/retention.ts'
 import * as keys from './crypto/key_tasks.ts'
+import * as providers from './providers/tasks.ts'
 import * as notices from './secrets/notices.ts'
 import * as rotations from './secrets/rotation_tasks.ts'
 import * as versions from './secrets/version_retention.ts'
@@ -40,6 +41,14 @@ export const TASKS = {
   'notices.settle': notices.settleNotice,
   'versions.find': versions.findPrunable,
   'versions.prune': versions.pruneVersions,
+  'replica.lagging': providers.laggingReplicas,
+  'replica.reached': providers.replicaReached,
+  'replica.failed': providers.replicaFailed,
+  'replica.uncompared': providers.uncomparedReplicas,
+  'replica.compared': providers.replicaCompared,
+  'replica.forgotten': providers.forgetReplica,
+  'provider.used': providers.providersInUse,
+  'provider.seen': providers.providerSeen,
 } as const
 
 type Tasks = typeof TASKS

@@ -24,10 +24,15 @@ import { NO_PRIVACY, type Privacy } from './audit/privacy.ts'
 import { severityOf } from './audit/severity.ts'
 import type { Answer, Call, Caller } from './call.ts'
 import { KeyStore } from './crypto/key_store.ts'
-import { type Reason, refusal } from './errors.ts'
+import type { Reason } from './errors.ts'
 import { MetaStore } from './meta_store.ts'
 import type { Context, Identity, Operation, Outcome, Stores } from './operation.ts'
 import { OPERATIONS } from './operations.ts'
+import { CacheStore } from './providers/cache_store.ts'
+import type { VersionedChain } from './providers/chain.ts'
+import { ChainStore } from './providers/chain_store.ts'
+import { HealthStore } from './providers/health_store.ts'
+import { ReplicationStore } from './providers/replication_store.ts'
 import { migrate } from './schema.ts'
 import { HookStore } from './secrets/hook_store.ts'
 import { NoticeStore } from './secrets/notice_store.ts'
@@ -85,6 +90,10 @@ export class Vault {
       rotations: new RotationStore(sql),
       notices: new NoticeStore(sql),
       keys: new KeyStore(sql),
+      chains: new ChainStore(sql),
+      cache: new CacheStore(sql),
+      replication: new ReplicationStore(sql),
+      health: new HealthStore(sql),
       log: new Log(sql),
       deliveries: new DeliveryStore(sql),
       meta: new MetaStore(sql),
@@ -101,6 +110,11 @@ export class Vault {
     return this.#sql.all<{ value: string }>("SELECT value FROM meta WHERE key = 'root'")[0]?.value === rootId
   }
 
+  /** Sets the chain of names that none of the vault's own covers: the operator's. */
+  fallBackTo(chain: VersionedChain | null): void {
+    this.#stores.chains.fallBackTo(chain)
+  }
+
   /** Whether nobody has a right here yet. */
   isEmpty(): boolean {
     return this.#stores.access.principals().length === 0
@@ -113,7 +127,6 @@ export class Vault {
 
   /** Writes once, and throws when that is not possible now. */
   probe(now: number): void {
-    if (this.#quarantined) throw refusal('rolled_back')
     this.#sql.atomic(() => this.#sql.all("INSERT OR REPLACE INTO meta VALUES ('probe', ?)", String(now)))
   }
 
@@ -158,10 +171,10 @@ export class Vault {
     }
   }
 
-  /** What is kept in memory may be of rows that were never written. */
+  /** What was read in a transaction that was rolled back is not so. */
   #forget(): void {
-    const { access, policy, keys } = this.#stores
-    for (const store of [access, policy, keys]) store.forget()
+    const { access, chains, policy, keys } = this.#stores
+    for (const store of [access, chains, policy, keys]) store.forget()
   }
 
   #failed(error: unknown): Answer & { ok: false } {
@@ -293,7 +306,7 @@ export class Vault {
 
   #append(event: AuditEvent): number {
     const write = (index: number, previous: Hash | null) => encodeEvent(event, index, previous, this.#privacy)
-    return this.#stores.log.append(write, event.severity)
+    return this.#stores.log.append(write, event)
   }
 }
 

@@ -7,7 +7,18 @@ const ROOT = resolve(import.meta.dirname, '..')
 
 /** Packages that each room may name; DESIGN of the core: Web APIs and these. */
 const PACKAGES: Record<string, readonly string[]> = {
-  core: ['@noble/hashes', '@scure/bip39', 'canonicalize', 'ipaddr.js', 'jose', 'lru-cache', 'otpauth', 'qr', 'zod'],
+  core: [
+    '@noble/hashes',
+    '@scure/bip39',
+    'canonicalize',
+    'cockatiel',
+    'ipaddr.js',
+    'jose',
+    'lru-cache',
+    'otpauth',
+    'qr',
+    'zod',
+  ],
   worker: ['@hono/node-server', 'hono', 'zod'],
 }
 /** Rooms that each room may import from, beside itself. */
@@ -24,6 +35,7 @@ const RUNTIME_FILES = [
   'data',
   'anchor_folder',
   'keygen',
+  'secrets_file',
   'audit_verify',
 ]
 

@@ -16,6 +16,7 @@ import { problem, problemResponse } from './problem.ts'
 import { accessRoutes } from './routes/access.ts'
 import { approvalOf, approvalRoutes } from './routes/approvals.ts'
 import { auditRoutes } from './routes/audit.ts'
+import { chainRoutes } from './routes/chains.ts'
 import { healthRoutes } from './routes/health.ts'
 import { hydrateRoutes } from './routes/hydrate.ts'
 import { policyRoutes } from './routes/policy.ts'
@@ -71,6 +72,7 @@ export function createApp(parts: Parts): Hono<Env> {
     rotationRoutes(parts),
     policyRoutes(parts),
     auditRoutes(parts),
+    chainRoutes(parts),
   ]
   for (const routes of groups) app.route('/v1/vaults/:vault', routes)
 

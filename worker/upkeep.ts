@@ -10,6 +10,7 @@
 import type { Anchor } from '../core/audit/anchor.ts'
 import { type Answer, type Call, unwrap } from '../core/call.ts'
 import type { Keyring } from '../core/crypto/keyring.ts'
+import type { Upstreams } from '../core/providers/upstreams.ts'
 import type { Settings } from '../core/settings.ts'
 import type { TaskInput, TaskName, TaskOutput } from '../core/tasks.ts'
 import { logLine } from './oplog.ts'
@@ -28,6 +29,7 @@ export interface Desk {
   anchors: readonly Anchor[]
   /** Stops serving the vault: its log is not what it should be. */
   quarantine(): void
+  upstreams: Upstreams
   /**
    * Has the vault do a task.
    *
@@ -77,8 +79,9 @@ export class Upkeep {
   stir(now: number, calls: readonly Call[] = []): void {
     let sooner = false
     for (const [duty, due] of this.#due) {
+      // What fails has its own pauses, and writes do not shorten them; what somebody asks for does.
       const woken = duty.wokenBy !== undefined && calls.some(duty.wokenBy)
-      const waitMs = woken ? 0 : duty.afterWriteMs
+      const waitMs = woken ? 0 : this.#failures.has(duty) ? null : duty.afterWriteMs
       if (waitMs === null || due <= now + waitMs) continue
       this.#due.set(duty, now + waitMs)
       sooner = true

@@ -98,12 +98,14 @@ export interface PutOptions {
 /**
  * A store of secrets on another server. Names are the store's own (see `names.ts`); the caller has mapped them.
  *
- * Every method throws {@link ProviderFailure} and nothing else, honours its signal, sends at most one request that
- * writes, and retries nothing by itself but one request after credentials were renewed.
+ * Every method throws {@link ProviderFailure} and nothing else, honours its signal, changes at most once what a
+ * reader sees, and retries nothing by itself but one request after credentials were renewed or a clock was put right.
  */
 export interface Provider {
   readonly kind: ProviderKind
   get(name: string, options: { version?: string; signal: AbortSignal }): Promise<ProvidedSecret>
+  /** Where the store can: the current versions of many names in few requests, each with its own outcome, in order. */
+  getMany?(names: readonly string[], options: { signal: AbortSignal }): Promise<(ProvidedSecret | ProviderFailure)[]>
   /** Names from a prefix on, in the store's order, a page at a time. */
   list(options: {
     prefix: string

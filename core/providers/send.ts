@@ -5,7 +5,7 @@
  */
 import { inRange, parseAddress, parseRange } from '../access/cidr.ts'
 import { type Bytes, concat } from '../bytes.ts'
-import { PosternError } from '../errors.ts'
+import { PosternError, refusal } from '../errors.ts'
 
 const TIMEOUT_MS = 10_000
 const MAX_BYTES = 1024 * 1024
@@ -63,20 +63,24 @@ export interface Received {
  *
  * A redirect is an answer like another, and is not followed: what we send along would go with it.
  *
- * @throws {PosternError} `bad_request` for an address that must not be asked, `unavailable` for an
- *   answer that does not come, not in time, or is too large.
+ * @param init Its `signal` ends the request early, while the answer is read too.
+ * @throws {PosternError} `bad_request` for an address that must not be asked; `unavailable` for an answer
+ *   that does not come or is too large (reason `no_answer`), or not in time or not before the signal
+ *   (reason `late_answer`).
  */
 export async function send(url: string, init: RequestInit, options: SendOptions = {}): Promise<Received> {
   const { timeoutMs = TIMEOUT_MS, maxBytes = MAX_BYTES, allowLoopback = false, fetch: ask = fetch } = options
   checkUrl(url, allowLoopback)
-  const controller = new AbortController()
-  const timer = setTimeout(() => controller.abort(), timeoutMs)
+  const deadline = new AbortController()
+  const timer = setTimeout(() => deadline.abort(), timeoutMs)
+  const signal = init.signal ? AbortSignal.any([init.signal, deadline.signal]) : deadline.signal
   try {
-    const response = await ask(new Request(url, { ...init, redirect: 'manual', signal: controller.signal }))
+    signal.throwIfAborted()
+    const response = await ask(new Request(url, { ...init, redirect: 'manual', signal }))
     return { status: response.status, headers: response.headers, body: await readBody(response, maxBytes) }
   } catch {
     // The platform's error may name the address, and a body's parser quotes it.
-    throw new PosternError('unavailable', 'Server that was asked did not answer as it should')
+    throw refusal(signal.aborted ? 'late_answer' : 'no_answer')
   } finally {
     clearTimeout(timer)
   }

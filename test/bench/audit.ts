@@ -133,6 +133,7 @@ function svg(): string {
   const label = (px: number, py: number, text: string, anchor = 'middle') =>
     `<text x="${px}" y="${py}" text-anchor="${anchor}">${text}</text>`
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12" fill="#57606a">
+<title>Microseconds an append, from 1,000 to 1,000,000 entries</title>
 <rect width="${width}" height="${height}" fill="#ffffff"/>
 ${[0, most / 2, most].map((value) => `<path d="M${left} ${y(value)}H${width - 20}" stroke="#d0d7de"/>${label(left - 8, y(value) + 4, `${value} µs`, 'end')}`).join('\n')}
 ${[1e3, 1e4, 1e5, 1e6].map((n) => label(x(n), height - bottom + 18, n.toLocaleString('en'))).join('\n')}

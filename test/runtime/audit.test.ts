@@ -1,8 +1,10 @@
 /** The log as evidence, over HTTP and by the command that auditors run. */
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { text as textOf } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openCheckpoint } from '../../core/audit/checkpoint.ts'
 import { parseVerifierKey } from '../../core/audit/note.ts'
@@ -28,15 +30,13 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
     const response = await fetch(`${server.endpoint}/v1/vaults/default/audit/${path}`, { headers })
     return { status: response.status, body: await response.text() }
   }
-  /** Runs `npm run audit:verify`'s command. */
-  const verify = (...args: string[]) => {
+  /** Runs `npm run audit:verify`'s command. Not in sync: idle connections would go stale unseen. */
+  const verify = async (...args: string[]) => {
     const env = { ...process.env, TOKEN: site.token.reveal() }
-    const run = spawnSync('node', ['worker/audit_verify.ts', '--key', key, ...args], {
-      cwd: ROOT,
-      env,
-      encoding: 'utf8',
-    })
-    return { code: run.status, said: (run.stdout + run.stderr).trim() }
+    const child = spawn('node', ['worker/audit_verify.ts', '--key', key, ...args], { cwd: ROOT, env })
+    const outputs = [child.stdout, child.stderr].map((stream) => textOf(stream))
+    const [code] = (await once(child, 'exit')) as [number | null]
+    return { code, said: (await Promise.all(outputs)).join('').trim() }
   }
   const fromServer = () => ['--url', server.endpoint, '--vault', 'default']
 
@@ -114,7 +114,7 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
 
   it('is verified from the server, remembered, and saved', async () => {
     const args = [...fromServer(), '--remember', file('seen'), '--save', file('export.jsonl')]
-    const first = verify(...args)
+    const first = await verify(...args)
     expect(first).toEqual({
       code: 0,
       said: expect.stringMatching(/^example\.com\/audit\/default: \d+ entries are whole and in order$/),
@@ -122,12 +122,12 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
     await client.put('n/later', new Redacted('x'))
     await new Promise((resolve) => setTimeout(resolve, 1100))
     const size = Number(/(\d+) entries/.exec(first.said)?.[1])
-    const second = verify(...args)
+    const second = await verify(...args)
     expect(second.code).toBe(0)
     expect(Number(/(\d+) entries/.exec(second.said)?.[1])).toBeGreaterThan(size)
   })
 
-  it('is verified from a file, which tells what was changed in it', () => {
+  it('is verified from a file, which tells what was changed in it', async () => {
     const [checkpoint, lines] = [
       readFileSync(file('seen'), 'utf8'),
       readFileSync(file('export.jsonl'), 'utf8').trimEnd().split('\n'),
@@ -137,13 +137,16 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
       writeFileSync(file('changed.jsonl'), `${entries.join('\n')}\n`)
       return verify('--file', file('changed.jsonl'), '--checkpoint', file('checkpoint'))
     }
-    expect(from(lines).code).toBe(0)
-    expect(from(lines.with(5, lines[5]!.replace('n/', 'm/')))).toEqual({
+    expect((await from(lines)).code).toBe(0)
+    expect(await from(lines.with(5, lines[5]!.replace('n/', 'm/')))).toEqual({
       code: 2,
       said: expect.stringContaining('edited: Entry 5'),
     })
-    expect(from(lines.toSpliced(7, 1))).toEqual({ code: 2, said: expect.stringContaining('missing: Entry 7') })
-    expect(from(lines.slice(0, 9))).toEqual({ code: 2, said: expect.stringContaining('truncated: Log ends after 9') })
+    expect(await from(lines.toSpliced(7, 1))).toEqual({ code: 2, said: expect.stringContaining('missing: Entry 7') })
+    expect(await from(lines.slice(0, 9))).toEqual({
+      code: 2,
+      said: expect.stringContaining('truncated: Log ends after 9'),
+    })
   })
 
   it.skipIf(!hasPython)('is verified line by line by the lines that the documents show (needs python3)', () => {
@@ -155,24 +158,88 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
     expect(run('changed.jsonl').stderr).toBe('entry 5 or 6 is wrong\n')
   })
 
+  it('is had in the forms that others read, a page at a time', async () => {
+    const page = await fetch(`${server.endpoint}/v1/vaults/default/audit/export?format=jsonl&limit=5`, {
+      headers: { Authorization: `Bearer ${site.token.reveal()}` },
+    })
+    expect(page.headers.get('Link')).toBe('</v1/vaults/default/audit/export?format=jsonl&limit=5&from=5>; rel="next"')
+    expect(page.headers.get('Content-Type')).toBe('application/x-ndjson')
+    expect((await page.text()).trimEnd().split('\n')).toEqual(
+      readFileSync(file('export.jsonl'), 'utf8').split('\n').slice(0, 5),
+    )
+    const rows = { csv: 6, ocsf: 5, syslog: 5 }
+    for (const [format, count] of Object.entries(rows)) {
+      const { body } = await text(`export?format=${format}&limit=5`)
+      expect([format, body.trimEnd().split('\n').length]).toEqual([format, count])
+    }
+    expect((await text('export?format=xml')).status).toBe(400)
+  })
+
+  it('shows everybody what was its own, and the rest to those who may administer it', async () => {
+    await client.putPrincipal('somebody', { kind: 'service' })
+    const { token } = await client.createToken({ principal: 'somebody' })
+    const somebody = connect({ endpoint: server.endpoint, vault: site.vault, token })
+    await somebody.get('n/1').catch(() => {})
+    const { items } = await somebody.myEntries({ limit: 10 })
+    expect(items.map(({ operation, resource, outcome }) => [operation, resource, outcome])).toEqual([
+      ['secret.read', 'n/1', 'denied'],
+    ])
+    for (const ask of [() => somebody.auditStatus(), () => somebody.auditEntries(), () => somebody.holdLog('x')]) {
+      await expect(ask()).rejects.toMatchObject({ code: 'denied' })
+    }
+    const { entries } = await client.auditEntries({ severity: 'warning', limit: 1000 })
+    expect(entries.map(({ body }) => JSON.parse(body).outcome).every((outcome) => outcome === 'denied')).toBe(true)
+    expect(entries.length).toBeGreaterThanOrEqual(4)
+  })
+
+  it('can be held', async () => {
+    await client.holdLog('case 7')
+    expect(await client.auditStatus()).toMatchObject({ min: 0, hold: { reason: 'case 7', by: 'admin' }, keyTerm: 1 })
+    await client.holdLog(null)
+    expect(await client.auditStatus()).not.toHaveProperty('hold')
+  })
+
   it('proves one entry by a file of its own', async () => {
     const { entries } = await client.auditEntries({ from: 4, limit: 1 })
     writeFileSync(file('proof'), (await text('proof/4')).body)
     writeFileSync(file('entry'), `${entries[0]!.body}\n`)
-    expect(verify('--proof', file('proof'), '--entry', file('entry'))).toEqual({
+    expect(await verify('--proof', file('proof'), '--entry', file('entry'))).toEqual({
       code: 0,
       said: expect.stringContaining('Entry is in example.com/audit/default'),
     })
     writeFileSync(file('entry'), `${entries[0]!.body.replace('n/', 'm/')}\n`)
-    expect(verify('--proof', file('proof'), '--entry', file('entry')).code).toBe(2)
+    expect((await verify('--proof', file('proof'), '--entry', file('entry'))).code).toBe(2)
   })
 
-  it('says what is missing or wrong in its own arguments', () => {
-    expect(verify('--file', file('export.jsonl'))).toEqual({ code: 1, said: '--checkpoint must be given' })
+  it('says what is missing or wrong in its own arguments', async () => {
+    expect(await verify('--file', file('export.jsonl'))).toEqual({ code: 1, said: '--checkpoint must be given' })
     const other = key.replace('example.com', 'example.org')
-    expect(verify('--key', other, ...fromServer())).toEqual({
+    expect(await verify('--key', other, ...fromServer())).toEqual({
       code: 1,
       said: expect.stringContaining('Verifier key must read'),
     })
+  })
+
+  it('is signed by another key after a change, and still by the one before', async () => {
+    const { term, key: renewed } = await client.rekeyLog()
+    expect(term).toBe(2)
+    expect((await text('key')).body).toBe(`${renewed}\n${key}\n`)
+    await new Promise((resolve) => setTimeout(resolve, 1100))
+    const note = await client.checkpoint()
+    for (const one of [key, renewed]) {
+      expect(await openCheckpoint(note, [await parseVerifierKey(one)])).toMatchObject({
+        origin: 'example.com/audit/default',
+      })
+    }
+    // Whoever has only the old key learns the new one from the log.
+    expect(await verify(...fromServer())).toEqual({
+      code: 0,
+      said: expect.stringContaining(`\nIts key was changed: ${renewed}`),
+    })
+    expect((await verify('--key', renewed, ...fromServer())).said).not.toContain('changed')
+    await client.rekeyLog()
+    await new Promise((resolve) => setTimeout(resolve, 1100))
+    expect(await verify(...fromServer())).toEqual({ code: 2, said: expect.stringContaining('checkpoint: ') })
+    expect((await verify('--key', renewed, ...fromServer())).code).toBe(0)
   })
 })

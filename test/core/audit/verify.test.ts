@@ -125,6 +125,12 @@ describe('verifying a log', () => {
     })
   })
 
+  it('tells a log that begins where none of its entries says that it would', async () => {
+    const start = { index: 512, frontier: main.log.frontier(512) }
+    const result = await verifyLog(main.entries.slice(512), { checkpoint: main.checkpoint, verifiers, start })
+    expect(result).toMatchObject({ flaw: { kind: 'gap' } })
+  })
+
   it('takes no checkpoint but one that the key given signed for its own log', async () => {
     const stranger = await keyring.noteSigner('other', ORIGIN)
     const renamed = await keyring.noteSigner('acme', 'example.com/audit/other')

@@ -258,4 +258,39 @@ describe('send', () => {
       'canary',
     )
   })
+
+  it('says whether an answer did not come, or did not come in time', async () => {
+    const silent = await serve(() => {})
+    expect((await rejectionOf(sendHere(silent, { timeoutMs: 50 }))).detail.reason).toBe('late_answer')
+    const cut = await serve((_, response) => response.destroy())
+    expect((await rejectionOf(sendHere(cut))).detail.reason).toBe('no_answer')
+  })
+
+  it('ends with the signal of its caller, while it waits and while it reads', async () => {
+    let hungUp = 0
+    const silent = await serve((_, response) => response.once('close', () => hungUp++))
+    const slow = await serve((_, response) => {
+      response.once('close', () => hungUp++)
+      response.write('a')
+    })
+    for (const url of [silent, slow]) {
+      const caller = new AbortController()
+      const sent = send(url, { signal: caller.signal }, { allowLoopback: true })
+      setTimeout(() => caller.abort(new Error('canary of the caller')), 100)
+      const error = await rejectionOf(sent)
+      expect([error.code, error.detail.reason]).toEqual(['unavailable', 'late_answer'])
+      expect(shownBy(error)).not.toContain('canary')
+    }
+    await expect.poll(() => hungUp).toBe(2)
+  })
+
+  it('asks nobody for a caller who has given up', async () => {
+    let asked = 0
+    const ask = async () => {
+      asked++
+      return new Response('')
+    }
+    const error = await rejectionOf(send('https://example.com/', { signal: AbortSignal.abort() }, { fetch: ask }))
+    expect([error.detail.reason, asked]).toEqual(['late_answer', 0])
+  })
 })

@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest'
 import { unwrap } from '../../../core/call.ts'
 import { parseSettings } from '../../../core/settings.ts'
 import { PutPolicy, PutRotation } from '../../../core/wire.ts'
-import { versions } from '../../../worker/duties.ts'
 import type { Desk } from '../../../worker/upkeep.ts'
+import { versions } from '../../../worker/version_retention.ts'
 import { callOf, openVault, writeOf } from '../support.ts'
 
 const DAY_MS = 86_400_000

@@ -1,0 +1,111 @@
+/**
+ * What all adapters share: one request sent, its answer read, and nothing thrown but a {@link ProviderFailure}.
+ *
+ * @module
+ */
+import type * as z from 'zod'
+import { type Bytes, parseUtf8 } from '../bytes.ts'
+import { badRequest, PosternError } from '../errors.ts'
+import type { Redacted } from '../redacted.ts'
+import { type FailureKind, type ProvidedSecret, ProviderFailure } from './provider.ts'
+import { checkUrl, type Received, type SendOptions, send } from './send.ts'
+
+const MAX_RETRY_AFTER_MS = 60_000
+/** What a store says of a name that no secret has, when it serves us. */
+const SERVED: readonly FailureKind[] = ['not_found', 'deleted', 'disabled', 'expired']
+
+/** A name that no secret has, read to tell whether a store serves us. */
+export const HEALTH_NAME = 'postern-probe'
+/** The version of a secret where the store keeps only one. */
+export const UNVERSIONED = 'unversioned'
+
+/** One of many. */
+export type Outcome = ProvidedSecret | ProviderFailure
+
+export interface ProviderOptions extends SendOptions {
+  /** The time in milliseconds since the Unix epoch. */
+  now?: () => number
+  /** Whether requests may wait for each other's answer: not on Workers. */
+  shared?: boolean
+}
+
+/**
+ * Sends a request. A redirect is none of the answers that a store has, wherever it points.
+ *
+ * @throws {ProviderFailure} `timeout`, `unavailable`
+ */
+export async function ask(url: string, init: RequestInit, options: ProviderOptions): Promise<Received> {
+  let received: Received
+  try {
+    received = await send(url, init, options)
+  } catch (error) {
+    const late = error instanceof PosternError && error.detail.reason === 'late_answer'
+    throw new ProviderFailure(late ? 'timeout' : 'unavailable')
+  }
+  const { status } = received
+  if (status === 0 || (status >= 300 && status < 400)) throw new ProviderFailure('unavailable', { code: 'Redirect' })
+  return received
+}
+
+/** What was thrown, as the one error that a provider throws. */
+export function failureOf(error: unknown): ProviderFailure {
+  return error instanceof ProviderFailure ? error : new ProviderFailure('unavailable')
+}
+
+/**
+ * Resolves when a read of a name that should not be there is answered as such.
+ *
+ * @throws {ProviderFailure} `denied` too: a store that lets us read nothing does not serve us.
+ */
+export async function resolvesWhenServed(read: Promise<unknown>): Promise<void> {
+  await read.catch((error) => {
+    if (!SERVED.includes(failureOf(error).kind)) throw error
+  })
+}
+
+/** Reads an answer as JSON of a known form, or returns `null`: the parser's own complaints quote it. */
+export function readAnswer<T extends z.ZodType>(body: Bytes, schema: T): z.output<T> | null {
+  const text = parseUtf8(body)
+  if (text === null) return null
+  try {
+    return schema.safeParse(JSON.parse(text)).data ?? null
+  } catch {
+    return null
+  }
+}
+
+/** Reads `Retry-After`, in either of its forms (RFC 9110 section 10.2.3), and believes it for a minute at most. */
+export function retryAfterMs(headers: Headers, now: number): number | null {
+  const text = headers.get('Retry-After')
+  if (text === null) return null
+  // `Date.parse` would make a date of nearly anything.
+  const date = /^[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9:]{8} GMT$/.test(text)
+    ? Date.parse(text) - now
+    : null
+  const ms = /^[0-9]{1,9}$/.test(text) ? Number(text) * 1000 : date
+  return ms === null || Number.isNaN(ms) ? null : Math.min(Math.max(ms, 0), MAX_RETRY_AFTER_MS)
+}
+
+/**
+ * Checks the address of a store, once, when the provider is made.
+ *
+ * @returns It without a slash at its end.
+ * @throws {PosternError} `bad_request`
+ */
+export function parseBaseUrl(text: string, field: string, { allowLoopback = false }: ProviderOptions): string {
+  checkUrl(text, allowLoopback)
+  const { origin, pathname, search, hash } = new URL(text)
+  if (search || hash) throw badRequest(field, 'Address must have no query and no fragment')
+  return origin + pathname.replace(/\/+$/, '')
+}
+
+/**
+ * Checks what will be sent as a header: one line of visible ASCII, so that it cannot end the header early.
+ *
+ * @throws {PosternError} `bad_request`, without the value.
+ */
+export function checkHeaderValue(value: Redacted<string>, field: string): void {
+  if (!/^[\x21-\x7e](?:[\x20-\x7e]{0,16383}[\x21-\x7e])?$/.test(value.reveal())) {
+    throw badRequest(field, 'Value must be one line of visible ASCII characters')
+  }
+}

@@ -1,0 +1,220 @@
+/**
+ * AWS Secrets Manager (API 2017-10-17, JSON 1.1).
+ *
+ * A region is a provider: the primary and its backup are two of them. A replica region is for reading only,
+ * and refuses writes by itself.
+ *
+ * @module
+ */
+import * as z from 'zod'
+import { type Bytes, base64, equal, parseBase64, parseUtf8, utf8 } from '../bytes.ts'
+import { Redacted } from '../redacted.ts'
+import { failureOf, HEALTH_NAME, type Outcome, type ProviderOptions, resolvesWhenServed } from './ask.ts'
+import { type AwsAccess, awsCaller } from './aws_api.ts'
+import { kindOf } from './aws_failure.ts'
+import { checkStoreName } from './names.ts'
+import {
+  type ProvidedSecret,
+  type ProvidedVersion,
+  type Provider,
+  ProviderFailure,
+  type PutOptions,
+} from './provider.ts'
+
+const MAX_VALUE_BYTES = 65_536
+const MAX_BATCH = 20
+const MAX_PAGE = 100
+/** The label of a version that is not current yet. It moves on with the next write. */
+const STAGED = 'POSTERN'
+
+export interface AwsConfig extends AwsAccess {
+  /** A name that our policy covers and no secret has; read to tell whether the store serves us. */
+  healthName?: string
+}
+
+const Time = z.number().nullish()
+const Value = z.object({
+  Name: z.string(),
+  VersionId: z.string(),
+  SecretString: z.string().nullish(),
+  SecretBinary: z.string().nullish(),
+  CreatedDate: Time,
+})
+const ItemError = z.object({ SecretId: z.string(), ErrorCode: z.string(), Message: z.string().optional() })
+const Batch = z.object({ SecretValues: z.array(Value).default([]), Errors: z.array(ItemError).default([]) })
+const Written = z.object({ VersionId: z.string() })
+const Description = z.object({
+  DeletedDate: Time,
+  VersionIdsToStages: z.record(z.string(), z.array(z.string())).nullish(),
+})
+const Listed = z.object({
+  SecretList: z.array(z.object({ Name: z.string(), LastChangedDate: Time, CreatedDate: Time })),
+  NextToken: z.string().nullish(),
+})
+const Version = z.object({ VersionId: z.string(), VersionStages: z.array(z.string()).default([]), CreatedDate: Time })
+const Versions = z.object({ Versions: z.array(Version), NextToken: z.string().nullish() })
+
+/**
+ * A region of AWS Secrets Manager.
+ *
+ * @throws {PosternError} `bad_request` for a configuration that cannot work.
+ */
+export function awsProvider(config: AwsConfig, options: ProviderOptions = {}): Provider {
+  const call = awsCaller(config, options)
+  const { healthName = HEALTH_NAME } = config
+
+  async function get(name: string, { version, signal }: { version?: string; signal: AbortSignal }) {
+    checkStoreName('aws', name)
+    // Ids of versions are 32 to 64 characters: what is none has no value here.
+    if (version !== undefined && !/^[!-~]{32,64}$/.test(version)) throw new ProviderFailure('not_found')
+    const which = version === undefined ? { VersionStage: 'AWSCURRENT' } : { VersionId: version }
+    return secretOf(await call('GetSecretValue', { SecretId: name, ...which }, Value, { signal }))
+  }
+
+  async function getMany(names: readonly string[], { signal }: { signal: AbortSignal }): Promise<Outcome[]> {
+    const found = new Map<string, Outcome>()
+    for (let at = 0; at < names.length; at += MAX_BATCH) {
+      const batch = names.slice(at, at + MAX_BATCH)
+      for (const name of batch) checkStoreName('aws', name)
+      const { SecretValues, Errors } = await call('BatchGetSecretValue', { SecretIdList: batch }, Batch, { signal })
+      for (const value of SecretValues) found.set(value.Name, secretOf(value))
+      for (const { SecretId, ErrorCode, Message } of Errors) {
+        found.set(SecretId, new ProviderFailure(kindOf(ErrorCode, Message ?? '', 400), { code: ErrorCode }))
+      }
+    }
+    // Some emulators leave out what they do not have.
+    return Promise.all(names.map((name) => found.get(name) ?? get(name, { signal }).catch(failureOf)))
+  }
+
+  async function list({ prefix, cursor, limit, signal }: Parameters<Provider['list']>[0]) {
+    const Filters = prefix === '' ? [] : [{ Key: 'name', Values: [prefix] }]
+    const page = { MaxResults: Math.min(limit, MAX_PAGE), ...(cursor === null ? {} : { NextToken: cursor }) }
+    const { SecretList, NextToken } = await call('ListSecrets', { Filters, ...page }, Listed, { signal })
+    const items = SecretList.filter(({ Name }) => Name.startsWith(prefix)).map(
+      ({ Name, LastChangedDate, CreatedDate }) => ({
+        name: Name,
+        updatedAt: milliseconds(LastChangedDate ?? CreatedDate),
+      }),
+    )
+    // A page may be empty and not the last; the same page twice would never end.
+    if (NextToken && NextToken === cursor) throw new ProviderFailure('unavailable')
+    return { items, cursor: NextToken || null }
+  }
+
+  /** The version that is current; `null` when the secret has none, `undefined` when there is no secret. */
+  async function currentOf(name: string, signal: AbortSignal): Promise<string | null | undefined> {
+    const described = await call('DescribeSecret', { SecretId: name }, Description, { signal }).catch((error) => {
+      if (failureOf(error).kind === 'not_found') return null
+      throw error
+    })
+    if (described === null) return undefined
+    if (described.DeletedDate) throw new ProviderFailure('deleted')
+    const stages = Object.entries(described.VersionIdsToStages ?? {})
+    return stages.find(([, labels]) => labels.includes('AWSCURRENT'))?.[0] ?? null
+  }
+
+  /**
+   * A new version is staged, where no reader sees it, and then made current in place of the one that was
+   * expected: AWS has no other check-and-set. The key becomes the version's id, and tells a write that is repeated.
+   */
+  async function put(name: string, value: Redacted<Bytes>, { signal, idempotencyKey, expect }: PutOptions) {
+    checkStoreName('aws', name)
+    const write = { ClientRequestToken: idempotencyKey, ...contentOf(value) }
+    const current = expect === 'absent' ? undefined : await currentOf(name, signal)
+    if (current === idempotencyKey) return repeated(name, value, idempotencyKey, signal)
+    if (expect !== undefined && expect !== (current ?? 'absent')) throw new ProviderFailure('conflict')
+    if (current === undefined) return create(name, value, write, signal)
+    const staged = { SecretId: name, ...write, VersionStages: [STAGED] }
+    const { VersionId: version } = await call('PutSecretValue', staged, Written, { signal })
+    await makeCurrent(name, version, current, signal)
+    return { version }
+  }
+
+  async function create(
+    name: string,
+    value: Redacted<Bytes>,
+    write: { ClientRequestToken: string },
+    signal: AbortSignal,
+  ) {
+    try {
+      return { version: (await call('CreateSecret', { Name: name, ...write }, Written, { signal })).VersionId }
+    } catch (error) {
+      const key = write.ClientRequestToken
+      if (failureOf(error).kind !== 'conflict' || (await currentOf(name, signal)) !== key) throw error
+      return repeated(name, value, key, signal)
+    }
+  }
+
+  /** A write that was made already, unless its key stands for another value. */
+  async function repeated(name: string, value: Redacted<Bytes>, version: string, signal: AbortSignal) {
+    const made = await get(name, { version, signal })
+    if (!equal(made.value.reveal(), value.reveal())) throw new ProviderFailure('conflict')
+    return { version }
+  }
+
+  async function makeCurrent(name: string, version: string, from: string | null, signal: AbortSignal): Promise<void> {
+    const move = { SecretId: name, VersionStage: 'AWSCURRENT', MoveToVersionId: version }
+    const origin = from === null ? {} : { RemoveFromVersionId: from }
+    try {
+      await call('UpdateSecretVersionStage', { ...move, ...origin }, z.unknown(), { signal })
+    } catch (error) {
+      if (failureOf(error).kind !== 'invalid') throw error
+      // It was another one, unless this write was made before and its answer got lost.
+      if ((await currentOf(name, signal)) !== version) throw new ProviderFailure('conflict')
+    }
+  }
+
+  async function remove(name: string, { signal }: { signal: AbortSignal }): Promise<void> {
+    checkStoreName('aws', name)
+    await call('DeleteSecret', { SecretId: name }, z.unknown(), { signal })
+  }
+
+  async function versions(name: string, { signal }: { signal: AbortSignal }): Promise<ProvidedVersion[]> {
+    checkStoreName('aws', name)
+    const input = { SecretId: name, MaxResults: MAX_PAGE }
+    const { Versions: found } = await call('ListSecretVersionIds', input, Versions, { signal })
+    return found.map(versionOf).sort((a, b) => rank(a) - rank(b) || (b.createdAt ?? 0) - (a.createdAt ?? 0))
+  }
+
+  const health = ({ signal }: { signal: AbortSignal }) => resolvesWhenServed(get(healthName, { signal }))
+  return { kind: 'aws', get, getMany, list, put, remove, versions, health }
+}
+
+/** Text as text, anything else as bytes. The service has no empty secret, and counts 64 KiB. */
+function contentOf(value: Redacted<Bytes>): { SecretString: string } | { SecretBinary: string } {
+  const bytes = value.reveal()
+  if (bytes.length === 0 || bytes.length > MAX_VALUE_BYTES) throw new ProviderFailure('invalid', { code: 'Size' })
+  const text = parseUtf8(bytes)
+  return text === null ? { SecretBinary: base64(bytes) } : { SecretString: text }
+}
+
+function secretOf({ SecretString, SecretBinary, VersionId, CreatedDate }: z.output<typeof Value>): ProvidedSecret {
+  const text = SecretString ?? null
+  const bytes = text === null ? parseBase64(SecretBinary ?? '!') : utf8(text)
+  if (bytes === null) throw new ProviderFailure('unavailable')
+  return {
+    value: new Redacted(bytes),
+    encoding: text === null ? 'base64' : 'utf8',
+    version: VersionId,
+    createdAt: milliseconds(CreatedDate),
+    expiresAt: null,
+    contentType: null,
+  }
+}
+
+function versionOf({ VersionId, VersionStages, CreatedDate }: z.output<typeof Version>): ProvidedVersion {
+  const stage = (['current', 'previous', 'pending'] as const).find((one) =>
+    VersionStages.includes(`AWS${one.toUpperCase()}`),
+  )
+  return { version: VersionId, stage: stage ?? null, createdAt: milliseconds(CreatedDate), enabled: true }
+}
+
+/** The current version first: dates come in whole seconds. */
+function rank({ stage }: ProvidedVersion): number {
+  return stage === 'current' ? 0 : stage === 'previous' ? 1 : 2
+}
+
+/** Times are seconds with a fraction. */
+function milliseconds(seconds: number | null | undefined): number | null {
+  return seconds === null || seconds === undefined ? null : Math.round(seconds * 1000)
+}

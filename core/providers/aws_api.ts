@@ -1,0 +1,81 @@
+/**
+ * A call of AWS Secrets Manager: JSON 1.1 over POST, signed, with the clock put right.
+ *
+ * @module
+ */
+import type * as z from 'zod'
+import { type Bytes, utf8 } from '../bytes.ts'
+import { badRequest } from '../errors.ts'
+import { ask, type ProviderOptions, parseBaseUrl, readAnswer } from './ask.ts'
+import { type AwsStaticKeys, type AwsWebIdentity, awsCredentials, awsDomain } from './aws_credentials.ts'
+import { awsFailure, isClockFailure } from './aws_failure.ts'
+import { ProviderFailure } from './provider.ts'
+import { type AwsKeys, sign } from './sigv4.ts'
+
+const SERVICE = 'secretsmanager'
+// A hundred descriptions of 2 KiB, or twenty values with every character escaped.
+const MAX_ANSWER_BYTES = 8 * 1024 * 1024
+// Clocks that differ by less are not why a signature was refused.
+const MIN_SKEW_MS = 60_000
+
+/** Where a region is, and how to be let in. */
+export interface AwsAccess {
+  region: string
+  credentials: AwsStaticKeys | AwsWebIdentity
+  /** In place of the region's own: a VPC endpoint, FIPS, or an emulator. */
+  endpoint?: string
+}
+
+/**
+ * Makes the function that calls an operation of the service.
+ *
+ * @throws {PosternError} `bad_request` for a configuration that cannot work.
+ */
+export function awsCaller(config: AwsAccess, options: ProviderOptions) {
+  const { region } = config
+  if (!/^[a-z]{2}(?:-[a-z]{2,12}){1,3}-[0-9]{1,2}$/.test(region))
+    throw badRequest('region', 'Region must be one of AWS')
+  const endpoint = parseBaseUrl(config.endpoint ?? `https://${SERVICE}.${awsDomain(region)}`, 'endpoint', options)
+  const { host, pathname } = new URL(endpoint)
+  if (pathname !== '/') throw badRequest('endpoint', 'Endpoint must have no path')
+  const credentials = awsCredentials(config.credentials, region, options)
+  const now = options.now ?? Date.now
+  let skewMs = 0
+
+  async function sendSigned(operation: string, body: Bytes, keys: AwsKeys, signal: AbortSignal) {
+    const headers: [string, string][] = [
+      ['content-type', 'application/x-amz-json-1.1'],
+      ['x-amz-target', `${SERVICE}.${operation}`],
+    ]
+    const request = { method: 'POST', path: '/', query: '', headers: [['host', host] as const, ...headers], body }
+    const signed = sign(request, keys, { region, service: SERVICE, now: now() + skewMs })
+    const init = { method: 'POST', headers: [...headers, ...signed], body, signal }
+    return ask(`${endpoint}/`, init, { ...options, maxBytes: options.maxBytes ?? MAX_ANSWER_BYTES })
+  }
+
+  /** Signs with the server's time when ours is what it refused. Refused requests changed nothing. */
+  async function attempt(operation: string, body: Bytes, keys: AwsKeys, signal: AbortSignal) {
+    const received = await sendSigned(operation, body, keys, signal)
+    if (received.status === 200) return received
+    const failure = awsFailure(received, now())
+    const skew = Date.parse(received.headers.get('Date') ?? '') - now()
+    if (!isClockFailure(failure) || !(Math.abs(skew - skewMs) > MIN_SKEW_MS)) throw failure
+    skewMs = skew
+    const again = await sendSigned(operation, body, keys, signal)
+    if (again.status === 200) return again
+    throw awsFailure(again, now())
+  }
+
+  return async <T extends z.ZodType>(
+    operation: string,
+    input: object,
+    schema: T,
+    { signal }: { signal: AbortSignal },
+  ) => {
+    const body = utf8(JSON.stringify(input))
+    const received = await credentials.use(signal, (keys) => attempt(operation, body, keys, signal))
+    const answer = readAnswer(received.body, schema)
+    if (answer === null) throw new ProviderFailure('unavailable')
+    return answer
+  }
+}

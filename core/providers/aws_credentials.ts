@@ -1,0 +1,107 @@
+/**
+ * Keys for AWS: given, or by AssumeRoleWithWebIdentity, where no key has to be kept.
+ *
+ * @module
+ */
+import { parseUtf8, utf8 } from '../bytes.ts'
+import { badRequest } from '../errors.ts'
+import { Redacted } from '../redacted.ts'
+import { ask, checkHeaderValue, type ProviderOptions, parseBaseUrl } from './ask.ts'
+import { kindOf } from './aws_failure.ts'
+import { type Credentials, fixedCredentials, type Issued, RenewedCredentials, type TokenSource } from './credentials.ts'
+import { ProviderFailure } from './provider.ts'
+import type { AwsKeys } from './sigv4.ts'
+
+/** Keys of a user, or with `sessionToken` those of a session, which end without being renewed. */
+export interface AwsStaticKeys extends AwsKeys {
+  kind: 'static'
+}
+
+/** A role that is taken on with the token of an identity provider (OpenID Connect). */
+export interface AwsWebIdentity {
+  kind: 'web_identity'
+  roleArn: string
+  /** Shown in CloudTrail; 2 to 64 of `[A-Za-z0-9_+=,.@-]`. */
+  sessionName: string
+  /** Gives a token of the identity provider. */
+  token: TokenSource
+  /** 900 to 43200; AWS takes 3600 when not given. */
+  durationSeconds?: number
+  /** An inline policy as JSON, which the session is limited to besides. */
+  policy?: string
+  /** In place of the region's own. */
+  stsEndpoint?: string
+}
+
+/**
+ * @param region Checked already.
+ * @throws {PosternError} `bad_request`
+ */
+export function awsCredentials(
+  config: AwsStaticKeys | AwsWebIdentity,
+  region: string,
+  options: ProviderOptions,
+): Credentials<AwsKeys> {
+  if (config.kind === 'static') {
+    checkHeaderValue(new Redacted(config.accessKeyId), 'accessKeyId')
+    if (config.sessionToken) checkHeaderValue(config.sessionToken, 'sessionToken')
+    return fixedCredentials(config)
+  }
+  if (!/^arn:[a-z-]+:iam::[0-9]{12}:role\/[\w+=,.@/-]{1,512}$/.test(config.roleArn)) {
+    throw badRequest('roleArn', 'Role must be the ARN of an IAM role')
+  }
+  if (!/^[\w+=,.@-]{2,64}$/.test(config.sessionName)) {
+    throw badRequest('sessionName', 'Session name must be 2 to 64 of A-Z, a-z, 0-9 and "_+=,.@-"')
+  }
+  const endpoint = parseBaseUrl(config.stsEndpoint ?? `https://sts.${awsDomain(region)}`, 'stsEndpoint', options)
+  return new RenewedCredentials((signal) => assumeRole(config, endpoint, { ...options, signal }), options)
+}
+
+/** The host of a region's services without their names. */
+export function awsDomain(region: string): string {
+  return `${region}.amazonaws.com${region.startsWith('cn-') ? '.cn' : ''}`
+}
+
+/** AssumeRoleWithWebIdentity needs no signature: the token is what it is about. */
+async function assumeRole(
+  config: AwsWebIdentity,
+  endpoint: string,
+  { signal, ...options }: ProviderOptions & { signal: AbortSignal },
+): Promise<Issued<AwsKeys>> {
+  const form = new URLSearchParams({
+    Action: 'AssumeRoleWithWebIdentity',
+    Version: '2011-06-15',
+    RoleArn: config.roleArn,
+    RoleSessionName: config.sessionName,
+    WebIdentityToken: (await config.token(signal)).reveal(),
+    ...(config.durationSeconds === undefined ? {} : { DurationSeconds: String(config.durationSeconds) }),
+    ...(config.policy === undefined ? {} : { Policy: config.policy }),
+  })
+  const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+  const init = { method: 'POST', headers, body: utf8(form.toString()), signal }
+  const received = await ask(`${endpoint}/`, init, options)
+  const xml = parseUtf8(received.body) ?? ''
+  if (received.status !== 200) throw stsFailure(xml, received.status)
+  const [accessKeyId, secretAccessKey, sessionToken, expiration] = [
+    ...['AccessKeyId', 'SecretAccessKey', 'SessionToken', 'Expiration'].map((name) => element(xml, name)),
+  ]
+  // By the server's own clock, where it says: ours may be wrong.
+  const now = Date.parse(received.headers.get('Date') ?? '') || (options.now ?? Date.now)()
+  const lifetimeMs = Date.parse(expiration ?? '') - now
+  if (!accessKeyId || !secretAccessKey || !sessionToken || !(lifetimeMs > 0)) throw new ProviderFailure('unavailable')
+  const keys = { accessKeyId, secretAccessKey: new Redacted(secretAccessKey), sessionToken: new Redacted(sessionToken) }
+  return { value: keys, lifetimeMs }
+}
+
+function stsFailure(xml: string, status: number): ProviderFailure {
+  const code = element(xml, 'Code') ?? ''
+  const kind = kindOf(code, '', status)
+  // To be denied the role is to have no credentials.
+  return new ProviderFailure(kind === 'denied' ? 'credentials' : kind, { code })
+}
+
+/** The text of an element that occurs once and has nothing in it but text without entities. */
+function element(xml: string, name: string): string | null {
+  const found = [...xml.matchAll(new RegExp(`<${name}>([\\x21-\\x25\\x27-\\x3b\\x3d-\\x7e]{1,16384})</${name}>`, 'g'))]
+  return found.length === 1 ? (found[0]?.[1] ?? null) : null
+}

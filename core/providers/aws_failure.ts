@@ -1,0 +1,90 @@
+/**
+ * What AWS's error codes mean. Its HTTP statuses mean little: 400 stands for nearly everything.
+ *
+ * @module
+ */
+import * as z from 'zod'
+import { readAnswer, retryAfterMs } from './ask.ts'
+import { type FailureKind, ProviderFailure } from './provider.ts'
+import type { Received } from './send.ts'
+
+const CODES: Record<FailureKind, readonly string[]> = {
+  not_found: ['ResourceNotFoundException'],
+  deleted: [],
+  disabled: [],
+  expired: [],
+  // A KMS key that may not be used, or is switched off, is a denial: another region must not make up for it.
+  denied: [
+    'AccessDeniedException',
+    'AccessDenied',
+    'NotAuthorized',
+    'OptInRequired',
+    'DecryptionFailure',
+    'EncryptionFailure',
+  ],
+  credentials: [
+    ...['UnrecognizedClientException', 'InvalidClientTokenId', 'InvalidAccessKeyId', 'AuthFailure', 'InvalidToken'],
+    ...[
+      'ExpiredToken',
+      'ExpiredTokenException',
+      'InvalidIdentityToken',
+      'InvalidIdentityTokenException',
+      'IDPRejectedClaim',
+    ],
+    ...['MissingAuthenticationToken', 'MissingAuthenticationTokenException', 'RequestExpired', 'RequestTimeTooSkewed'],
+    ...['IncompleteSignature', 'IncompleteSignatureException', 'InvalidSignatureException', 'SignatureDoesNotMatch'],
+  ],
+  invalid: [],
+  conflict: ['ResourceExistsException', 'PreconditionNotMetException'],
+  throttled: [
+    ...['Throttling', 'ThrottlingException', 'ThrottledException', 'RequestThrottled', 'RequestThrottledException'],
+    ...['TooManyRequestsException', 'ProvisionedThroughputExceededException', 'EC2ThrottledException'],
+  ],
+  timeout: ['RequestTimeout', 'RequestTimeoutException'],
+  sealed: [],
+  unavailable: [
+    ...['InternalServiceError', 'InternalServiceErrorException', 'InternalFailure', 'InternalServerError'],
+    ...['ServiceUnavailable', 'ServiceUnavailableException', 'TransactionInProgressException'],
+    ...['IDPCommunicationError', 'IDPCommunicationErrorException'],
+  ],
+}
+const KIND_OF = new Map(
+  Object.entries(CODES).flatMap(([kind, codes]) => codes.map((code) => [code, kind as FailureKind])),
+)
+const CLOCK_CODES = ['SignatureDoesNotMatch', 'InvalidSignatureException', 'RequestTimeTooSkewed', 'RequestExpired']
+
+const Problem = z.object({
+  __type: z.string().optional(),
+  message: z.string().optional(),
+  Message: z.string().optional(),
+})
+
+/** Reads the refusal of an AWS service that speaks JSON. */
+export function awsFailure({ status, headers, body }: Received, now: number): ProviderFailure {
+  const { __type, message, Message } = readAnswer(body, Problem) ?? {}
+  // `com.amazonaws.secretsmanager#Name` in the body, `Name:http://…` in the header.
+  const code = (__type ?? headers.get('x-amzn-errortype') ?? '').replace(/^.*#/, '').replace(/:.*$/, '')
+  return new ProviderFailure(kindOf(code, message ?? Message ?? '', status), {
+    code,
+    retryAfterMs: retryAfterMs(headers, now),
+  })
+}
+
+/** Whether the code may come from a clock that is wrong, ours or theirs. */
+export function isClockFailure({ code }: ProviderFailure): boolean {
+  return CLOCK_CODES.includes(code ?? '')
+}
+
+/**
+ * The kind of a failure by its code.
+ *
+ * @param message Read for one thing only: of an InvalidRequestException, nothing else says that a secret is deleted.
+ */
+export function kindOf(code: string, message: string, status: number): FailureKind {
+  const known = KIND_OF.get(code)
+  if (known !== undefined) return known
+  if (status === 429) return 'throttled'
+  if (code === 'InvalidRequestException' && /\bdelet(?:ed|ion)\b/i.test(message)) return 'deleted'
+  // A code that we do not know is still AWS's answer. Without one it is somebody else's: a proxy's, a captive portal's.
+  return code !== '' && status >= 400 && status < 500 ? 'invalid' : 'unavailable'
+}

@@ -1,0 +1,250 @@
+/**
+ * Azure Key Vault, its secrets (REST API 7.5).
+ *
+ * A vault is a provider: the primary and its backup are two of them. Key Vault hands out secrets that are
+ * expired or not valid yet; we do not.
+ *
+ * @module
+ */
+import * as z from 'zod'
+import { type Bytes, base64, parseBase64, parseUtf8, utf8 } from '../bytes.ts'
+import { Redacted } from '../redacted.ts'
+import { failureOf, HEALTH_NAME, type ProviderOptions, resolvesWhenServed } from './ask.ts'
+import { type AzureAccess, azureCaller } from './azure_api.ts'
+import { checkStoreName } from './names.ts'
+import {
+  type ProvidedSecret,
+  type ProvidedVersion,
+  type Provider,
+  ProviderFailure,
+  type PutOptions,
+} from './provider.ts'
+
+const MAX_VALUE_BYTES = 25 * 1024
+const MAX_PAGE = 25
+const MAX_PAGES = 40
+/** Tags of ours: of which write a version is, and that its text stands for bytes. */
+const WRITE_TAG = 'postern-write'
+const ENCODING_TAG = 'postern-encoding'
+
+export interface AzureConfig extends AzureAccess {
+  /** A name that no secret has; read to tell whether the store serves us. */
+  healthName?: string
+}
+
+const Seconds = z.number().nullish()
+const Attributes = z.object({
+  enabled: z.boolean().nullish(),
+  nbf: Seconds,
+  exp: Seconds,
+  created: Seconds,
+  updated: Seconds,
+})
+const Item = z.object({ id: z.string(), attributes: Attributes.default({}) })
+const Bundle = Item.extend({
+  value: z.string(),
+  contentType: z.string().nullish(),
+  tags: z.record(z.string(), z.string()).nullish(),
+})
+const Page = z.object({ value: z.array(Item).nullish(), nextLink: z.string().nullish() })
+type Bundle = z.output<typeof Bundle>
+
+/**
+ * A vault of Azure Key Vault.
+ *
+ * @throws {PosternError} `bad_request` for a configuration that cannot work.
+ */
+export function azureProvider(config: AzureConfig, options: ProviderOptions = {}): Provider {
+  const call = azureCaller(config, options)
+  const { origin } = new URL(config.vaultUrl)
+  const { healthName = HEALTH_NAME } = config
+  const now = options.now ?? Date.now
+
+  async function get(
+    name: string,
+    { version, signal }: { version?: string; signal: AbortSignal },
+  ): Promise<ProvidedSecret> {
+    checkStoreName('azure', name)
+    if (version !== undefined && !/^[0-9a-f]{32}$/i.test(version)) throw new ProviderFailure('not_found')
+    const path = `/secrets/${name}${version === undefined ? '' : `/${version}`}`
+    const bundle = await call({ path, signal }, Bundle).catch((error) => toldFromDeleted(name, signal, error))
+    checkTimes(bundle, now())
+    return secretOf(bundle)
+  }
+
+  /** A deleted secret is not found either, until one looks where the deleted are kept. */
+  async function toldFromDeleted(name: string, signal: AbortSignal, error: unknown): Promise<never> {
+    const failure = failureOf(error)
+    if (failure.kind !== 'not_found') throw failure
+    const deleted = await call({ path: `/deletedsecrets/${name}`, signal }, z.unknown()).then(
+      () => true,
+      () => false,
+    )
+    throw deleted ? new ProviderFailure('deleted') : failure
+  }
+
+  async function pageOf(path: string, query: URLSearchParams, signal: AbortSignal) {
+    const { value, nextLink } = await call({ path, query, signal }, Page)
+    return { items: value ?? [], next: nextLink ? nextQuery(nextLink, origin, path) : null }
+  }
+
+  async function list({ prefix, cursor, limit, signal }: Parameters<Provider['list']>[0]) {
+    const query = queryOf(cursor ?? '')
+    query.set('maxresults', String(Math.min(limit, MAX_PAGE)))
+    const { items, next } = await pageOf('/secrets', query, signal)
+    const found = items.map((item) => ({
+      name: partsOf(item.id).name,
+      updatedAt: milliseconds(item.attributes.updated),
+    }))
+    // The service cannot filter. A page may be empty and not the last; the same one twice would never end.
+    if (next !== null && next === cursor) throw new ProviderFailure('unavailable')
+    return { items: found.filter(({ name }) => name.toLowerCase().startsWith(prefix.toLowerCase())), cursor: next }
+  }
+
+  /**
+   * Key Vault has no check-and-set: what is expected is compared before the write, and a write of others in
+   * between is not noticed. A tag tells a write that is repeated.
+   */
+  async function put(name: string, value: Redacted<Bytes>, put: PutOptions): Promise<{ version: string }> {
+    checkStoreName('azure', name)
+    const { text, tags } = contentOf(value)
+    const path = `/secrets/${name}`
+    const current = await currentOf(path, put.signal)
+    if (current?.tags?.[WRITE_TAG] === put.idempotencyKey) {
+      if (current.value !== text) throw new ProviderFailure('conflict')
+      return { version: partsOf(current.id).version }
+    }
+    const version = current === null ? 'absent' : current && partsOf(current.id).version
+    if (put.expect !== undefined && put.expect !== version) throw new ProviderFailure('conflict')
+    const body = {
+      value: text,
+      ...(put.contentType === undefined ? {} : { contentType: put.contentType }),
+      tags: { ...othersTags(current), ...tags, [WRITE_TAG]: put.idempotencyKey },
+    }
+    const written = await call({ method: 'PUT', path, body, signal: put.signal }, Item)
+    return { version: partsOf(written.id).version }
+  }
+
+  /** The current version; `null` when there is no secret, `undefined` when there is one that cannot be read. */
+  function currentOf(path: string, signal: AbortSignal): Promise<Bundle | null | undefined> {
+    return call({ path, signal }, Bundle).catch((error) => {
+      const failure = failureOf(error)
+      if (failure.kind === 'not_found') return null
+      if (failure.kind === 'disabled' || failure.kind === 'expired') return undefined
+      throw failure
+    })
+  }
+
+  async function remove(name: string, { signal }: { signal: AbortSignal }): Promise<void> {
+    checkStoreName('azure', name)
+    const request = { method: 'DELETE', path: `/secrets/${name}`, signal } as const
+    await call(request, z.unknown()).catch((error) => toldFromDeleted(name, signal, error))
+  }
+
+  async function versions(name: string, { signal }: { signal: AbortSignal }): Promise<ProvidedVersion[]> {
+    checkStoreName('azure', name)
+    const path = `/secrets/${name}/versions`
+    const items: z.output<typeof Item>[] = []
+    let query: URLSearchParams | null = new URLSearchParams({ maxresults: String(MAX_PAGE) })
+    for (let pages = 0; query !== null; pages++) {
+      if (pages === MAX_PAGES) throw new ProviderFailure('unavailable')
+      const page: Awaited<ReturnType<typeof pageOf>> = await pageOf(path, query, signal).catch((error) =>
+        toldFromDeleted(name, signal, error),
+      )
+      items.push(...page.items)
+      query = page.next === null ? null : queryOf(page.next)
+    }
+    // Of a name that never was, the history is empty.
+    if (items.length === 0) await toldFromDeleted(name, signal, new ProviderFailure('not_found'))
+    return historyOf(items, await newestOf(name, items, signal), now())
+  }
+
+  /** Times are in whole seconds: of two versions of one second, only reading tells which is current. */
+  async function newestOf(name: string, items: z.output<typeof Item>[], signal: AbortSignal): Promise<string> {
+    const latest = Math.max(...items.map(createdAt))
+    const newest = items.filter((item) => createdAt(item) === latest).map(({ id }) => partsOf(id).version)
+    const current = newest.length > 1 ? await currentOf(`/secrets/${name}`, signal) : null
+    return current ? partsOf(current.id).version : newest[0]!
+  }
+
+  const health = ({ signal }: { signal: AbortSignal }) =>
+    resolvesWhenServed(call({ path: `/secrets/${healthName}`, signal }, Bundle))
+  return { kind: 'azure', get, list, put, remove, versions, health }
+}
+
+/** The query of the next page. The link is the server's word: it must lead to where we are. */
+function nextQuery(link: string, origin: string, path: string): string {
+  const url = URL.canParse(link) ? new URL(link) : null
+  if (url?.origin !== origin || url.pathname.toLowerCase() !== path.toLowerCase() || url.username || url.password) {
+    throw new ProviderFailure('unavailable', { code: 'NextLink' })
+  }
+  return url.search.slice(1)
+}
+
+/** A query as it was, with its plus signs: in base64 they are no spaces. */
+function queryOf(text: string): URLSearchParams {
+  return new URLSearchParams(text.replaceAll('+', '%2B'))
+}
+
+/** Name and version out of an id, `https://…/secrets/name/version`. */
+function partsOf(id: string): { name: string; version: string } {
+  const [, name, version = ''] =
+    /^https:\/\/[^/?#]+\/secrets\/([0-9A-Za-z-]{1,127})(?:\/([0-9a-fA-F]{32}))?$/.exec(id) ?? []
+  if (name === undefined) throw new ProviderFailure('unavailable')
+  return { name, version }
+}
+
+function checkTimes({ attributes: { enabled, nbf, exp } }: z.output<typeof Item>, now: number): void {
+  if (enabled === false || (nbf && nbf * 1000 > now)) throw new ProviderFailure('disabled')
+  if (exp && exp * 1000 <= now) throw new ProviderFailure('expired')
+}
+
+function secretOf({ id, value, contentType, tags, attributes }: Bundle): ProvidedSecret {
+  const encoding = tags?.[ENCODING_TAG] === 'base64' ? 'base64' : 'utf8'
+  const bytes = encoding === 'base64' ? parseBase64(value) : utf8(value)
+  if (bytes === null) throw new ProviderFailure('unavailable')
+  return {
+    value: new Redacted(bytes),
+    encoding,
+    version: partsOf(id).version,
+    createdAt: milliseconds(attributes.created),
+    expiresAt: milliseconds(attributes.exp),
+    contentType: contentType ?? null,
+  }
+}
+
+/** Text as text, anything else as base64 with a tag that says so. */
+function contentOf(value: Redacted<Bytes>): { text: string; tags: Record<string, string> } {
+  const bytes = value.reveal()
+  const plain = parseUtf8(bytes)
+  const text = plain ?? base64(bytes)
+  if (text === '' || utf8(text).length > MAX_VALUE_BYTES) throw new ProviderFailure('invalid', { code: 'Size' })
+  return { text, tags: plain === null ? { [ENCODING_TAG]: 'base64' } : {} }
+}
+
+function othersTags(current: Bundle | null | undefined): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(current?.tags ?? {}).filter(([key]) => key !== ENCODING_TAG && key !== WRITE_TAG),
+  )
+}
+
+/** Which version came before the current one is told only where no other was made in the same second. */
+function historyOf(items: z.output<typeof Item>[], current: string, now: number): ProvidedVersion[] {
+  const rank = (item: z.output<typeof Item>) => (partsOf(item.id).version === current ? 0 : 1)
+  const sorted = items.toSorted((a, b) => rank(a) - rank(b) || createdAt(b) - createdAt(a))
+  const previous = sorted.length > 2 && createdAt(sorted[1]!) === createdAt(sorted[2]!) ? null : 'previous'
+  return sorted.map((item, at) => ({
+    version: partsOf(item.id).version,
+    stage: (['current', previous] as const)[at] ?? null,
+    createdAt: milliseconds(item.attributes.created),
+    enabled: item.attributes.enabled !== false && !(item.attributes.exp && item.attributes.exp * 1000 <= now),
+  }))
+}
+
+function createdAt({ attributes }: z.output<typeof Item>): number {
+  return attributes.created ?? 0
+}
+
+function milliseconds(seconds: number | null | undefined): number | null {
+  return seconds === null || seconds === undefined ? null : seconds * 1000
+}

@@ -1,0 +1,177 @@
+/**
+ * A call of Azure Key Vault, with a token from Entra ID.
+ *
+ * Where tokens come from and go to is configured and nothing else: neither a challenge nor a link of an
+ * answer sends one anywhere.
+ *
+ * @module
+ */
+import * as z from 'zod'
+import { utf8 } from '../bytes.ts'
+import { badRequest } from '../errors.ts'
+import { Redacted } from '../redacted.ts'
+import { ask, type ProviderOptions, parseBaseUrl, readAnswer, retryAfterMs } from './ask.ts'
+import { type Issued, RenewedCredentials, type TokenSource } from './credentials.ts'
+import { type FailureKind, ProviderFailure } from './provider.ts'
+import type { Received } from './send.ts'
+
+const API_VERSION = '7.5'
+const JWT_BEARER = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
+const TENANT = /^[0-9A-Za-z](?:[0-9A-Za-z.-]{0,126}[0-9A-Za-z])?$/
+
+/** Where a Key Vault is, and how to be let in. */
+export interface AzureAccess {
+  /** `https://name.vault.azure.net` */
+  vaultUrl: string
+  tenantId: string
+  clientId: string
+  /** A secret of the client, or the token of an identity provider that the client trusts. */
+  credentials: { kind: 'client_secret'; clientSecret: Redacted<string> } | { kind: 'federated'; assertion: TokenSource }
+  /** In place of `https://login.microsoftonline.com/{tenantId}/oauth2/v2.0/token`: another cloud, or an emulator. */
+  tokenEndpoint?: string
+  /** In place of `https://vault.azure.net`: another cloud. */
+  resource?: string
+}
+
+/** A request below the vault's address. */
+export interface AzureRequest {
+  method?: 'GET' | 'PUT' | 'DELETE'
+  /** Of segments that were checked or encoded. */
+  path: string
+  query?: URLSearchParams
+  body?: object
+  signal: AbortSignal
+}
+
+const Token = z.object({ access_token: z.string().min(1), expires_in: z.coerce.number().positive() })
+const TokenProblem = z.object({ error: z.string() })
+const Inner = z.object({ code: z.string().optional() })
+const Problem = z.object({
+  error: z.object({ code: z.string(), message: z.string().optional(), innererror: Inner.nullish() }),
+})
+
+/**
+ * Makes the function that calls the vault.
+ *
+ * @throws {PosternError} `bad_request` for a configuration that cannot work, or that would give a token for one
+ *   cloud to the host of another.
+ */
+export function azureCaller(config: AzureAccess, options: ProviderOptions) {
+  const { tenantId, clientId, resource = 'https://vault.azure.net' } = config
+  if (!TENANT.test(tenantId)) throw badRequest('tenantId', 'Tenant must be a GUID or a domain')
+  if (!/^[\w.-]{1,128}$/.test(clientId)) throw badRequest('clientId', 'Client id must be the GUID of an application')
+  const vaultUrl = parseBaseUrl(config.vaultUrl, 'vaultUrl', options)
+  const login = `https://login.microsoftonline.com/${tenantId}/oauth2/v2.0/token`
+  const tokenEndpoint = parseBaseUrl(config.tokenEndpoint ?? login, 'tokenEndpoint', options)
+  checkVaultHost(vaultUrl, parseBaseUrl(resource, 'resource', options), options)
+  const pins = { tokenEndpoint, resource }
+  const credentials = new RenewedCredentials((signal) => issueToken(config, pins, { ...options, signal }), options)
+  const now = options.now ?? Date.now
+
+  return async <T extends z.ZodType>(request: AzureRequest, schema: T): Promise<z.output<T>> => {
+    const url = `${vaultUrl}${request.path}?${withApiVersion(request.query)}`
+    const received = await credentials.use(request.signal, async (token) => {
+      const body = request.body === undefined ? null : utf8(JSON.stringify(request.body))
+      const headers = { authorization: `Bearer ${token.reveal()}`, ...(body && { 'content-type': 'application/json' }) }
+      const init = { method: request.method ?? 'GET', headers, body, signal: request.signal }
+      const answer = await ask(url, init, options)
+      if (answer.status !== 200) throw azureFailure(answer, pins, now())
+      return answer
+    })
+    const answer = readAnswer(received.body, schema)
+    if (answer === null) throw new ProviderFailure('unavailable')
+    return answer
+  }
+}
+
+/** A token for a cloud's vaults opens all that its client may: it must not reach a host outside of that cloud. */
+function checkVaultHost(vaultUrl: string, resource: string, { allowLoopback = false }: ProviderOptions): void {
+  const { hostname, pathname } = new URL(vaultUrl)
+  const loopback = hostname === 'localhost' || hostname === '127.0.0.1' || hostname === '[::1]'
+  const ours = hostname.endsWith(`.${new URL(resource).hostname}`) || (allowLoopback && loopback)
+  if (!ours || pathname !== '/') throw badRequest('vaultUrl', 'Vault must be a host below the host of its resource')
+}
+
+function withApiVersion(query = new URLSearchParams()): URLSearchParams {
+  const whole = new URLSearchParams(query)
+  whole.set('api-version', API_VERSION)
+  return whole
+}
+
+async function issueToken(
+  { clientId, credentials }: AzureAccess,
+  { tokenEndpoint, resource }: { tokenEndpoint: string; resource: string },
+  { signal, ...options }: ProviderOptions & { signal: AbortSignal },
+): Promise<Issued<Redacted<string>>> {
+  const proof =
+    credentials.kind === 'client_secret'
+      ? { client_secret: credentials.clientSecret.reveal() }
+      : { client_assertion_type: JWT_BEARER, client_assertion: (await credentials.assertion(signal)).reveal() }
+  const form = { client_id: clientId, ...proof, grant_type: 'client_credentials', scope: `${resource}/.default` }
+  const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+  const body = utf8(new URLSearchParams(form).toString())
+  const received = await ask(tokenEndpoint, { method: 'POST', headers, body, signal }, options)
+  const token = received.status === 200 ? readAnswer(received.body, Token) : null
+  if (token === null) throw tokenFailure(received, (options.now ?? Date.now)())
+  return { value: new Redacted(token.access_token), lifetimeMs: token.expires_in * 1000 }
+}
+
+/** RFC 6749 section 5.2. */
+function tokenFailure({ status, headers, body }: Received, now: number): ProviderFailure {
+  const code = readAnswer(body, TokenProblem)?.error
+  const detail = { code, retryAfterMs: retryAfterMs(headers, now) }
+  if (status === 429) return new ProviderFailure('throttled', detail)
+  const said = status >= 400 && status < 500 && code !== undefined && code !== 'temporarily_unavailable'
+  return new ProviderFailure(said ? 'credentials' : 'unavailable', detail)
+}
+
+/** Reads a refusal of the vault. */
+function azureFailure(
+  { status, headers, body }: Received,
+  pins: { tokenEndpoint: string; resource: string },
+  now: number,
+): ProviderFailure {
+  const { code = '', message = '', innererror } = readAnswer(body, Problem)?.error ?? {}
+  const inner = innererror?.code ?? ''
+  const kind = kindOf(code, inner, message, status)
+  if (kind === 'credentials' && !isOurChallenge(headers.get('WWW-Authenticate'), pins)) {
+    return new ProviderFailure('credentials', { code: 'Challenge' })
+  }
+  return new ProviderFailure(kind, { code: inner || code, retryAfterMs: retryAfterMs(headers, now) })
+}
+
+function kindOf(code: string, inner: string, message: string, status: number): FailureKind {
+  if (status === 429) return 'throttled'
+  if (code === '' || status >= 500) return 'unavailable'
+  if (code === 'SecretNotFound') return 'not_found'
+  if (code === 'Unauthorized') return 'credentials'
+  if (code === 'Forbidden') return forbiddenKind(inner, message)
+  if (code === 'Conflict') return conflictKind(inner, message)
+  return 'invalid'
+}
+
+/** A secret that is off is a Forbidden of its own. Where the inner code is missing, only the message tells. */
+function forbiddenKind(inner: string, message: string): FailureKind {
+  if (inner === 'SecretDisabled' || /\bdisabled secret\b/.test(message)) return 'disabled'
+  if (/\bexpired secret\b/.test(message)) return 'expired'
+  return /\bnbf\b|\bnot yet valid\b/.test(message) ? 'disabled' : 'denied'
+}
+
+function conflictKind(inner: string, message: string): FailureKind {
+  const deleted = inner === 'ObjectIsDeletedButRecoverable' || inner === 'ObjectIsBeingDeleted'
+  return deleted || /\bdeleted but recoverable\b/.test(message) ? 'deleted' : 'conflict'
+}
+
+/** Whether a challenge names our tenant and our resource; it is compared, and never followed. */
+function isOurChallenge(
+  challenge: string | null,
+  { tokenEndpoint, resource }: { tokenEndpoint: string; resource: string },
+) {
+  if (challenge === null) return true
+  const [, authorization] = /\bauthorization(?:_uri)?="([^"]{1,512})"/.exec(challenge) ?? []
+  const [, asked] = /\bresource="([^"]{1,512})"/.exec(challenge) ?? []
+  return (
+    (!authorization || tokenEndpoint.startsWith(`${authorization.replace(/\/+$/, '')}/`)) &&
+    (!asked || asked === resource)
+  )
+}

@@ -1,0 +1,53 @@
+/**
+ * The text of a `.env` file: the part of the format that all its readers agree on.
+ *
+ * `KEY=value`, `KEY='value'` as it is, `KEY="value"` with the escapes of JSON, comments on lines of their own or
+ * behind a value.
+ *
+ * @module
+ */
+
+const KEY = /^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=/
+const NOTHING = /^\s*(?:#.*)?$/
+
+/**
+ * Reads all values. Of a key that is there twice, the last counts.
+ *
+ * @returns `null` for a line in another form: half a file must not pass for the whole.
+ */
+export function parseEnv(text: string): Map<string, string> | null {
+  const values = new Map<string, string>()
+  for (const line of text.split(/\r?\n/)) {
+    if (NOTHING.test(line)) continue
+    const [start = '', key] = KEY.exec(line) ?? []
+    const value = key === undefined ? null : parseValue(line.slice(start.length).trim())
+    if (key === undefined || value === null) return null
+    values.set(key, value)
+  }
+  return values
+}
+
+/** Sets a value, or removes it with `null`, and leaves every other line as it is. */
+export function editEnv(text: string, key: string, value: string | null): string {
+  const lines = text === '' ? [] : text.replace(/\r?\n$/, '').split(/\r?\n/)
+  const kept = lines.filter((line) => KEY.exec(line)?.[1] !== key)
+  const at = lines.findIndex((line) => KEY.exec(line)?.[1] === key)
+  if (value !== null) kept.splice(at < 0 ? kept.length : at, 0, `${key}=${formatValue(value)}`)
+  return kept.map((line) => `${line}\n`).join('')
+}
+
+function parseValue(raw: string): string | null {
+  if (raw.startsWith("'")) return /^'([^']*)'(?:\s+#.*)?$/.exec(raw)?.[1] ?? null
+  if (!raw.startsWith('"')) return raw.replace(/(?:^|\s+)#.*$/, '')
+  const quoted = /^("(?:[^"\\]|\\.)*")(?:\s+#.*)?$/.exec(raw)?.[1]
+  try {
+    return quoted === undefined ? null : JSON.parse(quoted)
+  } catch {
+    return null
+  }
+}
+
+/** As it is where that can be: readers differ in the escapes that they know. */
+function formatValue(value: string): string {
+  return /['\r\n]/.test(value) ? JSON.stringify(value) : `'${value}'`
+}

@@ -1,0 +1,103 @@
+/**
+ * A call of HashiCorp Vault or OpenBao, and what their refusals mean.
+ *
+ * @module
+ */
+import * as z from 'zod'
+import { utf8 } from '../bytes.ts'
+import { badRequest } from '../errors.ts'
+import type { Redacted } from '../redacted.ts'
+import { ask, checkHeaderValue, type ProviderOptions, parseBaseUrl, readAnswer, retryAfterMs } from './ask.ts'
+import { type FailureKind, ProviderFailure } from './provider.ts'
+import type { Received } from './send.ts'
+
+const NAMESPACE = /^[\w.-]{1,128}(?:\/[\w.-]{1,128}){0,15}\/?$/
+
+export interface HashicorpAddress {
+  /** `https://vault.example:8200` */
+  address: string
+  /** Of Vault Enterprise or OpenBao. Never a part of a name: it is the wall between tenants. */
+  namespace?: string
+}
+
+export interface HashicorpRequest {
+  method?: 'GET' | 'POST' | 'DELETE'
+  /** Below `/v1/`; of segments that were checked and encoded. */
+  path: string
+  body?: object
+  /** Requests that log in have none. */
+  token?: Redacted<string>
+  signal: AbortSignal
+}
+
+/** Sends a request, and returns the answer when it is one of success, 200 or 204. */
+export type HashicorpCall = (request: HashicorpRequest) => Promise<Received>
+
+const Problem = z.object({ errors: z.array(z.string()) })
+const Gone = z.object({
+  data: z.object({ metadata: z.object({ deletion_time: z.string(), destroyed: z.boolean() }) }),
+})
+
+/**
+ * Makes the function that calls the server.
+ *
+ * @throws {PosternError} `bad_request` for a configuration that cannot work.
+ */
+export function hashicorpCaller(config: HashicorpAddress, options: ProviderOptions): HashicorpCall {
+  const address = parseBaseUrl(config.address, 'address', options)
+  const { namespace } = config
+  if (namespace !== undefined && (!NAMESPACE.test(namespace) || /(?:^|\/)\.{1,2}(?:\/|$)/.test(namespace))) {
+    throw badRequest('namespace', 'Namespace must be segments of A-Z, a-z, 0-9, ".", "_" and "-", parted by "/"')
+  }
+  return async ({ method = 'GET', path, body, token, signal }) => {
+    if (token !== undefined) checkToken(token)
+    const headers = {
+      'x-vault-request': 'true',
+      ...(token && { 'x-vault-token': token.reveal() }),
+      ...(namespace && { 'x-vault-namespace': namespace }),
+      ...(body && { 'content-type': 'application/json' }),
+    }
+    const sent = body === undefined ? null : utf8(JSON.stringify(body))
+    const received = await ask(`${address}/v1/${path}`, { method, headers, body: sent, signal }, options)
+    if (received.status === 200 || received.status === 204) return received
+    throw hashicorpFailure(received, (options.now ?? Date.now)())
+  }
+}
+
+/** A server gave it: what would break the header is no token. */
+function checkToken(token: Redacted<string>): void {
+  try {
+    checkHeaderValue(token, 'token')
+  } catch {
+    throw new ProviderFailure('unavailable')
+  }
+}
+
+/** Reads a refusal. It is the server's own only with its list of errors, or with what is left of a deleted version. */
+function hashicorpFailure({ status, headers, body }: Received, now: number): ProviderFailure {
+  const said = readAnswer(body, Problem)?.errors
+  const kind = status === 404 && readAnswer(body, Gone) ? 'deleted' : kindOf(status, said)
+  return new ProviderFailure(kind, { code: `Http${status}`, retryAfterMs: retryAfterMs(headers, now) })
+}
+
+/** The statuses are the service's codes; where one has two meanings, its message is constant and tells. */
+function kindOf(status: number, errors: string[] | undefined): FailureKind {
+  if (status === 429) return 'throttled'
+  const message = errors?.join(' ') ?? ''
+  if (status === 503 && /\bsealed\b/i.test(message)) return 'sealed'
+  // 412 is a node that has not caught up; 472 and 473 are standbys that do not serve.
+  if (errors === undefined || status === 412 || status >= 472) return 'unavailable'
+  // A 404 without a word is a secret that is not there; with one, a path that nothing is mounted at.
+  if (status === 404) return errors.length === 0 ? 'not_found' : 'invalid'
+  if (status === 403) return 'denied'
+  if (message.includes('check-and-set parameter did not match')) return 'conflict'
+  return message.includes('missing client token') ? 'credentials' : 'invalid'
+}
+
+/** Checks the path of a mount, `secret` or `team/kv`, and encodes it. */
+export function parseMount(text: string, field: string): string {
+  if (!/^[\w.-]{1,128}(?:\/[\w.-]{1,128}){0,15}$/.test(text) || /(?:^|\/)\.{1,2}(?:\/|$)/.test(text)) {
+    throw badRequest(field, 'Mount must be segments of A-Z, a-z, 0-9, ".", "_" and "-", parted by "/"')
+  }
+  return text
+}

@@ -1,0 +1,132 @@
+/**
+ * A token of HashiCorp Vault or OpenBao: given, or by logging in; renewed while the server prolongs it.
+ *
+ * @module
+ */
+import * as z from 'zod'
+import { Redacted } from '../redacted.ts'
+import { checkHeaderValue, failureOf, type ProviderOptions, readAnswer } from './ask.ts'
+import { type Credentials, type Issued, RenewedCredentials, type TokenSource } from './credentials.ts'
+import { type HashicorpCall, parseMount } from './hashicorp_api.ts'
+import { ProviderFailure } from './provider.ts'
+
+export type HashicorpCredentials =
+  | { kind: 'token'; token: Redacted<string> }
+  /** A secret id may be good for one login: the source is asked for each. */
+  | { kind: 'approle'; mount?: string; roleId: string; secretId: TokenSource }
+  /** Also Kubernetes, whose login has the same form, with `mount: 'kubernetes'`. */
+  | { kind: 'jwt'; mount?: string; role: string; jwt: TokenSource }
+
+/** A token and how the server spoke of it. */
+export interface HashicorpToken {
+  token: Redacted<string>
+  renewable: boolean
+  /** What it was given at first, in milliseconds. */
+  leaseMs: number
+}
+
+const Login = z.object({
+  auth: z.object({ client_token: z.string().min(1), lease_duration: z.number(), renewable: z.boolean() }),
+})
+const Lookup = z.object({ data: z.object({ ttl: z.number(), renewable: z.boolean().default(false) }) })
+
+/**
+ * The token to use, through {@link Credentials}.
+ *
+ * @throws {PosternError} `bad_request`
+ */
+export function hashicorpToken(
+  credentials: HashicorpCredentials,
+  call: HashicorpCall,
+  options: ProviderOptions,
+): Credentials<HashicorpToken> {
+  if (credentials.kind === 'token') checkHeaderValue(credentials.token, 'token')
+  else parseMount(credentials.mount ?? credentials.kind, 'mount')
+  return new RenewedCredentials(async (signal, held) => {
+    const renewed = held?.renewable ? await renew(held, call, signal) : null
+    return renewed ?? begin(credentials, call, signal)
+  }, options)
+}
+
+/**
+ * Whether a token still is one. The server refuses a dead token and a forbidden path alike, but lets every token
+ * look itself up.
+ *
+ * @returns The failure that a refused read stands for.
+ */
+export async function refusedWith(token: Redacted<string>, call: HashicorpCall, signal: AbortSignal) {
+  const denied = new ProviderFailure('denied', { code: 'Http403' })
+  return call({ path: 'auth/token/lookup-self', token, signal }).then(
+    () => denied,
+    (error) => (failureOf(error).kind === 'denied' ? new ProviderFailure('credentials', { code: 'Http403' }) : denied),
+  )
+}
+
+/**
+ * Prolongs a token (the increment counts from now on, and is a wish).
+ *
+ * @returns `null` when it has reached its end of life, or is refused: log in again.
+ */
+async function renew(
+  held: HashicorpToken,
+  call: HashicorpCall,
+  signal: AbortSignal,
+): Promise<Issued<HashicorpToken> | null> {
+  const body = { increment: `${Math.ceil(held.leaseMs / 1000)}s` }
+  const request = { method: 'POST', path: 'auth/token/renew-self', body, token: held.token, signal } as const
+  const received = await call(request).catch((error) => {
+    if (failureOf(error).isOutage) throw error
+    return null
+  })
+  const auth = received && readAnswer(received.body, Login)?.auth
+  const lifetimeMs = (auth?.lease_duration ?? 0) * 1000
+  // A lease that stops growing ends with the longest life that its token may have.
+  return lifetimeMs > held.leaseMs / 2 ? { value: held, lifetimeMs } : null
+}
+
+function begin(
+  credentials: HashicorpCredentials,
+  call: HashicorpCall,
+  signal: AbortSignal,
+): Promise<Issued<HashicorpToken>> {
+  if (credentials.kind === 'token') return lookUp(credentials.token, call, signal)
+  return logIn(credentials, call, signal)
+}
+
+/** How long a given token lasts. One that may not look itself up is taken for one without an end. */
+async function lookUp(
+  token: Redacted<string>,
+  call: HashicorpCall,
+  signal: AbortSignal,
+): Promise<Issued<HashicorpToken>> {
+  const received = await call({ path: 'auth/token/lookup-self', token, signal }).catch((error) => {
+    if (failureOf(error).isOutage) throw error
+    return null
+  })
+  const { ttl, renewable } = (received && readAnswer(received.body, Lookup)?.data) ?? { ttl: 0, renewable: false }
+  const lifetimeMs = ttl > 0 ? ttl * 1000 : Number.POSITIVE_INFINITY
+  return { value: { token, renewable: renewable && ttl > 0, leaseMs: lifetimeMs }, lifetimeMs }
+}
+
+async function logIn(
+  credentials: Exclude<HashicorpCredentials, { kind: 'token' }>,
+  call: HashicorpCall,
+  signal: AbortSignal,
+): Promise<Issued<HashicorpToken>> {
+  const body =
+    credentials.kind === 'approle'
+      ? { role_id: credentials.roleId, secret_id: (await credentials.secretId(signal)).reveal() }
+      : { role: credentials.role, jwt: (await credentials.jwt(signal)).reveal() }
+  const path = `auth/${credentials.mount ?? credentials.kind}/login`
+  const received = await call({ method: 'POST', path, body, signal }).catch((error) => {
+    const failure = failureOf(error)
+    // Wrong role, wrong secret id, locked out: 400 and 403 say no more than that.
+    throw failure.isOutage ? failure : new ProviderFailure('credentials', { code: failure.code })
+  })
+  const auth = readAnswer(received.body, Login)?.auth
+  // A server that asks for a second factor first has given no token.
+  if (!auth) throw new ProviderFailure('credentials')
+  const lifetimeMs = auth.lease_duration > 0 ? auth.lease_duration * 1000 : Number.POSITIVE_INFINITY
+  const value = { token: new Redacted(auth.client_token), renewable: auth.renewable, leaseMs: lifetimeMs }
+  return { value, lifetimeMs }
+}

@@ -1,0 +1,208 @@
+/**
+ * Any store that speaks the small HTTP contract of docs/providers.md: one address a secret, JSON, and a JSON
+ * pointer to the value.
+ *
+ * @module
+ */
+import * as z from 'zod'
+import { type Bytes, base64, parseBase64, parseUtf8, utf8 } from '../bytes.ts'
+import { badRequest } from '../errors.ts'
+import { Redacted } from '../redacted.ts'
+import { pick } from '../reference.ts'
+import {
+  ask,
+  checkHeaderValue,
+  HEALTH_NAME,
+  type ProviderOptions,
+  parseBaseUrl,
+  readAnswer,
+  resolvesWhenServed,
+  retryAfterMs,
+  UNVERSIONED,
+} from './ask.ts'
+import { checkStoreName } from './names.ts'
+import { type FailureKind, type ProvidedSecret, type Provider, ProviderFailure, type PutOptions } from './provider.ts'
+import type { Received } from './send.ts'
+
+export interface HttpConfig {
+  /** With `{name}` once, in its path: `https://store.example/v1/secrets/{name}`. The name's slashes stay slashes. */
+  url: string
+  /** Sent with every request; `Authorization` among them. */
+  headers: Readonly<Record<string, Redacted<string>>>
+  /** Where the value is in the answer (RFC 6901), such as `/value`. */
+  pointer: string
+  /** Where its version is. Without it the `ETag` is the version, and without that there is only one. */
+  versionPointer?: string
+  /** Where the address of the list is. Without it the store cannot list. */
+  listUrl?: string
+  /** A name that no secret has; read to tell whether the store serves us. */
+  healthName?: string
+}
+
+/** The contract's statuses are its codes, where a body goes with them that is JSON or nothing. */
+const KINDS: Record<number, FailureKind> = {
+  400: 'invalid',
+  401: 'credentials',
+  403: 'denied',
+  404: 'not_found',
+  409: 'conflict',
+  410: 'deleted',
+  412: 'conflict',
+  413: 'invalid',
+  422: 'invalid',
+  429: 'throttled',
+}
+const POINTER = /^(?:\/(?:[^~/]|~[01])*)*$/
+const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/
+// Ours to set, or the platform's.
+const RESERVED = new Set([
+  'host',
+  'content-type',
+  'content-length',
+  'connection',
+  'if-match',
+  'if-none-match',
+  'idempotency-key',
+])
+
+/** A time, as a number of milliseconds since the Unix epoch or in RFC 3339. */
+const Time = z
+  .union([z.number(), z.iso.datetime({ offset: true }).transform(Date.parse)])
+  .nullish()
+  .transform((ms) => ms ?? null)
+const Page = z.object({ items: z.array(z.object({ name: z.string(), updatedAt: Time })), cursor: z.string().nullish() })
+/** What may stand beside the value. What is there in another form leaves its meaning open, and the answer unused. */
+const Marks = z
+  .object({ encoding: z.enum(['utf8', 'base64']).nullish(), contentType: z.string().nullish(), expiresAt: Time })
+  .or(
+    z
+      .union([z.array(z.unknown()), z.string()])
+      .transform(() => ({ encoding: null, contentType: null, expiresAt: null })),
+  )
+
+/**
+ * A store of the contract.
+ *
+ * @throws {PosternError} `bad_request` for a configuration that cannot work.
+ */
+export function httpProvider(config: HttpConfig, options: ProviderOptions = {}): Provider {
+  const { listUrl, healthName = HEALTH_NAME } = config
+  checkConfig(config, options)
+  const fixed = Object.fromEntries(Object.entries(config.headers).map(([name, value]) => [name.toLowerCase(), value]))
+  const now = options.now ?? Date.now
+
+  async function request(url: string, init: Omit<RequestInit, 'headers'> & { headers?: Record<string, string> }) {
+    const revealed = Object.fromEntries(Object.entries(fixed).map(([name, value]) => [name, value.reveal()]))
+    const headers = { accept: 'application/json', ...revealed, ...init.headers }
+    const received = await ask(url, { ...init, headers }, options)
+    if (received.status >= 200 && received.status < 300) return received
+    throw httpFailure(received, now())
+  }
+
+  const urlOf = (name: string) => config.url.replace('{name}', () => encodePath(name))
+
+  async function get(
+    name: string,
+    { version, signal }: { version?: string; signal: AbortSignal },
+  ): Promise<ProvidedSecret> {
+    checkStoreName('http', name)
+    const received = await request(urlOf(name), { signal })
+    const secret = secretOf(received, config)
+    // There is one version to be had: that of now.
+    if (version !== undefined && version !== secret.version) throw new ProviderFailure('not_found')
+    if (secret.expiresAt !== null && secret.expiresAt <= now()) throw new ProviderFailure('expired')
+    return secret
+  }
+
+  async function list({ prefix, cursor, limit, signal }: Parameters<Provider['list']>[0]) {
+    if (listUrl === undefined) throw new ProviderFailure('invalid', { code: 'NoList' })
+    const url = new URL(listUrl)
+    url.searchParams.set('prefix', prefix)
+    url.searchParams.set('limit', String(limit))
+    if (cursor !== null) url.searchParams.set('cursor', cursor)
+    const page = readAnswer((await request(url.href, { signal })).body, Page)
+    if (page === null || (page.cursor && page.cursor === cursor)) throw new ProviderFailure('unavailable')
+    const items = page.items.filter(({ name }) => name.startsWith(prefix))
+    return { items, cursor: page.cursor || null }
+  }
+
+  async function put(
+    name: string,
+    value: Redacted<Bytes>,
+    { signal, idempotencyKey, contentType, expect }: PutOptions,
+  ) {
+    checkStoreName('http', name)
+    const text = parseUtf8(value.reveal())
+    const content = text === null ? { value: base64(value.reveal()), encoding: 'base64' } : { value: text }
+    const body = utf8(JSON.stringify({ ...content, ...(contentType === undefined ? {} : { contentType }) }))
+    const headers = { 'content-type': 'application/json', 'idempotency-key': idempotencyKey, ...condition(expect) }
+    const received = await request(urlOf(name), { method: 'PUT', headers, body, signal })
+    return { version: versionOf(received, config) }
+  }
+
+  async function remove(name: string, { signal }: { signal: AbortSignal }): Promise<void> {
+    checkStoreName('http', name)
+    await request(urlOf(name), { method: 'DELETE', signal })
+  }
+
+  const health = ({ signal }: { signal: AbortSignal }) => resolvesWhenServed(get(healthName, { signal }))
+  return { kind: 'http', get, list, put, remove, versions: null, health }
+}
+
+function checkConfig({ url, headers, pointer, versionPointer, listUrl }: HttpConfig, options: ProviderOptions): void {
+  const [before = '', after, more] = url.split('{name}')
+  // In the path, and not right after the host: a name must not choose whom we ask.
+  const inPath = after !== undefined && more === undefined && /^https?:\/\/[^/?#]+\/[^?#]*$/.test(before)
+  if (!inPath || after.includes('#')) throw badRequest('url', 'Address must have {name} once, in its path')
+  parseBaseUrl(new URL(before).origin, 'url', options)
+  if (new URL(before).username || new URL(before).password) throw badRequest('url', 'Address must have no password')
+  if (listUrl !== undefined) parseBaseUrl(listUrl.replace(/\?.*$/, ''), 'listUrl', options)
+  for (const [name, value] of Object.entries(headers)) {
+    if (!TOKEN.test(name) || RESERVED.has(name.toLowerCase())) throw badRequest('headers', 'Header cannot be set')
+    checkHeaderValue(value, 'headers')
+  }
+  if (!POINTER.test(pointer) || !POINTER.test(versionPointer ?? ''))
+    throw badRequest('pointer', 'Pointer must be a JSON pointer')
+}
+
+/** Segment by segment: none is `.` or `..`, which no encoding would hide. */
+function encodePath(name: string): string {
+  return name.split('/').map(encodeURIComponent).join('/')
+}
+
+function condition(expect: string | undefined): Record<string, string> {
+  if (expect === undefined) return {}
+  if (expect === 'absent') return { 'if-none-match': '*' }
+  if (!/^[\x21\x23-\x7e]{1,256}$/.test(expect)) throw new ProviderFailure('conflict')
+  return { 'if-match': `"${expect}"` }
+}
+
+function secretOf(received: Received, config: HttpConfig): ProvidedSecret {
+  const value = pick(parseUtf8(received.body) ?? '', config.pointer)
+  const marks = readAnswer(received.body, Marks)
+  const isBytes = marks?.encoding === 'base64'
+  const bytes = value === null ? null : isBytes ? parseBase64(value) : utf8(value)
+  if (bytes === null || marks === null) throw new ProviderFailure('unavailable')
+  return {
+    value: new Redacted(bytes),
+    encoding: isBytes ? 'base64' : 'utf8',
+    version: versionOf(received, config),
+    createdAt: null,
+    expiresAt: marks.expiresAt,
+    contentType: marks.contentType ?? null,
+  }
+}
+
+function versionOf({ body, headers }: Received, { versionPointer }: HttpConfig): string {
+  const json = parseUtf8(body)
+  const named = versionPointer === undefined || json === null ? null : pick(json, versionPointer)
+  const tag = /^(?:W\/)?"([\x21\x23-\x7e]{1,256})"$/.exec(headers.get('ETag') ?? '')?.[1]
+  return named ?? tag ?? UNVERSIONED
+}
+
+/** An answer in HTML is a proxy's, whatever its status. */
+function httpFailure({ status, headers, body }: Received, now: number): ProviderFailure {
+  const own = body.length === 0 || readAnswer(body, z.unknown()) !== null
+  const kind = (status === 429 || own ? KINDS[status] : undefined) ?? 'unavailable'
+  return new ProviderFailure(kind, { code: `Http${status}`, retryAfterMs: retryAfterMs(headers, now) })
+}

@@ -1,0 +1,132 @@
+/** The contract, against servers that answer as the recorded ones did. */
+import { afterEach, describe, expect, it } from 'vitest'
+import { azureProvider } from '../../core/providers/azure.ts'
+import { fileProvider } from '../../core/providers/file.ts'
+import { hashicorpProvider } from '../../core/providers/hashicorp.ts'
+import { httpProvider } from '../../core/providers/http.ts'
+import { Redacted } from '../../core/redacted.ts'
+import type { Fake } from '../fakes/fake.ts'
+import { fakeHttpStore, LIST, STORE } from '../fakes/http_store.ts'
+import { fakeKeyVault, TENANT, VAULT } from '../fakes/key_vault.ts'
+import { fakeVault } from '../fakes/vault.ts'
+import { providerContract, type Store } from './provider_contract.ts'
+
+const fakes: Fake[] = []
+afterEach(() => {
+  expect(fakes.flatMap(({ unknown }) => unknown)).toEqual([])
+})
+
+const vault = fakeVault()
+const keyVault = fakeKeyVault()
+const httpStore = fakeHttpStore()
+fakes.push(vault, keyVault, httpStore)
+
+const common = { stranger: null, remembersWrites: false, bytes: true, tellsAbsentHistory: true } as const
+
+function hashicorp(mount: string, token = 'root-test-token') {
+  const credentials = { kind: 'token', token: new Redacted(token) } as const
+  const config = { address: 'https://vault.example:8200', mount, credentials }
+  return hashicorpProvider(config, { fetch: vault.fetch, now: () => vault.now })
+}
+
+function azure(clientSecret: string) {
+  const credentials = { kind: 'client_secret', clientSecret: new Redacted(clientSecret) } as const
+  const config = { vaultUrl: VAULT, tenantId: TENANT, clientId: 'gw-client', credentials }
+  return azureProvider(config, { fetch: keyVault.fetch, now: () => keyVault.now })
+}
+
+function http(authorization: string) {
+  const headers = { Authorization: new Redacted(authorization) }
+  return httpProvider({ url: STORE, headers, pointer: '/value', listUrl: LIST }, { fetch: httpStore.fetch })
+}
+
+function file(format: 'env' | 'json') {
+  let bytes: Uint8Array<ArrayBuffer> | null = null
+  return fileProvider({
+    format,
+    read: async () => bytes,
+    write: async (written) => {
+      bytes = written
+    },
+  })
+}
+
+providerContract(
+  'HashiCorp KV version 2',
+  async (): Promise<Store> => ({
+    ...common,
+    provider: hashicorp('secret'),
+    stranger: hashicorp('secret', 's.doesnotexist'),
+    ...{ naming: 'hashicorp', versioned: true, empty: 'kept', maxBytes: null, deleted: 'deleted' },
+  }),
+)
+
+providerContract(
+  'HashiCorp KV version 1',
+  async (): Promise<Store> => ({
+    ...common,
+    provider: hashicorp('kv1'),
+    stranger: hashicorp('kv1', 's.doesnotexist'),
+    ...{ naming: 'hashicorp', versioned: false, empty: 'kept', maxBytes: null, deleted: 'not_found' },
+  }),
+)
+
+providerContract(
+  'Azure Key Vault',
+  async (): Promise<Store> => ({
+    ...common,
+    provider: azure(keyVault.clientSecret),
+    stranger: azure('wrong'),
+    ...{
+      naming: 'azure',
+      versioned: true,
+      remembersWrites: true,
+      empty: 'refused',
+      maxBytes: 25_600,
+      deleted: 'deleted',
+    },
+  }),
+)
+
+providerContract(
+  'HTTP',
+  async (): Promise<Store> => ({
+    ...common,
+    provider: http(httpStore.secret),
+    stranger: http('Bearer wrong'),
+    ...{ naming: 'http', versioned: false, remembersWrites: true, empty: 'kept', maxBytes: null, deleted: 'not_found' },
+  }),
+)
+
+providerContract(
+  'a JSON file',
+  async (): Promise<Store> => ({
+    ...common,
+    provider: file('json'),
+    ...{ naming: 'json', versioned: false, empty: 'kept', maxBytes: null, deleted: 'not_found' },
+  }),
+)
+
+providerContract(
+  'a .env file',
+  async (): Promise<Store> => ({
+    ...common,
+    provider: file('env'),
+    ...{ naming: 'env', versioned: false, bytes: false, empty: 'kept', maxBytes: null, deleted: 'not_found' },
+  }),
+)
+
+describe('the fakes', () => {
+  it('were asked', () => {
+    for (const { asked } of fakes) expect(asked.length).toBeGreaterThan(50)
+  })
+
+  it('never saw a method of their own, a value in an address, or a token anywhere but in its header', () => {
+    for (const { asked } of fakes) {
+      for (const { method, url } of asked) {
+        expect(['GET', 'PUT', 'POST', 'DELETE']).toContain(method)
+        expect(url.href).not.toMatch(/Canary|root-test-token|access-token|store-token|gw-client-secret/)
+      }
+    }
+  })
+})

@@ -1,0 +1,182 @@
+/** The HTTP contract, and what a configuration of it may not say. */
+import { describe, expect, it } from 'vitest'
+import { type HttpConfig, httpProvider } from '../../../core/providers/http.ts'
+import type { FailureKind, Provider, ProviderFailure } from '../../../core/providers/provider.ts'
+import { Redacted } from '../../../core/redacted.ts'
+import { fake, type Reply } from '../../fakes/fake.ts'
+import { bytesOf, refusalFrom, shownBy } from '../support.ts'
+
+const CONFIG: HttpConfig = {
+  url: 'https://store.example/v1/{name}/value?raw=1',
+  headers: { Authorization: new Redacted('Bearer canary-token'), 'X-Tenant': new Redacted('a b') },
+  pointer: '/data/value',
+}
+const signal = () => AbortSignal.timeout(5_000)
+const kindOf = (promise: Promise<unknown>) =>
+  promise.then(
+    () => 'ok',
+    (error: ProviderFailure) => error.kind,
+  )
+const read = (provider: Provider, version?: string) =>
+  provider.get('prod/db', { signal: signal(), ...(version ? { version } : {}) })
+
+function open(reply: Reply, more: Partial<HttpConfig> = {}) {
+  const server = fake(() => reply)
+  return { server, provider: httpProvider({ ...CONFIG, ...more }, { fetch: server.fetch, now: () => 1_000 }) }
+}
+
+describe('httpProvider', () => {
+  it('asks its address with its headers, and finds the value by its pointer', async () => {
+    const { server, provider } = open({ status: 200, body: { data: { value: 'v' } }, headers: { etag: 'W/"7"' } })
+    const secret = await read(provider)
+    expect([Buffer.from(secret.value.reveal()).toString(), secret.version, secret.encoding]).toEqual(['v', '7', 'utf8'])
+    const { url, headers } = server.asked[0]!
+    expect([url.href, headers.get('authorization'), headers.get('x-tenant')]).toEqual([
+      'https://store.example/v1/prod/db/value?raw=1',
+      'Bearer canary-token',
+      'a b',
+    ])
+  })
+
+  it('reads bytes, a version, a type and an end, where the store says so', async () => {
+    const body = {
+      data: { value: '/wD+', version: 3 },
+      encoding: 'base64',
+      contentType: 'application/x-pem-file',
+      expiresAt: 2_000,
+    }
+    const { provider } = open(
+      { status: 200, body, headers: { etag: '"ignored"' } },
+      { versionPointer: '/data/version' },
+    )
+    const secret = await read(provider)
+    expect([[...secret.value.reveal()], secret.version, secret.contentType, secret.expiresAt]).toEqual([
+      [255, 0, 254],
+      '3',
+      'application/x-pem-file',
+      2_000,
+    ])
+    expect(await kindOf(read(provider, '3'))).toBe('ok')
+    expect(await kindOf(read(provider, '2'))).toBe('not_found')
+  })
+
+  it('row 17: does not give out what has ended by its own word', async () => {
+    expect(await kindOf(read(open({ status: 200, body: { data: { value: 'v' }, expiresAt: 1_000 } }).provider))).toBe(
+      'expired',
+    )
+  })
+
+  it('row 17: reads an end in either form, and does not guess at what else stands there', async () => {
+    const withEnd = (expiresAt: unknown) =>
+      read(open({ status: 200, body: { data: { value: 'v' }, expiresAt } }).provider)
+    expect((await withEnd('2026-01-01T00:00:00Z')).expiresAt).toBe(Date.UTC(2026, 0, 1))
+    expect((await withEnd(null)).expiresAt).toBeNull()
+    expect(await kindOf(withEnd('1970-01-01T00:00:00.500Z'))).toBe('expired')
+    expect(await kindOf(withEnd('tomorrow'))).toBe('unavailable')
+    const encoded = { status: 200, body: { data: { value: 'v' }, encoding: 'hex' } }
+    expect(await kindOf(read(open(encoded).provider))).toBe('unavailable')
+  })
+
+  it('reads a value out of an array, or a whole text', async () => {
+    const inArray = await read(open({ status: 200, body: [{ value: 'v' }] }, { pointer: '/0/value' }).provider)
+    const whole = await read(open({ status: 200, body: 'v' }, { pointer: '' }).provider)
+    expect([inArray, whole].map(({ value }) => Buffer.from(value.reveal()).toString())).toEqual(['v', 'v'])
+  })
+
+  it.each<[number, FailureKind]>([
+    [400, 'invalid'],
+    [401, 'credentials'],
+    [403, 'denied'],
+    [404, 'not_found'],
+    [409, 'conflict'],
+    [410, 'deleted'],
+    [412, 'conflict'],
+    [418, 'unavailable'],
+    [429, 'throttled'],
+    [500, 'unavailable'],
+    [503, 'unavailable'],
+  ])('reads %i as %s', async (status, kind) => {
+    expect(await kindOf(read(open({ status, body: {} }).provider))).toBe(kind)
+  })
+
+  it('writes with its key, its condition and its type', async () => {
+    const { server, provider } = open({ status: 200, body: {}, headers: { etag: '"8"' } })
+    const write = { signal: signal(), idempotencyKey: 'k'.repeat(32), contentType: 'text/plain' }
+    expect(await provider.put('prod/db', new Redacted(bytesOf('v')), { ...write, expect: '7' })).toEqual({
+      version: '8',
+    })
+    await provider.put('prod/db', new Redacted(bytesOf('v')), { ...write, expect: 'absent' })
+    expect(
+      server.asked.map(({ method, headers, body }) => [
+        method,
+        headers.get('if-match'),
+        headers.get('if-none-match'),
+        body,
+      ]),
+    ).toEqual([
+      ['PUT', '"7"', null, { value: 'v', contentType: 'text/plain' }],
+      ['PUT', null, '*', { value: 'v', contentType: 'text/plain' }],
+    ])
+    expect(server.asked[0]?.headers.get('idempotency-key')).toBe('k'.repeat(32))
+  })
+
+  it.each(['a"b', 'a\r\nX: y', '', 'ä', 'x'.repeat(300)])(
+    'row 11: sends no condition of the version %j',
+    async (version) => {
+      const { server, provider } = open({ status: 200, body: {} })
+      const write = { signal: signal(), idempotencyKey: 'k'.repeat(32), expect: version }
+      expect(await kindOf(provider.put('prod/db', new Redacted(bytesOf('v')), write))).toBe('conflict')
+      expect(server.asked).toEqual([])
+    },
+  )
+
+  it('lists only where it was told how, and not the same page twice', async () => {
+    const list = (provider: Provider, cursor: string | null) =>
+      provider.list({ prefix: 'a&b=', cursor, limit: 5, signal: signal() })
+    expect(await kindOf(list(open({ status: 200 }).provider, null))).toBe('invalid')
+    const page = { status: 200, body: { items: [{ name: 'a&b=1', updatedAt: 5 }, { name: 'other' }], cursor: 'next' } }
+    const { server, provider } = open(page, { listUrl: 'https://store.example/list?kind=secret' })
+    expect(await list(provider, null)).toEqual({ items: [{ name: 'a&b=1', updatedAt: 5 }], cursor: 'next' })
+    expect(Object.fromEntries(server.asked[0]!.url.searchParams)).toEqual({
+      kind: 'secret',
+      prefix: 'a&b=',
+      limit: '5',
+    })
+    expect(await kindOf(list(provider, 'next'))).toBe('unavailable')
+  })
+
+  it.each<[string, Partial<HttpConfig>]>([
+    ['url', { url: 'https://store.example/v1/' }],
+    ['url', { url: 'https://{name}.example/' }],
+    ['url', { url: 'https://store.example{name}' }],
+    ['url', { url: 'https://store.example/?name={name}' }],
+    ['url', { url: 'https://store.example/{name}/{name}' }],
+    ['url', { url: 'https://store.example/#{name}' }],
+    ['url', { url: 'https://store.example/{name}#x' }],
+    ['url', { url: 'http://store.example/{name}' }],
+    ['url', { url: 'https://169.254.169.254/{name}' }],
+    ['url', { url: 'https://2852039166/{name}' }],
+    ['url', { url: 'https://[::ffff:7f00:1]/{name}' }],
+    ['url', { url: 'https://localhost./{name}' }],
+    ['url', { url: 'https://user:canary@store.example/{name}' }],
+    ['url', { listUrl: 'https://10.0.0.1/list' }],
+    ['headers', { headers: { 'X-A': new Redacted('canary\r\nX-Injected: 1') } }],
+    ['headers', { headers: { 'X-A\r\nX-B': new Redacted('canary') } }],
+    ['headers', { headers: { Host: new Redacted('canary.example') } }],
+    ['headers', { headers: { 'If-Match': new Redacted('canary') } }],
+    ['headers', { headers: { 'X-A': new Redacted('') } }],
+    ['pointer', { pointer: 'value' }],
+    ['pointer', { pointer: '/a~2' }],
+    ['pointer', { versionPointer: 'version' }],
+  ])('rows 11 and 13: refuses a configuration with a wrong %s: %j', (field, more) => {
+    const error = refusalFrom(() => open({ status: 200 }, more))
+    expect([error.code, error.detail.field]).toEqual(['bad_request', field])
+    expect(shownBy(error)).not.toContain('canary')
+  })
+
+  it('row 10: finds no value in the prototype of an answer', async () => {
+    for (const pointer of ['/__proto__', '/constructor', '/constructor/name', '/toString', '/data/length']) {
+      expect(await kindOf(read(open({ status: 200, body: { data: [] } }, { pointer }).provider))).toBe('unavailable')
+    }
+  })
+})

@@ -1,0 +1,65 @@
+/**
+ * What the fakes share: a server as a function, which answers what it was taught and remembers all else.
+ *
+ * @module
+ */
+
+/** An answer as the recordings have it. */
+export interface Reply {
+  status: number
+  body?: unknown
+  headers?: Record<string, string>
+}
+
+export interface Asked {
+  method: string
+  url: URL
+  headers: Headers
+  /** Parsed when it is JSON, text otherwise, `null` when there is none. */
+  body: unknown
+}
+
+export interface Fake {
+  /** To be given to `send` in place of the platform's fetch. */
+  fetch: (request: Request) => Promise<Response>
+  /** Every request, in order. */
+  asked: Asked[]
+  /** Requests that the server has no answer for: there must be none. */
+  unknown: string[]
+}
+
+/** Makes a server of a function that returns `null` for what it does not know. */
+export function fake(answer: (asked: Asked) => Reply | null): Fake {
+  const asked: Asked[] = []
+  const unknown: string[] = []
+  async function fetch(request: Request): Promise<Response> {
+    request.signal.throwIfAborted()
+    const one = {
+      method: request.method,
+      url: new URL(request.url),
+      headers: request.headers,
+      body: parse(await request.text()),
+    }
+    asked.push(one)
+    const reply = answer(one)
+    if (reply === null) {
+      unknown.push(`${one.method} ${one.url.pathname}${one.url.search}`)
+      throw new TypeError('Unknown request')
+    }
+    const body = reply.body === undefined || reply.status === 204 ? null : JSON.stringify(reply.body)
+    return new Response(body, {
+      status: reply.status,
+      headers: { 'content-type': 'application/json', ...reply.headers },
+    })
+  }
+  return { fetch, asked, unknown }
+}
+
+function parse(text: string): unknown {
+  if (text === '') return null
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
+}

@@ -1,0 +1,79 @@
+/**
+ * Row 42: a disk that is full. What cannot be recorded is not released, and service goes on once there is room.
+ *
+ * It needs to mount a small file system in memory, and so Linux and root.
+ *
+ * @module
+ */
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Client, connect } from '../../core/client.ts'
+import { Redacted } from '../../core/redacted.ts'
+import { wholeLog } from '../whole_log.ts'
+import { makeSite, type Server, type Site, startServer } from './servers.ts'
+
+const CANARY = 'canary-of-a-full-disk'
+
+/** Mounts 3 MiB of memory at a new folder; `null` where that is not allowed. */
+function smallDisk(): string | null {
+  const folder = mkdtempSync(join(tmpdir(), 'postern-disk-'))
+  const { status } = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=3m', 'tmpfs', folder])
+  if (status === 0) return folder
+  rmSync(folder, { recursive: true })
+  return null
+}
+
+const probe = smallDisk()
+if (probe !== null) spawnSync('umount', [probe])
+
+describe.skipIf(probe === null).each(['bun', 'deno', 'node'] as const)('on %s (needs to mount a tmpfs)', (runtime) => {
+  let disk: string
+  let site: Site
+  let server: Server
+  let client: Client
+
+  beforeAll(async () => {
+    disk = smallDisk()!
+    site = { ...(await makeSite()), data: disk }
+    server = await startServer(runtime, site)
+    client = connect({ endpoint: server.endpoint, vault: site.vault, token: site.token })
+    await client.put('a', new Redacted(CANARY))
+  })
+
+  afterAll(async () => {
+    await server?.stop()
+    if (disk !== undefined) spawnSync('umount', [disk])
+    rmSync(disk, { recursive: true, force: true })
+  })
+
+  it('answers 503 without a value while nothing can be recorded, and everything after that', async () => {
+    const headers = { Authorization: `Bearer ${site.token.reveal()}` }
+    const ask = async (path: string) => {
+      const response = await fetch(server.endpoint + path, { headers })
+      return { status: response.status, text: await response.text() }
+    }
+    const read = () => ask('/v1/vaults/default/secrets/a')
+    const filler = join(disk, 'filler')
+    // The kernel says when there is no more room.
+    expect(() => writeFileSync(filler, Buffer.alloc(8 * 1024 * 1024))).toThrow('ENOSPC')
+    // The journal may have some room of its own left.
+    let refused = await read()
+    for (let i = 0; i < 2000 && refused.status === 200; i++) refused = await read()
+    expect(refused.status).toBe(503)
+    for (let i = 0; i < 20; i++) {
+      const { status, text } = await read()
+      expect([status, text.includes(CANARY)]).toEqual([503, false])
+    }
+    await expect(client.put('b', new Redacted('x'))).rejects.toMatchObject({ code: 'unavailable' })
+    expect((await ask('/readyz')).status).toBe(503)
+    rmSync(filler)
+    expect((await client.get('a')).value.reveal()).toBe(CANARY)
+    await client.put('b', new Redacted('x'))
+    const { entries, root, expectedRoot } = await wholeLog(client)
+    expect(root).toBe(expectedRoot)
+    expect(entries.map(({ index }) => index)).toEqual(entries.map((_, i) => i))
+  })
+})

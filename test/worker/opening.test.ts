@@ -1,0 +1,211 @@
+/** Opening a vault: whose it is, and whether its log goes on from what is kept of it elsewhere. */
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { Anchor } from '../../core/audit/anchor.ts'
+import { type Bytes, randomBytes } from '../../core/bytes.ts'
+import type { Answer, Caller } from '../../core/call.ts'
+import { Keyring } from '../../core/crypto/keyring.ts'
+import { Redacted } from '../../core/redacted.ts'
+import { parseSettings } from '../../core/settings.ts'
+import { upstreamsOf } from '../../worker/config.ts'
+import { openVault } from '../../worker/opening.ts'
+import { openSqlite, type Sqlite } from '../../worker/sqlite.ts'
+import type { Upkeep } from '../../worker/upkeep.ts'
+
+/** An anchor in memory, which may be out of reach. */
+function memoryAnchor() {
+  const kept = new Map<string, string>()
+  const state = { reachable: true, reads: 0 }
+  const reach = () => {
+    state.reads++
+    if (!state.reachable) throw new Error('unreachable')
+  }
+  const anchor: Anchor = {
+    target: 'anchor:memory',
+    async read(vault) {
+      reach()
+      return kept.get(vault) ?? null
+    },
+    async write(vault, note) {
+      reach()
+      kept.set(vault, note)
+    },
+  }
+  return { anchor, kept, state }
+}
+
+const rootKey = randomBytes(32)
+const caller: Caller = {
+  credential: { kind: 'token', hash: new Uint8Array(16).fill(1) as Bytes },
+  ...{ proof: null, bootstrap: true, requestId: 'r', address: null, agent: null },
+}
+
+/** Opens a store as a server with these settings would, and waits for its upkeep. */
+async function open(sql: Sqlite, anchor: Anchor | null, environment: Record<string, string> = {}, key = rootKey) {
+  let due: Upkeep | null = null
+  const settings = parseSettings({ environment })
+  const surroundings = {
+    settings,
+    upstreams: upstreamsOf(settings, null),
+    keyring: await Keyring.open(new Redacted(key)),
+    anchors: anchor === null ? [] : [anchor],
+  }
+  const { vault } = await openVault(sql, 'acme', surroundings, (upkeep) => {
+    due = upkeep
+  })
+  const list = (): Answer => vault.execute([{ operation: 'rule.list', caller, input: {} }], Date.now())[0]!
+  const reasonOf = (answer: Answer) => (answer.ok ? 'ok' : answer.reason)
+  // A stir makes what follows writes due at once.
+  const keepUp = async () => {
+    due?.stir(0)
+    await due?.run(Date.now() + 3_600_000)
+  }
+  return { vault, list, ask: () => reasonOf(list()), keepUp }
+}
+
+/** What a store holds, as a copy: a backup. */
+function copyOf(sql: Sqlite): Sqlite {
+  const copy = openSqlite(':memory:')
+  const tables = sql.all<{ name: string; sql: string }>("SELECT name, sql FROM sqlite_master WHERE type = 'table'")
+  for (const { name, sql: statement } of tables) {
+    copy.all(statement)
+    for (const row of sql.all<Record<string, null>>(`SELECT * FROM ${name}`)) {
+      const values = Object.values(row)
+      copy.all(`INSERT INTO ${name} VALUES (${values.map(() => '?').join()})`, ...values)
+    }
+  }
+  return copy
+}
+
+let lines: string[]
+beforeEach(() => {
+  lines = []
+  vi.spyOn(console, 'error').mockImplementation((line) => void lines.push(String(line)))
+})
+afterEach(() => {
+  vi.restoreAllMocks()
+})
+
+describe('a vault', () => {
+  it('is not opened under another root key than its own', async () => {
+    const sql = openSqlite(':memory:')
+    await open(sql, null)
+    await expect(open(sql, null, {}, randomBytes(32))).rejects.toMatchObject({ code: 'unavailable' })
+  })
+
+  it('writes aliases and blinded entries when its settings say so, the same alias after a restart', async () => {
+    const sql = openSqlite(':memory:')
+    const environment = { POSTERN_AUDIT__ALIAS_NAMES: 'true', POSTERN_AUDIT__BLIND: 'true' }
+    for (let i = 0; i < 2; i++) {
+      const { vault } = await open(sql, null, environment)
+      vault.execute([{ operation: 'secret.read', caller, input: { name: 'prod/canary-name' } }], Date.now())
+    }
+    const entries = sql
+      .all<{ body: Uint8Array }>('SELECT body FROM entry')
+      .map(({ body }) => Buffer.from(body).toString())
+    expect(entries.join()).not.toContain('canary-name')
+    const reads = entries.map((entry) => JSON.parse(entry)).filter(({ operation }) => operation === 'secret.read')
+    expect(reads[0].resource).toMatch(/^hmac:[A-Za-z0-9_-]{22}$/)
+    expect(reads[1].resource).toBe(reads[0].resource)
+    expect(reads.every(({ blind }) => blind.length === 24)).toBe(true)
+  })
+})
+
+describe('a log with an anchor', () => {
+  it('is served as long as it goes on from it', async () => {
+    const [sql, { anchor, kept }] = [openSqlite(':memory:'), memoryAnchor()]
+    const first = await open(sql, anchor)
+    expect(first.ask()).toBe('ok')
+    await first.keepUp()
+    const size = Number(kept.get('acme')?.split('\n')[1])
+    expect(size).toBeGreaterThan(0)
+    const second = await open(sql, anchor)
+    expect(second.ask()).toBe('ok')
+    await second.keepUp()
+    expect(Number(kept.get('acme')?.split('\n')[1])).toBeGreaterThan(size)
+  })
+
+  it('row 42: is not served when it is smaller, and nothing is written to it or to the anchor', async () => {
+    const [sql, { anchor, kept }] = [openSqlite(':memory:'), memoryAnchor()]
+    const { ask, keepUp } = await open(sql, anchor)
+    ask()
+    const backup = copyOf(sql)
+    ask()
+    await keepUp()
+    const note = kept.get('acme')
+    const entries = backup.all('SELECT COUNT(*) FROM entry')
+    const restored = await open(backup, anchor)
+    expect([restored.ask(), restored.ask()]).toEqual(['rolled_back', 'rolled_back'])
+    await restored.keepUp()
+    // One vault that is not what it was must not take the others out of service.
+    expect(() => restored.vault.probe(Date.now())).not.toThrow()
+    expect(kept.get('acme')).toBe(note)
+    expect(backup.all('SELECT COUNT(*) FROM entry')).toEqual(entries)
+    expect(lines.join()).toContain('"event":"rolled_back","vault":"acme"')
+  })
+
+  it('row 42: is not served when it is longer and another', async () => {
+    const [sql, { anchor }] = [openSqlite(':memory:'), memoryAnchor()]
+    const { ask, keepUp } = await open(sql, anchor)
+    ask()
+    const backup = copyOf(sql)
+    ask()
+    await keepUp()
+    const fork = await open(backup, null)
+    for (let i = 0; i < 20; i++) fork.ask()
+    expect((await open(backup, anchor)).ask()).toBe('rolled_back')
+  })
+
+  it('that was lost altogether is not begun anew', async () => {
+    const { anchor } = memoryAnchor()
+    const { ask, keepUp } = await open(openSqlite(':memory:'), anchor)
+    ask()
+    await keepUp()
+    expect((await open(openSqlite(':memory:'), anchor)).ask()).toBe('rolled_back')
+  })
+
+  it('that cannot be read is not overwritten by an older log, once it can', async () => {
+    const [sql, { anchor, kept, state }] = [openSqlite(':memory:'), memoryAnchor()]
+    const { ask, keepUp } = await open(sql, anchor)
+    ask()
+    const backup = copyOf(sql)
+    ask()
+    await keepUp()
+    const note = kept.get('acme')
+    state.reachable = false
+    const restored = await open(backup, anchor)
+    expect(restored.ask()).toBe('ok')
+    state.reachable = true
+    await restored.keepUp()
+    expect(kept.get('acme')).toBe(note)
+    expect(restored.ask()).toBe('rolled_back')
+  })
+
+  it('that cannot be read keeps the vault closed, when it is required', async () => {
+    const { anchor, state } = memoryAnchor()
+    state.reachable = false
+    const environment = { POSTERN_AUDIT__ANCHOR_REQUIRED: 'true' }
+    await expect(open(openSqlite(':memory:'), anchor, environment)).rejects.toMatchObject({ code: 'unavailable' })
+    expect((await open(openSqlite(':memory:'), anchor)).ask()).toBe('ok')
+  })
+
+  it('that holds something else is neither believed nor overwritten, and the vault stays closed', async () => {
+    const { anchor, kept } = memoryAnchor()
+    kept.set('acme', 'not a checkpoint\n')
+    await expect(open(openSqlite(':memory:'), anchor)).rejects.toMatchObject({ code: 'unavailable' })
+    expect(kept.get('acme')).toBe('not a checkpoint\n')
+  })
+
+  it('row 42: is not passed off as one whose beginning was forgotten', async () => {
+    const [sql, { anchor, kept }] = [openSqlite(':memory:'), memoryAnchor()]
+    const { ask, keepUp } = await open(sql, anchor)
+    ask()
+    await keepUp()
+    const note = kept.get('acme')
+    const other = openSqlite(':memory:')
+    const fork = await open(other, null)
+    for (let i = 0; i < 300; i++) fork.ask()
+    other.all('UPDATE retention SET min = 256, announced = 256')
+    expect((await open(other, anchor)).ask()).toBe('rolled_back')
+    expect(kept.get('acme')).toBe(note)
+  })
+})

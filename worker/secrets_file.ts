@@ -1,0 +1,53 @@
+/**
+ * A file of secrets on a developer's machine, for the provider of that kind.
+ *
+ * @module
+ */
+import { randomBytes } from 'node:crypto'
+import { open, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
+import type { FileConfig } from '../core/providers/file.ts'
+
+/**
+ * Reads and replaces a file. A new one is made for its owner only; another's mode is kept. What is written is
+ * durable and whole, or the file stays as it was.
+ *
+ * @param path Ends in `.json`, or is taken for a `.env` file.
+ */
+export function secretsFile(path: string): Required<FileConfig> {
+  return {
+    format: path.endsWith('.json') ? 'json' : 'env',
+    async read() {
+      try {
+        return Uint8Array.from(await readFile(path))
+      } catch (error) {
+        if (Object(error).code === 'ENOENT') return null
+        throw error
+      }
+    },
+    write: (bytes) => replace(path, bytes),
+  }
+}
+
+async function replace(path: string, bytes: Uint8Array): Promise<void> {
+  // Of a link, the file that it leads to: renaming over the link would part the two.
+  const target = await realpath(path).catch(() => path)
+  const temporary = `${target}.${randomBytes(6).toString('hex')}.tmp`
+  try {
+    const handle = await open(temporary, 'wx', await modeOf(target))
+    try {
+      await handle.writeFile(bytes)
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+    await rename(temporary, target)
+  } catch (error) {
+    await rm(temporary, { force: true })
+    throw error
+  }
+}
+
+async function modeOf(path: string): Promise<number> {
+  const found = await stat(path).catch(() => null)
+  return found === null ? 0o600 : found.mode & 0o777
+}
