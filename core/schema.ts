@@ -317,7 +317,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
     )`,
     // What the policy's hook has to be told, until it took it.
     `CREATE TABLE notice (
-      id INTEGER PRIMARY KEY AUTOINCREMENT,
+      id INTEGER PRIMARY KEY,
       type TEXT NOT NULL,
       data TEXT NOT NULL,
       created_at INTEGER NOT NULL,

@@ -79,10 +79,10 @@ export class Upkeep {
   stir(now: number, calls: readonly Call[] = []): void {
     let sooner = false
     for (const [duty, due] of this.#due) {
+      // What fails has its own pauses, and writes do not shorten them; what somebody asks for does.
       const woken = duty.wokenBy !== undefined && calls.some(duty.wokenBy)
-      const waitMs = woken ? 0 : duty.afterWriteMs
-      // What fails has its own pauses, and writes do not shorten them.
-      if (waitMs === null || due <= now + waitMs || this.#failures.has(duty)) continue
+      const waitMs = woken ? 0 : this.#failures.has(duty) ? null : duty.afterWriteMs
+      if (waitMs === null || due <= now + waitMs) continue
       this.#due.set(duty, now + waitMs)
       sooner = true
     }

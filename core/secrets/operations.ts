@@ -183,7 +183,8 @@ export const prepareRollback = operation({
   resource: byName,
   about: ({ version }: { name: string; version: number }) => ({ to: version }),
   run(context: Context, { name, version }: { name: string; version: number }): Outcome<Rollback> {
-    const { secrets, rotations } = context
+    const { secrets, rotations, chains } = context
+    if (chains.covering(name) !== null) return { reason: 'not_sealed' }
     const secret = secrets.find(name)
     if (secret === null || secret.current === null) return { reason: 'no_secret' }
     if (secret.deletedAt !== null) return { reason: 'deleted' }

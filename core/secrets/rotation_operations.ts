@@ -37,7 +37,8 @@ export const putRotation = operation({
     return { resource: name, config, version: (secret && rotations.find(secret.id)?.version) ?? null }
   },
   run(context: Context, { name, config }): Outcome<ShownRotation> {
-    const { secrets, rotations, hooks, now, principal } = context
+    const { secrets, rotations, chains, hooks, now, principal } = context
+    if (chains.covering(name) !== null) return { reason: 'not_sealed' }
     const secret = secrets.find(name)
     if (secret === null || secret.current === null) return { reason: 'no_secret' }
     if (config.target.kind === 'webhook' && hooks.find(config.target.hook) === null) return { reason: 'no_hook' }
@@ -122,7 +123,8 @@ export const startRotation = operation({
     return { restores, force, current: secret?.current ?? null, latest: secret?.latest ?? null }
   },
   run(context: Context, { name, restores, force }: StartRotation): Outcome<Run> {
-    const { secrets, rotations, principal, now } = context
+    const { secrets, rotations, chains, principal, now } = context
+    if (chains.covering(name) !== null) return { reason: 'not_sealed' }
     const secret = secrets.find(name)
     if (secret === null || secret.current === null) return { reason: 'no_secret' }
     if (secret.deletedAt !== null) return { reason: 'deleted' }

@@ -46,13 +46,14 @@ export const lookAtRotations = task({
 /** Begins the run of a secret that is due, unless it is frozen. */
 export const startDue = task({
   resource: byName,
-  run({ secrets, rotations, now }: TaskContext, { name }: { name: string }): Outcome<{ run: number | null }> {
+  run({ secrets, rotations, chains, now }: TaskContext, { name }: { name: string }): Outcome<{ run: number | null }> {
     const nothing = { value: { run: null }, quiet: true } as const
     const secret = secrets.find(name)
     const rotation = secret && rotations.find(secret.id)
     if (secret === null || rotation === null || rotation.nextAt === null || rotation.nextAt > now) return nothing
     if (secret.deletedAt !== null || secret.current === null || rotations.active(secret.id) !== null) return nothing
-    const thaw = thawed(rotation.config.freeze, now)
+    const elsewhere = chains.covering(name) !== null
+    const thaw = elsewhere ? null : thawed(rotation.config.freeze, now)
     if (thaw !== now) {
       rotations.reschedule(secret.id, thaw ?? now + 24 * HOUR_MS, rotation.failures)
       return nothing
@@ -85,13 +86,13 @@ export const claimStep = task({
   resource: byName,
   about: ({ run }: { name: string; run: number }) => ({ run }),
   run(context: TaskContext, { name, run: id }: { name: string; run: number }): Outcome<Turn | null> {
-    const { secrets, rotations, now } = context
+    const { secrets, rotations, chains, now } = context
     const secret = secrets.find(name)
     const before = rotations.run(id)
     if (secret === null || before === null || before.outcome !== null || before.nextAt > now)
       return { value: null, quiet: true }
-    // What was deleted meanwhile is not to be made valid any more; nor is what its owner destroyed.
-    const gone = secret.deletedAt !== null || secret.current === null
+    // What was deleted meanwhile, or is kept by a provider now, is not to be made valid any more.
+    const gone = secret.deletedAt !== null || secret.current === null || chains.covering(name) !== null
     if (gone && before.step !== 'finish' && before.step !== 'undo') {
       rotations.goto(id, { step: 'undo', nextAt: now, failure: 'cancelled' })
     }

@@ -71,7 +71,7 @@ export function rotationRoutes(parts: Parts): Hono<Env> {
     const place = { vault: c.var.vault, name, contentType, encoding }
     const rest = { contentType, encoding, expect: current, why: `rollback to ${version}` }
     const written = await c.var.handle.inTurn(name, () => write(parts, c, { place, value, rest }))
-    const body = { name, version: written.value.version }
+    const body = { name, version: Number(written.value.version) }
     return answer(c, written, body satisfies z.input<typeof wire.RolledBack>, 201)
   })
 

@@ -190,9 +190,10 @@ export async function write(
   const mark = rest.idempotency && { idempotency: rest.idempotency }
   for (let races = 0; ; races++) {
     const prepared = await handle.call('secret.prepare', caller, { name, ...mark })
-    if ('chain' in prepared.value) return writeProvided(parts, c, draft, { ...prepared, value: prepared.value })
-    const { version, term, strength } = prepared.value
+    const { strength } = prepared.value
     if (strength !== null) checkStrength(textOf(value), strength)
+    if ('chain' in prepared.value) return writeProvided(parts, c, draft, { ...prepared, value: prepared.value })
+    const { version, term } = prepared.value
     const sealed = await sealValue(keyring, value, { ...place, version }, term)
     try {
       return await handle.call('secret.write', caller, { name, version, ...sealed, ...rest, last: races === MAX_RACES })
