@@ -65,7 +65,7 @@ export default defineConfig({
             },
           }),
         ],
-        test: { name: 'workerd', include: ['test/workerd/**/*.test.ts'] },
+        test: { name: 'workerd', testTimeout: 60_000, include: ['test/workerd/**/*.test.ts'] },
       },
     ],
   },

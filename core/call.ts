@@ -59,6 +59,9 @@ export function unwrap<T>(answer: Answer<T>): Granted<T> {
   throw refusalOf(answer)
 }
 
+/** What heals by itself, and soon. */
+const SOON: readonly Reason[] = ['storage', 'chain_changed', 'provider_unavailable', 'write_unknown']
+
 /** Makes the error of a refused answer. */
 export function refusalOf({ reason, index, quota }: Answer & { ok: false }): PosternError {
   // A 401 tells nothing more: an index would tell a locked or wrong code from an unknown token.
@@ -67,6 +70,6 @@ export function refusalOf({ reason, index, quota }: Answer & { ok: false }): Pos
   return refusal(reason, {
     ...(recorded ? { auditIndex: index } : {}),
     ...(throttled ? { retryAfterSeconds: Math.ceil(quota.retryAfterMs / 1000) } : {}),
-    ...(reason === 'storage' ? { retryAfterSeconds: 1 } : {}),
+    ...(SOON.includes(reason) ? { retryAfterSeconds: 1 } : {}),
   })
 }

@@ -26,7 +26,7 @@ export interface PutOptions {
   tags?: Record<string, string>
   expiresAt?: Date
   /** Check-and-set: the version that must be current, or `absent`. */
-  expect?: number | 'absent'
+  expect?: number | string
   /** Makes a repeat of this write harmless, for 24 hours. */
   idempotencyKey?: string
 }
@@ -53,8 +53,12 @@ export interface SignedIn {
 
 /** One vault of one server. Every method throws {@link PosternError} with the server's code. */
 export interface Client {
-  get(name: string, options?: { version?: number; signal?: AbortSignal }): Promise<SecretValue>
-  put(name: string, value: Redacted<string | Bytes>, options?: PutOptions): Promise<{ name: string; version: number }>
+  get(name: string, options?: { version?: number | string; signal?: AbortSignal }): Promise<SecretValue>
+  put(
+    name: string,
+    value: Redacted<string | Bytes>,
+    options?: PutOptions,
+  ): Promise<{ name: string; version: number | string }>
   list(options?: ListOptions): Promise<z.output<typeof wire.SecretList>>
   versions(name: string, options?: { cursor?: string; limit?: number }): Promise<z.output<typeof wire.VersionList>>
   delete(name: string, options?: { expect?: number }): Promise<void>
@@ -80,6 +84,13 @@ export interface Client {
   locks(): Promise<z.output<typeof wire.LockList>>
   unlock(principal: string): Promise<void>
   resetFactors(principal: string): Promise<void>
+  putChain(id: string, chain: z.input<typeof wire.PutChain>): Promise<z.output<typeof wire.Chain>>
+  chains(): Promise<z.output<typeof wire.ChainList>>
+  deleteChain(id: string): Promise<void>
+  /** Names that the primary of a chain has, as far as the caller may read them. */
+  chainNames(id: string, options?: Omit<ListOptions, 'deleted'>): Promise<z.output<typeof wire.ChainNames>>
+  /** How the providers are. */
+  providers(): Promise<z.output<typeof wire.ProviderList>>
   putIssuer(id: string, issuer: z.input<typeof wire.PutIssuer>): Promise<z.output<typeof wire.Issuer>>
   /** The log's newest checkpoint, a signed note: verify it with a key that you were given elsewhere. */
   checkpoint(): Promise<string>
@@ -175,6 +186,11 @@ export function connect(options: ClientOptions): Client {
     locks: () => get('locks', {}, wire.LockList),
     unlock: (principal) => remove(`locks/${parseId(principal)}`),
     resetFactors: (principal) => remove(`factors/${parseId(principal)}`),
+    putChain: (id, chain) => put(`chains/${parseId(id)}`, chain, wire.Chain),
+    chains: () => get('chains', {}, wire.ChainList),
+    deleteChain: (id) => remove(`chains/${parseId(id)}`),
+    chainNames: (id, options = {}) => get(`chains/${parseId(id)}/names`, { ...options }, wire.ChainNames),
+    providers: () => get('providers', {}, wire.ProviderList),
     putIssuer: (id, issuer) => put(`issuers/${parseId(id)}`, issuer, wire.Issuer),
     auditKey: async () => (await ask({ method: 'GET', path: 'audit/key', answer: z.string(), text: true })).trim(),
     checkpoint: () => ask({ method: 'GET', path: 'audit/checkpoint', answer: z.string(), text: true }),
@@ -221,7 +237,7 @@ function wireValue(value: string | Bytes): { value: string; encoding?: 'base64' 
   return typeof value === 'string' ? { value } : { value: base64(value), encoding: 'base64' }
 }
 
-function expectation(expect: number | 'absent' | undefined): Record<string, string> {
+function expectation(expect: number | string | undefined): Record<string, string> {
   if (expect === undefined) return {}
   return expect === 'absent' ? { 'If-None-Match': '*' } : { 'If-Match': `"${expect}"` }
 }

@@ -16,6 +16,10 @@ import type { DeliveryStore } from './audit/delivery_store.ts'
 import type { Log } from './audit/log.ts'
 import type { Reason } from './errors.ts'
 import type { MetaStore } from './meta_store.ts'
+import type { CacheStore } from './providers/cache_store.ts'
+import type { ChainStore } from './providers/chain_store.ts'
+import type { HealthStore } from './providers/health_store.ts'
+import type { ReplicationStore } from './providers/replication_store.ts'
 import type { SecretStore } from './secrets/store.ts'
 
 /** Facts that an operation adds to its audit entry. Never a value, a token, or a hash of one. */
@@ -52,6 +56,10 @@ export interface Stores {
   factors: FactorStore
   lockout: Lockout
   issuers: IssuerStore
+  chains: ChainStore
+  cache: CacheStore
+  replication: ReplicationStore
+  health: HealthStore
   log: Log
   deliveries: DeliveryStore
   meta: MetaStore

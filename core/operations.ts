@@ -10,6 +10,8 @@ import * as sessions from './access/session_operations.ts'
 import * as audit from './audit/operations.ts'
 import { holdLog } from './audit/retention.ts'
 import type { Operation } from './operation.ts'
+import * as chains from './providers/chain_operations.ts'
+import * as providers from './providers/operations.ts'
 import * as secrets from './secrets/operations.ts'
 
 /** By the name that the log records. */
@@ -23,6 +25,14 @@ export const OPERATIONS = {
   'secret.restore': secrets.restoreSecret,
   'secret.destroy': secrets.destroySecret,
   'secret.unopened': secrets.reportUnopened,
+  'secret.provided': providers.reportRead,
+  'secret.relayed': providers.reportWrite,
+  'chain.browse': providers.browseChain,
+  'chain.names': providers.showNames,
+  'chain.list': chains.listChains,
+  'chain.put': chains.putChain,
+  'chain.delete': chains.deleteChain,
+  'provider.list': chains.listProviders,
   'principal.list': access.listPrincipals,
   'principal.put': access.putPrincipal,
   'token.list': access.listTokens,

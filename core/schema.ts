@@ -162,11 +162,12 @@ const MIGRATIONS: readonly (readonly string[])[] = [
       min INTEGER NOT NULL,
       announced INTEGER NOT NULL,
       announced_at INTEGER NOT NULL,
+      announced_when INTEGER NOT NULL,
       hold TEXT,
       held_at INTEGER,
       held_by TEXT
     )`,
-    'INSERT INTO retention (only, min, announced, announced_at) VALUES (0, 0, 0, 0)',
+    'INSERT INTO retention (only, min, announced, announced_at, announced_when) VALUES (0, 0, 0, 0, 0)',
     // The terms of the log's key after the first, with the verifier key of each.
     'CREATE TABLE log_key (term INTEGER PRIMARY KEY, key TEXT NOT NULL, created_at INTEGER NOT NULL)',
     // How far sinks, anchors and witnesses have come: audit/delivery.ts.
@@ -177,8 +178,77 @@ const MIGRATIONS: readonly (readonly string[])[] = [
       failure TEXT,
       failing_since INTEGER
     ) WITHOUT ROWID`,
+    // What somebody did, for whoever asks for its own.
+    'ALTER TABLE entry ADD COLUMN principal TEXT',
+    'CREATE INDEX entry_by_principal ON entry (principal, n) WHERE principal IS NOT NULL',
     // Which entries are security events, from severity 1 (notice) on: they can be asked for alone.
     'CREATE TABLE notable (n INTEGER PRIMARY KEY, severity INTEGER NOT NULL)',
+  ],
+  [
+    'ALTER TABLE idempotency ADD COLUMN provided TEXT',
+    // Which providers keep the secrets of a pattern, each as the JSON that core/wire.ts defines.
+    `CREATE TABLE chain (
+      id TEXT PRIMARY KEY,
+      version INTEGER NOT NULL,
+      body TEXT NOT NULL,
+      updated_at INTEGER NOT NULL,
+      updated_by TEXT NOT NULL
+    ) WITHOUT ROWID`,
+    // What providers answered (providers/cache.ts): a sealed value, or the failure that there is none. asked is
+    // the version that was asked for, '' for the current one; revision is the chain as it was.
+    `CREATE TABLE cached (
+      name TEXT NOT NULL,
+      asked TEXT NOT NULL,
+      revision TEXT NOT NULL,
+      provider TEXT NOT NULL,
+      version TEXT,
+      kid TEXT,
+      sealed BLOB,
+      content_type TEXT,
+      encoding TEXT,
+      created_at INTEGER,
+      expires_at INTEGER,
+      failure TEXT,
+      fetched_at INTEGER NOT NULL,
+      keep_until INTEGER NOT NULL,
+      PRIMARY KEY (name, asked)
+    )`,
+    'CREATE INDEX cached_by_end ON cached (keep_until)',
+    // When a name changed: what was asked for before then is not to be cached.
+    'CREATE TABLE cache_barrier (name TEXT PRIMARY KEY, raised_at INTEGER NOT NULL) WITHOUT ROWID',
+    'CREATE INDEX cache_barrier_by_age ON cache_barrier (raised_at)',
+    // Replicas that are to be brought to what the primary has (providers/replication.ts). mark is another for each
+    // write; since is when the oldest write that has not arrived was begun.
+    `CREATE TABLE replication (
+      name TEXT NOT NULL,
+      provider TEXT NOT NULL,
+      effect TEXT NOT NULL CHECK (effect IN ('write', 'delete')),
+      mark TEXT NOT NULL,
+      since INTEGER NOT NULL,
+      due_at INTEGER NOT NULL,
+      attempts INTEGER NOT NULL,
+      failure TEXT,
+      PRIMARY KEY (name, provider)
+    ) WITHOUT ROWID`,
+    'CREATE INDEX replication_by_due ON replication (due_at)',
+    // Names whose replicas are compared now and then, by keyed digest. differs is null before the first time.
+    `CREATE TABLE compared (
+      name TEXT NOT NULL,
+      provider TEXT NOT NULL,
+      digest TEXT,
+      differs INTEGER,
+      compared_at INTEGER NOT NULL,
+      PRIMARY KEY (name, provider)
+    ) WITHOUT ROWID`,
+    'CREATE INDEX compared_by_age ON compared (compared_at)',
+    // How each provider was when it was last looked at.
+    `CREATE TABLE provider_health (
+      provider TEXT PRIMARY KEY,
+      state TEXT NOT NULL,
+      failure TEXT,
+      since INTEGER NOT NULL,
+      looked_at INTEGER NOT NULL
+    ) WITHOUT ROWID`,
   ],
 ]
 

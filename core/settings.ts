@@ -8,8 +8,11 @@ import { parseRange } from './access/cidr.ts'
 import { parseLimit } from './access/throttle.ts'
 import { vaultOfToken } from './access/token.ts'
 import { FORMATS } from './audit/format.ts'
+import { isWitnessKey } from './audit/note.ts'
 import { parseRootKey } from './crypto/keyring.ts'
 import { PosternError } from './errors.ts'
+import { checkUrl } from './providers/send.ts'
+import { defaultMembers, keepsVaultsApart, ProviderSettings } from './providers/settings.ts'
 import { Redacted } from './redacted.ts'
 import {
   choice,
@@ -94,10 +97,12 @@ const AuditSchema = z.object({
     'How soon after something was written a checkpoint is signed and taken to anchors and witnesses, and entries to the sink.',
   ).prefault('10'),
   anchor: text(
-    'Where the newest checkpoint of each log is kept beside the store: a folder on another disk, or an https URL that takes `PUT` and `GET` of `<url>/<vault>`. On Workers an R2 bucket bound as `ANCHOR` does as well. At a start a log that is smaller than its anchor is not served.',
+    'Where the newest checkpoint of each log is kept beside the store: a folder on another disk, or an https URL that takes `PUT` and `GET` of `<url>/<vault>`. On Workers an R2 bucket bound as `ANCHOR` does as well. When a vault is opened whose log is smaller than its anchor, it is not served.',
   ).optional(),
   anchorToken: secret(credential, 'text', 'Sent to an anchor that is a URL, as `Authorization: Bearer`.').optional(),
-  anchorRequired: flag('Whether a vault is not served while its anchor cannot be read at its start.').prefault('false'),
+  anchorRequired: flag(
+    'Whether a vault stays closed while its anchor cannot be read when it is opened. In production `true` when not given.',
+  ).optional(),
   witnesses: list(
     witness,
     'URL and verifier key, parted by a space',
@@ -166,6 +171,10 @@ export const SettingsSchema = z
     ).prefault('5000'),
     security: SecuritySchema.prefault({}),
     audit: AuditSchema.prefault({}),
+    providers: ProviderSettings.prefault({}),
+    metrics: flag(
+      'Serves `GET /metrics` for Prometheus, to whoever can reach the port: how providers are, without names of secrets or vaults.',
+    ).prefault('false'),
     tls: z
       .object({
         certFile: text('A file with the certificate chain in PEM.').optional(),
@@ -182,7 +191,7 @@ export const SettingsSchema = z
     across(['audit', 'sinkUrl'], 'Must be an https URL'),
   )
   .refine(
-    ({ audit }) => !/^https?:/.test(audit?.anchor ?? '') || isOperatorUrl(audit?.anchor ?? ''),
+    ({ audit }) => !/^https?:/i.test(audit?.anchor ?? '') || isOperatorUrl(audit?.anchor ?? ''),
     across(['audit', 'anchor'], 'Must be an https URL, or a folder'),
   )
   .refine(
@@ -192,6 +201,22 @@ export const SettingsSchema = z
   .refine(
     ({ bodyTimeoutMs, requestTimeoutMs }) => !(bodyTimeoutMs >= requestTimeoutMs),
     across(['bodyTimeoutMs'], 'Must be less than POSTERN_REQUEST_TIMEOUT_MS'),
+  )
+  .refine(
+    ({ providers, requestTimeoutMs }) => !((providers?.deadlineMs ?? 0) >= requestTimeoutMs),
+    across(['providers', 'deadlineMs'], 'Must be less than POSTERN_REQUEST_TIMEOUT_MS'),
+  )
+  .refine(
+    ({ providers, environment }) => !(providers?.filePath !== undefined && environment === 'production'),
+    across(['providers', 'filePath'], 'Must not be set in production'),
+  )
+  .refine(
+    ({ providers }) => providers?.vaults === undefined || keepsVaultsApart(providers),
+    across(['providers', 'namePrefix'], 'Must have {vault} as a segment when more than one vault may use providers'),
+  )
+  .refine(
+    ({ providers }) => providers === undefined || inOrder(providers),
+    across(['providers', 'primaryProvider'], 'Must be given before the secondary and the tertiary, and each but once'),
   )
   .refine(
     ({ clientAddress, trustedProxies }) => clientAddress !== 'forwarded' || trustedProxies?.length !== 0,
@@ -211,6 +236,19 @@ export const SettingsSchema = z
   )
 
 export type Settings = Readonly<z.output<typeof SettingsSchema>>
+
+/** How long all providers of a chain may take together, in milliseconds. */
+export function deadlineMsOf({
+  providers,
+  requestTimeoutMs,
+}: Pick<Settings, 'providers' | 'requestTimeoutMs'>): number {
+  return providers.deadlineMs ?? Math.floor(requestTimeoutMs * 0.8)
+}
+
+/** Whether a vault stays closed while its anchor cannot be read. */
+export function anchorRequired({ audit, environment }: Pick<Settings, 'audit' | 'environment'>): boolean {
+  return audit.anchorRequired ?? environment === 'production'
+}
 
 /** How long entries of the log are kept, in days. */
 export function retentionDaysOf({ audit, environment }: Pick<Settings, 'audit' | 'environment'>): number {
@@ -256,17 +294,29 @@ function credential(given: string): Redacted<string> {
 
 function witness(item: string): { url: string; key: string } {
   const [url = '', key = '', ...rest] = item.split(' ')
-  if (rest.length > 0 || !isOperatorUrl(url) || !/^[^+\s]+\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+$/.test(key)) {
-    throw new PosternError('bad_request', 'Must be an https URL, a space, and a verifier key')
+  if (rest.length > 0 || !isOperatorUrl(url) || !isWitnessKey(key)) {
+    throw new PosternError('bad_request', 'Must be an https URL, a space, and the verifier key of a witness')
   }
   return { url, key }
 }
 
-/** An address that an operator named: https, or http on this machine. */
+/** An address that an operator named, and that can be asked: https, or http on this machine. */
 function isOperatorUrl(given: string): boolean {
-  const url = URL.canParse(given) ? new URL(given) : null
-  if (url === null || url.username || url.password || url.search || url.hash) return false
-  return url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname.replace(/^\[|\]$/g, '')))
+  try {
+    checkUrl(given, true)
+  } catch {
+    return false
+  }
+  const { search, hash } = new URL(given)
+  return given === given.trim() && !search && !hash
+}
+
+function inOrder(providers: ProviderSettings): boolean {
+  const members = defaultMembers(providers)
+  const { primaryProvider, secondaryProvider, tertiaryProvider } = providers
+  const gap =
+    (primaryProvider === undefined && secondaryProvider) || (secondaryProvider === undefined && tertiaryProvider)
+  return !gap && new Set(members).size === members.length
 }
 
 function agentGlob(item: string): string {

@@ -7,6 +7,7 @@ import { noteConfiguration } from './audit/configuration.ts'
 import * as delivery from './audit/delivery.ts'
 import * as audit from './audit/operations.ts'
 import * as retention from './audit/retention.ts'
+import * as providers from './providers/tasks.ts'
 import type { Task } from './task.ts'
 
 /** By the name that the log records. */
@@ -22,6 +23,14 @@ export const TASKS = {
   'delivery.report': delivery.reportDelivery,
   'retention.announce': retention.announceRetention,
   'retention.prune': retention.pruneLog,
+  'replica.lagging': providers.laggingReplicas,
+  'replica.reached': providers.replicaReached,
+  'replica.failed': providers.replicaFailed,
+  'replica.uncompared': providers.uncomparedReplicas,
+  'replica.compared': providers.replicaCompared,
+  'replica.forgotten': providers.forgetReplica,
+  'provider.used': providers.providersInUse,
+  'provider.seen': providers.providerSeen,
 } as const
 
 type Tasks = typeof TASKS

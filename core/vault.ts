@@ -20,10 +20,15 @@ import type { Hash } from './audit/merkle.ts'
 import { NO_PRIVACY, type Privacy } from './audit/privacy.ts'
 import { severityOf } from './audit/severity.ts'
 import type { Answer, Call, Caller } from './call.ts'
-import { type Reason, refusal } from './errors.ts'
+import type { Reason } from './errors.ts'
 import { MetaStore } from './meta_store.ts'
 import type { Context, Identity, Operation, Outcome, Stores } from './operation.ts'
 import { OPERATIONS } from './operations.ts'
+import { CacheStore } from './providers/cache_store.ts'
+import type { VersionedChain } from './providers/chain.ts'
+import { ChainStore } from './providers/chain_store.ts'
+import { HealthStore } from './providers/health_store.ts'
+import { ReplicationStore } from './providers/replication_store.ts'
 import { migrate } from './schema.ts'
 import { SecretStore } from './secrets/store.ts'
 import type { Sql } from './sql.ts'
@@ -70,6 +75,10 @@ export class Vault {
       factors: new FactorStore(sql),
       lockout: new Lockout(sql, policy),
       issuers: new IssuerStore(sql),
+      chains: new ChainStore(sql),
+      cache: new CacheStore(sql),
+      replication: new ReplicationStore(sql),
+      health: new HealthStore(sql),
       log: new Log(sql),
       deliveries: new DeliveryStore(sql),
       meta: new MetaStore(sql),
@@ -86,6 +95,11 @@ export class Vault {
     return this.#sql.all<{ value: string }>("SELECT value FROM meta WHERE key = 'root'")[0]?.value === rootId
   }
 
+  /** Sets the chain of names that none of the vault's own covers: the operator's. */
+  fallBackTo(chain: VersionedChain | null): void {
+    this.#stores.chains.fallBackTo(chain)
+  }
+
   /** Whether nobody has a right here yet. */
   isEmpty(): boolean {
     return this.#stores.access.principals().length === 0
@@ -98,7 +112,6 @@ export class Vault {
 
   /** Writes once, and throws when that is not possible now. */
   probe(now: number): void {
-    if (this.#quarantined) throw refusal('rolled_back')
     this.#sql.atomic(() => this.#sql.all("INSERT OR REPLACE INTO meta VALUES ('probe', ?)", String(now)))
   }
 
@@ -119,7 +132,7 @@ export class Vault {
       if (destroyed) this.#scrub()
       return answers
     } catch (error) {
-      this.#stores.access.forget()
+      this.#forget()
       if (calls.length > 1) return calls.flatMap((call) => this.execute([call], now))
       const refusal = this.#failed(error)
       return calls.map(() => refusal)
@@ -136,9 +149,15 @@ export class Vault {
     try {
       return this.#sql.atomic(() => this.#perform(name, input, now)) as Answer<TaskOutput<K>>
     } catch (error) {
-      this.#stores.access.forget()
+      this.#forget()
       return this.#failed(error)
     }
+  }
+
+  /** What was read in a transaction that was rolled back is not so. */
+  #forget(): void {
+    this.#stores.access.forget()
+    this.#stores.chains.forget()
   }
 
   #failed(error: unknown): Answer & { ok: false } {
@@ -268,7 +287,7 @@ export class Vault {
 
   #append(event: AuditEvent): number {
     const write = (index: number, previous: Hash | null) => encodeEvent(event, index, previous, this.#privacy)
-    return this.#stores.log.append(write, event.severity)
+    return this.#stores.log.append(write, event)
   }
 }
 

@@ -12,6 +12,8 @@ import { ACTIONS, METHODS } from './access/policy.ts'
 import { FORMATS } from './audit/format.ts'
 import { SEVERITIES } from './audit/severity.ts'
 import { badRequest, PosternError } from './errors.ts'
+import { PROVIDER_IDS } from './providers/chain.ts'
+import { BREAKER_STATES, HEALTH_STATES } from './providers/health.ts'
 import { parseId, parseName, parseNamePrefix } from './secrets/name.ts'
 
 /** The largest secret value: 64 KiB, counted in bytes of UTF-8 or of decoded base64. */
@@ -59,17 +61,20 @@ export const PutSecret = z
   })
   .describe('A new version of a secret')
 
-export const PutSecretResult = z.strictObject({ name: secretName, version: z.int() })
+/** A number of ours, or what a provider calls a version. */
+const versionId = z.union([z.int(), z.string()])
+
+export const PutSecretResult = z.strictObject({ name: secretName, version: versionId })
 
 export const Secret = z
   .strictObject({
     name: secretName,
-    version: z.int(),
+    version: versionId,
     value: z.string(),
     encoding: z.literal('base64').optional(),
     contentType: z.string(),
     tags,
-    createdAt: moment,
+    createdAt: moment.optional().describe('Not every provider says'),
     expiresAt: moment.optional(),
     provider: z.string(),
   })
@@ -89,11 +94,12 @@ export const SecretMetadata = z.strictObject({
 export const SecretList = z.strictObject({ items: z.array(SecretMetadata), cursor: z.string().optional() })
 
 export const Version = z.strictObject({
-  version: z.int(),
-  stage: z.enum(['current', 'previous']).optional(),
-  contentType: z.string(),
-  createdAt: moment,
-  createdBy: z.string(),
+  version: versionId,
+  stage: z.enum(['current', 'previous', 'pending']).optional(),
+  contentType: z.string().optional(),
+  createdAt: moment.optional(),
+  createdBy: z.string().optional(),
+  enabled: z.literal(false).optional().describe('Set when its value cannot be read any more'),
   expiresAt: moment.optional(),
   destroyedAt: moment.optional(),
   provider: z.string(),
@@ -231,6 +237,64 @@ export const Explanation = z.strictObject({
   missing: z.enum(['mfa']).optional(),
   considered: z.array(z.strictObject({ id: z.string(), effect: z.enum(['permit', 'forbid']), applies: z.boolean() })),
 })
+
+const providerId = z.enum(PROVIDER_IDS)
+
+/** Which providers keep the secrets of a pattern, the primary first. */
+export const PutChain = z
+  .strictObject({
+    resource: pattern,
+    members: atLeastOne(
+      z.strictObject({
+        provider: providerId,
+        prefix: z
+          .string()
+          .regex(/^[A-Za-z0-9/_+=.@-]{1,256}$/, 'Prefix must be 1 to 256 of A-Z, a-z, 0-9 and "/_+=.@-"')
+          .optional()
+          .describe("What stands before the names there, in the provider's own letters"),
+      }),
+      PROVIDER_IDS.length,
+    ).refine(
+      (members) => new Set(members.map(({ provider }) => provider)).size === members.length,
+      'Must have each provider but once',
+    ),
+    onNotFound: z.enum(['stop', 'next']).default('stop'),
+    onDenied: z.literal('stop').default('stop'),
+    cacheSeconds: z.int().min(0).max(3600).default(0),
+    maxStaleSeconds: z.int().min(0).max(86_400).default(0),
+    replicate: z.boolean().default(false),
+  })
+  .describe('A chain of providers')
+export const Chain = z.strictObject({
+  ...PutChain.shape,
+  id,
+  version: z.int(),
+  updatedAt: moment,
+  updatedBy: z.string(),
+})
+export const ChainList = z.strictObject({ items: z.array(Chain) })
+export const ChainNames = z.strictObject({
+  items: z.array(z.strictObject({ name: secretName, updatedAt: moment.optional() })),
+  cursor: z.string().optional(),
+})
+
+export const Provider = z
+  .strictObject({
+    id: providerId,
+    kind: z.string(),
+    state: z.enum(HEALTH_STATES),
+    since: moment.optional().describe('As far back as this vault looked'),
+    breaker: z.enum(BREAKER_STATES),
+    latencyMs: z.strictObject({ p50: z.number().nullable(), p95: z.number().nullable() }),
+    lastFailure: z.strictObject({ kind: z.string(), at: moment }).optional(),
+    lag: z
+      .strictObject({ names: z.int(), seconds: z.int() })
+      .optional()
+      .describe('Writes that have not arrived: how many names, and how old the oldest is'),
+    drifted: z.int().optional().describe('Names that had another value here than at their primary'),
+  })
+  .describe('A provider, as this server finds it')
+export const ProviderList = z.strictObject({ items: z.array(Provider) })
 
 const code = z.string().max(64)
 /** A second factor. */
@@ -380,6 +444,7 @@ export const AuditEntries = z
     entries: z.array(
       z.strictObject({ index: z.int(), body: z.string().describe('The canonical JSON that was hashed') }),
     ),
+    next: z.int().optional().describe('Where the next page begins; a page may hold fewer entries than were asked for'),
   })
   .describe('Entries of the log')
 
@@ -424,8 +489,13 @@ const number = (min: number, max: number) =>
     .transform(Number)
     .refine((n) => n >= min && n <= max, `Must be from ${min} to ${max}`)
 const version = number(1, Number.MAX_SAFE_INTEGER)
+/** A number of ours; or what a provider calls a version, where digits alone are too many for a number. */
+const anyVersion = z
+  .string()
+  .regex(/^(?:[1-9][0-9]{0,14}|(?=.*[A-Za-z_-]|[0-9]{16})[A-Za-z0-9_-]{1,64})$/, 'Must be a version')
+  .transform((text) => (/^[0-9]{1,15}$/.test(text) ? Number(text) : text))
 
-export const ReadQuery = z.strictObject({ version: version.optional() })
+export const ReadQuery = z.strictObject({ version: anyVersion.optional() })
 export const ListQuery = z.strictObject({
   prefix: by(parseNamePrefix).default(''),
   cursor: z.string().max(2048).optional(),
@@ -435,6 +505,7 @@ export const ListQuery = z.strictObject({
     .default('false')
     .transform((text) => text === 'true'),
 })
+export const NamesQuery = ListQuery.omit({ deleted: true })
 export const VersionsQuery = z.strictObject({ cursor: version.optional(), limit: number(1, 200).default(50) })
 export const EntriesQuery = z.strictObject({
   from: number(0, Number.MAX_SAFE_INTEGER).default(0),
@@ -459,7 +530,13 @@ export const DeleteHeaders = z.strictObject({
 })
 
 /** Headers of a write. */
-export const WriteHeaders = DeleteHeaders.extend({
+export const WriteHeaders = z.strictObject({
+  'If-Match': z
+    .string()
+    .regex(/^"[^"]{1,64}"$/, 'If-Match must be one version in quotes')
+    .transform((text) => text.slice(1, -1))
+    .pipe(anyVersion)
+    .optional(),
   'If-None-Match': z.literal('*').optional(),
   'Idempotency-Key': z
     .string()

@@ -7,7 +7,7 @@ const ROOT = resolve(import.meta.dirname, '..')
 
 /** Packages that each room may name; DESIGN of the core: Web APIs and these. */
 const PACKAGES: Record<string, readonly string[]> = {
-  core: ['@noble/hashes', 'canonicalize', 'ipaddr.js', 'jose', 'lru-cache', 'otpauth', 'qr', 'zod'],
+  core: ['@noble/hashes', 'canonicalize', 'cockatiel', 'ipaddr.js', 'jose', 'lru-cache', 'otpauth', 'qr', 'zod'],
   worker: ['@hono/node-server', 'hono', 'zod'],
   extension: ['vscode'],
 }

@@ -16,6 +16,7 @@ import { logLine } from './oplog.ts'
 import { problem, problemResponse } from './problem.ts'
 import { accessRoutes } from './routes/access.ts'
 import { auditRoutes } from './routes/audit.ts'
+import { chainRoutes } from './routes/chains.ts'
 import { healthRoutes } from './routes/health.ts'
 import { hydrateRoutes } from './routes/hydrate.ts'
 import { secretRoutes } from './routes/secrets.ts'
@@ -84,6 +85,7 @@ export function createApp(parts: Parts): Hono<Env> {
     sessionRoutes(parts),
     accessRoutes(parts),
     auditRoutes(parts),
+    chainRoutes(parts),
   ]
   for (const routes of groups) app.route('/v1/vaults/:vault', routes)
 

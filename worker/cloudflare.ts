@@ -5,7 +5,7 @@ import { PosternError } from '../core/errors.ts'
 import { parseSettings, type Settings } from '../core/settings.ts'
 import { clientAddress } from './address.ts'
 import { createApp, harden } from './app.ts'
-import { assemble } from './config.ts'
+import { assemble, upstreamsOf } from './config.ts'
 import type { Env } from './context.ts'
 import { durableHost, type VaultStub } from './host.ts'
 import { logLine } from './oplog.ts'
@@ -53,6 +53,8 @@ async function build(env: Bindings): Promise<Built> {
   if (settings.rootKey === undefined)
     throw new PosternError('bad_request', 'POSTERN_ROOT_KEY: Must be set as a secret of the Worker')
   const host = durableHost((id) => env.VAULT.getByName(id) as unknown as VaultStub)
-  const parts = await assemble(settings, await Keyring.open(settings.rootKey), host, settings.bootstrapToken)
+  const upstreams = upstreamsOf(settings, null)
+  const keyring = await Keyring.open(settings.rootKey)
+  const parts = await assemble({ settings, keyring, upstreams }, host, settings.bootstrapToken)
   return { app: createApp(parts), settings }
 }

@@ -6,10 +6,12 @@ import type { DekCache } from '../core/crypto/envelope.ts'
 import type { Keyring } from '../core/crypto/keyring.ts'
 import { parseRecipient, type Recipient, sealTo } from '../core/crypto/seal_to.ts'
 import { badRequest } from '../core/errors.ts'
+import type { Upstreams } from '../core/providers/upstreams.ts'
 import type { Redacted } from '../core/redacted.ts'
 import type { Settings } from '../core/settings.ts'
 import { check } from '../core/wire.ts'
 import type { Connection } from './address.ts'
+import type { Gateway } from './gateway.ts'
 import type { Host, VaultHandle } from './host.ts'
 
 /** What the app is made of. */
@@ -20,6 +22,8 @@ export interface Parts {
   bootstrapTokens: readonly Redacted<string>[]
   deks: DekCache
   issuerKeys: IssuerKeys
+  upstreams: Upstreams
+  gateway: Gateway
 }
 
 /** What Hono carries with each request. */

@@ -1,42 +1,18 @@
-/**
- * The duties of a vault's upkeep, in the order in which they are done.
- *
- * @module
- */
-import { retentionDaysOf, type Settings } from '../core/settings.ts'
-import { signHead } from './checkpoint.ts'
+import { health } from './provider_health.ts'
 import { publication } from './publication.ts'
-import { SINK, shipping } from './shipping.ts'
-import type { Duty } from './upkeep.ts'
+import { comparison, replication } from './replication.ts'
+import { retention } from './retention.ts'
+import { shipping } from './shipping.ts'
+import type { Desk, Duty } from './upkeep.ts'
 
-const DAY_MS = 24 * 60 * 60_000
-/** How often the age of entries is looked at. */
-const LOOK_MS = DAY_MS / 2
-
-/** Erases entries of the log that are past their retention: announced first, and signed. */
-const retention: Duty = {
-  name: 'retention',
-  afterWriteMs: null,
-  async run(desk) {
-    const { sinkUrl } = desk.settings.audit
-    const sink = sinkUrl === undefined ? null : await desk.perform('delivery.find', { target: SINK })
-    const shipped = sinkUrl === undefined ? null : (sink?.mark ?? 0)
-    const keepMs = retentionDaysOf(desk.settings) * DAY_MS
-    const announced = await desk.perform('retention.announce', { keepMs, shipped })
-    if (announced === null) return Date.now() + LOOK_MS
-    await signHead(await desk.perform('audit.head', {}), desk, (signed) => desk.perform('audit.sign', signed))
-    while (!(await desk.perform('retention.prune', {})).done);
-    // What one look found may not have been all.
-    return Date.now()
-  },
-}
-
-/** Every duty that these settings ask for. */
-export function dutiesOf({ audit }: Settings, hasAnchors: boolean): Duty[] {
-  const afterWriteMs = audit.publishSeconds * 1000
+/** Every duty that there is for a vault, as settings ask for it, in the order in which they are done. */
+export function dutiesOf({ vault, settings, anchors, upstreams }: Omit<Desk, 'perform' | 'quarantine'>): Duty[] {
+  const { publishSeconds, witnesses, sinkUrl } = settings.audit
+  const afterWriteMs = publishSeconds * 1000
   return [
-    ...(hasAnchors || audit.witnesses.length > 0 ? [publication(afterWriteMs)] : []),
-    ...(audit.sinkUrl === undefined ? [] : [shipping(afterWriteMs)]),
+    ...(anchors.length > 0 || witnesses.length > 0 ? [publication(afterWriteMs)] : []),
+    ...(sinkUrl === undefined ? [] : [shipping(afterWriteMs)]),
+    ...(upstreams.permits(vault) ? [replication, comparison, health] : []),
     retention,
   ]
 }

@@ -16,11 +16,12 @@ import { isLoopback, parseSettings, type Settings } from '../core/settings.ts'
 import { clientAddress, isTrustedProxy } from './address.ts'
 import { folderAnchor } from './anchor_folder.ts'
 import { createApp, harden } from './app.ts'
-import { assemble, httpAnchors } from './config.ts'
+import { assemble, httpAnchors, upstreamsOf } from './config.ts'
 import { fileRootKey, messageOf, openStores, type Stores } from './data.ts'
 import { localHost } from './host.ts'
 import { logLine } from './oplog.ts'
 import { problem } from './problem.ts'
+import { secretsFile } from './secrets_file.ts'
 
 const DEFAULT_VAULT = 'default'
 /** How long requests in flight may take to end once the process was asked to stop. */
@@ -75,14 +76,14 @@ async function open(runtime: string): Promise<Local> {
     ? { rootKey: settings.rootKey, origin: 'from POSTERN_ROOT_KEY' }
     : fileRootKey(data)
   const keyring = await Keyring.open(rootKey)
-  const stores = openStores(data, { settings, keyring, anchors: anchorsOf(settings) })
+  const upstreams = upstreamsOf(settings, secretsFile)
+  const surroundings = { settings, keyring, upstreams, anchors: anchorsOf(settings) }
+  const stores = openStores(data, surroundings)
   const printed = await firstToken(settings, stores, keyring)
   // For their upkeep. Not waited for: an anchor that does not answer must not hold up the start.
   void stores.openAll()
   const bootstrapTokens = printed === null ? settings.bootstrapToken : [printed]
-  const app = createApp(
-    await assemble(settings, keyring, localHost(discreetly(stores), readiness(stores)), bootstrapTokens),
-  )
+  const app = createApp(await assemble(surroundings, localHost(discreetly(stores), readiness(stores)), bootstrapTokens))
   const tls = readTls(settings)
   // Listening to more than this machine without TLS: only the proxies that end it may connect.
   const mustBeProxied = tls === null && !isLoopback(settings.host)
@@ -123,7 +124,7 @@ async function open(runtime: string): Promise<Local> {
 /** @throws {PosternError} `bad_request` when the folder is not there: its disk may not be mounted. */
 function anchorsOf(settings: Settings): Anchor[] {
   const { anchor } = settings.audit
-  const inFolder = anchor !== undefined && !/^https?:/.test(anchor)
+  const inFolder = anchor !== undefined && !/^https?:/i.test(anchor)
   if (inFolder && !existsSync(anchor)) {
     throw new PosternError('bad_request', 'POSTERN_AUDIT__ANCHOR: Must be a folder that is there, or an https URL')
   }

@@ -8,6 +8,7 @@ import { configurationOf } from '../core/audit/configuration.ts'
 import type { Privacy } from '../core/audit/privacy.ts'
 import { PosternError } from '../core/errors.ts'
 import { migrate, vaultIdOf } from '../core/schema.ts'
+import { anchorRequired, type Settings } from '../core/settings.ts'
 import type { Sql } from '../core/sql.ts'
 import { Vault } from '../core/vault.ts'
 import { dutiesOf } from './duties.ts'
@@ -17,7 +18,7 @@ import { continuityOf } from './publication.ts'
 import { type Desk, performer, Upkeep } from './upkeep.ts'
 
 /** What a vault is opened with. */
-export type Surroundings = Pick<Desk, 'settings' | 'keyring' | 'anchors'>
+export type Surroundings = Pick<Desk, 'settings' | 'keyring' | 'anchors' | 'upstreams'>
 
 /** A vault, and what is done for it unasked. */
 export interface Opened {
@@ -38,20 +39,21 @@ export async function openVault(
   surroundings: Surroundings,
   wake: (upkeep: Upkeep, at: number) => void,
 ): Promise<Opened> {
-  const { settings, keyring, anchors } = surroundings
+  const { settings, upstreams } = surroundings
   const id = identified(sql, given)
   const onFailure = (error: unknown) => logLine('error', 'vault_failed', whereabouts(error))
   const options = { onFailure, privacy: await privacyOf(id, surroundings) }
   const vault = new Vault(sql, securityPolicy(settings.security), Date.now(), options)
-  if (!vault.claim(keyring.rootId))
+  if (!vault.claim(surroundings.keyring.rootId))
     throw new PosternError('unavailable', 'Root key is not the one that sealed this vault')
   const perform = performer((...asked) => vault.perform(...asked))
-  const desk: Desk = { vault: id, settings, keyring, anchors, perform, quarantine: () => vault.quarantine() }
+  const desk: Desk = { ...surroundings, vault: id, perform, quarantine: () => vault.quarantine() }
   const whole = await checkContinuity(desk)
-  const upkeep: Upkeep = new Upkeep(desk, whole ? dutiesOf(settings, anchors.length > 0) : [], (at) => wake(upkeep, at))
+  vault.fallBackTo(upstreams.defaultChain(id))
+  const upkeep: Upkeep = new Upkeep(desk, whole ? dutiesOf(desk) : [], (at) => wake(upkeep, at))
   // Everything is due at a start.
   if (whole) wake(upkeep, Date.now())
-  if (whole && !vault.isEmpty()) await perform('vault.configure', configurationOf(settings))
+  if (whole && !vault.isEmpty()) await perform('vault.configure', configurationOf(tenantSettings(settings)))
   return { vault, upkeep }
 }
 
@@ -68,11 +70,18 @@ async function checkContinuity(desk: Desk): Promise<boolean> {
     logLine('error', 'rolled_back', { vault: desk.vault })
     return false
   }
+  if (continuity === 'unknown') throw new PosternError('unavailable', 'Anchor holds no checkpoint of this log')
   if (continuity === 'unread') {
-    if (desk.settings.audit.anchorRequired) throw new PosternError('unavailable', 'Anchor of the log cannot be read')
+    if (anchorRequired(desk.settings)) throw new PosternError('unavailable', 'Anchor of the log cannot be read')
     logLine('warn', 'anchor_unread', { vault: desk.vault })
   }
   return true
+}
+
+/** Of an operator's settings, those that concern whoever uses a vault. */
+function tenantSettings({ environment, publicUrl, clientAddress, logOrigin, security, audit }: Settings) {
+  const { anchor: _, ...shown } = audit
+  return { environment, publicUrl, clientAddress, logOrigin, security, audit: shown }
 }
 
 /** Brings a store to the newest schema, and tells whose it is. */

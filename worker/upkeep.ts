@@ -10,6 +10,7 @@
 import type { Anchor } from '../core/audit/anchor.ts'
 import { type Answer, unwrap } from '../core/call.ts'
 import type { Keyring } from '../core/crypto/keyring.ts'
+import type { Upstreams } from '../core/providers/upstreams.ts'
 import type { Settings } from '../core/settings.ts'
 import type { TaskInput, TaskName, TaskOutput } from '../core/tasks.ts'
 import { logLine } from './oplog.ts'
@@ -28,6 +29,7 @@ export interface Desk {
   anchors: readonly Anchor[]
   /** Stops serving the vault: its log is not what it should be. */
   quarantine(): void
+  upstreams: Upstreams
   /**
    * Has the vault do a task.
    *
@@ -75,7 +77,8 @@ export class Upkeep {
   stir(now: number): void {
     let sooner = false
     for (const [duty, due] of this.#due) {
-      if (duty.afterWriteMs === null || due <= now + duty.afterWriteMs) continue
+      // What fails has its own pauses, and writes do not shorten them.
+      if (duty.afterWriteMs === null || due <= now + duty.afterWriteMs || this.#failures.has(duty)) continue
       this.#due.set(duty, now + duty.afterWriteMs)
       sooner = true
     }

@@ -6,7 +6,7 @@ import { PosternError } from '../core/errors.ts'
 import { isMigrated } from '../core/schema.ts'
 import { parseSettings, type Settings } from '../core/settings.ts'
 import type { Sql, SqlValue } from '../core/sql.ts'
-import { httpAnchors } from './config.ts'
+import { httpAnchors, upstreamsOf } from './config.ts'
 import { type Opened, openVault } from './opening.ts'
 import { logLine } from './oplog.ts'
 
@@ -63,7 +63,8 @@ export class VaultObject extends DurableObject {
     const { rootKey } = this.#settings
     if (rootKey === undefined) throw new PosternError('bad_request', 'POSTERN_ROOT_KEY: Must be set')
     const anchors = [...httpAnchors(this.#settings), ...bucketAnchors(this.env)]
-    const surroundings = { settings: this.#settings, keyring: await Keyring.open(rootKey), anchors }
+    const upstreams = upstreamsOf(this.#settings, null)
+    const surroundings = { settings: this.#settings, keyring: await Keyring.open(rootKey), anchors, upstreams }
     return openVault(this.#storage, this.ctx.id.name, surroundings, (_, at) => this.#wake(at))
   }
 

@@ -37,5 +37,5 @@ export function severityOf(
 
 /** As a number, for comparing: 0 is the least. */
 export function rank(severity: Severity): number {
-  return SEVERITIES.indexOf(severity)
+  return Math.max(0, SEVERITIES.indexOf(severity))
 }

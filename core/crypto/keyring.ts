@@ -25,9 +25,9 @@ export interface Kek {
 /**
  * What MACs are made for, each under a key of its own: API and session tokens (`access/token.ts`),
  * fingerprints of requests (keyed, since a bare hash of a value is an oracle), DPoP nonces, recovery
- * codes, the cursors of lists, and aliases of names in the log.
+ * codes, the cursors of lists, aliases of names in the log, and digests that tell whether replicas have the same value.
  */
-export type MacPurpose = 'token' | 'request' | 'nonce' | 'recovery' | 'cursor' | 'alias'
+export type MacPurpose = 'token' | 'request' | 'nonce' | 'recovery' | 'cursor' | 'alias' | 'replica'
 
 /**
  * Parses a root key: 32 bytes in base64url, 43 characters.
@@ -87,7 +87,18 @@ export class Keyring {
     const cacheKey = `${vault}/${kid}`
     const cached = this.#keks.get(cacheKey)
     if (cached) return cached
-    const kek = this.#deriveKek(vault, kid, Number(term))
+    const kek = this.#deriveKek(kid, label('kek', vault, u32be(Number(term))))
+    this.#keks.set(cacheKey, kek)
+    return kek
+  }
+
+  /** The KEK that a vault's cache is sealed under: what it holds is not what the vault keeps. */
+  async cacheKek(vault: string): Promise<Kek> {
+    const kid = `${this.#rootId}.cache`
+    const cacheKey = `${vault}/${kid}`
+    const cached = this.#keks.get(cacheKey)
+    if (cached) return cached
+    const kek = this.#deriveKek(kid, label('cache-kek', vault))
     this.#keks.set(cacheKey, kek)
     return kek
   }
@@ -115,9 +126,8 @@ export class Keyring {
     return { name, privateKey, publicKey: parseBase64url(x)! }
   }
 
-  async #deriveKek(vault: string, kid: string, term: number): Promise<Kek> {
-    const params = hkdf(label('kek', vault, u32be(term)))
-    const key = await crypto.subtle.deriveKey(params, this.#root, { name: 'AES-KW', length: 256 }, false, [
+  async #deriveKek(kid: string, info: Bytes): Promise<Kek> {
+    const key = await crypto.subtle.deriveKey(hkdf(info), this.#root, { name: 'AES-KW', length: 256 }, false, [
       'wrapKey',
       'unwrapKey',
     ])

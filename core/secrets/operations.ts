@@ -6,7 +6,15 @@
 import { decide, inForce, type Rule } from '../access/policy.ts'
 import type { Reason } from '../errors.ts'
 import { type Context, type Outcome, operation } from '../operation.ts'
-import { AFTER_NAMES, type Encoding, type ListedRow, type SecretRow, type VersionRow } from './store.ts'
+import {
+  beginWrite,
+  type ProvidedList,
+  type ProvidedRead,
+  type ProvidedWrite,
+  planRead,
+  type ReadInput,
+} from '../providers/operations.ts'
+import { AFTER_NAMES, type Encoding, type ListedRow, type Replay, type SecretRow, type VersionRow } from './store.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1000
 /** How long a write is remembered by its idempotency key. */
@@ -41,10 +49,34 @@ export interface WriteInput {
   tags?: Record<string, string>
   expiresAt?: number
   /** Check-and-set: the current version, or that there is none. */
-  expect?: number | 'absent'
+  expect?: number | 'absent' | { provided: string }
   idempotency?: { key: string; fingerprint: string }
   /** Set when the edge will not try again: then a race is recorded. */
   last?: boolean
+}
+
+/** Which version the writer says is current. */
+interface Expected {
+  name: string
+  expect?: number
+}
+
+/** Where a write goes: to the sealed store, as a version, or to a provider. */
+export type Prepared = { version: number } | ProvidedWrite
+
+export interface VersionsInput {
+  name: string
+  below: number
+  limit: number
+}
+
+/** A history, newest first. */
+export interface Versions {
+  current: number | null
+  previous: number | null
+  deletedAt: number | null
+  items: Omit<VersionRow, 'sealed'>[]
+  cursor: number | null
 }
 
 export interface Written {
@@ -73,8 +105,12 @@ const byName = ({ name }: { name: string }) => name
 export const readSecret = operation({
   action: 'read',
   resource: byName,
-  about: ({ version }: { name: string; version?: number }) => (version === undefined ? {} : { version }),
-  run({ secrets, now }, { name, version }: { name: string; version?: number }): Outcome<SealedVersion> {
+  about: ({ version }: ReadInput) => (version === undefined ? {} : { version }),
+  run(context, { name, version }: ReadInput): Outcome<SealedVersion | ProvidedRead> {
+    const { secrets, chains, now } = context
+    const chain = chains.covering(name)
+    if (chain !== null) return planRead(context, chain, { name, ...(version !== undefined && { version }) })
+    if (typeof version === 'string') return { reason: 'no_version' }
     const secret = secrets.find(name)
     if (secret === null || secret.current === null) return { reason: 'no_secret' }
     if (secret.deletedAt !== null) return { reason: 'deleted' }
@@ -94,22 +130,29 @@ export const readSecret = operation({
 export const prepareWrite = operation({
   action: 'write',
   resource: byName,
-  run: ({ secrets }: Context, { name }: { name: string }): Outcome<{ version: number }> => ({
-    value: { version: (secrets.find(name)?.latest ?? 0) + 1 },
-    quiet: true,
-  }),
+  run(context, { name, idempotency }: Pick<WriteInput, 'name' | 'idempotency'>): Outcome<Prepared> {
+    const { secrets, chains } = context
+    const chain = chains.covering(name)
+    if (chain === null) return { value: { version: (secrets.find(name)?.latest ?? 0) + 1 }, quiet: true }
+    const replay = replayOf(context, idempotency)
+    if (replay === null) return beginWrite(context, chain, name, 'write')
+    if (replay.fingerprint !== idempotency?.fingerprint) return { reason: 'key_reused' }
+    const version = replay.provided ?? String(replay.number)
+    return { value: { chain, replayed: version }, facts: { version, replayed: true } }
+  },
 })
 
 export const writeSecret = operation({
   action: 'write',
   resource: byName,
   run(context: Context, input: WriteInput): Outcome<Written> {
-    const { secrets, principal, now } = context
+    const { secrets, chains, principal, now } = context
     const { name, idempotency, version: number } = input
-    const replay = idempotency && secrets.replay(principal, idempotency.key, now - IDEMPOTENCY_MS)
+    if (chains.covering(name) !== null) return { reason: 'not_sealed' }
+    const replay = replayOf(context, idempotency)
     if (replay) {
       const facts = { version: replay.number, replayed: true }
-      if (replay.fingerprint !== idempotency.fingerprint) return { reason: 'key_reused' }
+      if (replay.fingerprint !== idempotency?.fingerprint) return { reason: 'key_reused' }
       return { value: { name, version: replay.number, replayed: true }, facts }
     }
     const secret = secrets.find(name)
@@ -123,7 +166,8 @@ export const writeSecret = operation({
     secrets.add(name, secret, version, tags)
     if (idempotency) {
       const { key, fingerprint } = idempotency
-      secrets.remember(principal, key, { fingerprint, name, number }, now, now - IDEMPOTENCY_MS)
+      const replay = { fingerprint, name, number, provided: null }
+      secrets.remember(principal, key, replay, now, now - IDEMPOTENCY_MS)
     }
     return { value: { name, version: number, replayed: false }, facts: { version: number } }
   },
@@ -167,9 +211,11 @@ export const listSecrets = operation({
 export const listVersions = operation({
   action: 'read',
   resource: byName,
-  run({ secrets }, { name, below, limit }: { name: string; below: number; limit: number }) {
+  run({ secrets, chains }, { name, below, limit }: VersionsInput): Outcome<Versions | ProvidedList> {
+    const chain = chains.covering(name)
+    if (chain !== null) return { value: { chain }, facts: { chain: chain.id } }
     const secret = secrets.find(name)
-    if (secret === null) return { reason: 'no_secret' as const }
+    if (secret === null) return { reason: 'no_secret' }
     const rows = secrets.versions(secret.id, below, limit + 1)
     const { current, previous, deletedAt } = secret
     const cursor = rows.length > limit ? rows[limit - 1]!.number : null
@@ -180,7 +226,12 @@ export const listVersions = operation({
 export const deleteSecret = operation({
   action: 'delete',
   resource: byName,
-  run({ secrets, now }, { name, expect }: { name: string; expect?: number }): Outcome<{ deletedAt: number }> {
+  run(context, { name, expect }: Expected): Outcome<{ deletedAt: number } | ProvidedWrite> {
+    const { secrets, chains, now } = context
+    const chain = chains.covering(name)
+    // No store can compare and delete in one step.
+    if (chain !== null)
+      return expect === undefined ? beginWrite(context, chain, name, 'delete') : { reason: 'not_sealed' }
     const secret = secrets.find(name)
     if (secret === null || secret.current === null) return { reason: 'no_secret' }
     if (secret.deletedAt !== null) return { reason: 'deleted' }
@@ -193,7 +244,8 @@ export const deleteSecret = operation({
 export const restoreSecret = operation({
   action: 'delete',
   resource: byName,
-  run({ secrets, now }, { name, expect }: { name: string; expect?: number }): Outcome<{ version: number }> {
+  run({ secrets, chains, now }, { name, expect }: Expected): Outcome<{ version: number }> {
+    if (chains.covering(name) !== null) return { reason: 'not_sealed' }
     const secret = secrets.find(name)
     if (secret === null || secret.current === null) return { reason: 'no_secret' }
     if (expect !== undefined && expect !== secret.current) return { reason: 'version_mismatch' }
@@ -208,8 +260,10 @@ export const destroySecret = operation({
   notable: true,
   resource: byName,
   about: ({ version }: { name: string; version?: number }) => ({ versions: version ?? 'all' }),
-  run({ secrets, now }, input: { name: string; version?: number; expect?: number }): Outcome<{ destroyedAt: number }> {
+  run(context, input: { version?: number } & Expected): Outcome<{ destroyedAt: number }> {
+    const { secrets, chains, now } = context
     const { name, version, expect } = input
+    if (chains.covering(name) !== null) return { reason: 'not_sealed' }
     const secret = secrets.find(name)
     if (secret === null || secret.current === null) return { reason: 'no_secret' }
     if (expect !== undefined && expect !== secret.current) return { reason: 'version_mismatch' }
@@ -243,11 +297,16 @@ function readable(rules: readonly Rule[], prefix: string): string[] {
   return heads.filter((head, i) => !heads.slice(0, i).some((shorter) => head.startsWith(shorter)))
 }
 
+/** The write that a principal made with an idempotency key before, if it did. */
+function replayOf({ secrets, principal, now }: Context, idempotency: WriteInput['idempotency']): Replay | null {
+  return idempotency === undefined ? null : secrets.replay(principal, idempotency.key, now - IDEMPOTENCY_MS)
+}
+
 /** Why a write does not fit the secret's state, or `null`. */
-function objection(secret: SecretRow | null, expect: number | 'absent' | undefined): Reason | null {
+function objection(secret: SecretRow | null, expect: WriteInput['expect']): Reason | null {
   const exists = secret !== null && secret.current !== null
   if (expect === 'absent' && exists) return 'exists'
-  if (typeof expect === 'number' && secret?.current !== expect) return 'version_mismatch'
+  if (expect !== undefined && expect !== 'absent' && secret?.current !== expect) return 'version_mismatch'
   // A new version would make the deleted ones readable again, without anybody having said so.
   return exists && secret.deletedAt !== null ? 'restore_first' : null
 }

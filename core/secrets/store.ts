@@ -41,6 +41,8 @@ export interface Replay {
   fingerprint: string
   name: string
   number: number
+  /** What a provider calls the version, when it keeps the secret. */
+  provided: string | null
 }
 
 const SECRET = `secret.id, name, current, previous, latest, tags, secret.created_at AS createdAt,
@@ -137,21 +139,22 @@ export class SecretStore {
   /** The write that an idempotency key of a principal stands for, if it was after `oldest`. */
   replay(principal: string, key: string, oldest: number): Replay | null {
     return this.#one<Replay>(
-      'SELECT fingerprint, name, number FROM idempotency WHERE principal = ? AND key = ? AND created_at > ?',
+      'SELECT fingerprint, name, number, provided FROM idempotency WHERE principal = ? AND key = ? AND created_at > ?',
       ...[principal, key, oldest],
     )
   }
 
   /** Remembers a write by its key, and forgets some of those from before `oldest`. */
-  remember(principal: string, key: string, { fingerprint, name, number }: Replay, now: number, oldest: number): void {
+  remember(principal: string, key: string, replay: Replay, now: number, oldest: number): void {
+    const { fingerprint, name, number, provided } = replay
     this.#sql.all(
       `DELETE FROM idempotency WHERE (principal, key) IN
        (SELECT principal, key FROM idempotency WHERE created_at <= ? ORDER BY created_at LIMIT 10)`,
       oldest,
     )
     this.#sql.all(
-      'INSERT OR REPLACE INTO idempotency VALUES (?, ?, ?, ?, ?, ?)',
-      ...[principal, key, fingerprint, name, number, now],
+      'INSERT OR REPLACE INTO idempotency VALUES (?, ?, ?, ?, ?, ?, ?)',
+      ...[principal, key, fingerprint, name, number, now, provided],
     )
   }
 

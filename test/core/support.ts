@@ -78,6 +78,9 @@ export const UNLIMITED: SecuritySettings = {
   vaultRate: [],
 }
 
+/** What an operation gives for names that no chain covers. */
+type Sealed<T> = Exclude<T, { chain: unknown }>
+
 /** The hash of the one token that somebody has in these tests. */
 export function tokenHashOf(who: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(createHash('sha256').update(who).digest().subarray(0, 16))
@@ -143,11 +146,11 @@ export function openVault(settings: Partial<SecuritySettings> = {}) {
     return execute(call)[0] as Answer<Output<K>>
   }
 
-  /** Asks as somebody who must be granted it, and returns the value. */
-  function granted<K extends OperationName>(who: string, operation: K, input: Input<K>): Output<K> {
+  /** Asks as somebody who must be granted it, and returns the value: of the sealed store, not of a provider. */
+  function granted<K extends OperationName>(who: string, operation: K, input: Input<K>): Sealed<Output<K>> {
     const answer = ask(who, operation, input)
     if (!answer.ok) throw new Error(`${operation} was refused: ${answer.reason}`)
-    return answer.value
+    return answer.value as Sealed<Output<K>>
   }
 
   /** Asks as somebody, and returns the reason of the refusal, or `ok`. */

@@ -64,7 +64,7 @@ async function writeUntilKilled(
       const value = `${round}.${w}.${i}`
       const result = await client.put(name, new Redacted(value)).catch(() => null)
       if (result === null) return
-      acknowledged.set(name, { value, version: result.version })
+      acknowledged.set(name, { value, version: Number(result.version) })
     }
   }
   const writers = Array.from({ length: WRITERS }, (_, w) => writer(w))

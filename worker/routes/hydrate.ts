@@ -1,12 +1,16 @@
-import { Hono } from 'hono'
+import { type Context, Hono } from 'hono'
 import type * as z from 'zod'
 import { utf8 } from '../../core/bytes.ts'
-import { refusalOf } from '../../core/call.ts'
+import { type Answer, refusalOf } from '../../core/call.ts'
 import { badRequest, PosternError, refusal } from '../../core/errors.ts'
+import type { ProvidedRead } from '../../core/providers/operations.ts'
 import { parseReference, pick, type Reference } from '../../core/reference.ts'
+import type { SealedVersion } from '../../core/secrets/operations.ts'
 import * as wire from '../../core/wire.ts'
 import { readJson } from '../body.ts'
 import { answerWithValues, type Env, type Parts, recipientOf } from '../context.ts'
+import type { Provided } from '../gateway.ts'
+import { providedSecret } from './provided.ts'
 import { reveal, secret } from './secrets.ts'
 
 /** The most that one answer opens: 200 values of the usual size, but not 200 of the largest. */
@@ -26,17 +30,21 @@ export function hydrateRoutes(parts: Parts): Hono<Env> {
     const inputs = wanted.map(({ name, version }) => ({ name, ...(version === undefined ? {} : { version }) }))
     const answers = await c.var.handle.callAll('secret.read', c.var.caller, inputs)
     const byReference = new Map(wanted.map((reference, i) => [reference, answers[i]!]))
+    const fetched = await fetchProvided(parts, c, answers)
     let room = MAX_SEALED_BYTES
     const items = parsed.map(async (reference, i): Promise<Item> => {
       const text = references[i]!
       if (reference instanceof PosternError) return failed(text, reference)
       const found = byReference.get(reference)!
       if (!found.ok) return failed(text, refusalOf(found))
+      const kept = fetched.get(found)
+      if (kept instanceof PosternError) return failed(text, kept, found.index)
       // Before anything is opened: what waits to be sent is memory.
-      room -= found.value.sealed.length
+      room -= kept ? kept.value.reveal().length : (found.value as SealedVersion).sealed.length
       if (room < 0) return failed(text, tooMuch(`references.${i}`), found.index)
       try {
-        const value = secret(found.value, await reveal(parts, c, found.value))
+        const sealed = found.value as SealedVersion
+        const value = kept ? providedSecret(kept) : secret(sealed, await reveal(parts, c, sealed))
         return { reference: text, secret: reference.pointer === undefined ? value : narrowed(value, reference.pointer) }
       } catch (error) {
         if (error instanceof PosternError) return failed(text, error, found.index)
@@ -49,6 +57,27 @@ export function hydrateRoutes(parts: Parts): Hono<Env> {
   })
 
   return routes
+}
+
+/** What of the answers providers keep: asked for together. */
+async function fetchProvided(
+  { gateway }: Parts,
+  c: Context<Env>,
+  answers: readonly Answer<SealedVersion | ProvidedRead>[],
+): Promise<Map<unknown, Provided | PosternError>> {
+  const permitted = answers.flatMap((answer) =>
+    answer.ok && 'chain' in answer.value ? [{ answer, granted: { ...answer, value: answer.value } }] : [],
+  )
+  const results = await gateway.readAll(
+    c.var,
+    permitted.map(({ granted }) => granted),
+  )
+  return new Map(
+    permitted.map(({ answer }, i) => {
+      const result = results[i]!
+      return [answer, result instanceof PosternError ? result : result.value]
+    }),
+  )
 }
 
 function inVault(text: string, field: string, vault: string): Reference {

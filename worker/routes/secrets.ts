@@ -1,6 +1,7 @@
 import { type Context, Hono } from 'hono'
 import type * as z from 'zod'
 import { type Bytes, base64, parseBase64, parseUtf8, utf8 } from '../../core/bytes.ts'
+import type { Granted } from '../../core/call.ts'
 import { badRequest, PosternError, refusal } from '../../core/errors.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { parseName } from '../../core/secrets/name.ts'
@@ -10,6 +11,7 @@ import type { VersionRow } from '../../core/secrets/store.ts'
 import * as wire from '../../core/wire.ts'
 import { readJson, readOptionalJson } from '../body.ts'
 import { answer, answerWithValues, type Env, headers, iso, type Parts, query, recipientOf, when } from '../context.ts'
+import { provided, providedVersions, removeProvided, writeProvided } from './provided.ts'
 
 /** The provider that is the vault's own store. */
 const SEALED = 'sealed'
@@ -20,7 +22,7 @@ const MAX_RACES = 20
 /** `…/secrets`, `…/versions`, `…/restore` and `…/destroy`. */
 export function secretRoutes(parts: Parts): Hono<Env> {
   const routes = new Hono<Env>()
-  const { keyring, settings } = parts
+  const { keyring, settings, gateway } = parts
   const { bodyTimeoutMs } = settings
 
   routes.get('/secrets', async (c) => {
@@ -39,6 +41,8 @@ export function secretRoutes(parts: Parts): Hono<Env> {
     const recipient = await recipientOf(c)
     const input = { name: nameOf(c), ...(version === undefined ? {} : { version }) }
     const granted = await c.var.handle.call('secret.read', c.var.caller, input)
+    if ('chain' in granted.value)
+      return provided(c, await gateway.read(c.var, { ...granted, value: granted.value }), recipient)
     const body = secret(granted.value, await reveal(parts, c, granted.value))
     c.header('ETag', `"${granted.value.version}"`)
     return answerWithValues(c, granted, body, recipient)
@@ -57,7 +61,10 @@ export function secretRoutes(parts: Parts): Hono<Env> {
   routes.delete('/secrets/:name{.+}', async (c) => {
     const input = { name: nameOf(c), ...expected(c) }
     const granted = await preconditioned(c.var.handle.call('secret.delete', c.var.caller, input))
-    return answer(c, granted, { name: input.name, deletedAt: iso(granted.value.deletedAt) })
+    if (!('chain' in granted.value))
+      return answer(c, granted, { name: input.name, deletedAt: iso(granted.value.deletedAt) })
+    const deleted = await removeProvided(parts, c, input.name, granted.value)
+    return answer(c, deleted, { name: input.name, deletedAt: iso(deleted.value.at) })
   })
 
   routes.post('/restore/:name{.+}', async (c) => {
@@ -80,6 +87,7 @@ export function secretRoutes(parts: Parts): Hono<Env> {
     const { cursor = Number.MAX_SAFE_INTEGER, limit } = query(c, wire.VersionsQuery)
     const granted = await c.var.handle.call('secret.versions', c.var.caller, { name, below: cursor, limit })
     const { value } = granted
+    if ('chain' in value) return answer(c, granted, await providedVersions(parts, c, name, value.chain))
     const items = value.items.map((row) => history(row, value))
     const next = value.cursor === null ? {} : { cursor: String(value.cursor) }
     const body = { name, ...when('deletedAt', value.deletedAt), items, ...next }
@@ -147,7 +155,8 @@ async function draftOf(
   const encoding = body.encoding ?? 'utf8'
   const contentType =
     body.contentType ?? (encoding === 'utf8' ? 'text/plain; charset=utf-8' : 'application/octet-stream')
-  const expect = version ?? (absent ? ('absent' as const) : undefined)
+  const current = typeof version === 'string' ? { provided: version } : version
+  const expect = current ?? (absent ? ('absent' as const) : undefined)
   const { vault } = c.var
   const mark = key && { key, fingerprint: await fingerprint(keyring, vault, [name, body, expect ?? null]) }
   return {
@@ -164,12 +173,20 @@ async function draftOf(
   }
 }
 
-/** Seals a value for the number that is next, and again when another write took that number. */
-async function write({ keyring }: Parts, c: Context<Env>, { place, value, rest }: Draft) {
+/**
+ * Seals a value for the number that is next, and again when another write took that number; or hands it to the
+ * provider that keeps the name.
+ */
+async function write(parts: Parts, c: Context<Env>, draft: Draft): Promise<Granted<{ version: number | string }>> {
+  const { place, value, rest } = draft
   const { handle, caller } = c.var
+  const { keyring } = parts
   const { name } = place
+  const mark = rest.idempotency && { idempotency: rest.idempotency }
   for (let races = 0; ; races++) {
-    const { version } = (await handle.call('secret.prepare', caller, { name })).value
+    const prepared = await handle.call('secret.prepare', caller, { name, ...mark })
+    if ('chain' in prepared.value) return writeProvided(parts, c, draft, { ...prepared, value: prepared.value })
+    const { version } = prepared.value
     const sealed = await sealValue(keyring, value, { ...place, version })
     try {
       return await handle.call('secret.write', caller, { name, version, ...sealed, ...rest, last: races === MAX_RACES })

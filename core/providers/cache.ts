@@ -1,0 +1,46 @@
+/**
+ * Between a provider's value and what the cache keeps of it: sealed under a key of its own, and bound to its place.
+ *
+ * @module
+ */
+
+import type { Bytes } from '../bytes.ts'
+import { type DekCache, open, seal } from '../crypto/envelope.ts'
+import type { Keyring } from '../crypto/keyring.ts'
+import type { Redacted } from '../redacted.ts'
+import type { CachedValue } from './cache_store.ts'
+
+/** What a value is bound to beside its vault and its name. */
+type Place = Omit<CachedValue, 'kid' | 'sealed'>
+
+/** Seals a value for its place in the cache. */
+export async function sealCached(
+  keyring: Keyring,
+  vault: string,
+  value: Redacted<Bytes>,
+  place: Place,
+): Promise<CachedValue> {
+  const kek = await keyring.cacheKek(vault)
+  return { ...place, kid: kek.kid, sealed: await seal(kek, value.reveal(), bindingOf(vault, place)) }
+}
+
+/** Opens a value of the cache; `null` when it was moved, changed, or made under another root key. */
+export async function openCached(
+  keyring: Keyring,
+  cache: DekCache,
+  vault: string,
+  value: CachedValue,
+): Promise<Redacted<Bytes> | null> {
+  try {
+    return await open(await keyring.cacheKek(vault), value.sealed, bindingOf(vault, value), cache)
+  } catch {
+    return null
+  }
+}
+
+/** Everything that is said of the value is in it: nobody can make it another's, or younger than it is. */
+function bindingOf(vault: string, place: Place) {
+  const { name, asked, revision, provider, version, contentType, encoding, createdAt, expiresAt, fetchedAt } = place
+  const rest = [asked, revision, provider, version, contentType, encoding, createdAt, expiresAt]
+  return { vault, name, version: BigInt(fetchedAt), contentType: JSON.stringify(rest) }
+}

@@ -1,0 +1,121 @@
+import type { Encoding } from '../secrets/store.ts'
+import type { Sql } from '../sql.ts'
+import type { FailureKind } from './provider.ts'
+
+/** A value as the cache keeps it, sealed: see `cache.ts`. */
+export interface CachedValue {
+  name: string
+  /** Which version was asked for; `''` for the current one. */
+  asked: string
+  /** The chain as it was then: another may keep the name elsewhere. */
+  revision: string
+  provider: string
+  version: string
+  kid: string
+  sealed: Uint8Array<ArrayBuffer>
+  contentType: string | null
+  encoding: Encoding
+  createdAt: number | null
+  expiresAt: number | null
+  fetchedAt: number
+}
+
+/** An answer that there is no value. */
+export interface CachedRefusal {
+  revision: string
+  provider: string
+  failure: FailureKind
+  fetchedAt: number
+}
+
+/** How long a change is remembered: longer than any request that was on its way when it came. */
+const BARRIER_MS = 15 * 60_000
+const MAX_ROWS = 10_000
+
+/** The rows of the cache. It knows SQL, and nothing of keys or of who may read. */
+export class CacheStore {
+  readonly #sql: Sql
+
+  constructor(sql: Sql) {
+    this.#sql = sql
+  }
+
+  value(name: string, asked: string): CachedValue | null {
+    const [row] = this.#sql.all<CachedValue>(
+      `SELECT name, asked, revision, provider, version, kid, sealed, content_type AS contentType, encoding,
+         created_at AS createdAt, expires_at AS expiresAt, fetched_at AS fetchedAt
+       FROM cached WHERE name = ? AND asked = ? AND sealed IS NOT NULL`,
+      ...[name, asked],
+    )
+    return row ?? null
+  }
+
+  refusal(name: string, asked: string): CachedRefusal | null {
+    const [row] = this.#sql.all<CachedRefusal>(
+      `SELECT revision, provider, failure, fetched_at AS fetchedAt
+       FROM cached WHERE name = ? AND asked = ? AND failure IS NOT NULL`,
+      ...[name, asked],
+    )
+    return row ?? null
+  }
+
+  /** Keeps a value, in place of what was there, and makes room for it. */
+  keep(value: CachedValue, keepUntil: number): void {
+    this.#sweep(value.fetchedAt)
+    this.#sql.all(
+      `INSERT OR REPLACE INTO cached (name, asked, revision, provider, version, kid, sealed, content_type, encoding,
+         created_at, expires_at, fetched_at, keep_until) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      ...[value.name, value.asked, value.revision, value.provider, value.version, value.kid, value.sealed],
+      ...[value.contentType, value.encoding, value.createdAt, value.expiresAt, value.fetchedAt, keepUntil],
+    )
+  }
+
+  /** Keeps an answer that there is none. */
+  keepRefusal(name: string, asked: string, refusal: CachedRefusal, keepUntil: number): void {
+    this.#sweep(refusal.fetchedAt)
+    this.#sql.all(
+      `INSERT OR REPLACE INTO cached (name, asked, revision, provider, failure, fetched_at, keep_until)
+       VALUES (?, ?, ?, ?, ?, ?, ?)`,
+      ...[name, asked, refusal.revision, refusal.provider, refusal.failure, refusal.fetchedAt, keepUntil],
+    )
+  }
+
+  /**
+   * Forgets what is known of a name, and keeps what was read before now from being kept: a read that was on its
+   * way while the secret changed brings the old value.
+   *
+   * @returns How many values were there.
+   */
+  purge(name: string, now: number): number {
+    const rows = this.#sql.all('DELETE FROM cached WHERE name = ? RETURNING name', name)
+    this.#sql.all('DELETE FROM cache_barrier WHERE raised_at <= ?', now - BARRIER_MS)
+    this.#sql.all('INSERT OR REPLACE INTO cache_barrier VALUES (?, ?)', name, now)
+    return rows.length
+  }
+
+  /** Forgets what is known of one version of a name. */
+  drop(name: string, asked: string): void {
+    this.#sql.all('DELETE FROM cached WHERE name = ? AND asked = ?', name, asked)
+  }
+
+  /** Forgets everything: the chains are others now. */
+  purgeAll(): void {
+    this.#sql.all('DELETE FROM cached')
+  }
+
+  /** When a name was purged last; 0 when that is long ago. What was read by then is not to be kept. */
+  barrier(name: string): number {
+    const [row] = this.#sql.all<{ at: number }>('SELECT raised_at AS at FROM cache_barrier WHERE name = ?', name)
+    return row?.at ?? 0
+  }
+
+  #sweep(now: number): void {
+    this.#sql.all(
+      'DELETE FROM cached WHERE rowid IN (SELECT rowid FROM cached WHERE keep_until <= ? ORDER BY keep_until LIMIT 20)',
+      now,
+    )
+    const [row] = this.#sql.all<{ count: number }>('SELECT COUNT(*) AS count FROM cached')
+    if (row!.count < MAX_ROWS) return
+    this.#sql.all('DELETE FROM cached WHERE rowid IN (SELECT rowid FROM cached ORDER BY keep_until LIMIT 20)')
+  }
+}

@@ -1,0 +1,59 @@
+/**
+ * A chain: which providers keep the secrets of a pattern, in which order they are asked, and how.
+ *
+ * @module
+ */
+
+/** The ids of providers that can be configured: one of each kind, and a second for where clouds have regions. */
+export const PROVIDER_IDS = ['aws', 'aws-backup', 'azure', 'azure-backup', 'hashicorp', 'http', 'file'] as const
+export type ProviderId = (typeof PROVIDER_IDS)[number]
+
+/** One provider of a chain, and what stands before the names of its secrets there. */
+export interface Member {
+  provider: ProviderId
+  /** In the provider's own letters. */
+  prefix?: string | undefined
+}
+
+export interface Chain {
+  id: string
+  /** The names that it covers, as a rule's pattern. */
+  resource: string
+  /** The first is the primary: writes go there. */
+  members: readonly Member[]
+  /** Whether a provider without such a secret ends a read. `next` lets an old copy stand in for a deleted secret. */
+  onNotFound: 'stop' | 'next'
+  /** What a provider denies is denied. */
+  onDenied: 'stop'
+  /** How long a value is served without asking a provider. */
+  cacheSeconds: number
+  /** How much longer, when no provider can be reached. */
+  maxStaleSeconds: number
+  /** Whether writes to the primary are copied to the others. */
+  replicate: boolean
+}
+
+export interface VersionedChain extends Chain {
+  /** Differs for each change, also when an id is deleted and used again. */
+  revision: string
+  version: number
+  updatedAt: number
+  updatedBy: string
+}
+
+/**
+ * Orders patterns: the most specific first. Segment by segment a name comes before `*`, and `*` before `**`.
+ *
+ * Two different patterns that cover one name never come out equal: where both have names, these are the name's.
+ */
+export function bySpecificity(a: string, b: string): number {
+  const [left, right] = [rankOf(a), rankOf(b)]
+  return left < right ? -1 : left > right ? 1 : 0
+}
+
+function rankOf(pattern: string): string {
+  return pattern
+    .split('/')
+    .map((segment) => (segment === '**' ? '2' : segment === '*' ? '1' : '0'))
+    .join('')
+}

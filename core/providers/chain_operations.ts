@@ -1,0 +1,67 @@
+/**
+ * What can be asked of a vault's chains and providers. Changes need `admin`, and are recorded with what was before
+ * and after.
+ *
+ * @module
+ */
+import { type Outcome, operation } from '../operation.ts'
+import type { Chain, VersionedChain } from './chain.ts'
+import type { HealthRow } from './health_store.ts'
+import type { Lag } from './replication_store.ts'
+
+const onChains = { action: 'admin', resource: () => 'chains' } as const
+
+export const listChains = operation({
+  ...onChains,
+  run: ({ chains }): Outcome<readonly VersionedChain[]> => ({ value: chains.all() }),
+})
+
+export const putChain = operation({
+  ...onChains,
+  notable: true,
+  about: ({ id }: { id: string }) => ({ chain: id }),
+  run({ chains, cache, now, principal }, chain: Chain): Outcome<VersionedChain> {
+    const others = chains.list().filter(({ id }) => id !== chain.id)
+    // Which of two it were that covers a name would be chance.
+    if (others.some(({ resource }) => resource === chain.resource)) return { reason: 'pattern_taken' }
+    const before = chains.list().find(({ id }) => id === chain.id)
+    const version = (before?.version ?? 0) + 1
+    const revised = { ...chain, revision: crypto.randomUUID() }
+    chains.put(revised, version, now, principal)
+    cache.purgeAll()
+    const value = { ...revised, version, updatedAt: now, updatedBy: principal }
+    return { value, facts: { before: before ? shown(before) : null, after: shown(value) } }
+  },
+})
+
+export const deleteChain = operation({
+  ...onChains,
+  notable: true,
+  about: ({ id }: { id: string }) => ({ chain: id }),
+  run({ chains, cache }, { id }: { id: string }): Outcome<VersionedChain> {
+    const before = chains.list().find((chain) => chain.id === id)
+    if (before === undefined) return { reason: 'no_chain' }
+    chains.delete(id)
+    cache.purgeAll()
+    return { value: before, facts: { before: shown(before), after: null } }
+  },
+})
+
+/** What a vault knows of the providers that it uses. */
+export interface ProvidersSeen {
+  health: HealthRow[]
+  lags: Lag[]
+  drifts: { provider: string; names: number }[]
+}
+
+export const listProviders = operation({
+  action: 'admin',
+  resource: () => 'providers',
+  run: ({ health, replication }): Outcome<ProvidersSeen> => ({
+    value: { health: health.list(), lags: replication.lags(), drifts: replication.drifts() },
+  }),
+})
+
+function shown({ updatedAt: _, updatedBy: __, ...chain }: VersionedChain) {
+  return { ...chain, members: chain.members.map((member) => ({ ...member })) }
+}

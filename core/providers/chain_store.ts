@@ -1,0 +1,63 @@
+import { covers } from '../access/policy.ts'
+import type { Sql } from '../sql.ts'
+import { bySpecificity, type Chain, type VersionedChain } from './chain.ts'
+
+/** The rows of chains. */
+export class ChainStore {
+  readonly #sql: Sql
+  // In the order in which they are looked at. Safe to keep: nobody else writes to this store.
+  #chains: readonly VersionedChain[] | null = null
+  #fallback: VersionedChain | null = null
+
+  constructor(sql: Sql) {
+    this.#sql = sql
+  }
+
+  /** Forgets what is kept in memory. To be called when a transaction was rolled back. */
+  forget(): void {
+    this.#chains = null
+  }
+
+  /** Sets the chain of names that no other covers: the operator's. */
+  fallBackTo(chain: VersionedChain | null): void {
+    this.#fallback = chain
+  }
+
+  /** The chain of a name, the most specific if several cover it; `null` for what the sealed store keeps. */
+  covering(name: string): VersionedChain | null {
+    return this.list().find(({ resource }) => covers(resource, name)) ?? this.#fallback
+  }
+
+  /** Those of the vault itself, the most specific first. */
+  list(): readonly VersionedChain[] {
+    this.#chains ??= this.#sql
+      .all<{ body: string; version: number; updatedAt: number; updatedBy: string }>(
+        'SELECT body, version, updated_at AS updatedAt, updated_by AS updatedBy FROM chain ORDER BY id',
+      )
+      .map(({ body, ...rest }): VersionedChain => ({ ...JSON.parse(body), ...rest }))
+      .sort((a, b) => bySpecificity(a.resource, b.resource))
+    return this.#chains
+  }
+
+  /** The operator's chain too. */
+  all(): readonly VersionedChain[] {
+    return this.#fallback === null ? this.list() : [...this.list(), this.#fallback]
+  }
+
+  find(id: string): VersionedChain | null {
+    return this.all().find((chain) => chain.id === id) ?? null
+  }
+
+  put(chain: Chain & { revision: string }, version: number, now: number, by: string): void {
+    this.#sql.all(
+      'INSERT OR REPLACE INTO chain VALUES (?, ?, ?, ?, ?)',
+      ...[chain.id, version, JSON.stringify(chain), now, by],
+    )
+    this.forget()
+  }
+
+  delete(id: string): void {
+    this.#sql.all('DELETE FROM chain WHERE id = ?', id)
+    this.forget()
+  }
+}

@@ -1,0 +1,171 @@
+/**
+ * From settings to providers: those that are configured, each by its id.
+ *
+ * @module
+ */
+import { badRequest, PosternError } from '../errors.ts'
+import { Redacted } from '../redacted.ts'
+import type { ProviderOptions } from './ask.ts'
+import { awsProvider } from './aws.ts'
+import { azureProvider } from './azure.ts'
+import type { ProviderId } from './chain.ts'
+import type { TokenSource } from './credentials.ts'
+import { type FileConfig, fileProvider } from './file.ts'
+import { hashicorpProvider } from './hashicorp.ts'
+import { httpProvider } from './http.ts'
+import type { Naming } from './names.ts'
+import type { Provider } from './provider.ts'
+import type { ProviderSettings } from './settings.ts'
+
+/** Files of this machine, where there are any: what a file of secrets is read and replaced by. */
+export type Files = (path: string) => Required<FileConfig>
+
+/** What providers are made with beside settings. */
+export interface Means extends ProviderOptions {
+  /** `null` on Workers. */
+  files: Files | null
+}
+
+export interface Configured {
+  provider: Provider
+  naming: Naming
+}
+
+/**
+ * Makes the providers that settings configure.
+ *
+ * @throws {PosternError} `bad_request` naming the provider, for a configuration that cannot work.
+ */
+export function configuredProviders(settings: ProviderSettings, means: Means): Map<ProviderId, Configured> {
+  const options = { ...means, allowLoopback: settings.allowLoopback }
+  const found = new Map<ProviderId, Configured>()
+  const add = (id: ProviderId, naming: Naming, given: string | undefined, make: (given: string) => Provider) => {
+    if (given !== undefined) found.set(id, { provider: named(id, () => make(given)), naming })
+  }
+  const aws = (endpoint: string | undefined) => (region: string) =>
+    awsProvider({ region, credentials: awsCredentialsOf(settings, means), ...(endpoint && { endpoint }) }, options)
+  const azure = (vaultUrl: string) => azureProvider({ vaultUrl, ...azureAccessOf(settings, means) }, options)
+  add('aws', 'aws', settings.awsRegion, aws(settings.awsEndpoint))
+  add('aws-backup', 'aws', settings.awsRegionBackup, aws(settings.awsEndpointBackup))
+  add('azure', 'azure', settings.azureVaultUrl, azure)
+  add('azure-backup', 'azure', settings.azureVaultUrlBackup, azure)
+  add('hashicorp', 'hashicorp', settings.hashicorpVaultUrl, (address) => {
+    return hashicorpProvider({ address, ...hashicorpAccessOf(settings, means) }, options)
+  })
+  add('http', 'http', settings.customProviderUrl, (url) => httpProvider(httpConfigOf(settings, url), options))
+  const format = settings.filePath?.endsWith('.json') ? 'json' : 'env'
+  add('file', format, settings.filePath, (path) => fileProvider(filesOf(means, 'filePath')(path)))
+  return found
+}
+
+function awsCredentialsOf(settings: ProviderSettings, means: Means) {
+  const { awsRoleArn, awsAccessKeyId, awsSecretAccessKey, awsSessionToken, awsStsEndpoint } = settings
+  if (awsRoleArn !== undefined) {
+    const token = sourceOf(settings.awsWebIdentityToken, settings.awsWebIdentityTokenFile, means, 'awsWebIdentityToken')
+    const about = { roleArn: awsRoleArn, sessionName: 'postern', token }
+    return { kind: 'web_identity' as const, ...about, ...(awsStsEndpoint && { stsEndpoint: awsStsEndpoint }) }
+  }
+  const secretAccessKey = given(awsSecretAccessKey, 'awsSecretAccessKey')
+  const accessKeyId = given(awsAccessKeyId, 'awsAccessKeyId').reveal()
+  return {
+    kind: 'static' as const,
+    accessKeyId,
+    secretAccessKey,
+    ...(awsSessionToken && { sessionToken: awsSessionToken }),
+  }
+}
+
+function azureAccessOf(settings: ProviderSettings, means: Means) {
+  const { azureClientSecret, azureFederatedToken, azureFederatedTokenFile, azureTokenEndpoint, azureResource } =
+    settings
+  return {
+    tenantId: given(settings.azureTenantId, 'azureTenantId'),
+    clientId: given(settings.azureClientId, 'azureClientId'),
+    credentials: azureClientSecret
+      ? { kind: 'client_secret' as const, clientSecret: azureClientSecret }
+      : {
+          kind: 'federated' as const,
+          assertion: sourceOf(azureFederatedToken, azureFederatedTokenFile, means, 'azureClientSecret'),
+        },
+    ...(azureTokenEndpoint && { tokenEndpoint: azureTokenEndpoint }),
+    ...(azureResource && { resource: azureResource }),
+  }
+}
+
+function hashicorpAccessOf(settings: ProviderSettings, means: Means) {
+  const { hashicorpNamespace, hashicorpKvVersion, hashicorpMount } = settings
+  return {
+    mount: hashicorpMount,
+    credentials: hashicorpCredentialsOf(settings, means),
+    ...(hashicorpNamespace && { namespace: hashicorpNamespace }),
+    ...(hashicorpKvVersion && { kvVersion: Number(hashicorpKvVersion) as 1 | 2 }),
+  }
+}
+
+function hashicorpCredentialsOf(settings: ProviderSettings, means: Means) {
+  const { hashicorpVaultToken, hashicorpAuthMount, hashicorpRoleId, hashicorpSecretId, hashicorpJwtRole } = settings
+  const at = hashicorpAuthMount === undefined ? {} : { mount: hashicorpAuthMount }
+  if (hashicorpRoleId !== undefined) {
+    const secretId = sourceOf(hashicorpSecretId, undefined, means, 'hashicorpSecretId')
+    return { kind: 'approle' as const, roleId: hashicorpRoleId, secretId, ...at }
+  }
+  if (hashicorpJwtRole !== undefined) {
+    const jwt = sourceOf(settings.hashicorpJwt, settings.hashicorpJwtFile, means, 'hashicorpJwt')
+    return { kind: 'jwt' as const, role: hashicorpJwtRole, jwt, ...at }
+  }
+  return { kind: 'token' as const, token: given(hashicorpVaultToken, 'hashicorpVaultToken') }
+}
+
+function httpConfigOf(settings: ProviderSettings, url: string) {
+  const { customProviderToken, customProviderHeader, customProviderVersionPointer, customProviderListUrl } = settings
+  const bearer = customProviderToken && new Redacted(`Bearer ${customProviderToken.reveal()}`)
+  const token = customProviderHeader === undefined ? bearer : customProviderToken
+  return {
+    url: url.includes('{name}') ? url : `${url.replace(/\/$/, '')}/{name}`,
+    headers: token ? { [customProviderHeader ?? 'Authorization']: token } : {},
+    pointer: settings.customProviderPointer,
+    ...(customProviderVersionPointer && { versionPointer: customProviderVersionPointer }),
+    ...(customProviderListUrl && { listUrl: customProviderListUrl }),
+  }
+}
+
+/** A token that was given, or that a file holds now. */
+function sourceOf(
+  token: Redacted<string> | undefined,
+  path: string | undefined,
+  means: Means,
+  setting: string,
+): TokenSource {
+  if (path === undefined) {
+    const fixed = given(token, setting)
+    return async () => fixed
+  }
+  const file = filesOf(means, `${setting}File`)(path)
+  return async () => {
+    const bytes = await file.read()
+    return new Redacted(new TextDecoder().decode(bytes ?? new Uint8Array()).trim())
+  }
+}
+
+function filesOf({ files }: Means, setting: string): Files {
+  if (files === null) throw badRequest(setting, 'There are no files here')
+  return files
+}
+
+function given<T>(value: T | undefined, setting: string): T {
+  if (value === undefined) throw badRequest(setting, 'Must be set')
+  return value
+}
+
+/** Says which provider it is that cannot work. */
+function named<T>(id: ProviderId, make: () => T): T {
+  try {
+    return make()
+  } catch (error) {
+    if (!(error instanceof PosternError)) throw error
+    throw badRequest(
+      'providers',
+      `Provider ${id} cannot work: ${error.detail.field ?? 'its settings'}: ${error.message}`,
+    )
+  }
+}

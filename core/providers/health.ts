@@ -1,0 +1,17 @@
+import type { FailureKind, ProviderKind } from './provider.ts'
+
+/** `degraded`: it failed lately, or is just being tried again; `down`: it is not asked for now. */
+export const HEALTH_STATES = ['up', 'degraded', 'down'] as const
+export type HealthState = (typeof HEALTH_STATES)[number]
+export const BREAKER_STATES = ['closed', 'half_open', 'open'] as const
+export type BreakerState = (typeof BREAKER_STATES)[number]
+
+/** How a provider is, as this process or isolate found it. */
+export interface Health {
+  id: string
+  kind: ProviderKind
+  state: HealthState
+  breaker: BreakerState
+  latencyMs: { p50: number | null; p95: number | null }
+  lastFailure: { kind: FailureKind; at: number } | null
+}

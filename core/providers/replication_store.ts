@@ -1,0 +1,149 @@
+import type { Sql } from '../sql.ts'
+import type { FailureKind } from './provider.ts'
+
+/** What a replica is to be brought to: the primary's value, or, when that is gone, nothing either. */
+export type Effect = 'write' | 'delete'
+
+/** One replica of one name that lags behind the primary. */
+export interface Lagging {
+  name: string
+  provider: string
+  effect: Effect
+  /** Another one for each write. */
+  mark: string
+  since: number
+  attempts: number
+  failure: FailureKind | null
+}
+
+/** How far a provider lags behind. */
+export interface Lag {
+  provider: string
+  names: number
+  /** When the oldest write that has not arrived was begun. */
+  since: number
+}
+
+/** One replica, as it was compared with the primary. */
+export interface Compared {
+  name: string
+  provider: string
+  /** Whether it had another value; `null` before the first time. */
+  differs: boolean | null
+}
+
+const FIRST_RETRY_MS = 2000
+const LAST_RETRY_MS = 10 * 60_000
+const MAX_COMPARED = 10_000
+
+/** The rows of replication: which replicas lag behind, and how they compared. */
+export class ReplicationStore {
+  readonly #sql: Sql
+
+  constructor(sql: Sql) {
+    this.#sql = sql
+  }
+
+  /** Notes that a write is about to be made, so that its replicas are brought up to date whatever becomes of us. */
+  begin(name: string, providers: readonly string[], effect: Effect, { now, dueAt }: { now: number; dueAt: number }) {
+    for (const provider of providers) {
+      this.#sql.all(
+        `INSERT INTO replication VALUES (?, ?, ?, ?, ?, ?, 0, NULL)
+         ON CONFLICT (name, provider) DO UPDATE SET effect = excluded.effect, mark = excluded.mark, due_at = excluded.due_at,
+           attempts = 0`,
+        ...[name, provider, effect, crypto.randomUUID(), now, dueAt],
+      )
+    }
+  }
+
+  /** Lets the replicas of a name be brought up to date now: what came after a copy of them began is a new write. */
+  settle(name: string, now: number): void {
+    this.#sql.all('UPDATE replication SET due_at = ?, mark = lower(hex(randomblob(16))) WHERE name = ?', ...[now, name])
+  }
+
+  due(now: number, limit: number): Lagging[] {
+    return this.#sql.all<Lagging>(
+      `SELECT name, provider, effect, mark, since, attempts, failure FROM replication
+       WHERE due_at <= ? ORDER BY due_at LIMIT ?`,
+      ...[now, limit],
+    )
+  }
+
+  nextDue(): number | null {
+    return this.#sql.all<{ at: number | null }>('SELECT MIN(due_at) AS at FROM replication')[0]?.at ?? null
+  }
+
+  /** @returns Whether it was still to be done: a write may have come meanwhile. */
+  done(name: string, provider: string, mark: string): boolean {
+    const rows = this.#sql.all(
+      'DELETE FROM replication WHERE name = ? AND provider = ? AND mark = ? RETURNING name',
+      ...[name, provider, mark],
+    )
+    return rows.length > 0
+  }
+
+  failed({ name, provider, mark, attempts }: Lagging, failure: FailureKind, now: number): void {
+    // Full jitter, but never at once.
+    const most = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(attempts, 20))
+    this.#sql.all(
+      'UPDATE replication SET attempts = attempts + 1, failure = ?, due_at = ? WHERE name = ? AND provider = ? AND mark = ?',
+      ...[failure, now + FIRST_RETRY_MS / 2 + Math.floor(Math.random() * most), name, provider, mark],
+    )
+  }
+
+  lags(): Lag[] {
+    return this.#sql.all<Lag>(
+      'SELECT provider, COUNT(*) AS names, MIN(since) AS since FROM replication GROUP BY provider',
+    )
+  }
+
+  /** Has the replicas of a name compared with the primary now and then. */
+  watch(name: string, providers: readonly string[]): void {
+    const known = this.#sql.all('SELECT 1 FROM compared WHERE name = ? LIMIT 1', name)
+    if (known.length > 0) return
+    const [row] = this.#sql.all<{ count: number }>('SELECT COUNT(*) AS count FROM compared')
+    if (row!.count >= MAX_COMPARED) return
+    for (const provider of providers) {
+      this.#sql.all('INSERT OR IGNORE INTO compared VALUES (?, ?, NULL, NULL, 0)', name, provider)
+    }
+  }
+
+  /** Has a replica compared no more. */
+  unwatch(name: string, provider: string): void {
+    this.#sql.all('DELETE FROM compared WHERE name = ? AND provider = ?', name, provider)
+  }
+
+  /** Those that were compared before a time, but not while a write is on its way to them. */
+  uncompared(before: number, limit: number): Compared[] {
+    return this.#sql
+      .all<{ name: string; provider: string; differs: number | null }>(
+        `SELECT name, provider, differs FROM compared
+         WHERE compared_at < ? AND NOT EXISTS (SELECT 1 FROM replication WHERE replication.name = compared.name)
+         ORDER BY compared_at LIMIT ?`,
+        ...[before, limit],
+      )
+      .map(({ differs, ...rest }) => ({ ...rest, differs: differs === null ? null : differs === 1 }))
+  }
+
+  comparison(name: string, provider: string): (Compared & { digest: string | null }) | null {
+    const [row] = this.#sql.all<{ digest: string | null; differs: number | null }>(
+      'SELECT digest, differs FROM compared WHERE name = ? AND provider = ?',
+      ...[name, provider],
+    )
+    if (row === undefined) return null
+    return { name, provider, digest: row.digest, differs: row.differs === null ? null : row.differs === 1 }
+  }
+
+  /** @param differs `null` when it could not be compared now. */
+  compared(name: string, provider: string, result: { digest: string | null; differs: boolean | null }, now: number) {
+    this.#sql.all(
+      'UPDATE compared SET digest = ?, differs = ?, compared_at = ? WHERE name = ? AND provider = ?',
+      ...[result.digest, result.differs === null ? null : Number(result.differs), now, name, provider],
+    )
+  }
+
+  /** How many replicas of each provider had another value than the primary. */
+  drifts(): { provider: string; names: number }[] {
+    return this.#sql.all('SELECT provider, COUNT(*) AS names FROM compared WHERE differs = 1 GROUP BY provider')
+  }
+}

@@ -1,0 +1,147 @@
+/**
+ * What a vault does by itself about providers: it remembers which replicas lag behind and which drifted, and how the
+ * providers are. The edge looks, and copies: see `worker/replication.ts`.
+ *
+ * @module
+ */
+import type { Outcome } from '../operation.ts'
+import { task } from '../task.ts'
+import type { VersionedChain } from './chain.ts'
+import type { HealthState } from './health.ts'
+import type { FailureKind } from './provider.ts'
+import type { Compared, Lagging } from './replication_store.ts'
+
+const byName = ({ name }: { name: string }) => name
+
+/** A replica to look at, and the chain that it is of; `null` when it is of none any more. */
+export type OfChain<T> = T & { chain: VersionedChain | null }
+
+/** Tells which replicas are to be brought up to date now, and when the next will be. */
+export const laggingReplicas = task({
+  resource: () => 'replicas',
+  run(
+    { chains, replication, now },
+    { limit }: { limit: number },
+  ): Outcome<{ items: OfChain<Lagging>[]; nextAt: number | null }> {
+    const items = replication.due(now, limit).map((row) => ({ ...row, chain: chains.covering(row.name) }))
+    return { value: { items, nextAt: replication.nextDue() }, quiet: true }
+  },
+})
+
+/** How a replica came to be as the primary is. */
+export type Brought = 'written' | 'deleted' | 'same' | 'dropped'
+
+/** Notes that a replica is as the primary was. */
+export const replicaReached = task({
+  resource: byName,
+  about: ({
+    provider,
+    how,
+  }: {
+    name: string
+    provider: string
+    mark: string
+    how: Brought
+    version: string | null
+  }) => ({
+    provider,
+    how,
+  }),
+  run({ replication }, { name, provider, mark, how, version }): Outcome<{ done: boolean }> {
+    const done = replication.done(name, provider, mark)
+    if (how === 'deleted' || how === 'dropped') replication.unwatch(name, provider)
+    else replication.watch(name, [provider])
+    const changed = how === 'written' || how === 'deleted'
+    const facts = { ...(version !== null && { version }) }
+    return changed ? { value: { done }, facts } : { value: { done }, quiet: true }
+  },
+})
+
+/** Notes that a replica could not be brought up to date; recorded when that is new. */
+export const replicaFailed = task({
+  resource: byName,
+  about: ({ provider, failure }: Lagging & { failure: FailureKind }) => ({ provider, failure }),
+  run({ replication, now }, row: Lagging & { failure: FailureKind; before: FailureKind | null }): Outcome<null> {
+    replication.failed(row, row.failure, now)
+    const facts = { lagSeconds: Math.floor((now - row.since) / 1000) }
+    return row.before === row.failure ? { value: null, quiet: true } : { value: null, facts }
+  },
+})
+
+/** Tells which replicas are to be compared with their primary now. */
+export const uncomparedReplicas = task({
+  resource: () => 'replicas',
+  run(
+    { chains, replication, now },
+    { everyMs, limit }: { everyMs: number; limit: number },
+  ): Outcome<OfChain<Compared>[]> {
+    const items = replication.uncompared(now - everyMs, limit)
+    return { value: items.map((row) => ({ ...row, chain: chains.covering(row.name) })), quiet: true }
+  },
+})
+
+/** Keyed digests of what the primary and a replica have; `null` where there is no such secret. */
+export interface Comparison {
+  name: string
+  provider: string
+  primary: string | null
+  replica: string | null
+}
+
+/** Notes how a replica compared, or that it could not be; recorded when it drifted, and when it came back. */
+export const replicaCompared = task({
+  notable: true,
+  resource: byName,
+  about: ({ provider }: { name: string; provider: string; digests: Omit<Comparison, 'name' | 'provider'> | null }) => ({
+    provider,
+  }),
+  run({ replication, now }, { name, provider, digests }): Outcome<{ differs: boolean | null }> {
+    const before = replication.comparison(name, provider)
+    if (before === null) return { value: { differs: null }, quiet: true }
+    if (digests === null) {
+      replication.compared(name, provider, { digest: before.digest, differs: before.differs }, now)
+      return { value: { differs: before.differs }, quiet: true }
+    }
+    const { primary, replica } = digests
+    const differs = primary !== replica
+    replication.compared(name, provider, { digest: replica, differs }, now)
+    if (primary === null && replica === null) replication.unwatch(name, provider)
+    if (differs === (before.differs ?? false)) return { value: { differs }, quiet: true }
+    const missing = replica === null ? 'replica' : primary === null ? 'primary' : null
+    return { value: { differs }, facts: { differs, ...(missing && { missing }) } }
+  },
+})
+
+/** Has a replica compared no more. */
+export const forgetReplica = task({
+  resource: byName,
+  run({ replication }, { name, provider }: { name: string; provider: string }): Outcome<null> {
+    replication.unwatch(name, provider)
+    return { value: null, quiet: true }
+  },
+})
+
+/** Tells which providers the vault uses: those of its chains. */
+export const providersInUse = task({
+  resource: () => 'providers',
+  run({ chains }, _: Record<never, never>): Outcome<string[]> {
+    const ids = chains.all().flatMap(({ members }) => members.map(({ provider }) => provider))
+    return { value: [...new Set(ids)], quiet: true }
+  },
+})
+
+/** Notes how a provider is; recorded when that is new. */
+export const providerSeen = task({
+  notable: true,
+  resource: () => 'providers',
+  about: ({ provider, state }: { provider: string; state: HealthState; failure: FailureKind | null }) => ({
+    provider,
+    state,
+  }),
+  run({ health, now }, seen): Outcome<null> {
+    const before = health.put(seen, now)
+    const isNews = before === null ? seen.state !== 'up' : before !== seen.state
+    const facts = { before, ...(seen.failure && { failure: seen.failure }) }
+    return isNews ? { value: null, facts } : { value: null, quiet: true }
+  },
+})

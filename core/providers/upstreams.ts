@@ -1,0 +1,137 @@
+/**
+ * The providers of a server, and which of them a vault may use under which names.
+ *
+ * @module
+ */
+import { badRequest, PosternError, refusal } from '../errors.ts'
+import type { Chain, Member, ProviderId, VersionedChain } from './chain.ts'
+import type { Configured } from './configured.ts'
+import type { Replica } from './failover.ts'
+import { type Naming, secretName, storeName } from './names.ts'
+import { defaultMembers, namePrefixOf, type ProviderSettings } from './settings.ts'
+import { Upstream } from './upstream.ts'
+
+/** The id of the chain that the operator's settings make; no vault can change it. */
+export const DEFAULT_CHAIN = 'default'
+
+/** Every provider that is configured, each behind the one breaker that all vaults share. */
+export class Upstreams {
+  readonly #settings: ProviderSettings
+  readonly #configured: ReadonlyMap<ProviderId, Configured>
+  readonly #upstreams: ReadonlyMap<ProviderId, Upstream>
+
+  constructor(settings: ProviderSettings, configured: ReadonlyMap<ProviderId, Configured>) {
+    this.#settings = settings
+    this.#configured = configured
+    const upstreams = [...configured].map(([id, { provider }]) => [id, new Upstream(id, provider, settings)] as const)
+    this.#upstreams = new Map(upstreams)
+  }
+
+  list(): Upstream[] {
+    return [...this.#upstreams.values()]
+  }
+
+  /** A provider that a vault may use; `null` when it is not configured, or not for this vault. */
+  find(vault: string, provider: string): Upstream | null {
+    return (this.permits(vault) && this.#upstreams.get(provider as ProviderId)) || null
+  }
+
+  /** Whether a vault may use the providers at all. */
+  permits(vault: string): boolean {
+    return this.#settings.vaults.includes(vault) && this.#upstreams.size > 0 && prefixIn(this.#settings, vault) !== null
+  }
+
+  /**
+   * Where a secret is kept, in the order of its chain.
+   *
+   * @throws {PosternError} `bad_request` when one of the providers cannot have such a name; `unavailable` when one
+   *   cannot be used.
+   */
+  replicas(vault: string, { members }: Pick<Chain, 'members'>, name: string): Replica[] {
+    return members.map((member) => {
+      const upstream = this.find(vault, member.provider)
+      if (upstream === null) throw refusal('provider_missing')
+      const { naming } = this.#configured.get(member.provider)!
+      return { upstream, name: storeName(naming, name, this.#prefix(vault, member, naming)) }
+    })
+  }
+
+  /** How the names of a chain's secrets begin at one of its providers, and what a name there stands for. */
+  names(vault: string, member: Member, prefix: string) {
+    const { naming } = this.#configured.get(member.provider) ?? {}
+    if (naming === undefined || !this.permits(vault)) throw refusal('provider_missing')
+    const before = this.#prefix(vault, member, naming)
+    return {
+      prefix: before + prefixOf(naming, prefix),
+      nameOf: (stored: string) => secretName(naming, stored, before),
+    }
+  }
+
+  /**
+   * Checks that a chain can work.
+   *
+   * @throws {PosternError} `bad_request`
+   */
+  check(vault: string, { members }: Pick<Chain, 'members'>): void {
+    members.forEach((member, i) => {
+      const field = `members.${i}.provider`
+      if (this.find(vault, member.provider) === null)
+        throw badRequest(field, 'Provider must be one that this vault may use')
+      try {
+        this.replicas(vault, { members: [member] }, 'a')
+      } catch (error) {
+        if (!(error instanceof PosternError)) throw error
+        throw badRequest(`members.${i}.prefix`, 'Prefix must be in letters of the provider')
+      }
+    })
+  }
+
+  /** The chain of what no chain of a vault covers, as settings have it. */
+  defaultChain(vault: string): VersionedChain | null {
+    const members = defaultMembers(this.#settings).map((provider) => ({ provider }))
+    if (members.length === 0 || !this.permits(vault)) return null
+    const rest = {
+      onNotFound: 'stop',
+      onDenied: 'stop',
+      cacheSeconds: 0,
+      maxStaleSeconds: 0,
+      replicate: false,
+    } as const
+    const revision = JSON.stringify([DEFAULT_CHAIN, ...members.map(({ provider }) => provider)])
+    return {
+      id: DEFAULT_CHAIN,
+      resource: '**',
+      members,
+      ...rest,
+      revision,
+      version: 1,
+      updatedAt: 0,
+      updatedBy: 'settings',
+    }
+  }
+
+  /** The operator's part of a name, written as the store writes it, and the chain's behind it. */
+  #prefix(vault: string, { prefix = '' }: Member, naming: Naming): string {
+    const own = prefixIn(this.#settings, vault)
+    if (own === null) throw refusal('provider_missing')
+    // Written with a name behind it, so that what parts it from the name is the store's way to write a slash.
+    return (own === '' ? '' : storeName(naming, `${own}x`).slice(0, -1)) + prefix
+  }
+}
+
+/** The beginning of names in a store's letters. */
+function prefixOf(naming: Naming, prefix: string): string {
+  if (prefix === '') return ''
+  const whole = prefix.replace(/[/.-]+$/, '')
+  return prefix.endsWith('/') ? storeName(naming, `${whole}/x`).slice(0, -1) : storeName(naming, whole)
+}
+
+/** `null` when the vault's id makes no name: `-a` would run into what stands before it. */
+function prefixIn(settings: ProviderSettings, vault: string): string | null {
+  try {
+    return namePrefixOf(settings, vault)
+  } catch (error) {
+    if (error instanceof PosternError) return null
+    throw error
+  }
+}

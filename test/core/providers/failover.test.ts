@@ -1,0 +1,243 @@
+/** The breaker, the budget and the order of replicas, on a clock that stands still. */
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { failover, type Replica } from '../../../core/providers/failover.ts'
+import { ANSWERS, type FailureKind, OUTAGES, ProviderFailure } from '../../../core/providers/provider.ts'
+import { Upstream } from '../../../core/providers/upstream.ts'
+import { type MemoryProvider, memoryProvider } from '../../providers/memory_provider.ts'
+
+const times = { deadlineMs: 1000, attemptMs: 200, onNotFound: 'stop' } as const
+
+beforeEach(() => {
+  vi.useFakeTimers({ now: 1_000_000, toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'] })
+  vi.spyOn(Math, 'random').mockReturnValue(0.999)
+})
+afterEach(() => {
+  vi.useRealTimers()
+  vi.restoreAllMocks()
+})
+
+function replicaOf(id: string, memory: MemoryProvider): Replica {
+  memory.set('n', id)
+  return { upstream: new Upstream(id, memory.provider, { recoveryMs: 1000 }), name: 'n' }
+}
+
+function pair() {
+  const [one, other] = [memoryProvider(), memoryProvider()]
+  return { one, other, replicas: [replicaOf('one', one), replicaOf('other', other)] }
+}
+
+const read = (replicas: Replica[], more: object = {}) =>
+  failover(replicas, (provider, name, signal) => provider.get(name, { signal }), { ...times, ...more })
+
+/** Reads until the timers have nothing to do any more. */
+async function settled<T>(promise: Promise<T>): Promise<T> {
+  let done = false
+  void promise.finally(() => {
+    done = true
+  })
+  while (!done) await vi.advanceTimersByTimeAsync(10)
+  return promise
+}
+
+const providerOf = (reply: Awaited<ReturnType<typeof read>>) => reply.provider
+
+async function trip(replica: Replica): Promise<void> {
+  for (let i = 0; i < 5; i++) await settled(read([replica]))
+}
+
+describe('a breaker', () => {
+  it.each(OUTAGES)('opens after five of %s, and nothing is sent then', async (kind) => {
+    const { one, other, replicas } = pair()
+    one.failing = kind
+    for (let i = 0; i < 8; i++) expect(providerOf(await settled(read(replicas)))).toBe('other')
+    expect([one.count('get'), other.count('get')]).toEqual([5, 8])
+    expect((await settled(read(replicas))).skipped).toEqual([{ provider: 'one', why: 'breaker' }])
+  })
+
+  it.each(ANSWERS)('row 50: is not tripped by any number of %s', async (kind) => {
+    const { one, replicas } = pair()
+    one.failing = kind
+    for (let i = 0; i < 100; i++) await settled(read(replicas))
+    expect(one.count('get')).toBe(100)
+    one.failing = null
+    expect(providerOf(await settled(read(replicas)))).toBe('one')
+  })
+
+  it('row 50: is not tripped by denials between which others are served', async () => {
+    const { one, replicas } = pair()
+    for (let i = 0; i < 50; i++) {
+      one.failing = i % 2 === 0 ? 'denied' : null
+      await settled(read(replicas))
+    }
+    expect(replicas[0]!.upstream.health(Date.now()).state).toBe('up')
+  })
+
+  it('opens when half of many fail, though never five together', async () => {
+    const { one, replicas } = pair()
+    for (let i = 0; i < 40; i++) {
+      one.failing = i % 4 === 0 ? null : 'unavailable'
+      await settled(read(replicas))
+    }
+    expect(one.count('get')).toBeLessThan(40)
+  })
+
+  it('lets one request try, and no other wait for it; closes on an answer, opens for longer on an outage', async () => {
+    const { one, other, replicas } = pair()
+    one.failing = 'unavailable'
+    await trip(replicas[0]!)
+    const before = one.count('get')
+    await vi.advanceTimersByTimeAsync(1001)
+    one.failing = 'hangs'
+    const probe = read(replicas)
+    const others = await Promise.all(Array.from({ length: 20 }, () => read(replicas)))
+    expect(others.map(providerOf)).toEqual(Array(20).fill('other'))
+    expect(one.count('get')).toBe(before + 1)
+    expect(providerOf(await settled(probe))).toBe('other')
+    // Twice as long now.
+    await vi.advanceTimersByTimeAsync(1500)
+    await settled(read(replicas))
+    expect(one.count('get')).toBe(before + 1)
+    await vi.advanceTimersByTimeAsync(600)
+    one.failing = 'not_found'
+    await settled(read(replicas))
+    expect(replicas[0]!.upstream.health(Date.now()).breaker).toBe('closed')
+    one.failing = null
+    expect(providerOf(await settled(read(replicas)))).toBe('one')
+    expect(other.count('get')).toBeGreaterThan(20)
+  })
+
+  it('does not stay half open when the request that tried was given up by the platform', async () => {
+    const { one, replicas } = pair()
+    one.failing = 'unavailable'
+    await trip(replicas[0]!)
+    await vi.advanceTimersByTimeAsync(1001)
+    const { upstream } = replicas[0]!
+    // A probe that never ends, and whose time never comes either: its timer went with its request.
+    vi.spyOn(globalThis, 'setTimeout').mockReturnValueOnce(0 as never)
+    void upstream.ask(() => new Promise(() => {}), 200)
+    vi.mocked(globalThis.setTimeout).mockRestore()
+    expect(upstream.rest(Date.now())).toBe('breaker')
+    vi.setSystemTime(Date.now() + 2000)
+    one.failing = null
+    expect(upstream.rest(Date.now())).toBe(null)
+    expect(providerOf(await settled(read(replicas)))).toBe('one')
+  })
+
+  it('rests at random up to the longest, so that not all servers come back together', async () => {
+    vi.mocked(Math.random).mockReturnValue(0.1)
+    const { one, replicas } = pair()
+    one.failing = 'unavailable'
+    await trip(replicas[0]!)
+    const before = one.count('get')
+    await vi.advanceTimersByTimeAsync(101)
+    await settled(read(replicas))
+    expect(one.count('get')).toBe(before + 1)
+  })
+})
+
+describe('Retry-After', () => {
+  it('is honoured to the millisecond, by everybody, and is no reason to open the breaker', async () => {
+    const { one, replicas } = pair()
+    one.failing = { kind: 'throttled', retryAfterMs: 30_000 }
+    await settled(read(replicas))
+    one.failing = null
+    expect((await settled(read(replicas))).skipped).toEqual([{ provider: 'one', why: 'retry_after' }])
+    await vi.advanceTimersByTimeAsync(30_000)
+    expect(providerOf(await settled(read(replicas)))).toBe('one')
+  })
+
+  it('is believed for a minute at most', async () => {
+    const { one, replicas } = pair()
+    one.failing = { kind: 'throttled', retryAfterMs: 86_400_000 }
+    await settled(read(replicas))
+    one.failing = null
+    await vi.advanceTimersByTimeAsync(60_001)
+    expect(providerOf(await settled(read(replicas)))).toBe('one')
+  })
+})
+
+describe('the budget', () => {
+  it('row 50: retries what could not be reached once, and in a storm no more than one in ten', async () => {
+    const lone = memoryProvider()
+    const replica = replicaOf('lone', lone)
+    let served = 0
+    // Not five together: the breaker stays out of it. Every fourth request fails, and so would its retry.
+    for (let i = 0; i < 400; i++) {
+      lone.failing = i % 4 === 3 ? 'unavailable' : null
+      const reply = await settled(read([replica]))
+      if ('value' in reply) served++
+    }
+    expect(served).toBe(300)
+    expect(lone.count('get')).toBeGreaterThan(400)
+    // Ten that were saved up, and one for ten that were served.
+    expect(lone.count('get')).toBeLessThanOrEqual(400 + 10 + 300 * 0.1 + 1)
+  })
+
+  it('mends a failure of a moment for a chain of one', async () => {
+    const lone = memoryProvider()
+    const replica = replicaOf('lone', lone)
+    lone.failing = 'unavailable'
+    const reading = read([replica])
+    await vi.advanceTimersByTimeAsync(50)
+    lone.failing = null
+    expect(await settled(reading)).toMatchObject({
+      provider: 'lone',
+      skipped: [{ provider: 'lone', why: 'unavailable' }],
+    })
+  })
+
+  it.each(['timeout', 'throttled', 'sealed'] as FailureKind[])('spends nothing on %s', async (kind) => {
+    const lone = memoryProvider()
+    const replica = replicaOf('lone', lone)
+    lone.failing = kind
+    expect(await settled(read([replica]))).toMatchObject({ failure: kind, provider: null })
+    expect(lone.count('get')).toBe(1)
+  })
+
+  it('ends in its time, however many hang, and gives each its share', async () => {
+    const memories = Array.from({ length: 5 }, () => memoryProvider())
+    const replicas = memories.map((memory, i) => replicaOf(`p${i}`, memory))
+    for (const memory of memories) memory.failing = 'hangs'
+    const start = Date.now()
+    const reply = await settled(read(replicas, { deadlineMs: 500, attemptMs: 400 }))
+    expect(Date.now() - start).toBeLessThanOrEqual(520)
+    expect(memories.map((memory) => memory.count('get'))).toEqual([1, 1, 1, 1, 1])
+    expect(reply).toMatchObject({ failure: 'timeout', provider: null })
+  })
+
+  it('cuts off a provider that does not heed its signal', async () => {
+    const { one, replicas } = pair()
+    one.provider.get = () => new Promise(() => {})
+    expect(await settled(read(replicas))).toMatchObject({
+      provider: 'other',
+      skipped: [{ provider: 'one', why: 'timeout' }],
+    })
+  })
+
+  it('takes a mistake of an adapter for an outage, and tells nothing of it', async () => {
+    const { one, replicas } = pair()
+    one.provider.get = async () => {
+      throw new TypeError('with a secret in it')
+    }
+    const reply = await settled(read(replicas))
+    expect(JSON.stringify(reply)).not.toContain('secret in it')
+    expect(providerOf(reply)).toBe('other')
+  })
+})
+
+describe('a replica', () => {
+  it('row 50: that has no such secret does not beat a primary that is still to answer: nobody is asked at once', async () => {
+    const { one, other, replicas } = pair()
+    one.delayMs = 150
+    other.failing = 'not_found'
+    expect(providerOf(await settled(read(replicas)))).toBe('one')
+    expect(other.calls).toEqual([])
+  })
+
+  it('is asked only after those before it', async () => {
+    const { one, other, replicas } = pair()
+    one.failing = 'unavailable'
+    other.failing = new ProviderFailure('denied').kind
+    expect(await settled(read(replicas))).toMatchObject({ failure: 'denied', provider: 'other' })
+  })
+})

@@ -1,0 +1,61 @@
+/**
+ * Changes to secrets that a provider keeps: made at the primary, once, and recorded before and after.
+ *
+ * @module
+ */
+import type { Granted } from '../core/call.ts'
+import { refusal } from '../core/errors.ts'
+import type { Replica } from '../core/providers/failover.ts'
+import type { ProvidedWrite, WriteReport } from '../core/providers/operations.ts'
+import { type Provider, ProviderFailure } from '../core/providers/provider.ts'
+import type { Effect } from '../core/providers/replication_store.ts'
+import { isBroken } from '../core/providers/upstream.ts'
+import type { Upstreams } from '../core/providers/upstreams.ts'
+import { deadlineMsOf, type Settings } from '../core/settings.ts'
+import type { Asking } from './gateway.ts'
+
+/** A change that the vault permitted. */
+export interface Change {
+  name: string
+  effect: Effect
+  plan: ProvidedWrite
+  idempotency?: WriteReport['idempotency'] | undefined
+  /** Makes it. @returns The version, when there is one. */
+  make(provider: Provider, name: string, signal: AbortSignal): Promise<string | null>
+}
+
+/**
+ * Makes a change at the primary, and records what came of it. It never goes to another provider, and is never tried
+ * twice: where it was made is where it counts.
+ *
+ * @throws {PosternError}
+ */
+export async function changeProvided(
+  asking: Asking,
+  { settings, upstreams }: { settings: Settings; upstreams: Upstreams },
+  change: Change,
+): Promise<Granted<{ at: number; version: string | null }>> {
+  const { name, effect, plan, idempotency } = change
+  const [primary] = upstreams.replicas(asking.vault, plan.chain, name)
+  const outcome = await attempt(primary!, change, deadlineMsOf(settings))
+  const report = { name, chain: plan.chain.id, provider: primary!.upstream.id, effect, outcome }
+  const full = { ...report, ...(idempotency && { idempotency }) }
+  const granted = await asking.handle.call('secret.relayed', asking.caller, full)
+  if (!('version' in outcome)) throw refusal('provider_unavailable')
+  return { ...granted, value: { ...granted.value, version: outcome.version } }
+}
+
+async function attempt(
+  { upstream, name }: Replica,
+  change: Change,
+  timeoutMs: number,
+): Promise<WriteReport['outcome']> {
+  if (upstream.rest(Date.now()) !== null) return { failure: 'unavailable', sent: false }
+  try {
+    return { version: await upstream.ask((provider, signal) => change.make(provider, name, signal), timeoutMs) }
+  } catch (error) {
+    if (error instanceof ProviderFailure) return { failure: error.kind, sent: true }
+    if (isBroken(error)) return { failure: 'unavailable', sent: false }
+    throw error
+  }
+}

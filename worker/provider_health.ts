@@ -1,0 +1,28 @@
+import type { Duty } from './upkeep.ts'
+
+/** How often a provider is looked at that somebody waits for. */
+const HEALTH_MS = 30_000
+
+/** Looks how the providers are, while there is something to do for them, and as long as one of them is down. */
+export const health: Duty = {
+  name: 'health',
+  afterWriteMs: HEALTH_MS,
+  async run(desk) {
+    const { upstreams, vault, settings } = desk
+    const { attemptMs } = settings.providers
+    let wellAll = true
+    for (const id of await desk.perform('provider.used', {})) {
+      const upstream = upstreams.find(vault, id)
+      if (upstream === null) continue
+      if (upstream.rest(Date.now()) === null) {
+        // Whatever it comes to, it is noted where every request notes it.
+        await upstream.ask((provider, signal) => provider.health({ signal }), attemptMs).catch(() => {})
+      }
+      const { state, lastFailure } = upstream.health(Date.now())
+      const failure = state === 'up' ? null : (lastFailure?.kind ?? null)
+      await desk.perform('provider.seen', { provider: id, state, failure })
+      wellAll &&= state === 'up'
+    }
+    return wellAll ? null : Date.now() + HEALTH_MS
+  },
+}

@@ -1,0 +1,145 @@
+/**
+ * Bringing replicas to what their primary has, and comparing them with it now and then.
+ *
+ * Not the writes are copied but the state: whatever happened to a write, and however often this runs, a replica that
+ * lags is read and brought to what the primary has now. The newest write wins, and no value waits anywhere.
+ *
+ * @module
+ */
+import { equal } from '../core/bytes.ts'
+import { PosternError } from '../core/errors.ts'
+import type { VersionedChain } from '../core/providers/chain.ts'
+import type { Replica } from '../core/providers/failover.ts'
+import { replicaDigest, writeKey } from '../core/providers/keyed.ts'
+import { type FailureKind, type ProvidedSecret, ProviderFailure } from '../core/providers/provider.ts'
+import type { Lagging } from '../core/providers/replication_store.ts'
+import type { Brought, OfChain } from '../core/providers/tasks.ts'
+import type { Desk, Duty } from './upkeep.ts'
+
+/** How soon after a request replicas are looked at. */
+const SOON_MS = 1000
+/** How many replicas are brought up to date in one go, so that other duties have their turn. */
+const AT_ONCE = 20
+const COMPARE_EVERY_MS = 6 * 60 * 60_000
+const COMPARE_PAUSE_MS = 60_000
+
+/** There is no such secret, as far as the store says. */
+const GONE: readonly FailureKind[] = ['not_found', 'deleted']
+
+/** Brings replicas that lag behind up to date. */
+export const replication: Duty = {
+  name: 'replication',
+  afterWriteMs: SOON_MS,
+  async run(desk) {
+    const { items } = await desk.perform('replica.lagging', { limit: AT_ONCE })
+    for (const item of items) await bring(desk, item)
+    const { nextAt } = await desk.perform('replica.lagging', { limit: 0 })
+    return nextAt
+  },
+}
+
+/** Compares replicas with their primary, by keyed digest: each a few times a day. */
+export const comparison: Duty = {
+  name: 'comparison',
+  afterWriteMs: COMPARE_PAUSE_MS,
+  async run(desk) {
+    const items = await desk.perform('replica.uncompared', { everyMs: COMPARE_EVERY_MS, limit: AT_ONCE })
+    for (const { name, provider, chain } of items) {
+      const pair = pairOf(desk, chain, name, provider)
+      if (pair === null) await desk.perform('replica.forgotten', { name, provider })
+      else await desk.perform('replica.compared', { name, provider, digests: await digestsOf(desk, name, pair) })
+    }
+    return items.length < AT_ONCE ? Date.now() + COMPARE_EVERY_MS : Date.now() + COMPARE_PAUSE_MS
+  },
+}
+
+async function bring(desk: Desk, item: OfChain<Lagging>): Promise<void> {
+  const { name, provider, mark } = item
+  const pair = item.chain?.replicate ? pairOf(desk, item.chain, name, provider) : null
+  const reached = (how: Brought, version: string | null = null) =>
+    desk.perform('replica.reached', { name, provider, mark, how, version })
+  if (pair === null) return void (await reached('dropped'))
+  try {
+    const { how, version } = await copy(desk, item, pair)
+    await reached(how, version)
+  } catch (error) {
+    if (error instanceof PosternError) throw error
+    const failure = error instanceof ProviderFailure ? error.kind : 'unavailable'
+    const { chain: _, ...row } = item
+    await desk.perform('replica.failed', { ...row, failure, before: row.failure })
+  }
+}
+
+interface Pair {
+  primary: Replica
+  replica: Replica
+}
+
+async function copy(
+  desk: Desk,
+  { name, effect, mark }: Lagging,
+  { primary, replica }: Pair,
+): Promise<{ how: Brought; version: string | null }> {
+  const wanted = await read(desk, primary)
+  const present = await read(desk, replica)
+  if (wanted === null) {
+    // Only what was deleted here is deleted there: nobody asked for anything else.
+    if (effect === 'write') throw new ProviderFailure('not_found')
+    if (present === null) return { how: 'same', version: null }
+    await ask(desk, replica, (signal) => replica.upstream.provider.remove(replica.name, { signal }))
+    return { how: 'deleted', version: null }
+  }
+  if (present !== null && isSame(wanted, present)) return { how: 'same', version: present.version }
+  const idempotencyKey = await writeKey(desk.keyring, desk.vault, [name, replica.upstream.id, mark, wanted.version])
+  const { contentType } = wanted
+  const { version } = await ask(desk, replica, (signal) =>
+    replica.upstream.provider.put(replica.name, wanted.value, {
+      ...{ signal, idempotencyKey },
+      ...(contentType !== null && { contentType }),
+    }),
+  )
+  return { how: 'written', version }
+}
+
+/** `null` when one of the two could not be read: that it cannot be told is no drift. */
+async function digestsOf(desk: Desk, name: string, { primary, replica }: Pair) {
+  try {
+    const [one, other] = [await read(desk, primary), await read(desk, replica)]
+    const digest = async (secret: ProvidedSecret | null) =>
+      secret === null ? null : replicaDigest(desk.keyring, desk.vault, name, secret.value)
+    return { primary: await digest(one), replica: await digest(other) }
+  } catch (error) {
+    if (error instanceof PosternError) throw error
+    return null
+  }
+}
+
+/** The primary of a chain and one of its replicas; `null` when the chain has it no more, or cannot have the name. */
+function pairOf({ upstreams, vault }: Desk, chain: VersionedChain | null, name: string, provider: string): Pair | null {
+  try {
+    const [primary, ...rest] = chain === null ? [] : upstreams.replicas(vault, chain, name)
+    const replica = rest.find(({ upstream }) => upstream.id === provider)
+    return primary === undefined || replica === undefined ? null : { primary, replica }
+  } catch (error) {
+    if (error instanceof PosternError) return null
+    throw error
+  }
+}
+
+async function read(desk: Desk, replica: Replica): Promise<ProvidedSecret | null> {
+  try {
+    return await ask(desk, replica, (signal) => replica.upstream.provider.get(replica.name, { signal }))
+  } catch (error) {
+    if (error instanceof ProviderFailure && GONE.includes(error.kind)) return null
+    throw error
+  }
+}
+
+function ask<T>({ settings }: Desk, { upstream }: Replica, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  if (upstream.rest(Date.now()) !== null) throw new ProviderFailure('unavailable')
+  return upstream.ask((_, signal) => work(signal), settings.providers.attemptMs)
+}
+
+function isSame(one: ProvidedSecret, other: ProvidedSecret): boolean {
+  return one.encoding === other.encoding && equal(one.value.reveal(), other.value.reveal())
+}

@@ -1,0 +1,101 @@
+import { Hono } from 'hono'
+import type * as z from 'zod'
+import { refusal } from '../../core/errors.ts'
+import type { VersionedChain } from '../../core/providers/chain.ts'
+import type { ProvidersSeen } from '../../core/providers/chain_operations.ts'
+import { failover } from '../../core/providers/failover.ts'
+import type { Health } from '../../core/providers/health.ts'
+import { reasonOf } from '../../core/providers/operations.ts'
+import { parseId } from '../../core/secrets/name.ts'
+import { openCursor, sealCursor } from '../../core/secrets/sealed.ts'
+import * as wire from '../../core/wire.ts'
+import { readJson } from '../body.ts'
+import { answer, type Env, iso, type Parts, query, when } from '../context.ts'
+import { timesOf } from '../flights.ts'
+
+/** `…/chains` and `…/providers`: which providers keep what, and how they are. */
+export function chainRoutes({ keyring, settings, upstreams }: Parts): Hono<Env> {
+  const routes = new Hono<Env>()
+  const { bodyTimeoutMs } = settings
+
+  routes.get('/chains', async (c) => {
+    const granted = await c.var.handle.call('chain.list', c.var.caller, {})
+    return answer(c, granted, { items: granted.value.map(chain) } satisfies z.input<typeof wire.ChainList>)
+  })
+
+  routes.put('/chains/:id', async (c) => {
+    const id = parseId(c.req.param('id'))
+    const body = wire.check(wire.PutChain, await readJson(c.req.raw, bodyTimeoutMs))
+    // Said now, rather than at the first read.
+    upstreams.check(c.var.vault, body)
+    const granted = await c.var.handle.call('chain.put', c.var.caller, { id, ...body })
+    return answer(c, granted, chain(granted.value))
+  })
+
+  routes.delete('/chains/:id', async (c) => {
+    const granted = await c.var.handle.call('chain.delete', c.var.caller, { id: parseId(c.req.param('id')) })
+    return answer(c, granted, chain(granted.value))
+  })
+
+  routes.get('/chains/:id/names', async (c) => {
+    const id = parseId(c.req.param('id'))
+    const { cursor, prefix, limit } = query(c, wire.NamesQuery)
+    const { vault, handle, caller } = c.var
+    const { chain } = (await handle.call('chain.browse', caller, { chain: id, prefix })).value
+    const list = JSON.stringify(['names', id, chain.revision, prefix])
+    const after = cursor === undefined ? null : await openCursor(keyring, vault, list, cursor)
+    const member = chain.members[0]!
+    const names = upstreams.names(vault, member, prefix)
+    const upstream = upstreams.find(vault, member.provider)
+    if (upstream === null) throw refusal('provider_missing')
+    // The primary only: a cursor means nothing to another.
+    const reply = await failover(
+      [{ upstream, name: names.prefix }],
+      (provider, stored, signal) => provider.list({ prefix: stored, cursor: after, limit, signal }),
+      { ...timesOf(settings), onNotFound: 'stop' },
+    )
+    if (!('value' in reply)) throw refusal(reasonOf(reply.failure))
+    const found = reply.value.items.flatMap(({ name: stored, updatedAt }) => {
+      const name = names.nameOf(stored)
+      return name?.startsWith(prefix) ? [{ name, ...when('updatedAt', updatedAt) }] : []
+    })
+    const input = { chain: id, prefix, names: found.map(({ name }) => name) }
+    const granted = await handle.call('chain.names', caller, input)
+    const shown = new Set(granted.value)
+    const rest = reply.value.cursor
+    const next = rest === null ? {} : { cursor: await sealCursor(keyring, vault, list, rest) }
+    const items = found.filter(({ name }) => shown.has(name))
+    return answer(c, granted, { items, ...next } satisfies z.input<typeof wire.ChainNames>)
+  })
+
+  routes.get('/providers', async (c) => {
+    const granted = await c.var.handle.call('provider.list', c.var.caller, {})
+    const now = Date.now()
+    const used = upstreams.permits(c.var.vault) ? upstreams.list() : []
+    const items = used.map((upstream) => provider(upstream.health(now), granted.value, now))
+    return answer(c, granted, { items } satisfies z.input<typeof wire.ProviderList>)
+  })
+
+  return routes
+}
+
+function chain({ revision: _, members, updatedAt, ...rest }: VersionedChain): z.input<typeof wire.Chain> {
+  return { ...rest, members: members.map((member) => ({ ...member })), updatedAt: iso(updatedAt) }
+}
+
+/** How this process or isolate finds a provider, and what the vault knows of it. */
+function provider(health: Health, seen: ProvidersSeen, now: number): z.input<typeof wire.Provider> {
+  const { id, lastFailure, ...rest } = health
+  const of = ({ provider }: { provider: string }) => provider === id
+  const row = seen.health.find(of)
+  const lag = seen.lags.find(of)
+  const drifted = seen.drifts.find(of)
+  return {
+    id: id as z.input<typeof wire.Provider>['id'],
+    ...rest,
+    ...(row && { since: iso(row.since) }),
+    ...(lastFailure && { lastFailure: { kind: lastFailure.kind, at: iso(lastFailure.at) } }),
+    ...(lag && { lag: { names: lag.names, seconds: Math.max(0, Math.floor((now - lag.since) / 1000)) } }),
+    ...(drifted && { drifted: drifted.names }),
+  }
+}

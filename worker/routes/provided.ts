@@ -1,0 +1,130 @@
+/**
+ * The half of `…/secrets` and `…/versions` that is about secrets which a provider keeps.
+ *
+ * @module
+ */
+import type { Context } from 'hono'
+import type * as z from 'zod'
+import { type Bytes, base64, parseUtf8 } from '../../core/bytes.ts'
+import type { Granted } from '../../core/call.ts'
+import type { Recipient } from '../../core/crypto/seal_to.ts'
+import { badRequest, refusal } from '../../core/errors.ts'
+import type { VersionedChain } from '../../core/providers/chain.ts'
+import { failover } from '../../core/providers/failover.ts'
+import { writeKey } from '../../core/providers/keyed.ts'
+import { type ProvidedWrite, reasonOf } from '../../core/providers/operations.ts'
+import type { PutOptions } from '../../core/providers/provider.ts'
+import type { Redacted } from '../../core/redacted.ts'
+import type { WriteInput } from '../../core/secrets/operations.ts'
+import type * as wire from '../../core/wire.ts'
+import { cacheHeaders } from '../cache_status.ts'
+import { answerWithValues, type Env, type Parts, when } from '../context.ts'
+import { timesOf } from '../flights.ts'
+import type { Provided } from '../gateway.ts'
+import { changeProvided } from '../provided_writes.ts'
+
+/** A write, as far as a provider is concerned. */
+interface Draft {
+  place: { vault: string; name: string }
+  value: Redacted<Bytes>
+  rest: Pick<WriteInput, 'contentType' | 'tags' | 'expiresAt' | 'expect' | 'idempotency'>
+}
+
+/** Answers with a value that a provider keeps, and says where it comes from and how old it is. */
+export function provided(c: Context<Env>, granted: Granted<Provided>, recipient: Recipient | null): Promise<Response> {
+  for (const [name, value] of cacheHeaders(granted.value.cache)) c.header(name, value)
+  c.header('ETag', `"${granted.value.version}"`)
+  return answerWithValues(c, granted, providedSecret(granted.value), recipient)
+}
+
+/** A secret as the wire has it. The value is in clear from here on. */
+export function providedSecret(secret: Provided): z.input<typeof wire.Secret> {
+  const { name, version, encoding, contentType, createdAt, expiresAt, provider } = secret
+  const bytes = secret.value.reveal()
+  const text = encoding === 'utf8' ? parseUtf8(bytes) : null
+  return {
+    name,
+    version,
+    ...(text === null ? { value: base64(bytes), encoding: 'base64' } : { value: text }),
+    contentType,
+    tags: {},
+    ...when('createdAt', createdAt),
+    ...when('expiresAt', expiresAt),
+    provider,
+  }
+}
+
+/**
+ * Writes a version at the primary of a chain.
+ *
+ * @throws {PosternError} `bad_request` for what a provider could not keep: nothing of it is dropped silently.
+ */
+export async function writeProvided(
+  parts: Parts,
+  c: Context<Env>,
+  { place, value, rest }: Draft,
+  prepared: Granted<ProvidedWrite>,
+): Promise<Granted<{ version: string }>> {
+  const { name, vault } = place
+  const { replayed } = prepared.value
+  if (replayed !== null) return { ...prepared, value: { version: replayed } }
+  for (const field of ['tags', 'expiresAt'] as const) {
+    if (rest[field] !== undefined) throw badRequest(field, 'Provider of this secret does not keep it')
+  }
+  const { idempotency } = rest
+  const idempotencyKey =
+    idempotency === undefined
+      ? crypto.randomUUID()
+      : await writeKey(parts.keyring, vault, [name, idempotency.key, idempotency.fingerprint])
+  const options = { idempotencyKey, contentType: rest.contentType, ...expectation(rest.expect) }
+  const granted = await changeProvided(c.var, parts, {
+    ...{ name, effect: 'write', plan: prepared.value, idempotency },
+    make: async (provider, stored, signal) => (await provider.put(stored, value, { ...options, signal })).version,
+  })
+  return { ...granted, value: { version: granted.value.version ?? '' } }
+}
+
+/** Deletes a secret at the primary of a chain. */
+export function removeProvided(parts: Parts, c: Context<Env>, name: string, plan: ProvidedWrite) {
+  return changeProvided(c.var, parts, {
+    ...{ name, effect: 'delete', plan },
+    make: async (provider, stored, signal) => {
+      await provider.remove(stored, { signal })
+      return null
+    },
+  })
+}
+
+/**
+ * The history that a provider keeps of a secret.
+ *
+ * @throws {PosternError}
+ */
+export async function providedVersions(
+  { upstreams, settings }: Parts,
+  c: Context<Env>,
+  name: string,
+  chain: VersionedChain,
+): Promise<z.input<typeof wire.VersionList>> {
+  const keeping = upstreams.replicas(c.var.vault, chain, name).filter(({ upstream }) => upstream.provider.versions)
+  if (keeping.length === 0) throw badRequest('name', 'Provider of this secret keeps no versions')
+  const reply = await failover(keeping, (provider, stored, signal) => provider.versions!(stored, { signal }), {
+    ...timesOf(settings),
+    onNotFound: chain.onNotFound,
+  })
+  if (!('value' in reply)) throw refusal(reasonOf(reply.failure))
+  const items = reply.value.map(({ version, stage, createdAt, enabled }) => ({
+    version,
+    ...(stage && { stage }),
+    ...when('createdAt', createdAt),
+    ...(enabled ? {} : { enabled: false as const }),
+    provider: reply.provider,
+  }))
+  return { name, items }
+}
+
+function expectation(expect: WriteInput['expect']): Pick<PutOptions, 'expect'> {
+  if (expect === undefined) return {}
+  if (expect === 'absent') return { expect }
+  return { expect: typeof expect === 'number' ? String(expect) : expect.provided }
+}
