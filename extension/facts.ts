@@ -14,8 +14,10 @@ const EXPIRES_SOON_MS = 14 * DAY
 
 /** Metadata of a secret, wherever it came from. */
 export interface Facts {
-  version: number
-  createdAt: string
+  /** A number, or what a provider calls its version. */
+  version: number | string
+  /** Not every provider says. */
+  createdAt?: string | undefined
   updatedAt?: string | undefined
   expiresAt?: string | undefined
   provider?: string | undefined
@@ -25,8 +27,14 @@ export interface Facts {
 /** One line about a secret, such as `aws · v12 · 3 d old · expires in 2 h`. */
 export function describe(facts: Facts, now = Date.now()): string {
   const { t } = vscode.l10n
-  const age = span(now - Date.parse(facts.updatedAt ?? facts.createdAt))
-  const parts = [facts.provider, t('v{0}', facts.version), t('{0} old', age), expiry(facts, now)]
+  const since = facts.updatedAt ?? facts.createdAt
+  const age = since === undefined ? '' : t('{0} old', span(now - Date.parse(since)))
+  const parts = [
+    facts.provider,
+    typeof facts.version === 'number' ? t('v{0}', facts.version) : facts.version.slice(0, 12),
+    age,
+    expiry(facts, now),
+  ]
   return parts.filter(Boolean).join(' · ')
 }
 
