@@ -5,7 +5,7 @@
  */
 import * as vscode from 'vscode'
 import { vaultOfToken } from '../core/access/token.ts'
-import { type SignedIn, signIn } from '../core/client.ts'
+import type { SignedIn } from '../core/client.ts'
 import { PosternError } from '../core/errors.ts'
 import { Redacted } from '../core/redacted.ts'
 import { Hindrance } from './hindrance.ts'
@@ -78,6 +78,7 @@ export class Accounts implements vscode.AuthenticationProvider, vscode.Disposabl
     const { t } = vscode.l10n
     const credential = await this.#askCredential(endpoint)
     const { key, jwk } = await makeStorableKey()
+    const { signIn } = await import('../core/client.ts')
     const network = networkTo(origin, this.#platform)
     const about = { endpoint: origin, key, seal: true, fetch: network.fetch, vault: credential.vault }
     const title = t('Signing in to {0}', new URL(origin).host)

@@ -14,9 +14,9 @@ const EXPIRES_SOON_MS = 14 * DAY
 
 /** Metadata of a secret, wherever it came from. */
 export interface Facts {
-  /** A number, or a provider's own id. */
+  /** A number, or what a provider calls its version. */
   version: number | string
-  /** As far as its store says. */
+  /** Not every provider says. */
   createdAt?: string | undefined
   updatedAt?: string | undefined
   expiresAt?: string | undefined
@@ -28,8 +28,13 @@ export interface Facts {
 export function describe(facts: Facts, now = Date.now()): string {
   const { t } = vscode.l10n
   const since = facts.updatedAt ?? facts.createdAt
-  const age = since === undefined ? undefined : t('{0} old', span(now - Date.parse(since)))
-  const parts = [facts.provider, t('v{0}', String(facts.version).slice(0, 8)), age, expiry(facts, now)]
+  const age = since === undefined ? '' : t('{0} old', span(now - Date.parse(since)))
+  const parts = [
+    facts.provider,
+    typeof facts.version === 'number' ? t('v{0}', facts.version) : facts.version.slice(0, 12),
+    age,
+    expiry(facts, now),
+  ]
   return parts.filter(Boolean).join(' · ')
 }
 

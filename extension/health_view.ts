@@ -4,16 +4,30 @@
  * @module
  */
 import * as vscode from 'vscode'
+import type { Client } from '../core/client.ts'
+import { PosternError } from '../core/errors.ts'
 import { span } from './facts.ts'
 import { complain } from './hindrance.ts'
 import type { Parts } from './parts.ts'
-import { type Access, accessesOf, type ProviderHealth, providersOf } from './seams.ts'
 import type { Vault } from './vaults.ts'
+
+type Access = Awaited<ReturnType<Client['myEntries']>>['items'][number]
+type ProviderHealth = Awaited<ReturnType<Client['providers']>>['items'][number]
 
 export function registerHealthViews(parts: Parts): vscode.Disposable {
   return vscode.Disposable.from(
-    list(parts, 'postern.providers', (vault) => parts.vaults.call(vault, providersOf), providerItem),
-    list(parts, 'postern.accesses', (vault) => parts.vaults.call(vault, accessesOf), accessItem),
+    list(
+      parts,
+      'postern.providers',
+      (vault) => parts.vaults.call(vault, (client) => orNone(client.providers())),
+      providerItem,
+    ),
+    list(
+      parts,
+      'postern.accesses',
+      (vault) => parts.vaults.call(vault, (client) => orNone(client.myEntries({ limit: 50 }))),
+      accessItem,
+    ),
   )
 }
 
@@ -21,7 +35,7 @@ export function registerHealthViews(parts: Parts): vscode.Disposable {
 function list<T>(
   parts: Parts,
   view: string,
-  ask: (vault: Vault) => Promise<T[] | null>,
+  ask: (vault: Vault) => Promise<T[]>,
   itemOf: (one: T, place: number) => vscode.TreeItem,
 ): vscode.Disposable {
   const changed = new vscode.EventEmitter<void>()
@@ -32,7 +46,7 @@ function list<T>(
       if (parent) return []
       try {
         const lists = await Promise.all((await parts.vaults.all()).map(ask))
-        return lists.flatMap((one) => (one ?? []).map(itemOf))
+        return lists.flatMap((one) => one.map(itemOf))
       } catch (error) {
         complain(error)
         return []
@@ -66,4 +80,14 @@ function accessItem({ time, operation, resource, outcome, address, agent }: Acce
   item.iconPath = new vscode.ThemeIcon(outcome === 'ok' ? 'pass' : 'circle-slash')
   item.accessibilityInformation = { label: `${resource}, ${item.description}` }
   return item
+}
+
+/** A server that has no such list answers 404: it has none to show. */
+async function orNone<T>(answer: Promise<{ items: T[] }>): Promise<T[]> {
+  try {
+    return (await answer).items
+  } catch (error) {
+    if (error instanceof PosternError && error.code === 'not_found') return []
+    throw error
+  }
 }

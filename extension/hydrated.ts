@@ -74,8 +74,10 @@ export class Hydrations implements vscode.TextDocumentContentProvider, vscode.Di
     const { source, environment } = from
     let outcomes: ReadonlyMap<string, Outcome> = new Map()
     if (references.length > 0) {
+      const start = performance.now()
       using held = await lease(this.#parts, references, { scope: source, environment })
       outcomes = new Map(held.outcomes)
+      this.#parts.log.info('hydrated', { references: references.length, ms: Math.round(performance.now() - start) })
     }
     const uri = uriOf(from)
     this.#open.set(uri.toString(), { ...from, rows: mask(document.getText()).rows, outcomes })

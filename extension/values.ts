@@ -112,18 +112,21 @@ async function askVault(
   for (let at = 0; at < texts.length; at += PER_CALL) {
     const some = texts.slice(at, at + PER_CALL)
     const answers = await parts.vaults.call(vault, (client) => client.hydrate(some, signal ? { signal } : {}))
-    for (const answer of answers) {
-      for (const written of asked.get(answer.reference) ?? []) {
+    await Promise.all(
+      answers.map(async (answer) => {
+        const written = asked.get(answer.reference) ?? []
         if ('error' in answer) {
-          into.outcomes.set(written, { error: answer.error })
-          continue
+          for (const one of written) into.outcomes.set(one, { error: answer.error })
+          return
         }
         const { value, ...secret } = answer.secret
         const fingerprint = await parts.known.note(answer.reference, value.reveal())
-        into.outcomes.set(written, { secret, fingerprint })
-        into.values.set(written, value)
-      }
-    }
+        for (const one of written) {
+          into.outcomes.set(one, { secret, fingerprint })
+          into.values.set(one, value)
+        }
+      }),
+    )
   }
 }
 

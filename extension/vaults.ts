@@ -4,7 +4,7 @@
  * @module
  */
 import * as vscode from 'vscode'
-import { type Client, connect } from '../core/client.ts'
+import type { Client } from '../core/client.ts'
 import { PosternError } from '../core/errors.ts'
 import { Redacted } from '../core/redacted.ts'
 import { Catalogue } from './catalogue.ts'
@@ -144,6 +144,8 @@ export class Vaults implements vscode.Disposable {
   async #open(session: StoredSession): Promise<Vault> {
     const { origin, vault, principal, token, key } = session
     const network = networkTo(origin, this.#platform)
+    // Loaded when somebody is signed in: the shapes of all answers would be most of what a start costs.
+    const { connect } = await import('../core/client.ts')
     const client = connect({
       endpoint: origin,
       vault,

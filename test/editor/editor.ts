@@ -63,7 +63,7 @@ export async function startEditor(options: EditorOptions = {}): Promise<Editor> 
   if ((options.as ?? 'folder') === 'folder') {
     // Two folders, as an installation leaves them.
     mkdirSync(join(home, 'extensions'))
-    symlinkSync(join(ROOT, 'extension'), join(home, 'extensions/postern.postern-0.1.0'))
+    symlinkSync(join(ROOT, 'extension/dist'), join(home, 'extensions/postern.postern-0.1.0'))
     symlinkSync(dirname(suite), join(home, 'extensions/test.driver-1.0.0'))
   }
   const port = options.port ?? (await freePort())
@@ -212,7 +212,7 @@ async function serveWeb(page: Page, origin: string, suite: string): Promise<void
   const base = '/postern-under-test'
   await page.route(`http://${origin}${base}/**`, async (route) => {
     const path = new URL(route.request().url()).pathname.slice(base.length)
-    const file = path === '/suite.js' ? suite : join(ROOT, 'extension', decodeURIComponent(path))
+    const file = path === '/suite.js' ? suite : join(ROOT, 'extension/dist', decodeURIComponent(path))
     await route.fulfill({ path: file }).catch(() => route.fulfill({ status: 404 }))
   })
   await page.addInitScript(

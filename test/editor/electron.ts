@@ -44,7 +44,7 @@ async function check(): Promise<boolean> {
 try {
   const checked = check().finally(() => control.close())
   const running = runTests({
-    extensionDevelopmentPath: join(ROOT, 'extension'),
+    extensionDevelopmentPath: join(ROOT, 'extension/dist'),
     extensionTestsPath: suite,
     launchArgs: [workspace, '--disable-workspace-trust', '--user-data-dir', join(home, 'data')],
   })

@@ -87,7 +87,12 @@ describe('tools for models', () => {
   it('run with values that the model does not see, however the program writes them', async () => {
     const program =
       'const v = process.env.DB_URL; console.log(v, Buffer.from(v).toString("base64"), Buffer.from(v).toString("hex"), JSON.stringify(v), encodeURIComponent(v))'
-    const output = await invoke('postern_run_with_secrets', { command: `node -e '${program}'` })
+    const running = invoke('postern_run_with_secrets', { command: `node -e '${program}'` })
+    const dialog = editor.page.locator('.monaco-dialog-box')
+    await dialog.waitFor()
+    await editor.shot('44-tool')
+    await dialog.getByRole('button', { name: 'Yes' }).click()
+    const output = await running
     expect(output).toMatch(/^Exit code: 0\n/)
     expect(output.match(/\[postern:DB_URL\]/g)?.length).toBeGreaterThanOrEqual(5)
     expect(formsOf(secret).filter((form) => output.includes(form))).toEqual([])

@@ -15,7 +15,7 @@ async function firstHydration(editor: Editor, postern: Postern) {
   await editor.command('Postern: Sign In')
   await editor.answer('Address of your', postern.endpoint)
   await editor.answer('Sign in to', postern.token)
-  await expect.poll(async () => (await postern.admin.sessions()).items.length, { timeout: 20_000 }).toBe(1)
+  await editor.notified('Signed in')
   await editor.evaluate(async (vscode) => {
     const [folder] = vscode.workspace.workspaceFolders!
     await vscode.commands.executeCommand('postern.openHydratedEnv', vscode.Uri.joinPath(folder!.uri, '.env'))
