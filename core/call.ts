@@ -4,7 +4,7 @@
  * @module
  */
 import type { Admission } from './access/throttle.ts'
-import { type PosternError, type Reason, refusal } from './errors.ts'
+import { type AskedApproval, type PosternError, type Reason, refusal } from './errors.ts'
 import type { OperationName } from './operations.ts'
 
 /** What the edge knows of a caller. No rights: the vault looks those up itself. */
@@ -15,6 +15,8 @@ export interface Caller {
   proof: { jkt: string; id: string; expiresAt: number } | null
   /** Set by the edge when the token is the bootstrap token that the operator configured. */
   bootstrap?: true
+  /** Set when the caller asks others to approve its request, and why; or names the request that they approved. */
+  approval?: { ask: string } | { id: string }
   requestId: string
   address: string | null
   agent: string | null
@@ -39,7 +41,7 @@ export type Quota = Pick<Admission, 'name' | 'limit' | 'remaining' | 'retryAfter
  */
 export type Answer<T = unknown> = { quota: Quota | null } & (
   | { ok: true; index: number | null; value: T }
-  | { ok: false; index: number | null; reason: Reason }
+  | { ok: false; index: number | null; reason: Reason; approval?: AskedApproval }
 )
 
 /** An answer that was granted. */
@@ -63,12 +65,13 @@ export function unwrap<T>(answer: Answer<T>): Granted<T> {
 const SOON: readonly Reason[] = ['storage', 'chain_changed', 'provider_unavailable', 'write_unknown']
 
 /** Makes the error of a refused answer. */
-export function refusalOf({ reason, index, quota }: Answer & { ok: false }): PosternError {
+export function refusalOf({ reason, index, quota, approval }: Answer & { ok: false }): PosternError {
   // A 401 tells nothing more: an index would tell a locked or wrong code from an unknown token.
   const recorded = index !== null && reason !== 'unauthenticated'
   const throttled = reason === 'throttled' && quota !== null
   return refusal(reason, {
     ...(recorded ? { auditIndex: index } : {}),
+    ...(approval && { approval }),
     ...(throttled ? { retryAfterSeconds: Math.ceil(quota.retryAfterMs / 1000) } : {}),
     ...(SOON.includes(reason) ? { retryAfterSeconds: 1 } : {}),
   })

@@ -78,6 +78,38 @@ export interface Client {
   putRule(id: string, rule: z.input<typeof wire.PutRule>): Promise<z.output<typeof wire.Rule>>
   deleteRule(id: string): Promise<void>
   explain(input: z.input<typeof wire.Explain>): Promise<z.output<typeof wire.Explanation>>
+  /** The secrets that rotate, when they are due, and what became of the last run. */
+  rotations(options?: { cursor?: string; limit?: number }): Promise<z.output<typeof wire.RotationList>>
+  rotation(name: string): Promise<z.output<typeof wire.RotationWithRuns>>
+  putRotation(name: string, config: z.input<typeof wire.PutRotation>): Promise<z.output<typeof wire.Rotation>>
+  deleteRotation(name: string): Promise<void>
+  /** Begins a rotation now. */
+  rotate(name: string, options?: z.input<typeof wire.Rotate>): Promise<z.output<typeof wire.Run>>
+  /** Steers the run that goes on. */
+  steer(name: string, to: z.input<typeof wire.SteerRotation>['do']): Promise<z.output<typeof wire.Run>>
+  /** Makes an earlier version's value the newest version; by a rotation where the secret has one. */
+  rollback(name: string, options: z.input<typeof wire.Rollback>): Promise<z.output<typeof wire.RolledBack>>
+  /** The terms of the vault's key, the newest first. */
+  terms(): Promise<z.output<typeof wire.TermList>>
+  /** Begins a term: what is sealed moves to it. */
+  rekey(): Promise<z.output<typeof wire.Term>>
+  policy(): Promise<z.output<typeof wire.Policy>>
+  putPolicy(policy: z.input<typeof wire.PutPolicy>): Promise<z.output<typeof wire.Policy>>
+  /** Sets where a hook is. A new one, or one with a new address, has a new signing secret. */
+  putHook(
+    id: string,
+    hook: z.input<typeof wire.PutHook>,
+  ): Promise<{ hook: z.output<typeof wire.Hook>; secret: Redacted<string> | null }>
+  /** Requests for approval: one's own, and those that one may decide. */
+  approvals(): Promise<z.output<typeof wire.ApprovalList>>
+  approval(id: string): Promise<z.output<typeof wire.Approval>>
+  /** Approves or rejects what has this hash. */
+  decide(id: string, verdict: z.input<typeof wire.DecideApproval>): Promise<z.output<typeof wire.Approval>>
+  withdraw(id: string): Promise<void>
+  breakGlass(input: z.input<typeof wire.BreakGlass>): Promise<z.output<typeof wire.BrokenGlass>>
+  brokenGlass(): Promise<z.output<typeof wire.BrokenGlassList>>
+  endGlass(id: string): Promise<void>
+  reviewGlass(id: string, review: string): Promise<z.output<typeof wire.BrokenGlass>>
   sessions(principal?: string): Promise<z.output<typeof wire.SessionList>>
   endSession(accessor: string): Promise<void>
   endSessions(principal: string): Promise<{ sessions: number }>
@@ -94,6 +126,8 @@ export interface Client {
   putIssuer(id: string, issuer: z.input<typeof wire.PutIssuer>): Promise<z.output<typeof wire.Issuer>>
   /** The log's newest checkpoint, a signed note: verify it with a key that you were given elsewhere. */
   checkpoint(): Promise<string>
+  /** The verifier keys of the log, a line each, this term's first. An auditor is given them by a way that is not this server. */
+  auditKey(): Promise<string>
   consistency(from: number, to: number): Promise<z.output<typeof wire.ConsistencyProof>>
   inclusion(index: number, size: number): Promise<z.output<typeof wire.InclusionProof>>
   auditEntries(options?: {
@@ -177,6 +211,30 @@ export function connect(options: ClientOptions): Client {
     putRule: (id, rule) => put(`rules/${parseId(id)}`, rule, wire.Rule),
     deleteRule: (id) => remove(`rules/${parseId(id)}`),
     explain: (input) => post('rules/explain', input, wire.Explanation),
+    rotations: (options = {}) => get('rotations', { ...options }, wire.RotationList),
+    rotation: (name) => get(`rotations/${parseName(name)}`, {}, wire.RotationWithRuns),
+    putRotation: (name, config) => put(`rotations/${parseName(name)}`, config, wire.Rotation),
+    deleteRotation: (name) => remove(`rotations/${parseName(name)}`),
+    rotate: (name, options = {}) => post(`rotations/${parseName(name)}`, options, wire.Run),
+    steer: (name, to) => post(`rotations/${parseName(name)}`, { do: to }, wire.Run),
+    rollback: (name, options) => post(`rollback/${parseName(name)}`, options, wire.RolledBack),
+    terms: () => get('keys', {}, wire.TermList),
+    rekey: () => post('keys', undefined, wire.Term),
+    policy: () => get('policy', {}, wire.Policy),
+    putPolicy: (policy) => put('policy', policy, wire.Policy),
+    async putHook(id, given) {
+      const asked = { method: 'PUT', path: `hooks/${parseId(id)}`, body: given, values: true } as const
+      const { secret, ...hook } = await ask({ ...asked, answer: wire.Hook })
+      return { hook, secret: secret === undefined ? null : new Redacted(secret) }
+    },
+    approvals: () => get('approvals', {}, wire.ApprovalList),
+    approval: (id) => get(`approvals/${parseId(id)}`, {}, wire.Approval),
+    decide: (id, verdict) => post(`approvals/${parseId(id)}`, verdict, wire.Approval),
+    withdraw: (id) => remove(`approvals/${parseId(id)}`),
+    breakGlass: (input) => post('break-glass', input, wire.BrokenGlass),
+    brokenGlass: () => get('break-glass', {}, wire.BrokenGlassList),
+    endGlass: (id) => remove(`break-glass/${parseId(id)}`),
+    reviewGlass: (id, review) => post(`break-glass/${parseId(id)}`, { review }, wire.BrokenGlass),
     sessions: (principal) => get('sessions', { principal }, wire.SessionList),
     endSession: (accessor) => remove(`sessions/${parseId(accessor)}`),
     endSessions: (principal) =>
@@ -190,6 +248,7 @@ export function connect(options: ClientOptions): Client {
     chainNames: (id, options = {}) => get(`chains/${parseId(id)}/names`, { ...options }, wire.ChainNames),
     providers: () => get('providers', {}, wire.ProviderList),
     putIssuer: (id, issuer) => put(`issuers/${parseId(id)}`, issuer, wire.Issuer),
+    auditKey: async () => (await ask({ method: 'GET', path: 'audit/key', answer: z.string(), text: true })).trim(),
     checkpoint: () => ask({ method: 'GET', path: 'audit/checkpoint', answer: z.string(), text: true }),
     consistency: (from, to) => get('audit/consistency', { from, to }, wire.ConsistencyProof),
     inclusion: (index, size) => get(`audit/inclusion/${index}`, { size }, wire.InclusionProof),

@@ -33,7 +33,31 @@ export const REFUSALS = {
     'mfa_required',
     'Second factor is needed: POST sessions/current with a code, and use the token that comes back',
   ],
+  approval_required: [
+    'approval_required',
+    'Others must approve this: send it again with the header Approval: ask, then with Approval: <id>',
+  ],
+  approval_open: ['approval_required', 'Approval is not given yet'],
+  approval_mismatch: ['approval_required', 'Approval was given for something else, or things have changed since'],
+  approval_used: ['approval_required', 'Approval was used'],
+  approval_ended: ['approval_required', 'Approval was rejected, withdrawn or not used in time'],
+  too_many_approvals: ['conflict', 'Too many requests for approval are open'],
+  no_approval: ['not_found', 'No request for approval has this id'],
+  not_approver: ['conflict', 'Approver must be named by the rule, a user, and nobody who could have asked'],
+  no_quorum: ['bad_request', 'Rule must name at least as many users, known and enabled, as it requires'],
+  no_glass: ['not_found', 'Nobody broke the glass under this id'],
+  own_review: ['conflict', 'Review is for another than the one who broke the glass'],
+  rekeying: ['conflict', 'Values still move to the term of the key that began last'],
+  rotating: ['conflict', 'Secret is being rotated; wait for it, or cancel it'],
+  not_rotating: ['conflict', 'Rotation is not at a step where this can be done'],
+  superseded: ['conflict', 'Step was taken over by another, or has ended'],
+  frozen: ['conflict', 'Rotation is frozen now; force it if it must be'],
+  no_rotation: ['not_found', 'Secret has no rotation'],
+  no_hook: ['not_found', 'No hook has this id'],
+  hook_used: ['conflict', 'Hook is used by a rotation or by the policy'],
+  weak_recipe: ['bad_request', 'What is to be generated is weaker than the policy of this vault asks'],
   throttled: ['throttled', 'Too many requests'],
+  weak: ['bad_request', 'Value is weaker than the policy of this vault asks'],
   no_secret: ['not_found', 'No secret has this name'],
   no_version: ['not_found', 'Secret has no such version'],
   deleted: ['not_found', 'Secret is deleted; it can be restored'],
@@ -80,6 +104,14 @@ export const REFUSALS = {
 
 export type Reason = keyof typeof REFUSALS
 
+/** A request for approval: what others are asked to approve, by its id and its hash. */
+export interface AskedApproval {
+  id: string
+  hash: string
+  /** Milliseconds since the Unix epoch. */
+  expiresAt: number
+}
+
 /** Facts about an error that a client may see. None is ever a secret. */
 export interface ErrorDetail {
   /** Which refusal it was, finer than the code. */
@@ -92,6 +124,8 @@ export interface ErrorDetail {
   precondition?: true
   /** The index of the audit entry that records the refusal. */
   auditIndex?: number
+  /** The request for approval that was made, or that is not decided yet. */
+  approval?: AskedApproval
   /** When to try again, in seconds. */
   retryAfterSeconds?: number
 }

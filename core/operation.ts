@@ -6,6 +6,8 @@
  *
  * @module
  */
+import type { ApprovalStore } from './access/approval_store.ts'
+import type { BreakGlassStore } from './access/break_glass_store.ts'
 import type { FactorStore } from './access/factors.ts'
 import type { IssuerStore } from './access/issuers.ts'
 import type { Lockout } from './access/lockout.ts'
@@ -14,13 +16,18 @@ import type { SessionStore } from './access/sessions.ts'
 import type { AccessStore, PrincipalKind } from './access/store.ts'
 import type { DeliveryStore } from './audit/delivery_store.ts'
 import type { Log } from './audit/log.ts'
-import type { Reason } from './errors.ts'
+import type { KeyStore } from './crypto/key_store.ts'
+import type { AskedApproval, Reason } from './errors.ts'
 import type { MetaStore } from './meta_store.ts'
 import type { CacheStore } from './providers/cache_store.ts'
 import type { ChainStore } from './providers/chain_store.ts'
 import type { HealthStore } from './providers/health_store.ts'
 import type { ReplicationStore } from './providers/replication_store.ts'
+import type { HookStore } from './secrets/hook_store.ts'
+import type { NoticeStore } from './secrets/notice_store.ts'
+import type { RotationStore } from './secrets/rotation_store.ts'
 import type { SecretStore } from './secrets/store.ts'
+import type { PolicyStore } from './secrets/vault_policy_store.ts'
 
 /** Facts that an operation adds to its audit entry. Never a value, a token, or a hash of one. */
 export type Facts = Readonly<Record<string, unknown>>
@@ -30,7 +37,7 @@ export type Facts = Readonly<Record<string, unknown>>
  * that is said to be `quiet`: a step that releases nothing, or a refusal that a stranger could repeat
  * to fill the log.
  */
-export type Outcome<T> = ({ value: T } | { reason: Reason }) & { facts?: Facts; quiet?: true }
+export type Outcome<T> = ({ value: T } | { reason: Reason; approval?: AskedApproval }) & { facts?: Facts; quiet?: true }
 
 /** Who asks, as the vault itself knows from the token or the session. */
 export interface Identity {
@@ -60,6 +67,13 @@ export interface Stores {
   cache: CacheStore
   replication: ReplicationStore
   health: HealthStore
+  approvals: ApprovalStore
+  breakGlass: BreakGlassStore
+  policy: PolicyStore
+  hooks: HookStore
+  rotations: RotationStore
+  notices: NoticeStore
+  keys: KeyStore
   log: Log
   deliveries: DeliveryStore
   meta: MetaStore
@@ -97,11 +111,19 @@ export interface Operation<Input, Output> {
   action: Action | null
   /** Set when it may be asked without a token: it is what makes a session. */
   anonymous?: true
-  /** Set when it changes who may do what, or what is kept: then it is a security event, also when it succeeds. */
-  notable?: true
+  /**
+   * Set when it changes who may do what, or what is kept: then it is a security event, also when it succeeds; with
+   * `alert` one that somebody should look at now.
+   */
+  notable?: true | 'alert'
   resource: (input: Input) => string
   /** What it is about beside the resource, for the log, whatever comes of it. */
   about?: (input: Input) => Facts
+  /**
+   * What exactly is asked for, and in which state of things: what an approval is given for. Only an operation that
+   * says so can have an approval demanded of it; the others release nothing that matters, or take something away.
+   */
+  binds?: (context: Context, input: Input) => Facts
   run: (context: Context, input: Input) => Outcome<Output>
 }
 

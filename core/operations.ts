@@ -4,15 +4,21 @@
  * @module
  */
 
+import * as approvals from './access/approval_operations.ts'
+import * as glass from './access/break_glass.ts'
 import * as factors from './access/factor_operations.ts'
 import * as access from './access/operations.ts'
 import * as sessions from './access/session_operations.ts'
 import * as audit from './audit/operations.ts'
 import { holdLog } from './audit/retention.ts'
+import * as keys from './crypto/key_operations.ts'
 import type { Operation } from './operation.ts'
 import * as chains from './providers/chain_operations.ts'
 import * as providers from './providers/operations.ts'
+import * as hooks from './secrets/hooks.ts'
 import * as secrets from './secrets/operations.ts'
+import * as rotations from './secrets/rotation_operations.ts'
+import * as policy from './secrets/vault_policy.ts'
 
 /** By the name that the log records. */
 export const OPERATIONS = {
@@ -59,6 +65,29 @@ export const OPERATIONS = {
   'rule.list': access.listRules,
   'rule.put': access.putRule,
   'rule.delete': access.deleteRule,
+  'secret.rollback': secrets.prepareRollback,
+  'rotation.put': rotations.putRotation,
+  'rotation.delete': rotations.deleteRotation,
+  'rotation.list': rotations.listRotations,
+  'rotation.show': rotations.showRotation,
+  'rotation.start': rotations.startRotation,
+  'rotation.steer': rotations.steerRotation,
+  'policy.show': policy.showPolicy,
+  'policy.put': policy.putPolicy,
+  'hook.list': hooks.listHooks,
+  'hook.put': hooks.putHook,
+  'hook.delete': hooks.deleteHook,
+  'keys.term': keys.currentTerm,
+  'keys.show': keys.showTerms,
+  'keys.rekey': keys.rekey,
+  'approval.list': approvals.listApprovals,
+  'approval.show': approvals.showApproval,
+  'approval.decide': approvals.decideApproval,
+  'approval.withdraw': approvals.withdrawApproval,
+  'glass.break': glass.breakGlass,
+  'glass.list': glass.listGlass,
+  'glass.end': glass.endGlass,
+  'glass.review': glass.reviewGlass,
   'audit.entries': audit.readEntries,
   'audit.mine': audit.readMine,
   'audit.head': audit.readHead,

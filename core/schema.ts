@@ -162,11 +162,12 @@ const MIGRATIONS: readonly (readonly string[])[] = [
       min INTEGER NOT NULL,
       announced INTEGER NOT NULL,
       announced_at INTEGER NOT NULL,
+      announced_when INTEGER NOT NULL,
       hold TEXT,
       held_at INTEGER,
       held_by TEXT
     )`,
-    'INSERT INTO retention (only, min, announced, announced_at) VALUES (0, 0, 0, 0)',
+    'INSERT INTO retention (only, min, announced, announced_at, announced_when) VALUES (0, 0, 0, 0, 0)',
     // The terms of the log's key after the first, with the verifier key of each.
     'CREATE TABLE log_key (term INTEGER PRIMARY KEY, key TEXT NOT NULL, created_at INTEGER NOT NULL)',
     // How far sinks, anchors and witnesses have come: audit/delivery.ts.
@@ -177,6 +178,9 @@ const MIGRATIONS: readonly (readonly string[])[] = [
       failure TEXT,
       failing_since INTEGER
     ) WITHOUT ROWID`,
+    // What somebody did, for whoever asks for its own.
+    'ALTER TABLE entry ADD COLUMN principal TEXT',
+    'CREATE INDEX entry_by_principal ON entry (principal, n) WHERE principal IS NOT NULL',
     // Which entries are security events, from severity 1 (notice) on: they can be asked for alone.
     'CREATE TABLE notable (n INTEGER PRIMARY KEY, severity INTEGER NOT NULL)',
   ],
@@ -245,6 +249,148 @@ const MIGRATIONS: readonly (readonly string[])[] = [
       since INTEGER NOT NULL,
       looked_at INTEGER NOT NULL
     ) WITHOUT ROWID`,
+  ],
+  [
+    // The accessor of the API token that a token was made with: who could act through it (access/approval.ts).
+    'ALTER TABLE token ADD COLUMN minted_with TEXT',
+    // Requests that others have to approve. hash is of body, which says exactly what is asked; hands are those who
+    // could be behind the requester, as JSON.
+    `CREATE TABLE approval (
+      id TEXT PRIMARY KEY,
+      hash TEXT NOT NULL,
+      body TEXT NOT NULL,
+      operation TEXT NOT NULL,
+      action TEXT NOT NULL,
+      resource TEXT NOT NULL,
+      requester TEXT NOT NULL,
+      hands TEXT NOT NULL,
+      reason TEXT NOT NULL,
+      created_at INTEGER NOT NULL,
+      expires_at INTEGER NOT NULL,
+      state TEXT NOT NULL CHECK (state IN ('open', 'rejected', 'withdrawn', 'used')),
+      ended_at INTEGER,
+      ended_by TEXT,
+      ended_why TEXT
+    ) WITHOUT ROWID`,
+    'CREATE INDEX approval_by_requester ON approval (requester, state)',
+    'CREATE INDEX approval_by_age ON approval (created_at)',
+    // Approvals that were given, one a principal.
+    `CREATE TABLE vote (
+      approval TEXT NOT NULL,
+      principal TEXT NOT NULL,
+      token TEXT,
+      session TEXT,
+      at INTEGER NOT NULL,
+      PRIMARY KEY (approval, principal)
+    ) WITHOUT ROWID`,
+    // Each time that somebody went on without approvals (access/break_glass.ts), and what was said of it afterwards.
+    `CREATE TABLE break_glass (
+      id TEXT PRIMARY KEY,
+      principal TEXT NOT NULL,
+      session TEXT NOT NULL,
+      reason TEXT NOT NULL,
+      began_at INTEGER NOT NULL,
+      expires_at INTEGER NOT NULL,
+      ended_at INTEGER,
+      reviewed_at INTEGER,
+      reviewed_by TEXT,
+      review TEXT
+    ) WITHOUT ROWID`,
+    'CREATE INDEX break_glass_by_session ON break_glass (session)',
+    // The vault's policy, as the JSON that core/wire.ts defines.
+    `CREATE TABLE policy (
+      only INTEGER PRIMARY KEY CHECK (only = 0),
+      version INTEGER NOT NULL,
+      body TEXT NOT NULL,
+      updated_at INTEGER NOT NULL,
+      updated_by TEXT NOT NULL
+    )`,
+    // Other servers that are told something, each with its sealed signing secret.
+    `CREATE TABLE hook (
+      id TEXT PRIMARY KEY,
+      url TEXT NOT NULL,
+      kid TEXT NOT NULL,
+      sealed BLOB NOT NULL,
+      version INTEGER NOT NULL,
+      updated_at INTEGER NOT NULL,
+      updated_by TEXT NOT NULL
+    )`,
+    // What the policy's hook has to be told, until it took it.
+    `CREATE TABLE notice (
+      id INTEGER PRIMARY KEY,
+      type TEXT NOT NULL,
+      data TEXT NOT NULL,
+      created_at INTEGER NOT NULL,
+      next_at INTEGER NOT NULL,
+      attempts INTEGER NOT NULL
+    )`,
+    // The version that a rotation is making valid; what made a version, if not a write; when it became current.
+    'ALTER TABLE secret ADD COLUMN pending INTEGER',
+    'ALTER TABLE version ADD COLUMN why TEXT',
+    'ALTER TABLE version ADD COLUMN current_at INTEGER',
+    // How secrets rotate: body is the JSON that core/wire.ts defines. fence grows with each turn at a run.
+    `CREATE TABLE rotation (
+      secret INTEGER PRIMARY KEY REFERENCES secret (id),
+      body TEXT NOT NULL,
+      version INTEGER NOT NULL,
+      next_at INTEGER,
+      fence INTEGER NOT NULL,
+      failures INTEGER NOT NULL,
+      updated_at INTEGER NOT NULL,
+      updated_by TEXT NOT NULL
+    )`,
+    'CREATE INDEX rotation_by_next ON rotation (next_at)',
+    // Rotations that run, one a secret at most, and those that did: secrets/rotation.ts. body is the configuration
+    // as it was at the start; fence is of the turn that was taken last.
+    `CREATE TABLE run (
+      id INTEGER PRIMARY KEY,
+      secret INTEGER NOT NULL REFERENCES secret (id),
+      why TEXT NOT NULL CHECK (why IN ('schedule', 'manual', 'rollback')),
+      by TEXT NOT NULL,
+      restores INTEGER,
+      body TEXT NOT NULL,
+      number INTEGER,
+      replaces INTEGER,
+      step TEXT NOT NULL CHECK (step IN ('create', 'set', 'test', 'finish', 'undo')),
+      fence INTEGER NOT NULL,
+      attempts INTEGER NOT NULL,
+      failure TEXT,
+      next_at INTEGER NOT NULL,
+      started_at INTEGER NOT NULL,
+      finished_at INTEGER,
+      outcome TEXT CHECK (outcome IN ('rotated', 'undone', 'abandoned'))
+    )`,
+    'CREATE UNIQUE INDEX run_active ON run (secret) WHERE outcome IS NULL',
+    'CREATE INDEX run_by_secret ON run (secret, id)',
+    'CREATE INDEX run_by_next ON run (next_at) WHERE outcome IS NULL',
+    // Terms of the vault's key (crypto/keyring.ts). moved counts what was rewrapped to this term, failed what could not
+    // be; stage and cursor say how far that is. done_at: nothing is sealed under an older one any more.
+    `CREATE TABLE term (
+      number INTEGER PRIMARY KEY,
+      started_at INTEGER NOT NULL,
+      started_by TEXT,
+      stage INTEGER NOT NULL,
+      cursor INTEGER NOT NULL,
+      moved INTEGER NOT NULL,
+      failed INTEGER NOT NULL,
+      done_at INTEGER
+    )`,
+    // As it was, with numbers for its rows: a move to another term goes through them in order.
+    'ALTER TABLE totp RENAME TO totp_before',
+    `CREATE TABLE totp (
+      principal TEXT NOT NULL REFERENCES principal (id),
+      id TEXT NOT NULL,
+      kid TEXT NOT NULL,
+      sealed BLOB NOT NULL,
+      last_step INTEGER NOT NULL,
+      created_at INTEGER NOT NULL,
+      confirmed_at INTEGER,
+      PRIMARY KEY (principal, id)
+    )`,
+    'INSERT INTO totp SELECT * FROM totp_before',
+    'DROP TABLE totp_before',
+    // A vault begins with its first term.
+    'INSERT INTO term SELECT 1, MIN(applied_at), NULL, 0, 0, 0, 0, MIN(applied_at) FROM migration',
   ],
 ]
 

@@ -8,8 +8,10 @@ import { parseRange } from './access/cidr.ts'
 import { parseLimit } from './access/throttle.ts'
 import { vaultOfToken } from './access/token.ts'
 import { FORMATS } from './audit/format.ts'
+import { isWitnessKey } from './audit/note.ts'
 import { parseRootKey } from './crypto/keyring.ts'
 import { PosternError } from './errors.ts'
+import { checkUrl } from './providers/send.ts'
 import { defaultMembers, keepsVaultsApart, ProviderSettings } from './providers/settings.ts'
 import { Redacted } from './redacted.ts'
 import {
@@ -57,6 +59,12 @@ const SecuritySchema = z.object({
   allowLoopbackIssuers: flag('Lets an identity provider be on this machine, over http: for development.').prefault(
     'false',
   ),
+  allowLoopbackHooks: flag('Lets a hook be on this machine, over http: for development.').prefault('false'),
+  encryptionKeyRotationDays: whole(
+    0,
+    3650,
+    "How old a vault's key may get before its next term begins by itself; 0: it does not.",
+  ).prefault('90'),
   principalRate: list(
     (item) => parseLimit(item),
     'limits such as `100/s`',
@@ -73,6 +81,11 @@ const SecuritySchema = z.object({
     'limits',
     'Requests without a valid token that one address may make before it is not listened to.',
   ).prefault('20/s,300/m'),
+  allowedOrigins: list(
+    pageOrigin,
+    'origins',
+    'Pages in a browser that may ask this server, such as an editor at `https://code.example.com`. Others cannot read an answer.',
+  ).prefault(''),
 })
 
 /** What becomes of the logs beside being kept: see `audit/`. */
@@ -90,10 +103,12 @@ const AuditSchema = z.object({
     'How soon after something was written a checkpoint is signed and taken to anchors and witnesses, and entries to the sink.',
   ).prefault('10'),
   anchor: text(
-    'Where the newest checkpoint of each log is kept beside the store: a folder on another disk, or an https URL that takes `PUT` and `GET` of `<url>/<vault>`. On Workers an R2 bucket bound as `ANCHOR` does as well. At a start a log that is smaller than its anchor is not served.',
+    'Where the newest checkpoint of each log is kept beside the store: a folder on another disk, or an https URL that takes `PUT` and `GET` of `<url>/<vault>`. On Workers an R2 bucket bound as `ANCHOR` does as well. When a vault is opened whose log is smaller than its anchor, it is not served.',
   ).optional(),
   anchorToken: secret(credential, 'text', 'Sent to an anchor that is a URL, as `Authorization: Bearer`.').optional(),
-  anchorRequired: flag('Whether a vault is not served while its anchor cannot be read at its start.').prefault('false'),
+  anchorRequired: flag(
+    'Whether a vault stays closed while its anchor cannot be read when it is opened. In production `true` when not given.',
+  ).optional(),
   witnesses: list(
     witness,
     'URL and verifier key, parted by a space',
@@ -182,7 +197,7 @@ export const SettingsSchema = z
     across(['audit', 'sinkUrl'], 'Must be an https URL'),
   )
   .refine(
-    ({ audit }) => !/^https?:/.test(audit?.anchor ?? '') || isOperatorUrl(audit?.anchor ?? ''),
+    ({ audit }) => !/^https?:/i.test(audit?.anchor ?? '') || isOperatorUrl(audit?.anchor ?? ''),
     across(['audit', 'anchor'], 'Must be an https URL, or a folder'),
   )
   .refine(
@@ -236,6 +251,11 @@ export function deadlineMsOf({
   return providers.deadlineMs ?? Math.floor(requestTimeoutMs * 0.8)
 }
 
+/** Whether a vault stays closed while its anchor cannot be read. */
+export function anchorRequired({ audit, environment }: Pick<Settings, 'audit' | 'environment'>): boolean {
+  return audit.anchorRequired ?? environment === 'production'
+}
+
 /** How long entries of the log are kept, in days. */
 export function retentionDaysOf({ audit, environment }: Pick<Settings, 'audit' | 'environment'>): number {
   return audit.retentionDays ?? (environment === 'production' ? 365 : 90)
@@ -280,17 +300,21 @@ function credential(given: string): Redacted<string> {
 
 function witness(item: string): { url: string; key: string } {
   const [url = '', key = '', ...rest] = item.split(' ')
-  if (rest.length > 0 || !isOperatorUrl(url) || !/^[^+\s]+\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+$/.test(key)) {
-    throw new PosternError('bad_request', 'Must be an https URL, a space, and a verifier key')
+  if (rest.length > 0 || !isOperatorUrl(url) || !isWitnessKey(key)) {
+    throw new PosternError('bad_request', 'Must be an https URL, a space, and the verifier key of a witness')
   }
   return { url, key }
 }
 
-/** An address that an operator named: https, or http on this machine. */
+/** An address that an operator named, and that can be asked: https, or http on this machine. */
 function isOperatorUrl(given: string): boolean {
-  const url = URL.canParse(given) ? new URL(given) : null
-  if (url === null || url.username || url.password || url.search || url.hash) return false
-  return url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname.replace(/^\[|\]$/g, '')))
+  try {
+    checkUrl(given, true)
+  } catch {
+    return false
+  }
+  const { search, hash } = new URL(given)
+  return given === given.trim() && !search && !hash
 }
 
 function inOrder(providers: ProviderSettings): boolean {
@@ -304,6 +328,11 @@ function inOrder(providers: ProviderSettings): boolean {
 function agentGlob(item: string): string {
   if (item.length > 128) throw new PosternError('bad_request', 'Must be globs of at most 128 characters')
   return item
+}
+
+function pageOrigin(item: string): string {
+  if (URL.canParse(item) && new URL(item).origin === item) return item
+  throw new PosternError('bad_request', 'Must be origins such as https://host')
 }
 
 function bootstrapTokens(given: string): Redacted<string>[] {

@@ -19,7 +19,7 @@ export interface TaskContext extends Stores {
 /** One thing that a vault does by itself. Synchronous throughout: no request comes between. */
 export interface Task<Input, Output> {
   /** As of an operation. */
-  notable?: true
+  notable?: true | 'alert'
   /** What it is about, for the log: a secret's name, or a part of the vault. */
   resource: (input: Input) => string
   /** What it is about beside the resource, for the log, whatever comes of it. */

@@ -7,7 +7,11 @@ import { noteConfiguration } from './audit/configuration.ts'
 import * as delivery from './audit/delivery.ts'
 import * as audit from './audit/operations.ts'
 import * as retention from './audit/retention.ts'
+import * as keys from './crypto/key_tasks.ts'
 import * as providers from './providers/tasks.ts'
+import * as notices from './secrets/notices.ts'
+import * as rotations from './secrets/rotation_tasks.ts'
+import * as versions from './secrets/version_retention.ts'
 import type { Task } from './task.ts'
 
 /** By the name that the log records. */
@@ -31,6 +35,20 @@ export const TASKS = {
   'replica.forgotten': providers.forgetReplica,
   'provider.used': providers.providersInUse,
   'provider.seen': providers.providerSeen,
+  'rotation.look': rotations.lookAtRotations,
+  'rotation.due': rotations.startDue,
+  'rotation.claim': rotations.claimStep,
+  'rotation.next': rotations.nextVersion,
+  'rotation.create': rotations.keepCreated,
+  'rotation.advance': rotations.advanceRun,
+  'rotation.fail': rotations.failStep,
+  'keys.age': keys.rekeyOld,
+  'keys.stale': keys.findStale,
+  'keys.rewrap': keys.keepRewrapped,
+  'notices.next': notices.nextNotice,
+  'notices.settle': notices.settleNotice,
+  'versions.find': versions.findPrunable,
+  'versions.prune': versions.pruneVersions,
 } as const
 
 type Tasks = typeof TASKS

@@ -24,6 +24,8 @@ export interface TransportOptions {
   key?: ProofKey
   /** Asks for values sealed to a key of this client: who ends TLS in between sees ciphertext. */
   seal?: boolean
+  /** Asks others to approve every request that needs it, and why; or names the request that they approved. */
+  approval?: { ask: string } | { id: string }
   /** How long one request may take. */
   timeoutMs?: number
   /** In place of the platform's fetch. */
@@ -70,6 +72,7 @@ export function transport(options: TransportOptions): Ask {
         ...(await authorization(options, { method, url, nonce, path, sealKey })),
         ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
         ...(sealKey && { 'Postern-Seal-To': sealKey.header }),
+        ...approvalHeaders(options),
         ...headers,
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
@@ -110,6 +113,11 @@ async function authorization(
     ...(sealKey && { seal: sealKey.thumbprint }),
   })
   return text === undefined ? { DPoP } : { DPoP, Authorization: `${signIn ? 'Bearer' : 'DPoP'} ${text}` }
+}
+
+function approvalHeaders({ approval }: TransportOptions): Record<string, string> {
+  if (approval === undefined) return {}
+  return 'id' in approval ? { Approval: approval.id } : { Approval: 'ask', 'Approval-Reason': approval.ask }
 }
 
 async function sendInTime(
@@ -175,13 +183,14 @@ async function readBytes(response: Response): Promise<Uint8Array> {
 /** The server's error as ours. Codes and reasons that we do not know are not passed on. */
 export function errorOf(body: unknown, response?: Response): PosternError {
   const known = wire.Problem.partial().loose().safeParse(body)
-  const { code, detail = 'Server refused', reason, field, limitBytes, auditIndex } = known.data ?? {}
+  const { code, detail = 'Server refused', reason, field, limitBytes, auditIndex, approval } = known.data ?? {}
   const retryAfter = Number(response?.headers.get('Retry-After') ?? Number.NaN)
   const facts: ErrorDetail = {
     ...(reason !== undefined && Object.hasOwn(REFUSALS, reason) && { reason: reason as Reason }),
     ...(field && { field }),
     ...(limitBytes !== undefined && { limitBytes }),
     ...(auditIndex !== undefined && { auditIndex }),
+    ...(approval && { approval: { ...approval, expiresAt: Date.parse(approval.expiresAt) } }),
     ...(response?.status === 412 && { precondition: true as const }),
     ...(Number.isFinite(retryAfter) && { retryAfterSeconds: retryAfter }),
   }

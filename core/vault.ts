@@ -3,6 +3,9 @@
  *
  * @module
  */
+import { runApproved } from './access/approval.ts'
+import { ApprovalStore } from './access/approval_store.ts'
+import { BreakGlassStore } from './access/break_glass_store.ts'
 import { sourceOf } from './access/cidr.ts'
 import { FactorStore } from './access/factors.ts'
 import { type Identified, identify, stranger } from './access/identify.ts'
@@ -20,7 +23,8 @@ import type { Hash } from './audit/merkle.ts'
 import { NO_PRIVACY, type Privacy } from './audit/privacy.ts'
 import { severityOf } from './audit/severity.ts'
 import type { Answer, Call, Caller } from './call.ts'
-import { type Reason, refusal } from './errors.ts'
+import { KeyStore } from './crypto/key_store.ts'
+import type { Reason } from './errors.ts'
 import { MetaStore } from './meta_store.ts'
 import type { Context, Identity, Operation, Outcome, Stores } from './operation.ts'
 import { OPERATIONS } from './operations.ts'
@@ -30,7 +34,11 @@ import { ChainStore } from './providers/chain_store.ts'
 import { HealthStore } from './providers/health_store.ts'
 import { ReplicationStore } from './providers/replication_store.ts'
 import { migrate } from './schema.ts'
+import { HookStore } from './secrets/hook_store.ts'
+import { NoticeStore } from './secrets/notice_store.ts'
+import { RotationStore } from './secrets/rotation_store.ts'
 import { SecretStore } from './secrets/store.ts'
+import { PolicyStore } from './secrets/vault_policy_store.ts'
 import type { Sql } from './sql.ts'
 import type { Task } from './task.ts'
 import { TASKS, type TaskInput, type TaskName, type TaskOutput } from './tasks.ts'
@@ -79,6 +87,13 @@ export class Vault {
       cache: new CacheStore(sql),
       replication: new ReplicationStore(sql),
       health: new HealthStore(sql),
+      approvals: new ApprovalStore(sql),
+      breakGlass: new BreakGlassStore(sql),
+      policy: new PolicyStore(sql),
+      hooks: new HookStore(sql),
+      rotations: new RotationStore(sql),
+      notices: new NoticeStore(sql),
+      keys: new KeyStore(sql),
       log: new Log(sql),
       deliveries: new DeliveryStore(sql),
       meta: new MetaStore(sql),
@@ -112,7 +127,6 @@ export class Vault {
 
   /** Writes once, and throws when that is not possible now. */
   probe(now: number): void {
-    if (this.#quarantined) throw refusal('rolled_back')
     this.#sql.atomic(() => this.#sql.all("INSERT OR REPLACE INTO meta VALUES ('probe', ?)", String(now)))
   }
 
@@ -148,17 +162,19 @@ export class Vault {
   perform<K extends TaskName>(name: K, input: TaskInput<K>, now: number): Answer<TaskOutput<K>> {
     if (this.#quarantined) return refused('rolled_back')
     try {
-      return this.#sql.atomic(() => this.#perform(name, input, now)) as Answer<TaskOutput<K>>
+      const answer = this.#sql.atomic(() => this.#perform(name, input, now)) as Answer<TaskOutput<K>>
+      if (name === 'versions.prune' && answer.index !== null) this.#scrub()
+      return answer
     } catch (error) {
       this.#forget()
       return this.#failed(error)
     }
   }
 
-  /** What was read in a transaction that was rolled back is not so. */
+  /** What is kept in memory may be of rows that were never written. */
   #forget(): void {
-    this.#stores.access.forget()
-    this.#stores.chains.forget()
+    const { access, chains, policy, keys } = this.#stores
+    for (const store of [access, chains, policy, keys]) store.forget()
   }
 
   #failed(error: unknown): Answer & { ok: false } {
@@ -169,7 +185,7 @@ export class Vault {
   }
 
   #perform(name: TaskName, input: unknown, now: number): Answer {
-    const { resource, about, run, notable = false } = TASKS[name] as Task<unknown, unknown>
+    const { resource, about, run, notable } = TASKS[name] as Task<unknown, unknown>
     const outcome = run({ ...this.#stores, now }, input)
     const reason: 'ok' | Reason = 'reason' in outcome ? outcome.reason : 'ok'
     const facts = { ...about?.(input), ...outcome.facts }
@@ -234,16 +250,17 @@ export class Vault {
     }
     const context = this.#context(found, { source, now, requestId: caller.requestId })
     const decision = this.#decide(about.action, about.resource, context)
-    const outcome: Outcome<unknown> = decision.allow ? operation.run(context, input) : { reason: reasonOf(decision) }
+    const outcome = runDecided(operation, call, decision, context)
     const reason: 'ok' | Reason = 'reason' in outcome ? outcome.reason : 'ok'
     const quiet = outcome.quiet || (isStranger && !decision.allow)
+    const rule = reason === 'ok' && decision.permit !== undefined ? decision.permit : decision.rule
     const facts = { ...subject, ...outcome.facts }
-    const severity = severityOf(reason, { notable: operation.notable === true, locked: outcome.facts?.locked === true })
-    const event = { ...about, rule: decision.rule, outcome: reason, severity, facts }
+    const severity = severityOf(reason, { notable: operation.notable, locked: outcome.facts?.locked === true })
+    const event = { ...about, rule, outcome: reason, severity, facts }
     const index = quiet ? null : this.#record(caller, now, event)
-    return 'reason' in outcome
-      ? { ok: false, index, quota, reason: outcome.reason }
-      : { ok: true, index, quota, value: outcome.value }
+    if (!('reason' in outcome)) return { ok: true, index, quota, value: outcome.value }
+    const { approval } = outcome
+    return { ok: false, index, quota, reason: outcome.reason, ...(approval && { approval }) }
   }
 
   /** The barrier of the whole server first, then the rules; an operation without an action looks itself. */
@@ -266,12 +283,13 @@ export class Vault {
       principal,
       limits: this.#policy,
       refuses: (action, resource) => {
-        const decision = this.#decide(action, resource, asking)
-        return decision.allow ? null : reasonOf(decision)
+        const { allow, missing } = this.#decide(action, resource, asking)
+        // Nothing that looks at rights itself can have an approval demanded of it.
+        return allow || missing === 'approval' ? null : refusalFor(missing)
       },
       barred: (action) => {
         const barred = barrier(this.#policy, kind, action, circumstances)
-        return barred && reasonOf(barred)
+        return barred && refusalFor(barred.missing)
       },
     }
   }
@@ -288,7 +306,7 @@ export class Vault {
 
   #append(event: AuditEvent): number {
     const write = (index: number, previous: Hash | null) => encodeEvent(event, index, previous, this.#privacy)
-    return this.#stores.log.append(write, event.severity)
+    return this.#stores.log.append(write, event)
   }
 }
 
@@ -300,7 +318,22 @@ const NOBODY = {
 
 type Asking = Pick<Context, 'identity' | 'circumstances' | 'rules'>
 
-function reasonOf({ missing }: Decision): 'denied' | 'mfa_required' {
+/** Does what was decided to be done: at once, or when others approved it. */
+function runDecided(
+  { binds, run }: Operation<unknown, unknown>,
+  call: Call,
+  { allow, missing, demands = [] }: Decision,
+  context: Context,
+): Outcome<unknown> {
+  const { operation, input, caller } = call
+  if (allow || (missing === 'approval' && binds === undefined)) return run(context, input)
+  if (missing !== 'approval' || binds === undefined) return { reason: refusalFor(missing) }
+  const { action, resource } = OPERATIONS[operation] as Operation<unknown, unknown>
+  const asked = { operation, action: action!, resource: resource(input), params: binds(context, input) }
+  return runApproved(context, { asked, demands, wanted: caller.approval }, () => run(context, input))
+}
+
+function refusalFor(missing: Decision['missing']): 'denied' | 'mfa_required' {
   return missing === 'mfa' ? 'mfa_required' : 'denied'
 }
 

@@ -46,3 +46,8 @@ export async function signWebhook(
     'webhook-signature': `v1,${base64(new Uint8Array(mac))}`,
   }
 }
+
+/** A secret as receivers' libraries take it. */
+export function formatWebhookSecret(secret: Redacted<Bytes>): string {
+  return PREFIX + base64(secret.reveal())
+}

@@ -15,6 +15,9 @@ import { badRequest, PosternError } from './errors.ts'
 import { PROVIDER_IDS } from './providers/chain.ts'
 import { BREAKER_STATES, HEALTH_STATES } from './providers/health.ts'
 import { parseId, parseName, parseNamePrefix } from './secrets/name.ts'
+import { FAILURES, STEERS, STEPS } from './secrets/rotation.ts'
+import { parsePeriod } from './secrets/schedule.ts'
+import { CLASSES } from './secrets/strength.ts'
 
 /** The largest secret value: 64 KiB, counted in bytes of UTF-8 or of decoded base64. */
 export const MAX_VALUE_BYTES = 64 * 1024
@@ -100,6 +103,9 @@ export const Version = z.strictObject({
   createdAt: moment.optional(),
   createdBy: z.string().optional(),
   enabled: z.literal(false).optional().describe('Set when its value cannot be read any more'),
+  why: z.string().optional().describe('What made it, if not a write'),
+  currentAt: moment.optional(),
+  checksum: z.string().optional().describe('The tag of its envelope: keyed, and verified at each read'),
   expiresAt: moment.optional(),
   destroyedAt: moment.optional(),
   provider: z.string(),
@@ -118,6 +124,9 @@ export const Hydrate = z
   .strictObject({ references: z.array(z.string().max(1024)).min(1).max(MAX_REFERENCES) })
   .describe('References to turn into values')
 
+/** A request for approval, as an error names it. */
+const AskedApproval = z.strictObject({ id: z.string(), hash: z.string(), expiresAt: moment })
+
 /** An error as RFC 9457 writes it. */
 export const Problem = z.strictObject({
   type: z.literal('about:blank'),
@@ -130,6 +139,7 @@ export const Problem = z.strictObject({
   field: z.string().optional(),
   limitBytes: z.int().optional(),
   auditIndex: z.int().optional(),
+  approval: AskedApproval.optional(),
 })
 
 export const HydratedItem = z.strictObject({
@@ -190,6 +200,15 @@ export const Conditions = z
   .refine(({ notBefore = 0, notAfter = Number.MAX_VALUE }) => notBefore < notAfter, 'notBefore must be before notAfter')
   .describe('All that are given must hold')
 
+/** How many others have to approve, of whom, and within which time. */
+const Demand = z
+  .strictObject({
+    required: z.int().min(1, 'Must require at least one approval').max(20),
+    from: atLeastOne(id, 100).refine((ids) => new Set(ids).size === ids.length, 'Approvers must differ'),
+    withinSeconds: z.int().min(60).max(86_400).default(3600),
+  })
+  .refine(({ required, from }) => required <= from.length, 'Must name at least as many approvers as it requires')
+
 export const PutRule = z
   .strictObject({
     effect: z.enum(['permit', 'forbid']),
@@ -197,10 +216,17 @@ export const PutRule = z
     actions: z.array(z.enum(ACTIONS)).min(1).max(ACTIONS.length),
     resource: pattern,
     conditions: Conditions.optional(),
+    unless: z.strictObject({ approvals: Demand }).optional(),
   })
   .refine(
     ({ effect, conditions }) => effect === 'permit' || conditions?.mfaWithinSeconds === undefined,
     'A forbid must not wait for a second factor',
+  )
+  .refine(({ effect, unless }) => effect === 'forbid' || unless === undefined, 'Only a forbid can have unless')
+  // What a write brings is sealed: nobody could see what they approve.
+  .refine(
+    ({ actions, unless }) => unless === undefined || !actions.includes('write'),
+    'Approvals can be demanded of read, delete, rotate and admin',
   )
 const StoredConditions = z.strictObject({
   ...Conditions.shape,
@@ -234,7 +260,7 @@ export const Explain = z.strictObject({
 export const Explanation = z.strictObject({
   allow: z.boolean(),
   rule: z.string().nullable(),
-  missing: z.enum(['mfa']).optional(),
+  missing: z.enum(['mfa', 'approval']).optional(),
   considered: z.array(z.strictObject({ id: z.string(), effect: z.enum(['permit', 'forbid']), applies: z.boolean() })),
 })
 
@@ -295,6 +321,210 @@ export const Provider = z
   })
   .describe('A provider, as this server finds it')
 export const ProviderList = z.strictObject({ items: z.array(Provider) })
+
+/** What values of a vault have to be like, and how many old ones are kept. */
+const SecretComplexity = z
+  .strictObject({
+    resources: atLeastOne(pattern, 100).default(['**']),
+    minLength: z.int().min(1).max(1024).default(8),
+    requireUpper: z.boolean().default(true),
+    requireLower: z.boolean().default(true),
+    requireDigit: z.boolean().default(true),
+    requireSpecial: z.boolean().default(true),
+    minEntropyBits: z.int().min(0).max(256).default(0),
+    denied: z.array(line(3, 64)).max(1000).default([]),
+  })
+  .describe('Of values that are given; what is generated follows it too')
+export const PutPolicy = z.strictObject({
+  secretComplexity: SecretComplexity.nullable().default(null),
+  keepVersions: z.int().min(2).max(1_000_000).nullable().default(null),
+  keepVersionDays: z.int().min(1).max(36_500).nullable().default(null),
+  notify: id.nullable().default(null).describe('The hook that is told of what needs somebody'),
+})
+export const Policy = z.strictObject({
+  ...PutPolicy.shape,
+  version: z.int(),
+  updatedAt: moment.optional(),
+  updatedBy: z.string().optional(),
+})
+
+/** A term of the vault's key. */
+export const Term = z.strictObject({
+  term: z.int(),
+  state: z.enum(['current', 'moving', 'in use', 'retired']),
+  startedAt: moment,
+  startedBy: z.string().optional(),
+  moved: z.int().describe('Sealed values that were moved to it'),
+  failed: z.int().describe('Sealed values that could not be moved to it, and keep older terms in use'),
+  doneAt: moment.optional().describe('Since when nothing is sealed under an older term'),
+})
+export const TermList = z.strictObject({ items: z.array(Term) })
+
+/** Another server that is told something. */
+export const PutHook = z.strictObject({ url: z.string().max(512), newSecret: z.boolean().default(false) })
+export const Hook = z.strictObject({
+  id,
+  url: z.string(),
+  version: z.int(),
+  updatedAt: moment,
+  updatedBy: z.string(),
+  secret: z.string().optional().describe('The signing secret, when it is new: shown this once'),
+})
+export const HookList = z.strictObject({ items: z.array(Hook) })
+
+/** What a value is made as. */
+export const Recipe = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('password'),
+    length: z.int().min(8).max(1024).default(32),
+    alphabet: z
+      .string()
+      .regex(/^[\x21-\x7e]{2,94}$/, 'Alphabet must be 2 to 94 of visible ASCII')
+      .refine((text) => new Set(text).size === text.length, 'Alphabet must have no character twice')
+      .optional(),
+    require: z.array(z.enum(CLASSES)).max(CLASSES.length).optional(),
+  }),
+  z.strictObject({
+    kind: z.literal('passphrase'),
+    words: z.int().min(4).max(64).default(12),
+    // Without one, or with a letter, two lists of words could be the same text.
+    separator: z
+      .string()
+      .regex(/^[ ._,:-]$/, 'Separator must be one of " ._,:-"')
+      .default('-'),
+  }),
+  z.strictObject({ kind: z.enum(['hex', 'base64', 'base64url']), bytes: z.int().min(8).max(1024).default(32) }),
+  z.strictObject({ kind: z.literal('uuid') }),
+  z.strictObject({ kind: z.literal('ed25519'), format: z.enum(['pem', 'jwk']).default('pem') }),
+  z.strictObject({
+    kind: z.literal('rsa'),
+    bits: z.union([z.literal(2048), z.literal(3072), z.literal(4096)]).default(3072),
+    format: z.enum(['pem', 'jwk']).default('pem'),
+  }),
+])
+
+const hours = z
+  .strictObject({ from: clock, to: clock })
+  .refine(({ from, to }) => from !== to, 'Hours must have a length')
+const weekdays = atLeastOne(z.int().min(1).max(7), 7)
+const Freeze = z.union([
+  z.strictObject({ days: weekdays.optional(), hours }),
+  z.strictObject({ days: weekdays }),
+  z.strictObject({ from: time, to: time }).refine(({ from, to }) => from < to, 'from must be before to'),
+])
+
+/** How a secret rotates. */
+export const PutRotation = z
+  .strictObject({
+    rotateEvery: z
+      .union([z.int(), z.string().max(32)])
+      .nullable()
+      .default(null)
+      .describe('Days, or an ISO 8601 duration such as P30D; null: by hand only'),
+    jitterSeconds: z.int().min(0).max(604_800).default(0),
+    freeze: z.array(Freeze).max(50).default([]),
+    target: z
+      .discriminatedUnion('kind', [
+        z.strictObject({ kind: z.literal('generate') }),
+        z.strictObject({ kind: z.literal('webhook'), hook: id }),
+      ])
+      .default({ kind: 'generate' }),
+    generate: Recipe.default({ kind: 'password', length: 32, require: [...CLASSES] }),
+    graceSeconds: z.int().min(0).max(2_592_000).default(3600),
+  })
+  .superRefine(({ rotateEvery }, context) => {
+    try {
+      if (rotateEvery !== null) parsePeriod(rotateEvery)
+    } catch (error) {
+      context.addIssue({ code: 'custom', path: ['rotateEvery'], message: (error as Error).message })
+    }
+  })
+const StoredFreeze = z.union([
+  z.strictObject({ days: weekdays.optional(), hours }),
+  z.strictObject({ days: weekdays }),
+  z.strictObject({ from: moment, to: moment }),
+])
+export const Run = z.strictObject({
+  run: z.int(),
+  why: z.enum(['schedule', 'manual', 'rollback']),
+  by: z.string(),
+  state: z.enum(['running', 'rotated', 'undone', 'abandoned']),
+  step: z.enum(STEPS),
+  attempts: z.int(),
+  startedAt: moment,
+  version: z.int().optional(),
+  replaces: z.int().optional(),
+  restores: z.int().optional(),
+  failure: z.enum(FAILURES).optional(),
+  nextTryAt: moment.optional(),
+  finishedAt: moment.optional(),
+})
+export const Rotation = z.strictObject({
+  ...PutRotation.shape,
+  freeze: z.array(StoredFreeze),
+  name: secretName,
+  state: z.enum(['idle', 'due', 'running', 'failing']),
+  version: z.int(),
+  failures: z.int().describe('Runs in a row that changed nothing'),
+  nextAt: moment.optional(),
+  run: Run.optional().describe('The run that goes on, or went last'),
+  updatedAt: moment,
+  updatedBy: z.string(),
+})
+export const RotationWithRuns = Rotation.extend({ runs: z.array(Run) })
+export const RotationList = z.strictObject({ items: z.array(Rotation), cursor: z.string().optional() })
+export const Rotate = z.strictObject({ force: z.boolean().default(false) })
+export const SteerRotation = z.strictObject({ do: z.enum(STEERS) })
+export const Rollback = z.strictObject({ version: z.int().min(1), force: z.boolean().default(false) })
+export const RolledBack = z.strictObject({ name: secretName, version: versionId.optional(), run: Run.optional() })
+
+/** A request for approval. `body` is the canonical JSON that `hash` is the SHA-256 of: approve what you read there. */
+export const Approval = AskedApproval.extend({
+  state: z.enum(['open', 'rejected', 'withdrawn', 'used', 'expired']),
+  operation: z.string(),
+  resource: z.string(),
+  requester: id,
+  reason: z.string(),
+  createdAt: moment,
+  body: z.string(),
+  approvals: z.array(z.strictObject({ principal: id, at: moment })),
+  demands: z.array(z.strictObject({ rule: id, required: z.int(), from: z.array(id) })),
+  endedAt: moment.optional(),
+  endedBy: z.string().optional(),
+  endedWhy: z.string().optional(),
+})
+export const ApprovalList = z.strictObject({ items: z.array(Approval) })
+export const DecideApproval = z
+  .strictObject({
+    decision: z.enum(['approve', 'reject']),
+    hash: z.string().regex(/^[A-Za-z0-9_-]{43}$/, 'Must be the hash of what was read'),
+    reason: line(1, 256).optional(),
+  })
+  .refine(({ decision, reason }) => decision === 'approve' || reason !== undefined, 'A rejection must give a reason')
+
+export const BreakGlass = z.strictObject({ reason: line(8, 256), minutes: z.int().min(1).max(60).default(15) })
+export const ReviewGlass = z.strictObject({ review: line(8, 1024) })
+export const BrokenGlass = z.strictObject({
+  id: z.string(),
+  principal: id,
+  reason: z.string(),
+  beganAt: moment,
+  expiresAt: moment,
+  endedAt: moment.optional(),
+  reviewedAt: moment.optional(),
+  reviewedBy: z.string().optional(),
+  review: z.string().optional(),
+})
+export const BrokenGlassList = z.strictObject({ items: z.array(BrokenGlass) })
+
+/** Headers of a request that others have to approve. */
+export const ApprovalHeaders = z.strictObject({
+  Approval: z
+    .string()
+    .regex(/^(?:ask|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/, 'Must be "ask" or the id of an approval')
+    .optional(),
+  'Approval-Reason': line(1, 256).optional(),
+})
 
 const code = z.string().max(64)
 /** A second factor. */
@@ -444,6 +674,7 @@ export const AuditEntries = z
     entries: z.array(
       z.strictObject({ index: z.int(), body: z.string().describe('The canonical JSON that was hashed') }),
     ),
+    next: z.int().optional().describe('Where the next page begins; a page may hold fewer entries than were asked for'),
   })
   .describe('Entries of the log')
 
@@ -505,6 +736,10 @@ export const ListQuery = z.strictObject({
     .transform((text) => text === 'true'),
 })
 export const NamesQuery = ListQuery.omit({ deleted: true })
+export const RotationsQuery = z.strictObject({
+  cursor: z.string().max(2048).optional(),
+  limit: number(1, 200).default(50),
+})
 export const VersionsQuery = z.strictObject({ cursor: version.optional(), limit: number(1, 200).default(50) })
 export const EntriesQuery = z.strictObject({
   from: number(0, Number.MAX_SAFE_INTEGER).default(0),

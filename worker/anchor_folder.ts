@@ -15,11 +15,21 @@ export function folderAnchor(folder: string): Anchor {
     },
     async write(vault, note) {
       const file = fileOf(vault)
-      const handle = openSync(`${file}.new`, 'w', 0o600)
-      writeSync(handle, note)
-      fsyncSync(handle)
-      closeSync(handle)
+      durably(`${file}.new`, 'w', (handle) => writeSync(handle, note))
       renameSync(`${file}.new`, file)
+      // The name is in the folder, and has to be on the disk as well.
+      durably(folder, 'r', () => {})
     },
+  }
+}
+
+/** Closes it in any case: a disk that is full must not cost a descriptor each time. */
+function durably(path: string, flags: string, write: (handle: number) => void): void {
+  const handle = openSync(path, flags, 0o600)
+  try {
+    write(handle)
+    fsyncSync(handle)
+  } finally {
+    closeSync(handle)
   }
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import { type Context, Hono, type Next } from 'hono'
+import { cors } from 'hono/cors'
 import { sourceOf } from '../core/access/cidr.ts'
 import { nonceAt } from '../core/access/dpop.ts'
 import { Throttle } from '../core/access/throttle.ts'
@@ -14,10 +15,13 @@ import type { Env, Parts } from './context.ts'
 import { logLine } from './oplog.ts'
 import { problem, problemResponse } from './problem.ts'
 import { accessRoutes } from './routes/access.ts'
+import { approvalOf, approvalRoutes } from './routes/approvals.ts'
 import { auditRoutes } from './routes/audit.ts'
 import { chainRoutes } from './routes/chains.ts'
 import { healthRoutes } from './routes/health.ts'
 import { hydrateRoutes } from './routes/hydrate.ts'
+import { policyRoutes } from './routes/policy.ts'
+import { rotationRoutes } from './routes/rotations.ts'
 import { secretRoutes } from './routes/secrets.ts'
 import { sessionRoutes } from './routes/sessions.ts'
 
@@ -34,6 +38,22 @@ const HEADERS = {
   Vary: 'Authorization, Origin, DPoP',
   'X-Content-Type-Options': 'nosniff',
 } as const
+
+/** For pages of the origins that are allowed: no cookies, and the headers that a client sends and reads. */
+const CORS = {
+  allowMethods: METHODS,
+  allowHeaders: [
+    'Authorization',
+    'Content-Type',
+    'DPoP',
+    'Postern-Seal-To',
+    'If-Match',
+    'If-None-Match',
+    'Idempotency-Key',
+  ],
+  exposeHeaders: ['DPoP-Nonce', 'Request-Id', 'Audit-Index', 'Retry-After', 'RateLimit', 'RateLimit-Policy'],
+  maxAge: 600,
+}
 
 /** Puts the headers of every answer on one. */
 export function harden(response: Response): Response {
@@ -56,6 +76,8 @@ export function createApp(parts: Parts): Hono<Env> {
     // No path: it holds the name of a secret.
     if (debug) logLine('info', 'request', { requestId: c.var.requestId, method: c.req.method, status: c.res.status })
   })
+  const { allowedOrigins } = parts.settings.security
+  if (allowedOrigins.length > 0) app.use('/v1/*', cors({ ...CORS, origin: [...allowedOrigins] }))
   app.use('*', unambiguous)
   app.use('/v1/vaults/:vault/*', entrance(parts))
 
@@ -65,6 +87,9 @@ export function createApp(parts: Parts): Hono<Env> {
     hydrateRoutes(parts),
     sessionRoutes(parts),
     accessRoutes(parts),
+    approvalRoutes(parts),
+    rotationRoutes(parts),
+    policyRoutes(parts),
     auditRoutes(parts),
     chainRoutes(parts),
   ]
@@ -106,7 +131,7 @@ function entrance(parts: Parts) {
     const signIn = c.req.method === 'POST' && c.req.path === `/v1/vaults/${vault}/sessions`
     try {
       const { caller, seal } = await identify(parts, c.req.raw, vault, { connection: c.env, requestId, signIn })
-      c.set('caller', caller)
+      c.set('caller', { ...caller, ...approvalOf(c) })
       c.set('seal', seal)
     } catch (error) {
       // A proof that only lacks the nonce is how every client begins.

@@ -13,7 +13,7 @@
  *
  * @module
  */
-import { appendFileSync, createReadStream, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { appendFileSync, createReadStream, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import process from 'node:process'
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
@@ -66,19 +66,26 @@ async function fromServer(): Promise<Source> {
   const first = await client.auditEntries({ from: 0, limit: PAGE })
   const start = startOf(first.min, first.frontier ?? [])
   if (given.save !== undefined)
-    writeFileSync(given.save, start.index === 0 ? '' : `${JSON.stringify(headerOf(start))}\n`)
-  return { checkpoint, start, entries: pages(client, first) }
+    writeFileSync(unfinished(given.save), start.index === 0 ? '' : `${JSON.stringify(headerOf(start))}\n`)
+  return { checkpoint, start, entries: pages(client, first, Number(checkpoint.split('\n')[1])) }
+}
+
+/** What is being saved: an earlier export stays until this one is whole. */
+function unfinished(file: string): string {
+  return `${file}.unfinished`
 }
 
 type Page = Awaited<ReturnType<ReturnType<typeof connect>['auditEntries']>>
 
-async function* pages(client: ReturnType<typeof connect>, first: Page): AsyncGenerator<string> {
-  for (let page = first; ; page = await client.auditEntries({ from: page.entries.at(-1)!.index + 1, limit: PAGE })) {
+/** The entries up to the checkpoint: a server must not keep whoever verifies it busy for ever. */
+async function* pages(client: ReturnType<typeof connect>, first: Page, size: number): AsyncGenerator<string> {
+  for (let page = first; ; page = await client.auditEntries({ from: page.next!, limit: PAGE })) {
     for (const { body } of page.entries) {
-      if (given.save !== undefined) appendFileSync(given.save, `${body}\n`)
+      if (given.save !== undefined) appendFileSync(unfinished(given.save), `${body}\n`)
       yield body
     }
-    if (page.entries.length < PAGE) return
+    const last = page.entries.at(-1)?.index ?? size
+    if (page.next === undefined || page.next !== last + 1 || page.next >= size) return
   }
 }
 
@@ -143,6 +150,7 @@ async function verify(): Promise<string> {
   const about = { checkpoint, verifiers, start, onProgress: showProgress, ...(before && { remembered: before }) }
   const result = await verifyLog(entries, about)
   if ('flaw' in result) throw new PosternError('tampered', `${result.flaw.kind}: ${result.flaw.message}`)
+  if (given.save !== undefined && given.url !== undefined) renameSync(unfinished(given.save), given.save)
   if (given.remember !== undefined) writeFileSync(given.remember, checkpoint)
   const { origin, size } = result.checkpoint
   const kept = start.index === 0 ? '' : `, kept from ${start.index} on`

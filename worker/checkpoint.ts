@@ -28,9 +28,8 @@ export function signerOf(keys: LogKeys, term: number): Promise<NoteSigner> {
 }
 
 /** The verifier keys of a log, the newest first: with any of them, its checkpoints of that term are verified. */
-export async function verifierKeys(keys: LogKeys, term: number): Promise<string[]> {
-  const terms = Array.from({ length: term }, (_, i) => term - i)
-  return Promise.all(terms.map(async (one) => formatVerifierKey(await signerOf(keys, one))))
+export async function verifierKeys(keys: LogKeys, { keys: later }: Pick<Head, 'keys'>): Promise<string[]> {
+  return [...later.map(({ key }) => key), formatVerifierKey(await signerOf(keys, 1))]
 }
 
 /**

@@ -51,7 +51,7 @@ export async function assemble(
 /** The anchor that is a URL, if the settings name one; a folder is for the runtime to open. */
 export function httpAnchors({ audit }: Settings): Anchor[] {
   const { anchor, anchorToken } = audit
-  return anchor !== undefined && /^https?:/.test(anchor) ? [httpAnchor(anchor, anchorToken)] : []
+  return anchor !== undefined && /^https?:/i.test(anchor) ? [httpAnchor(anchor, anchorToken)] : []
 }
 
 /**

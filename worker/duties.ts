@@ -1,9 +1,13 @@
+import { noticing } from './notices.ts'
 import { health } from './provider_health.ts'
 import { publication } from './publication.ts'
+import { rekeying } from './rekeying.ts'
 import { comparison, replication } from './replication.ts'
 import { retention } from './retention.ts'
+import { rotation } from './rotation.ts'
 import { shipping } from './shipping.ts'
 import type { Desk, Duty } from './upkeep.ts'
+import { versions } from './version_retention.ts'
 
 /** Every duty that there is for a vault, as settings ask for it, in the order in which they are done. */
 export function dutiesOf({ vault, settings, anchors, upstreams }: Omit<Desk, 'perform' | 'quarantine'>): Duty[] {
@@ -13,6 +17,10 @@ export function dutiesOf({ vault, settings, anchors, upstreams }: Omit<Desk, 'pe
     ...(anchors.length > 0 || witnesses.length > 0 ? [publication(afterWriteMs)] : []),
     ...(sinkUrl === undefined ? [] : [shipping(afterWriteMs)]),
     ...(upstreams.permits(vault) ? [replication, comparison, health] : []),
+    rotation,
+    noticing,
+    rekeying,
+    versions,
     retention,
   ]
 }

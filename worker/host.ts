@@ -89,19 +89,17 @@ const MAX_BATCH = 500
  * Only for vaults in this process. On Workers a request must not wait for the I/O of another, and
  * the Durable Object joins writes itself.
  *
- * @param onWrite Told after each transaction.
+ * @param onWrite Told after each transaction, of its calls.
  */
-export function groupCommit(vault: Vault, onWrite: () => void = () => {}): Execute {
+export function groupCommit(vault: Vault, onWrite: (calls: readonly Call[]) => void = () => {}): Execute {
   let waiting: { call: Call; settle: (answer: Answer) => void }[] = []
 
   function flush(): void {
     const batch = waiting.slice(0, MAX_BATCH)
-    const answers = vault.execute(
-      batch.map(({ call }) => call),
-      Date.now(),
-    )
+    const calls = batch.map(({ call }) => call)
+    const answers = vault.execute(calls, Date.now())
     waiting = waiting.slice(answers.length)
-    onWrite()
+    onWrite(calls)
     // The rest goes after the next look at the sockets.
     if (waiting.length > 0) setImmediate(flush)
     answers.forEach((answer, i) => {
@@ -131,7 +129,7 @@ export function localHost(open: (id: string, create: boolean) => Promise<Opened 
 
   function handleOf({ vault, upkeep }: Opened): VaultHandle {
     return new VaultHandle(
-      groupCommit(vault, () => upkeep.stir(Date.now())),
+      groupCommit(vault, (calls) => upkeep.stir(Date.now(), calls)),
       true,
     )
   }

@@ -124,7 +124,7 @@ async function open(runtime: string): Promise<Local> {
 /** @throws {PosternError} `bad_request` when the folder is not there: its disk may not be mounted. */
 function anchorsOf(settings: Settings): Anchor[] {
   const { anchor } = settings.audit
-  const inFolder = anchor !== undefined && !/^https?:/.test(anchor)
+  const inFolder = anchor !== undefined && !/^https?:/i.test(anchor)
   if (inFolder && !existsSync(anchor)) {
     throw new PosternError('bad_request', 'POSTERN_AUDIT__ANCHOR: Must be a folder that is there, or an https URL')
   }

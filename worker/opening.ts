@@ -8,6 +8,7 @@ import { configurationOf } from '../core/audit/configuration.ts'
 import type { Privacy } from '../core/audit/privacy.ts'
 import { PosternError } from '../core/errors.ts'
 import { migrate, vaultIdOf } from '../core/schema.ts'
+import { anchorRequired, type Settings } from '../core/settings.ts'
 import type { Sql } from '../core/sql.ts'
 import { Vault } from '../core/vault.ts'
 import { dutiesOf } from './duties.ts'
@@ -52,7 +53,7 @@ export async function openVault(
   const upkeep: Upkeep = new Upkeep(desk, whole ? dutiesOf(desk) : [], (at) => wake(upkeep, at))
   // Everything is due at a start.
   if (whole) wake(upkeep, Date.now())
-  if (whole && !vault.isEmpty()) await perform('vault.configure', configurationOf(settings))
+  if (whole && !vault.isEmpty()) await perform('vault.configure', configurationOf(tenantSettings(settings)))
   return { vault, upkeep }
 }
 
@@ -69,11 +70,18 @@ async function checkContinuity(desk: Desk): Promise<boolean> {
     logLine('error', 'rolled_back', { vault: desk.vault })
     return false
   }
+  if (continuity === 'unknown') throw new PosternError('unavailable', 'Anchor holds no checkpoint of this log')
   if (continuity === 'unread') {
-    if (desk.settings.audit.anchorRequired) throw new PosternError('unavailable', 'Anchor of the log cannot be read')
+    if (anchorRequired(desk.settings)) throw new PosternError('unavailable', 'Anchor of the log cannot be read')
     logLine('warn', 'anchor_unread', { vault: desk.vault })
   }
   return true
+}
+
+/** Of an operator's settings, those that concern whoever uses a vault. */
+function tenantSettings({ environment, publicUrl, clientAddress, logOrigin, security, audit }: Settings) {
+  const { anchor: _, ...shown } = audit
+  return { environment, publicUrl, clientAddress, logOrigin, security, audit: shown }
 }
 
 /** Brings a store to the newest schema, and tells whose it is. */

@@ -6,10 +6,11 @@
 import type { Anchor } from '../core/audit/anchor.ts'
 import { openCheckpoint } from '../core/audit/checkpoint.ts'
 import type { TreeHead } from '../core/audit/log.ts'
-import { parseVerifierKey } from '../core/audit/note.ts'
+import { formatVerifierKey, parseVerifierKey } from '../core/audit/note.ts'
 import { askWitness, type Verdict, type Witness } from '../core/audit/witness.ts'
 import { PosternError } from '../core/errors.ts'
-import { signHead, verifierKeys } from './checkpoint.ts'
+import { signerOf, signHead, verifierKeys } from './checkpoint.ts'
+import { logLine } from './oplog.ts'
 import type { Desk, Duty } from './upkeep.ts'
 
 /** Keys of terms that a store which was rolled back does not know of yet. */
@@ -27,8 +28,8 @@ export function publication(afterWriteMs: number): Duty {
       const failures: unknown[] = []
       const attempt = (work: Promise<unknown>) => work.catch((error) => failures.push(error))
       for (const { url, key } of desk.settings.audit.witnesses) {
-        const witness = { url, verifier: await parseVerifierKey(key) }
-        await attempt(cosign(desk, witness, note, head).then((lines) => (note += lines)))
+        const asked = parseVerifierKey(key).then((verifier) => cosign(desk, { url, verifier }, note, head))
+        await attempt(asked.then((lines) => (note += lines)))
       }
       if (note !== found.signed?.note) await desk.perform('audit.sign', { ...head, note })
       await Promise.all(desk.anchors.map((anchor) => attempt(keep(desk, anchor, note, head.size))))
@@ -52,11 +53,11 @@ async function cosign(desk: Desk, witness: Witness, note: string, head: TreeHead
     await desk.perform('delivery.report', { target, mark: head.size })
     return verdict.lines
   }
-  if (verdict.kind === 'disagrees' || verdict.kind === 'elsewhere') {
-    const size = verdict.kind === 'elsewhere' ? verdict.size : null
-    await dissent(desk, target, size)
-  }
-  throw await failed(desk, target, 'status' in verdict ? `status_${verdict.status}` : verdict.kind)
+  // Another of us may have been there in between: it has seen no more than there is.
+  if (verdict.kind === 'elsewhere' && verdict.size <= head.size) throw await failed(desk, target, 'raced')
+  if (verdict.kind === 'failed') throw await failed(desk, target, `status_${verdict.status}`)
+  await dissent(desk, target, verdict.kind === 'elsewhere' ? verdict.size : null)
+  throw await failed(desk, target, verdict.kind)
 }
 
 async function ask(desk: Desk, witness: Witness, note: string, sizes: { from: number; to: number }): Promise<Verdict> {
@@ -72,7 +73,7 @@ async function ask(desk: Desk, witness: Witness, note: string, sizes: { from: nu
 /** It is an alert, once: as long as the witness is failing it was told. */
 async function dissent(desk: Desk, target: string, size: number | null): Promise<void> {
   const known = await desk.perform('delivery.find', { target })
-  if (['disagrees', 'elsewhere', 'rolled_back'].includes(known?.failure ?? '')) return
+  if (known?.failure === 'disagrees' || known?.failure === 'elsewhere') return
   await desk.perform('audit.dissent', { witness: target, size }).catch(() => {})
 }
 
@@ -81,8 +82,10 @@ async function keep(desk: Desk, anchor: Anchor, note: string, size: number): Pro
   // Compared before each write: what could not be read at the start must not be overwritten by an older head.
   const verdict = await compare(desk, anchor)
   if (verdict === 'rolled_back') {
-    await dissent(desk, target, null)
+    // Nothing more is written to this log, that neither.
     desk.quarantine()
+    logLine('error', 'rolled_back', { vault: desk.vault })
+    throw new PosternError('tampered', 'Log is not what its anchor has')
   }
   if (verdict !== 'yes') throw await failed(desk, target, verdict)
   try {
@@ -98,20 +101,25 @@ async function failed(desk: Desk, target: string, failure: string): Promise<Post
   return new PosternError('unavailable', `Checkpoint was not taken: ${failure}`)
 }
 
-/** Whether a log goes on from what is kept of it elsewhere; `unread` when that cannot be told. */
-export type Continuity = 'yes' | 'unread' | 'rolled_back'
+/**
+ * Whether a log goes on from what is kept of it elsewhere: `unread` when that cannot be told now, `unknown` when what
+ * is kept is no checkpoint that a key of this log signed.
+ */
+export type Continuity = 'yes' | 'unread' | 'unknown' | 'rolled_back'
 
 /** Whether a log goes on from what all its anchors keep. To be asked before anything is written to it. */
 export async function continuityOf(desk: Desk): Promise<Continuity> {
   const verdicts = await Promise.all(desk.anchors.map((anchor) => compare(desk, anchor)))
-  return verdicts.find((one) => one === 'rolled_back') ?? verdicts.find((one) => one === 'unread') ?? 'yes'
+  const worst = (['rolled_back', 'unknown', 'unread'] as const).find((one) => verdicts.includes(one))
+  return worst ?? 'yes'
 }
 
 async function compare(desk: Desk, anchor: Anchor): Promise<Continuity> {
   const note = await anchor.read(desk.vault).catch(() => undefined)
+  if (note === undefined) return 'unread'
   if (note === null) return 'yes'
-  const checkpoint = note === undefined ? null : await opened(desk, note)
-  if (checkpoint === null) return 'unread'
+  const checkpoint = await opened(desk, note)
+  if (checkpoint === null) return 'unknown'
   return (await goesOn(desk, checkpoint)) ? 'yes' : 'rolled_back'
 }
 
@@ -126,7 +134,15 @@ async function goesOn(desk: Desk, { size, root }: TreeHead): Promise<boolean> {
 }
 
 async function opened(desk: Desk, note: string) {
-  const { term } = await desk.perform('audit.head', {})
-  const verifiers = (await verifierKeys(desk, term + LATER_TERMS)).map((key) => parseVerifierKey(key))
-  return openCheckpoint(note, await Promise.all(verifiers)).catch(() => null)
+  const head = await desk.perform('audit.head', {})
+  const later = Array.from({ length: LATER_TERMS }, (_, i) => signerOf(desk, head.term + 1 + i))
+  const keys = [...(await verifierKeys(desk, head)), ...(await Promise.all(later)).map(formatVerifierKey)]
+  const verifiers = await Promise.all(keys.map((key) => parseVerifierKey(key)))
+  return openCheckpoint(note, verifiers).catch(() => null)
+}
+
+/** What a log's checkpoints are taken to, by the names under which it is noted how far each has come. */
+export function targetsOf({ anchors, settings }: Pick<Desk, 'anchors' | 'settings'>): string[] {
+  const witnesses = settings.audit.witnesses.map(({ key }) => `witness:${key.split('+')[0]}`)
+  return [...anchors.map(({ target }) => target), ...witnesses]
 }

@@ -1,26 +1,35 @@
+import { NOTICE_MS } from '../core/audit/retention.ts'
 import { retentionDaysOf } from '../core/settings.ts'
 import { signHead } from './checkpoint.ts'
-import { SINK } from './shipping.ts'
+import { targetsOf } from './publication.ts'
+import { sinkOf } from './shipping.ts'
 import type { Duty } from './upkeep.ts'
 
 const DAY_MS = 24 * 60 * 60_000
 /** How often the age of entries is looked at. */
 const LOOK_MS = DAY_MS / 2
 
-/** Erases entries of the log that are past their retention: announced first, and signed. */
+/** Erases entries of the log that are past their retention: announced first, signed, and a day later. */
 export const retention: Duty = {
   name: 'retention',
   afterWriteMs: null,
   async run(desk) {
-    const { sinkUrl } = desk.settings.audit
-    const sink = sinkUrl === undefined ? null : await desk.perform('delivery.find', { target: SINK })
-    const shipped = sinkUrl === undefined ? null : (sink?.mark ?? 0)
     const keepMs = retentionDaysOf(desk.settings) * DAY_MS
-    const announced = await desk.perform('retention.announce', { keepMs, shipped })
+    const announced = await desk.perform('retention.announce', {
+      keepMs,
+      targets: [...sinkOf(desk), ...targetsOf(desk)],
+    })
     if (announced === null) return Date.now() + LOOK_MS
     await signHead(await desk.perform('audit.head', {}), desk, (signed) => desk.perform('audit.sign', signed))
-    while (!(await desk.perform('retention.prune', {})).done);
+    const due = announced.announcedWhen + NOTICE_MS
+    if (Date.now() < due) return due
+    while (!(await desk.perform('retention.prune', {})).done) await breather()
     // What one look found may not have been all.
-    return Date.now()
+    return Date.now() + 1000
   },
+}
+
+/** Lets requests in between two steps. */
+function breather(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0))
 }

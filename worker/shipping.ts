@@ -12,7 +12,12 @@ import { signWebhook } from '../core/webhook.ts'
 import { originOf } from './checkpoint.ts'
 import type { Desk, Duty } from './upkeep.ts'
 
-export const SINK = 'sink'
+/** Where entries go, as it is noted how far it has come: another address begins anew. */
+export function sinkOf({ settings }: Pick<Desk, 'settings'>): string[] {
+  const { sinkUrl } = settings.audit
+  return sinkUrl === undefined ? [] : [`sink:${new URL(sinkUrl).host}`]
+}
+
 const MAX_ENTRIES = 500
 const MAX_BYTES = 512 * 1024
 /** How many posts one run makes, so that other duties come to their turn. */
@@ -24,28 +29,44 @@ export function shipping(afterWriteMs: number): Duty {
     name: 'shipping',
     afterWriteMs,
     async run(desk) {
-      let mark = (await desk.perform('delivery.find', { target: SINK }))?.mark ?? 0
+      const [target = ''] = sinkOf(desk)
+      let mark = (await desk.perform('delivery.find', { target }))?.mark ?? 0
+      let limit = MAX_ENTRIES
       for (let posts = 0; posts < MAX_POSTS; posts++) {
-        const batch = await desk.perform('audit.batch', { from: mark, limit: MAX_ENTRIES, maxBytes: MAX_BYTES })
-        if (batch.entries.length === 0) return null
-        await post(
-          desk,
-          batch.start,
-          batch.entries.map(({ body }) => parseUtf8(body)!),
-        )
-        mark = batch.start + batch.entries.length
-        await desk.perform('delivery.report', { target: SINK, mark })
+        const batch = await desk.perform('audit.batch', { from: mark, limit, maxBytes: MAX_BYTES })
+        const entries = batch.entries.map(({ body }) => parseUtf8(body)!)
+        // That the sink takes things again must not be what it is sent, or a sink that takes one post a minute never rests.
+        if (entries.every((entry) => isReportOf(entry, target))) return null
+        const status = await post(desk, batch.start, entries)
+        if (status === 413 && entries.length > 1) limit = Math.floor(entries.length / 2)
+        else if (status === null || status < 200 || status > 299) throw await failed(desk, target, status)
+        else {
+          mark = batch.start + entries.length
+          await desk.perform('delivery.report', { target, mark })
+        }
       }
       return Date.now()
     },
   }
 }
 
-async function post(desk: Desk, start: number, entries: string[]): Promise<void> {
+function isReportOf(entry: string, target: string): boolean {
+  if (!entry.includes('"delivery.report"')) return false
+  const { operation, facts } = JSON.parse(entry)
+  return operation === 'delivery.report' && facts?.target === target
+}
+
+async function failed(desk: Desk, target: string, status: number | null): Promise<PosternError> {
+  await desk.perform('delivery.report', { target, failure: status === null ? 'unavailable' : `status_${status}` })
+  return new PosternError('unavailable', 'Sink did not take entries')
+}
+
+/** @returns The status of the answer; `null` when there was none. */
+async function post(desk: Desk, start: number, entries: string[]): Promise<number | null> {
   const { sinkUrl = '', sinkFormat, sinkToken, sinkSecret } = desk.settings.audit
   const log = originOf(desk)
   const { contentType, body } = render(entries, sinkFormat, log)
-  // The same for the same entries: a receiver can tell what it has already.
+  // Which entries these are: a receiver can tell what it has already.
   const id = `${log}/${start}-${start + entries.length - 1}`
   const message = { id, timestampSeconds: Math.floor(Date.now() / 1000), body }
   const headers = {
@@ -54,11 +75,8 @@ async function post(desk: Desk, start: number, entries: string[]): Promise<void>
     ...(sinkSecret && (await signWebhook(sinkSecret, message))),
   }
   // The operator named the address: it may be on this machine.
-  const status = await send(sinkUrl, { method: 'POST', headers, body }, { allowLoopback: true }).then(
+  return send(sinkUrl, { method: 'POST', headers, body }, { allowLoopback: true }).then(
     (answer) => answer.status,
     () => null,
   )
-  if (status !== null && status >= 200 && status <= 299) return
-  await desk.perform('delivery.report', { target: SINK, failure: status === null ? 'unavailable' : `status_${status}` })
-  throw new PosternError('unavailable', 'Sink did not take entries')
 }

@@ -8,7 +8,7 @@
  * @module
  */
 import type { Anchor } from '../core/audit/anchor.ts'
-import { type Answer, unwrap } from '../core/call.ts'
+import { type Answer, type Call, unwrap } from '../core/call.ts'
 import type { Keyring } from '../core/crypto/keyring.ts'
 import type { Upstreams } from '../core/providers/upstreams.ts'
 import type { Settings } from '../core/settings.ts'
@@ -43,6 +43,8 @@ export interface Duty {
   name: string
   /** How soon it is due after something was written, in milliseconds; `null` when a write is nothing to it. */
   afterWriteMs: number | null
+  /** What makes it due at once when it was asked of the vault. */
+  wokenBy?: (call: Call) => boolean
   /**
    * Does what is to be done now. A throw is logged, and tried again later.
    *
@@ -73,12 +75,15 @@ export class Upkeep {
     this.#due = new Map(duties.map((duty) => [duty, 0]))
   }
 
-  /** Tells that something was written. Cheap: it is called after every request. */
-  stir(now: number): void {
+  /** Tells that something was written, and by which calls. Cheap: it is called after every request. */
+  stir(now: number, calls: readonly Call[] = []): void {
     let sooner = false
     for (const [duty, due] of this.#due) {
-      if (duty.afterWriteMs === null || due <= now + duty.afterWriteMs) continue
-      this.#due.set(duty, now + duty.afterWriteMs)
+      // What fails has its own pauses, and writes do not shorten them; what somebody asks for does.
+      const woken = duty.wokenBy !== undefined && calls.some(duty.wokenBy)
+      const waitMs = woken ? 0 : this.#failures.has(duty) ? null : duty.afterWriteMs
+      if (waitMs === null || due <= now + waitMs) continue
+      this.#due.set(duty, now + waitMs)
       sooner = true
     }
     if (sooner && this.#running === null) this.#wakeNext()

@@ -37,7 +37,7 @@ export class VaultObject extends DurableObject {
     if (opening === null) return calls.map(() => ({ ok: false, index: null, quota: null, reason: 'unauthenticated' }))
     const { vault, upkeep } = await opening
     const answers = vault.execute(calls, Date.now())
-    upkeep.stir(Date.now())
+    upkeep.stir(Date.now(), calls)
     return answers
   }
 

@@ -53,8 +53,9 @@ export const enrolTotp = operation({
   ...self,
   notable: true,
   run(context: Context, totp: SealedTotp): Outcome<{ principal: string }> {
-    const { identity, factors, circumstances, now } = context
+    const { identity, factors, keys, circumstances, now } = context
     const { principal } = identity
+    if (!keys.isCurrent(totp.kid)) return { reason: 'raced' }
     const { mfaAt } = circumstances
     // Whoever has only the token must not replace the factor that the token alone does not satisfy.
     const fresh = mfaAt !== null && now - mfaAt <= REPLACE_MS
@@ -92,6 +93,7 @@ export const resetFactors = operation({
   action: 'admin',
   notable: true,
   resource: () => 'principals',
+  binds: (_, { id }: { id: string }) => ({ id }),
   run({ access, factors, sessions, now }, { id }: { id: string }): Outcome<{ sessions: number }> {
     if (access.principal(id) === null) return { reason: 'no_principal', facts: { principal: id } }
     factors.remove(id)

@@ -5,9 +5,10 @@
  * @module
  */
 import { type Context, type Outcome, operation } from '../operation.ts'
+import { quorumIn } from './approval.ts'
 import type { Issuer, VersionedIssuer } from './issuers.ts'
 import type { Lock } from './lockout.ts'
-import { type AccessRequest, decide, type Rule } from './policy.ts'
+import { type AccessRequest, decide, isDemanding, type Rule } from './policy.ts'
 import type { AccessStore, Principal, PrincipalKind, TokenRow, VersionedRule } from './store.ts'
 
 /** The id of the principal that a bootstrap token makes, and of its rule. */
@@ -26,10 +27,8 @@ export const putPrincipal = operation({
   ...onPrincipals,
   notable: true,
   about: ({ id }: { id: string }) => ({ principal: id }),
-  run(
-    context,
-    { id, kind, disabled }: { id: string; kind: PrincipalKind; disabled?: boolean | undefined },
-  ): Outcome<Principal> {
+  binds: (_, { id, kind, disabled }: NewPrincipal) => ({ id, kind, disabled: disabled ?? null }),
+  run(context, { id, kind, disabled }: NewPrincipal): Outcome<Principal> {
     const { access, now } = context
     const before = access.principal(id)
     // Not given, it stays as it is: a change of something else must not enable anybody.
@@ -41,6 +40,12 @@ export const putPrincipal = operation({
     return { value: after, facts: { before: shown(before), after: shown(after) } }
   },
 })
+
+interface NewPrincipal {
+  id: string
+  kind: PrincipalKind
+  disabled?: boolean | undefined
+}
 
 /** A token to be: its keyed hash, never the token. */
 interface NewToken {
@@ -60,11 +65,12 @@ export const createToken = operation({
   ...onTokens,
   notable: true,
   about: ({ accessor, principal, expiresAt }: NewToken) => ({ accessor, principal, expiresAt }),
-  run({ access, principal: createdBy, now }: Context, input: NewToken): Outcome<TokenRow> {
+  binds: (_, { principal, label, expiresAt }: NewToken) => ({ principal, label, expiresAt }),
+  run({ access, identity, principal: createdBy, now }: Context, input: NewToken): Outcome<TokenRow> {
     const { hash, accessor, principal, label, expiresAt } = input
     if (access.principal(principal) === null) return { reason: 'no_principal' }
     const token = { accessor, principal, label, createdAt: now, createdBy, expiresAt, revokedAt: null }
-    access.addToken(hash, token)
+    access.addToken(hash, token, identity.token)
     return { value: token }
   },
 })
@@ -93,11 +99,13 @@ export const putRule = operation({
   ...onRules,
   notable: true,
   about: ({ id }: { id: string }) => ({ rule: id }),
+  binds: ({ access }, rule: Rule) => ({ rule, version: access.ruleVersion(rule.id) }),
   run(context, rule: Rule): Outcome<VersionedRule> {
     const { access, now, principal } = context
     const others = access.rules()
     const before = others.find(({ id }) => id === rule.id)
     const rules = [...others.filter(({ id }) => id !== rule.id), rule]
+    if (isDemanding(rule) && !quorumIn(access, rule.unless.approvals)) return { reason: 'no_quorum' }
     if (!staysAdministrable(context, { rules })) return { reason: 'last_admin' }
     const version = (before?.version ?? 0) + 1
     access.putRule(rule, version, now, principal)
@@ -110,6 +118,7 @@ export const deleteRule = operation({
   ...onRules,
   notable: true,
   about: ({ id }: { id: string }) => ({ rule: id }),
+  binds: ({ access }, { id }: { id: string }) => ({ id, version: access.ruleVersion(id) }),
   run(context, { id }: { id: string }): Outcome<VersionedRule> {
     const rules = context.access.rules()
     const before = rules.find((rule) => rule.id === id)
@@ -125,7 +134,7 @@ export const deleteRule = operation({
 export interface Explanation {
   allow: boolean
   rule: string | null
-  missing: 'mfa' | null
+  missing: 'mfa' | 'approval' | null
   considered: { id: string; effect: Rule['effect']; applies: boolean }[]
 }
 
@@ -137,7 +146,7 @@ export const explainDecision = operation({
     const named = rules.filter((rule) => decide(request, [{ ...rule, effect: 'permit', conditions: {} }]).allow)
     const considered = named.map((rule) => {
       const { allow, missing } = decide(request, [{ ...rule, effect: 'permit' }])
-      const forbids = rule.effect === 'forbid' && decide(request, [rule]).rule !== null
+      const forbids = rule.effect === 'forbid' && decide(request, [{ ...rule, unless: undefined }]).rule !== null
       return {
         id: rule.id,
         effect: rule.effect,
@@ -161,6 +170,7 @@ export const putIssuer = operation({
   ...onIssuers,
   notable: true,
   about: ({ id }: { id: string }) => ({ issuer: id }),
+  binds: ({ issuers }, issuer: Issuer) => ({ issuer, revision: issuers.find(issuer.id)?.revision ?? null }),
   run({ access, issuers, sessions, now, principal }, issuer: Issuer): Outcome<VersionedIssuer> {
     if (access.principal(issuer.principal) === null) return { reason: 'no_principal' }
     const before = issuers.find(issuer.id)
@@ -214,7 +224,7 @@ export function bootstrap(access: AccessStore, hash: Uint8Array, accessor: strin
   const by = BOOTSTRAP_ADMIN
   access.putPrincipal({ id: by, kind: 'user', createdAt: now, disabledAt: null })
   const token = { accessor, principal: by, label: 'bootstrap', createdAt: now, createdBy: by }
-  access.addToken(hash, { ...token, expiresAt: null, revokedAt: null })
+  access.addToken(hash, { ...token, expiresAt: null, revokedAt: null }, null)
   const actions = ['read', 'write', 'delete', 'rotate', 'admin'] as const
   access.putRule({ id: BOOTSTRAP_ADMIN, effect: 'permit', principal: by, actions, resource: '**' }, 1, now, by)
   return true
@@ -228,7 +238,9 @@ interface Change {
 
 /** Tells whether, after a change, somebody with a live token could still change the rules and mint tokens. */
 function staysAdministrable({ access, circumstances }: Context, change: Change): boolean {
-  const rules = (change.rules ?? access.rules()).filter(lasts).map((rule) => ({ ...rule, conditions: {} }))
+  const rules = (change.rules ?? access.rules())
+    .filter((rule) => lasts(rule) && !(isDemanding(rule) && quorumIn(access, rule.unless.approvals, change)))
+    .map((rule) => ({ ...rule, conditions: {}, unless: undefined }))
   const enabled = new Set(access.principals().flatMap(({ id, disabledAt }) => (disabledAt === null ? [id] : [])))
   return access.tokens().some(({ accessor, principal, expiresAt, revokedAt }) => {
     // A token that ends is no way back in after it.
@@ -254,6 +266,6 @@ function shown(principal: Principal | null) {
 
 function shownRule(rule: VersionedRule | undefined) {
   if (rule === undefined) return null
-  const { id, effect, principal, actions, resource, conditions = {}, version } = rule
-  return { id, effect, principal, actions, resource, conditions, version }
+  const { id, effect, principal, actions, resource, conditions = {}, unless, version } = rule
+  return { id, effect, principal, actions, resource, conditions, ...(unless && { unless }), version }
 }

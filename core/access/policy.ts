@@ -54,6 +54,15 @@ export interface Conditions {
   notAfter?: number | undefined
 }
 
+/** How many others have to approve, and who they may be. */
+export interface Demand {
+  required: number
+  /** Ids of principals: users, each counted once. */
+  from: readonly string[]
+  /** How long after it was asked an approval may be given and used. */
+  withinSeconds: number
+}
+
 export interface Rule {
   id: string
   effect: 'permit' | 'forbid'
@@ -63,46 +72,71 @@ export interface Rule {
   /** A pattern: segments parted by `/`; `*` stands for one segment, a last `**` for one or more. */
   resource: string
   conditions?: Conditions | undefined
+  /** What lifts a `forbid` for one request: see `approval.ts`. */
+  unless?: { approvals: Demand } | undefined
 }
+
+/** A `forbid` that others can lift. */
+export type DemandingRule = Rule & { unless: { approvals: Demand } }
 
 export interface Decision {
   allow: boolean
   /** The rule that decided, or `null` when none matched and the default, deny, did. */
   rule: string | null
-  /** Set when that rule would permit, if only a second factor were given. */
-  missing?: 'mfa'
+  /** Set when it would be permitted, if only a second factor were given, or others approved. */
+  missing?: 'mfa' | 'approval'
+  /** With `missing: 'approval'`: the rule that permits it then, and all that demand an approval. */
+  permit?: string
+  demands?: DemandingRule[]
 }
 
 /**
  * Decides a request. The default is deny, and one `forbid` outweighs every `permit`. Of several
- * rules with the deciding effect the first in order is named.
+ * rules with the deciding effect the first in order is named. An approval comes last: it is asked for
+ * only where it is all that is missing.
  *
  * Pure: the same request and rules always give the same decision.
  */
 export function decide(request: AccessRequest, rules: readonly Rule[]): Decision {
   let permit: Rule | undefined
   let stepUp: Rule | undefined
+  let demands: DemandingRule[] | undefined
   for (const rule of rules) {
     if (!matches(rule, request) || !applies(rule, request.context)) continue
-    if (rule.effect === 'forbid') return { allow: false, rule: rule.id }
-    if (hasMfa(rule, request.context)) permit ??= rule
+    if (rule.effect === 'forbid') {
+      if (!isDemanding(rule)) return { allow: false, rule: rule.id }
+      demands ??= []
+      demands.push(rule)
+    } else if (hasMfa(rule, request.context)) permit ??= rule
     else stepUp ??= rule
   }
+  if (permit !== undefined && demands !== undefined)
+    return { allow: false, rule: demands[0]!.id, missing: 'approval', permit: permit.id, demands }
   if (permit !== undefined) return { allow: true, rule: permit.id }
   return stepUp === undefined ? { allow: false, rule: null } : { allow: false, rule: stepUp.id, missing: 'mfa' }
 }
 
+/** Whether a rule forbids only until others approve. */
+export function isDemanding(rule: Rule): rule is DemandingRule {
+  return rule.effect === 'forbid' && rule.unless !== undefined
+}
+
+/** The rules that may demand an approval of a request, in whatever circumstances. */
+export function demandsOn(rules: readonly Rule[], request: Omit<AccessRequest, 'context'>): DemandingRule[] {
+  return rules.filter(isDemanding).filter((rule) => matches(rule, request))
+}
+
 /**
  * The rules whose conditions hold in these circumstances, without them: to decide about many names
- * at once. What only a second factor is missing for does not hold.
+ * at once. What only a second factor is missing for does not hold; a name is shown though its value needs an approval.
  */
 export function inForce(rules: readonly Rule[], context: Circumstances): Rule[] {
   return rules
-    .filter((rule) => applies(rule, context) && (rule.effect === 'forbid' || hasMfa(rule, context)))
+    .filter((rule) => applies(rule, context) && (rule.effect === 'forbid' ? !isDemanding(rule) : hasMfa(rule, context)))
     .map((rule) => ({ ...rule, conditions: undefined }))
 }
 
-function matches(rule: Rule, { principal, action, resource }: AccessRequest): boolean {
+function matches(rule: Rule, { principal, action, resource }: Omit<AccessRequest, 'context'>): boolean {
   if (rule.principal !== '*' && rule.principal !== principal) return false
   return rule.actions.includes(action) && covers(rule.resource, resource)
 }

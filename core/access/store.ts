@@ -79,12 +79,37 @@ export class AccessStore {
     return this.#sql.all<TokenRow>(`SELECT ${TOKEN} FROM token ORDER BY created_at, accessor`)
   }
 
-  addToken(hash: Uint8Array, token: TokenRow): void {
+  /** @param mintedWith The accessor of the API token that it is made with, or whose session makes it. */
+  addToken(hash: Uint8Array, token: TokenRow, mintedWith: string | null): void {
     const { accessor, principal, label, createdAt, createdBy, expiresAt, revokedAt } = token
     this.#sql.all(
-      'INSERT INTO token VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
-      ...[hash, accessor, principal, label, createdAt, createdBy, expiresAt, revokedAt],
+      `INSERT INTO token (hash, accessor, principal, label, created_at, created_by, expires_at, revoked_at, minted_with)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      ...[hash, accessor, principal, label, createdAt, createdBy, expiresAt, revokedAt, mintedWith],
     )
+  }
+
+  /**
+   * Everybody who could act through a token: its principal, who made it, and whoever made what it was made with,
+   * back to the first.
+   */
+  lineage(accessor: string): string[] {
+    // A chain has no circles: a token is made with an older one. The bound is against a store that was tampered with.
+    return this.#sql
+      .all<{ principal: string }>(
+        `WITH RECURSIVE chain (principal, created_by, minted_with, depth) AS (
+           SELECT principal, created_by, minted_with, 1 FROM token WHERE accessor = ?
+           UNION ALL SELECT token.principal, token.created_by, token.minted_with, depth + 1
+           FROM chain JOIN token ON token.accessor = chain.minted_with WHERE depth < 100
+         ) SELECT principal FROM chain UNION SELECT created_by FROM chain`,
+        accessor,
+      )
+      .map(({ principal }) => principal)
+  }
+
+  /** Whether a token was revoked, or is not known at all. */
+  isRevoked(accessor: string): boolean {
+    return this.#sql.all('SELECT 1 FROM token WHERE accessor = ? AND revoked_at IS NULL', accessor).length === 0
   }
 
   revokeToken(accessor: string, now: number): void {
@@ -108,6 +133,11 @@ export class AccessStore {
       this.#rules.set(principal, rules)
     }
     return rules
+  }
+
+  /** How often a rule was changed; `null` when there is none. */
+  ruleVersion(id: string): number | null {
+    return this.#sql.all<{ version: number }>('SELECT version FROM rule WHERE id = ?', id)[0]?.version ?? null
   }
 
   putRule(rule: Rule, version: number, now: number, by: string): void {

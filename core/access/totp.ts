@@ -27,8 +27,13 @@ export function makeTotpSecret(): Redacted<Bytes> {
 }
 
 /** Seals a principal's secret. No secret of the vault has its content type or version. */
-export async function sealTotp(keyring: Keyring, vault: string, principal: string, secret: Redacted<Bytes>) {
-  const kek = await keyring.currentKek(vault)
+export async function sealTotp(
+  keyring: Keyring,
+  { vault, term = 1 }: { vault: string; term?: number },
+  principal: string,
+  secret: Redacted<Bytes>,
+) {
+  const kek = await keyring.currentKek(vault, term)
   return { kid: kek.kid, sealed: await seal(kek, secret.reveal(), bindingOf(vault, principal)) }
 }
 

@@ -38,7 +38,10 @@ export function httpAnchor(url: string, token: Redacted<string> | undefined): An
       const { status, body } = await send(`${base}/${vault}`, { method: 'GET', headers }, options)
       if (status === 404) return null
       if (status !== 200) throw refused(status)
-      return parseUtf8(body)
+      const note = parseUtf8(body)
+      // Not "none yet": that would be overwritten.
+      if (note === null) throw new PosternError('unavailable', 'Anchor holds something else than text')
+      return note
     },
     async write(vault, note) {
       const { status } = await send(`${base}/${vault}`, { method: 'PUT', headers, body: note }, options)

@@ -49,7 +49,13 @@ function isGroup(value: unknown): value is object {
   return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
 }
 
+/** JSON, but for text; with every address cut to its origin. */
 function shown(value: unknown): string {
-  if (typeof value === 'string') return /^https?:/.test(value) && URL.canParse(value) ? new URL(value).origin : value
-  return JSON.stringify(value, (_, inner) => (typeof inner === 'bigint' ? String(inner) : inner)) ?? ''
+  const text =
+    typeof value === 'string'
+      ? value
+      : JSON.stringify(value, (_, inner) => (typeof inner === 'bigint' ? String(inner) : inner))
+  return (text ?? '').replace(/\bhttps?:\/\/[^\s"',/?#]*[^\s"',]*/gi, (url) =>
+    URL.canParse(url) ? new URL(url).origin : '<address>',
+  )
 }

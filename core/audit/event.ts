@@ -8,7 +8,7 @@ import type { Action } from '../access/policy.ts'
 import { base64, randomBytes, utf8 } from '../bytes.ts'
 import type { Reason } from '../errors.ts'
 import type { Facts } from '../operation.ts'
-import { cleanseAll, isClean, printable } from '../redaction.ts'
+import { cleanse, cleanseAll, isClean, printable } from '../redaction.ts'
 import type { Hash } from './merkle.ts'
 import { aliasOf, NO_PRIVACY, type Privacy } from './privacy.ts'
 import type { Severity } from './severity.ts'
@@ -40,20 +40,15 @@ export interface AuditEvent {
   facts: Facts
 }
 
+/** The most that readers take (C2SP tlog-tiles): facts that make an entry longer are left out. */
+const MAX_ENTRY_BYTES = 65_535
 /** 128 bits: nobody tries them all. */
 const BLIND_SIZE = 16
 /** Resources that are parts of a vault: what is done to anything else is done to a secret. */
 const PARTS = new Set([
-  '',
-  'self',
-  'audit',
-  'sessions',
-  'issuers',
-  'principals',
-  'rules',
-  'tokens',
-  'providers',
-  'replicas',
+  ...['', 'self', 'audit', 'sessions', 'issuers', 'principals', 'rules', 'tokens'],
+  ...['approvals', 'break-glass', 'hooks', 'keys', 'policy', 'rotations'],
+  ...['providers', 'replicas', 'chains'],
 ])
 
 /**
@@ -71,12 +66,16 @@ export function encodeEvent(
   const blind = privacy.blind ? { blind: base64(randomBytes(BLIND_SIZE)) } : {}
   const entry = { ...place, ...blind, time: new Date(at).toISOString(), ...rest }
   const json = canonical(entry)
-  return utf8(isClean(json) ? json : canonical(cleansed(entry)))
+  const bytes = utf8(isClean(json) ? json : canonical(cleansed(entry)))
+  if (bytes.length <= MAX_ENTRY_BYTES) return bytes
+  return utf8(canonical(cleansed({ ...entry, facts: { omittedBytes: bytes.length } })))
 }
 
-/** The name stays a name: it is stored in clear, and an entry must be found by it. */
-function cleansed<T extends { resource: string }>(entry: T): object {
-  return { ...(cleanseAll(entry) as object), resource: printable(entry.resource) }
+/** Only what others chose: a hash of ours may look like anything. The name stays a name: an entry is found by it. */
+function cleansed<T extends Pick<AuditEvent, 'resource' | 'agent' | 'facts'>>(entry: T): T {
+  const { resource, agent, facts } = entry
+  const facets = { resource: printable(resource), agent: agent && cleanse(agent), facts: cleanseAll(facts) as Facts }
+  return { ...entry, ...facets }
 }
 
 function concealed(event: AuditEvent, key: Privacy['aliasKey'] & object): AuditEvent {

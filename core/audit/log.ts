@@ -1,4 +1,3 @@
-import { utf8 } from '../bytes.ts'
 import type { Sql } from '../sql.ts'
 import { type Hash, hashesFor, leafHash, position, type ReadHashes, subtrees, treeHash } from './merkle.ts'
 import { rank, type Severity } from './severity.ts'
@@ -28,15 +27,41 @@ export interface Retention {
   min: number
   /** The first that will be kept after the next erasure; the same as `min` when none is announced. */
   announced: number
-  /** The entry that announces it. */
+  /** The entry that announces it, and when that was. */
   announcedAt: number
+  announcedWhen: number
   /** Why nothing may be erased; `null` when it may. */
   hold: string | null
   heldAt: number | null
   heldBy: string | null
 }
 
+/** The verifier key of a term of the log's key. */
+export interface LogKey {
+  term: number
+  key: string
+}
+
+/** What is announced and not erased yet. */
+export type Announced = Pick<Retention, 'announced' | 'announcedAt' | 'announcedWhen'>
+
 const MAX_CHECKPOINTS = 1000
+/** The most bytes that one page of entries has, and how many are read at once. */
+const MAX_PAGE_BYTES = 4 * 1024 * 1024
+const CHUNK = 64
+
+/** By what an entry can be found. */
+interface About {
+  severity?: Severity
+  principal?: string | null
+}
+
+/** Which entries are asked for, and how much of them. */
+interface Which {
+  severity?: Severity
+  maxBytes?: number
+}
+
 /** A bundle is the leaves of one full tile. Of the hashes that it makes, the last of the first 511 is the tile's own. */
 const BUNDLE = 256
 const BUNDLE_HASHES = 2 * BUNDLE - 1
@@ -65,15 +90,16 @@ export class Log {
    *
    * @returns The index.
    */
-  append(write: (index: number, previous: Hash | null) => Uint8Array, severity: Severity = 'info'): number {
+  append(write: (index: number, previous: Hash | null) => Uint8Array, { severity, principal }: About = {}): number {
     const n = this.size
     const previous = n === 0 ? null : this.#read([position(0, n - 1)])[0]!
     const body = write(n, previous)
-    this.#sql.all('INSERT INTO entry VALUES (?, ?)', n, body)
+    this.#sql.all('INSERT INTO entry VALUES (?, ?, ?)', n, body, principal ?? null)
     hashesFor(n, leafHash(body), this.#read).forEach((hash, i) => {
       this.#sql.all('INSERT INTO hash VALUES (?, ?)', position(0, n) + i, hash)
     })
-    if (severity !== 'info') this.#sql.all('INSERT INTO notable VALUES (?, ?)', n, rank(severity))
+    if (severity !== undefined && severity !== 'info')
+      this.#sql.all('INSERT INTO notable VALUES (?, ?)', n, rank(severity))
     return n
   }
 
@@ -103,6 +129,11 @@ export class Log {
     return this.#sql.all<{ term: number }>('SELECT COALESCE(MAX(term), 1) AS term FROM log_key')[0]!.term
   }
 
+  /** The verifier keys of terms after the first, newest first. */
+  keys(): LogKey[] {
+    return this.#sql.all<LogKey>('SELECT term, key FROM log_key ORDER BY term DESC')
+  }
+
   /** Begins the next term of the key. */
   addTerm(term: number, key: string, now: number): void {
     this.#sql.all('INSERT INTO log_key VALUES (?, ?, ?)', term, key, now)
@@ -123,8 +154,28 @@ export class Log {
     this.#sql.all(query, MAX_CHECKPOINTS)
   }
 
-  /** Entries from index `from` on, at most `limit`: all, or those of a severity and above. */
-  entries(from: number, limit: number, severity: Severity = 'info'): Entry[] {
+  /**
+   * Entries from index `from` on, at most `limit` and at most so many bytes of them, but one in any case: all, or those
+   * of a severity and above.
+   */
+  entries(from: number, limit: number, { severity = 'info', maxBytes = MAX_PAGE_BYTES }: Which = {}): Entry[] {
+    const found: Entry[] = []
+    let bytes = 0
+    // Some at a time: what does not fit any more must not be read into memory first.
+    for (let next = from; found.length < limit; ) {
+      const rows = this.#page(next, Math.min(CHUNK, limit - found.length), severity)
+      for (const row of rows) {
+        bytes += row.body.length
+        if (found.length > 0 && bytes > maxBytes) return found
+        found.push(row)
+      }
+      if (rows.length < CHUNK) return found
+      next = rows.at(-1)!.index + 1
+    }
+    return found
+  }
+
+  #page(from: number, limit: number, severity: Severity): Entry[] {
     const columns = 'SELECT n AS "index", body FROM entry'
     const page = 'ORDER BY n LIMIT ?'
     if (severity === 'info') return this.#sql.all<Entry>(`${columns} WHERE n >= ? ${page}`, from, limit)
@@ -132,14 +183,15 @@ export class Log {
     return this.#sql.all<Entry>(`${columns} ${which} ${page}`, from, rank(severity), limit)
   }
 
-  /** Entries whose bytes hold a text, newest first, among the last `scan` of all. */
-  holding(text: string, limit: number, scan: number): Entry[] {
-    const query = 'SELECT n AS "index", body FROM entry WHERE n >= ? AND instr(body, ?) > 0 ORDER BY n DESC LIMIT ?'
-    return this.#sql.all<Entry>(query, Math.max(0, this.size - scan), utf8(text), limit)
+  /** What a principal did, newest first. */
+  entriesOf(principal: string, limit: number): Entry[] {
+    const query = `SELECT n AS "index", body FROM entry WHERE principal = ? ORDER BY n DESC LIMIT ?`
+    return this.#sql.all<Entry>(query, principal, limit)
   }
 
   retention(): Retention {
-    const query = `SELECT min, announced, announced_at AS announcedAt, hold, held_at AS heldAt, held_by AS heldBy
+    const query = `SELECT min, announced, announced_at AS announcedAt,
+      announced_when AS announcedWhen, hold, held_at AS heldAt, held_by AS heldBy
       FROM retention`
     return this.#sql.all<Retention>(query)[0]!
   }
@@ -160,8 +212,9 @@ export class Log {
     return min
   }
 
-  announce({ announced, announcedAt }: Pick<Retention, 'announced' | 'announcedAt'>): void {
-    this.#sql.all('UPDATE retention SET announced = ?, announced_at = ?', announced, announcedAt)
+  announce({ announced, announcedAt, announcedWhen }: Announced): void {
+    const query = 'UPDATE retention SET announced = ?, announced_at = ?, announced_when = ?'
+    this.#sql.all(query, announced, announcedAt, announcedWhen)
   }
 
   /** Erases at most `bundles` of what was announced. @returns The new minimum. */

@@ -60,29 +60,33 @@ export function formatVerifierKey({ name, publicKey }: Pick<NoteSigner, 'name' |
   return `${name}+${hex(keyId(name, ED25519, publicKey))}+${encoded}`
 }
 
-/**
- * Parses a verifier key.
- *
- * @throws {PosternError} `bad_request`
- */
-export async function parseVerifierKey(text: string, field = 'key'): Promise<NoteVerifier> {
+/** Takes a verifier key apart; `null` when it is none, of Ed25519, or its id is not that of its key. */
+export function verifierKeyParts(text: string): { name: string; id: Bytes; type: number; publicKey: Bytes } | null {
   const [, name = '', idText = '', encoded = ''] = /^([^+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/=]+)$/.exec(text) ?? []
   const id = parseHex(idText)
   const bytes = parseBase64(encoded)
   const type = bytes?.[0]
   const publicKey = bytes?.slice(1)
   const known = type === ED25519 || type === COSIGNATURE
-  if (
-    !isKeyName(name) ||
-    id === null ||
-    !known ||
-    publicKey?.length !== 32 ||
-    !equal(id, keyId(name, type, publicKey))
-  ) {
-    throw badRequest(field, 'Verifier key must read name+id+key, of type Ed25519')
-  }
-  const key = await crypto.subtle.importKey('raw', publicKey, 'Ed25519', false, ['verify'])
-  return { name, id, type, key }
+  if (!isKeyName(name) || id === null || !known || publicKey?.length !== 32) return null
+  return equal(id, keyId(name, type, publicKey)) ? { name, id, type, publicKey } : null
+}
+
+/** Whether a verifier key is a witness's: its signatures name a time (C2SP tlog-cosignature). */
+export function isWitnessKey(text: string): boolean {
+  return verifierKeyParts(text)?.type === COSIGNATURE
+}
+
+/**
+ * Parses a verifier key.
+ *
+ * @throws {PosternError} `bad_request`
+ */
+export async function parseVerifierKey(text: string, field = 'key'): Promise<NoteVerifier> {
+  const parts = verifierKeyParts(text)
+  if (parts === null) throw badRequest(field, 'Verifier key must read name+id+key, of type Ed25519')
+  const { publicKey, ...rest } = parts
+  return { ...rest, key: await crypto.subtle.importKey('raw', publicKey, 'Ed25519', false, ['verify']) }
 }
 
 /** Signs a text, with one key or several. It has to end with a newline. */

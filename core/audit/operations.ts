@@ -4,11 +4,11 @@
  * @module
  */
 
-import { equal, parseUtf8 } from '../bytes.ts'
+import { equal } from '../bytes.ts'
 import { type Context, type Outcome, operation, type Stores } from '../operation.ts'
 import { task } from '../task.ts'
 import type { Delivery } from './delivery_store.ts'
-import type { Entry, Log, Retention, SignedCheckpoint, TreeHead } from './log.ts'
+import type { Entry, Log, LogKey, Retention, SignedCheckpoint, TreeHead } from './log.ts'
 import type { Hash } from './merkle.ts'
 import { consistencyProof, inclusionProof } from './proof.ts'
 import type { Severity } from './severity.ts'
@@ -33,9 +33,10 @@ export const readEntries = operation({
   // The head is that of before this very request is recorded: it covers the entries shown.
   run({ log }, { from, limit, severity = 'info' }: EntriesInput): Outcome<Entries> {
     const { min } = log.retention()
-    const entries = log.entries(Math.max(from, min), limit, severity)
+    const entries = log.entries(Math.max(from, min), limit, { severity })
     const frontier = from <= min ? log.frontier(min) : []
-    return { value: { head: log.head(), min, frontier, entries }, facts: { from, count: entries.length, severity } }
+    const facts = { from, count: entries.length, severity }
+    return { value: { head: log.head(), min, frontier, entries }, facts }
   },
 })
 
@@ -46,32 +47,28 @@ interface EntriesInput {
   severity?: Severity
 }
 
-/** How far back one looks for what somebody did. */
-const MINE_SCAN = 5000
-
 /** What the caller did last, newest first. Quiet: it tells nobody anything but what was its own. */
 export const readMine = operation({
   action: null,
   resource: () => 'self',
-  run({ log, principal }: Context, { limit }: { limit: number }): Outcome<Entry[]> {
-    // Facts may name the principal too: what others did about it is not what it did.
-    const own = ({ body }: Entry) => JSON.parse(parseUtf8(body) ?? '{}').principal === principal
-    const entries = log.holding(`"principal":${JSON.stringify(principal)}`, 4 * limit, MINE_SCAN)
-    return { value: entries.filter(own).slice(0, limit), quiet: true }
-  },
+  run: ({ log, principal }: Context, { limit }: { limit: number }): Outcome<Entry[]> => ({
+    value: log.entriesOf(principal, limit),
+    quiet: true,
+  }),
 })
 
 /** The head as it is, and the newest checkpoint: who has the key signs the head when it is newer. */
 export interface Head {
   head: TreeHead
   signed: SignedCheckpoint | null
-  /** The term of the key that signs. */
+  /** The term of the key that signs, and the verifier keys of terms after the first. */
   term: number
+  keys: LogKey[]
 }
 
 // Quiet, as all proofs are: each would otherwise move the head that it is about.
 function headOf({ log }: Stores): Outcome<Head> {
-  return { value: { head: log.head(), signed: log.checkpoint(), term: log.term() }, quiet: true }
+  return { value: { head: log.head(), signed: log.checkpoint(), term: log.term(), keys: log.keys() }, quiet: true }
 }
 
 /** How the log stands. */
@@ -84,7 +81,7 @@ export const readStatus = operation({
   action: 'admin',
   resource: () => 'audit',
   run({ log, deliveries }: Context, _: Record<never, never>): Outcome<Status> {
-    const head = { head: log.head(), signed: log.checkpoint(), term: log.term() }
+    const head = { head: log.head(), signed: log.checkpoint(), term: log.term(), keys: log.keys() }
     return { value: { ...head, retention: log.retention(), deliveries: deliveries.list() } }
   },
 })
@@ -170,8 +167,8 @@ export const compareHead = task({
   resource: () => 'audit',
   run({ log }: Stores, { size, root }: TreeHead): Outcome<{ size: number }> {
     if (size > log.size) return { reason: 'rolled_back', quiet: true }
-    // What retention went past cannot be compared any more.
-    const same = size < log.retention().min || equal(log.rootAt(size), root)
+    // Retention stops at what is anchored: a log that has forgotten that much is another.
+    const same = size >= log.retention().min && equal(log.rootAt(size), root)
     return same ? { value: { size: log.size }, quiet: true } : { reason: 'rolled_back', quiet: true }
   },
 })
@@ -190,13 +187,7 @@ export const readBatch = task({
   resource: () => 'audit',
   run({ log }: Stores, { from, limit, maxBytes }: { from: number; limit: number; maxBytes: number }): Outcome<Batch> {
     const start = Math.max(from, log.retention().min)
-    const entries = log.entries(start, limit)
-    let bytes = 0
-    const over = entries.findIndex(({ body }, i) => {
-      bytes += body.length
-      return i > 0 && bytes > maxBytes
-    })
-    return { value: { start, entries: over < 0 ? entries : entries.slice(0, over) }, quiet: true }
+    return { value: { start, entries: log.entries(start, limit, { maxBytes }) }, quiet: true }
   },
 })
 

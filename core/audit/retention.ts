@@ -9,13 +9,15 @@
  */
 import { type Outcome, operation, type Stores } from '../operation.ts'
 import { task } from '../task.ts'
-import type { Retention } from './log.ts'
+import type { Announced, Retention } from './log.ts'
 
 /** How many bundles of 256 entries one transaction erases, so that no request waits long for it. */
 const BUNDLES_A_STEP = 8
 
-/** What is announced and not erased yet. */
-export type Announced = Pick<Retention, 'announced' | 'announcedAt'>
+/**
+ * How long what was announced still stays: for somebody to see that a clock or a setting is wrong, and to place a hold.
+ */
+export const NOTICE_MS = 24 * 60 * 60_000
 
 /**
  * Looks which entries are older than `keepMs`, and announces that they will be erased.
@@ -25,28 +27,29 @@ export type Announced = Pick<Retention, 'announced' | 'announcedAt'>
 export const announceRetention = task({
   resource: () => 'audit',
   notable: true,
-  run({ log, now }, { keepMs, shipped }: { keepMs: number; shipped: number | null }): Outcome<Announced | null> {
-    const { min, announced, announcedAt, hold } = log.retention()
+  run({ log, deliveries, now }, { keepMs, targets }: { keepMs: number; targets: string[] }): Outcome<Announced | null> {
+    const { min, announced, announcedAt, announcedWhen, hold } = log.retention()
     if (hold !== null) return { value: null, quiet: true }
-    if (announced > min) return { value: { announced, announcedAt }, quiet: true }
-    // What a sink was not sent yet is not erased here.
-    const to = log.expired(now - keepMs, shipped ?? log.size)
+    if (announced > min) return { value: { announced, announcedAt, announcedWhen }, quiet: true }
+    // What a sink does not have, or no anchor vouches for, is not erased here.
+    const elsewhere = targets.map((target) => deliveries.find(target)?.mark ?? 0)
+    const to = log.expired(now - keepMs, Math.min(log.size, ...elsewhere))
     if (to === min) return { value: null, quiet: true }
     // Where the entry about it will be: it is appended next, in this transaction.
-    const next = { announced: to, announcedAt: log.size }
+    const next = { announced: to, announcedAt: log.size, announcedWhen: now }
     log.announce(next)
     return { value: next, facts: { from: min, to, keepDays: keepMs / 86_400_000 } }
   },
 })
 
-/** Erases some of what was announced. */
+/** Erases some of what was announced, once it was for long enough. */
 export const pruneLog = task({
   resource: () => 'audit',
-  run({ log }: Stores, _: Record<never, never>): Outcome<{ done: boolean }> {
-    const { min, announced, announcedAt, hold } = log.retention()
+  run({ log, now }: Stores & { now: number }, _: Record<never, never>): Outcome<{ done: boolean }> {
+    const { min, announced, announcedAt, announcedWhen, hold } = log.retention()
     if (hold !== null) return { reason: 'held' }
     const covered = (log.checkpoint()?.size ?? 0) > announcedAt
-    if (announced === min || !covered) return { value: { done: true }, quiet: true }
+    if (announced === min || !covered || now < announcedWhen + NOTICE_MS) return { value: { done: true }, quiet: true }
     const to = log.prune(BUNDLES_A_STEP)
     return { value: { done: to === announced }, quiet: true }
   },
@@ -58,10 +61,12 @@ const onAudit = { action: 'admin', resource: () => 'audit' } as const
 export const holdLog = operation({
   ...onAudit,
   notable: true,
+  binds: (_, { reason }: { reason: string | null }) => ({ reason }),
   run({ log, principal, now }, { reason }: { reason: string | null }): Outcome<Retention> {
     const before = log.retention()
     log.hold(reason, principal, now)
     const takenBack = reason !== null && before.announced > before.min ? { takenBack: before.announced } : {}
-    return { value: log.retention(), facts: { before: before.hold, after: reason, ...takenBack } }
+    const { min } = before
+    return { value: log.retention(), facts: { before: before.hold, after: reason, min, ...takenBack } }
   },
 })

@@ -23,19 +23,20 @@ const WARNINGS: ReadonlySet<string> = new Set<Reason>([
 /**
  * The severity of an event.
  *
- * @param notable Whether what was done is a security event when it succeeds.
+ * @param notable Whether what was done is a security event when it succeeds, or even an alert.
  * @param locked Whether it locked somebody out.
  */
 export function severityOf(
   outcome: 'ok' | Reason,
-  { notable, locked }: { notable: boolean; locked: boolean },
+  { notable, locked }: { notable: boolean | 'alert' | undefined; locked: boolean },
 ): Severity {
   if (locked || ALERTS.has(outcome)) return 'alert'
   if (WARNINGS.has(outcome)) return 'warning'
-  return notable && outcome === 'ok' ? 'notice' : 'info'
+  if (!notable || outcome !== 'ok') return 'info'
+  return notable === true ? 'notice' : 'alert'
 }
 
 /** As a number, for comparing: 0 is the least. */
 export function rank(severity: Severity): number {
-  return SEVERITIES.indexOf(severity)
+  return Math.max(0, SEVERITIES.indexOf(severity))
 }

@@ -9,7 +9,7 @@ import canonicalize from 'canonicalize'
 import { base64, equal, utf8 } from '../bytes.ts'
 import { type Checkpoint, openCheckpoint } from './checkpoint.ts'
 import { type Hash, leafHash, nodeHash } from './merkle.ts'
-import type { NoteVerifier } from './note.ts'
+import { type NoteVerifier, verifierKeyParts } from './note.ts'
 import { verifyInclusion } from './proof.ts'
 
 const BEGINNING: Start = { index: 0, frontier: [] }
@@ -82,7 +82,7 @@ export async function verifyLog(
   const tree = GrowingTree.from(start)
   if (tree === null) return flaw('forked', null, 'Log does not say what its first entry follows')
   const keys: string[] = []
-  let announced = start.index === 0
+  let erased = 0
   let { index } = start
   // What the first entry was written after is not there any more; its own hash holds it.
   let previous: Hash | null | undefined = start.index === 0 ? null : undefined
@@ -98,8 +98,8 @@ export async function verifyLog(
     if (tree.size === checkpoint.size) continue
     tree.add(previous)
     // Only what a checkpoint vouches for may name a key, or where the log begins.
-    if (entry.includes('"audit.rekey"')) keys.push(...announcedKeys(entry))
-    if (announcesStart(entry, start.index)) announced = true
+    if (entry.includes('"audit.rekey"')) keys.push(...announcedKeys(entry, checkpoint.origin))
+    erased = erasedAfter(entry, erased)
     if (tree.size % 1000 === 0) onProgress?.(tree.size, checkpoint.size)
     if (tree.size === remembered?.size && !equal(tree.root(), remembered.root)) {
       return flaw('rolled_back', null, `First ${tree.size} entries are not those that were seen before`)
@@ -117,7 +117,8 @@ export async function verifyLog(
       'Entries are not those that the checkpoint is of: the last one was edited, or the log was forked',
     )
   }
-  if (!announced) return flaw('gap', null, `Log begins at entry ${start.index}, and no entry announces that`)
+  if (start.index % 256 !== 0 || start.index > erased)
+    return flaw('gap', null, `Log begins at entry ${start.index}, and no entry announces that`)
   return { checkpoint, keys }
 }
 
@@ -172,16 +173,28 @@ function flawOf(entry: string, index: number, previous: Hash | null | undefined)
   }
 }
 
-function announcedKeys(entry: string): string[] {
+/** A key of another log, or what is none, is not passed on: it would end up on somebody's terminal. */
+function announcedKeys(entry: string, origin: string): string[] {
   const { operation, outcome, facts } = JSON.parse(entry)
-  return operation === 'audit.rekey' && outcome === 'ok' && typeof facts?.key === 'string' ? [facts.key] : []
+  const key: unknown = facts?.key
+  if (operation !== 'audit.rekey' || outcome !== 'ok' || typeof key !== 'string') return []
+  return verifierKeyParts(key)?.name === origin ? [key] : []
 }
 
-/** Retention says what it erases in an entry that it does not erase: see `retention.ts`. */
-function announcesStart(entry: string, index: number): boolean {
-  if (index === 0 || !entry.includes('"retention.announce"')) return false
+/**
+ * How much of a log may be erased after an entry: retention announces that in one which it does not erase, and a hold
+ * takes back what was not erased by then (`retention.ts`).
+ */
+function erasedAfter(entry: string, before: number): number {
+  if (!entry.includes('"retention.announce"') && !entry.includes('"audit.hold"')) return before
   const { operation, principal, outcome, facts } = JSON.parse(entry)
-  return operation === 'retention.announce' && principal === null && outcome === 'ok' && facts?.to === index
+  if (outcome !== 'ok') return before
+  if (operation === 'retention.announce' && principal === null) return Math.max(before, wholeNumber(facts?.to))
+  return operation === 'audit.hold' && facts?.after !== null ? Math.min(before, wholeNumber(facts?.min)) : before
+}
+
+function wholeNumber(value: unknown): number {
+  return Number.isSafeInteger(value) ? (value as number) : 0
 }
 
 function canonical(event: unknown): string | undefined {

@@ -118,6 +118,40 @@ export async function open(kek: Kek, sealed: Bytes, binding: Binding, cache?: De
   }
 }
 
+/** How many bytes at the start of an envelope a change of its KEK replaces. */
+export function headSize(kid: string): number {
+  return 5 + kid.length + WRAP_SIZE
+}
+
+/**
+ * Moves the DEK of an envelope to another KEK. The rest of it stays as it is, and need not be read.
+ *
+ * @param head The first {@link headSize} bytes.
+ * @returns What takes their place.
+ * @throws {PosternError} `tampered`
+ */
+export async function rewrap(from: Kek, to: Kek, head: Bytes): Promise<Bytes> {
+  const start = 5 + from.kid.length
+  const expected = concat(MAGIC, Uint8Array.of(FORMAT, SUITE, from.kid.length), utf8(from.kid))
+  if (head.length !== headSize(from.kid) || !equal(head.subarray(0, start), expected)) throw tampered()
+  try {
+    // Extractable for as long as it takes to wrap it again, and an HMAC key as in seal().
+    const dek = await crypto.subtle.unwrapKey(
+      'raw',
+      head.subarray(start),
+      from.key,
+      'AES-KW',
+      { name: 'HMAC', hash: 'SHA-512' },
+      true,
+      ['sign'],
+    )
+    const wrap = await crypto.subtle.wrapKey('raw', dek, to.key, 'AES-KW')
+    return concat(MAGIC, Uint8Array.of(FORMAT, SUITE, to.kid.length), utf8(to.kid), new Uint8Array(wrap))
+  } catch {
+    throw tampered()
+  }
+}
+
 async function unwrap(kek: Kek, { wrap, salt, commit }: Envelope): Promise<CryptoKey> {
   const dek = await crypto.subtle.unwrapKey('raw', wrap, kek.key, 'AES-KW', 'HKDF', false, ['deriveKey', 'deriveBits'])
   if (!equal(await commitment(dek, salt), commit)) throw tampered()

@@ -69,9 +69,13 @@ export class Keyring {
     return !/^[0-9a-f]{16}\./.test(kid) || kid.startsWith(`${this.#rootId}.`)
   }
 
-  /** The KEK that new versions of a vault are sealed under. */
-  async currentKek(vault: string): Promise<Kek> {
-    return this.kek(vault, `${this.#rootId}.1`)
+  /**
+   * The KEK that new versions of a vault are sealed under.
+   *
+   * @param term The term that the vault is in, as it says itself: it refuses what is sealed under another.
+   */
+  async currentKek(vault: string, term = 1): Promise<Kek> {
+    return this.kek(vault, `${this.#rootId}.${term}`)
   }
 
   /**

@@ -133,13 +133,16 @@ export interface ProvidedWrite {
   replayed: string | null
 }
 
+/** An outcome that is no refusal. */
+type Permitted<T> = Extract<Outcome<T>, { value: T }>
+
 /** Looks how a write goes. The cache forgets the name, and its replicas are due, whatever becomes of the edge. */
 export function beginWrite(
   { cache, replication, now }: Context,
   chain: VersionedChain,
   name: string,
   effect: Effect,
-): Outcome<ProvidedWrite> {
+): Permitted<ProvidedWrite> {
   cache.purge(name, now)
   replication.begin(name, copiesOf(chain), effect, { now, dueAt: now + WRITE_GRACE_MS })
   const [primary] = chain.members

@@ -14,7 +14,16 @@ import {
   planRead,
   type ReadInput,
 } from '../providers/operations.ts'
-import { AFTER_NAMES, type Encoding, type ListedRow, type Replay, type SecretRow, type VersionRow } from './store.ts'
+import {
+  AFTER_NAMES,
+  type Encoding,
+  type ListedRow,
+  type ListedVersion,
+  type Replay,
+  type SecretRow,
+  type VersionRow,
+} from './store.ts'
+import type { StrengthPolicy } from './strength.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1000
 /** How long a write is remembered by its idempotency key. */
@@ -51,6 +60,8 @@ export interface WriteInput {
   /** Check-and-set: the current version, or that there is none. */
   expect?: number | 'absent' | { provided: string }
   idempotency?: { key: string; fingerprint: string }
+  /** What makes it, if not a write. */
+  why?: string
   /** Set when the edge will not try again: then a race is recorded. */
   last?: boolean
 }
@@ -62,7 +73,7 @@ interface Expected {
 }
 
 /** Where a write goes: to the sealed store, as a version, or to a provider. */
-export type Prepared = { version: number } | ProvidedWrite
+export type Prepared = SealedWrite | (ProvidedWrite & Pick<SealedWrite, 'strength'>)
 
 export interface VersionsInput {
   name: string
@@ -74,8 +85,9 @@ export interface VersionsInput {
 export interface Versions {
   current: number | null
   previous: number | null
+  pending: number | null
   deletedAt: number | null
-  items: Omit<VersionRow, 'sealed'>[]
+  items: ListedVersion[]
   cursor: number | null
 }
 
@@ -94,7 +106,10 @@ export interface ListInput {
   limit: number
 }
 
-export type ListedSecret = Omit<ListedRow, 'id' | 'tags' | 'previous' | 'latest' | 'current' | 'contentType'> & {
+export type ListedSecret = Omit<
+  ListedRow,
+  'id' | 'tags' | 'previous' | 'pending' | 'latest' | 'current' | 'contentType'
+> & {
   version: number
   contentType: string
   tags: Record<string, string>
@@ -106,6 +121,7 @@ export const readSecret = operation({
   action: 'read',
   resource: byName,
   about: ({ version }: ReadInput) => (version === undefined ? {} : { version }),
+  binds: ({ secrets }, { name, version }) => ({ version: version ?? secrets.find(name)?.current ?? null }),
   run(context, { name, version }: ReadInput): Outcome<SealedVersion | ProvidedRead> {
     const { secrets, chains, now } = context
     const chain = chains.covering(name)
@@ -131,23 +147,70 @@ export const prepareWrite = operation({
   action: 'write',
   resource: byName,
   run(context, { name, idempotency }: Pick<WriteInput, 'name' | 'idempotency'>): Outcome<Prepared> {
-    const { secrets, chains } = context
+    const { secrets, chains, policy, keys } = context
+    const strength = policy.strengthFor(name)
     const chain = chains.covering(name)
-    if (chain === null) return { value: { version: (secrets.find(name)?.latest ?? 0) + 1 }, quiet: true }
+    if (chain === null) {
+      const version = (secrets.find(name)?.latest ?? 0) + 1
+      return { value: { version, term: keys.term(), strength }, quiet: true }
+    }
     const replay = replayOf(context, idempotency)
-    if (replay === null) return beginWrite(context, chain, name, 'write')
+    if (replay === null) {
+      const begun = beginWrite(context, chain, name, 'write')
+      return { ...begun, value: { ...begun.value, strength } }
+    }
     if (replay.fingerprint !== idempotency?.fingerprint) return { reason: 'key_reused' }
     const version = replay.provided ?? String(replay.number)
-    return { value: { chain, replayed: version }, facts: { version, replayed: true } }
+    return { value: { chain, replayed: version, strength: null }, facts: { version, replayed: true } }
   },
 })
+
+/** What a value has to be sealed as, and like. */
+export interface SealedWrite {
+  version: number
+  /** The term of the key to seal under. */
+  term: number
+  /** What the vault's policy asks of the value, which only the edge can see. */
+  strength: StrengthPolicy | null
+}
+
+/**
+ * Gives the edge an earlier version, to be sealed anew as the next one. Where a secret rotates, its target has to be
+ * told too: that is a rotation then.
+ */
+export const prepareRollback = operation({
+  action: 'write',
+  resource: byName,
+  about: ({ version }: { name: string; version: number }) => ({ to: version }),
+  run(context: Context, { name, version }: { name: string; version: number }): Outcome<Rollback> {
+    const { secrets, rotations, chains } = context
+    if (chains.covering(name) !== null) return { reason: 'not_sealed' }
+    const secret = secrets.find(name)
+    if (secret === null || secret.current === null) return { reason: 'no_secret' }
+    if (secret.deletedAt !== null) return { reason: 'deleted' }
+    const row = secrets.version(secret.id, version)
+    if (row === null) return { reason: 'no_version' }
+    if (row.sealed === null) return { reason: 'destroyed' }
+    const rotates = rotations.find(secret.id) !== null
+    return {
+      value: { rotates, current: secret.current, source: rotates ? null : sealedVersion(secret, row, row.sealed) },
+    }
+  },
+})
+
+/** What a rollback starts from. */
+export interface Rollback {
+  rotates: boolean
+  current: number
+  source: SealedVersion | null
+}
 
 export const writeSecret = operation({
   action: 'write',
   resource: byName,
   run(context: Context, input: WriteInput): Outcome<Written> {
-    const { secrets, chains, principal, now } = context
-    const { name, idempotency, version: number } = input
+    const { secrets, keys, chains, principal, now } = context
+    const { name, idempotency, version: number, why = null } = input
     if (chains.covering(name) !== null) return { reason: 'not_sealed' }
     const replay = replayOf(context, idempotency)
     if (replay) {
@@ -159,17 +222,18 @@ export const writeSecret = operation({
     const reason = objection(secret, input.expect)
     if (reason !== null) return { reason }
     // Somebody else was faster; the edge seals again for the number that is next now.
-    if (number !== (secret?.latest ?? 0) + 1) return input.last ? { reason: 'raced' } : { reason: 'raced', quiet: true }
+    if (number !== (secret?.latest ?? 0) + 1 || !keys.isCurrent(input.kid))
+      return input.last ? { reason: 'raced' } : { reason: 'raced', quiet: true }
     const tags = input.tags === undefined ? (secret?.tags ?? '{}') : JSON.stringify(input.tags)
     const { kid, sealed, contentType, encoding, expiresAt = null } = input
-    const version = { number, kid, sealed, contentType, encoding, createdAt: now, createdBy: principal, expiresAt }
+    const version = { number, kid, sealed, contentType, encoding, createdAt: now, createdBy: principal, why, expiresAt }
     secrets.add(name, secret, version, tags)
     if (idempotency) {
       const { key, fingerprint } = idempotency
       const replay = { fingerprint, name, number, provided: null }
       secrets.remember(principal, key, replay, now, now - IDEMPOTENCY_MS)
     }
-    return { value: { name, version: number, replayed: false }, facts: { version: number } }
+    return { value: { name, version: number, replayed: false }, facts: { version: number, ...(why && { why }) } }
   },
 })
 
@@ -217,9 +281,9 @@ export const listVersions = operation({
     const secret = secrets.find(name)
     if (secret === null) return { reason: 'no_secret' }
     const rows = secrets.versions(secret.id, below, limit + 1)
-    const { current, previous, deletedAt } = secret
+    const { current, previous, pending, deletedAt } = secret
     const cursor = rows.length > limit ? rows[limit - 1]!.number : null
-    return { value: { current, previous, deletedAt, items: rows.slice(0, limit), cursor } }
+    return { value: { current, previous, pending, deletedAt, items: rows.slice(0, limit), cursor } }
   },
 })
 
@@ -260,6 +324,8 @@ export const destroySecret = operation({
   notable: true,
   resource: byName,
   about: ({ version }: { name: string; version?: number }) => ({ versions: version ?? 'all' }),
+  // Of all versions that there are: a newer one is not what was looked at.
+  binds: ({ secrets }, { name, version }) => ({ version: version ?? null, latest: secrets.find(name)?.latest ?? null }),
   run(context, input: { version?: number } & Expected): Outcome<{ destroyedAt: number }> {
     const { secrets, chains, now } = context
     const { name, version, expect } = input
@@ -267,6 +333,8 @@ export const destroySecret = operation({
     const secret = secrets.find(name)
     if (secret === null || secret.current === null) return { reason: 'no_secret' }
     if (expect !== undefined && expect !== secret.current) return { reason: 'version_mismatch' }
+    // A target may have been given what is pending already, and has to be told to go back first.
+    if (secret.pending !== null) return { reason: 'rotating' }
     if (version !== undefined && secrets.version(secret.id, version) === null) return { reason: 'no_version' }
     secrets.destroy(secret.id, version ?? null, now)
     return { value: { destroyedAt: now } }
@@ -307,11 +375,14 @@ function objection(secret: SecretRow | null, expect: WriteInput['expect']): Reas
   const exists = secret !== null && secret.current !== null
   if (expect === 'absent' && exists) return 'exists'
   if (expect !== undefined && expect !== 'absent' && secret?.current !== expect) return 'version_mismatch'
+  // It would be in the way of the one that is about to become current.
+  if (secret !== null && secret.pending !== null) return 'rotating'
   // A new version would make the deleted ones readable again, without anybody having said so.
   return exists && secret.deletedAt !== null ? 'restore_first' : null
 }
 
-function sealedVersion(secret: SecretRow, row: VersionRow, sealed: Uint8Array<ArrayBuffer>): SealedVersion {
+/** A version as it leaves the vault. */
+export function sealedVersion(secret: SecretRow, row: VersionRow, sealed: Uint8Array<ArrayBuffer>): SealedVersion {
   const { number, kid, contentType, encoding, createdAt, expiresAt } = row
   const tags = JSON.parse(secret.tags)
   return { name: secret.name, version: number, kid, sealed, contentType, encoding, tags, createdAt, expiresAt }

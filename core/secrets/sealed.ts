@@ -30,9 +30,13 @@ export interface Sealed {
   sealed: Bytes
 }
 
-/** Seals a value for one place, under a new key. */
-export async function sealValue(keyring: Keyring, value: Redacted<Bytes>, place: Place): Promise<Sealed> {
-  const kek = await keyring.currentKek(place.vault)
+/**
+ * Seals a value for one place, under a new key.
+ *
+ * @param term The term of the vault's key, as the vault says it.
+ */
+export async function sealValue(keyring: Keyring, value: Redacted<Bytes>, place: Place, term = 1): Promise<Sealed> {
+  const kek = await keyring.currentKek(place.vault, term)
   return { kid: kek.kid, sealed: await seal(kek, value.reveal(), bindingOf(place)) }
 }
 

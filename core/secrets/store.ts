@@ -10,6 +10,8 @@ export interface SecretRow {
   /** The version that is read by default; `null` when all are destroyed. */
   current: number | null
   previous: number | null
+  /** The version that a rotation is making valid; `null` when none is. */
+  pending: number | null
   /** The highest number ever handed out. */
   latest: number
   tags: string
@@ -27,11 +29,18 @@ export interface VersionRow {
   encoding: Encoding
   createdAt: number
   createdBy: string
+  /** What made it, if not a write: `rotation`, `rollback to 3`, `import`. */
+  why: string | null
+  /** When it became current; `null` when it never did, or that was not noted yet. */
+  currentAt: number | null
   expiresAt: number | null
   destroyedAt: number | null
 }
 
-export type NewVersion = Omit<VersionRow, 'destroyedAt'>
+/** A version as a history shows it: the tag of its envelope in place of what is sealed. */
+export type ListedVersion = Omit<VersionRow, 'sealed'> & { checksum: string | null }
+
+export type NewVersion = Omit<VersionRow, 'destroyedAt' | 'currentAt'>
 
 /** A secret with what is shown of its current version in a list; `null` when there is none. */
 export type ListedRow = SecretRow & { contentType: string | null; expiresAt: number | null }
@@ -45,10 +54,20 @@ export interface Replay {
   provided: string | null
 }
 
-const SECRET = `secret.id, name, current, previous, latest, tags, secret.created_at AS createdAt,
+const SECRET = `secret.id, name, current, previous, pending, latest, tags, secret.created_at AS createdAt,
   updated_at AS updatedAt, deleted_at AS deletedAt`
 const METADATA = `number, kid, content_type AS contentType, encoding, version.created_at AS createdAt,
-  created_by AS createdBy, expires_at AS expiresAt, destroyed_at AS destroyedAt`
+  created_by AS createdBy, why, current_at AS currentAt, expires_at AS expiresAt, destroyed_at AS destroyedAt`
+
+/** Secrets with versions to be erased. */
+export interface Prunable {
+  names: string[]
+  after: number | null
+}
+
+/** No stage, and beyond what is kept. Numbers are counted with their gaps: that keeps some less, never more. */
+const PRUNABLE = `destroyed_at IS NULL AND number <> COALESCE(secret.current, 0) AND number <> COALESCE(secret.previous, 0)
+  AND number <> COALESCE(secret.pending, 0) AND (number <= secret.latest - ? OR version.created_at < ?)`
 
 /** Sorts after every character that a name may have. */
 export const AFTER_NAMES = '~'
@@ -73,10 +92,13 @@ export class SecretStore {
     )
   }
 
-  /** Versions without their sealed values, newest first. */
-  versions(secret: number, below: number, limit: number): Omit<VersionRow, 'sealed'>[] {
+  /**
+   * Versions without their sealed values, newest first. The checksum is the AES-GCM tag that ends an envelope: a MAC
+   * over the value and its place, under a key of its own. Every read verifies it, and a rewrap leaves it as it is.
+   */
+  versions(secret: number, below: number, limit: number): ListedVersion[] {
     return this.#sql.all(
-      `SELECT ${METADATA} FROM version WHERE secret = ? AND number < ? ORDER BY number DESC LIMIT ?`,
+      `SELECT ${METADATA}, lower(hex(substr(sealed, -16))) AS checksum FROM version WHERE secret = ? AND number < ? ORDER BY number DESC LIMIT ?`,
       secret,
       below,
       limit,
@@ -100,16 +122,59 @@ export class SecretStore {
   add(name: string, secret: SecretRow | null, version: NewVersion, tags: string): void {
     const { number, createdAt } = version
     const id = secret?.id ?? this.#create(name, createdAt)
-    this.#sql.all(
-      `INSERT INTO version (secret, number, kid, sealed, content_type, encoding, created_at, created_by, expires_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-      ...[id, number, version.kid, version.sealed, version.contentType, version.encoding],
-      ...[createdAt, version.createdBy, version.expiresAt],
-    )
+    this.#insert(id, version, createdAt)
     this.#sql.all(
       'UPDATE secret SET previous = current, current = ?, latest = ?, tags = ?, updated_at = ? WHERE id = ?',
       ...[number, number, tags, createdAt, id],
     )
+  }
+
+  /** Adds a version that is not current yet. */
+  addPending(secret: SecretRow, version: NewVersion): void {
+    this.#insert(secret.id, version, null)
+    this.#sql.all('UPDATE secret SET pending = ?, latest = ? WHERE id = ?', version.number, version.number, secret.id)
+  }
+
+  /** Makes the pending version current, and the current one previous. */
+  promote({ id, pending }: SecretRow, now: number): void {
+    this.#sql.all(
+      'UPDATE secret SET previous = current, current = pending, pending = NULL, updated_at = ? WHERE id = ?',
+      ...[now, id],
+    )
+    this.#sql.all('UPDATE version SET current_at = ? WHERE secret = ? AND number = ?', now, id, pending)
+  }
+
+  /** Takes the pending version's stage away. The version itself stays in the history. */
+  dropPending(secret: number): void {
+    this.#sql.all('UPDATE secret SET pending = NULL WHERE id = ?', secret)
+  }
+
+  /**
+   * Secrets, of the `limit` behind an id, with versions that a policy keeps no longer: older than the newest `keep`, or
+   * made before `oldest`, and at no stage.
+   *
+   * @returns Their names, and the last id looked at; `null` when there were no more.
+   */
+  prunable(after: number, { keep, oldest, limit }: { keep: number; oldest: number; limit: number }): Prunable {
+    const ids = this.#sql.all<{ id: number }>('SELECT id FROM secret WHERE id > ? ORDER BY id LIMIT ?', after, limit)
+    const last = ids.at(-1)?.id ?? after
+    const query = `SELECT DISTINCT name FROM secret JOIN version ON version.secret = secret.id
+      WHERE secret.id > ? AND secret.id <= ? AND ${PRUNABLE} ORDER BY name`
+    const names = this.#sql.all<{ name: string }>(query, after, last, keep, oldest).map(({ name }) => name)
+    return { names, after: ids.length < limit ? null : last }
+  }
+
+  /** Erases those of one secret. @returns Their numbers. */
+  prune(secret: number, { keep, oldest }: { keep: number; oldest: number }, now: number): number[] {
+    const numbers = this.#sql
+      .all<{ number: number }>(
+        `SELECT number FROM version JOIN secret ON secret.id = version.secret
+         WHERE secret = ? AND ${PRUNABLE} ORDER BY number LIMIT 200`,
+        ...[secret, keep, oldest],
+      )
+      .map(({ number }) => number)
+    for (const number of numbers) this.#erase(secret, number, now)
+    return numbers
   }
 
   /** Marks a secret deleted at a time, or not deleted. Its versions stay as they are. */
@@ -123,8 +188,7 @@ export class SecretStore {
     // Fingerprints are of the values that are to be gone.
     const forget = 'DELETE FROM idempotency WHERE name = (SELECT name FROM secret WHERE id = ?)'
     if (number !== null) {
-      this.#sql.all(`${erase} AND number = ?`, now, secret, number)
-      this.#sql.all(`${forget} AND number = ?`, secret, number)
+      this.#erase(secret, number, now)
       this.#sql.all('UPDATE secret SET updated_at = ? WHERE id = ?', now, secret)
     } else {
       this.#sql.all(erase, now, secret)
@@ -155,6 +219,26 @@ export class SecretStore {
     this.#sql.all(
       'INSERT OR REPLACE INTO idempotency VALUES (?, ?, ?, ?, ?, ?, ?)',
       ...[principal, key, fingerprint, name, number, now, provided],
+    )
+  }
+
+  #erase(secret: number, number: number, now: number): void {
+    this.#sql.all(
+      'UPDATE version SET sealed = NULL, destroyed_at = ? WHERE secret = ? AND destroyed_at IS NULL AND number = ?',
+      ...[now, secret, number],
+    )
+    this.#sql.all(
+      'DELETE FROM idempotency WHERE name = (SELECT name FROM secret WHERE id = ?) AND number = ?',
+      ...[secret, number],
+    )
+  }
+
+  #insert(id: number, version: NewVersion, currentAt: number | null): void {
+    const { number, kid, sealed, contentType, encoding, createdAt, createdBy, why, expiresAt } = version
+    this.#sql.all(
+      `INSERT INTO version (secret, number, kid, sealed, content_type, encoding, created_at, created_by, expires_at, why,
+       current_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      ...[id, number, kid, sealed, contentType, encoding, createdAt, createdBy, expiresAt, why, currentAt],
     )
   }
 

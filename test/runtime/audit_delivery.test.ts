@@ -87,7 +87,7 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
     const { deliveries } = await client.auditStatus()
     expect(deliveries.map(({ target, failure }) => [target.replace(/:\d+$/, ''), failure])).toEqual([
       ['anchor:127.0.0.1', undefined],
-      ['sink', undefined],
+      ['sink:127.0.0.1', undefined],
       ['witness:witness.test', undefined],
     ])
   })
@@ -102,7 +102,9 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
     await shipped(size)
     const { entries } = await wholeLog(client)
     const reports = entries.filter(({ operation }) => operation === 'delivery.report')
-    const sink = reports.filter(({ facts }) => facts.target === 'sink').map(({ facts }) => facts.failure)
+    const sink = reports
+      .filter(({ facts }) => String(facts.target).startsWith('sink:'))
+      .map(({ facts }) => facts.failure)
     expect(sink).toEqual(['status_503', null])
     expect(reports.every(({ principal }) => principal === null)).toBe(true)
   })

@@ -90,6 +90,20 @@ describe('an upkeep', () => {
     expect(said).not.toContain('canary')
   })
 
+  it('does not try what fails sooner because something was written', async () => {
+    vi.spyOn(console, 'error').mockImplementation(() => {})
+    const broken = dutyOf('broken', 1000, async () => {
+      throw new Error('down')
+    })
+    const { upkeep, woken } = upkeepOf(broken.duty)
+    for (let i = 0; i < 12; i++) await upkeep.run(woken.at(-1) ?? Date.now())
+    const pause = woken.at(-1)!
+    upkeep.stir(Date.now())
+    expect(woken.at(-1)).toBe(pause)
+    await upkeep.run(pause)
+    expect(broken.ran).toHaveLength(13)
+  })
+
   it('runs once at a time', async () => {
     let running = 0
     let most = 0

@@ -1,7 +1,7 @@
 /** The vault inside a real Durable Object: transactions, the log, eviction, and what crosses the RPC. */
 import { abortAllDurableObjects, evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { env, exports } from 'cloudflare:workers'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { mintToken } from '../../core/access/token.ts'
 import { leafHash, nodeHash } from '../../core/audit/merkle.ts'
 import { type Bytes, base64, concat, utf8 } from '../../core/bytes.ts'
@@ -129,7 +129,7 @@ describe('a vault object', () => {
     await runInDurableObject(env.VAULT.getByName('storage'), (_, state) => {
       const sql = openStorage(state.storage)
       migrate(sql, 1)
-      const insert = () => sql.all("INSERT INTO entry VALUES (0, x'0102')")
+      const insert = () => sql.all("INSERT INTO entry VALUES (0, x'0102', 'ann')")
       const fail = () => {
         insert()
         throw new Error('undone')
@@ -137,7 +137,7 @@ describe('a vault object', () => {
       expect(() => sql.atomic(fail)).toThrow('undone')
       expect(sql.all('SELECT * FROM entry')).toEqual([])
       sql.atomic(insert)
-      expect(sql.all('SELECT * FROM entry')).toEqual([{ n: 0, body: Uint8Array.of(1, 2) }])
+      expect(sql.all('SELECT * FROM entry')).toEqual([{ n: 0, body: Uint8Array.of(1, 2), principal: 'ann' }])
     })
   })
 })
@@ -161,27 +161,106 @@ describe('inside workerd', () => {
   })
 })
 
+/**
+ * Has the alarm ring, and waits for what it does. It is set to later first: one that is due may ring by itself, and then
+ * there would be none to wait for. What goes on already is waited for too.
+ */
+async function ring(object: DurableObjectStub<VaultObject>): Promise<void> {
+  await runInDurableObject(object, (_, state) => state.storage.setAlarm(Date.now() + 600_000))
+  await runDurableObjectAlarm(object)
+}
+
 describe('an upkeep', () => {
   it('is done by the alarm, under the name of the object, and sets the next', async () => {
     const object = env.VAULT.getByName('kept-up')
     const stub = vaultOf('kept-up')
     const caller = await callerOf('kept-up')
     const calls = Array.from({ length: 300 }, (_, i) => writeOf(caller, `n${i}`))
-    for (let at = 0; at < calls.length; at += 50) await stub.execute(calls.slice(at, at + 50))
+    // A busy machine answers fewer at once.
+    for (let at = 0; at < calls.length; ) at += (await stub.execute(calls.slice(at, at + 50))).length
     await runInDurableObject(object, (_, state) => {
       // As if the first bundle had been written a year ago.
       const old = new Date(Date.now() - 366 * 86_400_000).toISOString()
       const query = "UPDATE entry SET body = CAST(json_set(CAST(body AS TEXT), '$.time', ?) AS BLOB) WHERE n < 256"
       state.storage.sql.exec(query, old)
     })
-    await evictDurableObject(object)
-    await runInDurableObject(object, (_, state) => state.storage.setAlarm(Date.now()))
-    await runDurableObjectAlarm(object)
+    // Opened anew, everything is due: its alarm rings by itself.
+    const until = async (column: 'min' | 'announced', wanted: number) => {
+      await evictDurableObject(object)
+      await vi.waitUntil(
+        async () => {
+          await runDurableObjectAlarm(object)
+          const read = (_: unknown, { storage }: DurableObjectState) =>
+            storage.sql.exec('SELECT min, announced FROM retention').one()[column]
+          return (await runInDurableObject(object, read)) === wanted
+        },
+        { timeout: 30_000 },
+      )
+    }
+    await until('announced', 256)
+    // As if that had been said the day before.
+    await runInDurableObject(object, (_, state) => {
+      expect(state.storage.sql.exec('SELECT min FROM retention').one()).toEqual({ min: 0 })
+      state.storage.sql.exec('UPDATE retention SET announced_when = 0')
+    })
+    await until('min', 256)
     await runInDurableObject(object, async (_, state) => {
       expect(state.storage.sql.exec('SELECT min FROM retention').one()).toEqual({ min: 256 })
-      const note = String(state.storage.sql.exec('SELECT note FROM checkpoint').one().note)
+      const note = String(state.storage.sql.exec('SELECT note FROM checkpoint ORDER BY size').toArray()[0]?.note)
       expect(note.split('\n')[0]).toBe('postern.invalid/audit/kept-up')
       expect(await state.storage.getAlarm()).not.toBeNull()
+    })
+  })
+})
+
+describe('rotation by the alarm', () => {
+  it('makes a new value when it is due, also after the object was evicted in the middle', async () => {
+    const object = env.VAULT.getByName('rotated')
+    const stub = vaultOf('rotated')
+    const caller = await callerOf('rotated')
+    const ask = async (operation: Call['operation'], input: unknown) => {
+      const [answer] = await stub.execute([{ operation, caller, input }])
+      if (!answer?.ok) throw new Error(`${operation} was refused`)
+      return answer.value
+    }
+    await stub.execute([writeOf(caller, 'db')])
+    const config = {
+      ...{ rotateEvery: 'PT1H', jitterSeconds: 0, freeze: [], target: { kind: 'generate' }, graceSeconds: 60 },
+      generate: { kind: 'password', length: 32 },
+    }
+    await ask('rotation.put', { name: 'db', config })
+    await ring(object)
+    const stored = (query: string) =>
+      runInDurableObject(object, (_, state) => state.storage.sql.exec(query).toArray() as Record<string, unknown>[])
+    const versions = 'SELECT current, previous, pending FROM secret'
+    expect(await stored(versions)).toEqual([{ current: 1, previous: null, pending: null }])
+    // As if the hour were over; and as if a process had died with its turn, which is over too.
+    await stored('UPDATE rotation SET next_at = 1')
+    await stored(`INSERT INTO run (secret, why, by, body, step, fence, attempts, next_at, started_at)
+      SELECT secret, 'schedule', '(schedule)', body, 'create', 7, 1, 1, 1 FROM rotation`)
+    await evictDurableObject(object)
+    await ring(object)
+    expect(await stored(versions)).toEqual([{ current: 2, previous: 1, pending: null }])
+    expect(await stored('SELECT outcome, fence > 7 AS later FROM run')).toEqual([{ outcome: 'rotated', later: 1 }])
+    const { sealed, kid } = (await ask('secret.read', { name: 'db' })) as { sealed: Bytes; kid: string }
+    const binding = { vault: 'rotated', name: 'db', version: 2n, contentType: 'utf8;text/plain; charset=utf-8' }
+    expect((await open(await keyring.kek('rotated', kid), sealed, binding)).reveal()).toHaveLength(32)
+  })
+
+  it('moves what is sealed to a new term', async () => {
+    const object = env.VAULT.getByName('rekeyed')
+    const stub = vaultOf('rekeyed')
+    const caller = await callerOf('rekeyed')
+    const sealed = await seal(await keyring.currentKek('rekeyed'), utf8('value'), {
+      ...{ vault: 'rekeyed', name: 'a', version: 1n, contentType: 'utf8;text/plain' },
+    })
+    const write = writeOf(caller, 'a')
+    write.input = { ...(write.input as object), kid: `${keyring.rootId}.1`, sealed }
+    await stub.execute([write, { operation: 'keys.rekey', caller, input: {} }])
+    await ring(object)
+    await runInDurableObject(object, (_, state) => {
+      expect(state.storage.sql.exec('SELECT kid FROM version').one()).toEqual({ kid: `${keyring.rootId}.2` })
+      expect(state.storage.sql.exec('SELECT moved FROM term WHERE number = 2').one()).toEqual({ moved: 1 })
     })
   })
 })

@@ -137,8 +137,11 @@ function token(row: TokenRow): z.input<typeof wire.TokenInfo> {
 }
 
 function rule(row: VersionedRule): z.input<typeof wire.Rule> {
-  const { id, effect, principal, actions, resource, conditions, version, updatedAt, updatedBy } = row
-  const stored = conditions && { conditions: storedConditions(conditions) }
+  const { id, effect, principal, actions, resource, conditions, unless, version, updatedAt, updatedBy } = row
+  const stored = {
+    ...(conditions && { conditions: storedConditions(conditions) }),
+    ...(unless && { unless: { approvals: { ...unless.approvals, from: [...unless.approvals.from] } } }),
+  }
   const change = { version, updatedAt: iso(updatedAt), updatedBy }
   return { id, effect, principal, actions: [...actions], resource, ...stored, ...change }
 }

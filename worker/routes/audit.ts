@@ -1,6 +1,7 @@
 import { type Context, Hono } from 'hono'
 import type * as z from 'zod'
 import { render } from '../../core/audit/export.ts'
+import { formatVerifierKey } from '../../core/audit/note.ts'
 import type { Status } from '../../core/audit/operations.ts'
 import { parseTilePath } from '../../core/audit/tile.ts'
 import { type Bytes, base64, parseUtf8 } from '../../core/bytes.ts'
@@ -8,7 +9,7 @@ import { badRequest } from '../../core/errors.ts'
 import { retentionDaysOf } from '../../core/settings.ts'
 import * as wire from '../../core/wire.ts'
 import { readJson } from '../body.ts'
-import { originOf, signHead, verifierKeys } from '../checkpoint.ts'
+import { originOf, signerOf, signHead, verifierKeys } from '../checkpoint.ts'
 import { answer, type Env, iso, label, type Parts, query, when } from '../context.ts'
 
 /** How old a checkpoint may be before the head is signed anew, when it moved. */
@@ -25,7 +26,9 @@ export function auditRoutes(parts: Parts): Hono<Env> {
     const { head, min, frontier } = granted.value
     const entries = granted.value.entries.map(({ index, body }) => ({ index, body: parseUtf8(body)! }))
     const before = frontier.length === 0 ? {} : { frontier: frontier.map(base64) }
-    const body = { size: head.size, root: base64(head.root), min, ...before, entries }
+    const next = nextIndex(entries, head.size)
+    const more = next === null ? {} : { next }
+    const body = { size: head.size, root: base64(head.root), min, ...before, entries, ...more }
     return answer(c, granted, body satisfies z.input<typeof wire.AuditEntries>)
   })
 
@@ -39,14 +42,14 @@ export function auditRoutes(parts: Parts): Hono<Env> {
   routes.get('/audit/export', async (c) => {
     const { format, ...input } = query(c, wire.ExportQuery)
     const granted = await c.var.handle.call('audit.entries', c.var.caller, input)
-    const { entries } = granted.value
+    const { entries, head } = granted.value
     const rendered = render(
       entries.map(({ body }) => parseUtf8(body)!),
       format,
       originOf(keysOf(c)),
     )
-    const last = entries.at(-1)
-    if (last !== undefined && entries.length === input.limit) c.header('Link', nextPage(c, last.index + 1))
+    const next = nextIndex(entries, head.size)
+    if (next !== null) c.header('Link', nextPage(c, next))
     label(c, granted)
     return c.body(rendered.body, 200, { 'Content-Type': rendered.contentType })
   })
@@ -65,13 +68,13 @@ export function auditRoutes(parts: Parts): Hono<Env> {
 
   routes.get('/audit/key', async (c) => {
     // Asked of the vault too, so that only who may ask anything is told which vaults there are.
-    const { term } = (await c.var.handle.call('audit.head', c.var.caller, {})).value
-    return c.text(`${(await verifierKeys(keysOf(c), term)).join('\n')}\n`, 200, TEXT)
+    const head = (await c.var.handle.call('audit.head', c.var.caller, {})).value
+    return c.text(`${(await verifierKeys(keysOf(c), head)).join('\n')}\n`, 200, TEXT)
   })
 
   routes.post('/audit/key', async (c) => {
     const { term } = (await c.var.handle.call('audit.head', c.var.caller, {})).value
-    const [key = ''] = await verifierKeys(keysOf(c), term + 1)
+    const key = formatVerifierKey(await signerOf(keysOf(c), term + 1))
     const granted = await c.var.handle.call('audit.rekey', c.var.caller, { term: term + 1, key })
     return answer(c, granted, { term: granted.value.term, key } satisfies z.input<typeof wire.RekeyedLog>, 201)
   })
@@ -120,6 +123,12 @@ async function checkpointOf(parts: Parts, c: Context<Env>): Promise<string> {
   if (found.signed !== null && Math.abs(Date.now() - found.signed.signedAt) < FRESH_MS) return found.signed.note
   const keys = { ...parts, vault: c.var.vault }
   return signHead(found, keys, (signed) => handle.call('audit.sign', caller, signed))
+}
+
+/** Where to go on after a page, which may have ended early; `null` after the last entry of all. */
+function nextIndex(entries: readonly { index: number }[], size: number): number | null {
+  const last = entries.at(-1)
+  return last === undefined || last.index + 1 >= size ? null : last.index + 1
 }
 
 function nextPage(c: Context<Env>, from: number): string {

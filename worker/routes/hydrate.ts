@@ -28,7 +28,9 @@ export function hydrateRoutes(parts: Parts): Hono<Env> {
     const parsed = references.map((text, i) => attempt(() => inVault(text, `references.${i}`, c.var.vault)))
     const wanted = parsed.filter((item): item is Reference => !(item instanceof PosternError))
     const inputs = wanted.map(({ name, version }) => ({ name, ...(version === undefined ? {} : { version }) }))
-    const answers = await c.var.handle.callAll('secret.read', c.var.caller, inputs)
+    // An approval is for one request.
+    const { approval: _, ...caller } = c.var.caller
+    const answers = await c.var.handle.callAll('secret.read', caller, inputs)
     const byReference = new Map(wanted.map((reference, i) => [reference, answers[i]!]))
     const fetched = await fetchProvided(parts, c, answers)
     let room = MAX_SEALED_BYTES

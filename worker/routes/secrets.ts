@@ -7,7 +7,8 @@ import { Redacted } from '../../core/redacted.ts'
 import { parseName } from '../../core/secrets/name.ts'
 import type { ListedSecret, SealedVersion, WriteInput } from '../../core/secrets/operations.ts'
 import { fingerprint, openCursor, openVersion, type Place, sealCursor, sealValue } from '../../core/secrets/sealed.ts'
-import type { VersionRow } from '../../core/secrets/store.ts'
+import type { ListedVersion } from '../../core/secrets/store.ts'
+import { checkStrength } from '../../core/secrets/strength.ts'
 import * as wire from '../../core/wire.ts'
 import { readJson, readOptionalJson } from '../body.ts'
 import { answer, answerWithValues, type Env, headers, iso, type Parts, query, recipientOf, when } from '../context.ts'
@@ -131,15 +132,15 @@ export function secret(version: SealedVersion, value: Redacted<Bytes>): z.input<
   }
 }
 
-function nameOf(c: Context<Env>): string {
+export function nameOf(c: Context<Env>): string {
   return parseName(c.req.param('name'))
 }
 
 /** A write before it is sealed, since it is sealed for its number. */
-interface Draft {
+export interface Draft {
   place: Omit<Place, 'version'>
   value: Redacted<Bytes>
-  rest: Pick<WriteInput, 'contentType' | 'encoding' | 'tags' | 'expiresAt' | 'expect' | 'idempotency'>
+  rest: Pick<WriteInput, 'contentType' | 'encoding' | 'tags' | 'expiresAt' | 'expect' | 'idempotency' | 'why'>
 }
 
 async function draftOf(
@@ -177,7 +178,11 @@ async function draftOf(
  * Seals a value for the number that is next, and again when another write took that number; or hands it to the
  * provider that keeps the name.
  */
-async function write(parts: Parts, c: Context<Env>, draft: Draft): Promise<Granted<{ version: number | string }>> {
+export async function write(
+  parts: Parts,
+  c: Context<Env>,
+  draft: Draft,
+): Promise<Granted<{ version: number | string }>> {
   const { place, value, rest } = draft
   const { handle, caller } = c.var
   const { keyring } = parts
@@ -185,9 +190,11 @@ async function write(parts: Parts, c: Context<Env>, draft: Draft): Promise<Grant
   const mark = rest.idempotency && { idempotency: rest.idempotency }
   for (let races = 0; ; races++) {
     const prepared = await handle.call('secret.prepare', caller, { name, ...mark })
+    const { strength } = prepared.value
+    if (strength !== null) checkStrength(textOf(value), strength)
     if ('chain' in prepared.value) return writeProvided(parts, c, draft, { ...prepared, value: prepared.value })
-    const { version } = prepared.value
-    const sealed = await sealValue(keyring, value, { ...place, version })
+    const { version, term } = prepared.value
+    const sealed = await sealValue(keyring, value, { ...place, version }, term)
     try {
       return await handle.call('secret.write', caller, { name, version, ...sealed, ...rest, last: races === MAX_RACES })
     } catch (error) {
@@ -195,6 +202,12 @@ async function write(parts: Parts, c: Context<Env>, draft: Draft): Promise<Grant
       if (!raced || races === MAX_RACES) throw error
     }
   }
+}
+
+/** What a policy looks at: the text, or of bytes that are none one character each. */
+function textOf(value: Redacted<Bytes>): string {
+  const bytes = value.reveal()
+  return parseUtf8(bytes) ?? Array.from(bytes, (byte) => String.fromCharCode(byte)).join('')
 }
 
 /** The version that the client says is current, for what takes `If-Match`. */
@@ -239,17 +252,25 @@ function metadata(row: ListedSecret): z.input<typeof wire.SecretMetadata> {
 }
 
 function history(
-  row: Omit<VersionRow, 'sealed'>,
-  { current, previous }: { current: number | null; previous: number | null },
+  row: ListedVersion,
+  { current, previous, pending }: { current: number | null; previous: number | null; pending: number | null },
 ): z.input<typeof wire.Version> {
-  const { number, contentType, createdAt, createdBy, expiresAt, destroyedAt } = row
-  const stage = number === current ? 'current' : number === previous ? 'previous' : undefined
+  const { number, contentType, createdAt, createdBy, why, currentAt, checksum, expiresAt, destroyedAt } = row
+  const stages = [
+    [current, 'current'],
+    [previous, 'previous'],
+    [pending, 'pending'],
+  ] as const
+  const stage = stages.find(([at]) => at === number)?.[1]
   return {
     version: number,
     ...(stage === undefined ? {} : { stage }),
     contentType,
     createdAt: iso(createdAt),
     createdBy,
+    ...(why !== null && { why }),
+    ...when('currentAt', currentAt),
+    ...(checksum !== null && { checksum }),
     ...when('expiresAt', expiresAt),
     ...when('destroyedAt', destroyedAt),
     provider: SEALED,

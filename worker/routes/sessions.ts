@@ -87,7 +87,8 @@ export function sessionRoutes(parts: Parts): Hono<Env> {
     const { principal } = (await c.var.handle.call('session.whoami', c.var.caller, {})).value
     const secret = makeTotpSecret()
     const id = crypto.randomUUID()
-    const sealed = await sealTotp(parts.keyring, c.var.vault, principal, secret)
+    const { term } = (await c.var.handle.call('keys.term', c.var.caller, {})).value
+    const sealed = await sealTotp(parts.keyring, { vault: c.var.vault, term }, principal, secret)
     const granted = await c.var.handle.call('totp.enrol', c.var.caller, { id, ...sealed })
     const body = enrolment(secret, parts.settings.appName, `${principal}@${c.var.vault}`)
     return answerWithValues(c, granted, body satisfies z.input<typeof wire.EnrolledTotp>, recipient, 201)

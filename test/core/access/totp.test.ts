@@ -79,14 +79,14 @@ describe('makeTotpSecret', () => {
 
 describe('sealTotp and openTotp', () => {
   it('give back a secret that makes the same codes', async () => {
-    const sealed = await sealTotp(ring, 'acme', 'ann', RFC_SECRET)
+    const sealed = await sealTotp(ring, { vault: 'acme' }, 'ann', RFC_SECRET)
     const opened = await openTotp(ring, 'acme', { principal: 'ann', ...sealed })
     expect(opened.reveal()).toEqual(RFC_SECRET.reveal())
     expect(stepOf(opened, '287082', 59_000)).toBe(1)
   })
 
   it('open for no other principal, vault or root key, and not when a bit was changed', async () => {
-    const { kid, sealed } = await sealTotp(ring, 'acme', 'ann', RFC_SECRET)
+    const { kid, sealed } = await sealTotp(ring, { vault: 'acme' }, 'ann', RFC_SECRET)
     const anns = { principal: 'ann', kid, sealed }
     expect((await rejectionOf(openTotp(ring, 'acme', { ...anns, principal: 'bob' }))).code).toBe('tampered')
     expect((await rejectionOf(openTotp(ring, 'acme', { ...anns, principal: '' }))).code).toBe('tampered')
@@ -97,7 +97,7 @@ describe('sealTotp and openTotp', () => {
   })
 
   it('do not open as a secret of the vault that has the name of the principal', async () => {
-    const { kid, sealed } = await sealTotp(ring, 'acme', 'ann', RFC_SECRET)
+    const { kid, sealed } = await sealTotp(ring, { vault: 'acme' }, 'ann', RFC_SECRET)
     const kek = await ring.kek('acme', kid)
     for (const [version, contentType] of [
       [1n, 'totp'],

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { configurationOf } from '../../../core/audit/configuration.ts'
 import { parseSettings } from '../../../core/settings.ts'
@@ -6,11 +7,19 @@ import { openVault } from '../support.ts'
 const settingsOf = (environment: Record<string, string>) =>
   configurationOf(parseSettings({ environment: { POSTERN_ROOT_KEY: 'A'.repeat(43), ...environment } }))
 
+const WITNESS = (() => {
+  const typed = Buffer.concat([Buffer.of(4), Buffer.alloc(32, 7)])
+  const id = createHash('sha256').update('w.test\n').update(typed).digest('hex').slice(0, 8)
+  return `w.test+${id}+${typed.toString('base64')}`
+})()
+
 describe('a configuration', () => {
   it('names every setting, and shows no secret and no path of an address', () => {
     const shown = settingsOf({
       POSTERN_AUDIT__SINK_URL: 'https://hooks.example.com/T0/canary-path',
       POSTERN_AUDIT__SINK_TOKEN: 'canary-token',
+      POSTERN_AUDIT__WITNESSES: `HTTPS://witness.example.com/canary-path ${WITNESS}`,
+      POSTERN_AUDIT__ANCHOR: 'HTTPS://anchor.example.com/canary-path',
       POSTERN_SECURITY__ALLOWED_IP_RANGES: '10.0.0.0/8',
     })
     expect(shown).toMatchObject({

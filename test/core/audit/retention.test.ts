@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { type Checkpoint, openCheckpoint, signCheckpoint } from '../../../core/audit/checkpoint.ts'
+import { type Hash, type ReadHashes, subtrees } from '../../../core/audit/merkle.ts'
 import { formatVerifierKey, type NoteVerifier, parseVerifierKey } from '../../../core/audit/note.ts'
 import { verifyConsistency, verifyInclusion } from '../../../core/audit/proof.ts'
 import { verifyLog } from '../../../core/audit/verify.ts'
@@ -32,8 +33,8 @@ function aged(old: number, fresh: number) {
   bench.now += 100 * DAY_MS
   write(old + fresh)
   const perform = bench.vault.perform.bind(bench.vault)
-  const announce = (shipped: number | null = null) => {
-    const answer = perform('retention.announce', { keepMs: 90 * DAY_MS, shipped }, bench.now)
+  const announce = (targets: string[] = []) => {
+    const answer = perform('retention.announce', { keepMs: 90 * DAY_MS, targets }, bench.now)
     return answer.ok ? answer.value : answer.reason
   }
   const sign = async () => {
@@ -44,7 +45,8 @@ function aged(old: number, fresh: number) {
     expect(perform('audit.sign', { ...head, note }, bench.now).ok).toBe(true)
     return note
   }
-  const prune = () => {
+  const prune = (afterMs = DAY_MS) => {
+    bench.now += afterMs
     for (;;) {
       const answer = perform('retention.prune', {}, bench.now)
       if (!answer.ok) return answer.reason
@@ -58,7 +60,7 @@ function aged(old: number, fresh: number) {
 describe('retention', () => {
   it('erases whole bundles that are too old, and nothing before a checkpoint covers what it announced', async () => {
     const bench = aged(700, 50)
-    expect(bench.announce()).toEqual({ announced: 512, announcedAt: 750 })
+    expect(bench.announce()).toEqual({ announced: 512, announcedAt: 750, announcedWhen: bench.now })
     expect(bench.log().at(-1)).toMatchObject({
       operation: 'retention.announce',
       principal: null,
@@ -80,8 +82,44 @@ describe('retention', () => {
     const time = new Date(bench.now).toISOString()
     const query = "UPDATE entry SET body = CAST(json_set(CAST(body AS TEXT), '$.time', ?) AS BLOB) WHERE n = 300"
     bench.database.all(query, time)
-    expect(bench.announce(100)).toBeNull()
+    bench.vault.perform('delivery.report', { target: 'sink:a', mark: 200 }, bench.now)
+    expect(bench.announce(['sink:a'])).toBeNull()
+    expect(bench.announce(['anchor:never'])).toBeNull()
     expect(bench.announce()).toMatchObject({ announced: 256 })
+  })
+
+  it('waits a day after it announced, so that a wrong clock or a wrong setting can be stopped by a hold', async () => {
+    const bench = aged(600, 0)
+    bench.announce()
+    await bench.sign()
+    expect(bench.prune(DAY_MS - 1)).toBe('done')
+    expect(bench.count('entry')).toBe(601)
+    bench.granted('admin', 'audit.hold', { reason: 'clock' })
+    expect(bench.prune()).toBe('held')
+    // The hold, and that nothing could be erased.
+    expect(bench.count('entry')).toBe(603)
+  })
+
+  it('row 43: leaves a log that verifies when it was stopped in the middle, and none that leaves out more', async () => {
+    const bench = aged(5000, 30)
+    bench.announce()
+    await bench.sign()
+    bench.now += DAY_MS
+    expect(bench.vault.perform('retention.prune', {}, bench.now)).toMatchObject({ value: { done: false } })
+    bench.granted('admin', 'audit.hold', { reason: 'case 8' })
+    const checkpoint = await bench.sign()
+    const { min, frontier, entries } = bench.granted('admin', 'audit.entries', { from: 0, limit: 10_000 })
+    const lines = entries.map(({ body }) => parseUtf8(body)!)
+    expect(min).toBe(2048)
+    expect(await verifyLog(lines, { checkpoint, verifiers, start: { index: min, frontier } })).toHaveProperty(
+      'checkpoint',
+    )
+    // What the hold keeps must not be left out, though it was announced.
+    const read: ReadHashes = (positions) =>
+      positions.map((p) => bench.database.all<{ h: Hash }>('SELECT h FROM hash WHERE p = ?', p)[0]!.h)
+    const start = { index: 4096, frontier: read(subtrees(4096)) }
+    const result = await verifyLog(lines.slice(4096 - 2048), { checkpoint, verifiers, start })
+    expect(result).toMatchObject({ flaw: { kind: 'gap' } })
   })
 
   it('row 43: keeps every proof about what is left, and says of the rest that it is gone', async () => {
@@ -150,7 +188,7 @@ describe('retention', () => {
     bench.granted('admin', 'audit.hold', { reason: 'case 7' })
     expect(bench.log().at(-1)).toMatchObject({
       operation: 'audit.hold',
-      facts: { before: null, after: 'case 7', takenBack: 512 },
+      facts: { before: null, after: 'case 7', min: 0, takenBack: 512 },
     })
     expect(bench.prune()).toBe('held')
     expect(bench.announce()).toBeNull()

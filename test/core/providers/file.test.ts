@@ -58,7 +58,7 @@ describe('parseEnv', () => {
   )
 })
 
-describe('editEnv', () => {
+describe('editEnv', { timeout: 60_000 }, () => {
   it('changes one line and leaves the others as they are', () => {
     const text = '# database\nexport DB_URL=old # here\n\nOTHER="x" \nDB_URL=older'
     expect(editEnv(text, 'DB_URL', 'new')).toBe('# database\nDB_URL=\'new\'\n\nOTHER="x" \n')

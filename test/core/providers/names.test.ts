@@ -32,7 +32,7 @@ function written(naming: Naming, text: string, prefix: string): string | null {
   }
 }
 
-describe.each(NAMINGS)('names of %s', (naming) => {
+describe.each(NAMINGS)('names of %s', { timeout: 60_000 }, (naming) => {
   const prefix = fc.constantFrom(...PREFIXES[naming])
 
   it('lead back to the secret that they were made of', () => {

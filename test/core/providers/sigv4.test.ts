@@ -52,7 +52,7 @@ function requestOf({ request, context }: Vector): SignableRequest {
   return { method, path, query, headers, body: bytesOf(body) }
 }
 
-describe('sign', () => {
+describe('sign', { timeout: 60_000 }, () => {
   it.skipIf(absent)('has all 38 vectors before it', () => {
     expect(vectors).toHaveLength(38)
     // The request ends at an empty line only where there is a body.

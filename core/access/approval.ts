@@ -1,0 +1,156 @@
+/**
+ * Approvals: a request that a rule forbids until others approve exactly that request.
+ *
+ * Whoever asks sends its request with `Approval: ask`. What is asked is written down as canonical JSON, and its
+ * SHA-256 is what approvers approve. When the request comes again with the id, it is written down anew from what is
+ * then asked and from how things are then; only if that has the same hash, and enough of those who approved may still
+ * do so, it is done, once.
+ *
+ * @module
+ */
+import { sha256 } from '@noble/hashes/sha2.js'
+import canonicalize from 'canonicalize'
+import { base64url, utf8 } from '../bytes.ts'
+import type { AskedApproval, Reason } from '../errors.ts'
+import type { Context, Facts, Identity, Outcome } from '../operation.ts'
+import { notify } from '../secrets/notices.ts'
+import type { Approval } from './approval_store.ts'
+import type { Action, Demand, DemandingRule } from './policy.ts'
+import type { AccessStore } from './store.ts'
+
+/** The most requests for approval that one principal may have open. */
+const MAX_OPEN = 20
+
+/** One thing that is asked for, as an approval is bound to it. */
+export interface Asked {
+  operation: string
+  action: Action
+  resource: string
+  params: Facts
+}
+
+/** What an approval is given for, as canonical JSON (RFC 8785), and its hash. */
+export interface Bound {
+  body: string
+  hash: string
+}
+
+/** Writes down what is asked: by whom, why, until when, and under an id that no other request has. */
+export function bind(
+  asked: Asked,
+  about: Pick<Approval, 'id' | 'requester' | 'reason' | 'createdAt' | 'expiresAt'>,
+): Bound {
+  const { id, requester, reason, createdAt, expiresAt } = about
+  const body = canonicalize({ v: 1, id, requester, reason, createdAt, expiresAt, ...asked })
+  if (body === undefined) throw new TypeError('Request has no canonical JSON form')
+  return { body, hash: base64url(sha256(utf8(body))) }
+}
+
+/** Whether a demand can be met at all: enough of those that it names are users, known and enabled. */
+export function quorumIn(
+  access: AccessStore,
+  { required, from }: Demand,
+  { withoutPrincipal }: { withoutPrincipal?: string } = {},
+): boolean {
+  return required >= 1 && from.filter((id) => id !== withoutPrincipal && isUser(access, id)).length >= required
+}
+
+/**
+ * Everybody who could be behind an identity: its principal, and whoever made the token, or the trust in an identity
+ * provider, that it comes by. Nobody approves what such a one asked.
+ */
+export function handsIn({ access, issuers }: Pick<Context, 'access' | 'issuers'>, identity: Identity): string[] {
+  const { principal, token, issuer } = identity
+  const made = token === null ? [] : access.lineage(token)
+  const trusted = issuer === null ? [] : [issuers.find(issuer)?.updatedBy ?? principal]
+  return [...new Set([principal, ...made, ...trusted])]
+}
+
+/** Does what approvals are demanded for, if they are there; or asks for them, if that is wanted. */
+export function runApproved<T>(
+  context: Context,
+  { asked, demands, wanted }: { asked: Asked; demands: readonly DemandingRule[]; wanted: Wanted },
+  run: () => Outcome<T>,
+): Outcome<T> {
+  const { approvals, breakGlass, identity, now } = context
+  const glass = breakGlass.active(identity, now)
+  if (glass !== null) return withFacts(run(), { breakGlass: glass.id })
+  const facts = { demanded: demands.map(({ id }) => id) }
+  if (wanted === undefined) return { reason: 'approval_required', facts }
+  if ('ask' in wanted) return ask(context, asked, demands, wanted.ask)
+  const approval = approvals.find(wanted.id)
+  // Another's is none: its id must not tell that it is there.
+  if (approval === null || approval.requester !== context.principal) return { reason: 'no_approval', facts }
+  const about = { ...facts, approval: approval.id }
+  const reason = objection(context, approval, asked, demands)
+  if (reason !== null) return { reason, facts: about, ...(reason === 'approval_open' && { approval: shown(approval) }) }
+  const outcome = run()
+  if ('value' in outcome) approvals.end(approval.id, { state: 'used', by: context.principal, why: null }, now)
+  return withFacts(outcome, { approval: approval.id, approvedBy: standing(context, approval) })
+}
+
+/** What a caller wants of approvals: see `Caller.approval`. */
+export type Wanted = { ask: string } | { id: string } | undefined
+
+function ask(context: Context, asked: Asked, demands: readonly DemandingRule[], reason: string): Outcome<never> {
+  const { approvals, principal: requester, identity, now } = context
+  const open = approvals.openOf(requester, now)
+  // The same again is the same: a repeated request must not have others approve twice.
+  const same = open.find((one) => one.hash === bind(asked, { ...one, reason: reason }).hash)
+  if (same !== undefined) return { reason: 'approval_required', approval: shown(same), facts: { approval: same.id } }
+  if (open.length >= MAX_OPEN) return { reason: 'too_many_approvals' }
+  const withinMs = Math.min(...demands.map(({ unless }) => unless.approvals.withinSeconds)) * 1000
+  const about = { id: crypto.randomUUID(), requester, reason, createdAt: now, expiresAt: now + withinMs }
+  const approval = { ...about, ...bind(asked, about), operation: asked.operation, hands: handsIn(context, identity) }
+  approvals.add({ ...approval, action: asked.action, resource: asked.resource })
+  const { operation, resource } = asked
+  const { id, expiresAt } = about
+  notify(
+    context,
+    { type: 'approval.asked', data: { approval: id, operation, resource, requester, reason, expiresAt } },
+    now,
+  )
+  const facts = { approval: about.id, hash: approval.hash, asked: true, demanded: demands.map(({ id }) => id) }
+  return { reason: 'approval_required', approval: shown(approval), facts }
+}
+
+/** Why an approval does not let this through, or `null`. */
+function objection(
+  context: Context,
+  approval: Approval,
+  asked: Asked,
+  demands: readonly DemandingRule[],
+): Reason | null {
+  if (approval.state === 'used') return 'approval_used'
+  if (approval.state !== 'open' || approval.expiresAt <= context.now) return 'approval_ended'
+  if (bind(asked, approval).hash !== approval.hash) return 'approval_mismatch'
+  const approvers = standing(context, approval)
+  const met = demands.every(({ unless }) => {
+    const { required, from } = unless.approvals
+    return required >= 1 && approvers.filter((one) => from.includes(one)).length >= required
+  })
+  return met ? null : 'approval_open'
+}
+
+/** Those whose approval still counts: enabled users, by a token that was not revoked since. */
+function standing({ access, approvals }: Context, { id }: Pick<Approval, 'id'>): string[] {
+  return approvals
+    .votes(id)
+    .filter(({ principal, token }) => isUser(access, principal) && (token === null || !access.isRevoked(token)))
+    .map(({ principal }) => principal)
+}
+
+function isUser(access: AccessStore, id: string): boolean {
+  const principal = access.principal(id)
+  return principal !== null && principal.kind === 'user' && principal.disabledAt === null
+}
+
+function shown({ id, hash, expiresAt }: AskedApproval): AskedApproval {
+  return { id, hash, expiresAt }
+}
+
+function withFacts<T>(outcome: Outcome<T>, facts: Facts): Outcome<T> {
+  // What was done by an approval is recorded, whatever the operation thinks of itself.
+  const { quiet: _, ...rest } = outcome
+  return { ...rest, facts: { ...outcome.facts, ...facts } } as Outcome<T>
+}

@@ -1,0 +1,115 @@
+/**
+ * What can be asked of requests for approval: to see them, to approve, to reject, to withdraw.
+ *
+ * @module
+ */
+import type { Reason } from '../errors.ts'
+import { type Context, type Outcome, operation } from '../operation.ts'
+import { handsIn } from './approval.ts'
+import type { Approval, Vote } from './approval_store.ts'
+import { type DemandingRule, demandsOn } from './policy.ts'
+
+/** How fresh an approver's second factor has to be, if it has one. */
+const MFA_MS = 10 * 60_000
+const LIST_LIMIT = 200
+
+/** A request for approval with what is decided so far. */
+export interface ShownApproval extends Approval {
+  votes: Vote[]
+  /** What the rules demand of it, as they are now. */
+  demands: DemandingRule[]
+}
+
+const onApprovals = { action: null, resource: () => 'approvals' } as const
+
+/** One's own requests, those that one may decide, and all for an admin. */
+export const listApprovals = operation({
+  ...onApprovals,
+  run(context: Context, _: Record<never, never>): Outcome<ShownApproval[]> {
+    const all = context.approvals.list(LIST_LIMIT).map((approval) => withVotes(context, approval))
+    return { value: all.filter((one) => isVisible(context, one)) }
+  },
+})
+
+export const showApproval = operation({
+  ...onApprovals,
+  about: ({ id }: { id: string }) => ({ approval: id }),
+  run(context: Context, { id }: { id: string }): Outcome<ShownApproval> {
+    const approval = visible(context, id)
+    return approval === null ? { reason: 'no_approval' } : { value: approval }
+  },
+})
+
+/** An approver's decision on what has this hash. */
+export interface Verdict {
+  id: string
+  hash: string
+  approve: boolean
+  reason: string | null
+}
+
+export const decideApproval = operation({
+  ...onApprovals,
+  notable: true,
+  about: ({ id, approve, hash, reason }: Verdict) => ({ approval: id, approve, hash, ...(reason && { reason }) }),
+  run(context: Context, { id, hash, approve, reason: why }: Verdict): Outcome<ShownApproval> {
+    const { approvals, identity, now } = context
+    const approval = visible(context, id)
+    if (approval === null) return { reason: 'no_approval' }
+    const about = { operation: approval.operation, resource: approval.resource, requester: approval.requester }
+    const objection = objectionTo(context, approval, hash)
+    if (objection !== null) return { reason: objection, facts: about }
+    const { principal, token, session } = identity
+    if (approve) approvals.vote(id, { principal, token, session, at: now })
+    else approvals.end(id, { state: 'rejected', by: principal, why }, now)
+    return { value: withVotes(context, approvals.find(id)!), facts: about }
+  },
+})
+
+/** Takes one's own request back. */
+export const withdrawApproval = operation({
+  ...onApprovals,
+  about: ({ id }: { id: string }) => ({ approval: id }),
+  run(context: Context, { id }: { id: string }): Outcome<ShownApproval> {
+    const { approvals, principal, now } = context
+    const approval = visible(context, id)
+    if (approval === null || approval.requester !== principal) return { reason: 'no_approval' }
+    approvals.end(id, { state: 'withdrawn', by: principal, why: null }, now)
+    return { value: withVotes(context, approvals.find(id)!) }
+  },
+})
+
+/** Why this caller may not decide on a request, or `null`. */
+function objectionTo(context: Context, approval: ShownApproval, hash: string): Reason | null {
+  const { identity, circumstances, factors, now } = context
+  const { principal, kind } = identity
+  const named = approval.demands.some(({ unless }) => unless.approvals.from.includes(principal))
+  if (!named || kind !== 'user') return 'not_approver'
+  // Four eyes are two people: nobody decides through a token that the other one made, either way.
+  if (approval.hands.includes(principal) || handsIn(context, identity).includes(approval.requester))
+    return 'not_approver'
+  if (approval.state === 'used') return 'approval_used'
+  if (approval.state !== 'open' || approval.expiresAt <= now) return 'approval_ended'
+  if (approval.hash !== hash) return 'approval_mismatch'
+  const { mfaAt } = circumstances
+  const stale = mfaAt === null || now - mfaAt > MFA_MS
+  return stale && factors.confirmed(principal) !== null ? 'mfa_required' : null
+}
+
+function visible(context: Context, id: string): ShownApproval | null {
+  const approval = context.approvals.find(id)
+  const shown = approval && withVotes(context, approval)
+  return shown !== null && isVisible(context, shown) ? shown : null
+}
+
+function isVisible(context: Context, { requester, demands }: ShownApproval): boolean {
+  const { principal } = context
+  if (requester === principal || demands.some(({ unless }) => unless.approvals.from.includes(principal))) return true
+  return context.refuses('admin', 'approvals') === null
+}
+
+function withVotes({ access, approvals }: Context, approval: Approval): ShownApproval {
+  const { requester: principal, action, resource } = approval
+  const demands = demandsOn(access.rulesFor(principal), { principal, action, resource })
+  return { ...approval, votes: approvals.votes(approval.id), demands }
+}

@@ -1,0 +1,109 @@
+import type { Sql } from '../sql.ts'
+import type { Action } from './policy.ts'
+
+/** A request that waits for others, or did. */
+export interface Approval {
+  id: string
+  /** What approvers approve: the hash of `body`. */
+  hash: string
+  /** What is asked, as canonical JSON. */
+  body: string
+  operation: string
+  action: Action
+  resource: string
+  requester: string
+  /** Everybody who could be behind the requester: none of them can approve. */
+  hands: readonly string[]
+  /** Why it is asked, in the requester's words. */
+  reason: string
+  createdAt: number
+  expiresAt: number
+  state: 'open' | 'rejected' | 'withdrawn' | 'used'
+  endedAt: number | null
+  endedBy: string | null
+  endedWhy: string | null
+}
+
+/** An approval that was given, and by which token. */
+export interface Vote {
+  principal: string
+  token: string | null
+  session: string | null
+  at: number
+}
+
+type Row = Omit<Approval, 'hands'> & { hands: string }
+type NewApproval = Omit<Approval, 'state' | 'endedAt' | 'endedBy' | 'endedWhy'>
+
+const COLUMNS = `id, hash, body, operation, action, resource, requester, hands, reason, created_at AS createdAt,
+  expires_at AS expiresAt, state, ended_at AS endedAt, ended_by AS endedBy, ended_why AS endedWhy`
+/** How long what has ended is kept to be looked at. The log keeps it as long as anything. */
+const KEEP_MS = 30 * 24 * 60 * 60 * 1000
+
+/** The rows of requests for approval, and of votes. */
+export class ApprovalStore {
+  readonly #sql: Sql
+
+  constructor(sql: Sql) {
+    this.#sql = sql
+  }
+
+  find(id: string): Approval | null {
+    const [row] = this.#sql.all<Row>(`SELECT ${COLUMNS} FROM approval WHERE id = ?`, id)
+    return row === undefined ? null : approvalOf(row)
+  }
+
+  /** Those of a principal that can still be approved and used. */
+  openOf(requester: string, now: number): Approval[] {
+    const query = `SELECT ${COLUMNS} FROM approval WHERE requester = ? AND state = 'open' AND expires_at > ? ORDER BY created_at`
+    return this.#sql.all<Row>(query, requester, now).map(approvalOf)
+  }
+
+  /** The newest, whatever became of them. */
+  list(limit: number): Approval[] {
+    return this.#sql
+      .all<Row>(`SELECT ${COLUMNS} FROM approval ORDER BY created_at DESC, id LIMIT ?`, limit)
+      .map(approvalOf)
+  }
+
+  /** Adds a request, and forgets some that ended long ago. */
+  add({ hands, ...approval }: NewApproval): void {
+    const { id, hash, body, operation, action, resource, requester, reason, createdAt, expiresAt } = approval
+    const old = createdAt - KEEP_MS
+    this.#sql.all('DELETE FROM vote WHERE approval IN (SELECT id FROM approval WHERE expires_at < ? LIMIT 10)', old)
+    this.#sql.all(
+      `DELETE FROM approval WHERE id IN (SELECT id FROM approval WHERE expires_at < ? LIMIT 10)
+       AND NOT EXISTS (SELECT 1 FROM vote WHERE vote.approval = approval.id)`,
+      old,
+    )
+    this.#sql.all(
+      `INSERT INTO approval (id, hash, body, operation, action, resource, requester, hands, reason, created_at, expires_at, state)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'open')`,
+      ...[id, hash, body, operation, action, resource, requester, JSON.stringify(hands), reason, createdAt, expiresAt],
+    )
+  }
+
+  votes(id: string): Vote[] {
+    return this.#sql.all<Vote>(
+      'SELECT principal, token, session, at FROM vote WHERE approval = ? ORDER BY at, principal',
+      id,
+    )
+  }
+
+  /** Notes an approval; each principal's counts once. */
+  vote(id: string, { principal, token, session, at }: Vote): void {
+    this.#sql.all('INSERT INTO vote VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING', id, principal, token, session, at)
+  }
+
+  /** Ends a request that is open. */
+  end(id: string, { state, by, why }: { state: Approval['state']; by: string; why: string | null }, now: number): void {
+    this.#sql.all(
+      "UPDATE approval SET state = ?, ended_at = ?, ended_by = ?, ended_why = ? WHERE id = ? AND state = 'open'",
+      ...[state, now, by, why, id],
+    )
+  }
+}
+
+function approvalOf(row: Row): Approval {
+  return { ...row, hands: JSON.parse(row.hands) }
+}

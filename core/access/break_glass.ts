@@ -1,0 +1,69 @@
+/**
+ * Breaking the glass: when nobody is there to approve, one who has the right to may go on without, for a short while,
+ * in one session, and everybody sees it. It lifts the demand for approvals and nothing else: no `forbid`, no missing
+ * `permit`, no second factor.
+ *
+ * @module
+ */
+import { type Context, type Outcome, operation } from '../operation.ts'
+import { notify } from '../secrets/notices.ts'
+import type { BrokenGlass } from './break_glass_store.ts'
+
+/** How fresh the second factor has to be. */
+const MFA_MS = 10 * 60_000
+
+const onGlass = { action: 'admin', resource: () => 'break-glass' } as const
+
+/** Breaks the glass for the session that asks, which needs a second factor of the last ten minutes. */
+export const breakGlass = operation({
+  ...onGlass,
+  notable: 'alert',
+  about: ({ reason, minutes }: { reason: string; minutes: number }) => ({ reason, minutes }),
+  run(context: Context, { reason, minutes }: { reason: string; minutes: number }): Outcome<BrokenGlass> {
+    const { breakGlass: glasses, identity, circumstances, now } = context
+    const { principal, kind, session } = identity
+    if (kind !== 'user') return { reason: 'denied' }
+    const { mfaAt } = circumstances
+    if (session === null || mfaAt === null || now - mfaAt > MFA_MS) return { reason: 'mfa_required' }
+    const unreviewed = { endedAt: null, reviewedAt: null, reviewedBy: null, review: null }
+    const about = { id: crypto.randomUUID(), principal, session, reason }
+    const glass = { ...about, beganAt: now, expiresAt: now + minutes * 60_000, ...unreviewed }
+    glasses.add(glass)
+    const { id: glassId, expiresAt } = glass
+    notify(context, { type: 'glass.broken', data: { breakGlass: glassId, principal, reason, expiresAt } }, now)
+    return { value: glass, facts: { breakGlass: glass.id, expiresAt: glass.expiresAt } }
+  },
+})
+
+export const listGlass = operation({
+  ...onGlass,
+  run: ({ breakGlass: glasses }: Context, _: Record<never, never>): Outcome<BrokenGlass[]> => ({
+    value: glasses.list(200),
+  }),
+})
+
+export const endGlass = operation({
+  ...onGlass,
+  notable: true,
+  about: ({ id }: { id: string }) => ({ breakGlass: id }),
+  run({ breakGlass: glasses, now }: Context, { id }: { id: string }): Outcome<BrokenGlass> {
+    glasses.end(id, now)
+    const glass = glasses.find(id)
+    return glass === null ? { reason: 'no_glass' } : { value: glass }
+  },
+})
+
+/** Says afterwards, by somebody else, what came of it. */
+export const reviewGlass = operation({
+  ...onGlass,
+  notable: true,
+  about: ({ id, review }: { id: string; review: string }) => ({ breakGlass: id, review }),
+  run(context: Context, { id, review }: { id: string; review: string }): Outcome<BrokenGlass> {
+    const { breakGlass: glasses, principal, now } = context
+    const glass = glasses.find(id)
+    if (glass === null) return { reason: 'no_glass' }
+    if (glass.principal === principal) return { reason: 'own_review' }
+    glasses.review(id, principal, review, now)
+    return { value: glasses.find(id)! }
+  },
+})

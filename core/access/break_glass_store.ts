@@ -1,0 +1,63 @@
+import type { Sql } from '../sql.ts'
+
+/** One time that the glass was broken. */
+export interface BrokenGlass {
+  id: string
+  principal: string
+  session: string
+  reason: string
+  beganAt: number
+  expiresAt: number
+  endedAt: number | null
+  reviewedAt: number | null
+  reviewedBy: string | null
+  review: string | null
+}
+
+const COLUMNS = `id, principal, session, reason, began_at AS beganAt, expires_at AS expiresAt, ended_at AS endedAt,
+  reviewed_at AS reviewedAt, reviewed_by AS reviewedBy, review`
+
+/** The rows of broken glass. None is ever deleted. */
+export class BreakGlassStore {
+  readonly #sql: Sql
+
+  constructor(sql: Sql) {
+    this.#sql = sql
+  }
+
+  /** The one that holds for an identity now: for the session that broke it, and for no other of its principal. */
+  active({ principal, session }: { principal: string; session: string | null }, now: number): BrokenGlass | null {
+    if (session === null) return null
+    const query = `SELECT ${COLUMNS} FROM break_glass
+      WHERE session = ? AND principal = ? AND ended_at IS NULL AND expires_at > ? LIMIT 1`
+    return this.#sql.all<BrokenGlass>(query, session, principal, now)[0] ?? null
+  }
+
+  find(id: string): BrokenGlass | null {
+    return this.#sql.all<BrokenGlass>(`SELECT ${COLUMNS} FROM break_glass WHERE id = ?`, id)[0] ?? null
+  }
+
+  /** The newest first; those without a review before all others. */
+  list(limit: number): BrokenGlass[] {
+    const query = `SELECT ${COLUMNS} FROM break_glass ORDER BY reviewed_at IS NOT NULL, began_at DESC, id LIMIT ?`
+    return this.#sql.all<BrokenGlass>(query, limit)
+  }
+
+  add({ id, principal, session, reason, beganAt, expiresAt }: BrokenGlass): void {
+    this.#sql.all(
+      'INSERT INTO break_glass (id, principal, session, reason, began_at, expires_at) VALUES (?, ?, ?, ?, ?, ?)',
+      ...[id, principal, session, reason, beganAt, expiresAt],
+    )
+  }
+
+  end(id: string, now: number): void {
+    this.#sql.all('UPDATE break_glass SET ended_at = ? WHERE id = ? AND ended_at IS NULL', now, id)
+  }
+
+  review(id: string, by: string, text: string, now: number): void {
+    this.#sql.all(
+      'UPDATE break_glass SET reviewed_at = ?, reviewed_by = ?, review = ? WHERE id = ? AND reviewed_at IS NULL',
+      ...[now, by, text, id],
+    )
+  }
+}

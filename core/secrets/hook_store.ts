@@ -1,0 +1,48 @@
+import type { Bytes } from '../bytes.ts'
+import type { Sql } from '../sql.ts'
+
+/** A server to be told, and the secret that messages to it are signed with. */
+export interface Hook {
+  id: string
+  url: string
+  kid: string
+  sealed: Bytes
+  version: number
+  updatedAt: number
+  updatedBy: string
+}
+
+const COLUMNS = 'id, url, kid, sealed, version, updated_at AS updatedAt, updated_by AS updatedBy'
+
+/** The rows of hooks. */
+export class HookStore {
+  readonly #sql: Sql
+
+  constructor(sql: Sql) {
+    this.#sql = sql
+  }
+
+  find(id: string): Hook | null {
+    return this.#sql.all<Hook>(`SELECT ${COLUMNS} FROM hook WHERE id = ?`, id)[0] ?? null
+  }
+
+  list(): Hook[] {
+    return this.#sql.all<Hook>(`SELECT ${COLUMNS} FROM hook ORDER BY id`)
+  }
+
+  put({ id, url, kid, sealed, version, updatedAt, updatedBy }: Hook): void {
+    const row = [id, url, kid, sealed, version, updatedAt, updatedBy]
+    this.#sql.all('INSERT OR REPLACE INTO hook VALUES (?, ?, ?, ?, ?, ?, ?)', ...row)
+  }
+
+  delete(id: string): void {
+    this.#sql.all('DELETE FROM hook WHERE id = ?', id)
+  }
+
+  /** Whether a rotation that is configured, or runs, tells this hook. */
+  isUsed(id: string): boolean {
+    const names = "json_extract(body, '$.target.hook') = ?"
+    const query = `SELECT 1 FROM rotation WHERE ${names} UNION ALL SELECT 1 FROM run WHERE outcome IS NULL AND ${names} LIMIT 1`
+    return this.#sql.all(query, id, id).length > 0
+  }
+}

@@ -1,0 +1,83 @@
+/**
+ * Hooks: other servers that are told something, each with a signing secret of its own that is kept sealed.
+ *
+ * @module
+ */
+import type { Bytes } from '../bytes.ts'
+import { type Binding, open, seal } from '../crypto/envelope.ts'
+import type { Keyring } from '../crypto/keyring.ts'
+import { type Context, type Outcome, operation } from '../operation.ts'
+import type { Redacted } from '../redacted.ts'
+import type { Hook } from './hook_store.ts'
+
+/** Seals a signing secret for its hook. */
+export async function sealHookSecret(
+  keyring: Keyring,
+  { vault, id, term }: { vault: string; id: string; term: number },
+  secret: Redacted<Bytes>,
+): Promise<{ kid: string; sealed: Bytes }> {
+  const kek = await keyring.currentKek(vault, term)
+  return { kid: kek.kid, sealed: await seal(kek, secret.reveal(), bindingOf(vault, id)) }
+}
+
+/**
+ * Opens the signing secret of a hook.
+ *
+ * @throws {PosternError} `tampered`, or `unavailable` when it needs another root key.
+ */
+export async function openHookSecret(
+  keyring: Keyring,
+  vault: string,
+  { id, kid, sealed }: Pick<Hook, 'id' | 'kid' | 'sealed'>,
+): Promise<Redacted<Bytes>> {
+  return open(await keyring.kek(vault, kid), sealed, bindingOf(vault, id))
+}
+
+function bindingOf(vault: string, id: string): Binding {
+  return { vault, name: id, version: 0n, contentType: 'hook' }
+}
+
+const onHooks = { action: 'admin', resource: () => 'hooks' } as const
+
+export const listHooks = operation({
+  ...onHooks,
+  run: ({ hooks }: Context, _: Record<never, never>): Outcome<Hook[]> => ({ value: hooks.list() }),
+})
+
+/** What a hook is to be, with a new signing secret that is taken only if there is none, or it is to be replaced. */
+interface NewHook extends Pick<Hook, 'id' | 'url' | 'kid' | 'sealed'> {
+  newSecret: boolean
+}
+
+export const putHook = operation({
+  ...onHooks,
+  notable: true,
+  about: ({ id, url }: NewHook) => ({ hook: id, url }),
+  binds: ({ hooks }, { id, url, newSecret }: NewHook) => ({
+    ...{ id, url, newSecret },
+    version: hooks.find(id)?.version ?? null,
+  }),
+  run({ hooks, keys, now, principal }: Context, input: NewHook): Outcome<{ hook: Hook; tookSecret: boolean }> {
+    const { id, url, newSecret, kid, sealed } = input
+    if (!keys.isCurrent(kid)) return { reason: 'raced' }
+    const before = hooks.find(id)
+    // Whoever takes over the address must not be sent what only the one before can verify, nor the other way.
+    const tookSecret = before === null || newSecret || before.url !== url
+    const secret = tookSecret ? { kid, sealed } : { kid: before.kid, sealed: before.sealed }
+    const hook = { id, url, ...secret, version: (before?.version ?? 0) + 1, updatedAt: now, updatedBy: principal }
+    hooks.put(hook)
+    return { value: { hook, tookSecret }, facts: { before: before?.url ?? null, newSecret: tookSecret } }
+  },
+})
+
+export const deleteHook = operation({
+  ...onHooks,
+  notable: true,
+  about: ({ id }: { id: string }) => ({ hook: id }),
+  run({ hooks, policy }: Context, { id }: { id: string }): Outcome<{ id: string }> {
+    if (hooks.find(id) === null) return { reason: 'no_hook' }
+    if (hooks.isUsed(id) || policy.get().notify === id) return { reason: 'hook_used' }
+    hooks.delete(id)
+    return { value: { id } }
+  },
+})

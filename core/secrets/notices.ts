@@ -1,0 +1,54 @@
+/**
+ * Notices: what somebody has to be told soon. They are written down in the transaction of what they are about, and sent
+ * to the hook that the policy names, until it takes them.
+ *
+ * @module
+ */
+import type { Outcome, Stores } from '../operation.ts'
+import { type TaskContext, task } from '../task.ts'
+import type { Hook } from './hook_store.ts'
+import type { Notice } from './notice_store.ts'
+
+/** How often one is tried: some days. */
+const MAX_ATTEMPTS = 100
+const FIRST_WAIT_MS = 5000
+const LAST_WAIT_MS = 3_600_000
+
+/** Writes a notice down, if the policy names a hook for it. Call inside a transaction. */
+export function notify(
+  { policy, notices }: Pick<Stores, 'policy' | 'notices'>,
+  notice: Pick<Notice, 'type' | 'data'>,
+  now: number,
+): void {
+  if (policy.get().notify !== null) notices.add(notice, now)
+}
+
+/** The next notice that is due, and where it goes; or when to look again. */
+export interface NextNotice {
+  notice: Notice | null
+  hook: Hook | null
+  nextAt: number | null
+}
+
+/** Hands out the next notice. A hook that the policy does not name any more is told nothing. */
+export const nextNotice = task({
+  resource: () => 'hooks',
+  run({ policy, hooks, notices, now }: TaskContext, _: Record<never, never>): Outcome<NextNotice> {
+    const { notify: id } = policy.get()
+    const hook = id === null ? null : hooks.find(id)
+    if (hook === null) notices.clear()
+    return { value: { hook, notice: notices.due(now), nextAt: notices.nextAt() }, quiet: true }
+  },
+})
+
+/** Notes that one was taken, or that it has to be sent again; after many times it is given up. */
+export const settleNotice = task({
+  resource: () => 'hooks',
+  run({ notices, now }: TaskContext, { id, sent }: { id: number; sent: boolean }): Outcome<{ id: number }> {
+    const attempts = notices.attemptsOf(id) + 1
+    const settled = sent || attempts >= MAX_ATTEMPTS
+    if (settled) notices.remove(id)
+    else notices.putOff(id, attempts, now + Math.min(LAST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(attempts, 20)))
+    return { value: { id }, facts: { notice: id, sent, attempts }, ...(settled ? {} : { quiet: true as const }) }
+  },
+})

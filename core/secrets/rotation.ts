@@ -1,0 +1,100 @@
+/**
+ * Rotation as a state machine: create → set → test → finish, or undo. Pure: what follows from what.
+ *
+ * Between two steps everything that counts is in the vault's rows; each step is written down before it is done, may be
+ * done again, and is taken by one at a time: a fence that only grows tells a late one from the one whose turn it is.
+ *
+ * @module
+ */
+import type { Recipe } from './generate.ts'
+import type { Schedule } from './schedule.ts'
+
+/** Where a rotated value has to be made valid. `generate`: nowhere, its readers take it from here. */
+export type TargetConfig = { kind: 'generate' } | { kind: 'webhook'; hook: string }
+
+/** How a secret rotates. */
+export interface RotationConfig extends Schedule {
+  target: TargetConfig
+  generate: Recipe
+  /** How long the value before stays valid at the target once the new one is current. */
+  graceSeconds: number
+}
+
+/**
+ * A run's step, the one that is done next:
+ *
+ * - `create`: make a value, and keep it as pending
+ * - `set`: make it valid at the target, beside the current one
+ * - `test`: prove it there; then it becomes current, in one transaction
+ * - `finish`: once the grace is over, tell the target that the value before is not needed any more
+ * - `undo`: tell the target to forget the pending value, and to stay with the current one
+ */
+export const STEPS = ['create', 'set', 'test', 'finish', 'undo'] as const
+export type Step = (typeof STEPS)[number]
+
+/** Why a step failed. `refused` is an answer of the target; with the others nothing is known of what it did. */
+export const FAILURES = ['refused', 'unreachable', 'unreadable', 'cannot_open', 'cannot_generate', 'cancelled'] as const
+export type Failure = (typeof FAILURES)[number]
+
+/** How a run can be steered by hand. */
+export const STEERS = ['retry', 'cancel', 'finish', 'abandon'] as const
+export type Steer = (typeof STEERS)[number]
+
+/** How a run ended: its value is current; nothing changed; or a human gave up on it. */
+export type RunOutcome = 'rotated' | 'undone' | 'abandoned'
+
+/** What comes after a step. `promote`: the pending version becomes current. */
+export type Next =
+  | { kind: 'step'; step: Step; promote?: true; waitMs?: number }
+  | { kind: 'end'; outcome: RunOutcome; promote?: true }
+
+/** How often `set` and `test` are tried before the run is undone. */
+const MAX_ATTEMPTS = 10
+/** How often the rest is tried, an hour apart, before the run ends as it is: weeks. */
+const MAX_LAST_ATTEMPTS = 500
+const FIRST_WAIT_MS = 2000
+const LAST_WAIT_MS = 3_600_000
+
+/** What follows when a step was done. */
+export function afterSuccess(step: Step, { target, graceSeconds }: RotationConfig): Next {
+  switch (step) {
+    case 'create':
+      if (target.kind === 'generate') return { kind: 'end', outcome: 'rotated', promote: true }
+      return { kind: 'step', step: 'set' }
+    case 'set':
+      return { kind: 'step', step: 'test' }
+    case 'test':
+      return { kind: 'step', step: 'finish', promote: true, waitMs: graceSeconds * 1000 }
+    case 'finish':
+      return { kind: 'end', outcome: 'rotated' }
+    case 'undo':
+      return { kind: 'end', outcome: 'undone' }
+  }
+}
+
+/**
+ * What follows when a step failed. Before the value is current a refusal is undone at once, and silence after some
+ * tries; afterwards there is no way back, and the target is told until it listens.
+ *
+ * @param attempts How often the step was tried, this time included.
+ * @param chance From 0 up to 1: full jitter.
+ */
+export function afterFailure(
+  step: Step,
+  failure: Failure,
+  { target }: RotationConfig,
+  { attempts, chance }: { attempts: number; chance: number },
+): Next {
+  const again: Next = { kind: 'step', step, waitMs: waitMs(attempts, chance) }
+  const refused = failure === 'refused' || failure === 'cancelled'
+  if (step === 'finish') return attempts < MAX_LAST_ATTEMPTS && !refused ? again : { kind: 'end', outcome: 'rotated' }
+  if (step === 'undo') return attempts < MAX_LAST_ATTEMPTS && !refused ? again : { kind: 'end', outcome: 'abandoned' }
+  if (attempts < MAX_ATTEMPTS && !refused) return again
+  return target.kind === 'generate' ? { kind: 'end', outcome: 'undone' } : { kind: 'step', step: 'undo' }
+}
+
+/** 2, 4, 8 … seconds up to an hour, at least half of it: many must not come back to a target together. */
+function waitMs(attempts: number, chance: number): number {
+  const most = Math.min(LAST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(attempts - 1, 20))
+  return Math.ceil(most / 2 + (most / 2) * chance)
+}

@@ -1,0 +1,191 @@
+/**
+ * What can be asked of rotations: how a secret rotates, when it is due, and to rotate it now.
+ *
+ * @module
+ */
+import { randomBytes } from '../bytes.ts'
+import { PosternError } from '../errors.ts'
+import { type Context, type Outcome, operation } from '../operation.ts'
+import { type Recipe, underPolicy } from './generate.ts'
+import type { RotationConfig, Steer } from './rotation.ts'
+import type { Rotation, Run } from './rotation_store.ts'
+import { nextDue, thawed } from './schedule.ts'
+import type { SecretRow } from './store.ts'
+
+/** A secret's rotation, and the run that goes on or went last. */
+export interface ShownRotation extends Rotation {
+  run: Run | null
+}
+
+const byName = ({ name }: { name: string }) => name
+const LIST_SCAN_LIMIT = 1000
+
+/** From 0 up to 1, for jitter. */
+export function chance(): number {
+  const [byte = 0, low = 0] = randomBytes(2)
+  return (byte * 256 + low) / 65_536
+}
+
+/** Sets how a secret rotates. The first run is a period from now. */
+export const putRotation = operation({
+  action: 'admin',
+  notable: true,
+  resource: () => 'rotations',
+  about: ({ name }: { name: string; config: RotationConfig }) => ({ resource: name }),
+  binds: ({ secrets, rotations }, { name, config }) => {
+    const secret = secrets.find(name)
+    return { resource: name, config, version: (secret && rotations.find(secret.id)?.version) ?? null }
+  },
+  run(context: Context, { name, config }): Outcome<ShownRotation> {
+    const { secrets, rotations, chains, hooks, now, principal } = context
+    if (chains.covering(name) !== null) return { reason: 'not_sealed' }
+    const secret = secrets.find(name)
+    if (secret === null || secret.current === null) return { reason: 'no_secret' }
+    if (config.target.kind === 'webhook' && hooks.find(config.target.hook) === null) return { reason: 'no_hook' }
+    if (!isStrong(context, name, config.generate)) return { reason: 'weak_recipe' }
+    const before = rotations.find(secret.id)
+    rotations.put(secret.id, config, nextDue(config, now, chance()), principal, now)
+    const facts = { before: before?.config ?? null, after: config }
+    return { value: withRun(context, rotations.find(secret.id)!), facts }
+  },
+})
+
+/** Has a secret rotate no more. A run that goes on has to end first: its target waits for it. */
+export const deleteRotation = operation({
+  action: 'admin',
+  notable: true,
+  resource: () => 'rotations',
+  about: ({ name }: { name: string }) => ({ resource: name }),
+  run({ secrets, rotations }: Context, { name }: { name: string }): Outcome<{ name: string }> {
+    const secret = secrets.find(name)
+    const before = secret && rotations.find(secret.id)
+    if (secret === null || before === null) return { reason: 'no_rotation' }
+    if (rotations.active(secret.id) !== null) return { reason: 'rotating' }
+    rotations.delete(secret.id)
+    return { value: { name }, facts: { before: before.config } }
+  },
+})
+
+/** Rotations of those secrets that the caller may rotate; all for who may administer rotations. */
+export const listRotations = operation({
+  action: null,
+  resource: () => 'rotations',
+  run(context: Context, { after, limit }: { after: string; limit: number }): Outcome<ListedRotations> {
+    const { rotations } = context
+    const isAdmin = context.refuses('admin', 'rotations') === null
+    const items: ShownRotation[] = []
+    let last = after
+    for (const rotation of rotations.list(after, LIST_SCAN_LIMIT)) {
+      if (items.length === limit) return { value: { items, after: last } }
+      last = rotation.name
+      if (isAdmin || context.refuses('rotate', rotation.name) === null) items.push(withRun(context, rotation))
+    }
+    return { value: { items, after: rotations.list(last, 1).length > 0 ? last : null } }
+  },
+})
+
+/** A page of rotations, and where the next begins. */
+export interface ListedRotations {
+  items: ShownRotation[]
+  after: string | null
+}
+
+export const showRotation = operation({
+  action: null,
+  resource: byName,
+  run(context: Context, { name }: { name: string }): Outcome<ShownRotation & { runs: Run[] }> {
+    const denied = context.refuses('admin', 'rotations') && context.refuses('rotate', name)
+    if (denied !== null) return { reason: denied }
+    const { secrets, rotations } = context
+    const secret = secrets.find(name)
+    const rotation = secret && rotations.find(secret.id)
+    if (secret === null || rotation === null) return { reason: 'no_rotation' }
+    return { value: { ...withRun(context, rotation), runs: rotations.runs(secret.id, 20) } }
+  },
+})
+
+interface StartRotation {
+  name: string
+  /** The version whose value is to be made valid again, in place of a new value. */
+  restores: number | null
+  /** Rotates in a freeze too. */
+  force: boolean
+}
+
+/** Begins a rotation now. */
+export const startRotation = operation({
+  action: 'rotate',
+  notable: true,
+  resource: byName,
+  about: ({ restores, force }: StartRotation) => ({ ...(restores !== null && { restores }), ...(force && { force }) }),
+  binds: ({ secrets }, { name, restores, force }: StartRotation) => {
+    const secret = secrets.find(name)
+    return { restores, force, current: secret?.current ?? null, latest: secret?.latest ?? null }
+  },
+  run(context: Context, { name, restores, force }: StartRotation): Outcome<Run> {
+    const { secrets, rotations, chains, principal, now } = context
+    if (chains.covering(name) !== null) return { reason: 'not_sealed' }
+    const secret = secrets.find(name)
+    if (secret === null || secret.current === null) return { reason: 'no_secret' }
+    if (secret.deletedAt !== null) return { reason: 'deleted' }
+    const rotation = rotations.find(secret.id)
+    if (rotation === null) return { reason: 'no_rotation' }
+    if (rotations.active(secret.id) !== null) return { reason: 'rotating' }
+    if (!force && thawed(rotation.config.freeze, now) !== now) return { reason: 'frozen' }
+    const old = restores === null ? null : secrets.version(secret.id, restores)
+    if (restores !== null && old === null) return { reason: 'no_version' }
+    if (old !== null && old.sealed === null) return { reason: 'destroyed' }
+    const why = restores === null ? 'manual' : 'rollback'
+    const about = { secret: secret.id, why, by: principal, restores } as const
+    const id = rotations.start({ ...about, config: rotation.config, startedAt: now })
+    return { value: rotations.run(id)!, facts: { run: id } }
+  },
+})
+
+/**
+ * Steers the run of a secret: tries its step again now, has it undone, ends its grace now, or gives up on telling the
+ * target.
+ */
+export const steerRotation = operation({
+  action: 'rotate',
+  notable: true,
+  resource: byName,
+  about: ({ to }: { name: string; to: Steer }) => ({ to }),
+  run(context: Context, { name, to }: { name: string; to: Steer }): Outcome<Run> {
+    const { secrets, rotations, now } = context
+    const secret = secrets.find(name)
+    const run = secret && rotations.active(secret.id)
+    if (secret === null || run === null) return { reason: 'not_rotating' }
+    const facts = { run: run.id, step: run.step }
+    const isCurrent = run.step === 'finish'
+    if (to === (isCurrent ? 'cancel' : 'finish')) return { reason: 'not_rotating', facts }
+    // Whoever is at it now comes too late.
+    rotations.interrupt(run)
+    if (to === 'abandon') abandon(context, secret, run)
+    else if (to === 'cancel') rotations.goto(run.id, { step: 'undo', nextAt: now, failure: 'cancelled' })
+    else rotations.goto(run.id, { step: run.step, nextAt: now, failure: null })
+    return { value: rotations.run(run.id)!, facts }
+  },
+})
+
+function abandon({ secrets, rotations, now }: Context, secret: SecretRow, run: Run): void {
+  const outcome = run.step === 'finish' ? 'rotated' : 'abandoned'
+  if (secret.pending === run.number) secrets.dropPending(secret.id)
+  rotations.end(run.id, outcome, 'cancelled', now)
+  const rotation = rotations.find(secret.id)
+  if (rotation !== null) rotations.reschedule(secret.id, nextDue(rotation.config, now, chance()), rotation.failures)
+}
+
+function withRun({ rotations }: Context, rotation: Rotation): ShownRotation {
+  return { ...rotation, run: rotations.runs(rotation.secret, 1)[0] ?? null }
+}
+
+function isStrong({ policy }: Context, name: string, recipe: Recipe): boolean {
+  try {
+    underPolicy(recipe, policy.strengthFor(name))
+    return true
+  } catch (error) {
+    if (error instanceof PosternError) return false
+    throw error
+  }
+}

@@ -1,0 +1,210 @@
+import type { Sql } from '../sql.ts'
+import type { Failure, RotationConfig, RunOutcome, Step } from './rotation.ts'
+
+/** How a secret rotates, and when it is due. */
+export interface Rotation {
+  secret: number
+  name: string
+  config: RotationConfig
+  version: number
+  /** When the next run begins by itself; `null`: by hand only. */
+  nextAt: number | null
+  /** Grows with each turn that is taken at a run of this secret; never goes back. */
+  fence: number
+  /** Runs in a row that changed nothing. */
+  failures: number
+  updatedAt: number
+  updatedBy: string
+}
+
+/** One rotation that runs, or did. */
+export interface Run {
+  id: number
+  secret: number
+  name: string
+  why: 'schedule' | 'manual' | 'rollback'
+  by: string
+  /** The version whose value it brings back; `null`: it makes a new one. */
+  restores: number | null
+  /** As it was when the run began: what is changed meanwhile is for the next one. */
+  config: RotationConfig
+  /** The version that is pending, and then current. */
+  number: number | null
+  /** The version that was current before. */
+  replaces: number | null
+  step: Step
+  /** How often the step was begun. */
+  attempts: number
+  failure: Failure | null
+  /** When the step may be begun next: a wait, a grace, or the time that the last who began it has. */
+  nextAt: number
+  startedAt: number
+  finishedAt: number | null
+  outcome: RunOutcome | null
+}
+
+type RotationRow = Omit<Rotation, 'config'> & { body: string }
+type RunRow = Omit<Run, 'config'> & { body: string }
+
+const ROTATION = `rotation.secret, name, body, rotation.version, next_at AS nextAt, fence, failures,
+  rotation.updated_at AS updatedAt, updated_by AS updatedBy FROM rotation JOIN secret ON secret.id = rotation.secret`
+const RUN = `run.id, run.secret, name, why, run.by, restores, body, number, replaces, step, attempts, failure, next_at AS nextAt,
+  started_at AS startedAt, finished_at AS finishedAt, outcome FROM run JOIN secret ON secret.id = run.secret`
+const LIVE = 'secret.deleted_at IS NULL AND secret.current IS NOT NULL'
+/** How many ended runs of a secret are kept to be looked at. */
+const KEEP_RUNS = 50
+
+/** The rows of rotations and their runs. */
+export class RotationStore {
+  readonly #sql: Sql
+
+  constructor(sql: Sql) {
+    this.#sql = sql
+  }
+
+  find(secret: number): Rotation | null {
+    return this.#sql.all<RotationRow>(`SELECT ${ROTATION} WHERE rotation.secret = ?`, secret).map(rotationOf)[0] ?? null
+  }
+
+  /** Rotations by name, behind the name `after`. */
+  list(after: string, limit: number): Rotation[] {
+    return this.#sql
+      .all<RotationRow>(`SELECT ${ROTATION} WHERE name > ? ORDER BY name LIMIT ?`, after, limit)
+      .map(rotationOf)
+  }
+
+  /** Sets how a secret rotates. The fence stays: it must not go back when a rotation is deleted and made anew. */
+  put(secret: number, config: RotationConfig, nextAt: number | null, by: string, now: number): void {
+    this.#sql.all(
+      `INSERT INTO rotation (secret, body, version, next_at, fence, failures, updated_at, updated_by)
+       VALUES (?, ?, 1, ?, (SELECT COALESCE(MAX(fence), 0) FROM run WHERE run.secret = ?), 0, ?, ?)
+       ON CONFLICT DO UPDATE SET body = excluded.body, version = version + 1, next_at = excluded.next_at,
+       failures = 0, updated_at = excluded.updated_at, updated_by = excluded.updated_by`,
+      ...[secret, JSON.stringify(config), nextAt, secret, now, by],
+    )
+  }
+
+  delete(secret: number): void {
+    this.#sql.all('DELETE FROM rotation WHERE secret = ?', secret)
+  }
+
+  /** Sets when a secret is due next, and how many runs in a row changed nothing. */
+  reschedule(secret: number, nextAt: number | null, failures: number): void {
+    this.#sql.all('UPDATE rotation SET next_at = ?, failures = ? WHERE secret = ?', nextAt, failures, secret)
+  }
+
+  /** Names of secrets that are due and do not rotate yet. */
+  due(now: number, limit: number): string[] {
+    const query = `SELECT name FROM rotation JOIN secret ON secret.id = rotation.secret
+      WHERE rotation.next_at <= ? AND ${LIVE}
+      AND NOT EXISTS (SELECT 1 FROM run WHERE run.secret = rotation.secret AND outcome IS NULL)
+      ORDER BY rotation.next_at LIMIT ?`
+    return this.#sql.all<{ name: string }>(query, now, limit).map(({ name }) => name)
+  }
+
+  /** Runs whose step can be begun now. */
+  ready(now: number, limit: number): { name: string; run: number }[] {
+    const query = `SELECT name, run.id AS run FROM run JOIN secret ON secret.id = run.secret
+      WHERE outcome IS NULL AND run.next_at <= ? ORDER BY run.next_at LIMIT ?`
+    return this.#sql.all(query, now, limit)
+  }
+
+  /** When something is to be done next; `null` when nothing is. */
+  nextAt(): number | null {
+    const query = `SELECT MIN(next_at) AS nextAt FROM (
+      SELECT MIN(next_at) AS next_at FROM run WHERE outcome IS NULL
+      UNION ALL SELECT MIN(rotation.next_at) FROM rotation JOIN secret ON secret.id = rotation.secret
+      WHERE ${LIVE} AND NOT EXISTS (SELECT 1 FROM run WHERE run.secret = rotation.secret AND outcome IS NULL))`
+    return this.#sql.all<{ nextAt: number | null }>(query)[0]!.nextAt
+  }
+
+  run(id: number): Run | null {
+    return this.#sql.all<RunRow>(`SELECT ${RUN} WHERE run.id = ?`, id).map(runOf)[0] ?? null
+  }
+
+  /** The run of a secret that has not ended. */
+  active(secret: number): Run | null {
+    return this.#sql.all<RunRow>(`SELECT ${RUN} WHERE run.secret = ? AND outcome IS NULL`, secret).map(runOf)[0] ?? null
+  }
+
+  /** Runs of a secret, newest first. */
+  runs(secret: number, limit: number): Run[] {
+    return this.#sql
+      .all<RunRow>(`SELECT ${RUN} WHERE run.secret = ? ORDER BY run.id DESC LIMIT ?`, secret, limit)
+      .map(runOf)
+  }
+
+  /** Begins a run, and forgets the oldest of many. */
+  start(run: Pick<Run, 'secret' | 'why' | 'by' | 'restores' | 'config' | 'startedAt'>): number {
+    const { secret, why, by, restores, config, startedAt } = run
+    this.#sql.all(
+      `DELETE FROM run WHERE secret = ? AND outcome IS NOT NULL AND id <=
+       (SELECT id FROM run WHERE secret = ? ORDER BY id DESC LIMIT 1 OFFSET ?)`,
+      ...[secret, secret, KEEP_RUNS - 1],
+    )
+    const [row] = this.#sql.all<{ id: number }>(
+      `INSERT INTO run (secret, why, by, restores, body, step, fence, attempts, next_at, started_at)
+       VALUES (?, ?, ?, ?, ?, 'create', 0, 0, ?, ?) RETURNING id`,
+      ...[secret, why, by, restores, JSON.stringify(config), startedAt, startedAt],
+    )
+    return row!.id
+  }
+
+  /**
+   * Takes a turn at a run: nobody else may until `until`.
+   *
+   * @returns The fence of this turn: higher than any before for this secret.
+   */
+  claim({ id, secret }: Run, until: number): number {
+    const fence = this.#nextFence(secret)
+    this.#sql.all('UPDATE run SET fence = ?, attempts = attempts + 1, next_at = ? WHERE id = ?', fence, until, id)
+    return fence
+  }
+
+  /** Whether a turn is still the last that was taken, at a run that has not ended. */
+  holds(id: number, fence: number): boolean {
+    return this.#sql.all('SELECT 1 FROM run WHERE id = ? AND fence = ? AND outcome IS NULL', id, fence).length === 1
+  }
+
+  /** Ends whatever turn is taken: who has it comes too late from now on. */
+  interrupt({ id, secret }: Run): void {
+    this.#sql.all('UPDATE run SET fence = ? WHERE id = ?', this.#nextFence(secret), id)
+  }
+
+  /** Goes to a step, which may be begun from `nextAt` on. */
+  goto(id: number, { step, nextAt, failure }: { step: Step; nextAt: number; failure: Failure | null }): void {
+    this.#sql.all(
+      `UPDATE run SET attempts = CASE WHEN step = ? THEN attempts ELSE 0 END, step = ?, next_at = ?,
+       failure = COALESCE(?, failure) WHERE id = ?`,
+      ...[step, step, nextAt, failure, id],
+    )
+  }
+
+  setVersions(id: number, number: number | null, replaces: number | null): void {
+    this.#sql.all('UPDATE run SET number = ?, replaces = ? WHERE id = ?', number, replaces, id)
+  }
+
+  end(id: number, outcome: RunOutcome, failure: Failure | null, now: number): void {
+    this.#sql.all(
+      'UPDATE run SET outcome = ?, failure = COALESCE(?, failure), finished_at = ? WHERE id = ?',
+      ...[outcome, failure, now, id],
+    )
+  }
+
+  /** From the run as well: a rotation may have been deleted and made anew while its last run went on. */
+  #nextFence(secret: number): number {
+    const query = `SELECT MAX(fence) + 1 AS fence FROM
+      (SELECT fence FROM run WHERE secret = ? UNION ALL SELECT fence FROM rotation WHERE secret = ?)`
+    const { fence } = this.#sql.all<{ fence: number }>(query, secret, secret)[0]!
+    this.#sql.all('UPDATE rotation SET fence = ? WHERE secret = ?', fence, secret)
+    return fence
+  }
+}
+
+function rotationOf({ body, ...row }: RotationRow): Rotation {
+  return { ...row, config: JSON.parse(body) }
+}
+
+function runOf({ body, ...row }: RunRow): Run {
+  return { ...row, config: JSON.parse(body) }
+}

@@ -1,0 +1,246 @@
+/**
+ * What a vault does for rotations by itself: to see what is due, to hand out a step, and to write down what came of it.
+ *
+ * A step is handed out with a fence, and with the sealed values that it takes; that it was is recorded before anything
+ * leaves. Whoever comes back with an older fence changes nothing.
+ *
+ * @module
+ */
+import type { Bytes } from '../bytes.ts'
+import type { Outcome } from '../operation.ts'
+import { type TaskContext, task } from '../task.ts'
+import type { Hook } from './hook_store.ts'
+import { notify } from './notices.ts'
+import { type SealedVersion, sealedVersion } from './operations.ts'
+import { afterFailure, afterSuccess, type Failure, type Next, type Step } from './rotation.ts'
+import { chance } from './rotation_operations.ts'
+import type { Run } from './rotation_store.ts'
+import { nextDue, thawed } from './schedule.ts'
+import type { Encoding, SecretRow } from './store.ts'
+import type { StrengthPolicy } from './strength.ts'
+
+/** Who makes versions that nobody asked for. Not an id that a principal can have. */
+const SCHEDULE = '(schedule)'
+/** How long one turn at a step may take. Longer than any request to a target. */
+export const TURN_MS = 120_000
+const HOUR_MS = 3_600_000
+const LOOK_LIMIT = 50
+
+const byName = ({ name }: { name: string }) => name
+
+/** What is to be done now, and when to look again. */
+export interface Agenda {
+  due: string[]
+  ready: { name: string; run: number }[]
+  nextAt: number | null
+}
+
+export const lookAtRotations = task({
+  resource: () => 'rotations',
+  run({ rotations, now }: TaskContext, _: Record<never, never>): Outcome<Agenda> {
+    const found = { due: rotations.due(now, LOOK_LIMIT), ready: rotations.ready(now, LOOK_LIMIT) }
+    return { value: { ...found, nextAt: rotations.nextAt() }, quiet: true }
+  },
+})
+
+/** Begins the run of a secret that is due, unless it is frozen. */
+export const startDue = task({
+  resource: byName,
+  run({ secrets, rotations, chains, now }: TaskContext, { name }: { name: string }): Outcome<{ run: number | null }> {
+    const nothing = { value: { run: null }, quiet: true } as const
+    const secret = secrets.find(name)
+    const rotation = secret && rotations.find(secret.id)
+    if (secret === null || rotation === null || rotation.nextAt === null || rotation.nextAt > now) return nothing
+    if (secret.deletedAt !== null || secret.current === null || rotations.active(secret.id) !== null) return nothing
+    const elsewhere = chains.covering(name) !== null
+    const thaw = elsewhere ? null : thawed(rotation.config.freeze, now)
+    if (thaw !== now) {
+      rotations.reschedule(secret.id, thaw ?? now + 24 * HOUR_MS, rotation.failures)
+      return nothing
+    }
+    const about = { secret: secret.id, why: 'schedule', by: SCHEDULE, restores: null } as const
+    const run = rotations.start({ ...about, config: rotation.config, startedAt: now })
+    return { value: { run }, facts: { run } }
+  },
+})
+
+/** A step that was handed out, with all it takes. */
+export interface Turn extends Pick<Run, 'config' | 'why' | 'number' | 'replaces' | 'attempts' | 'startedAt'> {
+  name: string
+  run: number
+  fence: number
+  step: Step
+  /** For `create`: the number that the next version has, and the term of the key to seal it under. */
+  nextNumber: number
+  term: number
+  strength: StrengthPolicy | null
+  pending: SealedVersion | null
+  current: SealedVersion | null
+  previous: SealedVersion | null
+  restores: SealedVersion | null
+  hook: Hook | null
+}
+
+/** Hands out the step of a run, to one at a time. */
+export const claimStep = task({
+  resource: byName,
+  about: ({ run }: { name: string; run: number }) => ({ run }),
+  run(context: TaskContext, { name, run: id }: { name: string; run: number }): Outcome<Turn | null> {
+    const { secrets, rotations, chains, now } = context
+    const secret = secrets.find(name)
+    const before = rotations.run(id)
+    if (secret === null || before === null || before.outcome !== null || before.nextAt > now)
+      return { value: null, quiet: true }
+    // What was deleted meanwhile, or is kept by a provider now, is not to be made valid any more.
+    const gone = secret.deletedAt !== null || secret.current === null || chains.covering(name) !== null
+    if (gone && before.step !== 'finish' && before.step !== 'undo') {
+      rotations.goto(id, { step: 'undo', nextAt: now, failure: 'cancelled' })
+    }
+    const run = rotations.run(id)!
+    const fence = rotations.claim(run, now + TURN_MS)
+    const { step } = run
+    const turn = { ...turnOf(context, secret, run), fence, attempts: run.attempts + 1 }
+    return { value: turn, facts: { step, fence, attempt: turn.attempts, ...released(turn) } }
+  },
+})
+
+function turnOf(context: TaskContext, secret: SecretRow, run: Run): Omit<Turn, 'fence'> {
+  const { secrets, keys, hooks, policy } = context
+  const sealed = (number: number | null): SealedVersion | null => {
+    const row = number === null ? null : secrets.version(secret.id, number)
+    return row?.sealed ? sealedVersion(secret, row, row.sealed) : null
+  }
+  const { id, step, config, why, number, replaces, attempts, startedAt } = run
+  const isAfter = step === 'finish'
+  return {
+    ...{ name: secret.name, run: id, step, config, why, number, replaces, attempts, startedAt },
+    nextNumber: secret.latest + 1,
+    term: keys.term(),
+    strength: policy.strengthFor(secret.name),
+    // Each step is given what it needs and no more.
+    pending: isAfter || step === 'create' ? null : sealed(number),
+    current: step === 'test' || config.target.kind === 'generate' ? null : sealed(isAfter ? number : secret.current),
+    previous: isAfter ? sealed(replaces) : null,
+    restores: step === 'create' ? sealed(run.restores) : null,
+    hook: config.target.kind === 'webhook' ? hooks.find(config.target.hook) : null,
+  }
+}
+
+/** Which versions leave with a turn. */
+function released({ pending, current, previous, restores, hook }: Omit<Turn, 'fence'>): Record<string, unknown> {
+  const versions = [pending, current, previous, restores].flatMap((one) => (one === null ? [] : [one.version]))
+  return { versions, ...(hook && { hook: hook.id }) }
+}
+
+interface StepDone {
+  name: string
+  run: number
+  fence: number
+}
+
+/** Keeps the value that was made, as the pending version. */
+export const keepCreated = task({
+  resource: byName,
+  about: ({ run, fence, number }: Created) => ({ run, fence, version: number }),
+  run(context: TaskContext, created: Created): Outcome<{ number: number }> {
+    const { secrets, rotations, keys, now } = context
+    const { run: id, fence, name, number, kid, sealed, contentType, encoding } = created
+    const secret = secrets.find(name)
+    const run = rotations.run(id)
+    if (secret === null || run === null || run.step !== 'create' || !rotations.holds(id, fence))
+      return { reason: 'superseded' }
+    // Deleted or destroyed meanwhile: the next turn undoes it.
+    if (secret.deletedAt !== null || secret.current === null) return { reason: 'superseded' }
+    // A write came between, or a new term: the edge seals again.
+    if (number !== secret.latest + 1 || !keys.isCurrent(kid)) return { reason: 'raced', quiet: true }
+    const why = run.restores === null ? 'rotation' : `rollback to ${run.restores}`
+    const about = { createdAt: now, createdBy: run.by, why, expiresAt: null }
+    secrets.addPending(secret, { number, kid, sealed, contentType, encoding, ...about })
+    rotations.setVersions(id, number, null)
+    proceed(context, { ...run, number }, afterSuccess('create', run.config))
+    return { value: { number } }
+  },
+})
+
+/** Which number and term the next version has, when a turn's own were taken meanwhile. */
+export const nextVersion = task({
+  resource: byName,
+  run({ secrets, keys }: TaskContext, { name }: { name: string }): Outcome<{ number: number; term: number }> {
+    return { value: { number: (secrets.find(name)?.latest ?? 0) + 1, term: keys.term() }, quiet: true }
+  },
+})
+
+interface Created extends StepDone {
+  number: number
+  kid: string
+  sealed: Bytes
+  contentType: string
+  encoding: Encoding
+}
+
+/** Writes down that a step was done, and goes on to the next. */
+export const advanceRun = task({
+  resource: byName,
+  about: ({ run, fence, step }: StepDone & { step: Step }) => ({ run, fence, step }),
+  run(context: TaskContext, { run: id, fence, step }: StepDone & { step: Step }): Outcome<{ next: Next }> {
+    const { rotations } = context
+    const run = rotations.run(id)
+    if (run === null || run.step !== step || step === 'create' || !rotations.holds(id, fence))
+      return { reason: 'superseded' }
+    const next = afterSuccess(step, run.config)
+    return { value: { next }, facts: proceed(context, run, next) }
+  },
+})
+
+/** Writes down that a step failed: it is tried again, or undone. */
+export const failStep = task({
+  resource: byName,
+  about: ({ run, fence, step, failure }: Failed) => ({ run, fence, step, failure }),
+  run(context: TaskContext, { run: id, fence, step, failure }: Failed): Outcome<{ next: Next }> {
+    const { rotations } = context
+    const run = rotations.run(id)
+    if (run === null || run.step !== step || !rotations.holds(id, fence)) return { reason: 'superseded' }
+    const next = afterFailure(step, failure, run.config, { attempts: run.attempts, chance: chance() })
+    return { value: { next }, facts: proceed(context, run, next, failure) }
+  },
+})
+
+interface Failed extends StepDone {
+  step: Step
+  failure: Failure
+}
+
+/** Does what follows from a step: moves the stages, and goes on or ends. */
+function proceed(context: TaskContext, run: Run, next: Next, failure: Failure | null = null): Record<string, unknown> {
+  const { secrets, rotations, now } = context
+  const secret = secrets.find(run.name)!
+  const facts = next.promote ? { current: run.number, previous: secret.current } : {}
+  if (next.promote) {
+    rotations.setVersions(run.id, run.number, secret.current)
+    secrets.promote(secret, now)
+  }
+  if (next.kind === 'step') {
+    rotations.goto(run.id, { step: next.step, nextAt: now + (next.waitMs ?? 0), failure })
+    return { next: next.step, ...facts }
+  }
+  if (!next.promote && secret.pending === run.number) secrets.dropPending(secret.id)
+  rotations.end(run.id, next.outcome, failure, now)
+  reschedule(context, run, next.outcome === 'rotated')
+  if (next.outcome !== 'rotated' || failure !== null) {
+    const data = { secret: run.name, run: run.id, outcome: next.outcome, failure: failure ?? run.failure }
+    notify(context, { type: 'rotation.failed', data }, now)
+  }
+  return { outcome: next.outcome, ...facts }
+}
+
+/** A period from now; or sooner, an hour and then twice as long each time, when nothing was changed. */
+function reschedule({ rotations, now }: TaskContext, { secret }: Run, rotated: boolean): void {
+  const rotation = rotations.find(secret)
+  if (rotation === null) return
+  const { config } = rotation
+  const regular = nextDue(config, now, chance())
+  const failures = rotated ? 0 : rotation.failures + 1
+  const retry = now + HOUR_MS * 2 ** Math.min(failures - 1, 10)
+  const soon = regular === null || rotated ? regular : Math.min(regular, thawed(config.freeze, retry) ?? regular)
+  rotations.reschedule(secret, soon, failures)
+}

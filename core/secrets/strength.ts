@@ -1,0 +1,137 @@
+/**
+ * How strong a secret value is, and whether that is enough for a vault's policy.
+ *
+ * Pure, and linear in the value: only its first 256 characters are looked at for patterns.
+ *
+ * @module
+ */
+import { covers } from '../access/policy.ts'
+import { PosternError } from '../errors.ts'
+
+/** The classes of characters that a policy may ask for, in ASCII. Whatever is in none of the first three is special. */
+export const CLASSES = ['upper', 'lower', 'digit', 'special'] as const
+export type CharacterClass = (typeof CLASSES)[number]
+
+/** What values have to be like. The rules about classes are the specification's; length and entropy do the work. */
+export interface StrengthPolicy {
+  /** Patterns of the names that it holds for. */
+  resources: readonly string[]
+  minLength: number
+  requireUpper: boolean
+  requireLower: boolean
+  requireDigit: boolean
+  requireSpecial: boolean
+  minEntropyBits: number
+  /** Texts that a value must not hold, in any case. */
+  denied: readonly string[]
+}
+
+/** What is wrong with a value, the first that is. */
+export const WEAKNESSES = {
+  too_short: 'Value is shorter than the policy of this vault asks',
+  no_upper: 'Value must have an upper case letter',
+  no_lower: 'Value must have a lower case letter',
+  no_digit: 'Value must have a digit',
+  no_special: 'Value must have a character that is no letter and no digit',
+  denied: 'Value holds a text that the policy of this vault denies',
+  too_guessable: 'Value is easier to guess than the policy of this vault allows',
+} as const
+export type Weakness = keyof typeof WEAKNESSES
+
+/** Patterns are looked for up to here: what comes behind can only add to it. */
+const MAX_LENGTH = 256
+/** Words and rows that passwords are made of, whatever the language of their owner. */
+const WORDS =
+  `password passwort passwd pass secret admin administrator root user guest test login welcome hello letmein changeme default
+  master monkey dragon shadow sunshine princess football baseball superman batman iloveyou trustno1 qwerty azerty
+  abc123 access freedom whatever michael jordan charlie database postgres mysql oracle server company temp demo
+  spring summer autumn winter january monday hunter love money ninja cookie starwars computer internet`.split(/\s+/)
+const WORD_BITS = 8
+const ROWS = ['qwertyuiop', 'asdfghjkl', 'zxcvbnm', 'qwertzuiop', 'azertyuiop']
+const LEET: Record<string, string> = { '0': 'o', '1': 'i', '3': 'e', '4': 'a', '5': 's', '7': 't', '@': 'a', $: 's' }
+
+/** The class of one character. */
+export function classOf(char: string): CharacterClass {
+  if (/^[A-Z]$/.test(char)) return 'upper'
+  if (/^[a-z]$/.test(char)) return 'lower'
+  return /^[0-9]$/.test(char) ? 'digit' : 'special'
+}
+
+/** Whether a policy says anything about a secret of this name. */
+export function concerns({ resources }: StrengthPolicy, name: string): boolean {
+  return resources.some((pattern) => covers(pattern, name))
+}
+
+/** The first way in which a value is weaker than a policy asks, or `null`. */
+export function weaknessOf(value: string, policy: StrengthPolicy): Weakness | null {
+  const classes = new Set([...value].map(classOf))
+  const lower = value.toLowerCase()
+  if ([...value].length < policy.minLength) return 'too_short'
+  if (policy.requireUpper && !classes.has('upper')) return 'no_upper'
+  if (policy.requireLower && !classes.has('lower')) return 'no_lower'
+  if (policy.requireDigit && !classes.has('digit')) return 'no_digit'
+  if (policy.requireSpecial && !classes.has('special')) return 'no_special'
+  if (policy.denied.some((text) => lower.includes(text.toLowerCase()))) return 'denied'
+  return entropyBits(value) < policy.minEntropyBits ? 'too_guessable' : null
+}
+
+/**
+ * Checks a given value.
+ *
+ * @throws {PosternError} `bad_request`, with reason `weak` and what is wrong in words that quote nothing.
+ */
+export function checkStrength(value: string, policy: StrengthPolicy): void {
+  const weakness = weaknessOf(value, policy)
+  if (weakness !== null) throw new PosternError('bad_request', WEAKNESSES[weakness], { field: 'value', reason: 'weak' })
+}
+
+/**
+ * Estimates how many bits it takes to guess a value: a character costs what its alphabet has, unless it
+ * repeats, goes on in a row, or belongs to a well-known word. An upper bound that sees the obvious, no measure of
+ * chance: that is known only of what was generated.
+ */
+export function entropyBits(value: string): number {
+  const chars = [...value].slice(0, MAX_LENGTH)
+  const plain = chars.map((char) => LEET[char.toLowerCase()] ?? char.toLowerCase()).join('')
+  const raw = chars.map((char) => char.toLowerCase()).join('')
+  const alphabetBits = Math.log2(alphabetOf(chars))
+  let bits = 0
+  for (let at = 0; at < chars.length; ) {
+    const word = WORDS.find((one) => raw.startsWith(one, at) || plain.startsWith(one, at))
+    const repeated = word === undefined ? repeatAt(raw, at) : 0
+    if (word !== undefined) {
+      bits += WORD_BITS
+      at += word.length
+    } else if (repeated > 0) {
+      bits += Math.log2(at) + Math.log2(repeated)
+      at += repeated
+    } else {
+      bits += isExpected(raw, at) ? 1 : alphabetBits
+      at++
+    }
+  }
+  return bits
+}
+
+function alphabetOf(chars: readonly string[]): number {
+  const sizes: Record<CharacterClass, number> = { upper: 26, lower: 26, digit: 10, special: 33 }
+  const used = new Set(chars.map(classOf))
+  const beyondAscii = chars.some((char) => char > '~') ? 100 : 0
+  return [...used].reduce((sum, one) => sum + sizes[one], beyondAscii) || 1
+}
+
+/** How many characters from `at` on were there before in this order, and may still be going on; 0 below three. */
+function repeatAt(text: string, at: number): number {
+  let length = 0
+  while (at + length < text.length && text.indexOf(text.slice(at, at + length + 1)) < at) length++
+  return length < 3 ? 0 : length
+}
+
+/** Whether a character only goes on with what the two before began: the same, the next of the alphabet, the next key. */
+function isExpected(text: string, at: number): boolean {
+  const step = text.charCodeAt(at) - text.charCodeAt(at - 1)
+  if (at > 0 && step === 0) return true
+  const pair = text.slice(at - 1, at + 1)
+  if (at > 0 && ROWS.some((row) => row.includes(pair) || [...row].reverse().join('').includes(pair))) return true
+  return at > 1 && Math.abs(step) === 1 && step === text.charCodeAt(at - 1) - text.charCodeAt(at - 2)
+}

@@ -1,0 +1,63 @@
+import type { Sql } from '../sql.ts'
+import { concerns, type StrengthPolicy } from './strength.ts'
+
+/** What holds for all secrets of a vault. */
+export interface VaultPolicy {
+  /** What values have to be like; `null`: anything. */
+  secretComplexity: StrengthPolicy | null
+  /** How many versions of a secret are kept, the current and the previous one included; `null`: all. */
+  keepVersions: number | null
+  /** How many days a version is kept that is neither; `null`: for good. */
+  keepVersionDays: number | null
+  /** The hook that is told of requests for approval, of broken glass, and of rotations that need somebody. */
+  notify: string | null
+}
+
+/** A policy with the count of its changes. */
+export type VersionedPolicy = VaultPolicy & { version: number; updatedAt: number | null; updatedBy: string | null }
+
+/** Until somebody says otherwise. */
+const NONE: VersionedPolicy = {
+  ...{ secretComplexity: null, keepVersions: null, keepVersionDays: null, notify: null },
+  ...{ version: 0, updatedAt: null, updatedBy: null },
+}
+
+/** The one row of a vault's policy. */
+export class PolicyStore {
+  readonly #sql: Sql
+  // Asked at each write. Safe to keep: nobody else writes to this store.
+  #known: VersionedPolicy | null = null
+
+  constructor(sql: Sql) {
+    this.#sql = sql
+  }
+
+  /** Forgets what is kept in memory. To be called when a transaction was rolled back. */
+  forget(): void {
+    this.#known = null
+  }
+
+  get(): VersionedPolicy {
+    this.#known ??= this.#read()
+    return this.#known
+  }
+
+  put(policy: VaultPolicy, version: number, now: number, by: string): void {
+    this.#sql.all('INSERT OR REPLACE INTO policy VALUES (0, ?, ?, ?, ?)', version, JSON.stringify(policy), now, by)
+    this.forget()
+  }
+
+  /** What a value of this name has to be like. */
+  strengthFor(name: string): StrengthPolicy | null {
+    const { secretComplexity } = this.get()
+    return secretComplexity !== null && concerns(secretComplexity, name) ? secretComplexity : null
+  }
+
+  #read(): VersionedPolicy {
+    const query = 'SELECT version, body, updated_at AS updatedAt, updated_by AS updatedBy FROM policy'
+    const [row] = this.#sql.all<{ body: string; version: number; updatedAt: number; updatedBy: string }>(query)
+    if (row === undefined) return NONE
+    const { body, ...rest } = row
+    return { ...JSON.parse(body), ...rest }
+  }
+}

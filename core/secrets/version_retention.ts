@@ -1,0 +1,45 @@
+/**
+ * Retention of versions: what a vault's policy keeps no longer is erased. The current, previous and pending versions
+ * always stay, and so does the history of all.
+ *
+ * @module
+ */
+import type { Outcome } from '../operation.ts'
+import { type TaskContext, task } from '../task.ts'
+import type { Prunable } from './store.ts'
+
+const DAY_MS = 86_400_000
+const BATCH = 500
+
+/** Of some secrets behind an id, those that have versions to be erased; none when the policy keeps all. */
+export const findPrunable = task({
+  resource: () => 'policy',
+  run(context: TaskContext, { after }: { after: number }): Outcome<Prunable> {
+    const bounds = boundsOf(context)
+    const found =
+      bounds === null ? { names: [], after: null } : context.secrets.prunable(after, { ...bounds, limit: BATCH })
+    return { value: found, quiet: true }
+  },
+})
+
+/** Erases those of one secret. */
+export const pruneVersions = task({
+  resource: ({ name }: { name: string }) => name,
+  notable: true,
+  run(context: TaskContext, { name }: { name: string }): Outcome<{ versions: number[] }> {
+    const secret = context.secrets.find(name)
+    const bounds = boundsOf(context)
+    if (secret === null || bounds === null) return { value: { versions: [] }, quiet: true }
+    const versions = context.secrets.prune(secret.id, bounds, context.now)
+    return versions.length === 0 ? { value: { versions }, quiet: true } : { value: { versions }, facts: { versions } }
+  },
+})
+
+function boundsOf({ policy, now }: TaskContext): { keep: number; oldest: number } | null {
+  const { keepVersions, keepVersionDays } = policy.get()
+  if (keepVersions === null && keepVersionDays === null) return null
+  return {
+    keep: keepVersions ?? Number.MAX_SAFE_INTEGER,
+    oldest: keepVersionDays === null ? 0 : now - keepVersionDays * DAY_MS,
+  }
+}

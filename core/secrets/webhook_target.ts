@@ -1,0 +1,116 @@
+/**
+ * A target that is told by webhook: see docs/rotation.md for the contract.
+ *
+ * @module
+ */
+import * as z from 'zod'
+import { type Bytes, base64, parseBase64, parseUtf8, utf8 } from '../bytes.ts'
+import { parseJson } from '../json.ts'
+import { type SendOptions, send } from '../providers/send.ts'
+import { Redacted } from '../redacted.ts'
+import { signWebhook } from '../webhook.ts'
+import { type Credential, type RotationTarget, TargetFailure, type TargetStep } from './target.ts'
+
+/** How long a target may take for one step; less than a turn. */
+const TIMEOUT_MS = 30_000
+const MAX_ANSWER_BYTES = 128 * 1024
+const MAX_VALUE_BYTES = 64 * 1024
+/** Statuses of the 4xx that say nothing about the request itself. */
+const PASSING = [408, 425, 429]
+
+/** What a target may answer to `create`. */
+const Created = z.object({
+  value: z.string().min(1),
+  encoding: z.literal('base64').optional(),
+  contentType: z
+    .string()
+    .regex(/^[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?$/)
+    .optional(),
+})
+
+/** Where a hook is, and what messages to it are signed with. */
+export interface WebhookAddress {
+  url: string
+  secret: Redacted<Bytes>
+}
+
+/** The target behind a hook. */
+export function webhookTarget(
+  address: WebhookAddress,
+  options: Pick<SendOptions, 'allowLoopback' | 'fetch'>,
+): RotationTarget {
+  const tell = (type: keyof RotationTarget) => async (step: TargetStep) => {
+    return post(address, messageOf(type, step), options)
+  }
+  const told = (type: keyof RotationTarget) => async (step: TargetStep) => void (await tell(type)(step))
+  return {
+    create: async (step) => createdOf(await tell('create')(step)),
+    set: told('set'),
+    test: told('test'),
+    finish: told('finish'),
+    undo: told('undo'),
+  }
+}
+
+interface Message {
+  id: string
+  body: string
+}
+
+/** The same step has the same id, however often it is told. */
+function messageOf(type: keyof RotationTarget, step: TargetStep): Message {
+  const { vault, name, run, fence, version, pending, current, previous } = step
+  const data = {
+    ...{ vault, secret: name, run, fence },
+    ...(version !== null && { version }),
+    ...(pending && { pending: shown(pending) }),
+    ...(current && { current: shown(current) }),
+    ...(previous && { previous: shown(previous) }),
+  }
+  const body = JSON.stringify({ type: `rotation.${type}`, timestamp: new Date().toISOString(), data })
+  return { id: `rotation_${vault}_${run}_${type}`, body }
+}
+
+function shown({ version, value, encoding, contentType }: Credential): Record<string, unknown> {
+  const text = encoding === 'utf8' ? parseUtf8(value.reveal()) : base64(value.reveal())
+  return { version, value: text, ...(encoding === 'base64' && { encoding }), contentType }
+}
+
+async function post(
+  { url, secret }: WebhookAddress,
+  { id, body }: Message,
+  options: Pick<SendOptions, 'allowLoopback' | 'fetch'>,
+): Promise<{ status: number; body: Bytes }> {
+  const timestampSeconds = Math.floor(Date.now() / 1000)
+  const headers = {
+    'Content-Type': 'application/json',
+    ...(await signWebhook(secret, { id, timestampSeconds, body })),
+  }
+  const limits = { timeoutMs: TIMEOUT_MS, maxBytes: MAX_ANSWER_BYTES }
+  const answer = await send(url, { method: 'POST', headers, body }, { ...options, ...limits }).catch(() => {
+    throw new TargetFailure('unreachable')
+  })
+  const { status } = answer
+  if (status >= 200 && status < 300) return answer
+  // An answer about this request is final; a redirect is none, and is not followed.
+  throw new TargetFailure(status >= 400 && status < 500 && !PASSING.includes(status) ? 'refused' : 'unreachable')
+}
+
+function createdOf({ status, body }: { status: number; body: Bytes }): Omit<Credential, 'version'> | null {
+  if (status === 204 || body.length === 0) return null
+  let json: unknown
+  try {
+    json = parseJson(body)
+  } catch {
+    throw new TargetFailure('unreadable')
+  }
+  // A target that makes nothing itself may answer with whatever it likes, as long as there is no value in it.
+  if (typeof json !== 'object' || json === null || !('value' in json)) return null
+  const { data } = Created.safeParse(json)
+  const value = data && (data.encoding === 'base64' ? parseBase64(data.value) : utf8(data.value))
+  if (!data || !value || value.length > MAX_VALUE_BYTES || !data.value.isWellFormed())
+    throw new TargetFailure('unreadable')
+  const encoding = data.encoding ?? 'utf8'
+  const fallback = encoding === 'utf8' ? 'text/plain; charset=utf-8' : 'application/octet-stream'
+  return { value: new Redacted(value), encoding, contentType: data.contentType ?? fallback }
+}

@@ -1,0 +1,102 @@
+/** A vault's policy: what it asks of values, and which versions it keeps. */
+import { describe, expect, it } from 'vitest'
+import { unwrap } from '../../../core/call.ts'
+import { parseSettings } from '../../../core/settings.ts'
+import { PutPolicy, PutRotation } from '../../../core/wire.ts'
+import type { Desk } from '../../../worker/upkeep.ts'
+import { versions } from '../../../worker/version_retention.ts'
+import { callOf, openVault, writeOf } from '../support.ts'
+
+const DAY_MS = 86_400_000
+const policyOf = (more: object) => PutPolicy.parse(more)
+
+/** A vault with a policy, and its duty to erase versions. */
+function withPolicy(more: object) {
+  const bench = openVault()
+  bench.granted('admin', 'policy.put', policyOf(more))
+  const perform = async (task: never, input: never) =>
+    unwrap(bench.vault.perform(task, input, bench.now) as never).value
+  const desk = { vault: 'v', settings: parseSettings({ environment: {} }), perform } as unknown as Desk
+  const left = (name: string) =>
+    bench
+      .granted('admin', 'secret.versions', { name, below: 999, limit: 200 })
+      .items.flatMap(({ number, destroyedAt }) => (destroyedAt === null ? [number] : []))
+  return { bench, left, erase: () => versions.run(desk) }
+}
+
+describe('secretComplexity', () => {
+  it('has the names and defaults of the specification', () => {
+    expect(policyOf({ secretComplexity: {} }).secretComplexity).toEqual({
+      ...{ resources: ['**'], minLength: 8, minEntropyBits: 0, denied: [] },
+      ...{ requireUpper: true, requireLower: true, requireDigit: true, requireSpecial: true },
+    })
+  })
+
+  it('is told to whoever is about to write a name that it is about, and holds for recipes', () => {
+    const { bench } = withPolicy({ secretComplexity: { resources: ['prod/**'], minLength: 20, minEntropyBits: 150 } })
+    const strengthOf = (name: string) => bench.granted('admin', 'secret.prepare', { name }).strength
+    expect([strengthOf('prod/a')?.minLength, strengthOf('dev/a')]).toEqual([20, null])
+    bench.granted('admin', 'secret.write', writeOf('prod/a'))
+    const put = (generate: object) =>
+      bench.reason('admin', 'rotation.put', { name: 'prod/a', config: PutRotation.parse({ generate }) })
+    expect([put({ kind: 'hex', bytes: 16 }), put({ kind: 'hex', bytes: 20 })]).toEqual(['weak_recipe', 'ok'])
+  })
+
+  it('is not taken back by a transaction that failed', () => {
+    const { bench } = withPolicy({ secretComplexity: { minLength: 20 } })
+    bench.fails = (query) => query.startsWith('INSERT INTO entry')
+    expect(bench.reason('admin', 'policy.put', policyOf({}))).toBe('storage')
+    bench.fails = () => false
+    expect(bench.granted('admin', 'secret.prepare', { name: 'a' }).strength?.minLength).toBe(20)
+  })
+
+  it('keeps what is denied out of the log', () => {
+    const { bench } = withPolicy({ secretComplexity: { denied: ['projectx'] } })
+    expect(JSON.stringify(bench.log())).not.toContain('projectx')
+  })
+})
+
+describe('keepVersions and keepVersionDays', () => {
+  it('erase what is neither current nor previous, by count', async () => {
+    const { bench, left, erase } = withPolicy({ keepVersions: 3 })
+    for (let i = 0; i < 6; i++) bench.granted('admin', 'secret.write', writeOf('a'))
+    bench.granted('admin', 'secret.write', writeOf('b'))
+    await erase()
+    expect([left('a'), left('b')]).toEqual([[6, 5, 4], [1]])
+    expect(bench.reason('admin', 'secret.read', { name: 'a', version: 3 })).toBe('destroyed')
+    const pruned = bench.log().filter(({ operation }) => operation === 'versions.prune')
+    expect(pruned).toMatchObject([{ resource: 'a', facts: { versions: [1, 2, 3] }, severity: 'notice' }])
+    await erase()
+    expect(bench.log().filter(({ operation }) => operation === 'versions.prune')).toHaveLength(1)
+  })
+
+  it('erase by age, and never the current, the previous or the pending one', async () => {
+    const { bench, left, erase } = withPolicy({ keepVersionDays: 30 })
+    for (let i = 0; i < 4; i++) bench.granted('admin', 'secret.write', writeOf('a'))
+    bench.now += 31 * DAY_MS
+    bench.granted('admin', 'secret.write', writeOf('a'))
+    await erase()
+    expect(left('a')).toEqual([5, 4])
+    bench.now += 400 * DAY_MS
+    await erase()
+    expect(left('a')).toEqual([5, 4])
+  })
+
+  it('look at every secret, also at many', { timeout: 60_000 }, async () => {
+    const { bench, left, erase } = withPolicy({ keepVersions: 2 })
+    const names = Array.from({ length: 600 }, (_, i) => `s/${i}`)
+    for (let version = 1; version <= 3; version++) {
+      bench.execute(...names.map((name) => callOf('admin', 'secret.write', writeOf(name, { version }))))
+    }
+    await erase()
+    expect(new Set(names.map((name) => left(name).join()))).toEqual(new Set(['3,2']))
+  })
+
+  it('keep all when the policy says nothing', async () => {
+    const { bench, left, erase } = withPolicy({})
+    for (let i = 0; i < 5; i++) bench.granted('admin', 'secret.write', writeOf('a'))
+    bench.now += 9999 * DAY_MS
+    await erase()
+    expect(left('a')).toHaveLength(5)
+  })
+})

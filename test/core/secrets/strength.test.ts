@@ -1,0 +1,91 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { DEFAULT_RECIPE, generate, recipeBits } from '../../../core/secrets/generate.ts'
+import {
+  checkStrength,
+  concerns,
+  entropyBits,
+  type StrengthPolicy,
+  weaknessOf,
+} from '../../../core/secrets/strength.ts'
+import { canary, leaks } from '../../canary.ts'
+import { refusalFrom, shownBy } from '../support.ts'
+
+/** The defaults of the specification, and some entropy. */
+const policy: StrengthPolicy = {
+  resources: ['prod/**', 'shared'],
+  minLength: 8,
+  requireUpper: true,
+  requireLower: true,
+  requireDigit: true,
+  requireSpecial: true,
+  minEntropyBits: 40,
+  denied: ['acme', 'Postern'],
+}
+
+describe('weaknessOf', () => {
+  it.each([
+    ['Xk7#qR9!', null],
+    ['Xk7#qR9', 'too_short'],
+    ['xk7#qr9!', 'no_upper'],
+    ['XK7#QR9!', 'no_lower'],
+    ['Xkz#qRv!', 'no_digit'],
+    ['Xk7zqR9v', 'no_special'],
+    ['Xk7#ACME!q', 'denied'],
+    ['7#posternQ', 'denied'],
+    ['Password1!', 'too_guessable'],
+    ['P4$$w0rd!1', 'too_guessable'],
+    ['Aa1!Aa1!Aa1!', 'too_guessable'],
+    ['Abcdefgh1!', 'too_guessable'],
+    ['Qwertzuiop1!', 'too_guessable'],
+    ['A1!aaaaaaaaaaaaaaaaaaaa', 'too_guessable'],
+  ])('of %s is %s', (value, weakness) => {
+    expect(weaknessOf(value, policy)).toBe(weakness)
+  })
+
+  it('counts characters and not their encoding', () => {
+    const lenient = { ...policy, minLength: 4, minEntropyBits: 0, requireUpper: false, requireDigit: false }
+    expect(weaknessOf('a!é💧', lenient)).toBeNull()
+    expect(weaknessOf('a!💧', lenient)).toBe('too_short')
+  })
+})
+
+describe('entropyBits', () => {
+  it('believes in what was generated: it finds no pattern worth a tenth of it', async () => {
+    for (let i = 0; i < 50; i++) {
+      const value = Buffer.from((await generate(DEFAULT_RECIPE)).reveal()).toString()
+      expect(entropyBits(value)).toBeGreaterThan(recipeBits(DEFAULT_RECIPE) * 0.85)
+    }
+  })
+
+  it('never grows when a value is said twice, but by a little', () => {
+    fc.assert(
+      fc.property(fc.string({ minLength: 3, maxLength: 60 }), (text) => {
+        expect(entropyBits(text + text)).toBeLessThan(entropyBits(text) + 30)
+      }),
+    )
+  })
+
+  it('is nothing for nothing, and bounded in time for 64 KiB', () => {
+    expect(entropyBits('')).toBe(0)
+    expect(entropyBits('ab'.repeat(32_768))).toBeLessThan(30)
+    expect(entropyBits('x'.repeat(65_536))).toBeLessThan(30)
+  })
+})
+
+describe('checkStrength', () => {
+  it('says what is wrong and quotes nothing', () => {
+    const value = canary().toLowerCase()
+    const error = refusalFrom(() => checkStrength(value, policy))
+    expect(error).toMatchObject({ code: 'bad_request', detail: { field: 'value', reason: 'weak' } })
+    expect(leaks(shownBy(error), [value])).toEqual([])
+    expect(() => checkStrength('Xk7#qR9!', policy)).not.toThrow()
+  })
+})
+
+describe('concerns', () => {
+  it('holds for the names of its patterns and no other', () => {
+    expect(['prod/db', 'prod/a/b', 'shared'].map((name) => concerns(policy, name))).toEqual([true, true, true])
+    expect(['prod', 'production/db', 'shared/a'].map((name) => concerns(policy, name))).toEqual([false, false, false])
+  })
+})

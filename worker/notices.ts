@@ -1,0 +1,49 @@
+/**
+ * Sending notices: `core/secrets/notices.ts`.
+ *
+ * @module
+ */
+import { send } from '../core/providers/send.ts'
+import { openHookSecret } from '../core/secrets/hooks.ts'
+import type { NextNotice } from '../core/secrets/notices.ts'
+import { signWebhook } from '../core/webhook.ts'
+import type { Desk, Duty } from './upkeep.ts'
+
+const MAX_ANSWER_BYTES = 64 * 1024
+/** How often it is looked whether a rotation had something to say. */
+const LOOK_MS = 60_000
+
+/** Sends what the hook of the policy has to be told. */
+export const noticing: Duty = {
+  name: 'noticing',
+  afterWriteMs: null,
+  wokenBy: ({ operation, caller }) =>
+    operation === 'glass.break' ||
+    operation === 'policy.put' ||
+    (caller.approval !== undefined && 'ask' in caller.approval),
+  async run(desk) {
+    for (;;) {
+      const next = await desk.perform('notices.next', {})
+      const { hook, notice, nextAt } = next
+      if (hook === null) return null
+      if (notice === null) return Math.min(nextAt ?? Number.POSITIVE_INFINITY, Date.now() + LOOK_MS)
+      await desk.perform('notices.settle', { id: notice.id, sent: await isTaken(desk, next) })
+    }
+  },
+}
+
+async function isTaken({ vault, keyring, settings }: Desk, { hook, notice }: NextNotice): Promise<boolean> {
+  if (hook === null || notice === null) return false
+  const { id, type, data, createdAt } = notice
+  const body = JSON.stringify({ type, timestamp: new Date(createdAt).toISOString(), data: { vault, ...data } })
+  try {
+    const secret = await openHookSecret(keyring, vault, hook)
+    const message = { id: `notice_${vault}_${createdAt}_${id}`, timestampSeconds: Math.floor(Date.now() / 1000), body }
+    const headers = { 'Content-Type': 'application/json', ...(await signWebhook(secret, message)) }
+    const limits = { maxBytes: MAX_ANSWER_BYTES, allowLoopback: settings.security.allowLoopbackHooks }
+    const { status } = await send(hook.url, { method: 'POST', headers, body }, limits)
+    return status >= 200 && status < 300
+  } catch {
+    return false
+  }
+}

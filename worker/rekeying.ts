@@ -1,0 +1,66 @@
+/**
+ * The edge's half of rekeying: it has the keys that DEKs are moved between.
+ *
+ * @module
+ */
+import { headSize, rewrap } from '../core/crypto/envelope.ts'
+import type { Stale } from '../core/crypto/key_store.ts'
+import type { StaleBatch } from '../core/crypto/key_tasks.ts'
+import type { Keyring } from '../core/crypto/keyring.ts'
+import { PosternError } from '../core/errors.ts'
+import type { Desk, Duty } from './upkeep.ts'
+
+const DAY_MS = 86_400_000
+/** How often the age of a term is looked at, and what could not be moved is tried again. */
+const LOOK_MS = DAY_MS / 2
+/** How many batches are moved before other duties have their turn. */
+const BATCHES = 20
+
+/** Begins terms when they are due, and moves DEKs to the newest. */
+export const rekeying: Duty = {
+  name: 'rekeying',
+  afterWriteMs: null,
+  wokenBy: ({ operation }) => operation === 'keys.rekey',
+  async run(desk) {
+    const { encryptionKeyRotationDays: days } = desk.settings.security
+    if (days > 0) await desk.perform('keys.age', { maxAgeMs: days * DAY_MS })
+    for (let i = 0; i < BATCHES; i++) {
+      const batch = await desk.perform('keys.stale', {})
+      if (batch === null) return Date.now() + LOOK_MS
+      if (await move(desk, batch)) return Date.now() + LOOK_MS
+    }
+    return Date.now()
+  },
+}
+
+/** Moves one batch. @returns Whether it was the last of its round. */
+async function move(desk: Desk, batch: StaleBatch): Promise<boolean> {
+  const { keyring, vault } = desk
+  const to = await keyring.currentKek(vault, batch.term)
+  const heads = await Promise.all(batch.items.map((item) => headFor(keyring, vault, item, to)))
+  // What was read of an envelope is cut to the head itself: the vault replaces as much.
+  const items = batch.items.map((item) => ({ ...item, head: item.head.slice(0, headSize(item.kid)) }))
+  try {
+    return (await desk.perform('keys.rewrap', { ...batch, items, heads })).done
+  } catch (error) {
+    if (error instanceof PosternError && error.detail.reason === 'superseded') return false
+    throw error
+  }
+}
+
+/** The head under the newest key; `null` when the old one does not open it. */
+async function headFor(
+  keyring: Keyring,
+  vault: string,
+  { kid, head }: Stale,
+  to: Awaited<ReturnType<Keyring['currentKek']>>,
+) {
+  try {
+    const from = await keyring.kek(vault, kid)
+    return { kid: to.kid, head: await rewrap(from, to, head.slice(0, headSize(kid))) }
+  } catch (error) {
+    // Changed, of a root key that is not here, or no envelope at all: it stays, is counted, and keeps its term in use.
+    if (error instanceof PosternError || error instanceof RangeError) return null
+    throw error
+  }
+}

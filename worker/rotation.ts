@@ -1,0 +1,148 @@
+/**
+ * The edge's half of rotation: it makes values, seals and opens them, and tells targets. What comes next, and whose
+ * turn it is, the vault says: `core/secrets/rotation_tasks.ts`.
+ *
+ * @module
+ */
+
+import { equal } from '../core/bytes.ts'
+import { dekCache } from '../core/crypto/envelope.ts'
+import { PosternError } from '../core/errors.ts'
+import type { OperationName } from '../core/operations.ts'
+import { contentTypeOf, generate, underPolicy } from '../core/secrets/generate.ts'
+import { openHookSecret } from '../core/secrets/hooks.ts'
+import type { SealedVersion } from '../core/secrets/operations.ts'
+import type { Failure } from '../core/secrets/rotation.ts'
+import type { Turn } from '../core/secrets/rotation_tasks.ts'
+import { openVersion, sealValue } from '../core/secrets/sealed.ts'
+import {
+  type Credential,
+  generateOnly,
+  type RotationTarget,
+  TargetFailure,
+  type TargetStep,
+} from '../core/secrets/target.ts'
+import { webhookTarget } from '../core/secrets/webhook_target.ts'
+import type { Desk, Duty } from './upkeep.ts'
+
+/** How many secrets of a vault rotate at a time. */
+const CONCURRENCY = 4
+/** How often a value is sealed anew because a write took its number. */
+const MAX_RACES = 5
+
+const WOKEN_BY: readonly OperationName[] = ['rotation.put', 'rotation.start', 'rotation.steer', 'secret.restore']
+
+/** Rotates what is due, and goes on with what has begun. */
+export const rotation: Duty = {
+  name: 'rotation',
+  afterWriteMs: null,
+  wokenBy: ({ operation }) => WOKEN_BY.includes(operation),
+  async run(desk) {
+    for (;;) {
+      const { due, ready, nextAt } = await desk.perform('rotation.look', {})
+      if (due.length === 0 && ready.length === 0) return nextAt
+      for (const name of due) await desk.perform('rotation.due', { name })
+      for (let at = 0; at < ready.length; at += CONCURRENCY) {
+        await Promise.all(ready.slice(at, at + CONCURRENCY).map((one) => takeTurn(desk, one)))
+      }
+    }
+  },
+}
+
+async function takeTurn(desk: Desk, one: { name: string; run: number }): Promise<void> {
+  const turn = await desk.perform('rotation.claim', one)
+  if (turn === null) return
+  const { name, run, fence, step } = turn
+  try {
+    if (step === 'create') await createValue(desk, turn)
+    else {
+      const about = await targetStep(desk, turn)
+      const target = await targetOf(desk, turn)
+      // What goes must not be what stays: an earlier value that was brought back, or one that the target made again.
+      if (!isStill(about.current, step === 'finish' ? about.previous : step === 'undo' ? about.pending : null))
+        await target[step](about)
+      await desk.perform('rotation.advance', { name, run, fence, step })
+    }
+  } catch (error) {
+    const failure = failureOf(error)
+    if (failure !== null) await outOfTurn(() => desk.perform('rotation.fail', { name, run, fence, step, failure }))
+  }
+}
+
+/** Makes the next value, here or at the target, and keeps it sealed as the number that is next. */
+async function createValue(desk: Desk, turn: Turn): Promise<void> {
+  const { name, run, fence } = turn
+  const { value, contentType, encoding } = await madeFor(desk, turn)
+  let { nextNumber: number, term } = turn
+  for (let races = 0; ; races++) {
+    const place = { vault: desk.vault, name, version: number, contentType, encoding }
+    const sealed = await sealValue(desk.keyring, value, place, term)
+    try {
+      await desk.perform('rotation.create', { name, run, fence, number, ...sealed, contentType, encoding })
+      return
+    } catch (error) {
+      const raced = error instanceof PosternError && error.detail.reason === 'raced'
+      if (!raced || races === MAX_RACES) throw error
+    }
+    const next = await desk.perform('rotation.next', { name })
+    number = next.number
+    term = next.term
+  }
+}
+
+async function madeFor(desk: Desk, turn: Turn): Promise<Omit<Credential, 'version'>> {
+  if (turn.restores !== null) return opened(desk, turn.restores)
+  const made = await (await targetOf(desk, turn)).create(await targetStep(desk, turn))
+  if (made !== null) return made
+  const recipe = underPolicy(turn.config.generate, turn.strength)
+  return { value: await generate(recipe), encoding: 'utf8', contentType: contentTypeOf(recipe) }
+}
+
+/** The target of a run. What a provider rotates itself has its place here. */
+async function targetOf({ vault, keyring, settings }: Desk, { config, hook }: Turn): Promise<RotationTarget> {
+  if (config.target.kind === 'generate') return generateOnly
+  if (hook === null) throw new TargetFailure('unreachable')
+  const secret = await openHookSecret(keyring, vault, hook)
+  return webhookTarget({ url: hook.url, secret }, { allowLoopback: settings.security.allowLoopbackHooks })
+}
+
+async function targetStep(desk: Desk, turn: Turn): Promise<TargetStep> {
+  const { name, run, fence, number: version, pending, current, previous } = turn
+  const [one, two, three] = await Promise.all(
+    [pending, current, previous].map((sealed) => (sealed === null ? null : opened(desk, sealed))),
+  )
+  return { vault: desk.vault, name, run, fence, version, pending: one!, current: two!, previous: three! }
+}
+
+async function opened({ vault, keyring }: Desk, sealed: SealedVersion): Promise<Credential> {
+  // Opened once and not again: a cache of keys would be of no use.
+  const value = await openVersion(keyring, dekCache(1), vault, sealed)
+  if (typeof value === 'string') throw new TargetFailure('cannot_open')
+  const { version, encoding, contentType } = sealed
+  return { version, value, encoding, contentType }
+}
+
+/** Whether two versions have one value. */
+function isStill(current: Credential | null, leaving: Credential | null): boolean {
+  return current !== null && leaving !== null && equal(current.value.reveal(), leaving.value.reveal())
+}
+
+/** What a step failed by; `null` when its turn was over, and nothing is to be said. Whatever is not foreseen is thrown on. */
+function failureOf(error: unknown): Failure | null {
+  if (error instanceof TargetFailure) return error.failure
+  if (!(error instanceof PosternError)) throw error
+  if (error.detail.reason === 'superseded') return null
+  if (error.code === 'tampered' || error.detail.reason === 'no_key') return 'cannot_open'
+  // What the policy asks cannot be made by this recipe.
+  if (error.code === 'bad_request') return 'cannot_generate'
+  throw error
+}
+
+/** Lets a failure that comes too late be. */
+async function outOfTurn(say: () => Promise<unknown>): Promise<void> {
+  try {
+    await say()
+  } catch (error) {
+    if (!(error instanceof PosternError) || error.detail.reason !== 'superseded') throw error
+  }
+}

@@ -1,0 +1,116 @@
+import { type Context, Hono } from 'hono'
+import type * as z from 'zod'
+import type { ShownApproval } from '../../core/access/approval_operations.ts'
+import type { BrokenGlass } from '../../core/access/break_glass_store.ts'
+import type { Caller } from '../../core/call.ts'
+import { badRequest } from '../../core/errors.ts'
+import * as wire from '../../core/wire.ts'
+import { readJson } from '../body.ts'
+import { answer, type Env, headers, iso, type Parts, when } from '../context.ts'
+
+const ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+
+/** `…/approvals` and `…/break-glass`: what others have to approve, and going on without. */
+export function approvalRoutes({ settings }: Parts): Hono<Env> {
+  const routes = new Hono<Env>()
+  const { bodyTimeoutMs } = settings
+
+  routes.get('/approvals', async (c) => {
+    const granted = await c.var.handle.call('approval.list', c.var.caller, {})
+    return answer(c, granted, { items: granted.value.map(shown) } satisfies z.input<typeof wire.ApprovalList>)
+  })
+
+  routes.get('/approvals/:id', async (c) => {
+    const granted = await c.var.handle.call('approval.show', c.var.caller, { id: idOf(c) })
+    return answer(c, granted, shown(granted.value))
+  })
+
+  routes.post('/approvals/:id', async (c) => {
+    const body = wire.check(wire.DecideApproval, await readJson(c.req.raw, bodyTimeoutMs))
+    const { decision, hash, reason = null } = body
+    const verdict = { id: idOf(c), hash, approve: decision === 'approve', reason }
+    const granted = await c.var.handle.call('approval.decide', c.var.caller, verdict)
+    return answer(c, granted, shown(granted.value))
+  })
+
+  routes.delete('/approvals/:id', async (c) => {
+    const granted = await c.var.handle.call('approval.withdraw', c.var.caller, { id: idOf(c) })
+    return answer(c, granted, shown(granted.value))
+  })
+
+  routes.get('/break-glass', async (c) => {
+    const granted = await c.var.handle.call('glass.list', c.var.caller, {})
+    return answer(c, granted, { items: granted.value.map(glass) } satisfies z.input<typeof wire.BrokenGlassList>)
+  })
+
+  routes.post('/break-glass', async (c) => {
+    const body = wire.check(wire.BreakGlass, await readJson(c.req.raw, bodyTimeoutMs))
+    const granted = await c.var.handle.call('glass.break', c.var.caller, body)
+    return answer(c, granted, glass(granted.value), 201)
+  })
+
+  routes.post('/break-glass/:id', async (c) => {
+    const { review } = wire.check(wire.ReviewGlass, await readJson(c.req.raw, bodyTimeoutMs))
+    const granted = await c.var.handle.call('glass.review', c.var.caller, { id: idOf(c), review })
+    return answer(c, granted, glass(granted.value))
+  })
+
+  routes.delete('/break-glass/:id', async (c) => {
+    const granted = await c.var.handle.call('glass.end', c.var.caller, { id: idOf(c) })
+    return answer(c, granted, glass(granted.value))
+  })
+
+  return routes
+}
+
+/**
+ * What a request says of approvals: `Approval: ask` with an `Approval-Reason`, or the id of one that was given.
+ *
+ * @throws {PosternError} `bad_request`
+ */
+export function approvalOf(c: Context<Env>): Pick<Caller, 'approval'> {
+  const { Approval: wanted, 'Approval-Reason': reason } = headers(c, wire.ApprovalHeaders)
+  if (wanted === undefined) return {}
+  if (wanted === 'ask' && reason === undefined) throw badRequest('Approval-Reason', 'Must say why, to those who decide')
+  return { approval: wanted === 'ask' ? { ask: reason ?? '' } : { id: wanted } }
+}
+
+function idOf(c: Context<Env>): string {
+  const id = c.req.param('id') ?? ''
+  if (!ID.test(id)) throw badRequest('id', 'Must be an id that was given out here')
+  return id
+}
+
+function shown(row: ShownApproval): z.input<typeof wire.Approval> {
+  const { id, hash, body, operation, resource, requester, reason, createdAt, expiresAt } = row
+  const { state, endedAt, endedBy, endedWhy, votes, demands } = row
+  const ended = {
+    ...when('endedAt', endedAt),
+    ...(endedBy !== null && { endedBy }),
+    ...(endedWhy !== null && { endedWhy }),
+  }
+  return {
+    id,
+    hash,
+    state: state === 'open' && expiresAt <= Date.now() ? 'expired' : state,
+    ...{ operation, resource, requester, reason, body },
+    createdAt: iso(createdAt),
+    expiresAt: iso(expiresAt),
+    approvals: votes.map(({ principal, at }) => ({ principal, at: iso(at) })),
+    demands: demands.map(({ id: rule, unless: { approvals } }) => {
+      return { rule, required: approvals.required, from: [...approvals.from] }
+    }),
+    ...ended,
+  }
+}
+
+function glass(row: BrokenGlass): z.input<typeof wire.BrokenGlass> {
+  const { id, principal, reason, beganAt, expiresAt, endedAt, reviewedAt, reviewedBy, review } = row
+  const times = { beganAt: iso(beganAt), expiresAt: iso(expiresAt), ...when('endedAt', endedAt) }
+  const said = {
+    ...when('reviewedAt', reviewedAt),
+    ...(reviewedBy !== null && { reviewedBy }),
+    ...(review !== null && { review }),
+  }
+  return { id, principal, reason, ...times, ...said }
+}

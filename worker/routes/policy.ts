@@ -1,0 +1,100 @@
+import { Hono } from 'hono'
+import type * as z from 'zod'
+import { randomBytes } from '../../core/bytes.ts'
+import type { Term } from '../../core/crypto/key_store.ts'
+import { badRequest } from '../../core/errors.ts'
+import { checkUrl } from '../../core/providers/send.ts'
+import { Redacted } from '../../core/redacted.ts'
+import type { Hook } from '../../core/secrets/hook_store.ts'
+import { sealHookSecret } from '../../core/secrets/hooks.ts'
+import { parseId } from '../../core/secrets/name.ts'
+import type { VersionedPolicy } from '../../core/secrets/vault_policy_store.ts'
+import { formatWebhookSecret } from '../../core/webhook.ts'
+import * as wire from '../../core/wire.ts'
+import { readJson } from '../body.ts'
+import { answer, answerWithValues, type Env, iso, type Parts, recipientOf, when } from '../context.ts'
+
+/** Bytes of a signing secret that is made here. */
+const SECRET_SIZE = 32
+
+/** `…/policy`, `…/keys` and `…/hooks`: what holds for all secrets of a vault, and who is told something. */
+export function policyRoutes({ keyring, settings }: Parts): Hono<Env> {
+  const routes = new Hono<Env>()
+  const { bodyTimeoutMs, security } = settings
+
+  routes.get('/policy', async (c) => {
+    const granted = await c.var.handle.call('policy.show', c.var.caller, {})
+    return answer(c, granted, policy(granted.value))
+  })
+
+  routes.put('/policy', async (c) => {
+    const body = wire.check(wire.PutPolicy, await readJson(c.req.raw, bodyTimeoutMs))
+    const granted = await c.var.handle.call('policy.put', c.var.caller, body)
+    return answer(c, granted, policy(granted.value))
+  })
+
+  routes.get('/hooks', async (c) => {
+    const granted = await c.var.handle.call('hook.list', c.var.caller, {})
+    return answer(c, granted, { items: granted.value.map(hook) } satisfies z.input<typeof wire.HookList>)
+  })
+
+  routes.put('/hooks/:id', async (c) => {
+    const id = parseId(c.req.param('id'))
+    const recipient = await recipientOf(c)
+    const { url, newSecret } = wire.check(wire.PutHook, await readJson(c.req.raw, bodyTimeoutMs))
+    checkUrl(url, security.allowLoopbackHooks)
+    // What is in an address is shown and logged: a credential must not be.
+    if (/[?#]/.test(url)) throw badRequest('url', 'Must have no query and no fragment')
+    const { handle, caller, vault } = c.var
+    const { term } = (await handle.call('keys.term', caller, {})).value
+    const secret = new Redacted(randomBytes(SECRET_SIZE))
+    const sealed = await sealHookSecret(keyring, { vault, id, term }, secret)
+    const granted = await handle.call('hook.put', caller, { id, url, newSecret, ...sealed })
+    const shown = granted.value.tookSecret ? { secret: formatWebhookSecret(secret) } : {}
+    return answerWithValues(c, granted, { ...hook(granted.value.hook), ...shown }, recipient)
+  })
+
+  routes.delete('/hooks/:id', async (c) => {
+    const granted = await c.var.handle.call('hook.delete', c.var.caller, { id: parseId(c.req.param('id')) })
+    return answer(c, granted, granted.value)
+  })
+
+  routes.get('/keys', async (c) => {
+    const granted = await c.var.handle.call('keys.show', c.var.caller, {})
+    return answer(c, granted, { items: terms(granted.value) } satisfies z.input<typeof wire.TermList>)
+  })
+
+  routes.post('/keys', async (c) => {
+    const granted = await c.var.handle.call('keys.rekey', c.var.caller, {})
+    return answer(c, granted, terms([granted.value])[0]!, 201)
+  })
+
+  return routes
+}
+
+/** The newest first: it is current once all moved to it, and those before are in use until then. */
+function terms(rows: readonly Term[]): z.input<typeof wire.Term>[] {
+  const isDone = rows[0]?.doneAt !== null
+  return rows.map(({ number, startedAt, startedBy, moved, failed, doneAt }, i) => ({
+    term: number,
+    state: i === 0 ? (isDone ? 'current' : 'moving') : isDone ? 'retired' : 'in use',
+    startedAt: iso(startedAt),
+    ...(startedBy !== null && { startedBy }),
+    ...{ moved, failed },
+    ...when('doneAt', doneAt),
+  }))
+}
+
+function policy({ updatedAt, updatedBy, secretComplexity, ...rest }: VersionedPolicy): z.input<typeof wire.Policy> {
+  const complexity = secretComplexity && {
+    ...secretComplexity,
+    resources: [...secretComplexity.resources],
+    denied: [...secretComplexity.denied],
+  }
+  const change = { ...when('updatedAt', updatedAt), ...(updatedBy !== null && { updatedBy }) }
+  return { ...rest, secretComplexity: complexity, ...change }
+}
+
+function hook({ id, url, version, updatedAt, updatedBy }: Hook): z.input<typeof wire.Hook> {
+  return { id, url, version, updatedAt: iso(updatedAt), updatedBy }
+}

@@ -1,0 +1,128 @@
+import { Hono } from 'hono'
+import type * as z from 'zod'
+import type { ShownRotation } from '../../core/secrets/rotation_operations.ts'
+import type { Run } from '../../core/secrets/rotation_store.ts'
+import type { Freeze } from '../../core/secrets/schedule.ts'
+import { openCursor, sealCursor } from '../../core/secrets/sealed.ts'
+import * as wire from '../../core/wire.ts'
+import { readJson, readOptionalJson } from '../body.ts'
+import { answer, type Env, iso, type Parts, query, when } from '../context.ts'
+import { nameOf, reveal, write } from './secrets.ts'
+
+const LIST = JSON.stringify(['rotations'])
+
+/** `…/rotations` and `…/rollback`: how secrets rotate, when, and back. */
+export function rotationRoutes(parts: Parts): Hono<Env> {
+  const routes = new Hono<Env>()
+  const { keyring, settings } = parts
+  const { bodyTimeoutMs } = settings
+
+  routes.get('/rotations', async (c) => {
+    const { cursor, limit } = query(c, wire.RotationsQuery)
+    const { vault, handle, caller } = c.var
+    const after = cursor === undefined ? '' : await openCursor(keyring, vault, LIST, cursor)
+    const granted = await handle.call('rotation.list', caller, { after, limit })
+    const { value } = granted
+    const next = value.after === null ? {} : { cursor: await sealCursor(keyring, vault, LIST, value.after) }
+    return answer(c, granted, { items: value.items.map(rotation), ...next } satisfies z.input<typeof wire.RotationList>)
+  })
+
+  routes.get('/rotations/:name{.+}', async (c) => {
+    const granted = await c.var.handle.call('rotation.show', c.var.caller, { name: nameOf(c) })
+    const body = { ...rotation(granted.value), runs: granted.value.runs.map(run) }
+    return answer(c, granted, body satisfies z.input<typeof wire.RotationWithRuns>)
+  })
+
+  routes.put('/rotations/:name{.+}', async (c) => {
+    const config = wire.check(wire.PutRotation, await readJson(c.req.raw, bodyTimeoutMs))
+    const granted = await c.var.handle.call('rotation.put', c.var.caller, { name: nameOf(c), config })
+    return answer(c, granted, rotation(granted.value))
+  })
+
+  routes.delete('/rotations/:name{.+}', async (c) => {
+    const granted = await c.var.handle.call('rotation.delete', c.var.caller, { name: nameOf(c) })
+    return answer(c, granted, granted.value)
+  })
+
+  routes.post('/rotations/:name{.+}', async (c) => {
+    const name = nameOf(c)
+    const body = (await readOptionalJson(c.req.raw, bodyTimeoutMs)) ?? {}
+    if (typeof body === 'object' && 'do' in body) {
+      const steer = wire.check(wire.SteerRotation, body)
+      const granted = await c.var.handle.call('rotation.steer', c.var.caller, { name, to: steer.do })
+      return answer(c, granted, run(granted.value))
+    }
+    const { force } = wire.check(wire.Rotate, body)
+    const granted = await c.var.handle.call('rotation.start', c.var.caller, { name, restores: null, force })
+    return answer(c, granted, run(granted.value), 201)
+  })
+
+  routes.post('/rollback/:name{.+}', async (c) => {
+    const name = nameOf(c)
+    const { version, force } = wire.check(wire.Rollback, await readJson(c.req.raw, bodyTimeoutMs))
+    const granted = await c.var.handle.call('secret.rollback', c.var.caller, { name, version })
+    const { rotates, source, current } = granted.value
+    if (rotates || source === null) {
+      const started = await c.var.handle.call('rotation.start', c.var.caller, { name, restores: version, force })
+      return answer(c, started, { name, run: run(started.value) } satisfies z.input<typeof wire.RolledBack>, 201)
+    }
+    const value = await reveal(parts, c, source)
+    const { contentType, encoding } = source
+    const place = { vault: c.var.vault, name, contentType, encoding }
+    const rest = { contentType, encoding, expect: current, why: `rollback to ${version}` }
+    const written = await c.var.handle.inTurn(name, () => write(parts, c, { place, value, rest }))
+    const body = { name, version: Number(written.value.version) }
+    return answer(c, written, body satisfies z.input<typeof wire.RolledBack>, 201)
+  })
+
+  return routes
+}
+
+function rotation(row: ShownRotation): z.input<typeof wire.Rotation> {
+  const { name, config, version, failures, nextAt, updatedAt, updatedBy } = row
+  const { freeze, target, generate, ...rest } = config
+  return {
+    name,
+    state: stateOf(row),
+    ...rest,
+    freeze: freeze.map(storedFreeze),
+    target,
+    generate:
+      'require' in generate && generate.require ? { ...generate, require: [...generate.require] } : (generate as never),
+    version,
+    failures,
+    ...when('nextAt', nextAt),
+    ...(row.run && { run: run(row.run) }),
+    updatedAt: iso(updatedAt),
+    updatedBy,
+  }
+}
+
+function stateOf({ run: last, nextAt, failures }: ShownRotation): z.input<typeof wire.Rotation>['state'] {
+  if (last !== null && last.outcome === null) return 'running'
+  if (failures > 0) return 'failing'
+  return nextAt !== null && nextAt <= Date.now() ? 'due' : 'idle'
+}
+
+function run(row: Run): z.input<typeof wire.Run> {
+  const { id, why, by, restores, number, replaces, step, attempts, failure, nextAt, startedAt, finishedAt, outcome } =
+    row
+  return {
+    run: id,
+    ...{ why, by, step, attempts },
+    state: outcome ?? 'running',
+    startedAt: iso(startedAt),
+    ...(number !== null && { version: number }),
+    ...(replaces !== null && { replaces }),
+    ...(restores !== null && { restores }),
+    ...(failure !== null && { failure }),
+    ...when('nextTryAt', outcome === null ? nextAt : null),
+    ...when('finishedAt', finishedAt),
+  }
+}
+
+function storedFreeze(freeze: Freeze) {
+  if ('from' in freeze) return { from: iso(freeze.from), to: iso(freeze.to) }
+  const days = freeze.days && { days: [...freeze.days] }
+  return 'hours' in freeze ? { ...days, hours: freeze.hours } : { days: [...freeze.days] }
+}

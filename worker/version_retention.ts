@@ -1,0 +1,22 @@
+import type { TaskOutput } from '../core/tasks.ts'
+import type { Duty } from './upkeep.ts'
+
+/** How often the age of versions is looked at. */
+const LOOK_MS = 12 * 60 * 60_000
+
+/** Erases versions that the policy of a vault keeps no longer. */
+export const versions: Duty = {
+  name: 'versions',
+  afterWriteMs: null,
+  wokenBy: ({ operation }) => operation === 'policy.put',
+  async run(desk) {
+    for (let after: number | null = 0; after !== null; ) {
+      const found: TaskOutput<'versions.find'> = await desk.perform('versions.find', { after })
+      for (const name of found.names) {
+        while ((await desk.perform('versions.prune', { name })).versions.length > 0);
+      }
+      after = found.after
+    }
+    return Date.now() + LOOK_MS
+  },
+}
