@@ -10,7 +10,7 @@ export default defineConfig({
           name: 'node',
           testTimeout: 60_000,
           include: ['test/**/*.test.ts'],
-          exclude: ['test/workerd/**', 'test/runtime/**', 'test/interop/**', 'test/live/**'],
+          exclude: ['test/workerd/**', 'test/runtime/**', 'test/interop/**', 'test/live/**', 'test/editor/**'],
         },
       },
       {
@@ -31,6 +31,16 @@ export default defineConfig({
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 120_000,
+        },
+      },
+      {
+        // In a real editor, which npm does not bring: npm run test:editor.
+        test: {
+          name: 'editor',
+          include: ['test/editor/**/*.test.ts'],
+          fileParallelism: false,
+          testTimeout: 60_000,
+          hookTimeout: 180_000,
         },
       },
       {

@@ -126,6 +126,8 @@ export interface Client {
   putIssuer(id: string, issuer: z.input<typeof wire.PutIssuer>): Promise<z.output<typeof wire.Issuer>>
   /** The log's newest checkpoint, a signed note: verify it with a key that you were given elsewhere. */
   checkpoint(): Promise<string>
+  /** The verifier keys of the log, a line each, this term's first. An auditor is given them by a way that is not this server. */
+  auditKey(): Promise<string>
   consistency(from: number, to: number): Promise<z.output<typeof wire.ConsistencyProof>>
   inclusion(index: number, size: number): Promise<z.output<typeof wire.InclusionProof>>
   auditEntries(options?: {
@@ -246,6 +248,7 @@ export function connect(options: ClientOptions): Client {
     chainNames: (id, options = {}) => get(`chains/${parseId(id)}/names`, { ...options }, wire.ChainNames),
     providers: () => get('providers', {}, wire.ProviderList),
     putIssuer: (id, issuer) => put(`issuers/${parseId(id)}`, issuer, wire.Issuer),
+    auditKey: async () => (await ask({ method: 'GET', path: 'audit/key', answer: z.string(), text: true })).trim(),
     checkpoint: () => ask({ method: 'GET', path: 'audit/checkpoint', answer: z.string(), text: true }),
     consistency: (from, to) => get('audit/consistency', { from, to }, wire.ConsistencyProof),
     inclusion: (index, size) => get(`audit/inclusion/${index}`, { size }, wire.InclusionProof),

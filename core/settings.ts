@@ -81,6 +81,11 @@ const SecuritySchema = z.object({
     'limits',
     'Requests without a valid token that one address may make before it is not listened to.',
   ).prefault('20/s,300/m'),
+  allowedOrigins: list(
+    pageOrigin,
+    'origins',
+    'Pages in a browser that may ask this server, such as an editor at `https://code.example.com`. Others cannot read an answer.',
+  ).prefault(''),
 })
 
 /** What becomes of the logs beside being kept: see `audit/`. */
@@ -323,6 +328,11 @@ function inOrder(providers: ProviderSettings): boolean {
 function agentGlob(item: string): string {
   if (item.length > 128) throw new PosternError('bad_request', 'Must be globs of at most 128 characters')
   return item
+}
+
+function pageOrigin(item: string): string {
+  if (URL.canParse(item) && new URL(item).origin === item) return item
+  throw new PosternError('bad_request', 'Must be origins such as https://host')
 }
 
 function bootstrapTokens(given: string): Redacted<string>[] {

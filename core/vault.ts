@@ -83,6 +83,10 @@ export class Vault {
       factors: new FactorStore(sql),
       lockout: new Lockout(sql, policy),
       issuers: new IssuerStore(sql),
+      chains: new ChainStore(sql),
+      cache: new CacheStore(sql),
+      replication: new ReplicationStore(sql),
+      health: new HealthStore(sql),
       approvals: new ApprovalStore(sql),
       breakGlass: new BreakGlassStore(sql),
       policy: new PolicyStore(sql),
@@ -90,10 +94,6 @@ export class Vault {
       rotations: new RotationStore(sql),
       notices: new NoticeStore(sql),
       keys: new KeyStore(sql),
-      chains: new ChainStore(sql),
-      cache: new CacheStore(sql),
-      replication: new ReplicationStore(sql),
-      health: new HealthStore(sql),
       log: new Log(sql),
       deliveries: new DeliveryStore(sql),
       meta: new MetaStore(sql),
@@ -171,7 +171,7 @@ export class Vault {
     }
   }
 
-  /** What was read in a transaction that was rolled back is not so. */
+  /** What is kept in memory may be of rows that were never written. */
   #forget(): void {
     const { access, chains, policy, keys } = this.#stores
     for (const store of [access, chains, policy, keys]) store.forget()

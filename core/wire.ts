@@ -264,6 +264,64 @@ export const Explanation = z.strictObject({
   considered: z.array(z.strictObject({ id: z.string(), effect: z.enum(['permit', 'forbid']), applies: z.boolean() })),
 })
 
+const providerId = z.enum(PROVIDER_IDS)
+
+/** Which providers keep the secrets of a pattern, the primary first. */
+export const PutChain = z
+  .strictObject({
+    resource: pattern,
+    members: atLeastOne(
+      z.strictObject({
+        provider: providerId,
+        prefix: z
+          .string()
+          .regex(/^[A-Za-z0-9/_+=.@-]{1,256}$/, 'Prefix must be 1 to 256 of A-Z, a-z, 0-9 and "/_+=.@-"')
+          .optional()
+          .describe("What stands before the names there, in the provider's own letters"),
+      }),
+      PROVIDER_IDS.length,
+    ).refine(
+      (members) => new Set(members.map(({ provider }) => provider)).size === members.length,
+      'Must have each provider but once',
+    ),
+    onNotFound: z.enum(['stop', 'next']).default('stop'),
+    onDenied: z.literal('stop').default('stop'),
+    cacheSeconds: z.int().min(0).max(3600).default(0),
+    maxStaleSeconds: z.int().min(0).max(86_400).default(0),
+    replicate: z.boolean().default(false),
+  })
+  .describe('A chain of providers')
+export const Chain = z.strictObject({
+  ...PutChain.shape,
+  id,
+  version: z.int(),
+  updatedAt: moment,
+  updatedBy: z.string(),
+})
+export const ChainList = z.strictObject({ items: z.array(Chain) })
+export const ChainNames = z.strictObject({
+  items: z.array(z.strictObject({ name: secretName, updatedAt: moment.optional() })),
+  cursor: z.string().optional(),
+})
+
+export const Provider = z
+  .strictObject({
+    id: providerId,
+    kind: z.string(),
+    state: z.enum(HEALTH_STATES),
+    since: moment.optional().describe('As far back as this vault looked'),
+    breaker: z.enum(BREAKER_STATES),
+    latencyMs: z.strictObject({ p50: z.number().nullable(), p95: z.number().nullable() }),
+    lastFailure: z.strictObject({ kind: z.string(), at: moment }).optional(),
+    lag: z
+      .strictObject({ names: z.int(), seconds: z.int() })
+      .optional()
+      .describe('Writes that have not arrived: how many names, and how old the oldest is'),
+    drifted: z.int().optional().describe('Names that had another value here than at their primary'),
+  })
+  .describe('A provider, as this server finds it')
+export const ProviderList = z.strictObject({ items: z.array(Provider) })
+
 /** What values of a vault have to be like, and how many old ones are kept. */
 const SecretComplexity = z
   .strictObject({
@@ -418,7 +476,7 @@ export const RotationList = z.strictObject({ items: z.array(Rotation), cursor: z
 export const Rotate = z.strictObject({ force: z.boolean().default(false) })
 export const SteerRotation = z.strictObject({ do: z.enum(STEERS) })
 export const Rollback = z.strictObject({ version: z.int().min(1), force: z.boolean().default(false) })
-export const RolledBack = z.strictObject({ name: secretName, version: z.int().optional(), run: Run.optional() })
+export const RolledBack = z.strictObject({ name: secretName, version: versionId.optional(), run: Run.optional() })
 
 /** A request for approval. `body` is the canonical JSON that `hash` is the SHA-256 of: approve what you read there. */
 export const Approval = AskedApproval.extend({
@@ -467,63 +525,6 @@ export const ApprovalHeaders = z.strictObject({
     .optional(),
   'Approval-Reason': line(1, 256).optional(),
 })
-const providerId = z.enum(PROVIDER_IDS)
-
-/** Which providers keep the secrets of a pattern, the primary first. */
-export const PutChain = z
-  .strictObject({
-    resource: pattern,
-    members: atLeastOne(
-      z.strictObject({
-        provider: providerId,
-        prefix: z
-          .string()
-          .regex(/^[A-Za-z0-9/_+=.@-]{1,256}$/, 'Prefix must be 1 to 256 of A-Z, a-z, 0-9 and "/_+=.@-"')
-          .optional()
-          .describe("What stands before the names there, in the provider's own letters"),
-      }),
-      PROVIDER_IDS.length,
-    ).refine(
-      (members) => new Set(members.map(({ provider }) => provider)).size === members.length,
-      'Must have each provider but once',
-    ),
-    onNotFound: z.enum(['stop', 'next']).default('stop'),
-    onDenied: z.literal('stop').default('stop'),
-    cacheSeconds: z.int().min(0).max(3600).default(0),
-    maxStaleSeconds: z.int().min(0).max(86_400).default(0),
-    replicate: z.boolean().default(false),
-  })
-  .describe('A chain of providers')
-export const Chain = z.strictObject({
-  ...PutChain.shape,
-  id,
-  version: z.int(),
-  updatedAt: moment,
-  updatedBy: z.string(),
-})
-export const ChainList = z.strictObject({ items: z.array(Chain) })
-export const ChainNames = z.strictObject({
-  items: z.array(z.strictObject({ name: secretName, updatedAt: moment.optional() })),
-  cursor: z.string().optional(),
-})
-
-export const Provider = z
-  .strictObject({
-    id: providerId,
-    kind: z.string(),
-    state: z.enum(HEALTH_STATES),
-    since: moment.optional().describe('As far back as this vault looked'),
-    breaker: z.enum(BREAKER_STATES),
-    latencyMs: z.strictObject({ p50: z.number().nullable(), p95: z.number().nullable() }),
-    lastFailure: z.strictObject({ kind: z.string(), at: moment }).optional(),
-    lag: z
-      .strictObject({ names: z.int(), seconds: z.int() })
-      .optional()
-      .describe('Writes that have not arrived: how many names, and how old the oldest is'),
-    drifted: z.int().optional().describe('Names that had another value here than at their primary'),
-  })
-  .describe('A provider, as this server finds it')
-export const ProviderList = z.strictObject({ items: z.array(Provider) })
 
 const code = z.string().max(64)
 /** A second factor. */
@@ -734,11 +735,11 @@ export const ListQuery = z.strictObject({
     .default('false')
     .transform((text) => text === 'true'),
 })
+export const NamesQuery = ListQuery.omit({ deleted: true })
 export const RotationsQuery = z.strictObject({
   cursor: z.string().max(2048).optional(),
   limit: number(1, 200).default(50),
 })
-export const NamesQuery = ListQuery.omit({ deleted: true })
 export const VersionsQuery = z.strictObject({ cursor: version.optional(), limit: number(1, 200).default(50) })
 export const EntriesQuery = z.strictObject({
   from: number(0, Number.MAX_SAFE_INTEGER).default(0),

@@ -8,21 +8,24 @@ const ROOT = resolve(import.meta.dirname, '..')
 /** Packages that each room may name; DESIGN of the core: Web APIs and these. */
 const PACKAGES: Record<string, readonly string[]> = {
   core: [
-    '@noble/hashes',
-    '@scure/bip39',
-    'canonicalize',
-    'cockatiel',
-    'ipaddr.js',
-    'jose',
-    'lru-cache',
-    'otpauth',
-    'qr',
-    'zod',
+    ...[
+      '@noble/hashes',
+      '@scure/bip39',
+      'canonicalize',
+      'cockatiel',
+      'ipaddr.js',
+      'jose',
+      'lru-cache',
+      'otpauth',
+      'qr',
+      'zod',
+    ],
   ],
   worker: ['@hono/node-server', 'hono', 'zod'],
+  extension: ['vscode'],
 }
 /** Rooms that each room may import from, beside itself. */
-const ROOMS: Record<string, readonly string[]> = { core: [], worker: ['core'] }
+const ROOMS: Record<string, readonly string[]> = { core: [], worker: ['core'], extension: ['core'] }
 /** The only files of `worker/` that may name a runtime. */
 const RUNTIME_FILES = [
   'sqlite',
@@ -40,6 +43,9 @@ const RUNTIME_FILES = [
   'audit_verify',
 ]
 
+/** The editor's side of a runtime is in one folder; the build is no part of what is built. */
+const EDITOR_RUNTIME = /^extension\/(?:platform\/(?:node|machine|launch)|build|package)\.ts$/
+
 interface Source {
   path: string
   room: string
@@ -49,7 +55,7 @@ interface Source {
 
 function sourcesIn(room: string): Source[] {
   return readdirSync(join(ROOT, room), { recursive: true, encoding: 'utf8' })
-    .filter((file) => file.endsWith('.ts') && !file.includes('node_modules'))
+    .filter((file) => file.endsWith('.ts') && !/node_modules|^dist/.test(file))
     .map((file) => {
       const path = join(room, file)
       const text = readFileSync(join(ROOT, path), 'utf8')
@@ -62,9 +68,10 @@ function sourcesIn(room: string): Source[] {
     })
 }
 
-const sources = ['core', 'worker'].flatMap(sourcesIn)
+const sources = ['core', 'worker', 'extension'].flatMap(sourcesIn)
 const targetOf = (source: Source, specifier: string) => relative(ROOT, resolve(ROOT, dirname(source.path), specifier))
-const isRuntimeFile = ({ path }: Source) => RUNTIME_FILES.some((name) => path === `worker/${name}.ts`)
+const isRuntimeFile = ({ path }: Source) =>
+  EDITOR_RUNTIME.test(path) || RUNTIME_FILES.some((name) => path === `worker/${name}.ts`)
 
 describe('the house', () => {
   it('is read whole: this test can see', () => {
@@ -79,6 +86,8 @@ describe('the house', () => {
         expect([source.room, ...ROOMS[source.room]!]).toContain(room)
       } else if (/^(?:node|cloudflare|bun):/.test(specifier)) {
         expect(isRuntimeFile(source)).toBe(true)
+      } else if (source.path === 'extension/build.ts') {
+        expect(specifier).toBe('esbuild')
       } else {
         const name = specifier
           .split('/')
@@ -92,6 +101,10 @@ describe('the house', () => {
   it.each(sources.filter((source) => !isRuntimeFile(source)))('$path names no runtime', ({ text }) => {
     const code = text.replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*|'[^'\n]*'/g, '')
     expect(code).not.toMatch(/\b(?:process|Buffer|Bun|Deno|__dirname|require)\b\s*[.(]/)
+  })
+
+  it.each(sources.filter(({ path }) => path.startsWith('extension/text/')))('$path knows no editor', ({ imports }) => {
+    expect(imports.filter((specifier) => !specifier.startsWith('.'))).toEqual([])
   })
 
   it('has no circle of imports', () => {

@@ -4,6 +4,7 @@
  * @module
  */
 import { type Context, Hono, type Next } from 'hono'
+import { cors } from 'hono/cors'
 import { sourceOf } from '../core/access/cidr.ts'
 import { nonceAt } from '../core/access/dpop.ts'
 import { Throttle } from '../core/access/throttle.ts'
@@ -38,6 +39,22 @@ const HEADERS = {
   'X-Content-Type-Options': 'nosniff',
 } as const
 
+/** For pages of the origins that are allowed: no cookies, and the headers that a client sends and reads. */
+const CORS = {
+  allowMethods: METHODS,
+  allowHeaders: [
+    'Authorization',
+    'Content-Type',
+    'DPoP',
+    'Postern-Seal-To',
+    'If-Match',
+    'If-None-Match',
+    'Idempotency-Key',
+  ],
+  exposeHeaders: ['DPoP-Nonce', 'Request-Id', 'Audit-Index', 'Retry-After', 'RateLimit', 'RateLimit-Policy'],
+  maxAge: 600,
+}
+
 /** Puts the headers of every answer on one. */
 export function harden(response: Response): Response {
   for (const [name, value] of Object.entries(HEADERS)) response.headers.set(name, value)
@@ -59,6 +76,8 @@ export function createApp(parts: Parts): Hono<Env> {
     // No path: it holds the name of a secret.
     if (debug) logLine('info', 'request', { requestId: c.var.requestId, method: c.req.method, status: c.res.status })
   })
+  const { allowedOrigins } = parts.settings.security
+  if (allowedOrigins.length > 0) app.use('/v1/*', cors({ ...CORS, origin: [...allowedOrigins] }))
   app.use('*', unambiguous)
   app.use('/v1/vaults/:vault/*', entrance(parts))
 

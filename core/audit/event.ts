@@ -46,22 +46,9 @@ const MAX_ENTRY_BYTES = 65_535
 const BLIND_SIZE = 16
 /** Resources that are parts of a vault: what is done to anything else is done to a secret. */
 const PARTS = new Set([
-  '',
-  'self',
-  'audit',
-  'sessions',
-  'issuers',
-  'principals',
-  'rules',
-  'tokens',
-  'providers',
-  'replicas',
-  'approvals',
-  'break-glass',
-  'hooks',
-  'keys',
-  'policy',
-  'rotations',
+  ...['', 'self', 'audit', 'sessions', 'issuers', 'principals', 'rules', 'tokens'],
+  ...['approvals', 'break-glass', 'hooks', 'keys', 'policy', 'rotations'],
+  ...['providers', 'replicas', 'chains'],
 ])
 
 /**

@@ -110,7 +110,7 @@ export const reportRead = operation({
       const { provider, version, keep } = outcome
       const stored = keep !== undefined && keepValue(context, chain, report, keep)
       replication.watch(name, replicasOf(chain))
-      return { value: { stale: null, stored }, facts: { ...about, provider, version, ageSeconds: 0 } }
+      return { value: { stale: null, stored }, facts: { ...about, provider, version: bounded(version), ageSeconds: 0 } }
     }
     const { failure, provider } = outcome
     if (provider !== null) {
@@ -133,13 +133,16 @@ export interface ProvidedWrite {
   replayed: string | null
 }
 
+/** An outcome that is no refusal. */
+type Permitted<T> = Extract<Outcome<T>, { value: T }>
+
 /** Looks how a write goes. The cache forgets the name, and its replicas are due, whatever becomes of the edge. */
 export function beginWrite(
   { cache, replication, now }: Context,
   chain: VersionedChain,
   name: string,
   effect: Effect,
-): Outcome<ProvidedWrite> {
+): Permitted<ProvidedWrite> {
   cache.purge(name, now)
   const replicas = chain.replicate ? replicasOf(chain) : []
   replication.begin(name, replicas, effect, { now, dueAt: now + WRITE_GRACE_MS })
@@ -177,7 +180,7 @@ export const reportWrite = operation({
       const { key, fingerprint } = idempotency
       secrets.remember(principal, key, { fingerprint, name, number: 0, provided: version }, now, now - WRITE_MEMORY_MS)
     }
-    return { value: { at: now }, facts: version === null ? {} : { version } }
+    return { value: { at: now }, facts: version === null ? {} : { version: bounded(version) } }
   },
 })
 
@@ -309,7 +312,12 @@ function staleValue(
 }
 
 function servedFacts({ provider, version, fetchedAt }: CachedValue, now: number): Facts {
-  return { provider, version, ageSeconds: Math.max(0, Math.floor((now - fetchedAt) / 1000)) }
+  return { provider, version: bounded(version), ageSeconds: Math.max(0, Math.floor((now - fetchedAt) / 1000)) }
+}
+
+/** What somebody else calls a version, as the log has room for it. */
+function bounded(version: string): string {
+  return version.slice(0, 128)
 }
 
 const REASONS: Record<FailureKind, Reason> = {

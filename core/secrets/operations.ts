@@ -72,13 +72,8 @@ interface Expected {
   expect?: number
 }
 
-/** What the vault's policy asks of a value, which only the edge can see. */
-interface Asked {
-  strength: StrengthPolicy | null
-}
-
-/** Where a write goes: to the sealed store, as a version under the key of a term, or to a provider. */
-export type Prepared = ({ version: number; term: number } | ProvidedWrite) & Asked
+/** Where a write goes: to the sealed store, as a version, or to a provider. */
+export type Prepared = SealedWrite | (ProvidedWrite & Pick<SealedWrite, 'strength'>)
 
 export interface VersionsInput {
   name: string
@@ -153,8 +148,8 @@ export const prepareWrite = operation({
   resource: byName,
   run(context, { name, idempotency }: Pick<WriteInput, 'name' | 'idempotency'>): Outcome<Prepared> {
     const { secrets, chains, policy, keys } = context
-    const chain = chains.covering(name)
     const strength = policy.strengthFor(name)
+    const chain = chains.covering(name)
     if (chain === null) {
       const version = (secrets.find(name)?.latest ?? 0) + 1
       return { value: { version, term: keys.term(), strength }, quiet: true }
@@ -162,13 +157,22 @@ export const prepareWrite = operation({
     const replay = replayOf(context, idempotency)
     if (replay === null) {
       const begun = beginWrite(context, chain, name, 'write')
-      return 'value' in begun ? { ...begun, value: { ...begun.value, strength } } : begun
+      return { ...begun, value: { ...begun.value, strength } }
     }
     if (replay.fingerprint !== idempotency?.fingerprint) return { reason: 'key_reused' }
     const version = replay.provided ?? String(replay.number)
-    return { value: { chain, replayed: version, strength }, facts: { version, replayed: true } }
+    return { value: { chain, replayed: version, strength: null }, facts: { version, replayed: true } }
   },
 })
+
+/** What a value has to be sealed as, and like. */
+export interface SealedWrite {
+  version: number
+  /** The term of the key to seal under. */
+  term: number
+  /** What the vault's policy asks of the value, which only the edge can see. */
+  strength: StrengthPolicy | null
+}
 
 /**
  * Gives the edge an earlier version, to be sealed anew as the next one. Where a secret rotates, its target has to be
@@ -205,7 +209,7 @@ export const writeSecret = operation({
   action: 'write',
   resource: byName,
   run(context: Context, input: WriteInput): Outcome<Written> {
-    const { secrets, chains, keys, principal, now } = context
+    const { secrets, keys, chains, principal, now } = context
     const { name, idempotency, version: number, why = null } = input
     if (chains.covering(name) !== null) return { reason: 'not_sealed' }
     const replay = replayOf(context, idempotency)

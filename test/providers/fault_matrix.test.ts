@@ -2,11 +2,14 @@
  * Every fault of every provider, as the primary and as the replica of a chain, over real sockets: who answers, and
  * with what. The table is printed.
  */
+import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
-import { afterAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { PosternError } from '../../core/errors.ts'
 import type { ProviderId } from '../../core/providers/chain.ts'
 import { openGateway } from '../worker/gateway_bench.ts'
@@ -19,7 +22,7 @@ import {
   startFaultServer,
 } from './fault_server.ts'
 
-type Outcome = 'primary' | 'replica' | 'denied' | 'not_found' | 'unavailable'
+type Outcome = 'primary' | 'replica' | 'denied' | 'credentials' | 'not_found' | 'unavailable'
 
 /** What a fault of the primary comes to when the replica is well; and one of the replica when the primary is gone. */
 const EXPECTED: Record<Fault, { primary: Outcome; replica: Outcome }> = {
@@ -37,10 +40,24 @@ const EXPECTED: Record<Fault, { primary: Outcome; replica: Outcome }> = {
   'truncated body': { primary: 'replica', replica: 'unavailable' },
   '10 MB body': { primary: 'replica', replica: 'unavailable' },
   'redirect to another host': { primary: 'replica', replica: 'unavailable' },
+  // Credentials that it does not take: an answer, and no reason to send them anywhere.
+  'challenge of another host': { primary: 'credentials', replica: 'credentials' },
   'clock 10 minutes off': { primary: 'primary', replica: 'replica' },
 }
 
 const cells = new Map<string, Outcome>()
+
+/** Where redirects and challenges point to: nobody must come. */
+const stranger = { asked: 0, server: createServer((_, response) => response.end()) }
+beforeAll(async () => {
+  stranger.server.on('connection', () => stranger.asked++)
+  stranger.server.listen(0, '127.0.0.1')
+  await once(stranger.server, 'listening')
+})
+afterAll(() => {
+  stranger.server.close()
+  expect(stranger.asked).toBe(0)
+})
 
 afterAll(() => {
   const columns = [...SERVED_KINDS, 'file'].flatMap((kind) => [kind, `${kind} as replica`])
@@ -80,8 +97,8 @@ async function outcomeOf(
     expect(value.reveal()).toBe(values[by])
     return by
   } catch (error) {
-    if (error instanceof PosternError) return error.code as Outcome
-    throw error
+    if (!(error instanceof PosternError)) throw error
+    return error.detail.reason === 'provider_credentials' ? 'credentials' : (error.code as Outcome)
   }
 }
 
@@ -95,6 +112,7 @@ async function cell(kind: ServedKind, fault: Fault, position: 'primary' | 'repli
   ]
   const faulty = servers[position === 'primary' ? 0 : 1]!
   faulty.fault = fault
+  faulty.elsewhere = `http://127.0.0.1:${(stranger.server.address() as AddressInfo).port}/stolen`
   const environment = Object.assign({}, ...servers.map((server) => server.environment))
   const stopped = new Set<FaultServer>()
   const stop = async (server: FaultServer) => {

@@ -25,6 +25,7 @@ export const FAULTS = [
   'truncated body',
   '10 MB body',
   'redirect to another host',
+  'challenge of another host',
   'clock 10 minutes off',
 ] as const
 export type Fault = (typeof FAULTS)[number]
@@ -38,9 +39,10 @@ interface Reply {
 }
 
 /** What stands in a store's answer: the value, and its own words for no. */
-const WORDS: Record<ServedKind, (value: string) => Record<'found' | '403' | '404' | '429' | '503', Reply>> = {
+const WORDS: Record<ServedKind, (value: string) => Record<'found' | '401' | '403' | '404' | '429' | '503', Reply>> = {
   aws: (value) => ({
     found: { status: 200, body: { Name: 'n', VersionId: 'v'.repeat(32), SecretString: value, CreatedDate: 1.5 } },
+    401: { status: 400, body: { __type: 'UnrecognizedClientException', Message: 'no' } },
     403: { status: 400, body: { __type: 'AccessDeniedException', Message: 'no' } },
     404: { status: 400, body: { __type: 'ResourceNotFoundException', Message: 'no' } },
     429: { status: 400, body: { __type: 'ThrottlingException', Message: 'slow' } },
@@ -48,6 +50,7 @@ const WORDS: Record<ServedKind, (value: string) => Record<'found' | '403' | '404
   }),
   azure: (value) => ({
     found: { status: 200, body: { id: `https://v/secrets/n/${'a'.repeat(32)}`, value, attributes: { enabled: true } } },
+    401: { status: 401, body: { error: { code: 'Unauthorized', message: 'no' } } },
     403: { status: 403, body: { error: { code: 'Forbidden', message: 'no' } } },
     404: { status: 404, body: { error: { code: 'SecretNotFound', message: 'no' } } },
     429: { status: 429, body: { error: { code: 'Throttled', message: 'slow' } } },
@@ -63,6 +66,7 @@ const WORDS: Record<ServedKind, (value: string) => Record<'found' | '403' | '404
         },
       },
     },
+    401: { status: 400, body: { errors: ['missing client token'] } },
     403: { status: 403, body: { errors: ['1 error occurred:\n\t* permission denied\n\n'] } },
     404: { status: 404, body: { errors: [] } },
     429: { status: 429, body: { errors: ['request path "secret": rate limit quota exceeded'] } },
@@ -70,6 +74,7 @@ const WORDS: Record<ServedKind, (value: string) => Record<'found' | '403' | '404
   }),
   http: (value) => ({
     found: { status: 200, body: { value } },
+    401: { status: 401, body: {} },
     403: { status: 403, body: {} },
     404: { status: 404, body: {} },
     429: { status: 429, body: {} },
@@ -82,6 +87,8 @@ export interface FaultServer {
   kind: ServedKind
   /** How it fails now. A refused connection is a server that was stopped: {@link FaultServer.stop}. */
   fault: Fault
+  /** Where it redirects to, and points a client that it sends away. */
+  elsewhere: string
   /** How many reads it was asked for. */
   reads: number
   /** How long an answer takes. */
@@ -101,6 +108,7 @@ export async function startFaultServer(kind: ServedKind, value: string): Promise
   const bench: FaultServer = {
     kind,
     fault: 'none',
+    elsewhere: 'http://127.0.0.1:9/',
     reads: 0,
     delayMs: 0,
     environment: {},
@@ -140,8 +148,12 @@ async function answer(
   if (fault === '429 with Retry-After') return send(response, words['429'], { 'Retry-After': '30' })
   if (fault.endsWith('of a proxy')) return sendText(response, Number(fault.slice(0, 3)), '<html>Blocked</html>')
   if (fault === 'garbage 200') return sendText(response, 200, '{"value": "half')
+  if (fault === 'challenge of another host') {
+    const authenticate = `Bearer authorization="${bench.elsewhere}", resource="${bench.elsewhere}"`
+    return send(response, words['401'], { 'WWW-Authenticate': authenticate })
+  }
   if (fault === 'redirect to another host') {
-    return sendText(response, 307, '', { Location: 'http://127.0.0.1:9/stolen' })
+    return sendText(response, 307, '', { Location: bench.elsewhere })
   }
   if (fault === '10 MB body') {
     const padded = { ...words.found.body, padding: 'x'.repeat(10 * 1024 * 1024) }

@@ -62,6 +62,11 @@ describe('chains', () => {
       const response = await send('/v1/vaults/default/chains/x', { method: 'PUT', body: JSON.stringify(body) })
       expect([response.status, (await response.json()).field]).toEqual([400, field])
     }
+    // Row 12.
+    for (const body of [`{"a":"${'x'.repeat(130 * 1024)}"}`, '['.repeat(10_000), '{"resource":"a","resource":"b"}']) {
+      const response = await send('/v1/vaults/default/chains/x', { method: 'PUT', body })
+      expect([400, 413]).toContain(response.status)
+    }
     await admin.putChain('a', { resource: 'a/**', ...one('aws') })
     expect(await refusal(admin.putChain('b', { resource: 'a/**', ...one('aws') }))).toEqual([
       'conflict',

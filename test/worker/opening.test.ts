@@ -65,7 +65,9 @@ async function open(sql: Sqlite, anchor: Anchor | null, environment: Record<stri
 /** What a store holds, as a copy: a backup. */
 function copyOf(sql: Sqlite): Sqlite {
   const copy = openSqlite(':memory:')
-  const tables = sql.all<{ name: string; sql: string }>("SELECT name, sql FROM sqlite_master WHERE type = 'table'")
+  const tables = sql.all<{ name: string; sql: string }>(
+    "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'",
+  )
   for (const { name, sql: statement } of tables) {
     copy.all(statement)
     for (const row of sql.all<Record<string, null>>(`SELECT * FROM ${name}`)) {

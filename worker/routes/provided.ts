@@ -33,8 +33,14 @@ interface Draft {
 /** Answers with a value that a provider keeps, and says where it comes from and how old it is. */
 export function provided(c: Context<Env>, granted: Granted<Provided>, recipient: Recipient | null): Promise<Response> {
   for (const [name, value] of cacheHeaders(granted.value.cache)) c.header(name, value)
-  c.header('ETag', `"${granted.value.version}"`)
+  tag(c, granted.value.version)
   return answerWithValues(c, granted, providedSecret(granted.value), recipient)
+}
+
+/** Names the version, unless it has no place in a header: a provider calls its versions what it likes. */
+export function tag(c: Context<Env>, version: number | string): void {
+  // RFC 9110 section 8.8.3
+  if (/^[\x21\x23-\x7e]{1,128}$/.test(String(version))) c.header('ETag', `"${version}"`)
 }
 
 /** A secret as the wire has it. The value is in clear from here on. */

@@ -12,7 +12,7 @@ import { checkStrength } from '../../core/secrets/strength.ts'
 import * as wire from '../../core/wire.ts'
 import { readJson, readOptionalJson } from '../body.ts'
 import { answer, answerWithValues, type Env, headers, iso, type Parts, query, recipientOf, when } from '../context.ts'
-import { provided, providedVersions, removeProvided, writeProvided } from './provided.ts'
+import { provided, providedVersions, removeProvided, tag, writeProvided } from './provided.ts'
 
 /** The provider that is the vault's own store. */
 const SEALED = 'sealed'
@@ -55,7 +55,7 @@ export function secretRoutes(parts: Parts): Hono<Env> {
     const draft = await draftOf(parts, c, name, body)
     const granted = await preconditioned(c.var.handle.inTurn(name, () => write(parts, c, draft)))
     const { version } = granted.value
-    c.header('ETag', `"${version}"`)
+    tag(c, version)
     return answer(c, granted, { name, version } satisfies z.input<typeof wire.PutSecretResult>, 201)
   })
 

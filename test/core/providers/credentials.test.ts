@@ -97,6 +97,23 @@ describe('RenewedCredentials', () => {
     expect(state.issued).toBe(2)
   })
 
+  it('stay when they came after those that were refused', async () => {
+    const { state, credentials } = bench()
+    let refuse = () => {}
+    const late = new Promise<void>((resolve) => {
+      refuse = resolve
+    })
+    const attempt = (wait: Promise<void>) => async (value: number) => {
+      if (value > 1) return value
+      await wait
+      throw new ProviderFailure('credentials')
+    }
+    const slow = credentials.use(signal(), attempt(late))
+    expect(await credentials.use(signal(), attempt(Promise.resolve()))).toBe(2)
+    refuse()
+    expect([await slow, state.issued]).toEqual([2, 2])
+  })
+
   it('let go of one who gives up, and not of the others', async () => {
     let finish = () => {}
     const gate = new Promise<void>((resolve) => {

@@ -1,0 +1,247 @@
+/**
+ * Signing in and out, and the accounts menu.
+ *
+ * @module
+ */
+import * as vscode from 'vscode'
+import { vaultOfToken } from '../core/access/token.ts'
+import type { SignedIn } from '../core/client.ts'
+import { PosternError } from '../core/errors.ts'
+import { Redacted } from '../core/redacted.ts'
+import { Hindrance } from './hindrance.ts'
+import { networkTo } from './network.ts'
+import type { Platform } from './platform/platform.ts'
+import { makeStorableKey, type StoredSession } from './sessions.ts'
+import { addEndpoint, type Endpoint, endpoints, originOf } from './settings.ts'
+import type { Vault, Vaults } from './vaults.ts'
+
+const SCHEME = 'postern'
+const DEFAULT_SERVER = 'http://127.0.0.1:8787'
+
+/**
+ * The accounts of the accounts menu. What other extensions are given as an access token is the session's accessor,
+ * an id that is safe to log: the token itself stays here.
+ */
+export class Accounts implements vscode.AuthenticationProvider, vscode.Disposable {
+  readonly #vaults: Vaults
+  readonly #platform: Platform
+  readonly #changed = new vscode.EventEmitter<vscode.AuthenticationProviderAuthenticationSessionsChangeEvent>()
+  readonly #subscription: vscode.Disposable
+  #shown: vscode.AuthenticationSession[] = []
+
+  readonly onDidChangeSessions = this.#changed.event
+
+  constructor(vaults: Vaults, platform: Platform) {
+    this.#vaults = vaults
+    this.#platform = platform
+    this.#subscription = vscode.Disposable.from(
+      this.#changed,
+      vaults.onDidChange(() => void this.#announce()),
+      vscode.authentication.registerAuthenticationProvider(SCHEME, 'Postern', this, { supportsMultipleAccounts: true }),
+    )
+  }
+
+  async getSessions(): Promise<vscode.AuthenticationSession[]> {
+    return (await this.#vaults.all()).map(sessionOf)
+  }
+
+  async createSession(): Promise<vscode.AuthenticationSession> {
+    const endpoint = await chooseEndpoint()
+    const session = await this.#signIn(endpoint)
+    await this.#vaults.add(session)
+    const vault = (await this.#vaults.all()).find(({ session: { accessor } }) => accessor === session.accessor)
+    if (vault === undefined) throw new Hindrance('signed_out', session.vault)
+    return sessionOf(vault)
+  }
+
+  /** Ends a session on the server too. One that the server cannot be told about is forgotten all the same. */
+  async removeSession(id: string): Promise<void> {
+    const vault = (await this.#vaults.all()).find(({ session }) => session.accessor === id)
+    if (vault === undefined) return
+    await this.#vaults.remove(vault.session)
+    await vault.client.signOut().catch(() => {})
+  }
+
+  /** Adds a second factor to a session: the new one takes its place. */
+  async enterCode(vault: Vault): Promise<void> {
+    const factor = await askCode(vault.principal)
+    const signedIn = await this.#vaults.call(vault, (client) => client.stepUp(factor)).catch(wrongCode)
+    await this.#vaults.add({ ...vault.session, ...kept(signedIn) }, vault.session)
+  }
+
+  dispose(): void {
+    this.#subscription.dispose()
+  }
+
+  async #signIn(endpoint: Endpoint): Promise<StoredSession> {
+    const { origin } = endpoint
+    const { t } = vscode.l10n
+    const credential = await this.#askCredential(endpoint)
+    const { key, jwk } = await makeStorableKey()
+    const { signIn } = await import('../core/client.ts')
+    const network = networkTo(origin, this.#platform)
+    const about = { endpoint: origin, key, seal: true, fetch: network.fetch, vault: credential.vault }
+    const title = t('Signing in to {0}', new URL(origin).host)
+    let signedIn = await vscode.window
+      .withProgress({ location: vscode.ProgressLocation.Notification, title }, () =>
+        signIn({ ...about, ...credential.given }),
+      )
+      .then(undefined, (error) => {
+        throw refusedToken(network.refine(error))
+      })
+    // Given with the sign-in, a second factor opens what rules keep behind one.
+    const { totp } = await signedIn.client.whoami()
+    if (totp) signedIn = await this.#withCode(signedIn)
+    return { origin, vault: credential.vault, ...kept(signedIn), key: jwk }
+  }
+
+  async #withCode(signedIn: SignedIn): Promise<SignedIn> {
+    try {
+      return await signedIn.client.stepUp(await askCode(signedIn.session.principal)).catch(wrongCode)
+    } catch (error) {
+      // Nothing half-done: no session is left behind that the user did not get.
+      await signedIn.client.signOut().catch(() => {})
+      throw error
+    }
+  }
+
+  async #askCredential({ origin, alias }: Endpoint) {
+    const { t } = vscode.l10n
+    const assertion = await this.#platform.assertion()
+    if (assertion !== null) {
+      const methods = [
+        {
+          label: t('Identity of this environment'),
+          detail: t('Uses the token that this machine was given'),
+          by: 'assertion',
+        },
+        { label: t('API token'), detail: t('Paste a token that begins with pst_'), by: 'token' },
+      ]
+      const picked = await vscode.window.showQuickPick(methods, { title: t('How do you want to sign in?') })
+      if (picked === undefined) throw new vscode.CancellationError()
+      if (picked.by === 'assertion') {
+        const vault = await askVault()
+        return { vault, given: { token: null, assertion: assertion.reveal() } }
+      }
+    }
+    const text = await vscode.window.showInputBox({
+      title: t('Sign in to {0}', alias),
+      prompt: t('Paste an API token for {0}. Only a session made from it is kept', new URL(origin).host),
+      placeHolder: 'pst_…',
+      password: true,
+      ignoreFocusOut: true,
+      validateInput: (given) =>
+        given === '' || isToken(given)
+          ? null
+          : t('Not a token of ours: one begins with pst_, a vault and 65 characters'),
+    })
+    if (text === undefined || !isToken(text)) throw new vscode.CancellationError()
+    const token = new Redacted(text.trim())
+    return { vault: vaultOfToken(token.reveal())!, given: { token } }
+  }
+
+  async #announce(): Promise<void> {
+    const now = await this.getSessions()
+    const added = now.filter(({ id }) => !this.#shown.some((one) => one.id === id))
+    const removed = this.#shown.filter(({ id }) => !now.some((one) => one.id === id))
+    this.#shown = now
+    if (added.length + removed.length > 0) this.#changed.fire({ added, removed, changed: [] })
+  }
+}
+
+/**
+ * Asks for a server, and for the first one's address.
+ *
+ * @throws {vscode.CancellationError} when the user leaves.
+ */
+export async function chooseEndpoint(): Promise<Endpoint> {
+  const { t } = vscode.l10n
+  const known = endpoints()
+  if (known.length === 0) return askEndpoint()
+  const items: (vscode.QuickPickItem & { endpoint?: Endpoint })[] = known.map((endpoint) => ({
+    label: endpoint.alias,
+    description: endpoint.origin,
+    endpoint,
+  }))
+  items.push({ label: t('Another server…'), iconPath: new vscode.ThemeIcon('add') })
+  const picked = await vscode.window.showQuickPick(items, { title: t('Which Postern server?') })
+  if (picked === undefined) throw new vscode.CancellationError()
+  return picked.endpoint ?? askEndpoint()
+}
+
+async function askEndpoint(): Promise<Endpoint> {
+  const { t } = vscode.l10n
+  const url = await vscode.window.showInputBox({
+    title: t('Address of your Postern server'),
+    prompt: t('It is kept in your own settings, never in those of a folder'),
+    value: DEFAULT_SERVER,
+    ignoreFocusOut: true,
+    validateInput: (given) =>
+      originOf(given) === null
+        ? t('Must be https, or http to this machine: a token must not travel in the clear')
+        : null,
+  })
+  const origin = url === undefined ? null : originOf(url)
+  if (origin === null) throw new vscode.CancellationError()
+  const alias = new URL(origin).host
+  await addEndpoint(alias, origin)
+  return { alias, origin }
+}
+
+async function askVault(): Promise<string> {
+  const { t } = vscode.l10n
+  const vault = await vscode.window.showInputBox({
+    title: t('Name of the vault'),
+    value: 'default',
+    validateInput: (given) => (/^[a-z0-9-]{1,32}$/.test(given) ? null : t('1 to 32 of a-z, 0-9 and "-"')),
+  })
+  if (vault === undefined) throw new vscode.CancellationError()
+  return vault
+}
+
+async function askCode(principal: string): Promise<{ code: string } | { recoveryCode: string }> {
+  const { t } = vscode.l10n
+  const text = await vscode.window.showInputBox({
+    title: t('Second factor of {0}', principal),
+    prompt: t('The six digits of your authenticator app, or a recovery code'),
+    password: true,
+    ignoreFocusOut: true,
+  })
+  const given = text?.trim() ?? ''
+  if (given === '') throw new vscode.CancellationError()
+  return /^[0-9]{6}$/.test(given) ? { code: given } : { recoveryCode: given }
+}
+
+/** At a sign-in the server says the same for a wrong, an expired and a revoked token. */
+function refusedToken(error: unknown): unknown {
+  const isRefused = error instanceof PosternError && error.code === 'unauthenticated'
+  return isRefused ? new PosternError('bad_request', vscode.l10n.t('the token is wrong, expired or revoked')) : error
+}
+
+function wrongCode(error: unknown): never {
+  const isWrong = error instanceof PosternError && error.code === 'unauthenticated'
+  throw isWrong
+    ? new PosternError(
+        'bad_request',
+        vscode.l10n.t('the code is wrong, was used before, or you are locked out for a while'),
+      )
+    : error
+}
+
+function isToken(text: string): boolean {
+  return text.trim().startsWith('pst_') && vaultOfToken(text.trim()) !== null
+}
+
+function kept({ session: { principal, accessor, expiresAt }, token }: SignedIn) {
+  return { principal, accessor, expiresAt, token: token.reveal() }
+}
+
+function sessionOf({ session, id, origin, principal }: Vault): vscode.AuthenticationSession {
+  const label = vscode.l10n.t('{0} in {1} at {2}', principal, id, new URL(origin).host)
+  return {
+    id: session.accessor,
+    accessToken: session.accessor,
+    scopes: [],
+    account: { id: `${origin}/${id}/${principal}`, label },
+  }
+}

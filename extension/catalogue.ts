@@ -1,0 +1,76 @@
+/**
+ * Names and metadata of a vault's secrets, kept for a minute, in memory only.
+ *
+ * @module
+ */
+import type { Client } from '../core/client.ts'
+import { NameIndex } from './text/names.ts'
+
+/** What a list tells of a secret; never its value. */
+export type Metadata = Awaited<ReturnType<Client['list']>>['items'][number]
+
+const FRESH_MS = 60_000
+// A server that is down is not asked by every keystroke.
+const PAUSE_MS = 30_000
+const PAGE = 200
+/** As many names are kept; whoever has more searches by prefix. */
+export const MAX_NAMES = 10_000
+
+/** The names of one vault. */
+export class Catalogue {
+  readonly #list: Client['list']
+  #loaded: { at: number; index: NameIndex<Metadata> } | null = null
+  #loading: Promise<NameIndex<Metadata>> | null = null
+  #failedAt = Number.NEGATIVE_INFINITY
+
+  constructor(list: Client['list']) {
+    this.#list = list
+  }
+
+  /** What is known now, however old; `null` before anything was loaded. */
+  get known(): NameIndex<Metadata> | null {
+    return this.#loaded?.index ?? null
+  }
+
+  /**
+   * The names, from the server when they are older than a minute. All who ask at once share one answer.
+   *
+   * @throws {PosternError} when the server refuses or is down.
+   */
+  names(now = Date.now()): Promise<NameIndex<Metadata>> {
+    if (this.#loaded && now - this.#loaded.at < FRESH_MS) return Promise.resolve(this.#loaded.index)
+    this.#loading ??= this.#load().finally(() => {
+      this.#loading = null
+    })
+    return this.#loading
+  }
+
+  /** The same for what nobody asked for, such as completion: old names, or none, rather than an error. */
+  async namesQuietly(now = Date.now()): Promise<NameIndex<Metadata>> {
+    const old = this.#loaded?.index ?? new NameIndex<Metadata>([])
+    if (now - this.#failedAt < PAUSE_MS) return old
+    return this.names(now).catch(() => {
+      this.#failedAt = now
+      return old
+    })
+  }
+
+  /** Has the next one ask the server. */
+  forget(): void {
+    this.#loaded = null
+    this.#failedAt = Number.NEGATIVE_INFINITY
+  }
+
+  async #load(): Promise<NameIndex<Metadata>> {
+    const items: Metadata[] = []
+    let cursor: string | undefined
+    do {
+      const page = await this.#list({ limit: PAGE, ...(cursor !== undefined && { cursor }) })
+      items.push(...page.items)
+      cursor = page.cursor
+    } while (cursor !== undefined && items.length < MAX_NAMES)
+    const index = new NameIndex(items)
+    this.#loaded = { at: Date.now(), index }
+    return index
+  }
+}

@@ -1,0 +1,89 @@
+/**
+ * Commands about accounts, servers and modes.
+ *
+ * @module
+ */
+import * as vscode from 'vscode'
+import { chooseEndpoint } from './account.ts'
+import { complain, Hindrance } from './hindrance.ts'
+import type { Parts } from './parts.ts'
+import { environmentFor, environments, isPresenting, setPresenting } from './settings.ts'
+import type { Vault } from './vaults.ts'
+
+export function registerCommands(parts: Parts): vscode.Disposable {
+  const on = (command: string, work: () => unknown) =>
+    vscode.commands.registerCommand(command, async () => {
+      try {
+        await work()
+      } catch (error) {
+        parts.log.failed(command, error)
+        complain(error)
+      }
+    })
+  return vscode.Disposable.from(
+    on('postern.signIn', () => signIn(parts)),
+    on('postern.signOut', () => signOut(parts)),
+    on('postern.enterCode', async () => parts.accounts.enterCode(await chooseVault(parts))),
+    on('postern.selectEndpoint', selectEndpoint),
+    on('postern.selectEnvironment', selectEnvironment),
+    on('postern.refresh', () => refresh(parts)),
+    on('postern.showLog', () => parts.log.show()),
+    on('postern.togglePresentationMode', () => setPresenting(!isPresenting())),
+  )
+}
+
+/** Through the accounts menu's own way, so that both show the same account. */
+async function signIn(parts: Parts): Promise<void> {
+  const { accountId } = await createSession(parts)
+  const message = vscode.l10n.t('Signed in as {0}', accountId)
+  const insert = vscode.l10n.t('Insert Secret')
+  void vscode.window.showInformationMessage(`Postern: ${message}`, insert).then((chosen) => {
+    if (chosen === insert) void vscode.commands.executeCommand('postern.insertSecret')
+  })
+}
+
+async function createSession({ accounts }: Parts): Promise<{ accountId: string }> {
+  const { account } = await accounts.createSession()
+  return { accountId: account.label }
+}
+
+async function signOut(parts: Parts): Promise<void> {
+  await parts.accounts.removeSession((await chooseVault(parts)).session.accessor)
+}
+
+/** The vault that a command is about, asked for when there are several. */
+async function chooseVault({ vaults }: Parts): Promise<Vault> {
+  const all = await vaults.all()
+  if (all.length === 0) throw new Hindrance('signed_out')
+  if (all.length === 1) return all[0]!
+  const items = all.map((vault) => ({ label: vault.principal, description: `${vault.id} · ${vault.origin}`, vault }))
+  const picked = await vscode.window.showQuickPick(items, { title: vscode.l10n.t('Which account?') })
+  if (picked === undefined) throw new vscode.CancellationError()
+  return picked.vault
+}
+
+async function selectEndpoint(): Promise<void> {
+  const { alias } = await chooseEndpoint()
+  await setForFolder('endpoint', alias)
+}
+
+async function selectEnvironment(): Promise<void> {
+  const scope = vscode.window.activeTextEditor?.document.uri
+  const current = environmentFor(scope)
+  const items = environments(scope).map((label) => ({ label, ...(label === current && { description: '✓' }) }))
+  const picked = await vscode.window.showQuickPick(items, { title: vscode.l10n.t('What ${POSTERN_ENV} stands for') })
+  if (picked) await setForFolder('environment', picked.label)
+}
+
+async function setForFolder(key: string, value: string): Promise<void> {
+  const { Workspace, Global } = vscode.ConfigurationTarget
+  const target = vscode.workspace.workspaceFolders ? Workspace : Global
+  await vscode.workspace.getConfiguration('postern').update(key, value, target)
+}
+
+/** Asks every server again, and says when one does not answer. */
+async function refresh({ vaults }: Parts): Promise<void> {
+  for (const vault of await vaults.all()) vault.names.forget()
+  vaults.reload()
+  await Promise.all((await vaults.all()).map((vault) => vaults.call(vault, () => vault.names.names())))
+}

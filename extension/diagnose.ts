@@ -1,0 +1,204 @@
+/**
+ * What is wrong in a document: references that do not resolve, lines that cannot be read, secrets in the clear.
+ *
+ * Nothing is fetched for it but names, and those at most once a minute.
+ *
+ * @module
+ */
+import * as vscode from 'vscode'
+import type { Metadata } from './catalogue.ts'
+import { expiryOf } from './facts.ts'
+import { explain } from './hindrance.ts'
+import { HYDRATED, type Hydrations, isEnvDocument } from './hydrated.ts'
+import type { Parts } from './parts.ts'
+import { environmentFor, isDetecting, variablesFor } from './settings.ts'
+import { detect, MAX_SCANNED_CHARS } from './text/detect.ts'
+import { type EnvProblem, parseEnv } from './text/dotenv.ts'
+import type { NameIndex } from './text/names.ts'
+import { type FoundReference, findReferences, resolve } from './text/references.ts'
+
+/** On a diagnostic of a secret in the clear. */
+export const IN_THE_CLEAR = 'in-the-clear'
+const PAUSE_MS = 300
+const SCHEMES = ['file', 'untitled', 'vscode-remote', 'vscode-vfs', 'vscode-notebook-cell', 'vscode-test-web', 'memfs']
+const IGNORED_SETTING = 'ignored'
+
+/** Findings that the user put aside, as keyed hashes: the key is of this workspace, and no text can be read from them. */
+export class Ignored {
+  readonly #memory: vscode.Memento
+
+  constructor(memory: vscode.Memento) {
+    this.#memory = memory
+  }
+
+  async has(text: string): Promise<boolean> {
+    const { hashes } = this.#read()
+    return hashes.length > 0 && hashes.includes(await this.#hash(text))
+  }
+
+  async add(text: string): Promise<void> {
+    const hash = await this.#hash(text)
+    const { key, hashes } = this.#read()
+    await this.#memory.update(IGNORED_SETTING, { key, hashes: [...hashes, hash].slice(-1000) })
+  }
+
+  #read(): { key: string; hashes: string[] } {
+    return this.#memory.get(IGNORED_SETTING) ?? { key: crypto.randomUUID(), hashes: [] }
+  }
+
+  async #hash(text: string): Promise<string> {
+    const stored = this.#read()
+    // Kept at once: two hashes under two keys would never meet.
+    if (stored.hashes.length === 0) await this.#memory.update(IGNORED_SETTING, stored)
+    const bytes = new TextEncoder().encode(`${stored.key}\n${text}`)
+    const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes))
+    return Array.from(digest.subarray(0, 12), (byte) => byte.toString(16).padStart(2, '0')).join('')
+  }
+}
+
+export function registerDiagnostics(parts: Parts, hydrations: Hydrations, ignored: Ignored): vscode.Disposable {
+  const collection = vscode.languages.createDiagnosticCollection('postern')
+  const timers = new Map<string, ReturnType<typeof setTimeout>>()
+  const later = (document: vscode.TextDocument) => {
+    if (!SCHEMES.includes(document.uri.scheme)) return
+    const key = document.uri.toString()
+    clearTimeout(timers.get(key))
+    timers.set(
+      key,
+      setTimeout(() => void look(document), PAUSE_MS),
+    )
+  }
+  const look = async (document: vscode.TextDocument) => {
+    timers.delete(document.uri.toString())
+    const { version } = document
+    const found = await diagnosticsOf(parts, hydrations, ignored, document).catch((error) => {
+      parts.log.failed('diagnose', error)
+      return []
+    })
+    // What was found in an older text would point at the wrong places.
+    if (!document.isClosed && document.version === version) collection.set(document.uri, found)
+  }
+  const all = () => vscode.workspace.textDocuments.forEach((document) => void later(document))
+  all()
+  return vscode.Disposable.from(
+    collection,
+    vscode.workspace.onDidOpenTextDocument(later),
+    vscode.workspace.onDidChangeTextDocument(({ document }) => later(document)),
+    vscode.workspace.onDidCloseTextDocument(({ uri }) => collection.delete(uri)),
+    vscode.workspace.onDidChangeConfiguration((event) => event.affectsConfiguration('postern') && all()),
+    parts.vaults.onDidChange(all),
+    hydrations.onDidChange(all),
+    // By place: the arguments of a command can be read by others.
+    vscode.commands.registerCommand('postern.ignoreAt', async (uri: unknown, range: unknown) => {
+      if (!(uri instanceof vscode.Uri) || !(range instanceof vscode.Range)) return
+      await ignored.add((await vscode.workspace.openTextDocument(uri)).getText(range))
+      all()
+    }),
+    new vscode.Disposable(() => timers.forEach((timer) => void clearTimeout(timer))),
+  )
+}
+
+async function diagnosticsOf(
+  parts: Parts,
+  hydrations: Hydrations,
+  ignored: Ignored,
+  document: vscode.TextDocument,
+): Promise<vscode.Diagnostic[]> {
+  const text = document.getText()
+  if (document.uri.scheme === HYDRATED) return []
+  const isEnv = isEnvDocument(document)
+  return [
+    ...(isEnv ? parseEnv(text).problems.map((one) => envProblem(document, one)) : []),
+    ...(await referenceProblems(parts, hydrations, document, findReferences(text.slice(0, MAX_SCANNED_CHARS)))),
+    ...(isDetecting(document.uri) ? await secretsInTheClear(parts, ignored, document, isEnv) : []),
+  ]
+}
+
+async function referenceProblems(
+  parts: Parts,
+  hydrations: Hydrations,
+  document: vscode.TextDocument,
+  references: FoundReference[],
+): Promise<vscode.Diagnostic[]> {
+  const { t } = vscode.l10n
+  if (references.length === 0) return []
+  const { Error: Broken, Warning } = vscode.DiagnosticSeverity
+  const variables = variablesFor(environmentFor(document.uri))
+  const indexes = new Map<string, NameIndex<Metadata>>()
+  for (const vault of await parts.vaults.at(document.uri)) indexes.set(vault.id, await vault.names.namesQuietly())
+  return references.flatMap((found) => {
+    const say = (message: string, severity: vscode.DiagnosticSeverity, code: string) => [
+      diagnostic(document, found, { message, severity, code }),
+    ]
+    const resolved = resolve(found.text, variables)
+    if ('missing' in resolved) return say(t('The variable {0} is not set', resolved.missing), Warning, 'no-variable')
+    if ('malformed' in resolved) return say(resolved.malformed, Broken, 'malformed')
+    const outcome = hydrations.outcomeOf(document.uri, found.text)
+    if (outcome && 'error' in outcome) return say(explain(outcome.error).message, Broken, 'refused')
+    const { vault, name, version } = resolved.reference
+    const index = indexes.get(vault)
+    // Nothing is known of a vault that nobody is signed in to.
+    if (index === undefined || index.size === 0) return []
+    const metadata = index.find(name)
+    if (metadata === undefined) return say(t('No secret has this name, or you may not see it'), Broken, 'missing')
+    const expiry = expiryOf(metadata)
+    if (expiry === 'expired') return say(t('This secret has expired'), Broken, 'expired')
+    if (expiry === 'soon') return say(t('This secret expires soon'), vscode.DiagnosticSeverity.Information, 'expires')
+    if (version !== undefined && version < metadata.version) {
+      return say(
+        t('Version {0} is current; this reference stays at {1}', metadata.version, version),
+        vscode.DiagnosticSeverity.Information,
+        'stale',
+      )
+    }
+    return []
+  })
+}
+
+async function secretsInTheClear(
+  parts: Parts,
+  ignored: Ignored,
+  document: vscode.TextDocument,
+  isEnv: boolean,
+): Promise<vscode.Diagnostic[]> {
+  const { t } = vscode.l10n
+  const text = document.getText()
+  const findings = detect(text, { env: isEnv })
+  if (findings.length === 0) return []
+  const { Hint, Warning } = vscode.DiagnosticSeverity
+  // A file that git ignores is where such things are expected; it is on the disk all the same.
+  const { machine } = parts.platform
+  const isIgnored = document.uri.scheme === 'file' && (await machine?.isIgnored(document.uri.fsPath)) === true
+  const found: vscode.Diagnostic[] = []
+  for (const finding of findings) {
+    if (await ignored.has(text.slice(finding.start, finding.end))) continue
+    const message = t('This looks like a secret in the clear ({0})', finding.kind)
+    found.push(diagnostic(document, finding, { message, severity: isIgnored ? Hint : Warning, code: IN_THE_CLEAR }))
+  }
+  return found
+}
+
+function envProblem(document: vscode.TextDocument, { kind, start, end }: EnvProblem): vscode.Diagnostic {
+  const { t } = vscode.l10n
+  const messages: Record<EnvProblem['kind'], string> = {
+    no_equals: t('A line must read NAME=value'),
+    bad_key: t('A name must be letters, digits and "_", with no digit first'),
+    unclosed_quote: t('The quote is not closed'),
+    repeated_key: t('This name is there already; the last one counts'),
+    too_large: t('This file is too large to be read as a .env'),
+  }
+  const severity = kind === 'repeated_key' ? vscode.DiagnosticSeverity.Warning : vscode.DiagnosticSeverity.Error
+  return diagnostic(document, { start, end }, { message: messages[kind], severity, code: kind })
+}
+
+function diagnostic(
+  document: vscode.TextDocument,
+  { start, end }: { start: number; end: number },
+  { message, severity, code }: { message: string; severity: vscode.DiagnosticSeverity; code: string },
+): vscode.Diagnostic {
+  const range = new vscode.Range(document.positionAt(start), document.positionAt(end))
+  const made = new vscode.Diagnostic(range, message, severity)
+  made.source = 'postern'
+  made.code = code
+  return made
+}

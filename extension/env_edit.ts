@@ -1,0 +1,45 @@
+/**
+ * Adding an entry to a `.env` file as a part of a larger edit.
+ *
+ * @module
+ */
+import * as vscode from 'vscode'
+import { parseEnv } from './text/dotenv.ts'
+
+/** What an added entry means for its file. */
+export interface Added {
+  /** The key is there with another value: nothing was added. */
+  conflict: boolean
+  /** Saves the file, unless it had changes of its own that the user has not saved. */
+  save(): Promise<void>
+}
+
+/** The `.env` that goes with a document: that of its folder, or the one that the folder is to get. */
+export async function envFileFor(uri: vscode.Uri): Promise<vscode.Uri | null> {
+  const folder = vscode.workspace.getWorkspaceFolder(uri) ?? vscode.workspace.workspaceFolders?.[0]
+  return folder ? vscode.Uri.joinPath(folder.uri, '.env') : null
+}
+
+/** Adds `key=value` at the end of a `.env`, which is made when it is not there. */
+export async function appendEntry(
+  edit: vscode.WorkspaceEdit,
+  env: vscode.Uri,
+  { key, value }: { key: string; value: string },
+): Promise<Added> {
+  const document = await vscode.workspace.openTextDocument(env).then(
+    (opened) => opened,
+    () => null,
+  )
+  const save = async () => void (await (await vscode.workspace.openTextDocument(env)).save())
+  if (document === null) {
+    edit.createFile(env, { ignoreIfExists: true })
+    edit.insert(env, new vscode.Position(0, 0), `${key}=${value}\n`)
+    return { conflict: false, save }
+  }
+  const text = document.getText()
+  const there = parseEnv(text).entries.find((entry) => entry.key === key)
+  if (there) return { conflict: there.value !== value, save: async () => {} }
+  const separator = text === '' || text.endsWith('\n') ? '' : '\n'
+  edit.insert(env, document.positionAt(text.length), `${separator}${key}=${value}\n`)
+  return { conflict: false, save: document.isDirty ? async () => {} : save }
+}

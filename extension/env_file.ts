@@ -1,0 +1,91 @@
+/**
+ * Writing a `.env` with values to the disk: allowed by a setting, asked for each time, and deleted after a while.
+ *
+ * @module
+ */
+import * as vscode from 'vscode'
+import { PosternError } from '../core/errors.ts'
+import { environmentOf, machineOf } from './environment.ts'
+import { complain } from './hindrance.ts'
+import { envDocument } from './hydrated.ts'
+import type { Parts } from './parts.ts'
+import { leaseMinutes, mayWriteToDisk } from './settings.ts'
+import { quoteEnvValue } from './text/dotenv.ts'
+
+const HEADER = '# Written by Postern, deleted when its time is over: '
+const MEMORY = 'written'
+
+/** A file that was written, and until when it stays. Paths only: they outlive the window, so that a crash leaves nothing. */
+interface Written {
+  path: string
+  until: number
+}
+
+export function registerEnvFile(parts: Parts): vscode.Disposable {
+  const timers = new Set<ReturnType<typeof setTimeout>>()
+  const { workspaceState } = parts.context
+  const remembered = () => workspaceState.get<Written[]>(MEMORY, [])
+  const remove = async ({ path }: Written) => {
+    // Only what still begins with our header: a file that somebody made their own is theirs.
+    await parts.platform.machine?.removeOwn(path, HEADER)
+    await workspaceState.update(
+      MEMORY,
+      remembered().filter((one) => one.path !== path),
+    )
+  }
+  const watch = (written: Written) => {
+    const work = () => void remove(written).catch((error) => parts.log.failed('remove', error))
+    timers.add(setTimeout(work, Math.max(0, written.until - Date.now())))
+  }
+  for (const written of remembered()) watch(written)
+  return vscode.Disposable.from(
+    vscode.commands.registerCommand('postern.writeEnvFile', async () => {
+      try {
+        const written = await write(parts)
+        await workspaceState.update(MEMORY, [...remembered(), written])
+        watch(written)
+      } catch (error) {
+        parts.log.failed('write', error)
+        complain(error)
+      }
+    }),
+    new vscode.Disposable(() => {
+      for (const timer of timers) clearTimeout(timer)
+      for (const written of remembered()) void parts.platform.machine?.removeOwn(written.path, HEADER)
+    }),
+  )
+}
+
+async function write(parts: Parts): Promise<Written> {
+  const { t } = vscode.l10n
+  const machine = machineOf(parts)
+  if (!mayWriteToDisk()) throw new PosternError('bad_request', t('the setting postern.allowWriteToDisk is off'))
+  const document = await envDocument(vscode.window.activeTextEditor?.document.uri)
+  if (document.uri.scheme !== 'file') throw new PosternError('bad_request', t('the file is not on this machine'))
+  const path = `${document.uri.fsPath}.hydrated`
+  const shown = vscode.workspace.asRelativePath(path)
+  if ((await machine.isIgnored(path)) !== true) {
+    throw new PosternError('bad_request', t('git does not ignore {0}: add it to .gitignore first', shown))
+  }
+  const yes = t('Write')
+  const detail = t(
+    'It is readable by you alone and deleted after {0} minutes, or when the window closes.',
+    leaseMinutes(),
+  )
+  const answer = await vscode.window.showWarningMessage(t('Write values to {0}?', shown), { modal: true, detail }, yes)
+  if (answer !== yes) throw new vscode.CancellationError()
+  const { values } = await environmentOf(parts, document)
+  const until = Date.now() + leaseMinutes() * 60_000
+  const lines = Object.entries(values).map(([key, value]) => {
+    const quoted = quoteEnvValue(value.reveal())
+    if (quoted === null)
+      throw new PosternError('bad_request', t('no quoting keeps the value of {0} in a .env file', key))
+    return `${key}=${quoted}`
+  })
+  await machine.removeOwn(path, HEADER)
+  await machine.writePrivate(path, `${HEADER}${new Date(until).toISOString()}\n${lines.join('\n')}\n`).catch(() => {
+    // The error would name the path only, but it is a foreign one.
+    throw new PosternError('conflict', t('{0} is there already, or cannot be written', shown))
+  })
+  return { path, until }
+}

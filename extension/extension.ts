@@ -1,0 +1,65 @@
+/**
+ * The start of the extension, the same in every host. Nothing is awaited, and no server is asked.
+ *
+ * @module
+ */
+import type * as vscode from 'vscode'
+import { Accounts } from './account.ts'
+import { registerCommands } from './commands.ts'
+import { registerCompletion } from './complete.ts'
+import { registerDebugging } from './debug.ts'
+import { Ignored, registerDiagnostics } from './diagnose.ts'
+import { registerEnvFile } from './env_file.ts'
+import { registerHealthViews } from './health_view.ts'
+import { registerHints } from './hints.ts'
+import { Hydrations, registerHydration } from './hydrated.ts'
+import { registerInsert } from './insert.ts'
+import { registerKeys } from './keys.ts'
+import { Known } from './known.ts'
+import { openLog } from './log.ts'
+import { LogView } from './log_view.ts'
+import type { Parts } from './parts.ts'
+import { registerPaste } from './paste.ts'
+import type { Platform } from './platform/platform.ts'
+import { registerReveal } from './reveal.ts'
+import { registerRun } from './run.ts'
+import { registerSecretsView } from './secrets_view.ts'
+import { Status } from './status.ts'
+import { registerStore } from './store.ts'
+import { registerTasks } from './tasks.ts'
+import { registerTools } from './tools.ts'
+import { Vaults } from './vaults.ts'
+
+/** Registers every feature. */
+export function start(context: vscode.ExtensionContext, platform: Platform): void {
+  const log = openLog()
+  const vaults = new Vaults(context.secrets, platform)
+  const accounts = new Accounts(vaults, platform)
+  const parts: Parts = { context, platform, log, vaults, accounts, known: new Known() }
+  const hydrations = new Hydrations(parts)
+  const status = new Status(parts)
+  context.subscriptions.push(
+    log,
+    vaults,
+    accounts,
+    status,
+    new LogView(parts, status),
+    registerCommands(parts),
+    registerHydration(parts, hydrations),
+    registerReveal(parts, hydrations),
+    registerHints(parts, hydrations),
+    registerInsert(parts),
+    registerRun(parts),
+    registerTasks(parts),
+    registerDebugging(parts),
+    registerCompletion(parts),
+    registerDiagnostics(parts, hydrations, new Ignored(context.workspaceState)),
+    registerStore(parts),
+    registerPaste(parts),
+    registerKeys(),
+    registerSecretsView(parts),
+    registerHealthViews(parts),
+    registerTools(parts),
+    registerEnvFile(parts),
+  )
+}

@@ -1,0 +1,66 @@
+/**
+ * What is said of a secret where its value is not: version, age, provider, expiry.
+ *
+ * @module
+ */
+import * as vscode from 'vscode'
+import { explain } from './hindrance.ts'
+import type { Outcome } from './values.ts'
+
+const MINUTE = 60_000
+const HOUR = 60 * MINUTE
+const DAY = 24 * HOUR
+const EXPIRES_SOON_MS = 14 * DAY
+
+/** Metadata of a secret, wherever it came from. */
+export interface Facts {
+  /** A number, or what a provider calls its version. */
+  version: number | string
+  /** Not every provider says. */
+  createdAt?: string | undefined
+  updatedAt?: string | undefined
+  expiresAt?: string | undefined
+  provider?: string | undefined
+  contentType?: string | undefined
+}
+
+/** One line about a secret, such as `aws · v12 · 3 d old · expires in 2 h`. */
+export function describe(facts: Facts, now = Date.now()): string {
+  const { t } = vscode.l10n
+  const since = facts.updatedAt ?? facts.createdAt
+  const age = since === undefined ? '' : t('{0} old', span(now - Date.parse(since)))
+  const parts = [
+    facts.provider,
+    typeof facts.version === 'number' ? t('v{0}', facts.version) : facts.version.slice(0, 12),
+    age,
+    expiry(facts, now),
+  ]
+  return parts.filter(Boolean).join(' · ')
+}
+
+/** The same for whatever became of a reference. */
+export function describeOutcome(outcome: Outcome, now = Date.now()): string {
+  return 'error' in outcome ? `✗ ${explain(outcome.error).message}` : `✓ ${describe(outcome.secret, now)}`
+}
+
+/** Whether a secret has expired, or is about to. */
+export function expiryOf({ expiresAt }: Facts, now = Date.now()): 'expired' | 'soon' | null {
+  if (expiresAt === undefined) return null
+  const left = Date.parse(expiresAt) - now
+  return left <= 0 ? 'expired' : left < EXPIRES_SOON_MS ? 'soon' : null
+}
+
+/** A length of time in its largest whole unit. */
+export function span(ms: number): string {
+  const { t } = vscode.l10n
+  if (ms >= DAY) return t('{0} d', Math.floor(ms / DAY))
+  if (ms >= HOUR) return t('{0} h', Math.floor(ms / HOUR))
+  return t('{0} min', Math.max(0, Math.floor(ms / MINUTE)))
+}
+
+function expiry(facts: Facts, now: number): string {
+  const { t } = vscode.l10n
+  if (facts.expiresAt === undefined) return ''
+  if (expiryOf(facts, now) === 'expired') return t('expired')
+  return t('expires in {0}', span(Date.parse(facts.expiresAt) - now))
+}

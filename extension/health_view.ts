@@ -1,0 +1,93 @@
+/**
+ * Two lists that a server may give: the health of its providers, and my own recent accesses.
+ *
+ * @module
+ */
+import * as vscode from 'vscode'
+import type { Client } from '../core/client.ts'
+import { PosternError } from '../core/errors.ts'
+import { span } from './facts.ts'
+import { complain } from './hindrance.ts'
+import type { Parts } from './parts.ts'
+import type { Vault } from './vaults.ts'
+
+type Access = Awaited<ReturnType<Client['myEntries']>>['items'][number]
+type ProviderHealth = Awaited<ReturnType<Client['providers']>>['items'][number]
+
+export function registerHealthViews(parts: Parts): vscode.Disposable {
+  return vscode.Disposable.from(
+    list(
+      parts,
+      'postern.providers',
+      (vault) => parts.vaults.call(vault, (client) => orNone(client.providers())),
+      providerItem,
+    ),
+    list(
+      parts,
+      'postern.accesses',
+      (vault) => parts.vaults.call(vault, (client) => orNone(client.myEntries({ limit: 50 }))),
+      accessItem,
+    ),
+  )
+}
+
+/** A flat list of all vaults. It is asked for when it is looked at, and by its refresh button. */
+function list<T>(
+  parts: Parts,
+  view: string,
+  ask: (vault: Vault) => Promise<T[]>,
+  itemOf: (one: T, place: number) => vscode.TreeItem,
+): vscode.Disposable {
+  const changed = new vscode.EventEmitter<void>()
+  const provider: vscode.TreeDataProvider<vscode.TreeItem> = {
+    onDidChangeTreeData: changed.event,
+    getTreeItem: (item) => item,
+    async getChildren(parent) {
+      if (parent) return []
+      try {
+        const lists = await Promise.all((await parts.vaults.all()).map(ask))
+        return lists.flatMap((one) => one.map(itemOf))
+      } catch (error) {
+        complain(error)
+        return []
+      }
+    },
+  }
+  return vscode.Disposable.from(
+    changed,
+    vscode.window.registerTreeDataProvider(view, provider),
+    parts.vaults.onDidChange(() => changed.fire()),
+  )
+}
+
+function providerItem({ id, kind, state }: ProviderHealth, place: number): vscode.TreeItem {
+  const { t } = vscode.l10n
+  const states = { up: t('up'), degraded: t('degraded'), down: t('down') }
+  const icons = { up: 'pass', degraded: 'warning', down: 'error' }
+  const item = new vscode.TreeItem(`${place + 1}. ${id}`)
+  item.description = `${kind} · ${states[state] ?? state}`
+  item.iconPath = new vscode.ThemeIcon(icons[state] ?? 'question')
+  item.accessibilityInformation = { label: t('Provider {0}, number {1}, {2}', id, place + 1, states[state] ?? state) }
+  return item
+}
+
+function accessItem({ time, operation, resource, outcome, address, agent }: Access): vscode.TreeItem {
+  const { t } = vscode.l10n
+  const item = new vscode.TreeItem(resource)
+  const age = t('{0} ago', span(Date.now() - Date.parse(time)))
+  item.description = [operation, outcome, age].join(' · ')
+  item.tooltip = [address, agent].filter(Boolean).join('\n')
+  item.iconPath = new vscode.ThemeIcon(outcome === 'ok' ? 'pass' : 'circle-slash')
+  item.accessibilityInformation = { label: `${resource}, ${item.description}` }
+  return item
+}
+
+/** A server that has no such list answers 404: it has none to show. */
+async function orNone<T>(answer: Promise<{ items: T[] }>): Promise<T[]> {
+  try {
+    return (await answer).items
+  } catch (error) {
+    if (error instanceof PosternError && error.code === 'not_found') return []
+    throw error
+  }
+}

@@ -1,0 +1,148 @@
+/**
+ * Why something cannot be done, said with what to do next.
+ *
+ * @module
+ */
+import * as vscode from 'vscode'
+import { PosternError } from '../core/errors.ts'
+
+/** What stands in the way on this side of the wire; what the server says is a PosternError. */
+export type HindranceKind =
+  | 'signed_out' // nobody is signed in to the vault
+  | 'no_endpoint' // no server is named, or the one that a folder chose is not the user's
+  | 'restricted' // the workspace is not trusted
+  | 'presenting' // values are not shown now
+  | 'no_machine' // this host runs no programs and keeps no files
+  | 'certificate' // the server's certificate is not one to trust
+
+/** A condition that the user can do something about. */
+export class Hindrance extends Error {
+  override readonly name = 'Hindrance'
+  readonly kind: HindranceKind
+  /** The vault or the server that it is about. */
+  readonly about: string
+
+  constructor(kind: HindranceKind, about = '') {
+    super(kind)
+    this.kind = kind
+    this.about = about
+  }
+}
+
+/** A message, and commands that help, each with its title. */
+export interface Explanation {
+  message: string
+  steps: { title: string; command: string; args?: unknown[] }[]
+}
+
+/** Puts an error into the user's words. Only codes are looked at: no foreign message is passed on. */
+export function explain(error: unknown): Explanation {
+  const { t } = vscode.l10n
+  const signIn = { title: t('Sign In'), command: 'postern.signIn' }
+  const showLog = { title: t('Show Log'), command: 'postern.showLog' }
+  if (error instanceof Hindrance) return explainHindrance(error, signIn)
+  if (!(error instanceof PosternError)) return { message: t('Something unexpected went wrong'), steps: [showLog] }
+  switch (error.code) {
+    case 'unauthenticated':
+      return { message: t('The session has expired, or was ended. Sign in again'), steps: [signIn] }
+    case 'denied':
+      return {
+        message: t('Denied: no rule permits this, or one forbids it. Ask whoever administers the vault'),
+        steps: [],
+      }
+    case 'mfa_required':
+      return {
+        message: t('A second factor is needed for this'),
+        steps: [{ title: t('Enter Code'), command: 'postern.enterCode' }],
+      }
+    case 'not_found':
+      return { message: notFound(error), steps: [{ title: t('Refresh'), command: 'postern.refresh' }] }
+    case 'conflict':
+      return { message: t('Somebody else was first: this secret has changed, or the name is taken'), steps: [] }
+    case 'throttled':
+      return {
+        message: t('Too many requests. Wait {0} seconds', error.detail.retryAfterSeconds ?? 60),
+        steps: [],
+      }
+    case 'tampered':
+      return { message: t('The answer was not sealed as it must be: do not trust this connection'), steps: [showLog] }
+    case 'unavailable':
+      return {
+        message: t('The server cannot be reached, or cannot answer now. Nothing was changed'),
+        steps: [{ title: t('Check Connection'), command: 'postern.refresh' }, showLog],
+      }
+    case 'bad_request':
+      // Ours or the server's own constant, about the form of a name or a reference.
+      return { message: t('Refused: {0}', error.message), steps: [] }
+    default:
+      return { message: t('The server failed'), steps: [showLog] }
+  }
+}
+
+/** Shows why something could not be done. Waits for nothing. */
+export function complain(error: unknown): void {
+  // A gesture that was broken off is no error.
+  if (error instanceof vscode.CancellationError) return
+  const { message, steps } = explain(error)
+  void vscode.window.showErrorMessage(`Postern: ${message}`, ...steps.map(({ title }) => title)).then((chosen) => {
+    const step = steps.find(({ title }) => title === chosen)
+    if (step) void vscode.commands.executeCommand(step.command, ...(step.args ?? []))
+  })
+}
+
+function explainHindrance({ kind, about }: Hindrance, signIn: Explanation['steps'][number]): Explanation {
+  const { t } = vscode.l10n
+  switch (kind) {
+    case 'signed_out':
+      return {
+        message: about === '' ? t('Sign in first') : t('Sign in to the vault {0} first', about),
+        steps: [signIn],
+      }
+    case 'no_endpoint':
+      return {
+        message: t('This folder chooses the server "{0}", which is not one of yours', about),
+        steps: [{ title: t('Choose Server'), command: 'postern.selectEndpoint' }],
+      }
+    case 'restricted':
+      return {
+        message: t('No value is fetched in Restricted Mode'),
+        steps: [{ title: t('Manage Trust'), command: 'workbench.trust.manage' }],
+      }
+    case 'presenting':
+      return {
+        message: t('Values are not shown in presentation mode'),
+        steps: [{ title: t('Turn Off'), command: 'postern.togglePresentationMode' }],
+      }
+    case 'no_machine':
+      return {
+        message: t('This needs VS Code on a desktop or a remote machine: a browser runs no programs'),
+        steps: [],
+      }
+    case 'certificate':
+      return {
+        message: t(
+          'The certificate of {0} is not valid for it, or nobody that this machine trusts vouches for it. Nothing was sent',
+          about,
+        ),
+        steps: [{ title: t('Show Log'), command: 'postern.showLog' }],
+      }
+  }
+}
+
+function notFound({ detail }: PosternError): string {
+  const { t } = vscode.l10n
+  switch (detail.reason) {
+    case 'expired':
+      return t('This version has expired. Store a new one')
+    case 'deleted':
+      return t('This secret is deleted; it can be restored')
+    case 'destroyed':
+      return t('This version is destroyed for good')
+    case 'no_version':
+      return t('The secret has no such version')
+    case 'no_pointer':
+      return t('The secret has nothing at this JSON pointer')
+    default:
+      return t('No secret has this name')
+  }
+}

@@ -1,0 +1,96 @@
+/**
+ * Inlay hints and code lenses: what is known of each secret, beside its mask or its reference.
+ *
+ * @module
+ */
+import * as vscode from 'vscode'
+import { describe, describeOutcome } from './facts.ts'
+import { HYDRATED, type Hydrations, isEnvDocument, referencesIn } from './hydrated.ts'
+import type { Parts } from './parts.ts'
+import type { Target } from './reveal.ts'
+import { environmentFor, variablesFor } from './settings.ts'
+import { parseEnv } from './text/dotenv.ts'
+import { resolve } from './text/references.ts'
+
+export function registerHints(parts: Parts, hydrations: Hydrations): vscode.Disposable {
+  const changed = new vscode.EventEmitter<void>()
+  const provider: vscode.InlayHintsProvider = {
+    onDidChangeInlayHints: changed.event,
+    provideInlayHints: (document, range) =>
+      (document.uri.scheme === HYDRATED
+        ? hydratedHints(hydrations, document)
+        : sourceHints(parts, hydrations, document)
+      ).filter(({ position }) => range.contains(position)),
+  }
+  const lenses: vscode.CodeLensProvider = {
+    provideCodeLenses: (document) => (isEnvDocument(document) ? lensesOf(document) : []),
+  }
+  const documents = [{ scheme: HYDRATED }, { language: 'dotenv' }, { pattern: '**/{.env,.env.*,*.env}' }]
+  return vscode.Disposable.from(
+    changed,
+    hydrations.onDidChange(() => changed.fire()),
+    parts.vaults.onDidChange(() => changed.fire()),
+    vscode.languages.registerInlayHintsProvider(documents, provider),
+    vscode.languages.registerCodeLensProvider(documents, lenses),
+  )
+}
+
+function hydratedHints(hydrations: Hydrations, document: vscode.TextDocument): vscode.InlayHint[] {
+  const hydration = hydrations.of(document.uri)
+  return (hydration?.rows ?? []).flatMap(({ reference, line }) => {
+    const outcome = reference === null ? undefined : hydration?.outcomes.get(reference)
+    if (reference === null || outcome === undefined || line >= document.lineCount) return []
+    const target = { reference, scope: hydration!.source, environment: hydration!.environment }
+    return [hint(document.lineAt(line).range.end, describeOutcome(outcome), 'error' in outcome ? null : target)]
+  })
+}
+
+/** From the list of names alone: nothing is fetched for a hint, and none says more than a list would. */
+function sourceHints(parts: Parts, hydrations: Hydrations, document: vscode.TextDocument): vscode.InlayHint[] {
+  const variables = variablesFor(environmentFor(document.uri))
+  return parseEnv(document.getText()).entries.flatMap(({ value, valueEnd }) => {
+    if (!value.startsWith('postern://')) return []
+    const position = document.positionAt(valueEnd)
+    const outcome = hydrations.outcomeOf(document.uri, value)
+    if (outcome) return [hint(position, describeOutcome(outcome), null)]
+    const resolved = resolve(value, variables)
+    if (!('reference' in resolved)) return []
+    const { vault: id, name } = resolved.reference
+    const metadata = parts.vaults.known.find((vault) => vault.id === id)?.names.known?.find(name)
+    return metadata ? [hint(position, describe(metadata), null)] : []
+  })
+}
+
+function hint(position: vscode.Position, label: string, target: Target | null): vscode.InlayHint {
+  const { t } = vscode.l10n
+  const part = new vscode.InlayHintLabelPart(label)
+  if (target) {
+    part.tooltip = t('Peek at the value')
+    part.command = { title: t('Peek'), command: 'postern.peek', arguments: [target] }
+  }
+  const made = new vscode.InlayHint(position, [part])
+  made.paddingLeft = true
+  return made
+}
+
+function lensesOf(document: vscode.TextDocument): vscode.CodeLens[] {
+  const { t } = vscode.l10n
+  const count = referencesIn(document).length
+  if (count === 0) return []
+  const top = new vscode.Range(0, 0, 0, 0)
+  const args = [document.uri]
+  const hydrate = t('$(shield) Open hydrated: {0} references, masked', count)
+  return [
+    new vscode.CodeLens(top, { title: hydrate, command: 'postern.openHydratedEnv', arguments: args }),
+    new vscode.CodeLens(top, {
+      title: t('$(play) Run with secrets'),
+      command: 'postern.runInTerminal',
+      arguments: args,
+    }),
+    new vscode.CodeLens(top, {
+      title: t('$(diff) Compare environments'),
+      command: 'postern.compareEnvironments',
+      arguments: args,
+    }),
+  ]
+}

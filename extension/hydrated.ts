@@ -1,0 +1,212 @@
+/**
+ * Hydrated `.env` files: read-only documents whose text is masked.
+ *
+ * @module
+ */
+import * as vscode from 'vscode'
+import { complain } from './hindrance.ts'
+import type { Parts } from './parts.ts'
+import { environmentFor, environments } from './settings.ts'
+import { isEnvFileName, parseEnv } from './text/dotenv.ts'
+import { shown } from './text/fingerprint.ts'
+import { type MaskedRow, mask } from './text/mask.ts'
+import { lease, type Outcome } from './values.ts'
+
+export const HYDRATED = 'postern-env'
+
+/** What a hydrated document is of. */
+export interface HydratedFrom {
+  source: vscode.Uri
+  environment: string
+  /** Whether equal values of two such documents are to be told apart by eye. */
+  compares: boolean
+}
+
+/** What is known of an open hydrated document. No value is kept. */
+export interface Hydration extends HydratedFrom {
+  rows: MaskedRow[]
+  outcomes: ReadonlyMap<string, Outcome>
+}
+
+/** The hydrated documents that are open. */
+export class Hydrations implements vscode.TextDocumentContentProvider, vscode.Disposable {
+  readonly #parts: Parts
+  readonly #changed = new vscode.EventEmitter<vscode.Uri>()
+  readonly #open = new Map<string, Hydration>()
+  readonly #subscription: vscode.Disposable
+
+  readonly onDidChange = this.#changed.event
+
+  constructor(parts: Parts) {
+    this.#parts = parts
+    const { registerTextDocumentContentProvider, onDidCloseTextDocument } = vscode.workspace
+    this.#subscription = vscode.Disposable.from(
+      this.#changed,
+      registerTextDocumentContentProvider(HYDRATED, this),
+      onDidCloseTextDocument(({ uri }) => void this.#open.delete(uri.toString())),
+    )
+  }
+
+  /** The hydration that a document shows; `undefined` before it was asked for in this window. */
+  of(uri: vscode.Uri): Hydration | undefined {
+    return this.#open.get(uri.toString())
+  }
+
+  /** What is known of a reference in a source, from the documents that are open. */
+  outcomeOf(source: vscode.Uri, reference: string): Outcome | undefined {
+    for (const hydration of this.#open.values()) {
+      if (hydration.source.toString() === source.toString()) {
+        const outcome = hydration.outcomes.get(reference)
+        if (outcome) return outcome
+      }
+    }
+    return undefined
+  }
+
+  /**
+   * Fetches what a document refers to, in one request, and shows it masked.
+   *
+   * @throws {Hindrance} before anything is opened.
+   */
+  async open(from: HydratedFrom): Promise<vscode.Uri> {
+    const document = await vscode.workspace.openTextDocument(from.source)
+    const references = referencesIn(document)
+    const { source, environment } = from
+    let outcomes: ReadonlyMap<string, Outcome> = new Map()
+    if (references.length > 0) {
+      const start = performance.now()
+      using held = await lease(this.#parts, references, { scope: source, environment })
+      outcomes = new Map(held.outcomes)
+      this.#parts.log.info('hydrated', { references: references.length, ms: Math.round(performance.now() - start) })
+    }
+    const uri = uriOf(from)
+    this.#open.set(uri.toString(), { ...from, rows: mask(document.getText()).rows, outcomes })
+    this.#changed.fire(uri)
+    return uri
+  }
+
+  /** The masked text. A document that was restored with the window shows masks, and fetches nothing by itself. */
+  async provideTextDocumentContent(uri: vscode.Uri): Promise<string> {
+    const { source, compares } = this.of(uri) ?? fromUri(uri)
+    const document = await vscode.workspace.openTextDocument(source)
+    const outcomes = this.of(uri)?.outcomes
+    return mask(document.getText(), (reference) => {
+      const outcome = outcomes?.get(reference)
+      return compares && outcome && 'fingerprint' in outcome ? shown(outcome.fingerprint) : ''
+    }).text
+  }
+
+  dispose(): void {
+    this.#subscription.dispose()
+  }
+}
+
+/** The references that stand as values in a `.env`. */
+export function referencesIn(document: vscode.TextDocument): string[] {
+  return parseEnv(document.getText()).entries.flatMap(({ value }) => (value.startsWith('postern://') ? [value] : []))
+}
+
+/** Whether a document is a `.env` that can be hydrated. */
+export function isEnvDocument(document: vscode.TextDocument): boolean {
+  const { scheme, path } = document.uri
+  if (scheme === HYDRATED) return false
+  return document.languageId === 'dotenv' || isEnvFileName(path.slice(path.lastIndexOf('/') + 1))
+}
+
+export function registerHydration(parts: Parts, hydrations: Hydrations): vscode.Disposable {
+  const { registerCommand } = vscode.commands
+  return vscode.Disposable.from(
+    hydrations,
+    registerCommand('postern.openHydratedEnv', (uri?: vscode.Uri) =>
+      openHydrated(hydrations, uri).catch((error) => {
+        parts.log.failed('hydrate', error)
+        complain(error)
+      }),
+    ),
+    registerCommand('postern.compareEnvironments', (uri?: vscode.Uri) => compare(hydrations, uri).catch(complain)),
+  )
+}
+
+async function openHydrated(hydrations: Hydrations, given?: vscode.Uri): Promise<void> {
+  const active = given ?? vscode.window.activeTextEditor?.document.uri
+  // From a hydrated document the button fetches anew.
+  const again = active && hydrations.of(active)
+  const source = again?.source ?? (await envDocument(active)).uri
+  const environment = again?.environment ?? environmentFor(source)
+  const uri = await hydrations.open({ source, environment, compares: again?.compares ?? false })
+  await show(uri)
+}
+
+async function compare(hydrations: Hydrations, given?: vscode.Uri): Promise<void> {
+  const { t } = vscode.l10n
+  const source = (await envDocument(given ?? vscode.window.activeTextEditor?.document.uri)).uri
+  // The present one and the next are likely meant.
+  const current = environmentFor(source)
+  const names = environments(source).sort((a, b) => Number(b === current) - Number(a === current))
+  const items = names.map((label, place) => ({ label, picked: place < 2 }))
+  const title = t('Compare which two environments?')
+  const picked = await vscode.window.showQuickPick(items, { title, canPickMany: true })
+  const [left, right] = (picked ?? []).map(({ label }) => label)
+  if (left === undefined || right === undefined) throw new vscode.CancellationError()
+  const uris = [
+    await hydrations.open({ source, environment: left, compares: true }),
+    await hydrations.open({ source, environment: right, compares: true }),
+  ]
+  await vscode.commands.executeCommand(
+    'vscode.diff',
+    ...uris,
+    t('{0} and {1}: equal fingerprints are equal values', left, right),
+  )
+}
+
+/** The `.env` that a command is about: the one given, the active one, or one that is chosen. */
+export async function envDocument(uri?: vscode.Uri): Promise<vscode.TextDocument> {
+  const { t } = vscode.l10n
+  if (uri) {
+    const document = await vscode.workspace.openTextDocument(uri)
+    if (isEnvDocument(document)) return document
+  }
+  const found = await vscode.workspace.findFiles('**/{.env,.env.*,*.env}', '**/node_modules/**', 50)
+  if (found.length === 0) {
+    throw await noEnvFile(t('No .env file here. Insert a secret as a reference to begin one'))
+  }
+  const items = found.map((one) => ({ label: vscode.workspace.asRelativePath(one), uri: one }))
+  const only = items.length === 1 ? items[0] : undefined
+  const picked = only ?? (await vscode.window.showQuickPick(items, { title: t('Which .env file?') }))
+  if (picked === undefined) throw new vscode.CancellationError()
+  return vscode.workspace.openTextDocument(picked.uri)
+}
+
+async function noEnvFile(message: string): Promise<vscode.CancellationError> {
+  const { t } = vscode.l10n
+  const insert = t('Insert Secret')
+  void vscode.window.showInformationMessage(`Postern: ${message}`, insert).then((chosen) => {
+    if (chosen === insert) void vscode.commands.executeCommand('postern.insertSecret')
+  })
+  return new vscode.CancellationError()
+}
+
+async function show(uri: vscode.Uri): Promise<void> {
+  const document = await vscode.workspace.openTextDocument(uri)
+  // Older versions know no such language; the text is plain there.
+  await vscode.languages.setTextDocumentLanguage(document, 'dotenv').then(undefined, () => {})
+  await vscode.window.showTextDocument(document, { preview: false })
+}
+
+function uriOf({ source, environment, compares }: HydratedFrom): vscode.Uri {
+  const suffix = compares ? environment : `${environment}.hydrated`
+  return vscode.Uri.from({
+    scheme: HYDRATED,
+    path: `${source.path}.${suffix}`,
+    query: JSON.stringify({ source: source.toString(), environment, compares }),
+  })
+}
+
+function fromUri(uri: vscode.Uri): HydratedFrom {
+  const { source, environment, compares } = Object(JSON.parse(uri.query)) as Record<string, unknown>
+  return {
+    source: vscode.Uri.parse(String(source), true),
+    environment: String(environment),
+    compares: compares === true,
+  }
+}

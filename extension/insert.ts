@@ -1,0 +1,136 @@
+/**
+ * Inserting a secret: a reference, an accessor in code, or, after a warning, its value.
+ *
+ * @module
+ */
+import * as vscode from 'vscode'
+import { appendEntry, envFileFor } from './env_edit.ts'
+import { complain, Hindrance } from './hindrance.ts'
+import { isEnvDocument } from './hydrated.ts'
+import type { Parts } from './parts.ts'
+import { type Picked, pickSecret } from './pick.ts'
+import { type InsertMode, insertMode } from './settings.ts'
+import { accessorOf, keyOf } from './text/accessors.ts'
+import { quoteEnvValue } from './text/dotenv.ts'
+import { leaseOne } from './values.ts'
+
+export function registerInsert(parts: Parts): vscode.Disposable {
+  const on = (command: string, mode?: InsertMode) =>
+    vscode.commands.registerCommand(command, async () => {
+      try {
+        await insert(parts, mode)
+      } catch (error) {
+        parts.log.failed(command, error)
+        complain(error)
+      }
+    })
+  return vscode.Disposable.from(
+    on('postern.insertSecret'),
+    on('postern.insertReference', 'reference'),
+    on('postern.insertAccessor', 'accessor'),
+    on('postern.insertValue', 'value'),
+  )
+}
+
+async function insert(parts: Parts, given?: InsertMode): Promise<void> {
+  const { t } = vscode.l10n
+  const editor = vscode.window.activeTextEditor
+  if (editor === undefined) throw nowhere()
+  const { document } = editor
+  const mode = modeFor(document, given ?? insertMode(document.uri))
+  // Before anything is chosen: what cannot be inserted is not asked for.
+  if (mode === 'value' && !vscode.workspace.isTrusted) throw new Hindrance('restricted')
+  const version = document.version
+  const picked = await pickSecret(parts, t('Insert Secret'), document.uri)
+  if (mode === 'value') return insertValue(parts, editor, picked, version)
+  if (mode === 'accessor') return insertAccessor(editor, picked)
+  const text =
+    isEnvDocument(document) && isEmptyLine(editor) ? `${keyOf(picked.name)}=${picked.reference}` : picked.reference
+  await replaceSelections(editor, text)
+}
+
+/** What `auto` means: an accessor where the language has one, else a reference. */
+function modeFor(document: vscode.TextDocument, mode: InsertMode): Exclude<InsertMode, 'auto'> {
+  const hasAccessor = accessorOf(document.languageId, 'X') !== null
+  if (mode === 'auto') return hasAccessor && !isEnvDocument(document) ? 'accessor' : 'reference'
+  return mode === 'accessor' && !hasAccessor ? 'reference' : mode
+}
+
+/** The accessor, and the reference in the `.env` that it reads from, in one edit: both or neither. */
+async function insertAccessor(editor: vscode.TextEditor, { name, reference }: Picked): Promise<void> {
+  const { t } = vscode.l10n
+  const { document } = editor
+  const key = await vscode.window.showInputBox({
+    title: t('Environment variable for {0}', name),
+    value: keyOf(name),
+    validateInput: (text) =>
+      /^[A-Za-z_][A-Za-z0-9_]*$/.test(text) ? null : t('Letters, digits and "_", no digit first'),
+  })
+  if (key === undefined) throw new vscode.CancellationError()
+  const edit = new vscode.WorkspaceEdit()
+  const env = await envFileFor(document.uri)
+  const saved = env === null ? null : await appendEntry(edit, env, { key, value: reference })
+  if (saved?.conflict) {
+    throw await refuse(
+      t('{0} stands for something else in {1}. Choose another name', key, vscode.workspace.asRelativePath(env!)),
+    )
+  }
+  const accessor = accessorOf(document.languageId, key)!
+  for (const selection of editor.selections) edit.replace(document.uri, selection, accessor)
+  if (!(await vscode.workspace.applyEdit(edit))) throw await refuse(t('The document cannot be edited'))
+  await saved?.save()
+  if (env === null) {
+    const copied = t('There is no folder for a .env: set {0} to {1} where the program runs', key, reference)
+    void vscode.window.showInformationMessage(`Postern: ${copied}`)
+  }
+}
+
+async function insertValue(
+  parts: Parts,
+  editor: vscode.TextEditor,
+  { name, reference }: Picked,
+  version: number,
+): Promise<void> {
+  const { t } = vscode.l10n
+  const { document } = editor
+  const yes = t('Insert Value')
+  const detail = t('It will be in the file, in its undo history and in local history. A reference would not.')
+  const answer = await vscode.window.showWarningMessage(
+    t('Insert the value of {0} into {1} in the clear?', name, vscode.workspace.asRelativePath(document.uri)),
+    { modal: true, detail },
+    yes,
+  )
+  if (answer !== yes) throw new vscode.CancellationError()
+  using held = await leaseOne(parts, reference, { scope: document.uri, shown: true })
+  if (document.version !== version) throw await refuse(t('The document has changed meanwhile. Nothing was inserted'))
+  const value = held.value(reference).reveal()
+  const isEnv = isEnvDocument(document)
+  const text = isEnv ? quoteEnvValue(value) : value
+  if (text === null) throw await refuse(t('No quoting keeps this value in a .env file. Insert a reference'))
+  await replaceSelections(editor, isEnv && isEmptyLine(editor) ? `${keyOf(name)}=${text}` : text)
+  const message = t('The value is in the clear now. Rotate it when you no longer need it here: undo does not unsay it')
+  void vscode.window.showWarningMessage(`Postern: ${message}`)
+}
+
+/** One edit, one undo stop, every cursor. */
+async function replaceSelections(editor: vscode.TextEditor, text: string): Promise<void> {
+  const done = await editor.edit((edit) => {
+    for (const selection of editor.selections) edit.replace(selection, text)
+  })
+  if (!done) throw await refuse(vscode.l10n.t('The document cannot be edited'))
+}
+
+function isEmptyLine({ document, selection }: vscode.TextEditor): boolean {
+  return document.lineAt(selection.active.line).isEmptyOrWhitespace
+}
+
+function nowhere(): vscode.CancellationError {
+  const message = vscode.l10n.t('Open a file and put the cursor where the secret belongs')
+  void vscode.window.showInformationMessage(`Postern: ${message}`)
+  return new vscode.CancellationError()
+}
+
+async function refuse(message: string): Promise<vscode.CancellationError> {
+  void vscode.window.showWarningMessage(`Postern: ${message}`)
+  return new vscode.CancellationError()
+}

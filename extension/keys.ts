@@ -1,0 +1,148 @@
+/**
+ * A key of a `.env` across the workspace: where it is defined, where it is read, and renaming it everywhere.
+ *
+ * @module
+ */
+import * as vscode from 'vscode'
+import { isEnvDocument } from './hydrated.ts'
+import { ACCESSOR_LANGUAGES, findAccessors } from './text/accessors.ts'
+import { parseEnv } from './text/dotenv.ts'
+
+const ENV_FILES = '**/{.env,.env.*,*.env}'
+const CODE_FILES =
+  '**/*.{js,jsx,cjs,mjs,ts,tsx,mts,cts,vue,svelte,astro,py,rb,java,kt,scala,groovy,rs,go,php,cs,fs,vb,c,h,cc,cpp,hpp,lua,sh,bash,zsh,ps1,pl,ex,exs,dart,swift,r,R,jl}'
+const CONFIGURATIONS = '**/.vscode/{launch,tasks}.json'
+const SKIPPED = '**/{node_modules,dist,build,out,target,vendor,.git,.venv}/**'
+const MAX_FILES = 2000
+const MAX_BYTES = 256 * 1024
+const KEY = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/
+
+const LANGUAGE_OF: Record<string, string> = {
+  py: 'python',
+  rb: 'ruby',
+  java: 'java',
+  kt: 'kotlin',
+  scala: 'scala',
+  groovy: 'groovy',
+  rs: 'rust',
+  go: 'go',
+  php: 'php',
+  cs: 'csharp',
+  fs: 'fsharp',
+  vb: 'vb',
+  c: 'c',
+  h: 'c',
+  cc: 'cpp',
+  cpp: 'cpp',
+  hpp: 'cpp',
+  lua: 'lua',
+  sh: 'shellscript',
+  bash: 'shellscript',
+  zsh: 'shellscript',
+  ps1: 'powershell',
+  pl: 'perl',
+  ex: 'elixir',
+  exs: 'elixir',
+  dart: 'dart',
+  swift: 'swift',
+  r: 'r',
+  R: 'r',
+  jl: 'julia',
+}
+
+export function registerKeys(): vscode.Disposable {
+  const { languages } = vscode
+  const env = [{ language: 'dotenv' }, { pattern: ENV_FILES }]
+  const selector = [...env, ...ACCESSOR_LANGUAGES.map((language) => ({ language }))]
+  return vscode.Disposable.from(
+    languages.registerDefinitionProvider(selector, {
+      provideDefinition: async (document, position, token) => {
+        const key = keyAt(document, position)
+        return key && !isEnvDocument(document) ? placesIn(ENV_FILES, key.name, token) : []
+      },
+    }),
+    languages.registerReferenceProvider(env, {
+      provideReferences: async (document, position, _, token) => {
+        const key = keyAt(document, position)
+        return key ? everywhere(key.name, token) : []
+      },
+    }),
+    languages.registerRenameProvider(env, {
+      prepareRename(document, position) {
+        const key = keyAt(document, position)
+        if (key === null) throw new Error(vscode.l10n.t('Put the cursor on the name of a variable'))
+        return key.range
+      },
+      async provideRenameEdits(document, position, name, token) {
+        const key = keyAt(document, position)
+        if (key === null) return null
+        if (!KEY.test(name)) throw new Error(vscode.l10n.t('Letters, digits and "_", no digit first'))
+        const edit = new vscode.WorkspaceEdit()
+        for (const { uri, range } of await everywhere(key.name, token)) edit.replace(uri, range, name)
+        return edit
+      },
+    }),
+  )
+}
+
+async function everywhere(key: string, token: vscode.CancellationToken): Promise<vscode.Location[]> {
+  const found = await Promise.all([ENV_FILES, CODE_FILES, CONFIGURATIONS].map((glob) => placesIn(glob, key, token)))
+  return found.flat()
+}
+
+/** Where a key stands in the files of a kind. Large files, and more than two thousand, are left out. */
+async function placesIn(glob: string, key: string, token: vscode.CancellationToken): Promise<vscode.Location[]> {
+  const files = await vscode.workspace.findFiles(glob, SKIPPED, MAX_FILES, token)
+  const places: vscode.Location[] = []
+  for (const uri of files) {
+    if (token.isCancellationRequested) return []
+    const text = await textOf(uri)
+    if (!text.includes(key)) continue
+    for (const at of offsetsIn(text, uri, key)) {
+      places.push(new vscode.Location(uri, new vscode.Range(positionIn(text, at), positionIn(text, at + key.length))))
+    }
+  }
+  return places
+}
+
+function offsetsIn(text: string, uri: vscode.Uri, key: string): number[] {
+  const extension = uri.path.slice(uri.path.lastIndexOf('.') + 1)
+  if (extension === 'json') {
+    // In a block "postern" a key is a text of its own.
+    const keys = [...text.matchAll(/"keys"\s*:\s*\[([^\]]{0,4000})\]/g)]
+    return keys.flatMap(({ 0: whole, index }) => {
+      const at = whole.indexOf(`"${key}"`)
+      return at < 0 ? [] : [index + at + 1]
+    })
+  }
+  const language = LANGUAGE_OF[extension] ?? 'typescript'
+  const isEnv = /(?:^|\/)(?:\.env(?:\.[^/]*)?|[^/]+\.env)$/.test(uri.path)
+  if (isEnv) return parseEnv(text).entries.flatMap((entry) => (entry.key === key ? [entry.keyStart] : []))
+  return findAccessors(text, language).flatMap((found) => (found.key === key ? [found.start] : []))
+}
+
+/** As it is in the editor when it is open there, changes and all. */
+async function textOf(uri: vscode.Uri): Promise<string> {
+  const open = vscode.workspace.textDocuments.find((document) => document.uri.toString() === uri.toString())
+  if (open) return open.getText()
+  const bytes = await vscode.workspace.fs.readFile(uri).then(undefined, () => new Uint8Array())
+  return bytes.length > MAX_BYTES ? '' : new TextDecoder().decode(bytes)
+}
+
+function keyAt(document: vscode.TextDocument, position: vscode.Position): { name: string; range: vscode.Range } | null {
+  const line = document.lineAt(position.line)
+  const base = document.offsetAt(line.range.start)
+  const found = isEnvDocument(document)
+    ? parseEnv(line.text.replace(/(["'`])[\s\S]*$/, '')).entries.map(({ key, keyStart }) => ({ key, start: keyStart }))
+    : findAccessors(line.text, document.languageId)
+  const here = found.find(({ key, start }) => start <= position.character && position.character <= start + key.length)
+  if (here === undefined) return null
+  const start = document.positionAt(base + here.start)
+  return { name: here.key, range: new vscode.Range(start, start.translate(0, here.key.length)) }
+}
+
+function positionIn(text: string, at: number): vscode.Position {
+  const before = text.slice(0, at)
+  const line = before.split('\n').length - 1
+  return new vscode.Position(line, at - (before.lastIndexOf('\n') + 1))
+}

@@ -1,0 +1,151 @@
+/**
+ * The trust state of each vault's log, and the alarm when one shrank or forked.
+ *
+ * @module
+ */
+import * as vscode from 'vscode'
+import { complain, explain } from './hindrance.ts'
+import type { Parts } from './parts.ts'
+import { pinnedLogKey } from './settings.ts'
+import type { Status } from './status.ts'
+import type { Vault } from './vaults.ts'
+import { type Remembered, type Verdict, witness } from './witness.ts'
+
+const OFTEN_MS = 10 * 60_000
+
+interface Looked {
+  at: number
+  verdict: Verdict | { error: unknown }
+}
+
+/** Keeps an eye on the logs, when the window has the focus and at most every ten minutes. */
+export class LogView implements vscode.TreeDataProvider<Vault>, vscode.Disposable {
+  readonly #parts: Parts
+  readonly #status: Status
+  readonly #changed = new vscode.EventEmitter<void>()
+  readonly #looked = new Map<string, Looked>()
+  readonly #subscription: vscode.Disposable
+
+  readonly onDidChangeTreeData = this.#changed.event
+
+  constructor(parts: Parts, status: Status) {
+    this.#parts = parts
+    this.#status = status
+    const { registerCommand } = vscode.commands
+    this.#subscription = vscode.Disposable.from(
+      this.#changed,
+      vscode.window.registerTreeDataProvider('postern.log', this),
+      parts.vaults.onDidChange(() => void this.lookAtAll(OFTEN_MS)),
+      vscode.window.onDidChangeWindowState(({ focused }) => focused && void this.lookAtAll(OFTEN_MS)),
+      registerCommand('postern.verifyLog', () => this.lookAtAll(0)),
+      registerCommand('postern.trustLogAnew', () => this.#trustAnew().catch(complain)),
+    )
+  }
+
+  getChildren(vault?: Vault): Promise<Vault[]> | Vault[] {
+    return vault ? [] : this.#parts.vaults.all()
+  }
+
+  getTreeItem(vault: Vault): vscode.TreeItem {
+    const { t } = vscode.l10n
+    const item = new vscode.TreeItem(vault.id)
+    const looked = this.#looked.get(keyOf(vault))
+    const { text, icon } = shown(looked)
+    item.description = text
+    item.iconPath = new vscode.ThemeIcon(icon)
+    item.tooltip = looked ? t('Looked at {0}', new Date(looked.at).toLocaleTimeString()) : ''
+    item.accessibilityInformation = { label: t('Log of {0}: {1}', vault.id, text) }
+    return item
+  }
+
+  /** Looks at each log that was not looked at for some time. */
+  async lookAtAll(olderThanMs: number): Promise<void> {
+    const now = Date.now()
+    const vaults = await this.#parts.vaults.all()
+    const due = vaults.filter((vault) => now - (this.#looked.get(keyOf(vault))?.at ?? 0) >= olderThanMs)
+    await Promise.all(due.map((vault) => this.#lookAt(vault)))
+    this.#changed.fire()
+  }
+
+  dispose(): void {
+    this.#subscription.dispose()
+  }
+
+  async #lookAt(vault: Vault): Promise<void> {
+    const key = keyOf(vault)
+    const { globalState } = this.#parts.context
+    const remembered = globalState.get<Remembered>(key) ?? null
+    // Noted before it is asked, so that nobody asks a second time meanwhile.
+    const looked = this.#looked.get(key)
+    this.#looked.set(key, { at: Date.now(), verdict: looked?.verdict ?? { error: null } })
+    const verdict = await this.#parts.vaults
+      .call(vault, (client) => witness(client, remembered, pinnedLogKey(vault.id)))
+      .catch((error: unknown) => ({ error }))
+    this.#looked.set(key, { at: Date.now(), verdict })
+    if ('remember' in verdict) await globalState.update(key, verdict.remember)
+    if ('flaw' in verdict) this.#shout(vault, verdict)
+  }
+
+  /** What was kept stays: only the user's word replaces it. */
+  #shout(vault: Vault, { flaw, before, now }: Extract<Verdict, { flaw: string }>): void {
+    const { t } = vscode.l10n
+    this.#parts.log.info('log flaw', { before, now: now ?? -1 })
+    const messages = {
+      signature: t(
+        'The audit log of {0} is not signed by the key that is known. Somebody else may be answering',
+        vault.id,
+      ),
+      shrank: t(
+        'The audit log of {0} SHRANK: it had {1} entries and has {2}. Entries were cut off, or an older state was put back',
+        vault.id,
+        before,
+        now ?? 0,
+      ),
+      forked: t(
+        'The audit log of {0} FORKED: its first {1} entries are not those that were seen before',
+        vault.id,
+        before,
+      ),
+    }
+    const message = messages[flaw]
+    this.#status.alarm({ message, command: 'postern.log.focus' })
+    const anew = t('Trust This Log')
+    void vscode.window.showErrorMessage(`Postern: ${message}`, t('Show'), anew).then((chosen) => {
+      if (chosen === anew) void vscode.commands.executeCommand('postern.trustLogAnew')
+      else if (chosen) void vscode.commands.executeCommand('postern.log.focus')
+    })
+  }
+
+  async #trustAnew(): Promise<void> {
+    const { t } = vscode.l10n
+    const flawed = (await this.#parts.vaults.all()).filter((vault) => {
+      const verdict = this.#looked.get(keyOf(vault))?.verdict
+      return verdict !== undefined && 'flaw' in verdict
+    })
+    if (flawed.length === 0) return
+    const yes = t('Forget What Was Seen')
+    const detail = t('Do this only when whoever runs the server says why: a log goes on, it never shrinks.')
+    const question = t('Trust another log for {0}?', flawed.map(({ id }) => id).join(', '))
+    if ((await vscode.window.showWarningMessage(question, { modal: true, detail }, yes)) !== yes) return
+    for (const vault of flawed) await this.#parts.context.globalState.update(keyOf(vault), undefined)
+    this.#status.alarm(null)
+    await this.lookAtAll(0)
+  }
+}
+
+/** Per server and vault: two servers may have vaults of one name. */
+function keyOf({ origin, id }: Vault): string {
+  return `log:${origin}/${id}`
+}
+
+function shown(looked: Looked | undefined): { text: string; icon: string } {
+  const { t } = vscode.l10n
+  if (looked === undefined) return { text: t('not looked at yet'), icon: 'question' }
+  const { verdict } = looked
+  if ('checkpoint' in verdict)
+    return { text: t('{0} entries, verified', verdict.checkpoint.size), icon: 'verified-filled' }
+  if ('error' in verdict)
+    return { text: verdict.error === null ? '…' : explain(verdict.error).message, icon: 'circle-slash' }
+  const texts = { signature: t('signed by another key'), shrank: t('shrank'), forked: t('forked') }
+  return { text: texts[verdict.flaw], icon: 'error' }
+}

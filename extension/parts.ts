@@ -1,0 +1,21 @@
+/**
+ * What the extension's features share.
+ *
+ * @module
+ */
+import type * as vscode from 'vscode'
+import type { Accounts } from './account.ts'
+import type { Known } from './known.ts'
+import type { Log } from './log.ts'
+import type { Platform } from './platform/platform.ts'
+import type { Vaults } from './vaults.ts'
+
+/** Made once, at the start. */
+export interface Parts {
+  context: vscode.ExtensionContext
+  platform: Platform
+  log: Log
+  vaults: Vaults
+  accounts: Accounts
+  known: Known
+}

@@ -1,0 +1,64 @@
+/**
+ * Pasting and dropping: a secret that is pasted is offered a place in the vault first; a secret dragged from the tree
+ * becomes a reference.
+ *
+ * @module
+ */
+import * as vscode from 'vscode'
+import { HYDRATED } from './hydrated.ts'
+import { pasteApi } from './newer.ts'
+import type { Parts } from './parts.ts'
+import { isDetecting } from './settings.ts'
+import { looksSecret } from './text/detect.ts'
+
+/** What the tree gives to whatever it is dragged onto. */
+export const REFERENCE_MIME = 'application/vnd.code.tree.postern.secrets'
+
+export function registerPaste(parts: Parts): vscode.Disposable {
+  const drop = vscode.languages.registerDocumentDropEditProvider(
+    { pattern: '**' },
+    {
+      async provideDocumentDropEdits(_document, _position, data) {
+        const reference = await data.get(REFERENCE_MIME)?.asString()
+        return reference?.startsWith('postern://') ? new vscode.DocumentDropEdit(reference) : undefined
+      },
+    },
+  )
+  return vscode.Disposable.from(drop, pasteGuard(parts))
+}
+
+function pasteGuard(parts: Parts): vscode.Disposable {
+  const api = pasteApi()
+  if (api === null) return new vscode.Disposable(() => {})
+  const kind = api.DocumentDropOrPasteEditKind.Empty.append('postern', 'secret')
+  return api.registerDocumentPasteEditProvider(
+    [{ scheme: 'file' }, { scheme: 'untitled' }, { scheme: 'vscode-remote' }, { scheme: 'vscode-vfs' }],
+    {
+      async provideDocumentPasteEdits(document, ranges, data) {
+        if (document.uri.scheme === HYDRATED || !isDetecting(document.uri)) return undefined
+        const text = (await data.get('text/plain')?.asString())?.trim() ?? ''
+        const known = await parts.known.referenceOf(text)
+        if (known !== null)
+          return [new api.DocumentPasteEdit(known, vscode.l10n.t('Paste a reference to this secret'), kind)]
+        if (ranges.length !== 1 || !looksSecret(text)) return undefined
+        warnOf(document, ranges[0]!, text)
+        return undefined
+      },
+    },
+    { providedPasteEditKinds: [kind], pasteMimeTypes: ['text/plain'] },
+  )
+}
+
+/** Once it is pasted, offers to move it. Nothing stops the paste: it may be no secret at all. */
+function warnOf(document: vscode.TextDocument, range: vscode.Range, text: string): void {
+  const { t } = vscode.l10n
+  const store = t('Store in Vault')
+  const message = t('What you pasted looks like a secret')
+  void vscode.window.showWarningMessage(`Postern: ${message}`, store).then((chosen) => {
+    if (chosen !== store) return
+    const at = document.getText().indexOf(text, document.offsetAt(range.start))
+    if (at < 0) return
+    const pasted = new vscode.Range(document.positionAt(at), document.positionAt(at + text.length))
+    void vscode.commands.executeCommand('postern.storeSelection', document.uri, pasted)
+  })
+}

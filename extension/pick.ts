@@ -1,0 +1,112 @@
+/**
+ * Choosing a secret by name.
+ *
+ * @module
+ */
+import * as vscode from 'vscode'
+import { formatReference } from '../core/reference.ts'
+import type { Metadata } from './catalogue.ts'
+import { describe } from './facts.ts'
+import { complain, Hindrance } from './hindrance.ts'
+import type { Parts } from './parts.ts'
+import type { Vault } from './vaults.ts'
+
+/** A secret that was chosen. */
+export interface Picked {
+  vault: Vault
+  name: string
+  reference: string
+}
+
+type Item = vscode.QuickPickItem & { secret?: Picked }
+
+const SHOWN = 300
+const SEARCH_PAUSE_MS = 150
+
+/**
+ * Asks which secret. Names only; peek and copy are buttons beside them.
+ *
+ * @throws {Hindrance} `signed_out`
+ * @throws {vscode.CancellationError} when the user leaves.
+ */
+export async function pickSecret(parts: Parts, title: string, scope?: vscode.Uri): Promise<Picked> {
+  const vaults = await parts.vaults.at(scope)
+  if (vaults.length === 0) throw new Hindrance('signed_out')
+  const { t } = vscode.l10n
+  const peek = { iconPath: new vscode.ThemeIcon('eye'), tooltip: t('Peek') }
+  const copy = { iconPath: new vscode.ThemeIcon('clippy'), tooltip: t('Copy for a while') }
+  const pick = vscode.window.createQuickPick<Item>()
+  pick.title = title
+  pick.placeholder = t('Type a part of the name')
+  pick.matchOnDescription = true
+  pick.busy = true
+  pick.show()
+  const search = searcher(vaults, [peek, copy])
+  let asked = 0
+  const update = async () => {
+    const mine = ++asked
+    pick.busy = true
+    const items = await search(pick.value).catch((error) => {
+      pick.hide()
+      complain(error)
+      return []
+    })
+    // An answer that comes late is to a question that was asked before.
+    if (mine !== asked) return
+    pick.items =
+      items.length > 0 ? items : [{ label: t('No secret has such a name, or you may not see it'), alwaysShow: true }]
+    pick.busy = false
+  }
+  const { promise, resolve, reject } = Promise.withResolvers<Picked>()
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const subscriptions = [
+    pick.onDidChangeValue(() => {
+      clearTimeout(timer)
+      timer = setTimeout(() => void update(), SEARCH_PAUSE_MS)
+    }),
+    pick.onDidTriggerItemButton(({ item, button }) => {
+      const target = { reference: item.secret?.reference, scope }
+      void vscode.commands.executeCommand(button === peek ? 'postern.peek' : 'postern.copy', target)
+    }),
+    pick.onDidAccept(() => {
+      const picked = pick.selectedItems[0]?.secret
+      if (picked) resolve(picked)
+      pick.hide()
+    }),
+    pick.onDidHide(() => reject(new vscode.CancellationError())),
+  ]
+  void update()
+  return promise.finally(() => {
+    clearTimeout(timer)
+    asked++
+    for (const one of [...subscriptions, pick]) one.dispose()
+  })
+}
+
+function searcher(vaults: readonly Vault[], buttons: vscode.QuickInputButton[]) {
+  return async (text: string): Promise<Item[]> => {
+    const wanted = text.trim().toLowerCase()
+    const found = await Promise.all(
+      vaults.map(async (vault) => {
+        const index = await vault.names.names().catch((error) => Promise.reject(vault.network.refine(error)))
+        return index
+          .startingWith('')
+          .filter(({ name }) => name.includes(wanted))
+          .slice(0, SHOWN)
+          .map((metadata) => itemOf(vault, metadata, buttons))
+      }),
+    )
+    return found.flat()
+  }
+}
+
+function itemOf(vault: Vault, metadata: Metadata, buttons: vscode.QuickInputButton[]): Item {
+  const { name } = metadata
+  return {
+    label: name,
+    description: vault.id,
+    detail: describe(metadata),
+    buttons,
+    secret: { vault, name, reference: formatReference({ vault: vault.id, name }) },
+  }
+}

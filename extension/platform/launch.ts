@@ -1,0 +1,47 @@
+/**
+ * Fetches values from where they wait, and goes on with them: `launch.cjs <command>` runs a command in a terminal,
+ * `node --require launch.cjs program.js` puts them into the program's own environment.
+ *
+ * @module
+ */
+import { execFileSync, spawn } from 'node:child_process'
+import process from 'node:process'
+
+/** Where they wait; `machine.ts` answers there once. */
+const ADDRESS = 'POSTERN_HANDOVER'
+// Before a program begins nothing may be awaited, and Node has no socket that is synchronous.
+const FETCH = 'require("node:net").connect(process.argv[1]).on("error", () => process.exit(1)).pipe(process.stdout)'
+
+function fetchValues(address: string): Record<string, string> {
+  // Of its own, so that no debugger attaches to it.
+  const env = { ELECTRON_RUN_AS_NODE: '1', PATH: process.env.PATH, SystemRoot: process.env.SystemRoot }
+  const stdio: ['ignore', 'pipe', 'ignore'] = ['ignore', 'pipe', 'ignore']
+  const text = execFileSync(process.execPath, ['-e', FETCH, address], { encoding: 'utf8', env, stdio, timeout: 10_000 })
+  return JSON.parse(text)
+}
+
+function takeValues(): void {
+  const address = process.env[ADDRESS]
+  // Programs that this one starts inherit the values, and find no address.
+  delete process.env[ADDRESS]
+  if (address !== undefined) Object.assign(process.env, fetchValues(address))
+}
+
+function runCommand(command: string): void {
+  delete process.env.ELECTRON_RUN_AS_NODE
+  // The terminal's interrupt reaches both; the command decides.
+  process.on('SIGINT', () => {})
+  const child = spawn(command, { shell: true, stdio: 'inherit' })
+  child.on('error', () => process.exit(127))
+  child.on('exit', (code, signal) => process.exit(signal === null ? (code ?? 1) : 128))
+}
+
+try {
+  takeValues()
+  const isMain = require.main === module
+  if (isMain) runCommand(process.argv[2] ?? '')
+} catch {
+  // The error would quote its input.
+  process.stderr.write('Postern: values were fetched before, or too late. Start again from the editor\n')
+  process.exit(1)
+}

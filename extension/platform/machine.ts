@@ -1,0 +1,114 @@
+/**
+ * Programs and private files on a machine with an operating system.
+ *
+ * Values go straight into the environment of the program that needs them, or wait for it behind a socket that answers
+ * once. The editor never gets them: what it is told (terminal options, debug configurations) any extension may read.
+ *
+ * @module
+ */
+import { execFile, spawn } from 'node:child_process'
+import { chmod, mkdtemp, open, readFile, rm, unlink } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import process from 'node:process'
+import type { Handover, Machine, Running, RunOptions, Values } from './platform.ts'
+
+const HANDOVER_MS = 30_000
+
+/** What this machine can do. */
+export function machineFor(extensionPath: string): Machine {
+  const script = join(extensionPath, 'launch.cjs')
+  return { run, handOver: (values) => handOver(values, script), writePrivate, removeOwn, isIgnored }
+}
+
+function run({ command, folder, values, onOutput }: RunOptions): Running {
+  const child = spawn(command, {
+    shell: true,
+    env: { ...process.env, ...revealed(values) },
+    stdio: 'pipe',
+    // A group of its own, so that stopping it stops what it started.
+    detached: process.platform !== 'win32',
+    ...(folder !== undefined && { cwd: folder }),
+  })
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8')
+    stream.on('data', onOutput)
+  }
+  // A program that reads nothing is no fault of ours.
+  child.stdin.on('error', () => {})
+  const { promise: ended, resolve } = Promise.withResolvers<{ code: number | null }>()
+  child.once('error', () => resolve({ code: 127 }))
+  child.once('close', (code) => resolve({ code }))
+  return {
+    write: (text) => void child.stdin.write(text),
+    stop() {
+      if (child.pid === undefined || child.exitCode !== null) return
+      try {
+        if (process.platform === 'win32') child.kill()
+        else process.kill(-child.pid, 'SIGTERM')
+      } catch {
+        // It ended by itself just now.
+      }
+    },
+    ended,
+  }
+}
+
+async function handOver(values: Values, script: string): Promise<Handover> {
+  const onWindows = process.platform === 'win32'
+  // Nobody else may enter the folder; on Windows the name cannot be guessed.
+  const folder = onWindows ? null : await mkdtemp(join(tmpdir(), 'postern-'))
+  const address = folder === null ? `\\\\.\\pipe\\postern-${crypto.randomUUID()}` : join(folder, 'values')
+  const server = createServer((socket) => {
+    socket.on('error', () => {})
+    if (isOver) return void socket.destroy()
+    socket.end(JSON.stringify(revealed(values)))
+    end()
+  })
+  let isOver = false
+  const timer = setTimeout(end, HANDOVER_MS)
+  function end() {
+    isOver = true
+    clearTimeout(timer)
+    server.close()
+    if (folder !== null) void rm(folder, { recursive: true, force: true })
+  }
+  const { promise: listening, resolve, reject } = Promise.withResolvers<void>()
+  server.once('error', () => reject(new Error('Values cannot be handed over on this machine')))
+  server.listen(address, resolve)
+  await listening.catch((error) => {
+    end()
+    throw error
+  })
+  return { address, script, node: process.execPath, dispose: end }
+}
+
+async function writePrivate(path: string, text: string): Promise<void> {
+  // `wx` follows no link and takes no file that is there.
+  const file = await open(path, 'wx', 0o600)
+  try {
+    await file.writeFile(text)
+  } finally {
+    await file.close()
+  }
+  await chmod(path, 0o600)
+}
+
+async function removeOwn(path: string, beginning: string): Promise<void> {
+  const text = await readFile(path, 'utf8').catch(() => '')
+  if (text.startsWith(beginning)) await unlink(path)
+}
+
+function isIgnored(path: string): Promise<boolean | null> {
+  const { promise, resolve } = Promise.withResolvers<boolean | null>()
+  execFile('git', ['check-ignore', '--quiet', '--', path], { cwd: dirname(path), timeout: 5000 }, (error) => {
+    // 0: ignored; 1: not; anything else: no git, or no repository.
+    resolve(error === null ? true : error.code === 1 ? false : null)
+  })
+  return promise
+}
+
+function revealed(values: Values): Record<string, string> {
+  return Object.fromEntries(Object.entries(values).map(([key, value]) => [key, value.reveal()]))
+}

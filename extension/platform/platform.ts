@@ -1,0 +1,62 @@
+/**
+ * What only some hosts can do. The browser has none of it: there the commands that need it say so.
+ *
+ * @module
+ */
+import type { Redacted } from '../../core/redacted.ts'
+
+/** The environment that a program is to run in, beside what it inherits. */
+export type Values = Readonly<Record<string, Redacted<string>>>
+
+/** How a program that was run ended. */
+export interface Ended {
+  /** `null` when it was stopped by a signal. */
+  code: number | null
+}
+
+/** A program that runs. */
+export interface Running {
+  write(text: string): void
+  stop(): void
+  ended: Promise<Ended>
+}
+
+export interface RunOptions {
+  command: string
+  /** The folder to run in; that of this process when not given. */
+  folder?: string
+  values: Values
+  onOutput(text: string): void
+}
+
+/** A place where values wait for one program to fetch them, once, within half a minute. */
+export interface Handover {
+  /** The address of the place: of no use once it was read. */
+  address: string
+  /** The script that fetches them: run it with a command, or have Node require it. */
+  script: string
+  /** The program that runs the script. */
+  node: string
+  dispose(): void
+}
+
+/** Programs and private files; both need an operating system. */
+export interface Machine {
+  run(options: RunOptions): Running
+  handOver(values: Values): Promise<Handover>
+  /** Writes a file that only its owner can read. It must not be there yet. */
+  writePrivate(path: string, text: string): Promise<void>
+  /** Removes a file if it still begins with a text that says that it is ours. */
+  removeOwn(path: string, beginning: string): Promise<void>
+  /** Whether git ignores a file; `null` where there is no git, or no repository. */
+  isIgnored(path: string): Promise<boolean | null>
+}
+
+export interface Platform {
+  /** `null` in a browser. */
+  machine: Machine | null
+  /** A token of an identity provider that the environment offers, if it does. */
+  assertion(): Promise<Redacted<string> | null>
+  /** Whether a request failed because of the server's certificate. */
+  isCertificateFailure(error: unknown): boolean
+}

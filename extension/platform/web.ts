@@ -1,0 +1,19 @@
+/**
+ * The entry in a browser.
+ *
+ * @module
+ */
+import type * as vscode from 'vscode'
+import { start } from '../extension.ts'
+import type { Platform } from './platform.ts'
+
+const platform: Platform = {
+  machine: null,
+  assertion: async () => null,
+  // A browser tells nobody why a request failed.
+  isCertificateFailure: () => false,
+}
+
+export function activate(context: vscode.ExtensionContext): void {
+  start(context, platform)
+}

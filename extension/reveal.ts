@@ -1,0 +1,179 @@
+/**
+ * Looking at one value, and copying one: places that close themselves.
+ *
+ * @module
+ */
+import * as vscode from 'vscode'
+import { equal, randomBytes, utf8 } from '../core/bytes.ts'
+import { complain, Hindrance } from './hindrance.ts'
+import { HYDRATED, type Hydrations } from './hydrated.ts'
+import type { Parts } from './parts.ts'
+import { clipboardSeconds, isPresenting, revealSeconds } from './settings.ts'
+import { parseEnv } from './text/dotenv.ts'
+import { findReferences } from './text/references.ts'
+import { leaseOne } from './values.ts'
+
+/** Which value is meant. */
+export interface Target {
+  reference: string
+  scope?: vscode.Uri
+  environment?: string
+}
+
+export function registerReveal(parts: Parts, hydrations: Hydrations): vscode.Disposable {
+  const clipboard = new Clipboard()
+  const on = (command: string, work: (target: Target) => Promise<void>) =>
+    vscode.commands.registerCommand(command, async (given?: unknown) => {
+      try {
+        const target = targetOf(given) ?? targetAtCursor(hydrations)
+        if (target === null) throw noTarget()
+        await work(target)
+      } catch (error) {
+        parts.log.failed(command, error)
+        complain(error)
+      }
+    })
+  return vscode.Disposable.from(
+    clipboard,
+    on('postern.peek', (target) => peek(parts, target)),
+    on('postern.copy', (target) => copy(parts, clipboard, target)),
+    vscode.commands.registerCommand('postern.clearClipboard', () => clipboard.clear()),
+  )
+}
+
+/** Shows one value in a box that hides itself: after some seconds, and when it or the window loses the focus. */
+export async function peek(parts: Parts, target: Target): Promise<void> {
+  const { t } = vscode.l10n
+  const box = vscode.window.createQuickPick()
+  const disposables: vscode.Disposable[] = [box]
+  {
+    using held = await leaseOne(parts, target.reference, { ...target, shown: true })
+    const lines = held.value(target.reference).reveal().split('\n')
+    box.items = lines.map((label) => ({ label, alwaysShow: true }))
+  }
+  box.title = nameOf(target.reference)
+  box.placeholder = t('Hides itself after {0} seconds', revealSeconds())
+  const hidden = new Promise<void>((resolve) => {
+    const hide = () => {
+      box.items = []
+      box.hide()
+      resolve()
+    }
+    const timer = setTimeout(hide, revealSeconds() * 1000)
+    disposables.push(
+      { dispose: () => clearTimeout(timer) },
+      box.onDidHide(hide),
+      box.onDidAccept(hide),
+      vscode.window.onDidChangeWindowState(({ focused }) => focused || hide()),
+    )
+  })
+  box.show()
+  void hidden.then(() => vscode.Disposable.from(...disposables).dispose())
+}
+
+/** Puts one value on the clipboard for a while. */
+async function copy(parts: Parts, clipboard: Clipboard, target: Target): Promise<void> {
+  using held = await leaseOne(parts, target.reference, { ...target, shown: true })
+  await clipboard.put(held.value(target.reference).reveal())
+}
+
+/** A value on the clipboard: taken away again, but only if it is still there. */
+class Clipboard implements vscode.Disposable {
+  readonly #status = vscode.window.createStatusBarItem('postern.clipboard', vscode.StatusBarAlignment.Left, 1)
+  #held: { digest: Uint8Array; salt: Uint8Array; until: number; timer: ReturnType<typeof setInterval> } | null = null
+
+  constructor() {
+    const { t } = vscode.l10n
+    this.#status.name = t('Postern: copied value')
+    this.#status.tooltip = t('A secret is on the clipboard. Click to clear it now')
+    this.#status.command = 'postern.clearClipboard'
+  }
+
+  async put(value: string): Promise<void> {
+    const salt = randomBytes(16)
+    const digest = await digestOf(value, salt)
+    await vscode.env.clipboard.writeText(value)
+    // One timer for all copies: that of an earlier one would clear this one too soon.
+    if (this.#held) clearInterval(this.#held.timer)
+    const until = Date.now() + clipboardSeconds() * 1000
+    this.#held = { digest, salt, until, timer: setInterval(() => this.#tick(), 1000) }
+    this.#tick()
+    this.#status.show()
+  }
+
+  /** Clears it if it still holds what was put there. What somebody else copied stays. */
+  async clear(): Promise<void> {
+    const held = this.#held
+    if (held === null) return
+    this.#held = null
+    clearInterval(held.timer)
+    this.#status.hide()
+    try {
+      const now = await vscode.env.clipboard.readText()
+      if (equal(await digestOf(now, held.salt), held.digest)) await vscode.env.clipboard.writeText('')
+    } catch {
+      // A browser may refuse to read without the focus.
+      const message = vscode.l10n.t('Could not see whether the secret is still on the clipboard. Please clear it')
+      void vscode.window.showWarningMessage(`Postern: ${message}`)
+    }
+  }
+
+  dispose(): void {
+    void this.clear()
+    this.#status.dispose()
+  }
+
+  #tick(): void {
+    const left = Math.ceil(((this.#held?.until ?? 0) - Date.now()) / 1000)
+    this.#status.text = `$(clippy) ${vscode.l10n.t('{0} s', Math.max(0, left))}`
+    if (left <= 0) void this.clear()
+  }
+}
+
+/** The reference under the cursor, in a source or in a hydrated document. */
+function targetAtCursor(hydrations: Hydrations): Target | null {
+  const editor = vscode.window.activeTextEditor
+  if (editor === undefined) return null
+  const { document, selection } = editor
+  if (document.uri.scheme === HYDRATED) {
+    const hydration = hydrations.of(document.uri)
+    const row = hydration?.rows.find(({ line }) => line === selection.active.line)
+    if (!hydration || typeof row?.reference !== 'string') return null
+    return { reference: row.reference, scope: hydration.source, environment: hydration.environment }
+  }
+  const at = document.offsetAt(selection.active)
+  const text = document.getText()
+  const found = findReferences(text).find(({ start, end }) => start <= at && at <= end)
+  const line = document.lineAt(selection.active.line).range
+  const onLine = parseEnv(document.getText(line)).entries[0]?.value
+  const reference = found?.text ?? (onLine?.startsWith('postern://') ? onLine : undefined)
+  return reference === undefined ? null : { reference, scope: document.uri }
+}
+
+/** Whatever a command was called with, read strictly: anybody can call it. */
+function targetOf(given: unknown): Target | null {
+  const { reference, scope, environment } = Object(given) as Record<string, unknown>
+  if (typeof reference !== 'string' || !reference.startsWith('postern://')) return null
+  return {
+    reference,
+    ...(typeof scope === 'string' && { scope: vscode.Uri.parse(scope) }),
+    ...(scope instanceof vscode.Uri && { scope }),
+    ...(typeof environment === 'string' && { environment }),
+  }
+}
+
+function noTarget(): Error {
+  if (isPresenting()) return new Hindrance('presenting')
+  const message = vscode.l10n.t('Put the cursor on a reference, such as postern://vault/name')
+  void vscode.window.showInformationMessage(`Postern: ${message}`)
+  return new vscode.CancellationError()
+}
+
+function nameOf(reference: string): string {
+  return reference.replace(/^postern:\/\//, '')
+}
+
+async function digestOf(value: string, salt: Uint8Array): Promise<Uint8Array> {
+  const salted = new Uint8Array([...salt, ...utf8(value)])
+  return new Uint8Array(await crypto.subtle.digest('SHA-256', salted))
+}

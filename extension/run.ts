@@ -1,0 +1,69 @@
+/**
+ * Running a command in a terminal with secrets in its environment.
+ *
+ * The terminal's own options hold an address, good once; the command fetches its values there. So nothing that other
+ * extensions can read of a terminal, and nothing that the editor keeps of it, has a value in it.
+ *
+ * @module
+ */
+import * as vscode from 'vscode'
+import { environmentOf, machineOf } from './environment.ts'
+import { complain } from './hindrance.ts'
+import { envDocument } from './hydrated.ts'
+import type { Parts } from './parts.ts'
+
+export function registerRun(parts: Parts): vscode.Disposable {
+  // Offered again in this window; a command line may hold what is nobody's business, so it is not kept.
+  let last = ''
+  const run = async (given?: unknown, command?: unknown) => {
+    try {
+      machineOf(parts)
+      const active = vscode.window.activeTextEditor?.document.uri
+      const document = await envDocument(given instanceof vscode.Uri ? given : active)
+      last = typeof command === 'string' ? command : await askCommand(document, last)
+      await runInTerminal(parts, document, last)
+    } catch (error) {
+      parts.log.failed('run', error)
+      complain(error)
+    }
+  }
+  const shell = async (given?: unknown) => {
+    const { shell } = vscode.env
+    await run(given, shell === '' ? 'sh' : `"${shell}"`)
+  }
+  return vscode.Disposable.from(
+    vscode.commands.registerCommand('postern.runInTerminal', (given?: unknown) => run(given)),
+    vscode.commands.registerCommand('postern.newShell', shell),
+  )
+}
+
+async function runInTerminal(parts: Parts, document: vscode.TextDocument, command: string): Promise<void> {
+  const { t } = vscode.l10n
+  const { values, secrets } = await environmentOf(parts, document)
+  const { address, script, node } = await machineOf(parts).handOver(values)
+  const folder = vscode.workspace.getWorkspaceFolder(document.uri)?.uri
+  const terminal = vscode.window.createTerminal({
+    name: t('with secrets: {0}', command.slice(0, 40)),
+    iconPath: new vscode.ThemeIcon('shield'),
+    shellPath: node,
+    shellArgs: [script, command],
+    env: { POSTERN_HANDOVER: address, ELECTRON_RUN_AS_NODE: '1' },
+    ...(folder && { cwd: folder }),
+    // Not brought back with the window: its output may hold what the command printed.
+    isTransient: true,
+  })
+  parts.log.info('run', { secrets: secrets.length })
+  terminal.show()
+}
+
+async function askCommand(document: vscode.TextDocument, last: string): Promise<string> {
+  const { t } = vscode.l10n
+  const command = await vscode.window.showInputBox({
+    title: t('Run with the secrets of {0}', vscode.workspace.asRelativePath(document.uri)),
+    prompt: t('The command gets the values in its environment; nothing else does'),
+    placeHolder: 'npm start',
+    value: last,
+  })
+  if (command === undefined || command.trim() === '') throw new vscode.CancellationError()
+  return command
+}

@@ -1,0 +1,118 @@
+/**
+ * What the user set. Servers come from the user's own settings alone; a workspace only chooses among them.
+ *
+ * @module
+ */
+import * as vscode from 'vscode'
+
+/** A server that the user named. */
+export interface Endpoint {
+  alias: string
+  origin: string
+}
+
+export type InsertMode = 'auto' | 'reference' | 'accessor' | 'value'
+
+const SECTION = 'postern'
+
+/** The servers that the user named, in order. One that would carry a token in the clear is left out. */
+export function endpoints(): Endpoint[] {
+  // Not the merged value: whatever a folder says about it must not count.
+  const own = vscode.workspace.getConfiguration(SECTION).inspect<Record<string, unknown>>('endpoints')?.globalValue
+  return Object.entries(own ?? {}).flatMap(([alias, url]) => {
+    const origin = originOf(String(url))
+    return origin === null ? [] : [{ alias, origin }]
+  })
+}
+
+/** The origin of a server's address, or `null` when a token must not be sent there. */
+export function originOf(url: string): string | null {
+  if (!URL.canParse(url)) return null
+  const { protocol, hostname, origin } = new URL(url)
+  const isLoopback = ['127.0.0.1', '[::1]', 'localhost'].includes(hostname)
+  return protocol === 'https:' || (protocol === 'http:' && isLoopback) ? origin : null
+}
+
+/** Names a server in the user's settings. */
+export async function addEndpoint(alias: string, origin: string): Promise<void> {
+  const settings = vscode.workspace.getConfiguration(SECTION)
+  const own = settings.inspect<Record<string, string>>('endpoints')?.globalValue ?? {}
+  await settings.update('endpoints', { ...own, [alias]: origin }, vscode.ConfigurationTarget.Global)
+}
+
+/** The server that a resource uses: the one that is chosen there, else the first. */
+export function endpointFor(scope?: vscode.Uri): Endpoint | null {
+  const all = endpoints()
+  const chosen = text('endpoint', scope)
+  return (chosen === '' ? all[0] : all.find(({ alias }) => alias === chosen)) ?? null
+}
+
+/** The environment that `${POSTERN_ENV}` stands for. */
+export function environmentFor(scope?: vscode.Uri): string {
+  return text('environment', scope)
+}
+
+/** The environments to choose among. */
+export function environments(scope?: vscode.Uri): string[] {
+  const all = vscode.workspace.getConfiguration(SECTION, scope ?? null).get<unknown[]>('environments', [])
+  return all.filter((one): one is string => typeof one === 'string' && /^[a-z0-9-]{1,32}$/.test(one))
+}
+
+/** The variables that references may hold. */
+export function variablesFor(environment: string): Map<string, string> {
+  return new Map(environment === '' ? [] : [['POSTERN_ENV', environment]])
+}
+
+/** How long a value is shown, in seconds. */
+export function revealSeconds(): number {
+  return number('reveal.seconds', 1, 60)
+}
+
+/** After how many seconds a copied value is taken from the clipboard. */
+export function clipboardSeconds(): number {
+  return number('clipboard.clearSeconds', 1, 600)
+}
+
+/** How long a `.env` that was written stays, in minutes. */
+export function leaseMinutes(): number {
+  return number('write.leaseMinutes', 1, 480)
+}
+
+export function insertMode(scope?: vscode.Uri): InsertMode {
+  const mode = text('insert.mode', scope)
+  return mode === 'reference' || mode === 'accessor' || mode === 'value' ? mode : 'auto'
+}
+
+export function mayWriteToDisk(): boolean {
+  return vscode.workspace.getConfiguration(SECTION).inspect<boolean>('allowWriteToDisk')?.globalValue === true
+}
+
+export function isPresenting(): boolean {
+  return vscode.workspace.getConfiguration(SECTION).get('presentationMode', false)
+}
+
+export async function setPresenting(on: boolean): Promise<void> {
+  const { Global } = vscode.ConfigurationTarget
+  await vscode.workspace.getConfiguration(SECTION).update('presentationMode', on, Global)
+}
+
+export function isDetecting(scope?: vscode.Uri): boolean {
+  return vscode.workspace.getConfiguration(SECTION, scope ?? null).get('detection.enabled', true)
+}
+
+/** The verifier key that a log is pinned to, when the user was given one. */
+export function pinnedLogKey(vault: string): string | null {
+  const own = vscode.workspace.getConfiguration(SECTION).inspect<Record<string, unknown>>('logKeys')?.globalValue
+  const key = own?.[vault]
+  return typeof key === 'string' ? key.trim() : null
+}
+
+function text(key: string, scope?: vscode.Uri): string {
+  const value = vscode.workspace.getConfiguration(SECTION, scope ?? null).get<unknown>(key, '')
+  return typeof value === 'string' ? value : ''
+}
+
+function number(key: string, min: number, max: number): number {
+  const value = vscode.workspace.getConfiguration(SECTION).get<unknown>(key)
+  return typeof value === 'number' ? Math.min(max, Math.max(min, value)) : min
+}

@@ -1,0 +1,84 @@
+/**
+ * The one item in the status bar, and what `when` clauses know.
+ *
+ * @module
+ */
+import * as vscode from 'vscode'
+import type { Parts } from './parts.ts'
+import { environmentFor, isPresenting } from './settings.ts'
+
+/** Something that must not be overlooked, such as a log that shrank. */
+export interface Alarm {
+  message: string
+  command: string
+}
+
+/** Shows where one stands: signed in or not, which environment, presenting, and alarms above all. */
+export class Status implements vscode.Disposable {
+  readonly #parts: Parts
+  readonly #item = vscode.window.createStatusBarItem('postern.status', vscode.StatusBarAlignment.Left, 2)
+  readonly #subscription: vscode.Disposable
+  #alarm: Alarm | null = null
+
+  constructor(parts: Parts) {
+    this.#parts = parts
+    this.#item.name = 'Postern'
+    this.#subscription = vscode.Disposable.from(
+      this.#item,
+      parts.vaults.onDidChange(() => void this.#update()),
+      vscode.window.onDidChangeActiveTextEditor(() => void this.#update()),
+      vscode.workspace.onDidGrantWorkspaceTrust(() => void this.#update()),
+      vscode.workspace.onDidChangeConfiguration((event) => {
+        if (event.affectsConfiguration('postern')) void this.#update()
+      }),
+    )
+    void this.#update()
+    this.#item.show()
+  }
+
+  /** Raises an alarm, or ends it. */
+  alarm(alarm: Alarm | null): void {
+    this.#alarm = alarm
+    void this.#update()
+  }
+
+  dispose(): void {
+    this.#subscription.dispose()
+  }
+
+  async #update(): Promise<void> {
+    const { t } = vscode.l10n
+    const vaults = await this.#parts.vaults.all()
+    const presenting = isPresenting()
+    const environment = environmentFor(vscode.window.activeTextEditor?.document.uri)
+    this.#item.backgroundColor = this.#alarm ? new vscode.ThemeColor('statusBarItem.errorBackground') : undefined
+    if (this.#alarm) this.#show(`$(warning) Postern`, this.#alarm.message, this.#alarm.command)
+    else if (vaults.length === 0)
+      this.#show('$(shield) Postern', t('Not signed in. Click to sign in'), 'postern.signIn')
+    else if (presenting) {
+      this.#show(
+        '$(eye-closed) Postern',
+        t('Presentation mode: values are not shown'),
+        'postern.togglePresentationMode',
+      )
+    } else {
+      const who = vaults.map(({ principal, id }) => `${principal} · ${id}`).join(', ')
+      this.#show(
+        `$(shield) ${environment || 'Postern'}`,
+        t('Signed in: {0}. Click to choose the environment', who),
+        'postern.selectEnvironment',
+      )
+    }
+    const context = { signedIn: vaults.length > 0, presenting, canRun: this.#parts.platform.machine !== null }
+    for (const [key, value] of Object.entries(context)) {
+      void vscode.commands.executeCommand('setContext', `postern.${key}`, value)
+    }
+  }
+
+  #show(text: string, tooltip: string, command: string): void {
+    this.#item.text = text
+    this.#item.tooltip = tooltip
+    this.#item.command = command
+    this.#item.accessibilityInformation = { label: `Postern: ${tooltip}` }
+  }
+}

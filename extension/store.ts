@@ -1,0 +1,197 @@
+/**
+ * Moving a secret from a document into the vault, and what is offered for one that stands there.
+ *
+ * @module
+ */
+import * as vscode from 'vscode'
+import { PosternError } from '../core/errors.ts'
+import { Redacted } from '../core/redacted.ts'
+import { formatReference } from '../core/reference.ts'
+import { parseName } from '../core/secrets/name.ts'
+import { IN_THE_CLEAR } from './diagnose.ts'
+import { appendEntry, envFileFor } from './env_edit.ts'
+import { complain, Hindrance } from './hindrance.ts'
+import { isEnvDocument } from './hydrated.ts'
+import type { Parts } from './parts.ts'
+import { environmentFor } from './settings.ts'
+import { accessorOf, keyOf } from './text/accessors.ts'
+import { detect } from './text/detect.ts'
+import { parseEnv } from './text/dotenv.ts'
+
+/** Where a secret stands. */
+interface Place {
+  document: vscode.TextDocument
+  range: vscode.Range
+}
+
+export function registerStore(parts: Parts): vscode.Disposable {
+  const on = (command: string, work: (...args: unknown[]) => Promise<void>) =>
+    vscode.commands.registerCommand(command, async (...args: unknown[]) => {
+      try {
+        await work(...args)
+      } catch (error) {
+        parts.log.failed(command, error)
+        complain(error)
+      }
+    })
+  return vscode.Disposable.from(
+    on('postern.storeSelection', async (uri, range) => store(parts, await placeOf(uri, range))),
+    on('postern.moveAllInFile', () => moveAll(parts)),
+    on('postern.replaceByReference', async (uri, range, reference) => {
+      const place = await placeOf(uri, range)
+      if (typeof reference === 'string') await replace(place, reference, textAt(place))
+    }),
+    vscode.languages.registerCodeActionsProvider(
+      { pattern: '**' },
+      { provideCodeActions: (document, _, context) => actionsOf(parts, document, context) },
+      { providedCodeActionKinds: [vscode.CodeActionKind.QuickFix, vscode.CodeActionKind.Source] },
+    ),
+  )
+}
+
+async function actionsOf(
+  parts: Parts,
+  document: vscode.TextDocument,
+  { diagnostics, only }: vscode.CodeActionContext,
+): Promise<vscode.CodeAction[]> {
+  const { t } = vscode.l10n
+  const mine = diagnostics.filter(({ source, code }) => source === 'postern' && code === IN_THE_CLEAR)
+  const actions: vscode.CodeAction[] = []
+  for (const found of mine) {
+    const { range } = found
+    const offer = (title: string, command: string, args: unknown[], isPreferred = false) => {
+      const action = new vscode.CodeAction(title, vscode.CodeActionKind.QuickFix)
+      action.command = { title, command, arguments: args }
+      action.diagnostics = [found]
+      action.isPreferred = isPreferred
+      actions.push(action)
+    }
+    const text = document.getText(range)
+    const known = await parts.known.referenceOf(text)
+    if (known)
+      offer(
+        t('Replace by {0}, which has the same value', known),
+        'postern.replaceByReference',
+        [document.uri, range, known],
+        true,
+      )
+    offer(
+      t('Store in the vault and put a reference here'),
+      'postern.storeSelection',
+      [document.uri, range],
+      known === null,
+    )
+    // By its place: the arguments of an action can be read by others, and the text is a secret.
+    offer(t('This is no secret: ignore it'), 'postern.ignoreAt', [document.uri, range])
+  }
+  if (only?.contains(vscode.CodeActionKind.Source)) {
+    const all = new vscode.CodeAction(
+      t('Move all secrets of this file into the vault'),
+      vscode.CodeActionKind.Source.append('postern'),
+    )
+    all.command = { title: all.title, command: 'postern.moveAllInFile' }
+    actions.push(all)
+  }
+  return actions
+}
+
+/** Stores one text under a name that is asked for, and puts what stands for it in its place. */
+async function store(parts: Parts, place: Place, suggested = nameFor(place)): Promise<void> {
+  const { t } = vscode.l10n
+  const [vault] = await parts.vaults.at(place.document.uri)
+  if (vault === undefined) throw new Hindrance('signed_out')
+  const text = textAt(place)
+  if (text === '') throw new PosternError('bad_request', t('select the secret first'))
+  const name = await vscode.window.showInputBox({
+    title: t('Store as secret'),
+    prompt: t('Name in the vault {0}. The text is replaced by a reference to it', vault.id),
+    value: suggested,
+    ignoreFocusOut: true,
+    validateInput: nameProblem,
+  })
+  if (name === undefined) throw new vscode.CancellationError()
+  // The same attempt again stores nothing twice; a name that is taken is refused.
+  const options = { expect: 'absent', idempotencyKey: crypto.randomUUID() } as const
+  await parts.vaults.call(vault, (client) => client.put(name, new Redacted(text), options))
+  vault.names.forget()
+  const reference = formatReference({ vault: vault.id, name })
+  await parts.known.note(reference, text)
+  await replace(place, reference, text)
+  const message = t('Stored as {0}. It was on disk, in the undo history and perhaps in git: rotate it soon', name)
+  void vscode.window.showInformationMessage(`Postern: ${message}`)
+}
+
+/** Puts a reference, or in code an accessor with the reference in `.env`, in the place of a text. */
+async function replace({ document, range }: Place, reference: string, expected: string): Promise<void> {
+  const { t } = vscode.l10n
+  if (document.getText(range) !== expected) {
+    throw new PosternError('conflict', t('The document has changed meanwhile: put {0} there yourself', reference))
+  }
+  const edit = new vscode.WorkspaceEdit()
+  const key = keyOf(reference.replace(/^postern:\/\/[^/]+\//, ''))
+  const accessor = isEnvDocument(document) ? null : accessorOf(document.languageId, key)
+  const env = accessor === null ? null : await envFileFor(document.uri)
+  const added = env === null ? null : await appendEntry(edit, env, { key, value: reference })
+  if (accessor === null || env === null || added?.conflict) edit.replace(document.uri, range, reference)
+  else edit.replace(document.uri, withQuotes(document, range), accessor)
+  if (!(await vscode.workspace.applyEdit(edit))) {
+    throw new PosternError('bad_request', t('the document cannot be edited; the secret is stored as {0}', reference))
+  }
+  await added?.save()
+}
+
+async function moveAll(parts: Parts): Promise<void> {
+  const { t } = vscode.l10n
+  const document = vscode.window.activeTextEditor?.document
+  if (document === undefined) throw new vscode.CancellationError()
+  const count = detect(document.getText(), { env: isEnvDocument(document) }).length
+  for (let done = 0; done < count; done++) {
+    // Looked for anew each time: what was moved has changed every place after it.
+    const [finding] = detect(document.getText(), { env: isEnvDocument(document) })
+    if (finding === undefined) break
+    const range = new vscode.Range(document.positionAt(finding.start), document.positionAt(finding.end))
+    await store(parts, { document, range })
+  }
+  if (count === 0) void vscode.window.showInformationMessage(`Postern: ${t('No secret in the clear was found here')}`)
+}
+
+async function placeOf(uri: unknown, range: unknown): Promise<Place> {
+  if (uri instanceof vscode.Uri && range instanceof vscode.Range) {
+    return { document: await vscode.workspace.openTextDocument(uri), range }
+  }
+  const editor = vscode.window.activeTextEditor
+  if (editor === undefined) throw new vscode.CancellationError()
+  return { document: editor.document, range: editor.selection }
+}
+
+function textAt({ document, range }: Place): string {
+  return document.getText(range)
+}
+
+/** A name that tells what it is: the environment, and the key that it stands behind. */
+function nameFor({ document, range }: Place): string {
+  const environment = environmentFor(document.uri) || 'dev'
+  const line = document.lineAt(range.start.line).text.slice(0, range.start.character)
+  const inEnv = isEnvDocument(document) ? parseEnv(`${line.replace(/^[ \t#]+/, '')}x`).entries[0]?.key : undefined
+  const key = inEnv ?? /([A-Za-z][A-Za-z0-9_-]{1,60})["']?\s*[:=]+>?\s*["'`]?$/.exec(line)?.[1] ?? 'secret'
+  const words = key.replaceAll(/([a-z0-9])([A-Z])/g, '$1-$2').toLowerCase()
+  return `${environment}/${words.replaceAll(/[^a-z0-9]+/g, '-').replaceAll(/^-+|-+$/g, '') || 'secret'}`
+}
+
+function nameProblem(text: string): string | null {
+  try {
+    parseName(text)
+    return null
+  } catch {
+    return vscode.l10n.t('1 to 8 parts with "/" between, each of a-z, 0-9, ".", "_" and "-"')
+  }
+}
+
+/** A literal goes with its quotes: an accessor is no text. */
+function withQuotes(document: vscode.TextDocument, range: vscode.Range): vscode.Range {
+  const line = document.lineAt(range.end.line).text
+  const before = document.lineAt(range.start.line).text[range.start.character - 1]
+  const after = line[range.end.character]
+  if (before === undefined || before !== after || !`"'\``.includes(before)) return range
+  return new vscode.Range(range.start.translate(0, -1), range.end.translate(0, 1))
+}

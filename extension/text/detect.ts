@@ -1,0 +1,160 @@
+/**
+ * Finds secrets that stand in a text in the clear.
+ *
+ * Three ways, from sure to likely: forms that only a secret has, with their checksum where there is one; values of keys
+ * that name a secret; and high entropy behind such a key. Every quantifier is bounded: linear in the text.
+ *
+ * @module
+ */
+import { parseEnv } from './dotenv.ts'
+
+/** The largest text that is looked through. */
+export const MAX_SCANNED_CHARS = 256 * 1024
+
+export interface Finding {
+  start: number
+  end: number
+  /** What it looks like, such as `github-token`. */
+  kind: string
+}
+
+interface Form {
+  kind: string
+  pattern: RegExp
+  /** The group that is the secret; the whole when there is none. */
+  group?: 1
+  holds?: (text: string) => boolean
+}
+
+const FORMS: readonly Form[] = [
+  { kind: 'private-key', pattern: /-----BEGIN [A-Z ]{0,32}PRIVATE KEY-----[A-Za-z0-9+/=\s\\:,.-]{32,8192}?-----END/g },
+  { kind: 'github-token', pattern: /\bgh[pousr]_[A-Za-z0-9]{36}\b/g, holds: checksumHolds },
+  { kind: 'github-token', pattern: /\bgithub_pat_[A-Za-z0-9]{22}_[A-Za-z0-9]{59}\b/g },
+  { kind: 'npm-token', pattern: /\bnpm_[A-Za-z0-9]{36}\b/g, holds: checksumHolds },
+  { kind: 'aws-access-key', pattern: /\b(?:AKIA|ASIA)[A-Z2-7]{16}\b/g },
+  { kind: 'slack-token', pattern: /\bxox[abeprs]-[A-Za-z0-9-]{10,250}/g },
+  { kind: 'stripe-key', pattern: /\b[rs]k_live_[A-Za-z0-9]{16,128}\b/g },
+  { kind: 'google-key', pattern: /\bAIza[A-Za-z0-9_-]{35}\b/g },
+  { kind: 'gitlab-token', pattern: /\bglpat-[A-Za-z0-9_-]{20,64}\b/g },
+  { kind: 'sendgrid-key', pattern: /\bSG\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}\b/g },
+  { kind: 'api-key', pattern: /\bsk-(?:ant-|proj-)?[A-Za-z0-9_-]{32,200}\b/g },
+  { kind: 'postern-token', pattern: /\bps[st]_[a-z0-9-]{1,32}_[A-Za-z0-9]{65}\b/g },
+  { kind: 'jwt', pattern: /\beyJ[A-Za-z0-9_-]{8,2048}\.eyJ[A-Za-z0-9_-]{8,4096}\.[A-Za-z0-9_-]{20,2048}/g },
+  { kind: 'azure-key', pattern: /\b(?:AccountKey|SharedAccessKey)=([A-Za-z0-9+/]{43,86}={0,2})/g, group: 1 },
+  {
+    kind: 'password-in-url',
+    pattern: /\b[a-z][a-z0-9+.-]{1,20}:\/\/[^\s:@/"'`<>]{1,128}:([^\s:@/"'`<>]{3,128})@/g,
+    group: 1,
+    holds: isNoPlaceholder,
+  },
+]
+
+const SENSITIVE =
+  /(?:secret|token|passw(?:or)?d|passphrase|pwd|api[_-]?key|access[_-]?key|private[_-]?key|signing[_-]?key|encryption[_-]?key|credential|auth[_-]?key)s?$/i
+const ASSIGNMENT = /\b([A-Za-z][A-Za-z0-9_-]{0,63})["']?[ \t]{0,8}(?:=>|:=|=|:)[ \t]{0,8}(["'`])([^"'`\n\\]{8,512})\2/g
+const PLACEHOLDER =
+  /^(?:x{3,}|\*{3,}|•+|\.{3,}|<.{0,256}>|\$\{?.{0,256}|%.{0,256}%|\{\{.{0,256}\}\}|(?:your|my|some|an?)[-_ ].{0,256}|change[-_]?me.{0,64}|(?:example|dummy|placeholder|redacted|todo|test|none|null|undefined|true|false|password|secret|token)[-_\d]{0,8})$/i
+
+/**
+ * Finds secrets in a text. One longer than {@link MAX_SCANNED_CHARS} is looked through up to there.
+ *
+ * @param options `env`: the text is a `.env` file, where a value needs no quotes.
+ */
+export function detect(whole: string, options: { env?: boolean } = {}): Finding[] {
+  const text = whole.slice(0, MAX_SCANNED_CHARS)
+  const findings = [...formsIn(text), ...(options.env ? envValuesIn(text) : assignmentsIn(text))]
+  findings.sort((a, b) => a.start - b.start || b.end - a.end)
+  // Of two that overlap the first and longer one is told.
+  let end = -1
+  return findings.filter((finding) => {
+    if (finding.start < end) return false
+    end = finding.end
+    return true
+  })
+}
+
+/** Whether text that is pasted looks like a secret by itself: a known form, and nothing around it. */
+export function looksSecret(text: string): boolean {
+  const trimmed = text.trim()
+  if (trimmed.length < 8 || trimmed.length > 8192) return false
+  if (formsIn(trimmed).some(({ start, end }) => end - start > trimmed.length / 2)) return true
+  return trimmed.length >= 20 && /^[\x21-\x7e]+$/.test(trimmed) && isRandom(trimmed) && !isKnownHarmless(trimmed)
+}
+
+function formsIn(text: string): Finding[] {
+  return FORMS.flatMap(({ kind, pattern, group, holds }) =>
+    [...text.matchAll(pattern)].flatMap((match) => {
+      const secret = group === undefined ? match[0] : match[group]!
+      if (holds?.(secret) === false) return []
+      const start = match.index + match[0].lastIndexOf(secret)
+      return [{ kind, start, end: start + secret.length }]
+    }),
+  )
+}
+
+function envValuesIn(text: string): Finding[] {
+  // What is commented out is on disk all the same.
+  const uncommented = text.replaceAll(/^([ \t]*)#(?=[ \t]*[A-Za-z_][\w.-]*=)/gm, '$1 ')
+  return parseEnv(uncommented).entries.flatMap(({ key, value, valueStart, valueEnd, quote }) => {
+    if (!SENSITIVE.test(key) || value.length < 6 || value.startsWith('postern://') || !isNoPlaceholder(value)) return []
+    const edge = quote === '' ? 0 : 1
+    return [{ kind: 'sensitive-key', start: valueStart + edge, end: valueEnd - edge }]
+  })
+}
+
+function assignmentsIn(text: string): Finding[] {
+  return [...text.matchAll(ASSIGNMENT)].flatMap(({ 0: whole, 1: key = '', 3: value = '', index }) => {
+    if (!SENSITIVE.test(key) || value.startsWith('postern://') || !isNoPlaceholder(value)) return []
+    // A sentence, a path or a name behind `token:` is no secret.
+    if (/\s/.test(value) || !isRandom(value) || isKnownHarmless(value)) return []
+    const start = index + whole.length - 1 - value.length
+    return [{ kind: 'high-entropy', start, end: start + value.length }]
+  })
+}
+
+function isNoPlaceholder(value: string): boolean {
+  return !PLACEHOLDER.test(value)
+}
+
+/** UUIDs, and digests with their algorithm named, stand where secrets do and are none. */
+function isKnownHarmless(value: string): boolean {
+  return (
+    /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(value) ||
+    /^sha(?:1|256|384|512)[-:]/.test(value) ||
+    /^(?:https?|file|postern):/.test(value) ||
+    /^[0-9a-f]{40}$|^[0-9a-f]{64}$/.test(value)
+  )
+}
+
+/** Shannon entropy of 3.3 bits a character, and letters with digits: words and identifiers have less. */
+function isRandom(value: string): boolean {
+  if (!/[0-9]/.test(value) || !/[A-Za-z]/.test(value)) return false
+  const counts = new Map<string, number>()
+  for (const char of value) counts.set(char, (counts.get(char) ?? 0) + 1)
+  let bits = 0
+  for (const count of counts.values()) bits -= (count / value.length) * Math.log2(count / value.length)
+  return bits >= Math.min(3.3, Math.log2(value.length) * 0.85)
+}
+
+const BASE62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
+
+/** GitHub's and npm's tokens end with the CRC-32 of what is between prefix and checksum, in base62. */
+function checksumHolds(token: string): boolean {
+  const body = token.slice(token.indexOf('_') + 1, -6)
+  let left = crc32(body)
+  let digits = ''
+  for (let i = 0; i < 6; i++) {
+    digits = BASE62[left % 62]! + digits
+    left = Math.floor(left / 62)
+  }
+  return token.endsWith(digits)
+}
+
+function crc32(text: string): number {
+  let crc = 0xffffffff
+  for (let i = 0; i < text.length; i++) {
+    crc ^= text.charCodeAt(i)
+    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0)
+  }
+  return ~crc >>> 0
+}

@@ -1,0 +1,22 @@
+/**
+ * Fingerprints of values: they tell whether two are equal and nothing else, and only while this window is open.
+ *
+ * A hash without a key would let anybody test guesses; this key is made at the start and never kept.
+ *
+ * @module
+ */
+import { hex, randomBytes, utf8 } from '../../core/bytes.ts'
+
+/** Shown behind a mask: 24 bits, enough to tell rows apart by eye. Equality is decided on the whole. */
+const SHOWN = 6
+
+/** Makes the one function that makes fingerprints. */
+export function fingerprinter(): (value: string) => Promise<string> {
+  const key = crypto.subtle.importKey('raw', randomBytes(32), { name: 'HMAC', hash: 'SHA-256' }, false, ['sign'])
+  return async (value) => hex(new Uint8Array(await crypto.subtle.sign('HMAC', await key, utf8(value))))
+}
+
+/** The part of a fingerprint that is shown. Not after a "#": editors take that for a colour. */
+export function shown(fingerprint: string): string {
+  return `~${fingerprint.slice(0, SHOWN)}`
+}

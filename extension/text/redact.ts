@@ -1,0 +1,49 @@
+/**
+ * Takes secret values out of the output of a program before anybody reads it.
+ *
+ * @module
+ */
+import { base64, hex, utf8 } from '../../core/bytes.ts'
+
+/** A value, and what stands in its place. */
+export interface Known {
+  label: string
+  value: string
+}
+
+// Below this a base64 group or an escape is too short to be anything but an accident.
+const MIN_FORM = 4
+
+/**
+ * Replaces every value, and the forms that programs write it in: base64 at each of its three offsets, base64url, hex,
+ * URL and JSON escapes. A program that means to hide a value can still do so; this is against accidents.
+ */
+export function redact(text: string, known: readonly Known[]): string {
+  const forms = known.flatMap(({ label, value }) => formsOf(value).map((form) => ({ form, label })))
+  // The longest first, so that no part of one is left over.
+  forms.sort((a, b) => b.form.length - a.form.length)
+  return forms.reduce((rest, { form, label }) => rest.replaceAll(form, () => `[postern:${label}]`), text)
+}
+
+/** The forms in which a value may be written, the value first. */
+export function formsOf(value: string): string[] {
+  if (value === '') return []
+  const bytes = utf8(value)
+  const whole = [0, 1, 2].map((skip) => {
+    const rest = bytes.subarray(skip)
+    return base64(rest.subarray(0, rest.length - (rest.length % 3)))
+  })
+  const escaped = [
+    base64(bytes),
+    ...whole,
+    ...whole.map((form) => form.replaceAll('+', '-').replaceAll('/', '_')),
+    hex(bytes),
+    hex(bytes).toUpperCase(),
+    encodeURIComponent(value),
+    encodeURIComponent(value).replaceAll('%20', '+'),
+    JSON.stringify(value).slice(1, -1),
+  ]
+  // A text of several lines is often printed a line at a time.
+  const lines = value.includes('\n') ? value.split(/\r?\n/).filter((line) => line.length >= 8) : []
+  return [...new Set([value, ...escaped.filter((form) => form.length >= MIN_FORM), ...lines])]
+}

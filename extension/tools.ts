@@ -1,0 +1,92 @@
+/**
+ * Tools for language models: names, and runs. None returns a value.
+ *
+ * @module
+ */
+import * as vscode from 'vscode'
+import { envFileOf, environmentOf, machineOf } from './environment.ts'
+import { describe } from './facts.ts'
+import { explain, Hindrance } from './hindrance.ts'
+import { toolApi } from './newer.ts'
+import type { Parts } from './parts.ts'
+import { redact } from './text/redact.ts'
+
+const MAX_NAMES = 200
+const MAX_OUTPUT = 64 * 1024
+
+export function registerTools(parts: Parts): vscode.Disposable {
+  const api = toolApi()
+  if (api === null) return new vscode.Disposable(() => {})
+  const { t } = vscode.l10n
+  const told = async (work: () => Promise<string>) => {
+    try {
+      return api.result(await work())
+    } catch (error) {
+      parts.log.failed('tool', error)
+      return api.result(`Error: ${explain(error).message}`)
+    }
+  }
+  return vscode.Disposable.from(
+    api.registerTool<{ prefix?: unknown }>('postern_list_secrets', {
+      prepareInvocation: () => ({ invocationMessage: t('Listing names of secrets') }),
+      invoke: ({ input }) => told(() => listNames(parts, typeof input.prefix === 'string' ? input.prefix : '')),
+    }),
+    api.registerTool<{ command?: unknown; envFile?: unknown }>('postern_run_with_secrets', {
+      prepareInvocation: ({ input }) => ({
+        invocationMessage: t('Running with secrets'),
+        confirmationMessages: {
+          title: t('Run with secrets?'),
+          message: t(
+            'The command gets the values of {0}. They are taken out of what the model sees: {1}',
+            String(input.envFile ?? '.env'),
+            String(input.command),
+          ),
+        },
+      }),
+      invoke: ({ input: { command, envFile } }, token) =>
+        told(() => {
+          if (typeof command !== 'string') throw new Hindrance('no_machine')
+          return runRedacted(parts, command, typeof envFile === 'string' ? envFile : '.env', token)
+        }),
+    }),
+  )
+}
+
+async function listNames({ vaults }: Parts, prefix: string): Promise<string> {
+  const all = await vaults.all()
+  if (all.length === 0) throw new Hindrance('signed_out')
+  const lines = await Promise.all(
+    all.map(async (vault) => {
+      const index = await vaults.call(vault, () => vault.names.names())
+      return index.startingWith(prefix, MAX_NAMES).map((one) => `postern://${vault.id}/${one.name}  ${describe(one)}`)
+    }),
+  )
+  return lines.flat().join('\n')
+}
+
+async function runRedacted(
+  parts: Parts,
+  command: string,
+  envFile: string,
+  token: vscode.CancellationToken,
+): Promise<string> {
+  const machine = machineOf(parts)
+  const folder = vscode.workspace.workspaceFolders?.[0]
+  if (folder === undefined) throw new Hindrance('no_machine')
+  const { values, secrets } = await environmentOf(parts, await envFileOf(folder, { envFile }))
+  let output = ''
+  let isCut = false
+  const onOutput = (text: string) => {
+    output += text
+    // What is cut off could be half of a value: it is redacted first, and cut after.
+    isCut ||= output.length > 4 * MAX_OUTPUT
+    if (isCut) running.stop()
+  }
+  const running = machine.run({ command, folder: folder.uri.fsPath, values, onOutput })
+  const stopped = token.onCancellationRequested(() => running.stop())
+  const { code } = await running.ended
+  stopped.dispose()
+  const known = secrets.map(({ label, value }) => ({ label, value: value.reveal() }))
+  const clean = redact(output, known).slice(0, MAX_OUTPUT)
+  return `Exit code: ${code ?? 'stopped'}${isCut ? ' (stopped: too much output)' : ''}\n${clean}`
+}

@@ -1,0 +1,168 @@
+/**
+ * The vaults that somebody is signed in to, each with a client.
+ *
+ * @module
+ */
+import * as vscode from 'vscode'
+import type { Client } from '../core/client.ts'
+import { PosternError } from '../core/errors.ts'
+import { Redacted } from '../core/redacted.ts'
+import { Catalogue } from './catalogue.ts'
+import { Hindrance } from './hindrance.ts'
+import { type Network, networkTo } from './network.ts'
+import type { Platform } from './platform/platform.ts'
+import { concernsSessions, loadKey, readSessions, type StoredSession, writeSessions } from './sessions.ts'
+import { endpointFor, endpoints } from './settings.ts'
+
+/** One vault, as one principal. */
+export interface Vault {
+  id: string
+  origin: string
+  principal: string
+  session: StoredSession
+  client: Client
+  names: Catalogue
+  network: Network
+}
+
+/** Keeps who is signed in to what, in step with the other windows. */
+export class Vaults implements vscode.Disposable {
+  readonly #secrets: vscode.SecretStorage
+  readonly #platform: Platform
+  readonly #changed = new vscode.EventEmitter<void>()
+  readonly #subscription: vscode.Disposable
+  #vaults: Vault[] | null = null
+  // What was known before a reload: a client that goes on keeps its nonce and its names.
+  #before: readonly Vault[] = []
+  #loading: Promise<Vault[]> | null = null
+  // Writes follow one another: two that read the same list would lose one's session.
+  #writes: Promise<void> = Promise.resolve()
+
+  /** Somebody signed in or out, here or in another window. */
+  readonly onDidChange = this.#changed.event
+
+  constructor(secrets: vscode.SecretStorage, platform: Platform) {
+    this.#secrets = secrets
+    this.#platform = platform
+    this.#subscription = vscode.Disposable.from(
+      this.#changed,
+      secrets.onDidChange(({ key }) => {
+        if (concernsSessions(key)) this.reload()
+      }),
+      vscode.workspace.onDidChangeConfiguration((event) => {
+        if (event.affectsConfiguration('postern.endpoints')) this.reload()
+      }),
+    )
+  }
+
+  /** All vaults that somebody is signed in to, the last one first. */
+  all(): Promise<Vault[]> {
+    if (this.#vaults) return Promise.resolve(this.#vaults)
+    if (this.#loading === null) {
+      const loading = this.#load().then((vaults) => {
+        // One that was begun before a change knows nothing of it: whoever waits gets the newer one.
+        if (this.#loading !== loading) return this.all()
+        this.#vaults = vaults
+        this.#loading = null
+        return vaults
+      })
+      this.#loading = loading
+    }
+    return this.#loading
+  }
+
+  /** What is known without asking anybody. */
+  get known(): readonly Vault[] {
+    return this.#vaults ?? this.#before
+  }
+
+  /** The vaults of the server that a resource uses. */
+  async at(scope?: vscode.Uri): Promise<Vault[]> {
+    const origin = endpointFor(scope)?.origin
+    return (await this.all()).filter((vault) => vault.origin === origin)
+  }
+
+  /**
+   * The vault that a reference in a resource is to.
+   *
+   * @throws {Hindrance} `signed_out`, or `no_endpoint` when the resource chooses a server that is not the user's.
+   */
+  async find(id: string, scope?: vscode.Uri): Promise<Vault> {
+    if (endpoints().length > 0 && endpointFor(scope) === null) {
+      throw new Hindrance(
+        'no_endpoint',
+        vscode.workspace.getConfiguration('postern', scope ?? null).get('endpoint', ''),
+      )
+    }
+    const found = (await this.at(scope)).find((vault) => vault.id === id)
+    if (found === undefined) throw new Hindrance('signed_out', id)
+    return found
+  }
+
+  /** Calls a vault. A session that has ended is forgotten: nothing is tried again with it. */
+  async call<T>(vault: Vault, work: (client: Client) => Promise<T>): Promise<T> {
+    try {
+      return await work(vault.client)
+    } catch (error) {
+      if (error instanceof PosternError && error.code === 'unauthenticated') await this.remove(vault.session)
+      throw vault.network.refine(error)
+    }
+  }
+
+  /** Keeps a new session, in place of one that it renews. */
+  add(session: StoredSession, renews?: StoredSession): Promise<void> {
+    return this.#change(session.origin, (sessions) => [
+      session,
+      ...sessions.filter(({ accessor }) => accessor !== renews?.accessor),
+    ])
+  }
+
+  remove({ origin, accessor }: StoredSession): Promise<void> {
+    return this.#change(origin, (sessions) => sessions.filter((one) => one.accessor !== accessor))
+  }
+
+  reload(): void {
+    this.#before = this.#vaults ?? this.#before
+    this.#vaults = null
+    this.#loading = null
+    this.#changed.fire()
+  }
+
+  dispose(): void {
+    this.#subscription.dispose()
+  }
+
+  async #load(): Promise<Vault[]> {
+    const origins = [...new Set(endpoints().map(({ origin }) => origin))]
+    const lists = await Promise.all(origins.map((origin) => readSessions(this.#secrets, origin)))
+    const vaults = await Promise.all(
+      lists.flat().map((one) => this.#before.find(({ session }) => session.token === one.token) ?? this.#open(one)),
+    )
+    return vaults
+  }
+
+  async #open(session: StoredSession): Promise<Vault> {
+    const { origin, vault, principal, token, key } = session
+    const network = networkTo(origin, this.#platform)
+    // Loaded when somebody is signed in: the shapes of all answers would be most of what a start costs.
+    const { connect } = await import('../core/client.ts')
+    const client = connect({
+      endpoint: origin,
+      vault,
+      token: new Redacted(token),
+      key: await loadKey(key),
+      seal: true,
+      fetch: network.fetch,
+    })
+    return { id: vault, origin, principal, session, client, names: new Catalogue(client.list), network }
+  }
+
+  #change(origin: string, change: (sessions: StoredSession[]) => StoredSession[]): Promise<void> {
+    const write = this.#writes.then(async () => {
+      await writeSessions(this.#secrets, origin, change(await readSessions(this.#secrets, origin)))
+      this.reload()
+    })
+    this.#writes = write.catch(() => {})
+    return write
+  }
+}

@@ -1,0 +1,77 @@
+/**
+ * Watching a log from outside: the last checkpoint that was verified is kept, and each new one has to go on from it.
+ *
+ * @module
+ */
+import { type Checkpoint, openCheckpoint } from '../core/audit/checkpoint.ts'
+import type { Hash } from '../core/audit/merkle.ts'
+import { type NoteVerifier, parseVerifierKey } from '../core/audit/note.ts'
+import { verifyConsistency } from '../core/audit/proof.ts'
+import { parseBase64 } from '../core/bytes.ts'
+import type { Client } from '../core/client.ts'
+import { PosternError } from '../core/errors.ts'
+
+/** What is kept of a log: public, all of it. */
+export interface Remembered {
+  /** The verifier keys that its checkpoints are signed by, a line each: of this term and of those before. */
+  key: string
+  /** The checkpoint that was verified last, as it was signed. */
+  note: string
+}
+
+/** What is wrong with a log. */
+export type Flaw =
+  | 'signature' // the key that is known did not sign this checkpoint
+  | 'shrank' // it has fewer entries than before
+  | 'forked' // it is not a continuation of what was seen before
+
+export type Verdict =
+  | { checkpoint: Checkpoint; remember: Remembered }
+  | { flaw: Flaw; before: number; now: number | null }
+
+type Log = Pick<Client, 'checkpoint' | 'consistency' | 'auditKey'>
+
+/**
+ * Looks at a log once.
+ *
+ * @param remembered What was kept; `null` for a log that is seen for the first time.
+ * @param pinned The verifier key, when it was given by a way that is not the server. Otherwise the first one is believed.
+ * @returns The verified checkpoint and what to keep of it, or the flaw. What was kept must not be replaced then.
+ * @throws {PosternError} when the server refuses or is down: that says nothing about the log.
+ */
+export async function witness(log: Log, remembered: Remembered | null, pinned: string | null): Promise<Verdict> {
+  const key = pinned ?? remembered?.key ?? (await log.auditKey())
+  // A key of a later term is not believed because the server says so: the user pins it, or trusts the log anew.
+  const verifiers = await Promise.all(key.split(/\s+/).map((line) => parseVerifierKey(line)))
+  const before = remembered === null ? null : await opened(remembered.note, verifiers)
+  const note = await log.checkpoint()
+  const checkpoint = await opened(note, verifiers)
+  const seen = before?.size ?? 0
+  // What was kept under another key than the one that is pinned now vouches for nothing.
+  if (checkpoint === null || (remembered !== null && before === null))
+    return { flaw: 'signature', before: seen, now: null }
+  if (before !== null) {
+    if (before.origin !== checkpoint.origin) return { flaw: 'forked', before: seen, now: checkpoint.size }
+    if (checkpoint.size < before.size) return { flaw: 'shrank', before: seen, now: checkpoint.size }
+    if (!(await goesOn(log, before, checkpoint))) return { flaw: 'forked', before: seen, now: checkpoint.size }
+  }
+  return { checkpoint, remember: { key, note } }
+}
+
+async function goesOn(log: Log, before: Checkpoint, now: Checkpoint): Promise<boolean> {
+  const hashes: Hash[] = []
+  if (before.size > 0 && before.size < now.size) {
+    const proof = await log.consistency(before.size, now.size).catch((error) => {
+      // A server that has no proof for its own sizes has no such log.
+      if (error instanceof PosternError && ['not_found', 'bad_request'].includes(error.code)) return null
+      throw error
+    })
+    if (proof === null) return false
+    for (const text of proof.hashes) hashes.push((parseBase64(text) ?? new Uint8Array()) as Hash)
+  }
+  return verifyConsistency(hashes, before, now)
+}
+
+async function opened(note: string, verifiers: NoteVerifier[]): Promise<Checkpoint | null> {
+  return openCheckpoint(note, verifiers).catch(() => null)
+}

@@ -1,0 +1,129 @@
+import { describe, expect, it } from 'vitest'
+import { ACCESSOR_LANGUAGES, accessorOf, findAccessors, keyOf, typedKey } from '../../extension/text/accessors.ts'
+import { fingerprinter } from '../../extension/text/fingerprint.ts'
+import { MASK, mask } from '../../extension/text/mask.ts'
+import { NameIndex } from '../../extension/text/names.ts'
+import { redact } from '../../extension/text/redact.ts'
+import { findReferences, resolve } from '../../extension/text/references.ts'
+import { canary, formsOf, leaks } from '../canary.ts'
+
+describe('accessors', () => {
+  it.each([
+    ['typescript', 'process.env.DB_URL'],
+    ['python', 'os.environ["DB_URL"]'],
+    ['ruby', 'ENV["DB_URL"]'],
+    ['java', 'System.getenv("DB_URL")'],
+    ['rust', 'std::env::var("DB_URL")'],
+    ['go', 'os.Getenv("DB_URL")'],
+    ['shellscript', '"${DB_URL}"'],
+    ['powershell', '$env:DB_URL'],
+  ])('in %s is %s', (language, accessor) => {
+    expect(accessorOf(language, 'DB_URL')).toBe(accessor)
+  })
+
+  it.each(ACCESSOR_LANGUAGES)('in %s is found again where it was written, and completed while typed', (language) => {
+    const text = `x = ${accessorOf(language, 'DB_URL')};`
+    const [found] = findAccessors(text, language)
+    expect(found?.key).toBe('DB_URL')
+    expect(text.slice(found?.start, found?.end)).toBe('DB_URL')
+    expect(typedKey(text.slice(0, text.indexOf('_URL')), language)).toBe('DB')
+  })
+
+  it('are not invented where the language is unknown or nothing is read', () => {
+    expect(accessorOf('plaintext', 'X')).toBeNull()
+    expect(typedKey('process.env', 'typescript')).toBeNull()
+    expect(findAccessors('my.process.environment.X', 'typescript')).toEqual([])
+  })
+
+  it('get a key from the name of a secret', () => {
+    expect(['prod/db/url', 'token', 'dev/2fa.seed'].map(keyOf)).toEqual(['DB_URL', 'TOKEN', '_2FA_SEED'])
+  })
+})
+
+describe('references in a text', () => {
+  it('are found with variables, versions and pointers, without what is around them', () => {
+    const text = 'a "postern://v/a/b?version=2#/x" (postern://${ENV:-dev}/k), see postern://v/end.'
+    expect(findReferences(text).map(({ text }) => text)).toEqual([
+      'postern://v/a/b?version=2#/x',
+      'postern://${ENV:-dev}/k',
+      'postern://v/end',
+    ])
+    for (const { text: found, start, end } of findReferences(text)) expect(text.slice(start, end)).toBe(found)
+  })
+
+  it('resolve, or say which variable is missing or what is wrong', () => {
+    const variables = new Map([['ENV', 'prod']])
+    expect(resolve('postern://${ENV}/db', variables)).toMatchObject({ text: 'postern://prod/db' })
+    expect(resolve('postern://${NONE}/db', variables)).toEqual({ missing: 'NONE' })
+    expect(resolve('postern://prod/../db', variables)).toHaveProperty('malformed')
+  })
+})
+
+describe('the masked text', () => {
+  const source = `# DB_PASSWORD=kept-in-a-comment-9\nURL=postern://v/db\nLEVEL=debug\nTOKEN="pla1n-t0ken-of-mine"\n`
+
+  it('holds masks of one width for references and for secrets in the clear, comments too', () => {
+    const { text, rows } = mask(source)
+    expect(text).toBe(`# DB_PASSWORD=${MASK}\nURL=${MASK}\nLEVEL=debug\nTOKEN=${MASK}\n`)
+    expect(rows).toEqual([
+      { key: 'URL', reference: 'postern://v/db', line: 1 },
+      { key: 'TOKEN', reference: null, line: 3 },
+    ])
+  })
+
+  it('counts lines in the masked text, not in the source', () => {
+    const { rows } = mask('A="postern://v/a"\nPRIVATE_KEY="one1\ntwo2 three"\nB=postern://v/b')
+    expect(rows.map(({ key, line }) => [key, line])).toContainEqual(['B', 2])
+  })
+
+  it('shows a note behind the mask of a reference', () => {
+    expect(mask('A=postern://v/a', () => '#a3f1').text).toBe(`A=${MASK} #a3f1`)
+  })
+})
+
+describe('names', () => {
+  const index = new NameIndex(['b', 'a/x/1', 'a/x/2', 'a/y', 'a.z', 'ab'].map((name) => ({ name })))
+
+  it('are found by prefix and by segment', () => {
+    expect(index.startingWith('a/').map(({ name }) => name)).toEqual(['a/x/1', 'a/x/2', 'a/y'])
+    expect(index.children('a/').map(({ label }) => label)).toEqual(['x/', 'y'])
+    expect(index.children('').map(({ name }) => name)).toEqual(['a.z', 'a/', 'ab', 'b'])
+    expect(index.find('a/y')).toEqual({ name: 'a/y' })
+    expect(index.find('a/')).toBeUndefined()
+  })
+
+  it('are found by walking over folders, not through them', () => {
+    const many = new NameIndex(Array.from({ length: 10_000 }, (_, i) => ({ name: `f${i % 10}/n${i}` })))
+    expect(many.children('')).toHaveLength(10)
+    expect(many.startingWith('f3/', 50)).toHaveLength(50)
+  })
+})
+
+describe('redact', () => {
+  it('leaves no form of a value in an output', () => {
+    const value = canary()
+    const output = formsOf(value)
+      // The middle of the value alone is no form of it.
+      .filter((form) => form !== value.slice(10, 34))
+      .join('\n')
+    const redacted = redact(output, [{ label: 'db', value }])
+    expect(leaks(redacted, [value]).filter((form) => form !== value.slice(10, 34))).toEqual([])
+    expect(redacted).toContain('[postern:db]')
+  })
+
+  it('prefers the longer of two values, and leaves the rest alone', () => {
+    const known = [
+      { label: 'a', value: 'secret' },
+      { label: 'b', value: 'secret-long' },
+    ]
+    expect(redact('x secret-long y secret z', known)).toBe('x [postern:b] y [postern:a] z')
+    expect(redact('nothing here', [{ label: 'e', value: '' }])).toBe('nothing here')
+  })
+})
+
+it('gives fingerprints that are equal for equal values in one window only', async () => {
+  const [one, other] = [fingerprinter(), fingerprinter()]
+  expect(await one('a')).toBe(await one('a'))
+  expect(await one('a')).not.toBe(await one('b'))
+  expect(await one('a')).not.toBe(await other('a'))
+})

@@ -1,0 +1,86 @@
+/** The editor as a witness: a log goes on from what was seen of it, or an alarm is raised. */
+import { describe, expect, it } from 'vitest'
+import { signCheckpoint } from '../../core/audit/checkpoint.ts'
+import { type Hash, hashesFor, leafHash, type ReadHashes, treeHash } from '../../core/audit/merkle.ts'
+import { formatVerifierKey } from '../../core/audit/note.ts'
+import { consistencyProof } from '../../core/audit/proof.ts'
+import { base64, utf8 } from '../../core/bytes.ts'
+import { Keyring, parseRootKey } from '../../core/crypto/keyring.ts'
+import { PosternError } from '../../core/errors.ts'
+import { type Remembered, witness } from '../../extension/witness.ts'
+
+const signer = await (await Keyring.open(parseRootKey('A'.repeat(43)))).noteSigner('acme', 'test.example/acme')
+const stranger = await (await Keyring.open(parseRootKey(`${'A'.repeat(42)}E`))).noteSigner('acme', 'test.example/acme')
+
+/** A log of these entries, as a server shows it. */
+function logOf(entries: readonly string[], by = signer) {
+  const hashes: Hash[] = []
+  const read: ReadHashes = (positions) => positions.map((at) => hashes[at]!)
+  entries.forEach((entry, n) => void hashes.push(...hashesFor(n, leafHash(utf8(entry)), read)))
+  return {
+    auditKey: async () => formatVerifierKey(by),
+    checkpoint: () => signCheckpoint({ size: entries.length, root: treeHash(entries.length, read) }, by),
+    async consistency(from: number, to: number) {
+      if (to > entries.length || from > to) throw new PosternError('not_found', 'Log has no such entry yet')
+      return { from, to, hashes: consistencyProof(from, to, read).map(base64) }
+    },
+  }
+}
+
+const entries = (n: number, text = 'entry') => Array.from({ length: n }, (_, i) => `${text} ${i}`)
+const seen = async (log: ReturnType<typeof logOf>): Promise<Remembered> => {
+  const verdict = await witness(log, null, null)
+  if (!('remember' in verdict)) throw new Error('The first look must be believed')
+  return verdict.remember
+}
+
+describe('a witness', () => {
+  it('believes the first log that it sees, and what goes on from there', async () => {
+    let remembered = await seen(logOf(entries(0)))
+    for (const size of [0, 1, 5, 5, 8, 21]) {
+      const verdict = await witness(logOf(entries(size)), remembered, null)
+      expect(verdict).toMatchObject({ checkpoint: { size } })
+      if ('remember' in verdict) remembered = verdict.remember
+    }
+  })
+
+  it('tells a log that shrank', async () => {
+    const remembered = await seen(logOf(entries(8)))
+    expect(await witness(logOf(entries(7)), remembered, null)).toEqual({ flaw: 'shrank', before: 8, now: 7 })
+    expect(await witness(logOf([]), remembered, null)).toMatchObject({ flaw: 'shrank' })
+  })
+
+  it('tells a log that forked, whether it grew or not', async () => {
+    const remembered = await seen(logOf(entries(8)))
+    for (const other of [
+      entries(8, 'other'),
+      [...entries(7), 'other'],
+      [...entries(7), 'other', 'more'],
+      entries(20, 'other'),
+    ]) {
+      expect(await witness(logOf(other), remembered, null)).toMatchObject({ flaw: 'forked', before: 8 })
+    }
+  })
+
+  it('tells a server that has no proof from one that is down', async () => {
+    const remembered = await seen(logOf(entries(3)))
+    const failing = (code: 'not_found' | 'unavailable') => ({
+      ...logOf(entries(9)),
+      consistency: async () => {
+        throw new PosternError(code, 'No')
+      },
+    })
+    expect(await witness(failing('not_found'), remembered, null)).toMatchObject({ flaw: 'forked' })
+    await expect(witness(failing('unavailable'), remembered, null)).rejects.toMatchObject({ code: 'unavailable' })
+  })
+
+  it('takes no checkpoint by another key: neither than the first, nor than the one that is pinned', async () => {
+    const remembered = await seen(logOf(entries(3)))
+    expect(await witness(logOf(entries(4), stranger), remembered, null)).toMatchObject({ flaw: 'signature' })
+    expect(await witness(logOf(entries(3)), null, formatVerifierKey(stranger))).toMatchObject({ flaw: 'signature' })
+    expect(await witness(logOf(entries(4)), remembered, formatVerifierKey(signer))).toHaveProperty('checkpoint')
+    expect(await witness(logOf(entries(4), stranger), remembered, formatVerifierKey(stranger))).toMatchObject({
+      flaw: 'signature',
+    })
+  })
+})
