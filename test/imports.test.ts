@@ -38,6 +38,7 @@ const RUNTIME_FILES = [
   'data',
   'anchor_folder',
   'keygen',
+  'import',
   'secrets_file',
   'audit_verify',
 ]

@@ -7,6 +7,7 @@ import { makeSite, type Server, type Site, startServer } from './servers.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 const README = readFileSync(join(ROOT, 'README.md'), 'utf8')
+const ROTATION = readFileSync(join(ROOT, 'docs/rotation.md'), 'utf8')
 const ACCESS = readFileSync(join(ROOT, 'docs/access.md'), 'utf8')
 const hasTools = ['bash', 'curl', 'sed'].every((tool) => spawnSync(tool, ['--version']).status === 0)
 
@@ -55,6 +56,7 @@ describe.skipIf(!hasTools)('the tour (needs bash, curl and sed)', () => {
   it.each([
     { page: 'README.md', text: README, atLeast: 12 },
     { page: 'docs/access.md', text: ACCESS, atLeast: 1 },
+    { page: 'docs/rotation.md', text: ROTATION, atLeast: 1 },
   ])('of $page says what happens', ({ text, atLeast }) => {
     const steps = tourOf(text)
     expect(steps.length).toBeGreaterThanOrEqual(atLeast)

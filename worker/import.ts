@@ -1,0 +1,87 @@
+/**
+ * Brings values in the specification's form into a vault: see docs/rotation.md.
+ *
+ * `TOKEN=… POSTERN_IMPORT_KEY=… npm run import -- values.json --format nonce:tag:ciphertext [--write]`
+ *
+ * @module
+ */
+import { readFileSync } from 'node:fs'
+import process from 'node:process'
+import { parseArgs } from 'node:util'
+import { type Bytes, parseBase64url, parseHex, parseUtf8 } from '../core/bytes.ts'
+import { connect } from '../core/client.ts'
+import { LEGACY_FORMAT, legacyKey, openLegacy } from '../core/crypto/legacy.ts'
+import { badRequest, PosternError } from '../core/errors.ts'
+import { Redacted } from '../core/redacted.ts'
+import { parseName } from '../core/secrets/name.ts'
+
+const {
+  POSTERN_ENDPOINT = 'http://127.0.0.1:8787',
+  POSTERN_IMPORT_KEY,
+  POSTERN_IMPORT_PASSPHRASE,
+  TOKEN = '',
+} = process.env
+
+/** The key that is given, or the one that a passphrase gives; never both. */
+async function keyOf(options: Record<string, string | boolean | undefined>): Promise<Redacted<Bytes>> {
+  if ((POSTERN_IMPORT_KEY === undefined) === (POSTERN_IMPORT_PASSPHRASE === undefined)) {
+    throw badRequest('POSTERN_IMPORT_KEY', 'Either this or POSTERN_IMPORT_PASSPHRASE must be set')
+  }
+  if (POSTERN_IMPORT_PASSPHRASE !== undefined) {
+    const salt = parseHex(String(options.salt ?? ''))
+    if (salt === null) throw badRequest('salt', 'Must be lower-case hexadecimal')
+    const [n, r, p] = [options.n, options.r, options.p].map(Number)
+    return legacyKey(new Redacted(POSTERN_IMPORT_PASSPHRASE), { salt, n: n!, r: r!, p: p! })
+  }
+  const key = parseBase64url(POSTERN_IMPORT_KEY ?? '')
+  if (key?.length !== 32) throw badRequest('POSTERN_IMPORT_KEY', 'Must be 32 bytes in base64url')
+  return new Redacted(key)
+}
+
+/** Names and their sealed values. All are opened before the first is written. */
+async function run(): Promise<string> {
+  const text = { type: 'string' } as const
+  const { values: options, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { format: text, vault: text, salt: text, n: text, r: text, p: text, write: { type: 'boolean' } },
+  })
+  if (options.format !== LEGACY_FORMAT) throw badRequest('format', `Must be given as ${LEGACY_FORMAT}`)
+  const entries = Object.entries(readJson(positionals[0] ?? ''))
+  const key = await keyOf(options)
+  const opened: [string, Redacted<Bytes>][] = []
+  for (const [name, sealed] of entries) {
+    try {
+      opened.push([parseName(name), await openLegacy(String(sealed), key)])
+    } catch (error) {
+      // By its place: what stands where a name belongs may be a value.
+      if (error instanceof PosternError)
+        throw new PosternError(error.code, `Value ${opened.length + 1}: ${error.message}`)
+      throw error
+    }
+  }
+  if (!options.write) return `${opened.length} values can be opened; --write brings them into the vault`
+  const vault = connect({ endpoint: POSTERN_ENDPOINT, vault: options.vault ?? 'default', token: new Redacted(TOKEN) })
+  for (const [name, value] of opened) {
+    const plain = parseUtf8(value.reveal())
+    await vault.put(name, plain === null ? value : new Redacted(plain), { expect: 'absent' })
+  }
+  return `${opened.length} secrets written`
+}
+
+function readJson(file: string): Record<string, unknown> {
+  try {
+    const json: unknown = JSON.parse(readFileSync(file, 'utf8'))
+    if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json as Record<string, unknown>
+  } catch {
+    // A parser's own error would quote the file.
+  }
+  throw badRequest('file', 'Must be a JSON object of names and values')
+}
+
+try {
+  process.stdout.write(`${await run()}\n`)
+} catch (error) {
+  // An error of the platform may quote an argument.
+  process.stderr.write(`${error instanceof PosternError ? error.message : 'Import failed: arguments are wrong'}\n`)
+  process.exitCode = 1
+}
