@@ -69,6 +69,8 @@ async function gesture<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } finally {
+    // The key is pressed before the frame is sent that it causes.
+    await editor.page.waitForTimeout(1500)
     gestures.push([from, editor.traffic.length])
   }
 }
