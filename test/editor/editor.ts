@@ -104,7 +104,15 @@ export async function startEditor(options: EditorOptions = {}): Promise<Editor> 
   }
   const query = new URLSearchParams({ folder: workspace, payload: JSON.stringify(payload) })
   await page.goto(`http://${origin}/?${query}`)
-  await inTime(control.ready, () => `The extension host did not answer\n${output.join('')}\n${hostLogs(home)}`)
+  const lost = () => `The extension host did not answer\n${output.join('')}\n${hostLogs(home)}`
+  try {
+    await inTime(control.ready, lost)
+  } catch (error) {
+    // Nothing is left running that nobody could end.
+    await control.close()
+    await closeAll(browser, context, server)
+    throw error
+  }
 
   const shot = async (name: string) => {
     mkdirSync(OUTPUT, { recursive: true })

@@ -10,6 +10,14 @@ import { searchBrowser, searchHost } from './sweep.ts'
 const secret = canary()
 const ENV = 'DB_URL=postern://default/dev/db\n'
 
+/** Ends the server when the editor does not start. */
+async function orClose(postern: Postern, starting: Promise<Editor>): Promise<Editor> {
+  return starting.catch(async (error) => {
+    await postern.close()
+    throw error
+  })
+}
+
 /** Signs in and hydrates, as it goes in every host. */
 async function firstHydration(editor: Editor, postern: Postern) {
   await editor.command('Postern: Sign In')
@@ -40,7 +48,7 @@ describe('the package', { timeout: 180_000 }, () => {
     const vsix = join(OUTPUT, 'postern.vsix')
     execFileSync('node', [join(ROOT, 'extension/package.ts'), vsix], { stdio: 'pipe' })
     const postern = await startPostern({ 'dev/db': secret })
-    const editor = await startEditor({ as: 'vsix', vsix, files: { '.env': ENV } })
+    const editor = await orClose(postern, startEditor({ as: 'vsix', vsix, files: { '.env': ENV } }))
     try {
       const path = await editor.evaluate((vscode) => vscode.extensions.getExtension('postern.postern')?.extensionPath)
       expect(path).toContain(join(editor.home, 'extensions'))
@@ -58,7 +66,7 @@ describe('the browser bundle', { timeout: 180_000 }, () => {
     const port = await freePort()
     const origin = `http://127.0.0.1:${port}`
     const postern = await startPostern({ 'dev/db': secret }, { POSTERN_SECURITY__ALLOWED_ORIGINS: origin })
-    const editor = await startEditor({ as: 'web', port, files: { '.env': ENV } })
+    const editor = await orClose(postern, startEditor({ as: 'web', port, files: { '.env': ENV } }))
     try {
       const kind = await editor.evaluate((vscode) => [
         vscode.extensions.getExtension('postern.postern')?.extensionUri.scheme,
