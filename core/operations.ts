@@ -14,7 +14,8 @@ import { holdLog } from './audit/retention.ts'
 import * as keys from './crypto/key_operations.ts'
 import type { Operation } from './operation.ts'
 import * as chains from './providers/chain_operations.ts'
-import * as providers from './providers/operations.ts'
+import * as provided from './providers/read_operations.ts'
+import { reportWrite } from './providers/write_operations.ts'
 import * as hooks from './secrets/hooks.ts'
 import * as secrets from './secrets/operations.ts'
 import * as rotations from './secrets/rotation_operations.ts'
@@ -31,10 +32,10 @@ export const OPERATIONS = {
   'secret.restore': secrets.restoreSecret,
   'secret.destroy': secrets.destroySecret,
   'secret.unopened': secrets.reportUnopened,
-  'secret.provided': providers.reportRead,
-  'secret.relayed': providers.reportWrite,
-  'chain.browse': providers.browseChain,
-  'chain.names': providers.showNames,
+  'secret.provided': provided.reportRead,
+  'secret.relayed': reportWrite,
+  'chain.browse': chains.browseChain,
+  'chain.names': chains.showNames,
   'chain.list': chains.listChains,
   'chain.put': chains.putChain,
   'chain.delete': chains.deleteChain,

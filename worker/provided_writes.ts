@@ -6,11 +6,11 @@
 import type { Granted } from '../core/call.ts'
 import { refusal } from '../core/errors.ts'
 import type { Replica } from '../core/providers/failover.ts'
-import type { ProvidedWrite, WriteReport } from '../core/providers/operations.ts'
 import { type Provider, ProviderFailure } from '../core/providers/provider.ts'
 import type { Effect } from '../core/providers/replication_store.ts'
 import { isBroken } from '../core/providers/upstream.ts'
 import type { Upstreams } from '../core/providers/upstreams.ts'
+import type { ProvidedWrite, WriteReport } from '../core/providers/write_operations.ts'
 import { deadlineMsOf, type Settings } from '../core/settings.ts'
 import type { Asking } from './gateway.ts'
 

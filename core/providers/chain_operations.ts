@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { type Outcome, operation } from '../operation.ts'
+import { type Context, type Outcome, operation } from '../operation.ts'
 import type { Chain, VersionedChain } from './chain.ts'
 import type { HealthRow } from './health_store.ts'
 import type { Lag } from './replication_store.ts'
@@ -62,6 +62,55 @@ export const listProviders = operation({
   }),
 })
 
+/** A look at the names or the versions that a provider has. */
+export interface ProvidedList {
+  chain: VersionedChain
+}
+
+/** Permits a look at the names of a chain. Which of them are shown is decided by {@link showNames}. */
+export const browseChain = operation({
+  action: null,
+  resource: ({ prefix }: { chain: string; prefix: string }) => prefix,
+  about: ({ chain }) => ({ chain }),
+  run(context, { chain: id }): Outcome<ProvidedList> {
+    const barred = context.barred('read')
+    if (barred !== null) return { reason: barred }
+    const chain = context.chains.find(id)
+    // Who may read nothing there learns of no chain, and costs the provider nothing.
+    if (chain === null || !mayReadSome(context, chain)) return { reason: 'denied' }
+    return { value: { chain }, quiet: true }
+  },
+})
+
+/** Of the names that a provider has, those that the chain covers and that the caller may read. */
+export const showNames = operation({
+  action: null,
+  resource: ({ prefix }: { chain: string; prefix: string; names: string[] }) => prefix,
+  about: ({ chain }) => ({ chain }),
+  run(context, { chain, names }): Outcome<string[]> {
+    const barred = context.barred('read')
+    if (barred !== null) return { reason: barred }
+    const shown = names.filter(
+      (name) => context.chains.covering(name)?.id === chain && context.refuses('read', name) === null,
+    )
+    return { value: shown, facts: { count: shown.length } }
+  },
+})
+
 function shown({ updatedAt: _, updatedBy: __, ...chain }: VersionedChain) {
   return { ...chain, members: chain.members.map((member) => ({ ...member })) }
+}
+
+/** Whether some rule may permit the caller to read something that the chain covers; what, is decided for each name. */
+function mayReadSome({ rules }: Context, { resource: covered }: VersionedChain): boolean {
+  return rules.some(({ effect, actions, resource }) => {
+    if (effect !== 'permit' || !actions.includes('read')) return false
+    const [one, other] = [headOf(resource), headOf(covered)]
+    return one.startsWith(other) || other.startsWith(one)
+  })
+}
+
+/** How every name begins that a pattern covers. */
+function headOf(pattern: string): string {
+  return pattern.includes('*') ? pattern.slice(0, pattern.indexOf('*')) : pattern
 }

@@ -6,14 +6,9 @@
 import { decide, inForce, type Rule } from '../access/policy.ts'
 import type { Reason } from '../errors.ts'
 import { type Context, type Outcome, operation } from '../operation.ts'
-import {
-  beginWrite,
-  type ProvidedList,
-  type ProvidedRead,
-  type ProvidedWrite,
-  planRead,
-  type ReadInput,
-} from '../providers/operations.ts'
+import type { ProvidedList } from '../providers/chain_operations.ts'
+import { type ProvidedRead, planRead, type ReadInput } from '../providers/read_operations.ts'
+import { beginWrite, type ProvidedWrite } from '../providers/write_operations.ts'
 import {
   AFTER_NAMES,
   type Encoding,

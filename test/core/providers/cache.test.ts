@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import type { CachedValue } from '../../../core/providers/cache_store.ts'
 import type { Chain } from '../../../core/providers/chain.ts'
-import type { ProvidedRead, ReadReport } from '../../../core/providers/operations.ts'
+import type { ProvidedRead, ReadReport } from '../../../core/providers/read_operations.ts'
 import { bytesOf, callOf, openVault } from '../support.ts'
 
 const CHAIN: Chain = {

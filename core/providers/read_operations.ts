@@ -1,6 +1,6 @@
 /**
- * What a vault does for a name that a provider keeps: it decides and records, before and after the edge asks the
- * provider, and keeps the cache. Values come and go sealed.
+ * What a vault does for a read of a name that a provider keeps: it decides and records, before and after the edge
+ * asks the provider, and keeps the cache. Values come and go sealed.
  *
  * @module
  */
@@ -10,10 +10,7 @@ import type { CachedValue } from './cache_store.ts'
 import type { VersionedChain } from './chain.ts'
 import type { Skipped } from './failover.ts'
 import type { FailureKind } from './provider.ts'
-import type { Effect } from './replication_store.ts'
 
-/** How long a write may take to come back before its replicas are looked at anyway. */
-const WRITE_GRACE_MS = 60_000
 /** How long it is remembered that there is no such secret. */
 const ABSENT_MS = 5000
 /** A read that took longer than any request is not to be kept. */
@@ -126,124 +123,9 @@ export const reportRead = operation({
   },
 })
 
-/** A write or a delete that was permitted, of a name that a provider keeps. */
-export interface ProvidedWrite {
-  chain: VersionedChain
-  /** The version that an earlier request with the same idempotency key wrote. */
-  replayed: string | null
-}
-
-/** An outcome that is no refusal. */
-type Permitted<T> = Extract<Outcome<T>, { value: T }>
-
-/** Looks how a write goes. The cache forgets the name, and its replicas are due, whatever becomes of the edge. */
-export function beginWrite(
-  { cache, replication, now }: Context,
-  chain: VersionedChain,
-  name: string,
-  effect: Effect,
-): Permitted<ProvidedWrite> {
-  cache.purge(name, now)
-  replication.begin(name, copiesOf(chain), effect, { now, dueAt: now + WRITE_GRACE_MS })
-  const [primary] = chain.members
-  return { value: { chain, replayed: null }, facts: { chain: chain.id, provider: primary!.provider, begun: effect } }
-}
-
-export interface WriteReport {
-  name: string
-  chain: string
-  provider: string
-  effect: Effect
-  /** What failed before it was sent did surely not happen. */
-  outcome: { version: string | null } | { failure: FailureKind; sent: boolean }
-  idempotency?: { key: string; fingerprint: string }
-}
-
-/**
- * Records what came of a write that was permitted. It needs no right anew: it is done, and releases nothing.
- */
-export const reportWrite = operation({
-  action: null,
-  resource: ({ name }: WriteReport) => name,
-  about: ({ chain, provider, effect }) => ({ chain, provider, effect }),
-  run(context: Context, report: WriteReport): Outcome<{ at: number }> {
-    const { cache, chains, replication, secrets, principal, now } = context
-    const { name, effect, outcome, idempotency } = report
-    cache.purge(name, now)
-    // Anew: what was copied while the write was on its way may have been the value before it.
-    replication.begin(name, copiesOf(chains.covering(name)), effect, { now, dueAt: now })
-    if ('failure' in outcome) {
-      const { failure, sent } = outcome
-      return { reason: writeReasonOf(failure, effect, sent), facts: { failure, sent } }
-    }
-    const { version } = outcome
-    if (idempotency && version !== null) {
-      const { key, fingerprint } = idempotency
-      secrets.remember(principal, key, { fingerprint, name, number: 0, provided: version }, now, now - WRITE_MEMORY_MS)
-    }
-    return { value: { at: now }, facts: version === null ? {} : { version: bounded(version) } }
-  },
-})
-
-const WRITE_MEMORY_MS = 24 * 60 * 60 * 1000
-
-/** A look at the names or the versions that a provider has. */
-export interface ProvidedList {
-  chain: VersionedChain
-}
-
-/** Permits a look at the names of a chain. Which of them are shown is decided by {@link showNames}. */
-export const browseChain = operation({
-  action: null,
-  resource: ({ prefix }: { chain: string; prefix: string }) => prefix,
-  about: ({ chain }) => ({ chain }),
-  run(context, { chain: id }): Outcome<ProvidedList> {
-    const barred = context.barred('read')
-    if (barred !== null) return { reason: barred }
-    const chain = context.chains.find(id)
-    // Who may read nothing there learns of no chain, and costs the provider nothing.
-    if (chain === null || !mayReadSome(context, chain)) return { reason: 'denied' }
-    return { value: { chain }, quiet: true }
-  },
-})
-
-/** Of the names that a provider has, those that the chain covers and that the caller may read. */
-export const showNames = operation({
-  action: null,
-  resource: ({ prefix }: { chain: string; prefix: string; names: string[] }) => prefix,
-  about: ({ chain }) => ({ chain }),
-  run(context, { chain, names }): Outcome<string[]> {
-    const barred = context.barred('read')
-    if (barred !== null) return { reason: barred }
-    const shown = names.filter(
-      (name) => context.chains.covering(name)?.id === chain && context.refuses('read', name) === null,
-    )
-    return { value: shown, facts: { count: shown.length } }
-  },
-})
-
-/** The providers that writes are copied to. */
-function copiesOf(chain: VersionedChain | null): string[] {
-  return chain?.replicate ? replicasOf(chain) : []
-}
-
 /** The providers of a chain behind its primary. */
 export function replicasOf({ members }: VersionedChain): string[] {
   return members.slice(1).map(({ provider }) => provider)
-}
-
-/** Whether some rule may permit the caller to read something that the chain covers; what, is decided for each name. */
-function mayReadSome({ rules }: Context, { resource: covered }: VersionedChain): boolean {
-  return rules.some(({ effect, actions, resource }) => {
-    if (effect !== 'permit' || !actions.includes('read')) return false
-    const [one, other] = [headOf(resource), headOf(covered)]
-    return one.startsWith(other) || other.startsWith(one)
-  })
-}
-
-/** How every name begins that a pattern covers. */
-function headOf(pattern: string): string {
-  return pattern.includes('*') ? pattern.slice(0, pattern.indexOf('*')) : pattern
 }
 
 function keeps({ cacheSeconds, maxStaleSeconds }: VersionedChain): boolean {
@@ -322,7 +204,7 @@ function servedFacts({ provider, version, fetchedAt }: CachedValue, now: number)
 }
 
 /** What somebody else calls a version, as the log has room for it. */
-function bounded(version: string): string {
+export function bounded(version: string): string {
   return version.slice(0, 128)
 }
 
@@ -344,11 +226,4 @@ const REASONS: Record<FailureKind, Reason> = {
 /** Why a read is refused that came to this. */
 export function reasonOf(failure: FailureKind, asked = ''): Reason {
   return failure === 'not_found' && asked !== '' ? 'no_version' : REASONS[failure]
-}
-
-/** A write that did not come back may have been done. */
-function writeReasonOf(failure: FailureKind, effect: Effect, sent: boolean): Reason {
-  if (!sent) return 'provider_unavailable'
-  if (failure === 'timeout' || failure === 'unavailable') return 'write_unknown'
-  return failure === 'deleted' && effect === 'write' ? 'provider_conflict' : REASONS[failure]
 }

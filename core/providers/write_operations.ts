@@ -1,0 +1,87 @@
+/**
+ * What a vault does for a write to a name that a provider keeps: it decides and records, before and after the edge
+ * makes the write, and sees to the replicas.
+ *
+ * @module
+ */
+import type { Reason } from '../errors.ts'
+import { type Context, type Outcome, operation } from '../operation.ts'
+import type { VersionedChain } from './chain.ts'
+import type { FailureKind } from './provider.ts'
+import { bounded, reasonOf, replicasOf } from './read_operations.ts'
+import type { Effect } from './replication_store.ts'
+
+/** How long a write may take to come back before its replicas are looked at anyway. */
+const WRITE_GRACE_MS = 60_000
+const WRITE_MEMORY_MS = 24 * 60 * 60 * 1000
+
+/** A write or a delete that was permitted, of a name that a provider keeps. */
+export interface ProvidedWrite {
+  chain: VersionedChain
+  /** The version that an earlier request with the same idempotency key wrote. */
+  replayed: string | null
+}
+
+/** An outcome that is no refusal. */
+type Permitted<T> = Extract<Outcome<T>, { value: T }>
+
+/** Looks how a write goes. The cache forgets the name, and its replicas are due, whatever becomes of the edge. */
+export function beginWrite(
+  { cache, replication, now }: Context,
+  chain: VersionedChain,
+  name: string,
+  effect: Effect,
+): Permitted<ProvidedWrite> {
+  cache.purge(name, now)
+  replication.begin(name, copiesOf(chain), effect, { now, dueAt: now + WRITE_GRACE_MS })
+  const [primary] = chain.members
+  return { value: { chain, replayed: null }, facts: { chain: chain.id, provider: primary!.provider, begun: effect } }
+}
+
+export interface WriteReport {
+  name: string
+  chain: string
+  provider: string
+  effect: Effect
+  /** What failed before it was sent did surely not happen. */
+  outcome: { version: string | null } | { failure: FailureKind; sent: boolean }
+  idempotency?: { key: string; fingerprint: string }
+}
+
+/**
+ * Records what came of a write that was permitted. It needs no right anew: it is done, and releases nothing.
+ */
+export const reportWrite = operation({
+  action: null,
+  resource: ({ name }: WriteReport) => name,
+  about: ({ chain, provider, effect }) => ({ chain, provider, effect }),
+  run(context: Context, report: WriteReport): Outcome<{ at: number }> {
+    const { cache, chains, replication, secrets, principal, now } = context
+    const { name, effect, outcome, idempotency } = report
+    cache.purge(name, now)
+    // Anew: what was copied while the write was on its way may have been the value before it.
+    replication.begin(name, copiesOf(chains.covering(name)), effect, { now, dueAt: now })
+    if ('failure' in outcome) {
+      const { failure, sent } = outcome
+      return { reason: writeReasonOf(failure, effect, sent), facts: { failure, sent } }
+    }
+    const { version } = outcome
+    if (idempotency && version !== null) {
+      const { key, fingerprint } = idempotency
+      secrets.remember(principal, key, { fingerprint, name, number: 0, provided: version }, now, now - WRITE_MEMORY_MS)
+    }
+    return { value: { at: now }, facts: version === null ? {} : { version: bounded(version) } }
+  },
+})
+
+/** The providers that writes are copied to. */
+function copiesOf(chain: VersionedChain | null): string[] {
+  return chain?.replicate ? replicasOf(chain) : []
+}
+
+/** A write that did not come back may have been done. */
+function writeReasonOf(failure: FailureKind, effect: Effect, sent: boolean): Reason {
+  if (!sent) return 'provider_unavailable'
+  if (failure === 'timeout' || failure === 'unavailable') return 'write_unknown'
+  return failure === 'deleted' && effect === 'write' ? 'provider_conflict' : reasonOf(failure)
+}
