@@ -10,9 +10,9 @@ import process from 'node:process'
 import { type BuildOptions, build } from 'esbuild'
 
 const ROOM = import.meta.dirname
-// 150 is the goal. zod (97 KB), which checks every answer, cannot be shaken out of its own methods, and brings addresses
-// (13 KB) with the shapes of administration; without the two it would be 145. Until then: no more than this.
-const BUDGET_KB = 265
+// 150 is the goal. zod (100 KB), which checks every answer, cannot be shaken out of its own methods, and the shapes of
+// administration (18 KB) come along, with addresses (13 KB). Until they are apart: no more than this.
+const BUDGET_KB = 280
 
 const TEXTS = ['package.nls.json', 'package.nls.de.json', 'README.md', 'l10n', 'media']
 
