@@ -136,6 +136,8 @@ describe('the witness', () => {
     cpSync(site.data, old, { recursive: true })
     server = await startServer('bun', site, { POSTERN_PORT: port })
     await fill(server.endpoint, site, { 'dev/more': 'x', 'dev/and-more': 'y' })
+    // A checkpoint is served for a second before the head is signed anew.
+    await editor.page.waitForTimeout(1500)
     await editor.evaluate((vscode) => vscode.commands.executeCommand('postern.verifyLog'))
     await server.stop()
     // An older state is put back, as whoever has the disk could.
