@@ -6,6 +6,7 @@
  */
 import { type Context, type Outcome, operation } from '../operation.ts'
 import type { Chain, VersionedChain } from './chain.ts'
+import type { ChainStore } from './chain_store.ts'
 import type { HealthRow } from './health_store.ts'
 import type { Lag } from './replication_store.ts'
 
@@ -20,6 +21,8 @@ export const putChain = operation({
   ...onChains,
   notable: true,
   about: ({ id }: { id: string }) => ({ chain: id }),
+  // It says where values come from: as much as a rule does.
+  binds: ({ chains }, chain: Chain) => ({ chain, version: versionOf(chains, chain.id) }),
   run({ chains, cache, now, principal }, chain: Chain): Outcome<VersionedChain> {
     const others = chains.list().filter(({ id }) => id !== chain.id)
     // Which of two it were that covers a name would be chance.
@@ -38,6 +41,7 @@ export const deleteChain = operation({
   ...onChains,
   notable: true,
   about: ({ id }: { id: string }) => ({ chain: id }),
+  binds: ({ chains }, { id }: { id: string }) => ({ id, version: versionOf(chains, id) }),
   run({ chains, cache }, { id }: { id: string }): Outcome<VersionedChain> {
     const before = chains.list().find((chain) => chain.id === id)
     if (before === undefined) return { reason: 'no_chain' }
@@ -46,6 +50,10 @@ export const deleteChain = operation({
     return { value: before, facts: { before: shown(before), after: null } }
   },
 })
+
+function versionOf(chains: ChainStore, id: string): number | null {
+  return chains.list().find((chain) => chain.id === id)?.version ?? null
+}
 
 /** What a vault knows of the providers that it uses. */
 export interface ProvidersSeen {
