@@ -120,10 +120,11 @@ export interface Operation<Input, Output> {
   /** What it is about beside the resource, for the log, whatever comes of it. */
   about?: (input: Input) => Facts
   /**
-   * What exactly is asked for, and in which state of things: what an approval is given for. Only an operation that
-   * says so can have an approval demanded of it; the others release nothing that matters, or take something away.
+   * What exactly is asked for, and in which state of things: what an approval is given for. `nothing` says that none is
+   * ever needed, since it releases no value, or takes something away only. Where an approval is demanded of an operation
+   * that says neither, it is refused.
    */
-  binds?: (context: Context, input: Input) => Facts
+  binds?: ((context: Context, input: Input) => Facts) | 'nothing'
   run: (context: Context, input: Input) => Outcome<Output>
 }
 

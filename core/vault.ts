@@ -3,16 +3,15 @@
  *
  * @module
  */
-import { runApproved } from './access/approval.ts'
+import { contextOf, decideFor, runDecided } from './access/admission.ts'
 import { ApprovalStore } from './access/approval_store.ts'
 import { BreakGlassStore } from './access/break_glass_store.ts'
 import { sourceOf } from './access/cidr.ts'
 import { FactorStore } from './access/factors.ts'
-import { type Identified, identify, stranger } from './access/identify.ts'
+import { identify, stranger } from './access/identify.ts'
 import { IssuerStore } from './access/issuers.ts'
 import { Lockout } from './access/lockout.ts'
-import { type Action, type Decision, decide } from './access/policy.ts'
-import { barrier, type SecurityPolicy } from './access/security_policy.ts'
+import type { SecurityPolicy } from './access/security_policy.ts'
 import { SessionStore } from './access/sessions.ts'
 import { AccessStore } from './access/store.ts'
 import { Throttle } from './access/throttle.ts'
@@ -26,7 +25,7 @@ import type { Answer, Call, Caller } from './call.ts'
 import { KeyStore } from './crypto/key_store.ts'
 import type { Reason } from './errors.ts'
 import { MetaStore } from './meta_store.ts'
-import type { Context, Identity, Operation, Outcome, Stores } from './operation.ts'
+import type { Identity, Operation, Stores } from './operation.ts'
 import { OPERATIONS } from './operations.ts'
 import { CacheStore } from './providers/cache_store.ts'
 import type { VersionedChain } from './providers/chain.ts'
@@ -248,8 +247,9 @@ export class Vault {
       const index = quota.first && !isStranger ? this.#record(caller, now, event) : null
       return { ...refused('throttled'), index, quota }
     }
-    const context = this.#context(found, { source, now, requestId: caller.requestId })
-    const decision = this.#decide(about.action, about.resource, context)
+    const { requestId } = caller
+    const context = contextOf(this.#stores, this.#policy, found, { source, now, requestId })
+    const decision = decideFor(this.#policy, about.action, about.resource, context)
     const outcome = runDecided(operation, call, decision, context)
     const reason: 'ok' | Reason = 'reason' in outcome ? outcome.reason : 'ok'
     const quiet = outcome.quiet || (isStranger && !decision.allow)
@@ -261,37 +261,6 @@ export class Vault {
     if (!('reason' in outcome)) return { ok: true, index, quota, value: outcome.value }
     const { approval } = outcome
     return { ok: false, index, quota, reason: outcome.reason, ...(approval && { approval }) }
-  }
-
-  /** The barrier of the whole server first, then the rules; an operation without an action looks itself. */
-  #decide(action: Action | null, resource: string, { identity, circumstances, rules }: Asking): Decision {
-    const { principal, kind } = identity
-    const barred = barrier(this.#policy, kind, action, circumstances)
-    if (barred !== null) return barred
-    return action === null
-      ? { allow: true, rule: null }
-      : decide({ principal, action, resource, context: circumstances }, rules)
-  }
-
-  #context({ identity, circumstances }: Identified, about: Pick<Context, 'source' | 'now' | 'requestId'>): Context {
-    const { principal, kind } = identity
-    const asking = { identity, circumstances, rules: this.#stores.access.rulesFor(principal) }
-    return {
-      ...about,
-      ...asking,
-      ...this.#stores,
-      principal,
-      limits: this.#policy,
-      refuses: (action, resource) => {
-        const { allow, missing } = this.#decide(action, resource, asking)
-        // Nothing that looks at rights itself can have an approval demanded of it.
-        return allow || missing === 'approval' ? null : refusalFor(missing)
-      },
-      barred: (action) => {
-        const barred = barrier(this.#policy, kind, action, circumstances)
-        return barred && refusalFor(barred.missing)
-      },
-    }
   }
 
   #recordBootstrap(caller: Caller, { principal, token, session }: Identity, now: number): void {
@@ -315,27 +284,6 @@ const NOBODY = {
   ...{ request: null, principal: null, token: null, session: null, address: null, agent: null },
   ...{ action: null, rule: null },
 } as const
-
-type Asking = Pick<Context, 'identity' | 'circumstances' | 'rules'>
-
-/** Does what was decided to be done: at once, or when others approved it. */
-function runDecided(
-  { binds, run }: Operation<unknown, unknown>,
-  call: Call,
-  { allow, missing, demands = [] }: Decision,
-  context: Context,
-): Outcome<unknown> {
-  const { operation, input, caller } = call
-  if (allow || (missing === 'approval' && binds === undefined)) return run(context, input)
-  if (missing !== 'approval' || binds === undefined) return { reason: refusalFor(missing) }
-  const { action, resource } = OPERATIONS[operation] as Operation<unknown, unknown>
-  const asked = { operation, action: action!, resource: resource(input), params: binds(context, input) }
-  return runApproved(context, { asked, demands, wanted: caller.approval }, () => run(context, input))
-}
-
-function refusalFor(missing: Decision['missing']): 'denied' | 'mfa_required' {
-  return missing === 'mfa' ? 'mfa_required' : 'denied'
-}
 
 function refused(reason: Reason): Answer & { ok: false } {
   return { ok: false, index: null, quota: null, reason }

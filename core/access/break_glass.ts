@@ -19,6 +19,7 @@ export const breakGlass = operation({
   ...onGlass,
   notable: 'alert',
   about: ({ reason, minutes }: { reason: string; minutes: number }) => ({ reason, minutes }),
+  binds: 'nothing',
   run(context: Context, { reason, minutes }: { reason: string; minutes: number }): Outcome<BrokenGlass> {
     const { breakGlass: glasses, identity, circumstances, now } = context
     const { principal, kind, session } = identity
@@ -37,6 +38,7 @@ export const breakGlass = operation({
 
 export const listGlass = operation({
   ...onGlass,
+  binds: 'nothing',
   run: ({ breakGlass: glasses }: Context, _: Record<never, never>): Outcome<BrokenGlass[]> => ({
     value: glasses.list(200),
   }),
@@ -46,6 +48,7 @@ export const endGlass = operation({
   ...onGlass,
   notable: true,
   about: ({ id }: { id: string }) => ({ breakGlass: id }),
+  binds: 'nothing',
   run({ breakGlass: glasses, now }: Context, { id }: { id: string }): Outcome<BrokenGlass> {
     glasses.end(id, now)
     const glass = glasses.find(id)
@@ -58,6 +61,7 @@ export const reviewGlass = operation({
   ...onGlass,
   notable: true,
   about: ({ id, review }: { id: string; review: string }) => ({ breakGlass: id, review }),
+  binds: 'nothing',
   run(context: Context, { id, review }: { id: string; review: string }): Outcome<BrokenGlass> {
     const { breakGlass: glasses, principal, now } = context
     const glass = glasses.find(id)

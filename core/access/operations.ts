@@ -20,6 +20,7 @@ const onRules = { action: 'admin', resource: () => 'rules' } as const
 
 export const listPrincipals = operation({
   ...onPrincipals,
+  binds: 'nothing',
   run: ({ access }): Outcome<Principal[]> => ({ value: access.principals() }),
 })
 
@@ -58,6 +59,7 @@ interface NewToken {
 
 export const listTokens = operation({
   ...onTokens,
+  binds: 'nothing',
   run: ({ access }): Outcome<TokenRow[]> => ({ value: access.tokens() }),
 })
 
@@ -79,6 +81,7 @@ export const revokeToken = operation({
   ...onTokens,
   notable: true,
   about: ({ accessor }: { accessor: string }) => ({ accessor }),
+  binds: 'nothing',
   run(context, { accessor }: { accessor: string }): Outcome<TokenRow> {
     const { access, now } = context
     const token = access.tokens().find((row) => row.accessor === accessor)
@@ -92,6 +95,7 @@ export const revokeToken = operation({
 
 export const listRules = operation({
   ...onRules,
+  binds: 'nothing',
   run: ({ access }): Outcome<VersionedRule[]> => ({ value: access.rules() }),
 })
 
@@ -141,6 +145,7 @@ export interface Explanation {
 /** Explains a decision that was not asked for. It changes nothing, and reads no secret. */
 export const explainDecision = operation({
   ...onRules,
+  binds: 'nothing',
   run({ access }, request: AccessRequest): Outcome<Explanation> {
     const rules = access.rulesFor(request.principal)
     const named = rules.filter((rule) => decide(request, [{ ...rule, effect: 'permit', conditions: {} }]).allow)
@@ -163,6 +168,7 @@ const onIssuers = { action: 'admin', resource: () => 'issuers' } as const
 
 export const listIssuers = operation({
   ...onIssuers,
+  binds: 'nothing',
   run: ({ issuers }): Outcome<VersionedIssuer[]> => ({ value: issuers.list() }),
 })
 
@@ -188,6 +194,7 @@ export const deleteIssuer = operation({
   ...onIssuers,
   notable: true,
   about: ({ id }: { id: string }) => ({ issuer: id }),
+  binds: 'nothing',
   run({ issuers, sessions, now }, { id }: { id: string }): Outcome<VersionedIssuer> {
     const before = issuers.find(id)
     if (before === null) return { reason: 'no_issuer' }
@@ -199,6 +206,7 @@ export const deleteIssuer = operation({
 
 export const listLocks = operation({
   ...onPrincipals,
+  binds: 'nothing',
   run: ({ lockout, now }): Outcome<Lock[]> => ({ value: lockout.locks(now) }),
 })
 
@@ -207,6 +215,7 @@ export const unlockPrincipal = operation({
   ...onPrincipals,
   notable: true,
   about: ({ id }: { id: string }) => ({ principal: id }),
+  binds: 'nothing',
   run({ access, lockout }, { id }: { id: string }): Outcome<{ id: string }> {
     if (access.principal(id) === null) return { reason: 'no_principal' }
     lockout.unlock(id)

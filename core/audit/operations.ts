@@ -30,6 +30,7 @@ export interface Entries {
 export const readEntries = operation({
   action: 'admin',
   resource: () => 'audit',
+  binds: 'nothing',
   // The head is that of before this very request is recorded: it covers the entries shown.
   run({ log }, { from, limit, severity = 'info' }: EntriesInput): Outcome<Entries> {
     const { min } = log.retention()
@@ -80,6 +81,7 @@ export interface Status extends Head {
 export const readStatus = operation({
   action: 'admin',
   resource: () => 'audit',
+  binds: 'nothing',
   run({ log, deliveries }: Context, _: Record<never, never>): Outcome<Status> {
     const head = { head: log.head(), signed: log.checkpoint(), term: log.term(), keys: log.keys() }
     return { value: { ...head, retention: log.retention(), deliveries: deliveries.list() } }
@@ -112,6 +114,7 @@ export const rekeyLog = operation({
   notable: true,
   resource: () => 'audit',
   about: ({ term, key }: { term: number; key: string }) => ({ term, key }),
+  binds: 'nothing',
   run({ log, now }: Context, { term, key }: { term: number; key: string }): Outcome<{ term: number }> {
     // Another was faster: its key is the next, and the one given belongs to no term.
     if (term !== log.term() + 1) return { reason: 'raced' }

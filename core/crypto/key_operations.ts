@@ -21,6 +21,7 @@ const onKeys = { action: 'admin', resource: () => 'keys' } as const
 /** The terms of the vault's key, and how far the move to the newest is. */
 export const showTerms = operation({
   ...onKeys,
+  binds: 'nothing',
   run: ({ keys }: Context, _: Record<never, never>): Outcome<Term[]> => ({ value: keys.terms() }),
 })
 

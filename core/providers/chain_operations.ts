@@ -14,6 +14,7 @@ const onChains = { action: 'admin', resource: () => 'chains' } as const
 
 export const listChains = operation({
   ...onChains,
+  binds: 'nothing',
   run: ({ chains }): Outcome<readonly VersionedChain[]> => ({ value: chains.all() }),
 })
 
@@ -65,6 +66,7 @@ export interface ProvidersSeen {
 export const listProviders = operation({
   action: 'admin',
   resource: () => 'providers',
+  binds: 'nothing',
   run: ({ health, replication }): Outcome<ProvidersSeen> => ({
     value: { health: health.list(), lags: replication.lags(), drifts: replication.drifts() },
   }),

@@ -91,6 +91,7 @@ export interface Released {
 export const reportRead = operation({
   action: 'read',
   resource: ({ name }: ReadReport) => name,
+  binds: 'nothing',
   run(context, report: ReadReport): Outcome<Released> {
     const { chains, cache, replication, now } = context
     const { name, revision, outcome, skipped } = report

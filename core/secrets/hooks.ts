@@ -41,6 +41,7 @@ const onHooks = { action: 'admin', resource: () => 'hooks' } as const
 
 export const listHooks = operation({
   ...onHooks,
+  binds: 'nothing',
   run: ({ hooks }: Context, _: Record<never, never>): Outcome<Hook[]> => ({ value: hooks.list() }),
 })
 
@@ -74,6 +75,7 @@ export const deleteHook = operation({
   ...onHooks,
   notable: true,
   about: ({ id }: { id: string }) => ({ hook: id }),
+  binds: 'nothing',
   run({ hooks, policy }: Context, { id }: { id: string }): Outcome<{ id: string }> {
     if (hooks.find(id) === null) return { reason: 'no_hook' }
     if (hooks.isUsed(id) || policy.get().notify === id) return { reason: 'hook_used' }

@@ -270,6 +270,7 @@ export const listSecrets = operation({
 export const listVersions = operation({
   action: 'read',
   resource: byName,
+  binds: 'nothing',
   run({ secrets, chains }, { name, below, limit }: VersionsInput): Outcome<Versions | ProvidedList> {
     const chain = chains.covering(name)
     if (chain !== null) return { value: { chain }, facts: { chain: chain.id } }
@@ -285,6 +286,7 @@ export const listVersions = operation({
 export const deleteSecret = operation({
   action: 'delete',
   resource: byName,
+  binds: 'nothing',
   run(context, { name, expect }: Expected): Outcome<{ deletedAt: number } | ProvidedWrite> {
     const { secrets, chains, now } = context
     const chain = chains.covering(name)
@@ -303,6 +305,7 @@ export const deleteSecret = operation({
 export const restoreSecret = operation({
   action: 'delete',
   resource: byName,
+  binds: 'nothing',
   run({ secrets, chains, now }, { name, expect }: Expected): Outcome<{ version: number }> {
     if (chains.covering(name) !== null) return { reason: 'not_sealed' }
     const secret = secrets.find(name)
@@ -340,6 +343,7 @@ export const destroySecret = operation({
 export const reportUnopened = operation({
   action: 'read',
   resource: byName,
+  binds: 'nothing',
   run: (
     _: Context,
     { version, reason }: { name: string; version: number; reason: 'tampered' | 'no_key' },

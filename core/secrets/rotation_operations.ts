@@ -56,6 +56,7 @@ export const deleteRotation = operation({
   notable: true,
   resource: () => 'rotations',
   about: ({ name }: { name: string }) => ({ resource: name }),
+  binds: 'nothing',
   run({ secrets, rotations }: Context, { name }: { name: string }): Outcome<{ name: string }> {
     const secret = secrets.find(name)
     const before = secret && rotations.find(secret.id)
@@ -151,6 +152,7 @@ export const steerRotation = operation({
   notable: true,
   resource: byName,
   about: ({ to }: { name: string; to: Steer }) => ({ to }),
+  binds: 'nothing',
   run(context: Context, { name, to }: { name: string; to: Steer }): Outcome<Run> {
     const { secrets, rotations, now } = context
     const secret = secrets.find(name)

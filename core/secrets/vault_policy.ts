@@ -10,6 +10,7 @@ const onPolicy = { action: 'admin', resource: () => 'policy' } as const
 
 export const showPolicy = operation({
   ...onPolicy,
+  binds: 'nothing',
   run: ({ policy }: Context, _: Record<never, never>): Outcome<VersionedPolicy> => ({ value: policy.get() }),
 })
 

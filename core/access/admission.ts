@@ -1,0 +1,78 @@
+/**
+ * From who asks to what is done: the right that an operation needs, the approvals that are demanded of it, and only then
+ * the operation.
+ *
+ * @module
+ */
+import type { Call } from '../call.ts'
+import type { Context, Operation, Outcome, Stores } from '../operation.ts'
+import { runApproved } from './approval.ts'
+import type { Identified } from './identify.ts'
+import { type Action, type Decision, decide } from './policy.ts'
+import { barrier, type SecurityPolicy } from './security_policy.ts'
+
+/** Who asks, in which circumstances, and the rules that name it. */
+type Asking = Pick<Context, 'identity' | 'circumstances' | 'rules'>
+
+/** What an operation may touch and ask, for one caller. */
+export function contextOf(
+  stores: Stores,
+  policy: SecurityPolicy,
+  { identity, circumstances }: Identified,
+  about: Pick<Context, 'source' | 'now' | 'requestId'>,
+): Context {
+  const { principal, kind } = identity
+  const asking = { identity, circumstances, rules: stores.access.rulesFor(principal) }
+  return {
+    ...about,
+    ...asking,
+    ...stores,
+    principal,
+    limits: policy,
+    refuses: (action, resource) => {
+      const { allow, missing } = decideFor(policy, action, resource, asking)
+      // Nothing that looks at rights itself can have an approval demanded of it.
+      return allow || missing === 'approval' ? null : refusalFor(missing)
+    },
+    barred: (action) => {
+      const barred = barrier(policy, kind, action, circumstances)
+      return barred && refusalFor(barred.missing)
+    },
+  }
+}
+
+/** The barrier of the whole server first, then the rules; an operation without an action looks itself. */
+export function decideFor(
+  policy: SecurityPolicy,
+  action: Action | null,
+  resource: string,
+  { identity, circumstances, rules }: Asking,
+): Decision {
+  const { principal, kind } = identity
+  const barred = barrier(policy, kind, action, circumstances)
+  if (barred !== null) return barred
+  return action === null
+    ? { allow: true, rule: null }
+    : decide({ principal, action, resource, context: circumstances }, rules)
+}
+
+/**
+ * Does what was decided to be done: at once, or when others approved it. What an approval is demanded of, and does not
+ * say what one would be given for, is refused: a new operation must not slip past the demand because nobody thought of it.
+ */
+export function runDecided(
+  { action, resource, binds, run }: Operation<unknown, unknown>,
+  { operation, input, caller }: Call,
+  { allow, missing, demands = [] }: Decision,
+  context: Context,
+): Outcome<unknown> {
+  if (allow || (missing === 'approval' && binds === 'nothing')) return run(context, input)
+  if (missing !== 'approval' || binds === undefined || binds === 'nothing' || action === null)
+    return { reason: refusalFor(missing) }
+  const asked = { operation, action, resource: resource(input), params: binds(context, input) }
+  return runApproved(context, { asked, demands, wanted: caller.approval }, () => run(context, input))
+}
+
+function refusalFor(missing: Decision['missing']): 'denied' | 'mfa_required' {
+  return missing === 'mfa' ? 'mfa_required' : 'denied'
+}
