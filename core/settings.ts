@@ -5,13 +5,11 @@
  */
 import * as z from 'zod'
 import { parseRange } from './access/cidr.ts'
-import { parseLimit } from './access/throttle.ts'
+import { SecuritySettings } from './access/settings.ts'
 import { vaultOfToken } from './access/token.ts'
-import { FORMATS } from './audit/format.ts'
-import { isWitnessKey } from './audit/note.ts'
+import { AuditSettings, isOperatorUrl } from './audit/settings.ts'
 import { parseRootKey } from './crypto/keyring.ts'
 import { PosternError } from './errors.ts'
-import { checkUrl } from './providers/send.ts'
 import { defaultMembers, keepsVaultsApart, ProviderSettings } from './providers/settings.ts'
 import { Redacted } from './redacted.ts'
 import {
@@ -26,103 +24,9 @@ import {
   type SettingInfo,
   type Sources,
   secret,
-  some,
   text,
   whole,
 } from './settings_reader.ts'
-import { parseWebhookSecret } from './webhook.ts'
-
-/** What holds for a whole server, above the rules of any vault: see `access/security_policy.ts`. */
-const SecuritySchema = z.object({
-  maxFailedAttempts: whole(
-    1,
-    100,
-    'Failed attempts at a second factor, from one network, that lock a principal there.',
-  ).prefault('3'),
-  lockoutDurationMinutes: whole(1, 1440, 'How long such a lock holds, and how long failures count.').prefault('15'),
-  sessionTimeoutMinutes: whole(1, 1440, 'How long a session may be idle.').prefault('30'),
-  sessionMaxHours: whole(1, 720, 'How long a session lasts at most.').prefault('12'),
-  requireMfa: flag(
-    'Users need a second factor for whatever needs a right. Services have none, and are held by rules.',
-  ).prefault('false'),
-  requireMfaForAdmin: flag('Administration needs a second factor.').prefault('false'),
-  allowedIpRanges: some(
-    (item) => parseRange(item),
-    'address ranges',
-    'Requests from elsewhere are denied, in every vault.',
-  ).optional(),
-  allowedUserAgents: some(
-    agentGlob,
-    'globs',
-    'Requests by other user agents are denied, in every vault. A signal: a client says what it likes.',
-  ).optional(),
-  allowLoopbackIssuers: flag('Lets an identity provider be on this machine, over http: for development.').prefault(
-    'false',
-  ),
-  allowLoopbackHooks: flag('Lets a hook be on this machine, over http: for development.').prefault('false'),
-  encryptionKeyRotationDays: whole(
-    0,
-    3650,
-    "How old a vault's key may get before its next term begins by itself; 0: it does not.",
-  ).prefault('90'),
-  principalRate: list(
-    (item) => parseLimit(item),
-    'limits such as `100/s`',
-    'Requests that one principal may make.',
-  ).prefault('5000/s'),
-  sourceRate: list(
-    (item) => parseLimit(item),
-    'limits',
-    'Requests that may come from one address, or one IPv6 /64.',
-  ).prefault('5000/s'),
-  vaultRate: list((item) => parseLimit(item), 'limits', 'Requests that one vault answers.').prefault(''),
-  refusalRate: list(
-    (item) => parseLimit(item),
-    'limits',
-    'Requests without a valid token that one address may make before it is not listened to.',
-  ).prefault('20/s,300/m'),
-  allowedOrigins: list(
-    pageOrigin,
-    'origins',
-    'Pages in a browser that may ask this server, such as an editor at `https://code.example.com`. Others cannot read an answer.',
-  ).prefault(''),
-})
-
-/** What becomes of the logs beside being kept: see `audit/`. */
-const AuditSchema = z.object({
-  retentionDays: whole(1, 36_500, 'How long entries are kept. In production 365 when not given, else 90.').optional(),
-  aliasNames: flag(
-    "Writes an alias (a keyed hash) in place of each secret's name. What rules say about names stays. For logs that are sent to where names must not be read.",
-  ).prefault('false'),
-  blind: flag(
-    'Puts random bytes into each entry, so that none can be guessed from its hash: for logs whose tiles are published.',
-  ).prefault('false'),
-  publishSeconds: whole(
-    1,
-    3600,
-    'How soon after something was written a checkpoint is signed and taken to anchors and witnesses, and entries to the sink.',
-  ).prefault('10'),
-  anchor: text(
-    'Where the newest checkpoint of each log is kept beside the store: a folder on another disk, or an https URL that takes `PUT` and `GET` of `<url>/<vault>`. On Workers an R2 bucket bound as `ANCHOR` does as well. When a vault is opened whose log is smaller than its anchor, it is not served.',
-  ).optional(),
-  anchorToken: secret(credential, 'text', 'Sent to an anchor that is a URL, as `Authorization: Bearer`.').optional(),
-  anchorRequired: flag(
-    'Whether a vault stays closed while its anchor cannot be read when it is opened. In production `true` when not given.',
-  ).optional(),
-  witnesses: list(
-    witness,
-    'URL and verifier key, parted by a space',
-    'Witnesses (C2SP tlog-witness) that cosign checkpoints.',
-  ).prefault(''),
-  sinkUrl: text('Where entries are posted as they come: a collector of logs, or a web hook.').optional(),
-  sinkFormat: choice(FORMATS, 'The form in which they are.').prefault('jsonl'),
-  sinkToken: secret(credential, 'text', 'Sent to the sink as `Authorization: Bearer`.').optional(),
-  sinkSecret: secret(
-    parseWebhookSecret,
-    '`whsec_` and base64',
-    'Signs what is posted to the sink (Standard Webhooks).',
-  ).optional(),
-})
 
 export const SettingsSchema = z
   .object({
@@ -175,8 +79,8 @@ export const SettingsSchema = z
       600_000,
       "How long a request's body may take to arrive, in milliseconds; less than the whole request.",
     ).prefault('5000'),
-    security: SecuritySchema.prefault({}),
-    audit: AuditSchema.prefault({}),
+    security: SecuritySettings.prefault({}),
+    audit: AuditSettings.prefault({}),
     providers: ProviderSettings.prefault({}),
     metrics: flag(
       'Serves `GET /metrics` for Prometheus, to whoever can reach the port: how providers are, without names of secrets or vaults.',
@@ -293,46 +197,12 @@ function across(path: string[], message: string) {
   return { path, message, when: () => true }
 }
 
-function credential(given: string): Redacted<string> {
-  if (!/^[\x21-\x7e]{1,4096}$/.test(given)) throw new PosternError('bad_request', 'Must be visible ASCII')
-  return new Redacted(given)
-}
-
-function witness(item: string): { url: string; key: string } {
-  const [url = '', key = '', ...rest] = item.split(' ')
-  if (rest.length > 0 || !isOperatorUrl(url) || !isWitnessKey(key)) {
-    throw new PosternError('bad_request', 'Must be an https URL, a space, and the verifier key of a witness')
-  }
-  return { url, key }
-}
-
-/** An address that an operator named, and that can be asked: https, or http on this machine. */
-function isOperatorUrl(given: string): boolean {
-  try {
-    checkUrl(given, true)
-  } catch {
-    return false
-  }
-  const { search, hash } = new URL(given)
-  return given === given.trim() && !search && !hash
-}
-
 function inOrder(providers: ProviderSettings): boolean {
   const members = defaultMembers(providers)
   const { primaryProvider, secondaryProvider, tertiaryProvider } = providers
   const gap =
     (primaryProvider === undefined && secondaryProvider) || (secondaryProvider === undefined && tertiaryProvider)
   return !gap && new Set(members).size === members.length
-}
-
-function agentGlob(item: string): string {
-  if (item.length > 128) throw new PosternError('bad_request', 'Must be globs of at most 128 characters')
-  return item
-}
-
-function pageOrigin(item: string): string {
-  if (URL.canParse(item) && new URL(item).origin === item) return item
-  throw new PosternError('bad_request', 'Must be origins such as https://host')
 }
 
 function bootstrapTokens(given: string): Redacted<string>[] {
