@@ -392,6 +392,10 @@ const MIGRATIONS: readonly (readonly string[])[] = [
     // A vault begins with its first term.
     'INSERT INTO term SELECT 1, MIN(applied_at), NULL, 0, 0, 0, 0, MIN(applied_at) FROM migration',
   ],
+  [
+    // Of a token that was made in a federated session: who had last said what that trust is. See approval.ts.
+    'ALTER TABLE token ADD COLUMN trusted_by TEXT',
+  ],
 ]
 
 /**

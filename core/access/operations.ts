@@ -68,11 +68,12 @@ export const createToken = operation({
   notable: true,
   about: ({ accessor, principal, expiresAt }: NewToken) => ({ accessor, principal, expiresAt }),
   binds: (_, { principal, label, expiresAt }: NewToken) => ({ principal, label, expiresAt }),
-  run({ access, identity, principal: createdBy, now }: Context, input: NewToken): Outcome<TokenRow> {
+  run({ access, issuers, identity, principal: createdBy, now }: Context, input: NewToken): Outcome<TokenRow> {
     const { hash, accessor, principal, label, expiresAt } = input
     if (access.principal(principal) === null) return { reason: 'no_principal' }
     const token = { accessor, principal, label, createdAt: now, createdBy, expiresAt, revokedAt: null }
-    access.addToken(hash, token, identity.token)
+    const trustedBy = identity.issuer === null ? null : (issuers.find(identity.issuer)?.updatedBy ?? null)
+    access.addToken(hash, token, { mintedWith: identity.token, trustedBy })
     return { value: token }
   },
 })
@@ -233,7 +234,7 @@ export function bootstrap(access: AccessStore, hash: Uint8Array, accessor: strin
   const by = BOOTSTRAP_ADMIN
   access.putPrincipal({ id: by, kind: 'user', createdAt: now, disabledAt: null })
   const token = { accessor, principal: by, label: 'bootstrap', createdAt: now, createdBy: by }
-  access.addToken(hash, { ...token, expiresAt: null, revokedAt: null }, null)
+  access.addToken(hash, { ...token, expiresAt: null, revokedAt: null }, { mintedWith: null, trustedBy: null })
   const actions = ['read', 'write', 'delete', 'rotate', 'admin'] as const
   access.putRule({ id: BOOTSTRAP_ADMIN, effect: 'permit', principal: by, actions, resource: '**' }, 1, now, by)
   return true

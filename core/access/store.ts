@@ -22,6 +22,14 @@ export interface TokenRow {
   revokedAt: number | null
 }
 
+/** What a token comes from: see {@link AccessStore.lineage}. */
+export interface TokenOrigin {
+  /** The accessor of the API token that it is made with, or whose session makes it. */
+  mintedWith: string | null
+  /** When a federated session makes it: who last said what the trust is that the session is made by. */
+  trustedBy: string | null
+}
+
 /** A rule with the count of its changes. */
 export interface VersionedRule extends Rule {
   version: number
@@ -79,29 +87,31 @@ export class AccessStore {
     return this.#sql.all<TokenRow>(`SELECT ${TOKEN} FROM token ORDER BY created_at, accessor`)
   }
 
-  /** @param mintedWith The accessor of the API token that it is made with, or whose session makes it. */
-  addToken(hash: Uint8Array, token: TokenRow, mintedWith: string | null): void {
+  /** Keeps a token, and what it comes from. */
+  addToken(hash: Uint8Array, token: TokenRow, { mintedWith, trustedBy }: TokenOrigin): void {
     const { accessor, principal, label, createdAt, createdBy, expiresAt, revokedAt } = token
     this.#sql.all(
-      `INSERT INTO token (hash, accessor, principal, label, created_at, created_by, expires_at, revoked_at, minted_with)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-      ...[hash, accessor, principal, label, createdAt, createdBy, expiresAt, revokedAt, mintedWith],
+      `INSERT INTO token (hash, accessor, principal, label, created_at, created_by, expires_at, revoked_at, minted_with,
+                          trusted_by)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      ...[hash, accessor, principal, label, createdAt, createdBy, expiresAt, revokedAt, mintedWith, trustedBy],
     )
   }
 
   /**
-   * Everybody who could act through a token: its principal, who made it, and whoever made what it was made with,
-   * back to the first.
+   * Everybody who could act through a token: its principal, who made it, and whoever made what it was made with, or the
+   * trust in an identity provider that it was made by, back to the first.
    */
   lineage(accessor: string): string[] {
     // A chain has no circles: a token is made with an older one. The bound is against a store that was tampered with.
     return this.#sql
       .all<{ principal: string }>(
-        `WITH RECURSIVE chain (principal, created_by, minted_with, depth) AS (
-           SELECT principal, created_by, minted_with, 1 FROM token WHERE accessor = ?
-           UNION ALL SELECT token.principal, token.created_by, token.minted_with, depth + 1
+        `WITH RECURSIVE chain (principal, created_by, trusted_by, minted_with, depth) AS (
+           SELECT principal, created_by, trusted_by, minted_with, 1 FROM token WHERE accessor = ?
+           UNION ALL SELECT token.principal, token.created_by, token.trusted_by, token.minted_with, depth + 1
            FROM chain JOIN token ON token.accessor = chain.minted_with WHERE depth < 100
-         ) SELECT principal FROM chain UNION SELECT created_by FROM chain`,
+         ) SELECT principal FROM chain UNION SELECT created_by FROM chain
+           UNION SELECT trusted_by FROM chain WHERE trusted_by IS NOT NULL`,
         accessor,
       )
       .map(({ principal }) => principal)

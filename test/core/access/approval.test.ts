@@ -178,6 +178,33 @@ describe('an approver', () => {
     expect(decide('ann', ofBob)).toBe('ok')
   })
 
+  it('is not who said which identity provider to trust for the session that a token was made in', () => {
+    const { bench, ask, requested, decide } = guarded()
+    bench.rule('carol-trusts', 'carol', ['admin'], 'issuers')
+    bench.rule('robot-mints', 'robot', ['admin'], 'tokens')
+    const issuer = 'https://login.example'
+    const trust = { id: 'ci', issuer, audience: 'us', claims: { repo: ['7'] }, principal: 'robot' }
+    const { revision } = bench.granted('carol', 'issuer.put', trust)
+    const session = { hash: tokenHashOf('federated'), accessor: 'federated', jkt: null }
+    const claims = { iss: issuer, sub: 'ci', repo: '7' }
+    const once = { candidates: [{ id: 'ci', revision }], claims, once: 'once', onceExpiresAt: bench.now + 60_000 }
+    expect(ask({ ...callerFor('x'), credential: null }, 'session.federate', { ...session, ...once }).ok).toBe(true)
+    const federated = { ...callerFor('x'), credential: { kind: 'session', hash: tokenHashOf('federated') } } as const
+    const token = {
+      hash: tokenHashOf('ann-by-ci'),
+      accessor: 'ann-by-ci',
+      principal: 'ann',
+      label: '',
+      expiresAt: null,
+    }
+    expect(ask(federated, 'token.create', token).ok).toBe(true)
+    // Whoever says differently later does not make it forgotten.
+    bench.granted('admin', 'issuer.put', { ...trust, claims: { repo: ['8'] } })
+    const ofAnn = requested('ann-by-ci', 'secret.read', byName)
+    expect(decide('carol', ofAnn)).toBe('not_approver')
+    expect(decide('bob', ofAnn)).toBe('ok')
+  })
+
   it('is a user whom the rule names, and no service', () => {
     const { bench, requested, decide } = guarded()
     bench.enrol('dave')
