@@ -2,15 +2,16 @@ import { Hono } from 'hono'
 import { PosternError } from '../../core/errors.ts'
 import type { Env, Parts } from '../context.ts'
 import { METRICS_TYPE, metricsText } from '../metrics.ts'
+import { serve } from '../route_table.ts'
 
 /** `/healthz` (the process runs), `/readyz` (it can serve) and `/metrics`. */
 export function healthRoutes(parts: Parts): Hono<Env> {
   const { host, upstreams, settings } = parts
   const routes = new Hono<Env>()
 
-  routes.get('/healthz', (c) => c.json({ status: 'up' }))
+  serve(routes, 'isAlive', (c) => c.json({ status: 'up' }))
 
-  routes.get('/readyz', async (c) => {
+  serve(routes, 'isReady', async (c) => {
     // A provider that is down is no reason to be taken out: the cache, the others and the sealed store still serve.
     const providers = Object.fromEntries(upstreams.list().map((one) => [one.id, one.health(Date.now()).state]))
     const known = upstreams.list().length > 0 ? { providers } : {}
@@ -19,7 +20,7 @@ export function healthRoutes(parts: Parts): Hono<Env> {
   })
 
   if (settings.metrics) {
-    routes.get('/metrics', (c) => c.body(metricsText(parts, Date.now()), 200, { 'Content-Type': METRICS_TYPE }))
+    serve(routes, 'showMetrics', (c) => c.body(metricsText(parts, Date.now()), 200, { 'Content-Type': METRICS_TYPE }))
   }
 
   return routes

@@ -10,6 +10,7 @@ import * as wire from '../../core/wire.ts'
 import { readJson } from '../body.ts'
 import { answerWithValues, type Env, type Parts, recipientOf } from '../context.ts'
 import type { Provided } from '../gateway.ts'
+import { serve } from '../route_table.ts'
 import { providedSecret } from './provided.ts'
 import { reveal, secret } from './secrets.ts'
 
@@ -22,7 +23,7 @@ type Item = z.input<typeof wire.HydratedItem>
 export function hydrateRoutes(parts: Parts): Hono<Env> {
   const routes = new Hono<Env>()
 
-  routes.post('/hydrate', async (c) => {
+  serve(routes, 'hydrate', async (c) => {
     const { references } = wire.check(wire.Hydrate, await readJson(c.req.raw, parts.settings.bodyTimeoutMs))
     const recipient = await recipientOf(c)
     const parsed = references.map((text, i) => attempt(() => inVault(text, `references.${i}`, c.var.vault)))

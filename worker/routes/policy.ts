@@ -13,6 +13,7 @@ import { formatWebhookSecret } from '../../core/webhook.ts'
 import * as wire from '../../core/wire.ts'
 import { readJson } from '../body.ts'
 import { answer, answerWithValues, type Env, iso, type Parts, recipientOf, when } from '../context.ts'
+import { serve } from '../route_table.ts'
 
 /** Bytes of a signing secret that is made here. */
 const SECRET_SIZE = 32
@@ -22,23 +23,23 @@ export function policyRoutes({ keyring, settings }: Parts): Hono<Env> {
   const routes = new Hono<Env>()
   const { bodyTimeoutMs, security } = settings
 
-  routes.get('/policy', async (c) => {
+  serve(routes, 'showPolicy', async (c) => {
     const granted = await c.var.handle.call('policy.show', c.var.caller, {})
     return answer(c, granted, policy(granted.value))
   })
 
-  routes.put('/policy', async (c) => {
+  serve(routes, 'putPolicy', async (c) => {
     const body = wire.check(wire.PutPolicy, await readJson(c.req.raw, bodyTimeoutMs))
     const granted = await c.var.handle.call('policy.put', c.var.caller, body)
     return answer(c, granted, policy(granted.value))
   })
 
-  routes.get('/hooks', async (c) => {
+  serve(routes, 'listHooks', async (c) => {
     const granted = await c.var.handle.call('hook.list', c.var.caller, {})
     return answer(c, granted, { items: granted.value.map(hook) } satisfies z.input<typeof wire.HookList>)
   })
 
-  routes.put('/hooks/:id', async (c) => {
+  serve(routes, 'putHook', async (c) => {
     const id = parseId(c.req.param('id'))
     const recipient = await recipientOf(c)
     const { url, newSecret } = wire.check(wire.PutHook, await readJson(c.req.raw, bodyTimeoutMs))
@@ -54,17 +55,17 @@ export function policyRoutes({ keyring, settings }: Parts): Hono<Env> {
     return answerWithValues(c, granted, { ...hook(granted.value.hook), ...shown }, recipient)
   })
 
-  routes.delete('/hooks/:id', async (c) => {
+  serve(routes, 'deleteHook', async (c) => {
     const granted = await c.var.handle.call('hook.delete', c.var.caller, { id: parseId(c.req.param('id')) })
     return answer(c, granted, granted.value)
   })
 
-  routes.get('/keys', async (c) => {
+  serve(routes, 'listTerms', async (c) => {
     const granted = await c.var.handle.call('keys.show', c.var.caller, {})
     return answer(c, granted, { items: terms(granted.value) } satisfies z.input<typeof wire.TermList>)
   })
 
-  routes.post('/keys', async (c) => {
+  serve(routes, 'rekey', async (c) => {
     const granted = await c.var.handle.call('keys.rekey', c.var.caller, {})
     return answer(c, granted, terms([granted.value])[0]!, 201)
   })

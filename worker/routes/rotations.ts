@@ -7,6 +7,7 @@ import { openCursor, sealCursor } from '../../core/secrets/sealed.ts'
 import * as wire from '../../core/wire.ts'
 import { readJson, readOptionalJson } from '../body.ts'
 import { answer, type Env, iso, type Parts, query, when } from '../context.ts'
+import { serve } from '../route_table.ts'
 import { nameOf, reveal, write } from './secrets.ts'
 
 const LIST = JSON.stringify(['rotations'])
@@ -17,7 +18,7 @@ export function rotationRoutes(parts: Parts): Hono<Env> {
   const { keyring, settings } = parts
   const { bodyTimeoutMs } = settings
 
-  routes.get('/rotations', async (c) => {
+  serve(routes, 'listRotations', async (c) => {
     const { cursor, limit } = query(c, wire.RotationsQuery)
     const { vault, handle, caller } = c.var
     const after = cursor === undefined ? '' : await openCursor(keyring, vault, LIST, cursor)
@@ -27,24 +28,24 @@ export function rotationRoutes(parts: Parts): Hono<Env> {
     return answer(c, granted, { items: value.items.map(rotation), ...next } satisfies z.input<typeof wire.RotationList>)
   })
 
-  routes.get('/rotations/:name{.+}', async (c) => {
+  serve(routes, 'showRotation', async (c) => {
     const granted = await c.var.handle.call('rotation.show', c.var.caller, { name: nameOf(c) })
     const body = { ...rotation(granted.value), runs: granted.value.runs.map(run) }
     return answer(c, granted, body satisfies z.input<typeof wire.RotationWithRuns>)
   })
 
-  routes.put('/rotations/:name{.+}', async (c) => {
+  serve(routes, 'putRotation', async (c) => {
     const config = wire.check(wire.PutRotation, await readJson(c.req.raw, bodyTimeoutMs))
     const granted = await c.var.handle.call('rotation.put', c.var.caller, { name: nameOf(c), config })
     return answer(c, granted, rotation(granted.value))
   })
 
-  routes.delete('/rotations/:name{.+}', async (c) => {
+  serve(routes, 'deleteRotation', async (c) => {
     const granted = await c.var.handle.call('rotation.delete', c.var.caller, { name: nameOf(c) })
     return answer(c, granted, granted.value)
   })
 
-  routes.post('/rotations/:name{.+}', async (c) => {
+  serve(routes, 'rotate', async (c) => {
     const name = nameOf(c)
     const body = (await readOptionalJson(c.req.raw, bodyTimeoutMs)) ?? {}
     if (typeof body === 'object' && 'do' in body) {
@@ -57,7 +58,7 @@ export function rotationRoutes(parts: Parts): Hono<Env> {
     return answer(c, granted, run(granted.value), 201)
   })
 
-  routes.post('/rollback/:name{.+}', async (c) => {
+  serve(routes, 'rollback', async (c) => {
     const name = nameOf(c)
     const { version, force } = wire.check(wire.Rollback, await readJson(c.req.raw, bodyTimeoutMs))
     const granted = await c.var.handle.call('secret.rollback', c.var.caller, { name, version })

@@ -21,6 +21,7 @@ import * as wire from '../../core/wire.ts'
 import { readJson, readOptionalJson } from '../body.ts'
 import { answer, answerWithValues, type Env, iso, type Parts, query, recipientOf, when } from '../context.ts'
 import { logLine } from '../oplog.ts'
+import { serve } from '../route_table.ts'
 
 /** How long a refused sign-in takes at least: locked, wrong and unknown must not differ by their time. */
 const REFUSAL_MS = 150
@@ -31,7 +32,7 @@ export function sessionRoutes(parts: Parts): Hono<Env> {
   const routes = new Hono<Env>()
   const { bodyTimeoutMs } = parts.settings
 
-  routes.post('/sessions', (c) =>
+  serve(routes, 'openSession', (c) =>
     slowly(async () => {
       const recipient = await recipientOf(c)
       const body = wire.check(wire.OpenSession, (await readOptionalJson(c.req.raw, bodyTimeoutMs)) ?? {})
@@ -42,7 +43,7 @@ export function sessionRoutes(parts: Parts): Hono<Env> {
     }),
   )
 
-  routes.post('/sessions/current', (c) =>
+  serve(routes, 'renewSession', (c) =>
     slowly(async () => {
       const recipient = await recipientOf(c)
       const body = wire.check(wire.Factor, await readJson(c.req.raw, bodyTimeoutMs))
@@ -52,37 +53,37 @@ export function sessionRoutes(parts: Parts): Hono<Env> {
     }),
   )
 
-  routes.get('/sessions/current', async (c) => {
+  serve(routes, 'whoami', async (c) => {
     const granted = await c.var.handle.call('session.whoami', c.var.caller, {})
     const { session, expiresAt, mfaAt, ...rest } = granted.value
     const body = { ...rest, ...(session && { session }), ...when('expiresAt', expiresAt), ...when('mfaAt', mfaAt) }
     return answer(c, granted, body satisfies z.input<typeof wire.Whoami>)
   })
 
-  routes.delete('/sessions/current', async (c) => {
+  serve(routes, 'endOwnSession', async (c) => {
     const granted = await c.var.handle.call('session.end', c.var.caller, { accessor: null })
     return answer(c, granted, granted.value)
   })
 
-  routes.get('/sessions', async (c) => {
+  serve(routes, 'listSessions', async (c) => {
     const { principal = null } = query(c, wire.SessionsQuery)
     const granted = await c.var.handle.call('session.list', c.var.caller, { principal })
     return answer(c, granted, { items: granted.value.map(shown) } satisfies z.input<typeof wire.SessionList>)
   })
 
-  routes.delete('/sessions', async (c) => {
+  serve(routes, 'endSessions', async (c) => {
     const { principal } = query(c, wire.SessionsQuery)
     if (principal === undefined) throw badRequest('principal', 'Must be given')
     const granted = await c.var.handle.call('session.end_all', c.var.caller, { principal })
     return answer(c, granted, granted.value satisfies z.input<typeof wire.EndedSessions>)
   })
 
-  routes.delete('/sessions/:accessor', async (c) => {
+  serve(routes, 'endSession', async (c) => {
     const granted = await c.var.handle.call('session.end', c.var.caller, { accessor: accessorOf(c) })
     return answer(c, granted, granted.value)
   })
 
-  routes.post('/totp', async (c) => {
+  serve(routes, 'enrolTotp', async (c) => {
     const recipient = await recipientOf(c)
     const { principal } = (await c.var.handle.call('session.whoami', c.var.caller, {})).value
     const secret = makeTotpSecret()
@@ -94,7 +95,7 @@ export function sessionRoutes(parts: Parts): Hono<Env> {
     return answerWithValues(c, granted, body satisfies z.input<typeof wire.EnrolledTotp>, recipient, 201)
   })
 
-  routes.post('/totp/confirm', (c) =>
+  serve(routes, 'confirmTotp', (c) =>
     slowly(async () => {
       const recipient = await recipientOf(c)
       const { code } = wire.check(wire.ConfirmTotp, await readJson(c.req.raw, bodyTimeoutMs))
