@@ -29,7 +29,7 @@ export const rotations = group('Rotations', 'New values for a secret, on a sched
     description: 'Without a body, or with `force`, it begins one (201); with `do` it steers one (200).',
     body: { shape: [wire.Rotate, wire.SteerRotation], optional: true, example: { force: false } },
     answer: wire.Run,
-    example: { run: 1, why: 'manual', by: 'admin', state: 'running', step: 'generate', attempts: 0, startedAt: at },
+    example: { run: 1, why: 'manual', by: 'admin', state: 'running', step: 'create', attempts: 0, startedAt: at },
     status: 201,
     also: ['not_found', 'conflict'],
     approvable: true,
