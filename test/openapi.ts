@@ -5,5 +5,9 @@
  */
 import { openApi } from '../worker/contract/document.ts'
 import { generated } from './generated.ts'
+import { type Api, page } from './openapi_page.ts'
 
-generated('docs/api/openapi.json', `${JSON.stringify(openApi(), null, 1)}\n`)
+const document = openApi()
+
+generated('docs/api/openapi.json', `${JSON.stringify(document, null, 1)}\n`)
+generated('docs/api/index.html', page(document as unknown as Api))

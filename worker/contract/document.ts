@@ -11,7 +11,7 @@ import { CONTRACT, GROUPS } from './contract.ts'
 import type { Described, Raw } from './described.ts'
 import { OVERVIEW } from './overview.ts'
 import { FAILURES, type FailureName, failureResponses, HEADERS, type HeaderName, headersOf } from './responses.ts'
-import { componentSchemas, parametersOf, reference, type Schema } from './schemas.ts'
+import { componentSchemas, type Part, parametersOf, reference } from './schemas.ts'
 
 const text = (pattern: RegExp, more: object = {}) => ({ type: 'string', pattern: pattern.source, ...more })
 const whole = { type: 'integer', minimum: 0 }
@@ -40,8 +40,8 @@ const COMMON: readonly FailureName[] = ['BadRequest', 'Unauthenticated', 'Denied
 const ALSO = { not_found: ['NotFound'], conflict: ['Conflict'], precondition: ['PreconditionFailed'] } as const
 
 /** Builds the document. */
-export function openApi(): Schema {
-  const paths: Record<string, Schema> = {}
+export function openApi(): Part {
+  const paths: Record<string, Part> = {}
   for (const route of ROUTES) {
     const path = paths[route.path] ?? pathItem(route.path)
     paths[route.path] = { ...path, [route.method.toLowerCase()]: operation(route) }
@@ -80,7 +80,7 @@ const SECURITY = {
   },
 }
 
-function parameters(): Record<string, Schema> {
+function parameters(): Record<string, Part> {
   const inPaths = Object.entries(IN_PATHS).map(([name, about]) => [
     name,
     { name, in: 'path', required: true, ...about },
@@ -98,12 +98,12 @@ function parameters(): Record<string, Schema> {
 
 const parameter = (name: string) => ({ $ref: `#/components/parameters/${name}` })
 
-function pathItem(path: string): Schema {
+function pathItem(path: string): Part {
   const names = [...path.matchAll(/\{([a-z]+)\}/g)].map(([, name]) => name!)
   return names.length === 0 ? {} : { parameters: names.map(parameter) }
 }
 
-function operation({ id, path }: Route): Schema {
+function operation({ id, path }: Route): Part {
   const about: Described = CONTRACT[id]
   const tag = GROUPS.find(({ routes }) => id in routes)!.name
   const ofVault = path.startsWith(VAULT_BASE)
@@ -127,13 +127,13 @@ function operation({ id, path }: Route): Schema {
   }
 }
 
-function requestBody({ shape, optional, example }: NonNullable<Described['body']>): Schema {
+function requestBody({ shape, optional, example }: NonNullable<Described['body']>): Part {
   const shapes = Array.isArray(shape) ? (shape as $ZodType[]) : [shape as $ZodType]
   const schema = shapes.length === 1 ? reference(shapes[0]!) : { anyOf: shapes.map(reference) }
   return { required: optional !== true, content: { 'application/json': { schema, ...(example && { example }) } } }
 }
 
-function successes(about: Described, id: Route['id'], ofVault: boolean): Record<string, Schema> {
+function successes(about: Described, id: Route['id'], ofVault: boolean): Record<string, Part> {
   const names: HeaderName[] = [
     'Request-Id',
     ...(ofVault ? (['Audit-Index', 'RateLimit', 'RateLimit-Policy', 'DPoP-Nonce', 'Server-Timing'] as const) : []),
@@ -145,7 +145,7 @@ function successes(about: Described, id: Route['id'], ofVault: boolean): Record<
   return id === 'rotate' ? { 200: done, ...answered } : answered
 }
 
-function content({ answer, example, sealable }: Described): Record<string, Schema> {
+function content({ answer, example, sealable }: Described): Record<string, Part> {
   if (Array.isArray(answer)) return Object.fromEntries((answer as Raw[]).map(raw))
   const json = { schema: reference(answer as $ZodType), ...(example && { example }) }
   const jwe = 'A JWE in compact form, to the key of `Postern-Seal-To`, of the JSON above'
@@ -155,7 +155,7 @@ function content({ answer, example, sealable }: Described): Record<string, Schem
 
 const COMPACT_JWE = '^[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]*\\.[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+$'
 
-function raw({ type, description }: Raw): [string, Schema] {
+function raw({ type, description }: Raw): [string, Part] {
   if (type === 'application/json') return [type, { schema: { type: 'object', description } }]
   return [type, { schema: { type: 'string', description } }]
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import { ERROR_CODES, type ErrorCode, REFUSALS } from '../../core/errors.ts'
-import type { Schema } from './schemas.ts'
+import type { Part } from './schemas.ts'
 
 const text = { type: 'string' }
 const header = (description: string, schema: object, required = false) => ({
@@ -81,13 +81,13 @@ export const FAILURES = {
 export type FailureName = keyof typeof FAILURES
 
 /** The components of all of them. */
-export function failureResponses(): Record<string, Schema> {
+export function failureResponses(): Record<string, Part> {
   const made = Object.entries(FAILURES as Record<string, Failure>).map(([name, failure]) => [name, response(failure)])
   return Object.fromEntries(made)
 }
 
 /** The headers of an answer, by reference. */
-export function headersOf(names: readonly HeaderName[]): Record<string, Schema> {
+export function headersOf(names: readonly HeaderName[]): Record<string, Part> {
   return Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }]))
 }
 
@@ -106,7 +106,7 @@ export function reasonsTable(): string {
   return ['| code | status | reason | says |', '| --- | --- | --- | --- |', ...lines].join('\n')
 }
 
-function response({ status, description, codes, headers = [] }: Failure): Schema {
+function response({ status, description, codes, headers = [] }: Failure): Part {
   const problem = { $ref: '#/components/schemas/Problem' }
   const narrowed = { properties: { status: { const: status }, code: { enum: codes } } }
   return {

@@ -17,6 +17,9 @@ export interface Schema {
   required?: string[]
 }
 
+/** Another part of the document. */
+export type Part = Record<string, unknown>
+
 const REF = '#/components/schemas/'
 /** How the wire writes a whole number in a query. */
 const WHOLE = '^(?:0|[1-9][0-9]{0,15})$'
@@ -51,7 +54,7 @@ export function componentSchemas(): Record<string, Schema> {
 }
 
 /** The parameters that a shape of a query or of headers stands for. */
-export function parametersOf(shape: $ZodObject, place: 'query' | 'header'): Schema[] {
+export function parametersOf(shape: $ZodObject, place: 'query' | 'header'): Part[] {
   const { properties = {}, required = [] } = tidied(z.toJSONSchema(shape, { io: 'input' })) as Schema
   return Object.entries(properties).map(([name, { description, ...schema }]) => ({
     name,
