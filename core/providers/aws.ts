@@ -6,7 +6,7 @@
  *
  * @module
  */
-import * as z from 'zod'
+import * as z from 'zod/mini'
 import { type Bytes, base64, equal, parseBase64, parseUtf8, utf8 } from '../bytes.ts'
 import { Redacted } from '../redacted.ts'
 import { failureOf, HEALTH_NAME, type Outcome, type ProviderOptions, resolvesWhenServed } from './ask.ts'
@@ -32,27 +32,31 @@ export interface AwsConfig extends AwsAccess {
   healthName?: string
 }
 
-const Time = z.number().nullish()
+const Time = z.nullish(z.number())
 const Value = z.object({
   Name: z.string(),
   VersionId: z.string(),
-  SecretString: z.string().nullish(),
-  SecretBinary: z.string().nullish(),
+  SecretString: z.nullish(z.string()),
+  SecretBinary: z.nullish(z.string()),
   CreatedDate: Time,
 })
-const ItemError = z.object({ SecretId: z.string(), ErrorCode: z.string(), Message: z.string().optional() })
-const Batch = z.object({ SecretValues: z.array(Value).default([]), Errors: z.array(ItemError).default([]) })
+const ItemError = z.object({ SecretId: z.string(), ErrorCode: z.string(), Message: z.optional(z.string()) })
+const Batch = z.object({ SecretValues: z._default(z.array(Value), []), Errors: z._default(z.array(ItemError), []) })
 const Written = z.object({ VersionId: z.string() })
 const Description = z.object({
   DeletedDate: Time,
-  VersionIdsToStages: z.record(z.string(), z.array(z.string())).nullish(),
+  VersionIdsToStages: z.nullish(z.record(z.string(), z.array(z.string()))),
 })
 const Listed = z.object({
   SecretList: z.array(z.object({ Name: z.string(), LastChangedDate: Time, CreatedDate: Time })),
-  NextToken: z.string().nullish(),
+  NextToken: z.nullish(z.string()),
 })
-const Version = z.object({ VersionId: z.string(), VersionStages: z.array(z.string()).default([]), CreatedDate: Time })
-const Versions = z.object({ Versions: z.array(Version), NextToken: z.string().nullish() })
+const Version = z.object({
+  VersionId: z.string(),
+  VersionStages: z._default(z.array(z.string()), []),
+  CreatedDate: Time,
+})
+const Versions = z.object({ Versions: z.array(Version), NextToken: z.nullish(z.string()) })
 
 /**
  * A region of AWS Secrets Manager.

@@ -3,8 +3,12 @@
  *
  * @module
  */
-import type * as z from 'zod'
+import type * as z from 'zod/mini'
+import en from 'zod/v4/locales/en.js'
 import { badRequest } from '../errors.ts'
+
+/** The messages of rules that have none of their own. */
+const WORDS = { error: en().localeError }
 
 /**
  * Checks a request's body against its shape.
@@ -13,8 +17,8 @@ import { badRequest } from '../errors.ts'
  * @throws {PosternError} `bad_request` naming the first wrong field and the rule it breaks. Never the
  *   value, nor an unknown field's name: a value may have slipped into that place.
  */
-export function check<T extends z.ZodType>(schema: T, input: unknown, root = 'body'): z.output<T> {
-  const result = schema.safeParse(input)
+export function check<T extends z.ZodMiniType>(schema: T, input: unknown, root = 'body'): z.output<T> {
+  const result = schema.safeParse(input, WORDS)
   if (result.success) return result.data
   const [issue] = result.error.issues
   const path = issue?.path ?? []

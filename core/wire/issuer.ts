@@ -3,32 +3,34 @@
  *
  * @module
  */
-import * as z from 'zod'
+import * as z from 'zod/mini'
 import { atLeastOne, id, line, moment } from './parts.ts'
 
-const httpsUrl = z
-  .string()
-  .max(512)
-  .refine(
+const httpsUrl = z.string().check(
+  z.maxLength(512),
+  z.refine(
     (text) => URL.canParse(text) && isIssuerUrl(new URL(text)),
     'Must be an https URL without query, fragment or credentials',
-  )
+  ),
+)
 
 /** An identity provider whose tokens open a session, and the claims that they must have. */
 export const PutIssuer = z
   .strictObject({
     issuer: httpsUrl,
     audience: line(1, 512),
-    jwksUri: httpsUrl.optional(),
-    claims: z
-      .record(z.string().regex(/^[A-Za-z0-9_:./-]{1,128}$/), atLeastOne(line(1, 512), 20))
-      .refine((claims) => conditionsOf(claims) > 0, 'At least one claim beside iss and aud, and not only "*"')
-      .refine((claims) => Object.keys(claims).length <= 20, 'At most 20 claims'),
+    jwksUri: z.optional(httpsUrl),
+    claims: z.record(z.string().check(z.regex(/^[A-Za-z0-9_:./-]{1,128}$/)), atLeastOne(line(1, 512), 20)).check(
+      z.refine((claims) => conditionsOf(claims) > 0, 'At least one claim beside iss and aud, and not only "*"'),
+      z.refine((claims) => Object.keys(claims).length <= 20, 'At most 20 claims'),
+    ),
     principal: id,
   })
-  .refine(
-    trustsById,
-    'GitHub must be trusted by an exact repository_id or repository_owner_id: names are given up and taken by others',
+  .check(
+    z.refine(
+      trustsById,
+      'GitHub must be trusted by an exact repository_id or repository_owner_id: names are given up and taken by others',
+    ),
   )
 export const Issuer = z.strictObject({
   ...PutIssuer.shape,

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import * as z from 'zod'
+import * as z from 'zod/mini'
 import { moment } from './parts.ts'
 
 /** A request for approval, as an error names it. */
@@ -17,9 +17,9 @@ export const Problem = z.strictObject({
   code: z.string(),
   detail: z.string(),
   requestId: z.string(),
-  reason: z.string().optional(),
-  field: z.string().optional(),
-  limitBytes: z.int().optional(),
-  auditIndex: z.int().optional(),
-  approval: AskedApproval.optional(),
+  reason: z.optional(z.string()),
+  field: z.optional(z.string()),
+  limitBytes: z.optional(z.int()),
+  auditIndex: z.optional(z.int()),
+  approval: z.optional(AskedApproval),
 })

@@ -3,26 +3,30 @@
  *
  * @module
  */
-import * as z from 'zod'
+import * as z from 'zod/mini'
 import { METHODS } from '../access/policy.ts'
 import { parseId } from '../secrets/name.ts'
-import { by, id, moment } from './parts.ts'
+import { by, described, id, moment } from './parts.ts'
 
-const code = z.string().max(64)
+const code = z.string().check(z.maxLength(64))
 /** A second factor. */
 export const Factor = z
-  .strictObject({ code: code.optional(), recoveryCode: code.optional() })
-  .refine(
-    ({ code, recoveryCode }) => code === undefined || recoveryCode === undefined,
-    'Only one of code and recoveryCode',
+  .strictObject({ code: z.optional(code), recoveryCode: z.optional(code) })
+  .check(
+    z.refine(
+      ({ code, recoveryCode }) => code === undefined || recoveryCode === undefined,
+      'Only one of code and recoveryCode',
+    ),
   )
 
 /** Either a second factor beside an API token, or the token of an identity provider in place of one. */
 export const OpenSession = z
-  .strictObject({ ...Factor.shape, assertion: z.string().max(16_384).optional() })
-  .refine(
-    (given) => [given.code, given.recoveryCode, given.assertion].filter((one) => one !== undefined).length <= 1,
-    'Only one of code, recoveryCode and assertion',
+  .strictObject({ ...Factor.shape, assertion: z.optional(z.string().check(z.maxLength(16_384))) })
+  .check(
+    z.refine(
+      (given) => [given.code, given.recoveryCode, given.assertion].filter((one) => one !== undefined).length <= 1,
+      'Only one of code, recoveryCode and assertion',
+    ),
   )
 export const OpenedSession = z.strictObject({
   token: z.string(),
@@ -31,15 +35,15 @@ export const OpenedSession = z.strictObject({
   principal: id,
   expiresAt: moment,
   idleSeconds: z.int(),
-  mfaAt: moment.optional(),
+  mfaAt: z.optional(moment),
 })
 export const Whoami = z.strictObject({
   principal: id,
   kind: z.enum(['user', 'service']),
   method: z.enum(METHODS),
-  session: z.string().optional(),
-  expiresAt: moment.optional(),
-  mfaAt: moment.optional(),
+  session: z.optional(z.string()),
+  expiresAt: z.optional(moment),
+  mfaAt: z.optional(moment),
   bound: z.boolean(),
   totp: z.boolean(),
   recoveryCodesLeft: z.int(),
@@ -51,16 +55,16 @@ export const Session = z.strictObject({
   createdAt: moment,
   seenAt: moment,
   expiresAt: moment,
-  mfaAt: moment.optional(),
-  address: z.string().optional(),
-  agent: z.string().optional(),
+  mfaAt: z.optional(moment),
+  address: z.optional(z.string()),
+  agent: z.optional(z.string()),
   bound: z.boolean(),
 })
 export const SessionList = z.strictObject({ items: z.array(Session) })
-export const SessionsQuery = z.strictObject({ principal: by(parseId).optional() })
+export const SessionsQuery = z.strictObject({ principal: z.optional(by(parseId)) })
 export const EndedSessions = z.strictObject({ sessions: z.int() })
 
 /** What an authenticator app is to be shown; the secret is in the URI, this once. */
-export const EnrolledTotp = z.strictObject({ uri: z.string(), qr: z.string().describe('The URI as a QR code, SVG') })
+export const EnrolledTotp = z.strictObject({ uri: z.string(), qr: described(z.string(), 'The URI as a QR code, SVG') })
 export const ConfirmTotp = z.strictObject({ code })
 export const ConfirmedTotp = z.strictObject({ recoveryCodes: z.array(z.string()) })

@@ -1,5 +1,5 @@
 import { Hono } from 'hono'
-import type * as z from 'zod'
+import type * as z from 'zod/mini'
 import type { VersionedIssuer } from '../../core/access/issuers.ts'
 import type { Lock } from '../../core/access/lockout.ts'
 import type { Conditions } from '../../core/access/policy.ts'

@@ -1,5 +1,5 @@
 import { type Context, Hono } from 'hono'
-import type * as z from 'zod'
+import type * as z from 'zod/mini'
 import type { ShownApproval } from '../../core/access/approval_operations.ts'
 import type { BrokenGlass } from '../../core/access/break_glass_store.ts'
 import type { Caller } from '../../core/call.ts'

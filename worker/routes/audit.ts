@@ -1,5 +1,5 @@
 import { type Context, Hono } from 'hono'
-import type * as z from 'zod'
+import type * as z from 'zod/mini'
 import { render } from '../../core/audit/export.ts'
 import { formatVerifierKey } from '../../core/audit/note.ts'
 import type { Status } from '../../core/audit/operations.ts'

@@ -1,5 +1,5 @@
 import { Hono } from 'hono'
-import type * as z from 'zod'
+import type * as z from 'zod/mini'
 import { refusal } from '../../core/errors.ts'
 import type { VersionedChain } from '../../core/providers/chain.ts'
 import type { ProvidersSeen } from '../../core/providers/chain_operations.ts'

@@ -1,5 +1,5 @@
 import { type Context, Hono } from 'hono'
-import type * as z from 'zod'
+import type * as z from 'zod/mini'
 import { utf8 } from '../../core/bytes.ts'
 import { type Answer, refusalOf } from '../../core/call.ts'
 import { badRequest, PosternError, refusal } from '../../core/errors.ts'

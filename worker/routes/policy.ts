@@ -1,5 +1,5 @@
 import { Hono } from 'hono'
-import type * as z from 'zod'
+import type * as z from 'zod/mini'
 import { randomBytes } from '../../core/bytes.ts'
 import type { Term } from '../../core/crypto/key_store.ts'
 import { badRequest } from '../../core/errors.ts'

@@ -1,5 +1,5 @@
 import { Hono } from 'hono'
-import type * as z from 'zod'
+import type * as z from 'zod/mini'
 import type { ShownRotation } from '../../core/secrets/rotation_operations.ts'
 import type { Run } from '../../core/secrets/rotation_store.ts'
 import type { Freeze } from '../../core/secrets/schedule.ts'

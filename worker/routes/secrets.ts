@@ -1,5 +1,5 @@
 import { type Context, Hono } from 'hono'
-import type * as z from 'zod'
+import type * as z from 'zod/mini'
 import { type Bytes, base64, parseBase64, parseUtf8, utf8 } from '../../core/bytes.ts'
 import type { Granted } from '../../core/call.ts'
 import { badRequest, PosternError, refusal } from '../../core/errors.ts'

@@ -1,5 +1,5 @@
 import { type Context, Hono } from 'hono'
-import type * as z from 'zod'
+import type * as z from 'zod/mini'
 import { issuerOf, verifyAssertion } from '../../core/access/federation.ts'
 import type { VersionedIssuer } from '../../core/access/issuers.ts'
 import type { Factor, OpenedSession } from '../../core/access/session_operations.ts'
