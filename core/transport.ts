@@ -4,9 +4,9 @@
  * @module
  */
 import * as z from 'zod/mini'
-import { makeProof, type ProofKey } from './access/dpop.ts'
+import { makeProof, type ProofKey } from './access/dpop_key.ts'
 import { concat, parseUtf8 } from './bytes.ts'
-import { makeSealKey, openSealed, type SealKey } from './crypto/seal_to.ts'
+import { makeSealKey, openSealed, type SealKey } from './crypto/seal_key.ts'
 import { ERROR_CODES, type ErrorDetail, PosternError, REFUSALS, type Reason } from './errors.ts'
 import type { Redacted } from './redacted.ts'
 import { parseVaultId } from './secrets/name.ts'

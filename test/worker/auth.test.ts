@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { makeProof, makeProofKey, nonceAt } from '../../core/access/dpop.ts'
+import { nonceAt } from '../../core/access/dpop.ts'
+import { makeProof, makeProofKey } from '../../core/access/dpop_key.ts'
 import { mintToken } from '../../core/access/token.ts'
 import { Keyring } from '../../core/crypto/keyring.ts'
 import { Redacted } from '../../core/redacted.ts'
