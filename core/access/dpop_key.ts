@@ -24,13 +24,15 @@ export interface ProofKey {
 /** Makes a client's key. The private half cannot be exported. */
 export async function makeProofKey(): Promise<ProofKey> {
   const ecdsa = { name: 'ECDSA', namedCurve: 'P-256' }
-  const { privateKey, publicKey } = await crypto.subtle.generateKey(ecdsa, false, ['sign', 'verify'])
+  // The types of Workers know not which kind of key gives which answer.
+  const pair = (await crypto.subtle.generateKey(ecdsa, false, ['sign', 'verify'])) as CryptoKeyPair
+  const { privateKey, publicKey } = pair
   return { privateKey, publicJwk: await publicJwkOf(publicKey) }
 }
 
 /** A public key as a JWK, without what says how it may be used. */
 export async function publicJwkOf(key: CryptoKey): Promise<PublicJwk> {
-  const { kty, crv, x, y } = await crypto.subtle.exportKey('jwk', key)
+  const { kty, crv, x, y } = (await crypto.subtle.exportKey('jwk', key)) as JsonWebKey
   return { kty: kty!, crv: crv!, x: x!, y: y! }
 }
 
