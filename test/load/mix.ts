@@ -27,7 +27,7 @@ export type Kind = (typeof KINDS)[number]
 /** What was asked, answered, and not as it should be. */
 export interface Tally {
   answers: Record<Kind, number>
-  /** Of those, how many were told to wait. */
+  /** Of the hasty, how many were told to wait. */
   throttled: number
   /** How long each answer took, in milliseconds. */
   latencies: number[]
@@ -40,6 +40,11 @@ export interface Tally {
 export function newTally(): Tally {
   const answers = Object.fromEntries(KINDS.map((kind) => [kind, 0])) as Tally['answers']
   return { answers, throttled: 0, latencies: [], recorded: [], wrong: [] }
+}
+
+/** Whether no more of the hasty were let through than the limit of their name allows, and a second's worth at once. */
+export function isHeldBack({ answers, throttled }: Tally, seconds: number): boolean {
+  return answers.hasty - throttled <= PRINCIPAL_RATE * (seconds + 1)
 }
 
 const SECRETS = '/v1/vaults/default/secrets'
@@ -130,7 +135,7 @@ function note(
 ): void {
   tally.answers[kind]++
   tally.latencies.push(ms)
-  if (status === 429) tally.throttled++
+  if (kind === 'hasty' && status === 429) tally.throttled++
   if (auditIndex !== null) tally.recorded.push({ index: auditIndex, requestId, reads: kind === 'hydrate' ? 2 : 1 })
   if (!statuses.includes(status)) tally.wrong.push(`${kind}: ${status} ${body.code} ${body.reason ?? ''}`)
   else if (status === statuses[0] && check?.(body) === false) tally.wrong.push(`${kind}: another answer`)

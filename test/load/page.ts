@@ -5,7 +5,7 @@
  */
 import { cpus } from 'node:os'
 import { isFlat, type Memory } from './memory.ts'
-import { KINDS, type Kind } from './mix.ts'
+import { isHeldBack, KINDS, type Kind } from './mix.ts'
 import type { LogFindings, Soaked } from './soak.ts'
 
 /** One runtime's findings, as they are kept. */
@@ -28,7 +28,8 @@ export interface Soak {
 export function summaryOf({ tally, memory, log, ...rest }: Soaked): Soak {
   const sorted = tally.latencies.toSorted((a, b) => a - b)
   const at = (share: number) => rounded(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0)
-  const held = tally.wrong.length + log.lost + log.duplicated === 0 && log.flaw === null
+  const held =
+    tally.wrong.length + log.lost + log.duplicated === 0 && log.flaw === null && isHeldBack(tally, rest.seconds)
   return {
     ...rest,
     date: new Date().toISOString().slice(0, 10),

@@ -22,6 +22,7 @@ const OPEN = { POSTERN_SECURITY__PRINCIPAL_RATE: 'none', POSTERN_SECURITY__SOURC
 export interface Soaked {
   runtime: Runtime
   clients: number
+  /** How long it took until the last answer. */
   seconds: number
   tally: Tally
   memory: Memory | null
@@ -50,12 +51,15 @@ export async function soak(runtime: Runtime, clients: number, seconds: number): 
     const tally = newTally()
     const connections = openConnections(server.endpoint)
     const memory = watchMemory(server.pid)
-    const until = performance.now() + seconds * 1000
+    const begun = performance.now()
+    const until = begun + seconds * 1000
     await Promise.all(tokens.map((client) => work(connections, client, tally, until)))
+    const took = Math.ceil((performance.now() - begun) / 1000)
     const remembered = memory()
     connections.close()
     await server.stop()
-    return { runtime, clients, seconds, tally, memory: remembered, log: await findings(runtime, site, tally) }
+    const log = await findings(runtime, site, tally)
+    return { runtime, clients, seconds: took, tally, memory: remembered, log }
   } finally {
     site.remove()
   }

@@ -40,7 +40,7 @@ describe.each(['bun', 'workerd'] as const)('on %s', (runtime) => {
     site?.remove()
   })
 
-  it('fails no request while the primary dies and comes back, and returns to it', async () => {
+  it('fails no request while the primary dies and comes back, and returns to it', async ({ task }) => {
     const seen: { provider: string; at: number; ms: number }[] = []
     const failures: string[] = []
     let going = true
@@ -91,6 +91,13 @@ describe.each(['bun', 'workerd'] as const)('on %s', (runtime) => {
     const { entries } = await wholeLog(admin)
     const released = entries.filter(({ operation }) => operation === 'secret.provided')
     expect(released).toHaveLength(seen.length)
+    task.meta.fault = {
+      fault: 'a primary store that dies, then answers 503, under reads',
+      runtime,
+      acknowledged: seen.length,
+      lost: failures.length,
+      recovered: `by the replica meanwhile; at the primary again ${(returned - back).toFixed(0)} ms after it was back`,
+    }
     expect(
       released.some(({ facts }) => facts.provider === 'http' && String(facts.skipped).startsWith('hashicorp:')),
     ).toBe(true)
