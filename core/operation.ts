@@ -17,6 +17,7 @@ import type { AccessStore, PrincipalKind } from './access/store.ts'
 import type { DeliveryStore } from './audit/delivery_store.ts'
 import type { Log } from './audit/log.ts'
 import type { KeyStore } from './crypto/key_store.ts'
+import type { RootStore } from './crypto/root_store.ts'
 import type { AskedApproval, Reason } from './errors.ts'
 import type { MetaStore } from './meta_store.ts'
 import type { CacheStore } from './providers/cache_store.ts'
@@ -74,6 +75,7 @@ export interface Stores {
   rotations: RotationStore
   notices: NoticeStore
   keys: KeyStore
+  roots: RootStore
   log: Log
   deliveries: DeliveryStore
   meta: MetaStore
@@ -103,6 +105,7 @@ export interface Context extends Stores {
 /** How long sessions last. */
 export interface VaultLimits {
   sessionMaxMs: number
+  sessionIdleMs: number
 }
 
 /** One thing that a vault can be asked. Synchronous throughout: no other request comes between. */

@@ -79,7 +79,7 @@ export const OPERATIONS = {
   'hook.put': hooks.putHook,
   'hook.delete': hooks.deleteHook,
   'keys.term': keys.currentTerm,
-  'keys.show': keys.showTerms,
+  'keys.show': keys.showKeys,
   'keys.rekey': keys.rekey,
   'approval.list': approvals.listApprovals,
   'approval.show': approvals.showApproval,

@@ -396,6 +396,17 @@ const MIGRATIONS: readonly (readonly string[])[] = [
     // Of a token that was made in a federated session: who had last said what that trust is. See approval.ts.
     'ALTER TABLE token ADD COLUMN trusted_by TEXT',
   ],
+  [
+    // Which root key things are of, by its id (crypto/roots.ts): the newest term's is the vault's own. What is kept of
+    // tokens and recovery codes is a hash under a key that derives from it, and cannot be moved to another.
+    ...['term', 'token', 'session', 'recovery_code', 'log_key'].flatMap((table) => [
+      `ALTER TABLE ${table} ADD COLUMN root TEXT`,
+      `UPDATE ${table} SET root = (SELECT value FROM meta WHERE key = 'root')`,
+    ]),
+    "DELETE FROM meta WHERE key = 'root'",
+    // What the last round of a move could not move: rows of the tables that it goes through, by their stage.
+    'CREATE TABLE unmoved (stage INTEGER NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (stage, at)) WITHOUT ROWID',
+  ],
 ]
 
 /**

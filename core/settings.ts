@@ -8,6 +8,7 @@ import { parseRange } from './access/cidr.ts'
 import { SecuritySettings } from './access/settings.ts'
 import { vaultOfToken } from './access/token.ts'
 import { AuditSettings, isOperatorUrl } from './audit/settings.ts'
+import { type Bytes, base64url } from './bytes.ts'
 import { parseRootKey } from './crypto/keyring.ts'
 import { PosternError } from './errors.ts'
 import { defaultMembers, keepsVaultsApart, ProviderSettings } from './providers/settings.ts'
@@ -61,6 +62,21 @@ export const SettingsSchema = z
         parseRootKey,
         '32 bytes in base64url',
         'The key that all others derive from. When not given, one is made in the data folder.',
+      ),
+    ),
+    formerRootKeys: z.prefault(
+      secret(
+        rootKeys,
+        'the same, parted by commas',
+        'Root keys that `rootKey` takes the place of, for as long as something needs them: see [rotation.md](rotation.md#another-root-key).',
+      ),
+      '',
+    ),
+    nextRootKey: z.optional(
+      secret(
+        parseRootKey,
+        'the same',
+        'The root key that is going to take the place of `rootKey`: what others make under it is taken already. For Workers.',
       ),
     ),
     bootstrapToken: z.prefault(
@@ -123,6 +139,10 @@ export const SettingsSchema = z
     z.refine(
       ({ debug, environment }) => !(debug && environment === 'production'),
       across(['debug'], 'Must be false in production'),
+    ),
+    z.refine(
+      ({ rootKey, formerRootKeys, nextRootKey }) => isDistinct([rootKey, nextRootKey, formerRootKeys].flat()),
+      across(['formerRootKeys'], 'Must not have a key twice, nor the root key itself'),
     ),
     z.refine(
       ({ audit }) => audit?.sinkUrl === undefined || isOperatorUrl(audit.sinkUrl),
@@ -236,6 +256,16 @@ function inOrder(providers: ProviderSettings): boolean {
   const gap =
     (primaryProvider === undefined && secondaryProvider) || (secondaryProvider === undefined && tertiaryProvider)
   return !gap && new Set(members).size === members.length
+}
+
+function rootKeys(given: string): Redacted<Bytes>[] {
+  return items(given).map((key) => parseRootKey(key))
+}
+
+/** What is no key, since it is missing or wrong by itself, is like no other. */
+function isDistinct(keys: unknown[]): boolean {
+  const texts = keys.flatMap((key) => (key instanceof Redacted ? [base64url(key.reveal())] : []))
+  return new Set(texts).size === texts.length
 }
 
 function bootstrapTokens(given: string): Redacted<string>[] {

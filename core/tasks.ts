@@ -8,6 +8,7 @@ import * as delivery from './audit/delivery.ts'
 import * as audit from './audit/operations.ts'
 import * as retention from './audit/retention.ts'
 import * as keys from './crypto/key_tasks.ts'
+import * as roots from './crypto/root_tasks.ts'
 import * as providers from './providers/tasks.ts'
 import * as notices from './secrets/notices.ts'
 import * as rotations from './secrets/rotation_tasks.ts'
@@ -23,6 +24,7 @@ export const TASKS = {
   'audit.compare': audit.compareHead,
   'audit.dissent': audit.reportDissent,
   'audit.batch': audit.readBatch,
+  'audit.rekey': audit.rekeyTask,
   'delivery.find': delivery.findDelivery,
   'delivery.report': delivery.reportDelivery,
   'retention.announce': retention.announceRetention,
@@ -45,6 +47,9 @@ export const TASKS = {
   'keys.age': keys.rekeyOld,
   'keys.stale': keys.findStale,
   'keys.rewrap': keys.keepRewrapped,
+  'root.look': roots.lookAtRoots,
+  'root.use': roots.countRootUse,
+  'root.replace': roots.replaceRoot,
   'notices.next': notices.nextNotice,
   'notices.settle': notices.settleNotice,
   'versions.find': versions.findPrunable,

@@ -1,67 +1,21 @@
 /**
- * The data folder of a server: the vaults, one SQLite file each, and the root key if it was made here.
+ * The data folder of a server: the vaults, one SQLite file each.
  *
  * @module
  */
-import { closeSync, existsSync, fsyncSync, openSync, readdirSync, readFileSync, statSync, writeSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import process from 'node:process'
-import { type Bytes, base64url, randomBytes } from '../core/bytes.ts'
-import { parseRootKey, ROOT_KEY_SIZE } from '../core/crypto/keyring.ts'
 import { PosternError } from '../core/errors.ts'
-import { Redacted } from '../core/redacted.ts'
 import { parseVaultId } from '../core/secrets/name.ts'
 import { type Opened, openVault, type Surroundings } from './opening.ts'
 import { logLine } from './oplog.ts'
 import { openSqlite, type Sqlite } from './sqlite.ts'
 import type { Upkeep } from './upkeep.ts'
 
-const ROOT_KEY_FILE = 'root.key'
-const SUFFIX = '.sqlite'
+/** How the files of vaults end. */
+export const VAULT_SUFFIX = '.sqlite'
 /** The longest that a timer can wait. */
 const MAX_TIMER_MS = 2 ** 31 - 1
-
-/** The root key in the data folder: read, or made when there is nothing yet that needs another. */
-export function fileRootKey(data: string): { rootKey: Redacted<Bytes>; origin: string } {
-  const file = join(data, ROOT_KEY_FILE)
-  if (existsSync(file)) {
-    // As ssh does with a private key: one that others can read is not a secret.
-    if (process.platform !== 'win32' && (statSync(file).mode & 0o077) !== 0) {
-      throw new PosternError('bad_request', `Root key file ${file} must be readable by its owner only (chmod 600)`)
-    }
-    return { rootKey: parseRootKey(readFileSync(file, 'utf8').trim(), file), origin: file }
-  }
-  if (readdirSync(data).some((name) => name.endsWith(SUFFIX))) {
-    throw new PosternError(
-      'bad_request',
-      `Root key is missing: ${data} holds vaults that another key sealed. Give POSTERN_ROOT_KEY, or put ${ROOT_KEY_FILE} back`,
-    )
-  }
-  const rootKey = randomBytes(ROOT_KEY_SIZE)
-  writeDurably(file, `${base64url(rootKey)}\n`)
-  return { rootKey: new Redacted(rootKey), origin: `${file}, made now. Back it up: what it seals, nothing else opens` }
-}
-
-function writeDurably(file: string, text: string): void {
-  const handle = makeNew(file)
-  writeSync(handle, text)
-  fsyncSync(handle)
-  closeSync(handle)
-  const folder = openSync(join(file, '..'), 'r')
-  fsyncSync(folder)
-  closeSync(folder)
-}
-
-function makeNew(file: string): number {
-  try {
-    return openSync(file, 'wx', 0o600)
-  } catch {
-    throw new PosternError(
-      'unavailable',
-      `${file} cannot be made: another process did, or the folder cannot be written`,
-    )
-  }
-}
 
 /** The vaults in a data folder. */
 export interface Stores {
@@ -87,7 +41,7 @@ export function openStores(data: string, surroundings: Surroundings): Stores {
     async open(id, create) {
       const known = files.get(id)
       if (known !== undefined) return known
-      const file = join(data, `${id}${SUFFIX}`)
+      const file = join(data, `${id}${VAULT_SUFFIX}`)
       if (!create && !existsSync(file)) return null
       // In the map before anything is awaited: whoever comes meanwhile waits for the same.
       const opening = openFile(file, id, surroundings)
@@ -101,8 +55,8 @@ export function openStores(data: string, surroundings: Surroundings): Stores {
       }
     },
     async openAll() {
-      for (const name of readdirSync(data).filter((name) => name.endsWith(SUFFIX))) {
-        const id = name.slice(0, -SUFFIX.length)
+      for (const name of readdirSync(data).filter((name) => name.endsWith(VAULT_SUFFIX))) {
+        const id = name.slice(0, -VAULT_SUFFIX.length)
         try {
           await stores.open(parseVaultId(id), false)
         } catch (error) {

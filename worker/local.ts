@@ -17,10 +17,12 @@ import { clientAddress, isTrustedProxy } from './address.ts'
 import { folderAnchor } from './anchor_folder.ts'
 import { createApp, harden } from './app.ts'
 import { assemble, httpAnchors, upstreamsOf } from './config.ts'
-import { fileRootKey, messageOf, openStores, type Stores } from './data.ts'
+import { messageOf, openStores, type Stores } from './data.ts'
 import { localHost } from './host.ts'
 import { logLine } from './oplog.ts'
 import { problem } from './problem.ts'
+import { checkRoots, type FormerRoot } from './root_check.ts'
+import { type FileRoots, fileRoots } from './root_files.ts'
 import { secretsFile } from './secrets_file.ts'
 
 const DEFAULT_VAULT = 'default'
@@ -72,10 +74,10 @@ async function open(runtime: string): Promise<Local> {
   }
   const data = resolve(settings.data)
   mkdirSync(data, { recursive: true, mode: 0o700 })
-  const { rootKey, origin } = settings.rootKey
-    ? { rootKey: settings.rootKey, origin: 'from POSTERN_ROOT_KEY' }
-    : fileRootKey(data)
-  const keyring = await Keyring.open(rootKey)
+  const { rootKey, origin, former } = rootsOf(settings, data)
+  const formerRootKeys = [...former, ...settings.formerRootKeys]
+  const keyring = await Keyring.open(rootKey, { formerRootKeys, nextRootKey: settings.nextRootKey })
+  const formerRoots = await checkRoots(data, keyring)
   const upstreams = upstreamsOf(settings, secretsFile)
   const surroundings = { settings, keyring, upstreams, anchors: anchorsOf(settings) }
   const stores = openStores(data, surroundings)
@@ -105,6 +107,7 @@ async function open(runtime: string): Promise<Local> {
         `Postern listens on ${tls ? 'https' : 'http'}://${host}:${port} (${runtime})`,
         `Data: ${data}`,
         `Root key: ${origin}`,
+        ...formerRoots.map(formerLine),
         ...(printed === null
           ? []
           : ['Bootstrap token of the vault "default", until its first use:', `  ${printed.reveal()}`]),
@@ -119,6 +122,17 @@ async function open(runtime: string): Promise<Local> {
       })
     },
   }
+}
+
+/** The root keys of this server: as they are set, or else those in the data folder. */
+function rootsOf({ rootKey }: Settings, data: string): FileRoots {
+  return rootKey === undefined ? fileRoots(data) : { rootKey, origin: 'from POSTERN_ROOT_KEY', former: [] }
+}
+
+function formerLine({ id, needed, vaults }: FormerRoot): string {
+  const about =
+    needed === 0 ? 'no vault needs it any more: it can be taken away' : `needed by ${needed} of ${vaults} vaults`
+  return `Former root key ${id}: ${about}`
 }
 
 /** @throws {PosternError} `bad_request` when the folder is not there: its disk may not be mounted. */

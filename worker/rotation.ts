@@ -73,10 +73,10 @@ async function takeTurn(desk: Desk, one: { name: string; run: number }): Promise
 async function createValue(desk: Desk, turn: Turn): Promise<void> {
   const { name, run, fence } = turn
   const { value, contentType, encoding } = await madeFor(desk, turn)
-  let { nextNumber: number, term } = turn
+  let { nextNumber: number, under } = turn
   for (let races = 0; ; races++) {
     const place = { vault: desk.vault, name, version: number, contentType, encoding }
-    const sealed = await sealValue(desk.keyring, value, place, term)
+    const sealed = await sealValue(desk.keyring, value, place, under)
     try {
       await desk.perform('rotation.create', { name, run, fence, number, ...sealed, contentType, encoding })
       return
@@ -86,7 +86,7 @@ async function createValue(desk: Desk, turn: Turn): Promise<void> {
     }
     const next = await desk.perform('rotation.next', { name })
     number = next.number
-    term = next.term
+    under = next.under
   }
 }
 

@@ -51,6 +51,8 @@ interface NewPrincipal {
 /** A token to be: its keyed hash, never the token. */
 interface NewToken {
   hash: Uint8Array
+  /** The root key that it is made under. */
+  root?: string
   accessor: string
   principal: string
   label: string
@@ -69,9 +71,9 @@ export const createToken = operation({
   about: ({ accessor, principal, expiresAt }: NewToken) => ({ accessor, principal, expiresAt }),
   binds: (_, { principal, label, expiresAt }: NewToken) => ({ principal, label, expiresAt }),
   run({ access, issuers, identity, principal: createdBy, now }: Context, input: NewToken): Outcome<TokenRow> {
-    const { hash, accessor, principal, label, expiresAt } = input
+    const { hash, accessor, principal, label, expiresAt, root = null } = input
     if (access.principal(principal) === null) return { reason: 'no_principal' }
-    const token = { accessor, principal, label, createdAt: now, createdBy, expiresAt, revokedAt: null }
+    const token = { accessor, principal, label, createdAt: now, createdBy, expiresAt, revokedAt: null, root }
     const trustedBy = identity.issuer === null ? null : (issuers.find(identity.issuer)?.updatedBy ?? null)
     access.addToken(hash, token, { mintedWith: identity.token, trustedBy })
     return { value: token }
@@ -229,12 +231,17 @@ export const unlockPrincipal = operation({
  *
  * @returns Whether it did: never in a vault that has a principal.
  */
-export function bootstrap(access: AccessStore, hash: Uint8Array, accessor: string, now: number): boolean {
+export function bootstrap(
+  access: AccessStore,
+  { hash, root = null }: { hash: Uint8Array; root?: string | null },
+  accessor: string,
+  now: number,
+): boolean {
   if (access.principals().length > 0) return false
   const by = BOOTSTRAP_ADMIN
   access.putPrincipal({ id: by, kind: 'user', createdAt: now, disabledAt: null })
   const token = { accessor, principal: by, label: 'bootstrap', createdAt: now, createdBy: by }
-  access.addToken(hash, { ...token, expiresAt: null, revokedAt: null }, { mintedWith: null, trustedBy: null })
+  access.addToken(hash, { ...token, expiresAt: null, revokedAt: null, root }, { mintedWith: null, trustedBy: null })
   const actions = ['read', 'write', 'delete', 'rotate', 'admin'] as const
   access.putRule({ id: BOOTSTRAP_ADMIN, effect: 'permit', principal: by, actions, resource: '**' }, 1, now, by)
   return true

@@ -140,6 +140,11 @@ export class ReplicationStore {
     )
   }
 
+  /** Forgets by which keyed digests replicas were compared; not how they compared. */
+  forgetDigests(): void {
+    this.#sql.all('UPDATE compared SET digest = NULL')
+  }
+
   /** How many replicas of each provider had another value than the primary. */
   drifts(): { provider: string; names: number }[] {
     return this.#sql.all('SELECT provider, COUNT(*) AS names FROM compared WHERE differs = 1 GROUP BY provider')

@@ -4,6 +4,7 @@
  * @module
  */
 import { decide, inForce, type Rule } from '../access/policy.ts'
+import type { Under } from '../crypto/key_store.ts'
 import type { Reason } from '../errors.ts'
 import { type Context, type Outcome, operation } from '../operation.ts'
 import type { ProvidedList } from '../providers/chain_operations.ts'
@@ -12,6 +13,7 @@ import { beginWrite, type ProvidedWrite } from '../providers/write_operations.ts
 import {
   AFTER_NAMES,
   type Encoding,
+  type Idempotency,
   type ListedRow,
   type ListedVersion,
   type Replay,
@@ -54,7 +56,7 @@ export interface WriteInput {
   expiresAt?: number
   /** Check-and-set: the current version, or that there is none. */
   expect?: number | 'absent' | { provided: string }
-  idempotency?: { key: string; fingerprint: string }
+  idempotency?: Idempotency
   /** What makes it, if not a write. */
   why?: string
   /** Set when the edge will not try again: then a race is recorded. */
@@ -147,24 +149,22 @@ export const prepareWrite = operation({
     const chain = chains.covering(name)
     if (chain === null) {
       const version = (secrets.find(name)?.latest ?? 0) + 1
-      return { value: { version, term: keys.term(), strength }, quiet: true }
+      return { value: { version, ...keys.under(), strength }, quiet: true }
     }
     const replay = replayOf(context, idempotency)
     if (replay === null) {
       const begun = beginWrite(context, chain, name, 'write')
       return { ...begun, value: { ...begun.value, strength } }
     }
-    if (replay.fingerprint !== idempotency?.fingerprint) return { reason: 'key_reused' }
+    if (!isSame(replay, idempotency)) return { reason: 'key_reused' }
     const version = replay.provided ?? String(replay.number)
     return { value: { chain, replayed: version, strength: null }, facts: { version, replayed: true } }
   },
 })
 
 /** What a value has to be sealed as, and like. */
-export interface SealedWrite {
+export interface SealedWrite extends Under {
   version: number
-  /** The term of the key to seal under. */
-  term: number
   /** What the vault's policy asks of the value, which only the edge can see. */
   strength: StrengthPolicy | null
 }
@@ -210,7 +210,7 @@ export const writeSecret = operation({
     const replay = replayOf(context, idempotency)
     if (replay) {
       const facts = { version: replay.number, replayed: true }
-      if (replay.fingerprint !== idempotency?.fingerprint) return { reason: 'key_reused' }
+      if (!isSame(replay, idempotency)) return { reason: 'key_reused' }
       return { value: { name, version: replay.number, replayed: true }, facts }
     }
     const secret = secrets.find(name)
@@ -367,6 +367,12 @@ function readable(rules: readonly Rule[], prefix: string): string[] {
 /** The write that a principal made with an idempotency key before, if it did. */
 function replayOf({ secrets, principal, now }: Context, idempotency: WriteInput['idempotency']): Replay | null {
   return idempotency === undefined ? null : secrets.replay(principal, idempotency.key, now - IDEMPOTENCY_MS)
+}
+
+/** Whether a write is a repeat of the one that is remembered. */
+function isSame(replay: Replay, idempotency: WriteInput['idempotency']): boolean {
+  const { fingerprint, former = [] } = idempotency!
+  return [fingerprint, ...former].includes(replay.fingerprint)
 }
 
 /** Why a write does not fit the secret's state, or `null`. */

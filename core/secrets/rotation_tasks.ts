@@ -7,6 +7,7 @@
  * @module
  */
 import type { Bytes } from '../bytes.ts'
+import type { Under } from '../crypto/key_store.ts'
 import type { Outcome } from '../operation.ts'
 import { type TaskContext, task } from '../task.ts'
 import type { Hook } from './hook_store.ts'
@@ -70,9 +71,9 @@ export interface Turn extends Pick<Run, 'config' | 'why' | 'number' | 'replaces'
   run: number
   fence: number
   step: Step
-  /** For `create`: the number that the next version has, and the term of the key to seal it under. */
+  /** For `create`: the number that the next version has, and the key to seal it under. */
   nextNumber: number
-  term: number
+  under: Under
   strength: StrengthPolicy | null
   pending: SealedVersion | null
   current: SealedVersion | null
@@ -115,7 +116,7 @@ function turnOf(context: TaskContext, secret: SecretRow, run: Run): Omit<Turn, '
   return {
     ...{ name: secret.name, run: id, step, config, why, number, replaces, attempts, startedAt },
     nextNumber: secret.latest + 1,
-    term: keys.term(),
+    under: keys.under(),
     strength: policy.strengthFor(secret.name),
     // Each step is given what it needs and no more.
     pending: isAfter || step === 'create' ? null : sealed(number),
@@ -162,11 +163,11 @@ export const keepCreated = task({
   },
 })
 
-/** Which number and term the next version has, when a turn's own were taken meanwhile. */
+/** Which number the next version has, and which key seals it, when a turn's own were taken meanwhile. */
 export const nextVersion = task({
   resource: byName,
-  run({ secrets, keys }: TaskContext, { name }: { name: string }): Outcome<{ number: number; term: number }> {
-    return { value: { number: (secrets.find(name)?.latest ?? 0) + 1, term: keys.term() }, quiet: true }
+  run({ secrets, keys }: TaskContext, { name }: { name: string }): Outcome<{ number: number; under: Under }> {
+    return { value: { number: (secrets.find(name)?.latest ?? 0) + 1, under: keys.under() }, quiet: true }
   },
 })
 

@@ -45,6 +45,13 @@ export type NewVersion = Omit<VersionRow, 'destroyedAt' | 'currentAt'>
 /** A secret with what is shown of its current version in a list; `null` when there is none. */
 export type ListedRow = SecretRow & { contentType: string | null; expiresAt: number | null }
 
+/** What tells a repeat of a write: its key, and a keyed hash of it; under former root keys too. */
+export interface Idempotency {
+  key: string
+  fingerprint: string
+  former?: readonly string[]
+}
+
 /** Which write an idempotency key stands for. */
 export interface Replay {
   fingerprint: string

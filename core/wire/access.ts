@@ -30,6 +30,7 @@ export const TokenInfo = z.strictObject({
   createdBy: z.string(),
   expiresAt: z.optional(moment),
   revokedAt: z.optional(moment),
+  rootKey: described(z.optional(z.string()), 'The id of the root key that it was made under, and ends with'),
 })
 export const CreatedToken = described(z.extend(TokenInfo, { token: z.string() }), 'A new token, shown this once')
 export const TokenList = z.strictObject({ items: z.array(TokenInfo) })

@@ -41,9 +41,38 @@ export const Term = z.strictObject({
   startedBy: z.optional(z.string()),
   moved: described(z.int(), 'Sealed values that were moved to it'),
   failed: described(z.int(), 'Sealed values that could not be moved to it, and keep older terms in use'),
+  left: described(z.optional(z.int()), 'Of the term that is moving: rows still to be looked at, at most'),
   doneAt: described(z.optional(moment), 'Since when nothing is sealed under an older term'),
+  rootKey: described(z.optional(z.string()), 'The id of the root key that it derives from'),
 })
-export const TermList = z.strictObject({ items: z.array(Term) })
+
+/** A root key that a vault is or was under. */
+export const RootKey = z.strictObject({
+  id: z.string(),
+  state: z.enum(['current', 'former']),
+  since: moment,
+  given: described(z.boolean(), 'Whether the server has it'),
+  needed: described(
+    z.boolean(),
+    'Whether something is sealed under it, or it signs the log: else it can be taken away',
+  ),
+  tokens: described(z.int(), 'API tokens that were made under it, and end with it'),
+  principals: described(z.int(), 'Principals who have those'),
+  sessions: described(z.int(), 'Sessions that end with it'),
+  recoveryCodes: described(z.int(), 'Principals whose recovery codes end with it'),
+})
+
+/** Something that could not be moved to the newest term. */
+export const Unmoved = z.strictObject({
+  kind: z.enum(['version', 'factor', 'hook']),
+  name: described(z.string(), "A secret's, a principal's or a hook's"),
+  version: z.optional(z.int()),
+})
+export const TermList = z.strictObject({
+  items: z.array(Term),
+  rootKeys: described(z.array(RootKey), 'The newest first'),
+  unmoved: z.optional(z.array(Unmoved)),
+})
 
 /** Another server that is told something. */
 export const PutHook = z.strictObject({

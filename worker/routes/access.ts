@@ -42,7 +42,8 @@ export function accessRoutes({ keyring, settings }: Parts): Hono<Env> {
     const { principal: owner, label, expiresAt = null } = body
     if (expiresAt !== null && expiresAt <= Date.now()) throw badRequest('expiresAt', 'Must be in the future')
     const { text, hash } = mintToken(c.var.vault, await keyring.macKey(c.var.vault, 'token'))
-    const input = { hash, accessor: crypto.randomUUID(), principal: owner, label, expiresAt }
+    const made = { hash, root: keyring.rootId, accessor: crypto.randomUUID() }
+    const input = { ...made, principal: owner, label, expiresAt }
     const granted = await c.var.handle.call('token.create', c.var.caller, input)
     const created = { ...token(granted.value), token: text.reveal() }
     return answerWithValues(c, granted, created satisfies z.input<typeof wire.CreatedToken>, recipient, 201)
@@ -132,9 +133,9 @@ function principal({ id, kind, createdAt, disabledAt }: Principal): z.input<type
 }
 
 function token(row: TokenRow): z.input<typeof wire.TokenInfo> {
-  const { accessor, principal, label, createdAt, createdBy, expiresAt, revokedAt } = row
+  const { accessor, principal, label, createdAt, createdBy, expiresAt, revokedAt, root } = row
   const times = { createdAt: iso(createdAt), ...when('expiresAt', expiresAt), ...when('revokedAt', revokedAt) }
-  return { accessor, principal, label, createdBy, ...times }
+  return { accessor, principal, label, createdBy, ...times, ...(root !== null && { rootKey: root }) }
 }
 
 function rule(row: VersionedRule): z.input<typeof wire.Rule> {

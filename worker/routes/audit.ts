@@ -74,9 +74,9 @@ export function auditRoutes(parts: Parts): Hono<Env> {
   })
 
   serve(routes, 'rekeyLog', async (c) => {
-    const { term } = (await c.var.handle.call('audit.head', c.var.caller, {})).value
-    const key = formatVerifierKey(await signerOf(keysOf(c), term + 1))
-    const granted = await c.var.handle.call('audit.rekey', c.var.caller, { term: term + 1, key })
+    const { term, root } = (await c.var.handle.call('audit.head', c.var.caller, {})).value
+    const key = formatVerifierKey(await signerOf(keysOf(c), term + 1, root))
+    const granted = await c.var.handle.call('audit.rekey', c.var.caller, { term: term + 1, key, root })
     return answer(c, granted, { term: granted.value.term, key } satisfies z.input<typeof wire.RekeyedLog>, 201)
   })
 

@@ -1,7 +1,9 @@
 import { Hono } from 'hono'
 import type * as z from 'zod/mini'
 import { randomBytes } from '../../core/bytes.ts'
+import type { Keys } from '../../core/crypto/key_operations.ts'
 import type { Term } from '../../core/crypto/key_store.ts'
+import type { Keyring } from '../../core/crypto/keyring.ts'
 import { badRequest } from '../../core/errors.ts'
 import { checkUrl } from '../../core/providers/send.ts'
 import { Redacted } from '../../core/redacted.ts'
@@ -47,9 +49,9 @@ export function policyRoutes({ keyring, settings }: Parts): Hono<Env> {
     // What is in an address is shown and logged: a credential must not be.
     if (/[?#]/.test(url)) throw badRequest('url', 'Must have no query and no fragment')
     const { handle, caller, vault } = c.var
-    const { term } = (await handle.call('keys.term', caller, {})).value
+    const under = (await handle.call('keys.term', caller, {})).value
     const secret = new Redacted(randomBytes(SECRET_SIZE))
-    const sealed = await sealHookSecret(keyring, { vault, id, term }, secret)
+    const sealed = await sealHookSecret(keyring, { vault, id, ...under }, secret)
     const granted = await handle.call('hook.put', caller, { id, url, newSecret, ...sealed })
     const shown = granted.value.tookSecret ? { secret: formatWebhookSecret(secret) } : {}
     return answerWithValues(c, granted, { ...hook(granted.value.hook), ...shown }, recipient)
@@ -62,28 +64,39 @@ export function policyRoutes({ keyring, settings }: Parts): Hono<Env> {
 
   serve(routes, 'listTerms', async (c) => {
     const granted = await c.var.handle.call('keys.show', c.var.caller, {})
-    return answer(c, granted, { items: terms(granted.value) } satisfies z.input<typeof wire.TermList>)
+    return answer(c, granted, keysOf(granted.value, keyring))
   })
 
   serve(routes, 'rekey', async (c) => {
     const granted = await c.var.handle.call('keys.rekey', c.var.caller, {})
-    return answer(c, granted, terms([granted.value])[0]!, 201)
+    return answer(c, granted, terms([granted.value], null)[0]!, 201)
   })
 
   return routes
 }
 
 /** The newest first: it is current once all moved to it, and those before are in use until then. */
-function terms(rows: readonly Term[]): z.input<typeof wire.Term>[] {
+function terms(rows: readonly Term[], left: number | null): z.input<typeof wire.Term>[] {
   const isDone = rows[0]?.doneAt !== null
-  return rows.map(({ number, startedAt, startedBy, moved, failed, doneAt }, i) => ({
+  return rows.map(({ number, startedAt, startedBy, moved, failed, doneAt, root }, i) => ({
     term: number,
     state: i === 0 ? (isDone ? 'current' : 'moving') : isDone ? 'retired' : 'in use',
     startedAt: iso(startedAt),
     ...(startedBy !== null && { startedBy }),
     ...{ moved, failed },
+    ...(i === 0 && !isDone && left !== null && { left }),
     ...when('doneAt', doneAt),
+    ...(root !== null && { rootKey: root }),
   }))
+}
+
+function keysOf({ terms: rows, left, unmoved, roots }: Keys, keyring: Keyring): z.input<typeof wire.TermList> {
+  const rootKeys = roots.map(({ id, since, ...rest }, i) => ({
+    ...{ id, state: i === 0 ? ('current' as const) : ('former' as const), since: iso(since) },
+    ...{ given: keyring.all.some(({ rootId }) => rootId === id), ...rest },
+  }))
+  const stuck = unmoved.map(({ kind, name, version }) => ({ kind, name, ...(version !== null && { version }) }))
+  return { items: terms(rows, left), rootKeys, ...(stuck.length > 0 && { unmoved: stuck }) }
 }
 
 function policy({ updatedAt, updatedBy, secretComplexity, ...rest }: VersionedPolicy): z.input<typeof wire.Policy> {

@@ -6,7 +6,7 @@ import { badRequest, PosternError, refusal } from '../../core/errors.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { parseName } from '../../core/secrets/name.ts'
 import type { ListedSecret, SealedVersion, WriteInput } from '../../core/secrets/operations.ts'
-import { fingerprint, openCursor, openVersion, type Place, sealCursor, sealValue } from '../../core/secrets/sealed.ts'
+import { fingerprints, openCursor, openVersion, type Place, sealCursor, sealValue } from '../../core/secrets/sealed.ts'
 import type { ListedVersion } from '../../core/secrets/store.ts'
 import { checkStrength } from '../../core/secrets/strength.ts'
 import * as wire from '../../core/wire.ts'
@@ -160,7 +160,8 @@ async function draftOf(
   const current = typeof version === 'string' ? { provided: version } : version
   const expect = current ?? (absent ? ('absent' as const) : undefined)
   const { vault } = c.var
-  const mark = key && { key, fingerprint: await fingerprint(keyring, vault, [name, body, expect ?? null]) }
+  const [fingerprint = '', ...former] = key ? await fingerprints(keyring, vault, [name, body, expect ?? null]) : []
+  const mark = key && { key, fingerprint, former }
   return {
     place: { vault, name, contentType, encoding },
     value: new Redacted(bytesOf(body)),
@@ -194,8 +195,8 @@ export async function write(
     const { strength } = prepared.value
     if (strength !== null) checkStrength(textOf(value), strength)
     if ('chain' in prepared.value) return writeProvided(parts, c, draft, { ...prepared, value: prepared.value })
-    const { version, term } = prepared.value
-    const sealed = await sealValue(keyring, value, { ...place, version }, term)
+    const { version, term, root } = prepared.value
+    const sealed = await sealValue(keyring, value, { ...place, version }, { term, root })
     try {
       return await handle.call('secret.write', caller, { name, version, ...sealed, ...rest, last: races === MAX_RACES })
     } catch (error) {

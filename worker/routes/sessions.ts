@@ -88,8 +88,8 @@ export function sessionRoutes(parts: Parts): Hono<Env> {
     const { principal } = (await c.var.handle.call('session.whoami', c.var.caller, {})).value
     const secret = makeTotpSecret()
     const id = crypto.randomUUID()
-    const { term } = (await c.var.handle.call('keys.term', c.var.caller, {})).value
-    const sealed = await sealTotp(parts.keyring, { vault: c.var.vault, term }, principal, secret)
+    const under = (await c.var.handle.call('keys.term', c.var.caller, {})).value
+    const sealed = await sealTotp(parts.keyring, { vault: c.var.vault, ...under }, principal, secret)
     const granted = await c.var.handle.call('totp.enrol', c.var.caller, { id, ...sealed })
     const body = enrolment(secret, parts.settings.appName, `${principal}@${c.var.vault}`)
     return answerWithValues(c, granted, body satisfies z.input<typeof wire.EnrolledTotp>, recipient, 201)
@@ -103,7 +103,7 @@ export function sessionRoutes(parts: Parts): Hono<Env> {
       const recoveryCodes = makeRecoveryCodes()
       const key = await parts.keyring.macKey(c.var.vault, 'recovery')
       const recoveryHashes = recoveryCodes.map((text) => recoveryHash(key, principal, text)!)
-      const input = { id, step, recoveryHashes, jkt: jktOf(c) }
+      const input = { id, step, recoveryHashes, root: parts.keyring.rootId, jkt: jktOf(c) }
       const granted = await c.var.handle.call('totp.confirm', c.var.caller, input)
       return answerWithValues(c, granted, { recoveryCodes } satisfies z.input<typeof wire.ConfirmedTotp>, recipient)
     }),
@@ -123,8 +123,8 @@ type Opened = Granted<OpenedSession> & { token: string }
 
 async function openSession(parts: Parts, c: Context<Env>, given: z.output<typeof wire.Factor>): Promise<Opened> {
   const factor = await factorOf(parts, c, given)
-  const { text, hash } = await newToken(parts, c)
-  const input = { hash, accessor: crypto.randomUUID(), jkt: jktOf(c), factor }
+  const { text, made } = await newToken(parts, c)
+  const input = { ...made, jkt: jktOf(c), factor }
   const granted = await c.var.handle.call('session.open', c.var.caller, input)
   return { ...granted, token: text.reveal() }
 }
@@ -140,9 +140,10 @@ async function factorOf(
   }
   if (recoveryCode === undefined) return null
   const { principal } = (await c.var.handle.call('session.whoami', c.var.caller, {})).value
-  const key = await parts.keyring.macKey(c.var.vault, 'recovery')
+  const keys = await Promise.all(parts.keyring.all.map((ring) => ring.macKey(c.var.vault, 'recovery')))
   // One of another shape is no code of anybody, and counts as an attempt like any other.
-  return { kind: 'recovery', hash: recoveryHash(key, principal, recoveryCode) ?? '' }
+  const [hash = '', ...former] = keys.map((key) => recoveryHash(key, principal, recoveryCode) ?? '')
+  return { kind: 'recovery', hash, former }
 }
 
 /** Checks a code against one of the principal's secrets; the attempt was counted before. */
@@ -163,10 +164,10 @@ async function federate(parts: Parts, c: Context<Env>, assertion: string): Promi
   const good = verified.flatMap((one) => one ?? [])
   const [first] = good
   if (first === undefined) throw refusal('unauthenticated')
-  const { text, hash } = await newToken(parts, c)
+  const { text, made } = await newToken(parts, c)
   const { claims, once, expiresAt: onceExpiresAt } = first.assertion
   const candidates = good.map(({ issuer: { id, revision } }) => ({ id, revision }))
-  const input = { hash, accessor: crypto.randomUUID(), jkt: jktOf(c), claims, once, onceExpiresAt, candidates }
+  const input = { ...made, jkt: jktOf(c), claims, once, onceExpiresAt, candidates }
   return { ...(await handle.call('session.federate', caller, input)), token: text.reveal() }
 }
 
@@ -185,7 +186,8 @@ async function verifiedBy({ issuerKeys }: Parts, issuer: VersionedIssuer, assert
 }
 
 async function newToken({ keyring }: Parts, c: Context<Env>) {
-  return mintToken(c.var.vault, await keyring.macKey(c.var.vault, 'token'), 'session')
+  const { text, hash } = mintToken(c.var.vault, await keyring.macKey(c.var.vault, 'token'), 'session')
+  return { text, made: { hash, root: keyring.rootId, accessor: crypto.randomUUID() } }
 }
 
 function jktOf(c: Context<Env>): string | null {
