@@ -407,6 +407,14 @@ const MIGRATIONS: readonly (readonly string[])[] = [
     // What the last round of a move could not move: rows of the tables that it goes through, by their stage.
     'CREATE TABLE unmoved (stage INTEGER NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (stage, at)) WITHOUT ROWID',
   ],
+  [
+    // Rotations of names that a provider keeps, in place of the sealed store; and of a run there, where it is and the key of
+    // a repeat, as JSON: secrets/provided_rotation.ts.
+    'ALTER TABLE rotation ADD COLUMN provided INTEGER NOT NULL DEFAULT 0',
+    'ALTER TABLE run ADD COLUMN provided TEXT',
+    // Until when a replica that lags may be read: afterwards what it has is not valid any more.
+    'ALTER TABLE replication ADD COLUMN serve_until INTEGER',
+  ],
 ]
 
 /**

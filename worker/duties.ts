@@ -10,7 +10,12 @@ import type { Desk, Duty } from './upkeep.ts'
 import { versions } from './version_retention.ts'
 
 /** Every duty that there is for a vault, as settings ask for it, in the order in which they are done. */
-export function dutiesOf({ vault, settings, anchors, upstreams }: Omit<Desk, 'perform' | 'quarantine'>): Duty[] {
+export function dutiesOf({
+  vault,
+  settings,
+  anchors,
+  upstreams,
+}: Omit<Desk, 'perform' | 'quarantine' | 'stir'>): Duty[] {
   const { publishSeconds, witnesses, sinkUrl } = settings.audit
   const afterWriteMs = publishSeconds * 1000
   return [

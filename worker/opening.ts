@@ -48,7 +48,8 @@ export async function openVault(
   const roots = givenRoots(surroundings.keyring)
   vault.claim(roots.current, roots.former)
   const perform = performer((...asked) => vault.perform(...asked))
-  const desk: Desk = { ...surroundings, vault: id, perform, quarantine: () => vault.quarantine() }
+  const quarantine = () => vault.quarantine()
+  const desk: Desk = { ...surroundings, vault: id, perform, quarantine, stir: () => upkeep.stir(Date.now()) }
   await admitRoots(await perform('root.look', {}), roots, (root) => perform('root.use', { root }))
   const whole = await checkContinuity(desk)
   if (whole) await followRoots(desk)

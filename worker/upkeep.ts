@@ -30,6 +30,8 @@ export interface Desk {
   /** Stops serving the vault: its log is not what it should be. */
   quarantine(): void
   upstreams: Upstreams
+  /** Tells the other duties that something was written. */
+  stir(): void
   /**
    * Has the vault do a task.
    *

@@ -76,7 +76,7 @@ export const reportWrite = operation({
 })
 
 /** The providers that writes are copied to. */
-function copiesOf(chain: VersionedChain | null): string[] {
+export function copiesOf(chain: VersionedChain | null): string[] {
   return chain?.replicate ? replicasOf(chain) : []
 }
 

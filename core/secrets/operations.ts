@@ -153,6 +153,7 @@ export const prepareWrite = operation({
     }
     const replay = replayOf(context, idempotency)
     if (replay === null) {
+      if (isRotating(context, name)) return { reason: 'rotating' }
       const begun = beginWrite(context, chain, name, 'write')
       return { ...begun, value: { ...begun.value, strength } }
     }
@@ -290,9 +291,11 @@ export const deleteSecret = operation({
   run(context, { name, expect }: Expected): Outcome<{ deletedAt: number } | ProvidedWrite> {
     const { secrets, chains, now } = context
     const chain = chains.covering(name)
-    // No store can compare and delete in one step.
-    if (chain !== null)
-      return expect === undefined ? beginWrite(context, chain, name, 'delete') : { reason: 'not_sealed' }
+    if (chain !== null) {
+      // No store can compare and delete in one step.
+      if (expect !== undefined) return { reason: 'not_sealed' }
+      return isRotating(context, name) ? { reason: 'rotating' } : beginWrite(context, chain, name, 'delete')
+    }
     const secret = secrets.find(name)
     if (secret === null || secret.current === null) return { reason: 'no_secret' }
     if (secret.deletedAt !== null) return { reason: 'deleted' }
@@ -373,6 +376,12 @@ function replayOf({ secrets, principal, now }: Context, idempotency: WriteInput[
 function isSame(replay: Replay, idempotency: WriteInput['idempotency']): boolean {
   const { fingerprint, former = [] } = idempotency!
   return [fingerprint, ...former].includes(replay.fingerprint)
+}
+
+/** Whether a secret that a provider keeps is being rotated: what is changed there now would be in its way. */
+function isRotating({ secrets, rotations }: Context, name: string): boolean {
+  const secret = secrets.find(name)
+  return secret !== null && rotations.active(secret.id) !== null
 }
 
 /** Why a write does not fit the secret's state, or `null`. */

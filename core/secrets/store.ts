@@ -125,6 +125,12 @@ export class SecretStore {
     )
   }
 
+  /** The row of a name, made when there is none: it has no version, and no list shows it. */
+  reserve(name: string, now: number): SecretRow {
+    if (this.find(name) === null) this.#create(name, now)
+    return this.find(name)!
+  }
+
   /** Adds a version and makes it current. */
   add(name: string, secret: SecretRow | null, version: NewVersion, tags: string): void {
     const { number, createdAt } = version

@@ -39,7 +39,10 @@ export function webhookTarget(
   const tell = (type: keyof RotationTarget) => async (step: TargetStep) => {
     return post(address, messageOf(type, step), options)
   }
-  const told = (type: keyof RotationTarget) => async (step: TargetStep) => void (await tell(type)(step))
+  const told = (type: keyof RotationTarget) => async (step: TargetStep) => {
+    await tell(type)(step)
+    return null
+  }
   return {
     create: async (step) => createdOf(await tell('create')(step)),
     set: told('set'),

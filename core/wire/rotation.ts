@@ -64,6 +64,7 @@ export const PutRotation = z
       z.discriminatedUnion('kind', [
         z.strictObject({ kind: z.literal('generate') }),
         z.strictObject({ kind: z.literal('webhook'), hook: id }),
+        z.strictObject({ kind: z.literal('provider') }),
       ]),
       { kind: 'generate' },
     ),
@@ -95,6 +96,8 @@ export const Run = z.strictObject({
   version: z.optional(z.int()),
   replaces: z.optional(z.int()),
   restores: z.optional(z.int()),
+  provider: described(z.optional(z.string()), 'The provider that keeps the secret, when it is not kept here'),
+  providerVersion: described(z.optional(z.string()), 'What that calls the new version'),
   failure: z.optional(z.enum(FAILURES)),
   nextTryAt: z.optional(moment),
   finishedAt: z.optional(moment),

@@ -108,6 +108,7 @@ function stateOf({ run: last, nextAt, failures }: ShownRotation): z.input<typeof
 function run(row: Run): z.input<typeof wire.Run> {
   const { id, why, by, restores, number, replaces, step, attempts, failure, nextAt, startedAt, finishedAt, outcome } =
     row
+  const { member, version } = row.provided ?? {}
   return {
     run: id,
     ...{ why, by, step, attempts },
@@ -116,6 +117,8 @@ function run(row: Run): z.input<typeof wire.Run> {
     ...(number !== null && { version: number }),
     ...(replaces !== null && { replaces }),
     ...(restores !== null && { restores }),
+    ...(member !== undefined && { provider: member.provider }),
+    ...(version !== undefined && { providerVersion: version }),
     ...(failure !== null && { failure }),
     ...when('nextTryAt', outcome === null ? nextAt : null),
     ...when('finishedAt', finishedAt),
