@@ -12,6 +12,7 @@ import * as sessions from './access/session_operations.ts'
 import * as audit from './audit/operations.ts'
 import { holdLog } from './audit/retention.ts'
 import * as keys from './crypto/key_operations.ts'
+import { showGauges } from './gauges.ts'
 import type { Operation } from './operation.ts'
 import * as chains from './providers/chain_operations.ts'
 import * as provided from './providers/read_operations.ts'
@@ -89,6 +90,7 @@ export const OPERATIONS = {
   'glass.list': glass.listGlass,
   'glass.end': glass.endGlass,
   'glass.review': glass.reviewGlass,
+  'gauges.show': showGauges,
   'audit.entries': audit.readEntries,
   'audit.mine': audit.readMine,
   'audit.head': audit.readHead,

@@ -123,7 +123,7 @@ export const SettingsSchema = z
     providers: z.prefault(ProviderSettings, {}),
     metrics: z.prefault(
       flag(
-        'Serves `GET /metrics` for Prometheus, to whoever can reach the port: how providers are, without names of secrets or vaults.',
+        'Serves `GET /metrics` for Prometheus, to whoever can reach the port: how providers are and what waits in vaults, without names of secrets or vaults.',
       ),
       'false',
     ),

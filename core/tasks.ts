@@ -9,6 +9,7 @@ import * as audit from './audit/operations.ts'
 import * as retention from './audit/retention.ts'
 import * as keys from './crypto/key_tasks.ts'
 import * as roots from './crypto/root_tasks.ts'
+import { countGauges } from './gauges.ts'
 import * as providers from './providers/tasks.ts'
 import * as notices from './secrets/notices.ts'
 import * as rotations from './secrets/rotation_tasks.ts'
@@ -18,6 +19,7 @@ import type { Task } from './task.ts'
 /** By the name that the log records. */
 export const TASKS = {
   'vault.configure': noteConfiguration,
+  'vault.gauges': countGauges,
   'audit.head': audit.headTask,
   'audit.sign': audit.keepTask,
   'audit.consistency': audit.consistencyTask,

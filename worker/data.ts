@@ -28,6 +28,8 @@ export interface Stores {
   open(id: string, create: boolean): Promise<Opened | null>
   /** Opens all that exist, for their upkeep. One that cannot be opened is logged. */
   openAll(): Promise<void>
+  /** Those that are open. */
+  opened(): Iterable<Opened>
   /** Whether the disk can be written now. */
   ready(): boolean
   close(): void
@@ -64,6 +66,7 @@ export function openStores(data: string, surroundings: Surroundings): Stores {
         }
       }
     },
+    opened: () => opened,
     ready() {
       try {
         // One of them: they share a disk, and whoever asks has no token.

@@ -18,6 +18,7 @@ import { folderAnchor } from './anchor_folder.ts'
 import { createApp, harden } from './app.ts'
 import { assemble, httpAnchors, upstreamsOf } from './config.ts'
 import { messageOf, openStores, type Stores } from './data.ts'
+import { gaugesOf } from './gauges.ts'
 import { localHost } from './host.ts'
 import { logLine } from './oplog.ts'
 import { problem } from './problem.ts'
@@ -85,7 +86,9 @@ async function open(runtime: string): Promise<Local> {
   // For their upkeep. Not waited for: an anchor that does not answer must not hold up the start.
   void stores.openAll()
   const bootstrapTokens = printed === null ? settings.bootstrapToken : [printed]
-  const app = createApp(await assemble(surroundings, localHost(discreetly(stores), readiness(stores)), bootstrapTokens))
+  const gauges = gaugesOf(() => [...stores.opened()].map(({ vault }) => vault))
+  const host = localHost(discreetly(stores), readiness(stores), gauges)
+  const app = createApp(await assemble(surroundings, host, bootstrapTokens))
   const tls = readTls(settings)
   // Listening to more than this machine without TLS: only the proxies that end it may connect.
   const mustBeProxied = tls === null && !isLoopback(settings.host)

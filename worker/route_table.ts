@@ -59,6 +59,7 @@ const OF_VAULT = {
   deleteRotation: 'DELETE /rotations/{name}',
   rotate: 'POST /rotations/{name}',
   rollback: 'POST /rollback/{name}',
+  showGauges: 'GET /metrics',
   showPolicy: 'GET /policy',
   putPolicy: 'PUT /policy',
   listHooks: 'GET /hooks',

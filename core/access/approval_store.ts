@@ -59,6 +59,12 @@ export class ApprovalStore {
     return this.#sql.all<Row>(query, requester, now).map(approvalOf)
   }
 
+  /** How many are open. */
+  waiting(now: number): number {
+    const query = "SELECT COUNT(*) AS count FROM approval WHERE state = 'open' AND expires_at > ?"
+    return this.#sql.all<{ count: number }>(query, now)[0]!.count
+  }
+
   /** The newest, whatever became of them. */
   list(limit: number): Approval[] {
     return this.#sql

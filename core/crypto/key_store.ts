@@ -127,6 +127,18 @@ export class KeyStore {
   }
 
   /**
+   * How many rows a move has still to look at, by their numbers and so at most, and how many it could not move. Costs the
+   * same however many there are.
+   */
+  remaining(): number {
+    const place = this.place()
+    if (place === null) return 0
+    const { moved, failed } = this.terms()[0]!
+    const isBetweenRounds = place.stage + place.cursor === 0 && moved + failed > 0
+    return failed + (isBetweenRounds ? 0 : this.left())
+  }
+
+  /**
    * Of the next `span` rows from a place on, those that are not under the key that they are moved to.
    *
    * @param headSize The longest head of an envelope.

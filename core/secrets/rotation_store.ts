@@ -1,6 +1,7 @@
 import type { Member } from '../providers/chain.ts'
 import type { Sql } from '../sql.ts'
 import type { Failure, RotationConfig, RunOutcome, Step } from './rotation.ts'
+import { thawed } from './schedule.ts'
 
 /** How a secret rotates, and when it is due. */
 export interface Rotation {
@@ -60,6 +61,15 @@ export interface Run {
   outcome: RunOutcome | null
 }
 
+/** How many rotations are how. */
+export interface RotationCount {
+  due: number
+  running: number
+  failed: number
+  frozen: number
+  nextAt: number | null
+}
+
 type RotationRow = Omit<Rotation, 'config' | 'provided'> & { body: string; provided: number }
 type RunRow = Omit<Run, 'config' | 'provided'> & { body: string; provided: string | null }
 
@@ -69,8 +79,12 @@ const RUN = `run.id, run.secret, name, why, run.by, restores, body, provided, nu
   started_at AS startedAt, finished_at AS finishedAt, outcome FROM run JOIN secret ON secret.id = run.secret`
 /** Of what a provider keeps, only the provider knows whether it is there. */
 const LIVE = '(rotation.provided = 1 OR (secret.deleted_at IS NULL AND secret.current IS NOT NULL))'
+/** Live, and without a run that goes on. */
+const RESTING = `${LIVE} AND NOT EXISTS (SELECT 1 FROM run WHERE run.secret = rotation.secret AND outcome IS NULL)`
 /** How many ended runs of a secret are kept to be looked at. */
 const KEEP_RUNS = 50
+/** How many with a freeze are looked at to be counted. */
+const MAX_FROZEN = 1000
 
 /** The rows of rotations and their runs. */
 export class RotationStore {
@@ -115,9 +129,7 @@ export class RotationStore {
   /** Names of secrets that are due and do not rotate yet. */
   due(now: number, limit: number): string[] {
     const query = `SELECT name FROM rotation JOIN secret ON secret.id = rotation.secret
-      WHERE rotation.next_at <= ? AND ${LIVE}
-      AND NOT EXISTS (SELECT 1 FROM run WHERE run.secret = rotation.secret AND outcome IS NULL)
-      ORDER BY rotation.next_at LIMIT ?`
+      WHERE rotation.next_at <= ? AND ${RESTING} ORDER BY rotation.next_at LIMIT ?`
     return this.#sql.all<{ name: string }>(query, now, limit).map(({ name }) => name)
   }
 
@@ -133,8 +145,23 @@ export class RotationStore {
     const query = `SELECT MIN(next_at) AS nextAt FROM (
       SELECT MIN(next_at) AS next_at FROM run WHERE outcome IS NULL
       UNION ALL SELECT MIN(rotation.next_at) FROM rotation JOIN secret ON secret.id = rotation.secret
-      WHERE ${LIVE} AND NOT EXISTS (SELECT 1 FROM run WHERE run.secret = rotation.secret AND outcome IS NULL))`
+      WHERE ${RESTING})`
     return this.#sql.all<{ nextAt: number | null }>(query)[0]!.nextAt
+  }
+
+  /** How many are due, run, failed last and must not begin now; and when the next of those that do not run is due. */
+  count(now: number): RotationCount {
+    const resting = `FROM rotation JOIN secret ON secret.id = rotation.secret WHERE ${RESTING}`
+    const [counted] = this.#sql.all<Omit<RotationCount, 'frozen'>>(
+      `SELECT COALESCE(SUM(rotation.next_at <= ?), 0) AS due, MIN(rotation.next_at) AS nextAt,
+       (SELECT COUNT(*) FROM run WHERE outcome IS NULL) AS running,
+       (SELECT COUNT(*) FROM rotation WHERE failures > 0) AS failed ${resting}`,
+      now,
+    )
+    const frozen = this.#sql
+      .all<{ body: string }>(`SELECT body ${resting} AND body NOT LIKE '%"freeze":[]%' LIMIT ?`, MAX_FROZEN)
+      .filter(({ body }) => thawed((JSON.parse(body) as RotationConfig).freeze, now) !== now).length
+    return { ...counted!, frozen }
   }
 
   run(id: number): Run | null {

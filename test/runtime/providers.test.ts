@@ -108,6 +108,11 @@ describe.each(['bun', 'workerd'] as const)('on %s', (runtime) => {
     expect(items.map(({ id }) => id)).toEqual(['hashicorp', 'http'])
     const metrics = await (await fetch(`${server.endpoint}/metrics`)).text()
     expect(metrics).toContain('# TYPE postern_provider_request_seconds histogram')
+    // What waits in vaults is known to a process that has them, and of one vault to who may ask it.
+    expect(/^postern_rotation_due 0$/m.test(metrics)).toBe(runtime !== 'workerd')
+    const headers = { Authorization: `Bearer ${site.token.reveal()}` }
+    const own = await fetch(`${server.endpoint}/v1/vaults/${site.vault}/metrics`, { headers })
+    expect(await own.text()).toMatch(/^postern_rotation_due 0$/m)
   })
 
   it.runIf(runtime === 'bun')('makes one provider call for 1,000 that want one cold name at once', async () => {

@@ -44,4 +44,9 @@ export const rotations = group('Rotations', 'New values for a secret, on a sched
     also: ['not_found', 'conflict'],
     approvable: true,
   },
+  showGauges: {
+    summary: 'Count what waits, for Prometheus',
+    description: 'Rotations, requests for approval, and what is to be moved to another key. It is not recorded.',
+    answer: [{ type: 'text/plain', description: 'Text format 0.0.4: no name is in it' }],
+  },
 })
