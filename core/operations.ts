@@ -18,6 +18,7 @@ import * as chains from './providers/chain_operations.ts'
 import * as provided from './providers/read_operations.ts'
 import { reportWrite } from './providers/write_operations.ts'
 import * as hooks from './secrets/hooks.ts'
+import * as lists from './secrets/list_operations.ts'
 import * as secrets from './secrets/operations.ts'
 import * as rotations from './secrets/rotation_operations.ts'
 import * as policy from './secrets/vault_policy.ts'
@@ -27,8 +28,8 @@ export const OPERATIONS = {
   'secret.read': secrets.readSecret,
   'secret.prepare': secrets.prepareWrite,
   'secret.write': secrets.writeSecret,
-  'secret.list': secrets.listSecrets,
-  'secret.versions': secrets.listVersions,
+  'secret.list': lists.listSecrets,
+  'secret.versions': lists.listVersions,
   'secret.delete': secrets.deleteSecret,
   'secret.restore': secrets.restoreSecret,
   'secret.destroy': secrets.destroySecret,

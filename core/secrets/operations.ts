@@ -1,33 +1,20 @@
 /**
- * What can be asked of a vault's secrets. Values come and go sealed: no key is ever here.
+ * What can be asked of one secret. Values come and go sealed: no key is ever here. Names and histories are in
+ * `list_operations.ts`.
  *
  * @module
  */
-import { decide, inForce, type Rule } from '../access/policy.ts'
 import type { Under } from '../crypto/key_store.ts'
 import type { Reason } from '../errors.ts'
 import { type Context, type Outcome, operation } from '../operation.ts'
-import type { ProvidedList } from '../providers/chain_operations.ts'
 import { type ProvidedRead, planRead, type ReadInput } from '../providers/read_operations.ts'
 import { beginWrite, type ProvidedWrite } from '../providers/write_operations.ts'
-import {
-  AFTER_NAMES,
-  type Encoding,
-  type Idempotency,
-  type ListedRow,
-  type ListedVersion,
-  type Replay,
-  type SecretRow,
-  type VersionRow,
-} from './store.ts'
+import type { Encoding, Idempotency, Replay, SecretRow, VersionRow } from './store.ts'
 import type { StrengthPolicy } from './strength.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1000
 /** How long a write is remembered by its idempotency key. */
 export const IDEMPOTENCY_MS = DAY_MS
-/** How many names one list call looks at, permitted or not, so that it cannot hold up the vault. */
-const LIST_SCAN_LIMIT = 1000
-const LIST_CHUNK = 250
 
 /** One version as it leaves the vault, still sealed. */
 export interface SealedVersion {
@@ -72,44 +59,11 @@ interface Expected {
 /** Where a write goes: to the sealed store, as a version, or to a provider. */
 export type Prepared = SealedWrite | (ProvidedWrite & Pick<SealedWrite, 'strength'>)
 
-export interface VersionsInput {
-  name: string
-  below: number
-  limit: number
-}
-
-/** A history, newest first. */
-export interface Versions {
-  current: number | null
-  previous: number | null
-  pending: number | null
-  deletedAt: number | null
-  items: ListedVersion[]
-  cursor: number | null
-}
-
 export interface Written {
   name: string
   version: number
   /** Whether an earlier request with this idempotency key did it. */
   replayed: boolean
-}
-
-export interface ListInput {
-  prefix: string
-  /** The name to go on behind; `''` to begin. */
-  after: string
-  deleted: boolean
-  limit: number
-}
-
-export type ListedSecret = Omit<
-  ListedRow,
-  'id' | 'tags' | 'previous' | 'pending' | 'latest' | 'current' | 'contentType'
-> & {
-  version: number
-  contentType: string
-  tags: Record<string, string>
 }
 
 const byName = ({ name }: { name: string }) => name
@@ -233,57 +187,6 @@ export const writeSecret = operation({
   },
 })
 
-export const listSecrets = operation({
-  action: null,
-  resource: ({ prefix }: ListInput) => prefix,
-  run(
-    context: Context,
-    { prefix, after, deleted, limit }: ListInput,
-  ): Outcome<{ items: ListedSecret[]; after: string | null }> {
-    const { secrets, principal, circumstances } = context
-    const barred = context.barred('read')
-    if (barred !== null) return { reason: barred }
-    const rules = inForce(context.rules, circumstances)
-    const items: ListedSecret[] = []
-    const page = (next: string | null) => ({ value: { items, after: next }, facts: { count: items.length } })
-    const ranges = readable(rules, prefix)
-    let last = after
-    for (let scanned = 0; scanned < LIST_SCAN_LIMIT; ) {
-      // Only where some rule may permit a read: who may read nothing costs nothing, and learns nothing.
-      const range = ranges.find((head) => last < head || (last.startsWith(head) && last !== head + AFTER_NAMES))
-      if (range === undefined) return page(null)
-      const rows = secrets.list(range, last, LIST_CHUNK)
-      for (const row of rows) {
-        if (items.length === limit) return page(last)
-        last = row.name
-        scanned++
-        if (row.current === null || (row.deletedAt !== null) !== deleted) continue
-        const request = { principal, action: 'read', resource: row.name, context: circumstances } as const
-        if (decide(request, rules).allow) items.push(listed(row))
-      }
-      // Behind every name that begins so, and before any other.
-      if (rows.length < LIST_CHUNK) last = range + AFTER_NAMES
-    }
-    return page(last)
-  },
-})
-
-export const listVersions = operation({
-  action: 'read',
-  resource: byName,
-  binds: 'nothing',
-  run({ secrets, chains }, { name, below, limit }: VersionsInput): Outcome<Versions | ProvidedList> {
-    const chain = chains.covering(name)
-    if (chain !== null) return { value: { chain }, facts: { chain: chain.id } }
-    const secret = secrets.find(name)
-    if (secret === null) return { reason: 'no_secret' }
-    const rows = secrets.versions(secret.id, below, limit + 1)
-    const { current, previous, pending, deletedAt } = secret
-    const cursor = rows.length > limit ? rows[limit - 1]!.number : null
-    return { value: { current, previous, pending, deletedAt, items: rows.slice(0, limit), cursor } }
-  },
-})
-
 export const deleteSecret = operation({
   action: 'delete',
   resource: byName,
@@ -356,17 +259,6 @@ export const reportUnopened = operation({
   }),
 })
 
-/** The beginnings of names, in order, below which some rule may permit a read. None covers another. */
-function readable(rules: readonly Rule[], prefix: string): string[] {
-  const heads = rules
-    .filter(({ effect, actions }) => effect === 'permit' && actions.includes('read'))
-    .map(({ resource }) => (resource.includes('*') ? resource.slice(0, resource.indexOf('*')) : resource))
-    // The longer of the two: both must be met.
-    .flatMap((head) => (head.startsWith(prefix) ? [head] : prefix.startsWith(head) ? [prefix] : []))
-    .sort()
-  return heads.filter((head, i) => !heads.slice(0, i).some((shorter) => head.startsWith(shorter)))
-}
-
 /** The write that a principal made with an idempotency key before, if it did. */
 function replayOf({ secrets, principal, now }: Context, idempotency: WriteInput['idempotency']): Replay | null {
   return idempotency === undefined ? null : secrets.replay(principal, idempotency.key, now - IDEMPOTENCY_MS)
@@ -400,18 +292,4 @@ export function sealedVersion(secret: SecretRow, row: VersionRow, sealed: Uint8A
   const { number, kid, contentType, encoding, createdAt, expiresAt } = row
   const tags = JSON.parse(secret.tags)
   return { name: secret.name, version: number, kid, sealed, contentType, encoding, tags, createdAt, expiresAt }
-}
-
-function listed(row: ListedRow): ListedSecret {
-  const { name, current, tags, contentType, createdAt, updatedAt, expiresAt, deletedAt } = row
-  return {
-    name,
-    version: current!,
-    contentType: contentType!,
-    createdAt,
-    updatedAt,
-    expiresAt,
-    deletedAt,
-    tags: JSON.parse(tags),
-  }
 }
