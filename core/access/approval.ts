@@ -84,9 +84,11 @@ export function runApproved<T>(
   const about = { ...facts, approval: approval.id }
   const reason = objection(context, approval, asked, demands)
   if (reason !== null) return { reason, facts: about, ...(reason === 'approval_open' && { approval: shown(approval) }) }
+  // Before it is done: it may be about one of them.
+  const approvedBy = standing(context, approval)
   const outcome = run()
   if ('value' in outcome) approvals.end(approval.id, { state: 'used', by: context.principal, why: null }, now)
-  return withFacts(outcome, { approval: approval.id, approvedBy: standing(context, approval) })
+  return withFacts(outcome, { approval: approval.id, approvedBy })
 }
 
 /** What a caller wants of approvals: see `Caller.approval`. */

@@ -28,7 +28,10 @@ export const putPrincipal = operation({
   ...onPrincipals,
   notable: true,
   about: ({ id }: { id: string }) => ({ principal: id }),
-  binds: (_, { id, kind, disabled }: NewPrincipal) => ({ id, kind, disabled: disabled ?? null }),
+  binds: ({ access }, { id, kind, disabled }: NewPrincipal) => ({
+    ...{ id, kind, disabled: disabled ?? null },
+    before: shown(access.principal(id)),
+  }),
   run(context, { id, kind, disabled }: NewPrincipal): Outcome<Principal> {
     const { access, now } = context
     const before = access.principal(id)

@@ -72,7 +72,13 @@ export const readSecret = operation({
   action: 'read',
   resource: byName,
   about: ({ version }: ReadInput) => (version === undefined ? {} : { version }),
-  binds: ({ secrets }, { name, version }) => ({ version: version ?? secrets.find(name)?.current ?? null }),
+  // What version a provider has now only the provider knows; but which one is asked can be said.
+  binds: ({ secrets, chains }, { name, version }) => {
+    const chain = chains.covering(name)
+    return chain === null
+      ? { version: version ?? secrets.find(name)?.current ?? null }
+      : { version: version ?? null, chain: chain.id, revision: chain.revision }
+  },
   run(context, { name, version }: ReadInput): Outcome<SealedVersion | ProvidedRead> {
     const { secrets, chains, now } = context
     const chain = chains.covering(name)

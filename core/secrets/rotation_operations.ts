@@ -7,6 +7,7 @@ import { randomBytes } from '../bytes.ts'
 import { PosternError } from '../errors.ts'
 import { type Context, type Outcome, operation } from '../operation.ts'
 import { type Recipe, underPolicy } from './generate.ts'
+import type { HookStore } from './hook_store.ts'
 import { beginRun, objectionTo, settleProvided } from './provided_rotation.ts'
 import type { RotationConfig, Steer } from './rotation.ts'
 import type { Rotation, Run } from './rotation_store.ts'
@@ -33,9 +34,10 @@ export const putRotation = operation({
   notable: true,
   resource: () => 'rotations',
   about: ({ name }: { name: string; config: RotationConfig }) => ({ resource: name }),
-  binds: ({ secrets, rotations }, { name, config }) => {
+  binds: ({ secrets, rotations, hooks }, { name, config }) => {
     const secret = secrets.find(name)
-    return { resource: name, config, version: (secret && rotations.find(secret.id)?.version) ?? null }
+    const version = (secret && rotations.find(secret.id)?.version) ?? null
+    return { resource: name, config, version, url: urlOf(hooks, config) }
   },
   run(context: Context, { name, config }): Outcome<ShownRotation> {
     const { secrets, rotations, chains, hooks, now, principal } = context
@@ -126,12 +128,14 @@ export const startRotation = operation({
   notable: true,
   resource: byName,
   about: ({ restores, force }: StartRotation) => ({ ...(restores !== null && { restores }), ...(force && { force }) }),
-  binds: ({ secrets, chains }, { name, restores, force }: StartRotation) => {
+  binds: ({ secrets, chains, rotations, hooks }, { name, restores, force }: StartRotation) => {
     const secret = secrets.find(name)
     const chain = chains.covering(name)
+    const config = (secret && rotations.find(secret.id)?.config) ?? null
+    const to = { config, url: config && urlOf(hooks, config) }
     // Which version a provider has, the vault does not know: the chain as it is stands for that.
     const at = chain === null ? { current: secret?.current ?? null } : { chain: chain.id, revision: chain.revision }
-    return { restores, force, ...at, latest: secret?.latest ?? null }
+    return { restores, force, ...at, latest: secret?.latest ?? null, ...to }
   },
   run(context: Context, { name, restores, force }: StartRotation): Outcome<Run> {
     const { secrets, rotations, chains, principal, now } = context
@@ -181,6 +185,14 @@ export const steerRotation = operation({
     return { value: rotations.run(run.id)!, facts }
   },
 })
+
+/**
+ * Where values would go. An approval is bound to that and to the configuration, not to their versions: what is deleted
+ * and made anew begins to count at one again.
+ */
+function urlOf(hooks: HookStore, { target }: RotationConfig): string | null {
+  return target.kind === 'webhook' ? (hooks.find(target.hook)?.url ?? null) : null
+}
 
 function abandon(context: Context, secret: SecretRow, run: Run): void {
   const { secrets, rotations, now } = context

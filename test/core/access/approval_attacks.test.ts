@@ -1,0 +1,75 @@
+/** Attacks on approvals: by whoever has several tokens, several hands, or the right to change what was approved. */
+import { describe, expect, it } from 'vitest'
+import type { Chain } from '../../../core/providers/chain.ts'
+import { byName, guarded } from './approval_bench.ts'
+
+describe('an approval that was given', () => {
+  it('to rotate is void when the rotation, or the hook that is told the value, is another since', () => {
+    const { bench, ask, requested, decide, outcome } = guarded()
+    bench.rule('ann-configures', 'ann', ['admin'], 'rotations')
+    bench.rule('ann-hooks', 'ann', ['admin'], 'hooks')
+    const hook = (url: string) => {
+      const secret = { kid: 'root.1', sealed: Uint8Array.of(1), newSecret: false }
+      bench.granted('ann', 'hook.put', { id: 'db', url, ...secret })
+    }
+    hook('https://good.example/')
+    const config = {
+      ...{ rotateEvery: null, jitterSeconds: 0, freeze: [], graceSeconds: 60 },
+      generate: { kind: 'password', length: 32 },
+    } as const
+    const put = (target: { kind: 'generate' } | { kind: 'webhook'; hook: string }) =>
+      bench.granted('ann', 'rotation.put', { ...byName, config: { ...config, target } })
+    const start = { ...byName, restores: null, force: false }
+    put({ kind: 'generate' })
+    const first = requested('ann', 'rotation.start', start)
+    expect(decide('bob', first)).toBe('ok')
+    put({ kind: 'webhook', hook: 'db' })
+    expect(outcome(ask('ann', 'rotation.start', start, first))).toBe('approval_mismatch')
+    const second = requested('ann', 'rotation.start', start, 'again')
+    expect(decide('bob', second)).toBe('ok')
+    hook('https://evil.example/')
+    expect(outcome(ask('ann', 'rotation.start', start, second))).toBe('approval_mismatch')
+  })
+
+  it('is on record with who gave it, also where it is about that very one', () => {
+    const { bench, ask, requested, decide, outcome, last } = guarded(1, ['admin'])
+    const unless = { approvals: { required: 1, from: ['bob', 'carol'], withinSeconds: 3600 } }
+    const rule = { id: 'people', effect: 'forbid', principal: 'ann', resource: 'principals', unless } as const
+    bench.granted('admin', 'rule.put', { ...rule, actions: ['admin'] })
+    bench.rule('ann-people', 'ann', ['admin'], 'principals')
+    const disable = { id: 'bob', kind: 'user', disabled: true } as const
+    const approval = requested('ann', 'principal.put', disable)
+    expect(decide('bob', approval)).toBe('ok')
+    expect(outcome(ask('ann', 'principal.put', disable, approval))).toBe('ok')
+    expect(last().facts).toMatchObject({ approvedBy: ['bob'] })
+  })
+
+  it('to enable a principal that is enabled does not enable it once it was disabled', () => {
+    const { bench, ask, requested, decide, outcome } = guarded(1, ['admin'])
+    const unless = { approvals: { required: 1, from: ['bob', 'carol'], withinSeconds: 3600 } }
+    const rule = { id: 'people', effect: 'forbid', principal: 'ann', resource: 'principals', unless } as const
+    bench.granted('admin', 'rule.put', { ...rule, actions: ['admin'] })
+    bench.rule('ann-people', 'ann', ['admin'], 'principals')
+    const enabled = { id: 'robot', kind: 'service', disabled: false } as const
+    const approval = requested('ann', 'principal.put', enabled)
+    expect(decide('bob', approval)).toBe('ok')
+    bench.granted('admin', 'principal.put', { ...enabled, disabled: true })
+    expect(outcome(ask('ann', 'principal.put', enabled, approval))).toBe('approval_mismatch')
+  })
+
+  it('to read what a provider keeps is void when another chain keeps it since', () => {
+    const { bench, ask, requested, decide, outcome } = guarded()
+    const chain: Chain = {
+      ...{ id: 'c', resource: 'prod/**', members: [{ provider: 'aws' }], onNotFound: 'stop', onDenied: 'stop' },
+      ...{ cacheSeconds: 0, maxStaleSeconds: 0, replicate: false },
+    }
+    const sealed = requested('ann', 'secret.read', byName)
+    expect(decide('bob', sealed)).toBe('ok')
+    bench.granted('admin', 'chain.put', chain)
+    expect(outcome(ask('ann', 'secret.read', byName, sealed))).toBe('approval_mismatch')
+    const provided = requested('ann', 'secret.read', byName, 'there')
+    expect(decide('bob', provided)).toBe('ok')
+    bench.granted('admin', 'chain.put', { ...chain, members: [{ provider: 'azure' }] })
+    expect(outcome(ask('ann', 'secret.read', byName, provided))).toBe('approval_mismatch')
+  })
+})
