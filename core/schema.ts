@@ -415,6 +415,13 @@ const MIGRATIONS: readonly (readonly string[])[] = [
     // Until when a replica that lags may be read: afterwards what it has is not valid any more.
     'ALTER TABLE replication ADD COLUMN serve_until INTEGER',
   ],
+  [
+    // Everybody who could be behind an approval, as JSON; of one that was given in a federated session, the trust that
+    // the session was made by, as it was then.
+    'ALTER TABLE vote ADD COLUMN hands TEXT',
+    'ALTER TABLE vote ADD COLUMN issuer TEXT',
+    'ALTER TABLE vote ADD COLUMN revision TEXT',
+  ],
 ]
 
 /**

@@ -14,7 +14,7 @@ import { base64url, utf8 } from '../bytes.ts'
 import type { AskedApproval, Reason } from '../errors.ts'
 import type { Context, Facts, Identity, Outcome } from '../operation.ts'
 import { notify } from '../secrets/notices.ts'
-import type { Approval } from './approval_store.ts'
+import type { Approval, Vote } from './approval_store.ts'
 import type { Action, Demand, DemandingRule } from './policy.ts'
 import type { AccessStore } from './store.ts'
 
@@ -134,11 +134,19 @@ function objection(
   return met ? null : 'approval_open'
 }
 
-/** Those whose approval still counts: enabled users, by a token that was not revoked since. */
-function standing({ access, approvals }: Context, { id }: Pick<Approval, 'id'>): string[] {
+/**
+ * Those whose approval still counts: enabled users, by a token or a trust that was not taken away since, and none who
+ * could be behind the very request that uses it.
+ */
+function standing(context: Context, { id }: Pick<Approval, 'id'>): string[] {
+  const { access, approvals, issuers, identity } = context
+  const hands = handsIn(context, identity)
+  const isTrusted = ({ token, trust }: Vote) =>
+    (token === null || !access.isRevoked(token)) &&
+    (trust === null || issuers.find(trust.issuer)?.revision === trust.revision)
   return approvals
     .votes(id)
-    .filter(({ principal, token }) => isUser(access, principal) && (token === null || !access.isRevoked(token)))
+    .filter((vote) => isUser(access, vote.principal) && isTrusted(vote) && !hands.includes(vote.principal))
     .map(({ principal }) => principal)
 }
 

@@ -29,10 +29,15 @@ export interface Vote {
   principal: string
   token: string | null
   session: string | null
+  /** The trust in an identity provider that its session was made by, as it was then. */
+  trust: { issuer: string; revision: string } | null
+  /** Everybody who could be behind it: who is behind two has one. */
+  hands: readonly string[]
   at: number
 }
 
 type Row = Omit<Approval, 'hands'> & { hands: string }
+type VoteRow = Omit<Vote, 'hands' | 'trust'> & { hands: string | null; issuer: string | null; revision: string | null }
 type NewApproval = Omit<Approval, 'state' | 'endedAt' | 'endedBy' | 'endedWhy'>
 
 const COLUMNS = `id, hash, body, operation, action, resource, requester, hands, reason, created_at AS createdAt,
@@ -90,15 +95,19 @@ export class ApprovalStore {
   }
 
   votes(id: string): Vote[] {
-    return this.#sql.all<Vote>(
-      'SELECT principal, token, session, at FROM vote WHERE approval = ? ORDER BY at, principal',
-      id,
-    )
+    const query = `SELECT principal, token, session, at, hands, issuer, revision FROM vote WHERE approval = ?
+      ORDER BY at, principal`
+    return this.#sql.all<VoteRow>(query, id).map(voteOf)
   }
 
   /** Notes an approval; each principal's counts once. */
-  vote(id: string, { principal, token, session, at }: Vote): void {
-    this.#sql.all('INSERT INTO vote VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING', id, principal, token, session, at)
+  vote(id: string, { principal, token, session, trust, hands, at }: Vote): void {
+    const { issuer = null, revision = null } = trust ?? {}
+    this.#sql.all(
+      `INSERT INTO vote (approval, principal, token, session, at, hands, issuer, revision)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+      ...[id, principal, token, session, at, JSON.stringify(hands), issuer, revision],
+    )
   }
 
   /** Ends a request that is open. */
@@ -108,6 +117,11 @@ export class ApprovalStore {
       ...[state, now, by, why, id],
     )
   }
+}
+
+function voteOf({ hands, issuer, revision, ...row }: VoteRow): Vote {
+  const trust = issuer === null || revision === null ? null : { issuer, revision }
+  return { ...row, trust, hands: hands === null ? [row.principal] : JSON.parse(hands) }
 }
 
 function approvalOf(row: Row): Approval {

@@ -3,7 +3,49 @@ import { describe, expect, it } from 'vitest'
 import type { Chain } from '../../../core/providers/chain.ts'
 import { byName, guarded } from './approval_bench.ts'
 
+describe('two approvals', () => {
+  it('are not given by one who made the other approver’s token', () => {
+    const { bench, ask, requested, decide, mint, outcome } = guarded(2)
+    bench.rule('bob-mints', 'bob', ['admin'], 'tokens')
+    mint('bob', 'carol', 'carol-by-bob')
+    for (const [first, second] of [
+      ['bob', 'carol-by-bob'],
+      ['carol-by-bob', 'bob'],
+    ] as const) {
+      const approval = requested('ann', 'secret.read', byName, `asked of ${first} first`)
+      expect(decide(first, approval)).toBe('ok')
+      expect(decide(second, approval)).toBe('not_approver')
+      expect(outcome(ask('ann', 'secret.read', byName, approval))).toBe('approval_open')
+    }
+  })
+})
+
 describe('an approval that was given', () => {
+  it('is not used by the one who gave it, through a token of the requester’s that it made', () => {
+    const { bench, ask, requested, decide, mint, outcome } = guarded()
+    bench.rule('bob-mints', 'bob', ['admin'], 'tokens')
+    const approval = requested('ann', 'secret.read', byName)
+    expect(decide('bob', approval)).toBe('ok')
+    mint('bob', 'ann', 'ann-by-bob')
+    expect(outcome(ask('ann-by-bob', 'secret.read', byName, approval))).toBe('approval_open')
+    expect(outcome(ask('ann', 'secret.read', byName, approval))).toBe('ok')
+  })
+
+  it('does not outlive the trust in the identity provider by which its approver came', () => {
+    const { bench, ask, requested, decide, trust, federated, outcome } = guarded()
+    trust('admin', 'bob')
+    for (const [why, end] of [
+      ['deleted', () => bench.granted('admin', 'issuer.delete', { id: 'of-admin' })],
+      ['changed', () => trust('admin', 'bob')],
+    ] as const) {
+      const approval = requested('ann', 'secret.read', byName, why)
+      expect(decide(federated('of-admin', `session ${approval.id}`), approval)).toBe('ok')
+      end()
+      expect(outcome(ask('ann', 'secret.read', byName, approval))).toBe('approval_open')
+      trust('admin', 'bob')
+    }
+  })
+
   it('to rotate is void when the rotation, or the hook that is told the value, is another since', () => {
     const { bench, ask, requested, decide, outcome } = guarded()
     bench.rule('ann-configures', 'ann', ['admin'], 'rotations')
