@@ -18,7 +18,7 @@ import type { Approval, Vote } from './approval_store.ts'
 import type { Action, Demand, DemandingRule } from './policy.ts'
 import type { AccessStore } from './store.ts'
 
-/** The most requests for approval that one principal may have open. */
+/** The most requests for approval that one principal may have whose time is not over: taken back, they count on. */
 const MAX_OPEN = 20
 
 /** One thing that is asked for, as an approval is bound to it. */
@@ -100,9 +100,8 @@ function ask(context: Context, asked: Asked, demands: readonly DemandingRule[], 
   // The same again is the same: a repeated request must not have others approve twice.
   const same = open.find((one) => one.hash === bind(asked, { ...one, reason: reason }).hash)
   if (same !== undefined) return { reason: 'approval_required', approval: shown(same), facts: { approval: same.id } }
-  if (open.length >= MAX_OPEN) return { reason: 'too_many_approvals' }
-  const withinMs = Math.min(...demands.map(({ unless }) => unless.approvals.withinSeconds)) * 1000
-  const about = { id: crypto.randomUUID(), requester, reason, createdAt: now, expiresAt: now + withinMs }
+  if (approvals.askedBy(requester, now) >= MAX_OPEN) return { reason: 'too_many_approvals' }
+  const about = { id: crypto.randomUUID(), requester, reason, createdAt: now, expiresAt: now + withinMs(demands) }
   const approval = { ...about, ...bind(asked, about), operation: asked.operation, hands: handsIn(context, identity) }
   approvals.add({ ...approval, action: asked.action, resource: asked.resource })
   const { operation, resource } = asked
@@ -116,6 +115,11 @@ function ask(context: Context, asked: Asked, demands: readonly DemandingRule[], 
   return { reason: 'approval_required', approval: shown(approval), facts }
 }
 
+/** How long after it was asked an approval may be used: as the strictest rule says. */
+function withinMs(demands: readonly DemandingRule[]): number {
+  return Math.min(...demands.map(({ unless }) => unless.approvals.withinSeconds)) * 1000
+}
+
 /** Why an approval does not let this through, or `null`. */
 function objection(
   context: Context,
@@ -124,7 +128,8 @@ function objection(
   demands: readonly DemandingRule[],
 ): Reason | null {
   if (approval.state === 'used') return 'approval_used'
-  if (approval.state !== 'open' || approval.expiresAt <= context.now) return 'approval_ended'
+  const endsAt = Math.min(approval.expiresAt, approval.createdAt + withinMs(demands))
+  if (approval.state !== 'open' || endsAt <= context.now) return 'approval_ended'
   if (bind(asked, approval).hash !== approval.hash) return 'approval_mismatch'
   const approvers = standing(context, approval)
   const met = demands.every(({ unless }) => {

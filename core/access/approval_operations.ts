@@ -26,7 +26,7 @@ const onApprovals = { action: null, resource: () => 'approvals' } as const
 export const listApprovals = operation({
   ...onApprovals,
   run(context: Context, _: Record<never, never>): Outcome<ShownApproval[]> {
-    const all = context.approvals.list(LIST_LIMIT).map((approval) => withVotes(context, approval))
+    const all = context.approvals.list(LIST_LIMIT, context.now).map((approval) => withVotes(context, approval))
     return { value: all.filter((one) => isVisible(context, one)) }
   },
 })

@@ -42,6 +42,8 @@ type NewApproval = Omit<Approval, 'state' | 'endedAt' | 'endedBy' | 'endedWhy'>
 
 const COLUMNS = `id, hash, body, operation, action, resource, requester, hands, reason, created_at AS createdAt,
   expires_at AS expiresAt, state, ended_at AS endedAt, ended_by AS endedBy, ended_why AS endedWhy`
+/** The longest time that a rule gives, as core/wire.ts has it. */
+const MAX_WITHIN_MS = 24 * 60 * 60 * 1000
 /** How long what has ended is kept to be looked at. The log keeps it as long as anything. */
 const KEEP_MS = 30 * 24 * 60 * 60 * 1000
 
@@ -70,11 +72,22 @@ export class ApprovalStore {
     return this.#sql.all<{ count: number }>(query, now)[0]!.count
   }
 
-  /** The newest, whatever became of them. */
-  list(limit: number): Approval[] {
-    return this.#sql
-      .all<Row>(`SELECT ${COLUMNS} FROM approval ORDER BY created_at DESC, id LIMIT ?`, limit)
-      .map(approvalOf)
+  /** How many a principal asked for whose time is not over, but for those that others approved and that were used. */
+  askedBy(requester: string, now: number): number {
+    const query = "SELECT COUNT(*) AS n FROM approval WHERE requester = ? AND state <> 'used' AND expires_at > ?"
+    return this.#sql.all<{ n: number }>(query, requester, now)[0]!.n
+  }
+
+  /** Those that wait for somebody, and then the rest; each the newest first. */
+  list(limit: number, now: number): Approval[] {
+    const isOpen = "state = 'open' AND expires_at > ?"
+    const order = 'ORDER BY created_at DESC, id LIMIT ?'
+    // What is open was asked within the longest time that a rule may give.
+    const openQuery = `SELECT ${COLUMNS} FROM approval WHERE ${isOpen} AND created_at > ? ${order}`
+    const open = this.#sql.all<Row>(openQuery, now, now - MAX_WITHIN_MS, limit)
+    const restQuery = `SELECT ${COLUMNS} FROM approval WHERE NOT (${isOpen}) ${order}`
+    const rest = open.length === limit ? [] : this.#sql.all<Row>(restQuery, now, limit - open.length)
+    return [...open, ...rest].map(approvalOf)
   }
 
   /** Adds a request, and forgets some that ended long ago. */

@@ -3,6 +3,8 @@ import { describe, expect, it } from 'vitest'
 import type { Chain } from '../../../core/providers/chain.ts'
 import { byName, guarded } from './approval_bench.ts'
 
+const HOUR_MS = 3_600_000
+
 describe('two approvals', () => {
   it('are not given by one who made the other approver’s token', () => {
     const { bench, ask, requested, decide, mint, outcome } = guarded(2)
@@ -44,6 +46,17 @@ describe('an approval that was given', () => {
       expect(outcome(ask('ann', 'secret.read', byName, approval))).toBe('approval_open')
       trust('admin', 'bob')
     }
+  })
+
+  it('ends sooner when the rule says so since', () => {
+    const { bench, ask, requested, decide, outcome } = guarded()
+    const approval = requested('ann', 'secret.read', byName)
+    expect(decide('bob', approval)).toBe('ok')
+    const unless = { approvals: { required: 1, from: ['ann', 'bob', 'carol'], withinSeconds: 60 } }
+    const rule = { id: 'four-eyes', effect: 'forbid', principal: '*', resource: 'prod/**', unless } as const
+    bench.granted('admin', 'rule.put', { ...rule, actions: ['read'] })
+    bench.now += 60_000
+    expect(outcome(ask('ann', 'secret.read', byName, approval))).toBe('approval_ended')
   })
 
   it('to rotate is void when the rotation, or the hook that is told the value, is another since', () => {
@@ -113,5 +126,34 @@ describe('an approval that was given', () => {
     expect(decide('bob', provided)).toBe('ok')
     bench.granted('admin', 'chain.put', { ...chain, members: [{ provider: 'azure' }] })
     expect(outcome(ask('ann', 'secret.read', byName, provided))).toBe('approval_mismatch')
+  })
+})
+
+describe('requests for approval', () => {
+  it('that are taken back at once are not asked without end', () => {
+    const { ask, requested, outcome, bench } = guarded()
+    for (let i = 0; i < 20; i++) {
+      const { id } = requested('ann', 'secret.read', byName, `reason ${i}`)
+      expect(outcome(ask('ann', 'approval.withdraw', { id }))).toBe('ok')
+    }
+    expect(outcome(ask('ann', 'secret.read', byName, { ask: 'one more' }))).toBe('too_many_approvals')
+    bench.now += HOUR_MS
+    expect(requested('ann', 'secret.read', byName, 'one more').id).toBeDefined()
+  })
+
+  it('that are open come before all that ended, however many those are', () => {
+    const { bench, ask, requested } = guarded()
+    const { id } = requested('ann', 'secret.read', byName)
+    for (let i = 0; i < 12; i++) {
+      bench.enrol(`p${i}`)
+      bench.rule(`p${i}-may`, `p${i}`, ['read'], 'prod/**')
+      for (let j = 0; j < 20; j++) {
+        bench.now += 1
+        const one = requested(`p${i}`, 'secret.read', byName, `reason ${j}`)
+        ask(`p${i}`, 'approval.withdraw', { id: one.id })
+      }
+    }
+    const listed = ask('bob', 'approval.list', {})
+    expect(listed.ok && listed.value[0]!.id).toBe(id)
   })
 })
