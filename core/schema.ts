@@ -422,6 +422,13 @@ const MIGRATIONS: readonly (readonly string[])[] = [
     'ALTER TABLE vote ADD COLUMN issuer TEXT',
     'ALTER TABLE vote ADD COLUMN revision TEXT',
   ],
+  [
+    // Everybody who could be behind a trust in an identity provider, and behind somebody who broke the glass, as JSON.
+    'ALTER TABLE issuer ADD COLUMN hands TEXT',
+    'ALTER TABLE break_glass ADD COLUMN hands TEXT',
+    // Of whose trust a token was made by: a list, as JSON.
+    'UPDATE token SET trusted_by = json_array(trusted_by) WHERE trusted_by IS NOT NULL',
+  ],
 ]
 
 /**

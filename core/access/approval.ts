@@ -62,7 +62,7 @@ export function quorumIn(
 export function handsIn({ access, issuers }: Pick<Context, 'access' | 'issuers'>, identity: Identity): string[] {
   const { principal, token, issuer } = identity
   const made = token === null ? [] : access.lineage(token)
-  const trusted = issuer === null ? [] : [issuers.find(issuer)?.updatedBy ?? principal]
+  const trusted = issuer === null ? [] : issuers.handsIn(issuer)
   return [...new Set([principal, ...made, ...trusted])]
 }
 

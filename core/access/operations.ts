@@ -5,7 +5,7 @@
  * @module
  */
 import { type Context, type Outcome, operation } from '../operation.ts'
-import { quorumIn } from './approval.ts'
+import { handsIn, quorumIn } from './approval.ts'
 import type { Issuer, VersionedIssuer } from './issuers.ts'
 import type { Lock } from './lockout.ts'
 import { type AccessRequest, decide, isDemanding, type Rule } from './policy.ts'
@@ -77,7 +77,7 @@ export const createToken = operation({
     const { hash, accessor, principal, label, expiresAt, root = null } = input
     if (access.principal(principal) === null) return { reason: 'no_principal' }
     const token = { accessor, principal, label, createdAt: now, createdBy, expiresAt, revokedAt: null, root }
-    const trustedBy = identity.issuer === null ? null : (issuers.find(identity.issuer)?.updatedBy ?? null)
+    const trustedBy = identity.issuer === null ? [] : issuers.handsIn(identity.issuer)
     access.addToken(hash, token, { mintedWith: identity.token, trustedBy })
     return { value: token }
   },
@@ -183,15 +183,15 @@ export const putIssuer = operation({
   notable: true,
   about: ({ id }: { id: string }) => ({ issuer: id }),
   binds: ({ issuers }, issuer: Issuer) => ({ issuer, revision: issuers.find(issuer.id)?.revision ?? null }),
-  run({ access, issuers, sessions, now, principal }, issuer: Issuer): Outcome<VersionedIssuer> {
+  run(context, issuer: Issuer): Outcome<VersionedIssuer> {
+    const { access, issuers, sessions, identity, now, principal } = context
     if (access.principal(issuer.principal) === null) return { reason: 'no_principal' }
     const before = issuers.find(issuer.id)
     const version = (before?.version ?? 0) + 1
-    const revised = { ...issuer, revision: crypto.randomUUID() }
-    issuers.put(revised, version, now, principal)
+    const value = { ...issuer, revision: crypto.randomUUID(), version, updatedAt: now, updatedBy: principal }
+    issuers.put(value, handsIn(context, identity))
     // Made under the trust as it was; whoever still meets it signs in again.
     sessions.revokeFederated(issuer.id, now)
-    const value = { ...revised, version, updatedAt: now, updatedBy: principal }
     return { value, facts: { before, after: value } }
   },
 })
@@ -244,7 +244,7 @@ export function bootstrap(
   const by = BOOTSTRAP_ADMIN
   access.putPrincipal({ id: by, kind: 'user', createdAt: now, disabledAt: null })
   const token = { accessor, principal: by, label: 'bootstrap', createdAt: now, createdBy: by }
-  access.addToken(hash, { ...token, expiresAt: null, revokedAt: null, root }, { mintedWith: null, trustedBy: null })
+  access.addToken(hash, { ...token, expiresAt: null, revokedAt: null, root }, { mintedWith: null, trustedBy: [] })
   const actions = ['read', 'write', 'delete', 'rotate', 'admin'] as const
   access.putRule({ id: BOOTSTRAP_ADMIN, effect: 'permit', principal: by, actions, resource: '**' }, 1, now, by)
   return true

@@ -28,8 +28,8 @@ export interface TokenRow {
 export interface TokenOrigin {
   /** The accessor of the API token that it is made with, or whose session makes it. */
   mintedWith: string | null
-  /** When a federated session makes it: who last said what the trust is that the session is made by. */
-  trustedBy: string | null
+  /** When a federated session makes it: everybody who could be behind the trust that the session is made by. */
+  trustedBy: readonly string[]
 }
 
 /** A rule with the count of its changes. */
@@ -98,7 +98,8 @@ export class AccessStore {
       `INSERT INTO token (hash, accessor, principal, label, created_at, created_by, expires_at, revoked_at, minted_with,
                           trusted_by, root)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ${OWN_ROOT})`,
-      ...[hash, accessor, principal, label, createdAt, createdBy, expiresAt, revokedAt, mintedWith, trustedBy, root],
+      ...[hash, accessor, principal, label, createdAt, createdBy, expiresAt, revokedAt, mintedWith],
+      ...[JSON.stringify(trustedBy), root],
     )
   }
 
@@ -115,7 +116,7 @@ export class AccessStore {
            UNION ALL SELECT token.principal, token.created_by, token.trusted_by, token.minted_with, depth + 1
            FROM chain JOIN token ON token.accessor = chain.minted_with WHERE depth < 100
          ) SELECT principal FROM chain UNION SELECT created_by FROM chain
-           UNION SELECT trusted_by FROM chain WHERE trusted_by IS NOT NULL`,
+           UNION SELECT value FROM chain, json_each(trusted_by)`,
         accessor,
       )
       .map(({ principal }) => principal)

@@ -129,6 +129,25 @@ describe('an approval that was given', () => {
   })
 })
 
+describe('the trust in an identity provider', () => {
+  it('is known to be of whoever made the token that it was set with', () => {
+    const { bench, requested, decide, mint, trust, federated } = guarded()
+    // ann makes a token for dave, and dave with it a trust that signs carol in.
+    bench.enrol('dave')
+    bench.rule('ann-mints', 'ann', ['admin'], 'tokens')
+    bench.rule('dave-trusts', 'dave', ['admin'], 'issuers')
+    bench.rule('carol-mints', 'carol', ['admin'], 'tokens')
+    mint('ann', 'dave', 'dave-by-ann')
+    trust('dave-by-ann', 'carol', 'second-hand')
+    const carol = federated('second-hand')
+    mint(carol, 'bob', 'bob-by-that')
+    const approval = requested('ann', 'secret.read', byName)
+    expect(decide(carol, approval)).toBe('not_approver')
+    expect(decide('bob-by-that', approval)).toBe('not_approver')
+    expect(decide('carol', approval)).toBe('ok')
+  })
+})
+
 describe('requests for approval', () => {
   it('that are taken back at once are not asked without end', () => {
     const { ask, requested, outcome, bench } = guarded()
