@@ -1,7 +1,8 @@
 /** Attacks on approvals: by whoever has several tokens, several hands, or the right to change what was approved. */
 import { describe, expect, it } from 'vitest'
 import type { Chain } from '../../../core/providers/chain.ts'
-import { byName, guarded } from './approval_bench.ts'
+import { callerFor, tokenHashOf } from '../support.ts'
+import { because, byName, guarded, withGlass } from './approval_bench.ts'
 
 const HOUR_MS = 3_600_000
 
@@ -174,5 +175,47 @@ describe('requests for approval', () => {
     }
     const listed = ask('bob', 'approval.list', {})
     expect(listed.ok && listed.value[0]!.id).toBe(id)
+  })
+})
+
+describe('broken glass', () => {
+  it('is not reviewed by the one who broke it in another’s name, nor the other way', () => {
+    const { bench, ask, outcome, strong, mint } = withGlass()
+    const broken = ask(strong, 'glass.break', because)
+    if (!broken.ok) throw new Error(broken.reason)
+    const review = { id: broken.value.id, review: 'it was a real outage' }
+    bench.now += HOUR_MS
+    bench.rule('dana-mints', 'dana', ['admin'], 'tokens')
+    for (const who of ['ann', 'bob']) bench.rule(`${who}-glass`, who, ['admin'], 'break-glass')
+    mint('dana', 'ann', 'ann-by-dana')
+    expect(outcome(ask('ann-by-dana', 'glass.review', review))).toBe('own_review')
+    // bob makes a token for dana, and breaks the glass with it.
+    bench.rule('bob-mints', 'bob', ['admin'], 'tokens')
+    mint('bob', 'dana', 'dana-by-bob')
+    const factor = { kind: 'totp', id: 'totp-d', step: 3 } as const
+    const hash = tokenHashOf('session by bob')
+    expect(ask('dana-by-bob', 'session.open', { hash, accessor: 'by-bob', jkt: null, factor }).ok).toBe(true)
+    const second = ask({ ...callerFor('x'), credential: { kind: 'session', hash } }, 'glass.break', because)
+    if (!second.ok) throw new Error(second.reason)
+    bench.now += HOUR_MS
+    expect(outcome(ask('bob', 'glass.review', { ...review, id: second.value.id }))).toBe('own_review')
+    expect(outcome(ask('ann', 'glass.review', { ...review, id: second.value.id }))).toBe('ok')
+  })
+
+  it('lifts nothing any more once the right to break it is gone', () => {
+    const { bench, ask, outcome, strong } = withGlass()
+    expect(ask(strong, 'glass.break', because).ok).toBe(true)
+    bench.granted('admin', 'rule.delete', { id: 'dana-glass' })
+    expect(outcome(ask(strong, 'secret.read', byName))).toBe('approval_required')
+  })
+
+  it('lifts nothing any more once it was reviewed: what comes after would be seen by nobody', () => {
+    const { bench, ask, outcome, strong } = withGlass()
+    bench.rule('ann-glass', 'ann', ['admin'], 'break-glass')
+    const broken = ask(strong, 'glass.break', because)
+    if (!broken.ok) throw new Error(broken.reason)
+    expect(outcome(ask(strong, 'secret.read', byName))).toBe('ok')
+    expect(outcome(ask('ann', 'glass.review', { id: broken.value.id, review: 'looked at it' }))).toBe('ok')
+    expect(outcome(ask(strong, 'secret.read', byName))).toBe('approval_required')
   })
 })
