@@ -50,9 +50,9 @@ export function bind(
 export function quorumIn(
   access: AccessStore,
   { required, from }: Demand,
-  { withoutPrincipal }: { withoutPrincipal?: string } = {},
+  { without = [] }: { without?: readonly string[] } = {},
 ): boolean {
-  return required >= 1 && from.filter((id) => id !== withoutPrincipal && isUser(access, id)).length >= required
+  return required >= 1 && from.filter((id) => !without.includes(id) && isUser(access, id)).length >= required
 }
 
 /**

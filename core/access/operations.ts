@@ -258,14 +258,22 @@ interface Change {
 
 /** Tells whether, after a change, somebody with a live token could still change the rules and mint tokens. */
 function staysAdministrable({ access, circumstances }: Context, change: Change): boolean {
-  const rules = (change.rules ?? access.rules())
-    .filter((rule) => lasts(rule) && !(isDemanding(rule) && quorumIn(access, rule.unless.approvals, change)))
-    .map((rule) => ({ ...rule, conditions: {}, unless: undefined }))
+  const lasting = (change.rules ?? access.rules()).filter(lasts)
+  const withoutPrincipal = change.withoutPrincipal === undefined ? [] : [change.withoutPrincipal]
+  /** The rules for one: what others can lift is no forbid; what only it could itself stays one. */
+  const rulesFor = (principal: string) => {
+    const without = [...withoutPrincipal, principal]
+    const standing = lasting.filter(
+      (rule) => !(isDemanding(rule) && quorumIn(access, rule.unless.approvals, { without })),
+    )
+    return standing.map((rule) => ({ ...rule, conditions: {}, unless: undefined }))
+  }
   const enabled = new Set(access.principals().flatMap(({ id, disabledAt }) => (disabledAt === null ? [id] : [])))
   return access.tokens().some(({ accessor, principal, expiresAt, revokedAt }) => {
     // A token that ends is no way back in after it.
     if (revokedAt !== null || expiresAt !== null || !enabled.has(principal)) return false
     if (accessor === change.withoutToken || principal === change.withoutPrincipal) return false
+    const rules = rulesFor(principal)
     return ['rules', 'tokens'].every((resource) => {
       return decide({ principal, action: 'admin', resource, context: circumstances }, rules).allow
     })

@@ -1,7 +1,7 @@
 /** Attacks on approvals: by whoever has several tokens, several hands, or the right to change what was approved. */
 import { describe, expect, it } from 'vitest'
 import type { Chain } from '../../../core/providers/chain.ts'
-import { callerFor, tokenHashOf } from '../support.ts'
+import { callerFor, openVault, tokenHashOf, writeOf } from '../support.ts'
 import { because, byName, guarded, withGlass } from './approval_bench.ts'
 
 const HOUR_MS = 3_600_000
@@ -217,5 +217,15 @@ describe('broken glass', () => {
     expect(outcome(ask(strong, 'secret.read', byName))).toBe('ok')
     expect(outcome(ask('ann', 'glass.review', { id: broken.value.id, review: 'looked at it' }))).toBe('ok')
     expect(outcome(ask(strong, 'secret.read', byName))).toBe('approval_required')
+  })
+})
+
+describe('a rule that demands approvals', () => {
+  it('is refused when only the one who would have to ask could approve', () => {
+    const bench = openVault()
+    const approvals = { required: 1, from: ['admin'], withinSeconds: 3600 }
+    const rule = { id: 'trap', effect: 'forbid', principal: '*', resource: 'rules' } as const
+    expect(bench.reason('admin', 'rule.put', { ...rule, actions: ['admin'], unless: { approvals } })).toBe('last_admin')
+    expect(bench.reason('admin', 'secret.write', writeOf('x'))).toBe('ok')
   })
 })
