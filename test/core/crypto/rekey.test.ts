@@ -167,6 +167,47 @@ describe('a new term', () => {
     expect(kids()[0]).toEqual(['2'])
   })
 
+  it('takes along a hook that is put again while the last batch is on its way', async () => {
+    const { bench, process, kids } = await filled(1)
+    bench.granted('admin', 'keys.rekey', {})
+    const rewrap = bench.vault.perform.bind(bench.vault)
+    let puts = 0
+    bench.vault.perform = ((task, input: { place?: { stage: number } }, now) => {
+      if (task === 'keys.rewrap' && input.place?.stage === 2 && puts++ === 0) {
+        const kid = bench.database.all<{ kid: string }>('SELECT kid FROM hook')[0]!.kid.replace(/1$/, '2')
+        const same = { id: 'h', url: 'https://x.example/', newSecret: false, kid, sealed: bytesOf('not taken') }
+        bench.granted('admin', 'hook.put', same)
+      }
+      return rewrap(task, input as never, now)
+    }) as typeof bench.vault.perform
+    await process()
+    expect(puts).toBe(1)
+    expect(kids()).toEqual([['2'], ['2'], ['2']])
+    const [hook] = bench.database.all<never>('SELECT * FROM hook')
+    expect(Buffer.from((await openHookSecret(ring, VAULT, hook!)).reveal()).toString()).toBe('hook secret')
+  })
+
+  it('puts no head on an envelope that is another than the one that was read', async () => {
+    const { bench, read } = await filled(2)
+    bench.granted('admin', 'keys.rekey', {})
+    const batch = unwrap(bench.vault.perform('keys.stale', {}, bench.now)).value!
+    const to = await ring.currentKek(VAULT, 2)
+    const [one, two] = batch.items.map((item) => ({ ...item, head: item.head.slice(0, headSize(item.kid)) }))
+    const heads = await Promise.all(
+      [one!, two!].map(async ({ kid, head }) => ({
+        kid: to.kid,
+        head: await rewrap(await ring.kek(VAULT, kid), to, head),
+      })),
+    )
+    // As if the rows had changed places since.
+    const items = [
+      { ...one!, at: two!.at },
+      { ...two!, at: one!.at },
+    ]
+    bench.vault.perform('keys.rewrap', { ...batch, items, heads }, bench.now)
+    expect([await read('s/0'), await read('s/1')]).toEqual(['value 0', 'value 1'])
+  })
+
   it('is for an admin of keys', async () => {
     const { bench } = await filled(1)
     bench.enrol('ann')
