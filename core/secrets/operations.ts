@@ -139,7 +139,7 @@ export const prepareRollback = operation({
   resource: byName,
   about: ({ version }: { name: string; version: number }) => ({ to: version }),
   run(context: Context, { name, version }: { name: string; version: number }): Outcome<Rollback> {
-    const { secrets, rotations, chains } = context
+    const { secrets, rotations, chains, now } = context
     if (chains.covering(name) !== null) return { reason: 'not_sealed' }
     const secret = secrets.find(name)
     if (secret === null || secret.current === null) return { reason: 'no_secret' }
@@ -147,6 +147,7 @@ export const prepareRollback = operation({
     const row = secrets.version(secret.id, version)
     if (row === null) return { reason: 'no_version' }
     if (row.sealed === null) return { reason: 'destroyed' }
+    if (row.expiresAt !== null && row.expiresAt <= now) return { reason: 'expired' }
     const rotates = rotations.find(secret.id) !== null
     return {
       value: { rotates, current: secret.current, source: rotates ? null : sealedVersion(secret, row, row.sealed) },
@@ -237,7 +238,7 @@ export const destroySecret = operation({
   // Of all versions that there are: a newer one is not what was looked at.
   binds: ({ secrets }, { name, version }) => ({ version: version ?? null, latest: secrets.find(name)?.latest ?? null }),
   run(context, input: { version?: number } & Expected): Outcome<{ destroyedAt: number }> {
-    const { secrets, chains, now } = context
+    const { secrets, rotations, chains, now } = context
     const { name, version, expect } = input
     if (chains.covering(name) !== null) return { reason: 'not_sealed' }
     const secret = secrets.find(name)
@@ -246,6 +247,10 @@ export const destroySecret = operation({
     // A target may have been given what is pending already, and has to be told to go back first.
     if (secret.pending !== null) return { reason: 'rotating' }
     if (version !== undefined && secrets.version(secret.id, version) === null) return { reason: 'no_version' }
+    // Nor could a target be told to forget what is not there to be told: it would accept it for good.
+    const run = rotations.active(secret.id)
+    const isOwed = run?.step === 'finish' && (version === undefined || version === run.replaces)
+    if (isOwed) return { reason: 'rotating' }
     secrets.destroy(secret.id, version ?? null, now)
     return { value: { destroyedAt: now } }
   },

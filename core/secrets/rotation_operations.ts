@@ -152,6 +152,7 @@ export const startRotation = operation({
     const old = restores === null ? null : secrets.version(secret.id, restores)
     if (restores !== null && old === null) return { reason: 'no_version' }
     if (old !== null && old.sealed === null) return { reason: 'destroyed' }
+    if (old?.expiresAt != null && old.expiresAt <= now) return { reason: 'expired' }
     const why = restores === null ? 'manual' : 'rollback'
     const id = beginRun(context, secret, rotation, { why, by: principal, restores })
     if (id === null) return { reason: isHere ? 'not_provided' : 'not_sealed' }

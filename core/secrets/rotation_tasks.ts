@@ -95,7 +95,10 @@ export const claimStep = task({
     if (secret === null || before === null || before.outcome !== null || before.nextAt > now)
       return { value: null, quiet: true }
     // What was deleted meanwhile, or is kept elsewhere now, is not to be made valid any more.
-    if (!isAtHome(context, secret, before) && before.step !== 'finish' && before.step !== 'undo') {
+    const gone = !isAtHome(context, secret, before)
+    // What a rollback is to bring back: another value in its place would be what nobody asked for.
+    const lost = before.step === 'create' && before.restores !== null && !isThere(context, secret, before.restores)
+    if ((gone || lost) && before.step !== 'finish' && before.step !== 'undo') {
       rotations.goto(id, { step: 'undo', nextAt: now, failure: 'cancelled' })
     }
     const run = rotations.run(id)!
@@ -107,6 +110,11 @@ export const claimStep = task({
     return { value: turn, facts: { step, fence, attempt: turn.attempts, ...released(turn) } }
   },
 })
+
+function isThere({ secrets, now }: TaskContext, secret: SecretRow, number: number): boolean {
+  const row = secrets.version(secret.id, number)
+  return row !== null && row.sealed !== null && (row.expiresAt === null || row.expiresAt > now)
+}
 
 function turnOf(context: TaskContext, secret: SecretRow, run: Run): Omit<Turn, 'fence'> {
   const { secrets, keys, hooks, policy } = context
@@ -159,7 +167,8 @@ export const keepCreated = task({
     // A write came between, or a new term: the edge seals again.
     if (number !== secret.latest + 1 || !keys.isCurrent(kid)) return { reason: 'raced', quiet: true }
     const why = run.restores === null ? 'rotation' : `rollback to ${run.restores}`
-    const about = { createdAt: now, createdBy: run.by, why, expiresAt: null }
+    const restored = run.restores === null ? null : secrets.version(secret.id, run.restores)
+    const about = { createdAt: now, createdBy: run.by, why, expiresAt: restored?.expiresAt ?? null }
     secrets.addPending(secret, { number, kid, sealed, contentType, encoding, ...about })
     rotations.setVersions(id, number, null)
     if (run.provided !== null) rotations.setProvided(id, { ...run.provided, ...(expects && { expects }) })

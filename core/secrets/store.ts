@@ -72,9 +72,10 @@ export interface Prunable {
   after: number | null
 }
 
-/** No stage, and beyond what is kept. Numbers are counted with their gaps: that keeps some less, never more. */
+/** No stage, no run that has need of it, and beyond what is kept. Numbers are counted with their gaps: that keeps some less, never more. */
 const PRUNABLE = `destroyed_at IS NULL AND number <> COALESCE(secret.current, 0) AND number <> COALESCE(secret.previous, 0)
-  AND number <> COALESCE(secret.pending, 0) AND (number <= secret.latest - ? OR version.created_at < ?)`
+  AND number <> COALESCE(secret.pending, 0) AND NOT EXISTS (SELECT 1 FROM run WHERE run.secret = secret.id
+  AND outcome IS NULL AND version.number IN (run.number, restores, replaces)) AND (version.number <= secret.latest - ? OR version.created_at < ?)`
 
 /** Sorts after every character that a name may have. */
 export const AFTER_NAMES = '~'

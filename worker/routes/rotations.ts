@@ -68,9 +68,10 @@ export function rotationRoutes(parts: Parts): Hono<Env> {
       return answer(c, started, { name, run: run(started.value) } satisfies z.input<typeof wire.RolledBack>, 201)
     }
     const value = await reveal(parts, c, source)
-    const { contentType, encoding } = source
+    const { contentType, encoding, expiresAt } = source
     const place = { vault: c.var.vault, name, contentType, encoding }
-    const rest = { contentType, encoding, expect: current, why: `rollback to ${version}` }
+    const until = expiresAt !== null && { expiresAt }
+    const rest = { contentType, encoding, expect: current, why: `rollback to ${version}`, ...until }
     const written = await c.var.handle.inTurn(name, () => write(parts, c, { place, value, rest }))
     const body = { name, version: Number(written.value.version) }
     return answer(c, written, body satisfies z.input<typeof wire.RolledBack>, 201)
