@@ -124,10 +124,10 @@ export interface Operation<Input, Output> {
   about?: (input: Input) => Facts
   /**
    * What exactly is asked for, and in which state of things: what an approval is given for. `nothing` says that none is
-   * ever needed, since it releases no value, or takes something away only. Where an approval is demanded of an operation
+   * needed, ever or as things are, since it releases no value, or takes something away only. Where an approval is demanded of an operation
    * that says neither, it is refused.
    */
-  binds?: ((context: Context, input: Input) => Facts) | 'nothing'
+  binds?: ((context: Context, input: Input) => Facts | 'nothing') | 'nothing'
   run: (context: Context, input: Input) => Outcome<Output>
 }
 

@@ -197,7 +197,11 @@ export const writeSecret = operation({
 export const deleteSecret = operation({
   action: 'delete',
   resource: byName,
-  binds: 'nothing',
+  // Here it can be undone. What a provider deletes, and has its replicas delete, may be gone.
+  binds: ({ chains }, { name }: Expected) => {
+    const chain = chains.covering(name)
+    return chain === null ? 'nothing' : { chain: chain.id, revision: chain.revision }
+  },
   run(context, { name, expect }: Expected): Outcome<{ deletedAt: number } | ProvidedWrite> {
     const { secrets, chains, now } = context
     const chain = chains.covering(name)

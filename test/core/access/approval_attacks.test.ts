@@ -130,6 +130,24 @@ describe('an approval that was given', () => {
   })
 })
 
+describe('a delete that a provider does', () => {
+  it('needs the approval that is demanded of what cannot be undone here; one of the sealed store does not', () => {
+    const { bench, ask, requested, decide, outcome } = guarded(1, ['delete'])
+    expect(outcome(ask('ann', 'secret.delete', byName))).toBe('ok')
+    expect(outcome(ask('ann', 'secret.restore', byName))).toBe('ok')
+    const chain: Chain = {
+      ...{ id: 'c', resource: 'prod/**', members: [{ provider: 'file' }], onNotFound: 'stop', onDenied: 'stop' },
+      ...{ cacheSeconds: 0, maxStaleSeconds: 0, replicate: true },
+    }
+    bench.granted('admin', 'chain.put', chain)
+    expect(outcome(ask('ann', 'secret.delete', byName))).toBe('approval_required')
+    const approval = requested('ann', 'secret.delete', byName)
+    expect(decide('bob', approval)).toBe('ok')
+    expect(outcome(ask('ann', 'secret.delete', byName, approval))).toBe('ok')
+    expect(outcome(ask('ann', 'secret.delete', byName, approval))).toBe('approval_used')
+  })
+})
+
 describe('the trust in an identity provider', () => {
   it('is known to be of whoever made the token that it was set with', () => {
     const { bench, requested, decide, mint, trust, federated } = guarded()
