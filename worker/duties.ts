@@ -9,23 +9,24 @@ import { shipping } from './shipping.ts'
 import type { Desk, Duty } from './upkeep.ts'
 import { versions } from './version_retention.ts'
 
-/** Every duty that there is for a vault, as settings ask for it, in the order in which they are done. */
+/**
+ * Every duty that there is for a vault, as settings ask for it. Those of a lane are done one after another: they ask the
+ * same others, or take away what the ones before them still need.
+ */
 export function dutiesOf({
   vault,
   settings,
   anchors,
   upstreams,
-}: Omit<Desk, 'perform' | 'quarantine' | 'stir'>): Duty[] {
+}: Omit<Desk, 'perform' | 'quarantine' | 'stir'>): Duty[][] {
   const { publishSeconds, witnesses, sinkUrl } = settings.audit
   const afterWriteMs = publishSeconds * 1000
   return [
-    ...(anchors.length > 0 || witnesses.length > 0 ? [publication(afterWriteMs)] : []),
-    ...(sinkUrl === undefined ? [] : [shipping(afterWriteMs)]),
-    ...(upstreams.permits(vault) ? [replication, comparison, health] : []),
-    rotation,
-    noticing,
-    rekeying,
-    versions,
-    retention,
-  ]
+    anchors.length > 0 || witnesses.length > 0 ? [publication(afterWriteMs)] : [],
+    sinkUrl === undefined ? [] : [shipping(afterWriteMs)],
+    upstreams.permits(vault) ? [replication, comparison, health] : [],
+    [rotation],
+    [noticing],
+    [rekeying, versions, retention],
+  ].filter((lane) => lane.length > 0)
 }

@@ -18,6 +18,8 @@ import { whereabouts } from './problem.ts'
 
 const FIRST_RETRY_MS = 1000
 const LAST_RETRY_MS = 5 * 60_000
+/** How long after it began to be busy it is woken again: an object may end in the middle, and with it whoever would wake it. */
+const GUARD_MS = 60_000
 
 /** What a duty works with. */
 export interface Desk {
@@ -62,19 +64,30 @@ export function performer(
   return async (task, input) => unwrap((await perform(task, input as never, Date.now())) as Answer<never>).value
 }
 
+/** Duties that are done one after another. */
+interface Lane {
+  duties: readonly Duty[]
+  running: Promise<void> | null
+}
+
 /** Does the duties of one vault when they are due. */
 export class Upkeep {
   readonly #desk: Desk
   readonly #wake: (at: number) => void
-  readonly #due: Map<Duty, number>
+  readonly #lanes: readonly Lane[]
+  readonly #due = new Map<Duty, number>()
   readonly #failures = new Map<Duty, number>()
-  #running: Promise<void> | null = null
 
-  /** @param wake Has {@link run} called at a time, in milliseconds since the Unix epoch; the last word counts. */
-  constructor(desk: Desk, duties: readonly Duty[], wake: (at: number) => void) {
+  /**
+   * @param lanes Duties that wait for each other; those of another lane do not. Whoever is asked over the network may not
+   *   answer for long, and what has nothing to do with it must go on meanwhile.
+   * @param wake Has {@link run} called at a time, in milliseconds since the Unix epoch; the last word counts.
+   */
+  constructor(desk: Desk, lanes: readonly (readonly Duty[])[], wake: (at: number) => void) {
     this.#desk = desk
     this.#wake = wake
-    this.#due = new Map(duties.map((duty) => [duty, 0]))
+    this.#lanes = lanes.map((duties) => ({ duties, running: null }))
+    for (const duty of lanes.flat()) this.#due.set(duty, 0)
   }
 
   /** Tells that something was written, and by which calls. Cheap: it is called after every request. */
@@ -88,21 +101,35 @@ export class Upkeep {
       this.#due.set(duty, now + waitMs)
       sooner = true
     }
-    if (sooner && this.#running === null) this.#wakeNext()
+    if (sooner) this.#wakeNext()
   }
 
-  /** Does what is due, one after another; at once only once. It never throws. */
-  run(now: number): Promise<void> {
-    this.#running ??= this.#runDue(now).finally(() => {
-      this.#running = null
+  /**
+   * Does what is due, but for what is being done already. It never throws.
+   *
+   * @returns When all of that is done, and what was going on before.
+   */
+  async run(now: number): Promise<void> {
+    for (const lane of this.#lanes) this.#start(lane, now)
+    this.#wakeNext()
+    await Promise.all(this.#lanes.map(({ running }) => running))
+  }
+
+  #start(lane: Lane, now: number): void {
+    if (lane.running !== null || this.#nextOf(lane) > now) return
+    lane.running = this.#runDue(lane.duties, now).finally(() => {
+      lane.running = null
       this.#wakeNext()
     })
-    return this.#running
   }
 
-  async #runDue(now: number): Promise<void> {
-    for (const [duty, due] of [...this.#due]) {
-      if (due > now) continue
+  #nextOf({ duties }: Lane): number {
+    return Math.min(...duties.map((duty) => this.#due.get(duty)!))
+  }
+
+  async #runDue(duties: readonly Duty[], now: number): Promise<void> {
+    for (const duty of duties) {
+      if (this.#due.get(duty)! > now) continue
       // What is written from here on counts as new.
       this.#due.set(duty, Number.POSITIVE_INFINITY)
       const again = await this.#attempt(duty)
@@ -126,7 +153,8 @@ export class Upkeep {
   }
 
   #wakeNext(): void {
-    const next = Math.min(...this.#due.values())
+    const times = this.#lanes.map((lane) => (lane.running === null ? this.#nextOf(lane) : Date.now() + GUARD_MS))
+    const next = Math.min(...times)
     if (Number.isFinite(next)) this.#wake(next)
   }
 }

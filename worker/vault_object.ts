@@ -10,6 +10,9 @@ import { httpAnchors, upstreamsOf } from './config.ts'
 import { type Opened, openVault } from './opening.ts'
 import { logLine } from './oplog.ts'
 
+/** How long an alarm waits for what it began. */
+const ALARM_MS = 2000
+
 /**
  * One vault as a Durable Object. Its calls run one at a time, and what they write is on disk before
  * an answer leaves (the output gate).
@@ -41,10 +44,11 @@ export class VaultObject extends DurableObject {
     return answers
   }
 
-  /** The vault's upkeep is due. */
+  /** The vault's upkeep is due. No alarm rings while this one is answered, so what takes long is not waited for. */
   override async alarm(): Promise<void> {
     this.#alarmAt = Number.POSITIVE_INFINITY
-    await (await this.#opening)?.upkeep.run(Date.now())
+    const opened = await this.#opening
+    if (opened !== null) await Promise.race([opened.upkeep.run(Date.now()), scheduler.wait(ALARM_MS)])
   }
 
   /** One that fails is tried again with the next call. */
@@ -71,7 +75,7 @@ export class VaultObject extends DurableObject {
 
   /** There is one alarm: it rings for whatever is due first. */
   #wake(at: number): void {
-    if (at >= this.#alarmAt) return
+    if (at === this.#alarmAt) return
     this.#alarmAt = at
     void this.ctx.storage.setAlarm(at)
   }
