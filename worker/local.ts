@@ -24,7 +24,7 @@ import { logLine } from './oplog.ts'
 import { problem } from './problem.ts'
 import { checkRoots, type FormerRoot } from './root_check.ts'
 import { type FileRoots, fileRoots } from './root_files.ts'
-import { secretsFile } from './secrets_file.ts'
+import { LOCAL_FILES } from './secrets_file.ts'
 
 const DEFAULT_VAULT = 'default'
 /** How long requests in flight may take to end once the process was asked to stop. */
@@ -79,7 +79,7 @@ async function open(runtime: string): Promise<Local> {
   const formerRootKeys = [...former, ...settings.formerRootKeys]
   const keyring = await Keyring.open(rootKey, { formerRootKeys, nextRootKey: settings.nextRootKey })
   const formerRoots = await checkRoots(data, keyring)
-  const upstreams = upstreamsOf(settings, secretsFile)
+  const upstreams = upstreamsOf(settings, LOCAL_FILES)
   const surroundings = { settings, keyring, upstreams, anchors: anchorsOf(settings) }
   const stores = openStores(data, surroundings)
   const printed = await firstToken(settings, stores, keyring)

@@ -5,7 +5,14 @@
  */
 import { randomBytes } from 'node:crypto'
 import { open, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
-import type { FileConfig } from '../core/providers/file.ts'
+import type { Files } from '../core/providers/configured.ts'
+import { type FileConfig, fileProvider } from '../core/providers/file.ts'
+
+/** The files of this machine. */
+export const LOCAL_FILES: Files = {
+  read: (path) => secretsFile(path).read(),
+  store: (path) => fileProvider(secretsFile(path)),
+}
 
 /**
  * Reads and replaces a file. A new one is made for its owner only; another's mode is kept. What is written is

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Bytes } from '../bytes.ts'
 import { badRequest, PosternError } from '../errors.ts'
 import { Redacted } from '../redacted.ts'
 import type { ProviderOptions } from './ask.ts'
@@ -10,15 +11,19 @@ import { awsProvider } from './aws.ts'
 import { azureProvider } from './azure.ts'
 import type { ProviderId } from './chain.ts'
 import type { TokenSource } from './credentials.ts'
-import { type FileConfig, fileProvider } from './file.ts'
 import { hashicorpProvider } from './hashicorp.ts'
 import { httpProvider } from './http.ts'
 import type { Naming } from './names.ts'
 import type { Provider } from './provider.ts'
 import type { ProviderSettings } from './settings.ts'
 
-/** Files of this machine, where there are any: what a file of secrets is read and replaced by. */
-export type Files = (path: string) => Required<FileConfig>
+/** Files of this machine, where there are any. */
+export interface Files {
+  /** Reads a file; `null` when there is none. */
+  read: (path: string) => Promise<Bytes | null>
+  /** A file of secrets as a store: given from where there are files, so that Workers go without its code. */
+  store: (path: string) => Provider
+}
 
 /** What providers are made with beside settings. */
 export interface Means extends ProviderOptions {
@@ -54,7 +59,7 @@ export function configuredProviders(settings: ProviderSettings, means: Means): M
   })
   add('http', 'http', settings.customProviderUrl, (url) => httpProvider(httpConfigOf(settings, url), options))
   const format = settings.filePath?.endsWith('.json') ? 'json' : 'env'
-  add('file', format, settings.filePath, (path) => fileProvider(filesOf(means, 'filePath')(path)))
+  add('file', format, settings.filePath, (path) => filesOf(means, 'filePath').store(path))
   return found
 }
 
@@ -140,9 +145,9 @@ function sourceOf(
     const fixed = given(token, setting)
     return async () => fixed
   }
-  const file = filesOf(means, `${setting}File`)(path)
+  const files = filesOf(means, `${setting}File`)
   return async () => {
-    const bytes = await file.read()
+    const bytes = await files.read(path)
     return new Redacted(new TextDecoder().decode(bytes ?? new Uint8Array()).trim())
   }
 }

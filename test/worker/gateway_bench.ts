@@ -17,7 +17,7 @@ import { createApp } from '../../worker/app.ts'
 import { assemble, upstreamsOf } from '../../worker/config.ts'
 import { localHost } from '../../worker/host.ts'
 import { openVault } from '../../worker/opening.ts'
-import { secretsFile } from '../../worker/secrets_file.ts'
+import { LOCAL_FILES } from '../../worker/secrets_file.ts'
 import { openSqlite, type Sqlite } from '../../worker/sqlite.ts'
 import type { LogEntry } from '../core/support.ts'
 
@@ -56,7 +56,7 @@ export async function openGateway(
     { provider, naming: (provider.kind === 'file' ? 'json' : provider.kind) as Naming },
   ])
   const upstreams =
-    providers === null ? upstreamsOf(settings, secretsFile) : new Upstreams(settings.providers, new Map(configured))
+    providers === null ? upstreamsOf(settings, LOCAL_FILES) : new Upstreams(settings.providers, new Map(configured))
   const opened = await openVault(sql, vault, { settings, keyring, upstreams, anchors: [] }, () => {})
   const host = localHost(
     async () => opened,
