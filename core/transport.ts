@@ -10,11 +10,11 @@ import { makeSealKey, openSealed, type SealKey } from './crypto/seal_key.ts'
 import { ERROR_CODES, type ErrorDetail, PosternError, REFUSALS, type Reason } from './errors.ts'
 import type { Redacted } from './redacted.ts'
 import { parseVaultId } from './secrets/name.ts'
-import * as wire from './wire.ts'
+import { Problem } from './wire/problem.ts'
 
 const MAX_ANSWER_BYTES = 32 * 1024 * 1024
 /** An error of this server or of another: whatever is there of one. */
-const Answered = z.catchall(z.partial(wire.Problem), z.unknown())
+const Answered = z.catchall(z.partial(Problem), z.unknown())
 
 export interface TransportOptions {
   /** Where the server is, such as `https://secrets.example.com`. Plain http only to loopback. */

@@ -5,7 +5,7 @@
  */
 import * as vscode from 'vscode'
 import { vaultOfToken } from '../core/access/token.ts'
-import type { SignedIn } from '../core/client.ts'
+import type { SignedIn, UserClient } from '../core/client/user.ts'
 import { PosternError } from '../core/errors.ts'
 import { Redacted } from '../core/redacted.ts'
 import { Hindrance } from './hindrance.ts'
@@ -78,13 +78,13 @@ export class Accounts implements vscode.AuthenticationProvider, vscode.Disposabl
     const { t } = vscode.l10n
     const credential = await this.#askCredential(endpoint)
     const { key, jwk } = await makeStorableKey()
-    const { signIn } = await import('../core/client.ts')
+    const { signInUser } = await import('../core/client/user.ts')
     const network = networkTo(origin, this.#platform)
     const about = { endpoint: origin, key, seal: true, fetch: network.fetch, vault: credential.vault }
     const title = t('Signing in to {0}', new URL(origin).host)
     let signedIn = await vscode.window
       .withProgress({ location: vscode.ProgressLocation.Notification, title }, () =>
-        signIn({ ...about, ...credential.given }),
+        signInUser({ ...about, ...credential.given }),
       )
       .then(undefined, (error) => {
         throw refusedToken(network.refine(error))
@@ -95,7 +95,7 @@ export class Accounts implements vscode.AuthenticationProvider, vscode.Disposabl
     return { origin, vault: credential.vault, ...kept(signedIn), key: jwk }
   }
 
-  async #withCode(signedIn: SignedIn): Promise<SignedIn> {
+  async #withCode(signedIn: SignedIn<UserClient>): Promise<SignedIn<UserClient>> {
     try {
       return await signedIn.client.stepUp(await askCode(signedIn.session.principal)).catch(wrongCode)
     } catch (error) {
@@ -232,7 +232,7 @@ function isToken(text: string): boolean {
   return text.trim().startsWith('pst_') && vaultOfToken(text.trim()) !== null
 }
 
-function kept({ session: { principal, accessor, expiresAt }, token }: SignedIn) {
+function kept({ session: { principal, accessor, expiresAt }, token }: SignedIn<UserClient>) {
   return { principal, accessor, expiresAt, token: token.reveal() }
 }
 

@@ -3,11 +3,11 @@
  *
  * @module
  */
-import type { Client } from '../core/client.ts'
+import type { UserClient } from '../core/client/user.ts'
 import { NameIndex } from './text/names.ts'
 
 /** What a list tells of a secret; never its value. */
-export type Metadata = Awaited<ReturnType<Client['list']>>['items'][number]
+export type Metadata = Awaited<ReturnType<UserClient['list']>>['items'][number]
 
 const FRESH_MS = 60_000
 // A server that is down is not asked by every keystroke.
@@ -18,12 +18,12 @@ export const MAX_NAMES = 10_000
 
 /** The names of one vault. */
 export class Catalogue {
-  readonly #list: Client['list']
+  readonly #list: UserClient['list']
   #loaded: { at: number; index: NameIndex<Metadata> } | null = null
   #loading: Promise<NameIndex<Metadata>> | null = null
   #failedAt = Number.NEGATIVE_INFINITY
 
-  constructor(list: Client['list']) {
+  constructor(list: UserClient['list']) {
     this.#list = list
   }
 

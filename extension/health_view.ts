@@ -4,15 +4,15 @@
  * @module
  */
 import * as vscode from 'vscode'
-import type { Client } from '../core/client.ts'
+import type { UserClient } from '../core/client/user.ts'
 import { PosternError } from '../core/errors.ts'
 import { span } from './facts.ts'
 import { complain } from './hindrance.ts'
 import type { Parts } from './parts.ts'
 import type { Vault } from './vaults.ts'
 
-type Access = Awaited<ReturnType<Client['myEntries']>>['items'][number]
-type ProviderHealth = Awaited<ReturnType<Client['providers']>>['items'][number]
+type Access = Awaited<ReturnType<UserClient['myEntries']>>['items'][number]
+type ProviderHealth = Awaited<ReturnType<UserClient['providers']>>['items'][number]
 
 export function registerHealthViews(parts: Parts): vscode.Disposable {
   return vscode.Disposable.from(

@@ -4,7 +4,7 @@
  * @module
  */
 import * as vscode from 'vscode'
-import type { SecretValue } from '../core/client.ts'
+import type { SecretValue } from '../core/client/user.ts'
 import { PosternError } from '../core/errors.ts'
 import type { Redacted } from '../core/redacted.ts'
 import { Hindrance } from './hindrance.ts'

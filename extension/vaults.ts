@@ -4,7 +4,7 @@
  * @module
  */
 import * as vscode from 'vscode'
-import type { Client } from '../core/client.ts'
+import type { UserClient } from '../core/client/user.ts'
 import { PosternError } from '../core/errors.ts'
 import { Redacted } from '../core/redacted.ts'
 import { Catalogue } from './catalogue.ts'
@@ -20,7 +20,7 @@ export interface Vault {
   origin: string
   principal: string
   session: StoredSession
-  client: Client
+  client: UserClient
   names: Catalogue
   network: Network
 }
@@ -100,7 +100,7 @@ export class Vaults implements vscode.Disposable {
   }
 
   /** Calls a vault. A session that has ended is forgotten: nothing is tried again with it. */
-  async call<T>(vault: Vault, work: (client: Client) => Promise<T>): Promise<T> {
+  async call<T>(vault: Vault, work: (client: UserClient) => Promise<T>): Promise<T> {
     try {
       return await work(vault.client)
     } catch (error) {
@@ -145,8 +145,8 @@ export class Vaults implements vscode.Disposable {
     const { origin, vault, principal, token, key } = session
     const network = networkTo(origin, this.#platform)
     // Loaded when somebody is signed in: the shapes of all answers would be most of what a start costs.
-    const { connect } = await import('../core/client.ts')
-    const client = connect({
+    const { connectUser } = await import('../core/client/user.ts')
+    const client = connectUser({
       endpoint: origin,
       vault,
       token: new Redacted(token),

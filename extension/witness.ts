@@ -8,7 +8,7 @@ import type { Hash } from '../core/audit/merkle.ts'
 import { type NoteVerifier, parseVerifierKey } from '../core/audit/note.ts'
 import { verifyConsistency } from '../core/audit/proof.ts'
 import { parseBase64 } from '../core/bytes.ts'
-import type { Client } from '../core/client.ts'
+import type { UserClient } from '../core/client/user.ts'
 import { PosternError } from '../core/errors.ts'
 
 /** What is kept of a log: public, all of it. */
@@ -29,7 +29,7 @@ export type Verdict =
   | { checkpoint: Checkpoint; remember: Remembered }
   | { flaw: Flaw; before: number; now: number | null }
 
-type Log = Pick<Client, 'checkpoint' | 'consistency' | 'auditKey'>
+type Log = Pick<UserClient, 'checkpoint' | 'consistency' | 'auditKey'>
 
 /**
  * Looks at a log once.

@@ -27,11 +27,11 @@ export interface SealKey {
 /** Makes the key for one request. Its private half cannot be exported. */
 export async function makeSealKey(): Promise<SealKey> {
   const ecdh = { name: 'ECDH', namedCurve: 'P-256' }
-  const { privateKey, publicKey } = await crypto.subtle.generateKey(ecdh, false, ['deriveBits'])
-  const { crv, kty, x, y } = await publicJwkOf(publicKey)
+  const pair = (await crypto.subtle.generateKey(ecdh, false, ['deriveBits'])) as CryptoKeyPair
+  const { crv, kty, x, y } = await publicJwkOf(pair.publicKey)
   const jwk = JSON.stringify({ crv, kty, x, y })
   // In this order it is what RFC 7638 hashes.
-  return { header: base64url(utf8(jwk)), thumbprint: await digestOf(jwk), privateKey }
+  return { header: base64url(utf8(jwk)), thumbprint: await digestOf(jwk), privateKey: pair.privateKey }
 }
 
 /**

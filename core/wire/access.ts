@@ -6,7 +6,8 @@
 import * as z from 'zod/mini'
 import { parseRange } from '../access/cidr.ts'
 import { ACTIONS, METHODS } from '../access/policy.ts'
-import { atLeastOne, by, clock, described, id, line, moment, pattern, time } from './parts.ts'
+import { by, described, id, line, moment } from './parts.ts'
+import { atLeastOne, clock, pattern, time } from './request_parts.ts'
 
 export const PutPrincipal = z.strictObject({ kind: z.enum(['user', 'service']), disabled: z.optional(z.boolean()) })
 export const Principal = z.strictObject({

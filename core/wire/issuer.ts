@@ -4,7 +4,8 @@
  * @module
  */
 import * as z from 'zod/mini'
-import { atLeastOne, id, line, moment } from './parts.ts'
+import { id, line, moment } from './parts.ts'
+import { atLeastOne } from './request_parts.ts'
 
 const httpsUrl = z.string().check(
   z.maxLength(512),

@@ -4,7 +4,8 @@
  * @module
  */
 import * as z from 'zod/mini'
-import { atLeastOne, described, id, line, moment, pattern } from './parts.ts'
+import { described, id, line, moment } from './parts.ts'
+import { atLeastOne, pattern } from './request_parts.ts'
 
 /** What values of a vault have to be like, and how many old ones are kept. */
 const SecretComplexity = described(

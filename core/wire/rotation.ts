@@ -4,10 +4,12 @@
  * @module
  */
 import * as z from 'zod/mini'
-import { FAILURES, STEERS, STEPS } from '../secrets/rotation.ts'
+import { STEERS } from '../secrets/rotation.ts'
 import { parsePeriod } from '../secrets/schedule.ts'
 import { CLASSES } from '../secrets/strength.ts'
-import { atLeastOne, clock, described, id, moment, number, secretName, time, versionId } from './parts.ts'
+import { described, id, moment, secretName, versionId } from './parts.ts'
+import { atLeastOne, clock, number, time } from './request_parts.ts'
+import { Run } from './run.ts'
 
 /** What a value is made as. */
 export const Recipe = z.discriminatedUnion('kind', [
@@ -85,23 +87,6 @@ const StoredFreeze = z.union([
   z.strictObject({ days: weekdays }),
   z.strictObject({ from: moment, to: moment }),
 ])
-export const Run = z.strictObject({
-  run: z.int(),
-  why: z.enum(['schedule', 'manual', 'rollback']),
-  by: z.string(),
-  state: z.enum(['running', 'rotated', 'undone', 'abandoned']),
-  step: z.enum(STEPS),
-  attempts: z.int(),
-  startedAt: moment,
-  version: z.optional(z.int()),
-  replaces: z.optional(z.int()),
-  restores: z.optional(z.int()),
-  provider: described(z.optional(z.string()), 'The provider that keeps the secret, when it is not kept here'),
-  providerVersion: described(z.optional(z.string()), 'What that calls the new version'),
-  failure: z.optional(z.enum(FAILURES)),
-  nextTryAt: z.optional(moment),
-  finishedAt: z.optional(moment),
-})
 export const Rotation = z.strictObject({
   ...PutRotation.shape,
   freeze: z.array(StoredFreeze),

@@ -1,0 +1,186 @@
+/**
+ * What whoever has a token may ask for: secrets, their own session, and the log as a witness sees it.
+ *
+ * The editor has this half of the client alone, and the shapes of these answers.
+ *
+ * @module
+ */
+import * as z from 'zod/mini'
+import { type Bytes, base64 } from '../bytes.ts'
+import type { PosternError } from '../errors.ts'
+import { Redacted } from '../redacted.ts'
+import { parseName } from '../secrets/name.ts'
+import { type Ask, errorOf, type TransportOptions, transport } from '../transport.ts'
+import { ConsistencyProof, InclusionProof, MyEntries } from '../wire/audit.ts'
+import { ProviderList } from '../wire/providers.ts'
+import type { Rotate } from '../wire/rotation.ts'
+import { Run } from '../wire/run.ts'
+import { HydrateResult, PutSecretResult, Secret, SecretList, VersionList } from '../wire/secrets.ts'
+import { ConfirmedTotp, EnrolledTotp, type Factor, OpenedSession, type OpenSession, Whoami } from '../wire/session.ts'
+import { requests, search } from './requests.ts'
+
+export type ClientOptions = TransportOptions & { token: Redacted<string> }
+
+/** A secret with its value. */
+export type SecretValue = Omit<z.output<typeof Secret>, 'value' | 'encoding'> & {
+  value: Redacted<string>
+  /** Set when the value is bytes: `value` is their base64. */
+  encoding?: 'base64'
+}
+
+export interface PutOptions {
+  contentType?: string
+  tags?: Record<string, string>
+  expiresAt?: Date
+  /** Check-and-set: the version that must be current, or `absent`. */
+  expect?: number | string
+  /** Makes a repeat of this write harmless, for 24 hours. */
+  idempotencyKey?: string
+}
+
+export interface ListOptions {
+  prefix?: string
+  cursor?: string
+  limit?: number
+  deleted?: boolean
+}
+
+/** The outcome of one reference. */
+export type Hydrated = { reference: string; secret: SecretValue } | { reference: string; error: PosternError }
+
+/** What a sign-in takes: an API token, with a second factor or not, or the token of an identity provider. */
+export type SignInOptions = TransportOptions & z.input<typeof OpenSession>
+
+/** A session that was just made, and a client that uses it. */
+export interface SignedIn<C> {
+  client: C
+  session: Omit<z.output<typeof OpenedSession>, 'token'>
+  token: Redacted<string>
+}
+
+/** One vault of one server, as far as it is for everybody. Every method throws {@link PosternError} with the server's code. */
+export interface UserClient {
+  get(name: string, options?: { version?: number | string; signal?: AbortSignal }): Promise<SecretValue>
+  put(
+    name: string,
+    value: Redacted<string | Bytes>,
+    options?: PutOptions,
+  ): Promise<{ name: string; version: number | string }>
+  list(options?: ListOptions): Promise<z.output<typeof SecretList>>
+  versions(name: string, options?: { cursor?: string; limit?: number }): Promise<z.output<typeof VersionList>>
+  delete(name: string, options?: { expect?: number }): Promise<void>
+  restore(name: string): Promise<void>
+  /** Erases one version, or all of them, for good. */
+  destroy(name: string, which: { version: number } | 'all'): Promise<void>
+  hydrate(references: readonly string[], options?: { signal?: AbortSignal }): Promise<Hydrated[]>
+  whoami(): Promise<z.output<typeof Whoami>>
+  /** Gives a second factor to a session: the client of the new one that takes its place. */
+  stepUp(factor: z.input<typeof Factor>): Promise<SignedIn<UserClient>>
+  signOut(): Promise<void>
+  enrolTotp(): Promise<{ uri: Redacted<string>; qr: Redacted<string> }>
+  confirmTotp(code: string): Promise<{ recoveryCodes: Redacted<string[]> }>
+  /** Begins a rotation now. */
+  rotate(name: string, options?: z.input<typeof Rotate>): Promise<z.output<typeof Run>>
+  /** How the providers are. */
+  providers(): Promise<z.output<typeof ProviderList>>
+  /** The log's newest checkpoint, a signed note: verify it with a key that you were given elsewhere. */
+  checkpoint(): Promise<string>
+  /** The verifier keys of the log, a line each, this term's first. An auditor is given them by a way that is not this server. */
+  auditKey(): Promise<string>
+  consistency(from: number, to: number): Promise<z.output<typeof ConsistencyProof>>
+  inclusion(index: number, size: number): Promise<z.output<typeof InclusionProof>>
+  /** What the caller did last, newest first. */
+  myEntries(options?: { limit?: number }): Promise<z.output<typeof MyEntries>>
+}
+
+/**
+ * Makes a client of this half. Nothing is sent yet.
+ *
+ * @throws {PosternError} `bad_request` when the endpoint would carry the token in the clear.
+ */
+export function connectUser(options: ClientOptions, ask: Ask = transport(options)): UserClient {
+  const { get, post, remove } = requests(ask)
+  return {
+    async get(name, { version, signal } = {}) {
+      const path = `secrets/${parseName(name)}${search({ version })}`
+      return opened(await ask({ method: 'GET', path, answer: Secret, values: true, signal }))
+    },
+    put(name, value, { expiresAt, expect, idempotencyKey, ...rest } = {}) {
+      const body = { ...wireValue(value.reveal()), ...rest, ...(expiresAt && { expiresAt: expiresAt.toISOString() }) }
+      const headers = { ...expectation(expect), ...(idempotencyKey && { 'Idempotency-Key': idempotencyKey }) }
+      return ask({ method: 'PUT', path: `secrets/${parseName(name)}`, body, headers, answer: PutSecretResult })
+    },
+    list: (options = {}) => get('secrets', { ...options }, SecretList),
+    versions: (name, options = {}) => get(`versions/${parseName(name)}`, { ...options }, VersionList),
+    delete: (name, { expect } = {}) => remove(`secrets/${parseName(name)}`, expectation(expect)),
+    restore: async (name) => void (await post(`restore/${parseName(name)}`, undefined, z.unknown())),
+    destroy: async (name, which) => {
+      const body = which === 'all' ? undefined : { version: z.int().parse(which.version) }
+      await post(`destroy/${parseName(name)}`, body, z.unknown())
+    },
+    async hydrate(references, { signal } = {}) {
+      const asked = { method: 'POST', path: 'hydrate', body: { references }, values: true, signal } as const
+      const { items } = await ask({ ...asked, answer: HydrateResult })
+      return items.map(({ reference, secret, error }) => {
+        if (secret !== undefined) return { reference, secret: opened(secret) }
+        return { reference, error: errorOf(error ?? {}) }
+      })
+    },
+    whoami: () => get('sessions/current', {}, Whoami),
+    stepUp: async (factor) =>
+      signedIn(
+        options,
+        await ask({ method: 'POST', path: 'sessions/current', body: factor, values: true, answer: OpenedSession }),
+      ),
+    signOut: () => remove('sessions/current'),
+    async enrolTotp() {
+      const { uri, qr } = await ask({ method: 'POST', path: 'totp', values: true, answer: EnrolledTotp })
+      return { uri: new Redacted(uri), qr: new Redacted(qr) }
+    },
+    async confirmTotp(code) {
+      const asked = { method: 'POST', path: 'totp/confirm', body: { code }, values: true } as const
+      const { recoveryCodes } = await ask({ ...asked, answer: ConfirmedTotp })
+      return { recoveryCodes: new Redacted(recoveryCodes) }
+    },
+    rotate: (name, options = {}) => post(`rotations/${parseName(name)}`, options, Run),
+    providers: () => get('providers', {}, ProviderList),
+    auditKey: async () => (await ask({ method: 'GET', path: 'audit/key', answer: z.string(), text: true })).trim(),
+    checkpoint: () => ask({ method: 'GET', path: 'audit/checkpoint', answer: z.string(), text: true }),
+    consistency: (from, to) => get('audit/consistency', { from, to }, ConsistencyProof),
+    inclusion: (index, size) => get(`audit/inclusion/${index}`, { size }, InclusionProof),
+    myEntries: (options = {}) => get('audit/mine', { ...options }, MyEntries),
+  }
+}
+
+/**
+ * Signs in: exchanges an API token, or the token of an identity provider, for a session.
+ *
+ * @throws {PosternError} `unauthenticated` for whatever is wrong.
+ */
+export async function signInUser(options: SignInOptions): Promise<SignedIn<UserClient>> {
+  const { code, recoveryCode, assertion, ...rest } = options
+  const body = { ...(code && { code }), ...(recoveryCode && { recoveryCode }), ...(assertion && { assertion }) }
+  const asked = { method: 'POST', path: 'sessions', body, values: true } as const
+  return signedIn(rest, await transport(rest)({ ...asked, answer: OpenedSession }))
+}
+
+function signedIn(
+  options: TransportOptions,
+  { token: text, ...session }: z.output<typeof OpenedSession>,
+): SignedIn<UserClient> {
+  const token = new Redacted(text)
+  return { client: connectUser({ ...options, token }), session, token }
+}
+
+function opened({ value, encoding, ...rest }: z.output<typeof Secret>): SecretValue {
+  return { ...rest, value: new Redacted(value), ...(encoding && { encoding }) }
+}
+
+function wireValue(value: string | Bytes): { value: string; encoding?: 'base64' } {
+  return typeof value === 'string' ? { value } : { value: base64(value), encoding: 'base64' }
+}
+
+function expectation(expect: number | string | undefined): Record<string, string> {
+  if (expect === undefined) return {}
+  return expect === 'absent' ? { 'If-None-Match': '*' } : { 'If-Match': `"${expect}"` }
+}

@@ -1,0 +1,26 @@
+/**
+ * A run: one rotation of one secret, from its beginning to its end.
+ *
+ * @module
+ */
+import * as z from 'zod/mini'
+import { FAILURES, STEPS } from '../secrets/rotation.ts'
+import { described, moment } from './parts.ts'
+
+export const Run = z.strictObject({
+  run: z.int(),
+  why: z.enum(['schedule', 'manual', 'rollback']),
+  by: z.string(),
+  state: z.enum(['running', 'rotated', 'undone', 'abandoned']),
+  step: z.enum(STEPS),
+  attempts: z.int(),
+  startedAt: moment,
+  version: z.optional(z.int()),
+  replaces: z.optional(z.int()),
+  restores: z.optional(z.int()),
+  provider: described(z.optional(z.string()), 'The provider that keeps the secret, when it is not kept here'),
+  providerVersion: described(z.optional(z.string()), 'What that calls the new version'),
+  failure: z.optional(z.enum(FAILURES)),
+  nextTryAt: z.optional(moment),
+  finishedAt: z.optional(moment),
+})
