@@ -18,6 +18,7 @@ export default defineConfig({
         test: {
           name: 'runtime',
           include: ['test/runtime/**/*.test.ts'],
+          setupFiles: ['test/runtime/contract_watch.ts'],
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 120_000,

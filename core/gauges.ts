@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { type Context, type Outcome, operation } from './operation.ts'
+import { type Context, type Outcome, operation, type Stores } from './operation.ts'
+import type { Lag } from './providers/replication_store.ts'
 import { type TaskContext, task } from './task.ts'
 
 /** What waits in a vault. */
@@ -16,6 +17,14 @@ export interface Gauges {
   approvals: number
   /** Rows that a move to the newest term of the key has still to look at, or could not move: an upper bound. */
   rewrap: number
+  /** Principals that are locked somewhere. */
+  locks: number
+  /** By provider: writes that have not arrived there, by names, and since when the oldest waits. */
+  lags: readonly Lag[]
+  /** Where the log is taken to: entries that are not there, and since when the target takes nothing. */
+  deliveries: readonly { kind: string; lag: number; failingSince: number | null }[]
+  /** When the newest checkpoint was signed; `null` when there is none, or the log has not moved on since. */
+  staleCheckpointAt: number | null
 }
 
 /** Counts, for the process that the vault is in. */
@@ -35,7 +44,6 @@ export const showGauges = operation({
 /** What several vaults have together. */
 export function totalOf(all: readonly Gauges[]): Gauges {
   const sum = (of: (gauges: Gauges) => number) => all.reduce((total, gauges) => total + of(gauges), 0)
-  const next = all.flatMap(({ nextRotationAt }) => (nextRotationAt === null ? [] : [nextRotationAt]))
   return {
     rotations: {
       due: sum(({ rotations }) => rotations.due),
@@ -43,13 +51,33 @@ export function totalOf(all: readonly Gauges[]): Gauges {
       failed: sum(({ rotations }) => rotations.failed),
       frozen: sum(({ rotations }) => rotations.frozen),
     },
-    nextRotationAt: next.length === 0 ? null : Math.min(...next),
+    nextRotationAt: earliest(all.map(({ nextRotationAt }) => nextRotationAt)),
     approvals: sum(({ approvals }) => approvals),
     rewrap: sum(({ rewrap }) => rewrap),
+    locks: sum(({ locks }) => locks),
+    lags: all.flatMap(({ lags }) => lags),
+    deliveries: all.flatMap(({ deliveries }) => deliveries),
+    staleCheckpointAt: earliest(all.map(({ staleCheckpointAt }) => staleCheckpointAt)),
   }
 }
 
-function gaugesOf({ rotations, approvals, keys, now }: Pick<TaskContext, 'rotations' | 'approvals' | 'keys' | 'now'>) {
+function earliest(times: readonly (number | null)[]): number | null {
+  const known = times.filter((at) => at !== null)
+  return known.length === 0 ? null : Math.min(...known)
+}
+
+function gaugesOf(stores: Stores & { now: number }): Gauges {
+  const { rotations, approvals, keys, lockout, replication, log, deliveries, now } = stores
   const { nextAt: nextRotationAt, ...counted } = rotations.count(now)
-  return { rotations: counted, nextRotationAt, approvals: approvals.waiting(now), rewrap: keys.remaining() }
+  const { size } = log.head()
+  const checkpoint = log.checkpoint()
+  return {
+    ...{ rotations: counted, nextRotationAt, approvals: approvals.waiting(now), rewrap: keys.remaining() },
+    locks: lockout.locked(now),
+    lags: replication.lags(),
+    deliveries: deliveries.list().map(({ target, mark, failingSince }) => {
+      return { kind: target.split(':')[0]!, lag: Math.max(0, size - mark), failingSince }
+    }),
+    staleCheckpointAt: checkpoint === null || checkpoint.size === size ? null : checkpoint.signedAt,
+  }
 }

@@ -7,7 +7,7 @@ import * as z from 'zod/mini'
 import { parseRange } from './access/cidr.ts'
 import { SecuritySettings } from './access/settings.ts'
 import { vaultOfToken } from './access/token.ts'
-import { AuditSettings, isOperatorUrl } from './audit/settings.ts'
+import { AuditSettings, credential, isOperatorUrl } from './audit/settings.ts'
 import { type Bytes, base64url } from './bytes.ts'
 import { parseRootKey } from './crypto/keyring.ts'
 import { PosternError } from './errors.ts'
@@ -28,6 +28,17 @@ import {
   text,
   whole,
 } from './settings_reader.ts'
+
+/** Where traces go. */
+const TraceSettings = z.object({
+  url: z.optional(
+    text(
+      'Where traces are posted, as OTLP over HTTP in JSON: the whole address, such as `https://otel.example.com/v1/traces`. When not given, none are made.',
+    ),
+  ),
+  token: z.optional(secret(credential, 'text', 'Sent there as `Authorization: Bearer`.')),
+  samplePercent: z.prefault(whole(1, 100, 'Of how many traces in a hundred are sent, by their ids.'), '100'),
+})
 
 export const SettingsSchema = z
   .object({
@@ -127,6 +138,13 @@ export const SettingsSchema = z
       ),
       'false',
     ),
+    serverTiming: z.prefault(
+      flag(
+        'Says on successful answers of a vault where the time went, in whole milliseconds (`Server-Timing`). Tells who may read a value whether a cache had it.',
+      ),
+      'false',
+    ),
+    traces: z.prefault(TraceSettings, {}),
     tls: z.prefault(
       z.object({
         certFile: z.optional(text('A file with the certificate chain in PEM.')),
@@ -143,6 +161,10 @@ export const SettingsSchema = z
     z.refine(
       ({ rootKey, formerRootKeys, nextRootKey }) => isDistinct([rootKey, nextRootKey, formerRootKeys].flat()),
       across(['formerRootKeys'], 'Must not have a key twice, nor the root key itself'),
+    ),
+    z.refine(
+      ({ traces }) => traces?.url === undefined || isOperatorUrl(traces.url),
+      across(['traces', 'url'], 'Must be an https URL, or http to this machine'),
     ),
     z.refine(
       ({ audit }) => audit?.sinkUrl === undefined || isOperatorUrl(audit.sinkUrl),

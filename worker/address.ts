@@ -4,6 +4,8 @@ import { canonicalAddress, inRange, parseRange, type Range } from '../core/acces
 export interface Connection {
   /** The client's address, or `null` when it cannot be told. */
   address: string | null
+  /** On Workers: keeps the isolate alive until something is done that no answer waits for. */
+  waitUntil?: (work: Promise<unknown>) => void
 }
 
 /** What the connection and its headers tell of where a request is from. All hostile but the socket. */

@@ -12,12 +12,15 @@ import { badRequest, PosternError, refusal } from '../core/errors.ts'
 import { parseVaultId } from '../core/secrets/name.ts'
 import { identify } from './auth.ts'
 import type { Env, Parts } from './context.ts'
+import { observe, timed } from './observation.ts'
 import { logLine } from './oplog.ts'
 import { problem, problemResponse } from './problem.ts'
+import type { Memory } from './request_metrics.ts'
 import { accessRoutes } from './routes/access.ts'
 import { approvalOf, approvalRoutes } from './routes/approvals.ts'
 import { auditRoutes } from './routes/audit.ts'
 import { chainRoutes } from './routes/chains.ts'
+import { docsRoutes, type PublicFiles } from './routes/docs.ts'
 import { gaugeRoutes, healthRoutes } from './routes/health.ts'
 import { hydrateRoutes } from './routes/hydrate.ts'
 import { policyRoutes } from './routes/policy.ts'
@@ -28,10 +31,11 @@ import { sessionRoutes } from './routes/sessions.ts'
 const METHODS = ['GET', 'PUT', 'POST', 'DELETE']
 const MAX_URL_LENGTH = 4096
 
+const POLICY = 'Content-Security-Policy'
 /** On every answer, whatever it is: nothing here is for a cache, a frame or another origin. */
 const HEADERS = {
   'Cache-Control': 'no-store',
-  'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
+  [POLICY]: "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
   'Cross-Origin-Resource-Policy': 'same-origin',
   'Referrer-Policy': 'no-referrer',
   'Strict-Transport-Security': 'max-age=31536000; includeSubDomains',
@@ -55,15 +59,33 @@ const CORS = {
   maxAge: 600,
 }
 
+/** What an app is told by the runtime that it is in. */
+export interface Runtime {
+  /** The published documents, where they are with the server. */
+  publicFile?: PublicFiles
+  /** What the process takes, where there is one. */
+  memory?: Memory
+}
+
 /** Puts the headers of every answer on one. */
 export function harden(response: Response): Response {
-  for (const [name, value] of Object.entries(HEADERS)) response.headers.set(name, value)
+  const { headers } = response
+  // A page has a policy of its own.
+  const policy = headers.get(POLICY)
+  for (const [name, value] of Object.entries(HEADERS)) headers.set(name, value)
+  if (policy !== null) headers.set(POLICY, policy)
   return response
 }
 
-/** Builds the app. `fetch(request, connection)` answers; it never throws. */
-export function createApp(parts: Parts): Hono<Env> {
+/**
+ * Builds the app. `fetch(request, connection)` answers; it never throws.
+ *
+ * @param runtime What only the runtime knows.
+ */
+export function createApp(parts: Parts, runtime: Runtime = {}): Hono<Env> {
   const app = new Hono<Env>()
+  const observer = observe(parts)
+  if (observer !== null) app.use('*', observer)
   const { requestTimeoutMs, debug } = parts.settings
 
   app.use('*', async (c, next) => {
@@ -81,7 +103,8 @@ export function createApp(parts: Parts): Hono<Env> {
   app.use('*', unambiguous)
   app.use('/v1/vaults/:vault/*', entrance(parts))
 
-  app.route('/', healthRoutes(parts))
+  app.route('/', healthRoutes(parts, runtime))
+  app.route('/', docsRoutes(runtime.publicFile ?? (async () => null)))
   const groups = [
     secretRoutes(parts),
     hydrateRoutes(parts),
@@ -131,7 +154,9 @@ function entrance(parts: Parts) {
     c.set('vault', vault)
     const signIn = c.req.method === 'POST' && c.req.path === `/v1/vaults/${vault}/sessions`
     try {
-      const { caller, seal } = await identify(parts, c.req.raw, vault, { connection: c.env, requestId, signIn })
+      const about = { connection: c.env, requestId, signIn }
+      const identified = timed(c.var.observation, 'identify', () => identify(parts, c.req.raw, vault, about))
+      const { caller, seal } = await identified
       c.set('caller', { ...caller, ...approvalOf(c) })
       c.set('seal', seal)
     } catch (error) {
@@ -142,7 +167,9 @@ function entrance(parts: Parts) {
       throw error
     }
     if (c.var.caller.credential === null) gate(c)
-    c.set('handle', await parts.host.vault(vault, c.var.caller.bootstrap === true))
+    const handle = await parts.host.vault(vault, c.var.caller.bootstrap === true)
+    const { observation } = c.var
+    c.set('handle', observation ? handle.around((work) => observation.time('vault', work)) : handle)
     return next()
   }
 }

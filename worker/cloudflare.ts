@@ -16,6 +16,8 @@ export { VaultObject } from './vault_object.ts'
 
 interface Bindings {
   VAULT: DurableObjectNamespace<VaultObject>
+  /** The published documents; a Worker may be deployed without. */
+  ASSETS?: Fetcher
   [setting: string]: unknown
 }
 
@@ -28,7 +30,7 @@ interface Built {
 }
 
 export default {
-  async fetch(request, env): Promise<Response> {
+  async fetch(request, env, context): Promise<Response> {
     try {
       built ??= build(env)
       const { app, settings } = await built
@@ -38,7 +40,8 @@ export default {
         forwarded: headers.get('X-Forwarded-For'),
         cloudflare: headers.get('CF-Connecting-IP'),
       }
-      return await app.fetch(request as unknown as Request, { address: clientAddress(origin, settings) })
+      const waitUntil = (work: Promise<unknown>) => context.waitUntil(work)
+      return await app.fetch(request as unknown as Request, { address: clientAddress(origin, settings), waitUntil })
     } catch (error) {
       built = undefined
       if (error instanceof PosternError) logLine('error', 'settings_wrong', { message: error.message })
@@ -56,5 +59,11 @@ async function build(env: Bindings): Promise<Built> {
   const upstreams = upstreamsOf(settings, null)
   const keyring = await Keyring.open(settings.rootKey, settings)
   const parts = await assemble({ settings, keyring, upstreams }, host, settings.bootstrapToken)
-  return { app: createApp(parts), settings }
+  return { app: createApp(parts, { publicFile: (name) => publicFile(env, name) }), settings }
+}
+
+/** The assets are asked by us alone, so that what is served has our headers. */
+async function publicFile({ ASSETS }: Bindings, name: string): Promise<string | null> {
+  const found = await ASSETS?.fetch(`https://assets.invalid/${name}`)
+  return found?.ok ? found.text() : null
 }

@@ -17,7 +17,9 @@ import { verifiedToken } from './auth.ts'
 import type { Parts } from './context.ts'
 import { Gateway } from './gateway.ts'
 import type { Host } from './host.ts'
+import { Meters } from './meters.ts'
 import type { Surroundings } from './opening.ts'
+import { tracerOf } from './otlp.ts'
 
 /**
  * Joins the parts of an app.
@@ -44,6 +46,8 @@ export async function assemble(
     bootstrapTokens,
     deks,
     upstreams,
+    meters: settings.metrics ? new Meters() : null,
+    tracer: tracerOf(settings),
     gateway: new Gateway({ settings, keyring, deks, upstreams, shared: host.inProcess }),
     issuerKeys: new IssuerKeys({ ...options, shared: host.inProcess }),
   }

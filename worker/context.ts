@@ -13,6 +13,9 @@ import { check } from '../core/wire.ts'
 import type { Connection } from './address.ts'
 import type { Gateway } from './gateway.ts'
 import type { Host, VaultHandle } from './host.ts'
+import type { Meters } from './meters.ts'
+import type { Observation } from './observation.ts'
+import type { Tracer } from './otlp.ts'
 
 /** What the app is made of. */
 export interface Parts {
@@ -24,6 +27,10 @@ export interface Parts {
   issuerKeys: IssuerKeys
   upstreams: Upstreams
   gateway: Gateway
+  /** What is counted of requests; `null` where nobody asks. */
+  meters: Meters | null
+  /** Where traces go to; `null` where they go nowhere. */
+  tracer: Tracer | null
 }
 
 /** What Hono carries with each request. */
@@ -31,6 +38,8 @@ export interface Env {
   Bindings: Connection
   Variables: {
     requestId: string
+    /** Where the time goes; `undefined` where nobody wants to know. */
+    observation: Observation | undefined
     /** Below `/v1/vaults/{vault}/`: the vault's id, its handle, and who asks. */
     vault: string
     handle: VaultHandle

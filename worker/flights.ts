@@ -13,6 +13,7 @@ import { type ProvidedSecret, ProviderFailure } from '../core/providers/provider
 import type { ProvidedRead } from '../core/providers/read_operations.ts'
 import type { Upstreams } from '../core/providers/upstreams.ts'
 import { deadlineMsOf, type Settings } from '../core/settings.ts'
+import { carry } from '../core/trace.ts'
 
 /** Larger values are served, and not kept. */
 const MAX_CACHED_BYTES = 128 * 1024
@@ -62,17 +63,18 @@ export class Flights {
    *
    * @param index Of the entry that permits it. Only what was permitted before an answer was recorded may share it:
    *   whoever comes later asks for themselves, or is served by the cache.
+   * @param traceparent What the providers are told of the trace; of those who share, it is that of the first.
    * @throws {PosternError} `bad_request` or `unavailable` when they cannot be asked for such a name at all.
    */
-  async fetch(vault: string, plan: ProvidedRead, index: number | null): Promise<Flight> {
-    if (!this.#parts.shared) return this.#ask(vault, plan)
+  async fetch(vault: string, plan: ProvidedRead, index: number | null, traceparent?: string): Promise<Flight> {
+    if (!this.#parts.shared) return this.#ask(vault, plan, traceparent)
     // Whoever comes after a change asks for themselves: the barrier is another then.
     const key = JSON.stringify([vault, plan.name, plan.version, plan.chain.revision, plan.barrier])
     const flying = this.#flying.get(key)
     if (flying !== undefined && index !== null && index < flying.recordedAt) {
       return { ...(await flying.flight), keep: null, collapsed: true, recorded: () => {} }
     }
-    const shared = { flight: this.#ask(vault, plan), recordedAt: Number.POSITIVE_INFINITY }
+    const shared = { flight: this.#ask(vault, plan, traceparent), recordedAt: Number.POSITIVE_INFINITY }
     this.#flying.set(key, shared)
     const land = () => {
       if (this.#flying.get(key) === shared) this.#flying.delete(key)
@@ -91,39 +93,48 @@ export class Flights {
   }
 
   /** The same for many: those that a provider gives in few requests first, the rest a few at a time. */
-  async fetchAll(vault: string, permitted: readonly Granted<ProvidedRead>[]): Promise<(Flight | PosternError)[]> {
+  async fetchAll(
+    vault: string,
+    permitted: readonly Granted<ProvidedRead>[],
+    traceparent?: string,
+  ): Promise<(Flight | PosternError)[]> {
     const plans = permitted.map(({ value }) => value)
-    const batched = await this.#fetchBatches(vault, plans)
+    const batched = await this.#fetchBatches(vault, plans, traceparent)
     const results: (Flight | PosternError)[] = []
     let next = 0
     const work = async () => {
       for (let i = next++; i < plans.length; i = next++) {
         const plan = plans[i]!
-        results[i] = batched.get(plan) ?? (await this.fetch(vault, plan, permitted[i]!.index).catch(refusalOnly))
+        results[i] =
+          batched.get(plan) ?? (await this.fetch(vault, plan, permitted[i]!.index, traceparent).catch(refusalOnly))
       }
     }
     await Promise.all(Array.from({ length: MAX_AT_ONCE }, work))
     return results
   }
 
-  async #ask(vault: string, plan: ProvidedRead): Promise<Flight> {
+  async #ask(vault: string, plan: ProvidedRead, traceparent: string | undefined): Promise<Flight> {
     const { settings, upstreams } = this.#parts
     const { name, version, chain } = plan
     const which = version === null ? {} : { version }
     const reply = await failover(
       upstreams.replicas(vault, chain, name),
-      (provider, stored, signal) => provider.get(stored, { ...which, signal }),
+      (provider, stored, signal) => provider.get(stored, { ...which, signal: carry(signal, traceparent) }),
       { ...timesOf(settings), onNotFound: chain.onNotFound },
     )
     return this.#landed(vault, plan, reply)
   }
 
   /** Only values: what a batch fails to give is asked for alone, where a chain's rules for failures hold. */
-  async #fetchBatches(vault: string, plans: readonly ProvidedRead[]): Promise<Map<ProvidedRead, Flight>> {
+  async #fetchBatches(
+    vault: string,
+    plans: readonly ProvidedRead[],
+    traceparent: string | undefined,
+  ): Promise<Map<ProvidedRead, Flight>> {
     const flights = new Map<ProvidedRead, Flight>()
     const current = plans.filter(({ version }) => version === null)
     for (const some of Map.groupBy(current, ({ chain }) => chain.revision).values()) {
-      const outcomes = some.length < 2 ? null : await this.#askMany(vault, some)
+      const outcomes = some.length < 2 ? null : await this.#askMany(vault, some, traceparent)
       for (const [i, plan] of some.entries()) {
         const value = outcomes?.[i]
         if (value === undefined || value instanceof ProviderFailure) continue
@@ -134,14 +145,20 @@ export class Flights {
     return flights
   }
 
-  async #askMany(vault: string, plans: readonly ProvidedRead[]): Promise<(ProvidedSecret | ProviderFailure)[] | null> {
+  async #askMany(
+    vault: string,
+    plans: readonly ProvidedRead[],
+    traceparent: string | undefined,
+  ): Promise<(ProvidedSecret | ProviderFailure)[] | null> {
     const places = plans.map((plan) => this.#primaryOf(vault, plan))
     const upstream = places[0]?.upstream
     if (upstream?.provider.getMany === undefined || upstream.rest(Date.now()) !== null) return null
     const names = places.flatMap((place) => place?.name ?? [])
     if (names.length < plans.length) return null
     const { attemptMs } = this.#parts.settings.providers
-    return upstream.ask((provider, signal) => provider.getMany!(names, { signal }), attemptMs).catch(() => null)
+    return upstream
+      .ask((provider, signal) => provider.getMany!(names, { signal: carry(signal, traceparent) }), attemptMs)
+      .catch(() => null)
   }
 
   #primaryOf(vault: string, { chain, name }: ProvidedRead): Replica | null {

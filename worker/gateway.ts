@@ -20,6 +20,7 @@ import type { Encoding } from '../core/secrets/store.ts'
 import type { CacheStatus, CacheUse } from './cache_status.ts'
 import { type Flight, type FlightParts, Flights, refusalOnly } from './flights.ts'
 import type { VaultHandle } from './host.ts'
+import { type Observation, timed } from './observation.ts'
 
 const TEXT_TYPE = 'text/plain; charset=utf-8'
 const BYTES_TYPE = 'application/octet-stream'
@@ -29,6 +30,8 @@ export interface Asking {
   vault: string
   handle: VaultHandle
   caller: Caller
+  /** Where the time goes, if somebody wants to know. */
+  observation?: Observation | undefined
 }
 
 /** A value that a provider keeps, released. */
@@ -65,7 +68,9 @@ export class Gateway {
     const plan = permitted.value
     const fresh = await this.#fromFresh(asking.vault, plan)
     if (fresh !== null) return { ...permitted, value: fresh }
-    const flight = await this.#flights.fetch(asking.vault, plan, permitted.index)
+    const flight = await timed(asking.observation, 'provider', (traceparent) =>
+      this.#flights.fetch(asking.vault, plan, permitted.index, traceparent),
+    )
     let index: number | null = null
     try {
       const granted = await asking.handle.call('secret.provided', asking.caller, reportOf(plan, flight))
@@ -88,10 +93,13 @@ export class Gateway {
       if (fresh === null) open.push({ at, one })
       else done[at] = { ...one, value: fresh }
     }
-    const flights = await this.#flights.fetchAll(
-      asking.vault,
-      open.map(({ one }) => one),
-    )
+    const wanted = open.map(({ one }) => one)
+    const flights =
+      wanted.length === 0
+        ? []
+        : await timed(asking.observation, 'provider', (traceparent) =>
+            this.#flights.fetchAll(asking.vault, wanted, traceparent),
+          )
     const landed = open.flatMap(({ at, one }, i) => {
       const flight = flights[i]!
       if (flight instanceof PosternError) done[at] = flight

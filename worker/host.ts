@@ -12,6 +12,7 @@ import { PosternError, refusal } from '../core/errors.ts'
 import type { Gauges } from '../core/gauges.ts'
 import type { Input, OperationName, Output } from '../core/operations.ts'
 import type { Vault } from '../core/vault.ts'
+import { Transactions } from './meters.ts'
 import type { Opened } from './opening.ts'
 
 /** Where vaults are. */
@@ -24,6 +25,8 @@ export interface Host {
   gauges(): Gauges | null
   /** Whether vaults and requests share one process, and may wait for each other. */
   inProcess: boolean
+  /** What is counted of their transactions; `null` where they are not in this process. */
+  transactions: Transactions | null
 }
 
 /** Sends calls to one vault; the answers come in the same order. */
@@ -34,10 +37,15 @@ export class VaultHandle {
   readonly #execute: Execute
   readonly #queues: Map<string, Promise<unknown>> | null
 
-  /** @param inProcess Whether requests may wait for each other: not on Workers. */
-  constructor(execute: Execute, inProcess: boolean) {
+  /** @param shares Whether requests may wait for each other: not on Workers. Or the handle that they share turns with. */
+  constructor(execute: Execute, shares: boolean | VaultHandle) {
     this.#execute = execute
-    this.#queues = inProcess ? new Map() : null
+    this.#queues = shares instanceof VaultHandle ? shares.#queues : shares ? new Map() : null
+  }
+
+  /** The same vault, each question to it asked within `wait`: to see how long it takes. */
+  around(wait: (work: () => Promise<Answer[]>) => Promise<Answer[]>): VaultHandle {
+    return new VaultHandle((calls) => wait(() => this.#execute(calls)), this)
   }
 
   /** Does things of one key one after another, as far as they are asked for in this process. */
@@ -92,17 +100,18 @@ const MAX_BATCH = 500
  * Only for vaults in this process. On Workers a request must not wait for the I/O of another, and
  * the Durable Object joins writes itself.
  *
- * @param onWrite Told after each transaction, of its calls.
+ * @param onWrite Told after each transaction, of its calls and of how long it took, in milliseconds.
  */
-export function groupCommit(vault: Vault, onWrite: (calls: readonly Call[]) => void = () => {}): Execute {
+export function groupCommit(vault: Vault, onWrite: (calls: readonly Call[], ms: number) => void = () => {}): Execute {
   let waiting: { call: Call; settle: (answer: Answer) => void }[] = []
 
   function flush(): void {
     const batch = waiting.slice(0, MAX_BATCH)
     const calls = batch.map(({ call }) => call)
+    const start = performance.now()
     const answers = vault.execute(calls, Date.now())
     waiting = waiting.slice(answers.length)
-    onWrite(calls)
+    onWrite(calls, performance.now() - start)
     // The rest goes after the next look at the sockets.
     if (waiting.length > 0) setImmediate(flush)
     answers.forEach((answer, i) => {
@@ -134,10 +143,14 @@ export function localHost(
   gauges: () => Gauges | null = () => null,
 ): Host {
   const handles = new Map<string, VaultHandle>()
+  const transactions = new Transactions()
 
   function handleOf({ vault, upkeep }: Opened): VaultHandle {
     return new VaultHandle(
-      groupCommit(vault, (calls) => upkeep.stir(Date.now(), calls)),
+      groupCommit(vault, (calls, ms) => {
+        transactions.note(calls.length, ms)
+        upkeep.stir(Date.now(), calls)
+      }),
       true,
     )
   }
@@ -157,6 +170,7 @@ export function localHost(
     ready: async () => ready(),
     gauges,
     inProcess: true,
+    transactions,
   }
 }
 
@@ -190,5 +204,6 @@ export function durableHost(stubOf: (id: string) => VaultStub): Host {
     ready: async () => true,
     gauges: () => null,
     inProcess: false,
+    transactions: null,
   }
 }

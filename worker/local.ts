@@ -88,7 +88,9 @@ async function open(runtime: string): Promise<Local> {
   const bootstrapTokens = printed === null ? settings.bootstrapToken : [printed]
   const gauges = gaugesOf(() => [...stores.opened()].map(({ vault }) => vault))
   const host = localHost(discreetly(stores), readiness(stores), gauges)
-  const app = createApp(await assemble(surroundings, host, bootstrapTokens))
+  const parts = await assemble(surroundings, host, bootstrapTokens)
+  const memory = { residentBytes: () => process.memoryUsage().rss, startedAt: Date.now() }
+  const app = createApp(parts, { publicFile, memory })
   const tls = readTls(settings)
   // Listening to more than this machine without TLS: only the proxies that end it may connect.
   const mustBeProxied = tls === null && !isLoopback(settings.host)
@@ -121,6 +123,7 @@ async function open(runtime: string): Promise<Local> {
     stopOnSignal(stop) {
       stopOnSignal(async () => {
         await stop()
+        await parts.tracer?.flush()
         stores.close()
       })
     },
@@ -136,6 +139,12 @@ function formerLine({ id, needed, vaults }: FormerRoot): string {
   const about =
     needed === 0 ? 'no vault needs it any more: it can be taken away' : `needed by ${needed} of ${vaults} vaults`
   return `Former root key ${id}: ${about}`
+}
+
+/** Reads a document that stands beside the code. */
+async function publicFile(name: string): Promise<string | null> {
+  const path = join(import.meta.dirname, '../docs/api', name)
+  return existsSync(path) ? readFileSync(path, 'utf8') : null
 }
 
 /** @throws {PosternError} `bad_request` when the folder is not there: its disk may not be mounted. */

@@ -103,6 +103,12 @@ export class Lockout {
     )
   }
 
+  /** How many principals are locked somewhere now. */
+  locked(now: number): number {
+    const query = 'SELECT COUNT(DISTINCT principal) AS count FROM attempt WHERE locked_until > ?'
+    return this.#sql.all<{ count: number }>(query, now)[0]!.count
+  }
+
   /** Forgets a principal's failures, from all sources. What is known of its keys stays. */
   unlock(principal: string): void {
     this.#sql.all('UPDATE attempt SET failures = 0, locked_until = NULL WHERE principal = ?', principal)

@@ -69,7 +69,8 @@ export function isOperatorUrl(given: string): boolean {
   return given === given.trim() && !search && !hash
 }
 
-function credential(given: string): Redacted<string> {
+/** A credential that goes into a header. */
+export function credential(given: string): Redacted<string> {
   if (!/^[\x21-\x7e]{1,4096}$/.test(given)) throw new PosternError('bad_request', 'Must be visible ASCII')
   return new Redacted(given)
 }

@@ -7,6 +7,7 @@ import * as z from 'zod/mini'
 import { utf8 } from '../bytes.ts'
 import { badRequest } from '../errors.ts'
 import type { Redacted } from '../redacted.ts'
+import { traceHeaders } from '../trace.ts'
 import { ask, type ProviderOptions, parseBaseUrl, readAnswer, retryAfterMs } from './ask.ts'
 import { type FailureKind, ProviderFailure } from './provider.ts'
 import type { Received } from './send.ts'
@@ -52,6 +53,7 @@ export function hashicorpCaller(config: HashicorpAddress, options: ProviderOptio
   return async ({ method = 'GET', path, body, token, signal }) => {
     const headers = {
       'x-vault-request': 'true',
+      ...traceHeaders(signal),
       ...(token && { 'x-vault-token': token.reveal() }),
       ...(namespace && { 'x-vault-namespace': namespace }),
       ...(body && { 'content-type': 'application/json' }),

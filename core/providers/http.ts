@@ -9,6 +9,7 @@ import { type Bytes, base64, parseBase64, parseUtf8, utf8 } from '../bytes.ts'
 import { badRequest } from '../errors.ts'
 import { Redacted } from '../redacted.ts'
 import { pick } from '../reference.ts'
+import { traceHeaders } from '../trace.ts'
 import {
   ask,
   checkHeaderValue,
@@ -96,7 +97,7 @@ export function httpProvider(config: HttpConfig, options: ProviderOptions = {}):
 
   async function request(url: string, init: Omit<RequestInit, 'headers'> & { headers?: Record<string, string> }) {
     const revealed = Object.fromEntries(Object.entries(fixed).map(([name, value]) => [name, value.reveal()]))
-    const headers = { accept: 'application/json', ...revealed, ...init.headers }
+    const headers = { accept: 'application/json', ...revealed, ...traceHeaders(init.signal), ...init.headers }
     const received = await ask(url, { ...init, headers }, options)
     if (received.status >= 200 && received.status < 300) return received
     throw httpFailure(received, now())

@@ -85,7 +85,13 @@ function parameters(): Record<string, Part> {
     name,
     { name, in: 'path', required: true, ...about },
   ])
-  const named = parametersOf(ApprovalHeaders, 'header').map((one) => [one.name, one])
+  const asked: Record<string, string> = {
+    Approval: '`ask`, to have others approve this, or the id of what they approved',
+    'Approval-Reason': 'Why, with `ask`: for those who decide',
+  }
+  const named = parametersOf(ApprovalHeaders, 'header').map((one) => {
+    return [one.name, { ...one, description: asked[String(one.name)] }]
+  })
   const proof = 'A proof of possession (RFC 9449), with the session that is bound to its key, or to bind one at sign-in'
   const sealTo = 'A public JWK in base64url: the answer is a JWE to it. With a proof, the proof names its thumbprint'
   return Object.fromEntries([

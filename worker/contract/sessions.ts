@@ -39,7 +39,7 @@ export const sessions = group('Sessions', 'Signing in and out, second factors, a
   },
   endOwnSession: { summary: 'Sign out', answer: answers.EndedSession, also: ['not_found'] },
   listSessions: {
-    summary: "List sessions: one's own, or of others",
+    summary: 'List sessions of a principal, or of all',
     query: wire.SessionsQuery,
     answer: wire.SessionList,
   },

@@ -1,12 +1,14 @@
 import { Hono } from 'hono'
 import { PosternError } from '../../core/errors.ts'
+import type { Gauges } from '../../core/gauges.ts'
 import { type Env, label, type Parts } from '../context.ts'
-import { gaugeLines } from '../gauges.ts'
+import { gaugeLines, stateLines } from '../gauges.ts'
 import { METRICS_TYPE, metricsText } from '../metrics.ts'
+import { type Memory, requestLines } from '../request_metrics.ts'
 import { serve } from '../route_table.ts'
 
 /** `/healthz` (the process runs), `/readyz` (it can serve) and `/metrics`. */
-export function healthRoutes(parts: Parts): Hono<Env> {
+export function healthRoutes(parts: Parts, { memory }: { memory?: Memory } = {}): Hono<Env> {
   const { host, upstreams, settings } = parts
   const routes = new Hono<Env>()
 
@@ -22,9 +24,10 @@ export function healthRoutes(parts: Parts): Hono<Env> {
 
   if (settings.metrics) {
     serve(routes, 'showMetrics', (c) => {
+      const now = Date.now()
       const gauges = host.gauges()
-      const more = gauges === null ? [] : gaugeLines(gauges, Date.now())
-      return c.body(metricsText(parts, Date.now(), more), 200, { 'Content-Type': METRICS_TYPE })
+      const more = [...requestLines(parts, memory), ...(gauges === null ? [] : gaugesText(gauges, now))]
+      return c.body(metricsText(parts, now, more), 200, { 'Content-Type': METRICS_TYPE })
     })
   }
 
@@ -38,8 +41,12 @@ export function gaugeRoutes(): Hono<Env> {
   serve(routes, 'showGauges', async (c) => {
     const granted = await c.var.handle.call('gauges.show', c.var.caller, {})
     label(c, granted)
-    return c.body(`${gaugeLines(granted.value, Date.now()).join('\n')}\n`, 200, { 'Content-Type': METRICS_TYPE })
+    return c.body(`${gaugesText(granted.value, Date.now()).join('\n')}\n`, 200, { 'Content-Type': METRICS_TYPE })
   })
 
   return routes
+}
+
+function gaugesText(gauges: Gauges, now: number): string[] {
+  return [...gaugeLines(gauges, now), ...stateLines(gauges, now)]
 }

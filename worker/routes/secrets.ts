@@ -13,6 +13,7 @@ import { checkStrength } from '../../core/secrets/strength.ts'
 import * as wire from '../../core/wire.ts'
 import { readJson, readOptionalJson } from '../body.ts'
 import { answer, answerWithValues, type Env, headers, iso, type Parts, query, recipientOf, when } from '../context.ts'
+import { timed } from '../observation.ts'
 import { serve } from '../route_table.ts'
 import { provided, providedVersions, removeProvided, tag, writeProvided } from './provided.ts'
 
@@ -110,7 +111,8 @@ export async function reveal(
   c: Context<Env>,
   version: SealedVersion,
 ): Promise<Redacted<Bytes>> {
-  const value = await openVersion(keyring, deks, c.var.vault, version)
+  const opening = timed(c.var.observation, 'open', () => openVersion(keyring, deks, c.var.vault, version))
+  const value = await opening
   if (typeof value !== 'string') return value
   const report = { name: version.name, version: version.version, reason: value }
   await c.var.handle.call('secret.unopened', c.var.caller, report)

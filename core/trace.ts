@@ -1,0 +1,55 @@
+/**
+ * W3C Trace Context (Level 1): which trace a request belongs to, taken from who asks and handed to whom we ask.
+ *
+ * @module
+ */
+import { hex, randomBytes } from './bytes.ts'
+
+/** A place in a trace. */
+export interface TraceContext {
+  /** 32 hexadecimal digits. */
+  traceId: string
+  /** 16 hexadecimal digits. */
+  spanId: string
+  sampled: boolean
+}
+
+const FORM = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/
+
+/**
+ * Reads `traceparent`; `null` for what is none. Hostile: whoever asks chooses it.
+ *
+ * A version that is not known yet is read as far as this one goes (section 4.3).
+ */
+export function parseTraceparent(text: string | undefined): TraceContext | null {
+  const [, version = '', traceId = '', spanId = '', flags = '', more] = FORM.exec(text ?? '') ?? []
+  const wrong = version === '' || version === 'ff' || (version === '00' && more !== undefined)
+  if (wrong || /^0+$/.test(traceId) || /^0+$/.test(spanId)) return null
+  return { traceId, spanId, sampled: (Number.parseInt(flags, 16) & 1) === 1 }
+}
+
+/** Writes `traceparent`. */
+export function formatTraceparent({ traceId, spanId, sampled }: TraceContext): string {
+  return `00-${traceId}-${spanId}-${sampled ? '01' : '00'}`
+}
+
+/** A new id of a trace (16 bytes) or of a span (8 bytes). */
+export function newTraceId(bytes: 8 | 16): string {
+  return hex(randomBytes(bytes))
+}
+
+// By the signal of a request to a provider: it goes the whole way down to where the request is sent, through adapters
+// that have nothing to do with traces.
+const carried = new WeakMap<AbortSignal, string>()
+
+/** Has requests with this signal carry a `traceparent`, where they go to a store that the operator runs. */
+export function carry(signal: AbortSignal, traceparent: string | undefined): AbortSignal {
+  if (traceparent !== undefined) carried.set(signal, traceparent)
+  return signal
+}
+
+/** The header for a request with this signal. */
+export function traceHeaders(signal: AbortSignal | null | undefined): { traceparent?: string } {
+  const traceparent = signal ? carried.get(signal) : undefined
+  return traceparent === undefined ? {} : { traceparent }
+}

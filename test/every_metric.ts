@@ -1,0 +1,39 @@
+/**
+ * Every metric that there is, with samples, as a server would write them.
+ *
+ * @module
+ */
+import type { Gauges } from '../core/gauges.ts'
+import { Redacted } from '../core/redacted.ts'
+import { createApp } from '../worker/app.ts'
+import { memoryProvider } from './providers/memory_provider.ts'
+import { openGateway } from './worker/gateway_bench.ts'
+
+/** What waits in vaults where something waits everywhere. */
+const BUSY: Gauges = {
+  rotations: { due: 1, running: 1, failed: 1, frozen: 1 },
+  ...{ nextRotationAt: 1, approvals: 1, rewrap: 1, locks: 1, staleCheckpointAt: 1 },
+  lags: [{ provider: 'aws', names: 1, since: 1 }],
+  deliveries: [{ kind: 'sink', lag: 1, failingSince: 1 }],
+}
+
+/** Serves some requests, and returns what `/metrics` says then. */
+export async function everyMetric(): Promise<string> {
+  const aws = memoryProvider('aws')
+  aws.set('aws/x', 'there')
+  const environment = { POSTERN_METRICS: 'true', POSTERN_TRACES__URL: 'http://127.0.0.1:9/v1/traces' }
+  const { parts, token } = await openGateway({ aws }, { environment })
+  const memory = { residentBytes: () => 1, startedAt: 1 }
+  const host = { ...parts.host, gauges: () => BUSY }
+  const app = createApp({ ...parts, host }, { memory })
+  const send = (method: string, path: string, body: object | null = null) => {
+    const headers = { Authorization: `Bearer ${token.reveal()}`, 'Content-Type': 'application/json' }
+    const init = { method, headers, body: body && JSON.stringify(body) }
+    return app.fetch(new Request(`http://127.0.0.1${path}`, init), { address: '127.0.0.1' })
+  }
+  const vault = '/v1/vaults/default'
+  await send('PUT', `${vault}/chains/c`, { resource: 'aws/*', members: [{ provider: 'aws' }], cacheSeconds: 9 })
+  await send('PUT', `${vault}/secrets/a`, { value: new Redacted('x').reveal() })
+  for (const name of ['a', 'aws/x', 'aws/none', 'none']) await send('GET', `${vault}/secrets/${name}`)
+  return (await send('GET', '/metrics')).text()
+}

@@ -1,0 +1,43 @@
+/**
+ * Reads the text format of Prometheus (0.0.4) by a parser that is not ours, and checks what a parser lets pass.
+ *
+ * @module
+ */
+import parse from 'parse-prometheus-text-format'
+import { expect } from 'vitest'
+
+interface Family {
+  name: string
+  help: string
+  type: string
+  metrics: { value?: string; labels?: Record<string, string>; buckets?: Record<string, string>; count?: string }[]
+}
+
+/** Every sample by its name and labels. */
+export function samplesOf(text: string): Map<string, number> {
+  const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
+  return new Map(
+    lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ') + 1))]),
+  )
+}
+
+/** Fails when a text is no exposition, or goes against what names of metrics are to be like. */
+export function expectExposition(text: string): void {
+  const families = parse(text) as Family[]
+  const names = families.map(({ name }) => name)
+  expect(new Set(names).size).toBe(names.length)
+  expect(text.endsWith('\n')).toBe(true)
+  for (const { name, help, type, metrics } of families) {
+    expect(name).toMatch(/^(?:postern|process)_[a-z_]+$/)
+    expect([name, ['COUNTER', 'GAUGE', 'HISTOGRAM'].includes(type)]).toEqual([name, true])
+    // https://prometheus.io/docs/practices/naming: counters end in _total, and nothing else does; base units only.
+    expect([name, name.endsWith('_total')]).toEqual([name, type === 'COUNTER'])
+    expect(name).not.toMatch(/_(?:ms|milliseconds|kib|minutes)\b/)
+    expect([name, help.length > 10]).toEqual([name, true])
+    for (const { buckets = {}, count } of metrics) {
+      const counts = Object.values(buckets).map(Number)
+      expect([name, counts]).toEqual([name, counts.toSorted((a, b) => a - b)])
+      if (type === 'HISTOGRAM') expect([name, buckets['+Inf']]).toEqual([name, count])
+    }
+  }
+}
