@@ -7,7 +7,7 @@ import * as z from 'zod/mini'
 import { parseRange } from './access/cidr.ts'
 import { SecuritySettings } from './access/settings.ts'
 import { vaultOfToken } from './access/token.ts'
-import { AuditSettings, credential, isOperatorUrl } from './audit/settings.ts'
+import { AuditSettings, isOperatorUrl } from './audit/settings.ts'
 import { type Bytes, base64url } from './bytes.ts'
 import { parseRootKey } from './crypto/keyring.ts'
 import { PosternError } from './errors.ts'
@@ -28,17 +28,7 @@ import {
   text,
   whole,
 } from './settings_reader.ts'
-
-/** Where traces go. */
-const TraceSettings = z.object({
-  url: z.optional(
-    text(
-      'Where traces are posted, as OTLP over HTTP in JSON: the whole address, such as `https://otel.example.com/v1/traces`. When not given, none are made.',
-    ),
-  ),
-  token: z.optional(secret(credential, 'text', 'Sent there as `Authorization: Bearer`.')),
-  samplePercent: z.prefault(whole(1, 100, 'Of how many traces in a hundred are sent, by their ids.'), '100'),
-})
+import { TraceSettings } from './trace_settings.ts'
 
 export const SettingsSchema = z
   .object({
