@@ -6,6 +6,8 @@ import { httpProvider } from '../../core/providers/http.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { parseTraceparent } from '../../core/trace.ts'
 import { createApp } from '../../worker/app.ts'
+import { Observation } from '../../worker/observation.ts'
+import { Tracer } from '../../worker/otlp.ts'
 import { expectExposition, samplesOf } from '../exposition.ts'
 import { expectOtlp, type OtlpSpan } from '../otlp_shape.ts'
 import { memoryProvider } from '../providers/memory_provider.ts'
@@ -70,7 +72,7 @@ describe('metrics', () => {
     expect(samples.get('postern_requests_total{operation="none",outcome="not_found"}')).toBe(1)
     expect(samples.get('postern_request_duration_seconds_count{operation="readSecret"}')).toBe(4)
     expect(samples.get('postern_request_phase_seconds_count{phase="open"}')).toBe(2)
-    expect(samples.get('postern_request_phase_seconds_count{phase="identify"}')).toBe(4)
+    expect(samples.get('postern_request_phase_seconds_count{phase="identify"}')).toBe(5)
     expect(samples.get('postern_transaction_calls_count')).toBe(
       samples.get('postern_transaction_duration_seconds_count'),
     )
@@ -137,8 +139,15 @@ describe('traces', () => {
   it('leave out what who asks has left out, and strangers, and are passed on to a store of the operator', async () => {
     const collector = await listen()
     const store = await listen(200, JSON.stringify({ value: 'there' }))
-    const provider = httpProvider({ url: `${store.url}/{name}`, headers: {} }, { allowLoopback: true })
-    const { admin, send, secret, parts } = await open({ POSTERN_TRACES__URL: collector.url }, { http: { provider } })
+    const provider = httpProvider(
+      { url: `${store.url}/{name}`, headers: {}, pointer: '/value' },
+      { allowLoopback: true },
+    )
+    const aws = { provider: memoryProvider('aws') }
+    const { admin, send, secret, parts } = await open(
+      { POSTERN_TRACES__URL: collector.url },
+      { http: { provider }, aws },
+    )
     await admin.putChain('c', { resource: 'canary/*', members: [{ provider: 'http' }] })
     await parts.tracer!.flush()
     collector.received.length = 0
@@ -156,7 +165,7 @@ describe('traces', () => {
     })
   })
 
-  it('are dropped and counted when a collector does not take them, or too many wait, and no request fails', async () => {
+  it('are dropped and counted when a collector does not take them, and no request fails', async () => {
     const refusing = await listen(503)
     const { send, secret, parts, metrics } = await open({
       ...{ POSTERN_TRACES__URL: refusing.url, POSTERN_METRICS: 'true' },
@@ -167,8 +176,25 @@ describe('traces', () => {
     const dropped = parts.tracer!.counts.dropped
     expect(dropped).toBeGreaterThan(0)
     expect(samplesOf(await metrics()).get('postern_trace_spans_total{outcome="dropped"}')).toBe(dropped)
-    for (let i = 0; i < 1500; i++) await send(secret('none'))
-    expect(parts.tracer!.counts.dropped).toBeGreaterThan(dropped)
+  })
+
+  it('wait in a bounded number, are sent in batches, and are counted when there is no room', async () => {
+    const collector = await listen()
+    const tracer = new Tracer({ traces: { url: collector.url, samplePercent: 100 }, appName: 'test' })
+    for (let i = 0; i < 5000; i++) {
+      const observation = new Observation(tracer.begin(undefined))
+      tracer.end({ route: null, method: 'GET', status: 200, outcome: 'ok', observation, durationMs: 1 }, undefined)
+    }
+    expect(tracer.counts.dropped).toBe(5000 - 4096)
+    await tracer.flush()
+    const sizes = collector.received.map(({ body }) => spansOf(body).length)
+    expect([tracer.counts.exported, Math.max(...sizes)]).toEqual([4096, 512])
+  })
+
+  it('are sampled by their id, the same wherever', () => {
+    const tracer = new Tracer({ traces: { url: 'http://127.0.0.1', samplePercent: 50 }, appName: 'test' })
+    const sampled = (tail: string) => tracer.begin(`00-${'1'.repeat(24)}${tail}-${'2'.repeat(16)}-01`).sampled
+    expect([sampled('7fffffff'), sampled('80000000')]).toEqual([true, false])
   })
 
   it('read traceparent strictly', () => {
@@ -189,12 +215,4 @@ describe('traces', () => {
     ]
     for (const text of wrong) expect([text, parseTraceparent(text)]).toEqual([text, null])
   })
-})
-
-it('a provider that is no host of the operator is told of no trace', async () => {
-  const aws = memoryProvider('aws')
-  aws.set(NAME, 'x')
-  const { admin, send, secret } = await open({ POSTERN_METRICS: 'true' }, { aws: { provider: aws } })
-  await admin.putChain('c', { resource: 'canary/*', members: [{ provider: 'aws' }] })
-  expect((await send(secret(NAME), { traceparent: PARENT })).status).toBe(200)
 })
