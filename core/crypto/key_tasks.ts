@@ -71,10 +71,12 @@ export const keepRewrapped = task({
       if (head === null) failed += keys.fail(place.stage, item) ? 1 : 0
       else if (keys.replaceHead(place.stage, item, head)) moved++
     }
+    const before = next === null ? roots.needed() : []
     keys.moveOn(next, { moved, failed }, now)
     if (next !== null) return { value: { done: false, unneeded: [] }, quiet: true }
     const { moved: inAll, failed: left } = keys.terms()[0]!
-    const unneeded = roots.unneeded()
+    const needed = roots.needed()
+    const unneeded = before.filter((id) => !needed.includes(id))
     const facts = { term, moved: inAll, failed: left, ...(unneeded.length > 0 && { unneededRootKeys: unneeded }) }
     return { value: { done: true, unneeded }, facts }
   },

@@ -79,12 +79,6 @@ export class RootStore {
       .map(({ root }) => root)
   }
 
-  /** Those that nothing is sealed under any more, and that sign nothing. */
-  unneeded(): string[] {
-    const needed = this.needed()
-    return this.all().flatMap(({ id }) => (needed.includes(id) ? [] : [id]))
-  }
-
   /** The one that the key which signs the log derives from. */
   signing(): string | null {
     return this.#sql.all<{ root: string | null }>(`SELECT ${SIGNING} AS root`)[0]!.root
