@@ -61,6 +61,7 @@ export default defineConfig({
             miniflare: {
               bindings: {
                 POSTERN_ROOT_KEY: 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8',
+                POSTERN_FORMER_ROOT_KEYS: 'BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc',
                 POSTERN_ENVIRONMENT: 'test',
               },
             },

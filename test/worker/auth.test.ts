@@ -40,6 +40,29 @@ function ask({ authorization, proof, agent, signIn = false, parts = partsWith(),
 const bound = { jkt: expect.stringMatching(/^[\w-]{43}$/), id: expect.any(String), expiresAt: expect.any(Number) }
 
 describe('identify', () => {
+  it('takes tokens of a former root key and of the next one, and says of which they are; of none other', async () => {
+    const [former, next] = [new Redacted(new Uint8Array(32).fill(7)), new Redacted(new Uint8Array(32).fill(9))]
+    const nextRing = await Keyring.open(next)
+    const both = await Keyring.open(new Redacted(new Uint8Array(32).fill(8)), {
+      ...{ formerRootKeys: [former], nextRootKey: next },
+    })
+    const parts = { ...partsWith(), keyring: both } as Parts
+    const made = await Promise.all(
+      [keyring, both, nextRing].map(async (ring) => {
+        const { text, hash } = mintToken('acme', await ring.macKey('acme', 'token'))
+        return { text: text.reveal(), hash, root: ring.rootId }
+      }),
+    )
+    for (const { text, hash, root } of made) {
+      const { caller } = await ask({ authorization: `Bearer ${text}`, parts })
+      expect(caller.credential).toEqual({ kind: 'token', hash, root })
+    }
+    expect(both.rootId).toBe(otherRing.rootId)
+    const alone = { ...parts, keyring: otherRing } as Parts
+    const refused = made.map(({ text }) => ask({ authorization: `Bearer ${text}`, parts: alone }).catch(() => null))
+    expect((await Promise.all(refused)).map((one) => one !== null)).toEqual([false, true, false])
+  })
+
   it("tells the edge's part of a caller, and no rights", async () => {
     const { caller, seal } = await ask({ authorization: `Bearer ${API}`, agent: 'test/1' })
     expect(caller).toEqual({

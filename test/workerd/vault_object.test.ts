@@ -17,6 +17,7 @@ declare global {
     interface Env {
       VAULT: DurableObjectNamespace<VaultObject>
       POSTERN_ROOT_KEY: string
+      POSTERN_FORMER_ROOT_KEYS: string
     }
     interface GlobalProps {
       mainModule: typeof import('../../worker/cloudflare.ts')
@@ -245,6 +246,42 @@ describe('rotation by the alarm', () => {
     const { sealed, kid } = (await ask('secret.read', { name: 'db' })) as { sealed: Bytes; kid: string }
     const binding = { vault: 'rotated', name: 'db', version: 2n, contentType: 'utf8;text/plain; charset=utf-8' }
     expect((await open(await keyring.kek('rotated', kid), sealed, binding)).reveal()).toHaveLength(32)
+  })
+
+  it('moves what is sealed to another root key, in an object that is waked by its alarm', async () => {
+    const object = env.VAULT.getByName('replaced')
+    const stub = vaultOf('replaced')
+    const caller = await callerOf('replaced')
+    const formerRing = await Keyring.open(parseRootKey(env.POSTERN_FORMER_ROOT_KEYS))
+    const binding = { vault: 'replaced', name: 'a', version: 1n, contentType: 'utf8;text/plain' }
+    const sealed = await seal(await formerRing.currentKek('replaced'), utf8('value'), binding)
+    await stub.execute([writeOf(caller, 'a')])
+    // As if it had been made under the former root key, and deployed anew with both.
+    await runInDurableObject(object, (_, state) => {
+      const { sql } = state.storage
+      for (const table of ['term', 'token']) sql.exec(`UPDATE ${table} SET root = ?`, formerRing.rootId)
+      sql.exec('UPDATE version SET kid = ?, sealed = ?', `${formerRing.rootId}.1`, sealed)
+    })
+    await evictDurableObject(object)
+    const stored = (query: string) =>
+      runInDurableObject(object, (_, state) => state.storage.sql.exec(query).toArray() as Record<string, unknown>[])
+    await ring(object)
+    expect(await stored('SELECT number, root, moved, failed FROM term ORDER BY number')).toEqual([
+      { number: 1, root: formerRing.rootId, moved: 0, failed: 0 },
+      { number: 2, root: keyring.rootId, moved: 1, failed: 0 },
+    ])
+    expect(await stored('SELECT term, root FROM log_key ORDER BY term')).toEqual([
+      { term: 1, root: formerRing.rootId },
+      { term: 2, root: keyring.rootId },
+    ])
+    const [answer] = (await stub.execute([{ operation: 'secret.read', caller, input: { name: 'a' } }])) as Answer<{
+      kid: string
+      sealed: Bytes
+    }>[]
+    if (!answer?.ok) throw new Error('It was refused')
+    const { kid, sealed: moved } = answer.value
+    expect(kid).toBe(`${keyring.rootId}.2`)
+    expect((await open(await keyring.kek('replaced', kid), moved, binding)).reveal()).toEqual(utf8('value'))
   })
 
   it('moves what is sealed to a new term', async () => {

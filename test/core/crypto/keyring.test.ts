@@ -1,6 +1,8 @@
 import { hkdfSync } from 'node:crypto'
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
+import { utf8 } from '../../../core/bytes.ts'
+import { open, seal } from '../../../core/crypto/envelope.ts'
 import { Keyring, parseRootKey } from '../../../core/crypto/keyring.ts'
 import { Redacted } from '../../../core/redacted.ts'
 import { bytesOf, refusalFrom, rejectionOf, shownBy } from '../support.ts'
@@ -147,5 +149,30 @@ describe('Keyring', () => {
     expect(ring.has(`${ring.rootId}.1`)).toBe(true)
     expect(ring.has(`${otherRing.rootId}.1`)).toBe(false)
     expect(ring.has('not a key id')).toBe(true)
+  })
+
+  it('opens what is of the root keys beside its own, and makes nothing under them', async () => {
+    const [old, next] = [1, 2].map((byte) => new Redacted(new Uint8Array(32).fill(byte)))
+    const [alone, nextAlone] = await Promise.all([Keyring.open(old!), Keyring.open(next!)])
+    const both = await Keyring.open(new Redacted(ROOT), { formerRootKeys: [old!], nextRootKey: next })
+    expect(both.rootId).toBe(ring.rootId)
+    expect(both.formerIds).toEqual([alone.rootId])
+    expect(both.all.map(({ rootId }) => rootId)).toEqual([ring.rootId, alone.rootId, nextAlone.rootId])
+    const binding = { vault: 'acme', name: 'n', version: 1n, contentType: 't' }
+    for (const [one, kek] of [
+      [alone, await alone.currentKek('acme', 3)],
+      [nextAlone, await nextAlone.cacheKek('acme')],
+    ] as const) {
+      expect(both.has(kek.kid)).toBe(true)
+      expect(both.of(one.rootId).rootId).toBe(one.rootId)
+      const sealed = await seal(kek, utf8('x'), binding)
+      expect((await open(await both.kek('acme', kek.kid), sealed, binding)).reveal()).toEqual(utf8('x'))
+      expect(await both.of(one.rootId).macKey('acme', 'token')).toEqual(await one.macKey('acme', 'token'))
+    }
+    expect((await both.currentKek('acme', 3)).kid).toBe(`${ring.rootId}.3`)
+    expect(await both.macKey('acme', 'token')).toEqual(await ring.macKey('acme', 'token'))
+    expect(both.of(null)).toBe(both)
+    expect((await rejectionOf((async () => both.of(otherRing.rootId))())).detail.reason).toBe('no_key')
+    expect(both.has(`${otherRing.rootId}.1`)).toBe(false)
   })
 })

@@ -13,8 +13,9 @@ import {
 } from '../../../core/secrets/sealed.ts'
 import { bytesOf, rejectionOf } from '../support.ts'
 
-const ring = await Keyring.open(new Redacted(new Uint8Array(32).fill(1)))
-const otherRing = await Keyring.open(new Redacted(new Uint8Array(32).fill(2)))
+const [ROOT, OTHER_ROOT] = [new Redacted(new Uint8Array(32).fill(1)), new Redacted(new Uint8Array(32).fill(2))]
+const ring = await Keyring.open(ROOT)
+const otherRing = await Keyring.open(OTHER_ROOT)
 const place: Place = { vault: 'acme', name: 'prod/db', version: 1, contentType: 'text/plain', encoding: 'utf8' }
 const value = bytesOf('hunter2')
 
@@ -68,6 +69,28 @@ describe('fingerprints', () => {
       of(otherRing, 'acme', request),
     ])
     expect(new Set([same, ...others]).size).toBe(4)
+  })
+})
+
+describe('under a former root key', () => {
+  it('a request is told from another as before, and what is kept of it is of the new one', async () => {
+    const both = await Keyring.open(OTHER_ROOT, { formerRootKeys: [ROOT] })
+    const [kept, former] = await fingerprints(both, 'acme', { name: 'a' })
+    expect([kept, former]).toEqual([
+      ...(await fingerprints(otherRing, 'acme', { name: 'a' })),
+      ...(await fingerprints(ring, 'acme', { name: 'a' })),
+    ])
+  })
+
+  it('a cursor is opened, and made under the new one', async () => {
+    const both = await Keyring.open(OTHER_ROOT, { formerRootKeys: [ROOT] })
+    const [before, after] = [await sealCursor(ring, 'acme', 'list', 'n'), await sealCursor(both, 'acme', 'list', 'n')]
+    expect([await openCursor(both, 'acme', 'list', before), await openCursor(both, 'acme', 'list', after)]).toEqual([
+      'n',
+      'n',
+    ])
+    expect(await openCursor(otherRing, 'acme', 'list', after)).toBe('n')
+    expect((await rejectionOf(openCursor(otherRing, 'acme', 'list', before))).code).toBe('bad_request')
   })
 })
 
