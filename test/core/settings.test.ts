@@ -72,6 +72,21 @@ describe('parseSettings', () => {
     expect(Buffer.from(rootKey!.reveal()).toString('base64url')).toBe(ROOT_KEY)
   })
 
+  it('takes several former root keys, and none that is the root key or the next one as well', () => {
+    const [other, third] = ['A', 'B'].map((first) => first + ROOT_KEY.slice(1).replaceAll('Q', first)) as [
+      string,
+      string,
+    ]
+    const { formerRootKeys } = parse({ POSTERN_ROOT_KEY: ROOT_KEY, POSTERN_FORMER_ROOT_KEYS: `${other}, ${third}` })
+    expect(formerRootKeys.map((key) => Buffer.from(key.reveal()).toString('base64url'))).toEqual([other, third])
+    const wrong = [
+      { POSTERN_ROOT_KEY: ROOT_KEY, POSTERN_FORMER_ROOT_KEYS: `${other},${ROOT_KEY}` },
+      { POSTERN_ROOT_KEY: ROOT_KEY, POSTERN_FORMER_ROOT_KEYS: other, POSTERN_NEXT_ROOT_KEY: other },
+      { POSTERN_ROOT_KEY: ROOT_KEY, POSTERN_NEXT_ROOT_KEY: ROOT_KEY },
+    ]
+    for (const given of wrong) expect(complaintsOf(() => parse(given))).toEqual(['POSTERN_FORMER_ROOT_KEYS'])
+  })
+
   it('takes an empty value for one that is not given', () => {
     expect(parse({ POSTERN_PORT: '', POSTERN_ROOT_KEY: '' })).toEqual(parse({}))
   })
@@ -127,6 +142,10 @@ describe('parseSettings', () => {
     ['POSTERN_DEBUG', '1'],
     ['POSTERN_ENVIRONMENT', 'prod'],
     ['POSTERN_ROOT_KEY', 'short'],
+    ['POSTERN_FORMER_ROOT_KEYS', 'short'],
+    ['POSTERN_FORMER_ROOT_KEYS', `${ROOT_KEY},short`],
+    ['POSTERN_FORMER_ROOT_KEYS', `${ROOT_KEY},${ROOT_KEY}`],
+    ['POSTERN_NEXT_ROOT_KEY', 'short'],
     ['POSTERN_BOOTSTRAP_TOKEN', 'pst_acme_short'],
     ['POSTERN_TRUSTED_PROXIES', '10.0.0.0/33'],
     ['POSTERN_TRUSTED_PROXIES', '10.0.0.0/8,10.0.0.1/8'],
