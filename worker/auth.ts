@@ -59,11 +59,13 @@ export async function identify(
   if (proofHeader !== null && settings.publicUrl === undefined && !isLoopback(hostname.replace(/^\[|\]$/g, ''))) {
     throw badRequest('DPoP', 'POSTERN_PUBLIC_URL must be set before proofs can be taken')
   }
+  const [nonceKey, ...otherNonceKeys] = await Promise.all(keyring.all.map((ring) => ring.macKey(vault, 'nonce')))
   const expected = {
     method: request.method,
     url: (settings.publicUrl ?? origin) + pathname,
     token: bound ? text : null,
-    nonceKey: await keyring.macKey(vault, 'nonce'),
+    nonceKey: nonceKey!,
+    otherNonceKeys,
     now,
   }
   const proof = proofHeader === null ? null : await verifyProof(proofHeader, expected)

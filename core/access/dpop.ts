@@ -38,6 +38,8 @@ export interface Expected {
   /** The access token that comes with the proof; `null` where there is none yet. */
   token: string | null
   nonceKey: Uint8Array
+  /** Keys whose nonces are taken too: those of other root keys. */
+  otherNonceKeys?: readonly Uint8Array[]
   /** Milliseconds since the Unix epoch. */
   now: number
 }
@@ -60,7 +62,8 @@ export async function verifyProof(header: string, expected: Expected): Promise<P
     throw refusal('unauthenticated')
   if (typeof jti !== 'string' || jti.length < 1 || jti.length > MAX_JTI_LENGTH) throw refusal('unauthenticated')
   if (seal !== null && typeof seal !== 'string') throw refusal('unauthenticated')
-  if (!isOurNonce(nonce, expected.nonceKey, expected.now)) throw refusal('use_dpop_nonce')
+  const nonceKeys = [expected.nonceKey, ...(expected.otherNonceKeys ?? [])]
+  if (!nonceKeys.some((key) => isOurNonce(nonce, key, expected.now))) throw refusal('use_dpop_nonce')
   const jkt = await calculateJwkThumbprint(jwk, 'sha256')
   return { jkt, id: base64url(sha256(utf8(JSON.stringify([jkt, htu, jti])))), seal }
 }

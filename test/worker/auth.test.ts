@@ -40,7 +40,7 @@ function ask({ authorization, proof, agent, signIn = false, parts = partsWith(),
 const bound = { jkt: expect.stringMatching(/^[\w-]{43}$/), id: expect.any(String), expiresAt: expect.any(Number) }
 
 describe('identify', () => {
-  it('takes tokens of a former root key and of the next one, and says of which they are; of none other', async () => {
+  it('takes tokens and nonces of a former root key and of the next one, and says of which they are; of none other', async () => {
     const [former, next] = [new Redacted(new Uint8Array(32).fill(7)), new Redacted(new Uint8Array(32).fill(9))]
     const nextRing = await Keyring.open(next)
     const both = await Keyring.open(new Redacted(new Uint8Array(32).fill(8)), {
@@ -57,6 +57,16 @@ describe('identify', () => {
       const { caller } = await ask({ authorization: `Bearer ${text}`, parts })
       expect(caller.credential).toEqual({ kind: 'token', hash, root })
     }
+    const proof = await proofFor(null)
+    const { caller } = await ask({ authorization: `Bearer ${made[0]!.text}`, proof, signIn: true, parts })
+    expect(caller.proof).toEqual(bound)
+    const foreign = ask({
+      authorization: `Bearer ${made[1]!.text}`,
+      proof,
+      signIn: true,
+      parts: { ...parts, keyring: otherRing } as Parts,
+    })
+    expect((await rejectionOf(foreign)).detail.reason).toBe('use_dpop_nonce')
     expect(both.rootId).toBe(otherRing.rootId)
     const alone = { ...parts, keyring: otherRing } as Parts
     const refused = made.map(({ text }) => ask({ authorization: `Bearer ${text}`, parts: alone }).catch(() => null))

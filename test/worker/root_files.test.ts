@@ -14,6 +14,14 @@ import { fileRoots, replaceRootFile } from '../../worker/root_files.ts'
 import { openSqlite } from '../../worker/sqlite.ts'
 import { refusalFrom, rejectionOf } from '../core/support.ts'
 
+// A process that dies at this very call, when a test says so.
+const renameSync = vi.hoisted(() => vi.fn())
+vi.mock('node:fs', async (original) => {
+  const fs = await original<typeof import('node:fs')>()
+  renameSync.mockImplementation(fs.renameSync)
+  return { ...fs, renameSync }
+})
+
 let data: string
 beforeEach(() => {
   data = mkdtempSync(join(tmpdir(), 'postern-roots-'))
@@ -56,6 +64,17 @@ describe('replaceRootFile', () => {
     chmodSync(file('root.key'), 0o644)
     expect(refusalFrom(() => replaceRootFile(data)).message).toContain('chmod 600')
     expect(readdirSync(data)).toEqual(['root.key'])
+  })
+
+  it('has the former key on the disk before the new one takes its place', () => {
+    const before = keys().current
+    renameSync.mockImplementationOnce(() => {
+      throw new Error('crash')
+    })
+    expect(() => replaceRootFile(data)).toThrow('crash')
+    expect([textOf('root.key'), textOf('root.former.key')]).toEqual([before, before])
+    replaceRootFile(data)
+    expect(keys().former).toEqual([before])
   })
 
   const fresh = base64url(randomBytes(32))
