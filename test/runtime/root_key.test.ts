@@ -133,9 +133,9 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
 
   it('is not opened with the new one alone, and loses nothing by the attempt', async () => {
     if (runtime === 'workerd') {
+      // Its object stays closed; why is for the operator's log.
       await serve(keys.alone!, await tokenUnder(newKey))
       expect(await codeOf(admin.get('s/0'))).toBe('unavailable')
-      expect(server.output()).toContain('Root key is not the one that sealed this vault')
     } else await expect(serve(keys.alone!)).rejects.toThrow('Root key is not the one that sealed this vault')
   })
 
@@ -206,7 +206,6 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
     if (runtime === 'workerd') {
       await serve(keys.swapped!)
       expect(await codeOf(admin.get('s/0'))).toBe('unavailable')
-      expect(server.output()).toContain('does not come back')
     } else await expect(serve(keys.swapped!, newToken)).rejects.toThrow('does not come back')
     await serve(keys.alone!, newToken)
     await expectSecrets(admin)
