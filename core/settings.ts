@@ -82,6 +82,19 @@ export const SettingsSchema = z
     security: SecuritySettings.prefault({}),
     audit: AuditSettings.prefault({}),
     providers: ProviderSettings.prefault({}),
+    backup: z
+      .object({
+        folder: text(
+          'Where backups of the vaults are kept: a folder that is there, on another disk. What is in it is sealed, and needs the root key, which it never holds.',
+        ).optional(),
+        everyHours: whole(
+          0,
+          8760,
+          'How often each vault is backed up, in hours; 0: only by `npm run backup`. Needs the folder.',
+        ).prefault('24'),
+        keep: whole(1, 1000, 'How many backups of each vault are kept.').prefault('7'),
+      })
+      .prefault({}),
     metrics: flag(
       'Serves `GET /metrics` for Prometheus, to whoever can reach the port: how providers are, without names of secrets or vaults.',
     ).prefault('false'),

@@ -4,13 +4,14 @@
  * @module
  */
 import { closeSync, existsSync, fsyncSync, openSync, readdirSync, readFileSync, statSync, writeSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import process from 'node:process'
 import { type Bytes, base64url, randomBytes } from '../core/bytes.ts'
 import { parseRootKey, ROOT_KEY_SIZE } from '../core/crypto/keyring.ts'
 import { PosternError } from '../core/errors.ts'
 import { Redacted } from '../core/redacted.ts'
 import { parseVaultId } from '../core/secrets/name.ts'
+import { folderArchive, watchRequests } from './archive_folder.ts'
 import { type Opened, openVault, type Surroundings } from './opening.ts'
 import { logLine } from './oplog.ts'
 import { openSqlite, type Sqlite } from './sqlite.ts'
@@ -40,6 +41,30 @@ export function fileRootKey(data: string): { rootKey: Redacted<Bytes>; origin: s
   const rootKey = randomBytes(ROOT_KEY_SIZE)
   writeDurably(file, `${base64url(rootKey)}\n`)
   return { rootKey: new Redacted(rootKey), origin: `${file}, made now. Back it up: what it seals, nothing else opens` }
+}
+
+/**
+ * The root key in the data folder, where one has to be.
+ *
+ * @throws {PosternError} `bad_request`
+ */
+export function existingRootKey(data: string): Redacted<Bytes> {
+  if (existsSync(join(data, ROOT_KEY_FILE))) return fileRootKey(data).rootKey
+  throw new PosternError(
+    'bad_request',
+    `Root key is missing: give POSTERN_ROOT_KEY, or put ${ROOT_KEY_FILE} into ${data}`,
+  )
+}
+
+/** The file of a vault in a data folder. */
+export function fileOfVault(data: string, id: string): string {
+  return join(data, `${id}${SUFFIX}`)
+}
+
+/** The ids of the vaults in a data folder, as far as its files are named like vaults. */
+export function vaultsIn(data: string): string[] {
+  const files = readdirSync(data).filter((name) => name.endsWith(SUFFIX) && !name.startsWith('.'))
+  return files.map((name) => name.slice(0, -SUFFIX.length))
 }
 
 function writeDurably(file: string, text: string): void {
@@ -83,11 +108,18 @@ export interface Stores {
 export function openStores(data: string, surroundings: Surroundings): Stores {
   const files = new Map<string, Promise<OpenedFile>>()
   const opened = new Set<OpenedFile>()
+  const { folder } = surroundings.settings.backup
+  const requests =
+    folder === undefined
+      ? null
+      : watchRequests(resolve(folder), () => {
+          for (const { backUp } of opened) backUp()
+        })
   const stores: Stores = {
     async open(id, create) {
       const known = files.get(id)
       if (known !== undefined) return known
-      const file = join(data, `${id}${SUFFIX}`)
+      const file = fileOfVault(data, id)
       if (!create && !existsSync(file)) return null
       // In the map before anything is awaited: whoever comes meanwhile waits for the same.
       const opening = openFile(file, id, surroundings)
@@ -101,8 +133,7 @@ export function openStores(data: string, surroundings: Surroundings): Stores {
       }
     },
     async openAll() {
-      for (const name of readdirSync(data).filter((name) => name.endsWith(SUFFIX))) {
-        const id = name.slice(0, -SUFFIX.length)
+      for (const id of vaultsIn(data)) {
         try {
           await stores.open(parseVaultId(id), false)
         } catch (error) {
@@ -120,6 +151,7 @@ export function openStores(data: string, surroundings: Surroundings): Stores {
       }
     },
     close() {
+      requests?.stop()
       for (const { close } of opened) close()
       opened.clear()
       files.clear()
@@ -134,6 +166,8 @@ export function messageOf(error: unknown): string {
 }
 
 interface OpenedFile extends Opened {
+  /** Has it backed up now. */
+  backUp(): void
   close(): void
 }
 
@@ -147,9 +181,15 @@ async function openFile(file: string, id: string, surroundings: Surroundings): P
     timer.unref()
   }
   try {
-    const opened = await openVault(sql, id, surroundings, wake)
+    const { backup } = surroundings.settings
+    const archive = backup.folder === undefined ? null : folderArchive(id, sql, resolve(backup.folder), backup)
+    const opened = await openVault(sql, id, { ...surroundings, ...(archive && { archive }) }, wake)
     return {
       ...opened,
+      backUp() {
+        archive?.request()
+        opened.upkeep.summon('backup')
+      },
       close() {
         clearTimeout(timer)
         sql.close()

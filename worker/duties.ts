@@ -1,3 +1,4 @@
+import { backup } from './backup.ts'
 import { noticing } from './notices.ts'
 import { health } from './provider_health.ts'
 import { publication } from './publication.ts'
@@ -10,7 +11,13 @@ import type { Desk, Duty } from './upkeep.ts'
 import { versions } from './version_retention.ts'
 
 /** Every duty that there is for a vault, as settings ask for it, in the order in which they are done. */
-export function dutiesOf({ vault, settings, anchors, upstreams }: Omit<Desk, 'perform' | 'quarantine'>): Duty[] {
+export function dutiesOf({
+  vault,
+  settings,
+  anchors,
+  upstreams,
+  archive,
+}: Omit<Desk, 'perform' | 'quarantine'>): Duty[] {
   const { publishSeconds, witnesses, sinkUrl } = settings.audit
   const afterWriteMs = publishSeconds * 1000
   return [
@@ -22,5 +29,6 @@ export function dutiesOf({ vault, settings, anchors, upstreams }: Omit<Desk, 'pe
     rekeying,
     versions,
     retention,
+    ...(archive === undefined ? [] : [backup]),
   ]
 }

@@ -78,6 +78,7 @@ async function open(runtime: string): Promise<Local> {
   const keyring = await Keyring.open(rootKey)
   const upstreams = upstreamsOf(settings, secretsFile)
   const surroundings = { settings, keyring, upstreams, anchors: anchorsOf(settings) }
+  checkBackupFolder(settings, data)
   const stores = openStores(data, surroundings)
   const printed = await firstToken(settings, stores, keyring)
   // For their upkeep. Not waited for: an anchor that does not answer must not hold up the start.
@@ -122,13 +123,22 @@ async function open(runtime: string): Promise<Local> {
 }
 
 /** @throws {PosternError} `bad_request` when the folder is not there: its disk may not be mounted. */
-function anchorsOf(settings: Settings): Anchor[] {
+export function anchorsOf(settings: Settings): Anchor[] {
   const { anchor } = settings.audit
   const inFolder = anchor !== undefined && !/^https?:/i.test(anchor)
   if (inFolder && !existsSync(anchor)) {
     throw new PosternError('bad_request', 'POSTERN_AUDIT__ANCHOR: Must be a folder that is there, or an https URL')
   }
   return inFolder ? [folderAnchor(anchor)] : httpAnchors(settings)
+}
+
+/** @throws {PosternError} `bad_request` when its disk may not be mounted, or is the data's own. */
+function checkBackupFolder({ backup: { folder } }: Settings, data: string): void {
+  if (folder === undefined || (existsSync(folder) && resolve(folder) !== data)) return
+  throw new PosternError(
+    'bad_request',
+    'POSTERN_BACKUP__FOLDER: Must be a folder that is there, and not the data folder',
+  )
 }
 
 /** The token that opens the default vault, when that is empty and the operator gave none. */

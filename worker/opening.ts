@@ -15,10 +15,11 @@ import { dutiesOf } from './duties.ts'
 import { logLine } from './oplog.ts'
 import { whereabouts } from './problem.ts'
 import { continuityOf } from './publication.ts'
+import { acceptRollback, noteRestore } from './rollback.ts'
 import { type Desk, performer, Upkeep } from './upkeep.ts'
 
 /** What a vault is opened with. */
-export type Surroundings = Pick<Desk, 'settings' | 'keyring' | 'anchors' | 'upstreams'>
+export type Surroundings = Pick<Desk, 'settings' | 'keyring' | 'anchors' | 'upstreams' | 'archive'>
 
 /** A vault, and what is done for it unasked. */
 export interface Opened {
@@ -49,6 +50,7 @@ export async function openVault(
   const perform = performer((...asked) => vault.perform(...asked))
   const desk: Desk = { ...surroundings, vault: id, perform, quarantine: () => vault.quarantine() }
   const whole = await checkContinuity(desk)
+  if (whole) await noteRestore(desk)
   vault.fallBackTo(upstreams.defaultChain(id))
   const upkeep: Upkeep = new Upkeep(desk, whole ? dutiesOf(desk) : [], (at) => wake(upkeep, at))
   // Everything is due at a start.
@@ -64,11 +66,14 @@ export async function openVault(
  * @throws {PosternError} `unavailable` when that cannot be told, and must be.
  */
 async function checkContinuity(desk: Desk): Promise<boolean> {
-  const continuity = await continuityOf(desk)
+  let continuity = await continuityOf(desk)
   if (continuity === 'rolled_back') {
-    desk.quarantine()
-    logLine('error', 'rolled_back', { vault: desk.vault })
-    return false
+    // Then the anchors are asked again: all of them have to agree, and to have been moved.
+    if (await acceptRollback(desk)) continuity = await continuityOf(desk)
+    if (continuity === 'rolled_back') {
+      desk.quarantine()
+      return false
+    }
   }
   if (continuity === 'unknown') throw new PosternError('unavailable', 'Anchor holds no checkpoint of this log')
   if (continuity === 'unread') {

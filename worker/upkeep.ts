@@ -13,6 +13,7 @@ import type { Keyring } from '../core/crypto/keyring.ts'
 import type { Upstreams } from '../core/providers/upstreams.ts'
 import type { Settings } from '../core/settings.ts'
 import type { TaskInput, TaskName, TaskOutput } from '../core/tasks.ts'
+import type { Archive } from './archive.ts'
 import { logLine } from './oplog.ts'
 import { whereabouts } from './problem.ts'
 
@@ -30,6 +31,8 @@ export interface Desk {
   /** Stops serving the vault: its log is not what it should be. */
   quarantine(): void
   upstreams: Upstreams
+  /** Where backups of the store go; `undefined` when nowhere. */
+  archive?: Archive
   /**
    * Has the vault do a task.
    *
@@ -87,6 +90,12 @@ export class Upkeep {
       sooner = true
     }
     if (sooner && this.#running === null) this.#wakeNext()
+  }
+
+  /** Makes a duty due at once, whatever became of it before. */
+  summon(name: string): void {
+    for (const duty of this.#due.keys()) if (duty.name === name) this.#due.set(duty, 0)
+    if (this.#running === null) this.#wakeNext()
   }
 
   /** Does what is due, one after another; at once only once. It never throws. */
