@@ -9,8 +9,8 @@ import type { OperationName } from './operations.ts'
 
 /** What the edge knows of a caller. No rights: the vault looks those up itself. */
 export interface Caller {
-  /** The keyed hash of its token and which kind it is; `null` for one that wants to sign in. */
-  credential: { kind: 'token' | 'session'; hash: Uint8Array } | null
+  /** The keyed hash of its token, which kind it is, and of which root key; `null` for one that wants to sign in. */
+  credential: { kind: 'token' | 'session'; hash: Uint8Array; root?: string } | null
   /** A DPoP proof that was checked, but for whether it was used before. */
   proof: { jkt: string; id: string; expiresAt: number } | null
   /** Set by the edge when the token is the bootstrap token that the operator configured. */

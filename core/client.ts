@@ -3,7 +3,7 @@
  *
  * @module
  */
-import * as z from 'zod'
+import * as z from 'zod/mini'
 import type { Severity } from './audit/severity.ts'
 import { type Bytes, base64 } from './bytes.ts'
 import type { PosternError } from './errors.ts'
@@ -152,11 +152,11 @@ export interface Client {
  */
 export function connect(options: ClientOptions): Client {
   const ask = transport(options)
-  const get = <T extends z.ZodType>(path: string, query: Query, answer: T) =>
+  const get = <T extends z.ZodMiniType>(path: string, query: Query, answer: T) =>
     ask({ method: 'GET', path: path + search(query), answer })
-  const put = <T extends z.ZodType>(path: string, body: unknown, answer: T) =>
+  const put = <T extends z.ZodMiniType>(path: string, body: unknown, answer: T) =>
     ask({ method: 'PUT', path, body, answer })
-  const post = <T extends z.ZodType>(path: string, body: unknown, answer: T) =>
+  const post = <T extends z.ZodMiniType>(path: string, body: unknown, answer: T) =>
     ask({ method: 'POST', path, body, answer })
   const remove = async (path: string, headers: Record<string, string> = {}) =>
     void (await ask({ method: 'DELETE', path, headers, answer: z.unknown() }))

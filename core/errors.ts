@@ -87,6 +87,8 @@ export const REFUSALS = {
   last_admin: ['conflict', 'No principal could administer this vault afterwards'],
   pattern_taken: ['conflict', 'Another chain has this pattern'],
   not_sealed: ['conflict', 'Secret is kept by a provider, and this is done there'],
+  not_provided: ['conflict', 'Secret is kept here: no provider could rotate it'],
+  no_provider_rotation: ['conflict', 'Provider of this secret rotates none itself: have the value generated'],
   provider_conflict: ['conflict', 'Provider has the secret in another state than was expected'],
   provider_denied: ['denied', 'Provider denies this to the server'],
   provider_invalid: ['bad_request', 'Provider does not take this secret, or this version of it'],

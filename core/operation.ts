@@ -17,6 +17,7 @@ import type { AccessStore, PrincipalKind } from './access/store.ts'
 import type { DeliveryStore } from './audit/delivery_store.ts'
 import type { Log } from './audit/log.ts'
 import type { KeyStore } from './crypto/key_store.ts'
+import type { RootStore } from './crypto/root_store.ts'
 import type { AskedApproval, Reason } from './errors.ts'
 import type { MetaStore } from './meta_store.ts'
 import type { CacheStore } from './providers/cache_store.ts'
@@ -74,6 +75,7 @@ export interface Stores {
   rotations: RotationStore
   notices: NoticeStore
   keys: KeyStore
+  roots: RootStore
   log: Log
   deliveries: DeliveryStore
   meta: MetaStore
@@ -103,6 +105,7 @@ export interface Context extends Stores {
 /** How long sessions last. */
 export interface VaultLimits {
   sessionMaxMs: number
+  sessionIdleMs: number
 }
 
 /** One thing that a vault can be asked. Synchronous throughout: no other request comes between. */
@@ -121,10 +124,10 @@ export interface Operation<Input, Output> {
   about?: (input: Input) => Facts
   /**
    * What exactly is asked for, and in which state of things: what an approval is given for. `nothing` says that none is
-   * ever needed, since it releases no value, or takes something away only. Where an approval is demanded of an operation
+   * needed, ever or as things are, since it releases no value, or takes something away only. Where an approval is demanded of an operation
    * that says neither, it is refused.
    */
-  binds?: ((context: Context, input: Input) => Facts) | 'nothing'
+  binds?: ((context: Context, input: Input) => Facts | 'nothing') | 'nothing'
   run: (context: Context, input: Input) => Outcome<Output>
 }
 

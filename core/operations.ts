@@ -12,11 +12,13 @@ import * as sessions from './access/session_operations.ts'
 import * as audit from './audit/operations.ts'
 import { holdLog } from './audit/retention.ts'
 import * as keys from './crypto/key_operations.ts'
+import { showGauges } from './gauges.ts'
 import type { Operation } from './operation.ts'
 import * as chains from './providers/chain_operations.ts'
 import * as provided from './providers/read_operations.ts'
 import { reportWrite } from './providers/write_operations.ts'
 import * as hooks from './secrets/hooks.ts'
+import * as lists from './secrets/list_operations.ts'
 import * as secrets from './secrets/operations.ts'
 import * as rotations from './secrets/rotation_operations.ts'
 import * as policy from './secrets/vault_policy.ts'
@@ -26,8 +28,8 @@ export const OPERATIONS = {
   'secret.read': secrets.readSecret,
   'secret.prepare': secrets.prepareWrite,
   'secret.write': secrets.writeSecret,
-  'secret.list': secrets.listSecrets,
-  'secret.versions': secrets.listVersions,
+  'secret.list': lists.listSecrets,
+  'secret.versions': lists.listVersions,
   'secret.delete': secrets.deleteSecret,
   'secret.restore': secrets.restoreSecret,
   'secret.destroy': secrets.destroySecret,
@@ -79,7 +81,7 @@ export const OPERATIONS = {
   'hook.put': hooks.putHook,
   'hook.delete': hooks.deleteHook,
   'keys.term': keys.currentTerm,
-  'keys.show': keys.showTerms,
+  'keys.show': keys.showKeys,
   'keys.rekey': keys.rekey,
   'approval.list': approvals.listApprovals,
   'approval.show': approvals.showApproval,
@@ -89,6 +91,7 @@ export const OPERATIONS = {
   'glass.list': glass.listGlass,
   'glass.end': glass.endGlass,
   'glass.review': glass.reviewGlass,
+  'gauges.show': showGauges,
   'audit.entries': audit.readEntries,
   'audit.mine': audit.readMine,
   'audit.head': audit.readHead,

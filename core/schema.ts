@@ -396,6 +396,39 @@ const MIGRATIONS: readonly (readonly string[])[] = [
     // Of a token that was made in a federated session: who had last said what that trust is. See approval.ts.
     'ALTER TABLE token ADD COLUMN trusted_by TEXT',
   ],
+  [
+    // Which root key things are of, by its id (crypto/roots.ts): the newest term's is the vault's own. What is kept of
+    // tokens and recovery codes is a hash under a key that derives from it, and cannot be moved to another.
+    ...['term', 'token', 'session', 'recovery_code', 'log_key'].flatMap((table) => [
+      `ALTER TABLE ${table} ADD COLUMN root TEXT`,
+      `UPDATE ${table} SET root = (SELECT value FROM meta WHERE key = 'root')`,
+    ]),
+    "DELETE FROM meta WHERE key = 'root'",
+    // What the last round of a move could not move: rows of the tables that it goes through, by their stage.
+    'CREATE TABLE unmoved (stage INTEGER NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (stage, at)) WITHOUT ROWID',
+  ],
+  [
+    // Rotations of names that a provider keeps, in place of the sealed store; and of a run there, where it is and the key of
+    // a repeat, as JSON: secrets/provided_rotation.ts.
+    'ALTER TABLE rotation ADD COLUMN provided INTEGER NOT NULL DEFAULT 0',
+    'ALTER TABLE run ADD COLUMN provided TEXT',
+    // Until when a replica that lags may be read: afterwards what it has is not valid any more.
+    'ALTER TABLE replication ADD COLUMN serve_until INTEGER',
+  ],
+  [
+    // Everybody who could be behind an approval, as JSON; of one that was given in a federated session, the trust that
+    // the session was made by, as it was then.
+    'ALTER TABLE vote ADD COLUMN hands TEXT',
+    'ALTER TABLE vote ADD COLUMN issuer TEXT',
+    'ALTER TABLE vote ADD COLUMN revision TEXT',
+  ],
+  [
+    // Everybody who could be behind a trust in an identity provider, and behind somebody who broke the glass, as JSON.
+    'ALTER TABLE issuer ADD COLUMN hands TEXT',
+    'ALTER TABLE break_glass ADD COLUMN hands TEXT',
+    // Of whose trust a token was made by: a list, as JSON.
+    'UPDATE token SET trusted_by = json_array(trusted_by) WHERE trusted_by IS NOT NULL',
+  ],
 ]
 
 /**

@@ -3,11 +3,12 @@
  *
  * @module
  */
-import * as z from 'zod'
+import * as z from 'zod/mini'
 import { parseRange } from './access/cidr.ts'
 import { SecuritySettings } from './access/settings.ts'
 import { vaultOfToken } from './access/token.ts'
 import { AuditSettings, isOperatorUrl } from './audit/settings.ts'
+import { type Bytes, base64url } from './bytes.ts'
 import { parseRootKey } from './crypto/keyring.ts'
 import { PosternError } from './errors.ts'
 import { defaultMembers, keepsVaultsApart, ProviderSettings } from './providers/settings.ts'
@@ -30,132 +31,186 @@ import {
 
 export const SettingsSchema = z
   .object({
-    appName: text(
-      'The name that this server gives itself: in its operational log, and in authenticator apps.',
-    ).prefault('postern'),
-    environment: choice(
-      ['development', 'test', 'production'],
-      'What this server is for. `production` refuses `debug`.',
-    ).prefault('development'),
-    debug: flag(
-      'Writes a line to the operational log for every request: method and status; no names, no values.',
-    ).prefault('false'),
-    host: text('The address to listen on. Other than loopback it needs TLS, or proxies in front.').prefault(
+    appName: z.prefault(
+      text('The name that this server gives itself: in its operational log, and in authenticator apps.'),
+      'postern',
+    ),
+    environment: z.prefault(
+      choice(['development', 'test', 'production'], 'What this server is for. `production` refuses `debug`.'),
+      'development',
+    ),
+    debug: z.prefault(
+      flag('Writes a line to the operational log for every request: method and status; no names, no values.'),
+      'false',
+    ),
+    host: z.prefault(
+      text('The address to listen on. Other than loopback it needs TLS, or proxies in front.'),
       '127.0.0.1',
     ),
-    port: whole(0, 65535, 'The port to listen on; 0 takes a free one.').prefault('8787'),
-    publicUrl: origin(
-      'Where clients find this server, such as `https://secrets.example.com`. Proofs of possession (DPoP) are made for this address; when not given they are taken on loopback only.',
-    ).optional(),
-    data: text(
-      'The folder that holds the vaults, one SQLite file each, and the root key when it was made here.',
-    ).prefault('./data'),
-    rootKey: secret(
-      parseRootKey,
-      '32 bytes in base64url',
-      'The key that all others derive from. When not given, one is made in the data folder.',
-    ).optional(),
-    bootstrapToken: secret(
-      bootstrapTokens,
-      'tokens, parted by commas',
-      'Tokens that open their vault while it is empty, from `npm run mint`. When not given, one is made for the vault `default` and printed.',
-    ).prefault(''),
-    logOrigin: pattern(
-      /^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$/,
-      "The name of the logs, before each vault's id, on their checkpoints: a host and path of yours, such as `secrets.example.com/audit`. Not to be changed later.",
-    ).prefault('postern.invalid/audit'),
-    clientAddress: choice(
-      ['socket', 'forwarded', 'cloudflare'],
-      "Where the client's address is taken from: the other end of the connection; `X-Forwarded-For` of a trusted proxy; `CF-Connecting-IP` (on Workers only). Never guessed from what headers there are.",
-    ).prefault('socket'),
-    trustedProxies: list(
-      (item) => parseRange(item),
-      'address ranges',
-      'Proxies in front that end TLS. With `clientAddress` `forwarded` the client is the right-most hop that is none of them.',
-    ).prefault(''),
-    requestTimeoutMs: whole(200, 600_000, 'How long a request may take, in milliseconds.').prefault('10000'),
-    bodyTimeoutMs: whole(
-      100,
-      600_000,
-      "How long a request's body may take to arrive, in milliseconds; less than the whole request.",
-    ).prefault('5000'),
-    security: SecuritySettings.prefault({}),
-    audit: AuditSettings.prefault({}),
-    providers: ProviderSettings.prefault({}),
-    backup: z
-      .object({
-        folder: text(
-          'Where backups of the vaults are kept: a folder that is there, on another disk. What is in it is sealed, and needs the root key, which it never holds.',
-        ).optional(),
-        everyHours: whole(
-          0,
-          8760,
-          'How often each vault is backed up, in hours; 0: only by `npm run backup`. Needs the folder.',
-        ).prefault('24'),
-        keep: whole(1, 1000, 'How many backups of each vault are kept.').prefault('7'),
-      })
-      .prefault({}),
-    metrics: flag(
-      'Serves `GET /metrics` for Prometheus, to whoever can reach the port: how providers are, without names of secrets or vaults.',
-    ).prefault('false'),
-    tls: z
-      .object({
-        certFile: text('A file with the certificate chain in PEM.').optional(),
-        keyFile: text('A file with the private key in PEM.').optional(),
-      })
-      .prefault({}),
-  })
-  .refine(
-    ({ debug, environment }) => !(debug && environment === 'production'),
-    across(['debug'], 'Must be false in production'),
-  )
-  .refine(
-    ({ audit }) => audit?.sinkUrl === undefined || isOperatorUrl(audit.sinkUrl),
-    across(['audit', 'sinkUrl'], 'Must be an https URL'),
-  )
-  .refine(
-    ({ audit }) => !/^https?:/i.test(audit?.anchor ?? '') || isOperatorUrl(audit?.anchor ?? ''),
-    across(['audit', 'anchor'], 'Must be an https URL, or a folder'),
-  )
-  .refine(
-    ({ tls }) => (tls?.certFile === undefined) === (tls?.keyFile === undefined),
-    across(['tls', 'keyFile'], 'Certificate and key go together'),
-  )
-  .refine(
-    ({ bodyTimeoutMs, requestTimeoutMs }) => !(bodyTimeoutMs >= requestTimeoutMs),
-    across(['bodyTimeoutMs'], 'Must be less than POSTERN_REQUEST_TIMEOUT_MS'),
-  )
-  .refine(
-    ({ providers, requestTimeoutMs }) => !((providers?.deadlineMs ?? 0) >= requestTimeoutMs),
-    across(['providers', 'deadlineMs'], 'Must be less than POSTERN_REQUEST_TIMEOUT_MS'),
-  )
-  .refine(
-    ({ providers, environment }) => !(providers?.filePath !== undefined && environment === 'production'),
-    across(['providers', 'filePath'], 'Must not be set in production'),
-  )
-  .refine(
-    ({ providers }) => providers?.vaults === undefined || keepsVaultsApart(providers),
-    across(['providers', 'namePrefix'], 'Must have {vault} as a segment when more than one vault may use providers'),
-  )
-  .refine(
-    ({ providers }) => providers === undefined || inOrder(providers),
-    across(['providers', 'primaryProvider'], 'Must be given before the secondary and the tertiary, and each but once'),
-  )
-  .refine(
-    ({ clientAddress, trustedProxies }) => clientAddress !== 'forwarded' || trustedProxies?.length !== 0,
-    across(['clientAddress'], 'Must not be forwarded without POSTERN_TRUSTED_PROXIES'),
-  )
-  .refine(
-    ({ host, tls, trustedProxies }) => isLoopback(host) || tls?.certFile !== undefined || trustedProxies?.length !== 0,
-    across(
-      ['host'],
-      'Must be loopback unless POSTERN_TLS__CERT_FILE or POSTERN_TRUSTED_PROXIES is set: tokens must not travel in the clear',
+    port: z.prefault(whole(0, 65535, 'The port to listen on; 0 takes a free one.'), '8787'),
+    publicUrl: z.optional(
+      origin(
+        'Where clients find this server, such as `https://secrets.example.com`. Proofs of possession (DPoP) are made for this address; when not given they are taken on loopback only.',
+      ),
     ),
-  )
-  .refine(
-    ({ host, tls, trustedProxies, clientAddress }) =>
-      isLoopback(host) || tls?.certFile !== undefined || !trustedProxies?.length || clientAddress !== 'socket',
-    across(['clientAddress'], 'Must be forwarded behind proxies: all clients would have their address'),
+    data: z.prefault(
+      text('The folder that holds the vaults, one SQLite file each, and the root key when it was made here.'),
+      './data',
+    ),
+    rootKey: z.optional(
+      secret(
+        parseRootKey,
+        '32 bytes in base64url',
+        'The key that all others derive from. When not given, one is made in the data folder.',
+      ),
+    ),
+    formerRootKeys: z.prefault(
+      secret(
+        rootKeys,
+        'the same, parted by commas',
+        'Root keys that `rootKey` takes the place of, for as long as something needs them: see [rotation.md](rotation.md#another-root-key).',
+      ),
+      '',
+    ),
+    nextRootKey: z.optional(
+      secret(
+        parseRootKey,
+        'the same',
+        'The root key that is going to take the place of `rootKey`: what others make under it is taken already. For Workers.',
+      ),
+    ),
+    bootstrapToken: z.prefault(
+      secret(
+        bootstrapTokens,
+        'tokens, parted by commas',
+        'Tokens that open their vault while it is empty, from `npm run mint`. When not given, one is made for the vault `default` and printed.',
+      ),
+      '',
+    ),
+    logOrigin: z.prefault(
+      pattern(
+        /^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$/,
+        "The name of the logs, before each vault's id, on their checkpoints: a host and path of yours, such as `secrets.example.com/audit`. Not to be changed later.",
+      ),
+      'postern.invalid/audit',
+    ),
+    clientAddress: z.prefault(
+      choice(
+        ['socket', 'forwarded', 'cloudflare'],
+        "Where the client's address is taken from: the other end of the connection; `X-Forwarded-For` of a trusted proxy; `CF-Connecting-IP` (on Workers only). Never guessed from what headers there are.",
+      ),
+      'socket',
+    ),
+    trustedProxies: z.prefault(
+      list(
+        (item) => parseRange(item),
+        'address ranges',
+        'Proxies in front that end TLS. With `clientAddress` `forwarded` the client is the right-most hop that is none of them.',
+      ),
+      '',
+    ),
+    requestTimeoutMs: z.prefault(whole(200, 600_000, 'How long a request may take, in milliseconds.'), '10000'),
+    bodyTimeoutMs: z.prefault(
+      whole(
+        100,
+        600_000,
+        "How long a request's body may take to arrive, in milliseconds; less than the whole request.",
+      ),
+      '5000',
+    ),
+    security: z.prefault(SecuritySettings, {}),
+    audit: z.prefault(AuditSettings, {}),
+    providers: z.prefault(ProviderSettings, {}),
+    metrics: z.prefault(
+      flag(
+        'Serves `GET /metrics` for Prometheus, to whoever can reach the port: how providers are and what waits in vaults, without names of secrets or vaults.',
+      ),
+      'false',
+    ),
+    backup: z.prefault(
+      z.object({
+        folder: z.optional(
+          text(
+            'Where backups of the vaults are kept: a folder that is there, on another disk. What is in it is sealed, and needs the root key, which it never holds.',
+          ),
+        ),
+        everyHours: z.prefault(
+          whole(0, 8760, 'How often each vault is backed up, in hours; 0: only by `npm run backup`. Needs the folder.'),
+          '24',
+        ),
+        keep: z.prefault(whole(1, 1000, 'How many backups of each vault are kept.'), '7'),
+      }),
+      {},
+    ),
+    tls: z.prefault(
+      z.object({
+        certFile: z.optional(text('A file with the certificate chain in PEM.')),
+        keyFile: z.optional(text('A file with the private key in PEM.')),
+      }),
+      {},
+    ),
+  })
+  .check(
+    z.refine(
+      ({ debug, environment }) => !(debug && environment === 'production'),
+      across(['debug'], 'Must be false in production'),
+    ),
+    z.refine(
+      ({ rootKey, formerRootKeys, nextRootKey }) => isDistinct([rootKey, nextRootKey, formerRootKeys].flat()),
+      across(['formerRootKeys'], 'Must not have a key twice, nor the root key itself'),
+    ),
+    z.refine(
+      ({ audit }) => audit?.sinkUrl === undefined || isOperatorUrl(audit.sinkUrl),
+      across(['audit', 'sinkUrl'], 'Must be an https URL'),
+    ),
+    z.refine(
+      ({ audit }) => !/^https?:/i.test(audit?.anchor ?? '') || isOperatorUrl(audit?.anchor ?? ''),
+      across(['audit', 'anchor'], 'Must be an https URL, or a folder'),
+    ),
+    z.refine(
+      ({ tls }) => (tls?.certFile === undefined) === (tls?.keyFile === undefined),
+      across(['tls', 'keyFile'], 'Certificate and key go together'),
+    ),
+    z.refine(
+      ({ bodyTimeoutMs, requestTimeoutMs }) => !(bodyTimeoutMs >= requestTimeoutMs),
+      across(['bodyTimeoutMs'], 'Must be less than POSTERN_REQUEST_TIMEOUT_MS'),
+    ),
+    z.refine(
+      ({ providers, requestTimeoutMs }) => !((providers?.deadlineMs ?? 0) >= requestTimeoutMs),
+      across(['providers', 'deadlineMs'], 'Must be less than POSTERN_REQUEST_TIMEOUT_MS'),
+    ),
+    z.refine(
+      ({ providers, environment }) => !(providers?.filePath !== undefined && environment === 'production'),
+      across(['providers', 'filePath'], 'Must not be set in production'),
+    ),
+    z.refine(
+      ({ providers }) => providers?.vaults === undefined || keepsVaultsApart(providers),
+      across(['providers', 'namePrefix'], 'Must have {vault} as a segment when more than one vault may use providers'),
+    ),
+    z.refine(
+      ({ providers }) => providers === undefined || inOrder(providers),
+      across(
+        ['providers', 'primaryProvider'],
+        'Must be given before the secondary and the tertiary, and each but once',
+      ),
+    ),
+    z.refine(
+      ({ clientAddress, trustedProxies }) => clientAddress !== 'forwarded' || trustedProxies?.length !== 0,
+      across(['clientAddress'], 'Must not be forwarded without POSTERN_TRUSTED_PROXIES'),
+    ),
+    z.refine(
+      ({ host, tls, trustedProxies }) =>
+        isLoopback(host) || tls?.certFile !== undefined || trustedProxies?.length !== 0,
+      across(
+        ['host'],
+        'Must be loopback unless POSTERN_TLS__CERT_FILE or POSTERN_TRUSTED_PROXIES is set: tokens must not travel in the clear',
+      ),
+    ),
+    z.refine(
+      ({ host, tls, trustedProxies, clientAddress }) =>
+        isLoopback(host) || tls?.certFile !== undefined || !trustedProxies?.length || clientAddress !== 'socket',
+      across(['clientAddress'], 'Must be forwarded behind proxies: all clients would have their address'),
+    ),
   )
 
 export type Settings = Readonly<z.output<typeof SettingsSchema>>
@@ -216,6 +271,16 @@ function inOrder(providers: ProviderSettings): boolean {
   const gap =
     (primaryProvider === undefined && secondaryProvider) || (secondaryProvider === undefined && tertiaryProvider)
   return !gap && new Set(members).size === members.length
+}
+
+function rootKeys(given: string): Redacted<Bytes>[] {
+  return items(given).map((key) => parseRootKey(key))
+}
+
+/** What is no key, since it is missing or wrong by itself, is like no other. */
+function isDistinct(keys: unknown[]): boolean {
+  const texts = keys.flatMap((key) => (key instanceof Redacted ? [base64url(key.reveal())] : []))
+  return new Set(texts).size === texts.length
 }
 
 function bootstrapTokens(given: string): Redacted<string>[] {

@@ -8,7 +8,8 @@
  *
  * @module
  */
-import * as z from 'zod'
+import * as z from 'zod/mini'
+import en from 'zod/v4/locales/en.js'
 import { PosternError } from './errors.ts'
 import { Redacted } from './redacted.ts'
 
@@ -32,63 +33,61 @@ export interface SettingInfo {
 
 type About = Omit<SettingInfo, 'name' | 'fallback'>
 
+/** What is said of the schema of each setting. */
+const ABOUT = z.registry<About>()
+/** The messages of rules that have none of their own. */
+const WORDS = { error: en().localeError }
+
 /** A setting that is text as it stands. */
-export const text = (description: string) => z.string().min(1).meta(about('text', description))
+export const text = (description: string) =>
+  z.string().check(z.minLength(1)).register(ABOUT, about('text', description))
 
 /** A setting that is text of one form. */
 export const pattern = (form: RegExp, description: string) =>
-  z.string().regex(form, `Must match ${form.source}`).meta(about('text', description))
+  z
+    .string()
+    .check(z.regex(form, `Must match ${form.source}`))
+    .register(ABOUT, about('text', description))
 
 /** A setting that is `true` or `false`. */
 export const flag = (description: string) =>
   z
-    .enum(['true', 'false'])
-    .transform((given) => given === 'true')
-    .meta(about('`true` or `false`', description))
+    .pipe(
+      z.enum(['true', 'false']),
+      z.transform((given) => given === 'true'),
+    )
+    .register(ABOUT, about('`true` or `false`', description))
 
 /** A setting that is one of a few words. */
 export const choice = <const T extends readonly string[]>(words: T, description: string) =>
-  z.enum(words).meta(about(words.map((word) => `\`${word}\``).join(', '), description))
+  z.enum(words).register(ABOUT, about(words.map((word) => `\`${word}\``).join(', '), description))
 
 /** A setting that is a whole number. */
 export const whole = (min: number, max: number, description: string) =>
   z
-    .string()
-    .regex(/^[0-9]{1,15}$/, 'Must be a whole number')
-    .transform(Number)
-    .refine((n) => n >= min && n <= max, `Must be from ${min} to ${max}`)
-    .meta(about(`${min} to ${max}`, description))
+    .pipe(z.string().check(z.regex(/^[0-9]{1,15}$/, 'Must be a whole number')), z.transform(Number))
+    .check(z.refine((n) => n >= min && n <= max, `Must be from ${min} to ${max}`))
+    .register(ABOUT, about(`${min} to ${max}`, description))
 
 /** A setting that is a list parted by commas, each item read by `parse`. */
 export const list = <T>(parse: (item: string) => T, type: string, description: string) =>
-  z
-    .string()
-    .transform((given, context) => attempt(context, () => items(given).map(parse)))
-    .meta(about(`${type}, parted by commas; or \`none\``, description))
+  parsed((given) => items(given).map(parse)).register(
+    ABOUT,
+    about(`${type}, parted by commas; or \`none\``, description),
+  )
 
 /** The same, with one item at least: an empty list would say nothing clear. */
 export const some = <T>(parse: (item: string) => T, type: string, description: string) =>
-  list(parse, type, description)
-    .refine((given) => given.length > 0, 'Must have an item')
-    .meta(about(`${type}, parted by commas`, description))
+  parsed((given) => items(given).map(parse))
+    .check(z.refine((given) => given.length > 0, 'Must have an item'))
+    .register(ABOUT, about(`${type}, parted by commas`, description))
 
 /** A setting that is the origin of a server: scheme, host and port, and nothing behind. */
-export const origin = (description: string) =>
-  z
-    .string()
-    .refine(
-      (given) => URL.canParse(given) && new URL(given).origin === given.replace(/\/$/, ''),
-      'Must be an origin such as https://host',
-    )
-    .transform((given) => new URL(given).origin)
-    .meta(about('an origin', description))
+export const origin = (description: string) => parsed(parseOrigin).register(ABOUT, about('an origin', description))
 
 /** A setting that nothing may show. */
 export const secret = <T>(parse: (given: string) => T, type: string, description: string) =>
-  z
-    .string()
-    .transform((given, context) => attempt(context, () => parse(given)))
-    .meta({ ...about(type, description), secret: true })
+  parsed(parse).register(ABOUT, { ...about(type, description), secret: true })
 
 /**
  * Reads the settings that a schema of {@link text}, {@link whole} and the like describes, all with
@@ -97,7 +96,7 @@ export const secret = <T>(parse: (given: string) => T, type: string, description
  * @param foreign Names with the prefix that are somebody else's, and not a mistake.
  * @throws {PosternError} `bad_request`, naming every wrong or unknown setting at once and no value.
  */
-export function readSettings<T extends z.ZodType>(
+export function readSettings<T extends z.ZodMiniType>(
   schema: T,
   prefix: string,
   sources: Sources,
@@ -119,7 +118,7 @@ export function readSettings<T extends z.ZodType>(
   const unknown = [...new Set(given)].filter(
     (name) => name.toUpperCase().startsWith(prefix) && !known.has(name) && !foreign?.test(name),
   )
-  const result = schema.safeParse(raw)
+  const result = schema.safeParse(raw, WORDS)
   // One complaint a setting, the first: a rule about several adds nothing to one that is wrong by itself.
   const wrong = new Map<string, string>(unknown.map((name) => [name, 'Unknown setting']))
   for (const { path, message } of result.error?.issues ?? []) {
@@ -132,27 +131,27 @@ export function readSettings<T extends z.ZodType>(
 }
 
 /** What can be set, for the reference. */
-export function describeSettings(schema: z.ZodType, prefix: string): SettingInfo[] {
+export function describeSettings(schema: z.core.$ZodType, prefix: string): SettingInfo[] {
   return leaves(schema).map(([path, leaf]) => {
-    const { type, secret, description } = metaOf(leaf)
-    const fallback = leaf instanceof z.ZodPrefault ? String(leaf.def.defaultValue) : null
+    const { type, secret, description } = aboutOf(leaf)
+    const fallback = leaf instanceof z.core.$ZodPrefault ? String(leaf._zod.def.defaultValue) : null
     return { name: prefix + path.map(capitals).join('__'), type, secret, description, fallback }
   })
 }
 
 type Tree = { [key: string]: string | Tree }
 
-function leaves(schema: z.ZodType, path: string[] = []): [string[], z.ZodType][] {
-  const inner = schema instanceof z.ZodPrefault ? (schema.unwrap() as z.ZodType) : schema
-  if (!(inner instanceof z.ZodObject)) return [[path, schema]]
-  return Object.entries(inner.shape).flatMap(([key, child]) => leaves(child as z.ZodType, [...path, key]))
+function leaves(schema: z.core.$ZodType, path: string[] = []): [string[], z.core.$ZodType][] {
+  const inner = schema instanceof z.core.$ZodPrefault ? schema._zod.def.innerType : schema
+  if (!(inner instanceof z.core.$ZodObject)) return [[path, schema]]
+  return Object.entries(inner._zod.def.shape).flatMap(([key, child]) => leaves(child, [...path, key]))
 }
 
-function metaOf(leaf: z.ZodType): About {
-  const meta =
-    leaf.meta() ??
-    (leaf instanceof z.ZodPrefault || leaf instanceof z.ZodOptional ? (leaf.unwrap() as z.ZodType).meta() : undefined)
-  return meta as unknown as About
+function aboutOf(leaf: z.core.$ZodType): About {
+  const isWrapped = leaf instanceof z.core.$ZodPrefault || leaf instanceof z.core.$ZodOptional
+  const found = ABOUT.get(isWrapped ? leaf._zod.def.innerType : leaf)
+  if (found === undefined) throw new TypeError('A setting must be made by one of the functions above')
+  return found
 }
 
 function about(type: string, description: string): About {
@@ -180,13 +179,23 @@ export function items(given: string): string[] {
     .filter((item) => item !== '')
 }
 
-function attempt<T>(context: z.RefinementCtx, parse: () => T): T {
-  try {
-    return parse()
-  } catch (error) {
-    context.addIssue({ code: 'custom', message: error instanceof PosternError ? error.message : 'Invalid' })
-    return z.NEVER
-  }
+/** A schema over a parser of ours, which throws. */
+function parsed<T>(parse: (given: string) => T) {
+  const transform = z.transform<string, T>((given, payload) => {
+    try {
+      return parse(given)
+    } catch (error) {
+      const message = error instanceof PosternError ? error.message : 'Invalid'
+      payload.issues.push({ code: 'custom', message, input: given })
+      return z.NEVER
+    }
+  })
+  return z.pipe(z.string(), transform)
+}
+
+function parseOrigin(given: string): string {
+  if (URL.canParse(given) && new URL(given).origin === given.replace(/\/$/, '')) return new URL(given).origin
+  throw new PosternError('bad_request', 'Must be an origin such as https://host')
 }
 
 function freeze<T>(value: T): T {

@@ -9,6 +9,8 @@ import * as delivery from './audit/delivery.ts'
 import * as audit from './audit/operations.ts'
 import * as retention from './audit/retention.ts'
 import * as keys from './crypto/key_tasks.ts'
+import * as roots from './crypto/root_tasks.ts'
+import { countGauges } from './gauges.ts'
 import * as providers from './providers/tasks.ts'
 import * as notices from './secrets/notices.ts'
 import * as rotations from './secrets/rotation_tasks.ts'
@@ -21,12 +23,14 @@ export const TASKS = {
   'vault.backed_up': backup.noteBackup,
   'vault.restored': backup.noteRestore,
   'vault.restoration': backup.findRestore,
+  'vault.gauges': countGauges,
   'audit.head': audit.headTask,
   'audit.sign': audit.keepTask,
   'audit.consistency': audit.consistencyTask,
   'audit.compare': audit.compareHead,
   'audit.dissent': audit.reportDissent,
   'audit.batch': audit.readBatch,
+  'audit.rekey': audit.rekeyTask,
   'delivery.find': delivery.findDelivery,
   'delivery.report': delivery.reportDelivery,
   'retention.announce': retention.announceRetention,
@@ -49,6 +53,9 @@ export const TASKS = {
   'keys.age': keys.rekeyOld,
   'keys.stale': keys.findStale,
   'keys.rewrap': keys.keepRewrapped,
+  'root.look': roots.lookAtRoots,
+  'root.use': roots.countRootUse,
+  'root.replace': roots.replaceRoot,
   'notices.next': notices.nextNotice,
   'notices.settle': notices.settleNotice,
   'versions.find': versions.findPrunable,

@@ -3,16 +3,18 @@
  *
  * @module
  */
-import type * as z from 'zod'
-import { makeProof, type ProofKey } from './access/dpop.ts'
+import * as z from 'zod/mini'
+import { makeProof, type ProofKey } from './access/dpop_key.ts'
 import { concat, parseUtf8 } from './bytes.ts'
-import { makeSealKey, openSealed, type SealKey } from './crypto/seal_to.ts'
+import { makeSealKey, openSealed, type SealKey } from './crypto/seal_key.ts'
 import { ERROR_CODES, type ErrorDetail, PosternError, REFUSALS, type Reason } from './errors.ts'
 import type { Redacted } from './redacted.ts'
 import { parseVaultId } from './secrets/name.ts'
 import * as wire from './wire.ts'
 
 const MAX_ANSWER_BYTES = 32 * 1024 * 1024
+/** An error of this server or of another: whatever is there of one. */
+const Answered = z.catchall(z.partial(wire.Problem), z.unknown())
 
 export interface TransportOptions {
   /** Where the server is, such as `https://secrets.example.com`. Plain http only to loopback. */
@@ -35,7 +37,7 @@ export interface TransportOptions {
 export type Query = Record<string, string | number | boolean | undefined>
 
 /** One request. */
-interface Asked<T extends z.ZodType> {
+interface Asked<T extends z.ZodMiniType> {
   method: string
   path: string
   answer: T
@@ -49,7 +51,7 @@ interface Asked<T extends z.ZodType> {
 }
 
 /** Sends one request and returns its answer, checked against its shape. */
-export type Ask = <T extends z.ZodType>(asked: Asked<T>) => Promise<z.output<T>>
+export type Ask = <T extends z.ZodMiniType>(asked: Asked<T>) => Promise<z.output<T>>
 
 /**
  * Makes the one function that sends.
@@ -61,7 +63,7 @@ export function transport(options: TransportOptions): Ask {
   // The server's last nonce: a proof without one is refused (RFC 9449 section 9).
   let nonce: string | null = null
 
-  async function once<T extends z.ZodType>(asked: Asked<T>, sealKey: SealKey | null): Promise<Response> {
+  async function once<T extends z.ZodMiniType>(asked: Asked<T>, sealKey: SealKey | null): Promise<Response> {
     const { method, path, body, headers } = asked
     const url = base + path
     const init = {
@@ -182,7 +184,7 @@ async function readBytes(response: Response): Promise<Uint8Array> {
 
 /** The server's error as ours. Codes and reasons that we do not know are not passed on. */
 export function errorOf(body: unknown, response?: Response): PosternError {
-  const known = wire.Problem.partial().loose().safeParse(body)
+  const known = Answered.safeParse(body)
   const { code, detail = 'Server refused', reason, field, limitBytes, auditIndex, approval } = known.data ?? {}
   const retryAfter = Number(response?.headers.get('Retry-After') ?? Number.NaN)
   const facts: ErrorDetail = {

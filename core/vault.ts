@@ -23,6 +23,7 @@ import { NO_PRIVACY, type Privacy } from './audit/privacy.ts'
 import { severityOf } from './audit/severity.ts'
 import type { Answer, Call, Caller } from './call.ts'
 import { KeyStore } from './crypto/key_store.ts'
+import { RootStore } from './crypto/root_store.ts'
 import type { Reason } from './errors.ts'
 import { MetaStore } from './meta_store.ts'
 import type { Identity, Operation, Stores } from './operation.ts'
@@ -93,6 +94,7 @@ export class Vault {
       rotations: new RotationStore(sql),
       notices: new NoticeStore(sql),
       keys: new KeyStore(sql),
+      roots: new RootStore(sql),
       log: new Log(sql),
       deliveries: new DeliveryStore(sql),
       meta: new MetaStore(sql),
@@ -100,13 +102,13 @@ export class Vault {
   }
 
   /**
-   * Ties the vault to a root key, at its first opening.
+   * Ties the vault to a root key, at its first opening: another can neither open nor verify anything of it.
    *
-   * @returns Whether this root key is the vault's: another could neither open nor verify anything.
+   * @param elders Former root keys that are known then: none of them may take its place.
    */
-  claim(rootId: string): boolean {
-    this.#sql.all("INSERT INTO meta VALUES ('root', ?) ON CONFLICT DO NOTHING", rootId)
-    return this.#sql.all<{ value: string }>("SELECT value FROM meta WHERE key = 'root'")[0]?.value === rootId
+  claim(rootId: string, elders: readonly string[] = []): void {
+    this.#sql.atomic(() => this.#stores.roots.tie(rootId, elders))
+    this.#stores.keys.forget()
   }
 
   /** Sets the chain of names that none of the vault's own covers: the operator's. */

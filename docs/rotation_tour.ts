@@ -70,7 +70,8 @@ say(`ann         ${await refused(annSays.decide(id, { decision: 'approve', hash 
 const bobSays = connect({ ...server, token: bob })
 const { operation, resource, requester, reason, body } = await bobSays.approval(id)
 say(`bob reads   ${requester} wants ${operation} of ${resource}: ${reason}`)
-say(`            ${JSON.stringify(JSON.parse(body).params)}`)
+const { config, ...state } = JSON.parse(body).params
+say(`            ${JSON.stringify({ ...state, target: config.target.kind })}`)
 await bobSays.decide(id, { decision: 'approve', hash })
 say('bob         approves')
 

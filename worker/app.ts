@@ -18,7 +18,7 @@ import { accessRoutes } from './routes/access.ts'
 import { approvalOf, approvalRoutes } from './routes/approvals.ts'
 import { auditRoutes } from './routes/audit.ts'
 import { chainRoutes } from './routes/chains.ts'
-import { healthRoutes } from './routes/health.ts'
+import { gaugeRoutes, healthRoutes } from './routes/health.ts'
 import { hydrateRoutes } from './routes/hydrate.ts'
 import { policyRoutes } from './routes/policy.ts'
 import { rotationRoutes } from './routes/rotations.ts'
@@ -92,6 +92,7 @@ export function createApp(parts: Parts): Hono<Env> {
     policyRoutes(parts),
     auditRoutes(parts),
     chainRoutes(parts),
+    gaugeRoutes(),
   ]
   for (const routes of groups) app.route('/v1/vaults/:vault', routes)
 

@@ -7,9 +7,10 @@
  * @module
  */
 import { CLOCK_TOLERANCE_MS, NONCE_PERIOD_MS, verifyProof } from '../core/access/dpop.ts'
-import { parseToken, vaultOfToken } from '../core/access/token.ts'
+import { parseToken, type Token, vaultOfToken } from '../core/access/token.ts'
 import { equal, utf8 } from '../core/bytes.ts'
 import type { Caller } from '../core/call.ts'
+import type { Keyring } from '../core/crypto/keyring.ts'
 import { badRequest, refusal } from '../core/errors.ts'
 import { cleanse } from '../core/redaction.ts'
 import { isLoopback } from '../core/settings.ts'
@@ -48,7 +49,7 @@ export async function identify(
   const bound = scheme.toLowerCase() === 'dpop'
   if (authorization === null ? !signIn : text === '' || vaultOfToken(text) !== vault) throw refusal('unauthenticated')
   if (bound ? proofHeader === null : proofHeader !== null && !signIn) throw refusal('unauthenticated')
-  const token = text === '' ? null : parseToken(text, await keyring.macKey(vault, 'token'))
+  const token = text === '' ? null : await verifiedToken(keyring, vault, text)
   if (text !== '' && token === null) throw refusal('unauthenticated')
   // Only a session can be bound.
   if (bound && token?.kind !== 'session') throw refusal('unauthenticated')
@@ -68,7 +69,7 @@ export async function identify(
   const proof = proofHeader === null ? null : await verifyProof(proofHeader, expected)
   const bytes = utf8(text)
   const caller: Caller = {
-    credential: token && { kind: token.kind, hash: token.hash },
+    credential: token && { kind: token.kind, hash: token.hash, root: token.root },
     // Until its nonce is not taken any more; and some, for a clock that was set.
     proof: proof && { jkt: proof.jkt, id: proof.id, expiresAt: now + 2 * NONCE_PERIOD_MS + CLOCK_TOLERANCE_MS },
     ...(bootstrapTokens.some((known) => equal(utf8(known.reveal()), bytes)) && { bootstrap: true }),
@@ -77,6 +78,24 @@ export async function identify(
     agent: agentOf(request),
   }
   return { caller, seal: proof?.seal }
+}
+
+/**
+ * Checks a token under each root key: one that was made under a former one is good for as long as that is given.
+ *
+ * @param text Hostile input.
+ * @returns `null` when it is a token of the vault under none.
+ */
+export async function verifiedToken(
+  keyring: Keyring,
+  vault: string,
+  text: string,
+): Promise<(Token & { root: string }) | null> {
+  for (const ring of keyring.all) {
+    const token = parseToken(text, await ring.macKey(vault, 'token'))
+    if (token !== null) return { ...token, root: ring.rootId }
+  }
+  return null
 }
 
 /** Hostile, and made fit for a log. */

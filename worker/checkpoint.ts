@@ -22,19 +22,34 @@ export function originOf({ settings, vault }: Pick<LogKeys, 'settings' | 'vault'
   return `${settings.logOrigin}/${vault}`
 }
 
-/** The key of one term. */
-export function signerOf(keys: LogKeys, term: number): Promise<NoteSigner> {
-  return keys.keyring.noteSigner(keys.vault, originOf(keys), term)
+/**
+ * The key of one term.
+ *
+ * @param root The root key that it derives from.
+ * @throws {PosternError} `unavailable` when that is not here.
+ */
+export async function signerOf(keys: LogKeys, term: number, root: string | null): Promise<NoteSigner> {
+  return keys.keyring.of(root).noteSigner(keys.vault, originOf(keys), term)
+}
+
+/** The root key that the key of a term derives from. Of the first there is no row before its root key was replaced. */
+function rootOf({ keys, firstRoot }: Pick<Head, 'keys' | 'firstRoot'>, term: number): string | null {
+  const known = keys.find((one) => one.term === term)
+  return known === undefined ? firstRoot : known.root
 }
 
 /** The verifier keys of a log, the newest first: with any of them, its checkpoints of that term are verified. */
-export async function verifierKeys(keys: LogKeys, { keys: later }: Pick<Head, 'keys'>): Promise<string[]> {
-  return [...later.map(({ key }) => key), formatVerifierKey(await signerOf(keys, 1))]
+export async function verifierKeys(
+  keys: LogKeys,
+  { keys: known, firstRoot }: Pick<Head, 'keys' | 'firstRoot'>,
+): Promise<string[]> {
+  const first = known.some(({ term }) => term === 1) ? [] : [formatVerifierKey(await signerOf(keys, 1, firstRoot))]
+  return [...known.map(({ key }) => key), ...first]
 }
 
 /**
  * Signs the head of a log, unless that was done: with the key of this term, and with that of the one before, so that
- * whoever has only the older one can go on until the next change.
+ * whoever has only the older one can go on until the next change, or until the root key of the older one is gone.
  *
  * The head came out of the vault, and so is durable. Two edges that sign it at once make the same note.
  *
@@ -42,13 +57,16 @@ export async function verifierKeys(keys: LogKeys, { keys: later }: Pick<Head, 'k
  * @returns The newest checkpoint.
  */
 export async function signHead(
-  { head, signed, term }: Head,
+  found: Head,
   keys: LogKeys,
   keep: (checkpoint: TreeHead & { note: string }) => Promise<unknown>,
 ): Promise<string> {
+  const { head, signed, term } = found
   if (signed?.size === head.size) return signed.note
-  const older = term > 1 ? [await signerOf(keys, term - 1)] : []
-  const note = await signCheckpoint(head, await signerOf(keys, term), ...older)
+  const olderRoot = rootOf(found, term - 1)
+  const signsOlder = term > 1 && (olderRoot === null || keys.keyring.all.some(({ rootId }) => rootId === olderRoot))
+  const older = signsOlder ? [await signerOf(keys, term - 1, olderRoot)] : []
+  const note = await signCheckpoint(head, await signerOf(keys, term, rootOf(found, term)), ...older)
   await keep({ ...head, note })
   return note
 }

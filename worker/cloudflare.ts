@@ -54,7 +54,7 @@ async function build(env: Bindings): Promise<Built> {
     throw new PosternError('bad_request', 'POSTERN_ROOT_KEY: Must be set as a secret of the Worker')
   const host = durableHost((id) => env.VAULT.getByName(id) as unknown as VaultStub)
   const upstreams = upstreamsOf(settings, null)
-  const keyring = await Keyring.open(settings.rootKey)
+  const keyring = await Keyring.open(settings.rootKey, settings)
   const parts = await assemble({ settings, keyring, upstreams }, host, settings.bootstrapToken)
   return { app: createApp(parts), settings }
 }

@@ -5,7 +5,7 @@
  */
 
 import { IssuerKeys } from '../core/access/federation.ts'
-import { parseToken, vaultOfToken } from '../core/access/token.ts'
+import { vaultOfToken } from '../core/access/token.ts'
 import { type Anchor, httpAnchor } from '../core/audit/anchor.ts'
 import { dekCache } from '../core/crypto/envelope.ts'
 import { PosternError } from '../core/errors.ts'
@@ -13,6 +13,7 @@ import { configuredProviders, type Files } from '../core/providers/configured.ts
 import { Upstreams } from '../core/providers/upstreams.ts'
 import type { Redacted } from '../core/redacted.ts'
 import type { Settings } from '../core/settings.ts'
+import { verifiedToken } from './auth.ts'
 import type { Parts } from './context.ts'
 import { Gateway } from './gateway.ts'
 import type { Host } from './host.ts'
@@ -31,7 +32,7 @@ export async function assemble(
   const options = { allowLoopback: settings.security.allowLoopbackIssuers }
   for (const token of bootstrapTokens) {
     const vault = vaultOfToken(token.reveal())
-    if (vault === null || parseToken(token.reveal(), await keyring.macKey(vault, 'token')) === null) {
+    if (vault === null || (await verifiedToken(keyring, vault, token.reveal())) === null) {
       throw new PosternError('bad_request', 'POSTERN_BOOTSTRAP_TOKEN: Must be minted with this root key')
     }
   }

@@ -1,5 +1,5 @@
 import type { Context } from 'hono'
-import type * as z from 'zod'
+import type * as z from 'zod/mini'
 import type { IssuerKeys } from '../core/access/federation.ts'
 import type { Caller, Quota } from '../core/call.ts'
 import type { DekCache } from '../core/crypto/envelope.ts'
@@ -45,14 +45,14 @@ export interface Env {
  *
  * @throws {PosternError} `bad_request`
  */
-export function query<T extends z.ZodType>(c: Context<Env>, schema: T): z.output<T> {
+export function query<T extends z.ZodMiniType>(c: Context<Env>, schema: T): z.output<T> {
   const params = [...new URL(c.req.url).searchParams]
   if (new Set(params.map(([key]) => key)).size < params.length) throw badRequest('query', 'Query has a key twice')
   return check(schema, Object.fromEntries(params), 'query')
 }
 
 /** Checks those headers of a request that a schema names. */
-export function headers<T extends z.ZodObject>(c: Context<Env>, schema: T): z.output<T> {
+export function headers<T extends z.ZodMiniObject>(c: Context<Env>, schema: T): z.output<T> {
   const given = Object.keys(schema.shape).flatMap((name) => {
     const value = c.req.header(name)
     return value === undefined ? [] : [[name, value]]

@@ -1,15 +1,11 @@
 /**
- * The data folder of a server: the vaults, one SQLite file each, and the root key if it was made here.
+ * The data folder of a server: the vaults, one SQLite file each.
  *
  * @module
  */
-import { closeSync, existsSync, fsyncSync, openSync, readdirSync, readFileSync, statSync, writeSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import process from 'node:process'
-import { type Bytes, base64url, randomBytes } from '../core/bytes.ts'
-import { parseRootKey, ROOT_KEY_SIZE } from '../core/crypto/keyring.ts'
 import { PosternError } from '../core/errors.ts'
-import { Redacted } from '../core/redacted.ts'
 import { parseVaultId } from '../core/secrets/name.ts'
 import { folderArchive, watchRequests } from './archive_folder.ts'
 import { type Opened, openVault, type Surroundings } from './opening.ts'
@@ -17,75 +13,20 @@ import { logLine } from './oplog.ts'
 import { openSqlite, type Sqlite } from './sqlite.ts'
 import type { Upkeep } from './upkeep.ts'
 
-const ROOT_KEY_FILE = 'root.key'
-const SUFFIX = '.sqlite'
+/** How the files of vaults end. */
+export const VAULT_SUFFIX = '.sqlite'
 /** The longest that a timer can wait. */
 const MAX_TIMER_MS = 2 ** 31 - 1
 
-/** The root key in the data folder: read, or made when there is nothing yet that needs another. */
-export function fileRootKey(data: string): { rootKey: Redacted<Bytes>; origin: string } {
-  const file = join(data, ROOT_KEY_FILE)
-  if (existsSync(file)) {
-    // As ssh does with a private key: one that others can read is not a secret.
-    if (process.platform !== 'win32' && (statSync(file).mode & 0o077) !== 0) {
-      throw new PosternError('bad_request', `Root key file ${file} must be readable by its owner only (chmod 600)`)
-    }
-    return { rootKey: parseRootKey(readFileSync(file, 'utf8').trim(), file), origin: file }
-  }
-  if (readdirSync(data).some((name) => name.endsWith(SUFFIX))) {
-    throw new PosternError(
-      'bad_request',
-      `Root key is missing: ${data} holds vaults that another key sealed. Give POSTERN_ROOT_KEY, or put ${ROOT_KEY_FILE} back`,
-    )
-  }
-  const rootKey = randomBytes(ROOT_KEY_SIZE)
-  writeDurably(file, `${base64url(rootKey)}\n`)
-  return { rootKey: new Redacted(rootKey), origin: `${file}, made now. Back it up: what it seals, nothing else opens` }
-}
-
-/**
- * The root key in the data folder, where one has to be.
- *
- * @throws {PosternError} `bad_request`
- */
-export function existingRootKey(data: string): Redacted<Bytes> {
-  if (existsSync(join(data, ROOT_KEY_FILE))) return fileRootKey(data).rootKey
-  throw new PosternError(
-    'bad_request',
-    `Root key is missing: give POSTERN_ROOT_KEY, or put ${ROOT_KEY_FILE} into ${data}`,
-  )
-}
-
 /** The file of a vault in a data folder. */
 export function fileOfVault(data: string, id: string): string {
-  return join(data, `${id}${SUFFIX}`)
+  return join(data, `${id}${VAULT_SUFFIX}`)
 }
 
 /** The ids of the vaults in a data folder, as far as its files are named like vaults. */
 export function vaultsIn(data: string): string[] {
-  const files = readdirSync(data).filter((name) => name.endsWith(SUFFIX) && !name.startsWith('.'))
-  return files.map((name) => name.slice(0, -SUFFIX.length))
-}
-
-function writeDurably(file: string, text: string): void {
-  const handle = makeNew(file)
-  writeSync(handle, text)
-  fsyncSync(handle)
-  closeSync(handle)
-  const folder = openSync(join(file, '..'), 'r')
-  fsyncSync(folder)
-  closeSync(folder)
-}
-
-function makeNew(file: string): number {
-  try {
-    return openSync(file, 'wx', 0o600)
-  } catch {
-    throw new PosternError(
-      'unavailable',
-      `${file} cannot be made: another process did, or the folder cannot be written`,
-    )
-  }
+  const files = readdirSync(data).filter((name) => name.endsWith(VAULT_SUFFIX))
+  return files.map((name) => name.slice(0, -VAULT_SUFFIX.length))
 }
 
 /** The vaults in a data folder. */
@@ -99,6 +40,8 @@ export interface Stores {
   open(id: string, create: boolean): Promise<Opened | null>
   /** Opens all that exist, for their upkeep. One that cannot be opened is logged. */
   openAll(): Promise<void>
+  /** Those that are open. */
+  opened(): Iterable<Opened>
   /** Whether the disk can be written now. */
   ready(): boolean
   close(): void
@@ -109,12 +52,10 @@ export function openStores(data: string, surroundings: Surroundings): Stores {
   const files = new Map<string, Promise<OpenedFile>>()
   const opened = new Set<OpenedFile>()
   const { folder } = surroundings.settings.backup
-  const requests =
-    folder === undefined
-      ? null
-      : watchRequests(resolve(folder), () => {
-          for (const { backUp } of opened) backUp()
-        })
+  const backUpAll = () => {
+    for (const { backUp } of opened) backUp()
+  }
+  const requests = folder === undefined ? null : watchRequests(resolve(folder), backUpAll)
   const stores: Stores = {
     async open(id, create) {
       const known = files.get(id)
@@ -141,6 +82,7 @@ export function openStores(data: string, surroundings: Surroundings): Stores {
         }
       }
     },
+    opened: () => opened,
     ready() {
       try {
         // One of them: they share a disk, and whoever asks has no token.

@@ -17,7 +17,7 @@ export function dutiesOf({
   anchors,
   upstreams,
   archive,
-}: Omit<Desk, 'perform' | 'quarantine'>): Duty[] {
+}: Omit<Desk, 'perform' | 'quarantine' | 'stir'>): Duty[] {
   const { publishSeconds, witnesses, sinkUrl } = settings.audit
   const afterWriteMs = publishSeconds * 1000
   return [

@@ -9,6 +9,7 @@
 import type { Answer, Call, Caller, Granted } from '../core/call.ts'
 import { unwrap } from '../core/call.ts'
 import { PosternError, refusal } from '../core/errors.ts'
+import type { Gauges } from '../core/gauges.ts'
 import type { Input, OperationName, Output } from '../core/operations.ts'
 import type { Vault } from '../core/vault.ts'
 import type { Opened } from './opening.ts'
@@ -19,6 +20,8 @@ export interface Host {
   vault(id: string, create: boolean): Promise<VaultHandle>
   /** Whether storage can be reached. */
   ready(): Promise<boolean>
+  /** What waits in all vaults; `null` where they are not in this process, and nobody knows them all. */
+  gauges(): Gauges | null
   /** Whether vaults and requests share one process, and may wait for each other. */
   inProcess: boolean
 }
@@ -123,8 +126,13 @@ export function groupCommit(vault: Vault, onWrite: (calls: readonly Call[]) => v
  *
  * @param open Resolves to `null` for one that does not exist and may not be made.
  * @param ready Whether storage can be written now.
+ * @param gauges What waits in all of them.
  */
-export function localHost(open: (id: string, create: boolean) => Promise<Opened | null>, ready: () => boolean): Host {
+export function localHost(
+  open: (id: string, create: boolean) => Promise<Opened | null>,
+  ready: () => boolean,
+  gauges: () => Gauges | null = () => null,
+): Host {
   const handles = new Map<string, VaultHandle>()
 
   function handleOf({ vault, upkeep }: Opened): VaultHandle {
@@ -147,6 +155,7 @@ export function localHost(open: (id: string, create: boolean) => Promise<Opened 
       return handle
     },
     ready: async () => ready(),
+    gauges,
     inProcess: true,
   }
 }
@@ -179,6 +188,7 @@ export function durableHost(stubOf: (id: string) => VaultStub): Host {
     },
     // Each vault is an object of its own; there is none that stands for all.
     ready: async () => true,
+    gauges: () => null,
     inProcess: false,
   }
 }

@@ -17,10 +17,13 @@ import { clientAddress, isTrustedProxy } from './address.ts'
 import { folderAnchor } from './anchor_folder.ts'
 import { createApp, harden } from './app.ts'
 import { assemble, httpAnchors, upstreamsOf } from './config.ts'
-import { fileRootKey, messageOf, openStores, type Stores } from './data.ts'
+import { messageOf, openStores, type Stores } from './data.ts'
+import { gaugesOf } from './gauges.ts'
 import { localHost } from './host.ts'
 import { logLine } from './oplog.ts'
 import { problem } from './problem.ts'
+import { checkRoots, type FormerRoot } from './root_check.ts'
+import { type FileRoots, fileRoots } from './root_files.ts'
 import { secretsFile } from './secrets_file.ts'
 
 const DEFAULT_VAULT = 'default'
@@ -72,10 +75,8 @@ async function open(runtime: string): Promise<Local> {
   }
   const data = resolve(settings.data)
   mkdirSync(data, { recursive: true, mode: 0o700 })
-  const { rootKey, origin } = settings.rootKey
-    ? { rootKey: settings.rootKey, origin: 'from POSTERN_ROOT_KEY' }
-    : fileRootKey(data)
-  const keyring = await Keyring.open(rootKey)
+  const { keyring, origin } = await openKeyring(settings, data)
+  const formerRoots = await checkRoots(data, keyring)
   const upstreams = upstreamsOf(settings, secretsFile)
   const surroundings = { settings, keyring, upstreams, anchors: anchorsOf(settings) }
   checkBackupFolder(settings, data)
@@ -84,7 +85,9 @@ async function open(runtime: string): Promise<Local> {
   // For their upkeep. Not waited for: an anchor that does not answer must not hold up the start.
   void stores.openAll()
   const bootstrapTokens = printed === null ? settings.bootstrapToken : [printed]
-  const app = createApp(await assemble(surroundings, localHost(discreetly(stores), readiness(stores)), bootstrapTokens))
+  const gauges = gaugesOf(() => [...stores.opened()].map(({ vault }) => vault))
+  const host = localHost(discreetly(stores), readiness(stores), gauges)
+  const app = createApp(await assemble(surroundings, host, bootstrapTokens))
   const tls = readTls(settings)
   // Listening to more than this machine without TLS: only the proxies that end it may connect.
   const mustBeProxied = tls === null && !isLoopback(settings.host)
@@ -106,6 +109,7 @@ async function open(runtime: string): Promise<Local> {
         `Postern listens on ${tls ? 'https' : 'http'}://${host}:${port} (${runtime})`,
         `Data: ${data}`,
         `Root key: ${origin}`,
+        ...formerRoots.map(formerLine),
         ...(printed === null
           ? []
           : ['Bootstrap token of the vault "default", until its first use:', `  ${printed.reveal()}`]),
@@ -120,6 +124,24 @@ async function open(runtime: string): Promise<Local> {
       })
     },
   }
+}
+
+/** The root keys of this server: as they are set, or else those in the data folder. */
+/** Opens the root keys that settings give, or that the data folder has. */
+export async function openKeyring(settings: Settings, data: string): Promise<{ keyring: Keyring; origin: string }> {
+  const { rootKey, origin, former } = rootsOf(settings, data)
+  const formerRootKeys = [...former, ...settings.formerRootKeys]
+  return { keyring: await Keyring.open(rootKey, { formerRootKeys, nextRootKey: settings.nextRootKey }), origin }
+}
+
+function rootsOf({ rootKey }: Settings, data: string): FileRoots {
+  return rootKey === undefined ? fileRoots(data) : { rootKey, origin: 'from POSTERN_ROOT_KEY', former: [] }
+}
+
+function formerLine({ id, needed, vaults }: FormerRoot): string {
+  const about =
+    needed === 0 ? 'no vault needs it any more: it can be taken away' : `needed by ${needed} of ${vaults} vaults`
+  return `Former root key ${id}: ${about}`
 }
 
 /** @throws {PosternError} `bad_request` when the folder is not there: its disk may not be mounted. */

@@ -9,8 +9,12 @@ import type { Parts } from './context.ts'
 
 export const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
 
-/** Writes the metrics of this process or isolate. */
-export function metricsText({ upstreams, gateway }: Pick<Parts, 'upstreams' | 'gateway'>, now: number): string {
+/** Writes the metrics of this process or isolate, and `more`. */
+export function metricsText(
+  { upstreams, gateway }: Pick<Parts, 'upstreams' | 'gateway'>,
+  now: number,
+  more: readonly string[] = [],
+): string {
   const all = upstreams.list().map((upstream) => ({ upstream, health: upstream.health(now) }))
   const states = all.flatMap(({ health }) =>
     HEALTH_STATES.map((state) => `{provider="${health.id}",state="${state}"} ${health.state === state ? 1 : 0}`),
@@ -31,11 +35,13 @@ export function metricsText({ upstreams, gateway }: Pick<Parts, 'upstreams' | 'g
       'How long providers took to answer.',
       all.flatMap(({ upstream }) => histogram(upstream.id, upstream.latency.histogram())),
     ),
+    ...more,
     '',
   ].join('\n')
 }
 
-function family(name: string, type: string, help: string, samples: readonly string[]): string[] {
+/** Writes one metric; nothing of it when there are no samples. */
+export function family(name: string, type: string, help: string, samples: readonly string[]): string[] {
   if (samples.length === 0) return []
   const lines = samples.map((sample) => name + sample)
   return [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, ...lines]

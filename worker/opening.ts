@@ -16,6 +16,7 @@ import { logLine } from './oplog.ts'
 import { whereabouts } from './problem.ts'
 import { continuityOf } from './publication.ts'
 import { acceptRollback, noteRestore } from './rollback.ts'
+import { admitRoots, givenRoots, replaceRoots, tellUnneeded } from './roots.ts'
 import { type Desk, performer, Upkeep } from './upkeep.ts'
 
 /** What a vault is opened with. */
@@ -45,17 +46,24 @@ export async function openVault(
   const onFailure = (error: unknown) => logLine('error', 'vault_failed', whereabouts(error))
   const options = { onFailure, privacy: await privacyOf(id, surroundings) }
   const vault = new Vault(sql, securityPolicy(settings.security), Date.now(), options)
-  if (!vault.claim(surroundings.keyring.rootId))
-    throw new PosternError('unavailable', 'Root key is not the one that sealed this vault')
+  const roots = givenRoots(surroundings.keyring)
+  vault.claim(roots.current, roots.former)
   const perform = performer((...asked) => vault.perform(...asked))
-  const desk: Desk = { ...surroundings, vault: id, perform, quarantine: () => vault.quarantine() }
+  const quarantine = () => vault.quarantine()
+  const desk: Desk = { ...surroundings, vault: id, perform, quarantine, stir: () => upkeep.stir(Date.now()) }
+  await admitRoots(await perform('root.look', {}), roots, (root) => perform('root.use', { root }))
   const whole = await checkContinuity(desk)
   if (whole) await noteRestore(desk)
+  if (whole) await followRoots(desk)
   vault.fallBackTo(upstreams.defaultChain(id))
   const upkeep: Upkeep = new Upkeep(desk, whole ? dutiesOf(desk) : [], (at) => wake(upkeep, at))
   // Everything is due at a start.
   if (whole) wake(upkeep, Date.now())
-  if (whole && !vault.isEmpty()) await perform('vault.configure', configurationOf(tenantSettings(settings)))
+  if (whole && !vault.isEmpty()) {
+    const { formerIds } = surroundings.keyring
+    const shown = { ...tenantSettings(settings), ...(formerIds.length > 0 && { formerRootKeys: formerIds }) }
+    await perform('vault.configure', configurationOf(shown))
+  }
   return { vault, upkeep }
 }
 
@@ -81,6 +89,20 @@ async function checkContinuity(desk: Desk): Promise<boolean> {
     logLine('warn', 'anchor_unread', { vault: desk.vault })
   }
   return true
+}
+
+/** Has the vault become that of the root key given, and tells which others are of no use to it. */
+async function followRoots(desk: Desk): Promise<void> {
+  const { vault, keyring, perform } = desk
+  await replaceRoots(desk)
+  const { history, elders, needed } = await perform('root.look', {})
+  const known = [...history.map(({ id }) => id), ...elders]
+  const [unneeded, unknown] = [
+    keyring.formerIds.filter((id) => known.includes(id) && !needed.includes(id)),
+    keyring.formerIds.filter((id) => !known.includes(id)),
+  ]
+  tellUnneeded(desk, unneeded)
+  for (const rootKey of unknown) logLine('warn', 'root_key_unknown', { vault, rootKey })
 }
 
 /** Of an operator's settings, those that concern whoever uses a vault. */

@@ -147,7 +147,10 @@ export async function goesOn(desk: Desk, { size, root }: TreeHead): Promise<bool
 
 async function opened(desk: Desk, note: string) {
   const head = await desk.perform('audit.head', {})
-  const later = Array.from({ length: LATER_TERMS }, (_, i) => signerOf(desk, head.term + 1 + i))
+  // Of whichever root key: it may have been replaced since.
+  const later = desk.keyring.all.flatMap(({ rootId }) =>
+    Array.from({ length: LATER_TERMS }, (_, i) => signerOf(desk, head.term + 1 + i, rootId)),
+  )
   const keys = [...(await verifierKeys(desk, head)), ...(await Promise.all(later)).map(formatVerifierKey)]
   const verifiers = await Promise.all(keys.map((key) => parseVerifierKey(key)))
   return openCheckpoint(note, verifiers).catch(() => null)

@@ -8,6 +8,7 @@ import type { Stale } from '../core/crypto/key_store.ts'
 import type { StaleBatch } from '../core/crypto/key_tasks.ts'
 import type { Keyring } from '../core/crypto/keyring.ts'
 import { PosternError } from '../core/errors.ts'
+import { tellUnneeded } from './roots.ts'
 import type { Desk, Duty } from './upkeep.ts'
 
 const DAY_MS = 86_400_000
@@ -16,7 +17,7 @@ const LOOK_MS = DAY_MS / 2
 /** How many batches are moved before other duties have their turn. */
 const BATCHES = 20
 
-/** Begins terms when they are due, and moves DEKs to the newest. */
+/** Begins terms when they are due, and moves DEKs to the newest, under another root key or the same. */
 export const rekeying: Duty = {
   name: 'rekeying',
   afterWriteMs: null,
@@ -36,12 +37,14 @@ export const rekeying: Duty = {
 /** Moves one batch. @returns Whether it was the last of its round. */
 async function move(desk: Desk, batch: StaleBatch): Promise<boolean> {
   const { keyring, vault } = desk
-  const to = await keyring.currentKek(vault, batch.term)
+  const to = await keyring.kek(vault, batch.kid)
   const heads = await Promise.all(batch.items.map((item) => headFor(keyring, vault, item, to)))
   // What was read of an envelope is cut to the head itself: the vault replaces as much.
   const items = batch.items.map((item) => ({ ...item, head: item.head.slice(0, headSize(item.kid)) }))
   try {
-    return (await desk.perform('keys.rewrap', { ...batch, items, heads })).done
+    const { done, unneeded } = await desk.perform('keys.rewrap', { ...batch, items, heads })
+    tellUnneeded(desk, unneeded)
+    return done
   } catch (error) {
     if (error instanceof PosternError && error.detail.reason === 'superseded') return false
     throw error
@@ -49,12 +52,7 @@ async function move(desk: Desk, batch: StaleBatch): Promise<boolean> {
 }
 
 /** The head under the newest key; `null` when the old one does not open it. */
-async function headFor(
-  keyring: Keyring,
-  vault: string,
-  { kid, head }: Stale,
-  to: Awaited<ReturnType<Keyring['currentKek']>>,
-) {
+async function headFor(keyring: Keyring, vault: string, { kid, head }: Stale, to: Awaited<ReturnType<Keyring['kek']>>) {
   try {
     const from = await keyring.kek(vault, kid)
     return { kid: to.kid, head: await rewrap(from, to, head.slice(0, headSize(kid))) }

@@ -6,7 +6,6 @@
  *
  * @module
  */
-import { equal } from '../core/bytes.ts'
 import { PosternError } from '../core/errors.ts'
 import type { VersionedChain } from '../core/providers/chain.ts'
 import type { Replica } from '../core/providers/failover.ts'
@@ -14,6 +13,7 @@ import { replicaDigest, writeKey } from '../core/providers/keyed.ts'
 import { type FailureKind, type ProvidedSecret, ProviderFailure } from '../core/providers/provider.ts'
 import type { Lagging } from '../core/providers/replication_store.ts'
 import type { Brought, OfChain } from '../core/providers/tasks.ts'
+import { askReplica, isSame } from './replica.ts'
 import type { Desk, Duty } from './upkeep.ts'
 
 /** How soon after a request replicas are looked at. */
@@ -86,13 +86,13 @@ async function copy(
     // Only what was deleted here is deleted there: nobody asked for anything else.
     if (effect === 'write') throw new ProviderFailure('not_found')
     if (present === null) return { how: 'same', version: null }
-    await ask(desk, replica, (signal) => replica.upstream.provider.remove(replica.name, { signal }))
+    await askReplica(desk, replica, (signal) => replica.upstream.provider.remove(replica.name, { signal }))
     return { how: 'deleted', version: null }
   }
   if (present !== null && isSame(wanted, present)) return { how: 'same', version: present.version }
   const idempotencyKey = await writeKey(desk.keyring, desk.vault, [name, replica.upstream.id, mark, wanted.version])
   const { contentType } = wanted
-  const { version } = await ask(desk, replica, (signal) =>
+  const { version } = await askReplica(desk, replica, (signal) =>
     replica.upstream.provider.put(replica.name, wanted.value, {
       ...{ signal, idempotencyKey },
       ...(contentType !== null && { contentType }),
@@ -128,18 +128,9 @@ function pairOf({ upstreams, vault }: Desk, chain: VersionedChain | null, name: 
 
 async function read(desk: Desk, replica: Replica): Promise<ProvidedSecret | null> {
   try {
-    return await ask(desk, replica, (signal) => replica.upstream.provider.get(replica.name, { signal }))
+    return await askReplica(desk, replica, (signal) => replica.upstream.provider.get(replica.name, { signal }))
   } catch (error) {
     if (error instanceof ProviderFailure && GONE.includes(error.kind)) return null
     throw error
   }
-}
-
-function ask<T>({ settings }: Desk, { upstream }: Replica, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  if (upstream.rest(Date.now()) !== null) throw new ProviderFailure('unavailable')
-  return upstream.ask((_, signal) => work(signal), settings.providers.attemptMs)
-}
-
-function isSame(one: ProvidedSecret, other: ProvidedSecret): boolean {
-  return one.encoding === other.encoding && equal(one.value.reveal(), other.value.reveal())
 }

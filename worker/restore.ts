@@ -12,28 +12,29 @@ import process from 'node:process'
 import { parseArgs } from 'node:util'
 import { securityPolicy } from '../core/access/security_policy.ts'
 import { RESTORED } from '../core/audit/backup.ts'
-import { Log } from '../core/audit/log.ts'
-import { parseVerifierKey } from '../core/audit/note.ts'
+import { Log, type TreeHead } from '../core/audit/log.ts'
+import { formatVerifierKey, type NoteVerifier, parseVerifierKey } from '../core/audit/note.ts'
 import { formatRollback } from '../core/audit/rollback.ts'
 import { verifyLog } from '../core/audit/verify.ts'
 import { equal, parseUtf8 } from '../core/bytes.ts'
-import { Keyring } from '../core/crypto/keyring.ts'
+import type { Keyring } from '../core/crypto/keyring.ts'
 import { PosternError } from '../core/errors.ts'
-import { migrate } from '../core/schema.ts'
+import { migrate, vaultIdOf } from '../core/schema.ts'
 import { parseVaultId } from '../core/secrets/name.ts'
 import type { Settings } from '../core/settings.ts'
-import type { Sql } from '../core/sql.ts'
 import { Vault } from '../core/vault.ts'
 import { durably } from './anchor_folder.ts'
 import { checkpointOf } from './archive_folder.ts'
-import { verifierKeys } from './checkpoint.ts'
+import { originOf } from './checkpoint.ts'
 import { upstreamsOf } from './config.ts'
-import { existingRootKey, fileOfVault } from './data.ts'
-import { anchorsOf, readLocalSettings } from './local.ts'
+import { fileOfVault } from './data.ts'
+import { anchorsOf, openKeyring, readLocalSettings } from './local.ts'
 import { anchoredElsewhere } from './rollback.ts'
+import { hasRootFile } from './root_files.ts'
+import { admitRoots, givenRoots } from './roots.ts'
 import { secretsFile } from './secrets_file.ts'
 import { openSqlite } from './sqlite.ts'
-import { performer } from './upkeep.ts'
+import { type Desk, performer } from './upkeep.ts'
 
 const PAGE = 1000
 
@@ -47,7 +48,9 @@ async function run(file: string): Promise<string> {
   const settings = readLocalSettings()
   const data = resolve(settings.data)
   mkdirSync(data, { recursive: true, mode: 0o700 })
-  const keyring = await Keyring.open(settings.rootKey ?? existingRootKey(data))
+  if (settings.rootKey === undefined && !hasRootFile(data))
+    throw new PosternError('bad_request', 'POSTERN_ROOT_KEY: Must be set, or the root key be in the data folder')
+  const { keyring } = await openKeyring(settings, data)
   const partial = join(data, '.restoring')
   discard(partial)
   try {
@@ -74,30 +77,42 @@ async function run(file: string): Promise<string> {
 async function examine(partial: string, checkpoint: string, { settings, keyring }: About) {
   const sql = openOrRefuse(partial)
   try {
-    const vault = parseVaultId(factOf(sql, 'vault'))
-    if (factOf(sql, 'root') !== keyring.rootId)
-      throw new PosternError('bad_request', 'Root key is not the one that sealed this')
-    const size = await verify(sql, checkpoint, { settings, keyring, vault })
+    const vault = parseVaultId(vaultIdOf(sql, undefined))
+    const inside = new Vault(sql, securityPolicy(settings.security), Date.now())
+    const perform = performer((...asked) => inside.perform(...asked))
+    await admitRoots(await perform('root.look', {}), givenRoots(keyring), (root) => perform('root.use', { root }))
+    const upstreams = upstreamsOf(settings, secretsFile)
+    const unused = { quarantine: () => {}, stir: () => {} }
+    const desk: Desk = { vault, settings, keyring, upstreams, anchors: anchorsOf(settings), perform, ...unused }
+    const head = await verify(new Log(sql), checkpoint, desk)
     sql.all('INSERT OR REPLACE INTO meta VALUES (?, ?)', RESTORED, String(Date.now()))
-    return { vault, size, words: await wordsFor(sql, vault, { settings, keyring }) }
+    const elsewhere = await anchoredElsewhere(desk)
+    const words = elsewhere.map(({ head: anchored }) => formatRollback({ vault, head, anchored }))
+    return { vault, size: head.size, words }
   } finally {
     sql.close()
   }
 }
 
-async function verify(sql: Sql, checkpoint: string, keys: About & { vault: string }): Promise<number> {
-  const log = new Log(sql)
-  const verifiers = await Promise.all(
-    (await verifierKeys(keys, { keys: log.keys() })).map((key) => parseVerifierKey(key)),
-  )
+async function verify(log: Log, checkpoint: string, desk: Desk): Promise<TreeHead> {
   const { min } = log.retention()
-  const start = { index: min, frontier: log.frontier(min) }
-  const result = await verifyLog(linesOf(log, min), { checkpoint, verifiers, start })
+  const about = {
+    checkpoint,
+    verifiers: await verifiersOf(log, desk),
+    start: { index: min, frontier: log.frontier(min) },
+  }
+  const result = await verifyLog(linesOf(log, min), about)
   if ('flaw' in result) throw new PosternError('tampered', `${result.flaw.kind}: ${result.flaw.message}`)
-  const { size, root } = log.head()
-  if (size !== result.checkpoint.size || !equal(root, result.checkpoint.root))
-    throw new PosternError('tampered', 'Backup does not hold the log of its checkpoint')
-  return size
+  const head = log.head()
+  if (head.size === result.checkpoint.size && equal(head.root, result.checkpoint.root)) return head
+  throw new PosternError('tampered', 'Backup does not hold the log of its checkpoint')
+}
+
+/** Of the root keys that are given, not of what the backup says that its keys are. */
+async function verifiersOf(log: Log, { keyring, ...desk }: Desk): Promise<NoteVerifier[]> {
+  const terms = Array.from({ length: log.term() }, (_, i) => i + 1)
+  const keys = keyring.all.flatMap((ring) => terms.map((term) => ring.noteSigner(desk.vault, originOf(desk), term)))
+  return Promise.all((await Promise.all(keys)).map((key) => parseVerifierKey(formatVerifierKey(key))))
 }
 
 async function* linesOf(log: Log, from: number): AsyncGenerator<string> {
@@ -107,16 +122,6 @@ async function* linesOf(log: Log, from: number): AsyncGenerator<string> {
     if (page.length === 0) return
     next = page.at(-1)!.index + 1
   }
-}
-
-/** The words for whatever anchors have that this log does not go on from. */
-async function wordsFor(sql: Sql, vault: string, { settings, keyring }: About): Promise<string[]> {
-  const inside = new Vault(sql, securityPolicy(settings.security), Date.now())
-  const perform = performer((...asked) => inside.perform(...asked))
-  const upstreams = upstreamsOf(settings, secretsFile)
-  const desk = { vault, settings, keyring, upstreams, anchors: anchorsOf(settings), perform, quarantine: () => {} }
-  const { head } = await perform('audit.head', {})
-  return (await anchoredElsewhere(desk)).map(({ head: anchored }) => formatRollback({ vault, head, anchored }))
 }
 
 function openOrRefuse(partial: string) {
@@ -132,10 +137,6 @@ function openOrRefuse(partial: string) {
     if (error instanceof RangeError) throw new PosternError('unavailable', 'Backup was written by a newer Postern')
   }
   throw new PosternError('tampered', 'Backup is not a whole database')
-}
-
-function factOf(sql: Sql, key: string): string {
-  return sql.all<{ value: string }>('SELECT value FROM meta WHERE key = ?', key)[0]?.value ?? ''
 }
 
 function discard(partial: string): void {

@@ -23,6 +23,7 @@ import {
   type TargetStep,
 } from '../core/secrets/target.ts'
 import { webhookTarget } from '../core/secrets/webhook_target.ts'
+import { currentVersionAt, type ProvidedTurn, providedTarget } from './provided_rotation.ts'
 import type { Desk, Duty } from './upkeep.ts'
 
 /** How many secrets of a vault rotate at a time. */
@@ -59,26 +60,33 @@ async function takeTurn(desk: Desk, one: { name: string; run: number }): Promise
       const about = await targetStep(desk, turn)
       const target = await targetOf(desk, turn)
       // What goes must not be what stays: an earlier value that was brought back, or one that the target made again.
-      if (!isStill(about.current, step === 'finish' ? about.previous : step === 'undo' ? about.pending : null))
-        await target[step](about)
-      await desk.perform('rotation.advance', { name, run, fence, step })
+      const stays = isStill(about.current, step === 'finish' ? about.previous : step === 'undo' ? about.pending : null)
+      const version = stays ? null : await target[step](about)
+      await desk.perform('rotation.advance', { name, run, fence, step, ...(version !== null && { version }) })
     }
   } catch (error) {
-    const failure = failureOf(error)
-    if (failure !== null) await outOfTurn(() => desk.perform('rotation.fail', { name, run, fence, step, failure }))
+    const failed = failureOf(error)
+    if (failed !== null) await outOfTurn(() => desk.perform('rotation.fail', { name, run, fence, step, ...failed }))
   }
+  // The replicas of what a provider keeps may be due now.
+  if (isProvided(turn)) desk.stir()
+}
+
+function isProvided(turn: Turn): turn is ProvidedTurn {
+  return turn.provided !== null
 }
 
 /** Makes the next value, here or at the target, and keeps it sealed as the number that is next. */
 async function createValue(desk: Desk, turn: Turn): Promise<void> {
   const { name, run, fence } = turn
+  const expects = isProvided(turn) ? await currentVersionAt(desk, turn) : undefined
   const { value, contentType, encoding } = await madeFor(desk, turn)
-  let { nextNumber: number, term } = turn
+  let { nextNumber: number, under } = turn
   for (let races = 0; ; races++) {
     const place = { vault: desk.vault, name, version: number, contentType, encoding }
-    const sealed = await sealValue(desk.keyring, value, place, term)
+    const sealed = await sealValue(desk.keyring, value, place, under)
     try {
-      await desk.perform('rotation.create', { name, run, fence, number, ...sealed, contentType, encoding })
+      await desk.perform('rotation.create', { name, run, fence, number, ...sealed, contentType, encoding, expects })
       return
     } catch (error) {
       const raced = error instanceof PosternError && error.detail.reason === 'raced'
@@ -86,7 +94,7 @@ async function createValue(desk: Desk, turn: Turn): Promise<void> {
     }
     const next = await desk.perform('rotation.next', { name })
     number = next.number
-    term = next.term
+    under = next.under
   }
 }
 
@@ -98,9 +106,12 @@ async function madeFor(desk: Desk, turn: Turn): Promise<Omit<Credential, 'versio
   return { value: await generate(recipe), encoding: 'utf8', contentType: contentTypeOf(recipe) }
 }
 
-/** The target of a run. What a provider rotates itself has its place here. */
-async function targetOf({ vault, keyring, settings }: Desk, { config, hook }: Turn): Promise<RotationTarget> {
-  if (config.target.kind === 'generate') return generateOnly
+/** The target of a run. */
+async function targetOf(desk: Desk, turn: Turn): Promise<RotationTarget> {
+  if (isProvided(turn)) return providedTarget(desk, turn)
+  const { vault, keyring, settings } = desk
+  const { config, hook } = turn
+  if (config.target.kind !== 'webhook') return generateOnly
   if (hook === null) throw new TargetFailure('unreachable')
   const secret = await openHookSecret(keyring, vault, hook)
   return webhookTarget({ url: hook.url, secret }, { allowLoopback: settings.security.allowLoopbackHooks })
@@ -128,13 +139,14 @@ function isStill(current: Credential | null, leaving: Credential | null): boolea
 }
 
 /** What a step failed by; `null` when its turn was over, and nothing is to be said. Whatever is not foreseen is thrown on. */
-function failureOf(error: unknown): Failure | null {
-  if (error instanceof TargetFailure) return error.failure
+function failureOf(error: unknown): { failure: Failure; code?: string } | null {
+  if (error instanceof TargetFailure)
+    return { failure: error.failure, ...(error.code !== null && { code: error.code }) }
   if (!(error instanceof PosternError)) throw error
   if (error.detail.reason === 'superseded') return null
-  if (error.code === 'tampered' || error.detail.reason === 'no_key') return 'cannot_open'
+  if (error.code === 'tampered' || error.detail.reason === 'no_key') return { failure: 'cannot_open' }
   // What the policy asks cannot be made by this recipe.
-  if (error.code === 'bad_request') return 'cannot_generate'
+  if (error.code === 'bad_request') return { failure: 'cannot_generate' }
   throw error
 }
 

@@ -33,6 +33,8 @@ export interface Desk {
   upstreams: Upstreams
   /** Where backups of the store go; `undefined` when nowhere. */
   archive?: Archive
+  /** Tells the other duties that something was written. */
+  stir(): void
   /**
    * Has the vault do a task.
    *

@@ -64,7 +64,8 @@ export class VaultObject extends DurableObject {
     if (rootKey === undefined) throw new PosternError('bad_request', 'POSTERN_ROOT_KEY: Must be set')
     const anchors = [...httpAnchors(this.#settings), ...bucketAnchors(this.env)]
     const upstreams = upstreamsOf(this.#settings, null)
-    const surroundings = { settings: this.#settings, keyring: await Keyring.open(rootKey), anchors, upstreams }
+    const keyring = await Keyring.open(rootKey, this.#settings)
+    const surroundings = { settings: this.#settings, keyring, anchors, upstreams }
     return openVault(this.#storage, this.ctx.id.name, surroundings, (_, at) => this.#wake(at))
   }
 

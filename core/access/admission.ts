@@ -66,10 +66,11 @@ export function runDecided(
   { allow, missing, demands = [] }: Decision,
   context: Context,
 ): Outcome<unknown> {
-  if (allow || (missing === 'approval' && binds === 'nothing')) return run(context, input)
-  if (missing !== 'approval' || binds === undefined || binds === 'nothing' || action === null)
-    return { reason: refusalFor(missing) }
-  const asked = { operation, action, resource: resource(input), params: binds(context, input) }
+  if (allow) return run(context, input)
+  if (missing !== 'approval' || binds === undefined || action === null) return { reason: refusalFor(missing) }
+  const params = binds === 'nothing' ? binds : binds(context, input)
+  if (params === 'nothing') return run(context, input)
+  const asked = { operation, action, resource: resource(input), params }
   return runApproved(context, { asked, demands, wanted: caller.approval }, () => run(context, input))
 }
 

@@ -14,11 +14,11 @@ import { base64url, utf8 } from '../bytes.ts'
 import type { AskedApproval, Reason } from '../errors.ts'
 import type { Context, Facts, Identity, Outcome } from '../operation.ts'
 import { notify } from '../secrets/notices.ts'
-import type { Approval } from './approval_store.ts'
+import type { Approval, Vote } from './approval_store.ts'
 import type { Action, Demand, DemandingRule } from './policy.ts'
 import type { AccessStore } from './store.ts'
 
-/** The most requests for approval that one principal may have open. */
+/** The most requests for approval that one principal may have whose time is not over: taken back, they count on. */
 const MAX_OPEN = 20
 
 /** One thing that is asked for, as an approval is bound to it. */
@@ -50,9 +50,9 @@ export function bind(
 export function quorumIn(
   access: AccessStore,
   { required, from }: Demand,
-  { withoutPrincipal }: { withoutPrincipal?: string } = {},
+  { without = [] }: { without?: readonly string[] } = {},
 ): boolean {
-  return required >= 1 && from.filter((id) => id !== withoutPrincipal && isUser(access, id)).length >= required
+  return required >= 1 && from.filter((id) => !without.includes(id) && isUser(access, id)).length >= required
 }
 
 /**
@@ -62,7 +62,7 @@ export function quorumIn(
 export function handsIn({ access, issuers }: Pick<Context, 'access' | 'issuers'>, identity: Identity): string[] {
   const { principal, token, issuer } = identity
   const made = token === null ? [] : access.lineage(token)
-  const trusted = issuer === null ? [] : [issuers.find(issuer)?.updatedBy ?? principal]
+  const trusted = issuer === null ? [] : issuers.handsIn(issuer)
   return [...new Set([principal, ...made, ...trusted])]
 }
 
@@ -74,7 +74,9 @@ export function runApproved<T>(
 ): Outcome<T> {
   const { approvals, breakGlass, identity, now } = context
   const glass = breakGlass.active(identity, now)
-  if (glass !== null) return withFacts(run(), { breakGlass: glass.id })
+  // The right to is asked for as it is now; the second factor was there when it was broken.
+  if (glass !== null && context.refuses('admin', 'break-glass') !== 'denied')
+    return withFacts(run(), { breakGlass: glass.id })
   const facts = { demanded: demands.map(({ id }) => id) }
   if (wanted === undefined) return { reason: 'approval_required', facts }
   if ('ask' in wanted) return ask(context, asked, demands, wanted.ask)
@@ -84,9 +86,11 @@ export function runApproved<T>(
   const about = { ...facts, approval: approval.id }
   const reason = objection(context, approval, asked, demands)
   if (reason !== null) return { reason, facts: about, ...(reason === 'approval_open' && { approval: shown(approval) }) }
+  // Before it is done: it may be about one of them.
+  const approvedBy = standing(context, approval)
   const outcome = run()
   if ('value' in outcome) approvals.end(approval.id, { state: 'used', by: context.principal, why: null }, now)
-  return withFacts(outcome, { approval: approval.id, approvedBy: standing(context, approval) })
+  return withFacts(outcome, { approval: approval.id, approvedBy })
 }
 
 /** What a caller wants of approvals: see `Caller.approval`. */
@@ -98,9 +102,8 @@ function ask(context: Context, asked: Asked, demands: readonly DemandingRule[], 
   // The same again is the same: a repeated request must not have others approve twice.
   const same = open.find((one) => one.hash === bind(asked, { ...one, reason: reason }).hash)
   if (same !== undefined) return { reason: 'approval_required', approval: shown(same), facts: { approval: same.id } }
-  if (open.length >= MAX_OPEN) return { reason: 'too_many_approvals' }
-  const withinMs = Math.min(...demands.map(({ unless }) => unless.approvals.withinSeconds)) * 1000
-  const about = { id: crypto.randomUUID(), requester, reason, createdAt: now, expiresAt: now + withinMs }
+  if (approvals.askedBy(requester, now) >= MAX_OPEN) return { reason: 'too_many_approvals' }
+  const about = { id: crypto.randomUUID(), requester, reason, createdAt: now, expiresAt: now + withinMs(demands) }
   const approval = { ...about, ...bind(asked, about), operation: asked.operation, hands: handsIn(context, identity) }
   approvals.add({ ...approval, action: asked.action, resource: asked.resource })
   const { operation, resource } = asked
@@ -114,6 +117,11 @@ function ask(context: Context, asked: Asked, demands: readonly DemandingRule[], 
   return { reason: 'approval_required', approval: shown(approval), facts }
 }
 
+/** How long after it was asked an approval may be used: as the strictest rule says. */
+function withinMs(demands: readonly DemandingRule[]): number {
+  return Math.min(...demands.map(({ unless }) => unless.approvals.withinSeconds)) * 1000
+}
+
 /** Why an approval does not let this through, or `null`. */
 function objection(
   context: Context,
@@ -122,7 +130,8 @@ function objection(
   demands: readonly DemandingRule[],
 ): Reason | null {
   if (approval.state === 'used') return 'approval_used'
-  if (approval.state !== 'open' || approval.expiresAt <= context.now) return 'approval_ended'
+  const endsAt = Math.min(approval.expiresAt, approval.createdAt + withinMs(demands))
+  if (approval.state !== 'open' || endsAt <= context.now) return 'approval_ended'
   if (bind(asked, approval).hash !== approval.hash) return 'approval_mismatch'
   const approvers = standing(context, approval)
   const met = demands.every(({ unless }) => {
@@ -132,11 +141,19 @@ function objection(
   return met ? null : 'approval_open'
 }
 
-/** Those whose approval still counts: enabled users, by a token that was not revoked since. */
-function standing({ access, approvals }: Context, { id }: Pick<Approval, 'id'>): string[] {
+/**
+ * Those whose approval still counts: enabled users, by a token or a trust that was not taken away since, and none who
+ * could be behind the very request that uses it.
+ */
+function standing(context: Context, { id }: Pick<Approval, 'id'>): string[] {
+  const { access, approvals, issuers, identity } = context
+  const hands = handsIn(context, identity)
+  const isTrusted = ({ token, trust }: Vote) =>
+    (token === null || !access.isRevoked(token)) &&
+    (trust === null || issuers.find(trust.issuer)?.revision === trust.revision)
   return approvals
     .votes(id)
-    .filter(({ principal, token }) => isUser(access, principal) && (token === null || !access.isRevoked(token)))
+    .filter((vote) => isUser(access, vote.principal) && isTrusted(vote) && !hands.includes(vote.principal))
     .map(({ principal }) => principal)
 }
 

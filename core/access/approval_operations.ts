@@ -26,7 +26,7 @@ const onApprovals = { action: null, resource: () => 'approvals' } as const
 export const listApprovals = operation({
   ...onApprovals,
   run(context: Context, _: Record<never, never>): Outcome<ShownApproval[]> {
-    const all = context.approvals.list(LIST_LIMIT).map((approval) => withVotes(context, approval))
+    const all = context.approvals.list(LIST_LIMIT, context.now).map((approval) => withVotes(context, approval))
     return { value: all.filter((one) => isVisible(context, one)) }
   },
 })
@@ -60,7 +60,12 @@ export const decideApproval = operation({
     const objection = objectionTo(context, approval, hash)
     if (objection !== null) return { reason: objection, facts: about }
     const { principal, token, session } = identity
-    if (approve) approvals.vote(id, { principal, token, session, at: now })
+    const hands = handsIn(context, identity)
+    // Nor do two approve of whom one made the other's token. To reject, one is enough whoever it is.
+    const isSecond = approval.votes.some((vote) => hands.includes(vote.principal) || vote.hands.includes(principal))
+    const isRepeated = approval.votes.some((vote) => vote.principal === principal)
+    if (approve && isSecond && !isRepeated) return { reason: 'not_approver', facts: about }
+    if (approve) approvals.vote(id, { principal, token, session, trust: trustOf(context), hands, at: now })
     else approvals.end(id, { state: 'rejected', by: principal, why }, now)
     return { value: withVotes(context, approvals.find(id)!), facts: about }
   },
@@ -94,6 +99,11 @@ function objectionTo(context: Context, approval: ShownApproval, hash: string): R
   const { mfaAt } = circumstances
   const stale = mfaAt === null || now - mfaAt > MFA_MS
   return stale && factors.confirmed(principal) !== null ? 'mfa_required' : null
+}
+
+function trustOf({ identity: { issuer }, issuers }: Context): Vote['trust'] {
+  const revision = issuer === null ? undefined : issuers.find(issuer)?.revision
+  return issuer === null || revision === undefined ? null : { issuer, revision }
 }
 
 function visible(context: Context, id: string): ShownApproval | null {

@@ -29,14 +29,21 @@ export interface Vote {
   principal: string
   token: string | null
   session: string | null
+  /** The trust in an identity provider that its session was made by, as it was then. */
+  trust: { issuer: string; revision: string } | null
+  /** Everybody who could be behind it: who is behind two has one. */
+  hands: readonly string[]
   at: number
 }
 
 type Row = Omit<Approval, 'hands'> & { hands: string }
+type VoteRow = Omit<Vote, 'hands' | 'trust'> & { hands: string | null; issuer: string | null; revision: string | null }
 type NewApproval = Omit<Approval, 'state' | 'endedAt' | 'endedBy' | 'endedWhy'>
 
 const COLUMNS = `id, hash, body, operation, action, resource, requester, hands, reason, created_at AS createdAt,
   expires_at AS expiresAt, state, ended_at AS endedAt, ended_by AS endedBy, ended_why AS endedWhy`
+/** The longest time that a rule gives, as core/wire.ts has it. */
+const MAX_WITHIN_MS = 24 * 60 * 60 * 1000
 /** How long what has ended is kept to be looked at. The log keeps it as long as anything. */
 const KEEP_MS = 30 * 24 * 60 * 60 * 1000
 
@@ -59,11 +66,28 @@ export class ApprovalStore {
     return this.#sql.all<Row>(query, requester, now).map(approvalOf)
   }
 
-  /** The newest, whatever became of them. */
-  list(limit: number): Approval[] {
-    return this.#sql
-      .all<Row>(`SELECT ${COLUMNS} FROM approval ORDER BY created_at DESC, id LIMIT ?`, limit)
-      .map(approvalOf)
+  /** How many are open. */
+  waiting(now: number): number {
+    const query = "SELECT COUNT(*) AS count FROM approval WHERE state = 'open' AND expires_at > ?"
+    return this.#sql.all<{ count: number }>(query, now)[0]!.count
+  }
+
+  /** How many a principal asked for whose time is not over, but for those that others approved and that were used. */
+  askedBy(requester: string, now: number): number {
+    const query = "SELECT COUNT(*) AS n FROM approval WHERE requester = ? AND state <> 'used' AND expires_at > ?"
+    return this.#sql.all<{ n: number }>(query, requester, now)[0]!.n
+  }
+
+  /** Those that wait for somebody, and then the rest; each the newest first. */
+  list(limit: number, now: number): Approval[] {
+    const isOpen = "state = 'open' AND expires_at > ?"
+    const order = 'ORDER BY created_at DESC, id LIMIT ?'
+    // What is open was asked within the longest time that a rule may give.
+    const openQuery = `SELECT ${COLUMNS} FROM approval WHERE ${isOpen} AND created_at > ? ${order}`
+    const open = this.#sql.all<Row>(openQuery, now, now - MAX_WITHIN_MS, limit)
+    const restQuery = `SELECT ${COLUMNS} FROM approval WHERE NOT (${isOpen}) ${order}`
+    const rest = open.length === limit ? [] : this.#sql.all<Row>(restQuery, now, limit - open.length)
+    return [...open, ...rest].map(approvalOf)
   }
 
   /** Adds a request, and forgets some that ended long ago. */
@@ -84,15 +108,19 @@ export class ApprovalStore {
   }
 
   votes(id: string): Vote[] {
-    return this.#sql.all<Vote>(
-      'SELECT principal, token, session, at FROM vote WHERE approval = ? ORDER BY at, principal',
-      id,
-    )
+    const query = `SELECT principal, token, session, at, hands, issuer, revision FROM vote WHERE approval = ?
+      ORDER BY at, principal`
+    return this.#sql.all<VoteRow>(query, id).map(voteOf)
   }
 
   /** Notes an approval; each principal's counts once. */
-  vote(id: string, { principal, token, session, at }: Vote): void {
-    this.#sql.all('INSERT INTO vote VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING', id, principal, token, session, at)
+  vote(id: string, { principal, token, session, trust, hands, at }: Vote): void {
+    const { issuer = null, revision = null } = trust ?? {}
+    this.#sql.all(
+      `INSERT INTO vote (approval, principal, token, session, at, hands, issuer, revision)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+      ...[id, principal, token, session, at, JSON.stringify(hands), issuer, revision],
+    )
   }
 
   /** Ends a request that is open. */
@@ -102,6 +130,11 @@ export class ApprovalStore {
       ...[state, now, by, why, id],
     )
   }
+}
+
+function voteOf({ hands, issuer, revision, ...row }: VoteRow): Vote {
+  const trust = issuer === null || revision === null ? null : { issuer, revision }
+  return { ...row, trust, hands: hands === null ? [row.principal] : JSON.parse(hands) }
 }
 
 function approvalOf(row: Row): Approval {

@@ -7,6 +7,7 @@
  */
 import { type Context, type Outcome, operation } from '../operation.ts'
 import { notify } from '../secrets/notices.ts'
+import { handsIn } from './approval.ts'
 import type { BrokenGlass } from './break_glass_store.ts'
 
 /** How fresh the second factor has to be. */
@@ -29,7 +30,7 @@ export const breakGlass = operation({
     const unreviewed = { endedAt: null, reviewedAt: null, reviewedBy: null, review: null }
     const about = { id: crypto.randomUUID(), principal, session, reason }
     const glass = { ...about, beganAt: now, expiresAt: now + minutes * 60_000, ...unreviewed }
-    glasses.add(glass)
+    glasses.add({ ...glass, hands: handsIn(context, identity) })
     const { id: glassId, expiresAt } = glass
     notify(context, { type: 'glass.broken', data: { breakGlass: glassId, principal, reason, expiresAt } }, now)
     return { value: glass, facts: { breakGlass: glass.id, expiresAt: glass.expiresAt } }
@@ -63,10 +64,14 @@ export const reviewGlass = operation({
   about: ({ id, review }: { id: string; review: string }) => ({ breakGlass: id, review }),
   binds: 'nothing',
   run(context: Context, { id, review }: { id: string; review: string }): Outcome<BrokenGlass> {
-    const { breakGlass: glasses, principal, now } = context
+    const { breakGlass: glasses, identity, principal, now } = context
     const glass = glasses.find(id)
     if (glass === null) return { reason: 'no_glass' }
-    if (glass.principal === principal) return { reason: 'own_review' }
+    // As of approvals: by another person, whatever token either comes by.
+    const isOwn = glasses.handsIn(id).includes(principal) || handsIn(context, identity).includes(glass.principal)
+    if (isOwn) return { reason: 'own_review' }
+    // What came after would be looked at by nobody.
+    if (glass.expiresAt > now) glasses.end(id, now)
     glasses.review(id, principal, review, now)
     return { value: glasses.find(id)! }
   },

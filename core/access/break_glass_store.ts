@@ -14,6 +14,11 @@ export interface BrokenGlass {
   review: string | null
 }
 
+/** One to be, with everybody who could be behind it: none of them reviews it. */
+type NewGlass = Pick<BrokenGlass, 'id' | 'principal' | 'session' | 'reason' | 'beganAt' | 'expiresAt'> & {
+  hands: readonly string[]
+}
+
 const COLUMNS = `id, principal, session, reason, began_at AS beganAt, expires_at AS expiresAt, ended_at AS endedAt,
   reviewed_at AS reviewedAt, reviewed_by AS reviewedBy, review`
 
@@ -43,11 +48,19 @@ export class BreakGlassStore {
     return this.#sql.all<BrokenGlass>(query, limit)
   }
 
-  add({ id, principal, session, reason, beganAt, expiresAt }: BrokenGlass): void {
+  add({ id, principal, session, reason, beganAt, expiresAt, hands }: NewGlass): void {
     this.#sql.all(
-      'INSERT INTO break_glass (id, principal, session, reason, began_at, expires_at) VALUES (?, ?, ?, ?, ?, ?)',
-      ...[id, principal, session, reason, beganAt, expiresAt],
+      `INSERT INTO break_glass (id, principal, session, reason, began_at, expires_at, hands)
+       VALUES (?, ?, ?, ?, ?, ?, ?)`,
+      ...[id, principal, session, reason, beganAt, expiresAt, JSON.stringify(hands)],
     )
+  }
+
+  /** Everybody who could be behind one. */
+  handsIn(id: string): string[] {
+    const query = 'SELECT COALESCE(hands, json_array(principal)) AS hands FROM break_glass WHERE id = ?'
+    const [row] = this.#sql.all<{ hands: string }>(query, id)
+    return row === undefined ? [] : JSON.parse(row.hands)
   }
 
   end(id: string, now: number): void {

@@ -1,22 +1,15 @@
 /**
- * Demonstrating proof of possession (DPoP, RFC 9449): a token that only the holder of a key can use.
+ * Demonstrating proof of possession (DPoP, RFC 9449): a token that only the holder of a key can use. Here proofs are
+ * checked; `dpop_key.ts` makes them.
  *
  * @module
  */
 import { hmac } from '@noble/hashes/hmac.js'
 import { sha256 } from '@noble/hashes/sha2.js'
-import {
-  calculateJwkThumbprint,
-  decodeProtectedHeader,
-  exportJWK,
-  generateKeyPair,
-  importJWK,
-  type JWK,
-  jwtVerify,
-  SignJWT,
-} from 'jose'
+import { calculateJwkThumbprint, decodeProtectedHeader, importJWK, type JWK, jwtVerify } from 'jose'
 import { base64url, concat, equal, parseBase64url, utf8 } from '../bytes.ts'
 import { refusal } from '../errors.ts'
+import { addressOf } from './dpop_key.ts'
 
 // Signatures that every runtime can check, with the one curve of each (RFC 9449 section 4.2).
 const CURVES: Readonly<Record<string, string>> = { ES256: 'P-256', EdDSA: 'Ed25519', Ed25519: 'Ed25519' }
@@ -79,38 +72,6 @@ export function nonceAt(nonceKey: Uint8Array, now: number): string {
   return base64url(concat(bucket, hmac(sha256, nonceKey, bucket).subarray(0, 16)))
 }
 
-/** A key pair that a client proves to have. */
-export interface ProofKey {
-  privateKey: CryptoKey
-  publicJwk: JWK
-}
-
-/** Makes a client's key. The private half cannot be exported. */
-export async function makeProofKey(): Promise<ProofKey> {
-  const { privateKey, publicKey } = await generateKeyPair('ES256', { extractable: false })
-  return { privateKey, publicJwk: await exportJWK(publicKey) }
-}
-
-/** Makes a proof for one request. */
-export async function makeProof(
-  key: ProofKey,
-  about: { method: string; url: string; token: string | null; nonce: string | null; seal?: string },
-): Promise<string> {
-  const { method, url, token, nonce, seal } = about
-  const claims = {
-    htm: method,
-    htu: addressOf(url),
-    ...(token !== null && { ath: base64url(sha256(utf8(token))) }),
-    ...(nonce !== null && { nonce }),
-    ...(seal !== undefined && { postern_seal: seal }),
-  }
-  return new SignJWT(claims)
-    .setProtectedHeader({ typ: 'dpop+jwt', alg: 'ES256', jwk: key.publicJwk })
-    .setJti(crypto.randomUUID())
-    .setIssuedAt()
-    .sign(key.privateKey)
-}
-
 /** Checks the form, the key and the signature. Every flaw is the same refusal. */
 async function verified(header: string): Promise<{ payload: Record<string, unknown>; jwk: JWK }> {
   try {
@@ -144,12 +105,6 @@ function sameAddress(claimed: unknown, url: string): boolean {
     !/[?#]/.test(claimed) &&
     addressOf(claimed) === addressOf(url)
   )
-}
-
-/** Scheme, host and path, normalised (RFC 3986 sections 6.2.2 and 6.2.3). One with credentials is nobody's. */
-function addressOf(url: string): string {
-  const { protocol, username, password, host, pathname } = new URL(url)
-  return username || password ? '' : `${protocol}//${host}${pathname}`
 }
 
 function isOurNonce(nonce: unknown, nonceKey: Uint8Array, now: number): boolean {

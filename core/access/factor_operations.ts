@@ -7,7 +7,7 @@
  * @module
  */
 import { type Context, type Outcome, operation } from '../operation.ts'
-import type { SealedTotp } from './factors.ts'
+import type { RecoveryHashes, SealedTotp } from './factors.ts'
 
 const self = { action: null, resource: () => 'self' } as const
 
@@ -65,10 +65,9 @@ export const enrolTotp = operation({
   },
 })
 
-interface ConfirmTotp {
+interface ConfirmTotp extends RecoveryHashes {
   id: string
   step: number
-  recoveryHashes: string[]
   jkt: string | null
 }
 
@@ -76,14 +75,14 @@ interface ConfirmTotp {
 export const confirmTotp = operation({
   ...self,
   notable: true,
-  run(context: Context, { id, step, recoveryHashes, jkt }: ConfirmTotp): Outcome<{ principal: string }> {
+  run(context: Context, { id, step, jkt, ...recovery }: ConfirmTotp): Outcome<{ principal: string }> {
     const { identity, factors, lockout, source, now } = context
     const { principal } = identity
     // The one that the code was checked against, and not one that was put in its place meanwhile.
     if (factors.pending(principal)?.id !== id || !factors.takeStep(principal, id, step))
       return { reason: 'unauthenticated' }
     lockout.succeed({ principal, source, jkt }, now)
-    factors.confirm(principal, id, recoveryHashes, now)
+    factors.confirm(principal, id, recovery, now)
     return { value: { principal } }
   },
 })

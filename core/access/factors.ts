@@ -1,4 +1,5 @@
 import type { Sql } from '../sql.ts'
+import { OWN_ROOT } from './store.ts'
 
 /** A TOTP secret as the vault keeps it: sealed. */
 export interface SealedTotp {
@@ -6,6 +7,12 @@ export interface SealedTotp {
   id: string
   kid: string
   sealed: Uint8Array<ArrayBuffer>
+}
+
+/** What is kept of recovery codes, under one root key: the vault's own when not given. */
+export interface RecoveryHashes {
+  recoveryHashes: readonly string[]
+  root?: string | null
 }
 
 /** The rows of second factors, and of what may be used once. */
@@ -47,17 +54,18 @@ export class FactorStore {
   }
 
   /** Makes a secret count in place of the one before, and recovery codes in place of the old ones. */
-  confirm(principal: string, id: string, recoveryHashes: readonly string[], now: number): void {
+  confirm(principal: string, id: string, { recoveryHashes, root = null }: RecoveryHashes, now: number): void {
     this.#sql.all('DELETE FROM totp WHERE principal = ? AND id <> ?', principal, id)
     this.#sql.all('UPDATE totp SET confirmed_at = ? WHERE principal = ? AND id = ?', now, principal, id)
     this.#sql.all('DELETE FROM recovery_code WHERE principal = ?', principal)
-    for (const hash of recoveryHashes) this.#sql.all('INSERT INTO recovery_code VALUES (?, ?)', principal, hash)
+    const query = `INSERT INTO recovery_code VALUES (?, ?, ${OWN_ROOT})`
+    for (const hash of recoveryHashes) this.#sql.all(query, principal, hash, root)
   }
 
-  /** Uses a recovery code up. Returns whether there was one. */
-  takeRecoveryCode(principal: string, hash: string): boolean {
+  /** Uses a recovery code up, by any of its hashes: it has one a root key. Returns whether there was one. */
+  takeRecoveryCode(principal: string, hashes: readonly string[]): boolean {
     const query = 'DELETE FROM recovery_code WHERE principal = ? AND hash = ? RETURNING hash'
-    return this.#sql.all(query, principal, hash).length === 1
+    return hashes.some((hash) => this.#sql.all(query, principal, hash).length === 1)
   }
 
   recoveryCodesLeft(principal: string): number {

@@ -55,7 +55,7 @@ function bySession(caller: Caller, hash: Uint8Array, { sessions }: Stores, now: 
 
 function byToken(caller: Caller, hash: Uint8Array, { access }: Stores, now: number): Identified | null {
   const token = access.identify(hash, now)
-  const found = token ?? first(caller, hash, access, now)
+  const found = token ?? first(caller, access, now)
   if (found === null) return null
   const { principal, kind, accessor } = found
   const identity = { principal, kind, token: accessor, issuer: null, session: null, sessionExpiresAt: null, jkt: null }
@@ -63,9 +63,9 @@ function byToken(caller: Caller, hash: Uint8Array, { access }: Stores, now: numb
   return { identity, circumstances, ...(token === null && { bootstrapped: true }) }
 }
 
-function first(caller: Caller, hash: Uint8Array, access: AccessStore, now: number) {
+function first({ bootstrap: isFirst, credential }: Caller, access: AccessStore, now: number) {
   const accessor = crypto.randomUUID()
-  if (!caller.bootstrap || !bootstrap(access, hash, accessor, now)) return null
+  if (!isFirst || credential === null || !bootstrap(access, credential, accessor, now)) return null
   return { principal: BOOTSTRAP_ADMIN, accessor, kind: 'user' as const }
 }
 

@@ -48,11 +48,20 @@ export class IssuerStore {
     return row ? issuerOf(row) : null
   }
 
-  put(issuer: Issuer & { revision: string }, version: number, now: number, by: string): void {
+  /** @param hands Everybody who could be behind it: `by` is one of them. */
+  put({ version, updatedAt, updatedBy, ...issuer }: VersionedIssuer, hands: readonly string[]): void {
     this.#sql.all(
-      'INSERT OR REPLACE INTO issuer VALUES (?, ?, ?, ?, ?, ?)',
-      ...[issuer.id, issuer.issuer, version, JSON.stringify(issuer), now, by],
+      `INSERT OR REPLACE INTO issuer (id, url, version, body, updated_at, updated_by, hands)
+       VALUES (?, ?, ?, ?, ?, ?, ?)`,
+      ...[issuer.id, issuer.issuer, version, JSON.stringify(issuer), updatedAt, updatedBy, JSON.stringify(hands)],
     )
+  }
+
+  /** Everybody who could be behind what a trust is now. */
+  handsIn(id: string): string[] {
+    const query = 'SELECT COALESCE(hands, json_array(updated_by)) AS hands FROM issuer WHERE id = ?'
+    const [row] = this.#sql.all<{ hands: string }>(query, id)
+    return row === undefined ? [] : JSON.parse(row.hands)
   }
 
   delete(id: string): void {

@@ -5,7 +5,7 @@
  * @module
  */
 import { type Context, type Outcome, operation } from '../operation.ts'
-import { quorumIn } from './approval.ts'
+import { handsIn, quorumIn } from './approval.ts'
 import type { Issuer, VersionedIssuer } from './issuers.ts'
 import type { Lock } from './lockout.ts'
 import { type AccessRequest, decide, isDemanding, type Rule } from './policy.ts'
@@ -28,7 +28,10 @@ export const putPrincipal = operation({
   ...onPrincipals,
   notable: true,
   about: ({ id }: { id: string }) => ({ principal: id }),
-  binds: (_, { id, kind, disabled }: NewPrincipal) => ({ id, kind, disabled: disabled ?? null }),
+  binds: ({ access }, { id, kind, disabled }: NewPrincipal) => ({
+    ...{ id, kind, disabled: disabled ?? null },
+    before: shown(access.principal(id)),
+  }),
   run(context, { id, kind, disabled }: NewPrincipal): Outcome<Principal> {
     const { access, now } = context
     const before = access.principal(id)
@@ -51,6 +54,8 @@ interface NewPrincipal {
 /** A token to be: its keyed hash, never the token. */
 interface NewToken {
   hash: Uint8Array
+  /** The root key that it is made under. */
+  root?: string
   accessor: string
   principal: string
   label: string
@@ -69,10 +74,10 @@ export const createToken = operation({
   about: ({ accessor, principal, expiresAt }: NewToken) => ({ accessor, principal, expiresAt }),
   binds: (_, { principal, label, expiresAt }: NewToken) => ({ principal, label, expiresAt }),
   run({ access, issuers, identity, principal: createdBy, now }: Context, input: NewToken): Outcome<TokenRow> {
-    const { hash, accessor, principal, label, expiresAt } = input
+    const { hash, accessor, principal, label, expiresAt, root = null } = input
     if (access.principal(principal) === null) return { reason: 'no_principal' }
-    const token = { accessor, principal, label, createdAt: now, createdBy, expiresAt, revokedAt: null }
-    const trustedBy = identity.issuer === null ? null : (issuers.find(identity.issuer)?.updatedBy ?? null)
+    const token = { accessor, principal, label, createdAt: now, createdBy, expiresAt, revokedAt: null, root }
+    const trustedBy = identity.issuer === null ? [] : issuers.handsIn(identity.issuer)
     access.addToken(hash, token, { mintedWith: identity.token, trustedBy })
     return { value: token }
   },
@@ -178,15 +183,15 @@ export const putIssuer = operation({
   notable: true,
   about: ({ id }: { id: string }) => ({ issuer: id }),
   binds: ({ issuers }, issuer: Issuer) => ({ issuer, revision: issuers.find(issuer.id)?.revision ?? null }),
-  run({ access, issuers, sessions, now, principal }, issuer: Issuer): Outcome<VersionedIssuer> {
+  run(context, issuer: Issuer): Outcome<VersionedIssuer> {
+    const { access, issuers, sessions, identity, now, principal } = context
     if (access.principal(issuer.principal) === null) return { reason: 'no_principal' }
     const before = issuers.find(issuer.id)
     const version = (before?.version ?? 0) + 1
-    const revised = { ...issuer, revision: crypto.randomUUID() }
-    issuers.put(revised, version, now, principal)
+    const value = { ...issuer, revision: crypto.randomUUID(), version, updatedAt: now, updatedBy: principal }
+    issuers.put(value, handsIn(context, identity))
     // Made under the trust as it was; whoever still meets it signs in again.
     sessions.revokeFederated(issuer.id, now)
-    const value = { ...revised, version, updatedAt: now, updatedBy: principal }
     return { value, facts: { before, after: value } }
   },
 })
@@ -229,12 +234,17 @@ export const unlockPrincipal = operation({
  *
  * @returns Whether it did: never in a vault that has a principal.
  */
-export function bootstrap(access: AccessStore, hash: Uint8Array, accessor: string, now: number): boolean {
+export function bootstrap(
+  access: AccessStore,
+  { hash, root = null }: { hash: Uint8Array; root?: string | null },
+  accessor: string,
+  now: number,
+): boolean {
   if (access.principals().length > 0) return false
   const by = BOOTSTRAP_ADMIN
   access.putPrincipal({ id: by, kind: 'user', createdAt: now, disabledAt: null })
   const token = { accessor, principal: by, label: 'bootstrap', createdAt: now, createdBy: by }
-  access.addToken(hash, { ...token, expiresAt: null, revokedAt: null }, { mintedWith: null, trustedBy: null })
+  access.addToken(hash, { ...token, expiresAt: null, revokedAt: null, root }, { mintedWith: null, trustedBy: [] })
   const actions = ['read', 'write', 'delete', 'rotate', 'admin'] as const
   access.putRule({ id: BOOTSTRAP_ADMIN, effect: 'permit', principal: by, actions, resource: '**' }, 1, now, by)
   return true
@@ -248,14 +258,22 @@ interface Change {
 
 /** Tells whether, after a change, somebody with a live token could still change the rules and mint tokens. */
 function staysAdministrable({ access, circumstances }: Context, change: Change): boolean {
-  const rules = (change.rules ?? access.rules())
-    .filter((rule) => lasts(rule) && !(isDemanding(rule) && quorumIn(access, rule.unless.approvals, change)))
-    .map((rule) => ({ ...rule, conditions: {}, unless: undefined }))
+  const lasting = (change.rules ?? access.rules()).filter(lasts)
+  const withoutPrincipal = change.withoutPrincipal === undefined ? [] : [change.withoutPrincipal]
+  /** The rules for one: what others can lift is no forbid; what only it could itself stays one. */
+  const rulesFor = (principal: string) => {
+    const without = [...withoutPrincipal, principal]
+    const standing = lasting.filter(
+      (rule) => !(isDemanding(rule) && quorumIn(access, rule.unless.approvals, { without })),
+    )
+    return standing.map((rule) => ({ ...rule, conditions: {}, unless: undefined }))
+  }
   const enabled = new Set(access.principals().flatMap(({ id, disabledAt }) => (disabledAt === null ? [id] : [])))
   return access.tokens().some(({ accessor, principal, expiresAt, revokedAt }) => {
     // A token that ends is no way back in after it.
     if (revokedAt !== null || expiresAt !== null || !enabled.has(principal)) return false
     if (accessor === change.withoutToken || principal === change.withoutPrincipal) return false
+    const rules = rulesFor(principal)
     return ['rules', 'tokens'].every((resource) => {
       return decide({ principal, action: 'admin', resource, context: circumstances }, rules).allow
     })

@@ -9,11 +9,13 @@ import { globMatches } from './policy.ts'
 import type { Session } from './sessions.ts'
 
 /** A second factor, as the edge found it to be. */
-export type Factor = { kind: 'totp'; id: string; step: number } | { kind: 'recovery'; hash: string }
+export type Factor = { kind: 'totp'; id: string; step: number } | { kind: 'recovery'; hash: string; former?: string[] }
 
 /** What a new session is made of. */
 export interface SessionInput {
   hash: Uint8Array
+  /** The root key that the session's token is made under. */
+  root?: string
   accessor: string
   jkt: string | null
   factor: Factor | null
@@ -60,7 +62,7 @@ export const openSession = operation({
   ...self,
   notable: true,
   about: ({ jkt, factor }: SessionInput) => ({ factor: factor?.kind ?? null, bound: jkt !== null }),
-  run(context: Context, { hash, accessor, jkt, factor }: SessionInput): Outcome<OpenedSession> {
+  run(context: Context, { hash, accessor, jkt, factor, root }: SessionInput): Outcome<OpenedSession> {
     const { identity, circumstances, sessions, now, limits } = context
     // A bound session passes its binding on: a thief of its token must not shake it off.
     if (identity.jkt !== null && identity.jkt !== jkt) return { reason: 'unauthenticated' }
@@ -72,7 +74,8 @@ export const openSession = operation({
     const { principal, token, issuer } = identity
     const method = circumstances.method === 'federated' ? 'federated' : 'session'
     const { address, agent } = circumstances
-    sessions.add({ hash, accessor, principal, token, issuer, method, jkt, expiresAt, mfaAt, address, agent }, now)
+    const about = { hash, accessor, principal, token, issuer, method, jkt, root } as const
+    sessions.add({ ...about, expiresAt, mfaAt, address, agent }, now)
     return { value: { accessor, principal, expiresAt, mfaAt }, facts: { session: accessor } }
   },
 })
@@ -139,6 +142,8 @@ export const trustedIssuers = operation({
 /** A token of an identity provider whose signature, issuer, audience and times the edge has checked. */
 export interface FederatedInput {
   hash: Uint8Array
+  /** The root key that the session's token is made under. */
+  root?: string
   accessor: string
   jkt: string | null
   /** The trusts that it was checked against: a change in between refuses. */
@@ -157,7 +162,7 @@ export const federateSession = operation({
   resource: () => 'issuers',
   run(context: Context, input: FederatedInput): Outcome<OpenedSession> {
     const { access, issuers, sessions, factors, circumstances, limits, now, requestId } = context
-    const { hash, accessor, jkt, claims } = input
+    const { hash, accessor, jkt, claims, root } = input
     // First of all, and whatever comes of it: one token, one entry.
     if (!factors.useOnce(`jwt/${input.once}`, requestId, input.onceExpiresAt, now))
       return { reason: 'unauthenticated', quiet: true }
@@ -178,6 +183,7 @@ export const federateSession = operation({
       issuer: trust.id,
       method: 'federated',
       jkt,
+      root,
     } as const
     sessions.add({ ...about, expiresAt, mfaAt: null, address, agent }, now)
     const opened = { session: accessor, trust: trust.id, principal: principal.id }
@@ -213,7 +219,7 @@ function takeFactor(
   const taken =
     factor.kind === 'totp'
       ? factors.confirmed(principal)?.id === factor.id && factors.takeStep(principal, factor.id, factor.step)
-      : factors.takeRecoveryCode(principal, factor.hash)
+      : factors.takeRecoveryCode(principal, [factor.hash, ...(factor.former ?? [])])
   if (!taken) return { reason: 'unauthenticated' }
   lockout.succeed(attempt, now)
   return null

@@ -1,5 +1,6 @@
 import type { Sql } from '../sql.ts'
 import type { Method } from './policy.ts'
+import { OWN_ROOT } from './store.ts'
 
 /** A session as it is shown: never its token, nor the hash that finds it. */
 export interface Session {
@@ -31,6 +32,8 @@ export interface NewSession {
   mfaAt: number | null
   address: string | null
   agent: string | null
+  /** The root key that its token is made under; the vault's own when not given. */
+  root?: string | undefined
 }
 
 /** What the vault needs to know of a live session at each request. */
@@ -89,10 +92,11 @@ export class SessionStore {
       'DELETE FROM session WHERE hash IN (SELECT hash FROM session WHERE expires_at < ? ORDER BY expires_at LIMIT 10)',
       now,
     )
-    const { hash, accessor, principal, token, issuer, method, jkt, expiresAt, mfaAt, address, agent } = session
+    const { hash, accessor, principal, token, issuer, method, jkt, expiresAt, mfaAt, address, agent, root } = session
     this.#sql.all(
-      'INSERT INTO session VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)',
+      `INSERT INTO session VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ${OWN_ROOT})`,
       ...[hash, accessor, principal, token, method, issuer, jkt, now, now, expiresAt, mfaAt, address, agent],
+      root ?? null,
     )
   }
 

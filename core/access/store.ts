@@ -20,14 +20,16 @@ export interface TokenRow {
   createdBy: string
   expiresAt: number | null
   revokedAt: number | null
+  /** The root key that it was made under; `null`: the vault's own. */
+  root: string | null
 }
 
 /** What a token comes from: see {@link AccessStore.lineage}. */
 export interface TokenOrigin {
   /** The accessor of the API token that it is made with, or whose session makes it. */
   mintedWith: string | null
-  /** When a federated session makes it: who last said what the trust is that the session is made by. */
-  trustedBy: string | null
+  /** When a federated session makes it: everybody who could be behind the trust that the session is made by. */
+  trustedBy: readonly string[]
 }
 
 /** A rule with the count of its changes. */
@@ -39,7 +41,9 @@ export interface VersionedRule extends Rule {
 
 const PRINCIPAL = 'id, kind, created_at AS createdAt, disabled_at AS disabledAt'
 const TOKEN = `accessor, principal, label, created_at AS createdAt, created_by AS createdBy,
-  expires_at AS expiresAt, revoked_at AS revokedAt`
+  expires_at AS expiresAt, revoked_at AS revokedAt, root`
+/** What is said to be made under no root key in particular is of the vault's own. */
+export const OWN_ROOT = 'COALESCE(?, (SELECT root FROM term ORDER BY number DESC LIMIT 1))'
 
 /** The rows of principals, tokens and rules. */
 export class AccessStore {
@@ -89,12 +93,13 @@ export class AccessStore {
 
   /** Keeps a token, and what it comes from. */
   addToken(hash: Uint8Array, token: TokenRow, { mintedWith, trustedBy }: TokenOrigin): void {
-    const { accessor, principal, label, createdAt, createdBy, expiresAt, revokedAt } = token
+    const { accessor, principal, label, createdAt, createdBy, expiresAt, revokedAt, root } = token
     this.#sql.all(
       `INSERT INTO token (hash, accessor, principal, label, created_at, created_by, expires_at, revoked_at, minted_with,
-                          trusted_by)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-      ...[hash, accessor, principal, label, createdAt, createdBy, expiresAt, revokedAt, mintedWith, trustedBy],
+                          trusted_by, root)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ${OWN_ROOT})`,
+      ...[hash, accessor, principal, label, createdAt, createdBy, expiresAt, revokedAt, mintedWith],
+      ...[JSON.stringify(trustedBy), root],
     )
   }
 
@@ -111,7 +116,7 @@ export class AccessStore {
            UNION ALL SELECT token.principal, token.created_by, token.trusted_by, token.minted_with, depth + 1
            FROM chain JOIN token ON token.accessor = chain.minted_with WHERE depth < 100
          ) SELECT principal FROM chain UNION SELECT created_by FROM chain
-           UNION SELECT trusted_by FROM chain WHERE trusted_by IS NOT NULL`,
+           UNION SELECT value FROM chain, json_each(trusted_by)`,
         accessor,
       )
       .map(({ principal }) => principal)

@@ -34,6 +34,9 @@ export interface Admission {
   first: boolean
 }
 
+/** A clock that is behind by more than this was set back; by less, two requests were told the time in another order. */
+const SET_BACK_MS = 1000
+
 /** Less is no time, but what fractions of a millisecond lose when they are added up. */
 const ROUNDING_MS = 0.001
 
@@ -57,6 +60,7 @@ export class Throttle {
   // all: small numbers, so that fractions of a millisecond add up exactly enough.
   readonly #arrivals: LRUCache<string, number>
   #epoch: number | null = null
+  #latest = 0
   // When a refusal of a key was last told to be the first.
   readonly #refused: LRUCache<string, number>
 
@@ -68,12 +72,12 @@ export class Throttle {
   /**
    * Admits a request to all its windows, or to none of them.
    *
-   * @param now Milliseconds since the Unix epoch. A clock that goes back admits no more for it.
+   * @param now Milliseconds since the Unix epoch. A clock that is set back admits no more for it, and no less: it stands still,
+   *   and then runs on.
    * @returns The window with the least left, or `null` when there is no window.
    */
   admit(windows: readonly Window[], now: number): Admission | null {
-    this.#epoch ??= now
-    const at = now - this.#epoch
+    const at = this.#timeOf(now)
     let tightest: Admission | null = null
     const next: [string, number][] = []
     for (const { name, key, limit } of windows) {
@@ -82,8 +86,8 @@ export class Throttle {
       const arrival = Math.max(this.#arrivals.get(id) ?? Number.NEGATIVE_INFINITY, at) + interval
       const spare = at + limit.periodMs - arrival
       if (spare < -ROUNDING_MS) {
-        const first = now - (this.#refused.get(id) ?? Number.NEGATIVE_INFINITY) > limit.periodMs
-        if (first) this.#refused.set(id, now)
+        const first = at - (this.#refused.get(id) ?? Number.NEGATIVE_INFINITY) > limit.periodMs
+        if (first) this.#refused.set(id, at)
         return { allowed: false, name, limit, remaining: 0, retryAfterMs: Math.ceil(-spare), first }
       }
       next.push([id, arrival])
@@ -94,5 +98,12 @@ export class Throttle {
     }
     for (const [id, arrival] of next) this.#arrivals.set(id, arrival)
     return tightest
+  }
+  /** Milliseconds since the first request. Were they counted from a clock as it is, nobody would come in until it is where it was. */
+  #timeOf(now: number): number {
+    this.#epoch ??= now
+    if (now - this.#epoch < this.#latest - SET_BACK_MS) this.#epoch = now - this.#latest
+    this.#latest = Math.max(this.#latest, now - this.#epoch)
+    return this.#latest
   }
 }

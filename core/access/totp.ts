@@ -29,11 +29,11 @@ export function makeTotpSecret(): Redacted<Bytes> {
 /** Seals a principal's secret. No secret of the vault has its content type or version. */
 export async function sealTotp(
   keyring: Keyring,
-  { vault, term = 1 }: { vault: string; term?: number },
+  { vault, term = 1, root = null }: { vault: string; term?: number; root?: string | null },
   principal: string,
   secret: Redacted<Bytes>,
 ) {
-  const kek = await keyring.currentKek(vault, term)
+  const kek = await keyring.of(root).currentKek(vault, term)
   return { kid: kek.kid, sealed: await seal(kek, secret.reveal(), bindingOf(vault, principal)) }
 }
 

@@ -40,6 +40,8 @@ export interface Retention {
 export interface LogKey {
   term: number
   key: string
+  /** The root key that it derives from. */
+  root: string | null
 }
 
 /** What is announced and not erased yet. */
@@ -129,14 +131,15 @@ export class Log {
     return this.#sql.all<{ term: number }>('SELECT COALESCE(MAX(term), 1) AS term FROM log_key')[0]!.term
   }
 
-  /** The verifier keys of terms after the first, newest first. */
+  /** The verifier keys of terms, newest first; of the first only once its root key was replaced. */
   keys(): LogKey[] {
-    return this.#sql.all<LogKey>('SELECT term, key FROM log_key ORDER BY term DESC')
+    return this.#sql.all<LogKey>('SELECT term, key, root FROM log_key ORDER BY term DESC')
   }
 
-  /** Begins the next term of the key. */
-  addTerm(term: number, key: string, now: number): void {
-    this.#sql.all('INSERT INTO log_key VALUES (?, ?, ?)', term, key, now)
+  /** Begins the next term of the key; or keeps the verifier key of the first. */
+  addTerm({ term, key, root }: LogKey, now: number): void {
+    const row = [term, key, now, root]
+    this.#sql.all('INSERT INTO log_key (term, key, created_at, root) VALUES (?, ?, ?, ?)', ...row)
   }
 
   /** The newest checkpoint that was signed. */

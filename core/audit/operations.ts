@@ -6,7 +6,7 @@
 
 import { equal } from '../bytes.ts'
 import { type Context, type Outcome, operation, type Stores } from '../operation.ts'
-import { task } from '../task.ts'
+import { type TaskContext, task } from '../task.ts'
 import type { Delivery } from './delivery_store.ts'
 import type { Entry, Log, LogKey, Retention, SignedCheckpoint, TreeHead } from './log.ts'
 import type { Hash } from './merkle.ts'
@@ -62,14 +62,22 @@ export const readMine = operation({
 export interface Head {
   head: TreeHead
   signed: SignedCheckpoint | null
-  /** The term of the key that signs, and the verifier keys of terms after the first. */
+  /** The term of the key that signs, and the verifier keys of terms: of the first only if it cannot be derived any more. */
   term: number
   keys: LogKey[]
+  /** The root key that the next term is to derive from, and the one that the first does. */
+  root: string | null
+  firstRoot: string | null
+}
+
+function head({ log, roots }: Stores): Head {
+  const keys = { term: log.term(), keys: log.keys(), root: roots.current(), firstRoot: roots.first() }
+  return { head: log.head(), signed: log.checkpoint(), ...keys }
 }
 
 // Quiet, as all proofs are: each would otherwise move the head that it is about.
-function headOf({ log }: Stores): Outcome<Head> {
-  return { value: { head: log.head(), signed: log.checkpoint(), term: log.term(), keys: log.keys() }, quiet: true }
+function headOf(stores: Stores): Outcome<Head> {
+  return { value: head(stores), quiet: true }
 }
 
 /** How the log stands. */
@@ -82,9 +90,9 @@ export const readStatus = operation({
   action: 'admin',
   resource: () => 'audit',
   binds: 'nothing',
-  run({ log, deliveries }: Context, _: Record<never, never>): Outcome<Status> {
-    const head = { head: log.head(), signed: log.checkpoint(), term: log.term(), keys: log.keys() }
-    return { value: { ...head, retention: log.retention(), deliveries: deliveries.list() } }
+  run(context: Context, _: Record<never, never>): Outcome<Status> {
+    const { log, deliveries } = context
+    return { value: { ...head(context), retention: log.retention(), deliveries: deliveries.list() } }
   },
 })
 
@@ -113,12 +121,39 @@ export const rekeyLog = operation({
   action: 'admin',
   notable: true,
   resource: () => 'audit',
-  about: ({ term, key }: { term: number; key: string }) => ({ term, key }),
+  about: ({ term, key }: NewLogKey) => ({ term, key }),
   binds: 'nothing',
-  run({ log, now }: Context, { term, key }: { term: number; key: string }): Outcome<{ term: number }> {
-    // Another was faster: its key is the next, and the one given belongs to no term.
-    if (term !== log.term() + 1) return { reason: 'raced' }
-    log.addTerm(term, key, now)
+  run({ log, roots, now }: Context, { term, key, root = roots.current() }: NewLogKey): Outcome<{ term: number }> {
+    // Another was faster: its key is the next, and the one given belongs to no term. Or it is of a former root key.
+    if (term !== log.term() + 1 || root !== roots.current()) return { reason: 'raced' }
+    log.addTerm({ term, key, root }, now)
+    return { value: { term } }
+  },
+})
+
+/** A verifier key to be. */
+interface NewLogKey {
+  term: number
+  key: string
+  root?: string | null
+}
+
+/**
+ * The same, for a vault whose root key was replaced. The key of the first term can be derived no more when the former
+ * root key is gone: what verifies it is kept.
+ */
+export const rekeyTask = task({
+  notable: true,
+  resource: () => 'audit',
+  about: ({ term, key }: NewLogKey) => ({ term, key }),
+  run(context: TaskContext, input: Required<NewLogKey> & { first: string }): Outcome<{ term: number }> {
+    const { log, roots, now } = context
+    const { term, key, root, first } = input
+    if (term !== log.term() + 1 || root !== roots.current() || roots.signing() === root)
+      return { reason: 'superseded', quiet: true }
+    const isKept = log.keys().some((known) => known.term === 1)
+    if (!isKept) log.addTerm({ term: 1, key: first, root: roots.first() }, now)
+    log.addTerm({ term, key, root }, now)
     return { value: { term } }
   },
 })

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import * as z from 'zod'
+import * as z from 'zod/mini'
 import { PosternError } from '../errors.ts'
 import { checkUrl } from '../providers/send.ts'
 import { Redacted } from '../redacted.ts'
@@ -15,43 +15,56 @@ import { formatRollback, parseRollback } from './rollback.ts'
 
 /** What becomes of the logs beside being kept: see the files beside this one. */
 export const AuditSettings = z.object({
-  retentionDays: whole(1, 36_500, 'How long entries are kept. In production 365 when not given, else 90.').optional(),
-  aliasNames: flag(
-    "Writes an alias (a keyed hash) in place of each secret's name. What rules say about names stays. For logs that are sent to where names must not be read.",
-  ).prefault('false'),
-  blind: flag(
-    'Puts random bytes into each entry, so that none can be guessed from its hash: for logs whose tiles are published.',
-  ).prefault('false'),
-  publishSeconds: whole(
-    1,
-    3600,
-    'How soon after something was written a checkpoint is signed and taken to anchors and witnesses, and entries to the sink.',
-  ).prefault('10'),
-  anchor: text(
-    'Where the newest checkpoint of each log is kept beside the store: a folder on another disk, or an https URL that takes `PUT` and `GET` of `<url>/<vault>`. On Workers an R2 bucket bound as `ANCHOR` does as well. When a vault is opened whose log is smaller than its anchor, it is not served.',
-  ).optional(),
-  anchorToken: secret(credential, 'text', 'Sent to an anchor that is a URL, as `Authorization: Bearer`.').optional(),
-  anchorRequired: flag(
-    'Whether a vault stays closed while its anchor cannot be read when it is opened. In production `true` when not given.',
-  ).optional(),
-  acceptRollback: list(
-    (item) => formatRollback(parseRollback(item)),
-    '`vault/size/root/size/root`',
-    'After a restore from a backup: the log as it is now, and the anchored one in whose place it may go on. The server prints it when it refuses such a vault. It holds for exactly these two, and once: accepting it is an alert in the log, and moves the anchor.',
-  ).prefault(''),
-  witnesses: list(
-    witness,
-    'URL and verifier key, parted by a space',
-    'Witnesses (C2SP tlog-witness) that cosign checkpoints.',
-  ).prefault(''),
-  sinkUrl: text('Where entries are posted as they come: a collector of logs, or a web hook.').optional(),
-  sinkFormat: choice(FORMATS, 'The form in which they are.').prefault('jsonl'),
-  sinkToken: secret(credential, 'text', 'Sent to the sink as `Authorization: Bearer`.').optional(),
-  sinkSecret: secret(
-    parseWebhookSecret,
-    '`whsec_` and base64',
-    'Signs what is posted to the sink (Standard Webhooks).',
-  ).optional(),
+  retentionDays: z.optional(whole(1, 36_500, 'How long entries are kept. In production 365 when not given, else 90.')),
+  aliasNames: z.prefault(
+    flag(
+      "Writes an alias (a keyed hash) in place of each secret's name. What rules say about names stays. For logs that are sent to where names must not be read.",
+    ),
+    'false',
+  ),
+  blind: z.prefault(
+    flag(
+      'Puts random bytes into each entry, so that none can be guessed from its hash: for logs whose tiles are published.',
+    ),
+    'false',
+  ),
+  publishSeconds: z.prefault(
+    whole(
+      1,
+      3600,
+      'How soon after something was written a checkpoint is signed and taken to anchors and witnesses, and entries to the sink.',
+    ),
+    '10',
+  ),
+  anchor: z.optional(
+    text(
+      'Where the newest checkpoint of each log is kept beside the store: a folder on another disk, or an https URL that takes `PUT` and `GET` of `<url>/<vault>`. On Workers an R2 bucket bound as `ANCHOR` does as well. When a vault is opened whose log is smaller than its anchor, it is not served.',
+    ),
+  ),
+  anchorToken: z.optional(secret(credential, 'text', 'Sent to an anchor that is a URL, as `Authorization: Bearer`.')),
+  anchorRequired: z.optional(
+    flag(
+      'Whether a vault stays closed while its anchor cannot be read when it is opened. In production `true` when not given.',
+    ),
+  ),
+  acceptRollback: z.prefault(
+    list(
+      (item) => formatRollback(parseRollback(item)),
+      '`vault/size/root/size/root`',
+      'After a restore from a backup: the log as it is now, and the anchored one in whose place it may go on. The server prints it when it refuses such a vault. It holds for exactly these two, and once: accepting it is an alert in the log, and moves the anchor.',
+    ),
+    '',
+  ),
+  witnesses: z.prefault(
+    list(witness, 'URL and verifier key, parted by a space', 'Witnesses (C2SP tlog-witness) that cosign checkpoints.'),
+    '',
+  ),
+  sinkUrl: z.optional(text('Where entries are posted as they come: a collector of logs, or a web hook.')),
+  sinkFormat: z.prefault(choice(FORMATS, 'The form in which they are.'), 'jsonl'),
+  sinkToken: z.optional(secret(credential, 'text', 'Sent to the sink as `Authorization: Bearer`.')),
+  sinkSecret: z.optional(
+    secret(parseWebhookSecret, '`whsec_` and base64', 'Signs what is posted to the sink (Standard Webhooks).'),
+  ),
 })
 
 /** An address that an operator named, and that can be asked: https, or http on this machine. */

@@ -4,25 +4,54 @@
  * @module
  */
 import { type Context, type Outcome, operation } from '../operation.ts'
-import type { Term } from './key_store.ts'
+import type { Term, Under, Unmoved } from './key_store.ts'
+import type { RootBearers, RootRow } from './root_store.ts'
 
-/** Says under which term the edge has to seal. */
+/** How much is shown of what could not be moved. */
+const MAX_UNMOVED = 100
+/** Of how many root keys it is shown who still comes with something that was made under them. */
+const MAX_ROOTS = 10
+
+/** Says under which key the edge has to seal. */
 export const currentTerm = operation({
   action: null,
   resource: () => 'keys',
-  run: ({ keys }: Context, _: Record<never, never>): Outcome<{ term: number }> => ({
-    value: { term: keys.term() },
-    quiet: true,
-  }),
+  run: ({ keys }: Context, _: Record<never, never>): Outcome<Under> => ({ value: keys.under(), quiet: true }),
 })
 
 const onKeys = { action: 'admin', resource: () => 'keys' } as const
 
-/** The terms of the vault's key, and how far the move to the newest is. */
-export const showTerms = operation({
+/** The keys of a vault. */
+export interface Keys {
+  terms: Term[]
+  /** How many rows the move to the newest term has still to look at, at most. */
+  left: number
+  /** What it could not move, as far as the caller may know that it exists. */
+  unmoved: Unmoved[]
+  /** The root keys that the vault is and was under, the newest first. */
+  roots: (RootRow & RootBearers & { needed: boolean })[]
+}
+
+/** The terms of the vault's key, how far the move to the newest is, and what becomes of former root keys. */
+export const showKeys = operation({
   ...onKeys,
   binds: 'nothing',
-  run: ({ keys }: Context, _: Record<never, never>): Outcome<Term[]> => ({ value: keys.terms() }),
+  run({ keys, roots, limits, now, refuses }: Context, _: Record<never, never>): Outcome<Keys> {
+    const needed = roots.needed()
+    const shown = roots.all().slice(0, MAX_ROOTS)
+    const unmoved = keys
+      .unmoved(MAX_UNMOVED)
+      .filter(({ kind, name }) => kind !== 'version' || refuses('read', name) === null)
+    return {
+      value: {
+        ...{ terms: keys.terms(), left: keys.left(), unmoved },
+        roots: shown.map((root) => ({
+          ...{ ...root, needed: needed.includes(root.id) },
+          ...roots.bearers(root.id, limits.sessionIdleMs, now),
+        })),
+      },
+    }
+  },
 })
 
 /** Begins a term: from now on values are sealed under its key, and those that there are move to it. */

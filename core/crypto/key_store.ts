@@ -1,5 +1,6 @@
-import { type Bytes, concat } from '../bytes.ts'
+import { type Bytes, concat, equal } from '../bytes.ts'
 import type { Sql, SqlValue } from '../sql.ts'
+import { CACHE, keyId } from './key_id.ts'
 
 /** A term of a vault's key. */
 export interface Term {
@@ -12,7 +13,12 @@ export interface Term {
   failed: number
   /** Since when nothing is sealed under an older one; `null` while that goes on. */
   doneAt: number | null
+  /** The root key that it derives from; `null` before the vault was tied to one. */
+  root: string | null
 }
+
+/** Which key to seal under. */
+export type Under = Pick<Term, 'root'> & { term: number }
 
 /** A sealed value that an older term's key wraps: where it is, and the head of its envelope. */
 export interface Stale {
@@ -22,22 +28,31 @@ export interface Stale {
   head: Bytes
 }
 
+/** Something that could not be moved, for whoever has to do something about it: a secret's, a principal's, a hook's. */
+export interface Unmoved {
+  kind: 'version' | 'factor' | 'hook'
+  name: string
+  version: number | null
+}
+
 /** How far a move has come: which table, and behind which row. */
 export interface Place {
   stage: number
   cursor: number
 }
 
-const COLUMNS = 'number, started_at AS startedAt, started_by AS startedBy, moved, failed, done_at AS doneAt'
-const KID = /^[0-9a-f]{16}\.([1-9][0-9]{0,8})$/
+const COLUMNS = 'number, started_at AS startedAt, started_by AS startedBy, moved, failed, done_at AS doneAt, root'
+const KID = /^([0-9a-f]{16})\.([1-9][0-9]{0,8})$/
 /** Every table with something sealed, in the order in which they are moved, row by row. */
-const TABLES = ['version', 'totp', 'hook'] as const
+const TABLES = ['version', 'totp', 'hook', 'cached'] as const
+/** The last one has a key of its own, without terms: only another root key moves it. */
+const CACHED = TABLES.indexOf('cached')
 
 /** The rows of a vault's terms, and of what is sealed under them. It knows no keys: only which one is the newest. */
 export class KeyStore {
   readonly #sql: Sql
   // Asked at each write. Safe to keep: nobody else writes to this store.
-  #term: number | null = null
+  #under: Under | null = null
 
   constructor(sql: Sql) {
     this.#sql = sql
@@ -45,19 +60,25 @@ export class KeyStore {
 
   /** Forgets what is kept in memory. To be called when a transaction was rolled back. */
   forget(): void {
-    this.#term = null
+    this.#under = null
+  }
+
+  /** What values are sealed under now. */
+  under(): Under {
+    this.#under ??= this.#sql.all<Under>('SELECT number AS term, root FROM term ORDER BY number DESC LIMIT 1')[0]!
+    return this.#under
   }
 
   /** The term that values are sealed under now. */
   term(): number {
-    this.#term ??= this.#sql.all<{ term: number }>('SELECT MAX(number) AS term FROM term')[0]!.term
-    return this.#term
+    return this.under().term
   }
 
   /** Whether a key id is of the term that holds now: what was sealed just before is sealed again. */
   isCurrent(kid: string): boolean {
-    const term = KID.exec(kid)?.[1]
-    return term === undefined || Number(term) === this.term()
+    const [, root, number] = KID.exec(kid) ?? []
+    const { term, root: own } = this.under()
+    return number === undefined || (Number(number) === term && (own === null || root === own))
   }
 
   /** Terms, the newest first. */
@@ -65,9 +86,15 @@ export class KeyStore {
     return this.#sql.all<Term>(`SELECT ${COLUMNS} FROM term ORDER BY number DESC LIMIT 100`)
   }
 
-  /** Begins the next term. */
-  start(by: string | null, now: number): Term {
-    this.#sql.all('INSERT INTO term VALUES (?, ?, ?, 0, 0, 0, 0, NULL)', this.term() + 1, now, by)
+  /**
+   * Begins the next term.
+   *
+   * @param root The root key that it derives from, when that is another from here on.
+   */
+  start(by: string | null, now: number, root = this.under().root): Term {
+    const row = [this.term() + 1, now, by, root]
+    const columns = 'number, started_at, started_by, stage, cursor, moved, failed, done_at, root'
+    this.#sql.all(`INSERT INTO term (${columns}) VALUES (?, ?, ?, 0, 0, 0, 0, NULL, ?)`, ...row)
     this.forget()
     return this.terms()[0]!
   }
@@ -84,8 +111,35 @@ export class KeyStore {
     return this.#sql.all<Place>(query, this.term())[0] ?? null
   }
 
+  /** How many rows of the move to the newest term are still to be looked at, or fewer: some are not there any more. */
+  left(): number {
+    const place = this.place()
+    if (place === null) return 0
+    const last = TABLES.slice(place.stage).map((table) => `COALESCE((SELECT MAX(rowid) FROM ${table}), 0)`)
+    const [row] = this.#sql.all<{ rows: number }>(`SELECT ${last.join(' + ')} AS rows`)
+    return Math.max(0, row!.rows - place.cursor)
+  }
+
+  /** The id of the key that a table is moved to; `null` before the vault was tied to a root key. */
+  target(stage: number): string | null {
+    const { root, term } = this.under()
+    return root === null ? null : keyId(root, stage === CACHED ? CACHE : term)
+  }
+
   /**
-   * Of the next `span` rows from a place on, those that are not of the newest term.
+   * How many rows a move has still to look at, by their numbers and so at most, and how many it could not move. Costs the
+   * same however many there are.
+   */
+  remaining(): number {
+    const place = this.place()
+    if (place === null) return 0
+    const { moved, failed } = this.terms()[0]!
+    const isBetweenRounds = place.stage + place.cursor === 0 && moved + failed > 0
+    return failed + (isBetweenRounds ? 0 : this.left())
+  }
+
+  /**
+   * Of the next `span` rows from a place on, those that are not under the key that they are moved to.
    *
    * @param headSize The longest head of an envelope.
    * @returns With the place behind them; `null` when there is nothing behind.
@@ -93,8 +147,8 @@ export class KeyStore {
   stale({ stage, cursor }: Place, span: number, headSize: number): { items: Stale[]; next: Place | null } {
     const table = TABLES[stage]!
     const query = `SELECT rowid AS "at", kid, substr(sealed, 1, ?) AS head FROM ${table}
-      WHERE rowid > ? AND rowid <= ? AND sealed IS NOT NULL AND kid NOT LIKE '%.' || ? ORDER BY rowid`
-    const items = this.#sql.all<Stale>(query, headSize, cursor, cursor + span, String(this.term()))
+      WHERE rowid > ? AND rowid <= ? AND sealed IS NOT NULL AND kid <> ? ORDER BY rowid`
+    const items = this.#sql.all<Stale>(query, headSize, cursor, cursor + span, this.target(stage))
     const more = this.#sql.all(`SELECT 1 FROM ${table} WHERE rowid > ? LIMIT 1`, cursor + span).length > 0
     if (more) return { items, next: { stage, cursor: cursor + span } }
     return { items, next: stage + 1 < TABLES.length ? { stage: stage + 1, cursor: 0 } : null }
@@ -105,7 +159,8 @@ export class KeyStore {
     const table = TABLES[stage]!
     const query = `SELECT sealed FROM ${table} WHERE rowid = ? AND kid = ? AND sealed IS NOT NULL`
     const [row] = this.#sql.all<{ sealed: Bytes }>(query, at, kid)
-    if (row === undefined) return false
+    // Of another value that took the row meanwhile, or was put in the place of this one.
+    if (row === undefined || !equal(row.sealed.subarray(0, head.length), head)) return false
     const sealed = concat(newHead, row.sealed.subarray(head.length))
     this.#sql.all(`UPDATE ${table} SET kid = ?, sealed = ? WHERE rowid = ?`, newKid, sealed, at)
     return true
@@ -125,5 +180,35 @@ export class KeyStore {
   /** Begins another round for what failed in the last one. */
   again(): void {
     this.#sql.all('UPDATE term SET failed = 0 WHERE number = ?', this.term())
+    this.#sql.all('DELETE FROM unmoved')
+  }
+
+  /**
+   * Notes what could not be moved. Of the cache that is no loss, and it is dropped.
+   *
+   * @returns Whether it keeps its older key in use.
+   */
+  fail(stage: number, { at, kid }: Stale): boolean {
+    if (stage === CACHED) {
+      this.#sql.all('DELETE FROM cached WHERE rowid = ? AND kid = ?', at, kid)
+      return false
+    }
+    this.#sql.all('INSERT OR IGNORE INTO unmoved VALUES (?, ?)', stage, at)
+    return true
+  }
+
+  /** What the last round could not move, at most `limit` of each kind. */
+  unmoved(limit: number): Unmoved[] {
+    const of = (stage: number, columns: string, joined = '') =>
+      this.#sql.all<Unmoved>(
+        `SELECT ${columns} FROM unmoved JOIN ${TABLES[stage]} AS it ON it.rowid = unmoved.at ${joined}
+         WHERE unmoved.stage = ? AND it.sealed IS NOT NULL ORDER BY unmoved.at LIMIT ?`,
+        ...[stage, limit],
+      )
+    return [
+      ...of(0, "'version' AS kind, name, it.number AS version", 'JOIN secret ON secret.id = it.secret'),
+      ...of(1, "'factor' AS kind, it.principal AS name, NULL AS version"),
+      ...of(2, "'hook' AS kind, it.id AS name, NULL AS version"),
+    ]
   }
 }

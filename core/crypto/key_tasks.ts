@@ -31,6 +31,8 @@ export const rekeyOld = task({
 /** Heads of envelopes that an older term's key wraps. */
 export interface StaleBatch {
   term: number
+  /** The id of the key that they are moved to. */
+  kid: string
   place: Place
   items: Stale[]
   next: Place | null
@@ -40,9 +42,10 @@ export const findStale = task({
   resource: () => 'keys',
   run({ keys }: TaskContext, _: Record<never, never>): Outcome<StaleBatch | null> {
     const place = keys.place()
-    if (place === null) return { value: null, quiet: true }
+    const kid = place && keys.target(place.stage)
+    if (place === null || kid === null) return { value: null, quiet: true }
     if (place.stage === 0 && place.cursor === 0) keys.again()
-    return { value: { term: keys.term(), place, ...keys.stale(place, BATCH, MAX_HEAD) }, quiet: true }
+    return { value: { term: keys.term(), kid, place, ...keys.stale(place, BATCH, MAX_HEAD) }, quiet: true }
   },
 })
 
@@ -55,7 +58,7 @@ export interface Rewrapped extends StaleBatch {
 export const keepRewrapped = task({
   notable: true,
   resource: () => 'keys',
-  run({ keys, now }: TaskContext, batch: Rewrapped): Outcome<{ done: boolean }> {
+  run({ keys, roots, now }: TaskContext, batch: Rewrapped): Outcome<{ done: boolean; unneeded: string[] }> {
     const { term, place, items, heads, next } = batch
     const here = keys.place()
     // Done by another meanwhile, or for a term that is not the newest any more.
@@ -65,12 +68,14 @@ export const keepRewrapped = task({
     let failed = 0
     for (const [i, item] of items.entries()) {
       const head = heads[i] ?? null
-      if (head === null) failed++
+      if (head === null) failed += keys.fail(place.stage, item) ? 1 : 0
       else if (keys.replaceHead(place.stage, item, head)) moved++
     }
     keys.moveOn(next, { moved, failed }, now)
-    if (next !== null) return { value: { done: false }, quiet: true }
+    if (next !== null) return { value: { done: false, unneeded: [] }, quiet: true }
     const { moved: inAll, failed: left } = keys.terms()[0]!
-    return { value: { done: true }, facts: { term, moved: inAll, failed: left } }
+    const unneeded = roots.unneeded()
+    const facts = { term, moved: inAll, failed: left, ...(unneeded.length > 0 && { unneededRootKeys: unneeded }) }
+    return { value: { done: true, unneeded }, facts }
   },
 })

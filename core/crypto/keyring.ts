@@ -12,6 +12,7 @@ import type { NoteSigner } from '../audit/note.ts'
 import { type Bytes, concat, hex, parseBase64url, parseHex, utf8 } from '../bytes.ts'
 import { badRequest, refusal } from '../errors.ts'
 import { Redacted } from '../redacted.ts'
+import { CACHE, keyId } from './key_id.ts'
 
 export const ROOT_KEY_SIZE = 32
 const ED25519_PKCS8 = parseHex('302e020100300506032b657004220420')!
@@ -29,6 +30,12 @@ export interface Kek {
  */
 export type MacPurpose = 'token' | 'request' | 'nonce' | 'recovery' | 'cursor' | 'alias' | 'replica'
 
+/** Root keys beside the one that everything is made under. */
+export interface OtherRoots {
+  formerRootKeys?: readonly Redacted<Bytes>[]
+  nextRootKey?: Redacted<Bytes> | undefined
+}
+
 /**
  * Parses a root key: 32 bytes in base64url, 43 characters.
  *
@@ -40,23 +47,34 @@ export function parseRootKey(text: string, field = 'rootKey'): Redacted<Bytes> {
   return new Redacted(bytes)
 }
 
-/** Derives and keeps the keys that one root key gives. */
+/** Derives and keeps the keys that a root key gives, and knows those of others beside it: see `roots.ts`. */
 export class Keyring {
   readonly #root: CryptoKey
   readonly #rootId: string
+  readonly #former: readonly Keyring[]
+  readonly #next: Keyring | null
   // Bounded: an attacker who may name vaults must not fill the memory.
   readonly #keks = new LRUCache<string, Promise<Kek>>({ max: 1000 })
   readonly #macKeys = new LRUCache<string, Bytes>({ max: 4000 })
 
-  private constructor(root: CryptoKey, rootId: string) {
+  private constructor(root: CryptoKey, rootId: string, { former, next }: { former: Keyring[]; next: Keyring | null }) {
     this.#root = root
     this.#rootId = rootId
+    this.#former = former
+    this.#next = next
   }
 
-  /** Opens a keyring. The root key is imported as non-extractable; drop your copy afterwards. */
-  static async open(rootKey: Redacted<Bytes>): Promise<Keyring> {
+  /**
+   * Opens a keyring. Root keys are imported as non-extractable; drop your copies afterwards.
+   *
+   * @param others Root keys that open and verify too, but that nothing is made under: those that this one takes the
+   *   place of, and the one that is to take its place.
+   */
+  static async open(rootKey: Redacted<Bytes>, { formerRootKeys = [], nextRootKey }: OtherRoots = {}): Promise<Keyring> {
     const root = await crypto.subtle.importKey('raw', rootKey.reveal(), 'HKDF', false, ['deriveKey', 'deriveBits'])
-    return new Keyring(root, hex(await derive(root, label('root-id'), 8)))
+    const former = await Promise.all(formerRootKeys.map((one) => Keyring.open(one)))
+    const next = nextRootKey === undefined ? null : await Keyring.open(nextRootKey)
+    return new Keyring(root, hex(await derive(root, label('root-id'), 8)), { former, next })
   }
 
   /** Names the root key without telling anything of it: 16 hexadecimal digits. */
@@ -64,9 +82,31 @@ export class Keyring {
     return this.#rootId
   }
 
-  /** Whether a key id is of this root key, as far as it is a key id at all. */
+  /** The ids of the root keys that this one takes the place of. */
+  get formerIds(): string[] {
+    return this.#former.map(({ rootId }) => rootId)
+  }
+
+  /** One keyring a root key, this one first. */
+  get all(): readonly Keyring[] {
+    return [this, ...this.#former, ...(this.#next === null ? [] : [this.#next])]
+  }
+
+  /**
+   * The keyring of one root key.
+   *
+   * @param rootId `null` for this one.
+   * @throws {PosternError} `unavailable` when that root key is not here.
+   */
+  of(rootId: string | null): Keyring {
+    const ring = rootId === null ? this : this.all.find((one) => one.rootId === rootId)
+    if (ring === undefined) throw refusal('no_key')
+    return ring
+  }
+
+  /** Whether a key id is of a root key that is here, as far as it is a key id at all. */
   has(kid: string): boolean {
-    return !/^[0-9a-f]{16}\./.test(kid) || kid.startsWith(`${this.#rootId}.`)
+    return !/^[0-9a-f]{16}\./.test(kid) || this.all.some(({ rootId }) => kid.startsWith(`${rootId}.`))
   }
 
   /**
@@ -75,18 +115,19 @@ export class Keyring {
    * @param term The term that the vault is in, as it says itself: it refuses what is sealed under another.
    */
   async currentKek(vault: string, term = 1): Promise<Kek> {
-    return this.kek(vault, `${this.#rootId}.${term}`)
+    return this.kek(vault, keyId(this.#rootId, term))
   }
 
   /**
-   * The KEK of a vault with this id.
+   * The KEK of a vault with this id, of whichever root key.
    *
-   * @throws {PosternError} `unavailable` when the id is of another root key.
+   * @throws {PosternError} `unavailable` when the id is of a root key that is not here.
    * @throws {RangeError} when it is no key id at all.
    */
   async kek(vault: string, kid: string): Promise<Kek> {
-    const [rootId, term = '', ...rest] = kid.split('.')
-    if (rootId !== this.#rootId) throw refusal('no_key')
+    const [rootId = '', term = '', ...rest] = kid.split('.')
+    if (rootId !== this.#rootId) return this.of(rootId).kek(vault, kid)
+    if (term === CACHE && rest.length === 0) return this.cacheKek(vault)
     if (rest.length > 0 || !/^[1-9][0-9]{0,8}$/.test(term)) throw new RangeError('Key id is none of ours')
     const cacheKey = `${vault}/${kid}`
     const cached = this.#keks.get(cacheKey)
@@ -98,7 +139,7 @@ export class Keyring {
 
   /** The KEK that a vault's cache is sealed under: what it holds is not what the vault keeps. */
   async cacheKek(vault: string): Promise<Kek> {
-    const kid = `${this.#rootId}.cache`
+    const kid = keyId(this.#rootId, CACHE)
     const cacheKey = `${vault}/${kid}`
     const cached = this.#keks.get(cacheKey)
     if (cached) return cached

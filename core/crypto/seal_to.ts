@@ -1,21 +1,13 @@
 /**
  * Answers sealed to a client's key: a compact JWE (RFC 7516), ECDH-ES with A256GCM.
  *
- * Between the edge and the client there may be proxies that end TLS; they see ciphertext then.
+ * Between the edge and the client there may be proxies that end TLS; they see ciphertext then. `seal_key.ts` opens them.
  *
  * @module
  */
-import {
-  CompactEncrypt,
-  calculateJwkThumbprint,
-  compactDecrypt,
-  exportJWK,
-  generateKeyPair,
-  importJWK,
-  type JWK,
-} from 'jose'
-import { type Bytes, base64url, parseBase64url, utf8 } from '../bytes.ts'
-import { badRequest, PosternError } from '../errors.ts'
+import { CompactEncrypt, calculateJwkThumbprint, importJWK, type JWK } from 'jose'
+import { parseBase64url, utf8 } from '../bytes.ts'
+import { badRequest } from '../errors.ts'
 import { parseJson } from '../json.ts'
 
 const ALG = 'ECDH-ES'
@@ -68,39 +60,4 @@ export async function sealTo({ key, thumbprint }: Recipient, answer: string, req
     .setProtectedHeader({ alg: ALG, enc: ENC, typ: 'postern-answer', cty: 'application/json' })
     .setKeyManagementParameters({ apu: utf8(requestId), apv: utf8(thumbprint) })
     .encrypt(key)
-}
-
-/** A client's half: a key for one request. */
-export interface SealKey {
-  header: string
-  thumbprint: string
-  privateKey: CryptoKey
-}
-
-/** Makes the key for one request. */
-export async function makeSealKey(): Promise<SealKey> {
-  const { privateKey, publicKey } = await generateKeyPair(ALG, { crv: 'P-256', extractable: false })
-  const jwk = await exportJWK(publicKey)
-  const thumbprint = await calculateJwkThumbprint(jwk, 'sha256')
-  return { header: base64url(utf8(JSON.stringify(jwk))), thumbprint, privateKey }
-}
-
-/**
- * Opens what {@link sealTo} made.
- *
- * @throws {PosternError} `tampered` when it is not the answer to this request, sealed to this key.
- */
-export async function openSealed(jwe: string, { privateKey, thumbprint }: SealKey, requestId: string): Promise<Bytes> {
-  try {
-    const { plaintext, protectedHeader } = await compactDecrypt(jwe, privateKey, {
-      keyManagementAlgorithms: [ALG],
-      contentEncryptionAlgorithms: [ENC],
-      maxDecompressedLength: 0,
-    })
-    const { apu, apv } = protectedHeader
-    if (apu !== base64url(utf8(requestId)) || apv !== base64url(utf8(thumbprint))) throw new RangeError('Not ours')
-    return new Uint8Array(plaintext)
-  } catch {
-    throw new PosternError('tampered', 'Sealed answer cannot be opened')
-  }
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type * as z from 'zod'
+import type * as z from 'zod/mini'
 import { type Bytes, parseUtf8 } from '../bytes.ts'
 import { badRequest, PosternError } from '../errors.ts'
 import type { Redacted } from '../redacted.ts'
@@ -64,7 +64,7 @@ export async function resolvesWhenServed(read: Promise<unknown>): Promise<void> 
 }
 
 /** Reads an answer as JSON of a known form, or returns `null`: the parser's own complaints quote it. */
-export function readAnswer<T extends z.ZodType>(body: Bytes, schema: T): z.output<T> | null {
+export function readAnswer<T extends z.ZodMiniType>(body: Bytes, schema: T): z.output<T> | null {
   const text = parseUtf8(body)
   if (text === null) return null
   try {

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import * as z from 'zod'
+import * as z from 'zod/mini'
 import { type Bytes, base64, equal, parseBase64, parseUtf8, utf8 } from '../bytes.ts'
 import { Redacted } from '../redacted.ts'
 import { failureOf, HEALTH_NAME, type Outcome, type ProviderOptions, resolvesWhenServed } from './ask.ts'
@@ -18,7 +18,9 @@ import {
   type ProvidedVersion,
   type Provider,
   ProviderFailure,
+  type ProviderRotation,
   type PutOptions,
+  type RotateOptions,
 } from './provider.ts'
 
 const MAX_VALUE_BYTES = 65_536
@@ -32,27 +34,32 @@ export interface AwsConfig extends AwsAccess {
   healthName?: string
 }
 
-const Time = z.number().nullish()
+const Time = z.nullish(z.number())
 const Value = z.object({
   Name: z.string(),
   VersionId: z.string(),
-  SecretString: z.string().nullish(),
-  SecretBinary: z.string().nullish(),
+  SecretString: z.nullish(z.string()),
+  SecretBinary: z.nullish(z.string()),
   CreatedDate: Time,
 })
-const ItemError = z.object({ SecretId: z.string(), ErrorCode: z.string(), Message: z.string().optional() })
-const Batch = z.object({ SecretValues: z.array(Value).default([]), Errors: z.array(ItemError).default([]) })
+const ItemError = z.object({ SecretId: z.string(), ErrorCode: z.string(), Message: z.optional(z.string()) })
+const Batch = z.object({ SecretValues: z._default(z.array(Value), []), Errors: z._default(z.array(ItemError), []) })
 const Written = z.object({ VersionId: z.string() })
 const Description = z.object({
   DeletedDate: Time,
-  VersionIdsToStages: z.record(z.string(), z.array(z.string())).nullish(),
+  RotationEnabled: z.nullish(z.boolean()),
+  VersionIdsToStages: z.nullish(z.record(z.string(), z.array(z.string()))),
 })
 const Listed = z.object({
   SecretList: z.array(z.object({ Name: z.string(), LastChangedDate: Time, CreatedDate: Time })),
-  NextToken: z.string().nullish(),
+  NextToken: z.nullish(z.string()),
 })
-const Version = z.object({ VersionId: z.string(), VersionStages: z.array(z.string()).default([]), CreatedDate: Time })
-const Versions = z.object({ Versions: z.array(Version), NextToken: z.string().nullish() })
+const Version = z.object({
+  VersionId: z.string(),
+  VersionStages: z._default(z.array(z.string()), []),
+  CreatedDate: Time,
+})
+const Versions = z.object({ Versions: z.array(Version), NextToken: z.nullish(z.string()) })
 
 /**
  * A region of AWS Secrets Manager.
@@ -101,14 +108,19 @@ export function awsProvider(config: AwsConfig, options: ProviderOptions = {}): P
     return { items, cursor: NextToken || null }
   }
 
+  async function describe(name: string, signal: AbortSignal) {
+    const described = await call('DescribeSecret', { SecretId: name }, Description, { signal })
+    if (described.DeletedDate) throw new ProviderFailure('deleted')
+    return described
+  }
+
   /** The version that is current; `null` when the secret has none, `undefined` when there is no secret. */
   async function currentOf(name: string, signal: AbortSignal): Promise<string | null | undefined> {
-    const described = await call('DescribeSecret', { SecretId: name }, Description, { signal }).catch((error) => {
+    const described = await describe(name, signal).catch((error) => {
       if (failureOf(error).kind === 'not_found') return null
       throw error
     })
     if (described === null) return undefined
-    if (described.DeletedDate) throw new ProviderFailure('deleted')
     const stages = Object.entries(described.VersionIdsToStages ?? {})
     return stages.find(([, labels]) => labels.includes('AWSCURRENT'))?.[0] ?? null
   }
@@ -164,6 +176,29 @@ export function awsProvider(config: AwsConfig, options: ProviderOptions = {}): P
     }
   }
 
+  /**
+   * Has the secret's own function rotate it. The labels tell how far that is, whoever asked for it and whatever answer got
+   * lost: the token is the id of the version. Its schedule stays as it is.
+   */
+  async function rotate(name: string, { token, begin, signal }: RotateOptions): Promise<ProviderRotation> {
+    checkStoreName('aws', name)
+    const { VersionIdsToStages, RotationEnabled } = await describe(name, signal)
+    const progress = progressOf(Object.entries(VersionIdsToStages ?? {}), token)
+    if (progress === 'other') throw new ProviderFailure('conflict', { code: 'OtherRotation' })
+    if (progress === 'done') return { version: token, isDone: true }
+    // Somebody cancelled it, which leaves the label where it was.
+    if (progress === 'pending' && RotationEnabled === false)
+      throw new ProviderFailure('conflict', { code: 'RotationCancelled' })
+    if (begin) {
+      const input = { SecretId: name, ClientRequestToken: token, RotateImmediately: true }
+      await call('RotateSecret', input, z.unknown(), { signal }).catch((error) => {
+        // That is how it says that the one before, which is ours, is tried again.
+        if (progress !== 'pending' || failureOf(error).kind !== 'invalid') throw error
+      })
+    }
+    return { version: token, isDone: false }
+  }
+
   async function remove(name: string, { signal }: { signal: AbortSignal }): Promise<void> {
     checkStoreName('aws', name)
     await call('DeleteSecret', { SecretId: name }, z.unknown(), { signal })
@@ -177,7 +212,17 @@ export function awsProvider(config: AwsConfig, options: ProviderOptions = {}): P
   }
 
   const health = ({ signal }: { signal: AbortSignal }) => resolvesWhenServed(get(healthName, { signal }))
-  return { kind: 'aws', get, getMany, list, put, remove, versions, health }
+  return { kind: 'aws', get, getMany, list, put, remove, rotate, versions, health }
+}
+
+/** How far the rotation of a token is, by the labels of all versions. While another one has begun, none can begin. */
+function progressOf(stages: [string, string[]][], token: string): 'none' | 'pending' | 'done' | 'other' {
+  const labels = stages.find(([version]) => version === token)?.[1] ?? []
+  // It was current, and another one is by now.
+  if (labels.includes('AWSCURRENT') || labels.includes('AWSPREVIOUS')) return 'done'
+  const [pending, pendingLabels = []] = stages.find(([, other]) => other.includes('AWSPENDING')) ?? []
+  if (pending === undefined || pendingLabels.includes('AWSCURRENT')) return 'none'
+  return pending === token ? 'pending' : 'other'
 }
 
 /** Text as text, anything else as bytes. The service has no empty secret, and counts 64 KiB. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type * as z from 'zod'
+import type * as z from 'zod/mini'
 import { type Bytes, utf8 } from '../bytes.ts'
 import { badRequest } from '../errors.ts'
 import { ask, type ProviderOptions, parseBaseUrl, readAnswer } from './ask.ts'
@@ -66,7 +66,7 @@ export function awsCaller(config: AwsAccess, options: ProviderOptions) {
     throw awsFailure(again, now())
   }
 
-  return async <T extends z.ZodType>(
+  return async <T extends z.ZodMiniType>(
     operation: string,
     input: object,
     schema: T,

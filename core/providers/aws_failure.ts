@@ -3,7 +3,7 @@
  *
  * @module
  */
-import * as z from 'zod'
+import * as z from 'zod/mini'
 import { readAnswer, retryAfterMs } from './ask.ts'
 import { type FailureKind, ProviderFailure } from './provider.ts'
 import type { Received } from './send.ts'
@@ -54,9 +54,9 @@ const KIND_OF = new Map(
 const CLOCK_CODES = ['SignatureDoesNotMatch', 'InvalidSignatureException', 'RequestTimeTooSkewed', 'RequestExpired']
 
 const Problem = z.object({
-  __type: z.string().optional(),
-  message: z.string().optional(),
-  Message: z.string().optional(),
+  __type: z.optional(z.string()),
+  message: z.optional(z.string()),
+  Message: z.optional(z.string()),
 })
 
 /** Reads the refusal of an AWS service that speaks JSON. */

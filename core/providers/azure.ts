@@ -6,7 +6,7 @@
  *
  * @module
  */
-import * as z from 'zod'
+import * as z from 'zod/mini'
 import { type Bytes, base64, parseBase64, parseUtf8, utf8 } from '../bytes.ts'
 import { Redacted } from '../redacted.ts'
 import { failureOf, HEALTH_NAME, type ProviderOptions, resolvesWhenServed } from './ask.ts'
@@ -32,21 +32,21 @@ export interface AzureConfig extends AzureAccess {
   healthName?: string
 }
 
-const Seconds = z.number().nullish()
+const Seconds = z.nullish(z.number())
 const Attributes = z.object({
-  enabled: z.boolean().nullish(),
+  enabled: z.nullish(z.boolean()),
   nbf: Seconds,
   exp: Seconds,
   created: Seconds,
   updated: Seconds,
 })
-const Item = z.object({ id: z.string(), attributes: Attributes.default({}) })
-const Bundle = Item.extend({
+const Item = z.object({ id: z.string(), attributes: z._default(Attributes, {}) })
+const Bundle = z.extend(Item, {
   value: z.string(),
-  contentType: z.string().nullish(),
-  tags: z.record(z.string(), z.string()).nullish(),
+  contentType: z.nullish(z.string()),
+  tags: z.nullish(z.record(z.string(), z.string())),
 })
-const Page = z.object({ value: z.array(Item).nullish(), nextLink: z.string().nullish() })
+const Page = z.object({ value: z.nullish(z.array(Item)), nextLink: z.nullish(z.string()) })
 type Bundle = z.output<typeof Bundle>
 
 /**

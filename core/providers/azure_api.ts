@@ -6,7 +6,7 @@
  *
  * @module
  */
-import * as z from 'zod'
+import * as z from 'zod/mini'
 import { utf8 } from '../bytes.ts'
 import { badRequest } from '../errors.ts'
 import { Redacted } from '../redacted.ts'
@@ -43,11 +43,14 @@ export interface AzureRequest {
   signal: AbortSignal
 }
 
-const Token = z.object({ access_token: z.string().min(1), expires_in: z.coerce.number().positive() })
+const Token = z.object({
+  access_token: z.string().check(z.minLength(1)),
+  expires_in: z.coerce.number().check(z.positive()),
+})
 const TokenProblem = z.object({ error: z.string() })
-const Inner = z.object({ code: z.string().optional() })
+const Inner = z.object({ code: z.optional(z.string()) })
 const Problem = z.object({
-  error: z.object({ code: z.string(), message: z.string().optional(), innererror: Inner.nullish() }),
+  error: z.object({ code: z.string(), message: z.optional(z.string()), innererror: z.nullish(Inner) }),
 })
 
 /**
@@ -68,7 +71,7 @@ export function azureCaller(config: AzureAccess, options: ProviderOptions) {
   const credentials = new RenewedCredentials((signal) => issueToken(config, pins, { ...options, signal }), options)
   const now = options.now ?? Date.now
 
-  return async <T extends z.ZodType>(request: AzureRequest, schema: T): Promise<z.output<T>> => {
+  return async <T extends z.ZodMiniType>(request: AzureRequest, schema: T): Promise<z.output<T>> => {
     const url = `${vaultUrl}${request.path}?${withApiVersion(request.query)}`
     const received = await credentials.use(request.signal, async (token) => {
       const body = request.body === undefined ? null : utf8(JSON.stringify(request.body))

@@ -24,7 +24,7 @@ export async function sealCached(
   return { ...place, kid: kek.kid, sealed: await seal(kek, value.reveal(), bindingOf(vault, place)) }
 }
 
-/** Opens a value of the cache; `null` when it was moved, changed, or made under another root key. */
+/** Opens a value of the cache; `null` when it was moved, changed, or made under a root key that is not here. */
 export async function openCached(
   keyring: Keyring,
   cache: DekCache,
@@ -32,7 +32,7 @@ export async function openCached(
   value: CachedValue,
 ): Promise<Redacted<Bytes> | null> {
   try {
-    return await open(await keyring.cacheKek(vault), value.sealed, bindingOf(vault, value), cache)
+    return await open(await keyring.kek(vault, value.kid), value.sealed, bindingOf(vault, value), cache)
   } catch {
     return null
   }

@@ -8,6 +8,14 @@
 export const PROVIDER_IDS = ['aws', 'aws-backup', 'azure', 'azure-backup', 'hashicorp', 'http', 'file'] as const
 export type ProviderId = (typeof PROVIDER_IDS)[number]
 
+/** Those whose stores rotate a secret themselves: {@link Provider.rotate}. */
+const ROTATING: readonly ProviderId[] = ['aws', 'aws-backup']
+
+/** Whether a provider makes the next value of a secret itself, when it is asked to. */
+export function rotatesItself(provider: ProviderId): boolean {
+  return ROTATING.includes(provider)
+}
+
 /** One provider of a chain, and what stands before the names of its secrets there. */
 export interface Member {
   provider: ProviderId

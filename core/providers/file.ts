@@ -4,7 +4,7 @@
  *
  * @module
  */
-import * as z from 'zod'
+import * as z from 'zod/mini'
 import { type Bytes, base64, parseBase64, parseUtf8, utf8 } from '../bytes.ts'
 import { Redacted } from '../redacted.ts'
 import { UNVERSIONED } from './ask.ts'
@@ -25,7 +25,7 @@ export interface FileConfig {
 /** One secret of the file: text, or bytes in base64. */
 const Entry = z.union([
   z.string(),
-  z.object({ value: z.string(), encoding: z.literal('base64').optional(), contentType: z.string().optional() }),
+  z.object({ value: z.string(), encoding: z.optional(z.literal('base64')), contentType: z.optional(z.string()) }),
 ])
 type Entry = z.output<typeof Entry>
 const Entries = z.record(z.string(), Entry)

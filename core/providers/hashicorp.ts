@@ -3,7 +3,7 @@
  *
  * @module
  */
-import * as z from 'zod'
+import * as z from 'zod/mini'
 import { type Bytes, base64, parseBase64, parseUtf8, utf8 } from '../bytes.ts'
 import { Redacted } from '../redacted.ts'
 import { failureOf, HEALTH_NAME, type ProviderOptions, readAnswer, resolvesWhenServed, UNVERSIONED } from './ask.ts'
@@ -31,12 +31,12 @@ export interface HashicorpConfig extends HashicorpAddress {
 }
 
 const Mount = z.object({
-  data: z.object({ type: z.string(), options: z.object({ version: z.string().nullish() }).nullish() }),
+  data: z.object({ type: z.string(), options: z.nullish(z.object({ version: z.nullish(z.string()) })) }),
 })
 const Fields = z.record(z.string(), z.unknown())
 const Read1 = z.object({ data: Fields })
 const VersionTimes = z.object({ created_time: z.string(), deletion_time: z.string(), destroyed: z.boolean() })
-const Read2 = z.object({ data: z.object({ data: Fields, metadata: VersionTimes.extend({ version: z.number() }) }) })
+const Read2 = z.object({ data: z.object({ data: Fields, metadata: z.extend(VersionTimes, { version: z.number() }) }) })
 const Written2 = z.object({ data: z.object({ version: z.number() }) })
 const Metadata = z.object({
   data: z.object({ current_version: z.number(), versions: z.record(z.string(), VersionTimes) }),
@@ -67,7 +67,10 @@ export function hashicorpProvider(config: HashicorpConfig, options: ProviderOpti
     })
   }
 
-  async function request<T extends z.ZodType>(asked: Omit<HashicorpRequest, 'token'>, schema: T): Promise<z.output<T>> {
+  async function request<T extends z.ZodMiniType>(
+    asked: Omit<HashicorpRequest, 'token'>,
+    schema: T,
+  ): Promise<z.output<T>> {
     const answer = readAnswer((await sendWithToken(asked)).body, schema)
     if (answer === null) throw new ProviderFailure('unavailable')
     return answer

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import * as z from 'zod'
+import * as z from 'zod/mini'
 import { utf8 } from '../bytes.ts'
 import { badRequest } from '../errors.ts'
 import type { Redacted } from '../redacted.ts'

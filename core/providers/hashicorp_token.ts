@@ -3,7 +3,7 @@
  *
  * @module
  */
-import * as z from 'zod'
+import * as z from 'zod/mini'
 import { Redacted } from '../redacted.ts'
 import { checkHeaderValue, failureOf, type ProviderOptions, readAnswer } from './ask.ts'
 import { type Credentials, type Issued, RenewedCredentials, type TokenSource } from './credentials.ts'
@@ -26,9 +26,13 @@ export interface HashicorpToken {
 }
 
 const Login = z.object({
-  auth: z.object({ client_token: z.string().min(1), lease_duration: z.number(), renewable: z.boolean() }),
+  auth: z.object({
+    client_token: z.string().check(z.minLength(1)),
+    lease_duration: z.number(),
+    renewable: z.boolean(),
+  }),
 })
-const Lookup = z.object({ data: z.object({ ttl: z.number(), renewable: z.boolean().default(false) }) })
+const Lookup = z.object({ data: z.object({ ttl: z.number(), renewable: z._default(z.boolean(), false) }) })
 
 /**
  * The token to use, through {@link Credentials}.

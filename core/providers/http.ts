@@ -4,7 +4,7 @@
  *
  * @module
  */
-import * as z from 'zod'
+import * as z from 'zod/mini'
 import { type Bytes, base64, parseBase64, parseUtf8, utf8 } from '../bytes.ts'
 import { badRequest } from '../errors.ts'
 import { Redacted } from '../redacted.ts'
@@ -66,19 +66,22 @@ const RESERVED = new Set([
 ])
 
 /** A time, as a number of milliseconds since the Unix epoch or in RFC 3339. */
-const Time = z
-  .union([z.number(), z.iso.datetime({ offset: true }).transform(Date.parse)])
-  .nullish()
-  .transform((ms) => ms ?? null)
-const Page = z.object({ items: z.array(z.object({ name: z.string(), updatedAt: Time })), cursor: z.string().nullish() })
+const Time = z.pipe(
+  z.nullish(z.union([z.number(), z.pipe(z.iso.datetime({ offset: true }), z.transform(Date.parse))])),
+  z.transform((ms) => ms ?? null),
+)
+const Page = z.object({
+  items: z.array(z.object({ name: z.string(), updatedAt: Time })),
+  cursor: z.nullish(z.string()),
+})
 /** What may stand beside the value. What is there in another form leaves its meaning open, and the answer unused. */
-const Marks = z
-  .object({ encoding: z.enum(['utf8', 'base64']).nullish(), contentType: z.string().nullish(), expiresAt: Time })
-  .or(
-    z
-      .union([z.array(z.unknown()), z.string()])
-      .transform(() => ({ encoding: null, contentType: null, expiresAt: null })),
-  )
+const Marks = z.union([
+  z.object({ encoding: z.nullish(z.enum(['utf8', 'base64'])), contentType: z.nullish(z.string()), expiresAt: Time }),
+  z.pipe(
+    z.union([z.array(z.unknown()), z.string()]),
+    z.transform(() => ({ encoding: null, contentType: null, expiresAt: null })),
+  ),
+])
 
 /**
  * A store of the contract.

@@ -95,6 +95,23 @@ export interface PutOptions {
   expect?: string | 'absent'
 }
 
+/** Which rotation of a store is meant. */
+export interface RotateOptions {
+  /** 32 to 64 of `[A-Za-z0-9-]`. */
+  token: string
+  /** Whether it is to be begun, or to be taken up again where it got stuck; otherwise it is only looked at. */
+  begin: boolean
+  signal: AbortSignal
+}
+
+/** How far a rotation has come that a store does by itself. */
+export interface ProviderRotation {
+  /** The version that it makes, or made. */
+  version: string
+  /** Whether that is what readers get, or got until another one came. */
+  isDone: boolean
+}
+
 /**
  * A store of secrets on another server. Names are the store's own (see `names.ts`); the caller has mapped them.
  *
@@ -116,6 +133,11 @@ export interface Provider {
   put(name: string, value: Redacted<Bytes>, options: PutOptions): Promise<{ version: string }>
   /** Deletes a secret, recoverably where the store can. Deleting what is deleted is `not_found` or `deleted`. */
   remove(name: string, options: { signal: AbortSignal }): Promise<void>
+  /**
+   * Where the store rotates secrets itself: has it make the next version of one, or tells how far that is. Both may be
+   * asked again with the same token, and nothing is made twice. `conflict` when another rotation goes on.
+   */
+  rotate?(name: string, options: RotateOptions): Promise<ProviderRotation>
   /** `null` when the store keeps no history. */
   versions: ((name: string, options: { signal: AbortSignal }) => Promise<ProvidedVersion[]>) | null
   /** Resolves when the store can serve, with the same credentials and the same way that a read takes. */

@@ -38,19 +38,22 @@ export interface ReadInput {
 
 /** Looks how a read of a name goes that a chain covers. Called by `secret.read`, which has decided. */
 export function planRead(
-  { cache, now }: Pick<Context, 'cache' | 'now'>,
-  chain: VersionedChain,
+  { cache, replication, now }: Pick<Context, 'cache' | 'replication' | 'now'>,
+  covering: VersionedChain,
   { name, version }: ReadInput,
 ): Outcome<ProvidedRead> {
   const asked = version === undefined ? '' : String(version)
-  const about = { chain: chain.id, ...(asked && { asked }) }
+  const outdated = covering.members.length > 1 ? replication.outdated(name, now) : []
+  const chain = without(covering, outdated)
+  const about = { chain: chain.id, ...(asked && { asked }), ...(outdated.length > 0 && { outdated }) }
   const refusal = cache.refusal(name, asked)
   if (refusal?.revision === chain.revision && isWithin(refusal, absentMs(chain), now)) {
     const { provider, failure } = refusal
     return { reason: reasonOf(failure, asked), facts: { ...about, provider, cache: 'negative' } }
   }
   const kept = cache.value(name, asked)
-  const usable = kept !== null && kept.revision === chain.revision && !hasEnded(kept, now) ? kept : null
+  const isOutdated = kept !== null && outdated.includes(kept.provider)
+  const usable = kept !== null && kept.revision === chain.revision && !isOutdated && !hasEnded(kept, now) ? kept : null
   const cached = usable !== null && isWithin(usable, chain.cacheSeconds * 1000, now) ? usable : null
   const value = {
     ...{ name, version: version === undefined ? null : asked, chain, since: now, barrier: cache.barrier(name), cached },
@@ -63,6 +66,12 @@ export function planRead(
           : ('bypass' as const),
   }
   return { value, facts: { ...about, cache: value.cache, ...(cached && servedFacts(cached, now)) } }
+}
+
+/** A chain without the replicas that still have what was replaced by a rotation, and is valid no more. */
+function without(chain: VersionedChain, outdated: readonly string[]): VersionedChain {
+  if (outdated.length === 0) return chain
+  return { ...chain, members: chain.members.filter(({ provider }, i) => i === 0 || !outdated.includes(provider)) }
 }
 
 /** What came of asking the providers. */
@@ -190,13 +199,14 @@ export const ABSENT: readonly FailureKind[] = ['not_found', 'deleted', 'disabled
 
 /** An old value, for as long as the chain lets it stand in for one that nobody can give. */
 function staleValue(
-  { cache, now }: Pick<Stores, 'cache'> & { now: number },
+  { cache, replication, now }: Pick<Stores, 'cache' | 'replication'> & { now: number },
   chain: VersionedChain,
   name: string,
   asked: string,
 ) {
   const kept = cache.value(name, asked)
   if (kept === null || kept.revision !== chain.revision || hasEnded(kept, now)) return null
+  if (replication.outdated(name, now).includes(kept.provider)) return null
   return chain.maxStaleSeconds > 0 && isWithin(kept, keepMs(chain), now) ? kept : null
 }
 

@@ -32,6 +32,13 @@ export interface Compared {
   differs: boolean | null
 }
 
+/** When a write was begun, and when its replicas are looked at. */
+interface Begun {
+  now: number
+  dueAt: number
+  serveUntil?: number | null
+}
+
 const FIRST_RETRY_MS = 2000
 const LAST_RETRY_MS = 10 * 60_000
 const MAX_COMPARED = 10_000
@@ -47,16 +54,26 @@ export class ReplicationStore {
   /**
    * Notes that a write is about to be made, or was, so that its replicas are brought up to date whatever becomes of us.
    * How long they lag counts from the oldest that has not arrived.
+   *
+   * @param serveUntil When what the replicas have is valid no more; `null`: that is not known to end.
    */
-  begin(name: string, providers: readonly string[], effect: Effect, { now, dueAt }: { now: number; dueAt: number }) {
+  begin(name: string, providers: readonly string[], effect: Effect, { now, dueAt, serveUntil = null }: Begun) {
     for (const provider of providers) {
       this.#sql.all(
-        `INSERT INTO replication VALUES (?, ?, ?, ?, ?, ?, 0, NULL)
+        `INSERT INTO replication (name, provider, effect, mark, since, due_at, attempts, serve_until)
+         VALUES (?, ?, ?, ?, ?, ?, 0, ?)
          ON CONFLICT (name, provider) DO UPDATE SET effect = excluded.effect, mark = excluded.mark, due_at = excluded.due_at,
-           attempts = 0`,
-        ...[name, provider, effect, crypto.randomUUID(), now, dueAt],
+           attempts = 0, serve_until = COALESCE(MIN(serve_until, excluded.serve_until), serve_until, excluded.serve_until)`,
+        ...[name, provider, effect, crypto.randomUUID(), now, dueAt, serveUntil],
       )
     }
+  }
+
+  /** The providers whose replica of a name lags, and is valid no more: nothing is to be read from them. */
+  outdated(name: string, now: number): string[] {
+    return this.#sql
+      .all<{ provider: string }>('SELECT provider FROM replication WHERE name = ? AND serve_until <= ?', name, now)
+      .map(({ provider }) => provider)
   }
 
   due(now: number, limit: number): Lagging[] {
@@ -138,6 +155,11 @@ export class ReplicationStore {
       'UPDATE compared SET digest = ?, differs = ?, compared_at = ? WHERE name = ? AND provider = ?',
       ...[result.digest, result.differs === null ? null : Number(result.differs), now, name, provider],
     )
+  }
+
+  /** Forgets by which keyed digests replicas were compared; not how they compared. */
+  forgetDigests(): void {
+    this.#sql.all('UPDATE compared SET digest = NULL')
   }
 
   /** How many replicas of each provider had another value than the primary. */

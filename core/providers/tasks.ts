@@ -47,8 +47,10 @@ export const replicaReached = task({
     provider,
     how,
   }),
-  run({ replication }, { name, provider, mark, how, version }): Outcome<{ done: boolean }> {
+  run({ replication, cache, now }, { name, provider, mark, how, version }): Outcome<{ done: boolean }> {
     const done = replication.done(name, provider, mark)
+    // What stood in for the primary meanwhile may be what this replica had before.
+    if (how !== 'dropped') cache.purge(name, now)
     if (how === 'deleted' || how === 'dropped') replication.unwatch(name, provider)
     else replication.watch(name, [provider])
     const changed = how === 'written' || how === 'deleted'

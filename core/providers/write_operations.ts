@@ -6,6 +6,7 @@
  */
 import type { Reason } from '../errors.ts'
 import { type Context, type Outcome, operation } from '../operation.ts'
+import type { Idempotency } from '../secrets/store.ts'
 import type { VersionedChain } from './chain.ts'
 import type { FailureKind } from './provider.ts'
 import { bounded, reasonOf, replicasOf } from './read_operations.ts'
@@ -45,7 +46,7 @@ export interface WriteReport {
   effect: Effect
   /** What failed before it was sent did surely not happen. */
   outcome: { version: string | null } | { failure: FailureKind; sent: boolean }
-  idempotency?: { key: string; fingerprint: string }
+  idempotency?: Idempotency
 }
 
 /**
@@ -75,7 +76,7 @@ export const reportWrite = operation({
 })
 
 /** The providers that writes are copied to. */
-function copiesOf(chain: VersionedChain | null): string[] {
+export function copiesOf(chain: VersionedChain | null): string[] {
   return chain?.replicate ? replicasOf(chain) : []
 }
 

@@ -32,7 +32,13 @@ export class HookStore {
 
   put({ id, url, kid, sealed, version, updatedAt, updatedBy }: Hook): void {
     const row = [id, url, kid, sealed, version, updatedAt, updatedBy]
-    this.#sql.all('INSERT OR REPLACE INTO hook VALUES (?, ?, ?, ?, ?, ?, ?)', ...row)
+    // In its place, and not as a new row: a move to another term goes through the rows in order, and would miss it.
+    this.#sql.all(
+      `INSERT INTO hook (id, url, kid, sealed, version, updated_at, updated_by) VALUES (?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT (id) DO UPDATE SET url = excluded.url, kid = excluded.kid, sealed = excluded.sealed,
+       version = excluded.version, updated_at = excluded.updated_at, updated_by = excluded.updated_by`,
+      ...row,
+    )
   }
 
   delete(id: string): void {

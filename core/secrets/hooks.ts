@@ -13,10 +13,10 @@ import type { Hook } from './hook_store.ts'
 /** Seals a signing secret for its hook. */
 export async function sealHookSecret(
   keyring: Keyring,
-  { vault, id, term }: { vault: string; id: string; term: number },
+  { vault, id, term, root = null }: { vault: string; id: string; term: number; root?: string | null },
   secret: Redacted<Bytes>,
 ): Promise<{ kid: string; sealed: Bytes }> {
-  const kek = await keyring.currentKek(vault, term)
+  const kek = await keyring.of(root).currentKek(vault, term)
   return { kid: kek.kid, sealed: await seal(kek, secret.reveal(), bindingOf(vault, id)) }
 }
 

@@ -10,9 +10,12 @@ import { badRequest } from '../errors.ts'
 
 export const NAME_MAX_LENGTH = 512
 const SEGMENT = '[a-z0-9](?:[a-z0-9_.-]{0,126}[a-z0-9])?'
-const NAME = new RegExp(`^${SEGMENT}(?:/${SEGMENT}){0,7}$`)
-const VAULT = /^[a-z0-9-]{1,32}$/
-const ID = /^[a-z0-9](?:[a-z0-9._@-]{0,62}[a-z0-9])?$/
+/** The form of a secret's name. */
+export const NAME = new RegExp(`^${SEGMENT}(?:/${SEGMENT}){0,7}$`)
+/** The form of a vault's id. */
+export const VAULT = /^[a-z0-9-]{1,32}$/
+/** The form of an id of a principal, a rule and the like. */
+export const ID = /^[a-z0-9](?:[a-z0-9._@-]{0,62}[a-z0-9])?$/
 
 // A name may become a key of some provider's JSON object; these would reach its prototype.
 const RESERVED = new Set(['constructor', 'prototype'])

@@ -9,7 +9,7 @@ export interface Notice {
   createdAt: number
 }
 
-/** The most that wait: a hook that is down for long must not fill the store. */
+/** The most of one type that wait: a hook that is down for long must not fill the store. */
 const MAX_NOTICES = 1000
 
 /** The rows of notices that were not taken yet. */
@@ -20,9 +20,13 @@ export class NoticeStore {
     this.#sql = sql
   }
 
-  /** Adds one, and drops the oldest of too many. */
+  /** Adds one, and drops the oldest of too many; never one of another type, so that asking much hides no broken glass. */
   add({ type, data }: Pick<Notice, 'type' | 'data'>, now: number): void {
-    this.#sql.all('DELETE FROM notice WHERE id <= (SELECT MAX(id) FROM notice) - ?', MAX_NOTICES)
+    this.#sql.all(
+      `DELETE FROM notice WHERE id IN
+       (SELECT id FROM notice WHERE type = ? ORDER BY id DESC LIMIT 10 OFFSET ?)`,
+      ...[type, MAX_NOTICES - 1],
+    )
     const row = [type, JSON.stringify(data), now, now]
     this.#sql.all('INSERT INTO notice (type, data, created_at, next_at, attempts) VALUES (?, ?, ?, ?, 0)', ...row)
   }

@@ -1,31 +1,20 @@
 /**
- * What can be asked of a vault's secrets. Values come and go sealed: no key is ever here.
+ * What can be asked of one secret. Values come and go sealed: no key is ever here. Names and histories are in
+ * `list_operations.ts`.
  *
  * @module
  */
-import { decide, inForce, type Rule } from '../access/policy.ts'
+import type { Under } from '../crypto/key_store.ts'
 import type { Reason } from '../errors.ts'
 import { type Context, type Outcome, operation } from '../operation.ts'
-import type { ProvidedList } from '../providers/chain_operations.ts'
 import { type ProvidedRead, planRead, type ReadInput } from '../providers/read_operations.ts'
 import { beginWrite, type ProvidedWrite } from '../providers/write_operations.ts'
-import {
-  AFTER_NAMES,
-  type Encoding,
-  type ListedRow,
-  type ListedVersion,
-  type Replay,
-  type SecretRow,
-  type VersionRow,
-} from './store.ts'
+import type { Encoding, Idempotency, Replay, SecretRow, VersionRow } from './store.ts'
 import type { StrengthPolicy } from './strength.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1000
 /** How long a write is remembered by its idempotency key. */
 export const IDEMPOTENCY_MS = DAY_MS
-/** How many names one list call looks at, permitted or not, so that it cannot hold up the vault. */
-const LIST_SCAN_LIMIT = 1000
-const LIST_CHUNK = 250
 
 /** One version as it leaves the vault, still sealed. */
 export interface SealedVersion {
@@ -54,7 +43,7 @@ export interface WriteInput {
   expiresAt?: number
   /** Check-and-set: the current version, or that there is none. */
   expect?: number | 'absent' | { provided: string }
-  idempotency?: { key: string; fingerprint: string }
+  idempotency?: Idempotency
   /** What makes it, if not a write. */
   why?: string
   /** Set when the edge will not try again: then a race is recorded. */
@@ -70,44 +59,11 @@ interface Expected {
 /** Where a write goes: to the sealed store, as a version, or to a provider. */
 export type Prepared = SealedWrite | (ProvidedWrite & Pick<SealedWrite, 'strength'>)
 
-export interface VersionsInput {
-  name: string
-  below: number
-  limit: number
-}
-
-/** A history, newest first. */
-export interface Versions {
-  current: number | null
-  previous: number | null
-  pending: number | null
-  deletedAt: number | null
-  items: ListedVersion[]
-  cursor: number | null
-}
-
 export interface Written {
   name: string
   version: number
   /** Whether an earlier request with this idempotency key did it. */
   replayed: boolean
-}
-
-export interface ListInput {
-  prefix: string
-  /** The name to go on behind; `''` to begin. */
-  after: string
-  deleted: boolean
-  limit: number
-}
-
-export type ListedSecret = Omit<
-  ListedRow,
-  'id' | 'tags' | 'previous' | 'pending' | 'latest' | 'current' | 'contentType'
-> & {
-  version: number
-  contentType: string
-  tags: Record<string, string>
 }
 
 const byName = ({ name }: { name: string }) => name
@@ -116,7 +72,13 @@ export const readSecret = operation({
   action: 'read',
   resource: byName,
   about: ({ version }: ReadInput) => (version === undefined ? {} : { version }),
-  binds: ({ secrets }, { name, version }) => ({ version: version ?? secrets.find(name)?.current ?? null }),
+  // What version a provider has now only the provider knows; but which one is asked can be said.
+  binds: ({ secrets, chains }, { name, version }) => {
+    const chain = chains.covering(name)
+    return chain === null
+      ? { version: version ?? secrets.find(name)?.current ?? null }
+      : { version: version ?? null, chain: chain.id, revision: chain.revision }
+  },
   run(context, { name, version }: ReadInput): Outcome<SealedVersion | ProvidedRead> {
     const { secrets, chains, now } = context
     const chain = chains.covering(name)
@@ -147,24 +109,23 @@ export const prepareWrite = operation({
     const chain = chains.covering(name)
     if (chain === null) {
       const version = (secrets.find(name)?.latest ?? 0) + 1
-      return { value: { version, term: keys.term(), strength }, quiet: true }
+      return { value: { version, ...keys.under(), strength }, quiet: true }
     }
     const replay = replayOf(context, idempotency)
     if (replay === null) {
+      if (isRotating(context, name)) return { reason: 'rotating' }
       const begun = beginWrite(context, chain, name, 'write')
       return { ...begun, value: { ...begun.value, strength } }
     }
-    if (replay.fingerprint !== idempotency?.fingerprint) return { reason: 'key_reused' }
+    if (!isSame(replay, idempotency)) return { reason: 'key_reused' }
     const version = replay.provided ?? String(replay.number)
     return { value: { chain, replayed: version, strength: null }, facts: { version, replayed: true } }
   },
 })
 
 /** What a value has to be sealed as, and like. */
-export interface SealedWrite {
+export interface SealedWrite extends Under {
   version: number
-  /** The term of the key to seal under. */
-  term: number
   /** What the vault's policy asks of the value, which only the edge can see. */
   strength: StrengthPolicy | null
 }
@@ -178,7 +139,7 @@ export const prepareRollback = operation({
   resource: byName,
   about: ({ version }: { name: string; version: number }) => ({ to: version }),
   run(context: Context, { name, version }: { name: string; version: number }): Outcome<Rollback> {
-    const { secrets, rotations, chains } = context
+    const { secrets, rotations, chains, now } = context
     if (chains.covering(name) !== null) return { reason: 'not_sealed' }
     const secret = secrets.find(name)
     if (secret === null || secret.current === null) return { reason: 'no_secret' }
@@ -186,6 +147,7 @@ export const prepareRollback = operation({
     const row = secrets.version(secret.id, version)
     if (row === null) return { reason: 'no_version' }
     if (row.sealed === null) return { reason: 'destroyed' }
+    if (row.expiresAt !== null && row.expiresAt <= now) return { reason: 'expired' }
     const rotates = rotations.find(secret.id) !== null
     return {
       value: { rotates, current: secret.current, source: rotates ? null : sealedVersion(secret, row, row.sealed) },
@@ -210,7 +172,7 @@ export const writeSecret = operation({
     const replay = replayOf(context, idempotency)
     if (replay) {
       const facts = { version: replay.number, replayed: true }
-      if (replay.fingerprint !== idempotency?.fingerprint) return { reason: 'key_reused' }
+      if (!isSame(replay, idempotency)) return { reason: 'key_reused' }
       return { value: { name, version: replay.number, replayed: true }, facts }
     }
     const secret = secrets.find(name)
@@ -232,67 +194,22 @@ export const writeSecret = operation({
   },
 })
 
-export const listSecrets = operation({
-  action: null,
-  resource: ({ prefix }: ListInput) => prefix,
-  run(
-    context: Context,
-    { prefix, after, deleted, limit }: ListInput,
-  ): Outcome<{ items: ListedSecret[]; after: string | null }> {
-    const { secrets, principal, circumstances } = context
-    const barred = context.barred('read')
-    if (barred !== null) return { reason: barred }
-    const rules = inForce(context.rules, circumstances)
-    const items: ListedSecret[] = []
-    const page = (next: string | null) => ({ value: { items, after: next }, facts: { count: items.length } })
-    const ranges = readable(rules, prefix)
-    let last = after
-    for (let scanned = 0; scanned < LIST_SCAN_LIMIT; ) {
-      // Only where some rule may permit a read: who may read nothing costs nothing, and learns nothing.
-      const range = ranges.find((head) => last < head || (last.startsWith(head) && last !== head + AFTER_NAMES))
-      if (range === undefined) return page(null)
-      const rows = secrets.list(range, last, LIST_CHUNK)
-      for (const row of rows) {
-        if (items.length === limit) return page(last)
-        last = row.name
-        scanned++
-        if (row.current === null || (row.deletedAt !== null) !== deleted) continue
-        const request = { principal, action: 'read', resource: row.name, context: circumstances } as const
-        if (decide(request, rules).allow) items.push(listed(row))
-      }
-      // Behind every name that begins so, and before any other.
-      if (rows.length < LIST_CHUNK) last = range + AFTER_NAMES
-    }
-    return page(last)
-  },
-})
-
-export const listVersions = operation({
-  action: 'read',
-  resource: byName,
-  binds: 'nothing',
-  run({ secrets, chains }, { name, below, limit }: VersionsInput): Outcome<Versions | ProvidedList> {
-    const chain = chains.covering(name)
-    if (chain !== null) return { value: { chain }, facts: { chain: chain.id } }
-    const secret = secrets.find(name)
-    if (secret === null) return { reason: 'no_secret' }
-    const rows = secrets.versions(secret.id, below, limit + 1)
-    const { current, previous, pending, deletedAt } = secret
-    const cursor = rows.length > limit ? rows[limit - 1]!.number : null
-    return { value: { current, previous, pending, deletedAt, items: rows.slice(0, limit), cursor } }
-  },
-})
-
 export const deleteSecret = operation({
   action: 'delete',
   resource: byName,
-  binds: 'nothing',
+  // Here it can be undone. What a provider deletes, and has its replicas delete, may be gone.
+  binds: ({ chains }, { name }: Expected) => {
+    const chain = chains.covering(name)
+    return chain === null ? 'nothing' : { chain: chain.id, revision: chain.revision }
+  },
   run(context, { name, expect }: Expected): Outcome<{ deletedAt: number } | ProvidedWrite> {
     const { secrets, chains, now } = context
     const chain = chains.covering(name)
-    // No store can compare and delete in one step.
-    if (chain !== null)
-      return expect === undefined ? beginWrite(context, chain, name, 'delete') : { reason: 'not_sealed' }
+    if (chain !== null) {
+      // No store can compare and delete in one step.
+      if (expect !== undefined) return { reason: 'not_sealed' }
+      return isRotating(context, name) ? { reason: 'rotating' } : beginWrite(context, chain, name, 'delete')
+    }
     const secret = secrets.find(name)
     if (secret === null || secret.current === null) return { reason: 'no_secret' }
     if (secret.deletedAt !== null) return { reason: 'deleted' }
@@ -325,7 +242,7 @@ export const destroySecret = operation({
   // Of all versions that there are: a newer one is not what was looked at.
   binds: ({ secrets }, { name, version }) => ({ version: version ?? null, latest: secrets.find(name)?.latest ?? null }),
   run(context, input: { version?: number } & Expected): Outcome<{ destroyedAt: number }> {
-    const { secrets, chains, now } = context
+    const { secrets, rotations, chains, now } = context
     const { name, version, expect } = input
     if (chains.covering(name) !== null) return { reason: 'not_sealed' }
     const secret = secrets.find(name)
@@ -334,6 +251,10 @@ export const destroySecret = operation({
     // A target may have been given what is pending already, and has to be told to go back first.
     if (secret.pending !== null) return { reason: 'rotating' }
     if (version !== undefined && secrets.version(secret.id, version) === null) return { reason: 'no_version' }
+    // Nor could a target be told to forget what is not there to be told: it would accept it for good.
+    const run = rotations.active(secret.id)
+    const isOwed = run?.step === 'finish' && (version === undefined || version === run.replaces)
+    if (isOwed) return { reason: 'rotating' }
     secrets.destroy(secret.id, version ?? null, now)
     return { value: { destroyedAt: now } }
   },
@@ -353,20 +274,21 @@ export const reportUnopened = operation({
   }),
 })
 
-/** The beginnings of names, in order, below which some rule may permit a read. None covers another. */
-function readable(rules: readonly Rule[], prefix: string): string[] {
-  const heads = rules
-    .filter(({ effect, actions }) => effect === 'permit' && actions.includes('read'))
-    .map(({ resource }) => (resource.includes('*') ? resource.slice(0, resource.indexOf('*')) : resource))
-    // The longer of the two: both must be met.
-    .flatMap((head) => (head.startsWith(prefix) ? [head] : prefix.startsWith(head) ? [prefix] : []))
-    .sort()
-  return heads.filter((head, i) => !heads.slice(0, i).some((shorter) => head.startsWith(shorter)))
-}
-
 /** The write that a principal made with an idempotency key before, if it did. */
 function replayOf({ secrets, principal, now }: Context, idempotency: WriteInput['idempotency']): Replay | null {
   return idempotency === undefined ? null : secrets.replay(principal, idempotency.key, now - IDEMPOTENCY_MS)
+}
+
+/** Whether a write is a repeat of the one that is remembered. */
+function isSame(replay: Replay, idempotency: WriteInput['idempotency']): boolean {
+  const { fingerprint, former = [] } = idempotency!
+  return [fingerprint, ...former].includes(replay.fingerprint)
+}
+
+/** Whether a secret that a provider keeps is being rotated: what is changed there now would be in its way. */
+function isRotating({ secrets, rotations }: Context, name: string): boolean {
+  const secret = secrets.find(name)
+  return secret !== null && rotations.active(secret.id) !== null
 }
 
 /** Why a write does not fit the secret's state, or `null`. */
@@ -385,18 +307,4 @@ export function sealedVersion(secret: SecretRow, row: VersionRow, sealed: Uint8A
   const { number, kid, contentType, encoding, createdAt, expiresAt } = row
   const tags = JSON.parse(secret.tags)
   return { name: secret.name, version: number, kid, sealed, contentType, encoding, tags, createdAt, expiresAt }
-}
-
-function listed(row: ListedRow): ListedSecret {
-  const { name, current, tags, contentType, createdAt, updatedAt, expiresAt, deletedAt } = row
-  return {
-    name,
-    version: current!,
-    contentType: contentType!,
-    createdAt,
-    updatedAt,
-    expiresAt,
-    deletedAt,
-    tags: JSON.parse(tags),
-  }
 }

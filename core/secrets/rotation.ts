@@ -9,8 +9,11 @@
 import type { Recipe } from './generate.ts'
 import type { Schedule } from './schedule.ts'
 
-/** Where a rotated value has to be made valid. `generate`: nowhere, its readers take it from here. */
-export type TargetConfig = { kind: 'generate' } | { kind: 'webhook'; hook: string }
+/**
+ * Where a rotated value has to be made valid. `generate`: nowhere, its readers take it from where it is kept. `provider`:
+ * the provider that keeps it makes the value, and makes it valid.
+ */
+export type TargetConfig = { kind: 'generate' } | { kind: 'webhook'; hook: string } | { kind: 'provider' }
 
 /** How a secret rotates. */
 export interface RotationConfig extends Schedule {
@@ -28,12 +31,22 @@ export interface RotationConfig extends Schedule {
  * - `test`: prove it there; then it becomes current, in one transaction
  * - `finish`: once the grace is over, tell the target that the value before is not needed any more
  * - `undo`: tell the target to forget the pending value, and to stay with the current one
+ *
+ * What a provider keeps is current there once it was tested, and no target is told of the grace: it runs while replicas
+ * are brought up to date.
  */
 export const STEPS = ['create', 'set', 'test', 'finish', 'undo'] as const
 export type Step = (typeof STEPS)[number]
 
-/** Why a step failed. `refused` is an answer of the target; with the others nothing is known of what it did. */
-export const FAILURES = ['refused', 'unreachable', 'unreadable', 'cannot_open', 'cannot_generate', 'cancelled'] as const
+/**
+ * Why a step failed. Some are answers, and final: `refused` by the target, `denied` to our credentials, in `conflict` with
+ * what somebody else does there. `unfinished`: a provider has begun, and is not done. With the others nothing is known of
+ * what the target did.
+ */
+export const FAILURES = [
+  ...['refused', 'denied', 'conflict', 'unfinished', 'unreachable', 'unreadable'],
+  ...['cannot_open', 'cannot_generate', 'cancelled'],
+] as const
 export type Failure = (typeof FAILURES)[number]
 
 /** How a run can be steered by hand. */
@@ -48,6 +61,8 @@ export type Next =
   | { kind: 'step'; step: Step; promote?: true; waitMs?: number }
   | { kind: 'end'; outcome: RunOutcome; promote?: true }
 
+/** Answers: trying again changes nothing. */
+const FINAL: readonly Failure[] = ['refused', 'denied', 'conflict', 'cancelled']
 /** How often `set` and `test` are tried before the run is undone. */
 const MAX_ATTEMPTS = 10
 /** How often the rest is tried, an hour apart, before the run ends as it is: weeks. */
@@ -55,15 +70,27 @@ const MAX_LAST_ATTEMPTS = 500
 const FIRST_WAIT_MS = 2000
 const LAST_WAIT_MS = 3_600_000
 
+/** As far as the steps of a run depend on it: how it rotates, and whether a provider keeps the value. */
+export interface Course {
+  config: RotationConfig
+  provided: object | null
+}
+
+/** The step that a run begins with. */
+export function firstStep({ target }: RotationConfig): Step {
+  return target.kind === 'provider' ? 'set' : 'create'
+}
+
 /** What follows when a step was done. */
-export function afterSuccess(step: Step, { target, graceSeconds }: RotationConfig): Next {
+export function afterSuccess(step: Step, { config: { target, graceSeconds }, provided }: Course): Next {
   switch (step) {
     case 'create':
-      if (target.kind === 'generate') return { kind: 'end', outcome: 'rotated', promote: true }
+      if (target.kind === 'generate' && provided === null) return { kind: 'end', outcome: 'rotated', promote: true }
       return { kind: 'step', step: 'set' }
     case 'set':
       return { kind: 'step', step: 'test' }
     case 'test':
+      if (provided !== null) return { kind: 'end', outcome: 'rotated', promote: true }
       return { kind: 'step', step: 'finish', promote: true, waitMs: graceSeconds * 1000 }
     case 'finish':
       return { kind: 'end', outcome: 'rotated' }
@@ -82,15 +109,17 @@ export function afterSuccess(step: Step, { target, graceSeconds }: RotationConfi
 export function afterFailure(
   step: Step,
   failure: Failure,
-  { target }: RotationConfig,
+  { config: { target }, provided }: Course,
   { attempts, chance }: { attempts: number; chance: number },
 ): Next {
   const again: Next = { kind: 'step', step, waitMs: waitMs(attempts, chance) }
-  const refused = failure === 'refused' || failure === 'cancelled'
+  const refused = FINAL.includes(failure)
   if (step === 'finish') return attempts < MAX_LAST_ATTEMPTS && !refused ? again : { kind: 'end', outcome: 'rotated' }
   if (step === 'undo') return attempts < MAX_LAST_ATTEMPTS && !refused ? again : { kind: 'end', outcome: 'abandoned' }
   if (attempts < MAX_ATTEMPTS && !refused) return again
-  return target.kind === 'generate' ? { kind: 'end', outcome: 'undone' } : { kind: 'step', step: 'undo' }
+  // Of what was made at a provider nothing can be taken back: the next run finds it, and goes on.
+  const isTold = target.kind === 'webhook' && provided === null
+  return isTold ? { kind: 'step', step: 'undo' } : { kind: 'end', outcome: 'undone' }
 }
 
 /** 2, 4, 8 … seconds up to an hour, at least half of it: many must not come back to a target together. */

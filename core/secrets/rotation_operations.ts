@@ -7,6 +7,8 @@ import { randomBytes } from '../bytes.ts'
 import { PosternError } from '../errors.ts'
 import { type Context, type Outcome, operation } from '../operation.ts'
 import { type Recipe, underPolicy } from './generate.ts'
+import type { HookStore } from './hook_store.ts'
+import { beginRun, objectionTo, settleProvided } from './provided_rotation.ts'
 import type { RotationConfig, Steer } from './rotation.ts'
 import type { Rotation, Run } from './rotation_store.ts'
 import { nextDue, thawed } from './schedule.ts'
@@ -32,20 +34,27 @@ export const putRotation = operation({
   notable: true,
   resource: () => 'rotations',
   about: ({ name }: { name: string; config: RotationConfig }) => ({ resource: name }),
-  binds: ({ secrets, rotations }, { name, config }) => {
+  binds: ({ secrets, rotations, hooks }, { name, config }) => {
     const secret = secrets.find(name)
-    return { resource: name, config, version: (secret && rotations.find(secret.id)?.version) ?? null }
+    const version = (secret && rotations.find(secret.id)?.version) ?? null
+    return { resource: name, config, version, url: urlOf(hooks, config) }
   },
   run(context: Context, { name, config }): Outcome<ShownRotation> {
     const { secrets, rotations, chains, hooks, now, principal } = context
-    if (chains.covering(name) !== null) return { reason: 'not_sealed' }
-    const secret = secrets.find(name)
-    if (secret === null || secret.current === null) return { reason: 'no_secret' }
+    const chain = chains.covering(name)
+    const objection = objectionTo(config.target, chain)
+    if (objection !== null) return { reason: objection }
+    const found = secrets.find(name)
+    // What a provider keeps is asked for there, when it rotates.
+    if (chain === null && (found === null || found.current === null)) return { reason: 'no_secret' }
     if (config.target.kind === 'webhook' && hooks.find(config.target.hook) === null) return { reason: 'no_hook' }
     if (!isStrong(context, name, config.generate)) return { reason: 'weak_recipe' }
+    const secret = found ?? secrets.reserve(name, now)
     const before = rotations.find(secret.id)
-    rotations.put(secret.id, config, nextDue(config, now, chance()), principal, now)
-    const facts = { before: before?.config ?? null, after: config }
+    const nextAt = nextDue(config, now, chance())
+    const about = { provided: chain !== null, updatedAt: now, updatedBy: principal }
+    rotations.put({ secret: secret.id, config, nextAt, ...about })
+    const facts = { before: before?.config ?? null, after: config, ...(chain && { chain: chain.id }) }
     return { value: withRun(context, rotations.find(secret.id)!), facts }
   },
 })
@@ -119,26 +128,34 @@ export const startRotation = operation({
   notable: true,
   resource: byName,
   about: ({ restores, force }: StartRotation) => ({ ...(restores !== null && { restores }), ...(force && { force }) }),
-  binds: ({ secrets }, { name, restores, force }: StartRotation) => {
+  binds: ({ secrets, chains, rotations, hooks }, { name, restores, force }: StartRotation) => {
     const secret = secrets.find(name)
-    return { restores, force, current: secret?.current ?? null, latest: secret?.latest ?? null }
+    const chain = chains.covering(name)
+    const config = (secret && rotations.find(secret.id)?.config) ?? null
+    const to = { config, url: config && urlOf(hooks, config) }
+    // Which version a provider has, the vault does not know: the chain as it is stands for that.
+    const at = chain === null ? { current: secret?.current ?? null } : { chain: chain.id, revision: chain.revision }
+    return { restores, force, ...at, latest: secret?.latest ?? null, ...to }
   },
   run(context: Context, { name, restores, force }: StartRotation): Outcome<Run> {
     const { secrets, rotations, chains, principal, now } = context
-    if (chains.covering(name) !== null) return { reason: 'not_sealed' }
+    const isHere = chains.covering(name) === null
+    // No value of a provider is kept here to be brought back.
+    if (!isHere && restores !== null) return { reason: 'not_sealed' }
     const secret = secrets.find(name)
-    if (secret === null || secret.current === null) return { reason: 'no_secret' }
-    if (secret.deletedAt !== null) return { reason: 'deleted' }
-    const rotation = rotations.find(secret.id)
-    if (rotation === null) return { reason: 'no_rotation' }
+    if (isHere && (secret === null || secret.current === null)) return { reason: 'no_secret' }
+    if (isHere && secret?.deletedAt != null) return { reason: 'deleted' }
+    const rotation = secret && rotations.find(secret.id)
+    if (secret === null || rotation === null) return { reason: 'no_rotation' }
     if (rotations.active(secret.id) !== null) return { reason: 'rotating' }
     if (!force && thawed(rotation.config.freeze, now) !== now) return { reason: 'frozen' }
     const old = restores === null ? null : secrets.version(secret.id, restores)
     if (restores !== null && old === null) return { reason: 'no_version' }
     if (old !== null && old.sealed === null) return { reason: 'destroyed' }
+    if (old?.expiresAt != null && old.expiresAt <= now) return { reason: 'expired' }
     const why = restores === null ? 'manual' : 'rollback'
-    const about = { secret: secret.id, why, by: principal, restores } as const
-    const id = rotations.start({ ...about, config: rotation.config, startedAt: now })
+    const id = beginRun(context, secret, rotation, { why, by: principal, restores })
+    if (id === null) return { reason: isHere ? 'not_provided' : 'not_sealed' }
     return { value: rotations.run(id)!, facts: { run: id } }
   },
 })
@@ -170,9 +187,19 @@ export const steerRotation = operation({
   },
 })
 
-function abandon({ secrets, rotations, now }: Context, secret: SecretRow, run: Run): void {
+/**
+ * Where values would go. An approval is bound to that and to the configuration, not to their versions: what is deleted
+ * and made anew begins to count at one again.
+ */
+function urlOf(hooks: HookStore, { target }: RotationConfig): string | null {
+  return target.kind === 'webhook' ? (hooks.find(target.hook)?.url ?? null) : null
+}
+
+function abandon(context: Context, secret: SecretRow, run: Run): void {
+  const { secrets, rotations, now } = context
   const outcome = run.step === 'finish' ? 'rotated' : 'abandoned'
-  if (secret.pending === run.number) secrets.dropPending(secret.id)
+  if (run.provided !== null) settleProvided(context, secret, run, false)
+  else if (secret.pending === run.number) secrets.dropPending(secret.id)
   rotations.end(run.id, outcome, 'cancelled', now)
   const rotation = rotations.find(secret.id)
   if (rotation !== null) rotations.reschedule(secret.id, nextDue(rotation.config, now, chance()), rotation.failures)

@@ -1,11 +1,15 @@
+import type { Member } from '../providers/chain.ts'
 import type { Sql } from '../sql.ts'
 import type { Failure, RotationConfig, RunOutcome, Step } from './rotation.ts'
+import { thawed } from './schedule.ts'
 
 /** How a secret rotates, and when it is due. */
 export interface Rotation {
   secret: number
   name: string
   config: RotationConfig
+  /** Whether a provider kept the secret when this was set. */
+  provided: boolean
   version: number
   /** When the next run begins by itself; `null`: by hand only. */
   nextAt: number | null
@@ -15,6 +19,18 @@ export interface Rotation {
   failures: number
   updatedAt: number
   updatedBy: string
+}
+
+/** Of a run: where its secret is kept, and by what a repeat of a step is told. */
+export interface ProvidedRun {
+  /** The primary of the chain when the run began. If it is another one meanwhile, the run is undone. */
+  member: Member
+  /** The id of the new version, where the provider takes one; its idempotency key elsewhere. */
+  token: string
+  /** The version that was current when the value was made: check-and-set. */
+  expects?: string
+  /** What the provider calls the new version, once it is known. */
+  version?: string
 }
 
 /** One rotation that runs, or did. */
@@ -28,6 +44,8 @@ export interface Run {
   restores: number | null
   /** As it was when the run began: what is changed meanwhile is for the next one. */
   config: RotationConfig
+  /** Where it is and how far, when a provider keeps the secret; `null`: here. */
+  provided: ProvidedRun | null
   /** The version that is pending, and then current. */
   number: number | null
   /** The version that was current before. */
@@ -43,16 +61,30 @@ export interface Run {
   outcome: RunOutcome | null
 }
 
-type RotationRow = Omit<Rotation, 'config'> & { body: string }
-type RunRow = Omit<Run, 'config'> & { body: string }
+/** How many rotations are how. */
+export interface RotationCount {
+  due: number
+  running: number
+  failed: number
+  frozen: number
+  nextAt: number | null
+}
 
-const ROTATION = `rotation.secret, name, body, rotation.version, next_at AS nextAt, fence, failures,
+type RotationRow = Omit<Rotation, 'config' | 'provided'> & { body: string; provided: number }
+type RunRow = Omit<Run, 'config' | 'provided'> & { body: string; provided: string | null }
+
+const ROTATION = `rotation.secret, name, body, provided, rotation.version, next_at AS nextAt, fence, failures,
   rotation.updated_at AS updatedAt, updated_by AS updatedBy FROM rotation JOIN secret ON secret.id = rotation.secret`
-const RUN = `run.id, run.secret, name, why, run.by, restores, body, number, replaces, step, attempts, failure, next_at AS nextAt,
+const RUN = `run.id, run.secret, name, why, run.by, restores, body, provided, number, replaces, step, attempts, failure, next_at AS nextAt,
   started_at AS startedAt, finished_at AS finishedAt, outcome FROM run JOIN secret ON secret.id = run.secret`
-const LIVE = 'secret.deleted_at IS NULL AND secret.current IS NOT NULL'
+/** Of what a provider keeps, only the provider knows whether it is there. */
+const LIVE = '(rotation.provided = 1 OR (secret.deleted_at IS NULL AND secret.current IS NOT NULL))'
+/** Live, and without a run that goes on. */
+const RESTING = `${LIVE} AND NOT EXISTS (SELECT 1 FROM run WHERE run.secret = rotation.secret AND outcome IS NULL)`
 /** How many ended runs of a secret are kept to be looked at. */
 const KEEP_RUNS = 50
+/** How many with a freeze are looked at to be counted. */
+const MAX_FROZEN = 1000
 
 /** The rows of rotations and their runs. */
 export class RotationStore {
@@ -74,13 +106,14 @@ export class RotationStore {
   }
 
   /** Sets how a secret rotates. The fence stays: it must not go back when a rotation is deleted and made anew. */
-  put(secret: number, config: RotationConfig, nextAt: number | null, by: string, now: number): void {
+  put(rotation: Pick<Rotation, 'secret' | 'config' | 'provided' | 'nextAt' | 'updatedAt' | 'updatedBy'>): void {
+    const { secret, config, provided, nextAt, updatedAt, updatedBy } = rotation
     this.#sql.all(
-      `INSERT INTO rotation (secret, body, version, next_at, fence, failures, updated_at, updated_by)
-       VALUES (?, ?, 1, ?, (SELECT COALESCE(MAX(fence), 0) FROM run WHERE run.secret = ?), 0, ?, ?)
-       ON CONFLICT DO UPDATE SET body = excluded.body, version = version + 1, next_at = excluded.next_at,
-       failures = 0, updated_at = excluded.updated_at, updated_by = excluded.updated_by`,
-      ...[secret, JSON.stringify(config), nextAt, secret, now, by],
+      `INSERT INTO rotation (secret, body, provided, version, next_at, fence, failures, updated_at, updated_by)
+       VALUES (?, ?, ?, 1, ?, (SELECT COALESCE(MAX(fence), 0) FROM run WHERE run.secret = ?), 0, ?, ?)
+       ON CONFLICT DO UPDATE SET body = excluded.body, provided = excluded.provided, version = version + 1,
+       next_at = excluded.next_at, failures = 0, updated_at = excluded.updated_at, updated_by = excluded.updated_by`,
+      ...[secret, JSON.stringify(config), Number(provided), nextAt, secret, updatedAt, updatedBy],
     )
   }
 
@@ -96,9 +129,7 @@ export class RotationStore {
   /** Names of secrets that are due and do not rotate yet. */
   due(now: number, limit: number): string[] {
     const query = `SELECT name FROM rotation JOIN secret ON secret.id = rotation.secret
-      WHERE rotation.next_at <= ? AND ${LIVE}
-      AND NOT EXISTS (SELECT 1 FROM run WHERE run.secret = rotation.secret AND outcome IS NULL)
-      ORDER BY rotation.next_at LIMIT ?`
+      WHERE rotation.next_at <= ? AND ${RESTING} ORDER BY rotation.next_at LIMIT ?`
     return this.#sql.all<{ name: string }>(query, now, limit).map(({ name }) => name)
   }
 
@@ -114,8 +145,23 @@ export class RotationStore {
     const query = `SELECT MIN(next_at) AS nextAt FROM (
       SELECT MIN(next_at) AS next_at FROM run WHERE outcome IS NULL
       UNION ALL SELECT MIN(rotation.next_at) FROM rotation JOIN secret ON secret.id = rotation.secret
-      WHERE ${LIVE} AND NOT EXISTS (SELECT 1 FROM run WHERE run.secret = rotation.secret AND outcome IS NULL))`
+      WHERE ${RESTING})`
     return this.#sql.all<{ nextAt: number | null }>(query)[0]!.nextAt
+  }
+
+  /** How many are due, run, failed last and must not begin now; and when the next of those that do not run is due. */
+  count(now: number): RotationCount {
+    const resting = `FROM rotation JOIN secret ON secret.id = rotation.secret WHERE ${RESTING}`
+    const [counted] = this.#sql.all<Omit<RotationCount, 'frozen'>>(
+      `SELECT COALESCE(SUM(rotation.next_at <= ?), 0) AS due, MIN(rotation.next_at) AS nextAt,
+       (SELECT COUNT(*) FROM run WHERE outcome IS NULL) AS running,
+       (SELECT COUNT(*) FROM rotation WHERE failures > 0) AS failed ${resting}`,
+      now,
+    )
+    const frozen = this.#sql
+      .all<{ body: string }>(`SELECT body ${resting} AND body NOT LIKE '%"freeze":[]%' LIMIT ?`, MAX_FROZEN)
+      .filter(({ body }) => thawed((JSON.parse(body) as RotationConfig).freeze, now) !== now).length
+    return { ...counted!, frozen }
   }
 
   run(id: number): Run | null {
@@ -135,17 +181,18 @@ export class RotationStore {
   }
 
   /** Begins a run, and forgets the oldest of many. */
-  start(run: Pick<Run, 'secret' | 'why' | 'by' | 'restores' | 'config' | 'startedAt'>): number {
-    const { secret, why, by, restores, config, startedAt } = run
+  start(run: Pick<Run, 'secret' | 'why' | 'by' | 'restores' | 'config' | 'step' | 'provided' | 'startedAt'>): number {
+    const { secret, why, by, restores, config, step, provided, startedAt } = run
     this.#sql.all(
       `DELETE FROM run WHERE secret = ? AND outcome IS NOT NULL AND id <=
        (SELECT id FROM run WHERE secret = ? ORDER BY id DESC LIMIT 1 OFFSET ?)`,
       ...[secret, secret, KEEP_RUNS - 1],
     )
     const [row] = this.#sql.all<{ id: number }>(
-      `INSERT INTO run (secret, why, by, restores, body, step, fence, attempts, next_at, started_at)
-       VALUES (?, ?, ?, ?, ?, 'create', 0, 0, ?, ?) RETURNING id`,
-      ...[secret, why, by, restores, JSON.stringify(config), startedAt, startedAt],
+      `INSERT INTO run (secret, why, by, restores, body, step, provided, fence, attempts, next_at, started_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?) RETURNING id`,
+      ...[secret, why, by, restores, JSON.stringify(config), step],
+      ...[provided && JSON.stringify(provided), startedAt, startedAt],
     )
     return row!.id
   }
@@ -184,6 +231,10 @@ export class RotationStore {
     this.#sql.all('UPDATE run SET number = ?, replaces = ? WHERE id = ?', number, replaces, id)
   }
 
+  setProvided(id: number, provided: ProvidedRun): void {
+    this.#sql.all('UPDATE run SET provided = ? WHERE id = ?', JSON.stringify(provided), id)
+  }
+
   end(id: number, outcome: RunOutcome, failure: Failure | null, now: number): void {
     this.#sql.all(
       'UPDATE run SET outcome = ?, failure = COALESCE(?, failure), finished_at = ? WHERE id = ?',
@@ -201,10 +252,10 @@ export class RotationStore {
   }
 }
 
-function rotationOf({ body, ...row }: RotationRow): Rotation {
-  return { ...row, config: JSON.parse(body) }
+function rotationOf({ body, provided, ...row }: RotationRow): Rotation {
+  return { ...row, config: JSON.parse(body), provided: provided === 1 }
 }
 
-function runOf({ body, ...row }: RunRow): Run {
-  return { ...row, config: JSON.parse(body) }
+function runOf({ body, provided, ...row }: RunRow): Run {
+  return { ...row, config: JSON.parse(body), provided: provided === null ? null : JSON.parse(provided) }
 }

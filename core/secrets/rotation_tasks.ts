@@ -7,11 +7,13 @@
  * @module
  */
 import type { Bytes } from '../bytes.ts'
+import type { Under } from '../crypto/key_store.ts'
 import type { Outcome } from '../operation.ts'
 import { type TaskContext, task } from '../task.ts'
 import type { Hook } from './hook_store.ts'
 import { notify } from './notices.ts'
 import { type SealedVersion, sealedVersion } from './operations.ts'
+import { beginRun, homeOf, isAtHome, settleProvided } from './provided_rotation.ts'
 import { afterFailure, afterSuccess, type Failure, type Next, type Step } from './rotation.ts'
 import { chance } from './rotation_operations.ts'
 import type { Run } from './rotation_store.ts'
@@ -46,33 +48,34 @@ export const lookAtRotations = task({
 /** Begins the run of a secret that is due, unless it is frozen. */
 export const startDue = task({
   resource: byName,
-  run({ secrets, rotations, chains, now }: TaskContext, { name }: { name: string }): Outcome<{ run: number | null }> {
+  run(context: TaskContext, { name }: { name: string }): Outcome<{ run: number | null }> {
+    const { secrets, rotations, now } = context
     const nothing = { value: { run: null }, quiet: true } as const
     const secret = secrets.find(name)
     const rotation = secret && rotations.find(secret.id)
     if (secret === null || rotation === null || rotation.nextAt === null || rotation.nextAt > now) return nothing
-    if (secret.deletedAt !== null || secret.current === null || rotations.active(secret.id) !== null) return nothing
-    const elsewhere = chains.covering(name) !== null
-    const thaw = elsewhere ? null : thawed(rotation.config.freeze, now)
+    if (rotations.active(secret.id) !== null) return nothing
+    const isAway = homeOf(context, secret, rotation) === null
+    const thaw = isAway ? null : thawed(rotation.config.freeze, now)
     if (thaw !== now) {
       rotations.reschedule(secret.id, thaw ?? now + 24 * HOUR_MS, rotation.failures)
       return nothing
     }
-    const about = { secret: secret.id, why: 'schedule', by: SCHEDULE, restores: null } as const
-    const run = rotations.start({ ...about, config: rotation.config, startedAt: now })
+    const run = beginRun(context, secret, rotation, { why: 'schedule', by: SCHEDULE, restores: null })
     return { value: { run }, facts: { run } }
   },
 })
 
 /** A step that was handed out, with all it takes. */
-export interface Turn extends Pick<Run, 'config' | 'why' | 'number' | 'replaces' | 'attempts' | 'startedAt'> {
+export interface Turn
+  extends Pick<Run, 'config' | 'why' | 'number' | 'replaces' | 'attempts' | 'startedAt' | 'provided'> {
   name: string
   run: number
   fence: number
   step: Step
-  /** For `create`: the number that the next version has, and the term of the key to seal it under. */
+  /** For `create`: the number that the next version has, and the key to seal it under. */
   nextNumber: number
-  term: number
+  under: Under
   strength: StrengthPolicy | null
   pending: SealedVersion | null
   current: SealedVersion | null
@@ -86,17 +89,21 @@ export const claimStep = task({
   resource: byName,
   about: ({ run }: { name: string; run: number }) => ({ run }),
   run(context: TaskContext, { name, run: id }: { name: string; run: number }): Outcome<Turn | null> {
-    const { secrets, rotations, chains, now } = context
+    const { secrets, rotations, cache, now } = context
     const secret = secrets.find(name)
     const before = rotations.run(id)
     if (secret === null || before === null || before.outcome !== null || before.nextAt > now)
       return { value: null, quiet: true }
-    // What was deleted meanwhile, or is kept by a provider now, is not to be made valid any more.
-    const gone = secret.deletedAt !== null || secret.current === null || chains.covering(name) !== null
-    if (gone && before.step !== 'finish' && before.step !== 'undo') {
+    // What was deleted meanwhile, or is kept elsewhere now, is not to be made valid any more.
+    const gone = !isAtHome(context, secret, before)
+    // What a rollback is to bring back: another value in its place would be what nobody asked for.
+    const lost = before.step === 'create' && before.restores !== null && !isThere(context, secret, before.restores)
+    if ((gone || lost) && before.step !== 'finish' && before.step !== 'undo') {
       rotations.goto(id, { step: 'undo', nextAt: now, failure: 'cancelled' })
     }
     const run = rotations.run(id)!
+    // From here on the provider may have another value at any time: none that is older is kept until it is known.
+    if (run.provided !== null) cache.purge(name, now)
     const fence = rotations.claim(run, now + TURN_MS)
     const { step } = run
     const turn = { ...turnOf(context, secret, run), fence, attempts: run.attempts + 1 }
@@ -104,22 +111,27 @@ export const claimStep = task({
   },
 })
 
+function isThere({ secrets, now }: TaskContext, secret: SecretRow, number: number): boolean {
+  const row = secrets.version(secret.id, number)
+  return row !== null && row.sealed !== null && (row.expiresAt === null || row.expiresAt > now)
+}
+
 function turnOf(context: TaskContext, secret: SecretRow, run: Run): Omit<Turn, 'fence'> {
   const { secrets, keys, hooks, policy } = context
   const sealed = (number: number | null): SealedVersion | null => {
     const row = number === null ? null : secrets.version(secret.id, number)
     return row?.sealed ? sealedVersion(secret, row, row.sealed) : null
   }
-  const { id, step, config, why, number, replaces, attempts, startedAt } = run
+  const { id, step, config, why, number, replaces, attempts, startedAt, provided } = run
   const isAfter = step === 'finish'
   return {
-    ...{ name: secret.name, run: id, step, config, why, number, replaces, attempts, startedAt },
+    ...{ name: secret.name, run: id, step, config, why, number, replaces, attempts, startedAt, provided },
     nextNumber: secret.latest + 1,
-    term: keys.term(),
+    under: keys.under(),
     strength: policy.strengthFor(secret.name),
     // Each step is given what it needs and no more.
     pending: isAfter || step === 'create' ? null : sealed(number),
-    current: step === 'test' || config.target.kind === 'generate' ? null : sealed(isAfter ? number : secret.current),
+    current: step === 'test' || config.target.kind !== 'webhook' ? null : sealed(isAfter ? number : secret.current),
     previous: isAfter ? sealed(replaces) : null,
     restores: step === 'create' ? sealed(run.restores) : null,
     hook: config.target.kind === 'webhook' ? hooks.find(config.target.hook) : null,
@@ -127,9 +139,10 @@ function turnOf(context: TaskContext, secret: SecretRow, run: Run): Omit<Turn, '
 }
 
 /** Which versions leave with a turn. */
-function released({ pending, current, previous, restores, hook }: Omit<Turn, 'fence'>): Record<string, unknown> {
+function released(turn: Omit<Turn, 'fence'>): Record<string, unknown> {
+  const { pending, current, previous, restores, hook, provided } = turn
   const versions = [pending, current, previous, restores].flatMap((one) => (one === null ? [] : [one.version]))
-  return { versions, ...(hook && { hook: hook.id }) }
+  return { versions, ...(hook && { hook: hook.id }), ...(provided && { provider: provided.member.provider }) }
 }
 
 interface StepDone {
@@ -144,29 +157,31 @@ export const keepCreated = task({
   about: ({ run, fence, number }: Created) => ({ run, fence, version: number }),
   run(context: TaskContext, created: Created): Outcome<{ number: number }> {
     const { secrets, rotations, keys, now } = context
-    const { run: id, fence, name, number, kid, sealed, contentType, encoding } = created
+    const { run: id, fence, name, number, kid, sealed, contentType, encoding, expects } = created
     const secret = secrets.find(name)
     const run = rotations.run(id)
     if (secret === null || run === null || run.step !== 'create' || !rotations.holds(id, fence))
       return { reason: 'superseded' }
     // Deleted or destroyed meanwhile: the next turn undoes it.
-    if (secret.deletedAt !== null || secret.current === null) return { reason: 'superseded' }
+    if (!isAtHome(context, secret, run)) return { reason: 'superseded' }
     // A write came between, or a new term: the edge seals again.
     if (number !== secret.latest + 1 || !keys.isCurrent(kid)) return { reason: 'raced', quiet: true }
     const why = run.restores === null ? 'rotation' : `rollback to ${run.restores}`
-    const about = { createdAt: now, createdBy: run.by, why, expiresAt: null }
+    const restored = run.restores === null ? null : secrets.version(secret.id, run.restores)
+    const about = { createdAt: now, createdBy: run.by, why, expiresAt: restored?.expiresAt ?? null }
     secrets.addPending(secret, { number, kid, sealed, contentType, encoding, ...about })
     rotations.setVersions(id, number, null)
-    proceed(context, { ...run, number }, afterSuccess('create', run.config))
+    if (run.provided !== null) rotations.setProvided(id, { ...run.provided, ...(expects && { expects }) })
+    proceed(context, { ...run, number }, afterSuccess('create', run))
     return { value: { number } }
   },
 })
 
-/** Which number and term the next version has, when a turn's own were taken meanwhile. */
+/** Which number the next version has, and which key seals it, when a turn's own were taken meanwhile. */
 export const nextVersion = task({
   resource: byName,
-  run({ secrets, keys }: TaskContext, { name }: { name: string }): Outcome<{ number: number; term: number }> {
-    return { value: { number: (secrets.find(name)?.latest ?? 0) + 1, term: keys.term() }, quiet: true }
+  run({ secrets, keys }: TaskContext, { name }: { name: string }): Outcome<{ number: number; under: Under }> {
+    return { value: { number: (secrets.find(name)?.latest ?? 0) + 1, under: keys.under() }, quiet: true }
   },
 })
 
@@ -176,31 +191,40 @@ interface Created extends StepDone {
   sealed: Bytes
   contentType: string
   encoding: Encoding
+  /** The version that is current at the provider which keeps the secret. */
+  expects?: string | undefined
 }
 
 /** Writes down that a step was done, and goes on to the next. */
 export const advanceRun = task({
   resource: byName,
-  about: ({ run, fence, step }: StepDone & { step: Step }) => ({ run, fence, step }),
-  run(context: TaskContext, { run: id, fence, step }: StepDone & { step: Step }): Outcome<{ next: Next }> {
+  about: ({ run, fence, step, version }: Advance) => ({ run, fence, step, ...(version && { version }) }),
+  run(context: TaskContext, { run: id, fence, step, version }: Advance): Outcome<{ next: Next }> {
     const { rotations } = context
     const run = rotations.run(id)
     if (run === null || run.step !== step || step === 'create' || !rotations.holds(id, fence))
       return { reason: 'superseded' }
-    const next = afterSuccess(step, run.config)
+    if (run.provided !== null && version) rotations.setProvided(id, { ...run.provided, version })
+    const next = afterSuccess(step, run)
     return { value: { next }, facts: proceed(context, run, next) }
   },
 })
 
+interface Advance extends StepDone {
+  step: Step
+  /** What a provider calls the version that it has, when it says so. */
+  version?: string | undefined
+}
+
 /** Writes down that a step failed: it is tried again, or undone. */
 export const failStep = task({
   resource: byName,
-  about: ({ run, fence, step, failure }: Failed) => ({ run, fence, step, failure }),
+  about: ({ run, fence, step, failure, code }: Failed) => ({ run, fence, step, failure, ...(code && { code }) }),
   run(context: TaskContext, { run: id, fence, step, failure }: Failed): Outcome<{ next: Next }> {
     const { rotations } = context
     const run = rotations.run(id)
     if (run === null || run.step !== step || !rotations.holds(id, fence)) return { reason: 'superseded' }
-    const next = afterFailure(step, failure, run.config, { attempts: run.attempts, chance: chance() })
+    const next = afterFailure(step, failure, run, { attempts: run.attempts, chance: chance() })
     return { value: { next }, facts: proceed(context, run, next, failure) }
   },
 })
@@ -208,14 +232,17 @@ export const failStep = task({
 interface Failed extends StepDone {
   step: Step
   failure: Failure
+  /** The provider's own word for it. */
+  code?: string | undefined
 }
 
 /** Does what follows from a step: moves the stages, and goes on or ends. */
 function proceed(context: TaskContext, run: Run, next: Next, failure: Failure | null = null): Record<string, unknown> {
   const { secrets, rotations, now } = context
   const secret = secrets.find(run.name)!
-  const facts = next.promote ? { current: run.number, previous: secret.current } : {}
-  if (next.promote) {
+  const isHere = run.provided === null
+  const facts = next.promote && isHere ? { current: run.number, previous: secret.current } : {}
+  if (next.promote && isHere) {
     rotations.setVersions(run.id, run.number, secret.current)
     secrets.promote(secret, now)
   }
@@ -223,7 +250,8 @@ function proceed(context: TaskContext, run: Run, next: Next, failure: Failure | 
     rotations.goto(run.id, { step: next.step, nextAt: now + (next.waitMs ?? 0), failure })
     return { next: next.step, ...facts }
   }
-  if (!next.promote && secret.pending === run.number) secrets.dropPending(secret.id)
+  if (!isHere) settleProvided(context, secret, run, next.outcome === 'rotated')
+  else if (!next.promote && secret.pending === run.number) secrets.dropPending(secret.id)
   rotations.end(run.id, next.outcome, failure, now)
   reschedule(context, run, next.outcome === 'rotated')
   if (next.outcome !== 'rotated' || failure !== null) {

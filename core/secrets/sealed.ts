@@ -8,12 +8,16 @@ import { hmac } from '@noble/hashes/hmac.js'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { type Bytes, base64url, concat, parseBase64url, parseUtf8, randomBytes, utf8 } from '../bytes.ts'
 import { type Binding, type DekCache, open, seal } from '../crypto/envelope.ts'
+import type { Under } from '../crypto/key_store.ts'
 import type { Keyring } from '../crypto/keyring.ts'
 import { badRequest } from '../errors.ts'
 import type { Redacted } from '../redacted.ts'
 import { NAME_MAX_LENGTH } from './name.ts'
 import type { SealedVersion } from './operations.ts'
 import type { Encoding } from './store.ts'
+
+/** Of a vault that has just begun. */
+const FIRST: Under = { term: 1, root: null }
 
 /** What a value is sealed as. */
 export interface Place {
@@ -33,10 +37,16 @@ export interface Sealed {
 /**
  * Seals a value for one place, under a new key.
  *
- * @param term The term of the vault's key, as the vault says it.
+ * @param under The key of the vault to seal under, as the vault says it.
+ * @throws {PosternError} `unavailable` when its root key is not here.
  */
-export async function sealValue(keyring: Keyring, value: Redacted<Bytes>, place: Place, term = 1): Promise<Sealed> {
-  const kek = await keyring.currentKek(place.vault, term)
+export async function sealValue(
+  keyring: Keyring,
+  value: Redacted<Bytes>,
+  place: Place,
+  { term, root }: Under = FIRST,
+): Promise<Sealed> {
+  const kek = await keyring.of(root).currentKek(place.vault, term)
   return { kid: kek.kid, sealed: await seal(kek, value.reveal(), bindingOf(place)) }
 }
 
@@ -62,9 +72,14 @@ export async function openVersion(
   }
 }
 
-/** A keyed hash of a request, to tell a repeat of it from another under the same idempotency key. */
-export async function fingerprint(keyring: Keyring, vault: string, request: unknown): Promise<string> {
-  return base64url(hmac(sha256, await keyring.macKey(vault, 'request'), utf8(JSON.stringify(request))))
+/**
+ * Keyed hashes of a request, to tell a repeat of it from another under the same idempotency key: one a root key, that
+ * which is to be kept first.
+ */
+export async function fingerprints(keyring: Keyring, vault: string, request: unknown): Promise<string[]> {
+  const text = utf8(JSON.stringify(request))
+  const of = async (ring: Keyring) => base64url(hmac(sha256, await ring.macKey(vault, 'request'), text))
+  return Promise.all(keyring.all.map(of))
 }
 
 const IV_SIZE = 12
@@ -91,14 +106,16 @@ export async function sealCursor(keyring: Keyring, vault: string, list: string, 
  */
 export async function openCursor(keyring: Keyring, vault: string, list: string, cursor: string): Promise<string> {
   const bytes = parseBase64url(cursor)
-  try {
-    if (bytes === null) throw new RangeError('Not base64url')
-    const params = { name: 'AES-GCM', iv: bytes.subarray(0, IV_SIZE), additionalData: utf8(list) }
-    const name = await crypto.subtle.decrypt(params, await cursorKey(keyring, vault), bytes.subarray(IV_SIZE))
-    return parseUtf8(new Uint8Array(name))?.trimEnd() ?? ''
-  } catch {
-    throw badRequest('cursor', 'Cursor must be one that this list returned')
+  for (const ring of bytes === null ? [] : keyring.all) {
+    try {
+      const params = { name: 'AES-GCM', iv: bytes!.subarray(0, IV_SIZE), additionalData: utf8(list) }
+      const name = await crypto.subtle.decrypt(params, await cursorKey(ring, vault), bytes!.subarray(IV_SIZE))
+      return parseUtf8(new Uint8Array(name))?.trimEnd() ?? ''
+    } catch {
+      // Of another root key, perhaps.
+    }
   }
+  throw badRequest('cursor', 'Cursor must be one that this list returned')
 }
 
 async function cursorKey(keyring: Keyring, vault: string): Promise<CryptoKey> {

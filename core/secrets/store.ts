@@ -45,6 +45,13 @@ export type NewVersion = Omit<VersionRow, 'destroyedAt' | 'currentAt'>
 /** A secret with what is shown of its current version in a list; `null` when there is none. */
 export type ListedRow = SecretRow & { contentType: string | null; expiresAt: number | null }
 
+/** What tells a repeat of a write: its key, and a keyed hash of it; under former root keys too. */
+export interface Idempotency {
+  key: string
+  fingerprint: string
+  former?: readonly string[]
+}
+
 /** Which write an idempotency key stands for. */
 export interface Replay {
   fingerprint: string
@@ -65,9 +72,10 @@ export interface Prunable {
   after: number | null
 }
 
-/** No stage, and beyond what is kept. Numbers are counted with their gaps: that keeps some less, never more. */
+/** No stage, no run that has need of it, and beyond what is kept. Numbers are counted with their gaps: that keeps some less, never more. */
 const PRUNABLE = `destroyed_at IS NULL AND number <> COALESCE(secret.current, 0) AND number <> COALESCE(secret.previous, 0)
-  AND number <> COALESCE(secret.pending, 0) AND (number <= secret.latest - ? OR version.created_at < ?)`
+  AND number <> COALESCE(secret.pending, 0) AND NOT EXISTS (SELECT 1 FROM run WHERE run.secret = secret.id
+  AND outcome IS NULL AND version.number IN (run.number, restores, replaces)) AND (version.number <= secret.latest - ? OR version.created_at < ?)`
 
 /** Sorts after every character that a name may have. */
 export const AFTER_NAMES = '~'
@@ -116,6 +124,12 @@ export class SecretStore {
        WHERE name > ? AND name >= ? AND name < ? ORDER BY name LIMIT ?`,
       ...[after, prefix, prefix + AFTER_NAMES, limit],
     )
+  }
+
+  /** The row of a name, made when there is none: it has no version, and no list shows it. */
+  reserve(name: string, now: number): SecretRow {
+    if (this.find(name) === null) this.#create(name, now)
+    return this.find(name)!
   }
 
   /** Adds a version and makes it current. */

@@ -33,35 +33,39 @@ export interface TargetStep {
 export class TargetFailure extends Error {
   override readonly name = 'TargetFailure'
   readonly failure: Failure
+  /** A provider's own word for it, as {@link ProviderFailure} has it; safe to log. */
+  readonly code: string | null
 
-  constructor(failure: Failure) {
+  constructor(failure: Failure, code: string | null = null) {
     super(`Target failed: ${failure}`)
     this.failure = failure
+    this.code = code
   }
 }
 
 /**
  * Where a secret's value has to be valid. Each step may come again, also after it was done, and does nothing new then.
- * Every method throws {@link TargetFailure} and nothing else.
+ * Every method throws {@link TargetFailure} and nothing else. All but the first return what a provider calls the version
+ * that it has now; `null` where there is none to be named.
  */
 export interface RotationTarget {
   /** Makes the next value, where only the target can; `null`: it is generated here. */
   create(step: TargetStep): Promise<Omit<Credential, 'version'> | null>
   /** Makes the pending value valid, and leaves the current one valid. */
-  set(step: TargetStep): Promise<void>
+  set(step: TargetStep): Promise<string | null>
   /** Proves the pending value by using it. */
-  test(step: TargetStep): Promise<void>
+  test(step: TargetStep): Promise<string | null>
   /** Makes the previous value invalid: nobody needs it any more. */
-  finish(step: TargetStep): Promise<void>
+  finish(step: TargetStep): Promise<string | null>
   /** Makes the pending value invalid, if it ever was valid, and the current one valid, if it is not. */
-  undo(step: TargetStep): Promise<void>
+  undo(step: TargetStep): Promise<string | null>
 }
 
 /** The target of a secret that is valid wherever it is read from: nobody has to be told. */
 export const generateOnly: RotationTarget = {
   create: async () => null,
-  set: async () => {},
-  test: async () => {},
-  finish: async () => {},
-  undo: async () => {},
+  set: async () => null,
+  test: async () => null,
+  finish: async () => null,
+  undo: async () => null,
 }

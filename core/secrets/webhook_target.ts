@@ -3,7 +3,7 @@
  *
  * @module
  */
-import * as z from 'zod'
+import * as z from 'zod/mini'
 import { type Bytes, base64, parseBase64, parseUtf8, utf8 } from '../bytes.ts'
 import { parseJson } from '../json.ts'
 import { type SendOptions, send } from '../providers/send.ts'
@@ -20,12 +20,9 @@ const PASSING = [408, 425, 429]
 
 /** What a target may answer to `create`. */
 const Created = z.object({
-  value: z.string().min(1),
-  encoding: z.literal('base64').optional(),
-  contentType: z
-    .string()
-    .regex(/^[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?$/)
-    .optional(),
+  value: z.string().check(z.minLength(1)),
+  encoding: z.optional(z.literal('base64')),
+  contentType: z.optional(z.string().check(z.regex(/^[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?$/))),
 })
 
 /** Where a hook is, and what messages to it are signed with. */
@@ -42,7 +39,10 @@ export function webhookTarget(
   const tell = (type: keyof RotationTarget) => async (step: TargetStep) => {
     return post(address, messageOf(type, step), options)
   }
-  const told = (type: keyof RotationTarget) => async (step: TargetStep) => void (await tell(type)(step))
+  const told = (type: keyof RotationTarget) => async (step: TargetStep) => {
+    await tell(type)(step)
+    return null
+  }
   return {
     create: async (step) => createdOf(await tell('create')(step)),
     set: told('set'),

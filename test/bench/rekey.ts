@@ -26,6 +26,7 @@ const keyring = await Keyring.open(parseRootKey('AAECAwQFBgcICQoLDA0ODxAREhMUFRY
 const folder = mkdtempSync(join(tmpdir(), 'postern-rekey-'))
 const sql = openSqlite(join(folder, 'bench.sqlite'))
 const vault = new Vault(sql, securityPolicy(settings.security), Date.now() - 2 * 86_400_000)
+vault.claim(keyring.rootId)
 
 const kek = await keyring.currentKek('bench', 1)
 const binding = (i: number) => ({ vault: 'bench', name: `n${i}`, version: 1n, contentType: 't' })

@@ -961,9 +961,10 @@ describe('a vault', () => {
 
   it('belongs to the first root key that claims it', () => {
     const { vault } = openVault()
-    expect(vault.claim('aa')).toBe(true)
-    expect(vault.claim('bb')).toBe(false)
-    expect(vault.claim('aa')).toBe(true)
+    const own = () => vault.perform('root.look', {}, 1)
+    vault.claim('aa', ['99'])
+    vault.claim('bb', ['88'])
+    expect(own()).toMatchObject({ ok: true, index: null, value: { current: 'aa', elders: ['99'], needed: ['aa'] } })
   })
 
   it('is the same when opened again over its store', () => {

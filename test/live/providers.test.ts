@@ -1,6 +1,6 @@
 /** The provider contract, against the stores that the environment names. */
 
-import { describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
 import * as z from 'zod'
 import { type AwsConfig, awsProvider } from '../../core/providers/aws.ts'
 import { awsCaller } from '../../core/providers/aws_api.ts'
@@ -8,6 +8,7 @@ import { type AzureConfig, azureProvider } from '../../core/providers/azure.ts'
 import { azureCaller } from '../../core/providers/azure_api.ts'
 import { type HashicorpConfig, hashicorpProvider } from '../../core/providers/hashicorp.ts'
 import { hashicorpCaller } from '../../core/providers/hashicorp_api.ts'
+import { ProviderFailure } from '../../core/providers/provider.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { providerContract, type Store } from '../contract/provider_contract.ts'
 import { required, variable } from './environment.ts'
@@ -84,6 +85,67 @@ if (awsEndpoint !== undefined || awsRegion !== undefined) {
       await provider.health({ signal: forGood() })
     },
   )
+
+  // Where the function that rotates a secret is not known, only what the service answers without one can be looked at.
+  const rotating = variable('AWS_ROTATING_SECRET')
+  describe('rotation by AWS Secrets Manager', () => {
+    const provider = awsProvider(config, options)
+    const call = awsCaller(config, options)
+    const rotate = (name: string, token: string, begin: boolean) =>
+      provider.rotate!(name, { token, begin, signal: forGood() })
+    const failure = async (promise: Promise<unknown>) => {
+      const error = await promise.catch((error: unknown) => error)
+      expect(error).toBeInstanceOf(ProviderFailure)
+      return (error as ProviderFailure).kind
+    }
+    const made = `postern-live/${crypto.randomUUID()}/rotated`
+
+    afterAll(async () => {
+      const input = { SecretId: made, ForceDeleteWithoutRecovery: true }
+      await call('DeleteSecret', input, z.unknown(), { signal: forGood() }).catch(ignored)
+    })
+
+    it('is refused for a secret that is not there', async () => {
+      expect(await failure(rotate(`${made}-not`, crypto.randomUUID(), true))).toBe('not_found')
+    })
+
+    it('begins nothing while it is only looked at', async () => {
+      const value = new Redacted(new TextEncoder().encode('first value'))
+      const { version } = await provider.put(made, value, { idempotencyKey: crypto.randomUUID(), signal: forGood() })
+      const token = crypto.randomUUID()
+      expect(await rotate(made, token, false)).toEqual({ version: token, isDone: false })
+      expect((await provider.get(made, { signal: forGood() })).version).toBe(version)
+    })
+
+    it.skipIf(awsEndpoint === undefined)('is done under its token, by an emulator that needs no function', async () => {
+      const { version: before } = await provider.get(made, { signal: forGood() })
+      const token = crypto.randomUUID()
+      expect(await rotate(made, token, true)).toEqual({ version: token, isDone: false })
+      for (const begin of [false, true])
+        expect(await rotate(made, token, begin)).toEqual({ version: token, isDone: true })
+      const history = await provider.versions!(made, { signal: forGood() })
+      expect(history.filter(({ stage }) => stage !== null).map(({ version, stage }) => [version, stage])).toEqual([
+        [token, 'current'],
+        [before, 'previous'],
+      ])
+    })
+
+    it.skipIf(awsEndpoint !== undefined)('is refused by AWS itself for a secret without a function', async () => {
+      expect(await failure(rotate(made, crypto.randomUUID(), true))).toBe('invalid')
+    })
+
+    it.skipIf(rotating === undefined)(
+      'is done by the function of a secret that has one',
+      { timeout: 900_000 },
+      async () => {
+        const token = crypto.randomUUID()
+        await rotate(rotating!, token, true)
+        while (!(await rotate(rotating!, token, false)).isDone)
+          await new Promise((resolve) => setTimeout(resolve, 5000))
+        expect((await provider.get(rotating!, { signal: forGood() })).version).toBe(token)
+      },
+    )
+  })
 
   const sessionKeyId = variable('AWS_SESSION_KEY_ID')
   it.skipIf(sessionKeyId === undefined)('signs with the keys of a session', async () => {

@@ -1,9 +1,9 @@
 /** Access over HTTP, on every runtime: sessions, second factors, bound tokens, sealed answers, locks. */
 import { type TOTP, URI } from 'otpauth'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { makeProof, makeProofKey } from '../../core/access/dpop.ts'
+import { makeProof, makeProofKey } from '../../core/access/dpop_key.ts'
 import { type Client, connect, signIn } from '../../core/client.ts'
-import { makeSealKey } from '../../core/crypto/seal_to.ts'
+import { makeSealKey } from '../../core/crypto/seal_key.ts'
 import { PosternError } from '../../core/errors.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { wholeLog } from '../whole_log.ts'

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { makeProof, makeProofKey, nonceAt } from '../../core/access/dpop.ts'
+import { nonceAt } from '../../core/access/dpop.ts'
+import { makeProof, makeProofKey } from '../../core/access/dpop_key.ts'
 import { mintToken } from '../../core/access/token.ts'
 import { Keyring } from '../../core/crypto/keyring.ts'
 import { Redacted } from '../../core/redacted.ts'
@@ -17,6 +18,7 @@ const [API, SESSION] = [api.text.reveal(), session.text.reveal()]
 const key = await makeProofKey()
 const URL_HERE = 'https://postern.example/v1/vaults/acme/sessions'
 
+const ROOT = keyring.rootId
 // identify looks at these alone.
 const PUBLIC = { publicUrl: 'https://postern.example' }
 const partsWith = (settings: object = PUBLIC, bootstrapTokens: Redacted<string>[] = []) =>
@@ -41,7 +43,7 @@ describe('identify', () => {
   it("tells the edge's part of a caller, and no rights", async () => {
     const { caller, seal } = await ask({ authorization: `Bearer ${API}`, agent: 'test/1' })
     expect(caller).toEqual({
-      credential: { kind: 'token', hash: api.hash },
+      credential: { kind: 'token', hash: api.hash, root: ROOT },
       proof: null,
       requestId: 'id',
       address: '192.0.2.1',
@@ -88,7 +90,7 @@ describe('identify', () => {
     const { caller } = await ask(given)
     const [kind, withProof] = expected.split(', ')
     const hash = kind === 'token' ? api.hash : session.hash
-    expect(caller.credential).toEqual(kind === 'nobody' ? null : { kind, hash })
+    expect(caller.credential).toEqual(kind === 'nobody' ? null : { kind, hash, root: ROOT })
     expect(caller.proof).toEqual(withProof ? bound : null)
   })
 

@@ -1,5 +1,5 @@
 import { Hono } from 'hono'
-import type * as z from 'zod'
+import type * as z from 'zod/mini'
 import type { VersionedIssuer } from '../../core/access/issuers.ts'
 import type { Lock } from '../../core/access/lockout.ts'
 import type { Conditions } from '../../core/access/policy.ts'
@@ -11,6 +11,7 @@ import { parseId } from '../../core/secrets/name.ts'
 import * as wire from '../../core/wire.ts'
 import { readJson } from '../body.ts'
 import { answer, answerWithValues, type Env, iso, type Parts, recipientOf, when } from '../context.ts'
+import { serve } from '../route_table.ts'
 import { accessorOf } from './sessions.ts'
 
 /** `…/principals`, `…/tokens`, `…/rules`, `…/issuers`, `…/locks` and `…/factors`: administration. */
@@ -18,58 +19,59 @@ export function accessRoutes({ keyring, settings }: Parts): Hono<Env> {
   const routes = new Hono<Env>()
   const { bodyTimeoutMs } = settings
 
-  routes.get('/principals', async (c) => {
+  serve(routes, 'listPrincipals', async (c) => {
     const granted = await c.var.handle.call('principal.list', c.var.caller, {})
     return answer(c, granted, { items: granted.value.map(principal) } satisfies z.input<typeof wire.PrincipalList>)
   })
 
-  routes.put('/principals/:id', async (c) => {
+  serve(routes, 'putPrincipal', async (c) => {
     const id = parseId(c.req.param('id'))
     const body = wire.check(wire.PutPrincipal, await readJson(c.req.raw, bodyTimeoutMs))
     const granted = await c.var.handle.call('principal.put', c.var.caller, { id, ...body })
     return answer(c, granted, principal(granted.value))
   })
 
-  routes.get('/tokens', async (c) => {
+  serve(routes, 'listTokens', async (c) => {
     const granted = await c.var.handle.call('token.list', c.var.caller, {})
     return answer(c, granted, { items: granted.value.map(token) } satisfies z.input<typeof wire.TokenList>)
   })
 
-  routes.post('/tokens', async (c) => {
+  serve(routes, 'createToken', async (c) => {
     const recipient = await recipientOf(c)
     const body = wire.check(wire.CreateToken, await readJson(c.req.raw, bodyTimeoutMs))
     const { principal: owner, label, expiresAt = null } = body
     if (expiresAt !== null && expiresAt <= Date.now()) throw badRequest('expiresAt', 'Must be in the future')
     const { text, hash } = mintToken(c.var.vault, await keyring.macKey(c.var.vault, 'token'))
-    const input = { hash, accessor: crypto.randomUUID(), principal: owner, label, expiresAt }
+    const made = { hash, root: keyring.rootId, accessor: crypto.randomUUID() }
+    const input = { ...made, principal: owner, label, expiresAt }
     const granted = await c.var.handle.call('token.create', c.var.caller, input)
     const created = { ...token(granted.value), token: text.reveal() }
     return answerWithValues(c, granted, created satisfies z.input<typeof wire.CreatedToken>, recipient, 201)
   })
 
-  routes.delete('/tokens/:accessor', async (c) => {
+  serve(routes, 'revokeToken', async (c) => {
     const granted = await c.var.handle.call('token.revoke', c.var.caller, { accessor: accessorOf(c) })
     return answer(c, granted, token(granted.value))
   })
 
-  routes.get('/rules', async (c) => {
+  serve(routes, 'listRules', async (c) => {
     const granted = await c.var.handle.call('rule.list', c.var.caller, {})
     return answer(c, granted, { items: granted.value.map(rule) } satisfies z.input<typeof wire.RuleList>)
   })
 
-  routes.put('/rules/:id', async (c) => {
+  serve(routes, 'putRule', async (c) => {
     const id = parseId(c.req.param('id'))
     const body = wire.check(wire.PutRule, await readJson(c.req.raw, bodyTimeoutMs))
     const granted = await c.var.handle.call('rule.put', c.var.caller, { id, ...body })
     return answer(c, granted, rule(granted.value))
   })
 
-  routes.delete('/rules/:id', async (c) => {
+  serve(routes, 'deleteRule', async (c) => {
     const granted = await c.var.handle.call('rule.delete', c.var.caller, { id: parseId(c.req.param('id')) })
     return answer(c, granted, rule(granted.value))
   })
 
-  routes.post('/rules/explain', async (c) => {
+  serve(routes, 'explainRules', async (c) => {
     const body = wire.check(wire.Explain, await readJson(c.req.raw, bodyTimeoutMs))
     const { principal, action, resource, address = null, agent = null, method, bound, mfaSecondsAgo } = body
     const now = body.at ?? Date.now()
@@ -80,12 +82,12 @@ export function accessRoutes({ keyring, settings }: Parts): Hono<Env> {
     return answer(c, granted, { ...rest, ...(missing && { missing }) } satisfies z.input<typeof wire.Explanation>)
   })
 
-  routes.get('/issuers', async (c) => {
+  serve(routes, 'listIssuers', async (c) => {
     const granted = await c.var.handle.call('issuer.list', c.var.caller, {})
     return answer(c, granted, { items: granted.value.map(issuer) } satisfies z.input<typeof wire.IssuerList>)
   })
 
-  routes.put('/issuers/:id', async (c) => {
+  serve(routes, 'putIssuer', async (c) => {
     const id = parseId(c.req.param('id'))
     const body = wire.check(wire.PutIssuer, await readJson(c.req.raw, bodyTimeoutMs))
     // Said now, rather than at the first sign-in.
@@ -94,22 +96,22 @@ export function accessRoutes({ keyring, settings }: Parts): Hono<Env> {
     return answer(c, granted, issuer(granted.value))
   })
 
-  routes.delete('/issuers/:id', async (c) => {
+  serve(routes, 'deleteIssuer', async (c) => {
     const granted = await c.var.handle.call('issuer.delete', c.var.caller, { id: parseId(c.req.param('id')) })
     return answer(c, granted, issuer(granted.value))
   })
 
-  routes.get('/locks', async (c) => {
+  serve(routes, 'listLocks', async (c) => {
     const granted = await c.var.handle.call('lock.list', c.var.caller, {})
     return answer(c, granted, { items: granted.value.map(lock) } satisfies z.input<typeof wire.LockList>)
   })
 
-  routes.delete('/locks/:id', async (c) => {
+  serve(routes, 'clearLock', async (c) => {
     const granted = await c.var.handle.call('lock.clear', c.var.caller, { id: parseId(c.req.param('id')) })
     return answer(c, granted, granted.value)
   })
 
-  routes.delete('/factors/:id', async (c) => {
+  serve(routes, 'resetFactors', async (c) => {
     const granted = await c.var.handle.call('factors.reset', c.var.caller, { id: parseId(c.req.param('id')) })
     return answer(c, granted, granted.value satisfies z.input<typeof wire.EndedSessions>)
   })
@@ -131,9 +133,9 @@ function principal({ id, kind, createdAt, disabledAt }: Principal): z.input<type
 }
 
 function token(row: TokenRow): z.input<typeof wire.TokenInfo> {
-  const { accessor, principal, label, createdAt, createdBy, expiresAt, revokedAt } = row
+  const { accessor, principal, label, createdAt, createdBy, expiresAt, revokedAt, root } = row
   const times = { createdAt: iso(createdAt), ...when('expiresAt', expiresAt), ...when('revokedAt', revokedAt) }
-  return { accessor, principal, label, createdBy, ...times }
+  return { accessor, principal, label, createdBy, ...times, ...(root !== null && { rootKey: root }) }
 }
 
 function rule(row: VersionedRule): z.input<typeof wire.Rule> {

@@ -1,5 +1,5 @@
 import { type Context, Hono } from 'hono'
-import type * as z from 'zod'
+import type * as z from 'zod/mini'
 import type { ShownApproval } from '../../core/access/approval_operations.ts'
 import type { BrokenGlass } from '../../core/access/break_glass_store.ts'
 import type { Caller } from '../../core/call.ts'
@@ -7,6 +7,7 @@ import { badRequest } from '../../core/errors.ts'
 import * as wire from '../../core/wire.ts'
 import { readJson } from '../body.ts'
 import { answer, type Env, headers, iso, type Parts, when } from '../context.ts'
+import { serve } from '../route_table.ts'
 
 const ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
@@ -15,17 +16,17 @@ export function approvalRoutes({ settings }: Parts): Hono<Env> {
   const routes = new Hono<Env>()
   const { bodyTimeoutMs } = settings
 
-  routes.get('/approvals', async (c) => {
+  serve(routes, 'listApprovals', async (c) => {
     const granted = await c.var.handle.call('approval.list', c.var.caller, {})
     return answer(c, granted, { items: granted.value.map(shown) } satisfies z.input<typeof wire.ApprovalList>)
   })
 
-  routes.get('/approvals/:id', async (c) => {
+  serve(routes, 'showApproval', async (c) => {
     const granted = await c.var.handle.call('approval.show', c.var.caller, { id: idOf(c) })
     return answer(c, granted, shown(granted.value))
   })
 
-  routes.post('/approvals/:id', async (c) => {
+  serve(routes, 'decideApproval', async (c) => {
     const body = wire.check(wire.DecideApproval, await readJson(c.req.raw, bodyTimeoutMs))
     const { decision, hash, reason = null } = body
     const verdict = { id: idOf(c), hash, approve: decision === 'approve', reason }
@@ -33,29 +34,29 @@ export function approvalRoutes({ settings }: Parts): Hono<Env> {
     return answer(c, granted, shown(granted.value))
   })
 
-  routes.delete('/approvals/:id', async (c) => {
+  serve(routes, 'withdrawApproval', async (c) => {
     const granted = await c.var.handle.call('approval.withdraw', c.var.caller, { id: idOf(c) })
     return answer(c, granted, shown(granted.value))
   })
 
-  routes.get('/break-glass', async (c) => {
+  serve(routes, 'listBrokenGlass', async (c) => {
     const granted = await c.var.handle.call('glass.list', c.var.caller, {})
     return answer(c, granted, { items: granted.value.map(glass) } satisfies z.input<typeof wire.BrokenGlassList>)
   })
 
-  routes.post('/break-glass', async (c) => {
+  serve(routes, 'breakGlass', async (c) => {
     const body = wire.check(wire.BreakGlass, await readJson(c.req.raw, bodyTimeoutMs))
     const granted = await c.var.handle.call('glass.break', c.var.caller, body)
     return answer(c, granted, glass(granted.value), 201)
   })
 
-  routes.post('/break-glass/:id', async (c) => {
+  serve(routes, 'reviewGlass', async (c) => {
     const { review } = wire.check(wire.ReviewGlass, await readJson(c.req.raw, bodyTimeoutMs))
     const granted = await c.var.handle.call('glass.review', c.var.caller, { id: idOf(c), review })
     return answer(c, granted, glass(granted.value))
   })
 
-  routes.delete('/break-glass/:id', async (c) => {
+  serve(routes, 'endGlass', async (c) => {
     const granted = await c.var.handle.call('glass.end', c.var.caller, { id: idOf(c) })
     return answer(c, granted, glass(granted.value))
   })

@@ -1,5 +1,5 @@
 import { type Context, Hono } from 'hono'
-import type * as z from 'zod'
+import type * as z from 'zod/mini'
 import { render } from '../../core/audit/export.ts'
 import { formatVerifierKey } from '../../core/audit/note.ts'
 import type { Status } from '../../core/audit/operations.ts'
@@ -11,6 +11,7 @@ import * as wire from '../../core/wire.ts'
 import { readJson } from '../body.ts'
 import { originOf, signerOf, signHead, verifierKeys } from '../checkpoint.ts'
 import { answer, type Env, iso, label, type Parts, query, when } from '../context.ts'
+import { serve } from '../route_table.ts'
 
 /** How old a checkpoint may be before the head is signed anew, when it moved. */
 const FRESH_MS = 1000
@@ -21,7 +22,7 @@ export function auditRoutes(parts: Parts): Hono<Env> {
   const routes = new Hono<Env>()
   const keysOf = (c: Context<Env>) => ({ ...parts, vault: c.var.vault })
 
-  routes.get('/audit/entries', async (c) => {
+  serve(routes, 'listEntries', async (c) => {
     const granted = await c.var.handle.call('audit.entries', c.var.caller, query(c, wire.EntriesQuery))
     const { head, min, frontier } = granted.value
     const entries = granted.value.entries.map(({ index, body }) => ({ index, body: parseUtf8(body)! }))
@@ -32,14 +33,14 @@ export function auditRoutes(parts: Parts): Hono<Env> {
     return answer(c, granted, body satisfies z.input<typeof wire.AuditEntries>)
   })
 
-  routes.get('/audit/mine', async (c) => {
+  serve(routes, 'listOwnEntries', async (c) => {
     const granted = await c.var.handle.call('audit.mine', c.var.caller, query(c, wire.MineQuery))
     const body = { items: granted.value.map(({ body }) => shownToItsOwner(JSON.parse(parseUtf8(body)!))) }
     return answer(c, granted, body satisfies z.input<typeof wire.MyEntries>)
   })
 
   // Like entries, in the forms that others read. Link names the next page.
-  routes.get('/audit/export', async (c) => {
+  serve(routes, 'exportEntries', async (c) => {
     const { format, ...input } = query(c, wire.ExportQuery)
     const granted = await c.var.handle.call('audit.entries', c.var.caller, input)
     const { entries, head } = granted.value
@@ -54,34 +55,34 @@ export function auditRoutes(parts: Parts): Hono<Env> {
     return c.body(rendered.body, 200, { 'Content-Type': rendered.contentType })
   })
 
-  routes.get('/audit/status', async (c) => {
+  serve(routes, 'showLog', async (c) => {
     const granted = await c.var.handle.call('audit.status', c.var.caller, {})
     return answer(c, granted, statusOf(granted.value, retentionDaysOf(parts.settings)))
   })
 
-  routes.put('/audit/hold', async (c) => {
+  serve(routes, 'holdLog', async (c) => {
     const { reason } = wire.check(wire.HoldLog, await readJson(c.req.raw, parts.settings.bodyTimeoutMs))
     const granted = await c.var.handle.call('audit.hold', c.var.caller, { reason })
     const { min, hold } = granted.value
     return answer(c, granted, { min, hold })
   })
 
-  routes.get('/audit/key', async (c) => {
+  serve(routes, 'showLogKeys', async (c) => {
     // Asked of the vault too, so that only who may ask anything is told which vaults there are.
     const head = (await c.var.handle.call('audit.head', c.var.caller, {})).value
     return c.text(`${(await verifierKeys(keysOf(c), head)).join('\n')}\n`, 200, TEXT)
   })
 
-  routes.post('/audit/key', async (c) => {
-    const { term } = (await c.var.handle.call('audit.head', c.var.caller, {})).value
-    const key = formatVerifierKey(await signerOf(keysOf(c), term + 1))
-    const granted = await c.var.handle.call('audit.rekey', c.var.caller, { term: term + 1, key })
+  serve(routes, 'rekeyLog', async (c) => {
+    const { term, root } = (await c.var.handle.call('audit.head', c.var.caller, {})).value
+    const key = formatVerifierKey(await signerOf(keysOf(c), term + 1, root))
+    const granted = await c.var.handle.call('audit.rekey', c.var.caller, { term: term + 1, key, root })
     return answer(c, granted, { term: granted.value.term, key } satisfies z.input<typeof wire.RekeyedLog>, 201)
   })
 
-  routes.get('/audit/checkpoint', async (c) => c.text(await checkpointOf(parts, c), 200, TEXT))
+  serve(routes, 'showCheckpoint', async (c) => c.text(await checkpointOf(parts, c), 200, TEXT))
 
-  routes.get('/audit/inclusion/:index', async (c) => {
+  serve(routes, 'proveInclusion', async (c) => {
     const index = indexOf(c)
     const { size = await sizeOf(c) } = query(c, wire.InclusionQuery)
     const granted = await c.var.handle.call('audit.inclusion', c.var.caller, { index, size })
@@ -91,7 +92,7 @@ export function auditRoutes(parts: Parts): Hono<Env> {
   })
 
   // C2SP tlog-proof: one file that proves, with the public key alone, that an access was logged.
-  routes.get('/audit/proof/:index', async (c) => {
+  serve(routes, 'proveEntry', async (c) => {
     const index = indexOf(c)
     const note = await checkpointOf(parts, c)
     const size = Number(note.split('\n')[1])
@@ -100,15 +101,15 @@ export function auditRoutes(parts: Parts): Hono<Env> {
     return c.text(lines.join('\n'), 200, TEXT)
   })
 
-  routes.get('/audit/consistency', async (c) => {
+  serve(routes, 'proveConsistency', async (c) => {
     const input = query(c, wire.ConsistencyQuery)
     const granted = await c.var.handle.call('audit.consistency', c.var.caller, input)
     const body = { ...input, hashes: granted.value.hashes.map(base64) }
     return answer(c, granted, body satisfies z.input<typeof wire.ConsistencyProof>)
   })
 
-  routes.get('/audit/tile/:tile{.+}', async (c) => {
-    const granted = await c.var.handle.call('audit.tile', c.var.caller, parseTilePath(c.req.param('tile')))
+  serve(routes, 'readTile', async (c) => {
+    const granted = await c.var.handle.call('audit.tile', c.var.caller, parseTilePath(c.req.param('tile') ?? ''))
     return c.body(granted.value.hashes as Bytes, 200, { 'Content-Type': 'application/octet-stream' })
   })
 

@@ -1,5 +1,5 @@
 import { Hono } from 'hono'
-import type * as z from 'zod'
+import type * as z from 'zod/mini'
 import { refusal } from '../../core/errors.ts'
 import type { VersionedChain } from '../../core/providers/chain.ts'
 import type { ProvidersSeen } from '../../core/providers/chain_operations.ts'
@@ -12,18 +12,19 @@ import * as wire from '../../core/wire.ts'
 import { readJson } from '../body.ts'
 import { answer, type Env, iso, type Parts, query, when } from '../context.ts'
 import { timesOf } from '../flights.ts'
+import { serve } from '../route_table.ts'
 
 /** `…/chains` and `…/providers`: which providers keep what, and how they are. */
 export function chainRoutes({ keyring, settings, upstreams }: Parts): Hono<Env> {
   const routes = new Hono<Env>()
   const { bodyTimeoutMs } = settings
 
-  routes.get('/chains', async (c) => {
+  serve(routes, 'listChains', async (c) => {
     const granted = await c.var.handle.call('chain.list', c.var.caller, {})
     return answer(c, granted, { items: granted.value.map(chain) } satisfies z.input<typeof wire.ChainList>)
   })
 
-  routes.put('/chains/:id', async (c) => {
+  serve(routes, 'putChain', async (c) => {
     const id = parseId(c.req.param('id'))
     const body = wire.check(wire.PutChain, await readJson(c.req.raw, bodyTimeoutMs))
     // Said now, rather than at the first read.
@@ -32,12 +33,12 @@ export function chainRoutes({ keyring, settings, upstreams }: Parts): Hono<Env> 
     return answer(c, granted, chain(granted.value))
   })
 
-  routes.delete('/chains/:id', async (c) => {
+  serve(routes, 'deleteChain', async (c) => {
     const granted = await c.var.handle.call('chain.delete', c.var.caller, { id: parseId(c.req.param('id')) })
     return answer(c, granted, chain(granted.value))
   })
 
-  routes.get('/chains/:id/names', async (c) => {
+  serve(routes, 'listChainNames', async (c) => {
     const id = parseId(c.req.param('id'))
     const { cursor, prefix, limit } = query(c, wire.NamesQuery)
     const { vault, handle, caller } = c.var
@@ -68,7 +69,7 @@ export function chainRoutes({ keyring, settings, upstreams }: Parts): Hono<Env> 
     return answer(c, granted, { items, ...next } satisfies z.input<typeof wire.ChainNames>)
   })
 
-  routes.get('/providers', async (c) => {
+  serve(routes, 'listProviders', async (c) => {
     const granted = await c.var.handle.call('provider.list', c.var.caller, {})
     const now = Date.now()
     const used = upstreams.permits(c.var.vault) ? upstreams.list() : []

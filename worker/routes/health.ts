@@ -1,16 +1,18 @@
 import { Hono } from 'hono'
 import { PosternError } from '../../core/errors.ts'
-import type { Env, Parts } from '../context.ts'
+import { type Env, label, type Parts } from '../context.ts'
+import { gaugeLines } from '../gauges.ts'
 import { METRICS_TYPE, metricsText } from '../metrics.ts'
+import { serve } from '../route_table.ts'
 
 /** `/healthz` (the process runs), `/readyz` (it can serve) and `/metrics`. */
 export function healthRoutes(parts: Parts): Hono<Env> {
   const { host, upstreams, settings } = parts
   const routes = new Hono<Env>()
 
-  routes.get('/healthz', (c) => c.json({ status: 'up' }))
+  serve(routes, 'isAlive', (c) => c.json({ status: 'up' }))
 
-  routes.get('/readyz', async (c) => {
+  serve(routes, 'isReady', async (c) => {
     // A provider that is down is no reason to be taken out: the cache, the others and the sealed store still serve.
     const providers = Object.fromEntries(upstreams.list().map((one) => [one.id, one.health(Date.now()).state]))
     const known = upstreams.list().length > 0 ? { providers } : {}
@@ -19,8 +21,25 @@ export function healthRoutes(parts: Parts): Hono<Env> {
   })
 
   if (settings.metrics) {
-    routes.get('/metrics', (c) => c.body(metricsText(parts, Date.now()), 200, { 'Content-Type': METRICS_TYPE }))
+    serve(routes, 'showMetrics', (c) => {
+      const gauges = host.gauges()
+      const more = gauges === null ? [] : gaugeLines(gauges, Date.now())
+      return c.body(metricsText(parts, Date.now(), more), 200, { 'Content-Type': METRICS_TYPE })
+    })
   }
+
+  return routes
+}
+
+/** `…/metrics`: what waits in one vault, for who may know. Where vaults are not in one process there is no other way. */
+export function gaugeRoutes(): Hono<Env> {
+  const routes = new Hono<Env>()
+
+  serve(routes, 'showGauges', async (c) => {
+    const granted = await c.var.handle.call('gauges.show', c.var.caller, {})
+    label(c, granted)
+    return c.body(`${gaugeLines(granted.value, Date.now()).join('\n')}\n`, 200, { 'Content-Type': METRICS_TYPE })
+  })
 
   return routes
 }

@@ -1,5 +1,5 @@
 import { type Context, Hono } from 'hono'
-import type * as z from 'zod'
+import type * as z from 'zod/mini'
 import { utf8 } from '../../core/bytes.ts'
 import { type Answer, refusalOf } from '../../core/call.ts'
 import { badRequest, PosternError, refusal } from '../../core/errors.ts'
@@ -10,6 +10,7 @@ import * as wire from '../../core/wire.ts'
 import { readJson } from '../body.ts'
 import { answerWithValues, type Env, type Parts, recipientOf } from '../context.ts'
 import type { Provided } from '../gateway.ts'
+import { serve } from '../route_table.ts'
 import { providedSecret } from './provided.ts'
 import { reveal, secret } from './secrets.ts'
 
@@ -22,7 +23,7 @@ type Item = z.input<typeof wire.HydratedItem>
 export function hydrateRoutes(parts: Parts): Hono<Env> {
   const routes = new Hono<Env>()
 
-  routes.post('/hydrate', async (c) => {
+  serve(routes, 'hydrate', async (c) => {
     const { references } = wire.check(wire.Hydrate, await readJson(c.req.raw, parts.settings.bodyTimeoutMs))
     const recipient = await recipientOf(c)
     const parsed = references.map((text, i) => attempt(() => inVault(text, `references.${i}`, c.var.vault)))

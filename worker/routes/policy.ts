@@ -1,7 +1,9 @@
 import { Hono } from 'hono'
-import type * as z from 'zod'
+import type * as z from 'zod/mini'
 import { randomBytes } from '../../core/bytes.ts'
+import type { Keys } from '../../core/crypto/key_operations.ts'
 import type { Term } from '../../core/crypto/key_store.ts'
+import type { Keyring } from '../../core/crypto/keyring.ts'
 import { badRequest } from '../../core/errors.ts'
 import { checkUrl } from '../../core/providers/send.ts'
 import { Redacted } from '../../core/redacted.ts'
@@ -13,6 +15,7 @@ import { formatWebhookSecret } from '../../core/webhook.ts'
 import * as wire from '../../core/wire.ts'
 import { readJson } from '../body.ts'
 import { answer, answerWithValues, type Env, iso, type Parts, recipientOf, when } from '../context.ts'
+import { serve } from '../route_table.ts'
 
 /** Bytes of a signing secret that is made here. */
 const SECRET_SIZE = 32
@@ -22,23 +25,23 @@ export function policyRoutes({ keyring, settings }: Parts): Hono<Env> {
   const routes = new Hono<Env>()
   const { bodyTimeoutMs, security } = settings
 
-  routes.get('/policy', async (c) => {
+  serve(routes, 'showPolicy', async (c) => {
     const granted = await c.var.handle.call('policy.show', c.var.caller, {})
     return answer(c, granted, policy(granted.value))
   })
 
-  routes.put('/policy', async (c) => {
+  serve(routes, 'putPolicy', async (c) => {
     const body = wire.check(wire.PutPolicy, await readJson(c.req.raw, bodyTimeoutMs))
     const granted = await c.var.handle.call('policy.put', c.var.caller, body)
     return answer(c, granted, policy(granted.value))
   })
 
-  routes.get('/hooks', async (c) => {
+  serve(routes, 'listHooks', async (c) => {
     const granted = await c.var.handle.call('hook.list', c.var.caller, {})
     return answer(c, granted, { items: granted.value.map(hook) } satisfies z.input<typeof wire.HookList>)
   })
 
-  routes.put('/hooks/:id', async (c) => {
+  serve(routes, 'putHook', async (c) => {
     const id = parseId(c.req.param('id'))
     const recipient = await recipientOf(c)
     const { url, newSecret } = wire.check(wire.PutHook, await readJson(c.req.raw, bodyTimeoutMs))
@@ -46,43 +49,54 @@ export function policyRoutes({ keyring, settings }: Parts): Hono<Env> {
     // What is in an address is shown and logged: a credential must not be.
     if (/[?#]/.test(url)) throw badRequest('url', 'Must have no query and no fragment')
     const { handle, caller, vault } = c.var
-    const { term } = (await handle.call('keys.term', caller, {})).value
+    const under = (await handle.call('keys.term', caller, {})).value
     const secret = new Redacted(randomBytes(SECRET_SIZE))
-    const sealed = await sealHookSecret(keyring, { vault, id, term }, secret)
+    const sealed = await sealHookSecret(keyring, { vault, id, ...under }, secret)
     const granted = await handle.call('hook.put', caller, { id, url, newSecret, ...sealed })
     const shown = granted.value.tookSecret ? { secret: formatWebhookSecret(secret) } : {}
     return answerWithValues(c, granted, { ...hook(granted.value.hook), ...shown }, recipient)
   })
 
-  routes.delete('/hooks/:id', async (c) => {
+  serve(routes, 'deleteHook', async (c) => {
     const granted = await c.var.handle.call('hook.delete', c.var.caller, { id: parseId(c.req.param('id')) })
     return answer(c, granted, granted.value)
   })
 
-  routes.get('/keys', async (c) => {
+  serve(routes, 'listTerms', async (c) => {
     const granted = await c.var.handle.call('keys.show', c.var.caller, {})
-    return answer(c, granted, { items: terms(granted.value) } satisfies z.input<typeof wire.TermList>)
+    return answer(c, granted, keysOf(granted.value, keyring))
   })
 
-  routes.post('/keys', async (c) => {
+  serve(routes, 'rekey', async (c) => {
     const granted = await c.var.handle.call('keys.rekey', c.var.caller, {})
-    return answer(c, granted, terms([granted.value])[0]!, 201)
+    return answer(c, granted, terms([granted.value], null)[0]!, 201)
   })
 
   return routes
 }
 
 /** The newest first: it is current once all moved to it, and those before are in use until then. */
-function terms(rows: readonly Term[]): z.input<typeof wire.Term>[] {
+function terms(rows: readonly Term[], left: number | null): z.input<typeof wire.Term>[] {
   const isDone = rows[0]?.doneAt !== null
-  return rows.map(({ number, startedAt, startedBy, moved, failed, doneAt }, i) => ({
+  return rows.map(({ number, startedAt, startedBy, moved, failed, doneAt, root }, i) => ({
     term: number,
     state: i === 0 ? (isDone ? 'current' : 'moving') : isDone ? 'retired' : 'in use',
     startedAt: iso(startedAt),
     ...(startedBy !== null && { startedBy }),
     ...{ moved, failed },
+    ...(i === 0 && !isDone && left !== null && { left }),
     ...when('doneAt', doneAt),
+    ...(root !== null && { rootKey: root }),
   }))
+}
+
+function keysOf({ terms: rows, left, unmoved, roots }: Keys, keyring: Keyring): z.input<typeof wire.TermList> {
+  const rootKeys = roots.map(({ id, since, ...rest }, i) => ({
+    ...{ id, state: i === 0 ? ('current' as const) : ('former' as const), since: iso(since) },
+    ...{ given: keyring.all.some(({ rootId }) => rootId === id), ...rest },
+  }))
+  const stuck = unmoved.map(({ kind, name, version }) => ({ kind, name, ...(version !== null && { version }) }))
+  return { items: terms(rows, left), rootKeys, ...(stuck.length > 0 && { unmoved: stuck }) }
 }
 
 function policy({ updatedAt, updatedBy, secretComplexity, ...rest }: VersionedPolicy): z.input<typeof wire.Policy> {

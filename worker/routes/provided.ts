@@ -4,7 +4,7 @@
  * @module
  */
 import type { Context } from 'hono'
-import type * as z from 'zod'
+import type * as z from 'zod/mini'
 import { type Bytes, base64, parseUtf8 } from '../../core/bytes.ts'
 import type { Granted } from '../../core/call.ts'
 import type { Recipient } from '../../core/crypto/seal_to.ts'

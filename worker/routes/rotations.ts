@@ -1,5 +1,5 @@
 import { Hono } from 'hono'
-import type * as z from 'zod'
+import type * as z from 'zod/mini'
 import type { ShownRotation } from '../../core/secrets/rotation_operations.ts'
 import type { Run } from '../../core/secrets/rotation_store.ts'
 import type { Freeze } from '../../core/secrets/schedule.ts'
@@ -7,6 +7,7 @@ import { openCursor, sealCursor } from '../../core/secrets/sealed.ts'
 import * as wire from '../../core/wire.ts'
 import { readJson, readOptionalJson } from '../body.ts'
 import { answer, type Env, iso, type Parts, query, when } from '../context.ts'
+import { serve } from '../route_table.ts'
 import { nameOf, reveal, write } from './secrets.ts'
 
 const LIST = JSON.stringify(['rotations'])
@@ -17,7 +18,7 @@ export function rotationRoutes(parts: Parts): Hono<Env> {
   const { keyring, settings } = parts
   const { bodyTimeoutMs } = settings
 
-  routes.get('/rotations', async (c) => {
+  serve(routes, 'listRotations', async (c) => {
     const { cursor, limit } = query(c, wire.RotationsQuery)
     const { vault, handle, caller } = c.var
     const after = cursor === undefined ? '' : await openCursor(keyring, vault, LIST, cursor)
@@ -27,24 +28,24 @@ export function rotationRoutes(parts: Parts): Hono<Env> {
     return answer(c, granted, { items: value.items.map(rotation), ...next } satisfies z.input<typeof wire.RotationList>)
   })
 
-  routes.get('/rotations/:name{.+}', async (c) => {
+  serve(routes, 'showRotation', async (c) => {
     const granted = await c.var.handle.call('rotation.show', c.var.caller, { name: nameOf(c) })
     const body = { ...rotation(granted.value), runs: granted.value.runs.map(run) }
     return answer(c, granted, body satisfies z.input<typeof wire.RotationWithRuns>)
   })
 
-  routes.put('/rotations/:name{.+}', async (c) => {
+  serve(routes, 'putRotation', async (c) => {
     const config = wire.check(wire.PutRotation, await readJson(c.req.raw, bodyTimeoutMs))
     const granted = await c.var.handle.call('rotation.put', c.var.caller, { name: nameOf(c), config })
     return answer(c, granted, rotation(granted.value))
   })
 
-  routes.delete('/rotations/:name{.+}', async (c) => {
+  serve(routes, 'deleteRotation', async (c) => {
     const granted = await c.var.handle.call('rotation.delete', c.var.caller, { name: nameOf(c) })
     return answer(c, granted, granted.value)
   })
 
-  routes.post('/rotations/:name{.+}', async (c) => {
+  serve(routes, 'rotate', async (c) => {
     const name = nameOf(c)
     const body = (await readOptionalJson(c.req.raw, bodyTimeoutMs)) ?? {}
     if (typeof body === 'object' && 'do' in body) {
@@ -57,7 +58,7 @@ export function rotationRoutes(parts: Parts): Hono<Env> {
     return answer(c, granted, run(granted.value), 201)
   })
 
-  routes.post('/rollback/:name{.+}', async (c) => {
+  serve(routes, 'rollback', async (c) => {
     const name = nameOf(c)
     const { version, force } = wire.check(wire.Rollback, await readJson(c.req.raw, bodyTimeoutMs))
     const granted = await c.var.handle.call('secret.rollback', c.var.caller, { name, version })
@@ -67,9 +68,10 @@ export function rotationRoutes(parts: Parts): Hono<Env> {
       return answer(c, started, { name, run: run(started.value) } satisfies z.input<typeof wire.RolledBack>, 201)
     }
     const value = await reveal(parts, c, source)
-    const { contentType, encoding } = source
+    const { contentType, encoding, expiresAt } = source
     const place = { vault: c.var.vault, name, contentType, encoding }
-    const rest = { contentType, encoding, expect: current, why: `rollback to ${version}` }
+    const until = expiresAt !== null && { expiresAt }
+    const rest = { contentType, encoding, expect: current, why: `rollback to ${version}`, ...until }
     const written = await c.var.handle.inTurn(name, () => write(parts, c, { place, value, rest }))
     const body = { name, version: Number(written.value.version) }
     return answer(c, written, body satisfies z.input<typeof wire.RolledBack>, 201)
@@ -107,6 +109,7 @@ function stateOf({ run: last, nextAt, failures }: ShownRotation): z.input<typeof
 function run(row: Run): z.input<typeof wire.Run> {
   const { id, why, by, restores, number, replaces, step, attempts, failure, nextAt, startedAt, finishedAt, outcome } =
     row
+  const { member, version } = row.provided ?? {}
   return {
     run: id,
     ...{ why, by, step, attempts },
@@ -115,6 +118,8 @@ function run(row: Run): z.input<typeof wire.Run> {
     ...(number !== null && { version: number }),
     ...(replaces !== null && { replaces }),
     ...(restores !== null && { restores }),
+    ...(member !== undefined && { provider: member.provider }),
+    ...(version !== undefined && { providerVersion: version }),
     ...(failure !== null && { failure }),
     ...when('nextTryAt', outcome === null ? nextAt : null),
     ...when('finishedAt', finishedAt),

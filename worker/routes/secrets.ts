@@ -1,17 +1,19 @@
 import { type Context, Hono } from 'hono'
-import type * as z from 'zod'
+import type * as z from 'zod/mini'
 import { type Bytes, base64, parseBase64, parseUtf8, utf8 } from '../../core/bytes.ts'
 import type { Granted } from '../../core/call.ts'
 import { badRequest, PosternError, refusal } from '../../core/errors.ts'
 import { Redacted } from '../../core/redacted.ts'
+import type { ListedSecret } from '../../core/secrets/list_operations.ts'
 import { parseName } from '../../core/secrets/name.ts'
-import type { ListedSecret, SealedVersion, WriteInput } from '../../core/secrets/operations.ts'
-import { fingerprint, openCursor, openVersion, type Place, sealCursor, sealValue } from '../../core/secrets/sealed.ts'
+import type { SealedVersion, WriteInput } from '../../core/secrets/operations.ts'
+import { fingerprints, openCursor, openVersion, type Place, sealCursor, sealValue } from '../../core/secrets/sealed.ts'
 import type { ListedVersion } from '../../core/secrets/store.ts'
 import { checkStrength } from '../../core/secrets/strength.ts'
 import * as wire from '../../core/wire.ts'
 import { readJson, readOptionalJson } from '../body.ts'
 import { answer, answerWithValues, type Env, headers, iso, type Parts, query, recipientOf, when } from '../context.ts'
+import { serve } from '../route_table.ts'
 import { provided, providedVersions, removeProvided, tag, writeProvided } from './provided.ts'
 
 /** The provider that is the vault's own store. */
@@ -26,7 +28,7 @@ export function secretRoutes(parts: Parts): Hono<Env> {
   const { keyring, settings, gateway } = parts
   const { bodyTimeoutMs } = settings
 
-  routes.get('/secrets', async (c) => {
+  serve(routes, 'listSecrets', async (c) => {
     const { cursor, prefix, deleted, limit } = query(c, wire.ListQuery)
     const { vault } = c.var
     const list = JSON.stringify(['secrets', prefix, deleted])
@@ -37,7 +39,7 @@ export function secretRoutes(parts: Parts): Hono<Env> {
     return answer(c, granted, { items: value.items.map(metadata), ...next } satisfies z.input<typeof wire.SecretList>)
   })
 
-  routes.get('/secrets/:name{.+}', async (c) => {
+  serve(routes, 'readSecret', async (c) => {
     const { version } = query(c, wire.ReadQuery)
     const recipient = await recipientOf(c)
     const input = { name: nameOf(c), ...(version === undefined ? {} : { version }) }
@@ -49,7 +51,7 @@ export function secretRoutes(parts: Parts): Hono<Env> {
     return answerWithValues(c, granted, body, recipient)
   })
 
-  routes.put('/secrets/:name{.+}', async (c) => {
+  serve(routes, 'putSecret', async (c) => {
     const name = nameOf(c)
     const body = wire.check(wire.PutSecret, await readJson(c.req.raw, bodyTimeoutMs))
     const draft = await draftOf(parts, c, name, body)
@@ -59,7 +61,7 @@ export function secretRoutes(parts: Parts): Hono<Env> {
     return answer(c, granted, { name, version } satisfies z.input<typeof wire.PutSecretResult>, 201)
   })
 
-  routes.delete('/secrets/:name{.+}', async (c) => {
+  serve(routes, 'deleteSecret', async (c) => {
     const input = { name: nameOf(c), ...expected(c) }
     const granted = await preconditioned(c.var.handle.call('secret.delete', c.var.caller, input))
     if (!('chain' in granted.value))
@@ -68,13 +70,13 @@ export function secretRoutes(parts: Parts): Hono<Env> {
     return answer(c, deleted, { name: input.name, deletedAt: iso(deleted.value.at) })
   })
 
-  routes.post('/restore/:name{.+}', async (c) => {
+  serve(routes, 'restoreSecret', async (c) => {
     const input = { name: nameOf(c), ...expected(c) }
     const granted = await preconditioned(c.var.handle.call('secret.restore', c.var.caller, input))
     return answer(c, granted, { name: input.name, version: granted.value.version })
   })
 
-  routes.post('/destroy/:name{.+}', async (c) => {
+  serve(routes, 'destroySecret', async (c) => {
     const name = nameOf(c)
     const { version } = wire.check(wire.DestroySecret, (await readOptionalJson(c.req.raw, bodyTimeoutMs)) ?? {})
     const which = { name, ...(version === undefined ? {} : { version }) }
@@ -83,7 +85,7 @@ export function secretRoutes(parts: Parts): Hono<Env> {
     return answer(c, granted, { ...which, destroyedAt: iso(granted.value.destroyedAt) })
   })
 
-  routes.get('/versions/:name{.+}', async (c) => {
+  serve(routes, 'listVersions', async (c) => {
     const name = nameOf(c)
     const { cursor = Number.MAX_SAFE_INTEGER, limit } = query(c, wire.VersionsQuery)
     const granted = await c.var.handle.call('secret.versions', c.var.caller, { name, below: cursor, limit })
@@ -159,7 +161,8 @@ async function draftOf(
   const current = typeof version === 'string' ? { provided: version } : version
   const expect = current ?? (absent ? ('absent' as const) : undefined)
   const { vault } = c.var
-  const mark = key && { key, fingerprint: await fingerprint(keyring, vault, [name, body, expect ?? null]) }
+  const [fingerprint = '', ...former] = key ? await fingerprints(keyring, vault, [name, body, expect ?? null]) : []
+  const mark = key && { key, fingerprint, former }
   return {
     place: { vault, name, contentType, encoding },
     value: new Redacted(bytesOf(body)),
@@ -193,8 +196,8 @@ export async function write(
     const { strength } = prepared.value
     if (strength !== null) checkStrength(textOf(value), strength)
     if ('chain' in prepared.value) return writeProvided(parts, c, draft, { ...prepared, value: prepared.value })
-    const { version, term } = prepared.value
-    const sealed = await sealValue(keyring, value, { ...place, version }, term)
+    const { version, term, root } = prepared.value
+    const sealed = await sealValue(keyring, value, { ...place, version }, { term, root })
     try {
       return await handle.call('secret.write', caller, { name, version, ...sealed, ...rest, last: races === MAX_RACES })
     } catch (error) {

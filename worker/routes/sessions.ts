@@ -1,5 +1,5 @@
 import { type Context, Hono } from 'hono'
-import type * as z from 'zod'
+import type * as z from 'zod/mini'
 import { issuerOf, verifyAssertion } from '../../core/access/federation.ts'
 import type { VersionedIssuer } from '../../core/access/issuers.ts'
 import type { Factor, OpenedSession } from '../../core/access/session_operations.ts'
@@ -21,6 +21,7 @@ import * as wire from '../../core/wire.ts'
 import { readJson, readOptionalJson } from '../body.ts'
 import { answer, answerWithValues, type Env, iso, type Parts, query, recipientOf, when } from '../context.ts'
 import { logLine } from '../oplog.ts'
+import { serve } from '../route_table.ts'
 
 /** How long a refused sign-in takes at least: locked, wrong and unknown must not differ by their time. */
 const REFUSAL_MS = 150
@@ -31,7 +32,7 @@ export function sessionRoutes(parts: Parts): Hono<Env> {
   const routes = new Hono<Env>()
   const { bodyTimeoutMs } = parts.settings
 
-  routes.post('/sessions', (c) =>
+  serve(routes, 'openSession', (c) =>
     slowly(async () => {
       const recipient = await recipientOf(c)
       const body = wire.check(wire.OpenSession, (await readOptionalJson(c.req.raw, bodyTimeoutMs)) ?? {})
@@ -42,7 +43,7 @@ export function sessionRoutes(parts: Parts): Hono<Env> {
     }),
   )
 
-  routes.post('/sessions/current', (c) =>
+  serve(routes, 'renewSession', (c) =>
     slowly(async () => {
       const recipient = await recipientOf(c)
       const body = wire.check(wire.Factor, await readJson(c.req.raw, bodyTimeoutMs))
@@ -52,49 +53,49 @@ export function sessionRoutes(parts: Parts): Hono<Env> {
     }),
   )
 
-  routes.get('/sessions/current', async (c) => {
+  serve(routes, 'whoami', async (c) => {
     const granted = await c.var.handle.call('session.whoami', c.var.caller, {})
     const { session, expiresAt, mfaAt, ...rest } = granted.value
     const body = { ...rest, ...(session && { session }), ...when('expiresAt', expiresAt), ...when('mfaAt', mfaAt) }
     return answer(c, granted, body satisfies z.input<typeof wire.Whoami>)
   })
 
-  routes.delete('/sessions/current', async (c) => {
+  serve(routes, 'endOwnSession', async (c) => {
     const granted = await c.var.handle.call('session.end', c.var.caller, { accessor: null })
     return answer(c, granted, granted.value)
   })
 
-  routes.get('/sessions', async (c) => {
+  serve(routes, 'listSessions', async (c) => {
     const { principal = null } = query(c, wire.SessionsQuery)
     const granted = await c.var.handle.call('session.list', c.var.caller, { principal })
     return answer(c, granted, { items: granted.value.map(shown) } satisfies z.input<typeof wire.SessionList>)
   })
 
-  routes.delete('/sessions', async (c) => {
+  serve(routes, 'endSessions', async (c) => {
     const { principal } = query(c, wire.SessionsQuery)
     if (principal === undefined) throw badRequest('principal', 'Must be given')
     const granted = await c.var.handle.call('session.end_all', c.var.caller, { principal })
     return answer(c, granted, granted.value satisfies z.input<typeof wire.EndedSessions>)
   })
 
-  routes.delete('/sessions/:accessor', async (c) => {
+  serve(routes, 'endSession', async (c) => {
     const granted = await c.var.handle.call('session.end', c.var.caller, { accessor: accessorOf(c) })
     return answer(c, granted, granted.value)
   })
 
-  routes.post('/totp', async (c) => {
+  serve(routes, 'enrolTotp', async (c) => {
     const recipient = await recipientOf(c)
     const { principal } = (await c.var.handle.call('session.whoami', c.var.caller, {})).value
     const secret = makeTotpSecret()
     const id = crypto.randomUUID()
-    const { term } = (await c.var.handle.call('keys.term', c.var.caller, {})).value
-    const sealed = await sealTotp(parts.keyring, { vault: c.var.vault, term }, principal, secret)
+    const under = (await c.var.handle.call('keys.term', c.var.caller, {})).value
+    const sealed = await sealTotp(parts.keyring, { vault: c.var.vault, ...under }, principal, secret)
     const granted = await c.var.handle.call('totp.enrol', c.var.caller, { id, ...sealed })
     const body = enrolment(secret, parts.settings.appName, `${principal}@${c.var.vault}`)
     return answerWithValues(c, granted, body satisfies z.input<typeof wire.EnrolledTotp>, recipient, 201)
   })
 
-  routes.post('/totp/confirm', (c) =>
+  serve(routes, 'confirmTotp', (c) =>
     slowly(async () => {
       const recipient = await recipientOf(c)
       const { code } = wire.check(wire.ConfirmTotp, await readJson(c.req.raw, bodyTimeoutMs))
@@ -102,7 +103,7 @@ export function sessionRoutes(parts: Parts): Hono<Env> {
       const recoveryCodes = makeRecoveryCodes()
       const key = await parts.keyring.macKey(c.var.vault, 'recovery')
       const recoveryHashes = recoveryCodes.map((text) => recoveryHash(key, principal, text)!)
-      const input = { id, step, recoveryHashes, jkt: jktOf(c) }
+      const input = { id, step, recoveryHashes, root: parts.keyring.rootId, jkt: jktOf(c) }
       const granted = await c.var.handle.call('totp.confirm', c.var.caller, input)
       return answerWithValues(c, granted, { recoveryCodes } satisfies z.input<typeof wire.ConfirmedTotp>, recipient)
     }),
@@ -122,8 +123,8 @@ type Opened = Granted<OpenedSession> & { token: string }
 
 async function openSession(parts: Parts, c: Context<Env>, given: z.output<typeof wire.Factor>): Promise<Opened> {
   const factor = await factorOf(parts, c, given)
-  const { text, hash } = await newToken(parts, c)
-  const input = { hash, accessor: crypto.randomUUID(), jkt: jktOf(c), factor }
+  const { text, made } = await newToken(parts, c)
+  const input = { ...made, jkt: jktOf(c), factor }
   const granted = await c.var.handle.call('session.open', c.var.caller, input)
   return { ...granted, token: text.reveal() }
 }
@@ -139,9 +140,10 @@ async function factorOf(
   }
   if (recoveryCode === undefined) return null
   const { principal } = (await c.var.handle.call('session.whoami', c.var.caller, {})).value
-  const key = await parts.keyring.macKey(c.var.vault, 'recovery')
+  const keys = await Promise.all(parts.keyring.all.map((ring) => ring.macKey(c.var.vault, 'recovery')))
   // One of another shape is no code of anybody, and counts as an attempt like any other.
-  return { kind: 'recovery', hash: recoveryHash(key, principal, recoveryCode) ?? '' }
+  const [hash = '', ...former] = keys.map((key) => recoveryHash(key, principal, recoveryCode) ?? '')
+  return { kind: 'recovery', hash, former }
 }
 
 /** Checks a code against one of the principal's secrets; the attempt was counted before. */
@@ -162,10 +164,10 @@ async function federate(parts: Parts, c: Context<Env>, assertion: string): Promi
   const good = verified.flatMap((one) => one ?? [])
   const [first] = good
   if (first === undefined) throw refusal('unauthenticated')
-  const { text, hash } = await newToken(parts, c)
+  const { text, made } = await newToken(parts, c)
   const { claims, once, expiresAt: onceExpiresAt } = first.assertion
   const candidates = good.map(({ issuer: { id, revision } }) => ({ id, revision }))
-  const input = { hash, accessor: crypto.randomUUID(), jkt: jktOf(c), claims, once, onceExpiresAt, candidates }
+  const input = { ...made, jkt: jktOf(c), claims, once, onceExpiresAt, candidates }
   return { ...(await handle.call('session.federate', caller, input)), token: text.reveal() }
 }
 
@@ -184,7 +186,8 @@ async function verifiedBy({ issuerKeys }: Parts, issuer: VersionedIssuer, assert
 }
 
 async function newToken({ keyring }: Parts, c: Context<Env>) {
-  return mintToken(c.var.vault, await keyring.macKey(c.var.vault, 'token'), 'session')
+  const { text, hash } = mintToken(c.var.vault, await keyring.macKey(c.var.vault, 'token'), 'session')
+  return { text, made: { hash, root: keyring.rootId, accessor: crypto.randomUUID() } }
 }
 
 function jktOf(c: Context<Env>): string | null {

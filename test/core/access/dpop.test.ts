@@ -9,7 +9,8 @@ import {
   verify,
 } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { type Expected, makeProof, makeProofKey, nonceAt, verifyProof } from '../../../core/access/dpop.ts'
+import { type Expected, nonceAt, verifyProof } from '../../../core/access/dpop.ts'
+import { makeProof, makeProofKey } from '../../../core/access/dpop_key.ts'
 import { rejectionOf } from '../support.ts'
 
 const NOW = 1_760_000_000_000
@@ -134,7 +135,7 @@ describe('verifyProof', () => {
         token,
         now,
       })
-      expect(proof).toMatchObject({ jkt: thumbprintOf(key.publicJwk as JsonWebKey), seal: 's' })
+      expect(proof).toMatchObject({ jkt: thumbprintOf({ ...key.publicJwk }), seal: 's' })
     }
   })
 

@@ -22,11 +22,12 @@ const settingsWith = (days: number) =>
 /** A vault with some of everything that is sealed. */
 async function filled(secrets: number) {
   const bench = openVault()
+  bench.vault.claim(ring.rootId)
   const place = (name: string, version: number) =>
     ({ vault: VAULT, name, version, contentType: 'text/plain', encoding: 'utf8' }) as const
   async function write(name: string, value: string): Promise<ReturnType<typeof bench.ask>> {
-    const { version, term } = bench.granted('admin', 'secret.prepare', { name })
-    const sealed = await sealValue(ring, new Redacted(bytesOf(value)), place(name, version), term)
+    const { version, ...under } = bench.granted('admin', 'secret.prepare', { name })
+    const sealed = await sealValue(ring, new Redacted(bytesOf(value)), place(name, version), under)
     return bench.ask('admin', 'secret.write', { name, version, ...sealed, contentType: 'text/plain', encoding: 'utf8' })
   }
   async function read(name: string, version?: number): Promise<string> {
@@ -95,7 +96,7 @@ describe('a new term', () => {
     expect((await write('s/1', 'newer')).ok).toBe(true)
     await process()
     expect(kids()).toEqual([['2'], ['2'], ['2']])
-    expect(bench.granted('admin', 'keys.show', {})[0]).toMatchObject({ moved: 452, failed: 0, doneAt: bench.now })
+    expect(bench.granted('admin', 'keys.show', {}).terms[0]).toMatchObject({ moved: 452, failed: 0, doneAt: bench.now })
     expect([await read('s/0'), await read('s/1', 1), await read('s/1'), await read('s/449')]).toEqual([
       ...['value 0', 'value 1', 'newer', 'value 449'],
     ])
@@ -112,10 +113,10 @@ describe('a new term', () => {
 
   it('refuses what was sealed under the one before, so that nothing is left there', async () => {
     const { bench, read } = await filled(1)
-    const { version, term } = bench.granted('admin', 'secret.prepare', { name: 's/0' })
+    const { version, ...under } = bench.granted('admin', 'secret.prepare', { name: 's/0' })
     bench.granted('admin', 'keys.rekey', {})
     const place = { vault: VAULT, name: 's/0', version, contentType: 'text/plain', encoding: 'utf8' } as const
-    const sealed = await sealValue(ring, new Redacted(bytesOf('late')), place, term)
+    const sealed = await sealValue(ring, new Redacted(bytesOf('late')), place, under)
     const input = { name: 's/0', version, ...sealed, contentType: 'text/plain', encoding: 'utf8' } as const
     expect(bench.reason('admin', 'secret.write', input)).toBe('raced')
     expect(bench.reason('admin', 'totp.enrol', { id: 'x', kid: sealed.kid, sealed: sealed.sealed })).toBe('raced')
@@ -142,10 +143,10 @@ describe('a new term', () => {
     await process({ days: 90 })
     expect(kids()).toEqual([['2'], ['2'], ['2']])
     await process({ days: 90 })
-    expect(bench.granted('admin', 'keys.show', {})).toHaveLength(2)
+    expect(bench.granted('admin', 'keys.show', {}).terms).toHaveLength(2)
     bench.now += 900 * DAY_MS
     await process({ days: 0 })
-    expect(bench.granted('admin', 'keys.show', {})).toHaveLength(2)
+    expect(bench.granted('admin', 'keys.show', {}).terms).toHaveLength(2)
   })
 
   it('is not done while something cannot be moved, says so, and moves it once it can', async () => {
@@ -158,12 +159,53 @@ describe('a new term', () => {
     bench.database.all('UPDATE version SET sealed = ? WHERE secret = 2', broken)
     bench.granted('admin', 'keys.rekey', {})
     await process()
-    expect(bench.granted('admin', 'keys.show', {})[0]).toMatchObject({ moved: 4, failed: 1, doneAt: null })
+    expect(bench.granted('admin', 'keys.show', {}).terms[0]).toMatchObject({ moved: 4, failed: 1, doneAt: null })
     expect(kids()[0]).toEqual(['1', '2'])
     bench.database.all('UPDATE version SET sealed = ? WHERE secret = 2', sealed)
     await process()
-    expect(bench.granted('admin', 'keys.show', {})[0]).toMatchObject({ moved: 5, failed: 0, doneAt: bench.now })
+    expect(bench.granted('admin', 'keys.show', {}).terms[0]).toMatchObject({ moved: 5, failed: 0, doneAt: bench.now })
     expect(kids()[0]).toEqual(['2'])
+  })
+
+  it('takes along a hook that is put again while the last batch is on its way', async () => {
+    const { bench, process, kids } = await filled(1)
+    bench.granted('admin', 'keys.rekey', {})
+    const rewrap = bench.vault.perform.bind(bench.vault)
+    let puts = 0
+    bench.vault.perform = ((task, input: { place?: { stage: number } }, now) => {
+      if (task === 'keys.rewrap' && input.place?.stage === 2 && puts++ === 0) {
+        const kid = bench.database.all<{ kid: string }>('SELECT kid FROM hook')[0]!.kid.replace(/1$/, '2')
+        const same = { id: 'h', url: 'https://x.example/', newSecret: false, kid, sealed: bytesOf('not taken') }
+        bench.granted('admin', 'hook.put', same)
+      }
+      return rewrap(task, input as never, now)
+    }) as typeof bench.vault.perform
+    await process()
+    expect(puts).toBe(1)
+    expect(kids()).toEqual([['2'], ['2'], ['2']])
+    const [hook] = bench.database.all<never>('SELECT * FROM hook')
+    expect(Buffer.from((await openHookSecret(ring, VAULT, hook!)).reveal()).toString()).toBe('hook secret')
+  })
+
+  it('puts no head on an envelope that is another than the one that was read', async () => {
+    const { bench, read } = await filled(2)
+    bench.granted('admin', 'keys.rekey', {})
+    const batch = unwrap(bench.vault.perform('keys.stale', {}, bench.now)).value!
+    const to = await ring.currentKek(VAULT, 2)
+    const [one, two] = batch.items.map((item) => ({ ...item, head: item.head.slice(0, headSize(item.kid)) }))
+    const heads = await Promise.all(
+      [one!, two!].map(async ({ kid, head }) => ({
+        kid: to.kid,
+        head: await rewrap(await ring.kek(VAULT, kid), to, head),
+      })),
+    )
+    // As if the rows had changed places since.
+    const items = [
+      { ...one!, at: two!.at },
+      { ...two!, at: one!.at },
+    ]
+    bench.vault.perform('keys.rewrap', { ...batch, items, heads }, bench.now)
+    expect([await read('s/0'), await read('s/1')]).toEqual(['value 0', 'value 1'])
   })
 
   it('is for an admin of keys', async () => {
@@ -174,6 +216,6 @@ describe('a new term', () => {
       'denied',
       'denied',
     ])
-    expect(bench.granted('ann', 'keys.term', {})).toEqual({ term: 1 })
+    expect(bench.granted('ann', 'keys.term', {})).toEqual({ term: 1, root: ring.rootId })
   })
 })

@@ -1,7 +1,8 @@
 import { createHash, generateKeyPairSync, type JsonWebKey } from 'node:crypto'
 import { CompactEncrypt, exportJWK, generateKeyPair } from 'jose'
 import { describe, expect, it } from 'vitest'
-import { makeSealKey, openSealed, parseRecipient, type SealKey, sealTo } from '../../../core/crypto/seal_to.ts'
+import { makeSealKey, openSealed, type SealKey } from '../../../core/crypto/seal_key.ts'
+import { parseRecipient, sealTo } from '../../../core/crypto/seal_to.ts'
 import { bytesOf, rejectionOf, shownBy } from '../support.ts'
 
 const ANSWER = JSON.stringify({ value: 'hunter2 é 🔑' })
@@ -110,6 +111,43 @@ describe('openSealed refuses', () => {
     ] as const) {
       expect((await rejectionOf(openSealed(await sealed(alg, enc), key, ID))).code).toBe('tampered')
     }
+  })
+
+  it('another form of JWE, though the key opens it', async () => {
+    const key = await makeSealKey()
+    const recipient = await parseRecipient(key.header)
+    const jwe = await sealTo(recipient, ANSWER, ID)
+    const [header = '', encryptedKey = '', iv = '', ciphertext = '', tag = ''] = jwe.split('.')
+    const { epk } = headerPartOf(jwe)
+    const withHeader = (change: object) =>
+      [headerOf({ ...headerPartOf(jwe), ...change }), encryptedKey, iv, ciphertext, tag].join('.')
+    for (const changed of [
+      `${jwe}.`,
+      `${jwe}.AAAA`,
+      [header, 'AAAA', iv, ciphertext, tag].join('.'),
+      [header, encryptedKey, iv, ciphertext, tag.slice(0, 16)].join('.'),
+      [header, encryptedKey, iv, '', ''].join('.'),
+      withHeader({ epk: { ...epk, x: epk.y } }),
+      withHeader({ epk: { ...epk, x: 'A'.repeat(43), y: 'A'.repeat(43) } }),
+      withHeader({ epk: { kty: 'OKP', crv: 'X25519', x: epk.x } }),
+      withHeader({ epk: null }),
+    ]) {
+      expect((await rejectionOf(openSealed(changed, key, ID))).code).toBe('tampered')
+    }
+    expect(textOf(await openSealed(jwe, key, ID))).toBe(ANSWER)
+  })
+
+  it('a header that asks for what was not asked for, though it was sealed so', async () => {
+    const key = await makeSealKey()
+    const { key: recipient } = await parseRecipient(key.header)
+    const sealed = (extra: object, crit = {}) =>
+      new CompactEncrypt(bytesOf(ANSWER))
+        .setProtectedHeader({ alg: 'ECDH-ES', enc: 'A256GCM', ...extra })
+        .setKeyManagementParameters({ apu: bytesOf(ID), apv: bytesOf(key.thumbprint) })
+        .encrypt(recipient, { crit })
+    expect(textOf(await openSealed(await sealed({ extra: 1 }), key, ID))).toBe(ANSWER)
+    const critical = await sealed({ extra: 1, crit: ['extra'] }, { extra: true })
+    expect((await rejectionOf(openSealed(critical, key, ID))).code).toBe('tampered')
   })
 
   it('row 55: a compressed answer, however small', async () => {

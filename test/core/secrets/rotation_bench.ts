@@ -84,8 +84,8 @@ export async function rotationBench(config: RotationConfig = byWebhook) {
     target.accepted.add(value)
     const number = bench.nextVersion(NAME)
     const place = { vault: VAULT, name: NAME, version: number, contentType: 'text/plain', encoding: 'utf8' } as const
-    const { term } = bench.granted('admin', 'secret.prepare', { name: NAME })
-    const sealed = await sealValue(keyring, new Redacted(bytesOf(value)), place, term)
+    const { term, root } = bench.granted('admin', 'secret.prepare', { name: NAME })
+    const sealed = await sealValue(keyring, new Redacted(bytesOf(value)), place, { term, root })
     const input = { name: NAME, version: number, ...sealed, contentType: 'text/plain', encoding: 'utf8' } as const
     const written = bench.ask('admin', 'secret.write', input).ok
     if (!written) target.accepted.delete(value)

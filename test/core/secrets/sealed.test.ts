@@ -4,7 +4,7 @@ import { Keyring } from '../../../core/crypto/keyring.ts'
 import { Redacted } from '../../../core/redacted.ts'
 import type { SealedVersion } from '../../../core/secrets/operations.ts'
 import {
-  fingerprint,
+  fingerprints,
   openCursor,
   openVersion,
   type Place,
@@ -54,16 +54,18 @@ describe('openVersion', () => {
   })
 })
 
-describe('fingerprint', () => {
-  it('is the same for the same request, and another for another request, vault or root key', async () => {
+describe('fingerprints', () => {
+  const of = async (...asked: Parameters<typeof fingerprints>) => (await fingerprints(...asked))[0]!
+
+  it('are the same for the same request, and others for another request, vault or root key', async () => {
     const request = { name: 'a', value: 'x' }
-    const same = await fingerprint(ring, 'acme', { ...request })
-    expect(await fingerprint(ring, 'acme', request)).toBe(same)
+    const same = await of(ring, 'acme', { ...request })
+    expect(await of(ring, 'acme', request)).toBe(same)
     expect(same).toMatch(/^[A-Za-z0-9_-]{43}$/)
     const others = await Promise.all([
-      fingerprint(ring, 'acme', { ...request, value: 'y' }),
-      fingerprint(ring, 'other', request),
-      fingerprint(otherRing, 'acme', request),
+      of(ring, 'acme', { ...request, value: 'y' }),
+      of(ring, 'other', request),
+      of(otherRing, 'acme', request),
     ])
     expect(new Set([same, ...others]).size).toBe(4)
   })

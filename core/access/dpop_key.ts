@@ -1,0 +1,70 @@
+/**
+ * A client's half of DPoP (RFC 9449): the key that it holds, and the proofs that it makes with it.
+ *
+ * WebCrypto signs, and the rest is JSON: a library for it would be most of what a client weighs.
+ *
+ * @module
+ */
+import { base64url, utf8 } from '../bytes.ts'
+
+/** A public key of P-256 as a JWK (RFC 7518 section 6.2.1): the members that identify it. */
+export interface PublicJwk {
+  kty: string
+  crv: string
+  x: string
+  y: string
+}
+
+/** A key pair that a client proves to have. */
+export interface ProofKey {
+  privateKey: CryptoKey
+  publicJwk: PublicJwk
+}
+
+/** Makes a client's key. The private half cannot be exported. */
+export async function makeProofKey(): Promise<ProofKey> {
+  const ecdsa = { name: 'ECDSA', namedCurve: 'P-256' }
+  // The types of Workers know not which kind of key gives which answer.
+  const pair = (await crypto.subtle.generateKey(ecdsa, false, ['sign', 'verify'])) as CryptoKeyPair
+  const { privateKey, publicKey } = pair
+  return { privateKey, publicJwk: await publicJwkOf(publicKey) }
+}
+
+/** A public key as a JWK, without what says how it may be used. */
+export async function publicJwkOf(key: CryptoKey): Promise<PublicJwk> {
+  const { kty, crv, x, y } = (await crypto.subtle.exportKey('jwk', key)) as JsonWebKey
+  return { kty: kty!, crv: crv!, x: x!, y: y! }
+}
+
+/** Makes a proof for one request: a JWT, signed with ES256. */
+export async function makeProof(
+  { privateKey, publicJwk }: ProofKey,
+  about: { method: string; url: string; token: string | null; nonce: string | null; seal?: string },
+): Promise<string> {
+  const { method, url, token, nonce, seal } = about
+  const header = { typ: 'dpop+jwt', alg: 'ES256', jwk: publicJwk }
+  const claims = {
+    htm: method,
+    htu: addressOf(url),
+    ...(token !== null && { ath: await digestOf(token) }),
+    ...(nonce !== null && { nonce }),
+    ...(seal !== undefined && { postern_seal: seal }),
+    jti: crypto.randomUUID(),
+    iat: Math.floor(Date.now() / 1000),
+  }
+  const input = [header, claims].map((part) => base64url(utf8(JSON.stringify(part)))).join('.')
+  // WebCrypto's signature is r and s, one behind the other, as RFC 7518 section 3.4 has it.
+  const signature = await crypto.subtle.sign({ name: 'ECDSA', hash: 'SHA-256' }, privateKey, utf8(input))
+  return `${input}.${base64url(new Uint8Array(signature))}`
+}
+
+/** Scheme, host and path, normalised (RFC 3986 sections 6.2.2 and 6.2.3). One with credentials is nobody's. */
+export function addressOf(url: string): string {
+  const { protocol, username, password, host, pathname } = new URL(url)
+  return username || password ? '' : `${protocol}//${host}${pathname}`
+}
+
+/** SHA-256 in base64url. */
+export async function digestOf(text: string): Promise<string> {
+  return base64url(new Uint8Array(await crypto.subtle.digest('SHA-256', utf8(text))))
+}

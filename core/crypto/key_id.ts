@@ -1,0 +1,13 @@
+/**
+ * Ids of keys that wrap DEKs: `<root id>.<term>`, and of the cache's `<root id>.cache`.
+ *
+ * @module
+ */
+
+/** Stands in the id of a cache's key where others have their term. */
+export const CACHE = 'cache'
+
+/** Writes the id of a key. */
+export function keyId(root: string, term: number | typeof CACHE): string {
+  return `${root}.${term}`
+}

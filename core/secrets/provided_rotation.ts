@@ -1,0 +1,103 @@
+/**
+ * Rotation of what a provider keeps: where a value is kept, what a run there has to know, and what follows at its end.
+ *
+ * Either the provider rotates the secret itself, or the value is made here, kept sealed as the pending version until the
+ * primary has it, and then erased. The replicas are brought to what the primary has; none that lags is read once the
+ * grace is over.
+ *
+ * @module
+ */
+import type { Reason } from '../errors.ts'
+import type { Stores } from '../operation.ts'
+import { rotatesItself, type VersionedChain } from '../providers/chain.ts'
+import { copiesOf } from '../providers/write_operations.ts'
+import { firstStep, type TargetConfig } from './rotation.ts'
+import type { Rotation, Run } from './rotation_store.ts'
+import type { SecretRow } from './store.ts'
+
+/** Why a secret cannot rotate in this way where it is kept; `null` when it can. */
+export function objectionTo(target: TargetConfig, chain: VersionedChain | null): Reason | null {
+  if (chain === null) return target.kind === 'provider' ? 'not_provided' : null
+  // A webhook would have to be told of two values that both may be lost: the one here, and the one there.
+  if (target.kind === 'webhook') return 'not_sealed'
+  const [primary] = chain.members
+  return target.kind === 'provider' && !rotatesItself(primary!.provider) ? 'no_provider_rotation' : null
+}
+
+/**
+ * Where the value of a rotation is kept: in a chain, or `here`.
+ *
+ * @returns `null` when it is no longer where it was when its rotation was set, or is deleted.
+ */
+export function homeOf(
+  { chains }: Pick<Stores, 'chains'>,
+  secret: SecretRow,
+  { config, provided }: Pick<Rotation, 'config' | 'provided'>,
+): VersionedChain | 'here' | null {
+  const chain = chains.covering(secret.name)
+  if (!provided) return chain === null && secret.deletedAt === null && secret.current !== null ? 'here' : null
+  return chain !== null && objectionTo(config.target, chain) === null ? chain : null
+}
+
+/** Whether the value of a run is still where it was at its start. */
+export function isAtHome({ chains }: Pick<Stores, 'chains'>, secret: SecretRow, { config, provided }: Run): boolean {
+  const home = homeOf({ chains }, secret, { config, provided: provided !== null })
+  if (home === null || home === 'here' || provided === null) return home === 'here'
+  const [primary] = home.members
+  return primary!.provider === provided.member.provider && primary!.prefix === provided.member.prefix
+}
+
+/**
+ * Begins a run.
+ *
+ * @returns Its id; `null` when the value is no longer where it was when its rotation was set.
+ */
+export function beginRun(
+  { chains, rotations, now }: Pick<Stores, 'chains' | 'rotations'> & { now: number },
+  secret: SecretRow,
+  rotation: Rotation,
+  about: Pick<Run, 'why' | 'by' | 'restores'>,
+): number | null {
+  const home = homeOf({ chains }, secret, rotation)
+  if (home === null) return null
+  const { config } = rotation
+  const [last] = home === 'here' ? [] : rotations.runs(secret.id, 1)
+  const provided = home === 'here' ? null : { member: home.members[0]!, token: tokenAfter(last, rotation) }
+  return rotations.start({ ...about, secret: secret.id, config, step: firstStep(config), provided, startedAt: now })
+}
+
+/**
+ * The token of the next run. Where a provider rotates by itself, a run that changed nothing as far as is known goes on
+ * with the token of the last one: a provider that had begun is asked for the same again and not for a second one, and if
+ * it was done since, that is found. To set the rotation anew gives another.
+ */
+function tokenAfter(last: Run | undefined, { config, updatedAt }: Rotation): string {
+  const goesOn =
+    config.target.kind === 'provider' &&
+    last?.config.target.kind === 'provider' &&
+    last.outcome === 'undone' &&
+    last.failure !== 'cancelled' &&
+    last.startedAt >= updatedAt
+  return (goesOn && last.provided?.token) || crypto.randomUUID()
+}
+
+/**
+ * Does what follows from the end of a run at a provider, in its transaction: nothing older is served from the cache, the
+ * value that was kept here is erased, and the replicas are due.
+ *
+ * @param rotated Whether the provider has another value now, as far as is known.
+ */
+export function settleProvided(
+  { secrets, cache, chains, replication, now }: Stores & { now: number },
+  secret: SecretRow,
+  run: Run,
+  rotated: boolean,
+): void {
+  if (secret.pending !== null && secret.pending === run.number) {
+    secrets.dropPending(secret.id)
+    secrets.destroy(secret.id, run.number, now)
+  }
+  cache.purge(secret.name, now)
+  const serveUntil = rotated ? now + run.config.graceSeconds * 1000 : null
+  replication.begin(secret.name, copiesOf(chains.covering(secret.name)), 'write', { now, dueAt: now, serveUntil })
+}

@@ -1,0 +1,67 @@
+/**
+ * Approvals, and breaking the glass.
+ *
+ * @module
+ */
+import * as z from 'zod/mini'
+import { id, line, moment } from './parts.ts'
+import { AskedApproval } from './problem.ts'
+
+/** A request for approval. `body` is the canonical JSON that `hash` is the SHA-256 of: approve what you read there. */
+export const Approval = z.extend(AskedApproval, {
+  state: z.enum(['open', 'rejected', 'withdrawn', 'used', 'expired']),
+  operation: z.string(),
+  resource: z.string(),
+  requester: id,
+  reason: z.string(),
+  createdAt: moment,
+  body: z.string(),
+  approvals: z.array(z.strictObject({ principal: id, at: moment })),
+  demands: z.array(z.strictObject({ rule: id, required: z.int(), from: z.array(id) })),
+  endedAt: z.optional(moment),
+  endedBy: z.optional(z.string()),
+  endedWhy: z.optional(z.string()),
+})
+export const ApprovalList = z.strictObject({ items: z.array(Approval) })
+export const DecideApproval = z
+  .strictObject({
+    decision: z.enum(['approve', 'reject']),
+    hash: z.string().check(z.regex(/^[A-Za-z0-9_-]{43}$/, 'Must be the hash of what was read')),
+    reason: z.optional(line(1, 256)),
+  })
+  .check(
+    z.refine(
+      ({ decision, reason }) => decision === 'approve' || reason !== undefined,
+      'A rejection must give a reason',
+    ),
+  )
+
+export const BreakGlass = z.strictObject({
+  reason: line(8, 256),
+  minutes: z._default(z.int().check(z.gte(1), z.lte(60)), 15),
+})
+export const ReviewGlass = z.strictObject({ review: line(8, 1024) })
+export const BrokenGlass = z.strictObject({
+  id: z.string(),
+  principal: id,
+  reason: z.string(),
+  beganAt: moment,
+  expiresAt: moment,
+  endedAt: z.optional(moment),
+  reviewedAt: z.optional(moment),
+  reviewedBy: z.optional(z.string()),
+  review: z.optional(z.string()),
+})
+export const BrokenGlassList = z.strictObject({ items: z.array(BrokenGlass) })
+
+/** Headers of a request that others have to approve. */
+export const ApprovalHeaders = z.strictObject({
+  Approval: z.optional(
+    z
+      .string()
+      .check(
+        z.regex(/^(?:ask|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/, 'Must be "ask" or the id of an approval'),
+      ),
+  ),
+  'Approval-Reason': z.optional(line(1, 256)),
+})

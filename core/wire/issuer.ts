@@ -1,0 +1,63 @@
+/**
+ * Identity providers that are trusted.
+ *
+ * @module
+ */
+import * as z from 'zod/mini'
+import { atLeastOne, id, line, moment } from './parts.ts'
+
+const httpsUrl = z.string().check(
+  z.maxLength(512),
+  z.refine(
+    (text) => URL.canParse(text) && isIssuerUrl(new URL(text)),
+    'Must be an https URL without query, fragment or credentials',
+  ),
+)
+
+/** An identity provider whose tokens open a session, and the claims that they must have. */
+export const PutIssuer = z
+  .strictObject({
+    issuer: httpsUrl,
+    audience: line(1, 512),
+    jwksUri: z.optional(httpsUrl),
+    claims: z.record(z.string().check(z.regex(/^[A-Za-z0-9_:./-]{1,128}$/)), atLeastOne(line(1, 512), 20)).check(
+      z.refine((claims) => conditionsOf(claims) > 0, 'At least one claim beside iss and aud, and not only "*"'),
+      z.refine((claims) => Object.keys(claims).length <= 20, 'At most 20 claims'),
+    ),
+    principal: id,
+  })
+  .check(
+    z.refine(
+      trustsById,
+      'GitHub must be trusted by an exact repository_id or repository_owner_id: names are given up and taken by others',
+    ),
+  )
+export const Issuer = z.strictObject({
+  ...PutIssuer.shape,
+  id,
+  version: z.int(),
+  updatedAt: moment,
+  updatedBy: z.string(),
+})
+export const IssuerList = z.strictObject({ items: z.array(Issuer) })
+
+/** http only to loopback, for a provider on the same machine. */
+function isIssuerUrl({ protocol, hostname, username, password, search, hash }: URL): boolean {
+  const safe = protocol === 'https:' || (protocol === 'http:' && ['127.0.0.1', '[::1]', 'localhost'].includes(hostname))
+  return safe && !username && !password && !search && !hash
+}
+
+/** How many claims are really conditions: `iss` and `aud` are checked anyway, and `*` alone says nothing. */
+function conditionsOf(claims: Record<string, readonly string[]>): number {
+  const real = Object.entries(claims).filter(([name, globs]) => {
+    return !['iss', 'aud', 'exp', 'iat', 'nbf', 'jti'].includes(name) && globs.every((glob) => !/^\*+$/.test(glob))
+  })
+  return real.length
+}
+
+/** GitHub signs for everybody, and only ids stay with their owner. */
+function trustsById({ issuer, claims }: { issuer: string; claims: Record<string, readonly string[]> }): boolean {
+  if (new URL(issuer).hostname !== 'token.actions.githubusercontent.com') return true
+  const ids = [...(claims.repository_id ?? []), ...(claims.repository_owner_id ?? [])]
+  return ids.length > 0 && ids.every((one) => /^[0-9]+$/.test(one))
+}

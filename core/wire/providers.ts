@@ -1,0 +1,74 @@
+/**
+ * Chains of providers, and how providers are.
+ *
+ * @module
+ */
+import * as z from 'zod/mini'
+import { PROVIDER_IDS } from '../providers/chain.ts'
+import { BREAKER_STATES, HEALTH_STATES } from '../providers/health.ts'
+import { atLeastOne, described, id, moment, pattern, secretName } from './parts.ts'
+
+const providerId = z.enum(PROVIDER_IDS)
+
+/** Which providers keep the secrets of a pattern, the primary first. */
+export const PutChain = described(
+  z.strictObject({
+    resource: pattern,
+    members: atLeastOne(
+      z.strictObject({
+        provider: providerId,
+        prefix: described(
+          z.optional(
+            z
+              .string()
+              .check(z.regex(/^[A-Za-z0-9/_+=.@-]{1,256}$/, 'Prefix must be 1 to 256 of A-Z, a-z, 0-9 and "/_+=.@-"')),
+          ),
+          "What stands before the names there, in the provider's own letters",
+        ),
+      }),
+      PROVIDER_IDS.length,
+    ).check(
+      z.refine(
+        (members) => new Set(members.map(({ provider }) => provider)).size === members.length,
+        'Must have each provider but once',
+      ),
+    ),
+    onNotFound: z._default(z.enum(['stop', 'next']), 'stop'),
+    onDenied: z._default(z.literal('stop'), 'stop'),
+    cacheSeconds: z._default(z.int().check(z.gte(0), z.lte(3600)), 0),
+    maxStaleSeconds: z._default(z.int().check(z.gte(0), z.lte(86_400)), 0),
+    replicate: z._default(z.boolean(), false),
+  }),
+  'A chain of providers',
+)
+export const Chain = z.strictObject({
+  ...PutChain.shape,
+  id,
+  version: z.int(),
+  updatedAt: moment,
+  updatedBy: z.string(),
+})
+export const ChainList = z.strictObject({ items: z.array(Chain) })
+export const ChainNames = z.strictObject({
+  items: z.array(z.strictObject({ name: secretName, updatedAt: z.optional(moment) })),
+  cursor: z.optional(z.string()),
+})
+
+export const Provider = described(
+  z.strictObject({
+    id: providerId,
+    kind: z.string(),
+    state: z.enum(HEALTH_STATES),
+    since: described(z.optional(moment), 'As far back as this vault looked'),
+    breaker: z.enum(BREAKER_STATES),
+    latencyMs: z.strictObject({ p50: z.nullable(z.number()), p95: z.nullable(z.number()) }),
+    lastFailure: z.optional(z.strictObject({ kind: z.string(), at: moment })),
+    lag: described(
+      z.optional(z.strictObject({ names: z.int(), seconds: z.int() })),
+      'Writes that have not arrived: how many names, and how old the oldest is',
+    ),
+    drifted: described(z.optional(z.int()), 'Names that had another value here than at their primary'),
+  }),
+  'A provider, as this server finds it',
+)
+export const ProviderList = z.strictObject({ items: z.array(Provider) })

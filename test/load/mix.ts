@@ -1,0 +1,142 @@
+/**
+ * Clients that each do a little of everything, and know what must come of it.
+ *
+ * @module
+ */
+import type { Answered, Asked, Connections } from './requests.ts'
+
+/** Names that all may read. */
+export const SHARED = 100
+/** How often an ordinary client asks at most, a second; and how often one principal may. */
+const PACE = 10
+export const PRINCIPAL_RATE = 12
+
+export const KINDS = [
+  'read',
+  'read own',
+  'write',
+  'hydrate',
+  'denied',
+  'not found',
+  'conflict',
+  'hasty',
+  'stranger',
+] as const
+export type Kind = (typeof KINDS)[number]
+
+/** What was asked, answered, and not as it should be. */
+export interface Tally {
+  answers: Record<Kind, number>
+  /** Of the hasty, how many were told to wait. */
+  throttled: number
+  /** How long each answer took, in milliseconds. */
+  latencies: number[]
+  /** The entries that answers named, of which request, and how many entries of one operation that makes. */
+  recorded: { index: number; requestId: string; reads: number }[]
+  /** The first of what was wrong. */
+  wrong: string[]
+}
+
+export function newTally(): Tally {
+  const answers = Object.fromEntries(KINDS.map((kind) => [kind, 0])) as Tally['answers']
+  return { answers, throttled: 0, latencies: [], recorded: [], wrong: [] }
+}
+
+/** Whether no more of the hasty were let through than the limit of their name allows, and a second's worth at once. */
+export function isHeldBack({ answers, throttled }: Tally, seconds: number): boolean {
+  return answers.hasty - throttled <= PRINCIPAL_RATE * (seconds + 1)
+}
+
+const SECRETS = '/v1/vaults/default/secrets'
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, Math.max(0, ms)))
+
+export function sharedValue(i: number): string {
+  return `shared value ${i} ${'x'.repeat(40)}`
+}
+
+/** One client until its time is up. */
+export async function work(
+  { ask }: Connections,
+  client: { id: number; token: string; kind: 'ordinary' | 'hasty' | 'stranger' },
+  tally: Tally,
+  until: number,
+): Promise<void> {
+  const own = { path: `${SECRETS}/own/c${client.id}`, version: 0, value: '' }
+  for (let turn = client.id; performance.now() < until; turn++) {
+    const begun = performance.now()
+    const { kind, asked, statuses, check } = stepOf(client, own, turn)
+    const answer = await ask({ ...asked, token: client.token }).catch((error: Error) => error)
+    if (answer instanceof Error) tally.wrong.push(`${kind}: ${answer.message}`)
+    else note(tally, { kind, statuses, check }, answer, performance.now() - begun)
+    if (client.kind !== 'hasty') await sleep(1000 / PACE - (performance.now() - begun))
+  }
+}
+
+interface Step {
+  kind: Kind
+  asked: Omit<Asked, 'token'>
+  /** What may come back. */
+  statuses: readonly number[]
+  /** Whether an answer of the first of these is the right one. */
+  check?: ((body: Answered['body']) => boolean) | undefined
+}
+
+function stepOf(
+  { kind, id }: { kind: string; id: number },
+  own: { path: string; version: number; value: string },
+  turn: number,
+): Step {
+  const shared = turn % SHARED
+  const read = { method: 'GET', path: `${SECRETS}/shared/s${shared}` }
+  const isShared = ({ value }: Answered['body']) => value === sharedValue(shared)
+  // Whoever guesses is answered like anybody without a token, until there are too many of them.
+  if (kind === 'stranger') return { kind: 'stranger', asked: read, statuses: [401, 429] }
+  if (kind === 'hasty') return { kind: 'hasty', asked: read, statuses: [200, 429], check: isShared }
+  // A turn of 25: neighbours are at different places of it.
+  const at = (turn * 7 + id) % 25
+  if (at < 3 || own.version === 0) {
+    const value = `own value ${id}.${turn}`
+    const asked = { method: 'PUT', path: own.path, body: { value } }
+    const check = ({ version }: Answered['body']) => {
+      const isNext = version === own.version + 1
+      Object.assign(own, { value, version })
+      return isNext
+    }
+    return { kind: 'write', asked, statuses: [201], check }
+  }
+  if (at === 3) return { kind: 'denied', asked: { method: 'GET', path: `${SECRETS}/closed/a` }, statuses: [403] }
+  if (at === 4) return { kind: 'not found', asked: { method: 'GET', path: `${SECRETS}/shared/none` }, statuses: [404] }
+  if (at === 5) {
+    const headers = { 'If-Match': '"999999"' }
+    const asked = { method: 'PUT', path: own.path, body: { value: 'never' }, headers }
+    return { kind: 'conflict', asked, statuses: [412] }
+  }
+  if (at === 6) {
+    const references = [`postern://default/shared/s${shared}`, 'postern://default/closed/a']
+    const asked = { method: 'POST', path: '/v1/vaults/default/hydrate', body: { references } }
+    const check = (body: Answered['body']) => {
+      const [good, bad] = body.items as { secret?: { value: string }; error?: { code: string } }[]
+      return good?.secret?.value === sharedValue(shared) && bad?.error?.code === 'denied'
+    }
+    return { kind: 'hydrate', asked, statuses: [200], check }
+  }
+  if (at < 9) {
+    const isOwn = ({ value, version }: Answered['body']) => value === own.value && version === own.version
+    return { kind: 'read own', asked: { method: 'GET', path: own.path }, statuses: [200], check: isOwn }
+  }
+  return { kind: 'read', asked: read, statuses: [200], check: isShared }
+}
+
+function note(
+  tally: Tally,
+  { kind, statuses, check }: Omit<Step, 'asked'>,
+  { status, body, requestId, auditIndex }: Answered,
+  ms: number,
+): void {
+  tally.answers[kind]++
+  tally.latencies.push(ms)
+  if (kind === 'hasty' && status === 429) tally.throttled++
+  if (auditIndex !== null) tally.recorded.push({ index: auditIndex, requestId, reads: kind === 'hydrate' ? 2 : 1 })
+  if (!statuses.includes(status)) tally.wrong.push(`${kind}: ${status} ${body.code} ${body.reason ?? ''}`)
+  else if (status === statuses[0] && check?.(body) === false) tally.wrong.push(`${kind}: another answer`)
+}

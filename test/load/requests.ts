@@ -1,0 +1,69 @@
+/**
+ * Requests of many clients over connections that stay open, with as little of the machine as can be: it serves them too.
+ *
+ * @module
+ */
+import { Agent, request } from 'node:http'
+
+export interface Asked {
+  method: string
+  path: string
+  token: string
+  body?: unknown
+  headers?: Record<string, string>
+}
+
+export interface Answered {
+  status: number
+  body: Record<string, unknown>
+  requestId: string
+  /** The index of the entry that records it; `null` when it says none. */
+  auditIndex: number | null
+}
+
+export interface Connections {
+  /** Sends one request; rejects when no whole answer comes. */
+  ask(asked: Asked): Promise<Answered>
+  close(): void
+}
+
+/** How long one answer may take. Longer is a hang. */
+const TIMEOUT_MS = 30_000
+
+/** Opens as many connections to a server as there are requests at once. */
+export function openConnections(endpoint: string): Connections {
+  const agent = new Agent({ keepAlive: true, maxSockets: Number.POSITIVE_INFINITY })
+  const { hostname, port } = new URL(endpoint)
+  return {
+    close: () => agent.destroy(),
+    ask: ({ method, path, token, body, headers }) =>
+      new Promise((resolve, reject) => {
+        const text = body === undefined ? undefined : JSON.stringify(body)
+        const sent = {
+          Authorization: `Bearer ${token}`,
+          ...(text !== undefined && { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(text) }),
+          ...headers,
+        }
+        const asked = request(
+          { agent, hostname, port, method, path, headers: sent, timeout: TIMEOUT_MS },
+          (response) => {
+            const chunks: Buffer[] = []
+            response.on('data', (chunk: Buffer) => chunks.push(chunk))
+            response.on('error', reject)
+            response.on('end', () => {
+              const { 'audit-index': index, 'request-id': id } = response.headers
+              resolve({
+                status: response.statusCode ?? 0,
+                body: JSON.parse(Buffer.concat(chunks).toString()),
+                requestId: String(id),
+                auditIndex: index === undefined ? null : Number(index),
+              })
+            })
+          },
+        )
+        asked.on('timeout', () => asked.destroy(new Error('No answer in time')))
+        asked.on('error', reject)
+        asked.end(text)
+      }),
+  }
+}

@@ -1,0 +1,157 @@
+/**
+ * Many clients at once for a while, on one runtime, and what must hold afterwards.
+ *
+ * @module
+ */
+import { parseVerifierKey } from '../../core/audit/note.ts'
+import { verifyLog } from '../../core/audit/verify.ts'
+import { type Client, connect } from '../../core/client.ts'
+import { Redacted } from '../../core/redacted.ts'
+import { makeSite, type Runtime, type Site, startServer } from '../runtime/servers.ts'
+import { type Memory, watchMemory } from './memory.ts'
+import { newTally, PRINCIPAL_RATE, SHARED, sharedValue, type Tally, work } from './mix.ts'
+import { openConnections } from './requests.ts'
+
+/** Of a hundred clients, these ask as fast as they can under one name, and these have a token of nobody. */
+const HASTY = 5
+const STRANGERS = 2
+const SETUP_AT_ONCE = 32
+
+const OPEN = { POSTERN_SECURITY__PRINCIPAL_RATE: 'none', POSTERN_SECURITY__SOURCE_RATE: 'none' }
+
+export interface Soaked {
+  runtime: Runtime
+  clients: number
+  /** How long it took until the last answer. */
+  seconds: number
+  tally: Tally
+  memory: Memory | null
+  log: LogFindings
+}
+
+/** What the log says of the answers. */
+export interface LogFindings {
+  entries: number
+  /** Answers that name an entry which is not there or is of another request. */
+  lost: number
+  /** Entries of a request that answered twice or that no answer names. */
+  duplicated: number
+  /** `null` when the log verifies; else the first flaw. */
+  flaw: string | null
+}
+
+/** Lets clients work, starts the server anew, and looks at the log. */
+export async function soak(runtime: Runtime, clients: number, seconds: number): Promise<Soaked> {
+  const site = await makeSite()
+  try {
+    const tokens = await prepare(runtime, site, clients)
+    // Everybody has the one address.
+    const limits = { ...OPEN, POSTERN_SECURITY__PRINCIPAL_RATE: `${PRINCIPAL_RATE}/s` }
+    const server = await startServer(runtime, site, limits)
+    const tally = newTally()
+    const connections = openConnections(server.endpoint)
+    const memory = watchMemory(server.pid)
+    const begun = performance.now()
+    const until = begun + seconds * 1000
+    await Promise.all(tokens.map((client) => work(connections, client, tally, until)))
+    const took = Math.ceil((performance.now() - begun) / 1000)
+    const remembered = memory()
+    connections.close()
+    await server.stop()
+    const log = await findings(runtime, site, tally)
+    return { runtime, clients, seconds: took, tally, memory: remembered, log }
+  } finally {
+    site.remove()
+  }
+}
+
+/** Makes the principals, each with a token, and what they read. */
+async function prepare(runtime: Runtime, site: Site, clients: number): Promise<Parameters<typeof work>[1][]> {
+  const server = await startServer(runtime, site, OPEN)
+  const admin = clientOf(server.endpoint, site)
+  await admin.putRule('open', { effect: 'permit', principal: '*', actions: ['read'], resource: 'shared/*' })
+  await admin.putRule('own', { effect: 'permit', principal: '*', actions: ['read', 'write'], resource: 'own/*' })
+  const hasty = Math.ceil((clients * HASTY) / 100)
+  const strangers = Math.ceil((clients * STRANGERS) / 100)
+  await many(SHARED, async (i) => void (await admin.put(`shared/s${i}`, new Redacted(sharedValue(i)))))
+  await admin.putPrincipal('hasty', { kind: 'service' })
+  const shared = (await admin.createToken({ principal: 'hasty' })).token.reveal()
+  const made = await many(clients, async (id) => {
+    if (id < hasty) return { id, token: shared, kind: 'hasty' as const }
+    // The tag is of another token.
+    if (id < hasty + strangers) return { id, token: `${shared.slice(0, -8)}00000000`, kind: 'stranger' as const }
+    await admin.putPrincipal(`c${id}`, { kind: 'service' })
+    return { id, token: (await admin.createToken({ principal: `c${id}` })).token.reveal(), kind: 'ordinary' as const }
+  })
+  await server.stop()
+  return made
+}
+
+async function many<T>(count: number, make: (i: number) => Promise<T>): Promise<T[]> {
+  const all: T[] = []
+  for (let at = 0; at < count; at += SETUP_AT_ONCE) {
+    const length = Math.min(SETUP_AT_ONCE, count - at)
+    all.push(...(await Promise.all(Array.from({ length }, (_, i) => make(at + i)))))
+  }
+  return all
+}
+
+/** What of an entry is compared with answers. */
+interface Seen {
+  request: string
+  operation: string
+  principal: string | null
+}
+
+/** Reads the whole log from a server that was started anew, has it verified, and compares it with the answers. */
+async function findings(runtime: Runtime, site: Site, { recorded }: Tally): Promise<LogFindings> {
+  const server = await startServer(runtime, site, OPEN)
+  const admin = clientOf(server.endpoint, site)
+  // Before the entries: asking for those is recorded too.
+  const checkpoint = await admin.checkpoint()
+  const verifiers = await Promise.all((await admin.auditKey()).split('\n').map((key) => parseVerifierKey(key)))
+  const seen = new Map<number, Seen>()
+  const entries = entriesOf(admin, Number(checkpoint.split('\n')[1]), seen)
+  const verified = await verifyLog(entries, { checkpoint, verifiers })
+  await server.stop()
+  const flaw = 'flaw' in verified ? `${verified.flaw.kind} at ${verified.flaw.index}` : null
+  return { entries: seen.size, ...compare(recorded, seen), flaw }
+}
+
+/** Compares what answers said with what the log says. */
+export function compare(
+  recorded: Tally['recorded'],
+  seen: ReadonlyMap<number, Seen>,
+): Pick<LogFindings, 'lost' | 'duplicated'> {
+  const lost = recorded.filter(({ index, requestId }) => seen.get(index)?.request !== requestId).length
+  // Answers that share an entry.
+  const shared = recorded.length - new Set(recorded.map(({ index }) => index)).size
+  const due = new Map(recorded.map(({ requestId, reads }) => [requestId, reads]))
+  const counted = new Map<string, number>()
+  let duplicated = 0
+  for (const { request, operation, principal } of seen.values()) {
+    // What the clients did, and nothing else, is by these.
+    if (principal === null || !/^(?:c\d+|hasty)$/.test(principal)) continue
+    const key = `${request} ${operation}`
+    counted.set(key, (counted.get(key) ?? 0) + 1)
+    // Of a request that nobody was answered, or once more than the answer says.
+    if (counted.get(key)! > (due.get(request) ?? 0)) duplicated++
+  }
+  return { lost, duplicated: shared + duplicated }
+}
+
+async function* entriesOf(admin: Client, size: number, seen: Map<number, Seen>): AsyncGenerator<string> {
+  for (let from: number | undefined = 0; from !== undefined && from < size; ) {
+    const page: Awaited<ReturnType<Client['auditEntries']>> = await admin.auditEntries({ from, limit: 1000 })
+    for (const { index, body } of page.entries) {
+      const { request, operation, principal } = JSON.parse(body)
+      seen.set(index, { request, operation, principal })
+      yield body
+    }
+    from = page.next
+  }
+}
+
+function clientOf(endpoint: string, site: Site): Client {
+  return connect({ endpoint, vault: site.vault, token: site.token, timeoutMs: 60_000 })
+}

@@ -1,0 +1,13 @@
+/**
+ * Writes the contract: `docs/api/openapi.json`, and a page of it.
+ *
+ * @module
+ */
+import { openApi } from '../worker/contract/document.ts'
+import { generated } from './generated.ts'
+import { type Api, page } from './openapi_page.ts'
+
+const document = openApi()
+
+generated('docs/api/openapi.json', `${JSON.stringify(document, null, 1)}\n`)
+generated('docs/api/index.html', page(document as unknown as Api))

@@ -1,0 +1,127 @@
+/**
+ * Row 52 on whole servers: a clock that is set forward and back while they run. The throttle, whose steps are shorter than
+ * a server can be stopped at, is tried with a clock that is given to it: `test/core/access/throttle.test.ts`.
+ *
+ * It needs Debian's libfaketime.
+ *
+ * @module
+ */
+import { existsSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type TOTP, URI } from 'otpauth'
+import { describe, expect, it } from 'vitest'
+import { connect, signIn } from '../../core/client.ts'
+import { PosternError } from '../../core/errors.ts'
+import { Redacted } from '../../core/redacted.ts'
+import { wholeLog } from '../whole_log.ts'
+import { makeSite, startServer } from './servers.ts'
+
+const MINUTE = 60_000
+const HOUR = 60 * MINUTE
+const LIBRARY = ['x86_64', 'aarch64']
+  .map((machine) => `/usr/lib/${machine}-linux-gnu/faketime/libfaketimeMT.so.1`)
+  .find((file) => existsSync(file))
+
+const codeOf = (promise: Promise<unknown>) =>
+  promise.then(
+    () => 'ok',
+    (error: unknown) => (error instanceof PosternError ? error.code : String(error)),
+  )
+
+describe.skipIf(LIBRARY === undefined).each(['bun', 'deno', 'node'] as const)(
+  'on %s (needs libfaketime)',
+  (runtime) => {
+    it('row 52: a clock that jumps ends sessions early, opens no lock, rotates nothing twice and keeps the log in order', async ({
+      task,
+    }) => {
+      const site = await makeSite()
+      const file = join(site.data, 'offset')
+      let offsetMs = 0
+      const setClock = (ms: number) => {
+        offsetMs = ms
+        writeFileSync(file, `${ms < 0 ? '' : '+'}${ms / 1000}`)
+      }
+      setClock(0)
+      const server = await startServer(runtime, site, {
+        LD_PRELOAD: LIBRARY!,
+        FAKETIME_TIMESTAMP_FILE: file,
+        FAKETIME_NO_CACHE: '1',
+        FAKETIME_DONT_FAKE_MONOTONIC: '1',
+      })
+      try {
+        const at = { endpoint: server.endpoint, vault: site.vault }
+        const admin = connect({ ...at, token: site.token })
+        const written: string[] = []
+        const write = async (name: string) => {
+          await admin.put(name, new Redacted(name))
+          written.push(name)
+        }
+        const newestTime = async () => {
+          const { size } = await admin.auditEntries({ limit: 1 })
+          const { entries } = await admin.auditEntries({ from: size - 1, limit: 1 })
+          return Date.parse(JSON.parse(entries[0]!.body).time)
+        }
+
+        // A session; a lock; a rotation every hour.
+        await write('a')
+        const { client } = await signIn({ ...at, token: site.token })
+        await admin.putPrincipal('eve', { kind: 'user' })
+        const { token } = await admin.createToken({ principal: 'eve' })
+        const enrolling = (await signIn({ ...at, token })).client
+        const totp = URI.parse((await enrolling.enrolTotp()).uri.reveal()) as TOTP
+        const { recoveryCodes } = await enrolling.confirmTotp(totp.generate())
+        const [recoveryCode = ''] = recoveryCodes.reveal()
+        const recover = () => codeOf(signIn({ ...at, token, recoveryCode }))
+        for (let i = 0; i < 3; i++) await codeOf(signIn({ ...at, token, recoveryCode: 'AAAAA-AAAAA-AAAAA-AAAAA' }))
+        expect(await recover()).toBe('unauthenticated')
+        await write('rotated')
+        await admin.putRotation('rotated', { rotateEvery: 'PT1H', graceSeconds: 60 })
+        const version = async () => (await admin.get('rotated')).version
+        const settled = async (wanted: number) => {
+          for (let i = 0; i < 100 && (await version()) !== wanted; i++) {
+            // A write wakes whatever is due.
+            await admin.put('wake', new Redacted('x'))
+            await new Promise((resolve) => setTimeout(resolve, 100))
+          }
+          return version()
+        }
+
+        setClock(-HOUR)
+        await write('b')
+        expect(Math.abs((await newestTime()) - (Date.now() - HOUR))).toBeLessThan(10 * MINUTE)
+        expect(await recover()).toBe('unauthenticated')
+        expect(await settled(1)).toBe(1)
+        setClock(2 * HOUR)
+        await write('c')
+        expect(await codeOf(client.get('a'))).toBe('unauthenticated')
+        expect(await settled(2)).toBe(2)
+        // The lock is over, and so is nothing else: the code is good once.
+        expect([await recover(), await recover()]).toEqual(['ok', 'unauthenticated'])
+        for (const ms of [0, -24 * HOUR, 2 * HOUR + 10 * MINUTE]) {
+          setClock(ms)
+          await write(`at/${offsetMs + 24 * HOUR}`)
+          await admin.put('wake', new Redacted('x'))
+          expect(await codeOf(client.get('a'))).toBe('unauthenticated')
+          expect(await version()).toBe(2)
+        }
+        setClock(4 * HOUR)
+        expect(await settled(3)).toBe(3)
+
+        const { entries, root, expectedRoot } = await wholeLog(admin)
+        expect(root).toBe(expectedRoot)
+        expect(entries.map(({ index }) => index)).toEqual(entries.map((_, i) => i))
+        const logged = new Set(
+          entries.filter(({ operation }) => operation === 'secret.write').map((entry) => entry.resource),
+        )
+        const lost = written.filter((name) => !logged.has(name)).length
+        expect(lost).toBe(0)
+        const recovered = 'not needed: it serves at every time; log in order and whole'
+        const fault = 'a clock that jumps by hours, forward and back (libfaketime)'
+        task.meta.fault = { fault, runtime, acknowledged: written.length, lost, recovered }
+      } finally {
+        await server.stop()
+        site.remove()
+      }
+    })
+  },
+)

@@ -1,0 +1,35 @@
+/**
+ * Small disks in memory, to be filled or taken away. They need to be mounted, and so Linux and root.
+ *
+ * @module
+ */
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+/** Mounts 3 MiB of memory at a new folder; `null` where that is not allowed. */
+export function smallDisk(): string | null {
+  const folder = mkdtempSync(join(tmpdir(), 'postern-disk-'))
+  const { status } = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=3m', 'tmpfs', folder])
+  if (status === 0) return folder
+  rmSync(folder, { recursive: true })
+  return null
+}
+
+/** Whether this machine lets us. */
+export function canMount(): boolean {
+  const folder = smallDisk()
+  if (folder !== null) removeDisk(folder)
+  return folder !== null
+}
+
+export function removeDisk(folder: string): void {
+  spawnSync('umount', [folder])
+  rmSync(folder, { recursive: true, force: true })
+}
+
+/** Takes away that anything can be written to a disk that nothing is open on, or gives it back. */
+export function remount(folder: string, how: 'ro' | 'rw'): boolean {
+  return spawnSync('mount', ['-o', `remount,${how}`, folder]).status === 0
+}

@@ -1,0 +1,177 @@
+/**
+ * The contract as an OpenAPI 3.1 document.
+ *
+ * @module
+ */
+import type { $ZodType } from 'zod/v4/core'
+import { ID, NAME, VAULT } from '../../core/secrets/name.ts'
+import { ApprovalHeaders } from '../../core/wire.ts'
+import { ROUTES, type Route, VAULT_BASE } from '../route_table.ts'
+import { CONTRACT, GROUPS } from './contract.ts'
+import type { Described, Raw } from './described.ts'
+import { OVERVIEW } from './overview.ts'
+import { FAILURES, type FailureName, failureResponses, HEADERS, type HeaderName, headersOf } from './responses.ts'
+import { componentSchemas, type Part, parametersOf, reference } from './schemas.ts'
+
+const text = (pattern: RegExp, more: object = {}) => ({ type: 'string', pattern: pattern.source, ...more })
+const whole = { type: 'integer', minimum: 0 }
+const ACCESSOR = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+
+/** What stands in paths. */
+const IN_PATHS: Record<string, { description: string; schema: object; example: string | number }> = {
+  vault: { description: 'The vault', schema: text(VAULT), example: 'default' },
+  name: {
+    description: "The secret's name. Its slashes are sent as they are: nothing in a path is percent-encoded",
+    schema: text(NAME, { maxLength: 512 }),
+    example: 'prod/db',
+  },
+  id: { description: 'Its id', schema: text(ID), example: 'shop' },
+  accessor: { description: 'Its accessor', schema: text(ACCESSOR), example: '00000000-0000-4000-8000-000000000000' },
+  index: { description: 'The place of an entry in the log, from 0', schema: whole, example: 0 },
+  tile: {
+    description: 'Level and number, as C2SP tlog-tiles writes them; slashes as they are',
+    schema: { type: 'string' },
+    example: '0/000.p/1',
+  },
+}
+
+/** What goes wrong with every request to a vault. */
+const COMMON: readonly FailureName[] = ['BadRequest', 'Unauthenticated', 'Denied', 'Throttled', 'Failed', 'Unavailable']
+const ALSO = { not_found: ['NotFound'], conflict: ['Conflict'], precondition: ['PreconditionFailed'] } as const
+
+/** Builds the document. */
+export function openApi(): Part {
+  const paths: Record<string, Part> = {}
+  for (const route of ROUTES) {
+    const path = paths[route.path] ?? pathItem(route.path)
+    paths[route.path] = { ...path, [route.method.toLowerCase()]: operation(route) }
+  }
+  return {
+    openapi: '3.1.1',
+    info: {
+      ...{ title: 'Postern', version: '1.0.0', summary: 'A zero-trust secrets gateway', description: OVERVIEW },
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
+    servers: [{ url: '/', description: 'The server that serves this document' }],
+    security: [{ bearer: [] }, { dpop: [] }],
+    tags: GROUPS.map(({ name, description }) => ({ name, description })),
+    paths,
+    components: {
+      schemas: componentSchemas(),
+      responses: failureResponses(),
+      headers: HEADERS,
+      parameters: parameters(),
+      securitySchemes: SECURITY,
+    },
+  }
+}
+
+const SECURITY = {
+  bearer: {
+    type: 'http',
+    scheme: 'bearer',
+    description: 'An API token (`pst_…`) or a session (`pss_…`) that is bound to no key',
+  },
+  dpop: {
+    type: 'http',
+    scheme: 'dpop',
+    description:
+      'A session that is bound to a key: `Authorization: DPoP pss_…` with a proof in the header `DPoP` (RFC 9449)',
+  },
+}
+
+function parameters(): Record<string, Part> {
+  const inPaths = Object.entries(IN_PATHS).map(([name, about]) => [
+    name,
+    { name, in: 'path', required: true, ...about },
+  ])
+  const named = parametersOf(ApprovalHeaders, 'header').map((one) => [one.name, one])
+  const proof = 'A proof of possession (RFC 9449), with the session that is bound to its key, or to bind one at sign-in'
+  const sealTo = 'A public JWK in base64url: the answer is a JWE to it. With a proof, the proof names its thumbprint'
+  return Object.fromEntries([
+    ...inPaths,
+    ...named,
+    ['DPoP', { name: 'DPoP', in: 'header', description: proof, schema: { type: 'string' } }],
+    ['Postern-Seal-To', { name: 'Postern-Seal-To', in: 'header', description: sealTo, schema: { type: 'string' } }],
+  ])
+}
+
+const parameter = (name: string) => ({ $ref: `#/components/parameters/${name}` })
+
+function pathItem(path: string): Part {
+  const names = [...path.matchAll(/\{([a-z]+)\}/g)].map(([, name]) => name!)
+  return names.length === 0 ? {} : { parameters: names.map(parameter) }
+}
+
+function operation({ id, path }: Route): Part {
+  const about: Described = CONTRACT[id]
+  const tag = GROUPS.find(({ routes }) => id in routes)!.name
+  const ofVault = path.startsWith(VAULT_BASE)
+  const given = [
+    ...(about.query ? parametersOf(about.query, 'query') : []),
+    ...(about.headers ? parametersOf(about.headers, 'header') : []),
+    ...(ofVault ? ['DPoP'] : []).map(parameter),
+    ...(about.sealable ? ['Postern-Seal-To'] : []).map(parameter),
+    ...(about.approvable ? ['Approval', 'Approval-Reason'] : []).map(parameter),
+  ]
+  return {
+    operationId: id,
+    summary: about.summary,
+    ...(about.description !== undefined && { description: about.description }),
+    tags: [tag],
+    ...(given.length > 0 && { parameters: given }),
+    ...(about.body && { requestBody: requestBody(about.body) }),
+    responses: { ...successes(about, id, ofVault), ...failures(about, ofVault, id) },
+    ...(!ofVault && { security: [] }),
+    ...(about.signIn && { security: [{}, { bearer: [] }] }),
+  }
+}
+
+function requestBody({ shape, optional, example }: NonNullable<Described['body']>): Part {
+  const shapes = Array.isArray(shape) ? (shape as $ZodType[]) : [shape as $ZodType]
+  const schema = shapes.length === 1 ? reference(shapes[0]!) : { anyOf: shapes.map(reference) }
+  return { required: optional !== true, content: { 'application/json': { schema, ...(example && { example }) } } }
+}
+
+function successes(about: Described, id: Route['id'], ofVault: boolean): Record<string, Part> {
+  const names: HeaderName[] = [
+    'Request-Id',
+    ...(ofVault ? (['Audit-Index', 'RateLimit', 'RateLimit-Policy', 'DPoP-Nonce', 'Server-Timing'] as const) : []),
+    ...(about.answerHeaders ?? []),
+  ]
+  const done = { description: 'Done', headers: headersOf(names), content: content(about) }
+  const answered = { [about.status ?? 200]: done }
+  // To steer a rotation makes none.
+  return id === 'rotate' ? { 200: done, ...answered } : answered
+}
+
+function content({ answer, example, sealable }: Described): Record<string, Part> {
+  if (Array.isArray(answer)) return Object.fromEntries((answer as Raw[]).map(raw))
+  const json = { schema: reference(answer as $ZodType), ...(example && { example }) }
+  const jwe = 'A JWE in compact form, to the key of `Postern-Seal-To`, of the JSON above'
+  const sealed = { schema: { type: 'string', description: jwe, pattern: COMPACT_JWE } }
+  return { 'application/json': json, ...(sealable && { 'application/jose': sealed }) }
+}
+
+const COMPACT_JWE = '^[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]*\\.[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+$'
+
+function raw({ type, description }: Raw): [string, Part] {
+  if (type === 'application/json') return [type, { schema: { type: 'object', description } }]
+  return [type, { schema: { type: 'string', description } }]
+}
+
+function failures({ also = [], body }: Described, ofVault: boolean, id: Route['id']) {
+  const large = body === undefined ? [] : (['TooLarge'] as const)
+  const own: readonly FailureName[] = ofVault
+    ? COMMON
+    : id === 'isReady'
+      ? ['BadRequest', 'Unavailable']
+      : ['BadRequest']
+  const absent: readonly FailureName[] = MAY_BE_OFF.includes(id) ? ['NotFound'] : []
+  const names = [...own, ...absent, ...also.flatMap((one) => ALSO[one]), ...large]
+  const sorted = names.toSorted((a, b) => FAILURES[a].status - FAILURES[b].status)
+  return Object.fromEntries(sorted.map((name) => [FAILURES[name].status, { $ref: `#/components/responses/${name}` }]))
+}
+
+/** What is not there where settings do not ask for it, or the files are not. */
+const MAY_BE_OFF: readonly Route['id'][] = ['showMetrics', 'showContract', 'showDocs', 'showDocsStyle']

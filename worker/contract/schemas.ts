@@ -1,0 +1,133 @@
+/**
+ * From the shapes of `core/wire.ts` to the schemas of the document.
+ *
+ * @module
+ */
+import * as z from 'zod/mini'
+import type { $ZodObject, $ZodType } from 'zod/v4/core'
+import { ERROR_CODES, REFUSALS } from '../../core/errors.ts'
+import * as wire from '../../core/wire.ts'
+import * as answers from './answers.ts'
+import { CONTRACT } from './contract.ts'
+
+/** A JSON Schema (2020-12), as far as it is looked into here. */
+export interface Schema {
+  [keyword: string]: unknown
+  properties?: Record<string, Schema>
+  required?: string[]
+}
+
+/** Another part of the document. */
+export type Part = Record<string, unknown>
+
+const REF = '#/components/schemas/'
+/** How the wire writes a whole number in a query. */
+const WHOLE = '^(?:0|[1-9][0-9]{0,15})$'
+
+const NAMES = new Map<unknown, string>(
+  Object.entries({ ...wire, ...answers }).flatMap(([name, shape]) =>
+    typeof shape === 'object' && '_zod' in shape ? [[shape, name] as const] : [],
+  ),
+)
+const BODIES = new Set(Object.values(CONTRACT).flatMap(({ body }) => body?.shape ?? []) as $ZodType[])
+/** What only requests hold, and what stands in queries and headers. */
+const NESTED_IN_BODIES: readonly unknown[] = [wire.Conditions, wire.Recipe]
+/** Told as parameters of many routes, and in `docs/audit-entry.schema.json`. */
+const ELSEWHERE: readonly unknown[] = [wire.ApprovalHeaders, wire.AuditEntry]
+const PARAMETERS = new Set(Object.values(CONTRACT).flatMap(({ query, headers }) => [query, headers]))
+
+/** The schema of a shape, by reference. */
+export function reference(shape: $ZodType): Schema {
+  const name = NAMES.get(shape)
+  if (name === undefined) throw new RangeError('Shape has no name: export it')
+  return { $ref: REF + name }
+}
+
+/** Every shape that a body or an answer has, by its name. */
+export function componentSchemas(): Record<string, Schema> {
+  const all = [...NAMES].filter(([shape]) => !PARAMETERS.has(shape as $ZodObject) && !ELSEWHERE.includes(shape))
+  const inBodies = all.filter(([shape]) => BODIES.has(shape as $ZodType) || NESTED_IN_BODIES.includes(shape))
+  const inAnswers = all.filter((one) => !inBodies.includes(one))
+  const schemas = { ...convert(inBodies), ...mapValues(convert(inAnswers), withDefaultsThere) }
+  schemas.Problem = closed(schemas.Problem!)
+  return Object.fromEntries(Object.entries(schemas).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+}
+
+/** The parameters that a shape of a query or of headers stands for. */
+export function parametersOf(shape: $ZodObject, place: 'query' | 'header'): Part[] {
+  const { properties = {}, required = [] } = tidied(z.toJSONSchema(shape, { io: 'input' })) as Schema
+  return Object.entries(properties).map(([name, { description, ...schema }]) => ({
+    name,
+    in: place,
+    ...(required.includes(name) && { required: true }),
+    ...(description !== undefined && { description }),
+    schema: schema.pattern === WHOLE ? wholeNumber(shape._zod.def.shape[name]!) : schema,
+  }))
+}
+
+/** What travels is the input of each shape: the text of a time, not the time. */
+function convert(shapes: readonly [unknown, string][]): Record<string, Schema> {
+  const registry = z.registry<{ id: string }>()
+  for (const [shape, id] of shapes) registry.add(shape as $ZodType, { id })
+  const { schemas } = z.toJSONSchema(registry, { io: 'input', uri: (id) => REF + id })
+  return mapValues(schemas as Record<string, Schema>, ({ $schema: _, $id: __, ...schema }) => tidied(schema) as Schema)
+}
+
+/** An answer leaves nothing out that has a default: the vault has filled it in. */
+function withDefaultsThere(schema: unknown): Schema {
+  if (Array.isArray(schema)) return schema.map(withDefaultsThere) as unknown as Schema
+  if (typeof schema !== 'object' || schema === null) return schema as never
+  const { default: _, ...rest } = schema as Schema
+  const { properties, required = [] } = rest
+  const changed = mapValues(rest, withDefaultsThere) as Schema
+  if (properties === undefined) return changed
+  const filled = Object.entries(properties).flatMap(([name, property]) => ('default' in property ? [name] : []))
+  const there = new Set([...required, ...filled])
+  return { ...changed, ...(there.size > 0 && { required: Object.keys(properties).filter((name) => there.has(name)) }) }
+}
+
+/** Codes and reasons are closed sets, which the shape leaves open for clients of other versions. */
+function closed(problem: Schema): Schema {
+  const reasons = Object.keys(REFUSALS).filter((reason) => !(ERROR_CODES as readonly string[]).includes(reason))
+  const { code, reason, ...rest } = problem.properties!
+  return {
+    ...problem,
+    properties: { ...rest, code: { ...code, enum: ERROR_CODES }, reason: { ...reason, enum: reasons } },
+  }
+}
+
+/** A number in a query, with the least and the most that its shape takes. */
+function wholeNumber(shape: $ZodType): Schema {
+  const takes = (n: number) => z.safeParse(shape, String(n)).success
+  const lowest = [0, 1].find(takes) ?? 0
+  let [most, tooMuch] = [lowest, Number.MAX_SAFE_INTEGER]
+  while (tooMuch - most > 1) {
+    const middle = Math.floor((most + tooMuch) / 2)
+    if (takes(middle)) most = middle
+    else tooMuch = middle
+  }
+  const isBounded = !takes(Number.MAX_SAFE_INTEGER)
+  const { data: fallback } = z.safeParse(shape, undefined)
+  return {
+    type: 'integer',
+    minimum: lowest,
+    ...(isBounded && { maximum: most }),
+    ...(fallback !== undefined && { default: fallback }),
+  }
+}
+
+/** Without what only says again how large a number can be, or what a time is. */
+function tidied(schema: unknown): unknown {
+  if (Array.isArray(schema)) return schema.map(tidied)
+  if (typeof schema !== 'object' || schema === null) return schema
+  const bounds = [Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER] as unknown[]
+  const isTime = (schema as Schema).format === 'date-time'
+  const kept = Object.entries(schema).filter(([key, value]) => {
+    return key !== '$schema' && !bounds.includes(value) && !(isTime && key === 'pattern')
+  })
+  return Object.fromEntries(kept.map(([key, value]) => [key, tidied(value)]))
+}
+
+function mapValues<T, U>(record: Readonly<Record<string, T>>, map: (value: T) => U): Record<string, U> {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value)]))
+}

@@ -1,0 +1,146 @@
+/**
+ * Root keys in the data folder, where none is set: `root.key`, and the one that it took the place of, `root.former.key`.
+ *
+ * @module
+ */
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import process from 'node:process'
+import { type Bytes, base64url, randomBytes } from '../core/bytes.ts'
+import { parseRootKey, ROOT_KEY_SIZE } from '../core/crypto/keyring.ts'
+import { PosternError } from '../core/errors.ts'
+import { Redacted } from '../core/redacted.ts'
+import { VAULT_SUFFIX } from './data.ts'
+
+const CURRENT = 'root.key'
+const FORMER = 'root.former.key'
+/** Only while a replacement is being made. */
+const NEW = 'root.new.key'
+
+/** The root keys of a data folder. */
+export interface FileRoots {
+  rootKey: Redacted<Bytes>
+  /** Where it comes from, for the operator. */
+  origin: string
+  former: Redacted<Bytes>[]
+}
+
+/** Whether the data folder has a root key of its own. */
+export function hasRootFile(data: string): boolean {
+  return existsSync(join(data, CURRENT))
+}
+
+/** The root keys in the data folder: read, or made when there is nothing yet that needs another. */
+export function fileRoots(data: string): FileRoots {
+  const file = join(data, CURRENT)
+  if (existsSync(file)) {
+    const rootKey = readKey(file)
+    return { rootKey, origin: file, former: formerOf(data, rootKey) }
+  }
+  if (readdirSync(data).some((name) => name.endsWith(VAULT_SUFFIX))) {
+    throw new PosternError(
+      'bad_request',
+      `Root key is missing: ${data} holds vaults that another key sealed. Give POSTERN_ROOT_KEY, or put ${CURRENT} back`,
+    )
+  }
+  const rootKey = makeKey(file)
+  return { rootKey, origin: `${file}, made now. Back it up: what it seals, nothing else opens`, former: [] }
+}
+
+/**
+ * Makes another root key, and keeps the one before beside it. It may be broken off anywhere, and run again: `root.key`
+ * is the one or the other, and no key is lost.
+ *
+ * @throws {PosternError} `bad_request` when there is none, or one before it is still there.
+ */
+export function replaceRootFile(data: string): { rootKey: Redacted<Bytes>; former: Redacted<Bytes> } {
+  const [file, formerFile, newFile] = [join(data, CURRENT), join(data, FORMER), join(data, NEW)]
+  if (!existsSync(file)) throw new PosternError('bad_request', `${file} is not there: nothing is to be replaced`)
+  const former = readKey(file)
+  if (existsSync(formerFile) && !(existsSync(newFile) && isUnfinished(formerFile, former))) {
+    throw new PosternError(
+      'bad_request',
+      `${formerFile} is there already: the replacement before has to end, and the file to be taken away, before the next`,
+    )
+  }
+  rmSync(formerFile, { force: true })
+  const rootKey = whole(newFile) ?? makeKey(newFile)
+  writeDurably(formerFile, `${base64url(former.reveal())}\n`)
+  renameSync(newFile, file)
+  syncFolder(data)
+  return { rootKey, former }
+}
+
+/** The former root key, unless a replacement was broken off before it was one. */
+function formerOf(data: string, rootKey: Redacted<Bytes>): Redacted<Bytes>[] {
+  const file = join(data, FORMER)
+  if (!existsSync(file) || isUnfinished(file, rootKey)) return []
+  return [readKey(file)]
+}
+
+/** Whether a copy of a key is a copy still: then nothing took its place yet. Or the beginning of one. */
+function isUnfinished(file: string, original: Redacted<Bytes>): boolean {
+  const text = readFileSync(file, 'utf8').trim()
+  return base64url(original.reveal()).startsWith(text)
+}
+
+/** A new key that was written to its end; `null` when there is none, and one that was not is taken away. */
+function whole(file: string): Redacted<Bytes> | null {
+  if (!existsSync(file)) return null
+  try {
+    return readKey(file)
+  } catch {
+    rmSync(file)
+    return null
+  }
+}
+
+function readKey(file: string): Redacted<Bytes> {
+  // As ssh does with a private key: one that others can read is not a secret.
+  if (process.platform !== 'win32' && (statSync(file).mode & 0o077) !== 0) {
+    throw new PosternError('bad_request', `Root key file ${file} must be readable by its owner only (chmod 600)`)
+  }
+  return parseRootKey(readFileSync(file, 'utf8').trim(), file)
+}
+
+function makeKey(file: string): Redacted<Bytes> {
+  const rootKey = randomBytes(ROOT_KEY_SIZE)
+  writeDurably(file, `${base64url(rootKey)}\n`)
+  return new Redacted(rootKey)
+}
+
+function writeDurably(file: string, text: string): void {
+  const handle = makeNew(file)
+  writeSync(handle, text)
+  fsyncSync(handle)
+  closeSync(handle)
+  syncFolder(join(file, '..'))
+}
+
+function syncFolder(path: string): void {
+  const folder = openSync(path, 'r')
+  fsyncSync(folder)
+  closeSync(folder)
+}
+
+function makeNew(file: string): number {
+  try {
+    return openSync(file, 'wx', 0o600)
+  } catch {
+    throw new PosternError(
+      'unavailable',
+      `${file} cannot be made: another process did, or the folder cannot be written`,
+    )
+  }
+}

@@ -1,0 +1,141 @@
+/**
+ * Every route that there is, by the id of its operation. A route is registered by {@link serve} from this table, and
+ * `contract/` says of each what it takes and answers: one without the other does not compile.
+ *
+ * @module
+ */
+import type { Context, Hono } from 'hono'
+import { matchedRoutes } from 'hono/route'
+import type { Env } from './context.ts'
+
+/** Where the routes of a vault begin. */
+export const VAULT_BASE = '/v1/vaults/{vault}'
+
+/** Below a vault. `{name}` and `{tile}` may hold slashes. */
+const OF_VAULT = {
+  listSecrets: 'GET /secrets',
+  readSecret: 'GET /secrets/{name}',
+  putSecret: 'PUT /secrets/{name}',
+  deleteSecret: 'DELETE /secrets/{name}',
+  restoreSecret: 'POST /restore/{name}',
+  destroySecret: 'POST /destroy/{name}',
+  listVersions: 'GET /versions/{name}',
+  hydrate: 'POST /hydrate',
+  openSession: 'POST /sessions',
+  renewSession: 'POST /sessions/current',
+  whoami: 'GET /sessions/current',
+  endOwnSession: 'DELETE /sessions/current',
+  listSessions: 'GET /sessions',
+  endSessions: 'DELETE /sessions',
+  endSession: 'DELETE /sessions/{accessor}',
+  enrolTotp: 'POST /totp',
+  confirmTotp: 'POST /totp/confirm',
+  listPrincipals: 'GET /principals',
+  putPrincipal: 'PUT /principals/{id}',
+  listTokens: 'GET /tokens',
+  createToken: 'POST /tokens',
+  revokeToken: 'DELETE /tokens/{accessor}',
+  listRules: 'GET /rules',
+  putRule: 'PUT /rules/{id}',
+  deleteRule: 'DELETE /rules/{id}',
+  explainRules: 'POST /rules/explain',
+  listIssuers: 'GET /issuers',
+  putIssuer: 'PUT /issuers/{id}',
+  deleteIssuer: 'DELETE /issuers/{id}',
+  listLocks: 'GET /locks',
+  clearLock: 'DELETE /locks/{id}',
+  resetFactors: 'DELETE /factors/{id}',
+  listApprovals: 'GET /approvals',
+  showApproval: 'GET /approvals/{id}',
+  decideApproval: 'POST /approvals/{id}',
+  withdrawApproval: 'DELETE /approvals/{id}',
+  listBrokenGlass: 'GET /break-glass',
+  breakGlass: 'POST /break-glass',
+  reviewGlass: 'POST /break-glass/{id}',
+  endGlass: 'DELETE /break-glass/{id}',
+  listRotations: 'GET /rotations',
+  showRotation: 'GET /rotations/{name}',
+  putRotation: 'PUT /rotations/{name}',
+  deleteRotation: 'DELETE /rotations/{name}',
+  rotate: 'POST /rotations/{name}',
+  rollback: 'POST /rollback/{name}',
+  showGauges: 'GET /metrics',
+  showPolicy: 'GET /policy',
+  putPolicy: 'PUT /policy',
+  listHooks: 'GET /hooks',
+  putHook: 'PUT /hooks/{id}',
+  deleteHook: 'DELETE /hooks/{id}',
+  listTerms: 'GET /keys',
+  rekey: 'POST /keys',
+  listEntries: 'GET /audit/entries',
+  listOwnEntries: 'GET /audit/mine',
+  exportEntries: 'GET /audit/export',
+  showLog: 'GET /audit/status',
+  holdLog: 'PUT /audit/hold',
+  showLogKeys: 'GET /audit/key',
+  rekeyLog: 'POST /audit/key',
+  showCheckpoint: 'GET /audit/checkpoint',
+  proveInclusion: 'GET /audit/inclusion/{index}',
+  proveEntry: 'GET /audit/proof/{index}',
+  proveConsistency: 'GET /audit/consistency',
+  readTile: 'GET /audit/tile/{tile}',
+  listChains: 'GET /chains',
+  putChain: 'PUT /chains/{id}',
+  deleteChain: 'DELETE /chains/{id}',
+  listChainNames: 'GET /chains/{id}/names',
+  listProviders: 'GET /providers',
+} as const
+
+/** Of the server as a whole, for everybody who reaches it. */
+const OF_SERVER = {
+  isAlive: 'GET /healthz',
+  isReady: 'GET /readyz',
+  showMetrics: 'GET /metrics',
+  showContract: 'GET /openapi.json',
+  showDocs: 'GET /docs',
+  showDocsStyle: 'GET /docs/style.css',
+} as const
+
+export type RouteId = keyof typeof OF_VAULT | keyof typeof OF_SERVER
+
+/** A route: its method, and its path as OpenAPI writes it, from the root. */
+export interface Route {
+  id: RouteId
+  method: string
+  path: string
+}
+
+/** All routes, in the order of the table. */
+export const ROUTES: readonly Route[] = [...routesOf(OF_SERVER, ''), ...routesOf(OF_VAULT, VAULT_BASE)]
+
+const BY_ID = new Map(ROUTES.map((route) => [route.id, route]))
+const BY_PATTERN = new Map(ROUTES.map(({ id, method, path }) => [`${method} ${pattern(path)}`, id]))
+
+/** Registers the route of an operation. A group of a vault's routes is mounted at {@link VAULT_BASE}. */
+export function serve(group: Hono<Env>, id: RouteId, handler: (c: Context<Env>) => Response | Promise<Response>): void {
+  const { method, path } = BY_ID.get(id)!
+  group.on(method, pattern(path.startsWith(VAULT_BASE) ? path.slice(VAULT_BASE.length) : path), handler)
+}
+
+/** A path as Hono matches it. */
+export function pattern(path: string): string {
+  return path.replaceAll(/\{([a-z]+)\}/g, (_, name) =>
+    name === 'name' || name === 'tile' ? `:${name}{.+}` : `:${name}`,
+  )
+}
+
+/** The operation that a request is for; `null` when there is none. Cheap, but not free: for whoever observes. */
+export function routeOf(c: Context<Env>): Route | null {
+  const { method } = c.req
+  // The first is the one that answers; middlewares are of all methods.
+  const path = matchedRoutes(c).find((route) => route.method === method)?.path
+  const id = path === undefined ? undefined : BY_PATTERN.get(`${method} ${path}`)
+  return id === undefined ? null : BY_ID.get(id)!
+}
+
+function routesOf(table: Partial<Record<RouteId, string>>, base: string): Route[] {
+  return Object.entries(table).map(([id, route]) => {
+    const [method = '', path = ''] = route.split(' ')
+    return { id: id as RouteId, method, path: base + path }
+  })
+}
