@@ -15,6 +15,8 @@ import { readLocalSettings } from './local.ts'
 
 /** A server looks once a second. */
 const TAKEN_MS = 15_000
+/** A vault that is not served has none; one that is large takes a while. */
+const MADE_MS = 30 * 60_000
 const LOOK_MS = 100
 
 async function run(): Promise<string> {
@@ -24,7 +26,6 @@ async function run(): Promise<string> {
     throw new PosternError('bad_request', 'POSTERN_BACKUP__FOLDER: Must be a folder that is there')
   }
   const before = new Set(readdirSync(folder))
-  const vaults = vaultsIn(data)
   const request = requestBackups(folder)
   const deadline = Date.now() + TAKEN_MS
   while (!request.taken()) {
@@ -35,17 +36,24 @@ async function run(): Promise<string> {
     }
     await pause()
   }
-  const made: string[] = []
-  for (const vault of vaults) {
-    let file: string | undefined
-    // As long as it takes: the server says in its log what is in the way, and tries again.
-    while (file === undefined) {
-      file = backupsIn(folder, vault).find((one) => !before.has(one.file))?.file
-      if (file === undefined) await pause()
+  return (await made(folder, vaultsIn(data), before)).join('\n')
+}
+
+/** Waits for a backup of each vault that was not there before. */
+async function made(folder: string, vaults: string[], before: ReadonlySet<string>): Promise<string[]> {
+  const deadline = Date.now() + MADE_MS
+  for (;;) {
+    const found = vaults.map((vault) => backupsIn(folder, vault).find(({ file }) => !before.has(file)))
+    if (!found.includes(undefined)) return found.map((one) => join(folder, one!.file))
+    if (Date.now() > deadline) {
+      const missing = vaults.filter((_, i) => found[i] === undefined)
+      throw new PosternError(
+        'unavailable',
+        `No backup was made of ${missing.join(', ')}: the server's own log says why`,
+      )
     }
-    made.push(join(folder, file))
+    await pause()
   }
-  return made.join('\n')
 }
 
 function pause(): Promise<void> {
