@@ -15,4 +15,8 @@ export class MetaStore {
   put(key: string, value: string): void {
     this.#sql.all('INSERT OR REPLACE INTO meta VALUES (?, ?)', key, value)
   }
+
+  remove(key: string): void {
+    this.#sql.all('DELETE FROM meta WHERE key = ?', key)
+  }
 }

@@ -135,6 +135,21 @@ export const SettingsSchema = z
       'false',
     ),
     traces: z.prefault(TraceSettings, {}),
+    backup: z.prefault(
+      z.object({
+        folder: z.optional(
+          text(
+            'Where backups of the vaults are kept: a folder that is there, on another disk. What is in it is sealed, and needs the root key, which it never holds.',
+          ),
+        ),
+        everyHours: z.prefault(
+          whole(0, 8760, 'How often each vault is backed up, in hours; 0: only by `npm run backup`. Needs the folder.'),
+          '24',
+        ),
+        keep: z.prefault(whole(1, 1000, 'How many backups of each vault are kept.'), '7'),
+      }),
+      {},
+    ),
     tls: z.prefault(
       z.object({
         certFile: z.optional(text('A file with the certificate chain in PEM.')),

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import * as backup from './audit/backup.ts'
 import { noteConfiguration } from './audit/configuration.ts'
 import * as delivery from './audit/delivery.ts'
 import * as audit from './audit/operations.ts'
@@ -19,6 +20,9 @@ import type { Task } from './task.ts'
 /** By the name that the log records. */
 export const TASKS = {
   'vault.configure': noteConfiguration,
+  'vault.backed_up': backup.noteBackup,
+  'vault.restored': backup.noteRestore,
+  'vault.restoration': backup.findRestore,
   'vault.gauges': countGauges,
   'audit.head': audit.headTask,
   'audit.sign': audit.keepTask,

@@ -15,19 +15,22 @@ export function folderAnchor(folder: string): Anchor {
     },
     async write(vault, note) {
       const file = fileOf(vault)
-      durably(`${file}.new`, 'w', (handle) => writeSync(handle, note))
+      durably(`${file}.new`, 'w', note)
       renameSync(`${file}.new`, file)
       // The name is in the folder, and has to be on the disk as well.
-      durably(folder, 'r', () => {})
+      durably(folder, 'r')
     },
   }
 }
 
-/** Closes it in any case: a disk that is full must not cost a descriptor each time. */
-function durably(path: string, flags: string, write: (handle: number) => void): void {
+/**
+ * Has a file, or the names in a folder, on the disk when it returns. It is closed in any case: a disk that is full must not
+ * cost a descriptor each time.
+ */
+export function durably(path: string, flags: 'r' | 'w', text = ''): void {
   const handle = openSync(path, flags, 0o600)
   try {
-    write(handle)
+    if (text !== '') writeSync(handle, text)
     fsyncSync(handle)
   } finally {
     closeSync(handle)

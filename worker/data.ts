@@ -4,9 +4,10 @@
  * @module
  */
 import { existsSync, readdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { PosternError } from '../core/errors.ts'
 import { parseVaultId } from '../core/secrets/name.ts'
+import { folderArchive, watchRequests } from './archive_folder.ts'
 import { type Opened, openVault, type Surroundings } from './opening.ts'
 import { logLine } from './oplog.ts'
 import { openSqlite, type Sqlite } from './sqlite.ts'
@@ -16,6 +17,17 @@ import type { Upkeep } from './upkeep.ts'
 export const VAULT_SUFFIX = '.sqlite'
 /** The longest that a timer can wait. */
 const MAX_TIMER_MS = 2 ** 31 - 1
+
+/** The file of a vault in a data folder. */
+export function fileOfVault(data: string, id: string): string {
+  return join(data, `${id}${VAULT_SUFFIX}`)
+}
+
+/** The ids of the vaults in a data folder, as far as its files are named like vaults. */
+export function vaultsIn(data: string): string[] {
+  const files = readdirSync(data).filter((name) => name.endsWith(VAULT_SUFFIX))
+  return files.map((name) => name.slice(0, -VAULT_SUFFIX.length))
+}
 
 /** The vaults in a data folder. */
 export interface Stores {
@@ -39,11 +51,16 @@ export interface Stores {
 export function openStores(data: string, surroundings: Surroundings): Stores {
   const files = new Map<string, Promise<OpenedFile>>()
   const opened = new Set<OpenedFile>()
+  const { folder } = surroundings.settings.backup
+  const backUpAll = () => {
+    for (const { backUp } of opened) backUp()
+  }
+  const requests = folder === undefined ? null : watchRequests(resolve(folder), backUpAll)
   const stores: Stores = {
     async open(id, create) {
       const known = files.get(id)
       if (known !== undefined) return known
-      const file = join(data, `${id}${VAULT_SUFFIX}`)
+      const file = fileOfVault(data, id)
       if (!create && !existsSync(file)) return null
       // In the map before anything is awaited: whoever comes meanwhile waits for the same.
       const opening = openFile(file, id, surroundings)
@@ -57,8 +74,7 @@ export function openStores(data: string, surroundings: Surroundings): Stores {
       }
     },
     async openAll() {
-      for (const name of readdirSync(data).filter((name) => name.endsWith(VAULT_SUFFIX))) {
-        const id = name.slice(0, -VAULT_SUFFIX.length)
+      for (const id of vaultsIn(data)) {
         try {
           await stores.open(parseVaultId(id), false)
         } catch (error) {
@@ -77,6 +93,7 @@ export function openStores(data: string, surroundings: Surroundings): Stores {
       }
     },
     close() {
+      requests?.stop()
       for (const { close } of opened) close()
       opened.clear()
       files.clear()
@@ -91,6 +108,8 @@ export function messageOf(error: unknown): string {
 }
 
 interface OpenedFile extends Opened {
+  /** Has it backed up now. */
+  backUp(): void
   close(): void
 }
 
@@ -104,9 +123,15 @@ async function openFile(file: string, id: string, surroundings: Surroundings): P
     timer.unref()
   }
   try {
-    const opened = await openVault(sql, id, surroundings, wake)
+    const { backup } = surroundings.settings
+    const archive = backup.folder === undefined ? null : folderArchive(id, sql, resolve(backup.folder), backup)
+    const opened = await openVault(sql, id, { ...surroundings, ...(archive && { archive }) }, wake)
     return {
       ...opened,
+      backUp() {
+        archive?.request()
+        opened.upkeep.summon('backup')
+      },
       close() {
         clearTimeout(timer)
         sql.close()

@@ -1,3 +1,4 @@
+import { backup } from './backup.ts'
 import { noticing } from './notices.ts'
 import { health } from './provider_health.ts'
 import { publication } from './publication.ts'
@@ -18,6 +19,7 @@ export function dutiesOf({
   settings,
   anchors,
   upstreams,
+  archive,
 }: Omit<Desk, 'perform' | 'quarantine' | 'stir'>): Duty[][] {
   const { publishSeconds, witnesses, sinkUrl } = settings.audit
   const afterWriteMs = publishSeconds * 1000
@@ -28,5 +30,6 @@ export function dutiesOf({
     [rotation],
     [noticing],
     [rekeying, versions, retention],
+    archive === undefined ? [] : [backup],
   ].filter((lane) => lane.length > 0)
 }

@@ -75,12 +75,11 @@ async function open(runtime: string): Promise<Local> {
   }
   const data = resolve(settings.data)
   mkdirSync(data, { recursive: true, mode: 0o700 })
-  const { rootKey, origin, former } = rootsOf(settings, data)
-  const formerRootKeys = [...former, ...settings.formerRootKeys]
-  const keyring = await Keyring.open(rootKey, { formerRootKeys, nextRootKey: settings.nextRootKey })
+  const { keyring, origin } = await openKeyring(settings, data)
   const formerRoots = await checkRoots(data, keyring)
   const upstreams = upstreamsOf(settings, LOCAL_FILES)
   const surroundings = { settings, keyring, upstreams, anchors: anchorsOf(settings) }
+  checkBackupFolder(settings, data)
   const stores = openStores(data, surroundings)
   const printed = await firstToken(settings, stores, keyring)
   // For their upkeep. Not waited for: an anchor that does not answer must not hold up the start.
@@ -131,6 +130,13 @@ async function open(runtime: string): Promise<Local> {
 }
 
 /** The root keys of this server: as they are set, or else those in the data folder. */
+/** Opens the root keys that settings give, or that the data folder has. */
+export async function openKeyring(settings: Settings, data: string): Promise<{ keyring: Keyring; origin: string }> {
+  const { rootKey, origin, former } = rootsOf(settings, data)
+  const formerRootKeys = [...former, ...settings.formerRootKeys]
+  return { keyring: await Keyring.open(rootKey, { formerRootKeys, nextRootKey: settings.nextRootKey }), origin }
+}
+
 function rootsOf({ rootKey }: Settings, data: string): FileRoots {
   return rootKey === undefined ? fileRoots(data) : { rootKey, origin: 'from POSTERN_ROOT_KEY', former: [] }
 }
@@ -148,13 +154,22 @@ async function publicFile(name: string): Promise<string | null> {
 }
 
 /** @throws {PosternError} `bad_request` when the folder is not there: its disk may not be mounted. */
-function anchorsOf(settings: Settings): Anchor[] {
+export function anchorsOf(settings: Settings): Anchor[] {
   const { anchor } = settings.audit
   const inFolder = anchor !== undefined && !/^https?:/i.test(anchor)
   if (inFolder && !existsSync(anchor)) {
     throw new PosternError('bad_request', 'POSTERN_AUDIT__ANCHOR: Must be a folder that is there, or an https URL')
   }
   return inFolder ? [folderAnchor(anchor)] : httpAnchors(settings)
+}
+
+/** @throws {PosternError} `bad_request` when its disk may not be mounted, or is the data's own. */
+function checkBackupFolder({ backup: { folder } }: Settings, data: string): void {
+  if (folder === undefined || (existsSync(folder) && resolve(folder) !== data)) return
+  throw new PosternError(
+    'bad_request',
+    'POSTERN_BACKUP__FOLDER: Must be a folder that is there, and not the data folder',
+  )
 }
 
 /** The token that opens the default vault, when that is empty and the operator gave none. */

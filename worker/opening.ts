@@ -15,11 +15,12 @@ import { dutiesOf } from './duties.ts'
 import { logLine } from './oplog.ts'
 import { whereabouts } from './problem.ts'
 import { continuityOf } from './publication.ts'
+import { acceptRollback, noteRestore } from './rollback.ts'
 import { admitRoots, givenRoots, replaceRoots, tellUnneeded } from './roots.ts'
 import { type Desk, performer, Upkeep } from './upkeep.ts'
 
 /** What a vault is opened with. */
-export type Surroundings = Pick<Desk, 'settings' | 'keyring' | 'anchors' | 'upstreams'>
+export type Surroundings = Pick<Desk, 'settings' | 'keyring' | 'anchors' | 'upstreams' | 'archive'>
 
 /** A vault, and what is done for it unasked. */
 export interface Opened {
@@ -52,6 +53,7 @@ export async function openVault(
   const desk: Desk = { ...surroundings, vault: id, perform, quarantine, stir: () => upkeep.stir(Date.now()) }
   await admitRoots(await perform('root.look', {}), roots, (root) => perform('root.use', { root }))
   const whole = await checkContinuity(desk)
+  if (whole) await noteRestore(desk)
   if (whole) await followRoots(desk)
   vault.fallBackTo(upstreams.defaultChain(id))
   const upkeep: Upkeep = new Upkeep(desk, whole ? dutiesOf(desk) : [], (at) => wake(upkeep, at))
@@ -72,11 +74,14 @@ export async function openVault(
  * @throws {PosternError} `unavailable` when that cannot be told, and must be.
  */
 async function checkContinuity(desk: Desk): Promise<boolean> {
-  const continuity = await continuityOf(desk)
+  let continuity = await continuityOf(desk)
   if (continuity === 'rolled_back') {
-    desk.quarantine()
-    logLine('error', 'rolled_back', { vault: desk.vault })
-    return false
+    // Then the anchors are asked again: all of them have to agree, and to have been moved.
+    if (await acceptRollback(desk)) continuity = await continuityOf(desk)
+    if (continuity === 'rolled_back') {
+      desk.quarantine()
+      return false
+    }
   }
   if (continuity === 'unknown') throw new PosternError('unavailable', 'Anchor holds no checkpoint of this log')
   if (continuity === 'unread') {

@@ -80,7 +80,7 @@ async function dissent(desk: Desk, target: string, size: number | null): Promise
 async function keep(desk: Desk, anchor: Anchor, note: string, size: number): Promise<void> {
   const { target } = anchor
   // Compared before each write: what could not be read at the start must not be overwritten by an older head.
-  const verdict = await compare(desk, anchor)
+  const { verdict } = await compare(desk, anchor)
   if (verdict === 'rolled_back') {
     // Nothing more is written to this log, that neither.
     desk.quarantine()
@@ -107,23 +107,35 @@ async function failed(desk: Desk, target: string, failure: string): Promise<Post
  */
 export type Continuity = 'yes' | 'unread' | 'unknown' | 'rolled_back'
 
+/** What an anchor says of a log, and the head that it keeps of it when that can be read. */
+interface Compared {
+  anchor: Anchor
+  verdict: Continuity
+  head?: TreeHead
+}
+
 /** Whether a log goes on from what all its anchors keep. To be asked before anything is written to it. */
 export async function continuityOf(desk: Desk): Promise<Continuity> {
-  const verdicts = await Promise.all(desk.anchors.map((anchor) => compare(desk, anchor)))
+  const verdicts = (await compareAll(desk)).map(({ verdict }) => verdict)
   const worst = (['rolled_back', 'unknown', 'unread'] as const).find((one) => verdicts.includes(one))
   return worst ?? 'yes'
 }
 
-async function compare(desk: Desk, anchor: Anchor): Promise<Continuity> {
-  const note = await anchor.read(desk.vault).catch(() => undefined)
-  if (note === undefined) return 'unread'
-  if (note === null) return 'yes'
-  const checkpoint = await opened(desk, note)
-  if (checkpoint === null) return 'unknown'
-  return (await goesOn(desk, checkpoint)) ? 'yes' : 'rolled_back'
+/** What each anchor says of a log. */
+export function compareAll(desk: Desk): Promise<Compared[]> {
+  return Promise.all(desk.anchors.map((anchor) => compare(desk, anchor)))
 }
 
-async function goesOn(desk: Desk, { size, root }: TreeHead): Promise<boolean> {
+async function compare(desk: Desk, anchor: Anchor): Promise<Compared> {
+  const note = await anchor.read(desk.vault).catch(() => undefined)
+  if (note === undefined) return { anchor, verdict: 'unread' }
+  if (note === null) return { anchor, verdict: 'yes' }
+  const head = await opened(desk, note)
+  if (head === null) return { anchor, verdict: 'unknown' }
+  return { anchor, verdict: (await goesOn(desk, head)) ? 'yes' : 'rolled_back', head }
+}
+
+export async function goesOn(desk: Desk, { size, root }: TreeHead): Promise<boolean> {
   try {
     await desk.perform('audit.compare', { size, root })
     return true

@@ -36,6 +36,11 @@ export interface FileRoots {
   former: Redacted<Bytes>[]
 }
 
+/** Whether the data folder has a root key of its own. */
+export function hasRootFile(data: string): boolean {
+  return existsSync(join(data, CURRENT))
+}
+
 /** The root keys in the data folder: read, or made when there is nothing yet that needs another. */
 export function fileRoots(data: string): FileRoots {
   const file = join(data, CURRENT)

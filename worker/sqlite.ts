@@ -1,9 +1,12 @@
 import { closeSync, openSync } from 'node:fs'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import type { Sql, SqlValue } from '../core/sql.ts'
+import { StillCopy } from './still_copy.ts'
 
 /** A SQLite database that one process owns. */
 export interface Sqlite extends Sql {
+  /** Copies the database as it is now to a new file, while it goes on being written: see {@link StillCopy}. */
+  copyTo(path: string): Promise<void>
   close(): void
 }
 
@@ -29,6 +32,7 @@ export function openSqlite(path: string): Sqlite {
     throw error
   }
   const statements = new Map<string, StatementSync>()
+  const still = new StillCopy(db, path)
 
   function prepare(query: string): StatementSync {
     let statement = statements.get(query)
@@ -58,7 +62,12 @@ export function openSqlite(path: string): Sqlite {
       }
     },
     // The write-ahead log holds the pages as they were: it is copied into the file and cut to nothing.
-    scrub: () => db.exec('PRAGMA wal_checkpoint(TRUNCATE)'),
-    close: () => db.close(),
+    scrub: () => still.scrub(),
+    copyTo: (path) => still.copyTo(path),
+    close() {
+      still.closing()
+      db.close()
+      still.closed()
+    },
   }
 }

@@ -13,6 +13,7 @@ import type { Keyring } from '../core/crypto/keyring.ts'
 import type { Upstreams } from '../core/providers/upstreams.ts'
 import type { Settings } from '../core/settings.ts'
 import type { TaskInput, TaskName, TaskOutput } from '../core/tasks.ts'
+import type { Archive } from './archive.ts'
 import { logLine } from './oplog.ts'
 import { whereabouts } from './problem.ts'
 
@@ -32,6 +33,8 @@ export interface Desk {
   /** Stops serving the vault: its log is not what it should be. */
   quarantine(): void
   upstreams: Upstreams
+  /** Where backups of the store go; `undefined` when nowhere. */
+  archive?: Archive
   /** Tells the other duties that something was written. */
   stir(): void
   /**
@@ -102,6 +105,12 @@ export class Upkeep {
       sooner = true
     }
     if (sooner) this.#wakeNext()
+  }
+
+  /** Makes a duty due at once, whatever became of it before. */
+  summon(name: string): void {
+    for (const duty of this.#due.keys()) if (duty.name === name) this.#due.set(duty, 0)
+    this.#wakeNext()
   }
 
   /**

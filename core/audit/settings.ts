@@ -11,6 +11,7 @@ import { choice, flag, list, secret, text, whole } from '../settings_reader.ts'
 import { parseWebhookSecret } from '../webhook.ts'
 import { FORMATS } from './format.ts'
 import { isWitnessKey } from './note.ts'
+import { formatRollback, parseRollback } from './rollback.ts'
 
 /** What becomes of the logs beside being kept: see the files beside this one. */
 export const AuditSettings = z.object({
@@ -45,6 +46,14 @@ export const AuditSettings = z.object({
     flag(
       'Whether a vault stays closed while its anchor cannot be read when it is opened. In production `true` when not given.',
     ),
+  ),
+  acceptRollback: z.prefault(
+    list(
+      (item) => formatRollback(parseRollback(item)),
+      '`vault/size/root/size/root`',
+      'After a restore from a backup: the log as it is now, and the anchored one in whose place it may go on. The server prints it when it refuses such a vault. It holds for exactly these two, and once: accepting it is an alert in the log, and moves the anchor.',
+    ),
+    '',
   ),
   witnesses: z.prefault(
     list(witness, 'URL and verifier key, parted by a space', 'Witnesses (C2SP tlog-witness) that cosign checkpoints.'),

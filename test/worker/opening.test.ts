@@ -14,7 +14,7 @@ import type { Upkeep } from '../../worker/upkeep.ts'
 /** An anchor in memory, which may be out of reach. */
 function memoryAnchor() {
   const kept = new Map<string, string>()
-  const state = { reachable: true, reads: 0 }
+  const state = { reachable: true, writable: true, reads: 0 }
   const reach = () => {
     state.reads++
     if (!state.reachable) throw new Error('unreachable')
@@ -27,6 +27,7 @@ function memoryAnchor() {
     },
     async write(vault, note) {
       reach()
+      if (!state.writable) throw new Error('read-only')
       kept.set(vault, note)
     },
   }
@@ -143,6 +144,68 @@ describe('a log with an anchor', () => {
     expect(kept.get('acme')).toBe(note)
     expect(backup.all('SELECT COUNT(*) FROM entry')).toEqual(entries)
     expect(lines.join()).toContain('"event":"rolled_back","vault":"acme"')
+  })
+
+  it('row 42: is served again by the word for exactly that, once, and says so first', async () => {
+    const [sql, { anchor, kept, state }] = [openSqlite(':memory:'), memoryAnchor()]
+    const { ask, keepUp } = await open(sql, anchor)
+    ask()
+    const [backup, another, later] = [copyOf(sql), copyOf(sql), copyOf(sql)]
+    ask()
+    await keepUp()
+    expect((await open(backup, anchor)).ask()).toBe('rolled_back')
+    const [word = ''] = JSON.parse(lines.find((line) => line.includes('"rolled_back"'))!).acceptRollback
+    const accepting = { POSTERN_AUDIT__ACCEPT_ROLLBACK: word }
+    const count = (of: Sqlite) => of.all<{ n: number }>('SELECT COUNT(*) AS n FROM entry')[0]!.n
+    const before = count(backup)
+
+    // An anchor that cannot be moved keeps it closed, and is not written about each time.
+    state.writable = false
+    for (let i = 0; i < 3; i++)
+      await expect(open(backup, anchor, accepting)).rejects.toMatchObject({ code: 'unavailable' })
+    expect(count(backup)).toBe(before + 1)
+    state.writable = true
+    const accepted = await open(backup, anchor, accepting)
+    expect(accepted.ask()).toBe('ok')
+    await accepted.keepUp()
+    const [row] = backup.all<{ body: Uint8Array }>('SELECT body FROM entry WHERE n = ?', before)
+    const alert = { operation: 'vault.restored', severity: 'alert', facts: { size: before } }
+    expect(JSON.parse(Buffer.from(row!.body).toString())).toMatchObject(alert)
+    expect(Number(kept.get('acme')?.split('\n')[1])).toBeGreaterThan(before)
+    expect((await open(backup, anchor)).ask()).toBe('ok')
+
+    // The anchor has moved on: the same state once more is refused, and so is another state by this word.
+    expect((await open(another, anchor, accepting)).ask()).toBe('rolled_back')
+    for (let i = 0; i < 20; i++) (await open(later, null)).ask()
+    expect((await open(later, anchor, accepting)).ask()).toBe('rolled_back')
+  })
+
+  it('row 42: is served by no word for another log, another anchor or another vault', async () => {
+    const [sql, { anchor, kept }] = [openSqlite(':memory:'), memoryAnchor()]
+    const { ask, keepUp } = await open(sql, anchor)
+    ask()
+    const backup = copyOf(sql)
+    ask()
+    await keepUp()
+    const note = kept.get('acme')
+    await open(backup, anchor)
+    const [word = ''] = JSON.parse(lines.find((line) => line.includes('"rolled_back"'))!).acceptRollback
+    const [vault, size, root, anchoredSize, anchoredRoot] = word.split('/')
+    const wrong = [
+      ['other', size, root, anchoredSize, anchoredRoot],
+      [vault, size, anchoredRoot, anchoredSize, anchoredRoot],
+      [vault, Number(size) - 1, root, anchoredSize, anchoredRoot],
+      [vault, Number(size) + 1, root, anchoredSize, anchoredRoot],
+      [vault, size, root, anchoredSize, root],
+      [vault, size, root, Number(anchoredSize) + 1, anchoredRoot],
+    ]
+    for (const parts of wrong) {
+      const environment = { POSTERN_AUDIT__ACCEPT_ROLLBACK: parts.join('/') }
+      expect((await open(backup, anchor, environment)).ask()).toBe('rolled_back')
+    }
+    expect(kept.get('acme')).toBe(note)
+    const malformed = { POSTERN_AUDIT__ACCEPT_ROLLBACK: 'acme/01/x/2/y' }
+    await expect(open(backup, anchor, malformed)).rejects.toMatchObject({ code: 'bad_request' })
   })
 
   it('row 42: is not served when it is longer and another', async () => {

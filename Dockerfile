@@ -1,0 +1,38 @@
+# syntax=docker/dockerfile:1
+# The Bun server in an image without a shell: docker build -t postern .   How to run it: compose.yaml, docs/deploy.md
+
+# Versions are pinned. For a digest as well, build with --build-arg BUN_IMAGE=oven/bun:1.4.5-distroless@sha256:…
+ARG BUN_IMAGE=oven/bun:1.4.5-distroless
+ARG NODE_IMAGE=node:24.21.0-bookworm-slim
+
+# What the server imports, as the lock has it: no development packages, no install scripts, no runtimes.
+FROM ${NODE_IMAGE} AS packages
+WORKDIR /app
+COPY package.json package-lock.json ./
+RUN npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund
+# The data folder is made here: the image has nothing to make one with.
+RUN mkdir -p /data && chown 65532:65532 /data && chmod 700 /data
+
+FROM ${BUN_IMAGE}
+WORKDIR /app
+COPY --from=packages /app/node_modules node_modules
+COPY package.json LICENSE ./
+COPY core core
+COPY worker worker
+COPY --from=packages --chown=65532:65532 /data /data
+# The nonroot user of distroless images.
+USER 65532:65532
+ENV NODE_ENV=production \
+    BUN_RUNTIME_TRANSPILER_CACHE_PATH=0 \
+    POSTERN_ENVIRONMENT=production \
+    POSTERN_DATA=/data \
+    POSTERN_SECRETS_DIR=/run/secrets \
+    POSTERN_HOST=0.0.0.0
+VOLUME /data
+EXPOSE 8787
+STOPSIGNAL SIGTERM
+# There is no shell and no curl. `/readyz` writes to the disk: it fails while that is full. 127.0.0.1 has to be among
+# POSTERN_TRUSTED_PROXIES, or this is refused as any other that does not come through a proxy.
+HEALTHCHECK --interval=15s --timeout=5s --start-period=10s --retries=3 \
+  CMD ["/usr/local/bin/bun", "-e", "process.exit((await fetch('http://127.0.0.1:8787/readyz')).ok ? 0 : 1)"]
+ENTRYPOINT ["/usr/local/bin/bun", "worker/bun.ts"]

@@ -1,0 +1,45 @@
+/**
+ * The word by which an operator accepts that a vault was rolled back: it names the log as it is now, and the one that an
+ * anchor holds, so that it is of no use once the anchor has moved on.
+ *
+ * @module
+ */
+import { base64url, parseBase64url } from '../bytes.ts'
+import { badRequest } from '../errors.ts'
+import type { TreeHead } from './log.ts'
+import type { Hash } from './merkle.ts'
+
+/** Which log may take the place of which. */
+export interface Rollback {
+  vault: string
+  /** Where the log goes on from. */
+  head: TreeHead
+  /** What an anchor keeps, and what is given up of it. */
+  anchored: TreeHead
+}
+
+const HEAD = '(0|[1-9][0-9]{0,15})/([A-Za-z0-9_-]{43})'
+const WORD = new RegExp(`^([a-z0-9-]{1,32})/${HEAD}/${HEAD}$`)
+
+/** Writes the word: vault, then size and root (base64url) of the log, then of what is anchored. */
+export function formatRollback({ vault, head, anchored }: Rollback): string {
+  return [vault, head.size, base64url(head.root), anchored.size, base64url(anchored.root)].join('/')
+}
+
+/**
+ * Parses a word.
+ *
+ * @throws {PosternError} `bad_request`
+ */
+export function parseRollback(text: string, field = 'rollback'): Rollback {
+  const [, vault, size, root, anchoredSize, anchoredRoot] = WORD.exec(text) ?? []
+  const [head, anchored] = [headOf(size, root), headOf(anchoredSize, anchoredRoot)]
+  if (vault === undefined || head === null || anchored === null)
+    throw badRequest(field, 'Must be as the server printed it')
+  return { vault, head, anchored }
+}
+
+function headOf(sizeText: string | undefined, rootText: string | undefined): TreeHead | null {
+  const [size, root] = [Number(sizeText), parseBase64url(rootText ?? '')]
+  return Number.isSafeInteger(size) && root?.length === 32 ? { size, root: root as Hash } : null
+}

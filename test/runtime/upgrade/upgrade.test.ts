@@ -1,0 +1,98 @@
+/** Stores that earlier schemas left, opened with today's code: nothing of them is lost, and none goes back. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { parseCheckpoint } from '../../../core/audit/checkpoint.ts'
+import type { Hash } from '../../../core/audit/merkle.ts'
+import { parseNote } from '../../../core/audit/note.ts'
+import { verifyConsistency } from '../../../core/audit/proof.ts'
+import { parseBase64 } from '../../../core/bytes.ts'
+import { connect } from '../../../core/client.ts'
+import { Redacted } from '../../../core/redacted.ts'
+import { wholeLog } from '../../whole_log.ts'
+import { type Server, type Site, startServer } from '../servers.ts'
+import { ROOT_KEY, type Written } from './make.ts'
+
+const STORES = join(import.meta.dirname, 'stores')
+const schemas = readdirSync(STORES)
+  .flatMap((file) => Number(/^schema_(\d+)\.json$/.exec(file)?.[1] ?? []) || [])
+  .sort((a, b) => a - b)
+
+let data: string
+let server: Server | undefined
+
+beforeEach(() => {
+  data = mkdtempSync(join(tmpdir(), 'postern-upgrade-'))
+})
+
+afterEach(async () => {
+  await server?.kill()
+  server = undefined
+  rmSync(data, { recursive: true, force: true })
+})
+
+/** Puts the store of a schema where a server finds it. */
+function lay(schema: number): { written: Written; site: Site; db: DatabaseSync } {
+  const written: Written = JSON.parse(readFileSync(join(STORES, `schema_${schema}.json`), 'utf8'))
+  const db = new DatabaseSync(join(data, 'default.sqlite'))
+  db.exec(`BEGIN; ${readFileSync(join(STORES, `schema_${schema}.sql`), 'utf8')} COMMIT`)
+  const site = { vault: 'default', data, rootKey: ROOT_KEY, token: new Redacted(written.token), remove: () => {} }
+  return { written, site, db }
+}
+
+describe('a store of an earlier schema', () => {
+  it('is there for each that there was', () => {
+    expect(schemas.length).toBeGreaterThanOrEqual(8)
+  })
+
+  it.each(schemas)(
+    'number %s is opened: secrets, rules, tokens and the log are as they were, and go on',
+    async (schema) => {
+      const { written, site, db } = lay(schema)
+      const before = db.prepare('SELECT COUNT(*) AS count, MAX(number) AS schema FROM entry, migration').get()!
+      expect(before.schema).toBe(schema)
+      db.close()
+      server = await startServer('node', site)
+      const client = connect({ endpoint: server.endpoint, vault: 'default', token: site.token })
+      for (const [name, values] of Object.entries(written.secrets)) {
+        for (const [i, value] of values.entries()) {
+          expect((await client.get(name, { version: i + 1 })).value.reveal()).toBe(value)
+        }
+      }
+      await expect(client.get('prod/gone')).rejects.toMatchObject({ code: 'not_found' })
+      await client.restore('prod/gone')
+      expect((await client.get('prod/gone')).value.reveal()).toBe(written.deleted)
+      const reader = connect({ endpoint: server.endpoint, vault: 'default', token: new Redacted(written.reader) })
+      expect((await reader.get('open/motd')).value.reveal()).toBe(written.secrets['open/motd']![0])
+      await expect(reader.get('prod/db')).rejects.toMatchObject({ code: 'denied' })
+      await client.put('prod/db', new Redacted('canary-upgrade-after'), { expect: 2 })
+
+      expect((await client.auditKey()).split('\n')).toContain(written.verifierKey)
+      const seen = parseCheckpoint(parseNote(written.checkpoint, 'checkpoint').text)
+      const log = await wholeLog(client)
+      expect(log.root).toBe(log.expectedRoot)
+      const { hashes } = await client.consistency(seen.size, log.entries.length)
+      const now = { size: log.entries.length, root: parseBase64(log.root) as Hash }
+      expect(
+        verifyConsistency(
+          hashes.map((hash) => parseBase64(hash) as Hash),
+          seen,
+          now,
+        ),
+      ).toBe(true)
+    },
+  )
+
+  it('of a newer schema is refused in words, and stays as it is', async () => {
+    const { site, db } = lay(schemas.at(-1)!)
+    db.exec('INSERT INTO migration VALUES (1000, 0)')
+    const rows = () => db.prepare('SELECT number FROM migration').all()
+    const before = rows()
+    const refusal = await startServer('node', site).catch((error: Error) => error.message)
+    expect(refusal).toContain('Vault was written by a newer Postern')
+    expect(rows()).toEqual(before)
+    db.close()
+  })
+})

@@ -1,0 +1,68 @@
+/**
+ * Has the server that runs over these settings back up all of its vaults now: `npm run backup`.
+ *
+ * It waits until there is a new backup of each, and prints their files.
+ *
+ * @module
+ */
+import { existsSync, readdirSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import process from 'node:process'
+import { PosternError } from '../core/errors.ts'
+import { backupsIn, requestBackups } from './archive_folder.ts'
+import { vaultsIn } from './data.ts'
+import { readLocalSettings } from './local.ts'
+
+/** A server looks once a second. */
+const TAKEN_MS = 15_000
+/** A vault that is not served has none; one that is large takes a while. */
+const MADE_MS = 30 * 60_000
+const LOOK_MS = 100
+
+async function run(): Promise<string> {
+  const settings = readLocalSettings()
+  const [data, folder] = [resolve(settings.data), resolve(settings.backup.folder ?? '')]
+  if (settings.backup.folder === undefined || !existsSync(folder)) {
+    throw new PosternError('bad_request', 'POSTERN_BACKUP__FOLDER: Must be a folder that is there')
+  }
+  const before = new Set(readdirSync(folder))
+  const request = requestBackups(folder)
+  const deadline = Date.now() + TAKEN_MS
+  while (!request.taken()) {
+    if (Date.now() > deadline) {
+      request.withdraw()
+      const message = 'No server took the request. Does one run, with this POSTERN_BACKUP__FOLDER?'
+      throw new PosternError('unavailable', message)
+    }
+    await pause()
+  }
+  return (await made(folder, vaultsIn(data), before)).join('\n')
+}
+
+/** Waits for a backup of each vault that was not there before. */
+async function made(folder: string, vaults: string[], before: ReadonlySet<string>): Promise<string[]> {
+  const deadline = Date.now() + MADE_MS
+  for (;;) {
+    const found = vaults.map((vault) => backupsIn(folder, vault).find(({ file }) => !before.has(file)))
+    if (!found.includes(undefined)) return found.map((one) => join(folder, one!.file))
+    if (Date.now() > deadline) {
+      const missing = vaults.filter((_, i) => found[i] === undefined)
+      throw new PosternError(
+        'unavailable',
+        `No backup was made of ${missing.join(', ')}: the server's own log says why`,
+      )
+    }
+    await pause()
+  }
+}
+
+function pause(): Promise<void> {
+  return new Promise((done) => setTimeout(done, LOOK_MS))
+}
+
+try {
+  process.stdout.write(`${await run()}\n`)
+} catch (error) {
+  process.stderr.write(`${error instanceof PosternError ? error.message : 'Backup failed: folder cannot be used'}\n`)
+  process.exitCode = 1
+}

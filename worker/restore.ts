@@ -1,0 +1,155 @@
+/**
+ * Puts a backup in the place of a vault that is not there: `npm run restore -- FILE`, while no server runs.
+ *
+ * It verifies the backup first: that SQLite finds it whole, that the root key is the one that sealed it, and that its log is
+ * the one that its checkpoint signs. Then it says by which word the server is to be told where an anchor has more.
+ *
+ * @module
+ */
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import process from 'node:process'
+import { parseArgs } from 'node:util'
+import { securityPolicy } from '../core/access/security_policy.ts'
+import { RESTORED } from '../core/audit/backup.ts'
+import { Log, type TreeHead } from '../core/audit/log.ts'
+import { formatVerifierKey, type NoteVerifier, parseVerifierKey } from '../core/audit/note.ts'
+import { formatRollback } from '../core/audit/rollback.ts'
+import { verifyLog } from '../core/audit/verify.ts'
+import { equal, parseUtf8 } from '../core/bytes.ts'
+import type { Keyring } from '../core/crypto/keyring.ts'
+import { PosternError } from '../core/errors.ts'
+import { migrate, vaultIdOf } from '../core/schema.ts'
+import { parseVaultId } from '../core/secrets/name.ts'
+import type { Settings } from '../core/settings.ts'
+import { Vault } from '../core/vault.ts'
+import { durably } from './anchor_folder.ts'
+import { checkpointOf } from './archive_folder.ts'
+import { originOf } from './checkpoint.ts'
+import { upstreamsOf } from './config.ts'
+import { fileOfVault } from './data.ts'
+import { anchorsOf, openKeyring, readLocalSettings } from './local.ts'
+import { anchoredElsewhere } from './rollback.ts'
+import { hasRootFile } from './root_files.ts'
+import { admitRoots, givenRoots } from './roots.ts'
+import { secretsFile } from './secrets_file.ts'
+import { openSqlite } from './sqlite.ts'
+import { type Desk, performer } from './upkeep.ts'
+
+const PAGE = 1000
+
+/** What a backup is verified with. */
+interface About {
+  settings: Settings
+  keyring: Keyring
+}
+
+async function run(file: string): Promise<string> {
+  const settings = readLocalSettings()
+  const data = resolve(settings.data)
+  mkdirSync(data, { recursive: true, mode: 0o700 })
+  if (settings.rootKey === undefined && !hasRootFile(data))
+    throw new PosternError('bad_request', 'POSTERN_ROOT_KEY: Must be set, or the root key be in the data folder')
+  const { keyring } = await openKeyring(settings, data)
+  const partial = join(data, '.restoring')
+  discard(partial)
+  try {
+    copyFileSync(file, partial)
+    chmodSync(partial, 0o600)
+    const { vault, size, words } = await examine(partial, readFileSync(checkpointOf(file), 'utf8'), {
+      settings,
+      keyring,
+    })
+    const target = fileOfVault(data, vault)
+    if (existsSync(target)) throw new PosternError('conflict', `${target} is there: move it away first`)
+    durably(partial, 'r')
+    renameSync(partial, target)
+    durably(data, 'r')
+    const said = `${target}: ${size} entries of the log are whole, and as signed; the root key is the one that sealed it`
+    if (words.length === 0) return said
+    return `${said}\nAn anchor has another log. To go on from this one, start the server once with\nPOSTERN_AUDIT__ACCEPT_ROLLBACK=${words.join(',')}`
+  } finally {
+    discard(partial)
+  }
+}
+
+/** Verifies a copy of a backup, and marks it as restored: its log will say so. */
+async function examine(partial: string, checkpoint: string, { settings, keyring }: About) {
+  const sql = openOrRefuse(partial)
+  try {
+    const vault = parseVaultId(vaultIdOf(sql, undefined))
+    const inside = new Vault(sql, securityPolicy(settings.security), Date.now())
+    const perform = performer((...asked) => inside.perform(...asked))
+    await admitRoots(await perform('root.look', {}), givenRoots(keyring), (root) => perform('root.use', { root }))
+    const upstreams = upstreamsOf(settings, secretsFile)
+    const unused = { quarantine: () => {}, stir: () => {} }
+    const desk: Desk = { vault, settings, keyring, upstreams, anchors: anchorsOf(settings), perform, ...unused }
+    const head = await verify(new Log(sql), checkpoint, desk)
+    sql.all('INSERT OR REPLACE INTO meta VALUES (?, ?)', RESTORED, String(Date.now()))
+    const elsewhere = await anchoredElsewhere(desk)
+    const words = elsewhere.map(({ head: anchored }) => formatRollback({ vault, head, anchored }))
+    return { vault, size: head.size, words }
+  } finally {
+    sql.close()
+  }
+}
+
+async function verify(log: Log, checkpoint: string, desk: Desk): Promise<TreeHead> {
+  const { min } = log.retention()
+  const about = {
+    checkpoint,
+    verifiers: await verifiersOf(log, desk),
+    start: { index: min, frontier: log.frontier(min) },
+  }
+  const result = await verifyLog(linesOf(log, min), about)
+  if ('flaw' in result) throw new PosternError('tampered', `${result.flaw.kind}: ${result.flaw.message}`)
+  const head = log.head()
+  if (head.size === result.checkpoint.size && equal(head.root, result.checkpoint.root)) return head
+  throw new PosternError('tampered', 'Backup does not hold the log of its checkpoint')
+}
+
+/** Of the root keys that are given, not of what the backup says that its keys are. */
+async function verifiersOf(log: Log, { keyring, ...desk }: Desk): Promise<NoteVerifier[]> {
+  const terms = Array.from({ length: log.term() }, (_, i) => i + 1)
+  const keys = keyring.all.flatMap((ring) => terms.map((term) => ring.noteSigner(desk.vault, originOf(desk), term)))
+  return Promise.all((await Promise.all(keys)).map((key) => parseVerifierKey(formatVerifierKey(key))))
+}
+
+async function* linesOf(log: Log, from: number): AsyncGenerator<string> {
+  for (let next = from; ; ) {
+    const page = log.entries(next, PAGE)
+    for (const { body } of page) yield parseUtf8(body) ?? ''
+    if (page.length === 0) return
+    next = page.at(-1)!.index + 1
+  }
+}
+
+function openOrRefuse(partial: string) {
+  try {
+    const sql = openSqlite(partial)
+    const [row] = sql.all<Record<string, string>>('PRAGMA integrity_check')
+    if (row !== undefined && Object.values(row)[0] === 'ok') {
+      migrate(sql, Date.now())
+      return sql
+    }
+    sql.close()
+  } catch (error) {
+    if (error instanceof RangeError) throw new PosternError('unavailable', 'Backup was written by a newer Postern')
+  }
+  throw new PosternError('tampered', 'Backup is not a whole database')
+}
+
+function discard(partial: string): void {
+  for (const end of ['', '-wal', '-shm', '-journal']) rmSync(partial + end, { force: true })
+}
+
+try {
+  const { positionals } = parseArgs({ allowPositionals: true })
+  if (positionals.length !== 1) throw new PosternError('bad_request', 'Give one backup: npm run restore -- FILE')
+  process.stdout.write(`${await run(positionals[0]!)}\n`)
+} catch (error) {
+  // An error of the platform is told by its kind: it may quote a setting.
+  const kind = (error as { code?: string }).code ?? 'unknown'
+  process.stderr.write(`${error instanceof PosternError ? error.message : `Backup cannot be restored: ${kind}`}\n`)
+  process.exitCode = 1
+}

@@ -1,0 +1,73 @@
+/**
+ * Going on from an earlier state of a vault: only by an operator's word, which names both states, and never unrecorded.
+ *
+ * @module
+ */
+import type { Anchor } from '../core/audit/anchor.ts'
+import type { TreeHead } from '../core/audit/log.ts'
+import { formatRollback, parseRollback, type Rollback } from '../core/audit/rollback.ts'
+import { equal } from '../core/bytes.ts'
+import { PosternError } from '../core/errors.ts'
+import { signHead } from './checkpoint.ts'
+import { logLine } from './oplog.ts'
+import { compareAll, goesOn } from './publication.ts'
+import type { Desk } from './upkeep.ts'
+
+/**
+ * Whether the operator accepts that the log is not what its anchors have. Then the log says so first, as an alert, and
+ * the anchors are moved to it: the word holds for what they had, and is of no use from then on.
+ *
+ * @throws {PosternError} `unavailable` when an anchor cannot be moved: the vault stays closed until it can.
+ */
+export async function acceptRollback(desk: Desk): Promise<boolean> {
+  const { vault } = desk
+  const { head } = await desk.perform('audit.head', {})
+  const ahead = await anchoredElsewhere(desk)
+  const accepted = await Promise.all(ahead.map((one) => acceptedOf(desk, one.head)))
+  const from = accepted[0]?.head
+  if (from === undefined || accepted.includes(null)) {
+    const words = ahead.map((one) => formatRollback({ vault, head, anchored: one.head }))
+    logLine('error', 'rolled_back', { vault, acceptRollback: words })
+    return false
+  }
+  const anchored = ahead.map(({ anchor: { target }, head }) => ({ target, head }))
+  await desk.perform('vault.restored', { head: from, anchored })
+  await moveAnchors(desk, ahead)
+  logLine('warn', 'rollback_accepted', { vault, size: from.size })
+  return true
+}
+
+/** The anchors that this log does not go on from, and what they have. */
+export async function anchoredElsewhere(desk: Desk): Promise<{ anchor: Anchor; head: TreeHead }[]> {
+  const compared = await compareAll(desk)
+  return compared.flatMap(({ anchor, verdict, head }) =>
+    verdict === 'rolled_back' && head !== undefined ? [{ anchor, head }] : [],
+  )
+}
+
+/** The word for exactly what an anchor has, of a log that this one is or goes on from: what it says of it comes after. */
+async function acceptedOf(desk: Desk, anchored: TreeHead): Promise<Rollback | null> {
+  for (const word of desk.settings.audit.acceptRollback) {
+    const rollback = parseRollback(word)
+    const same = rollback.anchored.size === anchored.size && equal(rollback.anchored.root, anchored.root)
+    if (rollback.vault === desk.vault && same && (await goesOn(desk, rollback.head))) return rollback
+  }
+  return null
+}
+
+async function moveAnchors(desk: Desk, ahead: { anchor: Anchor }[]): Promise<void> {
+  const found = await desk.perform('audit.head', {})
+  const note = await signHead(found, desk, (signed) => desk.perform('audit.sign', signed))
+  try {
+    await Promise.all(ahead.map(({ anchor }) => anchor.write(desk.vault, note)))
+  } catch {
+    throw new PosternError('unavailable', 'Anchor of the log cannot be moved to where it was rolled back to')
+  }
+}
+
+/** Has the log say that its vault was restored from a backup, whatever the anchors have. */
+export async function noteRestore(desk: Desk): Promise<void> {
+  if (!(await desk.perform('vault.restoration', {}))) return
+  const { head } = await desk.perform('audit.head', {})
+  await desk.perform('vault.restored', { head, anchored: [] })
+}
