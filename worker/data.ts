@@ -15,8 +15,8 @@ import type { Upkeep } from './upkeep.ts'
 
 /** How the files of vaults end. */
 export const VAULT_SUFFIX = '.sqlite'
-/** The longest that a timer can wait. */
-const MAX_TIMER_MS = 2 ** 31 - 1
+/** A timer counts how long the machine ran; the clock may be set meanwhile, or the machine sleep. */
+const MAX_TIMER_MS = 10_000
 
 /** The file of a vault in a data folder. */
 export function fileOfVault(data: string, id: string): string {

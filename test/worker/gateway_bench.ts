@@ -68,7 +68,8 @@ export async function openGateway(
   const answer = async (request: Request) => app.fetch(request, { address: '127.0.0.1' })
   const open = (token: Redacted<string>) => connect({ endpoint: 'http://127.0.0.1', vault, token, fetch: answer })
   return {
-    ...{ sql, upstreams, opened, parts, admin: open(text), open, keyring, settings, token: text },
+    ...{ sql, upstreams, opened, parts, admin: open(text), open, keyring, settings, answer },
+    token: text,
     /** Sends a request as the administrator. */
     send: (path: string, init: RequestInit = {}) => {
       const headers = { Authorization: `Bearer ${text.reveal()}`, 'Content-Type': 'application/json', ...init.headers }

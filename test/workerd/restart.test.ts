@@ -7,6 +7,7 @@ import { utf8 } from '../../core/bytes.ts'
 import type { Answer, Call, Caller } from '../../core/call.ts'
 import { Keyring, parseRootKey } from '../../core/crypto/keyring.ts'
 import type { VaultStub } from '../../worker/host.ts'
+import type { FaultRow } from '../fault_table.ts'
 
 const RESTARTS = 20
 const WRITERS = 8
@@ -80,5 +81,5 @@ it(`loses nothing acknowledged when the object is aborted ${RESTARTS} times unde
     acknowledged: acknowledged.size,
     lost,
     recovered: `next write acknowledged ${backMs.toFixed(0)} ms after the last abort; ${failed} calls refused meanwhile`,
-  }
+  } satisfies FaultRow
 })

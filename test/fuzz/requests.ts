@@ -1,0 +1,141 @@
+/**
+ * Requests to every operation of the contract, right in most parts and wrong in some.
+ *
+ * @module
+ */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { hostileJson, hostileText, type Schema, spoiled, valuesOf } from './values.ts'
+
+interface Parameter {
+  $ref?: string
+  name: string
+  in: 'path' | 'query' | 'header'
+  required?: boolean
+  schema: Schema
+}
+
+interface Operation {
+  operationId: string
+  parameters?: Parameter[]
+  requestBody?: { content: { 'application/json': { schema: Schema } } }
+}
+
+interface Contract {
+  paths: Record<string, { parameters?: Parameter[] } & Record<string, Operation>>
+  components: { schemas: Record<string, Schema>; parameters: Record<string, Parameter> }
+}
+
+/** A request, as bytes that anything can send. */
+export interface FuzzedRequest {
+  operation: string
+  method: string
+  /** Path and query. */
+  path: string
+  headers: [string, string][]
+  body: string | null
+}
+
+const METHODS = ['get', 'put', 'post', 'delete'] as const
+/** What is there, so that not everything ends at the first question. */
+const PATH_VALUES: Record<string, string[]> = {
+  vault: ['default'],
+  name: ['prod/db', 'prod/canary', 'open/a', 'none'],
+  id: ['admin', 'reader', 'hook', 'rule', 'chain', 'none'],
+  accessor: ['00000000-0000-4000-8000-000000000000'],
+  index: ['0', '3', '999999'],
+  tile: ['0/000.p/1', '0/000'],
+}
+
+export const contract = JSON.parse(
+  readFileSync(join(import.meta.dirname, '../../docs/api/openapi.json'), 'utf8'),
+) as Contract
+
+/** Every operation of the contract. */
+export const operations = Object.entries(contract.paths).flatMap(([path, item]) =>
+  METHODS.flatMap((method) => {
+    const operation = item[method]
+    return operation === undefined ? [] : [{ path, method, operation, shared: item.parameters ?? [] }]
+  }),
+)
+
+/**
+ * Makes requests.
+ *
+ * @param stray A canary that slips into any place.
+ */
+export function requests(stray: string): fc.Arbitrary<FuzzedRequest> {
+  return fc.oneof(...operations.map((one) => requestsOf(one, stray)))
+}
+
+function requestsOf(
+  { path, method, operation, shared }: (typeof operations)[number],
+  stray: string,
+): fc.Arbitrary<FuzzedRequest> {
+  const parameters = [...shared, ...(operation.parameters ?? [])].map((given) =>
+    given.$ref === undefined ? given : contract.components.parameters[given.$ref.split('/').at(-1)!]!,
+  )
+  const odd = fc.constantFrom(...hostileText(stray))
+  const of = (place: Parameter['in']) => parameters.filter((parameter) => parameter.in === place)
+  const usual = ({ name, schema }: Parameter) =>
+    PATH_VALUES[name]
+      ? fc.constantFrom(...PATH_VALUES[name])
+      : valuesOf(schema, contract.components.schemas).map(String)
+  const segment = (parameter: Parameter) =>
+    fc.oneof({ weight: 12, arbitrary: usual(parameter) }, { weight: 1, arbitrary: odd })
+  const optional = (parameter: Parameter) =>
+    fc.oneof(
+      { weight: parameter.required ? 1 : 6, arbitrary: fc.constant(null) },
+      { weight: 4, arbitrary: usual(parameter) },
+      { weight: 1, arbitrary: odd },
+    )
+  return fc
+    .record({
+      segments: fc.tuple(...of('path').map(segment)),
+      query: fc.tuple(...of('query').map(optional)),
+      headers: fc.tuple(...of('header').map(optional)),
+      extra: fc.option(fc.tuple(fc.constantFrom('Content-Type', 'X-Forwarded-For', 'Host', 'Accept', 'Expect'), odd), {
+        freq: 20,
+      }),
+      extraQuery: fc.option(odd, { freq: 20 }),
+      body: bodiesOf(operation, stray),
+    })
+    .map(({ segments, query, headers, extra, extraQuery, body }) => {
+      const filled = of('path').reduce((text, { name }, i) => text.replace(`{${name}}`, () => segments[i]!), path)
+      const pairs = of('query').flatMap(({ name }, i) => (query[i] === null ? [] : [`${name}=${encode(query[i]!)}`]))
+      if (extraQuery !== null) pairs.push(extraQuery)
+      const named = of('header').flatMap(({ name }, i): [string, string][] =>
+        headers[i] === null ? [] : [[name, headers[i]!]],
+      )
+      const type: [string, string][] = body === null ? [] : [['Content-Type', 'application/json']]
+      return {
+        operation: operation.operationId,
+        method: method.toUpperCase(),
+        path: filled + (pairs.length === 0 ? '' : `?${pairs.join('&')}`),
+        headers: [...type, ...named, ...(extra === null ? [] : [extra])],
+        body,
+      }
+    })
+}
+
+/** A lone surrogate has no encoding. */
+function encode(text: string): string {
+  return encodeURIComponent(text.toWellFormed())
+}
+
+function bodiesOf({ requestBody }: Operation, stray: string): fc.Arbitrary<string | null> {
+  const pieces = fc.constantFrom(...hostileJson(stray))
+  if (requestBody === undefined)
+    return fc.oneof({ weight: 15, arbitrary: fc.constant(null) }, { weight: 1, arbitrary: pieces })
+  const values = valuesOf(requestBody.content['application/json'].schema, contract.components.schemas)
+  return fc.oneof(
+    { weight: 5, arbitrary: values.map((value) => JSON.stringify(value)) },
+    {
+      weight: 5,
+      arbitrary: fc.tuple(values, fc.nat(40), pieces).map(([value, at, piece]) => spoiled(value, at, piece)),
+    },
+    { weight: 1, arbitrary: pieces },
+    { weight: 1, arbitrary: fc.constant(null) },
+  )
+}
