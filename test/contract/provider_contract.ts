@@ -322,7 +322,7 @@ export function providerContract(title: string, open: () => Promise<Store>): voi
         '',
       ],
       ...['a\r\nX-Injected: 1', 'a\nb', 'a\0b', 'a?version=1', 'a#b', 'a b', 'ä', 'a\\..\\b', 'x'.repeat(2000)],
-    ])('rows 9 and 11: makes no address of the name %j', async (name) => {
+    ])('rows 9, 11: makes no address of the name %j', async (name) => {
       // AWS has no paths: to it, periods and slashes are characters like others.
       const harmless = store.naming === 'aws' && /^[A-Za-z0-9/.]{1,100}$/.test(name)
       const kind = harmless ? 'not_found' : 'invalid'

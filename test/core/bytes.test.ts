@@ -207,7 +207,7 @@ describe('equal', () => {
     ['one is empty', [], [0]],
     ['the other is empty', [0], []],
     ['lengths are 256 apart', Array(256).fill(0), []],
-  ])('is false when %s', (_, a, b) => {
+  ])('row 53: is false when %s', (_, a, b) => {
     expect(bytes.equal(Uint8Array.from(a), Uint8Array.from(b))).toBe(false)
   })
 

@@ -46,7 +46,7 @@ describe('parseJson', () => {
     expect(parse(`"${long}"`)).toHaveLength(128 * 1024)
   })
 
-  describe('refuses equal keys', () => {
+  describe('row 10: refuses equal keys', () => {
     it.each([
       ['in one object', '{"a":1,"a":2}'],
       ['with equal values', '{"a":1,"a":1}'],
@@ -63,7 +63,7 @@ describe('parseJson', () => {
     })
   })
 
-  describe('refuses a key that reaches an object prototype', () => {
+  describe('row 10: refuses a key that reaches an object prototype', () => {
     it.each([
       ['{"__proto__":{"admin":true}}'],
       ['{"a":[{"__proto__":1}]}'],
@@ -90,12 +90,12 @@ describe('parseJson', () => {
     expect(parse(`[${Array(500).fill('{}').join()}]`)).toHaveLength(500)
   })
 
-  it('refuses a depth of 100,000 without running out of stack', () => {
+  it('row 12: refuses a depth of 100,000 without running out of stack', () => {
     expect(refusalFrom(() => parse(nested(100_000))).code).toBe('bad_request')
     expect(refusalFrom(() => parse('['.repeat(100_000))).code).toBe('bad_request')
   })
 
-  it(`refuses ${MAX_STRINGS + 1} texts, and not ${MAX_STRINGS}`, () => {
+  it(`row 12: refuses ${MAX_STRINGS + 1} texts, and not ${MAX_STRINGS}`, () => {
     expect(parse(texts(MAX_STRINGS))).toHaveLength(MAX_STRINGS)
     expect(reasonFor(texts(MAX_STRINGS + 1))).toContain(`at most ${MAX_STRINGS} texts`)
   })
@@ -131,7 +131,7 @@ describe('parseJson', () => {
     expect(refusalFrom(() => parseJson(bytesOf('{'), 'payload')).detail).toEqual({ field: 'payload' })
   })
 
-  it('never quotes its input', () => {
+  it('row 44: never quotes its input', () => {
     const secret = canary()
     const quoted = JSON.stringify(secret)
     const wrong = [

@@ -568,7 +568,7 @@ describe('the log', () => {
     return bench
   }
 
-  it('gets exactly one entry from every call, granted or refused, which the answer names', () => {
+  it('row 60: gets exactly one entry from every call, granted or refused, which the answer names', () => {
     const bench = opened()
     for (const call of everyCall()) {
       const before = bench.log().length
@@ -783,7 +783,7 @@ describe('a batch', () => {
     expect(bench.log()).toHaveLength(before + 3)
   })
 
-  it('releases and keeps nothing when the log cannot be written', () => {
+  it('row 42: releases and keeps nothing when the log cannot be written', () => {
     const bench = openVault()
     bench.granted('admin', 'secret.write', writeOf('a'))
     const before = bench.log().length

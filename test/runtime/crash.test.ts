@@ -22,7 +22,7 @@ describe.each([
 
   afterAll(() => site?.remove())
 
-  it(`loses nothing acknowledged in ${rounds} kills under load`, { timeout: 600_000 }, async ({ task }) => {
+  it(`row 42: loses nothing acknowledged in ${rounds} kills under load`, { timeout: 600_000 }, async ({ task }) => {
     const acknowledged = new Map<string, { value: string; version: number }>()
     for (let round = 0; round < rounds; round++) {
       const server = await startServer(runtime, site)

@@ -35,7 +35,9 @@ describe.skipIf(!canMount()).each(['bun', 'deno', 'node'] as const)('on %s (need
     if (disk !== undefined) removeDisk(disk)
   })
 
-  it('answers 503 without a value while nothing can be recorded, and everything after that', async ({ task }) => {
+  it('row 42: answers 503 without a value while nothing can be recorded, and everything after that', async ({
+    task,
+  }) => {
     const headers = { Authorization: `Bearer ${site.token.reveal()}` }
     const ask = async (path: string) => {
       const response = await fetch(server.endpoint + path, { headers })

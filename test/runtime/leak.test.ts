@@ -37,7 +37,7 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
     await client.destroy('prod/canary', 'all')
   })
 
-  it('puts it into no refusal, whatever the place it strayed to', async () => {
+  it('rows 44, 57: puts it into no refusal, whatever the place it strayed to', async () => {
     const token = site.token.reveal()
     const url = encodeURIComponent(stray)
     const header = stray.replace(/[^\x20-\x7e]/g, '')
@@ -92,7 +92,7 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
     }
   })
 
-  it('puts neither value nor token into the output or a file', async () => {
+  it('row 44: puts neither value nor token into the output or a file', async () => {
     const exitCode = await server.stop()
     if (runtime !== 'workerd') expect(exitCode).toBe(0)
     // wrangler's own log of a developer's requests, with their paths, and the variables it was started with.

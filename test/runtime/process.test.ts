@@ -194,7 +194,7 @@ describe.each(LOCAL)('on %s', (runtime) => {
     expect(response.headers['strict-transport-security']).toContain('max-age=')
   })
 
-  it('gives up on a body that does not come, stores nothing of it, and serves others meanwhile', async () => {
+  it('row 12: gives up on a body that does not come, stores nothing of it, and serves others meanwhile', async () => {
     server = await startServer(runtime, site, { POSTERN_BODY_TIMEOUT_MS: '500', POSTERN_REQUEST_TIMEOUT_MS: '3000' })
     const { hostname, port } = new URL(server.endpoint)
     const client = connect({ endpoint: server.endpoint, vault: site.vault, token: site.token })

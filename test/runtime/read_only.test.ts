@@ -81,7 +81,9 @@ describe.skipIf(!hasPrlimit).each(['bun', 'node'] as const)('on %s (needs prlimi
     site?.remove()
   })
 
-  it('releases and acknowledges nothing while no write goes through, and everything after that', async ({ task }) => {
+  it('row 42: releases and acknowledges nothing while no write goes through, and everything after that', async ({
+    task,
+  }) => {
     const client = clientOf(server, site)
     for (const name of names) await client.put(name, new Redacted(CANARY))
     limitFiles('0')

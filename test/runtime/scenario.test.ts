@@ -127,7 +127,7 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
     expect(racers.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
   })
 
-  it('takes any value up to 64 KiB as it is, and not one byte more', async () => {
+  it('row 20: takes any value up to 64 KiB as it is, and not one byte more', async () => {
     const full = 'é'.repeat(32 * 1024)
     for (const value of ['', ' \r\n\u0000\u2028', '{"a":1}', full]) {
       await admin.put('size', hidden(value))
@@ -175,7 +175,7 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
     expect(other && 'secret' in other && other.secret.value.reveal()).toBe('two')
   })
 
-  it('refuses bad requests by the field, and goes on', async () => {
+  it('row 12: refuses bad requests by the field, and goes on', async () => {
     const json = { 'Content-Type': 'application/json' }
     const put = (body: BodyInit, headers: Record<string, string> = json) =>
       send('/v1/vaults/default/secrets/bad', { method: 'PUT', body, headers })
@@ -202,7 +202,7 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
     expect((await failure(admin.get('bad'))).code).toBe('not_found')
   })
 
-  it('puts the security headers on every answer', async () => {
+  it('row 48: puts the security headers on every answer', async () => {
     const paths: [string, string][] = [
       ['GET', '/healthz'],
       ['GET', '/nowhere'],

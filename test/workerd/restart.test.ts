@@ -27,7 +27,7 @@ async function ask(caller: Caller, operation: Call['operation'], input: unknown)
   return answer!
 }
 
-it(`loses nothing acknowledged when the object is aborted ${RESTARTS} times under writes`, async ({ task }) => {
+it(`row 42: loses nothing acknowledged when the object is aborted ${RESTARTS} times under writes`, async ({ task }) => {
   const caller = await callerOf('restarted')
   const acknowledged = new Map<string, number>()
   const version = { version: 1, kid: 'k', sealed: utf8('sealed'), contentType: 'text/plain', encoding: 'utf8' }

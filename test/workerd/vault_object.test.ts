@@ -87,7 +87,7 @@ describe('a vault object', () => {
     expect(written.map(({ resource }) => resource)).toEqual(['a', 'b'])
   })
 
-  it('gives refusals as values with their code, and no detail of an error', async () => {
+  it('row 46: gives refusals as values with their code, and no detail of an error', async () => {
     const stub = vaultOf('refusals')
     const caller = await callerOf('refusals')
     const broken = { ...writeOf(caller, 'x'), input: null } as Call
@@ -99,7 +99,7 @@ describe('a vault object', () => {
     expect(failed).toEqual({ ok: false, reason: 'failed', index: null, quota: null })
   })
 
-  it('never lets one vault see another', async () => {
+  it('row 37: never lets one vault see another', async () => {
     const caller = await callerOf('one')
     await vaultOf('one').execute([writeOf(caller, 'mine')])
     const stranger = { ...caller }

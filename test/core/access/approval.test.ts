@@ -11,7 +11,7 @@ import { because, byName, guarded, withGlass } from './approval_bench.ts'
 const HOUR_MS = 3_600_000
 
 describe('an approval', () => {
-  it('lets exactly what was asked through, once', () => {
+  it('row 39: lets exactly what was asked through, once', () => {
     const { ask, requested, decide, last, outcome } = guarded()
     expect(outcome(ask('ann', 'secret.read', byName))).toBe('approval_required')
     const approval = requested('ann', 'secret.read', byName)
@@ -53,7 +53,7 @@ describe('an approval', () => {
     expect(outcome(ask('ann', 'secret.read', byName, approval))).toBe('ok')
   })
 
-  it('is void when what it was about has changed since', () => {
+  it('row 39: is void when what it was about has changed since', () => {
     const { bench, ask, requested, decide, outcome } = guarded()
     const [read, destroy] = [requested('ann', 'secret.read', byName), requested('ann', 'secret.destroy', byName)]
     for (const one of [read, destroy]) expect(decide('bob', one)).toBe('ok')
@@ -62,7 +62,7 @@ describe('an approval', () => {
     expect(outcome(ask('ann', 'secret.destroy', byName, destroy))).toBe('approval_mismatch')
   })
 
-  it('is nobody else’s to use', () => {
+  it('row 39: is nobody else’s to use', () => {
     const { ask, requested, decide, outcome } = guarded()
     const approval = requested('ann', 'secret.read', byName)
     expect(decide('bob', approval)).toBe('ok')
@@ -70,7 +70,7 @@ describe('an approval', () => {
     expect(outcome(ask('ann', 'secret.read', byName, { id: crypto.randomUUID() }))).toBe('no_approval')
   })
 
-  it('ends with its time, before it is given and before it is used', () => {
+  it('row 39: ends with its time, before it is given and before it is used', () => {
     const { bench, ask, requested, decide, outcome } = guarded()
     const [late, unused] = [requested('ann', 'secret.read', byName), requested('ann', 'secret.destroy', byName)]
     expect(decide('bob', unused)).toBe('ok')
@@ -113,7 +113,7 @@ describe('an approval', () => {
 })
 
 describe('an approver', () => {
-  it('is another person: not the requester, whatever token it comes by', () => {
+  it('row 39: is another person: not the requester, whatever token it comes by', () => {
     const { bench, requested, decide, mint } = guarded()
     bench.rule('bob-mints', 'bob', ['admin'], 'tokens')
     mint('bob', 'carol', 'carol-by-bob')
@@ -133,7 +133,7 @@ describe('an approver', () => {
     expect(decide('ann', ofBob)).toBe('ok')
   })
 
-  it('is not who said which identity provider to trust for the session that a token was made in', () => {
+  it('row 39: is not who said which identity provider to trust for the session that a token was made in', () => {
     const { bench, ask, requested, decide } = guarded()
     bench.rule('carol-trusts', 'carol', ['admin'], 'issuers')
     bench.rule('robot-mints', 'robot', ['admin'], 'tokens')

@@ -131,7 +131,7 @@ describe('parseRange', () => {
     ['2001:db8:c000::/33', '2001:db8:8000::/33'],
     ['::1/0', '::/0'],
     ['::1/127', '::/127'],
-  ])('refuses %s, which has host bits set, and names %s', (text, meant) => {
+  ])('row 27: refuses %s, which has host bits set, and names %s', (text, meant) => {
     const error = refusalFrom(() => parseRange(text, 'allowed'))
     expect(error.message).toBe(`Range has host bits set; ${meant} has none`)
     expect(error.detail).toEqual({ field: 'allowed' })
@@ -161,7 +161,7 @@ describe('parseRange', () => {
     ['a star', '*'],
     ['a name', 'localhost'],
     ['a mapped address with the prefix of its IPv6 form', '::ffff:10.0.0.0/104'],
-  ])('refuses %s', (_, text) => {
+  ])('row 27: refuses %s', (_, text) => {
     expect(refusalFrom(() => parseRange(text)).code).toBe('bad_request')
   })
 
@@ -171,7 +171,7 @@ describe('parseRange', () => {
     expect(leaks(shownBy(refusalFrom(() => parseRange(`10.0.0.0/${secret}`))), [secret])).toEqual([])
   })
 
-  it('refuses with a range that it takes, for any address and prefix', () => {
+  it('row 27: refuses with a range that it takes, for any address and prefix', () => {
     const ranges = fc.oneof(
       fc.tuple(fc.ipV4(), fc.integer({ min: 0, max: 32 })),
       fc.tuple(

@@ -64,7 +64,7 @@ describe('Lockout', () => {
     })
   })
 
-  it('never lets more than the threshold through from one source in the time of a lock', () => {
+  it('row 21: never lets more than the threshold through from one source in the time of a lock', () => {
     const attempt = fc.record({ source: fc.constantFrom('a', 'b', 'c'), wait: fc.nat(20 * SECOND) })
     fc.assert(
       fc.property(fc.array(attempt, { maxLength: 40 }), fc.integer({ min: 1, max: 6 }), (attempts, threshold) => {
@@ -251,10 +251,10 @@ describe('Lockout', () => {
   })
 
   it.each([
-    ['row 22', ['192.0.2.1', '::ffff:192.0.2.1', '::FFFF:c000:201', '64:ff9b::192.0.2.1'], '192.0.2.1'],
-    ['row 28', ['2001:db8:1:2::1', '2001:db8:1:2:ffff::', '2001:DB8:1:2:0:0:0:3'], '2001:db8:1:2::/64'],
-    ['row 26', ['', 'localhost', '192.0.2.1%eth0', null], 'unknown'],
-  ])('%s: one network is one source, however it is spelled', (_, spellings, source) => {
+    ['IPv4', ['192.0.2.1', '::ffff:192.0.2.1', '::FFFF:c000:201', '64:ff9b::192.0.2.1'], '192.0.2.1'],
+    ['IPv6', ['2001:db8:1:2::1', '2001:db8:1:2:ffff::', '2001:DB8:1:2:0:0:0:3'], '2001:db8:1:2::/64'],
+    ['what cannot be told', ['', 'localhost', '192.0.2.1%eth0', null], 'unknown'],
+  ])('rows 22, 26, 28: one network is one source, however it is spelled: %s', (_, spellings, source) => {
     const { fail, lockout } = openLockout(spellings.length)
     const reservations = spellings.map((address) => fail(sourceOf(address), NOW))
     expect(reservations).toEqual([...Array(spellings.length - 1).fill('open'), 'last'])

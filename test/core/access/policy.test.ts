@@ -99,7 +99,7 @@ describe('covers', () => {
     ['Team/*', 'team/a'],
     ['', 'a'],
     ['a', 'b'],
-  ])('%s does not cover %s', (given, uncovered) => {
+  ])('row 38: %s does not cover %s', (given, uncovered) => {
     expect(covers(given, uncovered)).toBe(false)
   })
 

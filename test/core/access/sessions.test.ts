@@ -259,7 +259,7 @@ describe('a bound session', () => {
     expect(ask({ ...caller, requestId: 'another' }, 'session.whoami', {})).toBe('unauthenticated')
   })
 
-  it('cannot shake its binding off, nor change it', () => {
+  it('row 58: cannot shake its binding off, nor change it', () => {
     const { ask, open, isLive, withSession, inputOf, enrolFactor } = openBench()
     enrolFactor()
     open('bound', { jkt: 'key' })

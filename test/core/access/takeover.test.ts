@@ -72,7 +72,7 @@ describe('a second factor', () => {
     expect(ask(ann, 'session.open', { ...input, factor: { ...other, step: 4 } })).toMatchObject({ principal: 'ann' })
   })
 
-  it('is replaced only shortly after it was given', () => {
+  it('row 29: is replaced only shortly after it was given', () => {
     const { bench, ask, mfa, secretOf } = withFactor()
     bench.now += 10 * 60_000 + 1
     expect(ask(mfa, 'totp.enrol', secretOf('another'))).toBe('mfa_required')
@@ -140,7 +140,7 @@ describe('a trust in an identity provider', () => {
     expect(bench.log().length - before).toBe(1)
   })
 
-  it('takes a proof once, at sign-in too', () => {
+  it('row 30: takes a proof once, at sign-in too', () => {
     const { ask, nobody, federated, put, bench } = withTrust()
     const candidates = put(ISSUER)
     const proof = { jkt: 'key', id: 'proof', expiresAt: bench.now + 600_000 }

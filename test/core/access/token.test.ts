@@ -105,13 +105,13 @@ describe('parseToken', () => {
     }
   })
 
-  it('refuses it under the key of another vault', () => {
+  it('row 37: refuses it under the key of another vault', () => {
     const { text } = mint()
     expect(parseToken(text, OTHER_KEY)).toBeNull()
     expect(parseToken(text, new Uint8Array(32))).toBeNull()
   })
 
-  it('refuses it with the id of another vault, under either key', () => {
+  it('row 37: refuses it with the id of another vault, under either key', () => {
     const { text } = mint('acme')
     const moved = text.replace('pst_acme_', 'pst_other_')
     expect(vaultOfToken(moved)).toBe('other')

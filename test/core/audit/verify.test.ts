@@ -84,7 +84,7 @@ describe('verifying a log', () => {
     })
   })
 
-  it('lets none of 2,000 random changes slip', async () => {
+  it('row 41: lets none of 2,000 random changes slip', async () => {
     const index = fc.nat({ max: SIZE - 1 })
     await fc.assert(
       fc.asyncProperty(fc.nat({ max: 6 }), index, index, async (kind, i, j) => {
@@ -102,17 +102,17 @@ describe('verifying a log', () => {
     ['a dropped one', 1, { kind: 'missing', index: 500 }],
     ['one inserted', 2, { kind: 'missing', index: 501 }],
     ['a cut end', 4, { kind: 'truncated', index: 500 }],
-  ])('says where: %s', async (_, kind, flaw) => {
+  ])('row 41: says where: %s', async (_, kind, flaw) => {
     // In the middle of the resource, so that it stays JSON.
     const j = main.entries[500]!.indexOf('prod/')
     expect(await verify(tamper(main.entries, kind, 500, j))).toMatchObject({ flaw })
   })
 
-  it('tells a fork whose entries fit together', async () => {
+  it('row 41: tells a fork whose entries fit together', async () => {
     expect(await verify(other.entries)).toMatchObject({ flaw: { kind: 'forked' } })
   })
 
-  it('tells a log that is smaller than it was, or does not go on from there', async () => {
+  it('row 41: tells a log that is smaller than it was, or does not go on from there', async () => {
     const head = main.log.head()
     expect(await verify(main.entries, { origin: ORIGIN, size: 400, root: main.log.rootAt(400) })).toHaveProperty(
       'checkpoint',
@@ -131,7 +131,7 @@ describe('verifying a log', () => {
     expect(result).toMatchObject({ flaw: { kind: 'gap' } })
   })
 
-  it('takes no checkpoint but one that the key given signed for its own log', async () => {
+  it('row 41: takes no checkpoint but one that the key given signed for its own log', async () => {
     const stranger = await keyring.noteSigner('other', ORIGIN)
     const renamed = await keyring.noteSigner('acme', 'example.com/audit/other')
     for (const key of [stranger, renamed]) {
@@ -177,7 +177,7 @@ describe('a checkpoint', () => {
     for (const text of wrong) expect(() => parseCheckpoint(text)).toThrow('Checkpoint must be')
   })
 
-  it('opens under its own key, and not once a byte of it is changed', async () => {
+  it('row 41: opens under its own key, and not once a byte of it is changed', async () => {
     expect(await openCheckpoint(main.checkpoint, verifiers)).toMatchObject({ origin: ORIGIN, size: SIZE })
     for (let i = 0; i < main.checkpoint.length; i++) {
       const code = main.checkpoint.charCodeAt(i)

@@ -81,7 +81,7 @@ describe('seal', () => {
     expect(opened.toString()).toBe('hunter2')
   })
 
-  it('takes a new DEK, salt and IV each time: 1,000 seals of one value have nothing in common', {
+  it('row 6: takes a new DEK, salt and IV each time: 1,000 seals of one value have nothing in common', {
     timeout: 60_000,
   }, async () => {
     const all = await Promise.all(Array.from({ length: 1000 }, () => seal(kek, value, binding)))
@@ -107,7 +107,7 @@ describe('seal', () => {
   it.each<[string, Partial<Binding>]>([
     ['a lone surrogate, which UTF-8 would replace', { name: 'a\ud800' }],
     ['a text too long for its length field', { contentType: 'a'.repeat(0x10000) }],
-  ])('refuses to bind %s', async (_, wrong) => {
+  ])('row 8: refuses to bind %s', async (_, wrong) => {
     await expect(seal(kek, value, { ...binding, ...wrong })).rejects.toThrow(RangeError)
   })
 })
@@ -150,7 +150,7 @@ describe('open', () => {
     expect((await open(kek, larger.subarray(10, 10 + sealed.length), binding)).reveal()).toEqual(value)
   })
 
-  it('refuses it when any one byte is another', { timeout: 60_000 }, async () => {
+  it('row 2: refuses it when any one byte is another', { timeout: 60_000 }, async () => {
     for (let at = 0; at < sealed.length; at++) {
       for (const bit of [0x01, 0x80]) await expectRefused(flip(sealed, at, bit))
     }
@@ -160,11 +160,11 @@ describe('open', () => {
     for (let at = WRAP; at < sealed.length; at++) await expectTampered(open(kek, flip(sealed, at), binding))
   })
 
-  it('refuses it when cut at any length', async () => {
+  it('row 2: refuses it when cut at any length', async () => {
     for (let size = 0; size < sealed.length; size++) await expectTampered(open(kek, sealed.slice(0, size), binding))
   })
 
-  it('refuses bytes that trail or lead', async () => {
+  it('row 2: refuses bytes that trail or lead', async () => {
     await expectTampered(open(kek, put(new Uint8Array(sealed.length + 1), 0, sealed), binding))
     await expectTampered(open(kek, put(new Uint8Array(sealed.length + 16), 0, sealed), binding))
     await expectTampered(open(kek, put(new Uint8Array(sealed.length + 1), 1, sealed), binding))
@@ -180,7 +180,7 @@ describe('open', () => {
     ['a kid longer than the envelope', 4, 255],
     ['a kid of one character less', 4, KID - 1],
     ['a kid of one character more', 4, KID + 1],
-  ])('refuses %s', async (_, at, byte) => {
+  ])('row 5: refuses %s', async (_, at, byte) => {
     await expectRefused(sealed.with(at, byte))
   })
 
@@ -203,32 +203,32 @@ describe('open', () => {
     ['a name of nothing', { name: '' }],
     ['a name and content type that run together as before', { name: 'prod/d', contentType: 'btext/plain' }],
     ['a vault and name that run together as before', { vault: 'acmep', name: 'rod/db' }],
-  ])('refuses it when moved to %s, with and without a cached key', async (_, moved) => {
+  ])('row 1: refuses it when moved to %s, with and without a cached key', async (_, moved) => {
     await expectTampered(open(kek, sealed, { ...binding, ...moved }))
     const cache = dekCache()
     await open(kek, sealed, binding, cache)
     await expectTampered(open(kek, sealed, { ...binding, ...moved }, cache))
   })
 
-  it('refuses it under the key of another vault or root that has the same id', async () => {
+  it('rows 1, 3: refuses it under the key of another vault or root that has the same id', async () => {
     const otherVault = await ring.currentKek('other')
     const otherRing = await Keyring.open(new Redacted(new Uint8Array(32)))
     const otherRoot = await otherRing.currentKek('acme')
     for (const { key } of [otherVault, otherRoot]) await expectTampered(open({ kid: kek.kid, key }, sealed, binding))
   })
 
-  it('never tries a key that the envelope does not name', async () => {
+  it('row 3: never tries a key that the envelope does not name', async () => {
     const nextTerm = await ring.kek('acme', `${ring.rootId}.2`)
     await expect(open(nextTerm, sealed, binding)).rejects.toThrow(RangeError)
     await expect(open({ kid: 'other', key: kek.key }, sealed, binding)).rejects.toThrow(RangeError)
   })
 
-  it('refuses an altered commitment although the ciphertext would decrypt', async () => {
+  it('row 4: refuses an altered commitment although the ciphertext would decrypt', async () => {
     for (let at = COMMIT; at < COMMIT + 32; at++) await expectTampered(open(kek, flip(sealed, at), binding))
     await expectTampered(open(kek, put(sealed, COMMIT, new Uint8Array(32)), binding))
   })
 
-  it('refuses parts of another envelope of the same value and binding', async () => {
+  it('row 4: refuses parts of another envelope of the same value and binding', async () => {
     const other = await seal(kek, value, binding)
     for (const [from, to] of [
       [WRAP, SALT],
@@ -294,7 +294,7 @@ describe('a cached key', () => {
     expect((await open(kek, sealed, binding, cache)).reveal()).toEqual(value)
   })
 
-  it('is not used for another vault, not even for bytes that are bound to that vault', async () => {
+  it('row 1: is not used for another vault, not even for bytes that are bound to that vault', async () => {
     const cache = dekCache()
     await open(kek, sealed, binding, cache)
     const other = { kid: kek.kid, key: (await ring.currentKek('other')).key }

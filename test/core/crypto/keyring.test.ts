@@ -145,7 +145,7 @@ describe('Keyring', () => {
     await expect(ring.kek('acme', kid())).rejects.toThrow(RangeError)
   })
 
-  it('tells a key of another root from what was changed', () => {
+  it('row 3: tells a key of another root from what was changed', () => {
     expect(ring.has(`${ring.rootId}.1`)).toBe(true)
     expect(ring.has(`${otherRing.rootId}.1`)).toBe(false)
     expect(ring.has('not a key id')).toBe(true)

@@ -56,7 +56,7 @@ describe('openLegacy', () => {
     ['a short nonce', () => sealed('v').slice(2)],
     ['white space', () => ` ${sealed('v')}`],
     ['too much', () => `${sealed('v')}${'00'.repeat(70_000)}`],
-  ])('refuses another form: %s', async (_, text) => {
+  ])('row 5: refuses another form: %s', async (_, text) => {
     expect(await rejectionOf(textOf(text()))).toMatchObject({ code: 'bad_request', detail: { field: 'value' } })
   })
 
@@ -91,7 +91,7 @@ describe('legacyKey', () => {
     ['p', { p: 0 }],
     ['p', { p: 2 ** 31 }],
     ['n', { n: 2 ** 18, p: 16 }],
-  ])('refuses a wrong %s before any work: %o', async (field, change) => {
+  ])('row 7: refuses a wrong %s before any work: %o', async (field, change) => {
     expect(await rejectionOf(legacyKey(new Redacted('x'), { ...good, ...change }))).toMatchObject({ detail: { field } })
   })
 

@@ -135,7 +135,7 @@ describe.each(ADAPTERS)('$kind', (adapter: Adapter) => {
   })
 
   it.each(['../sys/seal', '..', 'a//b', 'a/../../b', '%2e%2e/x', 'a%2fb', 'a\r\nX: y', 'a\0', '', 'a b'])(
-    'rows 9 and 11: asks nobody about the name %j',
+    'rows 9, 11: asks nobody about the name %j',
     async (name) => {
       // AWS has no paths: two periods are two characters of a name, which goes into the body.
       if (adapter.kind === 'aws' && /^[./a-z]+$/.test(name)) return

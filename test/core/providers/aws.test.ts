@@ -102,7 +102,7 @@ describe('awsProvider', () => {
         },
       },
     ],
-  ])('rows 11 and 13: refuses a configuration with a wrong %s', (field, more) => {
+  ])('rows 11, 13: refuses a configuration with a wrong %s', (field, more) => {
     const error = refusalFrom(() => awsProvider({ ...CONFIG, ...more }))
     expect([error.code, error.detail.field]).toEqual(['bad_request', field])
     expect(shownBy(error)).not.toContain('canary')

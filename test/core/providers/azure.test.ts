@@ -164,7 +164,7 @@ describe('azureProvider', () => {
     ['tenantId', { tenantId: '../canary' }],
     ['tenantId', { tenantId: 'a/b' }],
     ['clientId', { clientId: 'canary\r\n' }],
-  ])('rows 11 and 13: refuses a configuration with a wrong %s: %j', (field, more) => {
+  ])('rows 11, 13: refuses a configuration with a wrong %s: %j', (field, more) => {
     const error = refusalFrom(() => open(more))
     expect([error.code, error.detail.field]).toEqual(['bad_request', field])
     expect(shownBy(error)).not.toContain('canary')

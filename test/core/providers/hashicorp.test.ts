@@ -92,7 +92,7 @@ describe('hashicorpProvider', () => {
     ['url', { address: 'https://127.0.0.1:8200' }],
     ['url', { address: 'https://[fd00::1]:8200' }],
     ['address', { address: 'https://vault.example/?canary' }],
-  ])('rows 11 and 13: refuses a configuration with a wrong %s', (field, more) => {
+  ])('rows 11, 13: refuses a configuration with a wrong %s', (field, more) => {
     const error = refusalFrom(() => open(more))
     expect([error.code, error.detail.field]).toEqual(['bad_request', field])
     expect(shownBy(error)).not.toContain('canary')

@@ -168,7 +168,7 @@ describe('httpProvider', () => {
     ['pointer', { pointer: 'value' }],
     ['pointer', { pointer: '/a~2' }],
     ['pointer', { versionPointer: 'version' }],
-  ])('rows 11 and 13: refuses a configuration with a wrong %s: %j', (field, more) => {
+  ])('rows 11, 13: refuses a configuration with a wrong %s: %j', (field, more) => {
     const error = refusalFrom(() => open({ status: 200 }, more))
     expect([error.code, error.detail.field]).toEqual(['bad_request', field])
     expect(shownBy(error)).not.toContain('canary')

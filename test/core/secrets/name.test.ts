@@ -83,7 +83,7 @@ describe('parseName', () => {
     ['the segment __proto__', 'a/__proto__'],
     ['the segment constructor', 'constructor'],
     ['the segment prototype', 'a/prototype/b'],
-  ])('refuses %s', (_, input) => {
+  ])('rows 8, 9, 10, 11: refuses %s', (_, input) => {
     expect(refusalFrom(() => parseName(input)).code).toBe('bad_request')
   })
 
@@ -91,7 +91,9 @@ describe('parseName', () => {
     expect(refusalFrom(() => parseName('a'.repeat(NAME_MAX_LENGTH + 1))).message).toContain('at most 512')
   })
 
-  it('gives one spelling to a name: no two that differ only in case, form or encoding', { timeout: 60_000 }, () => {
+  it('row 8: gives one spelling to a name: no two that differ only in case, form or encoding', {
+    timeout: 60_000,
+  }, () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', minLength: 1, maxLength: 6 }), (text) => {
         let name: string

@@ -228,7 +228,7 @@ describe('a rotation', () => {
 })
 
 describe('a late one', () => {
-  it('moves no stage, and harms no target that minds the fence', async () => {
+  it('row 40: moves no stage, and harms no target that minds the fence', async () => {
     const { bench, target, process, rotate, secret, read } = await rotationBench()
     rotate()
     // What the first process sends to set reaches the target a second time, much later.
@@ -253,34 +253,37 @@ describe('a late one', () => {
     expect(target.accepted.has(await read())).toBe(true)
   })
 
-  it.each(['rotation.create', 'rotation.advance', 'rotation.fail'] as const)('is refused by %s', async (task) => {
-    const { bench, rotate } = await rotationBench()
-    const { id: run } = rotate()
-    const claim = () => bench.vault.perform('rotation.claim', { name: NAME, run }, bench.now)
-    const first = claim()
-    // Nobody else has a turn while one has it.
-    expect(claim()).toMatchObject({ ok: true, value: null })
-    bench.now += 120_000
-    const second = claim()
-    const fenceOf = (answer: typeof first) => (answer.ok ? answer.value!.fence : 0)
-    expect(fenceOf(second)).toBeGreaterThan(fenceOf(first))
-    const sealed = {
-      number: 2,
-      kid: 'k',
-      sealed: Uint8Array.of(1),
-      contentType: 'text/plain',
-      encoding: 'utf8',
-    } as const
-    const inputs = {
-      'rotation.create': { name: NAME, run, ...sealed },
-      'rotation.advance': { name: NAME, run, step: 'create' },
-      'rotation.fail': { name: NAME, run, step: 'create', failure: 'refused' },
-    }
-    const say = (fence: number) => bench.vault.perform(task, { ...inputs[task], fence } as never, bench.now)
-    expect(say(fenceOf(first))).toMatchObject({ ok: false, reason: 'superseded' })
-    if (task !== 'rotation.advance') expect(say(fenceOf(second)).ok).toBe(true)
-    expect(say(fenceOf(second))).toMatchObject({ ok: false, reason: 'superseded' })
-  })
+  it.each(['rotation.create', 'rotation.advance', 'rotation.fail'] as const)(
+    'row 40: is refused by %s',
+    async (task) => {
+      const { bench, rotate } = await rotationBench()
+      const { id: run } = rotate()
+      const claim = () => bench.vault.perform('rotation.claim', { name: NAME, run }, bench.now)
+      const first = claim()
+      // Nobody else has a turn while one has it.
+      expect(claim()).toMatchObject({ ok: true, value: null })
+      bench.now += 120_000
+      const second = claim()
+      const fenceOf = (answer: typeof first) => (answer.ok ? answer.value!.fence : 0)
+      expect(fenceOf(second)).toBeGreaterThan(fenceOf(first))
+      const sealed = {
+        number: 2,
+        kid: 'k',
+        sealed: Uint8Array.of(1),
+        contentType: 'text/plain',
+        encoding: 'utf8',
+      } as const
+      const inputs = {
+        'rotation.create': { name: NAME, run, ...sealed },
+        'rotation.advance': { name: NAME, run, step: 'create' },
+        'rotation.fail': { name: NAME, run, step: 'create', failure: 'refused' },
+      }
+      const say = (fence: number) => bench.vault.perform(task, { ...inputs[task], fence } as never, bench.now)
+      expect(say(fenceOf(first))).toMatchObject({ ok: false, reason: 'superseded' })
+      if (task !== 'rotation.advance') expect(say(fenceOf(second)).ok).toBe(true)
+      expect(say(fenceOf(second))).toMatchObject({ ok: false, reason: 'superseded' })
+    },
+  )
 })
 
 describe('a crash', () => {
@@ -291,7 +294,7 @@ describe('a crash', () => {
   ])
 
   it.each(points)(
-    'at event $at (after it: $after), and again at every other, ends in a good credential',
+    'row 40: at event $at (after it: $after), and again at every other, ends in a good credential',
     {
       timeout: 60_000,
     },

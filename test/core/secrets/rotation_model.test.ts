@@ -78,7 +78,7 @@ describe('rotation', () => {
     vi.unstubAllGlobals()
   })
 
-  it('leaves no reader with a dead credential at any instant, loses no version, and ends', {
+  it('row 40: leaves no reader with a dead credential at any instant, loses no version, and ends', {
     timeout: 300_000,
   }, async () => {
     await fc.assert(

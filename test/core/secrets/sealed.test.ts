@@ -42,15 +42,15 @@ describe('openVersion', () => {
     ['empty', { sealed: new Uint8Array() }],
     ['said to be of another term', { kid: `${ring.rootId}.2` }],
     ['said to be of a key that has no name of ours', { kid: 'x' }],
-  ])('finds out a row that is %s', async (_, change) => {
+  ])('rows 1, 2: finds out a row that is %s', async (_, change) => {
     expect(await openVersion(ring, dekCache(), 'acme', await row(change))).toBe('tampered')
   })
 
-  it('finds out a row that was copied to another vault', async () => {
+  it('row 1: finds out a row that was copied to another vault', async () => {
     expect(await openVersion(ring, dekCache(), 'other', await row())).toBe('tampered')
   })
 
-  it('says that the root key is missing rather than that the row was changed', async () => {
+  it('row 3: says that the root key is missing rather than that the row was changed', async () => {
     expect(await openVersion(otherRing, dekCache(), 'acme', await row())).toBe('no_key')
   })
 })

@@ -1,0 +1,123 @@
+/** Attacks on all routes alike, as the contract lists them. */
+import { describe, expect, it } from 'vitest'
+import { canary, leaks } from '../canary.ts'
+import { contract, operations } from '../fuzz/requests.ts'
+import { openGateway } from './gateway_bench.ts'
+
+const METHODS = ['GET', 'PUT', 'POST', 'DELETE', 'PATCH', 'HEAD', 'OPTIONS', 'PROPFIND', 'QUERY', 'get']
+/** What anybody may ask. */
+const OPEN = ['/healthz', '/readyz', '/metrics', '/openapi.json', '/docs']
+const EXAMPLES: Record<string, string> = {
+  vault: 'default',
+  name: 'prod/db',
+  id: 'none',
+  accessor: '00000000-0000-4000-8000-000000000000',
+  index: '0',
+  tile: '0/000.p/1',
+}
+
+const filled = (path: string) => path.replace(/\{(\w+)\}/g, (_, name) => EXAMPLES[name] ?? '0')
+const isOpen = (path: string) => OPEN.some((one) => path === one || path.startsWith(`${one}/`))
+
+async function open() {
+  const bench = await openGateway(null, { environment: { POSTERN_SECURITY__REFUSAL_RATE: 'none' } })
+  await bench.send(bench.secret('prod/db'), { method: 'PUT', body: JSON.stringify({ value: canary() }) })
+  return bench
+}
+
+describe('every route', () => {
+  it('row 54: refuses every method that it does not have, before it looks at anything, and tells no length', async () => {
+    const bench = await open()
+    const before = bench.log().length
+    const paths = Object.keys(contract.paths)
+    expect(paths.length).toBeGreaterThan(40)
+    for (const path of paths) {
+      const has = operations.filter((one) => one.path === path).map(({ method }) => method.toUpperCase())
+      // Those of the standard's own that a client of ours cannot even send: TRACE and CONNECT are tried over sockets.
+      for (const method of METHODS.filter((name) => !has.includes(name.toUpperCase()))) {
+        const response = await bench.send(filled(path), { method })
+        const { status, headers } = response
+        const text = await response.text()
+        const off = path === '/metrics' || isOpen(path)
+        if (off && status === 404) continue
+        expect([path, method, status]).toEqual([path, method, 405])
+        expect(headers.get('Allow')).toMatch(/^[A-Z]+(?:, [A-Z]+)*$/)
+        if (method === 'HEAD') expect([text, headers.get('Content-Length')]).toEqual(['', null])
+        else expect(JSON.parse(text)).toMatchObject({ code: 'bad_request', status: 405 })
+      }
+    }
+    expect(bench.log()).toHaveLength(before)
+  })
+
+  it('row 48: has the protecting headers on whatever it answers', async () => {
+    const bench = await open()
+    for (const { path, method } of operations) {
+      for (const headers of [{}, { Authorization: 'Bearer nonsense' }]) {
+        const { headers: answered, status } = await bench.send(filled(path), { method: method.toUpperCase(), headers })
+        const shown = [path, method, status, answered.get('X-Content-Type-Options'), answered.get('Referrer-Policy')]
+        expect(shown).toEqual([path, method, status, 'nosniff', 'no-referrer'])
+        expect(answered.get('Content-Security-Policy')).toContain("frame-ancestors 'none'")
+        expect(answered.get('Strict-Transport-Security')).toMatch(/^max-age=\d{8,}/)
+        if (path.startsWith('/v1/')) expect(answered.get('Cache-Control')).toBe('no-store')
+      }
+    }
+  })
+
+  it('row 61: asks for a token, and without one changes nothing and records nothing', async () => {
+    const bench = await open()
+    const before = bench.log().length
+    const tables = () =>
+      bench.sql.all<{ name: string }>("SELECT name FROM sqlite_master WHERE type = 'table'").map(({ name }) => ({
+        name,
+        rows: bench.sql.all(`SELECT * FROM "${name}"`),
+      }))
+    const kept = JSON.stringify(tables())
+    let asked = 0
+    for (const { path, method, operation } of operations) {
+      if (isOpen(path)) continue
+      const json = { 'Content-Type': 'application/json' }
+      const body = method === 'put' || method === 'post' ? { body: '{}', headers: json } : {}
+      const request = new Request(`http://127.0.0.1${filled(path)}`, { method: method.toUpperCase(), ...body })
+      const { status } = await bench.answer(request)
+      expect([operation.operationId, status]).toEqual([operation.operationId, 401])
+      asked++
+    }
+    expect(asked).toBeGreaterThan(60)
+    expect(bench.log()).toHaveLength(before)
+    expect(JSON.stringify(tables())).toBe(kept)
+  })
+
+  it('row 56: says nothing of where the log is sent', () => {
+    const bodies = operations.flatMap(({ operation }) => operation.requestBody ?? [])
+    expect(bodies.length).toBeGreaterThan(15)
+    const words = JSON.stringify([bodies, operations.map(({ operation }) => operation.parameters)])
+    const shapes = bodies.map(({ content }) => {
+      const { $ref } = content['application/json'].schema
+      return JSON.stringify($ref === undefined ? content : contract.components.schemas[$ref.split('/').at(-1)!])
+    })
+    for (const text of [words, ...shapes])
+      expect(text).not.toMatch(/"(?:sink|anchor|witness|file|path|folder|command)\w*":/i)
+  })
+})
+
+describe('a sign-in that is refused', () => {
+  it.each<[string, RequestInit]>([
+    ['a wrong code', { body: '{"code":"000000"}' }],
+    ['a wrong recovery code', { body: '{"recoveryCode":"AAAAA-AAAAA"}' }],
+    ['a body that is none', { body: '{"code":' }],
+    ['a field too many', { body: '{"extra":true}' }],
+    ['a key that nothing can be sealed to', { body: '{}', headers: { 'Postern-Seal-To': 'e30' } }],
+    ['a proof that is none', { body: '{}', headers: { DPoP: 'e30.e30.e30' } }],
+    ['an assertion beside a token', { body: '{"assertion":"e30.e30.e30"}' }],
+    ['a body that is too large', { body: JSON.stringify({ code: 'x'.repeat(200_000) }) }],
+  ])('row 59: leaves no session and no token behind: %s', async (_, init) => {
+    const bench = await open()
+    const response = await bench.send('/v1/vaults/default/sessions', { method: 'POST', ...init })
+    expect(response.status).toBeGreaterThanOrEqual(400)
+    expect(leaks(await response.text(), [bench.token.reveal()])).toEqual([])
+    expect(bench.sql.all('SELECT * FROM session')).toEqual([])
+    // And one that is not refused does: this test can see.
+    expect((await bench.send('/v1/vaults/default/sessions', { method: 'POST' })).status).toBe(201)
+    expect(bench.sql.all('SELECT * FROM session')).toHaveLength(1)
+  })
+})
