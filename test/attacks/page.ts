@@ -38,9 +38,11 @@ export function titlesOf(file: string, text: string): Named[] {
 }
 
 /** Whether a test that ran is the one that a source names: what a table fills in may be anything. */
-export function isOf(title: string, ran: string): boolean {
+export function isOf({ row, title }: Named, ran: string): boolean {
   const parts = title.split(/%[sijdo]|\$\{[^}]*\}|\$\w+/)
-  return new RegExp(`: ${parts.map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('.*')}`, 's').test(ran)
+  const [, rows, said] = /\brows? (\d+(?:, \d+)*): (.*)$/s.exec(ran) ?? []
+  if (rows === undefined || !rows.split(', ').includes(String(row))) return false
+  return new RegExp(`^${parts.map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('.*')}`, 's').test(said!)
 }
 
 /** What is wrong with a table: rows without a test that passed, unknown rows, failures. */

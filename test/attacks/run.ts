@@ -1,16 +1,17 @@
 /**
- * `npm run attacks`: has every test run that names a row, and writes `docs/attacks.json` and `docs/attacks.md`. With
+ * `npm run attacks`: has every test run that names a row, and writes `docs/attacks.json` and `docs/attacks.md`;
+ * `npm run attacks -- test/core` those below a folder, and keeps what became of the others. With
  * `--check` it runs nothing: it fails when a row has no test that passed, or when the page names other tests than there are.
  *
  * @module
  */
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
 import { generated } from '../generated.ts'
-import { attacksPage, flawsOf, isOf, namedTests, type Outcome } from './page.ts'
+import { attacksPage, flawsOf, isOf, type Named, namedTests, type Outcome } from './page.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 const KEPT = join(ROOT, 'docs/attacks.json')
@@ -18,34 +19,53 @@ const KEPT = join(ROOT, 'docs/attacks.json')
 const PROJECTS = ['node', 'runtime', 'workerd'].flatMap((name) => ['--project', name])
 
 interface Report {
-  testResults: { assertionResults: { status: string; title: string; ancestorTitles: string[] }[] }[]
+  testResults: { name: string; assertionResults: { status: string; title: string; ancestorTitles: string[] }[] }[]
 }
 
+const [, , ...wanted] = process.argv
+const check = wanted.includes('--check')
 const named = namedTests()
-if (!process.argv.includes('--check')) writeFileSync(KEPT, `${JSON.stringify(run(), null, 2)}\n`)
-const outcomes = JSON.parse(readFileSync(KEPT, 'utf8')) as Outcome[]
+if (!check) writeFileSync(KEPT, `${JSON.stringify(outcomesOf(named.filter(isWanted)), null, 2)}\n`)
+const outcomes = kept()
 generated('docs/attacks.md', attacksPage(outcomes), 'attacks')
 for (const flaw of flawsOf(outcomes, named)) {
   process.stderr.write(`${flaw}\n`)
   process.exitCode = 1
 }
 
-function run(): Outcome[] {
+/** Whether it is in the folders and files that were named; in any when none was. */
+function isWanted({ file }: Named): boolean {
+  return wanted.length === 0 || wanted.some((path) => file.startsWith(path))
+}
+
+function kept(): Outcome[] {
+  return existsSync(KEPT) ? JSON.parse(readFileSync(KEPT, 'utf8')) : []
+}
+
+/** Runs tests, and says what became of them; of all others what became of them before. */
+function outcomesOf(tests: readonly Named[]): Outcome[] {
   const folder = mkdtempSync(join(tmpdir(), 'postern-attacks-'))
   const json = join(folder, 'report.json')
   const reporters = ['--reporter=dot', '--reporter=json', `--outputFile.json=${json}`]
-  // A table of providers is a module that their tests share.
-  const files = [...new Set(named.map(({ file }) => (file.endsWith('.test.ts') ? file : join(file, '..'))))]
+  // A table of providers is a module that tests of several folders share.
+  const files = [...new Set(tests.flatMap(({ file }) => (isShared(file) ? ['test/contract', 'test/providers'] : file)))]
   const options = { cwd: ROOT, stdio: 'inherit' } as const
   spawnSync('vitest', ['run', ...PROJECTS, ...files, '--testNamePattern=rows? [0-9]', ...reporters], options)
   const { testResults } = JSON.parse(readFileSync(json, 'utf8')) as Report
   rmSync(folder, { recursive: true })
-  const ran = testResults.flatMap(({ assertionResults }) => assertionResults)
+  const before = kept()
   return named.map((one) => {
-    const own = ran.filter(({ title, ancestorTitles }) =>
-      [...ancestorTitles, title].some((text) => text.includes('row') && isOf(one.title, text)),
-    )
-    const count = (status: string) => own.filter((test) => test.status === status).length
+    const same = ({ row, file, title }: Named) => row === one.row && file === one.file && title === one.title
+    if (!tests.some(same)) return before.find(same) ?? { ...one, passed: 0, failed: 0 }
+    const ran = testResults
+      .filter(({ name }) => isShared(one.file) || name.endsWith(one.file))
+      .flatMap(({ assertionResults }) => assertionResults)
+      .filter(({ title, ancestorTitles }) => [...ancestorTitles, title].some((text) => isOf(one, text)))
+    const count = (status: string) => ran.filter((test) => test.status === status).length
     return { ...one, passed: count('passed'), failed: count('failed') }
   })
+}
+
+function isShared(file: string): boolean {
+  return !file.endsWith('.test.ts')
 }

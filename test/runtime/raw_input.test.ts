@@ -1,0 +1,108 @@
+/**
+ * Bytes that no client library would send, over sockets of our own: what the parsers of the runtimes make of them, and
+ * what is left for us.
+ *
+ * @module
+ */
+import { spawnSync } from 'node:child_process'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Client, connect } from '../../core/client.ts'
+import { Redacted } from '../../core/redacted.ts'
+import { canary, leaks } from '../canary.ts'
+import { type RawAnswer, rawRequests, sendRaw } from '../fuzz/raw.ts'
+import { wholeLog } from '../whole_log.ts'
+import { makeSite, RUNTIMES, type Runtime, type Server, type Site, startServer } from './servers.ts'
+
+const secret = canary()
+const stray = canary().replace(/[^\x21-\x7e]/g, '')
+/** Longer than a body may take; and longer than an answer does, on a machine that has much else to do. */
+const UNFINISHED_MS = 1500
+const FINISHED_MS = 20_000
+
+describe.each(RUNTIMES)('on %s', (runtime) => {
+  let site: Site
+  let server: Server
+  let client: Client
+
+  beforeAll(async () => {
+    site = await makeSite()
+    server = await startServer(runtime, site, {
+      POSTERN_BODY_TIMEOUT_MS: '500',
+      POSTERN_REQUEST_TIMEOUT_MS: '1000',
+      POSTERN_PROVIDERS__DEADLINE_MS: '500',
+    })
+    client = connect({ endpoint: server.endpoint, vault: site.vault, token: site.token })
+    await client.put('a', new Redacted('a'))
+    await client.put('secret', new Redacted(secret))
+  })
+
+  afterAll(async () => {
+    await server?.stop()
+    site?.remove()
+  })
+
+  it('rows 9, 11, 12, 54: does nothing that is hidden in a request, and fails at none', async () => {
+    const { host } = new URL(server.endpoint)
+    const requests = rawRequests(host, site.token.reveal(), stray)
+    const wrong: string[] = []
+    const hidden = new Set<string>()
+    const note = (name: string, what: string) => wrong.push(`${name}: ${what}`)
+    const one = async ({ name, bytes, unfinished }: (typeof requests)[number]) => {
+      const answer = await sendRaw(server.endpoint, bytes, unfinished ? UNFINISHED_MS : FINISHED_MS)
+      for (const what of wrongWith(answer, runtime)) note(name, what)
+      if (!unfinished && !answer.closed && answer.statuses.length === 0) note(name, 'no answer, and not closed')
+    }
+    for (let at = 0; at < requests.length; at += 16) await Promise.all(requests.slice(at, at + 16).map(one))
+    // In front of workerd the development server says where a request ends.
+    const { items } = runtime === 'workerd' ? { items: [] } : await client.list({ prefix: 'hidden-', limit: 200 })
+    for (const { name } of items) hidden.add(name)
+    for (const { name, hidden: inner } of requests)
+      if (inner !== undefined && hidden.has(inner)) note(name, 'the hidden request was done')
+    expect(wrong).toEqual([])
+    expect((await client.get('a')).value.reveal()).toBe('a')
+    const { root, expectedRoot } = await wholeLog(client)
+    expect(root).toBe(expectedRoot)
+    expect(leaks(server.output().replaceAll(/^.*\[wrangler:info\].*$/gm, ''), [secret, site.token.reveal()])).toEqual(
+      [],
+    )
+  })
+
+  const hasZzuf = spawnSync('zzuf', ['--version']).error === undefined
+
+  it.skipIf(!hasZzuf)('row 12: fails at none of 300 requests with bits flipped at random (needs zzuf)', async () => {
+    const { host } = new URL(server.endpoint)
+    const body = '{"value":"x","tags":{"team":"core"}}'
+    const sound = `PUT /v1/vaults/default/secrets/zzuf HTTP/1.1\r\nHost: ${host}\r\nAuthorization: Bearer ${site.token.reveal()}\r\nContent-Type: application/json\r\nIf-None-Match: *\r\nConnection: close\r\nContent-Length: ${body.length}\r\n\r\n${body}`
+    const wrong: string[] = []
+    const statuses = new Set<number>()
+    const one = async (seed: number) => {
+      const { stdout } = spawnSync('zzuf', ['-s', String(seed), '-r', String(0.001 + (seed % 10) * 0.001)], {
+        input: sound,
+      })
+      const answer = await sendRaw(server.endpoint, stdout, UNFINISHED_MS)
+      for (const what of wrongWith(answer, runtime)) wrong.push(`seed ${seed}: ${what}`)
+      for (const status of answer.statuses) statuses.add(status)
+    }
+    for (let seed = 0; seed < 300; seed += 50) await Promise.all(Array.from({ length: 50 }, (_, i) => one(seed + i)))
+    expect(wrong).toEqual([])
+    expect(statuses.has(400)).toBe(true)
+    expect((await client.get('a')).value.reveal()).toBe('a')
+  })
+})
+
+/** What is wrong with what came back, whatever was sent. */
+function wrongWith({ statuses, text }: RawAnswer, runtime: Runtime): string[] {
+  // The two that a parser has for what it does not do are no failure of ours. Those of the development server that stands
+  // in front of workerd are not either: they have no id. Where Workers run, Cloudflare stands there.
+  const failures = statuses.filter((status) => status >= 500 && ![501, 503, 505].includes(status))
+  if (runtime === 'workerd' && !/^Request-Id: /im.test(text)) failures.length = 0
+  const ours =
+    text.includes('application/problem+json') &&
+    !/"code":"(?:bad_request|unauthenticated|denied|not_found|conflict|throttled|unavailable)"/.test(text)
+  return [
+    ...failures.map((status) => `answer is ${status}`),
+    ...(ours ? ['a problem without a code of ours'] : []),
+    ...(leaks(text, [secret, stray]).length > 0 ? ['what it must not say'] : []),
+    ...(/^X-Evil/im.test(text) ? ['a header of the client'] : []),
+  ]
+}
