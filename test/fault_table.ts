@@ -3,8 +3,6 @@
  *
  * @module
  */
-import process from 'node:process'
-
 /** One fault on one runtime. */
 export interface FaultRow {
   fault: string
@@ -21,9 +19,4 @@ declare module '@vitest/runner' {
   interface TaskMeta {
     fault?: FaultRow
   }
-}
-
-/** The long form, which `npm run faults` asks for, takes minutes; the short one is for every day. */
-export function inFull<T>(long: T, short: T): T {
-  return process.env.FAULTS === 'full' ? long : short
 }

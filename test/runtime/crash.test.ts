@@ -2,8 +2,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { connect } from '../../core/client.ts'
 import { Redacted } from '../../core/redacted.ts'
-import { inFull } from '../fault_table.ts'
 import { wholeLog } from '../whole_log.ts'
+import { inFull } from './full.ts'
 import { makeSite, type Server, type Site, startServer } from './servers.ts'
 
 const WRITERS = 16

@@ -10,8 +10,8 @@ import { connect as openSocket, type Socket } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Client, connect } from '../../core/client.ts'
 import { Redacted } from '../../core/redacted.ts'
-import { inFull } from '../fault_table.ts'
 import { wholeLog } from '../whole_log.ts'
+import { inFull } from './full.ts'
 import { makeSite, RUNTIMES, type Server, type Site, startServer } from './servers.ts'
 
 const SLOW = 200
