@@ -32,7 +32,7 @@ import { anchorsOf, openKeyring, readLocalSettings } from './local.ts'
 import { anchoredElsewhere } from './rollback.ts'
 import { hasRootFile } from './root_files.ts'
 import { admitRoots, givenRoots } from './roots.ts'
-import { secretsFile } from './secrets_file.ts'
+import { LOCAL_FILES } from './secrets_file.ts'
 import { openSqlite } from './sqlite.ts'
 import { type Desk, performer } from './upkeep.ts'
 
@@ -81,7 +81,7 @@ async function examine(partial: string, checkpoint: string, { settings, keyring 
     const inside = new Vault(sql, securityPolicy(settings.security), Date.now())
     const perform = performer((...asked) => inside.perform(...asked))
     await admitRoots(await perform('root.look', {}), givenRoots(keyring), (root) => perform('root.use', { root }))
-    const upstreams = upstreamsOf(settings, secretsFile)
+    const upstreams = upstreamsOf(settings, LOCAL_FILES)
     const unused = { quarantine: () => {}, stir: () => {} }
     const desk: Desk = { vault, settings, keyring, upstreams, anchors: anchorsOf(settings), perform, ...unused }
     const head = await verify(new Log(sql), checkpoint, desk)

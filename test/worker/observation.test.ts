@@ -143,7 +143,7 @@ describe('traces', () => {
       { url: `${store.url}/{name}`, headers: {}, pointer: '/value' },
       { allowLoopback: true },
     )
-    const aws = { provider: memoryProvider('aws') }
+    const aws = memoryProvider('aws')
     const { admin, send, secret, parts } = await open(
       { POSTERN_TRACES__URL: collector.url },
       { http: { provider }, aws },
