@@ -8,13 +8,13 @@ import { SEVERITIES } from '../audit/severity.ts'
 import { described, moment } from './parts.ts'
 
 /** A hash of the tree, in base64. */
-export const hash = z.base64().check(z.length(44))
+export const Hash = z.base64().check(z.length(44))
 export const InclusionProof = described(
-  z.strictObject({ index: z.int(), size: z.int(), leafHash: hash, root: hash, hashes: z.array(hash) }),
+  z.strictObject({ index: z.int(), size: z.int(), leafHash: Hash, root: Hash, hashes: z.array(Hash) }),
   'That an entry is in the tree of this size (RFC 9162 section 2.1.3)',
 )
 export const ConsistencyProof = described(
-  z.strictObject({ from: z.int(), to: z.int(), hashes: z.array(hash) }),
+  z.strictObject({ from: z.int(), to: z.int(), hashes: z.array(Hash) }),
   'That the smaller tree is the beginning of the larger (RFC 9162 section 2.1.4)',
 )
 
@@ -24,7 +24,7 @@ export const AuditEntries = described(
     root: described(z.base64(), 'RFC 6962 root hash over all of them'),
     min: described(z.int(), 'The first entry that is kept: those before are past their retention'),
     frontier: described(
-      z.optional(z.array(hash)),
+      z.optional(z.array(Hash)),
       'What stands for the entries before `min` in the tree: with the first entries that are kept',
     ),
     entries: z.array(

@@ -5,7 +5,7 @@
  */
 import * as z from 'zod/mini'
 import { ACTIONS } from '../access/policy.ts'
-import { hash, told } from './audit.ts'
+import { Hash, told } from './audit.ts'
 import { described } from './parts.ts'
 
 /** An entry of the log as it is written, `body` below: `docs/audit-entry.schema.json` is made of this. */
@@ -13,7 +13,7 @@ export const AuditEntry = described(
   z.strictObject({
     v: described(z.literal(1), 'The version of this form'),
     index: told.index,
-    previous: described(z.nullable(hash), 'The leaf hash of the entry before, base64; null for the first'),
+    previous: described(z.nullable(Hash), 'The leaf hash of the entry before, base64; null for the first'),
     blind: described(z.optional(z.base64()), 'Random bytes, when the log is blinded'),
     time: told.time,
     request: described(z.nullable(z.string()), 'The Request-Id of the request; null for what the vault did by itself'),

@@ -6,7 +6,7 @@
 import * as z from 'zod/mini'
 import { PROVIDER_IDS } from '../providers/chain.ts'
 import { described, id, moment, secretName } from './parts.ts'
-import { providerId } from './providers.ts'
+import { ProviderId } from './providers.ts'
 import { atLeastOne, pattern } from './request_parts.ts'
 
 /** Which providers keep the secrets of a pattern, the primary first. */
@@ -15,7 +15,7 @@ export const PutChain = described(
     resource: pattern,
     members: atLeastOne(
       z.strictObject({
-        provider: providerId,
+        provider: ProviderId,
         prefix: described(
           z.optional(
             z

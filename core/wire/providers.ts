@@ -8,11 +8,12 @@ import { PROVIDER_IDS } from '../providers/chain.ts'
 import { BREAKER_STATES, HEALTH_STATES } from '../providers/health.ts'
 import { described, moment } from './parts.ts'
 
-export const providerId = z.enum(PROVIDER_IDS)
+/** The providers that settings can name. */
+export const ProviderId = z.enum(PROVIDER_IDS)
 
 export const Provider = described(
   z.strictObject({
-    id: providerId,
+    id: ProviderId,
     kind: z.string(),
     state: z.enum(HEALTH_STATES),
     since: described(z.optional(moment), 'As far back as this vault looked'),
