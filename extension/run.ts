@@ -63,6 +63,8 @@ async function askCommand(document: vscode.TextDocument, last: string): Promise<
     prompt: t('The command gets the values in its environment; nothing else does'),
     placeHolder: 'npm start',
     value: last,
+    // A terminal that ends meanwhile hides the panel, which takes the focus: what was typed would be gone without a word.
+    ignoreFocusOut: true,
   })
   if (command === undefined || command.trim() === '') throw new vscode.CancellationError()
   return command

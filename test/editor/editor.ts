@@ -146,10 +146,12 @@ export async function startEditor(options: EditorOptions = {}): Promise<Editor> 
     },
     async answer(title, text) {
       await page.locator('.quick-input-title').filter({ hasText: title }).waitFor()
-      await page.locator('.quick-input-filter input').first().fill(text)
+      const input = page.locator('.quick-input-filter input').first()
+      await input.fill(text)
       // A picker looks for the text a moment later.
       await page.waitForTimeout(500)
-      await page.keyboard.press('Enter')
+      // On the box itself: a terminal that ends meanwhile takes the focus.
+      await input.press('Enter')
     },
     async close() {
       await control.close()
