@@ -174,6 +174,10 @@ describe('another root key', () => {
     })
     expect(during.granted('keys.show', {}).left).toBeGreaterThanOrEqual(233)
     await write(during, 's/0', `${CANARY} 0`)
+    // By an edge that has the former one still for its own: the term is right, and the root key is not.
+    const place = { vault: VAULT, name: 's/0', version: 3, contentType: 't', encoding: 'utf8' } as const
+    const late = await sealValue(await Keyring.open(a), new Redacted(utf8('late')), place, { term: 2, root: null })
+    expect(during.ask('secret.write', { ...place, ...late })).toMatchObject({ ok: false, reason: 'raced' })
     await during.keepUp()
     expect(rootsIn(sql)).toEqual(allUnder(ID_B))
     const shown = during.granted('keys.show', {})
@@ -375,18 +379,21 @@ describe('what could not be moved', () => {
 describe('a replacement that is broken off', () => {
   it.each(['before', 'after'] as const)(
     '%s any transaction goes on where it was, and everything opens',
+    { timeout: 180_000 },
     async (when) => {
       let steps = 0
+      const original = openSqlite(':memory:')
+      const { verifier } = await filled(original, a, 205)
       for (let finished = false; !finished; steps++) {
-        const sql = openSqlite(':memory:')
-        const { verifier } = await filled(sql, a, 205)
+        const sql = copyOf(original)
         const failing = failingAt(sql, steps + 1, when)
         const broken = await open(failing, b, { former: [a] }).catch(() => null)
         await broken?.keepUp()
         finished = !failing.failed
         // Whatever was done, a half of it is none: without the former one it opens, or is refused.
-        const lone = await open(copyOf(sql), b).catch(() => null)
-        if (lone !== null) await expectWhole(sql, lone, 205)
+        const copy = copyOf(sql)
+        const lone = await open(copy, b).catch(() => null)
+        if (lone !== null) await expectWhole(copy, lone, 205)
         const again = await open(sql, b, { former: [a] })
         await expectWhole(sql, again, 205)
         await again.keepUp()
