@@ -5,6 +5,7 @@
  * @module
  */
 import ipaddr from 'ipaddr.js'
+import { LRUCache } from 'lru-cache'
 import { badRequest } from '../errors.ts'
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6
@@ -54,7 +55,17 @@ export function canonicalAddress(text: string): string | null {
  * @param text An address, or `null` when it cannot be told: all those share one count.
  */
 export function sourceOf(text: string | null): string {
-  const address = text === null ? null : parseAddress(text)
+  if (text === null) return 'unknown'
+  const known = sources.get(text) ?? networkOf(text)
+  sources.set(text, known)
+  return known
+}
+
+// Clients keep their address for a while. Bounded: whoever has an IPv6 network has as many as it likes.
+const sources = new LRUCache<string, string>({ max: 1000 })
+
+function networkOf(text: string): string {
+  const address = parseAddress(text)
   if (address === null) return 'unknown'
   return address.kind() === 'ipv4' ? address.toString() : `${network(address, 64).toString()}/64`
 }

@@ -68,17 +68,16 @@ export class SessionStore {
 
   /** Finds a live session: not idle, expired or revoked, its principal enabled, its API token still good. */
   find(hash: Uint8Array, now: number): LiveSession | null {
-    const [row] = this.#sql.all<LiveSession>(
-      `SELECT session.accessor, session.principal, kind, session.token, issuer, method, jkt, seen_at AS seenAt,
-              session.expires_at AS expiresAt, mfa_at AS mfaAt
-       FROM session JOIN principal ON principal.id = session.principal
-       LEFT JOIN token ON token.accessor = session.token
-       WHERE session.hash = ? AND session.revoked_at IS NULL AND session.expires_at > ? AND seen_at > ?
-         AND disabled_at IS NULL
-         AND (session.token IS NULL OR (token.revoked_at IS NULL AND (token.expires_at IS NULL OR token.expires_at > ?)))`,
+    // Subqueries, not joins: on Bun those take ten times as long.
+    const [row] = this.#sql.all<Omit<LiveSession, 'kind'> & { kind: LiveSession['kind'] | null }>(
+      `SELECT accessor, principal, token, issuer, method, jkt, seen_at AS seenAt, expires_at AS expiresAt, mfa_at AS mfaAt,
+              (SELECT kind FROM principal WHERE id = session.principal AND disabled_at IS NULL) AS kind
+       FROM session WHERE hash = ? AND revoked_at IS NULL AND expires_at > ? AND seen_at > ?
+         AND (token IS NULL OR EXISTS (SELECT 1 FROM token AS parent WHERE parent.accessor = session.token
+           AND parent.revoked_at IS NULL AND (parent.expires_at IS NULL OR parent.expires_at > ?)))`,
       ...[hash, now, now - this.#idleMs, now],
     )
-    return row ?? null
+    return row?.kind ? { ...row, kind: row.kind } : null
   }
 
   /** Notes that a session is in use. Not at every request: a sixtieth of the idle time is fine enough. */

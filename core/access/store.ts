@@ -62,12 +62,14 @@ export class AccessStore {
 
   /** Finds who a token stands for: `null` when it is unknown, expired or revoked, or its principal disabled. */
   identify(hash: Uint8Array, now: number): { principal: string; accessor: string; kind: PrincipalKind } | null {
-    const [row] = this.#sql.all<{ principal: string; accessor: string; kind: PrincipalKind }>(
-      `SELECT principal, accessor, kind FROM token JOIN principal ON principal.id = token.principal
-       WHERE hash = ? AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?) AND disabled_at IS NULL`,
+    // A subquery, not a join: on Bun that takes ten times as long.
+    const [row] = this.#sql.all<{ principal: string; accessor: string; kind: PrincipalKind | null }>(
+      `SELECT principal, accessor,
+              (SELECT kind FROM principal WHERE id = token.principal AND disabled_at IS NULL) AS kind
+       FROM token WHERE hash = ? AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?)`,
       ...[hash, now],
     )
-    return row ?? null
+    return row?.kind ? { ...row, kind: row.kind } : null
   }
 
   principals(): Principal[] {
