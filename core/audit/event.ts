@@ -61,14 +61,43 @@ export function encodeEvent(
   previous: Hash | null,
   privacy: Privacy = NO_PRIVACY,
 ): Uint8Array {
-  const { at, ...rest } = privacy.aliasKey === null ? event : concealed(event, privacy.aliasKey)
-  const place = { v: EVENT_VERSION, index, previous: previous === null ? null : base64(previous) }
-  const blind = privacy.blind ? { blind: base64(randomBytes(BLIND_SIZE)) } : {}
-  const entry = { ...place, ...blind, time: new Date(at).toISOString(), ...rest }
-  const json = canonical(entry)
+  const shown = privacy.aliasKey === null ? event : concealed(event, privacy.aliasKey)
+  const entry = entryOf(shown, index, previous, privacy.blind)
+  const json = written(entry)
   const bytes = utf8(isClean(json) ? json : canonical(cleansed(entry)))
   if (bytes.length <= MAX_ENTRY_BYTES) return bytes
   return utf8(canonical(cleansed({ ...entry, facts: { omittedBytes: bytes.length } })))
+}
+
+type Entry = ReturnType<typeof entryOf>
+
+/** The fields of an entry in the order of RFC 8785 section 3.2.3: {@link written} relies on it. */
+function entryOf(event: AuditEvent, index: number, previous: Hash | null, blind: boolean) {
+  const { action, address, agent, facts, operation, outcome, principal } = event
+  const { request, resource, rule, session, severity, token } = event
+  const time = new Date(event.at).toISOString()
+  return {
+    ...{ action, address, agent },
+    ...(blind && { blind: base64(randomBytes(BLIND_SIZE)) }),
+    ...{ facts, index, operation, outcome, previous: previous === null ? null : base64(previous), principal },
+    ...{ request, resource, rule, session, severity, time, token, v: EVENT_VERSION },
+  }
+}
+
+/**
+ * The canonical JSON of an entry, whose own fields are in order: with those, RFC 8785 is what `JSON.stringify` writes,
+ * but for half of a surrogate pair. It is a third of the work, at every request.
+ */
+function written(entry: Entry): string {
+  const { facts } = entry
+  // One fact, or none, is in order; and a text or a number is written the same by both.
+  const simple = Object.keys(facts).length < 2 && Object.values(facts).every(isScalar)
+  const json = simple ? JSON.stringify(entry) : ''
+  return json === '' || /\\u[dD]/.test(json) ? canonical(entry) : json
+}
+
+function isScalar(value: unknown): boolean {
+  return typeof value === 'string' || Number.isFinite(value)
 }
 
 /** Only what others chose: a hash of ours may look like anything. The name stays a name: an entry is found by it. */

@@ -64,6 +64,15 @@ interface Which {
   maxBytes?: number
 }
 
+/** The right edge of the tree: all that the next entry is joined with. */
+interface Edge {
+  size: number
+  /** The leaf hash of the last entry; `null` for an empty log. */
+  leaf: Hash | null
+  /** The hashes of the full subtrees, left to right and so the largest first. */
+  subtrees: readonly Hash[]
+}
+
 /** A bundle is the leaves of one full tile. Of the hashes that it makes, the last of the first 511 is the tile's own. */
 const BUNDLE = 256
 const BUNDLE_HASHES = 2 * BUNDLE - 1
@@ -76,6 +85,8 @@ const BUNDLE_HASHES = 2 * BUNDLE - 1
  */
 export class Log {
   readonly #sql: Sql
+  // As of the last append, and only good for the size that it has: that append may have been rolled back.
+  #edge: Edge | null = null
 
   constructor(sql: Sql) {
     this.#sql = sql
@@ -94,15 +105,23 @@ export class Log {
    */
   append(write: (index: number, previous: Hash | null) => Uint8Array, { severity, principal }: About = {}): number {
     const n = this.size
-    const previous = n === 0 ? null : this.#read([position(0, n - 1)])[0]!
-    const body = write(n, previous)
+    const { leaf, subtrees: full } = this.#edge?.size === n ? this.#edge : this.#edgeAt(n)
+    const body = write(n, leaf)
     this.#sql.all('INSERT INTO entry VALUES (?, ?, ?)', n, body, principal ?? null)
-    hashesFor(n, leafHash(body), this.#read).forEach((hash, i) => {
+    // The subtrees that a leaf completes are the smallest, and so the last.
+    const hashes = hashesFor(n, leafHash(body), ({ length }) => full.slice(full.length - length).reverse())
+    hashes.forEach((hash, i) => {
       this.#sql.all('INSERT INTO hash VALUES (?, ?)', position(0, n) + i, hash)
     })
+    const untouched = full.slice(0, full.length + 1 - hashes.length)
+    this.#edge = { size: n + 1, leaf: hashes[0]!, subtrees: [...untouched, hashes.at(-1)!] }
     if (severity !== undefined && severity !== 'info')
       this.#sql.all('INSERT INTO notable VALUES (?, ?)', n, rank(severity))
     return n
+  }
+
+  #edgeAt(size: number): Edge {
+    return { size, leaf: size === 0 ? null : this.leafAt(size - 1), subtrees: this.frontier(size) }
   }
 
   /** The tree head over every entry. At most 1 + log2(size) hashes are read. */

@@ -1,4 +1,6 @@
 import { createHmac } from 'node:crypto'
+import canonicalize from 'canonicalize'
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type AuditEvent, encodeEvent } from '../../../core/audit/event.ts'
 import { AuditEntry } from '../../../core/wire.ts'
@@ -28,6 +30,51 @@ describe('encodeEvent', () => {
         '"operation":"secret.read","outcome":"ok","previous":null,"principal":"alice","request":"r-1",' +
         '"resource":"prod/db","rule":null,"session":null,"severity":"info","time":"2026-01-02T03:04:05.006Z","token":"accessor","v":1}',
     )
+  })
+
+  it('writes what the library of RFC 8785 writes, for any texts and facts', () => {
+    // No control character, which is replaced; whole pairs of surrogates, as all text of ours.
+    const text = fc.string({
+      unit: fc.constantFrom('a', 'Z', '0', '"', '\\', '/', 'u', 'd', '8', '<', 'é', '€', '😀', '\\ud800'),
+    })
+    const fact = fc.oneof(
+      text,
+      fc.integer(),
+      fc.double({ noNaN: true, noDefaultInfinity: true }),
+      fc.constant(null),
+      fc.boolean(),
+      fc.array(text),
+      fc.dictionary(text, text),
+    )
+    const facts = fc.dictionary(fc.oneof(text, fc.constantFrom('9', '10', 'b', 'B')), fact, { maxKeys: 4 })
+    const either = fc.option(text)
+    const events = fc.record({
+      principal: either,
+      token: either,
+      address: either,
+      agent: either,
+      rule: either,
+      resource: text,
+      facts,
+      at: fc.integer({ min: 0, max: 2 ** 42 }),
+    })
+    fc.assert(
+      fc.property(events, fc.nat(), fc.boolean(), (some, index, first) => {
+        const bytes = encodeEvent({ ...event, ...some }, index, first ? null : new Uint8Array(32))
+        expect(textOf(bytes)).toBe(canonicalize(JSON.parse(textOf(bytes))))
+        const { time, v, previous, index: place, ...rest } = JSON.parse(textOf(bytes))
+        const { at, ...given } = { ...event, ...some }
+        expect({ ...rest, time, v, previous, place }).toEqual({
+          ...JSON.parse(canonicalize(given)!),
+          ...{ time: new Date(at).toISOString(), v: 1, place: index, previous: first ? null : `${'A'.repeat(43)}=` },
+        })
+      }),
+    )
+  })
+
+  it('writes no half of a surrogate pair', () => {
+    const half = { ...event, principal: '\ud800' }
+    expect(() => encodeEvent(half, 0, null)).toThrow(new TypeError('Event has no canonical JSON form'))
   })
 
   it('does not depend on the order in which the facts were given', () => {

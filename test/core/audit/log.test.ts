@@ -122,6 +122,6 @@ describe('Log', () => {
     for (let n = 0; n < 3; n++) append(Uint8Array.of(n))
     sql.all('DELETE FROM hash WHERE p = 3')
     expect(() => log.head()).toThrow(RangeError)
-    expect(() => append(Uint8Array.of(3))).toThrow(RangeError)
+    expect(() => sql.atomic(() => new Log(sql).append(() => Uint8Array.of(3)))).toThrow(RangeError)
   })
 })
