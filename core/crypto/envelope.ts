@@ -31,6 +31,7 @@ import type { Kek } from './keyring.ts'
 const MAGIC = Uint8Array.of(0x50, 0x53)
 const FORMAT = 0x01
 const SUITE = 0x01
+const MARK = concat(MAGIC, Uint8Array.of(FORMAT, SUITE))
 const DEK_SIZE = 32
 const WRAP_SIZE = DEK_SIZE + 8
 const SALT_SIZE = 32
@@ -39,6 +40,9 @@ const IV_SIZE = 12
 const TAG_SIZE = 16
 const KID = /^[A-Za-z0-9._-]{1,64}$/
 
+const PREFIX = Uint8Array.of(FORMAT, SUITE)
+/** Each byte becomes another character. */
+const latin1 = new TextDecoder('latin1')
 const ENC_INFO = concat(utf8('ps/1/enc'), Uint8Array.of(SUITE))
 const COMMIT_INFO = concat(utf8('ps/1/commit'), Uint8Array.of(SUITE))
 
@@ -57,6 +61,8 @@ interface Envelope {
   wrap: Bytes
   salt: Bytes
   commit: Bytes
+  /** The three above, which stand next to each other. */
+  key: Bytes
   iv: Bytes
   /** Ciphertext and tag, as WebCrypto takes them. */
   ciphertext: Bytes
@@ -104,9 +110,9 @@ export function kidOf(sealed: Bytes): string {
 export async function open(kek: Kek, sealed: Bytes, binding: Binding, cache?: DekCache): Promise<Redacted<Bytes>> {
   const envelope = parse(sealed)
   if (envelope.kid !== kek.kid) throw new RangeError('Key is not the one that the envelope names')
-  const { salt, iv, ciphertext } = envelope
+  const { iv, ciphertext } = envelope
   // These bytes determine the content key and were checked together when it was derived.
-  const id = `${binding.vault}/${kek.kid}/${String.fromCharCode(...envelope.wrap, ...salt, ...envelope.commit)}`
+  const id = `${binding.vault}/${kek.kid}/${latin1.decode(envelope.key)}`
   try {
     const key = cache?.get(id) ?? (await unwrap(kek, envelope))
     const params = { name: 'AES-GCM', iv, additionalData: additionalData(binding), tagLength: TAG_SIZE * 8 }
@@ -170,39 +176,33 @@ async function commitment(dek: CryptoKey, salt: Bytes): Promise<Bytes> {
 
 /** format || suite || each text behind its length || version: no two bindings give the same bytes. */
 function additionalData({ vault, name, version, contentType }: Binding): Bytes {
-  return concat(
-    Uint8Array.of(FORMAT, SUITE),
-    withLength(vault),
-    withLength(name),
-    u64be(version),
-    withLength(contentType),
-  )
+  const [ofVault, ofName, ofType] = [boundText(vault), boundText(name), boundText(contentType)]
+  return concat(PREFIX, u16be(ofVault), ofVault, u16be(ofName), ofName, u64be(version), u16be(ofType), ofType)
 }
 
-function withLength(text: string): Bytes {
+function boundText(text: string): Bytes {
   const bytes = utf8(text)
   if (bytes.length > 0xffff || !text.isWellFormed()) throw new RangeError('Text cannot be bound to an envelope')
-  return concat(Uint8Array.of(bytes.length >> 8, bytes.length & 0xff), bytes)
+  return bytes
+}
+
+function u16be({ length }: Bytes): Uint8Array {
+  return Uint8Array.of(length >> 8, length & 0xff)
 }
 
 function parse(sealed: Bytes): Envelope {
   const kidLength = sealed[4] ?? 0
   const start = 5 + kidLength
   const bodyAt = start + WRAP_SIZE + SALT_SIZE + COMMIT_SIZE + IV_SIZE
-  const kid = String.fromCharCode(...sealed.subarray(5, start))
-  if (
-    sealed.length < bodyAt + TAG_SIZE ||
-    !equal(sealed.subarray(0, 4), Uint8Array.of(...MAGIC, FORMAT, SUITE)) ||
-    !KID.test(kid)
-  ) {
-    throw tampered()
-  }
+  const kid = latin1.decode(sealed.subarray(5, start))
+  if (sealed.length < bodyAt + TAG_SIZE || !equal(sealed.subarray(0, 4), MARK) || !KID.test(kid)) throw tampered()
   const commitAt = start + WRAP_SIZE + SALT_SIZE
   return {
     kid,
     wrap: sealed.subarray(start, start + WRAP_SIZE),
     salt: sealed.subarray(start + WRAP_SIZE, commitAt),
     commit: sealed.subarray(commitAt, commitAt + COMMIT_SIZE),
+    key: sealed.subarray(start, commitAt + COMMIT_SIZE),
     iv: sealed.subarray(commitAt + COMMIT_SIZE, bodyAt),
     ciphertext: sealed.subarray(bodyAt),
   }
