@@ -34,7 +34,7 @@ const MAX_URL_LENGTH = 4096
 
 const POLICY = 'Content-Security-Policy'
 /** On every answer, whatever it is: nothing here is for a cache, a frame or another origin. */
-const HEADERS = {
+const HEADERS = Object.entries({
   'Cache-Control': 'no-store',
   [POLICY]: "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
   'Cross-Origin-Resource-Policy': 'same-origin',
@@ -42,7 +42,7 @@ const HEADERS = {
   'Strict-Transport-Security': 'max-age=31536000; includeSubDomains',
   Vary: 'Authorization, Origin, DPoP',
   'X-Content-Type-Options': 'nosniff',
-} as const
+})
 
 /** For pages of the origins that are allowed: no cookies, and the headers that a client sends and reads. */
 const CORS = {
@@ -73,7 +73,7 @@ export function harden(response: Response): Response {
   const { headers } = response
   // A page has a policy of its own.
   const policy = headers.get(POLICY)
-  for (const [name, value] of Object.entries(HEADERS)) headers.set(name, value)
+  for (const [name, value] of HEADERS) headers.set(name, value)
   if (policy !== null) headers.set(POLICY, policy)
   return response
 }
@@ -90,14 +90,16 @@ export function createApp(parts: Parts, runtime: Runtime = {}): Hono<Env> {
   const { requestTimeoutMs, debug } = parts.settings
 
   app.use('*', async (c, next) => {
-    c.set('requestId', crypto.randomUUID())
+    // `c.var` makes an object of all variables each time: not on the way of every request.
+    const requestId = crypto.randomUUID()
+    c.set('requestId', requestId)
     await withDeadline(next(), requestTimeoutMs).catch((error) => {
-      c.res = problem(error, c.var.requestId)
+      c.res = problem(error, requestId)
     })
-    harden(c.res).headers.set('Request-Id', c.var.requestId)
+    harden(c.res).headers.set('Request-Id', requestId)
     await renewNonce(c, parts)
     // No path: it holds the name of a secret.
-    if (debug) logLine('info', 'request', { requestId: c.var.requestId, method: c.req.method, status: c.res.status })
+    if (debug) logLine('info', 'request', { requestId, method: c.req.method, status: c.res.status })
   })
   const { allowedOrigins } = parts.settings.security
   if (allowedOrigins.length > 0) app.use('/v1/*', cors({ ...CORS, origin: [...allowedOrigins] }))
@@ -136,12 +138,13 @@ async function unambiguous(c: Context<Env>, next: Next): Promise<Response | unde
   const { url } = c.req
   if (url.length > MAX_URL_LENGTH) throw badRequest('path', 'Path and query are too long')
   // A host with a path or a query in it would move the path that is routed away from the one that was sent.
-  if (!URL.canParse(url) || !/^[A-Za-z0-9.:[\]_-]+$/.test(c.req.header('Host') ?? new URL(url).host)) {
+  const parsed = URL.parse(url)
+  if (parsed === null || !/^[A-Za-z0-9.:[\]_-]+$/.test(c.req.header('Host') ?? parsed.host)) {
     throw badRequest('Host', 'Host must be a name or an address, with or without a port')
   }
   // Nothing in our paths needs an escape. What the runtime resolved before (`/./`, `/../`, and on Bun
   // `%2e` and backslashes) cannot be seen here any more; what is left is decided on as it is routed.
-  const { pathname } = new URL(url)
+  const { pathname } = parsed
   if (/[%\\]/.test(pathname) || pathname !== c.req.path) throw badRequest('path', 'Path must have no percent-encoding')
   return next() as Promise<undefined>
 }
@@ -151,7 +154,7 @@ function entrance(parts: Parts) {
   const gate = floodGate(parts)
   return async (c: Context<Env>, next: Next) => {
     const vault = parseVaultId(c.req.param('vault'))
-    const { requestId } = c.var
+    const requestId = c.get('requestId')
     c.set('vault', vault)
     const signIn = c.req.method === 'POST' && c.req.path === `/v1/vaults/${vault}/sessions`
     try {
@@ -167,9 +170,10 @@ function entrance(parts: Parts) {
       if (isGuess) gate(c)
       throw error
     }
-    if (c.var.caller.credential === null) gate(c)
-    const handle = await parts.host.vault(vault, c.var.caller.bootstrap === true)
-    const { observation } = c.var
+    const { credential, bootstrap } = c.get('caller')
+    if (credential === null) gate(c)
+    const handle = await parts.host.vault(vault, bootstrap === true)
+    const observation = c.get('observation')
     c.set('handle', observation ? handle.around((work) => observation.time('vault', work)) : handle)
     return next()
   }

@@ -54,21 +54,12 @@ export async function identify(
   // Only a session can be bound.
   if (bound && token?.kind !== 'session') throw refusal('unauthenticated')
   const now = Date.now()
-  const { pathname, origin, hostname } = new URL(request.url)
-  // Without a public address a proof would be for whatever host the client was sent to.
-  if (proofHeader !== null && settings.publicUrl === undefined && !isLoopback(hostname.replace(/^\[|\]$/g, ''))) {
-    throw badRequest('DPoP', 'POSTERN_PUBLIC_URL must be set before proofs can be taken')
+  const expected = async () => {
+    const [nonceKey, ...otherNonceKeys] = await Promise.all(keyring.all.map((ring) => ring.macKey(vault, 'nonce')))
+    const about = { method: request.method, url: urlOf(request, settings), token: bound ? text : null, now }
+    return { ...about, nonceKey: nonceKey!, otherNonceKeys }
   }
-  const [nonceKey, ...otherNonceKeys] = await Promise.all(keyring.all.map((ring) => ring.macKey(vault, 'nonce')))
-  const expected = {
-    method: request.method,
-    url: (settings.publicUrl ?? origin) + pathname,
-    token: bound ? text : null,
-    nonceKey: nonceKey!,
-    otherNonceKeys,
-    now,
-  }
-  const proof = proofHeader === null ? null : await verifyProof(proofHeader, expected)
+  const proof = proofHeader === null ? null : await verifyProof(proofHeader, await expected())
   const bytes = utf8(text)
   const caller: Caller = {
     credential: token && { kind: token.kind, hash: token.hash, root: token.root },
@@ -98,6 +89,19 @@ export async function verifiedToken(
     if (token !== null) return { ...token, root: ring.rootId }
   }
   return null
+}
+
+/**
+ * The address that a proof has to be for.
+ *
+ * @throws {PosternError} `bad_request` without a public address: it would be whatever host the client was sent to.
+ */
+function urlOf({ url }: Request, { publicUrl }: Parts['settings']): string {
+  const { pathname, origin, hostname } = new URL(url)
+  if (publicUrl === undefined && !isLoopback(hostname.replace(/^\[|\]$/g, ''))) {
+    throw badRequest('DPoP', 'POSTERN_PUBLIC_URL must be set before proofs can be taken')
+  }
+  return (publicUrl ?? origin) + pathname
 }
 
 /** Hostile, and made fit for a log. */

@@ -55,7 +55,8 @@ export interface Env {
  * @throws {PosternError} `bad_request`
  */
 export function query<T extends z.ZodMiniType>(c: Context<Env>, schema: T): z.output<T> {
-  const params = [...new URL(c.req.url).searchParams]
+  const { url } = c.req
+  const params = url.includes('?') ? [...new URL(url).searchParams] : []
   if (new Set(params.map(([key]) => key)).size < params.length) throw badRequest('query', 'Query has a key twice')
   return check(schema, Object.fromEntries(params), 'query')
 }
@@ -99,7 +100,7 @@ export function answer(c: Context<Env>, about: About, body: object, status: 200 
  */
 export async function recipientOf(c: Context<Env>): Promise<Recipient | null> {
   const header = c.req.header('Postern-Seal-To')
-  const { seal } = c.var
+  const seal = c.get('seal')
   if (header === undefined) {
     if (seal) throw badRequest('Postern-Seal-To', 'Must be there: the proof names it')
     return null

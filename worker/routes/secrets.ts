@@ -44,7 +44,7 @@ export function secretRoutes(parts: Parts): Hono<Env> {
     const { version } = query(c, wire.ReadQuery)
     const recipient = await recipientOf(c)
     const input = { name: nameOf(c), ...(version === undefined ? {} : { version }) }
-    const granted = await c.var.handle.call('secret.read', c.var.caller, input)
+    const granted = await c.get('handle').call('secret.read', c.get('caller'), input)
     if ('chain' in granted.value)
       return provided(c, await gateway.read(c.var, { ...granted, value: granted.value }), recipient)
     const body = secret(granted.value, await reveal(parts, c, granted.value))
@@ -111,7 +111,7 @@ export async function reveal(
   c: Context<Env>,
   version: SealedVersion,
 ): Promise<Redacted<Bytes>> {
-  const opening = timed(c.var.observation, 'open', () => openVersion(keyring, deks, c.var.vault, version))
+  const opening = timed(c.get('observation'), 'open', () => openVersion(keyring, deks, c.get('vault'), version))
   const value = await opening
   if (typeof value !== 'string') return value
   const report = { name: version.name, version: version.version, reason: value }
