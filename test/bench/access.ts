@@ -1,5 +1,5 @@
 /**
- * What a decision costs, on the runtime that runs this: `npm run bench` uses Bun.
+ * What a decision costs, on the runtime that runs this: `npm run bench:access` uses Bun.
  *
  * @module
  */
