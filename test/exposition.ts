@@ -10,7 +10,6 @@ interface Family {
   name: string
   help: string
   type: string
-  metrics: { value?: string; labels?: Record<string, string>; buckets?: Record<string, string>; count?: string }[]
 }
 
 /** Every sample by its name and labels. */
@@ -27,17 +26,34 @@ export function expectExposition(text: string): void {
   const names = families.map(({ name }) => name)
   expect(new Set(names).size).toBe(names.length)
   expect(text.endsWith('\n')).toBe(true)
-  for (const { name, help, type, metrics } of families) {
+  for (const { name, help, type } of families) {
     expect(name).toMatch(/^(?:postern|process)_[a-z_]+$/)
     expect([name, ['COUNTER', 'GAUGE', 'HISTOGRAM'].includes(type)]).toEqual([name, true])
     // https://prometheus.io/docs/practices/naming: counters end in _total, and nothing else does; base units only.
     expect([name, name.endsWith('_total')]).toEqual([name, type === 'COUNTER'])
     expect(name).not.toMatch(/_(?:ms|milliseconds|kib|minutes)\b/)
     expect([name, help.length > 10]).toEqual([name, true])
-    for (const { buckets = {}, count } of metrics) {
-      const counts = Object.values(buckets).map(Number)
-      expect([name, counts]).toEqual([name, counts.toSorted((a, b) => a - b)])
-      if (type === 'HISTOGRAM') expect([name, buckets['+Inf']]).toEqual([name, count])
-    }
+  }
+  const samples = samplesOf(text)
+  const all = [...samples].filter(([sample]) => sample.includes('le="+Inf"'))
+  for (const [sample, value] of all) {
+    const counted = sample
+      .replace('_bucket{', '_count{')
+      .replace(/,?le="\+Inf"/, '')
+      .replace('{}', '')
+    expect([sample, value]).toEqual([sample, samples.get(counted)])
+  }
+  const histograms = families.filter(({ type }) => type === 'HISTOGRAM').map(({ name }) => name)
+  for (const name of histograms) expect(all.some(([sample]) => sample.startsWith(`${name}_bucket`))).toBe(true)
+  expectCumulative(samples)
+}
+
+function expectCumulative(samples: ReadonlyMap<string, number>): void {
+  const last = new Map<string, number>()
+  for (const [sample, value] of samples) {
+    if (!sample.includes('_bucket{')) continue
+    const series = sample.replace(/,?le="[^"]+"/, '')
+    expect([sample, value >= (last.get(series) ?? 0)]).toEqual([sample, true])
+    last.set(series, value)
   }
 }

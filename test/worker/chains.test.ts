@@ -4,6 +4,7 @@ import { PosternError } from '../../core/errors.ts'
 import { bySpecificity } from '../../core/providers/chain.ts'
 import type { Provider } from '../../core/providers/provider.ts'
 import { Redacted } from '../../core/redacted.ts'
+import { expectExposition } from '../exposition.ts'
 import { memoryProvider } from '../providers/memory_provider.ts'
 import { openGateway } from './gateway_bench.ts'
 
@@ -317,12 +318,7 @@ describe('providers', () => {
     expect(text).toContain('postern_provider_request_seconds_count{provider="azure"} 1')
     expect(text).toContain('postern_cache_reads_total{use="bypass"} 2')
     expect(text).not.toMatch(/\bdb\b|default/)
-    // Every line is a comment or a sample of the exposition format.
-    for (const line of text.trimEnd().split('\n')) {
-      expect(line).toMatch(
-        /^(?:# (?:HELP|TYPE) postern_[a-z_]+ .+|postern_[a-z_]+\{[a-z]+="[^"]+"(?:,[a-z]+="[^"]+")?\} [0-9.e+-]+)$/,
-      )
-    }
+    expectExposition(text)
     const quiet = await openGateway({ aws })
     expect((await quiet.send('/metrics')).status).toBe(404)
     expect(await (await quiet.send('/readyz')).json()).toEqual({ status: 'up', providers: { aws: 'up' } })
