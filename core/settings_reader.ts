@@ -8,7 +8,10 @@
  *
  * @module
  */
+
 import * as z from 'zod/mini'
+// By its own name: as `z.core` a bundle would have all of it, JSON Schema and fifty languages too.
+import * as core from 'zod/v4/core'
 import en from 'zod/v4/locales/en.js'
 import { PosternError } from './errors.ts'
 import { Redacted } from './redacted.ts'
@@ -131,24 +134,24 @@ export function readSettings<T extends z.ZodMiniType>(
 }
 
 /** What can be set, for the reference. */
-export function describeSettings(schema: z.core.$ZodType, prefix: string): SettingInfo[] {
+export function describeSettings(schema: core.$ZodType, prefix: string): SettingInfo[] {
   return leaves(schema).map(([path, leaf]) => {
     const { type, secret, description } = aboutOf(leaf)
-    const fallback = leaf instanceof z.core.$ZodPrefault ? String(leaf._zod.def.defaultValue) : null
+    const fallback = leaf instanceof core.$ZodPrefault ? String(leaf._zod.def.defaultValue) : null
     return { name: prefix + path.map(capitals).join('__'), type, secret, description, fallback }
   })
 }
 
 type Tree = { [key: string]: string | Tree }
 
-function leaves(schema: z.core.$ZodType, path: string[] = []): [string[], z.core.$ZodType][] {
-  const inner = schema instanceof z.core.$ZodPrefault ? schema._zod.def.innerType : schema
-  if (!(inner instanceof z.core.$ZodObject)) return [[path, schema]]
+function leaves(schema: core.$ZodType, path: string[] = []): [string[], core.$ZodType][] {
+  const inner = schema instanceof core.$ZodPrefault ? schema._zod.def.innerType : schema
+  if (!(inner instanceof core.$ZodObject)) return [[path, schema]]
   return Object.entries(inner._zod.def.shape).flatMap(([key, child]) => leaves(child, [...path, key]))
 }
 
-function aboutOf(leaf: z.core.$ZodType): About {
-  const isWrapped = leaf instanceof z.core.$ZodPrefault || leaf instanceof z.core.$ZodOptional
+function aboutOf(leaf: core.$ZodType): About {
+  const isWrapped = leaf instanceof core.$ZodPrefault || leaf instanceof core.$ZodOptional
   const found = ABOUT.get(isWrapped ? leaf._zod.def.innerType : leaf)
   if (found === undefined) throw new TypeError('A setting must be made by one of the functions above')
   return found
