@@ -174,6 +174,9 @@ describe('another root key', () => {
     })
     expect(during.granted('keys.show', {}).left).toBeGreaterThanOrEqual(233)
     await write(during, 's/0', `${CANARY} 0`)
+    // Done before, and by another: it is not done again.
+    const again = during.vault.perform('root.replace', { from: ID_A, to: ID_C }, Date.now())
+    expect(again).toMatchObject({ ok: false, reason: 'superseded', index: null })
     // By an edge that has the former one still for its own: the term is right, and the root key is not.
     const place = { vault: VAULT, name: 's/0', version: 3, contentType: 't', encoding: 'utf8' } as const
     const late = await sealValue(await Keyring.open(a), new Redacted(utf8('late')), place, { term: 2, root: null })
