@@ -85,19 +85,20 @@ function tokenAfter(last: Run | undefined, { config, updatedAt }: Rotation): str
  * Does what follows from the end of a run at a provider, in its transaction: nothing older is served from the cache, the
  * value that was kept here is erased, and the replicas are due.
  *
- * @param rotated Whether the provider has another value now, as far as is known.
+ * @param rotated Whether the provider has another value now; `null` when that is not known.
  */
 export function settleProvided(
   { secrets, cache, chains, replication, now }: Stores & { now: number },
   secret: SecretRow,
   run: Run,
-  rotated: boolean,
+  rotated: boolean | null,
 ): void {
   if (secret.pending !== null && secret.pending === run.number) {
     secrets.dropPending(secret.id)
     secrets.destroy(secret.id, run.number, now)
   }
   cache.purge(secret.name, now)
+  if (rotated === false) return
   const serveUntil = rotated ? now + run.config.graceSeconds * 1000 : null
   replication.begin(secret.name, copiesOf(chains.covering(secret.name)), 'write', { now, dueAt: now, serveUntil })
 }

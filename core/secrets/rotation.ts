@@ -61,8 +61,6 @@ export type Next =
   | { kind: 'step'; step: Step; promote?: true; waitMs?: number }
   | { kind: 'end'; outcome: RunOutcome; promote?: true }
 
-/** Answers: trying again changes nothing. */
-const FINAL: readonly Failure[] = ['refused', 'denied', 'conflict', 'cancelled']
 /** How often `set` and `test` are tried before the run is undone. */
 const MAX_ATTEMPTS = 10
 /** How often the rest is tried, an hour apart, before the run ends as it is: weeks. */
@@ -79,6 +77,11 @@ export interface Course {
 /** The step that a run begins with. */
 export function firstStep({ target }: RotationConfig): Step {
   return target.kind === 'provider' ? 'set' : 'create'
+}
+
+/** Whether a step failed by an answer, so that trying it again changes nothing. */
+export function isFinal(failure: Failure): boolean {
+  return ['refused', 'denied', 'conflict', 'cancelled'].includes(failure)
 }
 
 /** What follows when a step was done. */
@@ -113,7 +116,7 @@ export function afterFailure(
   { attempts, chance }: { attempts: number; chance: number },
 ): Next {
   const again: Next = { kind: 'step', step, waitMs: waitMs(attempts, chance) }
-  const refused = FINAL.includes(failure)
+  const refused = isFinal(failure)
   if (step === 'finish') return attempts < MAX_LAST_ATTEMPTS && !refused ? again : { kind: 'end', outcome: 'rotated' }
   if (step === 'undo') return attempts < MAX_LAST_ATTEMPTS && !refused ? again : { kind: 'end', outcome: 'abandoned' }
   if (attempts < MAX_ATTEMPTS && !refused) return again

@@ -198,7 +198,7 @@ function urlOf(hooks: HookStore, { target }: RotationConfig): string | null {
 function abandon(context: Context, secret: SecretRow, run: Run): void {
   const { secrets, rotations, now } = context
   const outcome = run.step === 'finish' ? 'rotated' : 'abandoned'
-  if (run.provided !== null) settleProvided(context, secret, run, false)
+  if (run.provided !== null) settleProvided(context, secret, run, null)
   else if (secret.pending === run.number) secrets.dropPending(secret.id)
   rotations.end(run.id, outcome, 'cancelled', now)
   const rotation = rotations.find(secret.id)

@@ -14,7 +14,7 @@ import type { Hook } from './hook_store.ts'
 import { notify } from './notices.ts'
 import { type SealedVersion, sealedVersion } from './operations.ts'
 import { beginRun, homeOf, isAtHome, settleProvided } from './provided_rotation.ts'
-import { afterFailure, afterSuccess, type Failure, type Next, type Step } from './rotation.ts'
+import { afterFailure, afterSuccess, type Failure, isFinal, type Next, type Step } from './rotation.ts'
 import { chance } from './rotation_operations.ts'
 import type { Run } from './rotation_store.ts'
 import { nextDue, thawed } from './schedule.ts'
@@ -250,7 +250,8 @@ function proceed(context: TaskContext, run: Run, next: Next, failure: Failure | 
     rotations.goto(run.id, { step: next.step, nextAt: now + (next.waitMs ?? 0), failure })
     return { next: next.step, ...facts }
   }
-  if (!isHere) settleProvided(context, secret, run, next.outcome === 'rotated')
+  if (!isHere)
+    settleProvided(context, secret, run, isUnchanged(run, failure) ? false : next.outcome === 'rotated' || null)
   else if (!next.promote && secret.pending === run.number) secrets.dropPending(secret.id)
   rotations.end(run.id, next.outcome, failure, now)
   reschedule(context, run, next.outcome === 'rotated')
@@ -259,6 +260,11 @@ function proceed(context: TaskContext, run: Run, next: Next, failure: Failure | 
     notify(context, { type: 'rotation.failed', data }, now)
   }
   return { outcome: next.outcome, ...facts }
+}
+
+/** Whether a run surely changed nothing at its provider: what was sent first was refused. */
+function isUnchanged({ step, attempts }: Run, failure: Failure | null): boolean {
+  return failure !== null && isFinal(failure) && attempts === 1 && step !== 'test'
 }
 
 /** A period from now; or sooner, an hour and then twice as long each time, when nothing was changed. */

@@ -408,6 +408,10 @@ describe('a secret that is made here and written to its provider', () => {
     expect([it.active(), it.kept()]).toEqual([{ step: 'set', attempts: 1, failure: 'unreachable' }, 1])
     await it.settle()
     expect([it.runs(), it.kept(), it.aws.value(NAME)]).toEqual([[['undone', 'unreachable']], 0, 'first value'])
+    // One of them may have arrived.
+    expect(it.bench.database.all('SELECT name, serve_until FROM replication')).toEqual([
+      { name: NAME, serve_until: null },
+    ])
   })
 
   it('does not overwrite what somebody else wrote since', async () => {
@@ -442,6 +446,8 @@ describe('a secret that is made here and written to its provider', () => {
     it.rotate()
     await it.process()
     expect([it.runs(), it.kept()]).toEqual([[['undone', 'refused']], 0])
+    // Nothing was changed, so that nothing is to be copied.
+    expect(it.bench.database.all('SELECT * FROM replication')).toEqual([])
   })
 
   it('is not there until it can be read back', async () => {
