@@ -55,8 +55,13 @@ const CORS = {
     'If-Match',
     'If-None-Match',
     'Idempotency-Key',
+    'Approval',
+    'Approval-Reason',
   ],
-  exposeHeaders: ['DPoP-Nonce', 'Request-Id', 'Audit-Index', 'Retry-After', 'RateLimit', 'RateLimit-Policy'],
+  exposeHeaders: [
+    ...['DPoP-Nonce', 'Request-Id', 'Audit-Index', 'Retry-After', 'RateLimit', 'RateLimit-Policy'],
+    ...['ETag', 'Age', 'Cache-Status', 'Server-Timing', 'Link', 'WWW-Authenticate'],
+  ],
   maxAge: 600,
 }
 

@@ -46,6 +46,16 @@ async function openWatched(environment: Record<string, string> = {}) {
 
 type Watched = Awaited<ReturnType<typeof openWatched>>
 
+/** The headers that a document names anywhere, of requests and of answers. */
+function headersOf(part: unknown, found = { sent: new Set<string>(), answered: new Set<string>() }) {
+  if (typeof part !== 'object' || part === null) return found
+  const { in: place, name, headers } = part as { in?: string; name?: string; headers?: object }
+  if (place === 'header' && name !== undefined) found.sent.add(name)
+  for (const header of Object.keys(headers ?? {})) found.answered.add(header)
+  for (const inner of Object.values(part)) headersOf(inner, found)
+  return found
+}
+
 describe('the contract', () => {
   it('has the routes of the app and no others, and the table has the routes of both', () => {
     const operations = Object.entries(document.paths).flatMap(([path, item]) =>
@@ -63,6 +73,24 @@ describe('the contract', () => {
       .filter(({ method }) => method !== 'ALL')
       .map(({ method, path }) => `${method} ${path}`)
     expect(registered.toSorted()).toEqual(ROUTES.map(({ method, path }) => `${method} ${pattern(path)}`).toSorted())
+  })
+
+  it('names no header that a page which may ask could not send or read', async () => {
+    const { app } = await openWatched({ POSTERN_SECURITY__ALLOWED_ORIGINS: 'https://code.example.com' })
+    const url = 'http://127.0.0.1/v1/vaults/default/secrets'
+    const preflight = { Origin: 'https://code.example.com', 'Access-Control-Request-Method': 'GET' }
+    const ask = async (method: string) =>
+      (await app.fetch(new Request(url, { method, headers: preflight }), { address: '127.0.0.1' })).headers
+    const listed = (text: string | null) => (text ?? '').split(/, */).filter((name) => name !== '')
+    const { sent, answered } = headersOf(document)
+    expect(sent.size).toBeGreaterThan(5)
+    expect(listed((await ask('OPTIONS')).get('Access-Control-Allow-Headers'))).toEqual(
+      expect.arrayContaining([...sent, 'Authorization', 'Content-Type']),
+    )
+    expect(answered.size).toBeGreaterThan(10)
+    expect(listed((await ask('GET')).get('Access-Control-Expose-Headers'))).toEqual(
+      expect.arrayContaining([...answered]),
+    )
   })
 
   it('has every code and every reason', () => {
