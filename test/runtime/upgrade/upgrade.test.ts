@@ -43,8 +43,9 @@ function lay(schema: number): { written: Written; site: Site; db: DatabaseSync }
 }
 
 describe('a store of an earlier schema', () => {
+  // Of 1 and 3 no commit has today's form; 2 signed its log by a key that was derived in another way. None was released.
   it('is there for each that there was', () => {
-    expect(schemas.length).toBeGreaterThanOrEqual(8)
+    expect(schemas.length).toBeGreaterThanOrEqual(7)
   })
 
   it.each(schemas)(
