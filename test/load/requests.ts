@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { Agent, request } from 'node:http'
+import { Agent, type IncomingMessage, request } from 'node:http'
 
 export interface Asked {
   method: string
@@ -51,13 +51,10 @@ export function openConnections(endpoint: string): Connections {
             response.on('data', (chunk: Buffer) => chunks.push(chunk))
             response.on('error', reject)
             response.on('end', () => {
-              const { 'audit-index': index, 'request-id': id } = response.headers
-              resolve({
-                status: response.statusCode ?? 0,
-                body: JSON.parse(Buffer.concat(chunks).toString()),
-                requestId: String(id),
-                auditIndex: index === undefined ? null : Number(index),
-              })
+              const answer = answered(response, Buffer.concat(chunks).toString())
+              // What stands before a server may answer in its stead, in words of its own.
+              if (answer === null) reject(new Error(`Answer ${response.statusCode} is no JSON`))
+              else resolve(answer)
             })
           },
         )
@@ -65,5 +62,18 @@ export function openConnections(endpoint: string): Connections {
         asked.on('error', reject)
         asked.end(text)
       }),
+  }
+}
+
+function answered({ statusCode, headers }: IncomingMessage, text: string): Answered | null {
+  const { 'audit-index': index, 'request-id': id } = headers
+  try {
+    const body = JSON.parse(text)
+    return {
+      ...{ status: statusCode ?? 0, body, requestId: String(id) },
+      auditIndex: index === undefined ? null : Number(index),
+    }
+  } catch {
+    return null
   }
 }
