@@ -17,15 +17,15 @@ const MAX_ITEMS = 500
 const TYPED = /postern:\/\/((?:\$\{[A-Za-z_][A-Za-z0-9_]{0,127}(?::-[^}\s]{0,512})?\}|[a-z0-9_./-]){0,600})$/
 
 export function registerCompletion(parts: Parts): vscode.Disposable {
-  const { languages } = vscode
+  const { registerCompletionItemProvider, registerHoverProvider } = vscode.languages
   return vscode.Disposable.from(
-    languages.registerCompletionItemProvider(
+    registerCompletionItemProvider(
       { pattern: '**' },
       { provideCompletionItems: (document, position) => completeReference(parts, document, position) },
       '/',
       ':',
     ),
-    languages.registerCompletionItemProvider(
+    registerCompletionItemProvider(
       ACCESSOR_LANGUAGES.map((language) => ({ language })),
       { provideCompletionItems: completeKey },
       '.',
@@ -35,7 +35,7 @@ export function registerCompletion(parts: Parts): vscode.Disposable {
       '{',
       ':',
     ),
-    languages.registerHoverProvider(
+    registerHoverProvider(
       { pattern: '**' },
       { provideHover: (document, position) => hover(parts, document, position) },
     ),

@@ -51,23 +51,23 @@ const LANGUAGE_OF: Record<string, string> = {
 }
 
 export function registerKeys(): vscode.Disposable {
-  const { languages } = vscode
+  const { registerDefinitionProvider, registerReferenceProvider, registerRenameProvider } = vscode.languages
   const env = [{ language: 'dotenv' }, { pattern: ENV_FILES }]
   const selector = [...env, ...ACCESSOR_LANGUAGES.map((language) => ({ language }))]
   return vscode.Disposable.from(
-    languages.registerDefinitionProvider(selector, {
+    registerDefinitionProvider(selector, {
       provideDefinition: async (document, position, token) => {
         const key = keyAt(document, position)
         return key && !isEnvDocument(document) ? placesIn(ENV_FILES, key.name, token) : []
       },
     }),
-    languages.registerReferenceProvider(env, {
+    registerReferenceProvider(env, {
       provideReferences: async (document, position, _, token) => {
         const key = keyAt(document, position)
         return key ? everywhere(key.name, token) : []
       },
     }),
-    languages.registerRenameProvider(env, {
+    registerRenameProvider(env, {
       prepareRename(document, position) {
         const key = keyAt(document, position)
         if (key === null) throw new Error(vscode.l10n.t('Put the cursor on the name of a variable'))

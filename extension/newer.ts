@@ -1,5 +1,6 @@
 /**
- * Parts of the editor's API that came after the oldest version that we run on. Each is looked for before it is used.
+ * Parts of the editor's API that came after the oldest version that we run on. Each is looked for before it is used, by a
+ * name that `build.ts` knows: the API is never taken as a whole.
  *
  * @module
  */
@@ -35,10 +36,9 @@ interface PasteClasses {
 
 /** Paste edits, or `null` where the editor has none. */
 export function pasteApi(): (PasteApi & PasteClasses) | null {
-  const languages = vscode.languages as unknown as Partial<PasteApi>
-  const classes = vscode as unknown as Partial<PasteClasses>
-  const { registerDocumentPasteEditProvider } = languages
-  const { DocumentPasteEdit, DocumentDropOrPasteEditKind } = classes
+  const { registerDocumentPasteEditProvider } = vscode.languages as unknown as Partial<PasteApi>
+  const DocumentPasteEdit = (vscode as Partial<PasteClasses>).DocumentPasteEdit
+  const DocumentDropOrPasteEditKind = (vscode as Partial<PasteClasses>).DocumentDropOrPasteEditKind
   if (!registerDocumentPasteEditProvider || !DocumentPasteEdit || !DocumentDropOrPasteEditKind) return null
   return { registerDocumentPasteEditProvider, DocumentPasteEdit, DocumentDropOrPasteEditKind }
 }
@@ -57,13 +57,16 @@ interface ToolApi {
   result(text: string): unknown
 }
 
+interface ToolClasses {
+  LanguageModelToolResult: new (parts: unknown[]) => unknown
+  LanguageModelTextPart: new (text: string) => unknown
+}
+
 /** Tools for language models, or `null` where the editor has none. */
 export function toolApi(): ToolApi | null {
   const { registerTool } = ((vscode as { lm?: unknown }).lm ?? {}) as Partial<ToolApi>
-  const { LanguageModelToolResult: Result, LanguageModelTextPart: Text } = vscode as unknown as {
-    LanguageModelToolResult?: new (parts: unknown[]) => unknown
-    LanguageModelTextPart?: new (text: string) => unknown
-  }
+  const Result = (vscode as Partial<ToolClasses>).LanguageModelToolResult
+  const Text = (vscode as Partial<ToolClasses>).LanguageModelTextPart
   if (!registerTool || !Result || !Text) return null
   return { registerTool, result: (text) => new Result([new Text(text)]) }
 }
