@@ -116,7 +116,7 @@ export interface AskedApproval {
 
 /** Facts about an error that a client may see. None is ever a secret. */
 export interface ErrorDetail {
-  /** Which refusal it was, finer than the code. */
+  /** Which refusal it was, finer than the code; of a newer server it may be one that is not known here. */
   reason?: Reason
   /** The name of the wrong field, header or setting. */
   field?: string

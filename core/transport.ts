@@ -7,11 +7,13 @@ import * as z from 'zod/mini'
 import { makeProof, type ProofKey } from './access/dpop_key.ts'
 import { concat, parseUtf8 } from './bytes.ts'
 import { makeSealKey, openSealed, type SealKey } from './crypto/seal_key.ts'
-import { ERROR_CODES, type ErrorDetail, PosternError, REFUSALS, type Reason } from './errors.ts'
+import { ERROR_CODES, type ErrorDetail, PosternError, type Reason } from './errors.ts'
 import type { Redacted } from './redacted.ts'
 import { parseVaultId } from './secrets/name.ts'
 import { Problem } from './wire/problem.ts'
 
+// Not the list of all: their messages, which are the server's, would be a part of what a client weighs.
+const REASON = /^[a-z_]{1,32}$/
 const MAX_ANSWER_BYTES = 32 * 1024 * 1024
 /** An error of this server or of another: whatever is there of one. */
 const Answered = z.catchall(z.partial(Problem), z.unknown())
@@ -182,13 +184,13 @@ async function readBytes(response: Response): Promise<Uint8Array> {
   return concat(...chunks)
 }
 
-/** The server's error as ours. Codes and reasons that we do not know are not passed on. */
+/** The server's error as ours. A code that we do not know is not passed on, nor a reason that is none by its form. */
 export function errorOf(body: unknown, response?: Response): PosternError {
   const known = Answered.safeParse(body)
   const { code, detail = 'Server refused', reason, field, limitBytes, auditIndex, approval } = known.data ?? {}
   const retryAfter = Number(response?.headers.get('Retry-After') ?? Number.NaN)
   const facts: ErrorDetail = {
-    ...(reason !== undefined && Object.hasOwn(REFUSALS, reason) && { reason: reason as Reason }),
+    ...(reason !== undefined && REASON.test(reason) && { reason: reason as Reason }),
     ...(field && { field }),
     ...(limitBytes !== undefined && { limitBytes }),
     ...(auditIndex !== undefined && { auditIndex }),

@@ -10,18 +10,13 @@ import process from 'node:process'
 import { type BuildOptions, build, type Plugin } from 'esbuild'
 
 const ROOM = import.meta.dirname
-// Of which zod, which checks every answer, has 33, hashes for the log's proofs 6, and the shapes of answers 5.
+// Of which zod, which checks every answer, has 33, and the shapes of answers 5.
 const BUDGET_KB = 150
 
 const TEXTS = ['package.nls.json', 'package.nls.de.json', 'README.md', 'l10n', 'media']
 
 // What `newer.ts` looks for, and the types of the oldest editor do not know.
-const NEWER = [
-  'DocumentDropOrPasteEditKind',
-  'DocumentPasteEdit',
-  'LanguageModelTextPart',
-  'LanguageModelToolResult',
-]
+const NEWER = ['DocumentDropOrPasteEditKind', 'DocumentPasteEdit', 'LanguageModelTextPart', 'LanguageModelToolResult']
 
 /**
  * The editor's API as an ES module, read once. Left to the bundler, each of our files would copy the whole API, name by name,
@@ -36,7 +31,9 @@ const editorApi: Plugin = {
     }))
     onLoad({ filter: /./, namespace: 'editor-api' }, () => {
       const types = readFileSync(`${ROOM}/../node_modules/@types/vscode/index.d.ts`, 'utf8')
-      const declared = [...types.matchAll(/^\texport (?:abstract )?(?:class|const|enum|function|let|namespace) (\w+)/gm)]
+      const declared = [
+        ...types.matchAll(/^\texport (?:abstract )?(?:class|const|enum|function|let|namespace) (\w+)/gm),
+      ]
       const names = new Set([...declared.map(([, name]) => name), ...NEWER])
       // Pure, so that what is not used is left out.
       const lines = [...names].map((name) => `export const ${name} = /* @__PURE__ */ (() => api.${name})()`)

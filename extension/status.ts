@@ -4,6 +4,7 @@
  * @module
  */
 import * as vscode from 'vscode'
+import { afterStart } from './after_start.ts'
 import type { Parts } from './parts.ts'
 import { environmentFor, isPresenting } from './settings.ts'
 
@@ -25,6 +26,7 @@ export class Status implements vscode.Disposable {
     this.#item.name = 'Postern'
     this.#subscription = vscode.Disposable.from(
       this.#item,
+      afterStart(() => void this.#update()),
       parts.vaults.onDidChange(() => void this.#update()),
       vscode.window.onDidChangeActiveTextEditor(() => void this.#update()),
       vscode.workspace.onDidGrantWorkspaceTrust(() => void this.#update()),
@@ -32,7 +34,6 @@ export class Status implements vscode.Disposable {
         if (event.affectsConfiguration('postern')) void this.#update()
       }),
     )
-    void this.#update()
     this.#item.show()
   }
 

@@ -6,7 +6,7 @@
 import { type Checkpoint, openCheckpoint } from '../core/audit/checkpoint.ts'
 import type { Hash } from '../core/audit/merkle.ts'
 import { type NoteVerifier, parseVerifierKey } from '../core/audit/note.ts'
-import { verifyConsistency } from '../core/audit/proof.ts'
+import { verifyConsistencyByPlatform } from '../core/audit/proof.ts'
 import { parseBase64 } from '../core/bytes.ts'
 import type { UserClient } from '../core/client/user.ts'
 import { PosternError } from '../core/errors.ts'
@@ -69,7 +69,7 @@ async function goesOn(log: Log, before: Checkpoint, now: Checkpoint): Promise<bo
     if (proof === null) return false
     for (const text of proof.hashes) hashes.push((parseBase64(text) ?? new Uint8Array()) as Hash)
   }
-  return verifyConsistency(hashes, before, now)
+  return verifyConsistencyByPlatform(hashes, before, now)
 }
 
 async function opened(note: string, verifiers: NoteVerifier[]): Promise<Checkpoint | null> {

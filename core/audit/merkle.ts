@@ -19,7 +19,8 @@ export type Hash = Bytes
 export type ReadHashes = (positions: readonly number[]) => Hash[]
 
 const LEAF = Uint8Array.of(0x00)
-const NODE = Uint8Array.of(0x01)
+/** Comes before the two nodes that are hashed. */
+export const NODE = Uint8Array.of(0x01)
 
 /** SHA-256(0x00 || data), RFC 6962 section 2.1. */
 export function leafHash(data: Uint8Array): Hash {

@@ -4,8 +4,9 @@
  *
  * @module
  */
-import { equal } from '../bytes.ts'
-import { type Hash, nodeHash, position, type ReadHashes, treeHash } from './merkle.ts'
+import { sha256 } from '@noble/hashes/sha2.js'
+import { concat, equal } from '../bytes.ts'
+import { type Hash, NODE, nodeHash, position, type ReadHashes } from './merkle.ts'
 
 /**
  * The audit path of a leaf: the sibling of each node from the leaf up to the root.
@@ -56,22 +57,34 @@ export function verifyInclusion(
   return sn === 0 && equal(node, root)
 }
 
+interface Tree {
+  size: number
+  root: Hash
+}
+
 /** Checks a consistency proof (RFC 9162 section 2.1.4.2). */
-export function verifyConsistency(
-  proof: readonly Hash[],
-  old: { size: number; root: Hash },
-  now: { size: number; root: Hash },
-): boolean {
+export function verifyConsistency(proof: readonly Hash[], old: Tree, now: Tree): boolean {
+  const check = consistencyCheck(proof, old, now)
+  let step = check.next()
+  while (!step.done) step = check.next(sha256(concat(...step.value)) as Hash)
+  return step.value
+}
+
+/** The same with the hashes of the platform: a client that weighs little has no others. */
+export async function verifyConsistencyByPlatform(proof: readonly Hash[], old: Tree, now: Tree): Promise<boolean> {
+  const check = consistencyCheck(proof, old, now)
+  let step = check.next()
+  while (!step.done) {
+    step = check.next(new Uint8Array(await crypto.subtle.digest('SHA-256', concat(...step.value))))
+  }
+  return step.value
+}
+
+/** The check itself. It asks for the SHA-256 of some bytes, and goes on with it, however that is made. */
+function* consistencyCheck(proof: readonly Hash[], old: Tree, now: Tree): Generator<Uint8Array[], boolean, Hash> {
   if (!isSize(old.size) || !isSize(now.size) || old.size > now.size || !areHashes(proof)) return false
   if (old.size === now.size) return proof.length === 0 && equal(old.root, now.root)
-  if (old.size === 0)
-    return (
-      proof.length === 0 &&
-      equal(
-        old.root,
-        treeHash(0, () => []),
-      )
-    )
+  if (old.size === 0) return proof.length === 0 && equal(old.root, yield [])
   // A whole subtree at the beginning needs no proof of itself.
   const [first, ...rest] = isPowerOfTwo(old.size) ? [old.root, ...proof] : proof
   if (first === undefined) return false
@@ -83,10 +96,10 @@ export function verifyConsistency(
   for (const hash of rest) {
     if (sn === 0) return false
     if (fn % 2 === 1 || fn === sn) {
-      fr = nodeHash(hash, fr)
-      sr = nodeHash(hash, sr)
+      fr = yield [NODE, hash, fr]
+      sr = yield [NODE, hash, sr]
       while (fn % 2 === 0 && fn !== 0) [fn, sn] = [half(fn), half(sn)]
-    } else sr = nodeHash(sr, hash)
+    } else sr = yield [NODE, sr, hash]
     ;[fn, sn] = [half(fn), half(sn)]
   }
   return sn === 0 && equal(fr, old.root) && equal(sr, now.root)

@@ -1,7 +1,7 @@
 /**
  * Fingerprints of values: they tell whether two are equal and nothing else, and only while this window is open.
  *
- * A hash without a key would let anybody test guesses; this key is made at the start and never kept.
+ * A hash without a key would let anybody test guesses; this key is made for one window and never kept.
  *
  * @module
  */
@@ -12,8 +12,12 @@ const SHOWN = 6
 
 /** Makes the one function that makes fingerprints. */
 export function fingerprinter(): (value: string) => Promise<string> {
-  const key = crypto.subtle.importKey('raw', randomBytes(32), { name: 'HMAC', hash: 'SHA-256' }, false, ['sign'])
-  return async (value) => hex(new Uint8Array(await crypto.subtle.sign('HMAC', await key, utf8(value))))
+  // Made when the first value comes: the editor waits for the start.
+  let key: Promise<CryptoKey> | undefined
+  return async (value) => {
+    key ??= crypto.subtle.importKey('raw', randomBytes(32), { name: 'HMAC', hash: 'SHA-256' }, false, ['sign'])
+    return hex(new Uint8Array(await crypto.subtle.sign('HMAC', await key, utf8(value))))
+  }
 }
 
 /** The part of a fingerprint that is shown. Not after a "#": editors take that for a colour. */

@@ -29,6 +29,8 @@ export interface EditorOptions {
   /** The package for `vsix`. */
   vsix?: string
   locale?: string
+  /** Folders of other extensions, by `publisher.name-version`. */
+  others?: Record<string, string>
   /** The port that the editor is to listen on. */
   port?: number
 }
@@ -65,6 +67,8 @@ export async function startEditor(options: EditorOptions = {}): Promise<Editor> 
     mkdirSync(join(home, 'extensions'))
     symlinkSync(join(ROOT, 'extension/dist'), join(home, 'extensions/postern.postern-0.1.0'))
     symlinkSync(dirname(suite), join(home, 'extensions/test.driver-1.0.0'))
+    for (const [name, folder] of Object.entries(options.others ?? {}))
+      symlinkSync(folder, join(home, 'extensions', name))
   }
   const port = options.port ?? (await freePort())
   const origin = `127.0.0.1:${port}`
