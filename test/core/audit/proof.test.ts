@@ -1,7 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type Hash, hashesFor, leafHash, position, type ReadHashes } from '../../../core/audit/merkle.ts'
-import { consistencyProof, inclusionProof, verifyConsistency, verifyInclusion } from '../../../core/audit/proof.ts'
+import {
+  consistencyProof,
+  inclusionProof,
+  verifyConsistency,
+  verifyConsistencyByPlatform,
+  verifyInclusion,
+} from '../../../core/audit/proof.ts'
 import { type Bytes, utf8 } from '../../../core/bytes.ts'
 import { merkleTreeHash } from '../../reference/rfc6962.ts'
 
@@ -49,19 +55,29 @@ describe('inclusion', () => {
   })
 })
 
-describe('consistency', () => {
-  it('is proven between all sizes', () => {
+describe.each([
+  { by: 'our own hashes', verify: verifyConsistency },
+  { by: 'those of the platform', verify: verifyConsistencyByPlatform },
+])('consistency, by $by', ({ verify }) => {
+  it('is proven between all sizes', async () => {
     for (let to = 0; to <= 70; to++) {
       for (let from = 0; from <= to; from++) {
         const proof = consistencyProof(from, to, read)
-        expect(verifyConsistency(proof, { size: from, root: rootOf(from) }, { size: to, root: rootOf(to) })).toBe(true)
+        expect(await verify(proof, { size: from, root: rootOf(from) }, { size: to, root: rootOf(to) })).toBe(true)
       }
     }
   })
 
-  it('fails for a fork, a smaller tree, and a proof that is longer, shorter or changed', () => {
-    fc.assert(
-      fc.property(size, size, fc.nat(), (a, b, pick) => {
+  it('takes no empty tree with another root than that of RFC 6962', async () => {
+    const now = { size: 5, root: rootOf(5) }
+    expect(await verify([], { size: 0, root: rootOf(0) }, now)).toBe(true)
+    expect(await verify([], { size: 0, root: rootOf(1) }, now)).toBe(false)
+    expect(await verify([rootOf(1)], { size: 0, root: rootOf(0) }, now)).toBe(false)
+  })
+
+  it('fails for a fork, a smaller tree, and a proof that is longer, shorter or changed', async () => {
+    await fc.assert(
+      fc.asyncProperty(size, size, fc.nat(), async (a, b, pick) => {
         const [from, to] = [Math.min(a, b), Math.max(a, b)]
         const [old, now] = [
           { size: from, root: rootOf(from) },
@@ -69,13 +85,13 @@ describe('consistency', () => {
         ]
         const proof = consistencyProof(from, to, read)
         const other = leafHash(utf8('another'))
-        expect(verifyConsistency(proof, { ...old, root: other }, now)).toBe(false)
-        expect(verifyConsistency(proof, old, { ...now, root: other })).toBe(false)
-        expect(verifyConsistency([...proof, other], old, now)).toBe(false)
-        if (from !== to) expect(verifyConsistency(proof, now, old)).toBe(false)
+        expect(await verify(proof, { ...old, root: other }, now)).toBe(false)
+        expect(await verify(proof, old, { ...now, root: other })).toBe(false)
+        expect(await verify([...proof, other], old, now)).toBe(false)
+        if (from !== to) expect(await verify(proof, now, old)).toBe(false)
         if (proof.length === 0) return
-        expect(verifyConsistency(proof.slice(0, -1), old, now)).toBe(false)
-        expect(verifyConsistency(proof.with(pick % proof.length, other), old, now)).toBe(false)
+        expect(await verify(proof.slice(0, -1), old, now)).toBe(false)
+        expect(await verify(proof.with(pick % proof.length, other), old, now)).toBe(false)
       }),
     )
   })
