@@ -189,7 +189,8 @@ async function noEnvFile(message: string): Promise<vscode.CancellationError> {
 async function show(uri: vscode.Uri): Promise<void> {
   const document = await vscode.workspace.openTextDocument(uri)
   // Older versions know no such language; the text is plain there.
-  await vscode.languages.setTextDocumentLanguage(document, 'dotenv').then(undefined, () => {})
+  if (document.languageId !== 'dotenv')
+    await vscode.languages.setTextDocumentLanguage(document, 'dotenv').then(undefined, () => {})
   await vscode.window.showTextDocument(document, { preview: false })
 }
 

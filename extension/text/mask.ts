@@ -18,6 +18,7 @@ export interface MaskedRow {
   line: number
 }
 
+/** What is under one mask; its key is empty when it is in no value. */
 interface Span {
   start: number
   end: number
@@ -32,33 +33,49 @@ export interface Masked {
 
 /**
  * Writes the masked text. References and whatever looks like a secret, in comments too, become a mask; other values are
- * no secrets and stay.
+ * no secrets and stay. Linear.
  *
  * @param note What stands behind the mask of a reference: nothing, or a fingerprint to compare by.
  */
 export function mask(source: string, note: (reference: string) => string = () => ''): Masked {
-  const { entries } = parseEnv(source)
-  const findings = detect(source, { env: true })
-  const spans = entries.flatMap((entry): Span[] => {
-    const { value, valueStart: start, valueEnd: end, key } = entry
-    if (value.startsWith('postern://')) return [{ start, end, key, reference: value }]
-    const isSecret = findings.some((finding) => finding.start < end && finding.end > start)
-    return isSecret ? [{ start, end, key, reference: null }] : []
-  })
-  for (const { start, end } of findings) {
-    if (!spans.some((span) => span.start < end && span.end > start))
-      spans.push({ start, end, key: '', reference: null })
-  }
-  spans.sort((a, b) => a.start - b.start)
-  let text = ''
-  let at = 0
+  const parts: string[] = []
   const rows: MaskedRow[] = []
-  for (const { start, end, key, reference } of spans) {
-    text += source.slice(at, start)
-    if (key !== '') rows.push({ key, reference, line: text.split('\n').length - 1 })
+  let at = 0
+  let line = 0
+  for (const { start, end, key, reference } of spansIn(source)) {
+    const kept = source.slice(at, start)
+    line += newlinesIn(kept)
+    if (key !== '') rows.push({ key, reference, line })
     const behind = reference === null ? '' : note(reference)
-    text += behind === '' ? MASK : `${MASK} ${behind}`
+    parts.push(kept, behind === '' ? MASK : `${MASK} ${behind}`)
     at = end
   }
-  return { text: text + source.slice(at), rows }
+  return { text: parts.join('') + source.slice(at), rows }
+}
+
+/** What is to be masked, in order. */
+function spansIn(source: string): Span[] {
+  const findings = detect(source, { env: true })
+  const spans: Span[] = []
+  // Both lists are in order and without overlaps: one walk along them tells what touches what.
+  let next = 0
+  const bareUntil = (place: number) => {
+    for (let found = findings[next]; found !== undefined && found.end <= place; found = findings[++next]) {
+      if (found.start >= (spans.at(-1)?.end ?? 0)) spans.push({ ...found, key: '', reference: null })
+    }
+  }
+  for (const { value, valueStart: start, valueEnd: end, key } of parseEnv(source).entries) {
+    bareUntil(start)
+    const found = findings[next]
+    if (value.startsWith('postern://')) spans.push({ start, end, key, reference: value })
+    else if (found !== undefined && found.start < end) spans.push({ start, end, key, reference: null })
+  }
+  bareUntil(source.length)
+  return spans
+}
+
+function newlinesIn(text: string): number {
+  let count = 0
+  for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) count++
+  return count
 }
