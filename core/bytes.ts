@@ -65,8 +65,10 @@ export function parseHex(text: string): Bytes | null {
 /** Base64 with padding (RFC 4648 section 4). */
 export function base64(bytes: Uint8Array): string {
   let binary = ''
-  // In slices: spreading 64 KiB into one call would overflow the stack of some engines.
-  for (let at = 0; at < bytes.length; at += 8192) binary += String.fromCharCode(...bytes.subarray(at, at + 8192))
+  // In slices: 64 KiB of arguments would overflow the stack of some engines. Applied, since a spread walks an iterator.
+  for (let at = 0; at < bytes.length; at += 8192) {
+    binary += String.fromCharCode.apply(null, bytes.subarray(at, at + 8192) as unknown as number[])
+  }
   return btoa(binary)
 }
 

@@ -5,9 +5,9 @@
  * @module
  */
 import { cpSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { resolve } from 'node:path'
 import process from 'node:process'
-import { type BuildOptions, build, type Plugin } from 'esbuild'
+import { build } from 'esbuild'
+import { bundling } from './bundling.ts'
 
 const ROOM = import.meta.dirname
 // Of which zod, which checks every answer, has 33, and the shapes of answers 5.
@@ -15,59 +15,11 @@ const BUDGET_KB = 150
 
 const TEXTS = ['package.nls.json', 'package.nls.de.json', 'README.md', 'l10n', 'media']
 
-// What `newer.ts` looks for, and the types of the oldest editor do not know.
-const NEWER = ['DocumentDropOrPasteEditKind', 'DocumentPasteEdit', 'LanguageModelTextPart', 'LanguageModelToolResult']
-
-/**
- * The editor's API as an ES module, read once. Left to the bundler, each of our files would copy the whole API, name by name,
- * while the editor waits for the start.
- */
-const editorApi: Plugin = {
-  name: 'editor-api',
-  setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^vscode$/ }, ({ namespace }) => ({
-      path: 'vscode',
-      ...(namespace === 'editor-api' ? { external: true } : { namespace: 'editor-api' }),
-    }))
-    onLoad({ filter: /./, namespace: 'editor-api' }, () => {
-      const types = readFileSync(`${ROOM}/../node_modules/@types/vscode/index.d.ts`, 'utf8')
-      const declared = [
-        ...types.matchAll(/^\texport (?:abstract )?(?:class|const|enum|function|let|namespace) (\w+)/gm),
-      ]
-      const names = new Set([...declared.map(([, name]) => name), ...NEWER])
-      // Pure, so that what is not used is left out.
-      const lines = [...names].map((name) => `export const ${name} = /* @__PURE__ */ (() => api.${name})()`)
-      return { contents: ["const api = require('vscode')", ...lines].join('\n') }
-    })
-  },
-}
-
 rmSync(`${ROOM}/dist`, { recursive: true, force: true })
 
-const common = {
-  absWorkingDir: resolve(ROOM, '..'),
-  bundle: true,
-  minify: true,
-  format: 'cjs',
-  target: 'es2022',
-  plugins: [editorApi],
-  legalComments: 'none',
-  logLevel: 'warning',
-  // A name that the API does not have.
-  logOverride: { 'import-is-undefined': 'error' },
-  charset: 'utf8',
-} satisfies BuildOptions
-
-await Promise.all([
-  build({ ...common, entryPoints: [`${ROOM}/platform/node.ts`], outfile: `${ROOM}/dist/node.cjs`, platform: 'node' }),
-  build({ ...common, entryPoints: [`${ROOM}/platform/web.ts`], outfile: `${ROOM}/dist/web.cjs`, platform: 'browser' }),
-  build({
-    ...common,
-    entryPoints: [`${ROOM}/platform/launch.ts`],
-    outfile: `${ROOM}/dist/launch.cjs`,
-    platform: 'node',
-  }),
-])
+await Promise.all(
+  (['node', 'web', 'launch'] as const).map((name) => build({ ...bundling(name), outfile: `${ROOM}/dist/${name}.cjs` })),
+)
 
 for (const part of TEXTS) cpSync(`${ROOM}/${part}`, `${ROOM}/dist/${part}`, { recursive: true })
 for (const part of ['LICENSE', 'CHANGELOG.md']) cpSync(`${ROOM}/../${part}`, `${ROOM}/dist/${part}`)

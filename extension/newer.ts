@@ -1,6 +1,6 @@
 /**
  * Parts of the editor's API that came after the oldest version that we run on. Each is looked for before it is used, by a
- * name that `build.ts` knows: the API is never taken as a whole.
+ * name that `bundling.ts` knows: the API is never taken as a whole.
  *
  * @module
  */

@@ -88,13 +88,14 @@ export class Vaults implements vscode.Disposable {
    * @throws {Hindrance} `signed_out`, or `no_endpoint` when the resource chooses a server that is not the user's.
    */
   async find(id: string, scope?: vscode.Uri): Promise<Vault> {
-    if (endpoints().length > 0 && endpointFor(scope) === null) {
+    const endpoint = endpointFor(scope)
+    if (endpoint === null && endpoints().length > 0) {
       throw new Hindrance(
         'no_endpoint',
         vscode.workspace.getConfiguration('postern', scope ?? null).get('endpoint', ''),
       )
     }
-    const found = (await this.at(scope)).find((vault) => vault.id === id)
+    const found = (await this.all()).find((vault) => vault.origin === endpoint?.origin && vault.id === id)
     if (found === undefined) throw new Hindrance('signed_out', id)
     return found
   }

@@ -51,7 +51,7 @@ const RUNTIME_FILES = [
 ]
 
 /** The editor's side of a runtime is in one folder; the build is no part of what is built. */
-const EDITOR_RUNTIME = /^extension\/(?:platform\/(?:node|machine|launch)|build|package)\.ts$/
+const EDITOR_RUNTIME = /^extension\/(?:platform\/(?:node|machine|launch)|build|bundling|package)\.ts$/
 
 interface Source {
   path: string
@@ -93,7 +93,7 @@ describe('the house', () => {
         expect([source.room, ...ROOMS[source.room]!]).toContain(room)
       } else if (/^(?:node|cloudflare|bun):/.test(specifier)) {
         expect(isRuntimeFile(source)).toBe(true)
-      } else if (source.path === 'extension/build.ts') {
+      } else if (/^extension\/(?:build|bundling)\.ts$/.test(source.path)) {
         expect(specifier).toBe('esbuild')
       } else {
         const name = specifier

@@ -1,0 +1,54 @@
+/** How work grows with a file: each figure is a ratio of two runs one after the other, so that the machine does not matter. */
+import { expect, it } from 'vitest'
+import { base64, parseBase64 } from '../../core/bytes.ts'
+import { detect } from '../../extension/text/detect.ts'
+import { parseEnv } from '../../extension/text/dotenv.ts'
+import { mask } from '../../extension/text/mask.ts'
+import { NameIndex } from '../../extension/text/names.ts'
+import { findReferences } from '../../extension/text/references.ts'
+
+const LINES = 400
+const TIMES = 8
+// Work that grows with the square takes 64 times as long.
+const MOST = 24
+
+const env = (lines: number) =>
+  Array.from({ length: lines }, (_, i) =>
+    i % 2 === 0 ? `K${i}=postern://default/app-${i}/key` : `PASSWORD_${i}=k3J9xmQ2pLw8Zt${i}`,
+  ).join('\n')
+const [small, large] = [env(LINES), env(LINES * TIMES)]
+const bytes = (size: number) => new Uint8Array(size).map((_, i) => i * 7)
+const [few, many] = [base64(bytes(LINES * 100)), base64(bytes(LINES * TIMES * 100))]
+
+it.each([
+  { what: 'masking', work: mask, inputs: [small, large] },
+  { what: 'parsing', work: parseEnv, inputs: [small, large] },
+  { what: 'looking for secrets', work: (text: string) => detect(text, { env: true }), inputs: [small, large] },
+  { what: 'looking for references', work: findReferences, inputs: [small, large] },
+  { what: 'reading base64', work: parseBase64, inputs: [few, many] },
+])('$what takes as long as its input is', ({ work, inputs: [small, large] }) => {
+  expect(time(() => work(large!)) / time(() => work(small!))).toBeLessThan(MOST)
+})
+
+it('finding what comes after a prefix takes hardly longer among ten thousand names than among a thousand', () => {
+  const indexOf = (size: number) =>
+    new NameIndex(Array.from({ length: size }, (_, i) => ({ name: `app-${i % 100}/k${i}` })))
+  const [few, many] = [indexOf(1000), indexOf(10_000)]
+  expect(time(() => many.children('')) / time(() => few.children(''))).toBeLessThan(5)
+})
+
+it('base64 is read in a small multiple of the time that it takes to write', () => {
+  const given = bytes(200_000)
+  const text = base64(given)
+  expect(time(() => parseBase64(text)) / time(() => base64(given))).toBeLessThan(4)
+})
+
+/** Milliseconds for ten times of some work, at best. */
+function time(work: () => unknown): number {
+  const runs = Array.from({ length: 7 }, () => {
+    const start = performance.now()
+    for (let i = 0; i < 10; i++) work()
+    return performance.now() - start
+  })
+  return Math.min(...runs)
+}
