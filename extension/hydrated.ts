@@ -189,8 +189,7 @@ async function noEnvFile(message: string): Promise<vscode.CancellationError> {
 async function show(uri: vscode.Uri): Promise<void> {
   const document = await vscode.workspace.openTextDocument(uri)
   // Older versions know no such language; the text is plain there.
-  if (document.languageId !== 'dotenv')
-    await vscode.languages.setTextDocumentLanguage(document, 'dotenv').then(undefined, () => {})
+  await vscode.languages.setTextDocumentLanguage(document, 'dotenv').then(undefined, () => {})
   await vscode.window.showTextDocument(document, { preview: false })
 }
 
