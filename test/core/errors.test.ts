@@ -2,6 +2,7 @@ import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { refusalOf, unwrap } from '../../core/call.ts'
 import { badRequest, PosternError, REFUSALS, type Reason, refusal } from '../../core/errors.ts'
+import { errorOf } from '../../core/transport.ts'
 import { refusalFrom } from './support.ts'
 
 const CODES = [
@@ -90,5 +91,22 @@ describe('unwrap', () => {
     for (const index of [null, 7]) {
       expect(refusalOf({ ok: false, index, quota: null, reason: 'unauthenticated' }).detail).toEqual({})
     }
+  })
+})
+
+describe('the error of a server', () => {
+  it('keeps a reason that is not known here, by its form alone', () => {
+    const told = { code: 'conflict', detail: 'Frozen' }
+    for (const reason of [...reasons, 'newer_than_this']) {
+      expect(errorOf({ ...told, reason }).detail).toEqual({ reason })
+    }
+    for (const reason of ['', 'A reason', 'k3J9xmQ2', 'x'.repeat(33), '<b>', 'a\nb']) {
+      expect(errorOf({ ...told, reason }).detail).toEqual({})
+    }
+  })
+
+  it('has no code that is not known here', () => {
+    expect(errorOf({ code: 'newer', detail: 'Something' })).toMatchObject({ code: 'unavailable', message: 'Something' })
+    expect(errorOf('no problem')).toMatchObject({ code: 'unavailable', message: 'Server refused' })
   })
 })
