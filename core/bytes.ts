@@ -62,19 +62,25 @@ export function parseHex(text: string): Bytes | null {
   return Uint8Array.from({ length: text.length / 2 }, (_, i) => Number.parseInt(text.slice(2 * i, 2 * i + 2), 16))
 }
 
+/** What engines have of base64 themselves (ECMAScript 2026), as far as they do: many times as fast as `btoa`. */
+interface Native {
+  toBase64?(options: { alphabet: 'base64' | 'base64url'; omitPadding: boolean }): string
+}
+const { fromBase64 } = Uint8Array as { fromBase64?(text: string, options: { lastChunkHandling: 'strict' }): Bytes }
+
 /** Base64 with padding (RFC 4648 section 4). */
 export function base64(bytes: Uint8Array): string {
-  let binary = ''
-  // In slices: 64 KiB of arguments would overflow the stack of some engines. Applied, since a spread walks an iterator.
-  for (let at = 0; at < bytes.length; at += 8192) {
-    binary += String.fromCharCode.apply(null, bytes.subarray(at, at + 8192) as unknown as number[])
-  }
-  return btoa(binary)
+  return encoded(bytes, 'base64') ?? btoa(binaryOf(bytes))
 }
 
 /** Decodes base64, or returns `null`. White space, missing padding and stray trailing bits are refused. */
 export function parseBase64(text: string): Bytes | null {
   if (text.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(text)) return null
+  try {
+    if (fromBase64 !== undefined) return fromBase64.call(Uint8Array, text, { lastChunkHandling: 'strict' })
+  } catch {
+    return null
+  }
   const binary = atob(text)
   // Stray bits can only stand in the last group of four.
   const last = Math.max(0, text.length - 4)
@@ -87,13 +93,27 @@ export function parseBase64(text: string): Bytes | null {
 
 /** Base64url without padding (RFC 4648 section 5). */
 export function base64url(bytes: Uint8Array): string {
-  return base64(bytes).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '')
+  const text = encoded(bytes, 'base64url')
+  return text ?? base64(bytes).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '')
 }
 
 /** Decodes base64url without padding, or returns `null`. */
 export function parseBase64url(text: string): Bytes | null {
   if (!/^[A-Za-z0-9_-]*$/.test(text) || text.length % 4 === 1) return null
   return parseBase64(text.replaceAll('-', '+').replaceAll('_', '/') + '==='.slice((text.length + 3) % 4))
+}
+
+function encoded(bytes: Uint8Array, alphabet: 'base64' | 'base64url'): string | undefined {
+  return (bytes as Native).toBase64?.({ alphabet, omitPadding: alphabet === 'base64url' })
+}
+
+function binaryOf(bytes: Uint8Array): string {
+  let binary = ''
+  // In slices: 64 KiB of arguments would overflow the stack of some engines. Applied, since a spread walks an iterator.
+  for (let at = 0; at < bytes.length; at += 8192) {
+    binary += String.fromCharCode.apply(null, bytes.subarray(at, at + 8192) as unknown as number[])
+  }
+  return binary
 }
 
 /**

@@ -18,7 +18,7 @@ import { Throttle } from './access/throttle.ts'
 import { DeliveryStore } from './audit/delivery_store.ts'
 import { type AuditEvent, encodeEvent } from './audit/event.ts'
 import { Log } from './audit/log.ts'
-import type { Hash } from './audit/merkle.ts'
+import type { Hash, Sha256 } from './audit/merkle.ts'
 import { NO_PRIVACY, type Privacy } from './audit/privacy.ts'
 import { severityOf } from './audit/severity.ts'
 import type { Answer, Call, Caller } from './call.ts'
@@ -43,6 +43,15 @@ import type { Sql } from './sql.ts'
 import type { Task } from './task.ts'
 import { TASKS, type TaskInput, type TaskName, type TaskOutput } from './tasks.ts'
 
+/** What a vault may be given beside its rows. */
+export interface VaultOptions {
+  /** Told of an error that a call could not be answered for. Its message may quote input. */
+  onFailure?: (error: unknown) => void
+  privacy?: Privacy
+  /** The runtime's own, for the log. */
+  sha256?: Sha256 | undefined
+}
+
 /** How long the calls of one transaction may take together before the rest have to wait for the next. */
 const MAX_TRANSACTION_MS = 20
 
@@ -60,17 +69,9 @@ export class Vault {
   #quarantined = false
   readonly #stores: Stores
 
-  /**
-   * Opens the vault in a store, and brings the store to the newest schema.
-   *
-   * @param onFailure Told of an error that a call could not be answered for. Its message may quote input.
-   */
-  constructor(
-    sql: Sql,
-    policy: SecurityPolicy,
-    now: number,
-    { onFailure = () => {}, privacy = NO_PRIVACY }: { onFailure?: (error: unknown) => void; privacy?: Privacy } = {},
-  ) {
+  /** Opens the vault in a store, and brings the store to the newest schema. */
+  constructor(sql: Sql, policy: SecurityPolicy, now: number, options: VaultOptions = {}) {
+    const { onFailure = () => {}, privacy = NO_PRIVACY, sha256 } = options
     migrate(sql, now)
     this.#onFailure = onFailure
     this.#privacy = privacy
@@ -95,7 +96,7 @@ export class Vault {
       notices: new NoticeStore(sql),
       keys: new KeyStore(sql),
       roots: new RootStore(sql),
-      log: new Log(sql),
+      log: new Log(sql, sha256),
       deliveries: new DeliveryStore(sql),
       meta: new MetaStore(sql),
     }

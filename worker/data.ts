@@ -3,8 +3,10 @@
  *
  * @module
  */
+import { createHash } from 'node:crypto'
 import { existsSync, readdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import type { Sha256 } from '../core/audit/merkle.ts'
 import { PosternError } from '../core/errors.ts'
 import { parseVaultId } from '../core/secrets/name.ts'
 import { folderArchive, watchRequests } from './archive_folder.ts'
@@ -17,6 +19,8 @@ import type { Upkeep } from './upkeep.ts'
 export const VAULT_SUFFIX = '.sqlite'
 /** A timer counts how long the machine ran; the clock may be set meanwhile, or the machine sleep. */
 const MAX_TIMER_MS = 10_000
+
+const sha256: Sha256 = (data) => new Uint8Array(createHash('sha256').update(data).digest())
 
 /** The file of a vault in a data folder. */
 export function fileOfVault(data: string, id: string): string {
@@ -125,7 +129,7 @@ async function openFile(file: string, id: string, surroundings: Surroundings): P
   try {
     const { backup } = surroundings.settings
     const archive = backup.folder === undefined ? null : folderArchive(id, sql, resolve(backup.folder), backup)
-    const opened = await openVault(sql, id, { ...surroundings, ...(archive && { archive }) }, wake)
+    const opened = await openVault(sql, id, { ...surroundings, ...(archive && { archive }), sha256 }, wake)
     return {
       ...opened,
       backUp() {

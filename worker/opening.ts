@@ -5,6 +5,7 @@
  */
 import { securityPolicy } from '../core/access/security_policy.ts'
 import { configurationOf } from '../core/audit/configuration.ts'
+import type { Sha256 } from '../core/audit/merkle.ts'
 import type { Privacy } from '../core/audit/privacy.ts'
 import { PosternError } from '../core/errors.ts'
 import { migrate, vaultIdOf } from '../core/schema.ts'
@@ -20,7 +21,10 @@ import { admitRoots, givenRoots, replaceRoots, tellUnneeded } from './roots.ts'
 import { type Desk, performer, Upkeep } from './upkeep.ts'
 
 /** What a vault is opened with. */
-export type Surroundings = Pick<Desk, 'settings' | 'keyring' | 'anchors' | 'upstreams' | 'archive'>
+export interface Surroundings extends Pick<Desk, 'settings' | 'keyring' | 'anchors' | 'upstreams' | 'archive'> {
+  /** The runtime's own, for the log. */
+  sha256?: Sha256
+}
 
 /** A vault, and what is done for it unasked. */
 export interface Opened {
@@ -44,7 +48,7 @@ export async function openVault(
   const { settings, upstreams } = surroundings
   const id = identified(sql, given)
   const onFailure = (error: unknown) => logLine('error', 'vault_failed', whereabouts(error))
-  const options = { onFailure, privacy: await privacyOf(id, surroundings) }
+  const options = { onFailure, privacy: await privacyOf(id, surroundings), sha256: surroundings.sha256 }
   const vault = new Vault(sql, securityPolicy(settings.security), Date.now(), options)
   const roots = givenRoots(surroundings.keyring)
   vault.claim(roots.current, roots.former)

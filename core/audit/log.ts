@@ -1,5 +1,5 @@
 import type { Sql } from '../sql.ts'
-import { type Hash, hashesFor, leafHash, position, type ReadHashes, subtrees, treeHash } from './merkle.ts'
+import { type Hash, hashesFor, leafHash, position, type ReadHashes, type Sha256, subtrees, treeHash } from './merkle.ts'
 import { rank, type Severity } from './severity.ts'
 
 /** Size and root of the tree: what a checkpoint signs. */
@@ -88,8 +88,12 @@ export class Log {
   // As of the last append, and only good for the size that it has: that append may have been rolled back.
   #edge: Edge | null = null
 
-  constructor(sql: Sql) {
+  readonly #sha256: Sha256 | undefined
+
+  /** @param sha256 The runtime's own, where it has one. */
+  constructor(sql: Sql, sha256?: Sha256) {
     this.#sql = sql
+    this.#sha256 = sha256
   }
 
   /** Number of entries. Read from storage each time: an append that was rolled back must not count. */
@@ -109,7 +113,8 @@ export class Log {
     const body = write(n, leaf)
     this.#sql.all('INSERT INTO entry VALUES (?, ?, ?)', n, body, principal ?? null)
     // The subtrees that a leaf completes are the smallest, and so the last.
-    const hashes = hashesFor(n, leafHash(body), ({ length }) => full.slice(full.length - length).reverse())
+    const joined: ReadHashes = ({ length }) => full.slice(full.length - length).reverse()
+    const hashes = hashesFor(n, leafHash(body, this.#sha256), joined, this.#sha256)
     hashes.forEach((hash, i) => {
       this.#sql.all('INSERT INTO hash VALUES (?, ?)', position(0, n) + i, hash)
     })

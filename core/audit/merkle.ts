@@ -9,8 +9,8 @@
  *
  * @module
  */
-import { sha256 } from '@noble/hashes/sha2.js'
-import type { Bytes } from '../bytes.ts'
+import { sha256 as sha256OfNoble } from '@noble/hashes/sha2.js'
+import { type Bytes, concat } from '../bytes.ts'
 
 /** 32 bytes of SHA-256. */
 export type Hash = Bytes
@@ -18,18 +18,22 @@ export type Hash = Bytes
 /** Reads stored hashes by position. Returns one hash per position, in the same order. */
 export type ReadHashes = (positions: readonly number[]) => Hash[]
 
+/** SHA-256 without a promise: the same everywhere, or a runtime's own, which is several times as fast. */
+export type Sha256 = (data: Uint8Array) => Hash
+
+const portable: Sha256 = (data) => sha256OfNoble(data) as Hash
 const LEAF = Uint8Array.of(0x00)
 /** Comes before the two nodes that are hashed. */
 export const NODE = Uint8Array.of(0x01)
 
 /** SHA-256(0x00 || data), RFC 6962 section 2.1. */
-export function leafHash(data: Uint8Array): Hash {
-  return sha256.create().update(LEAF).update(data).digest() as Hash
+export function leafHash(data: Uint8Array, sha256 = portable): Hash {
+  return sha256(concat(LEAF, data))
 }
 
 /** SHA-256(0x01 || left || right), RFC 6962 section 2.1. */
-export function nodeHash(left: Hash, right: Hash): Hash {
-  return sha256.create().update(NODE).update(left).update(right).digest() as Hash
+export function nodeHash(left: Hash, right: Hash, sha256 = portable): Hash {
+  return sha256(concat(NODE, left, right))
 }
 
 /** Maps node `n` of `level` (0 is the leaves) to its position in the table. */
@@ -44,20 +48,20 @@ export function position(level: number, n: number): number {
  * Returns the hashes to store when leaf number `n` is added, the leaf's own first. They go to the
  * table from `position(0, n)` on. On average that is two hashes a leaf.
  */
-export function hashesFor(n: number, leaf: Hash, read: ReadHashes): Hash[] {
+export function hashesFor(n: number, leaf: Hash, read: ReadHashes, sha256 = portable): Hash[] {
   const positions: number[] = []
   // Each trailing 1 bit of n completes a subtree with the full one to its left.
   for (let level = 0, m = n; m % 2 === 1; level++, m = (m - 1) / 2) {
     positions.push(position(level, m - 1))
   }
   const hashes = [leaf]
-  for (const left of read(positions)) hashes.push(nodeHash(left, hashes.at(-1)!))
+  for (const left of read(positions)) hashes.push(nodeHash(left, hashes.at(-1)!, sha256))
   return hashes
 }
 
 /** Returns the root hash of the first `size` leaves, from at most 1 + log2(size) reads. */
 export function treeHash(size: number, read: ReadHashes): Hash {
-  if (size === 0) return sha256(new Uint8Array()) as Hash
+  if (size === 0) return portable(new Uint8Array())
   return read(subtrees(size)).reduceRight((right, left) => nodeHash(left, right))
 }
 

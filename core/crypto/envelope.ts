@@ -23,7 +23,7 @@
  * @module
  */
 import { LRUCache } from 'lru-cache'
-import { type Bytes, concat, equal, randomBytes, u64be, utf8 } from '../bytes.ts'
+import { type Bytes, base64, concat, equal, randomBytes, u64be, utf8 } from '../bytes.ts'
 import { PosternError } from '../errors.ts'
 import { Redacted } from '../redacted.ts'
 import type { Kek } from './keyring.ts'
@@ -112,12 +112,14 @@ export async function open(kek: Kek, sealed: Bytes, binding: Binding, cache?: De
   if (envelope.kid !== kek.kid) throw new RangeError('Key is not the one that the envelope names')
   const { iv, ciphertext } = envelope
   // These bytes determine the content key and were checked together when it was derived.
-  const id = `${binding.vault}/${kek.kid}/${latin1.decode(envelope.key)}`
+  const id = `${binding.vault}/${kek.kid}/${base64(envelope.key)}`
   try {
-    const key = cache?.get(id) ?? (await unwrap(kek, envelope))
+    const cached = cache?.get(id)
+    const key = cached ?? (await unwrap(kek, envelope))
     const params = { name: 'AES-GCM', iv, additionalData: additionalData(binding), tagLength: TAG_SIZE * 8 }
     const plaintext = await crypto.subtle.decrypt(params, key, ciphertext)
-    cache?.set(id, key)
+    // Only what has opened something.
+    if (cached === undefined) cache?.set(id, key)
     return new Redacted(new Uint8Array(plaintext))
   } catch {
     throw tampered()
