@@ -3,13 +3,14 @@
  *
  * @module
  */
-import { readdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { loadavg } from 'node:os'
 import { connect } from '../../core/client.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { makeSite, type Runtime, type Server, type Site, startServer } from '../runtime/servers.ts'
 import { type Load, type LoadReport, putLoad } from './load.ts'
 import type { ServerReport } from './report.ts'
+import { startWorkerd } from './workerd.ts'
 
 export const CONNECTIONS = [1, 16, 64, 256]
 const NAMES = Array.from({ length: 200 }, (_, i) => `prod/db-${i}`)
@@ -23,20 +24,20 @@ export async function measureServer(runtime: Runtime, seconds: number): Promise<
   const site = await makeSite()
   const [busy = 0] = loadavg()
   const start = performance.now()
-  const server = await startServer(runtime, site, UNLIMITED)
+  const server = await (runtime === 'workerd' ? startWorkerd(site, UNLIMITED) : startServer(runtime, site, UNLIMITED))
   const startMs = performance.now() - start
   try {
-    return { measuredAt: new Date().toISOString(), busy, startMs, ...(await measured(runtime, site, server, seconds)) }
+    return { measuredAt: new Date().toISOString(), busy, startMs, ...(await measured(site, server, seconds)) }
   } finally {
     await server.stop()
     site.remove()
   }
 }
 
-async function measured(runtime: Runtime, site: Site, server: Server, seconds: number) {
+async function measured(site: Site, server: Server, seconds: number) {
   const client = connect({ endpoint: server.endpoint, vault: site.vault, token: site.token })
   await client.put('prod/first', new Redacted('value'))
-  const startMiB = residentMiB(runtime, server.pid)
+  const startMiB = residentMiB(server.pid)
   for (const name of NAMES) await client.put(name, new Redacted(`value of ${name}, 32 bytes long`))
   const base = `/v1/vaults/${site.vault}`
   const headers = { Authorization: `Bearer ${site.token.reveal()}`, 'Content-Type': 'application/json' }
@@ -53,7 +54,7 @@ async function measured(runtime: Runtime, site: Site, server: Server, seconds: n
   await put(64, read, 2 * seconds)
   const reads: Record<string, LoadReport> = {}
   for (const connections of CONNECTIONS) reads[connections] = await put(connections, read)
-  const loadedMiB = residentMiB(runtime, server.pid)
+  const loadedMiB = residentMiB(server.pid)
   const writes = await put(16, write)
   const hydrate = await put(4, [{ method: 'POST', path: `${base}/hydrate`, body: JSON.stringify({ references }) }])
   const signIn = await put(16, [{ method: 'POST', path: `${base}/sessions`, body: '{}' }])
@@ -66,32 +67,8 @@ function complete(report: LoadReport, connections: number): LoadReport {
   return report
 }
 
-/** Resident memory of a server: of workerd itself, without the tool that starts it. */
-function residentMiB(runtime: Runtime, pid: number): number {
-  const serving = runtime === 'workerd' ? descendants(pid).filter((id) => nameOf(id) === 'workerd') : [pid]
-  const kib = serving.map((id) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${id}/status`, 'utf8'))?.[1]))
-  return kib.reduce((sum, size) => sum + size, 0) / 1024
-}
-
-function descendants(pid: number): number[] {
-  const parents = readdirSync('/proc').filter((name) => /^\d+$/.test(name))
-  const children = parents.map(Number).filter((id) => parentOf(id) === pid)
-  return children.flatMap((id) => [id, ...descendants(id)])
-}
-
-function parentOf(pid: number): number {
-  return Number(/PPid:\s+(\d+)/.exec(status(pid))?.[1])
-}
-
-function nameOf(pid: number): string | undefined {
-  return /Name:\s+(\S+)/.exec(status(pid))?.[1]
-}
-
-/** Empty for a process that has just ended. */
-function status(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/status`, 'utf8')
-  } catch {
-    return ''
-  }
+/** Resident memory of a server. */
+function residentMiB(pid: number): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024
 }

@@ -58,17 +58,31 @@ export async function startServer(runtime: Runtime, site: Site, extra: Record<st
   }
   const [command, ...args] = commandOf(runtime, site, settings)
   const local = { POSTERN_DATA: site.data, POSTERN_PORT: '0', POSTERN_SECRETS_DIR: join(site.data, 'none') }
-  const child = spawn(command!, args, {
+  return launch(command!, args, runtime === 'workerd' ? {} : { ...local, ...settings })
+}
+
+/**
+ * Starts a server and waits until it listens.
+ *
+ * @param endpointIn Where, as its output says it; `undefined` as long as it does not.
+ */
+export async function launch(
+  command: string,
+  args: string[],
+  settings: Record<string, string>,
+  endpointIn: (output: string) => string | undefined = announced,
+): Promise<Server> {
+  const child = spawn(command, args, {
     cwd: ROOT,
     // A group of its own: wrangler starts workerd, and both must end.
     detached: true,
-    env: { ...cleanEnvironment(), ...(runtime === 'workerd' ? {} : { ...local, ...settings }) },
+    env: { ...cleanEnvironment(), ...settings },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let output = ''
   child.stdout?.on('data', (chunk) => (output += chunk))
   child.stderr?.on('data', (chunk) => (output += chunk))
-  const endpoint = await listening(child, () => output)
+  const endpoint = await listening(child, () => output, endpointIn)
   const exited = child.exitCode === null ? once(child, 'exit') : Promise.resolve([child.exitCode])
   const end = async (signal: NodeJS.Signals) => {
     if (child.exitCode === null && child.signalCode === null) process.kill(-child.pid!, signal)
@@ -100,10 +114,18 @@ function cleanEnvironment(): NodeJS.ProcessEnv {
   return { ...Object.fromEntries(entries), PATH: path, WRANGLER_SEND_METRICS: 'false', CI: 'true' }
 }
 
-async function listening(child: ChildProcess, output: () => string): Promise<string> {
+function announced(output: string): string | undefined {
+  return /(?:listens on|Ready on) (https?:\/\/[0-9a-z.:[\]]+)/.exec(output)?.[1]
+}
+
+async function listening(
+  child: ChildProcess,
+  output: () => string,
+  endpointIn: (output: string) => string | undefined,
+): Promise<string> {
   const deadline = Date.now() + START_TIMEOUT_MS
   while (Date.now() < deadline) {
-    const endpoint = /(?:listens on|Ready on) (https?:\/\/[0-9a-z.:[\]]+)/.exec(output())?.[1]
+    const endpoint = endpointIn(output())
     if (endpoint !== undefined) return endpoint
     if (child.exitCode !== null) break
     await new Promise((resolve) => setTimeout(resolve, 20))
