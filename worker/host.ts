@@ -97,12 +97,17 @@ const MAX_BATCH = 500
  * Joins the calls that arrive while the process is busy into one transaction: group commit. One
  * wait for the disk then serves them all.
  *
- * Only for vaults in this process. On Workers a request must not wait for the I/O of another, and
- * the Durable Object joins writes itself.
+ * Where the vault is: in the process, or in its Durable Object, whose transactions cost ten times what a call does. Not
+ * in the Worker in front of that, where a request must not wait for the I/O of another.
  *
  * @param onWrite Told after each transaction, of its calls and of how long it took, in milliseconds.
+ * @param later Does something once the requests that are there were read.
  */
-export function groupCommit(vault: Vault, onWrite: (calls: readonly Call[], ms: number) => void = () => {}): Execute {
+export function groupCommit(
+  vault: Vault,
+  onWrite: (calls: readonly Call[], ms: number) => void = () => {},
+  later: (work: () => void) => void = setImmediate,
+): Execute {
   let waiting: { call: Call; settle: (answer: Answer) => void }[] = []
 
   function flush(): void {
@@ -113,7 +118,7 @@ export function groupCommit(vault: Vault, onWrite: (calls: readonly Call[], ms: 
     waiting = waiting.slice(answers.length)
     onWrite(calls, performance.now() - start)
     // The rest goes after the next look at the sockets.
-    if (waiting.length > 0) setImmediate(flush)
+    if (waiting.length > 0) later(flush)
     answers.forEach((answer, i) => {
       batch[i]!.settle(answer)
     })
@@ -125,7 +130,7 @@ export function groupCommit(vault: Vault, onWrite: (calls: readonly Call[], ms: 
       return Promise.reject(new PosternError('unavailable', message, { retryAfterSeconds: 1 }))
     }
     // Not a microtask: that would run before the sockets are read for the requests to join.
-    if (waiting.length === 0) setImmediate(flush)
+    if (waiting.length === 0) later(flush)
     return Promise.all(calls.map((call) => new Promise<Answer>((settle) => waiting.push({ call, settle }))))
   }
 }

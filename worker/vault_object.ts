@@ -7,22 +7,27 @@ import { isMigrated } from '../core/schema.ts'
 import { parseSettings, type Settings } from '../core/settings.ts'
 import type { Sql, SqlValue } from '../core/sql.ts'
 import { httpAnchors, upstreamsOf } from './config.ts'
+import { type Execute, groupCommit } from './host.ts'
 import { type Opened, openVault } from './opening.ts'
 import { logLine } from './oplog.ts'
 
 /** How long an alarm waits for what it began. */
 const ALARM_MS = 2000
 
+interface OpenedObject extends Opened {
+  execute: Execute
+}
+
 /**
- * One vault as a Durable Object. Its calls run one at a time, and what they write is on disk before
- * an answer leaves (the output gate).
+ * One vault as a Durable Object. Calls that come together are answered in one transaction, and what they write is on
+ * disk before an answer leaves (the output gate).
  *
  * The edge's work on a vault that nobody asks for is done here too, by the alarm. The vault itself has no keys.
  */
 export class VaultObject extends DurableObject {
   readonly #storage: Sql
   readonly #settings: Settings
-  #opening: Promise<Opened> | null = null
+  #opening: Promise<OpenedObject> | null = null
   /** When the alarm is set to ring, as far as this object set it. */
   #alarmAt = Number.POSITIVE_INFINITY
 
@@ -33,15 +38,12 @@ export class VaultObject extends DurableObject {
     if (isMigrated(this.#storage)) void context.blockConcurrencyWhile(async () => void (await this.#open()))
   }
 
-  /** Answers calls in one transaction. Refusals are values: an error would lose its code on the way. */
+  /** Answers calls. Refusals are values: an error would lose its code on the way. */
   async execute(calls: Call[]): Promise<Answer[]> {
     // Nothing is written for a vault that nobody made: strangers may name any.
     const opening = this.#opening ?? (calls.some(({ caller }) => caller.bootstrap) ? this.#open() : null)
     if (opening === null) return calls.map(() => ({ ok: false, index: null, quota: null, reason: 'unauthenticated' }))
-    const { vault, upkeep } = await opening
-    const answers = vault.execute(calls, Date.now())
-    upkeep.stir(Date.now(), calls)
-    return answers
+    return (await opening).execute(calls)
   }
 
   /** The vault's upkeep is due. No alarm rings while this one is answered, so what takes long is not waited for. */
@@ -52,7 +54,7 @@ export class VaultObject extends DurableObject {
   }
 
   /** One that fails is tried again with the next call. */
-  #open(): Promise<Opened> {
+  #open(): Promise<OpenedObject> {
     const opening = this.#openWithKeys()
     this.#opening = opening
     opening.catch((error) => {
@@ -63,14 +65,21 @@ export class VaultObject extends DurableObject {
     return opening
   }
 
-  async #openWithKeys(): Promise<Opened> {
+  async #openWithKeys(): Promise<OpenedObject> {
     const { rootKey } = this.#settings
     if (rootKey === undefined) throw new PosternError('bad_request', 'POSTERN_ROOT_KEY: Must be set')
     const anchors = [...httpAnchors(this.#settings), ...bucketAnchors(this.env)]
     const upstreams = upstreamsOf(this.#settings, null)
     const keyring = await Keyring.open(rootKey, this.#settings)
     const surroundings = { settings: this.#settings, keyring, anchors, upstreams }
-    return openVault(this.#storage, this.ctx.id.name, surroundings, (_, at) => this.#wake(at))
+    const opened = await openVault(this.#storage, this.ctx.id.name, surroundings, (_, at) => this.#wake(at))
+    const { vault, upkeep } = opened
+    const execute = groupCommit(
+      vault,
+      (calls) => upkeep.stir(Date.now(), calls),
+      (work) => void setTimeout(work),
+    )
+    return { ...opened, execute }
   }
 
   /** There is one alarm: it rings for whatever is due first. */

@@ -72,6 +72,21 @@ describe('a vault object', () => {
     expect(base64(head.root)).toBe(base64(treeHash(entries.map(({ body }) => concat(body)))))
   })
 
+  it('answers calls that come together in few transactions: each costs more than many calls', async () => {
+    const stub = vaultOf('joined')
+    const caller = await callerOf('joined')
+    await stub.execute([writeOf(caller, 'first')])
+    const transactions = await runInDurableObject(env.VAULT.getByName('joined'), async (object, { storage }) => {
+      const spy = vi.spyOn(storage, 'transactionSync')
+      const calls = Array.from({ length: 50 }, (_, i) => object.execute([writeOf(caller, `n${i}`)]))
+      const answers = (await Promise.all(calls)).flat()
+      expect(answers.map(({ ok }) => ok)).toEqual(Array.from({ length: 50 }, () => true))
+      return spy.mock.calls.length
+    })
+    expect(transactions).toBeGreaterThan(0)
+    expect(transactions).toBeLessThan(50 / 5)
+  })
+
   it('still has everything after it was evicted, and after it was aborted', async () => {
     const stub = vaultOf('evicted')
     const object = env.VAULT.getByName('evicted')
