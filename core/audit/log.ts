@@ -115,9 +115,9 @@ export class Log {
     // The subtrees that a leaf completes are the smallest, and so the last.
     const joined: ReadHashes = ({ length }) => full.slice(full.length - length).reverse()
     const hashes = hashesFor(n, leafHash(body, this.#sha256), joined, this.#sha256)
-    hashes.forEach((hash, i) => {
-      this.#sql.all('INSERT INTO hash VALUES (?, ?)', position(0, n) + i, hash)
-    })
+    // Below 2^49 entries, which no store holds, that is at most 50 rows: the limit of 100 parameters.
+    const rows = hashes.flatMap((hash, i) => [position(0, n) + i, hash])
+    this.#sql.all(`INSERT INTO hash VALUES ${hashes.map(() => '(?, ?)').join()}`, ...rows)
     const untouched = full.slice(0, full.length + 1 - hashes.length)
     this.#edge = { size: n + 1, leaf: hashes[0]!, subtrees: [...untouched, hashes.at(-1)!] }
     if (severity !== undefined && severity !== 'info')
