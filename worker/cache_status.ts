@@ -1,4 +1,6 @@
+import type * as z from 'zod/mini'
 import type { Skipped } from '../core/providers/failover.ts'
+import type * as wire from '../core/wire.ts'
 
 /** How the cache took part in a read. */
 export type CacheUse = 'hit' | 'miss' | 'stale' | 'bypass' | 'stale-if-error'
@@ -16,6 +18,19 @@ export interface CacheStatus {
   skipped: readonly Skipped[]
 }
 
+/** The same within the answer: many values at once have one set of headers. Empty for a plain read of the primary. */
+export function sourceOf({
+  how,
+  ageSeconds,
+  skipped,
+}: CacheStatus): Pick<z.input<typeof wire.Secret>, 'passedOver' | 'cached'> {
+  const passedOver = once(skipped)
+  return {
+    ...(passedOver.length > 0 && { passedOver }),
+    ...(ageSeconds !== null && { cached: { ageSeconds, ...(how === 'stale-if-error' && { stale: true as const }) } }),
+  }
+}
+
 /** `Cache-Status` (RFC 9211) and `Age` (RFC 9111 section 5.1). */
 export function cacheHeaders({
   how,
@@ -25,8 +40,7 @@ export function cacheHeaders({
   collapsed,
   skipped,
 }: CacheStatus): [string, string][] {
-  // One that was asked twice is named once.
-  const detail = [...new Set(skipped.map(({ provider, why }) => `${provider}=${why}`))]
+  const detail = once(skipped).map(({ provider, why }) => `${provider}=${why}`)
   if (how === 'stale-if-error') detail.unshift(how)
   const status = [
     'Postern',
@@ -40,4 +54,9 @@ export function cacheHeaders({
     ['Cache-Status', status.join('; ')],
     ...(ageSeconds === null ? [] : [['Age', String(ageSeconds)] as [string, string]]),
   ]
+}
+
+/** One that was asked twice, with the same outcome, is named once. */
+function once(skipped: readonly Skipped[]): Skipped[] {
+  return [...new Map(skipped.map((one) => [`${one.provider}=${one.why}`, one])).values()]
 }

@@ -5,10 +5,11 @@
  */
 import * as z from 'zod/mini'
 
-// Visible ASCII and spaces: it goes into a header.
+/** A content type: visible ASCII and spaces, since it goes into a header. */
 export const contentType = z
   .string()
   .check(z.regex(/^[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?$/, 'Content type must be 1 to 255 of visible ASCII'))
+/** A time with an offset, as milliseconds since 1970. */
 export const time = z
   .pipe(
     z.iso.datetime({ offset: true }),
@@ -18,7 +19,7 @@ export const time = z
     // With an offset it may be past the last instant that four digits of a year can write.
     z.refine((ms) => ms <= Date.parse('9999-12-31T23:59:59Z'), 'Time must be before the year 10000'),
   )
-// The pattern's segments are a name's, or "*"; "**" only at the end.
+/** What a rule is about: segments of a name, or `*`; `**` only at the end. */
 export const pattern = z
   .string()
   .check(
@@ -29,16 +30,20 @@ export const pattern = z
     ),
   )
 
+/** A time of day, from 00:00 to 23:59. */
 export const clock = z
   .string()
   .check(z.regex(/^(?:[01][0-9]|2[0-3]):[0-5][0-9]$/, 'Must be a time of day such as 08:30'))
+/** A list of one to so many items. */
 export const atLeastOne = <T extends z.ZodMiniType>(item: T, most: number) =>
   z.array(item).check(z.minLength(1), z.maxLength(most))
 
+/** A whole number in a query or a header, without a sign or leading zeros, from `min` to `max`. */
 export const number = (min: number, max: number) =>
   z
     .pipe(z.string().check(z.regex(/^(?:0|[1-9][0-9]{0,15})$/, 'Must be a whole number')), z.transform(Number))
     .check(z.refine((n) => n >= min && n <= max, `Must be from ${min} to ${max}`))
+/** A version of the sealed store. */
 export const version = number(1, Number.MAX_SAFE_INTEGER)
 /** A number of ours; or what a provider calls a version, where digits alone are too many for a number. */
 export const anyVersion = z.pipe(

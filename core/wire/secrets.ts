@@ -20,6 +20,14 @@ export const Secret = described(
     createdAt: described(z.optional(moment), 'Not every provider says'),
     expiresAt: z.optional(moment),
     provider: z.string(),
+    passedOver: described(
+      z.optional(z.array(z.strictObject({ provider: z.string(), why: z.string() }))),
+      'Members of the chain that were asked before and could not answer, in order',
+    ),
+    cached: described(
+      z.optional(z.strictObject({ ageSeconds: z.int(), stale: z.optional(z.literal(true)) })),
+      'Set when it came from the cache; stale when it is there only because no provider could be reached',
+    ),
   }),
   'A secret with its value',
 )

@@ -40,6 +40,7 @@ describe('a read through a chain', () => {
     const { admin, log, send, secret } = await opened()
     const { value, ...rest } = await admin.get('prod/db')
     expect([value.reveal(), rest.provider, rest.version]).toEqual(['of the primary', 'aws', 'v1'])
+    expect([rest.passedOver, rest.cached]).toEqual([undefined, undefined])
     const response = await send(secret('prod/db'))
     expect(response.headers.get('Cache-Status')).toBe('Postern; fwd=bypass')
     expect(response.headers.get('Cache-Control')).toBe('no-store')
@@ -65,8 +66,9 @@ describe('a read through a chain', () => {
   it.each(OUTAGES)('goes on to the replica when the primary is %s, and says why', async (kind) => {
     const { admin, primary, log, send, secret } = await opened()
     primary.failing = kind
-    const { value, provider } = await admin.get('prod/db')
+    const { value, provider, passedOver, cached } = await admin.get('prod/db')
     expect([value.reveal(), provider]).toEqual(['of the replica', 'azure'])
+    expect([passedOver, cached]).toEqual([[{ provider: 'aws', why: kind }], undefined])
     const { headers } = await send(secret('prod/db'))
     expect(headers.get('Cache-Status')).toBe(`Postern; fwd=bypass; detail="aws=${kind}"`)
     expect(log().at(-1)!.facts).toMatchObject({ provider: 'azure', skipped: [`aws:${kind}`] })
@@ -210,6 +212,8 @@ describe('the cache', () => {
     await admin.get('prod/db')
     const { headers } = await send(secret('prod/db'))
     expect([headers.get('Cache-Status'), headers.get('Age')]).toEqual(['Postern; hit; ttl=60', '0'])
+    const { cached, passedOver } = await admin.get('prod/db')
+    expect([cached, passedOver]).toEqual([{ ageSeconds: 0 }, undefined])
     expect(primary.count('get')).toBe(1)
     expect(log().at(-1)).toMatchObject({
       operation: 'secret.read',
@@ -284,14 +288,24 @@ describe('the cache', () => {
 
   it('serves an old value when no provider can be reached, for as long as the chain says and no longer', async () => {
     const moved = await openStale({ cacheSeconds: 1, maxStaleSeconds: 100 })
-    const { send, secret, log, age } = moved
+    const { admin, send, secret, log, age } = moved
     await age(50_000)
-    const { headers, status } = await send(secret('prod/db'))
+    const response = await send(secret('prod/db'))
+    const { headers, status } = response
     expect([status, headers.get('Age')]).toEqual([200, '50'])
     expect(headers.get('Cache-Status')).toBe(
       'Postern; fwd=stale; ttl=-49; detail="stale-if-error, aws=unavailable, azure=unavailable"',
     )
     expect(log().at(-1)!.facts).toMatchObject({ cache: 'stale', ageSeconds: 50, provider: 'aws' })
+    // Each was asked twice, and is named once.
+    expect(((await response.json()) as { passedOver: unknown }).passedOver).toEqual([
+      { provider: 'aws', why: 'unavailable' },
+      { provider: 'azure', why: 'unavailable' },
+    ])
+    // Many at once have one set of headers: each value says it itself.
+    const [item] = await admin.hydrate(['postern://default/prod/db'])
+    expect(item).toMatchObject({ secret: { provider: 'aws', cached: { ageSeconds: 50, stale: true } } })
+    expect(item).toHaveProperty('secret.passedOver')
     await age(52_000)
     expect((await send(secret('prod/db'))).status).toBe(503)
   })

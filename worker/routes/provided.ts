@@ -18,7 +18,7 @@ import type { ProvidedWrite } from '../../core/providers/write_operations.ts'
 import type { Redacted } from '../../core/redacted.ts'
 import type { WriteInput } from '../../core/secrets/operations.ts'
 import type * as wire from '../../core/wire.ts'
-import { cacheHeaders } from '../cache_status.ts'
+import { cacheHeaders, sourceOf } from '../cache_status.ts'
 import { answerWithValues, type Env, type Parts, when } from '../context.ts'
 import { timesOf } from '../flights.ts'
 import type { Provided } from '../gateway.ts'
@@ -58,6 +58,7 @@ export function providedSecret(secret: Provided): z.input<typeof wire.Secret> {
     ...when('createdAt', createdAt),
     ...when('expiresAt', expiresAt),
     provider,
+    ...sourceOf(secret.cache),
   }
 }
 
