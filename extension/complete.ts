@@ -4,19 +4,21 @@
  * @module
  */
 import * as vscode from 'vscode'
-import { describe, type Facts } from './facts.ts'
-import { HYDRATED } from './hydrated.ts'
+import { describe, describeOutcome, type Facts, reasonsOf } from './facts.ts'
+import { HYDRATED, type Hydrations } from './hydrated.ts'
 import type { Parts } from './parts.ts'
+import type { Target } from './reveal.ts'
 import { environmentFor, variablesFor } from './settings.ts'
 import { ACCESSOR_LANGUAGES, typedKey } from './text/accessors.ts'
 import { expand, parseEnv } from './text/dotenv.ts'
-import { type FoundReference, findReferences, resolve } from './text/references.ts'
+import { findReferences, resolve } from './text/references.ts'
+import type { Outcome } from './values.ts'
 import type { Vault } from './vaults.ts'
 
 const MAX_ITEMS = 500
 const TYPED = /postern:\/\/((?:\$\{[A-Za-z_][A-Za-z0-9_]{0,127}(?::-[^}\s]{0,512})?\}|[a-z0-9_./-]){0,600})$/
 
-export function registerCompletion(parts: Parts): vscode.Disposable {
+export function registerCompletion(parts: Parts, hydrations: Hydrations): vscode.Disposable {
   const { registerCompletionItemProvider, registerHoverProvider } = vscode.languages
   return vscode.Disposable.from(
     registerCompletionItemProvider(
@@ -37,7 +39,7 @@ export function registerCompletion(parts: Parts): vscode.Disposable {
     ),
     registerHoverProvider(
       { pattern: '**' },
-      { provideHover: (document, position) => hover(parts, document, position) },
+      { provideHover: (document, position) => hover(parts, hydrations, document, position) },
     ),
   )
 }
@@ -48,7 +50,7 @@ async function completeReference(
   document: vscode.TextDocument,
   position: vscode.Position,
 ): Promise<vscode.CompletionItem[]> {
-  if (document.uri.scheme === HYDRATED) return []
+  if (isHydrated(document)) return []
   const before = document.lineAt(position.line).text.slice(Math.max(0, position.character - 700), position.character)
   const typed = TYPED.exec(before)?.[1]
   if (typed === undefined) return []
@@ -97,54 +99,80 @@ async function completeKey(document: vscode.TextDocument, position: vscode.Posit
 }
 
 async function hover(
-  parts: Parts,
+  { vaults }: Parts,
+  hydrations: Hydrations,
   document: vscode.TextDocument,
   position: vscode.Position,
 ): Promise<vscode.Hover | null> {
-  if (document.uri.scheme === HYDRATED) return null
-  const found = referenceAt(document, position)
+  const found = isHydrated(document) ? rowAt(hydrations, document, position) : referenceAt(document, position)
   if (found === null) return null
-  const range = new vscode.Range(document.positionAt(found.start), document.positionAt(found.end))
-  const resolved = resolve(found.text, variablesFor(environmentFor(document.uri)))
+  const { text, range, scope = document.uri, environment = environmentFor(scope) } = found
+  const resolved = resolve(text, variablesFor(environment))
   if (!('reference' in resolved)) return null
   const { vault: id, name } = resolved.reference
-  const vault = (await parts.vaults.at(document.uri)).find((one) => one.id === id)
+  const vault = (await vaults.at(scope)).find((one) => one.id === id)
   const facts = (await vault?.names.namesQuietly())?.find(name)
-  return new vscode.Hover(card({ found, name, document, vault, facts }), range)
+  const outcome = found.outcome ?? hydrations.outcomeOf(scope, text)
+  return new vscode.Hover(card({ target: { reference: text, scope, environment }, name, vault, facts, outcome }), range)
 }
 
 interface About {
-  found: FoundReference
+  target: Target
   name: string
-  document: vscode.TextDocument
   vault: Vault | undefined
   facts: (Facts & { tags: Record<string, string> }) | undefined
+  /** What came of it, when it is hydrated somewhere. */
+  outcome: Outcome | undefined
 }
 
 /** Metadata and two commands. Only those two may be run from it, and everything else is escaped. */
-function card({ found, name, document, vault, facts }: About): vscode.MarkdownString {
+function card({ target, name, vault, facts, outcome }: About): vscode.MarkdownString {
   const { t } = vscode.l10n
   const text = new vscode.MarkdownString('', true)
   text.isTrusted = { enabledCommands: ['postern.peek', 'postern.copy', 'postern.signIn'] }
   text.appendMarkdown('$(shield) ').appendText(name)
   if (vault === undefined) return text.appendMarkdown(`\n\n[${t('Sign in to see more')}](command:postern.signIn)`)
-  if (facts === undefined) return text.appendText(`\n\n${t('No secret has this name, or you may not see it')}`)
-  text.appendText(`\n\n${describe(facts)}`)
-  for (const [key, value] of Object.entries(facts.tags)) text.appendText(`\n${key}: ${value}`)
-  const target = encodeURIComponent(JSON.stringify([{ reference: found.text, scope: document.uri.toString() }]))
-  text.appendMarkdown(`\n\n[$(eye) ${t('Peek')}](command:postern.peek?${target}) · `)
-  return text.appendMarkdown(`[$(clippy) ${t('Copy for a while')}](command:postern.copy?${target})`)
+  if (outcome) text.appendText(`\n\n${describeOutcome(outcome)}`)
+  else if (facts) text.appendText(`\n\n${describe(facts)}`)
+  else return text.appendText(`\n\n${t('No secret has this name, or you may not see it')}`)
+  const detours = outcome && 'secret' in outcome ? reasonsOf(outcome.secret) : []
+  for (const line of detours) text.appendText(`\n${line}`)
+  for (const [key, value] of Object.entries(facts?.tags ?? {})) text.appendText(`\n${key}: ${value}`)
+  if (outcome && 'error' in outcome) return text
+  const args = encodeURIComponent(JSON.stringify([{ ...target, scope: String(target.scope) }]))
+  text.appendMarkdown(`\n\n[$(eye) ${t('Peek')}](command:postern.peek?${args}) · `)
+  return text.appendMarkdown(`[$(clippy) ${t('Copy for a while')}](command:postern.copy?${args})`)
+}
+
+/** A reference that the pointer is on. */
+interface At {
+  text: string
+  range: vscode.Range
+  scope?: vscode.Uri
+  environment?: string
+  outcome?: Outcome | undefined
 }
 
 /** The reference at a place. Only its line is looked at. */
-function referenceAt(document: vscode.TextDocument, position: vscode.Position): FoundReference | null {
-  const line = document.lineAt(position.line)
-  const found = findReferences(line.text).find(
-    ({ start, end }) => start <= position.character && position.character <= end,
+function referenceAt(document: vscode.TextDocument, { line, character }: vscode.Position): At | null {
+  const found = findReferences(document.lineAt(line).text).find(
+    ({ start, end }) => start <= character && character <= end,
   )
-  if (found === undefined) return null
-  const at = document.offsetAt(line.range.start)
-  return { ...found, start: at + found.start, end: at + found.end }
+  return found ? { text: found.text, range: new vscode.Range(line, found.start, line, found.end) } : null
+}
+
+/** The reference behind a mask. */
+function rowAt(hydrations: Hydrations, { uri }: vscode.TextDocument, { line }: vscode.Position): At | null {
+  const hydration = hydrations.of(uri)
+  const reference = hydration?.rows.find((row) => row.line === line)?.reference
+  if (!hydration || typeof reference !== 'string') return null
+  const { source: scope, environment, outcomes } = hydration
+  const range = new vscode.Range(line, 0, line, Number.MAX_SAFE_INTEGER)
+  return { text: reference, range, scope, environment, outcome: outcomes.get(reference) }
+}
+
+function isHydrated({ uri }: vscode.TextDocument): boolean {
+  return uri.scheme === HYDRATED
 }
 
 function itemOf(

@@ -10,6 +10,7 @@ import { registerCompletion } from './complete.ts'
 import { registerDebugging } from './debug.ts'
 import { Ignored, registerDiagnostics } from './diagnose.ts'
 import { registerEnvFile } from './env_file.ts'
+import { registerHandOver } from './hand_over.ts'
 import { registerHealthViews } from './health_view.ts'
 import { registerHints } from './hints.ts'
 import { Hydrations, registerHydration } from './hydrated.ts'
@@ -50,14 +51,15 @@ export function start(context: vscode.ExtensionContext, platform: Platform): voi
     registerHints(parts, hydrations),
     registerInsert(parts),
     registerRun(parts),
+    registerHandOver(parts),
     registerTasks(parts),
     registerDebugging(parts),
-    registerCompletion(parts),
+    registerCompletion(parts, hydrations),
     registerDiagnostics(parts, hydrations, new Ignored(context.workspaceState)),
     registerStore(parts),
     registerPaste(parts),
     registerKeys(),
-    registerSecretsView(parts),
+    registerSecretsView(parts, hydrations),
     registerHealthViews(parts),
     registerTools(parts),
     registerEnvFile(parts),

@@ -22,9 +22,13 @@ export interface Facts {
   expiresAt?: string | undefined
   provider?: string | undefined
   contentType?: string | undefined
+  /** Members of the chain that could not answer. */
+  passedOver?: readonly { provider: string; why: string }[] | undefined
+  /** Set when it came from the cache; stale when nobody could be reached. */
+  cached?: { ageSeconds: number; stale?: true | undefined } | undefined
 }
 
-/** One line about a secret, such as `aws · v12 · 3 d old · expires in 2 h`. */
+/** One line about a secret, such as `azure · v12 · 3 d old · instead of aws · expires in 2 h`. */
 export function describe(facts: Facts, now = Date.now()): string {
   const { t } = vscode.l10n
   const since = facts.updatedAt ?? facts.createdAt
@@ -33,6 +37,7 @@ export function describe(facts: Facts, now = Date.now()): string {
     facts.provider,
     typeof facts.version === 'number' ? t('v{0}', facts.version) : facts.version.slice(0, 12),
     age,
+    ...detour(facts),
     expiry(facts, now),
   ]
   return parts.filter(Boolean).join(' · ')
@@ -40,7 +45,25 @@ export function describe(facts: Facts, now = Date.now()): string {
 
 /** The same for whatever became of a reference. */
 export function describeOutcome(outcome: Outcome, now = Date.now()): string {
-  return 'error' in outcome ? `✗ ${explain(outcome.error).message}` : `✓ ${describe(outcome.secret, now)}`
+  if ('error' in outcome) return `✗ ${explain(outcome.error).message}`
+  const { secret } = outcome
+  const sign = secret.cached?.stale ? '⚠' : secret.passedOver ? '↪' : '✓'
+  return `${sign} ${describe(secret, now)}`
+}
+
+/** Why a secret did not come from where it should, a line for each member that was passed over. */
+export function reasonsOf({ passedOver = [] }: Facts): string[] {
+  const { t } = vscode.l10n
+  const words: Record<string, string> = {
+    timeout: t('gave no answer in time'),
+    throttled: t('had too many requests'),
+    sealed: t('is locked'),
+    unavailable: t('could not be reached'),
+    breaker: t('is left alone after failures'),
+    retry_after: t('asked to be left alone'),
+    not_found: t('has no such secret'),
+  }
+  return passedOver.map(({ provider, why }) => `${provider} ${words[why] ?? why}`)
 }
 
 /** Whether a secret has expired, or is about to. */
@@ -63,4 +86,14 @@ function expiry(facts: Facts, now: number): string {
   if (facts.expiresAt === undefined) return ''
   if (expiryOf(facts, now) === 'expired') return t('expired')
   return t('expires in {0}', span(Date.parse(facts.expiresAt) - now))
+}
+
+/** That a value came from a later member of a chain, or is one that was kept. */
+function detour({ passedOver = [], cached }: Facts): string[] {
+  const { t } = vscode.l10n
+  const names = [...new Set(passedOver.map(({ provider }) => provider))].join(', ')
+  if (cached?.stale) {
+    return [t('STALE: kept {0} ago', span(cached.ageSeconds * 1000)), names && t('{0} out of reach', names)]
+  }
+  return [names && t('instead of {0}', names), cached ? t('cached {0} ago', span(cached.ageSeconds * 1000)) : '']
 }

@@ -58,7 +58,9 @@ export function explain(error: unknown): Explanation {
     case 'not_found':
       return { message: notFound(error), steps: [{ title: t('Refresh'), command: 'postern.refresh' }] }
     case 'conflict':
-      return { message: t('Somebody else was first: this secret has changed, or the name is taken'), steps: [] }
+      return { message: conflict(error), steps: [] }
+    case 'approval_required':
+      return { message: t('Others have to approve this first. Whoever administers the vault can say who'), steps: [] }
     case 'throttled':
       return {
         message: t('Too many requests. Wait {0} seconds', error.detail.retryAfterSeconds ?? 60),
@@ -129,6 +131,18 @@ function explainHindrance({ kind, about }: Hindrance, signIn: Explanation['steps
   }
 }
 
+function conflict({ detail }: PosternError): string {
+  const { t } = vscode.l10n
+  switch (detail.reason) {
+    case 'rotating':
+      return t('This secret is being rotated already')
+    case 'frozen':
+      return t('Rotations are frozen now, by the settings of this one')
+    default:
+      return t('Somebody else was first: this secret has changed, or the name is taken')
+  }
+}
+
 function notFound({ detail }: PosternError): string {
   const { t } = vscode.l10n
   switch (detail.reason) {
@@ -138,6 +152,8 @@ function notFound({ detail }: PosternError): string {
       return t('This secret is deleted; it can be restored')
     case 'destroyed':
       return t('This version is destroyed for good')
+    case 'no_rotation':
+      return t('No rotation is set up for this secret')
     case 'no_version':
       return t('The secret has no such version')
     case 'no_pointer':

@@ -4,7 +4,7 @@
  * @module
  */
 import * as vscode from 'vscode'
-import { describe, describeOutcome } from './facts.ts'
+import { describe, describeOutcome, reasonsOf } from './facts.ts'
 import { HYDRATED, type Hydrations, isEnvDocument, referencesIn } from './hydrated.ts'
 import type { Parts } from './parts.ts'
 import type { Target } from './reveal.ts'
@@ -40,8 +40,12 @@ function hydratedHints(hydrations: Hydrations, document: vscode.TextDocument): v
   return (hydration?.rows ?? []).flatMap(({ reference, line }) => {
     const outcome = reference === null ? undefined : hydration?.outcomes.get(reference)
     if (reference === null || outcome === undefined || line >= document.lineCount) return []
+    // Why there is no value the text itself says, in the place of the mask.
+    if ('error' in outcome) return []
     const target = { reference, scope: hydration!.source, environment: hydration!.environment }
-    return [hint(document.lineAt(line).range.end, describeOutcome(outcome), 'error' in outcome ? null : target)]
+    return [
+      hint(document.lineAt(line).range.end, describeOutcome(outcome), { target, about: reasonsOf(outcome.secret) }),
+    ]
   })
 }
 
@@ -52,21 +56,25 @@ function sourceHints(parts: Parts, hydrations: Hydrations, document: vscode.Text
     if (!value.startsWith('postern://')) return []
     const position = document.positionAt(valueEnd)
     const outcome = hydrations.outcomeOf(document.uri, value)
-    if (outcome) return [hint(position, describeOutcome(outcome), null)]
+    if (outcome) return [hint(position, describeOutcome(outcome))]
     const resolved = resolve(value, variables)
     if (!('reference' in resolved)) return []
     const { vault: id, name } = resolved.reference
     const metadata = parts.vaults.known.find((vault) => vault.id === id)?.names.known?.find(name)
-    return metadata ? [hint(position, describe(metadata), null)] : []
+    return metadata ? [hint(position, describe(metadata))] : []
   })
 }
 
-function hint(position: vscode.Position, label: string, target: Target | null): vscode.InlayHint {
+function hint(
+  position: vscode.Position,
+  label: string,
+  more?: { target: Target; about: readonly string[] },
+): vscode.InlayHint {
   const { t } = vscode.l10n
   const part = new vscode.InlayHintLabelPart(label)
-  if (target) {
-    part.tooltip = t('Peek at the value')
-    part.command = { title: t('Peek'), command: 'postern.peek', arguments: [target] }
+  if (more) {
+    part.tooltip = [t('Peek at the value'), ...more.about].join('\n')
+    part.command = { title: t('Peek'), command: 'postern.peek', arguments: [more.target] }
   }
   const made = new vscode.InlayHint(position, [part])
   made.paddingLeft = true

@@ -4,12 +4,12 @@
  * @module
  */
 import * as vscode from 'vscode'
-import { complain } from './hindrance.ts'
+import { complain, explain } from './hindrance.ts'
 import type { Parts } from './parts.ts'
 import { environmentFor, environments } from './settings.ts'
 import { isEnvFileName, parseEnv } from './text/dotenv.ts'
 import { shown } from './text/fingerprint.ts'
-import { type MaskedRow, mask } from './text/mask.ts'
+import { type MaskedRow, mask, type Note } from './text/mask.ts'
 import { lease, type Outcome } from './values.ts'
 
 export const HYDRATED = 'postern-env'
@@ -52,10 +52,16 @@ export class Hydrations implements vscode.TextDocumentContentProvider, vscode.Di
     return this.#open.get(uri.toString())
   }
 
-  /** What is known of a reference in a source, from the documents that are open. */
+  /** All that are open. */
+  get all(): Iterable<Hydration> {
+    return this.#open.values()
+  }
+
+  /** What is known of a reference in a source, from the documents that are open of it and its environment. */
   outcomeOf(source: vscode.Uri, reference: string): Outcome | undefined {
+    const environment = environmentFor(source)
     for (const hydration of this.#open.values()) {
-      if (hydration.source.toString() === source.toString()) {
+      if (hydration.source.toString() === source.toString() && hydration.environment === environment) {
         const outcome = hydration.outcomes.get(reference)
         if (outcome) return outcome
       }
@@ -90,10 +96,7 @@ export class Hydrations implements vscode.TextDocumentContentProvider, vscode.Di
     const { source, compares } = this.of(uri) ?? fromUri(uri)
     const document = await vscode.workspace.openTextDocument(source)
     const outcomes = this.of(uri)?.outcomes
-    return mask(document.getText(), (reference) => {
-      const outcome = outcomes?.get(reference)
-      return compares && outcome && 'fingerprint' in outcome ? shown(outcome.fingerprint) : ''
-    }).text
+    return mask(document.getText(), (reference) => noteOf(outcomes?.get(reference), compares)).text
   }
 
   dispose(): void {
@@ -193,11 +196,18 @@ async function show(uri: vscode.Uri): Promise<void> {
   await vscode.window.showTextDocument(document, { preview: false })
 }
 
+function noteOf(outcome: Outcome | undefined, compares: boolean): Note {
+  if (outcome === undefined) return {}
+  if ('error' in outcome) return { failed: explain(outcome.error).message }
+  return compares ? { behind: shown(outcome.fingerprint) } : {}
+}
+
+/** Named for whoever reads the tab: `.env (dev, hydrated)`. The manifest says that such a name is a `.env`. */
 function uriOf({ source, environment, compares }: HydratedFrom): vscode.Uri {
-  const suffix = compares ? environment : `${environment}.hydrated`
+  const about = [environment, compares ? '' : vscode.l10n.t('hydrated')].filter(Boolean).join(', ')
   return vscode.Uri.from({
     scheme: HYDRATED,
-    path: `${source.path}.${suffix}`,
+    path: `${source.path} (${about})`,
     query: JSON.stringify({ source: source.toString(), environment, compares }),
   })
 }

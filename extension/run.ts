@@ -27,22 +27,53 @@ export function registerRun(parts: Parts): vscode.Disposable {
       complain(error)
     }
   }
-  const shell = async (given?: unknown) => {
-    const { shell } = vscode.env
-    await run(given, shell === '' ? 'sh' : `"${shell}"`)
-  }
+  const shell = (given?: unknown) => run(given, userShell())
   return vscode.Disposable.from(
     vscode.commands.registerCommand('postern.runInTerminal', (given?: unknown) => run(given)),
     vscode.commands.registerCommand('postern.newShell', shell),
+    vscode.window.registerTerminalProfileProvider('postern.shell', {
+      provideTerminalProfile: () => shellProfile(parts),
+    }),
   )
 }
 
+/** The same shell from the terminal's own menu. */
+async function shellProfile(parts: Parts): Promise<vscode.TerminalProfile | undefined> {
+  try {
+    machineOf(parts)
+    const document = await envDocument(vscode.window.activeTextEditor?.document.uri)
+    const options = await terminalFor(parts, document, userShell())
+    const name = vscode.l10n.t('secrets of {0}', vscode.workspace.asRelativePath(document.uri))
+    return new vscode.TerminalProfile({ ...options, name })
+  } catch (error) {
+    parts.log.failed('profile', error)
+    complain(error)
+    return undefined
+  }
+}
+
+function userShell(): string {
+  const { shell } = vscode.env
+  return shell === '' ? 'sh' : `"${shell}"`
+}
+
 async function runInTerminal(parts: Parts, document: vscode.TextDocument, command: string): Promise<void> {
+  const terminal = vscode.window.createTerminal(await terminalFor(parts, document, command))
+  terminal.show()
+}
+
+/** What makes a terminal in which a command fetches its values. */
+async function terminalFor(
+  parts: Parts,
+  document: vscode.TextDocument,
+  command: string,
+): Promise<vscode.TerminalOptions> {
   const { t } = vscode.l10n
   const { values, secrets } = await environmentOf(parts, document)
   const { address, script, node } = await machineOf(parts).handOver(values)
   const folder = vscode.workspace.getWorkspaceFolder(document.uri)?.uri
-  const terminal = vscode.window.createTerminal({
+  parts.log.info('run', { secrets: secrets.length })
+  return {
     name: t('with secrets: {0}', command.slice(0, 40)),
     iconPath: new vscode.ThemeIcon('shield'),
     shellPath: node,
@@ -51,9 +82,7 @@ async function runInTerminal(parts: Parts, document: vscode.TextDocument, comman
     ...(folder && { cwd: folder }),
     // Not brought back with the window: its output may hold what the command printed.
     isTransient: true,
-  })
-  parts.log.info('run', { secrets: secrets.length })
-  terminal.show()
+  }
 }
 
 async function askCommand(document: vscode.TextDocument, last: string): Promise<string> {

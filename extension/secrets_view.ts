@@ -4,34 +4,34 @@
  * @module
  */
 import * as vscode from 'vscode'
-import { formatReference } from '../core/reference.ts'
+import { addressOf, registerAttention } from './attention.ts'
 import { describe, expiryOf } from './facts.ts'
 import { complain } from './hindrance.ts'
+import type { Hydrations } from './hydrated.ts'
+import { registerLinks } from './links.ts'
 import type { Parts } from './parts.ts'
 import { REFERENCE_MIME } from './paste.ts'
-import type { Vault } from './vaults.ts'
+import { Rotatable, registerRotate } from './rotate.ts'
+import { type Node, nodeOf, parentOf, vaultNode } from './tree.ts'
 
-/** A vault, a folder in it, or a secret. */
-interface Node {
-  vault: Vault
-  /** The name so far; ends with a slash for a folder, and is empty for a vault. */
-  name: string
-  label: string
-  isFolder: boolean
-  /** For the commands beside a secret. */
-  reference?: string
-}
-
-export function registerSecretsView(parts: Parts): vscode.Disposable {
+export function registerSecretsView(parts: Parts, hydrations: Hydrations): vscode.Disposable {
   const changed = new vscode.EventEmitter<void>()
+  const loaded = new vscode.EventEmitter<void>()
+  const rotatable = new Rotatable(parts)
   const provider: vscode.TreeDataProvider<Node> = {
     onDidChangeTreeData: changed.event,
     getChildren: (node) =>
-      childrenOf(parts, node).catch((error) => {
-        complain(error)
-        return []
-      }),
-    getTreeItem: itemOf,
+      childrenOf(parts, rotatable, node)
+        .then((children) => {
+          loaded.fire()
+          return children
+        })
+        .catch((error) => {
+          complain(error)
+          return []
+        }),
+    getParent: parentOf,
+    getTreeItem: (node) => itemOf(node, rotatable),
   }
   const drag: vscode.TreeDragAndDropController<Node> = {
     dragMimeTypes: [REFERENCE_MIME],
@@ -41,30 +41,33 @@ export function registerSecretsView(parts: Parts): vscode.Disposable {
       if (references.length > 0) data.set(REFERENCE_MIME, new vscode.DataTransferItem(references.join('\n')))
     },
   }
+  const view = vscode.window.createTreeView('postern.secrets', {
+    treeDataProvider: provider,
+    dragAndDropController: drag,
+  })
   return vscode.Disposable.from(
     changed,
-    vscode.window.createTreeView('postern.secrets', { treeDataProvider: provider, dragAndDropController: drag }),
+    loaded,
+    view,
     parts.vaults.onDidChange(() => changed.fire()),
+    registerAttention(parts, hydrations, view, loaded.event),
+    registerLinks(parts, view),
+    registerRotate(parts, rotatable, () => changed.fire()),
     vscode.commands.registerCommand('postern.copyReference', async (node?: Partial<Node>) => {
       if (typeof node?.reference === 'string') await vscode.env.clipboard.writeText(node.reference)
     }),
   )
 }
 
-async function childrenOf({ vaults }: Parts, node?: Node): Promise<Node[]> {
-  if (node === undefined) {
-    return (await vaults.all()).map((vault) => ({ vault, name: '', label: vault.id, isFolder: true }))
-  }
+async function childrenOf({ vaults }: Parts, rotatable: Rotatable, node?: Node): Promise<Node[]> {
+  if (node === undefined) return (await vaults.all()).map(vaultNode)
   const { vault, name } = node
-  const index = await vaults.call(vault, () => vault.names.names())
-  return index.children(name).map((child) => ({
-    vault,
-    ...child,
-    ...(!child.isFolder && { reference: formatReference({ vault: vault.id, name: child.name }) }),
-  }))
+  const [index] = await Promise.all([vaults.call(vault, () => vault.names.names()), rotatable.load(vault)])
+  return index.children(name).map((child) => nodeOf(vault, child.name, child.label))
 }
 
-function itemOf({ vault, name, label, isFolder, reference }: Node): vscode.TreeItem {
+function itemOf(node: Node, rotatable: Rotatable): vscode.TreeItem {
+  const { vault, name, label, isFolder, reference } = node
   const { t } = vscode.l10n
   const { None, Collapsed, Expanded } = vscode.TreeItemCollapsibleState
   const item = new vscode.TreeItem(label, isFolder ? (name === '' ? Expanded : Collapsed) : None)
@@ -72,12 +75,17 @@ function itemOf({ vault, name, label, isFolder, reference }: Node): vscode.TreeI
   if (name === '') {
     item.description = `${vault.principal} · ${new URL(vault.origin).host}`
     item.iconPath = new vscode.ThemeIcon('shield')
-  } else if (isFolder) item.iconPath = vscode.ThemeIcon.Folder
-  else {
+    return item
+  }
+  item.resourceUri = addressOf(node)
+  if (isFolder) {
+    item.iconPath = vscode.ThemeIcon.Folder
+    item.tooltip = name
+  } else {
     const metadata = vault.names.known?.find(name)
     const expiry = metadata ? expiryOf(metadata) : null
     item.iconPath = new vscode.ThemeIcon(expiry === null ? 'key' : 'warning')
-    item.contextValue = 'secret'
+    item.contextValue = rotatable.graceOf(vault, name) === undefined ? 'secret' : 'secret rotatable'
     if (metadata) item.description = describe(metadata)
     item.tooltip = reference ?? ''
     item.accessibilityInformation = { label: t('Secret {0}, {1}', name, item.description?.toString() ?? '') }

@@ -14,7 +14,7 @@ import { type Ask, errorOf, type TransportOptions, transport } from '../transpor
 import { ConsistencyProof, InclusionProof, MyEntries } from '../wire/audit.ts'
 import { ProviderList } from '../wire/providers.ts'
 import type { Rotate } from '../wire/rotation.ts'
-import { Run } from '../wire/run.ts'
+import { RotatableList, Run } from '../wire/run.ts'
 import { HydrateResult, PutSecretResult, Secret, SecretList, VersionList } from '../wire/secrets.ts'
 import { ConfirmedTotp, EnrolledTotp, type Factor, OpenedSession, type OpenSession, Whoami } from '../wire/session.ts'
 import { requests, search } from './requests.ts'
@@ -79,6 +79,8 @@ export interface UserClient {
   signOut(): Promise<void>
   enrolTotp(): Promise<{ uri: Redacted<string>; qr: Redacted<string> }>
   confirmTotp(code: string): Promise<{ recoveryCodes: Redacted<string[]> }>
+  /** The secrets that the caller may rotate, and for how many seconds the value that is replaced stays good. */
+  rotatable(): Promise<z.output<typeof RotatableList>['items']>
   /** Begins a rotation now. */
   rotate(name: string, options?: z.input<typeof Rotate>): Promise<z.output<typeof Run>>
   /** How the providers are. */
@@ -141,6 +143,16 @@ export function connectUser(options: ClientOptions, ask: Ask = transport(options
       const asked = { method: 'POST', path: 'totp/confirm', body: { code }, values: true } as const
       const { recoveryCodes } = await ask({ ...asked, answer: ConfirmedTotp })
       return { recoveryCodes: new Redacted(recoveryCodes) }
+    },
+    async rotatable() {
+      const items: z.output<typeof RotatableList>['items'] = []
+      let cursor: string | undefined
+      do {
+        const page = await get('rotations', { limit: 200, cursor }, RotatableList)
+        items.push(...page.items)
+        cursor = page.cursor
+      } while (cursor !== undefined)
+      return items
     },
     rotate: (name, options = {}) => post(`rotations/${parseName(name)}`, options, Run),
     providers: () => get('providers', {}, ProviderList),

@@ -19,7 +19,7 @@ const HANDOVER_MS = 30_000
 /** What this machine can do. */
 export function machineFor(extensionPath: string): Machine {
   const script = join(extensionPath, 'launch.cjs')
-  return { run, handOver: (values) => handOver(values, script), writePrivate, removeOwn, isIgnored }
+  return { launcher: script, run, handOver: (values) => handOver(values, script), writePrivate, removeOwn, isIgnored }
 }
 
 function run({ command, folder, values, onOutput }: RunOptions): Running {

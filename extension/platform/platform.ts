@@ -42,6 +42,8 @@ export interface Handover {
 
 /** Programs and private files; both need an operating system. */
 export interface Machine {
+  /** The script that fetches values which were handed over. */
+  launcher: string
   run(options: RunOptions): Running
   handOver(values: Values): Promise<Handover>
   /** Writes a file that only its owner can read. It must not be there yet. */

@@ -26,6 +26,9 @@ interface Span {
   reference: string | null
 }
 
+/** What is said of a reference in the text: why it has no value, or something behind the mask to compare by. */
+export type Note = { failed: string } | { behind?: string }
+
 export interface Masked {
   text: string
   rows: MaskedRow[]
@@ -35,9 +38,9 @@ export interface Masked {
  * Writes the masked text. References and whatever looks like a secret, in comments too, become a mask; other values are
  * no secrets and stay. Linear.
  *
- * @param note What stands behind the mask of a reference: nothing, or a fingerprint to compare by.
+ * @param noteOf What is said of a reference: by default nothing.
  */
-export function mask(source: string, note: (reference: string) => string = () => ''): Masked {
+export function mask(source: string, noteOf: (reference: string) => Note = () => ({})): Masked {
   const parts: string[] = []
   const rows: MaskedRow[] = []
   let at = 0
@@ -46,11 +49,16 @@ export function mask(source: string, note: (reference: string) => string = () =>
     const kept = source.slice(at, start)
     line += newlinesIn(kept)
     if (key !== '') rows.push({ key, reference, line })
-    const behind = reference === null ? '' : note(reference)
-    parts.push(kept, behind === '' ? MASK : `${MASK} ${behind}`)
+    parts.push(kept, shownOf(reference === null ? {} : noteOf(reference)))
     at = end
   }
   return { text: parts.join('') + source.slice(at), rows }
+}
+
+/** A mask says that there is a value: where there is none stands a mark, on one line whatever the reason says. */
+function shownOf(note: Note): string {
+  if ('failed' in note) return `✗ ${note.failed.replaceAll(/\s+/g, ' ')}`
+  return note.behind === undefined ? MASK : `${MASK} ${note.behind}`
 }
 
 /** What is to be masked, in order. */

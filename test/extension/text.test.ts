@@ -77,7 +77,7 @@ describe('the masked text', () => {
   })
 
   it('shows a note behind the mask of a reference', () => {
-    expect(mask('A=postern://v/a', () => '#a3f1').text).toBe(`A=${MASK} #a3f1`)
+    expect(mask('A=postern://v/a', () => ({ behind: '#a3f1' })).text).toBe(`A=${MASK} #a3f1`)
   })
 })
 

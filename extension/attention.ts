@@ -1,0 +1,106 @@
+/**
+ * What wants attention, marked in the tree of secrets and counted on its view: expired, about to expire, stale, denied.
+ *
+ * From what is known already: nothing is fetched for it.
+ *
+ * @module
+ */
+import * as vscode from 'vscode'
+import { PosternError } from '../core/errors.ts'
+import { expiryOf } from './facts.ts'
+import type { Hydrations } from './hydrated.ts'
+import type { Parts } from './parts.ts'
+import { variablesFor } from './settings.ts'
+import { resolve } from './text/references.ts'
+import type { Node } from './tree.ts'
+import type { Outcome } from './values.ts'
+
+/** Places in the tree, for marks on them; nothing is behind such an address. */
+const SCHEME = 'postern-secret'
+
+type State = 'expired' | 'soon' | 'stale' | 'denied'
+
+/** The address of a node. A folder's is above those of what is in it, so that it bears their marks too. */
+export function addressOf({ vault, name }: Node): vscode.Uri {
+  const path = `/${vault.principal}/${vault.id}/${name}`.replace(/\/$/, '')
+  return vscode.Uri.from({ scheme: SCHEME, authority: new URL(vault.origin).host, path })
+}
+
+export function registerAttention(
+  parts: Parts,
+  hydrations: Hydrations,
+  view: vscode.TreeView<Node>,
+  onDidLoad: vscode.Event<void>,
+): vscode.Disposable {
+  const changed = new vscode.EventEmitter<undefined>()
+  let states = new Map<string, State>()
+  const update = () => {
+    const before = states
+    states = new Map(statesOf(parts, hydrations))
+    view.badge = badgeOf([...states.values()])
+    if (before.size > 0 || states.size > 0) changed.fire(undefined)
+  }
+  return vscode.Disposable.from(
+    changed,
+    vscode.window.registerFileDecorationProvider({
+      onDidChangeFileDecorations: changed.event,
+      provideFileDecoration: (uri) => (uri.scheme === SCHEME ? markOf(states.get(uri.toString())) : undefined),
+    }),
+    onDidLoad(update),
+    hydrations.onDidChange(update),
+    parts.vaults.onDidChange(update),
+  )
+}
+
+function* statesOf({ vaults }: Parts, hydrations: Hydrations): Generator<[string, State]> {
+  const at = (vault: Node['vault'], name: string) => addressOf({ vault, name, label: '', isFolder: false }).toString()
+  for (const vault of vaults.known) {
+    for (const metadata of vault.names.known?.startingWith('') ?? []) {
+      const expiry = expiryOf(metadata)
+      if (expiry !== null) yield [at(vault, metadata.name), expiry]
+    }
+  }
+  // What a read said counts for more than what a list does.
+  for (const { outcomes, environment } of hydrations.all) {
+    for (const [written, outcome] of outcomes) {
+      const state = stateOf(outcome)
+      const resolved = resolve(written, variablesFor(environment))
+      if (state === null || !('reference' in resolved)) continue
+      const { vault: id, name } = resolved.reference
+      for (const vault of vaults.known) if (vault.id === id) yield [at(vault, name), state]
+    }
+  }
+}
+
+function stateOf(outcome: Outcome): State | null {
+  if ('secret' in outcome) return outcome.secret.cached?.stale ? 'stale' : null
+  const { error } = outcome
+  if (!(error instanceof PosternError)) return null
+  return error.code === 'denied' ? 'denied' : error.detail.reason === 'expired' ? 'expired' : null
+}
+
+function markOf(state: State | undefined): vscode.FileDecoration | undefined {
+  if (state === undefined) return undefined
+  const [badge, color] = {
+    expired: ['!', 'list.errorForeground'],
+    denied: ['✗', 'list.errorForeground'],
+    stale: ['~', 'list.warningForeground'],
+    soon: ['…', 'list.warningForeground'],
+  }[state] as [string, string]
+  const mark = new vscode.FileDecoration(badge, words()[state], new vscode.ThemeColor(color))
+  mark.propagate = true
+  return mark
+}
+
+function badgeOf(states: State[]): vscode.ViewBadge | undefined {
+  const counts = (Object.entries(words()) as [State, string][])
+    .map(([state, word]) => ({ word, count: states.filter((one) => one === state).length }))
+    .filter(({ count }) => count > 0)
+  if (counts.length === 0) return undefined
+  return { value: states.length, tooltip: counts.map(({ word, count }) => `${word}: ${count}`).join(', ') }
+}
+
+function words(): Record<State, string> {
+  const { t } = vscode.l10n
+  return { expired: t('expired'), soon: t('about to expire'), stale: t('stale'), denied: t('denied') }
+}

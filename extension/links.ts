@@ -1,0 +1,66 @@
+/**
+ * References as links: to their place in the tree of secrets.
+ *
+ * @module
+ */
+import * as vscode from 'vscode'
+import { complain } from './hindrance.ts'
+import { HYDRATED } from './hydrated.ts'
+import type { Parts } from './parts.ts'
+import { environmentFor, variablesFor } from './settings.ts'
+import { findReferences, resolve } from './text/references.ts'
+import { type Node, nodeOf } from './tree.ts'
+
+const MAX_LINKED_CHARS = 256 * 1024
+const MAX_LINKS = 1000
+
+export function registerLinks(parts: Parts, view: vscode.TreeView<Node>): vscode.Disposable {
+  return vscode.Disposable.from(
+    vscode.languages.registerDocumentLinkProvider({ pattern: '**' }, { provideDocumentLinks: linksOf }),
+    vscode.commands.registerCommand('postern.showInTree', (reference?: unknown, scope?: unknown) =>
+      showInTree(parts, view, reference, scope).catch((error) => {
+        parts.log.failed('link', error)
+        complain(error)
+      }),
+    ),
+  )
+}
+
+/** Nothing is looked up for a link: whether there is such a secret is found out when it is followed. */
+function linksOf(document: vscode.TextDocument): vscode.DocumentLink[] {
+  const text = document.uri.scheme === HYDRATED ? '' : document.getText().slice(0, MAX_LINKED_CHARS)
+  const scope = document.uri.toString()
+  return findReferences(text)
+    .slice(0, MAX_LINKS)
+    .map(({ text: reference, start, end }) => {
+      const args = encodeURIComponent(JSON.stringify([reference, scope]))
+      const range = new vscode.Range(document.positionAt(start), document.positionAt(end))
+      const link = new vscode.DocumentLink(range, vscode.Uri.parse(`command:postern.showInTree?${args}`))
+      link.tooltip = vscode.l10n.t('Show in the tree of secrets')
+      return link
+    })
+}
+
+/** Anybody can call it: it shows a name that is in the tree, and fetches no value. */
+async function showInTree(
+  { vaults }: Parts,
+  view: vscode.TreeView<Node>,
+  reference: unknown,
+  given: unknown,
+): Promise<void> {
+  const { t } = vscode.l10n
+  const scope = typeof given === 'string' ? vscode.Uri.parse(given) : undefined
+  const resolved = resolve(String(reference), variablesFor(environmentFor(scope)))
+  if (!('reference' in resolved)) {
+    const why = 'missing' in resolved ? t('The variable {0} is not set', resolved.missing) : resolved.malformed
+    return void vscode.window.showWarningMessage(`Postern: ${why}`)
+  }
+  const { vault: id, name } = resolved.reference
+  const vault = await vaults.find(id, scope)
+  const index = await vaults.call(vault, () => vault.names.names())
+  if (index.find(name) === undefined) {
+    const message = t('No secret has this name, or you may not see it')
+    return void vscode.window.showWarningMessage(`Postern: ${message}: ${name}`)
+  }
+  await view.reveal(nodeOf(vault, name), { select: true, focus: true, expand: true })
+}

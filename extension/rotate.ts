@@ -1,0 +1,68 @@
+/**
+ * Rotating a secret from the tree: offered for those that the caller may rotate, and asked for once more.
+ *
+ * @module
+ */
+import * as vscode from 'vscode'
+import { span } from './facts.ts'
+import { complain } from './hindrance.ts'
+import type { Parts } from './parts.ts'
+import type { Node } from './tree.ts'
+import type { Vault } from './vaults.ts'
+
+const FRESH_MS = 60_000
+
+/** Which secrets of which vault may be rotated, by whoever is signed in to it; with how long an old value stays good. */
+export class Rotatable {
+  readonly #parts: Parts
+  readonly #known = new WeakMap<Vault, { at: number; seconds: Map<string, number> }>()
+
+  constructor(parts: Parts) {
+    this.#parts = parts
+  }
+
+  /** How many seconds the value that is replaced stays good; `undefined` when the secret may not be rotated. */
+  graceOf(vault: Vault, name: string): number | undefined {
+    return this.#known.get(vault)?.seconds.get(name)
+  }
+
+  /** Asks the server, once a minute. A vault that does not say has none. */
+  async load(vault: Vault, now = Date.now()): Promise<void> {
+    if (now - (this.#known.get(vault)?.at ?? Number.NEGATIVE_INFINITY) < FRESH_MS) return
+    const items = await this.#parts.vaults.call(vault, (client) => client.rotatable()).catch(() => [])
+    this.#known.set(vault, { at: now, seconds: new Map(items.map(({ name, graceSeconds }) => [name, graceSeconds])) })
+  }
+}
+
+export function registerRotate(parts: Parts, rotatable: Rotatable, changed: () => void): vscode.Disposable {
+  return vscode.commands.registerCommand('postern.rotate', async (node?: Partial<Node>) => {
+    try {
+      // Anybody can call it: only a secret of the tree counts, and the user is asked.
+      const { vault, name } = node ?? {}
+      const known = parts.vaults.known.find((one) => one === vault)
+      if (known === undefined || typeof name !== 'string') throw new vscode.CancellationError()
+      await rotate(parts, known, name, rotatable)
+      changed()
+    } catch (error) {
+      parts.log.failed('rotate', error)
+      complain(error)
+    }
+  })
+}
+
+async function rotate({ vaults }: Parts, vault: Vault, name: string, rotatable: Rotatable): Promise<void> {
+  const { t } = vscode.l10n
+  await rotatable.load(vault)
+  const grace = rotatable.graceOf(vault, name) ?? 0
+  const stays =
+    grace > 0 ? t('The old value stays good for {0}.', span(grace * 1000)) : t('The old value ends at once.')
+  const detail = `${t('A new value takes its place, for everybody who reads it.')} ${stays}`
+  const yes = t('Rotate')
+  const question = t('Rotate {0} in the vault {1} now?', name, vault.id)
+  const answer = await vscode.window.showWarningMessage(question, { modal: true, detail }, yes)
+  if (answer !== yes) throw new vscode.CancellationError()
+  await vaults.call(vault, (client) => client.rotate(name))
+  vault.names.forget()
+  const message = t('The rotation of {0} has begun', name)
+  void vscode.window.showInformationMessage(`Postern: ${message}`)
+}
