@@ -18,6 +18,9 @@ import type { Outcome } from './values.ts'
 /** Places in the tree, for marks on them; nothing is behind such an address. */
 const SCHEME = 'postern-secret'
 
+// As many are named in a tooltip.
+const NAMED = 5
+
 type State = 'expired' | 'soon' | 'stale' | 'denied'
 
 /** The address of a node. A folder's is above those of what is in it, so that it bears their marks too. */
@@ -37,7 +40,7 @@ export function registerAttention(
   const update = () => {
     const before = states
     states = new Map(statesOf(parts, hydrations))
-    view.badge = badgeOf([...states.values()])
+    view.badge = badgeOf(states)
     if (before.size > 0 || states.size > 0) changed.fire(undefined)
   }
   return vscode.Disposable.from(
@@ -92,12 +95,20 @@ function markOf(state: State | undefined): vscode.FileDecoration | undefined {
   return mark
 }
 
-function badgeOf(states: State[]): vscode.ViewBadge | undefined {
-  const counts = (Object.entries(words()) as [State, string][])
-    .map(([state, word]) => ({ word, count: states.filter((one) => one === state).length }))
-    .filter(({ count }) => count > 0)
-  if (counts.length === 0) return undefined
-  return { value: states.length, tooltip: counts.map(({ word, count }) => `${word}: ${count}`).join(', ') }
+function badgeOf(states: ReadonlyMap<string, State>): vscode.ViewBadge | undefined {
+  if (states.size === 0) return undefined
+  // By name: what a provider keeps, or is hidden from a list, has no place in the tree.
+  const lines = (Object.entries(words()) as [State, string][]).flatMap(([state, word]) => {
+    const names = [...states].filter(([, one]) => one === state).map(([at]) => nameAt(at))
+    return names.length === 0
+      ? []
+      : [`${word}: ${names.slice(0, NAMED).join(', ')}${names.length > NAMED ? ', …' : ''}`]
+  })
+  return { value: states.size, tooltip: lines.join('\n') }
+}
+
+function nameAt(address: string): string {
+  return vscode.Uri.parse(address).path.split('/').slice(3).join('/')
 }
 
 function words(): Record<State, string> {

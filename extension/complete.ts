@@ -134,7 +134,7 @@ function card({ target, name, vault, facts, outcome }: About): vscode.MarkdownSt
   if (vault === undefined) return text.appendMarkdown(`\n\n[${t('Sign in to see more')}](command:postern.signIn)`)
   if (outcome) text.appendText(`\n\n${describeOutcome(outcome)}`)
   else if (facts) text.appendText(`\n\n${describe(facts)}`)
-  else return text.appendText(`\n\n${t('No secret has this name, or you may not see it')}`)
+  else text.appendText(`\n\n${t('Not in the list: a provider keeps it, it is hidden from you, or it is not there')}`)
   const detours = outcome && 'secret' in outcome ? reasonsOf(outcome.secret) : []
   for (const line of detours) text.appendText(`\n${line}`)
   for (const [key, value] of Object.entries(facts?.tags ?? {})) text.appendText(`\n${key}: ${value}`)

@@ -20,6 +20,8 @@ import { type FoundReference, findReferences, resolve } from './text/references.
 /** On a diagnostic of a secret in the clear. */
 export const IN_THE_CLEAR = 'in-the-clear'
 const PAUSE_MS = 300
+/** What is said of the provider of a secret of the vault's own store. */
+const SEALED = 'sealed'
 const SCHEMES = ['file', 'untitled', 'vscode-remote', 'vscode-vfs', 'vscode-notebook-cell', 'vscode-test-web', 'memfs']
 const IGNORED_SETTING = 'ignored'
 
@@ -135,12 +137,19 @@ async function referenceProblems(
     if ('malformed' in resolved) return say(resolved.malformed, Broken, 'malformed')
     const outcome = hydrations.outcomeOf(document.uri, found.text)
     if (outcome && 'error' in outcome) return say(explain(outcome.error).message, Broken, 'refused')
+    // What a provider keeps is in no list.
+    if (outcome && outcome.secret.provider !== SEALED) return []
     const { vault, name, version } = resolved.reference
     const index = indexes.get(vault)
     // Nothing is known of a vault that nobody is signed in to.
     if (index === undefined || index.size === 0) return []
     const metadata = index.find(name)
-    if (metadata === undefined) return say(t('No secret has this name, or you may not see it'), Broken, 'missing')
+    if (metadata === undefined)
+      return say(
+        t('Not in the list: a provider keeps it, it is hidden from you, or it is not there'),
+        Warning,
+        'missing',
+      )
     const expiry = expiryOf(metadata)
     if (expiry === 'expired') return say(t('This secret has expired'), Broken, 'expired')
     if (expiry === 'soon') return say(t('This secret expires soon'), vscode.DiagnosticSeverity.Information, 'expires')

@@ -28,16 +28,15 @@ export interface Facts {
   cached?: { ageSeconds: number; stale?: true | undefined } | undefined
 }
 
-/** One line about a secret, such as `azure · v12 · 3 d old · instead of aws · expires in 2 h`. */
+/** One line about a secret, such as `aws · v12 · 3 d old · expires in 2 h`. */
 export function describe(facts: Facts, now = Date.now()): string {
   const { t } = vscode.l10n
   const since = facts.updatedAt ?? facts.createdAt
   const age = since === undefined ? '' : t('{0} old', span(now - Date.parse(since)))
   const parts = [
-    facts.provider,
+    ...detour(facts),
     typeof facts.version === 'number' ? t('v{0}', facts.version) : facts.version.slice(0, 12),
     age,
-    ...detour(facts),
     expiry(facts, now),
   ]
   return parts.filter(Boolean).join(' · ')
@@ -88,12 +87,12 @@ function expiry(facts: Facts, now: number): string {
   return t('expires in {0}', span(Date.parse(facts.expiresAt) - now))
 }
 
-/** That a value came from a later member of a chain, or is one that was kept. */
-function detour({ passedOver = [], cached }: Facts): string[] {
+/** Where a value came from. First in line, where an editor that cuts long hints off leaves it. */
+function detour({ provider, passedOver = [], cached }: Facts): (string | undefined)[] {
   const { t } = vscode.l10n
-  const names = [...new Set(passedOver.map(({ provider }) => provider))].join(', ')
-  if (cached?.stale) {
-    return [t('STALE: kept {0} ago', span(cached.ageSeconds * 1000)), names && t('{0} out of reach', names)]
-  }
-  return [names && t('instead of {0}', names), cached ? t('cached {0} ago', span(cached.ageSeconds * 1000)) : '']
+  const names = [...new Set(passedOver.map((one) => one.provider))].join(', ')
+  const age = span((cached?.ageSeconds ?? 0) * 1000)
+  if (cached?.stale) return [t('STALE, kept {0} ago', age), provider, names && t('{0} out of reach', names)]
+  const source = provider !== undefined && names !== '' ? t('{0} instead of {1}', provider, names) : provider
+  return [source, cached && t('cached {0} ago', age)]
 }

@@ -22,8 +22,8 @@ export function registerHandOver(parts: Parts): vscode.Disposable {
       } catch (error) {
         parts.log.failed(command, error)
         complain(error)
-        // The editor takes that for a cancelled input: nothing starts.
-        return undefined
+        // What is asked for by an input does not start then.
+        throw new vscode.CancellationError()
       }
     })
   return vscode.Disposable.from(

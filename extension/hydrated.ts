@@ -137,7 +137,7 @@ async function openHydrated(hydrations: Hydrations, given?: vscode.Uri): Promise
   const source = again?.source ?? (await envDocument(active)).uri
   const environment = again?.environment ?? environmentFor(source)
   const uri = await hydrations.open({ source, environment, compares: again?.compares ?? false })
-  await show(uri)
+  await vscode.window.showTextDocument(uri, { preview: false })
 }
 
 async function compare(hydrations: Hydrations, given?: vscode.Uri): Promise<void> {
@@ -187,13 +187,6 @@ async function noEnvFile(message: string): Promise<vscode.CancellationError> {
     if (chosen === insert) void vscode.commands.executeCommand('postern.insertSecret')
   })
   return new vscode.CancellationError()
-}
-
-async function show(uri: vscode.Uri): Promise<void> {
-  const document = await vscode.workspace.openTextDocument(uri)
-  // Older versions know no such language; the text is plain there.
-  await vscode.languages.setTextDocumentLanguage(document, 'dotenv').then(undefined, () => {})
-  await vscode.window.showTextDocument(document, { preview: false })
 }
 
 function noteOf(outcome: Outcome | undefined, compares: boolean): Note {

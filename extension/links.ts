@@ -59,7 +59,7 @@ async function showInTree(
   const vault = await vaults.find(id, scope)
   const index = await vaults.call(vault, () => vault.names.names())
   if (index.find(name) === undefined) {
-    const message = t('No secret has this name, or you may not see it')
+    const message = t('Not in the list: a provider keeps it, it is hidden from you, or it is not there')
     return void vscode.window.showWarningMessage(`Postern: ${message}: ${name}`)
   }
   await view.reveal(nodeOf(vault, name), { select: true, focus: true, expand: true })
