@@ -29,6 +29,8 @@ export interface EditorOptions {
   /** The package for `vsix`. */
   vsix?: string
   locale?: string
+  /** Opens the folder in Restricted Mode. */
+  restricted?: boolean
   /** Folders of other extensions, by `publisher.name-version`. */
   others?: Record<string, string>
   /** The port that the editor is to listen on. */
@@ -77,7 +79,9 @@ export async function startEditor(options: EditorOptions = {}): Promise<Editor> 
   const env = serverEnvironment(home)
   if (options.as === 'vsix')
     await installed(spawn(node, [entry, ...folders, '--install-extension', options.vsix!], { env }))
-  const args = [entry, '--auth', 'none', '--bind-addr', origin, ...folders, ...SERVER_OPTIONS, workspace]
+  const args = [entry, '--auth', 'none', '--bind-addr', origin, ...folders, ...SERVER_OPTIONS]
+  if (!options.restricted) args.push('--disable-workspace-trust')
+  args.push(workspace)
   // Has the address name a suite; and keeps notifications and dialogs away, so that only one mode can use it.
   if (options.as === 'vsix') args.splice(1, 0, '--vscode-option', 'enable-smoke-test-driver')
   if (options.locale !== undefined) args.splice(1, 0, '--locale', options.locale)
@@ -100,6 +104,8 @@ export async function startEditor(options: EditorOptions = {}): Promise<Editor> 
   )
   const exited = Promise.withResolvers<number>()
   await page.exposeFunction('codeAutomationExit', (code: number) => exited.resolve(code))
+  if (options.locale !== undefined) await speak(page, options.locale)
+  if (options.restricted) await distrust(page)
   if (options.as === 'web') await serveWeb(page, origin, suite)
   const remote = (path: string) => `vscode-remote://${origin}${path}`
   const payload = [['skipWelcome', 'true']]
@@ -165,12 +171,24 @@ export async function startEditor(options: EditorOptions = {}): Promise<Editor> 
   }
 }
 
-const SERVER_OPTIONS = [
-  '--disable-telemetry',
-  '--disable-update-check',
-  '--disable-workspace-trust',
-  '--disable-getting-started-override',
-]
+/** Says another language than the editor's own texts are in: those of extensions follow it. */
+async function speak(page: Page, language: string): Promise<void> {
+  await page.addInitScript((language) => {
+    Object.defineProperty(globalThis, '_VSCODE_NLS_LANGUAGE', { get: () => language, set: () => {} })
+  }, language)
+}
+
+/** Has the editor find out whether the folder is trusted, as on a desktop: in a browser it takes that for granted. */
+async function distrust(page: Page): Promise<void> {
+  await page.route('**/workbench.js', async (route) => {
+    const response = await route.fetch()
+    const [before, after, ...more] = (await response.text()).split('this.trusted=!0')
+    if (after === undefined || more.length > 0) throw new Error('This editor grants trust in another way')
+    await route.fulfill({ response, body: `${before}this.trusted=void 0${after}` })
+  })
+}
+
+const SERVER_OPTIONS = ['--disable-telemetry', '--disable-update-check', '--disable-getting-started-override']
 const DRIVER = {
   name: 'driver',
   publisher: 'test',
@@ -178,6 +196,7 @@ const DRIVER = {
   engines: { vscode: '^1.91.0' },
   main: './suite.js',
   activationEvents: ['onStartupFinished'],
+  capabilities: { untrustedWorkspaces: { supported: true } },
 }
 
 function userSettings(more: Record<string, unknown> = {}) {
@@ -189,6 +208,7 @@ function userSettings(more: Record<string, unknown> = {}) {
     'chat.disableAIFeatures': true,
     'workbench.secondarySideBar.defaultVisibility': 'hidden',
     'files.autoSave': 'off',
+    'security.workspace.trust.startupPrompt': 'never',
     ...more,
   }
 }

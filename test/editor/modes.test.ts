@@ -1,0 +1,165 @@
+/** An editor that is not as usual: a folder that is not trusted, another language, and the first page of a new user. */
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { canary } from '../canary.ts'
+import { wholeLog } from '../whole_log.ts'
+import { type Editor, startEditor } from './editor.ts'
+import { type Postern, startPostern } from './postern.ts'
+import { searchBrowser, searchFiles, searchHost } from './sweep.ts'
+import { until } from './until.ts'
+
+const secret = canary()
+const ENV = 'DB_URL=postern://default/dev/db\nGONE=postern://default/dev/gone\n'
+
+let postern: Postern
+let editor: Editor | null = null
+
+beforeAll(async () => {
+  postern = await startPostern({ 'dev/db': secret })
+})
+
+afterEach(async ({ task }) => {
+  if (task.result?.state === 'fail') await editor?.shot(`failed ${task.name.slice(0, 30)}`)
+})
+
+afterAll(async () => {
+  await editor?.close()
+  await postern?.close()
+})
+
+/** One editor at a time. */
+async function start(options: Parameters<typeof startEditor>[0]): Promise<Editor> {
+  await editor?.close()
+  editor = null
+  editor = await startEditor({
+    ...{ files: { '.env': ENV }, ...options },
+    settings: { 'postern.endpoints': { here: postern.endpoint }, ...options?.settings },
+  })
+  return editor
+}
+
+async function signIn(one: Editor, titles: { command: string; server: string; token: string }): Promise<void> {
+  await one.command(titles.command)
+  await one.answer(titles.server, 'here')
+  await one.answer(titles.token, postern.token)
+}
+
+const ENGLISH = { command: 'Postern: Sign In', server: 'Which Postern server', token: 'Sign in to' }
+
+/** What the server was asked for, by its log. */
+async function asked(): Promise<string[]> {
+  const { entries } = await wholeLog(postern.admin)
+  return entries.map(({ operation }) => operation)
+}
+
+describe('in Restricted Mode', { timeout: 120_000 }, () => {
+  let one: Editor
+
+  beforeAll(async () => {
+    one = await start({ restricted: true, settings: { 'postern.allowWriteToDisk': true } })
+    await signIn(one, ENGLISH)
+    await one.notified('Signed in')
+  })
+
+  it('names are shown, and no value is fetched, by whatever command', async () => {
+    expect(await one.evaluate((vscode) => vscode.workspace.isTrusted)).toBe(false)
+    const before = (await asked()).length
+    await one.page.locator('.activitybar a[aria-label^="Postern"]').click()
+    await one.page.locator('.pane-body .monaco-list-row').filter({ hasText: 'dev/' }).first().waitFor()
+    const env = join(one.workspace, '.env')
+    await one.evaluate(async (vscode, path) => void (await vscode.window.showTextDocument(vscode.Uri.file(path))), env)
+    const target = { reference: 'postern://default/dev/db' }
+    const commands: [string, unknown][] = [
+      ['postern.openHydratedEnv', undefined],
+      ['postern.peek', target],
+      ['postern.copy', target],
+      ['postern.compareEnvironments', undefined],
+      ['postern.newShell', undefined],
+      ['postern.runInTerminal', undefined],
+      ['postern.writeEnvFile', undefined],
+      ['postern.handOver', { envFile: '.env' }],
+    ]
+    for (const [command, given] of commands) {
+      await one.evaluate(
+        (vscode, id, argument) => {
+          // As any other extension may: not from a menu, which is switched off.
+          void vscode.commands.executeCommand(id, argument).then(undefined, () => {})
+        },
+        command,
+        given,
+      )
+      // It asks which two first.
+      if (command === 'postern.compareEnvironments') {
+        await one.page.locator('.quick-input-title').filter({ hasText: 'Compare which two' }).waitFor()
+        await one.page.waitForTimeout(500)
+        await one.page.keyboard.press('Enter')
+      }
+      await one.notified(
+        'No value is fetched in Restricted Mode',
+        command === 'postern.peek' ? '60-restricted' : undefined,
+      )
+    }
+    const operations = (await asked()).slice(before)
+    expect(operations).toContain('secret.list')
+    expect(operations.filter((operation) => /read|provided/.test(operation))).toEqual([])
+    expect(await searchHost(one, [secret])).toEqual([])
+    expect(await searchBrowser(one, [secret])).toEqual([])
+    expect(searchFiles(one.home, [secret])).toEqual([])
+  })
+
+  it('values come once the folder is trusted', async () => {
+    await one.evaluate((vscode) => void vscode.commands.executeCommand('workbench.trust.manage'))
+    await one.page.getByRole('button', { name: 'Trust', exact: true }).first().click()
+    await until(() => one.evaluate((vscode) => vscode.workspace.isTrusted), 'trust')
+    await one.evaluate((vscode) => {
+      const [folder] = vscode.workspace.workspaceFolders!
+      return vscode.commands.executeCommand('postern.openHydratedEnv', vscode.Uri.joinPath(folder!.uri, '.env'))
+    })
+    const text = await one.evaluate((vscode) => vscode.window.activeTextEditor?.document.getText())
+    expect(text).toBe('DB_URL=••••••••\nGONE=✗ No secret has this name\n')
+  })
+})
+
+describe('in German', { timeout: 120_000 }, () => {
+  let one: Editor
+
+  beforeAll(async () => {
+    one = await start({ locale: 'de' })
+  })
+
+  it('the first page of a new user opens, in that language', async () => {
+    await one.evaluate((vscode) =>
+      vscode.commands.executeCommand('workbench.action.openWalkthrough', 'postern.postern#start', false),
+    )
+    const page = one.page.locator('.gettingStartedContainer')
+    await page.getByText('Einen Server verbinden').first().waitFor()
+    await one.page.frameLocator('iframe.webview').frameLocator('iframe').getByText('Ein Server, ein Token').waitFor()
+    await one.shot('61-walkthrough')
+  })
+
+  it('commands, questions, hints, marks and names of tabs are', async () => {
+    await signIn(one, { command: 'Postern: Anmelden', server: 'Welcher Postern-Server', token: 'Anmelden bei' })
+    await one.notified('Angemeldet als')
+    await one.evaluate((vscode) => {
+      const [folder] = vscode.workspace.workspaceFolders!
+      return vscode.commands.executeCommand('postern.openHydratedEnv', vscode.Uri.joinPath(folder!.uri, '.env'))
+    })
+    const shown = await one.evaluate(async (vscode) => {
+      const { document } = vscode.window.activeTextEditor!
+      const whole = new vscode.Range(0, 0, document.lineCount, 0)
+      type Hint = { label: { value: string }[] }
+      const hints = await vscode.commands.executeCommand<Hint[]>('vscode.executeInlayHintProvider', document.uri, whole)
+      return [vscode.env.language, document.getText(), hints[0]?.label[0]?.value, document.languageId]
+    })
+    expect(shown).toEqual([
+      'de',
+      'DB_URL=••••••••\nGONE=✗ Kein Geheimnis hat diesen Namen\n',
+      expect.stringMatching(/^✓ sealed · v1 · \d+ min alt$/),
+      'dotenv',
+    ])
+    expect(await one.page.locator('.tab.active .label-name').innerText()).toBe('.env (dev, aufgelöst)')
+    await one.page.locator('.activitybar a[aria-label^="Postern"]').click()
+    await one.page.locator('.pane-header').filter({ hasText: 'Geheimnisse' }).first().waitFor()
+    await one.shot('62-german')
+  })
+})
