@@ -79,7 +79,13 @@ async function insertAccessor(editor: vscode.TextEditor, { name, reference }: Pi
   for (const selection of editor.selections) edit.replace(document.uri, selection, accessor)
   if (!(await vscode.workspace.applyEdit(edit))) throw await refuse(t('The document cannot be edited'))
   await saved?.save()
-  if (env === null) {
+  if (env !== null) {
+    const message = t('{0} is in {1} now, as a reference', key, vscode.workspace.asRelativePath(env))
+    const open = t('Open Hydrated')
+    void vscode.window.showInformationMessage(`Postern: ${message}`, open).then((chosen) => {
+      if (chosen === open) void vscode.commands.executeCommand('postern.openHydratedEnv', env)
+    })
+  } else {
     const copied = t('There is no folder for a .env: set {0} to {1} where the program runs', key, reference)
     void vscode.window.showInformationMessage(`Postern: ${copied}`)
   }

@@ -77,7 +77,8 @@ async function terminalFor(
     name: t('with secrets: {0}', command.slice(0, 40)),
     iconPath: new vscode.ThemeIcon('shield'),
     shellPath: node,
-    shellArgs: [script, command],
+    // A shell ends when its user wants it to; a command's output is to be read.
+    shellArgs: command === userShell() ? [script, command] : [script, command, t('Ended with code {0}. Press any key')],
     env: { POSTERN_HANDOVER: address, ELECTRON_RUN_AS_NODE: '1' },
     ...(folder && { cwd: folder }),
     // Not brought back with the window: its output may hold what the command printed.

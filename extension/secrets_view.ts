@@ -87,7 +87,7 @@ function itemOf(node: Node, rotatable: Rotatable): vscode.TreeItem {
     item.iconPath = new vscode.ThemeIcon(expiry === null ? 'key' : 'warning')
     item.contextValue = rotatable.graceOf(vault, name) === undefined ? 'secret' : 'secret rotatable'
     if (metadata) item.description = describe(metadata)
-    item.tooltip = reference ?? ''
+    item.tooltip = [reference, item.description].filter(Boolean).join('\n')
     item.accessibilityInformation = { label: t('Secret {0}, {1}', name, item.description?.toString() ?? '') }
   }
   return item

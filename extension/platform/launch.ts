@@ -1,6 +1,6 @@
 /**
- * Fetches values from where they wait, and goes on with them: `launch.cjs <command>` runs a command in a terminal,
- * `node --require launch.cjs program.js` puts them into the program's own environment.
+ * Fetches values from where they wait, and goes on with them: `launch.cjs <command> [message]` runs a command in a
+ * terminal, which stays until a key is pressed when there is a message to say so; `node --require launch.cjs program.js` puts them into the program's own environment.
  *
  * @module
  */
@@ -27,19 +27,28 @@ function takeValues(): void {
   if (address !== undefined) Object.assign(process.env, fetchValues(address))
 }
 
-function runCommand(command: string): void {
+function runCommand(command: string, message?: string): void {
   delete process.env.ELECTRON_RUN_AS_NODE
   // The terminal's interrupt reaches both; the command decides.
   process.on('SIGINT', () => {})
   const child = spawn(command, { shell: true, stdio: 'inherit' })
   child.on('error', () => process.exit(127))
-  child.on('exit', (code, signal) => process.exit(signal === null ? (code ?? 1) : 128))
+  child.on('exit', (code, signal) => end(signal === null ? (code ?? 1) : 128, message))
+}
+
+/** The editor closes a terminal whose program has ended: what it printed would be gone before anybody read it. */
+function end(code: number, message?: string): void {
+  const { stdin, stdout } = process
+  if (message === undefined || !stdin.isTTY) process.exit(code)
+  stdout.write(`\n${message.replace('{0}', String(code))}`)
+  stdin.setRawMode(true).resume()
+  stdin.once('data', () => process.exit(code))
 }
 
 try {
   takeValues()
   const isMain = require.main === module
-  if (isMain) runCommand(process.argv[2] ?? '')
+  if (isMain) runCommand(process.argv[2] ?? '', process.argv[3])
 } catch {
   // The error would quote its input.
   process.stderr.write('Postern: values were fetched before, or too late. Start again from the editor\n')

@@ -242,14 +242,15 @@ describe('the tree', () => {
 
   it('rotates what may be rotated, after a question', async () => {
     const openMenu = async (name: string) => {
-      await row(name).click()
-      await editor.page.keyboard.press('Shift+F10')
+      await row(name).locator('.label-name').click({ button: 'right' })
     }
     const menu = editor.page.locator('.monaco-menu-container, .context-view .monaco-menu')
     await openMenu('soon')
     await menu.first().waitFor()
+    expect(await menu.first().innerText()).toContain('Copy Reference')
     expect(await menu.first().innerText()).not.toContain('Rotate')
     await editor.page.keyboard.press('Escape')
+    await menu.first().waitFor({ state: 'hidden' })
     await openMenu('turn')
     await menu.first().getByText('Rotate Now').click()
     await dialog().waitFor()
@@ -321,12 +322,30 @@ describe('an input of a configuration', () => {
   })
 })
 
+describe('a run that ends', () => {
+  it('leaves its terminal open, until a key is pressed', async () => {
+    await open('run.env')
+    await editor.command('Postern: Run in Terminal with Secrets')
+    await editor.answer('Run with the secrets', 'node program.js quick.json')
+    await written('quick.json')
+    await editor.page.waitForTimeout(2500)
+    const isThere = () =>
+      editor.evaluate((vscode) => vscode.window.terminals.some(({ name }) => name.includes('quick.json')))
+    expect(await isThere()).toBe(true)
+    await editor.shot('54-ended')
+    await editor.evaluate((vscode) => {
+      vscode.window.terminals.find(({ name }) => name.includes('quick.json'))!.sendText('x', false)
+    })
+    await until(async () => !(await isThere()), 'the terminal to close')
+  })
+})
+
 describe('the terminal profile', () => {
   it('is a shell with the secrets of a .env, whose options hold none', async () => {
     await open('run.env')
     await editor.command('Create New Terminal (With Profile)')
     await editor.page.locator('.quick-input-list .monaco-list-row').filter({ hasText: 'Postern' }).waitFor()
-    await editor.shot('54-profiles')
+    await editor.shot('55-profiles')
     await editor.page.keyboard.type('Postern')
     await editor.page.keyboard.press('Enter')
     const name = await until(
@@ -341,7 +360,7 @@ describe('the terminal profile', () => {
     expect(await written('profile.json')).toEqual({
       hashes: [sealed['dev/soon'], ofReplica].map(hashOf),
     })
-    await editor.shot('55-profile')
+    await editor.shot('56-profile')
     const options = await editor.evaluate((vscode) =>
       vscode.window.terminals.map((one) => one.creationOptions as { isTransient?: boolean }),
     )

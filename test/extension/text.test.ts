@@ -5,6 +5,8 @@ import { MASK, mask } from '../../extension/text/mask.ts'
 import { NameIndex } from '../../extension/text/names.ts'
 import { redact } from '../../extension/text/redact.ts'
 import { findReferences, resolve } from '../../extension/text/references.ts'
+import { nodeOf, parentOf, vaultNode } from '../../extension/tree.ts'
+import type { Vault } from '../../extension/vaults.ts'
 import { canary, formsOf, leaks } from '../canary.ts'
 
 describe('accessors', () => {
@@ -76,8 +78,48 @@ describe('the masked text', () => {
     expect(rows.map(({ key, line }) => [key, line])).toContainEqual(['B', 2])
   })
 
+  it('shows a mark in place of the mask where there is no value, on one line', () => {
+    const failed = 'Denied:\n no rule\tpermits this'
+    const { text, rows } = mask('A=postern://v/a\nB=postern://v/b', (reference) =>
+      reference.endsWith('a') ? { failed } : {},
+    )
+    expect(text).toBe(`A=✗ Denied: no rule permits this\nB=${MASK}`)
+    expect(rows.map(({ line }) => line)).toEqual([0, 1])
+  })
+
   it('shows a note behind the mask of a reference', () => {
     expect(mask('A=postern://v/a', () => ({ behind: '#a3f1' })).text).toBe(`A=${MASK} #a3f1`)
+  })
+})
+
+describe('the tree', () => {
+  const vault = { id: 'default' } as Vault
+
+  it('leads from a secret over its folders to its vault, by the names that the tree has', () => {
+    const secret = nodeOf(vault, 'prod/db/url')
+    expect(secret).toEqual({
+      vault,
+      name: 'prod/db/url',
+      label: 'url',
+      isFolder: false,
+      reference: 'postern://default/prod/db/url',
+    })
+    const folder = parentOf(secret)!
+    expect(folder).toEqual({ vault, name: 'prod/db/', label: 'db/', isFolder: true })
+    const top = parentOf(folder)!
+    expect(top.name).toBe('prod/')
+    expect(parentOf(top)).toEqual(vaultNode(vault))
+    expect(parentOf(nodeOf(vault, 'alone'))).toEqual(vaultNode(vault))
+    expect(parentOf(vaultNode(vault))).toBeUndefined()
+  })
+
+  it('has the nodes that an index of names has', () => {
+    const index = new NameIndex(['prod/db/url', 'prod/x', 'alone'].map((name) => ({ name })))
+    for (const prefix of ['', 'prod/', 'prod/db/']) {
+      for (const { name, label, isFolder } of index.children(prefix)) {
+        expect(nodeOf(vault, name)).toMatchObject({ name, label, isFolder })
+      }
+    }
   })
 })
 
