@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { ACCESSOR_LANGUAGES, accessorOf, findAccessors, keyOf, typedKey } from '../../extension/text/accessors.ts'
 import { fingerprinter } from '../../extension/text/fingerprint.ts'
-import { MASK, mask } from '../../extension/text/mask.ts'
+import { MASK, mask, type Note } from '../../extension/text/mask.ts'
 import { NameIndex } from '../../extension/text/names.ts'
 import { redact } from '../../extension/text/redact.ts'
 import { findReferences, resolve } from '../../extension/text/references.ts'
@@ -80,8 +80,9 @@ describe('the masked text', () => {
 
   it('shows a mark in place of the mask where there is no value, on one line', () => {
     const failed = 'Denied:\n no rule\tpermits this'
-    const { text, rows } = mask('A=postern://v/a\nB=postern://v/b', (reference) =>
-      reference.endsWith('a') ? { failed } : {},
+    const { text, rows } = mask(
+      'A=postern://v/a\nB=postern://v/b',
+      (reference): Note => (reference.endsWith('a') ? { failed } : {}),
     )
     expect(text).toBe(`A=✗ Denied: no rule permits this\nB=${MASK}`)
     expect(rows.map(({ line }) => line)).toEqual([0, 1])
