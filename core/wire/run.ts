@@ -5,7 +5,7 @@
  */
 import * as z from 'zod/mini'
 import { FAILURES, STEPS } from '../secrets/rotation.ts'
-import { described, moment, secretName } from './parts.ts'
+import { described, moment } from './parts.ts'
 
 export const Run = z.strictObject({
   run: z.int(),
@@ -23,10 +23,4 @@ export const Run = z.strictObject({
   failure: z.optional(z.enum(FAILURES)),
   nextTryAt: z.optional(moment),
   finishedAt: z.optional(moment),
-})
-
-/** What a list of rotations says to whoever only wants to rotate; `RotationList` has all of it. */
-export const RotatableList = z.object({
-  items: z.array(z.object({ name: secretName, graceSeconds: z.int() })),
-  cursor: z.optional(z.string()),
 })
