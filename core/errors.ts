@@ -100,6 +100,8 @@ export const REFUSALS = {
   provider_credentials: ['unavailable', 'Provider does not take the credentials of this server'],
   provider_missing: ['unavailable', 'Chain names a provider that this vault cannot use'],
   write_unknown: ['unavailable', 'Provider did not answer: the change may have been made'],
+  late: ['unavailable', 'Request took too long: what it asks may have been done, and recorded'],
+  overloaded: ['unavailable', 'Too many requests wait for this vault'],
   failed: ['internal', 'Request failed'],
   storage: ['unavailable', 'Storage cannot record this request now'],
 } as const satisfies Record<string, readonly [ErrorCode, string]>

@@ -98,7 +98,7 @@ export function createApp(parts: Parts, runtime: Runtime = {}): Hono<Env> {
     // `c.var` makes an object of all variables each time: not on the way of every request.
     const requestId = crypto.randomUUID()
     c.set('requestId', requestId)
-    await withDeadline(next(), requestTimeoutMs).catch((error) => {
+    await withDeadline(next(), requestTimeoutMs, () => c.set('late', true)).catch((error) => {
       c.res = problem(error, requestId)
     })
     harden(c.res).headers.set('Request-Id', requestId)
@@ -220,11 +220,15 @@ function handles(app: Hono<Env>, method: string, path: string): boolean {
   return app.router.match(method, path)[0].some(([[, route]]) => route.method === method)
 }
 
-/** Gives up waiting. What was begun may still be done and recorded: the answer says try again. */
-async function withDeadline(work: Promise<void>, timeoutMs: number): Promise<void> {
+/**
+ * Gives up waiting. What was begun is not given up with it: it may have been recorded, or be about to be, and what a provider was sent
+ * must still get its entry. A repeat with the same idempotency key does it once.
+ */
+async function withDeadline(work: Promise<void>, timeoutMs: number, onLate: () => void): Promise<void> {
   const { promise: late, reject } = Promise.withResolvers<never>()
   const timer = setTimeout(() => {
-    reject(new PosternError('unavailable', 'Request took too long', { retryAfterSeconds: 1 }))
+    onLate()
+    reject(refusal('late', { retryAfterSeconds: 1 }))
   }, timeoutMs)
   try {
     await Promise.race([work, late])

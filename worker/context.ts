@@ -38,6 +38,8 @@ export interface Env {
   Bindings: Connection
   Variables: {
     requestId: string
+    /** Set once the client was told that it took too long: what would be stored after that could undo what was stored since. */
+    late: true | undefined
     /** Where the time goes; `undefined` where nobody wants to know. */
     observation: Observation | undefined
     /** Below `/v1/vaults/{vault}/`: the vault's id, its handle, and who asks. */

@@ -126,8 +126,7 @@ export function groupCommit(
 
   return (calls) => {
     if (waiting.length + calls.length > MAX_WAITING) {
-      const message = 'Too many requests wait for this vault'
-      return Promise.reject(new PosternError('unavailable', message, { retryAfterSeconds: 1 }))
+      return Promise.reject(refusal('overloaded', { retryAfterSeconds: 1 }))
     }
     // Not a microtask: that would run before the sockets are read for the requests to join.
     if (waiting.length === 0) later(flush)

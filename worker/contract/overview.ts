@@ -49,5 +49,9 @@ asks those who have to approve, and with \`Approval: <id>\` it is done, once, wh
 
 An error is \`application/problem+json\` (RFC 9457). Go by \`code\`, which is stable, and by \`reason\`, which may be added to.
 
+\`unavailable\` with the reason \`late\` or \`write_unknown\`, like a connection that ends without an answer, leaves open whether it was done.
+A repeat of a write with the same \`Idempotency-Key\` is done once, whichever it was, and answered as the first would have been; without
+a key it may make another version. A read that was not answered may be in the log: it is recorded before anything is released.
+
 ${reasonsTable()}
 `

@@ -200,6 +200,8 @@ export async function write(
     if ('chain' in prepared.value) return writeProvided(parts, c, draft, { ...prepared, value: prepared.value })
     const { version, term, root } = prepared.value
     const sealed = await sealValue(keyring, value, { ...place, version }, { term, root })
+    // Nobody waits for it any more, and a write that was answered since must not be overtaken.
+    if (c.var.late) throw refusal('late')
     try {
       return await handle.call('secret.write', caller, { name, version, ...sealed, ...rest, last: races === MAX_RACES })
     } catch (error) {
