@@ -33,18 +33,25 @@ export interface Tally {
   latencies: number[]
   /** The entries that answers named, of which request, and how many entries of one operation that makes. */
   recorded: { index: number; requestId: string; reads: number }[]
+  /** Requests that were told they took too long, and how many entries of one operation each may have all the same. */
+  late: { requestId: string; reads: number }[]
   /** The first of what was wrong. */
   wrong: string[]
 }
 
 export function newTally(): Tally {
   const answers = Object.fromEntries(KINDS.map((kind) => [kind, 0])) as Tally['answers']
-  return { answers, throttled: 0, latencies: [], recorded: [], wrong: [] }
+  return { answers, throttled: 0, latencies: [], recorded: [], late: [], wrong: [] }
 }
 
 /** Whether no more of the hasty were let through than the limit of their name allows, and a second's worth at once. */
 export function isHeldBack({ answers, throttled }: Tally, seconds: number): boolean {
   return answers.hasty - throttled <= PRINCIPAL_RATE * (seconds + 1)
+}
+
+/** Whether so few were told that they took too long that the others count as served: one in a hundred. */
+export function isServed({ answers, late }: Tally): boolean {
+  return late.length * 100 <= Object.values(answers).reduce((sum, n) => sum + n, 0)
 }
 
 const SECRETS = '/v1/vaults/default/secrets'
@@ -61,7 +68,7 @@ export async function work(
   tally: Tally,
   until: number,
 ): Promise<void> {
-  const own = { path: `${SECRETS}/own/c${client.id}`, version: 0, value: '' }
+  const own: Own = { path: `${SECRETS}/own/c${client.id}`, version: 0, value: '', unsure: null }
   for (let turn = client.id; performance.now() < until; turn++) {
     const begun = performance.now()
     const { kind, asked, statuses, check } = stepOf(client, own, turn)
@@ -70,6 +77,15 @@ export async function work(
     else note(tally, { kind, statuses, check }, answer, performance.now() - begun)
     if (client.kind !== 'hasty') await sleep(1000 / PACE - (performance.now() - begun))
   }
+}
+
+/** The secret of a client, as far as it knows. */
+interface Own {
+  path: string
+  version: number
+  value: string
+  /** A write that was not answered, or not by what came of it: it is repeated, with its key, before anything else is asked of it. */
+  unsure: { value: string; key: string } | null
 }
 
 interface Step {
@@ -81,11 +97,7 @@ interface Step {
   check?: ((body: Answered['body']) => boolean) | undefined
 }
 
-function stepOf(
-  { kind, id }: { kind: string; id: number },
-  own: { path: string; version: number; value: string },
-  turn: number,
-): Step {
+function stepOf({ kind, id }: { kind: string; id: number }, own: Own, turn: number): Step {
   const shared = turn % SHARED
   const read = { method: 'GET', path: `${SECRETS}/shared/s${shared}` }
   const isShared = ({ value }: Answered['body']) => value === sharedValue(shared)
@@ -94,16 +106,7 @@ function stepOf(
   if (kind === 'hasty') return { kind: 'hasty', asked: read, statuses: [200, 429], check: isShared }
   // A turn of 25: neighbours are at different places of it.
   const at = (turn * 7 + id) % 25
-  if (at < 3 || own.version === 0) {
-    const value = `own value ${id}.${turn}`
-    const asked = { method: 'PUT', path: own.path, body: { value } }
-    const check = ({ version }: Answered['body']) => {
-      const isNext = version === own.version + 1
-      Object.assign(own, { value, version })
-      return isNext
-    }
-    return { kind: 'write', asked, statuses: [201], check }
-  }
+  if (own.unsure !== null || at < 3 || own.version === 0) return writeOf(own, `${id}.${turn}`)
   if (at === 3) return { kind: 'denied', asked: { method: 'GET', path: `${SECRETS}/closed/a` }, statuses: [403] }
   if (at === 4) return { kind: 'not found', asked: { method: 'GET', path: `${SECRETS}/shared/none` }, statuses: [404] }
   if (at === 5) {
@@ -127,7 +130,22 @@ function stepOf(
   return { kind: 'read', asked: read, statuses: [200], check: isShared }
 }
 
-function note(
+/** A write, or the one before once more when it is not known what came of that. */
+function writeOf(own: Own, id: string): Step {
+  own.unsure ??= { value: `own value ${id}`, key: `key-${id}` }
+  const { value, key } = own.unsure
+  const asked = { method: 'PUT', path: own.path, body: { value }, headers: { 'Idempotency-Key': key } }
+  const check = ({ version }: Answered['body']) => {
+    // Also of a repeat: whether the first was done or not, there is one version of it.
+    const isNext = version === own.version + 1
+    Object.assign(own, { value, version, unsure: null })
+    return isNext
+  }
+  return { kind: 'write', asked, statuses: [201], check }
+}
+
+/** Notes an answer. One that came too late says nothing of what was done: it is kept apart, for the log to be compared with. */
+export function note(
   tally: Tally,
   { kind, statuses, check }: Omit<Step, 'asked'>,
   { status, body, requestId, auditIndex }: Answered,
@@ -136,7 +154,9 @@ function note(
   tally.answers[kind]++
   tally.latencies.push(ms)
   if (kind === 'hasty' && status === 429) tally.throttled++
-  if (auditIndex !== null) tally.recorded.push({ index: auditIndex, requestId, reads: kind === 'hydrate' ? 2 : 1 })
+  const reads = kind === 'hydrate' ? 2 : 1
+  if (status === 503 && body.reason === 'late') return void tally.late.push({ requestId, reads })
+  if (auditIndex !== null) tally.recorded.push({ index: auditIndex, requestId, reads })
   if (!statuses.includes(status)) tally.wrong.push(`${kind}: ${status} ${body.code} ${body.reason ?? ''}`)
   else if (status === statuses[0] && check?.(body) === false) tally.wrong.push(`${kind}: another answer`)
 }

@@ -5,7 +5,7 @@
  */
 import { cpus } from 'node:os'
 import { isFlat, type Memory } from './memory.ts'
-import { isHeldBack, KINDS, type Kind } from './mix.ts'
+import { isHeldBack, isServed, KINDS, type Kind } from './mix.ts'
 import type { LogFindings, Soaked } from './soak.ts'
 
 /** One runtime's findings, as they are kept. */
@@ -17,6 +17,8 @@ export interface Soak {
   cores: number
   answers: Record<Kind, number>
   throttled: number
+  /** Requests that were told they took too long. */
+  late: number
   wrong: number
   latencyMs: { p50: number; p95: number; p99: number; max: number }
   memory: Memory | null
@@ -29,13 +31,17 @@ export function summaryOf({ tally, memory, log, ...rest }: Soaked): Soak {
   const sorted = tally.latencies.toSorted((a, b) => a - b)
   const at = (share: number) => rounded(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0)
   const held =
-    tally.wrong.length + log.lost + log.duplicated === 0 && log.flaw === null && isHeldBack(tally, rest.seconds)
+    tally.wrong.length + log.lost + log.duplicated === 0 &&
+    log.flaw === null &&
+    isHeldBack(tally, rest.seconds) &&
+    isServed(tally)
   return {
     ...rest,
     date: new Date().toISOString().slice(0, 10),
     cores: cpus().length,
     answers: tally.answers,
     throttled: tally.throttled,
+    late: tally.late.length,
     wrong: tally.wrong.length,
     latencyMs: { p50: at(0.5), p95: at(0.95), p99: at(0.99), max: at(1) },
     memory: memory && roundedAll(memory),
@@ -50,8 +56,8 @@ export function loadPage(all: readonly Soak[]): string {
     [row(head), row(head.map(() => '---')), ...rows.map(row)].join('\n')
   const total = ({ answers }: Soak) => Object.values(answers).reduce((sum, n) => sum + n, 0)
   const held = all.map((one) => [
-    ...[one.runtime, one.clients, `${one.seconds} s`, total(one), one.wrong, one.throttled],
-    ...[one.log.entries, one.log.lost, one.log.duplicated, one.log.flaw ?? 'whole'],
+    ...[one.runtime, one.clients, `${one.seconds} s`, total(one), one.wrong, one.throttled, one.late],
+    ...[one.log.entries, one.log.lost, one.log.duplicated, one.log.unanswered, one.log.flaw ?? 'whole'],
     ...[one.latencyMs.p50, one.latencyMs.p95, one.latencyMs.p99, one.latencyMs.max],
   ])
   const memory = all.flatMap(({ runtime, memory: seen }) =>
@@ -67,6 +73,9 @@ there, a write that expects another version. Of a hundred, five ask as fast as t
 two guess tokens. Every answer is compared with what it must be. Afterwards the server is started anew and its log read:
 every entry that an answer named must be there once, for that request, and the log as a whole must verify.
 
+*late* were answered 503 with the reason \`late\`, one in a hundred at the most; *unanswered* are entries of those, which were done all the same. A
+write that was late is repeated with its \`Idempotency-Key\`, and must be there once.
+
 The clients run on the same machine, and take their share of it. Measured ${all[0]?.date}, on ${all[0]?.cores} cores.
 
 ${table(
@@ -77,9 +86,11 @@ ${table(
     'answers',
     'wrong',
     'throttled',
+    'late',
     'entries',
     'lost',
     'duplicated',
+    'unanswered',
     'log',
     'p50 ms',
     'p95 ms',

@@ -36,6 +36,8 @@ export interface LogFindings {
   lost: number
   /** Entries of a request that answered twice or that no answer names. */
   duplicated: number
+  /** Entries of requests that were answered as late: done, and recorded, when nobody waited any more. */
+  unanswered: number
   /** `null` when the log verifies; else the first flaw. */
   flaw: string | null
 }
@@ -104,7 +106,7 @@ interface Seen {
 }
 
 /** Reads the whole log from a server that was started anew, has it verified, and compares it with the answers. */
-async function findings(runtime: Runtime, site: Site, { recorded }: Tally): Promise<LogFindings> {
+async function findings(runtime: Runtime, site: Site, { recorded, late }: Tally): Promise<LogFindings> {
   const server = await startServer(runtime, site, OPEN)
   const admin = clientOf(server.endpoint, site)
   // Before the entries: asking for those is recorded too.
@@ -115,20 +117,22 @@ async function findings(runtime: Runtime, site: Site, { recorded }: Tally): Prom
   const verified = await verifyLog(entries, { checkpoint, verifiers })
   await server.stop()
   const flaw = 'flaw' in verified ? `${verified.flaw.kind} at ${verified.flaw.index}` : null
-  return { entries: seen.size, ...compare(recorded, seen), flaw }
+  return { entries: seen.size, ...compare(recorded, late, seen), flaw }
 }
 
 /** Compares what answers said with what the log says. */
 export function compare(
   recorded: Tally['recorded'],
+  late: Tally['late'],
   seen: ReadonlyMap<number, Seen>,
-): Pick<LogFindings, 'lost' | 'duplicated'> {
+): Pick<LogFindings, 'lost' | 'duplicated' | 'unanswered'> {
   const lost = recorded.filter(({ index, requestId }) => seen.get(index)?.request !== requestId).length
   // Answers that share an entry.
   const shared = recorded.length - new Set(recorded.map(({ index }) => index)).size
-  const due = new Map(recorded.map(({ requestId, reads }) => [requestId, reads]))
+  const due = new Map([...recorded, ...late].map(({ requestId, reads }) => [requestId, reads]))
+  const given = new Set(late.map(({ requestId }) => requestId))
   const counted = new Map<string, number>()
-  let duplicated = 0
+  let [duplicated, unanswered] = [0, 0]
   for (const { request, operation, principal } of seen.values()) {
     // What the clients did, and nothing else, is by these.
     if (principal === null || !/^(?:c\d+|hasty)$/.test(principal)) continue
@@ -136,8 +140,9 @@ export function compare(
     counted.set(key, (counted.get(key) ?? 0) + 1)
     // Of a request that nobody was answered, or once more than the answer says.
     if (counted.get(key)! > (due.get(request) ?? 0)) duplicated++
+    else if (given.has(request)) unanswered++
   }
-  return { lost, duplicated: shared + duplicated }
+  return { lost, duplicated: shared + duplicated, unanswered }
 }
 
 async function* entriesOf(admin: Client, size: number, seen: Map<number, Seen>): AsyncGenerator<string> {
