@@ -1,12 +1,14 @@
 /** Rotation of what a provider keeps: by the provider itself, or by a value that is made here and written to it. */
 import { describe, expect, it } from 'vitest'
-import { rotatesItself } from '../../core/providers/chain.ts'
+import { type Chain, rotatesItself } from '../../core/providers/chain.ts'
 import { ProviderFailure } from '../../core/providers/provider.ts'
 import { canary, leaks } from '../canary.ts'
 import { ADAPTERS } from '../core/providers/adapters.ts'
 import type { Reply } from '../fakes/fake.ts'
 import { memoryProvider } from '../providers/memory_provider.ts'
 import { byPostern, byProvider, NAME, type ProvidedBench, providedBench } from './provided_rotation_bench.ts'
+
+type Members = Chain['members']
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
@@ -325,6 +327,23 @@ describe('what is read while a provider rotates', () => {
     expect(it.arrive(during.read, 'aws', 'old')).toBe(false)
   })
 
+  it('is nothing that came into the cache while the provider was asked for the last time', async () => {
+    const it = await providedBench()
+    it.rotate()
+    const { fetch } = it.aws
+    let kept = 0
+    it.aws.fetch = (request) => {
+      // A read between the claim of a step, which empties the cache, and its end.
+      it.bench.now += 1
+      if (it.arrive(it.plan().read, 'aws', 'old')) kept++
+      return fetch(request)
+    }
+    await it.settle()
+    expect(kept).toBeGreaterThan(0)
+    expect(it.runs()).toEqual([['rotated', null]])
+    expect(it.plan().cached).toBeNull()
+  })
+
   it('comes from a replica that lags as long as the grace, and not after it until it has the new value', async () => {
     const it = await providedBench()
     it.rotate()
@@ -412,6 +431,21 @@ describe('a secret that is made here and written to its provider', () => {
     expect(it.bench.database.all('SELECT name, serve_until FROM replication')).toEqual([
       { name: NAME, serve_until: null },
     ])
+  })
+
+  it.each<[string, (members: Members) => Members]>([
+    ['another provider', (members) => [...members].reverse()],
+    ['another place at the same one', ([primary, ...others]) => [{ ...primary!, prefix: 'elsewhere/' }, ...others]],
+  ])('is not written to %s that is its primary meanwhile', async (_, change) => {
+    const it = await providedBench(byPostern)
+    failNext(it, 'PutSecretValue', awsError('ThrottlingException'), 10)
+    it.rotate()
+    await it.process()
+    expect([it.active()?.step, it.kept()]).toEqual(['set', 1])
+    it.bench.granted('admin', 'chain.put', { ...it.chain, members: change(it.chain.members) })
+    it.bench.now += HOUR_MS
+    await it.process()
+    expect([it.runs(), it.kept(), it.replica.text(NAME)]).toEqual([[['undone', 'cancelled']], 0, 'first value'])
   })
 
   it('does not overwrite what somebody else wrote since', async () => {
