@@ -11,7 +11,8 @@ import { Redacted } from '../../core/redacted.ts'
 import { canary, leaks } from '../canary.ts'
 import { type RawAnswer, rawRequests, sendRaw } from '../fuzz/raw.ts'
 import { wholeLog } from '../whole_log.ts'
-import { makeSite, RUNTIMES, type Runtime, type Server, type Site, startServer } from './servers.ts'
+import { startBareWorkerd } from './bare_workerd.ts'
+import { makeSite, RUNTIMES, type Server, type Site, startServer } from './servers.ts'
 
 const secret = canary()
 const stray = canary().replace(/[^\x21-\x7e]/g, '')
@@ -19,24 +20,41 @@ const stray = canary().replace(/[^\x21-\x7e]/g, '')
 const UNFINISHED_MS = 1500
 const FINISHED_MS = 20_000
 
-/**
- * What `wrangler dev` neither answers nor closes. Whether its own proxy or workerd does that is not known; the other three
- * runtimes close.
- */
+/** What workerd neither answers nor closes, by itself and behind `wrangler dev`; the other three close. */
 const LEFT_OPEN = 'smuggling: a chunk that is longer than it says'
+/**
+ * What workerd takes for two requests, by itself and behind `wrangler dev`, whose proxy is another workerd. It goes by the chunks where a
+ * length says something else (RFC 9112 section 6.3), takes a line feed for the end of a line, and keeps the connection,
+ * which section 6.1 says to close. So nothing is hidden from workerd, but it would be from a proxy that goes by the length: see
+ * SECURITY.md. Written down one by one, so that a newer workerd that does more, or less, is noticed.
+ */
+const TWO_TO_WORKERD = [
+  'smuggling: a length and chunks',
+  'smuggling: chunks and a length',
+  'smuggling: chunks twice',
+  'smuggling: chunks behind a tab',
+  'smuggling: chunks that end in bare line feeds',
+]
+/** workerd as it is, too: what Workers run in, without the proxy of the development server. */
+const SERVERS = [...RUNTIMES, 'workerd itself'] as const
+type Served = (typeof SERVERS)[number]
 
-describe.each(RUNTIMES)('on %s', (runtime) => {
+const isWorkerd = (runtime: Served) => runtime.startsWith('workerd')
+
+describe.each(SERVERS)('on %s', (runtime) => {
   let site: Site
   let server: Server
   let client: Client
 
   beforeAll(async () => {
     site = await makeSite()
-    server = await startServer(runtime, site, {
+    const times = {
       POSTERN_BODY_TIMEOUT_MS: '500',
       POSTERN_REQUEST_TIMEOUT_MS: '1000',
       POSTERN_PROVIDERS__DEADLINE_MS: '500',
-    })
+    }
+    server =
+      runtime === 'workerd itself' ? await startBareWorkerd(site, times) : await startServer(runtime, site, times)
     client = connect({ endpoint: server.endpoint, vault: site.vault, token: site.token })
     await client.put('a', new Redacted('a'))
     await client.put('secret', new Redacted(secret))
@@ -57,15 +75,13 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
       const answer = await sendRaw(server.endpoint, bytes, unfinished ? UNFINISHED_MS : FINISHED_MS)
       for (const what of wrongWith(answer, runtime)) note(name, what)
       const hangs = !answer.closed && answer.statuses.length === 0
-      if (hangs && !unfinished && !(runtime === 'workerd' && name === LEFT_OPEN))
-        note(name, 'no answer, and not closed')
+      if (hangs && !unfinished && !(isWorkerd(runtime) && name === LEFT_OPEN)) note(name, 'no answer, and not closed')
     }
     for (let at = 0; at < requests.length; at += 16) await Promise.all(requests.slice(at, at + 16).map(one))
-    // In front of workerd the development server says where a request ends.
-    const { items } = runtime === 'workerd' ? { items: [] } : await client.list({ prefix: 'hidden-', limit: 200 })
+    const { items } = await client.list({ prefix: 'hidden-', limit: 200 })
     for (const { name } of items) hidden.add(name)
-    for (const { name, hidden: inner } of requests)
-      if (inner !== undefined && hidden.has(inner)) note(name, 'the hidden request was done')
+    const done = requests.filter(({ hidden: inner }) => inner !== undefined && hidden.has(inner))
+    expect(done.map(({ name }) => name)).toEqual(isWorkerd(runtime) ? TWO_TO_WORKERD : [])
     expect(wrong).toEqual([])
     expect((await client.get('a')).value.reveal()).toBe('a')
     const { root, expectedRoot } = await wholeLog(client)
@@ -99,11 +115,11 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
 })
 
 /** What is wrong with what came back, whatever was sent. */
-function wrongWith({ statuses, text }: RawAnswer, runtime: Runtime): string[] {
-  // The two that a parser has for what it does not do are no failure of ours. Those of the development server that stands
-  // in front of workerd are not either: they have no id. Where Workers run, Cloudflare stands there.
+function wrongWith({ statuses, text }: RawAnswer, runtime: Served): string[] {
+  // The two that a parser has for what it does not do are no failure of ours. Those of workerd's parser, which answers 500 to
+  // what it cannot read, are not either: they have no id.
   const failures = statuses.filter((status) => status >= 500 && ![501, 503, 505].includes(status))
-  if (runtime === 'workerd' && !/^Request-Id: /im.test(text)) failures.length = 0
+  if (isWorkerd(runtime) && !/^Request-Id: /im.test(text)) failures.length = 0
   const ours =
     text.includes('application/problem+json') &&
     !/"code":"(?:bad_request|unauthenticated|denied|not_found|conflict|throttled|unavailable)"/.test(text)

@@ -108,7 +108,7 @@ function commandOf(runtime: Runtime, { data }: Site, settings: Record<string, st
 }
 
 /** This process's environment without our own settings, and with the project's tools first. */
-function cleanEnvironment(): NodeJS.ProcessEnv {
+export function cleanEnvironment(): NodeJS.ProcessEnv {
   const entries = Object.entries(process.env).filter(([name]) => !name.startsWith('POSTERN_'))
   const path = [join(ROOT, 'node_modules/.bin'), process.env.PATH].join(delimiter)
   return { ...Object.fromEntries(entries), PATH: path, WRANGLER_SEND_METRICS: 'false', CI: 'true' }
