@@ -343,7 +343,7 @@ describe('an idempotency key', () => {
   const keyed = (key = 'k', fingerprint = 'f', name = 'a') => writeOf(name, { idempotency: { key, fingerprint } })
   const countOf = (bench: ReturnType<typeof openVault>) => bench.database.all('SELECT number FROM version').length
 
-  it('makes a repeated write answer as the first did, and write nothing', () => {
+  it('row 19: makes a repeated write answer as the first did, and write nothing', () => {
     const bench = openVault()
     const first = bench.granted('admin', 'secret.write', keyed())
     expect(first).toEqual({ name: 'a', version: 1, replayed: false })
@@ -361,7 +361,7 @@ describe('an idempotency key', () => {
     expect(bench.reason('admin', 'secret.write', { ...keyed('k2'), expect: 'absent' })).toBe('exists')
   })
 
-  it('refuses another request under the same key', () => {
+  it('row 19: refuses another request under the same key', () => {
     const bench = openVault()
     bench.granted('admin', 'secret.write', keyed('k', 'f'))
     expect(bench.reason('admin', 'secret.write', keyed('k', 'g'))).toBe('key_reused')

@@ -38,7 +38,7 @@ it('lets an allowed page read answers, refusals and the nonce too', async () => 
 })
 
 it.each(['https://evil.example', 'null', `${PAGE}.evil.example`, 'http://code.example.com'])(
-  'lets %s read nothing',
+  'row 47: lets %s read nothing',
   async (origin) => {
     for (const method of ['OPTIONS', 'GET']) {
       const response = await ask(origin, method)

@@ -1,5 +1,7 @@
 /** Attacks on all routes alike, as the contract lists them. */
 import { describe, expect, it } from 'vitest'
+import { createApp } from '../../worker/app.ts'
+import type { Host } from '../../worker/host.ts'
 import { canary, leaks } from '../canary.ts'
 import { contract, operations } from '../fuzz/requests.ts'
 import { openGateway } from './gateway_bench.ts'
@@ -68,6 +70,58 @@ describe('every route', () => {
     }
   })
 
+  it('row 48: has all of them also when it fails, is late, or has no such route', async () => {
+    const bench = await open()
+    const wanted = [...(await bench.send('/healthz')).headers.keys()].filter(
+      (name) => !/^(?:request-id|content-type)$/.test(name),
+    )
+    expect(wanted.sort()).toEqual([
+      ...['cache-control', 'content-security-policy', 'cross-origin-resource-policy', 'referrer-policy'],
+      ...['strict-transport-security', 'vary', 'x-content-type-options'],
+    ])
+    const failing = (vault: Host['vault'], timeoutMs = 10_000) => {
+      const settings = { ...bench.settings, requestTimeoutMs: timeoutMs }
+      return createApp({ ...bench.parts, settings, host: { ...bench.parts.host, vault } })
+    }
+    const never = () => new Promise<never>(() => {})
+    const broken = () => Promise.reject(new TypeError(canary()))
+    const through = bench.parts.host.vault
+    const cases: [number, ReturnType<typeof createApp>, string, RequestInit][] = [
+      [500, failing(broken), bench.secret('prod/db'), {}],
+      [503, failing(never, 1), bench.secret('prod/db'), {}],
+      [404, failing(through), '/nowhere', {}],
+      [404, failing(through), '/v1/vaults/default/nowhere', {}],
+      [400, failing(through), '/v1/vaults/default/secrets/%2e%2e', {}],
+      [405, failing(through), '/healthz', { method: 'PATCH' }],
+      [
+        413,
+        failing(through),
+        bench.secret('a'),
+        { method: 'PUT', body: JSON.stringify({ value: 'x'.repeat(200_000) }) },
+      ],
+      [
+        415,
+        failing(through),
+        bench.secret('a'),
+        { method: 'PUT', body: 'x', headers: { 'Content-Type': 'text/plain' } },
+      ],
+    ]
+    for (const [status, app, path, init] of cases) {
+      const headers = {
+        Authorization: `Bearer ${bench.token.reveal()}`,
+        'Content-Type': 'application/json',
+        ...init.headers,
+      }
+      const response = await app.fetch(new Request(`http://127.0.0.1${path}`, { ...init, headers }), {
+        address: '127.0.0.1',
+      })
+      expect([path, status === 415 ? 400 : status]).toEqual([path, response.status])
+      expect([path, wanted.filter((name) => !response.headers.has(name))]).toEqual([path, []])
+      expect(response.headers.get('Cache-Control')).toBe('no-store')
+      expect(response.headers.get('Request-Id')).toMatch(/^[0-9a-f-]{36}$/)
+    }
+  })
+
   it('row 61: asks for a token, and without one changes nothing and records nothing', async () => {
     const bench = await open()
     const before = bench.log().length
@@ -96,10 +150,18 @@ describe('every route', () => {
     const bodies = operations.flatMap(({ operation }) => operation.requestBody ?? [])
     expect(bodies.length).toBeGreaterThan(15)
     const words = JSON.stringify([bodies, operations.map(({ operation }) => operation.parameters)])
-    const shapes = bodies.map(({ content }) => {
-      const { $ref } = content['application/json'].schema
-      return JSON.stringify($ref === undefined ? content : contract.components.schemas[$ref.split('/').at(-1)!])
-    })
+    // Whatever a body is made of, however deep.
+    const shapes = new Set<string>()
+    const follow = (text: string) => {
+      for (const [, name] of text.matchAll(/#\/components\/schemas\/(\w+)/g)) {
+        const shape = JSON.stringify(contract.components.schemas[name!])
+        if (shapes.has(shape)) continue
+        shapes.add(shape)
+        follow(shape)
+      }
+    }
+    follow(words)
+    expect(shapes.size).toBeGreaterThan(15)
     for (const text of [words, ...shapes])
       expect(text).not.toMatch(/"(?:sink|anchor|witness|file|path|folder|command)\w*":/i)
   })

@@ -58,7 +58,7 @@ describe('group commit', () => {
   })
 })
 
-describe('row 25: a vault that cannot be asked', () => {
+describe('rows 25, 46: a vault that cannot be asked', () => {
   it.each([
     ['throws', () => Promise.reject(new Error('overloaded, with a secret in it'))],
     ['cannot be found', () => Promise.reject(new TypeError('no such object'))],

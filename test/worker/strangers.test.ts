@@ -1,0 +1,163 @@
+/** Who may not: what they are told, what they can tell from it, and what is recorded of them, whichever way they came in. */
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { mintToken } from '../../core/access/token.ts'
+import { signIn } from '../../core/client.ts'
+import { canary } from '../canary.ts'
+import { operations, requests } from '../fuzz/requests.ts'
+import { openGateway } from './gateway_bench.ts'
+
+/** What tells no more than is told to everybody, and so has no entry. */
+const QUIET = /^$/
+
+const AT = { endpoint: 'http://127.0.0.1', vault: 'default' }
+
+async function open() {
+  const bench = await openGateway(null, { environment: { POSTERN_SECURITY__REFUSAL_RATE: 'none' } })
+  await bench.send(bench.secret('prod/db'), { method: 'PUT', body: JSON.stringify({ value: canary() }) })
+  return bench
+}
+
+/** An answer without what differs each time. */
+async function faceOf(response: Response): Promise<string> {
+  const { requestId: _, auditIndex: __, ...body } = (await response.json()) as Record<string, unknown>
+  const headers = [...response.headers].filter(([name]) => name !== 'request-id' && name !== 'audit-index').sort()
+  return JSON.stringify([response.status, body, headers])
+}
+
+describe('strangers', () => {
+  it('row 24: answers strangers of every kind alike, whoever they were', async () => {
+    const bench = await open()
+    const { admin } = bench
+    const tokenOf = async (principal: string) => {
+      await admin.putPrincipal(principal, { kind: 'user' })
+      return admin.createToken({ principal })
+    }
+    const [revoked, disabled, expired] = [await tokenOf('rev'), await tokenOf('dis'), await tokenOf('exp')]
+    await admin.revokeToken(revoked.accessor)
+    await admin.putPrincipal('dis', { kind: 'user', disabled: true })
+    bench.sql.all('UPDATE token SET expires_at = 1 WHERE accessor = ?', expired.accessor)
+    const {
+      session,
+      token: signedOut,
+      client,
+    } = await signIn({ endpoint: 'http://127.0.0.1', vault: 'default', token: bench.token, fetch: bench.answer })
+    expect(session.principal).toBe('admin')
+    await client.signOut()
+    const known = revoked.token.reveal()
+    const other = mintToken('default', await bench.keyring.macKey('default', 'token')).text
+    const elsewhere = mintToken('other', await bench.keyring.macKey('other', 'token')).text
+    const tokens: Record<string, string> = {
+      'no token at all': 'nonsense',
+      'a wrong tag': `${known.slice(0, -8)}00000000`,
+      'a token of another vault': elsewhere.reveal(),
+      'one that was never given out': other.reveal(),
+      revoked: known,
+      'of somebody who is disabled': disabled.token.reveal(),
+      expired: expired.token.reveal(),
+      'a session that was signed out': signedOut.reveal(),
+    }
+    for (const [method, path] of [
+      ['GET', bench.secret('prod/db')],
+      ['GET', bench.secret('none')],
+      ['POST', '/v1/vaults/default/sessions'],
+      ['GET', '/v1/vaults/default/audit/entries'],
+    ] as const) {
+      const faces = await Promise.all(
+        Object.entries(tokens).map(async ([kind, token]) => {
+          const response = await bench.send(path, { method, headers: { Authorization: `Bearer ${token}` } })
+          return [kind, await faceOf(response)] as const
+        }),
+      )
+      expect(faces[0]![1]).toContain('[401,')
+      expect([path, faces.filter(([, face]) => face !== faces[0]![1]).map(([kind]) => kind)]).toEqual([path, []])
+    }
+  })
+
+  it('row 37: cannot tell what is there from what is not, whatever they ask by its id', async () => {
+    const bench = await open()
+    const { admin } = bench
+    await admin.putPrincipal('nobody', { kind: 'user' })
+    await admin.putPrincipal('there', { kind: 'user' })
+    await admin.putRule('there', { effect: 'permit', principal: 'there', actions: ['read'], resource: 'a/*' })
+    await admin.putHook('there', { url: 'https://hooks.example/x' })
+    await admin.putRotation('prod/db', { rotateEvery: 'P30D', target: { kind: 'generate' } })
+    const theirs = await admin.createToken({ principal: 'there' })
+    const { session } = await signIn({
+      ...{ endpoint: 'http://127.0.0.1', vault: 'default', token: theirs.token, fetch: bench.answer },
+    })
+    const { token } = await admin.createToken({ principal: 'nobody' })
+    const ids = (accessor: string, id: string, name: string): Record<string, string> => ({
+      ...{ vault: 'default', accessor, id, name, index: '0', tile: '0/000.p/1' },
+    })
+    const absent = ids(crypto.randomUUID(), 'absent', 'prod/none')
+    const present = (path: string) =>
+      ids(path.includes('/sessions/') ? session.accessor : theirs.accessor, 'there', 'prod/db')
+    const fill = (path: string, by: Record<string, string>) => path.replace(/\{(\w+)\}/g, (_, name) => by[name] ?? '0')
+    const wellMade = new Map(
+      fc.sample(requests('x', 0), { numRuns: 3000, seed: 37 }).map(({ operation, body }) => [operation, body]),
+    )
+    const told: string[] = []
+    let asked = 0
+    for (const { path, method, operation } of operations) {
+      if (!/\{(?:id|accessor|name)\}/.test(path)) continue
+      const body = wellMade.get(operation.operationId) ?? null
+      const ask = async (by: Record<string, string>) =>
+        bench.send(fill(path, by), {
+          method: method.toUpperCase(),
+          headers: { Authorization: `Bearer ${token.reveal()}` },
+          ...(body !== null && { body: body.replace(/~[a-z]+~/g, 'none') }),
+        })
+      const [there, not] = [await ask(present(path)), await ask(absent)]
+      asked++
+      if (there.ok) told.push(`${operation.operationId}: done`)
+      if ((await faceOf(there)) !== (await faceOf(not)))
+        told.push(`${operation.operationId}: ${there.status}, ${not.status}`)
+    }
+    expect(told).toEqual([])
+    expect(asked).toBeGreaterThan(25)
+  })
+})
+
+describe('row 60: every way in', () => {
+  const WAYS = ['token', 'session', 'token without rights', 'session without rights'] as const
+
+  /** A vault, and a credential for it: an administrator may take its own away by what it asks. */
+  async function openAs(way: (typeof WAYS)[number]) {
+    const bench = await open()
+    await bench.admin.putPrincipal('nobody', { kind: 'user' })
+    const theirs = (await bench.admin.createToken({ principal: 'nobody' })).token
+    const token = way.endsWith('without rights') ? theirs : bench.token
+    if (way.startsWith('token')) return { ...bench, token }
+    return { ...bench, ...(await signIn({ ...AT, token, fetch: bench.answer })) }
+  }
+
+  it.each(WAYS)('by a %s has an entry for whatever is decided, which the answer names', async (way) => {
+    let bench = await openAs(way)
+    const passed = new Set<string>()
+    const decided = new Set<string>()
+    for (const asked of fc.sample(requests('x', 0), { numRuns: 1500, seed: 60 })) {
+      const { operation, method, path, headers, body } = asked
+      const [{ n: before } = { n: 0 }] = bench.sql.all<{ n: number }>('SELECT COUNT(*) AS n FROM entry')
+      const response = await bench.send(path.replace(/~[a-z]+~/g, 'none'), {
+        method,
+        headers: { ...Object.fromEntries(headers), Authorization: `Bearer ${bench.token.reveal()}` },
+        ...(body !== null && { body: body.replace(/~[a-z]+~/g, 'none') }),
+      })
+      const { code } = response.ok ? { code: 'ok' } : ((await response.json()) as { code: string })
+      if (code === 'unauthenticated') bench = await openAs(way)
+      if (!path.startsWith('/v1/vaults/') || ['bad_request', 'unauthenticated', 'unavailable'].includes(code)) continue
+      decided.add(operation)
+      const id = response.headers.get('Request-Id')
+      const index = response.headers.get('Audit-Index')
+      const own = bench.sql
+        .all<{ n: number; body: Uint8Array }>('SELECT n, body FROM entry WHERE n >= ?', before)
+        .filter((entry) => JSON.parse(Buffer.from(entry.body).toString()).request === id)
+      if (own.length === 0) passed.add(`${operation}: ${code} has no entry`)
+      if (index !== null && !own.some(({ n }) => n === Number(index))) passed.add(`${operation}: names another`)
+    }
+    expect([...passed].filter((one) => !QUIET.test(one))).toEqual([])
+    // It would hold of requests that are all refused as malformed, too.
+    expect(decided.size).toBeGreaterThan(40)
+  })
+})
