@@ -6,6 +6,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
+import { learned } from './learned.ts'
 import { hostileJson, hostileText, type Schema, spoiled, valuesOf } from './values.ts'
 
 interface Parameter {
@@ -41,9 +42,9 @@ const METHODS = ['get', 'put', 'post', 'delete'] as const
 /** What is there, so that not everything ends at the first question. */
 const PATH_VALUES: Record<string, string[]> = {
   vault: ['default'],
-  name: ['prod/db', 'prod/canary', 'open/a', 'none'],
-  id: ['admin', 'reader', 'hook', 'rule', 'chain', 'none'],
-  accessor: ['00000000-0000-4000-8000-000000000000'],
+  name: ['prod/db', 'prod/canary', 'open/a', 'far/a', 'none', learned('name')],
+  id: ['admin', 'reader', 'hook', 'rule', 'chain', 'none', learned('id'), learned('id')],
+  accessor: ['00000000-0000-4000-8000-000000000000', learned('accessor'), learned('accessor')],
   index: ['0', '3', '999999'],
   tile: ['0/000.p/1', '0/000'],
 }
@@ -60,18 +61,23 @@ export const operations = Object.entries(contract.paths).flatMap(([path, item]) 
   }),
 )
 
+/** Of ten bodies, how many are spoiled where nobody says otherwise. */
+const SPOILED = 5
+
 /**
  * Makes requests.
  *
  * @param stray A canary that slips into any place.
+ * @param spoiled Of ten bodies that fit their schema, how many are spoiled: the fewer, the deeper they get.
  */
-export function requests(stray: string): fc.Arbitrary<FuzzedRequest> {
-  return fc.oneof(...operations.map((one) => requestsOf(one, stray)))
+export function requests(stray: string, spoiled = SPOILED): fc.Arbitrary<FuzzedRequest> {
+  return fc.oneof(...operations.map((one) => requestsOf(one, stray, spoiled)))
 }
 
 function requestsOf(
   { path, method, operation, shared }: (typeof operations)[number],
   stray: string,
+  spoiled: number,
 ): fc.Arbitrary<FuzzedRequest> {
   const parameters = [...shared, ...(operation.parameters ?? [])].map((given) =>
     given.$ref === undefined ? given : contract.components.parameters[given.$ref.split('/').at(-1)!]!,
@@ -83,12 +89,12 @@ function requestsOf(
       ? fc.constantFrom(...PATH_VALUES[name])
       : valuesOf(schema, contract.components.schemas).map(String)
   const segment = (parameter: Parameter) =>
-    fc.oneof({ weight: 12, arbitrary: usual(parameter) }, { weight: 1, arbitrary: odd })
+    fc.oneof({ weight: 60, arbitrary: usual(parameter) }, { weight: spoiled, arbitrary: odd })
   const optional = (parameter: Parameter) =>
     fc.oneof(
-      { weight: parameter.required ? 1 : 6, arbitrary: fc.constant(null) },
-      { weight: 4, arbitrary: usual(parameter) },
-      { weight: 1, arbitrary: odd },
+      { weight: parameter.required ? 5 : 30, arbitrary: fc.constant(null) },
+      { weight: 20, arbitrary: usual(parameter) },
+      { weight: spoiled, arbitrary: odd },
     )
   return fc
     .record({
@@ -99,7 +105,7 @@ function requestsOf(
         freq: 20,
       }),
       extraQuery: fc.option(odd, { freq: 20 }),
-      body: bodiesOf(operation, stray),
+      body: bodiesOf(operation, stray, spoiled),
     })
     .map(({ segments, query, headers, extra, extraQuery, body }) => {
       const filled = of('path').reduce((text, { name }, i) => text.replace(`{${name}}`, () => segments[i]!), path)
@@ -124,18 +130,18 @@ function encode(text: string): string {
   return encodeURIComponent(text.toWellFormed())
 }
 
-function bodiesOf({ requestBody }: Operation, stray: string): fc.Arbitrary<string | null> {
+function bodiesOf({ requestBody }: Operation, stray: string, wrong: number): fc.Arbitrary<string | null> {
   const pieces = fc.constantFrom(...hostileJson(stray))
   if (requestBody === undefined)
-    return fc.oneof({ weight: 15, arbitrary: fc.constant(null) }, { weight: 1, arbitrary: pieces })
+    return fc.oneof({ weight: 75, arbitrary: fc.constant(null) }, { weight: wrong, arbitrary: pieces })
   const values = valuesOf(requestBody.content['application/json'].schema, contract.components.schemas)
   return fc.oneof(
-    { weight: 5, arbitrary: values.map((value) => JSON.stringify(value)) },
+    { weight: 50 - 5 * wrong, arbitrary: values.map((value) => JSON.stringify(value)) },
     {
-      weight: 5,
+      weight: 5 * wrong,
       arbitrary: fc.tuple(values, fc.nat(40), pieces).map(([value, at, piece]) => spoiled(value, at, piece)),
     },
-    { weight: 1, arbitrary: pieces },
-    { weight: 1, arbitrary: fc.constant(null) },
+    { weight: wrong, arbitrary: pieces },
+    { weight: wrong, arbitrary: fc.constant(null) },
   )
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import fc from 'fast-check'
+import { learned } from './learned.ts'
 
 /** A JSON schema, as far as `docs/api/openapi.json` uses it. */
 export interface Schema {
@@ -38,6 +39,9 @@ const KNOWN: Record<string, string[]> = {
   url: ['https://hooks.example/x'],
   issuer: ['https://id.example.com'],
   hook: ['hook'],
+  id: [learned('id'), 'hook'],
+  hash: [learned('hash')],
+  accessor: [learned('accessor')],
   code: ['123456'],
   audience: ['postern'],
 }

@@ -13,6 +13,7 @@ import { ERROR_CODES } from '../../core/errors.ts'
 import { Redacted } from '../../core/redacted.ts'
 import * as wire from '../../core/wire.ts'
 import { canary, leaks } from '../canary.ts'
+import { Learned } from '../fuzz/learned.ts'
 import { contract, type FuzzedRequest, operations, requests } from '../fuzz/requests.ts'
 import { type GatewayBench, openGateway } from './gateway_bench.ts'
 
@@ -42,19 +43,27 @@ async function open(secret: string): Promise<Bench> {
   await admin.putHook('hook', { url: 'https://hooks.example/x' })
   const token = (await admin.createToken({ principal: 'reader' })).token.reveal()
   const tokens = { admin: bench.token.reveal(), reader: token }
+  const learned = new Learned()
   return {
     ...bench,
-    async try({ method, path, headers, body }, as) {
+    async try({ method, path, headers, body: unfilled }, as) {
+      const body = unfilled === null ? null : learned.fill(unfilled)
       const sent = new Headers({ Authorization: `Bearer ${tokens[as]}` })
       let request: Request
       try {
         for (const [name, value] of headers) sent.append(name, value)
-        request = new Request(`http://127.0.0.1${path}`, { method, headers: sent, ...(body !== null && { body }) })
+        request = new Request(`http://127.0.0.1${learned.fill(path)}`, {
+          method,
+          headers: sent,
+          ...(body !== null && { body }),
+        })
       } catch {
         return null
       }
       const response = await bench.answer(request)
-      return { status: response.status, headers: response.headers, text: await response.text() }
+      const text = await response.text()
+      if (response.ok && text.startsWith('{')) learned.note(JSON.parse(text))
+      return { status: response.status, headers: response.headers, text }
     },
   }
 }
