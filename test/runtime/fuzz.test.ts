@@ -59,7 +59,7 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
       ...store.environment,
       POSTERN_BOOTSTRAP_TOKEN: tokens.map((token) => token.reveal()).join(','),
       POSTERN_PROVIDERS__VAULTS: vaults.join(','),
-      POSTERN_PROVIDERS__NAME_PREFIX: '{vault}/',
+      POSTERN_PROVIDERS__NAME_PREFIX: '{vault}',
       POSTERN_SECURITY__REFUSAL_RATE: 'none',
       POSTERN_SECURITY__PRINCIPAL_RATE: 'none',
       POSTERN_SECURITY__SOURCE_RATE: 'none',
@@ -185,14 +185,20 @@ async function send(
   let request: Request
   try {
     const sent = new Headers({ Authorization: `Bearer ${token}` })
-    for (const [name, value] of headers) if (!/^(?:expect|host)$/i.test(name)) sent.append(name, value)
-    request = new Request(url, { method, headers: sent, ...(body !== null && { body: learned.fill(body) }) })
+    for (const [name, value] of headers)
+      if (!/^(?:expect|host)$/i.test(name) && /^[\t\x20-\x7e]*$/.test(value)) sent.append(name, value)
+    request = new Request(url, {
+      method,
+      headers: sent,
+      ...(body !== null && method !== 'GET' && { body: learned.fill(body) }),
+    })
   } catch {
     return null
   }
   const response = await fetch(request, { signal: AbortSignal.timeout(ANSWER_MS) })
   const text = await response.text()
-  if (response.ok && text.startsWith('{')) learned.note(JSON.parse(text))
+  if (response.ok && response.headers.get('Content-Type')?.startsWith('application/json'))
+    learned.note(JSON.parse(text))
   return { status: response.status, headers: response.headers, text }
 }
 

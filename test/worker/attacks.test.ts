@@ -91,7 +91,7 @@ describe('every route', () => {
       [503, failing(never, 1), bench.secret('prod/db'), {}],
       [404, failing(through), '/nowhere', {}],
       [404, failing(through), '/v1/vaults/default/nowhere', {}],
-      [400, failing(through), '/v1/vaults/default/secrets/%2e%2e', {}],
+      [400, failing(through), '/v1/vaults/default/secrets/%41', {}],
       [405, failing(through), '/healthz', { method: 'PATCH' }],
       [
         413,

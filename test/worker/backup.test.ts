@@ -27,11 +27,12 @@ let close: () => void
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'postern-backup-'))
+  close = () => {}
 })
 
 afterEach(() => {
   vi.useRealTimers()
-  close?.()
+  close()
   rmSync(folder, { recursive: true, force: true })
 })
 
@@ -70,7 +71,7 @@ describe('a backup', () => {
     const { text } = parseNote(readFileSync(join(folder, checkpoint!), 'utf8'), 'checkpoint')
     expect(parseCheckpoint(text)).toMatchObject({ size })
     expect(recorded()).toMatchObject([{ outcome: 'ok', facts: { file, size } }])
-    const [{ at }] = backupsIn(folder, 'default') as [{ at: number }]
+    const { at } = backupsIn(folder, 'default')[0]!
     expect([next, archive.dueAt()]).toEqual([at + 24 * HOUR_MS, at + 24 * HOUR_MS])
     expect(await run()).toBe(next)
     expect(backups()).toHaveLength(2)

@@ -62,7 +62,8 @@ async function open(secret: string): Promise<Bench> {
       }
       const response = await bench.answer(request)
       const text = await response.text()
-      if (response.ok && text.startsWith('{')) learned.note(JSON.parse(text))
+      if (response.ok && response.headers.get('Content-Type')?.startsWith('application/json'))
+        learned.note(JSON.parse(text))
       return { status: response.status, headers: response.headers, text }
     },
   }
