@@ -54,7 +54,7 @@ const { status } = spawnSync(
     '--project',
     'workerd',
     ...files,
-    ...(runtime === undefined ? [] : ['--testNamePattern', `on ${runtime}`]),
+    ...(runtime === undefined ? [] : ['--testNamePattern', `on '?${runtime}`]),
     '--reporter=default',
     '--reporter=json',
     `--outputFile.json=${json}`,

@@ -5,6 +5,7 @@
  */
 import { execFile } from 'node:child_process'
 import {
+  chmodSync,
   copyFileSync,
   existsSync,
   mkdirSync,
@@ -64,11 +65,17 @@ async function start(runtime: 'bun' | 'deno' | 'node', data: string, more: Recor
 }
 
 /** Runs a command of an operator; what it prints, or what it is refused with. */
-async function command(file: string, data: string, args: string[] = []): Promise<string> {
+async function command(
+  file: string,
+  data: string,
+  args: string[] = [],
+  more: Record<string, string | undefined> = {},
+): Promise<string> {
   const env = {
     PATH: process.env.PATH,
     ...settings(),
     ...{ POSTERN_DATA: data, POSTERN_ROOT_KEY: site.rootKey, POSTERN_SECRETS_DIR: join(folder, 'none') },
+    ...more,
   }
   const run = promisify(execFile)(process.execPath, [`worker/${file}.ts`, ...args], { cwd: ROOT, env })
   return run.then(
@@ -235,6 +242,27 @@ describe('a restore', () => {
     const clean = to()
     expect(await command('restore', clean, [backup])).toMatch(/^\/.*entries of the log are whole/)
     expect(readdirSync(clean)).toEqual(['default.sqlite'])
+  })
+
+  it('leaves nothing behind when it refuses: more than was signed, no root key; and what it brings is for its owner', async () => {
+    const { server, client } = await start('node', site.data)
+    await client.put('a', new Redacted('x'))
+    const earlier = (await command('backup_now', site.data)).trim()
+    await client.put('b', new Redacted('y'))
+    const backup = (await command('backup_now', site.data)).trim()
+    await server.stop()
+    const checkpoint = (file: string) => file.replace(/sqlite$/, 'checkpoint')
+    const [data, note] = [mkdtempSync(join(folder, 'to-')), readFileSync(checkpoint(backup), 'utf8')]
+    // A log that goes on after what was signed: somebody added to the file.
+    copyFileSync(checkpoint(earlier), checkpoint(backup))
+    expect(await command('restore', data, [backup])).toMatch(/^refused: /)
+    expect(readdirSync(data)).toEqual([])
+    writeFileSync(checkpoint(backup), note)
+    expect(await command('restore', data, [backup], { POSTERN_ROOT_KEY: undefined })).toContain('POSTERN_ROOT_KEY')
+    expect(readdirSync(data)).toEqual([])
+    chmodSync(backup, 0o644)
+    expect(await command('restore', data, [backup])).toMatch(/^\/.*entries of the log are whole/)
+    expect(statSync(join(data, 'default.sqlite')).mode & 0o777).toBe(0o600)
   })
 
   it('keeps as many backups as it is told, the newest, and says when no server takes the request', async () => {

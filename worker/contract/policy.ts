@@ -21,6 +21,8 @@ export const policy = group('Policy', 'What holds for all secrets of a vault, it
     body: { shape: wire.PutHook, example: { url: 'https://hooks.example.com/postern' } },
     answer: wire.Hook,
     example: { id: 'ops', url: 'https://hooks.example.com/postern', ...change, secret: 'whsec_example' },
+    // A term of the key that began between the two calls that it takes.
+    also: ['conflict'],
     sealable: true,
     approvable: true,
   },
