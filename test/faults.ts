@@ -87,7 +87,9 @@ writeFileSync(join(ROOT, 'docs/faults.md'), page(sorted))
 for (const { fullName } of skipped) process.stderr.write(`Not tried here: ${fullName}\n`)
 if (status !== 0 || sorted.some(({ lost }) => lost > 0)) process.exitCode = 1
 
-function page(all: readonly FaultRow[]): string {
+function page(all: readonly Found[]): string {
+  const missing = FILES.filter((file) => !all.some((row) => row.file === file))
+  const notRun = missing.map((file) => `\nNot run in this form yet: \`${file}\`.\n`).join('')
   const lines = all.map(({ fault, runtime, acknowledged, lost, recovered }) => {
     return `| ${fault} | ${runtime} | ${acknowledged} | ${lost} | ${recovered} |`
   })
@@ -102,7 +104,7 @@ it back. After each fault the whole log was read, and its root compared with the
 | fault | runtime | acknowledged | lost | recovered |
 | --- | --- | --- | --- | --- |
 ${lines.join('\n')}
-
+${notRun}
 Not tried: a disk that becomes read-only under files that are open, since no system lets a test do that; a limit on the size of
 files stands for it, which fails every write in the same way. Deno is ended by the signal that comes with that limit, and so
 is not in that row.
