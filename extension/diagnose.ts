@@ -176,7 +176,8 @@ async function secretsInTheClear(
   if (findings.length === 0) return []
   const { Hint, Warning } = vscode.DiagnosticSeverity
   // A file that git ignores is where such things are expected; it is on the disk all the same.
-  const { machine } = parts.platform
+  // Nothing is run in a folder that is not trusted, not even git.
+  const machine = vscode.workspace.isTrusted ? parts.platform.machine : null
   const isIgnored = document.uri.scheme === 'file' && (await machine?.isIgnored(document.uri.fsPath)) === true
   const found: vscode.Diagnostic[] = []
   for (const finding of findings) {

@@ -9,7 +9,7 @@
 import { execFile, spawn } from 'node:child_process'
 import { chmod, mkdtemp, open, readFile, rm, unlink } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
+import { homedir, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import process from 'node:process'
 import type { Handover, Machine, Running, RunOptions, Values } from './platform.ts'
@@ -102,7 +102,11 @@ async function removeOwn(path: string, beginning: string): Promise<void> {
 
 function isIgnored(path: string): Promise<boolean | null> {
   const { promise, resolve } = Promise.withResolvers<boolean | null>()
-  execFile('git', ['check-ignore', '--quiet', '--', path], { cwd: dirname(path), timeout: 5000 }, (error) => {
+  // A repository's own configuration may name a program to run, and so may one that lies in a folder that was cloned.
+  const settings = ['core.fsmonitor=false', 'safe.bareRepository=explicit'].flatMap((one) => ['-c', one])
+  const question = ['-C', dirname(path), 'check-ignore', '--quiet', '--', path]
+  // Not begun in the folder: on Windows a program is looked for there first, and it may hold a `git.exe`.
+  execFile('git', [...settings, ...question], { cwd: homedir(), timeout: 5000 }, (error) => {
     // 0: ignored; 1: not; anything else: no git, or no repository.
     resolve(error === null ? true : error.code === 1 ? false : null)
   })
