@@ -9,12 +9,14 @@ import { concat, parseUtf8 } from './bytes.ts'
 import { makeSealKey, openSealed, type SealKey } from './crypto/seal_key.ts'
 import { ERROR_CODES, type ErrorDetail, PosternError, type Reason } from './errors.ts'
 import type { Redacted } from './redacted.ts'
+import { printable } from './redaction.ts'
 import { parseVaultId } from './secrets/name.ts'
 import { Problem } from './wire/problem.ts'
 
 // Not the list of all: their messages, which are the server's, would be a part of what a client weighs.
 const REASON = /^[a-z_]{1,32}$/
 const MAX_ANSWER_BYTES = 32 * 1024 * 1024
+const MAX_DETAIL_LENGTH = 500
 /** An error of this server or of another: whatever is there of one. */
 const Answered = z.catchall(z.partial(Problem), z.unknown())
 
@@ -198,5 +200,7 @@ export function errorOf(body: unknown, response?: Response): PosternError {
     ...(response?.status === 412 && { precondition: true as const }),
     ...(Number.isFinite(retryAfter) && { retryAfterSeconds: retryAfter }),
   }
-  return new PosternError(ERROR_CODES.find((one) => one === code) ?? 'unavailable', detail, facts)
+  // It ends in logs and terminals, and whoever answers is not always who should.
+  const message = printable(detail.slice(0, MAX_DETAIL_LENGTH))
+  return new PosternError(ERROR_CODES.find((one) => one === code) ?? 'unavailable', message, facts)
 }

@@ -81,15 +81,25 @@ export function explain(error: unknown): Explanation {
   }
 }
 
+/**
+ * Text for a notification, which makes links of `[text](command:…)` and runs them: words of a server, or of a folder, are
+ * to be read.
+ */
+export function plain(text: string): string {
+  return text.replaceAll('](', '] (')
+}
+
 /** Shows why something could not be done. Waits for nothing. */
 export function complain(error: unknown): void {
   // A gesture that was broken off is no error.
   if (error instanceof vscode.CancellationError) return
   const { message, steps } = explain(error)
-  void vscode.window.showErrorMessage(`Postern: ${message}`, ...steps.map(({ title }) => title)).then((chosen) => {
-    const step = steps.find(({ title }) => title === chosen)
-    if (step) void vscode.commands.executeCommand(step.command, ...(step.args ?? []))
-  })
+  void vscode.window
+    .showErrorMessage(`Postern: ${plain(message)}`, ...steps.map(({ title }) => title))
+    .then((chosen) => {
+      const step = steps.find(({ title }) => title === chosen)
+      if (step) void vscode.commands.executeCommand(step.command, ...(step.args ?? []))
+    })
 }
 
 function explainHindrance({ kind, about }: Hindrance, signIn: Explanation['steps'][number]): Explanation {

@@ -5,7 +5,7 @@
  */
 import * as vscode from 'vscode'
 import { appendEntry, envFileFor } from './env_edit.ts'
-import { complain, Hindrance } from './hindrance.ts'
+import { complain, Hindrance, plain } from './hindrance.ts'
 import { isEnvDocument } from './hydrated.ts'
 import type { Parts } from './parts.ts'
 import { type Picked, pickSecret } from './pick.ts'
@@ -137,6 +137,6 @@ function nowhere(): vscode.CancellationError {
 }
 
 async function refuse(message: string): Promise<vscode.CancellationError> {
-  void vscode.window.showWarningMessage(`Postern: ${message}`)
+  void vscode.window.showWarningMessage(`Postern: ${plain(message)}`)
   return new vscode.CancellationError()
 }

@@ -47,7 +47,7 @@ export function pasteApi(): (PasteApi & PasteClasses) | null {
 export interface Tool<T> {
   prepareInvocation?(options: { input: T }): {
     invocationMessage: string
-    confirmationMessages?: { title: string; message: string }
+    confirmationMessages?: { title: string; message: string | vscode.MarkdownString }
   }
   invoke(options: { input: T }, token: vscode.CancellationToken): Promise<unknown>
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import * as vscode from 'vscode'
+import { printable } from '../core/redaction.ts'
 import { envFileOf, environmentOf, machineOf } from './environment.ts'
 import { describe } from './facts.ts'
 import { explain, Hindrance } from './hindrance.ts'
@@ -36,11 +37,7 @@ export function registerTools(parts: Parts): vscode.Disposable {
         invocationMessage: t('Running with secrets'),
         confirmationMessages: {
           title: t('Run with secrets?'),
-          message: t(
-            'The command gets the values of {0}. They are taken out of what the model sees: {1}',
-            String(input.envFile ?? '.env'),
-            String(input.command),
-          ),
+          message: question(String(input.envFile ?? '.env'), String(input.command)),
         },
       }),
       invoke: ({ input: { command, envFile } }, token) =>
@@ -50,6 +47,18 @@ export function registerTools(parts: Parts): vscode.Disposable {
         }),
     }),
   )
+}
+
+/** What the user is asked. The model wrote the command: as Markdown, parts of it could be hidden. */
+function question(envFile: string, command: string): vscode.MarkdownString {
+  const { t } = vscode.l10n
+  const warning = t(
+    'The command gets the values of {0} and can do anything with them. They are taken out of what the model sees only where it prints them as they are, or in a usual encoding. Run it if you know what it does:',
+    printable(envFile),
+  )
+  return new vscode.MarkdownString()
+    .appendText(warning)
+    .appendCodeblock(command.split('\n').map(printable).join('\n'), 'shellscript')
 }
 
 async function listNames({ vaults }: Parts, prefix: string): Promise<string> {
