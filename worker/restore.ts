@@ -61,7 +61,9 @@ async function run(file: string): Promise<string> {
       keyring,
     })
     const target = fileOfVault(data, vault)
-    if (existsSync(target)) throw new PosternError('conflict', `${target} is there: move it away first`)
+    // A journal that was left behind too: SQLite would take it for that of the backup, and write it over what was verified.
+    const there = filesOf(target).find((one) => existsSync(one))
+    if (there !== undefined) throw new PosternError('conflict', `${there} is there: move it away first`)
     durably(partial, 'r')
     renameSync(partial, target)
     durably(data, 'r')
@@ -140,7 +142,12 @@ function openOrRefuse(partial: string) {
 }
 
 function discard(partial: string): void {
-  for (const end of ['', '-wal', '-shm', '-journal']) rmSync(partial + end, { force: true })
+  for (const file of filesOf(partial)) rmSync(file, { force: true })
+}
+
+/** A database, and what SQLite keeps beside it. */
+function filesOf(database: string): string[] {
+  return ['', '-wal', '-shm', '-journal'].map((end) => database + end)
 }
 
 try {

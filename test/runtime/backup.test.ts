@@ -265,6 +265,20 @@ describe('a restore', () => {
     expect(statSync(join(data, 'default.sqlite')).mode & 0o777).toBe(0o600)
   })
 
+  it('refuses a place where the journal of another database was left: SQLite would take it for its own', async () => {
+    const { server, client } = await start('node', site.data)
+    await client.put('a', new Redacted('x'))
+    const backup = (await command('backup_now', site.data)).trim()
+    await client.put('b', new Redacted('y'))
+    await server.kill()
+    const journal = join(site.data, 'default.sqlite-wal')
+    expect(statSync(journal).size).toBeGreaterThan(0)
+    rmSync(join(site.data, 'default.sqlite'))
+    expect(await command('restore', site.data, [backup])).toMatch(/^refused: .*default\.sqlite-wal is there/)
+    rmSync(journal)
+    expect(await command('restore', site.data, [backup])).toContain('entries of the log are whole')
+  })
+
   it('keeps as many backups as it is told, the newest, and says when no server takes the request', async () => {
     const { server } = await start('node', site.data, { POSTERN_BACKUP__KEEP: '2' })
     const made: string[] = []
