@@ -13,6 +13,8 @@ const FRESH_MS = 60_000
 // A server that is down is not asked by every keystroke.
 const PAUSE_MS = 30_000
 const PAGE = 200
+// Pages may be short, where much may not be seen; a server that never ends is not asked forever.
+const MAX_PAGES = 1000
 /** As many names are kept; whoever has more searches by prefix. */
 export const MAX_NAMES = 10_000
 
@@ -64,11 +66,12 @@ export class Catalogue {
   async #load(): Promise<NameIndex<Metadata>> {
     const items: Metadata[] = []
     let cursor: string | undefined
+    let pages = 0
     do {
       const page = await this.#list({ limit: PAGE, ...(cursor !== undefined && { cursor }) })
       items.push(...page.items)
       cursor = page.cursor
-    } while (cursor !== undefined && items.length < MAX_NAMES)
+    } while (cursor !== undefined && items.length < MAX_NAMES && ++pages < MAX_PAGES)
     const index = new NameIndex(items)
     this.#loaded = { at: Date.now(), index }
     return index

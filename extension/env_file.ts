@@ -27,7 +27,7 @@ export function registerEnvFile(parts: Parts): vscode.Disposable {
   const remembered = () => workspaceState.get<Written[]>(MEMORY, [])
   const remove = async ({ path }: Written) => {
     // Only what still begins with our header: a file that somebody made their own is theirs.
-    await parts.platform.machine?.removeOwn(path, HEADER)
+    parts.platform.machine?.removeOwn(path, HEADER)
     await workspaceState.update(
       MEMORY,
       remembered().filter((one) => one.path !== path),
@@ -51,7 +51,13 @@ export function registerEnvFile(parts: Parts): vscode.Disposable {
     }),
     new vscode.Disposable(() => {
       for (const timer of timers) clearTimeout(timer)
-      for (const written of remembered()) void parts.platform.machine?.removeOwn(written.path, HEADER)
+      for (const { path } of remembered()) {
+        try {
+          parts.platform.machine?.removeOwn(path, HEADER)
+        } catch (error) {
+          parts.log.failed('remove', error)
+        }
+      }
     }),
   )
 }
@@ -82,7 +88,7 @@ async function write(parts: Parts): Promise<Written> {
       throw new PosternError('bad_request', t('no quoting keeps the value of {0} in a .env file', key))
     return `${key}=${quoted}`
   })
-  await machine.removeOwn(path, HEADER)
+  machine.removeOwn(path, HEADER)
   await machine.writePrivate(path, `${HEADER}${new Date(until).toISOString()}\n${lines.join('\n')}\n`).catch(() => {
     // The error would name the path only, but it is a foreign one.
     throw new PosternError('conflict', t('{0} is there already, or cannot be written', shown))

@@ -98,8 +98,16 @@ async function placesIn(glob: string, key: string, token: vscode.CancellationTok
     if (token.isCancellationRequested) return []
     const text = await textOf(uri)
     if (!text.includes(key)) continue
+    let line = 0
+    let lineStart = 0
+    // In order, so that a file is gone through once.
     for (const at of offsetsIn(text, uri, key)) {
-      places.push(new vscode.Location(uri, new vscode.Range(positionIn(text, at), positionIn(text, at + key.length))))
+      for (let end = text.indexOf('\n', lineStart); end >= 0 && end < at; end = text.indexOf('\n', lineStart)) {
+        line++
+        lineStart = end + 1
+      }
+      const start = new vscode.Position(line, at - lineStart)
+      places.push(new vscode.Location(uri, new vscode.Range(start, start.translate(0, key.length))))
     }
   }
   return places
@@ -139,10 +147,4 @@ function keyAt(document: vscode.TextDocument, position: vscode.Position): { name
   if (here === undefined) return null
   const start = document.positionAt(base + here.start)
   return { name: here.key, range: new vscode.Range(start, start.translate(0, here.key.length)) }
-}
-
-function positionIn(text: string, at: number): vscode.Position {
-  const before = text.slice(0, at)
-  const line = before.split('\n').length - 1
-  return new vscode.Position(line, at - (before.lastIndexOf('\n') + 1))
 }

@@ -7,7 +7,8 @@
  * @module
  */
 import { execFile, spawn } from 'node:child_process'
-import { chmod, mkdtemp, open, readFile, rm, unlink } from 'node:fs/promises'
+import { readFileSync, unlinkSync } from 'node:fs'
+import { chmod, mkdtemp, open, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { homedir, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -95,9 +96,14 @@ async function writePrivate(path: string, text: string): Promise<void> {
   await chmod(path, 0o600)
 }
 
-async function removeOwn(path: string, beginning: string): Promise<void> {
-  const text = await readFile(path, 'utf8').catch(() => '')
-  if (text.startsWith(beginning)) await unlink(path)
+function removeOwn(path: string, beginning: string): void {
+  let text = ''
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch {
+    // It is gone, or was never there.
+  }
+  if (text.startsWith(beginning)) unlinkSync(path)
 }
 
 function isIgnored(path: string): Promise<boolean | null> {

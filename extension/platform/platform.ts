@@ -48,8 +48,11 @@ export interface Machine {
   handOver(values: Values): Promise<Handover>
   /** Writes a file that only its owner can read. It must not be there yet. */
   writePrivate(path: string, text: string): Promise<void>
-  /** Removes a file if it still begins with a text that says that it is ours. */
-  removeOwn(path: string, beginning: string): Promise<void>
+  /**
+   * Removes a file if it still begins with a text that says that it is ours. When it returns that is done: an editor
+   * that closes waits for nothing that has only begun.
+   */
+  removeOwn(path: string, beginning: string): void
   /** Whether git ignores a file; `null` where there is no git, or no repository. */
   isIgnored(path: string): Promise<boolean | null>
 }

@@ -19,12 +19,16 @@ export type Resolved = { reference: Reference; text: string } | { missing: strin
 
 const REFERENCE = /postern:\/\/(?:\$\{[A-Za-z_][A-Za-z0-9_]{0,127}(?::-[^}\s]{0,512})?\}|[A-Za-z0-9_./?=#~%@-])+/g
 
+const NOT_LAST = './?#~%@-'
+
 /** Finds every reference in a text. Linear. */
 export function findReferences(text: string): FoundReference[] {
   return [...text.matchAll(REFERENCE)].map(({ 0: found, index }) => {
     // A full stop, or a slash, at the end belongs to the sentence around it: no name ends with one.
-    const trimmed = found.replace(/[./?#~%@-]+$/, '')
-    return { text: trimmed, start: index, end: index + trimmed.length }
+    // By hand: a pattern that is bound to the end is tried at every place, and takes the square of a run of dots.
+    let length = found.length
+    while (NOT_LAST.includes(found[length - 1]!)) length--
+    return { text: found.slice(0, length), start: index, end: index + length }
   })
 }
 

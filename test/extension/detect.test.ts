@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { detect, looksSecret, MAX_SCANNED_CHARS } from '../../extension/text/detect.ts'
+import { mask } from '../../extension/text/mask.ts'
+import { findReferences } from '../../extension/text/references.ts'
 
 const kinds = (text: string, env = false) => detect(text, { env }).map(({ kind }) => kind)
 // Put together here, so that no scanner takes this file for a leak. The checksums are right.
@@ -75,6 +77,18 @@ describe('detect', () => {
       const small = time(() => detect(text.slice(0, 16_000)))
       const large = time(() => detect(text.slice(0, 64_000)))
       // Four times the text: with a margin for a busy machine, far from the sixteen of a square.
+      expect(large).toBeLessThan(12 * Math.max(small, 1))
+    }
+  })
+
+  it('goes through whatever stands for a reference once, and masks a file in one pass', () => {
+    const work = [
+      { hostile: `postern://${'.'.repeat(80_000)}`, of: (text: string) => findReferences(`${text}a`) },
+      { hostile: 'TOKEN=abcdef1\n'.repeat(6000), of: (text: string) => mask(text) },
+    ]
+    for (const { hostile, of } of work) {
+      const small = time(() => of(hostile.slice(0, 16_000)))
+      const large = time(() => of(hostile.slice(0, 64_000)))
       expect(large).toBeLessThan(12 * Math.max(small, 1))
     }
   })

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type Ignored, registerDiagnostics } from '../../extension/diagnose.ts'
+import { registerEnvFile } from '../../extension/env_file.ts'
 import type { Hydrations } from '../../extension/hydrated.ts'
 import type { Parts } from '../../extension/parts.ts'
 import { machineFor } from '../../extension/platform/machine.ts'
@@ -22,14 +23,20 @@ const { nothing, editor } = vi.hoisted(() => {
     getConfiguration: () => ({ get: (_: string, usual: unknown) => usual }),
     ...Object.fromEntries([...watched, 'onDidChangeConfiguration'].map((event) => [event, nothing])),
   }
-  return { nothing, editor: { workspace, found } }
+  const disposed: (() => void)[] = []
+  return { nothing, editor: { workspace, found, disposed } }
 })
 vi.mock('vscode', () => ({
   workspace: editor.workspace,
   l10n: { t: (text: string) => text },
   commands: { registerCommand: nothing },
   languages: { createDiagnosticCollection: () => ({ set: editor.found, delete: nothing }) },
-  Disposable: Object.assign(class {}, { from: nothing }),
+  Disposable: class {
+    static from = nothing
+    constructor(dispose: () => void) {
+      editor.disposed.push(dispose)
+    }
+  },
   Diagnostic: class {},
   DiagnosticSeverity: {},
   Range: class {},
@@ -88,6 +95,22 @@ describe('a folder that looks like a repository, as one that was cloned may have
     writeFileSync(join(planted, '.gitignore'), '*\n')
     expect(await isIgnored(join(planted, '.env.hydrated'))).toBe(null)
     expect(existsSync(trace)).toBe(false)
+  })
+})
+
+describe('a .env that was written', () => {
+  it('is gone once the editor has closed, if it is still ours', () => {
+    const [ours, theirs] = [join(folder, 'ours.hydrated'), join(folder, 'theirs.hydrated')]
+    writeFileSync(ours, '# Written by Postern, deleted when its time is over: then\nA=b\n')
+    writeFileSync(theirs, 'A=b\n')
+    const written = [ours, theirs].map((path) => ({ path, until: Date.now() + 3_600_000 }))
+    const workspaceState = { get: () => written, update: async () => {} }
+    const parts = { context: { workspaceState }, platform: { machine: machineFor('') } } as unknown as Parts
+    editor.disposed.splice(0)
+    registerEnvFile(parts)
+    // As the editor does: at once, and without waiting for anything.
+    for (const dispose of editor.disposed) dispose()
+    expect([existsSync(ours), existsSync(theirs)]).toEqual([false, true])
   })
 })
 

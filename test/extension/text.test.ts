@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { Catalogue } from '../../extension/catalogue.ts'
 import { ACCESSOR_LANGUAGES, accessorOf, findAccessors, keyOf, typedKey } from '../../extension/text/accessors.ts'
 import { fingerprinter } from '../../extension/text/fingerprint.ts'
 import { MASK, mask, type Note } from '../../extension/text/mask.ts'
@@ -154,6 +155,19 @@ describe('redact', () => {
     expect(redacted).toContain('[postern:db]')
   })
 
+  it('finds a long value, and its base64, across the lines that a tool breaks them into', () => {
+    const value = Array.from({ length: 6 }, canary).join('-')
+    const folded = (text: string, columns: number, end: string) =>
+      text.replaceAll(new RegExp(`.{${columns}}`, 'g'), `$&${end}`)
+    const base64 = Buffer.from(`key: ${value}`).toString('base64')
+    for (const output of [folded(base64, 76, '\n'), folded(base64, 64, '\r\n'), folded(`key: ${value}`, 80, '\n')]) {
+      const redacted = redact(`before\n${output}\nafter`, [{ label: 'db', value }])
+      expect(redacted).toMatch(/^before\n[\s\S]*\[postern:db\][\s\S]*\nafter$/)
+      // What is left is the text around it, and no more of the value than the ends that base64 mixes with that.
+      expect(redacted.length).toBeLessThan(50)
+    }
+  })
+
   it('prefers the longer of two values, and leaves the rest alone', () => {
     const known = [
       { label: 'a', value: 'secret' },
@@ -162,6 +176,13 @@ describe('redact', () => {
     expect(redact('x secret-long y secret z', known)).toBe('x [postern:b] y [postern:a] z')
     expect(redact('nothing here', [{ label: 'e', value: '' }])).toBe('nothing here')
   })
+})
+
+it('asks a list that never ends for a thousand pages and no more', async () => {
+  let asked = 0
+  const catalogue = new Catalogue(async () => ({ items: [], cursor: String(asked++) }))
+  expect((await catalogue.names()).size).toBe(0)
+  expect(asked).toBe(1000)
 })
 
 it('gives fingerprints that are equal for equal values in one window only', async () => {
