@@ -7,16 +7,25 @@
 import { execFileSync, spawn } from 'node:child_process'
 import process from 'node:process'
 
-/** Where they wait; `machine.ts` answers there once. */
+/** Where they wait, and after a `#` what to say there; `machine.ts` answers once. */
 const ADDRESS = 'POSTERN_HANDOVER'
 // Before a program begins nothing may be awaited, and Node has no socket that is synchronous.
-const FETCH = 'require("node:net").connect(process.argv[1]).on("error", () => process.exit(1)).pipe(process.stdout)'
+const FETCH = `
+  const [, path, key] = /^(.*)#(.*)$/s.exec(process.env.${ADDRESS})
+  const socket = require("node:net").connect(path).on("error", () => process.exit(1))
+  socket.write(key)
+  socket.pipe(process.stdout)`
 
 function fetchValues(address: string): Record<string, string> {
   // Of its own, so that no debugger attaches to it.
-  const env = { ELECTRON_RUN_AS_NODE: '1', PATH: process.env.PATH, SystemRoot: process.env.SystemRoot }
+  const env = {
+    [ADDRESS]: address,
+    ELECTRON_RUN_AS_NODE: '1',
+    PATH: process.env.PATH,
+    SystemRoot: process.env.SystemRoot,
+  }
   const stdio: ['ignore', 'pipe', 'ignore'] = ['ignore', 'pipe', 'ignore']
-  const text = execFileSync(process.execPath, ['-e', FETCH, address], { encoding: 'utf8', env, stdio, timeout: 10_000 })
+  const text = execFileSync(process.execPath, ['-e', FETCH], { encoding: 'utf8', env, stdio, timeout: 10_000 })
   return JSON.parse(text)
 }
 

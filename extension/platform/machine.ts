@@ -58,14 +58,21 @@ function run({ command, folder, values, onOutput }: RunOptions): Running {
 
 async function handOver(values: Values, script: string): Promise<Handover> {
   const onWindows = process.platform === 'win32'
-  // Nobody else may enter the folder; on Windows the name cannot be guessed.
+  // Nobody else may enter the folder. On Windows all may see the names of pipes, and read from one: hence the key.
   const folder = onWindows ? null : await mkdtemp(join(tmpdir(), 'postern-'))
   const address = folder === null ? `\\\\.\\pipe\\postern-${crypto.randomUUID()}` : join(folder, 'values')
+  const key = crypto.randomUUID()
   const server = createServer((socket) => {
+    let said = ''
+    socket.setEncoding('utf8')
     socket.on('error', () => {})
-    if (isOver) return void socket.destroy()
-    socket.end(JSON.stringify(revealed(values)))
-    end()
+    socket.on('data', (text) => {
+      said += text
+      if (said.length < key.length) return
+      if (isOver || said !== key) return void socket.destroy()
+      socket.end(JSON.stringify(revealed(values)))
+      end()
+    })
   })
   let isOver = false
   const timer = setTimeout(end, HANDOVER_MS)
@@ -82,7 +89,7 @@ async function handOver(values: Values, script: string): Promise<Handover> {
     end()
     throw error
   })
-  return { address, script, node: process.execPath, dispose: end }
+  return { address: `${address}#${key}`, script, node: process.execPath, dispose: end }
 }
 
 async function writePrivate(path: string, text: string): Promise<void> {

@@ -31,7 +31,7 @@ export interface RunOptions {
 
 /** A place where values wait for one program to fetch them, once, within half a minute. */
 export interface Handover {
-  /** The address of the place: of no use once it was read. */
+  /** The address of the place, and the key to it: of no use once it was read. */
   address: string
   /** The script that fetches them: run it with a command, or have Node require it. */
   script: string

@@ -1,9 +1,14 @@
 /** What the extension runs on a machine: a folder that was only opened has none of its own programs run. */
-import { execFileSync } from 'node:child_process'
+import { execFile, execFileSync } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
+import process from 'node:process'
+import { promisify } from 'node:util'
+import { buildSync } from 'esbuild'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { Redacted } from '../../core/redacted.ts'
 import { type Ignored, registerDiagnostics } from '../../extension/diagnose.ts'
 import { registerEnvFile } from '../../extension/env_file.ts'
 import type { Hydrations } from '../../extension/hydrated.ts'
@@ -46,6 +51,7 @@ function rethrow(_: string, error: unknown): never {
   throw error
 }
 
+const LAUNCH = resolve(import.meta.dirname, '../../extension/platform/launch.ts')
 const { isIgnored } = machineFor('')
 let folder: string
 const git = (...args: string[]) => execFileSync('git', args, { cwd: folder, stdio: 'pipe' })
@@ -95,6 +101,29 @@ describe('a folder that looks like a repository, as one that was cloned may have
     writeFileSync(join(planted, '.gitignore'), '*\n')
     expect(await isIgnored(join(planted, '.env.hydrated'))).toBe(null)
     expect(existsSync(trace)).toBe(false)
+  })
+})
+
+describe('values that wait for a program', () => {
+  const values = { DB_URL: new Redacted('hunter2 hunter2') }
+
+  it('are given to it once', async () => {
+    buildSync({ entryPoints: [LAUNCH], outfile: join(folder, 'launch.cjs'), bundle: true, platform: 'node' })
+    const { address, script, node } = await machineFor(folder).handOver(values)
+    const env = { PATH: process.env.PATH, POSTERN_HANDOVER: address }
+    const run = () => promisify(execFile)(node, [script, 'echo "$DB_URL$POSTERN_HANDOVER"'], { env })
+    expect((await run()).stdout).toBe('hunter2 hunter2\n')
+    await expect(run()).rejects.toThrow('fetched before')
+  })
+
+  it('are not given to who only found the place', async () => {
+    const { address, dispose } = await machineFor(folder).handOver(values)
+    for (const said of ['', 'x'.repeat(36), 'x'.repeat(100)]) {
+      const socket = connect(address.slice(0, address.lastIndexOf('#')))
+      socket.end(said)
+      expect(Buffer.concat(await socket.toArray().catch(() => [])).toString()).toBe('')
+    }
+    dispose()
   })
 })
 
