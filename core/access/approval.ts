@@ -66,6 +66,17 @@ export function handsIn({ access, issuers }: Pick<Context, 'access' | 'issuers'>
   return [...new Set([principal, ...made, ...trusted])]
 }
 
+/** Somebody, and everybody who could be behind it: see {@link handsIn}. */
+export interface Hands {
+  principal: string
+  hands: readonly string[]
+}
+
+/** Whether two are two people: nobody is behind the other, as far as tokens and trusts tell. */
+export function areApart(one: Hands, other: Hands): boolean {
+  return !one.hands.includes(other.principal) && !other.hands.includes(one.principal)
+}
+
 /** Does what approvals are demanded for, if they are there; or asks for them, if that is wanted. */
 export function runApproved<T>(
   context: Context,

@@ -5,7 +5,7 @@
  */
 import type { Reason } from '../errors.ts'
 import { type Context, type Outcome, operation } from '../operation.ts'
-import { handsIn } from './approval.ts'
+import { areApart, handsIn } from './approval.ts'
 import type { Approval, Vote } from './approval_store.ts'
 import { type DemandingRule, demandsOn } from './policy.ts'
 
@@ -62,7 +62,7 @@ export const decideApproval = operation({
     const { principal, token, session } = identity
     const hands = handsIn(context, identity)
     // Nor do two approve of whom one made the other's token. To reject, one is enough whoever it is.
-    const isSecond = approval.votes.some((vote) => hands.includes(vote.principal) || vote.hands.includes(principal))
+    const isSecond = approval.votes.some((vote) => !areApart(vote, { principal, hands }))
     const isRepeated = approval.votes.some((vote) => vote.principal === principal)
     if (approve && isSecond && !isRepeated) return { reason: 'not_approver', facts: about }
     if (approve) approvals.vote(id, { principal, token, session, trust: trustOf(context), hands, at: now })
@@ -91,8 +91,8 @@ function objectionTo(context: Context, approval: ShownApproval, hash: string): R
   const named = approval.demands.some(({ unless }) => unless.approvals.from.includes(principal))
   if (!named || kind !== 'user') return 'not_approver'
   // Four eyes are two people: nobody decides through a token that the other one made, either way.
-  if (approval.hands.includes(principal) || handsIn(context, identity).includes(approval.requester))
-    return 'not_approver'
+  const requester = { principal: approval.requester, hands: approval.hands }
+  if (!areApart(requester, { principal, hands: handsIn(context, identity) })) return 'not_approver'
   if (approval.state === 'used') return 'approval_used'
   if (approval.state !== 'open' || approval.expiresAt <= now) return 'approval_ended'
   if (approval.hash !== hash) return 'approval_mismatch'

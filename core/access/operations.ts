@@ -5,6 +5,7 @@
  * @module
  */
 import { type Context, type Outcome, operation } from '../operation.ts'
+import { staysAdministrable } from './administrable.ts'
 import { handsIn, quorumIn } from './approval.ts'
 import type { Issuer, VersionedIssuer } from './issuers.ts'
 import type { Lock } from './lockout.ts'
@@ -109,7 +110,7 @@ export const putRule = operation({
   ...onRules,
   notable: true,
   about: ({ id }: { id: string }) => ({ rule: id }),
-  binds: ({ access }, rule: Rule) => ({ rule, version: access.ruleVersion(rule.id) }),
+  binds: ({ access }, rule: Rule) => ({ rule, before: access.findRule(rule.id) }),
   run(context, rule: Rule): Outcome<VersionedRule> {
     const { access, now, principal } = context
     const others = access.rules()
@@ -128,7 +129,8 @@ export const deleteRule = operation({
   ...onRules,
   notable: true,
   about: ({ id }: { id: string }) => ({ rule: id }),
-  binds: ({ access }, { id }: { id: string }) => ({ id, version: access.ruleVersion(id) }),
+  // All of it: its version alone begins at one again when it is deleted and made anew.
+  binds: ({ access }, { id }: { id: string }) => ({ id, before: access.findRule(id) }),
   run(context, { id }: { id: string }): Outcome<VersionedRule> {
     const rules = context.access.rules()
     const before = rules.find((rule) => rule.id === id)
@@ -221,7 +223,8 @@ export const unlockPrincipal = operation({
   ...onPrincipals,
   notable: true,
   about: ({ id }: { id: string }) => ({ principal: id }),
-  binds: 'nothing',
+  // Not the failures: whoever goes on guessing would void each approval before it is used.
+  binds: ({ access }, { id }: { id: string }) => ({ id, before: shown(access.principal(id)) }),
   run({ access, lockout }, { id }: { id: string }): Outcome<{ id: string }> {
     if (access.principal(id) === null) return { reason: 'no_principal' }
     lockout.unlock(id)
@@ -248,44 +251,6 @@ export function bootstrap(
   const actions = ['read', 'write', 'delete', 'rotate', 'admin'] as const
   access.putRule({ id: BOOTSTRAP_ADMIN, effect: 'permit', principal: by, actions, resource: '**' }, 1, now, by)
   return true
-}
-
-interface Change {
-  rules?: readonly Rule[]
-  withoutPrincipal?: string
-  withoutToken?: string
-}
-
-/** Tells whether, after a change, somebody with a live token could still change the rules and mint tokens. */
-function staysAdministrable({ access, circumstances }: Context, change: Change): boolean {
-  const lasting = (change.rules ?? access.rules()).filter(lasts)
-  const withoutPrincipal = change.withoutPrincipal === undefined ? [] : [change.withoutPrincipal]
-  /** The rules for one: what others can lift is no forbid; what only it could itself stays one. */
-  const rulesFor = (principal: string) => {
-    const without = [...withoutPrincipal, principal]
-    const standing = lasting.filter(
-      (rule) => !(isDemanding(rule) && quorumIn(access, rule.unless.approvals, { without })),
-    )
-    return standing.map((rule) => ({ ...rule, conditions: {}, unless: undefined }))
-  }
-  const enabled = new Set(access.principals().flatMap(({ id, disabledAt }) => (disabledAt === null ? [id] : [])))
-  return access.tokens().some(({ accessor, principal, expiresAt, revokedAt }) => {
-    // A token that ends is no way back in after it.
-    if (revokedAt !== null || expiresAt !== null || !enabled.has(principal)) return false
-    if (accessor === change.withoutToken || principal === change.withoutPrincipal) return false
-    const rules = rulesFor(principal)
-    return ['rules', 'tokens'].every((resource) => {
-      return decide({ principal, action: 'admin', resource, context: circumstances }, rules).allow
-    })
-  })
-}
-
-/** Whether a rule counts for good: a permit at all times, or a forbid that none of its conditions is a way around. */
-function lasts({ effect, conditions = {} }: Rule): boolean {
-  const { hours, days, notBefore, notAfter, methods, bound, addresses } = conditions
-  if (effect === 'permit') return [hours, days, notBefore, notAfter].every((condition) => condition === undefined)
-  // Times pass and come again, and an agent is what a client says; these three a person can choose.
-  return [methods, bound, addresses].every((condition) => condition === undefined)
 }
 
 function shown(principal: Principal | null) {

@@ -39,9 +39,12 @@ export interface VersionedRule extends Rule {
   updatedBy: string
 }
 
+type RuleRow = Omit<VersionedRule, keyof Rule> & { body: string }
+
 const PRINCIPAL = 'id, kind, created_at AS createdAt, disabled_at AS disabledAt'
 const TOKEN = `accessor, principal, label, created_at AS createdAt, created_by AS createdBy,
   expires_at AS expiresAt, revoked_at AS revokedAt, root`
+const RULE = 'body, version, updated_at AS updatedAt, updated_by AS updatedBy'
 /** What is said to be made under no root key in particular is of the vault's own. */
 export const OWN_ROOT = 'COALESCE(?, (SELECT root FROM term ORDER BY number DESC LIMIT 1))'
 
@@ -134,11 +137,11 @@ export class AccessStore {
   }
 
   rules(): VersionedRule[] {
-    return this.#sql
-      .all<{ body: string; version: number; updatedAt: number; updatedBy: string }>(
-        'SELECT body, version, updated_at AS updatedAt, updated_by AS updatedBy FROM rule ORDER BY id',
-      )
-      .map(({ body, ...rest }) => ({ ...JSON.parse(body), ...rest }))
+    return this.#sql.all<RuleRow>(`SELECT ${RULE} FROM rule ORDER BY id`).map(ruleOf)
+  }
+
+  findRule(id: string): VersionedRule | null {
+    return this.#sql.all<RuleRow>(`SELECT ${RULE} FROM rule WHERE id = ?`, id).map(ruleOf)[0] ?? null
   }
 
   /** Those rules that name a principal or everybody, in the order of their ids. */
@@ -150,11 +153,6 @@ export class AccessStore {
       this.#rules.set(principal, rules)
     }
     return rules
-  }
-
-  /** How often a rule was changed; `null` when there is none. */
-  ruleVersion(id: string): number | null {
-    return this.#sql.all<{ version: number }>('SELECT version FROM rule WHERE id = ?', id)[0]?.version ?? null
   }
 
   putRule(rule: Rule, version: number, now: number, by: string): void {
@@ -169,4 +167,8 @@ export class AccessStore {
     this.#sql.all('DELETE FROM rule WHERE id = ?', id)
     this.forget()
   }
+}
+
+function ruleOf({ body, ...rest }: RuleRow): VersionedRule {
+  return { ...JSON.parse(body), ...rest }
 }

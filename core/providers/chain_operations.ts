@@ -23,7 +23,7 @@ export const putChain = operation({
   notable: true,
   about: ({ id }: { id: string }) => ({ chain: id }),
   // It says where values come from: as much as a rule does.
-  binds: ({ chains }, chain: Chain) => ({ chain, version: versionOf(chains, chain.id) }),
+  binds: ({ chains }, chain: Chain) => ({ chain, revision: revisionOf(chains, chain.id) }),
   run({ chains, cache, now, principal }, chain: Chain): Outcome<VersionedChain> {
     const others = chains.list().filter(({ id }) => id !== chain.id)
     // Which of two it were that covers a name would be chance.
@@ -42,7 +42,7 @@ export const deleteChain = operation({
   ...onChains,
   notable: true,
   about: ({ id }: { id: string }) => ({ chain: id }),
-  binds: ({ chains }, { id }: { id: string }) => ({ id, version: versionOf(chains, id) }),
+  binds: ({ chains }, { id }: { id: string }) => ({ id, revision: revisionOf(chains, id) }),
   run({ chains, cache }, { id }: { id: string }): Outcome<VersionedChain> {
     const before = chains.list().find((chain) => chain.id === id)
     if (before === undefined) return { reason: 'no_chain' }
@@ -52,8 +52,9 @@ export const deleteChain = operation({
   },
 })
 
-function versionOf(chains: ChainStore, id: string): number | null {
-  return chains.list().find((chain) => chain.id === id)?.version ?? null
+/** Which chain it is, and as what: its version begins at one again when it is deleted and made anew. */
+function revisionOf(chains: ChainStore, id: string): string | null {
+  return chains.list().find((chain) => chain.id === id)?.revision ?? null
 }
 
 /** What a vault knows of the providers that it uses. */

@@ -54,10 +54,7 @@ export const putHook = operation({
   ...onHooks,
   notable: true,
   about: ({ id, url }: NewHook) => ({ hook: id, url }),
-  binds: ({ hooks }, { id, url, newSecret }: NewHook) => ({
-    ...{ id, url, newSecret },
-    version: hooks.find(id)?.version ?? null,
-  }),
+  binds: ({ hooks }, { id, url, newSecret }: NewHook) => ({ id, url, newSecret, before: shown(hooks.find(id)) }),
   run({ hooks, keys, now, principal }: Context, input: NewHook): Outcome<{ hook: Hook; tookSecret: boolean }> {
     const { id, url, newSecret, kid, sealed } = input
     if (!keys.isCurrent(kid)) return { reason: 'raced' }
@@ -83,3 +80,8 @@ export const deleteHook = operation({
     return { value: { id } }
   },
 })
+
+/** A hook as it is. Its version alone begins at one again when it is deleted and made anew. */
+function shown(hook: Hook | null) {
+  return hook && { url: hook.url, version: hook.version, updatedAt: hook.updatedAt, updatedBy: hook.updatedBy }
+}

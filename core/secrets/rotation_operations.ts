@@ -36,8 +36,7 @@ export const putRotation = operation({
   about: ({ name }: { name: string; config: RotationConfig }) => ({ resource: name }),
   binds: ({ secrets, rotations, hooks }, { name, config }) => {
     const secret = secrets.find(name)
-    const version = (secret && rotations.find(secret.id)?.version) ?? null
-    return { resource: name, config, version, url: urlOf(hooks, config) }
+    return { resource: name, config, before: shown(secret && rotations.find(secret.id)), url: urlOf(hooks, config) }
   },
   run(context: Context, { name, config }): Outcome<ShownRotation> {
     const { secrets, rotations, chains, hooks, now, principal } = context
@@ -169,7 +168,13 @@ export const steerRotation = operation({
   notable: true,
   resource: byName,
   about: ({ to }: { name: string; to: Steer }) => ({ to }),
-  binds: 'nothing',
+  // A try comes anyway, and was approved with the run. The rest says which value stays valid, and where.
+  binds: ({ secrets, rotations, hooks }, { name, to }: { name: string; to: Steer }) => {
+    if (to === 'retry') return 'nothing'
+    const secret = secrets.find(name)
+    const run = secret && rotations.active(secret.id)
+    return { to, run: run && { ...boundRun(run), url: urlOf(hooks, run.config) } }
+  },
   run(context: Context, { name, to }: { name: string; to: Steer }): Outcome<Run> {
     const { secrets, rotations, now } = context
     const secret = secrets.find(name)
@@ -193,6 +198,18 @@ export const steerRotation = operation({
  */
 function urlOf(hooks: HookStore, { target }: RotationConfig): string | null {
   return target.kind === 'webhook' ? (hooks.find(target.hook)?.url ?? null) : null
+}
+
+/** A rotation as it is. Its version alone begins at one again when it is deleted and made anew. */
+function shown(rotation: Rotation | null) {
+  if (rotation === null) return null
+  const { config, version, updatedAt, updatedBy } = rotation
+  return { config, version, updatedAt, updatedBy }
+}
+
+/** A run as far as it is. Not its tries: they come while others make up their mind. */
+function boundRun({ id, why, by, restores, config, step, number, replaces }: Run) {
+  return { id, why, by, restores, config, step, number, replaces }
 }
 
 function abandon(context: Context, secret: SecretRow, run: Run): void {

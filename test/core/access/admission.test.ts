@@ -17,8 +17,8 @@ it('has each operation that approvals can be demanded of say what they would bin
 it('demands none of these, for they show no value or take something away', () => {
   const free = demandable.filter(([, { binds }]) => binds === 'nothing').map(([name]) => name)
   expect(free.filter((name) => !/\.(?:list|show|entries|status|explain|versions)$/.test(name)).sort()).toEqual([
-    ...['audit.rekey', 'glass.break', 'glass.end', 'glass.review', 'hook.delete', 'issuer.delete', 'lock.clear'],
-    ...['rotation.delete', 'rotation.steer', 'secret.provided', 'secret.restore', 'secret.unopened'],
+    ...['audit.rekey', 'glass.break', 'glass.end', 'glass.review', 'hook.delete', 'issuer.delete'],
+    ...['rotation.delete', 'secret.provided', 'secret.restore', 'secret.unopened'],
     'token.revoke',
   ])
 })

@@ -290,7 +290,7 @@ describe('a rule that demands approvals', () => {
 
   it('holds for changes of rules too, and must leave somebody who can make them', () => {
     const { bench, ask, requested, decide, outcome } = guarded(1, ['admin'])
-    bench.rule('bob-rules', 'bob', ['admin'], 'rules')
+    for (const what of ['rules', 'tokens']) bench.rule(`bob-${what}`, 'bob', ['admin'], what)
     const approvals = { required: 1, from: ['ann', 'carol'], withinSeconds: 3600 }
     const rule = { id: 'rules', effect: 'forbid', principal: '*', resource: 'rules' } as const
     bench.granted('admin', 'rule.put', { ...rule, actions: ['admin'], unless: { approvals } })

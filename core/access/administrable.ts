@@ -1,0 +1,107 @@
+/**
+ * That a vault is never left without somebody who could administer it.
+ *
+ * @module
+ */
+import type { Context } from '../operation.ts'
+import { areApart, type Hands, quorumIn } from './approval.ts'
+import { type DemandingRule, decide, demandsOn, isDemanding, type Rule } from './policy.ts'
+import type { TokenRow } from './store.ts'
+
+/** What is about to be changed. */
+interface Change {
+  rules?: readonly Rule[]
+  withoutPrincipal?: string
+  withoutToken?: string
+}
+
+/** Whether what is demanded of somebody's requests can be met; approvals by what else is left. */
+type Meets = (demands: readonly DemandingRule[], administrator: TokenRow, tokens: readonly TokenRow[]) => boolean
+
+/** How many choices are looked at for approvers; a store in which that is not enough is taken to have none. */
+const MAX_CHOICES = 10_000
+
+/**
+ * Tells whether, after a change, somebody with a live token could still change the rules and mint tokens, with the
+ * approvals that are demanded of it.
+ *
+ * Those have to come from people that no token, and no trust in an identity provider, makes one: two of three that one
+ * of them has the tokens of approve nothing. A vault in which nobody could do it before the change either is not held
+ * up by that: what is wrong there has to be mended.
+ */
+export function staysAdministrable(context: Context, change: Change): boolean {
+  const { access } = context
+  const named: Meets = (demands, { principal }) => {
+    const without = [principal, ...(change.withoutPrincipal === undefined ? [] : [change.withoutPrincipal])]
+    return demands.every(({ unless }) => quorumIn(access, unless.approvals, { without }))
+  }
+  if (!isAdministrable(context, change, named)) return false
+  const apartAfter: Meets = (...asked) => named(...asked) && canApprove(context, change, asked)
+  const apartBefore: Meets = (...asked) => canApprove(context, {}, asked)
+  return isAdministrable(context, change, apartAfter) || !isAdministrable(context, {}, apartBefore)
+}
+
+function isAdministrable({ access, circumstances }: Context, change: Change, meets: Meets): boolean {
+  const lasting = (change.rules ?? access.rules()).filter(lasts)
+  const plain = lasting.filter((rule) => !isDemanding(rule)).map((rule) => ({ ...rule, conditions: {} }))
+  const enabled = new Set(access.principals().flatMap(({ id, disabledAt }) => (disabledAt === null ? [id] : [])))
+  // A token that ends is no way back in after it.
+  const tokens = access.tokens().filter(({ accessor, principal, expiresAt, revokedAt }) => {
+    if (revokedAt !== null || expiresAt !== null || !enabled.has(principal)) return false
+    return accessor !== change.withoutToken && principal !== change.withoutPrincipal
+  })
+  return tokens.some((token) => {
+    return ['rules', 'tokens'].every((resource) => {
+      const asked = { principal: token.principal, action: 'admin', resource } as const
+      if (!decide({ ...asked, context: circumstances }, plain).allow) return false
+      const demands = demandsOn(lasting, asked)
+      return demands.length === 0 || meets(demands, token, tokens)
+    })
+  })
+}
+
+/** Whether a rule counts for good: a permit at all times, or a forbid that none of its conditions is a way around. */
+function lasts({ effect, conditions = {} }: Rule): boolean {
+  const { hours, days, notBefore, notAfter, methods, bound, addresses } = conditions
+  if (effect === 'permit') return [hours, days, notBefore, notAfter].every((condition) => condition === undefined)
+  // Times pass and come again, and an agent is what a client says; these three a person can choose.
+  return [methods, bound, addresses].every((condition) => condition === undefined)
+}
+
+/** Whether enough of those who may approve what an administrator asks are other people than it, and than each other. */
+function canApprove(context: Context, change: Change, [demands, administrator, tokens]: Parameters<Meets>): boolean {
+  const { access } = context
+  const requester = { principal: administrator.principal, hands: access.lineage(administrator.accessor) }
+  const ids = [...new Set(demands.flatMap(({ unless }) => unless.approvals.from))]
+  const approvers = ids
+    .filter((id) => id !== change.withoutPrincipal && quorumIn(access, { required: 1, from: [id], withinSeconds: 0 }))
+    .map((id) => waysOf(context, id, tokens).filter((way) => areApart(way, requester)))
+    .filter((ways) => ways.length > 0)
+  let choices = 0
+  const choose = (at: number, chosen: readonly Hands[]): boolean => {
+    // What could still be chosen has to be enough: most of what is in vain ends here.
+    const left = approvers.slice(at).map(([way]) => way!)
+    if (!areMet(demands, [...chosen, ...left]) || ++choices > MAX_CHOICES) return false
+    if (areMet(demands, chosen)) return true
+    const apart = approvers[at]!.filter((way) => chosen.every((other) => areApart(way, other)))
+    return apart.some((way) => choose(at + 1, [...chosen, way])) || choose(at + 1, chosen)
+  }
+  return choose(0, [])
+}
+
+/** The ways in which somebody comes in and approves: its tokens that do not end, and trusts; and who is behind each. */
+function waysOf({ access, issuers }: Context, principal: string, tokens: readonly TokenRow[]): Hands[] {
+  const own = tokens.filter((token) => token.principal === principal).map(({ accessor }) => access.lineage(accessor))
+  const trusts = issuers.list().filter((issuer) => issuer.principal === principal)
+  const ways = [...own, ...trusts.map(({ id }) => [principal, ...issuers.handsIn(id)])]
+  // The same people behind two tokens are one way.
+  const distinct = new Map(ways.map((hands) => [JSON.stringify([...new Set(hands)].sort()), hands]))
+  return [...distinct.values()].map((hands) => ({ principal, hands }))
+}
+
+function areMet(demands: readonly DemandingRule[], approvers: readonly Hands[]): boolean {
+  return demands.every(({ unless }) => {
+    const { required, from } = unless.approvals
+    return approvers.filter(({ principal }) => from.includes(principal)).length >= required
+  })
+}
