@@ -8,7 +8,8 @@
 import { readFileSync } from 'node:fs'
 import process from 'node:process'
 import { parseArgs } from 'node:util'
-import { type Bytes, parseBase64url, parseHex, parseUtf8 } from '../core/bytes.ts'
+import { type Bytes, base64, equal, parseBase64url, parseHex, parseUtf8, utf8 } from '../core/bytes.ts'
+import type { UserClient } from '../core/client/user.ts'
 import { connect } from '../core/client.ts'
 import { LEGACY_FORMAT, legacyKey, openLegacy } from '../core/crypto/legacy.ts'
 import { badRequest, PosternError } from '../core/errors.ts'
@@ -21,6 +22,10 @@ const {
   POSTERN_IMPORT_PASSPHRASE,
   TOKEN = '',
 } = process.env
+/** What may keep a secret from being compared. */
+const UNREAD: readonly string[] = ['denied', 'not_found', 'mfa_required', 'approval_required']
+const MAX_TRIES = 10
+const MAX_WAIT_SECONDS = 60
 
 /** The key that is given, or the one that a passphrase gives; never both. */
 async function keyOf(options: Record<string, string | boolean | undefined>): Promise<Redacted<Bytes>> {
@@ -60,12 +65,73 @@ async function run(): Promise<string> {
     }
   }
   if (!options.write) return `${opened.length} values can be opened; --write brings them into the vault`
-  const vault = connect({ endpoint: POSTERN_ENDPOINT, vault: options.vault ?? 'default', token: new Redacted(TOKEN) })
-  for (const [name, value] of opened) {
-    const plain = parseUtf8(value.reveal())
-    await vault.put(name, plain === null ? value : new Redacted(plain), { expect: 'absent' })
+  const token = new Redacted(TOKEN)
+  return bring(connect({ endpoint: POSTERN_ENDPOINT, vault: options.vault ?? 'default', token }), opened)
+}
+
+/**
+ * Writes what is not there yet, and overwrites nothing. What an earlier run wrote is known by its value, so the same file
+ * again goes on where that ended.
+ */
+async function bring(vault: UserClient, opened: readonly [string, Redacted<Bytes>][]): Promise<string> {
+  const came = { written: 0, there: 0, other: [] as number[], unread: [] as number[] }
+  let at = 0
+  // By their places, as above.
+  const said = () =>
+    [
+      `${came.written} secrets written, ${came.there} were there already`,
+      ...(came.other.length > 0
+        ? [`there with another value, and left as they are: values ${came.other.join(', ')}`]
+        : []),
+      ...(came.unread.length > 0 ? [`there, and not to be read and compared: values ${came.unread.join(', ')}`] : []),
+      ...(at < opened.length ? [`${opened.length - at} to go: run it again to go on`] : []),
+    ].join('; ')
+  try {
+    for (; at < opened.length; at++) {
+      const outcome = await unthrottled(() => bringOne(vault, ...opened[at]!))
+      if (outcome === 'other' || outcome === 'unread') came[outcome].push(at + 1)
+      else came[outcome]++
+    }
+  } catch (error) {
+    if (error instanceof PosternError)
+      throw new PosternError(error.code, `Value ${at + 1}: ${error.message}; ${said()}`)
+    throw error
   }
-  return `${opened.length} secrets written`
+  if (came.other.length + came.unread.length > 0) throw new PosternError('conflict', said())
+  return said()
+}
+
+async function bringOne(vault: UserClient, name: string, value: Redacted<Bytes>) {
+  const plain = parseUtf8(value.reveal())
+  try {
+    await vault.put(name, plain === null ? value : new Redacted(plain), { expect: 'absent' })
+    return 'written'
+  } catch (error) {
+    if (!(error instanceof PosternError) || error.code !== 'conflict') throw error
+  }
+  try {
+    const there = await vault.get(name)
+    const text = plain ?? base64(value.reveal())
+    const isSame = (there.encoding === undefined) === (plain !== null) && equal(utf8(there.value.reveal()), utf8(text))
+    return isSame ? 'there' : 'other'
+  } catch (error) {
+    // Deleted, destroyed or kept from us: whatever it was, it is not ours to bring back.
+    if (error instanceof PosternError && UNREAD.includes(error.code)) return 'unread'
+    throw error
+  }
+}
+
+/** Does what may be asked too often: waits as long as it is told to, some times. */
+async function unthrottled<T>(run: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await run()
+    } catch (error) {
+      if (!(error instanceof PosternError) || error.code !== 'throttled' || tries === MAX_TRIES) throw error
+      const seconds = Math.min(error.detail.retryAfterSeconds ?? 1, MAX_WAIT_SECONDS)
+      await new Promise((resolve) => setTimeout(resolve, seconds * 1000))
+    }
+  }
 }
 
 function readJson(file: string): Record<string, unknown> {

@@ -6,16 +6,20 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { connect } from '../../core/client.ts'
+import { Redacted } from '../../core/redacted.ts'
 import { canary, leaks } from '../canary.ts'
 import { makeSite, type Server, type Site, startServer } from './servers.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const key = randomBytes(32)
 
-function sealed(value: string, by: Uint8Array): string {
+function sealed(value: string | Uint8Array, by: Uint8Array): string {
   const nonce = randomBytes(12)
   const cipher = createCipheriv('aes-256-gcm', by, nonce)
-  const ciphertext = Buffer.concat([cipher.update(value, 'utf8'), cipher.final()])
+  const ciphertext = Buffer.concat([
+    cipher.update(typeof value === 'string' ? Buffer.from(value) : value),
+    cipher.final(),
+  ])
   return [nonce, cipher.getAuthTag(), ciphertext].map((part) => part.toString('hex')).join(':')
 }
 
@@ -55,11 +59,59 @@ describe('the import', () => {
       status: 0,
     })
     expect((await client.list()).items).toEqual([])
-    expect(run(values, [...format, '--write'], byKey)).toEqual({ output: '2 secrets written\n', status: 0 })
+    const write = (what: object) => run(what, [...format, '--write'], byKey)
+    expect(write(values)).toEqual({ output: '2 secrets written, 0 were there already\n', status: 0 })
     expect((await client.get('old/a')).value.reveal()).toBe(value)
-    // A second time nothing is overwritten.
-    const again = run(values, [...format, '--write'], byKey)
-    expect([again.status, again.output]).toEqual([1, 'Secret exists already\n'])
+    // A second time nothing is written, and nothing is wrong.
+    expect(write(values)).toEqual({ output: '0 secrets written, 2 were there already\n', status: 0 })
+    const { items } = await client.versions('old/a')
+    expect(items.map(({ version }) => version)).toEqual([1])
+  })
+
+  it('goes on where it was interrupted, and overwrites nothing', async () => {
+    const client = connect({ endpoint: server.endpoint, vault: site.vault, token: site.token })
+    const write = (what: object) => run(what, [...format, '--write'], byKey)
+    const bytes = Buffer.from([0xff, 0xfe, 0x80])
+    const value = canary()
+    const whole = {
+      'i/a': sealed(value, key),
+      'i/b': sealed(bytes, key),
+      'i/c': sealed('c', key),
+      'i/d': sealed('d', key),
+    }
+    // The first run ended after two of four; a value that reads like the base64 of bytes is another one.
+    expect(write({ 'i/a': whole['i/a'], 'i/b': whole['i/b'] }).status).toBe(0)
+    expect(write(whole)).toEqual({ output: '2 secrets written, 2 were there already\n', status: 0 })
+    expect((await client.get('i/b')).value.reveal()).toBe(bytes.toString('base64'))
+    await client.put('i/c', new Redacted('changed since'))
+    await client.delete('i/d')
+    const again = write({ 'i/new': sealed('new', key), ...whole, 'i/b': sealed(bytes.toString('base64'), key) })
+    expect(again.status).toBe(1)
+    expect(again.output).toBe(
+      '1 secrets written, 1 were there already; there with another value, and left as they are: values 3, 4; there, and not to be read and compared: values 5\n',
+    )
+    expect((await client.get('i/c')).value.reveal()).toBe('changed since')
+    expect((await client.versions('i/b')).items).toHaveLength(1)
+    expect(leaks(again.output, [value])).toEqual([])
+  })
+
+  it('says how far it came when it has to stop', async () => {
+    const client = connect({ endpoint: server.endpoint, vault: site.vault, token: site.token })
+    await client.putPrincipal('importer', { kind: 'service' })
+    await client.putRule('importer', { effect: 'permit', principal: 'importer', actions: ['write'], resource: 'w/*' })
+    const { token } = await client.createToken({ principal: 'importer' })
+    const values = { 'w/a': sealed('a', key), 'x/b': sealed('b', key), 'w/c': sealed('c', key) }
+    const settings = { ...byKey, TOKEN: token.reveal() }
+    const stopped = run(values, [...format, '--write'], settings)
+    expect([stopped.status, stopped.output]).toEqual([
+      1,
+      expect.stringMatching(/^Value 2: .+; 1 secrets written, 0 were there already; 2 to go: run it again to go on\n$/),
+    ])
+    const blind = run({ 'w/a': values['w/a'], 'w/c': values['w/c'] }, [...format, '--write'], settings)
+    expect([blind.status, blind.output]).toEqual([
+      1,
+      '1 secrets written, 0 were there already; there, and not to be read and compared: values 1\n',
+    ])
   })
 
   it('derives the key of a passphrase', () => {
