@@ -15,6 +15,7 @@ import type { SealedVersion } from '../core/secrets/operations.ts'
 import type { Failure } from '../core/secrets/rotation.ts'
 import type { Turn } from '../core/secrets/rotation_tasks.ts'
 import { openVersion, sealValue } from '../core/secrets/sealed.ts'
+import { textOf, weaknessOf } from '../core/secrets/strength.ts'
 import {
   type Credential,
   generateOnly,
@@ -80,13 +81,14 @@ function isProvided(turn: Turn): turn is ProvidedTurn {
 async function createValue(desk: Desk, turn: Turn): Promise<void> {
   const { name, run, fence } = turn
   const expects = isProvided(turn) ? await currentVersionAt(desk, turn) : undefined
-  const { value, contentType, encoding } = await madeFor(desk, turn)
+  const { value, contentType, encoding, weak } = await madeFor(desk, turn)
   let { nextNumber: number, under } = turn
   for (let races = 0; ; races++) {
     const place = { vault: desk.vault, name, version: number, contentType, encoding }
     const sealed = await sealValue(desk.keyring, value, place, under)
     try {
-      await desk.perform('rotation.create', { name, run, fence, number, ...sealed, contentType, encoding, expects })
+      const about = { contentType, encoding, expects, ...(weak && { weak }) }
+      await desk.perform('rotation.create', { name, run, fence, number, ...sealed, ...about })
       return
     } catch (error) {
       const raced = error instanceof PosternError && error.detail.reason === 'raced'
@@ -98,12 +100,24 @@ async function createValue(desk: Desk, turn: Turn): Promise<void> {
   }
 }
 
-async function madeFor(desk: Desk, turn: Turn): Promise<Omit<Credential, 'version'>> {
-  if (turn.restores !== null) return opened(desk, turn.restores)
-  const made = await (await targetOf(desk, turn)).create(await targetStep(desk, turn))
-  if (made !== null) return made
+/** A value for a version to be. */
+interface Made extends Omit<Credential, 'version'> {
+  /** Set when it is weaker than the policy asks. It is told and not refused: it is what the run, or the target, has. */
+  weak?: true
+}
+
+async function madeFor(desk: Desk, turn: Turn): Promise<Made> {
+  const given =
+    turn.restores !== null
+      ? await opened(desk, turn.restores)
+      : await (await targetOf(desk, turn)).create(await targetStep(desk, turn))
+  if (given !== null) return { ...given, ...(isWeak(given, turn.strength) && { weak: true }) }
   const recipe = underPolicy(turn.config.generate, turn.strength)
   return { value: await generate(recipe), encoding: 'utf8', contentType: contentTypeOf(recipe) }
+}
+
+function isWeak({ value }: Pick<Credential, 'value'>, strength: Turn['strength']): boolean {
+  return strength !== null && weaknessOf(textOf(value), strength) !== null
 }
 
 /** The target of a run. */

@@ -154,7 +154,8 @@ interface StepDone {
 /** Keeps the value that was made, as the pending version. */
 export const keepCreated = task({
   resource: byName,
-  about: ({ run, fence, number }: Created) => ({ run, fence, version: number }),
+  // That, and not in which way: whoever reads the log is not to be told where to begin guessing.
+  about: ({ run, fence, number, weak }: Created) => ({ run, fence, version: number, ...(weak && { weak }) }),
   run(context: TaskContext, created: Created): Outcome<{ number: number }> {
     const { secrets, rotations, keys, now } = context
     const { run: id, fence, name, number, kid, sealed, contentType, encoding, expects } = created
@@ -193,6 +194,8 @@ interface Created extends StepDone {
   encoding: Encoding
   /** The version that is current at the provider which keeps the secret. */
   expects?: string | undefined
+  /** Set when the policy asks for a stronger value than the one that was given. */
+  weak?: true | undefined
 }
 
 /** Writes down that a step was done, and goes on to the next. */

@@ -6,7 +6,9 @@
  * @module
  */
 import { covers } from '../access/policy.ts'
+import { type Bytes, parseUtf8 } from '../bytes.ts'
 import { PosternError } from '../errors.ts'
+import type { Redacted } from '../redacted.ts'
 
 /** The classes of characters that a policy may ask for, in ASCII. Whatever is in none of the first three is special. */
 export const CLASSES = ['upper', 'lower', 'digit', 'special'] as const
@@ -49,6 +51,12 @@ const WORDS =
 const WORD_BITS = 8
 const ROWS = ['qwertyuiop', 'asdfghjkl', 'zxcvbnm', 'qwertzuiop', 'azertyuiop']
 const LEET: Record<string, string> = { '0': 'o', '1': 'i', '3': 'e', '4': 'a', '5': 's', '7': 't', '@': 'a', $: 's' }
+
+/** A value as it is looked at: as text, or a character for each byte of what is no text. */
+export function textOf(value: Redacted<Bytes>): string {
+  const bytes = value.reveal()
+  return parseUtf8(bytes) ?? Array.from(bytes, (byte) => String.fromCharCode(byte)).join('')
+}
 
 /** The class of one character. */
 export function classOf(char: string): CharacterClass {

@@ -9,7 +9,7 @@ import { parseName } from '../../core/secrets/name.ts'
 import type { SealedVersion, WriteInput } from '../../core/secrets/operations.ts'
 import { fingerprints, openCursor, openVersion, type Place, sealCursor, sealValue } from '../../core/secrets/sealed.ts'
 import type { ListedVersion } from '../../core/secrets/store.ts'
-import { checkStrength } from '../../core/secrets/strength.ts'
+import { checkStrength, textOf } from '../../core/secrets/strength.ts'
 import * as wire from '../../core/wire.ts'
 import { readJson, readOptionalJson } from '../body.ts'
 import { answer, answerWithValues, type Env, headers, iso, type Parts, query, recipientOf, when } from '../context.ts'
@@ -209,12 +209,6 @@ export async function write(
       if (!raced || races === MAX_RACES) throw error
     }
   }
-}
-
-/** What a policy looks at: the text, or of bytes that are none one character each. */
-function textOf(value: Redacted<Bytes>): string {
-  const bytes = value.reveal()
-  return parseUtf8(bytes) ?? Array.from(bytes, (byte) => String.fromCharCode(byte)).join('')
 }
 
 /** The version that the client says is current, for what takes `If-Match`. */

@@ -1,5 +1,6 @@
 /** Rotation over real rows, with a target that can be asked what it accepts. */
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { PutPolicy } from '../../../core/wire.ts'
 import { canary, leaks } from '../../canary.ts'
 import { byWebhook, NAME, rotationBench } from './rotation_bench.ts'
 
@@ -192,6 +193,27 @@ describe('a rotation', () => {
     expect(target.told).toEqual([])
     expect(secret()).toEqual({ current: 2, previous: 1, pending: null, latest: 2 })
     expect(await read()).toHaveLength(32)
+  })
+
+  it('says of a value that it did not make itself when it is weaker than the policy asks, and goes on', async () => {
+    const { bench, target, settle, rotate, outcomes } = await rotationBench()
+    const secretComplexity = { resources: ['prod/**'], minLength: 12, denied: [] }
+    bench.granted('admin', 'policy.put', PutPolicy.parse({ secretComplexity }))
+    const made = () => bench.log().filter(({ operation }) => operation === 'rotation.create')
+    target.answers = [() => Response.json({ value: 'short' })]
+    rotate()
+    await settle()
+    target.answers = [() => Response.json({ value: 'Long-enough-4-everybody' })]
+    rotate()
+    await settle()
+    // Its own, by the recipe; and back to the first, which is of before the policy.
+    rotate()
+    await settle()
+    rotate(1)
+    await settle()
+    expect(made().map(({ facts }) => facts.weak)).toEqual([true, undefined, undefined, true])
+    expect(outcomes()).toEqual(['rotated', 'rotated', 'rotated', 'rotated'])
+    expect(JSON.stringify(bench.log())).not.toContain('too_short')
   })
 
   it('tells the log each step, and no value', async () => {
