@@ -21,6 +21,8 @@ export interface ProvidedWrite {
   chain: VersionedChain
   /** The version that an earlier request with the same idempotency key wrote. */
   replayed: string | null
+  /** Which of the request's fingerprints it was first begun by; `null` without an idempotency key. */
+  under: string | null
 }
 
 /** An outcome that is no refusal. */
@@ -36,7 +38,10 @@ export function beginWrite(
   cache.purge(name, now)
   replication.begin(name, copiesOf(chain), effect, { now, dueAt: now + WRITE_GRACE_MS })
   const [primary] = chain.members
-  return { value: { chain, replayed: null }, facts: { chain: chain.id, provider: primary!.provider, begun: effect } }
+  return {
+    value: { chain, replayed: null, under: null },
+    facts: { chain: chain.id, provider: primary!.provider, begun: effect },
+  }
 }
 
 export interface WriteReport {

@@ -9,12 +9,9 @@ import type { Reason } from '../errors.ts'
 import { type Context, type Outcome, operation } from '../operation.ts'
 import { type ProvidedRead, planRead, type ReadInput } from '../providers/read_operations.ts'
 import { beginWrite, type ProvidedWrite } from '../providers/write_operations.ts'
-import type { Encoding, Idempotency, Replay, SecretRow, VersionRow } from './store.ts'
+import { IDEMPOTENCY_MS, isSame, noteBegun, replayOf } from './replay.ts'
+import type { Encoding, Idempotency, SecretRow, VersionRow } from './store.ts'
 import type { StrengthPolicy } from './strength.ts'
-
-const DAY_MS = 24 * 60 * 60 * 1000
-/** How long a write is remembered by its idempotency key. */
-export const IDEMPOTENCY_MS = DAY_MS
 
 /** One version as it leaves the vault, still sealed. */
 export interface SealedVersion {
@@ -115,11 +112,11 @@ export const prepareWrite = operation({
     if (replay === null) {
       if (isRotating(context, name)) return { reason: 'rotating' }
       const begun = beginWrite(context, chain, name, 'write')
-      return { ...begun, value: { ...begun.value, strength } }
+      return { ...begun, value: { ...begun.value, under: noteBegun(context, name, idempotency), strength } }
     }
     if (!isSame(replay, idempotency)) return { reason: 'key_reused' }
     const version = replay.provided ?? String(replay.number)
-    return { value: { chain, replayed: version, strength: null }, facts: { version, replayed: true } }
+    return { value: { chain, replayed: version, under: null, strength: null }, facts: { version, replayed: true } }
   },
 })
 
@@ -273,17 +270,6 @@ export const reportUnopened = operation({
     facts: { version },
   }),
 })
-
-/** The write that a principal made with an idempotency key before, if it did. */
-function replayOf({ secrets, principal, now }: Context, idempotency: WriteInput['idempotency']): Replay | null {
-  return idempotency === undefined ? null : secrets.replay(principal, idempotency.key, now - IDEMPOTENCY_MS)
-}
-
-/** Whether a write is a repeat of the one that is remembered. */
-function isSame(replay: Replay, idempotency: WriteInput['idempotency']): boolean {
-  const { fingerprint, former = [] } = idempotency!
-  return [fingerprint, ...former].includes(replay.fingerprint)
-}
 
 /** Whether a secret that a provider keeps is being rotated: what is changed there now would be in its way. */
 function isRotating({ secrets, rotations }: Context, name: string): boolean {

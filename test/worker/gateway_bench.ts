@@ -21,13 +21,15 @@ import { LOCAL_FILES } from '../../worker/secrets_file.ts'
 import { openSqlite, type Sqlite } from '../../worker/sqlite.ts'
 import type { LogEntry } from '../core/support.ts'
 
-const ROOT_KEY = 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8'
+export const ROOT_KEY = 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8'
 
 export interface GatewayOptions {
   vault?: string
   environment?: Record<string, string>
   /** A store to go on with. */
   sql?: Sqlite
+  /** Another root key than that of the other tests, and those that it takes the place of. */
+  root?: { key: string; former: string[] }
 }
 
 /**
@@ -37,7 +39,7 @@ export interface GatewayOptions {
  */
 export async function openGateway(
   providers: Partial<Record<ProviderId, { provider: Provider }>> | null,
-  { vault = 'default', environment = {}, sql = openSqlite(':memory:') }: GatewayOptions = {},
+  { vault = 'default', environment = {}, sql = openSqlite(':memory:'), root }: GatewayOptions = {},
 ) {
   const settings = parseSettings({
     environment: {
@@ -50,7 +52,9 @@ export async function openGateway(
       ...environment,
     },
   })
-  const keyring = await Keyring.open(parseRootKey(ROOT_KEY))
+  const { key = ROOT_KEY, former = [] } = root ?? {}
+  const formerRootKeys = former.map((one) => parseRootKey(one))
+  const keyring = await Keyring.open(parseRootKey(key), { formerRootKeys })
   const configured = Object.entries(providers ?? {}).map(([id, { provider }]): [ProviderId, Configured] => [
     id as ProviderId,
     { provider, naming: (provider.kind === 'file' ? 'json' : provider.kind) as Naming },

@@ -1,11 +1,12 @@
 /** Writes to what providers keep: at the primary, once; then to the replicas, whatever happens meanwhile. */
 import { describe, expect, it } from 'vitest'
+import type { Client } from '../../core/client.ts'
 import { PosternError } from '../../core/errors.ts'
 import { type FailureKind, ProviderFailure } from '../../core/providers/provider.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { canary, leaks } from '../canary.ts'
 import { bareHash, memoryProvider } from '../providers/memory_provider.ts'
-import { openGateway } from './gateway_bench.ts'
+import { openGateway, ROOT_KEY } from './gateway_bench.ts'
 
 const hidden = (text: string) => new Redacted(text)
 
@@ -119,6 +120,55 @@ describe('a write to a chain', () => {
     expect(keys[1]).toBe(keys[0])
     expect(keys[0]).toMatch(/^[0-9a-f]{64}$/)
     expect(primary.secrets.get('prod/db')).toHaveLength(1)
+  })
+
+  it('has it too when another root key took the place of the one of then, however often it did', async () => {
+    const first = await opened()
+    const { primary, admin, sql } = first
+    const { put } = primary.provider
+    const keys: string[] = []
+    primary.provider.put = async (name, value, options) => {
+      keys.push(options.idempotencyKey)
+      const done = await put(name, value, options)
+      if (keys.length < 4) throw new ProviderFailure('timeout')
+      return done
+    }
+    const lost = ['unavailable', 'write_unknown']
+    const once = (client: Client) => client.put('prod/db', hidden('one'), { idempotencyKey: 'k' })
+    expect(await refusal(once(admin))).toEqual(lost)
+    const roots = [ROOT_KEY, ...[1, 2, 3].map((n) => Buffer.alloc(32, n).toString('base64url'))]
+    const replaced = async (at: number) => {
+      const root = { key: roots[at]!, former: roots.slice(0, at).reverse() }
+      const { open } = await openGateway({ aws: primary, azure: memoryProvider() }, { sql, root })
+      return open(first.token)
+    }
+    expect(await refusal(once(await replaced(1)))).toEqual(lost)
+    expect(await refusal(once(await replaced(2)))).toEqual(lost)
+    expect(await once(await replaced(3))).toEqual({ name: 'prod/db', version: 'v1' })
+    expect(new Set(keys).size).toBe(1)
+    expect(primary.secrets.get('prod/db')).toHaveLength(1)
+    // And one that is known to be done is not sent again.
+    expect(await once(await replaced(3))).toEqual({ name: 'prod/db', version: 'v1' })
+    expect(keys).toHaveLength(4)
+  })
+
+  it('is another one with another value, and is not taken for done where it was only begun', async () => {
+    const { admin, primary } = await opened()
+    primary.failing = 'timeout'
+    const put = (value: string) => admin.put('prod/db', hidden(value), { idempotencyKey: 'k' })
+    expect(await refusal(put('one'))).toEqual(['unavailable', 'write_unknown'])
+    primary.failing = null
+    expect(await put('two')).toEqual({ name: 'prod/db', version: 'v1' })
+    expect(primary.text('prod/db')).toBe('two')
+    // Nor by a store that keeps the name itself from then on.
+    primary.failing = 'timeout'
+    expect(await refusal(admin.put('prod/b', hidden('b'), { idempotencyKey: 'b' }))).toEqual([
+      'unavailable',
+      'write_unknown',
+    ])
+    await admin.deleteChain('prod')
+    expect(await admin.put('prod/b', hidden('b'), { idempotencyKey: 'b' })).toEqual({ name: 'prod/b', version: 1 })
+    expect((await admin.get('prod/b')).value.reveal()).toBe('b')
   })
 
   it('refuses what a provider would not keep, and what is done at the provider itself', async () => {

@@ -7,6 +7,7 @@ import type { Context } from 'hono'
 import type * as z from 'zod/mini'
 import { type Bytes, base64, parseUtf8 } from '../../core/bytes.ts'
 import type { Granted } from '../../core/call.ts'
+import type { Keyring } from '../../core/crypto/keyring.ts'
 import type { Recipient } from '../../core/crypto/seal_to.ts'
 import { badRequest, refusal } from '../../core/errors.ts'
 import type { VersionedChain } from '../../core/providers/chain.ts'
@@ -17,6 +18,7 @@ import { reasonOf } from '../../core/providers/read_operations.ts'
 import type { ProvidedWrite } from '../../core/providers/write_operations.ts'
 import type { Redacted } from '../../core/redacted.ts'
 import type { WriteInput } from '../../core/secrets/operations.ts'
+import type { Idempotency } from '../../core/secrets/store.ts'
 import type * as wire from '../../core/wire.ts'
 import { cacheHeaders, sourceOf } from '../cache_status.ts'
 import { answerWithValues, type Env, type Parts, when } from '../context.ts'
@@ -74,7 +76,7 @@ export async function writeProvided(
   prepared: Granted<ProvidedWrite>,
 ): Promise<Granted<{ version: string }>> {
   const { name, vault } = place
-  const { replayed } = prepared.value
+  const { replayed, under } = prepared.value
   if (replayed !== null) return { ...prepared, value: { version: replayed } }
   for (const field of ['tags', 'expiresAt'] as const) {
     if (rest[field] !== undefined) throw badRequest(field, 'Provider of this secret does not keep it')
@@ -83,13 +85,18 @@ export async function writeProvided(
   const idempotencyKey =
     idempotency === undefined
       ? crypto.randomUUID()
-      : await writeKey(parts.keyring, vault, [name, idempotency.key, idempotency.fingerprint])
+      : await writeKey(ringOf(parts.keyring, idempotency, under), vault, [name, idempotency.key, under])
   const options = { idempotencyKey, contentType: rest.contentType, ...expectation(rest.expect) }
   const granted = await changeProvided(c.var, parts, {
     ...{ name, effect: 'write', plan: prepared.value, idempotency },
     make: async (provider, stored, signal) => (await provider.put(stored, value, { ...options, signal })).version,
   })
   return { ...granted, value: { version: granted.value.version ?? '' } }
+}
+
+/** The root key that a fingerprint is of: they are made in the order of the keyring. */
+function ringOf(keyring: Keyring, { fingerprint, former = [] }: Idempotency, under: string | null): Keyring {
+  return keyring.all.find((_, i) => [fingerprint, ...former][i] === under) ?? keyring
 }
 
 /** Deletes a secret at the primary of a chain. */

@@ -1,0 +1,47 @@
+/**
+ * Writes that are known by their Idempotency-Key: those that were done, and those that were sent to a provider.
+ *
+ * @module
+ */
+import type { Context } from '../operation.ts'
+import type { Idempotency, Replay } from './store.ts'
+
+/** How long a write is remembered by its idempotency key. */
+export const IDEMPOTENCY_MS = 24 * 60 * 60 * 1000
+
+/** The write that a principal made with an idempotency key before, if it did. */
+export function replayOf(context: Context, idempotency: Idempotency | undefined): Replay | null {
+  const replay = rememberedOf(context, idempotency)
+  return replay === null || isBegun(replay) ? null : replay
+}
+
+function rememberedOf({ secrets, principal, now }: Context, idempotency: Idempotency | undefined): Replay | null {
+  return idempotency === undefined ? null : secrets.replay(principal, idempotency.key, now - IDEMPOTENCY_MS)
+}
+
+/** Whether all that is known of a write is that it was sent to a provider. */
+function isBegun({ number, provided }: Replay): boolean {
+  return number === 0 && provided === null
+}
+
+/**
+ * Remembers that a write is about to be sent to a provider, by which fingerprint. What the provider tells a repeat by
+ * derives from a root key: of a write that is tried again after another took its place it has to be the same still.
+ *
+ * @returns The fingerprint that it was first begun by.
+ */
+export function noteBegun(context: Context, name: string, idempotency: Idempotency | undefined): string | null {
+  if (idempotency === undefined) return null
+  const { secrets, principal, now } = context
+  const before = rememberedOf(context, idempotency)
+  const fingerprint = before !== null && isSame(before, idempotency) ? before.fingerprint : idempotency.fingerprint
+  const replay = { fingerprint, name, number: 0, provided: null }
+  secrets.remember(principal, idempotency.key, replay, now, now - IDEMPOTENCY_MS)
+  return fingerprint
+}
+
+/** Whether a write is a repeat of the one that is remembered. */
+export function isSame(replay: Replay, idempotency: Idempotency | undefined): boolean {
+  const { fingerprint, former = [] } = idempotency!
+  return [fingerprint, ...former].includes(replay.fingerprint)
+}
