@@ -1,8 +1,23 @@
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
 import { cloudflareTest } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
+
+/** Whole servers first: they mostly wait, and the rest runs beside them. */
+class WaitingFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files)
+    const waits = ({ project }: TestSpecification) => project.name === 'runtime'
+    return [...sorted.filter(waits), ...sorted.filter((file) => !waits(file))]
+  }
+}
 
 export default defineConfig({
   test: {
+    // One more than the smallest machine has cores: by itself vitest would take one less, and leave it idle.
+    maxWorkers: Math.max(3, availableParallelism()),
+    sequence: { sequencer: WaitingFirst },
     projects: [
       {
         // Generous: how long a test takes is the machine's business.
@@ -14,12 +29,13 @@ export default defineConfig({
         },
       },
       {
-        // Whole servers, one a runtime: one file at a time, so that they do not starve each other.
+        // Whole servers, one a runtime, each on a free port over data of its own.
         test: {
           name: 'runtime',
           include: ['test/runtime/**/*.test.ts'],
           setupFiles: ['test/runtime/contract_watch.ts'],
-          fileParallelism: false,
+          // Node's servers and commands start in half the time when they are compiled already.
+          env: { NODE_COMPILE_CACHE: join(import.meta.dirname, 'node_modules/.cache/compiled') },
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },

@@ -24,7 +24,9 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
   let server: Server
   let admin: Client
 
-  const open = (token = site.token) => connect({ endpoint: server.endpoint, vault: site.vault, token })
+  // Of 200 that ask at once some wait for long, on a machine that has much else to do.
+  const patience = { timeoutMs: 60_000 }
+  const open = (token = site.token) => connect({ endpoint: server.endpoint, vault: site.vault, token, ...patience })
   const send = (path: string, init: RequestInit = {}) => {
     const headers = { Authorization: `Bearer ${site.token.reveal()}`, ...init.headers }
     return fetch(server.endpoint + path, { ...init, headers })
@@ -32,7 +34,7 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
 
   beforeAll(async () => {
     site = await makeSite()
-    server = await startServer(runtime, site)
+    server = await startServer(runtime, site, { POSTERN_REQUEST_TIMEOUT_MS: String(patience.timeoutMs) })
     admin = open()
   })
 
