@@ -26,6 +26,7 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
 
   // Of 200 that ask at once some wait for long, on a machine that has much else to do.
   const patience = { timeoutMs: 60_000 }
+  const patient = { POSTERN_REQUEST_TIMEOUT_MS: '60000', POSTERN_BODY_TIMEOUT_MS: '50000' }
   const open = (token = site.token) => connect({ endpoint: server.endpoint, vault: site.vault, token, ...patience })
   const send = (path: string, init: RequestInit = {}) => {
     const headers = { Authorization: `Bearer ${site.token.reveal()}`, ...init.headers }
@@ -34,7 +35,7 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
 
   beforeAll(async () => {
     site = await makeSite()
-    server = await startServer(runtime, site, { POSTERN_REQUEST_TIMEOUT_MS: String(patience.timeoutMs) })
+    server = await startServer(runtime, site, patient)
     admin = open()
   })
 
@@ -271,7 +272,7 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
     const exitCode = await server.stop()
     // wrangler passes the signal on and dies of it.
     if (runtime !== 'workerd') expect(exitCode).toBe(0)
-    server = await startServer(runtime, site)
+    server = await startServer(runtime, site, patient)
     admin = open()
     expect((await admin.get('prod/db')).value.reveal()).toBe('two')
     const after = await admin.auditEntries({ limit: 1000 })
