@@ -83,7 +83,11 @@ export default defineConfig({
             },
           }),
         ],
-        test: { name: 'workerd', testTimeout: 60_000, include: ['test/workerd/**/*.test.ts', 'test/core/bytes.test.ts'] },
+        test: {
+          name: 'workerd',
+          testTimeout: 60_000,
+          include: ['test/workerd/**/*.test.ts', 'test/core/bytes.test.ts'],
+        },
       },
     ],
   },
