@@ -1,5 +1,5 @@
 /**
- * The trust state of each vault's log, and the alarm when one shrank or forked.
+ * The trust state of each vault's log, and the alarm when one shrank, forked or is withheld.
  *
  * @module
  */
@@ -12,6 +12,8 @@ import type { Vault } from './vaults.ts'
 import { type Remembered, type Verdict, witness } from './witness.ts'
 
 const OFTEN_MS = 10 * 60_000
+/** Longer than a server serves one checkpoint while its log goes on. */
+const PAUSE_MS = 3000
 
 interface Looked {
   at: number
@@ -78,9 +80,16 @@ export class LogView implements vscode.TreeDataProvider<Vault>, vscode.Disposabl
     // Noted before it is asked, so that nobody asks a second time meanwhile.
     const looked = this.#looked.get(key)
     this.#looked.set(key, { at: Date.now(), verdict: looked?.verdict ?? { error: null } })
-    const verdict = await this.#parts.vaults
-      .call(vault, (client) => witness(client, remembered, pinnedLogKey(vault.id)))
-      .catch((error: unknown) => ({ error }))
+    const { recorded } = vault.network
+    const look = () =>
+      this.#parts.vaults
+        .call(vault, (client) => witness(client, remembered, pinnedLogKey(vault.id), recorded))
+        .catch((error: unknown) => ({ error }))
+    let verdict = await look()
+    if ('flaw' in verdict && verdict.flaw === 'withheld') {
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS))
+      verdict = await look()
+    }
     this.#looked.set(key, { at: Date.now(), verdict })
     if ('remember' in verdict) await globalState.update(key, verdict.remember)
     if ('flaw' in verdict) this.#shout(vault, verdict)
@@ -106,6 +115,12 @@ export class LogView implements vscode.TreeDataProvider<Vault>, vscode.Disposabl
         vault.id,
         before,
       ),
+      withheld: t(
+        'The audit log of {0} is WITHHELD: answers of the server are recorded in {1} entries, and it shows {2}',
+        vault.id,
+        before,
+        now ?? 0,
+      ),
     }
     const message = messages[flaw]
     this.#status.alarm({ message, command: 'postern.log.focus' })
@@ -127,7 +142,10 @@ export class LogView implements vscode.TreeDataProvider<Vault>, vscode.Disposabl
     const detail = t('Do this only when whoever runs the server says why: a log goes on, it never shrinks.')
     const question = t('Trust another log for {0}?', flawed.map(({ id }) => id).join(', '))
     if ((await vscode.window.showWarningMessage(question, { modal: true, detail }, yes)) !== yes) return
-    for (const vault of flawed) await this.#parts.context.globalState.update(keyOf(vault), undefined)
+    for (const vault of flawed) {
+      vault.network.recorded = -1
+      await this.#parts.context.globalState.update(keyOf(vault), undefined)
+    }
     this.#status.alarm(null)
     await this.lookAtAll(0)
   }
@@ -146,6 +164,11 @@ function shown(looked: Looked | undefined): { text: string; icon: string } {
     return { text: t('{0} entries, verified', verdict.checkpoint.size), icon: 'verified-filled' }
   if ('error' in verdict)
     return { text: verdict.error === null ? '…' : explain(verdict.error).message, icon: 'circle-slash' }
-  const texts = { signature: t('signed by another key'), shrank: t('shrank'), forked: t('forked') }
+  const texts = {
+    signature: t('signed by another key'),
+    shrank: t('shrank'),
+    forked: t('forked'),
+    withheld: t('withheld'),
+  }
   return { text: texts[verdict.flaw], icon: 'error' }
 }

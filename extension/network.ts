@@ -7,8 +7,10 @@ import { PosternError } from '../core/errors.ts'
 import { Hindrance } from './hindrance.ts'
 import type { Platform } from './platform/platform.ts'
 
-/** A fetch for one server, and the last reason why it failed. */
+/** A fetch for one vault of a server, and what was seen on the way. */
 export interface Network {
+  /** The last entry of the log that an answer named as its own; -1 before the first. */
+  recorded: number
   fetch(request: Request): Promise<Response>
   /** Puts the reason in place of an error that only says that the server is down. */
   refine(error: unknown): unknown
@@ -16,11 +18,16 @@ export interface Network {
 
 export function networkTo(origin: string, platform: Pick<Platform, 'isCertificateFailure'>): Network {
   let isCertificate = false
-  return {
+  const network: Network = {
+    recorded: -1,
     async fetch(request) {
       isCertificate = false
       try {
-        return await fetch(request)
+        const response = await fetch(request)
+        const index = response.headers.get('Audit-Index') ?? ''
+        // Strictly: what is no index must not silence the comparison with the log for good.
+        if (/^\d{1,15}$/.test(index)) network.recorded = Math.max(network.recorded, Number(index))
+        return response
       } catch (error) {
         isCertificate = platform.isCertificateFailure(error)
         throw error
@@ -31,4 +38,5 @@ export function networkTo(origin: string, platform: Pick<Platform, 'isCertificat
       return isDown && isCertificate ? new Hindrance('certificate', new URL(origin).host) : error
     },
   }
+  return network
 }

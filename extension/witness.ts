@@ -24,6 +24,7 @@ export type Flaw =
   | 'signature' // the key that is known did not sign this checkpoint
   | 'shrank' // it has fewer entries than before
   | 'forked' // it is not a continuation of what was seen before
+  | 'withheld' // it does not have an entry that the server gave an answer for
 
 export type Verdict =
   | { checkpoint: Checkpoint; remember: Remembered }
@@ -36,10 +37,16 @@ type Log = Pick<UserClient, 'checkpoint' | 'consistency' | 'auditKey'>
  *
  * @param remembered What was kept; `null` for a log that is seen for the first time.
  * @param pinned The verifier key, when it was given by a way that is not the server. Otherwise the first one is believed.
+ * @param recorded The last entry that the server named in an answer, before this is called; -1 for none.
  * @returns The verified checkpoint and what to keep of it, or the flaw. What was kept must not be replaced then.
  * @throws {PosternError} when the server refuses or is down: that says nothing about the log.
  */
-export async function witness(log: Log, remembered: Remembered | null, pinned: string | null): Promise<Verdict> {
+export async function witness(
+  log: Log,
+  remembered: Remembered | null,
+  pinned: string | null,
+  recorded = -1,
+): Promise<Verdict> {
   const key = pinned ?? remembered?.key ?? (await log.auditKey())
   // A key of a later term is not believed because the server says so: the user pins it, or trusts the log anew.
   const verifiers = await Promise.all(key.split(/\s+/).map((line) => parseVerifierKey(line)))
@@ -55,6 +62,8 @@ export async function witness(log: Log, remembered: Remembered | null, pinned: s
     if (checkpoint.size < before.size) return { flaw: 'shrank', before: seen, now: checkpoint.size }
     if (!(await goesOn(log, before, checkpoint))) return { flaw: 'forked', before: seen, now: checkpoint.size }
   }
+  // An old checkpoint, shown for ever, goes on from itself: what happened since would never be seen.
+  if (checkpoint.size <= recorded) return { flaw: 'withheld', before: recorded + 1, now: checkpoint.size }
   return { checkpoint, remember: { key, note } }
 }
 

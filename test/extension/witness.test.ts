@@ -50,6 +50,15 @@ describe('a witness', () => {
     expect(await witness(logOf([]), remembered, null)).toMatchObject({ flaw: 'shrank' })
   })
 
+  it('tells a log that is withheld: an old checkpoint goes on from itself, and lacks what the server answered since', async () => {
+    const log = logOf(entries(8))
+    const remembered = await seen(log)
+    expect(await witness(log, remembered, null, 7)).toMatchObject({ checkpoint: { size: 8 } })
+    expect(await witness(log, remembered, null, 8)).toEqual({ flaw: 'withheld', before: 9, now: 8 })
+    expect(await witness(log, null, null, 8)).toMatchObject({ flaw: 'withheld' })
+    expect(await witness(logOf(entries(9)), remembered, null, 8)).toMatchObject({ checkpoint: { size: 9 } })
+  })
+
   it('tells a log that forked, whether it grew or not', async () => {
     const remembered = await seen(logOf(entries(8)))
     for (const other of [
