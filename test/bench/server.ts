@@ -7,10 +7,10 @@ import { readFileSync } from 'node:fs'
 import { loadavg } from 'node:os'
 import { connect } from '../../core/client.ts'
 import { Redacted } from '../../core/redacted.ts'
-import { makeSite, type Runtime, type Server, type Site, startServer } from '../runtime/servers.ts'
+import { makeSite, type Runtime, type Server, type Site } from '../runtime/servers.ts'
+import { startAlone } from '../runtime/workerd.ts'
 import { type Load, type LoadReport, putLoad } from './load.ts'
 import type { ServerReport } from './report.ts'
-import { startWorkerd } from './workerd.ts'
 
 export const CONNECTIONS = [1, 16, 64, 256]
 const NAMES = Array.from({ length: 200 }, (_, i) => `prod/db-${i}`)
@@ -24,7 +24,7 @@ export async function measureServer(runtime: Runtime, seconds: number): Promise<
   const site = await makeSite()
   const [busy = 0] = loadavg()
   const start = performance.now()
-  const server = await (runtime === 'workerd' ? startWorkerd(site, UNLIMITED) : startServer(runtime, site, UNLIMITED))
+  const server = await startAlone(runtime, site, UNLIMITED)
   const startMs = performance.now() - start
   try {
     return { measuredAt: new Date().toISOString(), busy, startMs, ...(await measured(site, server, seconds)) }

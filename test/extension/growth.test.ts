@@ -7,10 +7,10 @@ import { mask } from '../../extension/text/mask.ts'
 import { NameIndex } from '../../extension/text/names.ts'
 import { findReferences } from '../../extension/text/references.ts'
 
-const LINES = 400
-const TIMES = 8
-// Work that grows with the square takes 64 times as long; what is larger than a cache, some times longer for that alone.
-const MOST = 40
+const LINES = 100
+const TIMES = 32
+// Work that grows with the square takes 1,024 times as long; what is larger than a cache, some times longer for that alone.
+const MOST = 256
 
 const env = (lines: number) =>
   Array.from({ length: lines }, (_, i) =>

@@ -61,15 +61,15 @@ export function sharedValue(i: number): string {
   return `shared value ${i} ${'x'.repeat(40)}`
 }
 
-/** One client until its time is up. */
+/** One client, as long as it goes on. */
 export async function work(
   { ask }: Connections,
   client: { id: number; token: string; kind: 'ordinary' | 'hasty' | 'stranger' },
   tally: Tally,
-  until: number,
+  goesOn: () => boolean,
 ): Promise<void> {
   const own: Own = { path: `${SECRETS}/own/c${client.id}`, version: 0, value: '', unsure: null }
-  for (let turn = client.id; performance.now() < until; turn++) {
+  for (let turn = client.id; goesOn(); turn++) {
     const begun = performance.now()
     const { kind, asked, statuses, check } = stepOf(client, own, turn)
     const answer = await ask({ ...asked, token: client.token }).catch((error: Error) => error)

@@ -11,8 +11,8 @@ import { Redacted } from '../../core/redacted.ts'
 import { canary, leaks } from '../canary.ts'
 import { type RawAnswer, rawRequests, sendRaw } from '../fuzz/raw.ts'
 import { wholeLog } from '../whole_log.ts'
-import { startBareWorkerd } from './bare_workerd.ts'
 import { makeSite, RUNTIMES, type Server, type Site, startServer } from './servers.ts'
+import { startWorkerd } from './workerd.ts'
 
 const secret = canary()
 const stray = canary().replace(/[^\x21-\x7e]/g, '')
@@ -53,8 +53,7 @@ describe.each(SERVERS)('on %s', (runtime) => {
       POSTERN_REQUEST_TIMEOUT_MS: '1000',
       POSTERN_PROVIDERS__DEADLINE_MS: '500',
     }
-    server =
-      runtime === 'workerd itself' ? await startBareWorkerd(site, times) : await startServer(runtime, site, times)
+    server = runtime === 'workerd itself' ? await startWorkerd(site, times) : await startServer(runtime, site, times)
     client = connect({ endpoint: server.endpoint, vault: site.vault, token: site.token })
     await client.put('a', new Redacted('a'))
     await client.put('secret', new Redacted(secret))

@@ -12,7 +12,8 @@ import { type Client, connect } from '../../core/client.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { wholeLog } from '../whole_log.ts'
 import { inFull } from './full.ts'
-import { makeSite, RUNTIMES, type Server, type Site, startServer } from './servers.ts'
+import { makeSite, RUNTIMES, type Server, type Site } from './servers.ts'
+import { startAlone } from './workerd.ts'
 
 const SLOW = 200
 const hasSlowhttptest = spawnSync('slowhttptest', ['-h']).error === undefined
@@ -33,7 +34,7 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
 
   beforeAll(async () => {
     site = await makeSite()
-    server = await startServer(runtime, site)
+    server = await startAlone(runtime, site)
     client = connect({ endpoint: server.endpoint, vault: site.vault, token: site.token })
   })
 
