@@ -252,6 +252,8 @@ describe('the tree', () => {
     await editor.page.keyboard.press('Escape')
     await menu.first().waitFor({ state: 'hidden' })
     await openMenu('turn')
+    // A menu does not hear what is clicked while it opens.
+    await editor.page.waitForTimeout(500)
     await menu.first().getByText('Rotate Now').click()
     await dialog().waitFor()
     expect(await dialog().innerText()).toMatch(/Rotate dev\/turn in the vault default now\?[\s\S]*stays good for 2 h/)
