@@ -76,8 +76,9 @@ describe('pasting', () => {
   })
 
   it('what looks like a secret is pasted, and offered a place in the vault', async () => {
-    // A language without a server of its own: while that of TypeScript starts, the editor loses what is pasted.
     await open('app.py', 0, 9)
+    // The place comes to the page some time after it was set here, and a paste does not survive that it moves.
+    await editor.page.locator('.statusbar-item').filter({ hasText: 'Ln 1, Col 10' }).waitFor()
     await editor.page.evaluate((given) => navigator.clipboard.writeText(given), LOOKS)
     await editor.page.keyboard.press('Control+V')
     await until(async () => (await text()).includes('ghp_'), 'the paste')
