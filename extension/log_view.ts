@@ -86,13 +86,19 @@ export class LogView implements vscode.TreeDataProvider<Vault>, vscode.Disposabl
         .call(vault, (client) => witness(client, remembered, pinnedLogKey(vault.id), recorded))
         .catch((error: unknown) => ({ error }))
     let verdict = await look()
-    if ('flaw' in verdict && verdict.flaw === 'withheld') {
+    if (isWithheld(verdict)) {
       await new Promise((resolve) => setTimeout(resolve, PAUSE_MS))
       verdict = await look()
     }
     this.#looked.set(key, { at: Date.now(), verdict })
     if ('remember' in verdict) await globalState.update(key, verdict.remember)
+    if ('remember' in verdict && looked && isWithheld(looked.verdict)) this.#calm()
     if ('flaw' in verdict) this.#shout(vault, verdict)
+  }
+
+  /** What was withheld is shown now, and goes on from what was seen: nothing is missing. Another flaw stays one. */
+  #calm(): void {
+    if (![...this.#looked.values()].some(({ verdict }) => 'flaw' in verdict)) this.#status.alarm(null)
   }
 
   /** What was kept stays: only the user's word replaces it. */
@@ -154,6 +160,10 @@ export class LogView implements vscode.TreeDataProvider<Vault>, vscode.Disposabl
 /** Per server and vault: two servers may have vaults of one name. */
 function keyOf({ origin, id }: Vault): string {
   return `log:${origin}/${id}`
+}
+
+function isWithheld(verdict: Looked['verdict']): boolean {
+  return 'flaw' in verdict && verdict.flaw === 'withheld'
 }
 
 function shown(looked: Looked | undefined): { text: string; icon: string } {
