@@ -2,9 +2,9 @@
 import { execFileSync } from 'node:child_process'
 import { cpSync, existsSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { type TOTP, URI } from 'otpauth'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { makeProofKey, type Redacted, signIn } from '../../core/index.ts'
+import { authenticator } from '../authenticator.ts'
 import { canary, formsOf } from '../canary.ts'
 import { makeSite, type Server, type Site, startServer } from '../runtime/servers.ts'
 import { type Editor, freePort, startEditor } from './editor.ts'
@@ -17,7 +17,7 @@ let server: Server
 let editor: Editor
 let port: string
 let token: Redacted<string>
-let nextCode: () => string
+let nextCode: () => Promise<string>
 
 beforeAll(async () => {
   site = await makeSite()
@@ -30,11 +30,8 @@ beforeAll(async () => {
   await admin.putRule('ann', { effect: 'permit', principal: 'ann', actions: ['read'], resource: '**', conditions })
   token = (await admin.createToken({ principal: 'ann' })).token
   const { client } = await signIn({ ...about, token, key: await makeProofKey(), seal: true })
-  const totp = URI.parse((await client.enrolTotp()).uri.reveal()) as TOTP
-  let step = -1
-  // The server takes the present code and the one before, each once.
-  nextCode = () => totp.generate({ timestamp: Date.now() + 30_000 * step++ })
-  await client.confirmTotp(nextCode())
+  nextCode = authenticator((await client.enrolTotp()).uri)
+  await client.confirmTotp(await nextCode())
   editor = await startEditor({
     settings: { 'postern.endpoints': { here: server.endpoint }, 'postern.allowWriteToDisk': true },
     files: { '.env': 'DB_URL=postern://default/dev/db\nLEVEL=debug\n', '.gitignore': '*.hydrated\n' },
@@ -57,7 +54,7 @@ describe('a second factor', () => {
     await editor.command('Postern: Sign In')
     await editor.answer('Which Postern server', 'here')
     await editor.answer('Sign in to', token.reveal())
-    await editor.answer('Second factor of ann', nextCode())
+    await editor.answer('Second factor of ann', await nextCode())
     await editor.notified('Signed in as ann', '40-second-factor')
     await editor.evaluate((vscode) => vscode.commands.executeCommand('postern.openHydratedEnv'))
     const text = await editor.evaluate((vscode) => vscode.window.activeTextEditor?.document.getText())

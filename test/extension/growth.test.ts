@@ -1,4 +1,4 @@
-/** How work grows with a file: each figure is a ratio of two runs one after the other, so that the machine does not matter. */
+/** How work grows with a file. */
 import { expect, it } from 'vitest'
 import { base64, parseBase64 } from '../../core/bytes.ts'
 import { detect } from '../../extension/text/detect.ts'
@@ -6,6 +6,7 @@ import { parseEnv } from '../../extension/text/dotenv.ts'
 import { mask } from '../../extension/text/mask.ts'
 import { NameIndex } from '../../extension/text/names.ts'
 import { findReferences } from '../../extension/text/references.ts'
+import { growth } from '../growth.ts'
 
 const LINES = 100
 const TIMES = 32
@@ -27,22 +28,18 @@ it.each([
   { what: 'looking for references', work: findReferences, inputs: [small, large] },
   { what: 'reading base64', work: parseBase64, inputs: [few, many] },
 ])('$what takes as long as its input is', ({ work, inputs: [small, large] }) => {
-  expect(time(() => work(large!)) / time(() => work(small!))).toBeLessThan(MOST)
+  const ten = (input: string) => () => repeat(10, () => work(input))
+  expect(growth(ten(small!), ten(large!), MOST)).toBeLessThan(MOST)
 })
 
 it('finding what comes after a prefix takes hardly longer among ten thousand names than among a thousand', () => {
   const indexOf = (size: number) =>
     new NameIndex(Array.from({ length: size }, (_, i) => ({ name: `app-${i % 100}/k${i}` })))
   const [few, many] = [indexOf(1000), indexOf(10_000)]
-  expect(time(() => many.children('')) / time(() => few.children(''))).toBeLessThan(5)
+  const ten = (index: typeof few) => () => repeat(10, () => index.children(''))
+  expect(growth(ten(few), ten(many), 5)).toBeLessThan(5)
 })
 
-/** Milliseconds for ten times of some work, at best. */
-function time(work: () => unknown): number {
-  const runs = Array.from({ length: 7 }, () => {
-    const start = performance.now()
-    for (let i = 0; i < 10; i++) work()
-    return performance.now() - start
-  })
-  return Math.min(...runs)
+function repeat(times: number, work: () => unknown): void {
+  for (let i = 0; i < times; i++) work()
 }

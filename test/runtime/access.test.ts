@@ -1,11 +1,11 @@
 /** Access over HTTP, on every runtime: sessions, second factors, bound tokens, sealed answers, locks. */
-import { type TOTP, URI } from 'otpauth'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { makeProof, makeProofKey } from '../../core/access/dpop_key.ts'
 import { type Client, connect, signIn } from '../../core/client.ts'
 import { makeSealKey } from '../../core/crypto/seal_key.ts'
 import { PosternError } from '../../core/errors.ts'
 import { Redacted } from '../../core/redacted.ts'
+import { authenticator } from '../authenticator.ts'
 import { wholeLog } from '../whole_log.ts'
 import { makeSite, RUNTIMES, type Server, type Site, startServer } from './servers.ts'
 
@@ -18,14 +18,6 @@ async function failure(promise: Promise<unknown>): Promise<PosternError> {
   )
   expect(error).toBeInstanceOf(PosternError)
   return error as PosternError
-}
-
-/** An authenticator app: codes of the secret in an enrolment, each of a later step than the last. */
-function authenticator(uri: Redacted<string>): () => string {
-  const totp = URI.parse(uri.reveal()) as TOTP
-  let ahead = -1
-  // The server takes the present step and the one before: two codes without waiting.
-  return () => totp.generate({ timestamp: Date.now() + 30_000 * ahead++ })
 }
 
 describe.each(RUNTIMES)('on %s', (runtime) => {
@@ -107,8 +99,8 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
     expect(uri.reveal()).toMatch(/^otpauth:\/\/totp\/postern:cat%40default\?/)
     expect(qr.reveal()).toContain('<svg')
     const nextCode = authenticator(uri)
-    const { recoveryCodes } = await plain.confirmTotp(nextCode())
-    const code = nextCode()
+    const { recoveryCodes } = await plain.confirmTotp(await nextCode())
+    const code = await nextCode()
     const { client, session } = await plain.stepUp({ code })
     expect(session.mfaAt).toBeDefined()
     expect((await client.get('prod/db')).value.reveal()).toBe('value')
@@ -130,8 +122,8 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
     const token = await newcomer('dan')
     const plain = (await signIn({ ...at(), token })).client
     const nextCode = authenticator((await plain.enrolTotp()).uri)
-    await plain.confirmTotp(nextCode())
-    const code = nextCode()
+    await plain.confirmTotp(await nextCode())
+    const code = await nextCode()
     const outcomes = await Promise.allSettled(Array.from({ length: 5 }, () => signIn({ ...at(), token, code })))
     expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
   })
@@ -140,12 +132,12 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
     const token = await newcomer('eve')
     const plain = (await signIn({ ...at(), token })).client
     const nextCode = authenticator((await plain.enrolTotp()).uri)
-    await plain.confirmTotp(nextCode())
+    await plain.confirmTotp(await nextCode())
     const spellings = ['000000', '0 00000', '000000 ', '０００００0', '00000', '000000\n']
     const bodies = Array.from({ length: 100 }, (_, i) => ({ code: spellings[i % spellings.length] }))
     const bearer = { Authorization: `Bearer ${token.reveal()}` }
     const wrong = await Promise.all(bodies.map((body) => send('POST', 'sessions', bearer, body)))
-    const code = nextCode()
+    const code = await nextCode()
     const locked = await send('POST', 'sessions', bearer, { code })
     const { accessor, token: revoked } = await admin.createToken({ principal: 'eve' })
     await admin.revokeToken(accessor)
@@ -174,9 +166,9 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
     const key = await makeProofKey()
     const plain = (await signIn({ ...at(), token, key })).client
     const nextCode = authenticator((await plain.enrolTotp()).uri)
-    await plain.confirmTotp(nextCode())
+    await plain.confirmTotp(await nextCode())
     for (let i = 0; i < 6; i++) await failure(signIn({ ...at(), token, code: '000000' }))
-    const code = nextCode()
+    const code = await nextCode()
     expect((await failure(signIn({ ...at(), token, code }))).code).toBe('unauthenticated')
     expect((await signIn({ ...at(), token, key, code })).session).toMatchObject({ principal: 'fay', tokenType: 'DPoP' })
   })

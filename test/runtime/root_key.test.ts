@@ -4,12 +4,12 @@ import { once } from 'node:events'
 import { readFileSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { text as textOf } from 'node:stream/consumers'
-import { type TOTP, URI } from 'otpauth'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { base64url, randomBytes } from '../../core/bytes.ts'
 import { type Client, connect, signIn } from '../../core/client.ts'
 import { PosternError } from '../../core/errors.ts'
 import { Redacted } from '../../core/redacted.ts'
+import { authenticator } from '../authenticator.ts'
 import { makeSite, RUNTIMES, type Server, type Site, startServer } from './servers.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
@@ -34,25 +34,6 @@ async function codeOf(call: Promise<unknown>): Promise<string> {
   )
   expect(error).toBeInstanceOf(PosternError)
   return (error as PosternError).code
-}
-
-/**
- * Makes codes, each of a later time step, and the first of the step before: it waits for the step to come. So whoever is
- * asked for a third one in a minute holds all the rest up.
- */
-function codes(uri: Redacted<string>): () => Promise<string> {
-  const totp = URI.parse(uri.reveal()) as TOTP
-  let used = 0
-  return async () => {
-    const stepNow = () => Math.floor(Date.now() / 30_000)
-    const step = used === 0 ? stepNow() - 1 : Math.max(stepNow(), used + 1)
-    used = step
-    await until(
-      async () => stepNow(),
-      (now) => now >= step,
-    )
-    return totp.generate({ timestamp: step * 30_000 })
-  }
 }
 
 describe.each(RUNTIMES)('on %s', (runtime) => {
@@ -122,12 +103,12 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
     ann = (await admin.createToken({ principal: 'ann' })).token
     const signedIn = await signIn({ ...at(), token: ann })
     const { uri } = await signedIn.client.enrolTotp()
-    nextCode = codes(uri)
+    nextCode = authenticator(uri)
     recoveryCodes = (await signedIn.client.confirmTotp(await nextCode())).recoveryCodes.reveal()
     session = signedIn.token
     await admin.putPrincipal('ben', { kind: 'user' })
     const ben = await signIn({ ...at(), token: (await admin.createToken({ principal: 'ben' })).token })
-    codeOfBen = codes((await ben.client.enrolTotp()).uri)
+    codeOfBen = authenticator((await ben.client.enrolTotp()).uri)
     await ben.client.confirmTotp(await codeOfBen())
     await admin.putHook('h', { url: 'https://x.example/' })
     cursor = (await admin.list({ limit: 100 })).cursor!
