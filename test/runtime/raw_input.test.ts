@@ -5,6 +5,9 @@
  * @module
  */
 import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { Agent, type IncomingMessage, request } from 'node:http'
+import { json } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Client, connect } from '../../core/client.ts'
 import { Redacted } from '../../core/redacted.ts'
@@ -88,6 +91,29 @@ describe.each(SERVERS)('on %s', (runtime) => {
     expect(leaks(server.output().replaceAll(/^.*\[wrangler:info\].*$/gm, ''), [secret, site.token.reveal()])).toEqual(
       [],
     )
+  })
+
+  it('keeps a connection after a body that takes more than one reading', async () => {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+    const body = JSON.stringify({ references: Array(200).fill('postern://default/a') })
+    const headers = { Authorization: `Bearer ${site.token.reveal()}`, 'Content-Type': 'application/json' }
+    const post = async () => {
+      const posted = request(`${server.endpoint}/v1/vaults/default/hydrate`, { method: 'POST', headers, agent }).end(
+        body,
+      )
+      const [answer] = (await once(posted, 'response')) as [IncomingMessage]
+      expect((await json(answer)) as object).toMatchObject({ items: { length: 200 } })
+      return [answer.statusCode, posted.reusedSocket]
+    }
+    try {
+      expect([await post(), await post(), await post()]).toEqual([
+        [200, false],
+        [200, true],
+        [200, true],
+      ])
+    } finally {
+      agent.destroy()
+    }
   })
 
   const hasZzuf = spawnSync('zzuf', ['--version']).error === undefined
