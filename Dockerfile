@@ -3,6 +3,7 @@
 
 # Versions are pinned. For a digest as well, build with --build-arg BUN_IMAGE=oven/bun:1.4.5-distroless@sha256:…
 ARG BUN_IMAGE=oven/bun:1.4.5-distroless
+ARG BUILD_IMAGE=oven/bun:1.4.5-slim
 ARG NODE_IMAGE=node:24.21.0-bookworm-slim
 
 # What the server imports, as the lock has it: no development packages, no install scripts, no runtimes.
@@ -13,16 +14,26 @@ RUN npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund
 # The data folder is made here: the image has nothing to make one with.
 RUN mkdir -p /data && chown 65532:65532 /data && chmod 700 /data
 
-FROM ${BUN_IMAGE}
+# One file a command, with what it imports in it: a third less memory than two hundred that are compiled as they are read.
+FROM ${BUILD_IMAGE} AS build
 WORKDIR /app
 COPY --from=packages /app/node_modules node_modules
-COPY package.json LICENSE ./
+COPY package.json ./
 COPY core core
 COPY worker worker
+RUN bun run build
+
+FROM ${BUN_IMAGE}
+WORKDIR /app
+COPY LICENSE ./
+COPY docs/api docs/api
+COPY --from=build /app/dist dist
 COPY --from=packages --chown=65532:65532 /data /data
 # The nonroot user of distroless images.
 USER 65532:65532
+# The engine collects garbage as on a machine of 256 MiB: by itself it takes what is there. It is no limit to what it may use.
 ENV NODE_ENV=production \
+    BUN_JSC_forceRAMSize=268435456 \
     BUN_RUNTIME_TRANSPILER_CACHE_PATH=0 \
     POSTERN_ENVIRONMENT=production \
     POSTERN_DATA=/data \
@@ -35,4 +46,4 @@ STOPSIGNAL SIGTERM
 # POSTERN_TRUSTED_PROXIES, or this is refused as any other that does not come through a proxy.
 HEALTHCHECK --interval=15s --timeout=5s --start-period=10s --retries=3 \
   CMD ["/usr/local/bin/bun", "-e", "process.exit((await fetch('http://127.0.0.1:8787/readyz')).ok ? 0 : 1)"]
-ENTRYPOINT ["/usr/local/bin/bun", "worker/bun.ts"]
+ENTRYPOINT ["/usr/local/bin/bun", "dist/bun.js"]

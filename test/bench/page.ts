@@ -28,7 +28,7 @@ export function writePage(): void {
 
 const METHOD = `## How it is measured
 
-The server is a process of its own over a database file with \`synchronous=FULL\`, started as an operator starts it. The load is autocannon in
+The server is a process of its own over a database file with \`synchronous=FULL\`, started as an operator starts it: Bun's is what the image has (\`npm run build\`), with its settings of the engine. The load is autocannon in
 another process, over loopback, on the same machine: they share its processors, so that each figure is less than the server alone could do. A read is
 authenticated, limited, decided, recorded in the log, durable, decrypted and only then answered; 200 secrets are read in turn. workerd
 is run alone, as \`wrangler dev\` does not, over the store of its Durable Objects on the disk. What else the machine did is in the figures too; an absolute time is never a

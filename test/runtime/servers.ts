@@ -50,15 +50,23 @@ export async function makeSite(vault = 'default'): Promise<Site> {
 
 /** Starts a server over a site and waits until it listens. */
 export async function startServer(runtime: Runtime, site: Site, extra: Record<string, string> = {}): Promise<Server> {
-  const settings = {
-    POSTERN_ENVIRONMENT: 'test',
-    POSTERN_ROOT_KEY: site.rootKey,
-    POSTERN_BOOTSTRAP_TOKEN: site.token.reveal(),
-    ...extra,
+  if (runtime === 'workerd') {
+    const [command, ...args] = wranglerOf(site, { ...secretsOf(site), ...extra })
+    return launch(command!, args, {})
   }
-  const [command, ...args] = commandOf(runtime, site, settings)
+  const [command, ...args] = COMMANDS[runtime]
+  return launch(command!, args, { ...settingsOf(site), ...extra })
+}
+
+/** What a process is told of its site. */
+export function settingsOf(site: Site): Record<string, string> {
   const local = { POSTERN_DATA: site.data, POSTERN_PORT: '0', POSTERN_SECRETS_DIR: join(site.data, 'none') }
-  return launch(command!, args, runtime === 'workerd' ? {} : { ...local, ...settings })
+  return { ...local, ...secretsOf(site) }
+}
+
+/** What every server is told of its site. */
+export function secretsOf({ rootKey, token }: Site): Record<string, string> {
+  return { POSTERN_ENVIRONMENT: 'test', POSTERN_ROOT_KEY: rootKey, POSTERN_BOOTSTRAP_TOKEN: token.reveal() }
 }
 
 /**
@@ -97,12 +105,13 @@ export async function launch(
   }
 }
 
-function commandOf(runtime: Runtime, { data }: Site, settings: Record<string, string>): string[] {
-  if (runtime === 'bun') return ['bun', 'worker/bun.ts']
-  if (runtime === 'node') return ['node', 'worker/node.ts']
-  if (runtime === 'deno') {
-    return ['deno', 'run', '--quiet', '--allow-net', '--allow-read', '--allow-write', '--allow-env', 'worker/deno.ts']
-  }
+const COMMANDS = {
+  bun: ['bun', 'worker/bun.ts'],
+  node: ['node', 'worker/node.ts'],
+  deno: ['deno', 'run', '--quiet', '--allow-net', '--allow-read', '--allow-write', '--allow-env', 'worker/deno.ts'],
+}
+
+function wranglerOf({ data }: Site, settings: Record<string, string>): string[] {
   const vars = Object.entries(settings).flatMap(([name, value]) => ['--var', `${name}:${value}`])
   return ['wrangler', 'dev', '--ip', '127.0.0.1', '--port', '0', '--inspector-port', '0', '--persist-to', data, ...vars]
 }

@@ -7,25 +7,22 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { cleanEnvironment, launch, type Runtime, type Server, type Site, startServer } from './servers.ts'
+import { startBuilt } from './built.ts'
+import { cleanEnvironment, launch, type Runtime, type Server, type Site, secretsOf, startServer } from './servers.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 
-/** Starts a server over a site, and nothing in front of it. */
+/** Starts a server over a site as it is deployed, and nothing in front of it. */
 export function startAlone(runtime: Runtime, site: Site, extra: Record<string, string> = {}): Promise<Server> {
-  return runtime === 'workerd' ? startWorkerd(site, extra) : startServer(runtime, site, extra)
+  if (runtime === 'workerd') return startWorkerd(site, extra)
+  return runtime === 'bun' ? startBuilt(site, extra) : startServer(runtime, site, extra)
 }
 
 /** Starts the Worker over a site, without its assets, and with the store of its Durable Objects on the disk. */
 export async function startWorkerd(site: Site, extra: Record<string, string> = {}): Promise<Server> {
   const objects = join(site.data, 'objects')
   mkdirSync(objects, { recursive: true })
-  const settings = {
-    POSTERN_ENVIRONMENT: 'test',
-    POSTERN_ROOT_KEY: site.rootKey,
-    POSTERN_BOOTSTRAP_TOKEN: site.token.reveal(),
-    ...extra,
-  }
+  const settings = { ...secretsOf(site), ...extra }
   const config = join(bundleIn(site), 'config.capnp')
   writeFileSync(config, configOf(settings, objects), { mode: 0o600 })
   return launch('workerd', ['serve', '--control-fd=1', config], {}, (output) => {
