@@ -17,6 +17,7 @@ import { Problem } from './wire/problem.ts'
 const REASON = /^[a-z_]{1,32}$/
 const MAX_ANSWER_BYTES = 32 * 1024 * 1024
 const MAX_DETAIL_LENGTH = 500
+type Issue = z.core.$ZodIssue
 /** An error of this server or of another: whatever is there of one. */
 const Answered = z.catchall(z.partial(Problem), z.unknown())
 
@@ -96,10 +97,30 @@ export function transport(options: TransportOptions): Ask {
     if (response.status === 401 && options.key && nonce !== before) response = await once(asked, sealKey)
     const body = await readAnswer(response, sealKey, asked.text === true)
     if (!response.ok) throw errorOf(body, response)
-    const result = asked.answer.safeParse(body)
+    const result = answerOf(asked.answer, body)
     if (!result.success) throw new PosternError('unavailable', 'Server gave an answer of another shape')
     return result.data
   }
+}
+
+/**
+ * Checks an answer by its shape, without the fields that are not in it: a newer server may say more.
+ *
+ * @param body Of a parser, and nobody else's: the fields are taken out of it.
+ */
+function answerOf<T extends z.ZodMiniType>(shape: T, body: unknown) {
+  const result = shape.safeParse(body)
+  return result.success || !withoutStrays(body, result.error.issues) ? result : shape.safeParse(body)
+}
+
+/** Takes out what shapes do not name, if nothing else is wrong. */
+function withoutStrays(body: unknown, issues: readonly Issue[]): boolean {
+  return issues.every((issue) => {
+    const at = issue.path.reduce((value, key) => (value as Record<PropertyKey, unknown>)[key], body)
+    // By the first of several shapes that fits but for them.
+    if (issue.code === 'invalid_union') return issue.errors.some((these) => withoutStrays(at, these))
+    return issue.code === 'unrecognized_keys' && issue.keys.every((key) => Reflect.deleteProperty(at as object, key))
+  })
 }
 
 async function authorization(

@@ -2,7 +2,8 @@
  * The shapes of the HTTP API, v1: what a request may hold and what an answer holds; a file a concern, here all of them.
  *
  * The worker checks requests with them, the client checks answers, and the published contract is
- * generated from them. Times are ISO 8601 in UTC. Unknown fields of a request are refused.
+ * generated from them. Times are ISO 8601 in UTC. Unknown fields of a request are refused; those of an answer, which a
+ * newer server may have, the client leaves aside.
  *
  * @module
  */

@@ -32,7 +32,7 @@ const ajv = new Ajv2020({ strict: true, strictTypes: false, strictRequired: fals
 addFormats.default(ajv)
 for (const word of ['example', 'discriminator', 'components']) ajv.addKeyword(word)
 for (const format of ['base64', 'uri']) ajv.addFormat(format, true)
-ajv.addSchema({ $id: 'doc:', components: document.components } as object, 'doc')
+ajv.addSchema({ $id: 'doc:', components: exact(document.components) } as object, 'doc')
 
 const PATHS = Object.entries(document.paths).map(([path, item]) => ({ path, item, form: formOf(path) }))
 const validators = new Map<object, ValidateFunction>()
@@ -91,7 +91,7 @@ function headerFlaws({ headers = {} }: Answer, given: Headers): string[] {
 function bodyFlaws(schema: object, type: string, body: string): string[] {
   let validate = validators.get(schema)
   if (validate === undefined) {
-    validate = ajv.compile(JSON.parse(JSON.stringify(schema).replaceAll('"#/components', '"doc:#/components')))
+    validate = ajv.compile(exact(JSON.parse(JSON.stringify(schema).replaceAll('"#/components', '"doc:#/components'))))
     validators.set(schema, validate)
   }
   const value = type.endsWith('json') && !type.includes('ndjson') ? JSON.parse(body) : body
@@ -99,6 +99,15 @@ function bodyFlaws(schema: object, type: string, body: string): string[] {
   return (validate.errors ?? []).map(({ instancePath, message, params }) => {
     return `body${instancePath} ${message} ${JSON.stringify(params)}`
   })
+}
+
+/** Answers may have more fields one day, says the contract. Those of today have the fields that it names, and no other. */
+function exact<T>(schema: T): T {
+  if (Array.isArray(schema)) return schema.map(exact) as T
+  if (typeof schema !== 'object' || schema === null) return schema
+  const copy = Object.fromEntries(Object.entries(schema).map(([key, value]) => [key, exact(value)]))
+  const named = typeof copy.properties === 'object' && copy.type === 'object'
+  return { ...(named && { additionalProperties: false }), ...copy } as T
 }
 
 /** A request that is refused before it is routed at all. */

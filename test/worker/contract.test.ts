@@ -102,6 +102,15 @@ describe('the contract', () => {
     expect(Object.keys(operationFor(method, `/v1/vaults/v${path}`)!.responses)).toContain('409')
   })
 
+  it('leaves answers open for more fields, and requests not', () => {
+    const { schemas } = document.components as unknown as {
+      schemas: Record<string, { additionalProperties?: boolean }>
+    }
+    const openness = (names: string[]) => names.map((name) => schemas[name]!.additionalProperties ?? true)
+    expect(openness(['Secret', 'SecretList', 'Problem', 'Rotation'])).toEqual([true, true, true, true])
+    expect(openness(['PutSecret', 'PutRule', 'Conditions', 'Hydrate'])).toEqual([false, false, false, false])
+  })
+
   it('has every code and every reason', () => {
     const text = JSON.stringify(openApi())
     const codes = Object.values(document.components.responses).flatMap(({ content }) => {

@@ -11,6 +11,10 @@ need it, and the slashes of a name are sent as they are. A client whose path par
 
 Times are ISO 8601 in UTC. Methods other than those here are answered with 405 and \`Allow\`, \`HEAD\` and \`OPTIONS\` too.
 
+## Answers
+
+Within v1 fields may be added to answers, and none is taken away or changes what it means: leave aside what you do not know.
+
 ## Tokens and proofs
 
 \`Authorization: Bearer\` takes an API token or a session. A session that was opened with a DPoP proof (RFC 9449) is bound to its

@@ -48,7 +48,8 @@ export function componentSchemas(): Record<string, Schema> {
   const all = [...NAMES].filter(([shape]) => !PARAMETERS.has(shape as $ZodObject) && !ELSEWHERE.includes(shape))
   const inBodies = all.filter(([shape]) => BODIES.has(shape as $ZodType) || NESTED_IN_BODIES.includes(shape))
   const inAnswers = all.filter((one) => !inBodies.includes(one))
-  const schemas = { ...convert(inBodies), ...mapValues(convert(inAnswers), withDefaultsThere) }
+  const answered = mapValues(convert(inAnswers), (schema) => opened(withDefaultsThere(schema)))
+  const schemas = { ...convert(inBodies), ...answered }
   schemas.Problem = closed(schemas.Problem!)
   return Object.fromEntries(Object.entries(schemas).toSorted(([a], [b]) => (a < b ? -1 : 1)))
 }
@@ -84,6 +85,15 @@ function withDefaultsThere(schema: unknown): Schema {
   const filled = Object.entries(properties).flatMap(([name, property]) => ('default' in property ? [name] : []))
   const there = new Set([...required, ...filled])
   return { ...changed, ...(there.size > 0 && { required: Object.keys(properties).filter((name) => there.has(name)) }) }
+}
+
+/** What is answered may have more fields one day: a client that was generated from this must bear it. */
+function opened(schema: unknown): Schema {
+  if (Array.isArray(schema)) return schema.map(opened) as unknown as Schema
+  if (typeof schema !== 'object' || schema === null) return schema as never
+  const { additionalProperties, ...rest } = schema as Schema
+  const kept = additionalProperties === undefined || additionalProperties === false ? {} : { additionalProperties }
+  return mapValues({ ...rest, ...kept }, opened) as Schema
 }
 
 /** Codes and reasons are closed sets, which the shape leaves open for clients of other versions. */
