@@ -1,5 +1,8 @@
 /** Postern on Deno: `deno run --allow-net --allow-read --allow-write --allow-env worker/deno.ts`. */
+import { PosternError } from '../core/errors.ts'
+import { harden } from './app.ts'
 import { listenOrFail, openLocal } from './local.ts'
+import { problem } from './problem.ts'
 
 declare const Deno: {
   serve(
@@ -9,11 +12,33 @@ declare const Deno: {
 }
 
 const local = await openLocal('Deno')
+/** The requests that are being answered. */
+const underWay = new Set<Promise<Response>>()
+let stopping = false
+
 const server = listenOrFail(() =>
   Deno.serve(
     { hostname: local.settings.host, port: local.settings.port, onListen: () => {}, ...(local.tls ?? {}) },
-    (request, { remoteAddr }) => local.fetch(request, remoteAddr.hostname ?? null),
+    (request, { remoteAddr }) => (stopping ? tooLate() : serve(request, remoteAddr.hostname ?? null)),
   ),
 )
-local.stopOnSignal(() => server.shutdown())
+local.stopOnSignal(async () => {
+  // First: Deno 2.9.6 cuts off the bodies that are still coming when it shuts down (denoland/deno#36809).
+  stopping = true
+  await Promise.allSettled(underWay)
+  await server.shutdown()
+})
 local.announce(server.addr.port)
+
+function serve(request: Request, socket: string | null): Promise<Response> {
+  const answering = local.fetch(request, socket)
+  underWay.add(answering)
+  const done = () => void underWay.delete(answering)
+  answering.then(done, done)
+  return answering
+}
+
+async function tooLate(): Promise<Response> {
+  const error = new PosternError('unavailable', 'Server is stopping', { retryAfterSeconds: 1 })
+  return harden(problem(error, crypto.randomUUID()))
+}

@@ -129,7 +129,6 @@ async function open(runtime: string): Promise<Local> {
   }
 }
 
-/** The root keys of this server: as they are set, or else those in the data folder. */
 /** Opens the root keys that settings give, or that the data folder has. */
 export async function openKeyring(settings: Settings, data: string): Promise<{ keyring: Keyring; origin: string }> {
   const { rootKey, origin, former } = rootsOf(settings, data)
@@ -137,6 +136,7 @@ export async function openKeyring(settings: Settings, data: string): Promise<{ k
   return { keyring: await Keyring.open(rootKey, { formerRootKeys, nextRootKey: settings.nextRootKey }), origin }
 }
 
+/** The root keys of this server: as they are set, or else those in the data folder. */
 function rootsOf({ rootKey }: Settings, data: string): FileRoots {
   return rootKey === undefined ? fileRoots(data) : { rootKey, origin: 'from POSTERN_ROOT_KEY', former: [] }
 }
