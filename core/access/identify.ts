@@ -25,9 +25,7 @@ export function identify(caller: Caller, stores: Stores, now: number): Identifie
   const { credential } = caller
   if (credential === null) return null
   const { hash } = credential
-  const found =
-    credential.kind === 'session' ? bySession(caller, hash, stores, now) : byToken(caller, hash, stores, now)
-  return found !== null && proofIsNew(caller, stores, now) ? found : null
+  return credential.kind === 'session' ? bySession(caller, hash, stores, now) : byToken(caller, hash, stores, now)
 }
 
 /** Whoever wants to sign in: nobody yet. `null` when the proof was used before. */
@@ -43,18 +41,24 @@ function proofIsNew({ proof, requestId }: Caller, { factors }: Stores, now: numb
   return proof === null || factors.useOnce(`dpop/${proof.id}`, requestId, proof.expiresAt, now)
 }
 
-function bySession(caller: Caller, hash: Uint8Array, { sessions }: Stores, now: number): Identified | null {
+function bySession(caller: Caller, hash: Uint8Array, stores: Stores, now: number): Identified | null {
+  const { sessions } = stores
   const session = sessions.find(hash, now)
   // A bound token without a proof is a stolen one; a proof with an unbound token proves nothing.
   if (session === null || session.jkt !== (caller.proof?.jkt ?? null)) return null
+  if (!proofIsNew(caller, stores, now)) return null
   sessions.touch(hash, session.seenAt, now)
   const { principal, kind, token, issuer, jkt, accessor, expiresAt, method, mfaAt } = session
   const identity = { principal, kind, token, issuer, session: accessor, sessionExpiresAt: expiresAt, jkt }
   return { identity, circumstances: circumstancesOf(caller, now, { method, mfaAt, bound: jkt !== null }) }
 }
 
-function byToken(caller: Caller, hash: Uint8Array, { access }: Stores, now: number): Identified | null {
+function byToken(caller: Caller, hash: Uint8Array, stores: Stores, now: number): Identified | null {
+  const { access } = stores
   const token = access.identify(hash, now)
+  if (token === null && caller.bootstrap !== true) return null
+  // Before somebody is made of it: what is refused changes nothing.
+  if (!proofIsNew(caller, stores, now)) return null
   const found = token ?? first(caller, access, now)
   if (found === null) return null
   const { principal, kind, accessor } = found

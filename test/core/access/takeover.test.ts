@@ -1,13 +1,16 @@
 /** Ways to take over an account, or a vault, that were open once. */
 import { describe, expect, it } from 'vitest'
-import type { SecuritySettings } from '../../../core/access/security_policy.ts'
+import { type SecuritySettings, securityPolicy } from '../../../core/access/security_policy.ts'
 import type { FederatedInput } from '../../../core/access/session_operations.ts'
-import type { Caller } from '../../../core/call.ts'
+import type { Call, Caller } from '../../../core/call.ts'
 import type { Input, OperationName, Output } from '../../../core/operations.ts'
+import { Vault } from '../../../core/vault.ts'
+import { openSqlite } from '../../../worker/sqlite.ts'
 import { growth } from '../../growth.ts'
-import { bytesOf, callerFor, openVault, tokenHashOf, writeOf } from '../support.ts'
+import { bytesOf, callerFor, openVault, tokenHashOf, UNLIMITED, writeOf } from '../support.ts'
 
 const ISSUER = 'https://login.example'
+const OF_NOBODY = { candidates: [], claims: { iss: ISSUER }, once: 'once', onceExpiresAt: 2_000_000 }
 
 function openBench(settings: Partial<SecuritySettings> = {}) {
   const bench = openVault(settings)
@@ -73,7 +76,7 @@ describe('a second factor', () => {
     expect(ask(ann, 'session.open', { ...input, factor: { ...other, step: 4 } })).toMatchObject({ principal: 'ann' })
   })
 
-  it('row 29: is replaced only shortly after it was given', () => {
+  it('is replaced only shortly after it was given', () => {
     const { bench, ask, mfa, secretOf } = withFactor()
     bench.now += 10 * 60_000 + 1
     expect(ask(mfa, 'totp.enrol', secretOf('another'))).toBe('mfa_required')
@@ -150,6 +153,47 @@ describe('a trust in an identity provider', () => {
       principal: 'ci',
     })
     expect(ask(withProof, 'session.federate', federated('b', { candidates, jkt: 'key' }))).toBe('unauthenticated')
+  })
+})
+
+describe('a proof that was used before', () => {
+  it('row 60: makes nobody the first administrator, which would have no entry', () => {
+    const sql = openSqlite(':memory:')
+    const now = 1_000_000
+    const vault = new Vault(sql, securityPolicy(UNLIMITED), now)
+    const entries = () => sql.all<{ n: number }>('SELECT COUNT(*) AS n FROM entry')[0]!.n
+    const signIn = (requestId: string, proofId: string, credential: Caller['credential']) => {
+      const proof = { jkt: 'key', id: proofId, expiresAt: now + 600_000 }
+      const caller = { ...callerFor('admin', true), credential, proof, requestId }
+      const session = { hash: tokenHashOf(requestId), accessor: requestId, jkt: 'key' }
+      const call: Call =
+        credential === null
+          ? { operation: 'session.federate', caller, input: { ...session, ...OF_NOBODY } }
+          : { operation: 'session.open', caller, input: { ...session, factor: null } }
+      return vault.execute([call], now)[0]!.ok
+    }
+    const { credential } = callerFor('admin')
+    expect(signIn('one', 'proof', null)).toBe(false)
+    const before = entries()
+    expect(signIn('two', 'proof', credential)).toBe(false)
+    expect([vault.isEmpty(), entries()]).toEqual([true, before])
+    expect(signIn('three', 'another proof', credential)).toBe(true)
+    expect([vault.isEmpty(), entries()]).toEqual([false, before + 2])
+  })
+
+  it('rows 30, 36: does not keep its session awake', () => {
+    const { bench, ask, session, newSession } = openBench()
+    bench.enrol('ann')
+    ask(callerFor('ann'), 'session.open', { ...newSession('bound'), jkt: 'key', factor: null })
+    const seenAt = () => bench.database.all<{ at: number }>('SELECT seen_at AS at FROM session')[0]!.at
+    const use = (id: string) =>
+      ask({ ...session('bound'), proof: { jkt: 'key', id, expiresAt: bench.now + 600_000 } }, 'session.whoami', {})
+    bench.now += 20 * 60_000
+    expect(use('proof')).toMatchObject({ principal: 'ann' })
+    const at = seenAt()
+    expect(at).toBe(bench.now)
+    bench.now += 5 * 60_000
+    expect([use('proof'), seenAt()]).toEqual(['unauthenticated', at])
   })
 })
 
