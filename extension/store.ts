@@ -173,9 +173,9 @@ function nameFor({ document, range }: Place): string {
   const environment = environmentFor(document.uri) || 'dev'
   const line = document.lineAt(range.start.line).text.slice(0, range.start.character)
   const inEnv = isEnvDocument(document) ? parseEnv(`${line.replace(/^[ \t#]+/, '')}x`).entries[0]?.key : undefined
-  const key = inEnv ?? /([A-Za-z][A-Za-z0-9_-]{1,60})["']?\s*[:=]+>?\s*["'`]?$/.exec(line)?.[1] ?? 'secret'
+  const key = inEnv ?? /\b([A-Za-z][A-Za-z0-9_-]{1,60})["']?\s*[:=]+>?\s*["'`]?$/.exec(line)?.[1] ?? 'secret'
   const words = key.replaceAll(/([a-z0-9])([A-Z])/g, '$1-$2').toLowerCase()
-  return `${environment}/${words.replaceAll(/[^a-z0-9]+/g, '-').replaceAll(/^-+|-+$/g, '') || 'secret'}`
+  return `${environment}/${words.replaceAll(/[^a-z0-9]+/g, '-').replaceAll(/^-+|(?<!-)-+$/g, '') || 'secret'}`
 }
 
 function nameProblem(text: string): string | null {

@@ -25,7 +25,7 @@ export interface Anchor {
  * @param token Sent as `Authorization: Bearer`.
  */
 export function httpAnchor(url: string, token: Redacted<string> | undefined): Anchor {
-  const base = url.replace(/\/+$/, '')
+  const base = url.replace(/(?<!\/)\/+$/, '')
   const headers = {
     'Content-Type': 'text/plain; charset=utf-8',
     ...(token && { Authorization: `Bearer ${token.reveal()}` }),

@@ -38,7 +38,7 @@ export async function askWitness(
   old: { size: number; proof: readonly Hash[] },
 ): Promise<Verdict> {
   const body = `${[`old ${old.size}`, ...old.proof.map(base64)].join('\n')}\n\n${note}`
-  const endpoint = `${url.replace(/\/+$/, '')}/add-checkpoint`
+  const endpoint = `${url.replace(/(?<!\/)\/+$/, '')}/add-checkpoint`
   const answer = await send(endpoint, { method: 'POST', body }, { allowLoopback: true, maxBytes: 64 * 1024 })
   const text = parseUtf8(answer.body) ?? ''
   if (answer.status === 200) return cosigned(note, text, verifier)

@@ -96,7 +96,7 @@ export function parseBaseUrl(text: string, field: string, { allowLoopback = fals
   checkUrl(text, allowLoopback)
   const { origin, pathname, search, hash } = new URL(text)
   if (search || hash) throw badRequest(field, 'Address must have no query and no fragment')
-  return origin + pathname.replace(/\/+$/, '')
+  return origin + pathname.replace(/(?<!\/)\/+$/, '')
 }
 
 /**

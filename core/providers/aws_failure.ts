@@ -63,7 +63,7 @@ const Problem = z.object({
 export function awsFailure({ status, headers, body }: Received, now: number): ProviderFailure {
   const { __type, message, Message } = readAnswer(body, Problem) ?? {}
   // `com.amazonaws.secretsmanager#Name` in the body, `Name:http://…` in the header.
-  const code = (__type ?? headers.get('x-amzn-errortype') ?? '').replace(/^.*#/, '').replace(/:.*$/, '')
+  const code = (__type ?? headers.get('x-amzn-errortype') ?? '').replace(/^.*#/, '').replace(/:.*$/s, '')
   return new ProviderFailure(kindOf(code, message ?? Message ?? '', status), {
     code,
     retryAfterMs: retryAfterMs(headers, now),

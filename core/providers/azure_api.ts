@@ -174,7 +174,7 @@ function isOurChallenge(
   const [, authorization] = /\bauthorization(?:_uri)?="([^"]{1,512})"/.exec(challenge) ?? []
   const [, asked] = /\bresource="([^"]{1,512})"/.exec(challenge) ?? []
   return (
-    (!authorization || tokenEndpoint.startsWith(`${authorization.replace(/\/+$/, '')}/`)) &&
+    (!authorization || tokenEndpoint.startsWith(`${authorization.replace(/(?<!\/)\/+$/, '')}/`)) &&
     (!asked || asked === resource)
   )
 }

@@ -38,7 +38,7 @@ export function editEnv(text: string, key: string, value: string | null): string
 
 function parseValue(raw: string): string | null {
   if (raw.startsWith("'")) return /^'([^']*)'(?:\s+#.*)?$/.exec(raw)?.[1] ?? null
-  if (!raw.startsWith('"')) return raw.replace(/(?:^|\s+)#.*$/, '')
+  if (!raw.startsWith('"')) return raw.replace(/(?:^|(?<!\s)\s+)#.*$/s, '')
   const quoted = /^("(?:[^"\\]|\\.)*")(?:\s+#.*)?$/.exec(raw)?.[1]
   try {
     return quoted === undefined ? null : JSON.parse(quoted)

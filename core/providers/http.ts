@@ -160,7 +160,7 @@ function checkConfig({ url, headers, pointer, versionPointer, listUrl }: HttpCon
   if (!inPath || after.includes('#')) throw badRequest('url', 'Address must have {name} once, in its path')
   parseBaseUrl(new URL(before).origin, 'url', options)
   if (new URL(before).username || new URL(before).password) throw badRequest('url', 'Address must have no password')
-  if (listUrl !== undefined) parseBaseUrl(listUrl.replace(/\?.*$/, ''), 'listUrl', options)
+  if (listUrl !== undefined) parseBaseUrl(listUrl.replace(/\?.*$/s, ''), 'listUrl', options)
   for (const [name, value] of Object.entries(headers)) {
     if (!TOKEN.test(name) || RESERVED.has(name.toLowerCase())) throw badRequest('headers', 'Header cannot be set')
     checkHeaderValue(value, 'headers')

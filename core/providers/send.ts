@@ -96,7 +96,7 @@ export async function send(url: string, init: RequestInit, options: SendOptions 
  */
 export function checkUrl(text: string, allowLoopback: boolean): void {
   const url = URL.canParse(text) ? new URL(text) : null
-  const host = url?.hostname.replace(/^\[|\]$/g, '').replace(/\.+$/, '') ?? ''
+  const host = url?.hostname.replace(/^\[|\]$/g, '').replace(/(?<!\.)\.+$/, '') ?? ''
   const loopback = host === 'localhost' || host === '127.0.0.1' || host === '::1'
   const safe = url?.protocol === 'https:' || (url?.protocol === 'http:' && loopback && allowLoopback)
   const special = parseAddress(host) !== null && SPECIAL.some((range) => inRange(host, range))

@@ -122,7 +122,7 @@ export class Upstreams {
 /** The beginning of names in a store's letters. */
 function prefixOf(naming: Naming, prefix: string): string {
   if (prefix === '') return ''
-  const whole = prefix.replace(/[/.-]+$/, '')
+  const whole = prefix.replace(/(?<![/.-])[/.-]+$/, '')
   return prefix.endsWith('/') ? storeName(naming, `${whole}/x`).slice(0, -1) : storeName(naming, whole)
 }
 
