@@ -46,11 +46,17 @@ function csv(entries: readonly AuditEntry[]): string {
   return [COLUMNS, ...rows].map((row) => `${row.join(',')}\r\n`).join('')
 }
 
-/** A client chose some of these texts, and a table calculator runs what begins like a formula. */
+/**
+ * What a table calculator takes for a formula, its signs in full width too: at the beginning, and behind what begins a
+ * cell where a comma is the decimal point. Quotes are no help there: they are in the middle of a cell.
+ */
+const FORMULA = /(^|[;|])([\s"]*[=+\-@\uff1d\uff0b\uff0d\uff20])/g
+
+/** A client chose some of these texts. */
 function cell(value: AuditEntry[keyof AuditEntry]): string {
   const text =
     value === null || value === undefined ? '' : typeof value === 'object' ? JSON.stringify(value) : String(value)
-  const inert = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text
+  const inert = text.replace(/^[\t\r]/, "'$&").replace(FORMULA, "$1'$2")
   return /[",\r\n]/.test(inert) ? `"${inert.replaceAll('"', '""')}"` : inert
 }
 

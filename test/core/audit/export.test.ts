@@ -39,9 +39,22 @@ describe('an export', () => {
     expect(row).toHaveLength(header!.length)
   })
 
-  it.each(['=1+1', '+1', '-1', '@SUM(A1)'])('as CSV makes no formula of %s', (agent) => {
+  it.each(['=1+1', '+1', '-1', '@SUM(A1)', '\uff1d1+1'])('row 45: as CSV makes no formula of %s', (agent) => {
     expect(render([entry({ agent })], 'csv', LOG).body).toContain(`,'${agent},`)
   })
+
+  it.each([';', '|', '; '])(
+    'row 45: as CSV makes no formula where %j begins a cell, as it does in some countries',
+    (by) => {
+      const told = { note: `x${by}=cmd|' /C calc'!A1`, by: `${by}@x` }
+      const { body } = render([entry({ agent: `x${by}=1+1`, facts: told }), entry({ agent: `x${by}-1` })], 'csv', LOG)
+      for (const line of body.split('\r\n')) {
+        for (const cell of line.split(by.trim())) expect(cell).not.toMatch(/^[\s"]*[=+\-@]/)
+      }
+      // What begins nothing is left as it is.
+      expect(render([entry({ agent: 'a=b; c-d' })], 'csv', LOG).body).toContain(',a=b; c-d,')
+    },
+  )
 
   it('as syslog is a line of RFC 5424 whose message still verifies', () => {
     const severities = { info: 110, notice: 109, warning: 108, alert: 105 } as const
