@@ -127,7 +127,7 @@ describe('Keyring', () => {
     ['of another root key', () => `${otherRing.rootId}.1`],
     ['with the root id in capitals', () => `${ring.rootId.toUpperCase()}.1`],
     ['that is empty', () => ''],
-  ])('refuses a key id %s: never another key instead', async (_, kid) => {
+  ])('row 3: refuses a key id %s: never another key instead', async (_, kid) => {
     const error = await rejectionOf(ring.kek('acme', kid()))
     expect(error.code).toBe('unavailable')
     expect(error.message).toBe('Secret was sealed under a root key that is not configured')

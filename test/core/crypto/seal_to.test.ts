@@ -222,7 +222,7 @@ describe('parseRecipient', () => {
     ['X25519 with 31 bytes', headerOf({ kty: 'OKP', crv: 'X25519', x: 'A'.repeat(42) })],
     ['x that is a number', headerOf({ ...publicJwk, x: 5 })],
     ['a key that is longer than 1024 characters', headerOf({ ...publicJwk, pad: 'a'.repeat(1024) })],
-  ])('refuses %s', async (_, header) => {
+  ])('row 55: refuses %s', async (_, header) => {
     const error = await rejectionOf(parseRecipient(header))
     expect([error.code, error.detail.field]).toEqual(['bad_request', 'Postern-Seal-To'])
     expect(shownBy(error)).not.toContain(publicJwk.x)
