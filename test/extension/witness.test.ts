@@ -44,13 +44,13 @@ describe('a witness', () => {
     }
   })
 
-  it('tells a log that shrank', async () => {
+  it('row 41: tells a log that shrank', async () => {
     const remembered = await seen(logOf(entries(8)))
     expect(await witness(logOf(entries(7)), remembered, null)).toEqual({ flaw: 'shrank', before: 8, now: 7 })
     expect(await witness(logOf([]), remembered, null)).toMatchObject({ flaw: 'shrank' })
   })
 
-  it('tells a log that is withheld: an old checkpoint goes on from itself, and lacks what the server answered since', async () => {
+  it('row 41: tells a log that is withheld: an old checkpoint goes on from itself, and lacks what the server answered since', async () => {
     const log = logOf(entries(8))
     const remembered = await seen(log)
     expect(await witness(log, remembered, null, 7)).toMatchObject({ checkpoint: { size: 8 } })
@@ -59,7 +59,7 @@ describe('a witness', () => {
     expect(await witness(logOf(entries(9)), remembered, null, 8)).toMatchObject({ checkpoint: { size: 9 } })
   })
 
-  it('tells a log that forked, whether it grew or not', async () => {
+  it('row 41: tells a log that forked, whether it grew or not', async () => {
     const remembered = await seen(logOf(entries(8)))
     for (const other of [
       entries(8, 'other'),

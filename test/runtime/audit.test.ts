@@ -127,7 +127,7 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
     expect(Number(/(\d+) entries/.exec(second.said)?.[1])).toBeGreaterThan(size)
   })
 
-  it('is verified from a file, which tells what was changed in it', async () => {
+  it('row 41: is verified from a file, which tells what was changed in it', async () => {
     const [checkpoint, lines] = [
       readFileSync(file('seen'), 'utf8'),
       readFileSync(file('export.jsonl'), 'utf8').trimEnd().split('\n'),

@@ -108,6 +108,13 @@ describe('verifying a log', () => {
     expect(await verify(tamper(main.entries, kind, 500, j))).toMatchObject({ flaw })
   })
 
+  it('row 41: says where: two that changed places, and the last one in another form of the same JSON', async () => {
+    expect(await verify(tamper(main.entries, 3, 500, 700))).toMatchObject({ flaw: { kind: 'missing', index: 500 } })
+    const last = `{ ${main.entries.at(-1)!.slice(1)}`
+    const flaw = { kind: 'edited', index: SIZE - 1 }
+    expect(await verify([...main.entries.slice(0, -1), last])).toMatchObject({ flaw })
+  })
+
   it('row 41: tells a fork whose entries fit together', async () => {
     expect(await verify(other.entries)).toMatchObject({ flaw: { kind: 'forked' } })
   })
@@ -138,6 +145,10 @@ describe('verifying a log', () => {
       const checkpoint = await signCheckpoint(main.log.head(), key)
       expect(await verifyLog(main.entries, { checkpoint, verifiers })).toMatchObject({ flaw: { kind: 'checkpoint' } })
     }
+    // The right key under what it says of another log.
+    const { size, root } = main.log.head()
+    const checkpoint = await signNote(`example.com/audit/other\n${size}\n${base64(root)}\n`, signer)
+    expect(await verifyLog(main.entries, { checkpoint, verifiers })).toMatchObject({ flaw: { kind: 'checkpoint' } })
   })
 })
 
