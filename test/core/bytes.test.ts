@@ -211,6 +211,25 @@ describe('equal', () => {
     expect(bytes.equal(Uint8Array.from(a), Uint8Array.from(b))).toBe(false)
   })
 
+  it('row 53: looks at every byte, wherever the first is that differs: its time tells nothing', () => {
+    const looks = (at: number | null, size = 32) => {
+      let count = 0
+      const secret = new Uint8Array(32)
+      const counted = new Proxy(secret, {
+        get(target, key) {
+          if (typeof key === 'string' && /^[0-9]+$/.test(key)) count++
+          return Reflect.get(target, key)
+        },
+      })
+      const given = new Uint8Array(size)
+      if (at !== null) given[at] = 1
+      expect(bytes.equal(counted, given)).toBe(at === null && size === 32)
+      return count
+    }
+    for (const at of [null, 0, 1, 15, 30, 31]) expect([at, looks(at)]).toEqual([at, 32])
+    for (const size of [0, 1, 31, 33]) expect([size, looks(null, size)]).toEqual([size, 32])
+  })
+
   it('agrees with Buffer.compare on any two', () => {
     const few = fc.uint8Array({ max: 1, maxLength: 4 })
     fc.assert(

@@ -1,11 +1,16 @@
 /** Attacks on all routes alike, as the contract lists them. */
 import { describe, expect, it } from 'vitest'
+import { signIn } from '../../core/client.ts'
+import { PosternError } from '../../core/errors.ts'
+import type { OperationName } from '../../core/operations.ts'
 import { createApp } from '../../worker/app.ts'
 import type { Host } from '../../worker/host.ts'
+import { authenticator } from '../authenticator.ts'
 import { canary, leaks } from '../canary.ts'
 import { contract, operations } from '../fuzz/requests.ts'
 import { openGateway } from './gateway_bench.ts'
 
+const AT = { endpoint: 'http://127.0.0.1', vault: 'default' }
 const METHODS = ['GET', 'PUT', 'POST', 'DELETE', 'PATCH', 'HEAD', 'OPTIONS', 'PROPFIND', 'QUERY', 'get']
 /** What anybody may ask. */
 const OPEN = ['/healthz', '/readyz', '/metrics', '/openapi.json', '/docs']
@@ -58,16 +63,23 @@ describe('every route', () => {
 
   it('row 48: has the protecting headers on whatever it answers', async () => {
     const bench = await open()
+    const statuses = new Set<number>()
     for (const { path, method } of operations) {
-      for (const headers of [{}, { Authorization: 'Bearer nonsense' }]) {
+      const granted = { Authorization: `Bearer ${bench.token.reveal()}` }
+      for (const headers of [{ Authorization: '' }, { Authorization: 'Bearer nonsense' }, granted]) {
         const { headers: answered, status } = await bench.send(filled(path), { method: method.toUpperCase(), headers })
         const shown = [path, method, status, answered.get('X-Content-Type-Options'), answered.get('Referrer-Policy')]
         expect(shown).toEqual([path, method, status, 'nosniff', 'no-referrer'])
+        statuses.add(status)
         expect(answered.get('Content-Security-Policy')).toContain("frame-ancestors 'none'")
         expect(answered.get('Strict-Transport-Security')).toMatch(/^max-age=\d{8,}/)
+        expect([path, answered.get('Vary')]).toEqual([path, expect.stringContaining('Authorization')])
+        expect(answered.get('Cross-Origin-Resource-Policy')).toBe('same-origin')
         if (path.startsWith('/v1/')) expect(answered.get('Cache-Control')).toBe('no-store')
       }
     }
+    // It would hold of answers that all are one refusal, too.
+    for (const status of [200, 400, 401, 404]) expect(statuses).toContain(status)
   })
 
   it('row 48: has all of them also when it fails, is late, or has no such route', async () => {
@@ -163,8 +175,48 @@ describe('every route', () => {
     follow(words)
     expect(shapes.size).toBeGreaterThan(15)
     for (const text of [words, ...shapes])
-      expect(text).not.toMatch(/"(?:sink|anchor|witness|file|path|folder|command)\w*":/i)
+      expect(text).not.toMatch(/"\w*(?:sink|anchor|witness|collector|export|archive|file|path|folder|command)\w*":/i)
   })
+})
+
+describe('a sign-in while the vault cannot be asked', () => {
+  it('row 25: is refused, with the right code as with a wrong one, whichever of its questions has no answer', async () => {
+    const bench = await open()
+    const { client } = await signIn({ ...AT, token: bench.token, fetch: bench.answer })
+    const nextCode = authenticator((await client.enrolTotp()).uri)
+    await client.confirmTotp(await nextCode())
+    const code = await nextCode()
+    const before = bench.sql.all('SELECT accessor FROM session')
+    const attempt = async (given: string, broken: OperationName | null) =>
+      signIn({ ...AT, token: bench.token, code: given, fetch: withoutAnswerTo(bench, broken) }).then(
+        () => 'in',
+        (error: PosternError) => error.code,
+      )
+    expect(await attempt(code, 'totp.begin')).toBe('unavailable')
+    expect(await attempt(code, 'session.open')).toBe('unavailable')
+    expect(await attempt('000000', 'totp.begin')).toBe('unavailable')
+    expect(await attempt('000000', 'totp.fail')).toBe('unavailable')
+    expect(bench.sql.all('SELECT accessor FROM session')).toEqual(before)
+    // The code is good: this test can see.
+    expect(await attempt(code, null)).toBe('in')
+  })
+
+  /** An app whose vault does not answer one kind of question. */
+  function withoutAnswerTo({ parts }: Awaited<ReturnType<typeof open>>, broken: OperationName | null) {
+    const vault: Host['vault'] = async (...asked) => {
+      const handle = await parts.host.vault(...asked)
+      const call = async (...[operation, ...rest]: Parameters<typeof handle.call>) => {
+        if (operation === broken) throw new PosternError('unavailable', 'Vault cannot be reached now')
+        return handle.call(operation, ...rest)
+      }
+      return Object.assign(
+        handle.around((work) => work()),
+        { call },
+      ) as typeof handle
+    }
+    const app = createApp({ ...parts, host: { ...parts.host, vault } })
+    return async (request: Request) => app.fetch(request, { address: '127.0.0.1' })
+  }
 })
 
 describe('a sign-in that is refused', () => {

@@ -237,11 +237,20 @@ describe('the cache', () => {
   })
 
   it('row 51: is decided on at every hit', async () => {
-    const { admin, reader } = await opened({ cacheSeconds: 60 })
+    const { admin, reader, open } = await opened({ cacheSeconds: 60 })
     const ann = await reader('ann', 'prod/**')
     await ann.get('prod/db')
     await admin.deleteRule('ann')
     expect((await failure(ann.get('prod/db'))).code).toBe('denied')
+    // What one may see is there; another does not get it for that, nor learns that it is.
+    const bob = await reader('bob', 'dev/**')
+    expect((await admin.get('prod/db')).cached).toBeDefined()
+    expect((await failure(bob.get('prod/db'))).code).toBe('denied')
+    const { accessor, token } = await admin.createToken({ principal: 'admin' })
+    const revoked = open(token)
+    expect((await revoked.get('prod/db')).cached).toBeDefined()
+    await admin.revokeToken(accessor)
+    expect((await failure(revoked.get('prod/db'))).code).toBe('unauthenticated')
   })
 
   it('row 51: forgets a secret that is written or deleted', async () => {

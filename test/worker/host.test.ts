@@ -61,11 +61,22 @@ describe('group commit', () => {
 describe('rows 25, 46: a vault that cannot be asked', () => {
   it.each([
     ['throws', () => Promise.reject(new Error('overloaded, with a secret in it'))],
+    [
+      'throws with a cause and more',
+      () =>
+        Promise.reject(
+          Object.assign(new Error('x', { cause: new Error('secret') }), { secret: 'a secret', code: 'ok' }),
+        ),
+    ],
+    ['throws what is no error', () => Promise.reject({ value: 'a secret', name: 'PosternError', code: 'not_found' })],
     ['cannot be found', () => Promise.reject(new TypeError('no such object'))],
   ])('that %s denies, and says nothing of the reason', async (_, execute) => {
     const handle = await durableHost(() => ({ execute })).vault('v', false)
     const error = await handle.call('secret.read', caller, { name: 'a' }).catch((error: unknown) => error)
     expect(error).toMatchObject({ code: 'unavailable', message: 'Vault cannot be reached now' })
+    expect((error as PosternError).cause).toBeUndefined()
+    expect(Object.keys(error as PosternError).sort()).toEqual(['code', 'detail', 'name'])
+    expect(`${JSON.stringify(error)} ${(error as PosternError).stack}`).not.toContain('secret')
   })
 
   it('is asked again for what it did not answer yet', async () => {

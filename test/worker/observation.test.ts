@@ -8,6 +8,7 @@ import { parseTraceparent } from '../../core/trace.ts'
 import { createApp } from '../../worker/app.ts'
 import { Observation } from '../../worker/observation.ts'
 import { Tracer } from '../../worker/otlp.ts'
+import { canary, leaks } from '../canary.ts'
 import { expectExposition, samplesOf } from '../exposition.ts'
 import { expectOtlp, type OtlpSpan } from '../otlp_shape.ts'
 import { memoryProvider } from '../providers/memory_provider.ts'
@@ -55,9 +56,10 @@ const spansOf = (body: string): OtlpSpan[] => {
 }
 
 describe('metrics', () => {
-  it('count requests by operation and outcome, and are a valid exposition without names', async () => {
+  it('row 44: count requests by operation and outcome, and are a valid exposition without names', async () => {
     const { admin, send, secret, metrics } = await open({ POSTERN_METRICS: 'true' })
-    await admin.put(NAME, new Redacted('x'))
+    const value = canary()
+    await admin.put(NAME, new Redacted(value))
     await send(secret(NAME))
     await send(secret(NAME))
     await send(secret('canary/none'))
@@ -78,6 +80,7 @@ describe('metrics', () => {
     )
     expect(samples.get('process_resident_memory_bytes')).toBe(123_456_789)
     expect(text).not.toMatch(/canary|default|admin/)
+    expect(leaks(text, [value])).toEqual([])
   })
 
   it('are not kept when nobody asks', async () => {
@@ -105,13 +108,14 @@ describe('Server-Timing', () => {
 })
 
 describe('traces', () => {
-  it('have a span of the request below who asked, and one of each phase, and no name', async () => {
+  it('row 44: have a span of the request below who asked, and one of each phase, and no name', async () => {
     const collector = await listen()
-    const { admin, send, secret, parts } = await open({
+    const { admin, send, secret, parts, token } = await open({
       POSTERN_TRACES__URL: `${collector.url}/v1/traces`,
       POSTERN_TRACES__TOKEN: 'canary-token',
     })
-    await admin.put(NAME, new Redacted('x'))
+    const value = canary()
+    await admin.put(NAME, new Redacted(value))
     await parts.tracer!.flush()
     collector.received.length = 0
     await send(secret(NAME), { traceparent: PARENT })
@@ -120,6 +124,7 @@ describe('traces', () => {
     const [{ headers, body }] = collector.received as [{ headers: { authorization: string }; body: string }]
     expect(headers.authorization).toBe('Bearer canary-token')
     expect(body).not.toMatch(/canary|"default"|127\.0\.0\.1/)
+    expect(leaks(body, [value, token.reveal()])).toEqual([])
     const spans = spansOf(body)
     const request = spans.find(({ name }) => name === 'GET /v1/vaults/{vault}/secrets/{name}')!
     expect(request).toMatchObject({

@@ -44,7 +44,7 @@ describe('an approval', () => {
     ['another version', 'secret.read', { ...byName, version: 2 }],
     ['another secret', 'secret.read', { name: 'prod/other' }],
     ['another operation', 'secret.destroy', byName],
-  ])('lets nothing else through: %s', (_, operation, input) => {
+  ])('row 39: lets nothing else through: %s', (_, operation, input) => {
     const { bench, ask, requested, decide, outcome } = guarded()
     bench.granted('ann', 'secret.write', writeOf('prod/other'))
     const approval = requested('ann', 'secret.read', byName)
@@ -174,14 +174,14 @@ describe('an approver', () => {
     expect(decide('bob', approval)).toBe('ok')
   })
 
-  it('approves what it has read: another hash is refused', () => {
+  it('row 39: approves what it has read: another hash is refused', () => {
     const { requested, decide } = guarded()
     const [one, two] = [requested('ann', 'secret.read', byName), requested('ann', 'secret.destroy', byName)]
     expect(decide('bob', { id: one.id, hash: two.hash })).toBe('approval_mismatch')
   })
 
   it.each(['disabled', 'no longer named', 'made a service', 'its token revoked'])(
-    'counts no more once it is %s',
+    'row 39: counts no more once it is %s',
     (how) => {
       const { bench, ask, requested, decide, outcome } = guarded()
       const approval = requested('ann', 'secret.read', byName)
@@ -202,7 +202,7 @@ describe('an approver', () => {
     },
   )
 
-  it('counts once, and as many are needed as the strictest rule asks', () => {
+  it('row 39: counts once, and as many are needed as the strictest rule asks', () => {
     const { ask, requested, decide, outcome } = guarded(2)
     const approval = requested('ann', 'secret.read', byName)
     for (let i = 0; i < 3; i++) expect(decide('bob', approval)).toBe('ok')
@@ -211,7 +211,7 @@ describe('an approver', () => {
     expect(outcome(ask('ann', 'secret.read', byName, approval))).toBe('ok')
   })
 
-  it('of two at once: both count, and a rule that was added since is asked too', () => {
+  it('row 39: of two at once: both count, and a rule that was added since is asked too', () => {
     const { bench, ask, requested, outcome } = guarded()
     const approval = requested('ann', 'secret.read', byName)
     const { id, hash } = approval

@@ -7,7 +7,7 @@ import { because, byName, guarded, withGlass } from './approval_bench.ts'
 const HOUR_MS = 3_600_000
 
 describe('two approvals', () => {
-  it('are not given by one who made the other approver’s token', () => {
+  it('row 39: are not given by one who made the other approver’s token', () => {
     const { bench, ask, requested, decide, mint, outcome } = guarded(2)
     bench.rule('bob-mints', 'bob', ['admin'], 'tokens')
     mint('bob', 'carol', 'carol-by-bob')
@@ -24,7 +24,7 @@ describe('two approvals', () => {
 })
 
 describe('an approval that was given', () => {
-  it('is not used by the one who gave it, through a token of the requester’s that it made', () => {
+  it('row 39: is not used by the one who gave it, through a token of the requester’s that it made', () => {
     const { bench, ask, requested, decide, mint, outcome } = guarded()
     bench.rule('bob-mints', 'bob', ['admin'], 'tokens')
     const approval = requested('ann', 'secret.read', byName)
@@ -34,7 +34,7 @@ describe('an approval that was given', () => {
     expect(outcome(ask('ann', 'secret.read', byName, approval))).toBe('ok')
   })
 
-  it('does not outlive the trust in the identity provider by which its approver came', () => {
+  it('row 39: does not outlive the trust in the identity provider by which its approver came', () => {
     const { bench, ask, requested, decide, trust, federated, outcome } = guarded()
     trust('admin', 'bob')
     for (const [why, end] of [
@@ -149,7 +149,7 @@ describe('a delete that a provider does', () => {
 })
 
 describe('the trust in an identity provider', () => {
-  it('is known to be of whoever made the token that it was set with', () => {
+  it('row 39: is known to be of whoever made the token that it was set with', () => {
     const { bench, requested, decide, mint, trust, federated } = guarded()
     // ann makes a token for dave, and dave with it a trust that signs carol in.
     bench.enrol('dave')

@@ -267,6 +267,15 @@ describe('globMatches', () => {
     }
     expect(growth(matching(2000), matching(20_000), 40)).toBeLessThan(40)
   })
+
+  it('row 49: takes a glob of ten thousand stars for one star, and no longer for stars between letters', () => {
+    const text = 'a'.repeat(256)
+    expect([globMatches('*'.repeat(10_000), text), globMatches(`${'*'.repeat(10_000)}b`, text)]).toEqual([true, false])
+    const between = (stars: number) => () => {
+      for (let i = 0; i < 20; i++) expect(globMatches(`${'*a'.repeat(stars)}*b`, text.repeat(4))).toBe(false)
+    }
+    expect(growth(between(50), between(500), 40)).toBeLessThan(40)
+  })
 })
 
 describe('conditions', () => {

@@ -190,8 +190,12 @@ describe('parseId', () => {
     ['a slash', 'a/b'],
     ['a space', 'a b'],
     ['a plus', 'alice+1@example.com'],
+    ['a space behind', 'alice '],
+    ['a letter that looks the same', '\u0430lice'],
+    ['a full-width letter', '\uff41lice'],
+    ['an escape', 'alic%65'],
     ['a line feed behind', 'alice\n'],
-  ])('refuses %s', (_, input) => {
+  ])('rows 22, 38: refuses %s', (_, input) => {
     expect(refusalFrom(() => parseId(input)).code).toBe('bad_request')
   })
 })
