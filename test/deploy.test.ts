@@ -61,6 +61,16 @@ describe('the image', () => {
   })
 })
 
+describe('a Worker', () => {
+  it('row 13: asks hosts of its own zone on the public way, through its firewall, and logs no path', () => {
+    const config = read('wrangler.toml')
+    expect(/^compatibility_flags = \[(.+)\]$/m.exec(config)?.[1]?.split(', ')).toContain(
+      '"global_fetch_strictly_public"',
+    )
+    expect(config).toMatch(/^observability = \{ enabled = false \}$/m)
+  })
+})
+
 describe('the documents', () => {
   const pages = [
     'README.md',

@@ -35,7 +35,7 @@ describe('Redacted', () => {
       'the console of Deno',
       () => (redacted as unknown as Record<symbol, () => string>)[Symbol.for('Deno.customInspect')]!(),
     ],
-  ])('shows a placeholder to %s', (_, show) => {
+  ])('row 44: shows a placeholder to %s', (_, show) => {
     const shown = show()
     expect(shown).toContain('<redacted>')
     expect(leaks(shown, [value])).toEqual([])
@@ -63,7 +63,7 @@ describe('Redacted', () => {
       },
     ],
     ['an error message', () => new Error(`Failed with ${redacted}`).stack],
-  ])('shows nothing to %s', (_, show) => {
+  ])('row 44: shows nothing to %s', (_, show) => {
     expect(leaks(show() as string | Uint8Array, [value])).toEqual([])
   })
 

@@ -53,7 +53,7 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
     site?.remove()
   })
 
-  it('exchanges a token for a session, says who it is, and ends it at once', async () => {
+  it('row 36: exchanges a token for a session, says who it is, and ends it at once', async () => {
     const token = await newcomer('ann')
     const { client, session } = await signIn({ ...at(), token })
     expect(session).toMatchObject({ principal: 'ann', tokenType: 'Bearer', idleSeconds: 1800 })
@@ -64,7 +64,7 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
     expect((await failure(client.get('prod/db'))).code).toBe('unauthenticated')
   })
 
-  it('refuses a session from the next request on: principal disabled, token revoked, rule gone, all ended', async () => {
+  it('row 36: refuses a session from the next request on: principal disabled, token revoked, rule gone, all ended', async () => {
     const token = await newcomer('ben')
     const open = async () => (await signIn({ ...at(), token })).client
     const first = await open()

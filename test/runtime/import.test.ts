@@ -124,7 +124,7 @@ describe('the import', () => {
     expect(run({ 'old/c': sealed('c', derived) }, weak, settings)).toMatchObject({ status: 1 })
   })
 
-  it('refuses without the flag, with a wrong key, or with something else, and shows no value', () => {
+  it('row 5: refuses without the flag, with a wrong key, or with something else, and shows no value', () => {
     const value = canary()
     const values = { 'old/d': sealed(value, key) }
     const outcomes = [

@@ -67,7 +67,7 @@ describe.each(SERVERS)('on %s', (runtime) => {
     site?.remove()
   })
 
-  it('rows 9, 11, 12, 54: does nothing that is hidden in a request, and fails at none', async () => {
+  it('rows 9, 11, 12, 45, 54: does nothing that is hidden in a request, and fails at none', async () => {
     const { host } = new URL(server.endpoint)
     const requests = rawRequests(host, site.token.reveal(), stray)
     const wrong: string[] = []
@@ -86,8 +86,10 @@ describe.each(SERVERS)('on %s', (runtime) => {
     expect(done.map(({ name }) => name)).toEqual(isWorkerd(runtime) ? TWO_TO_WORKERD : [])
     expect(wrong).toEqual([])
     expect((await client.get('a')).value.reveal()).toBe('a')
-    const { root, expectedRoot } = await wholeLog(client)
+    const { root, expectedRoot, bodies } = await wholeLog(client)
     expect(root).toBe(expectedRoot)
+    // What came in a header is in there, and neither ends a line nor moves a cursor.
+    expect(bodies.filter((body) => /[\p{Cc}\p{Zl}\p{Zp}]|\\u00/u.test(body))).toEqual([])
     expect(leaks(server.output().replaceAll(/^.*\[wrangler:info\].*$/gm, ''), [secret, site.token.reveal()])).toEqual(
       [],
     )

@@ -1,6 +1,7 @@
 /** What a store, or who stands in its place, may answer: every fault by every adapter. */
 import { afterEach, describe, expect, it } from 'vitest'
 import { type FailureKind, type Provider, ProviderFailure } from '../../../core/providers/provider.ts'
+import { Redacted } from '../../../core/redacted.ts'
 import { leaks } from '../../canary.ts'
 import { ADAPTERS, type Adapter, type Answer, json, SECRETS } from './adapters.ts'
 
@@ -111,14 +112,28 @@ describe.each(ADAPTERS)('$kind', (adapter: Adapter) => {
 
   it.each([301, 302, 303, 307, 308])('row 15: does not follow a redirect (%i)', async (status) => {
     const asked: string[] = []
+    const modes = new Set<string>()
     const provider = adapter.open((request) => {
       asked.push(new URL(request.url).origin)
-      expect(request.redirect).toBe('manual')
+      modes.add(request.redirect)
       return new Response(null, { status, headers: { location: 'https://evil.example/' } })
     })
     const failure = await failureOf(read(provider))
     expect([failure.kind, failure.code, failure.isOutage]).toEqual(['unavailable', 'Redirect', true])
     expect(new Set(asked)).toEqual(new Set([adapter.origin]))
+    const signal = AbortSignal.timeout(10_000)
+    const value = new Redacted(new TextEncoder().encode(SECRETS[2]))
+    for (const other of [
+      provider.put('prod-db', value, { signal, idempotencyKey: 'k'.repeat(32) }),
+      provider.remove('prod-db', { signal }),
+      provider.list({ prefix: '', cursor: null, limit: 5, signal }),
+      provider.health({ signal }),
+    ]) {
+      const { kind } = await failureOf(other)
+      expect(kind).not.toBe('denied')
+    }
+    expect(new Set(asked)).toEqual(new Set([adapter.origin]))
+    expect([...modes]).toEqual(['manual'])
   })
 
   it('asks its own store and nobody else, once, with its secrets in headers only', async () => {

@@ -166,7 +166,7 @@ describe('send', () => {
     expect((await sendHere(url)).body).toEqual(new Uint8Array(0))
   })
 
-  it('asks nobody when the address must not be asked', async () => {
+  it('row 13: asks nobody when the address must not be asked', async () => {
     let asked = 0
     const ask = async () => {
       asked++
