@@ -112,7 +112,7 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
     }
   })
 
-  it('is verified from the server, remembered, and saved', async () => {
+  it('row 41: is verified from the server, remembered, and saved', async () => {
     const args = [...fromServer(), '--remember', file('seen'), '--save', file('export.jsonl')]
     const first = await verify(...args)
     expect(first).toEqual({
