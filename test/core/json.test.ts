@@ -131,7 +131,7 @@ describe('parseJson', () => {
     expect(refusalFrom(() => parseJson(bytesOf('{'), 'payload')).detail).toEqual({ field: 'payload' })
   })
 
-  it('row 44: never quotes its input', () => {
+  it('rows 44, 57: never quotes its input', () => {
     const secret = canary()
     const quoted = JSON.stringify(secret)
     const wrong = [

@@ -2,8 +2,9 @@
 import { describe, expect, it } from 'vitest'
 import { signIn } from '../../core/client.ts'
 import { PosternError } from '../../core/errors.ts'
-import type { OperationName } from '../../core/operations.ts'
+import { OPERATIONS, type OperationName } from '../../core/operations.ts'
 import { createApp } from '../../worker/app.ts'
+import { openApi } from '../../worker/contract/document.ts'
 import type { Host } from '../../worker/host.ts'
 import { authenticator } from '../authenticator.ts'
 import { canary, leaks } from '../canary.ts'
@@ -158,15 +159,37 @@ describe('every route', () => {
     expect(JSON.stringify(tables())).toBe(kept)
   })
 
+  it('row 61: finds the vault as closed behind it: without a credential it answers no question, and records none', async () => {
+    const bench = await open()
+    const before = bench.log().length
+    const nobody = { credential: null, proof: null, requestId: 'r', address: '127.0.0.1', agent: null }
+    const asked = Object.entries(OPERATIONS).filter(
+      ([, operation]) => !('anonymous' in operation && operation.anonymous),
+    )
+    expect(asked.length).toBeGreaterThan(60)
+    for (const [operation] of asked) {
+      const call = { operation: operation as OperationName, caller: nobody, input: {} as never }
+      const [answer] = bench.opened.vault.execute([call], Date.now())
+      expect([operation, answer]).toEqual([
+        operation,
+        { ok: false, index: null, quota: null, reason: 'unauthenticated' },
+      ])
+    }
+    expect(bench.log()).toHaveLength(before)
+  })
+
   it('row 56: says nothing of where the log is sent', () => {
-    const bodies = operations.flatMap(({ operation }) => operation.requestBody ?? [])
+    // As the shapes are now, that requests are checked with.
+    const { paths, components } = JSON.parse(JSON.stringify(openApi())) as typeof contract
+    const parts = Object.values(paths).flatMap((item) => Object.values(item) as { [part: string]: unknown }[])
+    const bodies = parts.flatMap(({ requestBody }) => requestBody ?? [])
     expect(bodies.length).toBeGreaterThan(15)
-    const words = JSON.stringify([bodies, operations.map(({ operation }) => operation.parameters)])
+    const words = JSON.stringify([bodies, parts.map(({ parameters }) => parameters), components.parameters])
     // Whatever a body is made of, however deep.
     const shapes = new Set<string>()
     const follow = (text: string) => {
       for (const [, name] of text.matchAll(/#\/components\/schemas\/(\w+)/g)) {
-        const shape = JSON.stringify(contract.components.schemas[name!])
+        const shape = JSON.stringify(components.schemas[name!])
         if (shapes.has(shape)) continue
         shapes.add(shape)
         follow(shape)
