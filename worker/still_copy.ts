@@ -50,6 +50,7 @@ export class StillCopy {
       }
     } finally {
       this.#copying = false
+      if (this.#closed) void this.#source?.close()
     }
   }
 
@@ -58,9 +59,9 @@ export class StillCopy {
     this.#closed = true
   }
 
-  /** To be called when the database is closed. */
+  /** To be called when the database is closed. A copy that goes on sees it before it reads from what is no longer open. */
   closed(): void {
-    void this.#source?.close()
+    if (!this.#copying) void this.#source?.close()
   }
 
   #pragma(name: string): number[] {
@@ -94,7 +95,6 @@ export class StillCopy {
         at += bytesRead
       }
       await copy.sync()
-      this.#checkOpen()
     } finally {
       await copy.close()
     }
