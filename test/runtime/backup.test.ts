@@ -27,6 +27,7 @@ import { verifyConsistency } from '../../core/audit/proof.ts'
 import { parseBase64 } from '../../core/bytes.ts'
 import { type Client, connect } from '../../core/client.ts'
 import { Redacted } from '../../core/redacted.ts'
+import { openSqlite } from '../../worker/sqlite.ts'
 import { canary, leaks } from '../canary.ts'
 import { wholeLog } from '../whole_log.ts'
 import { makeSite, type Server, type Site, startServer } from './servers.ts'
@@ -115,6 +116,22 @@ async function until<T>(look: () => T | Promise<T>, holds: (found: T) => boolean
 const anchored = () => {
   const file = join(folder, 'anchor/default.checkpoint')
   return existsSync(file) ? Number(readFileSync(file, 'utf8').split('\n')[1]) : 0
+}
+
+/** A database whose index of the names of secrets lost all of its entries. */
+function withoutNames(bytes: Buffer): Buffer {
+  const file = join(mkdtempSync(join(folder, 'look-')), 'a.sqlite')
+  writeFileSync(file, bytes)
+  const sql = openSqlite(file)
+  const query = "SELECT rootpage FROM sqlite_schema WHERE name = 'sqlite_autoindex_secret_1'"
+  const [{ rootpage }] = sql.all<{ rootpage: number }>(query) as [{ rootpage: number }]
+  sql.close()
+  const damaged = Buffer.from(bytes)
+  // https://www.sqlite.org/fileformat2.html: the size of a page is at 16; a page's number of cells is at 3.
+  const at = (rootpage - 1) * damaged.readUInt16BE(16)
+  expect(damaged.readUInt16BE(at + 3)).toBeGreaterThan(0)
+  damaged.writeUInt16BE(0, at + 3)
+  return damaged
 }
 
 const rejection = (call: Promise<unknown>) =>
@@ -238,6 +255,9 @@ describe('a restore', () => {
     expect(await command('restore', to(), [backup])).toMatch(/^refused: .*(?:edited|forked)/)
     writeFileSync(backup, Buffer.concat([bytes.subarray(0, 8192), Buffer.alloc(bytes.length - 8192)]))
     expect(await command('restore', to(), [backup])).toContain('not a whole database')
+    // Damage that no log tells of: secrets are there, and not found by their names.
+    writeFileSync(backup, withoutNames(bytes))
+    expect(await command('restore', to(), [backup])).toContain('not a whole database')
     writeFileSync(backup, bytes)
     const clean = to()
     expect(await command('restore', clean, [backup])).toMatch(/^\/.*entries of the log are whole/)
@@ -263,6 +283,25 @@ describe('a restore', () => {
     chmodSync(backup, 0o644)
     expect(await command('restore', data, [backup])).toMatch(/^\/.*entries of the log are whole/)
     expect(statSync(join(data, 'default.sqlite')).mode & 0o777).toBe(0o600)
+  })
+
+  it('is told by the log, once, also where there is no anchor to tell that it was', async () => {
+    const { server, client } = await start('node', site.data)
+    await client.put('a', new Redacted('x'))
+    const backup = (await command('backup_now', site.data)).trim()
+    await server.stop()
+    const data = mkdtempSync(join(folder, 'to-'))
+    expect(await command('restore', data, [backup])).toContain('entries of the log are whole')
+    const { POSTERN_AUDIT__ANCHOR: _, ...unanchored } = settings()
+    for (let i = 0; i < 2; i++) {
+      const again = await startServer('node', { ...site, data }, unanchored)
+      servers.push(again)
+      const { entries } = await wholeLog(connect({ ...site, endpoint: again.endpoint }))
+      const size = Number(backup.split('.').at(-2))
+      const said = entries.filter(({ operation }) => operation === 'vault.restored')
+      expect(said).toMatchObject([{ index: size, severity: 'alert', facts: { size, replaces: [] } }])
+      await again.stop()
+    }
   })
 
   it('refuses a place where the journal of another database was left: SQLite would take it for its own', async () => {

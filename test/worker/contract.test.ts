@@ -328,4 +328,11 @@ describe('answers', () => {
     expect(wrong(200, '{"items":[],"rootKeys":[]}', { ...id, 'X-Other': '1' })[0]).toContain('header x-other')
     expect(wrong(401, '{"items":[]}', id)[0]).toContain('content type')
   })
+
+  it('are seen to be wrong where there is no route, unless they refuse', () => {
+    const wrong = (status: number) =>
+      flaws('GET', 'http://127.0.0.1/v1/vaults/default/none', new Response('', { status }), '')
+    for (const status of [400, 401, 403, 404, 405, 429, 503]) expect([status, wrong(status)]).toEqual([status, []])
+    for (const status of [200, 409, 500]) expect(wrong(status)).toEqual([expect.stringContaining(`status ${status}`)])
+  })
 })
