@@ -100,7 +100,7 @@ const MAX_BATCH = 500
  * Where the vault is: in the process, or in its Durable Object, whose transactions cost ten times what a call does. Not
  * in the Worker in front of that, where a request must not wait for the I/O of another.
  *
- * @param onWrite Told after each transaction, of its calls and of how long it took, in milliseconds.
+ * @param onWrite Told after each transaction, of the calls that were answered in it and of how long it took, in milliseconds.
  * @param later Does something once the requests that are there were read.
  */
 export function groupCommit(
@@ -116,7 +116,7 @@ export function groupCommit(
     const start = performance.now()
     const answers = vault.execute(calls, Date.now())
     waiting = waiting.slice(answers.length)
-    onWrite(calls, performance.now() - start)
+    onWrite(calls.slice(0, answers.length), performance.now() - start)
     // The rest goes after the next look at the sockets.
     if (waiting.length > 0) later(flush)
     answers.forEach((answer, i) => {

@@ -49,6 +49,46 @@ describe('group commit', () => {
     expect(answers.map((answer) => answer.ok && answer.value)).toEqual(names.map((name) => ({ name })))
   })
 
+  it('tells of each transaction those calls that it answered, before anybody is answered', async () => {
+    const { vault } = fakeVault(2)
+    const told: string[] = []
+    const nameOf = ({ input }: Call) => (input as { name: string }).name
+    const execute = groupCommit(vault, (calls, ms) => {
+      expect(ms).toBeGreaterThanOrEqual(0)
+      told.push(`wrote ${calls.map(nameOf)}`)
+    })
+    await Promise.all(
+      ['a', 'b', 'c'].map(async (name) => {
+        await execute([callOf(name)])
+        told.push(`answered ${name}`)
+      }),
+    )
+    expect(told).toEqual(['wrote a,b', 'answered a', 'answered b', 'wrote c', 'answered c'])
+  })
+
+  it('waits until the requests that are there were read', async () => {
+    const { vault, batches } = fakeVault()
+    const execute = groupCommit(vault)
+    const first = execute([callOf('a')])
+    // What a request does before it asks its vault takes some turns.
+    for (let i = 0; i < 10; i++) await Promise.resolve()
+    await Promise.all([first, execute([callOf('b')])])
+    expect(batches).toEqual([2])
+  })
+
+  it('takes no more than 500 into one transaction, so that the first do not wait for the last', async () => {
+    const { vault, batches } = fakeVault()
+    const execute = groupCommit(vault)
+    const answers = await Promise.all(
+      Array.from({ length: 1200 }, async (_, i) => {
+        const [answer] = await execute([callOf(`n${i}`)])
+        return [answer?.ok && answer.value, batches.length]
+      }),
+    )
+    expect(batches).toEqual([500, 500, 200])
+    expect(answers).toEqual(Array.from({ length: 1200 }, (_, i) => [{ name: `n${i}` }, 1 + Math.floor(i / 500)]))
+  })
+
   it('refuses calls beyond its queue, and loses none before', async () => {
     const { vault } = fakeVault()
     const execute = groupCommit(vault)
