@@ -154,12 +154,19 @@ describe('a write to a chain', () => {
 
   it('is another one with another value, and is not taken for done where it was only begun', async () => {
     const { admin, primary } = await opened()
+    const [keys, kept] = [[] as string[], primary.provider.put]
+    primary.provider.put = (name, value, options) => {
+      keys.push(options.idempotencyKey)
+      return kept(name, value, options)
+    }
     primary.failing = 'timeout'
     const put = (value: string) => admin.put('prod/db', hidden(value), { idempotencyKey: 'k' })
     expect(await refusal(put('one'))).toEqual(['unavailable', 'write_unknown'])
     primary.failing = null
     expect(await put('two')).toEqual({ name: 'prod/db', version: 'v1' })
     expect(primary.text('prod/db')).toBe('two')
+    // A provider that knows the key of the first would take this one for it.
+    expect(new Set(keys).size).toBe(2)
     // Nor by a store that keeps the name itself from then on.
     primary.failing = 'timeout'
     expect(await refusal(admin.put('prod/b', hidden('b'), { idempotencyKey: 'b' }))).toEqual([
