@@ -177,4 +177,24 @@ describe('doing things in turn', () => {
     await Promise.all([second, third])
     expect(done).toEqual(['b1', 'a1', 'a2'])
   })
+
+  it('holds back who comes when the first is done and the next is not, by whatever handle of the vault', async () => {
+    const handle = new VaultHandle(async () => [], true)
+    const watched = handle.around((work) => work())
+    const [done, gate] = [[] as string[], Promise.withResolvers<void>()]
+    const note = (what: string) => async () => void done.push(what)
+    const first = handle.inTurn('a', note('first'))
+    const second = watched.inTurn('a', async () => {
+      done.push('second begins')
+      await gate.promise
+      done.push('second ends')
+    })
+    await first
+    await new Promise((next) => setImmediate(next))
+    const third = handle.inTurn('a', note('third'))
+    await new Promise((next) => setImmediate(next))
+    gate.resolve()
+    await Promise.all([second, third])
+    expect(done).toEqual(['first', 'second begins', 'second ends', 'third'])
+  })
 })

@@ -100,6 +100,9 @@ describe('a write to a chain', () => {
     const once = () => admin.put('prod/db', hidden('one'), { idempotencyKey: 'k' })
     const [first, second] = [await once(), await once()]
     expect([first, second, primary.count('put')]).toEqual([first, first, 1])
+    // Another one that begins has it forgotten no sooner.
+    await admin.put('prod/other', hidden('x'), { idempotencyKey: 'l' })
+    expect([await once(), primary.count('put')]).toEqual([first, 2])
     const other = admin.put('prod/db', hidden('two'), { idempotencyKey: 'k' })
     expect(await refusal(other)).toEqual(['conflict', 'key_reused'])
   })
