@@ -5,14 +5,18 @@
  */
 import type { Context } from '../operation.ts'
 import { areApart, type Hands, quorumIn } from './approval.ts'
-import { type DemandingRule, decide, demandsOn, isDemanding, type Rule } from './policy.ts'
+import { type Conditions, type DemandingRule, decide, demandsOn, isDemanding, type Rule } from './policy.ts'
 import type { TokenRow } from './store.ts'
 
 /** What is about to be changed. */
 interface Change {
   rules?: readonly Rule[]
   withoutPrincipal?: string
+  /** Who is no user any more, and so approves nothing. */
+  withoutApprover?: string
   withoutToken?: string
+  /** The trusts in identity providers that there are afterwards. */
+  trusts?: readonly Hands[]
 }
 
 /** Whether what is demanded of somebody's requests can be met; approvals by what else is left. */
@@ -32,10 +36,11 @@ const MAX_CHOICES = 10_000
 export function staysAdministrable(context: Context, change: Change): boolean {
   const { access } = context
   const named: Meets = (demands, { principal }) => {
-    const without = [principal, ...(change.withoutPrincipal === undefined ? [] : [change.withoutPrincipal])]
+    const without = [principal, ...goneFrom(change)]
     return demands.every(({ unless }) => quorumIn(access, unless.approvals, { without }))
   }
-  if (!isAdministrable(context, change, named)) return false
+  // Trusts are no part of that: where it does not hold after they change, it did not before.
+  if (!isAdministrable(context, change, named)) return change.trusts !== undefined
   const apartAfter: Meets = (...asked) => named(...asked) && canApprove(context, change, asked)
   const apartBefore: Meets = (...asked) => canApprove(context, {}, asked)
   return isAdministrable(context, change, apartAfter) || !isAdministrable(context, {}, apartBefore)
@@ -60,22 +65,36 @@ function isAdministrable({ access, circumstances }: Context, change: Change, mee
   })
 }
 
-/** Whether a rule counts for good: a permit at all times, or a forbid that none of its conditions is a way around. */
+/** Whether a rule counts for good: a permit at all times that a token can meet, or a forbid that none of its conditions is a way around. */
 function lasts({ effect, conditions = {} }: Rule): boolean {
   const { hours, days, notBefore, notAfter, methods, bound, addresses } = conditions
-  if (effect === 'permit') return [hours, days, notBefore, notAfter].every((condition) => condition === undefined)
+  if (effect === 'permit')
+    return isMetByToken(conditions) && [hours, days, notBefore, notAfter].every((condition) => condition === undefined)
   // Times pass and come again, and an agent is what a client says; these three a person can choose.
   return [methods, bound, addresses].every((condition) => condition === undefined)
 }
 
+/** Whether somebody who has a token can come in as a permit asks: by a session of it, or by itself, without a key and a second factor. */
+function isMetByToken({ methods, bound, mfaWithinSeconds }: Conditions): boolean {
+  if (methods === undefined || methods.includes('session')) return true
+  return methods.includes('token') && bound === undefined && mfaWithinSeconds === undefined
+}
+
+/** Those who approve nothing after a change. */
+function goneFrom({ withoutPrincipal, withoutApprover }: Change): string[] {
+  return [withoutPrincipal, withoutApprover].filter((id) => id !== undefined)
+}
+
 /** Whether enough of those who may approve what an administrator asks are other people than it, and than each other. */
 function canApprove(context: Context, change: Change, [demands, administrator, tokens]: Parameters<Meets>): boolean {
-  const { access } = context
+  const { access, issuers } = context
+  const gone = goneFrom(change)
+  const trusts = change.trusts ?? trustsOf(issuers)
   const requester = { principal: administrator.principal, hands: access.lineage(administrator.accessor) }
   const ids = [...new Set(demands.flatMap(({ unless }) => unless.approvals.from))]
   const approvers = ids
-    .filter((id) => id !== change.withoutPrincipal && quorumIn(access, { required: 1, from: [id], withinSeconds: 0 }))
-    .map((id) => waysOf(context, id, tokens).filter((way) => areApart(way, requester)))
+    .filter((id) => !gone.includes(id) && quorumIn(access, { required: 1, from: [id], withinSeconds: 0 }))
+    .map((id) => waysOf(access, id, { tokens, trusts }).filter((way) => areApart(way, requester)))
     .filter((ways) => ways.length > 0)
   let choices = 0
   const choose = (at: number, chosen: readonly Hands[]): boolean => {
@@ -89,13 +108,22 @@ function canApprove(context: Context, change: Change, [demands, administrator, t
   return choose(0, [])
 }
 
+/** The trusts in identity providers: whom each signs in, and who is behind it. */
+export function trustsOf(issuers: Context['issuers'], { without }: { without?: string } = {}): Hands[] {
+  const kept = issuers.list().filter(({ id }) => id !== without)
+  return kept.map(({ id, principal }) => ({ principal, hands: issuers.handsIn(id) }))
+}
+
 /** The ways in which somebody comes in and approves: its tokens that do not end, and trusts; and who is behind each. */
-function waysOf({ access, issuers }: Context, principal: string, tokens: readonly TokenRow[]): Hands[] {
+function waysOf(
+  access: Context['access'],
+  principal: string,
+  { tokens, trusts }: { tokens: readonly TokenRow[]; trusts: readonly Hands[] },
+): Hands[] {
   const own = tokens.filter((token) => token.principal === principal).map(({ accessor }) => access.lineage(accessor))
-  const trusts = issuers.list().filter((issuer) => issuer.principal === principal)
-  const ways = [...own, ...trusts.map(({ id }) => [principal, ...issuers.handsIn(id)])]
+  const trusted = trusts.filter((trust) => trust.principal === principal).map(({ hands }) => [principal, ...hands])
   // The same people behind two tokens are one way.
-  const distinct = new Map(ways.map((hands) => [JSON.stringify([...new Set(hands)].sort()), hands]))
+  const distinct = new Map([...own, ...trusted].map((hands) => [JSON.stringify([...new Set(hands)].sort()), hands]))
   return [...distinct.values()].map((hands) => ({ principal, hands }))
 }
 

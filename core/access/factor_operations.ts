@@ -92,7 +92,8 @@ export const resetFactors = operation({
   action: 'admin',
   notable: true,
   resource: () => 'principals',
-  binds: (_, { id }: { id: string }) => ({ id }),
+  // The one that was lost, and none that was confirmed since. Not one that waits: by beginning anew its owner would void each approval.
+  binds: ({ factors }, { id }: { id: string }) => ({ id, totp: factors.confirmed(id)?.id ?? null }),
   run({ access, factors, sessions, now }, { id }: { id: string }): Outcome<{ sessions: number }> {
     if (access.principal(id) === null) return { reason: 'no_principal', facts: { principal: id } }
     factors.remove(id)

@@ -5,7 +5,7 @@
  * @module
  */
 import { type Context, type Outcome, operation } from '../operation.ts'
-import { staysAdministrable } from './administrable.ts'
+import { staysAdministrable, trustsOf } from './administrable.ts'
 import { handsIn, quorumIn } from './approval.ts'
 import type { Issuer, VersionedIssuer } from './issuers.ts'
 import type { Lock } from './lockout.ts'
@@ -40,6 +40,8 @@ export const putPrincipal = operation({
     const since = before?.disabledAt ?? null
     const disabledAt = disabled === undefined ? since : disabled ? (since ?? now) : null
     if (disabledAt !== null && !staysAdministrable(context, { withoutPrincipal: id })) return { reason: 'last_admin' }
+    const approvesNoMore = before?.kind === 'user' && kind !== 'user'
+    if (approvesNoMore && !staysAdministrable(context, { withoutApprover: id })) return { reason: 'last_admin' }
     const after = { id, kind, createdAt: before?.createdAt ?? now, disabledAt }
     access.putPrincipal(after)
     return { value: after, facts: { before: shown(before), after: shown(after) } }
@@ -189,9 +191,13 @@ export const putIssuer = operation({
     const { access, issuers, sessions, identity, now, principal } = context
     if (access.principal(issuer.principal) === null) return { reason: 'no_principal' }
     const before = issuers.find(issuer.id)
+    const hands = handsIn(context, identity)
+    const trusts = [...trustsOf(issuers, { without: issuer.id }), { principal: issuer.principal, hands }]
+    // Who approved by it as it was may come in by nothing else.
+    if (before !== null && !staysAdministrable(context, { trusts })) return { reason: 'last_admin' }
     const version = (before?.version ?? 0) + 1
     const value = { ...issuer, revision: crypto.randomUUID(), version, updatedAt: now, updatedBy: principal }
-    issuers.put(value, handsIn(context, identity))
+    issuers.put(value, hands)
     // Made under the trust as it was; whoever still meets it signs in again.
     sessions.revokeFederated(issuer.id, now)
     return { value, facts: { before, after: value } }
@@ -203,9 +209,11 @@ export const deleteIssuer = operation({
   notable: true,
   about: ({ id }: { id: string }) => ({ issuer: id }),
   binds: 'nothing',
-  run({ issuers, sessions, now }, { id }: { id: string }): Outcome<VersionedIssuer> {
+  run(context, { id }: { id: string }): Outcome<VersionedIssuer> {
+    const { issuers, sessions, now } = context
     const before = issuers.find(id)
     if (before === null) return { reason: 'no_issuer' }
+    if (!staysAdministrable(context, { trusts: trustsOf(issuers, { without: id }) })) return { reason: 'last_admin' }
     issuers.delete(id)
     sessions.revokeFederated(id, now)
     return { value: before, facts: { before, after: null } }

@@ -61,7 +61,11 @@ const onAudit = { action: 'admin', resource: () => 'audit' } as const
 export const holdLog = operation({
   ...onAudit,
   notable: true,
-  binds: (_, { reason }: { reason: string | null }) => ({ reason }),
+  // The hold that stands: another one may have taken its place before an approval to end it is used.
+  binds: ({ log }, { reason }: { reason: string | null }) => {
+    const { hold, heldAt, heldBy } = log.retention()
+    return { reason, before: hold === null ? null : { reason: hold, heldAt, heldBy } }
+  },
   run({ log, principal, now }, { reason }: { reason: string | null }): Outcome<Retention> {
     const before = log.retention()
     log.hold(reason, principal, now)

@@ -74,7 +74,11 @@ export const access = group(
       also: ['not_found', 'conflict'],
       approvable: true,
     },
-    deleteIssuer: { summary: 'Trust an identity provider no more', answer: wire.Issuer, also: ['not_found'] },
+    deleteIssuer: {
+      summary: 'Trust an identity provider no more',
+      answer: wire.Issuer,
+      also: ['not_found', 'conflict'],
+    },
     listLocks: { summary: 'List who is locked, and failed attempts', answer: wire.LockList },
     clearLock: { summary: 'Unlock a principal', answer: answers.ClearedLock, also: ['not_found'] },
     resetFactors: {

@@ -86,6 +86,41 @@ describe('a demand for approvals that must leave somebody who can meet it', () =
     expect(decide(callerFor('ed again'), wish)).toBe('ok')
   })
 
+  it('is not undone by making the person that it needs a service, approved or not', () => {
+    const { bench, mint, ask, requested, decide, outcome } = administered()
+    mint('admin', 'ed')
+    bench.granted('admin', 'rule.put', { ...demand(1, 'ed'), id: 'people', principal: 'dora', resource: 'principals' })
+    bench.granted('admin', 'rule.put', demand(1, 'ed'))
+    expect(bench.reason('admin', 'principal.put', { id: 'ed', kind: 'service' })).toBe('last_admin')
+    // Not even when ed itself says so: nobody could be asked to take it back.
+    const wish = requested('dora', 'principal.put', { id: 'ed', kind: 'service' })
+    expect(decide('ed', wish)).toBe('ok')
+    expect(outcome(ask('dora', 'principal.put', { id: 'ed', kind: 'service' }, wish))).toBe('last_admin')
+    expect(bench.reason('admin', 'principal.put', { id: 'gus', kind: 'service' })).toBe('ok')
+  })
+
+  it('is not undone by ending, or changing, the trust that the person it needs comes in by', () => {
+    const { bench, trust } = administered()
+    trust('admin', 'ed')
+    trust('admin', 'ed', 'other')
+    bench.rule('admin-not', 'admin', ['admin'], 'tokens', 'forbid')
+    bench.granted('admin', 'rule.put', demand(1, 'ed'))
+    expect(bench.reason('dora', 'issuer.delete', { id: 'other' })).toBe('ok')
+    expect(bench.reason('dora', 'issuer.delete', { id: 'of-admin' })).toBe('last_admin')
+    const issuer = { id: 'of-admin', issuer: 'https://x.example', audience: 'us', claims: { repo: ['7'] } }
+    expect(bench.reason('admin', 'issuer.put', { ...issuer, principal: 'fay' })).toBe('last_admin')
+    expect(bench.reason('admin', 'issuer.put', { ...issuer, principal: 'ed' })).toBe('ok')
+    // dora could sign in as ed by it then, and so nobody could approve what dora asks.
+    expect(bench.reason('dora', 'issuer.put', { ...issuer, principal: 'ed' })).toBe('last_admin')
+  })
+
+  it('lets a trust be ended that nobody needs, also where nobody could administer for good before', () => {
+    const { bench, trust } = administered()
+    trust('admin', 'ed')
+    bench.database.all('UPDATE token SET expires_at = ?', bench.now + 1000)
+    expect(bench.reason('dora', 'issuer.delete', { id: 'of-admin' })).toBe('ok')
+  })
+
   it('holds nothing up where nobody could do it before either', () => {
     const { bench, mint } = administered()
     mint('admin', 'ed')
@@ -115,5 +150,28 @@ describe('a demand for approvals that must leave somebody who can meet it', () =
     }
     expect(bench.reason('admin', 'rule.put', demand(31, ...names))).toBe('last_admin')
     expect(bench.reason('admin', 'rule.put', demand(20, ...names))).toBe('ok')
+  })
+})
+
+describe('a right to administer that no token can come by', () => {
+  const permit = (conditions: Input<'rule.put'>['conditions']): Input<'rule.put'> => ({
+    ...{ id: 'admin', effect: 'permit', principal: 'admin', actions: ['admin'], resource: '**' },
+    conditions,
+  })
+
+  it.each([
+    ['only federated', { methods: ['federated'] }],
+    ['a bare token with a key of its own', { methods: ['token'], bound: true }],
+    ['a bare token with a second factor', { methods: ['token', 'federated'], mfaWithinSeconds: 600 }],
+  ] as const)('is not the last: %s', (_, conditions) => {
+    expect(guarded().bench.reason('admin', 'rule.put', permit(conditions))).toBe('last_admin')
+  })
+
+  it.each([
+    ['a session with all of it', { methods: ['session', 'federated'], bound: true, mfaWithinSeconds: 600 }],
+    ['a bare token', { methods: ['token'] }],
+    ['whatever comes, with all of it', { bound: true, mfaWithinSeconds: 600 }],
+  ] as const)('may be, where one can: %s', (_, conditions) => {
+    expect(guarded().bench.reason('admin', 'rule.put', permit(conditions))).toBe('ok')
   })
 })

@@ -247,3 +247,52 @@ describe('a rule that demands approvals', () => {
     expect(bench.reason('admin', 'secret.write', writeOf('x'))).toBe('ok')
   })
 })
+
+describe('an approval to take something away', () => {
+  /** bob has to approve what ann does to a part of the vault. */
+  function watched(resource: 'audit' | 'principals') {
+    const all = guarded()
+    all.bench.rule('ann-may-too', 'ann', ['admin'], resource)
+    const unless = { approvals: { required: 1, from: ['bob'], withinSeconds: 3600 } }
+    const rule = { id: 'watch', effect: 'forbid', principal: 'ann', resource, unless } as const
+    all.bench.granted('admin', 'rule.put', { ...rule, actions: ['admin'] })
+    return all
+  }
+
+  it('ends the hold that it was given for, and none that was set since', () => {
+    const { bench, ask, requested, decide, outcome } = watched('audit')
+    const end = { reason: null }
+    bench.granted('admin', 'audit.hold', { reason: 'case A' })
+    const first = requested('ann', 'audit.hold', end)
+    expect(decide('bob', first)).toBe('ok')
+    bench.granted('admin', 'audit.hold', { reason: 'case B' })
+    expect(outcome(ask('ann', 'audit.hold', end, first))).toBe('approval_mismatch')
+    // Nor one of the same words, set anew.
+    const second = requested('ann', 'audit.hold', end)
+    expect(decide('bob', second)).toBe('ok')
+    bench.now += 1
+    bench.granted('admin', 'audit.hold', { reason: 'case B' })
+    expect(outcome(ask('ann', 'audit.hold', end, second))).toBe('approval_mismatch')
+    const third = requested('ann', 'audit.hold', end)
+    expect(decide('bob', third)).toBe('ok')
+    expect(outcome(ask('ann', 'audit.hold', end, third))).toBe('ok')
+    expect(bench.granted('admin', 'audit.hold', { reason: 'case C' }).hold).toBe('case C')
+  })
+
+  it('takes away the second factor that was lost, and none that was confirmed since', () => {
+    const { bench, ask, requested, decide, outcome } = watched('principals')
+    const enrol = (id: string, step: number) => {
+      bench.granted('carol', 'totp.enrol', { id, kid: 'root.1', sealed: Uint8Array.of(1) })
+      bench.granted('carol', 'totp.confirm', { id, step, recoveryHashes: [], jkt: null })
+    }
+    const carol = { id: 'carol' }
+    const early = requested('ann', 'factors.reset', carol)
+    expect(decide('bob', early)).toBe('ok')
+    enrol('first', 1)
+    expect(outcome(ask('ann', 'factors.reset', carol, early))).toBe('approval_mismatch')
+    const late = requested('ann', 'factors.reset', carol)
+    expect(decide('bob', late)).toBe('ok')
+    expect(outcome(ask('ann', 'factors.reset', carol, late))).toBe('ok')
+    expect(bench.granted('carol', 'session.whoami', {})).toMatchObject({ totp: false })
+  })
+})
