@@ -119,6 +119,8 @@ export interface Operation<Input, Output> {
    * `alert` one that somebody should look at now.
    */
   notable?: true | 'alert'
+  /** Set when it says what came of something that was admitted just before: no rate limit counts that, or keeps it out of the log. */
+  follows?: true
   resource: (input: Input) => string
   /** What it is about beside the resource, for the log, whatever comes of it. */
   about?: (input: Input) => Facts

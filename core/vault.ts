@@ -238,7 +238,7 @@ export class Vault {
     }
     const subject = operation.about?.(input)
     const source = sourceOf(caller.address)
-    const quota = this.#throttle.admit(this.#policy.windows(principal, source), now)
+    const quota = operation.follows ? null : this.#throttle.admit(this.#policy.windows(principal, source), now)
     if (quota !== null && !quota.allowed) {
       const throttled = {
         outcome: 'throttled',

@@ -75,7 +75,7 @@ export class Gateway {
     try {
       const granted = await asking.handle.call('secret.provided', asking.caller, reportOf(plan, flight))
       index = granted.index
-      return await this.#release(asking, plan, flight, granted)
+      return await this.#release(asking, plan, flight, { ...granted, quota: permitted.quota })
     } finally {
       flight.recorded(index)
     }

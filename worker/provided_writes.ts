@@ -20,6 +20,8 @@ export interface Change {
   effect: Effect
   plan: ProvidedWrite
   idempotency?: WriteReport['idempotency'] | undefined
+  /** Whether nobody waits for it any more: then it is not sent, since it could undo what was done since. */
+  isLate(): boolean
   /** Makes it. @returns The version, when there is one. */
   make(provider: Provider, name: string, signal: AbortSignal): Promise<string | null>
 }
@@ -50,6 +52,7 @@ async function attempt(
   change: Change,
   timeoutMs: number,
 ): Promise<WriteReport['outcome']> {
+  if (change.isLate()) return { failure: 'timeout', sent: false }
   if (upstream.rest(Date.now()) !== null) return { failure: 'unavailable', sent: false }
   try {
     return { version: await upstream.ask((provider, signal) => change.make(provider, name, signal), timeoutMs) }

@@ -36,6 +36,7 @@ interface BeginTotp {
 /** Records that a code was wrong, and whether that locked. The attempt is counted already. It always refuses. */
 export const failTotp = operation({
   ...self,
+  follows: true,
   run({ identity, lockout, source, now }: Context, _: Record<never, never>): Outcome<never> {
     const { principal, jkt } = identity
     return {

@@ -99,6 +99,7 @@ export interface Released {
 /** Records what came of a permitted read, before anything of it is released. It decides anew. */
 export const reportRead = operation({
   action: 'read',
+  follows: true,
   resource: ({ name }: ReadReport) => name,
   binds: 'nothing',
   run(context, report: ReadReport): Outcome<Released> {

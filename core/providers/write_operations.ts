@@ -59,6 +59,7 @@ export interface WriteReport {
  */
 export const reportWrite = operation({
   action: null,
+  follows: true,
   resource: ({ name }: WriteReport) => name,
   about: ({ chain, provider, effect }) => ({ chain, provider, effect }),
   run(context: Context, report: WriteReport): Outcome<{ at: number }> {

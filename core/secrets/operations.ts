@@ -260,6 +260,7 @@ export const destroySecret = operation({
 /** Records that a version which was read just before could not be opened. It always refuses. */
 export const reportUnopened = operation({
   action: 'read',
+  follows: true,
   resource: byName,
   binds: 'nothing',
   run: (

@@ -1195,6 +1195,22 @@ describe('secret.list', () => {
 })
 
 describe('what a vault is told by the edge', () => {
+  it('of how something went that it permitted is kept out of the log by no rate limit', () => {
+    const bench = openVault({ principalRate: [{ requests: 3, periodMs: 3_600_000 }] })
+    bench.granted('admin', 'secret.write', writeOf('a'))
+    bench.granted('admin', 'secret.read', { name: 'a' })
+    const report = { name: 'a', version: 1, reason: 'tampered' } as const
+    for (let i = 0; i < 3; i++) expect(bench.reason('admin', 'secret.unopened', report)).toBe('tampered')
+    // So is a code that was wrong: it may be the one that locks.
+    expect(bench.reason('admin', 'totp.fail', {})).toBe('unauthenticated')
+    expect(bench.reason('admin', 'secret.read', { name: 'a' })).toBe('throttled')
+    expect(bench.log().map(({ outcome }) => outcome)).toEqual([
+      ...Array(4).fill('ok'),
+      ...Array(3).fill('tampered'),
+      ...['unauthenticated', 'throttled'],
+    ])
+  })
+
   it('is not changed by it', () => {
     const bench = openVault()
     const input = Object.freeze(writeOf('a', { tags: Object.freeze({ a: 'b' }) }))

@@ -5,8 +5,10 @@
  */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { REFUSALS } from '../../core/errors.ts'
+import { Redacted } from '../../core/redacted.ts'
 import { createApp } from '../../worker/app.ts'
 import type { Host } from '../../worker/host.ts'
+import { memoryProvider } from '../providers/memory_provider.ts'
 import { openGateway } from './gateway_bench.ts'
 
 beforeEach(() => {
@@ -21,8 +23,8 @@ afterEach(() => {
 const DEADLINE_MS = 10_000
 
 /** An app whose vault can be held: before an operation is begun, or after it was recorded and before anybody is told. */
-async function open() {
-  const bench = await openGateway(null, { environment: { POSTERN_REQUEST_TIMEOUT_MS: String(DEADLINE_MS) } })
+async function open(providers: Parameters<typeof openGateway>[0] = null) {
+  const bench = await openGateway(providers, { environment: { POSTERN_REQUEST_TIMEOUT_MS: String(DEADLINE_MS) } })
   let held: { operation: string; when: 'before' | 'after'; until: Promise<void>; onReached: () => void } | null = null
   const wait = async (operation: string, when: 'before' | 'after') => {
     if (held?.operation !== operation || held.when !== when) return
@@ -142,6 +144,41 @@ describe('a request whose time is up', () => {
     // The first was under way; the second had not begun.
     expect(entries('secret.write')).toHaveLength(1)
     expect((await ask('GET', secret('a'))).body).toMatchObject({ value: 'one', version: 1 })
+  })
+
+  it('row 19: sends nothing to a provider that had not begun to be sent, and the log says so', async () => {
+    const aws = memoryProvider()
+    const { admin, ask, hold, entries, secret } = await open({ aws })
+    await admin.putChain('far', { resource: 'far/**', members: [{ provider: 'aws' }] })
+    const { pass, release } = hold('secret.prepare', 'before')
+    const asked = ['one', 'two'].map((value) => ask('PUT', secret('far/a'), { body: { value } }))
+    await pass()
+    for (const { body } of await Promise.all(asked)) expect(body).toMatchObject(late)
+    await release()
+    expect(aws.count('put')).toBe(0)
+    // The first was begun, and not sent; the second waited behind it, and never came as far.
+    expect(entries('secret.prepare')).toHaveLength(1)
+    const unsent = { outcome: 'provider_unavailable', facts: { failure: 'timeout', sent: false } }
+    expect(entries('secret.relayed')).toMatchObject([unsent])
+    expect((await ask('PUT', secret('far/a'), { body: { value: 'later' } })).status).toBe(201)
+    expect([aws.text('far/a'), aws.count('put')]).toEqual(['later', 1])
+  })
+
+  it('deletes nothing at a provider that had not begun to be deleted', async () => {
+    const aws = memoryProvider()
+    const { admin, ask, hold, entries, secret } = await open({ aws })
+    await admin.putChain('far', { resource: 'far/**', members: [{ provider: 'aws' }] })
+    await admin.put('far/a', new Redacted('one'))
+    const { pass, release } = hold('secret.delete', 'after')
+    const asked = ask('DELETE', secret('far/a'))
+    await pass()
+    expect((await asked).body).toMatchObject(late)
+    await release()
+    expect([aws.text('far/a'), aws.count('remove')]).toEqual(['one', 0])
+    expect(entries('secret.relayed').at(-1)).toMatchObject({
+      outcome: 'provider_unavailable',
+      facts: { effect: 'delete', failure: 'timeout', sent: false },
+    })
   })
 
   it('has no value in its answer, and an entry that says what was decided', async () => {

@@ -72,6 +72,16 @@ describe('a write to a chain', () => {
     },
   )
 
+  it('is on record, and said to be done, though the rate limit would let nothing more through', async () => {
+    // The chain, and that the write begins.
+    const { admin, primary, events } = await opened({}, { POSTERN_SECURITY__PRINCIPAL_RATE: '2/h' })
+    expect(await admin.put('prod/db', hidden('one'))).toEqual({ name: 'prod/db', version: 'v1' })
+    expect(primary.text('prod/db')).toBe('one')
+    expect(events('secret.relayed')).toMatchObject([{ outcome: 'ok', facts: { version: 'v1' } }])
+    expect(await refusal(admin.put('prod/db', hidden('two')))).toEqual(['throttled', undefined])
+    expect(primary.count('put')).toBe(1)
+  })
+
   it('is not sent at all while the breaker of the primary is open, and says that nothing was done', async () => {
     const { admin, primary } = await opened({}, { POSTERN_PROVIDERS__RECOVERY_MS: '60000' })
     primary.failing = { kind: 'throttled', retryAfterMs: 60_000 }

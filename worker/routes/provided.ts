@@ -89,9 +89,10 @@ export async function writeProvided(
   const options = { idempotencyKey, contentType: rest.contentType, ...expectation(rest.expect) }
   const granted = await changeProvided(c.var, parts, {
     ...{ name, effect: 'write', plan: prepared.value, idempotency },
+    isLate: () => c.get('late') === true,
     make: async (provider, stored, signal) => (await provider.put(stored, value, { ...options, signal })).version,
   })
-  return { ...granted, value: { version: granted.value.version ?? '' } }
+  return { ...granted, quota: prepared.quota, value: { version: granted.value.version ?? '' } }
 }
 
 /** The root key that a fingerprint is of: they are made in the order of the keyring. */
@@ -100,14 +101,21 @@ function ringOf(keyring: Keyring, { fingerprint, former = [] }: Idempotency, und
 }
 
 /** Deletes a secret at the primary of a chain. */
-export function removeProvided(parts: Parts, c: Context<Env>, name: string, plan: ProvidedWrite) {
-  return changeProvided(c.var, parts, {
+export async function removeProvided(
+  parts: Parts,
+  c: Context<Env>,
+  name: string,
+  { quota, value: plan }: Granted<ProvidedWrite>,
+): Promise<Granted<{ at: number }>> {
+  const granted = await changeProvided(c.var, parts, {
     ...{ name, effect: 'delete', plan },
+    isLate: () => c.get('late') === true,
     make: async (provider, stored, signal) => {
       await provider.remove(stored, { signal })
       return null
     },
   })
+  return { ...granted, quota }
 }
 
 /**

@@ -67,7 +67,7 @@ export function secretRoutes(parts: Parts): Hono<Env> {
     const granted = await preconditioned(c.var.handle.call('secret.delete', c.var.caller, input))
     if (!('chain' in granted.value))
       return answer(c, granted, { name: input.name, deletedAt: iso(granted.value.deletedAt) })
-    const deleted = await removeProvided(parts, c, input.name, granted.value)
+    const deleted = await removeProvided(parts, c, input.name, { ...granted, value: granted.value })
     return answer(c, deleted, { name: input.name, deletedAt: iso(deleted.value.at) })
   })
 
@@ -194,14 +194,14 @@ export async function write(
   const { name } = place
   const mark = rest.idempotency && { idempotency: rest.idempotency }
   for (let races = 0; ; races++) {
+    giveUpWhenLate(c)
     const prepared = await handle.call('secret.prepare', caller, { name, ...mark })
     const { strength } = prepared.value
     if (strength !== null) checkStrength(textOf(value), strength)
     if ('chain' in prepared.value) return writeProvided(parts, c, draft, { ...prepared, value: prepared.value })
     const { version, term, root } = prepared.value
     const sealed = await sealValue(keyring, value, { ...place, version }, { term, root })
-    // Nobody waits for it any more, and a write that was answered since must not be overtaken.
-    if (c.var.late) throw refusal('late')
+    giveUpWhenLate(c)
     try {
       return await handle.call('secret.write', caller, { name, version, ...sealed, ...rest, last: races === MAX_RACES })
     } catch (error) {
@@ -209,6 +209,11 @@ export async function write(
       if (!raced || races === MAX_RACES) throw error
     }
   }
+}
+
+/** Nobody waits for it any more, and a write that was answered since must not be overtaken. */
+function giveUpWhenLate(c: Context<Env>): void {
+  if (c.get('late')) throw refusal('late')
 }
 
 /** The version that the client says is current, for what takes `If-Match`. */
