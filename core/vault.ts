@@ -135,22 +135,25 @@ export class Vault {
   /**
    * Answers calls, in order, in one transaction and so with one wait for the disk.
    *
-   * When it fails, each call is tried alone, so that one that cannot be answered does not take the
-   * others with it. What cannot be recorded is refused.
+   * When it fails, those before the call that failed are tried again without it, so that one that cannot be answered
+   * neither takes the others with it nor has each of them wait for the disk alone. What cannot be recorded is refused.
    *
    * @param now Milliseconds since the Unix epoch.
-   * @returns One answer a call, or fewer when the first ones took long: ask again for the rest.
+   * @returns One answer a call, or fewer when the first ones took long, or one failed: ask again for the rest.
    */
   execute(calls: readonly Call[], now: number): Answer[] {
     if (this.#quarantined) return calls.map(() => refused('rolled_back'))
+    const answering = { at: 0 }
     try {
-      const answers = this.#sql.atomic(() => this.#answerInTime(calls, now))
+      const answers = this.#sql.atomic(() => this.#answerInTime(calls, now, answering))
       const destroyed = calls.some(({ operation }, i) => operation === 'secret.destroy' && answers[i]?.ok)
       if (destroyed) this.#scrub()
       return answers
     } catch (error) {
       this.#forget()
-      if (calls.length > 1) return calls.flatMap((call) => this.execute([call], now))
+      // The end of all failed: none of them did, and each is tried alone. Else those before the one that did; or that one.
+      if (calls.length > 1 && answering.at === calls.length) return calls.flatMap((call) => this.execute([call], now))
+      if (calls.length > 1) return this.execute(calls.slice(0, Math.max(1, answering.at)), now)
       const refusal = this.#failed(error)
       return calls.map(() => refusal)
     }
@@ -208,13 +211,16 @@ export class Vault {
     }
   }
 
-  #answerInTime(calls: readonly Call[], now: number): Answer[] {
+  /** @param answering Which call is being answered, should it throw; all of them when it is none. */
+  #answerInTime(calls: readonly Call[], now: number, answering: { at: number }): Answer[] {
     const answers: Answer[] = []
     const start = performance.now()
     for (const call of calls) {
+      answering.at = answers.length
       answers.push(this.#answer(call, now))
       if (performance.now() - start > MAX_TRANSACTION_MS) break
     }
+    answering.at = calls.length
     return answers
   }
 

@@ -105,8 +105,11 @@ export class Flights {
     const work = async () => {
       for (let i = next++; i < plans.length; i = next++) {
         const plan = plans[i]!
-        results[i] =
+        const flight =
           batched.get(plan) ?? (await this.fetch(vault, plan, permitted[i]!.index, traceparent).catch(refusalOnly))
+        // It is recorded once all are there. Whoever comes while the others are waited for must not be given what may be replaced by then.
+        if (!(flight instanceof PosternError) && plans.length > 1) flight.recorded(null)
+        results[i] = flight
       }
     }
     await Promise.all(Array.from({ length: MAX_AT_ONCE }, work))

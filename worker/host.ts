@@ -115,13 +115,15 @@ export function groupCommit(
     const calls = batch.map(({ call }) => call)
     const start = performance.now()
     const answers = vault.execute(calls, Date.now())
+    const ms = performance.now() - start
     waiting = waiting.slice(answers.length)
-    onWrite(calls.slice(0, answers.length), performance.now() - start)
     // The rest goes after the next look at the sockets.
     if (waiting.length > 0) later(flush)
     answers.forEach((answer, i) => {
       batch[i]!.settle(answer)
     })
+    // Last: whatever becomes of it, nobody must go on waiting for an answer that is there.
+    onWrite(calls.slice(0, answers.length), ms)
   }
 
   return (calls) => {

@@ -183,6 +183,7 @@ export function openVault(settings: Partial<SecuritySettings> = {}) {
   vault.execute([{ operation: 'principal.list', caller: callerFor('admin', true), input: {} }], bench.now)
   return Object.assign(bench, {
     database,
+    sql,
     vault,
     execute,
     ask,

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import type { Action } from '../../core/access/policy.ts'
 import { securityPolicy } from '../../core/access/security_policy.ts'
 import type { Call } from '../../core/call.ts'
@@ -781,6 +781,17 @@ describe('a batch', () => {
     expect(answers[2]).toMatchObject({ ok: true, index: before + 1, value: { version: 2 } })
     expect(answers[3]).toMatchObject({ ok: true, index: before + 2, value: { version: 2 } })
     expect(bench.log()).toHaveLength(before + 3)
+  })
+
+  it('has those before one that throws share a transaction again, and those behind it another', () => {
+    const bench = openVault()
+    const calls = Array.from({ length: 20 }, (_, i) => callOf('admin', 'secret.write', writeOf(`n${i}`)))
+    calls[12] = broken
+    const atomic = vi.spyOn(bench.sql, 'atomic')
+    const answers = bench.execute(...calls)
+    expect(answers.map(({ ok }) => ok)).toEqual(calls.map((call) => call !== broken))
+    // All, those before, the rest, it alone, and the rest again; a busy machine takes some more.
+    expect(atomic.mock.calls.length).toBeLessThan(calls.length / 2)
   })
 
   it('row 42: releases and keeps nothing when the log cannot be written', () => {

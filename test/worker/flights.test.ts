@@ -26,7 +26,12 @@ async function opened(shared = true) {
   const plan: ProvidedRead = { name: 'db', version: null, chain, since: 1, barrier: 0, cached: null, cache: 'miss' }
   const fetch = (index: number | null, more: Partial<ProvidedRead> = {}) =>
     flights.fetch('default', { ...plan, ...more }, index)
-  return { aws, fetch }
+  const fetchAll = (...names: string[]) =>
+    flights.fetchAll(
+      'default',
+      names.map((name) => ({ index: 1, quota: null, value: { ...plan, name } })),
+    )
+  return { aws, fetch, fetchAll }
 }
 
 describe('a flight', () => {
@@ -55,6 +60,31 @@ describe('a flight', () => {
     await new Promise((resolve) => setTimeout(resolve, 5))
     expect((await fetch(1)).collapsed).toBe(true)
     expect(aws.count('get')).toBe(2)
+  })
+
+  it('of many is not shared while the others are waited for: it may be of what was replaced meanwhile', async () => {
+    const { aws, fetch, fetchAll } = await opened()
+    aws.set('slow', 'y')
+    const [began, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const get = aws.provider.get
+    aws.provider.get = async (name, options) => {
+      if (name === 'slow') {
+        began.resolve()
+        await released.promise
+      }
+      return get(name, options)
+    }
+    const all = fetchAll('db', 'slow')
+    await began.promise
+    // Under way it is shared still.
+    expect((await fetch(2)).collapsed).toBe(true)
+    await new Promise((resolve) => setTimeout(resolve, 0))
+    aws.set('db', 'replaced')
+    const { reply, collapsed } = await fetch(7)
+    expect(collapsed).toBe(false)
+    expect('value' in reply && Buffer.from(reply.value.value.reveal()).toString()).toBe('replaced')
+    released.resolve()
+    expect(await all).toHaveLength(2)
   })
 
   it('is of one name, one version, one chain, and one state of the secret', async () => {

@@ -89,6 +89,25 @@ describe('group commit', () => {
     expect(answers).toEqual(Array.from({ length: 1200 }, (_, i) => [{ name: `n${i}` }, 1 + Math.floor(i / 500)]))
   })
 
+  it('answers, and goes on, also when whoever is told of a transaction fails', async () => {
+    const { vault, batches } = fakeVault(1)
+    const failures: unknown[] = []
+    const fails = () => {
+      throw new TypeError('no alarm')
+    }
+    const later = (work: () => void) =>
+      void setImmediate(() => {
+        try {
+          work()
+        } catch (error) {
+          failures.push(error)
+        }
+      })
+    const execute = groupCommit(vault, fails, later)
+    expect(await execute([callOf('a'), callOf('b')])).toHaveLength(2)
+    expect([batches, failures.length]).toEqual([[1, 1], 2])
+  })
+
   it('refuses calls beyond its queue, and loses none before', async () => {
     const { vault } = fakeVault()
     const execute = groupCommit(vault)
