@@ -146,7 +146,7 @@ describe('a request whose time is up', () => {
     expect((await ask('GET', secret('a'))).body).toMatchObject({ value: 'one', version: 1 })
   })
 
-  it('row 19: sends nothing to a provider that had not begun to be sent, and the log says so', async () => {
+  it('sends nothing to a provider that had not begun to be sent, and the log says so', async () => {
     const aws = memoryProvider()
     const { admin, ask, hold, entries, secret } = await open({ aws })
     await admin.putChain('far', { resource: 'far/**', members: [{ provider: 'aws' }] })
