@@ -5,9 +5,10 @@ import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { canary } from '../canary.ts'
-import { type Editor, startEditor } from './editor.ts'
+import { attend, beginSignIn, signIn, startAt } from './attend.ts'
+import type { Editor } from './editor.ts'
 import { type Postern, startPostern } from './postern.ts'
 
 const secret = canary()
@@ -42,8 +43,7 @@ const show = (file: string) =>
 beforeAll(async () => {
   postern = await startPostern({ 'dev/db': secret, 'dev/old': 'first' })
   await postern.admin.put('dev/old', (await postern.admin.get('dev/db')).value)
-  editor = await startEditor({
-    settings: { 'postern.endpoints': { here: postern.endpoint } },
+  editor = await startAt(postern.endpoint, {
     files: {
       'broken.env': 'A="open\n',
       '.env': [
@@ -62,20 +62,10 @@ beforeAll(async () => {
       'app.ts': 'const apiKey = "k3J9xmQ2pLw8Zt5RvB1n"\nconst a = process.env.OK\n',
     },
   })
-  await editor.command('Postern: Sign In')
-  await editor.answer('Which Postern server', 'here')
-  await editor.answer('Sign in to', postern.token)
-  await editor.notified('Signed in')
+  await signIn(editor, postern.token)
 })
 
-afterEach(async ({ task }) => {
-  if (task.result?.state === 'fail') await editor?.shot(`failed ${task.name.slice(0, 30)}`)
-})
-
-afterAll(async () => {
-  await editor?.close()
-  await postern?.close()
-})
+attend(() => [editor, postern])
 
 describe('a document', () => {
   it('is told, line by line, what is wrong with it', async () => {
@@ -210,9 +200,7 @@ describe('a server', () => {
 
   it('that is down is said to be, once', async () => {
     await setEndpoints({ here: 'http://127.0.0.1:9' })
-    await editor.command('Postern: Sign In')
-    await editor.answer('Which Postern server', 'here')
-    await editor.answer('Sign in to', postern.token)
+    await beginSignIn(editor, postern.token)
     await editor.notified('The server cannot be reached')
   })
 

@@ -2,11 +2,12 @@
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { Redacted } from '../../core/redacted.ts'
 import { canary } from '../canary.ts'
 import { type FaultServer, startFaultServer } from '../providers/fault_server.ts'
-import { type Editor, startEditor } from './editor.ts'
+import { attend, signIn, startAt } from './attend.ts'
+import type { Editor } from './editor.ts'
 import { type Postern, startPostern } from './postern.ts'
 import { search, searchBrowser, searchFiles, searchHost, searchTraffic } from './sweep.ts'
 import { until } from './until.ts'
@@ -97,8 +98,7 @@ beforeAll(async () => {
   await primary.stop()
   // What is kept is fresh for a second.
   await new Promise((resolve) => setTimeout(resolve, 1500))
-  editor = await startEditor({
-    settings: { 'postern.endpoints': { here: postern.endpoint } },
+  editor = await startAt(postern.endpoint, {
     files: {
       '.env': ENV,
       'run.env': RUN,
@@ -107,23 +107,12 @@ beforeAll(async () => {
       '.vscode/launch.json': JSON.stringify(LAUNCH),
     },
   })
-  await editor.command('Postern: Sign In')
-  await editor.answer('Which Postern server', 'here')
-  await editor.answer('Sign in to', token.reveal())
-  await editor.notified('Signed in as ann')
+  await signIn(editor, token.reveal())
   signedInAt = editor.traffic.length
   await admin.putRule('closed', { effect: 'forbid', principal: 'ann', actions: ['read'], resource: 'dev/closed' })
 })
 
-afterEach(async ({ task }) => {
-  if (task.result?.state === 'fail') await editor?.shot(`failed ${task.name.slice(0, 30)}`)
-})
-
-afterAll(async () => {
-  await editor?.close()
-  await postern?.close()
-  await replica?.stop().catch(() => {})
-})
+attend(() => [editor, postern, { close: () => replica?.stop().catch(() => {}) }])
 
 const open = (file: string) =>
   editor.evaluate(

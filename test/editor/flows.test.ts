@@ -2,8 +2,9 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { canary } from '../canary.ts'
+import { attend } from './attend.ts'
 import { type Editor, startEditor } from './editor.ts'
 import { type Postern, startPostern } from './postern.ts'
 import { search, searchBrowser, searchFiles, searchHost, searchTraffic } from './sweep.ts'
@@ -102,14 +103,7 @@ beforeAll(async () => {
   })
 })
 
-afterEach(async ({ task }) => {
-  if (task.result?.state === 'fail') await editor?.shot(`failed ${task.name.slice(0, 30)}`)
-})
-
-afterAll(async () => {
-  await editor?.close()
-  await postern?.close()
-})
+attend(() => [editor, postern])
 
 describe('a new user', () => {
   it('sees a welcome, and is told of a wrong token without losing the way', async () => {

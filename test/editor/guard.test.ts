@@ -2,12 +2,13 @@
 import { execFileSync } from 'node:child_process'
 import { cpSync, existsSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { makeProofKey, type Redacted, signIn } from '../../core/index.ts'
 import { authenticator } from '../authenticator.ts'
 import { canary, formsOf } from '../canary.ts'
 import { makeSite, type Server, type Site, startServer } from '../runtime/servers.ts'
-import { type Editor, freePort, startEditor } from './editor.ts'
+import { attend, beginSignIn, startAt } from './attend.ts'
+import { type Editor, freePort } from './editor.ts'
 import { fill } from './postern.ts'
 import { search, searchFiles, searchHost } from './sweep.ts'
 
@@ -32,28 +33,18 @@ beforeAll(async () => {
   const { client } = await signIn({ ...about, token, key: await makeProofKey(), seal: true })
   nextCode = authenticator((await client.enrolTotp()).uri)
   await client.confirmTotp(await nextCode())
-  editor = await startEditor({
-    settings: { 'postern.endpoints': { here: server.endpoint }, 'postern.allowWriteToDisk': true },
+  editor = await startAt(server.endpoint, {
+    settings: { 'postern.allowWriteToDisk': true },
     files: { '.env': 'DB_URL=postern://default/dev/db\nLEVEL=debug\n', '.gitignore': '*.hydrated\n' },
   })
   execFileSync('git', ['init', '--quiet'], { cwd: editor.workspace })
 })
 
-afterEach(async ({ task }) => {
-  if (task.result?.state === 'fail') await editor?.shot(`failed ${task.name.slice(0, 30)}`)
-})
-
-afterAll(async () => {
-  await editor?.close()
-  await server?.stop()
-  site?.remove()
-})
+attend(() => [editor, { close: () => server?.stop() }, { close: () => site?.remove() }])
 
 describe('a second factor', () => {
   it('is asked for at the sign-in, and opens what rules keep behind it', async () => {
-    await editor.command('Postern: Sign In')
-    await editor.answer('Which Postern server', 'here')
-    await editor.answer('Sign in to', token.reveal())
+    await beginSignIn(editor, token.reveal())
     await editor.answer('Second factor of ann', await nextCode())
     await editor.notified('Signed in as ann', '40-second-factor')
     await editor.evaluate((vscode) => vscode.commands.executeCommand('postern.openHydratedEnv'))

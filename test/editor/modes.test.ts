@@ -1,9 +1,10 @@
 /** An editor that is not as usual: a folder that is not trusted, another language, and the first page of a new user. */
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { canary } from '../canary.ts'
 import { wholeLog } from '../whole_log.ts'
-import { type Editor, startEditor } from './editor.ts'
+import { attend, signIn, startAt } from './attend.ts'
+import type { Editor, EditorOptions } from './editor.ts'
 import { type Postern, startPostern } from './postern.ts'
 import { searchBrowser, searchFiles, searchHost } from './sweep.ts'
 import { until } from './until.ts'
@@ -18,33 +19,15 @@ beforeAll(async () => {
   postern = await startPostern({ 'dev/db': secret })
 })
 
-afterEach(async ({ task }) => {
-  if (task.result?.state === 'fail') await editor?.shot(`failed ${task.name.slice(0, 30)}`)
-})
-
-afterAll(async () => {
-  await editor?.close()
-  await postern?.close()
-})
+attend(() => [editor, postern])
 
 /** One editor at a time. */
-async function start(options: Parameters<typeof startEditor>[0]): Promise<Editor> {
+async function start(options: EditorOptions): Promise<Editor> {
   await editor?.close()
   editor = null
-  editor = await startEditor({
-    ...{ files: { '.env': ENV }, ...options },
-    settings: { 'postern.endpoints': { here: postern.endpoint }, ...options?.settings },
-  })
+  editor = await startAt(postern.endpoint, { files: { '.env': ENV }, ...options })
   return editor
 }
-
-async function signIn(one: Editor, titles: { command: string; server: string; token: string }): Promise<void> {
-  await one.command(titles.command)
-  await one.answer(titles.server, 'here')
-  await one.answer(titles.token, postern.token)
-}
-
-const ENGLISH = { command: 'Postern: Sign In', server: 'Which Postern server', token: 'Sign in to' }
 
 /** What the server was asked for, by its log. */
 async function asked(): Promise<string[]> {
@@ -57,8 +40,7 @@ describe('in Restricted Mode', { timeout: 120_000 }, () => {
 
   beforeAll(async () => {
     one = await start({ restricted: true, settings: { 'postern.allowWriteToDisk': true } })
-    await signIn(one, ENGLISH)
-    await one.notified('Signed in')
+    await signIn(one, postern.token)
   })
 
   it('names are shown, and no value is fetched, by whatever command', async () => {
@@ -128,7 +110,9 @@ describe('in German', { timeout: 120_000 }, () => {
   })
 
   it('commands, questions, hints, marks and names of tabs are', async () => {
-    await signIn(one, { command: 'Postern: Anmelden', server: 'Welcher Postern-Server', token: 'Anmelden bei' })
+    await one.command('Postern: Anmelden')
+    await one.answer('Welcher Postern-Server', 'here')
+    await one.answer('Anmelden bei', postern.token)
     await one.notified('Angemeldet als')
     await one.evaluate((vscode) => {
       const [folder] = vscode.workspace.workspaceFolders!

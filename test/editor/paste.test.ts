@@ -1,8 +1,9 @@
 /** Pasting and dragging: what is known becomes a reference, and what looks like a secret is offered a place. */
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { canary } from '../canary.ts'
-import { type Editor, startEditor } from './editor.ts'
+import { attend, signIn, startAt } from './attend.ts'
+import type { Editor } from './editor.ts'
 import { type Postern, startPostern } from './postern.ts'
 import { searchFiles, searchHost } from './sweep.ts'
 import { until } from './until.ts'
@@ -16,24 +17,13 @@ let editor: Editor
 
 beforeAll(async () => {
   postern = await startPostern({ 'dev/known': known, 'dev/other': 'x' })
-  editor = await startEditor({
-    settings: { 'postern.endpoints': { here: postern.endpoint } },
+  editor = await startAt(postern.endpoint, {
     files: { '.env': 'KNOWN=postern://default/dev/known\n', 'notes.txt': '\n', 'app.py': 'token = ""\n' },
   })
-  await editor.command('Postern: Sign In')
-  await editor.answer('Which Postern server', 'here')
-  await editor.answer('Sign in to', postern.token)
-  await editor.notified('Signed in')
+  await signIn(editor, postern.token)
 })
 
-afterEach(async ({ task }) => {
-  if (task.result?.state === 'fail') await editor?.shot(`failed ${task.name.slice(0, 30)}`)
-})
-
-afterAll(async () => {
-  await editor?.close()
-  await postern?.close()
-})
+attend(() => [editor, postern])
 
 async function open(file: string, line = 0, character = 0): Promise<void> {
   await editor.evaluate(
