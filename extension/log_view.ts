@@ -9,7 +9,7 @@ import type { Parts } from './parts.ts'
 import { pinnedLogKey } from './settings.ts'
 import type { Status } from './status.ts'
 import type { Vault } from './vaults.ts'
-import { type Remembered, type Verdict, witness } from './witness.ts'
+import { type Flaw, isOutdone, type Remembered, type Verdict, witness } from './witness.ts'
 
 const OFTEN_MS = 10 * 60_000
 /** Longer than a server serves one checkpoint while its log goes on. */
@@ -26,6 +26,8 @@ export class LogView implements vscode.TreeDataProvider<Vault>, vscode.Disposabl
   readonly #status: Status
   readonly #changed = new vscode.EventEmitter<void>()
   readonly #looked = new Map<string, Looked>()
+  /** What nobody has settled yet: neither the log itself, which a later look may find whole, nor the user's word. */
+  readonly #flaws = new Map<string, Flaw>()
   readonly #subscription: vscode.Disposable
 
   readonly onDidChangeTreeData = this.#changed.event
@@ -78,8 +80,7 @@ export class LogView implements vscode.TreeDataProvider<Vault>, vscode.Disposabl
     const { globalState } = this.#parts.context
     const remembered = globalState.get<Remembered>(key) ?? null
     // Noted before it is asked, so that nobody asks a second time meanwhile.
-    const looked = this.#looked.get(key)
-    this.#looked.set(key, { at: Date.now(), verdict: looked?.verdict ?? { error: null } })
+    this.#looked.set(key, { at: Date.now(), verdict: this.#looked.get(key)?.verdict ?? { error: null } })
     const { recorded } = vault.network
     const look = () =>
       this.#parts.vaults
@@ -91,14 +92,18 @@ export class LogView implements vscode.TreeDataProvider<Vault>, vscode.Disposabl
       verdict = await look()
     }
     this.#looked.set(key, { at: Date.now(), verdict })
-    if ('remember' in verdict) await globalState.update(key, verdict.remember)
-    if ('remember' in verdict && looked && isWithheld(looked.verdict)) this.#calm()
     if ('flaw' in verdict) this.#shout(vault, verdict)
+    if (!('remember' in verdict)) return
+    // What was withheld is shown now, and goes on from what was seen: nothing is missing. Another flaw stays one.
+    if (this.#flaws.get(key) === 'withheld') this.#settle([key])
+    // Read again, and nothing awaited from here to the write: another look may have been quicker.
+    const kept = globalState.get<Remembered>(key) ?? null
+    if (!isOutdone(verdict.checkpoint, remembered, kept)) await globalState.update(key, verdict.remember)
   }
 
-  /** What was withheld is shown now, and goes on from what was seen: nothing is missing. Another flaw stays one. */
-  #calm(): void {
-    if (![...this.#looked.values()].some(({ verdict }) => 'flaw' in verdict)) this.#status.alarm(null)
+  #settle(keys: readonly string[]): void {
+    for (const key of keys) this.#flaws.delete(key)
+    if (this.#flaws.size === 0) this.#status.alarm(null)
   }
 
   /** What was kept stays: only the user's word replaces it. */
@@ -129,6 +134,8 @@ export class LogView implements vscode.TreeDataProvider<Vault>, vscode.Disposabl
       ),
     }
     const message = messages[flaw]
+    // One that the log cannot settle is not taken for one that it can.
+    if (flaw !== 'withheld' || !this.#flaws.has(keyOf(vault))) this.#flaws.set(keyOf(vault), flaw)
     this.#status.alarm({ message, command: 'postern.log.focus' })
     const anew = t('Trust This Log')
     void vscode.window.showErrorMessage(`Postern: ${message}`, t('Show'), anew).then((chosen) => {
@@ -139,10 +146,7 @@ export class LogView implements vscode.TreeDataProvider<Vault>, vscode.Disposabl
 
   async #trustAnew(): Promise<void> {
     const { t } = vscode.l10n
-    const flawed = (await this.#parts.vaults.all()).filter((vault) => {
-      const verdict = this.#looked.get(keyOf(vault))?.verdict
-      return verdict !== undefined && 'flaw' in verdict
-    })
+    const flawed = (await this.#parts.vaults.all()).filter((vault) => this.#flaws.has(keyOf(vault)))
     if (flawed.length === 0) return
     const yes = t('Forget What Was Seen')
     const detail = t('Do this only when whoever runs the server says why: a log goes on, it never shrinks.')
@@ -152,7 +156,7 @@ export class LogView implements vscode.TreeDataProvider<Vault>, vscode.Disposabl
       vault.network.recorded = -1
       await this.#parts.context.globalState.update(keyOf(vault), undefined)
     }
-    this.#status.alarm(null)
+    this.#settle(flawed.map(keyOf))
     await this.lookAtAll(0)
   }
 }

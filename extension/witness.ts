@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { type Checkpoint, openCheckpoint } from '../core/audit/checkpoint.ts'
+import { type Checkpoint, openCheckpoint, parseCheckpoint } from '../core/audit/checkpoint.ts'
 import type { Hash } from '../core/audit/merkle.ts'
-import { type NoteVerifier, parseVerifierKey } from '../core/audit/note.ts'
+import { type NoteVerifier, parseNote, parseVerifierKey } from '../core/audit/note.ts'
 import { verifyConsistencyByPlatform } from '../core/audit/proof.ts'
 import { parseBase64 } from '../core/bytes.ts'
 import type { UserClient } from '../core/client/user.ts'
@@ -65,6 +65,18 @@ export async function witness(
   // An old checkpoint, shown for ever, goes on from itself: what happened since would never be seen.
   if (checkpoint.size <= recorded) return { flaw: 'withheld', before: recorded + 1, now: checkpoint.size }
   return { checkpoint, remember: { key, note } }
+}
+
+/**
+ * Whether what a look found must not be kept any more: another look has kept a later checkpoint since this one began, or
+ * the user has had what was kept forgotten. Synchronous, so that it can be asked right before the write.
+ *
+ * @param began What was kept when the look began.
+ * @param kept What is kept now. It was verified before it was kept.
+ */
+export function isOutdone({ size }: Checkpoint, began: Remembered | null, kept: Remembered | null): boolean {
+  if (kept?.note === began?.note) return false
+  return kept === null || parseCheckpoint(parseNote(kept.note, 'checkpoint').text).size > size
 }
 
 async function goesOn(log: Log, before: Checkpoint, now: Checkpoint): Promise<boolean> {

@@ -11,10 +11,12 @@ import { attend, beginSignIn, startAt } from './attend.ts'
 import { type Editor, freePort } from './editor.ts'
 import { fill } from './postern.ts'
 import { search, searchFiles, searchHost } from './sweep.ts'
+import { startWithholding, type Withholding } from './withholding.ts'
 
 const secret = canary()
 let site: Site
 let server: Server
+let proxy: Withholding
 let editor: Editor
 let port: string
 let token: Redacted<string>
@@ -24,6 +26,7 @@ beforeAll(async () => {
   site = await makeSite()
   port = String(await freePort())
   server = await startServer('bun', site, { POSTERN_PORT: port })
+  proxy = await startWithholding(port)
   const about = { endpoint: server.endpoint, vault: site.vault }
   const admin = await fill(server.endpoint, site, { 'dev/db': secret })
   await admin.putPrincipal('ann', { kind: 'user' })
@@ -33,14 +36,14 @@ beforeAll(async () => {
   const { client } = await signIn({ ...about, token, key: await makeProofKey(), seal: true })
   nextCode = authenticator((await client.enrolTotp()).uri)
   await client.confirmTotp(await nextCode())
-  editor = await startAt(server.endpoint, {
+  editor = await startAt(proxy.endpoint, {
     settings: { 'postern.allowWriteToDisk': true },
     files: { '.env': 'DB_URL=postern://default/dev/db\nLEVEL=debug\n', '.gitignore': '*.hydrated\n' },
   })
   execFileSync('git', ['init', '--quiet'], { cwd: editor.workspace })
 })
 
-attend(() => [editor, { close: () => server?.stop() }, { close: () => site?.remove() }])
+attend(() => [editor, proxy, { close: () => server?.stop() }, { close: () => site?.remove() }])
 
 describe('a second factor', () => {
   it('is asked for at the sign-in, and opens what rules keep behind it', async () => {
@@ -117,8 +120,35 @@ describe('a .env on the disk', () => {
 })
 
 describe('the witness', () => {
+  const verify = () => editor.evaluate((vscode) => vscode.commands.executeCommand('postern.verifyLog'))
+  const hydrate = () =>
+    editor.evaluate(async (vscode) => {
+      const [folder] = vscode.workspace.workspaceFolders!
+      await vscode.commands.executeCommand('postern.openHydratedEnv', vscode.Uri.joinPath(folder!.uri, '.env'))
+    })
+  const alarm = () => editor.page.locator('.statusbar-item[id="postern.postern.postern.status"] .codicon-warning')
+
+  it('shouts while a log is withheld, and is calm again once it shows what was missing', async () => {
+    await verify()
+    expect(await alarm().count()).toBe(0)
+    proxy.withholds = true
+    await hydrate()
+    await verify()
+    await editor.notified('WITHHELD', '45-withheld')
+    await alarm().waitFor()
+    // Looked at again, it is the same alarm.
+    await verify()
+    await alarm().waitFor()
+    proxy.withholds = false
+    await verify()
+    await alarm().waitFor({ state: 'hidden' })
+    await editor.page.locator('.activitybar a[aria-label^="Postern"]').click()
+    await editor.page.locator('.pane-body .monaco-list-row').filter({ hasText: 'entries, verified' }).first().waitFor()
+    await editor.shot('46-calm')
+  })
+
   it('shouts when the log has shrunk, and keeps what it saw until the user says otherwise', async () => {
-    await editor.evaluate((vscode) => vscode.commands.executeCommand('postern.verifyLog'))
+    await verify()
     await server.stop()
     const old = `${site.data}-old`
     cpSync(site.data, old, { recursive: true })
@@ -126,7 +156,7 @@ describe('the witness', () => {
     await fill(server.endpoint, site, { 'dev/more': 'x', 'dev/and-more': 'y' })
     // A checkpoint is served for a second before the head is signed anew.
     await editor.page.waitForTimeout(1500)
-    await editor.evaluate((vscode) => vscode.commands.executeCommand('postern.verifyLog'))
+    await verify()
     await server.stop()
     // An older state is put back, as whoever has the disk could.
     rmSync(site.data, { recursive: true })
@@ -137,7 +167,6 @@ describe('the witness', () => {
       await editor.evaluate((vscode) => void vscode.commands.executeCommand('postern.verifyLog'))
       await editor.notified('SHRANK', '42-alarm')
     }
-    await editor.page.locator('.activitybar a[aria-label="Postern"]').click()
     await editor.page.locator('.pane-body').filter({ hasText: 'shrank' }).first().waitFor()
     await editor.shot('43-log')
   })

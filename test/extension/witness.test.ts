@@ -1,33 +1,10 @@
 /** The editor as a witness: a log goes on from what was seen of it, or an alarm is raised. */
 import { describe, expect, it } from 'vitest'
-import { signCheckpoint } from '../../core/audit/checkpoint.ts'
-import { type Hash, hashesFor, leafHash, type ReadHashes, treeHash } from '../../core/audit/merkle.ts'
 import { formatVerifierKey } from '../../core/audit/note.ts'
-import { consistencyProof } from '../../core/audit/proof.ts'
-import { base64, utf8 } from '../../core/bytes.ts'
-import { Keyring, parseRootKey } from '../../core/crypto/keyring.ts'
 import { PosternError } from '../../core/errors.ts'
 import { type Remembered, witness } from '../../extension/witness.ts'
+import { entries, logOf, signer, stranger } from './shown_log.ts'
 
-const signer = await (await Keyring.open(parseRootKey('A'.repeat(43)))).noteSigner('acme', 'test.example/acme')
-const stranger = await (await Keyring.open(parseRootKey(`${'A'.repeat(42)}E`))).noteSigner('acme', 'test.example/acme')
-
-/** A log of these entries, as a server shows it. */
-function logOf(entries: readonly string[], by = signer) {
-  const hashes: Hash[] = []
-  const read: ReadHashes = (positions) => positions.map((at) => hashes[at]!)
-  entries.forEach((entry, n) => void hashes.push(...hashesFor(n, leafHash(utf8(entry)), read)))
-  return {
-    auditKey: async () => formatVerifierKey(by),
-    checkpoint: () => signCheckpoint({ size: entries.length, root: treeHash(entries.length, read) }, by),
-    async consistency(from: number, to: number) {
-      if (to > entries.length || from > to) throw new PosternError('not_found', 'Log has no such entry yet')
-      return { from, to, hashes: consistencyProof(from, to, read).map(base64) }
-    },
-  }
-}
-
-const entries = (n: number, text = 'entry') => Array.from({ length: n }, (_, i) => `${text} ${i}`)
 const seen = async (log: ReturnType<typeof logOf>): Promise<Remembered> => {
   const verdict = await witness(log, null, null)
   if (!('remember' in verdict)) throw new Error('The first look must be believed')
