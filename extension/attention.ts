@@ -33,7 +33,6 @@ export function registerAttention(
   parts: Parts,
   hydrations: Hydrations,
   view: vscode.TreeView<Node>,
-  onDidLoad: vscode.Event<void>,
 ): vscode.Disposable {
   const changed = new vscode.EventEmitter<undefined>()
   let states = new Map<string, State>()
@@ -49,9 +48,9 @@ export function registerAttention(
       onDidChangeFileDecorations: changed.event,
       provideFileDecoration: (uri) => (uri.scheme === SCHEME ? markOf(states.get(uri.toString())) : undefined),
     }),
-    onDidLoad(update),
     hydrations.onDidChange(update),
     parts.vaults.onDidChange(update),
+    parts.vaults.onDidLoadNames(update),
   )
 }
 

@@ -21,12 +21,16 @@ export const MAX_NAMES = 10_000
 /** The names of one vault. */
 export class Catalogue {
   readonly #list: UserClient['list']
+  readonly #onDidLoad: () => void
   #loaded: { at: number; index: NameIndex<Metadata> } | null = null
   #loading: Promise<NameIndex<Metadata>> | null = null
+  #loads = 0
   #failedAt = Number.NEGATIVE_INFINITY
 
-  constructor(list: UserClient['list']) {
+  /** @param onDidLoad Called whenever the server has given the names. */
+  constructor(list: UserClient['list'], onDidLoad: () => void = () => {}) {
     this.#list = list
+    this.#onDidLoad = onDidLoad
   }
 
   /** What is known now, however old; `null` before anything was loaded. */
@@ -41,9 +45,7 @@ export class Catalogue {
    */
   names(now = Date.now()): Promise<NameIndex<Metadata>> {
     if (this.#loaded && now - this.#loaded.at < FRESH_MS) return Promise.resolve(this.#loaded.index)
-    this.#loading ??= this.#load().finally(() => {
-      this.#loading = null
-    })
+    this.#loading ??= this.#load()
     return this.#loading
   }
 
@@ -57,13 +59,29 @@ export class Catalogue {
     })
   }
 
-  /** Has the next one ask the server. */
+  /** Has the next one ask the server, whoever is asking already. What is known stays known until the answer. */
   forget(): void {
-    this.#loaded = null
+    if (this.#loaded) this.#loaded.at = Number.NEGATIVE_INFINITY
+    this.#loading = null
+    this.#loads++
     this.#failedAt = Number.NEGATIVE_INFINITY
   }
 
   async #load(): Promise<NameIndex<Metadata>> {
+    const load = ++this.#loads
+    try {
+      const index = await this.#ask()
+      if (load === this.#loads) {
+        this.#loaded = { at: Date.now(), index }
+        this.#onDidLoad()
+      }
+      return index
+    } finally {
+      if (load === this.#loads) this.#loading = null
+    }
+  }
+
+  async #ask(): Promise<NameIndex<Metadata>> {
     const items: Metadata[] = []
     let cursor: string | undefined
     let pages = 0
@@ -72,8 +90,6 @@ export class Catalogue {
       items.push(...page.items)
       cursor = page.cursor
     } while (cursor !== undefined && items.length < MAX_NAMES && ++pages < MAX_PAGES)
-    const index = new NameIndex(items)
-    this.#loaded = { at: Date.now(), index }
-    return index
+    return new NameIndex(items)
   }
 }

@@ -109,16 +109,19 @@ async function hover(
   const { text, range, scope = document.uri, environment = environmentFor(scope) } = found
   const resolved = resolve(text, variablesFor(environment))
   if (!('reference' in resolved)) return null
-  const { vault: id, name } = resolved.reference
+  const { vault: id, name, version } = resolved.reference
   const vault = (await vaults.at(scope)).find((one) => one.id === id)
   const facts = (await vault?.names.namesQuietly())?.find(name)
   const outcome = found.outcome ?? hydrations.outcomeOf(scope, text)
-  return new vscode.Hover(card({ target: { reference: text, scope, environment }, name, vault, facts, outcome }), range)
+  const target = { reference: text, scope, environment }
+  return new vscode.Hover(card({ target, name, isPinned: version !== undefined, vault, facts, outcome }), range)
 }
 
 interface About {
   target: Target
   name: string
+  /** Whether the reference stays at a version. */
+  isPinned: boolean
   vault: Vault | undefined
   facts: (Facts & { tags: Record<string, string> }) | undefined
   /** What came of it, when it is hydrated somewhere. */
@@ -126,13 +129,13 @@ interface About {
 }
 
 /** Metadata and two commands. Only those two may be run from it, and everything else is escaped. */
-function card({ target, name, vault, facts, outcome }: About): vscode.MarkdownString {
+function card({ target, name, isPinned, vault, facts, outcome }: About): vscode.MarkdownString {
   const { t } = vscode.l10n
   const text = new vscode.MarkdownString('', true)
   text.isTrusted = { enabledCommands: ['postern.peek', 'postern.copy', 'postern.signIn'] }
   text.appendMarkdown('$(shield) ').appendText(name)
   if (vault === undefined) return text.appendMarkdown(`\n\n[${t('Sign in to see more')}](command:postern.signIn)`)
-  if (outcome) text.appendText(`\n\n${describeOutcome(outcome)}`)
+  if (outcome) text.appendText(`\n\n${describeOutcome(outcome, isPinned ? undefined : facts)}`)
   else if (facts) text.appendText(`\n\n${describe(facts)}`)
   else text.appendText(`\n\n${t('Not in the list: a provider keeps it, it is hidden from you, or it is not there')}`)
   const detours = outcome && 'secret' in outcome ? reasonsOf(outcome.secret) : []

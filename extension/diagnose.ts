@@ -89,6 +89,7 @@ export function registerDiagnostics(parts: Parts, hydrations: Hydrations, ignore
     vscode.workspace.onDidCloseTextDocument(({ uri }) => collection.delete(uri)),
     vscode.workspace.onDidChangeConfiguration((event) => event.affectsConfiguration('postern') && all()),
     parts.vaults.onDidChange(all),
+    parts.vaults.onDidLoadNames(all),
     hydrations.onDidChange(all),
     // By place: the arguments of a command can be read by others.
     vscode.commands.registerCommand('postern.ignoreAt', async (uri: unknown, range: unknown) => {

@@ -42,12 +42,16 @@ export function describe(facts: Facts, now = Date.now()): string {
   return parts.filter(Boolean).join(' · ')
 }
 
-/** The same for whatever became of a reference. */
-export function describeOutcome(outcome: Outcome, now = Date.now()): string {
+/**
+ * The same for whatever became of a reference.
+ *
+ * @param listed What the list of names says now: a version that came since then is told.
+ */
+export function describeOutcome(outcome: Outcome, listed?: Facts, now = Date.now()): string {
   if ('error' in outcome) return `✗ ${explain(outcome.error).message}`
   const { secret } = outcome
   const sign = secret.cached?.stale ? '⚠' : secret.passedOver ? '↪' : '✓'
-  return `${sign} ${describe(secret, now)}`
+  return [`${sign} ${describe(secret, now)}`, ...newer(secret, listed)].join(' · ')
 }
 
 /** Why a secret did not come from where it should, a line for each member that was passed over. */
@@ -78,6 +82,12 @@ export function span(ms: number): string {
   if (ms >= DAY) return t('{0} d', Math.floor(ms / DAY))
   if (ms >= HOUR) return t('{0} h', Math.floor(ms / HOUR))
   return t('{0} min', Math.max(0, Math.floor(ms / MINUTE)))
+}
+
+function newer({ version }: Facts, listed?: Facts): string[] {
+  // What a provider calls its versions is in no order.
+  const isNewer = typeof version === 'number' && typeof listed?.version === 'number' && listed.version > version
+  return isNewer ? [vscode.l10n.t('v{0} is current', listed.version)] : []
 }
 
 function expiry(facts: Facts, now: number): string {

@@ -4,6 +4,7 @@
  * @module
  */
 import * as vscode from 'vscode'
+import type { Metadata } from './catalogue.ts'
 import { describe, describeOutcome, reasonsOf } from './facts.ts'
 import { HYDRATED, type Hydrations, isEnvDocument, referencesIn } from './hydrated.ts'
 import type { Parts } from './parts.ts'
@@ -18,7 +19,7 @@ export function registerHints(parts: Parts, hydrations: Hydrations): vscode.Disp
     onDidChangeInlayHints: changed.event,
     provideInlayHints: (document, range) =>
       (document.uri.scheme === HYDRATED
-        ? hydratedHints(hydrations, document)
+        ? hydratedHints(parts, hydrations, document)
         : sourceHints(parts, hydrations, document)
       ).filter(({ position }) => range.contains(position)),
   }
@@ -30,12 +31,13 @@ export function registerHints(parts: Parts, hydrations: Hydrations): vscode.Disp
     changed,
     hydrations.onDidChange(() => changed.fire()),
     parts.vaults.onDidChange(() => changed.fire()),
+    parts.vaults.onDidLoadNames(() => changed.fire()),
     vscode.languages.registerInlayHintsProvider(documents, provider),
     vscode.languages.registerCodeLensProvider(documents, lenses),
   )
 }
 
-function hydratedHints(hydrations: Hydrations, document: vscode.TextDocument): vscode.InlayHint[] {
+function hydratedHints(parts: Parts, hydrations: Hydrations, document: vscode.TextDocument): vscode.InlayHint[] {
   const hydration = hydrations.of(document.uri)
   return (hydration?.rows ?? []).flatMap(({ reference, line }) => {
     const outcome = reference === null ? undefined : hydration?.outcomes.get(reference)
@@ -43,26 +45,30 @@ function hydratedHints(hydrations: Hydrations, document: vscode.TextDocument): v
     // Why there is no value the text itself says, in the place of the mask.
     if ('error' in outcome) return []
     const target = { reference, scope: hydration!.source, environment: hydration!.environment }
-    return [
-      hint(document.lineAt(line).range.end, describeOutcome(outcome), { target, about: reasonsOf(outcome.secret) }),
-    ]
+    const label = describeOutcome(outcome, listedFor(parts, target))
+    return [hint(document.lineAt(line).range.end, label, { target, about: reasonsOf(outcome.secret) })]
   })
 }
 
 /** From the list of names alone: nothing is fetched for a hint, and none says more than a list would. */
 function sourceHints(parts: Parts, hydrations: Hydrations, document: vscode.TextDocument): vscode.InlayHint[] {
-  const variables = variablesFor(environmentFor(document.uri))
+  const scope = document.uri
+  const environment = environmentFor(scope)
   return parseEnv(document.getText()).entries.flatMap(({ value, valueEnd }) => {
     if (!value.startsWith('postern://')) return []
     const position = document.positionAt(valueEnd)
-    const outcome = hydrations.outcomeOf(document.uri, value)
-    if (outcome) return [hint(position, describeOutcome(outcome))]
-    const resolved = resolve(value, variables)
-    if (!('reference' in resolved)) return []
-    const { vault: id, name } = resolved.reference
-    const metadata = parts.vaults.known.find((vault) => vault.id === id)?.names.known?.find(name)
-    return metadata ? [hint(position, describe(metadata))] : []
+    const outcome = hydrations.outcomeOf(scope, value)
+    const listed = listedFor(parts, { reference: value, scope, environment })
+    if (outcome) return [hint(position, describeOutcome(outcome, listed))]
+    return listed ? [hint(position, describe(listed))] : []
   })
+}
+
+/** What the list of names says of a reference. Of one that stays at a version it says nothing. */
+function listedFor({ vaults }: Parts, { reference, scope, environment = '' }: Target): Metadata | undefined {
+  const resolved = resolve(reference, variablesFor(environment))
+  if (!('reference' in resolved) || resolved.reference.version !== undefined) return undefined
+  return vaults.listed(resolved.reference, scope)
 }
 
 function hint(

@@ -11,6 +11,8 @@ import type { Node } from './tree.ts'
 import type { Vault } from './vaults.ts'
 
 const FRESH_MS = 60_000
+/** When to look at the list of names again after a rotation has begun: most are over at once, and it says which version is current. */
+const LOOKS_MS = [500, 2000, 8000]
 
 /** Which secrets of which vault may be rotated, by whoever is signed in to it; with how long an old value stays good. */
 export class Rotatable {
@@ -42,7 +44,7 @@ export function registerRotate(parts: Parts, rotatable: Rotatable, changed: () =
       const known = parts.vaults.known.find((one) => one === vault)
       if (known === undefined || typeof name !== 'string') throw new vscode.CancellationError()
       await rotate(parts, known, name, rotatable)
-      changed()
+      await lookAgain(known, name, changed)
     } catch (error) {
       parts.log.failed('rotate', error)
       complain(error)
@@ -62,7 +64,18 @@ async function rotate({ vaults }: Parts, vault: Vault, name: string, rotatable: 
   const answer = await vscode.window.showWarningMessage(question, { modal: true, detail }, yes)
   if (answer !== yes) throw new vscode.CancellationError()
   await vaults.call(vault, (client) => client.rotate(name))
-  vault.names.forget()
   const message = t('The rotation of {0} has begun', name)
   void vscode.window.showInformationMessage(`Postern: ${message}`)
+}
+
+/** Until the list of names tells of another version. Nothing but that list is asked for, three times at the most. */
+async function lookAgain({ names }: Vault, name: string, changed: () => void): Promise<void> {
+  const before = names.known?.find(name)?.version
+  for (const ms of LOOKS_MS) {
+    await new Promise((resolve) => setTimeout(resolve, ms))
+    names.forget()
+    const { version } = (await names.namesQuietly()).find(name) ?? {}
+    if (version !== before) break
+  }
+  changed()
 }

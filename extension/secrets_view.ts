@@ -16,20 +16,14 @@ import { type Node, nodeOf, parentOf, vaultNode } from './tree.ts'
 
 export function registerSecretsView(parts: Parts, hydrations: Hydrations): vscode.Disposable {
   const changed = new vscode.EventEmitter<void>()
-  const loaded = new vscode.EventEmitter<void>()
   const rotatable = new Rotatable(parts)
   const provider: vscode.TreeDataProvider<Node> = {
     onDidChangeTreeData: changed.event,
     getChildren: (node) =>
-      childrenOf(parts, rotatable, node)
-        .then((children) => {
-          loaded.fire()
-          return children
-        })
-        .catch((error) => {
-          complain(error)
-          return []
-        }),
+      childrenOf(parts, rotatable, node).catch((error) => {
+        complain(error)
+        return []
+      }),
     getParent: parentOf,
     getTreeItem: (node) => itemOf(node, rotatable),
   }
@@ -47,10 +41,9 @@ export function registerSecretsView(parts: Parts, hydrations: Hydrations): vscod
   })
   return vscode.Disposable.from(
     changed,
-    loaded,
     view,
     parts.vaults.onDidChange(() => changed.fire()),
-    registerAttention(parts, hydrations, view, loaded.event),
+    registerAttention(parts, hydrations, view),
     registerLinks(parts, view),
     registerRotate(parts, rotatable, () => changed.fire()),
     vscode.commands.registerCommand('postern.copyReference', async (node?: Partial<Node>) => {

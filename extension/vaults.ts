@@ -7,7 +7,8 @@ import * as vscode from 'vscode'
 import type { UserClient } from '../core/client/user.ts'
 import { PosternError } from '../core/errors.ts'
 import { Redacted } from '../core/redacted.ts'
-import { Catalogue } from './catalogue.ts'
+import type { Reference } from '../core/reference.ts'
+import { Catalogue, type Metadata } from './catalogue.ts'
 import { Hindrance } from './hindrance.ts'
 import { type Network, networkTo } from './network.ts'
 import type { Platform } from './platform/platform.ts'
@@ -30,6 +31,7 @@ export class Vaults implements vscode.Disposable {
   readonly #secrets: vscode.SecretStorage
   readonly #platform: Platform
   readonly #changed = new vscode.EventEmitter<void>()
+  readonly #named = new vscode.EventEmitter<void>()
   readonly #subscription: vscode.Disposable
   #vaults: Vault[] | null = null
   // What was known before a reload: a client that goes on keeps its nonce and its names.
@@ -40,12 +42,15 @@ export class Vaults implements vscode.Disposable {
 
   /** Somebody signed in or out, here or in another window. */
   readonly onDidChange = this.#changed.event
+  /** A server has given the names and versions of its secrets: any of them may be new. */
+  readonly onDidLoadNames = this.#named.event
 
   constructor(secrets: vscode.SecretStorage, platform: Platform) {
     this.#secrets = secrets
     this.#platform = platform
     this.#subscription = vscode.Disposable.from(
       this.#changed,
+      this.#named,
       secrets.onDidChange(({ key }) => {
         if (concernsSessions(key)) this.reload()
       }),
@@ -74,6 +79,12 @@ export class Vaults implements vscode.Disposable {
   /** What is known without asking anybody. */
   get known(): readonly Vault[] {
     return this.#vaults ?? this.#before
+  }
+
+  /** What the list of names says of a secret, if the list is here. */
+  listed({ vault: id, name }: Reference, scope?: vscode.Uri): Metadata | undefined {
+    const origin = endpointFor(scope)?.origin
+    return this.known.find((vault) => vault.origin === origin && vault.id === id)?.names.known?.find(name)
   }
 
   /** The vaults of the server that a resource uses. */
@@ -155,7 +166,8 @@ export class Vaults implements vscode.Disposable {
       seal: true,
       fetch: network.fetch,
     })
-    return { id: vault, origin, principal, session, client, names: new Catalogue(client.list), network }
+    const names = new Catalogue(client.list, () => this.#named.fire())
+    return { id: vault, origin, principal, session, client, names, network }
   }
 
   #change(origin: string, change: (sessions: StoredSession[]) => StoredSession[]): Promise<void> {

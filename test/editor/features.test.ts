@@ -253,6 +253,9 @@ describe('the tree', () => {
     await editor.notified('The rotation of dev/turn has begun')
     await until(async () => (await versions()) === 2, 'the rotation')
     expect((await postern.admin.get('dev/turn')).value.reveal()).not.toBe(sealed['dev/turn'])
+    // Beside the reference, in a file that nobody touched: the list of names told of it.
+    await editor.page.locator('.monaco-editor').filter({ hasText: 'v2 is current' }).first().waitFor()
+    await editor.shot('52-since')
   })
 })
 

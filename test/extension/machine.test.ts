@@ -147,7 +147,7 @@ describe('looking for secrets in a document', () => {
   it('asks git only in a folder that is trusted', async () => {
     const asked: string[] = []
     const machine = { isIgnored: async (path: string) => asked.push(path) > 0 }
-    const vaults = { onDidChange: nothing }
+    const vaults = { onDidChange: nothing, onDidLoadNames: nothing }
     const parts = { platform: { machine }, vaults, log: { failed: rethrow } } as unknown as Parts
     const ignored = { has: async () => false } as unknown as Ignored
     const hydrations = { onDidChange: nothing } as unknown as Hydrations
