@@ -8,7 +8,7 @@
 import * as vscode from 'vscode'
 import type { Metadata } from './catalogue.ts'
 import { expiryOf } from './facts.ts'
-import { explain } from './hindrance.ts'
+import { explain, malformed } from './hindrance.ts'
 import { HYDRATED, type Hydrations, isEnvDocument } from './hydrated.ts'
 import type { Parts } from './parts.ts'
 import { environmentFor, isDetecting, variablesFor } from './settings.ts'
@@ -135,7 +135,7 @@ async function referenceProblems(
     ]
     const resolved = resolve(found.text, variables)
     if ('missing' in resolved) return say(t('The variable {0} is not set', resolved.missing), Warning, 'no-variable')
-    if ('malformed' in resolved) return say(resolved.malformed, Broken, 'malformed')
+    if ('malformed' in resolved) return say(malformed(resolved.malformed), Broken, 'malformed')
     const outcome = hydrations.outcomeOf(document.uri, found.text)
     if (outcome && 'error' in outcome) return say(explain(outcome.error).message, Broken, 'refused')
     // What a provider keeps is in no list.

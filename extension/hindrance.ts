@@ -5,6 +5,7 @@
  */
 import * as vscode from 'vscode'
 import { PosternError } from '../core/errors.ts'
+import type { Malformed } from './text/references.ts'
 
 /** What stands in the way on this side of the wire; what the server says is a PosternError. */
 export type HindranceKind =
@@ -79,6 +80,20 @@ export function explain(error: unknown): Explanation {
     default:
       return { message: t('The server failed'), steps: [showLog] }
   }
+}
+
+/** What is wrong with a reference, by the part of it that is. */
+export function malformed(part: Malformed): string {
+  const { t } = vscode.l10n
+  const words: Record<Malformed, string> = {
+    vault: t('A reference must read postern://vault/name, with a vault of a-z, 0-9 and "-"'),
+    name: t(
+      'The name in a reference must be 1 to 8 parts with "/" between, each of a-z, 0-9, ".", "_" and "-" with a letter or digit at both ends',
+    ),
+    version: t('A reference may only ask for ?version=N, a whole number from 1 on'),
+    pointer: t('Behind the "#" of a reference must stand a JSON pointer, such as /db/password'),
+  }
+  return words[part]
 }
 
 /**

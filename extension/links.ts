@@ -4,7 +4,7 @@
  * @module
  */
 import * as vscode from 'vscode'
-import { complain } from './hindrance.ts'
+import { complain, malformed } from './hindrance.ts'
 import { HYDRATED } from './hydrated.ts'
 import type { Parts } from './parts.ts'
 import { environmentFor, variablesFor } from './settings.ts'
@@ -52,7 +52,7 @@ async function showInTree(
   const scope = typeof given === 'string' ? vscode.Uri.parse(given) : undefined
   const resolved = resolve(String(reference), variablesFor(environmentFor(scope)))
   if (!('reference' in resolved)) {
-    const why = 'missing' in resolved ? t('The variable {0} is not set', resolved.missing) : resolved.malformed
+    const why = 'missing' in resolved ? t('The variable {0} is not set', resolved.missing) : malformed(resolved.malformed)
     return void vscode.window.showWarningMessage(`Postern: ${why}`)
   }
   const { vault: id, name } = resolved.reference

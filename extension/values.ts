@@ -7,10 +7,10 @@ import * as vscode from 'vscode'
 import type { SecretValue } from '../core/client/user.ts'
 import { PosternError } from '../core/errors.ts'
 import type { Redacted } from '../core/redacted.ts'
-import { Hindrance } from './hindrance.ts'
+import { Hindrance, malformed } from './hindrance.ts'
 import type { Parts } from './parts.ts'
 import { environmentFor, isPresenting, variablesFor } from './settings.ts'
-import { resolve } from './text/references.ts'
+import { type Resolved, resolve } from './text/references.ts'
 
 const PER_CALL = 200
 
@@ -130,7 +130,7 @@ async function askVault(
   }
 }
 
-function unresolved(resolved: { missing: string } | { malformed: string }): PosternError {
+function unresolved(resolved: Exclude<Resolved, { reference: unknown }>): PosternError {
   const { t } = vscode.l10n
   const message =
     'missing' in resolved
@@ -139,6 +139,6 @@ function unresolved(resolved: { missing: string } | { malformed: string }): Post
           resolved.missing,
           `\${${resolved.missing}:-default}`,
         )
-      : resolved.malformed
+      : malformed(resolved.malformed)
   return new PosternError('bad_request', message)
 }

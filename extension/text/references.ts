@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { PosternError } from '../../core/errors.ts'
 import { formatReference, parseReference, type Reference } from '../../core/reference.ts'
 import { expand } from './dotenv.ts'
 
@@ -14,8 +13,11 @@ export interface FoundReference {
   end: number
 }
 
+/** The part of a reference that is not as it must be. */
+export type Malformed = 'vault' | 'name' | 'version' | 'pointer'
+
 /** A reference with its variables filled in, or why it cannot be. */
-export type Resolved = { reference: Reference; text: string } | { missing: string } | { malformed: string }
+export type Resolved = { reference: Reference; text: string } | { missing: string } | { malformed: Malformed }
 
 const REFERENCE = /postern:\/\/(?:\$\{[A-Za-z_][A-Za-z0-9_]{0,127}(?::-[^}\s]{0,512})?\}|[A-Za-z0-9_./?=#~%@-])+/g
 
@@ -36,11 +38,24 @@ export function findReferences(text: string): FoundReference[] {
 export function resolve(text: string, variables: ReadonlyMap<string, string>): Resolved {
   const expanded = expand(text, variables)
   if ('missing' in expanded) return expanded
+  const reference = parsed(expanded.text)
+  if (reference === null) return { malformed: malformedPart(expanded.text) }
+  // One spelling a secret, so that it is asked for once.
+  return { reference, text: formatReference(reference) }
+}
+
+function parsed(text: string): Reference | null {
   try {
-    const reference = parseReference(expanded.text)
-    // One spelling a secret, so that it is asked for once.
-    return { reference, text: formatReference(reference) }
-  } catch (error) {
-    return { malformed: error instanceof PosternError ? error.message : 'Reference cannot be read' }
+    return parseReference(text)
+  } catch {
+    return null
   }
+}
+
+/** The part without which, and without those behind it, the rest can be read. The parser's own words are in one language. */
+function malformedPart(text: string): Malformed {
+  if (parsed(text.replace(/#[\s\S]*$/, ''))) return 'pointer'
+  if (parsed(text.replace(/[?#][\s\S]*$/, ''))) return 'version'
+  const [vault = ''] = text.replace('postern://', '').split('/', 1)
+  return parsed(`postern://${vault}/x`) ? 'name' : 'vault'
 }

@@ -74,7 +74,7 @@ describe('a document', () => {
       '1: A line must read NAME=value',
       '2: A name must be letters, digits and "_", with no digit first',
       '3: Not in the list: a provider keeps it, it is hidden from you, or it is not there',
-      expect.stringMatching(/^4: Secret name must be/),
+      expect.stringMatching(/^4: The name in a reference must be/),
       '5: The variable NOWHERE is not set',
       '6: Version 2 is current; this reference stays at 1',
       '7: This looks like a secret in the clear (sensitive-key)',

@@ -58,7 +58,16 @@ describe('references in a text', () => {
     const variables = new Map([['ENV', 'prod']])
     expect(resolve('postern://${ENV}/db', variables)).toMatchObject({ text: 'postern://prod/db' })
     expect(resolve('postern://${NONE}/db', variables)).toEqual({ missing: 'NONE' })
-    expect(resolve('postern://prod/../db', variables)).toHaveProperty('malformed')
+  })
+
+  it.each([
+    ['vault', ['postern://Prod/db', 'postern:///db', 'postern://', `postern://${'v'.repeat(33)}/db`]],
+    ['name', ['postern://prod', 'postern://prod/', 'postern://prod/../db', 'postern://prod/Db?version=1#/x']],
+    ['name', [`postern://prod/${'n'.repeat(600)}`, 'postern://prod/constructor']],
+    ['version', ['postern://prod/db?version=0', 'postern://prod/db?v=1', 'postern://prod/db?version=1x#/a']],
+    ['pointer', ['postern://prod/db#a', 'postern://prod/db?version=1#/~2', `postern://prod/db#/${'p'.repeat(1100)}`]],
+  ])('tell which part is malformed: the %s', (part, texts) => {
+    for (const text of texts) expect([text, resolve(text, new Map())]).toEqual([text, { malformed: part }])
   })
 })
 

@@ -21,7 +21,6 @@ const EXCEPTIONS = [
   ' (stopped: too much output)', // for a model
   'Lease has ended', // an error of ours that is never shown
   'Values cannot be handed over on this machine', // an error that is explained by its kind
-  'Reference cannot be read', // the like
   'pst_…', // a shape
   'Postern', // our name
   'ECDSA', // the name of an algorithm
@@ -84,6 +83,18 @@ describe('the code', () => {
     expect(wordsIn('item.tooltip = `${name} has expired`')).toEqual([' has expired'])
     expect(wordsIn("const item = { label: 'Broken' }")).toEqual(['Broken'])
     expect(wordsIn("item.tooltip = t('Something broke')")).toEqual([])
+  })
+
+  it('passes on no words of errors, which are in one language, but what a server says of a request', () => {
+    const passed = sources.flatMap((source) =>
+      [...nodes(parseAst(source, { lang: 'ts' }))].flatMap(([tree, above]) => {
+        const { object, property } = tree as { object?: unknown; property?: { name?: unknown } }
+        if (tree.type !== 'MemberExpression' || property?.name !== 'message') return []
+        return [`${isTranslation(above.at(-1)) ? 't ' : ''}${nameOf(object) ?? nameOf(Object(object).callee)}`]
+      }),
+    )
+    // `explain` gives words that were translated, and an alarm has such.
+    expect([...new Set(passed)].sort()).toEqual(['alarm', 'explain', 't error'])
   })
 
   it('translates texts that stand there, so that each can be looked up', () => {
