@@ -6,6 +6,7 @@
 import * as vscode from 'vscode'
 import { describe, describeOutcome, type Facts, reasonsOf } from './facts.ts'
 import { HYDRATED, type Hydrations } from './hydrated.ts'
+import { commandAddress } from './links.ts'
 import type { Parts } from './parts.ts'
 import type { Target } from './reveal.ts'
 import { environmentFor, variablesFor } from './settings.ts'
@@ -142,9 +143,9 @@ function card({ target, name, isPinned, vault, facts, outcome }: About): vscode.
   for (const line of detours) text.appendText(`\n${line}`)
   for (const [key, value] of Object.entries(facts?.tags ?? {})) text.appendText(`\n${key}: ${value}`)
   if (outcome && 'error' in outcome) return text
-  const args = encodeURIComponent(JSON.stringify([{ ...target, scope: String(target.scope) }]))
-  text.appendMarkdown(`\n\n[$(eye) ${t('Peek')}](command:postern.peek?${args}) · `)
-  return text.appendMarkdown(`[$(clippy) ${t('Copy for a while')}](command:postern.copy?${args})`)
+  const given = { ...target, scope: String(target.scope) }
+  text.appendMarkdown(`\n\n[$(eye) ${t('Peek')}](${commandAddress('postern.peek', given)}) · `)
+  return text.appendMarkdown(`[$(clippy) ${t('Copy for a while')}](${commandAddress('postern.copy', given)})`)
 }
 
 /** A reference that the pointer is on. */

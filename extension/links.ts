@@ -26,6 +26,12 @@ export function registerLinks(parts: Parts, view: vscode.TreeView<Node>): vscode
   )
 }
 
+/** The address of a command with what it is given. Round brackets would end a link in Markdown, and are not encoded by themselves. */
+export function commandAddress(command: string, ...given: unknown[]): string {
+  const args = encodeURIComponent(JSON.stringify(given))
+  return `command:${command}?${args.replaceAll('(', '%28').replaceAll(')', '%29')}`
+}
+
 /** Nothing is looked up for a link: whether there is such a secret is found out when it is followed. */
 function linksOf(document: vscode.TextDocument): vscode.DocumentLink[] {
   const text = document.uri.scheme === HYDRATED ? '' : document.getText().slice(0, MAX_LINKED_CHARS)
@@ -33,9 +39,11 @@ function linksOf(document: vscode.TextDocument): vscode.DocumentLink[] {
   return findReferences(text)
     .slice(0, MAX_LINKS)
     .map(({ text: reference, start, end }) => {
-      const args = encodeURIComponent(JSON.stringify([reference, scope]))
       const range = new vscode.Range(document.positionAt(start), document.positionAt(end))
-      const link = new vscode.DocumentLink(range, vscode.Uri.parse(`command:postern.showInTree?${args}`))
+      const link = new vscode.DocumentLink(
+        range,
+        vscode.Uri.parse(commandAddress('postern.showInTree', reference, scope)),
+      )
       link.tooltip = vscode.l10n.t('Show in the tree of secrets')
       return link
     })
@@ -52,7 +60,8 @@ async function showInTree(
   const scope = typeof given === 'string' ? vscode.Uri.parse(given) : undefined
   const resolved = resolve(String(reference), variablesFor(environmentFor(scope)))
   if (!('reference' in resolved)) {
-    const why = 'missing' in resolved ? t('The variable {0} is not set', resolved.missing) : malformed(resolved.malformed)
+    const why =
+      'missing' in resolved ? t('The variable {0} is not set', resolved.missing) : malformed(resolved.malformed)
     return void vscode.window.showWarningMessage(`Postern: ${why}`)
   }
   const { vault: id, name } = resolved.reference
