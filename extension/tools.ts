@@ -10,7 +10,7 @@ import { describe } from './facts.ts'
 import { explain, Hindrance } from './hindrance.ts'
 import { toolApi } from './newer.ts'
 import type { Parts } from './parts.ts'
-import { redact } from './text/redact.ts'
+import { type Chunk, redact } from './text/redact.ts'
 
 const MAX_NAMES = 200
 const MAX_OUTPUT = 64 * 1024
@@ -83,12 +83,14 @@ async function runRedacted(
   const folder = vscode.workspace.workspaceFolders?.[0]
   if (folder === undefined) throw new Hindrance('no_machine')
   const { values, secrets } = await environmentOf(parts, await envFileOf(folder, { envFile }))
-  let output = ''
+  const output: Chunk[] = []
+  let length = 0
   let isCut = false
-  const onOutput = (text: string) => {
-    output += text
+  const onOutput = (text: string, stream: string) => {
+    output.push({ stream, text })
+    length += text.length
     // What is cut off could be half of a value: it is redacted first, and cut after.
-    isCut ||= output.length > 4 * MAX_OUTPUT
+    isCut ||= length > 4 * MAX_OUTPUT
     if (isCut) running.stop()
   }
   const running = machine.run({ command, folder: folder.uri.fsPath, values, onOutput })

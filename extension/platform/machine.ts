@@ -32,9 +32,8 @@ function run({ command, folder, values, onOutput }: RunOptions): Running {
     detached: process.platform !== 'win32',
     ...(folder !== undefined && { cwd: folder }),
   })
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8')
-    stream.on('data', onOutput)
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].setEncoding('utf8').on('data', (text: string) => onOutput(text, name))
   }
   // A program that reads nothing is no fault of ours.
   child.stdin.on('error', () => {})

@@ -26,7 +26,8 @@ export interface RunOptions {
   /** The folder to run in; that of this process when not given. */
   folder?: string
   values: Values
-  onOutput(text: string): void
+  /** @param stream By which of the two it came: what is beside each other here may have been written apart. */
+  onOutput(text: string, stream: 'stdout' | 'stderr'): void
 }
 
 /** A place where values wait for one program to fetch them, once, within half a minute. */

@@ -16,46 +16,95 @@ const MIN_FORM = 4
 // Shorter than any line that a tool wraps at: base64 does at 76 columns, PEM at 64.
 const MIN_WRAPPED = 40
 
-interface Form {
-  form: string
-  label: string
+/** A part of an output, and which of a program's streams it came by. */
+export interface Chunk {
+  stream: string
+  text: string
+}
+
+/** An output as somebody could read it: in the order that it came, one stream alone, or without its line breaks. */
+interface Reading {
+  text: string
+  /** The place in the whole output of each character. */
+  places: Uint32Array
+  /** Shorter forms than this are not looked for in it. */
+  minLength: number
 }
 
 /**
  * Replaces every value, and the forms that programs write it in: base64 at each of its three offsets, base64url, hex,
- * URL and JSON escapes. A program that means to hide a value can still do so; this is against accidents.
+ * URL and JSON escapes. A value is found in the output as it came and in each stream alone, so that neither one that is
+ * written to two streams nor one that another stream breaks into gets through; long ones across line breaks too.
+ * A program that means to hide a value can still do so; this is against accidents. Linear in the output, for each form.
  */
-export function redact(text: string, known: readonly Known[]): string {
+export function redact(output: string | readonly Chunk[], known: readonly Known[]): string {
+  const chunks = typeof output === 'string' ? [{ stream: '', text: output }] : output
+  const text = chunks.map((chunk) => chunk.text).join('')
   const forms = known.flatMap(({ label, value }) => formsOf(value).map((form) => ({ form, label })))
-  // The longest first, so that no part of one is left over.
+  // The longest first, so that no part of one is left over under another's name.
   forms.sort((a, b) => b.form.length - a.form.length)
-  const rest = forms.reduce((rest, { form, label }) => rest.replaceAll(form, () => `[postern:${label}]`), text)
-  return redactWrapped(rest, forms)
+  const hidden = new Uint8Array(text.length)
+  const labels = new Map<number, string>()
+  for (const reading of readingsOf(chunks)) {
+    for (const { form, label } of forms)
+      hide(reading, form, (place, isFirst) => {
+        if (isFirst && hidden[place] === 0) labels.set(place, label)
+        hidden[place] = 1
+      })
+  }
+  let clean = ''
+  let from = 0
+  for (let at = 0; at <= text.length; at++) {
+    if (at < text.length && hidden[at] === 0) continue
+    clean += text.slice(from, at)
+    const label = labels.get(at)
+    if (label !== undefined) clean += `[postern:${label}]`
+    from = at + 1
+  }
+  return clean
 }
 
-/** Long forms once more, across line breaks. Linear in the text, for each of them. */
-function redactWrapped(text: string, forms: readonly Form[]): string {
-  const places: number[] = []
-  let flat = ''
-  for (const { 0: line, index } of text.matchAll(/[^\r\n]+/g)) {
-    for (let i = 0; i < line.length; i++) places.push(index + i)
-    flat += line
-  }
-  const spans = forms.flatMap(({ form, label }) => {
-    const wanted = form.replaceAll(/[\r\n]/g, '')
-    const found: { start: number; end: number; label: string }[] = []
-    for (let at = flat.indexOf(wanted); wanted.length >= MIN_WRAPPED && at >= 0; at = flat.indexOf(wanted, at + 1))
-      found.push({ start: places[at]!, end: places[at + wanted.length - 1]! + 1, label })
-    return found
-  })
-  spans.sort((a, b) => a.start - b.start)
-  let clean = ''
+function hide(
+  { text, places, minLength }: Reading,
+  form: string,
+  mark: (place: number, isFirst: boolean) => void,
+): void {
+  const wanted = minLength > 0 ? form.replaceAll(/[\r\n]/g, '') : form
+  if (wanted === '' || wanted.length < minLength) return
   let end = 0
-  for (const span of spans) {
-    if (span.start >= end) clean += `${text.slice(end, span.start)}[postern:${span.label}]`
-    end = Math.max(end, span.end)
+  for (let at = text.indexOf(wanted); at >= 0; at = text.indexOf(wanted, at + 1)) {
+    // Of one that overlaps the one before, only the rest.
+    for (let i = Math.max(at, end); i < at + wanted.length; i++) mark(places[i]!, i === at)
+    end = at + wanted.length
   }
-  return clean + text.slice(end)
+}
+
+function readingsOf(chunks: readonly Chunk[]): Reading[] {
+  const streams = [...new Set(chunks.map(({ stream }) => stream))]
+  const orders = streams.length > 1 ? [null, ...streams] : [null]
+  return orders.flatMap((stream) => {
+    const whole = readingOf(chunks, (chunk) => stream === null || chunk.stream === stream)
+    return [whole, withoutBreaks(whole)]
+  })
+}
+
+function readingOf(chunks: readonly Chunk[], isPart: (chunk: Chunk) => boolean): Reading {
+  const parts: string[] = []
+  const places: number[] = []
+  let start = 0
+  for (const chunk of chunks) {
+    if (isPart(chunk)) {
+      parts.push(chunk.text)
+      for (let i = 0; i < chunk.text.length; i++) places.push(start + i)
+    }
+    start += chunk.text.length
+  }
+  return { text: parts.join(''), places: Uint32Array.from(places), minLength: 0 }
+}
+
+function withoutBreaks({ text, places }: Reading): Reading {
+  const kept = places.filter((_, i) => text[i] !== '\n' && text[i] !== '\r')
+  return { text: text.replaceAll(/[\r\n]/g, ''), places: kept, minLength: MIN_WRAPPED }
 }
 
 /** The forms in which a value may be written, the value first. */

@@ -177,6 +177,34 @@ describe('redact', () => {
     }
   })
 
+  it('finds a value that was written to two streams, and one that the other stream broke into', () => {
+    const value = canary()
+    const [head, tail] = [value.slice(0, 20), value.slice(20)]
+    const chunk = (stream: string, text: string) => ({ stream, text })
+    const outputs = [
+      [chunk('stdout', `a ${head}`), chunk('stderr', `${tail} b`)],
+      [chunk('stdout', `a ${head}`), chunk('stderr', '<noise>'), chunk('stdout', `${tail} b`)],
+      [
+        chunk('stderr', `a ${head}`),
+        chunk('stdout', '<noise>'),
+        chunk('stderr', `${tail.slice(0, 4)}`),
+        chunk('stderr', `${tail.slice(4)} b`),
+      ],
+    ]
+    const [joined, ...broken] = outputs.map((output) => redact(output, [{ label: 'db', value }]))
+    expect(joined).toBe('a [postern:db] b')
+    for (const output of broken) expect(output).toBe('a [postern:db]<noise> b')
+  })
+
+  it('leaves nothing of values that overlap', () => {
+    const known = [
+      { label: 'a', value: 'one-two' },
+      { label: 'b', value: 'two-three' },
+    ]
+    expect(redact('x one-two-three y', known)).not.toMatch(/one|two|three/)
+    expect(redact('x abababab y', [{ label: 'c', value: 'abab' }])).toBe('x [postern:c] y')
+  })
+
   it('prefers the longer of two values, and leaves the rest alone', () => {
     const known = [
       { label: 'a', value: 'secret' },
