@@ -141,6 +141,33 @@ describe('a .env that was written', () => {
     for (const dispose of editor.disposed) dispose()
     expect([existsSync(ours), existsSync(theirs)]).toEqual([false, true])
   })
+
+  it('is gone when its time is over, that of an earlier window too, and is not remembered any more', async () => {
+    vi.useFakeTimers({ now: 1_000_000 })
+    try {
+      const paths = ['early', 'late', 'theirs'].map((name) => join(folder, `${name}.hydrated`))
+      for (const path of paths.slice(0, 2))
+        writeFileSync(path, '# Written by Postern, deleted when its time is over: then\nA=b\n')
+      writeFileSync(paths[2]!, 'A=b\n')
+      let written = paths.map((path, i) => ({ path, until: 1_000_000 + [-5, 60_000, 60_000][i]! }))
+      const workspaceState = {
+        get: () => written,
+        async update(_: string, now: typeof written) {
+          written = now
+        },
+      }
+      const parts = { context: { workspaceState }, platform: { machine: machineFor('') } } as unknown as Parts
+      registerEnvFile(parts)
+      const there = () => paths.map((path) => existsSync(path))
+      await vi.advanceTimersByTimeAsync(59_000)
+      expect(there()).toEqual([false, true, true])
+      await vi.advanceTimersByTimeAsync(1000)
+      expect(there()).toEqual([false, false, true])
+      expect(written).toEqual([])
+    } finally {
+      vi.useRealTimers()
+    }
+  })
 })
 
 describe('looking for secrets in a document', () => {
