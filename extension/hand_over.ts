@@ -22,8 +22,8 @@ export function registerHandOver(parts: Parts): vscode.Disposable {
       } catch (error) {
         parts.log.failed(command, error)
         complain(error)
-        // What is asked for by an input does not start then.
-        throw new vscode.CancellationError()
+        // Of an input that gives nothing the editor starts nothing, and says no word of its own about it.
+        return undefined
       }
     })
   return vscode.Disposable.from(

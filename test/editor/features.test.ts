@@ -1,6 +1,6 @@
 /** Failover in the editor, the tree and its links, rotation, inputs and the terminal profile; and no value in any of them. */
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { Redacted } from '../../core/redacted.ts'
@@ -269,16 +269,13 @@ describe('an input of a configuration', () => {
 
   it('is asked for whoever calls, and gives nothing without the user', async () => {
     const called = editor.evaluate((vscode) =>
-      vscode.commands.executeCommand('postern.handOver', { envFile: 'run.env' }).then(
-        (given) => given,
-        ({ message }) => message,
-      ),
+      vscode.commands.executeCommand('postern.handOver', { envFile: 'run.env' }),
     )
     await dialog().waitFor()
     expect(await dialog().innerText()).toMatch(/secrets of run\.env[\s\S]*asks for SOON, CHAINED/)
     await editor.shot('53-hand-over')
     await dialog().getByRole('button', { name: 'Cancel' }).click()
-    expect(await called).toBe('Canceled')
+    expect(await called).toBe(null)
   })
 
   it('is a place for a task to fetch its values from, once', async () => {
@@ -304,15 +301,22 @@ describe('an input of a configuration', () => {
     await editor.evaluate((vscode) => vscode.debug.stopDebugging())
   })
 
-  it('starts nothing when the user says no', async () => {
-    await editor.evaluate(
-      (vscode, path) => vscode.workspace.fs.delete(vscode.Uri.file(path)),
-      join(editor.workspace, 'task.json'),
-    )
-    await runTask()
-    await dialog().getByRole('button', { name: 'Cancel' }).click()
-    await editor.page.waitForTimeout(2000)
-    expect(existsSync(join(editor.workspace, 'task.json'))).toBe(false)
+  it('starts nothing when the user says no, and nothing is said about what the user knows', async () => {
+    for (const file of ['task.json', 'debugged.json']) rmSync(join(editor.workspace, file))
+    const notices = editor.page.locator('.notification-list-item')
+    const debug = () =>
+      editor.evaluate((vscode) => {
+        void vscode.debug.startDebugging(vscode.workspace.workspaceFolders![0], 'by input')
+      })
+    for (const start of [runTask, debug]) {
+      await start()
+      await dialog().getByRole('button', { name: 'Cancel' }).click()
+      await editor.page.waitForTimeout(2000)
+      expect(await dialog().count()).toBe(0)
+      await editor.evaluate((vscode) => vscode.commands.executeCommand('notifications.showList'))
+      expect(await notices.allInnerTexts()).toEqual([])
+    }
+    expect(['task.json', 'debugged.json'].filter((file) => existsSync(join(editor.workspace, file)))).toEqual([])
   })
 })
 
