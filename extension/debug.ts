@@ -9,6 +9,7 @@
  */
 import * as vscode from 'vscode'
 import { PosternError } from '../core/errors.ts'
+import type { Consents } from './consent.ts'
 import { envFileOf, environmentOf, machineOf, parseInjection } from './environment.ts'
 import { complain } from './hindrance.ts'
 import type { Parts } from './parts.ts'
@@ -16,12 +17,12 @@ import type { Values } from './platform/platform.ts'
 
 const NODE_TYPES = ['node', 'pwa-node']
 
-export function registerDebugging(parts: Parts): vscode.Disposable {
+export function registerDebugging(parts: Parts, consents: Consents): vscode.Disposable {
   return vscode.debug.registerDebugConfigurationProvider('*', {
     async resolveDebugConfigurationWithSubstitutedVariables(folder, configuration) {
       if (configuration.postern === undefined) return configuration
       try {
-        return await resolveConfiguration(parts, folder, configuration)
+        return await resolveConfiguration(parts, consents, folder, configuration)
       } catch (error) {
         parts.log.failed('debug', error)
         complain(error)
@@ -34,6 +35,7 @@ export function registerDebugging(parts: Parts): vscode.Disposable {
 
 async function resolveConfiguration(
   parts: Parts,
+  consents: Consents,
   given: vscode.WorkspaceFolder | undefined,
   { postern, ...configuration }: vscode.DebugConfiguration,
 ): Promise<vscode.DebugConfiguration> {
@@ -58,6 +60,9 @@ async function resolveConfiguration(
       configuration as vscode.DebugConfiguration,
       await confirmed(parts, document, injection, configuration.name),
     )
+  const definition = { postern, ...configuration }
+  const { name } = configuration
+  await consents.ask({ folder, document, injection, name, runs: commandLine(configuration), definition })
   const { values } = await environmentOf(parts, document, injection)
   const { address, script } = await machine.handOver(values)
   return {
@@ -65,6 +70,11 @@ async function resolveConfiguration(
     runtimeArgs: [...(configuration.runtimeArgs ?? []), '--require', script],
     env: { ...configuration.env, POSTERN_HANDOVER: address },
   } as unknown as vscode.DebugConfiguration
+}
+
+/** About what will run, to be read. */
+function commandLine({ runtimeExecutable, runtimeArgs, program, args }: Record<string, unknown>): string {
+  return [runtimeExecutable, runtimeArgs, program, args].flat().filter(Boolean).map(String).join(' ')
 }
 
 async function confirmed(

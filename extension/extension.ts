@@ -7,6 +7,7 @@ import type * as vscode from 'vscode'
 import { Accounts } from './account.ts'
 import { registerCommands } from './commands.ts'
 import { registerCompletion } from './complete.ts'
+import { Consents, registerConsents } from './consent.ts'
 import { registerDebugging } from './debug.ts'
 import { Ignored, registerDiagnostics } from './diagnose.ts'
 import { registerEnvFile } from './env_file.ts'
@@ -39,6 +40,7 @@ export function start(context: vscode.ExtensionContext, platform: Platform): voi
   const parts: Parts = { context, platform, log, vaults, accounts, known: new Known() }
   const hydrations = new Hydrations(parts)
   const status = new Status(parts)
+  const consents = new Consents(context.workspaceState)
   context.subscriptions.push(
     log,
     vaults,
@@ -52,8 +54,9 @@ export function start(context: vscode.ExtensionContext, platform: Platform): voi
     registerInsert(parts),
     registerRun(parts),
     registerHandOver(parts),
-    registerTasks(parts),
-    registerDebugging(parts),
+    registerConsents(consents),
+    registerTasks(parts, consents),
+    registerDebugging(parts, consents),
     registerCompletion(parts, hydrations),
     registerDiagnostics(parts, hydrations, new Ignored(context.workspaceState)),
     registerStore(parts),

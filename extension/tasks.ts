@@ -4,6 +4,7 @@
  * @module
  */
 import * as vscode from 'vscode'
+import type { Consents } from './consent.ts'
 import { envFileOf, environmentOf, machineOf, parseInjection } from './environment.ts'
 import { explain } from './hindrance.ts'
 import type { Parts } from './parts.ts'
@@ -11,23 +12,33 @@ import type { Running } from './platform/platform.ts'
 
 const TYPE = 'postern'
 
-export function registerTasks(parts: Parts): vscode.Disposable {
+export function registerTasks(parts: Parts, consents: Consents): vscode.Disposable {
   return vscode.tasks.registerTaskProvider(TYPE, {
     // None of our own accord: which command is to run only its author knows.
     provideTasks: () => [],
     resolveTask(task) {
       const { definition, scope = vscode.TaskScope.Workspace } = task
-      const execution = new vscode.CustomExecution(async (resolved) => new Run(parts, resolved, folderOf(scope)))
+      const run = { name: task.name, folder: folderOf(scope) }
+      const execution = new vscode.CustomExecution(
+        async (resolved) => new Run(parts, consents, { ...run, definition: resolved }),
+      )
       return new vscode.Task(definition, scope, task.name, 'postern', execution, task.problemMatchers)
     },
   })
 }
 
+/** What is to run. */
+interface Wanted {
+  name: string
+  definition: vscode.TaskDefinition
+  folder: vscode.WorkspaceFolder | undefined
+}
+
 /** One run of a task, as a terminal without a shell: the values go from here into the program and nowhere else. */
 class Run implements vscode.Pseudoterminal {
   readonly #parts: Parts
-  readonly #definition: vscode.TaskDefinition
-  readonly #folder: vscode.WorkspaceFolder | undefined
+  readonly #consents: Consents
+  readonly #wanted: Wanted
   readonly #written = new vscode.EventEmitter<string>()
   readonly #closed = new vscode.EventEmitter<number>()
   #running: Running | null = null
@@ -36,16 +47,18 @@ class Run implements vscode.Pseudoterminal {
   readonly onDidWrite = this.#written.event
   readonly onDidClose = this.#closed.event
 
-  constructor(parts: Parts, definition: vscode.TaskDefinition, folder: vscode.WorkspaceFolder | undefined) {
+  constructor(parts: Parts, consents: Consents, wanted: Wanted) {
     this.#parts = parts
-    this.#definition = definition
-    this.#folder = folder
+    this.#consents = consents
+    this.#wanted = wanted
   }
 
   open(): void {
     this.#start().catch((error) => {
       this.#parts.log.failed('task', error)
-      this.#print(`Postern: ${explain(error).message}\n`)
+      const { t } = vscode.l10n
+      const why = error instanceof vscode.CancellationError ? t('Not started: you said no') : explain(error).message
+      this.#print(`Postern: ${why}\n`)
       this.#closed.fire(1)
     })
   }
@@ -62,18 +75,20 @@ class Run implements vscode.Pseudoterminal {
 
   async #start(): Promise<void> {
     const machine = machineOf(this.#parts)
-    const { command } = this.#definition
-    const injection = parseInjection(this.#definition)
-    if (injection === null || typeof command !== 'string' || this.#folder === undefined) {
+    const { name, definition, folder } = this.#wanted
+    const { command } = definition
+    const injection = parseInjection(definition)
+    if (injection === null || typeof command !== 'string' || folder === undefined) {
       this.#print(`${vscode.l10n.t('The task needs a command, and may have envFile, keys and environment')}\n`)
       return void this.#closed.fire(1)
     }
-    const document = await envFileOf(this.#folder, injection)
+    const document = await envFileOf(folder, injection)
+    await this.#consents.ask({ folder, document, injection, name, runs: command, definition })
     const { values } = await environmentOf(this.#parts, document, injection)
     // The user may have closed it while the values came.
     if (this.#isClosed) return
-    const folder = this.#folder.uri.fsPath
-    this.#running = machine.run({ command, folder, values, onOutput: (text) => this.#print(text) })
+    const onOutput = (text: string) => this.#print(text)
+    this.#running = machine.run({ command, folder: folder.uri.fsPath, values, onOutput })
     const { code } = await this.#running.ended
     this.#closed.fire(code ?? 1)
   }

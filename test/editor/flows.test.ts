@@ -1,6 +1,6 @@
 /** What a user does, from the first sign-in to runs with real values; and that no value is anywhere but where it was asked for. */
 import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { canary } from '../canary.ts'
@@ -326,12 +326,34 @@ describe('a run', () => {
     expect(() => readFileSync(join(editor.workspace, 'never.json'))).toThrow()
   })
 
-  it('gets the keys that a task names, and no others', async () => {
-    await editor.evaluate(async (vscode) => {
+  const dialog = () => editor.page.locator('.monaco-dialog-box')
+  const runTask = () =>
+    editor.evaluate(async (vscode) => {
       const tasks = await vscode.tasks.fetchTasks({ type: 'postern' })
       await vscode.tasks.executeTask(tasks.find(({ name }) => name === 'with secrets')!)
     })
-    expect(await written('task.json')).toEqual({ hashes: [hashes[0], hashOf('')], tty: false })
+
+  it('of a task starts after the user said yes, once, and gets the keys that it names and no others', async () => {
+    const got = { hashes: [hashes[0], hashOf('')], tty: false }
+    await runTask()
+    await dialog().waitFor()
+    expect(await dialog().innerText()).toMatch(
+      /run\.env to "with secrets"\?[\s\S]*node program\.js task\.json[\s\S]*gets DB_URL\./,
+    )
+    await editor.shot('14-consent')
+    await dialog().getByRole('button', { name: 'Cancel' }).click()
+    await editor.page.locator('.terminal-wrapper').filter({ hasText: 'Not started' }).first().waitFor()
+    expect(existsSync(join(editor.workspace, 'task.json'))).toBe(false)
+    await runTask()
+    await dialog().getByRole('button', { name: 'Start' }).click()
+    expect(await written('task.json')).toEqual(got)
+    rmSync(join(editor.workspace, 'task.json'))
+    await runTask()
+    expect(await written('task.json')).toEqual(got)
+    await editor.command('Postern: Ask Again Before Tasks')
+    await editor.notified('ask again before they get secrets')
+    await runTask()
+    await dialog().getByRole('button', { name: 'Cancel' }).click()
   })
 
   it('gets its values in a debugger, whose configuration holds none', async () => {
@@ -340,8 +362,9 @@ describe('a run', () => {
       Object.assign(globalThis, { started })
       // A debugger starts sessions of its own below the first.
       vscode.debug.onDidStartDebugSession(({ configuration }) => void started.push(configuration))
-      await vscode.debug.startDebugging(vscode.workspace.workspaceFolders![0], 'with secrets')
+      void vscode.debug.startDebugging(vscode.workspace.workspaceFolders![0], 'with secrets')
     })
+    await dialog().getByRole('button', { name: 'Start' }).click()
     expect(await written('debugged.json')).toMatchObject({ hashes, LEVEL: 'debug' })
     const started = await editor.evaluate(() => (globalThis as unknown as { started: unknown[] }).started)
     expect(started).toContainEqual(expect.objectContaining({ name: 'with secrets' }))
@@ -349,6 +372,13 @@ describe('a run', () => {
     expect(search('configurations', JSON.stringify(started), all)).toEqual([])
     await editor.shot('15-debug')
     expect(await searchHost(editor, all)).toEqual([])
+    await editor.evaluate((vscode) => vscode.debug.stopDebugging())
+    rmSync(join(editor.workspace, 'debugged.json'))
+    // Whatever an editor adds to a configuration, it is the same one.
+    await editor.evaluate((vscode) =>
+      vscode.debug.startDebugging(vscode.workspace.workspaceFolders![0], 'with secrets'),
+    )
+    expect(await written('debugged.json')).toMatchObject({ hashes })
     await editor.evaluate((vscode) => vscode.debug.stopDebugging())
   })
 })
