@@ -31,9 +31,9 @@ COPY --from=build /app/dist dist
 COPY --from=packages --chown=65532:65532 /data /data
 # The nonroot user of distroless images.
 USER 65532:65532
-# The engine collects garbage as on a machine of 256 MiB: by itself it takes what is there. It is no limit to what it may use.
+# The engine collects garbage as on a machine of 192 MiB: by itself it takes what is there. It is no limit to what it may use.
 ENV NODE_ENV=production \
-    BUN_JSC_forceRAMSize=268435456 \
+    BUN_JSC_forceRAMSize=201326592 \
     BUN_RUNTIME_TRANSPILER_CACHE_PATH=0 \
     POSTERN_ENVIRONMENT=production \
     POSTERN_DATA=/data \

@@ -8,7 +8,7 @@ import { loadavg } from 'node:os'
 import { connect } from '../../core/client.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { makeSite, type Runtime, type Server, type Site } from '../runtime/servers.ts'
-import { startAlone } from '../runtime/workerd.ts'
+import { buildAlone, startAlone } from '../runtime/workerd.ts'
 import { type Load, type LoadReport, putLoad } from './load.ts'
 import type { ServerReport } from './report.ts'
 
@@ -22,6 +22,7 @@ const UNLIMITED = Object.fromEntries(
 /** Measures a server. @param seconds How long each load lasts; the first is preceded by twice as long, uncounted. */
 export async function measureServer(runtime: Runtime, seconds: number): Promise<ServerReport> {
   const site = await makeSite()
+  buildAlone(runtime, site)
   const [busy = 0] = loadavg()
   const start = performance.now()
   const server = await startAlone(runtime, site, UNLIMITED)

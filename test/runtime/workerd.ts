@@ -7,10 +7,16 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { startBuilt } from './built.ts'
+import { buildIn, startBuilt } from './built.ts'
 import { cleanEnvironment, launch, type Runtime, type Server, type Site, secretsOf, startServer } from './servers.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
+
+/** Builds what a runtime needs before it can be started, so that the building is no part of the start. */
+export function buildAlone(runtime: Runtime, site: Site): void {
+  if (runtime === 'bun') buildIn(site)
+  if (runtime === 'workerd') bundleIn(site)
+}
 
 /** Starts a server over a site as it is deployed, and nothing in front of it. */
 export function startAlone(runtime: Runtime, site: Site, extra: Record<string, string> = {}): Promise<Server> {
