@@ -138,7 +138,7 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
       return verify('--file', file('changed.jsonl'), '--checkpoint', file('checkpoint'))
     }
     expect((await from(lines)).code).toBe(0)
-    expect(await from(lines.with(5, lines[5]!.replace('n/', 'm/')))).toEqual({
+    expect(await from(lines.with(5, lines[5]!.replace('"n/', '"m/')))).toEqual({
       code: 2,
       said: expect.stringContaining('edited: Entry 5'),
     })
@@ -154,7 +154,7 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
     const run = (name: string) => spawnSync('python3', ['-c', program!, file(name)], { encoding: 'utf8' })
     const lines = readFileSync(file('export.jsonl'), 'utf8').trimEnd().split('\n')
     expect(run('export.jsonl').stdout).toBe(`${lines.length} entries fit together\n`)
-    writeFileSync(file('changed.jsonl'), `${lines.with(5, lines[5]!.replace('n/', 'm/')).join('\n')}\n`)
+    writeFileSync(file('changed.jsonl'), `${lines.with(5, lines[5]!.replace('"n/', '"m/')).join('\n')}\n`)
     expect(run('changed.jsonl').stderr).toBe('entry 5 or 6 is wrong\n')
   })
 
@@ -207,7 +207,7 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
       code: 0,
       said: expect.stringContaining('Entry is in example.com/audit/default'),
     })
-    writeFileSync(file('entry'), `${entries[0]!.body.replace('n/', 'm/')}\n`)
+    writeFileSync(file('entry'), `${entries[0]!.body.replace('"n/', '"m/')}\n`)
     expect((await verify('--proof', file('proof'), '--entry', file('entry'))).code).toBe(2)
   })
 
