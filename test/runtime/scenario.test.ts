@@ -6,7 +6,6 @@ import { PosternError } from '../../core/errors.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { wholeLog } from '../whole_log.ts'
 import { makeSite, RUNTIMES, type Server, type Site, startServer } from './servers.ts'
-import { startWorkerd } from './workerd.ts'
 
 const hidden = (text: string) => new Redacted(text)
 
@@ -28,8 +27,6 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
   // Of 200 that ask at once some wait for long, on a machine that has much else to do.
   const patience = { timeoutMs: 60_000 }
   const patient = { POSTERN_REQUEST_TIMEOUT_MS: '60000', POSTERN_BODY_TIMEOUT_MS: '50000' }
-  // Not behind the proxies of `wrangler dev`, which lose a request now and then when there are many.
-  const start = () => (runtime === 'workerd' ? startWorkerd(site, patient) : startServer(runtime, site, patient))
   const open = (token = site.token) => connect({ endpoint: server.endpoint, vault: site.vault, token, ...patience })
   const send = (path: string, init: RequestInit = {}) => {
     const headers = { Authorization: `Bearer ${site.token.reveal()}`, ...init.headers }
@@ -38,7 +35,7 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
 
   beforeAll(async () => {
     site = await makeSite()
-    server = await start()
+    server = await startServer(runtime, site, patient)
     admin = open()
   })
 
@@ -273,9 +270,9 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
   it('still has everything after a restart', async () => {
     const before = await admin.auditEntries({ limit: 1000 })
     const exitCode = await server.stop()
-    // It dies of the signal.
+    // wrangler passes the signal on and dies of it.
     if (runtime !== 'workerd') expect(exitCode).toBe(0)
-    server = await start()
+    server = await startServer(runtime, site, patient)
     admin = open()
     expect((await admin.get('prod/db')).value.reveal()).toBe('two')
     const after = await admin.auditEntries({ limit: 1000 })
