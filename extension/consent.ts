@@ -57,6 +57,8 @@ export class Consents {
     const answer = await vscode.window.showWarningMessage(question, { modal: true, detail }, yes)
     if (answer !== yes) throw new vscode.CancellationError()
     await this.#memory.update(MEMORY, [...this.#kept(), fingerprint].slice(-MAX_KEPT))
+    // The file may have become another while the user read.
+    return this.ask(wish)
   }
 
   /** Has everything be asked about again. */

@@ -73,6 +73,15 @@ it.each<[string, Parameters<typeof wish>[0]]>([
   expect(asked).toHaveLength(2)
 })
 
+it('asks again when the file became another while the user read', async () => {
+  const document = { uri: uri('/w/.env'), text: ENV, getText: () => document.text }
+  answers.push('Start', undefined)
+  const asking = consents.ask(wish({ document }))
+  document.text = ENV.replace('dev/db', 'prod/db')
+  await expect(asking).rejects.toThrow()
+  expect(asked).toHaveLength(2)
+})
+
 it('keeps a yes until it is taken back, and never a no', async () => {
   answers.push(undefined, 'Start', 'Start')
   await expect(consents.ask(wish())).rejects.toThrow()
