@@ -429,6 +429,8 @@ const MIGRATIONS: readonly (readonly string[])[] = [
     // Of whose trust a token was made by: a list, as JSON.
     'UPDATE token SET trusted_by = json_array(trusted_by) WHERE trusted_by IS NOT NULL',
   ],
+  // 0.2.
+  [],
 ]
 
 /**

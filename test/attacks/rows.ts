@@ -92,4 +92,54 @@ export const ROWS: Record<number, Row> = {
   59: row('A refused sign-in leaves a session behind', 'It leaves none'),
   60: row('A way in passes the log by', 'Every request has its entry'),
   61: row('State is changed without a token', 'Every route that could asks for one'),
+  62: row(
+    'A root key that is there cannot be read, is hidden by an empty setting, or has gone',
+    'No other is made in its place',
+  ),
+  63: row('Backups of one vault, or of a newer log, are in the folder of another', 'No backup is removed for them'),
+  64: row(
+    'A data folder or a vault file vanishes, or is emptied',
+    'Nothing more is acknowledged, and no new vault takes its place',
+  ),
+  65: row('A ticket of the operator is forged, late, used again, or for another vault or purpose', 'It is refused'),
+  66: row(
+    'A write or a rotation meets a document of another shape',
+    'Its other fields stay, or the request is refused before it is sent',
+  ),
+  67: row(
+    'A store answers with numbers, nulls or keys that a parser would change',
+    'They are passed on as they came, or refused',
+  ),
+  68: row('A replica lacks what the primary, which is away, would have', 'It is an outage, not an absence'),
+  69: row('One secret that cannot be read is asked for again and again', 'The others of its store are still read'),
+  70: row(
+    'The environment names a proxy, or switches certificates off',
+    'Nothing goes through it, and the start says so',
+  ),
+  71: row('Who may not read a value asks for something that depends on it', 'The outcome does not tell the value'),
+  72: row('A change is too large for its entry', 'It is refused, and nothing is changed'),
+  73: row('A demand for approvals is washed out: by a trust put again, a bare token, or broken glass', 'It stands'),
+  74: row('A dead token, a stolen session or a proof sent again is tried', 'It is recorded, and limited'),
+  75: row('A clock is set back behind the newest entry of the log', 'What had expired stays expired'),
+  76: row(
+    'The assertion of a workload is presented again, with another key or too late',
+    'It is refused, and recorded',
+  ),
+  77: row('A trigger, a view, a table or an address is put into the file of a vault', 'It is named, and not served'),
+  78: row(
+    'An anchor is removed, or history since a kept checkpoint is written anew',
+    'The server or the verifier says so',
+  ),
+  79: row(
+    'What points to entries of the log is emptied, or the end behind a checkpoint edited',
+    'The verifier says so',
+  ),
+  80: row(
+    'A folder, or another machine, chooses what runs with secrets in the editor',
+    'It is asked about, or refused',
+  ),
+  81: row(
+    'A value cannot be held by the environment of a program',
+    'It is refused by its name before the program starts',
+  ),
 }
