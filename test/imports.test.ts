@@ -43,6 +43,8 @@ const RUNTIME_FILES = [
   'archive_folder',
   'still_copy',
   'backup_now',
+  'command',
+  'detours',
   'restore',
   'keygen',
   'import',

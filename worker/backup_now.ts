@@ -7,9 +7,9 @@
  */
 import { existsSync, readdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import process from 'node:process'
 import { PosternError } from '../core/errors.ts'
 import { backupsIn, requestBackups } from './archive_folder.ts'
+import { runCommand } from './command.ts'
 import { vaultsIn } from './data.ts'
 import { readLocalSettings } from './local.ts'
 
@@ -60,9 +60,12 @@ function pause(): Promise<void> {
   return new Promise((done) => setTimeout(done, LOOK_MS))
 }
 
-try {
-  process.stdout.write(`${await run()}\n`)
-} catch (error) {
-  process.stderr.write(`${error instanceof PosternError ? error.message : 'Backup failed: folder cannot be used'}\n`)
-  process.exitCode = 1
-}
+await runCommand({
+  help: `
+npm run backup
+
+Has the server that runs over these settings back up all of its vaults into POSTERN_BACKUP__FOLDER, and prints the files
+once they are complete.`,
+  run,
+  failure: 'Backup failed',
+})

@@ -7,7 +7,6 @@
  */
 import { readFileSync } from 'node:fs'
 import process from 'node:process'
-import { parseArgs } from 'node:util'
 import { type Bytes, base64, equal, parseBase64url, parseHex, parseUtf8, utf8 } from '../core/bytes.ts'
 import type { UserClient } from '../core/client/user.ts'
 import { connect } from '../core/client.ts'
@@ -15,6 +14,7 @@ import { LEGACY_FORMAT, legacyKey, openLegacy } from '../core/crypto/legacy.ts'
 import { badRequest, PosternError } from '../core/errors.ts'
 import { Redacted } from '../core/redacted.ts'
 import { parseName } from '../core/secrets/name.ts'
+import { type Given, runCommand } from './command.ts'
 
 const {
   POSTERN_ENDPOINT = 'http://127.0.0.1:8787',
@@ -28,7 +28,7 @@ const MAX_TRIES = 10
 const MAX_WAIT_SECONDS = 60
 
 /** The key that is given, or the one that a passphrase gives; never both. */
-async function keyOf(options: Record<string, string | boolean | undefined>): Promise<Redacted<Bytes>> {
+async function keyOf(options: Given): Promise<Redacted<Bytes>> {
   if ((POSTERN_IMPORT_KEY === undefined) === (POSTERN_IMPORT_PASSPHRASE === undefined)) {
     throw badRequest('POSTERN_IMPORT_KEY', 'Either this or POSTERN_IMPORT_PASSPHRASE must be set')
   }
@@ -44,14 +44,9 @@ async function keyOf(options: Record<string, string | boolean | undefined>): Pro
 }
 
 /** Names and their sealed values. All are opened before the first is written. */
-async function run(): Promise<string> {
-  const text = { type: 'string' } as const
-  const { values: options, positionals } = parseArgs({
-    allowPositionals: true,
-    options: { format: text, vault: text, salt: text, n: text, r: text, p: text, write: { type: 'boolean' } },
-  })
+async function run(options: Given, [file = '']: readonly string[]): Promise<string> {
   if (options.format !== LEGACY_FORMAT) throw badRequest('format', `Must be given as ${LEGACY_FORMAT}`)
-  const entries = Object.entries(readJson(positionals[0] ?? ''))
+  const entries = Object.entries(readJson(file))
   const key = await keyOf(options)
   const opened: [string, Redacted<Bytes>][] = []
   for (const [name, sealed] of entries) {
@@ -66,7 +61,7 @@ async function run(): Promise<string> {
   }
   if (!options.write) return `${opened.length} values can be opened; --write brings them into the vault`
   const token = new Redacted(TOKEN)
-  return bring(connect({ endpoint: POSTERN_ENDPOINT, vault: options.vault ?? 'default', token }), opened)
+  return bring(connect({ endpoint: POSTERN_ENDPOINT, vault: String(options.vault ?? 'default'), token }), opened)
 }
 
 /**
@@ -144,10 +139,23 @@ function readJson(file: string): Record<string, unknown> {
   throw badRequest('file', 'Must be a JSON object of names and values')
 }
 
-try {
-  process.stdout.write(`${await run()}\n`)
-} catch (error) {
-  // An error of the platform may quote an argument.
-  process.stderr.write(`${error instanceof PosternError ? error.message : 'Import failed: arguments are wrong'}\n`)
-  process.exitCode = 1
-}
+const text = { type: 'string' } as const
+
+await runCommand({
+  help: `
+npm run import -- FILE --format ${LEGACY_FORMAT} [--vault VAULT] [--write]
+
+Opens the values of FILE, a JSON object of names and sealed values, and brings them into a vault. It overwrites nothing.
+
+  --format      the form of the values: ${LEGACY_FORMAT}
+  --vault       the vault, "default" unless given
+  --salt, --n, --r, --p
+                what scrypt makes the key with, where POSTERN_IMPORT_PASSPHRASE is set in place of POSTERN_IMPORT_KEY
+  --write       writes. Without it, the command only says how many values can be opened
+
+The server is that of POSTERN_ENDPOINT, http://127.0.0.1:8787 unless set, and its token is read from TOKEN.`,
+  options: { format: text, vault: text, salt: text, n: text, r: text, p: text, write: { type: 'boolean' } },
+  arguments: ['FILE'],
+  run,
+  failure: 'Import failed',
+})

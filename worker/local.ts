@@ -18,6 +18,7 @@ import { folderAnchor } from './anchor_folder.ts'
 import { createApp, harden } from './app.ts'
 import { assemble, httpAnchors, upstreamsOf } from './config.ts'
 import { messageOf, openStores, type Stores } from './data.ts'
+import { closeDetours } from './detours.ts'
 import { gaugesOf } from './gauges.ts'
 import { localHost } from './host.ts'
 import { logLine } from './oplog.ts'
@@ -45,11 +46,20 @@ export interface Local {
 
 /** Opens everything, or prints what is wrong and ends the process. */
 export async function openLocal(runtime: string): Promise<Local> {
+  outliveLog()
   try {
     return await open(runtime)
   } catch (error) {
     fail(error)
   }
+}
+
+/**
+ * Keeps the process running when whatever reads its output has gone. Node would end at the next line, since an `error` event
+ * without a listener is thrown.
+ */
+function outliveLog(): void {
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
 }
 
 /** Opens a runtime's socket, or ends the process when that is not possible, as with a port that is taken. */
@@ -69,6 +79,7 @@ export function fail(error: unknown): never {
 }
 
 async function open(runtime: string): Promise<Local> {
+  closeDetours()
   const settings = readLocalSettings()
   if (settings.clientAddress === 'cloudflare') {
     throw new PosternError('bad_request', 'POSTERN_CLIENT_ADDRESS: cloudflare is for Workers only')

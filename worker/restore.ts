@@ -8,8 +8,6 @@
  */
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import process from 'node:process'
-import { parseArgs } from 'node:util'
 import { securityPolicy } from '../core/access/security_policy.ts'
 import { RESTORED } from '../core/audit/backup.ts'
 import { Log, type TreeHead } from '../core/audit/log.ts'
@@ -26,6 +24,7 @@ import { Vault } from '../core/vault.ts'
 import { durably } from './anchor_folder.ts'
 import { checkpointOf } from './archive_folder.ts'
 import { originOf } from './checkpoint.ts'
+import { confirm, runCommand } from './command.ts'
 import { upstreamsOf } from './config.ts'
 import { fileOfVault } from './data.ts'
 import { anchorsOf, openKeyring, readLocalSettings } from './local.ts'
@@ -44,7 +43,7 @@ interface About {
   keyring: Keyring
 }
 
-async function run(file: string): Promise<string> {
+async function run(file: string, yes: boolean): Promise<string> {
   const settings = readLocalSettings()
   const data = resolve(settings.data)
   mkdirSync(data, { recursive: true, mode: 0o700 })
@@ -64,6 +63,7 @@ async function run(file: string): Promise<string> {
     // A journal that was left behind too: SQLite would take it for that of the backup, and write it over what was verified.
     const there = filesOf(target).find((one) => existsSync(one))
     if (there !== undefined) throw new PosternError('conflict', `${there} is there: move it away first`)
+    await confirm(`Put this backup of the vault ${vault}, with ${size} entries, into ${data}?`, yes)
     durably(partial, 'r')
     renameSync(partial, target)
     durably(data, 'r')
@@ -150,13 +150,16 @@ function filesOf(database: string): string[] {
   return ['', '-wal', '-shm', '-journal'].map((end) => database + end)
 }
 
-try {
-  const { positionals } = parseArgs({ allowPositionals: true })
-  if (positionals.length !== 1) throw new PosternError('bad_request', 'Give one backup: npm run restore -- FILE')
-  process.stdout.write(`${await run(positionals[0]!)}\n`)
-} catch (error) {
-  // An error of the platform is told by its kind: it may quote a setting.
-  const kind = (error as { code?: string }).code ?? 'unknown'
-  process.stderr.write(`${error instanceof PosternError ? error.message : `Backup cannot be restored: ${kind}`}\n`)
-  process.exitCode = 1
-}
+await runCommand({
+  help: `
+npm run restore -- FILE [--yes]
+
+Verifies a backup, FILE, and puts it into the data folder in the place of a vault that is not there. Its checkpoint must be
+beside it. Run it while no server runs.
+
+  --yes   does not ask first: for use without a terminal`,
+  options: { yes: { type: 'boolean' } },
+  arguments: ['FILE'],
+  run: ({ yes }, [file]) => run(file!, yes === true),
+  failure: 'Backup cannot be restored',
+})

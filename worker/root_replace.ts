@@ -5,13 +5,13 @@
  * @module
  */
 import { resolve } from 'node:path'
-import process from 'node:process'
 import { Keyring } from '../core/crypto/keyring.ts'
 import { PosternError } from '../core/errors.ts'
+import { confirm, runCommand } from './command.ts'
 import { readLocalSettings } from './local.ts'
 import { replaceRootFile } from './root_files.ts'
 
-async function replace(): Promise<string> {
+async function replace(yes: boolean): Promise<string> {
   const settings = readLocalSettings()
   if (settings.rootKey !== undefined) {
     throw new PosternError(
@@ -20,6 +20,7 @@ async function replace(): Promise<string> {
     )
   }
   const data = resolve(settings.data)
+  await confirm(`Replace the root key in ${data}?`, yes)
   const { rootKey, former } = replaceRootFile(data)
   const [{ rootId: to }, { rootId: from }] = [await Keyring.open(rootKey), await Keyring.open(former)]
   return [
@@ -28,11 +29,15 @@ async function replace(): Promise<string> {
   ].join('\n')
 }
 
-try {
-  process.stdout.write(`${await replace()}\n`)
-} catch (error) {
-  // An error of the platform, as of a disk that is full, is told by its kind.
-  const kind = error instanceof Error ? ((error as { code?: string }).code ?? error.name) : 'unknown'
-  process.stderr.write(`${error instanceof PosternError ? error.message : `Root key is as it was: ${kind}`}\n`)
-  process.exitCode = 1
-}
+await runCommand({
+  help: `
+npm run root:replace -- [--yes]
+
+Makes a new root key in the data folder. The one before moves to root.former.key, which the server still needs until it has
+moved every vault to the new one. Back both up.
+
+  --yes   does not ask first: for use without a terminal`,
+  options: { yes: { type: 'boolean' } },
+  run: ({ yes }) => replace(yes === true),
+  failure: 'Root key is as it was',
+})

@@ -182,10 +182,10 @@ describe.each(['bun', 'deno', 'node'] as const)('on %s', (runtime) => {
     })
 
     const restored = join(folder, 'restored')
-    const said = await command('restore', restored, [backup])
+    const said = await command('restore', restored, [backup, '--yes'])
     const word = /POSTERN_AUDIT__ACCEPT_ROLLBACK=(\S+)/.exec(said)?.[1]
     expect(word).toMatch(new RegExp(`^default/${size}/`))
-    expect(await command('restore', restored, [backup])).toContain('is there: move it away first')
+    expect(await command('restore', restored, [backup, '--yes'])).toContain('is there: move it away first')
 
     const kept = anchored()
     const refusing = await start(runtime, restored)
@@ -222,7 +222,7 @@ describe.each(['bun', 'deno', 'node'] as const)('on %s', (runtime) => {
 
     // The same backup, in the same place, with the same word: the anchor has moved on.
     rmSync(join(restored, 'default.sqlite'))
-    expect(await command('restore', restored, [backup])).toContain('ACCEPT_ROLLBACK')
+    expect(await command('restore', restored, [backup, '--yes'])).toContain('ACCEPT_ROLLBACK')
     const replayed = await start(runtime, restored, { POSTERN_AUDIT__ACCEPT_ROLLBACK: word! })
     expect(await rejection(replayed.client.get([...certain.keys()][0]!))).toBe('rolled_back')
   })
@@ -240,11 +240,11 @@ describe('a restore', () => {
     const to = () => mkdtempSync(join(folder, 'to-'))
     const own = site
     site = { ...site, rootKey: 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8' }
-    expect(await command('restore', to(), [backup])).toContain('Root key is not the one')
+    expect(await command('restore', to(), [backup, '--yes'])).toContain('Root key is not the one')
     site = own
     const note = readFileSync(sidecar, 'utf8')
     copyFileSync(later.replace(/sqlite$/, 'checkpoint'), sidecar)
-    expect(await command('restore', to(), [backup])).toMatch(/^refused: .*truncated/)
+    expect(await command('restore', to(), [backup, '--yes'])).toMatch(/^refused: .*truncated/)
     writeFileSync(sidecar, note)
     const bytes = readFileSync(backup)
     const at = bytes.indexOf('"operation":"secret.write"')
@@ -252,15 +252,15 @@ describe('a restore', () => {
     const changed = Buffer.from(bytes)
     changed.write('"operation":"secret.reads"', at)
     writeFileSync(backup, changed)
-    expect(await command('restore', to(), [backup])).toMatch(/^refused: .*(?:edited|forked)/)
+    expect(await command('restore', to(), [backup, '--yes'])).toMatch(/^refused: .*(?:edited|forked)/)
     writeFileSync(backup, Buffer.concat([bytes.subarray(0, 8192), Buffer.alloc(bytes.length - 8192)]))
-    expect(await command('restore', to(), [backup])).toContain('not a whole database')
+    expect(await command('restore', to(), [backup, '--yes'])).toContain('not a whole database')
     // Damage that no log tells of: secrets are there, and not found by their names.
     writeFileSync(backup, withoutNames(bytes))
-    expect(await command('restore', to(), [backup])).toContain('not a whole database')
+    expect(await command('restore', to(), [backup, '--yes'])).toContain('not a whole database')
     writeFileSync(backup, bytes)
     const clean = to()
-    expect(await command('restore', clean, [backup])).toMatch(/^\/.*entries of the log are whole/)
+    expect(await command('restore', clean, [backup, '--yes'])).toMatch(/^\/.*entries of the log are whole/)
     expect(readdirSync(clean)).toEqual(['default.sqlite'])
   })
 
@@ -275,13 +275,15 @@ describe('a restore', () => {
     const [data, note] = [mkdtempSync(join(folder, 'to-')), readFileSync(checkpoint(backup), 'utf8')]
     // A log that goes on after what was signed: somebody added to the file.
     copyFileSync(checkpoint(earlier), checkpoint(backup))
-    expect(await command('restore', data, [backup])).toMatch(/^refused: /)
+    expect(await command('restore', data, [backup, '--yes'])).toMatch(/^refused: /)
     expect(readdirSync(data)).toEqual([])
     writeFileSync(checkpoint(backup), note)
-    expect(await command('restore', data, [backup], { POSTERN_ROOT_KEY: undefined })).toContain('POSTERN_ROOT_KEY')
+    expect(await command('restore', data, [backup, '--yes'], { POSTERN_ROOT_KEY: undefined })).toContain(
+      'POSTERN_ROOT_KEY',
+    )
     expect(readdirSync(data)).toEqual([])
     chmodSync(backup, 0o644)
-    expect(await command('restore', data, [backup])).toMatch(/^\/.*entries of the log are whole/)
+    expect(await command('restore', data, [backup, '--yes'])).toMatch(/^\/.*entries of the log are whole/)
     expect(statSync(join(data, 'default.sqlite')).mode & 0o777).toBe(0o600)
   })
 
@@ -291,7 +293,7 @@ describe('a restore', () => {
     const backup = (await command('backup_now', site.data)).trim()
     await server.stop()
     const data = mkdtempSync(join(folder, 'to-'))
-    expect(await command('restore', data, [backup])).toContain('entries of the log are whole')
+    expect(await command('restore', data, [backup, '--yes'])).toContain('entries of the log are whole')
     const { POSTERN_AUDIT__ANCHOR: _, ...unanchored } = settings()
     for (let i = 0; i < 2; i++) {
       const again = await startServer('node', { ...site, data }, unanchored)
@@ -313,9 +315,9 @@ describe('a restore', () => {
     const journal = join(site.data, 'default.sqlite-wal')
     expect(statSync(journal).size).toBeGreaterThan(0)
     rmSync(join(site.data, 'default.sqlite'))
-    expect(await command('restore', site.data, [backup])).toMatch(/^refused: .*default\.sqlite-wal is there/)
+    expect(await command('restore', site.data, [backup, '--yes'])).toMatch(/^refused: .*default\.sqlite-wal is there/)
     rmSync(journal)
-    expect(await command('restore', site.data, [backup])).toContain('entries of the log are whole')
+    expect(await command('restore', site.data, [backup, '--yes'])).toContain('entries of the log are whole')
   })
 
   it('keeps as many backups as it is told, the newest, and says when no server takes the request', async () => {

@@ -67,7 +67,7 @@ it('has commands that make keys and tokens, verify the log, back up, and restore
   await server.stop()
   for (const file of readdirSync(site.data)) if (file.startsWith('default.sqlite')) rmSync(join(site.data, file))
   const [backup] = readdirSync(backups).filter((file) => file.endsWith('.sqlite'))
-  await command('restore.js', [join(backups, backup!)])
+  await command('restore.js', [join(backups, backup!), '--yes'])
   await start()
   expect((await client.get('a')).value.reveal()).toBe(secret)
 })

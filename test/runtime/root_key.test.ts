@@ -222,7 +222,7 @@ describe.each(RUNTIMES.filter((runtime) => runtime !== 'workerd'))('root:replace
     await server.stop()
     const before = readFileSync(join(site.data, 'root.key'), 'utf8')
     const env = { ...process.env, POSTERN_DATA: site.data, POSTERN_SECRETS_DIR: join(site.data, 'none') }
-    const replace = () => spawnSync('node', ['worker/root_replace.ts'], { cwd: ROOT, encoding: 'utf8', env })
+    const replace = () => spawnSync('node', ['worker/root_replace.ts', '--yes'], { cwd: ROOT, encoding: 'utf8', env })
     const made = replace()
     expect([made.status, made.stderr]).toEqual([0, ''])
     expect(made.stdout).not.toContain(before.trim())

@@ -1,0 +1,69 @@
+/**
+ * Keeps what this process sends on its own way, whatever the environment says.
+ *
+ * Bun and Deno obey the variables of proxies, and `proxy: ''` on a request does not help: credentials of a store would go to
+ * whatever `HTTP_PROXY` names. So these are removed before the first request. What a runtime has read before our code runs cannot
+ * be removed, and is refused.
+ *
+ * @module
+ */
+import process from 'node:process'
+import { PosternError } from '../core/errors.ts'
+import { logLine } from './oplog.ts'
+
+const PROXY = /^(?:https?|all|no|ftp|socks5?|wss?)_proxy$/i
+/** Both switch off what `1`, or their absence, keeps on. */
+const UNVERIFIED = 'NODE_TLS_REJECT_UNAUTHORIZED'
+
+/** What a process has from its environment and its command line. */
+export interface Surroundings {
+  env: Record<string, string | undefined>
+  /** Which runtime this is. */
+  runtime: 'bun' | 'deno' | 'node'
+  /** Flags of the runtime itself. */
+  flags: readonly string[]
+}
+
+/**
+ * Removes the variables that send requests through a proxy or accept any certificate, and logs one line with their names.
+ *
+ * @throws {PosternError} `bad_request` for what the runtime obeys already: see {@link refuseFixed}.
+ */
+export function closeDetours(surroundings: Surroundings = ofProcess()): void {
+  refuseFixed(surroundings)
+  const { env } = surroundings
+  const removed = Object.keys(env).filter((name) => isDetour(name, env[name]))
+  for (const name of removed) delete env[name]
+  if (removed.length > 0) logLine('warn', 'environment_ignored', { variables: removed.sort() })
+}
+
+function isDetour(name: string, value: string | undefined): boolean {
+  return PROXY.test(name) || (name === UNVERIFIED && value === '0')
+}
+
+/**
+ * Refuses what takes effect before this code runs: Node's own proxy agent, and Bun's printing of each request with its
+ * credentials.
+ *
+ * @throws {PosternError} `bad_request`
+ */
+function refuseFixed({ env, runtime, flags }: Surroundings): void {
+  const options = [...flags, ...(env.NODE_OPTIONS ?? '').split(/\s+/)]
+  const proxied = env.NODE_USE_ENV_PROXY === '1' || options.includes('--use-env-proxy')
+  const hasProxy = Object.keys(env).some((name) => PROXY.test(name) && !/^no_/i.test(name) && env[name] !== '')
+  if (runtime === 'node' && proxied && hasProxy) {
+    throw refused('NODE_USE_ENV_PROXY', 'Node would send requests, and their credentials, through a proxy')
+  }
+  if (runtime === 'bun' && !['', '0', 'false', undefined].includes(env.BUN_CONFIG_VERBOSE_FETCH?.toLowerCase())) {
+    throw refused('BUN_CONFIG_VERBOSE_FETCH', 'Bun would print each request that it sends, with its credentials')
+  }
+}
+
+function refused(field: string, why: string): PosternError {
+  return new PosternError('bad_request', `${field}: ${why}. Unset it, and start again`, { field })
+}
+
+function ofProcess(): Surroundings {
+  const runtime = 'Bun' in globalThis ? 'bun' : 'Deno' in globalThis ? 'deno' : 'node'
+  return { env: process.env, runtime, flags: process.execArgv }
+}
