@@ -57,7 +57,20 @@ describe('the image', () => {
     for (const line of ['user: "65532:65532"', 'read_only: true', 'cap_drop: [ALL]', '"no-new-privileges:true"']) {
       expect(compose).toContain(line)
     }
+    expect(compose).toMatch(/^ {4}ulimits: \{ core: 0 \}$/m)
     expect(compose).not.toMatch(/POSTERN_ROOT_KEY|:latest/)
+  })
+})
+
+describe('the proxies in front', () => {
+  it('pass no metrics on', () => {
+    expect(read('docs/deploy/nginx.conf')).toMatch(/location ~\* \^\/metrics\(\/\|\$\) \{\s+return 404;/)
+    expect(read('docs/deploy/Caddyfile')).toMatch(
+      /@metrics path \/metrics \/metrics\/\*\s+respond @metrics 404\s+reverse_proxy/,
+    )
+    // The container has the same file, and no command that would pass everything on.
+    expect(read('compose.yaml')).toContain('./docs/deploy/Caddyfile:/etc/caddy/Caddyfile:ro')
+    expect(read('compose.yaml')).not.toContain('"reverse-proxy"')
   })
 })
 

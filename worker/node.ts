@@ -5,8 +5,14 @@ import type { AddressInfo } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
 import { fail, openLocal } from './local.ts'
 
+/** How often idle connections are closed while the server ends. */
+const CLOSE_IDLE_MS = 50
+
 const local = await openLocal('Node')
-const listener = getRequestListener((request, { incoming }) => {
+let stopping = false
+const listener = getRequestListener((request, { incoming, outgoing }) => {
+  // A client that goes on asking over one connection would keep the server from ever closing.
+  if (stopping && 'shouldKeepAlive' in outgoing) outgoing.shouldKeepAlive = false
   return local.fetch(request, incoming.socket.remoteAddress ?? null)
 })
 // Slow headers end here; slow bodies in body.ts.
@@ -25,7 +31,10 @@ server.listen(local.settings.port, local.settings.host, () => {
   local.announce((server.address() as AddressInfo).port)
 })
 local.stopOnSignal(async () => {
+  stopping = true
   const closed = new Promise((resolve) => server.close(resolve))
-  server.closeIdleConnections()
+  // Again and again: a connection whose last request is answered now becomes idle only then.
+  const sweep = setInterval(() => server.closeIdleConnections(), CLOSE_IDLE_MS)
   await closed
+  clearInterval(sweep)
 })

@@ -2,6 +2,7 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { get } from 'node:http'
 import { request } from 'node:https'
 import { connect as openSocket } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -10,7 +11,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { connect } from '../../core/client.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { canary, leaks } from '../canary.ts'
-import { makeSite, type Runtime, type Server, type Site, startServer } from './servers.ts'
+import { cleanEnvironment, makeSite, type Runtime, type Server, type Site, settingsOf, startServer } from './servers.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const LOCAL = ['bun', 'deno', 'node'] as const satisfies readonly Runtime[]
@@ -53,6 +54,14 @@ async function start(settings: Record<string, string>): Promise<{ output: string
   child.kill('SIGTERM')
   await ended
   return { output, code }
+}
+
+function statusOf(url: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    get(url, (response) => {
+      response.resume().on('end', () => resolve(response.statusCode ?? 0))
+    }).on('error', reject)
+  })
 }
 
 describe('the first start', () => {
@@ -139,6 +148,47 @@ describe.each(LOCAL)('on %s', (runtime) => {
     server = await startServer(runtime, site)
     const client = connect({ endpoint: server.endpoint, vault: site.vault, token: site.token })
     expect((await client.get('late')).value.reveal()).toBe('in time')
+  })
+
+  it('ends with 0 though a client keeps the connection over which its last request was answered', async () => {
+    server = await startServer(runtime, site)
+    const { hostname, port } = new URL(server.endpoint)
+    const socket = openSocket(Number(port), hostname)
+    const body = '{"value":"in time"}'
+    const head = `PUT /v1/vaults/default/secrets/kept HTTP/1.1\r\nHost: ${hostname}:${port}\r\nAuthorization: Bearer ${site.token.reveal()}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`
+    socket.write(head + body.slice(0, 5))
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    const stopped = server.stop()
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    socket.write(body.slice(5))
+    let answer = ''
+    socket.on('data', (chunk) => (answer += chunk))
+    socket.on('error', () => {})
+    expect(await stopped).toBe(0)
+    expect(answer).toMatch(/^HTTP\/1\.1 201 /)
+    socket.destroy()
+  })
+
+  it('goes on serving when whatever reads its output has gone', async () => {
+    const command = { bun: 'bun worker/bun.ts', node: 'node worker/node.ts', deno: 'deno run -q -A worker/deno.ts' }
+    const env = { ...cleanEnvironment(), ...settingsOf(site), POSTERN_DEBUG: 'true' }
+    const child = spawn(command[runtime], {
+      shell: true,
+      cwd: ROOT,
+      env,
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    let output = ''
+    child.stdout.on('data', (chunk) => (output += chunk))
+    await expect.poll(() => output, { timeout: 60_000 }).toMatch(/listens on http/)
+    const endpoint = /listens on (\S+)/.exec(output)![1]!
+    child.stdout.destroy()
+    child.stderr.destroy()
+    // With POSTERN_DEBUG each of these is a line of the log, which nothing reads.
+    for (let i = 0; i < 5; i++) expect(await statusOf(`${endpoint}/healthz`)).toBe(200)
+    process.kill(-child.pid!, 'SIGTERM')
+    await once(child, 'exit')
   })
 
   it('says in one line that its port is taken', async () => {
