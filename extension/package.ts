@@ -1,14 +1,19 @@
 /**
- * Packs the extension as it was built into a VSIX.
+ * Packs the extension into a VSIX: `node extension/package.ts [OUT] [FROM]`. FROM is the folder of a build.
  *
  * @module
  */
 import { execFileSync } from 'node:child_process'
-import { join, resolve } from 'node:path'
+import { mkdirSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
 import process from 'node:process'
 
 const ROOM = import.meta.dirname
-const out = process.argv[2] ?? resolve(ROOM, '../test/output/postern.vsix')
+const [out = join(ROOM, '../test/output/postern.vsix'), from = join(ROOM, 'dist')] = process.argv
+  .slice(2)
+  .map((path) => resolve(path))
 // Without a public repository yet, links in the texts stay as they are.
 const options = ['--no-dependencies', '--allow-missing-repository', '--no-rewrite-relative-links']
-execFileSync('vsce', ['package', ...options, '--out', out], { cwd: join(ROOM, 'dist'), stdio: 'inherit' })
+// git ignores the folder, so a fresh checkout has none.
+mkdirSync(dirname(out), { recursive: true })
+execFileSync('vsce', ['package', ...options, '--out', out], { cwd: from, stdio: 'inherit' })
