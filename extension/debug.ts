@@ -10,8 +10,9 @@
 import * as vscode from 'vscode'
 import { PosternError } from '../core/errors.ts'
 import type { Consents } from './consent.ts'
-import { envFileOf, environmentOf, machineOf, parseInjection } from './environment.ts'
+import { envFileOf, environmentOf, parseInjection } from './environment.ts'
 import { complain } from './hindrance.ts'
+import { machineOf } from './local_machine.ts'
 import type { Parts } from './parts.ts'
 import type { Values } from './platform/platform.ts'
 
@@ -40,12 +41,12 @@ async function resolveConfiguration(
   { postern, ...configuration }: vscode.DebugConfiguration,
 ): Promise<vscode.DebugConfiguration> {
   const { t } = vscode.l10n
-  const machine = machineOf(parts)
   const folder = given ?? vscode.workspace.workspaceFolders?.[0]
   const injection = parseInjection(postern)
   if (injection === null || folder === undefined) {
     throw new PosternError('bad_request', t('The block "postern" may have envFile, keys, environment and inject'))
   }
+  const machine = machineOf(parts, folder.uri)
   const isNode = NODE_TYPES.includes(configuration.type)
   if (!isNode && postern.inject !== 'env') {
     const message = t(

@@ -5,9 +5,10 @@
  */
 import * as vscode from 'vscode'
 import { PosternError } from '../core/errors.ts'
-import { environmentOf, machineOf } from './environment.ts'
+import { environmentOf } from './environment.ts'
 import { complain } from './hindrance.ts'
 import { envDocument } from './hydrated.ts'
+import { machineOf } from './local_machine.ts'
 import type { Parts } from './parts.ts'
 import { leaseMinutes, mayWriteToDisk } from './settings.ts'
 import { quoteEnvValue } from './text/dotenv.ts'
@@ -64,10 +65,10 @@ export function registerEnvFile(parts: Parts): vscode.Disposable {
 
 async function write(parts: Parts): Promise<Written> {
   const { t } = vscode.l10n
-  const machine = machineOf(parts)
   if (!mayWriteToDisk()) throw new PosternError('bad_request', t('the setting postern.allowWriteToDisk is off'))
   const document = await envDocument(vscode.window.activeTextEditor?.document.uri)
-  if (document.uri.scheme !== 'file') throw new PosternError('bad_request', t('the file is not on this machine'))
+  const machine = machineOf(parts, document.uri)
+  if (document.uri.scheme !== 'file') throw new PosternError('bad_request', t('save the file first'))
   const path = `${document.uri.fsPath}.hydrated`
   const shown = vscode.workspace.asRelativePath(path)
   if ((await machine.isIgnored(path)) !== true) {

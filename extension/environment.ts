@@ -6,9 +6,9 @@
 import * as vscode from 'vscode'
 import { PosternError } from '../core/errors.ts'
 import { Redacted } from '../core/redacted.ts'
-import { explain, Hindrance } from './hindrance.ts'
+import { explain } from './hindrance.ts'
 import type { Parts } from './parts.ts'
-import type { Machine, Values } from './platform/platform.ts'
+import type { Values } from './platform/platform.ts'
 import { parseEnv } from './text/dotenv.ts'
 import { lease } from './values.ts'
 
@@ -91,15 +91,4 @@ export function parseInjection(given: unknown): Injection | null {
     ...(keys !== undefined && { keys }),
     ...(typeof environment === 'string' && { environment }),
   }
-}
-
-/**
- * What runs programs here.
- *
- * @throws {Hindrance} `no_machine` in a browser, `restricted` in a workspace that is not trusted.
- */
-export function machineOf({ platform }: Parts): Machine {
-  if (platform.machine === null) throw new Hindrance('no_machine')
-  if (!vscode.workspace.isTrusted) throw new Hindrance('restricted')
-  return platform.machine
 }

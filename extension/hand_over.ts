@@ -9,8 +9,9 @@
  */
 import * as vscode from 'vscode'
 import { PosternError } from '../core/errors.ts'
-import { envFileOf, environmentOf, machineOf, parseInjection } from './environment.ts'
+import { envFileOf, environmentOf, parseInjection } from './environment.ts'
 import { complain } from './hindrance.ts'
+import { machineOf } from './local_machine.ts'
 import type { Parts } from './parts.ts'
 import { parseEnv } from './text/dotenv.ts'
 
@@ -34,12 +35,12 @@ export function registerHandOver(parts: Parts): vscode.Disposable {
 
 async function handOver(parts: Parts, given: unknown): Promise<string> {
   const { t } = vscode.l10n
-  const machine = machineOf(parts)
   const folder = vscode.workspace.workspaceFolders?.[0]
   const injection = parseInjection(given ?? {})
   if (injection === null || folder === undefined) {
     throw new PosternError('bad_request', t('The input may have args with envFile, keys and environment'))
   }
+  const machine = machineOf(parts, folder.uri)
   const document = await envFileOf(folder, injection)
   const keys = injection.keys ?? referencedKeys(document)
   const yes = t('Hand Over')

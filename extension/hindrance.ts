@@ -5,7 +5,11 @@
  */
 import * as vscode from 'vscode'
 import { PosternError } from '../core/errors.ts'
+import { printable } from '../core/redaction.ts'
 import type { Malformed } from './text/references.ts'
+
+/** The characters of a place that a message has: the authority of a container is as long as its path. */
+const MAX_PLACE = 80
 
 /** What stands in the way on this side of the wire; what the server says is a PosternError. */
 export type HindranceKind =
@@ -14,6 +18,8 @@ export type HindranceKind =
   | 'restricted' // the workspace is not trusted
   | 'presenting' // values are not shown now
   | 'no_machine' // this host runs no programs and keeps no files
+  | 'remote' // the window or the folder is on another machine than this extension
+  | 'virtual' // the folder is on no machine's disk
   | 'certificate' // the server's certificate is not one to trust
 
 /** A condition that the user can do something about. */
@@ -143,6 +149,28 @@ function explainHindrance({ kind, about }: Hindrance, signIn: Explanation['steps
     case 'no_machine':
       return {
         message: t('This needs VS Code on a desktop or a remote machine: a browser runs no programs'),
+        steps: [],
+      }
+    case 'remote':
+      return {
+        message: t(
+          'This folder is on another machine ({0}), and Postern runs on this one, where it starts no program for it. Install Postern there, and set remote.extensionKind of postern.postern to "workspace" in your settings',
+          printable(about).slice(0, MAX_PLACE),
+        ),
+        steps: [
+          {
+            title: t('Open Settings'),
+            command: 'workbench.action.openSettings',
+            args: ['remote.extensionKind'],
+          },
+        ],
+      }
+    case 'virtual':
+      return {
+        message: t(
+          'This folder is not on the disk of this machine ({0}), so no program is started for it. Open a copy of it from the disk',
+          printable(about).slice(0, MAX_PLACE),
+        ),
         steps: [],
       }
     case 'certificate':

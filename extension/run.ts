@@ -7,9 +7,10 @@
  * @module
  */
 import * as vscode from 'vscode'
-import { environmentOf, machineOf } from './environment.ts'
+import { environmentOf } from './environment.ts'
 import { complain } from './hindrance.ts'
 import { envDocument } from './hydrated.ts'
+import { machineOf } from './local_machine.ts'
 import type { Parts } from './parts.ts'
 
 export function registerRun(parts: Parts): vscode.Disposable {
@@ -69,8 +70,9 @@ async function terminalFor(
   command: string,
 ): Promise<vscode.TerminalOptions> {
   const { t } = vscode.l10n
+  const machine = machineOf(parts, document.uri)
   const { values, secrets } = await environmentOf(parts, document)
-  const { address, script, node } = await machineOf(parts).handOver(values)
+  const { address, script, node } = await machine.handOver(values)
   const folder = vscode.workspace.getWorkspaceFolder(document.uri)?.uri
   parts.log.info('run', { secrets: secrets.length })
   return {

@@ -5,6 +5,7 @@
  */
 import * as vscode from 'vscode'
 import { afterStart } from './after_start.ts'
+import { canRun } from './local_machine.ts'
 import type { Parts } from './parts.ts'
 import { environmentFor, isPresenting } from './settings.ts'
 
@@ -70,7 +71,7 @@ export class Status implements vscode.Disposable {
         'postern.selectEnvironment',
       )
     }
-    const context = { signedIn: vaults.length > 0, presenting, canRun: this.#parts.platform.machine !== null }
+    const context = { signedIn: vaults.length > 0, presenting, canRun: canRun(this.#parts) }
     for (const [key, value] of Object.entries(context)) {
       void vscode.commands.executeCommand('setContext', `postern.${key}`, value)
     }

@@ -5,8 +5,9 @@
  */
 import * as vscode from 'vscode'
 import type { Consents } from './consent.ts'
-import { envFileOf, environmentOf, machineOf, parseInjection } from './environment.ts'
+import { envFileOf, environmentOf, parseInjection } from './environment.ts'
 import { explain } from './hindrance.ts'
+import { machineOf } from './local_machine.ts'
 import type { Parts } from './parts.ts'
 import type { Running } from './platform/platform.ts'
 
@@ -74,7 +75,6 @@ class Run implements vscode.Pseudoterminal {
   }
 
   async #start(): Promise<void> {
-    const machine = machineOf(this.#parts)
     const { name, definition, folder } = this.#wanted
     const { command } = definition
     const injection = parseInjection(definition)
@@ -82,6 +82,7 @@ class Run implements vscode.Pseudoterminal {
       this.#print(`${vscode.l10n.t('The task needs a command, and may have envFile, keys and environment')}\n`)
       return void this.#closed.fire(1)
     }
+    const machine = machineOf(this.#parts, folder.uri)
     const document = await envFileOf(folder, injection)
     await this.#consents.ask({ folder, document, injection, name, runs: command, definition })
     const { values } = await environmentOf(this.#parts, document, injection)

@@ -5,9 +5,10 @@
  */
 import * as vscode from 'vscode'
 import { printable } from '../core/redaction.ts'
-import { envFileOf, environmentOf, machineOf } from './environment.ts'
+import { envFileOf, environmentOf } from './environment.ts'
 import { describe } from './facts.ts'
 import { explain, Hindrance } from './hindrance.ts'
+import { machineOf } from './local_machine.ts'
 import { toolApi } from './newer.ts'
 import type { Parts } from './parts.ts'
 import { type Chunk, redact } from './text/redact.ts'
@@ -79,9 +80,9 @@ async function runRedacted(
   envFile: string,
   token: vscode.CancellationToken,
 ): Promise<string> {
-  const machine = machineOf(parts)
   const folder = vscode.workspace.workspaceFolders?.[0]
   if (folder === undefined) throw new Hindrance('no_machine')
+  const machine = machineOf(parts, folder.uri)
   const { values, secrets } = await environmentOf(parts, await envFileOf(folder, { envFile }))
   const output: Chunk[] = []
   let length = 0

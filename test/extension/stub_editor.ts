@@ -1,0 +1,328 @@
+/**
+ * An editor without a window: `vi.mock('vscode', async () => (await import('./stub_editor.ts')).api)`.
+ *
+ * Documents are texts by address. Questions are noted, and answered in the order of `editor.answers`.
+ */
+import { Redacted } from '../../core/redacted.ts'
+import type { Parts } from '../../extension/parts.ts'
+import type { Machine, RunOptions, Values } from '../../extension/platform/platform.ts'
+
+export interface StubUri {
+  scheme: string
+  authority: string
+  path: string
+  fsPath: string
+  toString(): string
+}
+
+class Uri implements StubUri {
+  readonly scheme: string
+  readonly authority: string
+  readonly path: string
+  constructor(scheme: string, authority: string, path: string) {
+    Object.assign(this, { scheme, authority, path })
+    this.scheme = scheme
+    this.authority = authority
+    this.path = path
+  }
+  get fsPath() {
+    return this.path
+  }
+  toString() {
+    return `${this.scheme}://${this.authority}${this.path}`
+  }
+  static joinPath(base: Uri, ...parts: string[]) {
+    const resolved = new URL(parts.join('/').replace(/^\/+/, ''), `x://x${base.path.replace(/\/?$/, '/')}`)
+    return new Uri(base.scheme, base.authority, decodeURIComponent(resolved.pathname))
+  }
+}
+
+/** The address of a file of this machine, or of one that is elsewhere. */
+export const uriOf = (path: string, scheme = 'file', authority = ''): StubUri => new Uri(scheme, authority, path)
+
+export interface Question {
+  question: string
+  detail: string
+  choices: string[]
+}
+
+interface Tool {
+  invoke(given: { input: object }, token: unknown): Promise<{ parts: { text: string }[] }>
+}
+
+interface Terminal {
+  open(): void
+  onDidWrite(hear: (text: string) => void): void
+  onDidClose(hear: (code: number) => void): void
+}
+
+const nothing = () => ({ dispose() {} })
+
+function emitter() {
+  const hears: ((value: unknown) => void)[] = []
+  return {
+    event: (hear: (value: unknown) => void) => {
+      hears.push(hear)
+      return nothing()
+    },
+    fire: (value: unknown) => hears.forEach((hear) => void hear(value)),
+  }
+}
+
+/** What a test sets, and what the extension did. */
+export const editor = {
+  files: new Map<string, string>(),
+  settings: new Map<string, unknown>(),
+  answers: [] as (string | undefined)[],
+  questions: [] as Question[],
+  complaints: [] as string[],
+  commands: new Map<string, (...args: unknown[]) => unknown>(),
+  tools: new Map<string, Tool>(),
+  terminals: [] as { env: Record<string, string | null>; shellArgs: string[]; cwd?: StubUri }[],
+  folders: [] as { uri: StubUri; name: string; index: number }[],
+  remoteName: undefined as string | undefined,
+  isTrusted: true,
+  active: undefined as StubUri | undefined,
+  tasks: null as null | { resolveTask(task: object): { execution: { make(resolved: object): Promise<Terminal> } } },
+  debug: null as null | Record<string, (folder: unknown, configuration: object) => Promise<Record<string, unknown>>>,
+  profile: null as null | { provideTerminalProfile(): Promise<unknown> },
+  /** Where a test has each file be: what a link points to. */
+  links: new Map<string, string>(),
+  reset() {
+    for (const list of [editor.answers, editor.questions, editor.complaints, editor.terminals, editor.folders])
+      list.splice(0)
+    for (const map of [editor.files, editor.settings, editor.links]) map.clear()
+    Object.assign(editor, { remoteName: undefined, isTrusted: true, active: undefined })
+  },
+  /** Opens a folder of this machine with these files. */
+  openFolder(path: string, files: Record<string, string> = {}, at: { scheme?: string; authority?: string } = {}) {
+    const uri = uriOf(path, at.scheme, at.authority)
+    const folder = { uri, name: path.slice(path.lastIndexOf('/') + 1), index: editor.folders.length }
+    for (const [name, text] of Object.entries(files))
+      editor.files.set(uriOf(`${path}/${name}`, at.scheme, at.authority).toString(), text)
+    editor.folders.push(folder)
+    return folder
+  },
+  /** Runs a task to its end. */
+  async runTask(definition: object, scope: unknown): Promise<{ code: number; text: string }> {
+    const task = editor.tasks!.resolveTask({ definition, scope, name: 'task', problemMatchers: [] })
+    const terminal = await task.execution.make(definition)
+    let text = ''
+    terminal.onDidWrite((more) => {
+      text += more
+    })
+    const { promise, resolve } = Promise.withResolvers<number>()
+    terminal.onDidClose(resolve)
+    terminal.open()
+    return { code: await promise, text }
+  },
+  /** What a tool tells the model. */
+  async useTool(name: string, input: object): Promise<string> {
+    const { parts } = await editor.tools.get(name)!.invoke({ input }, { onCancellationRequested: nothing })
+    return parts.map(({ text }) => text).join('')
+  },
+}
+
+function folderOf(uri: StubUri) {
+  return editor.folders
+    .filter((one) => `${uri}`.startsWith(`${one.uri}/`))
+    .sort((a, b) => b.uri.path.length - a.uri.path.length)[0]
+}
+
+function ask(question: string, detail: string, choices: string[]): string | undefined {
+  editor.questions.push({ question, detail, choices })
+  return editor.answers.shift()
+}
+
+export const api = {
+  Uri,
+  Position: class {},
+  Range: class {},
+  ThemeIcon: class {},
+  MarkdownString: class {},
+  CancellationError: class extends Error {},
+  TerminalProfile: class {
+    constructor(options: never) {
+      editor.terminals.push(options)
+    }
+  },
+  EventEmitter: class {
+    readonly #own = emitter()
+    readonly event = this.#own.event
+    readonly fire = this.#own.fire
+  },
+  Disposable: Object.assign(class {}, { from: nothing }),
+  TaskScope: { Global: 1, Workspace: 2 },
+  ExtensionKind: { UI: 1, Workspace: 2 },
+  ConfigurationTarget: { Global: 1, Workspace: 2 },
+  CustomExecution: class {
+    readonly make: unknown
+    constructor(make: unknown) {
+      this.make = make
+    }
+  },
+  Task: class {
+    readonly definition: unknown
+    readonly execution: unknown
+    constructor(definition: unknown, _scope: unknown, _name: unknown, _source: unknown, execution: unknown) {
+      this.definition = definition
+      this.execution = execution
+    }
+  },
+  LanguageModelTextPart: class {
+    readonly text: string
+    constructor(text: string) {
+      this.text = text
+    }
+  },
+  LanguageModelToolResult: class {
+    readonly parts: unknown[]
+    constructor(parts: unknown[]) {
+      this.parts = parts
+    }
+  },
+  l10n: {
+    t: (text: string, ...args: unknown[]) => text.replaceAll(/\{(\d)\}/g, (_, n: string) => String(args[Number(n)])),
+  },
+  env: {
+    shell: '/bin/sh',
+    get remoteName() {
+      return editor.remoteName
+    },
+  },
+  window: {
+    showWarningMessage: async (question: string, options: { detail?: string }, ...choices: string[]) =>
+      ask(question, options.detail ?? '', choices),
+    showErrorMessage: async (message: string) => void editor.complaints.push(message),
+    showInformationMessage: async () => undefined,
+    async showQuickPick(items: { label: string; description?: string }[], { title }: { title: string }) {
+      const label = ask(
+        title,
+        '',
+        items.map(({ label }) => label),
+      )
+      return items.find((one) => one.label === label)
+    },
+    showInputBox: async ({ title }: { title: string }) => ask(title, '', []),
+    createTerminal: (options: never) => {
+      editor.terminals.push(options)
+      return { show() {} }
+    },
+    registerTerminalProfileProvider: (_: string, provider: never) => {
+      editor.profile = provider
+      return nothing()
+    },
+    get activeTextEditor() {
+      return editor.active && { document: { uri: editor.active } }
+    },
+  },
+  workspace: {
+    get isTrusted() {
+      return editor.isTrusted
+    },
+    get workspaceFolders() {
+      return editor.folders.length === 0 ? undefined : editor.folders
+    },
+    getWorkspaceFolder: folderOf,
+    asRelativePath(uri: StubUri) {
+      const folder = folderOf(uri)
+      if (folder === undefined) return uri.path
+      const inside = uri.path.slice(folder.uri.path.length + 1)
+      return editor.folders.length > 1 ? `${folder.name}/${inside}` : inside
+    },
+    async openTextDocument(uri: StubUri) {
+      if (!editor.files.has(`${uri}`)) throw new Error('No such file')
+      return { uri, languageId: 'dotenv', getText: () => editor.files.get(`${uri}`) }
+    },
+    findFiles: async () => [],
+    getConfiguration: (section: string, scope?: StubUri) => ({
+      get: (key: string, usual: unknown) => editor.settings.get(`${section}.${key}`) ?? usual,
+      inspect: (key: string) => ({
+        globalValue: editor.settings.get(`${section}.${key}`),
+        workspaceFolderValue: editor.settings.get(`${scope}:${section}.${key}`),
+      }),
+    }),
+  },
+  commands: {
+    registerCommand(id: string, work: never) {
+      editor.commands.set(id, work)
+      return nothing()
+    },
+    executeCommand: async () => undefined,
+  },
+  tasks: {
+    registerTaskProvider(_: string, provider: never) {
+      editor.tasks = provider
+      return nothing()
+    },
+  },
+  debug: {
+    registerDebugConfigurationProvider(_: string, provider: never) {
+      editor.debug = provider
+      return nothing()
+    },
+  },
+  lm: { registerTool: (name: string, tool: Tool) => void editor.tools.set(name, tool) },
+}
+
+/** A machine that starts nothing, and notes what it was to start. */
+export function stubMachine() {
+  const started: { how: string; values: Record<string, string>; folder?: string }[] = []
+  const note = (how: string, values: Values, folder?: string) =>
+    void started.push({
+      how,
+      values: Object.fromEntries(Object.entries(values).map(([key, value]) => [key, value.reveal()])),
+      ...(folder !== undefined && { folder }),
+    })
+  /** What a program prints that was started. */
+  let prints = (_: RunOptions): string => ''
+  const machine = {
+    launcher: '/extension/launch.cjs',
+    run(options: RunOptions) {
+      note('run', options.values, options.folder)
+      options.onOutput(prints(options), 'stdout')
+      return { write() {}, stop() {}, ended: Promise.resolve({ code: 0 }) }
+    },
+    async handOver(values: Values) {
+      note('hand over', values)
+      return { address: '/socket#key', script: '/extension/launch.cjs', node: '/node', environment: {}, dispose() {} }
+    },
+    writePrivate: async () => note('write', {}),
+    removeOwn() {},
+    isIgnored: async () => true,
+    isInside: async (path: string, folder: string) => (editor.links.get(path) ?? path).startsWith(`${folder}/`),
+  } as unknown as Machine
+  return {
+    machine,
+    started,
+    print(printed: typeof prints) {
+      prints = printed
+    },
+  }
+}
+
+/** The parts of an extension whose server gives each reference the value that is set here. */
+export function stubParts(machine: Machine | null, secrets: Record<string, string> = {}, extensionKind = 1): Parts {
+  const client = {
+    hydrate: async (references: string[]) =>
+      references.map((reference) => ({ reference, secret: { value: new Redacted(secrets[reference] ?? 'unknown') } })),
+  }
+  const kept = new Map<string, unknown>()
+  const memory = {
+    get: (key: string, usual?: unknown) => kept.get(key) ?? usual,
+    update: async (key: string, value: unknown) => void kept.set(key, value),
+  }
+  const vault = { id: 'default', origin: 'https://secrets.example', principal: 'dev' }
+  return {
+    context: { extension: { extensionKind }, workspaceState: memory, globalState: memory },
+    platform: { machine },
+    log: { info() {}, failed() {} },
+    known: { note: async () => '' },
+    vaults: {
+      all: async () => [vault],
+      at: async () => [vault],
+      find: async () => vault,
+      call: async (_: unknown, work: (one: unknown) => unknown) => work(client),
+    },
+  } as unknown as Parts
+}
