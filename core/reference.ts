@@ -6,7 +6,9 @@
  *
  * @module
  */
+import { DEFAULT_CONTENT_TYPE, JSON_TYPE } from './content_type.ts'
 import { badRequest } from './errors.ts'
+import { JsonSource } from './json_source.ts'
 import { parseName, parseVaultId } from './secrets/name.ts'
 
 const SCHEME = 'postern://'
@@ -63,35 +65,33 @@ export function parseVersion(input: string, field = 'version'): number {
   throw badRequest(field, 'Version must be a whole number from 1 on')
 }
 
+/** What a JSON pointer picks out of a secret. */
+export interface Picked {
+  text: string
+  /** `application/json` of an object or an array; of a scalar, which is its bare text, `text/plain`. */
+  contentType: string
+}
+
 /**
- * Evaluates a JSON pointer (RFC 6901 section 4) on a secret that is a JSON document. A text is
- * returned as it is, anything else as JSON.
+ * Evaluates a JSON pointer (RFC 6901 section 4) on a secret that is a JSON document. A string is its text, a number,
+ * an object or an array its source text: no digit, key or space of it is written anew.
  *
- * @returns `null` when the secret is no JSON document or has nothing there.
+ * @returns `null` when the secret is no JSON document, has nothing or `null` there, has a key on the way twice, or has
+ *   a string there that no UTF-8 can say.
  */
+export function pickTyped(json: string, pointer: string): Picked | null {
+  const source = JsonSource.parse(json)
+  const value = source?.at(pointer) ?? null
+  if (source === null || value === null || value.kind === 'null') return null
+  const text = value.kind === 'string' ? source.stringOf(value) : source.slice(value)
+  if (text === null) return null
+  const isJson = value.kind === 'object' || value.kind === 'array'
+  return { text, contentType: isJson ? JSON_TYPE : DEFAULT_CONTENT_TYPE.utf8 }
+}
+
+/** The text alone of what {@link pickTyped} picks. */
 export function pick(json: string, pointer: string): string | null {
-  // Without its first slash it would be no pointer, and must not mean the whole document.
-  if (pointer !== '' && !pointer.startsWith('/')) return null
-  let node: unknown
-  try {
-    node = JSON.parse(json)
-  } catch {
-    return null
-  }
-  for (const token of pointer.split('/').slice(1)) {
-    const key = token.replaceAll('~1', '/').replaceAll('~0', '~')
-    if (Array.isArray(node)) node = /^(?:0|[1-9][0-9]*)$/.test(key) ? node[Number(key)] : undefined
-    else if (typeof node === 'object' && node !== null && Object.hasOwn(node, key)) node = Reflect.get(node, key)
-    else return null
-  }
-  if (node === undefined) return null
-  if (typeof node === 'string') return node
-  try {
-    return JSON.stringify(node)
-  } catch {
-    // Nested so deep that this engine cannot write what it could read.
-    return null
-  }
+  return pickTyped(json, pointer)?.text ?? null
 }
 
 function parseVersionQuery(query: string, field: string): number {

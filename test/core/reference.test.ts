@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { formatReference, parseReference, parseVersion, pick, type Reference } from '../../core/reference.ts'
+import { formatReference, parseReference, parseVersion, pick, pickTyped, type Reference } from '../../core/reference.ts'
 import { canary, leaks } from '../canary.ts'
 import { refusalFrom, shownBy } from './support.ts'
 
@@ -213,9 +213,42 @@ describe('pick', () => {
     expect(pick(json, pointer)).toBeNull()
   })
 
-  it('tells a null that is there from nothing', () => {
-    expect(pick('{"a":null}', '/a')).toBe('null')
+  it.each([
+    ['1234567890123456789', '1234567890123456789'],
+    ['1.10', '1.10'],
+    ['1e400', '1e400'],
+    ['-0', '-0'],
+    ['1E2', '1E2'],
+    ['true', 'true'],
+    ['{ "b":1.0, "a" : [ 1E2 ] }', '{ "b":1.0, "a" : [ 1E2 ] }'],
+    ['{"a":1,"a":2}', '{"a":1,"a":2}'],
+    ['{"__proto__":"x"}', '{"__proto__":"x"}'],
+    ['["\\ud800"]', '["\\ud800"]'],
+    ['"\\u00e9\\n"', 'é\n'],
+    ['""', ''],
+  ])('row 67: picks %s as %s', (written, picked) => {
+    expect(pick(`{"x": [0, ${written} ]}`, '/x/1')).toBe(picked)
+    expect(pick(written, '')).toBe(picked)
+  })
+
+  it('row 67: finds nothing where a null is, and never its letters', () => {
+    expect(pick('{"a":null}', '/a')).toBeNull()
     expect(pick('{"a":null}', '/a/b')).toBeNull()
+    expect(pick('null', '')).toBeNull()
+    expect(pick('{"a":"null"}', '/a')).toBe('null')
+  })
+
+  it('row 67: finds nothing where a string is no Unicode text', () => {
+    expect(pick('{"a":"x\\ud800"}', '/a')).toBeNull()
+    expect(pick('{"a":"\\udc00\\ud800"}', '/a')).toBeNull()
+    expect(pick('{"a":"\\ud83d\\ude00"}', '/a')).toBe('\u{1f600}')
+  })
+
+  it('row 67: says JSON of an object and an array only', () => {
+    const json = '{"o":{},"a":[],"s":"{}","n":1}'
+    const types = ['', '/o', '/a', '/s', '/n'].map((pointer) => pickTyped(json, pointer)?.contentType)
+    const text = 'text/plain; charset=utf-8'
+    expect(types).toEqual(['application/json', 'application/json', 'application/json', text, text])
   })
 
   it('finds nothing in what is no JSON document', () => {

@@ -182,6 +182,27 @@ describe('a read through a chain', () => {
     ])
   })
 
+  it('row 67: hydrates what a pointer picks as it is written in the document, typed as what it is', async () => {
+    const { admin, primary } = await opened()
+    const json = '{"id":1234567890123456789,"v":1.10,"big":1e400,"z":-0,"n":null,"o":{ "b":1E2, "a":[] },"s":"\\ud800"}'
+    primary.set('prod/json', json)
+    await admin.put('dev/json', hidden(json), { contentType: 'application/json' })
+    for (const name of ['prod/json', 'dev/json']) {
+      const at = (pointer: string) => `postern://default/${name}#${pointer}`
+      const items = await admin.hydrate(['', '/id', '/v', '/big', '/z', '/o', '/n', '/s', '/none'].map(at))
+      const shown = items.map((item) =>
+        'secret' in item ? [item.secret.value.reveal(), item.secret.contentType] : [item.error.detail.reason],
+      )
+      const text = 'text/plain; charset=utf-8'
+      expect(shown).toEqual([
+        [json, 'application/json'],
+        ...['1234567890123456789', '1.10', '1e400', '-0'].map((number) => [number, text]),
+        ['{ "b":1E2, "a":[] }', 'application/json'],
+        ...[['no_pointer'], ['no_pointer'], ['no_pointer']],
+      ])
+    }
+  })
+
   it('hydrates many in one provider call where the provider can, and asks alone for what failed in it', async () => {
     const { admin, primary, replica } = await opened()
     for (let i = 0; i < 10; i++) primary.set(`prod/n${i}`, `value ${i}`)

@@ -4,7 +4,7 @@ import { utf8 } from '../../core/bytes.ts'
 import { type Answer, refusalOf } from '../../core/call.ts'
 import { badRequest, PosternError, refusal } from '../../core/errors.ts'
 import type { ProvidedRead } from '../../core/providers/read_operations.ts'
-import { parseReference, pick, type Reference } from '../../core/reference.ts'
+import { parseReference, pickTyped, type Reference } from '../../core/reference.ts'
 import type { SealedVersion } from '../../core/secrets/operations.ts'
 import * as wire from '../../core/wire.ts'
 import { readJson } from '../body.ts'
@@ -89,11 +89,11 @@ function inVault(text: string, field: string, vault: string): Reference {
   return reference
 }
 
-/** Picks one text out of a secret that is a JSON document. */
+/** Picks one value out of a secret that is a JSON document. */
 function narrowed(whole: z.input<typeof wire.Secret>, pointer: string): z.input<typeof wire.Secret> {
-  const value = whole.encoding === undefined ? pick(whole.value, pointer) : null
-  if (value === null || utf8(value).length > wire.MAX_VALUE_BYTES) throw refusal('no_pointer')
-  return { ...whole, value }
+  const picked = whole.encoding === undefined ? pickTyped(whole.value, pointer) : null
+  if (picked === null || utf8(picked.text).length > wire.MAX_VALUE_BYTES) throw refusal('no_pointer')
+  return { ...whole, value: picked.text, contentType: picked.contentType }
 }
 
 function tooMuch(field: string): PosternError {
