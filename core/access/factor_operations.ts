@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { type Context, type Outcome, operation } from '../operation.ts'
+import { type Context, type Facts, type Outcome, operation } from '../operation.ts'
 import type { RecoveryHashes, SealedTotp } from './factors.ts'
 
 const self = { action: null, resource: () => 'self' } as const
@@ -19,13 +19,23 @@ export const beginTotp = operation({
     const { principal } = identity
     // Counted even when there is no secret: to have none must not look different.
     const reservation = lockout.begin({ principal, source, jkt }, now)
-    // Not recorded each time: a locked stranger could fill the log. The last attempt before it was.
-    if (reservation === 'locked') return { reason: 'unauthenticated', quiet: true }
+    if (reservation === 'locked') return refusedByLock(context, 'totp', jkt)
     const facts = { factor: 'totp', purpose, locks: reservation === 'last' }
     const totp = purpose === 'confirm' ? factors.pending(principal) : factors.confirmed(principal)
     return totp === null ? { reason: 'unauthenticated', facts } : { value: { ...totp, principal }, facts }
   },
 })
+
+/** An attempt that a lock refuses: the first during each lock is recorded, the others could fill the log. */
+export function refusedByLock(
+  { identity, factors, lockout, source, now }: Context,
+  factor: 'totp' | 'recovery',
+  jkt: string | null,
+): { reason: 'unauthenticated'; facts: Facts; quiet?: true } {
+  const { id, until } = lockout.lockOn({ principal: identity.principal, source, jkt }, now)
+  const isFirst = factors.mark(`locked/${id}`, until, now)
+  return { reason: 'unauthenticated', facts: { factor, whileLocked: true }, ...(!isFirst && { quiet: true }) }
+}
 
 interface BeginTotp {
   jkt: string | null

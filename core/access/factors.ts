@@ -87,13 +87,29 @@ export class FactorStore {
    * @returns Whether it was new, or this very request used it.
    */
   useOnce(id: string, by: string, expiresAt: number, now: number): boolean {
-    this.#sql.all(
-      'DELETE FROM used WHERE id IN (SELECT id FROM used WHERE expires_at < ? ORDER BY expires_at LIMIT 10)',
-      now,
-    )
+    this.#forgetUsed(now)
     const query = 'INSERT INTO used VALUES (?, ?, ?) ON CONFLICT DO NOTHING RETURNING id'
     if (this.#sql.all(query, id, by, expiresAt).length === 1) return true
     return this.#sql.all<{ by: string }>('SELECT by FROM used WHERE id = ?', id)[0]?.by === by
+  }
+
+  /**
+   * Marks something that is recorded once in a while, such as refusals that could be repeated to fill the log.
+   *
+   * @param until When the mark ends.
+   * @returns Whether there was no mark.
+   */
+  mark(id: string, until: number, now: number): boolean {
+    const query = `INSERT INTO used VALUES (?, '', ?) ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at
+      WHERE used.expires_at <= ? RETURNING id`
+    const isNew = this.#sql.all(query, id, until, now).length === 1
+    if (isNew) this.#forgetUsed(now)
+    return isNew
+  }
+
+  #forgetUsed(now: number): void {
+    const ended = 'SELECT id FROM used WHERE expires_at < ? ORDER BY expires_at LIMIT 10'
+    this.#sql.all(`DELETE FROM used WHERE id IN (${ended})`, now)
   }
 
   #totp(principal: string, state: 'confirmed_at IS NULL' | 'confirmed_at IS NOT NULL'): SealedTotp | null {

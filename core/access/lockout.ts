@@ -83,6 +83,15 @@ export class Lockout {
     return lockedUntil !== null && lockedUntil > now
   }
 
+  /** Which lock refuses an attempt now, and how long its refusals are one event, in milliseconds since the Unix epoch. */
+  lockOn({ principal, source, jkt }: Attempt, now: number): { id: string; until: number } {
+    const bucket = this.#bucket(principal, source, jkt, now)
+    const { lockedUntil } = this.#row(principal, bucket, now)
+    if (lockedUntil !== null && lockedUntil > now) return { id: `${principal}/${bucket}`, until: lockedUntil }
+    // The principal is slowed: one event, from however many sources.
+    return { id: `${principal}/${EVERYWHERE}`, until: now + this.#everywhereMs }
+  }
+
   /** Takes the reservation of an attempt back: it succeeded. */
   succeed({ principal, source, jkt }: Attempt, now: number): void {
     const bucket = this.#bucket(principal, source, jkt, now)

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { type Context, type Outcome, operation } from '../operation.ts'
+import { type Context, type Facts, type Outcome, operation } from '../operation.ts'
+import { refusedByLock } from './factor_operations.ts'
 import type { VersionedIssuer } from './issuers.ts'
 import { globMatches } from './policy.ts'
 import type { Session } from './sessions.ts'
@@ -210,12 +211,12 @@ function takeFactor(
   context: Context,
   factor: Factor,
   jkt: string | null,
-): { reason: 'unauthenticated'; quiet?: true } | null {
+): { reason: 'unauthenticated'; facts?: Facts; quiet?: true } | null {
   const { identity, factors, lockout, source, now } = context
   const { principal } = identity
   const attempt = { principal, source, jkt }
   if (factor.kind === 'recovery' && lockout.begin(attempt, now) === 'locked')
-    return { reason: 'unauthenticated', quiet: true }
+    return refusedByLock(context, 'recovery', jkt)
   const taken =
     factor.kind === 'totp'
       ? factors.confirmed(principal)?.id === factor.id && factors.takeStep(principal, factor.id, factor.step)

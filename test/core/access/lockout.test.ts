@@ -4,7 +4,7 @@ import { sourceOf } from '../../../core/access/cidr.ts'
 import { Lockout } from '../../../core/access/lockout.ts'
 import { migrate } from '../../../core/schema.ts'
 import { openSqlite } from '../../../worker/sqlite.ts'
-import { callerFor, openVault } from '../support.ts'
+import { bytesOf, callerFor, openVault } from '../support.ts'
 
 const NOW = 1_760_000_000_000
 const SECOND = 1000
@@ -276,8 +276,14 @@ describe('a vault', () => {
     for (const address of spellings) expect(begin(address)).toMatchObject({ ok: false, reason: 'unauthenticated' })
     const attempts = bench.log().filter(({ operation }) => operation === 'totp.begin')
     expect(attempts.map(({ facts }) => facts.locks)).toEqual([false, false, true])
-    // A locked one leaves no trace: it could fill the log.
-    expect(begin('2001:db8::3')).toMatchObject({ ok: false, index: null, reason: 'unauthenticated' })
+    // While the lock holds, the first refusal is recorded: more could fill the log.
+    const whileLocked = Array.from({ length: 5 }, () => begin('2001:db8::3'))
+    const size = bench.entryCount()
+    expect(whileLocked.map(({ ok, index }) => [ok, index])).toEqual(
+      [size - 1, null, null, null, null].map((n) => [false, n]),
+    )
+    const refusal = { outcome: 'unauthenticated', severity: 'warning', facts: { factor: 'totp', whileLocked: true } }
+    expect(bench.log().at(-1)).toMatchObject({ operation: 'totp.begin', principal: 'ann', ...refusal })
     const locks = bench.granted('admin', 'lock.list', {})
     expect(locks.map(({ principal, source }) => [principal, source])).toEqual([
       ['ann', '*'],
@@ -287,5 +293,34 @@ describe('a vault', () => {
     bench.granted('admin', 'lock.clear', { id: 'ann' })
     expect(bench.granted('admin', 'lock.list', {})).toEqual([])
     expect(bench.reason('admin', 'lock.clear', { id: 'nobody' })).toBe('no_principal')
+  })
+
+  it('row 22: records the first attempt during each lock, by code or recovery code, and during a slowdown from any source', () => {
+    const bench = openVault()
+    bench.enrol('ann')
+    const attempt = (factor: 'code' | 'recovery', address: string) => {
+      const caller = { ...callerFor('ann'), address }
+      const recovery = { kind: 'recovery', hash: 'none' } as const
+      const session = { hash: bytesOf('hash'), accessor: 'accessor', jkt: null, factor: recovery }
+      bench.execute(
+        factor === 'code'
+          ? { operation: 'totp.begin', caller, input: { jkt: null, purpose: 'sign_in' } }
+          : { operation: 'session.open', caller, input: session },
+      )
+    }
+    const recorded = () =>
+      bench
+        .log()
+        .filter(({ facts }) => facts.whileLocked === true)
+        .map(({ facts }) => facts.factor)
+    for (let i = 0; i < 8; i++) attempt('code', '192.0.2.1')
+    expect(recorded()).toEqual(['totp'])
+    // The next lock is another event.
+    bench.now += EVERYWHERE_MS
+    for (let i = 0; i < 8; i++) attempt('recovery', '192.0.2.1')
+    expect(recorded()).toEqual(['totp', 'recovery'])
+    // Many sources are refused because the principal as a whole is slowed.
+    for (let i = 0; i < 50; i++) attempt('code', `198.51.100.${i}`)
+    expect(recorded()).toEqual(['totp', 'recovery', 'totp'])
   })
 })
