@@ -8,7 +8,7 @@ import { ApprovalStore } from './access/approval_store.ts'
 import { BreakGlassStore } from './access/break_glass_store.ts'
 import { sourceOf } from './access/cidr.ts'
 import { FactorStore } from './access/factors.ts'
-import { identify, stranger } from './access/identify.ts'
+import { identify, stranger, type Unidentified } from './access/identify.ts'
 import { IssuerStore } from './access/issuers.ts'
 import { Lockout } from './access/lockout.ts'
 import type { SecurityPolicy } from './access/security_policy.ts'
@@ -20,7 +20,7 @@ import { type AuditEvent, encodeEvent } from './audit/event.ts'
 import { Log } from './audit/log.ts'
 import type { Hash, Sha256 } from './audit/merkle.ts'
 import { NO_PRIVACY, type Privacy } from './audit/privacy.ts'
-import { severityOf } from './audit/severity.ts'
+import { type Severity, severityOf } from './audit/severity.ts'
 import type { Answer, Call, Caller } from './call.ts'
 import { KeyStore } from './crypto/key_store.ts'
 import { RootStore } from './crypto/root_store.ts'
@@ -230,8 +230,7 @@ export class Vault {
     const operation = OPERATIONS[call.operation] as Operation<unknown, unknown>
     const isStranger = caller.credential === null && operation.anonymous === true
     const found = isStranger ? stranger(caller, this.#stores, now) : identify(caller, this.#stores, now)
-    // Not recorded: whoever holds a dead token could fill the log with it.
-    if (found === null) return refused('unauthenticated')
+    if ('why' in found) return this.#refuse(call, found, now)
     const { principal, token, session } = found.identity
     if (found.bootstrapped) this.#recordBootstrap(caller, found.identity, now)
     const about = {
@@ -272,6 +271,17 @@ export class Vault {
     return { ok: false, index, quota, reason: outcome.reason, ...(approval && { approval }) }
   }
 
+  /** A caller that is not identified: recorded once an hour for each token and flaw, limited by source, told nothing. */
+  #refuse({ caller, operation }: Call, found: Unidentified, now: number): Answer {
+    const event = refusalEvent(found, operation)
+    // A token that is not known leaves the same mark: it takes the same work.
+    const mark = `refused/${event?.session ?? event?.token ?? ''}/${event?.facts.flaw ?? ''}`
+    const isFirst = this.#stores.factors.mark(mark, now + REFUSALS_RECORDED_MS, now)
+    if (isFirst && event !== null) this.#record(caller, now, event)
+    const quota = this.#throttle.admit(this.#policy.refusalWindows(sourceOf(caller.address)), now)
+    return quota?.allowed === false ? { ...refused('throttled'), quota } : refused('unauthenticated')
+  }
+
   #recordBootstrap(caller: Caller, { principal, token, session }: Identity, now: number): void {
     const about = { operation: 'vault.bootstrap', principal, token, session, action: null, resource: '', rule: null }
     this.#record(caller, now, { ...about, outcome: 'ok', severity: 'notice', facts: {} })
@@ -286,6 +296,23 @@ export class Vault {
     const write = (index: number, previous: Hash | null) => encodeEvent(event, index, previous, this.#privacy)
     return this.#stores.log.append(write, event)
   }
+}
+
+/** How often the refusal of one token for one flaw is recorded. */
+const REFUSALS_RECORDED_MS = 60 * 60_000
+
+/** The entry of a refused token or session; `null` for one that the vault does not know. */
+function refusalEvent(found: Unidentified, tried: string) {
+  if (found.why === 'unknown') return null
+  const { why, flaw, principal, token, session } = found
+  const isTheft = flaw === 'no_proof' || flaw === 'other_key'
+  const kind =
+    why === 'dead'
+      ? { operation: 'token.dead', resource: session === null ? 'tokens' : 'sessions' }
+      : { operation: 'session.misused', resource: 'sessions' }
+  const severity: Severity = isTheft ? 'alert' : 'warning'
+  const about = { ...kind, action: null, rule: null, outcome: 'unauthenticated', severity } as const
+  return { ...about, principal, token, session, facts: { flaw, tried } }
 }
 
 /** Who asks for a task. */

@@ -7,7 +7,7 @@
  */
 
 import type { Answer, Call, Caller, Granted } from '../core/call.ts'
-import { unwrap } from '../core/call.ts'
+import { refusalOf, unwrap } from '../core/call.ts'
 import { PosternError, refusal } from '../core/errors.ts'
 import type { Gauges } from '../core/gauges.ts'
 import type { Input, OperationName, Output } from '../core/operations.ts'
@@ -74,7 +74,7 @@ export class VaultHandle {
   /**
    * Asks many things of one kind at once. Each has its own answer, and its own entry in the log.
    *
-   * @throws {PosternError} `unauthenticated`, for all of them, or `unavailable`.
+   * @throws {PosternError} `unauthenticated` or, after many such refusals, `throttled`, for all of them; or `unavailable`.
    */
   async callAll<K extends OperationName>(
     operation: K,
@@ -83,7 +83,10 @@ export class VaultHandle {
   ): Promise<Answer<Output<K>>[]> {
     if (inputs.length === 0) return []
     const answers = await this.#execute(inputs.map((input) => ({ operation, caller, input })))
-    if (answers.some((answer) => !answer.ok && answer.reason === 'unauthenticated')) throw refusal('unauthenticated')
+    const refused = answers.filter((answer) => !answer.ok)
+    if (refused.some(({ reason }) => reason === 'unauthenticated')) throw refusal('unauthenticated')
+    // The caller was not identified, and its source is limited for that: no single item is.
+    for (const answer of refused) if (answer.quota?.name === 'refusals') throw refusalOf(answer)
     return answers as Answer<Output<K>>[]
   }
 }

@@ -22,6 +22,8 @@ export interface SecurityPolicy extends LockoutPolicy {
   allowedUserAgents: readonly string[] | null
   /** The rate limits on a request. */
   windows(principal: string, source: string): Window[]
+  /** The rate limits on requests of a source that are not identified. */
+  refusalWindows(source: string): Window[]
 }
 
 /** The settings that a policy is made of. */
@@ -37,11 +39,12 @@ export interface SecuritySettings {
   principalRate: readonly Limit[]
   sourceRate: readonly Limit[]
   vaultRate: readonly Limit[]
+  refusalRate: readonly Limit[]
 }
 
 /** Makes the policy of settings. */
 export function securityPolicy(settings: SecuritySettings): SecurityPolicy {
-  const { principalRate, sourceRate, vaultRate } = settings
+  const { principalRate, sourceRate, vaultRate, refusalRate } = settings
   const {
     requireMfa,
     requireMfaForAdmin,
@@ -64,6 +67,7 @@ export function securityPolicy(settings: SecuritySettings): SecurityPolicy {
       ...sourceRate.map((limit) => ({ name: 'source', key: source, limit })),
       ...vaultRate.map((limit) => ({ name: 'vault', key: '', limit })),
     ],
+    refusalWindows: (source) => refusalRate.map((limit) => ({ name: 'refusals', key: source, limit })),
   }
 }
 

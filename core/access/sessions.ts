@@ -36,11 +36,13 @@ export interface NewSession {
   root?: string | undefined
 }
 
-/** What the vault needs to know of a live session at each request. */
-export interface LiveSession {
+/** Why a session is dead: it was ended, its time is up, it was idle, its API token ended, or its principal is disabled. */
+export type SessionEnd = 'revoked' | 'expired' | 'idle' | 'token' | 'disabled'
+
+/** What the vault needs to know of a session at each request. */
+interface SessionFacts {
   accessor: string
   principal: string
-  kind: 'user' | 'service'
   token: string | null
   issuer: string | null
   method: Exclude<Method, 'token'>
@@ -48,6 +50,17 @@ export interface LiveSession {
   seenAt: number
   expiresAt: number
   mfaAt: number | null
+}
+
+/** A session that the vault knows, dead or alive. */
+export type KnownSession = SessionFacts & ({ ended: null; kind: 'user' | 'service' } | { ended: SessionEnd })
+
+interface Row extends SessionFacts {
+  revokedAt: number | null
+  /** `null` when the principal is disabled. */
+  kind: 'user' | 'service' | null
+  /** Whether the API token that it is made from is good, where it is made from one. */
+  hasToken: number
 }
 
 const SHOWN = `accessor, principal, method, created_at AS createdAt, seen_at AS seenAt, expires_at AS expiresAt,
@@ -66,18 +79,30 @@ export class SessionStore {
     this.#idleMs = idleMs
   }
 
-  /** Finds a live session: not idle, expired or revoked, its principal enabled, its API token still good. */
-  find(hash: Uint8Array, now: number): LiveSession | null {
+  /** Finds a session, dead or alive; `null` when the vault does not know it. */
+  find(hash: Uint8Array, now: number): KnownSession | null {
     // Subqueries, not joins: on Bun those take ten times as long.
-    const [row] = this.#sql.all<Omit<LiveSession, 'kind'> & { kind: LiveSession['kind'] | null }>(
+    const [row] = this.#sql.all<Row>(
       `SELECT accessor, principal, token, issuer, method, jkt, seen_at AS seenAt, expires_at AS expiresAt, mfa_at AS mfaAt,
-              (SELECT kind FROM principal WHERE id = session.principal AND disabled_at IS NULL) AS kind
-       FROM session WHERE hash = ? AND revoked_at IS NULL AND expires_at > ? AND seen_at > ?
-         AND (token IS NULL OR EXISTS (SELECT 1 FROM token AS parent WHERE parent.accessor = session.token
-           AND parent.revoked_at IS NULL AND (parent.expires_at IS NULL OR parent.expires_at > ?)))`,
-      ...[hash, now, now - this.#idleMs, now],
+              revoked_at AS revokedAt,
+              (SELECT kind FROM principal WHERE id = session.principal AND disabled_at IS NULL) AS kind,
+              token IS NULL OR EXISTS (SELECT 1 FROM token AS parent WHERE parent.accessor = session.token
+                AND parent.revoked_at IS NULL AND (parent.expires_at IS NULL OR parent.expires_at > ?)) AS hasToken
+       FROM session WHERE hash = ?`,
+      ...[now, hash],
     )
-    return row?.kind ? { ...row, kind: row.kind } : null
+    if (row === undefined) return null
+    const { revokedAt, hasToken: _, kind, ...session } = row
+    const ended = this.#endOf(row, now)
+    if (ended !== null) return { ...session, ended }
+    return kind === null ? { ...session, ended: 'disabled' } : { ...session, ended: null, kind }
+  }
+
+  #endOf({ revokedAt, expiresAt, seenAt, hasToken }: Row, now: number): SessionEnd | null {
+    if (revokedAt !== null) return 'revoked'
+    if (expiresAt <= now) return 'expired'
+    if (seenAt <= now - this.#idleMs) return 'idle'
+    return hasToken ? null : 'token'
   }
 
   /** Notes that a session is in use. Not at every request: a sixtieth of the idle time is fine enough. */

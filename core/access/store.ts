@@ -32,11 +32,29 @@ export interface TokenOrigin {
   trustedBy: readonly string[]
 }
 
+/**
+ * A token that the vault knows, by the accessor. A dead one has the reason: it was revoked, has expired, or its principal
+ * is disabled.
+ */
+export type KnownToken = { principal: string; accessor: string } & (
+  | { ended: null; kind: PrincipalKind }
+  | { ended: 'revoked' | 'expired' | 'disabled' }
+)
+
 /** A rule with the count of its changes. */
 export interface VersionedRule extends Rule {
   version: number
   updatedAt: number
   updatedBy: string
+}
+
+interface Row {
+  principal: string
+  accessor: string
+  expiresAt: number | null
+  revokedAt: number | null
+  /** `null` when the principal is disabled. */
+  kind: PrincipalKind | null
 }
 
 type RuleRow = Omit<VersionedRule, keyof Rule> & { body: string }
@@ -63,16 +81,20 @@ export class AccessStore {
     this.#rules = null
   }
 
-  /** Finds who a token stands for: `null` when it is unknown, expired or revoked, or its principal disabled. */
-  identify(hash: Uint8Array, now: number): { principal: string; accessor: string; kind: PrincipalKind } | null {
+  /** Finds a token, dead or alive, and its principal; `null` when the vault does not know it. */
+  identify(hash: Uint8Array, now: number): KnownToken | null {
     // A subquery, not a join: on Bun that takes ten times as long.
-    const [row] = this.#sql.all<{ principal: string; accessor: string; kind: PrincipalKind | null }>(
-      `SELECT principal, accessor,
+    const [row] = this.#sql.all<Row>(
+      `SELECT principal, accessor, expires_at AS expiresAt, revoked_at AS revokedAt,
               (SELECT kind FROM principal WHERE id = token.principal AND disabled_at IS NULL) AS kind
-       FROM token WHERE hash = ? AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?)`,
-      ...[hash, now],
+       FROM token WHERE hash = ?`,
+      hash,
     )
-    return row?.kind ? { ...row, kind: row.kind } : null
+    if (row === undefined) return null
+    const { principal, accessor, kind, expiresAt, revokedAt } = row
+    if (revokedAt !== null) return { principal, accessor, ended: 'revoked' }
+    if (expiresAt !== null && expiresAt <= now) return { principal, accessor, ended: 'expired' }
+    return kind === null ? { principal, accessor, ended: 'disabled' } : { principal, accessor, ended: null, kind }
   }
 
   principals(): Principal[] {

@@ -76,6 +76,7 @@ export const UNLIMITED: SecuritySettings = {
   principalRate: [],
   sourceRate: [],
   vaultRate: [],
+  refusalRate: [],
 }
 
 /** What an operation gives for names that no chain covers. */
