@@ -33,6 +33,8 @@ const METHODS = ['GET', 'PUT', 'POST', 'DELETE']
 const MAX_URL_LENGTH = 4096
 
 const POLICY = 'Content-Security-Policy'
+/** How many requests that lack only a nonce an address may make, for each refusal that it may. */
+const NONCE_REQUESTS = 10
 /** On every answer, whatever it is: nothing here is for a cache, a frame or another origin. */
 const HEADERS = Object.entries({
   'Cache-Control': 'no-store',
@@ -157,6 +159,7 @@ async function unambiguous(c: Context<Env>, next: Next): Promise<Response | unde
 /** Finds out who asks which vault. */
 function entrance(parts: Parts) {
   const gate = floodGate(parts)
+  const nonceGate = floodGate(parts, NONCE_REQUESTS)
   return async (c: Context<Env>, next: Next) => {
     const vault = parseVaultId(c.req.param('vault'))
     const requestId = c.get('requestId')
@@ -169,10 +172,12 @@ function entrance(parts: Parts) {
       c.set('caller', { ...caller, ...approvalOf(c) })
       c.set('seal', seal)
     } catch (error) {
-      // A proof that only lacks the nonce is how every client begins.
-      const isGuess =
-        error instanceof PosternError && error.code === 'unauthenticated' && error.detail.reason === undefined
-      if (isGuess) gate(c)
+      if (error instanceof PosternError && error.code === 'unauthenticated') {
+        // Clients have no nonce on their first request, so this is no guess. Its signature costs work all the same.
+        const lacksNonce = error.detail.reason === 'use_dpop_nonce'
+        const count = lacksNonce ? nonceGate : gate
+        count(c)
+      }
       throw error
     }
     const { credential, bootstrap } = c.get('caller')
@@ -187,10 +192,14 @@ function entrance(parts: Parts) {
 /**
  * Counts requests without a token of ours, by address, and refuses them when there are too many. Whoever
  * has a token is not concerned, however many strangers share its address.
+ *
+ * @param factor How many times `refusalRate` is admitted.
  */
-function floodGate({ settings }: Parts): (c: Context<Env>) => void {
+function floodGate({ settings }: Parts, factor = 1): (c: Context<Env>) => void {
   const throttle = new Throttle()
-  const limits = settings.security.refusalRate
+  const limits = settings.security.refusalRate.map(({ requests, periodMs }) => {
+    return { requests: requests * factor, periodMs }
+  })
   return (c) => {
     const key = sourceOf(c.env.address)
     const admission = throttle.admit(
