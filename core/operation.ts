@@ -112,6 +112,8 @@ export interface VaultLimits {
 export interface Operation<Input, Output> {
   /** The right it needs, on {@link Operation.resource}; `null` when `run` looks at rights itself. */
   action: Action | null
+  /** A further right that an input needs on the same resource: `read`, where a stored value is opened for its caller. */
+  also?: (input: Input) => Action | null
   /** Set when it may be asked without a token: it is what makes a session. */
   anonymous?: true
   /**

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { contextOf, decideFor, runDecided } from './access/admission.ts'
+import { contextOf, decideOn, runDecided } from './access/admission.ts'
 import { ApprovalStore } from './access/approval_store.ts'
 import { BreakGlassStore } from './access/break_glass_store.ts'
 import { sourceOf } from './access/cidr.ts'
@@ -257,7 +257,7 @@ export class Vault {
     }
     const { requestId } = caller
     const context = contextOf(this.#stores, this.#policy, found, { source, now, requestId })
-    const decision = decideFor(this.#policy, about.action, about.resource, context)
+    const decision = decideOn(this.#policy, operation, input, context)
     const outcome = runDecided(operation, call, decision, context)
     const reason: 'ok' | Reason = 'reason' in outcome ? outcome.reason : 'ok'
     const quiet = outcome.quiet || (isStranger && !decision.allow)

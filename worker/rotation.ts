@@ -15,7 +15,6 @@ import type { SealedVersion } from '../core/secrets/operations.ts'
 import type { Failure } from '../core/secrets/rotation.ts'
 import type { Turn } from '../core/secrets/rotation_tasks.ts'
 import { openVersion, sealValue } from '../core/secrets/sealed.ts'
-import { textOf, weaknessOf } from '../core/secrets/strength.ts'
 import {
   type Credential,
   generateOnly,
@@ -81,13 +80,13 @@ function isProvided(turn: Turn): turn is ProvidedTurn {
 async function createValue(desk: Desk, turn: Turn): Promise<void> {
   const { name, run, fence } = turn
   const expects = isProvided(turn) ? await currentVersionAt(desk, turn) : undefined
-  const { value, contentType, encoding, weak } = await madeFor(desk, turn)
+  const { value, contentType, encoding } = await madeFor(desk, turn)
   let { nextNumber: number, under } = turn
   for (let races = 0; ; races++) {
     const place = { vault: desk.vault, name, version: number, contentType, encoding }
     const sealed = await sealValue(desk.keyring, value, place, under)
     try {
-      const about = { contentType, encoding, expects, ...(weak && { weak }) }
+      const about = { contentType, encoding, expects }
       await desk.perform('rotation.create', { name, run, fence, number, ...sealed, ...about })
       return
     } catch (error) {
@@ -100,24 +99,18 @@ async function createValue(desk: Desk, turn: Turn): Promise<void> {
   }
 }
 
-/** A value for a version to be. */
-interface Made extends Omit<Credential, 'version'> {
-  /** Set when it is weaker than the policy asks. It is told and not refused: it is what the run, or the target, has. */
-  weak?: true
-}
-
-async function madeFor(desk: Desk, turn: Turn): Promise<Made> {
+/**
+ * The value for a version to be. Only a generated one follows the policy. One that is brought back, or that the target
+ * made, is what the target has by then: it is neither tested nor told, since the log is read by more than may read it.
+ */
+async function madeFor(desk: Desk, turn: Turn): Promise<Omit<Credential, 'version'>> {
   const given =
     turn.restores !== null
       ? await opened(desk, turn.restores)
       : await (await targetOf(desk, turn)).create(await targetStep(desk, turn))
-  if (given !== null) return { ...given, ...(isWeak(given, turn.strength) && { weak: true }) }
+  if (given !== null) return given
   const recipe = underPolicy(turn.config.generate, turn.strength)
   return { value: await generate(recipe), encoding: 'utf8', contentType: contentTypeOf(recipe) }
-}
-
-function isWeak({ value }: Pick<Credential, 'value'>, strength: Turn['strength']): boolean {
-  return strength !== null && weaknessOf(textOf(value), strength) !== null
 }
 
 /** The target of a run. */

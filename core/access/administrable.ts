@@ -59,7 +59,7 @@ function isAdministrable({ access, circumstances }: Context, change: Change, mee
     return ['rules', 'tokens'].every((resource) => {
       const asked = { principal: token.principal, action: 'admin', resource } as const
       if (!decide({ ...asked, context: circumstances }, plain).allow) return false
-      const demands = demandsOn(lasting, asked)
+      const demands = demandsOn(lasting, { ...asked, actions: [asked.action] })
       return demands.length === 0 || meets(demands, token, tokens)
     })
   })

@@ -57,20 +57,42 @@ export function decideFor(
 }
 
 /**
+ * Decides on every right that an operation needs. A refusal outweighs a demand for approvals, and that a permit.
+ */
+export function decideOn(
+  policy: SecurityPolicy,
+  { action, also, resource }: Operation<unknown, unknown>,
+  input: unknown,
+  asking: Asking,
+): Decision {
+  const name = resource(input)
+  const first = decideFor(policy, action, name, asking)
+  const further = also?.(input) ?? null
+  if (further === null || !(first.allow || first.missing === 'approval')) return first
+  const second = decideFor(policy, further, name, asking)
+  if (second.allow) return first
+  if (first.allow || second.missing !== 'approval') return second
+  const demanded = [...(first.demanded ?? []), ...(second.demanded ?? [])]
+  // A rule that demands it of both is one demand.
+  const demands = [...new Set([...(first.demands ?? []), ...(second.demands ?? [])])]
+  return { ...first, demanded, demands }
+}
+
+/**
  * Does what was decided to be done: at once, or when others approved it. What an approval is demanded of, and does not
  * say what one would be given for, is refused: a new operation must not slip past the demand because nobody thought of it.
  */
 export function runDecided(
   { action, resource, binds, run }: Operation<unknown, unknown>,
   { operation, input, caller }: Call,
-  { allow, missing, demands = [] }: Decision,
+  { allow, missing, demands = [], demanded = [] }: Decision,
   context: Context,
 ): Outcome<unknown> {
   if (allow) return run(context, input)
   if (missing !== 'approval' || binds === undefined || action === null) return { reason: refusalFor(missing) }
   const params = binds === 'nothing' ? binds : binds(context, input)
   if (params === 'nothing') return run(context, input)
-  const asked = { operation, action, resource: resource(input), params }
+  const asked = { operation, actions: demanded, resource: resource(input), params }
   return runApproved(context, { asked, demands, wanted: caller.approval }, () => run(context, input))
 }
 

@@ -24,7 +24,7 @@ const MAX_OPEN = 20
 /** One thing that is asked for, as an approval is bound to it. */
 export interface Asked {
   operation: string
-  action: Action
+  actions: readonly Action[]
   resource: string
   params: Facts
 }
@@ -41,7 +41,9 @@ export function bind(
   about: Pick<Approval, 'id' | 'requester' | 'reason' | 'createdAt' | 'expiresAt'>,
 ): Bound {
   const { id, requester, reason, createdAt, expiresAt } = about
-  const body = canonicalize({ v: 1, id, requester, reason, createdAt, expiresAt, ...asked })
+  const { actions, ...rest } = asked
+  const action = actions.join(' ')
+  const body = canonicalize({ v: 1, id, requester, reason, createdAt, expiresAt, action, ...rest })
   if (body === undefined) throw new TypeError('Request has no canonical JSON form')
   return { body, hash: base64url(sha256(utf8(body))) }
 }
@@ -116,7 +118,7 @@ function ask(context: Context, asked: Asked, demands: readonly DemandingRule[], 
   if (approvals.askedBy(requester, now) >= MAX_OPEN) return { reason: 'too_many_approvals' }
   const about = { id: crypto.randomUUID(), requester, reason, createdAt: now, expiresAt: now + withinMs(demands) }
   const approval = { ...about, ...bind(asked, about), operation: asked.operation, hands: handsIn(context, identity) }
-  approvals.add({ ...approval, action: asked.action, resource: asked.resource })
+  approvals.add({ ...approval, actions: asked.actions, resource: asked.resource })
   const { operation, resource } = asked
   const { id, expiresAt } = about
   notify(

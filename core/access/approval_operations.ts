@@ -119,7 +119,7 @@ function isVisible(context: Context, { requester, demands }: ShownApproval): boo
 }
 
 function withVotes({ access, approvals }: Context, approval: Approval): ShownApproval {
-  const { requester: principal, action, resource } = approval
-  const demands = demandsOn(access.rulesFor(principal), { principal, action, resource })
+  const { requester: principal, actions, resource } = approval
+  const demands = demandsOn(access.rulesFor(principal), { principal, actions, resource })
   return { ...approval, votes: approvals.votes(approval.id), demands }
 }

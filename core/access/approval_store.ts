@@ -9,7 +9,8 @@ export interface Approval {
   /** What is asked, as canonical JSON. */
   body: string
   operation: string
-  action: Action
+  /** What the approvals are demanded of. */
+  actions: readonly Action[]
   resource: string
   requester: string
   /** Everybody who could be behind the requester: none of them can approve. */
@@ -36,7 +37,7 @@ export interface Vote {
   at: number
 }
 
-type Row = Omit<Approval, 'hands'> & { hands: string }
+type Row = Omit<Approval, 'hands' | 'actions'> & { hands: string; action: string }
 type VoteRow = Omit<Vote, 'hands' | 'trust'> & { hands: string | null; issuer: string | null; revision: string | null }
 type NewApproval = Omit<Approval, 'state' | 'endedAt' | 'endedBy' | 'endedWhy'>
 
@@ -91,8 +92,8 @@ export class ApprovalStore {
   }
 
   /** Adds a request, and forgets some that ended long ago. */
-  add({ hands, ...approval }: NewApproval): void {
-    const { id, hash, body, operation, action, resource, requester, reason, createdAt, expiresAt } = approval
+  add({ hands, actions, ...approval }: NewApproval): void {
+    const { id, hash, body, operation, resource, requester, reason, createdAt, expiresAt } = approval
     const old = createdAt - KEEP_MS
     this.#sql.all('DELETE FROM vote WHERE approval IN (SELECT id FROM approval WHERE expires_at < ? LIMIT 10)', old)
     this.#sql.all(
@@ -103,7 +104,8 @@ export class ApprovalStore {
     this.#sql.all(
       `INSERT INTO approval (id, hash, body, operation, action, resource, requester, hands, reason, created_at, expires_at, state)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'open')`,
-      ...[id, hash, body, operation, action, resource, requester, JSON.stringify(hands), reason, createdAt, expiresAt],
+      ...[id, hash, body, operation, actions.join(' '), resource, requester, JSON.stringify(hands)],
+      ...[reason, createdAt, expiresAt],
     )
   }
 
@@ -137,6 +139,6 @@ function voteOf({ hands, issuer, revision, ...row }: VoteRow): Vote {
   return { ...row, trust, hands: hands === null ? [row.principal] : JSON.parse(hands) }
 }
 
-function approvalOf(row: Row): Approval {
-  return { ...row, hands: JSON.parse(row.hands) }
+function approvalOf({ action, hands, ...row }: Row): Approval {
+  return { ...row, actions: action.split(' ') as Action[], hands: JSON.parse(hands) }
 }

@@ -85,7 +85,8 @@ export interface Decision {
   rule: string | null
   /** Set when it would be permitted, if only a second factor were given, or others approved. */
   missing?: 'mfa' | 'approval'
-  /** With `missing: 'approval'`: the rule that permits it then, and all that demand an approval. */
+  /** With `missing: 'approval'`: the actions it is demanded of, the rule that permits them then, and all that demand it. */
+  demanded?: readonly Action[]
   permit?: string
   demands?: DemandingRule[]
 }
@@ -111,7 +112,10 @@ export function decide(request: AccessRequest, rules: readonly Rule[]): Decision
     else stepUp ??= rule
   }
   if (permit !== undefined && demands !== undefined)
-    return { allow: false, rule: demands[0]!.id, missing: 'approval', permit: permit.id, demands }
+    return {
+      ...{ allow: false, rule: demands[0]!.id, missing: 'approval' as const },
+      ...{ demanded: [request.action], permit: permit.id, demands },
+    }
   if (permit !== undefined) return { allow: true, rule: permit.id }
   return stepUp === undefined ? { allow: false, rule: null } : { allow: false, rule: stepUp.id, missing: 'mfa' }
 }
@@ -121,9 +125,12 @@ export function isDemanding(rule: Rule): rule is DemandingRule {
   return rule.effect === 'forbid' && rule.unless !== undefined
 }
 
-/** The rules that may demand an approval of a request, in whatever circumstances. */
-export function demandsOn(rules: readonly Rule[], request: Omit<AccessRequest, 'context'>): DemandingRule[] {
-  return rules.filter(isDemanding).filter((rule) => matches(rule, request))
+/** The rules that may demand an approval of any of some actions, in whatever circumstances. */
+export function demandsOn(
+  rules: readonly Rule[],
+  { actions, ...request }: Pick<AccessRequest, 'principal' | 'resource'> & { actions: readonly Action[] },
+): DemandingRule[] {
+  return rules.filter(isDemanding).filter((rule) => actions.some((action) => matches(rule, { ...request, action })))
 }
 
 /**

@@ -61,6 +61,7 @@ function revisionOf(chains: ChainStore, id: string): string | null {
 export interface ProvidersSeen {
   health: HealthRow[]
   lags: Lag[]
+  /** Names with another value than at their primary, of those that the caller may read. */
   drifts: { provider: string; names: number }[]
 }
 
@@ -68,9 +69,13 @@ export const listProviders = operation({
   action: 'admin',
   resource: () => 'providers',
   binds: 'nothing',
-  run: ({ health, replication }): Outcome<ProvidersSeen> => ({
-    value: { health: health.list(), lags: replication.lags(), drifts: replication.drifts() },
-  }),
+  run({ health, replication, refuses }): Outcome<ProvidersSeen> {
+    // Whether two values are the same is told to those who may read them.
+    const drifted = replication.drifted().filter(({ name }) => refuses('read', name) === null)
+    const names = Map.groupBy(drifted, ({ provider }) => provider)
+    const drifts = [...names].map(([provider, of]) => ({ provider, names: of.length }))
+    return { value: { health: health.list(), lags: replication.lags(), drifts } }
+  },
 })
 
 /** A look at the names or the versions that a provider has. */

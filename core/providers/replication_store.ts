@@ -162,8 +162,8 @@ export class ReplicationStore {
     this.#sql.all('UPDATE compared SET digest = NULL')
   }
 
-  /** How many replicas of each provider had another value than the primary. */
-  drifts(): { provider: string; names: number }[] {
-    return this.#sql.all('SELECT provider, COUNT(*) AS names FROM compared WHERE differs = 1 GROUP BY provider')
+  /** Replicas that had another value than the primary. */
+  drifted(): { provider: string; name: string }[] {
+    return this.#sql.all('SELECT provider, name FROM compared WHERE differs = 1')
   }
 }

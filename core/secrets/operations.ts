@@ -104,11 +104,13 @@ export const prepareWrite = operation({
     const { secrets, chains, policy, keys } = context
     const strength = policy.strengthFor(name)
     const chain = chains.covering(name)
+    const replay = replayOf(context, idempotency)
     if (chain === null) {
       const version = (secrets.find(name)?.latest ?? 0) + 1
-      return { value: { version, ...keys.under(), strength }, quiet: true }
+      // The vault took the value of a repeat before: it is not tested against a policy that came since.
+      const isTaken = replay !== null && isSame(replay, idempotency)
+      return { value: { version, ...keys.under(), strength: isTaken ? null : strength }, quiet: true }
     }
-    const replay = replayOf(context, idempotency)
     if (replay === null) {
       if (isRotating(context, name)) return { reason: 'rotating' }
       const begun = beginWrite(context, chain, name, 'write')
@@ -129,12 +131,14 @@ export interface SealedWrite extends Under {
 
 /**
  * Gives the edge an earlier version, to be sealed anew as the next one. Where a secret rotates, its target has to be
- * told too: that is a rotation then.
+ * told too: that is a rotation then. The edge opens the version for the caller, so it needs `read` as well.
  */
 export const prepareRollback = operation({
   action: 'write',
+  also: () => 'read',
   resource: byName,
   about: ({ version }: { name: string; version: number }) => ({ to: version }),
+  binds: ({ secrets }, { name, version }) => ({ to: version, latest: secrets.find(name)?.latest ?? null }),
   run(context: Context, { name, version }: { name: string; version: number }): Outcome<Rollback> {
     const { secrets, rotations, chains, now } = context
     if (chains.covering(name) !== null) return { reason: 'not_sealed' }
@@ -159,10 +163,18 @@ export interface Rollback {
   source: SealedVersion | null
 }
 
+/** A write that the edge refuses, because its value is weaker than the policy asks. */
+export interface WeakWrite {
+  name: string
+  weak: true
+}
+
 export const writeSecret = operation({
   action: 'write',
   resource: byName,
-  run(context: Context, input: WriteInput): Outcome<Written> {
+  run(context: Context, input: WriteInput | WeakWrite): Outcome<Written> {
+    // That it was weak, and not in which way: the log must not narrow a guess.
+    if ('weak' in input) return { reason: 'weak' }
     const { secrets, keys, chains, principal, now } = context
     const { name, idempotency, version: number, why = null } = input
     if (chains.covering(name) !== null) return { reason: 'not_sealed' }

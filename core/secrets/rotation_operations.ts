@@ -124,6 +124,8 @@ interface StartRotation {
 /** Begins a rotation now. */
 export const startRotation = operation({
   action: 'rotate',
+  // What it brings back is opened for whoever asks; a new value is not.
+  also: ({ restores }: StartRotation) => (restores === null ? null : 'read'),
   notable: true,
   resource: byName,
   about: ({ restores, force }: StartRotation) => ({ ...(restores !== null && { restores }), ...(force && { force }) }),

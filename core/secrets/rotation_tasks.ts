@@ -154,8 +154,7 @@ interface StepDone {
 /** Keeps the value that was made, as the pending version. */
 export const keepCreated = task({
   resource: byName,
-  // That, and not in which way: whoever reads the log is not to be told where to begin guessing.
-  about: ({ run, fence, number, weak }: Created) => ({ run, fence, version: number, ...(weak && { weak }) }),
+  about: ({ run, fence, number }: Created) => ({ run, fence, version: number }),
   run(context: TaskContext, created: Created): Outcome<{ number: number }> {
     const { secrets, rotations, keys, now } = context
     const { run: id, fence, name, number, kid, sealed, contentType, encoding, expects } = created
@@ -194,8 +193,6 @@ interface Created extends StepDone {
   encoding: Encoding
   /** The version that is current at the provider which keeps the secret. */
   expects?: string | undefined
-  /** Set when the policy asks for a stronger value than the one that was given. */
-  weak?: true | undefined
 }
 
 /** Writes down that a step was done, and goes on to the next. */

@@ -7,7 +7,7 @@
  */
 import { covers } from '../access/policy.ts'
 import { type Bytes, parseUtf8 } from '../bytes.ts'
-import { PosternError } from '../errors.ts'
+import { type ErrorDetail, PosternError } from '../errors.ts'
 import type { Redacted } from '../redacted.ts'
 
 /** The classes of characters that a policy may ask for, in ASCII. Whatever is in none of the first three is special. */
@@ -83,14 +83,9 @@ export function weaknessOf(value: string, policy: StrengthPolicy): Weakness | nu
   return entropyBits(value) < policy.minEntropyBits ? 'too_guessable' : null
 }
 
-/**
- * Checks a given value.
- *
- * @throws {PosternError} `bad_request`, with reason `weak` and what is wrong in words that quote nothing.
- */
-export function checkStrength(value: string, policy: StrengthPolicy): void {
-  const weakness = weaknessOf(value, policy)
-  if (weakness !== null) throw new PosternError('bad_request', WEAKNESSES[weakness], { field: 'value', reason: 'weak' })
+/** The refusal of a weak value: what is wrong, in words that quote nothing. */
+export function weakValue(weakness: Weakness, detail: Pick<ErrorDetail, 'auditIndex'> = {}): PosternError {
+  return new PosternError('bad_request', WEAKNESSES[weakness], { field: 'value', reason: 'weak', ...detail })
 }
 
 /**

@@ -24,7 +24,10 @@ export const Provider = described(
       z.optional(z.strictObject({ names: z.int(), seconds: z.int() })),
       'Writes that have not arrived: how many names, and how old the oldest is',
     ),
-    drifted: described(z.optional(z.int()), 'Names that had another value here than at their primary'),
+    drifted: described(
+      z.optional(z.int()),
+      'Names that had another value here than at their primary, of those that the caller may read',
+    ),
   }),
   'A provider, as this server finds it',
 )

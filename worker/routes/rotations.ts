@@ -72,7 +72,7 @@ export function rotationRoutes(parts: Parts): Hono<Env> {
     const place = { vault: c.var.vault, name, contentType, encoding }
     const until = expiresAt !== null && { expiresAt }
     const rest = { contentType, encoding, expect: current, why: `rollback to ${version}`, ...until }
-    const written = await c.var.handle.inTurn(name, () => write(parts, c, { place, value, rest }))
+    const written = await c.var.handle.inTurn(name, () => write(parts, c, { place, value, isKept: true, rest }))
     const body = { name, version: Number(written.value.version) }
     return answer(c, written, body satisfies z.input<typeof wire.RolledBack>, 201)
   })

@@ -9,7 +9,8 @@ import { parseName } from '../../core/secrets/name.ts'
 import type { SealedVersion, WriteInput } from '../../core/secrets/operations.ts'
 import { fingerprints, openCursor, openVersion, type Place, sealCursor, sealValue } from '../../core/secrets/sealed.ts'
 import type { ListedVersion } from '../../core/secrets/store.ts'
-import { checkStrength, textOf } from '../../core/secrets/strength.ts'
+import type { StrengthPolicy } from '../../core/secrets/strength.ts'
+import { textOf, weaknessOf, weakValue } from '../../core/secrets/strength.ts'
 import * as wire from '../../core/wire.ts'
 import { readJson, readOptionalJson } from '../body.ts'
 import { answer, answerWithValues, type Env, headers, iso, type Parts, query, recipientOf, when } from '../context.ts'
@@ -144,6 +145,8 @@ export function nameOf(c: Context<Env>): string {
 export interface Draft {
   place: Omit<Place, 'version'>
   value: Redacted<Bytes>
+  /** Set when the vault took the value before: then no policy is asked about it, so nothing tells what it is. */
+  isKept?: true
   rest: Pick<WriteInput, 'contentType' | 'encoding' | 'tags' | 'expiresAt' | 'expect' | 'idempotency' | 'why'>
 }
 
@@ -197,7 +200,7 @@ export async function write(
     giveUpWhenLate(c)
     const prepared = await handle.call('secret.prepare', caller, { name, ...mark })
     const { strength } = prepared.value
-    if (strength !== null) checkStrength(textOf(value), strength)
+    if (strength !== null && !draft.isKept) await refuseWeak(c, name, textOf(value), strength)
     if ('chain' in prepared.value) return writeProvided(parts, c, draft, { ...prepared, value: prepared.value })
     const { version, term, root } = prepared.value
     const sealed = await sealValue(keyring, value, { ...place, version }, { term, root })
@@ -208,6 +211,24 @@ export async function write(
       const raced = error instanceof PosternError && error.detail.reason === 'raced'
       if (!raced || races === MAX_RACES) throw error
     }
+  }
+}
+
+/**
+ * Refuses a value that is weaker than the policy asks, and has the vault record that.
+ *
+ * @throws {PosternError} `bad_request` with reason `weak`; `unavailable` when it cannot be recorded.
+ */
+async function refuseWeak(c: Context<Env>, name: string, value: string, strength: StrengthPolicy): Promise<void> {
+  const weakness = weaknessOf(value, strength)
+  if (weakness === null) return
+  const { handle, caller } = c.var
+  try {
+    await handle.call('secret.write', caller, { name, weak: true })
+  } catch (error) {
+    if (!(error instanceof PosternError) || error.detail.reason !== 'weak') throw error
+    const { auditIndex } = error.detail
+    throw weakValue(weakness, auditIndex === undefined ? {} : { auditIndex })
   }
 }
 

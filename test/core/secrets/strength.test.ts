@@ -1,15 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { DEFAULT_RECIPE, generate, recipeBits } from '../../../core/secrets/generate.ts'
-import {
-  checkStrength,
-  concerns,
-  entropyBits,
-  type StrengthPolicy,
-  weaknessOf,
-} from '../../../core/secrets/strength.ts'
+import { concerns, entropyBits, type StrengthPolicy, weaknessOf, weakValue } from '../../../core/secrets/strength.ts'
 import { canary, leaks } from '../../canary.ts'
-import { refusalFrom, shownBy } from '../support.ts'
+import { shownBy } from '../support.ts'
 
 /** The defaults of the specification, and some entropy. */
 const policy: StrengthPolicy = {
@@ -73,13 +67,13 @@ describe('entropyBits', () => {
   })
 })
 
-describe('checkStrength', () => {
+describe('weakValue', () => {
   it('says what is wrong and quotes nothing', () => {
     const value = canary().toLowerCase()
-    const error = refusalFrom(() => checkStrength(value, policy))
-    expect(error).toMatchObject({ code: 'bad_request', detail: { field: 'value', reason: 'weak' } })
+    const error = weakValue(weaknessOf(value, policy)!, { auditIndex: 7 })
+    expect(error).toMatchObject({ code: 'bad_request', detail: { field: 'value', reason: 'weak', auditIndex: 7 } })
     expect(leaks(shownBy(error), [value])).toEqual([])
-    expect(() => checkStrength('Xk7#qR9!', policy)).not.toThrow()
+    expect(weaknessOf('Xk7#qR9!', policy)).toBeNull()
   })
 })
 
