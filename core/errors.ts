@@ -94,6 +94,11 @@ export const REFUSALS = {
   provider_invalid: ['bad_request', 'Provider does not take this secret, or this version of it'],
   tampered: ['tampered', 'Sealed secret cannot be opened'],
   rolled_back: ['tampered', 'Log is not a continuation of what was anchored: the storage was rolled back or replaced'],
+  schema_changed: [
+    'tampered',
+    'Schema of the vault is not the one that Postern made: its operational log names what differs',
+  ],
+  log_changed: ['tampered', 'Log of the vault was changed in the storage: its operational log names the entry'],
   no_key: ['unavailable', 'Secret was sealed under a root key that is not configured'],
   chain_changed: ['unavailable', 'Chain was changed meanwhile: try again'],
   provider_unavailable: ['unavailable', 'No provider of this secret can answer now'],

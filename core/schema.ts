@@ -6,6 +6,15 @@
  *
  * @module
  */
+import {
+  type Difference,
+  declaredBy,
+  differencesOf,
+  digestOf,
+  SchemaMismatch,
+  type SchemaObject,
+  schemaOf,
+} from './schema_check.ts'
 import type { Sql } from './sql.ts'
 
 /**
@@ -433,23 +442,133 @@ const MIGRATIONS: readonly (readonly string[])[] = [
   [],
 ]
 
+/** A table, not PRAGMA user_version: Durable Objects refuse that. */
+const MIGRATION_TABLE = 'CREATE TABLE IF NOT EXISTS migration (number INTEGER PRIMARY KEY, applied_at INTEGER NOT NULL)'
+
 /**
- * Brings a store to the newest schema, in one transaction.
+ * Brings a store to the newest schema, in one transaction. Before and after, its schema has to be the one that exactly
+ * the migrations so far make: what someone else put there is never run, and never migrated.
  *
+ * @param accepted Digests of differences that the operator accepts: see {@link digestOf}.
+ * @returns The differences that were accepted; empty for a schema that is ours alone.
+ * @throws {SchemaMismatch} for other differences. Nothing was written.
  * @throws {RangeError} when the store is of a newer schema than this code knows.
  */
-export function migrate(sql: Sql, now: number): void {
-  // A table, not PRAGMA user_version: Durable Objects refuse that.
-  sql.all('CREATE TABLE IF NOT EXISTS migration (number INTEGER PRIMARY KEY, applied_at INTEGER NOT NULL)')
-  sql.atomic(() => {
-    const [row] = sql.all<{ done: number }>('SELECT COALESCE(MAX(number), 0) AS done FROM migration')
-    const done = row?.done ?? 0
-    if (done > MIGRATIONS.length) throw new RangeError('Store was written by a newer Postern')
+export function migrate(sql: Sql, now: number, accepted: readonly string[] = []): readonly Difference[] {
+  const applied = appliedTo(sql)
+  const differences = [...checked(sql, applied, accepted)]
+  if (applied === MIGRATIONS.length) return differences
+  sql.all(MIGRATION_TABLE)
+  return sql.atomic(() => {
+    const done = Math.max(0, applied)
     for (const [i, statements] of MIGRATIONS.slice(done).entries()) {
       for (const statement of statements) sql.all(statement)
       sql.all('INSERT INTO migration VALUES (?, ?)', done + i + 1, now)
     }
+    return checked(sql, MIGRATIONS.length, accepted)
   })
+}
+
+/** How many migrations a store has; -1 when it is none of ours yet. */
+function appliedTo(sql: Sql): number {
+  if (!isMigrated(sql)) return -1
+  let rows: { done: number }[]
+  try {
+    rows = sql.all<{ done: number }>('SELECT COALESCE(MAX(number), 0) AS done FROM migration')
+  } catch {
+    // A table of this name that has other columns.
+    throw new SchemaMismatch(differencesOf(schemaOf(sql), declaredSchema(MIGRATIONS.length)))
+  }
+  const done = rows[0]?.done ?? 0
+  if (!Number.isSafeInteger(done) || done < 0 || done > MIGRATIONS.length)
+    throw new RangeError('Store was written by a newer Postern')
+  return done
+}
+
+function checked(sql: Sql, applied: number, accepted: readonly string[]): readonly Difference[] {
+  const differences = differencesOf(schemaOf(sql), declaredSchema(applied))
+  if (differences.length > 0 && !accepted.includes(digestOf(differences))) throw new SchemaMismatch(differences)
+  return differences
+}
+
+/**
+ * The schema that the first `applied` migrations make in an empty store; none for -1.
+ *
+ * Cost: the statements are followed once a process and number.
+ */
+export function declaredSchema(applied: number): readonly SchemaObject[] {
+  const known = declared.get(applied)
+  if (known !== undefined) return known
+  const statements = applied < 0 ? [] : [MIGRATION_TABLE, ...MIGRATIONS.slice(0, applied).flat()]
+  const objects = declaredBy(statements)
+  declared.set(applied, objects)
+  return objects
+}
+
+const declared = new Map<number, readonly SchemaObject[]>()
+
+/** How many migrations there are. */
+export const NEWEST_SCHEMA = MIGRATIONS.length
+
+/**
+ * What the rows of a table are, for whoever proves that they are the ones that the vault wrote.
+ *
+ * - `access`: they decide who may do what, where values go, or which keys count. Only an operation of an administrator, or
+ *   of the operator, changes them.
+ * - `live`: they say what is current, and what was used or may be used once. Any write may change them.
+ * - `neither`: they can be made anew from others or from outside, or are the log itself, which has proofs of its own.
+ */
+export type TableKind = 'access' | 'live' | 'neither'
+
+/** Every table. A column that is of another kind than its table is named in the comment. */
+export const TABLES: Readonly<Record<string, TableKind>> = {
+  // Which root key elders were known, and the id of the vault: `probe` and what the log has noted already are neither.
+  meta: 'access',
+  principal: 'access',
+  token: 'access',
+  rule: 'access',
+  issuer: 'access',
+  hook: 'access',
+  chain: 'access',
+  policy: 'access',
+  // Its schedule (next_at, fence, failures) is live.
+  rotation: 'access',
+  // Its last step is live.
+  totp: 'access',
+  retention: 'access',
+  // How far a move has come is neither.
+  term: 'access',
+  log_key: 'access',
+  migration: 'access',
+  // When it was seen last is neither.
+  session: 'live',
+  secret: 'live',
+  version: 'live',
+  recovery_code: 'live',
+  approval: 'live',
+  vote: 'live',
+  break_glass: 'live',
+  used: 'live',
+  attempt: 'live',
+  run: 'live',
+  // A repeated write that was forgotten would be done twice.
+  idempotency: 'live',
+  // A barrier that is gone would have an older value cached; a replica that no longer lags would be read.
+  cached: 'live',
+  cache_barrier: 'live',
+  replication: 'live',
+  notice: 'live',
+  // The mark of an anchor says that there was one.
+  delivery: 'live',
+  // The log, and what points to its entries.
+  entry: 'neither',
+  hash: 'neither',
+  notable: 'neither',
+  checkpoint: 'neither',
+  // Found anew by the next comparison, check or move.
+  compared: 'neither',
+  provider_health: 'neither',
+  unmoved: 'neither',
 }
 
 /** Whether a store is a vault's already. It writes nothing. */

@@ -8,6 +8,7 @@ import { noteConfiguration } from './audit/configuration.ts'
 import * as delivery from './audit/delivery.ts'
 import * as audit from './audit/operations.ts'
 import * as retention from './audit/retention.ts'
+import { noteSchema } from './audit/schema_note.ts'
 import * as keys from './crypto/key_tasks.ts'
 import * as roots from './crypto/root_tasks.ts'
 import { countGauges } from './gauges.ts'
@@ -23,6 +24,7 @@ export const TASKS = {
   'vault.backed_up': backup.noteBackup,
   'vault.restored': backup.noteRestore,
   'vault.restoration': backup.findRestore,
+  'vault.schema': noteSchema,
   'vault.gauges': countGauges,
   'audit.head': audit.headTask,
   'audit.sign': audit.keepTask,

@@ -50,6 +50,10 @@ export interface VaultOptions {
   privacy?: Privacy
   /** The runtime's own, for the log. */
   sha256?: Sha256 | undefined
+  /** Digests of differences of the schema that the operator accepts: `schema_check.ts`. */
+  acceptedSchemas?: readonly string[] | undefined
+  /** Why nothing is to be answered from the start. The store is then left as it is, and not migrated. */
+  quarantined?: Reason
 }
 
 /** How long the calls of one transaction may take together before the rest have to wait for the next. */
@@ -66,13 +70,18 @@ export class Vault {
   readonly #throttle = new Throttle()
   readonly #onFailure: (error: unknown) => void
   readonly #privacy: Privacy
-  #quarantined = false
+  #quarantined: Reason | null
   readonly #stores: Stores
 
-  /** Opens the vault in a store, and brings the store to the newest schema. */
+  /**
+   * Opens the vault in a store, and brings the store to the newest schema.
+   *
+   * @throws {SchemaMismatch} when the schema is not the migrations' own.
+   */
   constructor(sql: Sql, policy: SecurityPolicy, now: number, options: VaultOptions = {}) {
-    const { onFailure = () => {}, privacy = NO_PRIVACY, sha256 } = options
-    migrate(sql, now)
+    const { onFailure = () => {}, privacy = NO_PRIVACY, sha256, acceptedSchemas, quarantined = null } = options
+    if (quarantined === null) migrate(sql, now, acceptedSchemas)
+    this.#quarantined = quarantined
     this.#onFailure = onFailure
     this.#privacy = privacy
     this.#sql = sql
@@ -119,16 +128,18 @@ export class Vault {
 
   /** Whether nobody has a right here yet. */
   isEmpty(): boolean {
+    if (this.#quarantined !== null) return false
     return this.#stores.access.principals().length === 0
   }
 
-  /** Refuses everything from now on: the store was rolled back, and whatever is appended would fork the log. */
-  quarantine(): void {
-    this.#quarantined = true
+  /** Refuses everything from now on, for this reason: whatever is appended would fork the log, or follow a changed one. */
+  quarantine(reason: Reason): void {
+    this.#quarantined ??= reason
   }
 
-  /** Writes once, and throws when that is not possible now. */
+  /** Writes once, and throws when that is not possible now. A vault in quarantine is not written to. */
   probe(now: number): void {
+    if (this.#quarantined !== null) return
     this.#sql.atomic(() => this.#sql.all("INSERT OR REPLACE INTO meta VALUES ('probe', ?)", String(now)))
   }
 
@@ -142,7 +153,8 @@ export class Vault {
    * @returns One answer a call, or fewer when the first ones took long, or one failed: ask again for the rest.
    */
   execute(calls: readonly Call[], now: number): Answer[] {
-    if (this.#quarantined) return calls.map(() => refused('rolled_back'))
+    const reason = this.#quarantined
+    if (reason !== null) return calls.map(() => refused(reason))
     const answering = { at: 0 }
     try {
       const answers = this.#sql.atomic(() => this.#answerInTime(calls, now, answering))
@@ -165,7 +177,7 @@ export class Vault {
    * @param now Milliseconds since the Unix epoch.
    */
   perform<K extends TaskName>(name: K, input: TaskInput<K>, now: number): Answer<TaskOutput<K>> {
-    if (this.#quarantined) return refused('rolled_back')
+    if (this.#quarantined !== null) return refused(this.#quarantined)
     try {
       const answer = this.#sql.atomic(() => this.#perform(name, input, now)) as Answer<TaskOutput<K>>
       if (name === 'versions.prune' && answer.index !== null) this.#scrub()

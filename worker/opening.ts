@@ -7,8 +7,10 @@ import { securityPolicy } from '../core/access/security_policy.ts'
 import { configurationOf } from '../core/audit/configuration.ts'
 import type { Sha256 } from '../core/audit/merkle.ts'
 import type { Privacy } from '../core/audit/privacy.ts'
-import { PosternError } from '../core/errors.ts'
+import type { AcceptedSchema } from '../core/audit/schema_note.ts'
+import { PosternError, type Reason } from '../core/errors.ts'
 import { migrate, vaultIdOf } from '../core/schema.ts'
+import { SchemaMismatch } from '../core/schema_check.ts'
 import { anchorRequired, type Settings } from '../core/settings.ts'
 import type { Sql } from '../core/sql.ts'
 import { Vault } from '../core/vault.ts'
@@ -18,6 +20,7 @@ import { whereabouts } from './problem.ts'
 import { continuityOf } from './publication.ts'
 import { acceptRollback, noteRestore } from './rollback.ts'
 import { admitRoots, givenRoots, replaceRoots, tellUnneeded } from './roots.ts'
+import { acceptedSchemas, changedSchema, claimedVaultId } from './schema_acceptance.ts'
 import { type Desk, performer, Upkeep } from './upkeep.ts'
 
 /** What a vault is opened with. */
@@ -46,18 +49,29 @@ export async function openVault(
   wake: (upkeep: Upkeep, at: number) => void,
 ): Promise<Opened> {
   const { settings, upstreams } = surroundings
+  const claimed = claimedVaultId(sql, given)
+  const acceptable = acceptedSchemas(settings, claimed)
+  let accepted: AcceptedSchema | null
+  try {
+    accepted = upgraded(sql, claimed, acceptable)
+  } catch (error) {
+    if (error instanceof SchemaMismatch) return quarantined(sql, claimed, error, surroundings)
+    throw error
+  }
   const id = identified(sql, given)
   const onFailure = (error: unknown) => logLine('error', 'vault_failed', whereabouts(error))
-  const options = { onFailure, privacy: await privacyOf(id, surroundings), sha256: surroundings.sha256 }
+  const privacy = await privacyOf(id, surroundings)
+  const options = { onFailure, privacy, sha256: surroundings.sha256, acceptedSchemas: acceptable }
   const vault = new Vault(sql, securityPolicy(settings.security), Date.now(), options)
   const roots = givenRoots(surroundings.keyring)
   vault.claim(roots.current, roots.former)
   const perform = performer((...asked) => vault.perform(...asked))
-  const quarantine = () => vault.quarantine()
+  const quarantine = (reason: Reason) => vault.quarantine(reason)
   const desk: Desk = { ...surroundings, vault: id, perform, quarantine, stir: () => upkeep.stir(Date.now()) }
   await admitRoots(await perform('root.look', {}), roots, (root) => perform('root.use', { root }))
   const whole = await checkContinuity(desk)
   if (whole) await noteRestore(desk)
+  if (whole) await perform('vault.schema', accepted)
   if (whole) await followRoots(desk)
   vault.fallBackTo(upstreams.defaultChain(id))
   const upkeep: Upkeep = new Upkeep(desk, whole ? dutiesOf(desk) : [], (at) => wake(upkeep, at))
@@ -83,7 +97,7 @@ async function checkContinuity(desk: Desk): Promise<boolean> {
     // Then the anchors are asked again: all of them have to agree, and to have been moved.
     if (await acceptRollback(desk)) continuity = await continuityOf(desk)
     if (continuity === 'rolled_back') {
-      desk.quarantine()
+      desk.quarantine('rolled_back')
       return false
     }
   }
@@ -115,15 +129,41 @@ function tenantSettings({ environment, publicUrl, clientAddress, logOrigin, secu
   return { environment, publicUrl, clientAddress, logOrigin, security, audit: shown }
 }
 
-/** Brings a store to the newest schema, and tells whose it is. */
-function identified(sql: Sql, given: string | undefined): string {
+/**
+ * Brings a store to the newest schema.
+ *
+ * @returns The differences that the operator accepts; `null` for a schema that is Postern's own.
+ * @throws {SchemaMismatch} for others.
+ */
+function upgraded(sql: Sql, vault: string, acceptable: readonly string[]): AcceptedSchema | null {
   try {
-    migrate(sql, Date.now())
-    return vaultIdOf(sql, given)
+    const differences = migrate(sql, Date.now(), acceptable)
+    if (differences.length === 0) return null
+    const { acceptSchema, ...about } = changedSchema(vault, differences)
+    return { ...about, digest: acceptSchema.slice(vault.length + 1) }
   } catch (error) {
+    if (error instanceof SchemaMismatch) throw error
     const newer = error instanceof RangeError
     throw new PosternError('unavailable', newer ? 'Vault was written by a newer Postern' : 'Vault cannot be opened')
   }
+}
+
+function identified(sql: Sql, given: string | undefined): string {
+  try {
+    return vaultIdOf(sql, given)
+  } catch {
+    throw new PosternError('unavailable', 'Vault cannot be opened')
+  }
+}
+
+/** A vault that answers nothing: its store is left as it is, and the operator is told what differs. */
+function quarantined(sql: Sql, vault: string, { differences }: SchemaMismatch, surroundings: Surroundings): Opened {
+  logLine('error', 'schema_changed', { vault, ...changedSchema(vault, differences) })
+  const policy = securityPolicy(surroundings.settings.security)
+  const closed = new Vault(sql, policy, Date.now(), { quarantined: 'schema_changed' })
+  const perform = performer((...asked) => closed.perform(...asked))
+  const desk: Desk = { ...surroundings, vault, perform, quarantine: () => {}, stir: () => {} }
+  return { vault: closed, upkeep: new Upkeep(desk, [], () => {}) }
 }
 
 /** The key of aliases opens nothing: it is the one key that a vault is given. */

@@ -83,7 +83,7 @@ async function keep(desk: Desk, anchor: Anchor, note: string, size: number): Pro
   const { verdict } = await compare(desk, anchor)
   if (verdict === 'rolled_back') {
     // Nothing more is written to this log, that neither.
-    desk.quarantine()
+    desk.quarantine('rolled_back')
     logLine('error', 'rolled_back', { vault: desk.vault })
     throw new PosternError('tampered', 'Log is not what its anchor has')
   }

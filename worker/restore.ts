@@ -18,8 +18,10 @@ import { equal, parseUtf8 } from '../core/bytes.ts'
 import type { Keyring } from '../core/crypto/keyring.ts'
 import { PosternError } from '../core/errors.ts'
 import { migrate, vaultIdOf } from '../core/schema.ts'
+import { SchemaMismatch } from '../core/schema_check.ts'
 import { parseVaultId } from '../core/secrets/name.ts'
 import type { Settings } from '../core/settings.ts'
+import type { Sql } from '../core/sql.ts'
 import { Vault } from '../core/vault.ts'
 import { durably } from './anchor_folder.ts'
 import { checkpointOf } from './archive_folder.ts'
@@ -31,6 +33,7 @@ import { anchorsOf, openKeyring, readLocalSettings } from './local.ts'
 import { anchoredElsewhere } from './rollback.ts'
 import { hasRootFile } from './root_files.ts'
 import { admitRoots, givenRoots } from './roots.ts'
+import { acceptedSchemas, changedSchema, claimedVaultId } from './schema_acceptance.ts'
 import { LOCAL_FILES } from './secrets_file.ts'
 import { openSqlite } from './sqlite.ts'
 import { type Desk, performer } from './upkeep.ts'
@@ -77,10 +80,11 @@ async function run(file: string, yes: boolean): Promise<string> {
 
 /** Verifies a copy of a backup, and marks it as restored: its log will say so. */
 async function examine(partial: string, checkpoint: string, { settings, keyring }: About) {
-  const sql = openOrRefuse(partial)
+  const sql = openOrRefuse(partial, settings)
   try {
     const vault = parseVaultId(vaultIdOf(sql, undefined))
-    const inside = new Vault(sql, securityPolicy(settings.security), Date.now())
+    const accepted = { acceptedSchemas: acceptedSchemas(settings, vault) }
+    const inside = new Vault(sql, securityPolicy(settings.security), Date.now(), accepted)
     const perform = performer((...asked) => inside.perform(...asked))
     await admitRoots(await perform('root.look', {}), givenRoots(keyring), (root) => perform('root.use', { root }))
     const upstreams = upstreamsOf(settings, LOCAL_FILES)
@@ -126,19 +130,36 @@ async function* linesOf(log: Log, from: number): AsyncGenerator<string> {
   }
 }
 
-function openOrRefuse(partial: string) {
+function openOrRefuse(partial: string, settings: Settings) {
   try {
     const sql = openSqlite(partial)
     const [row] = sql.all<Record<string, string>>('PRAGMA integrity_check')
     if (row !== undefined && Object.values(row)[0] === 'ok') {
-      migrate(sql, Date.now())
+      upgrade(sql, settings)
       return sql
     }
     sql.close()
   } catch (error) {
+    if (error instanceof PosternError) throw error
     if (error instanceof RangeError) throw new PosternError('unavailable', 'Backup was written by a newer Postern')
   }
   throw new PosternError('tampered', 'Backup is not a whole database')
+}
+
+/** @throws {PosternError} `tampered` when the schema is not Postern's own, and nobody accepted exactly that. */
+function upgrade(sql: Sql, settings: Settings): void {
+  const vault = claimedVaultId(sql)
+  try {
+    migrate(sql, Date.now(), acceptedSchemas(settings, vault))
+  } catch (error) {
+    if (!(error instanceof SchemaMismatch)) throw error
+    const { differences, count, acceptSchema } = changedSchema(vault, error.differences)
+    const named = [...differences, ...(count > differences.length ? [`${count - differences.length} more`] : [])]
+    throw new PosternError(
+      'tampered',
+      `Schema of the backup is not the one that Postern makes: ${named.join(', ')}. To accept exactly this, set\nPOSTERN_AUDIT__ACCEPT_SCHEMA=${acceptSchema}`,
+    )
+  }
 }
 
 function discard(partial: string): void {

@@ -28,6 +28,8 @@ export function openSqlite(path: string): Sqlite {
     // 16 MiB of journal before it is copied into the file, at one go: rarely, rather than in every hundredth answer.
     db.exec('PRAGMA wal_autocheckpoint = 4096')
     db.exec('PRAGMA secure_delete = ON; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF')
+    // A page that someone made by hand is refused when it is read, rather than misread.
+    db.exec('PRAGMA cell_size_check = ON')
     db.exec('BEGIN IMMEDIATE; COMMIT')
   } catch (error) {
     db.close()

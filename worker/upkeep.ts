@@ -10,6 +10,7 @@
 import type { Anchor } from '../core/audit/anchor.ts'
 import { type Answer, type Call, unwrap } from '../core/call.ts'
 import type { Keyring } from '../core/crypto/keyring.ts'
+import type { Reason } from '../core/errors.ts'
 import type { Upstreams } from '../core/providers/upstreams.ts'
 import type { Settings } from '../core/settings.ts'
 import type { TaskInput, TaskName, TaskOutput } from '../core/tasks.ts'
@@ -31,7 +32,7 @@ export interface Desk {
   /** Where the newest checkpoint is kept beside the store. */
   anchors: readonly Anchor[]
   /** Stops serving the vault: its log is not what it should be. */
-  quarantine(): void
+  quarantine(reason: Reason): void
   upstreams: Upstreams
   /** Where backups of the store go; `undefined` when nowhere. */
   archive?: Archive

@@ -55,6 +55,14 @@ export const AuditSettings = z.object({
     ),
     '',
   ),
+  acceptSchema: z.prefault(
+    list(
+      schemaWord,
+      '`vault/digest`',
+      'Differences between the schema of a vault and the one that Postern makes, such as an index of your own. The server prints the word when it refuses such a vault. The word holds for exactly these differences, as long as it is set; accepting them is an alert in the log.',
+    ),
+    '',
+  ),
   witnesses: z.prefault(
     list(witness, 'URL and verifier key, parted by a space', 'Witnesses (C2SP tlog-witness) that cosign checkpoints.'),
     '',
@@ -82,6 +90,11 @@ export function isOperatorUrl(given: string): boolean {
 export function credential(given: string): Redacted<string> {
   if (!/^[\x21-\x7e]{1,4096}$/.test(given)) throw new PosternError('bad_request', 'Must be visible ASCII')
   return new Redacted(given)
+}
+
+function schemaWord(item: string): string {
+  if (/^[a-z0-9-]{1,32}\/[A-Za-z0-9_-]{43}$/.test(item)) return item
+  throw new PosternError('bad_request', 'Must be as the server printed it')
 }
 
 function witness(item: string): { url: string; key: string } {

@@ -11,7 +11,13 @@ import type { Reason } from '../errors.ts'
 export const SEVERITIES = ['info', 'notice', 'warning', 'alert'] as const
 export type Severity = (typeof SEVERITIES)[number]
 
-const ALERTS: ReadonlySet<string> = new Set<Reason>(['tampered', 'no_key', 'rolled_back'])
+const ALERTS: ReadonlySet<string> = new Set<Reason>([
+  'tampered',
+  'no_key',
+  'rolled_back',
+  'schema_changed',
+  'log_changed',
+])
 const WARNINGS: ReadonlySet<string> = new Set<Reason>([
   'denied',
   'mfa_required',

@@ -96,7 +96,7 @@ describe('the gauges of a process', () => {
   it('are of all vaults together, and looked at once in ten seconds however often they are asked for', () => {
     vi.useFakeTimers()
     const [one, other, broken] = [openVault(), openVault(), openVault()]
-    broken.vault.quarantine()
+    broken.vault.quarantine('rolled_back')
     for (const { granted } of [one, other])
       granted('admin', 'secret.write', writeOf('a', { kid: `${'0'.repeat(16)}.1` }))
     const read = gaugesOf(() => [one.vault, other.vault, broken.vault])

@@ -10,6 +10,7 @@ import { upstreamsOf } from '../../worker/config.ts'
 import { openVault } from '../../worker/opening.ts'
 import { openSqlite, type Sqlite } from '../../worker/sqlite.ts'
 import type { Upkeep } from '../../worker/upkeep.ts'
+import { copyOf } from '../copied_store.ts'
 
 /** An anchor in memory, which may be out of reach. */
 function memoryAnchor() {
@@ -63,22 +64,6 @@ async function open(sql: Sqlite, anchor: Anchor | null, environment: Record<stri
   return { vault, list, ask: () => reasonOf(list()), keepUp }
 }
 
-/** What a store holds, as a copy: a backup. */
-function copyOf(sql: Sqlite): Sqlite {
-  const copy = openSqlite(':memory:')
-  const tables = sql.all<{ name: string; sql: string }>(
-    "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'",
-  )
-  for (const { name, sql: statement } of tables) {
-    copy.all(statement)
-    for (const row of sql.all<Record<string, null>>(`SELECT * FROM ${name}`)) {
-      const values = Object.values(row)
-      copy.all(`INSERT INTO ${name} VALUES (${values.map(() => '?').join()})`, ...values)
-    }
-  }
-  return copy
-}
-
 let lines: string[]
 beforeEach(() => {
   lines = []
@@ -110,6 +95,66 @@ describe('a vault', () => {
     expect(reads[0].resource).toMatch(/^hmac:[A-Za-z0-9_-]{22}$/)
     expect(reads[1].resource).toBe(reads[0].resource)
     expect(reads.every(({ blind }) => blind.length === 24)).toBe(true)
+  })
+})
+
+describe('a schema that is not the one that Postern made', () => {
+  const TRIGGER = `CREATE TRIGGER upkeep AFTER INSERT ON session WHEN NEW.principal = 'eve'
+    BEGIN UPDATE session SET principal = 'admin' WHERE hash = NEW.hash; END`
+  const rowsOf = (sql: Sqlite) => sql.all('SELECT n, body FROM entry')
+  const wordIn = () => JSON.parse(lines.find((line) => line.includes('"schema_changed"'))!)
+
+  it('row 77: is not served, is named, and is left as it is', async () => {
+    const sql = openSqlite(':memory:')
+    ;(await open(sql, null)).ask()
+    sql.all(TRIGGER)
+    const before = [rowsOf(sql), sql.all('SELECT * FROM meta')]
+    const { ask, vault, keepUp } = await open(sql, null)
+    expect(ask()).toBe('schema_changed')
+    expect(vault.isEmpty()).toBe(false)
+    expect(() => vault.probe(Date.now())).not.toThrow()
+    await keepUp()
+    expect([rowsOf(sql), sql.all('SELECT * FROM meta')]).toEqual(before)
+    expect(wordIn()).toMatchObject({
+      level: 'error',
+      vault: 'acme',
+      differences: ['trigger "upkeep" on "session" added'],
+      count: 1,
+    })
+  })
+
+  it('row 77: is served by the word for exactly that, and says so once as an alert', async () => {
+    const sql = openSqlite(':memory:')
+    ;(await open(sql, null)).ask()
+    sql.all('CREATE INDEX by_body ON entry (body)')
+    await open(sql, null)
+    const word = wordIn().acceptSchema as string
+    const accepting = { POSTERN_AUDIT__ACCEPT_SCHEMA: word }
+    for (let i = 0; i < 2; i++) expect((await open(sql, null, accepting)).ask()).toBe('ok')
+    const alerts = () =>
+      rowsOf(sql)
+        .map((row) => JSON.parse(Buffer.from((row as { body: Uint8Array }).body).toString()))
+        .filter(({ operation }) => operation === 'vault.schema')
+    expect(alerts()).toMatchObject([
+      { severity: 'alert', facts: { digest: word.split('/')[1], differences: ['index "by_body" on "entry" added'] } },
+    ])
+    // Without the word it is refused again; so is one thing more, and another vault.
+    expect((await open(sql, null)).ask()).toBe('schema_changed')
+    expect((await open(sql, null, { POSTERN_AUDIT__ACCEPT_SCHEMA: word.replace('acme/', 'other/') })).ask()).toBe(
+      'schema_changed',
+    )
+    sql.all(TRIGGER)
+    expect((await open(sql, null, accepting)).ask()).toBe('schema_changed')
+    // What is gone again needs no word, and counts anew when it comes back.
+    sql.all('DROP TRIGGER upkeep')
+    sql.all('DROP INDEX by_body')
+    expect((await open(sql, null)).ask()).toBe('ok')
+    sql.all('CREATE INDEX by_body ON entry (body)')
+    expect((await open(sql, null, accepting)).ask()).toBe('ok')
+    expect(alerts()).toHaveLength(2)
+    await expect(open(sql, null, { POSTERN_AUDIT__ACCEPT_SCHEMA: 'acme/short' })).rejects.toMatchObject({
+      code: 'bad_request',
+    })
   })
 })
 

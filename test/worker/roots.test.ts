@@ -23,6 +23,7 @@ import { upstreamsOf } from '../../worker/config.ts'
 import { openVault } from '../../worker/opening.ts'
 import { openSqlite, type Sqlite } from '../../worker/sqlite.ts'
 import type { Upkeep } from '../../worker/upkeep.ts'
+import { copyOf } from '../copied_store.ts'
 
 const VAULT = 'acme'
 const settings = parseSettings({ environment: {} })
@@ -457,20 +458,4 @@ function failingAt(sql: Sqlite, n: number, when: 'before' | 'after'): Sql & { fa
 function dumpOf(sql: Sqlite): Record<string, unknown> {
   const names = sql.all<{ name: string }>("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
   return Object.fromEntries(names.map(({ name }) => [name, sql.all(`SELECT * FROM ${name}`)]))
-}
-
-function copyOf(sql: Sqlite): Sqlite {
-  const copy = openSqlite(':memory:')
-  copy.all('PRAGMA foreign_keys = OFF')
-  const tables = sql.all<{ name: string; sql: string }>(
-    "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'",
-  )
-  for (const { name, sql: statement } of tables) {
-    copy.all(statement)
-    for (const row of sql.all<Record<string, null>>(`SELECT * FROM ${name}`)) {
-      const values = Object.values(row)
-      copy.all(`INSERT INTO ${name} VALUES (${values.map(() => '?').join()})`, ...values)
-    }
-  }
-  return copy
 }

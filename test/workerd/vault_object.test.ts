@@ -8,7 +8,8 @@ import { type Bytes, base64, concat, utf8 } from '../../core/bytes.ts'
 import type { Answer, Call, Caller } from '../../core/call.ts'
 import { open, seal } from '../../core/crypto/envelope.ts'
 import { Keyring, parseRootKey } from '../../core/crypto/keyring.ts'
-import { migrate } from '../../core/schema.ts'
+import { declaredSchema, migrate, NEWEST_SCHEMA } from '../../core/schema.ts'
+import { type SchemaObject, schemaOf } from '../../core/schema_check.ts'
 import type { VaultStub } from '../../worker/host.ts'
 import { openStorage, type VaultObject } from '../../worker/vault_object.ts'
 
@@ -153,6 +154,30 @@ describe('a vault object', () => {
       expect(sql.all('SELECT * FROM entry')).toEqual([])
       sql.atomic(insert)
       expect(sql.all('SELECT * FROM entry')).toEqual([{ n: 0, body: Uint8Array.of(1, 2), principal: 'ann' }])
+    })
+  })
+})
+
+describe('the schema of an object', () => {
+  it('is declared as this engine writes it', async () => {
+    await runInDurableObject(env.VAULT.getByName('schema'), (_, state) => {
+      const sql = openStorage(state.storage)
+      migrate(sql, 1)
+      const byName = (one: SchemaObject, other: SchemaObject) => (one.name < other.name ? -1 : 1)
+      expect(schemaOf(sql)).toEqual([...declaredSchema(NEWEST_SCHEMA)].sort(byName))
+    })
+  })
+
+  it('row 77: keeps the object closed when a trigger was added', async () => {
+    const caller = await callerOf('triggered')
+    expect((await vaultOf('triggered').execute([writeOf(caller, 'first')]))[0]).toMatchObject({ ok: true })
+    await runInDurableObject(env.VAULT.getByName('triggered'), (_, { storage }) => {
+      storage.sql.exec('CREATE TRIGGER upkeep AFTER INSERT ON session BEGIN DELETE FROM rule; END')
+    })
+    await evictDurableObject(env.VAULT.getByName('triggered'))
+    expect((await vaultOf('triggered').execute([writeOf(caller, 'second')]))[0]).toMatchObject({
+      ok: false,
+      reason: 'schema_changed',
     })
   })
 })

@@ -1,0 +1,29 @@
+import type { Outcome, Stores } from '../operation.ts'
+import { task } from '../task.ts'
+
+/** Differences of the schema that an operator accepted. */
+export interface AcceptedSchema {
+  digest: string
+  differences: readonly string[]
+  count: number
+}
+
+/** The digest that the log tells of. */
+const NOTED = 'schema'
+
+/** Records that a schema is served that is not the one that Postern made, because an operator said so: once for each. */
+export const noteSchema = task({
+  notable: 'alert',
+  resource: () => '',
+  about: (accepted: AcceptedSchema | null) => ({ ...accepted }),
+  run({ meta }: Stores, accepted: AcceptedSchema | null): Outcome<null> {
+    const known = meta.find(NOTED)
+    if (known === (accepted?.digest ?? null)) return { value: null, quiet: true }
+    if (accepted === null) {
+      meta.remove(NOTED)
+      return { value: null, quiet: true }
+    }
+    meta.put(NOTED, accepted.digest)
+    return { value: null }
+  },
+})
