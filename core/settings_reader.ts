@@ -111,9 +111,8 @@ export function readSettings<T extends z.ZodMiniType>(
   for (const path of leaves(schema).map(([path]) => path)) {
     const name = prefix + path.map(capitals).join('__')
     known.add(name)
-    const given =
-      environment[name] ?? dotenv[name] ?? (secrets[name] ?? secrets[name.toLowerCase()])?.replace(/\r?\n$/, '')
-    if (given !== undefined && given !== '') put(raw, path, given)
+    const given = firstGiven(sources, name)
+    if (given !== undefined) put(raw, path, given)
   }
   // Only files may be named in lower case: in an environment such a name is a mistake that would go unseen.
   const files = Object.keys(secrets).map((name) => (name === name.toLowerCase() ? name.toUpperCase() : name))
@@ -131,6 +130,15 @@ export function readSettings<T extends z.ZodMiniType>(
   const complaints = [...wrong].map(([name, message]) => `${name}: ${message}`)
   if (complaints.length > 0) throw new PosternError('bad_request', `Settings are wrong\n  ${complaints.join('\n  ')}`)
   return freeze(result.data as z.output<T>)
+}
+
+/**
+ * The value of a name in the first source that gives one. An empty value counts as not given: it must not hide what the
+ * next source has. One line end of a file is dropped.
+ */
+export function firstGiven({ environment, dotenv = {}, secrets = {} }: Sources, name: string): string | undefined {
+  const files = [secrets[name], secrets[name.toLowerCase()]].map((text) => text?.replace(/\r?\n$/, ''))
+  return [environment[name], dotenv[name], ...files].find((value) => value !== undefined && value !== '')
 }
 
 /** What can be set, for the reference. */

@@ -35,6 +35,7 @@ const RUNTIME_FILES = [
   'deno',
   'node',
   'local',
+  'local_settings',
   'data',
   'root_check',
   'root_files',

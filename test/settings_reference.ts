@@ -24,7 +24,12 @@ A setting is read from the first place that has it:
    mount them: \`./secrets\`, or the folder that \`POSTERN_SECRETS_DIR\` names. One newline at the end is dropped;
 4. its default.
 
-An empty value counts as not given. A wrong value, or a name that begins with \`POSTERN_\` and is none of these, stops the
+An empty value counts as not given, and the next place is read. Files must be UTF-8; one byte order mark is dropped. A line of
+\`.env\` that is neither a setting nor a comment nor blank, a folder that \`POSTERN_SECRETS_DIR\` names and that is not there, and a
+file there that is named nearly like a setting (\`postern-root-key\`) stop the start. A root key is made only when nothing says that
+there should be one: an empty \`POSTERN_ROOT_KEY\`, or a former key without a current one, stops the start too.
+
+A wrong value, or a name that begins with \`POSTERN_\` and is none of these, stops the
 start; the message names every one of them, and no value. On Cloudflare Workers settings are variables and secrets of
 the Worker, and those about files and sockets (\`HOST\`, \`PORT\`, \`DATA\`, \`TLS\`) mean nothing.
 

@@ -11,7 +11,7 @@ import { PosternError } from '../core/errors.ts'
 import { backupsIn, requestBackups } from './archive_folder.ts'
 import { runCommand } from './command.ts'
 import { vaultsIn } from './data.ts'
-import { readLocalSettings } from './local.ts'
+import { readLocalSettings } from './local_settings.ts'
 
 /** A server looks once a second. */
 const TAKEN_MS = 15_000

@@ -3,16 +3,15 @@
  *
  * @module
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import process from 'node:process'
-import { parseEnv } from 'node:util'
 import { mintToken } from '../core/access/token.ts'
 import type { Anchor } from '../core/audit/anchor.ts'
 import { Keyring } from '../core/crypto/keyring.ts'
 import { PosternError, refusal } from '../core/errors.ts'
 import type { Redacted } from '../core/redacted.ts'
-import { isLoopback, parseSettings, type Settings } from '../core/settings.ts'
+import { isLoopback, type Settings } from '../core/settings.ts'
 import { clientAddress, isTrustedProxy } from './address.ts'
 import { folderAnchor } from './anchor_folder.ts'
 import { createApp, harden } from './app.ts'
@@ -21,6 +20,7 @@ import { messageOf, openStores, type Stores } from './data.ts'
 import { closeDetours } from './detours.ts'
 import { gaugesOf } from './gauges.ts'
 import { localHost } from './host.ts'
+import { findRootKeyHint, readLocalSettings } from './local_settings.ts'
 import { logLine } from './oplog.ts'
 import { problem } from './problem.ts'
 import { checkRoots, type FormerRoot } from './root_check.ts'
@@ -86,11 +86,12 @@ async function open(runtime: string): Promise<Local> {
   }
   const data = resolve(settings.data)
   mkdirSync(data, { recursive: true, mode: 0o700 })
+  // Before a root key is made: a start that fails over a setting leaves none behind.
+  const [upstreams, anchors, tls] = [upstreamsOf(settings, LOCAL_FILES), anchorsOf(settings), readTls(settings)]
+  checkBackupFolder(settings, data)
   const { keyring, origin } = await openKeyring(settings, data)
   const formerRoots = await checkRoots(data, keyring)
-  const upstreams = upstreamsOf(settings, LOCAL_FILES)
-  const surroundings = { settings, keyring, upstreams, anchors: anchorsOf(settings) }
-  checkBackupFolder(settings, data)
+  const surroundings = { settings, keyring, upstreams, anchors }
   const stores = openStores(data, surroundings)
   const printed = await firstToken(settings, stores, keyring)
   // For their upkeep. Not waited for: an anchor that does not answer must not hold up the start.
@@ -101,7 +102,6 @@ async function open(runtime: string): Promise<Local> {
   const parts = await assemble(surroundings, host, bootstrapTokens)
   const memory = { residentBytes: () => process.memoryUsage().rss, startedAt: Date.now() }
   const app = createApp(parts, { publicFile, memory })
-  const tls = readTls(settings)
   // Listening to more than this machine without TLS: only the proxies that end it may connect.
   const mustBeProxied = tls === null && !isLoopback(settings.host)
   return {
@@ -149,7 +149,9 @@ export async function openKeyring(settings: Settings, data: string): Promise<{ k
 
 /** The root keys of this server: as they are set, or else those in the data folder. */
 function rootsOf({ rootKey }: Settings, data: string): FileRoots {
-  return rootKey === undefined ? fileRoots(data) : { rootKey, origin: 'from POSTERN_ROOT_KEY', former: [] }
+  return rootKey === undefined
+    ? fileRoots(data, findRootKeyHint)
+    : { rootKey, origin: 'from POSTERN_ROOT_KEY', former: [] }
 }
 
 function formerLine({ id, needed, vaults }: FormerRoot): string {
@@ -213,19 +215,6 @@ function discreetly(stores: Stores): Stores['open'] {
       throw refusal('storage', { retryAfterSeconds: 1 })
     }
   }
-}
-
-/** Reads the settings of this process: environment, then `.env`, then the secrets folder. */
-export function readLocalSettings(): Settings {
-  const dotenv = existsSync('.env') ? parseEnv(readFileSync('.env', 'utf8')) : {}
-  const folder = process.env.POSTERN_SECRETS_DIR ?? './secrets'
-  const files = existsSync(folder)
-    ? readdirSync(folder, { withFileTypes: true })
-        .filter((file) => /^postern_/i.test(file.name) && !file.isDirectory())
-        .map(({ name }) => name)
-    : []
-  const secrets = Object.fromEntries(files.map((file) => [file, readFileSync(join(folder, file), 'utf8')]))
-  return parseSettings({ environment: process.env, dotenv, secrets })
 }
 
 function readTls({ tls }: Settings): { cert: string; key: string } | null {

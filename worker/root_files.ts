@@ -41,8 +41,13 @@ export function hasRootFile(data: string): boolean {
   return existsSync(join(data, CURRENT))
 }
 
-/** The root keys in the data folder: read, or made when there is nothing yet that needs another. */
-export function fileRoots(data: string): FileRoots {
+/**
+ * The root keys in the data folder: read, or made when nothing says that there should be one.
+ *
+ * @param findHint What in the settings says so: see `findRootKeyHint`.
+ * @throws {PosternError} `bad_request`, naming what says so.
+ */
+export function fileRoots(data: string, findHint: () => string | null = () => null): FileRoots {
   const file = join(data, CURRENT)
   if (existsSync(file)) {
     const rootKey = readKey(file)
@@ -52,6 +57,14 @@ export function fileRoots(data: string): FileRoots {
     throw new PosternError(
       'bad_request',
       `Root key is missing: ${data} holds vaults that another key sealed. Give POSTERN_ROOT_KEY, or put ${CURRENT} back`,
+    )
+  }
+  const left = [FORMER, NEW].find((name) => existsSync(join(data, name)))
+  const hint = left === undefined ? findHint() : `${join(data, left)} is there`
+  if (hint !== null) {
+    throw new PosternError(
+      'bad_request',
+      `Root key is missing: ${hint}. Give POSTERN_ROOT_KEY, put ${CURRENT} back into ${data}, or remove that to have a new root key made`,
     )
   }
   const rootKey = makeKey(file)

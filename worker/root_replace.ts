@@ -8,7 +8,7 @@ import { resolve } from 'node:path'
 import { Keyring } from '../core/crypto/keyring.ts'
 import { PosternError } from '../core/errors.ts'
 import { confirm, runCommand } from './command.ts'
-import { readLocalSettings } from './local.ts'
+import { readLocalSettings } from './local_settings.ts'
 import { replaceRootFile } from './root_files.ts'
 
 async function replace(yes: boolean): Promise<string> {

@@ -15,7 +15,7 @@ import { hashicorpProvider } from './hashicorp.ts'
 import { httpProvider } from './http.ts'
 import type { Naming } from './names.ts'
 import type { Provider } from './provider.ts'
-import type { ProviderSettings } from './settings.ts'
+import { defaultMembers, type ProviderSettings } from './settings.ts'
 
 /** Files of this machine, where there are any. */
 export interface Files {
@@ -30,6 +30,19 @@ export interface Means extends ProviderOptions {
   /** `null` on Workers. */
   files: Files | null
 }
+
+/** The setting that configures each provider. */
+const ADDRESSES: Record<ProviderId, string> = {
+  aws: 'AWS_REGION',
+  'aws-backup': 'AWS_REGION_BACKUP',
+  azure: 'AZURE_VAULT_URL',
+  'azure-backup': 'AZURE_VAULT_URL_BACKUP',
+  hashicorp: 'HASHICORP_VAULT_URL',
+  http: 'CUSTOM_PROVIDER_URL',
+  file: 'FILE_PATH',
+}
+
+const RANKS = ['PRIMARY', 'SECONDARY', 'TERTIARY'] as const
 
 export interface Configured {
   provider: Provider
@@ -60,7 +73,19 @@ export function configuredProviders(settings: ProviderSettings, means: Means): M
   add('http', 'http', settings.customProviderUrl, (url) => httpProvider(httpConfigOf(settings, url), options))
   const format = settings.filePath?.endsWith('.json') ? 'json' : 'env'
   add('file', format, settings.filePath, (path) => filesOf(means, 'filePath').store(path))
+  checkDefaultMembers(settings, found)
   return found
+}
+
+/** A default member that is not configured would be passed over, and writes would go to another store. */
+function checkDefaultMembers(settings: ProviderSettings, found: ReadonlyMap<ProviderId, Configured>): void {
+  for (const [i, id] of defaultMembers(settings).entries()) {
+    if (found.has(id)) continue
+    throw new PosternError(
+      'bad_request',
+      `POSTERN_PROVIDERS__${RANKS[i]}_PROVIDER: Names ${id}, which is not configured. Set POSTERN_PROVIDERS__${ADDRESSES[id]}, or name another provider`,
+    )
+  }
 }
 
 function awsCredentialsOf(settings: ProviderSettings, means: Means) {

@@ -4,6 +4,7 @@ import { inRange } from '../../core/access/cidr.ts'
 import { mintToken } from '../../core/access/token.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { parseSettings, type Settings, settingsReference } from '../../core/settings.ts'
+import type { Sources } from '../../core/settings_reader.ts'
 import { canary, leaks } from '../canary.ts'
 import { refusalFrom, shownBy } from './support.ts'
 
@@ -42,6 +43,22 @@ describe('parseSettings', () => {
     expect(parseSettings({ environment: { [name]: undefined }, dotenv: {}, secrets }).appName).toBe('c')
     expect(parseSettings({ environment: {}, dotenv: {}, secrets: {} }).appName).toBe('postern')
   })
+
+  it.each(['POSTERN_APP_NAME', 'POSTERN_AUDIT__RETENTION_DAYS', 'POSTERN_LOG_ORIGIN'])(
+    'row 62: an empty %s of one source does not hide what the next one has',
+    (name) => {
+      const value = '11'
+      const sources: Sources[] = [
+        { environment: { [name]: '' }, dotenv: { [name]: value } },
+        { environment: { [name]: '' }, secrets: { [name.toLowerCase()]: value } },
+        { environment: {}, dotenv: { [name]: '' }, secrets: { [name]: value } },
+        { environment: { [name]: '' }, dotenv: { [name]: '' }, secrets: { [name]: '\n', [name.toLowerCase()]: value } },
+        { environment: { [name]: value }, dotenv: { [name]: '' }, secrets: { [name]: '' } },
+      ]
+      const expected = parse({ [name]: value })
+      for (const given of sources) expect(parseSettings(given)).toEqual(expected)
+    },
+  )
 
   it('decides the precedence of each setting by itself', () => {
     const settings = parseSettings({

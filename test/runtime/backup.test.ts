@@ -75,7 +75,7 @@ async function command(
   const env = {
     PATH: process.env.PATH,
     ...settings(),
-    ...{ POSTERN_DATA: data, POSTERN_ROOT_KEY: site.rootKey, POSTERN_SECRETS_DIR: join(folder, 'none') },
+    ...{ POSTERN_DATA: data, POSTERN_ROOT_KEY: site.rootKey, POSTERN_SECRETS_DIR: import.meta.dirname },
     ...more,
   }
   const run = promisify(execFile)(process.execPath, [`worker/${file}.ts`, ...args], { cwd: ROOT, env })

@@ -35,7 +35,7 @@ async function start(settings: Record<string, string>): Promise<{ output: string
     HOME: folder,
     POSTERN_DATA: join(folder, 'data'),
     POSTERN_PORT: '0',
-    POSTERN_SECRETS_DIR: join(folder, 'none'),
+    POSTERN_SECRETS_DIR: import.meta.dirname,
     ...settings,
   }
   const child = spawn('bun', ['worker/bun.ts'], { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'] })

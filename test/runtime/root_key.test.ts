@@ -221,7 +221,7 @@ describe.each(RUNTIMES.filter((runtime) => runtime !== 'workerd'))('root:replace
     for (let i = 0; i < 30; i++) await client().put(`s/${i}`, new Redacted(`canary ${i}`))
     await server.stop()
     const before = readFileSync(join(site.data, 'root.key'), 'utf8')
-    const env = { ...process.env, POSTERN_DATA: site.data, POSTERN_SECRETS_DIR: join(site.data, 'none') }
+    const env = { ...process.env, POSTERN_DATA: site.data, POSTERN_SECRETS_DIR: import.meta.dirname }
     const replace = () => spawnSync('node', ['worker/root_replace.ts', '--yes'], { cwd: ROOT, encoding: 'utf8', env })
     const made = replace()
     expect([made.status, made.stderr]).toEqual([0, ''])

@@ -60,7 +60,8 @@ export async function startServer(runtime: Runtime, site: Site, extra: Record<st
 
 /** What a process is told of its site. */
 export function settingsOf(site: Site): Record<string, string> {
-  const local = { POSTERN_DATA: site.data, POSTERN_PORT: '0', POSTERN_SECRETS_DIR: join(site.data, 'none') }
+  // A folder that has no secrets.
+  const local = { POSTERN_DATA: site.data, POSTERN_PORT: '0', POSTERN_SECRETS_DIR: import.meta.dirname }
   return { ...local, ...secretsOf(site) }
 }
 

@@ -40,7 +40,7 @@ const SECRETS = {
 
 async function make(checkout: string): Promise<Written> {
   const data = mkdtempSync(join(tmpdir(), 'postern-upgrade-'))
-  const env = { PATH: process.env.PATH, POSTERN_ROOT_KEY: ROOT_KEY, POSTERN_SECRETS_DIR: join(data, 'none') }
+  const env = { PATH: process.env.PATH, POSTERN_ROOT_KEY: ROOT_KEY, POSTERN_SECRETS_DIR: import.meta.dirname }
   const run = { cwd: checkout, env, encoding: 'utf8' } as const
   const token = execFileSync(process.execPath, ['worker/keygen.ts', 'token', 'default'], run).trim()
   const server = spawn(process.execPath, ['worker/node.ts'], {

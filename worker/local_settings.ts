@@ -1,0 +1,119 @@
+/**
+ * The settings of this process: the environment, then `.env`, then a folder of secrets. The server and every command read
+ * them here.
+ *
+ * @module
+ */
+import { lstatSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import process from 'node:process'
+import { parseEnv } from 'node:util'
+import { PosternError } from '../core/errors.ts'
+import { parseSettings, type Settings } from '../core/settings.ts'
+import { firstGiven, type Sources } from '../core/settings_reader.ts'
+import { checkDotenv, decodeSettings } from './dotenv_lines.ts'
+
+const DOTENV = '.env'
+const SECRETS_DIR = 'POSTERN_SECRETS_DIR'
+const DEFAULT_SECRETS_DIR = './secrets'
+/** Settings that are of no use without a root key. */
+const WITH_ROOT_KEY = ['POSTERN_FORMER_ROOT_KEYS', 'POSTERN_NEXT_ROOT_KEY']
+
+/**
+ * Reads the settings of this process.
+ *
+ * @throws {PosternError} `bad_request`, naming the source: a file that cannot be read or is not UTF-8, a line of `.env`
+ *   that is no setting, or settings that are wrong.
+ */
+export function readLocalSettings(): Settings {
+  return parseSettings(readSources())
+}
+
+/**
+ * What says that there should be a root key although no source gives one, such as an empty variable or a file whose name
+ * is slightly wrong; `null` when nothing does.
+ */
+export function findRootKeyHint(): string | null {
+  const sources = readSources()
+  const { environment, dotenv, secrets, lookalikes } = sources
+  for (const [place, values] of Object.entries({ 'the environment': environment, [DOTENV]: dotenv, secrets })) {
+    const folderIsEmpty = values[SECRETS_DIR]?.trim() === ''
+    if (folderIsEmpty) return `${SECRETS_DIR} is empty in ${place}`
+    const name = Object.keys(values).find(isRootKey)
+    if (name === undefined) continue
+    const isEmpty = values[name]?.trim() === ''
+    return isEmpty ? `${name} is empty in ${place}` : `${name} in ${place} is not read under this name`
+  }
+  if (lookalikes[0] !== undefined) return `${lookalikes[0]} is not read under this name`
+  const other = WITH_ROOT_KEY.find((name) => firstGiven(sources, name) !== undefined)
+  return other === undefined ? null : `${other} is set`
+}
+
+/** Whether a name is that of the root key, or close to it. */
+function isRootKey(name: string): boolean {
+  return /^POSTERNROOTKEY/i.test(name.replaceAll(/[^A-Za-z0-9]/g, ''))
+}
+
+/** Settings as they are given, and files of the secrets folder that look like the root key and are not read. */
+interface LocalSources extends Required<Sources> {
+  lookalikes: string[]
+}
+
+function readSources(): LocalSources {
+  const environment = process.env
+  const dotenv = readDotenv()
+  const named = firstGiven({ environment, dotenv }, SECRETS_DIR)
+  return { environment, dotenv, ...readSecrets(named ?? DEFAULT_SECRETS_DIR, named !== undefined) }
+}
+
+function readDotenv(): Record<string, string | undefined> {
+  if (!isThere(DOTENV)) return {}
+  const text = decodeSettings(readOrRefuse(DOTENV), DOTENV)
+  const names = checkDotenv(text, DOTENV)
+  const values = parseEnv(text)
+  const missed = names.find((name) => name.startsWith('POSTERN_') && values[name] === undefined)
+  if (missed !== undefined)
+    throw new PosternError('bad_request', `${DOTENV}: ${missed} cannot be read. Check its quotes`)
+  return values
+}
+
+/**
+ * Reads the files of a secrets folder that are named like settings.
+ *
+ * @param isNamed Whether the operator named the folder: then it must be there.
+ * @throws {PosternError} `bad_request` for a file that is named nearly like a setting: it would be passed over.
+ */
+function readSecrets(folder: string, isNamed: boolean): Pick<LocalSources, 'secrets' | 'lookalikes'> {
+  if (!isNamed && !isThere(folder)) return { secrets: {}, lookalikes: [] }
+  const all = listOrRefuse(folder, isNamed ? SECRETS_DIR : folder)
+  const names = all.filter((name) => /^postern[^a-z0-9]/i.test(name))
+  const near = names.filter((name) => !/^postern_\w+$/i.test(name)).map((name) => join(folder, name))
+  if (near.length > 0) {
+    const advice = 'Must be named like a setting, as postern_root_key is, or be taken away'
+    throw new PosternError('bad_request', near.map((file) => `${file}: ${advice}`).join('\n'))
+  }
+  const texts = names.map((name) => [name, decodeSettings(readOrRefuse(join(folder, name)), join(folder, name))])
+  const lookalikes = all.filter((name) => isRootKey(name) && !names.includes(name)).map((name) => join(folder, name))
+  return { secrets: Object.fromEntries(texts), lookalikes }
+}
+
+function listOrRefuse(folder: string, source: string): string[] {
+  try {
+    if (statSync(folder).isDirectory()) return readdirSync(folder)
+  } catch {}
+  throw new PosternError('bad_request', `${source}: Must be a folder that is there and can be read`)
+}
+
+function readOrRefuse(file: string): Uint8Array {
+  try {
+    return readFileSync(file)
+  } catch (error) {
+    const { code } = error as { code?: string }
+    throw new PosternError('bad_request', `${file}: Must be a file that can be read (${code ?? 'unknown'})`)
+  }
+}
+
+/** Whether there is anything of this name: a link that leads nowhere is. */
+function isThere(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined
+}
