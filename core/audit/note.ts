@@ -155,11 +155,14 @@ export async function openNote(
   verifiers: readonly NoteVerifier[],
 ): Promise<{ text: string; by: string[] } | null> {
   const by: string[] = []
+  const seen = new Set<NoteVerifier>()
   for (const { name, id, signature } of note.signatures) {
     const verifier = verifiers.find((one) => one.name === name && equal(one.id, id))
     if (verifier === undefined) continue
     if (!(await verifies(verifier, signature, note.text))) return null
-    by.push(name)
+    // A line that is repeated is one signature: whoever counts them counts keys.
+    if (!seen.has(verifier)) by.push(name)
+    seen.add(verifier)
   }
   return by.length === 0 ? null : { text: note.text, by }
 }

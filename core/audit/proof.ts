@@ -42,7 +42,7 @@ export function verifyInclusion(
     root: Hash
   },
 ): boolean {
-  if (!isSize(index) || !isSize(size) || index >= size || !areHashes(proof)) return false
+  if (!isSize(index) || !isSize(size) || index >= size || !areHashes([...proof, leaf, root])) return false
   let node = leaf
   let fn = index
   let sn = size - 1
@@ -82,9 +82,12 @@ export async function verifyConsistencyByPlatform(proof: readonly Hash[], old: T
 
 /** The check itself. It asks for the SHA-256 of some bytes, and goes on with it, however that is made. */
 function* consistencyCheck(proof: readonly Hash[], old: Tree, now: Tree): Generator<Uint8Array[], boolean, Hash> {
-  if (!isSize(old.size) || !isSize(now.size) || old.size > now.size || !areHashes(proof)) return false
+  if (!isSize(old.size) || !isSize(now.size) || old.size > now.size) return false
+  if (!areHashes([...proof, old.root, now.root])) return false
+  // The root of an empty tree is the hash of nothing, whatever both sides say (RFC 9162 section 2.1.1).
+  if (old.size === 0 && !equal(old.root, yield [])) return false
   if (old.size === now.size) return proof.length === 0 && equal(old.root, now.root)
-  if (old.size === 0) return proof.length === 0 && equal(old.root, yield [])
+  if (old.size === 0) return proof.length === 0
   // A whole subtree at the beginning needs no proof of itself.
   const [first, ...rest] = isPowerOfTwo(old.size) ? [old.root, ...proof] : proof
   if (first === undefined) return false

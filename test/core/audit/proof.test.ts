@@ -55,6 +55,34 @@ describe('inclusion', () => {
   })
 })
 
+describe('hashes of another length', () => {
+  const none = new Uint8Array(0)
+  const [leaf, root] = [leafHash(LEAVES[0]!), rootOf(1)]
+  const short = root.subarray(0, 31) as Hash
+  const long = new Uint8Array([...root, 0])
+
+  it('row 41: are no leaf and no root', () => {
+    expect(verifyInclusion([], { index: 0, size: 1, leaf, root })).toBe(true)
+    for (const hash of [none, short, long]) {
+      expect(verifyInclusion([], { index: 0, size: 1, leaf: hash, root: hash })).toBe(false)
+      expect(verifyInclusion([], { index: 0, size: 1, leaf, root: hash })).toBe(false)
+      for (const size of [0, 1, 2]) {
+        expect(verifyConsistency([], { size, root: hash }, { size, root: hash })).toBe(false)
+      }
+    }
+  })
+
+  it('row 41: an empty tree has one root, on both sides', async () => {
+    const empty = rootOf(0)
+    expect(verifyConsistency([], { size: 0, root: empty }, { size: 0, root: empty })).toBe(true)
+    expect(verifyConsistency([], { size: 0, root: empty }, { size: 1, root })).toBe(true)
+    for (const old of [root, leaf]) {
+      expect(verifyConsistency([], { size: 0, root: old }, { size: 0, root: old })).toBe(false)
+      expect(await verifyConsistencyByPlatform([], { size: 0, root: old }, { size: 1, root })).toBe(false)
+    }
+  })
+})
+
 describe.each([
   { by: 'our own hashes', verify: verifyConsistency },
   { by: 'those of the platform', verify: verifyConsistencyByPlatform },
