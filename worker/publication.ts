@@ -6,6 +6,7 @@
 import type { Anchor } from '../core/audit/anchor.ts'
 import { openCheckpoint } from '../core/audit/checkpoint.ts'
 import type { TreeHead } from '../core/audit/log.ts'
+import { treeHash } from '../core/audit/merkle.ts'
 import { formatVerifierKey, parseVerifierKey } from '../core/audit/note.ts'
 import { askWitness, type Verdict, type Witness } from '../core/audit/witness.ts'
 import { PosternError } from '../core/errors.ts'
@@ -18,6 +19,8 @@ const LATER_TERMS = 16
 
 /** Signs the head when it moved, has it cosigned, and takes it to the anchors. */
 export function publication(afterWriteMs: number): Duty {
+  // Anchors that agreed since the vault was opened: for those, no older store can have taken the place of this one.
+  const agreed = new Set<string>()
   return {
     name: 'publication',
     afterWriteMs,
@@ -32,7 +35,7 @@ export function publication(afterWriteMs: number): Duty {
         await attempt(asked.then((lines) => (note += lines)))
       }
       if (note !== found.signed?.note) await desk.perform('audit.sign', { ...head, note })
-      await Promise.all(desk.anchors.map((anchor) => attempt(keep(desk, anchor, note, head.size))))
+      await Promise.all(desk.anchors.map((anchor) => attempt(keep(desk, anchor, { note, size: head.size }, agreed))))
       if (failures.length > 0) throw failures[0]
       return null
     },
@@ -77,17 +80,26 @@ async function dissent(desk: Desk, target: string, size: number | null): Promise
   await desk.perform('audit.dissent', { witness: target, size }).catch(() => {})
 }
 
-async function keep(desk: Desk, anchor: Anchor, note: string, size: number): Promise<void> {
+/** @param agreed The targets of anchors that agreed before; this one is added. */
+async function keep(
+  desk: Desk,
+  anchor: Anchor,
+  { note, size }: { note: string; size: number },
+  agreed: Set<string>,
+): Promise<void> {
   const { target } = anchor
   // Compared before each write: what could not be read at the start must not be overwritten by an older head.
   const { verdict } = await compare(desk, anchor)
-  if (verdict === 'rolled_back') {
+  // A disk that is not mounted any more looks like this. It heals when it is back; at the next opening it is refused.
+  if (verdict === 'gone' && agreed.has(target)) throw await failed(desk, target, verdict)
+  if (verdict === 'rolled_back' || verdict === 'gone') {
     // Nothing more is written to this log, that neither.
     desk.quarantine('rolled_back')
     logLine('error', 'rolled_back', { vault: desk.vault })
     throw new PosternError('tampered', 'Log is not what its anchor has')
   }
   if (verdict !== 'yes') throw await failed(desk, target, verdict)
+  agreed.add(target)
   try {
     await anchor.write(desk.vault, note)
   } catch {
@@ -103,9 +115,12 @@ async function failed(desk: Desk, target: string, failure: string): Promise<Post
 
 /**
  * Whether a log goes on from what is kept of it elsewhere: `unread` when that cannot be told now, `unknown` when what
- * is kept is no checkpoint that a key of this log signed.
+ * is kept is no checkpoint that a key of this log signed, `gone` when nothing is kept where something was before.
  */
-export type Continuity = 'yes' | 'unread' | 'unknown' | 'rolled_back'
+export type Continuity = 'yes' | 'unread' | 'unknown' | 'gone' | 'rolled_back'
+
+/** What an anchor has that has nothing: the head of an empty log. */
+const NOTHING: TreeHead = { size: 0, root: treeHash(0, () => []) }
 
 /** What an anchor says of a log, and the head that it keeps of it when that can be read. */
 interface Compared {
@@ -114,11 +129,14 @@ interface Compared {
   head?: TreeHead
 }
 
-/** Whether a log goes on from what all its anchors keep. To be asked before anything is written to it. */
-export async function continuityOf(desk: Desk): Promise<Continuity> {
+/**
+ * Whether a log goes on from what all its anchors keep. To be asked before anything is written to it. An anchor that is
+ * gone counts as `rolled_back`: without it, nobody can tell.
+ */
+export async function continuityOf(desk: Desk): Promise<Exclude<Continuity, 'gone'>> {
   const verdicts = (await compareAll(desk)).map(({ verdict }) => verdict)
-  const worst = (['rolled_back', 'unknown', 'unread'] as const).find((one) => verdicts.includes(one))
-  return worst ?? 'yes'
+  if (verdicts.includes('rolled_back') || verdicts.includes('gone')) return 'rolled_back'
+  return (['unknown', 'unread'] as const).find((one) => verdicts.includes(one)) ?? 'yes'
 }
 
 /** What each anchor says of a log. */
@@ -129,7 +147,10 @@ export function compareAll(desk: Desk): Promise<Compared[]> {
 async function compare(desk: Desk, anchor: Anchor): Promise<Compared> {
   const note = await anchor.read(desk.vault).catch(() => undefined)
   if (note === undefined) return { anchor, verdict: 'unread' }
-  if (note === null) return { anchor, verdict: 'yes' }
+  if (note === null) {
+    const mark = (await desk.perform('delivery.find', { target: anchor.target }))?.mark ?? 0
+    return mark > 0 ? { anchor, verdict: 'gone', head: NOTHING } : { anchor, verdict: 'yes' }
+  }
   const head = await opened(desk, note)
   if (head === null) return { anchor, verdict: 'unknown' }
   return { anchor, verdict: (await goesOn(desk, head)) ? 'yes' : 'rolled_back', head }

@@ -37,11 +37,11 @@ export async function acceptRollback(desk: Desk): Promise<boolean> {
   return true
 }
 
-/** The anchors that this log does not go on from, and what they have. */
+/** The anchors that this log does not go on from, and what they have: size 0 for one that has nothing any more. */
 export async function anchoredElsewhere(desk: Desk): Promise<{ anchor: Anchor; head: TreeHead }[]> {
   const compared = await compareAll(desk)
   return compared.flatMap(({ anchor, verdict, head }) =>
-    verdict === 'rolled_back' && head !== undefined ? [{ anchor, head }] : [],
+    (verdict === 'rolled_back' || verdict === 'gone') && head !== undefined ? [{ anchor, head }] : [],
   )
 }
 

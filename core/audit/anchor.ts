@@ -13,14 +13,14 @@ import type { Redacted } from '../redacted.ts'
 export interface Anchor {
   /** Names it in the log and to operators. */
   target: string
-  /** The checkpoint that is kept for a vault; `null` when there is none yet. */
+  /** The checkpoint that is kept for a vault; `null` when there is none: not yet, or not any more. */
   read(vault: string): Promise<string | null>
   /** Puts a checkpoint in the place of the one before. */
   write(vault: string, note: string): Promise<void>
 }
 
 /**
- * An anchor behind HTTPS: `GET` and `PUT <url>/<vault>`, the body being the signed note. 404 is "none yet".
+ * An anchor behind HTTPS: `GET` and `PUT <url>/<vault>`, the body being the signed note. 404 is none.
  *
  * @param token Sent as `Authorization: Bearer`.
  */
@@ -39,7 +39,7 @@ export function httpAnchor(url: string, token: Redacted<string> | undefined): An
       if (status === 404) return null
       if (status !== 200) throw refused(status)
       const note = parseUtf8(body)
-      // Not "none yet": that would be overwritten.
+      // Not none: that would be overwritten.
       if (note === null) throw new PosternError('unavailable', 'Anchor holds something else than text')
       return note
     },

@@ -136,4 +136,13 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
     await until(() => server.output().includes('"event":"rolled_back"'))
     expect(collector.anchors.get('/anchor/default')).toBe(anchor)
   })
+
+  it('row 78: does not serve it either when the anchor is gone', async () => {
+    await server.stop()
+    collector.anchors.clear()
+    await start()
+    await expect(client.get('n/1')).rejects.toMatchObject({ code: 'tampered', detail: { reason: 'rolled_back' } })
+    await until(() => /acceptRollback":\["default\/\d+\/[^/]+\/0\//.test(server.output()))
+    expect(collector.anchors.size).toBe(0)
+  })
 })

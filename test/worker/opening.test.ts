@@ -42,14 +42,14 @@ const caller: Caller = {
 }
 
 /** Opens a store as a server with these settings would, and waits for its upkeep. */
-async function open(sql: Sqlite, anchor: Anchor | null, environment: Record<string, string> = {}, key = rootKey) {
+async function open(sql: Sqlite, anchor: Anchor | Anchor[] | null, environment: Record<string, string> = {}, key = rootKey) {
   let due: Upkeep | null = null
   const settings = parseSettings({ environment })
   const surroundings = {
     settings,
     upstreams: upstreamsOf(settings, null),
     keyring: await Keyring.open(new Redacted(key)),
-    anchors: anchor === null ? [] : [anchor],
+    anchors: anchor === null ? [] : [anchor].flat(),
   }
   const { vault } = await openVault(sql, 'acme', surroundings, (upkeep) => {
     due = upkeep
@@ -263,6 +263,76 @@ describe('a log with an anchor', () => {
     const fork = await open(backup, null)
     for (let i = 0; i < 20; i++) fork.ask()
     expect((await open(backup, anchor)).ask()).toBe('rolled_back')
+  })
+
+  it('row 78: is not served when its anchor is gone, until the word for size 0', async () => {
+    const [sql, { anchor, kept }] = [openSqlite(':memory:'), memoryAnchor()]
+    const { ask, keepUp } = await open(sql, anchor)
+    ask()
+    await keepUp()
+    const old = copyOf(sql)
+    ask()
+    await keepUp()
+    kept.clear()
+    const entries = old.all('SELECT COUNT(*) FROM entry')
+    for (const store of [old, sql]) expect((await open(store, anchor)).ask()).toBe('rolled_back')
+    expect(old.all('SELECT COUNT(*) FROM entry')).toEqual(entries)
+    expect(kept.size).toBe(0)
+    const [word = ''] = JSON.parse(lines.findLast((line) => line.includes('"rolled_back"'))!).acceptRollback
+    expect(word.split('/')[3]).toBe('0')
+    const accepted = await open(sql, anchor, { POSTERN_AUDIT__ACCEPT_ROLLBACK: word })
+    expect(accepted.ask()).toBe('ok')
+    expect(Number(kept.get('acme')?.split('\n')[1])).toBeGreaterThan(0)
+    const entry = sql
+      .all<{ body: Uint8Array }>('SELECT body FROM entry ORDER BY n')
+      .map(({ body }) => JSON.parse(Buffer.from(body).toString()))
+      .find(({ operation }) => operation === 'vault.restored')
+    expect(entry).toMatchObject({ severity: 'alert', facts: { replaces: [{ target: 'anchor:memory', size: 0 }] } })
+    expect((await open(sql, anchor)).ask()).toBe('ok')
+    // Used up: the older store is refused by what the anchor has now.
+    expect((await open(old, anchor, { POSTERN_AUDIT__ACCEPT_ROLLBACK: word })).ask()).toBe('rolled_back')
+  })
+
+  it('row 78: that had no anchor before may be given one, and each of several counts', async () => {
+    const [sql, first, second] = [openSqlite(':memory:'), memoryAnchor(), memoryAnchor()]
+    const other = { ...second.anchor, target: 'anchor:other' }
+    ;(await open(sql, null)).ask()
+    const given = await open(sql, first.anchor)
+    expect(given.ask()).toBe('ok')
+    await given.keepUp()
+    const both = await open(sql, [first.anchor, other])
+    expect(both.ask()).toBe('ok')
+    await both.keepUp()
+    second.kept.clear()
+    expect((await open(sql, [first.anchor, other])).ask()).toBe('rolled_back')
+    expect(second.kept.size).toBe(0)
+  })
+
+  it('row 78: under a server that runs, an anchor that is gone is not made anew, and heals', async () => {
+    const [sql, { anchor, kept, state }] = [openSqlite(':memory:'), memoryAnchor()]
+    const running = await open(sql, anchor)
+    running.ask()
+    await running.keepUp()
+    const note = kept.get('acme')!
+    kept.clear()
+    running.ask()
+    await running.keepUp()
+    expect(kept.size).toBe(0)
+    expect(running.ask()).toBe('ok')
+    expect(sql.all('SELECT failure FROM delivery')).toEqual([{ failure: 'gone' }])
+    kept.set('acme', note)
+    await running.keepUp()
+    expect(sql.all('SELECT failure FROM delivery')).toEqual([{ failure: null }])
+
+    // One that could not be read at the opening, and then has nothing, may hide a store that was rolled back.
+    state.reachable = false
+    const blind = await open(sql, anchor)
+    expect(blind.ask()).toBe('ok')
+    state.reachable = true
+    kept.clear()
+    await blind.keepUp()
+    expect(blind.ask()).toBe('rolled_back')
+    expect(kept.size).toBe(0)
   })
 
   it('that was lost altogether is not begun anew', async () => {
