@@ -65,6 +65,7 @@ export const REFUSALS = {
   expired: ['not_found', 'Version has expired'],
   use_dpop_nonce: ['unauthenticated', 'DPoP proof must carry the nonce of the DPoP-Nonce header'],
   no_answer: ['unavailable', 'Server that was asked did not answer as it should'],
+  large_answer: ['unavailable', 'Server that was asked answered with more than is read'],
   late_answer: ['unavailable', 'Server that was asked did not answer in time'],
   provider_answer: ['unavailable', 'Identity provider did not answer as it should'],
   no_pointer: ['not_found', 'Secret has nothing at this JSON pointer'],
@@ -135,6 +136,8 @@ export interface ErrorDetail {
   auditIndex?: number
   /** The request for approval that was made, or that is not decided yet. */
   approval?: AskedApproval
+  /** Members of a chain that could not answer, in the order in which they were asked, and why. */
+  passedOver?: readonly { provider: string; why: string }[]
   /** When to try again, in seconds. */
   retryAfterSeconds?: number
 }

@@ -210,13 +210,23 @@ async function readBytes(response: Response): Promise<Uint8Array> {
 /** The server's error as ours. A code that we do not know is not passed on, nor a reason that is none by its form. */
 export function errorOf(body: unknown, response?: Response): PosternError {
   const known = Answered.safeParse(body)
-  const { code, detail = 'Server refused', reason, field, limitBytes, auditIndex, approval } = known.data ?? {}
+  const {
+    code,
+    detail = 'Server refused',
+    reason,
+    field,
+    limitBytes,
+    auditIndex,
+    passedOver,
+    approval,
+  } = known.data ?? {}
   const retryAfter = Number(response?.headers.get('Retry-After') ?? Number.NaN)
   const facts: ErrorDetail = {
     ...(reason !== undefined && REASON.test(reason) && { reason: reason as Reason }),
     ...(field && { field }),
     ...(limitBytes !== undefined && { limitBytes }),
     ...(auditIndex !== undefined && { auditIndex }),
+    ...(passedOver && { passedOver }),
     ...(approval && { approval: { ...approval, expiresAt: Date.parse(approval.expiresAt) } }),
     ...(response?.status === 412 && { precondition: true as const }),
     ...(Number.isFinite(retryAfter) && { retryAfterSeconds: retryAfter }),

@@ -57,6 +57,6 @@ export function cacheHeaders({
 }
 
 /** One that was asked twice, with the same outcome, is named once. */
-function once(skipped: readonly Skipped[]): Skipped[] {
+export function once(skipped: readonly Skipped[]): Skipped[] {
   return [...new Map(skipped.map((one) => [`${one.provider}=${one.why}`, one])).values()]
 }

@@ -118,12 +118,12 @@ export class Flights {
 
   async #ask(vault: string, plan: ProvidedRead, traceparent: string | undefined): Promise<Flight> {
     const { settings, upstreams } = this.#parts
-    const { name, version, chain } = plan
+    const { name, version, chain, outdated } = plan
     const which = version === null ? {} : { version }
     const reply = await failover(
       upstreams.replicas(vault, chain, name),
       (provider, stored, signal) => provider.get(stored, { ...which, signal: carry(signal, traceparent) }),
-      { ...timesOf(settings), onNotFound: chain.onNotFound },
+      { ...timesOf(settings), onNotFound: chain.onNotFound, outdated },
     )
     return this.#landed(vault, plan, reply)
   }

@@ -9,15 +9,15 @@
 import type { Bytes } from '../core/bytes.ts'
 import { type Caller, type Granted, unwrap } from '../core/call.ts'
 import type { DekCache } from '../core/crypto/envelope.ts'
-import { PosternError } from '../core/errors.ts'
+import { type ErrorDetail, PosternError, refusal } from '../core/errors.ts'
 import { openCached } from '../core/providers/cache.ts'
 import type { CachedValue } from '../core/providers/cache_store.ts'
-import type { Skipped } from '../core/providers/failover.ts'
+import type { Reply, Skipped } from '../core/providers/failover.ts'
 import type { ProvidedSecret } from '../core/providers/provider.ts'
-import type { ProvidedRead, ReadReport, Released } from '../core/providers/read_operations.ts'
+import { type ProvidedRead, type ReadReport, type Released, reasonOf } from '../core/providers/read_operations.ts'
 import type { Redacted } from '../core/redacted.ts'
 import type { Encoding } from '../core/secrets/store.ts'
-import type { CacheStatus, CacheUse } from './cache_status.ts'
+import { type CacheStatus, type CacheUse, once } from './cache_status.ts'
 import { type Flight, type FlightParts, Flights, refusalOnly } from './flights.ts'
 import type { VaultHandle } from './host.ts'
 import { type Observation, timed } from './observation.ts'
@@ -76,6 +76,8 @@ export class Gateway {
       const granted = await asking.handle.call('secret.provided', asking.caller, reportOf(plan, flight))
       index = granted.index
       return await this.#release(asking, plan, flight, { ...granted, quota: permitted.quota })
+    } catch (error) {
+      throw explained(error, plan, flight)
     } finally {
       flight.recorded(index)
     }
@@ -113,7 +115,7 @@ export class Gateway {
     for (const [i, { at, plan, flight }] of landed.entries()) {
       flight.recorded(answers[i]!.index)
       const released = async () => this.#release(asking, plan, flight, unwrap(answers[i]!))
-      done[at] = await released().catch(refusalOnly)
+      done[at] = await released().catch((error) => refusalOnly(explained(error, plan, flight)))
     }
     return done
   }
@@ -168,6 +170,19 @@ export class Gateway {
   #count(how: CacheUse | 'collapsed'): void {
     this.counts.set(how, (this.counts.get(how) ?? 0) + 1)
   }
+}
+
+/** A refusal for what the providers said, with what its caller, who may read the secret, is told of them. */
+function explained(error: unknown, { version }: ProvidedRead, { reply }: Flight): unknown {
+  if (!(error instanceof PosternError) || !('failure' in reply)) return error
+  const { reason } = error.detail
+  if (reason === undefined || reason !== reasonOf(reply.failure, version ?? '')) return error
+  return refusal(reason, { ...error.detail, ...passedOverOf(reply) })
+}
+
+/** The members that were passed over, for the detail of a refusal. */
+export function passedOverOf({ skipped }: Pick<Reply<never>, 'skipped'>): Pick<ErrorDetail, 'passedOver'> {
+  return skipped.length === 0 ? {} : { passedOver: once(skipped) }
 }
 
 function reportOf(plan: ProvidedRead, { reply, keep }: Flight): ReadReport {

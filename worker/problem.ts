@@ -60,7 +60,7 @@ export function problemResponse(
   { code, message, detail }: Pick<PosternError, 'code' | 'message' | 'detail'>,
   requestId: string,
 ): Response {
-  const { reason, field, limitBytes, auditIndex, retryAfterSeconds, approval } = detail
+  const { reason, field, limitBytes, auditIndex, retryAfterSeconds, approval, passedOver } = detail
   const nonce = reason === 'use_dpop_nonce'
   const title = TITLE[status] ?? 'Error'
   const body = {
@@ -74,6 +74,7 @@ export function problemResponse(
     field,
     limitBytes,
     auditIndex,
+    passedOver,
     approval: approval && { ...approval, expiresAt: new Date(approval.expiresAt).toISOString() },
   }
   const headers = new Headers({ 'Content-Type': 'application/problem+json' })

@@ -127,7 +127,7 @@ async function attempt<T>(work: () => Promise<T>): Promise<T> {
     if (error instanceof TargetFailure) throw error
     if (isBroken(error)) throw new TargetFailure('unreachable')
     if (error instanceof PosternError) throw new TargetFailure(error.code === 'bad_request' ? 'refused' : 'unreachable')
-    const { kind, code } = failureOf(error)
-    throw new TargetFailure(FAILURES[kind] ?? 'refused', code)
+    const { kind, code, isUnread } = failureOf(error)
+    throw new TargetFailure(isUnread ? 'unreachable' : (FAILURES[kind] ?? 'refused'), code)
   }
 }

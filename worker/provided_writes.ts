@@ -57,7 +57,7 @@ async function attempt(
   try {
     return { version: await upstream.ask((provider, signal) => change.make(provider, name, signal), timeoutMs) }
   } catch (error) {
-    if (error instanceof ProviderFailure) return { failure: error.kind, sent: true }
+    if (error instanceof ProviderFailure) return { failure: error.isUnread ? 'unavailable' : error.kind, sent: true }
     if (isBroken(error)) return { failure: 'unavailable', sent: false }
     throw error
   }

@@ -3,12 +3,12 @@
  *
  * @module
  */
-import type * as z from 'zod/mini'
+import * as z from 'zod/mini'
 import { type Bytes, parseUtf8 } from '../bytes.ts'
-import { badRequest, PosternError } from '../errors.ts'
+import { badRequest } from '../errors.ts'
 import type { Redacted } from '../redacted.ts'
 import { type FailureKind, type ProvidedSecret, ProviderFailure } from './provider.ts'
-import { checkUrl, type Received, type SendOptions, send } from './send.ts'
+import { checkUrl, NoAnswer, type Received, type SendOptions, send } from './send.ts'
 
 const MAX_RETRY_AFTER_MS = 60_000
 /** What a store says of a name that no secret has, when it serves us. */
@@ -32,24 +32,55 @@ export interface ProviderOptions extends SendOptions {
 /**
  * Sends a request. A redirect is none of the answers that a store has, wherever it points.
  *
- * @throws {ProviderFailure} `timeout`, `unavailable`
+ * @throws {ProviderFailure} `timeout`, `unavailable`; `invalid` for an answer that is too large to be read.
  */
 export async function ask(url: string, init: RequestInit, options: ProviderOptions): Promise<Received> {
   let received: Received
   try {
     received = await send(url, init, options)
   } catch (error) {
-    const late = error instanceof PosternError && error.detail.reason === 'late_answer'
-    throw new ProviderFailure(late ? 'timeout' : 'unavailable')
+    if (!(error instanceof NoAnswer)) throw error
+    const { detail, networkCode, maxBytes } = error
+    if (maxBytes !== null) throw unread('TooLarge', maxBytes)
+    throw new ProviderFailure(detail.reason === 'late_answer' ? 'timeout' : 'unavailable', { code: networkCode })
   }
   const { status } = received
   if (status === 0 || (status >= 300 && status < 400)) throw new ProviderFailure('unavailable', { code: 'Redirect' })
   return received
 }
 
-/** What was thrown, as the one error that a provider throws. */
+/** What a provider failed with. Anything else is a mistake in an adapter, and thrown as it is: it is no outage. */
 export function failureOf(error: unknown): ProviderFailure {
-  return error instanceof ProviderFailure ? error : new ProviderFailure('unavailable')
+  if (error instanceof ProviderFailure) return error
+  throw error
+}
+
+/**
+ * What an answer of success stands for that is not of the form it should have. It is about that secret when the store
+ * sent it; a page of markup in its place is a proxy's, or a portal's, and says nothing of the store.
+ */
+export function malformed({ headers, body }: Pick<Received, 'headers' | 'body'>): ProviderFailure {
+  const isStores = saysJson(headers) || isJson(headers, body)
+  return isStores ? unread('Form') : new ProviderFailure('unavailable', { code: 'Form' })
+}
+
+/** Whether a refusal is a store's own, which is JSON, rather than one of what stands before the store. */
+export function isJson(headers: Headers, body: Bytes): boolean {
+  const parsed = isMarkup(headers) ? null : readAnswer(body, z.unknown())
+  return parsed !== null && (typeof parsed === 'object' || saysJson(headers))
+}
+
+/** Whether an answer says that it is a page. */
+export function isMarkup(headers: Headers): boolean {
+  return /html|xml/i.test(headers.get('Content-Type') ?? '')
+}
+
+function saysJson(headers: Headers): boolean {
+  return /[/+-]json\b/i.test(headers.get('Content-Type') ?? '')
+}
+
+function unread(code: string, limitBytes?: number): ProviderFailure {
+  return new ProviderFailure('invalid', { code, isUnread: true, ...(limitBytes !== undefined && { limitBytes }) })
 }
 
 /**

@@ -236,7 +236,7 @@ function contentOf(value: Redacted<Bytes>): { SecretString: string } | { SecretB
 function secretOf({ SecretString, SecretBinary, VersionId, CreatedDate }: z.output<typeof Value>): ProvidedSecret {
   const text = SecretString ?? null
   const bytes = text === null ? parseBase64(SecretBinary ?? '!') : utf8(text)
-  if (bytes === null) throw new ProviderFailure('unavailable')
+  if (bytes === null) throw new ProviderFailure('invalid', { code: 'Form' })
   return {
     value: new Redacted(bytes),
     encoding: text === null ? 'base64' : 'utf8',

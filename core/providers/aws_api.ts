@@ -6,10 +6,9 @@
 import type * as z from 'zod/mini'
 import { type Bytes, utf8 } from '../bytes.ts'
 import { badRequest } from '../errors.ts'
-import { ask, type ProviderOptions, parseBaseUrl, readAnswer } from './ask.ts'
+import { ask, malformed, type ProviderOptions, parseBaseUrl, readAnswer } from './ask.ts'
 import { type AwsStaticKeys, type AwsWebIdentity, awsCredentials, awsDomain } from './aws_credentials.ts'
 import { awsFailure, isClockFailure } from './aws_failure.ts'
-import { ProviderFailure } from './provider.ts'
 import { type AwsKeys, sign } from './sigv4.ts'
 
 const SERVICE = 'secretsmanager'
@@ -75,7 +74,7 @@ export function awsCaller(config: AwsAccess, options: ProviderOptions) {
     const body = utf8(JSON.stringify(input))
     const received = await credentials.use(signal, (keys) => attempt(operation, body, keys, signal))
     const answer = readAnswer(received.body, schema)
-    if (answer === null) throw new ProviderFailure('unavailable')
+    if (answer === null) throw malformed(received)
     return answer
   }
 }

@@ -190,7 +190,7 @@ function queryOf(text: string): URLSearchParams {
 function partsOf(id: string): { name: string; version: string } {
   const [, name, version = ''] =
     /^https:\/\/[^/?#]+\/secrets\/([0-9A-Za-z-]{1,127})(?:\/([0-9a-fA-F]{32}))?$/.exec(id) ?? []
-  if (name === undefined) throw new ProviderFailure('unavailable')
+  if (name === undefined) throw new ProviderFailure('invalid', { code: 'Form', isUnread: true })
   return { name, version }
 }
 
@@ -202,7 +202,7 @@ function checkTimes({ attributes: { enabled, nbf, exp } }: z.output<typeof Item>
 function secretOf({ id, value, contentType, tags, attributes }: Bundle): ProvidedSecret {
   const encoding = tags?.[ENCODING_TAG] === 'base64' ? 'base64' : 'utf8'
   const bytes = encoding === 'base64' ? parseBase64(value) : utf8(value)
-  if (bytes === null) throw new ProviderFailure('unavailable')
+  if (bytes === null) throw new ProviderFailure('invalid', { code: 'Form' })
   return {
     value: new Redacted(bytes),
     encoding,

@@ -10,7 +10,7 @@ import * as z from 'zod/mini'
 import { utf8 } from '../bytes.ts'
 import { badRequest } from '../errors.ts'
 import { Redacted } from '../redacted.ts'
-import { ask, type ProviderOptions, parseBaseUrl, readAnswer, retryAfterMs } from './ask.ts'
+import { ask, malformed, type ProviderOptions, parseBaseUrl, readAnswer, retryAfterMs } from './ask.ts'
 import { type Issued, RenewedCredentials, type TokenSource } from './credentials.ts'
 import { type FailureKind, ProviderFailure } from './provider.ts'
 import type { Received } from './send.ts'
@@ -82,7 +82,7 @@ export function azureCaller(config: AzureAccess, options: ProviderOptions) {
       return answer
     })
     const answer = readAnswer(received.body, schema)
-    if (answer === null) throw new ProviderFailure('unavailable')
+    if (answer === null) throw malformed(received)
     return answer
   }
 }

@@ -1,8 +1,9 @@
 /**
  * From one replica of a secret to the next: when it goes on, and when it does not.
  *
- * An answer is not an outage. A replica that says no, whatever it says, ends the search: a secret that was revoked
- * must not come from a replica that has not heard of it.
+ * An answer is not an outage: a replica that says no, whatever it says, ends the search, since a secret that was revoked
+ * must not come from a replica that has not heard of it. An outage is not an absence: that a replica has no such secret
+ * says nothing of a primary that could not be asked.
  *
  * @module
  */
@@ -15,16 +16,19 @@ export interface Replica {
   name: string
 }
 
+/** `outdated`: it still has what a rotation replaced, and is not asked. */
+export type SkipReason = FailureKind | Rest | 'outdated'
+
 /** A replica that was passed over, and why. */
 export interface Skipped {
   provider: string
-  why: FailureKind | Rest
+  why: SkipReason
 }
 
 /** What a chain came to. */
 export type Reply<T> = { skipped: Skipped[] } & (
   | { value: T; provider: string }
-  // No provider when none was left to answer.
+  // No provider when none could answer for the chain.
   | { failure: FailureKind; provider: string | null }
 )
 
@@ -35,6 +39,8 @@ export interface FailoverOptions {
   attemptMs: number
   /** Whether a replica that has no such secret ends the search, as it should, or not. */
   onNotFound: 'stop' | 'next'
+  /** Members of the chain that are not to be asked: what they have is not known. */
+  outdated?: readonly string[]
 }
 
 /** What failover does with each kind of failure; `docs/providers.md` is checked against it. */
@@ -42,6 +48,9 @@ export const ON_FAILURE: Readonly<Record<FailureKind, 'stop' | 'next'>> = Object
   ...(Object.fromEntries(ANSWERS.map((kind) => [kind, 'stop'])) as Record<(typeof ANSWERS)[number], 'stop'>),
   ...(Object.fromEntries(OUTAGES.map((kind) => [kind, 'next'])) as Record<(typeof OUTAGES)[number], 'next'>),
 })
+
+/** Answers that there is no value. Only the primary, or all members together, can give one for a chain. */
+export const ABSENT: readonly FailureKind[] = ['not_found', 'deleted', 'disabled', 'expired']
 
 const RETRY_DELAY_MS = 200
 /** Less time is not worth an attempt. */
@@ -51,72 +60,109 @@ const MIN_ATTEMPT_MS = 20
 export type AskReplica<T> = (provider: Provider, name: string, signal: AbortSignal) => Promise<T>
 
 /**
- * Asks the replicas in order until one answers. It does not throw.
+ * Asks the replicas in order until one answers. Throws only what is not a provider's failure.
  *
  * When none could be reached it goes through them once more, after a pause and within the providers' budgets of
  * retries: the only place where anything is asked twice.
+ *
+ * @param replicas The primary first. An absence that only a replica reports is an outage of those before it.
  */
 export async function failover<T>(
   replicas: readonly Replica[],
   ask: AskReplica<T>,
   options: FailoverOptions,
 ): Promise<Reply<T>> {
-  const endsAt = performance.now() + options.deadlineMs
-  const first = await askInOrder(replicas, ask, { ...options, endsAt })
+  const search = new Search(replicas, options)
+  const first = await search.run(replicas, ask)
   if (!('failure' in first) || first.provider !== null) return first
-  const again = replicas.filter(({ upstream }) => wasAbsent(first.skipped, upstream) && upstream.takeRetry())
+  const again = replicas.filter(({ upstream }) => wasAway(first.skipped, upstream) && upstream.takeRetry())
   const pauseMs = Math.random() * RETRY_DELAY_MS
-  if (again.length === 0 || performance.now() + pauseMs + MIN_ATTEMPT_MS > endsAt) return first
+  if (again.length === 0 || performance.now() + pauseMs + MIN_ATTEMPT_MS > search.endsAt) return first
   await new Promise((resolve) => setTimeout(resolve, pauseMs))
-  const second = await askInOrder(again, ask, { ...options, endsAt })
-  return { ...second, skipped: [...first.skipped, ...second.skipped] }
+  return search.run(again, ask)
 }
 
-async function askInOrder<T>(
-  replicas: readonly Replica[],
-  ask: AskReplica<T>,
-  { attemptMs, onNotFound, endsAt }: FailoverOptions & { endsAt: number },
-): Promise<Reply<T>> {
-  const skipped: Skipped[] = []
-  let absent: { failure: FailureKind; provider: string } | null = null
-  for (const [i, { upstream, name }] of replicas.entries()) {
-    const provider = upstream.id
-    // Those behind get their share of what is left, however long the first ones take.
-    const timeoutMs = Math.min(attemptMs, (endsAt - performance.now()) / (replicas.length - i))
-    const rest = upstream.rest(Date.now())
-    if (rest !== null || timeoutMs < MIN_ATTEMPT_MS) {
-      skipped.push({ provider, why: rest ?? 'timeout' })
-      continue
-    }
-    try {
-      return { value: await upstream.ask((it, signal) => ask(it, name, signal), timeoutMs), provider, skipped }
-    } catch (error) {
-      if (!(error instanceof ProviderFailure)) {
-        if (!isBroken(error)) throw error
-        skipped.push({ provider, why: 'breaker' })
+/** One search through a chain, in one pass or two. */
+class Search {
+  readonly endsAt: number
+  readonly #options: FailoverOptions
+  readonly #primary: string | undefined
+  readonly #skipped: Skipped[] = []
+  /** What each member came to last. */
+  readonly #last = new Map<string, SkipReason>()
+
+  constructor(replicas: readonly Replica[], options: FailoverOptions) {
+    this.endsAt = performance.now() + options.deadlineMs
+    this.#options = options
+    this.#primary = replicas[0]?.upstream.id
+  }
+
+  async run<T>(replicas: readonly Replica[], ask: AskReplica<T>): Promise<Reply<T>> {
+    const { attemptMs, onNotFound, outdated = [] } = this.#options
+    for (const [i, { upstream, name }] of replicas.entries()) {
+      const provider = upstream.id
+      // Those behind get their share of what is left, however long the first ones take.
+      const timeoutMs = Math.min(attemptMs, (this.endsAt - performance.now()) / (replicas.length - i))
+      const rest = outdated.includes(provider) ? 'outdated' : upstream.rest(Date.now())
+      if (rest !== null || timeoutMs < MIN_ATTEMPT_MS) {
+        this.#skip(provider, rest ?? 'timeout')
         continue
       }
-      const goesOn = ON_FAILURE[error.kind] === 'next' || (error.kind === 'not_found' && onNotFound === 'next')
-      if (!goesOn) return { failure: error.kind, provider, skipped }
-      skipped.push({ provider, why: error.kind })
-      if (error.kind === 'not_found') absent ??= { failure: 'not_found', provider }
+      try {
+        const value = await upstream.ask((it, signal) => ask(it, name, signal), timeoutMs)
+        return { value, provider, skipped: this.#skipped }
+      } catch (error) {
+        if (!(error instanceof ProviderFailure)) {
+          if (!isBroken(error)) throw error
+          this.#skip(provider, 'breaker')
+          continue
+        }
+        const { kind } = error
+        if (ON_FAILURE[kind] === 'stop' && !(kind === 'not_found' && onNotFound === 'next'))
+          return this.#end(provider, kind)
+        this.#skip(provider, kind)
+      }
     }
+    // Every member said so, or what one of them has is not known.
+    const first = [...this.#last].find(([, why]) => why === 'not_found')
+    const allAnswered = [...this.#last.values()].every((why) => why === 'not_found')
+    if (first !== undefined && allAnswered) return { failure: 'not_found', provider: first[0], skipped: this.#skipped }
+    return this.#outage()
   }
-  // Not there, as far as all could be asked; what one of them has that could not be asked is not known.
-  const allAnswered = skipped.every(({ why }) => why === 'not_found')
-  return absent !== null && allAnswered
-    ? { ...absent, skipped }
-    : { failure: worstOf(skipped), provider: null, skipped }
+
+  /** An answer that ends the search. */
+  #end<T>(provider: string, failure: FailureKind): Reply<T> {
+    const isFinal = provider === this.#primary || !ABSENT.includes(failure) || !this.#isAnyAway()
+    if (isFinal) return { failure, provider, skipped: this.#skipped }
+    this.#skip(provider, failure)
+    return this.#outage()
+  }
+
+  /** Whether a member that might have the secret could not be asked. */
+  #isAnyAway(): boolean {
+    return [...this.#last.values()].some((why) => !isAbsence(why))
+  }
+
+  /** Throttled, sealed or late only if that is all that is wrong. */
+  #outage<T>(): Reply<T> {
+    const reasons = this.#skipped.map(({ why }) => why).filter((why) => !isAbsence(why))
+    const [first] = reasons
+    const same = first !== undefined && reasons.every((why) => why === first) && first in ON_FAILURE
+    return { failure: same ? (first as FailureKind) : 'unavailable', provider: null, skipped: this.#skipped }
+  }
+
+  #skip(provider: string, why: SkipReason): void {
+    this.#skipped.push({ provider, why })
+    this.#last.set(provider, why)
+  }
 }
 
-/** What is said when no replica could be asked: throttled only if that is all that is wrong. */
-function worstOf(skipped: readonly Skipped[]): FailureKind {
-  const [first] = skipped
-  const same = skipped.every(({ why }) => why === first?.why)
-  return same && first !== undefined && first.why in ON_FAILURE ? (first.why as FailureKind) : 'unavailable'
+/** Whether a reason to pass a member over says that it has no value. */
+export function isAbsence(why: SkipReason): boolean {
+  return (ABSENT as readonly SkipReason[]).includes(why)
 }
 
 /** Whether a provider failed in a way that a second try may mend soon. */
-function wasAbsent(skipped: readonly Skipped[], { id }: Upstream): boolean {
+function wasAway(skipped: readonly Skipped[], { id }: Upstream): boolean {
   return skipped.some(({ provider, why }) => provider === id && why === 'unavailable')
 }

@@ -6,7 +6,15 @@
 import * as z from 'zod/mini'
 import { type Bytes, base64, parseBase64, parseUtf8, utf8 } from '../bytes.ts'
 import { Redacted } from '../redacted.ts'
-import { failureOf, HEALTH_NAME, type ProviderOptions, readAnswer, resolvesWhenServed, UNVERSIONED } from './ask.ts'
+import {
+  failureOf,
+  HEALTH_NAME,
+  malformed,
+  type ProviderOptions,
+  readAnswer,
+  resolvesWhenServed,
+  UNVERSIONED,
+} from './ask.ts'
 import { type HashicorpAddress, type HashicorpRequest, hashicorpCaller, parseMount } from './hashicorp_api.ts'
 import { type HashicorpCredentials, hashicorpToken, refusedWith } from './hashicorp_token.ts'
 import { walk } from './hashicorp_walk.ts'
@@ -71,8 +79,9 @@ export function hashicorpProvider(config: HashicorpConfig, options: ProviderOpti
     asked: Omit<HashicorpRequest, 'token'>,
     schema: T,
   ): Promise<z.output<T>> {
-    const answer = readAnswer((await sendWithToken(asked)).body, schema)
-    if (answer === null) throw new ProviderFailure('unavailable')
+    const received = await sendWithToken(asked)
+    const answer = readAnswer(received.body, schema)
+    if (answer === null) throw malformed(received)
     return answer
   }
 

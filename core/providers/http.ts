@@ -14,6 +14,9 @@ import {
   ask,
   checkHeaderValue,
   HEALTH_NAME,
+  isJson,
+  isMarkup,
+  malformed,
   type ProviderOptions,
   parseBaseUrl,
   readAnswer,
@@ -52,6 +55,11 @@ const KINDS: Record<number, FailureKind> = {
   413: 'invalid',
   422: 'invalid',
   429: 'throttled',
+  // Of a proxy, of a wait that was too long, of the wrong server.
+  407: 'unavailable',
+  408: 'timeout',
+  421: 'unavailable',
+  425: 'unavailable',
 }
 const POINTER = /^(?:\/(?:[^~/]|~[01])*)*$/
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/
@@ -124,8 +132,10 @@ export function httpProvider(config: HttpConfig, options: ProviderOptions = {}):
     url.searchParams.set('prefix', prefix)
     url.searchParams.set('limit', String(limit))
     if (cursor !== null) url.searchParams.set('cursor', cursor)
-    const page = readAnswer((await request(url.href, { signal })).body, Page)
-    if (page === null || (page.cursor && page.cursor === cursor)) throw new ProviderFailure('unavailable')
+    const received = await request(url.href, { signal })
+    const page = readAnswer(received.body, Page)
+    if (page === null) throw malformed(received)
+    if (page.cursor && page.cursor === cursor) throw new ProviderFailure('unavailable')
     const items = page.items.filter(({ name }) => name.startsWith(prefix))
     return { items, cursor: page.cursor || null }
   }
@@ -186,7 +196,7 @@ function secretOf(received: Received, config: HttpConfig): ProvidedSecret {
   const marks = readAnswer(received.body, Marks)
   const isBytes = marks?.encoding === 'base64'
   const bytes = value === null ? null : isBytes ? parseBase64(value) : utf8(value)
-  if (bytes === null || marks === null) throw new ProviderFailure('unavailable')
+  if (bytes === null || marks === null) throw malformed(received)
   return {
     value: new Redacted(bytes),
     encoding: isBytes ? 'base64' : 'utf8',
@@ -204,9 +214,14 @@ function versionOf({ body, headers }: Received, { versionPointer }: HttpConfig):
   return named ?? tag ?? UNVERSIONED
 }
 
-/** An answer in HTML is a proxy's, whatever its status. */
+/** A refusal that is not the store's, such as a page in HTML, is a proxy's, whatever its status. */
 function httpFailure({ status, headers, body }: Received, now: number): ProviderFailure {
-  const own = body.length === 0 || readAnswer(body, z.unknown()) !== null
-  const kind = (status === 429 || own ? KINDS[status] : undefined) ?? 'unavailable'
+  const isOwn = body.length === 0 ? !isMarkup(headers) : isJson(headers, body)
+  const kind = status === 429 || isOwn ? kindOf(status) : 'unavailable'
   return new ProviderFailure(kind, { code: `Http${status}`, retryAfterMs: retryAfterMs(headers, now) })
+}
+
+/** What is wrong with one secret is an answer about it. */
+function kindOf(status: number): FailureKind {
+  return KINDS[status] ?? (status >= 400 && status < 500 ? 'invalid' : 'unavailable')
 }

@@ -23,7 +23,7 @@ export const ANSWERS = [
   'expired', // its own time is over
   'denied', // our credentials may not do this
   'credentials', // our credentials are wrong or have ended, and renewing them did not help
-  'invalid', // the store did not take the request as it was
+  'invalid', // the store did not take the request as it was, or its answer about this secret cannot be read
   'conflict', // the state that a write expected is not there, or its idempotency key stands for another write
 ] as const
 export const OUTAGES = [
@@ -34,6 +34,13 @@ export const OUTAGES = [
 ] as const
 export type FailureKind = (typeof ANSWERS)[number] | (typeof OUTAGES)[number]
 
+interface FailureDetail {
+  code?: unknown
+  retryAfterMs?: number | null
+  limitBytes?: number
+  isUnread?: boolean
+}
+
 /** A provider's refusal or outage. Holds no text of the answer: only what kind it is, and a code of the service. */
 export class ProviderFailure extends Error {
   override readonly name = 'ProviderFailure'
@@ -42,12 +49,18 @@ export class ProviderFailure extends Error {
   readonly code: string | null
   /** When the service asked to be left alone, and for how long. */
   readonly retryAfterMs: number | null
+  /** The most that is read of an answer, in bytes, when this one had more. */
+  readonly limitBytes: number | null
+  /** Whether there was an answer, of success or not, that could not be read: a write may have been made. */
+  readonly isUnread: boolean
 
-  constructor(kind: FailureKind, { code, retryAfterMs }: { code?: unknown; retryAfterMs?: number | null } = {}) {
+  constructor(kind: FailureKind, { code, retryAfterMs, limitBytes, isUnread = false }: FailureDetail = {}) {
     super(`Provider failed: ${kind}`)
     this.kind = kind
     this.code = typeof code === 'string' && /^[A-Za-z0-9_.-]{1,64}$/.test(code) ? code : null
     this.retryAfterMs = retryAfterMs ?? null
+    this.limitBytes = limitBytes ?? null
+    this.isUnread = isUnread
   }
 
   /** Whether a replica may be asked in its place: an answer is not an outage. */

@@ -8,7 +8,7 @@ import type { Reason } from '../errors.ts'
 import { type Context, type Facts, type Outcome, operation, type Stores } from '../operation.ts'
 import type { CachedValue } from './cache_store.ts'
 import type { VersionedChain } from './chain.ts'
-import type { Skipped } from './failover.ts'
+import { ABSENT, isAbsence, type Skipped, type SkipReason } from './failover.ts'
 import type { FailureKind } from './provider.ts'
 
 /** How long it is remembered that there is no such secret. */
@@ -21,6 +21,8 @@ export interface ProvidedRead {
   name: string
   version: string | null
   chain: VersionedChain
+  /** Replicas that still have what was replaced by a rotation, and is valid no more: they are not asked. */
+  outdated: readonly string[]
   /** When it was permitted; what was read then is not kept when the secret changed since. */
   since: number
   /** When the name changed last: reads before and after must not share an answer. */
@@ -39,12 +41,12 @@ export interface ReadInput {
 /** Looks how a read of a name goes that a chain covers. Called by `secret.read`, which has decided. */
 export function planRead(
   { cache, replication, now }: Pick<Context, 'cache' | 'replication' | 'now'>,
-  covering: VersionedChain,
+  chain: VersionedChain,
   { name, version }: ReadInput,
 ): Outcome<ProvidedRead> {
   const asked = version === undefined ? '' : String(version)
-  const outdated = covering.members.length > 1 ? replication.outdated(name, now) : []
-  const chain = without(covering, outdated)
+  const lagging = chain.members.length > 1 ? replication.outdated(name, now) : []
+  const outdated = replicasOf(chain).filter((provider) => lagging.includes(provider))
   const about = { chain: chain.id, ...(asked && { asked }), ...(outdated.length > 0 && { outdated }) }
   const refusal = cache.refusal(name, asked)
   if (refusal?.revision === chain.revision && isWithin(refusal, absentMs(chain), now)) {
@@ -52,11 +54,19 @@ export function planRead(
     return { reason: reasonOf(failure, asked), facts: { ...about, provider, cache: 'negative' } }
   }
   const kept = cache.value(name, asked)
-  const isOutdated = kept !== null && outdated.includes(kept.provider)
+  const isOutdated = kept !== null && lagging.includes(kept.provider)
   const usable = kept !== null && kept.revision === chain.revision && !isOutdated && !hasEnded(kept, now) ? kept : null
   const cached = usable !== null && isWithin(usable, chain.cacheSeconds * 1000, now) ? usable : null
   const value = {
-    ...{ name, version: version === undefined ? null : asked, chain, since: now, barrier: cache.barrier(name), cached },
+    ...{
+      name,
+      version: version === undefined ? null : asked,
+      chain,
+      outdated,
+      since: now,
+      barrier: cache.barrier(name),
+      cached,
+    },
     cache: cached
       ? ('hit' as const)
       : usable
@@ -66,12 +76,6 @@ export function planRead(
           : ('bypass' as const),
   }
   return { value, facts: { ...about, cache: value.cache, ...(cached && servedFacts(cached, now)) } }
-}
-
-/** A chain without the replicas that still have what was replaced by a rotation, and is valid no more. */
-function without(chain: VersionedChain, outdated: readonly string[]): VersionedChain {
-  if (outdated.length === 0) return chain
-  return { ...chain, members: chain.members.filter(({ provider }, i) => i === 0 || !outdated.includes(provider)) }
 }
 
 /** What came of asking the providers. */
@@ -125,7 +129,9 @@ export const reportRead = operation({
       refuse(context, chain, { name, asked, provider, failure, since: report.since })
       return { reason: reasonOf(failure, asked), facts: { ...about, provider, failure } }
     }
-    const stale = staleValue(context, chain, name, asked)
+    // Revoked as far as a replica knows: nothing old is served for it, though only the primary could say so.
+    if (skipped.some(({ why }) => REVOKED.includes(why))) cache.purge(name, now)
+    const stale = staleValue(context, chain, { name, asked, skipped })
     if (stale === null) return { reason: 'provider_unavailable', facts: { ...about, failure } }
     return {
       value: { stale, stored: false },
@@ -195,18 +201,18 @@ function refuse(
   cache.keepRefusal(name, asked, { revision: chain.revision, provider, failure, fetchedAt: now }, now + absentMs(chain))
 }
 
-/** Answers that are remembered for a moment: there is no value, whoever asks. */
-export const ABSENT: readonly FailureKind[] = ['not_found', 'deleted', 'disabled', 'expired']
+/** Absences that tell of a secret that was there. */
+const REVOKED: readonly SkipReason[] = ['deleted', 'disabled', 'expired']
 
-/** An old value, for as long as the chain lets it stand in for one that nobody can give. */
+/** An old value, while the chain allows one and the provider that it came from does not deny having it. */
 function staleValue(
   { cache, replication, now }: Pick<Stores, 'cache' | 'replication'> & { now: number },
   chain: VersionedChain,
-  name: string,
-  asked: string,
+  { name, asked, skipped }: { name: string; asked: string; skipped: readonly Skipped[] },
 ) {
   const kept = cache.value(name, asked)
   if (kept === null || kept.revision !== chain.revision || hasEnded(kept, now)) return null
+  if (skipped.some(({ provider, why }) => provider === kept.provider && isAbsence(why))) return null
   if (replication.outdated(name, now).includes(kept.provider)) return null
   return chain.maxStaleSeconds > 0 && isWithin(kept, keepMs(chain), now) ? kept : null
 }

@@ -5,10 +5,12 @@
  */
 import { inRange, parseAddress, parseRange } from '../access/cidr.ts'
 import { type Bytes, concat } from '../bytes.ts'
-import { PosternError, refusal } from '../errors.ts'
+import { PosternError, REFUSALS } from '../errors.ts'
+import { networkCode } from './network_code.ts'
 
 const TIMEOUT_MS = 10_000
-const MAX_BYTES = 1024 * 1024
+/** The largest answer that is read, in bytes, unless a caller says otherwise. */
+export const MAX_BYTES = 1024 * 1024
 
 /**
  * Addresses that are nobody's on the public internet: the IANA special-purpose registries, what was
@@ -58,15 +60,32 @@ export interface Received {
   body: Bytes
 }
 
+type NoAnswerReason = 'no_answer' | 'late_answer' | 'large_answer'
+
+/** A request that no answer came to, or none that was read. */
+export class NoAnswer extends PosternError {
+  /** What the runtime says went wrong, such as `ENOTFOUND`: for the operational log, and for no client. */
+  readonly networkCode: string | null
+  /** The largest answer that is read; set when the one that came was larger. */
+  readonly maxBytes: number | null
+
+  constructor(reason: NoAnswerReason, about: { networkCode?: string | null; maxBytes?: number } = {}) {
+    const [code, message] = REFUSALS[reason]
+    super(code, message, { reason })
+    this.networkCode = about.networkCode ?? null
+    this.maxBytes = about.maxBytes ?? null
+  }
+}
+
 /**
  * Sends a request and reads the whole answer.
  *
  * A redirect is an answer like another, and is not followed: what we send along would go with it.
  *
  * @param init Its `signal` ends the request early, while the answer is read too.
- * @throws {PosternError} `bad_request` for an address that must not be asked; `unavailable` for an answer
- *   that does not come or is too large (reason `no_answer`), or not in time or not before the signal
- *   (reason `late_answer`).
+ * @throws {PosternError} `bad_request` for an address that must not be asked.
+ * @throws {NoAnswer} `unavailable` for an answer that does not come (reason `no_answer`), not in time or not before the
+ *   signal (`late_answer`), or that is too large (`large_answer`).
  */
 export async function send(url: string, init: RequestInit, options: SendOptions = {}): Promise<Received> {
   const { timeoutMs = TIMEOUT_MS, maxBytes = MAX_BYTES, allowLoopback = false, fetch: ask = fetch } = options
@@ -78,9 +97,10 @@ export async function send(url: string, init: RequestInit, options: SendOptions 
     signal.throwIfAborted()
     const response = await ask(new Request(url, { ...init, redirect: 'manual', signal }))
     return { status: response.status, headers: response.headers, body: await readBody(response, maxBytes) }
-  } catch {
+  } catch (error) {
+    if (error instanceof NoAnswer) throw error
     // The platform's error may name the address, and a body's parser quotes it.
-    throw refusal(signal.aborted ? 'late_answer' : 'no_answer')
+    throw signal.aborted ? new NoAnswer('late_answer') : new NoAnswer('no_answer', { networkCode: networkCode(error) })
   } finally {
     clearTimeout(timer)
   }
@@ -114,7 +134,7 @@ async function readBody(response: Response, maxBytes: number): Promise<Bytes> {
     size += read.value.length
     if (size > maxBytes) {
       await reader?.cancel()
-      throw new RangeError('Answer is too large')
+      throw new NoAnswer('large_answer', { maxBytes })
     }
     chunks.push(read.value)
   }

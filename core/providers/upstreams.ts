@@ -42,17 +42,20 @@ export class Upstreams {
   }
 
   /**
-   * Where a secret is kept, in the order of its chain.
+   * Where a secret is kept, in the order of its chain. A replica that cannot have such a name is left out: it surely has
+   * no such secret.
    *
-   * @throws {PosternError} `bad_request` when one of the providers cannot have such a name; `unavailable` when one
-   *   cannot be used.
+   * @throws {PosternError} `bad_request` when the primary cannot have such a name; `unavailable` when a provider cannot
+   *   be used.
    */
   replicas(vault: string, { members }: Pick<Chain, 'members'>, name: string): Replica[] {
-    return members.map((member) => {
+    return members.flatMap((member, i) => {
       const upstream = this.find(vault, member.provider)
       if (upstream === null) throw refusal('provider_missing')
       const { naming } = this.#configured.get(member.provider)!
-      return { upstream, name: storeName(naming, name, this.#prefix(vault, member, naming)) }
+      const prefix = this.#prefix(vault, member, naming)
+      const stored = i === 0 ? storeName(naming, name, prefix) : storeNameOrNull(naming, name, prefix)
+      return stored === null ? [] : [{ upstream, name: stored }]
     })
   }
 
@@ -116,6 +119,15 @@ export class Upstreams {
     if (own === null) throw refusal('provider_missing')
     // Written with a name behind it, so that what parts it from the name is the store's way to write a slash.
     return (own === '' ? '' : storeName(naming, `${own}x`).slice(0, -1)) + prefix
+  }
+}
+
+function storeNameOrNull(naming: Naming, name: string, prefix: string): string | null {
+  try {
+    return storeName(naming, name, prefix)
+  } catch (error) {
+    if (error instanceof PosternError) return null
+    throw error
   }
 }
 

@@ -4,10 +4,13 @@
  * @module
  */
 import * as z from 'zod/mini'
-import { moment } from './parts.ts'
+import { described, moment } from './parts.ts'
 
 /** A request for approval, as an error names it. */
 export const AskedApproval = z.strictObject({ id: z.string(), hash: z.string(), expiresAt: moment })
+
+/** Members of a chain that were asked and could not answer. */
+export const PassedOver = z.array(z.strictObject({ provider: z.string(), why: z.string() }))
 
 /** An error as RFC 9457 writes it. */
 export const Problem = z.strictObject({
@@ -21,5 +24,9 @@ export const Problem = z.strictObject({
   field: z.optional(z.string()),
   limitBytes: z.optional(z.int()),
   auditIndex: z.optional(z.int()),
+  passedOver: described(
+    z.optional(PassedOver),
+    'Members of the chain that could not answer, in order: the secret may be there',
+  ),
   approval: z.optional(AskedApproval),
 })

@@ -5,7 +5,7 @@
  */
 import * as z from 'zod/mini'
 import { described, moment, secretName, tags, versionId } from './parts.ts'
-import { Problem } from './problem.ts'
+import { PassedOver, Problem } from './problem.ts'
 
 export const PutSecretResult = z.strictObject({ name: secretName, version: versionId })
 
@@ -21,7 +21,7 @@ export const Secret = described(
     expiresAt: z.optional(moment),
     provider: z.string(),
     passedOver: described(
-      z.optional(z.array(z.strictObject({ provider: z.string(), why: z.string() }))),
+      z.optional(PassedOver),
       'Members of the chain that were asked before and could not answer, in order',
     ),
     cached: described(
@@ -70,7 +70,9 @@ export const VersionList = z.strictObject({
 export const HydratedItem = z.strictObject({
   reference: z.string(),
   secret: z.optional(Secret),
-  error: z.optional(z.pick(Problem, { code: true, detail: true, reason: true, field: true, auditIndex: true })),
+  error: z.optional(
+    z.pick(Problem, { code: true, detail: true, reason: true, field: true, passedOver: true, auditIndex: true }),
+  ),
 })
 
 export const HydrateResult = z.strictObject({ items: z.array(HydratedItem) })

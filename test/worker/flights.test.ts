@@ -23,7 +23,8 @@ async function opened(shared = true) {
     },
     ...{ onNotFound: 'stop', onDenied: 'stop', cacheSeconds: 60, maxStaleSeconds: 0, replicate: false },
   }
-  const plan: ProvidedRead = { name: 'db', version: null, chain, since: 1, barrier: 0, cached: null, cache: 'miss' }
+  const about = { name: 'db', version: null, chain, outdated: [] }
+  const plan: ProvidedRead = { ...about, since: 1, barrier: 0, cached: null, cache: 'miss' }
   const fetch = (index: number | null, more: Partial<ProvidedRead> = {}) =>
     flights.fetch('default', { ...plan, ...more }, index)
   const fetchAll = (...names: string[]) =>

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import type { ErrorCode, Reason } from '../../core/errors.ts'
 import { PosternError } from '../../core/errors.ts'
+import { ABSENT } from '../../core/providers/failover.ts'
 import { ANSWERS, OUTAGES } from '../../core/providers/provider.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { canary, leaks } from '../canary.ts'
@@ -221,7 +222,7 @@ describe('a read through a chain', () => {
     const again = await admin.hydrate(['postern://default/prod/db', 'postern://default/prod/none'])
     expect(again.map((item) => ('secret' in item ? item.secret.provider : item.error.code))).toEqual([
       'azure',
-      'not_found',
+      'unavailable',
     ])
     expect(replica.count('get')).toBe(2)
   })
@@ -372,6 +373,63 @@ describe('the cache', () => {
     expect(primary.count('get')).toBe(1)
     await admin.put('prod/none', hidden('now'))
     expect((await admin.get('prod/none')).value.reveal()).toBe('now')
+  })
+
+  it.each(ABSENT)('row 68: takes %s of a replica for no absence while the primary is away', async (absent) => {
+    const { admin, primary, replica, send, secret, log } = await opened({ cacheSeconds: 60 })
+    primary.failing = 'timeout'
+    replica.failing = absent
+    const passedOver = [
+      { provider: 'aws', why: 'timeout' },
+      { provider: 'azure', why: absent },
+    ]
+    const response = await send(secret('prod/db'))
+    expect([response.status, response.headers.get('Retry-After')]).toEqual([503, '1'])
+    expect(await response.json()).toMatchObject({ code: 'unavailable', reason: 'provider_unavailable', passedOver })
+    const skipped = expect.arrayContaining(['aws:timeout', `azure:${absent}`])
+    expect(log().at(-1)!.facts).toMatchObject({ skipped })
+    const body = JSON.stringify({ references: ['postern://default/prod/db'] })
+    const hydrated = await send('/v1/vaults/default/hydrate', { method: 'POST', body })
+    const { items } = (await hydrated.json()) as { items: { error: object }[] }
+    expect(items[0]!.error).toMatchObject({ code: 'unavailable', reason: 'provider_unavailable', passedOver })
+    expect((await send(`/v1/vaults/default/versions/prod/db`)).status).toBe(503)
+    // Nothing of it is remembered.
+    primary.failing = null
+    expect((await admin.get('prod/db')).provider).toBe('aws')
+  })
+
+  it('row 68: serves an old value when a replica never had the secret, and none when it knows of a revocation', async () => {
+    const stale = { maxStaleSeconds: 60 }
+    const { admin, replica } = await openStale(stale)
+    replica.failing = 'not_found'
+    expect((await admin.get('prod/db')).cached).toMatchObject({ stale: true })
+    replica.failing = 'deleted'
+    expect((await failure(admin.get('prod/db'))).code).toBe('unavailable')
+    // Not kept for later either.
+    replica.failing = 'not_found'
+    expect((await failure(admin.get('prod/db'))).code).toBe('unavailable')
+  })
+
+  it('row 68: serves no old value of a provider that does not have it any more', async () => {
+    const { admin, primary, replica } = await openStale({ maxStaleSeconds: 60, onNotFound: 'next' })
+    primary.failing = 'not_found'
+    replica.failing = 'unavailable'
+    expect((await failure(admin.get('prod/db'))).code).toBe('unavailable')
+  })
+
+  it('leaves out a replica that cannot have the name, for reads and for writes', async () => {
+    const primary = memoryProvider('aws')
+    const replica = memoryProvider('azure')
+    primary.set('prod/db_password', 'of the primary')
+    const { admin, send, secret } = await openGateway({ aws: primary, azure: replica })
+    await admin.putChain('prod', { ...both, members: [...both.members] })
+    expect((await admin.get('prod/db_password')).provider).toBe('aws')
+    await admin.put('prod/db_password', hidden('v'))
+    primary.failing = 'timeout'
+    expect((await send(secret('prod/db_password'))).status).toBe(503)
+    expect(replica.calls).toEqual([])
+    await admin.putChain('prod', { ...both, members: [{ provider: 'azure' }, { provider: 'aws' }] })
+    expect((await failure(admin.get('prod/db_password'))).code).toBe('bad_request')
   })
 
   it('forgets everything when a chain changes', async () => {

@@ -121,7 +121,9 @@ export async function providedBench(config: RotationConfig = byProvider, instead
     const answer = bench.ask('admin', 'secret.read', { name: NAME })
     if (!answer.ok || !('chain' in answer.value)) throw new Error('Read is not of a chain')
     const read = answer.value
-    return { asked: read.chain.members.map(({ provider }) => provider), cached: read.cached?.version ?? null, read }
+    const members = read.chain.members.map(({ provider }) => provider)
+    const asked = members.filter((provider) => !read.outdated.includes(provider))
+    return { asked, cached: read.cached?.version ?? null, read }
   }
   /** A read that ended with a value of a provider, which the cache is asked to keep. @returns Whether it did. */
   function arrive({ name, chain, since }: ProvidedRead, provider: string, version: string): boolean {

@@ -12,6 +12,7 @@ import * as wire from '../../core/wire.ts'
 import { readJson } from '../body.ts'
 import { answer, type Env, iso, type Parts, query, when } from '../context.ts'
 import { timesOf } from '../flights.ts'
+import { passedOverOf } from '../gateway.ts'
 import { serve } from '../route_table.ts'
 
 /** `…/chains` and `…/providers`: which providers keep what, and how they are. */
@@ -55,7 +56,7 @@ export function chainRoutes({ keyring, settings, upstreams }: Parts): Hono<Env> 
       (provider, stored, signal) => provider.list({ prefix: stored, cursor: after, limit, signal }),
       { ...timesOf(settings), onNotFound: 'stop' },
     )
-    if (!('value' in reply)) throw refusal(reasonOf(reply.failure))
+    if (!('value' in reply)) throw refusal(reasonOf(reply.failure), passedOverOf(reply))
     const found = reply.value.items.flatMap(({ name: stored, updatedAt }) => {
       const name = names.nameOf(stored)
       return name?.startsWith(prefix) ? [{ name, ...when('updatedAt', updatedAt) }] : []

@@ -101,8 +101,11 @@ function tooMuch(field: string): PosternError {
 }
 
 function failed(reference: string, { code, message, detail }: PosternError, index: number | null = null): Item {
-  const { reason, field, auditIndex = index ?? undefined } = detail
-  const known = { ...(reason && { reason }), ...(field && { field }), ...(auditIndex !== undefined && { auditIndex }) }
+  const { reason, field, passedOver, auditIndex = index ?? undefined } = detail
+  const known = {
+    ...{ ...(reason && { reason }), ...(field && { field }) },
+    ...{ ...(passedOver && { passedOver: [...passedOver] }), ...(auditIndex !== undefined && { auditIndex }) },
+  }
   return { reference, error: { code, detail: message, ...known } }
 }
 

@@ -11,7 +11,7 @@ import type { Keyring } from '../../core/crypto/keyring.ts'
 import type { Recipient } from '../../core/crypto/seal_to.ts'
 import { badRequest, refusal } from '../../core/errors.ts'
 import type { VersionedChain } from '../../core/providers/chain.ts'
-import { failover } from '../../core/providers/failover.ts'
+import { ABSENT, failover } from '../../core/providers/failover.ts'
 import { writeKey } from '../../core/providers/keyed.ts'
 import type { PutOptions } from '../../core/providers/provider.ts'
 import { reasonOf } from '../../core/providers/read_operations.ts'
@@ -23,8 +23,10 @@ import type * as wire from '../../core/wire.ts'
 import { cacheHeaders, sourceOf } from '../cache_status.ts'
 import { answerWithValues, type Env, type Parts, when } from '../context.ts'
 import { timesOf } from '../flights.ts'
-import type { Provided } from '../gateway.ts'
+import { type Provided, passedOverOf } from '../gateway.ts'
 import { changeProvided } from '../provided_writes.ts'
+
+const RETRY_SOON = { retryAfterSeconds: 1 }
 
 /** A write, as far as a provider is concerned. */
 interface Draft {
@@ -129,13 +131,20 @@ export async function providedVersions(
   name: string,
   chain: VersionedChain,
 ): Promise<z.input<typeof wire.VersionList>> {
-  const keeping = upstreams.replicas(c.var.vault, chain, name).filter(({ upstream }) => upstream.provider.versions)
+  const replicas = upstreams.replicas(c.var.vault, chain, name)
+  const keeping = replicas.filter(({ upstream }) => upstream.provider.versions)
   if (keeping.length === 0) throw badRequest('name', 'Provider of this secret keeps no versions')
   const reply = await failover(keeping, (provider, stored, signal) => provider.versions!(stored, { signal }), {
     ...timesOf(settings),
     onNotFound: chain.onNotFound,
   })
-  if (!('value' in reply)) throw refusal(reasonOf(reply.failure))
+  if (!('value' in reply)) {
+    // Only the primary can say that there is no such secret, and this one has no history to tell it by.
+    if (keeping[0] !== replicas[0] && ABSENT.includes(reply.failure)) {
+      throw badRequest('name', 'Primary provider of this secret keeps no versions')
+    }
+    throw refusal(reasonOf(reply.failure), { ...passedOverOf(reply), ...(reply.provider === null && RETRY_SOON) })
+  }
   const items = reply.value.map(({ version, stage, createdAt, enabled }) => ({
     version,
     ...(stage && { stage }),

@@ -66,8 +66,8 @@ describe.each(ADAPTERS)('$kind', (adapter: Adapter) => {
     ['is not found by a proxy', 'unavailable', () => html(404)],
     ['meets a captive portal', 'unavailable', () => html(200)],
     ['answers nothing', 'unavailable', () => new Response(null, { status: 200 })],
-    ['answers other JSON', 'unavailable', () => json({ status: 200, body: { other: SECRETS[2] } })],
-    ['answers JSON that is an array', 'unavailable', () => json({ status: 200, body: [SECRETS[2]] })],
+    ['answers other JSON', 'invalid', () => json({ status: 200, body: { other: SECRETS[2] } })],
+    ['answers JSON that is an array', 'invalid', () => json({ status: 200, body: [SECRETS[2]] })],
     ['answers what is no UTF-8', 'unavailable', () => new Response(Uint8Array.of(34, 255, 34), { status: 200 })],
     ['answers JSON too deep to read', 'unavailable', () => new Response('['.repeat(500_000), { status: 200 })],
     ['is cut off', 'unavailable', broken],
@@ -85,7 +85,9 @@ describe.each(ADAPTERS)('$kind', (adapter: Adapter) => {
 
   it('stops reading an answer that is too large', async () => {
     const { response, sent } = endless()
-    expect((await failureOf(read(adapter.open(() => response)))).kind).toBe('unavailable')
+    const failed = await failureOf(read(adapter.open(() => response)))
+    expect([failed.kind, failed.code, failed.isUnread]).toEqual(['invalid', 'TooLarge', true])
+    expect(failed.limitBytes).toBeGreaterThanOrEqual(1024 * 1024)
     expect(sent()).toBeLessThan(10 * 1024 * 1024)
   })
 

@@ -256,7 +256,7 @@ describe('awsProvider', () => {
     const found = await read(open({ GetSecretValue: [ok({ ...secret, SecretBinary: '/wD+' })] }).provider)
     expect([found.encoding, [...found.value.reveal()]]).toEqual(['base64', [255, 0, 254]])
     for (const wrong of [{}, { SecretBinary: '*' }, { SecretString: 1 }]) {
-      expect(await kindOf(read(open({ GetSecretValue: [ok({ ...secret, ...wrong })] }).provider))).toBe('unavailable')
+      expect(await kindOf(read(open({ GetSecretValue: [ok({ ...secret, ...wrong })] }).provider))).toBe('invalid')
     }
   })
 

@@ -72,9 +72,9 @@ describe('httpProvider', () => {
     expect((await withEnd('2026-01-01T00:00:00Z')).expiresAt).toBe(Date.UTC(2026, 0, 1))
     expect((await withEnd(null)).expiresAt).toBeNull()
     expect(await kindOf(withEnd('1970-01-01T00:00:00.500Z'))).toBe('expired')
-    expect(await kindOf(withEnd('tomorrow'))).toBe('unavailable')
+    expect(await kindOf(withEnd('tomorrow'))).toBe('invalid')
     const encoded = { status: 200, body: { data: { value: 'v' }, encoding: 'hex' } }
-    expect(await kindOf(read(open(encoded).provider))).toBe('unavailable')
+    expect(await kindOf(read(open(encoded).provider))).toBe('invalid')
   })
 
   it('reads a value out of an array, or a whole text', async () => {
@@ -91,12 +91,44 @@ describe('httpProvider', () => {
     [409, 'conflict'],
     [410, 'deleted'],
     [412, 'conflict'],
-    [418, 'unavailable'],
+    [405, 'invalid'],
+    [407, 'unavailable'],
+    [408, 'timeout'],
+    [418, 'invalid'],
+    [423, 'invalid'],
+    [428, 'invalid'],
+    [451, 'invalid'],
     [429, 'throttled'],
     [500, 'unavailable'],
     [503, 'unavailable'],
   ])('reads %i as %s', async (status, kind) => {
     expect(await kindOf(read(open({ status, body: {} }).provider))).toBe(kind)
+  })
+
+  const html = { 'Content-Type': 'text/html' }
+  it.each<[string, FailureKind, Response]>([
+    ['404 in HTML', 'unavailable', new Response('<h1>Not Found</h1>', { status: 404, headers: html })],
+    ['404 in HTML without a body', 'unavailable', new Response(null, { status: 404, headers: html })],
+    ['404 in HTML that parses as JSON', 'unavailable', new Response('{"error":1}', { status: 404, headers: html })],
+    ['404 in plain text', 'unavailable', new Response('404 page not found', { status: 404 })],
+    ['404 that is a number', 'unavailable', new Response('404', { status: 404 })],
+    ['410 in HTML', 'unavailable', new Response('<h1>Gone</h1>', { status: 410, headers: html })],
+    ['404 of the store without a body', 'not_found', new Response(null, { status: 404 })],
+    ['404 of the store in another type', 'not_found', new Response('{"error":1}', { status: 404 })],
+    [
+      '404 of the store as a problem',
+      'not_found',
+      new Response('{}', { status: 404, headers: { 'Content-Type': 'application/problem+json' } }),
+    ],
+    ['200 in HTML', 'unavailable', new Response('<h1>Sign in</h1>', { status: 200, headers: html })],
+    [
+      '200 of the store that is cut',
+      'invalid',
+      new Response('{"data": {"val', { status: 200, headers: { 'Content-Type': 'application/json' } }),
+    ],
+  ])('row 68: tells the store from what stands before it: %s is %s', async (_, kind, response) => {
+    const config = { url: 'https://store.example/{name}', headers: {}, pointer: '/data/value' }
+    expect(await kindOf(read(httpProvider(config, { fetch: async () => response })))).toBe(kind)
   })
 
   it('writes with its key, its condition and its type', async () => {
@@ -176,7 +208,7 @@ describe('httpProvider', () => {
 
   it('row 10: finds no value in the prototype of an answer', async () => {
     for (const pointer of ['/__proto__', '/constructor', '/constructor/name', '/toString', '/data/length']) {
-      expect(await kindOf(read(open({ status: 200, body: { data: [] } }, { pointer }).provider))).toBe('unavailable')
+      expect(await kindOf(read(open({ status: 200, body: { data: [] } }, { pointer }).provider))).toBe('invalid')
     }
   })
 })

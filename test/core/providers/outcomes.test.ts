@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { refusal } from '../../../core/errors.ts'
-import { ON_FAILURE } from '../../../core/providers/failover.ts'
+import { ABSENT, ON_FAILURE } from '../../../core/providers/failover.ts'
 import { type FailureKind, ProviderFailure } from '../../../core/providers/provider.ts'
-import { ABSENT, reasonOf } from '../../../core/providers/read_operations.ts'
+import { reasonOf } from '../../../core/providers/read_operations.ts'
 import { statusOf } from '../../../worker/problem.ts'
 
 const DOCS = join(import.meta.dirname, '../../../docs/providers.md')
