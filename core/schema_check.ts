@@ -44,10 +44,16 @@ export function schemaOf(sql: Sql): SchemaObject[] {
   return found.filter((one) => !isInternal(one))
 }
 
+/** What Durable Objects, and `wrangler dev`, keep beside our tables. */
+const OF_THE_HOST = ['_cf_', '__miniflare_']
+
 /** A trigger and a view run statements, whatever they are called; and an index of SQLite's own has no statement. */
 function isInternal({ type, name, sql }: SchemaObject): boolean {
   if (type !== 'table' && type !== 'index') return false
-  return name.startsWith('_cf_') || (name.startsWith('sqlite_') && (type === 'table' || sql === null))
+  return (
+    OF_THE_HOST.some((prefix) => name.startsWith(prefix)) ||
+    (name.startsWith('sqlite_') && (type === 'table' || sql === null))
+  )
 }
 
 /** Compares a schema with another, object by object and letter by letter. */

@@ -132,7 +132,7 @@ describe('the schema of a store', () => {
   })
 
   it('row 77: is compared without what SQLite and Durable Objects keep, but with their triggers and views', () => {
-    const names = ['sqlite_upkeep', '_cf_upkeep', 'ours']
+    const names = ['sqlite_upkeep', '_cf_upkeep', '__miniflare_upkeep', 'ours']
     const rows = ['table', 'index', 'trigger', 'view'].flatMap((type) =>
       names.map((name) => ({ type, name, table: name, sql: `CREATE ${type}` })),
     )
