@@ -5,6 +5,8 @@
  */
 import { base64, hex, utf8 } from '../../core/bytes.ts'
 
+const WORD = /[\p{L}\p{N}_]/u
+
 /** A value, and what stands in its place. */
 export interface Known {
   label: string
@@ -13,6 +15,8 @@ export interface Known {
 
 // Below this a base64 group or an escape is too short to be anything but an accident.
 const MIN_FORM = 4
+/** A shorter value is also a part of ordinary words and numbers. */
+const MIN_EVERYWHERE = 8
 // Shorter than any line that a tool wraps at: base64 does at 76 columns, PEM at 64.
 const MIN_WRAPPED = 40
 
@@ -31,10 +35,17 @@ interface Reading {
   minLength: number
 }
 
+/** Whether a value is too short to be replaced wherever its characters stand. */
+export function isShort(value: string): boolean {
+  return value.length < MIN_EVERYWHERE
+}
+
 /**
  * Replaces every value, and the forms that programs write it in: base64 at each of its three offsets, base64url, hex,
  * URL and JSON escapes. A value is found in the output as it came and in each stream alone, so that neither one that is
  * written to two streams nor one that another stream breaks into gets through; long ones across line breaks too.
+ * A value of less than eight characters is replaced where it stands as a word of its own, and one of less than four nowhere:
+ * `a` in `banana` is not the value `a`.
  * A program that means to hide a value can still do so; this is against accidents. Linear in the output, for each form.
  */
 export function redact(output: string | readonly Chunk[], known: readonly Known[]): string {
@@ -71,12 +82,43 @@ function hide(
 ): void {
   const wanted = minLength > 0 ? form.replaceAll(/[\r\n]/g, '') : form
   if (wanted === '' || wanted.length < minLength) return
-  let end = 0
-  for (let at = text.indexOf(wanted); at >= 0; at = text.indexOf(wanted, at + 1)) {
-    // Of one that overlaps the one before, only the rest.
-    for (let i = Math.max(at, end); i < at + wanted.length; i++) mark(places[i]!, i === at)
-    end = at + wanted.length
+  for (const run of runsOf(wanted, text)) {
+    if (isShort(wanted) && !isWord(text, run)) continue
+    let end = run.start
+    for (const at of run.matches) {
+      // Of one that overlaps the one before, only the rest.
+      for (let i = Math.max(at, end); i < at + wanted.length; i++) mark(places[i]!, i === at)
+      end = at + wanted.length
+    }
   }
+}
+
+/** Places of a form that touch or overlap. */
+interface Run {
+  start: number
+  end: number
+  matches: number[]
+}
+
+function* runsOf(wanted: string, text: string): Generator<Run> {
+  let run: Run | null = null
+  for (let at = text.indexOf(wanted); at >= 0; at = text.indexOf(wanted, at + 1)) {
+    if (run !== null && at > run.end) {
+      yield run
+      run = null
+    }
+    run ??= { start: at, end: at, matches: [] }
+    run.matches.push(at)
+    run.end = at + wanted.length
+  }
+  if (run !== null) yield run
+}
+
+/** Whether no letter or digit goes on before or behind what begins or ends with one. */
+function isWord(text: string, { start, end }: Run): boolean {
+  const joins = (left: string | undefined, right: string | undefined) =>
+    left !== undefined && right !== undefined && WORD.test(left) && WORD.test(right)
+  return !joins(text[start - 1], text[start]) && !joins(text[end - 1], text[end])
 }
 
 function readingsOf(chunks: readonly Chunk[]): Reading[] {
@@ -109,7 +151,8 @@ function withoutBreaks({ text, places }: Reading): Reading {
 
 /** The forms in which a value may be written, the value first. */
 export function formsOf(value: string): string[] {
-  if (value === '') return []
+  if (value.length < MIN_FORM) return []
+  if (isShort(value)) return [value]
   const bytes = utf8(value)
   const whole = [0, 1, 2].map((skip) => {
     const rest = bytes.subarray(skip)

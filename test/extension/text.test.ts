@@ -4,7 +4,7 @@ import { ACCESSOR_LANGUAGES, accessorOf, findAccessors, keyOf, typedKey } from '
 import { fingerprinter } from '../../extension/text/fingerprint.ts'
 import { MASK, mask, type Note } from '../../extension/text/mask.ts'
 import { NameIndex } from '../../extension/text/names.ts'
-import { redact } from '../../extension/text/redact.ts'
+import { isShort, redact } from '../../extension/text/redact.ts'
 import { findReferences, resolve } from '../../extension/text/references.ts'
 import { nodeOf, parentOf, vaultNode } from '../../extension/tree.ts'
 import type { Vault } from '../../extension/vaults.ts'
@@ -203,6 +203,24 @@ describe('redact', () => {
     ]
     expect(redact('x one-two-three y', known)).not.toMatch(/one|two|three/)
     expect(redact('x abababab y', [{ label: 'c', value: 'abab' }])).toBe('x [postern:c] y')
+  })
+
+  it('does not take parts of words and numbers for a short value', () => {
+    const known = Object.entries({ X: 'a', PORT: '0', TWO: '80', PIN: '8080', WORD: 'port', LINE: 'a\nb' })
+    const values = known.map(([label, value]) => ({ label, value }))
+    expect(redact('banana 18080 80 808081 transport porthole a_port PORTS', values)).toBe(
+      'banana 18080 80 808081 transport porthole a_port PORTS',
+    )
+    // As a word of its own a value of four characters or more is one.
+    expect(redact('port=8080, "port" port', values)).toBe(
+      '[postern:WORD]=[postern:PIN], "[postern:WORD]" [postern:WORD]',
+    )
+    expect(redact('-p1n- x-p1n-y', [{ label: 'P', value: '-p1n-' }])).toBe('[postern:P] x[postern:P]y')
+  })
+
+  it('takes a value of eight characters for one wherever it stands', () => {
+    expect(redact('xk3J9xmQ2y', [{ label: 'A', value: 'k3J9xmQ2' }])).toBe('x[postern:A]y')
+    expect([isShort('k3J9xmQ'), isShort('k3J9xmQ2')]).toEqual([true, false])
   })
 
   it('prefers the longer of two values, and leaves the rest alone', () => {
