@@ -10,6 +10,7 @@ import type { Metadata } from './catalogue.ts'
 import { expiryOf } from './facts.ts'
 import { explain, malformed } from './hindrance.ts'
 import { HYDRATED, type Hydrations, isEnvDocument } from './hydrated.ts'
+import { type KeyedHash, windowHash } from './keyed_hash.ts'
 import type { Parts } from './parts.ts'
 import { environmentFor, isDetecting, variablesFor } from './settings.ts'
 import { detect, MAX_SCANNED_CHARS } from './text/detect.ts'
@@ -23,38 +24,34 @@ const PAUSE_MS = 300
 /** What is said of the provider of a secret of the vault's own store. */
 const SEALED = 'sealed'
 const SCHEMES = ['file', 'untitled', 'vscode-remote', 'vscode-vfs', 'vscode-notebook-cell', 'vscode-test-web', 'memfs']
-const IGNORED_SETTING = 'ignored'
+const MEMORY = 'ignoredFindings'
+/** What 0.1 kept: hashes of secrets with their key beside them. */
+const FORMER_MEMORY = 'ignored'
+const MAX_IGNORED = 1000
 
-/** Findings that the user put aside, as keyed hashes: the key is of this workspace, and no text can be read from them. */
+/** Findings that the user put aside, as keyed hashes. The key is in the secret storage: no guess can be tested without it. */
 export class Ignored {
   readonly #memory: vscode.Memento
+  readonly #hash: KeyedHash
 
-  constructor(memory: vscode.Memento) {
+  /** @param hash Without one a finding is put aside in this window only. */
+  constructor(memory: vscode.Memento, hash: KeyedHash = windowHash()) {
     this.#memory = memory
+    this.#hash = hash
+    if (memory.get(FORMER_MEMORY) !== undefined) void memory.update(FORMER_MEMORY, undefined)
   }
 
   async has(text: string): Promise<boolean> {
-    const { hashes } = this.#read()
-    return hashes.length > 0 && hashes.includes(await this.#hash(text))
+    return this.#kept().length > 0 && this.#kept().includes(await this.#hash(MEMORY, text))
   }
 
   async add(text: string): Promise<void> {
-    const hash = await this.#hash(text)
-    const { key, hashes } = this.#read()
-    await this.#memory.update(IGNORED_SETTING, { key, hashes: [...hashes, hash].slice(-1000) })
+    const hash = await this.#hash(MEMORY, text)
+    await this.#memory.update(MEMORY, [...this.#kept(), hash].slice(-MAX_IGNORED))
   }
 
-  #read(): { key: string; hashes: string[] } {
-    return this.#memory.get(IGNORED_SETTING) ?? { key: crypto.randomUUID(), hashes: [] }
-  }
-
-  async #hash(text: string): Promise<string> {
-    const stored = this.#read()
-    // Kept at once: two hashes under two keys would never meet.
-    if (stored.hashes.length === 0) await this.#memory.update(IGNORED_SETTING, stored)
-    const bytes = new TextEncoder().encode(`${stored.key}\n${text}`)
-    const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes))
-    return Array.from(digest.subarray(0, 12), (byte) => byte.toString(16).padStart(2, '0')).join('')
+  #kept(): string[] {
+    return this.#memory.get<string[]>(MEMORY, [])
   }
 }
 
