@@ -2,17 +2,16 @@
  * The user's word before a task or a launch configuration gets secrets.
  *
  * A trusted folder changes with every pull, an editor can start tasks by itself when a folder is opened, and any extension can
- * start one. So each is asked about once, and again when what would run or what it would get is another. What the program itself
- * does is its files' business: no question could tell.
+ * start one. So the user is asked about each once, and again when anything has changed of what runs, what it gets, or which server
+ * and account the values come from. What the program itself does is its files' business: no question could tell.
  *
  * @module
  */
 import * as vscode from 'vscode'
-import { hex, utf8 } from '../core/bytes.ts'
 import { printable } from '../core/redaction.ts'
-import type { Injection } from './environment.ts'
-import { environmentFor } from './settings.ts'
-import { parseEnv } from './text/dotenv.ts'
+import { type EnvSnapshot, type Injection, isReference, snapshotOf } from './environment.ts'
+import { type KeyedHash, windowHash } from './keyed_hash.ts'
+import { isLoaderVariable } from './text/loader_variables.ts'
 
 const MEMORY = 'consents'
 const MAX_KEPT = 200
@@ -30,34 +29,46 @@ export interface Wish {
   definition: Readonly<Record<string, unknown>>
 }
 
+/** Names the accounts that the values of a `.env` come from. */
+export type AccountsOf = (snapshot: EnvSnapshot) => Promise<readonly string[]>
+
+const ofWindow = windowHash()
+
 /** What the user has allowed in this workspace, by fingerprints: no name and no command is kept. */
 export class Consents {
   readonly #memory: vscode.Memento
+  readonly #hash: KeyedHash
+  readonly #accountsOf: AccountsOf
 
-  constructor(memory: vscode.Memento) {
+  /** @param hash Without one a yes is good in this window only. */
+  constructor(memory: vscode.Memento, hash: KeyedHash = ofWindow, accountsOf: AccountsOf = async () => []) {
     this.#memory = memory
+    this.#hash = hash
+    this.#accountsOf = accountsOf
   }
 
   /**
    * Asks, unless exactly this was allowed before.
    *
+   * @returns The `.env` as the user agreed to it: it alone may run.
    * @throws {vscode.CancellationError} when the user says no.
    */
-  async ask(wish: Wish): Promise<void> {
+  async ask(wish: Wish): Promise<EnvSnapshot> {
     const { t } = vscode.l10n
     const { document, injection, name, runs } = wish
-    const names = namesIn(document, injection)
-    const fingerprint = await fingerprintOf(wish, names)
-    if (this.#kept().includes(fingerprint)) return
-    const keys = t('It gets {0}.', names.map(([key]) => key).join(', '))
-    const again = t('You are asked once, and again when the command or the secrets are others.')
-    const detail = `${runs.split('\n').map(printable).join('\n')}\n\n${keys} ${again}`
+    const snapshot = snapshotOf(document, injection)
+    const fingerprint = await this.#fingerprintOf(wish, snapshot)
+    if (this.#kept().includes(fingerprint)) return snapshot
+    const again = t(
+      'You are asked once, and again when the command, an entry of the file, the server or the account changes.',
+    )
+    const detail = `${commandLines(runs)}\n\n${contentsOf(snapshot)} ${again}`
     const question = t('Give secrets of {0} to "{1}"?', vscode.workspace.asRelativePath(document.uri), name)
     const yes = t('Start')
     const answer = await vscode.window.showWarningMessage(question, { modal: true, detail }, yes)
     if (answer !== yes) throw new vscode.CancellationError()
     await this.#memory.update(MEMORY, [...this.#kept(), fingerprint].slice(-MAX_KEPT))
-    // The file may have become another while the user read.
+    // The file may have changed while the prompt was open.
     return this.ask(wish)
   }
 
@@ -72,23 +83,44 @@ export class Consents {
   #kept(): string[] {
     return this.#memory.get<string[]>(MEMORY, [])
   }
+
+  async #fingerprintOf({ folder, definition }: Wish, snapshot: EnvSnapshot): Promise<string> {
+    const { uri, entries, environment, server } = snapshot
+    // What an editor notes for itself, such as the id of a session, is another each time.
+    const said = Object.entries(definition).filter(([key]) => !key.startsWith('__'))
+    const accounts = await this.#accountsOf(snapshot)
+    const from = [server?.origin ?? null, accounts, environment]
+    return this.#hash(MEMORY, JSON.stringify([folder.uri.toString(), uri.toString(), said, from, [...entries]]))
+  }
 }
 
 export function registerConsents(consents: Consents): vscode.Disposable {
   return vscode.commands.registerCommand('postern.forgetConsents', () => consents.forget())
 }
 
-/** Each key with the reference that it stands for. What stands in the file itself is no name, and may be a secret. */
-function namesIn(document: vscode.TextDocument, { keys }: Injection): [key: string, reference: string][] {
-  return parseEnv(document.getText()).entries.flatMap(({ key, value }) =>
-    value.startsWith('postern://') && (keys?.includes(key) ?? true) ? [[key, value]] : [],
+/** Says by name what a program gets of a `.env`, and which of it decides what code runs. */
+export function contentsOf({ entries }: EnvSnapshot): string {
+  const { t } = vscode.l10n
+  const keys = [...entries.keys()]
+  const secrets = keys.filter((key) => isReference(entries.get(key)!))
+  const others = keys.filter((key) => !secrets.includes(key))
+  const loaders = keys.filter(isLoaderVariable)
+  return [
+    ...(secrets.length > 0 ? [t('It gets {0}.', secrets.join(', '))] : []),
+    ...(others.length > 0 ? [t('It also gets these entries as they stand in the file: {0}.', others.join(', '))] : []),
+    ...(loaders.length > 0 ? [loaderWarning(loaders)] : []),
+  ].join(' ')
+}
+
+/** Says that entries of a `.env` can put other code in the place of the command. */
+export function loaderWarning(loaders: readonly string[]): string {
+  return vscode.l10n.t(
+    'WARNING: {0} can make the program load or run other code. Start it only if you know why they are set.',
+    loaders.join(', '),
   )
 }
 
-async function fingerprintOf({ folder, document, injection, definition }: Wish, names: unknown): Promise<string> {
-  // What an editor notes for itself, such as the id of a session, is another each time.
-  const said = Object.entries(definition).filter(([key]) => !key.startsWith('__'))
-  const environment = injection.environment ?? environmentFor(document.uri)
-  const all = JSON.stringify([folder.uri.toString(), document.uri.toString(), said, environment, names])
-  return hex(new Uint8Array(await crypto.subtle.digest('SHA-256', utf8(all))))
+/** A command line as it can be read: without characters that would hide a part of it. */
+export function commandLines(command: string): string {
+  return command.split('\n').map(printable).join('\n')
 }

@@ -9,8 +9,10 @@
  */
 import * as vscode from 'vscode'
 import { PosternError } from '../core/errors.ts'
-import type { Consents } from './consent.ts'
-import { envFileOf, environmentOf, parseInjection } from './environment.ts'
+import { type Consents, contentsOf } from './consent.ts'
+import { type EnvSnapshot, envFileOf, environmentOf, parseInjection, snapshotOf } from './environment.ts'
+import { chooseFolder } from './folders.ts'
+import { handOver } from './hand_over.ts'
 import { complain } from './hindrance.ts'
 import { machineOf } from './local_machine.ts'
 import type { Parts } from './parts.ts'
@@ -19,18 +21,54 @@ import type { Values } from './platform/platform.ts'
 const NODE_TYPES = ['node', 'pwa-node']
 
 export function registerDebugging(parts: Parts, consents: Consents): vscode.Disposable {
+  /** Nothing starts when it fails: a program without its secrets would fail later and worse. */
+  const orNothing = async (work: () => Promise<vscode.DebugConfiguration>) => {
+    try {
+      return await work()
+    } catch (error) {
+      parts.log.failed('debug', error)
+      complain(error)
+      return undefined
+    }
+  }
   return vscode.debug.registerDebugConfigurationProvider('*', {
-    async resolveDebugConfigurationWithSubstitutedVariables(folder, configuration) {
-      if (configuration.postern === undefined) return configuration
-      try {
-        return await resolveConfiguration(parts, consents, folder, configuration)
-      } catch (error) {
-        parts.log.failed('debug', error)
-        complain(error)
-        // Nothing starts: a program without its secrets would fail later and worse.
-        return undefined
-      }
+    resolveDebugConfiguration(folder, configuration) {
+      if (folder === undefined || (vscode.workspace.workspaceFolders ?? []).length < 2) return configuration
+      return orNothing(() => resolveInputs(parts, folder, configuration))
     },
+    resolveDebugConfigurationWithSubstitutedVariables(folder, configuration) {
+      if (configuration.postern === undefined) return configuration
+      return orNothing(() => resolveConfiguration(parts, consents, folder, configuration))
+    },
+  })
+}
+
+/**
+ * Resolves `${input:…}` that stands for our command, before the editor does: it would call the command without the folder whose
+ * `launch.json` has the input.
+ */
+async function resolveInputs(
+  parts: Parts,
+  folder: vscode.WorkspaceFolder,
+  configuration: vscode.DebugConfiguration,
+): Promise<vscode.DebugConfiguration> {
+  const inputs = inputsOf(folder)
+  let text = JSON.stringify(configuration)
+  for (const { id, args } of inputs) {
+    const variable = JSON.stringify(`\${input:${id}}`).slice(1, -1)
+    if (!text.includes(variable)) continue
+    const address = JSON.stringify(await handOver(parts, args, folder)).slice(1, -1)
+    text = text.replaceAll(variable, () => address)
+  }
+  return JSON.parse(text)
+}
+
+/** The inputs of a folder's own `launch.json` that our command answers. They come with the folder: hostile input. */
+function inputsOf(folder: vscode.WorkspaceFolder): { id: string; args: unknown }[] {
+  const own = vscode.workspace.getConfiguration('launch', folder.uri).inspect<unknown>('inputs')?.workspaceFolderValue
+  return (Array.isArray(own) ? own : []).flatMap((one) => {
+    const { id, type, command, args } = Object(one) as Record<string, unknown>
+    return typeof id === 'string' && type === 'command' && command === 'postern.handOver' ? [{ id, args }] : []
   })
 }
 
@@ -41,7 +79,8 @@ async function resolveConfiguration(
   { postern, ...configuration }: vscode.DebugConfiguration,
 ): Promise<vscode.DebugConfiguration> {
   const { t } = vscode.l10n
-  const folder = given ?? vscode.workspace.workspaceFolders?.[0]
+  // A configuration of the workspace, or of the user, is of no folder.
+  const folder = given ?? (await chooseFolder())
   const injection = parseInjection(postern)
   if (injection === null || folder === undefined) {
     throw new PosternError('bad_request', t('The block "postern" may have envFile, keys, environment and inject'))
@@ -55,16 +94,16 @@ async function resolveConfiguration(
     )
     throw new PosternError('bad_request', message)
   }
-  const document = await envFileOf(folder, injection)
-  if (!isNode)
-    return inEnvironment(
-      configuration as vscode.DebugConfiguration,
-      await confirmed(parts, document, injection, configuration.name),
-    )
-  const definition = { postern, ...configuration }
+  const document = await envFileOf(machine, folder, injection)
   const { name } = configuration
-  await consents.ask({ folder, document, injection, name, runs: commandLine(configuration), definition })
-  const { values } = await environmentOf(parts, document, injection)
+  if (!isNode) {
+    const snapshot = snapshotOf(document, injection)
+    const values = await confirmed(parts, snapshot, name)
+    return inEnvironment(configuration as vscode.DebugConfiguration, machine.fitting(values))
+  }
+  const definition = { postern, ...configuration }
+  const wish = { folder, document, injection, name, runs: commandLine(configuration), definition }
+  const { values } = await environmentOf(parts, await consents.ask(wish))
   const { address, script } = await machine.handOver(values)
   return {
     ...configuration,
@@ -78,22 +117,20 @@ function commandLine({ runtimeExecutable, runtimeArgs, program, args }: Record<s
   return [runtimeExecutable, runtimeArgs, program, args].flat().filter(Boolean).map(String).join(' ')
 }
 
-async function confirmed(
-  parts: Parts,
-  document: vscode.TextDocument,
-  injection: NonNullable<ReturnType<typeof parseInjection>>,
-  name: string,
-): Promise<Values> {
+async function confirmed(parts: Parts, snapshot: EnvSnapshot, name: string): Promise<Values> {
   const { t } = vscode.l10n
   const yes = t('Start')
-  const detail = t('While the session runs, other extensions can read these values in its configuration.')
-  const question = t('Give secrets of {0} to "{1}"?', vscode.workspace.asRelativePath(document.uri), name)
+  const readable = t('While the session runs, other extensions can read these values in its configuration.')
+  const detail = `${contentsOf(snapshot)}\n\n${readable}`
+  const question = t('Give secrets of {0} to "{1}"?', vscode.workspace.asRelativePath(snapshot.uri), name)
   const answer = await vscode.window.showWarningMessage(question, { modal: true, detail }, yes)
   if (answer !== yes) throw new vscode.CancellationError()
-  return (await environmentOf(parts, document, injection)).values
+  return (await environmentOf(parts, snapshot)).values
 }
 
-function inEnvironment(configuration: vscode.DebugConfiguration, values: Values): vscode.DebugConfiguration {
-  const revealed = Object.fromEntries(Object.entries(values).map(([key, value]) => [key, value.reveal()]))
+function inEnvironment(
+  configuration: vscode.DebugConfiguration,
+  revealed: Readonly<Record<string, string>>,
+): vscode.DebugConfiguration {
   return { ...configuration, env: { ...configuration.env, ...revealed } }
 }

@@ -5,7 +5,7 @@
  */
 import * as vscode from 'vscode'
 import { PosternError } from '../core/errors.ts'
-import { environmentOf } from './environment.ts'
+import { environmentOf, snapshotOf } from './environment.ts'
 import { complain } from './hindrance.ts'
 import { envDocument } from './hydrated.ts'
 import { machineOf } from './local_machine.ts'
@@ -81,7 +81,7 @@ async function write(parts: Parts): Promise<Written> {
   )
   const answer = await vscode.window.showWarningMessage(t('Write values to {0}?', shown), { modal: true, detail }, yes)
   if (answer !== yes) throw new vscode.CancellationError()
-  const { values } = await environmentOf(parts, document)
+  const { values } = await environmentOf(parts, snapshotOf(document))
   const until = Date.now() + leaseMinutes() * 60_000
   const lines = Object.entries(values).map(([key, value]) => {
     const quoted = quoteEnvValue(value.reveal())

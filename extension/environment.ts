@@ -8,9 +8,12 @@ import { PosternError } from '../core/errors.ts'
 import { Redacted } from '../core/redacted.ts'
 import { explain } from './hindrance.ts'
 import type { Parts } from './parts.ts'
-import type { Values } from './platform/platform.ts'
+import type { Machine, Values } from './platform/platform.ts'
+import { type Endpoint, endpointFor, environmentFor, variablesFor } from './settings.ts'
 import { parseEnv } from './text/dotenv.ts'
+import { resolve } from './text/references.ts'
 import { lease } from './values.ts'
+import type { Vaults } from './vaults.ts'
 
 /** What a task or a launch configuration says about secrets, in its `postern` block. */
 export interface Injection {
@@ -21,10 +24,62 @@ export interface Injection {
   environment?: string
 }
 
-/** Values for one run, and the labels to put in their place in output. */
+/** A `.env` as it was read once. What the user agrees to is what runs: nothing is read again. */
+export interface EnvSnapshot {
+  uri: vscode.Uri
+  /** What the program gets, by key: a reference, or a value that stands in the file. Of two with one key the last. */
+  entries: ReadonlyMap<string, string>
+  environment: string
+  /** The server that the file uses; `null` when there is none, or one that is not the user's. */
+  server: Endpoint | null
+}
+
+/** Values for one run. */
 export interface RunEnvironment {
   values: Values
-  secrets: { label: string; value: Redacted<string> }[]
+  /** The keys whose values come from a vault. */
+  secrets: string[]
+}
+
+/**
+ * Reads a `.env`, once.
+ *
+ * @throws {PosternError} `bad_request` with the keys that are asked for and are not in the file.
+ */
+export function snapshotOf(
+  document: vscode.TextDocument,
+  { keys, environment }: Omit<Injection, 'envFile'> = {},
+): EnvSnapshot {
+  const { entries } = parseEnv(document.getText())
+  const missing = (keys ?? []).filter((key) => !entries.some((entry) => entry.key === key))
+  if (missing.length > 0)
+    throw new PosternError('bad_request', vscode.l10n.t('{0} is not in the .env file', missing.join(', ')))
+  const wanted = entries.filter(({ key }) => keys?.includes(key) ?? true)
+  return {
+    uri: document.uri,
+    entries: new Map(wanted.map(({ key, value }) => [key, value])),
+    environment: environment ?? environmentFor(document.uri),
+    server: endpointFor(document.uri),
+  }
+}
+
+/** The account of each vault that a `.env` refers to, as `vault principal`. A vault without one has no principal. */
+export async function accountsOf(
+  vaults: Pick<Vaults, 'all'>,
+  { entries, environment, server }: EnvSnapshot,
+): Promise<string[]> {
+  const variables = variablesFor(environment)
+  const ids = [...entries.values()].filter(isReference).flatMap((text) => {
+    const resolved = resolve(text, variables)
+    return 'reference' in resolved ? [resolved.reference.vault] : []
+  })
+  const all = (await vaults.all()).filter(({ origin }) => origin === server?.origin)
+  return [...new Set(ids)].sort().map((id) => `${id} ${all.find((vault) => vault.id === id)?.principal ?? ''}`)
+}
+
+/** Whether what stands in a `.env` is a reference to a secret. */
+export function isReference(value: string): boolean {
+  return value.startsWith('postern://')
 }
 
 /**
@@ -33,49 +88,39 @@ export interface RunEnvironment {
  *
  * @throws {PosternError} naming every key that has no value, and why.
  */
-export async function environmentOf(
-  parts: Parts,
-  document: vscode.TextDocument,
-  { keys, environment }: Omit<Injection, 'envFile'> = {},
-): Promise<RunEnvironment> {
-  const { t } = vscode.l10n
-  const { entries } = parseEnv(document.getText())
-  const missing = (keys ?? []).filter((key) => !entries.some((entry) => entry.key === key))
-  if (missing.length > 0) throw new PosternError('bad_request', t('{0} is not in the .env file', missing.join(', ')))
-  // The last of two with one key counts, as it does for dotenv.
-  const wanted = new Map(entries.filter(({ key }) => keys?.includes(key) ?? true).map(({ key, value }) => [key, value]))
-  const references = [...wanted.values()].filter((value) => value.startsWith('postern://'))
-  const scope = document.uri
-  using held = await lease(parts, references, { scope, ...(environment !== undefined && { environment }) })
-  const refused = [...wanted].flatMap(([key, value]) => {
+export async function environmentOf(parts: Parts, snapshot: EnvSnapshot): Promise<RunEnvironment> {
+  const { uri: scope, entries, environment, server } = snapshot
+  const references = [...entries.values()].filter(isReference)
+  using held = await lease(parts, references, { scope, environment, server })
+  const refused = [...entries].flatMap(([key, value]) => {
     const outcome = held.outcomes.get(value)
     return outcome && 'error' in outcome ? [`${key}: ${explain(outcome.error).message}`] : []
   })
   if (refused.length > 0) throw new PosternError('bad_request', refused.join('; '))
-  const values: Record<string, Redacted<string>> = {}
-  const secrets: RunEnvironment['secrets'] = []
-  for (const [key, value] of wanted) {
-    if (!value.startsWith('postern://')) {
-      values[key] = new Redacted(value)
-      continue
-    }
-    values[key] = held.value(value)
-    secrets.push({ label: key, value: values[key] })
-  }
-  return { values, secrets }
+  const opened = (text: string) => (isReference(text) ? held.value(text) : new Redacted(text))
+  // Each is its own property, also one named as a part of every object is.
+  const values = Object.fromEntries([...entries].map(([key, text]) => [key, opened(text)]))
+  return { values, secrets: [...entries.keys()].filter((key) => isReference(entries.get(key)!)) }
 }
 
-/** The `.env` that a `postern` block names. */
+/**
+ * Opens the `.env` that a `postern` block names. Only a file of the folder: the block comes with the folder, and must not read
+ * elsewhere, also by no link.
+ *
+ * @throws {PosternError} `bad_request` for a file that is not there or not in the folder.
+ */
 export async function envFileOf(
+  machine: Machine,
   folder: vscode.WorkspaceFolder,
   { envFile = '.env' }: Injection,
 ): Promise<vscode.TextDocument> {
+  const { t } = vscode.l10n
   const uri = vscode.Uri.joinPath(folder.uri, envFile)
-  // Only a file of the folder: a configuration comes with it, and must not read elsewhere.
   const isInside = uri.path.startsWith(`${folder.uri.path.replace(/\/$/, '')}/`)
   const document = isInside ? await vscode.workspace.openTextDocument(uri).then(undefined, () => null) : null
-  if (document) return document
-  throw new PosternError('bad_request', vscode.l10n.t('There is no file {0} in this folder', envFile))
+  if (document === null) throw new PosternError('bad_request', t('There is no file {0} in this folder', envFile))
+  if (await machine.isInside(uri.fsPath, folder.uri.fsPath)) return document
+  throw new PosternError('bad_request', t('{0} is a link to a file outside of this folder', envFile))
 }
 
 /** Reads a `postern` block. It comes with the folder: hostile input. */

@@ -11,11 +11,13 @@ import { Consents, registerConsents } from './consent.ts'
 import { registerDebugging } from './debug.ts'
 import { Ignored, registerDiagnostics } from './diagnose.ts'
 import { registerEnvFile } from './env_file.ts'
+import { accountsOf } from './environment.ts'
 import { registerHandOver } from './hand_over.ts'
 import { registerHealthViews } from './health_view.ts'
 import { registerHints } from './hints.ts'
 import { Hydrations, registerHydration } from './hydrated.ts'
 import { registerInsert } from './insert.ts'
+import { keyedHash } from './keyed_hash.ts'
 import { registerKeys } from './keys.ts'
 import { Known } from './known.ts'
 import { openLog } from './log.ts'
@@ -40,7 +42,8 @@ export function start(context: vscode.ExtensionContext, platform: Platform): voi
   const parts: Parts = { context, platform, log, vaults, accounts, known: new Known() }
   const hydrations = new Hydrations(parts)
   const status = new Status(parts)
-  const consents = new Consents(context.workspaceState)
+  const hash = keyedHash(context.secrets)
+  const consents = new Consents(context.workspaceState, hash, (snapshot) => accountsOf(vaults, snapshot))
   context.subscriptions.push(
     log,
     vaults,
@@ -58,7 +61,7 @@ export function start(context: vscode.ExtensionContext, platform: Platform): voi
     registerTasks(parts, consents),
     registerDebugging(parts, consents),
     registerCompletion(parts, hydrations),
-    registerDiagnostics(parts, hydrations, new Ignored(context.workspaceState)),
+    registerDiagnostics(parts, hydrations, new Ignored(context.workspaceState, hash)),
     registerStore(parts),
     registerPaste(parts),
     registerKeys(),

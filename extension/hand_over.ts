@@ -9,11 +9,12 @@
  */
 import * as vscode from 'vscode'
 import { PosternError } from '../core/errors.ts'
-import { envFileOf, environmentOf, parseInjection } from './environment.ts'
+import { contentsOf } from './consent.ts'
+import { envFileOf, environmentOf, parseInjection, snapshotOf } from './environment.ts'
+import { chooseFolder } from './folders.ts'
 import { complain } from './hindrance.ts'
 import { machineOf } from './local_machine.ts'
 import type { Parts } from './parts.ts'
-import { parseEnv } from './text/dotenv.ts'
 
 export function registerHandOver(parts: Parts): vscode.Disposable {
   const on = (command: string, work: (given: unknown) => Promise<string>) =>
@@ -28,32 +29,35 @@ export function registerHandOver(parts: Parts): vscode.Disposable {
       }
     })
   return vscode.Disposable.from(
+    // VS Code does not say which folder's input it is.
     on('postern.handOver', (given) => handOver(parts, given)),
     on('postern.launcher', async () => machineOf(parts).launcher),
   )
 }
 
-async function handOver(parts: Parts, given: unknown): Promise<string> {
+/**
+ * Hands values over to the program of an input, after the user's yes.
+ *
+ * @param given The `args` of the input.
+ * @param of The folder that the input is of, where that is known.
+ * @returns An address that answers once.
+ */
+export async function handOver(parts: Parts, given: unknown, of?: vscode.WorkspaceFolder): Promise<string> {
   const { t } = vscode.l10n
-  const folder = vscode.workspace.workspaceFolders?.[0]
+  const folder = of ?? (await chooseFolder())
   const injection = parseInjection(given ?? {})
   if (injection === null || folder === undefined) {
     throw new PosternError('bad_request', t('The input may have args with envFile, keys and environment'))
   }
   const machine = machineOf(parts, folder.uri)
-  const document = await envFileOf(folder, injection)
-  const keys = injection.keys ?? referencedKeys(document)
+  const snapshot = snapshotOf(await envFileOf(machine, folder, injection), injection)
   const yes = t('Hand Over')
-  const question = t('Hand over the secrets of {0} to a program?', vscode.workspace.asRelativePath(document.uri))
-  const asks = t('A task or a launch configuration asks for {0}.', keys.join(', '))
-  const detail = `${asks} ${t('It is told where to fetch them, once and within 30 seconds. Go on only if you just started it.')}`
+  const question = t('Hand over the secrets of {0} to a program?', vscode.workspace.asRelativePath(snapshot.uri))
+  const asks = t('A task or a launch configuration asks for this file.')
+  const once = t('It is told where to fetch them, once and within 30 seconds. Go on only if you just started it.')
+  const detail = `${asks} ${contentsOf(snapshot)}\n\n${once}`
   const answer = await vscode.window.showWarningMessage(question, { modal: true, detail }, yes)
   if (answer !== yes) throw new vscode.CancellationError()
-  const { values } = await environmentOf(parts, document, injection)
+  const { values } = await environmentOf(parts, snapshot)
   return (await machine.handOver(values)).address
-}
-
-function referencedKeys(document: vscode.TextDocument): string[] {
-  const { entries } = parseEnv(document.getText())
-  return entries.filter(({ value }) => value.startsWith('postern://')).map(({ key }) => key)
 }

@@ -6,6 +6,7 @@
 import * as vscode from 'vscode'
 import { PosternError } from '../core/errors.ts'
 import { printable } from '../core/redaction.ts'
+import { type Unfit, UnfitEnvironment } from './text/process_environment.ts'
 import type { Malformed } from './text/references.ts'
 
 /** The characters of a place that a message has: the authority of a container is as long as its path. */
@@ -48,6 +49,7 @@ export function explain(error: unknown): Explanation {
   const signIn = { title: t('Sign In'), command: 'postern.signIn' }
   const showLog = { title: t('Show Log'), command: 'postern.showLog' }
   if (error instanceof Hindrance) return explainHindrance(error, signIn)
+  if (error instanceof UnfitEnvironment) return { message: unfit(error.problems), steps: [] }
   if (!(error instanceof PosternError)) return { message: t('Something unexpected went wrong'), steps: [showLog] }
   switch (error.code) {
     case 'unauthenticated':
@@ -182,6 +184,30 @@ function explainHindrance({ kind, about }: Hindrance, signIn: Explanation['steps
         steps: [{ title: t('Show Log'), command: 'postern.showLog' }],
       }
   }
+}
+
+/** Says which values a program cannot get, by their keys. */
+function unfit(problems: readonly Unfit[]): string {
+  const { t } = vscode.l10n
+  const told = problems.map((one) => {
+    if (one.kind === 'too_large') {
+      return t(
+        'the environment would have {0} bytes, and this system allows {1}. Ask for fewer keys. The largest are {2}',
+        one.size,
+        one.limit,
+        one.keys.join(', '),
+      )
+    }
+    const key = printable(one.key)
+    if (one.kind === 'too_long') {
+      return t('{0} is too large: its size is {1}, and this system allows {2} for a variable', key, one.size, one.limit)
+    }
+    if (one.kind === 'name') return t('"{0}" cannot be the name of an environment variable', key)
+    return one.kind === 'nul'
+      ? t('the value of {0} has a NUL character, at which an environment variable would end', key)
+      : t('the value of {0} is not well-formed text, so an environment variable would change it', key)
+  })
+  return t('Not started: {0}', told.join('; '))
 }
 
 function conflict({ detail }: PosternError): string {

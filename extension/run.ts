@@ -7,7 +7,7 @@
  * @module
  */
 import * as vscode from 'vscode'
-import { environmentOf } from './environment.ts'
+import { environmentOf, snapshotOf } from './environment.ts'
 import { complain } from './hindrance.ts'
 import { envDocument } from './hydrated.ts'
 import { machineOf } from './local_machine.ts'
@@ -71,8 +71,8 @@ async function terminalFor(
 ): Promise<vscode.TerminalOptions> {
   const { t } = vscode.l10n
   const machine = machineOf(parts, document.uri)
-  const { values, secrets } = await environmentOf(parts, document)
-  const { address, script, node } = await machine.handOver(values)
+  const { values, secrets } = await environmentOf(parts, snapshotOf(document))
+  const { script, node, environment } = await machine.handOver(values)
   const folder = vscode.workspace.getWorkspaceFolder(document.uri)?.uri
   parts.log.info('run', { secrets: secrets.length })
   return {
@@ -81,7 +81,7 @@ async function terminalFor(
     shellPath: node,
     // A shell ends when its user wants it to; a command's output is to be read.
     shellArgs: command === userShell() ? [script, command] : [script, command, t('Ended with code {0}. Press any key')],
-    env: { POSTERN_HANDOVER: address, ELECTRON_RUN_AS_NODE: '1' },
+    env: environment,
     ...(folder && { cwd: folder }),
     // Not brought back with the window: its output may hold what the command printed.
     isTransient: true,

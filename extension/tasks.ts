@@ -6,6 +6,7 @@
 import * as vscode from 'vscode'
 import type { Consents } from './consent.ts'
 import { envFileOf, environmentOf, parseInjection } from './environment.ts'
+import { chooseFolder } from './folders.ts'
 import { explain } from './hindrance.ts'
 import { machineOf } from './local_machine.ts'
 import type { Parts } from './parts.ts'
@@ -32,6 +33,7 @@ export function registerTasks(parts: Parts, consents: Consents): vscode.Disposab
 interface Wanted {
   name: string
   definition: vscode.TaskDefinition
+  /** The folder whose task it is; `undefined` for one of the workspace or of the user. */
   folder: vscode.WorkspaceFolder | undefined
 }
 
@@ -75,7 +77,9 @@ class Run implements vscode.Pseudoterminal {
   }
 
   async #start(): Promise<void> {
-    const { name, definition, folder } = this.#wanted
+    const { name, definition } = this.#wanted
+    // A task of the workspace, or of the user, is of no folder.
+    const folder = this.#wanted.folder ?? (await chooseFolder())
     const { command } = definition
     const injection = parseInjection(definition)
     if (injection === null || typeof command !== 'string' || folder === undefined) {
@@ -83,9 +87,9 @@ class Run implements vscode.Pseudoterminal {
       return void this.#closed.fire(1)
     }
     const machine = machineOf(this.#parts, folder.uri)
-    const document = await envFileOf(folder, injection)
-    await this.#consents.ask({ folder, document, injection, name, runs: command, definition })
-    const { values } = await environmentOf(this.#parts, document, injection)
+    const document = await envFileOf(machine, folder, injection)
+    const snapshot = await this.#consents.ask({ folder, document, injection, name, runs: command, definition })
+    const { values } = await environmentOf(this.#parts, snapshot)
     // The user may have closed it while the values came.
     if (this.#isClosed) return
     const onOutput = (text: string) => this.#print(text)
@@ -101,5 +105,5 @@ class Run implements vscode.Pseudoterminal {
 }
 
 function folderOf(scope: vscode.Task['scope']): vscode.WorkspaceFolder | undefined {
-  return typeof scope === 'object' ? scope : vscode.workspace.workspaceFolders?.[0]
+  return typeof scope === 'object' ? scope : undefined
 }

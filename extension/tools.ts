@@ -5,13 +5,17 @@
  */
 import * as vscode from 'vscode'
 import { printable } from '../core/redaction.ts'
-import { envFileOf, environmentOf } from './environment.ts'
+import { commandLines, loaderWarning } from './consent.ts'
+import { type EnvSnapshot, envFileOf, environmentOf, snapshotOf } from './environment.ts'
 import { describe } from './facts.ts'
+import { folderIn } from './folders.ts'
 import { explain, Hindrance } from './hindrance.ts'
 import { machineOf } from './local_machine.ts'
 import { toolApi } from './newer.ts'
 import type { Parts } from './parts.ts'
-import { type Chunk, redact } from './text/redact.ts'
+import type { Values } from './platform/platform.ts'
+import { isLoaderVariable } from './text/loader_variables.ts'
+import { type Chunk, isShort, redact } from './text/redact.ts'
 
 const MAX_NAMES = 200
 const MAX_OUTPUT = 64 * 1024
@@ -25,7 +29,8 @@ export function registerTools(parts: Parts): vscode.Disposable {
       return api.result(await work())
     } catch (error) {
       parts.log.failed('tool', error)
-      return api.result(`Error: ${explain(error).message}`)
+      const refused = error instanceof vscode.CancellationError
+      return api.result(refused ? 'Not started: the user said no' : `Error: ${explain(error).message}`)
     }
   }
   return vscode.Disposable.from(
@@ -57,9 +62,7 @@ function question(envFile: string, command: string): vscode.MarkdownString {
     'The command gets the values of {0} and can do anything with them. They are taken out of what the model sees only where it prints them as they are, or in a usual encoding. Run it if you know what it does:',
     printable(envFile),
   )
-  return new vscode.MarkdownString()
-    .appendText(warning)
-    .appendCodeblock(command.split('\n').map(printable).join('\n'), 'shellscript')
+  return new vscode.MarkdownString().appendText(warning).appendCodeblock(commandLines(command), 'shellscript')
 }
 
 async function listNames({ vaults }: Parts, prefix: string): Promise<string> {
@@ -74,16 +77,40 @@ async function listNames({ vaults }: Parts, prefix: string): Promise<string> {
   return lines.flat().join('\n')
 }
 
+/**
+ * Asks about entries that decide what code runs: the model and the editor's own question know of the command only.
+ *
+ * @throws {vscode.CancellationError} when the user says no.
+ */
+async function confirmLoaders({ uri, entries }: EnvSnapshot): Promise<void> {
+  const { t } = vscode.l10n
+  const loaders = [...entries.keys()].filter(isLoaderVariable)
+  if (loaders.length === 0) return
+  const yes = t('Start')
+  const question = t('Run a command of the model with {0}?', vscode.workspace.asRelativePath(uri))
+  const options = { modal: true, detail: loaderWarning(loaders) }
+  const answer = await vscode.window.showWarningMessage(question, options, yes)
+  if (answer !== yes) throw new vscode.CancellationError()
+}
+
+/** Tells the model which values it may see in the output. */
+function shortNote(values: Values): string {
+  const short = Object.entries(values).filter(([, value]) => value.reveal() !== '' && isShort(value.reveal()))
+  const keys = short.map(([key]) => key).join(', ')
+  return keys === '' ? '' : `Too short to be taken out of the output everywhere: ${keys}\n`
+}
+
 async function runRedacted(
   parts: Parts,
   command: string,
-  envFile: string,
+  path: string,
   token: vscode.CancellationToken,
 ): Promise<string> {
-  const folder = vscode.workspace.workspaceFolders?.[0]
-  if (folder === undefined) throw new Hindrance('no_machine')
+  const { folder, envFile } = folderIn(path)
   const machine = machineOf(parts, folder.uri)
-  const { values, secrets } = await environmentOf(parts, await envFileOf(folder, { envFile }))
+  const snapshot = snapshotOf(await envFileOf(machine, folder, { envFile }))
+  await confirmLoaders(snapshot)
+  const { values, secrets } = await environmentOf(parts, snapshot)
   const output: Chunk[] = []
   let length = 0
   let isCut = false
@@ -98,7 +125,10 @@ async function runRedacted(
   const stopped = token.onCancellationRequested(() => running.stop())
   const { code } = await running.ended
   stopped.dispose()
-  const known = secrets.map(({ label, value }) => ({ label, value: value.reveal() }))
+  // Of a plain entry that is short, such as a port, nothing is secret but where it stands.
+  const known = Object.entries(values)
+    .map(([label, value]) => ({ label, value: value.reveal() }))
+    .filter(({ label, value }) => secrets.includes(label) || !isShort(value))
   const clean = redact(output, known).slice(0, MAX_OUTPUT)
-  return `Exit code: ${code ?? 'stopped'}${isCut ? ' (stopped: too much output)' : ''}\n${clean}`
+  return `Exit code: ${code ?? 'stopped'}${isCut ? ' (stopped: too much output)' : ''}\n${shortNote(values)}${clean}`
 }

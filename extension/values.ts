@@ -9,7 +9,7 @@ import { PosternError } from '../core/errors.ts'
 import type { Redacted } from '../core/redacted.ts'
 import { Hindrance, malformed } from './hindrance.ts'
 import type { Parts } from './parts.ts'
-import { environmentFor, isPresenting, variablesFor } from './settings.ts'
+import { type Endpoint, environmentFor, isPresenting, variablesFor } from './settings.ts'
 import { type Resolved, resolve } from './text/references.ts'
 
 const PER_CALL = 200
@@ -49,6 +49,8 @@ export interface LeaseOptions {
   /** The document that holds the references: it decides on the server and the environment. */
   scope?: vscode.Uri
   environment?: string
+  /** The server, when it was decided before. */
+  server?: Endpoint | null
   /** Whether somebody is to see the values: not in presentation mode. */
   shown?: boolean
   signal?: AbortSignal
@@ -104,10 +106,10 @@ async function askVault(
   parts: Parts,
   id: string,
   asked: ReadonlyMap<string, string[]>,
-  { scope, signal }: LeaseOptions,
+  { scope, server, signal }: LeaseOptions,
   into: { outcomes: Map<string, Outcome>; values: Map<string, Redacted<string>> },
 ): Promise<void> {
-  const vault = await parts.vaults.find(id, scope)
+  const vault = await parts.vaults.find(id, scope, server)
   const texts = [...asked.keys()]
   for (let at = 0; at < texts.length; at += PER_CALL) {
     const some = texts.slice(at, at + PER_CALL)

@@ -96,10 +96,10 @@ export class Vaults implements vscode.Disposable {
   /**
    * The vault that a reference in a resource is to.
    *
+   * @param endpoint The server, when it was decided before.
    * @throws {Hindrance} `signed_out`, or `no_endpoint` when the resource chooses a server that is not the user's.
    */
-  async find(id: string, scope?: vscode.Uri): Promise<Vault> {
-    const endpoint = endpointFor(scope)
+  async find(id: string, scope?: vscode.Uri, endpoint = endpointFor(scope)): Promise<Vault> {
     if (endpoint === null && endpoints().length > 0) {
       throw new Hindrance(
         'no_endpoint',

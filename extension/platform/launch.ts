@@ -25,7 +25,9 @@ function fetchValues(address: string): Record<string, string> {
     SystemRoot: process.env.SystemRoot,
   }
   const stdio: ['ignore', 'pipe', 'ignore'] = ['ignore', 'pipe', 'ignore']
-  const text = execFileSync(process.execPath, ['-e', FETCH], { encoding: 'utf8', env, stdio, timeout: 10_000 })
+  // What fits an environment can be more than the megabyte that is usual here.
+  const options = { encoding: 'utf8', env, stdio, timeout: 10_000, maxBuffer: Number.POSITIVE_INFINITY } as const
+  const text = execFileSync(process.execPath, ['-e', FETCH], options)
   return JSON.parse(text)
 }
 
@@ -54,12 +56,24 @@ function end(code: number, message?: string): void {
   stdin.once('data', () => process.exit(code))
 }
 
+/** Ends with words of ours: an error could quote a value. */
+function fail(reason: string): never {
+  process.stderr.write(`Postern: ${reason}\n`)
+  process.exit(1)
+}
+
 try {
   takeValues()
-  const isMain = require.main === module
-  if (isMain) runCommand(process.argv[2] ?? '', process.argv[3])
 } catch {
-  // The error would quote its input.
-  process.stderr.write('Postern: values were fetched before, or too late. Start again from the editor\n')
-  process.exit(1)
+  fail('values were fetched before, or too late. Start again from the editor')
+}
+const isMain = require.main === module
+try {
+  if (isMain) runCommand(process.argv[2] ?? '', process.argv[3])
+} catch (error) {
+  const { code } = Object(error) as { code?: unknown }
+  // The editor has checked them against its own environment; that of this terminal is larger.
+  if (code === 'E2BIG')
+    fail('the values and the environment of this terminal are too large together. Ask for fewer keys')
+  fail('the command could not be started')
 }

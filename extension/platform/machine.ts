@@ -8,25 +8,44 @@
  */
 import { execFile, spawn } from 'node:child_process'
 import { readFileSync, unlinkSync } from 'node:fs'
-import { chmod, mkdtemp, open, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, open, realpath, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { homedir, tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { dirname, isAbsolute, join, relative, sep } from 'node:path'
 import process from 'node:process'
+import { utf8 } from '../../core/bytes.ts'
+import { limitsOf, UnfitEnvironment, unfitIn } from '../text/process_environment.ts'
 import type { Handover, Machine, Running, RunOptions, Values } from './platform.ts'
 
 const HANDOVER_MS = 30_000
+/** Where `launch.ts` looks for the address. */
+const ADDRESS = 'POSTERN_HANDOVER'
+/** The shell's own path and arguments, and their pointers. */
+const SHELL_BYTES = 256
+/** What a terminal adds to the environment of the editor. */
+const TERMINAL_BYTES = 16 * 1024
+const LOADERS = [
+  ...['NODE_OPTIONS', 'NODE_PATH', 'NODE_REPL_EXTERNAL_MODULE'],
+  ...['LD_PRELOAD', 'LD_AUDIT', 'LD_LIBRARY_PATH'],
+  ...['DYLD_INSERT_LIBRARIES', 'DYLD_LIBRARY_PATH', 'DYLD_FRAMEWORK_PATH'],
+]
 
 /** What this machine can do. */
 export function machineFor(extensionPath: string): Machine {
   const script = join(extensionPath, 'launch.cjs')
-  return { launcher: script, run, handOver: (values) => handOver(values, script), writePrivate, removeOwn, isIgnored }
+  const handOverFrom = (values: Values) => handOver(values, script)
+  const fittingHere = (values: Values) => fitting(values, TERMINAL_BYTES)
+  return {
+    ...{ launcher: script, fitting: fittingHere, run, handOver: handOverFrom },
+    ...{ isInside, writePrivate, removeOwn, isIgnored },
+  }
 }
 
 function run({ command, folder, values, onOutput }: RunOptions): Running {
+  const environment = fitting(values, utf8(command).length)
   const child = spawn(command, {
     shell: true,
-    env: { ...process.env, ...revealed(values) },
+    env: { ...process.env, ...environment },
     stdio: 'pipe',
     // A group of its own, so that stopping it stops what it started.
     detached: process.platform !== 'win32',
@@ -56,6 +75,7 @@ function run({ command, folder, values, onOutput }: RunOptions): Running {
 }
 
 async function handOver(values: Values, script: string): Promise<Handover> {
+  const answer = JSON.stringify(fitting(values, TERMINAL_BYTES))
   const onWindows = process.platform === 'win32'
   // Nobody else may enter the folder. On Windows all may see the names of pipes, and read from one: hence the key.
   const folder = onWindows ? null : await mkdtemp(join(tmpdir(), 'postern-'))
@@ -69,7 +89,7 @@ async function handOver(values: Values, script: string): Promise<Handover> {
       said += text
       if (said.length < key.length) return
       if (isOver || said !== key) return void socket.destroy()
-      socket.end(JSON.stringify(revealed(values)))
+      socket.end(answer)
       end()
     })
   })
@@ -88,7 +108,9 @@ async function handOver(values: Values, script: string): Promise<Handover> {
     end()
     throw error
   })
-  return { address: `${address}#${key}`, script, node: process.execPath, dispose: end }
+  const place = `${address}#${key}`
+  const environment = { ...userLoaders(), [ADDRESS]: place, ELECTRON_RUN_AS_NODE: '1' }
+  return { address: place, script, node: process.execPath, environment, dispose: end }
 }
 
 async function writePrivate(path: string, text: string): Promise<void> {
@@ -125,6 +147,37 @@ function isIgnored(path: string): Promise<boolean | null> {
   return promise
 }
 
-function revealed(values: Values): Record<string, string> {
-  return Object.fromEntries(Object.entries(values).map(([key, value]) => [key, value.reveal()]))
+async function isInside(path: string, folder: string): Promise<boolean> {
+  const [file, root] = await Promise.all([realpath(path), realpath(folder)]).catch(() => ['', ''])
+  const way = relative(root, file)
+  return file !== '' && way !== '' && way.split(sep)[0] !== '..' && !isAbsolute(way)
+}
+
+/**
+ * Reveals values for the environment of a program.
+ *
+ * @param reserved Bytes that the program's arguments and what else it inherits take.
+ * @throws {UnfitEnvironment}
+ */
+function fitting(values: Values, reserved: number): Record<string, string> {
+  const revealed = Object.fromEntries(Object.entries(values).map(([key, value]) => [key, value.reveal()]))
+  const limits = limitsOf(process.platform, stackBytes())
+  const problems = unfitIn(revealed, limits, process.env, reserved + SHELL_BYTES)
+  if (problems.length > 0) throw new UnfitEnvironment(problems)
+  return revealed
+}
+
+/** The soft limit of the stack on Linux. */
+function stackBytes(): number | undefined {
+  try {
+    const soft = /^Max stack size\s+(\d+|unlimited)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]
+    return soft === 'unlimited' ? Number.MAX_SAFE_INTEGER : soft === undefined ? undefined : Number(soft)
+  } catch {
+    return undefined
+  }
+}
+
+/** Variables that load code into Node, as the user has them: a terminal would take them from the settings of a folder. */
+function userLoaders(): Record<string, string | null> {
+  return Object.fromEntries(LOADERS.map((name) => [name, process.env[name] ?? null]))
 }

@@ -38,6 +38,11 @@ export interface Handover {
   script: string
   /** The program that runs the script. */
   node: string
+  /**
+   * The variables that the program is started with, the address among them. `null` is for one that it must not inherit: the settings of
+   * a folder can put code of theirs into a terminal's programs.
+   */
+  environment: Record<string, string | null>
   dispose(): void
 }
 
@@ -45,8 +50,18 @@ export interface Handover {
 export interface Machine {
   /** The script that fetches values which were handed over. */
   launcher: string
+  /**
+   * Reveals values for the environment of a program that a debugger starts.
+   *
+   * @throws {UnfitEnvironment} when no program could be given the values.
+   */
+  fitting(values: Values): Readonly<Record<string, string>>
+  /** @throws {UnfitEnvironment} before anything is started. */
   run(options: RunOptions): Running
+  /** @throws {UnfitEnvironment} when no program could be given the values. */
   handOver(values: Values): Promise<Handover>
+  /** Whether a file is in a folder once all links are followed. A file that is not there is in none. */
+  isInside(path: string, folder: string): Promise<boolean>
   /** Writes a file that only its owner can read. It must not be there yet. */
   writePrivate(path: string, text: string): Promise<void>
   /**

@@ -91,6 +91,8 @@ export function isEnvFileName(name: string): boolean {
  */
 export function quoteEnvValue(value: string): string | null {
   if (/^[A-Za-z0-9_./:@%+,=-]*$/.test(value)) return value
+  // A shell and the environment that it sets would end, or lose, the value there.
+  if (value.includes('\0')) return null
   if (!value.includes("'")) return `'${value}'`
   // In double quotes a shell would still see $, backslashes and backticks.
   return /["\\$`]/.test(value) ? null : `"${value}"`

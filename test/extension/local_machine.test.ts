@@ -1,6 +1,6 @@
 /** A window or a folder of another machine has no program started on this one. */
 import { beforeEach, describe, expect, it, vi } from 'vitest'
-import type { Consents } from '../../extension/consent.ts'
+import { Consents } from '../../extension/consent.ts'
 import { registerDebugging } from '../../extension/debug.ts'
 import { registerEnvFile } from '../../extension/env_file.ts'
 import { registerHandOver } from '../../extension/hand_over.ts'
@@ -43,7 +43,7 @@ function open(at: { scheme?: string; authority?: string }, extensionKind = 1) {
   editor.settings.set('postern.allowWriteToDisk', true)
   editor.answers.push(...['Start', 'Start', 'Hand Over', 'Write'])
   const parts = stubParts(stub.machine, {}, extensionKind)
-  const consents = { ask: async () => {} } as unknown as Consents
+  const consents = new Consents(parts.context.workspaceState)
   registerTasks(parts, consents)
   registerDebugging(parts, consents)
   for (const register of [registerTools, registerHandOver, registerRun, registerEnvFile]) register(parts)

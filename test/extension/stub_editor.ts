@@ -283,6 +283,8 @@ export function stubMachine() {
       options.onOutput(prints(options), 'stdout')
       return { write() {}, stop() {}, ended: Promise.resolve({ code: 0 }) }
     },
+    fitting: (values: Values) =>
+      Object.fromEntries(Object.entries(values).map(([key, value]) => [key, value.reveal()])),
     async handOver(values: Values) {
       note('hand over', values)
       return { address: '/socket#key', script: '/extension/launch.cjs', node: '/node', environment: {}, dispose() {} }

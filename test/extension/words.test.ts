@@ -19,6 +19,9 @@ const EXCEPTIONS = [
   'secret rotatable', // for a `when` clause
   'Exit code: ', // for a model
   ' (stopped: too much output)', // for a model
+  'Too short to be taken out of the output everywhere: ', // for a model
+  'Not started: the user said no', // for a model
+  'Environment cannot hold these values', // an error that is explained by its kind
   'Lease has ended', // an error of ours that is never shown
   'Values cannot be handed over on this machine', // an error that is explained by its kind
   'pst_…', // a shape

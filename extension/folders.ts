@@ -1,0 +1,42 @@
+/**
+ * Which folder of the window a `.env` is read in. A folder's file is for that folder only: where VS Code does not say which
+ * one asks, the user chooses it by its name, or the request is refused. The first one is never taken for another.
+ *
+ * @module
+ */
+import * as vscode from 'vscode'
+import { PosternError } from '../core/errors.ts'
+
+/**
+ * Returns the only folder of the window, or the one that the user chooses; `undefined` in a window without folders.
+ *
+ * @throws {vscode.CancellationError} when the user chooses none.
+ */
+export async function chooseFolder(): Promise<vscode.WorkspaceFolder | undefined> {
+  const folders = vscode.workspace.workspaceFolders ?? []
+  if (folders.length < 2) return folders[0]
+  const items = folders.map((folder) => ({ label: folder.name, description: folder.uri.fsPath, folder }))
+  const title = vscode.l10n.t('Use the secrets of which folder?')
+  const picked = await vscode.window.showQuickPick(items, { title, ignoreFocusOut: true })
+  if (picked === undefined) throw new vscode.CancellationError()
+  return picked.folder
+}
+
+/**
+ * Returns the folder that a path names, and the rest of the path. In a window of several folders a path begins with the name of its
+ * folder, as the editor shows it: `api/.env`.
+ *
+ * @throws {PosternError} `bad_request` when there is no folder, or the path names none or more than one of several.
+ */
+export function folderIn(path: string): { folder: vscode.WorkspaceFolder; envFile: string } {
+  const { t } = vscode.l10n
+  const folders = vscode.workspace.workspaceFolders ?? []
+  const [only] = folders
+  if (only === undefined) throw new PosternError('bad_request', t('no folder is open'))
+  if (folders.length === 1) return { folder: only, envFile: path }
+  const named = folders.filter(({ name }) => path.startsWith(`${name}/`))
+  const [folder] = named
+  if (folder !== undefined && named.length === 1) return { folder, envFile: path.slice(folder.name.length + 1) }
+  const names = folders.map(({ name }) => `${name}/.env`).join(', ')
+  throw new PosternError('bad_request', t('this window has several folders. Name the file with its folder: {0}', names))
+}

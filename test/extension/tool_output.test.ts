@@ -1,0 +1,50 @@
+/** What the tool of a model shows of a run: no value of the `.env`, and which values are too short to be found. */
+import { beforeEach, expect, it, vi } from 'vitest'
+import { registerTools } from '../../extension/tools.ts'
+import { canary, leaks } from '../canary.ts'
+import { editor, stubMachine, stubParts } from './stub_editor.ts'
+
+vi.mock('vscode', async () => (await import('./stub_editor.ts')).api)
+
+const secret = canary()
+const plain = `plain-${crypto.randomUUID()}`
+const SECRETS = {
+  'postern://default/dev/one': 'a',
+  'postern://default/dev/zero': '0',
+  'postern://default/dev/two': '80',
+  'postern://default/dev/pin': 'x7K2',
+  'postern://default/dev/db': secret,
+}
+const stub = stubMachine()
+const run = (env: string, output: string) => {
+  editor.openFolder('/w', { '.env': env })
+  registerTools(stubParts(stub.machine, SECRETS))
+  stub.print(() => output)
+  return editor.useTool('postern_run_with_secrets', { command: 'npm test' })
+}
+
+beforeEach(() => editor.reset())
+
+it('row 44: has neither secrets nor plain entries of eight characters or more', async () => {
+  const told = await run(`DB=postern://default/dev/db\nTOKEN=${plain}\n`, `${secret} ${plain} ${btoa(plain)}`)
+  expect(told).toBe('Exit code: 0\n[postern:DB] [postern:TOKEN] [postern:TOKEN]')
+  expect(leaks(told, [secret, plain])).toEqual([])
+})
+
+it('leaves words whole that have a short value in them, and names its key', async () => {
+  const env = 'X=postern://default/dev/one\nPORT=postern://default/dev/zero\nTWO=postern://default/dev/two\n'
+  expect(await run(env, 'banana 8080')).toBe(
+    'Exit code: 0\nToo short to be taken out of the output everywhere: X, PORT, TWO\nbanana 8080',
+  )
+})
+
+it('takes out a short secret that stands alone, and not a short entry that is none', async () => {
+  const told = await run('PIN=postern://default/dev/pin\nMODE=test\nEMPTY=\n', 'PIN x7K2, a test x7K2x')
+  expect(told).toBe(
+    'Exit code: 0\nToo short to be taken out of the output everywhere: PIN, MODE\nPIN [postern:PIN], a test x7K2x',
+  )
+})
+
+it('tells the keys and never the values that are too short', async () => {
+  expect(await run('PIN=postern://default/dev/pin\n', '')).not.toContain('x7K2')
+})
