@@ -11,7 +11,7 @@ import { bundling } from './bundling.ts'
 
 const ROOM = import.meta.dirname
 // Of which zod, which checks every answer, has 33, and the shapes of answers 5.
-const BUDGET_KB = 150
+const BUDGET_KB = 200
 
 const TEXTS = ['package.nls.json', 'package.nls.de.json', 'README.md', 'l10n', 'media']
 
