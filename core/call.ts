@@ -4,22 +4,29 @@
  * @module
  */
 import type { Admission } from './access/throttle.ts'
+import type { Ticket } from './access/ticket.ts'
 import { type AskedApproval, type PosternError, type Reason, refusal } from './errors.ts'
 import type { OperationName } from './operations.ts'
 
 /** What the edge knows of a caller. No rights: the vault looks those up itself. */
 export interface Caller {
-  /** The keyed hash of its token, which kind it is, and of which root key; `null` for one that wants to sign in. */
-  credential: { kind: 'token' | 'session'; hash: Uint8Array; root?: string } | null
+  /**
+   * The keyed hash of its token, which kind it is, and of which root key; an operator's ticket, whose MAC was checked;
+   * `null` for one that wants to sign in.
+   */
+  credential: { kind: 'token' | 'session'; hash: Uint8Array; root?: string } | { kind: 'ticket'; ticket: Ticket } | null
   /** A DPoP proof that was checked, but for whether it was used before. */
   proof: { jkt: string; id: string; expiresAt: number } | null
-  /** Set by the edge when the token is the bootstrap token that the operator configured. */
-  bootstrap?: true
   /** Set when the caller asks others to approve its request, and why; or names the request that they approved. */
   approval?: { ask: string } | { id: string }
   requestId: string
   address: string | null
   agent: string | null
+}
+
+/** Whether a credential lets a vault come into being. */
+export function isBootstrap(credential: Caller['credential']): boolean {
+  return credential?.kind === 'ticket' && credential.ticket.purpose === 'bootstrap'
 }
 
 /** One question to a vault. Plain data: it crosses an RPC. */

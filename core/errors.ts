@@ -28,6 +28,16 @@ export type ErrorCode = (typeof ERROR_CODES)[number]
  */
 export const REFUSALS = {
   unauthenticated: ['unauthenticated', 'Token is missing, malformed, unknown, expired or revoked'],
+  ticket_late: [
+    'unauthenticated',
+    'Ticket is too late, or claims more than an hour: make another. If it is new, compare the clocks of both machines',
+  ],
+  ticket_used: ['unauthenticated', 'Ticket was used, or made before the vault was restored: make another'],
+  has_principals: ['unauthenticated', 'Vault has principals: a bootstrap ticket opens none that has; use recover'],
+  has_no_principals: [
+    'unauthenticated',
+    'Vault has no principals: there is nothing to recover; use a bootstrap ticket',
+  ],
   denied: ['denied', 'No rule permits this, or one forbids it'],
   mfa_required: [
     'mfa_required',

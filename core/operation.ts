@@ -14,6 +14,8 @@ import type { Lockout } from './access/lockout.ts'
 import type { Action, Circumstances, Rule } from './access/policy.ts'
 import type { SessionStore } from './access/sessions.ts'
 import type { AccessStore, PrincipalKind } from './access/store.ts'
+import type { Ticket } from './access/ticket.ts'
+import type { TicketStore } from './access/ticket_store.ts'
 import type { DeliveryStore } from './audit/delivery_store.ts'
 import type { Log } from './audit/log.ts'
 import type { KeyStore } from './crypto/key_store.ts'
@@ -38,7 +40,13 @@ export type Facts = Readonly<Record<string, unknown>>
  * that is said to be `quiet`: a step that releases nothing, or a refusal that a stranger could repeat
  * to fill the log.
  */
-export type Outcome<T> = ({ value: T } | { reason: Reason; approval?: AskedApproval }) & { facts?: Facts; quiet?: true }
+export type Outcome<T> = ({ value: T; actor?: Actor } | { reason: Reason; approval?: AskedApproval }) & {
+  facts?: Facts
+  quiet?: true
+}
+
+/** As whom the entry names a caller that was no principal before. */
+export type Actor = Pick<Identity, 'principal' | 'token'>
 
 /** Who asks, as the vault itself knows from the token or the session. */
 export interface Identity {
@@ -63,6 +71,7 @@ export interface Stores {
   sessions: SessionStore
   factors: FactorStore
   lockout: Lockout
+  tickets: TicketStore
   issuers: IssuerStore
   chains: ChainStore
   cache: CacheStore
@@ -85,6 +94,8 @@ export interface Stores {
 export interface Context extends Stores {
   limits: VaultLimits
   identity: Identity
+  /** The operator's ticket, for an operation that takes one; `null` for every other. */
+  ticket: Ticket | null
   /** The same as `identity.principal`. */
   principal: string
   /** The rules that name this principal. */
@@ -102,8 +113,10 @@ export interface Context extends Stores {
   now: number
 }
 
-/** How long sessions last. */
+/** What holds for the whole server: how long sessions last, and for what a second factor is needed. */
 export interface VaultLimits {
+  requireMfa: boolean
+  requireMfaForAdmin: boolean
   sessionMaxMs: number
   sessionIdleMs: number
 }
@@ -116,6 +129,8 @@ export interface Operation<Input, Output> {
   also?: (input: Input) => Action | null
   /** Set when it may be asked without a token: it is what makes a session. */
   anonymous?: true
+  /** Set when an operator's ticket of this purpose is what asks for it, and nothing else may. */
+  ticket?: Ticket['purpose']
   /**
    * Set when it changes who may do what, or what is kept: then it is a security event, also when it succeeds; with
    * `alert` one that somebody should look at now.

@@ -9,6 +9,7 @@ import * as glass from './access/break_glass.ts'
 import * as factors from './access/factor_operations.ts'
 import * as access from './access/operations.ts'
 import * as sessions from './access/session_operations.ts'
+import * as tickets from './access/ticket_operations.ts'
 import * as audit from './audit/operations.ts'
 import { holdLog } from './audit/retention.ts'
 import * as keys from './crypto/key_operations.ts'
@@ -102,6 +103,8 @@ export const OPERATIONS = {
   'audit.hold': holdLog,
   'audit.rekey': audit.rekeyLog,
   'audit.status': audit.readStatus,
+  'vault.bootstrap': tickets.bootstrapVault,
+  'vault.recover': tickets.recoverVault,
 } as const
 
 type Operations = typeof OPERATIONS

@@ -439,7 +439,16 @@ const MIGRATIONS: readonly (readonly string[])[] = [
     'UPDATE token SET trusted_by = json_array(trusted_by) WHERE trusted_by IS NOT NULL',
   ],
   // 0.2.
-  [],
+  [
+    // Tickets of the operator that opened the vault (access/ticket.ts), each with the token that it gave last; spent_at
+    // is when that token was first used.
+    `CREATE TABLE ticket (
+      nonce TEXT PRIMARY KEY,
+      accessor TEXT NOT NULL,
+      given_at INTEGER NOT NULL,
+      spent_at INTEGER
+    ) WITHOUT ROWID`,
+  ],
 ]
 
 /** A table, not PRAGMA user_version: Durable Objects refuse that. */

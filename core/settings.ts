@@ -6,11 +6,9 @@
 import * as z from 'zod/mini'
 import { parseRange } from './access/cidr.ts'
 import { SecuritySettings } from './access/settings.ts'
-import { vaultOfToken } from './access/token.ts'
 import { AuditSettings, isOperatorUrl } from './audit/settings.ts'
 import { type Bytes, base64url } from './bytes.ts'
 import { parseRootKey } from './crypto/keyring.ts'
-import { PosternError } from './errors.ts'
 import { defaultMembers, keepsVaultsApart, ProviderSettings } from './providers/settings.ts'
 import { Redacted } from './redacted.ts'
 import {
@@ -79,14 +77,6 @@ export const SettingsSchema = z
         'the same',
         'The root key that is going to take the place of `rootKey`: what others make under it is taken already. For Workers.',
       ),
-    ),
-    bootstrapToken: z.prefault(
-      secret(
-        bootstrapTokens,
-        'tokens, parted by commas',
-        'Tokens that open their vault while it is empty, from `npm run mint`. When not given, one is made for the vault `default` and printed.',
-      ),
-      '',
     ),
     logOrigin: z.prefault(
       pattern(
@@ -250,6 +240,14 @@ const PREFIX = 'POSTERN_'
 const FOREIGN =
   /^POSTERN_(?:(?:[A-Z0-9_]+_)?(?:SERVICE_(?:HOST|PORT)|PORT_[0-9]+_)|LIVE_|ENDPOINT$|SECRETS_DIR$|[A-Z0-9_]+_PORT$)/
 
+/** Settings of before, and what to do now. */
+const GONE: ReadonlyMap<string, string> = new Map([
+  [
+    'POSTERN_BOOTSTRAP_TOKEN',
+    'Is no setting any more. Take it away; `npm run mint -- VAULT` makes a ticket, and POST /v1/vaults/VAULT/tokens exchanges that for a token. Tokens that it made go on working',
+  ],
+])
+
 /**
  * Reads the settings of a server.
  *
@@ -259,7 +257,7 @@ export function parseSettings(sources: Sources): Settings {
   const { POSTERN_PORT: port, ...environment } = sources.environment
   // Kubernetes sets it to tcp://… for a service of our name.
   const given = port?.startsWith('tcp://') ? environment : sources.environment
-  return readSettings(SettingsSchema, PREFIX, { ...sources, environment: given }, FOREIGN)
+  return readSettings(SettingsSchema, PREFIX, { ...sources, environment: given }, { foreign: FOREIGN, gone: GONE })
 }
 
 /** What can be set, for the reference. */
@@ -293,13 +291,4 @@ function rootKeys(given: string): Redacted<Bytes>[] {
 function isDistinct(keys: unknown[]): boolean {
   const texts = keys.flatMap((key) => (key instanceof Redacted ? [base64url(key.reveal())] : []))
   return new Set(texts).size === texts.length
-}
-
-function bootstrapTokens(given: string): Redacted<string>[] {
-  return items(given).map((token) => {
-    if (!token.startsWith('pst_') || vaultOfToken(token) === null) {
-      throw new PosternError('bad_request', 'Must be tokens in our own format')
-    }
-    return new Redacted(token)
-  })
 }

@@ -92,18 +92,25 @@ export const origin = (description: string) => parsed(parseOrigin).register(ABOU
 export const secret = <T>(parse: (given: string) => T, type: string, description: string) =>
   parsed(parse).register(ABOUT, { ...about(type, description), secret: true })
 
+/** Names with the prefix that are no settings. */
+export interface OtherNames {
+  /** Those of others, and not a mistake. */
+  foreign?: RegExp
+  /** Settings of before: what to do now. */
+  gone?: ReadonlyMap<string, string>
+}
+
 /**
  * Reads the settings that a schema of {@link text}, {@link whole} and the like describes, all with
  * one prefix. The result is frozen throughout.
  *
- * @param foreign Names with the prefix that are somebody else's, and not a mistake.
  * @throws {PosternError} `bad_request`, naming every wrong or unknown setting at once and no value.
  */
 export function readSettings<T extends z.ZodMiniType>(
   schema: T,
   prefix: string,
   sources: Sources,
-  foreign?: RegExp,
+  { foreign, gone }: OtherNames = {},
 ): z.output<T> {
   const { environment, dotenv = {}, secrets = {} } = sources
   const raw: Tree = {}
@@ -122,7 +129,7 @@ export function readSettings<T extends z.ZodMiniType>(
   )
   const result = schema.safeParse(raw, WORDS)
   // One complaint a setting, the first: a rule about several adds nothing to one that is wrong by itself.
-  const wrong = new Map<string, string>(unknown.map((name) => [name, 'Unknown setting']))
+  const wrong = new Map<string, string>(unknown.map((name) => [name, gone?.get(name) ?? 'Unknown setting']))
   for (const { path, message } of result.error?.issues ?? []) {
     const name = prefix + path.map(String).map(capitals).join('__')
     if (!wrong.has(name)) wrong.set(name, message)

@@ -8,13 +8,14 @@ import { ApprovalStore } from './access/approval_store.ts'
 import { BreakGlassStore } from './access/break_glass_store.ts'
 import { sourceOf } from './access/cidr.ts'
 import { FactorStore } from './access/factors.ts'
-import { identify, stranger, type Unidentified } from './access/identify.ts'
+import { identify, type Unidentified } from './access/identify.ts'
 import { IssuerStore } from './access/issuers.ts'
 import { Lockout } from './access/lockout.ts'
 import type { SecurityPolicy } from './access/security_policy.ts'
 import { SessionStore } from './access/sessions.ts'
 import { AccessStore } from './access/store.ts'
 import { Throttle } from './access/throttle.ts'
+import { TicketStore } from './access/ticket_store.ts'
 import { DeliveryStore } from './audit/delivery_store.ts'
 import { type AuditEvent, encodeEvent } from './audit/event.ts'
 import { Log } from './audit/log.ts'
@@ -26,7 +27,7 @@ import { KeyStore } from './crypto/key_store.ts'
 import { RootStore } from './crypto/root_store.ts'
 import type { Reason } from './errors.ts'
 import { MetaStore } from './meta_store.ts'
-import type { Identity, Operation, Stores } from './operation.ts'
+import type { Operation, Stores } from './operation.ts'
 import { OPERATIONS } from './operations.ts'
 import { CacheStore } from './providers/cache_store.ts'
 import type { VersionedChain } from './providers/chain.ts'
@@ -92,6 +93,7 @@ export class Vault {
       sessions: new SessionStore(sql, policy.sessionIdleMs),
       factors: new FactorStore(sql),
       lockout: new Lockout(sql, policy),
+      tickets: new TicketStore(sql),
       issuers: new IssuerStore(sql),
       chains: new ChainStore(sql),
       cache: new CacheStore(sql),
@@ -130,6 +132,11 @@ export class Vault {
   isEmpty(): boolean {
     if (this.#quarantined !== null) return false
     return this.#stores.access.principals().length === 0
+  }
+
+  /** The accessors of tokens that a server before 0.2 printed at its start: whoever reads its log has them. */
+  printedTokens(): string[] {
+    return this.#stores.access.printedTokens()
   }
 
   /** Refuses everything from now on, for this reason: whatever is appended would fork the log, or follow a changed one. */
@@ -190,8 +197,8 @@ export class Vault {
 
   /** What is kept in memory may be of rows that were never written. */
   #forget(): void {
-    const { access, chains, policy, keys } = this.#stores
-    for (const store of [access, chains, policy, keys]) store.forget()
+    const { access, tickets, chains, policy, keys } = this.#stores
+    for (const store of [access, tickets, chains, policy, keys]) store.forget()
   }
 
   #failed(error: unknown): Answer & { ok: false } {
@@ -240,11 +247,10 @@ export class Vault {
   #answer(call: Call, now: number): Answer {
     const { caller, input } = call
     const operation = OPERATIONS[call.operation] as Operation<unknown, unknown>
-    const isStranger = caller.credential === null && operation.anonymous === true
-    const found = isStranger ? stranger(caller, this.#stores, now) : identify(caller, this.#stores, now)
+    const found = identify(caller, operation, this.#stores, now)
     if ('why' in found) return this.#refuse(call, found, now)
     const { principal, token, session } = found.identity
-    if (found.bootstrapped) this.#recordBootstrap(caller, found.identity, now)
+    const isStranger = principal === ''
     const about = {
       operation: call.operation,
       principal: principal || null,
@@ -277,7 +283,7 @@ export class Vault {
     const facts = { ...subject, ...outcome.facts }
     const severity = severityOf(reason, { notable: operation.notable, locked: outcome.facts?.locked === true })
     const event = { ...about, rule, outcome: reason, severity, facts }
-    const index = quiet ? null : this.#record(caller, now, event)
+    const index = quiet ? null : this.#record(caller, now, { ...event, ...('value' in outcome && outcome.actor) })
     if (!('reason' in outcome)) return { ok: true, index, quota, value: outcome.value }
     const { approval } = outcome
     return { ok: false, index, quota, reason: outcome.reason, ...(approval && { approval }) }
@@ -292,11 +298,6 @@ export class Vault {
     if (isFirst && event !== null) this.#record(caller, now, event)
     const quota = this.#throttle.admit(this.#policy.refusalWindows(sourceOf(caller.address)), now)
     return quota?.allowed === false ? { ...refused('throttled'), quota } : refused('unauthenticated')
-  }
-
-  #recordBootstrap(caller: Caller, { principal, token, session }: Identity, now: number): void {
-    const about = { operation: 'vault.bootstrap', principal, token, session, action: null, resource: '', rule: null }
-    this.#record(caller, now, { ...about, outcome: 'ok', severity: 'notice', facts: {} })
   }
 
   #record(caller: Caller, now: number, event: Omit<AuditEvent, 'at' | 'request' | 'address' | 'agent'>): number {

@@ -8,9 +8,10 @@ import { cors } from 'hono/cors'
 import { sourceOf } from '../core/access/cidr.ts'
 import { nonceAt } from '../core/access/dpop.ts'
 import { Throttle } from '../core/access/throttle.ts'
+import { isBootstrap } from '../core/call.ts'
 import { badRequest, PosternError, refusal } from '../core/errors.ts'
 import { parseVaultId } from '../core/secrets/name.ts'
-import { identify } from './auth.ts'
+import { type Arrival, identify } from './auth.ts'
 import type { Env, Parts } from './context.ts'
 import { timed } from './observation.ts'
 import { observe } from './observe.ts'
@@ -164,9 +165,8 @@ function entrance(parts: Parts) {
     const vault = parseVaultId(c.req.param('vault'))
     const requestId = c.get('requestId')
     c.set('vault', vault)
-    const signIn = c.req.method === 'POST' && c.req.path === `/v1/vaults/${vault}/sessions`
     try {
-      const about = { connection: c.env, requestId, signIn }
+      const about = { connection: c.env, requestId, takes: takenAt(c, vault) }
       const identified = timed(c.var.observation, 'identify', () => identify(parts, c.req.raw, vault, about))
       const { caller, seal } = await identified
       c.set('caller', { ...caller, ...approvalOf(c) })
@@ -180,13 +180,20 @@ function entrance(parts: Parts) {
       }
       throw error
     }
-    const { credential, bootstrap } = c.get('caller')
+    const { credential } = c.get('caller')
     if (credential === null) gate(c)
-    const handle = await parts.host.vault(vault, bootstrap === true)
+    const handle = await parts.host.vault(vault, isBootstrap(credential))
     const observation = c.get('observation')
     c.set('handle', observation ? handle.around((work) => observation.time('vault', work)) : handle)
     return next()
   }
+}
+
+/** What a route takes in place of a token. */
+function takenAt({ req }: Context<Env>, vault: string): Arrival['takes'] {
+  if (req.method !== 'POST') return null
+  if (req.path === `/v1/vaults/${vault}/sessions`) return 'sign-in'
+  return req.path === `/v1/vaults/${vault}/tokens` ? 'ticket' : null
 }
 
 /**

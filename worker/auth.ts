@@ -7,17 +7,27 @@
  * @module
  */
 import { CLOCK_TOLERANCE_MS, NONCE_PERIOD_MS, verifyProof } from '../core/access/dpop.ts'
+import { isLate, isTicket, parseTicket, TICKET_MAX_LENGTH, type Ticket, vaultOfTicket } from '../core/access/ticket.ts'
 import { parseToken, type Token, vaultOfToken } from '../core/access/token.ts'
-import { equal, utf8 } from '../core/bytes.ts'
 import type { Caller } from '../core/call.ts'
 import type { Keyring } from '../core/crypto/keyring.ts'
 import { badRequest, refusal } from '../core/errors.ts'
 import { cleanse } from '../core/redaction.ts'
 import { isLoopback } from '../core/settings.ts'
 import type { Connection } from './address.ts'
+import { refuseBody } from './body.ts'
 import type { Parts } from './context.ts'
 
 const MAX_AGENT_LENGTH = 256
+const CREDENTIAL = new RegExp(`^(Bearer|DPoP) ([0-9A-Za-z_-]{1,${TICKET_MAX_LENGTH}})$`, 'i')
+
+/** A request as it arrived: from where, its id, and what its route takes in place of a token. */
+export interface Arrival {
+  connection: Connection
+  requestId: string
+  /** `sign-in`: nothing, or a proof beside a token; `ticket`: an operator's ticket; `null`: neither. */
+  takes: 'sign-in' | 'ticket' | null
+}
 
 /** A request's caller, and the key that the client wants the answer sealed to, by its thumbprint. */
 export interface Identified {
@@ -31,24 +41,32 @@ export interface Identified {
  *
  * A session that is bound to a key comes as `DPoP`, with a proof; anything else as `Bearer`, without
  * one (RFC 9449 section 7.1). At sign-in an API token comes with the proof of the key that its session
- * is to be bound to; one who signs in by other means has no token yet.
+ * is to be bound to; one who signs in by other means has no token yet. An operator's ticket comes as `Bearer`, to the one
+ * route that takes it, and without a body.
  *
- * @param signIn Whether the request is to make a session.
- * @throws {PosternError} `unauthenticated`, the same for every flaw but a missing nonce; `bad_request`
- *   for a proof where no public address is configured.
+ * @throws {PosternError} `unauthenticated`, the same for every flaw but a missing nonce and a ticket that is late;
+ *   `bad_request` for a proof where no public address is configured, and for a ticket with a body.
  */
 export async function identify(
-  { keyring, bootstrapTokens, settings }: Parts,
+  { keyring, settings }: Pick<Parts, 'keyring' | 'settings'>,
   request: Request,
   vault: string,
-  { connection, requestId, signIn }: { connection: Connection; requestId: string; signIn: boolean },
+  { connection, requestId, takes }: Arrival,
 ): Promise<Identified> {
+  const signIn = takes === 'sign-in'
   const authorization = request.headers.get('Authorization')
   const proofHeader = request.headers.get('DPoP')
-  const [, scheme = '', text = ''] = /^(Bearer|DPoP) ([0-9A-Za-z_-]{1,200})$/i.exec(authorization ?? '') ?? []
+  const [, scheme = '', text = ''] = CREDENTIAL.exec(authorization ?? '') ?? []
   const bound = scheme.toLowerCase() === 'dpop'
-  if (authorization === null ? !signIn : text === '' || vaultOfToken(text) !== vault) throw refusal('unauthenticated')
+  if (authorization === null ? !signIn : vaultOf(text) !== vault) throw refusal('unauthenticated')
   if (bound ? proofHeader === null : proofHeader !== null && !signIn) throw refusal('unauthenticated')
+  const about = { requestId, address: connection.address, agent: agentOf(request) }
+  if (isTicket(text)) {
+    if (bound || takes !== 'ticket') throw refusal('unauthenticated')
+    const ticket = await verifiedTicket(keyring, vault, text)
+    await refuseBody(request, settings.bodyTimeoutMs)
+    return { caller: { credential: { kind: 'ticket', ticket }, proof: null, ...about }, seal: undefined }
+  }
   const token = text === '' ? null : await verifiedToken(keyring, vault, text)
   if (text !== '' && token === null) throw refusal('unauthenticated')
   // Only a session can be bound.
@@ -56,21 +74,34 @@ export async function identify(
   const now = Date.now()
   const expected = async () => {
     const [nonceKey, ...otherNonceKeys] = await Promise.all(keyring.all.map((ring) => ring.macKey(vault, 'nonce')))
-    const about = { method: request.method, url: urlOf(request, settings), token: bound ? text : null, now }
-    return { ...about, nonceKey: nonceKey!, otherNonceKeys }
+    const target = { method: request.method, url: urlOf(request, settings), token: bound ? text : null, now }
+    return { ...target, nonceKey: nonceKey!, otherNonceKeys }
   }
   const proof = proofHeader === null ? null : await verifyProof(proofHeader, await expected())
-  const bytes = utf8(text)
   const caller: Caller = {
     credential: token && { kind: token.kind, hash: token.hash, root: token.root },
     // Until its nonce is not taken any more; and some, for a clock that was set.
     proof: proof && { jkt: proof.jkt, id: proof.id, expiresAt: now + 2 * NONCE_PERIOD_MS + CLOCK_TOLERANCE_MS },
-    ...(bootstrapTokens.some((known) => equal(utf8(known.reveal()), bytes)) && { bootstrap: true }),
-    requestId,
-    address: connection.address,
-    agent: agentOf(request),
+    ...about,
   }
   return { caller, seal: proof?.seal }
+}
+
+/** The vault that a credential says it is of; `null` for one of no known shape. */
+function vaultOf(text: string): string | null {
+  return isTicket(text) ? vaultOfTicket(text) : vaultOfToken(text)
+}
+
+/**
+ * Checks an operator's ticket under the present root key alone: a former one may be known to others by now.
+ *
+ * @throws {PosternError} `unauthenticated`; with a reason when it is the operator's, and late.
+ */
+async function verifiedTicket(keyring: Keyring, vault: string, text: string): Promise<Ticket> {
+  const ticket = parseTicket(text, await keyring.macKey(vault, 'ticket'))
+  if (ticket === null) throw refusal('unauthenticated')
+  if (isLate(ticket, Date.now())) throw refusal('ticket_late')
+  return ticket
 }
 
 /**

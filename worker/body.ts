@@ -29,7 +29,17 @@ export async function readOptionalJson(request: Request, timeoutMs: number): Pro
   return readJson(request, timeoutMs)
 }
 
-async function readBytes(request: Request, timeoutMs: number): Promise<Uint8Array> {
+/**
+ * Refuses a request that has a body, at its first byte.
+ *
+ * @param timeoutMs How long the end of an empty one may take.
+ * @throws {PosternError} `bad_request`
+ */
+export async function refuseBody(request: Request, timeoutMs: number): Promise<void> {
+  await readBytes(request, timeoutMs, 0)
+}
+
+async function readBytes(request: Request, timeoutMs: number, limitBytes = MAX_BODY_BYTES): Promise<Uint8Array> {
   if (request.body === null) return new Uint8Array()
   const reader = request.body.getReader()
   const chunks: Uint8Array[] = []
@@ -46,9 +56,7 @@ async function readBytes(request: Request, timeoutMs: number): Promise<Uint8Arra
       if (late) throw badRequest('body', 'Body did not arrive in time')
       if (done) return concat(...chunks)
       size += value.length
-      if (size > MAX_BODY_BYTES) {
-        throw badRequest('body', `Body must have at most ${MAX_BODY_BYTES} bytes`, { limitBytes: MAX_BODY_BYTES })
-      }
+      if (size > limitBytes) throw tooLong(limitBytes)
       // On Deno ten thousand pieces of a byte each kept the whole server from everybody else for ten seconds.
       if (chunks.push(value) > MAX_PIECES) throw badRequest('body', `Body must come in at most ${MAX_PIECES} pieces`)
       if (chunks.length % PIECES_A_TURN === 0) await new Promise((resolve) => setTimeout(resolve))
@@ -60,4 +68,9 @@ async function readBytes(request: Request, timeoutMs: number): Promise<Uint8Arra
     clearTimeout(timer)
     reader.releaseLock()
   }
+}
+
+function tooLong(limitBytes: number): PosternError {
+  if (limitBytes === 0) return badRequest('body', 'Must be empty')
+  return badRequest('body', `Body must have at most ${limitBytes} bytes`, { limitBytes })
 }

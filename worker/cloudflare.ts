@@ -58,7 +58,7 @@ async function build(env: Bindings): Promise<Built> {
   const host = durableHost((id) => env.VAULT.getByName(id) as unknown as VaultStub)
   const upstreams = upstreamsOf(settings, null)
   const keyring = await Keyring.open(settings.rootKey, settings)
-  const parts = await assemble({ settings, keyring, upstreams }, host, settings.bootstrapToken)
+  const parts = assemble({ settings, keyring, upstreams }, host)
   return { app: createApp(parts, { publicFile: (name) => publicFile(env, name) }), settings }
 }
 

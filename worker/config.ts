@@ -5,15 +5,11 @@
  */
 
 import { IssuerKeys } from '../core/access/federation.ts'
-import { vaultOfToken } from '../core/access/token.ts'
 import { type Anchor, httpAnchor } from '../core/audit/anchor.ts'
 import { dekCache } from '../core/crypto/envelope.ts'
-import { PosternError } from '../core/errors.ts'
 import { configuredProviders, type Files } from '../core/providers/configured.ts'
 import { Upstreams } from '../core/providers/upstreams.ts'
-import type { Redacted } from '../core/redacted.ts'
 import type { Settings } from '../core/settings.ts'
-import { verifiedToken } from './auth.ts'
 import type { Parts } from './context.ts'
 import { Gateway } from './gateway.ts'
 import type { Host } from './host.ts'
@@ -21,29 +17,14 @@ import { Meters } from './meters.ts'
 import type { Surroundings } from './opening.ts'
 import { tracerOf } from './otlp.ts'
 
-/**
- * Joins the parts of an app.
- *
- * @throws {PosternError} `bad_request` when a configured bootstrap token is not of this root key.
- */
-export async function assemble(
-  { settings, keyring, upstreams }: Omit<Surroundings, 'anchors'>,
-  host: Host,
-  bootstrapTokens: readonly Redacted<string>[],
-): Promise<Parts> {
+/** Joins the parts of an app. */
+export function assemble({ settings, keyring, upstreams }: Omit<Surroundings, 'anchors'>, host: Host): Parts {
   const options = { allowLoopback: settings.security.allowLoopbackIssuers }
-  for (const token of bootstrapTokens) {
-    const vault = vaultOfToken(token.reveal())
-    if (vault === null || (await verifiedToken(keyring, vault, token.reveal())) === null) {
-      throw new PosternError('bad_request', 'POSTERN_BOOTSTRAP_TOKEN: Must be minted with this root key')
-    }
-  }
   const deks = dekCache()
   return {
     settings,
     keyring,
     host,
-    bootstrapTokens,
     deks,
     upstreams,
     meters: settings.metrics ? new Meters() : null,

@@ -7,7 +7,6 @@ import type { Keyring } from '../core/crypto/keyring.ts'
 import { parseRecipient, type Recipient, sealTo } from '../core/crypto/seal_to.ts'
 import { badRequest } from '../core/errors.ts'
 import type { Upstreams } from '../core/providers/upstreams.ts'
-import type { Redacted } from '../core/redacted.ts'
 import type { Settings } from '../core/settings.ts'
 import { check } from '../core/wire.ts'
 import type { Connection } from './address.ts'
@@ -22,7 +21,6 @@ export interface Parts {
   settings: Settings
   keyring: Keyring
   host: Host
-  bootstrapTokens: readonly Redacted<string>[]
   deks: DekCache
   issuerKeys: IssuerKeys
   upstreams: Upstreams

@@ -17,7 +17,7 @@ import type { Opened } from './opening.ts'
 
 /** Where vaults are. */
 export interface Host {
-  /** The handle of a vault. `create` lets the vault come into being: only for a bootstrap token. */
+  /** The handle of a vault. `create` lets the vault come into being: only for a bootstrap ticket. */
   vault(id: string, create: boolean): Promise<VaultHandle>
   /** Whether storage can be reached. */
   ready(): Promise<boolean>
@@ -183,9 +183,15 @@ export function localHost(
   }
 }
 
-/** A vault that is not there answers as one does to strangers. */
-const knowsNobody: Execute = async (calls) =>
-  calls.map(() => ({ ok: false, index: null, quota: null, reason: 'unauthenticated' }))
+const knowsNobody: Execute = async (calls) => answerOfNone(calls)
+
+/** How a vault that is not there answers: as one does to strangers. The operator is told what there is. */
+export function answerOfNone(calls: readonly Call[]): Answer[] {
+  return calls.map(({ caller: { credential } }) => {
+    const reason = credential?.kind === 'ticket' ? 'has_no_principals' : 'unauthenticated'
+    return { ok: false, index: null, quota: null, reason }
+  })
+}
 
 /** A vault's Durable Object, as far as it is called. */
 export interface VaultStub {

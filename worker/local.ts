@@ -6,17 +6,16 @@
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import process from 'node:process'
-import { mintToken } from '../core/access/token.ts'
 import type { Anchor } from '../core/audit/anchor.ts'
 import { Keyring } from '../core/crypto/keyring.ts'
 import { PosternError, refusal } from '../core/errors.ts'
-import type { Redacted } from '../core/redacted.ts'
 import { isLoopback, type Settings } from '../core/settings.ts'
 import { clientAddress, isTrustedProxy } from './address.ts'
 import { folderAnchor } from './anchor_folder.ts'
 import { createApp, harden } from './app.ts'
+import { offerTicket, withdrawTicket } from './bootstrap_ticket.ts'
 import { assemble, httpAnchors, upstreamsOf } from './config.ts'
-import { messageOf, openStores, type Stores } from './data.ts'
+import { fileOfVault, messageOf, openStores, type Stores, vaultsIn } from './data.ts'
 import { closeDetours } from './detours.ts'
 import { gaugesOf } from './gauges.ts'
 import { localHost } from './host.ts'
@@ -93,13 +92,12 @@ async function open(runtime: string): Promise<Local> {
   const formerRoots = await checkRoots(data, keyring)
   const surroundings = { settings, keyring, upstreams, anchors }
   const stores = openStores(data, surroundings)
-  const printed = await firstToken(settings, stores, keyring)
+  const offered = await offer(stores, keyring, data)
   // For their upkeep. Not waited for: an anchor that does not answer must not hold up the start.
   void stores.openAll()
-  const bootstrapTokens = printed === null ? settings.bootstrapToken : [printed]
   const gauges = gaugesOf(() => [...stores.opened()].map(({ vault }) => vault))
   const host = localHost(discreetly(stores), readiness(stores), gauges)
-  const parts = await assemble(surroundings, host, bootstrapTokens)
+  const parts = assemble(surroundings, host)
   const memory = { residentBytes: () => process.memoryUsage().rss, startedAt: Date.now() }
   const app = createApp(parts, { publicFile, memory })
   // Listening to more than this machine without TLS: only the proxies that end it may connect.
@@ -114,7 +112,9 @@ async function open(runtime: string): Promise<Local> {
         return harden(problem(error, crypto.randomUUID()))
       }
       const origin = { socket, forwarded: headers.get('X-Forwarded-For'), cloudflare: null }
-      return app.fetch(request, { address: clientAddress(origin, settings) })
+      const response = await app.fetch(request, { address: clientAddress(origin, settings) })
+      await offered.settle(response)
+      return response
     },
     announce(port) {
       const host = settings.host.includes(':') ? `[${settings.host}]` : settings.host
@@ -123,9 +123,7 @@ async function open(runtime: string): Promise<Local> {
         `Data: ${data}`,
         `Root key: ${origin}`,
         ...formerRoots.map(formerLine),
-        ...(printed === null
-          ? []
-          : ['Bootstrap token of the vault "default", until its first use:', `  ${printed.reveal()}`]),
+        ...offered.lines,
       ]
       process.stdout.write(`${lines.join('\n')}\n`)
       logLine('info', 'started', { app: settings.appName, environment: settings.environment, runtime })
@@ -185,11 +183,31 @@ function checkBackupFolder({ backup: { folder } }: Settings, data: string): void
   )
 }
 
-/** The token that opens the default vault, when that is empty and the operator gave none. */
-async function firstToken(settings: Settings, stores: Stores, keyring: Keyring): Promise<Redacted<string> | null> {
-  const opened = await stores.open(DEFAULT_VAULT, true)
-  if (settings.bootstrapToken.length > 0 || !opened?.vault.isEmpty()) return null
-  return mintToken(DEFAULT_VAULT, await keyring.macKey(DEFAULT_VAULT, 'token')).text
+/** What a start offers its operator. */
+interface Offer {
+  lines: string[]
+  /** Takes it back once an answer shows that it may have been taken. */
+  settle(response: Response): Promise<void>
+}
+
+/** Offers a ticket for the default vault, where that has no principal and no other vault is there. Nothing is made of it yet. */
+async function offer(stores: Stores, keyring: Keyring, data: string): Promise<Offer> {
+  const isTaken = async () => (await stores.open(DEFAULT_VAULT, false))?.vault.isEmpty() === false
+  const isAsked = existsSync(fileOfVault(data, DEFAULT_VAULT)) || vaultsIn(data).length === 0
+  if (!isAsked || (await isTaken())) {
+    withdrawTicket(data)
+    return { lines: [], settle: async () => {} }
+  }
+  const place = { data, isTerminal: process.stdout.isTTY === true }
+  let isOpen = true
+  return {
+    lines: await offerTicket(DEFAULT_VAULT, keyring, place, Date.now()),
+    async settle({ status }) {
+      if (!isOpen || status !== 201 || !(await isTaken())) return
+      isOpen = false
+      withdrawTicket(data)
+    },
+  }
 }
 
 /** Asks the disk at most once a second, whoever asks for it. */

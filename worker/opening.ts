@@ -77,6 +77,10 @@ export async function openVault(
   const upkeep: Upkeep = new Upkeep(desk, whole ? dutiesOf(desk) : [], (at) => wake(upkeep, at))
   // Everything is due at a start.
   if (whole) wake(upkeep, Date.now())
+  for (const accessor of vault.printedTokens()) {
+    const message = 'Token was printed at a start of 0.1 and has no end: make another for admin, and revoke it'
+    logLine('warn', 'bootstrap_token', { vault: id, accessor, message })
+  }
   if (whole && !vault.isEmpty()) {
     const { formerIds } = surroundings.keyring
     const shown = { ...tenantSettings(settings), ...(formerIds.length > 0 && { formerRootKeys: formerIds }) }

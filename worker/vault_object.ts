@@ -1,13 +1,13 @@
 import { DurableObject } from 'cloudflare:workers'
 import type { Anchor } from '../core/audit/anchor.ts'
-import type { Answer, Call } from '../core/call.ts'
+import { type Answer, type Call, isBootstrap } from '../core/call.ts'
 import { Keyring } from '../core/crypto/keyring.ts'
 import { PosternError } from '../core/errors.ts'
 import { isMigrated } from '../core/schema.ts'
 import { parseSettings, type Settings } from '../core/settings.ts'
 import type { Sql, SqlValue } from '../core/sql.ts'
 import { httpAnchors, upstreamsOf } from './config.ts'
-import { type Execute, groupCommit } from './host.ts'
+import { answerOfNone, type Execute, groupCommit } from './host.ts'
 import { type Opened, openVault } from './opening.ts'
 import { logLine } from './oplog.ts'
 
@@ -41,8 +41,8 @@ export class VaultObject extends DurableObject {
   /** Answers calls. Refusals are values: an error would lose its code on the way. */
   async execute(calls: Call[]): Promise<Answer[]> {
     // Nothing is written for a vault that nobody made: strangers may name any.
-    const opening = this.#opening ?? (calls.some(({ caller }) => caller.bootstrap) ? this.#open() : null)
-    if (opening === null) return calls.map(() => ({ ok: false, index: null, quota: null, reason: 'unauthenticated' }))
+    const opening = this.#opening ?? (calls.some(({ caller }) => isBootstrap(caller.credential)) ? this.#open() : null)
+    if (opening === null) return answerOfNone(calls)
     return (await opening).execute(calls)
   }
 

@@ -18,7 +18,7 @@ type Asking = Pick<Context, 'identity' | 'circumstances' | 'rules'>
 export function contextOf(
   stores: Stores,
   policy: SecurityPolicy,
-  { identity, circumstances }: Identified,
+  { identity, circumstances, ticket = null }: Identified,
   about: Pick<Context, 'source' | 'now' | 'requestId'>,
 ): Context {
   const { principal, kind } = identity
@@ -27,6 +27,7 @@ export function contextOf(
     ...about,
     ...asking,
     ...stores,
+    ticket,
     principal,
     limits: policy,
     refuses: (action, resource) => {

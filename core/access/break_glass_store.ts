@@ -4,6 +4,7 @@ import type { Sql } from '../sql.ts'
 export interface BrokenGlass {
   id: string
   principal: string
+  /** The accessor of the session that it holds for; of the token, when an operator's ticket did it. */
   session: string
   reason: string
   beganAt: number
@@ -19,6 +20,13 @@ type NewGlass = Pick<BrokenGlass, 'id' | 'principal' | 'session' | 'reason' | 'b
   hands: readonly string[]
 }
 
+/** Who comes, and by what. */
+interface Bearer {
+  principal: string
+  session: string | null
+  token: string | null
+}
+
 const COLUMNS = `id, principal, session, reason, began_at AS beganAt, expires_at AS expiresAt, ended_at AS endedAt,
   reviewed_at AS reviewedAt, reviewed_by AS reviewedBy, review`
 
@@ -30,12 +38,19 @@ export class BreakGlassStore {
     this.#sql = sql
   }
 
-  /** The one that holds for an identity now: for the session that broke it, and for no other of its principal. */
-  active({ principal, session }: { principal: string; session: string | null }, now: number): BrokenGlass | null {
-    if (session === null) return null
+  /**
+   * The one that holds for an identity now: for the session that broke it, and for no other of its principal; or for the
+   * token that an operator's ticket gave, and for the sessions of it.
+   */
+  active({ principal, session, token }: Bearer, now: number): BrokenGlass | null {
     const query = `SELECT ${COLUMNS} FROM break_glass
-      WHERE session = ? AND principal = ? AND ended_at IS NULL AND expires_at > ? LIMIT 1`
-    return this.#sql.all<BrokenGlass>(query, session, principal, now)[0] ?? null
+      WHERE session IN (?, ?) AND principal = ? AND ended_at IS NULL AND expires_at > ? LIMIT 1`
+    return this.#sql.all<BrokenGlass>(query, session, token, principal, now)[0] ?? null
+  }
+
+  /** Has what holds for one token hold for another, which takes its place. */
+  passOn(from: string, to: string): void {
+    this.#sql.all('UPDATE break_glass SET session = ? WHERE session = ?', to, from)
   }
 
   find(id: string): BrokenGlass | null {

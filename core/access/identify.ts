@@ -1,29 +1,31 @@
 import type { Caller } from '../call.ts'
-import type { Identity } from '../operation.ts'
+import type { Identity, Operation } from '../operation.ts'
 import type { FactorStore } from './factors.ts'
-import { BOOTSTRAP_ADMIN, bootstrap } from './operations.ts'
-import type { Circumstances } from './policy.ts'
+import type { Circumstances, Method } from './policy.ts'
 import type { SessionEnd, SessionStore } from './sessions.ts'
 import type { AccessStore } from './store.ts'
+import type { Ticket } from './ticket.ts'
+import type { TicketStore } from './ticket_store.ts'
 
 /** Who a caller is, and what is known beside. */
 export interface Identified {
   identity: Identity
   circumstances: Circumstances
-  /** Set when the caller just became the first principal of an empty vault. */
-  bootstrapped?: true
+  /** The ticket that it comes with; it is no principal then. */
+  ticket?: Ticket | null
 }
 
 interface Stores {
   access: AccessStore
   sessions: SessionStore
   factors: FactorStore
+  tickets: TicketStore
 }
 
 /**
  * A caller that is not identified, and why. The caller is told none of it: it gets the same 401 for each.
  *
- * - `unknown`: the vault does not know the token, or there is none
+ * - `unknown`: the vault does not know the token, or there is none, or the operation takes none of its kind
  * - `dead`: the token or session was good once
  * - `misused`: the session is bound to a key, and came without that key; or its proof was used before
  */
@@ -48,19 +50,33 @@ interface Holder {
 
 const UNKNOWN: Unidentified = { why: 'unknown' }
 
-/** Identifies a caller by its token or session. */
-export function identify(caller: Caller, stores: Stores, now: number): Identified | Unidentified {
+/** What an operation lets in beside tokens and sessions. */
+type Entrance = Pick<Operation<unknown, unknown>, 'anonymous' | 'ticket'>
+
+/** Identifies a caller by its token or session, or by its ticket where the operation takes one. */
+export function identify(
+  caller: Caller,
+  { anonymous, ticket }: Entrance,
+  stores: Stores,
+  now: number,
+): Identified | Unidentified {
   const { credential } = caller
-  if (credential === null) return UNKNOWN
+  if (credential?.kind === 'ticket') {
+    const isTaken = credential.ticket.purpose === ticket
+    return isTaken ? { ...nobody(caller, now, 'token'), ticket: credential.ticket } : UNKNOWN
+  }
+  if (ticket !== undefined) return UNKNOWN
+  if (credential === null) {
+    return anonymous && proofIsNew(caller, stores, now) ? nobody(caller, now, 'federated') : UNKNOWN
+  }
   const { hash } = credential
   return credential.kind === 'session' ? bySession(caller, hash, stores, now) : byToken(caller, hash, stores, now)
 }
 
-/** A caller that wants to sign in without a token of ours: it has no principal yet. */
-export function stranger(caller: Caller, stores: Stores, now: number): Identified | Unidentified {
-  if (!proofIsNew(caller, stores, now)) return UNKNOWN
+/** One that is no principal: it wants to sign in, or comes with a ticket. */
+function nobody(caller: Caller, now: number, method: Method): Identified {
   const nothing = { token: null, issuer: null, session: null, sessionExpiresAt: null, jkt: null }
-  const circumstances = circumstancesOf(caller, now, { method: 'federated', mfaAt: null, bound: false })
+  const circumstances = circumstancesOf(caller, now, { method, mfaAt: null, bound: false })
   return { identity: { principal: '', kind: 'service', ...nothing }, circumstances }
 }
 
@@ -93,25 +109,18 @@ function bindingFlaw(bound: string | null, proven: string | null): Misused['flaw
 }
 
 function byToken(caller: Caller, hash: Uint8Array, stores: Stores, now: number): Identified | Unidentified {
-  const { access } = stores
+  const { access, tickets } = stores
   const token = access.identify(hash, now)
-  if (token === null && caller.bootstrap !== true) return UNKNOWN
-  const holder = { principal: token?.principal ?? '', token: token?.accessor ?? null, session: null }
-  if (token !== null && token.ended !== null) return { why: 'dead', flaw: token.ended, ...holder }
-  // Before a principal is made: a request that is refused changes nothing.
-  if (!proofIsNew(caller, stores, now)) return token ? { why: 'misused', flaw: 'proof_used', ...holder } : UNKNOWN
-  const found = token ?? first(caller, access, now)
-  if (found === null) return UNKNOWN
-  const { principal, kind, accessor } = found
+  if (token === null) return UNKNOWN
+  const { principal, accessor } = token
+  const holder = { principal, token: accessor, session: null }
+  if (token.ended !== null) return { why: 'dead', flaw: token.ended, ...holder }
+  // Before its ticket is spent: a request that is refused changes nothing.
+  if (!proofIsNew(caller, stores, now)) return { why: 'misused', flaw: 'proof_used', ...holder }
+  tickets.noteUse(accessor, now)
+  const { kind } = token
   const identity = { principal, kind, token: accessor, issuer: null, session: null, sessionExpiresAt: null, jkt: null }
-  const circumstances = circumstancesOf(caller, now, { method: 'token', mfaAt: null, bound: false })
-  return { identity, circumstances, ...(token === null && { bootstrapped: true }) }
-}
-
-function first({ bootstrap: isFirst, credential }: Caller, access: AccessStore, now: number) {
-  const accessor = crypto.randomUUID()
-  if (!isFirst || credential === null || !bootstrap(access, credential, accessor, now)) return null
-  return { principal: BOOTSTRAP_ADMIN, accessor, kind: 'user' as const }
+  return { identity, circumstances: circumstancesOf(caller, now, { method: 'token', mfaAt: null, bound: false }) }
 }
 
 function circumstancesOf(

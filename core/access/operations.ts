@@ -10,10 +10,7 @@ import { handsIn, quorumIn } from './approval.ts'
 import type { Issuer, VersionedIssuer } from './issuers.ts'
 import type { Lock } from './lockout.ts'
 import { type AccessRequest, decide, isDemanding, type Rule } from './policy.ts'
-import type { AccessStore, Principal, PrincipalKind, TokenRow, VersionedRule } from './store.ts'
-
-/** The id of the principal that a bootstrap token makes, and of its rule. */
-export const BOOTSTRAP_ADMIN = 'admin'
+import type { Principal, PrincipalKind, TokenRow, VersionedRule } from './store.ts'
 
 const onPrincipals = { action: 'admin', resource: () => 'principals' } as const
 const onTokens = { action: 'admin', resource: () => 'tokens' } as const
@@ -239,27 +236,6 @@ export const unlockPrincipal = operation({
     return { value: { id } }
   },
 })
-
-/**
- * Makes the first principal of an empty vault, with the token given and the right to everything.
- *
- * @returns Whether it did: never in a vault that has a principal.
- */
-export function bootstrap(
-  access: AccessStore,
-  { hash, root = null }: { hash: Uint8Array; root?: string | null },
-  accessor: string,
-  now: number,
-): boolean {
-  if (access.principals().length > 0) return false
-  const by = BOOTSTRAP_ADMIN
-  access.putPrincipal({ id: by, kind: 'user', createdAt: now, disabledAt: null })
-  const token = { accessor, principal: by, label: 'bootstrap', createdAt: now, createdBy: by }
-  access.addToken(hash, { ...token, expiresAt: null, revokedAt: null, root }, { mintedWith: null, trustedBy: [] })
-  const actions = ['read', 'write', 'delete', 'rotate', 'admin'] as const
-  access.putRule({ id: BOOTSTRAP_ADMIN, effect: 'permit', principal: by, actions, resource: '**' }, 1, now, by)
-  return true
-}
 
 function shown(principal: Principal | null) {
   return principal && { id: principal.id, kind: principal.kind, disabled: principal.disabledAt !== null }

@@ -118,6 +118,13 @@ export class AccessStore {
     return this.#sql.all<TokenRow>(`SELECT ${TOKEN} FROM token ORDER BY created_at, accessor`)
   }
 
+  /** The accessors of tokens that a server before 0.2 printed at its start: good, and without an end. */
+  printedTokens(): string[] {
+    const query = `SELECT accessor FROM token WHERE label = 'bootstrap' AND principal = 'admin' AND minted_with IS NULL
+      AND expires_at IS NULL AND revoked_at IS NULL ORDER BY created_at`
+    return this.#sql.all<{ accessor: string }>(query).map(({ accessor }) => accessor)
+  }
+
   /** Keeps a token, and what it comes from. */
   addToken(hash: Uint8Array, token: TokenRow, { mintedWith, trustedBy }: TokenOrigin): void {
     const { accessor, principal, label, createdAt, createdBy, expiresAt, revokedAt, root } = token

@@ -13,6 +13,9 @@ export const RESTORED = 'restored'
 /** The restoration that the log tells of. */
 const NOTED = 'restoration'
 
+/** Since when tickets have to be made: see `access/ticket_operations.ts`. */
+export const TICKETS_SINCE = 'tickets_since'
+
 /** A backup: its file, and the log that it holds. */
 export interface Backup {
   file: string
@@ -42,7 +45,9 @@ export const noteRestore = task({
   notable: 'alert',
   resource: () => '',
   about: (restoration: Restoration) => factsOf(restoration),
-  run({ meta }: Stores, restoration: Restoration): Outcome<null> {
+  run({ meta, now }: Stores & { now: number }, restoration: Restoration): Outcome<null> {
+    // What opened the vault since its backup is not known any more: no ticket of before opens it again.
+    meta.put(TICKETS_SINCE, String(Number(meta.find(RESTORED)) || now))
     const facts = JSON.stringify(factsOf(restoration))
     const known = meta.find(NOTED) === facts && meta.find(RESTORED) === null
     meta.remove(RESTORED)

@@ -17,7 +17,7 @@ const SIGN_INS: ReadonlyMap<string, number> = new Map([
   ['session.end_all', LOGOFF],
 ])
 const VERBS: readonly [RegExp, number][] = [
-  [/\.(?:create|open|begin|enrol|bootstrap)$/, CREATE],
+  [/\.(?:create|open|begin|enrol|bootstrap|recover)$/, CREATE],
   [/\.(?:read|list|versions|entries|explain|mine|status|whoami)$/, READ],
   [/\.(?:write|put|restore|confirm|rekey|hold|clear|reset|rotate|prepare)$/, UPDATE],
   [/\.(?:delete|destroy|revoke|prune)$/, DELETE],

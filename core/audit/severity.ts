@@ -23,6 +23,9 @@ const WARNINGS: ReadonlySet<string> = new Set<Reason>([
   'mfa_required',
   'unauthenticated',
   'throttled',
+  'ticket_used',
+  'has_principals',
+  'no_principal',
   'held',
 ])
 

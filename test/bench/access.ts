@@ -13,6 +13,7 @@ import { Keyring, parseRootKey } from '../../core/crypto/keyring.ts'
 import { parseSettings } from '../../core/settings.ts'
 import { Vault } from '../../core/vault.ts'
 import { openSqlite } from '../../worker/sqlite.ts'
+import { bootstrapOf } from '../tickets.ts'
 
 const BATCH = 64
 const policy = securityPolicy(
@@ -26,13 +27,14 @@ const vault = new Vault(openSqlite(':memory:'), policy, Date.now())
 
 const admin = mintToken('bench', tokenKey)
 const about = { requestId: crypto.randomUUID(), address: '192.0.2.1', agent: 'bench', proof: null }
-const asAdmin: Caller = { ...about, credential: { kind: 'token', hash: admin.hash }, bootstrap: true }
+const asAdmin: Caller = { ...about, credential: { kind: 'token', hash: admin.hash } }
 
 function ask(caller: Caller, operation: Call['operation'], input: unknown): void {
   const [answer] = vault.execute([{ operation, caller, input }], Date.now())
   if (!answer?.ok) throw new Error(`${operation} was refused`)
 }
 
+vault.execute([bootstrapOf(admin.hash, Date.now())], Date.now())
 const version = { version: 1, kid: 'k', sealed: utf8('x'.repeat(250)), contentType: 'text/plain', encoding: 'utf8' }
 ask(asAdmin, 'secret.write', { name: 'prod/db', ...version })
 const session = mintToken('bench', tokenKey, 'session')

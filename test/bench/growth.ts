@@ -13,6 +13,7 @@ import type { Call, Caller } from '../../core/call.ts'
 import { parseSettings } from '../../core/settings.ts'
 import { Vault } from '../../core/vault.ts'
 import { openSqlite, type Sqlite } from '../../worker/sqlite.ts'
+import { bootstrapOf } from '../tickets.ts'
 
 /** Reads a transaction, as group commit makes them under load. */
 const BATCH = 64
@@ -34,8 +35,8 @@ export function growVault({ secrets, entries }: { secrets: number; entries: numb
   const vault = new Vault(sql, securityPolicy(parseSettings({ environment }).security), 0)
   const admin = mintToken('growth', randomBytes(32))
   const about = { requestId: crypto.randomUUID(), address: '192.0.2.1', agent: 'growth', proof: null }
-  const caller: Caller = { ...about, credential: { kind: 'token', hash: admin.hash }, bootstrap: true }
-  vault.execute([{ operation: 'session.whoami', caller, input: {} }], 0)
+  const caller: Caller = { ...about, credential: { kind: 'token', hash: admin.hash } }
+  vault.execute([bootstrapOf(admin.hash, 0), { operation: 'session.whoami', caller, input: {} }], 0)
   addSecrets(sql, secrets)
   const batch = () =>
     Array.from({ length: BATCH }, (): Call => {

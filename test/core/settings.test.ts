@@ -26,7 +26,6 @@ describe('parseSettings', () => {
       host: '127.0.0.1',
       port: 8787,
       data: './data',
-      bootstrapToken: [],
       trustedProxies: [],
       requestTimeoutMs: 10_000,
       bodyTimeoutMs: 5000,
@@ -121,8 +120,8 @@ describe('parseSettings', () => {
 
   it('hides what is secret', () => {
     const token = mintToken('acme', new Uint8Array(32)).text.reveal()
-    const settings = parse({ POSTERN_ROOT_KEY: ROOT_KEY, POSTERN_BOOTSTRAP_TOKEN: `${token}, ${token}` })
-    expect(settings.bootstrapToken.map((one) => one.reveal())).toEqual([token, token])
+    const settings = parse({ POSTERN_ROOT_KEY: ROOT_KEY, POSTERN_AUDIT__ANCHOR_TOKEN: token })
+    expect(settings.audit.anchorToken?.reveal()).toBe(token)
     expect(settings.rootKey).toBeInstanceOf(Redacted)
     const shown = JSON.stringify(settings) + inspect(settings, { depth: Infinity, showHidden: true })
     expect(leaks(shown, [token, ROOT_KEY])).toEqual([])
@@ -163,7 +162,6 @@ describe('parseSettings', () => {
     ['POSTERN_FORMER_ROOT_KEYS', `${ROOT_KEY},short`],
     ['POSTERN_FORMER_ROOT_KEYS', `${ROOT_KEY},${ROOT_KEY}`],
     ['POSTERN_NEXT_ROOT_KEY', 'short'],
-    ['POSTERN_BOOTSTRAP_TOKEN', 'pst_acme_short'],
     ['POSTERN_TRUSTED_PROXIES', '10.0.0.0/33'],
     ['POSTERN_TRUSTED_PROXIES', '10.0.0.0/8,10.0.0.1/8'],
     ['POSTERN_TRUSTED_PROXIES', '*'],
@@ -285,7 +283,6 @@ describe('describeSettings', () => {
     const known = [
       'POSTERN_APP_NAME',
       'POSTERN_BODY_TIMEOUT_MS',
-      'POSTERN_BOOTSTRAP_TOKEN',
       'POSTERN_DATA',
       'POSTERN_DEBUG',
       'POSTERN_ENVIRONMENT',
@@ -309,7 +306,6 @@ describe('describeSettings', () => {
     expect(of('POSTERN_PORT')).toMatchObject({ type: '0 to 65535', fallback: '8787', secret: false })
     expect(of('POSTERN_ENVIRONMENT').type).toBe('`development`, `test`, `production`')
     expect(of('POSTERN_ROOT_KEY')).toMatchObject({ fallback: null, secret: true })
-    expect(of('POSTERN_BOOTSTRAP_TOKEN').secret).toBe(true)
     expect(of('POSTERN_TLS__CERT_FILE').fallback).toBeNull()
   })
 

@@ -15,6 +15,7 @@ import type { WriteInput } from '../../core/secrets/operations.ts'
 import type { Sql } from '../../core/sql.ts'
 import { Vault } from '../../core/vault.ts'
 import { openSqlite } from '../../worker/sqlite.ts'
+import { bootstrapOf } from '../tickets.ts'
 
 /** Runs what must refuse, and returns its error. It fails when nothing is thrown, or anything but a PosternError. */
 export function refusalFrom(run: () => unknown): PosternError {
@@ -88,10 +89,9 @@ export function tokenHashOf(who: string): Uint8Array<ArrayBuffer> {
 }
 
 /** What the edge would say of somebody's request. */
-export function callerFor(who: string, bootstrap = false): Caller {
+export function callerFor(who: string): Caller {
   const credential = { kind: 'token', hash: tokenHashOf(who) } as const
-  const caller = { credential, proof: null, requestId: `request-of-${who}`, address: '192.0.2.1', agent: 'test/1' }
-  return bootstrap ? { ...caller, bootstrap: true } : caller
+  return { credential, proof: null, requestId: `request-of-${who}`, address: '192.0.2.1', agent: 'test/1' }
 }
 
 /** A call of an operation by somebody. */
@@ -181,7 +181,9 @@ export function openVault(settings: Partial<SecuritySettings> = {}) {
     return rows.map(({ body }) => JSON.parse(Buffer.from(body).toString()))
   }
 
-  vault.execute([{ operation: 'principal.list', caller: callerFor('admin', true), input: {} }], bench.now)
+  execute(bootstrapOf(tokenHashOf('admin'), bench.now, 'accessor-of-admin'))
+  // Its first use, which ends the ticket.
+  ask('admin', 'principal.list', {})
   return Object.assign(bench, {
     database,
     sql,

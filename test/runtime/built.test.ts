@@ -58,8 +58,9 @@ it('serves, and has the contract and its page with it', async () => {
 })
 
 it('has commands that make keys and tokens, verify the log, back up, and restore what is served again', async () => {
-  expect((await command('keygen.js', ['root'])).trim()).toMatch(/^[\w-]{43}$/)
-  expect((await command('keygen.js', ['token', site.vault])).trim()).toMatch(/^pst_/)
+  expect((await command('keygen.js', [])).trim()).toMatch(/^[\w-]{43}$/)
+  expect(await command('mint.js', [site.vault])).toMatch(/^pso_default_[\w-]+$/m)
+  expect(await command('recover.js', [site.vault, '--reason', 'A drill'])).toMatch(/^pso_default_[\w-]+$/m)
   const about = ['--url', server.endpoint, '--vault', site.vault, '--key', await client.auditKey()]
   const verified = await command('audit_verify.js', about, { TOKEN: site.token.reveal() })
   expect(verified).toMatch(/audit\/default: \d+ entries/)

@@ -7,7 +7,7 @@
 import { spawnSync } from 'node:child_process'
 import { cpSync, existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { cleanEnvironment, launch, type Server, type Site, settingsOf } from './servers.ts'
+import { admit, cleanEnvironment, launch, type Server, type Site, settingsOf } from './servers.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 
@@ -35,6 +35,9 @@ export function engineSettings(): Record<string, string> {
 }
 
 /** Starts the built server over a site. */
-export function startBuilt(site: Site, extra: Record<string, string> = {}): Promise<Server> {
-  return launch('bun', [join(buildIn(site), 'bun.js')], { ...settingsOf(site), ...engineSettings(), ...extra })
+export async function startBuilt(site: Site, extra: Record<string, string> = {}): Promise<Server> {
+  const settings = { ...settingsOf(site), ...engineSettings(), ...extra }
+  const server = await launch('bun', [join(buildIn(site), 'bun.js')], settings)
+  await admit(site, server.endpoint)
+  return server
 }

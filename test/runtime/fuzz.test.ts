@@ -12,11 +12,9 @@ import { join } from 'node:path'
 import process from 'node:process'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { mintToken } from '../../core/access/token.ts'
 import { leafHash } from '../../core/audit/merkle.ts'
 import { base64, utf8 } from '../../core/bytes.ts'
 import { type Client, connect } from '../../core/client.ts'
-import { Keyring, parseRootKey } from '../../core/crypto/keyring.ts'
 import { ERROR_CODES } from '../../core/errors.ts'
 import { Redacted } from '../../core/redacted.ts'
 import * as wire from '../../core/wire.ts'
@@ -27,7 +25,7 @@ import { type FuzzedRequest, requests } from '../fuzz/requests.ts'
 import { startFaultServer } from '../providers/fault_server.ts'
 import { wholeLog } from '../whole_log.ts'
 import { inFull } from './full.ts'
-import { makeSite, RUNTIMES, type Site, startServer } from './servers.ts'
+import { bootstrap, makeSite, RUNTIMES, startServer } from './servers.ts'
 
 const SEED = Number(process.env.FUZZ_SEED ?? Date.now() % 2 ** 31)
 const RUNS = { bun: inFull(20_000, 1000), deno: inFull(4000, 500), node: inFull(4000, 500), workerd: inFull(4000, 300) }
@@ -53,17 +51,17 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
     const runs = Number(process.env.FUZZ_RUNS ?? RUNS[runtime])
     const vaults = Array.from({ length: Math.ceil(runs / LENGTH) }, (_, i) => `fuzz-${i}`)
     const site = await makeSite()
-    const tokens = await tokensOf(site, vaults)
     const store = await startFaultServer('http', 'of a store')
     const server = await startServer(runtime, site, {
       ...store.environment,
-      POSTERN_BOOTSTRAP_TOKEN: tokens.map((token) => token.reveal()).join(','),
       POSTERN_PROVIDERS__VAULTS: vaults.join(','),
       POSTERN_PROVIDERS__NAME_PREFIX: '{vault}',
       POSTERN_SECURITY__REFUSAL_RATE: 'none',
       POSTERN_SECURITY__PRINCIPAL_RATE: 'none',
       POSTERN_SECURITY__SOURCE_RATE: 'none',
     })
+    const { rootKey } = site
+    const tokens = await Promise.all(vaults.map((vault) => bootstrap(server.endpoint, { vault, rootKey })))
     const [secret, stray] = [canary(), canary()]
     const seen: Seen = { sent: 0, statuses: {}, operations: new Set(), wrong: [] }
     const before = filesOf(server.pid)
@@ -116,11 +114,6 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
     site.remove()
   })
 })
-
-async function tokensOf(site: Site, vaults: readonly string[]): Promise<Redacted<string>[]> {
-  const keyring = await Keyring.open(parseRootKey(site.rootKey))
-  return Promise.all(vaults.map(async (vault) => mintToken(vault, await keyring.macKey(vault, 'token')).text))
-}
 
 /** Puts into a vault what requests are about. @returns The token of somebody who may do little. */
 async function prepare(admin: Client, secret: string): Promise<Redacted<string>> {

@@ -1,7 +1,7 @@
 /** A server as a process: how it starts, how it refuses to start, how it stops. */
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { get } from 'node:http'
 import { request } from 'node:https'
 import { connect as openSocket } from 'node:net'
@@ -11,7 +11,18 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { connect } from '../../core/client.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { canary, leaks } from '../canary.ts'
-import { cleanEnvironment, makeSite, type Runtime, type Server, type Site, settingsOf, startServer } from './servers.ts'
+import {
+  bootstrap,
+  cleanEnvironment,
+  exchange,
+  makeSite,
+  type Runtime,
+  type Server,
+  type Site,
+  settingsOf,
+  startEmpty,
+  startServer,
+} from './servers.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const LOCAL = ['bun', 'deno', 'node'] as const satisfies readonly Runtime[]
@@ -27,8 +38,15 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-/** Runs `npm start`'s command with an environment of its own, until it ends or prints that it listens. */
-async function start(settings: Record<string, string>): Promise<{ output: string; code: number | null }> {
+/**
+ * Runs `npm start`'s command with an environment of its own, until it ends or prints that it listens.
+ *
+ * @param meanwhile What is done while it listens.
+ */
+async function start(
+  settings: Record<string, string>,
+  meanwhile: (endpoint: string) => Promise<void> = async () => {},
+): Promise<{ output: string; code: number | null }> {
   const path = [join(ROOT, 'node_modules/.bin'), process.env.PATH].join(delimiter)
   const env = {
     PATH: path,
@@ -51,6 +69,8 @@ async function start(settings: Record<string, string>): Promise<{ output: string
   const ended = once(child, 'exit')
   await Promise.race([listens, ended])
   const code = child.exitCode
+  const endpoint = /listens on (\S+)/.exec(output)?.[1]
+  if (endpoint !== undefined) await meanwhile(endpoint)
   child.kill('SIGTERM')
   await ended
   return { output, code }
@@ -65,18 +85,51 @@ function statusOf(url: string): Promise<number> {
 }
 
 describe('the first start', () => {
-  it('makes a root key and prints a token once, until that was used', async () => {
+  it('makes a root key, and writes a ticket for the owner of the folder at each start until it was used', async () => {
     const first = await start({})
     expect(first.output).toMatch(/Root key: .*root\.key, made now/)
     expect(statSync(join(folder, 'data/root.key')).mode & 0o777).toBe(0o600)
-    expect(statSync(join(folder, 'data/default.sqlite')).mode & 0o777).toBe(0o600)
-    const second = await start({})
+    const file = join(folder, 'data/bootstrap-ticket')
+    expect(first.output).toContain(`  in ${file}\n`)
+    const tickets = [readFileSync(file, 'utf8').trim()]
+    let token = ''
+    const second = await start({}, async (endpoint) => {
+      tickets.push(readFileSync(file, 'utf8').trim())
+      expect(statSync(file).mode & 0o777).toBe(0o600)
+      token = await tokenFor(endpoint, tickets[1]!)
+      expect(existsSync(file)).toBe(false)
+      expect(statSync(join(folder, 'data/default.sqlite')).mode & 0o777).toBe(0o600)
+    })
     expect(second.output).not.toContain('made now')
-    const tokens = [first, second].map(({ output }) => /pst_default_\w{65}/.exec(output)?.[0])
-    expect(tokens.every(Boolean)).toBe(true)
-    expect(tokens[0]).not.toBe(tokens[1])
+    expect(tickets[0]).not.toBe(tickets[1])
+    const third = await start({}, async (endpoint) => {
+      const client = connect({ endpoint, vault: 'default', token: new Redacted(token) })
+      expect(await client.whoami()).toMatchObject({ principal: 'admin' })
+    })
+    expect([third.output.includes('icket'), existsSync(file)]).toEqual([false, false])
+    const printed = [first, second, third].map(({ output }) => output).join()
+    expect(leaks(printed, [...tickets, token])).toEqual([])
+  })
+
+  it('makes no vault by itself, and offers no ticket where another vault is there', async () => {
+    const rootKey = 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8'
+    const settings = { POSTERN_ROOT_KEY: rootKey }
+    const files = () => readdirSync(join(folder, 'data')).sort()
+    await start(settings, async (endpoint) => {
+      expect(files()).toEqual(['bootstrap-ticket'])
+      await bootstrap(endpoint, { vault: 'acme', rootKey })
+    })
+    const { output } = await start(settings)
+    expect([output.includes('icket'), files()]).toEqual([false, ['acme.sqlite']])
   })
 })
+
+/** Exchanges a ticket, and returns the token that it gave. */
+async function tokenFor(endpoint: string, ticket: string): Promise<string> {
+  const answer = await exchange(endpoint, 'default', new Redacted(ticket))
+  expect(answer.status).toBe(201)
+  return ((await answer.json()) as { token: string }).token
+}
 
 describe('a start that would go wrong', () => {
   it('names every wrong setting at once, and shows no value', async () => {
@@ -104,7 +157,9 @@ describe('a start that would go wrong', () => {
   })
 
   it('refuses data without the root key that sealed it, with another one, or with one that others can read', async () => {
-    await start({})
+    await start({}, async (endpoint) => {
+      await tokenFor(endpoint, readFileSync(join(folder, 'data/bootstrap-ticket'), 'utf8').trim())
+    })
     const key = join(folder, 'data/root.key')
     chmodSync(key, 0o644)
     expect(await start({})).toMatchObject({ code: 1, output: expect.stringContaining('readable by its owner only') })
@@ -234,7 +289,7 @@ describe.each(LOCAL)('on %s', (runtime) => {
       ...subject,
     ])
     expect(made.status).toBe(0)
-    server = await startServer(runtime, site, { POSTERN_TLS__CERT_FILE: cert, POSTERN_TLS__KEY_FILE: key })
+    server = await startEmpty(runtime, site, { POSTERN_TLS__CERT_FILE: cert, POSTERN_TLS__KEY_FILE: key })
     expect(server.endpoint).toMatch(/^https:/)
     const asked = request(`${server.endpoint}/healthz`, { ca: readFileSync(cert) })
     asked.end()

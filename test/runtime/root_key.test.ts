@@ -5,12 +5,14 @@ import { readFileSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { text as textOf } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { mintToken } from '../../core/access/token.ts'
 import { base64url, randomBytes } from '../../core/bytes.ts'
 import { type Client, connect, signIn } from '../../core/client.ts'
+import { Keyring, parseRootKey } from '../../core/crypto/keyring.ts'
 import { PosternError } from '../../core/errors.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { authenticator } from '../authenticator.ts'
-import { makeSite, RUNTIMES, type Server, type Site, startServer } from './servers.ts'
+import { admit, makeSite, RUNTIMES, type Server, type Site, startEmpty, startServer } from './servers.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const WAIT_MS = 60_000
@@ -46,7 +48,7 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
   const serve = async (settings: object, token = site.token) => {
     await server?.stop()
     server = await startServer(runtime, site, {
-      ...{ POSTERN_LOG_ORIGIN: 'example.com/audit', POSTERN_BOOTSTRAP_TOKEN: token.reveal() },
+      POSTERN_LOG_ORIGIN: 'example.com/audit',
       ...(settings as Record<string, string>),
     })
     admin = connect({ ...at(), token })
@@ -145,7 +147,7 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
   it('shows when all has moved, and who still has something of the former one', async () => {
     const [current, former] = await until(rootKeys, ([, former]) => former?.needed === false)
     expect(current).toMatchObject({ state: 'current', given: true, needed: true })
-    // The bootstrap token, ann's and ben's; the sessions that she opened since are of the new one.
+    // The administrator's token, ann's and ben's; the sessions that she opened since are of the new one.
     expect(former).toMatchObject({ state: 'former', given: true, tokens: 3, principals: 3, recoveryCodes: 2 })
     const moved = (await admin.terms()).items[0]!
     expect(moved).toMatchObject({ term: 2, state: 'current', failed: 0, rootKey: current!.id })
@@ -203,20 +205,19 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
 })
 
 async function tokenUnder(rootKey: string): Promise<Redacted<string>> {
-  const made = spawnSync('node', ['worker/keygen.ts', 'token', 'default'], {
-    ...{ cwd: ROOT, encoding: 'utf8' },
-    env: { ...process.env, POSTERN_ROOT_KEY: rootKey },
-  })
-  return new Redacted(made.stdout.trim())
+  const keyring = await Keyring.open(parseRootKey(rootKey))
+  return mintToken('default', await keyring.macKey('default', 'token')).text
 }
 
 describe.each(RUNTIMES.filter((runtime) => runtime !== 'workerd'))('root:replace, on %s', (runtime) => {
   it('has the server move to a key in the data folder, also when it is killed meanwhile', async () => {
     const site = await makeSite()
-    // No root key is set: it is made in the folder, and so is the token.
-    const bare = { POSTERN_ROOT_KEY: '', POSTERN_BOOTSTRAP_TOKEN: '' }
-    let server = await startServer(runtime, site, bare)
-    const token = new Redacted(/^ {2}(pst_\S+)$/m.exec(server.output())![1]!)
+    // No root key is set: it is made in the folder, and so is the ticket.
+    const bare = { POSTERN_ROOT_KEY: '' }
+    let server = await startEmpty(runtime, site, bare)
+    site.rootKey = readFileSync(join(site.data, 'root.key'), 'utf8').trim()
+    await admit(site, server.endpoint)
+    const { token } = site
     const client = () => connect({ endpoint: server.endpoint, vault: 'default', token })
     for (let i = 0; i < 30; i++) await client().put(`s/${i}`, new Redacted(`canary ${i}`))
     await server.stop()

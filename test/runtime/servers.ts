@@ -8,10 +8,10 @@ import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join, resolve } from 'node:path'
-import { mintToken } from '../../core/access/token.ts'
+import { mintTicket, type TicketPurpose } from '../../core/access/ticket.ts'
 import { base64url, randomBytes } from '../../core/bytes.ts'
 import { Keyring, parseRootKey } from '../../core/crypto/keyring.ts'
-import type { Redacted } from '../../core/redacted.ts'
+import { Redacted } from '../../core/redacted.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const START_TIMEOUT_MS = 60_000
@@ -19,11 +19,12 @@ const START_TIMEOUT_MS = 60_000
 export const RUNTIMES = ['bun', 'deno', 'node', 'workerd'] as const
 export type Runtime = (typeof RUNTIMES)[number]
 
-/** What outlives a server: its data, its root key, and the token that opens the vault. */
+/** What outlives a server: its data, its root key, and the token of the vault's first administrator. */
 export interface Site {
   vault: string
   data: string
   rootKey: string
+  /** Set by the first start of a server over the site: see {@link admit}. */
   token: Redacted<string>
   remove(): void
 }
@@ -39,17 +40,57 @@ export interface Server {
   kill(): Promise<void>
 }
 
-/** Makes a place for a server's data, with a root key and a bootstrap token. */
+const NOBODY = new Redacted('')
+
+/** Makes a place for a server's data, with a root key. */
 export async function makeSite(vault = 'default'): Promise<Site> {
   const data = mkdtempSync(join(tmpdir(), 'postern-'))
   const rootKey = base64url(randomBytes(32))
+  return { vault, data, rootKey, token: NOBODY, remove: () => rmSync(data, { recursive: true, force: true }) }
+}
+
+/** Makes the first administrator of a site's vault, as an operator does, unless there is one; the site has its token then. */
+export async function admit(site: Site, endpoint: string): Promise<void> {
+  if (site.token === NOBODY) site.token = await bootstrap(endpoint, site)
+}
+
+/** Makes the first administrator of a vault, and returns its token. */
+export async function bootstrap(
+  endpoint: string,
+  { vault, rootKey }: Pick<Site, 'vault' | 'rootKey'>,
+): Promise<Redacted<string>> {
+  const response = await exchange(endpoint, vault, await ticketFor({ vault, rootKey }))
+  if (response.status !== 201)
+    throw new Error(`Vault has no administrator: ${response.status} ${await response.text()}`)
+  const { token } = (await response.json()) as { token: string }
+  return new Redacted(token)
+}
+
+/** Makes an operator's ticket. */
+export async function ticketFor(
+  { vault, rootKey }: Pick<Site, 'vault' | 'rootKey'>,
+  asked: TicketPurpose = { purpose: 'bootstrap' },
+  now = Date.now(),
+): Promise<Redacted<string>> {
   const keyring = await Keyring.open(parseRootKey(rootKey))
-  const { text } = mintToken(vault, await keyring.macKey(vault, 'token'))
-  return { vault, data, rootKey, token: text, remove: () => rmSync(data, { recursive: true, force: true }) }
+  return mintTicket(vault, await keyring.macKey(vault, 'ticket'), asked, now)
+}
+
+/** Sends a ticket where it is taken. */
+export function exchange(endpoint: string, vault: string, ticket: Redacted<string>): Promise<Response> {
+  const headers = { Authorization: `Bearer ${ticket.reveal()}` }
+  return fetch(`${endpoint}/v1/vaults/${vault}/tokens`, { method: 'POST', headers })
 }
 
 /** Starts a server over a site and waits until it listens. */
 export async function startServer(runtime: Runtime, site: Site, extra: Record<string, string> = {}): Promise<Server> {
+  const server = await startEmpty(runtime, site, extra)
+  await admit(site, server.endpoint)
+  return server
+}
+
+/** Starts a server over a site, and makes no administrator. */
+export function startEmpty(runtime: Runtime, site: Site, extra: Record<string, string> = {}): Promise<Server> {
   if (runtime === 'workerd') {
     const [command, ...args] = wranglerOf(site, { ...secretsOf(site), ...extra })
     return launch(command!, args, {})
@@ -66,8 +107,8 @@ export function settingsOf(site: Site): Record<string, string> {
 }
 
 /** What every server is told of its site. */
-export function secretsOf({ rootKey, token }: Site): Record<string, string> {
-  return { POSTERN_ENVIRONMENT: 'test', POSTERN_ROOT_KEY: rootKey, POSTERN_BOOTSTRAP_TOKEN: token.reveal() }
+export function secretsOf({ rootKey }: Site): Record<string, string> {
+  return { POSTERN_ENVIRONMENT: 'test', POSTERN_ROOT_KEY: rootKey }
 }
 
 /**

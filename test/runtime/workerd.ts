@@ -8,7 +8,16 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { buildIn, startBuilt } from './built.ts'
-import { cleanEnvironment, launch, type Runtime, type Server, type Site, secretsOf, startServer } from './servers.ts'
+import {
+  admit,
+  cleanEnvironment,
+  launch,
+  type Runtime,
+  type Server,
+  type Site,
+  secretsOf,
+  startServer,
+} from './servers.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 
@@ -31,10 +40,12 @@ export async function startWorkerd(site: Site, extra: Record<string, string> = {
   const settings = { ...secretsOf(site), ...extra }
   const config = join(bundleIn(site), 'config.capnp')
   writeFileSync(config, configOf(settings, objects), { mode: 0o600 })
-  return launch('workerd', ['serve', '--control-fd=1', config], {}, (output) => {
+  const server = await launch('workerd', ['serve', '--control-fd=1', config], {}, (output) => {
     const port = /"event":"listen","socket":"http","port":(\d+)/.exec(output)?.[1]
     return port === undefined ? undefined : `http://127.0.0.1:${port}`
   })
+  await admit(site, server.endpoint)
+  return server
 }
 
 /** Bundles the Worker as a deployment does, once a site. */

@@ -21,21 +21,32 @@ const URL_HERE = 'https://postern.example/v1/vaults/acme/sessions'
 const ROOT = keyring.rootId
 // identify looks at these alone.
 const PUBLIC = { publicUrl: 'https://postern.example' }
-const partsWith = (settings: object = PUBLIC, bootstrapTokens: Redacted<string>[] = []) =>
-  ({ keyring, bootstrapTokens, settings }) as unknown as Parts
+const partsWith = (settings: object = PUBLIC) =>
+  ({ keyring, settings: { bodyTimeoutMs: 1000, ...settings } }) as unknown as Parts
 
 /** A proof for a request of these tests, fresh each time. */
 const proofFor = (token: string | null, change: Partial<Parameters<typeof makeProof>[1]> = {}) =>
   makeProof(key, { method: 'POST', url: URL_HERE, token, nonce: nonceAt(nonceKey, Date.now()), ...change })
 
-type Given = { authorization?: string; proof?: string; agent?: string; signIn?: boolean; parts?: Parts; url?: string }
-function ask({ authorization, proof, agent, signIn = false, parts = partsWith(), url = URL_HERE }: Given) {
+type Given = {
+  authorization?: string
+  proof?: string
+  agent?: string
+  signIn?: boolean
+  takes?: 'ticket' | null
+  body?: string
+  parts?: Parts
+  url?: string
+}
+function ask(given: Given) {
+  const { authorization, proof, agent, signIn = false, takes = null, parts = partsWith(), url = URL_HERE } = given
   const headers = new Headers()
   if (authorization !== undefined) headers.set('Authorization', authorization)
   if (proof !== undefined) headers.set('DPoP', proof)
   if (agent !== undefined) headers.set('User-Agent', agent)
-  const request = new Request(url, { method: 'POST', headers })
-  return identify(parts, request, 'acme', { connection: { address: '192.0.2.1' }, requestId: 'id', signIn })
+  const request = new Request(url, { method: 'POST', headers, body: given.body ?? null })
+  const about = { connection: { address: '192.0.2.1' }, requestId: 'id', takes: signIn ? 'sign-in' : takes } as const
+  return identify(parts, request, 'acme', about)
 }
 const bound = { jkt: expect.stringMatching(/^[\w-]{43}$/), id: expect.any(String), expiresAt: expect.any(Number) }
 
@@ -194,14 +205,6 @@ describe('identify', () => {
       'thumbprint',
     )
     expect((await ask({ authorization, proof: await proofFor(SESSION) })).seal).toBeNull()
-  })
-
-  it('marks the bootstrap token, and no other', async () => {
-    const parts = partsWith(PUBLIC, [new Redacted(API)])
-    const other = mintToken('acme', tokenKey).text.reveal()
-    expect((await ask({ authorization: `Bearer ${API}`, parts })).caller.bootstrap).toBe(true)
-    expect((await ask({ authorization: `Bearer ${other}`, parts })).caller).not.toHaveProperty('bootstrap')
-    expect((await ask({ signIn: true, parts })).caller).not.toHaveProperty('bootstrap')
   })
 
   it('row 45: makes a user agent fit for a log', async () => {

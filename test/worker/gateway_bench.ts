@@ -20,6 +20,7 @@ import { openVault } from '../../worker/opening.ts'
 import { LOCAL_FILES } from '../../worker/secrets_file.ts'
 import { openSqlite, type Sqlite } from '../../worker/sqlite.ts'
 import type { LogEntry } from '../core/support.ts'
+import { bootstrapOf } from '../tickets.ts'
 
 export const ROOT_KEY = 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8'
 
@@ -66,8 +67,9 @@ export async function openGateway(
     async () => opened,
     () => true,
   )
-  const { text } = mintToken(vault, await keyring.macKey(vault, 'token'))
-  const parts = await assemble({ settings, keyring, upstreams }, host, [text])
+  const { text, hash } = mintToken(vault, await keyring.macKey(vault, 'token'))
+  opened.vault.execute([bootstrapOf(hash, Date.now())], Date.now())
+  const parts = assemble({ settings, keyring, upstreams }, host)
   const app = createApp(parts)
   const answer = async (request: Request) => app.fetch(request, { address: '127.0.0.1' })
   const open = (token: Redacted<string>) => connect({ endpoint: 'http://127.0.0.1', vault, token, fetch: answer })

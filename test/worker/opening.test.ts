@@ -11,6 +11,7 @@ import { openVault } from '../../worker/opening.ts'
 import { openSqlite, type Sqlite } from '../../worker/sqlite.ts'
 import type { Upkeep } from '../../worker/upkeep.ts'
 import { copyOf } from '../copied_store.ts'
+import { bootstrapOf } from '../tickets.ts'
 
 /** An anchor in memory, which may be out of reach. */
 function memoryAnchor() {
@@ -36,13 +37,19 @@ function memoryAnchor() {
 }
 
 const rootKey = randomBytes(32)
+const TOKEN_HASH = new Uint8Array(16).fill(1) as Bytes
 const caller: Caller = {
-  credential: { kind: 'token', hash: new Uint8Array(16).fill(1) as Bytes },
-  ...{ proof: null, bootstrap: true, requestId: 'r', address: null, agent: null },
+  credential: { kind: 'token', hash: TOKEN_HASH },
+  ...{ proof: null, requestId: 'r', address: null, agent: null },
 }
 
 /** Opens a store as a server with these settings would, and waits for its upkeep. */
-async function open(sql: Sqlite, anchor: Anchor | Anchor[] | null, environment: Record<string, string> = {}, key = rootKey) {
+async function open(
+  sql: Sqlite,
+  anchor: Anchor | Anchor[] | null,
+  environment: Record<string, string> = {},
+  key = rootKey,
+) {
   let due: Upkeep | null = null
   const settings = parseSettings({ environment })
   const surroundings = {
@@ -54,7 +61,10 @@ async function open(sql: Sqlite, anchor: Anchor | Anchor[] | null, environment: 
   const { vault } = await openVault(sql, 'acme', surroundings, (upkeep) => {
     due = upkeep
   })
-  const list = (): Answer => vault.execute([{ operation: 'rule.list', caller, input: {} }], Date.now())[0]!
+  const list = (): Answer => {
+    if (vault.isEmpty()) vault.execute([bootstrapOf(TOKEN_HASH, Date.now())], Date.now())
+    return vault.execute([{ operation: 'rule.list', caller, input: {} }], Date.now())[0]!
+  }
   const reasonOf = (answer: Answer) => (answer.ok ? 'ok' : answer.reason)
   // A stir makes what follows writes due at once.
   const keepUp = async () => {
@@ -84,7 +94,8 @@ describe('a vault', () => {
     const sql = openSqlite(':memory:')
     const environment = { POSTERN_AUDIT__ALIAS_NAMES: 'true', POSTERN_AUDIT__BLIND: 'true' }
     for (let i = 0; i < 2; i++) {
-      const { vault } = await open(sql, null, environment)
+      const { vault, ask } = await open(sql, null, environment)
+      ask()
       vault.execute([{ operation: 'secret.read', caller, input: { name: 'prod/canary-name' } }], Date.now())
     }
     const entries = sql

@@ -24,6 +24,7 @@ import { openVault } from '../../worker/opening.ts'
 import { openSqlite, type Sqlite } from '../../worker/sqlite.ts'
 import type { Upkeep } from '../../worker/upkeep.ts'
 import { copyOf } from '../copied_store.ts'
+import { bootstrapOf } from '../tickets.ts'
 
 const VAULT = 'acme'
 const settings = parseSettings({ environment: {} })
@@ -54,6 +55,7 @@ async function open(sql: Sql, key: Redacted<Bytes>, { former = [], next, anchor 
     upkeep = one
   })
   function ask<K extends OperationName>(operation: K, input: Input<K>): Answer<Output<K>> {
+    if (vault.isEmpty()) vault.execute([bootstrapOf(TOKEN_HASH, Date.now())], Date.now())
     return vault.execute([{ operation, caller, input }], Date.now())[0] as Answer<Output<K>>
   }
   function granted<K extends OperationName>(operation: K, input: Input<K>): Output<K> {
@@ -72,10 +74,12 @@ type OpenedVault = Awaited<ReturnType<typeof open>>
 
 const tokenKeyOf = async (key: Redacted<Bytes>) => (await Keyring.open(key)).macKey(VAULT, 'token')
 
+const TOKEN_HASH = new Uint8Array(16).fill(1) as Bytes
+
 /** Who asks. Whether a token is of a root key is looked at before a vault is asked: see auth.test.ts. */
 const caller: Caller = {
-  credential: { kind: 'token', hash: new Uint8Array(16).fill(1) as Bytes },
-  ...{ proof: null, bootstrap: true, requestId: 'r', address: null, agent: null },
+  credential: { kind: 'token', hash: TOKEN_HASH },
+  ...{ proof: null, requestId: 'r', address: null, agent: null },
 }
 
 async function write({ granted, keyring }: OpenedVault, name: string, value: string) {

@@ -8,6 +8,7 @@ import type { Answer, Call, Caller } from '../../core/call.ts'
 import { Keyring, parseRootKey } from '../../core/crypto/keyring.ts'
 import type { VaultStub } from '../../worker/host.ts'
 import type { FaultRow } from '../fault_table.ts'
+import { bootstrapOf } from '../tickets.ts'
 
 const RESTARTS = 20
 const WRITERS = 8
@@ -19,7 +20,8 @@ async function callerOf(vault: string): Promise<Caller> {
   const keyring = await Keyring.open(parseRootKey(env.POSTERN_ROOT_KEY))
   const { hash } = mintToken(vault, await keyring.macKey(vault, 'token'))
   const about = { requestId: crypto.randomUUID(), address: null, agent: null }
-  return { credential: { kind: 'token', hash }, proof: null, bootstrap: true, ...about }
+  await vaultOf().execute([bootstrapOf(hash, Date.now())])
+  return { credential: { kind: 'token', hash }, proof: null, ...about }
 }
 
 async function ask(caller: Caller, operation: Call['operation'], input: unknown): Promise<Answer> {

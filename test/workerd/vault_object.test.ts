@@ -12,6 +12,7 @@ import { declaredSchema, migrate, NEWEST_SCHEMA } from '../../core/schema.ts'
 import { type SchemaObject, schemaOf } from '../../core/schema_check.ts'
 import type { VaultStub } from '../../worker/host.ts'
 import { openStorage, type VaultObject } from '../../worker/vault_object.ts'
+import { bootstrapOf, exchangeOf, RECOVERY, ticketOf } from '../tickets.ts'
 
 declare global {
   namespace Cloudflare {
@@ -34,7 +35,8 @@ const keyring = await Keyring.open(parseRootKey(env.POSTERN_ROOT_KEY))
 async function callerOf(vault: string): Promise<Caller> {
   const { hash } = mintToken(vault, await keyring.macKey(vault, 'token'))
   const about = { requestId: crypto.randomUUID(), address: null, agent: null }
-  return { credential: { kind: 'token', hash }, proof: null, bootstrap: true, ...about }
+  await vaultOf(vault).execute([bootstrapOf(hash, Date.now())])
+  return { credential: { kind: 'token', hash }, proof: null, ...about }
 }
 
 function writeOf(caller: Caller, name: string): Call {
@@ -117,23 +119,21 @@ describe('a vault object', () => {
   it('row 37: never lets one vault see another', async () => {
     const caller = await callerOf('one')
     await vaultOf('one').execute([writeOf(caller, 'mine')])
-    const stranger = { ...caller }
-    delete stranger.bootstrap
-    const [answer] = await vaultOf('two').execute([
-      { operation: 'secret.read', caller: stranger, input: { name: 'mine' } },
-    ])
+    const [answer] = await vaultOf('two').execute([{ operation: 'secret.read', caller, input: { name: 'mine' } }])
     expect(answer).toEqual({ ok: false, reason: 'unauthenticated', index: null, quota: null })
   })
 
   it('writes nothing for a vault that nobody made, whatever a stranger asks', async () => {
-    const { bootstrap: _, ...known } = await callerOf('nowhere')
+    const known = await callerOf('somewhere')
     const stranger = { ...known, credential: null }
     const calls: Call[] = [
       { operation: 'secret.read', caller: known, input: { name: 'a' } },
       { operation: 'issuer.trusted', caller: stranger, input: { issuer: 'https://x.example' } },
+      exchangeOf(ticketOf(RECOVERY), new Uint8Array(16)),
     ]
     const answers = await vaultOf('nowhere').execute(calls)
-    expect(answers.map((answer) => !answer.ok && answer.reason)).toEqual(['unauthenticated', 'unauthenticated'])
+    const reasons = ['unauthenticated', 'unauthenticated', 'has_no_principals']
+    expect(answers.map((answer) => !answer.ok && answer.reason)).toEqual(reasons)
     await runInDurableObject(env.VAULT.getByName('nowhere'), (_, state) => {
       expect(
         state.storage.sql.exec("SELECT name FROM sqlite_master WHERE name NOT LIKE '\\_cf%' ESCAPE '\\'").toArray(),

@@ -1,10 +1,12 @@
-import { Hono } from 'hono'
+import { type Context, Hono } from 'hono'
 import type * as z from 'zod/mini'
 import type { VersionedIssuer } from '../../core/access/issuers.ts'
 import type { Lock } from '../../core/access/lockout.ts'
 import type { Conditions } from '../../core/access/policy.ts'
 import type { Principal, TokenRow, VersionedRule } from '../../core/access/store.ts'
+import type { Ticket } from '../../core/access/ticket.ts'
 import { mintToken } from '../../core/access/token.ts'
+import type { Recipient } from '../../core/crypto/seal_to.ts'
 import { badRequest } from '../../core/errors.ts'
 import { checkUrl } from '../../core/providers/send.ts'
 import { parseId } from '../../core/secrets/name.ts'
@@ -38,16 +40,30 @@ export function accessRoutes({ keyring, settings }: Parts): Hono<Env> {
 
   serve(routes, 'createToken', async (c) => {
     const recipient = await recipientOf(c)
+    const { credential } = c.var.caller
+    if (credential?.kind === 'ticket') return redeem(c, credential.ticket, recipient)
     const body = wire.check(wire.CreateToken, await readJson(c.req.raw, bodyTimeoutMs))
     const { principal: owner, label, expiresAt = null } = body
     if (expiresAt !== null && expiresAt <= Date.now()) throw badRequest('expiresAt', 'Must be in the future')
-    const { text, hash } = mintToken(c.var.vault, await keyring.macKey(c.var.vault, 'token'))
-    const made = { hash, root: keyring.rootId, accessor: crypto.randomUUID() }
+    const { text, made } = await newToken(c)
     const input = { ...made, principal: owner, label, expiresAt }
     const granted = await c.var.handle.call('token.create', c.var.caller, input)
     const created = { ...token(granted.value), token: text.reveal() }
     return answerWithValues(c, granted, created satisfies z.input<typeof wire.CreatedToken>, recipient, 201)
   })
+
+  /** Exchanges an operator's ticket for a token of an administrator. */
+  async function redeem(c: Context<Env>, { purpose }: Ticket, recipient: Recipient | null): Promise<Response> {
+    const { text, made } = await newToken(c)
+    const granted = await c.var.handle.call(`vault.${purpose}`, c.var.caller, made)
+    const created = { ...token(granted.value), token: text.reveal() }
+    return answerWithValues(c, granted, created satisfies z.input<typeof wire.CreatedToken>, recipient, 201)
+  }
+
+  async function newToken(c: Context<Env>) {
+    const { text, hash } = mintToken(c.var.vault, await keyring.macKey(c.var.vault, 'token'))
+    return { text, made: { hash, root: keyring.rootId, accessor: crypto.randomUUID() } }
+  }
 
   serve(routes, 'revokeToken', async (c) => {
     const granted = await c.var.handle.call('token.revoke', c.var.caller, { accessor: accessorOf(c) })

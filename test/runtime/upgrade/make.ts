@@ -8,7 +8,7 @@
  */
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import process from 'node:process'
@@ -42,10 +42,13 @@ async function make(checkout: string): Promise<Written> {
   const data = mkdtempSync(join(tmpdir(), 'postern-upgrade-'))
   const env = { PATH: process.env.PATH, POSTERN_ROOT_KEY: ROOT_KEY, POSTERN_SECRETS_DIR: import.meta.dirname }
   const run = { cwd: checkout, env, encoding: 'utf8' } as const
-  const token = execFileSync(process.execPath, ['worker/keygen.ts', 'token', 'default'], run).trim()
+  // A token before 0.2, which the server is told of; else a ticket.
+  const isTicket = existsSync(join(checkout, 'worker/mint.ts'))
+  const command = isTicket ? ['worker/mint.ts', 'default'] : ['worker/keygen.ts', 'token', 'default']
+  const made = execFileSync(process.execPath, command, run).trim()
   const server = spawn(process.execPath, ['worker/node.ts'], {
     cwd: checkout,
-    env: { ...env, POSTERN_DATA: data, POSTERN_PORT: '0', POSTERN_BOOTSTRAP_TOKEN: token },
+    env: { ...env, POSTERN_DATA: data, POSTERN_PORT: '0', ...(!isTicket && { POSTERN_BOOTSTRAP_TOKEN: made }) },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   let said = ''
@@ -57,7 +60,9 @@ async function make(checkout: string): Promise<Written> {
       if (url !== undefined) found(url)
     })
   })
-  const written = await fill(`${endpoint}/v1/vaults/default/`, token)
+  const vault = `${endpoint}/v1/vaults/default/`
+  const token = isTicket ? await exchange(vault, made) : made
+  const written = await fill(vault, token)
   server.kill('SIGTERM')
   await once(server, 'exit')
   const db = new DatabaseSync(join(data, 'default.sqlite'))
@@ -66,6 +71,11 @@ async function make(checkout: string): Promise<Written> {
   db.close()
   rmSync(data, { recursive: true })
   return { schema, token, ...written, dump }
+}
+
+async function exchange(vault: string, ticket: string): Promise<string> {
+  const answer = await fetch(`${vault}tokens`, { method: 'POST', headers: { Authorization: `Bearer ${ticket}` } })
+  return ((await answer.json()) as { token: string }).token
 }
 
 /** Uses what every version has. */

@@ -1,0 +1,247 @@
+/**
+ * What an operator's ticket opens: a vault that has no principal yet, or one that nobody can administer any more.
+ *
+ * @module
+ */
+import { TICKETS_SINCE } from '../audit/backup.ts'
+import { type Context, type Facts, type Outcome, operation } from '../operation.ts'
+import { notify } from '../secrets/notices.ts'
+import { inRange, parseRange } from './cidr.ts'
+import { covers, isDemanding, type Rule } from './policy.ts'
+import type { TokenRow } from './store.ts'
+import { isLate, TICKET_MAX_MS, TICKET_MS, type Ticket } from './ticket.ts'
+import type { UsedTicket } from './ticket_store.ts'
+
+/** The id of the principal that a ticket gives a token of, and of the rule that permits it everything. */
+export const ADMINISTRATOR = 'admin'
+
+/** The token to be: its keyed hash, never the token. */
+interface TicketToken {
+  hash: Uint8Array
+  /** The root key that it is made under. */
+  root?: string
+  accessor: string
+}
+
+type Recovery = Ticket & { purpose: 'recover' }
+
+/** Makes the first administrator of a vault that has no principal. */
+export const bootstrapVault = operation({
+  action: null,
+  ticket: 'bootstrap',
+  notable: true,
+  resource: () => '',
+  run: (context, input: TicketToken): Outcome<TokenRow> =>
+    redeem(context, input, {
+      objection: ({ access }) => (access.principals().length > 0 ? 'has_principals' : null),
+      label: 'first administrator',
+      effects: () => {
+        enable(context)
+        permitEverything(context)
+        return {}
+      },
+    }),
+})
+
+/** Gives a vault that has principals an administrator again. */
+export const recoverVault = operation({
+  action: null,
+  ticket: 'recover',
+  notable: 'alert',
+  resource: () => '',
+  run(context, input: TicketToken): Outcome<TokenRow> {
+    const ticket = context.ticket as Recovery
+    return redeem(context, input, {
+      objection: ({ access }) => {
+        const { removeFactors } = ticket
+        if (access.principals().length === 0) return 'has_no_principals'
+        return removeFactors === null || removeFactors === ADMINISTRATOR || access.principal(removeFactors) !== null
+          ? null
+          : 'no_principal'
+      },
+      label: 'recovery',
+      effects: () => ({
+        ...enable(context),
+        ...permitEverything(context),
+        ...liftForbids(context),
+        ...removeFactors(context, ticket),
+        ...liftApprovals(context, ticket, input.accessor),
+      }),
+      about: { reason: ticket.reason },
+    })
+  },
+})
+
+/** What a purpose adds to the exchange of a ticket for a token. */
+interface Exchange {
+  /** Why a ticket that was not presented before opens nothing here. */
+  objection: (context: Context) => 'has_principals' | 'has_no_principals' | 'no_principal' | null
+  label: string
+  /** What is done once, when the ticket is presented for the first time; as facts. */
+  effects: () => Facts
+  about?: Facts
+}
+
+/**
+ * Exchanges a ticket for a token of the administrator. Until that token is used the ticket gives another one, which ends
+ * it: an answer may be lost.
+ */
+function redeem(context: Context, input: TicketToken, exchange: Exchange): Outcome<TokenRow> {
+  const { access, tickets, breakGlass, now } = context
+  const { nonce } = context.ticket!
+  const facts = { ticket: nonce, ...exchange.about }
+  const used = tickets.find(nonce)
+  const objection = objectionTo(context, context.ticket!, used) ?? (used === null ? exchange.objection(context) : null)
+  if (objection !== null) return refuse(context, objection, facts)
+  const done = used === null ? exchange.effects() : { replaces: used.accessor }
+  const { hash, accessor, root = null } = input
+  const by = ADMINISTRATOR
+  const about = { principal: by, label: exchange.label, createdAt: now, createdBy: by }
+  const token = { accessor, ...about, expiresAt: null, revokedAt: null, root }
+  access.addToken(hash, token, { mintedWith: null, trustedBy: [] })
+  if (used !== null) {
+    access.revokeToken(used.accessor, now)
+    breakGlass.passOn(used.accessor, accessor)
+  }
+  tickets.put(nonce, accessor, now)
+  return { value: token, facts: { ...facts, ...done }, actor: { principal: by, token: accessor } }
+}
+
+/** Why a ticket is good for nothing any more, whatever it is for. */
+function objectionTo(context: Context, ticket: Ticket, used: UsedTicket | null): 'ticket_late' | 'ticket_used' | null {
+  if (isLate(ticket, context.now)) return 'ticket_late'
+  const isOver = used === null ? isOlder(context, ticket) : isSpent(context, used)
+  return isOver ? 'ticket_used' : null
+}
+
+/**
+ * Whether a ticket that was presented before is of no use any more: the token that it gave was used, or an administrator
+ * ended it meanwhile.
+ */
+function isSpent({ access }: Context, { accessor, spentAt }: UsedTicket): boolean {
+  return spentAt !== null || access.isRevoked(accessor) || access.principal(ADMINISTRATOR)?.disabledAt !== null
+}
+
+/** Whether a ticket was made before the vault was restored: it may have been used since the backup. */
+function isOlder({ meta }: Context, { expiresAt }: Ticket): boolean {
+  const since = meta.find(TICKETS_SINCE)
+  return since !== null && expiresAt - TICKET_MS < Number(since)
+}
+
+/** Refuses a ticket. The first time is recorded; more of the same would fill the log. */
+function refuse(
+  { access, factors, now }: Context,
+  reason: 'ticket_late' | 'ticket_used' | 'has_principals' | 'has_no_principals' | 'no_principal',
+  facts: Facts & { ticket: string },
+): Outcome<never> {
+  // Nobody is there yet to read the log; and a late ticket is refused for good by its time alone.
+  const isQuiet = reason === 'ticket_late' || access.principals().length === 0
+  const isFirst = !isQuiet && factors.mark(`ticket/${facts.ticket}/${reason}`, now + TICKET_MAX_MS, now)
+  return { reason, facts, ...(!isFirst && { quiet: true }) }
+}
+
+/**
+ * Makes the administrator, or enables it again. It is a person then, whatever it was: a person gives a second factor, and
+ * approves. What was closed when it was disabled stays closed: its tokens, its sessions, and trusts in identity providers.
+ */
+function enable({ access, sessions, issuers, lockout, now }: Context): Facts {
+  const id = ADMINISTRATOR
+  const before = access.principal(id)
+  lockout.unlock(id)
+  access.putPrincipal({ id, kind: 'user', createdAt: before?.createdAt ?? now, disabledAt: null })
+  if (before === null) return { made: id }
+  const changed = before.kind === 'user' ? {} : { kindBefore: before.kind }
+  if (before.disabledAt === null) return changed
+  const tokens = access.tokens().filter(({ principal, revokedAt }) => principal === id && revokedAt === null)
+  for (const { accessor } of tokens) access.revokeToken(accessor, now)
+  const trusts = issuers.list().filter(({ principal }) => principal === id)
+  for (const trust of trusts) issuers.delete(trust.id)
+  const ended = { revoked: tokens.map(({ accessor }) => accessor), issuers: trusts.map((trust) => trust.id) }
+  return { ...changed, enabled: id, ...ended, sessions: sessions.revokeAll(id, now) }
+}
+
+/** Puts the administrator's rule back, if it is gone or became another one. A rule of another kind keeps its id. */
+function permitEverything({ access, now }: Context): Facts {
+  const by = ADMINISTRATOR
+  const rules = access.rules()
+  if (rules.some(permitsEverything)) return {}
+  const taken = new Set(rules.map(({ id }) => id))
+  let id: string = by
+  for (let n = 1; taken.has(id); n++) id = `${by}-${n}`
+  const actions = ['read', 'write', 'delete', 'rotate', 'admin'] as const
+  access.putRule({ id, effect: 'permit', principal: by, actions, resource: '**' }, 1, now, by)
+  return { rule: id }
+}
+
+function permitsEverything({ effect, principal, actions, resource, conditions = {} }: Rule): boolean {
+  const isWhole = resource === '**' && new Set(actions).size === 5
+  return (
+    effect === 'permit' &&
+    principal === ADMINISTRATOR &&
+    isWhole &&
+    Object.values(conditions).every((one) => one === undefined)
+  )
+}
+
+/**
+ * Takes away each `forbid` that would keep the administrator from the rules and the tokens whichever way it comes. One
+ * that names it alone goes; one that is for all goes on forbidding everything else.
+ */
+function liftForbids(context: Context): Facts {
+  const { access, now } = context
+  const lifted = access.rules().filter((rule) => bars(rule, context))
+  for (const { id, effect, principal, resource, conditions, actions, version } of lifted) {
+    const rest = actions.filter((action) => action !== 'admin')
+    if (principal === ADMINISTRATOR || rest.length === 0) access.deleteRule(id)
+    else access.putRule({ id, effect, principal, actions: rest, resource, conditions }, version + 1, now, ADMINISTRATOR)
+  }
+  return lifted.length === 0
+    ? {}
+    : {
+        lifted: lifted.map(({ id, principal, actions, resource, conditions = {} }) => ({
+          id,
+          principal,
+          actions,
+          resource,
+          conditions,
+        })),
+      }
+}
+
+/** Whether a rule forbids the administrator to administer in all the ways that it has. */
+function bars(rule: Rule, { circumstances, limits }: Context): boolean {
+  const { effect, principal, actions, resource, conditions = {} } = rule
+  if (effect !== 'forbid' || isDemanding(rule) || !actions.includes('admin')) return false
+  if (principal !== '*' && principal !== ADMINISTRATOR) return false
+  if (!['rules', 'tokens'].some((part) => covers(resource, part))) return false
+  const { methods, bound, addresses } = conditions
+  // A session is one way, the token itself another, unless the server asks for the second factor that only a session has.
+  const ways = limits.requireMfa || limits.requireMfaForAdmin ? (['session'] as const) : (['token', 'session'] as const)
+  if (bound || (methods && !ways.every((way) => methods.includes(way)))) return false
+  if (addresses === undefined || addresses.some((range) => range.endsWith('/0'))) return true
+  // From other addresses it could come still. What is for it alone is in its way here; what is for all is left to them.
+  const { address } = circumstances
+  return (
+    principal === ADMINISTRATOR && (address === null || addresses.some((range) => inRange(address, parseRange(range))))
+  )
+}
+
+/** Takes a principal's second factors away, with its sessions and its locks. */
+function removeFactors({ factors, sessions, lockout, now }: Context, { removeFactors: id }: Recovery): Facts {
+  if (id === null) return {}
+  factors.remove(id)
+  lockout.unlock(id)
+  return { factorsOf: id, endedSessions: sessions.revokeAll(id, now) }
+}
+
+/** Breaks the glass for the token that the ticket gives, and for the sessions of it. */
+function liftApprovals(context: Context, { withoutApprovals: minutes, reason }: Recovery, accessor: string): Facts {
+  if (minutes === null) return {}
+  const { breakGlass, now } = context
+  const principal = ADMINISTRATOR
+  const expiresAt = now + minutes * 60_000
+  const id = crypto.randomUUID()
+  breakGlass.add({ id, principal, session: accessor, reason, beganAt: now, expiresAt, hands: [principal] })
+  notify(context, { type: 'glass.broken', data: { breakGlass: id, principal, reason, expiresAt } }, now)
+  return { breakGlass: id, withoutApprovals: minutes, expiresAt }
+}

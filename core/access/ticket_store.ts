@@ -1,0 +1,51 @@
+import type { Sql } from '../sql.ts'
+
+/** What is kept of a ticket that opened the vault. */
+export interface UsedTicket {
+  /** The token that it gave last. */
+  accessor: string
+  /** When that token was used first: since then the ticket is of no use. */
+  spentAt: number | null
+}
+
+/** The rows of tickets that opened the vault. None is ever deleted: a spent ticket stays spent, whatever the clock says. */
+export class TicketStore {
+  readonly #sql: Sql
+  // Tokens of tickets that nobody has used yet: looked at with each request, and nearly always empty.
+  #unused: Set<string> | null = null
+
+  constructor(sql: Sql) {
+    this.#sql = sql
+  }
+
+  /** Forgets what is kept in memory. To be called when a transaction was rolled back. */
+  forget(): void {
+    this.#unused = null
+  }
+
+  find(nonce: string): UsedTicket | null {
+    const query = 'SELECT accessor, spent_at AS spentAt FROM ticket WHERE nonce = ?'
+    return this.#sql.all<UsedTicket>(query, nonce)[0] ?? null
+  }
+
+  /** Notes which token a ticket gave, in place of the one before. */
+  put(nonce: string, accessor: string, now: number): void {
+    this.#sql.all(
+      `INSERT INTO ticket (nonce, accessor, given_at) VALUES (?, ?, ?)
+       ON CONFLICT (nonce) DO UPDATE SET accessor = excluded.accessor, given_at = excluded.given_at`,
+      ...[nonce, accessor, now],
+    )
+    this.forget()
+  }
+
+  /** Notes that a token came with a request: the ticket that gave it is spent. Costs a look in memory for all others. */
+  noteUse(accessor: string, now: number): void {
+    this.#unused ??= new Set(
+      this.#sql
+        .all<{ accessor: string }>('SELECT accessor FROM ticket WHERE spent_at IS NULL')
+        .map((row) => row.accessor),
+    )
+    if (!this.#unused.delete(accessor)) return
+    this.#sql.all('UPDATE ticket SET spent_at = ? WHERE accessor = ?', now, accessor)
+  }
+}

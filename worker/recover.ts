@@ -1,0 +1,42 @@
+/**
+ * Makes a ticket for an administrator of a vault that has principals, and none that can administer it, offline:
+ * `npm run recover -- VAULT --reason WHY`.
+ *
+ * @module
+ */
+import type { TicketPurpose } from '../core/access/ticket.ts'
+import { badRequest } from '../core/errors.ts'
+import { type Given, runCommand } from './command.ts'
+import { ABOUT_TICKETS, makeTicket } from './ticket_command.ts'
+
+await runCommand({
+  help: `npm run -s recover -- VAULT --reason WHY [--remove-factors ID] [--without-approvals MINUTES]
+
+Makes a ticket for an administrator of a vault that nobody can administer any more. The log records its use as an alert.
+${ABOUT_TICKETS}
+
+  --reason WHY                  1 to 256 characters for the log; whoever has the ticket can read them
+  --remove-factors ID           takes the second factors of this principal away, and ends its sessions
+  --without-approvals MINUTES   1 to 60: for so long the administrator needs no approvals`,
+  options: {
+    reason: { type: 'string' },
+    'remove-factors': { type: 'string' },
+    'without-approvals': { type: 'string' },
+  },
+  arguments: ['VAULT'],
+  run: (given, [vault = '']) => makeTicket(vault, recoveryOf(given)),
+  failure: 'Ticket cannot be made',
+})
+
+function recoveryOf(given: Given): TicketPurpose {
+  const { reason, 'remove-factors': factors, 'without-approvals': minutes } = given
+  if (typeof reason !== 'string') throw badRequest('--reason', 'Must be given: the log says why')
+  if (minutes !== undefined && !/^[0-9]{1,2}$/.test(String(minutes))) {
+    throw badRequest('--without-approvals', 'Must be minutes, 1 to 60')
+  }
+  return {
+    ...{ purpose: 'recover', reason },
+    removeFactors: typeof factors === 'string' ? factors : null,
+    withoutApprovals: minutes === undefined ? null : Number(minutes),
+  }
+}
