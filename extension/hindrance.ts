@@ -21,6 +21,7 @@ export type HindranceKind =
   | 'no_machine' // this host runs no programs and keeps no files
   | 'remote' // the window or the folder is on another machine than this extension
   | 'virtual' // the folder is on no machine's disk
+  | 'ambiguous_pin' // the pinned key of a log does not say of which server the log is
   | 'certificate' // the server's certificate is not one to trust
 
 /** A condition that the user can do something about. */
@@ -174,6 +175,14 @@ function explainHindrance({ kind, about }: Hindrance, signIn: Explanation['steps
           printable(about).slice(0, MAX_PLACE),
         ),
         steps: [],
+      }
+    case 'ambiguous_pin':
+      return {
+        message: t(
+          'The log is not verified: postern.logKeys has a key for its vault, and several servers may have a vault of that name. Set the key for "{0}"',
+          about,
+        ),
+        steps: [{ title: t('Open Settings'), command: 'workbench.action.openSettings', args: ['postern.logKeys'] }],
       }
     case 'certificate':
       return {

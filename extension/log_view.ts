@@ -4,7 +4,7 @@
  * @module
  */
 import * as vscode from 'vscode'
-import { complain, explain } from './hindrance.ts'
+import { complain, explain, Hindrance } from './hindrance.ts'
 import type { Parts } from './parts.ts'
 import { pinnedLogKey } from './settings.ts'
 import type { Status } from './status.ts'
@@ -28,6 +28,7 @@ export class LogView implements vscode.TreeDataProvider<Vault>, vscode.Disposabl
   readonly #looked = new Map<string, Looked>()
   /** What nobody has settled yet: neither the log itself, which a later look may find whole, nor the user's word. */
   readonly #flaws = new Map<string, Flaw>()
+  readonly #warned = new Set<string>()
   readonly #subscription: vscode.Disposable
 
   readonly onDidChangeTreeData = this.#changed.event
@@ -84,7 +85,7 @@ export class LogView implements vscode.TreeDataProvider<Vault>, vscode.Disposabl
     const { recorded } = vault.network
     const look = () =>
       this.#parts.vaults
-        .call(vault, (client) => witness(client, remembered, pinnedLogKey(vault.id), recorded))
+        .call(vault, async (client) => witness(client, remembered, pinnedLogKey(vault), recorded))
         .catch((error: unknown) => ({ error }))
     let verdict = await look()
     if (isWithheld(verdict)) {
@@ -93,12 +94,20 @@ export class LogView implements vscode.TreeDataProvider<Vault>, vscode.Disposabl
     }
     this.#looked.set(key, { at: Date.now(), verdict })
     if ('flaw' in verdict) this.#shout(vault, verdict)
+    if ('error' in verdict) this.#warn(key, verdict.error)
     if (!('remember' in verdict)) return
     // What was withheld is shown now, and goes on from what was seen: nothing is missing. Another flaw stays one.
     if (this.#flaws.get(key) === 'withheld') this.#settle([key])
     // Read again, and nothing awaited from here to the write: another look may have been quicker.
     const kept = globalState.get<Remembered>(key) ?? null
     if (!isOutdone(verdict.checkpoint, remembered, kept)) await globalState.update(key, verdict.remember)
+  }
+
+  /** Says once that a pinned key is not used: the user counts on it. */
+  #warn(key: string, error: unknown): void {
+    if (!(error instanceof Hindrance && error.kind === 'ambiguous_pin') || this.#warned.has(key)) return
+    this.#warned.add(key)
+    complain(error)
   }
 
   #settle(keys: readonly string[]): void {

@@ -4,6 +4,7 @@
  * @module
  */
 import * as vscode from 'vscode'
+import { Hindrance } from './hindrance.ts'
 
 /** A server that the user named. */
 export interface Endpoint {
@@ -100,11 +101,27 @@ export function isDetecting(scope?: vscode.Uri): boolean {
   return vscode.workspace.getConfiguration(SECTION, scope ?? null).get('detection.enabled', true)
 }
 
-/** The verifier key that a log is pinned to, when the user was given one. */
-export function pinnedLogKey(vault: string): string | null {
+/**
+ * The verifier key that a log is pinned to, when the user was given one.
+ *
+ * A key is set for `https://server/vault`. One that is set for a vault alone, as 0.1 had them, counts while the user names one server only.
+ *
+ * @throws {Hindrance} `ambiguous_pin` for a vault alone beside several servers: two of them may have a vault of that name.
+ */
+export function pinnedLogKey({ origin, id }: { origin: string; id: string }): string | null {
   const own = vscode.workspace.getConfiguration(SECTION).inspect<Record<string, unknown>>('logKeys')?.globalValue
-  const key = own?.[vault]
-  return typeof key === 'string' ? key.trim() : null
+  const pins = Object.entries(own ?? {}).filter((pin): pin is [string, string] => typeof pin[1] === 'string')
+  const ofServer = pins.find(([log]) => logOf(log) === `${origin}/${id}`)
+  const ofVault = pins.find(([log]) => log === id)
+  if (ofServer === undefined && ofVault !== undefined && new Set(endpoints().map((one) => one.origin)).size > 1)
+    throw new Hindrance('ambiguous_pin', `${origin}/${id}`)
+  return (ofServer ?? ofVault)?.[1].trim() ?? null
+}
+
+/** The one spelling of `https://server/vault`. */
+function logOf(text: string): string | null {
+  const origin = originOf(text)
+  return origin === null ? null : `${origin}/${new URL(text).pathname.replace(/^\/|\/$/g, '')}`
 }
 
 function text(key: string, scope?: vscode.Uri): string {
