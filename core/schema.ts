@@ -448,6 +448,8 @@ const MIGRATIONS: readonly (readonly string[])[] = [
       given_at INTEGER NOT NULL,
       spent_at INTEGER
     ) WITHOUT ROWID`,
+    // Whether the shape of what a replica has may be replaced: 'shape', or null.
+    'ALTER TABLE replication ADD COLUMN replaces TEXT',
   ],
 ]
 

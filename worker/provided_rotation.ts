@@ -3,11 +3,18 @@
  *
  * @module
  */
+import { type Bytes, parseUtf8, utf8 } from '../core/bytes.ts'
+import { DEFAULT_CONTENT_TYPE } from '../core/content_type.ts'
 import { PosternError } from '../core/errors.ts'
+import type { JsonSource } from '../core/json_source.ts'
 import { failureOf } from '../core/providers/ask.ts'
 import type { Replica } from '../core/providers/failover.ts'
 import type { FailureKind, ProvidedSecret } from '../core/providers/provider.ts'
+import { documentOf } from '../core/providers/shape.ts'
 import { isBroken } from '../core/providers/upstream.ts'
+import { Redacted } from '../core/redacted.ts'
+import { pick } from '../core/reference.ts'
+import { intoOf } from '../core/secrets/provided_rotation.ts'
 import type { Failure } from '../core/secrets/rotation.ts'
 import type { ProvidedRun } from '../core/secrets/rotation_store.ts'
 import type { Turn } from '../core/secrets/rotation_tasks.ts'
@@ -30,12 +37,31 @@ export function providedTarget(desk: Desk, turn: ProvidedTurn): RotationTarget {
 }
 
 /**
- * The version that is current before a value is made: the write expects it.
+ * The secret as it is before a value is made: the write expects its version, and keeps its shape.
  *
  * @throws {TargetFailure}
  */
-export async function currentVersionAt(desk: Desk, turn: ProvidedTurn): Promise<string> {
-  return attempt(async () => (await read(desk, primaryOf(desk, turn))).version)
+export async function presentAt(desk: Desk, turn: ProvidedTurn): Promise<ProvidedSecret> {
+  return attempt(() => read(desk, primaryOf(desk, turn)))
+}
+
+/**
+ * What is to be written for a value that was made: the document that is there with the value in its field, or the value
+ * itself, which is no substitute for a document.
+ *
+ * @throws {TargetFailure} `foreign_shape`
+ */
+export function fitted<T extends Omit<Credential, 'version'>>(turn: ProvidedTurn, present: ProvidedSecret, made: T): T {
+  const into = intoOf(turn.config.target)
+  const document = documentOf(textOf(present.value))
+  if (into !== null) {
+    const text = document && withField(document, into, textOf(made.value))
+    if (text === null) throw new TargetFailure('foreign_shape')
+    return { ...made, value: new Redacted(utf8(text)), contentType: present.contentType ?? DEFAULT_CONTENT_TYPE.utf8 }
+  }
+  const isLost = document !== null && documentOf(textOf(made.value)) === null
+  if (isLost && turn.provided.replace === undefined) throw new TargetFailure('foreign_shape')
+  return made
 }
 
 /** A provider that is asked to make the next value itself, and then until it is current. */
@@ -75,14 +101,16 @@ function written(desk: Desk, turn: ProvidedTurn): RotationTarget {
 
 /** Writes the pending value in place of the one that was current when it was made. @returns Its version there. */
 async function write(desk: Desk, turn: ProvidedTurn, pending: Credential): Promise<string> {
-  const { token, expects } = turn.provided
+  const { token, expects, replace } = turn.provided
   const primary = primaryOf(desk, turn)
   const { provider } = primary.upstream
   const present = await read(desk, primary)
   if (isSame(present, pending)) return present.version
-  const contentType = present.contentType ?? pending.contentType
+  if (!isRestAsItWas(turn, present, pending)) throw new TargetFailure('conflict')
+  // A type that was of the document is not the type of a value in its place.
+  const contentType = (replace === undefined ? present.contentType : null) ?? pending.contentType
   try {
-    const put = { idempotencyKey: token, contentType, ...(expects !== undefined && { expect: expects }) }
+    const put = { idempotencyKey: token, contentType, replace, ...(expects !== undefined && { expect: expects }) }
     return (await askReplica(desk, primary, (signal) => provider.put(primary.name, pending.value, { ...put, signal })))
       .version
   } catch (error) {
@@ -92,6 +120,26 @@ async function write(desk: Desk, turn: ProvidedTurn, pending: Credential): Promi
     if (isSame(now, pending)) return now.version
     throw error
   }
+}
+
+/** Whether all but the field that the value is put at is as it was when the value was made: not every store can tell. */
+function isRestAsItWas(turn: ProvidedTurn, present: ProvidedSecret, pending: Credential): boolean {
+  const into = intoOf(turn.config.target)
+  if (into === null) return true
+  const [document, becomes] = [documentOf(textOf(present.value)), textOf(pending.value)]
+  const value = becomes === null ? null : pick(becomes, into)
+  return document !== null && value !== null && withField(document, into, value) === becomes
+}
+
+/** A document with a text in place of one of its strings, or of a `null`; `null` when neither is there. */
+function withField(document: JsonSource, pointer: string, text: string | null): string | null {
+  const field = document.at(pointer)
+  if (text === null || (field?.kind !== 'string' && field?.kind !== 'null')) return null
+  return document.replaced(field, JSON.stringify(text))
+}
+
+function textOf(value: Redacted<Bytes>): string | null {
+  return parseUtf8(value.reveal())
 }
 
 function read(desk: Desk, primary: Replica): Promise<ProvidedSecret> {
@@ -111,6 +159,7 @@ function pendingOf(pending: TargetStep['pending']): Credential {
 const FAILURES: Partial<Record<FailureKind, Failure>> = {
   denied: 'denied',
   conflict: 'conflict',
+  foreign_shape: 'foreign_shape',
   // Credentials are renewed by the operator, not by another run.
   credentials: 'unreachable',
   throttled: 'unreachable',

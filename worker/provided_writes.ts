@@ -57,7 +57,8 @@ async function attempt(
   try {
     return { version: await upstream.ask((provider, signal) => change.make(provider, name, signal), timeoutMs) }
   } catch (error) {
-    if (error instanceof ProviderFailure) return { failure: error.isUnread ? 'unavailable' : error.kind, sent: true }
+    if (error instanceof ProviderFailure)
+      return { failure: error.isUnread ? 'unavailable' : error.kind, sent: error.kind !== 'foreign_shape' }
     if (isBroken(error)) return { failure: 'unavailable', sent: false }
     throw error
   }

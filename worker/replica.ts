@@ -1,6 +1,8 @@
-import { equal } from '../core/bytes.ts'
+import { type Bytes, equal, parseUtf8, utf8 } from '../core/bytes.ts'
 import type { Replica } from '../core/providers/failover.ts'
 import { type ProvidedSecret, ProviderFailure } from '../core/providers/provider.ts'
+import { canonicalDocument } from '../core/providers/shape.ts'
+import { Redacted } from '../core/redacted.ts'
 import type { Desk } from './upkeep.ts'
 
 /**
@@ -18,10 +20,21 @@ export function askReplica<T>(
   return upstream.ask((_, signal) => work(signal), settings.providers.attemptMs)
 }
 
+/** A value, as far as it is compared. */
+type Compared = Pick<ProvidedSecret, 'value' | 'encoding' | 'isFields'>
+
 /** Whether two places have one value. */
-export function isSame(
-  one: Pick<ProvidedSecret, 'value' | 'encoding'>,
-  other: Pick<ProvidedSecret, 'value' | 'encoding'>,
-): boolean {
-  return one.encoding === other.encoding && equal(one.value.reveal(), other.value.reveal())
+export function isSame(one: Compared, other: Compared): boolean {
+  const [a, b] = comparable(one, other)
+  return one.encoding === other.encoding && equal(a.reveal(), b.reveal())
+}
+
+/** Two values as they are compared: a store that keeps fields writes a document in its own way, so both in one. */
+export function comparable(one: Compared, other: Compared): [Redacted<Bytes>, Redacted<Bytes>] {
+  return one.isFields || other.isFields ? [canonical(one), canonical(other)] : [one.value, other.value]
+}
+
+function canonical({ value }: Compared): Redacted<Bytes> {
+  const text = canonicalDocument(parseUtf8(value.reveal()))
+  return text === null ? value : new Redacted(utf8(text))
 }

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import type { Bytes } from '../core/bytes.ts'
 import { PosternError } from '../core/errors.ts'
 import type { VersionedChain } from '../core/providers/chain.ts'
 import type { Replica } from '../core/providers/failover.ts'
@@ -13,7 +14,8 @@ import { replicaDigest, writeKey } from '../core/providers/keyed.ts'
 import { type FailureKind, type ProvidedSecret, ProviderFailure } from '../core/providers/provider.ts'
 import type { Lagging } from '../core/providers/replication_store.ts'
 import type { Brought, OfChain } from '../core/providers/tasks.ts'
-import { askReplica, isSame } from './replica.ts'
+import type { Redacted } from '../core/redacted.ts'
+import { askReplica, comparable, isSame } from './replica.ts'
 import type { Desk, Duty } from './upkeep.ts'
 
 /** How soon after a request replicas are looked at. */
@@ -77,7 +79,7 @@ interface Pair {
 
 async function copy(
   desk: Desk,
-  { name, effect, mark }: Lagging,
+  { name, effect, mark, replace }: Lagging,
   { primary, replica }: Pair,
 ): Promise<{ how: Brought; version: string | null }> {
   const wanted = await read(desk, primary)
@@ -96,6 +98,7 @@ async function copy(
     replica.upstream.provider.put(replica.name, wanted.value, {
       ...{ signal, idempotencyKey },
       ...(contentType !== null && { contentType }),
+      ...(replace !== null && { replace }),
     }),
   )
   return { how: 'written', version }
@@ -105,9 +108,10 @@ async function copy(
 async function digestsOf(desk: Desk, name: string, { primary, replica }: Pair) {
   try {
     const [one, other] = [await read(desk, primary), await read(desk, replica)]
-    const digest = async (secret: ProvidedSecret | null) =>
-      secret === null ? null : replicaDigest(desk.keyring, desk.vault, name, secret.value)
-    return { primary: await digest(one), replica: await digest(other) }
+    const digest = async (value: Redacted<Bytes> | null) =>
+      value === null ? null : replicaDigest(desk.keyring, desk.vault, name, value)
+    const [ours, theirs] = one && other ? comparable(one, other) : [one?.value ?? null, other?.value ?? null]
+    return { primary: await digest(ours), replica: await digest(theirs) }
   } catch (error) {
     if (error instanceof PosternError) throw error
     return null

@@ -23,7 +23,7 @@ import {
   type TargetStep,
 } from '../core/secrets/target.ts'
 import { webhookTarget } from '../core/secrets/webhook_target.ts'
-import { currentVersionAt, type ProvidedTurn, providedTarget } from './provided_rotation.ts'
+import { fitted, type ProvidedTurn, presentAt, providedTarget } from './provided_rotation.ts'
 import type { Desk, Duty } from './upkeep.ts'
 
 /** How many secrets of a vault rotate at a time. */
@@ -79,14 +79,15 @@ function isProvided(turn: Turn): turn is ProvidedTurn {
 /** Makes the next value, here or at the target, and keeps it sealed as the number that is next. */
 async function createValue(desk: Desk, turn: Turn): Promise<void> {
   const { name, run, fence } = turn
-  const expects = isProvided(turn) ? await currentVersionAt(desk, turn) : undefined
-  const { value, contentType, encoding } = await madeFor(desk, turn)
+  const present = isProvided(turn) ? await presentAt(desk, turn) : null
+  const made = await madeFor(desk, turn)
+  const { value, contentType, encoding } = isProvided(turn) && present !== null ? fitted(turn, present, made) : made
   let { nextNumber: number, under } = turn
   for (let races = 0; ; races++) {
     const place = { vault: desk.vault, name, version: number, contentType, encoding }
     const sealed = await sealValue(desk.keyring, value, place, under)
     try {
-      const about = { contentType, encoding, expects }
+      const about = { contentType, encoding, expects: present?.version }
       await desk.perform('rotation.create', { name, run, fence, number, ...sealed, ...about })
       return
     } catch (error) {

@@ -36,6 +36,8 @@ export interface PutOptions {
   expect?: number | string
   /** Makes a repeat of this write harmless, for 24 hours. */
   idempotencyKey?: string
+  /** Set when a document of a provider may be replaced by a text, or a text by one. */
+  replace?: 'shape'
 }
 
 export interface ListOptions {

@@ -6,6 +6,7 @@
 import * as z from 'zod/mini'
 import { type Bytes, parseUtf8 } from '../bytes.ts'
 import { badRequest } from '../errors.ts'
+import { JsonSource } from '../json_source.ts'
 import type { Redacted } from '../redacted.ts'
 import { type FailureKind, type ProvidedSecret, ProviderFailure } from './provider.ts'
 import { checkUrl, NoAnswer, type Received, type SendOptions, send } from './send.ts'
@@ -103,6 +104,12 @@ export function readAnswer<T extends z.ZodMiniType>(body: Bytes, schema: T): z.o
   } catch {
     return null
   }
+}
+
+/** Reads an answer as JSON and keeps its source, which values are sliced out of; `null` when it is not JSON. */
+export function readSource(body: Bytes): JsonSource | null {
+  const text = parseUtf8(body)
+  return text === null ? null : JsonSource.parse(text)
 }
 
 /** Reads `Retry-After`, in either of its forms (RFC 9110 section 10.2.3), and believes it for a minute at most. */

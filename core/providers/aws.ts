@@ -7,7 +7,8 @@
  * @module
  */
 import * as z from 'zod/mini'
-import { type Bytes, base64, equal, parseBase64, parseUtf8, utf8 } from '../bytes.ts'
+import { type Bytes, base64, equal, parseBase64, parseUtf8 } from '../bytes.ts'
+import { JSON_TYPE } from '../content_type.ts'
 import { Redacted } from '../redacted.ts'
 import { failureOf, HEALTH_NAME, type Outcome, type ProviderOptions, resolvesWhenServed } from './ask.ts'
 import { type AwsAccess, awsCaller } from './aws_api.ts'
@@ -22,6 +23,7 @@ import {
   type PutOptions,
   type RotateOptions,
 } from './provider.ts'
+import { bytesOfText, checkFit, documentOf, look } from './shape.ts'
 
 const MAX_VALUE_BYTES = 65_536
 const MAX_BATCH = 20
@@ -84,7 +86,7 @@ export function awsProvider(config: AwsConfig, options: ProviderOptions = {}): P
       const batch = names.slice(at, at + MAX_BATCH)
       for (const name of batch) checkStoreName('aws', name)
       const { SecretValues, Errors } = await call('BatchGetSecretValue', { SecretIdList: batch }, Batch, { signal })
-      for (const value of SecretValues) found.set(value.Name, secretOf(value))
+      for (const value of SecretValues) found.set(value.Name, outcomeOf(value))
       for (const { SecretId, ErrorCode, Message } of Errors) {
         found.set(SecretId, new ProviderFailure(kindOf(ErrorCode, Message ?? '', 400), { code: ErrorCode }))
       }
@@ -129,17 +131,26 @@ export function awsProvider(config: AwsConfig, options: ProviderOptions = {}): P
    * A new version is staged, where no reader sees it, and then made current in place of the one that was
    * expected: AWS has no other check-and-set. The key becomes the version's id, and tells a write that is repeated.
    */
-  async function put(name: string, value: Redacted<Bytes>, { signal, idempotencyKey, expect }: PutOptions) {
+  async function put(name: string, value: Redacted<Bytes>, { signal, idempotencyKey, expect, replace }: PutOptions) {
     checkStoreName('aws', name)
     const write = { ClientRequestToken: idempotencyKey, ...contentOf(value) }
     const current = expect === 'absent' ? undefined : await currentOf(name, signal)
     if (current === idempotencyKey) return repeated(name, value, idempotencyKey, signal)
     if (expect !== undefined && expect !== (current ?? 'absent')) throw new ProviderFailure('conflict')
     if (current === undefined) return create(name, value, write, signal)
+    if (current !== null && replace === undefined) await checkShape(name, current, value, signal)
     const staged = { SecretId: name, ...write, VersionStages: [STAGED] }
     const { VersionId: version } = await call('PutSecretValue', staged, Written, { signal })
     await makeCurrent(name, version, current, signal)
     return { version }
+  }
+
+  /** Looks at the version that the write takes the place of: moving the label from it fails when another came between. */
+  async function checkShape(name: string, version: string, value: Redacted<Bytes>, signal: AbortSignal) {
+    const present = await look(call('GetSecretValue', { SecretId: name, VersionId: version }, Value, { signal }), {})
+    // The console shows every text that is an object as keys and values, whatever it is meant as.
+    const [text, written] = [present?.SecretString ?? null, parseUtf8(value.reveal())]
+    if (present !== null) checkFit({ text, isJson: true }, { text: written, isJson: true })
   }
 
   async function create(
@@ -235,7 +246,8 @@ function contentOf(value: Redacted<Bytes>): { SecretString: string } | { SecretB
 
 function secretOf({ SecretString, SecretBinary, VersionId, CreatedDate }: z.output<typeof Value>): ProvidedSecret {
   const text = SecretString ?? null
-  const bytes = text === null ? parseBase64(SecretBinary ?? '!') : utf8(text)
+  if (text === null && !SecretBinary) throw new ProviderFailure('invalid', { code: 'NoValue' })
+  const bytes = text === null ? parseBase64(SecretBinary!) : bytesOfText(text)
   if (bytes === null) throw new ProviderFailure('invalid', { code: 'Form' })
   return {
     value: new Redacted(bytes),
@@ -243,7 +255,16 @@ function secretOf({ SecretString, SecretBinary, VersionId, CreatedDate }: z.outp
     version: VersionId,
     createdAt: milliseconds(CreatedDate),
     expiresAt: null,
-    contentType: null,
+    contentType: documentOf(text) === null ? null : JSON_TYPE,
+  }
+}
+
+/** What is wrong with one of many is its own outcome. */
+function outcomeOf(value: z.output<typeof Value>): Outcome {
+  try {
+    return secretOf(value)
+  } catch (error) {
+    return failureOf(error)
   }
 }
 

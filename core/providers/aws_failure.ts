@@ -35,6 +35,7 @@ const CODES: Record<FailureKind, readonly string[]> = {
     ...['IncompleteSignature', 'IncompleteSignatureException', 'InvalidSignatureException', 'SignatureDoesNotMatch'],
   ],
   invalid: [],
+  foreign_shape: [],
   conflict: ['ResourceExistsException', 'PreconditionNotMetException'],
   throttled: [
     ...['Throttling', 'ThrottlingException', 'ThrottledException', 'RequestThrottled', 'RequestThrottledException'],

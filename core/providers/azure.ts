@@ -8,7 +8,9 @@
  */
 import * as z from 'zod/mini'
 import { type Bytes, base64, parseBase64, parseUtf8, utf8 } from '../bytes.ts'
+import { isJsonType } from '../content_type.ts'
 import { Redacted } from '../redacted.ts'
+import type { Encoding } from '../secrets/store.ts'
 import { failureOf, HEALTH_NAME, type ProviderOptions, resolvesWhenServed } from './ask.ts'
 import { type AzureAccess, azureCaller } from './azure_api.ts'
 import { checkStoreName } from './names.ts'
@@ -19,6 +21,7 @@ import {
   ProviderFailure,
   type PutOptions,
 } from './provider.ts'
+import { bytesOfText, checkFit, declaresType, writtenContent } from './shape.ts'
 
 const MAX_VALUE_BYTES = 25 * 1024
 const MAX_PAGE = 25
@@ -42,7 +45,7 @@ const Attributes = z.object({
 })
 const Item = z.object({ id: z.string(), attributes: z._default(Attributes, {}) })
 const Bundle = z.extend(Item, {
-  value: z.string(),
+  value: z.nullish(z.string()),
   contentType: z.nullish(z.string()),
   tags: z.nullish(z.record(z.string(), z.string())),
 })
@@ -107,7 +110,7 @@ export function azureProvider(config: AzureConfig, options: ProviderOptions = {}
    */
   async function put(name: string, value: Redacted<Bytes>, put: PutOptions): Promise<{ version: string }> {
     checkStoreName('azure', name)
-    const { text, tags } = contentOf(value)
+    const { text, tags, encoding } = contentOf(value)
     const path = `/secrets/${name}`
     const current = await currentOf(path, put.signal)
     if (current?.tags?.[WRITE_TAG] === put.idempotencyKey) {
@@ -116,9 +119,12 @@ export function azureProvider(config: AzureConfig, options: ProviderOptions = {}
     }
     const version = current === null ? 'absent' : current && partsOf(current.id).version
     if (put.expect !== undefined && put.expect !== version) throw new ProviderFailure('conflict')
+    if (current && put.replace === undefined) checkFit(presentContent(current), writtenContent(value, put.contentType))
     const body = {
       value: text,
-      ...(put.contentType === undefined ? {} : { contentType: put.contentType }),
+      ...(declaresType(put.contentType, encoding, current && { typed: !!current.contentType }) && {
+        contentType: put.contentType,
+      }),
       tags: { ...othersTags(current), ...tags, [WRITE_TAG]: put.idempotencyKey },
     }
     const written = await call({ method: 'PUT', path, body, signal: put.signal }, Item)
@@ -200,8 +206,9 @@ function checkTimes({ attributes: { enabled, nbf, exp } }: z.output<typeof Item>
 }
 
 function secretOf({ id, value, contentType, tags, attributes }: Bundle): ProvidedSecret {
+  if (typeof value !== 'string') throw new ProviderFailure('invalid', { code: 'NoValue' })
   const encoding = tags?.[ENCODING_TAG] === 'base64' ? 'base64' : 'utf8'
-  const bytes = encoding === 'base64' ? parseBase64(value) : utf8(value)
+  const bytes = encoding === 'base64' ? parseBase64(value) : bytesOfText(value)
   if (bytes === null) throw new ProviderFailure('invalid', { code: 'Form' })
   return {
     value: new Redacted(bytes),
@@ -213,13 +220,19 @@ function secretOf({ id, value, contentType, tags, attributes }: Bundle): Provide
   }
 }
 
+function presentContent({ value, tags, contentType }: Bundle) {
+  return { text: tags?.[ENCODING_TAG] === 'base64' ? null : (value ?? null), isJson: isJsonType(contentType) }
+}
+
 /** Text as text, anything else as base64 with a tag that says so. */
-function contentOf(value: Redacted<Bytes>): { text: string; tags: Record<string, string> } {
+function contentOf(value: Redacted<Bytes>): { text: string; tags: Record<string, string>; encoding: Encoding } {
   const bytes = value.reveal()
   const plain = parseUtf8(bytes)
   const text = plain ?? base64(bytes)
   if (text === '' || utf8(text).length > MAX_VALUE_BYTES) throw new ProviderFailure('invalid', { code: 'Size' })
-  return { text, tags: plain === null ? { [ENCODING_TAG]: 'base64' } : {} }
+  return plain === null
+    ? { text, tags: { [ENCODING_TAG]: 'base64' }, encoding: 'base64' }
+    : { text, tags: {}, encoding: 'utf8' }
 }
 
 function othersTags(current: Bundle | null | undefined): Record<string, string> {

@@ -5,6 +5,8 @@
  */
 import * as z from 'zod/mini'
 import { type Bytes, base64, parseBase64, parseUtf8, utf8 } from '../bytes.ts'
+import { isJsonType, JSON_TYPE } from '../content_type.ts'
+import type { JsonSource, JsonValue } from '../json_source.ts'
 import { Redacted } from '../redacted.ts'
 import {
   failureOf,
@@ -12,6 +14,7 @@ import {
   malformed,
   type ProviderOptions,
   readAnswer,
+  readSource,
   resolvesWhenServed,
   UNVERSIONED,
 } from './ask.ts'
@@ -27,6 +30,16 @@ import {
   type PutOptions,
 } from './provider.ts'
 import type { Received } from './send.ts'
+import {
+  bytesOfText,
+  checkFit,
+  declaresType,
+  documentOf,
+  fieldsFrom,
+  foreignShape,
+  look,
+  writtenContent,
+} from './shape.ts'
 
 export interface HashicorpConfig extends HashicorpAddress {
   /** Where the KV engine is mounted. */
@@ -41,10 +54,17 @@ export interface HashicorpConfig extends HashicorpAddress {
 const Mount = z.object({
   data: z.object({ type: z.string(), options: z.nullish(z.object({ version: z.nullish(z.string()) })) }),
 })
-const Fields = z.record(z.string(), z.unknown())
-const Read1 = z.object({ data: Fields })
 const VersionTimes = z.object({ created_time: z.string(), deletion_time: z.string(), destroyed: z.boolean() })
-const Read2 = z.object({ data: z.object({ data: Fields, metadata: z.extend(VersionTimes, { version: z.number() }) }) })
+const Read2 = z.object({ data: z.object({ metadata: z.extend(VersionTimes, { version: z.number() }) }) })
+/** The shape that we write. */
+const OwnFields = z.object({
+  value: z.string(),
+  encoding: z._default(z.enum(['utf8', 'base64']), 'utf8'),
+  content_type: z._default(z.nullable(z.string()), null),
+})
+/** Where the fields of a secret are in an answer. */
+const FIELDS_1 = '/data'
+const FIELDS_2 = '/data/data'
 const Written2 = z.object({ data: z.object({ version: z.number() }) })
 const Metadata = z.object({
   data: z.object({ current_version: z.number(), versions: z.record(z.string(), VersionTimes) }),
@@ -85,6 +105,20 @@ export function hashicorpProvider(config: HashicorpConfig, options: ProviderOpti
     return answer
   }
 
+  /** The fields of a secret, which are passed on as they came, and what is said beside them. */
+  async function requestFields<T extends z.ZodMiniType>(
+    asked: Omit<HashicorpRequest, 'token'>,
+    pointer: string,
+    schema: T,
+  ): Promise<{ fields: Fields; answer: z.output<T> }> {
+    const received = await sendWithToken(asked)
+    const source = readSource(received.body)
+    const value = source?.at(pointer)
+    const { data: answer } = schema.safeParse(source?.parsed)
+    if (!source || value?.kind !== 'object' || answer === undefined) throw malformed(received)
+    return { fields: { source, value }, answer }
+  }
+
   /** Which engine is mounted: the two answer the same path with different things. */
   async function engine(signal: AbortSignal): Promise<1 | 2> {
     if (kvVersion !== null) return kvVersion
@@ -104,12 +138,13 @@ export function hashicorpProvider(config: HashicorpConfig, options: ProviderOpti
     if ((await engine(signal)) === 1) return getUnversioned(name, asked, signal)
     if (asked !== undefined && !/^[1-9][0-9]{0,14}$/.test(asked)) throw new ProviderFailure('not_found')
     const path = pathOf(name, 'data') + (asked === undefined ? '' : `?version=${asked}`)
-    const { data, metadata } = (await request({ path, signal }, Read2)).data
+    const { fields, answer } = await requestFields({ path, signal }, FIELDS_2, Read2)
+    const { metadata } = answer.data
     const expiresAt = milliseconds(metadata.deletion_time)
     // On a live version this is a time to come, which the server looks at, by its own clock, before ours.
     if (expiresAt !== null && expiresAt <= now()) throw new ProviderFailure('deleted')
     return {
-      ...secretOf(data),
+      ...secretOf(fields),
       version: String(metadata.version),
       createdAt: milliseconds(metadata.created_time),
       expiresAt,
@@ -118,8 +153,8 @@ export function hashicorpProvider(config: HashicorpConfig, options: ProviderOpti
 
   async function getUnversioned(name: string, asked: string | undefined, signal: AbortSignal): Promise<ProvidedSecret> {
     if (asked !== undefined && asked !== UNVERSIONED) throw new ProviderFailure('not_found')
-    const { data } = await request({ path: `${mount}/${encode(name)}`, signal }, Read1)
-    return { ...secretOf(data), version: UNVERSIONED, createdAt: null, expiresAt: null }
+    const { fields } = await requestFields({ path: `${mount}/${encode(name)}`, signal }, FIELDS_1, z.unknown())
+    return { ...secretOf(fields), version: UNVERSIONED, createdAt: null, expiresAt: null }
   }
 
   async function list({ prefix, cursor, limit, signal }: Parameters<Provider['list']>[0]) {
@@ -134,31 +169,34 @@ export function hashicorpProvider(config: HashicorpConfig, options: ProviderOpti
     return { items: names.map((name) => ({ name, updatedAt: null })), cursor: next }
   }
 
-  async function put(name: string, value: Redacted<Bytes>, put: PutOptions): Promise<{ version: string }> {
+  /** The look is at the version that the write must follow: nothing comes between the two. */
+  async function put(name: string, value: Redacted<Bytes>, options: PutOptions): Promise<{ version: string }> {
     checkStoreName('hashicorp', name)
-    const { signal, expect, contentType } = put
-    const data = fieldsOf(value, contentType)
-    if ((await engine(signal)) === 1) return putUnversioned(name, data, { expect, signal })
-    const cas = expect === undefined ? await latestOf(name, signal) : expect === 'absent' ? 0 : Number(expect)
-    if (!Number.isSafeInteger(cas)) throw new ProviderFailure('conflict')
-    const body = { options: { cas }, data }
-    const written = await request({ method: 'POST', path: pathOf(name, 'data'), body, signal }, Written2)
+    const { signal, expect } = options
+    if ((await engine(signal)) === 1) return putUnversioned(name, value, options)
+    const cas = expect === undefined ? await latestOf(name, signal) : expect === 'absent' ? 0 : versionNumber(expect)
+    const path = pathOf(name, 'data')
+    const present = cas === 0 ? null : await presentAt(`${path}?version=${cas}`, FIELDS_2, options)
+    const body = `{"options":{"cas":${cas}},"data":${dataOf(value, options, present)}}`
+    const written = await request({ method: 'POST', path, body, signal }, Written2)
     return { version: String(written.data.version) }
   }
 
-  /** Version 1 has no check-and-set: what is expected is compared before the write. */
-  async function putUnversioned(
-    name: string,
-    body: object,
-    { expect, signal }: { expect: string | undefined; signal: AbortSignal },
-  ) {
+  /** Version 1 has no check-and-set: what is there is looked at before the write. */
+  async function putUnversioned(name: string, value: Redacted<Bytes>, options: PutOptions) {
+    const { expect, signal } = options
     const path = `${mount}/${encode(name)}`
-    if (expect !== undefined) {
-      const found = await request({ path, signal }, Read1).then(() => UNVERSIONED, absentWhenAbsent)
-      if (found !== expect) throw new ProviderFailure('conflict')
-    }
-    await sendWithToken({ method: 'POST', path, body, signal })
+    const present = await presentAt(path, FIELDS_1, options)
+    if (expect !== undefined && expect !== (present === null ? 'absent' : UNVERSIONED))
+      throw new ProviderFailure('conflict')
+    await sendWithToken({ method: 'POST', path, body: dataOf(value, options, present), signal })
     return { version: UNVERSIONED }
+  }
+
+  /** What a write would replace; `null` when there is nothing. */
+  function presentAt(path: string, pointer: string, { signal, replace }: PutOptions): Promise<Fields | null> {
+    const read = requestFields({ path, signal }, pointer, z.unknown()).then(({ fields }) => fields)
+    return look(read, { replace })
   }
 
   function metadataOf(name: string, signal: AbortSignal) {
@@ -213,25 +251,79 @@ function encode(name: string): string {
   return name.split('/').map(encodeURIComponent).join('/')
 }
 
+/** The fields of a secret, as they stand in an answer. */
+interface Fields {
+  source: JsonSource
+  value: JsonValue
+}
+
+/** A secret in the shape that we write. */
+interface Own {
+  text: string
+  encoding: 'utf8' | 'base64'
+  contentType: string | null
+}
+
+/**
+ * What is sent as the fields: an object as its own fields where fields are, and otherwise the shape that we write.
+ *
+ * @throws {ProviderFailure} `foreign_shape`
+ */
+function dataOf(
+  value: Redacted<Bytes>,
+  { contentType, replace }: Pick<PutOptions, 'contentType' | 'replace'>,
+  present: Fields | null,
+): string {
+  const written = writtenContent(value, contentType)
+  const own = present && ownOf(present)
+  if (present !== null && own === null) {
+    const document = documentOf(written.text)
+    // Fields that look like ours would be read as one text.
+    if (document !== null && ownOf({ source: document, value: document.root }) === null) return fieldsFrom(document)
+    if (replace === undefined) throw foreignShape()
+  }
+  if (own !== null && replace === undefined) {
+    checkFit({ text: own.encoding === 'utf8' ? own.text : null, isJson: isJsonType(own.contentType) }, written)
+  }
+  return JSON.stringify(ownFields(value, contentType, own))
+}
+
 /** What we write: one field, or with it how it is to be read. Numbers would lose digits: all is text. */
-function fieldsOf(value: Redacted<Bytes>, contentType: string | undefined): Record<string, string> {
+function ownFields(value: Redacted<Bytes>, contentType: string | undefined, present: Own | null) {
   const bytes = value.reveal()
   const text = parseUtf8(bytes)
+  const typed = present && { typed: present.contentType !== null }
   return {
     ...(text === null ? { value: base64(bytes), encoding: 'base64' } : { value: text }),
-    ...(contentType === undefined ? {} : { content_type: contentType }),
+    ...(declaresType(contentType, text === null ? 'base64' : 'utf8', typed) && { content_type: contentType }),
   }
 }
 
-/** What we wrote, or the fields of others as one JSON document. */
-function secretOf(data: z.output<typeof Fields>): Pick<ProvidedSecret, 'value' | 'encoding' | 'contentType'> {
-  const { value, encoding = 'utf8', content_type: contentType = null, ...others } = data
-  const ours = typeof value === 'string' && Object.keys(others).length === 0
-  const typed = contentType === null || typeof contentType === 'string'
-  const bytes = ours && typed && encoding === 'base64' ? parseBase64(value) : null
-  if (bytes !== null && typed) return { value: new Redacted(bytes), encoding: 'base64', contentType }
-  if (ours && typed && encoding === 'utf8') return { value: new Redacted(utf8(value)), encoding, contentType }
-  return { value: new Redacted(utf8(JSON.stringify(data))), encoding: 'utf8', contentType: 'application/json' }
+/** Reads fields as the shape that we write; `null` for the fields of others. */
+function ownOf({ source, value: fields }: Fields): Own | null {
+  const members = [...source.members(fields)]
+  const isOurs = members.every(({ key }) => Object.hasOwn(OwnFields.shape, key))
+  if (!isOurs || new Set(members.map(({ key }) => key)).size !== members.length) return null
+  const own = OwnFields.safeParse(JSON.parse(source.slice(fields))).data
+  if (own === undefined || (own.encoding === 'base64' && parseBase64(own.value) === null)) return null
+  return { text: own.value, encoding: own.encoding, contentType: own.content_type }
+}
+
+/** What we wrote, or the fields of others as one JSON document, each character as it came. */
+function secretOf(fields: Fields): Pick<ProvidedSecret, 'value' | 'encoding' | 'contentType' | 'isFields'> {
+  const own = ownOf(fields)
+  if (own === null) {
+    const document = utf8(fields.source.slice(fields.value))
+    return { value: new Redacted(document), encoding: 'utf8', contentType: JSON_TYPE, isFields: true }
+  }
+  const { text, encoding, contentType } = own
+  return { value: new Redacted(encoding === 'base64' ? parseBase64(text)! : bytesOfText(text)), encoding, contentType }
+}
+
+/** The number of a version that a write expects. */
+function versionNumber(expect: string): number {
+  if (!/^[1-9][0-9]{0,14}$/.test(expect)) throw new ProviderFailure('conflict')
+  return Number(expect)
 }
 
 function isLive({ deletion_time, destroyed }: z.output<typeof VersionTimes>, now: number): boolean {
@@ -252,5 +344,4 @@ function whenAbsent<T>(value: T): (error: unknown) => T {
   }
 }
 const emptyWhenAbsent = whenAbsent<string[]>([])
-const absentWhenAbsent = whenAbsent<string>('absent')
 const zeroWhenAbsent = whenAbsent<number>(0)

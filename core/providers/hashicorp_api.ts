@@ -25,7 +25,8 @@ export interface HashicorpRequest {
   method?: 'GET' | 'POST' | 'DELETE'
   /** Below `/v1/`; of segments that were checked and encoded. */
   path: string
-  body?: object
+  /** An object, or the source of one. */
+  body?: object | string
   /** Requests that log in have none. */
   token?: Redacted<string>
   signal: AbortSignal
@@ -58,7 +59,7 @@ export function hashicorpCaller(config: HashicorpAddress, options: ProviderOptio
       ...(namespace && { 'x-vault-namespace': namespace }),
       ...(body && { 'content-type': 'application/json' }),
     }
-    const sent = body === undefined ? null : utf8(JSON.stringify(body))
+    const sent = body === undefined ? null : utf8(typeof body === 'string' ? body : JSON.stringify(body))
     const received = await ask(`${address}/v1/${path}`, { method, headers, body: sent, signal }, options)
     if (received.status === 200 || received.status === 204) return received
     throw hashicorpFailure(received, (options.now ?? Date.now)())

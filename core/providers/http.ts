@@ -5,14 +5,16 @@
  * @module
  */
 import * as z from 'zod/mini'
-import { type Bytes, base64, parseBase64, parseUtf8, utf8 } from '../bytes.ts'
+import { type Bytes, base64, equal, parseBase64, utf8 } from '../bytes.ts'
+import { isJsonType, JSON_TYPE } from '../content_type.ts'
 import { badRequest } from '../errors.ts'
+import { JsonSource, type JsonValue, tokensOf } from '../json_source.ts'
 import { Redacted } from '../redacted.ts'
-import { pick } from '../reference.ts'
 import { traceHeaders } from '../trace.ts'
 import {
   ask,
   checkHeaderValue,
+  failureOf,
   HEALTH_NAME,
   isJson,
   isMarkup,
@@ -20,6 +22,7 @@ import {
   type ProviderOptions,
   parseBaseUrl,
   readAnswer,
+  readSource,
   resolvesWhenServed,
   retryAfterMs,
   UNVERSIONED,
@@ -27,6 +30,16 @@ import {
 import { checkStoreName } from './names.ts'
 import { type FailureKind, type ProvidedSecret, type Provider, ProviderFailure, type PutOptions } from './provider.ts'
 import type { Received } from './send.ts'
+import {
+  bytesOfText,
+  checkFit,
+  declaresType,
+  documentOf,
+  fieldsFrom,
+  foreignShape,
+  look,
+  writtenContent,
+} from './shape.ts'
 
 export interface HttpConfig {
   /** With `{name}` once, in its path: `https://store.example/v1/secrets/{name}`. The name's slashes stay slashes. */
@@ -63,6 +76,8 @@ const KINDS: Record<number, FailureKind> = {
 }
 const POINTER = /^(?:\/(?:[^~/]|~[01])*)*$/
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/
+/** What a condition can name (RFC 9110 section 8.8.3). */
+const TAG = /^[\x21\x23-\x7e]{1,256}$/
 // Ours to set, or the platform's.
 const RESERVED = new Set([
   'host',
@@ -140,18 +155,37 @@ export function httpProvider(config: HttpConfig, options: ProviderOptions = {}):
     return { items, cursor: page.cursor || null }
   }
 
-  async function put(
+  /** Looks at what is there first, and has the store refuse the write when another came between. */
+  async function put(name: string, value: Redacted<Bytes>, options: PutOptions): Promise<{ version: string }> {
+    checkStoreName('http', name)
+    const { signal, idempotencyKey, expect } = options
+    const caller = condition(expect)
+    const present = expect === 'absent' ? null : await look(presentAt(name, signal), options)
+    const body = utf8(bodyOf(value, options, present, config))
+    const headers = { 'content-type': 'application/json', 'idempotency-key': idempotencyKey }
+    const between = expect === undefined && present !== null ? condition(present.tag) : {}
+    const write = { method: 'PUT', headers: { ...headers, ...caller, ...between }, body, signal }
+    const received = await request(urlOf(name), write).catch((error) =>
+      repeated(name, value, { between, signal }, error),
+    )
+    return { version: writtenVersionOf(received, config) }
+  }
+
+  async function presentAt(name: string, signal: AbortSignal): Promise<Present> {
+    return presentOf(await request(urlOf(name), { signal }), config)
+  }
+
+  /** A write that was made already: the version that it made is the one that its repeat found. */
+  async function repeated(
     name: string,
     value: Redacted<Bytes>,
-    { signal, idempotencyKey, contentType, expect }: PutOptions,
-  ) {
-    checkStoreName('http', name)
-    const text = parseUtf8(value.reveal())
-    const content = text === null ? { value: base64(value.reveal()), encoding: 'base64' } : { value: text }
-    const body = utf8(JSON.stringify({ ...content, ...(contentType === undefined ? {} : { contentType }) }))
-    const headers = { 'content-type': 'application/json', 'idempotency-key': idempotencyKey, ...condition(expect) }
-    const received = await request(urlOf(name), { method: 'PUT', headers, body, signal })
-    return { version: versionOf(received, config) }
+    { between, signal }: { between: object; signal: AbortSignal },
+    error: unknown,
+  ): Promise<Received> {
+    if (failureOf(error).kind !== 'conflict' || Object.keys(between).length === 0) throw error
+    const received = await request(urlOf(name), { signal })
+    if (!equal(secretOf(received, config).value.reveal(), value.reveal())) throw error
+    return received
   }
 
   async function remove(name: string, { signal }: { signal: AbortSignal }): Promise<void> {
@@ -187,31 +221,147 @@ function encodePath(name: string): string {
 function condition(expect: string | undefined): Record<string, string> {
   if (expect === undefined) return {}
   if (expect === 'absent') return { 'if-none-match': '*' }
-  if (!/^[\x21\x23-\x7e]{1,256}$/.test(expect)) throw new ProviderFailure('conflict')
+  if (!TAG.test(expect)) throw new ProviderFailure('conflict')
   return { 'if-match': `"${expect}"` }
 }
 
 function secretOf(received: Received, config: HttpConfig): ProvidedSecret {
-  const value = pick(parseUtf8(received.body) ?? '', config.pointer)
-  const marks = readAnswer(received.body, Marks)
-  const isBytes = marks?.encoding === 'base64'
-  const bytes = value === null ? null : isBytes ? parseBase64(value) : utf8(value)
-  if (bytes === null || marks === null) throw malformed(received)
+  const source = readSource(received.body)
+  const marks = Marks.safeParse(source?.parsed).data
+  const value = source?.at(config.pointer) ?? null
+  if (source === null || marks === undefined || value === null) throw malformed(received)
+  if (value.kind === 'null') throw new ProviderFailure('invalid', { code: 'NoValue' })
+  const isBytes = marks.encoding === 'base64'
+  const text = value.kind === 'string' ? (JSON.parse(source.slice(value)) as string) : source.slice(value)
+  const bytes = !isBytes ? bytesOfText(text) : value.kind === 'string' ? parseBase64(text) : null
+  if (bytes === null) throw malformed(received)
+  const isContainer = value.kind === 'object' || value.kind === 'array'
   return {
     value: new Redacted(bytes),
     encoding: isBytes ? 'base64' : 'utf8',
     version: versionOf(received, config),
     createdAt: null,
     expiresAt: marks.expiresAt,
-    contentType: marks.contentType ?? null,
+    contentType: marks.contentType ?? (isContainer ? JSON_TYPE : null),
+    ...(value.kind === 'object' && { isFields: true }),
   }
 }
 
+/** A secret that a write would replace. */
+interface Present {
+  source: JsonSource
+  /** `null` when nothing is at the pointer. */
+  value: JsonValue | null
+  isBytes: boolean
+  contentType: string | null
+  /** Whether there is more in the document than the value and what goes with it. */
+  hasOthers: boolean
+  /** What a condition can name it by. */
+  tag: string | undefined
+}
+
+/** What a store says beside a value, and keeps by itself: the names of this contract, and of Postern's own answers. */
+const BESIDE: readonly string[] = [
+  ...['name', 'version', 'encoding', 'contentType', 'createdAt', 'updatedAt', 'expiresAt', 'tags'],
+  ...['provider', 'passedOver', 'cached'],
+]
+
+function presentOf(received: Received, config: HttpConfig): Present {
+  const source = readSource(received.body)
+  const marks = Marks.safeParse(source?.parsed).data
+  if (source === null || marks === undefined) throw malformed(received)
+  const { encoding, contentType = null } = marks
+  const about = { isBytes: encoding === 'base64', contentType, hasOthers: hasOthers(source, config) }
+  const version = versionOf(received, config)
+  const strong = config.versionPointer !== undefined || !received.headers.get('ETag')?.startsWith('W/')
+  const tag = version !== UNVERSIONED && strong && TAG.test(version) ? version : undefined
+  return { source, value: source.at(config.pointer), ...about, tag }
+}
+
+/** Whether an object on the way to the value has members that a write would drop. */
+function hasOthers(source: JsonSource, { pointer, versionPointer }: HttpConfig): boolean {
+  const [path, versionPath] = [tokensOf(pointer), tokensOf(versionPointer ?? '')]
+  return path.some((token, depth) => {
+    const container = source.at(pointerOf(path.slice(0, depth)))
+    if (container?.kind !== 'object') return container !== null
+    const isVersion = (key: string) =>
+      key === versionPath[depth] && path.slice(0, depth).every((one, i) => one === versionPath[i])
+    const keys = [...source.members(container)].map(({ key }) => key)
+    const isKnown = (key: string) => key === token || BESIDE.includes(key) || isVersion(key)
+    return new Set(keys).size !== keys.length || !keys.every(isKnown)
+  })
+}
+
+function pointerOf(tokens: readonly string[]): string {
+  return tokens.map((token) => `/${token.replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
+}
+
+/**
+ * What is sent: a text as a string, and in place of an object another one.
+ *
+ * @throws {ProviderFailure} `foreign_shape`
+ */
+function bodyOf(
+  value: Redacted<Bytes>,
+  { contentType, replace }: PutOptions,
+  present: Present | null,
+  config: HttpConfig,
+): string {
+  const bytes = value.reveal()
+  const written = writtenContent(value, contentType)
+  if (replace === undefined && present?.hasOthers) throw foreignShape()
+  if (present?.value && present.value.kind !== 'string' && present.value.kind !== 'null') {
+    const fitting = sourceLike(present.value, written.text)
+    const type = present.contentType === null ? '' : `,"contentType":${JSON.stringify(contentType ?? JSON_TYPE)}`
+    if (fitting !== null) return config.pointer === '' ? fitting : `{"value":${fitting}${type}}`
+    if (replace === undefined) throw foreignShape()
+  }
+  if (present?.value?.kind === 'string' && replace === undefined) {
+    const text: string = JSON.parse(present.source.slice(present.value))
+    checkFit({ text: present.isBytes ? null : text, isJson: isJsonType(present.contentType) }, written)
+  }
+  const encoding = written.text === null ? 'base64' : 'utf8'
+  const typed = present && { typed: present.contentType !== null }
+  return JSON.stringify({
+    ...(written.text === null ? { value: base64(bytes), encoding } : { value: written.text }),
+    ...(declaresType(contentType, encoding, typed) && { contentType }),
+  })
+}
+
+/** A text as the source of a value of the same kind; `null` when it is none. */
+function sourceLike({ kind }: JsonValue, text: string | null): string | null {
+  if (kind === 'object') {
+    const document = documentOf(text)
+    return document && fieldsFrom(document)
+  }
+  const source = text === null ? null : JsonSource.parse(text)
+  return source?.root.kind === kind ? source.slice(source.root) : null
+}
+
+/**
+ * The version of an answer, in its own digits.
+ *
+ * @throws {ProviderFailure} `invalid` when what the pointer finds is neither a string nor a number.
+ */
 function versionOf({ body, headers }: Received, { versionPointer }: HttpConfig): string {
-  const json = parseUtf8(body)
-  const named = versionPointer === undefined || json === null ? null : pick(json, versionPointer)
-  const tag = /^(?:W\/)?"([\x21\x23-\x7e]{1,256})"$/.exec(headers.get('ETag') ?? '')?.[1]
-  return named ?? tag ?? UNVERSIONED
+  const source = versionPointer === undefined ? null : readSource(body)
+  const named = source?.at(versionPointer!) ?? null
+  if (named !== null) {
+    const version =
+      named.kind === 'number' ? source!.slice(named) : named.kind === 'string' ? source!.stringOf(named) : ''
+    if (!version) throw new ProviderFailure('invalid', { code: 'Version' })
+    return version
+  }
+  return /^(?:W\/)?"([\x21\x23-\x7e]{1,256})"$/.exec(headers.get('ETag') ?? '')?.[1] ?? UNVERSIONED
+}
+
+/** The version that a write was answered with. What cannot be read as one leaves open which it is, not that it was made. */
+function writtenVersionOf(received: Received, config: HttpConfig): string {
+  try {
+    return versionOf(received, config)
+  } catch {
+    throw new ProviderFailure('invalid', { code: 'Version', isUnread: true })
+  }
 }
 
 /** A refusal that is not the store's, such as a page in HTML, is a proxy's, whatever its status. */

@@ -25,6 +25,7 @@ export const ANSWERS = [
   'credentials', // our credentials are wrong or have ended, and renewing them did not help
   'invalid', // the store did not take the request as it was, or its answer about this secret cannot be read
   'conflict', // the state that a write expected is not there, or its idempotency key stands for another write
+  'foreign_shape', // the secret is kept in another shape than what was to be written, and nothing was sent
 ] as const
 export const OUTAGES = [
   'throttled', // too many requests
@@ -80,6 +81,8 @@ export interface ProvidedSecret {
   createdAt: number | null
   expiresAt: number | null
   contentType: string | null
+  /** Set when the store keeps fields rather than this text: key order, spaces and digits may be its own. */
+  isFields?: true
 }
 
 /** What a list shows of a secret. */
@@ -106,6 +109,8 @@ export interface PutOptions {
   contentType?: string
   /** The version that must be current, or `absent`: `conflict` otherwise. */
   expect?: string | 'absent'
+  /** Set when the shape of what is there may be replaced; `foreign_shape` otherwise. See `shape.ts`. */
+  replace?: 'shape' | undefined
 }
 
 /** Which rotation of a store is meant. */

@@ -235,6 +235,7 @@ const REASONS: Record<FailureKind, Reason> = {
   credentials: 'provider_credentials',
   invalid: 'provider_invalid',
   conflict: 'provider_conflict',
+  foreign_shape: 'foreign_shape',
   throttled: 'provider_unavailable',
   timeout: 'provider_unavailable',
   sealed: 'provider_unavailable',

@@ -14,6 +14,8 @@ export interface Lagging {
   since: number
   attempts: number
   failure: FailureKind | null
+  /** Set when the shape of what the replica has may be replaced. */
+  replace: 'shape' | null
 }
 
 /** How far a provider lags behind. */
@@ -37,6 +39,7 @@ interface Begun {
   now: number
   dueAt: number
   serveUntil?: number | null
+  replace?: 'shape' | undefined
 }
 
 const FIRST_RETRY_MS = 2000
@@ -57,14 +60,14 @@ export class ReplicationStore {
    *
    * @param serveUntil When what the replicas have is valid no more; `null`: that is not known to end.
    */
-  begin(name: string, providers: readonly string[], effect: Effect, { now, dueAt, serveUntil = null }: Begun) {
+  begin(name: string, providers: readonly string[], effect: Effect, { now, dueAt, serveUntil = null, replace }: Begun) {
     for (const provider of providers) {
       this.#sql.all(
-        `INSERT INTO replication (name, provider, effect, mark, since, due_at, attempts, serve_until)
-         VALUES (?, ?, ?, ?, ?, ?, 0, ?)
+        `INSERT INTO replication (name, provider, effect, mark, since, due_at, attempts, serve_until, replaces)
+         VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?)
          ON CONFLICT (name, provider) DO UPDATE SET effect = excluded.effect, mark = excluded.mark, due_at = excluded.due_at,
-           attempts = 0, serve_until = COALESCE(MIN(serve_until, excluded.serve_until), serve_until, excluded.serve_until)`,
-        ...[name, provider, effect, crypto.randomUUID(), now, dueAt, serveUntil],
+           attempts = 0, replaces = COALESCE(replaces, excluded.replaces), serve_until = COALESCE(MIN(serve_until, excluded.serve_until), serve_until, excluded.serve_until)`,
+        ...[name, provider, effect, crypto.randomUUID(), now, dueAt, serveUntil, replace ?? null],
       )
     }
   }
@@ -78,7 +81,7 @@ export class ReplicationStore {
 
   due(now: number, limit: number): Lagging[] {
     return this.#sql.all<Lagging>(
-      `SELECT name, provider, effect, mark, since, attempts, failure FROM replication
+      `SELECT name, provider, effect, mark, since, attempts, failure, replaces AS "replace" FROM replication
        WHERE due_at <= ? ORDER BY due_at LIMIT ?`,
       ...[now, limit],
     )

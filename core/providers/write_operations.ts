@@ -33,14 +33,14 @@ export function beginWrite(
   { cache, replication, now }: Context,
   chain: VersionedChain,
   name: string,
-  effect: Effect,
+  { effect, replace }: { effect: Effect; replace?: 'shape' | undefined },
 ): Permitted<ProvidedWrite> {
   cache.purge(name, now)
-  replication.begin(name, copiesOf(chain), effect, { now, dueAt: now + WRITE_GRACE_MS })
+  replication.begin(name, copiesOf(chain), effect, { now, dueAt: now + WRITE_GRACE_MS, replace })
   const [primary] = chain.members
   return {
     value: { chain, replayed: null, under: null },
-    facts: { chain: chain.id, provider: primary!.provider, begun: effect },
+    facts: { chain: chain.id, provider: primary!.provider, begun: effect, ...(replace && { replace }) },
   }
 }
 
@@ -88,6 +88,7 @@ export function copiesOf(chain: VersionedChain | null): string[] {
 
 /** A write that did not come back may have been done. */
 function writeReasonOf(failure: FailureKind, effect: Effect, sent: boolean): Reason {
+  if (failure === 'foreign_shape') return failure
   if (!sent) return 'provider_unavailable'
   if (failure === 'timeout' || failure === 'unavailable') return 'write_unknown'
   return failure === 'deleted' && effect === 'write' ? 'provider_conflict' : reasonOf(failure)

@@ -41,6 +41,8 @@ export interface WriteInput {
   /** Check-and-set: the current version, or that there is none. */
   expect?: number | 'absent' | { provided: string }
   idempotency?: Idempotency
+  /** Set when a document of a provider may be replaced by a text, or a text by one. */
+  replace?: 'shape' | undefined
   /** What makes it, if not a write. */
   why?: string
   /** Set when the edge will not try again: then a race is recorded. */
@@ -100,7 +102,10 @@ export const readSecret = operation({
 export const prepareWrite = operation({
   action: 'write',
   resource: byName,
-  run(context, { name, idempotency }: Pick<WriteInput, 'name' | 'idempotency'>): Outcome<Prepared> {
+  run(
+    context,
+    { name, idempotency, replace }: Pick<WriteInput, 'name' | 'idempotency' | 'replace'>,
+  ): Outcome<Prepared> {
     const { secrets, chains, policy, keys } = context
     const strength = policy.strengthFor(name)
     const chain = chains.covering(name)
@@ -113,7 +118,7 @@ export const prepareWrite = operation({
     }
     if (replay === null) {
       if (isRotating(context, name)) return { reason: 'rotating' }
-      const begun = beginWrite(context, chain, name, 'write')
+      const begun = beginWrite(context, chain, name, { effect: 'write', replace })
       return { ...begun, value: { ...begun.value, under: noteBegun(context, name, idempotency), strength } }
     }
     if (!isSame(replay, idempotency)) return { reason: 'key_reused' }
@@ -217,7 +222,7 @@ export const deleteSecret = operation({
     if (chain !== null) {
       // No store can compare and delete in one step.
       if (expect !== undefined) return { reason: 'not_sealed' }
-      return isRotating(context, name) ? { reason: 'rotating' } : beginWrite(context, chain, name, 'delete')
+      return isRotating(context, name) ? { reason: 'rotating' } : beginWrite(context, chain, name, { effect: 'delete' })
     }
     const secret = secrets.find(name)
     if (secret === null || secret.current === null) return { reason: 'no_secret' }

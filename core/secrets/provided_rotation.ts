@@ -12,16 +12,21 @@ import type { Stores } from '../operation.ts'
 import { rotatesItself, type VersionedChain } from '../providers/chain.ts'
 import { copiesOf } from '../providers/write_operations.ts'
 import { firstStep, type TargetConfig } from './rotation.ts'
-import type { Rotation, Run } from './rotation_store.ts'
+import type { ProvidedRun, Rotation, Run } from './rotation_store.ts'
 import type { SecretRow } from './store.ts'
 
 /** Why a secret cannot rotate in this way where it is kept; `null` when it can. */
 export function objectionTo(target: TargetConfig, chain: VersionedChain | null): Reason | null {
-  if (chain === null) return target.kind === 'provider' ? 'not_provided' : null
+  if (chain === null) return target.kind === 'provider' || intoOf(target) !== null ? 'not_provided' : null
   // A webhook would have to be told of two values that both may be lost: the one here, and the one there.
   if (target.kind === 'webhook') return 'not_sealed'
   const [primary] = chain.members
   return target.kind === 'provider' && !rotatesItself(primary!.provider) ? 'no_provider_rotation' : null
+}
+
+/** The place in a provider's document that a generated value is put at; `null`: it is all of the secret. */
+export function intoOf(target: TargetConfig): string | null {
+  return target.kind === 'generate' ? (target.into ?? null) : null
 }
 
 /**
@@ -56,13 +61,16 @@ export function beginRun(
   { chains, rotations, now }: Pick<Stores, 'chains' | 'rotations'> & { now: number },
   secret: SecretRow,
   rotation: Rotation,
-  about: Pick<Run, 'why' | 'by' | 'restores'>,
+  { replace, ...about }: Pick<Run, 'why' | 'by' | 'restores'> & Pick<ProvidedRun, 'replace'>,
 ): number | null {
   const home = homeOf({ chains }, secret, rotation)
   if (home === null) return null
   const { config } = rotation
   const [last] = home === 'here' ? [] : rotations.runs(secret.id, 1)
-  const provided = home === 'here' ? null : { member: home.members[0]!, token: tokenAfter(last, rotation) }
+  const provided =
+    home === 'here'
+      ? null
+      : { member: home.members[0]!, token: tokenAfter(last, rotation), ...(replace && { replace }) }
   return rotations.start({ ...about, secret: secret.id, config, step: firstStep(config), provided, startedAt: now })
 }
 
@@ -100,5 +108,6 @@ export function settleProvided(
   cache.purge(secret.name, now)
   if (rotated === false) return
   const serveUntil = rotated ? now + run.config.graceSeconds * 1000 : null
-  replication.begin(secret.name, copiesOf(chains.covering(secret.name)), 'write', { now, dueAt: now, serveUntil })
+  const begun = { now, dueAt: now, serveUntil, replace: run.provided?.replace }
+  replication.begin(secret.name, copiesOf(chains.covering(secret.name)), 'write', begun)
 }

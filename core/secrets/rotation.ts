@@ -10,10 +10,14 @@ import type { Recipe } from './generate.ts'
 import type { Schedule } from './schedule.ts'
 
 /**
- * Where a rotated value has to be made valid. `generate`: nowhere, its readers take it from where it is kept. `provider`:
+ * Where a rotated value has to be made valid. `generate`: nowhere, its readers take it from where it is kept; `into` is
+ * the place in a provider's document that it is put at, a JSON pointer (RFC 6901). `provider`:
  * the provider that keeps it makes the value, and makes it valid.
  */
-export type TargetConfig = { kind: 'generate' } | { kind: 'webhook'; hook: string } | { kind: 'provider' }
+export type TargetConfig =
+  | { kind: 'generate'; into?: string | undefined }
+  | { kind: 'webhook'; hook: string }
+  | { kind: 'provider' }
 
 /** How a secret rotates. */
 export interface RotationConfig extends Schedule {
@@ -40,11 +44,11 @@ export type Step = (typeof STEPS)[number]
 
 /**
  * Why a step failed. Some are answers, and final: `refused` by the target, `denied` to our credentials, in `conflict` with
- * what somebody else does there. `unfinished`: a provider has begun, and is not done. With the others nothing is known of
+ * what somebody else does there, `foreign_shape` when the secret is a document and the value would replace all of it. `unfinished`: a provider has begun, and is not done. With the others nothing is known of
  * what the target did.
  */
 export const FAILURES = [
-  ...['refused', 'denied', 'conflict', 'unfinished', 'unreachable', 'unreadable'],
+  ...['refused', 'denied', 'conflict', 'foreign_shape', 'unfinished', 'unreachable', 'unreadable'],
   ...['cannot_open', 'cannot_generate', 'cancelled'],
 ] as const
 export type Failure = (typeof FAILURES)[number]
@@ -81,7 +85,7 @@ export function firstStep({ target }: RotationConfig): Step {
 
 /** Whether a step failed by an answer, so that trying it again changes nothing. */
 export function isFinal(failure: Failure): boolean {
-  return ['refused', 'denied', 'conflict', 'cancelled'].includes(failure)
+  return ['refused', 'denied', 'conflict', 'foreign_shape', 'cancelled'].includes(failure)
 }
 
 /** What follows when a step was done. */

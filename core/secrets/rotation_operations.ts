@@ -119,6 +119,8 @@ interface StartRotation {
   restores: number | null
   /** Rotates in a freeze too. */
   force: boolean
+  /** Set when a document of a provider may be replaced by the value. */
+  replace?: 'shape' | undefined
 }
 
 /** Begins a rotation now. */
@@ -128,17 +130,21 @@ export const startRotation = operation({
   also: ({ restores }: StartRotation) => (restores === null ? null : 'read'),
   notable: true,
   resource: byName,
-  about: ({ restores, force }: StartRotation) => ({ ...(restores !== null && { restores }), ...(force && { force }) }),
-  binds: ({ secrets, chains, rotations, hooks }, { name, restores, force }: StartRotation) => {
+  about: ({ restores, force, replace }: StartRotation) => ({
+    ...(restores !== null && { restores }),
+    ...(force && { force }),
+    ...(replace && { replace }),
+  }),
+  binds: ({ secrets, chains, rotations, hooks }, { name, restores, force, replace }: StartRotation) => {
     const secret = secrets.find(name)
     const chain = chains.covering(name)
     const config = (secret && rotations.find(secret.id)?.config) ?? null
     const to = { config, url: config && urlOf(hooks, config) }
     // Which version a provider has, the vault does not know: the chain as it is stands for that.
     const at = chain === null ? { current: secret?.current ?? null } : { chain: chain.id, revision: chain.revision }
-    return { restores, force, ...at, latest: secret?.latest ?? null, ...to }
+    return { restores, force, ...(replace && { replace }), ...at, latest: secret?.latest ?? null, ...to }
   },
-  run(context: Context, { name, restores, force }: StartRotation): Outcome<Run> {
+  run(context: Context, { name, restores, force, replace }: StartRotation): Outcome<Run> {
     const { secrets, rotations, chains, principal, now } = context
     const isHere = chains.covering(name) === null
     // No value of a provider is kept here to be brought back.
@@ -155,7 +161,7 @@ export const startRotation = operation({
     if (old !== null && old.sealed === null) return { reason: 'destroyed' }
     if (old?.expiresAt != null && old.expiresAt <= now) return { reason: 'expired' }
     const why = restores === null ? 'manual' : 'rollback'
-    const id = beginRun(context, secret, rotation, { why, by: principal, restores })
+    const id = beginRun(context, secret, rotation, { why, by: principal, restores, replace })
     if (id === null) return { reason: isHere ? 'not_provided' : 'not_sealed' }
     return { value: rotations.run(id)!, facts: { run: id } }
   },

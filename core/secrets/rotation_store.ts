@@ -29,6 +29,8 @@ export interface ProvidedRun {
   token: string
   /** The version that was current when the value was made: check-and-set. */
   expects?: string
+  /** Set when a document that is kept there may be replaced by the value. */
+  replace?: 'shape' | undefined
   /** What the provider calls the new version, once it is known. */
   version?: string
 }

@@ -10,6 +10,7 @@ import { CLASSES } from '../secrets/strength.ts'
 import { described, id, moment, secretName, versionId } from './parts.ts'
 import { atLeastOne, clock, number, time } from './request_parts.ts'
 import { Run } from './run.ts'
+import { replace } from './secret_requests.ts'
 
 /** What a value is made as. */
 export const Recipe = z.discriminatedUnion('kind', [
@@ -64,7 +65,15 @@ export const PutRotation = z
     freeze: z._default(z.array(Freeze).check(z.maxLength(50)), []),
     target: z._default(
       z.discriminatedUnion('kind', [
-        z.strictObject({ kind: z.literal('generate') }),
+        z.strictObject({
+          kind: z.literal('generate'),
+          into: described(
+            z.optional(
+              z.string().check(z.regex(/^(?:\/(?:[^~/]|~[01])*)+$/, 'Must be a JSON pointer'), z.maxLength(1024)),
+            ),
+            'Where in the document that a provider keeps the value is put (RFC 6901); all else of it stays',
+          ),
+        }),
         z.strictObject({ kind: z.literal('webhook'), hook: id }),
         z.strictObject({ kind: z.literal('provider') }),
       ]),
@@ -101,7 +110,7 @@ export const Rotation = z.strictObject({
 })
 export const RotationWithRuns = z.extend(Rotation, { runs: z.array(Run) })
 export const RotationList = z.strictObject({ items: z.array(Rotation), cursor: z.optional(z.string()) })
-export const Rotate = z.strictObject({ force: z._default(z.boolean(), false) })
+export const Rotate = z.strictObject({ force: z._default(z.boolean(), false), replace: z.optional(replace) })
 export const SteerRotation = z.strictObject({ do: z.enum(STEERS) })
 export const Rollback = z.strictObject({ version: z.int().check(z.gte(1)), force: z._default(z.boolean(), false) })
 export const RolledBack = z.strictObject({ name: secretName, version: z.optional(versionId), run: z.optional(Run) })

@@ -15,6 +15,12 @@ export const MAX_BODY_BYTES = 128 * 1024
 /** The most values that one hydrate call returns. */
 export const MAX_REFERENCES = 200
 
+/** What a write may replace at a provider. */
+export const replace = described(
+  z.literal('shape'),
+  'Set when a document of a provider may be replaced by a text, or a text by one; refused as `foreign_shape` otherwise',
+)
+
 export const PutSecret = described(
   z.strictObject({
     value: z.string().check(z.refine((text) => text.isWellFormed(), 'Value must be well-formed Unicode')),
@@ -22,6 +28,7 @@ export const PutSecret = described(
     contentType: z.optional(contentType),
     tags: z.optional(tags),
     expiresAt: z.optional(time),
+    replace: z.optional(replace),
   }),
   'A new version of a secret',
 )
@@ -65,10 +72,11 @@ export const WriteHeaders = z.strictObject({
   'If-Match': z.optional(
     z.pipe(
       z.pipe(
-        z.string().check(z.regex(/^"[^"]{1,64}"$/, 'If-Match must be one version in quotes')),
+        // RFC 9110 section 8.8.3: what a provider calls its version may be any of these.
+        z.string().check(z.regex(/^"[\x21\x23-\x7e]{1,128}"$/, 'If-Match must be one version in quotes')),
         z.transform((text) => text.slice(1, -1)),
       ),
-      anyVersion,
+      z.transform((text) => (/^[1-9][0-9]{0,14}$/.test(text) ? Number(text) : text)),
     ),
   ),
   'If-None-Match': z.optional(z.literal('*')),

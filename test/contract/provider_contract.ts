@@ -7,7 +7,7 @@
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Naming, storeName } from '../../core/providers/names.ts'
-import { type Provider, ProviderFailure } from '../../core/providers/provider.ts'
+import { type Provider, ProviderFailure, type PutOptions } from '../../core/providers/provider.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { canary, leaks } from '../canary.ts'
 import { bytesOf } from '../core/support.ts'
@@ -31,6 +31,17 @@ export interface Store {
   deleted: 'deleted' | 'not_found'
   /** Whether it says of an absent secret that it has no history: some emulators fail instead. */
   tellsAbsentHistory: boolean
+  /**
+   * A document that others own, as they keep it: fields, or a text that is declared to be JSON, or known to be keys and
+   * values. Not where a text is all that there is.
+   */
+  foreign?: {
+    write: (name: string, source: string) => Promise<void>
+    /** All that the store has under a name, in its own letters. */
+    read: (name: string) => Promise<string>
+    /** What the store makes of the letters of a document. */
+    kept: (source: string) => string
+  }
   /** After the last test: lets go of what `remove` left to be recovered. */
   purge?: (name: string) => Promise<void>
 }
@@ -75,11 +86,7 @@ export function providerContract(title: string, open: () => Promise<Store>): voi
       return value
     }
 
-    function put(
-      name: string,
-      value: string | Uint8Array<ArrayBuffer>,
-      more: { expect?: string; idempotencyKey?: string } = {},
-    ) {
+    function put(name: string, value: string | Uint8Array<ArrayBuffer>, more: Partial<PutOptions> = {}) {
       const bytes = typeof value === 'string' ? bytesOf(value) : value
       return provider.put(name, new Redacted(bytes), { signal: signal(), idempotencyKey: key(), ...more })
     }
@@ -238,10 +245,83 @@ export function providerContract(title: string, open: () => Promise<Store>): voi
       ['a byte order mark', '\ufeffvalue'],
       ['what looks like base64', 'AAECAwQF'],
       ['spaces at its ends', '  value  '],
-    ])('row 20: keeps %s as it is', async (_, value) => {
-      const name = nameOf('texts')
+    ])('row 20: keeps %s as it is', async (label, value) => {
+      const name = nameOf(`texts/${label.replaceAll(' ', '').toLowerCase()}`)
       await put(name, value)
       expect(await textOf(name)).toBe(value)
+    })
+
+    describe('a document that others own', () => {
+      const SOURCE = '{ "user":"u", "password": "p", "port" : 5432, "ratio":1.10, "n":null, "tags":["a",{"b":true}] }'
+      const CHANGED = SOURCE.replace('"p"', '"changed"')
+      const JSON_TYPE = { contentType: 'application/json' }
+      const planted = async (label: string, source = SOURCE) => {
+        const name = nameOf(label)
+        await store.foreign!.write(name, source)
+        return { name, read: () => store.foreign!.read(name) }
+      }
+
+      it('row 66: is read as it is kept, and written as its own fields', async () => {
+        if (!store.foreign) return
+        const { name, read } = await planted('fields')
+        const secret = await provider.get(name, { signal: signal() })
+        expect([await textOf(name), secret.contentType]).toEqual([store.foreign.kept(SOURCE), 'application/json'])
+        const before = await read()
+        await put(name, CHANGED, { ...JSON_TYPE, expect: secret.version })
+        expect(await read()).toBe(before.replace('"p"', '"changed"').replace('\\"p\\"', '\\"changed\\"'))
+        expect(await textOf(name)).toBe(store.foreign.kept(CHANGED))
+        // Also when nothing is expected, and when its writer does not say that it is JSON.
+        await put(name, SOURCE, JSON_TYPE)
+        expect(await textOf(name)).toBe(store.foreign.kept(SOURCE))
+        await put(name, CHANGED, { contentType: 'text/plain; charset=utf-8' })
+        expect(JSON.parse(await textOf(name))).toEqual(JSON.parse(CHANGED))
+      })
+
+      it.each<[string, string | Uint8Array<ArrayBuffer>]>([
+        ['a text', 'password'],
+        ['an empty object in quotes', '"{}"'],
+        ['an array', '["p"]'],
+        ['a number', '5432'],
+        ['a document that is cut off', SOURCE.slice(0, -1)],
+        ['bytes', Uint8Array.of(0, 255, 254)],
+      ])('row 66: takes no %s in its place', async (_, value) => {
+        if (!store.foreign) return
+        const { name, read } = await planted('refused')
+        const before = await read()
+        const { version } = await provider.get(name, { signal: signal() })
+        for (const more of [{}, JSON_TYPE, { expect: version }]) {
+          expect(await kindOf(put(name, value, more))).toBe('foreign_shape')
+          expect(failures.at(-1)?.isOutage).toBe(false)
+        }
+        expect([await read(), (await provider.get(name, { signal: signal() })).version]).toEqual([before, version])
+      })
+
+      it('row 66: is replaced where the request says so, with no field left', async () => {
+        if (!store.foreign) return
+        const { name } = await planted('replaced')
+        const value = fresh()
+        await put(name, value, { replace: 'shape' })
+        expect(await textOf(name)).toBe(value)
+        expect(await store.foreign.read(name)).not.toContain('user')
+      })
+
+      it('row 66: takes no place of a text, unless the request says so', async () => {
+        if (!store.foreign) return
+        const name = nameOf('textual')
+        const text = fresh()
+        await put(name, text, { contentType: 'text/plain; charset=utf-8' })
+        expect(await kindOf(put(name, SOURCE, JSON_TYPE))).toBe('foreign_shape')
+        expect(await textOf(name)).toBe(text)
+        await put(name, SOURCE, { ...JSON_TYPE, replace: 'shape' })
+        expect(JSON.parse(await textOf(name))).toEqual(JSON.parse(SOURCE))
+      })
+
+      it('row 66: is written again where it was written new', async () => {
+        const name = nameOf('documents')
+        await put(name, SOURCE, { ...JSON_TYPE, expect: 'absent' })
+        await put(name, CHANGED, JSON_TYPE)
+        expect(await textOf(name)).toBe(CHANGED)
+      })
     })
 
     it('row 20: keeps bytes that are no text, or refuses them', async () => {

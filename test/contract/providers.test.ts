@@ -29,6 +29,61 @@ function hashicorp(mount: string, token = 'root-test-token') {
   return hashicorpProvider(config, { fetch: vault.fetch, now: () => vault.now })
 }
 
+const asTheyCame = (source: string) => source
+/** Requests of others to a fake, which are not counted. */
+async function asOthers(server: Fake, url: string, init: RequestInit): Promise<string> {
+  const answer = await server.fetch(new Request(url, init))
+  server.asked.pop()
+  return answer.text()
+}
+
+function foreignInVault(
+  folder: string,
+  wrap: (source: string) => string,
+  unwrap: RegExp,
+): NonNullable<Store['foreign']> {
+  const url = (name: string) => `https://vault.example:8200/v1/${folder}/${name}`
+  const headers = { 'x-vault-token': 'root-test-token' }
+  return {
+    kept: folder === 'kv1' ? asTheyCame : (source) => JSON.stringify(JSON.parse(source)),
+    write: async (name, source) =>
+      void (await asOthers(vault, url(name), { method: 'POST', headers, body: wrap(source) })),
+    read: async (name) => unwrap.exec(await asOthers(vault, url(name), { headers }))![1]!,
+  }
+}
+
+function foreignInHttp(): NonNullable<Store['foreign']> {
+  const url = (name: string) => STORE.replace('{name}', name)
+  const headers = { authorization: httpStore.secret }
+  return {
+    kept: (source) => JSON.stringify(JSON.parse(source)),
+    write: async (name, source) =>
+      void (await asOthers(httpStore, url(name), { method: 'PUT', headers, body: `{"value":${source}}` })),
+    read: async (name) => (await asOthers(httpStore, url(name), { headers })).replace(/,"version":.*/, ''),
+  }
+}
+
+function foreignInAzure(): NonNullable<Store['foreign']> {
+  return {
+    kept: asTheyCame,
+    write: async (name, source) => {
+      const options = {
+        signal: AbortSignal.timeout(5000),
+        idempotencyKey: crypto.randomUUID(),
+        replace: 'shape' as const,
+      }
+      await azure(keyVault.clientSecret).put(name, new Redacted(new TextEncoder().encode(source)), {
+        ...options,
+        contentType: 'application/json',
+      })
+    },
+    read: async (name) => {
+      const { value } = await azure(keyVault.clientSecret).get(name, { signal: AbortSignal.timeout(5000) })
+      return new TextDecoder().decode(value.reveal())
+    },
+  }
+}
+
 function azure(clientSecret: string) {
   const credentials = { kind: 'client_secret', clientSecret: new Redacted(clientSecret) } as const
   const config = { vaultUrl: VAULT, tenantId: TENANT, clientId: 'gw-client', credentials }
@@ -57,6 +112,7 @@ providerContract(
     ...common,
     provider: hashicorp('secret'),
     stranger: hashicorp('secret', 's.doesnotexist'),
+    foreign: foreignInVault('secret/data', (source) => `{"data":${source}}`, /^{"data":{"data":(.*),"metadata":/),
     ...{ naming: 'hashicorp', versioned: true, empty: 'kept', maxBytes: null, deleted: 'deleted' },
   }),
 )
@@ -67,6 +123,7 @@ providerContract(
     ...common,
     provider: hashicorp('kv1'),
     stranger: hashicorp('kv1', 's.doesnotexist'),
+    foreign: foreignInVault('kv1', asTheyCame, /"data":(.*),"warnings"/),
     ...{ naming: 'hashicorp', versioned: false, empty: 'kept', maxBytes: null, deleted: 'not_found' },
   }),
 )
@@ -77,6 +134,7 @@ providerContract(
     ...common,
     provider: azure(keyVault.clientSecret),
     stranger: azure('wrong'),
+    foreign: foreignInAzure(),
     ...{
       naming: 'azure',
       versioned: true,
@@ -94,6 +152,7 @@ providerContract(
     ...common,
     provider: http(httpStore.secret),
     stranger: http('Bearer wrong'),
+    foreign: foreignInHttp(),
     ...{ naming: 'http', versioned: false, remembersWrites: true, empty: 'kept', maxBytes: null, deleted: 'not_found' },
   }),
 )

@@ -8,6 +8,8 @@
 export interface Reply {
   status: number
   body?: unknown
+  /** The body in letters of its own, in place of `body`. */
+  text?: string
   headers?: Record<string, string>
 }
 
@@ -17,6 +19,8 @@ export interface Asked {
   headers: Headers
   /** Parsed when it is JSON, text otherwise, `null` when there is none. */
   body: unknown
+  /** The body as it came. */
+  text: string
 }
 
 export interface Fake {
@@ -34,11 +38,13 @@ export function fake(answer: (asked: Asked) => Reply | null): Fake {
   const unknown: string[] = []
   async function fetch(request: Request): Promise<Response> {
     request.signal.throwIfAborted()
+    const text = await request.text()
     const one = {
+      text,
       method: request.method,
       url: new URL(request.url),
       headers: request.headers,
-      body: parse(await request.text()),
+      body: parse(text),
     }
     asked.push(one)
     const reply = answer(one)
@@ -46,7 +52,8 @@ export function fake(answer: (asked: Asked) => Reply | null): Fake {
       unknown.push(`${one.method} ${one.url.pathname}${one.url.search}`)
       throw new TypeError('Unknown request')
     }
-    const body = reply.body === undefined || reply.status === 204 ? null : JSON.stringify(reply.body)
+    const said = reply.text ?? (reply.body === undefined ? null : JSON.stringify(reply.body))
+    const body = reply.status === 204 ? null : said
     return new Response(body, {
       status: reply.status,
       headers: { 'content-type': 'application/json', ...reply.headers },

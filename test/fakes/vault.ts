@@ -28,6 +28,8 @@ export interface FakeVault extends Fake {
   secretIds: Set<string>
   /** Assertions that the JWT method takes. */
   assertions: Set<string>
+  /** Whether version 2 puts the fields in the order of their keys, as the real one does. */
+  sorts: boolean
   /** Answers that come before all others, once each. */
   next: Reply[]
 }
@@ -39,7 +41,8 @@ const MOUNTS: Record<string, string> = { secret: '2', kv1: '1' }
 /** A server with a mount `secret` (KV 2), a mount `kv1` (KV 1), and the token `root-test-token`. */
 export function fakeVault(): FakeVault {
   const kv2 = new Map<string, { versions: Map<number, KvVersion>; current: number }>()
-  const kv1 = new Map<string, Record<string, unknown>>()
+  /** In the letters that they were written in, which version 1 keeps. */
+  const kv1 = new Map<string, string>()
   let issued = 0
 
   const server: Omit<FakeVault, keyof Fake> = {
@@ -49,6 +52,7 @@ export function fakeVault(): FakeVault {
     roleId: '9122435c-394e-c6c4-d3c2-a9a555c0deb6',
     secretIds: new Set(),
     assertions: new Set(),
+    sorts: false,
     next: [],
   }
   const time = (ms: number) => new Date(ms).toISOString().replace('Z', '645183Z')
@@ -125,12 +129,13 @@ export function fakeVault(): FakeVault {
     return method === 'POST' ? mark(part, name, (asked.body as { versions: number[] }).versions) : null
   }
 
-  function v1({ method, body }: Asked, name: string, list: boolean): Reply | null {
+  function v1({ method, text }: Asked, name: string, list: boolean): Reply | null {
     if (list) return keys([...kv1.keys()], name)
     const found = kv1.get(name)
-    if (method === 'GET') return found ? { status: 200, body: { data: found, lease_duration: 2764800 } } : ABSENT
+    if (method === 'GET')
+      return found ? { status: 200, text: `{"lease_id":"","data":${found},"warnings":null}` } : ABSENT
     if (method === 'DELETE') kv1.delete(name)
-    else if (method === 'POST') kv1.set(name, body as Record<string, unknown>)
+    else if (method === 'POST') kv1.set(name, text)
     else return null
     return { status: 204 }
   }
@@ -146,7 +151,12 @@ export function fakeVault(): FakeVault {
     if (options?.cas !== undefined && options.cas !== current) {
       return { status: 400, body: { errors: ['check-and-set parameter did not match the current version'] } }
     }
-    const version = { data: written, created: server.now, deletedAt: null, destroyed: false }
+    const version = {
+      data: server.sorts ? (sorted(written) as Record<string, unknown>) : written,
+      created: server.now,
+      deletedAt: null,
+      destroyed: false,
+    }
     kv2.set(name, { versions: new Map([...(secret?.versions ?? []), [current + 1, version]]), current: current + 1 })
     return { status: 200, body: { data: { ...timesOf(version), version: current + 1 } } }
   }
@@ -186,6 +196,16 @@ export function fakeVault(): FakeVault {
 
   const made = fake(answer)
   return Object.assign(server, made)
+}
+
+/** Version 2 writes the fields anew: their keys in order, their numbers as doubles. */
+function sorted(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
+  return Object.fromEntries(
+    Object.entries(value)
+      .map(([key, one]) => [key, sorted(one)] as const)
+      .sort(([a], [b]) => (a < b ? -1 : 1)),
+  )
 }
 
 function keys(names: string[], folder: string): Reply {

@@ -66,6 +66,21 @@ if (awsEndpoint !== undefined || awsRegion !== undefined) {
       maxBytes: 65_536,
       deleted: 'deleted',
     },
+    foreign: {
+      kept: (source) => source,
+      write: async (SecretId, SecretString) => {
+        const call = awsCaller(access, options)
+        const request = { SecretString, ClientRequestToken: crypto.randomUUID() }
+        await call('CreateSecret', { Name: SecretId, ...request }, z.unknown(), { signal: forGood() }).catch(() =>
+          call('PutSecretValue', { SecretId, ...request }, z.unknown(), { signal: forGood() }),
+        )
+      },
+      read: async (SecretId) => {
+        const answer = z.object({ SecretString: z.string() })
+        return (await awsCaller(access, options)('GetSecretValue', { SecretId }, answer, { signal: forGood() }))
+          .SecretString
+      },
+    },
     // moto answers 500.
     tellsAbsentHistory: awsEndpoint === undefined,
     purge: async (SecretId) => {

@@ -88,6 +88,7 @@ describe('a read through a chain', () => {
       credentials: 'unavailable',
       invalid: 'bad_request',
       conflict: 'conflict',
+      foreign_shape: 'conflict',
     }
     expect([code, replica.calls]).toEqual([codes[kind], []])
     expect(log().at(-1)).toMatchObject({ operation: 'secret.provided', facts: { provider: 'aws', failure: kind } })

@@ -1,10 +1,13 @@
 /** Rotation of what a provider keeps: by the provider itself, or by a value that is made here and written to it. */
 import { describe, expect, it } from 'vitest'
 import { type Chain, rotatesItself } from '../../core/providers/chain.ts'
+import { hashicorpProvider } from '../../core/providers/hashicorp.ts'
 import { ProviderFailure } from '../../core/providers/provider.ts'
+import { Redacted } from '../../core/redacted.ts'
 import { canary, leaks } from '../canary.ts'
 import { ADAPTERS } from '../core/providers/adapters.ts'
 import type { Reply } from '../fakes/fake.ts'
+import { fakeVault } from '../fakes/vault.ts'
 import { memoryProvider } from '../providers/memory_provider.ts'
 import { byPostern, byProvider, NAME, type ProvidedBench, providedBench } from './provided_rotation_bench.ts'
 
@@ -489,9 +492,9 @@ describe('a secret that is made here and written to its provider', () => {
     it.rotate()
     const lost: Reply = { status: 200, body: { Name: NAME, VersionId: it.first, SecretString: 'first value' } }
     let reads = 0
-    // The third read is the one that proves it.
+    // The fourth read is the one that proves it: before come those of the step, and the look of the write.
     it.aws.next.push(function instead(asked) {
-      if (asked === 'GetSecretValue' && ++reads === 3) return lost
+      if (asked === 'GetSecretValue' && ++reads === 4) return lost
       it.aws.next.unshift(instead)
       return null
     })
@@ -543,4 +546,133 @@ describe('row 40: a crash', () => {
       }
     },
   )
+})
+
+describe('a document that others own', () => {
+  const DOCUMENT = '{ "user":"u", "password":"first", "port":5432, "ratio":1.10, "big":1234567890123456789, "n":null }'
+  const into = (pointer: string) => ({ ...byPostern, target: { kind: 'generate' as const, into: pointer } })
+  const failed = ({ bench }: ProvidedBench) => bench.log().find(({ operation }) => operation === 'rotation.fail')?.facts
+
+  it.each(['set', 'lost answer'] as const)(
+    'row 66: takes a generated value into one field, and keeps every other letter (%s)',
+    async (how) => {
+      const it = await providedBench(into('/password'))
+      it.aws.set(NAME, DOCUMENT)
+      it.replica.set(NAME, DOCUMENT)
+      if (how === 'lost answer')
+        failNext(it, 'UpdateSecretVersionStage', { status: 500, body: { __type: 'InternalServiceError' } })
+      it.rotate()
+      await it.settle()
+      expect(it.runs()[0]![0]).toBe('rotated')
+      const text = it.aws.value(NAME)!
+      const { password } = JSON.parse(text)
+      expect(password).toHaveLength(32)
+      expect(text).toBe(DOCUMENT.replace('"first"', JSON.stringify(password)))
+      await it.replicate()
+      expect([it.replica.text(NAME), it.kept()]).toEqual([text, 0])
+    },
+  )
+
+  it.each<[string, string, string | undefined, string?]>([
+    ['without a field to put it into', DOCUMENT, undefined],
+    ['into a field that is not there', DOCUMENT, '/missing'],
+    ['into a field that is a number', DOCUMENT, '/port'],
+    ['into a field of a text', DOCUMENT, '/user/name'],
+    ['into an object', '{"a":{"b":"c"}}', '/a'],
+    ['into a field that is there twice', '{"a":"1","a":"2"}', '/a'],
+    ['into what is no document', 'first value', '/password'],
+    ['into an array', '["first"]', '/0'],
+  ])('row 66: takes no generated value %s, and is sent nothing', async (_, document, pointer) => {
+    const it = await providedBench(pointer === undefined ? byPostern : into(pointer))
+    it.aws.set(NAME, document)
+    it.rotate()
+    await it.process()
+    expect([it.runs(), it.aws.value(NAME), it.kept()]).toEqual([[['undone', 'foreign_shape']], document, 0])
+    expect(failed(it)).toMatchObject({ failure: 'foreign_shape', step: 'create' })
+    expect(sent(it, 'PutSecretValue')).toEqual([])
+    expect(it.bench.database.all('SELECT * FROM replication')).toEqual([])
+  })
+
+  it('row 66: takes a value further down, at an index and under a key with a slash', async () => {
+    for (const [pointer, document] of [
+      ['/db/users/1/a~1b', '{"db":{"users":["x",{"a/b":"old"}]},"a/b":"other"}'],
+      ['/n', '{"n":null}'],
+    ] as const) {
+      const it = await providedBench(into(pointer))
+      it.aws.set(NAME, document)
+      it.rotate()
+      await it.settle()
+      const text = it.aws.value(NAME)!
+      expect(text.replace(/"[^"]{32}"/, document.includes('old') ? '"old"' : 'null')).toBe(document)
+    }
+  })
+
+  it('row 66: is replaced as a whole by the one run that was told so', async () => {
+    const it = await providedBench(byPostern)
+    it.aws.set(NAME, DOCUMENT)
+    it.replica.set(NAME, DOCUMENT)
+    it.bench.granted('admin', 'rotation.start', { name: NAME, restores: null, force: false, replace: 'shape' })
+    await it.settle()
+    expect([it.runs(), it.aws.value(NAME)!.length]).toEqual([[['rotated', null]], 32])
+    expect(it.bench.log().find(({ operation }) => operation === 'rotation.start')!.facts).toMatchObject({
+      replace: 'shape',
+    })
+    await it.replicate()
+    expect(it.replica.text(NAME)).toBe(it.aws.value(NAME))
+    it.aws.set(NAME, DOCUMENT)
+    it.rotate()
+    await it.settle()
+    expect([it.runs()[0], it.aws.value(NAME)]).toEqual([['undone', 'foreign_shape'], DOCUMENT])
+  })
+
+  it('row 66: keeps what was changed in it while the value was made, at a store that cannot tell', async () => {
+    const primary = memoryProvider()
+    const it = await providedBench(into('/password'), primary.provider)
+    primary.set(NAME, '{"user":"u","password":"first"}')
+    const { get, put } = primary.provider
+    // As a store without versions: what is expected is always there.
+    let reads = 0
+    primary.provider.get = async (name, options) => {
+      // The second read is the look of the write.
+      if (++reads === 2) primary.set(NAME, '{"user":"another","password":"first"}')
+      return { ...(await get(name, options)), version: 'unversioned' }
+    }
+    primary.provider.put = (name, value, { expect: _, ...options }) => put(name, value, options)
+    it.rotate()
+    await it.settle()
+    expect([it.runs(), primary.text(NAME)]).toEqual([[['undone', 'conflict']], '{"user":"another","password":"first"}'])
+  })
+
+  it('row 66: rotates by fields at a store that writes them in its own way', async () => {
+    const server = fakeVault()
+    server.sorts = true
+    const credentials = { kind: 'token', token: new Redacted('root-test-token') } as const
+    const address = 'https://vault.example:8200'
+    const headers = { 'x-vault-token': 'root-test-token' }
+    for (const mount of ['secret', 'kv1']) {
+      const provider = hashicorpProvider(
+        { address, mount, credentials },
+        { fetch: server.fetch, now: () => server.now },
+      )
+      const it = await providedBench(into('/password'), provider)
+      const url = `${address}/v1/${mount === 'kv1' ? mount : 'secret/data'}/${NAME}`
+      const body = mount === 'kv1' ? DOCUMENT : `{"data":${DOCUMENT}}`
+      await server.fetch(new Request(url, { method: 'POST', headers, body }))
+      it.rotate()
+      await it.settle()
+      expect(it.runs()).toEqual([['rotated', null]])
+      const answer = await (await server.fetch(new Request(url, { headers }))).text()
+      const { data } = JSON.parse(answer)
+      const fields = mount === 'kv1' ? data : data.data
+      expect(fields).toEqual({ ...JSON.parse(DOCUMENT), password: fields.password })
+      expect(fields.password).toHaveLength(32)
+      if (mount === 'kv1') expect(answer).toContain(DOCUMENT.replace('first', fields.password))
+    }
+  })
+
+  it('row 66: takes no field where no provider keeps the secret', async () => {
+    const { bench } = await providedBench()
+    bench.granted('admin', 'secret.prepare', { name: 'open/a' })
+    expect(bench.reason('admin', 'rotation.put', { name: 'open/a', config: into('/password') })).toBe('not_provided')
+  })
 })

@@ -32,7 +32,7 @@ const RETRY_SOON = { retryAfterSeconds: 1 }
 interface Draft {
   place: { vault: string; name: string }
   value: Redacted<Bytes>
-  rest: Pick<WriteInput, 'contentType' | 'tags' | 'expiresAt' | 'expect' | 'idempotency'>
+  rest: Pick<WriteInput, 'contentType' | 'tags' | 'expiresAt' | 'expect' | 'idempotency' | 'replace'>
 }
 
 /** Answers with a value that a provider keeps, and says where it comes from and how old it is. */
@@ -88,7 +88,8 @@ export async function writeProvided(
     idempotency === undefined
       ? crypto.randomUUID()
       : await writeKey(ringOf(parts.keyring, idempotency, under), vault, [name, idempotency.key, under])
-  const options = { idempotencyKey, contentType: rest.contentType, ...expectation(rest.expect) }
+  const { contentType, replace } = rest
+  const options = { idempotencyKey, contentType, replace, ...expectation(rest.expect) }
   const granted = await changeProvided(c.var, parts, {
     ...{ name, effect: 'write', plan: prepared.value, idempotency },
     isLate: () => c.get('late') === true,

@@ -53,8 +53,8 @@ export function rotationRoutes(parts: Parts): Hono<Env> {
       const granted = await c.var.handle.call('rotation.steer', c.var.caller, { name, to: steer.do })
       return answer(c, granted, run(granted.value))
     }
-    const { force } = wire.check(wire.Rotate, body)
-    const granted = await c.var.handle.call('rotation.start', c.var.caller, { name, restores: null, force })
+    const asked = wire.check(wire.Rotate, body)
+    const granted = await c.var.handle.call('rotation.start', c.var.caller, { name, restores: null, ...asked })
     return answer(c, granted, run(granted.value), 201)
   })
 

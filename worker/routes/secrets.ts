@@ -147,7 +147,10 @@ export interface Draft {
   value: Redacted<Bytes>
   /** Set when the vault took the value before: then no policy is asked about it, so nothing tells what it is. */
   isKept?: true
-  rest: Pick<WriteInput, 'contentType' | 'encoding' | 'tags' | 'expiresAt' | 'expect' | 'idempotency' | 'why'>
+  rest: Pick<
+    WriteInput,
+    'contentType' | 'encoding' | 'tags' | 'expiresAt' | 'expect' | 'idempotency' | 'replace' | 'why'
+  >
 }
 
 async function draftOf(
@@ -178,6 +181,7 @@ async function draftOf(
       ...(body.expiresAt !== undefined && { expiresAt: body.expiresAt }),
       ...(expect !== undefined && { expect }),
       ...(mark && { idempotency: mark }),
+      ...(body.replace && { replace: body.replace }),
     },
   }
 }
@@ -198,7 +202,7 @@ export async function write(
   const mark = rest.idempotency && { idempotency: rest.idempotency }
   for (let races = 0; ; races++) {
     giveUpWhenLate(c)
-    const prepared = await handle.call('secret.prepare', caller, { name, ...mark })
+    const prepared = await handle.call('secret.prepare', caller, { name, ...mark, replace: rest.replace })
     const { strength } = prepared.value
     if (strength !== null && !draft.isKept) await refuseWeak(c, name, textOf(value), strength)
     if ('chain' in prepared.value) return writeProvided(parts, c, draft, { ...prepared, value: prepared.value })

@@ -173,12 +173,14 @@ describe('awsProvider', () => {
     const described = ok({ VersionIdsToStages: { [old]: ['AWSCURRENT'], [other]: ['AWSPREVIOUS'] } })
     const replies = {
       DescribeSecret: [described],
+      GetSecretValue: [ok({ Name: 'prod/db', VersionId: old, SecretString: 'former' })],
       PutSecretValue: [ok({ VersionId: KEY })],
       UpdateSecretVersionStage: [ok({})],
     }
     const { server, provider } = open(replies)
     expect(await put(provider, 'value', old)).toEqual({ version: KEY })
     expect(server.asked.map((asked) => [operationOf(asked), asked.body]).slice(1)).toEqual([
+      ['GetSecretValue', { SecretId: 'prod/db', VersionId: old }],
       [
         'PutSecretValue',
         { SecretId: 'prod/db', ClientRequestToken: KEY, SecretString: 'value', VersionStages: ['POSTERN'] },
@@ -200,6 +202,7 @@ describe('awsProvider', () => {
     const moved = failed('InvalidParameterException', 'Staging label AWSCURRENT is attached to another version')
     const { server, provider } = open({
       DescribeSecret: described,
+      GetSecretValue: [ok({ Name: 'prod/db', VersionId: old, SecretString: 'former' })],
       PutSecretValue: [ok({ VersionId: KEY })],
       UpdateSecretVersionStage: [moved],
     })
@@ -212,10 +215,11 @@ describe('awsProvider', () => {
     const described = ok({ VersionIdsToStages: { [old]: ['AWSCURRENT'] } })
     const { server, provider } = open({
       DescribeSecret: [described],
+      GetSecretValue: [ok({ Name: 'prod/db', VersionId: old, SecretString: 'former' })],
       PutSecretValue: [failed('ResourceExistsException')],
     })
     expect(await kindOf(put(provider, 'value', old))).toBe('conflict')
-    expect(server.asked.map(operationOf)).toEqual(['DescribeSecret', 'PutSecretValue'])
+    expect(server.asked.map(operationOf)).toEqual(['DescribeSecret', 'GetSecretValue', 'PutSecretValue'])
     const made = { Name: 'prod/db', VersionId: KEY, SecretString: 'another' }
     const repeated = {
       DescribeSecret: [ok({ VersionIdsToStages: { [KEY]: ['AWSCURRENT'] } })],
@@ -255,7 +259,13 @@ describe('awsProvider', () => {
     const secret = { Name: 'prod/db', VersionId: 'v'.repeat(36) }
     const found = await read(open({ GetSecretValue: [ok({ ...secret, SecretBinary: '/wD+' })] }).provider)
     expect([found.encoding, [...found.value.reveal()]]).toEqual(['base64', [255, 0, 254]])
-    for (const wrong of [{}, { SecretBinary: '*' }, { SecretString: 1 }]) {
+    for (const wrong of [
+      {},
+      { SecretString: null },
+      { SecretString: '\ud800' },
+      { SecretBinary: '*' },
+      { SecretString: 1 },
+    ]) {
       expect(await kindOf(read(open({ GetSecretValue: [ok({ ...secret, ...wrong })] }).provider))).toBe('invalid')
     }
   })

@@ -146,10 +146,11 @@ describe('httpProvider', () => {
         body,
       ]),
     ).toEqual([
+      ['GET', null, null, null],
       ['PUT', '"7"', null, { value: 'v', contentType: 'text/plain' }],
       ['PUT', null, '*', { value: 'v', contentType: 'text/plain' }],
     ])
-    expect(server.asked[0]?.headers.get('idempotency-key')).toBe('k'.repeat(32))
+    expect(server.asked[1]?.headers.get('idempotency-key')).toBe('k'.repeat(32))
   })
 
   it.each(['a"b', 'a\r\nX: y', '', 'ä', 'x'.repeat(300)])(
