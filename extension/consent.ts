@@ -99,21 +99,49 @@ export function registerConsents(consents: Consents): vscode.Disposable {
 }
 
 /** Says by name what a program gets of a `.env`, and which of it decides what code runs. */
-export function contentsOf({ entries }: EnvSnapshot): string {
-  const { t } = vscode.l10n
-  const keys = [...entries.keys()]
-  const secrets = keys.filter((key) => isReference(entries.get(key)!))
-  const others = keys.filter((key) => !secrets.includes(key))
-  const loaders = keys.filter(isLoaderVariable)
-  return [
-    ...(secrets.length > 0 ? [t('It gets {0}.', secrets.join(', '))] : []),
-    ...(others.length > 0 ? [t('It also gets these entries as they stand in the file: {0}.', others.join(', '))] : []),
-    ...(loaders.length > 0 ? [loaderWarning(loaders)] : []),
-  ].join(' ')
+export function contentsOf(snapshot: EnvSnapshot): string {
+  const secrets = secretsIn(snapshot)
+  const gets = secrets.length > 0 ? [vscode.l10n.t('It gets {0}.', secrets.join(', '))] : []
+  return [...gets, ...notesOn(snapshot)].join(' ')
 }
 
-/** Says that entries of a `.env` can put other code in the place of the command. */
-export function loaderWarning(loaders: readonly string[]): string {
+/** The keys that a vault has the values of. */
+export function secretsIn({ entries }: EnvSnapshot): string[] {
+  return [...entries.keys()].filter((key) => isReference(entries.get(key)!))
+}
+
+/** What is to be known of the other entries. */
+export function notesOn(snapshot: EnvSnapshot): string[] {
+  const { t } = vscode.l10n
+  const secrets = secretsIn(snapshot)
+  const others = [...snapshot.entries.keys()].filter((key) => !secrets.includes(key))
+  const loaders = loadersIn(snapshot)
+  return [
+    ...(others.length > 0 ? [t('It also gets these entries as they stand in the file: {0}.', others.join(', '))] : []),
+    ...(loaders.length > 0 ? [loaderWarning(loaders)] : []),
+  ]
+}
+
+/**
+ * Asks about entries that decide what code runs, before a command that the user or the editor was asked about without them.
+ *
+ * @throws {vscode.CancellationError} when the user says no.
+ */
+export async function confirmLoaders(snapshot: EnvSnapshot): Promise<void> {
+  const { t } = vscode.l10n
+  const loaders = loadersIn(snapshot)
+  if (loaders.length === 0) return
+  const yes = t('Start')
+  const question = t('Start with the entries of {0}?', vscode.workspace.asRelativePath(snapshot.uri))
+  const answer = await vscode.window.showWarningMessage(question, { modal: true, detail: loaderWarning(loaders) }, yes)
+  if (answer !== yes) throw new vscode.CancellationError()
+}
+
+function loadersIn({ entries }: EnvSnapshot): string[] {
+  return [...entries.keys()].filter(isLoaderVariable)
+}
+
+function loaderWarning(loaders: readonly string[]): string {
   return vscode.l10n.t(
     'WARNING: {0} can make the program load or run other code. Start it only if you know why they are set.',
     loaders.join(', '),

@@ -52,15 +52,15 @@ async function resolveInputs(
   folder: vscode.WorkspaceFolder,
   configuration: vscode.DebugConfiguration,
 ): Promise<vscode.DebugConfiguration> {
-  const inputs = inputsOf(folder)
-  let text = JSON.stringify(configuration)
-  for (const { id, args } of inputs) {
+  const before = JSON.stringify(configuration)
+  let text = before
+  for (const { id, args } of inputsOf(folder)) {
     const variable = JSON.stringify(`\${input:${id}}`).slice(1, -1)
     if (!text.includes(variable)) continue
     const address = JSON.stringify(await handOver(parts, args, folder)).slice(1, -1)
     text = text.replaceAll(variable, () => address)
   }
-  return JSON.parse(text)
+  return text === before ? configuration : JSON.parse(text)
 }
 
 /** The inputs of a folder's own `launch.json` that our command answers. They come with the folder: hostile input. */

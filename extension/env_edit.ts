@@ -4,6 +4,7 @@
  * @module
  */
 import * as vscode from 'vscode'
+import { chooseFolder } from './folders.ts'
 import { parseEnv } from './text/dotenv.ts'
 
 /** What an added entry means for its file. */
@@ -14,9 +15,14 @@ export interface Added {
   save(): Promise<void>
 }
 
-/** The `.env` that goes with a document: that of its folder, or the one that the folder is to get. */
+/**
+ * The `.env` that goes with a document: that of its folder, or the one that the folder is to get. For a document of no folder the
+ * user chooses among several.
+ *
+ * @throws {vscode.CancellationError} when the user chooses none.
+ */
 export async function envFileFor(uri: vscode.Uri): Promise<vscode.Uri | null> {
-  const folder = vscode.workspace.getWorkspaceFolder(uri) ?? vscode.workspace.workspaceFolders?.[0]
+  const folder = vscode.workspace.getWorkspaceFolder(uri) ?? (await chooseFolder())
   return folder ? vscode.Uri.joinPath(folder.uri, '.env') : null
 }
 

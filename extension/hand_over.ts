@@ -9,7 +9,7 @@
  */
 import * as vscode from 'vscode'
 import { PosternError } from '../core/errors.ts'
-import { contentsOf } from './consent.ts'
+import { notesOn, secretsIn } from './consent.ts'
 import { envFileOf, environmentOf, parseInjection, snapshotOf } from './environment.ts'
 import { chooseFolder } from './folders.ts'
 import { complain } from './hindrance.ts'
@@ -53,9 +53,9 @@ export async function handOver(parts: Parts, given: unknown, of?: vscode.Workspa
   const snapshot = snapshotOf(await envFileOf(machine, folder, injection), injection)
   const yes = t('Hand Over')
   const question = t('Hand over the secrets of {0} to a program?', vscode.workspace.asRelativePath(snapshot.uri))
-  const asks = t('A task or a launch configuration asks for this file.')
+  const asks = t('A task or a launch configuration asks for {0}.', secretsIn(snapshot).join(', '))
   const once = t('It is told where to fetch them, once and within 30 seconds. Go on only if you just started it.')
-  const detail = `${asks} ${contentsOf(snapshot)}\n\n${once}`
+  const detail = `${[asks, ...notesOn(snapshot)].join(' ')}\n\n${once}`
   const answer = await vscode.window.showWarningMessage(question, { modal: true, detail }, yes)
   if (answer !== yes) throw new vscode.CancellationError()
   const { values } = await environmentOf(parts, snapshot)

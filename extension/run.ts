@@ -7,6 +7,7 @@
  * @module
  */
 import * as vscode from 'vscode'
+import { confirmLoaders } from './consent.ts'
 import { environmentOf, snapshotOf } from './environment.ts'
 import { complain } from './hindrance.ts'
 import { envDocument } from './hydrated.ts'
@@ -71,7 +72,9 @@ async function terminalFor(
 ): Promise<vscode.TerminalOptions> {
   const { t } = vscode.l10n
   const machine = machineOf(parts, document.uri)
-  const { values, secrets } = await environmentOf(parts, snapshotOf(document))
+  const snapshot = snapshotOf(document)
+  await confirmLoaders(snapshot)
+  const { values, secrets } = await environmentOf(parts, snapshot)
   const { script, node, environment } = await machine.handOver(values)
   const folder = vscode.workspace.getWorkspaceFolder(document.uri)?.uri
   parts.log.info('run', { secrets: secrets.length })

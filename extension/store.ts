@@ -130,7 +130,8 @@ async function replace({ document, range }: Place, reference: string, expected: 
   const edit = new vscode.WorkspaceEdit()
   const key = keyOf(reference.replace(/^postern:\/\/[^/]+\//, ''))
   const accessor = isEnvDocument(document) ? null : accessorOf(document.languageId, key)
-  const env = accessor === null ? null : await envFileFor(document.uri)
+  // The secret is stored by now: without a file to put its reference into, the reference takes the place of the text.
+  const env = accessor === null ? null : await envFileFor(document.uri).catch(() => null)
   const added = env === null ? null : await appendEntry(edit, env, { key, value: reference })
   if (accessor === null || env === null || added?.conflict) edit.replace(document.uri, range, reference)
   else edit.replace(document.uri, withQuotes(document, range), accessor)

@@ -5,8 +5,8 @@
  */
 import * as vscode from 'vscode'
 import { printable } from '../core/redaction.ts'
-import { commandLines, loaderWarning } from './consent.ts'
-import { type EnvSnapshot, envFileOf, environmentOf, snapshotOf } from './environment.ts'
+import { commandLines, confirmLoaders } from './consent.ts'
+import { envFileOf, environmentOf, snapshotOf } from './environment.ts'
 import { describe } from './facts.ts'
 import { folderIn } from './folders.ts'
 import { explain, Hindrance } from './hindrance.ts'
@@ -14,7 +14,6 @@ import { machineOf } from './local_machine.ts'
 import { toolApi } from './newer.ts'
 import type { Parts } from './parts.ts'
 import type { Values } from './platform/platform.ts'
-import { isLoaderVariable } from './text/loader_variables.ts'
 import { type Chunk, isShort, redact } from './text/redact.ts'
 
 const MAX_NAMES = 200
@@ -75,22 +74,6 @@ async function listNames({ vaults }: Parts, prefix: string): Promise<string> {
     }),
   )
   return lines.flat().join('\n')
-}
-
-/**
- * Asks about entries that decide what code runs: the model and the editor's own question know of the command only.
- *
- * @throws {vscode.CancellationError} when the user says no.
- */
-async function confirmLoaders({ uri, entries }: EnvSnapshot): Promise<void> {
-  const { t } = vscode.l10n
-  const loaders = [...entries.keys()].filter(isLoaderVariable)
-  if (loaders.length === 0) return
-  const yes = t('Start')
-  const question = t('Run a command of the model with {0}?', vscode.workspace.asRelativePath(uri))
-  const options = { modal: true, detail: loaderWarning(loaders) }
-  const answer = await vscode.window.showWarningMessage(question, options, yes)
-  if (answer !== yes) throw new vscode.CancellationError()
 }
 
 /** Tells the model which values it may see in the output. */

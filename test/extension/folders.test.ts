@@ -5,11 +5,12 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Consents } from '../../extension/consent.ts'
 import { registerDebugging } from '../../extension/debug.ts'
+import { envFileFor } from '../../extension/env_edit.ts'
 import { registerHandOver } from '../../extension/hand_over.ts'
 import { machineFor } from '../../extension/platform/machine.ts'
 import { registerTasks } from '../../extension/tasks.ts'
 import { registerTools } from '../../extension/tools.ts'
-import { api, editor, stubMachine, stubParts } from './stub_editor.ts'
+import { api, editor, stubMachine, stubParts, uriOf } from './stub_editor.ts'
 
 vi.mock('vscode', async () => (await import('./stub_editor.ts')).api)
 
@@ -62,7 +63,7 @@ describe('an input of a launch configuration', () => {
   it('is left to the editor when it is no input of ours, or the folder has none of its name', async () => {
     const { a, b } = openTwo()
     const other = { ...LAUNCH, env: { X: '${input:other}', Y: '$&' } }
-    expect(await resolve(b, other)).toEqual(other)
+    expect(await resolve(b, other)).toBe(other)
     expect(await resolve(a, LAUNCH)).toEqual(LAUNCH)
     editor.settings.set(`${a.uri}:launch.inputs`, [{ ...INPUTS[0], command: 'other.command' }, null, 'x'])
     expect(await resolve(a, LAUNCH)).toEqual(LAUNCH)
@@ -102,7 +103,7 @@ describe('the command, of which VS Code does not say who calls it', () => {
   it('row 80: names all that the program gets, and marks what decides the code that runs', async () => {
     editor.openFolder('/w/a', { '.env': 'V=postern://default/a/v\nPLAIN=x\nLD_PRELOAD=./x.so\n' })
     await handOver()
-    expect(editor.questions[0]!.detail).toContain('It gets V. It also gets these entries')
+    expect(editor.questions[0]!.detail).toContain('asks for V. It also gets these entries')
     expect(editor.questions[0]!.detail).toContain('PLAIN, LD_PRELOAD. WARNING: LD_PRELOAD can')
   })
 })
@@ -176,8 +177,20 @@ describe('the tool of a model', () => {
     expect(given()).toEqual([])
     await use()
     expect(given()).toEqual(['value-of-a'])
-    expect(editor.questions[0]).toMatchObject({ question: 'Run a command of the model with .env?' })
+    expect(editor.questions[0]).toMatchObject({ question: 'Start with the entries of .env?' })
     expect(editor.questions[0]!.detail).toContain('WARNING: PATH')
+  })
+})
+
+describe('a document of no folder', () => {
+  const note = uriOf('/elsewhere/notes.ts')
+
+  it('row 80: gets the .env of the folder that the user chooses, and of none otherwise', async () => {
+    openTwo()
+    editor.answers.push('b', undefined)
+    expect(`${await envFileFor(note as never)}`).toBe('file:///w/b/.env')
+    await expect(envFileFor(note as never)).rejects.toThrow()
+    expect(`${await envFileFor(uriOf('/w/a/src/main.ts') as never)}`).toBe('file:///w/a/.env')
   })
 })
 

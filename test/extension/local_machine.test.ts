@@ -94,6 +94,23 @@ it.each(Object.keys(ways))('starts a program for a folder of this machine by %s'
   expect(canRun(parts)).toBe(true)
 })
 
+it.each(['a terminal', 'a shell', 'a terminal profile'])(
+  'row 80: asks before %s gets entries of the file that decide what code runs',
+  async (way) => {
+    open({})
+    editor.files.set('file:///tmp/proj/.env', 'API_KEY=x\nLD_PRELOAD=./x.so\n')
+    // A terminal asks for its command before.
+    const answers = way === 'a terminal' ? [COMMAND, undefined, COMMAND, 'Start'] : [undefined, 'Start']
+    editor.answers.splice(0, editor.answers.length, ...answers)
+    await ways[way]!()
+    expect(stub.started).toEqual([])
+    await ways[way]!()
+    expect(stub.started).toHaveLength(1)
+    const details = editor.questions.map(({ detail }) => detail).filter(Boolean)
+    expect(details).toEqual(Array(2).fill(expect.stringContaining('LD_PRELOAD')))
+  },
+)
+
 it('starts a program in a window over SSH when the extension runs there too', async () => {
   editor.remoteName = 'ssh-remote'
   open({}, 2)
