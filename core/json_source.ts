@@ -126,14 +126,20 @@ export class JsonSource {
       if (next.kind === 'string' && this.stringOf(next) === null) return false
       if (next.kind === 'array') for (const item of this.items(next)) open.push(item)
       if (next.kind !== 'object') continue
-      const keys = new Set<string>()
+      if (!this.hasUniqueKeys(next)) return false
       for (const { key, value } of this.members(next)) {
-        if (keys.has(key) || !key.isWellFormed()) return false
-        keys.add(key)
+        if (!key.isWellFormed()) return false
         open.push(value)
       }
     }
     return true
+  }
+
+  /** Whether no key of an object is there twice; of what it holds nothing is said. */
+  hasUniqueKeys(value: JsonValue): boolean {
+    if (value.kind !== 'object') return true
+    const keys = [...this.members(value)].map(({ key }) => key)
+    return new Set(keys).size === keys.length
   }
 
   #child(container: JsonValue, token: string): JsonValue | null {

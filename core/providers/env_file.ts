@@ -27,13 +27,21 @@ export function parseEnv(text: string): Map<string, string> | null {
   return values
 }
 
-/** Sets a value, or removes it with `null`, and leaves every other line as it is. */
+/** The number of the first line in another form, from 1 on; 0 when there is none. */
+export function wrongLine(text: string): number {
+  const lines = text.split(/\r?\n/)
+  return lines.findIndex((line) => parseEnv(line) === null) + 1
+}
+
+/** Sets a value, or removes it with `null`, and leaves every other line as it is, with the end that it has. */
 export function editEnv(text: string, key: string, value: string | null): string {
-  const lines = text === '' ? [] : text.replace(/\r?\n$/, '').split(/\r?\n/)
-  const kept = lines.filter((line) => KEY.exec(line)?.[1] !== key)
-  const at = lines.findIndex((line) => KEY.exec(line)?.[1] === key)
-  if (value !== null) kept.splice(at < 0 ? kept.length : at, 0, `${key}=${formatValue(value)}`)
-  return kept.map((line) => `${line}\n`).join('')
+  const lines = text.split(/(?<=\n)/).filter((line) => line !== '')
+  const end = /\r?\n/.exec(text)?.[0] ?? '\n'
+  const isOfKey = (line: string) => KEY.exec(line)?.[1] === key
+  const at = lines.findIndex(isOfKey)
+  const kept = lines.filter((line) => !isOfKey(line)).map((line) => (line.endsWith('\n') ? line : line + end))
+  if (value !== null) kept.splice(at < 0 ? kept.length : at, 0, `${key}=${formatValue(value)}${end}`)
+  return kept.join('')
 }
 
 function parseValue(raw: string): string | null {
@@ -47,7 +55,11 @@ function parseValue(raw: string): string | null {
   }
 }
 
-/** As it is where that can be: readers differ in the escapes that they know. */
+/**
+ * As it is, in single quotes, where that can be: readers differ in the escapes that they know. In double quotes a shell
+ * that sources the file would expand `$` and a backtick: they are written as escapes of JSON, which no shell knows.
+ */
 function formatValue(value: string): string {
-  return /['\r\n]/.test(value) ? JSON.stringify(value) : `'${value}'`
+  if (!/['\r\n]/.test(value)) return `'${value}'`
+  return JSON.stringify(value).replaceAll('$', '\\u0024').replaceAll('`', '\\u0060')
 }

@@ -4,13 +4,15 @@
  *
  * @module
  */
-import * as z from 'zod/mini'
 import { type Bytes, base64, parseBase64, parseUtf8, utf8 } from '../bytes.ts'
+import { isJsonType } from '../content_type.ts'
 import { Redacted } from '../redacted.ts'
 import { UNVERSIONED } from './ask.ts'
-import { editEnv, parseEnv } from './env_file.ts'
+import { editEnv, parseEnv, wrongLine } from './env_file.ts'
+import { editJsonFile, type FileEntry, parseJsonFile } from './json_file.ts'
 import { checkStoreName } from './names.ts'
 import { type ProvidedSecret, type Provider, ProviderFailure, type PutOptions } from './provider.ts'
+import { bytesOfText, checkFit, declaresType, foreignShape, writtenContent } from './shape.ts'
 
 const MAX_FILE_BYTES = 1024 * 1024
 
@@ -22,14 +24,6 @@ export interface FileConfig {
   write?: (bytes: Bytes) => Promise<void>
 }
 
-/** One secret of the file: text, or bytes in base64. */
-const Entry = z.union([
-  z.string(),
-  z.object({ value: z.string(), encoding: z.optional(z.literal('base64')), contentType: z.optional(z.string()) }),
-])
-type Entry = z.output<typeof Entry>
-const Entries = z.record(z.string(), Entry)
-
 /** A file as a store. Writes wait for each other; between processes the last one wins. */
 export function fileProvider(config: FileConfig): Provider {
   const { format } = config
@@ -40,14 +34,16 @@ export function fileProvider(config: FileConfig): Provider {
     const bytes = await config.read().catch(() => {
       throw new ProviderFailure('unavailable')
     })
-    const text = bytes === null ? '' : bytes.length > MAX_FILE_BYTES ? null : parseUtf8(bytes)
-    if (text === null) throw new ProviderFailure('unavailable', { code: 'Format' })
+    if (bytes !== null && bytes.length > MAX_FILE_BYTES) throw unreadable('Size')
+    const text = bytes === null ? '' : parseUtf8(bytes)
+    if (text === null) throw unreadable('Encoding')
     return text
   }
 
-  function parse(text: string): Map<string, Entry> {
-    const entries = format === 'env' ? parseEnv(text) : parseJsonFile(text)
-    if (entries === null) throw new ProviderFailure('unavailable', { code: 'Format' })
+  function parse(text: string): Map<string, FileEntry> {
+    const entries = format === 'env' ? entriesOfEnv(text) : parseJsonFile(text)
+    // The line, and nothing of what it says.
+    if (entries === null) throw unreadable(format === 'env' ? `Line${wrongLine(text)}` : 'Format')
     return entries
   }
 
@@ -76,33 +72,32 @@ export function fileProvider(config: FileConfig): Provider {
   function change(
     name: string,
     signal: AbortSignal,
-    edit: (current: Entry | undefined) => Entry | null,
+    edit: (current: FileEntry | null) => string | object | null,
   ): Promise<void> {
     const { write } = config
     if (write === undefined) return Promise.reject(new ProviderFailure('denied', { code: 'ReadOnly' }))
     const changed = turn.then(async () => {
       const text = await readText(signal)
-      const entries = parse(text)
-      const entry = edit(entries.get(name))
-      await write(utf8(format === 'env' ? editEnv(text, name, textOf(entry)) : editJson(entries, name, entry))).catch(
-        () => {
-          throw new ProviderFailure('unavailable')
-        },
-      )
+      const entry = edit(parse(text).get(name) ?? null)
+      const edited = format === 'env' ? editEnv(text, name, entry as string | null) : editJsonFile(text, name, entry)
+      await write(utf8(edited)).catch(() => {
+        throw new ProviderFailure('unavailable')
+      })
     })
     turn = changed.catch(() => {})
     return changed
   }
 
-  async function put(name: string, value: Redacted<Bytes>, { signal, expect, contentType }: PutOptions) {
+  async function put(name: string, value: Redacted<Bytes>, options: PutOptions) {
+    const { signal, expect } = options
     checkStoreName(format, name)
-    const entry = entryOf(value, format === 'env' ? undefined : contentType)
-    if (format === 'env' && typeof entry !== 'string') throw new ProviderFailure('invalid', { code: 'Bytes' })
+    const isText = parseUtf8(value.reveal()) !== null
+    if (format === 'env' && !isText) throw new ProviderFailure('invalid', { code: 'Bytes' })
     await change(name, signal, (current) => {
-      if (expect !== undefined && expect !== (current === undefined ? 'absent' : UNVERSIONED)) {
+      if (expect !== undefined && expect !== (current === null ? 'absent' : UNVERSIONED)) {
         throw new ProviderFailure('conflict')
       }
-      return entry
+      return format === 'env' ? parseUtf8(value.reveal()) : entryFor(value, options, current)
     })
     return { version: UNVERSIONED }
   }
@@ -110,7 +105,7 @@ export function fileProvider(config: FileConfig): Provider {
   async function remove(name: string, { signal }: { signal: AbortSignal }): Promise<void> {
     checkStoreName(format, name)
     await change(name, signal, (current) => {
-      if (current === undefined) throw new ProviderFailure('not_found')
+      if (current === null) throw new ProviderFailure('not_found')
       return null
     })
   }
@@ -119,44 +114,42 @@ export function fileProvider(config: FileConfig): Provider {
   return { kind: 'file', get, list, put, remove, versions: null, health }
 }
 
-function textOf(entry: Entry | null): string | null {
-  return entry === null || typeof entry === 'string' ? entry : entry.value
+function unreadable(code: string): ProviderFailure {
+  return new ProviderFailure('unavailable', { code })
 }
 
-function editJson(entries: Map<string, Entry>, name: string, entry: Entry | null): string {
-  if (entry === null) entries.delete(name)
-  else entries.set(name, entry)
-  return `${JSON.stringify(Object.fromEntries(entries), null, 2)}\n`
+function entriesOfEnv(text: string): Map<string, FileEntry> | null {
+  const values = parseEnv(text)
+  const about = { encoding: 'utf8', contentType: null, hasOthers: false } as const
+  return values && new Map([...values].map(([key, value]) => [key, { text: value, ...about }]))
 }
 
-/** An object of texts. Prototype keys stay keys: all of it goes into a map. */
-function parseJsonFile(text: string): Map<string, Entry> | null {
-  if (text === '') return new Map()
-  try {
-    const entries = Entries.safeParse(JSON.parse(text)).data
-    return entries === undefined ? null : new Map(Object.entries(entries))
-  } catch {
-    return null
+/**
+ * What is written of a value: a text where others keep a text.
+ *
+ * @throws {ProviderFailure} `foreign_shape`
+ */
+function entryFor(
+  value: Redacted<Bytes>,
+  { contentType, replace }: PutOptions,
+  current: FileEntry | null,
+): string | object {
+  if (current !== null && replace === undefined) {
+    const present = { text: current.encoding === 'utf8' ? current.text : null, isJson: isJsonType(current.contentType) }
+    if (current.hasOthers) throw foreignShape()
+    checkFit(present, writtenContent(value, contentType))
   }
-}
-
-function entryOf(value: Redacted<Bytes>, contentType: string | undefined): Entry {
   const text = parseUtf8(value.reveal())
-  if (text !== null && contentType === undefined) return text
+  const typed = current && { typed: current.contentType !== null }
+  const isDeclared = declaresType(contentType, text === null ? 'base64' : 'utf8', typed)
+  if (text !== null && !isDeclared) return text
   const content = text === null ? { value: base64(value.reveal()), encoding: 'base64' as const } : { value: text }
-  return { ...content, ...(contentType === undefined ? {} : { contentType }) }
+  return { ...content, ...(isDeclared && { contentType }) }
 }
 
-function secretOf(entry: Entry): ProvidedSecret {
-  const { value, encoding, contentType } = typeof entry === 'string' ? { value: entry } : entry
-  const bytes = encoding === 'base64' ? parseBase64(value) : utf8(value)
-  if (bytes === null) throw new ProviderFailure('unavailable', { code: 'Format' })
-  return {
-    value: new Redacted(bytes),
-    encoding: encoding ?? 'utf8',
-    version: UNVERSIONED,
-    createdAt: null,
-    expiresAt: null,
-    contentType: contentType ?? null,
-  }
+function secretOf({ text, encoding, contentType }: FileEntry): ProvidedSecret {
+  const bytes = encoding === 'base64' ? parseBase64(text) : bytesOfText(text)
+  if (bytes === null) throw new ProviderFailure('invalid', { code: 'Form' })
+  const version = { version: UNVERSIONED, createdAt: null, expiresAt: null }
+  return { value: new Redacted(bytes), encoding, contentType, ...version }
 }
