@@ -55,6 +55,10 @@ describe('parseEnv', () => {
     )
   })
 
+  it('has no quoting for a NUL, at which a shell would lose the rest', () => {
+    for (const value of ['a\0b', '\0', "a'\0"]) expect(quoteEnvValue(value)).toBeNull()
+  })
+
   it('never loses its place: every raw value is where it says', () => {
     fc.assert(
       fc.property(fc.string({ unit: fc.constantFrom(...'ab=\n"\'`# \\\r') }), (text) => {

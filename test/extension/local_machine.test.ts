@@ -91,6 +91,8 @@ it.each(Object.keys(ways))('starts a program for a folder of this machine by %s'
   if (way === 'the launcher') expect(told).toBe('/extension/launch.cjs')
   else if (way.endsWith('with values')) expect(told).toMatchObject({ env: { API_KEY: expect.any(String) } })
   else expect(stub.started).toHaveLength(1)
+  // With what the machine says a launcher is to be started with, and without.
+  for (const { env } of editor.terminals) expect(env).toEqual({ NODE_OPTIONS: null })
   expect(canRun(parts)).toBe(true)
 })
 

@@ -287,7 +287,13 @@ export function stubMachine() {
       Object.fromEntries(Object.entries(values).map(([key, value]) => [key, value.reveal()])),
     async handOver(values: Values) {
       note('hand over', values)
-      return { address: '/socket#key', script: '/extension/launch.cjs', node: '/node', environment: {}, dispose() {} }
+      return {
+        address: '/socket#key',
+        script: '/extension/launch.cjs',
+        node: '/node',
+        environment: { NODE_OPTIONS: null },
+        dispose() {},
+      }
     },
     writePrivate: async () => note('write', {}),
     removeOwn() {},

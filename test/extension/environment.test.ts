@@ -1,0 +1,79 @@
+/** A `.env` is read once: what the user agreed to is what runs, from the server and the account that were named. */
+import { beforeEach, expect, it, vi } from 'vitest'
+import { Consents } from '../../extension/consent.ts'
+import { accountsOf, snapshotOf } from '../../extension/environment.ts'
+import { registerTasks } from '../../extension/tasks.ts'
+import { Vaults } from '../../extension/vaults.ts'
+import { editor, stubMachine, stubParts, uriOf } from './stub_editor.ts'
+
+vi.mock('vscode', async () => (await import('./stub_editor.ts')).api)
+
+const stub = stubMachine()
+const TASK = { type: 'postern', command: 'printenv' }
+const documentOf = (text: string) => ({ uri: uriOf('/w/.env'), getText: () => text }) as never
+
+beforeEach(() => {
+  editor.reset()
+  stub.started.splice(0)
+})
+
+it('row 80: runs what was agreed to when the file changes while the values are fetched', async () => {
+  const folder = editor.openFolder('/w', { '.env': 'A=postern://default/a\nLEVEL=debug\n' })
+  const secrets = {
+    get 'postern://default/a'() {
+      editor.files.set('file:///w/.env', 'A=postern://default/b\nLEVEL=trace\nLD_PRELOAD=./x.so\n')
+      return 'value-of-a'
+    },
+    'postern://default/b': 'value-of-b',
+  }
+  const parts = stubParts(stub.machine, secrets)
+  registerTasks(parts, new Consents(parts.context.workspaceState))
+  editor.answers.push('Start')
+  await editor.runTask(TASK, folder)
+  expect(stub.started.map(({ values }) => values)).toEqual([{ A: 'value-of-a', LEVEL: 'debug' }])
+  // The next run is of the file as it is now, which nobody has agreed to.
+  await editor.runTask(TASK, folder)
+  expect(stub.started).toHaveLength(1)
+  expect(editor.questions).toHaveLength(2)
+})
+
+it('gives a program an entry whose name every object has', async () => {
+  const folder = editor.openFolder('/w', { '.env': '__proto__=x\nconstructor=y\n' })
+  const parts = stubParts(stub.machine)
+  registerTasks(parts, new Consents(parts.context.workspaceState))
+  editor.answers.push('Start')
+  await editor.runTask(TASK, folder)
+  expect(Object.entries(stub.started[0]!.values)).toEqual([
+    ['__proto__', 'x'],
+    ['constructor', 'y'],
+  ])
+})
+
+it('names the accounts of the vaults that it refers to, at its server', async () => {
+  editor.settings.set('postern.endpoints', { one: 'https://one.example', two: 'https://two.example' })
+  const account = (origin: string, id: string, principal: string) => ({
+    origin: `https://${origin}.example`,
+    id,
+    principal,
+  })
+  let all = [account('two', 'acme', 'eve'), account('one', 'acme', 'ann'), account('one', 'beta', 'bob')]
+  const vaults = { all: async () => all } as never
+  const text = 'A=postern://acme/a\nB=postern://${POSTERN_ENV}/b\nC=postern://gamma/c\nD=plain\nE=postern://bad\n'
+  const accounts = (environment: string) => accountsOf(vaults, snapshotOf(documentOf(text), { environment }))
+  expect(await accounts('acme')).toEqual(['acme ann', 'gamma '])
+  expect(await accounts('beta')).toEqual(['acme ann', 'beta bob', 'gamma '])
+  // Of two accounts for one vault the first is used, as it is for reading.
+  all = [account('one', 'acme', 'zoe'), ...all]
+  expect(await accounts('acme')).toEqual(['acme zoe', 'gamma '])
+})
+
+it('keeps the server that was agreed to, whatever the folder chooses meanwhile', async () => {
+  editor.settings.set('postern.endpoints', { one: 'https://one.example', two: 'https://two.example' })
+  const { server } = snapshotOf(documentOf(''))
+  const find = (endpoint?: typeof server) => Vaults.prototype.find.call({ all } as never, 'acme', undefined, endpoint)
+  const all = async () => ['one', 'two'].map((name) => ({ id: 'acme', origin: `https://${name}.example` }))
+  editor.settings.set('postern.endpoint', 'two')
+  expect((await find(server)).origin).toBe('https://one.example')
+  expect((await find()).origin).toBe('https://two.example')
+  await expect(find(null)).rejects.toMatchObject({ kind: 'no_endpoint' })
+})
