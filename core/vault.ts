@@ -17,7 +17,7 @@ import { AccessStore } from './access/store.ts'
 import { Throttle } from './access/throttle.ts'
 import { TicketStore } from './access/ticket_store.ts'
 import { DeliveryStore } from './audit/delivery_store.ts'
-import { type AuditEvent, encodeEvent } from './audit/event.ts'
+import { type AuditEvent, encodeEvent, IndescribableChange } from './audit/event.ts'
 import { Log } from './audit/log.ts'
 import type { Hash, Sha256 } from './audit/merkle.ts'
 import { NO_PRIVACY, type Privacy } from './audit/privacy.ts'
@@ -202,6 +202,7 @@ export class Vault {
   }
 
   #failed(error: unknown): Answer & { ok: false } {
+    if (error instanceof IndescribableChange) return refused('indescribable')
     this.#onFailure(error)
     // A failing disk heals; a mistake of ours does not, and must not look like an outage.
     const mistake = [TypeError, RangeError, ReferenceError, SyntaxError].some((kind) => error instanceof kind)

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { sha256 } from '@noble/hashes/sha2.js'
 import canonicalize from 'canonicalize'
 import type { Action } from '../access/policy.ts'
 import { base64, randomBytes, utf8 } from '../bytes.ts'
@@ -40,8 +41,10 @@ export interface AuditEvent {
   facts: Facts
 }
 
-/** The most that readers take (C2SP tlog-tiles): facts that make an entry longer are left out. */
+/** The most that readers take (C2SP tlog-tiles). */
 const MAX_ENTRY_BYTES = 65_535
+/** A fact of this length, such as an id, is never left out. */
+const MAX_PLAIN_LENGTH = 1024
 /** 128 bits: nobody tries them all. */
 const BLIND_SIZE = 16
 /** Resources that are parts of a vault: what is done to anything else is done to a secret. */
@@ -51,9 +54,19 @@ const PARTS = new Set([
   ...['providers', 'replicas', 'chains'],
 ])
 
+/** Thrown when a change cannot be described in its entry. It must not be made. */
+export class IndescribableChange extends Error {
+  override readonly name = 'IndescribableChange'
+}
+
 /**
  * The bytes of an entry: JSON in the canonical form of RFC 8785, with its own index and the leaf
  * hash of the entry before it, so that a list of entries also verifies line by line.
+ *
+ * Where an entry would be longer than readers take, its long facts are replaced by their length and SHA-256. What a
+ * change leaves behind (`after`) is not: such a change has to be refused.
+ *
+ * @throws {IndescribableChange}
  */
 export function encodeEvent(
   event: AuditEvent,
@@ -66,7 +79,29 @@ export function encodeEvent(
   const json = written(entry)
   const bytes = utf8(isClean(json) ? json : canonical(cleansed(entry)))
   if (bytes.length <= MAX_ENTRY_BYTES) return bytes
-  return utf8(canonical(cleansed({ ...entry, facts: { omittedBytes: bytes.length } })))
+  return shortened(cleansed(entry))
+}
+
+function shortened(entry: Entry): Uint8Array {
+  const { facts, outcome } = entry
+  const isChange = outcome === 'ok' && facts.after !== undefined && facts.after !== null
+  const bytes = utf8(canonical({ ...entry, facts: digested(facts, isChange ? ['after'] : []) }))
+  if (bytes.length > MAX_ENTRY_BYTES) throw new IndescribableChange('Change is too large for its entry')
+  return bytes
+}
+
+/** Facts with the SHA-256 of those that are long, by their canonical JSON. */
+function digested(facts: Facts, whole: readonly string[]): Facts {
+  const short = Object.entries(facts).map(([name, fact]) => {
+    if (isPlain(fact) || whole.includes(name)) return [name, fact]
+    const json = utf8(canonicalize(fact) ?? '')
+    return [name, { omittedBytes: json.length, sha256: base64(sha256(json)) }]
+  })
+  return Object.fromEntries(short)
+}
+
+function isPlain(fact: unknown): boolean {
+  return typeof fact === 'string' ? fact.length <= MAX_PLAIN_LENGTH : typeof fact !== 'object' || fact === null
 }
 
 type Entry = ReturnType<typeof entryOf>

@@ -7,7 +7,7 @@ import * as z from 'zod/mini'
 import { parseRange } from '../access/cidr.ts'
 import { ACTIONS, METHODS } from '../access/policy.ts'
 import { by, described, id, line, moment } from './parts.ts'
-import { atLeastOne, clock, pattern, time } from './request_parts.ts'
+import { atLeastOne, clock, describable, pattern, time } from './request_parts.ts'
 
 export const PutPrincipal = z.strictObject({ kind: z.enum(['user', 'service']), disabled: z.optional(z.boolean()) })
 export const Principal = z.strictObject({
@@ -100,6 +100,7 @@ export const PutRule = z
       ({ actions, unless }) => unless === undefined || !actions.includes('write'),
       'Approvals can be demanded of read, delete, rotate and admin',
     ),
+    describable,
   )
 const StoredConditions = z.strictObject({
   ...Conditions.shape,

@@ -7,37 +7,41 @@ import * as z from 'zod/mini'
 import { PROVIDER_IDS } from '../providers/chain.ts'
 import { described, id, moment, secretName } from './parts.ts'
 import { ProviderId } from './providers.ts'
-import { atLeastOne, pattern } from './request_parts.ts'
+import { atLeastOne, describable, pattern } from './request_parts.ts'
 
 /** Which providers keep the secrets of a pattern, the primary first. */
 export const PutChain = described(
-  z.strictObject({
-    resource: pattern,
-    members: atLeastOne(
-      z.strictObject({
-        provider: ProviderId,
-        prefix: described(
-          z.optional(
-            z
-              .string()
-              .check(z.regex(/^[A-Za-z0-9/_+=.@-]{1,256}$/, 'Prefix must be 1 to 256 of A-Z, a-z, 0-9 and "/_+=.@-"')),
+  z
+    .strictObject({
+      resource: pattern,
+      members: atLeastOne(
+        z.strictObject({
+          provider: ProviderId,
+          prefix: described(
+            z.optional(
+              z
+                .string()
+                .check(
+                  z.regex(/^[A-Za-z0-9/_+=.@-]{1,256}$/, 'Prefix must be 1 to 256 of A-Z, a-z, 0-9 and "/_+=.@-"'),
+                ),
+            ),
+            "What stands before the names there, in the provider's own letters",
           ),
-          "What stands before the names there, in the provider's own letters",
+        }),
+        PROVIDER_IDS.length,
+      ).check(
+        z.refine(
+          (members) => new Set(members.map(({ provider }) => provider)).size === members.length,
+          'Must have each provider but once',
         ),
-      }),
-      PROVIDER_IDS.length,
-    ).check(
-      z.refine(
-        (members) => new Set(members.map(({ provider }) => provider)).size === members.length,
-        'Must have each provider but once',
       ),
-    ),
-    onNotFound: z._default(z.enum(['stop', 'next']), 'stop'),
-    onDenied: z._default(z.literal('stop'), 'stop'),
-    cacheSeconds: z._default(z.int().check(z.gte(0), z.lte(3600)), 0),
-    maxStaleSeconds: z._default(z.int().check(z.gte(0), z.lte(86_400)), 0),
-    replicate: z._default(z.boolean(), false),
-  }),
+      onNotFound: z._default(z.enum(['stop', 'next']), 'stop'),
+      onDenied: z._default(z.literal('stop'), 'stop'),
+      cacheSeconds: z._default(z.int().check(z.gte(0), z.lte(3600)), 0),
+      maxStaleSeconds: z._default(z.int().check(z.gte(0), z.lte(86_400)), 0),
+      replicate: z._default(z.boolean(), false),
+    })
+    .check(describable),
   'A chain of providers',
 )
 export const Chain = z.strictObject({

@@ -5,7 +5,7 @@
  */
 import * as z from 'zod/mini'
 import { id, line, moment } from './parts.ts'
-import { atLeastOne } from './request_parts.ts'
+import { atLeastOne, describable } from './request_parts.ts'
 
 const httpsUrl = z.string().check(
   z.maxLength(512),
@@ -32,6 +32,7 @@ export const PutIssuer = z
       trustsById,
       'GitHub must be trusted by an exact repository_id or repository_owner_id: names are given up and taken by others',
     ),
+    describable,
   )
 export const Issuer = z.strictObject({
   ...PutIssuer.shape,

@@ -5,7 +5,7 @@
  */
 import * as z from 'zod/mini'
 import { described, id, line, moment } from './parts.ts'
-import { atLeastOne, pattern } from './request_parts.ts'
+import { atLeastOne, isDescribable, MAX_DESCRIBED_BYTES, pattern } from './request_parts.ts'
 
 /** What values of a vault have to be like, and how many old ones are kept. */
 const SecretComplexity = described(
@@ -21,12 +21,20 @@ const SecretComplexity = described(
   }),
   'Of values that are given; what is generated follows it too',
 )
-export const PutPolicy = z.strictObject({
-  secretComplexity: z._default(z.nullable(SecretComplexity), null),
-  keepVersions: z._default(z.nullable(z.int().check(z.gte(2), z.lte(1_000_000))), null),
-  keepVersionDays: z._default(z.nullable(z.int().check(z.gte(1), z.lte(36_500))), null),
-  notify: described(z._default(z.nullable(id), null), 'The hook that is told of what needs somebody'),
-})
+export const PutPolicy = z
+  .strictObject({
+    secretComplexity: z._default(z.nullable(SecretComplexity), null),
+    keepVersions: z._default(z.nullable(z.int().check(z.gte(2), z.lte(1_000_000))), null),
+    keepVersionDays: z._default(z.nullable(z.int().check(z.gte(1), z.lte(36_500))), null),
+    notify: described(z._default(z.nullable(id), null), 'The hook that is told of what needs somebody'),
+  })
+  .check(
+    // Of denied texts the log says only how many there are.
+    z.refine(
+      ({ secretComplexity }) => isDescribable({ ...secretComplexity, denied: [] }),
+      `Must have at most ${MAX_DESCRIBED_BYTES} bytes as JSON beside denied, so that the log can describe it`,
+    ),
+  )
 export const Policy = z.strictObject({
   ...PutPolicy.shape,
   version: z.int(),

@@ -38,6 +38,16 @@ export const clock = z
 export const atLeastOne = <T extends z.ZodMiniType>(item: T, most: number) =>
   z.array(item).check(z.minLength(1), z.maxLength(most))
 
+/** The most bytes of JSON that a change may have which an audit entry describes: it holds what was before as well. */
+export const MAX_DESCRIBED_BYTES = 24 * 1024
+/** Whether an audit entry has room for a change. */
+export const isDescribable = (change: unknown) =>
+  new TextEncoder().encode(JSON.stringify(change)).length <= MAX_DESCRIBED_BYTES
+export const describable = z.refine(
+  isDescribable,
+  `Must have at most ${MAX_DESCRIBED_BYTES} bytes as JSON, so that the log can describe it`,
+)
+
 /** A whole number in a query or a header, without a sign or leading zeros, from `min` to `max`. */
 export const number = (min: number, max: number) =>
   z

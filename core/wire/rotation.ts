@@ -8,7 +8,7 @@ import { STEERS } from '../secrets/rotation.ts'
 import { parsePeriod } from '../secrets/schedule.ts'
 import { CLASSES } from '../secrets/strength.ts'
 import { described, id, moment, secretName, versionId } from './parts.ts'
-import { atLeastOne, clock, number, time } from './request_parts.ts'
+import { atLeastOne, clock, describable, number, time } from './request_parts.ts'
 import { Run } from './run.ts'
 import { replace } from './secret_requests.ts'
 
@@ -90,6 +90,7 @@ export const PutRotation = z
         context.addIssue({ code: 'custom', path: ['rotateEvery'], message: (error as Error).message })
       }
     }),
+    describable,
   )
 const StoredFreeze = z.union([
   z.strictObject({ days: z.optional(weekdays), hours }),

@@ -988,3 +988,23 @@ describe('a vault', () => {
     })
   })
 })
+
+describe('a change that its entry has no room for', () => {
+  const agents = Array.from({ length: 300 }, (_, n) => `${n}`.padEnd(300, 'x'))
+  const huge = { id: 'huge', effect: 'permit', principal: 'ann', actions: ['read'], resource: '**' } as const
+
+  it('row 72: is not made, and takes no other of its transaction with it', () => {
+    const bench = openVault()
+    bench.enrol('ann')
+    const answers = bench.execute(
+      callOf('admin', 'rule.put', { ...huge, id: 'before' }),
+      callOf('admin', 'rule.put', { ...huge, conditions: { agents } }),
+      callOf('admin', 'rule.put', { ...huge, id: 'behind' }),
+    )
+    expect(answers.map((answer) => (answer.ok ? 'ok' : answer.reason))).toEqual(['ok', 'indescribable', 'ok'])
+    const rules = bench.granted('admin', 'rule.list', {}).map(({ id }) => id)
+    expect(rules).toEqual(['admin', 'before', 'behind'])
+    // Nor is it in force in memory.
+    expect(bench.reason('ann', 'secret.read', { name: 'x' })).toBe('no_secret')
+  })
+})
