@@ -450,6 +450,15 @@ const MIGRATIONS: readonly (readonly string[])[] = [
     ) WITHOUT ROWID`,
     // Whether the shape of what a replica has may be replaced: 'shape', or null.
     'ALTER TABLE replication ADD COLUMN replaces TEXT',
+    // Everybody who ever wrote a trust of this id in a provider: also after it was deleted (access/issuers.ts).
+    `CREATE TABLE issuer_hand (
+      id TEXT NOT NULL,
+      url TEXT NOT NULL,
+      principal TEXT NOT NULL,
+      PRIMARY KEY (id, url, principal)
+    ) WITHOUT ROWID`,
+    `INSERT INTO issuer_hand SELECT issuer.id, url, value FROM issuer,
+      json_each(COALESCE(issuer.hands, json_array(issuer.updated_by)))`,
   ],
 ]
 
@@ -539,6 +548,7 @@ export const TABLES: Readonly<Record<string, TableKind>> = {
   token: 'access',
   rule: 'access',
   issuer: 'access',
+  issuer_hand: 'access',
   hook: 'access',
   chain: 'access',
   policy: 'access',

@@ -117,9 +117,11 @@ export class Vault {
    * Ties the vault to a root key, at its first opening: another can neither open nor verify anything of it.
    *
    * @param elders Former root keys that are known then: none of them may take its place.
+   * @param given All root keys that the server has.
    */
-  claim(rootId: string, elders: readonly string[] = []): void {
+  claim(rootId: string, elders: readonly string[] = [], given: readonly string[] = [rootId, ...elders]): void {
     this.#sql.atomic(() => this.#stores.roots.tie(rootId, elders))
+    this.#stores.roots.give(given)
     this.#stores.keys.forget()
   }
 

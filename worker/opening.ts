@@ -64,7 +64,7 @@ export async function openVault(
   const options = { onFailure, privacy, sha256: surroundings.sha256, acceptedSchemas: acceptable }
   const vault = new Vault(sql, securityPolicy(settings.security), Date.now(), options)
   const roots = givenRoots(surroundings.keyring)
-  vault.claim(roots.current, roots.former)
+  vault.claim(roots.current, roots.former, roots.all)
   const perform = performer((...asked) => vault.perform(...asked))
   const quarantine = (reason: Reason) => vault.quarantine(reason)
   const desk: Desk = { ...surroundings, vault: id, perform, quarantine, stir: () => upkeep.stir(Date.now()) }

@@ -46,12 +46,13 @@ export function staysAdministrable(context: Context, change: Change): boolean {
   return isAdministrable(context, change, apartAfter) || !isAdministrable(context, {}, apartBefore)
 }
 
-function isAdministrable({ access, circumstances }: Context, change: Change, meets: Meets): boolean {
+function isAdministrable({ access, roots, circumstances }: Context, change: Change, meets: Meets): boolean {
   const lasting = (change.rules ?? access.rules()).filter(lasts)
   const plain = lasting.filter((rule) => !isDemanding(rule)).map((rule) => ({ ...rule, conditions: {} }))
   const enabled = new Set(access.principals().flatMap(({ id, disabledAt }) => (disabledAt === null ? [id] : [])))
-  // A token that ends is no way back in after it.
-  const tokens = access.tokens().filter(({ accessor, principal, expiresAt, revokedAt }) => {
+  // A token that ends is no way back in after it, nor is one that no root key of the server can check.
+  const tokens = access.tokens().filter(({ accessor, principal, expiresAt, revokedAt, root }) => {
+    if (!roots.isGiven(root)) return false
     if (revokedAt !== null || expiresAt !== null || !enabled.has(principal)) return false
     return accessor !== change.withoutToken && principal !== change.withoutPrincipal
   })

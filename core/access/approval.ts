@@ -88,7 +88,7 @@ export function runApproved<T>(
   const { approvals, breakGlass, identity, now } = context
   const glass = breakGlass.active(identity, now)
   // The right to is asked for as it is now; the second factor was there when it was broken.
-  if (glass !== null && context.refuses('admin', 'break-glass') !== 'denied')
+  if (glass !== null && isLifted(asked) && context.refuses('admin', 'break-glass') !== 'denied')
     return withFacts(run(), { breakGlass: glass.id })
   const facts = { demanded: demands.map(({ id }) => id) }
   if (wanted === undefined) return { reason: 'approval_required', facts }
@@ -104,6 +104,14 @@ export function runApproved<T>(
   const outcome = run()
   if ('value' in outcome) approvals.end(approval.id, { state: 'used', by: context.principal, why: null }, now)
   return withFacts(outcome, { approval: approval.id, approvedBy })
+}
+
+/**
+ * Whether broken glass lifts the demand. What it opens must end with it: not `admin`, which could take the demand away
+ * for good, nor `delete`, where it is final.
+ */
+function isLifted({ actions }: Asked): boolean {
+  return actions.every((action) => action === 'read' || action === 'rotate' || action === 'write')
 }
 
 /** What a caller wants of approvals: see `Caller.approval`. */

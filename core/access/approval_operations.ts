@@ -9,7 +9,7 @@ import { areApart, handsIn } from './approval.ts'
 import type { Approval, Vote } from './approval_store.ts'
 import { type DemandingRule, demandsOn } from './policy.ts'
 
-/** How fresh an approver's second factor has to be, if it has one. */
+/** How fresh an approver's second factor has to be, if it has one, or the server's settings ask for one. */
 const MFA_MS = 10 * 60_000
 const LIST_LIMIT = 200
 
@@ -26,6 +26,8 @@ const onApprovals = { action: null, resource: () => 'approvals' } as const
 export const listApprovals = operation({
   ...onApprovals,
   run(context: Context, _: Record<never, never>): Outcome<ShownApproval[]> {
+    const barred = context.barred('read')
+    if (barred !== null) return { reason: barred }
     const all = context.approvals.list(LIST_LIMIT, context.now).map((approval) => withVotes(context, approval))
     return { value: all.filter((one) => isVisible(context, one)) }
   },
@@ -35,6 +37,8 @@ export const showApproval = operation({
   ...onApprovals,
   about: ({ id }: { id: string }) => ({ approval: id }),
   run(context: Context, { id }: { id: string }): Outcome<ShownApproval> {
+    const barred = context.barred('read')
+    if (barred !== null) return { reason: barred }
     const approval = visible(context, id)
     return approval === null ? { reason: 'no_approval' } : { value: approval }
   },
@@ -54,6 +58,9 @@ export const decideApproval = operation({
   about: ({ id, approve, hash, reason }: Verdict) => ({ approval: id, approve, hash, ...(reason && { reason }) }),
   run(context: Context, { id, hash, approve, reason: why }: Verdict): Outcome<ShownApproval> {
     const { approvals, identity, now } = context
+    // A decision about what others may do is administration, whatever action it is about.
+    const barred = context.barred('admin')
+    if (barred !== null) return { reason: barred }
     const approval = visible(context, id)
     if (approval === null) return { reason: 'no_approval' }
     const about = { operation: approval.operation, resource: approval.resource, requester: approval.requester }
@@ -71,7 +78,7 @@ export const decideApproval = operation({
   },
 })
 
-/** Takes one's own request back. */
+/** Takes one's own request back. It gives nothing to anyone, so no second factor is asked for. */
 export const withdrawApproval = operation({
   ...onApprovals,
   about: ({ id }: { id: string }) => ({ approval: id }),
@@ -86,7 +93,7 @@ export const withdrawApproval = operation({
 
 /** Why this caller may not decide on a request, or `null`. */
 function objectionTo(context: Context, approval: ShownApproval, hash: string): Reason | null {
-  const { identity, circumstances, factors, now } = context
+  const { identity, circumstances, factors, limits, now } = context
   const { principal, kind } = identity
   const named = approval.demands.some(({ unless }) => unless.approvals.from.includes(principal))
   if (!named || kind !== 'user') return 'not_approver'
@@ -97,8 +104,9 @@ function objectionTo(context: Context, approval: ShownApproval, hash: string): R
   if (approval.state !== 'open' || approval.expiresAt <= now) return 'approval_ended'
   if (approval.hash !== hash) return 'approval_mismatch'
   const { mfaAt } = circumstances
-  const stale = mfaAt === null || now - mfaAt > MFA_MS
-  return stale && factors.confirmed(principal) !== null ? 'mfa_required' : null
+  const isStale = mfaAt === null || now - mfaAt > MFA_MS
+  const isNeeded = limits.requireMfa || limits.requireMfaForAdmin || factors.confirmed(principal) !== null
+  return isStale && isNeeded ? 'mfa_required' : null
 }
 
 function trustOf({ identity: { issuer }, issuers }: Context): Vote['trust'] {

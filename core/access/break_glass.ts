@@ -1,7 +1,7 @@
 /**
  * Breaking the glass: when nobody is there to approve, one who has the right to may go on without, for a short while,
- * in one session, and everybody sees it. It lifts the demand for approvals and nothing else: no `forbid`, no missing
- * `permit`, no second factor.
+ * in one session, and everybody sees it. It lifts the demand for approvals of `read` and `rotate` and nothing else: no
+ * `forbid`, no missing `permit`, no second factor, no demand on `admin` or on a final `delete`.
  *
  * @module
  */

@@ -48,8 +48,10 @@ export class IssuerStore {
     return row ? issuerOf(row) : null
   }
 
-  /** @param hands Everybody who could be behind it: `by` is one of them. */
+  /** @param hands Everybody who could be behind the change: they are behind the trust from then on, beside those before. */
   put({ version, updatedAt, updatedBy, ...issuer }: VersionedIssuer, hands: readonly string[]): void {
+    for (const principal of hands)
+      this.#sql.all('INSERT OR IGNORE INTO issuer_hand VALUES (?, ?, ?)', issuer.id, issuer.issuer, principal)
     this.#sql.all(
       `INSERT OR REPLACE INTO issuer (id, url, version, body, updated_at, updated_by, hands)
        VALUES (?, ?, ?, ?, ?, ?, ?)`,
@@ -59,9 +61,18 @@ export class IssuerStore {
 
   /** Everybody who could be behind what a trust is now. */
   handsIn(id: string): string[] {
-    const query = 'SELECT COALESCE(hands, json_array(updated_by)) AS hands FROM issuer WHERE id = ?'
-    const [row] = this.#sql.all<{ hands: string }>(query, id)
-    return row === undefined ? [] : JSON.parse(row.hands)
+    const trust = this.find(id)
+    return trust === null ? [] : this.handsOf(trust)
+  }
+
+  /**
+   * Everybody who ever had a trust of this id in this provider: who runs the provider stays behind whom it signs in,
+   * whoever writes the row again, and also when it was deleted in between.
+   */
+  handsOf({ id, issuer }: Pick<Issuer, 'id' | 'issuer'>): string[] {
+    return this.#sql
+      .all<{ principal: string }>('SELECT principal FROM issuer_hand WHERE id = ? AND url = ? ORDER BY 1', id, issuer)
+      .map(({ principal }) => principal)
   }
 
   delete(id: string): void {

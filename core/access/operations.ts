@@ -188,7 +188,7 @@ export const putIssuer = operation({
     const { access, issuers, sessions, identity, now, principal } = context
     if (access.principal(issuer.principal) === null) return { reason: 'no_principal' }
     const before = issuers.find(issuer.id)
-    const hands = handsIn(context, identity)
+    const hands = [...new Set([...issuers.handsOf(issuer), ...handsIn(context, identity)])]
     const trusts = [...trustsOf(issuers, { without: issuer.id }), { principal: issuer.principal, hands }]
     // Who approved by it as it was may come in by nothing else.
     if (before !== null && !staysAdministrable(context, { trusts })) return { reason: 'last_admin' }

@@ -31,9 +31,20 @@ const ELDERS = 'elder_roots'
 /** Which root keys a vault is and was under. It knows their ids, and no key. */
 export class RootStore {
   readonly #sql: Sql
+  #given: ReadonlySet<string> | null = null
 
   constructor(sql: Sql) {
     this.#sql = sql
+  }
+
+  /** Notes which root keys the server has. */
+  give(ids: readonly string[]): void {
+    this.#given = new Set(ids)
+  }
+
+  /** Whether the server has a root key: else nothing that was made under it is good. All are taken to be there until told. */
+  isGiven(id: string | null): boolean {
+    return this.#given === null || this.#given.has(id ?? this.current() ?? '')
   }
 
   /** Ties a vault to its first root key, unless that was done. */

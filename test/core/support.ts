@@ -124,7 +124,14 @@ export function openVault(settings: Partial<SecuritySettings> = {}) {
     atomic: (fn) => database.atomic(fn),
     scrub: () => database.scrub(),
   }
-  const vault = new Vault(sql, securityPolicy({ ...UNLIMITED, ...settings }), bench.now)
+  const open = (more: Partial<SecuritySettings>) =>
+    new Vault(sql, securityPolicy({ ...UNLIMITED, ...settings, ...more }), bench.now)
+  let vault = open({})
+
+  /** Opens the vault again, with other settings of the server. */
+  function reopen(more: Partial<SecuritySettings>): void {
+    vault = open(more)
+  }
 
   function execute(...calls: Call[]): Answer[] {
     const answers: Answer[] = []
@@ -188,6 +195,7 @@ export function openVault(settings: Partial<SecuritySettings> = {}) {
     database,
     sql,
     vault,
+    reopen,
     execute,
     ask,
     nextVersion,

@@ -241,6 +241,35 @@ describe('another root key', () => {
     expect(await openCheckpoint(before, [await parseVerifierKey(keys[1]!)])).toEqual(remembered)
   })
 
+  it('leaves no way in by the tokens of the one that went: the last that can be checked stays', async () => {
+    const sql = openSqlite(':memory:')
+    await filled(sql, a, 1)
+    const during = await open(sql, b, { former: [a] })
+    const fresh = {
+      accessor: 'fresh',
+      principal: 'admin',
+      label: '',
+      expiresAt: null,
+      hash: randomBytes(16),
+      root: ID_B,
+    }
+    during.granted('token.create', fresh)
+    await during.keepUp()
+    const refusals = (opened: OpenedVault) => [
+      opened.ask('token.revoke', { accessor: 'fresh' }),
+      opened.ask('principal.put', { id: 'admin', kind: 'user', disabled: true }),
+      opened.ask('rule.delete', { id: 'admin' }),
+    ]
+    const reasonOf = (answer: Answer) => (answer.ok ? 'ok' : answer.reason)
+    const alone = await open(sql, b)
+    expect(refusals(alone).map(reasonOf)).toEqual(['last_admin', 'last_admin', 'last_admin'])
+    // With another that can be checked it can go; and one of the root key that went can at any time.
+    alone.granted('token.create', { ...fresh, accessor: 'second', hash: randomBytes(16) })
+    expect(reasonOf(alone.ask('token.revoke', { accessor: 'fresh' }))).toBe('ok')
+    const [dead] = alone.granted('token.list', {}).filter(({ root }) => root === ID_A)
+    expect(reasonOf(alone.ask('token.revoke', { accessor: dead!.accessor }))).toBe('ok')
+  })
+
   it('may be replaced before all moved to it, and a third one takes everything along', async () => {
     const sql = openSqlite(':memory:')
     await filled(sql)

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Chain } from '../../../core/providers/chain.ts'
 import { callerFor, openVault, tokenHashOf, writeOf } from '../support.ts'
-import { because, byName, guarded, withGlass } from './approval_bench.ts'
+import { because, byName, guarded, sessionsOf, withGlass } from './approval_bench.ts'
 
 const HOUR_MS = 3_600_000
 
@@ -294,5 +294,120 @@ describe('an approval to take something away', () => {
     expect(decide('bob', late)).toBe('ok')
     expect(outcome(ask('ann', 'factors.reset', carol, late))).toBe('ok')
     expect(bench.granted('carol', 'session.whoami', {})).toMatchObject({ totp: false })
+  })
+})
+
+describe('a demand for approvals', () => {
+  it('row 73: outlives broken glass: what is changed under it has to be approved as ever', () => {
+    const { bench, ask, outcome, strong } = withGlass()
+    bench.rule('dana-admin', 'dana', ['admin'], '**')
+    const approvals = { required: 1, from: ['ann', 'bob'], withinSeconds: 3600 }
+    const demand = { effect: 'forbid', principal: 'dana', actions: ['admin'], resource: '**' } as const
+    bench.granted('admin', 'rule.put', { id: 'admin-demand', ...demand, unless: { approvals } })
+    expect(ask(strong, 'glass.break', because).ok).toBe(true)
+    const rule = { id: 'mine', effect: 'permit', principal: 'dana', actions: ['read'], resource: '**' } as const
+    const issuer = { id: 'i', issuer: 'https://i.example', audience: 'us', claims: { sub: ['x'] }, principal: 'dana' }
+    const token = { hash: tokenHashOf('t'), accessor: 't', principal: 'dana', label: '', expiresAt: null }
+    const policy = { secretComplexity: null, keepVersions: 2, keepVersionDays: null, notify: null }
+    const outcomes = [
+      ask(strong, 'rule.delete', { id: 'four-eyes' }),
+      ask(strong, 'rule.put', rule),
+      ask(strong, 'token.create', token),
+      ask(strong, 'issuer.put', issuer),
+      ask(strong, 'principal.put', { id: 'ann', kind: 'service' }),
+      ask(strong, 'policy.put', policy),
+      ask(strong, 'hook.put', {
+        id: 'h',
+        url: 'https://h.example',
+        kid: 'root.1',
+        sealed: Uint8Array.of(1),
+        newSecret: false,
+      }),
+      ask(strong, 'factors.reset', { id: 'ann' }),
+      ask(strong, 'secret.destroy', byName),
+    ].map(outcome)
+    expect([...new Set(outcomes)]).toEqual(['approval_required'])
+    // What it is for, it opens.
+    expect(outcome(ask(strong, 'secret.read', byName))).toBe('ok')
+  })
+
+  it('row 73: is not washed out by a trust that another puts again, changes, moves to other keys, or deletes before', () => {
+    const put = (more: object) => ({
+      id: 'of-bob',
+      issuer: 'https://of-bob.example',
+      audience: 'us',
+      claims: { repo: ['7'] },
+      principal: 'carol',
+      ...more,
+    })
+    const again: ((by: ReturnType<typeof guarded>) => void)[] = [
+      ({ bench }) => void bench.granted('admin', 'issuer.put', put({})),
+      ({ bench }) => void bench.granted('admin', 'issuer.put', put({ claims: { repo: ['7', '8'] }, audience: 'them' })),
+      ({ bench }) => void bench.granted('admin', 'issuer.put', put({ jwksUri: 'https://of-bob.example/keys' })),
+      ({ bench }) => {
+        bench.granted('admin', 'issuer.put', put({ issuer: 'https://other.example' }))
+        bench.granted('admin', 'issuer.put', put({}))
+      },
+      ({ bench }) => {
+        bench.granted('admin', 'issuer.delete', { id: 'of-bob' })
+        bench.granted('admin', 'issuer.put', put({}))
+      },
+    ]
+    for (const change of again) {
+      const all = guarded()
+      const { bench, trust, requested, decide, federated } = all
+      bench.rule('bob-trusts', 'bob', ['admin'], 'issuers')
+      trust('bob', 'carol')
+      change(all)
+      expect(decide(federated('of-bob'), requested('bob', 'secret.read', byName))).toBe('not_approver')
+    }
+  })
+
+  it('forgets who was behind a trust that is in another provider now', () => {
+    const { bench, trust, requested, decide, federated } = guarded()
+    bench.rule('bob-trusts', 'bob', ['admin'], 'issuers')
+    trust('bob', 'carol', 'of-admin')
+    const issuer = {
+      id: 'moved',
+      issuer: 'https://old.example',
+      audience: 'us',
+      claims: { repo: ['7'] },
+      principal: 'carol',
+    }
+    bench.granted('bob', 'issuer.put', issuer)
+    bench.granted('admin', 'issuer.put', { ...issuer, issuer: 'https://moved.example' })
+    expect(decide(federated('moved'), requested('bob', 'secret.read', byName))).toBe('ok')
+  })
+
+  it.each([
+    ['requireMfa', { requireMfa: true }],
+    ['requireMfaForAdmin', { requireMfaForAdmin: true }],
+  ])('row 73: is not met by a bare token where the server has %s, enrolled or not', (_, settings) => {
+    const { bench, ask, decide, outcome, last, requested } = guarded(1, ['read'])
+    const { strong, weak } = sessionsOf({ bench, ask }, 'ann')
+    bench.reopen(settings)
+    const robot = requested('robot', 'secret.read', byName)
+    expect(decide('bob', robot)).toBe('mfa_required')
+    expect(last()).toMatchObject({ operation: 'approval.decide', outcome: 'mfa_required', severity: 'warning' })
+    expect([decide('ann', robot), decide(weak, robot)]).toEqual(['mfa_required', 'mfa_required'])
+    // Nor is it rejected by one.
+    expect(decide('bob', robot, false)).toBe('mfa_required')
+    expect(outcome(ask('robot', 'secret.read', byName, { id: robot.id }))).toBe('approval_open')
+    // A second factor of long ago is as none.
+    const later = bench.now
+    bench.now += 11 * 60_000
+    expect(decide(strong, robot)).toBe('mfa_required')
+    bench.now = later
+    expect(decide(strong, robot)).toBe('ok')
+    expect(outcome(ask('robot', 'secret.read', byName, { id: robot.id }))).toBe('ok')
+  })
+
+  it('is not shown to a bare token where users need a second factor; a request is taken back without', () => {
+    const { bench, ask, outcome, requested } = guarded(1, ['read'])
+    bench.reopen({ requireMfa: true })
+    const { id } = requested('robot', 'secret.read', byName)
+    expect(outcome(ask('bob', 'approval.show', { id }))).toBe('mfa_required')
+    expect(outcome(ask('bob', 'approval.list', {}))).toBe('mfa_required')
+    expect(outcome(ask('robot', 'approval.withdraw', { id }))).toBe('ok')
   })
 })

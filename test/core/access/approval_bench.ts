@@ -80,16 +80,20 @@ export function withGlass() {
   bench.enrol('dana')
   bench.rule('dana-may', 'dana', ['read', 'delete'], 'prod/**')
   bench.rule('dana-glass', 'dana', ['admin'], 'break-glass')
-  bench.granted('dana', 'totp.enrol', { id: 'totp-d', kid: 'k', sealed: Uint8Array.of(1) })
-  bench.granted('dana', 'totp.confirm', { id: 'totp-d', step: 1, recoveryHashes: [], jkt: null })
+  return { ...all, ...sessionsOf({ bench, ask }, 'dana') }
+}
+
+/** Gives somebody a second factor, and two sessions: with it, and without. */
+export function sessionsOf({ bench, ask }: Pick<ReturnType<typeof guarded>, 'bench' | 'ask'>, who: string) {
+  const id = `totp-${who[0]}`
+  bench.granted(who, 'totp.enrol', { id, kid: 'k', sealed: Uint8Array.of(1) })
+  bench.granted(who, 'totp.confirm', { id, step: 1, recoveryHashes: [], jkt: null })
   const open = (name: string, factor: { kind: 'totp'; id: string; step: number } | null): Caller => {
     const hash = tokenHashOf(name)
-    expect(ask('dana', 'session.open', { hash, accessor: name, jkt: null, factor }).ok).toBe(true)
-    return { ...callerFor('dana'), credential: { kind: 'session', hash } }
+    expect(ask(who, 'session.open', { hash, accessor: name, jkt: null, factor }).ok).toBe(true)
+    return { ...callerFor(who), credential: { kind: 'session', hash } }
   }
-  const strong = open('strong', { kind: 'totp', id: 'totp-d', step: 2 })
-  const weak = open('weak', null)
-  return { ...all, strong, weak }
+  return { strong: open('strong', { kind: 'totp', id, step: 2 }), weak: open('weak', null) }
 }
 
 /** Why, and for how long. */
