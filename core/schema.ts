@@ -570,6 +570,8 @@ export const TABLES: Readonly<Record<string, TableKind>> = {
   vote: 'live',
   break_glass: 'live',
   used: 'live',
+  // One that was used would open the vault again.
+  ticket: 'live',
   attempt: 'live',
   run: 'live',
   // A repeated write that was forgotten would be done twice.

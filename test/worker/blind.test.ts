@@ -214,6 +214,8 @@ async function callAlone({ parts, token }: Awaited<ReturnType<typeof openBlind>>
       },
     },
     'audit.sign': { size: 1, root: new Uint8Array(32), note: 'note' },
+    'vault.bootstrap': { hash: new Uint8Array(16), accessor: 'a' },
+    'vault.recover': { hash: new Uint8Array(16), accessor: 'a' },
     'issuer.trusted': { issuer: 'https://id.example.com' },
   }
   for (const [operation, input] of Object.entries(alone)) {
