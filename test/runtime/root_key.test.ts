@@ -12,7 +12,7 @@ import { Keyring, parseRootKey } from '../../core/crypto/keyring.ts'
 import { PosternError } from '../../core/errors.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { authenticator } from '../authenticator.ts'
-import { admit, makeSite, RUNTIMES, type Server, type Site, startEmpty, startServer } from './servers.ts'
+import { bootstrap, makeSite, RUNTIMES, type Server, type Site, startEmpty, startServer } from './servers.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const WAIT_MS = 60_000
@@ -45,13 +45,13 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
   const at = () => ({ endpoint: server.endpoint, vault: site.vault })
   const newKey = base64url(randomBytes(32))
   const keys = { old: {} as Record<string, string>, both: {}, alone: {}, swapped: {} } as Record<string, object>
-  const serve = async (settings: object, token = site.token) => {
+  const serve = async (settings: object, token?: Redacted<string>) => {
     await server?.stop()
     server = await startServer(runtime, site, {
       POSTERN_LOG_ORIGIN: 'example.com/audit',
       ...(settings as Record<string, string>),
     })
-    admin = connect({ ...at(), token })
+    admin = connect({ ...at(), token: token ?? site.token })
   }
   /** A request that the client has no name for. */
   const ask = async (token: Redacted<string>, path: string, init: RequestInit = {}) => {
@@ -213,10 +213,10 @@ describe.each(RUNTIMES.filter((runtime) => runtime !== 'workerd'))('root:replace
   it('has the server move to a key in the data folder, also when it is killed meanwhile', async () => {
     const site = await makeSite()
     // No root key is set: it is made in the folder, and so is the ticket.
-    const bare = { POSTERN_ROOT_KEY: '' }
-    let server = await startEmpty(runtime, site, bare)
-    site.rootKey = readFileSync(join(site.data, 'root.key'), 'utf8').trim()
-    await admit(site, server.endpoint)
+    site.rootKey = ''
+    let server = await startEmpty(runtime, site)
+    const rootKey = readFileSync(join(site.data, 'root.key'), 'utf8').trim()
+    site.token = await bootstrap(server.endpoint, { vault: 'default', rootKey })
     const { token } = site
     const client = () => connect({ endpoint: server.endpoint, vault: 'default', token })
     for (let i = 0; i < 30; i++) await client().put(`s/${i}`, new Redacted(`canary ${i}`))
@@ -230,17 +230,17 @@ describe.each(RUNTIMES.filter((runtime) => runtime !== 'workerd'))('root:replace
     expect(readFileSync(join(site.data, 'root.former.key'), 'utf8')).toBe(before)
     expect(statSync(join(site.data, 'root.key')).mode & 0o777).toBe(0o600)
     expect(replace()).toMatchObject({ status: 1, stderr: expect.stringContaining('is there already') })
-    server = await startServer(runtime, site, bare)
+    server = await startServer(runtime, site)
     expect(server.output()).toMatch(/Former root key [0-9a-f]{16}: needed by 1 of 1 vaults/)
     await server.kill()
-    server = await startServer(runtime, site, bare)
+    server = await startServer(runtime, site)
     await until(
       () => client().terms(),
       ({ rootKeys }) => rootKeys.length === 2 && rootKeys[1]!.needed === false,
     )
     expect((await client().get('s/29')).value.reveal()).toBe('canary 29')
     await server.stop()
-    server = await startServer(runtime, site, bare)
+    server = await startServer(runtime, site)
     expect(server.output()).toMatch(/Former root key [0-9a-f]{16}: no vault needs it any more: it can be taken away/)
     await server.stop()
     site.remove()

@@ -23,6 +23,7 @@ export type Runtime = (typeof RUNTIMES)[number]
 export interface Site {
   vault: string
   data: string
+  /** Empty where the server has to find or make one in the data folder. */
   rootKey: string
   /** Set by the first start of a server over the site: see {@link admit}. */
   token: Redacted<string>
@@ -108,7 +109,7 @@ export function settingsOf(site: Site): Record<string, string> {
 
 /** What every server is told of its site. */
 export function secretsOf({ rootKey }: Site): Record<string, string> {
-  return { POSTERN_ENVIRONMENT: 'test', POSTERN_ROOT_KEY: rootKey }
+  return { POSTERN_ENVIRONMENT: 'test', ...(rootKey !== '' && { POSTERN_ROOT_KEY: rootKey }) }
 }
 
 /**
