@@ -5,10 +5,11 @@
  */
 import * as z from 'zod/mini'
 import { makeProof, type ProofKey } from './access/dpop_key.ts'
+import { isTicket } from './access/ticket.ts'
 import { concat, parseUtf8 } from './bytes.ts'
 import { makeSealKey, openSealed, type SealKey } from './crypto/seal_key.ts'
 import { ERROR_CODES, type ErrorDetail, PosternError, type Reason } from './errors.ts'
-import type { Redacted } from './redacted.ts'
+import { Redacted } from './redacted.ts'
 import { printable } from './redaction.ts'
 import { parseVaultId } from './secrets/name.ts'
 import { Problem } from './wire/problem.ts'
@@ -25,8 +26,13 @@ export interface TransportOptions {
   /** Where the server is, such as `https://secrets.example.com`. Plain http only to loopback. */
   endpoint: string
   vault: string
-  /** An API token or a session's; none only to sign in with an assertion. */
+  /** An API token or a session's, or an operator's ticket; none only to sign in with an assertion. */
   token: Redacted<string> | null
+  /**
+   * Called with the token that a ticket was exchanged for, before anything else is sent: keep it. The ticket opens
+   * nothing once that token is used. What it throws ends the request.
+   */
+  onToken?: (token: Redacted<string>) => void | Promise<void>
   /** The key that the session is bound to, or that a new one is to be bound to. */
   key?: ProofKey
   /** Asks for values sealed to a key of this client: who ends TLS in between sees ciphertext. */
@@ -58,12 +64,42 @@ interface Asked<T extends z.ZodMiniType> {
 /** Sends one request and returns its answer, checked against its shape. */
 export type Ask = <T extends z.ZodMiniType>(asked: Asked<T>) => Promise<z.output<T>>
 
+// Of the contract's CreatedToken no more than this: the rest of administration is no part of the editor.
+const GivenToken = z.object({ token: z.string() })
+
 /**
- * Makes the one function that sends.
+ * Makes the one function that sends. A ticket is exchanged with the first request, and never sent again after that.
  *
  * @throws {PosternError} `bad_request` when the endpoint would carry the token in the clear.
  */
 export function transport(options: TransportOptions): Ask {
+  const { token, onToken } = options
+  if (token === null || !isTicket(token.reveal())) return sender(options)
+  // Refused now, and not with the first request.
+  originOf(options.endpoint)
+  parseVaultId(options.vault)
+  let exchanged: Promise<Ask> | null = null
+  return async (asked) => {
+    // Once for all that ask meanwhile. An exchange that failed may be tried again: its answer may have been lost.
+    exchanged ??= exchange(options, onToken).catch((error) => {
+      exchanged = null
+      throw error
+    })
+    return (await exchanged)(asked)
+  }
+}
+
+/** Exchanges a ticket, and makes the function that sends with what it gave. */
+async function exchange(options: TransportOptions, onToken: TransportOptions['onToken']): Promise<Ask> {
+  // Neither a key nor an approval goes with a ticket.
+  const { key: _, approval: __, ...plain } = options
+  const asked = { method: 'POST', path: 'tokens', answer: GivenToken, values: true } as const
+  const token = new Redacted((await sender(plain)(asked)).token)
+  await onToken?.(token)
+  return sender({ ...options, token })
+}
+
+function sender(options: TransportOptions): Ask {
   const base = `${originOf(options.endpoint)}/v1/vaults/${parseVaultId(options.vault)}/`
   // The server's last nonce: a proof without one is refused (RFC 9449 section 9).
   let nonce: string | null = null

@@ -4,6 +4,7 @@
  * @module
  */
 import * as vscode from 'vscode'
+import { isTicket, vaultOfTicket } from '../core/access/ticket.ts'
 import { vaultOfToken } from '../core/access/token.ts'
 import type { SignedIn, UserClient } from '../core/client/user.ts'
 import { PosternError } from '../core/errors.ts'
@@ -80,7 +81,11 @@ export class Accounts implements vscode.AuthenticationProvider, vscode.Disposabl
     const { key, jwk } = await makeStorableKey()
     const { signInUser } = await import('../core/client/user.ts')
     const network = networkTo(origin, this.#platform)
-    const about = { endpoint: origin, key, seal: true, fetch: network.fetch, vault: credential.vault }
+    const about = {
+      ...{ endpoint: origin, key, seal: true, fetch: network.fetch, vault: credential.vault },
+      // Before the session is made of it, and so before the ticket is spent.
+      onToken: (token: Redacted<string>) => handOver(token, credential.vault),
+    }
     const title = t('Signing in to {0}', new URL(origin).host)
     let signedIn = await vscode.window
       .withProgress({ location: vscode.ProgressLocation.Notification, title }, () =>
@@ -115,7 +120,7 @@ export class Accounts implements vscode.AuthenticationProvider, vscode.Disposabl
           detail: t('Uses the token that this machine was given'),
           by: 'assertion',
         },
-        { label: t('API token'), detail: t('Paste a token that begins with pst_'), by: 'token' },
+        { label: t('API token'), detail: t('Paste a token that begins with pst_, or a ticket (pso_)'), by: 'token' },
       ]
       const picked = await vscode.window.showQuickPick(methods, { title: t('How do you want to sign in?') })
       if (picked === undefined) throw new vscode.CancellationError()
@@ -131,13 +136,13 @@ export class Accounts implements vscode.AuthenticationProvider, vscode.Disposabl
       password: true,
       ignoreFocusOut: true,
       validateInput: (given) =>
-        given === '' || isToken(given)
+        given === '' || vaultOf(given) !== null
           ? null
-          : t('Not a token of ours: one begins with pst_, a vault and 65 characters'),
+          : t('Not a token of ours: one begins with pst_, a vault and 65 characters; a ticket with pso_'),
     })
-    if (text === undefined || !isToken(text)) throw new vscode.CancellationError()
-    const token = new Redacted(text.trim())
-    return { vault: vaultOfToken(token.reveal())!, given: { token } }
+    const vault = text === undefined ? null : vaultOf(text)
+    if (text === undefined || vault === null) throw new vscode.CancellationError()
+    return { vault, given: { token: new Redacted(text.trim()) } }
   }
 
   async #announce(): Promise<void> {
@@ -214,8 +219,14 @@ async function askCode(principal: string): Promise<{ code: string } | { recovery
 
 /** At a sign-in the server says the same for a wrong, an expired and a revoked token. */
 function refusedToken(error: unknown): unknown {
-  const isRefused = error instanceof PosternError && error.code === 'unauthenticated'
-  return isRefused ? new PosternError('bad_request', vscode.l10n.t('the token is wrong, expired or revoked')) : error
+  if (!(error instanceof PosternError) || error.code !== 'unauthenticated') return error
+  const { t } = vscode.l10n
+  // Only of a ticket does the server say more.
+  const message =
+    error.detail.reason === undefined
+      ? t('the token is wrong, expired or revoked')
+      : t('the ticket is too late, was used, or is not for a vault in this state')
+  return new PosternError('bad_request', message)
 }
 
 function wrongCode(error: unknown): never {
@@ -228,8 +239,28 @@ function wrongCode(error: unknown): never {
     : error
 }
 
-function isToken(text: string): boolean {
-  return text.trim().startsWith('pst_') && vaultOfToken(text.trim()) !== null
+/** The vault of an API token, or of an operator's ticket; `null` for anything else. */
+function vaultOf(given: string): string | null {
+  const text = given.trim()
+  if (isTicket(text)) return vaultOfTicket(text)
+  return text.startsWith('pst_') ? vaultOfToken(text) : null
+}
+
+/**
+ * Hands over the administrator's token that a ticket gave. It is not kept here: only the session of it is.
+ *
+ * @throws {vscode.CancellationError} when the user does not take it. The ticket is good for another one then.
+ */
+async function handOver(token: Redacted<string>, vault: string): Promise<void> {
+  const { t } = vscode.l10n
+  const copy = t('Copy Token')
+  const detail = t(
+    'It has no end, and is shown nowhere again. Keep it in a password manager: you sign in with it when this session is over. The clipboard is yours to clear.',
+  )
+  const message = t('Your ticket was exchanged for an administrator’s token of the vault {0}', vault)
+  const picked = await vscode.window.showInformationMessage(message, { modal: true, detail }, copy)
+  if (picked !== copy) throw new vscode.CancellationError()
+  await vscode.env.clipboard.writeText(token.reveal())
 }
 
 function kept({ session: { principal, accessor, expiresAt }, token }: SignedIn<UserClient>) {

@@ -45,3 +45,56 @@ it('takes the one of several shapes that fits, with more in it', async () => {
     code: 'unavailable',
   })
 })
+
+const TICKET = `pso_default_${'A'.repeat(80)}`
+const GIVEN = {
+  ...{ accessor: 'x', principal: 'admin', label: '', createdAt: NOW, createdBy: 'admin' },
+  token: 'pst_given',
+}
+
+/** A client with a ticket, of a server that notes who asks for what. */
+function withTicket(exchange: () => Response, more: { onToken?: (token: Redacted<string>) => void } = {}) {
+  const asked: string[] = []
+  const client = connect({
+    ...{ endpoint: 'https://postern.example', vault: 'default', token: new Redacted(TICKET), ...more },
+    fetch: async ({ method, url, headers, body }) => {
+      const path = url.slice('https://postern.example/v1/vaults/default/'.length)
+      asked.push(`${method} ${path} ${headers.get('Authorization')}${body === null ? '' : ' with a body'}`)
+      return path === 'tokens' ? exchange() : Response.json(SECRET)
+    },
+  })
+  return { client, asked }
+}
+
+it('exchanges a ticket once, hands over the token before it is used, and sends the ticket nowhere else', async () => {
+  const kept: string[] = []
+  const onToken = (token: Redacted<string>) => void kept.push(`${token.reveal()} after ${asked.length}`)
+  const { client, asked } = withTicket(() => Response.json(GIVEN, { status: 201 }), { onToken })
+  expect(asked).toEqual([])
+  await Promise.all([client.get('a'), client.get('b')])
+  await client.get('c')
+  expect(asked).toEqual([
+    `POST tokens Bearer ${TICKET}`,
+    ...['a', 'b', 'c'].map((name) => `GET secrets/${name} Bearer pst_given`),
+  ])
+  expect(kept).toEqual(['pst_given after 1'])
+})
+
+it('presents a ticket again when its answer was lost, or its token could not be kept', async () => {
+  const answers = [() => Promise.reject(new Error('lost')) as never, () => Response.json(GIVEN, { status: 201 })]
+  let isFull = true
+  const onToken = () => {
+    if (isFull) throw new Error('full')
+  }
+  const { client, asked } = withTicket(() => (answers.length > 1 ? answers.shift()!() : answers[0]!()), { onToken })
+  await expect(client.get('a')).rejects.toMatchObject({ code: 'unavailable' })
+  await expect(client.get('a')).rejects.toThrow('full')
+  isFull = false
+  await client.get('a')
+  expect(asked).toEqual([...Array(3).fill(`POST tokens Bearer ${TICKET}`), 'GET secrets/a Bearer pst_given'])
+})
+
+it('refuses an endpoint that would carry a ticket in the clear, before anything is sent', () => {
+  const about = { vault: 'default', token: new Redacted(TICKET) }
+  expect(() => connect({ ...about, endpoint: 'http://postern.example' })).toThrow('Endpoint must be https')
+})
