@@ -68,6 +68,10 @@ export const REFUSALS = {
   weak_recipe: ['bad_request', 'What is to be generated is weaker than the policy of this vault asks'],
   throttled: ['throttled', 'Too many requests'],
   weak: ['bad_request', 'Value is weaker than the policy of this vault asks'],
+  past_expiry: [
+    'bad_request',
+    'Expiry is before the newest entry of the log: give a later one, or set the clock of the server right',
+  ],
   no_secret: ['not_found', 'No secret has this name'],
   no_version: ['not_found', 'Secret has no such version'],
   deleted: ['not_found', 'Secret is deleted; it can be restored'],

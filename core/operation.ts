@@ -109,8 +109,10 @@ export interface Context extends Stores {
   requestId: string
   /** The network it comes from, as failures are counted by. */
   source: string
-  /** Milliseconds since the Unix epoch. */
+  /** The time of the vault, in milliseconds since the Unix epoch: by it everything begins and ends that the vault keeps. */
   now: number
+  /** What the clock shows: for what others date, such as proofs and assertions. */
+  clock: number
 }
 
 /** What holds for the whole server: how long sessions last, and for what a second factor is needed. */

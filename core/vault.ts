@@ -23,6 +23,7 @@ import type { Hash, Sha256 } from './audit/merkle.ts'
 import { NO_PRIVACY, type Privacy } from './audit/privacy.ts'
 import { type Severity, severityOf } from './audit/severity.ts'
 import type { Answer, Call, Caller } from './call.ts'
+import { type Time, VaultClock } from './clock.ts'
 import { KeyStore } from './crypto/key_store.ts'
 import { RootStore } from './crypto/root_store.ts'
 import type { Reason } from './errors.ts'
@@ -46,6 +47,8 @@ import { TASKS, type TaskInput, type TaskName, type TaskOutput } from './tasks.t
 
 /** What a vault may be given beside its rows. */
 export interface VaultOptions {
+  /** Told by how many milliseconds the clock is behind the log, and 0 when it is right again. */
+  onClockBehind?: (behindMs: number) => void
   /** Told of an error that a call could not be answered for. Its message may quote input. */
   onFailure?: (error: unknown) => void
   privacy?: Privacy
@@ -73,6 +76,7 @@ export class Vault {
   readonly #privacy: Privacy
   #quarantined: Reason | null
   readonly #stores: Stores
+  readonly #clock: VaultClock
 
   /**
    * Opens the vault in a store, and brings the store to the newest schema.
@@ -80,7 +84,14 @@ export class Vault {
    * @throws {SchemaMismatch} when the schema is not the migrations' own.
    */
   constructor(sql: Sql, policy: SecurityPolicy, now: number, options: VaultOptions = {}) {
-    const { onFailure = () => {}, privacy = NO_PRIVACY, sha256, acceptedSchemas, quarantined = null } = options
+    const {
+      onFailure = () => {},
+      onClockBehind,
+      privacy = NO_PRIVACY,
+      sha256,
+      acceptedSchemas,
+      quarantined = null,
+    } = options
     if (quarantined === null) migrate(sql, now, acceptedSchemas)
     this.#quarantined = quarantined
     this.#onFailure = onFailure
@@ -111,6 +122,8 @@ export class Vault {
       deliveries: new DeliveryStore(sql),
       meta: new MetaStore(sql),
     }
+    this.#clock = new VaultClock(quarantined === null ? this.#stores.log.newestTime() : null, onClockBehind)
+    this.#clock.read(now)
   }
 
   /**
@@ -158,23 +171,24 @@ export class Vault {
    * When it fails, those before the call that failed are tried again without it, so that one that cannot be answered
    * neither takes the others with it nor has each of them wait for the disk alone. What cannot be recorded is refused.
    *
-   * @param now Milliseconds since the Unix epoch.
+   * @param clock What the clock shows, in milliseconds since the Unix epoch.
    * @returns One answer a call, or fewer when the first ones took long, or one failed: ask again for the rest.
    */
-  execute(calls: readonly Call[], now: number): Answer[] {
+  execute(calls: readonly Call[], clock: number): Answer[] {
     const reason = this.#quarantined
     if (reason !== null) return calls.map(() => refused(reason))
+    const time = { clock, now: this.#clock.read(clock) }
     const answering = { at: 0 }
     try {
-      const answers = this.#sql.atomic(() => this.#answerInTime(calls, now, answering))
+      const answers = this.#sql.atomic(() => this.#answerInTime(calls, time, answering))
       const destroyed = calls.some(({ operation }, i) => operation === 'secret.destroy' && answers[i]?.ok)
       if (destroyed) this.#scrub()
       return answers
     } catch (error) {
       this.#forget()
       // The end of all failed: none of them did, and each is tried alone. Else those before the one that did; or that one.
-      if (calls.length > 1 && answering.at === calls.length) return calls.flatMap((call) => this.execute([call], now))
-      if (calls.length > 1) return this.execute(calls.slice(0, Math.max(1, answering.at)), now)
+      if (calls.length > 1 && answering.at === calls.length) return calls.flatMap((call) => this.execute([call], clock))
+      if (calls.length > 1) return this.execute(calls.slice(0, Math.max(1, answering.at)), clock)
       const refusal = this.#failed(error)
       return calls.map(() => refusal)
     }
@@ -183,11 +197,12 @@ export class Vault {
   /**
    * Does a task of its own, in one transaction, and records it.
    *
-   * @param now Milliseconds since the Unix epoch.
+   * @param clock What the clock shows, in milliseconds since the Unix epoch.
    */
-  perform<K extends TaskName>(name: K, input: TaskInput<K>, now: number): Answer<TaskOutput<K>> {
+  perform<K extends TaskName>(name: K, input: TaskInput<K>, clock: number): Answer<TaskOutput<K>> {
     if (this.#quarantined !== null) return refused(this.#quarantined)
     try {
+      const now = this.#clock.read(clock)
       const answer = this.#sql.atomic(() => this.#perform(name, input, now)) as Answer<TaskOutput<K>>
       if (name === 'versions.prune' && answer.index !== null) this.#scrub()
       return answer
@@ -234,12 +249,12 @@ export class Vault {
   }
 
   /** @param answering Which call is being answered, should it throw; all of them when it is none. */
-  #answerInTime(calls: readonly Call[], now: number, answering: { at: number }): Answer[] {
+  #answerInTime(calls: readonly Call[], time: Time, answering: { at: number }): Answer[] {
     const answers: Answer[] = []
     const start = performance.now()
     for (const call of calls) {
       answering.at = answers.length
-      answers.push(this.#answer(call, now))
+      answers.push(this.#answer(call, time))
       if (performance.now() - start > MAX_TRANSACTION_MS) break
     }
     answering.at = calls.length
@@ -247,11 +262,11 @@ export class Vault {
   }
 
   /** One call: who asks → how often → by which right → do it → record it. */
-  #answer(call: Call, now: number): Answer {
+  #answer(call: Call, { clock, now }: Time): Answer {
     const { caller, input } = call
     const operation = OPERATIONS[call.operation] as Operation<unknown, unknown>
-    const found = identify(caller, operation, this.#stores, now)
-    if ('why' in found) return this.#refuse(call, found, now)
+    const found = identify(caller, operation, this.#stores, { clock, now })
+    if ('why' in found) return this.#refuse(call, found, { clock, now })
     const { principal, token, session } = found.identity
     const isStranger = principal === ''
     const about = {
@@ -277,7 +292,7 @@ export class Vault {
       return { ...refused('throttled'), index, quota }
     }
     const { requestId } = caller
-    const context = contextOf(this.#stores, this.#policy, found, { source, now, requestId })
+    const context = contextOf(this.#stores, this.#policy, found, { source, clock, now, requestId })
     const decision = decideOn(this.#policy, operation, input, context)
     const outcome = runDecided(operation, call, decision, context)
     const reason: 'ok' | Reason = 'reason' in outcome ? outcome.reason : 'ok'
@@ -293,11 +308,12 @@ export class Vault {
   }
 
   /** A caller that is not identified: recorded once an hour for each token and flaw, limited by source, told nothing. */
-  #refuse({ caller, operation }: Call, found: Unidentified, now: number): Answer {
+  #refuse({ caller, operation }: Call, found: Unidentified, time: Time): Answer {
+    const { now } = time
     const event = refusalEvent(found, operation)
     // A token that is not known leaves the same mark: it takes the same work.
     const mark = `refused/${event?.session ?? event?.token ?? ''}/${event?.facts.flaw ?? ''}`
-    const isFirst = this.#stores.factors.mark(mark, now + REFUSALS_RECORDED_MS, now)
+    const isFirst = this.#stores.factors.mark(mark, now + REFUSALS_RECORDED_MS, time)
     if (isFirst && event !== null) this.#record(caller, now, event)
     const quota = this.#throttle.admit(this.#policy.refusalWindows(sourceOf(caller.address)), now)
     return quota?.allowed === false ? { ...refused('throttled'), quota } : refused('unauthenticated')

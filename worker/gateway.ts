@@ -159,7 +159,7 @@ export class Gateway {
     value: Redacted<Bytes>,
     skipped: readonly Skipped[] = [],
   ): Provided {
-    const ageSeconds = Math.max(0, Math.floor((Date.now() - cached.fetchedAt) / 1000))
+    const ageSeconds = Math.max(0, Math.floor((plan.since - cached.fetchedAt) / 1000))
     const how = cached === plan.cached ? 'hit' : 'stale-if-error'
     this.#count(how)
     const ttlSeconds = plan.chain.cacheSeconds - ageSeconds

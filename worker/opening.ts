@@ -60,8 +60,9 @@ export async function openVault(
   }
   const id = identified(sql, given)
   const onFailure = (error: unknown) => logLine('error', 'vault_failed', whereabouts(error))
+  const onClockBehind = (behindMs: number) => tellClock(id, behindMs)
   const privacy = await privacyOf(id, surroundings)
-  const options = { onFailure, privacy, sha256: surroundings.sha256, acceptedSchemas: acceptable }
+  const options = { onFailure, onClockBehind, privacy, sha256: surroundings.sha256, acceptedSchemas: acceptable }
   const vault = new Vault(sql, securityPolicy(settings.security), Date.now(), options)
   const roots = givenRoots(surroundings.keyring)
   vault.claim(roots.current, roots.former, roots.all)
@@ -131,6 +132,12 @@ async function followRoots(desk: Desk): Promise<void> {
 function tenantSettings({ environment, publicUrl, clientAddress, logOrigin, security, audit }: Settings) {
   const { anchor: _, ...shown } = audit
   return { environment, publicUrl, clientAddress, logOrigin, security, audit: shown }
+}
+
+/** Nothing ends later for a clock that is behind the log: see `core/clock.ts`. */
+function tellClock(vault: string, behindMs: number): void {
+  if (behindMs === 0) logLine('info', 'clock_right', { vault })
+  else logLine('warn', 'clock_behind', { vault, behindSeconds: Math.ceil(behindMs / 1000) })
 }
 
 /**

@@ -19,7 +19,7 @@ export function contextOf(
   stores: Stores,
   policy: SecurityPolicy,
   { identity, circumstances, ticket = null }: Identified,
-  about: Pick<Context, 'source' | 'now' | 'requestId'>,
+  about: Pick<Context, 'source' | 'clock' | 'now' | 'requestId'>,
 ): Context {
   const { principal, kind } = identity
   const asking = { identity, circumstances, rules: stores.access.rulesFor(principal) }

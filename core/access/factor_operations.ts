@@ -28,12 +28,12 @@ export const beginTotp = operation({
 
 /** An attempt that a lock refuses: the first during each lock is recorded, the others could fill the log. */
 export function refusedByLock(
-  { identity, factors, lockout, source, now }: Context,
+  { identity, factors, lockout, source, clock, now }: Context,
   factor: 'totp' | 'recovery',
   jkt: string | null,
 ): { reason: 'unauthenticated'; facts: Facts; quiet?: true } {
   const { id, until } = lockout.lockOn({ principal: identity.principal, source, jkt }, now)
-  const isFirst = factors.mark(`locked/${id}`, until, now)
+  const isFirst = factors.mark(`locked/${id}`, until, { clock, now })
   return { reason: 'unauthenticated', facts: { factor, whileLocked: true }, ...(!isFirst && { quiet: true }) }
 }
 

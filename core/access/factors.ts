@@ -1,3 +1,4 @@
+import type { Time } from '../clock.ts'
 import type { Sql } from '../sql.ts'
 import { OWN_ROOT } from './store.ts'
 
@@ -14,6 +15,11 @@ export interface RecoveryHashes {
   recoveryHashes: readonly string[]
   root?: string | null
 }
+
+/** Longer than any proof is good for. */
+const FORGET_AFTER_MS = 15 * 60_000
+/** Two readings of the clock, the earlier one first: see {@link FactorStore.useOnce}. */
+const CLOCK_READ = 'used.clock'
 
 /** The rows of second factors, and of what may be used once. */
 export class FactorStore {
@@ -83,11 +89,12 @@ export class FactorStore {
    * Uses something up that may be used once, such as a DPoP proof, by one request.
    *
    * @param by The request's id. The same request may ask again.
-   * @param expiresAt When it would be refused anyway, and need not be remembered.
+   * @param expiresAt When it would be refused anyway, and need not be remembered, by the clock.
+   * @param clock What the clock shows, in milliseconds since the Unix epoch.
    * @returns Whether it was new, or this very request used it.
    */
-  useOnce(id: string, by: string, expiresAt: number, now: number): boolean {
-    this.#forgetUsed(now)
+  useOnce(id: string, by: string, expiresAt: number, clock: number): boolean {
+    this.#forgetUsed(clock)
     const query = 'INSERT INTO used VALUES (?, ?, ?) ON CONFLICT DO NOTHING RETURNING id'
     if (this.#sql.all(query, id, by, expiresAt).length === 1) return true
     return this.#sql.all<{ by: string }>('SELECT by FROM used WHERE id = ?', id)[0]?.by === by
@@ -96,20 +103,35 @@ export class FactorStore {
   /**
    * Marks something that is recorded once in a while, such as refusals that could be repeated to fill the log.
    *
-   * @param until When the mark ends.
+   * @param until When the mark ends, by the time of the vault.
    * @returns Whether there was no mark.
    */
-  mark(id: string, until: number, now: number): boolean {
+  mark(id: string, until: number, { clock, now }: Time): boolean {
     const query = `INSERT INTO used VALUES (?, '', ?) ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at
       WHERE used.expires_at <= ? RETURNING id`
     const isNew = this.#sql.all(query, id, until, now).length === 1
-    if (isNew) this.#forgetUsed(now)
+    if (isNew) this.#forgetUsed(clock)
     return isNew
   }
 
-  #forgetUsed(now: number): void {
+  /**
+   * Forgets some of what has expired, as the clock was a while ago: a clock that jumps ahead and is set right meanwhile
+   * must not have proofs forgotten that are still good.
+   */
+  #forgetUsed(clock: number): void {
     const ended = 'SELECT id FROM used WHERE expires_at < ? ORDER BY expires_at LIMIT 10'
-    this.#sql.all(`DELETE FROM used WHERE id IN (${ended})`, now)
+    this.#sql.all(`DELETE FROM used WHERE id IN (${ended})`, this.#earlier(clock))
+  }
+
+  /** A reading of the clock that is at least {@link FORGET_AFTER_MS} old, and from before it was set back. */
+  #earlier(clock: number): number {
+    const [row] = this.#sql.all<{ value: string }>('SELECT value FROM meta WHERE key = ?', CLOCK_READ)
+    const [earlier = 0, read = clock] = row ? (JSON.parse(row.value) as number[]) : []
+    const next =
+      clock < read ? [Math.min(earlier, clock), clock] : clock - read >= FORGET_AFTER_MS ? [read, clock] : null
+    if (next !== null || row === undefined)
+      this.#sql.all('INSERT OR REPLACE INTO meta VALUES (?, ?)', CLOCK_READ, JSON.stringify(next ?? [earlier, read]))
+    return next?.[0] ?? earlier
   }
 
   #totp(principal: string, state: 'confirmed_at IS NULL' | 'confirmed_at IS NOT NULL'): SealedTotp | null {

@@ -1,4 +1,5 @@
 import type { Caller } from '../call.ts'
+import type { Time } from '../clock.ts'
 import type { Identity, Operation } from '../operation.ts'
 import type { FactorStore } from './factors.ts'
 import type { Circumstances, Method } from './policy.ts'
@@ -58,19 +59,19 @@ export function identify(
   caller: Caller,
   { anonymous, ticket }: Entrance,
   stores: Stores,
-  now: number,
+  time: Time,
 ): Identified | Unidentified {
   const { credential } = caller
   if (credential?.kind === 'ticket') {
     const isTaken = credential.ticket.purpose === ticket
-    return isTaken ? { ...nobody(caller, now, 'token'), ticket: credential.ticket } : UNKNOWN
+    return isTaken ? { ...nobody(caller, time.now, 'token'), ticket: credential.ticket } : UNKNOWN
   }
   if (ticket !== undefined) return UNKNOWN
   if (credential === null) {
-    return anonymous && proofIsNew(caller, stores, now) ? nobody(caller, now, 'federated') : UNKNOWN
+    return anonymous && proofIsNew(caller, stores, time) ? nobody(caller, time.now, 'federated') : UNKNOWN
   }
   const { hash } = credential
-  return credential.kind === 'session' ? bySession(caller, hash, stores, now) : byToken(caller, hash, stores, now)
+  return credential.kind === 'session' ? bySession(caller, hash, stores, time) : byToken(caller, hash, stores, time)
 }
 
 /** One that is no principal: it wants to sign in, or comes with a ticket. */
@@ -81,12 +82,13 @@ function nobody(caller: Caller, now: number, method: Method): Identified {
 }
 
 /** Each proof counts for one request, whatever it is for (RFC 9449 section 11.1). */
-function proofIsNew({ proof, requestId }: Caller, { factors }: Stores, now: number): boolean {
-  return proof === null || factors.useOnce(`dpop/${proof.id}`, requestId, proof.expiresAt, now)
+function proofIsNew({ proof, requestId }: Caller, { factors }: Stores, { clock }: Time): boolean {
+  return proof === null || factors.useOnce(`dpop/${proof.id}`, requestId, proof.expiresAt, clock)
 }
 
-function bySession(caller: Caller, hash: Uint8Array, stores: Stores, now: number): Identified | Unidentified {
+function bySession(caller: Caller, hash: Uint8Array, stores: Stores, time: Time): Identified | Unidentified {
   const { sessions } = stores
+  const { now } = time
   const session = sessions.find(hash, now)
   if (session === null) return UNKNOWN
   const { principal, token, issuer, jkt, accessor, expiresAt, method, mfaAt } = session
@@ -95,7 +97,7 @@ function bySession(caller: Caller, hash: Uint8Array, stores: Stores, now: number
   // Before its end: a bound token without its key was stolen, also when it is dead.
   if (flaw !== null) return { why: 'misused', flaw, ...holder }
   if (session.ended !== null) return { why: 'dead', flaw: session.ended, ...holder }
-  if (!proofIsNew(caller, stores, now)) return { why: 'misused', flaw: 'proof_used', ...holder }
+  if (!proofIsNew(caller, stores, time)) return { why: 'misused', flaw: 'proof_used', ...holder }
   sessions.touch(hash, session.seenAt, now)
   const identity = { ...holder, kind: session.kind, issuer, sessionExpiresAt: expiresAt, jkt }
   return { identity, circumstances: circumstancesOf(caller, now, { method, mfaAt, bound: jkt !== null }) }
@@ -108,15 +110,16 @@ function bindingFlaw(bound: string | null, proven: string | null): Misused['flaw
   return proven === null ? 'no_proof' : 'other_key'
 }
 
-function byToken(caller: Caller, hash: Uint8Array, stores: Stores, now: number): Identified | Unidentified {
+function byToken(caller: Caller, hash: Uint8Array, stores: Stores, time: Time): Identified | Unidentified {
   const { access, tickets } = stores
+  const { now } = time
   const token = access.identify(hash, now)
   if (token === null) return UNKNOWN
   const { principal, accessor } = token
   const holder = { principal, token: accessor, session: null }
   if (token.ended !== null) return { why: 'dead', flaw: token.ended, ...holder }
   // Before its ticket is spent: a request that is refused changes nothing.
-  if (!proofIsNew(caller, stores, now)) return { why: 'misused', flaw: 'proof_used', ...holder }
+  if (!proofIsNew(caller, stores, time)) return { why: 'misused', flaw: 'proof_used', ...holder }
   tickets.noteUse(accessor, now)
   const { kind } = token
   const identity = { principal, kind, token: accessor, issuer: null, session: null, sessionExpiresAt: null, jkt: null }

@@ -76,6 +76,7 @@ export const createToken = operation({
   run({ access, issuers, identity, principal: createdBy, now }: Context, input: NewToken): Outcome<TokenRow> {
     const { hash, accessor, principal, label, expiresAt, root = null } = input
     if (access.principal(principal) === null) return { reason: 'no_principal' }
+    if (expiresAt !== null && expiresAt < now) return { reason: 'past_expiry' }
     const token = { accessor, principal, label, createdAt: now, createdBy, expiresAt, revokedAt: null, root }
     const trustedBy = identity.issuer === null ? [] : issuers.handsIn(identity.issuer)
     access.addToken(hash, token, { mintedWith: identity.token, trustedBy })

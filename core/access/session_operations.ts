@@ -162,10 +162,10 @@ export const federateSession = operation({
   anonymous: true,
   resource: () => 'issuers',
   run(context: Context, input: FederatedInput): Outcome<OpenedSession> {
-    const { access, issuers, sessions, factors, circumstances, limits, now, requestId } = context
+    const { access, issuers, sessions, factors, circumstances, limits, clock, now, requestId } = context
     const { hash, accessor, jkt, claims, root } = input
     // First of all, and whatever comes of it: one token, one entry.
-    if (!factors.useOnce(`jwt/${input.once}`, requestId, input.onceExpiresAt, now))
+    if (!factors.useOnce(`jwt/${input.once}`, requestId, input.onceExpiresAt, clock))
       return { reason: 'unauthenticated', quiet: true }
     const facts = { bound: jkt !== null, issuer: textOf(claims.iss), subject: textOf(claims.sub) }
     const trust = input.candidates.flatMap(({ id, revision }) => {

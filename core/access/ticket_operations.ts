@@ -130,13 +130,13 @@ function isOlder({ meta }: Context, { expiresAt }: Ticket): boolean {
 
 /** Refuses a ticket. The first time is recorded; more of the same would fill the log. */
 function refuse(
-  { access, factors, now }: Context,
+  { access, factors, clock, now }: Context,
   reason: 'ticket_late' | 'ticket_used' | 'has_principals' | 'has_no_principals' | 'no_principal',
   facts: Facts & { ticket: string },
 ): Outcome<never> {
   // Nobody is there yet to read the log; and a late ticket is refused for good by its time alone.
   const isQuiet = reason === 'ticket_late' || access.principals().length === 0
-  const isFirst = !isQuiet && factors.mark(`ticket/${facts.ticket}/${reason}`, now + TICKET_MAX_MS, now)
+  const isFirst = !isQuiet && factors.mark(`ticket/${facts.ticket}/${reason}`, now + TICKET_MAX_MS, { clock, now })
   return { reason, facts, ...(!isFirst && { quiet: true }) }
 }
 

@@ -101,6 +101,14 @@ export class Log {
     return this.#sql.all<{ size: number }>('SELECT COALESCE(MAX(n) + 1, 0) AS size FROM entry')[0]!.size
   }
 
+  /** The newest time of the last entries, in milliseconds since the Unix epoch. Those of 0.1 need not be in order. */
+  newestTime(): number | null {
+    const last = 'SELECT CAST(body AS TEXT) AS body FROM entry ORDER BY n DESC LIMIT 100'
+    const query = `SELECT MAX(json_extract(body, '$.time')) AS time FROM (${last}) WHERE json_valid(body)`
+    const time = Date.parse(this.#sql.all<{ time: string | null }>(query)[0]?.time ?? '')
+    return Number.isNaN(time) ? null : time
+  }
+
   /**
    * Appends the entry that `write` makes for its index and for the leaf hash of the entry before
    * it (`null` for the first). Call inside `sql.atomic`. About two hashes are stored.
