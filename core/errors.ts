@@ -147,7 +147,7 @@ export interface ErrorDetail {
   reason?: Reason
   /** The name of the wrong field, header or setting. */
   field?: string
-  /** Set when something was too large: the limit in bytes (HTTP 413 rather than 400). */
+  /** Set when something was too large: the limit in bytes (HTTP 413 rather than 400, unless a provider keeps it). */
   limitBytes?: number
   /** Set when a precondition named by the client failed (HTTP 412 rather than 409). */
   precondition?: true

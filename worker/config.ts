@@ -15,6 +15,7 @@ import { Gateway } from './gateway.ts'
 import type { Host } from './host.ts'
 import { Meters } from './meters.ts'
 import type { Surroundings } from './opening.ts'
+import { logLine } from './oplog.ts'
 import { tracerOf } from './otlp.ts'
 
 /** Joins the parts of an app. */
@@ -47,5 +48,5 @@ export function httpAnchors({ audit }: Settings): Anchor[] {
  * @throws {PosternError} `bad_request` for a configuration that cannot work.
  */
 export function upstreamsOf({ providers }: Settings, files: Files | null): Upstreams {
-  return new Upstreams(providers, configuredProviders(providers, { files, shared: files !== null }))
+  return new Upstreams(providers, configuredProviders(providers, { files, shared: files !== null }), logLine)
 }

@@ -11,6 +11,7 @@ import type { CachedValue } from '../core/providers/cache_store.ts'
 import { failover, type Replica, type Reply } from '../core/providers/failover.ts'
 import { type ProvidedSecret, ProviderFailure } from '../core/providers/provider.ts'
 import type { ProvidedRead } from '../core/providers/read_operations.ts'
+import { isBroken } from '../core/providers/upstream.ts'
 import type { Upstreams } from '../core/providers/upstreams.ts'
 import { deadlineMsOf, type Settings } from '../core/settings.ts'
 import { carry } from '../core/trace.ts'
@@ -161,7 +162,10 @@ export class Flights {
     const { attemptMs } = this.#parts.settings.providers
     return upstream
       .ask((provider, signal) => provider.getMany!(names, { signal: carry(signal, traceparent) }), attemptMs)
-      .catch(() => null)
+      .catch((error) => {
+        if (error instanceof ProviderFailure || isBroken(error)) return null
+        throw error
+      })
   }
 
   #primaryOf(vault: string, { chain, name }: ProvidedRead): Replica | null {

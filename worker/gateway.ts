@@ -177,7 +177,14 @@ function explained(error: unknown, { version }: ProvidedRead, { reply }: Flight)
   if (!(error instanceof PosternError) || !('failure' in reply)) return error
   const { reason } = error.detail
   if (reason === undefined || reason !== reasonOf(reply.failure, version ?? '')) return error
-  return refusal(reason, { ...error.detail, ...passedOverOf(reply) })
+  const { limitBytes = null } = reply
+  const detail = { ...error.detail, ...passedOverOf(reply), ...(limitBytes !== null && { limitBytes }) }
+  if (limitBytes === null) return refusal(reason, detail)
+  return new PosternError(
+    error.code,
+    `Provider has more under this name than the ${limitBytes} bytes that are read`,
+    detail,
+  )
 }
 
 /** The members that were passed over, for the detail of a refusal. */

@@ -23,11 +23,13 @@ export function metricsText(
   const failures = all.flatMap(({ upstream }) =>
     [...upstream.failures].map(([kind, count]) => `{provider="${upstream.id}",kind="${kind}"} ${count}`),
   )
+  const mistakes = all.map(({ upstream }) => `{provider="${upstream.id}"} ${upstream.mistakes}`)
   const cache = [...gateway.counts].map(([how, count]) => `{use="${how}"} ${count}`)
   return [
     ...family('postern_provider_state', 'gauge', 'Whether a provider is in this state.', states),
     ...family('postern_provider_breaker_open', 'gauge', 'Whether a breaker keeps requests back.', breakers),
     ...family('postern_provider_failures_total', 'counter', 'Failures of providers by kind.', failures),
+    ...family('postern_provider_mistakes_total', 'counter', 'Mistakes in adapters that were thrown.', mistakes),
     ...family('postern_cache_reads_total', 'counter', 'Reads of what providers keep, by what the cache did.', cache),
     ...family(
       'postern_provider_request_seconds',

@@ -38,6 +38,8 @@ const TITLE: Record<number, string> = {
 
 /** The HTTP status that an error is answered with. */
 export function statusOf({ code, detail }: PosternError): number {
+  // Of what a provider keeps: no content of the request was too large (RFC 9110 section 15.5.14).
+  if (detail.reason === 'provider_invalid') return 400
   if (detail.limitBytes !== undefined) return 413
   if (detail.precondition) return 412
   return STATUS[code]

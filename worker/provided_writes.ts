@@ -53,9 +53,9 @@ async function attempt(
   timeoutMs: number,
 ): Promise<WriteReport['outcome']> {
   if (change.isLate()) return { failure: 'timeout', sent: false }
-  if (upstream.rest(Date.now()) !== null) return { failure: 'unavailable', sent: false }
+  if (upstream.rest(Date.now(), name) !== null) return { failure: 'unavailable', sent: false }
   try {
-    return { version: await upstream.ask((provider, signal) => change.make(provider, name, signal), timeoutMs) }
+    return { version: await upstream.ask((provider, signal) => change.make(provider, name, signal), timeoutMs, name) }
   } catch (error) {
     if (error instanceof ProviderFailure)
       return { failure: error.isUnread ? 'unavailable' : error.kind, sent: error.kind !== 'foreign_shape' }

@@ -14,10 +14,7 @@ export const health: Duty = {
     for (const id of await desk.perform('provider.used', {})) {
       const upstream = upstreams.find(vault, id)
       if (upstream === null) continue
-      if (upstream.rest(Date.now()) === null) {
-        // Whatever it comes to, it is noted where every request notes it.
-        await upstream.ask((provider, signal) => provider.health({ signal }), attemptMs).catch(() => {})
-      }
+      await upstream.look(attemptMs)
       const { state, lastFailure } = upstream.health(Date.now())
       const failure = state === 'up' ? null : (lastFailure?.kind ?? null)
       await desk.perform('provider.seen', { provider: id, state, failure })

@@ -13,11 +13,11 @@ import type { Desk } from './upkeep.ts'
  */
 export function askReplica<T>(
   { settings }: Pick<Desk, 'settings'>,
-  { upstream }: Replica,
+  { upstream, name }: Replica,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  if (upstream.rest(Date.now()) !== null) throw new ProviderFailure('unavailable')
-  return upstream.ask((_, signal) => work(signal), settings.providers.attemptMs)
+  if (upstream.rest(Date.now(), name) !== null) throw new ProviderFailure('unavailable')
+  return upstream.ask((_, signal) => work(signal), settings.providers.attemptMs, name)
 }
 
 /** A value, as far as it is compared. */

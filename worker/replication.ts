@@ -14,6 +14,7 @@ import { replicaDigest, writeKey } from '../core/providers/keyed.ts'
 import { type FailureKind, type ProvidedSecret, ProviderFailure } from '../core/providers/provider.ts'
 import type { Lagging } from '../core/providers/replication_store.ts'
 import type { Brought, OfChain } from '../core/providers/tasks.ts'
+import { isBroken } from '../core/providers/upstream.ts'
 import type { Redacted } from '../core/redacted.ts'
 import { askReplica, comparable, isSame } from './replica.ts'
 import type { Desk, Duty } from './upkeep.ts'
@@ -65,8 +66,7 @@ async function bring(desk: Desk, item: OfChain<Lagging>): Promise<void> {
     const { how, version } = await copy(desk, item, pair)
     await reached(how, version)
   } catch (error) {
-    if (error instanceof PosternError) throw error
-    const failure = error instanceof ProviderFailure ? error.kind : 'unavailable'
+    const failure = failureKindOf(error)
     const { chain: _, ...row } = item
     await desk.perform('replica.failed', { ...row, failure, before: row.failure })
   }
@@ -113,9 +113,16 @@ async function digestsOf(desk: Desk, name: string, { primary, replica }: Pair) {
     const [ours, theirs] = one && other ? comparable(one, other) : [one?.value ?? null, other?.value ?? null]
     return { primary: await digest(ours), replica: await digest(theirs) }
   } catch (error) {
-    if (error instanceof PosternError) throw error
+    failureKindOf(error)
     return null
   }
+}
+
+/** What a replica could not be reached for. Anything else is thrown. */
+function failureKindOf(error: unknown): FailureKind {
+  if (error instanceof ProviderFailure) return error.kind
+  if (isBroken(error)) return 'unavailable'
+  throw error
 }
 
 /** The primary of a chain and one of its replicas; `null` when the chain has it no more, or cannot have the name. */

@@ -29,7 +29,7 @@ export interface Skipped {
 export type Reply<T> = { skipped: Skipped[] } & (
   | { value: T; provider: string }
   // No provider when none could answer for the chain.
-  | { failure: FailureKind; provider: string | null }
+  | { failure: FailureKind; provider: string | null; limitBytes?: number | null }
 )
 
 export interface FailoverOptions {
@@ -103,13 +103,13 @@ class Search {
       const provider = upstream.id
       // Those behind get their share of what is left, however long the first ones take.
       const timeoutMs = Math.min(attemptMs, (this.endsAt - performance.now()) / (replicas.length - i))
-      const rest = outdated.includes(provider) ? 'outdated' : upstream.rest(Date.now())
+      const rest = outdated.includes(provider) ? 'outdated' : upstream.rest(Date.now(), name)
       if (rest !== null || timeoutMs < MIN_ATTEMPT_MS) {
         this.#skip(provider, rest ?? 'timeout')
         continue
       }
       try {
-        const value = await upstream.ask((it, signal) => ask(it, name, signal), timeoutMs)
+        const value = await upstream.ask((it, signal) => ask(it, name, signal), timeoutMs, name)
         return { value, provider, skipped: this.#skipped }
       } catch (error) {
         if (!(error instanceof ProviderFailure)) {
@@ -119,7 +119,7 @@ class Search {
         }
         const { kind } = error
         if (ON_FAILURE[kind] === 'stop' && !(kind === 'not_found' && onNotFound === 'next'))
-          return this.#end(provider, kind)
+          return this.#end(provider, error)
         this.#skip(provider, kind)
       }
     }
@@ -131,9 +131,9 @@ class Search {
   }
 
   /** An answer that ends the search. */
-  #end<T>(provider: string, failure: FailureKind): Reply<T> {
+  #end<T>(provider: string, { kind: failure, limitBytes }: ProviderFailure): Reply<T> {
     const isFinal = provider === this.#primary || !ABSENT.includes(failure) || !this.#isAnyAway()
-    if (isFinal) return { failure, provider, skipped: this.#skipped }
+    if (isFinal) return { failure, provider, limitBytes, skipped: this.#skipped }
     this.#skip(provider, failure)
     return this.#outage()
   }

@@ -1,6 +1,9 @@
 import type { FailureKind, ProviderKind } from './provider.ts'
 
-/** `degraded`: it failed lately, or is just being tried again; `down`: it is not asked for now. */
+/**
+ * `degraded`: it failed lately, denies the name that its health is told by, or is just being tried again; `down`: it is not
+ * asked for now, or does not take our credentials.
+ */
 export const HEALTH_STATES = ['up', 'degraded', 'down'] as const
 export type HealthState = (typeof HEALTH_STATES)[number]
 export const BREAKER_STATES = ['closed', 'half_open', 'open'] as const
@@ -13,5 +16,6 @@ export interface Health {
   state: HealthState
   breaker: BreakerState
   latencyMs: { p50: number | null; p95: number | null }
-  lastFailure: { kind: FailureKind; at: number } | null
+  /** `code`: of the service, or of the network, such as `Http403` or `ENOTFOUND`. */
+  lastFailure: { kind: FailureKind; code: string | null; at: number } | null
 }

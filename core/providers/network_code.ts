@@ -19,7 +19,7 @@ const PHRASES: readonly (readonly [RegExp, string])[] = [
   [/certificate has expired|certificate: expired/i, 'CERT_HAS_EXPIRED'],
   [/not ?valid ?for ?name|altname/i, 'ERR_TLS_CERT_ALTNAME_INVALID'],
   [/unknown ?issuer|self[- ]signed|unable to verify|certificate verify failed/i, 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'],
-  [/\btls\b|\bssl\b|handshake/i, 'TLS'],
+  [/certificate|\btls\b|\bssl\b|handshake/i, 'TLS'],
 ]
 
 /** The code of a failed request, from its error or what caused it; `null` when the runtime tells none. */

@@ -12,24 +12,21 @@ import {
   ExponentialBackoff,
   fullJitterGenerator,
   handleType,
-  type IBreaker,
-  SamplingBreaker,
   TaskCancelledError,
   TimeoutStrategy,
   timeout,
 } from 'cockatiel'
-import { failureOf } from './ask.ts'
+import { Condition, type Report } from './condition.ts'
 import type { BreakerState, Health } from './health.ts'
 import { Latency } from './latency.ts'
 import { type FailureKind, type Provider, ProviderFailure } from './provider.ts'
+import { Suspicion } from './suspicion.ts'
 
-/** Failures one after another that open a breaker. */
-const CONSECUTIVE = 5
-/** Or this part of the requests of so many milliseconds, when there are so many at least. */
-const SAMPLED = { threshold: 0.5, duration: 10_000, minimumRps: 2 }
 const MAX_OPEN_MS = 60_000
-/** A failure that is older says nothing of how it is now. */
-const RECENT_MS = 60_000
+/** How long good health is believed: for failed requests it is looked at this often at most. */
+const CLEARED_MS = 1000
+/** Names that asked to be left alone, at most; the oldest is forgotten first. */
+const MAX_RESTING = 1000
 /** One retry for ten requests that were served, and ten saved up at most: a storm is not answered by a storm. */
 const RETRY_RATIO = 0.1
 const MAX_RETRIES_SAVED = 10
@@ -40,57 +37,86 @@ export type Rest = 'breaker' | 'retry_after'
 export interface UpstreamOptions {
   /** The longest that the first rest of a breaker takes, in milliseconds; it doubles up to a minute. */
   recoveryMs: number
+  /** Told of changes of its state, and of mistakes in its adapter. */
+  report?: Report | undefined
 }
 
-type Settled<T> = { value: T } | { answer: ProviderFailure }
+/** What a request came to, for the breaker: what is thrown instead opens it. */
+type Settled<T> = { value: T } | { error: unknown }
+
+type Work<T> = (provider: Provider, signal: AbortSignal) => Promise<T>
+
+interface AskOptions {
+  timeoutMs: number
+  /** The secret's name at the provider: what one name is told to wait for, others are not. */
+  name?: string | undefined
+  /** Whether the request is itself a look at the provider's health. */
+  isLook?: boolean
+}
 
 /**
- * A provider with its breaker. The breaker counts outages only: somebody who asks for what is denied must not
- * close a provider for all others.
+ * A provider with its breaker.
+ *
+ * The breaker is the process's, for all vaults, so one secret that cannot be read, or one reader of many such secrets,
+ * must not open it. Failed requests make a provider suspect and no more. A request to a suspect provider takes a look at
+ * the provider's health along, in the same time, and only when both fail does the breaker open. The request that tries
+ * whether an open breaker may close does the same: when its secret fails and the provider is healthy, it closes.
  */
 export class Upstream {
   readonly id: string
   readonly provider: Provider
   readonly latency = new Latency()
   readonly failures = new Map<FailureKind, number>()
+  /** How many mistakes in the adapter were thrown: no outages, and no answers. */
+  mistakes = 0
   readonly #options: UpstreamOptions
+  readonly #condition: Condition
   #circuit: CircuitBreakerPolicy
+  readonly #suspicion = new Suspicion()
+  /** Until when the look that is under way has to have ended. */
+  #lookEndsAt = 0
+  #clearedAt = Number.NEGATIVE_INFINITY
   /** When the one request that tries whether it is back has to have ended. */
-  #probeEndsAt = 0
+  #trialEndsAt = 0
   #restsUntil = 0
-  #lastFailure: Health['lastFailure'] = null
+  readonly #resting = new Map<string, number>()
   #retries = MAX_RETRIES_SAVED
 
   constructor(id: string, provider: Provider, options: UpstreamOptions) {
     this.id = id
     this.provider = provider
     this.#options = options
+    this.#condition = new Condition(id, options.report)
     this.#circuit = circuitOf(options)
   }
 
-  /** Why it is not to be asked now; `null` when it may be. */
-  rest(now: number): Rest | null {
-    if (now < this.#restsUntil) return 'retry_after'
-    // One probe at a time: whoever comes meanwhile goes on to a replica, and does not wait for it.
-    if (this.#circuit.state === CircuitState.HalfOpen && now < this.#probeEndsAt) return 'breaker'
+  /** Why it is not to be asked now, for a name or at all; `null` when it may be. */
+  rest(now: number, name?: string): Rest | null {
+    const until = name === undefined ? undefined : this.#resting.get(name)
+    if (now < Math.max(this.#restsUntil, until ?? 0)) return 'retry_after'
+    // One trial at a time: whoever comes meanwhile goes on to a replica, and does not wait for it.
+    if (this.#circuit.state === CircuitState.HalfOpen && now < this.#trialEndsAt) return 'breaker'
     return null
   }
 
   /**
    * Asks the provider, within a time.
    *
+   * @param name The secret's name at the provider, where it is about one.
    * @throws {ProviderFailure}
    * @throws {BrokenCircuitError} when its breaker is open; nothing was sent.
    */
-  async ask<T>(work: (provider: Provider, signal: AbortSignal) => Promise<T>, timeoutMs: number): Promise<T> {
-    this.#abandonProbe()
-    const settled = await this.#circuit.execute(() => {
-      // The last of its time: a probe whose request was given up by the platform never ends.
-      this.#probeEndsAt = Date.now() + timeoutMs + 1000
-      return this.#once(work, timeoutMs)
+  ask<T>(work: Work<T>, timeoutMs: number, name?: string): Promise<T> {
+    return this.#ask(work, { timeoutMs, name })
+  }
+
+  /** Looks at the provider's health, unless it rests; what it comes to is in {@link health}. */
+  async look(timeoutMs: number): Promise<void> {
+    if (this.rest(Date.now()) !== null) return
+    const work: Work<void> = (provider, signal) => provider.health({ signal })
+    await this.#ask(work, { timeoutMs, isLook: true }).catch((error) => {
+      if (!(error instanceof ProviderFailure) && !isBroken(error)) throw error
     })
-    if ('answer' in settled) throw settled.answer
-    return settled.value
   }
 
   /** Whether one more try is within the budget; it is taken from it. */
@@ -102,50 +128,139 @@ export class Upstream {
 
   health(now: number): Health {
     const breaker = breakerOf(this.#circuit.state)
-    const failed = this.#lastFailure !== null && now - this.#lastFailure.at < RECENT_MS
+    this.#condition.tell(breaker, now)
     const { id, provider, latency } = this
     return {
       id,
       kind: provider.kind,
-      state: breaker === 'open' ? 'down' : breaker === 'half_open' || failed ? 'degraded' : 'up',
+      state: this.#condition.state(breaker, now),
       breaker,
       latencyMs: { p50: latency.quantile(0.5), p95: latency.quantile(0.95) },
-      lastFailure: this.#lastFailure,
+      lastFailure: this.#condition.lastFailure,
     }
   }
 
-  /** An answer is returned, so that the breaker counts it as one; an outage is thrown. */
-  async #once<T>(
-    work: (provider: Provider, signal: AbortSignal) => Promise<T>,
-    timeoutMs: number,
-  ): Promise<Settled<T>> {
-    const start = performance.now()
+  async #ask<T>(work: Work<T>, options: AskOptions): Promise<T> {
+    this.#abandonTrial()
     try {
-      const deadline = timeout(timeoutMs, TimeoutStrategy.Aggressive)
-      const value = await deadline.execute(({ signal }) => work(this.provider, signal))
+      const settled = await this.#circuit.execute(() => {
+        // The last of its time: a trial whose request was given up by the platform never ends.
+        this.#trialEndsAt = Date.now() + options.timeoutMs + 1000
+        return this.#once(work, options)
+      })
+      if ('error' in settled) throw settled.error
+      return settled.value
+    } finally {
+      this.#condition.tell(breakerOf(this.#circuit.state), Date.now())
+    }
+  }
+
+  async #once<T>(work: Work<T>, options: AskOptions): Promise<Settled<T>> {
+    const { timeoutMs, isLook = false } = options
+    const start = performance.now()
+    const isTrial = this.#circuit.state === CircuitState.HalfOpen
+    const isWatched = isTrial || this.#suspicion.isRaised(Date.now())
+    const working = this.#inTime(work, timeoutMs)
+    const looking = isWatched && !isLook ? this.#lookAlong(timeoutMs, isTrial) : null
+    try {
+      const value = await working
       this.#served(start)
+      if (isLook) this.#looked(null)
       return { value }
     } catch (error) {
-      const failure = error instanceof TaskCancelledError ? new ProviderFailure('timeout') : failureOf(error)
-      this.failures.set(failure.kind, (this.failures.get(failure.kind) ?? 0) + 1)
-      if (!failure.isOutage) {
-        this.#served(start)
-        return { answer: failure }
+      if (!(error instanceof ProviderFailure)) return { error: this.#mistaken(error) }
+      this.failures.set(error.kind, (this.failures.get(error.kind) ?? 0) + 1)
+      if (isLook) this.#looked(error)
+      else if (error.kind === 'credentials') this.#condition.failed(error, Date.now())
+      if (!error.isOutage) {
+        this.#served(start, error)
+        return { error }
       }
-      const now = Date.now()
-      this.#lastFailure = { kind: failure.kind, at: now }
-      if (failure.retryAfterMs !== null) this.#restsUntil = now + Math.min(failure.retryAfterMs, MAX_OPEN_MS)
-      throw failure
+      this.#failed(error, options)
+      const found = isLook ? (isWatched ? error : null) : looking && (await looking)
+      if (found?.isOutage) throw error
+      // The secret is at fault, and not the store.
+      if (looking !== null) this.#looked(found)
+      return { error }
     }
   }
 
-  #served(start: number): void {
-    this.latency.note(performance.now() - start)
-    this.#retries = Math.min(MAX_RETRIES_SAVED, this.#retries + RETRY_RATIO)
+  async #inTime<T>(work: Work<T>, timeoutMs: number): Promise<T> {
+    try {
+      const deadline = timeout(timeoutMs, TimeoutStrategy.Aggressive)
+      return await deadline.execute(({ signal }) => work(this.provider, signal))
+    } catch (error) {
+      throw error instanceof TaskCancelledError ? new ProviderFailure('timeout') : error
+    }
   }
 
-  #abandonProbe(): void {
-    const stuck = this.#circuit.state === CircuitState.HalfOpen && Date.now() >= this.#probeEndsAt
+  /**
+   * Looks at the provider's health beside a request, and in its time: nothing is left to be done when the request ends.
+   *
+   * @returns What it came to, `null` for good health; `null` in place of a promise while another look is under way, or has
+   *   just found the provider well.
+   */
+  #lookAlong(timeoutMs: number, isTrial: boolean): Promise<ProviderFailure | null> | null {
+    const now = Date.now()
+    const isKnown = now < this.#lookEndsAt || now - this.#clearedAt < CLEARED_MS
+    if (isKnown && !isTrial) return null
+    this.#lookEndsAt = now + timeoutMs + 1000
+    return this.#inTime((provider, signal) => provider.health({ signal }), timeoutMs)
+      .then(
+        () => null,
+        (error) => {
+          if (error instanceof ProviderFailure) return error
+          this.#mistaken(error)
+          return null
+        },
+      )
+      .then((found) => {
+        this.#lookEndsAt = 0
+        if (found?.isOutage) this.#looked(found)
+        else this.#clearedAt = Date.now()
+        return found
+      })
+  }
+
+  /** Any answer means that the store serves. */
+  #looked(found: ProviderFailure | null): void {
+    const now = Date.now()
+    this.#condition.looked(found, now)
+    if (found?.isOutage) {
+      // Said to a request for no secret: it is said to all.
+      if (found.retryAfterMs !== null) this.#restsUntil = now + Math.min(found.retryAfterMs, MAX_OPEN_MS)
+      return
+    }
+    this.#suspicion.clear()
+  }
+
+  #served(start: number, refusal: ProviderFailure | null = null): void {
+    this.latency.note(performance.now() - start)
+    this.#retries = Math.min(MAX_RETRIES_SAVED, this.#retries + RETRY_RATIO)
+    this.#suspicion.note(false, Date.now())
+    if (refusal?.kind !== 'credentials' && refusal?.kind !== 'invalid') this.#condition.served()
+  }
+
+  #failed(failure: ProviderFailure, { name, isLook }: AskOptions): void {
+    const now = Date.now()
+    if (failure.retryAfterMs !== null && name !== undefined) {
+      this.#resting.delete(name)
+      this.#resting.set(name, now + Math.min(failure.retryAfterMs, MAX_OPEN_MS))
+      if (this.#resting.size > MAX_RESTING) this.#resting.delete(this.#resting.keys().next().value!)
+    }
+    if (!isLook && now - this.#clearedAt >= CLEARED_MS) this.#condition.failed(failure, now)
+    this.#suspicion.note(true, now, failure.retryAfterMs !== null)
+  }
+
+  #mistaken(error: unknown): unknown {
+    this.mistakes++
+    const name = error instanceof Error ? error.constructor.name : typeof error
+    this.#options.report?.('error', 'provider_mistake', { provider: this.id, error: name })
+    return error
+  }
+
+  #abandonTrial(): void {
+    const stuck = this.#circuit.state === CircuitState.HalfOpen && Date.now() >= this.#trialEndsAt
     if (stuck) this.#circuit = circuitOf(this.#options)
   }
 }
@@ -157,28 +272,14 @@ export function isBroken(error: unknown): boolean {
 
 function circuitOf({ recoveryMs }: UpstreamOptions): CircuitBreakerPolicy {
   return circuitBreaker(handleType(ProviderFailure), {
-    breaker: either(new ConsecutiveBreaker(CONSECUTIVE), new SamplingBreaker(SAMPLED)),
+    // Only a failure that a look at the provider's health bears out is thrown: one is enough.
+    breaker: new ConsecutiveBreaker(1),
     halfOpenAfter: new ExponentialBackoff({
       initialDelay: recoveryMs,
       maxDelay: Math.max(MAX_OPEN_MS, recoveryMs),
       generator: fullJitterGenerator,
     }),
   })
-}
-
-/** A breaker that opens when one of two would; both see every request. */
-function either(one: IBreaker, other: IBreaker): IBreaker {
-  return {
-    state: undefined,
-    success(state) {
-      one.success(state)
-      other.success(state)
-    },
-    failure(state) {
-      const opens = [one.failure(state), other.failure(state)]
-      return opens.includes(true)
-    },
-  }
 }
 
 function breakerOf(state: CircuitState): BreakerState {

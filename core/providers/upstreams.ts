@@ -5,6 +5,7 @@
  */
 import { badRequest, PosternError, refusal } from '../errors.ts'
 import type { Chain, Member, ProviderId, VersionedChain } from './chain.ts'
+import type { Report } from './condition.ts'
 import type { Configured } from './configured.ts'
 import type { Replica } from './failover.ts'
 import { type Naming, secretName, storeName } from './names.ts'
@@ -20,10 +21,14 @@ export class Upstreams {
   readonly #configured: ReadonlyMap<ProviderId, Configured>
   readonly #upstreams: ReadonlyMap<ProviderId, Upstream>
 
-  constructor(settings: ProviderSettings, configured: ReadonlyMap<ProviderId, Configured>) {
+  /** @param report Writes the operational log. */
+  constructor(settings: ProviderSettings, configured: ReadonlyMap<ProviderId, Configured>, report?: Report) {
     this.#settings = settings
     this.#configured = configured
-    const upstreams = [...configured].map(([id, { provider }]) => [id, new Upstream(id, provider, settings)] as const)
+    const { recoveryMs } = settings
+    const upstreams = [...configured].map(
+      ([id, { provider }]) => [id, new Upstream(id, provider, { recoveryMs, report })] as const,
+    )
     this.#upstreams = new Map(upstreams)
   }
 

@@ -19,7 +19,13 @@ export const Provider = described(
     since: described(z.optional(moment), 'As far back as this vault looked'),
     breaker: z.enum(BREAKER_STATES),
     latencyMs: z.strictObject({ p50: z.nullable(z.number()), p95: z.nullable(z.number()) }),
-    lastFailure: z.optional(z.strictObject({ kind: z.string(), at: moment })),
+    lastFailure: z.optional(
+      z.strictObject({
+        kind: z.string(),
+        code: described(z.optional(z.string()), 'Of the service or of the network, such as `ENOTFOUND`'),
+        at: moment,
+      }),
+    ),
     lag: described(
       z.optional(z.strictObject({ names: z.int(), seconds: z.int() })),
       'Writes that have not arrived: how many names, and how old the oldest is',

@@ -1,4 +1,7 @@
 /** Reads and writes through a chain of providers, over the whole app. */
+import { once } from 'node:events'
+import { createServer, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import type { ErrorCode, Reason } from '../../core/errors.ts'
 import { PosternError } from '../../core/errors.ts'
@@ -227,6 +230,61 @@ describe('a read through a chain', () => {
     ])
     expect(replica.count('get')).toBe(2)
   })
+})
+
+describe('one odd secret of a store', () => {
+  const ODD: Record<string, (response: ServerResponse) => void> = {
+    large: (response) => response.end(JSON.stringify({ value: 'a'.repeat(1_100_000) })),
+    fields: (response) => response.end('{"password":"p"}'),
+    cut: (response) => response.end('{"value":"half'),
+    failing: (response) => response.writeHead(500).end('{}'),
+    locked: (response) => response.writeHead(423).end('{}'),
+    reset: (response) => response.destroy(),
+  }
+
+  it('row 69: closes it for no other, whatever is wrong with it and however often it is read', async () => {
+    const store = createServer((request, response) => {
+      response.setHeader('Content-Type', 'application/json')
+      const kind = /odd_([a-z]+)/.exec(request.url ?? '')?.[1]
+      if (kind !== undefined) ODD[kind]!(response)
+      else if (request.url?.endsWith('/good')) response.end('{"value":"g"}')
+      else response.writeHead(404).end('{}')
+    })
+    store.listen(0, '127.0.0.1')
+    await once(store, 'listening')
+    const { port } = store.address() as AddressInfo
+    const environment = {
+      POSTERN_PROVIDERS__ALLOW_LOOPBACK: 'true',
+      POSTERN_PROVIDERS__CUSTOM_PROVIDER_URL: `http://127.0.0.1:${port}/{name}`,
+      POSTERN_PROVIDERS__ATTEMPT_MS: '2000',
+      POSTERN_PROVIDERS__DEADLINE_MS: '6000',
+    }
+    const { admin, reader, send, secret, upstreams } = await openGateway(null, { environment })
+    await admin.putChain('h', { resource: 'h/**', members: [{ provider: 'http' }] })
+    const mallory = await reader('mallory', 'h/mallory/**')
+    const seen = new Map<string, string>()
+    for (let round = 0; round < 6; round++) {
+      for (const kind of Object.keys(ODD)) {
+        // One name again and again, and another each time.
+        for (const name of [`h/mallory/odd_${kind}`, `h/mallory/odd_${kind}_${round}`]) {
+          const { code } = await failure(mallory.get(name))
+          seen.set(kind, code)
+        }
+        expect((await admin.get('h/good')).value.reveal()).toBe('g')
+      }
+    }
+    expect(Object.fromEntries(seen)).toEqual({
+      ...{ large: 'bad_request', fields: 'bad_request', cut: 'bad_request', locked: 'bad_request' },
+      ...{ failing: 'unavailable', reset: 'unavailable' },
+    })
+    expect(upstreams.list()[0]!.health(Date.now()).breaker).toBe('closed')
+    const response = await send(secret('h/mallory/odd_large'))
+    expect(response.status).toBe(400)
+    const problem = { reason: 'provider_invalid', limitBytes: 1024 * 1024, detail: expect.stringContaining('1048576') }
+    expect(await response.json()).toMatchObject(problem)
+    store.closeAllConnections()
+    store.close()
+  }, 60_000)
 })
 
 describe('the cache', () => {

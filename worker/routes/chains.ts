@@ -85,6 +85,10 @@ function chain({ revision: _, members, updatedAt, ...rest }: VersionedChain): z.
   return { ...rest, members: members.map((member) => ({ ...member })), updatedAt: iso(updatedAt) }
 }
 
+function lastFailureOf({ kind, code, at }: NonNullable<Health['lastFailure']>) {
+  return { kind, ...(code !== null && { code }), at: iso(at) }
+}
+
 /** How this process or isolate finds a provider, and what the vault knows of it. */
 function provider(health: Health, seen: ProvidersSeen, now: number): z.input<typeof wire.Provider> {
   const { id, lastFailure, ...rest } = health
@@ -96,7 +100,7 @@ function provider(health: Health, seen: ProvidersSeen, now: number): z.input<typ
     id: id as z.input<typeof wire.Provider>['id'],
     ...rest,
     ...(row && { since: iso(row.since) }),
-    ...(lastFailure && { lastFailure: { kind: lastFailure.kind, at: iso(lastFailure.at) } }),
+    ...(lastFailure && { lastFailure: lastFailureOf(lastFailure) }),
     ...(lag && { lag: { names: lag.names, seconds: Math.max(0, Math.floor((now - lag.since) / 1000)) } }),
     ...(drifted && { drifted: drifted.names }),
   }

@@ -77,6 +77,7 @@ describe('a breaker', () => {
     for (let i = 0; i < 40; i++) {
       one.failing = i % 4 === 0 ? null : 'unavailable'
       await settled(read(replicas))
+      await vi.advanceTimersByTimeAsync(100)
     }
     expect(one.count('get')).toBeLessThan(40)
   })
@@ -132,6 +133,111 @@ describe('a breaker', () => {
     await vi.advanceTimersByTimeAsync(101)
     await settled(read(replicas))
     expect(one.count('get')).toBe(before + 1)
+  })
+})
+
+describe('one odd secret', () => {
+  /** A store in which names that begin with `odd` fail as a test says, and all others are served. */
+  function store(fail: (signal: AbortSignal) => Promise<never>) {
+    const memory = memoryProvider()
+    const replica = replicaOf('store', memory)
+    const { get } = memory.provider
+    memory.provider.get = async (name, options) => {
+      if (!name.startsWith('odd')) return get(name, options)
+      memory.calls.push(`get ${name}`)
+      return fail(options.signal)
+    }
+    const ask = (name: string) => settled(read([{ ...replica, name }]))
+    return { memory, replica, ask }
+  }
+  const failing = (kind: FailureKind, more: object = {}) =>
+    store(async () => {
+      throw new ProviderFailure(kind, more)
+    })
+  const hanging = () =>
+    store(
+      (signal) =>
+        new Promise((_, reject) =>
+          signal.addEventListener('abort', () => reject(new ProviderFailure('timeout')), { once: true }),
+        ),
+    )
+
+  const stores: [string, () => ReturnType<typeof store>][] = [
+    ...OUTAGES.map((kind): [string, () => ReturnType<typeof store>] => [kind, () => failing(kind)]),
+    ['throttled with Retry-After', () => failing('throttled', { retryAfterMs: 60_000 })],
+    ['an answer that never comes', hanging],
+  ]
+
+  it.each(stores)('row 69: that ends in %s, four times a second, closes its store for no other', async (_, open) => {
+    const { replica, ask } = open()
+    for (let second = 0; second < 30; second++) {
+      for (let i = 0; i < 4; i++) expect(await ask('odd')).toMatchObject({ provider: null })
+      expect(await ask('n')).toMatchObject({ provider: 'store' })
+      await vi.advanceTimersByTimeAsync(250)
+    }
+    expect(replica.upstream.health(Date.now()).breaker).toBe('closed')
+  })
+
+  it.each(stores)('row 69: or many such secrets of one reader: %s', async (_, open) => {
+    const { memory, replica, ask } = open()
+    for (let round = 0; round < 200; round++) {
+      await ask(`odd${round}`)
+      if (round % 10 === 9) expect(await ask('n')).toMatchObject({ provider: 'store' })
+    }
+    expect(replica.upstream.health(Date.now()).breaker).toBe('closed')
+    // A look for many failures, and not for each.
+    expect(memory.count('health')).toBeGreaterThan(0)
+    expect(memory.count('health')).toBeLessThanOrEqual(memory.count('get') / 2)
+  })
+
+  it('row 69: is refused alone for as long as it asked to be left alone', async () => {
+    const { memory, ask } = failing('throttled', { retryAfterMs: 60_000 })
+    await ask('odd')
+    const before = memory.count('get')
+    expect((await ask('odd')).skipped).toEqual([{ provider: 'store', why: 'retry_after' }])
+    expect(memory.count('get')).toBe(before)
+    expect(await ask('n')).toMatchObject({ provider: 'store' })
+  })
+
+  it('row 69: keeps no open breaker open once the store is back', async () => {
+    const { memory, replica, ask } = failing('unavailable')
+    memory.failing = 'unavailable'
+    for (let i = 0; i < 6; i++) await ask('n')
+    expect(replica.upstream.health(Date.now()).breaker).toBe('open')
+    memory.failing = null
+    await vi.advanceTimersByTimeAsync(1001)
+    // The one request that tries is for the odd secret.
+    await ask('odd')
+    expect(replica.upstream.health(Date.now()).breaker).toBe('closed')
+    expect(await ask('n')).toMatchObject({ provider: 'store' })
+  })
+
+  it('opens the breaker for a store whose health fails too, by few requests, whatever names they are for', async () => {
+    const { memory, replica, ask } = failing('unavailable')
+    memory.failing = 'unavailable'
+    for (let i = 0; i < 6; i++) await ask(`odd${i}`)
+    expect(replica.upstream.health(Date.now()).breaker).toBe('open')
+  })
+
+  it('makes a store that is throttled for every name rest for all', async () => {
+    const { memory, replica, ask } = failing('throttled', { retryAfterMs: 30_000 })
+    memory.failing = { kind: 'throttled', retryAfterMs: 30_000 }
+    await ask('odd1')
+    await ask('odd2')
+    expect(replica.upstream.rest(Date.now())).toBe('retry_after')
+  })
+})
+
+describe('a mistake in an adapter', () => {
+  it('is thrown and counted: it is no outage, opens no breaker, and no replica is asked', async () => {
+    const { one, other, replicas } = pair()
+    one.provider.get = async () => {
+      throw new TypeError('with a secret in it')
+    }
+    for (let i = 0; i < 20; i++) await expect(read(replicas)).rejects.toThrow(TypeError)
+    expect(other.calls).toEqual([])
+    const { upstream } = replicas[0]!
+    expect([upstream.mistakes, upstream.health(Date.now()).breaker, [...upstream.failures]]).toEqual([20, 'closed', []])
   })
 })
 

@@ -1,0 +1,99 @@
+/**
+ * How a provider is, from what its requests came to; and telling the operator when that changes.
+ *
+ * @module
+ */
+import type { BreakerState, Health, HealthState } from './health.ts'
+import type { ProviderFailure } from './provider.ts'
+
+/** Writes one line of the operational log: codes and ids, never a message. */
+export type Report = (
+  level: 'info' | 'warn' | 'error',
+  event: string,
+  fields: Readonly<Record<string, string | number | boolean | null>>,
+) => void
+
+/** An outage that is older says nothing of how the provider is now. */
+const RECENT_MS = 60_000
+/** The most lines that one provider writes in {@link WINDOW_MS}, however it flaps. */
+const MAX_LINES = 6
+const WINDOW_MS = 10 * 60_000
+
+/** The condition of one provider, as this process or isolate finds it. */
+export class Condition {
+  readonly #provider: string
+  readonly #report: Report | undefined
+  #lastFailure: Health['lastFailure'] = null
+  #lastOutageAt = Number.NEGATIVE_INFINITY
+  #refusesCredentials = false
+  #deniesHealth = false
+  #told = { state: 'up' as HealthState, cause: '' }
+  #lines: number[] = []
+  #untold = 0
+
+  constructor(provider: string, report: Report | undefined) {
+    this.#provider = provider
+    this.#report = report
+  }
+
+  get lastFailure(): Health['lastFailure'] {
+    return this.#lastFailure
+  }
+
+  /** A request was served, or refused for what it asked. */
+  served(): void {
+    this.#refusesCredentials = false
+  }
+
+  /** A request came to an outage, or the provider does not take our credentials. */
+  failed(failure: ProviderFailure, now: number): void {
+    this.#note(failure, now)
+    if (failure.isOutage) this.#lastOutageAt = now
+    else this.#refusesCredentials = true
+  }
+
+  /** A look at its health came to this; `null` when it serves. */
+  looked(failure: ProviderFailure | null, now: number): void {
+    this.#deniesHealth = failure?.kind === 'denied'
+    if (failure === null) {
+      this.#refusesCredentials = false
+      // What failed since was about one secret.
+      this.#lastOutageAt = Number.NEGATIVE_INFINITY
+    } else if (failure.kind === 'denied') this.#note(failure, now)
+    else if (failure.isOutage || failure.kind === 'credentials') this.failed(failure, now)
+  }
+
+  state(breaker: BreakerState, now: number): HealthState {
+    if (breaker === 'open' || this.#refusesCredentials) return 'down'
+    const isRecent = now - this.#lastOutageAt < RECENT_MS
+    return breaker === 'half_open' || isRecent || this.#deniesHealth ? 'degraded' : 'up'
+  }
+
+  /** Writes a line when the state, or its cause, is another than the last line said. */
+  tell(breaker: BreakerState, now: number): void {
+    // A trial of an open breaker changes nothing until it ends.
+    const state = this.state(breaker === 'half_open' ? 'open' : breaker, now)
+    const { kind = null, code = null } = (state === 'up' ? null : this.#lastFailure) ?? {}
+    const cause = `${kind}:${code}`
+    if (this.#report === undefined || (state === this.#told.state && (state === 'up' || cause === this.#told.cause)))
+      return
+    this.#lines = this.#lines.filter((at) => now - at < WINDOW_MS)
+    if (this.#lines.length >= MAX_LINES) {
+      this.#untold++
+      return
+    }
+    this.#lines.push(now)
+    const about = { provider: this.#provider, state, before: this.#told.state }
+    const why = state === 'up' ? {} : { kind, code }
+    this.#report(state === 'up' ? 'info' : 'warn', 'provider_state', {
+      ...{ ...about, ...why },
+      ...(this.#untold > 0 && { untold: this.#untold }),
+    })
+    this.#told = { state, cause }
+    this.#untold = 0
+  }
+
+  #note({ kind, code }: ProviderFailure, at: number): void {
+    this.#lastFailure = { kind, code, at }
+  }
+}
