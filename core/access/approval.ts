@@ -88,7 +88,7 @@ export function runApproved<T>(
   const { approvals, breakGlass, identity, now } = context
   const glass = breakGlass.active(identity, now)
   // The right to is asked for as it is now; the second factor was there when it was broken.
-  if (glass !== null && isLifted(asked) && context.refuses('admin', 'break-glass') !== 'denied')
+  if (glass !== null && (glass.operators || isLifted(asked)) && context.refuses('admin', 'break-glass') !== 'denied')
     return withFacts(run(), { breakGlass: glass.id })
   const facts = { demanded: demands.map(({ id }) => id) }
   if (wanted === undefined) return { reason: 'approval_required', facts }
@@ -107,7 +107,7 @@ export function runApproved<T>(
 }
 
 /**
- * Whether broken glass lifts the demand. What it opens must end with it: not `admin`, which could take the demand away
+ * Whether glass that a principal broke lifts the demand; the operator's lifts each. What it opens must end with it: not `admin`, which could take the demand away
  * for good, nor `delete`, where it is final.
  */
 function isLifted({ actions }: Asked): boolean {

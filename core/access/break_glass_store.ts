@@ -40,12 +40,15 @@ export class BreakGlassStore {
 
   /**
    * The one that holds for an identity now: for the session that broke it, and for no other of its principal; or for the
-   * token that an operator's ticket gave, and for the sessions of it.
+   * token that an operator's ticket gave, and for the sessions of it. `operators` tells the latter, which comes first.
    */
-  active({ principal, session, token }: Bearer, now: number): BrokenGlass | null {
+  active({ principal, session, token }: Bearer, now: number): (BrokenGlass & { operators: boolean }) | null {
     const query = `SELECT ${COLUMNS} FROM break_glass
-      WHERE session IN (?, ?) AND principal = ? AND ended_at IS NULL AND expires_at > ? LIMIT 1`
-    return this.#sql.all<BrokenGlass>(query, session, token, principal, now)[0] ?? null
+      WHERE session IN (?, ?) AND principal = ? AND ended_at IS NULL AND expires_at > ?`
+    const found = this.#sql
+      .all<BrokenGlass>(query, session, token, principal, now)
+      .map((glass) => ({ ...glass, operators: glass.session === token }))
+    return found.find(({ operators }) => operators) ?? found[0] ?? null
   }
 
   /** Has what holds for one token hold for another, which takes its place. */
