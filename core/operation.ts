@@ -43,6 +43,8 @@ export type Facts = Readonly<Record<string, unknown>>
 export type Outcome<T> = ({ value: T; actor?: Actor } | { reason: Reason; approval?: AskedApproval }) & {
   facts?: Facts
   quiet?: true
+  /** Set when this time it is more than {@link Operation.notable} says. */
+  notable?: 'alert'
 }
 
 /** As whom the entry names a caller that was no principal before. */

@@ -72,6 +72,15 @@ export interface Prunable {
   after: number | null
 }
 
+/** Which versions go: those behind the newest `keep`, and those made before `oldest`. */
+export interface Bounds {
+  keep: number
+  oldest: number
+}
+
+/** The most that is counted: whoever reads it knows enough. */
+const MAX_COUNTED = 10_000
+
 /** No stage, no run that has need of it, and beyond what is kept. Numbers are counted with their gaps: that keeps some less, never more. */
 const PRUNABLE = `destroyed_at IS NULL AND number <> COALESCE(secret.current, 0) AND number <> COALESCE(secret.previous, 0)
   AND number <> COALESCE(secret.pending, 0) AND NOT EXISTS (SELECT 1 FROM run WHERE run.secret = secret.id
@@ -169,7 +178,7 @@ export class SecretStore {
    *
    * @returns Their names, and the last id looked at; `null` when there were no more.
    */
-  prunable(after: number, { keep, oldest, limit }: { keep: number; oldest: number; limit: number }): Prunable {
+  prunable(after: number, { keep, oldest, limit }: Bounds & { limit: number }): Prunable {
     const ids = this.#sql.all<{ id: number }>('SELECT id FROM secret WHERE id > ? ORDER BY id LIMIT ?', after, limit)
     const last = ids.at(-1)?.id ?? after
     const query = `SELECT DISTINCT name FROM secret JOIN version ON version.secret = secret.id
@@ -178,8 +187,15 @@ export class SecretStore {
     return { names, after: ids.length < limit ? null : last }
   }
 
+  /** How many there are of all secrets; 10,000 at most. */
+  countPrunable({ keep, oldest }: Bounds): number {
+    const query = `SELECT COUNT(*) AS count FROM (SELECT 1 FROM version JOIN secret ON secret.id = version.secret
+      WHERE ${PRUNABLE} LIMIT ${MAX_COUNTED})`
+    return this.#one<{ count: number }>(query, keep, oldest)!.count
+  }
+
   /** Erases those of one secret. @returns Their numbers. */
-  prune(secret: number, { keep, oldest }: { keep: number; oldest: number }, now: number): number[] {
+  prune(secret: number, { keep, oldest }: Bounds, now: number): number[] {
     const numbers = this.#sql
       .all<{ number: number }>(
         `SELECT number FROM version JOIN secret ON secret.id = version.secret

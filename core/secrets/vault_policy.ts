@@ -3,8 +3,13 @@
  *
  * @module
  */
+
+import { NOTICE_MS } from '../audit/retention.ts'
+import type { Reason } from '../errors.ts'
 import { type Context, type Outcome, operation } from '../operation.ts'
-import type { VaultPolicy, VersionedPolicy } from './vault_policy_store.ts'
+import { notify } from './notices.ts'
+import { type KeptVersions, keptAt, type VaultPolicy, type VersionedPolicy } from './vault_policy_store.ts'
+import { boundsOf } from './version_retention.ts'
 
 const onPolicy = { action: 'admin', resource: () => 'policy' } as const
 
@@ -18,13 +23,60 @@ export const putPolicy = operation({
   ...onPolicy,
   notable: true,
   binds: ({ policy }, after: VaultPolicy) => ({ policy: after, version: policy.get().version }),
-  run({ policy, hooks, now, principal }: Context, after: VaultPolicy): Outcome<VersionedPolicy> {
+  run(context: Context, after: VaultPolicy): Outcome<VersionedPolicy> {
+    const { policy, hooks, now, principal } = context
     if (after.notify !== null && hooks.find(after.notify) === null) return { reason: 'no_hook' }
     const before = policy.get()
-    policy.put(after, before.version + 1, now, principal)
-    return { value: policy.get(), facts: { before: shown(before), after: shown(after) } }
+    const isErasing = isStricter(after, keptAt(before, now))
+    const refused = isErasing ? objectionToErasing(context) : null
+    if (refused !== null) return { reason: refused }
+    const erasing = isErasing ? announced(context, before, after) : null
+    policy.put({ ...after, version: before.version + 1, until: erasing?.until ?? null }, now, principal)
+    const facts = { before: shown(before), after: shown(after), ...erasing?.facts }
+    return { value: policy.get(), facts, ...(erasing !== null && { notable: 'alert' as const }) }
   },
 })
+
+/** Whether a policy would erase what another keeps. */
+function isStricter(after: KeptVersions, before: KeptVersions): boolean {
+  const least = (kept: number | null) => kept ?? Number.POSITIVE_INFINITY
+  return (
+    least(after.keepVersions) < least(before.keepVersions) ||
+    least(after.keepVersionDays) < least(before.keepVersionDays)
+  )
+}
+
+/** The one that keeps more; `null` keeps all. */
+function looser(one: number | null, other: number | null): number | null {
+  return one === null || other === null ? null : Math.max(one, other)
+}
+
+/** Why a caller may not delete all secrets, as a policy does that erases versions; `null` when it may. */
+function objectionToErasing({ refuses }: Context): Reason | null {
+  // A name of one segment and one of more: what covers both covers all.
+  return refuses('delete', '**') ?? refuses('delete', '**/**')
+}
+
+/**
+ * Announces that a policy will erase versions, a day from now: for somebody to see it and take it back.
+ */
+function announced(context: Context, before: VersionedPolicy, after: VaultPolicy) {
+  const { secrets, now, principal } = context
+  const { until } = before
+  const isPending = until !== null && now < until.at
+  const isSame = after.keepVersions === before.keepVersions && after.keepVersionDays === before.keepVersionDays
+  const at = isPending && isSame ? until.at : now + NOTICE_MS
+  const versions = secrets.countPrunable(boundsOf(after, at)!)
+  notify(
+    context,
+    { type: 'policy.erasing', data: { versions, erasesAt: new Date(at).toISOString(), by: principal } },
+    now,
+  )
+  const kept = keptAt(before, now)
+  const keepVersions = looser(kept.keepVersions, after.keepVersions)
+  const keepVersionDays = looser(kept.keepVersionDays, after.keepVersionDays)
+  return { until: { keepVersions, keepVersionDays, at }, facts: { erases: versions, erasesAt: at } }
+}
 
 /** What is denied may be a secret of its own, or a customer's name: the log says only how much it is. */
 function shown({ secretComplexity, keepVersions, keepVersionDays, notify }: VaultPolicy) {

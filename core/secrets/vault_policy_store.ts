@@ -13,13 +13,27 @@ export interface VaultPolicy {
   notify: string | null
 }
 
+/** How many versions are kept, and how long. */
+export type KeptVersions = Pick<VaultPolicy, 'keepVersions' | 'keepVersionDays'>
+
 /** A policy with the count of its changes. */
-export type VersionedPolicy = VaultPolicy & { version: number; updatedAt: number | null; updatedBy: string | null }
+export type VersionedPolicy = VaultPolicy & {
+  version: number
+  updatedAt: number | null
+  updatedBy: string | null
+  /** What is kept until a stricter policy takes effect, and when it does, in milliseconds; `null` when it has. */
+  until: (KeptVersions & { at: number }) | null
+}
+
+/** What of versions is kept at a time: a stricter policy takes effect later than the rest of it. */
+export function keptAt({ until, keepVersions, keepVersionDays }: VersionedPolicy, now: number): KeptVersions {
+  return until !== null && now < until.at ? until : { keepVersions, keepVersionDays }
+}
 
 /** Until somebody says otherwise. */
 const NONE: VersionedPolicy = {
   ...{ secretComplexity: null, keepVersions: null, keepVersionDays: null, notify: null },
-  ...{ version: 0, updatedAt: null, updatedBy: null },
+  ...{ version: 0, updatedAt: null, updatedBy: null, until: null },
 }
 
 /** The one row of a vault's policy. */
@@ -42,8 +56,9 @@ export class PolicyStore {
     return this.#known
   }
 
-  put(policy: VaultPolicy, version: number, now: number, by: string): void {
-    this.#sql.all('INSERT OR REPLACE INTO policy VALUES (0, ?, ?, ?, ?)', version, JSON.stringify(policy), now, by)
+  put(policy: Omit<VersionedPolicy, 'updatedAt' | 'updatedBy'>, now: number, by: string): void {
+    const { version, ...body } = policy
+    this.#sql.all('INSERT OR REPLACE INTO policy VALUES (0, ?, ?, ?, ?)', version, JSON.stringify(body), now, by)
     this.forget()
   }
 
@@ -58,6 +73,7 @@ export class PolicyStore {
     const [row] = this.#sql.all<{ body: string; version: number; updatedAt: number; updatedBy: string }>(query)
     if (row === undefined) return NONE
     const { body, ...rest } = row
-    return { ...JSON.parse(body), ...rest }
+    // Before 0.2 every change took effect at once.
+    return { until: null, ...JSON.parse(body), ...rest }
   }
 }

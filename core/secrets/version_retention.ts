@@ -6,7 +6,8 @@
  */
 import type { Outcome } from '../operation.ts'
 import { type TaskContext, task } from '../task.ts'
-import type { Prunable } from './store.ts'
+import type { Bounds, Prunable } from './store.ts'
+import { type KeptVersions, keptAt } from './vault_policy_store.ts'
 
 const DAY_MS = 86_400_000
 const BATCH = 500
@@ -15,7 +16,7 @@ const BATCH = 500
 export const findPrunable = task({
   resource: () => 'policy',
   run(context: TaskContext, { after }: { after: number }): Outcome<Prunable> {
-    const bounds = boundsOf(context)
+    const bounds = boundsNow(context)
     const found =
       bounds === null ? { names: [], after: null } : context.secrets.prunable(after, { ...bounds, limit: BATCH })
     return { value: found, quiet: true }
@@ -28,15 +29,19 @@ export const pruneVersions = task({
   notable: true,
   run(context: TaskContext, { name }: { name: string }): Outcome<{ versions: number[] }> {
     const secret = context.secrets.find(name)
-    const bounds = boundsOf(context)
+    const bounds = boundsNow(context)
     if (secret === null || bounds === null) return { value: { versions: [] }, quiet: true }
     const versions = context.secrets.prune(secret.id, bounds, context.now)
     return versions.length === 0 ? { value: { versions }, quiet: true } : { value: { versions }, facts: { versions } }
   },
 })
 
-function boundsOf({ policy, now }: TaskContext): { keep: number; oldest: number } | null {
-  const { keepVersions, keepVersionDays } = policy.get()
+function boundsNow({ policy, now }: TaskContext): Bounds | null {
+  return boundsOf(keptAt(policy.get(), now), now)
+}
+
+/** What a policy has erased at a time; `null` when it keeps all. */
+export function boundsOf({ keepVersions, keepVersionDays }: KeptVersions, now: number): Bounds | null {
   if (keepVersions === null && keepVersionDays === null) return null
   return {
     keep: keepVersions ?? Number.MAX_SAFE_INTEGER,

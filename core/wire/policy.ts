@@ -40,6 +40,10 @@ export const Policy = z.strictObject({
   version: z.int(),
   updatedAt: z.optional(moment),
   updatedBy: z.optional(z.string()),
+  erasesAt: described(
+    z.optional(moment),
+    'When versions are erased that were kept before: it can be taken back until then',
+  ),
 })
 
 /** A term of the vault's key. */

@@ -131,6 +131,7 @@ export function openVault(settings: Partial<SecuritySettings> = {}) {
   /** Opens the vault again, with other settings of the server. */
   function reopen(more: Partial<SecuritySettings>): void {
     vault = open(more)
+    Object.assign(bench, { vault })
   }
 
   function execute(...calls: Call[]): Answer[] {

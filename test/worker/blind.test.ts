@@ -27,6 +27,7 @@ type Options = { body?: unknown } & Record<string, unknown>
 function plain(text: string): string {
   return text
     .replaceAll(/\b1[0-9]{12}\b|"p[59][05]?":[\d.]+|_(?:seconds|bytes)(?:\{.*?\})? [\d.e+]+/g, '<time>')
+    .replaceAll(/nonce-\d+/g, '<nonce>')
     .replaceAll(/secret=[A-Z2-7]+|<svg.*<\/svg>/g, '<secret>')
     .replaceAll(/\\\\"fence\\\\":\d+/g, '<fence>')
     .replaceAll(/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, '<id>')

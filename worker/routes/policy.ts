@@ -99,13 +99,24 @@ function keysOf({ terms: rows, left, unmoved, roots }: Keys, keyring: Keyring): 
   return { items: terms(rows, left), rootKeys, ...(stuck.length > 0 && { unmoved: stuck }) }
 }
 
-function policy({ updatedAt, updatedBy, secretComplexity, ...rest }: VersionedPolicy): z.input<typeof wire.Policy> {
+function policy({
+  updatedAt,
+  updatedBy,
+  secretComplexity,
+  until,
+  ...rest
+}: VersionedPolicy): z.input<typeof wire.Policy> {
   const complexity = secretComplexity && {
     ...secretComplexity,
     resources: [...secretComplexity.resources],
     denied: [...secretComplexity.denied],
   }
-  const change = { ...when('updatedAt', updatedAt), ...(updatedBy !== null && { updatedBy }) }
+  const erasesAt = until !== null && Date.now() < until.at ? until.at : null
+  const change = {
+    ...when('erasesAt', erasesAt),
+    ...when('updatedAt', updatedAt),
+    ...(updatedBy !== null && { updatedBy }),
+  }
   return { ...rest, secretComplexity: complexity, ...change }
 }
 

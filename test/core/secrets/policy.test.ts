@@ -1,5 +1,6 @@
 /** A vault's policy: what it asks of values, and which versions it keeps. */
 import { describe, expect, it } from 'vitest'
+import type { Action } from '../../../core/access/policy.ts'
 import { unwrap } from '../../../core/call.ts'
 import { parseSettings } from '../../../core/settings.ts'
 import { PutPolicy, PutRotation } from '../../../core/wire.ts'
@@ -16,6 +17,8 @@ function withPolicy(more: object) {
   bench.granted('admin', 'policy.put', policyOf(more))
   const perform = async (task: never, input: never) =>
     unwrap(bench.vault.perform(task, input, bench.now) as never).value
+  // A stricter policy takes effect a day later.
+  bench.now += DAY_MS
   const desk = { vault: 'v', settings: parseSettings({ environment: {} }), perform } as unknown as Desk
   const left = (name: string) =>
     bench
@@ -98,5 +101,102 @@ describe('keepVersions and keepVersionDays', () => {
     bench.now += 9999 * DAY_MS
     await erase()
     expect(left('a')).toHaveLength(5)
+  })
+})
+
+describe('a stricter policy', () => {
+  /** A vault with five versions of a secret, and someone who administers the policy. */
+  function withVersions(rights: Action[] = ['delete'], resource = '**') {
+    const { bench, left, erase } = withPolicy({})
+    for (let i = 0; i < 5; i++) bench.granted('admin', 'secret.write', writeOf('a'))
+    bench.enrol('eve')
+    bench.rule('eve-policy', 'eve', ['admin'], 'policy')
+    bench.rule('eve-may', 'eve', rights, resource)
+    return { bench, left, erase, last: () => bench.log().at(-1)! }
+  }
+
+  it('erases nothing for a day, is an alert with how many versions it erases, and can be taken back', async () => {
+    const { bench, left, erase, last } = withVersions()
+    bench.granted('eve', 'policy.put', policyOf({ keepVersions: 2 }))
+    const at = bench.now + DAY_MS
+    expect(last()).toMatchObject({ operation: 'policy.put', severity: 'alert', facts: { erases: 3, erasesAt: at } })
+    bench.now = at - 1
+    await erase()
+    expect(left('a')).toEqual([5, 4, 3, 2, 1])
+    bench.granted('admin', 'policy.put', policyOf({}))
+    expect(last()).toMatchObject({ operation: 'policy.put', severity: 'notice' })
+    bench.now += 9 * DAY_MS
+    await erase()
+    expect(left('a')).toEqual([5, 4, 3, 2, 1])
+    bench.granted('eve', 'policy.put', policyOf({ keepVersions: 2 }))
+    bench.now += DAY_MS
+    await erase()
+    expect(left('a')).toEqual([5, 4])
+  })
+
+  it('does not come sooner by being put in steps, nor later by being put again', async () => {
+    const { bench, left, erase } = withVersions()
+    bench.granted('eve', 'policy.put', policyOf({ keepVersions: 4 }))
+    bench.now += DAY_MS - 1
+    // Another one: its own day begins.
+    bench.granted('eve', 'policy.put', policyOf({ keepVersions: 2 }))
+    bench.now += 1
+    await erase()
+    expect(left('a')).toEqual([5, 4, 3, 2, 1])
+    bench.now += DAY_MS / 2
+    // The same, with something else changed.
+    bench.granted('eve', 'policy.put', policyOf({ keepVersions: 2, secretComplexity: {} }))
+    bench.now += DAY_MS / 2
+    await erase()
+    expect(left('a')).toEqual([5, 4])
+  })
+
+  it('is stricter by age as well, and what it keeps longer is kept at once', async () => {
+    const { bench, left, erase } = withVersions()
+    bench.now += 10 * DAY_MS
+    bench.granted('eve', 'policy.put', policyOf({ keepVersionDays: 5 }))
+    await erase()
+    expect(left('a')).toHaveLength(5)
+    bench.granted('eve', 'policy.put', policyOf({ keepVersionDays: 50, keepVersions: 4 }))
+    bench.now += DAY_MS
+    await erase()
+    expect(left('a')).toEqual([5, 4, 3, 2])
+  })
+
+  it.each<[Action[], string]>([
+    [['read', 'write'], '**'],
+    [['delete'], 'a'],
+    [['delete'], '*'],
+    [['delete'], '*/**'],
+  ])('takes the right to delete all secrets: not %s on %s', (rights, resource) => {
+    const { bench } = withVersions(rights, resource)
+    expect(bench.reason('eve', 'policy.put', policyOf({ keepVersions: 2 }))).toBe('denied')
+    expect(bench.granted('admin', 'policy.show', {})).toMatchObject({ keepVersions: null })
+    // All else of it she may set.
+    expect(bench.reason('eve', 'policy.put', policyOf({ secretComplexity: {} }))).toBe('ok')
+  })
+
+  it('tells the hook of the policy', () => {
+    const { bench } = withVersions()
+    bench.granted('admin', 'hook.put', {
+      id: 'ops',
+      url: 'https://h.example',
+      kid: 'root.1',
+      sealed: Uint8Array.of(1),
+      newSecret: false,
+    })
+    bench.granted('admin', 'policy.put', policyOf({ notify: 'ops' }))
+    bench.granted('eve', 'policy.put', policyOf({ notify: 'ops', keepVersions: 2 }))
+    const notice = bench.vault.perform('notices.next', {}, bench.now)
+    expect(notice.ok && notice.value.notice).toMatchObject({ type: 'policy.erasing', data: { versions: 3, by: 'eve' } })
+  })
+
+  it('that 0.1 stored is in force at once', async () => {
+    const { bench, left, erase } = withVersions()
+    const stored = JSON.stringify({ secretComplexity: null, keepVersions: 2, keepVersionDays: null, notify: null })
+    bench.database.all('INSERT OR REPLACE INTO policy VALUES (0, 1, ?, 0, ?)', stored, 'admin')
+    bench.reopen({})
+    await erase()
+    expect(left('a')).toEqual([5, 4])
   })
 })

@@ -17,6 +17,7 @@ type Bench = Awaited<ReturnType<typeof rotationBench>>['bench']
 /** Keeps two versions of each secret, and erases the rest now. */
 async function eraseOld(bench: Bench): Promise<void> {
   bench.granted('admin', 'policy.put', PutPolicy.parse({ keepVersions: 2 }))
+  bench.now += 86_400_000
   const perform = async (task: never, input: never) =>
     unwrap(bench.vault.perform(task, input, bench.now) as never).value
   await versions.run({ vault: 'v', settings: parseSettings({ environment: {} }), perform } as unknown as Desk)
