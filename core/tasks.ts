@@ -22,6 +22,7 @@ import type { Task } from './task.ts'
 export const TASKS = {
   'vault.configure': noteConfiguration,
   'vault.backed_up': backup.noteBackup,
+  'vault.backups': backup.findOwnBackups,
   'vault.restored': backup.noteRestore,
   'vault.restoration': backup.findRestore,
   'vault.schema': noteSchema,

@@ -10,12 +10,24 @@ export interface Copy {
   discard(): void
 }
 
+/** A backup that is kept, whichever server made it. */
+export interface KeptBackup {
+  file: string
+  /** When it was made by the clock of then, in milliseconds since the Unix epoch. */
+  at: number
+  /** The number of entries in its log. */
+  size: number
+}
+
 /** Where copies of one vault's store are kept. */
 export interface Archive {
-  /** When the next is due, in milliseconds since the Unix epoch; `Infinity` when none is. */
-  dueAt(): number
+  /** Whether a backup was asked for. */
+  isRequested(): boolean
   /** Copies the store as it is now. */
   copy(): Promise<Copy>
-  /** Removes the oldest of too many. */
-  prune(): void
+  /** Every backup of a vault with this id: others may keep theirs in the same place. */
+  list(): KeptBackup[]
+  /** The checkpoint beside a backup; `null` when there is none. */
+  checkpoint(file: string): string | null
+  remove(file: string): void
 }

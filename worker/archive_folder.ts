@@ -3,35 +3,51 @@
  *
  * @module
  */
-import { existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { Log } from '../core/audit/log.ts'
-import type { Settings } from '../core/settings.ts'
 import { durably } from './anchor_folder.ts'
-import type { Archive, Copy } from './archive.ts'
+import type { Archive, Copy, KeptBackup } from './archive.ts'
+import { isSignedBy, type LogKeys } from './checkpoint.ts'
 import { openSqlite, type Sqlite } from './sqlite.ts'
 
-const HOUR_MS = 60 * 60_000
 const SUFFIX = '.sqlite'
-/** A file of this name asks the server for backups of all its vaults now. */
+/** A file of this name and the id of a server asks it for backups of all its vaults now. */
 const REQUEST = 'backup-now'
 const LOOK_MS = 1000
 
-/** A backup in the folder. */
-export interface KeptBackup {
-  file: string
-  /** When it was made, in milliseconds since the Unix epoch. */
-  at: number
-}
-
-/** The backups of a vault in a folder, newest first. */
+/** The backups of vaults with this id in a folder, whichever log they are of; those of the longest log first. */
 export function backupsIn(folder: string, vault: string): KeptBackup[] {
   return readdirSync(folder)
     .flatMap((file) => {
-      const [, id, time = '', ms] = /^([a-z0-9-]{1,32})\.(\d{8}T\d{6})(\d{3})Z\.\d{1,16}\.sqlite$/.exec(file) ?? []
-      return id === vault ? [{ file, at: Date.parse(time.replace(TIME, `$1-$2-$3T$4:$5:$6.${ms}Z`)) }] : []
+      const [, id, time = '', ms, size] =
+        /^([a-z0-9-]{1,32})\.(\d{8}T\d{6})(\d{3})Z\.(\d{1,16})\.sqlite$/.exec(file) ?? []
+      const at = Date.parse(time.replace(TIME, `$1-$2-$3T$4:$5:$6.${ms}Z`))
+      return id === vault ? [{ file, at, size: Number(size) }] : []
     })
-    .sort((a, b) => b.at - a.at)
+    .sort((a, b) => b.size - a.size || b.at - a.at)
+}
+
+/**
+ * The backup of a vault that has most of its log, of those that the log's own key signed.
+ *
+ * @returns Its path; `null` when there is none.
+ */
+export async function newestBackup(folder: string, keys: LogKeys): Promise<string | null> {
+  if (!existsSync(folder)) return null
+  for (const { file } of backupsIn(folder, keys.vault)) {
+    const checkpoint = readCheckpoint(folder, file)
+    if (checkpoint !== null && (await isSignedBy(checkpoint, keys))) return join(folder, file)
+  }
+  return null
+}
+
+function readCheckpoint(folder: string, file: string): string | null {
+  try {
+    return readFileSync(join(folder, checkpointOf(file)), 'utf8')
+  } catch {
+    return null
+  }
 }
 
 const TIME = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)$/
@@ -46,21 +62,20 @@ export interface FolderArchive extends Archive {
   request(): void
 }
 
-/** Keeps backups of a vault in a folder. */
-export function folderArchive(vault: string, sql: Sqlite, folder: string, settings: Settings['backup']): FolderArchive {
-  const { everyHours, keep } = settings
+/**
+ * Keeps backups of a vault in a folder.
+ *
+ * @param server Tells what this server has not finished from what others, of which vaults may have the same id, have not.
+ */
+export function folderArchive(vault: string, sql: Sqlite, folder: string, server: string): FolderArchive {
   // Counted, not flagged: what is asked for while one is made wants another.
   const requests = { made: 0, served: 0 }
   return {
     request: () => void requests.made++,
-    dueAt() {
-      if (requests.made > requests.served) return 0
-      if (everyHours === 0) return Number.POSITIVE_INFINITY
-      return (backupsIn(folder, vault)[0]?.at ?? 0) + everyHours * HOUR_MS
-    },
+    isRequested: () => requests.made > requests.served,
     async copy() {
       const { made } = requests
-      const partial = join(folder, `.${vault}.partial`)
+      const partial = join(folder, `.${vault}.${server}.partial`)
       const gone = () => discard(partial)
       gone()
       try {
@@ -74,11 +89,11 @@ export function folderArchive(vault: string, sql: Sqlite, folder: string, settin
         throw error
       }
     },
-    prune() {
-      for (const { file } of backupsIn(folder, vault).slice(keep)) {
-        rmSync(join(folder, file), { force: true })
-        rmSync(join(folder, checkpointOf(file)), { force: true })
-      }
+    list: () => backupsIn(folder, vault),
+    checkpoint: (file) => readCheckpoint(folder, file),
+    remove(file) {
+      rmSync(join(folder, file), { force: true })
+      rmSync(join(folder, checkpointOf(file)), { force: true })
     },
   }
 }
@@ -91,8 +106,7 @@ function copyAt(partial: string, folder: string, vault: string, onKept: () => vo
     head,
     bytes: statSync(partial).size,
     keep(checkpoint, now) {
-      const time = new Date(now).toISOString().replaceAll(/[-:.]/g, '')
-      const file = `${vault}.${time}.${head.size}${SUFFIX}`
+      const file = freeName(folder, vault, head.size, now)
       durably(join(folder, checkpointOf(file)), 'w', checkpoint)
       renameSync(partial, join(folder, file))
       durably(folder, 'r')
@@ -102,21 +116,30 @@ function copyAt(partial: string, folder: string, vault: string, onKept: () => vo
   }
 }
 
+/** Another server may have made one of its own in the same millisecond: it must not be replaced. */
+function freeName(folder: string, vault: string, size: number, now: number): string {
+  for (let at = now; ; at++) {
+    const time = new Date(at).toISOString().replaceAll(/[-:.]/g, '')
+    const file = `${vault}.${time}.${size}${SUFFIX}`
+    if (!existsSync(join(folder, file)) && !existsSync(join(folder, checkpointOf(file)))) return file
+  }
+}
+
 /** With what a process that was killed over it may have left beside it. */
 function discard(partial: string): void {
   for (const end of ['', '-wal', '-shm', '-journal']) rmSync(partial + end, { force: true })
 }
 
-/** Asks whatever server has this folder for backups now. */
-export function requestBackups(folder: string): { taken: () => boolean; withdraw: () => void } {
-  const file = join(folder, REQUEST)
+/** Asks the server over a data folder for backups now. @param server See `vault_list.ts`. */
+export function requestBackups(folder: string, server: string): { taken: () => boolean; withdraw: () => void } {
+  const file = requestFile(folder, server)
   durably(file, 'w', '')
   return { taken: () => !existsSync(file), withdraw: () => rmSync(file, { force: true }) }
 }
 
 /** Looks for such requests, and takes them. A file rather than a signal: it reaches into a container, and names no process. */
-export function watchRequests(folder: string, onRequest: () => void): { stop(): void } {
-  const file = join(folder, REQUEST)
+export function watchRequests(folder: string, server: string, onRequest: () => void): { stop(): void } {
+  const file = requestFile(folder, server)
   const timer = setInterval(() => {
     if (!existsSync(file)) return
     rmSync(file, { force: true })
@@ -124,4 +147,8 @@ export function watchRequests(folder: string, onRequest: () => void): { stop(): 
   }, LOOK_MS)
   timer.unref()
   return { stop: () => clearInterval(timer) }
+}
+
+function requestFile(folder: string, server: string): string {
+  return join(folder, `${REQUEST}.${server}`)
 }

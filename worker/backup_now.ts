@@ -12,6 +12,7 @@ import { backupsIn, requestBackups } from './archive_folder.ts'
 import { runCommand } from './command.ts'
 import { vaultsIn } from './data.ts'
 import { readLocalSettings } from './local_settings.ts'
+import { serverOf } from './vault_list.ts'
 
 /** A server looks once a second. */
 const TAKEN_MS = 15_000
@@ -26,7 +27,7 @@ async function run(): Promise<string> {
     throw new PosternError('bad_request', 'POSTERN_BACKUP__FOLDER: Must be a folder that is there')
   }
   const before = new Set(readdirSync(folder))
-  const request = requestBackups(folder)
+  const request = requestBackups(folder, serverOf(data))
   const deadline = Date.now() + TAKEN_MS
   while (!request.taken()) {
     if (Date.now() > deadline) {

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { signCheckpoint } from '../core/audit/checkpoint.ts'
+import { openCheckpoint, signCheckpoint } from '../core/audit/checkpoint.ts'
 import type { TreeHead } from '../core/audit/log.ts'
-import { formatVerifierKey, type NoteSigner } from '../core/audit/note.ts'
+import { formatVerifierKey, type NoteSigner, parseVerifierKey } from '../core/audit/note.ts'
 import type { Head } from '../core/audit/operations.ts'
 import type { Keyring } from '../core/crypto/keyring.ts'
 import type { Settings } from '../core/settings.ts'
@@ -69,4 +69,21 @@ export async function signHead(
   const note = await signCheckpoint(head, await signerOf(keys, term, rootOf(found, term)), ...older)
   await keep({ ...head, note })
   return note
+}
+
+/** Terms that a log without its store is tried with: where the store is gone, nothing says how many it had. */
+const TRIED_TERMS = 16
+
+/** Whether one of the root keys that are given signed a checkpoint of this vault's log. */
+export async function isSignedBy(checkpoint: string, keys: LogKeys): Promise<boolean> {
+  const terms = Array.from({ length: TRIED_TERMS }, (_, i) => i + 1)
+  const signers = keys.keyring.all.flatMap((ring) =>
+    terms.map((term) => ring.noteSigner(keys.vault, originOf(keys), term)),
+  )
+  const verifiers = (await Promise.all(signers)).map((signer) => parseVerifierKey(formatVerifierKey(signer)))
+  try {
+    return (await openCheckpoint(checkpoint, await Promise.all(verifiers))) !== null
+  } catch {
+    return false
+  }
 }

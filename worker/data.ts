@@ -6,17 +6,24 @@
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { Log } from '../core/audit/log.ts'
 import type { Sha256 } from '../core/audit/merkle.ts'
 import { PosternError } from '../core/errors.ts'
 import { parseVaultId } from '../core/secrets/name.ts'
 import { folderArchive, watchRequests } from './archive_folder.ts'
+import { giveStoreId, isMade, openKnown, storeIdOf } from './known_vault.ts'
 import { type Opened, openVault, type Surroundings } from './opening.ts'
 import { logLine } from './oplog.ts'
-import { openSqlite, type Sqlite } from './sqlite.ts'
+import { placeOf } from './place.ts'
 import type { Upkeep } from './upkeep.ts'
+import type { VaultList } from './vault_list.ts'
 
 /** How the files of vaults end. */
 export const VAULT_SUFFIX = '.sqlite'
+const MOVED =
+  'Was deleted, moved, unmounted or replaced while it was served. Nothing is acknowledged: put it back, or stop the server and restore a backup'
+/** How often it is noted how far the logs have come. */
+const NOTE_MS = 10_000
 /** A timer counts how long the machine ran; the clock may be set meanwhile, or the machine sleep. */
 const MAX_TIMER_MS = 10_000
 
@@ -51,26 +58,39 @@ export interface Stores {
   close(): void
 }
 
-/** Opens the vaults of a folder as they are asked for, and keeps them up. */
-export function openStores(data: string, surroundings: Surroundings): Stores {
+/**
+ * Opens the vaults of a folder as they are asked for, and keeps them up.
+ *
+ * @param list The vaults that are known of the folder: what is missing of them is not made anew.
+ */
+export function openStores(data: string, surroundings: Surroundings, list: VaultList): Stores {
   const files = new Map<string, Promise<OpenedFile>>()
-  const opened = new Set<OpenedFile>()
-  const { folder } = surroundings.settings.backup
+  const opened = new Map<string, OpenedFile>()
+  const folder = placeOf(data)
   const backUpAll = () => {
-    for (const { backUp } of opened) backUp()
+    for (const { backUp } of opened.values()) backUp()
   }
-  const requests = folder === undefined ? null : watchRequests(resolve(folder), backUpAll)
+  const noteSizes = () => {
+    const intact = [...opened].filter(([, file]) => file.isIntact())
+    // What cannot be noted now is noted the next time; the list only ever has less than there is.
+    if (folder.isIntact()) attempt(() => list.grow(new Map(intact.map(([id, file]) => [id, file.size()]))))
+  }
+  const notes = setInterval(noteSizes, NOTE_MS)
+  notes.unref()
+  const { folder: backups } = surroundings.settings.backup
+  const requests = backups === undefined ? null : watchRequests(resolve(backups), list.server, backUpAll)
   const stores: Stores = {
     async open(id, create) {
       const known = files.get(id)
       if (known !== undefined) return known
+      if (!folder.isIntact()) throw new PosternError('unavailable', `${data}: ${MOVED}`)
       const file = fileOfVault(data, id)
-      if (!create && !existsSync(file)) return null
+      if (!create && !existsSync(file) && !isMade(list.find(id))) return null
       // In the map before anything is awaited: whoever comes meanwhile waits for the same.
-      const opening = openFile(file, id, surroundings)
+      const opening = openFile(file, id, surroundings, list)
       files.set(id, opening)
       try {
-        opened.add(await opening)
+        opened.set(id, await opening)
         return await opening
       } catch (error) {
         files.delete(id)
@@ -78,7 +98,8 @@ export function openStores(data: string, surroundings: Surroundings): Stores {
       }
     },
     async openAll() {
-      for (const id of vaultsIn(data)) {
+      const listed = list.ids.filter((id) => isMade(list.find(id)))
+      for (const id of new Set([...vaultsIn(data), ...listed])) {
         try {
           await stores.open(parseVaultId(id), false)
         } catch (error) {
@@ -86,24 +107,33 @@ export function openStores(data: string, surroundings: Surroundings): Stores {
         }
       }
     },
-    opened: () => opened,
+    opened: () => opened.values(),
     ready() {
       try {
-        // One of them: they share a disk, and whoever asks has no token.
-        for (const { vault } of [...opened].slice(0, 1)) vault.probe(Date.now())
-        return true
+        const all = [...opened.values()]
+        // One of them writes: they share a disk, and whoever asks has no token.
+        for (const { vault } of all.slice(0, 1)) vault.probe(Date.now())
+        return all.every((file) => file.isIntact())
       } catch {
         return false
       }
     },
     close() {
       requests?.stop()
-      for (const { close } of opened) close()
+      clearInterval(notes)
+      noteSizes()
+      for (const { close } of opened.values()) close()
       opened.clear()
       files.clear()
     },
   }
   return stores
+}
+
+function attempt(write: () => void): void {
+  try {
+    write()
+  } catch {}
 }
 
 /** What an operator is told of a vault that cannot be opened. */
@@ -114,11 +144,16 @@ export function messageOf(error: unknown): string {
 interface OpenedFile extends Opened {
   /** Has it backed up now. */
   backUp(): void
+  /** The number of entries of its log. */
+  size(): number
+  /** Whether its files are where they were opened. The first time that they are not is logged. */
+  isIntact(): boolean
   close(): void
 }
 
-async function openFile(file: string, id: string, surroundings: Surroundings): Promise<OpenedFile> {
-  const sql = openOrExplain(file)
+async function openFile(file: string, id: string, surroundings: Surroundings, list: VaultList): Promise<OpenedFile> {
+  const sql = await openKnown(file, id, surroundings, list)
+  const log = new Log(sql)
   let timer: ReturnType<typeof setTimeout> | undefined
   const wake = (upkeep: Upkeep, at: number) => {
     clearTimeout(timer)
@@ -126,15 +161,26 @@ async function openFile(file: string, id: string, surroundings: Surroundings): P
     // It must not keep a process that has nothing else to do.
     timer.unref()
   }
+  const onVanished = onceIn(id)
   try {
     const { backup } = surroundings.settings
-    const archive = backup.folder === undefined ? null : folderArchive(id, sql, resolve(backup.folder), backup)
-    const opened = await openVault(sql, id, { ...surroundings, ...(archive && { archive }), sha256 }, wake)
+    const archive = backup.folder === undefined ? null : folderArchive(id, sql, resolve(backup.folder), list.server)
+    const about = { ...surroundings, ...(archive && { archive }), sha256, onVanished: () => onVanished(file) }
+    const opened = await openVault(sql, id, about, wake)
+    if (opened.vault.perform('audit.head', {}, Date.now()).ok) {
+      list.keep(id, { store: storeIdOf(sql) ?? giveStoreId(sql), size: log.size })
+    }
     return {
       ...opened,
       backUp() {
         archive?.request()
         opened.upkeep.summon('backup')
+      },
+      size: () => log.size,
+      isIntact() {
+        const intact = sql.isIntact()
+        if (!intact) onVanished(file)
+        return intact
       },
       close() {
         clearTimeout(timer)
@@ -149,10 +195,11 @@ async function openFile(file: string, id: string, surroundings: Surroundings): P
   }
 }
 
-function openOrExplain(file: string): Sqlite {
-  try {
-    return openSqlite(file)
-  } catch {
-    throw new PosternError('unavailable', `${file} cannot be opened: another process has it, or it is no database`)
+/** One line of the operational log, however many requests meet it. */
+function onceIn(vault: string): (file: string) => void {
+  let told = false
+  return (file) => {
+    if (!told) logLine('error', 'vault_file_gone', { vault, file, message: MOVED })
+    told = true
   }
 }

@@ -15,7 +15,7 @@ import { folderAnchor } from './anchor_folder.ts'
 import { createApp, harden } from './app.ts'
 import { offerTicket, withdrawTicket } from './bootstrap_ticket.ts'
 import { assemble, httpAnchors, upstreamsOf } from './config.ts'
-import { fileOfVault, messageOf, openStores, type Stores, vaultsIn } from './data.ts'
+import { fileOfVault, messageOf, openStores, type Stores, VAULT_SUFFIX, vaultsIn } from './data.ts'
 import { closeDetours } from './detours.ts'
 import { gaugesOf } from './gauges.ts'
 import { localHost } from './host.ts'
@@ -23,8 +23,9 @@ import { findRootKeyHint, readLocalSettings } from './local_settings.ts'
 import { logLine } from './oplog.ts'
 import { problem } from './problem.ts'
 import { checkRoots, type FormerRoot } from './root_check.ts'
-import { type FileRoots, fileRoots } from './root_files.ts'
+import { type FileRoots, fileRoots, hasRootFile } from './root_files.ts'
 import { LOCAL_FILES } from './secrets_file.ts'
+import { hasVaultList, VaultList } from './vault_list.ts'
 
 const DEFAULT_VAULT = 'default'
 /** How long requests in flight may take to end once the process was asked to stop. */
@@ -91,7 +92,7 @@ async function open(runtime: string): Promise<Local> {
   const { keyring, origin } = await openKeyring(settings, data)
   const formerRoots = await checkRoots(data, keyring)
   const surroundings = { settings, keyring, upstreams, anchors }
-  const stores = openStores(data, surroundings)
+  const stores = openStores(data, surroundings, await openVaultList(data, keyring))
   const offered = await offer(stores, keyring, data)
   // For their upkeep. Not waited for: an anchor that does not answer must not hold up the start.
   void stores.openAll()
@@ -164,6 +165,17 @@ async function publicFile(name: string): Promise<string | null> {
   return existsSync(path) ? readFileSync(path, 'utf8') : null
 }
 
+/** @throws {PosternError} `bad_request` when the folder has a root key that was made there, and neither a vault nor a list. */
+async function openVaultList(data: string, keyring: Keyring): Promise<VaultList> {
+  if (hasRootFile(data) && !hasVaultList(data) && vaultsIn(data).length === 0) {
+    throw new PosternError(
+      'bad_request',
+      `${data} has a root key, and nothing that it sealed: ${DEFAULT_VAULT}${VAULT_SUFFIX} is missing. Restore a backup with npm run restore -- FILE. To begin anew with this key, run npm run forget -- ${DEFAULT_VAULT}`,
+    )
+  }
+  return VaultList.open(data, keyring)
+}
+
 /** @throws {PosternError} `bad_request` when the folder is not there: its disk may not be mounted. */
 export function anchorsOf(settings: Settings): Anchor[] {
   const { anchor } = settings.audit
@@ -194,7 +206,9 @@ interface Offer {
 async function offer(stores: Stores, keyring: Keyring, data: string): Promise<Offer> {
   const isTaken = async () => (await stores.open(DEFAULT_VAULT, false))?.vault.isEmpty() === false
   const isAsked = existsSync(fileOfVault(data, DEFAULT_VAULT)) || vaultsIn(data).length === 0
-  if (!isAsked || (await isTaken())) {
+  // In any case: a default vault that is lost stops the start, however many others there are.
+  const taken = await isTaken()
+  if (!isAsked || taken) {
     withdrawTicket(data)
     return { lines: [], settle: async () => {} }
   }

@@ -22,11 +22,14 @@ import { acceptRollback, noteRestore } from './rollback.ts'
 import { admitRoots, givenRoots, replaceRoots, tellUnneeded } from './roots.ts'
 import { acceptedSchemas, changedSchema, claimedVaultId } from './schema_acceptance.ts'
 import { type Desk, performer, Upkeep } from './upkeep.ts'
+import { VanishedFile } from './vanished.ts'
 
 /** What a vault is opened with. */
 export interface Surroundings extends Pick<Desk, 'settings' | 'keyring' | 'anchors' | 'upstreams' | 'archive'> {
   /** The runtime's own, for the log. */
   sha256?: Sha256
+  /** Is told of every commit that was refused because a file of the vault is not where it was opened. */
+  onVanished?(error: VanishedFile): void
 }
 
 /** A vault, and what is done for it unasked. */
@@ -59,7 +62,10 @@ export async function openVault(
     throw error
   }
   const id = identified(sql, given)
-  const onFailure = (error: unknown) => logLine('error', 'vault_failed', whereabouts(error))
+  const onFailure = (error: unknown) => {
+    if (error instanceof VanishedFile) surroundings.onVanished?.(error)
+    else logLine('error', 'vault_failed', whereabouts(error))
+  }
   const onClockBehind = (behindMs: number) => tellClock(id, behindMs)
   const privacy = await privacyOf(id, surroundings)
   const options = { onFailure, onClockBehind, privacy, sha256: surroundings.sha256, acceptedSchemas: acceptable }

@@ -29,6 +29,7 @@ import { originOf } from './checkpoint.ts'
 import { confirm, runCommand } from './command.ts'
 import { upstreamsOf } from './config.ts'
 import { fileOfVault } from './data.ts'
+import { storeIdOf } from './known_vault.ts'
 import { anchorsOf, openKeyring } from './local.ts'
 import { readLocalSettings } from './local_settings.ts'
 import { anchoredElsewhere } from './rollback.ts'
@@ -38,6 +39,7 @@ import { acceptedSchemas, changedSchema, claimedVaultId } from './schema_accepta
 import { LOCAL_FILES } from './secrets_file.ts'
 import { openSqlite } from './sqlite.ts'
 import { type Desk, performer } from './upkeep.ts'
+import { hasVaultList, VaultList } from './vault_list.ts'
 
 const PAGE = 1000
 
@@ -59,7 +61,7 @@ async function run(file: string, yes: boolean): Promise<string> {
   try {
     copyFileSync(file, partial)
     chmodSync(partial, 0o600)
-    const { vault, size, words } = await examine(partial, readFileSync(checkpointOf(file), 'utf8'), {
+    const { vault, store, size, words } = await examine(partial, readFileSync(checkpointOf(file), 'utf8'), {
       settings,
       keyring,
     })
@@ -69,6 +71,8 @@ async function run(file: string, yes: boolean): Promise<string> {
     if (there !== undefined) throw new PosternError('conflict', `${there} is there: move it away first`)
     await confirm(`Put this backup of the vault ${vault}, with ${size} entries, into ${data}?`, yes)
     durably(partial, 'r')
+    // Before the file is there: a list that has more of the log than the backup would refuse it.
+    await noteRestored(data, keyring, { vault, store, size })
     renameSync(partial, target)
     durably(data, 'r')
     const said = `${target}: ${size} entries of the log are whole, and as signed; the root key is the one that sealed it`
@@ -77,6 +81,17 @@ async function run(file: string, yes: boolean): Promise<string> {
   } finally {
     discard(partial)
   }
+}
+
+/** Has the list of the folder's vaults expect what is restored. A vault that it does not have is taken as it is. */
+async function noteRestored(
+  data: string,
+  keyring: Keyring,
+  { vault, store, size }: { vault: string; store: string | null; size: number },
+): Promise<void> {
+  if (!hasVaultList(data)) return
+  const list = await VaultList.open(data, keyring)
+  if (list.find(vault) !== null) list.keep(vault, { store, size })
 }
 
 /** Verifies a copy of a backup, and marks it as restored: its log will say so. */
@@ -95,7 +110,7 @@ async function examine(partial: string, checkpoint: string, { settings, keyring 
     sql.all('INSERT OR REPLACE INTO meta VALUES (?, ?)', RESTORED, String(Date.now()))
     const elsewhere = await anchoredElsewhere(desk)
     const words = elsewhere.map(({ head: anchored }) => formatRollback({ vault, head, anchored }))
-    return { vault, size: head.size, words }
+    return { vault, store: storeIdOf(sql), size: head.size, words }
   } finally {
     sql.close()
   }

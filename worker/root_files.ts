@@ -22,6 +22,7 @@ import { parseRootKey, ROOT_KEY_SIZE } from '../core/crypto/keyring.ts'
 import { PosternError } from '../core/errors.ts'
 import { Redacted } from '../core/redacted.ts'
 import { VAULT_SUFFIX } from './data.ts'
+import { beginVaultList, listsVaults } from './vault_list.ts'
 
 const CURRENT = 'root.key'
 const FORMER = 'root.former.key'
@@ -53,7 +54,7 @@ export function fileRoots(data: string, findHint: () => string | null = () => nu
     const rootKey = readKey(file)
     return { rootKey, origin: file, former: formerOf(data, rootKey) }
   }
-  if (readdirSync(data).some((name) => name.endsWith(VAULT_SUFFIX))) {
+  if (readdirSync(data).some((name) => name.endsWith(VAULT_SUFFIX)) || listsVaults(data)) {
     throw new PosternError(
       'bad_request',
       `Root key is missing: ${data} holds vaults that another key sealed. Give POSTERN_ROOT_KEY, or put ${CURRENT} back`,
@@ -67,6 +68,7 @@ export function fileRoots(data: string, findHint: () => string | null = () => nu
       `Root key is missing: ${hint}. Give POSTERN_ROOT_KEY, put ${CURRENT} back into ${data}, or remove that to have a new root key made`,
     )
   }
+  beginVaultList(data)
   const rootKey = makeKey(file)
   return { rootKey, origin: `${file}, made now. Back it up: what it seals, nothing else opens`, former: [] }
 }

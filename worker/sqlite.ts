@@ -1,12 +1,16 @@
 import { closeSync, openSync } from 'node:fs'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import type { Sql, SqlValue } from '../core/sql.ts'
+import { type Place, placeOf } from './place.ts'
 import { StillCopy } from './still_copy.ts'
 
 /** A SQLite database that one process owns. */
 export interface Sqlite extends Sql {
   /** Copies the database as it is now to a new file, while it goes on being written: see {@link StillCopy}. */
   copyTo(path: string): Promise<void>
+  /** Whether its files are where they were opened. */
+  isIntact(): boolean
+  /** Closes it. Files that vanished stay open until the process ends: SQLite would remove what is in their place by now. */
   close(): void
 }
 
@@ -22,6 +26,7 @@ export function openSqlite(path: string): Sqlite {
   // Made before SQLite makes it: for its owner only. Its journal takes the same mode.
   if (path !== ':memory:') closeSync(openSync(path, 'a', 0o600))
   const db = new DatabaseSync(path)
+  let place: Place
   try {
     // FULL, with WAL, syncs the log at every commit. Erased values are overwritten in the file.
     db.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL')
@@ -31,6 +36,8 @@ export function openSqlite(path: string): Sqlite {
     // A page that someone made by hand is refused when it is read, rather than misread.
     db.exec('PRAGMA cell_size_check = ON')
     db.exec('BEGIN IMMEDIATE; COMMIT')
+    // The journal is made by now, and stays the same file until the database is closed.
+    place = path === ':memory:' ? placeOf() : placeOf(path, `${path}-wal`)
   } catch (error) {
     db.close()
     throw error
@@ -55,6 +62,7 @@ export function openSqlite(path: string): Sqlite {
       prepare('BEGIN IMMEDIATE').run()
       try {
         const result = fn()
+        place.check()
         prepare('COMMIT').run()
         return result
       } catch (error) {
@@ -68,7 +76,9 @@ export function openSqlite(path: string): Sqlite {
     // The write-ahead log holds the pages as they were: it is copied into the file and cut to nothing.
     scrub: () => still.scrub(),
     copyTo: (path) => still.copyTo(path),
+    isIntact: () => place.isIntact(),
     close() {
+      if (!place.isIntact()) return
       still.closing()
       db.close()
       still.closed()

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { base64 } from '../bytes.ts'
+import { base64, equal } from '../bytes.ts'
 import type { Outcome, Stores } from '../operation.ts'
 import { task } from '../task.ts'
 import type { TreeHead } from './log.ts'
@@ -13,6 +13,13 @@ export const RESTORED = 'restored'
 /** The restoration that the log tells of. */
 const NOTED = 'restoration'
 
+/** The backups that this log recorded, with their roots: retention may forget what they could be told by. */
+const MADE = 'backups'
+/** As many as can be kept. */
+const MAX_MADE = 1000
+
+/** A backup that was found, and the log that its checkpoint is of. */
+export type FoundBackup = Omit<Backup, 'bytes'>
 /** Since when tickets have to be made: see `access/ticket_operations.ts`. */
 export const TICKETS_SINCE = 'tickets_since'
 
@@ -28,8 +35,32 @@ export const noteBackup = task({
   notable: true,
   resource: () => '',
   about: ({ file, bytes, head }: Backup) => ({ file, bytes, ...shown(head) }),
-  run: (_: Stores, __: Backup): Outcome<null> => ({ value: null }),
+  run({ meta }: Stores, { file, head }: Backup): Outcome<null> {
+    const made = [...madeBackups(meta), [file, base64(head.root)] as const]
+    meta.put(MADE, JSON.stringify(made.slice(-MAX_MADE)))
+    return { value: null }
+  },
 })
+
+/**
+ * Which of some backups are of this log: those that it recorded, and those that hold its beginning. A vault of the same id
+ * has other entries, and so another root at each size.
+ */
+export const findOwnBackups = task({
+  resource: () => '',
+  run({ log, meta }: Stores, { backups }: { backups: readonly FoundBackup[] }): Outcome<string[]> {
+    const made = new Map(madeBackups(meta))
+    const { min } = log.retention()
+    const isBeginning = ({ size, root }: TreeHead) =>
+      size > 0 && size >= min && size <= log.size && equal(log.rootAt(size), root)
+    const own = backups.filter(({ file, head }) => made.get(file) === base64(head.root) || isBeginning(head))
+    return { value: own.map(({ file }) => file), quiet: true }
+  },
+})
+
+function madeBackups(meta: Stores['meta']): (readonly [file: string, root: string])[] {
+  return JSON.parse(meta.find(MADE) ?? '[]')
+}
 
 /** A log that goes on from an earlier state, and what was kept elsewhere of the one that it replaces. */
 export interface Restoration {

@@ -26,9 +26,19 @@ export interface Kek {
 /**
  * What MACs are made for, each under a key of its own: API and session tokens (`access/token.ts`),
  * tickets of the operator (`access/ticket.ts`), fingerprints of requests (keyed, since a bare hash of a value is an oracle), DPoP nonces, recovery
- * codes, the cursors of lists, aliases of names in the log, and digests that tell whether replicas have the same value.
+ * codes, the cursors of lists, aliases of names in the log, digests that tell whether replicas have the same value, and the
+ * list of a server's vaults.
  */
-export type MacPurpose = 'token' | 'ticket' | 'request' | 'nonce' | 'recovery' | 'cursor' | 'alias' | 'replica'
+export type MacPurpose =
+  | 'token'
+  | 'ticket'
+  | 'request'
+  | 'nonce'
+  | 'recovery'
+  | 'cursor'
+  | 'alias'
+  | 'replica'
+  | 'vaults'
 
 /** Root keys beside the one that everything is made under. */
 export interface OtherRoots {

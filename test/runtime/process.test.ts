@@ -116,11 +116,11 @@ describe('the first start', () => {
     const settings = { POSTERN_ROOT_KEY: rootKey }
     const files = () => readdirSync(join(folder, 'data')).sort()
     await start(settings, async (endpoint) => {
-      expect(files()).toEqual(['bootstrap-ticket'])
+      expect(files()).toEqual(['bootstrap-ticket', 'vaults.json'])
       await bootstrap(endpoint, { vault: 'acme', rootKey })
     })
     const { output } = await start(settings)
-    expect([output.includes('icket'), files()]).toEqual([false, ['acme.sqlite']])
+    expect([output.includes('icket'), files()]).toEqual([false, ['acme.sqlite', 'vaults.json']])
   })
 })
 

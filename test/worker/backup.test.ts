@@ -5,6 +5,8 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { parseCheckpoint } from '../../core/audit/checkpoint.ts'
 import { parseNote } from '../../core/audit/note.ts'
+import { base64url, randomBytes } from '../../core/bytes.ts'
+import { Keyring, parseRootKey } from '../../core/crypto/keyring.ts'
 import { Redacted } from '../../core/redacted.ts'
 import type { Archive } from '../../worker/archive.ts'
 import {
@@ -12,6 +14,7 @@ import {
   checkpointOf,
   type FolderArchive,
   folderArchive,
+  newestBackup,
   requestBackups,
   watchRequests,
 } from '../../worker/archive_folder.ts'
@@ -21,6 +24,7 @@ import { type Desk, performer } from '../../worker/upkeep.ts'
 import { openGateway } from './gateway_bench.ts'
 
 const HOUR_MS = 3_600_000
+const SERVER = '0123456789abcdef'
 
 let folder: string
 let close: () => void
@@ -48,20 +52,29 @@ async function open({ everyHours = 24, keep = 3 } = {}) {
   close = () => store.close()
   const bench = await openGateway(null, { sql: store })
   await bench.admin.put('a', new Redacted('x'))
-  const archive = folderArchive('default', store, folder, { folder, everyHours, keep })
-  const { settings, keyring, upstreams, opened } = bench
+  const archive = folderArchive('default', store, folder, SERVER)
+  const { keyring, upstreams, opened } = bench
+  const settings = { ...bench.settings, backup: { folder, everyHours, keep } }
   const deskWith = (other: Archive): Desk => ({
     ...{ vault: 'default', settings, keyring, upstreams, anchors: [], archive: other },
     ...{ quarantine: () => {}, stir: () => {} },
     perform: performer((task, input, now) => opened.vault.perform(task, input, now)),
   })
   const recorded = () => bench.log().filter(({ operation }) => operation === 'vault.backed_up')
-  return { ...bench, archive, deskWith, recorded, run: (other: Archive = archive) => backup.run(deskWith(other)) }
+  return {
+    ...bench,
+    settings,
+    store,
+    archive,
+    deskWith,
+    recorded,
+    run: (other: Archive = archive) => backup.run(deskWith(other)),
+  }
 }
 
 describe('a backup', () => {
   it('is made when it is due, of the log that its checkpoint says, and recorded; then not before its time', async () => {
-    const { run, recorded, archive, log } = await open()
+    const { run, recorded, log } = await open()
     const size = log().length
     const next = await run()
     const [checkpoint, file] = backups()
@@ -72,7 +85,7 @@ describe('a backup', () => {
     expect(parseCheckpoint(text)).toMatchObject({ size })
     expect(recorded()).toMatchObject([{ outcome: 'ok', facts: { file, size } }])
     const { at } = backupsIn(folder, 'default')[0]!
-    expect([next, archive.dueAt()]).toEqual([at + 24 * HOUR_MS, at + 24 * HOUR_MS])
+    expect(next).toBe(at + 24 * HOUR_MS)
     expect(await run()).toBe(next)
     expect(backups()).toHaveLength(2)
   })
@@ -81,7 +94,7 @@ describe('a backup', () => {
     const { run, archive } = await open({ everyHours: 0 })
     expect([await run(), backups()]).toEqual([Number.POSITIVE_INFINITY, []])
     archive.request()
-    expect(archive.dueAt()).toBe(0)
+    expect(archive.isRequested()).toBe(true)
     expect(await run()).toBe(Number.POSITIVE_INFINITY)
     expect(backups()).toHaveLength(2)
   })
@@ -127,36 +140,17 @@ describe('a backup', () => {
     expect(readdirSync(folder).filter((name) => name.includes('partial') || name.includes('.checkpoint'))).toEqual([])
     expect([backups(), recorded()]).toEqual([[], []])
     // And is still due.
-    expect(archive.dueAt()).toBeLessThan(Date.now())
     await run()
     expect(recorded()).toHaveLength(1)
   })
 
   it('is made over what a process left that was killed over one', async () => {
     const { run } = await open()
-    for (const end of ['', '-wal', '-shm', '-journal']) writeFileSync(join(folder, `.default.partial${end}`), 'x')
+    for (const end of ['', '-wal', '-shm', '-journal'])
+      writeFileSync(join(folder, `.default.${SERVER}.partial${end}`), 'x')
     await run()
     expect(backups()).toHaveLength(2)
     expect(readdirSync(folder).filter((name) => name.includes('partial'))).toEqual([])
-  })
-
-  it('makes room: the newest of its vault stay, with their checkpoints, and whatever else is there', async () => {
-    const { archive } = await open({ keep: 2 })
-    const names = (id: string) => ['20260101', '20260103', '20260102'].map((day) => `${id}.${day}T000000000Z.7.sqlite`)
-    const others = [...names('other'), 'default.sqlite.txt', 'default.20260101T000000000Z.x.sqlite']
-    for (const name of [...names('default'), ...others]) writeFileSync(join(folder, name), '')
-    for (const name of names('default')) writeFileSync(join(folder, checkpointOf(name)), '')
-    expect(backupsIn(folder, 'default').map(({ file }) => file.slice(8, 16))).toEqual([
-      '20260103',
-      '20260102',
-      '20260101',
-    ])
-    archive.prune()
-    const [oldest, ...kept] = names('default')
-    expect([oldest!, checkpointOf(oldest!)].filter((name) => existsSync(join(folder, name)))).toEqual([])
-    for (const name of [...kept, ...kept.map(checkpointOf), ...others]) {
-      expect([name, existsSync(join(folder, name))]).toEqual([name, true])
-    }
   })
 
   it('makes room after each that is made', async () => {
@@ -168,24 +162,130 @@ describe('a backup', () => {
     expect(backupsIn(folder, 'default')).toHaveLength(1)
     expect(backups()).toHaveLength(2)
   })
+
+  const names = (id: string) => ['20260101', '20260103', '20260102'].map((day) => `${id}.${day}T000000000Z.7.sqlite`)
+  it('row 63: removes nothing that it did not make, nor what looks nearly like a backup', async () => {
+    const { run, archive } = await open({ everyHours: 0, keep: 1 })
+    const others = [
+      ...names('other'),
+      ...names('default'),
+      'default.sqlite.txt',
+      'default.20260101T000000000Z.x.sqlite',
+    ]
+    for (const name of others) writeFileSync(join(folder, name), '')
+    for (const name of names('default')) writeFileSync(join(folder, checkpointOf(name)), 'no checkpoint')
+    for (let i = 0; i < 3; i++) {
+      archive.request()
+      await run()
+    }
+    const kept = [...others, ...names('default').map(checkpointOf)]
+    expect(kept.filter((name) => !existsSync(join(folder, name)))).toEqual([])
+    expect(backups().filter((name) => !kept.includes(name))).toHaveLength(2)
+  })
+
+  it('row 63: keeps what another vault of the same id made, of a longer log or a shorter one, by any clock', async () => {
+    const first = await open({ everyHours: 0, keep: 2 })
+    const make = async ({ archive, admin, run }: Awaited<ReturnType<typeof open>>, times: number, writes: number) => {
+      for (let i = 0; i < times; i++) {
+        for (let n = 0; n < writes; n++) await admin.put(`n/${n}`, new Redacted('x'))
+        archive.request()
+        await run()
+      }
+    }
+    await make(first, 3, 5)
+    const ofFirst = backups()
+    expect(ofFirst).toHaveLength(4)
+    close()
+    rmSync(join(folder, 'default.sqlite'))
+    // As after a lost key, and as of another server: same id, same folder, another log.
+    const second = await open({ everyHours: 0, keep: 2 })
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.parse('2020-01-01') })
+    await make(second, 4, 1)
+    vi.setSystemTime(Date.parse('2035-01-01'))
+    await make(second, 4, 1)
+    expect(ofFirst.filter((name) => !backups().includes(name))).toEqual([])
+    const ofSecond = backupsIn(folder, 'default').filter(({ file }) => !ofFirst.includes(file))
+    const size = second.log().length
+    expect(ofSecond.map((one) => one.size).every((of) => of > size - 6)).toBe(true)
+    expect(ofSecond).toHaveLength(2)
+  })
+
+  it('row 63: counts the ones that 0.1 made of this log, which recorded none', async () => {
+    const { run, archive, admin, store } = await open({ everyHours: 0, keep: 2 })
+    for (let i = 0; i < 3; i++) {
+      await admin.put('b', new Redacted('x'))
+      archive.request()
+      await run()
+      store.all("DELETE FROM meta WHERE key = 'backups'")
+    }
+    expect(backupsIn(folder, 'default')).toHaveLength(2)
+  })
+
+  it('row 63: keeps the one that holds most of the log, though the clock was set back or forward', async () => {
+    const { run, archive, admin } = await open({ everyHours: 0, keep: 2 })
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.parse('2030-06-01') })
+    const made: string[] = []
+    for (const time of ['2030-06-01', '2020-01-01', '2040-01-01', '2021-01-01']) {
+      vi.setSystemTime(Date.parse(time))
+      await admin.put('b', new Redacted('x'))
+      archive.request()
+      await run()
+      made.push(backupsIn(folder, 'default')[0]!.file)
+    }
+    expect(backupsIn(folder, 'default').map(({ file }) => file)).toEqual([made[3], made[2]])
+  })
+
+  it('is due at once when the newest is from the future: the clock was set back since', async () => {
+    const { run } = await open({ everyHours: 24 })
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.parse('2040-01-01') })
+    await run()
+    vi.setSystemTime(Date.parse('2030-01-01'))
+    expect(await run()).toBe(Date.parse('2030-01-02'))
+    expect(backupsIn(folder, 'default')).toHaveLength(2)
+  })
+})
+
+describe('newestBackup', () => {
+  it('row 63: finds the one that holds most of the log of these root keys', async () => {
+    const { run, archive, keyring, settings, admin } = await open({ everyHours: 0 })
+    const keys = { vault: 'default', keyring, settings }
+    expect(await newestBackup(folder, keys)).toBeNull()
+    for (let i = 0; i < 2; i++) {
+      await admin.put('b', new Redacted('x'))
+      archive.request()
+      await run()
+    }
+    const [newest, older] = backupsIn(folder, 'default')
+    const foreign = 'default.20990101T000000000Z.9999.sqlite'
+    writeFileSync(join(folder, foreign), '')
+    writeFileSync(
+      join(folder, checkpointOf(foreign)),
+      readFileSync(join(folder, checkpointOf(older!.file)), 'utf8').replace(/— .*/, '— x AAAA'),
+    )
+    expect(await newestBackup(folder, keys)).toBe(join(folder, newest!.file))
+    const other = await Keyring.open(parseRootKey(base64url(randomBytes(32))))
+    expect(await newestBackup(folder, { ...keys, keyring: other })).toBeNull()
+  })
 })
 
 describe('a request for backups', () => {
-  it('is taken once, by whatever server has the folder, and can be withdrawn', () => {
+  it('is taken once, by the server that it is for, and can be withdrawn', () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
     let taken = 0
-    const watch = watchRequests(folder, () => taken++)
+    const watch = watchRequests(folder, SERVER, () => taken++)
+    vi.advanceTimersByTime(3000)
+    requestBackups(folder, 'fedcba9876543210')
     vi.advanceTimersByTime(3000)
     expect(taken).toBe(0)
-    const request = requestBackups(folder)
+    const request = requestBackups(folder, SERVER)
     expect(request.taken()).toBe(false)
     vi.advanceTimersByTime(3000)
     expect([taken, request.taken()]).toEqual([1, true])
-    requestBackups(folder).withdraw()
+    requestBackups(folder, SERVER).withdraw()
     vi.advanceTimersByTime(3000)
     expect(taken).toBe(1)
     watch.stop()
-    const late = requestBackups(folder)
+    const late = requestBackups(folder, SERVER)
     vi.advanceTimersByTime(3000)
     expect([taken, late.taken()]).toEqual([1, false])
   })

@@ -12,6 +12,7 @@ import { openStores } from '../../worker/data.ts'
 import { checkRoots } from '../../worker/root_check.ts'
 import { fileRoots, replaceRootFile } from '../../worker/root_files.ts'
 import { openSqlite } from '../../worker/sqlite.ts'
+import { VaultList } from '../../worker/vault_list.ts'
 import { refusalFrom, rejectionOf } from '../core/support.ts'
 
 // A process that dies at this very call, when a test says so.
@@ -46,7 +47,7 @@ describe('replaceRootFile', () => {
     expect(keys()).toEqual({ current: base64url(rootKey.reveal()), former: [before] })
     expect(base64url(former.reveal())).toBe(before)
     expect(base64url(rootKey.reveal())).not.toBe(before)
-    expect(readdirSync(data).sort()).toEqual(['root.former.key', 'root.key'])
+    expect(readdirSync(data).sort()).toEqual(['root.former.key', 'root.key', 'vaults.json'])
     for (const name of readdirSync(data)) expect(statSync(file(name)).mode & 0o777).toBe(0o600)
   })
 
@@ -63,7 +64,7 @@ describe('replaceRootFile', () => {
     keys()
     chmodSync(file('root.key'), 0o644)
     expect(refusalFrom(() => replaceRootFile(data)).message).toContain('chmod 600')
-    expect(readdirSync(data)).toEqual(['root.key'])
+    expect(readdirSync(data)).toEqual(['root.key', 'vaults.json'])
   })
 
   it('has the former key on the disk before the new one takes its place', () => {
@@ -105,7 +106,9 @@ describe('checkRoots', () => {
   async function serve(keyring: Keyring, ...vaults: string[]): Promise<void> {
     const settings = parseSettings({ environment: {} })
     const surroundings = { settings, keyring, upstreams: upstreamsOf(settings, null), anchors: [] }
-    const stores = openStores(data, surroundings)
+    // Vaults of several servers, which each had a list of its own.
+    rmSync(file('vaults.json'), { force: true })
+    const stores = openStores(data, surroundings, await VaultList.open(data, keyring))
     for (const vault of vaults) await stores.open(vault, true)
     stores.close()
   }

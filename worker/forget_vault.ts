@@ -1,0 +1,46 @@
+/**
+ * Gives up what a vault held: `npm run forget -- VAULT`, while no server runs. The next start takes its file as it is, or
+ * makes a new vault where there is none.
+ *
+ * @module
+ */
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { PosternError } from '../core/errors.ts'
+import { parseVaultId } from '../core/secrets/name.ts'
+import { confirm, runCommand } from './command.ts'
+import { fileOfVault } from './data.ts'
+import { openKeyring } from './local.ts'
+import { readLocalSettings } from './local_settings.ts'
+import { hasRootFile } from './root_files.ts'
+import { VaultList } from './vault_list.ts'
+
+async function forget(id: string, yes: boolean): Promise<string> {
+  const vault = parseVaultId(id)
+  const settings = readLocalSettings()
+  const data = resolve(settings.data)
+  if (!existsSync(data)) throw new PosternError('bad_request', `POSTERN_DATA: ${data} is not there`)
+  if (settings.rootKey === undefined && !hasRootFile(data))
+    throw new PosternError('bad_request', 'POSTERN_ROOT_KEY: Must be set, or the root key be in the data folder')
+  const { keyring } = await openKeyring(settings, data)
+  const file = fileOfVault(data, vault)
+  const next = existsSync(file) ? `takes ${file} as it is` : 'makes a new, empty vault'
+  const list = await VaultList.open(data, keyring)
+  await confirm(`Forget the vault ${vault} of ${data}? The next start ${next}`, yes)
+  list.forget(vault)
+  return `The vault ${vault} is forgotten: the next start ${next}`
+}
+
+await runCommand({
+  help: `
+npm run forget -- VAULT [--yes]
+
+Gives up what a vault held whose file was emptied, deleted or replaced, when no backup of it can be restored. Run it while
+no server runs. The next start takes the file as it is, or makes a new vault where there is none.
+
+  --yes  does not ask`,
+  options: { yes: { type: 'boolean' } },
+  arguments: ['VAULT'],
+  run: ({ yes }, [vault = '']) => forget(vault, yes === true),
+  failure: 'Vault cannot be forgotten',
+})

@@ -1,0 +1,113 @@
+/**
+ * Whether the file of a vault is what was served last: not emptied, deleted, cut, nor replaced by another.
+ *
+ * @module
+ */
+import { statSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { Log } from '../core/audit/log.ts'
+import { hex, randomBytes } from '../core/bytes.ts'
+import { PosternError } from '../core/errors.ts'
+import { isMigrated } from '../core/schema.ts'
+import type { Sql } from '../core/sql.ts'
+import { newestBackup } from './archive_folder.ts'
+import type { Surroundings } from './opening.ts'
+import { openSqlite, type Sqlite } from './sqlite.ts'
+import type { KnownVault, VaultList } from './vault_list.ts'
+
+/** The fact of a store that no other store has. */
+const STORE = 'store'
+
+/** Whether a vault was opened before, and so has to be there. */
+export function isMade(known: KnownVault | null): known is KnownVault & { size: number } {
+  return known !== null && known.size !== null
+}
+
+/** The id of a store; `null` for one that has none yet, as those of 0.1. */
+export function storeIdOf(sql: Sql): string | null {
+  return sql.all<{ value: string }>('SELECT value FROM meta WHERE key = ?', STORE)[0]?.value ?? null
+}
+
+export function giveStoreId(sql: Sql): string {
+  const id = hex(randomBytes(16))
+  sql.all('INSERT INTO meta VALUES (?, ?)', STORE, id)
+  return id
+}
+
+/**
+ * Opens the file of a vault if it is what the list of vaults says. A vault that the list does not have is made when there
+ * is nothing of it, and taken as it is otherwise.
+ *
+ * @throws {PosternError} `unavailable`, with what to do, for the operator.
+ */
+export async function openKnown(
+  file: string,
+  id: string,
+  surroundings: Surroundings,
+  list: VaultList,
+): Promise<Sqlite> {
+  const known = list.find(id)
+  const refuse = async (problem: string) =>
+    new PosternError('unavailable', `${file}: ${problem}. ${await adviceOn(id, known, surroundings)}`)
+  const isNew = known === null ? !isAnythingThere(file) : !isMade(known)
+  if (!isNew && bytesOf(file) === null) throw await refuse('Is missing')
+  if (!isNew && bytesOf(file) === 0) throw await refuse('Is empty')
+  // Before the file: one that is found empty later was emptied, unless it was never opened.
+  if (isNew) list.keep(id, { store: null, size: null })
+  const sql = await openOr(file, refuse)
+  try {
+    const problem = isNew ? null : problemOf(sql, known, isRollbackJudgedElsewhere(id, surroundings))
+    if (problem !== null) throw await refuse(problem)
+    return sql
+  } catch (error) {
+    sql.close()
+    throw error
+  }
+}
+
+async function openOr(file: string, refuse: (problem: string) => Promise<PosternError>): Promise<Sqlite> {
+  try {
+    return openSqlite(file)
+  } catch (error) {
+    const isLocked = /lock|busy/i.test(String((error as Error).message))
+    if (!isLocked && bytesOf(file) !== null) throw await refuse('Cannot be opened: it is no whole database')
+    throw new PosternError('unavailable', `${file} cannot be opened: another process has it, or it is no database`)
+  }
+}
+
+/** An anchor, or the operator's word, says of an earlier state whether it may be served. */
+function isRollbackJudgedElsewhere(id: string, { anchors, settings }: Surroundings): boolean {
+  return anchors.length > 0 || settings.audit.acceptRollback.some((word) => word.startsWith(`${id}/`))
+}
+
+function problemOf(sql: Sqlite, known: KnownVault | null, mayBeShorter: boolean): string | null {
+  try {
+    if (!isMigrated(sql)) return 'Holds no vault: it was emptied, replaced, or copied without its journal'
+    if (known === null) return null
+    if (known.store !== null && storeIdOf(sql) !== known.store) return 'Is another store than the one that was served'
+    const { size } = new Log(sql)
+    if (mayBeShorter || size >= (known.size ?? 0)) return null
+    return `Has ${size} entries of its log, and had ${known.size}: it is an earlier copy, or its journal was lost`
+  } catch {
+    return 'Cannot be read: it is no whole database'
+  }
+}
+
+async function adviceOn(id: string, known: KnownVault | null, surroundings: Surroundings): Promise<string> {
+  const { folder } = surroundings.settings.backup
+  const backup = folder === undefined ? null : await newestBackup(resolve(folder), { vault: id, ...surroundings })
+  const under = known === null ? '' : ` It was served under the root key ${known.root}.`
+  const file = backup ?? 'FILE'
+  const found = backup === null ? 'Restore a backup' : 'The newest backup is below'
+  const restore = `${found}: stop the server, move what is left of the vault away, and run npm run restore -- ${file}`
+  return `${restore}.${under} To give up what it held: move it away, run npm run forget -- ${id}, and start the server`
+}
+
+/** Whether there is a file of this vault, or what SQLite keeps beside one. */
+function isAnythingThere(file: string): boolean {
+  return ['', '-wal', '-journal'].some((end) => bytesOf(file + end) !== null)
+}
+
+function bytesOf(file: string): number | null {
+  return statSync(file, { throwIfNoEntry: false })?.size ?? null
+}
