@@ -284,7 +284,7 @@ export function providerContract(title: string, open: () => Promise<Store>): voi
         ['a number', '5432'],
         ['a document that is cut off', SOURCE.slice(0, -1)],
         ['bytes', Uint8Array.of(0, 255, 254)],
-      ])('row 66: takes no %s in its place', async (_, value) => {
+      ])('row 66: is not replaced by %s', async (_, value) => {
         if (!store.foreign) return
         const { name, read } = await planted('refused')
         const before = await read()

@@ -77,8 +77,11 @@ if (awsEndpoint !== undefined || awsRegion !== undefined) {
       },
       read: async (SecretId) => {
         const answer = z.object({ SecretString: z.string() })
-        return (await awsCaller(access, options)('GetSecretValue', { SecretId }, answer, { signal: forGood() }))
-          .SecretString
+        return (
+          await awsCaller(access, options)('GetSecretValue', { SecretId, VersionStage: 'AWSCURRENT' }, answer, {
+            signal: forGood(),
+          })
+        ).SecretString
       },
     },
     // moto answers 500.

@@ -163,6 +163,34 @@ describe('httpProvider', () => {
     },
   )
 
+  it('row 66: has the store refuse a write when another came between, and takes its own for done', async () => {
+    const write = { signal: signal(), idempotencyKey: 'k'.repeat(32) }
+    const conflicting = (there: string, etag: string) =>
+      fake(({ method }) => {
+        const headers = { etag }
+        return method === 'GET' ? { status: 200, body: { data: { value: there } }, headers } : { status: 412, body: {} }
+      })
+    const put = (server: ReturnType<typeof fake>, expect?: string) =>
+      httpProvider(CONFIG, { fetch: server.fetch }).put('prod/db', new Redacted(bytesOf('v')), {
+        ...write,
+        ...(expect && { expect }),
+      })
+    const lost = conflicting('v', '"8"')
+    expect(await put(lost)).toEqual({ version: '8' })
+    expect(lost.asked.map(({ method, headers }) => [method, headers.get('if-match')])).toEqual([
+      ['GET', null],
+      ['PUT', '"8"'],
+      ['GET', null],
+    ])
+    expect(await kindOf(put(conflicting('of others', '"8"')))).toBe('conflict')
+    // What the caller expects is the caller's to repeat.
+    expect(await kindOf(put(conflicting('v', '"8"'), '8'))).toBe('conflict')
+    // A weak tag is no condition (RFC 9110 section 13.1.1).
+    const weak = conflicting('v', 'W/"8"')
+    expect(await kindOf(put(weak))).toBe('conflict')
+    expect(weak.asked.map(({ headers }) => headers.get('if-match'))).toEqual([null, null])
+  })
+
   it('lists only where it was told how, and not the same page twice', async () => {
     const list = (provider: Provider, cursor: string | null) =>
       provider.list({ prefix: 'a&b=', cursor, limit: 5, signal: signal() })
