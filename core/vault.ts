@@ -26,6 +26,7 @@ import type { Answer, Call, Caller } from './call.ts'
 import { type Time, VaultClock } from './clock.ts'
 import { KeyStore } from './crypto/key_store.ts'
 import { RootStore } from './crypto/root_store.ts'
+import { Erasures } from './erasures.ts'
 import type { Reason } from './errors.ts'
 import { MetaStore } from './meta_store.ts'
 import type { Operation, Stores } from './operation.ts'
@@ -71,6 +72,7 @@ const MAX_TRANSACTION_MS = 20
 export class Vault {
   readonly #sql: Sql
   readonly #policy: SecurityPolicy
+  readonly #erasures = new Erasures()
   readonly #throttle = new Throttle()
   readonly #onFailure: (error: unknown) => void
   readonly #privacy: Privacy
@@ -99,21 +101,21 @@ export class Vault {
     this.#sql = sql
     this.#policy = policy
     this.#stores = {
-      secrets: new SecretStore(sql),
+      secrets: new SecretStore(sql, this.#erasures),
       access: new AccessStore(sql),
       sessions: new SessionStore(sql, policy.sessionIdleMs),
-      factors: new FactorStore(sql),
+      factors: new FactorStore(sql, this.#erasures),
       lockout: new Lockout(sql, policy),
       tickets: new TicketStore(sql),
       issuers: new IssuerStore(sql),
       chains: new ChainStore(sql),
-      cache: new CacheStore(sql),
+      cache: new CacheStore(sql, this.#erasures),
       replication: new ReplicationStore(sql),
       health: new HealthStore(sql),
       approvals: new ApprovalStore(sql),
       breakGlass: new BreakGlassStore(sql),
       policy: new PolicyStore(sql),
-      hooks: new HookStore(sql),
+      hooks: new HookStore(sql, this.#erasures),
       rotations: new RotationStore(sql),
       notices: new NoticeStore(sql),
       keys: new KeyStore(sql),
@@ -181,8 +183,7 @@ export class Vault {
     const answering = { at: 0 }
     try {
       const answers = this.#sql.atomic(() => this.#answerInTime(calls, time, answering))
-      const destroyed = calls.some(({ operation }, i) => operation === 'secret.destroy' && answers[i]?.ok)
-      if (destroyed) this.#scrub()
+      if (this.#erasures.take()) this.#scrub()
       return answers
     } catch (error) {
       this.#forget()
@@ -204,7 +205,7 @@ export class Vault {
     try {
       const now = this.#clock.read(clock)
       const answer = this.#sql.atomic(() => this.#perform(name, input, now)) as Answer<TaskOutput<K>>
-      if (name === 'versions.prune' && answer.index !== null) this.#scrub()
+      if (this.#erasures.take()) this.#scrub()
       return answer
     } catch (error) {
       this.#forget()
@@ -214,6 +215,7 @@ export class Vault {
 
   /** What is kept in memory may be of rows that were never written. */
   #forget(): void {
+    this.#erasures.take()
     const { access, tickets, chains, policy, keys } = this.#stores
     for (const store of [access, tickets, chains, policy, keys]) store.forget()
   }
@@ -239,7 +241,7 @@ export class Vault {
       : { ok: true, index, quota: null, value: outcome.value }
   }
 
-  /** What was destroyed must not be read from the store's journal either. It is done, whatever comes of this. */
+  /** What was erased must not be read from the store's journal either. It is done, whatever comes of this. */
   #scrub(): void {
     try {
       this.#sql.scrub()

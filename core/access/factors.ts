@@ -1,4 +1,5 @@
 import type { Time } from '../clock.ts'
+import { Erasures } from '../erasures.ts'
 import type { Sql } from '../sql.ts'
 import { OWN_ROOT } from './store.ts'
 
@@ -24,9 +25,11 @@ const CLOCK_READ = 'used.clock'
 /** The rows of second factors, and of what may be used once. */
 export class FactorStore {
   readonly #sql: Sql
+  readonly #erasures: Erasures
 
-  constructor(sql: Sql) {
+  constructor(sql: Sql, erasures = new Erasures()) {
     this.#sql = sql
+    this.#erasures = erasures
   }
 
   /** The secret that counts. */
@@ -41,7 +44,8 @@ export class FactorStore {
 
   /** Puts a new secret in wait, in place of any other that waits. */
   putPending(principal: string, { id, kid, sealed }: SealedTotp, now: number): void {
-    this.#sql.all('DELETE FROM totp WHERE principal = ? AND confirmed_at IS NULL', principal)
+    const query = 'DELETE FROM totp WHERE principal = ? AND confirmed_at IS NULL RETURNING id'
+    this.#erasures.note(this.#sql.all(query, principal))
     this.#sql.all('INSERT INTO totp VALUES (?, ?, ?, ?, 0, ?, NULL)', principal, id, kid, sealed, now)
   }
 
@@ -61,7 +65,7 @@ export class FactorStore {
 
   /** Makes a secret count in place of the one before, and recovery codes in place of the old ones. */
   confirm(principal: string, id: string, { recoveryHashes, root = null }: RecoveryHashes, now: number): void {
-    this.#sql.all('DELETE FROM totp WHERE principal = ? AND id <> ?', principal, id)
+    this.#erasures.note(this.#sql.all('DELETE FROM totp WHERE principal = ? AND id <> ? RETURNING id', principal, id))
     this.#sql.all('UPDATE totp SET confirmed_at = ? WHERE principal = ? AND id = ?', now, principal, id)
     this.#sql.all('DELETE FROM recovery_code WHERE principal = ?', principal)
     const query = `INSERT INTO recovery_code VALUES (?, ?, ${OWN_ROOT})`
@@ -81,7 +85,7 @@ export class FactorStore {
 
   /** Removes all second factors of a principal. */
   remove(principal: string): void {
-    this.#sql.all('DELETE FROM totp WHERE principal = ?', principal)
+    this.#erasures.note(this.#sql.all('DELETE FROM totp WHERE principal = ? RETURNING id', principal))
     this.#sql.all('DELETE FROM recovery_code WHERE principal = ?', principal)
   }
 

@@ -1,3 +1,4 @@
+import { Erasures } from '../erasures.ts'
 import type { Encoding } from '../secrets/store.ts'
 import type { Sql } from '../sql.ts'
 import type { FailureKind } from './provider.ts'
@@ -35,9 +36,11 @@ const MAX_ROWS = 10_000
 /** The rows of the cache. It knows SQL, and nothing of keys or of who may read. */
 export class CacheStore {
   readonly #sql: Sql
+  readonly #erasures: Erasures
 
-  constructor(sql: Sql) {
+  constructor(sql: Sql, erasures = new Erasures()) {
     this.#sql = sql
+    this.#erasures = erasures
   }
 
   value(name: string, asked: string): CachedValue | null {
@@ -59,7 +62,10 @@ export class CacheStore {
     return row ?? null
   }
 
-  /** Keeps a value, in place of what was there, and makes room for it. */
+  /**
+   * Keeps a value, in place of what was there, and makes room for it. What grows old or is fetched again is not noted as
+   * erased: that is at every read, and the provider still has it.
+   */
   keep(value: CachedValue, keepUntil: number): void {
     this.#sweep(value.fetchedAt)
     this.#sql.all(
@@ -88,6 +94,7 @@ export class CacheStore {
    */
   purge(name: string, now: number): number {
     const rows = this.#sql.all('DELETE FROM cached WHERE name = ? RETURNING name', name)
+    this.#erasures.note(rows)
     this.#sql.all('DELETE FROM cache_barrier WHERE raised_at <= ?', now - BARRIER_MS)
     this.#sql.all('INSERT OR REPLACE INTO cache_barrier VALUES (?, ?)', name, now)
     return rows.length
@@ -95,12 +102,12 @@ export class CacheStore {
 
   /** Forgets what is known of one version of a name. */
   drop(name: string, asked: string): void {
-    this.#sql.all('DELETE FROM cached WHERE name = ? AND asked = ?', name, asked)
+    this.#erasures.note(this.#sql.all('DELETE FROM cached WHERE name = ? AND asked = ? RETURNING name', name, asked))
   }
 
   /** Forgets everything: the chains are others now. */
   purgeAll(): void {
-    this.#sql.all('DELETE FROM cached')
+    this.#erasures.note(this.#sql.all('DELETE FROM cached RETURNING name'))
   }
 
   /** When a name was purged last; 0 when that is long ago. What was read by then is not to be kept. */

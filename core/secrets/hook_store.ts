@@ -1,4 +1,5 @@
 import type { Bytes } from '../bytes.ts'
+import { Erasures } from '../erasures.ts'
 import type { Sql } from '../sql.ts'
 
 /** A server to be told, and the secret that messages to it are signed with. */
@@ -17,9 +18,11 @@ const COLUMNS = 'id, url, kid, sealed, version, updated_at AS updatedAt, updated
 /** The rows of hooks. */
 export class HookStore {
   readonly #sql: Sql
+  readonly #erasures: Erasures
 
-  constructor(sql: Sql) {
+  constructor(sql: Sql, erasures = new Erasures()) {
     this.#sql = sql
+    this.#erasures = erasures
   }
 
   find(id: string): Hook | null {
@@ -31,6 +34,7 @@ export class HookStore {
   }
 
   put({ id, url, kid, sealed, version, updatedAt, updatedBy }: Hook): void {
+    this.#erasures.note(this.#sql.all('SELECT 1 FROM hook WHERE id = ? AND sealed <> ?', id, sealed))
     const row = [id, url, kid, sealed, version, updatedAt, updatedBy]
     // In its place, and not as a new row: a move to another term goes through the rows in order, and would miss it.
     this.#sql.all(
@@ -42,7 +46,7 @@ export class HookStore {
   }
 
   delete(id: string): void {
-    this.#sql.all('DELETE FROM hook WHERE id = ?', id)
+    this.#erasures.note(this.#sql.all('DELETE FROM hook WHERE id = ? RETURNING id', id))
   }
 
   /** Whether a rotation that is configured, or runs, tells this hook. */

@@ -1,3 +1,4 @@
+import { Erasures } from '../erasures.ts'
 import type { Sql, SqlValue } from '../sql.ts'
 
 /** How a value was given, and is given back: as text, or as bytes in base64. */
@@ -92,9 +93,11 @@ export const AFTER_NAMES = '~'
 /** The rows of secrets and their versions. It knows SQL and nothing of rights, keys or plaintext. */
 export class SecretStore {
   readonly #sql: Sql
+  readonly #erasures: Erasures
 
-  constructor(sql: Sql) {
+  constructor(sql: Sql, erasures = new Erasures()) {
     this.#sql = sql
+    this.#erasures = erasures
   }
 
   find(name: string): SecretRow | null {
@@ -214,14 +217,15 @@ export class SecretStore {
 
   /** Erases one sealed value, or all of a secret, for good. The metadata stays. */
   destroy(secret: number, number: number | null, now: number): void {
-    const erase = 'UPDATE version SET sealed = NULL, destroyed_at = ? WHERE secret = ? AND destroyed_at IS NULL'
+    const erase =
+      'UPDATE version SET sealed = NULL, destroyed_at = ? WHERE secret = ? AND destroyed_at IS NULL RETURNING number'
     // Fingerprints are of the values that are to be gone.
     const forget = 'DELETE FROM idempotency WHERE name = (SELECT name FROM secret WHERE id = ?)'
     if (number !== null) {
       this.#erase(secret, number, now)
       this.#sql.all('UPDATE secret SET updated_at = ? WHERE id = ?', now, secret)
     } else {
-      this.#sql.all(erase, now, secret)
+      this.#erasures.note(this.#sql.all(erase, now, secret))
       this.#sql.all(
         "UPDATE secret SET current = NULL, previous = NULL, deleted_at = NULL, tags = '{}', updated_at = ? WHERE id = ?",
         ...[now, secret],
@@ -253,10 +257,12 @@ export class SecretStore {
   }
 
   #erase(secret: number, number: number, now: number): void {
-    this.#sql.all(
-      'UPDATE version SET sealed = NULL, destroyed_at = ? WHERE secret = ? AND destroyed_at IS NULL AND number = ?',
+    const erased = this.#sql.all(
+      `UPDATE version SET sealed = NULL, destroyed_at = ? WHERE secret = ? AND destroyed_at IS NULL AND number = ?
+       RETURNING number`,
       ...[now, secret, number],
     )
+    this.#erasures.note(erased)
     this.#sql.all(
       'DELETE FROM idempotency WHERE name = (SELECT name FROM secret WHERE id = ?) AND number = ?',
       ...[secret, number],
