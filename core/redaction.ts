@@ -5,11 +5,49 @@
  * @module
  */
 
-/** Control characters, line and paragraph separators, and marks that turn the direction of what follows. */
-const UNPRINTABLE = /[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/gu
+/**
+ * Control characters, line and paragraph separators, and format characters: marks of direction, invisible joins, tags,
+ * annotations. Not the few of those that Arabic and Syriac show, nor what joins letters and emoji.
+ */
+const UNPRINTABLE =
+  /[\p{Cc}\p{Zl}\p{Zp}]|(?![\u200c-\u200d\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\u{110bd}\u{110cd}])\p{Cf}/gu
+/** Scripts in which an invisible join changes nothing that is seen. */
+const JOINLESS = '\\p{Script=Latin}\\p{Script=Greek}\\p{Script=Cyrillic}\\p{Script=Han}\\p{Script=Hangul}'
+/**
+ * Invisible characters where natural language needs them: a join between letters of other scripts or in an emoji, and
+ * one variation selector behind what has variants.
+ */
+const NEEDED = new RegExp(
+  [
+    `(?<=(?![${JOINLESS}])[\\p{L}\\p{M}])[\\u200c\\u200d](?=(?![${JOINLESS}])[\\p{L}\\p{M}])`,
+    '(?<=[\\p{Extended_Pictographic}\\p{EMod}\\ufe0f])\\u200d(?=\\p{Extended_Pictographic})',
+    '(?<=[\\p{Emoji}\\p{S}])[\\ufe0e\\ufe0f]',
+    '(?<=\\p{Script=Han})[\\ufe00-\\ufe02\\u{e0100}-\\u{e01ef}]',
+    '[\\u0600-\\u0605\\u06dd\\u070f\\u0890\\u0891\\u08e2\\u{110bd}\\u{110cd}]',
+  ].join('|'),
+  'gu',
+)
+/** What a reader does not see, or sees in another order than it is. */
+const HIDDEN = /[\p{Cc}\p{Zl}\p{Zp}\p{Cf}\p{Default_Ignorable_Code_Point}]/u
 /** Credentials by the forms that their makers gave them. Bounded wherever something has to follow: linear. */
 const CREDENTIAL =
   /ps[ts]_[a-z0-9-]{1,32}_[0-9A-Za-z]{20,}|hvs\.[A-Za-z0-9_-]{20,}|A[KS]IA[A-Z0-9]{16}|gh[oprsu]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|eyJ[A-Za-z0-9_-]{8,256}\.[A-Za-z0-9_-]{8,}|-----BEGIN [A-Z ]{3,30}-----/g
+
+/** Whether all of a text of one line can be seen, in the order that it is in. Lone surrogates cannot. */
+export function isVisible(text: string): boolean {
+  return text.isWellFormed() && !HIDDEN.test(text.replace(NEEDED, ''))
+}
+
+/** The same text as it may be shown: what {@link isVisible} does not take becomes U+FFFD. */
+export function visible(text: string): string {
+  if (isVisible(text)) return text
+  return [...text.toWellFormed()].map((char) => (HIDDEN.test(char) ? '\ufffd' : char)).join('')
+}
+
+/** The same of every text in plain data that an earlier version may have stored, keys as well. */
+export function visibleAll<T>(data: T): T {
+  return mapTexts(data, visible) as T
+}
 
 /** Text fit for a line of a log or a terminal: what is not printed becomes U+FFFD (ASVS 16.4.1). */
 export function printable(text: string): string {
@@ -23,10 +61,14 @@ export function cleanse(text: string): string {
 
 /** Cleanses every text in plain data, keys as well. */
 export function cleanseAll(data: unknown): unknown {
-  if (typeof data === 'string') return cleanse(data)
-  if (Array.isArray(data)) return data.map(cleanseAll)
+  return mapTexts(data, cleanse)
+}
+
+function mapTexts(data: unknown, change: (text: string) => string): unknown {
+  if (typeof data === 'string') return change(data)
+  if (Array.isArray(data)) return data.map((item) => mapTexts(item, change))
   if (typeof data !== 'object' || data === null) return data
-  return Object.fromEntries(Object.entries(data).map(([key, value]) => [cleanse(key), cleanseAll(value)]))
+  return Object.fromEntries(Object.entries(data).map(([key, value]) => [change(key), mapTexts(value, change)]))
 }
 
 /** Whether a text, or JSON of one line, holds anything that {@link cleanse} would change. */

@@ -5,11 +5,21 @@
  */
 import * as z from 'zod/mini'
 import { PosternError } from '../errors.ts'
+import { isVisible } from '../redaction.ts'
 import { parseId, parseName } from '../secrets/name.ts'
 
-/** Text without control characters, line separators or lone surrogates, so that no log or header breaks on it. */
+/**
+ * Text that people read as it is: no control characters or line separators, on which a log or a header breaks, nothing
+ * invisible, no marks that turn its direction, no lone surrogates.
+ */
 export const line = (min: number, max: number) =>
-  z.string().check(z.minLength(min), z.maxLength(max), z.refine(isPrintable, 'Text must have no control characters'))
+  z
+    .string()
+    .check(
+      z.minLength(min),
+      z.maxLength(max),
+      z.refine(isVisible, 'Text must have no control characters, no marks of direction and nothing invisible'),
+    )
 export const moment = z.iso.datetime()
 export const tags = z
   .record(line(1, 128), line(0, 256))
@@ -40,8 +50,4 @@ export function by(parse: (input: unknown) => unknown) {
       }
     }),
   )
-}
-
-function isPrintable(text: string): boolean {
-  return text.isWellFormed() && !/[\p{Cc}\u2028\u2029]/u.test(text)
 }

@@ -9,6 +9,7 @@ import { mintToken } from '../../core/access/token.ts'
 import type { Recipient } from '../../core/crypto/seal_to.ts'
 import { badRequest } from '../../core/errors.ts'
 import { checkUrl } from '../../core/providers/send.ts'
+import { visibleAll } from '../../core/redaction.ts'
 import { parseId } from '../../core/secrets/name.ts'
 import * as wire from '../../core/wire.ts'
 import { readJson } from '../body.ts'
@@ -136,8 +137,9 @@ export function accessRoutes({ keyring, settings }: Parts): Hono<Env> {
 }
 
 function issuer({ updatedAt, claims, revision: _, ...rest }: VersionedIssuer): z.input<typeof wire.Issuer> {
-  const lists = Object.entries(claims).map(([name, globs]): [string, string[]] => [name, [...globs]])
-  return { ...rest, claims: Object.fromEntries(lists), updatedAt: iso(updatedAt) }
+  const lists = Object.entries(visibleAll(claims)).map(([name, globs]): [string, string[]] => [name, [...globs]])
+  const audience = visibleAll(rest.audience)
+  return { ...rest, audience, claims: Object.fromEntries(lists), updatedAt: iso(updatedAt) }
 }
 
 function lock({ lastAt, lockedUntil, ...rest }: Lock): z.input<typeof wire.LockList>['items'][number] {
@@ -151,7 +153,7 @@ function principal({ id, kind, createdAt, disabledAt }: Principal): z.input<type
 function token(row: TokenRow): z.input<typeof wire.TokenInfo> {
   const { accessor, principal, label, createdAt, createdBy, expiresAt, revokedAt, root } = row
   const times = { createdAt: iso(createdAt), ...when('expiresAt', expiresAt), ...when('revokedAt', revokedAt) }
-  return { accessor, principal, label, createdBy, ...times, ...(root !== null && { rootKey: root }) }
+  return { accessor, principal, label: visibleAll(label), createdBy, ...times, ...(root !== null && { rootKey: root }) }
 }
 
 function rule(row: VersionedRule): z.input<typeof wire.Rule> {
@@ -168,7 +170,7 @@ function storedConditions({ notBefore, notAfter, addresses, agents, methods, day
   return {
     ...rest,
     ...(addresses && { addresses: [...addresses] }),
-    ...(agents && { agents: [...agents] }),
+    ...(agents && { agents: visibleAll([...agents]) }),
     ...(methods && { methods: [...methods] }),
     ...(days && { days: [...days] }),
     ...when('notBefore', notBefore ?? null),

@@ -7,6 +7,7 @@ import type { Keyring } from '../../core/crypto/keyring.ts'
 import { badRequest } from '../../core/errors.ts'
 import { checkUrl } from '../../core/providers/send.ts'
 import { Redacted } from '../../core/redacted.ts'
+import { visibleAll } from '../../core/redaction.ts'
 import type { Hook } from '../../core/secrets/hook_store.ts'
 import { sealHookSecret } from '../../core/secrets/hooks.ts'
 import { parseId } from '../../core/secrets/name.ts'
@@ -109,7 +110,7 @@ function policy({
   const complexity = secretComplexity && {
     ...secretComplexity,
     resources: [...secretComplexity.resources],
-    denied: [...secretComplexity.denied],
+    denied: visibleAll([...secretComplexity.denied]),
   }
   const erasesAt = until !== null && Date.now() < until.at ? until.at : null
   const change = {

@@ -4,6 +4,7 @@ import { type Bytes, base64, parseBase64, parseUtf8, utf8 } from '../../core/byt
 import type { Granted } from '../../core/call.ts'
 import { badRequest, PosternError, refusal } from '../../core/errors.ts'
 import { Redacted } from '../../core/redacted.ts'
+import { visibleAll } from '../../core/redaction.ts'
 import type { ListedSecret } from '../../core/secrets/list_operations.ts'
 import { parseName } from '../../core/secrets/name.ts'
 import type { SealedVersion, WriteInput } from '../../core/secrets/operations.ts'
@@ -130,7 +131,7 @@ export function secret(version: SealedVersion, value: Redacted<Bytes>): z.input<
     version: version.version,
     ...(text === null ? { value: base64(bytes), encoding: 'base64' } : { value: text }),
     contentType,
-    tags,
+    tags: visibleAll(tags),
     createdAt: iso(createdAt),
     ...when('expiresAt', expiresAt),
     provider: SEALED,
@@ -275,7 +276,7 @@ function metadata(row: ListedSecret): z.input<typeof wire.SecretMetadata> {
     name,
     version,
     contentType,
-    tags,
+    tags: visibleAll(tags),
     ...times,
     ...when('expiresAt', expiresAt),
     ...when('deletedAt', deletedAt),
