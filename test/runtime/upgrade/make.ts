@@ -8,11 +8,14 @@
  */
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import process from 'node:process'
 import { DatabaseSync } from 'node:sqlite'
+import { connect, signIn } from '../../../core/client.ts'
+import { Redacted } from '../../../core/redacted.ts'
+import { authenticator } from '../../authenticator.ts'
 
 /** For tests only: it has sealed nothing else. */
 export const ROOT_KEY = 'dXBncmFkZS10ZXN0LXJvb3Qta2V5LW5vdC1mb3ItdXM'
@@ -28,8 +31,20 @@ export interface Written {
   deleted: string
   checkpoint: string
   verifierKey: string | null
+  /** Of 0.1 and later. */
+  release?: Release | null
   /** Beginning of a store, in SQL. */
   dump: string
+}
+
+/** What 0.1 has beside secrets. */
+export interface Release {
+  /** The token of `ann`, who has a second factor. */
+  user: string
+  totp: string
+  recoveryCodes: string[]
+  /** What the anchor had in the end. */
+  anchored: string
 }
 
 const SECRETS = {
@@ -46,9 +61,14 @@ async function make(checkout: string): Promise<Written> {
   const isTicket = existsSync(join(checkout, 'worker/mint.ts'))
   const command = isTicket ? ['worker/mint.ts', 'default'] : ['worker/keygen.ts', 'token', 'default']
   const made = execFileSync(process.execPath, command, run).trim()
+  mkdirSync(join(data, 'anchor'))
+  const settings = {
+    ...{ POSTERN_DATA: data, POSTERN_PORT: '0', POSTERN_PROVIDERS__FILE_PATH: join(data, 'dev.json') },
+    ...{ POSTERN_AUDIT__ANCHOR: join(data, 'anchor'), POSTERN_AUDIT__PUBLISH_SECONDS: '1' },
+  }
   const server = spawn(process.execPath, ['worker/node.ts'], {
     cwd: checkout,
-    env: { ...env, POSTERN_DATA: data, POSTERN_PORT: '0', ...(!isTicket && { POSTERN_BOOTSTRAP_TOKEN: made }) },
+    env: { ...env, ...settings, ...(!isTicket && { POSTERN_BOOTSTRAP_TOKEN: made }) },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   let said = ''
@@ -63,6 +83,7 @@ async function make(checkout: string): Promise<Written> {
   const vault = `${endpoint}/v1/vaults/default/`
   const token = isTicket ? await exchange(vault, made) : made
   const written = await fill(vault, token)
+  const release = schemaOf(checkout) < RELEASED ? null : await fillRelease(endpoint, token, join(data, 'anchor'))
   server.kill('SIGTERM')
   await once(server, 'exit')
   const db = new DatabaseSync(join(data, 'default.sqlite'))
@@ -70,7 +91,49 @@ async function make(checkout: string): Promise<Written> {
   const dump = dumpOf(db)
   db.close()
   rmSync(data, { recursive: true })
-  return { schema, token, ...written, dump }
+  return { schema, token, ...written, release, dump }
+}
+
+/** The schema of version 0.1, which is the first that was released. */
+const RELEASED = 10
+
+function schemaOf(checkout: string): number {
+  const code = "import { migrate } from './core/schema.ts'; import { openSqlite } from './worker/sqlite.ts'"
+  const count =
+    "const sql = openSqlite(':memory:'); migrate(sql, 0); console.log(sql.all('SELECT MAX(number) AS n FROM migration')[0].n)"
+  const args = ['--input-type=module-typescript', '-e', `${code}; ${count}`]
+  return Number(execFileSync(process.execPath, args, { cwd: checkout, encoding: 'utf8' }))
+}
+
+/** Uses what 0.1 has beside secrets: factors, approvals, chains, hooks, rotations, policies, and an anchor. */
+async function fillRelease(endpoint: string, token: string, anchor: string): Promise<Release> {
+  const at = { endpoint, vault: 'default' }
+  const admin = connect({ ...at, token: new Redacted(token) })
+  await admin.putPrincipal('ann', { kind: 'user' })
+  await admin.putRule('ann', { effect: 'permit', principal: 'ann', actions: ['read'], resource: 'open/**' })
+  const user = (await admin.createToken({ principal: 'ann' })).token
+  const session = (await signIn({ ...at, token: user })).client
+  const { uri } = await session.enrolTotp()
+  const { recoveryCodes } = await session.confirmTotp(await authenticator(uri)())
+  await admin.putPrincipal('ben', { kind: 'user' })
+  const unless = { approvals: { required: 1, from: ['ben'] } }
+  await admin.putRule('two', { effect: 'forbid', principal: '*', actions: ['read'], resource: 'prod/two', unless })
+  await admin.put('prod/two', new Redacted('canary-upgrade-six'))
+  await admin.putChain('file', { resource: 'file/**', members: [{ provider: 'file' }] })
+  const target = { kind: 'webhook', hook: 'h' } as const
+  await admin.putHook('h', { url: 'https://hook.example/' })
+  await admin.put('prod/turns', new Redacted('canary-upgrade-seven'))
+  await admin.putRotation('prod/turns', { rotateEvery: 'P90D', target, generate: { kind: 'uuid' } })
+  await admin.putPolicy({ notify: 'h', secretComplexity: { resources: ['strong/**'], minLength: 12 } })
+  const file = join(anchor, 'default.checkpoint')
+  // Its rounds are a second apart: after some, all that was written is anchored.
+  await new Promise((done) => setTimeout(done, 6000))
+  return {
+    user: user.reveal(),
+    totp: uri.reveal(),
+    recoveryCodes: recoveryCodes.reveal(),
+    anchored: readFileSync(file, 'utf8'),
+  }
 }
 
 async function exchange(vault: string, ticket: string): Promise<string> {

@@ -1,5 +1,15 @@
 /** Stores that earlier schemas left, opened with today's code: nothing of them is lost, and none goes back. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -9,16 +19,19 @@ import type { Hash } from '../../../core/audit/merkle.ts'
 import { parseNote } from '../../../core/audit/note.ts'
 import { verifyConsistency } from '../../../core/audit/proof.ts'
 import { parseBase64 } from '../../../core/bytes.ts'
-import { connect } from '../../../core/client.ts'
+import { connect, signIn } from '../../../core/client.ts'
 import { Redacted } from '../../../core/redacted.ts'
 import { migrate } from '../../../core/schema.ts'
 import { openSqlite } from '../../../worker/sqlite.ts'
+import { authenticator } from '../../authenticator.ts'
 import { wholeLog } from '../../whole_log.ts'
 import { type Server, type Site, startServer } from '../servers.ts'
 import { ROOT_KEY, type Written } from './make.ts'
 
 /** Of 1 and 3 no commit has today's form; 2 signed its log by a key that was derived in another way. None was released. */
 const OLDEST = 4
+/** The schema of 0.1. */
+const RELEASED = 10
 const STORES = join(import.meta.dirname, 'stores')
 const schemas = readdirSync(STORES)
   .flatMap((file) => Number(/^schema_(\d+)\.json$/.exec(file)?.[1] ?? []) || [])
@@ -93,6 +106,57 @@ describe('a store of an earlier schema', () => {
       ).toBe(true)
     },
   )
+
+  it('row 64: of 0.1 brings its factors, approvals, chains, hooks, rotations and policy, and is in the list of vaults', async () => {
+    const { written, site, db } = lay(RELEASED)
+    db.close()
+    const { user, totp, recoveryCodes, anchored } = written.release!
+    mkdirSync(join(data, 'anchor'))
+    writeFileSync(join(data, 'anchor/default.checkpoint'), anchored)
+    server = await startServer('node', site, {
+      POSTERN_AUDIT__ANCHOR: join(data, 'anchor'),
+      POSTERN_PROVIDERS__FILE_PATH: join(data, 'dev.json'),
+    })
+    const at = { endpoint: server.endpoint, vault: 'default' }
+    const admin = connect({ ...at, token: site.token })
+    expect((await admin.chains()).items).toMatchObject([{ id: 'file', resource: 'file/**' }])
+    expect(await admin.policy()).toMatchObject({ notify: 'h', secretComplexity: { minLength: 12 } })
+    expect((await admin.rotations()).items).toMatchObject([{ name: 'prod/turns' }])
+    expect((await admin.get('prod/turns')).value.reveal()).toBe('canary-upgrade-seven')
+    await expect(admin.get('prod/two')).rejects.toMatchObject({ code: 'approval_required' })
+    const code = await authenticator(new Redacted(totp))()
+    const session = (await signIn({ ...at, token: new Redacted(user), code })).client
+    expect((await session.get('open/motd')).value.reveal()).toBe(written.secrets['open/motd']![0])
+    const [recoveryCode] = recoveryCodes
+    await signIn({ ...at, token: new Redacted(user), recoveryCode: recoveryCode! })
+    await expect(signIn({ ...at, token: new Redacted(user), recoveryCode: recoveryCode! })).rejects.toThrow()
+    await server.stop()
+    server = undefined
+    expect(readFileSync(join(data, 'vaults.json'), 'utf8')).toContain('"default"')
+    // From now on its file is missed.
+    rmSync(join(data, 'default.sqlite'))
+    const refusal = await startServer('node', site).catch((error: Error) => error.message)
+    expect(refusal).toContain('default.sqlite: Is missing')
+    expect(existsSync(join(data, 'default.sqlite'))).toBe(false)
+  })
+
+  it('row 64: of 0.1 is restored from its backup: the file as it was, and the checkpoint of its log', async () => {
+    const { written, site, db } = lay(RELEASED)
+    db.close()
+    const size = Number(written.release!.anchored.split('\n')[1])
+    const backup = join(data, `default.20261130T000000000Z.${size}.sqlite`)
+    renameSync(join(data, 'default.sqlite'), backup)
+    writeFileSync(backup.replace(/sqlite$/, 'checkpoint'), written.release!.anchored)
+    const env = { PATH: process.env.PATH, POSTERN_DATA: join(data, 'to'), POSTERN_ROOT_KEY: ROOT_KEY }
+    const command = ['worker/restore.ts', backup, '--yes']
+    const cwd = join(import.meta.dirname, '../../..')
+    const { status, stdout, stderr } = spawnSync(process.execPath, command, { cwd, env, encoding: 'utf8' })
+    expect([status, stderr]).toEqual([0, ''])
+    expect(stdout).toContain(`${size} entries of the log are whole, and as signed`)
+    server = await startServer('node', { ...site, data: join(data, 'to') })
+    const client = connect({ endpoint: server.endpoint, vault: 'default', token: site.token })
+    expect((await client.get('prod/db')).value.reveal()).toBe('canary-upgrade-two')
+  })
 
   it('of a newer schema is refused in words, and stays as it is', async () => {
     const { site, db } = lay(schemas.at(-1)!)
