@@ -501,8 +501,13 @@ function appliedTo(sql: Sql): number {
   }
   const done = rows[0]?.done ?? 0
   if (!Number.isSafeInteger(done) || done < 0 || done > MIGRATIONS.length)
-    throw new RangeError('Store was written by a newer Postern')
+    throw new RangeError(`its schema is ${done}, and this Postern knows ${MIGRATIONS.length}`)
   return done
+}
+
+/** What an operator is told of a store that {@link migrate} found too new; its subject goes before. */
+export function describeNewer({ message }: RangeError): string {
+  return `was written by a newer Postern: ${message}. Start that version, or restore a backup from before the upgrade. Nothing was changed`
 }
 
 function checked(sql: Sql, applied: number, accepted: readonly string[]): readonly Difference[] {

@@ -36,6 +36,7 @@ const RUNTIME_FILES = [
   'node',
   'local',
   'local_settings',
+  'checkpoint_file',
   'forget_vault',
   'known_vault',
   'place',

@@ -23,6 +23,7 @@ import { base64, parseBase64 } from '../core/bytes.ts'
 import { connect } from '../core/client.ts'
 import { PosternError } from '../core/errors.ts'
 import { Redacted } from '../core/redacted.ts'
+import { readCheckpointFile } from './checkpoint_file.ts'
 import { runCommand } from './command.ts'
 
 const PAGE = 1000
@@ -101,7 +102,7 @@ async function fromFile(given: Options): Promise<Source> {
   const header = first.done ? null : /^\{"min":([0-9]{1,15}),"frontier":(\["[A-Za-z0-9+/=",]+"\])\}$/.exec(first.value)
   const start = header === null ? startOf(0, []) : startOf(Number(header[1]), JSON.parse(header[2]!))
   const entries = header === null && !first.done ? withFirst(first.value, lines) : lines
-  return { checkpoint: readFileSync(wanted(given, 'checkpoint'), 'utf8'), start, entries }
+  return { checkpoint: readCheckpointFile(wanted(given, 'checkpoint'), '--checkpoint'), start, entries }
 }
 
 async function* withFirst(first: string, rest: AsyncIterable<string>): AsyncGenerator<string> {
@@ -116,7 +117,7 @@ async function* linesOf(file: string): AsyncGenerator<string, void> {
 
 async function remembered({ remember }: Options, verifiers: NoteVerifier[]): Promise<Checkpoint | null> {
   if (remember === undefined || !existsSync(remember)) return null
-  const checkpoint = await openCheckpoint(readFileSync(remember, 'utf8'), verifiers)
+  const checkpoint = await openCheckpoint(readCheckpointFile(remember, '--remember'), verifiers)
   if (checkpoint === null)
     throw new PosternError('bad_request', `--remember: ${remember} is not signed by the key given`)
   return checkpoint

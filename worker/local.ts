@@ -71,10 +71,26 @@ export function listenOrFail<T>(listen: () => T): T {
   }
 }
 
+/** Settings that an error of the platform at the start is about, by its code. Deno gives names in place of codes. */
+const SETTINGS_BY_CODE: Record<string, string> = {
+  EADDRINUSE: 'POSTERN_PORT is taken by another process',
+  AddrInUse: 'POSTERN_PORT is taken by another process',
+  EACCES: 'POSTERN_DATA cannot be used by this user, or POSTERN_PORT is below 1024',
+  EADDRNOTAVAIL: 'POSTERN_HOST is no address of this machine',
+  AddrNotAvailable: 'POSTERN_HOST is no address of this machine',
+  ENOTFOUND: 'POSTERN_HOST is no address of this machine',
+  EEXIST: 'POSTERN_DATA must be a folder',
+  ENOTDIR: 'POSTERN_DATA must be a folder',
+  ENOENT: 'POSTERN_DATA cannot be made: a folder above it is missing',
+  EROFS: 'POSTERN_DATA is on a file system that is read-only',
+  ENOSPC: 'POSTERN_DATA is on a disk that is full',
+}
+
 /** Ends the process with one line. An error of the platform is told by its kind: it may quote a setting. */
 export function fail(error: unknown): never {
   const kind = error instanceof Error ? ((error as { code?: string }).code ?? error.name) : 'unknown'
-  process.stderr.write(`${error instanceof PosternError ? error.message : `Server cannot start: ${kind}`}\n`)
+  const about = SETTINGS_BY_CODE[kind] === undefined ? '' : `. ${SETTINGS_BY_CODE[kind]}`
+  process.stderr.write(`${error instanceof PosternError ? error.message : `Server cannot start: ${kind}${about}`}\n`)
   process.exit(1)
 }
 

@@ -9,7 +9,7 @@ import type { Sha256 } from '../core/audit/merkle.ts'
 import type { Privacy } from '../core/audit/privacy.ts'
 import type { AcceptedSchema } from '../core/audit/schema_note.ts'
 import { PosternError, type Reason } from '../core/errors.ts'
-import { migrate, vaultIdOf } from '../core/schema.ts'
+import { describeNewer, migrate, vaultIdOf } from '../core/schema.ts'
 import { SchemaMismatch } from '../core/schema_check.ts'
 import { anchorRequired, type Settings } from '../core/settings.ts'
 import type { Sql } from '../core/sql.ts'
@@ -160,8 +160,8 @@ function upgraded(sql: Sql, vault: string, acceptable: readonly string[]): Accep
     return { ...about, digest: acceptSchema.slice(vault.length + 1) }
   } catch (error) {
     if (error instanceof SchemaMismatch) throw error
-    const newer = error instanceof RangeError
-    throw new PosternError('unavailable', newer ? 'Vault was written by a newer Postern' : 'Vault cannot be opened')
+    const message = error instanceof RangeError ? `Vault ${describeNewer(error)}` : 'Vault cannot be opened'
+    throw new PosternError('unavailable', message)
   }
 }
 

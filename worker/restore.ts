@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { chmodSync, copyFileSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { securityPolicy } from '../core/access/security_policy.ts'
 import { RESTORED } from '../core/audit/backup.ts'
@@ -17,7 +17,7 @@ import { verifyLog } from '../core/audit/verify.ts'
 import { equal, parseUtf8 } from '../core/bytes.ts'
 import type { Keyring } from '../core/crypto/keyring.ts'
 import { PosternError } from '../core/errors.ts'
-import { migrate, vaultIdOf } from '../core/schema.ts'
+import { describeNewer, migrate, vaultIdOf } from '../core/schema.ts'
 import { SchemaMismatch } from '../core/schema_check.ts'
 import { parseVaultId } from '../core/secrets/name.ts'
 import type { Settings } from '../core/settings.ts'
@@ -26,6 +26,7 @@ import { Vault } from '../core/vault.ts'
 import { durably } from './anchor_folder.ts'
 import { checkpointOf } from './archive_folder.ts'
 import { originOf } from './checkpoint.ts'
+import { readCheckpointFile } from './checkpoint_file.ts'
 import { confirm, runCommand } from './command.ts'
 import { upstreamsOf } from './config.ts'
 import { fileOfVault } from './data.ts'
@@ -61,10 +62,14 @@ async function run(file: string, yes: boolean): Promise<string> {
   try {
     copyFileSync(file, partial)
     chmodSync(partial, 0o600)
-    const { vault, store, size, words } = await examine(partial, readFileSync(checkpointOf(file), 'utf8'), {
-      settings,
-      keyring,
-    })
+    const { vault, store, size, words } = await examine(
+      partial,
+      readCheckpointFile(checkpointOf(file), 'The checkpoint beside the backup'),
+      {
+        settings,
+        keyring,
+      },
+    )
     const target = fileOfVault(data, vault)
     // A journal that was left behind too: SQLite would take it for that of the backup, and write it over what was verified.
     const there = filesOf(target).find((one) => existsSync(one))
@@ -157,7 +162,7 @@ function openOrRefuse(partial: string, settings: Settings) {
     sql.close()
   } catch (error) {
     if (error instanceof PosternError) throw error
-    if (error instanceof RangeError) throw new PosternError('unavailable', 'Backup was written by a newer Postern')
+    if (error instanceof RangeError) throw new PosternError('unavailable', `Backup ${describeNewer(error)}`)
   }
   throw new PosternError('tampered', 'Backup is not a whole database')
 }

@@ -252,7 +252,9 @@ describe.each(LOCAL)('on %s', (runtime) => {
     const taken = startServer(runtime, other, { POSTERN_PORT: new URL(server.endpoint).port })
     const error = await taken.catch((error: Error) => error.message)
     other.remove()
-    expect(error).toMatch(/^Server did not start:\nServer cannot start: \w+\n$/)
+    expect(error).toMatch(
+      /^Server did not start:\nServer cannot start: \w+\. POSTERN_PORT is taken by another process\n$/,
+    )
   })
 
   it('leaves nothing of a destroyed value in any file', async () => {
