@@ -100,6 +100,7 @@ export const REFUSALS = {
   key_reused: ['conflict', 'Idempotency key was used for another request'],
   held: ['conflict', 'Log is under a legal hold: nothing of it is erased'],
   indescribable: ['bad_request', 'Change is larger than its audit entry can describe: make it smaller, or split it'],
+  unusable: ['bad_request', 'Server is not configured for this'],
   last_admin: ['conflict', 'No principal could administer this vault afterwards'],
   pattern_taken: ['conflict', 'Another chain has this pattern'],
   not_sealed: ['conflict', 'Secret is kept by a provider, and this is done there'],

@@ -154,6 +154,12 @@ export interface Operation<Input, Output> {
   run: (context: Context, input: Input) => Outcome<Output>
 }
 
+/** In place of what is to be put: the edge found that this server could not use it. It is decided on, and refused. */
+export interface Unusable {
+  id: string
+  unusable: true
+}
+
 /** Lets the compiler infer the types of an operation from its definition. */
 export function operation<Input, Output>(definition: Operation<Input, Output>): Operation<Input, Output> {
   return definition

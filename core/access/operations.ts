@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { type Context, type Outcome, operation } from '../operation.ts'
+import { type Context, type Outcome, operation, type Unusable } from '../operation.ts'
 import { staysAdministrable, trustsOf } from './administrable.ts'
 import { handsIn, quorumIn } from './approval.ts'
 import type { Issuer, VersionedIssuer } from './issuers.ts'
@@ -184,8 +184,9 @@ export const putIssuer = operation({
   ...onIssuers,
   notable: true,
   about: ({ id }: { id: string }) => ({ issuer: id }),
-  binds: ({ issuers }, issuer: Issuer) => ({ issuer, revision: issuers.find(issuer.id)?.revision ?? null }),
-  run(context, issuer: Issuer): Outcome<VersionedIssuer> {
+  binds: ({ issuers }, issuer: Issuer | Unusable) => ({ issuer, revision: issuers.find(issuer.id)?.revision ?? null }),
+  run(context, issuer: Issuer | Unusable): Outcome<VersionedIssuer> {
+    if ('unusable' in issuer) return { reason: 'unusable' }
     const { access, issuers, sessions, identity, now, principal } = context
     if (access.principal(issuer.principal) === null) return { reason: 'no_principal' }
     const before = issuers.find(issuer.id)

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { type Context, type Outcome, operation } from '../operation.ts'
+import { type Context, type Outcome, operation, type Unusable } from '../operation.ts'
 import type { Chain, VersionedChain } from './chain.ts'
 import type { ChainStore } from './chain_store.ts'
 import type { HealthRow } from './health_store.ts'
@@ -23,8 +23,9 @@ export const putChain = operation({
   notable: true,
   about: ({ id }: { id: string }) => ({ chain: id }),
   // It says where values come from: as much as a rule does.
-  binds: ({ chains }, chain: Chain) => ({ chain, revision: revisionOf(chains, chain.id) }),
-  run({ chains, cache, now, principal }, chain: Chain): Outcome<VersionedChain> {
+  binds: ({ chains }, chain: Chain | Unusable) => ({ chain, revision: revisionOf(chains, chain.id) }),
+  run({ chains, cache, now, principal }, chain: Chain | Unusable): Outcome<VersionedChain> {
+    if ('unusable' in chain) return { reason: 'unusable' }
     const others = chains.list().filter(({ id }) => id !== chain.id)
     // Which of two it were that covers a name would be chance.
     if (others.some(({ resource }) => resource === chain.resource)) return { reason: 'pattern_taken' }

@@ -6,7 +6,7 @@
 import type { Bytes } from '../bytes.ts'
 import { type Binding, open, seal } from '../crypto/envelope.ts'
 import type { Keyring } from '../crypto/keyring.ts'
-import { type Context, type Outcome, operation } from '../operation.ts'
+import { type Context, type Outcome, operation, type Unusable } from '../operation.ts'
 import type { Redacted } from '../redacted.ts'
 import type { Hook } from './hook_store.ts'
 
@@ -53,9 +53,15 @@ interface NewHook extends Pick<Hook, 'id' | 'url' | 'kid' | 'sealed'> {
 export const putHook = operation({
   ...onHooks,
   notable: true,
-  about: ({ id, url }: NewHook) => ({ hook: id, url }),
-  binds: ({ hooks }, { id, url, newSecret }: NewHook) => ({ id, url, newSecret, before: shown(hooks.find(id)) }),
-  run({ hooks, keys, now, principal }: Context, input: NewHook): Outcome<{ hook: Hook; tookSecret: boolean }> {
+  about: (input: NewHook | Unusable) => ({ hook: input.id, ...('url' in input && { url: input.url }) }),
+  binds({ hooks }, input: NewHook | Unusable) {
+    if ('unusable' in input) return { ...input }
+    const { id, url, newSecret } = input
+    return { id, url, newSecret, before: shown(hooks.find(id)) }
+  },
+  run(context: Context, input: NewHook | Unusable): Outcome<{ hook: Hook; tookSecret: boolean }> {
+    if ('unusable' in input) return { reason: 'unusable' }
+    const { hooks, keys, now, principal } = context
     const { id, url, newSecret, kid, sealed } = input
     if (!keys.isCurrent(kid)) return { reason: 'raced' }
     const before = hooks.find(id)

@@ -346,3 +346,27 @@ describe('a value that the policy refuses', () => {
     expect([first.status, again.status, again.text]).toEqual([201, 201, first.text])
   })
 })
+
+describe('what the server could not use', () => {
+  const claims = { sub: ['x'] }
+  const CASES: [method: string, path: string, body: object][] = [
+    ['PUT', '/chains/c', { resource: 'x/*', members: [{ provider: 'azure' }] }],
+    ['PUT', '/issuers/i', { issuer: 'http://127.0.0.1:1', audience: 'us', claims, principal: 'bob' }],
+    ['PUT', '/hooks/h', { url: 'http://127.0.0.1:1/x' }],
+  ]
+
+  it.each(CASES)('is told to callers with the right only, and recorded: %s %s', async (method, path, body) => {
+    const aws = memoryProvider('aws')
+    const bench = await openGateway({ aws })
+    const put = (token: string) =>
+      bench.send(VAULT + path, { method, body: JSON.stringify(body), headers: { Authorization: `Bearer ${token}` } })
+    const reader = await bench.reader('bob', 'x/**')
+    expect(reader).toBeDefined()
+    const made = await bench.send(`${VAULT}/tokens`, { method: 'POST', body: '{"principal":"bob"}' })
+    const { token } = (await made.json()) as { token: string }
+    expect((await put(token)).status).toBe(403)
+    expect(bench.log().at(-1)).toMatchObject({ outcome: 'denied', principal: 'bob', severity: 'warning' })
+    expect((await put(bench.token.reveal())).status).toBe(400)
+    expect(bench.log().at(-1)).toMatchObject({ outcome: 'unusable', principal: 'admin' })
+  })
+})

@@ -15,6 +15,7 @@ import * as wire from '../../core/wire.ts'
 import { readJson } from '../body.ts'
 import { answer, answerWithValues, type Env, iso, type Parts, recipientOf, when } from '../context.ts'
 import { serve } from '../route_table.ts'
+import { checkUsable } from '../usable.ts'
 import { accessorOf } from './sessions.ts'
 
 /** `…/principals`, `…/tokens`, `…/rules`, `…/issuers`, `…/locks` and `…/factors`: administration. */
@@ -108,7 +109,10 @@ export function accessRoutes({ keyring, settings }: Parts): Hono<Env> {
     const id = parseId(c.req.param('id'))
     const body = wire.check(wire.PutIssuer, await readJson(c.req.raw, bodyTimeoutMs))
     // Said now, rather than at the first sign-in.
-    for (const url of [body.issuer, body.jwksUri ?? body.issuer]) checkUrl(url, settings.security.allowLoopbackIssuers)
+    await checkUsable(c, 'issuer.put', id, () => {
+      for (const url of [body.issuer, body.jwksUri ?? body.issuer])
+        checkUrl(url, settings.security.allowLoopbackIssuers)
+    })
     const granted = await c.var.handle.call('issuer.put', c.var.caller, { id, ...body })
     return answer(c, granted, issuer(granted.value))
   })

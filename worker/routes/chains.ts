@@ -14,6 +14,7 @@ import { answer, type Env, iso, type Parts, query, when } from '../context.ts'
 import { timesOf } from '../flights.ts'
 import { passedOverOf } from '../gateway.ts'
 import { serve } from '../route_table.ts'
+import { checkUsable } from '../usable.ts'
 
 /** `…/chains` and `…/providers`: which providers keep what, and how they are. */
 export function chainRoutes({ keyring, settings, upstreams }: Parts): Hono<Env> {
@@ -29,7 +30,7 @@ export function chainRoutes({ keyring, settings, upstreams }: Parts): Hono<Env> 
     const id = parseId(c.req.param('id'))
     const body = wire.check(wire.PutChain, await readJson(c.req.raw, bodyTimeoutMs))
     // Said now, rather than at the first read.
-    upstreams.check(c.var.vault, body)
+    await checkUsable(c, 'chain.put', id, () => upstreams.check(c.var.vault, body))
     const granted = await c.var.handle.call('chain.put', c.var.caller, { id, ...body })
     return answer(c, granted, chain(granted.value))
   })

@@ -17,6 +17,7 @@ import * as wire from '../../core/wire.ts'
 import { readJson } from '../body.ts'
 import { answer, answerWithValues, type Env, iso, type Parts, recipientOf, when } from '../context.ts'
 import { serve } from '../route_table.ts'
+import { checkUsable } from '../usable.ts'
 
 /** Bytes of a signing secret that is made here. */
 const SECRET_SIZE = 32
@@ -46,9 +47,11 @@ export function policyRoutes({ keyring, settings }: Parts): Hono<Env> {
     const id = parseId(c.req.param('id'))
     const recipient = await recipientOf(c)
     const { url, newSecret } = wire.check(wire.PutHook, await readJson(c.req.raw, bodyTimeoutMs))
-    checkUrl(url, security.allowLoopbackHooks)
-    // What is in an address is shown and logged: a credential must not be.
-    if (/[?#]/.test(url)) throw badRequest('url', 'Must have no query and no fragment')
+    await checkUsable(c, 'hook.put', id, () => {
+      checkUrl(url, security.allowLoopbackHooks)
+      // What is in an address is shown and logged: a credential must not be.
+      if (/[?#]/.test(url)) throw badRequest('url', 'Must have no query and no fragment')
+    })
     const { handle, caller, vault } = c.var
     const under = (await handle.call('keys.term', caller, {})).value
     const secret = new Redacted(randomBytes(SECRET_SIZE))
