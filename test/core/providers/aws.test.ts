@@ -270,6 +270,14 @@ describe('awsProvider', () => {
     }
   })
 
+  it('row 67: refuses the one of many that is no Unicode text', async () => {
+    const of = (Name: string, SecretString: string) => ({ Name, VersionId: 'v'.repeat(36), SecretString })
+    const batch = ok({ SecretValues: [of('a', '\udc00'), of('b', '{"n":1.10}')] })
+    const { provider } = open({ BatchGetSecretValue: [batch] })
+    const [a, b] = await provider.getMany!(['a', 'b'], { signal: AbortSignal.timeout(5000) })
+    expect([a, b]).toMatchObject([{ kind: 'invalid', code: 'LoneSurrogate' }, { contentType: 'application/json' }])
+  })
+
   it('reads many in batches of twenty, and gives each its own outcome', async () => {
     const names = Array.from({ length: 25 }, (_, at) => `s/${at}`)
     const server = fake(({ body }) => {
