@@ -138,7 +138,7 @@ describe.skipIf(missing.length > 0)(`litewitness (needs ${needed.map(([name]) =>
     const cosigned = (await ofWitness())!.mark
     await server.stop()
     // The same log by name and key, with another history that is longer than what the witness saw.
-    const fork = { ...site, data: mkdtempSync(join(tmpdir(), 'postern-fork-')) }
+    const fork = { ...(await makeSite()), rootKey: site.rootKey }
     const elsewhere = mkdtempSync(join(tmpdir(), 'postern-fork-anchor-'))
     try {
       await serve(fork, elsewhere)

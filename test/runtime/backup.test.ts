@@ -60,7 +60,9 @@ const settings = () => ({
 })
 
 async function start(runtime: 'bun' | 'deno' | 'node', data: string, more: Record<string, string> = {}) {
-  const server = await startServer(runtime, { ...site, data }, { ...settings(), ...more })
+  const there = { ...site, data }
+  const server = await startServer(runtime, there, { ...settings(), ...more })
+  site.token = there.token
   servers.push(server)
   return { server, client: connect({ endpoint: server.endpoint, vault: site.vault, token: site.token }) }
 }
