@@ -16,12 +16,12 @@ import { Redacted } from '../core/redacted.ts'
 import { parseName } from '../core/secrets/name.ts'
 import { type Given, runCommand } from './command.ts'
 
-const {
-  POSTERN_ENDPOINT = 'http://127.0.0.1:8787',
-  POSTERN_IMPORT_KEY,
-  POSTERN_IMPORT_PASSPHRASE,
-  TOKEN = '',
-} = process.env
+// As with every setting, an empty value counts as not given.
+const given = (name: string) => process.env[name] || undefined
+const POSTERN_ENDPOINT = given('POSTERN_ENDPOINT') ?? 'http://127.0.0.1:8787'
+const POSTERN_IMPORT_KEY = given('POSTERN_IMPORT_KEY')
+const POSTERN_IMPORT_PASSPHRASE = given('POSTERN_IMPORT_PASSPHRASE')
+const { TOKEN = '' } = process.env
 /** What may keep a secret from being compared. */
 const UNREAD: readonly string[] = ['denied', 'not_found', 'mfa_required', 'approval_required']
 const MAX_TRIES = 10
