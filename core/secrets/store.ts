@@ -242,6 +242,11 @@ export class SecretStore {
     )
   }
 
+  /** Forgets the writes from before a time, with their fingerprints. */
+  forgetWrites(before: number): void {
+    this.#sql.all('DELETE FROM idempotency WHERE created_at <= ?', before)
+  }
+
   /** Remembers a write by its key, and forgets some of those from before `oldest`. */
   remember(principal: string, key: string, replay: Replay, now: number, oldest: number): void {
     const { fingerprint, name, number, provided } = replay

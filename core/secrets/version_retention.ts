@@ -6,6 +6,7 @@
  */
 import type { Outcome } from '../operation.ts'
 import { type TaskContext, task } from '../task.ts'
+import { IDEMPOTENCY_MS } from './replay.ts'
 import type { Bounds, Prunable } from './store.ts'
 import { type KeptVersions, keptAt } from './vault_policy_store.ts'
 
@@ -16,6 +17,8 @@ const BATCH = 500
 export const findPrunable = task({
   resource: () => 'policy',
   run(context: TaskContext, { after }: { after: number }): Outcome<Prunable> {
+    // Keyed hashes of values: kept for no longer than they tell a repeat by.
+    context.secrets.forgetWrites(context.now - IDEMPOTENCY_MS)
     const bounds = boundsNow(context)
     const found =
       bounds === null ? { names: [], after: null } : context.secrets.prunable(after, { ...bounds, limit: BATCH })

@@ -200,3 +200,18 @@ describe('a stricter policy', () => {
     expect(left('a')).toEqual([5, 4])
   })
 })
+
+describe('keyed hashes of writes', () => {
+  it('are gone after their day, also when nothing is written any more', async () => {
+    const { bench, erase } = withPolicy({})
+    const idempotency = { key: 'k', fingerprint: 'f' }
+    bench.granted('admin', 'secret.write', writeOf('a', { idempotency }))
+    const kept = () => bench.database.all('SELECT 1 FROM idempotency').length
+    bench.now += DAY_MS - 1
+    await erase()
+    expect(kept()).toBe(1)
+    bench.now += 1
+    await erase()
+    expect(kept()).toBe(0)
+  })
+})
