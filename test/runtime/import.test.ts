@@ -136,7 +136,8 @@ describe('the import', () => {
       run({ [value]: values['old/d'] }, format, byKey),
       run([value], format, byKey),
     ]
-    expect(outcomes.map(({ status }) => status)).toEqual([1, 1, 1, 1, 1, 1])
+    // A value that its key does not open may have been tampered with: commands end with 2 for that.
+    expect(outcomes.map(({ status }) => status)).toEqual([1, 1, 2, 1, 1, 1])
     expect(leaks(outcomes.map(({ output }) => output).join(), [value])).toEqual([])
   })
 })
