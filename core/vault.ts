@@ -301,10 +301,8 @@ export class Vault {
     const quiet = outcome.quiet || (isStranger && !decision.allow)
     const rule = reason === 'ok' && decision.permit !== undefined ? decision.permit : decision.rule
     const facts = { ...subject, ...outcome.facts }
-    const severity = severityOf(reason, {
-      notable: outcome.notable ?? operation.notable,
-      locked: outcome.facts?.locked === true,
-    })
+    const isAlert = outcome.notable === 'alert' || outcome.facts?.locked === true
+    const severity = severityOf(reason, { notable: operation.notable, locked: isAlert })
     const event = { ...about, rule, outcome: reason, severity, facts }
     const index = quiet ? null : this.#record(caller, now, { ...event, ...('value' in outcome && outcome.actor) })
     if (!('reason' in outcome)) return { ok: true, index, quota, value: outcome.value }

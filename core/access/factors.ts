@@ -92,7 +92,7 @@ export class FactorStore {
   /**
    * Uses something up that may be used once, such as a DPoP proof, by one request.
    *
-   * @param by The request's id. The same request may ask again.
+   * @param by The request's id, or what else may use it again.
    * @param expiresAt When it would be refused anyway, and need not be remembered, by the clock.
    * @param clock What the clock shows, in milliseconds since the Unix epoch.
    * @returns Whether it was new, or this very request used it.
@@ -101,7 +101,12 @@ export class FactorStore {
     this.#forgetUsed(clock)
     const query = 'INSERT INTO used VALUES (?, ?, ?) ON CONFLICT DO NOTHING RETURNING id'
     if (this.#sql.all(query, id, by, expiresAt).length === 1) return true
-    return this.#sql.all<{ by: string }>('SELECT by FROM used WHERE id = ?', id)[0]?.by === by
+    return this.usedBy(id) === by
+  }
+
+  /** What used something that may be used once; `null` when nothing did, or it is forgotten. */
+  usedBy(id: string): string | null {
+    return this.#sql.all<{ by: string }>('SELECT by FROM used WHERE id = ?', id)[0]?.by ?? null
   }
 
   /**

@@ -9,13 +9,14 @@ import {
   createLocalJWKSet,
   decodeJwt,
   decodeProtectedHeader,
+  errors,
   type JSONWebKeySet,
   type JWTPayload,
   jwtVerify,
 } from 'jose'
 import { LRUCache } from 'lru-cache'
-import { base64url, utf8 } from '../bytes.ts'
-import { refusal } from '../errors.ts'
+import { base64url, parseBase64url, utf8 } from '../bytes.ts'
+import { PosternError, REFUSALS, refusal } from '../errors.ts'
 import { parseJson } from '../json.ts'
 import { type SendOptions, send } from '../providers/send.ts'
 import type { Issuer } from './issuers.ts'
@@ -23,22 +24,52 @@ import type { Issuer } from './issuers.ts'
 // RS256 is what GitHub, Kubernetes and AWS sign with; it is only ever verified here, never made.
 const ALGORITHMS = ['RS256', 'PS256', 'ES256', 'ES384', 'EdDSA', 'Ed25519']
 const CLOCK_TOLERANCE_S = 30
-const MAX_AGE_S = 3600
+/** No limit of its own: the age of a token is for its issuer to decide, by `exp`. */
+const ANY_AGE_S = 100 * 365 * 24 * 3600
 const MAX_JWKS_BYTES = 64 * 1024
 const MAX_KEYS = 50
+const MIN_RSA_BITS = 2048
+const MAX_RSA_BITS = 16_384
+// FIPS 186-5 section 5.4: e is below 2^256.
+const MAX_EXPONENT_BITS = 256
 const FRESH_MS = 600_000
 const COOLDOWN_MS = 30_000
 const COLD_COOLDOWN_MS = 1_000
 const MAX_STALE_MS = 24 * 3_600_000
 const FETCH_TIMEOUT_MS = 5_000
 
-/** A token whose signature, issuer, audience and times are right. */
+/** Why the time of a well-signed token is wrong. */
+export type AssertionFlaw = 'assertion_expired' | 'assertion_too_old' | 'assertion_not_yet'
+
+/** A token whose signature, issuer and audience are right. */
 export interface Assertion {
   claims: Record<string, unknown>
-  /** Identifies the token: it signs in once. */
+  /** Identifies the token: a hash of what was signed. */
   once: string
   /** When it would be refused anyway, in milliseconds since the Unix epoch. */
   expiresAt: number
+}
+
+/** The refusal of a token whose signature, issuer and audience are right, and whose time is wrong. */
+export class FlawedAssertion extends PosternError {
+  // Private, so that no claim is shown with the error.
+  readonly #assertion: Assertion
+  readonly #flaw: AssertionFlaw
+
+  constructor(assertion: Assertion, flaw: AssertionFlaw) {
+    super(...REFUSALS.unauthenticated)
+    this.#assertion = assertion
+    this.#flaw = flaw
+  }
+
+  /** The token, to be recorded. */
+  get assertion(): Assertion {
+    return this.#assertion
+  }
+
+  get flaw(): AssertionFlaw {
+    return this.#flaw
+  }
 }
 
 /**
@@ -58,7 +89,8 @@ export function issuerOf(assertion: string): string {
  * Checks a token against a trusted provider (RFC 7519, RFC 8725).
  *
  * @param now Milliseconds since the Unix epoch.
- * @throws {PosternError} `unauthenticated` for any flaw of the token; `unavailable` when the
+ * @throws {PosternError} `unauthenticated` for any flaw of the token, as a {@link FlawedAssertion} when it is
+ *   its time alone; `unavailable` when the
  *   provider's keys cannot be had.
  */
 export async function verifyAssertion(
@@ -69,29 +101,46 @@ export async function verifyAssertion(
 ): Promise<Assertion> {
   const { kid, crit, typ } = header(assertion)
   // A token of another type, such as one for logging out, says something else (RFC 8725 section 3.11).
-  const isToken = typ === undefined || /^(?:JWT|at\+jwt)$/i.test(typ)
+  const isToken = typ === undefined || /^(?:application\/)?(?:JWT|at\+jwt)$/i.test(typ)
   if (kid === undefined || crit !== undefined || !isToken) throw refusal('unauthenticated')
   const jwks = await keys.find(issuer, kid, now)
-  let payload: JWTPayload
-  try {
-    const options = {
-      algorithms: ALGORITHMS,
-      issuer: issuer.issuer,
-      audience: issuer.audience,
-      requiredClaims: ['exp', 'iat', 'sub'],
-      maxTokenAge: MAX_AGE_S,
-      clockTolerance: CLOCK_TOLERANCE_S,
-      currentDate: new Date(now),
-    }
-    payload = (await jwtVerify(assertion, createLocalJWKSet(jwks), options)).payload
-  } catch {
-    throw refusal('unauthenticated')
+  const options = {
+    algorithms: ALGORITHMS,
+    issuer: issuer.issuer,
+    audience: issuer.audience,
+    requiredClaims: ['exp', 'iat', 'sub'],
+    maxTokenAge: issuer.maxAgeSeconds ?? ANY_AGE_S,
+    clockTolerance: CLOCK_TOLERANCE_S,
+    currentDate: new Date(now),
   }
+  const { payload, flaw } = await jwtVerify(assertion, createLocalJWKSet(jwks), options).then(
+    (verified): Verified => ({ payload: verified.payload, flaw: null }),
+    flawed,
+  )
   // One audience, ours: a token for several could be used up elsewhere first.
   if (Array.isArray(payload.aud) && payload.aud.length !== 1) throw refusal('unauthenticated')
   // By its bytes, not its jti: not every provider gives one.
   const once = base64url(sha256(utf8(assertion.slice(0, assertion.lastIndexOf('.')))))
-  return { claims: { ...payload }, once, expiresAt: payload.exp! * 1000 + CLOCK_TOLERANCE_S * 1000 }
+  const verified = { claims: { ...payload }, once, expiresAt: payload.exp! * 1000 + CLOCK_TOLERANCE_S * 1000 }
+  if (flaw !== null) throw new FlawedAssertion(verified, flaw)
+  return verified
+}
+
+interface Verified {
+  payload: JWTPayload
+  flaw: AssertionFlaw | null
+}
+
+/** Tells a time that is wrong from any other flaw: jose looks at times last, after signature, issuer and audience. */
+function flawed(error: unknown): Verified {
+  if (error instanceof errors.JWTExpired) {
+    return { payload: error.payload, flaw: error.claim === 'iat' ? 'assertion_too_old' : 'assertion_expired' }
+  }
+  const isTime = error instanceof errors.JWTClaimValidationFailed && error.reason === 'check_failed'
+  if (isTime && (error.claim === 'nbf' || error.claim === 'iat')) {
+    return { payload: error.payload, flaw: 'assertion_not_yet' }
+  }
+  throw refusal('unauthenticated')
 }
 
 interface Cached {
@@ -161,7 +210,9 @@ export class IssuerKeys {
     const jwksUri = issuer.jwksUri ?? (await this.#discover(issuer.issuer))
     const { keys } = Object(await this.#json(jwksUri)) as { keys?: unknown }
     if (!Array.isArray(keys) || keys.length > MAX_KEYS) throw refusal('provider_answer')
-    const usable = keys.filter((key) => key?.kty !== 'oct' && key?.use !== 'enc' && typeof key?.kid === 'string')
+    const usable = keys.filter(
+      (key) => key?.kty !== 'oct' && key?.use !== 'enc' && typeof key?.kid === 'string' && !isWeak(key),
+    )
     const kids = new Set<string>(usable.map(({ kid }) => kid))
     // Two keys of one id: which one was meant is the attacker's choice.
     if (kids.size < usable.length) throw refusal('provider_answer')
@@ -185,6 +236,26 @@ export class IssuerKeys {
     }
     throw refusal('provider_answer')
   }
+}
+
+/**
+ * Whether a key is an RSA key that proves nothing: with e = 1 a signature is its own message, and Node imports it. The
+ * exponent is odd and at least 3 (RFC 8017 section 3.1), the modulus has at least 2048 bits (RFC 7518 section 3.3), and neither is so
+ * large that verifying takes long. Points that are not on their curve are refused by every runtime.
+ */
+function isWeak({ kty, n, e }: Record<string, unknown>): boolean {
+  if (kty !== 'RSA') return false
+  const [modulus, exponent] = [integerOf(n, MAX_RSA_BITS), integerOf(e, MAX_EXPONENT_BITS)]
+  if (modulus === null || exponent === null) return true
+  return exponent < 3n || exponent % 2n === 0n || modulus.toString(2).length < MIN_RSA_BITS
+}
+
+/** A number in base64url (RFC 7518 section 2, Base64urlUInt); `null` for what is none, or has more bits. */
+function integerOf(text: unknown, maxBits: number): bigint | null {
+  const bytes = typeof text === 'string' && text.length <= maxBits ? parseBase64url(text) : null
+  if (bytes === null || bytes.length === 0) return null
+  const value = bytes.reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n)
+  return value.toString(2).length <= maxBits ? value : null
 }
 
 function header(assertion: string): { kid?: string | undefined; typ?: string | undefined; crit?: unknown } {

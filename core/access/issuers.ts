@@ -16,9 +16,23 @@ export interface Issuer {
   claims: ClaimConditions
   /** The principal that such a token signs in. */
   principal: string
+  /** How often one token signs in; see {@link AssertionUse}. What it was when not given, and `same-key` for a new trust. */
+  assertions?: AssertionUse | undefined
+  /** How old a token may be, by its `iat`; as old as its `exp` allows when not given. */
+  maxAgeSeconds?: number | undefined
 }
 
+/**
+ * How often one token signs in.
+ *
+ * - `once`: for providers that give a fresh token each time
+ * - `same-key`: again only with the DPoP key that it first came with, and once without a key
+ * - `until-expiry`: any number of times, by anybody who has it
+ */
+export type AssertionUse = 'once' | 'same-key' | 'until-expiry'
+
 export interface VersionedIssuer extends Issuer {
+  assertions: AssertionUse
   /** Differs for each change, also when an id is deleted and used again. */
   revision: string
   version: number
@@ -90,5 +104,6 @@ interface Row {
 const COLUMNS = 'body, version, updated_at AS updatedAt, updated_by AS updatedBy'
 
 function issuerOf({ body, ...rest }: Row): VersionedIssuer {
-  return { ...JSON.parse(body), ...rest }
+  // Trusts of 0.1 do not say it.
+  return { assertions: 'once', ...JSON.parse(body), ...rest }
 }

@@ -195,7 +195,15 @@ export const putIssuer = operation({
     // Who approved by it as it was may come in by nothing else.
     if (before !== null && !staysAdministrable(context, { trusts })) return { reason: 'last_admin' }
     const version = (before?.version ?? 0) + 1
-    const value = { ...issuer, revision: crypto.randomUUID(), version, updatedAt: now, updatedBy: principal }
+    const assertions = issuer.assertions ?? before?.assertions ?? 'same-key'
+    const value = {
+      ...issuer,
+      assertions,
+      revision: crypto.randomUUID(),
+      version,
+      updatedAt: now,
+      updatedBy: principal,
+    }
     issuers.put(value, hands)
     // Made under the trust as it was; whoever still meets it signs in again.
     sessions.revokeFederated(issuer.id, now)

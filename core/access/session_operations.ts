@@ -5,6 +5,7 @@
  */
 import { type Context, type Facts, type Outcome, operation } from '../operation.ts'
 import { refusedByLock } from './factor_operations.ts'
+import type { AssertionFlaw } from './federation.ts'
 import type { VersionedIssuer } from './issuers.ts'
 import { globMatches } from './policy.ts'
 import type { Session } from './sessions.ts'
@@ -140,7 +141,7 @@ export const trustedIssuers = operation({
   },
 })
 
-/** A token of an identity provider whose signature, issuer, audience and times the edge has checked. */
+/** A token of an identity provider whose signature, issuer and audience the edge has checked. */
 export interface FederatedInput {
   hash: Uint8Array
   /** The root key that the session's token is made under. */
@@ -150,10 +151,15 @@ export interface FederatedInput {
   /** The trusts that it was checked against: a change in between refuses. */
   candidates: { id: string; revision: string }[]
   claims: Record<string, unknown>
-  /** Identifies the token, to be taken once, and when it would expire. */
+  /** Identifies the token, and when it would expire. */
   once: string
   onceExpiresAt: number
+  /** What is wrong with its time: it is refused for that, and recorded. */
+  flaw?: AssertionFlaw | null
 }
+
+/** Why a well-signed token does not sign in. The caller is not told. */
+type FederationRefusal = AssertionFlaw | 'assertion_used' | 'claims' | 'principal_disabled'
 
 /** Makes a session from a token of an identity provider, when its claims meet the conditions of a trust. */
 export const federateSession = operation({
@@ -162,18 +168,28 @@ export const federateSession = operation({
   anonymous: true,
   resource: () => 'issuers',
   run(context: Context, input: FederatedInput): Outcome<OpenedSession> {
-    const { access, issuers, sessions, factors, circumstances, limits, clock, now, requestId } = context
-    const { hash, accessor, jkt, claims, root } = input
-    // First of all, and whatever comes of it: one token, one entry.
-    if (!factors.useOnce(`jwt/${input.once}`, requestId, input.onceExpiresAt, clock))
-      return { reason: 'unauthenticated', quiet: true }
+    const { access, issuers, sessions, circumstances, limits, now } = context
+    const { hash, accessor, jkt, claims, root, flaw = null } = input
     const facts = { bound: jkt !== null, issuer: textOf(claims.iss), subject: textOf(claims.sub) }
-    const trust = input.candidates.flatMap(({ id, revision }) => {
+    if (flaw !== null) return refusedAssertion(context, input, flaw, facts)
+    const trusts = input.candidates.flatMap(({ id, revision }) => {
       const issuer = issuers.find(id)
-      return issuer !== null && issuer.revision === revision && meets(claims, issuer) ? [issuer] : []
-    })[0]
-    const principal = trust && access.principal(trust.principal)
-    if (!trust || !principal || principal.disabledAt !== null) return { reason: 'unauthenticated', facts }
+      return issuer !== null && issuer.revision === revision ? [issuer] : []
+    })
+    const trust = trusts.find((issuer) => unmet(claims, issuer) === null)
+    const [closest] = trusts
+    if (trust === undefined) {
+      return refusedAssertion(context, input, 'claims', { ...facts, ...(closest && { claim: unmet(claims, closest) }) })
+    }
+    const principal = access.principal(trust.principal)
+    if (!principal || principal.disabledAt !== null)
+      return refusedAssertion(context, input, 'principal_disabled', facts)
+    if (!takesAssertion(context, trust, input)) {
+      // A workload comes again with its key: another one, or none, is a thief's.
+      const alert = context.factors.usedBy(idOf(input))?.startsWith(KEY) ? ({ notable: 'alert' } as const) : {}
+      const used = { ...facts, trust: trust.id, principal: principal.id }
+      return { ...refusedAssertion(context, input, 'assertion_used', used), ...alert }
+    }
     const expiresAt = now + limits.sessionMaxMs
     const { address, agent } = circumstances
     const about = {
@@ -192,13 +208,55 @@ export const federateSession = operation({
   },
 })
 
-/** It is of this issuer, and every condition names a claim that is there, is a plain value, and matches. */
-function meets(claims: Record<string, unknown>, { issuer, claims: conditions }: VersionedIssuer): boolean {
-  if (claims.iss !== issuer) return false
-  return Object.entries(conditions).every(([name, globs]) => {
+/** What a token was used by, when it was a key. */
+const KEY = 'key:'
+
+function idOf({ once }: FederatedInput): string {
+  return `jwt/${once}`
+}
+
+/** Whether a token may sign in by a trust now: again, or for the first time. */
+function takesAssertion(
+  { factors, clock, requestId }: Context,
+  { assertions }: VersionedIssuer,
+  input: FederatedInput,
+): boolean {
+  const { onceExpiresAt, jkt } = input
+  if (assertions === 'until-expiry') return true
+  const by = assertions === 'same-key' && jkt !== null ? `${KEY}${jkt}` : requestId
+  return factors.useOnce(idOf(input), by, onceExpiresAt, clock)
+}
+
+/** How many refusals of one issuer and reason are recorded in an hour: everybody can get well-signed tokens of some. */
+const REFUSALS_RECORDED = 10
+const REFUSALS_MS = 60 * 60_000
+
+/** Refuses a well-signed token, and records each once. */
+function refusedAssertion(
+  { factors, clock, now }: Context,
+  { once }: FederatedInput,
+  reason: FederationRefusal,
+  facts: Facts,
+): { reason: 'unauthenticated'; facts: Facts; quiet?: true } {
+  const mark = (id: string) => factors.mark(`refused/${id}`, now + REFUSALS_MS, { clock, now })
+  const about = `${facts.issuer}/${reason}`
+  const slots = Array.from({ length: REFUSALS_RECORDED }, (_, slot) => `${about}/${slot}`)
+  // Only a token that was let in once can be used again: those are never too many.
+  const isRecorded = mark(`${once}/${reason}`) && (reason === 'assertion_used' || slots.some(mark))
+  return { reason: 'unauthenticated', facts: { ...facts, reason }, ...(!isRecorded && { quiet: true }) }
+}
+
+/**
+ * The first claim of a token that does not meet a trust, by its name; `null` when it is of this issuer, and every condition
+ * names a claim that is there, is a plain value, and matches.
+ */
+function unmet(claims: Record<string, unknown>, { issuer, claims: conditions }: VersionedIssuer): string | null {
+  if (claims.iss !== issuer) return 'iss'
+  const found = Object.entries(conditions).find(([name, globs]) => {
     const text = Object.hasOwn(claims, name) ? textOf(claims[name]) : null
-    return text !== null && globs.some((glob) => globMatches(glob, text))
+    return text === null || !globs.some((glob) => globMatches(glob, text))
   })
+  return found?.[0] ?? null
 }
 
 function textOf(claim: unknown): string | null {

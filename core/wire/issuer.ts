@@ -26,6 +26,8 @@ export const PutIssuer = z
       z.refine((claims) => Object.keys(claims).length <= 20, 'At most 20 claims'),
     ),
     principal: id,
+    assertions: z.optional(z.enum(['once', 'same-key', 'until-expiry'])),
+    maxAgeSeconds: z.optional(z.int().check(z.gte(60), z.lte(31_536_000))),
   })
   .check(
     z.refine(

@@ -1,4 +1,7 @@
 /** How many requests without a good token an address may make, and what such requests leave behind. */
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { makeProof, makeProofKey } from '../../core/access/dpop_key.ts'
 import { signIn } from '../../core/client.ts'
@@ -30,6 +33,35 @@ async function proven({ answer }: Bench, nonce: string | null, authorization: Re
   const proof = await makeProof(await makeProofKey(), { method: 'POST', url, token: null, nonce })
   return answer(new Request(url, { method: 'POST', headers: { DPoP: proof, ...authorization } }))
 }
+
+describe('a sign-in with the token of an identity provider', () => {
+  it('row 24: takes as long to be refused for an issuer that is trusted, and slow, as for one that is not', async () => {
+    const slow = createServer((_, response) => setTimeout(() => response.end('{"keys":[]}'), 300))
+    slow.listen(0, '127.0.0.1')
+    await once(slow, 'listening')
+    try {
+      const issuer = `http://127.0.0.1:${(slow.address() as AddressInfo).port}`
+      const bench = await openGateway(null, { environment: { POSTERN_SECURITY__ALLOW_LOOPBACK_ISSUERS: 'true' } })
+      await bench.admin.putPrincipal('ci', { kind: 'service' })
+      await bench.admin.putIssuer('ci', { issuer, audience: 'us', claims: { sub: ['x'] }, principal: 'ci' })
+      const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
+      const refusedAfter = async (iss: string, kid: string) => {
+        const body = JSON.stringify({ assertion: `${part({ alg: 'ES256', kid })}.${part({ iss })}.AAAA` })
+        const headers = { 'Content-Type': 'application/json' }
+        const start = performance.now()
+        const response = await bench.answer(
+          new Request(`http://127.0.0.1${SESSIONS}`, { method: 'POST', body, headers }),
+        )
+        expect(response.status).toBe(401)
+        return performance.now() - start
+      }
+      const [unknown, trusted] = [await refusedAfter('https://other.example', 'a'), await refusedAfter(issuer, 'a')]
+      expect(Math.max(unknown, trusted) / Math.min(unknown, trusted)).toBeLessThan(1.5)
+    } finally {
+      slow.close()
+    }
+  })
+})
 
 describe('refusals of an address', () => {
   it('row 74: limits proofs that lack only the nonce to ten times as many as guesses, and gives the nonce with each answer', async () => {

@@ -1,6 +1,6 @@
 import { type Context, Hono } from 'hono'
 import type * as z from 'zod/mini'
-import { issuerOf, verifyAssertion } from '../../core/access/federation.ts'
+import { FlawedAssertion, issuerOf, verifyAssertion } from '../../core/access/federation.ts'
 import type { VersionedIssuer } from '../../core/access/issuers.ts'
 import type { Factor, OpenedSession } from '../../core/access/session_operations.ts'
 import type { Session } from '../../core/access/sessions.ts'
@@ -25,6 +25,11 @@ import { serve } from '../route_table.ts'
 
 /** How long a refused sign-in takes at least: locked, wrong and unknown must not differ by their time. */
 const REFUSAL_MS = 150
+/**
+ * How long one without a token of ours takes: longer than it takes to fetch the keys of an identity provider, which is done for
+ * those that are trusted only.
+ */
+const STRANGER_REFUSAL_MS = 1000
 const ACCESSOR = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
 /** `…/sessions` and `…/totp`: signing in and out, and second factors. */
@@ -33,7 +38,7 @@ export function sessionRoutes(parts: Parts): Hono<Env> {
   const { bodyTimeoutMs } = parts.settings
 
   serve(routes, 'openSession', (c) =>
-    slowly(async () => {
+    slowly(c.var.caller.credential === null ? STRANGER_REFUSAL_MS : REFUSAL_MS, async () => {
       const recipient = await recipientOf(c)
       const body = wire.check(wire.OpenSession, (await readOptionalJson(c.req.raw, bodyTimeoutMs)) ?? {})
       if (body.assertion !== undefined) return opened(parts, c, await federate(parts, c, body.assertion), recipient)
@@ -44,7 +49,7 @@ export function sessionRoutes(parts: Parts): Hono<Env> {
   )
 
   serve(routes, 'renewSession', (c) =>
-    slowly(async () => {
+    slowly(REFUSAL_MS, async () => {
       const recipient = await recipientOf(c)
       const body = wire.check(wire.Factor, await readJson(c.req.raw, bodyTimeoutMs))
       if (c.var.caller.credential?.kind !== 'session') throw badRequest('Authorization', 'Must be a session')
@@ -96,7 +101,7 @@ export function sessionRoutes(parts: Parts): Hono<Env> {
   })
 
   serve(routes, 'confirmTotp', (c) =>
-    slowly(async () => {
+    slowly(REFUSAL_MS, async () => {
       const recipient = await recipientOf(c)
       const { code } = wire.check(wire.ConfirmTotp, await readJson(c.req.raw, bodyTimeoutMs))
       const { principal, id, step } = await provenStep(parts, c, code, 'confirm')
@@ -161,13 +166,16 @@ async function federate(parts: Parts, c: Context<Env>, assertion: string): Promi
   if (caller.credential !== null) throw badRequest('assertion', 'Must come without another token')
   const trusted = await handle.call('issuer.trusted', caller, { issuer: issuerOf(assertion) })
   const verified = await Promise.all(trusted.value.map((issuer) => verifiedBy(parts, issuer, assertion, requestId)))
-  const good = verified.flatMap((one) => one ?? [])
-  const [first] = good
+  const signed = verified.flatMap((one) => one ?? [])
+  const good = signed.filter((one) => one.flaw === null)
+  // One whose time alone is wrong is recorded.
+  const [first] = [...good, ...signed]
   if (first === undefined) throw refusal('unauthenticated')
   const { text, made } = await newToken(parts, c)
+  const { flaw } = first
   const { claims, once, expiresAt: onceExpiresAt } = first.assertion
   const candidates = good.map(({ issuer: { id, revision } }) => ({ id, revision }))
-  const input = { ...made, jkt: jktOf(c), claims, once, onceExpiresAt, candidates }
+  const input = { ...made, jkt: jktOf(c), claims, once, onceExpiresAt, flaw, candidates }
   return { ...(await handle.call('session.federate', caller, input)), token: text.reveal() }
 }
 
@@ -177,8 +185,9 @@ async function federate(parts: Parts, c: Context<Env>, assertion: string): Promi
  */
 async function verifiedBy({ issuerKeys }: Parts, issuer: VersionedIssuer, assertion: string, requestId: string) {
   try {
-    return { issuer, assertion: await verifyAssertion(assertion, issuer, issuerKeys, Date.now()) }
+    return { issuer, assertion: await verifyAssertion(assertion, issuer, issuerKeys, Date.now()), flaw: null }
   } catch (error) {
+    if (error instanceof FlawedAssertion) return { issuer, assertion: error.assertion, flaw: error.flaw }
     const code = error instanceof PosternError ? error.code : 'internal'
     if (code !== 'unauthenticated') logLine('warn', 'issuer_failed', { requestId, issuer: issuer.id, code })
     return null
@@ -226,13 +235,14 @@ function shown({
   return { ...rest, ...times, ...(address !== null && { address }), ...(agent !== null && { agent }) }
 }
 
-/** Lets a refusal wait until its time is up. */
-async function slowly(work: () => Promise<Response>): Promise<Response> {
+/** Lets a refusal wait until its time is up, or a multiple of that: the time must not tell what was looked at. */
+async function slowly(floorMs: number, work: () => Promise<Response>): Promise<Response> {
   const start = performance.now()
   try {
     return await work()
   } catch (error) {
-    const rest = REFUSAL_MS - (performance.now() - start)
+    const spentMs = performance.now() - start
+    const rest = Math.max(1, Math.ceil(spentMs / floorMs)) * floorMs - spentMs
     if (rest > 0) await new Promise((resolve) => setTimeout(resolve, rest))
     throw error
   }
