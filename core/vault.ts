@@ -312,6 +312,8 @@ export class Vault {
 
   /** A caller that is not identified: recorded once an hour for each token and flaw, limited by source, told nothing. */
   #refuse({ caller, operation }: Call, found: Unidentified, time: Time): Answer {
+    // Strangers are limited at the edge, which asks for them only what is open to all.
+    if (caller.credential === null) return refused('unauthenticated')
     const { now } = time
     const event = refusalEvent(found, operation)
     // A token that is not known leaves the same mark: it takes the same work.
