@@ -56,6 +56,11 @@ export class VaultClock {
     return this.#latest
   }
 
+  /** Whether the clock was behind when it was read last. */
+  get isBehind(): boolean {
+    return this.#toldMs > 0
+  }
+
   #tell(behindMs: number): void {
     const isRight = behindMs < TOLERANCE_MS
     if (isRight ? this.#toldMs === 0 : behindMs < this.#toldMs + TOLERANCE_MS) return

@@ -126,6 +126,8 @@ export class Vault {
     }
     this.#clock = new VaultClock(quarantined === null ? this.#stores.log.newestTime() : null, onClockBehind)
     this.#clock.read(now)
+    // How long the store was closed cannot be told, nor how old a cached value is: it must not outlive a revocation.
+    if (this.#clock.isBehind) sql.atomic(() => this.#stores.cache.purgeAll())
   }
 
   /**
