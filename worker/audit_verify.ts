@@ -22,9 +22,8 @@ import { type Start, verifyLog, verifyProofFile } from '../core/audit/verify.ts'
 import { base64, parseBase64 } from '../core/bytes.ts'
 import { connect } from '../core/client.ts'
 import { PosternError } from '../core/errors.ts'
-import { Redacted } from '../core/redacted.ts'
 import { readCheckpointFile } from './checkpoint_file.ts'
-import { runCommand } from './command.ts'
+import { runCommand, tokenFrom } from './command.ts'
 
 const PAGE = 1000
 
@@ -49,7 +48,7 @@ async function fromServer(given: Options): Promise<Source> {
   const client = connect({
     endpoint: wanted(given, 'url'),
     vault: wanted(given, 'vault'),
-    token: new Redacted(process.env.TOKEN ?? ''),
+    token: tokenFrom(process.env),
   })
   // Before the entries: asking for those is recorded, and would be in the tree but not among them.
   const checkpoint = await client.checkpoint()

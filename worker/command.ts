@@ -6,7 +6,9 @@
 import process from 'node:process'
 import { createInterface } from 'node:readline/promises'
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util'
+import { isTicket } from '../core/access/ticket.ts'
 import { PosternError } from '../core/errors.ts'
+import { Redacted } from '../core/redacted.ts'
 import { closeDetours } from './detours.ts'
 
 /** The values of options, by their names. */
@@ -46,6 +48,19 @@ export async function runCommand(command: Command): Promise<void> {
     process.stderr.write(`${messageOf(error, command.failure)}\n`)
     process.exitCode = error instanceof PosternError && error.code === 'tampered' ? 2 : 1
   }
+}
+
+/**
+ * The token that a command comes with, from the environment.
+ *
+ * @throws {PosternError} `bad_request` for an operator's ticket: what it gives would be kept nowhere.
+ */
+export function tokenFrom({ TOKEN = '' }: { TOKEN?: string | undefined }): Redacted<string> {
+  if (!isTicket(TOKEN)) return new Redacted(TOKEN)
+  throw new PosternError(
+    'bad_request',
+    'TOKEN: Is a ticket. Exchange it for a token first, and keep that: docs/recovery.md',
+  )
 }
 
 /**

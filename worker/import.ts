@@ -14,7 +14,7 @@ import { LEGACY_FORMAT, legacyKey, openLegacy } from '../core/crypto/legacy.ts'
 import { badRequest, PosternError } from '../core/errors.ts'
 import { Redacted } from '../core/redacted.ts'
 import { parseName } from '../core/secrets/name.ts'
-import { type Given, runCommand } from './command.ts'
+import { type Given, runCommand, tokenFrom } from './command.ts'
 
 // As with every setting, an empty value counts as not given.
 const given = (name: string) => process.env[name] || undefined
@@ -60,7 +60,7 @@ async function run(options: Given, [file = '']: readonly string[]): Promise<stri
     }
   }
   if (!options.write) return `${opened.length} values can be opened; --write brings them into the vault`
-  const token = new Redacted(TOKEN)
+  const token = tokenFrom({ TOKEN })
   return bring(connect({ endpoint: POSTERN_ENDPOINT, vault: String(options.vault ?? 'default'), token }), opened)
 }
 

@@ -233,7 +233,9 @@ async function offer(stores: Stores, keyring: Keyring, data: string): Promise<Of
   return {
     lines: await offerTicket(DEFAULT_VAULT, keyring, place, Date.now()),
     async settle({ status }) {
-      if (!isOpen || status !== 201 || !(await isTaken())) return
+      if (!isOpen || status !== 201) return
+      // The answer is not lost over this: the next start looks again.
+      if (!(await isTaken().catch(() => false))) return
       isOpen = false
       withdrawTicket(data)
     },

@@ -181,6 +181,13 @@ describe('parseSettings', () => {
     expect(parse({ [name]: value })[key satisfies keyof Settings]).toBe(expected)
   })
 
+  it('says what to do in place of a setting of before, and shows no value', () => {
+    const value = canary()
+    const error = refusalFrom(() => parse({ POSTERN_BOOTSTRAP_TOKEN: value }))
+    expect(error.message).toMatch(/POSTERN_BOOTSTRAP_TOKEN: .*npm run mint -- VAULT/)
+    expect(leaks(shownBy(error), [value])).toEqual([])
+  })
+
   it('names every wrong and every unknown setting at once, whatever source it is from, and shows no value', () => {
     const secret = canary()
     const names = [

@@ -90,6 +90,31 @@ describe('a vault', () => {
     await expect(open(sql, null, {}, randomBytes(32))).rejects.toMatchObject({ code: 'unavailable' })
   })
 
+  it('warns at each opening of a token that a server before 0.2 printed, by its accessor, until it is revoked', async () => {
+    const sql = openSqlite(':memory:')
+    const { ask } = await open(sql, null)
+    ask()
+    const lines: string[] = []
+    const spy = vi.spyOn(console, 'error').mockImplementation((line) => void lines.push(String(line)))
+    try {
+      const warnings = () => lines.map((line) => JSON.parse(line)).filter(({ event }) => event === 'bootstrap_token')
+      await open(sql, null)
+      expect(warnings()).toEqual([])
+      sql.all("UPDATE token SET label = 'bootstrap'")
+      const [row] = sql.all<{ accessor: string }>('SELECT accessor FROM token')
+      for (let opening = 1; opening <= 2; opening++) {
+        await open(sql, null)
+        expect(warnings()).toHaveLength(opening)
+      }
+      expect(warnings()[0]).toMatchObject({ level: 'warn', vault: 'acme', accessor: row!.accessor })
+      sql.all('UPDATE token SET revoked_at = 1')
+      await open(sql, null)
+      expect(warnings()).toHaveLength(2)
+    } finally {
+      spy.mockRestore()
+    }
+  })
+
   it('writes aliases and blinded entries when its settings say so, the same alias after a restart', async () => {
     const sql = openSqlite(':memory:')
     const environment = { POSTERN_AUDIT__ALIAS_NAMES: 'true', POSTERN_AUDIT__BLIND: 'true' }

@@ -26,6 +26,8 @@ export const access = group(
     listTokens: { summary: 'List API tokens, by their accessors', answer: wire.TokenList },
     createToken: {
       summary: 'Make an API token, shown this once',
+      description:
+        "With an operator's ticket as the bearer, and without a body, it makes a token of the administrator: the first one of a vault without principals, or one more of a vault that has them.",
       body: { shape: wire.CreateToken, example: { principal: 'shop', label: 'CI' } },
       answer: wire.CreatedToken,
       example: { ...token, token: 'pst_default_example' },

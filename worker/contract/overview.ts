@@ -17,7 +17,8 @@ Within v1 fields may be added to answers, and none is taken away or changes what
 
 ## Tokens and proofs
 
-\`Authorization: Bearer\` takes an API token or a session. A session that was opened with a DPoP proof (RFC 9449) is bound to its
+\`Authorization: Bearer\` takes an API token or a session; \`POST tokens\` also an operator's ticket (\`pso_…\`), without a body, and answers
+with a token of an administrator. A session that was opened with a DPoP proof (RFC 9449) is bound to its
 key, and comes as \`Authorization: DPoP\` with a proof each time. A proof carries the nonce of the last \`DPoP-Nonce\`; the
 first one is answered with 401, reason \`use_dpop_nonce\`, and the nonce to use.
 
