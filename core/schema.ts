@@ -448,6 +448,8 @@ const MIGRATIONS: readonly (readonly string[])[] = [
       given_at INTEGER NOT NULL,
       spent_at INTEGER
     ) WITHOUT ROWID`,
+    // When a comparison was tried and could not be made, since the last one that was (providers/replication_store.ts).
+    'ALTER TABLE compared ADD COLUMN tried_at INTEGER NOT NULL DEFAULT 0',
     // Whether the shape of what a replica has may be replaced: 'shape', or null.
     'ALTER TABLE replication ADD COLUMN replaces TEXT',
     // Everybody who ever wrote a trust of this id in a provider: also after it was deleted (access/issuers.ts).

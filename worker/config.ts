@@ -48,5 +48,9 @@ export function httpAnchors({ audit }: Settings): Anchor[] {
  * @throws {PosternError} `bad_request` for a configuration that cannot work.
  */
 export function upstreamsOf({ providers }: Settings, files: Files | null): Upstreams {
-  return new Upstreams(providers, configuredProviders(providers, { files, shared: files !== null }), logLine)
+  return new Upstreams(
+    providers,
+    configuredProviders(providers, { files, shared: files !== null, report: logLine }),
+    logLine,
+  )
 }

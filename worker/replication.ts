@@ -25,6 +25,8 @@ const SOON_MS = 1000
 const AT_ONCE = 20
 const COMPARE_EVERY_MS = 6 * 60 * 60_000
 const COMPARE_PAUSE_MS = 60_000
+/** How soon a comparison that could not be made is tried again. */
+const COMPARE_RETRY_MS = 10 * 60_000
 
 /** There is no such secret, as far as the store says. */
 const GONE: readonly FailureKind[] = ['not_found', 'deleted']
@@ -46,13 +48,23 @@ export const comparison: Duty = {
   name: 'comparison',
   afterWriteMs: COMPARE_PAUSE_MS,
   async run(desk) {
-    const items = await desk.perform('replica.uncompared', { everyMs: COMPARE_EVERY_MS, limit: AT_ONCE })
+    const items = await desk.perform('replica.uncompared', {
+      everyMs: COMPARE_EVERY_MS,
+      pauseMs: COMPARE_RETRY_MS,
+      limit: AT_ONCE,
+    })
+    let missed = false
     for (const { name, provider, chain } of items) {
       const pair = pairOf(desk, chain, name, provider)
       if (pair === null) await desk.perform('replica.forgotten', { name, provider })
-      else await desk.perform('replica.compared', { name, provider, digests: await digestsOf(desk, name, pair) })
+      else {
+        const digests = await digestsOf(desk, name, pair)
+        missed ||= digests === null
+        await desk.perform('replica.compared', { name, provider, digests })
+      }
     }
-    return items.length < AT_ONCE ? Date.now() + COMPARE_EVERY_MS : Date.now() + COMPARE_PAUSE_MS
+    if (items.length === AT_ONCE) return Date.now() + COMPARE_PAUSE_MS
+    return Date.now() + (missed ? COMPARE_RETRY_MS : COMPARE_EVERY_MS)
   },
 }
 

@@ -8,6 +8,7 @@ import { type Bytes, parseUtf8 } from '../bytes.ts'
 import { badRequest } from '../errors.ts'
 import { JsonSource } from '../json_source.ts'
 import type { Redacted } from '../redacted.ts'
+import type { Report } from './condition.ts'
 import { type FailureKind, type ProvidedSecret, ProviderFailure } from './provider.ts'
 import { checkUrl, NoAnswer, type Received, type SendOptions, send } from './send.ts'
 
@@ -28,6 +29,8 @@ export interface ProviderOptions extends SendOptions {
   now?: () => number
   /** Whether requests may wait for each other's answer: not on Workers. */
   shared?: boolean
+  /** Writes the operational log: what is wrong with the settings, by their names. */
+  report?: Report | undefined
 }
 
 /**

@@ -18,7 +18,15 @@ import {
   resolvesWhenServed,
   UNVERSIONED,
 } from './ask.ts'
-import { type HashicorpAddress, type HashicorpRequest, hashicorpCaller, parseMount } from './hashicorp_api.ts'
+import {
+  type HashicorpAddress,
+  type HashicorpRequest,
+  HIDDEN_MOUNT,
+  hashicorpCaller,
+  NO_MOUNT,
+  parseMount,
+} from './hashicorp_api.ts'
+import { KvEngine, type KvVersion } from './hashicorp_engine.ts'
 import { type HashicorpCredentials, hashicorpToken, refusedWith } from './hashicorp_token.ts'
 import { walk } from './hashicorp_walk.ts'
 import { checkStoreName } from './names.ts'
@@ -82,7 +90,8 @@ export function hashicorpProvider(config: HashicorpConfig, options: ProviderOpti
   const mount = parseMount(config.mount, 'mount')
   const now = options.now ?? Date.now
   const healthName = config.healthName ?? HEALTH_NAME
-  let kvVersion = config.kvVersion ?? null
+  const engine = new KvEngine({ configured: config.kvVersion, look: lookAtMount, now, report: options.report })
+  let isMountTold = false
 
   function sendWithToken(asked: Omit<HashicorpRequest, 'token'>): Promise<Received> {
     return credentials.use(asked.signal, async ({ token }) => {
@@ -90,6 +99,7 @@ export function hashicorpProvider(config: HashicorpConfig, options: ProviderOpti
         return await call({ ...asked, token })
       } catch (error) {
         const failure = failureOf(error)
+        tellOfMount(failure.code)
         throw failure.kind === 'denied' ? await refusedWith(token, call, asked.signal) : failure
       }
     })
@@ -119,13 +129,19 @@ export function hashicorpProvider(config: HashicorpConfig, options: ProviderOpti
     return { fields: { source, value }, answer }
   }
 
-  /** Which engine is mounted: the two answer the same path with different things. */
-  async function engine(signal: AbortSignal): Promise<1 | 2> {
-    if (kvVersion !== null) return kvVersion
+  /** Which engine is mounted. */
+  async function lookAtMount(signal: AbortSignal): Promise<KvVersion> {
     const { data } = await request({ path: `sys/internal/ui/mounts/${mount}/${healthName}`, signal }, Mount)
     if (data.type !== 'kv' && data.type !== 'generic') throw new ProviderFailure('invalid', { code: 'Mount' })
-    kvVersion = data.options?.version === '2' ? 2 : 1
-    return kvVersion
+    return data.options?.version === '2' ? 2 : 1
+  }
+
+  /** Tells the operator, once, of a mount that is not there. */
+  function tellOfMount(code: string | null): void {
+    if (isMountTold || (code !== NO_MOUNT && code !== HIDDEN_MOUNT)) return
+    isMountTold = true
+    const setting = 'POSTERN_PROVIDERS__HASHICORP_MOUNT'
+    options.report?.('warn', 'provider_misconfigured', { provider: 'hashicorp', code, setting })
   }
 
   const pathOf = (name: string, part: 'data' | 'metadata' | 'delete') => `${mount}/${part}/${encode(name)}`
@@ -135,7 +151,10 @@ export function hashicorpProvider(config: HashicorpConfig, options: ProviderOpti
     { version: asked, signal }: { version?: string; signal: AbortSignal },
   ): Promise<ProvidedSecret> {
     checkStoreName('hashicorp', name)
-    if ((await engine(signal)) === 1) return getUnversioned(name, asked, signal)
+    return engine.read(signal, (kv) => (kv === 1 ? getUnversioned : getVersioned)(name, asked, signal))
+  }
+
+  async function getVersioned(name: string, asked: string | undefined, signal: AbortSignal): Promise<ProvidedSecret> {
     if (asked !== undefined && !/^[1-9][0-9]{0,14}$/.test(asked)) throw new ProviderFailure('not_found')
     const path = pathOf(name, 'data') + (asked === undefined ? '' : `?version=${asked}`)
     const { fields, answer } = await requestFields({ path, signal }, FIELDS_2, Read2)
@@ -160,10 +179,13 @@ export function hashicorpProvider(config: HashicorpConfig, options: ProviderOpti
   async function list({ prefix, cursor, limit, signal }: Parameters<Provider['list']>[0]) {
     // Folders are parts of names too: none may be a way out of the mount.
     if (prefix.includes('/')) checkStoreName('hashicorp', prefix.slice(0, prefix.lastIndexOf('/')))
-    const root = (await engine(signal)) === 1 ? mount : `${mount}/metadata`
-    const keysBelow = async (folder: string): Promise<string[]> => {
-      const path = `${root}${folder === '' ? '' : `/${encode(folder.slice(0, -1))}`}?list=true`
-      return request({ path, signal }, Keys).then(({ data }) => data.keys, emptyWhenAbsent)
+    const keysBelow = (folder: string): Promise<string[]> => {
+      const below = `${folder === '' ? '' : `/${encode(folder.slice(0, -1))}`}?list=true`
+      const keys = engine.read(signal, async (kv) => {
+        const path = `${kv === 1 ? mount : `${mount}/metadata`}${below}`
+        return (await request({ path, signal }, Keys)).data.keys
+      })
+      return keys.catch(emptyWhenAbsent)
     }
     const { names, cursor: next } = await walk(keysBelow, { prefix, cursor, limit })
     return { items: names.map((name) => ({ name, updatedAt: null })), cursor: next }
@@ -172,13 +194,19 @@ export function hashicorpProvider(config: HashicorpConfig, options: ProviderOpti
   /** The look is at the version that the write must follow: nothing comes between the two. */
   async function put(name: string, value: Redacted<Bytes>, options: PutOptions): Promise<{ version: string }> {
     checkStoreName('hashicorp', name)
+    return engine.write(options.signal, (kv) => (kv === 1 ? putUnversioned : putVersioned)(name, value, options))
+  }
+
+  async function putVersioned(name: string, value: Redacted<Bytes>, options: PutOptions) {
     const { signal, expect } = options
-    if ((await engine(signal)) === 1) return putUnversioned(name, value, options)
     const cas = expect === undefined ? await latestOf(name, signal) : expect === 'absent' ? 0 : versionNumber(expect)
     const path = pathOf(name, 'data')
     const present = cas === 0 ? null : await presentAt(`${path}?version=${cas}`, FIELDS_2, options)
     const body = `{"options":{"cas":${cas}},"data":${dataOf(value, options, present)}}`
-    const written = await request({ method: 'POST', path, body, signal }, Written2)
+    const received = await sendWithToken({ method: 'POST', path, body, signal })
+    if (received.status === 204) throw engine.strayed()
+    const written = readAnswer(received.body, Written2)
+    if (written === null) throw malformed(received)
     return { version: String(written.data.version) }
   }
 
@@ -211,11 +239,15 @@ export function hashicorpProvider(config: HashicorpConfig, options: ProviderOpti
   /** All versions, so that none of what was removed can be read by its number. They can be undeleted. */
   async function remove(name: string, { signal }: { signal: AbortSignal }): Promise<void> {
     checkStoreName('hashicorp', name)
-    if ((await engine(signal)) === 1) {
-      await getUnversioned(name, undefined, signal)
-      await sendWithToken({ method: 'DELETE', path: `${mount}/${encode(name)}`, signal })
-      return
-    }
+    await engine.write(signal, (kv) => (kv === 1 ? removeUnversioned : removeVersions)(name, signal))
+  }
+
+  async function removeUnversioned(name: string, signal: AbortSignal): Promise<void> {
+    await getUnversioned(name, undefined, signal)
+    await sendWithToken({ method: 'DELETE', path: `${mount}/${encode(name)}`, signal })
+  }
+
+  async function removeVersions(name: string, signal: AbortSignal): Promise<void> {
     const { versions: all } = await metadataOf(name, signal)
     const live = Object.keys(all)
       .filter((number) => isLive(all[number]!, now()))
@@ -226,10 +258,15 @@ export function hashicorpProvider(config: HashicorpConfig, options: ProviderOpti
 
   async function versions(name: string, { signal }: { signal: AbortSignal }): Promise<ProvidedVersion[]> {
     checkStoreName('hashicorp', name)
-    if ((await engine(signal)) === 1) {
-      await getUnversioned(name, undefined, signal)
-      return [{ version: UNVERSIONED, stage: 'current', createdAt: null, enabled: true }]
-    }
+    return engine.read(signal, (kv) => (kv === 1 ? onlyVersion : historyOf)(name, signal))
+  }
+
+  async function onlyVersion(name: string, signal: AbortSignal): Promise<ProvidedVersion[]> {
+    await getUnversioned(name, undefined, signal)
+    return [{ version: UNVERSIONED, stage: 'current', createdAt: null, enabled: true }]
+  }
+
+  async function historyOf(name: string, signal: AbortSignal): Promise<ProvidedVersion[]> {
     const { versions: all, current_version: current } = await metadataOf(name, signal)
     const numbers = Object.keys(all)
       .map(Number)

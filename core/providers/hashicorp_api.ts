@@ -12,6 +12,10 @@ import { ask, type ProviderOptions, parseBaseUrl, readAnswer, retryAfterMs } fro
 import { type FailureKind, ProviderFailure } from './provider.ts'
 import type { Received } from './send.ts'
 
+/** The codes of a mount that is not there, and of one that is not there or not for this token. */
+export const NO_MOUNT = 'NoMount'
+export const HIDDEN_MOUNT = 'HiddenMount'
+
 const NAMESPACE = /^[\w.-]{1,128}(?:\/[\w.-]{1,128}){0,15}\/?$/
 
 export interface HashicorpAddress {
@@ -32,10 +36,15 @@ export interface HashicorpRequest {
   signal: AbortSignal
 }
 
+/** The code of an answer of the other version of the KV engine. */
+export const OTHER_ENGINE = 'OtherEngine'
+
 /** Sends a request, and returns the answer when it is one of success, 200 or 204. */
 export type HashicorpCall = (request: HashicorpRequest) => Promise<Received>
 
 const Problem = z.object({ errors: z.array(z.string()) })
+/** A path of version 1 on a mount of version 2. */
+const Warned = z.object({ warnings: z.array(z.string()).check(z.minLength(1)) })
 const Gone = z.object({
   data: z.object({ metadata: z.object({ deletion_time: z.string(), destroyed: z.boolean() }) }),
 })
@@ -69,8 +78,18 @@ export function hashicorpCaller(config: HashicorpAddress, options: ProviderOptio
 /** Reads a refusal. It is the server's own only with its list of errors, or with what is left of a deleted version. */
 function hashicorpFailure({ status, headers, body }: Received, now: number): ProviderFailure {
   const said = readAnswer(body, Problem)?.errors
+  if (status === 404 && said === undefined && readAnswer(body, Warned)) {
+    return new ProviderFailure('invalid', { code: OTHER_ENGINE })
+  }
   const kind = status === 404 && readAnswer(body, Gone) ? 'deleted' : kindOf(status, said)
-  return new ProviderFailure(kind, { code: `Http${status}`, retryAfterMs: retryAfterMs(headers, now) })
+  return new ProviderFailure(kind, { code: codeOf(status, said), retryAfterMs: retryAfterMs(headers, now) })
+}
+
+/** A mount that is not there is told apart, as far as the server does: to a token without a policy for it, it hides it. */
+function codeOf(status: number, errors: string[] = []): string {
+  const message = errors.join(' ')
+  if (status === 404 && message.includes('no handler for route')) return NO_MOUNT
+  return status === 403 && message.includes('preflight capability check') ? HIDDEN_MOUNT : `Http${status}`
 }
 
 /** The statuses are the service's codes; where one has two meanings, its message is constant and tells. */

@@ -122,7 +122,7 @@ export class ReplicationStore {
     const [row] = this.#sql.all<{ count: number }>('SELECT COUNT(*) AS count FROM compared')
     if (row!.count >= MAX_COMPARED) return
     for (const provider of providers) {
-      this.#sql.all('INSERT OR IGNORE INTO compared VALUES (?, ?, NULL, NULL, 0)', name, provider)
+      this.#sql.all('INSERT OR IGNORE INTO compared (name, provider, compared_at) VALUES (?, ?, 0)', name, provider)
     }
   }
 
@@ -131,14 +131,17 @@ export class ReplicationStore {
     this.#sql.all('DELETE FROM compared WHERE name = ? AND provider = ?', name, provider)
   }
 
-  /** Those that were compared before a time, but not while a write is on its way to them. */
-  uncompared(before: number, limit: number): Compared[] {
+  /**
+   * Those that were compared before a time, but not while a write is on its way to them; those that could not be compared
+   * when it was tried only once that is long enough ago.
+   */
+  uncompared({ before, triedBefore }: { before: number; triedBefore: number }, limit: number): Compared[] {
     return this.#sql
       .all<{ name: string; provider: string; differs: number | null }>(
         `SELECT name, provider, differs FROM compared
-         WHERE compared_at < ? AND NOT EXISTS (SELECT 1 FROM replication WHERE replication.name = compared.name)
+         WHERE compared_at < ? AND tried_at < ? AND NOT EXISTS (SELECT 1 FROM replication WHERE replication.name = compared.name)
          ORDER BY compared_at LIMIT ?`,
-        ...[before, limit],
+        ...[before, triedBefore, limit],
       )
       .map(({ differs, ...rest }) => ({ ...rest, differs: differs === null ? null : differs === 1 }))
   }
@@ -152,11 +155,15 @@ export class ReplicationStore {
     return { name, provider, digest: row.digest, differs: row.differs === null ? null : row.differs === 1 }
   }
 
-  /** @param differs `null` when it could not be compared now. */
-  compared(name: string, provider: string, result: { digest: string | null; differs: boolean | null }, now: number) {
+  /** Notes that a replica could not be compared: that does not count as a comparison. */
+  notCompared(name: string, provider: string, now: number): void {
+    this.#sql.all('UPDATE compared SET tried_at = ? WHERE name = ? AND provider = ?', now, name, provider)
+  }
+
+  compared(name: string, provider: string, result: { digest: string | null; differs: boolean }, now: number): void {
     this.#sql.all(
-      'UPDATE compared SET digest = ?, differs = ?, compared_at = ? WHERE name = ? AND provider = ?',
-      ...[result.digest, result.differs === null ? null : Number(result.differs), now, name, provider],
+      'UPDATE compared SET digest = ?, differs = ?, compared_at = ?, tried_at = 0 WHERE name = ? AND provider = ?',
+      ...[result.digest, Number(result.differs), now, name, provider],
     )
   }
 

@@ -75,9 +75,9 @@ export const uncomparedReplicas = task({
   resource: () => 'replicas',
   run(
     { chains, replication, now },
-    { everyMs, limit }: { everyMs: number; limit: number },
+    { everyMs, pauseMs, limit }: { everyMs: number; pauseMs: number; limit: number },
   ): Outcome<OfChain<Compared>[]> {
-    const items = replication.uncompared(now - everyMs, limit)
+    const items = replication.uncompared({ before: now - everyMs, triedBefore: now - pauseMs }, limit)
     return { value: items.map((row) => ({ ...row, chain: chains.covering(row.name) })), quiet: true }
   },
 })
@@ -101,7 +101,7 @@ export const replicaCompared = task({
     const before = replication.comparison(name, provider)
     if (before === null) return { value: { differs: null }, quiet: true }
     if (digests === null) {
-      replication.compared(name, provider, { digest: before.digest, differs: before.differs }, now)
+      replication.notCompared(name, provider, now)
       return { value: { differs: before.differs }, quiet: true }
     }
     const { primary, replica } = digests

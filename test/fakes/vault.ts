@@ -32,15 +32,30 @@ export interface FakeVault extends Fake {
   sorts: boolean
   /** Answers that come before all others, once each. */
   next: Reply[]
+  /** The version of the KV engine at each mount. */
+  mounts: Record<string, '1' | '2'>
+  /** Whether tokens may ask which engine is mounted. */
+  showsMounts: boolean
+  /** Has a mount of version 1 be one of version 2 from now on, with the secrets that it has. */
+  upgrade(mount: string): void
+  /** The names that are kept at a mount. */
+  namesAt(mount: string): string[]
 }
 
 const ABSENT: Reply = { status: 404, body: { errors: [] } }
 const DENIED: Reply = { status: 403, body: { errors: ['permission denied'] } }
-const MOUNTS: Record<string, string> = { secret: '2', kv1: '1' }
+/** What version 2 says to a path of version 1. */
+const OTHER_VERSION: Reply = {
+  status: 404,
+  body: { data: null, warnings: ['Invalid path for a versioned K/V secrets engine.'], auth: null },
+}
 
 /** A server with a mount `secret` (KV 2), a mount `kv1` (KV 1), and the token `root-test-token`. */
 export function fakeVault(): FakeVault {
-  const kv2 = new Map<string, { versions: Map<number, KvVersion>; current: number }>()
+  type Kv2 = Map<string, { versions: Map<number, KvVersion>; current: number }>
+  const kv2s: Record<string, Kv2> = { secret: new Map(), kv1: new Map() }
+  /** Of the mount that is asked. */
+  let kv2 = kv2s.secret!
   /** In the letters that they were written in, which version 1 keeps. */
   const kv1 = new Map<string, string>()
   let issued = 0
@@ -54,6 +69,16 @@ export function fakeVault(): FakeVault {
     assertions: new Set(),
     sorts: false,
     next: [],
+    mounts: { secret: '2', kv1: '1' },
+    showsMounts: true,
+    upgrade(mount) {
+      server.mounts[mount] = '2'
+      for (const [name, text] of kv1) {
+        const version = { data: JSON.parse(text), created: server.now, deletedAt: null, destroyed: false }
+        kv2s[mount]!.set(name, { versions: new Map([[1, version]]), current: 1 })
+      }
+    },
+    namesAt: (mount) => [...(server.mounts[mount] === '1' ? kv1 : kv2s[mount]!).keys()],
   }
   const time = (ms: number) => new Date(ms).toISOString().replace('Z', '645183Z')
 
@@ -114,16 +139,19 @@ export function fakeVault(): FakeVault {
     const { method, url } = asked
     const lookup = /^sys\/internal\/ui\/mounts\/([^/]+)/.exec(path)?.[1]
     if (lookup !== undefined && method === 'GET') {
-      const version = MOUNTS[lookup]
-      return version
+      const version = server.mounts[lookup]
+      return version && server.showsMounts
         ? { status: 200, body: { data: { type: 'kv', path: `${lookup}/`, options: { version } } } }
         : DENIED
     }
     if (method === 'LIST') return null
     const list = url.searchParams.get('list') === 'true'
-    if (path.startsWith('kv1')) return v1(asked, path.slice('kv1/'.length), list)
-    const [, part, name = ''] = /^secret\/(data|metadata|delete|undelete|destroy)(?:\/(.+))?$/.exec(path) ?? []
-    if (part === undefined) return { status: 404, body: { errors: [`no handler for route '${path}'`] } }
+    const [mount = '', ...segments] = path.split('/')
+    if (server.mounts[mount] === undefined) return { status: 404, body: { errors: [`no handler for route '${path}'`] } }
+    if (server.mounts[mount] === '1') return v1(asked, segments.join('/'), list)
+    kv2 = kv2s[mount]!
+    const [, part, name = ''] = /^(data|metadata|delete|undelete|destroy)(?:\/(.+))?$/.exec(segments.join('/')) ?? []
+    if (part === undefined) return OTHER_VERSION
     if (part === 'data') return data(asked, name)
     if (part === 'metadata') return list ? keys([...kv2.keys()], name) : metadata(method, name)
     return method === 'POST' ? mark(part, name, (asked.body as { versions: number[] }).versions) : null

@@ -371,4 +371,27 @@ describe('drift', () => {
     await keepUp()
     expect(events('replica.compared')).toEqual([])
   })
+
+  it('is looked for again after a pause when a store was down, and that counts as no comparison', async () => {
+    const { admin, replica, sql, keepUp, events } = await opened()
+    await admin.put('prod/db', hidden('one'))
+    await keepUp()
+    await keepUp()
+    const row = () =>
+      sql.all<{ at: number; tried: number }>('SELECT compared_at AS at, tried_at AS tried FROM compared')[0]!
+    sql.all('UPDATE compared SET compared_at = 1, tried_at = 0')
+    replica.set('prod/db', 'changed by somebody')
+    replica.failing = 'unavailable'
+    await keepUp()
+    expect(row().at).toBe(1)
+    expect(row().tried).toBeGreaterThan(1)
+    // Not at once again, so that others have their turn.
+    replica.failing = null
+    await keepUp()
+    expect(row().at).toBe(1)
+    sql.all('UPDATE compared SET tried_at = 1')
+    await keepUp()
+    expect(row().at).toBeGreaterThan(1)
+    expect(events('replica.compared').map(({ facts }) => facts)).toEqual([{ provider: 'azure', differs: true }])
+  })
 })
