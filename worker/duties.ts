@@ -1,6 +1,6 @@
 import { backup } from './backup.ts'
 import { noticing } from './notices.ts'
-import { health } from './provider_health.ts'
+import { credentials, health } from './provider_health.ts'
 import { publication } from './publication.ts'
 import { rekeying } from './rekeying.ts'
 import { comparison, replication } from './replication.ts'
@@ -27,6 +27,7 @@ export function dutiesOf({
     anchors.length > 0 || witnesses.length > 0 ? [publication(afterWriteMs)] : [],
     sinkUrl === undefined ? [] : [shipping(afterWriteMs)],
     upstreams.permits(vault) ? [replication, comparison, health] : [],
+    upstreams.permits(vault) ? [credentials] : [],
     [rotation],
     [noticing],
     [rekeying, versions, retention],

@@ -1,7 +1,22 @@
 import type { Duty } from './upkeep.ts'
 
+/** How soon after a request, which may have brought credentials, it is looked which of them end. */
+const KEEP_MS = 10_000
+
 /** How often a provider is looked at that somebody waits for. */
 const HEALTH_MS = 30_000
+
+/** Renews credentials of providers that can only be renewed, whether or not anything asks for them. */
+export const credentials: Duty = {
+  name: 'credentials',
+  afterWriteMs: KEEP_MS,
+  async run({ upstreams, settings }) {
+    const { attemptMs } = settings.providers
+    const times = await Promise.all(upstreams.list().map((upstream) => upstream.keep(attemptMs)))
+    const due = times.filter((at) => at !== null)
+    return due.length === 0 ? null : Math.min(...due)
+  },
+}
 
 /** Looks how the providers are, while there is something to do for them, and as long as one of them is down. */
 export const health: Duty = {

@@ -9,6 +9,14 @@ import { ProviderFailure } from './provider.ts'
 
 const RENEW_AT = 0.8
 const COOLDOWN_MS = 5_000
+/** The part of their life after which the upkeep renews them, at random in between: many servers must not do so together. */
+const KEEP_AT = { from: 0.7, to: 0.8 }
+
+/** Lives are told in whole seconds. */
+const ROUNDING_MS = 2000
+
+/** The code of credentials that last no longer for being renewed. */
+export const NOT_RENEWABLE = 'NotRenewable'
 
 /** Gives a token or an assertion, anew whenever it is asked: from a file that is rewritten, or by minting one. */
 export type TokenSource = (signal: AbortSignal) => Promise<Redacted<string>>
@@ -28,6 +36,9 @@ export interface Credentials<T> {
   use<R>(signal: AbortSignal, attempt: (value: T) => Promise<R>): Promise<R>
 }
 
+/** Which credentials the upkeep keeps alive: those that are held, or also those that no request has asked for yet. */
+export type Kept = 'held' | 'given'
+
 /** Credentials that are what they are. */
 export function fixedCredentials<T>(value: T): Credentials<T> {
   return { use: (_, attempt) => attempt(value) }
@@ -43,9 +54,11 @@ export class RenewedCredentials<T> implements Credentials<T> {
   readonly #issue: (signal: AbortSignal, held: T | null) => Promise<Issued<T>>
   readonly #now: () => number
   readonly #shared: boolean
-  #held: { value: T; renewAt: number; endsAt: number } | null = null
+  #held: { value: T; renewAt: number; keepAt: number; endsAt: number } | null = null
   #pending: Promise<T> | null = null
   #failed: { failure: ProviderFailure; until: number } | null = null
+  /** When credentials end that could be prolonged no further. */
+  #lastEnd: number | null = null
 
   /** @param issue Gets new credentials; `held` are those that still last, and could be prolonged. */
   constructor(
@@ -67,6 +80,30 @@ export class RenewedCredentials<T> implements Credentials<T> {
     // Others may have renewed them meanwhile.
     if (this.#held?.value === value) this.#held = null
     return attempt(await this.#current(signal))
+  }
+
+  /**
+   * Renews credentials whose time has come, whether or not anything asks for them.
+   *
+   * @returns When it is to be called again, in milliseconds since the Unix epoch; `null` when they do not end, or there are
+   *   none.
+   * @throws {ProviderFailure} when they could not be renewed, or last no longer for it.
+   */
+  async keep(signal: AbortSignal, kept: Kept): Promise<number | null> {
+    const now = this.#now()
+    const held = this.#held !== null && now < this.#held.endsAt ? this.#held : null
+    if (held === null && kept === 'held') return null
+    if (held === null || now >= held.keepAt) {
+      if (this.#failed !== null && now < this.#failed.until) throw this.#failed.failure
+      await this.#renew(signal, held?.value ?? null)
+      const lastsNoLonger = held !== null && this.#held !== null && this.#held.endsAt < held.endsAt + ROUNDING_MS
+      this.#lastEnd = lastsNoLonger ? held.endsAt : null
+    }
+    // Until others are held.
+    const isLast = this.#lastEnd !== null && (this.#held?.endsAt ?? 0) < this.#lastEnd + ROUNDING_MS
+    if (isLast) throw new ProviderFailure('credentials', { code: NOT_RENEWABLE })
+    const { keepAt = Number.POSITIVE_INFINITY } = this.#held ?? {}
+    return Number.isFinite(keepAt) ? keepAt : null
   }
 
   async #current(signal: AbortSignal): Promise<T> {
@@ -93,7 +130,8 @@ export class RenewedCredentials<T> implements Credentials<T> {
     try {
       const { value, lifetimeMs } = await this.#issue(signal, held)
       const now = this.#now()
-      this.#held = { value, renewAt: now + lifetimeMs * RENEW_AT, endsAt: now + lifetimeMs }
+      const keepAt = now + lifetimeMs * (KEEP_AT.from + Math.random() * (KEEP_AT.to - KEEP_AT.from))
+      this.#held = { value, renewAt: now + lifetimeMs * RENEW_AT, keepAt, endsAt: now + lifetimeMs }
       this.#failed = null
       return value
     } catch (error) {

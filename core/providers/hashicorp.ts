@@ -280,7 +280,11 @@ export function hashicorpProvider(config: HashicorpConfig, options: ProviderOpti
   }
 
   const health = ({ signal }: { signal: AbortSignal }) => resolvesWhenServed(get(healthName, { signal }))
-  return { kind: 'hashicorp', get, list, put, remove, versions, health }
+  // With a token of an identity provider one can log in anew at any time.
+  if (config.credentials.kind === 'jwt') return { kind: 'hashicorp', get, list, put, remove, versions, health }
+  const kept = config.credentials.kind === 'token' ? 'given' : 'held'
+  const keep = ({ signal }: { signal: AbortSignal }) => credentials.keep(signal, kept)
+  return { kind: 'hashicorp', get, list, put, remove, keep, versions, health }
 }
 
 /** A name as a path. Its segments were checked: none is `.` or `..`, which no encoding would hide. */

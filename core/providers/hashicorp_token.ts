@@ -6,7 +6,7 @@
 import * as z from 'zod/mini'
 import { Redacted } from '../redacted.ts'
 import { checkHeaderValue, failureOf, type ProviderOptions, readAnswer } from './ask.ts'
-import { type Credentials, type Issued, RenewedCredentials, type TokenSource } from './credentials.ts'
+import { type Issued, RenewedCredentials, type TokenSource } from './credentials.ts'
 import { type HashicorpCall, parseMount } from './hashicorp_api.ts'
 import { ProviderFailure } from './provider.ts'
 
@@ -32,7 +32,14 @@ const Login = z.object({
     renewable: z.boolean(),
   }),
 })
-const Lookup = z.object({ data: z.object({ ttl: z.number(), renewable: z._default(z.boolean(), false) }) })
+const Lookup = z.object({
+  data: z.object({
+    ttl: z.number(),
+    renewable: z._default(z.boolean(), false),
+    creation_ttl: z._default(z.number(), 0),
+    period: z._default(z.number(), 0),
+  }),
+})
 
 /**
  * The token to use, through {@link Credentials}.
@@ -43,7 +50,7 @@ export function hashicorpToken(
   credentials: HashicorpCredentials,
   call: HashicorpCall,
   options: ProviderOptions,
-): Credentials<HashicorpToken> {
+): RenewedCredentials<HashicorpToken> {
   if (credentials.kind === 'token') checkHeaderValue(credentials.token, 'token')
   else parseMount(credentials.mount ?? credentials.kind, 'mount')
   return new RenewedCredentials(async (signal, held) => {
@@ -107,8 +114,14 @@ async function lookUp(
     if (failureOf(error).isOutage) throw error
     return null
   })
-  const { ttl, renewable } = (received && readAnswer(received.body, Lookup)?.data) ?? { ttl: 0, renewable: false }
+  const about = received && readAnswer(received.body, Lookup)?.data
+  const { ttl, renewable, creation_ttl, period } = about ?? { ttl: 0, renewable: false, creation_ttl: 0, period: 0 }
   const lifetimeMs = ttl > 0 ? ttl * 1000 : Number.POSITIVE_INFINITY
+  const leaseMs = Math.max(creation_ttl, period) * 1000
+  // Most of its life is over: a process that starts anew each time would never come to 80 % of what is left.
+  const renewed =
+    renewable && lifetimeMs < leaseMs / 2 ? await renew({ token, renewable, leaseMs }, call, signal) : null
+  if (renewed !== null) return renewed
   return { value: { token, renewable: renewable && ttl > 0, leaseMs: lifetimeMs }, lifetimeMs }
 }
 

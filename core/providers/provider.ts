@@ -156,6 +156,12 @@ export interface Provider {
    * asked again with the same token, and nothing is made twice. `conflict` when another rotation goes on.
    */
   rotate?(name: string, options: RotateOptions): Promise<ProviderRotation>
+  /**
+   * Where credentials end that can only be renewed: renews them when it is time.
+   *
+   * @returns When it is to be called again, in milliseconds since the Unix epoch; `null` when there is nothing to renew.
+   */
+  keep?(options: { signal: AbortSignal }): Promise<number | null>
   /** `null` when the store keeps no history. */
   versions: ((name: string, options: { signal: AbortSignal }) => Promise<ProvidedVersion[]>) | null
   /** Resolves when the store can serve, with the same credentials and the same way that a read takes. */

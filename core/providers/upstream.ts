@@ -17,6 +17,7 @@ import {
   timeout,
 } from 'cockatiel'
 import { Condition, type Report } from './condition.ts'
+import { NOT_RENEWABLE } from './credentials.ts'
 import type { BreakerState, Health } from './health.ts'
 import { Latency } from './latency.ts'
 import { type FailureKind, type Provider, ProviderFailure } from './provider.ts'
@@ -25,6 +26,8 @@ import { Suspicion } from './suspicion.ts'
 const MAX_OPEN_MS = 60_000
 /** How long good health is believed: for failed requests it is looked at this often at most. */
 const CLEARED_MS = 1000
+/** How soon it is tried again to renew credentials, at the soonest. */
+const KEEP_RETRY_MS = 5000
 /** Names that asked to be left alone, at most; the oldest is forgotten first. */
 const MAX_RESTING = 1000
 /** One retry for ten requests that were served, and ten saved up at most: a storm is not answered by a storm. */
@@ -81,6 +84,8 @@ export class Upstream {
   #restsUntil = 0
   readonly #resting = new Map<string, number>()
   #retries = MAX_RETRIES_SAVED
+  /** Whether its credentials could not be renewed when it was time. */
+  #isUnkept = false
 
   constructor(id: string, provider: Provider, options: UpstreamOptions) {
     this.id = id
@@ -117,6 +122,29 @@ export class Upstream {
     await this.#ask(work, { timeoutMs, isLook: true }).catch((error) => {
       if (!(error instanceof ProviderFailure) && !isBroken(error)) throw error
     })
+  }
+
+  /**
+   * Renews credentials that can only be renewed, when it is time, whatever the breaker says.
+   *
+   * @returns When it is to be called again, in milliseconds since the Unix epoch; `null` for never.
+   */
+  async keep(timeoutMs: number): Promise<number | null> {
+    const { keep } = this.provider
+    if (keep === undefined) return null
+    try {
+      const at = await this.#inTime((_, signal) => keep({ signal }), timeoutMs)
+      if (this.#isUnkept) this.#options.report?.('info', 'provider_credentials_renewed', { provider: this.id })
+      this.#isUnkept = false
+      return at
+    } catch (error) {
+      if (!(error instanceof ProviderFailure)) throw this.#mistaken(error)
+      const { kind, code } = error
+      const about = { provider: this.id, kind, code }
+      if (!this.#isUnkept) this.#options.report?.('warn', 'provider_credentials_not_renewed', about)
+      this.#isUnkept = true
+      return Date.now() + (code === NOT_RENEWABLE ? MAX_OPEN_MS : KEEP_RETRY_MS * (1 + Math.random()))
+    }
   }
 
   /** Whether one more try is within the budget; it is taken from it. */

@@ -122,7 +122,8 @@ export function fakeVault(): FakeVault {
   function ownToken({ method, body }: Asked, path: string, secret: string, token: Token): Reply | null {
     if (method === 'GET' && path === 'auth/token/lookup-self') {
       const ttl = token.ttl === 0 ? 0 : Math.floor((token.expiresAt - server.now) / 1000)
-      return { status: 200, body: { data: { id: secret, ttl, renewable: token.ttl > 0 } } }
+      const data = { id: secret, ttl, creation_ttl: token.ttl, period: 0, renewable: token.ttl > 0 }
+      return { status: 200, body: { data } }
     }
     if (method === 'POST' && path === 'auth/token/renew-self') {
       const wish = Number.parseInt((body as { increment: string }).increment, 10)

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { type HashicorpConfig, hashicorpProvider } from '../../../core/providers/hashicorp.ts'
 import type { FailureKind, Provider, ProviderFailure } from '../../../core/providers/provider.ts'
+import { Upstream } from '../../../core/providers/upstream.ts'
 import { Redacted } from '../../../core/redacted.ts'
 import type { Reply } from '../../fakes/fake.ts'
 import { type FakeVault, fakeVault } from '../../fakes/vault.ts'
@@ -309,6 +310,109 @@ describe('a token of Vault', () => {
       expect(await textOf(provider)).toBe('value')
     }
     expect(renewals(server)).toBe(5)
+  })
+
+  /** Keeps a token alive for a while without a request, by what `keep` says; counts from the first call on. */
+  async function quiet(provider: Provider, server: FakeVault, ms: number) {
+    const end = server.now + ms
+    let calls = 0
+    for (let at: number | null = server.now; at !== null && at < end; calls++) {
+      server.now = Math.max(server.now, at)
+      at = await provider.keep!({ signal: signal() })
+    }
+    server.now = end
+    return calls
+  }
+  const periodic = (server: FakeVault, ttl = 60, maxMs = Number.POSITIVE_INFINITY) =>
+    server.tokens.set('periodic', { paths: null, ttl, expiresAt: server.now + ttl * 1000, maxAt: server.now + maxMs })
+  const given = { kind: 'token', token: new Redacted('periodic') } as const
+
+  it('that is given lives on while nothing is asked', async () => {
+    const server = fakeVault()
+    periodic(server)
+    const { provider } = open({ credentials: given }, server)
+    const calls = await quiet(provider, server, 3_600_000)
+    expect(await put(provider, 'value')).toBeDefined()
+    // Every 70 to 80 % of a minute.
+    expect(calls).toBeGreaterThanOrEqual(75)
+    expect(calls).toBeLessThanOrEqual(87)
+  })
+
+  it('of AppRole whose secret id is good for one login lives on once there is one', async () => {
+    const server = fakeVault()
+    server.secretIds.add('once')
+    const credentials = { kind: 'approle', roleId: server.roleId, secretId: async () => new Redacted('once') } as const
+    const { provider } = open({ credentials }, server)
+    expect(await provider.keep!({ signal: signal() })).toBeNull()
+    await put(provider, 'value')
+    for (const token of server.tokens.values()) token.maxAt = Number.POSITIVE_INFINITY
+    await quiet(provider, server, 3_600_000)
+    expect(await textOf(provider)).toBe('value')
+  })
+
+  it('that comes for an assertion is not kept alive: it can be had anew', () => {
+    const credentials = { kind: 'jwt', role: 'app', jwt: async () => new Redacted('a.b.c') } as const
+    expect(open({ credentials }).provider.keep).toBeUndefined()
+  })
+
+  it('is renewed at different times by servers that began together', async () => {
+    const times = new Set<number>()
+    for (let i = 0; i < 20; i++) {
+      const server = fakeVault()
+      periodic(server, 3600)
+      const at = (await open({ credentials: given }, server).provider.keep!({ signal: signal() }))! - server.now
+      expect(at).toBeGreaterThanOrEqual(0.7 * 3_600_000)
+      expect(at).toBeLessThanOrEqual(0.8 * 3_600_000)
+      times.add(at)
+    }
+    expect(times.size).toBeGreaterThan(15)
+  })
+
+  it('is renewed by a process that finds most of its life over', async () => {
+    const server = fakeVault()
+    periodic(server)
+    // As an object on Workers, which holds nothing when its alarm rings.
+    for (let i = 0; i < 20; i++) {
+      const at = await open({ credentials: given }, server).provider.keep!({ signal: signal() })
+      server.now = at!
+    }
+    expect(renewals(server)).toBeGreaterThan(10)
+    expect(server.tokens.get('periodic')!.expiresAt).toBeGreaterThan(server.now)
+  })
+
+  it('that lasts no longer for being renewed is said to, before it ends', async () => {
+    const server = fakeVault()
+    periodic(server, 60, 60_000)
+    const lines: object[] = []
+    const report = (_: string, event: string, fields: object) => void lines.push({ event, ...fields })
+    const { provider } = open({ credentials: given }, server)
+    const upstream = new Upstream('hashicorp', provider, { recoveryMs: 1000, report })
+    server.now = (await upstream.keep(1000))!
+    await upstream.keep(1000)
+    await upstream.keep(1000)
+    const about = { event: 'provider_credentials_not_renewed', provider: 'hashicorp' }
+    expect(lines).toEqual([{ ...about, kind: 'credentials', code: 'NotRenewable' }])
+    expect(server.now).toBeLessThan(server.tokens.get('periodic')!.expiresAt)
+  })
+
+  it('that cannot be renewed is tried again, and told of when it can', async () => {
+    const server = fakeVault()
+    periodic(server)
+    const events: string[] = []
+    const report = (_: string, event: string) => void events.push(event)
+    const { provider } = open({ credentials: given }, server)
+    const upstream = new Upstream('hashicorp', provider, { recoveryMs: 1000, report })
+    server.now = (await upstream.keep(1000))!
+    server.sealed = true
+    for (let i = 0; i < 3; i++) {
+      expect(await upstream.keep(1000)).toBeGreaterThan(Date.now())
+      server.now += 1000
+    }
+    server.sealed = false
+    server.now += 5000
+    await upstream.keep(1000)
+    expect(events).toEqual(['provider_credentials_not_renewed', 'provider_credentials_renewed'])
+    expect(await put(provider, 'value')).toBeDefined()
   })
 
   it('that has ended is said to have, apart from a path that is forbidden', async () => {
