@@ -88,6 +88,7 @@ export const REFUSALS = {
   no_issuer: ['not_found', 'No identity provider has this id'],
   no_session: ['not_found', 'No such session'],
   no_entry: ['not_found', 'Log has no such entry yet'],
+  no_cosignature: ['not_found', 'No witness has cosigned a checkpoint of this log'],
   pruned: ['not_found', 'Entry is past its retention, and erased'],
   no_rule: ['not_found', 'No rule has this id'],
   no_chain: ['not_found', 'No chain has this id'],

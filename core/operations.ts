@@ -96,6 +96,7 @@ export const OPERATIONS = {
   'audit.entries': audit.readEntries,
   'audit.mine': audit.readMine,
   'audit.head': audit.readHead,
+  'audit.cosigned': audit.readCosigned,
   'audit.sign': audit.keepCheckpoint,
   'audit.inclusion': audit.proveInclusion,
   'audit.consistency': audit.proveConsistency,

@@ -7,6 +7,7 @@ import * as backup from './audit/backup.ts'
 import { noteConfiguration } from './audit/configuration.ts'
 import * as delivery from './audit/delivery.ts'
 import * as audit from './audit/operations.ts'
+import { isLogSound, recheckLog } from './audit/recheck.ts'
 import * as retention from './audit/retention.ts'
 import { noteSchema } from './audit/schema_note.ts'
 import * as keys from './crypto/key_tasks.ts'
@@ -32,6 +33,8 @@ export const TASKS = {
   'audit.consistency': audit.consistencyTask,
   'audit.compare': audit.compareHead,
   'audit.dissent': audit.reportDissent,
+  'audit.sound': isLogSound,
+  'audit.recheck': recheckLog,
   'audit.batch': audit.readBatch,
   'audit.rekey': audit.rekeyTask,
   'delivery.find': delivery.findDelivery,

@@ -5,6 +5,7 @@
  */
 import { securityPolicy } from '../core/access/security_policy.ts'
 import { configurationOf } from '../core/audit/configuration.ts'
+import type { TreeHead } from '../core/audit/log.ts'
 import type { Sha256 } from '../core/audit/merkle.ts'
 import type { Privacy } from '../core/audit/privacy.ts'
 import type { AcceptedSchema } from '../core/audit/schema_note.ts'
@@ -15,13 +16,14 @@ import { anchorRequired, type Settings } from '../core/settings.ts'
 import type { Sql } from '../core/sql.ts'
 import { Vault } from '../core/vault.ts'
 import { dutiesOf } from './duties.ts'
+import { checkBeginning, isSound, restOfLog } from './log_check.ts'
 import { logLine } from './oplog.ts'
 import { whereabouts } from './problem.ts'
 import { continuityOf } from './publication.ts'
 import { acceptRollback, noteRestore } from './rollback.ts'
 import { admitRoots, givenRoots, replaceRoots, tellUnneeded } from './roots.ts'
 import { acceptedSchemas, changedSchema, claimedVaultId } from './schema_acceptance.ts'
-import { type Desk, performer, Upkeep } from './upkeep.ts'
+import { type Desk, type Duty, performer, Upkeep } from './upkeep.ts'
 import { VanishedFile } from './vanished.ts'
 
 /** What a vault is opened with. */
@@ -76,12 +78,13 @@ export async function openVault(
   const quarantine = (reason: Reason) => vault.quarantine(reason)
   const desk: Desk = { ...surroundings, vault: id, perform, quarantine, stir: () => upkeep.stir(Date.now()) }
   await admitRoots(await perform('root.look', {}), roots, (root) => perform('root.use', { root }))
-  const whole = await checkContinuity(desk)
+  const rest = await checkLog(desk)
+  const whole = rest !== 'changed'
   if (whole) await noteRestore(desk)
   if (whole) await perform('vault.schema', accepted)
   if (whole) await followRoots(desk)
   vault.fallBackTo(upstreams.defaultChain(id))
-  const upkeep: Upkeep = new Upkeep(desk, whole ? dutiesOf(desk) : [], (at) => wake(upkeep, at))
+  const upkeep: Upkeep = new Upkeep(desk, whole ? [...dutiesOf(desk), ...rest] : [], (at) => wake(upkeep, at))
   // Everything is due at a start.
   if (whole) wake(upkeep, Date.now())
   for (const accessor of vault.printedTokens()) {
@@ -97,19 +100,29 @@ export async function openVault(
 }
 
 /**
- * Compares the log with its anchors, before anything is written to it.
+ * Checks the log, and compares it with its anchors, before anything is written to it.
  *
- * @returns Whether it may be gone on with; if not, it is not served.
+ * @returns What is left to be checked while the vault is served; `changed` when it is not served.
  * @throws {PosternError} `unavailable` when that cannot be told, and must be.
  */
-async function checkContinuity(desk: Desk): Promise<boolean> {
-  let continuity = await continuityOf(desk)
+async function checkLog(desk: Desk): Promise<Duty[][] | 'changed'> {
+  if (!(await isSound(desk))) return 'changed'
+  const heads = await checkContinuity(desk)
+  if (heads === null) return 'changed'
+  const state = await checkBeginning(desk, heads)
+  if (state === 'changed') return state
+  return state === null ? [] : [[restOfLog(state, heads)]]
+}
+
+/** @returns The heads that its anchors keep; `null` when the log does not go on from them, and is not served. */
+async function checkContinuity(desk: Desk): Promise<readonly TreeHead[] | null> {
+  let { continuity, heads } = await continuityOf(desk)
   if (continuity === 'rolled_back') {
     // Then the anchors are asked again: all of them have to agree, and to have been moved.
-    if (await acceptRollback(desk)) continuity = await continuityOf(desk)
+    if (await acceptRollback(desk)) ({ continuity, heads } = await continuityOf(desk))
     if (continuity === 'rolled_back') {
       desk.quarantine('rolled_back')
-      return false
+      return null
     }
   }
   if (continuity === 'unknown') throw new PosternError('unavailable', 'Anchor holds no checkpoint of this log')
@@ -117,7 +130,7 @@ async function checkContinuity(desk: Desk): Promise<boolean> {
     if (anchorRequired(desk.settings)) throw new PosternError('unavailable', 'Anchor of the log cannot be read')
     logLine('warn', 'anchor_unread', { vault: desk.vault })
   }
-  return true
+  return heads
 }
 
 /** Has the vault become that of the root key given, and tells which others are of no use to it. */

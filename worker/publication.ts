@@ -130,13 +130,17 @@ interface Compared {
 }
 
 /**
- * Whether a log goes on from what all its anchors keep. To be asked before anything is written to it. An anchor that is
- * gone counts as `rolled_back`: without it, nobody can tell.
+ * Whether a log goes on from what all its anchors keep, and the heads that they keep. To be asked before anything is written
+ * to it. An anchor that is gone counts as `rolled_back`: without it, nobody can tell.
  */
-export async function continuityOf(desk: Desk): Promise<Exclude<Continuity, 'gone'>> {
-  const verdicts = (await compareAll(desk)).map(({ verdict }) => verdict)
-  if (verdicts.includes('rolled_back') || verdicts.includes('gone')) return 'rolled_back'
-  return (['unknown', 'unread'] as const).find((one) => verdicts.includes(one)) ?? 'yes'
+export async function continuityOf(
+  desk: Desk,
+): Promise<{ continuity: Exclude<Continuity, 'gone'>; heads: readonly TreeHead[] }> {
+  const compared = await compareAll(desk)
+  const heads = compared.flatMap(({ head }) => (head === undefined ? [] : [head]))
+  const verdicts = compared.map(({ verdict }) => verdict)
+  if (verdicts.includes('rolled_back') || verdicts.includes('gone')) return { continuity: 'rolled_back', heads }
+  return { continuity: (['unknown', 'unread'] as const).find((one) => verdicts.includes(one)) ?? 'yes', heads }
 }
 
 /** What each anchor says of a log. */

@@ -122,6 +122,7 @@ async function examine(partial: string, checkpoint: string, { settings, keyring 
 }
 
 async function verify(log: Log, checkpoint: string, desk: Desk): Promise<TreeHead> {
+  if (!log.isSound()) throw new PosternError('tampered', 'Backup has a log whose end was cut, or lengthened')
   const { min } = log.retention()
   const about = {
     checkpoint,

@@ -1,5 +1,7 @@
+import { equal } from '../bytes.ts'
 import type { Sql } from '../sql.ts'
 import { type Hash, hashesFor, leafHash, position, type ReadHashes, type Sha256, subtrees, treeHash } from './merkle.ts'
+import { looksCosigned, parseNote } from './note.ts'
 import { rank, type Severity } from './severity.ts'
 
 /** Size and root of the tree: what a checkpoint signs. */
@@ -12,6 +14,13 @@ export interface TreeHead {
 export interface Entry {
   index: number
   body: Uint8Array
+}
+
+/** An entry, and the columns that it is found by. */
+export interface IndexedEntry extends Entry {
+  principal: string | null
+  /** The rank of its severity; `null` for `info`. */
+  severity: number | null
 }
 
 /** A checkpoint as it was signed: see `checkpoint.ts`. */
@@ -180,6 +189,17 @@ export class Log {
     return this.#sql.all<SignedCheckpoint>(query)[0] ?? null
   }
 
+  /** The newest checkpoint that a witness cosigned. Reads back through those that are kept. */
+  cosigned(): SignedCheckpoint | null {
+    const query = `SELECT size, note, signed_at AS signedAt FROM checkpoint WHERE size < ? ORDER BY size DESC LIMIT ?`
+    for (let before = Number.MAX_SAFE_INTEGER; ; ) {
+      const page = this.#sql.all<SignedCheckpoint>(query, before, CHUNK)
+      const found = page.find(({ note }) => looksCosigned(parseNote(note)))
+      if (found !== undefined || page.length < CHUNK) return found ?? null
+      before = page.at(-1)!.size
+    }
+  }
+
   /** Keeps a checkpoint, or one with more signatures in its place, and forgets the oldest of many. */
   keepCheckpoint(size: number, note: string, now: number): void {
     const longer = 'ON CONFLICT DO UPDATE SET note = excluded.note WHERE length(excluded.note) > length(note)'
@@ -222,6 +242,50 @@ export class Log {
   entriesOf(principal: string, limit: number): Entry[] {
     const query = `SELECT n AS "index", body FROM entry WHERE principal = ? ORDER BY n DESC LIMIT ?`
     return this.#sql.all<Entry>(query, principal, limit)
+  }
+
+  /** Entries from index `from` on, at most `limit`, with the columns that they are found by. */
+  indexed(from: number, limit: number): IndexedEntry[] {
+    return this.#sql.all<IndexedEntry>(
+      `SELECT entry.n AS "index", body, principal, severity FROM entry LEFT JOIN notable ON notable.n = entry.n
+       WHERE entry.n >= ? ORDER BY entry.n LIMIT ?`,
+      ...[from, limit],
+    )
+  }
+
+  /** Puts the columns of an entry right. */
+  index({ index, principal, severity }: IndexedEntry): void {
+    this.#sql.all('UPDATE entry SET principal = ? WHERE n = ?', principal, index)
+    if (severity === 0) this.#sql.all('DELETE FROM notable WHERE n = ?', index)
+    else this.#sql.all('INSERT OR REPLACE INTO notable VALUES (?, ?)', index, severity)
+  }
+
+  /** Drops what points to entries that there are none of. @returns How many. */
+  dropStrays(): number {
+    return this.#sql.all('DELETE FROM notable WHERE n NOT IN (SELECT n FROM entry) RETURNING n').length
+  }
+
+  /** The leaf hash of an entry's bytes. */
+  hashOf(body: Uint8Array): Hash {
+    return leafHash(body, this.#sha256)
+  }
+
+  /**
+   * Whether the tree ends where the entries do, and with the last of them: what a log that was cut, or lengthened, without
+   * its tree is not. A few reads, however long the log is.
+   */
+  isSound(): boolean {
+    const { size } = this
+    const last = this.#sql.all<{ p: number | null }>('SELECT MAX(p) AS p FROM hash')[0]?.p ?? -1
+    if (last !== position(0, size) - 1) return false
+    if (size === 0) return true
+    try {
+      this.frontier(size)
+      const [entry] = this.#sql.all<{ body: Uint8Array }>('SELECT body FROM entry WHERE n = ?', size - 1)
+      return entry !== undefined && equal(this.hashOf(entry.body), this.leafAt(size - 1))
+    } catch {
+      return false
+    }
   }
 
   retention(): Retention {

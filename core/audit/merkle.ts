@@ -77,3 +77,50 @@ export function subtrees(size: number): number[] {
   }
   return positions
 }
+
+/** The first entry of a log that has forgotten what was before it. */
+export interface Start {
+  index: number
+  /** The hashes of the full subtrees that cover the entries before, left to right. */
+  frontier: readonly Hash[]
+}
+
+/** The roots of the full subtrees that the leaves so far make, largest first: all that a root needs. */
+export class GrowingTree {
+  #size = 0
+  readonly #subtrees: Hash[] = []
+
+  /** A tree that has leaves already; `null` when the hashes are not as many as its subtrees. */
+  static from({ index, frontier }: Start): GrowingTree | null {
+    const ones = Number.isSafeInteger(index) && index >= 0 ? index.toString(2).replaceAll('0', '').length : -1
+    if (frontier.length !== ones || frontier.some((hash) => hash.length !== 32)) return null
+    const tree = new GrowingTree()
+    tree.#size = index
+    tree.#subtrees.push(...frontier)
+    return tree
+  }
+
+  get size(): number {
+    return this.#size
+  }
+
+  /** A copy of the roots, largest first. */
+  get subtrees(): Hash[] {
+    return [...this.#subtrees]
+  }
+
+  add(leaf: Hash): void {
+    this.#subtrees.push(leaf)
+    // Each trailing 1 bit of the old size joins two subtrees of one size.
+    for (let n = this.#size; n % 2 === 1; n = (n - 1) / 2) {
+      const right = this.#subtrees.pop()!
+      this.#subtrees.push(nodeHash(this.#subtrees.pop()!, right))
+    }
+    this.#size++
+  }
+
+  root(): Hash {
+    if (this.#size === 0) return portable(new Uint8Array())
+    return this.#subtrees.reduceRight((right, left) => nodeHash(left, right))
+  }
+}

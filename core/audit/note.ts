@@ -16,6 +16,8 @@ import { badRequest } from '../errors.ts'
 /** Ed25519 over the text itself, and Ed25519 cosignature/v1 over a time and the text. */
 const ED25519 = 0x01
 const COSIGNATURE = 0x04
+/** Eight bytes of time, and the signature. */
+const COSIGNATURE_SIZE = 72
 const MAX_NOTE_LENGTH = 64 * 1024
 const MAX_SIGNATURES = 100
 const DASH = '— '
@@ -144,33 +146,49 @@ export function parseNote(note: string, field = 'note'): Note {
   return { text, signatures }
 }
 
+/** A note that was verified. */
+export interface OpenedNote {
+  text: string
+  /** The names of the keys that vouch for it, each key once. */
+  by: string[]
+  /** Of witnesses, with the time that each signed at, in seconds since the Unix epoch: the newest of each. */
+  cosigned: { name: string; seconds: number }[]
+}
+
 /**
  * Verifies a note: one signature at least is of a key that is known, and none of a known key is wrong.
- * Signatures of unknown keys say nothing, for or against.
+ * Signatures of unknown keys say nothing, for or against. A line that is repeated is one signature.
  *
- * @returns The text and the names of the keys that vouch for it, or `null`.
+ * @returns `null` when it does not verify.
  */
-export async function openNote(
-  note: Note,
-  verifiers: readonly NoteVerifier[],
-): Promise<{ text: string; by: string[] } | null> {
-  const by: string[] = []
-  const seen = new Set<NoteVerifier>()
+export async function openNote(note: Note, verifiers: readonly NoteVerifier[]): Promise<OpenedNote | null> {
+  const times = new Map<NoteVerifier, number | null>()
   for (const { name, id, signature } of note.signatures) {
     const verifier = verifiers.find((one) => one.name === name && equal(one.id, id))
     if (verifier === undefined) continue
     if (!(await verifies(verifier, signature, note.text))) return null
-    // A line that is repeated is one signature: whoever counts them counts keys.
-    if (!seen.has(verifier)) by.push(name)
-    seen.add(verifier)
+    const time = verifier.type === COSIGNATURE ? timeOf(signature) : null
+    times.set(verifier, time === null ? null : Math.max(time, times.get(verifier) ?? 0))
   }
-  return by.length === 0 ? null : { text: note.text, by }
+  const keys = [...times].map(([{ name }, seconds]) => ({ name, seconds }))
+  const cosigned = keys.flatMap(({ name, seconds }) => (seconds === null ? [] : [{ name, seconds }]))
+  return keys.length === 0 ? null : { text: note.text, by: keys.map(({ name }) => name), cosigned }
+}
+
+/** Whether a note has a signature of a witness's form, of whichever key. Nothing is verified. */
+export function looksCosigned({ signatures }: Note): boolean {
+  return signatures.some(({ signature }) => signature.length === COSIGNATURE_SIZE)
+}
+
+/** The time of a cosignature, in seconds since the Unix epoch: its first eight bytes (C2SP tlog-cosignature). */
+function timeOf(signature: Bytes): number {
+  return Number(new DataView(signature.buffer, signature.byteOffset).getBigUint64(0))
 }
 
 async function verifies({ type, key }: NoteVerifier, signature: Bytes, text: string): Promise<boolean> {
   if (type === ED25519) return signature.length === 64 && crypto.subtle.verify('Ed25519', key, signature, utf8(text))
   // cosignature/v1: the time it was made at, eight bytes, comes before the signature (C2SP tlog-cosignature).
-  if (signature.length !== 72) return false
+  if (signature.length !== COSIGNATURE_SIZE) return false
   const time = new DataView(signature.buffer, signature.byteOffset).getBigUint64(0)
   const message = utf8(`cosignature/v1\ntime ${time}\n${text}`)
   return crypto.subtle.verify('Ed25519', key, signature.slice(8), message)

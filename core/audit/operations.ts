@@ -109,7 +109,16 @@ function keep({ log, now }: Stores & { now: number }, { size, root, note }: Sign
 export const readHead = operation({ ...open, run: (context, _: Record<never, never>) => headOf(context) })
 export const keepCheckpoint = operation({ ...open, run: (context, signed: Signed) => keep(context, signed) })
 
-/** The same, for a vault that signs without being asked. */
+/** The newest checkpoint that a witness cosigned: an earlier one than the newest, as a rule. */
+export const readCosigned = operation({
+  ...open,
+  run({ log }: Context, _: Record<never, never>): Outcome<SignedCheckpoint> {
+    const found = log.cosigned()
+    return found === null ? { reason: 'no_cosignature', quiet: true } : { value: found, quiet: true }
+  },
+})
+
+/** Head and checkpoint, for a vault that signs without being asked. */
 export const headTask = task({ resource: () => 'audit', run: (context, _: Record<never, never>) => headOf(context) })
 export const keepTask = task({ resource: () => 'audit', run: (context, signed: Signed) => keep(context, signed) })
 

@@ -4,13 +4,16 @@
  *
  * @module
  */
-import { sha256 } from '@noble/hashes/sha2.js'
 import canonicalize from 'canonicalize'
 import { base64, equal, utf8 } from '../bytes.ts'
 import { type Checkpoint, openCheckpoint } from './checkpoint.ts'
-import { type Hash, leafHash, nodeHash } from './merkle.ts'
+import { type Cosigned, type Cosigner, type Demand, verifyCosignatures } from './cosignature.ts'
+import { GrowingTree, type Hash, leafHash, type Start } from './merkle.ts'
 import { type NoteVerifier, verifierKeyParts } from './note.ts'
 import { verifyInclusion } from './proof.ts'
+import { rank } from './severity.ts'
+
+export type { Start } from './merkle.ts'
 
 const BEGINNING: Start = { index: 0, frontier: [] }
 
@@ -23,17 +26,13 @@ export interface Flaw {
     | 'truncated' // the log ends before the checkpoint does
     | 'forked' // the entries fit together, and are not those that the checkpoint is of
     | 'rolled_back' // it is smaller than, or not a continuation of, what was seen before
+    | 'unwitnessed' // fewer witnesses cosigned it than were demanded
+    | 'stale' // enough witnesses cosigned it, and too long ago
+    | 'hidden' // the server's filter by severity leaves an entry out, or shows one that is none
     | 'gap' // it begins where nothing announced it, or behind what was seen before: that it continues cannot be shown
   /** The index of the entry that is wrong; `null` for the log as a whole. */
   index: number | null
   message: string
-}
-
-/** The first entry of a log that has forgotten what was before it. */
-export interface Start {
-  index: number
-  /** The hashes of the full subtrees that cover the entries before, left to right. */
-  frontier: readonly Hash[]
 }
 
 export interface VerifyOptions {
@@ -44,13 +43,22 @@ export interface VerifyOptions {
   start?: Start
   /** A checkpoint that was verified before, of the same log. */
   remembered?: Checkpoint
+  /** Witnesses that have to vouch for the log, by a checkpoint of it that they cosigned: it may be an earlier one. */
+  witnessed?: Demand & { note: string }
   /** Told now and then how many entries were read. */
   onProgress?: (entries: number, size: number) => void
 }
 
-/** A log that is whole. */
+/** A log that is whole, as far as its checkpoint goes. */
 export interface Verified {
   checkpoint: Checkpoint
+  /**
+   * How many entries follow that no checkpoint covers yet. They fit to each other; but the last of them could be edited, or
+   * all of them be others, and nobody could tell.
+   */
+  beyond: number
+  /** What witnesses vouch for, when that was demanded. */
+  witnessed?: { size: number; by: Cosigner[] }
   /** Verifier keys that its entries announce, oldest first: the log's key was changed to these. */
   keys: string[]
 }
@@ -61,11 +69,12 @@ export interface Verified {
  * Time is linear in its length; memory is that of one entry and log2(size) hashes.
  *
  * @param entries The canonical JSON of each, from the first on. Hostile input.
- * @returns The checkpoint, which may be remembered, and new keys of the log; or the first flaw.
+ * @returns The checkpoint, which may be remembered, new keys of the log, and what the checkpoint does not cover; or the
+ *   first flaw.
  */
 export async function verifyLog(
   entries: AsyncIterable<string> | Iterable<string>,
-  { checkpoint: note, verifiers, start = BEGINNING, remembered, onProgress }: VerifyOptions,
+  { checkpoint: note, verifiers, start = BEGINNING, remembered, witnessed, onProgress }: VerifyOptions,
 ): Promise<Verified | { flaw: Flaw }> {
   const checkpoint = await openCheckpoint(note, verifiers).catch(() => null)
   if (checkpoint === null) return flaw('checkpoint', null, 'Checkpoint is not signed by the key given')
@@ -81,29 +90,33 @@ export async function verifyLog(
   }
   const tree = GrowingTree.from(start)
   if (tree === null) return flaw('forked', null, 'Log does not say what its first entry follows')
+  const cosigned = witnessed === undefined ? null : await cosignedHead(witnessed, verifiers, { checkpoint, start })
+  if (cosigned !== null && 'flaw' in cosigned) return cosigned
   const keys: string[] = []
-  let erased = 0
+  let [erased, beyond] = [0, 0]
   let { index } = start
   // What the first entry was written after is not there any more; its own hash holds it.
   let previous: Hash | null | undefined = start.index === 0 ? null : undefined
-  if (remembered?.size === tree.size && !equal(tree.root(), remembered.root)) {
-    return flaw('rolled_back', null, `First ${tree.size} entries are not those that were seen before`)
-  }
+  const fork = () => forkAt(tree, { remembered, cosigned })
+  const early = fork()
+  if (early !== null) return early
   for await (const entry of entries) {
     const wrong = flawOf(entry, index, previous)
     if (wrong !== null) return { flaw: wrong }
     index++
     previous = leafHash(utf8(entry))
     // What came after the checkpoint has to fit too, and is vouched for by the next one only.
-    if (tree.size === checkpoint.size) continue
+    if (tree.size === checkpoint.size) {
+      beyond++
+      continue
+    }
     tree.add(previous)
     // Only what a checkpoint vouches for may name a key, or where the log begins.
     if (entry.includes('"audit.rekey"')) keys.push(...announcedKeys(entry, checkpoint.origin))
     erased = erasedAfter(entry, erased)
     if (tree.size % 1000 === 0) onProgress?.(tree.size, checkpoint.size)
-    if (tree.size === remembered?.size && !equal(tree.root(), remembered.root)) {
-      return flaw('rolled_back', null, `First ${tree.size} entries are not those that were seen before`)
-    }
+    const forked = fork()
+    if (forked !== null) return forked
   }
   onProgress?.(tree.size, checkpoint.size)
   if (tree.size < checkpoint.size) {
@@ -119,7 +132,69 @@ export async function verifyLog(
   }
   if (start.index % 256 !== 0 || start.index > erased)
     return flaw('gap', null, `Log begins at entry ${start.index}, and no entry announces that`)
-  return { checkpoint, keys }
+  const { size = 0, by = [] } = cosigned ?? {}
+  return { checkpoint, beyond, keys, ...(cosigned !== null && { witnessed: { size, by } }) }
+}
+
+/** A checkpoint that enough witnesses cosigned. */
+interface CosignedHead extends Checkpoint {
+  by: Cosigner[]
+}
+
+async function cosignedHead(
+  { note, ...demand }: Demand & { note: string },
+  verifiers: readonly NoteVerifier[],
+  { checkpoint, start }: { checkpoint: Checkpoint; start: Start },
+): Promise<CosignedHead | { flaw: Flaw }> {
+  const head = await openCheckpoint(note, verifiers).catch(() => null)
+  if (head === null || head.origin !== checkpoint.origin)
+    return flaw('checkpoint', null, 'Cosigned checkpoint is not signed by the key given')
+  const found = await verifyCosignatures(note, demand)
+  if (found.kind !== 'met') return flaw(found.kind, null, shortfall(found, head.size))
+  if (head.size > checkpoint.size)
+    return flaw('rolled_back', null, `Log has ${checkpoint.size} entries, and witnesses cosigned ${head.size}`)
+  if (head.size > 0 && head.size < start.index)
+    return flaw('gap', null, `Log begins at entry ${start.index}, behind the ${head.size} that witnesses cosigned`)
+  return { ...head, by: found.by }
+}
+
+function shortfall({ kind, by, quorum }: Exclude<Cosigned, { kind: 'met' }>, size: number): string {
+  const who = by.map(({ name, at }) => `${name} at ${new Date(at).toISOString()}`).join(', ') || 'none'
+  const of = `Checkpoint of ${size} entries`
+  if (kind === 'stale') return `${of} was cosigned too long ago: ${who}`
+  return `${of} has the cosignatures of ${by.length} witnesses, and needs ${quorum}: ${who}`
+}
+
+/** Whether the tree, at its size, is another than one that was seen or cosigned. */
+function forkAt(
+  tree: GrowingTree,
+  { remembered, cosigned }: { remembered: Checkpoint | undefined; cosigned: Checkpoint | null },
+): { flaw: Flaw } | null {
+  const differs = (head: Checkpoint | null | undefined) => head?.size === tree.size && !equal(tree.root(), head.root)
+  if (differs(remembered))
+    return flaw('rolled_back', null, `First ${tree.size} entries are not those that were seen before`)
+  return differs(cosigned)
+    ? flaw('forked', null, `First ${tree.size} entries are not those that witnesses cosigned`)
+    : null
+}
+
+/**
+ * Compares what a server shows of a log by severity with the log itself. That filter is an index, which no hash covers: a
+ * row that is taken from it hides an alert from everyone who asks for alerts alone.
+ *
+ * @param notable The indices of the entries from `notice` on, as {@link isNotable} finds them in the log, in order.
+ * @param shown Those that the server shows, in order.
+ */
+export function compareFilter(notable: readonly number[], shown: readonly number[]): { flaw: Flaw } | null {
+  const at = notable.findIndex((index, i) => shown[i] !== index)
+  const first = at < 0 ? shown[notable.length] : Math.min(notable[at]!, shown[at] ?? Number.POSITIVE_INFINITY)
+  if (first === undefined) return null
+  return flaw('hidden', first, `Filter by severity is wrong about entry ${first}: what it shows is not the whole log`)
+}
+
+/** Whether an entry is a security event. @param entry Its canonical JSON, which fits the log. */
+export function isNotable(entry: string): boolean {
+  return rank(JSON.parse(entry).severity) > 0
 }
 
 /**
@@ -211,39 +286,4 @@ function flaw(kind: Flaw['kind'], index: number | null, message: string): { flaw
 
 function hashOf(text: string): Hash {
   return Uint8Array.from(atob(text), (char) => char.charCodeAt(0))
-}
-
-/** The roots of the full subtrees that the leaves so far make, largest first: all that a root needs. */
-class GrowingTree {
-  #size = 0
-  readonly #subtrees: Hash[] = []
-
-  /** A tree that has leaves already; `null` when the hashes are not as many as its subtrees. */
-  static from({ index, frontier }: Start): GrowingTree | null {
-    const ones = Number.isSafeInteger(index) && index >= 0 ? index.toString(2).replaceAll('0', '').length : -1
-    if (frontier.length !== ones || frontier.some((hash) => hash.length !== 32)) return null
-    const tree = new GrowingTree()
-    tree.#size = index
-    tree.#subtrees.push(...frontier)
-    return tree
-  }
-
-  get size(): number {
-    return this.#size
-  }
-
-  add(leaf: Hash): void {
-    this.#subtrees.push(leaf)
-    // Each trailing 1 bit of the old size joins two subtrees of one size.
-    for (let n = this.#size; n % 2 === 1; n = (n - 1) / 2) {
-      const right = this.#subtrees.pop()!
-      this.#subtrees.push(nodeHash(this.#subtrees.pop()!, right))
-    }
-    this.#size++
-  }
-
-  root(): Hash {
-    if (this.#size === 0) return sha256(new Uint8Array()) as Hash
-    return this.#subtrees.reduceRight((right, left) => nodeHash(left, right))
-  }
 }

@@ -94,7 +94,10 @@ export interface UserClient {
   /** How the providers are. */
   providers(): Promise<z.output<typeof ProviderList>>
   /** The log's newest checkpoint, a signed note: verify it with a key that you were given elsewhere. */
-  checkpoint(): Promise<string>
+  checkpoint(options?: {
+    /** The newest that a witness cosigned, in place of the newest of all. `not_found` when there is none. */
+    cosigned?: boolean
+  }): Promise<string>
   /** The verifier keys of the log, a line each, this term's first. An auditor is given them by a way that is not this server. */
   auditKey(): Promise<string>
   consistency(from: number, to: number): Promise<z.output<typeof ConsistencyProof>>
@@ -165,7 +168,13 @@ export function connectUser(options: ClientOptions, ask: Ask = transport(options
     rotate: (name, options = {}) => post(`rotations/${parseName(name)}`, options, Run),
     providers: () => get('providers', {}, ProviderList),
     auditKey: async () => (await ask({ method: 'GET', path: 'audit/key', answer: z.string(), text: true })).trim(),
-    checkpoint: () => ask({ method: 'GET', path: 'audit/checkpoint', answer: z.string(), text: true }),
+    checkpoint: ({ cosigned = false } = {}) =>
+      ask({
+        method: 'GET',
+        path: cosigned ? 'audit/checkpoint?cosigned=true' : 'audit/checkpoint',
+        answer: z.string(),
+        text: true,
+      }),
     consistency: (from, to) => get('audit/consistency', { from, to }, ConsistencyProof),
     inclusion: (index, size) => get(`audit/inclusion/${index}`, { size }, InclusionProof),
     myEntries: (options = {}) => get('audit/mine', { ...options }, MyEntries),

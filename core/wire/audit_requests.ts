@@ -21,5 +21,7 @@ export const ExportQuery = z.extend(EntriesQuery, { format: z._default(z.enum(FO
 export const MineQuery = z.strictObject({ limit: z._default(number(1, 200), 50) })
 
 const index = number(0, Number.MAX_SAFE_INTEGER)
+/** `true` asks for the newest checkpoint that a witness cosigned. */
+export const CheckpointQuery = z.strictObject({ cosigned: z.optional(z.enum(['true', 'false'])) })
 export const InclusionQuery = z.strictObject({ size: z.optional(index) })
 export const ConsistencyQuery = z.strictObject({ from: index, to: index })

@@ -1,7 +1,7 @@
 /** The log as evidence, over HTTP and by the command that auditors run. */
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { text as textOf } from 'node:stream/consumers'
@@ -12,6 +12,7 @@ import { verifyConsistency } from '../../core/audit/proof.ts'
 import { parseBase64 } from '../../core/bytes.ts'
 import { type Client, connect } from '../../core/client.ts'
 import { Redacted } from '../../core/redacted.ts'
+import { witnessOf } from '../note_keys.ts'
 import { makeSite, RUNTIMES, type Server, type Site, startServer } from './servers.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
@@ -119,6 +120,7 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
       code: 0,
       said: expect.stringMatching(/^example\.com\/audit\/default: \d+ entries are whole and in order$/),
     })
+    copyFileSync(file('seen'), file('earlier'))
     await client.put('n/later', new Redacted('x'))
     await new Promise((resolve) => setTimeout(resolve, 1100))
     const size = Number(/(\d+) entries/.exec(first.said)?.[1])
@@ -138,6 +140,11 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
       return verify('--file', file('changed.jsonl'), '--checkpoint', file('checkpoint'))
     }
     expect((await from(lines)).code).toBe(0)
+    const size = Number(readFileSync(file('earlier'), 'utf8').split('\n')[1])
+    expect(await verify('--file', file('changed.jsonl'), '--checkpoint', file('earlier'))).toEqual({
+      code: 3,
+      said: expect.stringContaining(`the first ${size} of ${lines.length} entries are whole`),
+    })
     expect(await from(lines.with(5, lines[5]!.replace('"n/', '"m/')))).toEqual({
       code: 2,
       said: expect.stringContaining('edited: Entry 5'),
@@ -209,6 +216,22 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
     })
     writeFileSync(file('entry'), `${entries[0]!.body.replace('"n/', '"m/')}\n`)
     expect((await verify('--proof', file('proof'), '--entry', file('entry'))).code).toBe(2)
+  })
+
+  it('row 78: is not whole without the witnesses that are demanded', async () => {
+    const { key: witness } = await witnessOf('w.example/1')
+    expect(await verify(...fromServer(), '--witness', witness, '--fresh', '1h')).toEqual({
+      code: 2,
+      said: expect.stringContaining('unwitnessed: '),
+    })
+    for (const wrong of [
+      ['--fresh', '1h'],
+      ['--witness', key],
+      ['--witness', witness, '--quorum', '2'],
+      ['--witness', witness, '--fresh', '1 hour'],
+    ]) {
+      expect((await verify(...fromServer(), ...wrong)).code).toBe(1)
+    }
   })
 
   it('says what is missing or wrong in its own arguments', async () => {

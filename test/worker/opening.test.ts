@@ -1,6 +1,9 @@
 /** Opening a vault: whose it is, and whether its log goes on from what is kept of it elsewhere. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Anchor } from '../../core/audit/anchor.ts'
+import { encodeEvent } from '../../core/audit/event.ts'
+import { Log } from '../../core/audit/log.ts'
+import type { Hash } from '../../core/audit/merkle.ts'
 import { type Bytes, randomBytes } from '../../core/bytes.ts'
 import type { Answer, Caller } from '../../core/call.ts'
 import { Keyring } from '../../core/crypto/keyring.ts'
@@ -131,6 +134,113 @@ describe('a vault', () => {
     expect(reads[0].resource).toMatch(/^hmac:[A-Za-z0-9_-]{22}$/)
     expect(reads[1].resource).toBe(reads[0].resource)
     expect(reads.every(({ blind }) => blind.length === 24)).toBe(true)
+  })
+})
+
+describe('a log that was edited in the storage', () => {
+  const bodyAt = (sql: Sqlite, n: number) =>
+    Buffer.from(sql.all<{ body: Uint8Array }>('SELECT body FROM entry WHERE n = ?', n)[0]!.body).toString()
+  const put = (sql: Sqlite, n: number, body: string) =>
+    sql.all('UPDATE entry SET body = ? WHERE n = ?', Buffer.from(body), n)
+  const EDITS: [string, (sql: Sqlite, last: number) => void, number | null][] = [
+    ['an entry that was edited', (sql) => put(sql, 5, bodyAt(sql, 5).replace('"ok"', '"no_rule"')), 6],
+    ['the last entry, edited', (sql, last) => put(sql, last, bodyAt(sql, last).replace('"ok"', '"no_rule"')), null],
+    ['an entry that was deleted', (sql) => sql.all('DELETE FROM entry WHERE n = 7'), 7],
+    [
+      'two entries that changed places',
+      (sql) => {
+        const [one, other] = [bodyAt(sql, 4), bodyAt(sql, 5)]
+        put(sql, 4, other)
+        put(sql, 5, one)
+      },
+      4,
+    ],
+    ['the last entries, deleted', (sql, last) => sql.all('DELETE FROM entry WHERE n >= ?', last - 2), null],
+    [
+      'an entry that was appended twice',
+      (sql, last) => sql.all('INSERT INTO entry SELECT ?, body, principal FROM entry WHERE n = ?', last + 1, last),
+      null,
+    ],
+    ['no entries at all', (sql) => sql.all('DELETE FROM entry'), null],
+    ['its hashes alone deleted', (sql) => sql.all('DELETE FROM hash'), null],
+    [
+      'a hash of its edge that is another',
+      (sql) => sql.all('UPDATE hash SET h = zeroblob(32) WHERE p = (SELECT MAX(p) FROM hash)'),
+      null,
+    ],
+  ]
+
+  it.each(EDITS)('rows 41, 42: is not served: %s', async (_, edit, entry) => {
+    for (const anchor of [null, memoryAnchor().anchor]) {
+      const sql = openSqlite(':memory:')
+      const { ask, keepUp } = await open(sql, anchor)
+      for (let i = 0; i < 14; i++) ask()
+      await keepUp()
+      expect((await open(sql, anchor)).ask()).toBe('ok')
+      const last = sql.all<{ last: number }>('SELECT MAX(n) AS last FROM entry')[0]!.last
+      lines = []
+      edit(sql, last)
+      const count = sql.all('SELECT COUNT(*) FROM entry')
+      expect((await open(sql, anchor)).ask()).toBe('log_changed')
+      expect(sql.all('SELECT COUNT(*) FROM entry')).toEqual(count)
+      expect(lines.map((line) => JSON.parse(line))).toMatchObject([{ event: 'log_changed', vault: 'acme', entry }])
+    }
+  })
+
+  it('row 79: has the columns that entries are found by made anew, and says so once', async () => {
+    const sql = openSqlite(':memory:')
+    const { ask } = await open(sql, null)
+    for (let i = 0; i < 5; i++) ask()
+    const columns = () => [
+      sql.all('SELECT n, principal FROM entry WHERE n < 6'),
+      sql.all('SELECT * FROM notable WHERE n < 6'),
+    ]
+    const before = columns()
+    sql.all('DELETE FROM notable')
+    sql.all("UPDATE entry SET principal = 'eve' WHERE n = 2")
+    sql.all('INSERT INTO notable VALUES (3, 3), (1000000, 3)')
+    const alerts = async () => {
+      const { vault } = await open(sql, null)
+      const input = { from: 0, limit: 1000, severity: 'alert' } as const
+      const [answer] = vault.execute([{ operation: 'audit.entries', caller, input }], Date.now())
+      const { entries } = (answer as { value: { entries: { body: Uint8Array }[] } }).value
+      return entries.map(({ body }) => JSON.parse(Buffer.from(body).toString()))
+    }
+    expect(await alerts()).toMatchObject([{ operation: 'audit.recheck', facts: { first: 0 } }])
+    expect(columns()).toEqual(before)
+    expect(await alerts()).toHaveLength(1)
+  })
+
+  it('rows 42, 79: is checked further while it is served, when it is long', async () => {
+    const sql = openSqlite(':memory:')
+    ;(await open(sql, null)).ask()
+    const log = new Log(sql)
+    const nobody = { request: null, principal: null, token: null, session: null, address: null, agent: null }
+    const event = {
+      at: 1,
+      ...nobody,
+      operation: 'test',
+      action: null,
+      resource: '',
+      rule: null,
+      outcome: 'ok',
+    } as const
+    sql.atomic(() => {
+      while (log.size < 10_600) {
+        const write = (index: number, previous: Hash | null) =>
+          encodeEvent({ ...event, severity: 'info', facts: {} }, index, previous)
+        log.append(write)
+      }
+    })
+    sql.all('DELETE FROM notable')
+    const whole = await open(sql, null)
+    for (let i = 0; i < 5; i++) await whole.keepUp()
+    expect(whole.ask()).toBe('ok')
+    put(sql, 10_300, bodyAt(sql, 10_300).replace('"ok"', '"no_rule"'))
+    const changed = await open(sql, null)
+    expect(changed.ask()).toBe('ok')
+    for (let i = 0; i < 5; i++) await changed.keepUp()
+    expect(changed.ask()).toBe('log_changed')
   })
 })
 

@@ -40,6 +40,7 @@ export const audit = group('Audit', 'The log, an RFC 6962 tree over RFC 8785 ent
   },
   showCheckpoint: {
     summary: 'Read the newest checkpoint',
+    query: wire.CheckpointQuery,
     answer: text('A signed note (C2SP tlog-checkpoint)'),
     also: ['not_found', 'conflict'],
   },

@@ -80,7 +80,11 @@ export function auditRoutes(parts: Parts): Hono<Env> {
     return answer(c, granted, { term: granted.value.term, key } satisfies z.input<typeof wire.RekeyedLog>, 201)
   })
 
-  serve(routes, 'showCheckpoint', async (c) => c.text(await checkpointOf(parts, c), 200, TEXT))
+  serve(routes, 'showCheckpoint', async (c) => {
+    const { cosigned } = query(c, wire.CheckpointQuery)
+    if (cosigned !== 'true') return c.text(await checkpointOf(parts, c), 200, TEXT)
+    return c.text((await c.var.handle.call('audit.cosigned', c.var.caller, {})).value.note, 200, TEXT)
+  })
 
   serve(routes, 'proveInclusion', async (c) => {
     const index = indexOf(c)

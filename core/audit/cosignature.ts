@@ -1,0 +1,64 @@
+/**
+ * Demanding witnesses: how many cosignatures of which witnesses a checkpoint has, and how old they are. Without this, a
+ * server that stops asking its witnesses looks like one that has them.
+ *
+ * @module
+ */
+import { isWitnessKey, type NoteVerifier, openNote, parseNote, parseVerifierKey } from './note.ts'
+
+/** How far ahead of ours the clock of a witness may be. */
+const SKEW_MS = 5 * 60_000
+
+/** What a verifier demands of a checkpoint. */
+export interface Demand {
+  /** The witnesses that count: see {@link parseWitnessKeys}. */
+  witnesses: readonly NoteVerifier[]
+  /** How many of them have to cosign; all, when it is not given. */
+  quorum?: number
+  /** How old a cosignature may be to count, in milliseconds; any age, when it is not given. */
+  freshMs?: number
+  /** Milliseconds since the Unix epoch. */
+  now: number
+}
+
+/** A witness that cosigned, and when it says that it did, in milliseconds since the Unix epoch. */
+export interface Cosigner {
+  name: string
+  at: number
+}
+
+/** Whether a checkpoint has what is demanded. */
+export type Cosigned =
+  | { kind: 'met'; by: Cosigner[] }
+  /** Fewer witnesses than the quorum cosigned it, or the cosignature of one is wrong. */
+  | { kind: 'unwitnessed'; by: Cosigner[]; quorum: number }
+  /** Enough did, but too long ago. */
+  | { kind: 'stale'; by: Cosigner[]; quorum: number }
+
+/**
+ * Parses the keys of witnesses.
+ *
+ * @throws {PosternError} `bad_request` for what is no verifier key of a witness.
+ */
+export async function parseWitnessKeys(keys: readonly string[], field = 'witness'): Promise<NoteVerifier[]> {
+  // One that signs without a time is the key of a log.
+  const unfit = keys.find((key) => !isWitnessKey(key))
+  return Promise.all((unfit === undefined ? keys : ['']).map((key) => parseVerifierKey(key, field)))
+}
+
+/**
+ * Counts the cosignatures of a checkpoint (C2SP tlog-cosignature). The signature of the log itself is not looked at.
+ *
+ * @param note Hostile input.
+ * @throws {PosternError} `bad_request` when it has no note's form.
+ */
+export async function verifyCosignatures(note: string, demand: Demand): Promise<Cosigned> {
+  const { witnesses, quorum = witnesses.length, freshMs = Number.POSITIVE_INFINITY, now } = demand
+  const opened = await openNote(parseNote(note, 'checkpoint'), witnesses)
+  const by = (opened?.cosigned ?? []).map(({ name, seconds }) => ({ name, at: seconds * 1000 }))
+  if (by.length < quorum) return { kind: 'unwitnessed', by, quorum }
+  const fresh = by.filter(
+    ({ at }) => at >= now - freshMs && (freshMs === Number.POSITIVE_INFINITY || at <= now + SKEW_MS),
+  )
+  return fresh.length < quorum ? { kind: 'stale', by, quorum } : { kind: 'met', by }
+}

@@ -1,0 +1,107 @@
+/**
+ * Checking the rows of a log against each other, from its entries up: what somebody edited in the storage is found without
+ * waiting for an auditor. The columns that entries are found by are no part of a hash; they are made anew from the entries.
+ *
+ * @module
+ */
+import { base64, equal, parseUtf8 } from '../bytes.ts'
+import type { Outcome, Stores } from '../operation.ts'
+import { task } from '../task.ts'
+import type { IndexedEntry, Log, TreeHead } from './log.ts'
+import { GrowingTree, type Hash } from './merkle.ts'
+import { rank } from './severity.ts'
+
+/** How far a check has come: entries below `next` were read. */
+export interface Checked {
+  next: number
+  /** The hashes of the full subtrees that the leaves so far make. */
+  subtrees: Hash[]
+}
+
+/** What came of a part of a check. */
+export type CheckResult =
+  | { kind: 'going'; state: Checked }
+  | { kind: 'whole' }
+  /** The first entry that is wrong; `null`: the tree as a whole is. */
+  | { kind: 'changed'; index: number | null }
+
+/** What a part of a check is told. */
+interface Slice {
+  /** `null` begins anew. */
+  state: Checked | null
+  limit: number
+  /** Heads of this log that were kept elsewhere. */
+  heads: readonly TreeHead[]
+}
+
+/**
+ * Whether the last entry and the tree are of one size: that can be told at once, and must be before anything is appended.
+ * Nothing is recorded.
+ */
+export const isLogSound = task({
+  resource: () => 'audit',
+  run: ({ log }: Stores, _: Record<never, never>): Outcome<boolean> => ({ value: log.isSound(), quiet: true }),
+})
+
+/**
+ * Reads the next entries, and checks that each has its place, is the one that the next was written after, and that all of
+ * them make the tree and the heads. Recorded, as an alert, is only what had to be made anew of the columns.
+ */
+export const recheckLog = task({
+  resource: () => 'audit',
+  notable: 'alert',
+  run({ log }: Stores, { state, limit, heads }: Slice): Outcome<CheckResult> {
+    const { min } = log.retention()
+    // What retention took meanwhile was of a whole log; what is left is looked at from its new beginning.
+    const begun = state === null || state.next < min ? { next: min, subtrees: log.frontier(min) } : state
+    const tree = GrowingTree.from({ index: begun.next, frontier: begun.subtrees })
+    if (tree === null) return { value: { kind: 'changed', index: null }, quiet: true }
+    let previous: Hash | null | undefined =
+      begun.next === 0 ? null : begun.next === min ? undefined : log.leafAt(begun.next - 1)
+    const wrong: IndexedEntry[] = []
+    for (const row of log.indexed(begun.next, limit)) {
+      const entry = entryIn(row, tree.size, previous)
+      if (entry === null) return { value: { kind: 'changed', index: tree.size }, quiet: true }
+      previous = log.hashOf(row.body)
+      tree.add(previous)
+      if (heads.some((head) => differs(tree, head))) return { value: { kind: 'changed', index: null }, quiet: true }
+      const own = { severity: rank(entry.severity), principal: entry.principal }
+      if (own.severity !== (row.severity ?? 0) || own.principal !== row.principal) wrong.push({ ...row, ...own })
+    }
+    const next = tree.size
+    const done = next >= log.size
+    if (done && !isTreeOf(log, tree)) return { value: { kind: 'changed', index: null }, quiet: true }
+    const strays = done ? log.dropStrays() : 0
+    for (const row of wrong) log.index(row)
+    const value: CheckResult = done ? { kind: 'whole' } : { kind: 'going', state: { next, subtrees: tree.subtrees } }
+    const repaired = wrong.length + strays
+    return repaired === 0 ? { value, quiet: true } : { value, facts: { repaired, first: wrong[0]?.index ?? null } }
+  },
+})
+
+interface OwnFacts {
+  severity: 'info' | 'notice' | 'warning' | 'alert'
+  principal: string | null
+}
+
+/** What an entry says of itself; `null` when it is not the one that belongs there. */
+function entryIn({ index, body }: IndexedEntry, expected: number, previous: Hash | null | undefined): OwnFacts | null {
+  if (index !== expected) return null
+  try {
+    const entry = JSON.parse(parseUtf8(body) ?? '')
+    if (entry.index !== expected) return null
+    const link = previous === null ? null : previous && base64(previous)
+    return link === undefined || link === entry.previous ? entry : null
+  } catch {
+    return null
+  }
+}
+
+function differs(tree: GrowingTree, { size, root }: TreeHead): boolean {
+  return tree.size === size && !equal(tree.root(), root)
+}
+
+function isTreeOf(log: Log, tree: GrowingTree): boolean {
+  const stored = log.frontier(tree.size)
+  return tree.size === log.size && stored.every((hash, i) => equal(hash, tree.subtrees[i] ?? new Uint8Array()))
+}

@@ -1,0 +1,66 @@
+/**
+ * Checking the entries of a log against its tree and its anchors when a vault is opened: all of a short log before anything is
+ * answered; of a longer one the rest meanwhile, some entries at a time.
+ *
+ * @module
+ */
+
+import type { TreeHead } from '../core/audit/log.ts'
+import type { Checked, CheckResult } from '../core/audit/recheck.ts'
+import { logLine } from './oplog.ts'
+import type { Desk, Duty } from './upkeep.ts'
+
+/** How many entries are checked before a vault is served: some tenths of a second at most. */
+const AT_OPENING = 10_000
+/** How many are in one transaction, so that no request waits long for it. */
+const AT_A_TIME = 500
+/** How long requests have the vault to themselves between two of them. */
+const PAUSE_MS = 20
+
+/** The first check, before anything is read from the log or written to it. @returns Whether it may be gone on with. */
+export async function isSound(desk: Desk): Promise<boolean> {
+  if (await desk.perform('audit.sound', {})) return true
+  refuse(desk, null)
+  return false
+}
+
+/**
+ * Checks the first entries.
+ *
+ * @param heads What the anchors have.
+ * @returns How far it came; `null` when it is through, and `changed` when the vault is not served any more.
+ */
+export async function checkBeginning(desk: Desk, heads: readonly TreeHead[]): Promise<Checked | null | 'changed'> {
+  let state: Checked | null = null
+  for (let done = 0; done < AT_OPENING; done += AT_A_TIME) {
+    const result: CheckResult = await desk.perform('audit.recheck', { state, limit: AT_A_TIME, heads })
+    if (result.kind === 'changed') {
+      refuse(desk, result.index)
+      return 'changed'
+    }
+    if (result.kind === 'whole') return null
+    state = result.state
+  }
+  return state
+}
+
+/** Checks the rest while the vault is served. */
+export function restOfLog(from: Checked, heads: readonly TreeHead[]): Duty {
+  let state: Checked | null = from
+  return {
+    name: 'log_check',
+    afterWriteMs: null,
+    async run(desk) {
+      if (state === null) return null
+      const result = await desk.perform('audit.recheck', { state, limit: AT_A_TIME, heads })
+      if (result.kind === 'changed') refuse(desk, result.index)
+      state = result.kind === 'going' ? result.state : null
+      return state === null ? null : Date.now() + PAUSE_MS
+    },
+  }
+}
+
+function refuse({ vault, quarantine }: Desk, entry: number | null): void {
+  quarantine('log_changed')
+  logLine('error', 'log_changed', { vault, entry })
+}
