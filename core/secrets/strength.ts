@@ -9,6 +9,7 @@ import { covers } from '../access/policy.ts'
 import { type Bytes, parseUtf8 } from '../bytes.ts'
 import { type ErrorDetail, PosternError } from '../errors.ts'
 import type { Redacted } from '../redacted.ts'
+import { DeniedTexts } from './denied_texts.ts'
 
 /** The classes of characters that a policy may ask for, in ASCII. Whatever is in none of the first three is special. */
 export const CLASSES = ['upper', 'lower', 'digit', 'special'] as const
@@ -79,8 +80,24 @@ export function weaknessOf(value: string, policy: StrengthPolicy): Weakness | nu
   if (policy.requireLower && !classes.has('lower')) return 'no_lower'
   if (policy.requireDigit && !classes.has('digit')) return 'no_digit'
   if (policy.requireSpecial && !classes.has('special')) return 'no_special'
-  if (policy.denied.some((text) => lower.includes(text.toLowerCase()))) return 'denied'
+  if (hasDenied(lower, policy.denied)) return 'denied'
   return entropyBits(value) < policy.minEntropyBits ? 'too_guessable' : null
+}
+
+// By the list as the vault gave it: a policy in this process is made into a table once.
+const tables = new WeakMap<readonly string[], DeniedTexts>()
+/** The number of texts times the length of a value up to which looking for each costs less than making a table. */
+const FEW = 1_000_000
+
+/** @param value In lower case. */
+function hasDenied(value: string, denied: readonly string[]): boolean {
+  const known = tables.get(denied)
+  if (known === undefined && denied.length * value.length < FEW) {
+    return denied.some((text) => value.includes(text.toLowerCase()))
+  }
+  const table = known ?? new DeniedTexts(denied.map((text) => text.toLowerCase()))
+  tables.set(denied, table)
+  return table.areIn(value)
 }
 
 /** The refusal of a weak value: what is wrong, in words that quote nothing. */
