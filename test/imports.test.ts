@@ -60,6 +60,7 @@ const RUNTIME_FILES = [
   'import',
   'secrets_file',
   'audit_verify',
+  'log_source',
 ]
 
 /** The editor's side of a runtime is in one folder; the build is no part of what is built. */
