@@ -14,8 +14,9 @@ import { signerOf, signHead, verifierKeys } from './checkpoint.ts'
 import { logLine } from './oplog.ts'
 import type { Desk, Duty } from './upkeep.ts'
 
-/** Keys of terms that a store which was rolled back does not know of yet. */
-const LATER_TERMS = 16
+/** How many terms ahead of a store an anchor may be, and how many keys are derived at a time to find that out. */
+const LATER_TERMS = 1024
+const TERMS_AT_A_TIME = 16
 
 /** Signs the head when it moved, has it cosigned, and takes it to the anchors. */
 export function publication(afterWriteMs: number): Duty {
@@ -172,11 +173,20 @@ export async function goesOn(desk: Desk, { size, root }: TreeHead): Promise<bool
 
 async function opened(desk: Desk, note: string) {
   const head = await desk.perform('audit.head', {})
-  // Of whichever root key: it may have been replaced since.
-  const later = desk.keyring.all.flatMap(({ rootId }) =>
-    Array.from({ length: LATER_TERMS }, (_, i) => signerOf(desk, head.term + 1 + i, rootId)),
-  )
-  const keys = [...(await verifierKeys(desk, head)), ...(await Promise.all(later)).map(formatVerifierKey)]
+  const known = await openedBy(note, await verifierKeys(desk, head))
+  if (known !== null) return known
+  // A store that was rolled back does not know the later terms; and of whichever root key: it may have been replaced since.
+  for (let later = 1; later <= LATER_TERMS; later += TERMS_AT_A_TIME) {
+    const signers = desk.keyring.all.flatMap(({ rootId }) =>
+      Array.from({ length: TERMS_AT_A_TIME }, (_, i) => signerOf(desk, head.term + later + i, rootId)),
+    )
+    const found = await openedBy(note, (await Promise.all(signers)).map(formatVerifierKey))
+    if (found !== null) return found
+  }
+  return null
+}
+
+async function openedBy(note: string, keys: readonly string[]) {
   const verifiers = await Promise.all(keys.map((key) => parseVerifierKey(key)))
   return openCheckpoint(note, verifiers).catch(() => null)
 }

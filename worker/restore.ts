@@ -43,6 +43,8 @@ import { type Desk, performer } from './upkeep.ts'
 import { hasVaultList, VaultList } from './vault_list.ts'
 
 const PAGE = 1000
+/** The most terms of the key of a log that a backup may have: one a day for eleven years. */
+const MAX_TERMS = 4096
 
 /** What a backup is verified with. */
 interface About {
@@ -138,7 +140,13 @@ async function verify(log: Log, checkpoint: string, desk: Desk): Promise<TreeHea
 
 /** Of the root keys that are given, not of what the backup says that its keys are. */
 async function verifiersOf(log: Log, { keyring, ...desk }: Desk): Promise<NoteVerifier[]> {
-  const terms = Array.from({ length: log.term() }, (_, i) => i + 1)
+  const known = log.keys().map(({ term }) => term)
+  const newest = known[0] ?? 1
+  // Terms follow each other: one that is far ahead would have keys derived until memory is gone.
+  const isGapless = known.every((term, i) => term === newest - i) && known.length >= newest - 1
+  if (!isGapless || newest > MAX_TERMS)
+    throw new PosternError('tampered', 'Backup has terms of the key of its log that do not follow each other')
+  const terms = Array.from({ length: newest }, (_, i) => i + 1)
   const keys = keyring.all.flatMap((ring) => terms.map((term) => ring.noteSigner(desk.vault, originOf(desk), term)))
   return Promise.all((await Promise.all(keys)).map((key) => parseVerifierKey(formatVerifierKey(key))))
 }

@@ -1,6 +1,7 @@
 /** Opening a vault: whose it is, and whether its log goes on from what is kept of it elsewhere. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Anchor } from '../../core/audit/anchor.ts'
+import { signCheckpoint } from '../../core/audit/checkpoint.ts'
 import { encodeEvent } from '../../core/audit/event.ts'
 import { Log } from '../../core/audit/log.ts'
 import type { Hash } from '../../core/audit/merkle.ts'
@@ -519,6 +520,19 @@ describe('a log with an anchor', () => {
     kept.set('acme', 'not a checkpoint\n')
     await expect(open(openSqlite(':memory:'), anchor)).rejects.toMatchObject({ code: 'unavailable' })
     expect(kept.get('acme')).toBe('not a checkpoint\n')
+  })
+
+  it('row 42: is judged by an anchor that is many terms of its key ahead', async () => {
+    const [sql, { anchor, kept }] = [openSqlite(':memory:'), memoryAnchor()]
+    const { ask, keepUp } = await open(sql, anchor)
+    ask()
+    await keepUp()
+    const old = copyOf(sql)
+    const keyring = await Keyring.open(new Redacted(rootKey))
+    const origin = kept.get('acme')!.split('\n')[0]!
+    const signer = await keyring.noteSigner('acme', origin, 40)
+    kept.set('acme', await signCheckpoint({ size: 1000, root: new Uint8Array(32) as Hash }, signer))
+    expect((await open(old, anchor)).ask()).toBe('rolled_back')
   })
 
   it('row 42: is not passed off as one whose beginning was forgotten', async () => {
