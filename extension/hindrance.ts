@@ -22,6 +22,7 @@ export type HindranceKind =
   | 'remote' // the window or the folder is on another machine than this extension
   | 'virtual' // the folder is on no machine's disk
   | 'ambiguous_pin' // the pinned key of a log does not say of which server the log is
+  | 'bad_witnesses' // the witnesses that are demanded for a log cannot be read
   | 'certificate' // the server's certificate is not one to trust
 
 /** A condition that the user can do something about. */
@@ -183,6 +184,14 @@ function explainHindrance({ kind, about }: Hindrance, signIn: Explanation['steps
           about,
         ),
         steps: [{ title: t('Open Settings'), command: 'workbench.action.openSettings', args: ['postern.logKeys'] }],
+      }
+    case 'bad_witnesses':
+      return {
+        message: t(
+          'The log is not verified: postern.witnesses cannot be read for "{0}". It takes keys of witnesses, a quorum of no more than these, and freshHours',
+          about,
+        ),
+        steps: [{ title: t('Open Settings'), command: 'workbench.action.openSettings', args: ['postern.witnesses'] }],
       }
     case 'certificate':
       return {

@@ -4,12 +4,13 @@
  * @module
  */
 import * as vscode from 'vscode'
+import { type Demand, parseWitnessKeys } from '../core/audit/cosignature.ts'
 import { complain, explain, Hindrance } from './hindrance.ts'
 import type { Parts } from './parts.ts'
-import { pinnedLogKey } from './settings.ts'
+import { demandedWitnesses, pinnedLogKey } from './settings.ts'
 import type { Status } from './status.ts'
 import type { Vault } from './vaults.ts'
-import { type Flaw, isOutdone, type Remembered, type Verdict, witness } from './witness.ts'
+import { type Flaw, isOutdone, type Remembered, type Verdict, vouched, witness } from './witness.ts'
 
 const OFTEN_MS = 10 * 60_000
 /** Longer than a server serves one checkpoint while its log goes on. */
@@ -85,7 +86,11 @@ export class LogView implements vscode.TreeDataProvider<Vault>, vscode.Disposabl
     const { recorded } = vault.network
     const look = () =>
       this.#parts.vaults
-        .call(vault, async (client) => witness(client, remembered, pinnedLogKey(vault), recorded))
+        .call(vault, async (client) => {
+          const demand = await demandFor(vault)
+          const seen = await witness(client, remembered, pinnedLogKey(vault), recorded)
+          return demand === null || 'flaw' in seen ? seen : vouched(client, seen, demand)
+        })
         .catch((error: unknown) => ({ error }))
     let verdict = await look()
     if (isWithheld(verdict)) {
@@ -96,16 +101,17 @@ export class LogView implements vscode.TreeDataProvider<Vault>, vscode.Disposabl
     if ('flaw' in verdict) this.#shout(vault, verdict)
     if ('error' in verdict) this.#warn(key, verdict.error)
     if (!('remember' in verdict)) return
-    // What was withheld is shown now, and goes on from what was seen: nothing is missing. Another flaw stays one.
-    if (this.#flaws.get(key) === 'withheld') this.#settle([key])
+    // What was withheld is shown now, and goes on from what was seen: nothing is missing. So do witnesses that are back. Another flaw stays one.
+    if (isPassing(this.#flaws.get(key))) this.#settle([key])
     // Read again, and nothing awaited from here to the write: another look may have been quicker.
     const kept = globalState.get<Remembered>(key) ?? null
     if (!isOutdone(verdict.checkpoint, remembered, kept)) await globalState.update(key, verdict.remember)
   }
 
-  /** Says once that a pinned key is not used: the user counts on it. */
+  /** Says once that a setting about this log cannot be followed: the user counts on it. */
   #warn(key: string, error: unknown): void {
-    if (!(error instanceof Hindrance && error.kind === 'ambiguous_pin') || this.#warned.has(key)) return
+    const isSetting = error instanceof Hindrance && ['ambiguous_pin', 'bad_witnesses'].includes(error.kind)
+    if (!isSetting || this.#warned.has(key)) return
     this.#warned.add(key)
     complain(error)
   }
@@ -141,10 +147,20 @@ export class LogView implements vscode.TreeDataProvider<Vault>, vscode.Disposabl
         before,
         now ?? 0,
       ),
+      unwitnessed: t(
+        'The audit log of {0} is NOT WITNESSED: you demand {1} cosignatures, and its newest cosigned checkpoint has {2}',
+        vault.id,
+        before,
+        now ?? 0,
+      ),
+      stale: t(
+        'The audit log of {0} is STALE: its witnesses cosigned it too long ago. The server may have stopped asking them',
+        vault.id,
+      ),
     }
     const message = messages[flaw]
     // One that the log cannot settle is not taken for one that it can.
-    if (flaw !== 'withheld' || !this.#flaws.has(keyOf(vault))) this.#flaws.set(keyOf(vault), flaw)
+    if (!isPassing(flaw) || !this.#flaws.has(keyOf(vault))) this.#flaws.set(keyOf(vault), flaw)
     this.#status.alarm({ message, command: 'postern.log.focus' })
     const anew = t('Trust This Log')
     void vscode.window.showErrorMessage(`Postern: ${message}`, t('Show'), anew).then((chosen) => {
@@ -175,6 +191,22 @@ function keyOf({ origin, id }: Vault): string {
   return `log:${origin}/${id}`
 }
 
+/** The user's demand for witnesses. @throws {Hindrance} `bad_witnesses` */
+async function demandFor(vault: Vault): Promise<Demand | null> {
+  const setting = demandedWitnesses(vault)
+  if (setting === null) return null
+  const { keys, ...rest } = setting
+  const witnesses = await parseWitnessKeys(keys).catch(() => {
+    throw new Hindrance('bad_witnesses', `${vault.origin}/${vault.id}`)
+  })
+  return { witnesses, ...rest, now: Date.now() }
+}
+
+/** Whether a later look may find that nothing is wrong any more. */
+function isPassing(flaw: Flaw | undefined): boolean {
+  return flaw === 'withheld' || flaw === 'unwitnessed' || flaw === 'stale'
+}
+
 function isWithheld(verdict: Looked['verdict']): boolean {
   return 'flaw' in verdict && verdict.flaw === 'withheld'
 }
@@ -192,6 +224,8 @@ function shown(looked: Looked | undefined): { text: string; icon: string } {
     shrank: t('shrank'),
     forked: t('forked'),
     withheld: t('withheld'),
+    unwitnessed: t('not witnessed'),
+    stale: t('witnessed too long ago'),
   }
   return { text: texts[verdict.flaw], icon: 'error' }
 }

@@ -118,6 +118,41 @@ export function pinnedLogKey({ origin, id }: { origin: string; id: string }): st
   return (ofServer ?? ofVault)?.[1].trim() ?? null
 }
 
+/** The witnesses that the user demands for a log. */
+export interface WitnessSetting {
+  /** Their verifier keys. */
+  keys: string[]
+  /** How many of them have to cosign; all when not given. */
+  quorum?: number
+  /** How old a cosignature may be, in milliseconds; any age when not given. */
+  freshMs?: number
+}
+
+/**
+ * The witnesses that are demanded for a log: set for `https://server/vault`, or for all vaults of `https://server`. `null` when
+ * none are.
+ *
+ * @throws {Hindrance} `bad_witnesses` for a setting that cannot be read: it must not count as none.
+ */
+export function demandedWitnesses({ origin, id }: { origin: string; id: string }): WitnessSetting | null {
+  const own = vscode.workspace.getConfiguration(SECTION).inspect<Record<string, unknown>>('witnesses')?.globalValue
+  const entries = Object.entries(own ?? {})
+  const log = `${origin}/${id}`
+  const found = entries.find(([text]) => logOf(text) === log) ?? entries.find(([text]) => logOf(text) === `${origin}/`)
+  if (found === undefined) return null
+  const { keys, quorum, freshHours } = Object(found[1]) as Record<string, unknown>
+  const isAmount = (value: unknown, most: number) =>
+    value === undefined || (typeof value === 'number' && value > 0 && value <= most)
+  const areKeys = Array.isArray(keys) && keys.length > 0 && keys.every((key) => typeof key === 'string')
+  if (!areKeys || !isAmount(quorum, keys.length) || !Number.isInteger(quorum ?? 1) || !isAmount(freshHours, 8760))
+    throw new Hindrance('bad_witnesses', log)
+  return {
+    keys: keys.map((key) => key.trim()),
+    ...(quorum !== undefined && { quorum: quorum as number }),
+    ...(freshHours !== undefined && { freshMs: (freshHours as number) * 3_600_000 }),
+  }
+}
+
 /** The one spelling of `https://server/vault`. */
 function logOf(text: string): string | null {
   const origin = originOf(text)

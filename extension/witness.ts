@@ -4,6 +4,7 @@
  * @module
  */
 import { type Checkpoint, openCheckpoint, parseCheckpoint } from '../core/audit/checkpoint.ts'
+import { type Demand, verifyCosignatures } from '../core/audit/cosignature.ts'
 import type { Hash } from '../core/audit/merkle.ts'
 import { type NoteVerifier, parseNote, parseVerifierKey } from '../core/audit/note.ts'
 import { verifyConsistencyByPlatform } from '../core/audit/proof.ts'
@@ -25,10 +26,16 @@ export type Flaw =
   | 'shrank' // it has fewer entries than before
   | 'forked' // it is not a continuation of what was seen before
   | 'withheld' // it does not have an entry that the server gave an answer for
+  | 'unwitnessed' // fewer witnesses cosigned it than the user demands
+  | 'stale' // enough did, too long ago
 
-export type Verdict =
-  | { checkpoint: Checkpoint; remember: Remembered }
-  | { flaw: Flaw; before: number; now: number | null }
+/** A log that is as it must be. */
+export interface Whole {
+  checkpoint: Checkpoint
+  remember: Remembered
+}
+
+export type Verdict = Whole | { flaw: Flaw; before: number; now: number | null }
 
 type Log = Pick<UserClient, 'checkpoint' | 'consistency' | 'auditKey'>
 
@@ -65,6 +72,32 @@ export async function witness(
   // An old checkpoint, shown for ever, goes on from itself: what happened since would never be seen.
   if (checkpoint.size <= recorded) return { flaw: 'withheld', before: recorded + 1, now: checkpoint.size }
   return { checkpoint, remember: { key, note } }
+}
+
+/**
+ * Looks whether the witnesses that the user demands vouch for a log that was verified: enough of them have cosigned a checkpoint which
+ * it continues. Without this a server that stops asking its witnesses, or shows two users two logs, looks like an honest one.
+ *
+ * @returns The verdict, with the flaw in place of the checkpoint. Its `before` is how many have to cosign, and `now` how many did.
+ */
+export async function vouched(log: Log, verdict: Whole, demand: Demand): Promise<Verdict> {
+  const { checkpoint, remember } = verdict
+  const quorum = demand.quorum ?? demand.witnesses.length
+  const note = await log.checkpoint({ cosigned: true }).catch((error) => {
+    // An older server has no such checkpoint to give either.
+    if (error instanceof PosternError && ['not_found', 'bad_request'].includes(error.code)) return null
+    throw error
+  })
+  if (note === null) return { flaw: 'unwitnessed', before: quorum, now: 0 }
+  const verifiers = await Promise.all(remember.key.split(/\s+/).map((line) => parseVerifierKey(line)))
+  const cosigned = await opened(note, verifiers)
+  if (cosigned === null) return { flaw: 'signature', before: checkpoint.size, now: null }
+  const found = await verifyCosignatures(note, demand)
+  if (found.kind !== 'met') return { flaw: found.kind, before: quorum, now: found.by.length }
+  // The log may have grown, and been cosigned, since it was looked at.
+  const [older, newer] = cosigned.size > checkpoint.size ? [checkpoint, cosigned] : [cosigned, checkpoint]
+  const isOne = cosigned.origin === checkpoint.origin && (await goesOn(log, older, newer))
+  return isOne ? verdict : { flaw: 'forked', before: older.size, now: newer.size }
 }
 
 /**

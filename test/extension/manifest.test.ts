@@ -51,7 +51,7 @@ describe('the manifest', () => {
 
   it('takes servers, keys of logs and permissions from the user alone', () => {
     const settings = contributes.configuration.properties
-    for (const name of ['endpoints', 'logKeys', 'allowWriteToDisk']) {
+    for (const name of ['endpoints', 'logKeys', 'witnesses', 'allowWriteToDisk']) {
       expect(settings[`postern.${name}`]).toMatchObject({ scope: 'application', ignoreSync: true })
     }
     const loose = Object.entries<{ scope: string }>(settings).filter(([, { scope }]) => scope !== 'application')
