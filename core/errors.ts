@@ -30,7 +30,7 @@ export const REFUSALS = {
   unauthenticated: ['unauthenticated', 'Token is missing, malformed, unknown, expired or revoked'],
   ticket_late: [
     'unauthenticated',
-    'Ticket is too late, or claims more than an hour: make another. If it is new, compare the clocks of both machines',
+    'Ticket is too late, or claims more than an hour: make another. If it is new, compare the clocks of both machines, and see --at of recover',
   ],
   ticket_used: ['unauthenticated', 'Ticket was used, or made before the vault was restored: make another'],
   has_principals: ['unauthenticated', 'Vault has principals: a bootstrap ticket opens none that has; use recover'],

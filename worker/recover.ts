@@ -10,21 +10,24 @@ import { type Given, runCommand } from './command.ts'
 import { ABOUT_TICKETS, makeTicket } from './ticket_command.ts'
 
 await runCommand({
-  help: `npm run -s recover -- VAULT --reason WHY [--remove-factors ID] [--without-approvals MINUTES]
+  help: `npm run -s recover -- VAULT --reason WHY [--remove-factors ID] [--without-approvals MINUTES] [--at TIME]
 
 Makes a ticket for an administrator of a vault that nobody can administer any more. The log records its use as an alert.
 ${ABOUT_TICKETS}
 
   --reason WHY                  1 to 256 characters for the log; whoever has the ticket can read them
   --remove-factors ID           takes the second factors of this principal away, and ends its sessions
-  --without-approvals MINUTES   1 to 60: for so long the administrator needs no approvals`,
+  --without-approvals MINUTES   1 to 60: for so long the administrator needs no approvals
+  --at TIME                     the time of the vault, as 2031-04-05T06:07:08Z, where the clock is behind its log: then tickets
+                                of now are late (the event clock_behind says by how much)`,
   options: {
     reason: { type: 'string' },
     'remove-factors': { type: 'string' },
     'without-approvals': { type: 'string' },
+    at: { type: 'string' },
   },
   arguments: ['VAULT'],
-  run: (given, [vault = '']) => makeTicket(vault, recoveryOf(given)),
+  run: (given, [vault = '']) => makeTicket(vault, recoveryOf(given), timeOf(given)),
   failure: 'Ticket cannot be made',
 })
 
@@ -39,4 +42,13 @@ function recoveryOf(given: Given): TicketPurpose {
     removeFactors: typeof factors === 'string' ? factors : null,
     withoutApprovals: minutes === undefined ? null : Number(minutes),
   }
+}
+
+function timeOf({ at }: Given): number {
+  if (at === undefined) return Date.now()
+  const time = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,3})?)?Z$/.test(String(at))
+    ? Date.parse(String(at))
+    : Number.NaN
+  if (Number.isNaN(time)) throw badRequest('--at', 'Must be a time in UTC, as 2031-04-05T06:07:08Z')
+  return time
 }

@@ -25,12 +25,12 @@ folder. The ticket is good for 55 minutes. Exchange it for a token, as a bearer 
 /**
  * Makes a ticket, and says on standard error what it is good for.
  *
+ * @param now From when on it is good, in milliseconds since the Unix epoch.
  * @throws {PosternError} `bad_request` when an argument is wrong, or the root key is not here.
  */
-export async function makeTicket(vault: string, asked: TicketPurpose): Promise<string> {
+export async function makeTicket(vault: string, asked: TicketPurpose, now = Date.now()): Promise<string> {
   const id = parseVaultId(vault, 'VAULT')
   const keyring = await openServerKeyring()
-  const now = Date.now()
   const ticket = mintTicket(id, await keyring.macKey(id, 'ticket'), asked, now)
   const until = new Date(now + TICKET_MS).toISOString().slice(0, 16)
   const about = `Ticket to ${asked.purpose} the vault "${id}" under root key ${keyring.rootId}, until ${until}Z\n`

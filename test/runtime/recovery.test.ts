@@ -15,7 +15,9 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { mintTicket } from '../../core/access/ticket.ts'
 import { type Client, connect, signIn } from '../../core/client.ts'
+import { Keyring, parseRootKey } from '../../core/crypto/keyring.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { openSqlite } from '../../worker/sqlite.ts'
 import { authenticator } from '../authenticator.ts'
@@ -113,6 +115,11 @@ async function backUp(): Promise<void> {
   await promisify(execFile)(process.execPath, ['worker/backup_now.ts'], { cwd: ROOT, env })
 }
 
+/** The key of the default vault's tickets. */
+async function ticketKey(rootKey: string): Promise<Uint8Array> {
+  return (await Keyring.open(parseRootKey(rootKey))).macKey('default', 'ticket')
+}
+
 const inFolder = (name: string) => readFileSync(join(folder, name), 'utf8')
 
 describe.skipIf(!hasTools)('the drill (needs bash, curl and sed)', () => {
@@ -177,6 +184,26 @@ describe.skipIf(!hasTools)('the drill (needs bash, curl and sed)', () => {
     expect(items).toMatchObject([{ principal: 'admin', reason: 'Both approvers have left' }])
     expect(items[0]).not.toHaveProperty('reviewedAt')
     await expect(admin.putPrincipal('eve', { kind: 'user' })).rejects.toMatchObject({ code: 'approval_required' })
+  })
+
+  it('of a clock that was far ahead', async () => {
+    const { server } = await begin()
+    await server.stop()
+    const monthMs = 30 * 86_400_000
+    const ahead = `--import=data:text/javascript,Date.now=(now=>()=>now()+${monthMs})(Date.now)`
+    const wrong = await start({ NODE_OPTIONS: ahead })
+    await clientOf(wrong, site.token).get('prod/db')
+    await wrong.stop()
+    const again = await start()
+    await expect.poll(() => again.output()).toContain('"clock_behind"')
+    const rootKey = readFileSync(join(site.data, 'root.key'), 'utf8').trim()
+    const asked = { purpose: 'recover', reason: 'Of now', removeFactors: null, withoutApprovals: null } as const
+    const late = mintTicket('default', await ticketKey(rootKey), asked, Date.now())
+    await expect(clientOf(again, late).whoami()).rejects.toMatchObject({ detail: { reason: 'ticket_late' } })
+    process.env.VAULT_TIME = new Date(Date.now() + monthMs).toISOString()
+    await drill('The clock was far ahead once', again)
+    delete process.env.VAULT_TIME
+    expect(await lastRecovery(clientOf(again, tokenIn()))).toMatchObject({ facts: { reason: 'The clock was ahead' } })
   })
 
   it.each([
