@@ -124,7 +124,6 @@ async function examine(partial: string, checkpoint: string, { settings, keyring 
 }
 
 async function verify(log: Log, checkpoint: string, desk: Desk): Promise<TreeHead> {
-  if (!log.isSound()) throw new PosternError('tampered', 'Backup has a log whose end was cut, or lengthened')
   const { min } = log.retention()
   const about = {
     checkpoint,
@@ -133,6 +132,7 @@ async function verify(log: Log, checkpoint: string, desk: Desk): Promise<TreeHea
   }
   const result = await verifyLog(linesOf(log, min), about)
   if ('flaw' in result) throw new PosternError('tampered', `${result.flaw.kind}: ${result.flaw.message}`)
+  if (!log.isSound()) throw new PosternError('tampered', 'Backup has a log whose end was cut, or lengthened')
   const head = log.head()
   if (head.size === result.checkpoint.size && equal(head.root, result.checkpoint.root)) return head
   throw new PosternError('tampered', 'Backup does not hold the log of its checkpoint')
