@@ -53,7 +53,7 @@ interface NewHook extends Pick<Hook, 'id' | 'url' | 'kid' | 'sealed'> {
 export const putHook = operation({
   ...onHooks,
   notable: true,
-  about: (input: NewHook | Unusable) => ({ hook: input.id, ...('url' in input && { url: input.url }) }),
+  about: (input: NewHook | Unusable) => ({ hook: input.id, ...('url' in input && { url: originOf(input.url) }) }),
   binds({ hooks }, input: NewHook | Unusable) {
     if ('unusable' in input) return { ...input }
     const { id, url, newSecret } = input
@@ -70,7 +70,7 @@ export const putHook = operation({
     const secret = tookSecret ? { kid, sealed } : { kid: before.kid, sealed: before.sealed }
     const hook = { id, url, ...secret, version: (before?.version ?? 0) + 1, updatedAt: now, updatedBy: principal }
     hooks.put(hook)
-    return { value: { hook, tookSecret }, facts: { before: before?.url ?? null, newSecret: tookSecret } }
+    return { value: { hook, tookSecret }, facts: { before: before && originOf(before.url), newSecret: tookSecret } }
   },
 })
 
@@ -86,6 +86,11 @@ export const deleteHook = operation({
     return { value: { id } }
   },
 })
+
+/** What the log tells of an address: of many hooks the path is the credential. */
+function originOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).origin : '<address>'
+}
 
 /** A hook as it is. Its version alone begins at one again when it is deleted and made anew. */
 function shown(hook: Hook | null) {
