@@ -152,7 +152,7 @@ interface OpenedFile extends Opened {
 }
 
 async function openFile(file: string, id: string, surroundings: Surroundings, list: VaultList): Promise<OpenedFile> {
-  const sql = await openKnown(file, id, surroundings, list)
+  const { sql, admitSize } = await openKnown(file, id, surroundings, list)
   const log = new Log(sql)
   let timer: ReturnType<typeof setTimeout> | undefined
   const wake = (upkeep: Upkeep, at: number) => {
@@ -165,7 +165,13 @@ async function openFile(file: string, id: string, surroundings: Surroundings, li
   try {
     const { backup } = surroundings.settings
     const archive = backup.folder === undefined ? null : folderArchive(id, sql, resolve(backup.folder), list.server)
-    const about = { ...surroundings, ...(archive && { archive }), sha256, onVanished: () => onVanished(file) }
+    const about = {
+      ...surroundings,
+      ...(archive && { archive }),
+      sha256,
+      admitSize,
+      onVanished: () => onVanished(file),
+    }
     const opened = await openVault(sql, id, about, wake)
     if (opened.vault.perform('audit.head', {}, Date.now()).ok) {
       list.keep(id, { store: storeIdOf(sql) ?? giveStoreId(sql), size: log.size })
@@ -191,7 +197,8 @@ async function openFile(file: string, id: string, surroundings: Surroundings, li
     clearTimeout(timer)
     // A lock on the file that nobody holds any more would be worse than the reason for it.
     sql.close()
-    throw new PosternError('unavailable', `${messageOf(error)}: ${file}`)
+    const message = messageOf(error)
+    throw new PosternError('unavailable', message.startsWith(file) ? message : `${message}: ${file}`)
   }
 }
 

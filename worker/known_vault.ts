@@ -8,12 +8,16 @@ import { resolve } from 'node:path'
 import { Log } from '../core/audit/log.ts'
 import { hex, randomBytes } from '../core/bytes.ts'
 import { PosternError } from '../core/errors.ts'
+import { printable } from '../core/redaction.ts'
 import { isMigrated } from '../core/schema.ts'
 import type { Sql } from '../core/sql.ts'
 import { newestBackup } from './archive_folder.ts'
 import type { Surroundings } from './opening.ts'
 import { openSqlite, type Sqlite } from './sqlite.ts'
 import type { KnownVault, VaultList } from './vault_list.ts'
+
+const LOCKED = 'another process has it'
+const OUT_OF_REACH = 'the disk or a permission does not let it be. Check both, for the files beside it too'
 
 /** The fact of a store that no other store has. */
 const STORE = 'store'
@@ -34,6 +38,17 @@ export function giveStoreId(sql: Sql): string {
   return id
 }
 
+/** The file of a vault, opened. */
+export interface KnownStore {
+  sql: Sqlite
+  /**
+   * Judges the size of a log that its anchors do not refuse.
+   *
+   * @throws {PosternError} `unavailable` for fewer entries than it had.
+   */
+  admitSize(size: number): Promise<void>
+}
+
 /**
  * Opens the file of a vault if it is what the list of vaults says. A vault that the list does not have is made when there
  * is nothing of it, and taken as it is otherwise.
@@ -45,7 +60,7 @@ export async function openKnown(
   id: string,
   surroundings: Surroundings,
   list: VaultList,
-): Promise<Sqlite> {
+): Promise<KnownStore> {
   const known = list.find(id)
   const refuse = async (problem: string) =>
     new PosternError('unavailable', `${file}: ${problem}. ${await adviceOn(id, known, surroundings)}`)
@@ -56,9 +71,16 @@ export async function openKnown(
   if (isNew) list.keep(id, { store: null, size: null })
   const sql = await openOr(file, refuse)
   try {
-    const problem = isNew ? null : problemOf(sql, known, isRollbackJudgedElsewhere(id, surroundings))
+    const other = isNew ? null : otherVaultIn(sql, id)
+    if (other !== null) throw otherName(file, id, other)
+    const problem = isNew ? null : problemOf(file, sql, known)
     if (problem !== null) throw await refuse(problem)
-    return sql
+    const admitSize = async (size: number) => {
+      if (isShorter(size, known)) throw await refuse(shorterBy(size, known))
+    }
+    // Anchors say first whether an earlier state may be served: they know by which word.
+    if (!isNew && surroundings.anchors.length === 0) await admitSize(new Log(sql).size)
+    return { sql, admitSize }
   } catch (error) {
     sql.close()
     throw error
@@ -69,28 +91,54 @@ async function openOr(file: string, refuse: (problem: string) => Promise<Postern
   try {
     return openSqlite(file)
   } catch (error) {
+    if (isDamage(error)) throw await refuse('Cannot be opened: it is no whole database')
     const isLocked = /lock|busy/i.test(String((error as Error).message))
-    if (!isLocked && bytesOf(file) !== null) throw await refuse('Cannot be opened: it is no whole database')
-    throw new PosternError('unavailable', `${file} cannot be opened: another process has it, or it is no database`)
+    throw new PosternError('unavailable', `${file} cannot be opened: ${isLocked ? LOCKED : OUT_OF_REACH}`)
   }
 }
 
-/** An anchor, or the operator's word, says of an earlier state whether it may be served. */
-function isRollbackJudgedElsewhere(id: string, { anchors, settings }: Surroundings): boolean {
-  return anchors.length > 0 || settings.audit.acceptRollback.some((word) => word.startsWith(`${id}/`))
+/** The vault that a store is of, where that is not the one that its file is named for. */
+function otherVaultIn(sql: Sqlite, id: string): string | null {
+  try {
+    const [row] = sql.all<{ value: string }>("SELECT value FROM meta WHERE key = 'vault'")
+    return row === undefined || row.value === id ? null : row.value
+  } catch {
+    return null
+  }
 }
 
-function problemOf(sql: Sqlite, known: KnownVault | null, mayBeShorter: boolean): string | null {
+/** Served under two names, a vault would have two logs, and its anchors would refuse the one or the other. */
+function otherName(file: string, id: string, vault: string): PosternError {
+  const shown = JSON.stringify(printable(vault.slice(0, 100)))
+  const advice = `A vault cannot be renamed, nor a copy be kept here: move it away, or back to ${shown.slice(1, -1)}.sqlite`
+  return new PosternError('unavailable', `${file}: Holds the vault ${shown}, not ${id}. ${advice}`)
+}
+
+function problemOf(file: string, sql: Sqlite, known: KnownVault | null): string | null {
   try {
     if (!isMigrated(sql)) return 'Holds no vault: it was emptied, replaced, or copied without its journal'
-    if (known === null) return null
-    if (known.store !== null && storeIdOf(sql) !== known.store) return 'Is another store than the one that was served'
-    const { size } = new Log(sql)
-    if (mayBeShorter || size >= (known.size ?? 0)) return null
-    return `Has ${size} entries of its log, and had ${known.size}: it is an earlier copy, or its journal was lost`
-  } catch {
-    return 'Cannot be read: it is no whole database'
+    if (known !== null && known.store !== null && storeIdOf(sql) !== known.store)
+      return 'Is another store than the one that was served'
+    // Read, before anything relies on it.
+    void new Log(sql).size
+    return null
+  } catch (error) {
+    if (isDamage(error)) return 'Cannot be read: it is no whole database'
+    throw new PosternError('unavailable', `${file} cannot be read: ${OUT_OF_REACH}`)
   }
+}
+
+/** Whether SQLite found a file damaged: a full disk, a missing right or a lock says nothing of what is in it. */
+function isDamage(error: unknown): boolean {
+  return /not a database|malformed|no such|short read/i.test(String((error as Error).message))
+}
+
+function isShorter(size: number, known: KnownVault | null): boolean {
+  return size < (known?.size ?? 0)
+}
+
+function shorterBy(size: number, known: KnownVault | null): string {
+  return `Has ${size} entries of its log, and had ${known?.size}: it is an earlier copy, or its journal was lost`
 }
 
 async function adviceOn(id: string, known: KnownVault | null, surroundings: Surroundings): Promise<string> {

@@ -30,6 +30,13 @@ import { VanishedFile } from './vanished.ts'
 export interface Surroundings extends Pick<Desk, 'settings' | 'keyring' | 'anchors' | 'upstreams' | 'archive'> {
   /** The runtime's own, for the log. */
   sha256?: Sha256
+  /**
+   * Judges the size of a log that goes on from its anchors, before anything is written to it. A rollback that the operator
+   * accepts is not judged.
+   *
+   * @throws {PosternError} `unavailable` for fewer entries than the host knows of.
+   */
+  admitSize?(size: number): Promise<void>
   /** Is told of every commit that was refused because a file of the vault is not where it was opened. */
   onVanished?(error: VanishedFile): void
 }
@@ -78,7 +85,7 @@ export async function openVault(
   const quarantine = (reason: Reason) => vault.quarantine(reason)
   const desk: Desk = { ...surroundings, vault: id, perform, quarantine, stir: () => upkeep.stir(Date.now()) }
   await admitRoots(await perform('root.look', {}), roots, (root) => perform('root.use', { root }))
-  const rest = await checkLog(desk)
+  const rest = await checkLog(desk, surroundings)
   const whole = rest !== 'changed'
   if (whole) await noteRestore(desk)
   if (whole) await perform('vault.schema', accepted)
@@ -105,9 +112,9 @@ export async function openVault(
  * @returns What is left to be checked while the vault is served; `changed` when it is not served.
  * @throws {PosternError} `unavailable` when that cannot be told, and must be.
  */
-async function checkLog(desk: Desk): Promise<Duty[][] | 'changed'> {
+async function checkLog(desk: Desk, surroundings: Surroundings): Promise<Duty[][] | 'changed'> {
   if (!(await isSound(desk))) return 'changed'
-  const heads = await checkContinuity(desk)
+  const heads = await checkContinuity(desk, surroundings)
   if (heads === null) return 'changed'
   const state = await checkBeginning(desk, heads)
   if (state === 'changed') return state
@@ -115,11 +122,16 @@ async function checkLog(desk: Desk): Promise<Duty[][] | 'changed'> {
 }
 
 /** @returns The heads that its anchors keep; `null` when the log does not go on from them, and is not served. */
-async function checkContinuity(desk: Desk): Promise<readonly TreeHead[] | null> {
+async function checkContinuity(
+  desk: Desk,
+  { admitSize }: Pick<Surroundings, 'admitSize'>,
+): Promise<readonly TreeHead[] | null> {
   let { continuity, heads } = await continuityOf(desk)
+  let isAccepted = false
   if (continuity === 'rolled_back') {
     // Then the anchors are asked again: all of them have to agree, and to have been moved.
-    if (await acceptRollback(desk)) ({ continuity, heads } = await continuityOf(desk))
+    isAccepted = await acceptRollback(desk)
+    if (isAccepted) ({ continuity, heads } = await continuityOf(desk))
     if (continuity === 'rolled_back') {
       desk.quarantine('rolled_back')
       return null
@@ -130,6 +142,7 @@ async function checkContinuity(desk: Desk): Promise<readonly TreeHead[] | null> 
     if (anchorRequired(desk.settings)) throw new PosternError('unavailable', 'Anchor of the log cannot be read')
     logLine('warn', 'anchor_unread', { vault: desk.vault })
   }
+  if (!isAccepted) await admitSize?.((await desk.perform('audit.head', {})).head.size)
   return heads
 }
 

@@ -77,10 +77,10 @@ export class VaultList {
     this.#write({ ...content, vaults: { ...content.vaults, [vault]: { ...known, root: this.#root } } })
   }
 
-  /** Notes how far logs have come, of vaults that are in the list. Writes nothing when it knew. */
+  /** Notes how far logs have come, of vaults that are in the list. Writes nothing when it knew of as much. */
   grow(sizes: ReadonlyMap<string, number>): void {
     const content = this.#read()
-    const grown = [...sizes].filter(([vault, size]) => vault in content.vaults && content.vaults[vault]?.size !== size)
+    const grown = [...sizes].filter(([vault, size]) => size > (content.vaults[vault]?.size ?? size))
     if (grown.length === 0) return
     const vaults = grown.map(([vault, size]) => [vault, { ...content.vaults[vault]!, size }] as const)
     this.#write({ ...content, vaults: { ...content.vaults, ...Object.fromEntries(vaults) } })

@@ -15,6 +15,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { Anchor } from '../../core/audit/anchor.ts'
 import { base64url, randomBytes } from '../../core/bytes.ts'
 import { Keyring, parseRootKey } from '../../core/crypto/keyring.ts'
 import { parseSettings } from '../../core/settings.ts'
@@ -30,6 +31,7 @@ let data: string
 let keyring: Keyring
 let stores: Stores[]
 let lines: string[]
+let anchors: Anchor[]
 
 beforeEach(async () => {
   root = mkdtempSync(join(tmpdir(), 'postern-known-'))
@@ -38,6 +40,7 @@ beforeEach(async () => {
   keyring = await Keyring.open(parseRootKey(base64url(randomBytes(32))))
   stores = []
   lines = []
+  anchors = []
   vi.spyOn(console, 'error').mockImplementation((line) => void lines.push(String(line)))
 })
 afterEach(() => {
@@ -51,7 +54,7 @@ const file = (name: string) => join(data, name)
 /** A server over the folder. */
 async function start(environment: Record<string, string> = {}): Promise<Stores> {
   const settings = parseSettings({ environment })
-  const surroundings = { settings, keyring, upstreams: upstreamsOf(settings, null), anchors: [] }
+  const surroundings = { settings, keyring, upstreams: upstreamsOf(settings, null), anchors }
   const started = openStores(data, surroundings, await VaultList.open(data, keyring))
   stores.push(started)
   return started
@@ -120,6 +123,43 @@ describe('row 64: the file of a vault', () => {
     expect(await refusedBy('default', true)).toMatch(/Has \d+ entries of its log, and had \d+/)
   })
 
+  it.each([
+    ['copied', copyFileSync],
+    ['renamed', renameSync],
+  ])('that is %s to the name of another vault is refused, untouched', async (_, place) => {
+    await serve('default')
+    place(file('default.sqlite'), file('default-before.sqlite'))
+    const left = readFileSync(file('default-before.sqlite'))
+    expect(await refusedBy('default-before', false)).toContain('default-before.sqlite: Holds the vault "default"')
+    const started = await start()
+    await started.openAll()
+    expect([...started.opened()]).toHaveLength(existsSync(file('default.sqlite')) ? 1 : 0)
+    expect(lines.join()).toContain('Holds the vault \\"default')
+    expect(readFileSync(file('default-before.sqlite'))).toEqual(left)
+  })
+
+  it('that was replaced by an earlier copy is refused under an anchor that keeps nothing or cannot be read', async () => {
+    await serve('default')
+    copyFileSync(file('default.sqlite'), join(root, 'copy'))
+    await serve('default')
+    copyFileSync(join(root, 'copy'), file('default.sqlite'))
+    const unread = () => Promise.reject(new Error('unreachable'))
+    for (const read of [async () => null, unread]) {
+      anchors = [{ target: 'anchor:new', read, write: async () => {} }]
+      expect(await refusedBy('default', true)).toMatch(/Has \d+ entries of its log, and had \d+/)
+    }
+  })
+
+  it('that was replaced by an earlier copy is refused whatever word was accepted for another state', async () => {
+    await serve('default')
+    copyFileSync(file('default.sqlite'), join(root, 'copy'))
+    await serve('default')
+    copyFileSync(join(root, 'copy'), file('default.sqlite'))
+    const hash = base64url(randomBytes(32))
+    const environment = { POSTERN_AUDIT__ACCEPT_ROLLBACK: `default/2/${hash}/3/${hash}` }
+    expect(await refusedBy('default', true, environment)).toMatch(/Has \d+ entries of its log, and had \d+/)
+  })
+
   it('that was copied alone while it was served is refused, in a folder without a list too', async () => {
     const started = await start()
     write((await started.open('default', true))!)
@@ -130,6 +170,18 @@ describe('row 64: the file of a vault', () => {
     renameSync(join(root, 'copy'), file('default.sqlite'))
     expect(await refusedBy('default', true)).toContain('Holds no vault')
   })
+
+  it.each(['default.sqlite', 'default.sqlite-wal'])(
+    'is not called damaged, nor given up, when the system does not open %s',
+    async (name) => {
+      await serve('default')
+      rmSync(file(name), { force: true })
+      mkdirSync(file(name))
+      const message = await refusedBy('default', true)
+      expect(message).toContain('default.sqlite cannot be opened: the disk or a permission')
+      expect(message).not.toMatch(/restore|forget/)
+    },
+  )
 
   it('whose journal alone is left is refused', async () => {
     writeFileSync(file('default.sqlite-wal'), 'x')
@@ -200,6 +252,15 @@ describe('row 64: the list of vaults', () => {
     }
     writeFileSync(file('vaults.json'), text)
     expect((await VaultList.open(data, keyring)).ids).toEqual(['default'])
+  })
+
+  it('never forgets entries of a log that it knew of', async () => {
+    const list = await VaultList.open(data, keyring)
+    list.keep('default', { store: 'x', size: 7 })
+    for (const size of [6, 0, 7]) list.grow(new Map([['default', size]]))
+    expect(list.find('default')?.size).toBe(7)
+    list.grow(new Map([['default', 8]]))
+    expect(list.find('default')?.size).toBe(8)
   })
 
   it('takes any id of a vault for that alone', async () => {
