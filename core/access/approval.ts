@@ -87,9 +87,7 @@ export function runApproved<T>(
 ): Outcome<T> {
   const { approvals, breakGlass, identity, now } = context
   const glass = breakGlass.active(identity, now)
-  // The right to is asked for as it is now; the second factor was there when it was broken.
-  if (glass !== null && (glass.operators || isLifted(asked)) && context.refuses('admin', 'break-glass') !== 'denied')
-    return withFacts(run(), { breakGlass: glass.id })
+  if (glass !== null && (glass.operators || isLifted(context, asked))) return withFacts(run(), { breakGlass: glass.id })
   const facts = { demanded: demands.map(({ id }) => id) }
   if (wanted === undefined) return { reason: 'approval_required', facts }
   if ('ask' in wanted) return ask(context, asked, demands, wanted.ask)
@@ -107,10 +105,12 @@ export function runApproved<T>(
 }
 
 /**
- * Whether glass that a principal broke lifts the demand; the operator's lifts each. What it opens must end with it: not `admin`, which could take the demand away
- * for good, nor `delete`, where it is final.
+ * Whether glass that a principal broke lifts the demand; the operator's lifts each, whatever right to it the vault's rules leave. What it opens must end with it: not
+ * `admin`, which could take the demand away for good, nor `delete`, where it is final.
  */
-function isLifted({ actions }: Asked): boolean {
+function isLifted({ refuses }: Context, { actions }: Asked): boolean {
+  // The right to is asked for as it is now; the second factor was there when it was broken.
+  if (refuses('admin', 'break-glass') === 'denied') return false
   return actions.every((action) => action === 'read' || action === 'rotate' || action === 'write')
 }
 

@@ -7,7 +7,7 @@ import { TICKETS_SINCE } from '../audit/backup.ts'
 import { type Context, type Facts, type Outcome, operation } from '../operation.ts'
 import { notify } from '../secrets/notices.ts'
 import { inRange, parseRange } from './cidr.ts'
-import { covers, isDemanding, type Rule } from './policy.ts'
+import { ACTIONS, covers, isDemanding, type Rule } from './policy.ts'
 import type { TokenRow } from './store.ts'
 import { isLate, TICKET_MAX_MS, TICKET_MS, type Ticket } from './ticket.ts'
 import type { UsedTicket } from './ticket_store.ts'
@@ -61,9 +61,7 @@ export const recoverVault = operation({
       },
       label: 'recovery',
       effects: () => ({
-        ...enable(context),
-        ...permitEverything(context),
-        ...liftForbids(context),
+        ...empower(context),
         ...removeFactors(context, ticket),
         ...liftApprovals(context, ticket, input.accessor),
       }),
@@ -110,7 +108,7 @@ function redeem(context: Context, input: TicketToken, exchange: Exchange): Outco
 /** Why a ticket is good for nothing any more, whatever it is for. */
 function objectionTo(context: Context, ticket: Ticket, used: UsedTicket | null): 'ticket_late' | 'ticket_used' | null {
   if (isLate(ticket, context.now)) return 'ticket_late'
-  const isOver = used === null ? isOlder(context, ticket) : isSpent(context, used)
+  const isOver = isOlder(context, ticket) || (used !== null && isSpent(context, used))
   return isOver ? 'ticket_used' : null
 }
 
@@ -122,7 +120,7 @@ function isSpent({ access }: Context, { accessor, spentAt }: UsedTicket): boolea
   return spentAt !== null || access.isRevoked(accessor) || access.principal(ADMINISTRATOR)?.disabledAt !== null
 }
 
-/** Whether a ticket was made before the vault was restored: it may have been used since the backup. */
+/** Whether a ticket was made before the vault was restored: it, or the token that it gave, may have been used since the backup. */
 function isOlder({ meta }: Context, { expiresAt }: Ticket): boolean {
   const since = meta.find(TICKETS_SINCE)
   return since !== null && expiresAt - TICKET_MS < Number(since)
@@ -141,55 +139,71 @@ function refuse(
 }
 
 /**
- * Makes the administrator, or enables it again. It is a person then, whatever it was: a person gives a second factor, and
- * approves. What was closed when it was disabled stays closed: its tokens, its sessions, and trusts in identity providers.
+ * Gives the administrator every right again. What gains by that is the ticket's token alone: whatever signed it in before, while it
+ * could do less, ends.
  */
-function enable({ access, sessions, issuers, lockout, now }: Context): Facts {
+function empower(context: Context): Facts {
+  const enabled = enable(context)
+  const permitted = permitEverything(context)
+  const lifted = liftForbids(context)
+  const gains = [enabled.enabled, permitted.rule, lifted.lifted].some((gain) => gain !== undefined)
+  return { ...enabled, ...permitted, ...lifted, ...(gains && enabled.made === undefined && endWaysIn(context)) }
+}
+
+/** Makes the administrator, or enables it again. It is a person then, whatever it was: a person gives a second factor, and approves. */
+function enable({ access, lockout, now }: Context): Facts {
   const id = ADMINISTRATOR
   const before = access.principal(id)
   lockout.unlock(id)
   access.putPrincipal({ id, kind: 'user', createdAt: before?.createdAt ?? now, disabledAt: null })
   if (before === null) return { made: id }
   const changed = before.kind === 'user' ? {} : { kindBefore: before.kind }
-  if (before.disabledAt === null) return changed
+  return before.disabledAt === null ? changed : { ...changed, enabled: id }
+}
+
+/** Ends the administrator's tokens and sessions, and the trusts in identity providers that sign it in. */
+function endWaysIn({ access, sessions, issuers, now }: Context): Facts {
+  const id = ADMINISTRATOR
   const tokens = access.tokens().filter(({ principal, revokedAt }) => principal === id && revokedAt === null)
   for (const { accessor } of tokens) access.revokeToken(accessor, now)
   const trusts = issuers.list().filter(({ principal }) => principal === id)
   for (const trust of trusts) issuers.delete(trust.id)
   const ended = { revoked: tokens.map(({ accessor }) => accessor), issuers: trusts.map((trust) => trust.id) }
-  return { ...changed, enabled: id, ...ended, sessions: sessions.revokeAll(id, now) }
+  return { ...ended, sessions: sessions.revokeAll(id, now) }
 }
 
 /** Puts the administrator's rule back, if it is gone or became another one. A rule of another kind keeps its id. */
 function permitEverything({ access, now }: Context): Facts {
   const by = ADMINISTRATOR
   const rules = access.rules()
-  if (rules.some(permitsEverything)) return {}
+  const permitted = new Set(rules.filter(permitsOnAll).flatMap((rule) => rule.actions))
+  if (permitted.size === ACTIONS.length) return {}
   const taken = new Set(rules.map(({ id }) => id))
   let id: string = by
   for (let n = 1; taken.has(id); n++) id = `${by}-${n}`
-  const actions = ['read', 'write', 'delete', 'rotate', 'admin'] as const
-  access.putRule({ id, effect: 'permit', principal: by, actions, resource: '**' }, 1, now, by)
+  access.putRule({ id, effect: 'permit', principal: by, actions: ACTIONS, resource: '**' }, 1, now, by)
   return { rule: id }
 }
 
-function permitsEverything({ effect, principal, actions, resource, conditions = {} }: Rule): boolean {
-  const isWhole = resource === '**' && new Set(actions).size === 5
-  return (
-    effect === 'permit' &&
-    principal === ADMINISTRATOR &&
-    isWhole &&
-    Object.values(conditions).every((one) => one === undefined)
-  )
+/** Whether a rule permits the administrator something on all names in all circumstances. */
+function permitsOnAll({ effect, principal, resource, conditions = {} }: Rule): boolean {
+  const isItsOwn = principal === ADMINISTRATOR || principal === '*'
+  const isWhole = resource === '**' && Object.values(conditions).every((one) => one === undefined)
+  return effect === 'permit' && isItsOwn && isWhole
 }
 
 /**
- * Takes away each `forbid` that would keep the administrator from the rules and the tokens whichever way it comes. One
- * that names it alone goes; one that is for all goes on forbidding everything else.
+ * Takes away each `forbid` that would keep the administrator from the rules and the tokens whichever way it comes: those
+ * that are in every way, and where several do so together, all that are in the way that the fewest are in. One that names it alone goes;
+ * one that is for all goes on forbidding everything else.
  */
 function liftForbids(context: Context): Facts {
-  const { access, now } = context
-  const lifted = access.rules().filter((rule) => bars(rule, context))
+  const { access, limits, now } = context
+  const forbids = access.rules().filter((rule) => keepsOut(rule, context))
+  const ways = limits.requireMfa || limits.requireMfaForAdmin ? WAYS.filter(({ method }) => method !== 'token') : WAYS
+  const [lifted = []] = ways
+    .map((way) => forbids.filter((rule) => isIn(way, rule)))
+    .sort((one, other) => one.length - other.length)
   for (const { id, effect, principal, resource, conditions, actions, version } of lifted) {
     const rest = actions.filter((action) => action !== 'admin')
     if (principal === ADMINISTRATOR || rest.length === 0) access.deleteRule(id)
@@ -208,16 +222,25 @@ function liftForbids(context: Context): Facts {
       }
 }
 
-/** Whether a rule forbids the administrator to administer in all the ways that it has. */
-function bars(rule: Rule, { circumstances, limits }: Context): boolean {
+/** The ways in which the administrator can come, the plainest first: the token needs no more, a session may have a second factor. */
+const WAYS = [
+  { method: 'session', bound: false },
+  { method: 'token', bound: false },
+  { method: 'session', bound: true },
+] as const
+
+/** Whether a rule forbids what comes in a way. */
+function isIn({ method, bound }: (typeof WAYS)[number], { conditions = {} }: Rule): boolean {
+  return (conditions.methods?.includes(method) ?? true) && (!conditions.bound || bound)
+}
+
+/** Whether a rule forbids the administrator to administer, in some of the ways in which it can come. */
+function keepsOut(rule: Rule, { circumstances }: Context): boolean {
   const { effect, principal, actions, resource, conditions = {} } = rule
   if (effect !== 'forbid' || isDemanding(rule) || !actions.includes('admin')) return false
   if (principal !== '*' && principal !== ADMINISTRATOR) return false
   if (!['rules', 'tokens'].some((part) => covers(resource, part))) return false
-  const { methods, bound, addresses } = conditions
-  // A session is one way, the token itself another, unless the server asks for the second factor that only a session has.
-  const ways = limits.requireMfa || limits.requireMfaForAdmin ? (['session'] as const) : (['token', 'session'] as const)
-  if (bound || (methods && !ways.every((way) => methods.includes(way)))) return false
+  const { addresses } = conditions
   if (addresses === undefined || addresses.some((range) => range.endsWith('/0'))) return true
   // From other addresses it could come still. What is for it alone is in its way here; what is for all is left to them.
   const { address } = circumstances

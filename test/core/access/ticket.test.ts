@@ -1,6 +1,7 @@
 import { hmac } from '@noble/hashes/hmac.js'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { describe, expect, it } from 'vitest'
+import type { Action, Conditions } from '../../../core/access/policy.ts'
 import { securityPolicy } from '../../../core/access/security_policy.ts'
 import { mintTicket, parseTicket, TICKET_MS, type TicketPurpose } from '../../../core/access/ticket.ts'
 import { base64url, concat, parseBase64url, utf8 } from '../../../core/bytes.ts'
@@ -16,6 +17,7 @@ const NOW = 1_800_000_000_000
 const ring = await Keyring.open(new Redacted(new Uint8Array(32).fill(7)))
 const KEY = await ring.macKey('acme', 'ticket')
 const BOOTSTRAP = { purpose: 'bootstrap' } as const
+const ALL = ['read', 'write', 'delete', 'rotate', 'admin'] satisfies Action[]
 const mint = (asked: TicketPurpose = BOOTSTRAP, key = KEY) => mintTicket('acme', key, asked, NOW).reveal()
 
 /** A ticket with any body, under the key. */
@@ -511,5 +513,102 @@ describe('a recovery ticket', () => {
     const after = ticketOf(RECOVERY, { expiresAt: bench.now + TICKET_MS })
     const present = (ticket: typeof before) => outcomeOf(bench.execute(exchangeOf(ticket, tokenHashOf('x')))[0]!)
     expect([present(before), present(after)]).toEqual(['ticket_used', 'ok'])
+  })
+
+  it('row 65: is refused when the backup has it as unspent: its token may have been used since', () => {
+    const bench = openVault()
+    const ticket = ticketOf(RECOVERY, { expiresAt: bench.now + TICKET_MS })
+    const present = (who: string) => outcomeOf(bench.execute(exchangeOf(ticket, tokenHashOf(who), who))[0]!)
+    expect([present('lost'), present('again')]).toEqual(['ok', 'ok'])
+    bench.now += 1000
+    const head = { size: 1, root: new Uint8Array(32) as never }
+    bench.vault.perform('vault.restored', { head, anchored: [] }, bench.now)
+    expect([present('replayed'), bench.reason('replayed', 'rule.list', {})]).toEqual(['ticket_used', 'unauthenticated'])
+    expect(bench.reason('again', 'rule.list', {})).toBe('ok')
+  })
+
+  it.each<[string, (by: ReturnType<typeof openVault>) => void]>([
+    ['its rule was deleted', (bench) => bench.granted('ann', 'rule.delete', { id: 'admin' })],
+    ['its rule permits less', (bench) => bench.rule('admin', 'admin', ['read'], 'public/**')],
+    [
+      'its rule permits all in some circumstances',
+      (bench) => {
+        const rule = { id: 'admin', effect: 'permit', principal: 'admin', actions: ALL, resource: '**' } as const
+        bench.granted('ann', 'rule.put', { ...rule, conditions: { methods: ['session'], bound: true } })
+      },
+    ],
+    ['another rule forbids it', (bench) => bench.rule('out', 'admin', ['admin'], '**', 'forbid')],
+  ])('row 65: gives no right to what signed the administrator in before, when %s', (_, demote) => {
+    const bench = openVault()
+    bench.enrol('ann')
+    bench.rule('ann', 'ann', ALL, '**')
+    const session = { hash: tokenHashOf('session'), accessor: 'session', jkt: null, factor: null }
+    bench.granted('admin', 'session.open', session)
+    const issuer = { issuer: 'https://login.example', audience: 'x', principal: 'admin', claims: { sub: ['a'] } }
+    bench.granted('ann', 'issuer.put', { id: 'work', ...issuer } as never)
+    demote(bench)
+    expect(recover(bench, 'new')).toBe('ok')
+    const caller = { ...callerFor('x'), credential: { kind: 'session', hash: session.hash } } as const
+    const bySession = outcomeOf(bench.execute({ operation: 'rule.list', caller, input: {} })[0]!)
+    expect([bench.reason('new', 'rule.list', {}), bench.reason('admin', 'rule.list', {}), bySession]).toEqual([
+      'ok',
+      'unauthenticated',
+      'unauthenticated',
+    ])
+    expect(recovery(bench).facts).toMatchObject({ revoked: ['accessor-of-admin'], issuers: ['work'], sessions: 1 })
+    // What is for others stays.
+    expect(bench.reason('ann', 'rule.list', {})).toBe('ok')
+  })
+
+  it('leaves what signs the administrator in where it gains nothing, by whichever rules it may do everything', () => {
+    const bench = openVault()
+    bench.rule('one', 'admin', ['admin', 'read', 'write'], '**')
+    bench.rule('two', '*', ['delete', 'rotate'], '**')
+    bench.granted('admin', 'rule.delete', { id: 'admin' })
+    expect(recover(bench, 'new')).toBe('ok')
+    expect(recovery(bench).facts).not.toHaveProperty('rule')
+    expect([bench.reason('new', 'rule.list', {}), bench.reason('admin', 'rule.list', {})]).toEqual(['ok', 'ok'])
+  })
+
+  it.each<[string, Conditions[], boolean]>([
+    ['a token, and sessions', [{ methods: ['token'] }, { methods: ['session', 'federated'] }], false],
+    [
+      'what is bound, tokens, and what is a session',
+      [{ bound: true }, { methods: ['token'] }, { methods: ['session'] }],
+      false,
+    ],
+    ['sessions, where the settings ask for a second factor', [{ methods: ['session'] }], true],
+  ])('lifts rules that keep the administrator out together: of %s', (_, conditions, requireMfaForAdmin) => {
+    const bench = openVault()
+    bench.enrol('ann')
+    bench.rule('ann', 'ann', ALL, '**')
+    for (const [i, one] of conditions.entries()) {
+      const rule = { id: `out-${i}`, effect: 'forbid', principal: 'admin', actions: ['admin'], resource: '**' } as const
+      bench.granted('ann', 'rule.put', { ...rule, conditions: one })
+    }
+    if (requireMfaForAdmin) bench.reopen({ requireMfaForAdmin })
+    expect(recover(bench, 'new')).toBe('ok')
+    const session = { hash: tokenHashOf('session'), accessor: 'session', jkt: null, factor: null }
+    bench.granted('new', 'session.open', session)
+    const caller = { ...callerFor('x'), credential: { kind: 'session', hash: session.hash } } as const
+    const bySession = outcomeOf(bench.execute({ operation: 'rule.list', caller, input: {} })[0]!)
+    const open = requireMfaForAdmin ? 'mfa_required' : 'ok'
+    expect([bench.reason('new', 'rule.list', {}), bySession]).toContain(open)
+    expect(bench.database.all("SELECT id FROM rule WHERE id LIKE 'out-%'")).toHaveLength(conditions.length - 1)
+  })
+
+  it('lifts the demand for approvals also where rules forbid to break the glass', () => {
+    const bench = openVault()
+    bench.enrol('ann')
+    const forbid = { effect: 'forbid', principal: '*', actions: ['admin'] } as const
+    bench.granted('admin', 'rule.put', { id: 'none', ...forbid, resource: 'break-glass' })
+    const approvals = { required: 1, from: ['ann'], withinSeconds: 60 }
+    bench.granted('admin', 'rule.put', { id: 'two', ...forbid, resource: 'principals', unless: { approvals } })
+    expect(recover(bench, 'free', { withoutApprovals: 5 })).toBe('ok')
+    const change = { id: 'ann', kind: 'user', disabled: false } as const
+    expect([bench.reason('free', 'principal.put', change), bench.reason('admin', 'principal.put', change)]).toEqual([
+      'ok',
+      'approval_required',
+    ])
   })
 })
