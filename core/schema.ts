@@ -461,6 +461,8 @@ const MIGRATIONS: readonly (readonly string[])[] = [
     ) WITHOUT ROWID`,
     `INSERT INTO issuer_hand SELECT issuer.id, url, value FROM issuer,
       json_each(COALESCE(issuer.hands, json_array(issuer.updated_by)))`,
+    // Whether the address is bound in the envelope (secrets/hooks.ts). Those of 0.1 are not, until they are sealed anew.
+    'ALTER TABLE hook ADD COLUMN bound INTEGER NOT NULL DEFAULT 0',
   ],
 ]
 

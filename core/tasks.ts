@@ -14,6 +14,7 @@ import * as keys from './crypto/key_tasks.ts'
 import * as roots from './crypto/root_tasks.ts'
 import { countGauges } from './gauges.ts'
 import * as providers from './providers/tasks.ts'
+import * as binding from './secrets/hook_binding.ts'
 import * as notices from './secrets/notices.ts'
 import * as rotations from './secrets/rotation_tasks.ts'
 import * as versions from './secrets/version_retention.ts'
@@ -62,6 +63,8 @@ export const TASKS = {
   'root.look': roots.lookAtRoots,
   'root.use': roots.countRootUse,
   'root.replace': roots.replaceRoot,
+  'hook.unbound': binding.findUnbound,
+  'hook.bind': binding.bindHooks,
   'notices.next': notices.nextNotice,
   'notices.settle': notices.settleNotice,
   'versions.find': versions.findPrunable,

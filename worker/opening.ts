@@ -16,6 +16,7 @@ import { anchorRequired, type Settings } from '../core/settings.ts'
 import type { Sql } from '../core/sql.ts'
 import { Vault } from '../core/vault.ts'
 import { dutiesOf } from './duties.ts'
+import { bindHooks } from './hook_binding.ts'
 import { checkBeginning, isSound, restOfLog } from './log_check.ts'
 import { logLine } from './oplog.ts'
 import { whereabouts } from './problem.ts'
@@ -90,6 +91,7 @@ export async function openVault(
   if (whole) await noteRestore(desk)
   if (whole) await perform('vault.schema', accepted)
   if (whole) await followRoots(desk)
+  if (whole) await bindHooks(desk)
   vault.fallBackTo(upstreams.defaultChain(id))
   const upkeep: Upkeep = new Upkeep(desk, whole ? [...dutiesOf(desk), ...rest] : [], (at) => wake(upkeep, at))
   // Everything is due at a start.

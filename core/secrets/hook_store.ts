@@ -13,6 +13,12 @@ export interface Hook {
   updatedBy: string
 }
 
+/** The secret of a hook of 0.1, sealed anew with its address bound. */
+export interface BoundSecret extends Pick<Hook, 'id' | 'url' | 'kid' | 'sealed'> {
+  /** What was sealed before. */
+  before: Bytes
+}
+
 const COLUMNS = 'id, url, kid, sealed, version, updated_at AS updatedAt, updated_by AS updatedBy'
 
 /** The rows of hooks. */
@@ -38,11 +44,28 @@ export class HookStore {
     const row = [id, url, kid, sealed, version, updatedAt, updatedBy]
     // In its place, and not as a new row: a move to another term goes through the rows in order, and would miss it.
     this.#sql.all(
-      `INSERT INTO hook (id, url, kid, sealed, version, updated_at, updated_by) VALUES (?, ?, ?, ?, ?, ?, ?)
-       ON CONFLICT (id) DO UPDATE SET url = excluded.url, kid = excluded.kid, sealed = excluded.sealed,
+      `INSERT INTO hook (id, url, kid, sealed, version, updated_at, updated_by, bound) VALUES (?, ?, ?, ?, ?, ?, ?, 1)
+       ON CONFLICT (id) DO UPDATE SET url = excluded.url, kid = excluded.kid, sealed = excluded.sealed, bound = 1,
        version = excluded.version, updated_at = excluded.updated_at, updated_by = excluded.updated_by`,
       ...row,
     )
+  }
+
+  /** Those whose address is not bound in their envelope: of 0.1. */
+  unbound(): Hook[] {
+    return this.#sql.all<Hook>(`SELECT ${COLUMNS} FROM hook WHERE bound = 0 ORDER BY id`)
+  }
+
+  isBound(id: string): boolean {
+    return this.#sql.all('SELECT 1 FROM hook WHERE id = ? AND bound = 1', id).length > 0
+  }
+
+  /** @returns Whether the hook was as it was when its secret was sealed anew. */
+  bind({ id, url, kid, sealed, before }: BoundSecret): boolean {
+    const query = `UPDATE hook SET kid = ?, sealed = ?, bound = 1 WHERE id = ? AND url = ? AND sealed = ? AND bound = 0 RETURNING id`
+    const rows = this.#sql.all(query, kid, sealed, id, url, before)
+    this.#erasures.note(rows)
+    return rows.length > 0
   }
 
   delete(id: string): void {

@@ -10,31 +10,54 @@ import { type Context, type Outcome, operation, type Unusable } from '../operati
 import type { Redacted } from '../redacted.ts'
 import type { Hook } from './hook_store.ts'
 
-/** Seals a signing secret for its hook. */
+/** What a signing secret is sealed for. */
+interface HookSeal {
+  vault: string
+  id: string
+  url: string
+  term: number
+  root?: string | null
+}
+
+/** Seals a signing secret for its hook and the hook's address. */
 export async function sealHookSecret(
   keyring: Keyring,
-  { vault, id, term, root = null }: { vault: string; id: string; term: number; root?: string | null },
+  { vault, id, url, term, root = null }: HookSeal,
   secret: Redacted<Bytes>,
 ): Promise<{ kid: string; sealed: Bytes }> {
   const kek = await keyring.of(root).currentKek(vault, term)
-  return { kid: kek.kid, sealed: await seal(kek, secret.reveal(), bindingOf(vault, id)) }
+  return { kid: kek.kid, sealed: await seal(kek, secret.reveal(), bindingOf(vault, id, `hook ${url}`)) }
 }
 
 /**
- * Opens the signing secret of a hook.
+ * Opens the signing secret of a hook: not with another address than it was sealed for, or whoever can write the file of a
+ * vault could have the values of its rotations sent anywhere.
  *
  * @throws {PosternError} `tampered`, or `unavailable` when it needs another root key.
  */
 export async function openHookSecret(
   keyring: Keyring,
   vault: string,
-  { id, kid, sealed }: Pick<Hook, 'id' | 'kid' | 'sealed'>,
+  { id, url, kid, sealed }: Pick<Hook, 'id' | 'url' | 'kid' | 'sealed'>,
 ): Promise<Redacted<Bytes>> {
-  return open(await keyring.kek(vault, kid), sealed, bindingOf(vault, id))
+  return open(await keyring.kek(vault, kid), sealed, bindingOf(vault, id, `hook ${url}`))
 }
 
-function bindingOf(vault: string, id: string): Binding {
-  return { vault, name: id, version: 0n, contentType: 'hook' }
+/**
+ * Opens a signing secret as 0.1 sealed it, with no address bound: only to bind it, once.
+ *
+ * @throws {PosternError} `tampered`, or `unavailable` when it needs another root key.
+ */
+export async function openUnboundSecret(
+  keyring: Keyring,
+  vault: string,
+  { id, kid, sealed }: Pick<Hook, 'id' | 'kid' | 'sealed'>,
+): Promise<Redacted<Bytes>> {
+  return open(await keyring.kek(vault, kid), sealed, bindingOf(vault, id, 'hook'))
+}
+
+function bindingOf(vault: string, name: string, contentType: string): Binding {
+  return { vault, name, version: 0n, contentType }
 }
 
 const onHooks = { action: 'admin', resource: () => 'hooks' } as const
@@ -66,7 +89,7 @@ export const putHook = operation({
     if (!keys.isCurrent(kid)) return { reason: 'raced' }
     const before = hooks.find(id)
     // Whoever takes over the address must not be sent what only the one before can verify, nor the other way.
-    const tookSecret = before === null || newSecret || before.url !== url
+    const tookSecret = before === null || newSecret || before.url !== url || !hooks.isBound(id)
     const secret = tookSecret ? { kid, sealed } : { kid: before.kid, sealed: before.sealed }
     const hook = { id, url, ...secret, version: (before?.version ?? 0) + 1, updatedAt: now, updatedBy: principal }
     hooks.put(hook)
@@ -88,7 +111,7 @@ export const deleteHook = operation({
 })
 
 /** What the log tells of an address: of many hooks the path is the credential. */
-function originOf(url: string): string {
+export function originOf(url: string): string {
   return URL.canParse(url) ? new URL(url).origin : '<address>'
 }
 

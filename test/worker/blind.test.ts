@@ -182,6 +182,7 @@ async function askForLog(ask: Ask): Promise<void> {
   await ask('GET', '/audit/consistency?from=1&to=2')
   await ask('GET', '/audit/tile/0/000.p/1')
   await ask('GET', '/audit/checkpoint')
+  await ask('GET', '/audit/checkpoint?cosigned=true')
   await ask('PUT', '/audit/hold', { body: { reason: 'looking into it' } })
   await ask('POST', '/audit/key')
   await ask('GET', '/audit/entries?limit=1000')

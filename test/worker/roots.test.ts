@@ -108,7 +108,11 @@ async function filled(sql: Sqlite, key = a, secrets = 230) {
   const { granted, keyring } = opened
   for (let i = 0; i < secrets; i++) await write(opened, `s/${i}`, `${CANARY} ${i}`)
   const under = granted('keys.term', {})
-  const hook = await sealHookSecret(keyring, { vault: VAULT, id: 'h', ...under }, new Redacted(utf8('hook')))
+  const hook = await sealHookSecret(
+    keyring,
+    { vault: VAULT, id: 'h', url: 'https://x.example/', ...under },
+    new Redacted(utf8('hook')),
+  )
   granted('hook.put', { id: 'h', url: 'https://x.example/', newSecret: false, ...hook })
   const totp = await sealTotp(keyring, { vault: VAULT, ...under }, 'admin', new Redacted(utf8('totp')))
   granted('totp.enrol', { id: 'totp-1', ...totp })

@@ -55,7 +55,7 @@ export function policyRoutes({ keyring, settings }: Parts): Hono<Env> {
     const { handle, caller, vault } = c.var
     const under = (await handle.call('keys.term', caller, {})).value
     const secret = new Redacted(randomBytes(SECRET_SIZE))
-    const sealed = await sealHookSecret(keyring, { vault, id, ...under }, secret)
+    const sealed = await sealHookSecret(keyring, { vault, id, url, ...under }, secret)
     const granted = await handle.call('hook.put', caller, { id, url, newSecret, ...sealed })
     const shown = granted.value.tookSecret ? { secret: formatWebhookSecret(secret) } : {}
     return answerWithValues(c, granted, { ...hook(granted.value.hook), ...shown }, recipient)

@@ -36,7 +36,11 @@ async function filled(secrets: number) {
     return typeof value === 'string' ? value : Buffer.from(value.reveal()).toString()
   }
   for (let i = 0; i < secrets; i++) expect((await write(`s/${i}`, `value ${i}`)).ok).toBe(true)
-  const hook = await sealHookSecret(ring, { vault: VAULT, id: 'h', term: 1 }, new Redacted(bytesOf('hook secret')))
+  const hook = await sealHookSecret(
+    ring,
+    { vault: VAULT, id: 'h', url: 'https://x.example/', term: 1 },
+    new Redacted(bytesOf('hook secret')),
+  )
   bench.granted('admin', 'hook.put', { id: 'h', url: 'https://x.example/', newSecret: false, ...hook })
   const totp = await sealTotp(ring, { vault: VAULT, term: 1 }, 'admin', new Redacted(bytesOf('12345678901234567890')))
   bench.granted('admin', 'totp.enrol', { id: 'totp-1', ...totp })

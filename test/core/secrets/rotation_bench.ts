@@ -177,7 +177,7 @@ export async function rotationBench(config: RotationConfig = byWebhook) {
   await writeByHand('first value')
   const sealed = await sealHookSecret(
     keyring,
-    { vault: VAULT, id: 'db', term: 1 },
+    { vault: VAULT, id: 'db', url: URL, term: 1 },
     new Redacted(bytesOf('k'.repeat(32))),
   )
   bench.granted('admin', 'hook.put', { id: 'db', url: URL, newSecret: false, ...sealed })

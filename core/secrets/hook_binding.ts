@@ -1,0 +1,59 @@
+/**
+ * Hooks of 0.1, whose envelopes do not bind their address: the edge seals their secrets anew, once, when the vault is opened.
+ *
+ * Their addresses are trusted as they are then, and the log says which, as an alert. From then on no envelope without an
+ * address is opened: a row that is put back to that form, with another address, stays shut.
+ *
+ * @module
+ */
+import type { Log } from '../audit/log.ts'
+import type { Outcome, Stores } from '../operation.ts'
+import { task } from '../task.ts'
+import type { BoundSecret, Hook } from './hook_store.ts'
+import { originOf } from './hooks.ts'
+
+const PAGE = 200
+
+/** What there is to bind. */
+export interface UnboundHooks {
+  hooks: Hook[]
+  /** Whether the hooks of this vault were bound before: what is unbound now was put there by other means. */
+  wasDone: boolean
+  /** The term that they are to be sealed under, and its root key. */
+  under: { term: number; root: string | null }
+}
+
+/** Finds the hooks whose address is not bound. */
+export const findUnbound = task({
+  resource: () => 'hooks',
+  run({ hooks, keys, log }: Stores, _: Record<never, never>): Outcome<UnboundHooks> {
+    const unbound = hooks.unbound()
+    const wasDone = unbound.length > 0 && hasBound(log)
+    return { value: { hooks: unbound, wasDone, under: keys.under() }, quiet: true }
+  },
+})
+
+/** Keeps secrets that were sealed anew. */
+export const bindHooks = task({
+  notable: 'alert',
+  resource: () => 'hooks',
+  about: ({ secrets }: { secrets: BoundSecret[] }) => ({
+    hooks: secrets.map(({ id, url }) => ({ hook: id, url: originOf(url) })),
+  }),
+  run({ hooks }: Stores, { secrets }: { secrets: BoundSecret[] }): Outcome<number> {
+    return { value: secrets.filter((secret) => hooks.bind(secret)).length }
+  },
+})
+
+function hasBound(log: Log): boolean {
+  for (let from = log.retention().min; ; ) {
+    const page = log.entries(from, PAGE, { severity: 'alert' })
+    if (page.some(({ body }) => operationIn(body) === 'hook.bind')) return true
+    if (page.length === 0) return false
+    from = page.at(-1)!.index + 1
+  }
+}
+
+function operationIn(body: Uint8Array): unknown {
+  return (JSON.parse(new TextDecoder().decode(body)) as { operation?: unknown }).operation
+}

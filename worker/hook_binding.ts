@@ -1,0 +1,40 @@
+/**
+ * Binds the addresses of the hooks that 0.1 made, when a vault is opened: `core/secrets/hook_binding.ts`.
+ *
+ * @module
+ */
+import type { UnboundHooks } from '../core/secrets/hook_binding.ts'
+import type { BoundSecret, Hook } from '../core/secrets/hook_store.ts'
+import { openUnboundSecret, sealHookSecret } from '../core/secrets/hooks.ts'
+import { logLine } from './oplog.ts'
+import type { Desk } from './upkeep.ts'
+
+/** Seals the secrets of unbound hooks anew. One that cannot be opened stays shut, and the operational log names it. */
+export async function bindHooks(desk: Desk): Promise<void> {
+  const { vault, perform } = desk
+  const { hooks, wasDone, under } = await perform('hook.unbound', {})
+  const secrets = wasDone
+    ? []
+    : (await Promise.all(hooks.map((hook) => boundSecret(desk, hook, under)))).filter((one) => one !== null)
+  const bound = new Set(secrets.map(({ id }) => id))
+  for (const { id } of hooks) {
+    if (bound.has(id)) continue
+    const message = 'Address of the hook is not bound to its secret: check it, and put the hook again'
+    logLine('error', 'hook_unbound', { vault, hook: id, message })
+  }
+  if (secrets.length > 0) await perform('hook.bind', { secrets })
+}
+
+async function boundSecret(
+  { vault, keyring }: Desk,
+  hook: Hook,
+  under: UnboundHooks['under'],
+): Promise<BoundSecret | null> {
+  try {
+    const secret = await openUnboundSecret(keyring, vault, hook)
+    const { id, url } = hook
+    return { id, url, ...(await sealHookSecret(keyring, { vault, id, url, ...under }, secret)), before: hook.sealed }
+  } catch {
+    return null
+  }
+}
