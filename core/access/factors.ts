@@ -21,6 +21,14 @@ export interface RecoveryHashes {
 const FORGET_AFTER_MS = 15 * 60_000
 /** Two readings of the clock, the earlier one first: see {@link FactorStore.useOnce}. */
 const CLOCK_READ = 'used.clock'
+/** What was forgotten too early, since the clock was ahead: see {@link FactorStore.mayHaveForgotten}. */
+const FORGOTTEN = 'used.forgotten'
+
+/** Until when what expired was forgotten, and when the clock was set right, in milliseconds since the Unix epoch. */
+interface Forgotten {
+  until: number
+  since: number
+}
 
 /** The rows of second factors, and of what may be used once. */
 export class FactorStore {
@@ -104,6 +112,19 @@ export class FactorStore {
     return this.usedBy(id) === by
   }
 
+  /**
+   * Whether something may have been used, and forgotten as expired while the clock was ahead, although it is good again
+   * since the clock was set right. What is no older than that cannot.
+   *
+   * @param times When it was made, and when it would be refused anyway, by the clock.
+   * @param clock What the clock shows, in milliseconds since the Unix epoch.
+   */
+  mayHaveForgotten({ madeAt, expiresAt }: { madeAt: number; expiresAt: number }, clock: number): boolean {
+    this.#forgetUsed(clock)
+    const { until, since } = this.#forgotten()
+    return expiresAt < until && madeAt <= since
+  }
+
   /** What used something that may be used once; `null` when nothing did, or it is forgotten. */
   usedBy(id: string): string | null {
     return this.#sql.all<{ by: string }>('SELECT by FROM used WHERE id = ?', id)[0]?.by ?? null
@@ -136,11 +157,23 @@ export class FactorStore {
   #earlier(clock: number): number {
     const [row] = this.#sql.all<{ value: string }>('SELECT value FROM meta WHERE key = ?', CLOCK_READ)
     const [earlier = 0, read = clock] = row ? (JSON.parse(row.value) as number[]) : []
+    if (clock < read && earlier > clock) this.#noteForgotten({ until: earlier, since: clock })
     const next =
       clock < read ? [Math.min(earlier, clock), clock] : clock - read >= FORGET_AFTER_MS ? [read, clock] : null
     if (next !== null || row === undefined)
       this.#sql.all('INSERT OR REPLACE INTO meta VALUES (?, ?)', CLOCK_READ, JSON.stringify(next ?? [earlier, read]))
     return next?.[0] ?? earlier
+  }
+
+  #forgotten(): Forgotten {
+    const [row] = this.#sql.all<{ value: string }>('SELECT value FROM meta WHERE key = ?', FORGOTTEN)
+    return row ? JSON.parse(row.value) : { until: Number.NEGATIVE_INFINITY, since: Number.NEGATIVE_INFINITY }
+  }
+
+  #noteForgotten({ until, since }: Forgotten): void {
+    const before = this.#forgotten()
+    const all: Forgotten = { until: Math.max(before.until, until), since: Math.max(before.since, since) }
+    this.#sql.all('INSERT OR REPLACE INTO meta VALUES (?, ?)', FORGOTTEN, JSON.stringify(all))
   }
 
   #totp(principal: string, state: 'confirmed_at IS NULL' | 'confirmed_at IS NOT NULL'): SealedTotp | null {

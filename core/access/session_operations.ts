@@ -221,8 +221,10 @@ function takesAssertion(
   { assertions }: VersionedIssuer,
   input: FederatedInput,
 ): boolean {
-  const { onceExpiresAt, jkt } = input
+  const { onceExpiresAt, jkt, claims } = input
   if (assertions === 'until-expiry') return true
+  const times = { madeAt: typeof claims.iat === 'number' ? claims.iat * 1000 : 0, expiresAt: onceExpiresAt }
+  if (factors.usedBy(idOf(input)) === null && factors.mayHaveForgotten(times, clock)) return false
   const by = assertions === 'same-key' && jkt !== null ? `${KEY}${jkt}` : requestId
   return factors.useOnce(idOf(input), by, onceExpiresAt, clock)
 }

@@ -1,6 +1,7 @@
 /** A clock that is set back or jumps ahead, as a vault sees it: with times that the tests give. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import type { AssertionUse } from '../../core/access/issuers.ts'
 import { securityPolicy } from '../../core/access/security_policy.ts'
 import type { Caller } from '../../core/call.ts'
 import { VaultClock } from '../../core/clock.ts'
@@ -26,7 +27,7 @@ function open() {
   }
   const reasonOf = (
     caller: Caller,
-    operation: 'session.whoami' | 'secret.read' = 'session.whoami',
+    operation: 'session.whoami' | 'secret.read' | 'session.federate' = 'session.whoami',
     input: object = {},
   ) => {
     const answer = vault.execute([{ operation, caller, input }], bench.now)[0]!
@@ -51,6 +52,25 @@ function open() {
     )
   const times = () => bench.log().map(({ time }) => Date.parse(time))
   return { bench, reopen, reasonOf, by, signIn, times, behind }
+}
+
+/** A vault that trusts an identity provider, and a way to sign in by a token of it. */
+function openFederated(assertions: AssertionUse) {
+  const opened = open()
+  const { bench } = opened
+  const url = 'https://login.example'
+  const trust = { id: 'work', issuer: url, audience: 'us', claims: { repo: ['7'] }, principal: 'admin', assertions }
+  const { revision } = bench.granted('admin', 'issuer.put', trust)
+  let sessions = 0
+  const federate = (token: { once: string; madeAt: number; expiresAt: number }, jkt: string | null) => {
+    const id = `federated ${++sessions}`
+    const claims = { iss: url, sub: 'x', repo: '7', iat: Math.floor(token.madeAt / 1000) }
+    const once = { once: token.once, onceExpiresAt: token.expiresAt, candidates: [{ id: 'work', revision }] }
+    const caller = { ...callerFor('x'), credential: null, requestId: id }
+    const input = { hash: tokenHashOf(id), accessor: id, jkt, claims, ...once }
+    return opened.reasonOf(caller, 'session.federate', input)
+  }
+  return { ...opened, federate }
 }
 
 describe('a clock that is set back', () => {
@@ -137,6 +157,36 @@ describe('a clock that is set back', () => {
     bench.now += 20 * MINUTE_MS
     expect(reasonOf(by('session', 'after'))).toBe('ok')
   })
+
+  it.each([
+    ['once', null, false],
+    ['once', null, true],
+    ['same-key', 'another', true],
+  ] as const)(
+    'row 52: takes a token of an identity provider (%s) no second time after a clock that was ahead',
+    (assertions, jkt, isReopened) => {
+      const { bench, reopen, reasonOf, by, federate } = openFederated(assertions)
+      const proof = (id: string) => ({ jkt: 'key', id, expiresAt: bench.now + 7 * MINUTE_MS })
+      const start = bench.now
+      const early = { once: 'early', madeAt: start, expiresAt: start + 2 * HOUR_MS }
+      expect([federate(early, 'key'), federate(early, jkt)]).toEqual(['ok', 'unauthenticated'])
+      bench.now += 400 * DAY_MS
+      for (let i = 0; i < 30; i++) {
+        expect(reasonOf(by('token', 'admin', { proof: proof(`ahead ${i}`) }))).toBe('ok')
+        bench.now += 2 * MINUTE_MS
+      }
+      bench.now = start + HOUR_MS
+      if (isReopened) reopen()
+      expect(bench.database.all("SELECT 1 FROM used WHERE id = 'jwt/early'")).toEqual([])
+      expect([federate(early, jkt), federate(early, jkt)]).toEqual(['unauthenticated', 'unauthenticated'])
+      // One that was made since cannot have been used before.
+      bench.now += MINUTE_MS
+      const late = { once: 'late', madeAt: bench.now, expiresAt: bench.now + 2 * HOUR_MS }
+      expect([federate(late, 'key'), federate(late, jkt)]).toEqual(['ok', 'unauthenticated'])
+      bench.now += 3 * HOUR_MS
+      expect(federate(early, jkt)).toBe('unauthenticated')
+    },
+  )
 
   it('row 52: forgets proofs in the end', () => {
     const { bench, reasonOf, by } = open()
