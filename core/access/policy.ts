@@ -153,7 +153,7 @@ function matches(rule: Rule, { principal, action, resource }: Omit<AccessRequest
  *
  * What cannot be told is no reason to permit, and no way out of a `forbid`.
  */
-function applies({ effect, conditions = {} }: Rule, context: Circumstances): boolean {
+export function applies({ effect, conditions = {} }: Rule, context: Circumstances): boolean {
   const { addresses, agents, methods, bound, hours, days, notBefore, notAfter } = conditions
   const unknown = effect === 'forbid'
   const { address, agent, now } = context

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { applies } from '../access/policy.ts'
 import { NOTICE_MS } from '../audit/retention.ts'
 import type { Reason } from '../errors.ts'
 import { type Context, type Outcome, operation } from '../operation.ts'
@@ -51,8 +52,13 @@ function looser(one: number | null, other: number | null): number | null {
   return one === null || other === null ? null : Math.max(one, other)
 }
 
-/** Why a caller may not delete all secrets, as a policy does that erases versions; `null` when it may. */
-function objectionToErasing({ refuses }: Context): Reason | null {
+/**
+ * Why a caller may not delete all secrets, as a policy does that erases versions; `null` when it may. A `forbid` on some of
+ * them is one on all, also one that others could lift: they do so for one request, and this is about each version to come.
+ */
+function objectionToErasing({ refuses, rules, circumstances }: Context): Reason | null {
+  if (rules.some((rule) => rule.effect === 'forbid' && rule.actions.includes('delete') && applies(rule, circumstances)))
+    return 'denied'
   // A name of one segment and one of more: what covers both covers all.
   return refuses('delete', '**') ?? refuses('delete', '**/**')
 }

@@ -1,6 +1,6 @@
 /** A vault's policy: what it asks of values, and which versions it keeps. */
 import { describe, expect, it } from 'vitest'
-import type { Action } from '../../../core/access/policy.ts'
+import type { Action, Conditions } from '../../../core/access/policy.ts'
 import { unwrap } from '../../../core/call.ts'
 import { parseSettings } from '../../../core/settings.ts'
 import { PutPolicy, PutRotation } from '../../../core/wire.ts'
@@ -173,6 +173,23 @@ describe('a stricter policy', () => {
     expect(bench.reason('eve', 'policy.put', policyOf({ keepVersions: 2 }))).toBe('denied')
     expect(bench.granted('admin', 'policy.show', {})).toMatchObject({ keepVersions: null })
     // All else of it she may set.
+    expect(bench.reason('eve', 'policy.put', policyOf({ secretComplexity: {} }))).toBe('ok')
+  })
+
+  it.each<[string, string, Conditions, string]>([
+    ['some secrets', 'prod/**', {}, 'denied'],
+    ['one secret', 'a', {}, 'denied'],
+    ['some secrets without a key', 'prod/**', { methods: ['token'] }, 'denied'],
+    ['some secrets by sessions, to a token', 'prod/**', { methods: ['session'] }, 'ok'],
+  ])('is refused where a rule forbids to delete %s', (_, resource, conditions, expected) => {
+    const { bench } = withVersions()
+    const forbid = { effect: 'forbid', principal: '*', actions: ['delete'], resource, conditions } as const
+    bench.granted('admin', 'rule.put', { id: 'keep', ...forbid })
+    expect(bench.reason('eve', 'policy.put', policyOf({ keepVersions: 3 }))).toBe(expected)
+    bench.granted('admin', 'rule.delete', { id: 'keep' })
+    const approvals = { required: 1, from: ['admin'], withinSeconds: 60 }
+    bench.granted('admin', 'rule.put', { id: 'ask', ...forbid, unless: { approvals } })
+    expect(bench.reason('eve', 'policy.put', policyOf({ keepVersions: 2 }))).toBe(expected)
     expect(bench.reason('eve', 'policy.put', policyOf({ secretComplexity: {} }))).toBe('ok')
   })
 
