@@ -19,6 +19,7 @@ export interface Change {
   name: string
   effect: Effect
   plan: ProvidedWrite
+  replace?: WriteReport['replace']
   idempotency?: WriteReport['idempotency'] | undefined
   /** Whether nobody waits for it any more: then it is not sent, since it could undo what was done since. */
   isLate(): boolean
@@ -37,11 +38,11 @@ export async function changeProvided(
   { settings, upstreams }: { settings: Settings; upstreams: Upstreams },
   change: Change,
 ): Promise<Granted<{ at: number; version: string | null }>> {
-  const { name, effect, plan, idempotency } = change
+  const { name, effect, plan, replace, idempotency } = change
   const [primary] = upstreams.replicas(asking.vault, plan.chain, name)
   const outcome = await attempt(primary!, change, deadlineMsOf(settings))
   const report = { name, chain: plan.chain.id, provider: primary!.upstream.id, effect, outcome }
-  const full = { ...report, ...(idempotency && { idempotency }) }
+  const full = { ...report, ...(replace && { replace }), ...(idempotency && { idempotency }) }
   const granted = await asking.handle.call('secret.relayed', asking.caller, full)
   if (!('version' in outcome)) throw refusal('provider_unavailable')
   return { ...granted, value: { ...granted.value, version: outcome.version } }

@@ -1,7 +1,7 @@
 import { type Bytes, equal, parseUtf8, utf8 } from '../core/bytes.ts'
 import type { Replica } from '../core/providers/failover.ts'
 import { type ProvidedSecret, ProviderFailure } from '../core/providers/provider.ts'
-import { canonicalDocument } from '../core/providers/shape.ts'
+import { canonicalDocument, documentTokens } from '../core/providers/shape.ts'
 import { Redacted } from '../core/redacted.ts'
 import type { Desk } from './upkeep.ts'
 
@@ -27,6 +27,21 @@ type Compared = Pick<ProvidedSecret, 'value' | 'encoding' | 'isFields'>
 export function isSame(one: Compared, other: Compared): boolean {
   const [a, b] = comparable(one, other)
   return one.encoding === other.encoding && equal(a.reveal(), b.reveal())
+}
+
+/**
+ * Whether a replica has what the primary has: each digit of it, and its type where both keep one. Of what this does not
+ * find the same, each write makes one copy, so a store that rounds numbers is not written to forever.
+ */
+export function isCopy(wanted: ProvidedSecret, present: ProvidedSecret): boolean {
+  if (wanted.isFields || present.isFields) return isSameDocument(wanted, present)
+  const isTyped = wanted.contentType !== null && present.contentType !== null
+  return isSame(wanted, present) && (!isTyped || wanted.contentType === present.contentType)
+}
+
+function isSameDocument(one: Compared, other: Compared): boolean {
+  const [a, b] = [one, other].map(({ value }) => documentTokens(parseUtf8(value.reveal())))
+  return a && b ? a.length === b.length && a.every((token, i) => token === b[i]) : isSame(one, other)
 }
 
 /** Two values as they are compared: a store that keeps fields writes a document in its own way, so both in one. */

@@ -16,7 +16,7 @@ import type { Lagging } from '../core/providers/replication_store.ts'
 import type { Brought, OfChain } from '../core/providers/tasks.ts'
 import { isBroken } from '../core/providers/upstream.ts'
 import type { Redacted } from '../core/redacted.ts'
-import { askReplica, comparable, isSame } from './replica.ts'
+import { askReplica, comparable, isCopy } from './replica.ts'
 import type { Desk, Duty } from './upkeep.ts'
 
 /** How soon after a request replicas are looked at. */
@@ -103,7 +103,7 @@ async function copy(
     await askReplica(desk, replica, (signal) => replica.upstream.provider.remove(replica.name, { signal }))
     return { how: 'deleted', version: null }
   }
-  if (present !== null && isSame(wanted, present)) return { how: 'same', version: present.version }
+  if (present !== null && isCopy(wanted, present)) return { how: 'same', version: present.version }
   const idempotencyKey = await writeKey(desk.keyring, desk.vault, [name, replica.upstream.id, mark, wanted.version])
   const { contentType } = wanted
   const { version } = await askReplica(desk, replica, (signal) =>

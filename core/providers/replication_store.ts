@@ -40,6 +40,8 @@ interface Begun {
   dueAt: number
   serveUntil?: number | null
   replace?: 'shape' | undefined
+  /** Whether it is known to have been made. */
+  isMade?: boolean
 }
 
 const FIRST_RETRY_MS = 2000
@@ -58,18 +60,28 @@ export class ReplicationStore {
    * Notes that a write is about to be made, or was, so that its replicas are brought up to date whatever becomes of us.
    * How long they lag counts from the oldest that has not arrived.
    *
+   * A deletion that has not arrived stands until a later write is known to be made: that one may have been refused.
+   *
    * @param serveUntil When what the replicas have is valid no more; `null`: that is not known to end.
    */
-  begin(name: string, providers: readonly string[], effect: Effect, { now, dueAt, serveUntil = null, replace }: Begun) {
+  begin(name: string, providers: readonly string[], effect: Effect, begun: Begun) {
+    const { now, dueAt, serveUntil = null, replace, isMade = false } = begun
     for (const provider of providers) {
       this.#sql.all(
         `INSERT INTO replication (name, provider, effect, mark, since, due_at, attempts, serve_until, replaces)
          VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?)
-         ON CONFLICT (name, provider) DO UPDATE SET effect = excluded.effect, mark = excluded.mark, due_at = excluded.due_at,
-           attempts = 0, replaces = COALESCE(replaces, excluded.replaces), serve_until = COALESCE(MIN(serve_until, excluded.serve_until), serve_until, excluded.serve_until)`,
+         ON CONFLICT (name, provider) DO UPDATE SET
+           effect = CASE WHEN effect = 'delete' AND NOT ? THEN effect ELSE excluded.effect END,
+           mark = excluded.mark, due_at = excluded.due_at, attempts = 0, replaces = COALESCE(replaces, excluded.replaces), serve_until = COALESCE(MIN(serve_until, excluded.serve_until), serve_until, excluded.serve_until)`,
         ...[name, provider, effect, crypto.randomUUID(), now, dueAt, serveUntil, replace ?? null],
+        Number(isMade),
       )
     }
+  }
+
+  /** Takes back that the shape of a name's replicas may be replaced: the write that said so was refused. */
+  keepShape(name: string): void {
+    this.#sql.all('UPDATE replication SET replaces = NULL WHERE name = ?', name)
   }
 
   /** The providers whose replica of a name lags, and is valid no more: nothing is to be read from them. */

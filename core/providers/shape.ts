@@ -47,6 +47,32 @@ export function canonicalDocument(text: string | null): string | null {
 }
 
 /**
+ * A document as the parts that a store of fields keeps: kinds, keys in one order, texts, and each digit of its numbers.
+ * What it has twice is there twice. It can be nested as deep as it likes.
+ *
+ * @returns `null` for what is no document.
+ */
+export function documentTokens(text: string | null): string[] | null {
+  const source = documentOf(text)
+  if (source === null) return null
+  const tokens: string[] = []
+  const open = [source.root]
+  for (let value = open.pop(); value !== undefined; value = open.pop()) {
+    const { kind } = value
+    if (kind === 'object') {
+      const members = [...source.members(value)].sort((a, b) => (a.key < b.key ? -1 : Number(a.key > b.key)))
+      tokens.push(`{${JSON.stringify(members.map(({ key }) => key))}`)
+      for (const member of members) open.push(member.value)
+    } else if (kind === 'array') {
+      const items = [...source.items(value)]
+      tokens.push(`[${items.length}`)
+      for (const item of items) open.push(item)
+    } else tokens.push(kind === 'string' ? JSON.stringify(JSON.parse(source.slice(value))) : source.slice(value))
+  }
+  return tokens
+}
+
+/**
  * Checks a write to a store that keeps one text: a document takes only documents, and a text takes none.
  *
  * @throws {ProviderFailure} `foreign_shape`

@@ -51,6 +51,7 @@ export interface WriteReport {
   effect: Effect
   /** What failed before it was sent did surely not happen. */
   outcome: { version: string | null } | { failure: FailureKind; sent: boolean }
+  replace?: 'shape' | undefined
   idempotency?: Idempotency
 }
 
@@ -64,13 +65,17 @@ export const reportWrite = operation({
   about: ({ chain, provider, effect }) => ({ chain, provider, effect }),
   run(context: Context, report: WriteReport): Outcome<{ at: number }> {
     const { cache, chains, replication, secrets, principal, now } = context
-    const { name, effect, outcome, idempotency } = report
+    const { name, effect, outcome, replace, idempotency } = report
+    const isMade = !('failure' in outcome)
     cache.purge(name, now)
     // Anew: what was copied while the write was on its way may have been the value before it.
-    replication.begin(name, copiesOf(chains.covering(name)), effect, { now, dueAt: now })
+    const begun = { now, dueAt: now, isMade, ...(isMade && { replace }) }
+    replication.begin(name, copiesOf(chains.covering(name)), effect, begun)
     if ('failure' in outcome) {
       const { failure, sent } = outcome
-      return { reason: writeReasonOf(failure, effect, sent), facts: { failure, sent } }
+      const reason = writeReasonOf(failure, effect, sent)
+      if (replace !== undefined && reason !== 'write_unknown') replication.keepShape(name)
+      return { reason, facts: { failure, sent } }
     }
     const { version } = outcome
     if (idempotency && version !== null) {

@@ -108,6 +108,6 @@ export function settleProvided(
   cache.purge(secret.name, now)
   if (rotated === false) return
   const serveUntil = rotated ? now + run.config.graceSeconds * 1000 : null
-  const begun = { now, dueAt: now, serveUntil, replace: run.provided?.replace }
+  const begun = { now, dueAt: now, serveUntil, replace: run.provided?.replace, isMade: rotated === true }
   replication.begin(secret.name, copiesOf(chains.covering(secret.name)), 'write', begun)
 }

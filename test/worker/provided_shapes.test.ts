@@ -184,6 +184,58 @@ describe('a document of others', () => {
       expect.stringContaining('"value":"another"'),
     ])
   })
+
+  it('row 66: is not replaced at a replica by a write that may replace it and was refused', async () => {
+    const primary = memoryProvider()
+    const aws = fakeSecretsManager()
+    const credentials = {
+      kind: 'static',
+      accessKeyId: 'AKIAEXAMPLE',
+      secretAccessKey: new Redacted('example'),
+    } as const
+    const provider = awsProvider({ region: 'eu-west-1', credentials }, { fetch: aws.fetch })
+    const bench = await openGateway({ hashicorp: primary, aws: { provider } })
+    const members = [{ provider: 'hashicorp' as const }, { provider: 'aws' as const }]
+    await bench.admin.putChain('prod', { resource: 'prod/**', members, replicate: true })
+    primary.set('prod/db', 'a text')
+    aws.set('prod/db', DOCUMENT)
+    const keepUp = async () => {
+      bench.sql.all('UPDATE replication SET due_at = 0')
+      bench.opened.upkeep.stir(0)
+      await bench.opened.upkeep.run(Date.now() + 3_600_000)
+    }
+    for (const failing of ['conflict', 'denied', 'invalid'] as const) {
+      primary.failing = failing
+      expect((await put(bench, { value: 'another', replace: 'shape' })).status).toBeGreaterThanOrEqual(400)
+      primary.failing = null
+      await keepUp()
+      expect(bench.sql.all('SELECT failure, replaces FROM replication')).toEqual([
+        { failure: 'foreign_shape', replaces: null },
+      ])
+    }
+    expect((await put(bench, { value: 'another', replace: 'shape' })).status).toBe(201)
+    await keepUp()
+    expect(bench.sql.all('SELECT * FROM replication')).toEqual([])
+  })
+
+  it('row 66: is brought to a replica with each of its digits', async () => {
+    const server = fakeVault()
+    const credentials = { kind: 'token', token: new Redacted('root-test-token') } as const
+    const provider = hashicorpProvider({ address: ADDRESS, mount: 'kv1', credentials }, { fetch: server.fetch })
+    const primary = memoryProvider()
+    const bench = await openGateway({ aws: primary, hashicorp: { provider } })
+    const members = [{ provider: 'aws' as const }, { provider: 'hashicorp' as const }]
+    await bench.admin.putChain('prod', { resource: 'prod/**', members, replicate: true })
+    const url = `${ADDRESS}/v1/kv1/prod/db`
+    await server.fetch(new Request(url, { method: 'POST', headers: TOKEN, body: '{"id":1234567890123456789}' }))
+    for (const value of ['{"id":1234567890123456788}', '{"id":1e400}', '{"id":0.10000000000000000001}', '{"id":0.1}']) {
+      await bench.admin.put('prod/db', new Redacted(value), { contentType: JSON_TYPE })
+      bench.sql.all('UPDATE replication SET due_at = 0')
+      bench.opened.upkeep.stir(0)
+      await bench.opened.upkeep.run(Date.now() + 3_600_000)
+      expect(await (await server.fetch(new Request(url, { headers: TOKEN }))).text()).toContain(`"data":${value}`)
+    }
+  })
 })
 
 describe('keys and values of AWS', () => {

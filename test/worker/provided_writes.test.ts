@@ -252,6 +252,40 @@ describe('replication', () => {
     expect(events('replica.failed').at(-1)!.facts).toMatchObject({ failure: 'not_found' })
   })
 
+  it('deletes at the replicas what was deleted here, though a later write was refused', async () => {
+    const { admin, primary, replica, keepUp } = await opened()
+    await admin.put('prod/db', hidden('one'))
+    await keepUp()
+    replica.failing = 'unavailable'
+    await admin.delete('prod/db')
+    for (const failing of ['conflict', 'denied'] as const) {
+      primary.failing = failing
+      await refusal(admin.put('prod/db', hidden('two')))
+    }
+    primary.failing = replica.failing = null
+    await keepUp()
+    expect(replica.secrets.size).toBe(0)
+    // A write that was made is a secret again.
+    await admin.delete('prod/db').catch(() => {})
+    await admin.put('prod/db', hidden('three'))
+    primary.secrets.clear()
+    replica.set('prod/db', 'two')
+    await keepUp()
+    expect(replica.text('prod/db')).toBe('two')
+  })
+
+  it('copies a type that changed, though the text did not', async () => {
+    const { admin, replica, keepUp } = await opened()
+    const type = () => replica.secrets.get('prod/db')!.at(-1)!.contentType
+    for (const contentType of ['application/yaml', 'application/json']) {
+      await admin.put('prod/db', hidden('{}'), { contentType })
+      await keepUp()
+      await keepUp()
+      expect(type()).toBe(contentType)
+    }
+    expect(replica.count('put')).toBe(2)
+  })
+
   it('goes on after failures of the replica, records the first of a kind, and loses nothing in a restart', async () => {
     const { admin, sql, replica, primary, keepUp, events } = await opened()
     replica.failing = 'unavailable'

@@ -91,7 +91,7 @@ export async function writeProvided(
   const { contentType, replace } = rest
   const options = { idempotencyKey, contentType, replace, ...expectation(rest.expect) }
   const granted = await changeProvided(c.var, parts, {
-    ...{ name, effect: 'write', plan: prepared.value, idempotency },
+    ...{ name, effect: 'write', plan: prepared.value, replace, idempotency },
     isLate: () => c.get('late') === true,
     make: async (provider, stored, signal) => (await provider.put(stored, value, { ...options, signal })).version,
   })
