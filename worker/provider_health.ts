@@ -13,8 +13,8 @@ export const credentials: Duty = {
   async run({ upstreams, settings }) {
     const { attemptMs } = settings.providers
     const times = await Promise.all(upstreams.list().map((upstream) => upstream.keep(attemptMs)))
-    const due = times.filter((at) => at !== null)
-    return due.length === 0 ? null : Math.min(...due)
+    const next = Math.min(...times.map((at) => at ?? Number.POSITIVE_INFINITY))
+    return Number.isFinite(next) ? next : null
   },
 }
 

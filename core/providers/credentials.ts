@@ -59,6 +59,8 @@ export class RenewedCredentials<T> implements Credentials<T> {
   #failed: { failure: ProviderFailure; until: number } | null = null
   /** When credentials end that could be prolonged no further. */
   #lastEnd: number | null = null
+  /** Whether any were known to end. Given ones that then seem endless have ended: their issuer tells of them no more. */
+  #hasEnd = false
 
   /** @param issue Gets new credentials; `held` are those that still last, and could be prolonged. */
   constructor(
@@ -85,8 +87,8 @@ export class RenewedCredentials<T> implements Credentials<T> {
   /**
    * Renews credentials whose time has come, whether or not anything asks for them.
    *
-   * @returns When it is to be called again, in milliseconds since the Unix epoch; `null` when they do not end, or there are
-   *   none.
+   * @returns When it is to be called again, in milliseconds since the Unix epoch; infinite when they do not end, `null` when
+   *   there are none any more that could be renewed.
    * @throws {ProviderFailure} when they could not be renewed, or last no longer for it.
    */
   async keep(signal: AbortSignal, kept: Kept): Promise<number | null> {
@@ -102,8 +104,9 @@ export class RenewedCredentials<T> implements Credentials<T> {
     // Until others are held.
     const isLast = this.#lastEnd !== null && (this.#held?.endsAt ?? 0) < this.#lastEnd + ROUNDING_MS
     if (isLast) throw new ProviderFailure('credentials', { code: NOT_RENEWABLE })
-    const { keepAt = Number.POSITIVE_INFINITY } = this.#held ?? {}
-    return Number.isFinite(keepAt) ? keepAt : null
+    const keepAt = this.#held?.keepAt ?? null
+    const isEnded = kept === 'given' && this.#hasEnd && keepAt === Number.POSITIVE_INFINITY
+    return isEnded ? null : keepAt
   }
 
   async #current(signal: AbortSignal): Promise<T> {
@@ -132,6 +135,7 @@ export class RenewedCredentials<T> implements Credentials<T> {
       const now = this.#now()
       const keepAt = now + lifetimeMs * (KEEP_AT.from + Math.random() * (KEEP_AT.to - KEEP_AT.from))
       this.#held = { value, renewAt: now + lifetimeMs * RENEW_AT, keepAt, endsAt: now + lifetimeMs }
+      this.#hasEnd ||= Number.isFinite(lifetimeMs)
       this.#failed = null
       return value
     } catch (error) {

@@ -159,7 +159,8 @@ export interface Provider {
   /**
    * Where credentials end that can only be renewed: renews them when it is time.
    *
-   * @returns When it is to be called again, in milliseconds since the Unix epoch; `null` when there is nothing to renew.
+   * @returns When it is to be called again, in milliseconds since the Unix epoch; infinite when they do not end, `null` when
+   *   there are none to renew.
    */
   keep?(options: { signal: AbortSignal }): Promise<number | null>
   /** `null` when the store keeps no history. */

@@ -127,13 +127,15 @@ export class Upstream {
   /**
    * Renews credentials that can only be renewed, when it is time, whatever the breaker says.
    *
-   * @returns When it is to be called again, in milliseconds since the Unix epoch; `null` for never.
+   * @returns When it is to be called again, in milliseconds since the Unix epoch; `null`, or infinite, for never.
    */
   async keep(timeoutMs: number): Promise<number | null> {
     const { keep } = this.provider
     if (keep === undefined) return null
     try {
       const at = await this.#inTime((_, signal) => keep({ signal }), timeoutMs)
+      // There are none any more: those that could not be renewed have ended.
+      if (at === null) return null
       if (this.#isUnkept) this.#options.report?.('info', 'provider_credentials_renewed', { provider: this.id })
       this.#isUnkept = false
       return at

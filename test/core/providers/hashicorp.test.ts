@@ -415,6 +415,28 @@ describe('a token of Vault', () => {
     expect(await put(provider, 'value')).toBeDefined()
   })
 
+  it('that ends is not said to be renewed, nor one whose login failed', async () => {
+    const server = fakeVault()
+    periodic(server, 60, 60_000)
+    server.secretIds.add('once')
+    const approle = { kind: 'approle', roleId: server.roleId, secretId: async () => new Redacted('once') } as const
+    for (const credentials of [given, approle]) {
+      const events: string[] = []
+      const report = (_: string, event: string) => void events.push(event)
+      const { provider } = open({ credentials }, server)
+      const upstream = new Upstream('hashicorp', provider, { recoveryMs: 1000, report })
+      await textOf(provider).catch(() => {})
+      for (const token of server.tokens.values()) token.maxAt = token.expiresAt
+      server.now = (await upstream.keep(1000))!
+      // By then its end has passed.
+      for (let i = 0; i < 5; i++) {
+        await upstream.keep(1000)
+        server.now += 3_600_000
+      }
+      expect(events).toEqual(['provider_credentials_not_renewed'])
+    }
+  })
+
   it('that has ended is said to have, apart from a path that is forbidden', async () => {
     const server = fakeVault()
     const { provider } = open({ credentials: { kind: 'token', token: new Redacted('s.ended') } }, server)
