@@ -34,7 +34,7 @@ export async function checkRoots(data: string, keyring: Keyring): Promise<Former
   const files = readdirSync(data).filter((name) => name.endsWith(VAULT_SUFFIX))
   for (const file of files) {
     await withStore(join(data, file), async (sql) => {
-      const roots = rootsOfStore(sql)
+      const roots = rootsIn(sql)
       if (roots === null) return
       known.push(roots)
       const use = (root: string) => new RootStore(sql).use(root)
@@ -54,6 +54,15 @@ export async function checkRoots(data: string, keyring: Keyring): Promise<Former
     const needed = known.filter((roots) => roots.needed.includes(id)).length
     return { id, needed, vaults: known.length }
   })
+}
+
+/** `null` for what is no vault, or a damaged one: one vault must not keep the others closed. Its opening tells. */
+function rootsIn(sql: Sqlite): Roots | null {
+  try {
+    return rootsOfStore(sql)
+  } catch {
+    return null
+  }
 }
 
 function idsOf({ history, elders }: Roots): string[] {

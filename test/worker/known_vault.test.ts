@@ -14,6 +14,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Anchor } from '../../core/audit/anchor.ts'
 import { base64url, randomBytes } from '../../core/bytes.ts'
@@ -22,6 +23,7 @@ import { parseSettings } from '../../core/settings.ts'
 import { upstreamsOf } from '../../worker/config.ts'
 import { openStores, type Stores } from '../../worker/data.ts'
 import type { Opened } from '../../worker/opening.ts'
+import { checkRoots } from '../../worker/root_check.ts'
 import { openSqlite } from '../../worker/sqlite.ts'
 import { hasVaultList, VaultList } from '../../worker/vault_list.ts'
 import { rejectionOf } from '../core/support.ts'
@@ -105,6 +107,29 @@ describe('row 64: the file of a vault', () => {
       expect(existsSync(file(`${id}.sqlite`)) ? readFileSync(file(`${id}.sqlite`)) : null).toEqual(left)
     },
   )
+
+  it.each([
+    ...DAMAGES,
+    ...['meta', 'log_key', 'entry', 'principal'].map((table): (typeof DAMAGES)[number] => [
+      `robbed of its table ${table}`,
+      (path) => {
+        const db = new DatabaseSync(path)
+        db.exec(`PRAGMA foreign_keys = OFF; DROP TABLE ${table}`)
+        db.close()
+      },
+      '',
+    ]),
+  ])('that was %s does not keep other vaults closed', async (_, damage) => {
+    for (const id of ['default', 'acme']) await serve(id)
+    damage(file('acme.sqlite'))
+    await expect(checkRoots(data, keyring)).resolves.toEqual([])
+    const started = await start()
+    await started.openAll()
+    expect(write((await started.open('default', false))!)).toMatchObject({ ok: true })
+    expect(
+      lines.filter((line) => /"(vault_unavailable|schema_changed)"/.test(line) && line.includes('acme')),
+    ).toHaveLength(1)
+  })
 
   it('that was replaced by that of another vault under the same key and id is refused', async () => {
     await serve('default')
