@@ -49,8 +49,7 @@ export function checkDotenv(text: string, file: string): string[] {
       continue
     }
     const equals = line.indexOf('=')
-    // Not `trim`, which takes a byte order mark for white space.
-    const name = line.slice(0, Math.max(0, equals)).replaceAll(/^[ \t]+|[ \t]+$/g, '')
+    const name = withoutBlanks(line.slice(0, Math.max(0, equals)))
     if (!NAME.test(name)) throw refused(file, lineOf(at), 'Must be NAME=value, a comment or blank')
     names.push(name.replace(/^export[ \t]+/, ''))
     at = endOfValue(content, at + equals + 1, (problem) => refused(file, lineOf(at), problem)) + 1
@@ -70,6 +69,15 @@ function endOfValue(content: string, from: number, refuse: (problem: string) => 
     throw refuse(`Has a quote that closes only behind another setting: ${quote}`)
   }
   return endOfLine(content, closes)
+}
+
+/** Not `trim`, which takes a byte order mark for white space. */
+function withoutBlanks(text: string): string {
+  const isBlank = (at: number) => text[at] === ' ' || text[at] === '\t'
+  let [start, end] = [0, text.length]
+  while (start < end && isBlank(start)) start++
+  while (end > start && isBlank(end - 1)) end--
+  return text.slice(start, end)
 }
 
 function endOfLine(content: string, from: number): number {

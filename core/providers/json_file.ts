@@ -55,7 +55,8 @@ export function editJsonFile(text: string, name: string, entry: string | object 
   if (last === undefined)
     return `${source.text.slice(0, start)}{\n  ${JSON.stringify(name)}: ${written}\n}${source.text.slice(end)}`
   // Parted from the one before it as that is from its own.
-  const gap = /\s*$/.exec(source.text.slice(0, last.start))![0]
+  const before = source.text.slice(0, last.start)
+  const gap = before.slice(before.trimEnd().length)
   const colon = gap === '' ? ':' : ': '
   const behind = last.value.end
   return `${source.text.slice(0, behind)},${gap}${JSON.stringify(name)}${colon}${written}${source.text.slice(behind)}`
