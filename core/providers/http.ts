@@ -225,9 +225,14 @@ function condition(expect: string | undefined): Record<string, string> {
   return { 'if-match': `"${expect}"` }
 }
 
+/** What stands beside the value: nothing, where the whole document is the value. */
+function marksOf(source: JsonSource | null, { pointer }: HttpConfig): z.output<typeof Marks> | undefined {
+  return Marks.safeParse(pointer === '' ? [] : source?.parsed).data
+}
+
 function secretOf(received: Received, config: HttpConfig): ProvidedSecret {
   const source = readSource(received.body)
-  const marks = Marks.safeParse(source?.parsed).data
+  const marks = marksOf(source, config)
   const value = source?.at(config.pointer) ?? null
   if (source === null || marks === undefined || value === null) throw malformed(received)
   if (value.kind === 'null') throw new ProviderFailure('invalid', { code: 'NoValue' })
@@ -268,7 +273,7 @@ const BESIDE: readonly string[] = [
 
 function presentOf(received: Received, config: HttpConfig): Present {
   const source = readSource(received.body)
-  const marks = Marks.safeParse(source?.parsed).data
+  const marks = marksOf(source, config)
   if (source === null || marks === undefined) throw malformed(received)
   const { encoding, contentType = null } = marks
   const about = { isBytes: encoding === 'base64', contentType, hasOthers: hasOthers(source, config) }

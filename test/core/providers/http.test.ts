@@ -83,6 +83,28 @@ describe('httpProvider', () => {
     expect([inArray, whole].map(({ value }) => Buffer.from(value.reveal()).toString())).toEqual(['v', 'v'])
   })
 
+  it.each([
+    '{"user":"u","expiresAt":1,"encoding":"latin-1"}',
+    '{"encoding":"base64","contentType":"image/png","expiresAt":"never"}',
+    '[{"encoding":"base64"}]',
+    '12345678901234567890',
+    'true',
+  ])('row 66: takes no member of a whole document for what stands beside a value: %s', async (document) => {
+    const headers = { 'content-type': 'application/json', etag: '"7"' }
+    const sent: string[] = []
+    const config = { url: 'https://store.example/{name}', headers: {}, pointer: '' }
+    const provider = httpProvider(config, {
+      fetch: async (request) => {
+        if (request.method === 'PUT') sent.push(await request.text())
+        return new Response(request.method === 'PUT' ? '{}' : document, { headers })
+      },
+    })
+    const { value, expiresAt, encoding } = await read(provider)
+    expect([Buffer.from(value.reveal()).toString(), expiresAt, encoding]).toEqual([document, null, 'utf8'])
+    await provider.put('prod/db', value, { signal: signal(), idempotencyKey: 'k'.repeat(32) })
+    expect(sent).toEqual([document])
+  })
+
   it.each<[number, FailureKind]>([
     [400, 'invalid'],
     [401, 'credentials'],
