@@ -31,7 +31,7 @@ const NEEDED = new RegExp(
 const HIDDEN = /[\p{Cc}\p{Zl}\p{Zp}\p{Cf}\p{Default_Ignorable_Code_Point}]/u
 /** Credentials by the forms that their makers gave them. Bounded wherever something has to follow: linear. */
 const CREDENTIAL =
-  /ps[ts]_[a-z0-9-]{1,32}_[0-9A-Za-z]{20,}|hvs\.[A-Za-z0-9_-]{20,}|A[KS]IA[A-Z0-9]{16}|gh[oprsu]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|eyJ[A-Za-z0-9_-]{8,256}\.[A-Za-z0-9_-]{8,}|-----BEGIN [A-Z ]{3,30}-----/g
+  /ps[ts]_[a-z0-9-]{1,32}_[0-9A-Za-z]{20,}|pso_[a-z0-9-]{1,32}_[A-Za-z0-9_-]{20,}|hvs\.[A-Za-z0-9_-]{20,}|A[KS]IA[A-Z0-9]{16}|gh[oprsu]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|eyJ[A-Za-z0-9_-]{8,256}\.[A-Za-z0-9_-]{8,}|-----BEGIN [A-Z ]{3,30}-----/g
 
 /** Whether all of a text of one line can be seen, in the order that it is in. Lone surrogates cannot. */
 export function isVisible(text: string): boolean {

@@ -107,6 +107,9 @@ describe('encodeEvent', () => {
 
   it.each([
     'pst_acme_7UFUlzHrXqCCC4S4HTtTHZr7yB09n3ZmQ01iU2CM1WAe4Fdfz1kvQE80jDnAUu7bp',
+    'pst_a-b_7UFUlzHrXqCCC4S4HTtTHZr7yB09n3ZmQ01iU2CM1WAe4Fdfz1kvQE80jDnAUu7bp',
+    `pso_acme_${'hY-_'.repeat(16)}`,
+    `pso_a-b_${'0_'.repeat(40)}`,
     'hvs.CAESIJlWh5ULMl6Zk3vQYkV0',
     'AKIAIOSFODNN7EXAMPLE',
     'ghp_0123456789abcdefghijABCDEFGHIJ012345',
