@@ -1,4 +1,4 @@
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Anchor } from '../core/audit/anchor.ts'
 
@@ -30,7 +30,8 @@ export function folderAnchor(folder: string): Anchor {
 export function durably(path: string, flags: 'r' | 'w', text = ''): void {
   const handle = openSync(path, flags, 0o600)
   try {
-    if (text !== '') writeSync(handle, text)
+    // Not `writeSync`: a disk that becomes full may take a part of it, and no error says so.
+    if (text !== '') writeFileSync(handle, text)
     fsyncSync(handle)
   } finally {
     closeSync(handle)

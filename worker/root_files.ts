@@ -13,7 +13,7 @@ import {
   renameSync,
   rmSync,
   statSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
@@ -137,7 +137,7 @@ function makeKey(file: string): Redacted<Bytes> {
 
 function writeDurably(file: string, text: string): void {
   const handle = makeNew(file)
-  writeSync(handle, text)
+  writeFileSync(handle, text)
   fsyncSync(handle)
   closeSync(handle)
   syncFolder(join(file, '..'))

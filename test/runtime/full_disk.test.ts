@@ -5,8 +5,11 @@
  *
  * @module
  */
-import { rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import process from 'node:process'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Client, connect } from '../../core/client.ts'
 import { Redacted } from '../../core/redacted.ts'
@@ -71,5 +74,26 @@ describe.skipIf(!canMount()).each(['bun', 'deno', 'node'] as const)('on %s (need
       lost: 2 - written.length,
       recovered: 'with the next request, once there was room; 503 before that',
     }
+  })
+})
+
+const COMMANDS = { bun: ['bun'], deno: ['deno', 'run', '--quiet', '-A'], node: ['node'] }
+
+describe.skipIf(process.platform === 'win32').each(['bun', 'deno', 'node'] as const)('a file on %s', (runtime) => {
+  it('row 64: that the system took only a part of does not take the place of the one before', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'postern-part-'))
+    const anchors = JSON.stringify(resolve(import.meta.dirname, '../../worker/anchor_folder.ts'))
+    const script = join(folder, 'write.ts')
+    writeFileSync(
+      script,
+      `import { folderAnchor } from ${anchors}
+       for (const size of [1000, 1500]) await folderAnchor(${JSON.stringify(folder)}).write('acme', 'x'.repeat(size))`,
+    )
+    // At a limit of 1 KiB the system takes 1024 of 1500 bytes, as a disk does that becomes full; only the next write fails.
+    const limited = ['-c', 'trap "" XFSZ; ulimit -f 1; exec "$@"', 'bash', ...COMMANDS[runtime], script]
+    const { status } = spawnSync('bash', limited)
+    const kept = readFileSync(join(folder, 'acme.checkpoint'), 'utf8')
+    rmSync(folder, { recursive: true })
+    expect([status === 0, kept.length]).toEqual([false, 1000])
   })
 })
