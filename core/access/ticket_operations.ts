@@ -146,7 +146,7 @@ function empower(context: Context): Facts {
   const enabled = enable(context)
   const permitted = permitEverything(context)
   const lifted = liftForbids(context)
-  const gains = [enabled.enabled, permitted.rule, lifted.lifted].some((gain) => gain !== undefined)
+  const gains = [enabled.enabled, enabled.kindBefore, permitted.rule, lifted.lifted].some((gain) => gain !== undefined)
   return { ...enabled, ...permitted, ...lifted, ...(gains && enabled.made === undefined && endWaysIn(context)) }
 }
 

@@ -537,6 +537,10 @@ describe('a recovery ticket', () => {
         bench.granted('ann', 'rule.put', { ...rule, conditions: { methods: ['session'], bound: true } })
       },
     ],
+    [
+      'it was a service, and approved nothing',
+      (bench) => bench.database.all("UPDATE principal SET kind = 'service' WHERE id = 'admin'"),
+    ],
     ['another rule forbids it', (bench) => bench.rule('out', 'admin', ['admin'], '**', 'forbid')],
   ])('row 65: gives no right to what signed the administrator in before, when %s', (_, demote) => {
     const bench = openVault()
