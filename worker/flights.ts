@@ -100,6 +100,7 @@ export class Flights {
     traceparent?: string,
   ): Promise<(Flight | PosternError)[]> {
     const plans = permitted.map(({ value }) => value)
+    const endsAt = performance.now() + timesOf(this.#parts.settings).deadlineMs
     const batched = await this.#fetchBatches(vault, plans, traceparent)
     const results: (Flight | PosternError)[] = []
     let next = 0
@@ -107,7 +108,7 @@ export class Flights {
       for (let i = next++; i < plans.length; i = next++) {
         const plan = plans[i]!
         const flight =
-          batched.get(plan) ?? (await this.fetch(vault, plan, permitted[i]!.index, traceparent).catch(refusalOnly))
+          batched.get(plan) ?? (await this.#fetchBy(endsAt, vault, permitted[i]!, traceparent).catch(refusalOnly))
         // It is recorded once all are there. Whoever comes while the others are waited for must not be given what may be replaced by then.
         if (!(flight instanceof PosternError) && plans.length > 1) flight.recorded(null)
         results[i] = flight
@@ -117,14 +118,34 @@ export class Flights {
     return results
   }
 
-  async #ask(vault: string, plan: ProvidedRead, traceparent: string | undefined): Promise<Flight> {
+  /** One of many, which have the time of one: slow ones must not take away what the others came to. */
+  #fetchBy(
+    endsAt: number,
+    vault: string,
+    { value: plan, index }: Granted<ProvidedRead>,
+    traceparent: string | undefined,
+  ): Promise<Flight> {
+    const { attemptMs, deadlineMs } = timesOf(this.#parts.settings)
+    const leftMs = endsAt - performance.now()
+    // What is asked in a hurry is no answer for others.
+    const isEnough = leftMs >= Math.min(attemptMs * plan.chain.members.length, deadlineMs * 0.9)
+    return isEnough ? this.fetch(vault, plan, index, traceparent) : this.#ask(vault, plan, traceparent, leftMs)
+  }
+
+  async #ask(
+    vault: string,
+    plan: ProvidedRead,
+    traceparent: string | undefined,
+    leftMs = Number.POSITIVE_INFINITY,
+  ): Promise<Flight> {
     const { settings, upstreams } = this.#parts
+    const { attemptMs, deadlineMs } = timesOf(settings)
     const { name, version, chain, outdated } = plan
     const which = version === null ? {} : { version }
     const reply = await failover(
       upstreams.replicas(vault, chain, name),
       (provider, stored, signal) => provider.get(stored, { ...which, signal: carry(signal, traceparent) }),
-      { ...timesOf(settings), onNotFound: chain.onNotFound, outdated },
+      { attemptMs, deadlineMs: Math.min(deadlineMs, leftMs), onNotFound: chain.onNotFound, outdated },
     )
     return this.#landed(vault, plan, reply)
   }

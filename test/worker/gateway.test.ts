@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest'
 import type { ErrorCode, Reason } from '../../core/errors.ts'
 import { PosternError } from '../../core/errors.ts'
 import { ABSENT } from '../../core/providers/failover.ts'
-import { ANSWERS, OUTAGES } from '../../core/providers/provider.ts'
+import { ANSWERS, OUTAGES, type Provider, ProviderFailure } from '../../core/providers/provider.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { canary, leaks } from '../canary.ts'
 import { memoryProvider } from '../providers/memory_provider.ts'
@@ -206,6 +206,27 @@ describe('a read through a chain', () => {
         ...[['no_pointer'], ['no_pointer'], ['no_pointer']],
       ])
     }
+  })
+
+  it('answers a hydrate in its time, though many of its names are slow', async () => {
+    const primary = memoryProvider()
+    primary.set('prod/db', 'value')
+    let slow = 0
+    const get: Provider['get'] = async (name, options) => {
+      if (!name.includes('slow')) return primary.provider.get(name, options)
+      slow++
+      return new Promise((_, reject) => {
+        options.signal.addEventListener('abort', () => reject(new ProviderFailure('timeout')), { once: true })
+      })
+    }
+    const bench = await openGateway({ aws: { provider: { ...primary.provider, get } } })
+    await bench.admin.putChain('prod', { resource: 'prod/**', members: [{ provider: 'aws' }] })
+    const names = ['db', ...Array.from({ length: 100 }, (_, i) => `slow/${i}`)]
+    const items = await bench.admin.hydrate(names.map((name) => `postern://default/prod/${name}`))
+    const reasons = items.map((item) => ('error' in item ? item.error.detail.reason : null))
+    expect(reasons).toEqual([null, ...Array.from({ length: 100 }, () => 'provider_unavailable')])
+    // Eight at a time, each a fifth of all the time that there is.
+    expect(slow).toBeLessThanOrEqual(48)
   })
 
   it('hydrates many in one provider call where the provider can, and asks alone for what failed in it', async () => {
