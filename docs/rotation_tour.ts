@@ -50,7 +50,7 @@ async function rotated(client: Client): Promise<boolean> {
   return (await client.rotation('prod/db')).run?.state === 'rotated'
 }
 
-await admin.put('prod/db', new Redacted('chosen by hand'))
+const chosen = await admin.put('prod/db', new Redacted('chosen by hand'))
 const [ann, bob] = [await enrol('ann'), await enrol('bob')]
 say('principals  ann and bob, who may read, rotate and destroy what is below prod/')
 await admin.putRotation('prod/db', { rotateEvery: 'P90D', generate: { kind: 'passphrase', words: 8 } })
@@ -85,7 +85,7 @@ const { version, value } = await annSays.get('prod/db')
 say(`read        version ${version}, ${value}, ${value.reveal().split('-').length} words`)
 
 const rolledBack = await admin.putRule('four-eyes', { ...demand, actions: ['delete'] }).then(() => {
-  return admin.rollback('prod/db', { version: 1 })
+  return admin.rollback('prod/db', { version: chosen.version })
 })
 say(`rollback    run ${rolledBack.run?.run} brings version ${rolledBack.run?.restores} back`)
 await until(() => rotated(admin))
