@@ -30,10 +30,10 @@ export const REFUSALS = {
   unauthenticated: ['unauthenticated', 'Token is missing, malformed, unknown, expired or revoked'],
   ticket_late: [
     'unauthenticated',
-    'Ticket is too late, or claims more than an hour: make another. If it is new, compare the clocks of both machines, and see --at of recover',
+    'Ticket has expired, or is valid for longer than an hour: make another. If it is new, compare the clocks of both machines; see --at of recover',
   ],
-  ticket_used: ['unauthenticated', 'Ticket was used, or made before the vault was restored: make another'],
-  has_principals: ['unauthenticated', 'Vault has principals: a bootstrap ticket opens none that has; use recover'],
+  ticket_used: ['unauthenticated', 'Ticket was used, or was made before the vault was restored: make another'],
+  has_principals: ['unauthenticated', 'Vault has principals, and a bootstrap ticket is for one without: use recover'],
   has_no_principals: [
     'unauthenticated',
     'Vault has no principals: there is nothing to recover; use a bootstrap ticket',
@@ -70,7 +70,7 @@ export const REFUSALS = {
   weak: ['bad_request', 'Value is weaker than the policy of this vault asks'],
   past_expiry: [
     'bad_request',
-    'Expiry is before the newest entry of the log: give a later one, or set the clock of the server right',
+    'Expiry is before the newest entry of the log: give a later one, or correct the clock of the server',
   ],
   no_secret: ['not_found', 'No secret has this name'],
   no_version: ['not_found', 'Secret has no such version'],
@@ -79,7 +79,7 @@ export const REFUSALS = {
   expired: ['not_found', 'Version has expired'],
   use_dpop_nonce: ['unauthenticated', 'DPoP proof must carry the nonce of the DPoP-Nonce header'],
   no_answer: ['unavailable', 'Server that was asked did not answer as it should'],
-  large_answer: ['unavailable', 'Server that was asked answered with more than is read'],
+  large_answer: ['unavailable', 'Answer of the server that was asked is too large'],
   late_answer: ['unavailable', 'Server that was asked did not answer in time'],
   provider_answer: ['unavailable', 'Identity provider did not answer as it should'],
   no_pointer: ['not_found', 'Secret has nothing at this JSON pointer'],
@@ -110,7 +110,7 @@ export const REFUSALS = {
   provider_conflict: ['conflict', 'Provider has the secret in another state than was expected'],
   foreign_shape: [
     'conflict',
-    'Store keeps this secret in another shape: send an object as application/json over fields, text over text, or say replace: "shape"',
+    'Store keeps this secret in another shape: send an object as application/json over fields, text over text, or replace: "shape"',
   ],
   provider_denied: ['denied', 'Provider denies this to the server'],
   provider_invalid: ['bad_request', 'Provider does not take this secret, or this version of it'],
@@ -118,9 +118,9 @@ export const REFUSALS = {
   rolled_back: ['tampered', 'Log is not a continuation of what was anchored: the storage was rolled back or replaced'],
   schema_changed: [
     'tampered',
-    'Schema of the vault is not the one that Postern made: its operational log names what differs',
+    'Schema of the vault is not the one that Postern made: the operational log names the differences',
   ],
-  log_changed: ['tampered', 'Log of the vault was changed in the storage: its operational log names the entry'],
+  log_changed: ['tampered', 'Log of the vault was changed in the storage: the operational log names the entry'],
   no_key: ['unavailable', 'Secret was sealed under a root key that is not configured'],
   chain_changed: ['unavailable', 'Chain was changed meanwhile: try again'],
   provider_unavailable: ['unavailable', 'No provider of this secret can answer now'],

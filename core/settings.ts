@@ -244,7 +244,7 @@ const FOREIGN =
 const GONE: ReadonlyMap<string, string> = new Map([
   [
     'POSTERN_BOOTSTRAP_TOKEN',
-    'Is no setting any more. Take it away; `npm run mint -- VAULT` makes a ticket, and POST /v1/vaults/VAULT/tokens exchanges that for a token. Tokens that it made go on working',
+    'Was removed in 0.2: unset it. Tokens that it made still work. For a new vault make a ticket with `npm run mint -- VAULT`, and exchange it for a token at POST /v1/vaults/VAULT/tokens',
   ],
 ])
 

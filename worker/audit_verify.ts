@@ -96,7 +96,7 @@ async function* noting(entries: AsyncIterable<string>, notable: number[], first:
 
 async function verify(given: Options): Promise<string> {
   const keys = keysOf(given.key)
-  if (keys.length === 0) throw new PosternError('bad_request', '--key must be given')
+  if (keys.length === 0) throw new PosternError('bad_request', '--key must be given: see --help')
   const verifiers = await Promise.all(keys.map((key) => parseVerifierKey(key)))
   const demand = await demandOf(given)
   if (given.proof !== undefined) return verifyProof(given, verifiers, demand)

@@ -59,7 +59,7 @@ export function tokenFrom({ TOKEN = '' }: { TOKEN?: string | undefined }): Redac
   if (!isTicket(TOKEN)) return new Redacted(TOKEN)
   throw new PosternError(
     'bad_request',
-    'TOKEN: Is a ticket. Exchange it for a token first, and keep that: docs/recovery.md',
+    'TOKEN: This is a ticket. Exchange it for a token, and use that: docs/recovery.md',
   )
 }
 
@@ -102,5 +102,6 @@ function messageOf(error: unknown, failure: string): string {
     return field !== undefined && !error.message.startsWith(field) ? `${field}: ${error.message}` : error.message
   }
   const { code, path, name } = error as { code?: string; path?: string; name?: string }
+  if (code === 'ENOENT' && path !== undefined) return `${failure}: ${path} does not exist`
   return `${failure}: ${code ?? name ?? 'unknown'}${path === undefined ? '' : ` (${path})`}`
 }

@@ -1,6 +1,6 @@
 /**
- * Gives up what a vault held: `npm run forget -- VAULT`, while no server runs. The next start takes its file as it is, or
- * makes a new vault where there is none.
+ * Gives up what a vault held: `npm run forget -- VAULT`, while no server runs. The next start takes its file as it is;
+ * where there is none, a ticket makes a new vault.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { PosternError } from '../core/errors.ts'
 import { parseVaultId } from '../core/secrets/name.ts'
 import { confirm, runCommand } from './command.ts'
 import { fileOfVault } from './data.ts'
-import { openKeyring } from './local.ts'
+import { DEFAULT_VAULT, openKeyring } from './local.ts'
 import { readLocalSettings } from './local_settings.ts'
 import { hasRootFile } from './root_files.ts'
 import { VaultList } from './vault_list.ts'
@@ -24,11 +24,14 @@ async function forget(id: string, yes: boolean): Promise<string> {
     throw new PosternError('bad_request', 'POSTERN_ROOT_KEY: Must be set, or the root key be in the data folder')
   const { keyring } = await openKeyring(settings, data)
   const file = fileOfVault(data, vault)
-  const next = existsSync(file) ? `takes ${file} as it is` : 'makes a new, empty vault'
+  const next = existsSync(file) ? `The next start takes ${file} as it is` : 'A ticket makes a new, empty vault'
   const list = await VaultList.open(data, keyring)
-  await confirm(`Forget the vault ${vault} of ${data}? The next start ${next}`, yes)
+  // The default vault may be missing of a folder that has a root key and no list: a start refuses that.
+  if (list.find(vault) === null && vault !== DEFAULT_VAULT)
+    throw new PosternError('bad_request', `No vault ${vault} was served from ${data}: there is nothing to forget`)
+  await confirm(`Forget the vault ${vault} of ${data}? ${next}`, yes)
   list.forget(vault)
-  return `The vault ${vault} is forgotten: the next start ${next}`
+  return `The vault ${vault} is forgotten. ${next}`
 }
 
 await runCommand({
@@ -36,9 +39,9 @@ await runCommand({
 npm run forget -- VAULT [--yes]
 
 Gives up what a vault held whose file was emptied, deleted or replaced, when no backup of it can be restored. Run it while
-no server runs. The next start takes the file as it is, or makes a new vault where there is none.
+no server runs. The next start takes the file as it is; where there is none, a ticket makes a new vault.
 
-  --yes  does not ask`,
+  --yes   does not ask first: for use without a terminal`,
   options: { yes: { type: 'boolean' } },
   arguments: ['VAULT'],
   run: ({ yes }, [vault = '']) => forget(vault, yes === true),

@@ -146,9 +146,9 @@ async function adviceOn(id: string, known: KnownVault | null, surroundings: Surr
   const backup = folder === undefined ? null : await newestBackup(resolve(folder), { vault: id, ...surroundings })
   const under = known === null ? '' : ` It was served under the root key ${known.root}.`
   const file = backup ?? 'FILE'
-  const found = backup === null ? 'Restore a backup' : 'The newest backup is below'
-  const restore = `${found}: stop the server, move what is left of the vault away, and run npm run restore -- ${file}`
-  return `${restore}.${under} To give up what it held: move it away, run npm run forget -- ${id}, and start the server`
+  const found = backup === null ? 'To restore a backup' : 'To restore the newest backup'
+  const restore = `${found}, stop the server, move what is left of the vault away, and run npm run restore -- ${file}`
+  return `${restore}.${under} To give up what it held, move it away, run npm run forget -- ${id}, and start the server`
 }
 
 /** Whether there is a file of this vault, or what SQLite keeps beside one. */

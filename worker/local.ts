@@ -27,7 +27,8 @@ import { type FileRoots, fileRoots, hasRootFile } from './root_files.ts'
 import { LOCAL_FILES } from './secrets_file.ts'
 import { hasVaultList, VaultList } from './vault_list.ts'
 
-const DEFAULT_VAULT = 'default'
+/** The vault that a start offers a ticket for. */
+export const DEFAULT_VAULT = 'default'
 /** How long requests in flight may take to end once the process was asked to stop. */
 const SHUTDOWN_MS = 10_000
 

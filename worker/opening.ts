@@ -97,7 +97,8 @@ export async function openVault(
   // Everything is due at a start.
   if (whole) wake(upkeep, Date.now())
   for (const accessor of vault.printedTokens()) {
-    const message = 'Token was printed at a start of 0.1 and has no end: make another for admin, and revoke it'
+    const message =
+      'Postern 0.1 printed this token at a start, and it does not expire: make another for admin, then revoke this one'
     logLine('warn', 'bootstrap_token', { vault: id, accessor, message })
   }
   if (whole && !vault.isEmpty()) {

@@ -18,8 +18,8 @@ ${ABOUT_TICKETS}
   --reason WHY                  1 to 256 characters for the log; whoever has the ticket can read them
   --remove-factors ID           takes the second factors of this principal away, and ends its sessions
   --without-approvals MINUTES   1 to 60: for so long the administrator needs no approvals
-  --at TIME                     the time of the vault, as 2031-04-05T06:07:08Z, where the clock is behind its log: then tickets
-                                of now are late (the event clock_behind says by how much)`,
+  --at TIME                     the time of the vault, as 2031-04-05T06:07:08Z. Where the clock is behind the log, a ticket of
+                                now is late: add the seconds that the event clock_behind names`,
   options: {
     reason: { type: 'string' },
     'remove-factors': { type: 'string' },
@@ -34,8 +34,8 @@ ${ABOUT_TICKETS}
 function recoveryOf(given: Given): TicketPurpose {
   const { reason, 'remove-factors': factors, 'without-approvals': minutes } = given
   if (typeof reason !== 'string') throw badRequest('--reason', 'Must be given: the log says why')
-  if (minutes !== undefined && !/^[0-9]{1,2}$/.test(String(minutes))) {
-    throw badRequest('--without-approvals', 'Must be minutes, 1 to 60')
+  if (minutes !== undefined && !/^(?:[1-9]|[1-5][0-9]|60)$/.test(String(minutes))) {
+    throw badRequest('--without-approvals', 'Must be 1 to 60 minutes')
   }
   return {
     ...{ purpose: 'recover', reason },

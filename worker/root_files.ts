@@ -65,7 +65,7 @@ export function fileRoots(data: string, findHint: () => string | null = () => nu
   if (hint !== null) {
     throw new PosternError(
       'bad_request',
-      `Root key is missing: ${hint}. Give POSTERN_ROOT_KEY, put ${CURRENT} back into ${data}, or remove that to have a new root key made`,
+      `Root key is missing: ${hint}. Set POSTERN_ROOT_KEY, or put ${CURRENT} back into ${data}. Postern makes a new root key only when that is gone`,
     )
   }
   beginVaultList(data)

@@ -129,7 +129,9 @@ describe('certificates that the environment says not to check', () => {
 })
 
 describe('the commands of an operator', () => {
-  const scripts = ['backup_now', 'restore', 'root_replace', 'import', 'audit_verify']
+  const scripts = [
+    ...['backup_now', 'restore', 'root_replace', 'import', 'audit_verify', 'forget_vault', 'mint', 'recover', 'keygen'],
+  ]
   const folders: string[] = []
   const folder = () => folders[folders.push(mkdtempSync(join(tmpdir(), 'postern-command-'))) - 1]!
 
@@ -147,7 +149,7 @@ describe('the commands of an operator', () => {
     for (const args of [['--help'], ['-h'], ['x', '--yes', '--help']]) {
       const ran = run(script, args, data)
       expect([ran.status, ran.stderr]).toEqual([0, ''])
-      expect(ran.stdout).toMatch(/^npm run [a-z:]+/)
+      expect(ran.stdout).toMatch(/^npm run (?:-s )?[a-z:]+/)
     }
     expect(readdirSync(data)).toEqual([])
   })
@@ -162,6 +164,33 @@ describe('the commands of an operator', () => {
       expect(leaks(ran.stdout + ran.stderr, [value])).toEqual([])
     }
     expect(readdirSync(data)).toEqual([])
+  })
+
+  it('say which file, option or vault is wrong', () => {
+    const data = folder()
+    writeFileSync(join(data, 'root.key'), `${base64url(randomBytes(32))}\n`, { mode: 0o600 })
+    const gone = join(data, 'gone')
+    const key = 'postern.invalid/audit/default+9176c43c+Af4kI1PmfwyF272a9UVp27O8qegqaKfhEhHrmJP1LgTM'
+    for (const [script, args, message] of [
+      ['audit_verify', ['--file', gone, '--checkpoint', gone, '--key', key], `${gone} does not exist`],
+      ['audit_verify', [], '--key must be given: see --help'],
+      ['restore', [gone, '--yes'], `Backup cannot be restored: ${gone} does not exist`],
+      [
+        'recover',
+        ['acme', '--reason', 'x', '--without-approvals', '0'],
+        '--without-approvals: Must be 1 to 60 minutes',
+      ],
+      [
+        'recover',
+        ['acme', '--reason', 'x', '--without-approvals', '61'],
+        '--without-approvals: Must be 1 to 60 minutes',
+      ],
+      ['forget_vault', ['acmee', '--yes'], `No vault acmee was served from ${data}: there is nothing to forget`],
+    ] as const) {
+      const ran = run(script, [...args], data)
+      expect([script, ran.status, ran.stdout]).toEqual([script, 1, ''])
+      expect(ran.stderr).toContain(message)
+    }
   })
 
   it('root_replace asks first, and changes nothing where it cannot ask', () => {
