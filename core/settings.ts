@@ -15,6 +15,7 @@ import {
   choice,
   describeSettings,
   flag,
+  folder,
   items,
   list,
   origin,
@@ -53,7 +54,7 @@ export const SettingsSchema = z
       ),
     ),
     data: z.prefault(
-      text('The folder that holds the vaults, one SQLite file each, and the root key when it was made here.'),
+      folder('The folder that holds the vaults, one SQLite file each, and the root key when it was made here.'),
       './data',
     ),
     rootKey: z.optional(

@@ -45,6 +45,22 @@ const WORDS = { error: en().localeError }
 export const text = (description: string) =>
   z.string().check(z.minLength(1)).register(ABOUT, about('text', description))
 
+/**
+ * A setting that is the path of a folder that is made when it is missing. White space around it, such as the carriage return
+ * of a file with CRLF, would make another folder than the one that was meant.
+ */
+export const folder = (description: string) =>
+  z
+    .string()
+    .check(
+      z.minLength(1),
+      z.refine(
+        (path) => path.trim() === path && !/\p{Cc}/u.test(path),
+        'Must be a path, without control characters or white space around it',
+      ),
+    )
+    .register(ABOUT, about('text', description))
+
 /** A setting that is text of one form. */
 export const pattern = (form: RegExp, description: string) =>
   z

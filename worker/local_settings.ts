@@ -14,6 +14,7 @@ import { firstGiven, type Sources } from '../core/settings_reader.ts'
 import { checkDotenv, decodeSettings } from './dotenv_lines.ts'
 
 const DOTENV = '.env'
+const DATA = 'POSTERN_DATA'
 const SECRETS_DIR = 'POSTERN_SECRETS_DIR'
 const DEFAULT_SECRETS_DIR = './secrets'
 /** Settings that are of no use without a root key. */
@@ -36,9 +37,11 @@ export function readLocalSettings(): Settings {
 export function findRootKeyHint(): string | null {
   const sources = readSources()
   const { environment, dotenv, secrets, lookalikes } = sources
+  // Where no source names the data folder, the one that is used is not the one that was meant.
+  const folders = [SECRETS_DIR, ...(firstGiven(sources, DATA) === undefined ? [DATA] : [])]
   for (const [place, values] of Object.entries({ 'the environment': environment, [DOTENV]: dotenv, secrets })) {
-    const folderIsEmpty = values[SECRETS_DIR]?.trim() === ''
-    if (folderIsEmpty) return `${SECRETS_DIR} is empty in ${place}`
+    const empty = folders.find((name) => values[name]?.trim() === '')
+    if (empty !== undefined) return `${empty} is empty in ${place}`
     const name = Object.keys(values).find(isRootKey)
     if (name === undefined) continue
     const isEmpty = values[name]?.trim() === ''

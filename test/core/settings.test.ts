@@ -103,6 +103,17 @@ describe('parseSettings', () => {
     for (const given of wrong) expect(complaintsOf(() => parse(given))).toEqual(['POSTERN_FORMER_ROOT_KEYS'])
   })
 
+  it.each(['/var/lib/postern\r', ' /var/lib/postern', '/var/lib/postern\n\n', ' ', '/var/lib\0/postern'])(
+    'row 62: refuses a data folder that would be made beside the one that is meant: %j',
+    (data) => {
+      for (const sources of [
+        { environment: { POSTERN_DATA: data } },
+        { environment: {}, secrets: { postern_data: data } },
+      ])
+        expect(() => parseSettings(sources)).toThrow('POSTERN_DATA: Must be a path')
+    },
+  )
+
   it('takes an empty value for one that is not given', () => {
     expect(parse({ POSTERN_PORT: '', POSTERN_ROOT_KEY: '' })).toEqual(parse({}))
   })

@@ -110,6 +110,8 @@ const HINTS: Hint[] = [
     'POSTERN_SECRETS_DIR: Must be a folder',
   ],
   ['an empty name of it', () => {}, { POSTERN_SECRETS_DIR: '' }, 'POSTERN_SECRETS_DIR is empty'],
+  ['an empty name of the data folder', () => {}, { POSTERN_DATA: '' }, 'POSTERN_DATA is empty in the environment'],
+  ['the same in a file', () => write('secrets/POSTERN_DATA', '\n'), {}, 'POSTERN_DATA is empty in secrets'],
   ['a former root key', () => {}, { POSTERN_FORMER_ROOT_KEYS: KEY }, 'POSTERN_FORMER_ROOT_KEYS is set'],
   [
     'a former root key beside the data',
