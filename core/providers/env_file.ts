@@ -40,7 +40,9 @@ export function editEnv(text: string, key: string, value: string | null): string
   const isOfKey = (line: string) => KEY.exec(line)?.[1] === key
   const at = lines.findIndex(isOfKey)
   const kept = lines.filter((line) => !isOfKey(line)).map((line) => (line.endsWith('\n') ? line : line + end))
-  if (value !== null) kept.splice(at < 0 ? kept.length : at, 0, `${key}=${formatValue(value)}${end}`)
+  // With its `export`, without which a script that sources the file would pass it to no program.
+  const start = at < 0 ? `${key}=` : KEY.exec(lines[at]!)![0]
+  if (value !== null) kept.splice(at < 0 ? kept.length : at, 0, `${start}${formatValue(value)}${end}`)
   return kept.join('')
 }
 

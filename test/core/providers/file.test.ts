@@ -65,7 +65,7 @@ describe('parseEnv', () => {
 describe('editEnv', { timeout: 60_000 }, () => {
   it('changes one line and leaves the others as they are', () => {
     const text = '# database\nexport DB_URL=old # here\n\nOTHER="x" \nDB_URL=older'
-    expect(editEnv(text, 'DB_URL', 'new')).toBe('# database\nDB_URL=\'new\'\n\nOTHER="x" \n')
+    expect(editEnv(text, 'DB_URL', 'new')).toBe('# database\nexport DB_URL=\'new\'\n\nOTHER="x" \n')
     expect(editEnv(text, 'DB_URL', null)).toBe('# database\n\nOTHER="x" \n')
     expect(editEnv(text, 'NEW', 'v')).toBe(`${text}\nNEW='v'\n`)
     expect(editEnv('', 'NEW', 'v')).toBe("NEW='v'\n")
