@@ -4,6 +4,7 @@
  * @module
  */
 import * as z from 'zod/mini'
+import { described } from './parts.ts'
 
 /** A content type: visible ASCII and spaces, since it goes into a header. */
 export const contentType = z
@@ -61,4 +62,10 @@ export const anyVersion = z.pipe(
     .string()
     .check(z.regex(/^(?:[1-9][0-9]{0,14}|(?=.*[A-Za-z_-]|[0-9]{16})[A-Za-z0-9_-]{1,64})$/, 'Must be a version')),
   z.transform((text) => (/^[0-9]{1,15}$/.test(text) ? Number(text) : text)),
+)
+
+/** What a write may replace at a provider. */
+export const replace = described(
+  z.literal('shape'),
+  'Set when a document of a provider may be replaced by a text, or a text by one; refused as `foreign_shape` otherwise',
 )

@@ -8,9 +8,8 @@ import { STEERS } from '../secrets/rotation.ts'
 import { parsePeriod } from '../secrets/schedule.ts'
 import { CLASSES } from '../secrets/strength.ts'
 import { described, id, moment, secretName, versionId } from './parts.ts'
-import { atLeastOne, clock, describable, number, time } from './request_parts.ts'
+import { atLeastOne, clock, describable, number, replace, time } from './request_parts.ts'
 import { Run } from './run.ts'
-import { replace } from './secret_requests.ts'
 
 /** What a value is made as. */
 export const Recipe = z.discriminatedUnion('kind', [

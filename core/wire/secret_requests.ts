@@ -6,7 +6,7 @@
 import * as z from 'zod/mini'
 import { parseNamePrefix } from '../secrets/name.ts'
 import { by, described, tags } from './parts.ts'
-import { anyVersion, contentType, number, time, version } from './request_parts.ts'
+import { anyVersion, contentType, number, replace, time, version } from './request_parts.ts'
 
 /** The largest secret value: 64 KiB, counted in bytes of UTF-8 or of decoded base64. */
 export const MAX_VALUE_BYTES = 64 * 1024
@@ -14,12 +14,6 @@ export const MAX_VALUE_BYTES = 64 * 1024
 export const MAX_BODY_BYTES = 128 * 1024
 /** The most values that one hydrate call returns. */
 export const MAX_REFERENCES = 200
-
-/** What a write may replace at a provider. */
-export const replace = described(
-  z.literal('shape'),
-  'Set when a document of a provider may be replaced by a text, or a text by one; refused as `foreign_shape` otherwise',
-)
 
 export const PutSecret = described(
   z.strictObject({
