@@ -7,7 +7,7 @@
  * @module
  */
 import { CLOCK_TOLERANCE_MS, NONCE_PERIOD_MS, verifyProof } from '../core/access/dpop.ts'
-import { isTicket, parseTicket, TICKET_MAX_LENGTH, type Ticket, vaultOfTicket } from '../core/access/ticket.ts'
+import { isLate, isTicket, parseTicket, TICKET_MAX_LENGTH, type Ticket, vaultOfTicket } from '../core/access/ticket.ts'
 import { parseToken, type Token, vaultOfToken } from '../core/access/token.ts'
 import type { Caller } from '../core/call.ts'
 import type { Keyring } from '../core/crypto/keyring.ts'
@@ -100,8 +100,10 @@ function vaultOf(text: string): string | null {
 async function verifiedTicket(keyring: Keyring, vault: string, text: string): Promise<Ticket> {
   const ticket = parseTicket(text, await keyring.macKey(vault, 'ticket'))
   if (ticket === null) throw refusal('unauthenticated')
-  // How long it may last at most is the vault's to say: its time may be ahead of the clock.
-  if (ticket.expiresAt <= Date.now()) throw refusal('ticket_late')
+  const now = Date.now()
+  // How long one to recover may last is the vault's to say: its time may be ahead of the clock. A vault to be has none yet.
+  const isOver = ticket.purpose === 'bootstrap' ? isLate(ticket, now) : ticket.expiresAt <= now
+  if (isOver) throw refusal('ticket_late')
   return ticket
 }
 
