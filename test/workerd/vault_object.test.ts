@@ -214,16 +214,13 @@ describe('an upkeep', () => {
   it('is done by the alarm, under the name of the object, and sets the next', async () => {
     const object = env.VAULT.getByName('kept-up')
     const stub = vaultOf('kept-up')
+    // A year ago.
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() - 366 * 86_400_000 })
     const caller = await callerOf('kept-up')
     const calls = Array.from({ length: 300 }, (_, i) => writeOf(caller, `n${i}`))
     // A busy machine answers fewer at once.
     for (let at = 0; at < calls.length; ) at += (await stub.execute(calls.slice(at, at + 50))).length
-    await runInDurableObject(object, (_, state) => {
-      // As if the first bundle had been written a year ago.
-      const old = new Date(Date.now() - 366 * 86_400_000).toISOString()
-      const query = "UPDATE entry SET body = CAST(json_set(CAST(body AS TEXT), '$.time', ?) AS BLOB) WHERE n < 256"
-      state.storage.sql.exec(query, old)
-    })
+    vi.useRealTimers()
     // Opened anew, everything is due: its alarm rings by itself.
     const until = async (column: 'min' | 'announced', wanted: number) => {
       await evictDurableObject(object)
