@@ -105,11 +105,11 @@ export function runApproved<T>(
 }
 
 /**
- * Whether glass that a principal broke lifts the demand; the operator's lifts each, whatever right to it the vault's rules leave. What it opens must end with it: not
- * `admin`, which could take the demand away for good, nor `delete`, where it is final.
+ * Whether glass that a principal broke lifts a demand. Its effects must end with it, so it never lifts one on `admin`, which
+ * could remove the demand for good, nor on `delete`, which can be final. Glass that an operator's ticket broke lifts any demand.
  */
 function isLifted({ refuses }: Context, { actions }: Asked): boolean {
-  // The right to is asked for as it is now; the second factor was there when it was broken.
+  // The right may have been taken away since; the second factor was checked when the glass was broken.
   if (refuses('admin', 'break-glass') === 'denied') return false
   return actions.every((action) => action === 'read' || action === 'rotate' || action === 'write')
 }

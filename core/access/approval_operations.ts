@@ -58,7 +58,7 @@ export const decideApproval = operation({
   about: ({ id, approve, hash, reason }: Verdict) => ({ approval: id, approve, hash, ...(reason && { reason }) }),
   run(context: Context, { id, hash, approve, reason: why }: Verdict): Outcome<ShownApproval> {
     const { approvals, identity, now } = context
-    // A decision about what others may do is administration, whatever action it is about.
+    // Deciding about another's request is an act of administration, whatever the request asks for.
     const barred = context.barred('admin')
     if (barred !== null) return { reason: barred }
     const approval = visible(context, id)

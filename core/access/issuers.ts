@@ -27,7 +27,7 @@ export interface Issuer {
  *
  * - `once`: for providers that give a fresh token each time
  * - `same-key`: again only with the DPoP key that it first came with, and once without a key
- * - `until-expiry`: any number of times, by anybody who has it
+ * - `until-expiry`: any number of times, for any holder
  */
 export type AssertionUse = 'once' | 'same-key' | 'until-expiry'
 
