@@ -8,7 +8,7 @@ import { ApprovalStore } from './access/approval_store.ts'
 import { BreakGlassStore } from './access/break_glass_store.ts'
 import { sourceOf } from './access/cidr.ts'
 import { FactorStore } from './access/factors.ts'
-import { identify, type Unidentified } from './access/identify.ts'
+import { identify, REFUSALS_RECORDED_MS, refusalEvent, type Unidentified } from './access/identify.ts'
 import { IssuerStore } from './access/issuers.ts'
 import { Lockout } from './access/lockout.ts'
 import type { SecurityPolicy } from './access/security_policy.ts'
@@ -21,7 +21,7 @@ import { type AuditEvent, encodeEvent, IndescribableChange } from './audit/event
 import { Log } from './audit/log.ts'
 import type { Hash, Sha256 } from './audit/merkle.ts'
 import { NO_PRIVACY, type Privacy } from './audit/privacy.ts'
-import { type Severity, severityOf } from './audit/severity.ts'
+import { severityOf } from './audit/severity.ts'
 import type { Answer, Call, Caller } from './call.ts'
 import { type Time, VaultClock } from './clock.ts'
 import { KeyStore } from './crypto/key_store.ts'
@@ -29,6 +29,7 @@ import { RootStore } from './crypto/root_store.ts'
 import { Erasures } from './erasures.ts'
 import type { Reason } from './errors.ts'
 import { MetaStore } from './meta_store.ts'
+import { migrate } from './migrate.ts'
 import type { Operation, Stores } from './operation.ts'
 import { OPERATIONS } from './operations.ts'
 import { CacheStore } from './providers/cache_store.ts'
@@ -36,7 +37,6 @@ import type { VersionedChain } from './providers/chain.ts'
 import { ChainStore } from './providers/chain_store.ts'
 import { HealthStore } from './providers/health_store.ts'
 import { ReplicationStore } from './providers/replication_store.ts'
-import { migrate } from './schema.ts'
 import { HookStore } from './secrets/hook_store.ts'
 import { NoticeStore } from './secrets/notice_store.ts'
 import { RotationStore } from './secrets/rotation_store.ts'
@@ -335,23 +335,6 @@ export class Vault {
     const write = (index: number, previous: Hash | null) => encodeEvent(event, index, previous, this.#privacy)
     return this.#stores.log.append(write, event)
   }
-}
-
-/** How often the refusal of one token for one flaw is recorded. */
-const REFUSALS_RECORDED_MS = 60 * 60_000
-
-/** The entry of a refused token or session; `null` for one that the vault does not know. */
-function refusalEvent(found: Unidentified, tried: string) {
-  if (found.why === 'unknown') return null
-  const { why, flaw, principal, token, session } = found
-  const isTheft = flaw === 'no_proof' || flaw === 'other_key'
-  const kind =
-    why === 'dead'
-      ? { operation: 'token.dead', resource: session === null ? 'tokens' : 'sessions' }
-      : { operation: 'session.misused', resource: 'sessions' }
-  const severity: Severity = isTheft ? 'alert' : 'warning'
-  const about = { ...kind, action: null, rule: null, outcome: 'unauthenticated', severity } as const
-  return { ...about, principal, token, session, facts: { flaw, tried } }
 }
 
 /** Who asks for a task. */

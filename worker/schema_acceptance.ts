@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { vaultIdOf } from '../core/schema.ts'
+import { vaultIdOf } from '../core/migrate.ts'
 import { type Difference, describeDifference, digestOf } from '../core/schema_check.ts'
 import type { Settings } from '../core/settings.ts'
 import type { Sql } from '../core/sql.ts'

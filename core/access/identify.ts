@@ -1,3 +1,4 @@
+import type { Severity } from '../audit/severity.ts'
 import type { Caller } from '../call.ts'
 import type { Time } from '../clock.ts'
 import type { Identity, Operation } from '../operation.ts'
@@ -64,18 +65,18 @@ export function identify(
   const { credential } = caller
   if (credential?.kind === 'ticket') {
     const isTaken = credential.ticket.purpose === ticket
-    return isTaken ? { ...nobody(caller, time.now, 'token'), ticket: credential.ticket } : UNKNOWN
+    return isTaken ? { ...withoutPrincipal(caller, time.now, 'token'), ticket: credential.ticket } : UNKNOWN
   }
   if (ticket !== undefined) return UNKNOWN
   if (credential === null) {
-    return anonymous && proofIsNew(caller, stores, time) ? nobody(caller, time.now, 'federated') : UNKNOWN
+    return anonymous && proofIsNew(caller, stores, time) ? withoutPrincipal(caller, time.now, 'federated') : UNKNOWN
   }
   const { hash } = credential
   return credential.kind === 'session' ? bySession(caller, hash, stores, time) : byToken(caller, hash, stores, time)
 }
 
-/** One that is no principal: it wants to sign in, or comes with a ticket. */
-function nobody(caller: Caller, now: number, method: Method): Identified {
+/** A caller without a principal: it wants to sign in, or presents a ticket. */
+function withoutPrincipal(caller: Caller, now: number, method: Method): Identified {
   const nothing = { token: null, issuer: null, session: null, sessionExpiresAt: null, jkt: null }
   const circumstances = circumstancesOf(caller, now, { method, mfaAt: null, bound: false })
   return { identity: { principal: '', kind: 'service', ...nothing }, circumstances }
@@ -132,4 +133,21 @@ function circumstancesOf(
   proven: Pick<Circumstances, 'method' | 'mfaAt' | 'bound'>,
 ): Circumstances {
   return { address, agent, now, ...proven }
+}
+
+/** How often the refusal of one token for one flaw is recorded, in milliseconds. */
+export const REFUSALS_RECORDED_MS = 60 * 60_000
+
+/** The entry of a refused token or session; `null` for one that the vault does not know. */
+export function refusalEvent(found: Unidentified, tried: string) {
+  if (found.why === 'unknown') return null
+  const { why, flaw, principal, token, session } = found
+  const isTheft = flaw === 'no_proof' || flaw === 'other_key'
+  const kind =
+    why === 'dead'
+      ? { operation: 'token.dead', resource: session === null ? 'tokens' : 'sessions' }
+      : { operation: 'session.misused', resource: 'sessions' }
+  const severity: Severity = isTheft ? 'alert' : 'warning'
+  const about = { ...kind, action: null, rule: null, outcome: 'unauthenticated', severity } as const
+  return { ...about, principal, token, session, facts: { flaw, tried } }
 }

@@ -4,10 +4,8 @@
  * @module
  */
 import * as z from 'zod/mini'
-import { type Bytes, base64, parseBase64, parseUtf8, utf8 } from '../bytes.ts'
-import { isJsonType, JSON_TYPE } from '../content_type.ts'
-import type { JsonSource, JsonValue } from '../json_source.ts'
-import { Redacted } from '../redacted.ts'
+import type { Bytes } from '../bytes.ts'
+import type { Redacted } from '../redacted.ts'
 import {
   failureOf,
   HEALTH_NAME,
@@ -27,6 +25,7 @@ import {
   parseMount,
 } from './hashicorp_api.ts'
 import { KvEngine, type KvVersion } from './hashicorp_engine.ts'
+import { dataOf, type Fields, secretOf } from './hashicorp_fields.ts'
 import { type HashicorpCredentials, hashicorpToken, refusedWith } from './hashicorp_token.ts'
 import { walk } from './hashicorp_walk.ts'
 import { checkStoreName } from './names.ts'
@@ -38,16 +37,7 @@ import {
   type PutOptions,
 } from './provider.ts'
 import type { Received } from './send.ts'
-import {
-  bytesOfText,
-  checkFit,
-  declaresType,
-  documentOf,
-  fieldsFrom,
-  foreignShape,
-  look,
-  writtenContent,
-} from './shape.ts'
+import { look } from './shape.ts'
 
 export interface HashicorpConfig extends HashicorpAddress {
   /** Where the KV engine is mounted. */
@@ -64,12 +54,6 @@ const Mount = z.object({
 })
 const VersionTimes = z.object({ created_time: z.string(), deletion_time: z.string(), destroyed: z.boolean() })
 const Read2 = z.object({ data: z.object({ metadata: z.extend(VersionTimes, { version: z.number() }) }) })
-/** The shape that we write. */
-const OwnFields = z.object({
-  value: z.string(),
-  encoding: z._default(z.enum(['utf8', 'base64']), 'utf8'),
-  content_type: z._default(z.nullable(z.string()), null),
-})
 /** Where the fields of a secret are in an answer. */
 const FIELDS_1 = '/data'
 const FIELDS_2 = '/data/data'
@@ -290,75 +274,6 @@ export function hashicorpProvider(config: HashicorpConfig, options: ProviderOpti
 /** A name as a path. Its segments were checked: none is `.` or `..`, which no encoding would hide. */
 function encode(name: string): string {
   return name.split('/').map(encodeURIComponent).join('/')
-}
-
-/** The fields of a secret, as they stand in an answer. */
-interface Fields {
-  source: JsonSource
-  value: JsonValue
-}
-
-/** A secret in the shape that we write. */
-interface Own {
-  text: string
-  encoding: 'utf8' | 'base64'
-  contentType: string | null
-}
-
-/**
- * What is sent as the fields: an object as its own fields where fields are, and otherwise the shape that we write.
- *
- * @throws {ProviderFailure} `foreign_shape`
- */
-function dataOf(
-  value: Redacted<Bytes>,
-  { contentType, replace }: Pick<PutOptions, 'contentType' | 'replace'>,
-  present: Fields | null,
-): string {
-  const written = writtenContent(value, contentType)
-  const own = present && ownOf(present)
-  if (present !== null && own === null) {
-    const document = documentOf(written.text)
-    // Fields that look like ours would be read as one text.
-    if (document !== null && ownOf({ source: document, value: document.root }) === null) return fieldsFrom(document)
-    if (replace === undefined) throw foreignShape()
-  }
-  if (own !== null && replace === undefined) {
-    checkFit({ text: own.encoding === 'utf8' ? own.text : null, isJson: isJsonType(own.contentType) }, written)
-  }
-  return JSON.stringify(ownFields(value, contentType, own))
-}
-
-/** What we write: one field, or with it how it is to be read. Numbers would lose digits: all is text. */
-function ownFields(value: Redacted<Bytes>, contentType: string | undefined, present: Own | null) {
-  const bytes = value.reveal()
-  const text = parseUtf8(bytes)
-  const typed = present && { typed: present.contentType !== null }
-  return {
-    ...(text === null ? { value: base64(bytes), encoding: 'base64' } : { value: text }),
-    ...(declaresType(contentType, text === null ? 'base64' : 'utf8', typed) && { content_type: contentType }),
-  }
-}
-
-/** Reads fields as the shape that we write; `null` for the fields of others. */
-function ownOf({ source, value: fields }: Fields): Own | null {
-  const members = [...source.members(fields)]
-  const isOurs = members.every(({ key }) => Object.hasOwn(OwnFields.shape, key))
-  if (!isOurs || new Set(members.map(({ key }) => key)).size !== members.length) return null
-  const own = OwnFields.safeParse(JSON.parse(source.slice(fields))).data
-  if (own === undefined || (own.encoding === 'base64' && parseBase64(own.value) === null)) return null
-  return { text: own.value, encoding: own.encoding, contentType: own.content_type }
-}
-
-/** What we wrote, or the fields of others as one JSON document, each character as it came. */
-function secretOf(fields: Fields): Pick<ProvidedSecret, 'value' | 'encoding' | 'contentType' | 'isFields'> {
-  const own = ownOf(fields)
-  if (own === null) {
-    const document = utf8(fields.source.slice(fields.value))
-    return { value: new Redacted(document), encoding: 'utf8', contentType: JSON_TYPE, isFields: true }
-  }
-  const { text, encoding, contentType } = own
-  return { value: new Redacted(encoding === 'base64' ? parseBase64(text)! : bytesOfText(text)), encoding, contentType }
 }
 
 /** The number of a version that a write expects. */

@@ -7,6 +7,7 @@
  * @module
  */
 import type { Log } from '../audit/log.ts'
+import { parseUtf8 } from '../bytes.ts'
 import type { Outcome, Stores } from '../operation.ts'
 import { task } from '../task.ts'
 import type { BoundSecret, Hook } from './hook_store.ts'
@@ -55,5 +56,5 @@ function hasBound(log: Log): boolean {
 }
 
 function operationIn(body: Uint8Array): unknown {
-  return (JSON.parse(new TextDecoder().decode(body)) as { operation?: unknown }).operation
+  return (JSON.parse(parseUtf8(body) ?? '{}') as { operation?: unknown }).operation
 }

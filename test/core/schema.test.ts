@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { declaredSchema, migrate, NEWEST_SCHEMA, TABLES } from '../../core/schema.ts'
+import { declaredSchema, migrate } from '../../core/migrate.ts'
+import { NEWEST_SCHEMA, TABLES } from '../../core/schema.ts'
 import { declaredBy, digestOf, SchemaMismatch, schemaOf as schemaRows } from '../../core/schema_check.ts'
 import type { Sql } from '../../core/sql.ts'
 import { openSqlite } from '../../worker/sqlite.ts'

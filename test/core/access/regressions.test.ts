@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest'
 import { IssuerKeys } from '../../../core/access/federation.ts'
 import { Lockout } from '../../../core/access/lockout.ts'
 import { Throttle } from '../../../core/access/throttle.ts'
+import { migrate } from '../../../core/migrate.ts'
 import { checkUrl } from '../../../core/providers/send.ts'
-import { migrate } from '../../../core/schema.ts'
 import { openSqlite } from '../../../worker/sqlite.ts'
 
 const T = 1_760_000_000_000

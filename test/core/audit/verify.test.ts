@@ -15,7 +15,7 @@ import { inclusionProof } from '../../../core/audit/proof.ts'
 import { verifyLog, verifyProofFile } from '../../../core/audit/verify.ts'
 import { base64, parseUtf8 } from '../../../core/bytes.ts'
 import { Keyring, parseRootKey } from '../../../core/crypto/keyring.ts'
-import { migrate } from '../../../core/schema.ts'
+import { migrate } from '../../../core/migrate.ts'
 import { openSqlite } from '../../../worker/sqlite.ts'
 
 const ORIGIN = 'example.com/audit/acme'

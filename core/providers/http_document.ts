@@ -1,0 +1,183 @@
+/**
+ * The document of a secret in the contract of docs/providers.md: its value, what goes with it, and what others keep beside it.
+ *
+ * @module
+ */
+import * as z from 'zod/mini'
+import { type Bytes, base64, parseBase64 } from '../bytes.ts'
+import { isJsonType, JSON_TYPE } from '../content_type.ts'
+import { JsonSource, type JsonValue, tokensOf } from '../json_source.ts'
+import { Redacted } from '../redacted.ts'
+import { malformed, readSource, UNVERSIONED } from './ask.ts'
+import { type ProvidedSecret, ProviderFailure, type PutOptions } from './provider.ts'
+import type { Received } from './send.ts'
+import { bytesOfText, checkFit, declaresType, documentOf, fieldsFrom, foreignShape, writtenContent } from './shape.ts'
+
+/** Where a store has things in its documents, as JSON pointers (RFC 6901). */
+export interface DocumentPlaces {
+  /** Where the value is in the answer, such as `/value`. */
+  pointer: string
+  /** Where its version is. Without it the `ETag` is the version, and without that there is only one. */
+  versionPointer?: string
+}
+
+/** What a condition can name (RFC 9110 section 8.8.3). */
+export const TAG = /^[\x21\x23-\x7e]{1,256}$/
+
+/** A time, as a number of milliseconds since the Unix epoch or in RFC 3339. */
+export const Time = z.pipe(
+  z.nullish(z.union([z.number(), z.pipe(z.iso.datetime({ offset: true }), z.transform(Date.parse))])),
+  z.transform((ms) => ms ?? null),
+)
+/** What may stand beside the value. What is there in another form leaves its meaning open, and the answer unused. */
+const Marks = z.union([
+  z.object({ encoding: z.nullish(z.enum(['utf8', 'base64'])), contentType: z.nullish(z.string()), expiresAt: Time }),
+  z.pipe(
+    z.union([z.array(z.unknown()), z.string()]),
+    z.transform(() => ({ encoding: null, contentType: null, expiresAt: null })),
+  ),
+])
+
+/** What stands beside the value: nothing, where the whole document is the value. */
+function marksOf(source: JsonSource | null, { pointer }: DocumentPlaces): z.output<typeof Marks> | undefined {
+  return Marks.safeParse(pointer === '' ? [] : source?.parsed).data
+}
+
+export function secretOf(received: Received, config: DocumentPlaces): ProvidedSecret {
+  const source = readSource(received.body)
+  const marks = marksOf(source, config)
+  const value = source?.at(config.pointer) ?? null
+  if (source === null || marks === undefined || value === null) throw malformed(received)
+  if (value.kind === 'null') throw new ProviderFailure('invalid', { code: 'NoValue' })
+  const isBytes = marks.encoding === 'base64'
+  const text = value.kind === 'string' ? (JSON.parse(source.slice(value)) as string) : source.slice(value)
+  const bytes = !isBytes ? bytesOfText(text) : value.kind === 'string' ? parseBase64(text) : null
+  if (bytes === null) throw malformed(received)
+  const isContainer = value.kind === 'object' || value.kind === 'array'
+  return {
+    value: new Redacted(bytes),
+    encoding: isBytes ? 'base64' : 'utf8',
+    version: versionOf(received, config),
+    createdAt: null,
+    expiresAt: marks.expiresAt,
+    contentType: marks.contentType ?? (isContainer ? JSON_TYPE : null),
+    ...(value.kind === 'object' && { isFields: true }),
+  }
+}
+
+/** A secret that a write would replace. */
+export interface Present {
+  source: JsonSource
+  /** `null` when nothing is at the pointer. */
+  value: JsonValue | null
+  isBytes: boolean
+  contentType: string | null
+  /** Whether there is more in the document than the value and what goes with it. */
+  hasOthers: boolean
+  /** What a condition can name it by. */
+  tag: string | undefined
+}
+
+/** What a store says beside a value, and keeps by itself: the names of this contract, and of Postern's own answers. */
+const BESIDE: readonly string[] = [
+  ...['name', 'version', 'encoding', 'contentType', 'createdAt', 'updatedAt', 'expiresAt', 'tags'],
+  ...['provider', 'passedOver', 'cached'],
+]
+
+export function presentOf(received: Received, config: DocumentPlaces): Present {
+  const source = readSource(received.body)
+  const marks = marksOf(source, config)
+  if (source === null || marks === undefined) throw malformed(received)
+  const { encoding, contentType = null } = marks
+  const about = { isBytes: encoding === 'base64', contentType, hasOthers: hasOthers(source, config) }
+  const version = versionOf(received, config)
+  const strong = config.versionPointer !== undefined || !received.headers.get('ETag')?.startsWith('W/')
+  const tag = version !== UNVERSIONED && strong && TAG.test(version) ? version : undefined
+  return { source, value: source.at(config.pointer), ...about, tag }
+}
+
+/** Whether an object on the way to the value has members that a write would drop. */
+function hasOthers(source: JsonSource, { pointer, versionPointer }: DocumentPlaces): boolean {
+  const [path, versionPath] = [tokensOf(pointer), tokensOf(versionPointer ?? '')]
+  return path.some((token, depth) => {
+    const container = source.at(pointerOf(path.slice(0, depth)))
+    if (container?.kind !== 'object') return container !== null
+    const isVersion = (key: string) =>
+      key === versionPath[depth] && path.slice(0, depth).every((one, i) => one === versionPath[i])
+    const keys = [...source.members(container)].map(({ key }) => key)
+    const isKnown = (key: string) => key === token || BESIDE.includes(key) || isVersion(key)
+    return new Set(keys).size !== keys.length || !keys.every(isKnown)
+  })
+}
+
+function pointerOf(tokens: readonly string[]): string {
+  return tokens.map((token) => `/${token.replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
+}
+
+/**
+ * What is sent: a text as a string, and in place of an object another one.
+ *
+ * @throws {ProviderFailure} `foreign_shape`
+ */
+export function bodyOf(
+  value: Redacted<Bytes>,
+  { contentType, replace }: PutOptions,
+  present: Present | null,
+  config: DocumentPlaces,
+): string {
+  const bytes = value.reveal()
+  const written = writtenContent(value, contentType)
+  if (replace === undefined && present?.hasOthers) throw foreignShape()
+  if (present?.value && present.value.kind !== 'string' && present.value.kind !== 'null') {
+    const fitting = sourceLike(present.value, written.text)
+    const type = present.contentType === null ? '' : `,"contentType":${JSON.stringify(contentType ?? JSON_TYPE)}`
+    if (fitting !== null) return config.pointer === '' ? fitting : `{"value":${fitting}${type}}`
+    if (replace === undefined) throw foreignShape()
+  }
+  if (present?.value?.kind === 'string' && replace === undefined) {
+    const text: string = JSON.parse(present.source.slice(present.value))
+    checkFit({ text: present.isBytes ? null : text, isJson: isJsonType(present.contentType) }, written)
+  }
+  const encoding = written.text === null ? 'base64' : 'utf8'
+  const typed = present && { typed: present.contentType !== null }
+  return JSON.stringify({
+    ...(written.text === null ? { value: base64(bytes), encoding } : { value: written.text }),
+    ...(declaresType(contentType, encoding, typed) && { contentType }),
+  })
+}
+
+/** A text as the source of a value of the same kind; `null` when it is none. */
+function sourceLike({ kind }: JsonValue, text: string | null): string | null {
+  if (kind === 'object') {
+    const document = documentOf(text)
+    return document && fieldsFrom(document)
+  }
+  const source = text === null ? null : JsonSource.parse(text)
+  return source?.root.kind === kind ? source.slice(source.root) : null
+}
+
+/**
+ * The version of an answer, in its own digits.
+ *
+ * @throws {ProviderFailure} `invalid` when what the pointer finds is neither a string nor a number.
+ */
+export function versionOf({ body, headers }: Received, { versionPointer }: DocumentPlaces): string {
+  const source = versionPointer === undefined ? null : readSource(body)
+  const named = source?.at(versionPointer!) ?? null
+  if (named !== null) {
+    const version =
+      named.kind === 'number' ? source!.slice(named) : named.kind === 'string' ? source!.stringOf(named) : ''
+    if (!version) throw new ProviderFailure('invalid', { code: 'Version' })
+    return version
+  }
+  return /^(?:W\/)?"([\x21\x23-\x7e]{1,256})"$/.exec(headers.get('ETag') ?? '')?.[1] ?? UNVERSIONED
+}
+
+/** The version that a write was answered with. What cannot be read as one leaves open which it is, not that it was made. */
+export function writtenVersionOf(received: Received, config: DocumentPlaces): string {
+  try {
+    return versionOf(received, config)
+  } catch {
+    throw new ProviderFailure('invalid', { code: 'Version', isUnread: true })
+  }
+}
