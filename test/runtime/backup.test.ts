@@ -261,6 +261,17 @@ describe('a restore', () => {
     writeFileSync(backup, withoutNames(bytes))
     expect(await command('restore', to(), [backup, '--yes'])).toContain('not a whole database')
     writeFileSync(backup, bytes)
+    // Rows that would be changed by themselves, in a file whose log is whole.
+    const sql = openSqlite(backup)
+    sql.all('CREATE TRIGGER stray AFTER INSERT ON session BEGIN SELECT 1; END')
+    sql.close()
+    for (const suffix of ['-wal', '-shm']) rmSync(backup + suffix, { force: true })
+    const strange = to()
+    expect(await command('restore', strange, [backup, '--yes'])).toMatch(
+      /^refused: Schema of the backup .*trigger "stray" on "session" added/,
+    )
+    expect(readdirSync(strange)).toEqual([])
+    writeFileSync(backup, bytes)
     const clean = to()
     expect(await command('restore', clean, [backup, '--yes'])).toMatch(/^\/.*entries of the log are whole/)
     expect(readdirSync(clean)).toEqual(['default.sqlite'])
