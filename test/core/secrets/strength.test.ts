@@ -45,11 +45,13 @@ describe('weaknessOf', () => {
 })
 
 describe('entropyBits', () => {
-  it('believes in what was generated: it finds no pattern worth a tenth of it', async () => {
-    for (let i = 0; i < 50; i++) {
-      const value = Buffer.from((await generate(DEFAULT_RECIPE)).reveal()).toString()
-      expect(entropyBits(value)).toBeGreaterThan(recipeBits(DEFAULT_RECIPE) * 0.85)
-    }
+  it('believes in what was generated: on average it finds no pattern worth a twentieth of it', async () => {
+    // The mean of one is 0.975 of its bits, its deviation 0.03: of 200 together, the limit is eleven deviations away.
+    const values = await Promise.all(Array.from({ length: 200 }, () => generate(DEFAULT_RECIPE)))
+    const bits = values.map((value) => entropyBits(Buffer.from(value.reveal()).toString()))
+    const mean = bits.reduce((sum, one) => sum + one) / bits.length
+    expect(mean).toBeGreaterThan(recipeBits(DEFAULT_RECIPE) * 0.95)
+    expect(mean).toBeLessThanOrEqual(recipeBits(DEFAULT_RECIPE) * 1.001)
   })
 
   it('never grows when a value is said twice, but by a little', () => {
