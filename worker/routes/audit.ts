@@ -1,11 +1,12 @@
 import { type Context, Hono } from 'hono'
 import type * as z from 'zod/mini'
+import { parseCheckpoint } from '../../core/audit/checkpoint.ts'
 import { render } from '../../core/audit/export.ts'
-import { formatVerifierKey } from '../../core/audit/note.ts'
+import { formatVerifierKey, parseNote } from '../../core/audit/note.ts'
 import type { Status } from '../../core/audit/operations.ts'
 import { parseTilePath } from '../../core/audit/tile.ts'
 import { type Bytes, base64, parseUtf8 } from '../../core/bytes.ts'
-import { badRequest } from '../../core/errors.ts'
+import { badRequest, PosternError } from '../../core/errors.ts'
 import { retentionDaysOf } from '../../core/settings.ts'
 import * as wire from '../../core/wire.ts'
 import { readJson } from '../body.ts'
@@ -99,7 +100,7 @@ export function auditRoutes(parts: Parts): Hono<Env> {
   serve(routes, 'proveEntry', async (c) => {
     const index = indexOf(c)
     const note = await checkpointOf(parts, c)
-    const size = Number(note.split('\n')[1])
+    const size = sizeSigned(note)
     const { value } = await c.var.handle.call('audit.inclusion', c.var.caller, { index, size })
     const lines = ['c2sp.org/tlog-proof@v1', `index ${index}`, ...value.hashes.map(base64), '', note]
     return c.text(lines.join('\n'), 200, TEXT)
@@ -128,6 +129,19 @@ async function checkpointOf(parts: Parts, c: Context<Env>): Promise<string> {
   if (found.signed !== null && Math.abs(Date.now() - found.signed.signedAt) < FRESH_MS) return found.signed.note
   const keys = { ...parts, vault: c.var.vault }
   return signHead(found, keys, (signed) => handle.call('audit.sign', caller, signed))
+}
+
+/**
+ * The size of the tree that a checkpoint of this log signs.
+ *
+ * @throws {PosternError} `tampered` when the store holds a checkpoint that Postern did not write.
+ */
+function sizeSigned(note: string): number {
+  try {
+    return parseCheckpoint(parseNote(note).text).size
+  } catch {
+    throw new PosternError('tampered', 'Stored checkpoint of the log is malformed')
+  }
 }
 
 /** Where to go on after a page, which may have ended early; `null` after the last entry of all. */
