@@ -9,17 +9,19 @@ import { sourceOf } from '../core/access/cidr.ts'
 import { nonceAt } from '../core/access/dpop.ts'
 import { Throttle } from '../core/access/throttle.ts'
 import { isBootstrap } from '../core/call.ts'
-import { badRequest, PosternError, refusal } from '../core/errors.ts'
+import { PosternError, refusal } from '../core/errors.ts'
 import { parseVaultId } from '../core/secrets/name.ts'
 import { type Arrival, identify } from './auth.ts'
 import type { Env, Parts } from './context.ts'
+import { approvalOf } from './http/approval_header.ts'
+import { harden, METHODS, methodNotAllowed, unambiguous } from './http/harden.ts'
 import { timed } from './observation.ts'
 import { observe } from './observe.ts'
 import { logLine } from './oplog.ts'
-import { problem, problemResponse } from './problem.ts'
+import { problem } from './problem.ts'
 import type { Memory } from './request_metrics.ts'
 import { accessRoutes } from './routes/access.ts'
-import { approvalOf, approvalRoutes } from './routes/approvals.ts'
+import { approvalRoutes } from './routes/approvals.ts'
 import { auditRoutes } from './routes/audit.ts'
 import { chainRoutes } from './routes/chains.ts'
 import { docsRoutes, type PublicFiles } from './routes/docs.ts'
@@ -30,23 +32,8 @@ import { rotationRoutes } from './routes/rotations.ts'
 import { secretRoutes } from './routes/secrets.ts'
 import { sessionRoutes } from './routes/sessions.ts'
 
-const METHODS = ['GET', 'PUT', 'POST', 'DELETE']
-const MAX_URL_LENGTH = 4096
-
-const POLICY = 'Content-Security-Policy'
 /** How many requests that lack only a nonce an address may make, for each refusal that it may. */
 const NONCE_REQUESTS = 10
-/** On every answer, whatever it is: nothing here is for a cache, a frame or another origin. */
-const HEADERS = Object.entries({
-  'Cache-Control': 'no-store',
-  [POLICY]: "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
-  'Cross-Origin-Resource-Policy': 'same-origin',
-  'Referrer-Policy': 'no-referrer',
-  'Strict-Transport-Security': 'max-age=31536000; includeSubDomains',
-  Vary: 'Authorization, Origin, DPoP',
-  'X-Content-Type-Options': 'nosniff',
-})
-
 /** For pages of the origins that are allowed: no cookies, and the headers that a client sends and reads. */
 const CORS = {
   allowMethods: METHODS,
@@ -74,16 +61,6 @@ export interface Runtime {
   publicFile?: PublicFiles
   /** What the process takes, where there is one. */
   memory?: Memory
-}
-
-/** Puts the headers of every answer on one. */
-export function harden(response: Response): Response {
-  const { headers } = response
-  // A page has a policy of its own.
-  const policy = headers.get(POLICY)
-  for (const [name, value] of HEADERS) headers.set(name, value)
-  if (policy !== null) headers.set(POLICY, policy)
-  return response
 }
 
 /**
@@ -137,24 +114,6 @@ export function createApp(parts: Parts, runtime: Runtime = {}): Hono<Env> {
     return problem(new PosternError('not_found', 'No such route'), c.var.requestId)
   })
   return app
-}
-
-/** Refuses what has two readings. */
-async function unambiguous(c: Context<Env>, next: Next): Promise<Response | undefined> {
-  // Hono would answer HEAD by GET: a read, its audit entry, and the length of a secret.
-  if (!METHODS.includes(c.req.method)) return methodNotAllowed(c.var.requestId, METHODS)
-  const { url } = c.req
-  if (url.length > MAX_URL_LENGTH) throw badRequest('path', 'Path and query are too long')
-  // A host with a path or a query in it would move the path that is routed away from the one that was sent.
-  const parsed = URL.parse(url)
-  if (parsed === null || !/^[A-Za-z0-9.:[\]_-]+$/.test(c.req.header('Host') ?? parsed.host)) {
-    throw badRequest('Host', 'Host must be a name or an address, with or without a port')
-  }
-  // Nothing in our paths needs an escape. What the runtime resolved before (`/./`, `/../`, and on Bun
-  // `%2e` and backslashes) cannot be seen here any more; what is left is decided on as it is routed.
-  const { pathname } = parsed
-  if (/[%\\]/.test(pathname) || pathname !== c.req.path) throw badRequest('path', 'Path must have no percent-encoding')
-  return next() as Promise<undefined>
 }
 
 /** Finds out who asks which vault. */
@@ -222,13 +181,6 @@ function floodGate({ settings }: Parts, factor = 1): (c: Context<Env>) => void {
 async function renewNonce(c: Context<Env>, { keyring }: Parts): Promise<void> {
   if (c.req.header('DPoP') === undefined || c.var.vault === undefined) return
   c.res.headers.set('DPoP-Nonce', nonceAt(await keyring.macKey(c.var.vault, 'nonce'), Date.now()))
-}
-
-function methodNotAllowed(requestId: string, allowed: readonly string[]): Response {
-  const error = { code: 'bad_request', message: `Method must be one of ${allowed.join(', ')}`, detail: {} } as const
-  const response = problemResponse(405, error, requestId)
-  response.headers.set('Allow', allowed.join(', '))
-  return response
 }
 
 /** Whether a route, not only a middleware, answers a method at a path. */

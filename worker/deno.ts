@@ -1,6 +1,6 @@
 /** Postern on Deno: `deno run --allow-net --allow-read --allow-write --allow-env worker/deno.ts`. */
 import { PosternError } from '../core/errors.ts'
-import { harden } from './app.ts'
+import { harden } from './http/harden.ts'
 import { listenOrFail, openLocal } from './local.ts'
 import { problem } from './problem.ts'
 

@@ -5,7 +5,7 @@
  */
 import { type Gauges, totalOf } from '../core/gauges.ts'
 import type { Vault } from '../core/vault.ts'
-import { family } from './metrics.ts'
+import { family } from './telemetry/prometheus.ts'
 
 /** Whoever reaches the port may ask, so that this is how often vaults are looked at for it, however often it is asked. */
 const KEEP_MS = 10_000

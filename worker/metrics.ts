@@ -6,8 +6,7 @@
 import { HEALTH_STATES } from '../core/providers/health.ts'
 import { BUCKETS_MS } from '../core/providers/latency.ts'
 import type { Parts } from './context.ts'
-
-export const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
+import { family } from './telemetry/prometheus.ts'
 
 /** Writes the metrics of this process or isolate, and `more`. */
 export function metricsText(
@@ -40,13 +39,6 @@ export function metricsText(
     ...more,
     '',
   ].join('\n')
-}
-
-/** Writes one metric; nothing of it when there are no samples. */
-export function family(name: string, type: string, help: string, samples: readonly string[]): string[] {
-  if (samples.length === 0) return []
-  const lines = samples.map((sample) => name + sample)
-  return [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, ...lines]
 }
 
 function histogram(

@@ -5,6 +5,7 @@
  */
 import { type ErrorCode, PosternError } from '../core/errors.ts'
 import { logLine } from './oplog.ts'
+import { whereabouts } from './telemetry/whereabouts.ts'
 
 const STATUS: Record<ErrorCode, number> = {
   bad_request: 400,
@@ -89,15 +90,4 @@ export function problemResponse(
 function concealed(error: unknown, requestId: string): PosternError {
   logLine('error', 'request_failed', { requestId, ...whereabouts(error) })
   return new PosternError('internal', 'Request failed; the operational log has its request id')
-}
-
-/** An error's class and where it came from; not its message, which may quote a value. */
-export function whereabouts(error: unknown): { error: string; at: string[] } {
-  if (!(error instanceof Error)) return { error: typeof error, at: [] }
-  // The message is cut off first: a line of it may look like a frame.
-  const frames = (error.stack ?? '')
-    .replace(error.message, '')
-    .split('\n')
-    .filter((frame) => /^\s+at /.test(frame))
-  return { error: error.constructor.name, at: frames.slice(0, 5).map((frame) => frame.trim()) }
 }

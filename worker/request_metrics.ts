@@ -5,7 +5,7 @@
  */
 import type { Parts } from './context.ts'
 import type { Histogram, Meters, Transactions } from './meters.ts'
-import { family } from './metrics.ts'
+import { family } from './telemetry/prometheus.ts'
 
 /** What a process takes. */
 export interface Memory {

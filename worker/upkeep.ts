@@ -16,7 +16,7 @@ import type { Settings } from '../core/settings.ts'
 import type { TaskInput, TaskName, TaskOutput } from '../core/tasks.ts'
 import type { Archive } from './archive.ts'
 import { logLine } from './oplog.ts'
-import { whereabouts } from './problem.ts'
+import { whereabouts } from './telemetry/whereabouts.ts'
 
 const FIRST_RETRY_MS = 1000
 const LAST_RETRY_MS = 5 * 60_000

@@ -7,9 +7,10 @@ import { isMigrated } from '../core/migrate.ts'
 import { parseSettings, type Settings } from '../core/settings.ts'
 import type { Sql, SqlValue } from '../core/sql.ts'
 import { httpAnchors, upstreamsOf } from './config.ts'
-import { answerOfNone, type Execute, groupCommit } from './host.ts'
+import { answerOfNone, type Execute } from './host.ts'
 import { type Opened, openVault } from './opening.ts'
 import { logLine } from './oplog.ts'
+import { groupCommit } from './vault_host/group_commit.ts'
 
 /** How long an alarm waits for what it began. */
 const ALARM_MS = 2000

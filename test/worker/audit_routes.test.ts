@@ -1,5 +1,5 @@
 /**
- * The routes of a vault's log, over a store that somebody edits.
+ * The routes of the log, over a store that was edited.
  *
  * @module
  */

@@ -2,8 +2,11 @@ import { describe, expect, it } from 'vitest'
 import type { Answer, Call, Caller } from '../../core/call.ts'
 import { PosternError } from '../../core/errors.ts'
 import type { Vault } from '../../core/vault.ts'
-import { durableHost, groupCommit, localHost, VaultHandle } from '../../worker/host.ts'
+import { VaultHandle } from '../../worker/host.ts'
 import type { Upkeep } from '../../worker/upkeep.ts'
+import { durableHost } from '../../worker/vault_host/durable.ts'
+import { groupCommit } from '../../worker/vault_host/group_commit.ts'
+import { localHost } from '../../worker/vault_host/local.ts'
 
 const caller: Caller = { credential: null, proof: null, requestId: 'r', address: null, agent: null }
 const callOf = (name: string): Call => ({ operation: 'secret.read', caller, input: { name } })

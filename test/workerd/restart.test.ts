@@ -6,7 +6,7 @@ import { mintToken } from '../../core/access/token.ts'
 import { utf8 } from '../../core/bytes.ts'
 import type { Answer, Call, Caller } from '../../core/call.ts'
 import { Keyring, parseRootKey } from '../../core/crypto/keyring.ts'
-import type { VaultStub } from '../../worker/host.ts'
+import type { VaultStub } from '../../worker/vault_host/durable.ts'
 import type { FaultRow } from '../fault_table.ts'
 import { bootstrapOf } from '../tickets.ts'
 

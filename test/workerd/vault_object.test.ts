@@ -11,7 +11,7 @@ import { Keyring, parseRootKey } from '../../core/crypto/keyring.ts'
 import { declaredSchema, migrate } from '../../core/migrate.ts'
 import { NEWEST_SCHEMA } from '../../core/schema.ts'
 import { type SchemaObject, schemaOf } from '../../core/schema_check.ts'
-import type { VaultStub } from '../../worker/host.ts'
+import type { VaultStub } from '../../worker/vault_host/durable.ts'
 import { openStorage, type VaultObject } from '../../worker/vault_object.ts'
 import { bootstrapOf, exchangeOf, RECOVERY, ticketOf } from '../tickets.ts'
 

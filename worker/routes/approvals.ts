@@ -2,11 +2,11 @@ import { type Context, Hono } from 'hono'
 import type * as z from 'zod/mini'
 import type { ShownApproval } from '../../core/access/approval_operations.ts'
 import type { BrokenGlass } from '../../core/access/break_glass_store.ts'
-import type { Caller } from '../../core/call.ts'
 import { badRequest } from '../../core/errors.ts'
 import * as wire from '../../core/wire.ts'
 import { readJson } from '../body.ts'
-import { answer, type Env, headers, iso, type Parts, when } from '../context.ts'
+import type { Env, Parts } from '../context.ts'
+import { answer, iso, when } from '../http/respond.ts'
 import { serve } from '../route_table.ts'
 
 const ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
@@ -62,18 +62,6 @@ export function approvalRoutes({ settings }: Parts): Hono<Env> {
   })
 
   return routes
-}
-
-/**
- * What a request says of approvals: `Approval: ask` with an `Approval-Reason`, or the id of one that was given.
- *
- * @throws {PosternError} `bad_request`
- */
-export function approvalOf(c: Context<Env>): Pick<Caller, 'approval'> {
-  const { Approval: wanted, 'Approval-Reason': reason } = headers(c, wire.ApprovalHeaders)
-  if (wanted === undefined) return {}
-  if (wanted === 'ask' && reason === undefined) throw badRequest('Approval-Reason', 'Must say why, to those who decide')
-  return { approval: wanted === 'ask' ? { ask: reason ?? '' } : { id: wanted } }
 }
 
 function idOf(c: Context<Env>): string {

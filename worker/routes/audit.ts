@@ -11,7 +11,9 @@ import { retentionDaysOf } from '../../core/settings.ts'
 import * as wire from '../../core/wire.ts'
 import { readJson } from '../body.ts'
 import { originOf, signerOf, signHead, verifierKeys } from '../checkpoint.ts'
-import { answer, type Env, iso, label, type Parts, query, when } from '../context.ts'
+import type { Env, Parts } from '../context.ts'
+import { query } from '../http/request.ts'
+import { answer, iso, label, when } from '../http/respond.ts'
 import { serve } from '../route_table.ts'
 
 /** How old a checkpoint may be before the head is signed anew, when it moved. */

@@ -1,11 +1,13 @@
 import { Hono } from 'hono'
 import { PosternError } from '../../core/errors.ts'
 import type { Gauges } from '../../core/gauges.ts'
-import { type Env, label, type Parts } from '../context.ts'
+import type { Env, Parts } from '../context.ts'
 import { gaugeLines, stateLines } from '../gauges.ts'
-import { METRICS_TYPE, metricsText } from '../metrics.ts'
+import { label } from '../http/respond.ts'
+import { metricsText } from '../metrics.ts'
 import { type Memory, requestLines } from '../request_metrics.ts'
 import { serve } from '../route_table.ts'
+import { METRICS_TYPE } from '../telemetry/prometheus.ts'
 
 /** `/healthz` (the process runs), `/readyz` (it can serve) and `/metrics`. */
 export function healthRoutes(parts: Parts, { memory }: { memory?: Memory } = {}): Hono<Env> {

@@ -21,9 +21,10 @@ import type { WriteInput } from '../../core/secrets/operations.ts'
 import type { Idempotency } from '../../core/secrets/store.ts'
 import type * as wire from '../../core/wire.ts'
 import { cacheHeaders, sourceOf } from '../cache_status.ts'
-import { answerWithValues, type Env, type Parts, when } from '../context.ts'
+import type { Env, Parts } from '../context.ts'
 import { timesOf } from '../flights.ts'
 import { type Provided, passedOverOf } from '../gateway.ts'
+import { answerWithValues, when } from '../http/respond.ts'
 import { changeProvided } from '../provided_writes.ts'
 
 const RETRY_SOON = { retryAfterSeconds: 1 }
