@@ -7,6 +7,7 @@ import type { Context } from 'hono'
 import type * as z from 'zod/mini'
 import { parseRecipient, type Recipient } from '../../core/crypto/seal_to.ts'
 import { badRequest } from '../../core/errors.ts'
+import { parseName } from '../../core/secrets/name.ts'
 import { check } from '../../core/wire.ts'
 import type { Env } from '../context.ts'
 
@@ -49,4 +50,9 @@ export async function recipientOf(c: Context<Env>): Promise<Recipient | null> {
   if (seal !== undefined && seal !== recipient.thumbprint)
     throw badRequest('Postern-Seal-To', 'Must be the key that the proof names')
   return recipient
+}
+
+/** The name of a secret in the path of a request. */
+export function nameOf(c: Context<Env>): string {
+  return parseName(c.req.param('name'))
 }

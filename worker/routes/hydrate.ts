@@ -14,7 +14,7 @@ import { recipientOf } from '../http/request.ts'
 import { answerWithValues } from '../http/respond.ts'
 import { serve } from '../route_table.ts'
 import { providedSecret } from './provided.ts'
-import { reveal, secret } from './secrets.ts'
+import { reveal, secret } from './sealed_secret.ts'
 
 /** The most that one answer opens: 200 values of the usual size, but not 200 of the largest. */
 const MAX_SEALED_BYTES = 4 * 1024 * 1024

@@ -7,10 +7,11 @@ import { openCursor, sealCursor } from '../../core/secrets/sealed.ts'
 import * as wire from '../../core/wire.ts'
 import { readJson, readOptionalJson } from '../body.ts'
 import type { Env, Parts } from '../context.ts'
-import { query } from '../http/request.ts'
+import { nameOf, query } from '../http/request.ts'
 import { answer, iso, when } from '../http/respond.ts'
 import { serve } from '../route_table.ts'
-import { nameOf, reveal, write } from './secrets.ts'
+import { reveal } from './sealed_secret.ts'
+import { write } from './write_secret.ts'
 
 const LIST = JSON.stringify(['rotations'])
 

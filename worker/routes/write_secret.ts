@@ -1,0 +1,137 @@
+/**
+ * Writes a version of a secret: sealed for the vault's own store, or sent to the provider that keeps the name.
+ *
+ * @module
+ */
+import type { Context } from 'hono'
+import type * as z from 'zod/mini'
+import { type Bytes, parseBase64, utf8 } from '../../core/bytes.ts'
+import type { Granted } from '../../core/call.ts'
+import { badRequest, PosternError, refusal } from '../../core/errors.ts'
+import { Redacted } from '../../core/redacted.ts'
+import type { WriteInput } from '../../core/secrets/operations.ts'
+import { fingerprints, type Place, sealValue } from '../../core/secrets/sealed.ts'
+import type { StrengthPolicy } from '../../core/secrets/strength.ts'
+import { textOf, weaknessOf, weakValue } from '../../core/secrets/strength.ts'
+import * as wire from '../../core/wire.ts'
+import type { Env, Parts } from '../context.ts'
+import { headers } from '../http/request.ts'
+import { writeProvided } from './provided.ts'
+
+/** How often a write is sealed anew because another one was faster. */
+const MAX_RACES = 20
+
+/** A write before it is sealed, since it is sealed for its number. */
+export interface Draft {
+  place: Omit<Place, 'version'>
+  value: Redacted<Bytes>
+  /** Set when the vault took the value before: then no policy is asked about it, so nothing tells what it is. */
+  isKept?: true
+  rest: Pick<
+    WriteInput,
+    'contentType' | 'encoding' | 'tags' | 'expiresAt' | 'expect' | 'idempotency' | 'replace' | 'why'
+  >
+}
+
+/**
+ * Reads a write from its request.
+ *
+ * @throws {PosternError} `bad_request`
+ */
+export async function draftOf(
+  { keyring }: Parts,
+  c: Context<Env>,
+  name: string,
+  body: z.output<typeof wire.PutSecret>,
+): Promise<Draft> {
+  const { 'If-Match': version, 'If-None-Match': absent, 'Idempotency-Key': key } = headers(c, wire.WriteHeaders)
+  if (version !== undefined && absent) throw badRequest('If-Match', 'If-Match and If-None-Match exclude each other')
+  if (body.expiresAt !== undefined && body.expiresAt <= Date.now())
+    throw badRequest('expiresAt', 'Must be in the future')
+  const encoding = body.encoding ?? 'utf8'
+  const contentType =
+    body.contentType ?? (encoding === 'utf8' ? 'text/plain; charset=utf-8' : 'application/octet-stream')
+  const current = typeof version === 'string' ? { provided: version } : version
+  const expect = current ?? (absent ? ('absent' as const) : undefined)
+  const { vault } = c.var
+  const [fingerprint = '', ...former] = key ? await fingerprints(keyring, vault, [name, body, expect ?? null]) : []
+  const mark = key && { key, fingerprint, former }
+  return {
+    place: { vault, name, contentType, encoding },
+    value: new Redacted(bytesOf(body)),
+    rest: {
+      contentType,
+      encoding,
+      ...(body.tags && { tags: body.tags }),
+      ...(body.expiresAt !== undefined && { expiresAt: body.expiresAt }),
+      ...(expect !== undefined && { expect }),
+      ...(mark && { idempotency: mark }),
+      ...(body.replace && { replace: body.replace }),
+    },
+  }
+}
+
+/**
+ * Seals a value for the number that is next, and again when another write took that number; or hands it to the
+ * provider that keeps the name.
+ */
+export async function write(
+  parts: Parts,
+  c: Context<Env>,
+  draft: Draft,
+): Promise<Granted<{ version: number | string }>> {
+  const { place, value, rest } = draft
+  const { handle, caller } = c.var
+  const { keyring } = parts
+  const { name } = place
+  const mark = rest.idempotency && { idempotency: rest.idempotency }
+  for (let races = 0; ; races++) {
+    giveUpWhenLate(c)
+    const prepared = await handle.call('secret.prepare', caller, { name, ...mark, replace: rest.replace })
+    const { strength } = prepared.value
+    if (strength !== null && !draft.isKept) await refuseWeak(c, name, textOf(value), strength)
+    if ('chain' in prepared.value) return writeProvided(parts, c, draft, { ...prepared, value: prepared.value })
+    const { version, term, root } = prepared.value
+    const sealed = await sealValue(keyring, value, { ...place, version }, { term, root })
+    giveUpWhenLate(c)
+    try {
+      return await handle.call('secret.write', caller, { name, version, ...sealed, ...rest, last: races === MAX_RACES })
+    } catch (error) {
+      const raced = error instanceof PosternError && error.detail.reason === 'raced'
+      if (!raced || races === MAX_RACES) throw error
+    }
+  }
+}
+
+/**
+ * Refuses a value that is weaker than the policy asks, and has the vault record that.
+ *
+ * @throws {PosternError} `bad_request` with reason `weak`; `unavailable` when it cannot be recorded.
+ */
+async function refuseWeak(c: Context<Env>, name: string, value: string, strength: StrengthPolicy): Promise<void> {
+  const weakness = weaknessOf(value, strength)
+  if (weakness === null) return
+  const { handle, caller } = c.var
+  try {
+    await handle.call('secret.write', caller, { name, weak: true })
+  } catch (error) {
+    if (!(error instanceof PosternError) || error.detail.reason !== 'weak') throw error
+    const { auditIndex } = error.detail
+    throw weakValue(weakness, auditIndex === undefined ? {} : { auditIndex })
+  }
+}
+
+/** Nobody waits for it any more, and a write that was answered since must not be overtaken. */
+function giveUpWhenLate(c: Context<Env>): void {
+  if (c.get('late')) throw refusal('late')
+}
+
+function bytesOf({ value, encoding }: z.output<typeof wire.PutSecret>): Bytes {
+  const bytes = encoding === 'base64' ? parseBase64(value) : utf8(value)
+  if (bytes === null) throw badRequest('value', 'Value must be base64 with padding')
+  if (bytes.length > wire.MAX_VALUE_BYTES) {
+    const message = `Value must have at most ${wire.MAX_VALUE_BYTES} bytes`
+    throw badRequest('value', message, { limitBytes: wire.MAX_VALUE_BYTES })
+  }
+  return bytes
+}
