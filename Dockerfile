@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# The Bun server in an image without a shell: docker build -t postern .   How to run it: compose.yaml, docs/deploy.md
+# The Bun server in an image without a shell: docker build -t postern .   How to run it: compose.yaml, docs/how-to/deploy.md
 
 # Versions are pinned. For a digest as well, build with --build-arg BUN_IMAGE=oven/bun:1.4.5-distroless@sha256:…
 ARG BUN_IMAGE=oven/bun:1.4.5-distroless
@@ -26,7 +26,7 @@ RUN bun run build
 FROM ${BUN_IMAGE}
 WORKDIR /app
 COPY LICENSE ./
-COPY docs/api docs/api
+COPY docs/reference/api docs/reference/api
 COPY --from=build /app/dist dist
 COPY --from=packages --chown=65532:65532 /data /data
 COPY --from=packages /secrets /run/secrets

@@ -1,5 +1,5 @@
 /**
- * Everything that can be set about Postern. `docs/settings.md` is generated from this schema.
+ * Everything that can be set about Postern. `docs/reference/settings.md` is generated from this schema.
  *
  * @module
  */
@@ -68,7 +68,7 @@ export const SettingsSchema = z
       secret(
         rootKeys,
         'the same, parted by commas',
-        'Root keys that `rootKey` takes the place of, for as long as something needs them: see [rotation.md](rotation.md#another-root-key).',
+        'Root keys that `rootKey` takes the place of, for as long as something needs them: see [rotation.md](../how-to/rotation.md#another-root-key).',
       ),
       '',
     ),

@@ -38,7 +38,7 @@ describe('the image', () => {
       .filter((line) => line !== '' && !line.startsWith('#'))
     expect(rules[0]).toBe('*')
     const allowed = rules.filter((rule) => rule.startsWith('!')).map((rule) => rule.slice(1))
-    expect(allowed).toEqual(['package.json', 'package-lock.json', 'LICENSE', 'core', 'worker', 'docs/api'])
+    expect(allowed).toEqual(['package.json', 'package-lock.json', 'LICENSE', 'core', 'worker', 'docs/reference/api'])
     const left = rules.slice(1).filter((rule) => !rule.startsWith('!'))
     const entries = [...manifest.scripts.build.matchAll(/worker\/\w+\.ts/g)].map(([file]) => file)
     const files = importedBy(entries)
@@ -48,7 +48,7 @@ describe('the image', () => {
 
   it('has its engine collect garbage as the service of systemd does', () => {
     const size = /BUN_JSC_forceRAMSize=(\d+)/
-    expect(size.exec(dockerfile)?.[1]).toBe(size.exec(read('docs/deploy/postern.service'))?.[1])
+    expect(size.exec(dockerfile)?.[1]).toBe(size.exec(read('docs/examples/deploy/postern.service'))?.[1])
   })
 
   it('runs as nobody in particular, and so does the service of the compose file', () => {
@@ -64,12 +64,12 @@ describe('the image', () => {
 
 describe('the proxies in front', () => {
   it('pass no metrics on', () => {
-    expect(read('docs/deploy/nginx.conf')).toMatch(/location ~\* \^\/metrics\(\/\|\$\) \{\s+return 404;/)
-    expect(read('docs/deploy/Caddyfile')).toMatch(
+    expect(read('docs/examples/deploy/nginx.conf')).toMatch(/location ~\* \^\/metrics\(\/\|\$\) \{\s+return 404;/)
+    expect(read('docs/examples/deploy/Caddyfile')).toMatch(
       /@metrics path \/metrics \/metrics\/\*\s+respond @metrics 404\s+reverse_proxy/,
     )
     // The container has the same file, and no command that would pass everything on.
-    expect(read('compose.yaml')).toContain('./docs/deploy/Caddyfile:/etc/caddy/Caddyfile:ro')
+    expect(read('compose.yaml')).toContain('./docs/examples/deploy/Caddyfile:/etc/caddy/Caddyfile:ro')
     expect(read('compose.yaml')).not.toContain('"reverse-proxy"')
   })
 })

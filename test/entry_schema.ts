@@ -1,5 +1,5 @@
 /**
- * Writes `docs/audit-entry.schema.json` from the shape of an entry of the log.
+ * Writes `docs/reference/audit-entry.schema.json` from the shape of an entry of the log.
  *
  * @module
  */
@@ -7,4 +7,4 @@ import * as z from 'zod'
 import { AuditEntry } from '../core/wire.ts'
 import { generated } from './generated.ts'
 
-generated('docs/audit-entry.schema.json', `${JSON.stringify(z.toJSONSchema(AuditEntry), null, 2)}\n`)
+generated('docs/reference/audit-entry.schema.json', `${JSON.stringify(z.toJSONSchema(AuditEntry), null, 2)}\n`)

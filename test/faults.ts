@@ -1,6 +1,6 @@
 /**
- * `npm run faults`: has every test of a fault run in its long form, and writes what they found as `docs/faults.json` and
- * `docs/faults.md`; `npm run faults -- test/runtime/crash.test.ts bun` those of some files, on some runtime, and keeps what
+ * `npm run faults`: has every test of a fault run in its long form, and writes what they found as `docs/reference/faults.json` and
+ * `docs/reference/faults.md`; `npm run faults -- test/runtime/crash.test.ts bun` those of some files, on some runtime, and keeps what
  * was found by the others.
  *
  * @module
@@ -25,7 +25,7 @@ const FILES = [
 ]
 const ROOT = join(import.meta.dirname, '..')
 
-const KEPT = join(ROOT, 'docs/faults.json')
+const KEPT = join(ROOT, 'docs/reference/faults.json')
 
 /** A row, and the file of the test that found it. */
 type Found = FaultRow & { file: string }
@@ -83,7 +83,7 @@ const sorted = FILES.flatMap((file) => {
 const isSkipped = ({ status: one }: { status: string }) => one === 'skipped' || one === 'pending'
 const skipped = runtime === undefined ? tests.filter(isSkipped) : []
 writeFileSync(KEPT, `${JSON.stringify(sorted, null, 2)}\n`)
-writeFileSync(join(ROOT, 'docs/faults.md'), page(sorted))
+writeFileSync(join(ROOT, 'docs/reference/faults.md'), page(sorted))
 for (const { fullName } of skipped) process.stderr.write(`Not tried here: ${fullName}\n`)
 if (status !== 0 || sorted.some(({ lost }) => lost > 0)) process.exitCode = 1
 

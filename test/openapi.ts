@@ -1,5 +1,5 @@
 /**
- * Writes the contract: `docs/api/openapi.json`, and a page of it.
+ * Writes the contract: `docs/reference/api/openapi.json`, and a page of it.
  *
  * @module
  */
@@ -9,5 +9,5 @@ import { type Api, page } from './openapi_page.ts'
 
 const document = openApi()
 
-generated('docs/api/openapi.json', `${JSON.stringify(document, null, 1)}\n`)
-generated('docs/api/index.html', page(document as unknown as Api))
+generated('docs/reference/api/openapi.json', `${JSON.stringify(document, null, 1)}\n`)
+generated('docs/reference/api/index.html', page(document as unknown as Api))

@@ -1,5 +1,5 @@
 /**
- * Writes `docs/settings.md` from the settings' schema.
+ * Writes `docs/reference/settings.md` from the settings' schema.
  *
  * @module
  */
@@ -39,4 +39,4 @@ ${rows.join('\n')}
 `
 }
 
-generated('docs/settings.md', page())
+generated('docs/reference/settings.md', page())

@@ -59,7 +59,7 @@ export function tokenFrom({ TOKEN = '' }: { TOKEN?: string | undefined }): Redac
   if (!isTicket(TOKEN)) return new Redacted(TOKEN)
   throw new PosternError(
     'bad_request',
-    'TOKEN: This is a ticket. Exchange it for a token, and use that: docs/recovery.md',
+    'TOKEN: This is a ticket. Exchange it for a token, and use that: docs/how-to/recovery.md',
   )
 }
 

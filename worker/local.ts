@@ -179,7 +179,7 @@ function formerLine({ id, needed, vaults }: FormerRoot): string {
 
 /** Reads a document that stands beside the code. */
 async function publicFile(name: string): Promise<string | null> {
-  const path = join(import.meta.dirname, '../docs/api', name)
+  const path = join(import.meta.dirname, '../docs/reference/api', name)
   return existsSync(path) ? readFileSync(path, 'utf8') : null
 }
 

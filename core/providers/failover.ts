@@ -43,7 +43,7 @@ export interface FailoverOptions {
   outdated?: readonly string[]
 }
 
-/** What failover does with each kind of failure; `docs/providers.md` is checked against it. */
+/** What failover does with each kind of failure; `docs/concepts/chains.md` is checked against it. */
 export const ON_FAILURE: Readonly<Record<FailureKind, 'stop' | 'next'>> = Object.freeze({
   ...(Object.fromEntries(ANSWERS.map((kind) => [kind, 'stop'])) as Record<(typeof ANSWERS)[number], 'stop'>),
   ...(Object.fromEntries(OUTAGES.map((kind) => [kind, 'next'])) as Record<(typeof OUTAGES)[number], 'next'>),

@@ -1,5 +1,5 @@
 /**
- * A target that is told by webhook: see docs/rotation.md for the contract.
+ * A target that is told by webhook: see docs/how-to/rotation.md for the contract.
  *
  * @module
  */

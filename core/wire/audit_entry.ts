@@ -8,7 +8,7 @@ import { ACTIONS } from '../access/policy.ts'
 import { Hash, told } from './audit.ts'
 import { described } from './parts.ts'
 
-/** An entry of the log as it is written, `body` below: `docs/audit-entry.schema.json` is made of this. */
+/** An entry of the log as it is written, `body` below: `docs/reference/audit-entry.schema.json` is made of this. */
 export const AuditEntry = described(
   z.strictObject({
     v: described(z.literal(1), 'The version of this form'),

@@ -1,5 +1,5 @@
 /**
- * `npm run attacks`: has every test run that names a row, and writes `docs/attacks.json` and `docs/attacks.md`;
+ * `npm run attacks`: has every test run that names a row, and writes `docs/reference/attacks.json` and `docs/reference/attacks.md`;
  * `npm run attacks -- test/core` those below a folder, and keeps what became of the others. With
  * `--check` it runs nothing: it fails when a row has no test that passed, or when the page names other tests than there are.
  *
@@ -14,7 +14,7 @@ import { generated } from '../generated.ts'
 import { attacksPage, flawsOf, isOf, type Named, namedTests, type Outcome } from './page.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
-const KEPT = join(ROOT, 'docs/attacks.json')
+const KEPT = join(ROOT, 'docs/reference/attacks.json')
 // Those of live stores and of an editor have commands, and needs, of their own.
 const PROJECTS = ['node', 'runtime', 'workerd'].flatMap((name) => ['--project', name])
 
@@ -27,7 +27,7 @@ const check = wanted.includes('--check')
 const named = namedTests()
 if (!check) writeFileSync(KEPT, `${JSON.stringify(outcomesOf(named.filter(isWanted)), null, 2)}\n`)
 const outcomes = kept()
-generated('docs/attacks.md', attacksPage(outcomes), 'attacks')
+generated('docs/reference/attacks.md', attacksPage(outcomes), 'attacks')
 for (const flaw of flawsOf(outcomes, named)) {
   process.stderr.write(`${flaw}\n`)
   process.exitCode = 1

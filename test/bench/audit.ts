@@ -1,6 +1,6 @@
 /**
  * What the log costs, and that it does not cost more the longer it is: `npm run bench:audit` uses Bun. Writes
- * `docs/audit-benchmark.md` and the curve beside it.
+ * `docs/reference/audit-benchmark.md` and the curve beside it.
  *
  * @module
  */
@@ -104,7 +104,7 @@ const rows = [
   ['Inclusion proof at 1,000,000 entries (median)', `${inclusion.toFixed(3)} ms`, '5 ms'],
   ['Consistency proof at 1,000,000 entries (median)', `${consistency.toFixed(3)} ms`, '5 ms'],
 ]
-const docs = join(import.meta.dirname, '../../docs')
+const docs = join(import.meta.dirname, '../../docs/reference')
 writeFileSync(
   join(docs, 'audit-benchmark.md'),
   `# What the log costs

@@ -1,5 +1,5 @@
 /**
- * From `docs/benchmarks.json` to `docs/benchmarks.md` and its charts.
+ * From `docs/reference/benchmarks.json` to `docs/reference/benchmarks.md` and its charts.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import type { LoadReport } from './load.ts'
 import { type Report, readReport, type ServerReport } from './report.ts'
 import { CONNECTIONS } from './server.ts'
 
-const DOCS = join(import.meta.dirname, '../../docs')
+const DOCS = join(import.meta.dirname, '../../docs/reference')
 const NAMES: Record<Runtime, string> = { bun: 'Bun', deno: 'Deno', node: 'Node', workerd: 'workerd' }
 
 /** Writes the page and the charts of what was measured last. */

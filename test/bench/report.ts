@@ -1,5 +1,5 @@
 /**
- * What was measured, as `docs/benchmarks.json` has it. Each run adds its part.
+ * What was measured, as `docs/reference/benchmarks.json` has it. Each run adds its part.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import process from 'node:process'
 import type { Runtime } from '../runtime/servers.ts'
 import type { LoadReport } from './load.ts'
 
-const FILE = join(import.meta.dirname, '../../docs/benchmarks.json')
+const FILE = join(import.meta.dirname, '../../docs/reference/benchmarks.json')
 
 /** A whole server, asked over HTTP. */
 export interface ServerReport {

@@ -1,5 +1,5 @@
 /**
- * Measures, and writes `docs/benchmarks.json` and the page that is made of it: `npm run bench`, or a part of it such as
+ * Measures, and writes `docs/reference/benchmarks.json` and the page that is made of it: `npm run bench`, or a part of it such as
  * `npm run bench -- server:bun micro:node`. What else runs on the machine is measured too.
  *
  * @module

@@ -50,7 +50,7 @@ const PATH_VALUES: Record<string, string[]> = {
 }
 
 export const contract = JSON.parse(
-  readFileSync(join(import.meta.dirname, '../../docs/api/openapi.json'), 'utf8'),
+  readFileSync(join(import.meta.dirname, '../../docs/reference/api/openapi.json'), 'utf8'),
 ) as Contract
 
 /** Every operation of the contract. */

@@ -6,7 +6,7 @@
 import fc from 'fast-check'
 import { learned } from './learned.ts'
 
-/** A JSON schema, as far as `docs/api/openapi.json` uses it. */
+/** A JSON schema, as far as `docs/reference/api/openapi.json` uses it. */
 export interface Schema {
   $ref?: string
   type?: string | string[]

@@ -13,6 +13,6 @@ it.skipIf(!has)('takes the metrics, and finds nothing to say of their names', as
 })
 
 it.skipIf(!has)('takes the rules for alerts', () => {
-  const file = join(import.meta.dirname, '../../docs/grafana/alerts.yml')
+  const file = join(import.meta.dirname, '../../docs/examples/grafana/alerts.yml')
   expect(execFileSync('promtool', ['check', 'rules', file], { encoding: 'utf8' })).toContain('SUCCESS')
 })

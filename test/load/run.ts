@@ -1,6 +1,6 @@
 /**
- * `npm run soak`: 1,000 clients for a minute on Bun and workerd, shorter on the others; the findings as `docs/load.json` and
- * `docs/load.md`. `npm run soak -- bun 200 10` takes one runtime, so many clients, and so many seconds, and writes nothing.
+ * `npm run soak`: 1,000 clients for a minute on Bun and workerd, shorter on the others; the findings as `docs/reference/load.json` and
+ * `docs/reference/load.md`. `npm run soak -- bun 200 10` takes one runtime, so many clients, and so many seconds, and writes nothing.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { RUNTIMES, type Runtime } from '../runtime/servers.ts'
 import { loadPage, type Soak, summaryOf } from './page.ts'
 import { soak } from './soak.ts'
 
-const DOCS = join(import.meta.dirname, '../../docs')
+const DOCS = join(import.meta.dirname, '../../docs/reference')
 const CLIENTS = 1000
 const SECONDS: Record<Runtime, number> = { bun: 60, deno: 15, node: 15, workerd: 60 }
 

@@ -157,7 +157,7 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
   })
 
   it.skipIf(!hasPython)('is verified line by line by the lines that the documents show (needs python3)', () => {
-    const program = /```python\n([\s\S]*?)```/.exec(readFileSync(join(ROOT, 'docs/audit.md'), 'utf8'))?.[1]
+    const program = /```python\n([\s\S]*?)```/.exec(readFileSync(join(ROOT, 'docs/concepts/audit-log.md'), 'utf8'))?.[1]
     const run = (name: string) => spawnSync('python3', ['-c', program!, file(name)], { encoding: 'utf8' })
     const lines = readFileSync(file('export.jsonl'), 'utf8').trimEnd().split('\n')
     expect(run('export.jsonl').stdout).toBe(`${lines.length} entries fit together\n`)

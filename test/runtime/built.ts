@@ -24,7 +24,7 @@ export function buildIn({ data }: Site): string {
     encoding: 'utf8',
   })
   if (status !== 0) throw new Error(`Server cannot be built:\n${stdout}${stderr}`)
-  cpSync(join(ROOT, 'docs/api'), join(data, 'docs/api'), { recursive: true })
+  cpSync(join(ROOT, 'docs/reference/api'), join(data, 'docs/reference/api'), { recursive: true })
   return built
 }
 

@@ -30,5 +30,5 @@ globalThis.fetch = async (input, init) => {
 afterEach(() => {
   const all = [...found]
   found.clear()
-  expect(all, 'answers that are not as docs/api/openapi.json says').toEqual([])
+  expect(all, 'answers that are not as docs/reference/api/openapi.json says').toEqual([])
 })

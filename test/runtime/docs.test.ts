@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { makeSite, RUNTIMES, type Server, type Site, startServer } from './servers.ts'
 
-const fileOf = (name: string) => readFileSync(join(import.meta.dirname, '../../docs/api', name), 'utf8')
+const fileOf = (name: string) => readFileSync(join(import.meta.dirname, '../../docs/reference/api', name), 'utf8')
 
 describe.each(RUNTIMES)('on %s', (runtime) => {
   let site: Site

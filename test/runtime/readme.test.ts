@@ -10,8 +10,8 @@ import { admit, makeSite, type Server, type Site, startEmpty, ticketFor } from '
 
 const ROOT = join(import.meta.dirname, '../..')
 const README = readFileSync(join(ROOT, 'README.md'), 'utf8')
-const ROTATION = readFileSync(join(ROOT, 'docs/rotation.md'), 'utf8')
-const ACCESS = readFileSync(join(ROOT, 'docs/access.md'), 'utf8')
+const ROTATION = readFileSync(join(ROOT, 'docs/how-to/rotation.md'), 'utf8')
+const ACCESS = readFileSync(join(ROOT, 'docs/concepts/access.md'), 'utf8')
 const hasTools = ['bash', 'curl', 'sed'].every((tool) => spawnSync(tool, ['--version']).status === 0)
 
 interface Step {
@@ -58,8 +58,8 @@ describe.skipIf(!hasTools)('the tour (needs bash, curl and sed)', () => {
 
   it.each([
     { page: 'README.md', text: README, atLeast: 12, typed: ['correct horse', 'battery staple', 'too late'] },
-    { page: 'docs/access.md', text: ACCESS, atLeast: 1, typed: null },
-    { page: 'docs/rotation.md', text: ROTATION, atLeast: 1, typed: null },
+    { page: 'docs/concepts/access.md', text: ACCESS, atLeast: 1, typed: null },
+    { page: 'docs/how-to/rotation.md', text: ROTATION, atLeast: 1, typed: null },
   ])('of $page says what happens', async ({ text, atLeast, typed }) => {
     const steps = tourOf(text)
     expect(steps.length).toBeGreaterThanOrEqual(atLeast)

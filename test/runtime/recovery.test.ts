@@ -25,7 +25,7 @@ import { canary, leaks } from '../canary.ts'
 import { bootstrap, cleanEnvironment, makeSite, type Server, type Site, startEmpty } from './servers.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
-const PAGE = readFileSync(join(ROOT, 'docs/recovery.md'), 'utf8')
+const PAGE = readFileSync(join(ROOT, 'docs/how-to/recovery.md'), 'utf8')
 const hasTools = ['bash', 'curl', 'sed'].every((tool) => spawnSync(tool, ['--version']).status === 0)
 
 let folder: string

@@ -32,7 +32,7 @@ const NAMES = new Map<unknown, string>(
 const BODIES = new Set(Object.values(CONTRACT).flatMap(({ body }) => body?.shape ?? []) as $ZodType[])
 /** What only requests hold, and what stands in queries and headers. */
 const NESTED_IN_BODIES: readonly unknown[] = [wire.Conditions, wire.Recipe]
-/** Told as parameters of many routes, and in `docs/audit-entry.schema.json`. */
+/** Told as parameters of many routes, and in `docs/reference/audit-entry.schema.json`. */
 const ELSEWHERE: readonly unknown[] = [wire.ApprovalHeaders, wire.AuditEntry]
 const PARAMETERS = new Set(Object.values(CONTRACT).flatMap(({ query, headers }) => [query, headers]))
 

@@ -3,7 +3,7 @@ import { PosternError } from '../../core/errors.ts'
 import type { Env } from '../context.ts'
 import { type RouteId, serve } from '../route_table.ts'
 
-/** The text of a file of `docs/api`; `null` when the files are not with this server. */
+/** The text of a file of `docs/reference/api`; `null` when the files are not with this server. */
 export type PublicFiles = (name: string) => Promise<string | null>
 
 /** As for every answer, but for the one style sheet of ours: no script, no frame, no form, no other host. */

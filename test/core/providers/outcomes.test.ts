@@ -8,7 +8,7 @@ import { type FailureKind, ProviderFailure } from '../../../core/providers/provi
 import { reasonOf } from '../../../core/providers/read_operations.ts'
 import { statusOf } from '../../../worker/problem.ts'
 
-const DOCS = join(import.meta.dirname, '../../../docs/providers.md')
+const DOCS = join(import.meta.dirname, '../../../docs/concepts/chains.md')
 const HEAD = '| the provider | then |'
 
 function rowOf(kind: FailureKind): string {

@@ -44,7 +44,7 @@ export interface Told {
   }
 }
 
-/** A target with room for several credentials at once, as docs/rotation.md asks: each step may come again. */
+/** A target with room for several credentials at once, as docs/how-to/rotation.md asks: each step may come again. */
 export class DualTarget {
   readonly accepted = new Set<string>()
   readonly told: Told[] = []

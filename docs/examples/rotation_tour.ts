@@ -7,7 +7,7 @@
  * @module
  */
 import process from 'node:process'
-import { type Client, connect, PosternError, Redacted } from '../core/index.ts'
+import { type Client, connect, PosternError, Redacted } from '../../core/index.ts'
 
 const { POSTERN_ENDPOINT = 'http://127.0.0.1:8787', TOKEN = '' } = process.env
 const server = { endpoint: POSTERN_ENDPOINT, vault: 'default' }

@@ -8,7 +8,7 @@
  */
 import process from 'node:process'
 import { type TOTP, URI } from 'otpauth'
-import { type Client, connect, makeProofKey, PosternError, Redacted, signIn } from '../core/index.ts'
+import { type Client, connect, makeProofKey, PosternError, Redacted, signIn } from '../../core/index.ts'
 
 const { POSTERN_ENDPOINT = 'http://127.0.0.1:8787', TOKEN = '' } = process.env
 const server = { endpoint: POSTERN_ENDPOINT, vault: 'default' }
