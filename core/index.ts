@@ -10,7 +10,7 @@ export { type Client, type ClientOptions, connect, type SecretValue, type Signed
 export { type ErrorCode, type ErrorDetail, PosternError } from './errors.ts'
 export { Redacted } from './redacted.ts'
 export { formatReference, parseReference, pick, type Reference } from './reference.ts'
-export { parseName } from './secrets/name.ts'
+export { parseName } from './names.ts'
 export type { Settings } from './settings.ts'
 export {
   choice,

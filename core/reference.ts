@@ -9,7 +9,7 @@
 import { DEFAULT_CONTENT_TYPE, JSON_TYPE } from './content_type.ts'
 import { badRequest } from './errors.ts'
 import { JsonSource } from './json_source.ts'
-import { parseName, parseVaultId } from './secrets/name.ts'
+import { parseName, parseVaultId } from './names.ts'
 
 const SCHEME = 'postern://'
 const MAX_LENGTH = 1024

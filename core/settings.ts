@@ -4,7 +4,7 @@
  * @module
  */
 import * as z from 'zod/mini'
-import { parseRange } from './access/cidr.ts'
+import { parseRange } from './addresses.ts'
 import { SecuritySettings } from './access/settings.ts'
 import { AuditSettings, isOperatorUrl } from './audit/settings.ts'
 import { type Bytes, base64url } from './bytes.ts'

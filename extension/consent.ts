@@ -8,7 +8,7 @@
  * @module
  */
 import * as vscode from 'vscode'
-import { printable } from '../core/redaction.ts'
+import { printable } from '../core/sanitize.ts'
 import { type EnvSnapshot, type Injection, isReference, snapshotOf } from './environment.ts'
 import { type KeyedHash, windowHash } from './keyed_hash.ts'
 import { isLoaderVariable } from './text/loader_variables.ts'

@@ -5,7 +5,7 @@
  */
 import * as vscode from 'vscode'
 import { PosternError } from '../core/errors.ts'
-import { printable } from '../core/redaction.ts'
+import { printable } from '../core/sanitize.ts'
 import { type Unfit, UnfitEnvironment } from './text/process_environment.ts'
 import type { Malformed } from './text/references.ts'
 

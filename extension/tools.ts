@@ -4,7 +4,7 @@
  * @module
  */
 import * as vscode from 'vscode'
-import { printable } from '../core/redaction.ts'
+import { printable } from '../core/sanitize.ts'
 import { commandLines, confirmLoaders } from './consent.ts'
 import { envFileOf, environmentOf, snapshotOf } from './environment.ts'
 import { describe } from './facts.ts'

@@ -33,7 +33,7 @@ const AROUND = [
 /** Those that never see a text that would make them slow, and why. */
 const BOUNDED: Readonly<Record<string, string>> = {
   'core/json.ts "(?:[^"\\\\]|\\\\.)*"(\\s*:)?|[[\\]{}]': 'only what JSON.parse took, in which each text has its end',
-  'core/access/cidr.ts ^(.*:)([0-9.]*\\..*)$': '45 characters, all of them of an address',
+  'core/addresses.ts ^(.*:)([0-9.]*\\..*)$': '45 characters, all of them of an address',
   'core/bytes.ts =+$': 'what btoa wrote, which has two of them at the most',
 }
 

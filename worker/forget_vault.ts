@@ -7,7 +7,7 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { PosternError } from '../core/errors.ts'
-import { parseVaultId } from '../core/secrets/name.ts'
+import { parseVaultId } from '../core/names.ts'
 import { confirm, runCommand } from './command.ts'
 import { fileOfVault } from './data.ts'
 import { DEFAULT_VAULT, openKeyring } from './local.ts'

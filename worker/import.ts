@@ -13,7 +13,7 @@ import { connect } from '../core/client.ts'
 import { LEGACY_FORMAT, legacyKey, openLegacy } from '../core/crypto/legacy.ts'
 import { badRequest, PosternError } from '../core/errors.ts'
 import { Redacted } from '../core/redacted.ts'
-import { parseName } from '../core/secrets/name.ts'
+import { parseName } from '../core/names.ts'
 import { type Given, runCommand, tokenFrom } from './command.ts'
 
 // As with every setting, an empty value counts as not given.

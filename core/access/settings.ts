@@ -6,8 +6,8 @@
 import * as z from 'zod/mini'
 import { PosternError } from '../errors.ts'
 import { flag, list, some, whole } from '../settings_reader.ts'
-import { parseRange } from './cidr.ts'
-import { parseLimit } from './throttle.ts'
+import { parseRange } from '../addresses.ts'
+import { parseLimit } from '../rate_limit.ts'
 
 /** What holds for a whole server, above the rules of any vault: see `security_policy.ts`. */
 export const SecuritySettings = z.object({

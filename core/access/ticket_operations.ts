@@ -6,7 +6,7 @@
 import { TICKETS_SINCE } from '../audit/backup.ts'
 import { type Context, type Facts, type Outcome, operation } from '../operation.ts'
 import { notify } from '../secrets/notices.ts'
-import { inRange, parseRange } from './cidr.ts'
+import { inRange, parseRange } from '../addresses.ts'
 import { ACTIONS, covers, isDemanding, type Rule } from './policy.ts'
 import type { TokenRow } from './store.ts'
 import { isLate, TICKET_MAX_MS, TICKET_MS, type Ticket } from './ticket.ts'

@@ -6,7 +6,7 @@
 import * as z from 'zod/mini'
 import type { Severity } from '../audit/severity.ts'
 import { Redacted } from '../redacted.ts'
-import { parseId, parseName } from '../secrets/name.ts'
+import { parseId, parseName } from '../names.ts'
 import type { Ask } from '../transport.ts'
 import * as wire from '../wire.ts'
 import { requests, search } from './requests.ts'

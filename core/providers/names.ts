@@ -5,7 +5,7 @@
  * @module
  */
 import { badRequest, PosternError } from '../errors.ts'
-import { parseName } from '../secrets/name.ts'
+import { parseName } from '../names.ts'
 import { ProviderFailure, type ProviderKind } from './provider.ts'
 
 /** A store's way of naming. A file names by its format. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { inRange, parseAddress, parseRange } from '../access/cidr.ts'
+import { inRange, parseAddress, parseRange } from '../addresses.ts'
 import { type Bytes, concat } from '../bytes.ts'
 import { PosternError, REFUSALS } from '../errors.ts'
 import { networkCode } from './network_code.ts'

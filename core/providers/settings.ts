@@ -5,7 +5,7 @@
  */
 import * as z from 'zod/mini'
 import { Redacted } from '../redacted.ts'
-import { parseName, parseVaultId } from '../secrets/name.ts'
+import { parseName, parseVaultId } from '../names.ts'
 import { choice, flag, list, pattern, secret, text, whole } from '../settings_reader.ts'
 import { PROVIDER_IDS, type ProviderId } from './chain.ts'
 

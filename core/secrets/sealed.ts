@@ -12,7 +12,7 @@ import type { Under } from '../crypto/key_store.ts'
 import type { Keyring } from '../crypto/keyring.ts'
 import { badRequest } from '../errors.ts'
 import type { Redacted } from '../redacted.ts'
-import { NAME_MAX_LENGTH } from './name.ts'
+import { NAME_MAX_LENGTH } from '../names.ts'
 import type { SealedVersion } from './operations.ts'
 import type { Encoding } from './store.ts'
 

@@ -4,7 +4,7 @@
  * @module
  */
 import * as z from 'zod/mini'
-import { parseRange } from '../access/cidr.ts'
+import { parseRange } from '../addresses.ts'
 import { ACTIONS, METHODS } from '../access/policy.ts'
 import { by, described, id, line, moment } from './parts.ts'
 import { atLeastOne, clock, describable, pattern, time } from './request_parts.ts'

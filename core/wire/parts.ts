@@ -5,8 +5,8 @@
  */
 import * as z from 'zod/mini'
 import { PosternError } from '../errors.ts'
-import { isVisible } from '../redaction.ts'
-import { parseId, parseName } from '../secrets/name.ts'
+import { isVisible } from '../sanitize.ts'
+import { parseId, parseName } from '../names.ts'
 
 /**
  * Text that people read as it is: no control characters or line separators, on which a log or a header breaks, nothing

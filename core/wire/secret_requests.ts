@@ -4,7 +4,7 @@
  * @module
  */
 import * as z from 'zod/mini'
-import { parseNamePrefix } from '../secrets/name.ts'
+import { parseNamePrefix } from '../names.ts'
 import { by, described, tags } from './parts.ts'
 import { anyVersion, contentType, number, replace, time, version } from './request_parts.ts'
 

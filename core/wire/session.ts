@@ -5,7 +5,7 @@
  */
 import * as z from 'zod/mini'
 import { METHODS } from '../access/policy.ts'
-import { parseId } from '../secrets/name.ts'
+import { parseId } from '../names.ts'
 import { by, described, id, moment } from './parts.ts'
 
 const code = z.string().check(z.maxLength(64))

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { inRange } from '../../core/access/cidr.ts'
+import { inRange } from '../../core/addresses.ts'
 import { mintToken } from '../../core/access/token.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { parseSettings, type Settings, settingsReference } from '../../core/settings.ts'

@@ -1,6 +1,6 @@
 /** Text that people decide by is what they see: nothing in it is hidden, or in another order than it is. */
 import { describe, expect, it } from 'vitest'
-import { cleanse, isVisible, visible } from '../../core/redaction.ts'
+import { cleanse, isVisible, visible } from '../../core/sanitize.ts'
 import { CreateToken, PutSecret } from '../../core/wire.ts'
 import { openGateway } from '../worker/gateway_bench.ts'
 

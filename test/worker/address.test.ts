@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { parseRange } from '../../core/access/cidr.ts'
+import { parseRange } from '../../core/addresses.ts'
 import { type AddressPolicy, clientAddress, isTrustedProxy, type Origin } from '../../worker/address.ts'
 
 const trustedProxies = ['10.0.0.0/8', '2001:db8:1::/48'].map((range) => parseRange(range))

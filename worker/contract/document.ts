@@ -4,7 +4,7 @@
  * @module
  */
 import type { $ZodType } from 'zod/v4/core'
-import { ID, NAME, VAULT } from '../../core/secrets/name.ts'
+import { ID, NAME, VAULT } from '../../core/names.ts'
 import { ApprovalHeaders } from '../../core/wire.ts'
 import { ROUTES, type Route, VAULT_BASE } from '../route_table.ts'
 import { CONTRACT, GROUPS } from './contract.ts'

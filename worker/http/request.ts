@@ -7,7 +7,7 @@ import type { Context } from 'hono'
 import type * as z from 'zod/mini'
 import { parseRecipient, type Recipient } from '../../core/crypto/seal_to.ts'
 import { badRequest } from '../../core/errors.ts'
-import { parseName } from '../../core/secrets/name.ts'
+import { parseName } from '../../core/names.ts'
 import { check } from '../../core/wire.ts'
 import type { Env } from '../context.ts'
 

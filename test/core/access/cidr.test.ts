@@ -1,7 +1,7 @@
 import { BlockList, isIPv4, isIPv6 } from 'node:net'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { canonicalAddress, inRange, parseRange } from '../../../core/access/cidr.ts'
+import { canonicalAddress, inRange, parseRange } from '../../../core/addresses.ts'
 import { canary, leaks } from '../../canary.ts'
 import { refusalFrom, shownBy } from '../support.ts'
 

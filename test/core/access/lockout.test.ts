@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { sourceOf } from '../../../core/access/cidr.ts'
+import { sourceOf } from '../../../core/addresses.ts'
 import { Lockout } from '../../../core/access/lockout.ts'
 import { migrate } from '../../../core/migrate.ts'
 import { openSqlite } from '../../../worker/sqlite.ts'

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { IssuerKeys } from '../../../core/access/federation.ts'
 import { Lockout } from '../../../core/access/lockout.ts'
-import { Throttle } from '../../../core/access/throttle.ts'
+import { Throttle } from '../../../core/rate_limit.ts'
 import { migrate } from '../../../core/migrate.ts'
 import { checkUrl } from '../../../core/providers/send.ts'
 import { openSqlite } from '../../../worker/sqlite.ts'

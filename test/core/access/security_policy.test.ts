@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { parseRange } from '../../../core/access/cidr.ts'
+import { parseRange } from '../../../core/addresses.ts'
 import type { Circumstances } from '../../../core/access/policy.ts'
 import { barrier, type SecuritySettings, securityPolicy } from '../../../core/access/security_policy.ts'
 import { UNLIMITED } from '../support.ts'

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type Limit, parseLimit, Throttle, type Window } from '../../../core/access/throttle.ts'
+import { type Limit, parseLimit, Throttle, type Window } from '../../../core/rate_limit.ts'
 import { refusalFrom } from '../support.ts'
 
 const NOW = 1_760_000_000_000

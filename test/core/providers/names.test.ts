@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { checkStoreName, type Naming, secretName, storeName } from '../../../core/providers/names.ts'
 import { ProviderFailure } from '../../../core/providers/provider.ts'
-import { parseName } from '../../../core/secrets/name.ts'
+import { parseName } from '../../../core/names.ts'
 import { refusalFrom, shownBy } from '../support.ts'
 
 const NAMINGS: readonly Naming[] = ['aws', 'azure', 'hashicorp', 'http', 'json', 'env']

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { NAME_MAX_LENGTH, parseId, parseName, parseNamePrefix, parseVaultId } from '../../../core/secrets/name.ts'
+import { NAME_MAX_LENGTH, parseId, parseName, parseNamePrefix, parseVaultId } from '../../../core/names.ts'
 import { canary, leaks } from '../../canary.ts'
 import { refusalFrom, shownBy } from '../support.ts'
 

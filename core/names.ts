@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { badRequest } from '../errors.ts'
+import { badRequest } from './errors.ts'
 
 export const NAME_MAX_LENGTH = 512
 const SEGMENT = '[a-z0-9](?:[a-z0-9_.-]{0,126}[a-z0-9])?'

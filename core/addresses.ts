@@ -6,7 +6,7 @@
  */
 import ipaddr from 'ipaddr.js'
 import { LRUCache } from 'lru-cache'
-import { badRequest } from '../errors.ts'
+import { badRequest } from './errors.ts'
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6
 

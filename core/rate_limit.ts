@@ -4,7 +4,7 @@
  * @module
  */
 import { LRUCache } from 'lru-cache'
-import { badRequest } from '../errors.ts'
+import { badRequest } from './errors.ts'
 
 /** So many requests in a period, at once or spread over it. */
 export interface Limit {
