@@ -4,7 +4,7 @@
  * @module
  */
 import type { Admission } from './rate_limit.ts'
-import type { Ticket } from './access/ticket.ts'
+import type { Ticket } from './authentication/ticket.ts'
 import { type AskedApproval, type PosternError, type Reason, refusal } from './errors.ts'
 import type { OperationName } from './operations.ts'
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-export { makeProofKey, type ProofKey } from './access/dpop_key.ts'
+export { makeProofKey, type ProofKey } from './authentication/dpop_proof.ts'
 export { ACTIONS, type Action, type Decision, decide, type Rule } from './access/policy.ts'
 export { type Client, type ClientOptions, connect, type SecretValue, type SignedIn, signIn } from './client.ts'
 export { type ErrorCode, type ErrorDetail, PosternError } from './errors.ts'

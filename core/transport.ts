@@ -4,8 +4,8 @@
  * @module
  */
 import * as z from 'zod/mini'
-import { makeProof, type ProofKey } from './access/dpop_key.ts'
-import { isTicket } from './access/ticket.ts'
+import { makeProof, type ProofKey } from './authentication/dpop_proof.ts'
+import { isTicket } from './authentication/ticket.ts'
 import { concat, parseUtf8 } from './bytes.ts'
 import { makeSealKey, openSealed, type SealKey } from './crypto/seal_key.ts'
 import { ERROR_CODES, type ErrorDetail, PosternError, type Reason } from './errors.ts'

@@ -4,8 +4,8 @@
  * @module
  */
 import * as vscode from 'vscode'
-import { isTicket, vaultOfTicket } from '../core/access/ticket.ts'
-import { vaultOfToken } from '../core/access/token.ts'
+import { isTicket, vaultOfTicket } from '../core/authentication/ticket.ts'
+import { vaultOfToken } from '../core/authentication/token.ts'
 import type { SignedIn, UserClient } from '../core/client/user.ts'
 import { PosternError } from '../core/errors.ts'
 import { Redacted } from '../core/redacted.ts'

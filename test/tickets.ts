@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Ticket, TicketPurpose } from '../core/access/ticket.ts'
+import type { Ticket, TicketPurpose } from '../core/authentication/ticket.ts'
 import type { Call, Caller } from '../core/call.ts'
 
 /** A ticket whose MAC was checked; another one each time, unless a nonce is given. */

@@ -6,7 +6,7 @@
 import { type Context, Hono, type Next } from 'hono'
 import { cors } from 'hono/cors'
 import { sourceOf } from '../core/addresses.ts'
-import { nonceAt } from '../core/access/dpop.ts'
+import { nonceAt } from '../core/authentication/dpop.ts'
 import { Throttle } from '../core/rate_limit.ts'
 import { isBootstrap } from '../core/call.ts'
 import { PosternError, refusal } from '../core/errors.ts'

@@ -6,7 +6,7 @@
  */
 import { renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { mintTicket, TICKET_MS } from '../core/access/ticket.ts'
+import { mintTicket, TICKET_MS } from '../core/authentication/ticket.ts'
 import type { Keyring } from '../core/crypto/keyring.ts'
 import { PosternError } from '../core/errors.ts'
 

@@ -6,7 +6,7 @@
 import process from 'node:process'
 import { createInterface } from 'node:readline/promises'
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util'
-import { isTicket } from '../core/access/ticket.ts'
+import { isTicket } from '../core/authentication/ticket.ts'
 import { PosternError } from '../core/errors.ts'
 import { Redacted } from '../core/redacted.ts'
 import { closeDetours } from './detours.ts'

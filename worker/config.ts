@@ -4,7 +4,7 @@
  * @module
  */
 
-import { IssuerKeys } from '../core/access/federation.ts'
+import { IssuerKeys } from '../core/authentication/federation.ts'
 import { type Anchor, httpAnchor } from '../core/audit/anchor.ts'
 import { dekCache } from '../core/crypto/envelope.ts'
 import { configuredProviders, type Files } from '../core/providers/configured.ts'

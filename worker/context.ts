@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { IssuerKeys } from '../core/access/federation.ts'
+import type { IssuerKeys } from '../core/authentication/federation.ts'
 import type { Caller } from '../core/call.ts'
 import type { DekCache } from '../core/crypto/envelope.ts'
 import type { Keyring } from '../core/crypto/keyring.ts'

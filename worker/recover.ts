@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { TicketPurpose } from '../core/access/ticket.ts'
+import type { TicketPurpose } from '../core/authentication/ticket.ts'
 import { badRequest } from '../core/errors.ts'
 import { type Given, runCommand } from './command.ts'
 import { ABOUT_TICKETS, makeTicket } from './ticket_command.ts'

@@ -7,7 +7,7 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import process from 'node:process'
-import { mintTicket, TICKET_MS, type TicketPurpose } from '../core/access/ticket.ts'
+import { mintTicket, TICKET_MS, type TicketPurpose } from '../core/authentication/ticket.ts'
 import type { Keyring } from '../core/crypto/keyring.ts'
 import { PosternError } from '../core/errors.ts'
 import { parseVaultId } from '../core/names.ts'

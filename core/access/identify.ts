@@ -6,7 +6,7 @@ import type { FactorStore } from './factors.ts'
 import type { Circumstances, Method } from './policy.ts'
 import type { SessionEnd, SessionStore } from './sessions.ts'
 import type { AccessStore } from './store.ts'
-import type { Ticket } from './ticket.ts'
+import type { Ticket } from '../authentication/ticket.ts'
 import type { TicketStore } from './ticket_store.ts'
 
 /** Who a caller is, and what is known beside. */

@@ -5,7 +5,7 @@
  */
 import { type Context, type Facts, type Outcome, operation } from '../operation.ts'
 import { refusedByLock } from './factor_operations.ts'
-import type { AssertionFlaw } from './federation.ts'
+import type { AssertionFlaw } from '../authentication/federation.ts'
 import type { VersionedIssuer } from './issuers.ts'
 import { globMatches } from './policy.ts'
 import type { Session } from './sessions.ts'

@@ -9,7 +9,7 @@ import { notify } from '../secrets/notices.ts'
 import { inRange, parseRange } from '../addresses.ts'
 import { ACTIONS, covers, isDemanding, type Rule } from './policy.ts'
 import type { TokenRow } from './store.ts'
-import { isLate, TICKET_MAX_MS, TICKET_MS, type Ticket } from './ticket.ts'
+import { isLate, TICKET_MAX_MS, TICKET_MS, type Ticket } from '../authentication/ticket.ts'
 import type { UsedTicket } from './ticket_store.ts'
 
 /** The id of the principal that a ticket gives a token of, and of the rule that permits it everything. */

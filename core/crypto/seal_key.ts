@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { digestOf, publicJwkOf } from '../access/dpop_key.ts'
+import { digestOf, publicJwkOf } from '../authentication/dpop_proof.ts'
 import { type Bytes, base64url, concat, parseBase64url, parseUtf8, utf8 } from '../bytes.ts'
 import { PosternError } from '../errors.ts'
 

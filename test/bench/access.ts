@@ -6,7 +6,7 @@
 import { bench, run, summary } from 'mitata'
 import { decide, type Rule } from '../../core/access/policy.ts'
 import { securityPolicy } from '../../core/access/security_policy.ts'
-import { mintToken, parseToken } from '../../core/access/token.ts'
+import { mintToken, parseToken } from '../../core/authentication/token.ts'
 import { utf8 } from '../../core/bytes.ts'
 import type { Call, Caller } from '../../core/call.ts'
 import { Keyring, parseRootKey } from '../../core/crypto/keyring.ts'

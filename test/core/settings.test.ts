@@ -1,7 +1,7 @@
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { inRange } from '../../core/addresses.ts'
-import { mintToken } from '../../core/access/token.ts'
+import { mintToken } from '../../core/authentication/token.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { parseSettings, type Settings, settingsReference } from '../../core/settings.ts'
 import type { Sources } from '../../core/settings_reader.ts'

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { mintToken } from '../../core/access/token.ts'
+import { mintToken } from '../../core/authentication/token.ts'
 import { type Client, connect } from '../../core/client.ts'
 import { Keyring, parseRootKey } from '../../core/crypto/keyring.ts'
 import type { ProviderId } from '../../core/providers/chain.ts'

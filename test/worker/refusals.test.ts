@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { describe, expect, it } from 'vitest'
-import { makeProof, makeProofKey } from '../../core/access/dpop_key.ts'
+import { makeProof, makeProofKey } from '../../core/authentication/dpop_proof.ts'
 import { signIn } from '../../core/client.ts'
 import { openGateway } from './gateway_bench.ts'
 

@@ -1,7 +1,7 @@
 /** Another root key: what a vault is opened with, what becomes of it, and that it may be broken off at every step. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { mintToken } from '../../core/access/token.ts'
-import { openTotp, sealTotp } from '../../core/access/totp.ts'
+import { mintToken } from '../../core/authentication/token.ts'
+import { openTotp, sealTotp } from '../../core/authentication/totp.ts'
 import type { Anchor } from '../../core/audit/anchor.ts'
 import { openCheckpoint } from '../../core/audit/checkpoint.ts'
 import { parseVerifierKey } from '../../core/audit/note.ts'

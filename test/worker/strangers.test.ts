@@ -1,9 +1,9 @@
 /** Who may not: what they are told, what they can tell from it, and what is recorded of them, whichever way they came in. */
 import fc from 'fast-check'
 import { describe, expect, it, vi } from 'vitest'
-import { nonceAt } from '../../core/access/dpop.ts'
-import { makeProof, makeProofKey } from '../../core/access/dpop_key.ts'
-import { mintToken } from '../../core/access/token.ts'
+import { nonceAt } from '../../core/authentication/dpop.ts'
+import { makeProof, makeProofKey } from '../../core/authentication/dpop_proof.ts'
+import { mintToken } from '../../core/authentication/token.ts'
 import { signIn } from '../../core/client.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { canary } from '../canary.ts'

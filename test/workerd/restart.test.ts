@@ -2,7 +2,7 @@
 import { abortAllDurableObjects } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { expect, it } from 'vitest'
-import { mintToken } from '../../core/access/token.ts'
+import { mintToken } from '../../core/authentication/token.ts'
 import { utf8 } from '../../core/bytes.ts'
 import type { Answer, Call, Caller } from '../../core/call.ts'
 import { Keyring, parseRootKey } from '../../core/crypto/keyring.ts'

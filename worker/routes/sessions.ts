@@ -1,10 +1,10 @@
 import { type Context, Hono } from 'hono'
 import type * as z from 'zod/mini'
-import { FlawedAssertion, issuerOf, verifyAssertion } from '../../core/access/federation.ts'
+import { FlawedAssertion, issuerOf, verifyAssertion } from '../../core/authentication/federation.ts'
 import type { VersionedIssuer } from '../../core/access/issuers.ts'
 import type { Factor, OpenedSession } from '../../core/access/session_operations.ts'
 import type { Session } from '../../core/access/sessions.ts'
-import { mintToken } from '../../core/access/token.ts'
+import { mintToken } from '../../core/authentication/token.ts'
 import {
   enrolment,
   makeRecoveryCodes,
@@ -13,7 +13,7 @@ import {
   recoveryHash,
   sealTotp,
   stepOf,
-} from '../../core/access/totp.ts'
+} from '../../core/authentication/totp.ts'
 import type { Granted } from '../../core/call.ts'
 import type { Recipient } from '../../core/crypto/seal_to.ts'
 import { badRequest, PosternError, refusal } from '../../core/errors.ts'

@@ -9,8 +9,8 @@ import {
   verify,
 } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { type Expected, nonceAt, verifyProof } from '../../../core/access/dpop.ts'
-import { makeProof, makeProofKey } from '../../../core/access/dpop_key.ts'
+import { type Expected, nonceAt, verifyProof } from '../../../core/authentication/dpop.ts'
+import { makeProof, makeProofKey } from '../../../core/authentication/dpop_proof.ts'
 import { rejectionOf } from '../support.ts'
 
 const NOW = 1_760_000_000_000

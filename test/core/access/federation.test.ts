@@ -1,6 +1,6 @@
 import { createHash, createHmac, generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { FlawedAssertion, IssuerKeys, issuerOf, verifyAssertion } from '../../../core/access/federation.ts'
+import { FlawedAssertion, IssuerKeys, issuerOf, verifyAssertion } from '../../../core/authentication/federation.ts'
 import type { AssertionUse, Issuer } from '../../../core/access/issuers.ts'
 import type { Call } from '../../../core/call.ts'
 import type { Input } from '../../../core/operations.ts'

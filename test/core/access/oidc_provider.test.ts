@@ -3,7 +3,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { IssuerKeys, issuerOf, verifyAssertion } from '../../../core/access/federation.ts'
+import { IssuerKeys, issuerOf, verifyAssertion } from '../../../core/authentication/federation.ts'
 import type { Issuer } from '../../../core/access/issuers.ts'
 import { rejectionOf } from '../support.ts'
 

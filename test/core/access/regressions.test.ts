@@ -1,6 +1,6 @@
 /** Small flaws that were found once. */
 import { describe, expect, it } from 'vitest'
-import { IssuerKeys } from '../../../core/access/federation.ts'
+import { IssuerKeys } from '../../../core/authentication/federation.ts'
 import { Lockout } from '../../../core/access/lockout.ts'
 import { Throttle } from '../../../core/rate_limit.ts'
 import { migrate } from '../../../core/migrate.ts'

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { mintToken, parseToken, vaultOfToken } from '../../../core/access/token.ts'
+import { mintToken, parseToken, vaultOfToken } from '../../../core/authentication/token.ts'
 import { bytesOf } from '../support.ts'
 
 const KEY = Uint8Array.from({ length: 32 }, (_, i) => i)

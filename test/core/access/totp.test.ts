@@ -9,7 +9,7 @@ import {
   recoveryHash,
   sealTotp,
   stepOf,
-} from '../../../core/access/totp.ts'
+} from '../../../core/authentication/totp.ts'
 import { open } from '../../../core/crypto/envelope.ts'
 import { Keyring } from '../../../core/crypto/keyring.ts'
 import { Redacted } from '../../../core/redacted.ts'

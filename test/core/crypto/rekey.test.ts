@@ -1,7 +1,7 @@
 /** Rekey and rewrap: everything that is sealed moves to the new term, whenever the process dies, and opens as before. */
 import { describe, expect, it } from 'vitest'
 import type { SealedTotp } from '../../../core/access/factors.ts'
-import { openTotp, sealTotp } from '../../../core/access/totp.ts'
+import { openTotp, sealTotp } from '../../../core/authentication/totp.ts'
 import { unwrap } from '../../../core/call.ts'
 import { dekCache, headSize, open, rewrap, seal } from '../../../core/crypto/envelope.ts'
 import { Keyring, parseRootKey } from '../../../core/crypto/keyring.ts'

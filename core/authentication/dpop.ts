@@ -9,7 +9,7 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import { calculateJwkThumbprint, decodeProtectedHeader, importJWK, type JWK, jwtVerify } from 'jose'
 import { base64url, concat, equal, parseBase64url, utf8 } from '../bytes.ts'
 import { refusal } from '../errors.ts'
-import { addressOf } from './dpop_key.ts'
+import { addressOf } from './dpop_proof.ts'
 
 // Signatures that every runtime can check, with the one curve of each (RFC 9449 section 4.2).
 const CURVES: Readonly<Record<string, string>> = { ES256: 'P-256', EdDSA: 'Ed25519', Ed25519: 'Ed25519' }
