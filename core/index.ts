@@ -6,7 +6,7 @@
 
 export { makeProofKey, type ProofKey } from './authentication/dpop_proof.ts'
 export { ACTIONS, type Action, type Decision, decide, type Rule } from './access/policy.ts'
-export { type Client, type ClientOptions, connect, type SecretValue, type SignedIn, signIn } from './client.ts'
+export { type Client, type ClientOptions, connect, type SecretValue, type SignedIn, signIn } from './client/client.ts'
 export { type ErrorCode, type ErrorDetail, PosternError } from './errors.ts'
 export { Redacted } from './redacted.ts'
 export { formatReference, parseReference, pick, type Reference } from './reference.ts'

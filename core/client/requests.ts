@@ -4,7 +4,7 @@
  * @module
  */
 import * as z from 'zod/mini'
-import type { Ask, Query } from '../transport.ts'
+import type { Ask, Query } from './transport.ts'
 
 /** Requests by their method, each answer checked against its shape. */
 export function requests(ask: Ask) {

@@ -6,7 +6,7 @@
  * @module
  */
 import process from 'node:process'
-import { connect } from '../../core/client.ts'
+import { connect } from '../../core/client/client.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { startFaultServer } from '../providers/fault_server.ts'
 import { makeSite, startServer } from '../runtime/servers.ts'

@@ -5,7 +5,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { loadavg } from 'node:os'
-import { connect } from '../../core/client.ts'
+import { connect } from '../../core/client/client.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { makeSite, type Runtime, type Server, type Site } from '../runtime/servers.ts'
 import { buildAlone, startAlone } from '../runtime/workerd.ts'

@@ -2,7 +2,7 @@ import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { refusalOf, unwrap } from '../../core/call.ts'
 import { badRequest, PosternError, REFUSALS, type Reason, refusal } from '../../core/errors.ts'
-import { errorOf } from '../../core/transport.ts'
+import { errorOf } from '../../core/client/transport.ts'
 import { refusalFrom } from './support.ts'
 
 const CODES = [

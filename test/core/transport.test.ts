@@ -1,6 +1,6 @@
 /** What the client makes of answers, also of those that a newer server gives. */
 import { expect, it } from 'vitest'
-import { connect } from '../../core/client.ts'
+import { connect } from '../../core/client/client.ts'
 import { Redacted } from '../../core/redacted.ts'
 
 const NOW = '2026-01-02T03:04:05.678Z'

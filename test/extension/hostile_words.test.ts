@@ -1,6 +1,6 @@
 /** Words of others, where the editor or a terminal would do more with them than show them. */
 import { beforeEach, describe, expect, it, vi } from 'vitest'
-import { errorOf } from '../../core/transport.ts'
+import { errorOf } from '../../core/client/transport.ts'
 import { complain } from '../../extension/hindrance.ts'
 import type { Parts } from '../../extension/parts.ts'
 import { registerTools } from '../../extension/tools.ts'

@@ -14,7 +14,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openCheckpoint } from '../../core/audit/checkpoint.ts'
 import { openNote, parseNote, parseVerifierKey } from '../../core/audit/note.ts'
-import { type Client, connect } from '../../core/client.ts'
+import { type Client, connect } from '../../core/client/client.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { makeSite, type Server, type Site, startServer } from '../runtime/servers.ts'
 

@@ -5,7 +5,7 @@
  */
 import { parseVerifierKey } from '../../core/audit/note.ts'
 import { verifyLog } from '../../core/audit/verify.ts'
-import { type Client, connect } from '../../core/client.ts'
+import { type Client, connect } from '../../core/client/client.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { makeSite, type Runtime, type Site } from '../runtime/servers.ts'
 import { startAlone } from '../runtime/workerd.ts'

@@ -1,7 +1,7 @@
 /** Access over HTTP, on every runtime: sessions, second factors, bound tokens, sealed answers, locks. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { makeProof, makeProofKey } from '../../core/authentication/dpop_proof.ts'
-import { type Client, connect, signIn } from '../../core/client.ts'
+import { type Client, connect, signIn } from '../../core/client/client.ts'
 import { makeSealKey } from '../../core/crypto/seal_key.ts'
 import { PosternError } from '../../core/errors.ts'
 import { Redacted } from '../../core/redacted.ts'

@@ -1,6 +1,6 @@
 /** Where a request comes from: the other end of its connection, whatever its headers say. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Client, connect } from '../../core/client.ts'
+import { type Client, connect } from '../../core/client/client.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { wholeLog } from '../whole_log.ts'
 import { makeSite, type Server, type Site, startServer } from './servers.ts'

@@ -9,7 +9,7 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { connect, signIn } from '../../core/client.ts'
+import { connect, signIn } from '../../core/client/client.ts'
 import { PosternError } from '../../core/errors.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { authenticator } from '../authenticator.ts'

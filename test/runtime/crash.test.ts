@@ -1,6 +1,6 @@
 /** kill -9 in the middle of writes: what was acknowledged is there afterwards, and the log is whole. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { connect } from '../../core/client.ts'
+import { connect } from '../../core/client/client.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { wholeLog } from '../whole_log.ts'
 import { inFull } from './full.ts'

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { base64url, randomBytes } from '../../core/bytes.ts'
-import { connect } from '../../core/client.ts'
+import { connect } from '../../core/client/client.ts'
 import { canary, leaks } from '../canary.ts'
 import { cleanEnvironment, makeSite, type Server, type Site, startServer } from './servers.ts'
 

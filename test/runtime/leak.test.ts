@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { connect } from '../../core/client.ts'
+import { connect } from '../../core/client/client.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { canary, leaks } from '../canary.ts'
 import { makeSite, RUNTIMES, type Server, type Site, startServer } from './servers.ts'

@@ -8,7 +8,7 @@ import { connect as openSocket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join, resolve } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { connect } from '../../core/client.ts'
+import { connect } from '../../core/client/client.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { canary, leaks } from '../canary.ts'
 import {

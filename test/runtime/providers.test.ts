@@ -1,7 +1,7 @@
 /** A primary that dies under load: nobody notices but the log, and recovery returns to it. */
 import process from 'node:process'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Client, connect } from '../../core/client.ts'
+import { type Client, connect } from '../../core/client/client.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { type FaultServer, startFaultServer } from '../providers/fault_server.ts'
 import { wholeLog } from '../whole_log.ts'

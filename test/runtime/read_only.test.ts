@@ -1,7 +1,7 @@
 /** A disk that takes no writes: at the start, and from some moment on. Nothing is released; what was there stays. */
 import { spawnSync } from 'node:child_process'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Client, connect } from '../../core/client.ts'
+import { type Client, connect } from '../../core/client/client.ts'
 import { Redacted } from '../../core/redacted.ts'
 import type { FaultRow } from '../fault_table.ts'
 import { wholeLog } from '../whole_log.ts'

@@ -1,6 +1,6 @@
 /** Rotation, approvals, notices and a new term of the key over HTTP, on each runtime. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Client, connect } from '../../core/client.ts'
+import { type Client, connect } from '../../core/client/client.ts'
 import { PosternError } from '../../core/errors.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { startReceiver } from './hook_receiver.ts'

@@ -1,7 +1,7 @@
 /** The main job over HTTP, the same black box on every runtime. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { base64 } from '../../core/bytes.ts'
-import { type Client, connect } from '../../core/client.ts'
+import { type Client, connect } from '../../core/client/client.ts'
 import { PosternError } from '../../core/errors.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { wholeLog } from '../whole_log.ts'

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Client, connect, signIn } from '../../core/client.ts'
+import { type Client, connect, signIn } from '../../core/client/client.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { leaks } from '../canary.ts'
 import { RECOVERY } from '../tickets.ts'

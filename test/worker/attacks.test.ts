@@ -1,6 +1,6 @@
 /** Attacks on all routes alike, as the contract lists them. */
 import { describe, expect, it } from 'vitest'
-import { signIn } from '../../core/client.ts'
+import { signIn } from '../../core/client/client.ts'
 import { PosternError } from '../../core/errors.ts'
 import { OPERATIONS, type OperationName } from '../../core/operations.ts'
 import { createApp } from '../../worker/app.ts'

@@ -4,7 +4,7 @@
  * @module
  */
 import { mintToken } from '../../core/authentication/token.ts'
-import { type Client, connect } from '../../core/client.ts'
+import { type Client, connect } from '../../core/client/client.ts'
 import { Keyring, parseRootKey } from '../../core/crypto/keyring.ts'
 import type { ProviderId } from '../../core/providers/chain.ts'
 import type { Configured } from '../../core/providers/configured.ts'

@@ -1,6 +1,6 @@
 /** Writes to what providers keep: at the primary, once; then to the replicas, whatever happens meanwhile. */
 import { describe, expect, it } from 'vitest'
-import type { Client } from '../../core/client.ts'
+import type { Client } from '../../core/client/client.ts'
 import { PosternError } from '../../core/errors.ts'
 import { type FailureKind, ProviderFailure } from '../../core/providers/provider.ts'
 import { Redacted } from '../../core/redacted.ts'

@@ -4,7 +4,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { makeProof, makeProofKey } from '../../core/authentication/dpop_proof.ts'
-import { signIn } from '../../core/client.ts'
+import { signIn } from '../../core/client/client.ts'
 import { openGateway } from './gateway_bench.ts'
 
 const AT = { endpoint: 'http://127.0.0.1', vault: 'default' }

@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import process from 'node:process'
 import { DatabaseSync } from 'node:sqlite'
-import { connect, signIn } from '../../../core/client.ts'
+import { connect, signIn } from '../../../core/client/client.ts'
 import { Redacted } from '../../../core/redacted.ts'
 import { authenticator } from '../../authenticator.ts'
 

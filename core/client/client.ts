@@ -4,7 +4,7 @@
  * @module
  */
 import type * as z from 'zod/mini'
-import { type Administration, administration } from './client/administration.ts'
+import { type Administration, administration } from './administration.ts'
 import {
   type ClientOptions,
   connectUser,
@@ -12,11 +12,11 @@ import {
   type SignInOptions,
   signInUser,
   type UserClient,
-} from './client/user.ts'
+} from './user.ts'
 import { type TransportOptions, transport } from './transport.ts'
-import type { Factor } from './wire/session.ts'
+import type { Factor } from '../wire/session.ts'
 
-export type { ClientOptions, Hydrated, ListOptions, PutOptions, SecretValue, SignInOptions } from './client/user.ts'
+export type { ClientOptions, Hydrated, ListOptions, PutOptions, SecretValue, SignInOptions } from './user.ts'
 
 /** A session that was just made, and a client that uses it. */
 export type SignedIn = SignedInAs<Client>
