@@ -1,6 +1,6 @@
 import { createCipheriv, randomBytes, scryptSync } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { legacyKey, openLegacy } from '../../../core/crypto/legacy.ts'
+import { legacyKey, openLegacy } from '../../../core/crypto/legacy_format.ts'
 import { Redacted } from '../../../core/redacted.ts'
 import { canary, leaks } from '../../canary.ts'
 import { rejectionOf, shownBy } from '../support.ts'
