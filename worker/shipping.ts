@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { render } from '../core/audit/export.ts'
+import { render } from '../core/export/render.ts'
 import { parseUtf8 } from '../core/bytes.ts'
 import { PosternError } from '../core/errors.ts'
 import { send } from '../core/providers/send.ts'

@@ -9,7 +9,7 @@ import { checkUrl } from '../providers/send.ts'
 import { Redacted } from '../redacted.ts'
 import { choice, flag, list, secret, text, whole } from '../settings_reader.ts'
 import { parseWebhookSecret } from '../webhook.ts'
-import { FORMATS } from './format.ts'
+import { FORMATS } from '../export/format.ts'
 import { isWitnessKey } from './note.ts'
 import { formatRollback, parseRollback } from './rollback.ts'
 

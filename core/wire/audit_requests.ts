@@ -4,7 +4,7 @@
  * @module
  */
 import * as z from 'zod/mini'
-import { FORMATS } from '../audit/format.ts'
+import { FORMATS } from '../export/format.ts'
 import { SEVERITIES } from '../audit/severity.ts'
 import { described, line } from './parts.ts'
 import { number } from './request_parts.ts'

@@ -1,7 +1,7 @@
 import { type Context, Hono } from 'hono'
 import type * as z from 'zod/mini'
 import { parseCheckpoint } from '../../core/audit/checkpoint.ts'
-import { render } from '../../core/audit/export.ts'
+import { render } from '../../core/export/render.ts'
 import { formatVerifierKey, parseNote } from '../../core/audit/note.ts'
 import type { Status } from '../../core/audit/operations.ts'
 import { parseTilePath } from '../../core/audit/tile.ts'

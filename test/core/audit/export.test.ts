@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { encodeEvent } from '../../../core/audit/event.ts'
-import { render } from '../../../core/audit/export.ts'
+import { render } from '../../../core/export/render.ts'
 import { severityOf } from '../../../core/audit/severity.ts'
 import { openVault, writeOf } from '../support.ts'
 
