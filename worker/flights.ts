@@ -14,7 +14,7 @@ import type { ProvidedRead } from '../core/providers/read_operations.ts'
 import { isBroken } from '../core/providers/upstream.ts'
 import type { Upstreams } from '../core/providers/upstreams.ts'
 import { deadlineMsOf, type Settings } from '../core/settings.ts'
-import { carry } from '../core/trace.ts'
+import { carry } from '../core/http/trace_context.ts'
 
 /** Larger values are served, and not kept. */
 const MAX_CACHED_BYTES = 128 * 1024

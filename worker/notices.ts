@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { send } from '../core/providers/send.ts'
+import { send } from '../core/http/send.ts'
 import { openHookSecret } from '../core/secrets/hooks.ts'
 import type { NextNotice } from '../core/secrets/notices.ts'
-import { signWebhook } from '../core/webhook.ts'
+import { signWebhook } from '../core/http/webhook_signature.ts'
 import type { Desk, Duty } from './upkeep.ts'
 
 const MAX_ANSWER_BYTES = 64 * 1024

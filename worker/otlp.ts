@@ -5,9 +5,9 @@
  *
  * @module
  */
-import { send } from '../core/providers/send.ts'
+import { send } from '../core/http/send.ts'
 import type { Settings } from '../core/settings.ts'
-import { newTraceId, parseTraceparent, type TraceContext } from '../core/trace.ts'
+import { newTraceId, parseTraceparent, type TraceContext } from '../core/http/trace_context.ts'
 import type { Ended, Span } from './observation.ts'
 import { logLine } from './oplog.ts'
 

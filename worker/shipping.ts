@@ -7,8 +7,8 @@
 import { render } from '../core/export/render.ts'
 import { parseUtf8 } from '../core/bytes.ts'
 import { PosternError } from '../core/errors.ts'
-import { send } from '../core/providers/send.ts'
-import { signWebhook } from '../core/webhook.ts'
+import { send } from '../core/http/send.ts'
+import { signWebhook } from '../core/http/webhook_signature.ts'
 import { originOf } from './checkpoint.ts'
 import type { Desk, Duty } from './upkeep.ts'
 

@@ -6,7 +6,7 @@
  */
 import { parseUtf8 } from '../bytes.ts'
 import { PosternError } from '../errors.ts'
-import { send } from '../providers/send.ts'
+import { send } from '../http/send.ts'
 import type { Redacted } from '../redacted.ts'
 
 /** A place for checkpoints. */

@@ -5,10 +5,10 @@
  */
 import * as z from 'zod/mini'
 import { PosternError } from '../errors.ts'
-import { checkUrl } from '../providers/send.ts'
+import { checkUrl } from '../http/send.ts'
 import { Redacted } from '../redacted.ts'
 import { choice, flag, list, secret, text, whole } from '../settings_reader.ts'
-import { parseWebhookSecret } from '../webhook.ts'
+import { parseWebhookSecret } from '../http/webhook_signature.ts'
 import { FORMATS } from '../export/format.ts'
 import { isWitnessKey } from './note.ts'
 import { formatRollback, parseRollback } from './rollback.ts'

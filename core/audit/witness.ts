@@ -5,7 +5,7 @@
  * @module
  */
 import { base64, parseUtf8 } from '../bytes.ts'
-import { send } from '../providers/send.ts'
+import { send } from '../http/send.ts'
 import type { Hash } from './merkle.ts'
 import { type NoteVerifier, openNote, parseNote } from './note.ts'
 

@@ -36,7 +36,7 @@ import {
   ProviderFailure,
   type PutOptions,
 } from './provider.ts'
-import type { Received } from './send.ts'
+import type { Received } from '../http/send.ts'
 import { look } from './shape.ts'
 
 export interface HashicorpConfig extends HashicorpAddress {

@@ -8,7 +8,7 @@ import * as z from 'zod/mini'
 import { type Bytes, equal, utf8 } from '../bytes.ts'
 import { badRequest } from '../errors.ts'
 import type { Redacted } from '../redacted.ts'
-import { traceHeaders } from '../trace.ts'
+import { traceHeaders } from '../http/trace_context.ts'
 import {
   ask,
   checkHeaderValue,
@@ -35,7 +35,7 @@ import {
 } from './http_document.ts'
 import { checkStoreName } from './names.ts'
 import { type FailureKind, type ProvidedSecret, type Provider, ProviderFailure, type PutOptions } from './provider.ts'
-import type { Received } from './send.ts'
+import type { Received } from '../http/send.ts'
 import { look } from './shape.ts'
 
 export interface HttpConfig extends DocumentPlaces {

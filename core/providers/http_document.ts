@@ -10,7 +10,7 @@ import { JsonSource, type JsonValue, tokensOf } from '../json_source.ts'
 import { Redacted } from '../redacted.ts'
 import { malformed, readSource, UNVERSIONED } from './ask.ts'
 import { type ProvidedSecret, ProviderFailure, type PutOptions } from './provider.ts'
-import type { Received } from './send.ts'
+import type { Received } from '../http/send.ts'
 import { bytesOfText, checkFit, declaresType, documentOf, fieldsFrom, foreignShape, writtenContent } from './shape.ts'
 
 /** Where a store has things in its documents, as JSON pointers (RFC 6901). */

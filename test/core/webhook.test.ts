@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { parseWebhookSecret, signWebhook } from '../../core/webhook.ts'
+import { parseWebhookSecret, signWebhook } from '../../core/http/webhook_signature.ts'
 import { refusalFrom, shownBy } from './support.ts'
 
 // The example that the libraries of Standard Webhooks are tested with.

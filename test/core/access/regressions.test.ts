@@ -4,7 +4,7 @@ import { IssuerKeys } from '../../../core/authentication/federation.ts'
 import { Lockout } from '../../../core/access/lockout.ts'
 import { Throttle } from '../../../core/rate_limit.ts'
 import { migrate } from '../../../core/migrate.ts'
-import { checkUrl } from '../../../core/providers/send.ts'
+import { checkUrl } from '../../../core/http/send.ts'
 import { openSqlite } from '../../../worker/sqlite.ts'
 
 const T = 1_760_000_000_000

@@ -1,8 +1,8 @@
 /** What the operator is told of a request that no answer came to. */
 import { createServer } from 'node:net'
 import { describe, expect, it } from 'vitest'
-import { networkCode } from '../../../core/providers/network_code.ts'
-import { NoAnswer, send } from '../../../core/providers/send.ts'
+import { networkCode } from '../../../core/http/network_code.ts'
+import { NoAnswer, send } from '../../../core/http/send.ts'
 import { canary } from '../../canary.ts'
 
 const coded = (code: unknown, message = 'm') => Object.assign(new Error(message), { code })

@@ -8,7 +8,7 @@ import type { AddressInfo, Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { checkUrl, send } from '../../../core/providers/send.ts'
+import { checkUrl, send } from '../../../core/http/send.ts'
 import { rejectionOf } from '../support.ts'
 
 const hasOpenssl = spawnSync('openssl', ['version']).status === 0

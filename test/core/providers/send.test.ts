@@ -2,7 +2,7 @@ import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import { afterEach, describe, expect, it } from 'vitest'
-import { checkUrl, type SendOptions, send } from '../../../core/providers/send.ts'
+import { checkUrl, type SendOptions, send } from '../../../core/http/send.ts'
 import { refusalFrom, rejectionOf, shownBy } from '../support.ts'
 
 const servers: Server[] = []

@@ -4,9 +4,9 @@
  *
  * @module
  */
-import { type Bytes, base64, parseBase64, utf8 } from './bytes.ts'
-import { PosternError } from './errors.ts'
-import { Redacted } from './redacted.ts'
+import { type Bytes, base64, parseBase64, utf8 } from '../bytes.ts'
+import { PosternError } from '../errors.ts'
+import { Redacted } from '../redacted.ts'
 
 const PREFIX = 'whsec_'
 /** Bytes of a secret: what the specification allows. */

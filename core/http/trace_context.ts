@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { hex, randomBytes } from './bytes.ts'
+import { hex, randomBytes } from '../bytes.ts'
 
 /** A place in a trace. */
 export interface TraceContext {
