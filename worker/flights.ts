@@ -12,7 +12,7 @@ import { failover, type Replica, type Reply } from '../core/providers/failover.t
 import { type ProvidedSecret, ProviderFailure } from '../core/providers/provider.ts'
 import type { ProvidedRead } from '../core/providers/read_operations.ts'
 import { isBroken } from '../core/providers/upstream.ts'
-import type { Upstreams } from '../core/providers/upstreams.ts'
+import type { Upstreams } from '../core/provider_registry/registry.ts'
 import { deadlineMsOf, type Settings } from '../core/settings.ts'
 import { carry } from '../core/http/trace_context.ts'
 

@@ -5,7 +5,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { open, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
-import type { Files } from '../core/providers/configured.ts'
+import type { Files } from '../core/provider_registry/from_settings.ts'
 import { type FileConfig, fileProvider } from '../core/providers/file.ts'
 
 /** The files of this machine. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { configuredProviders } from '../../../core/providers/configured.ts'
+import { configuredProviders } from '../../../core/provider_registry/from_settings.ts'
 import { parseSettings } from '../../../core/settings.ts'
 import { refusalFrom } from '../support.ts'
 

@@ -4,13 +4,13 @@
  * @module
  */
 import { badRequest, PosternError, refusal } from '../errors.ts'
-import type { Chain, Member, ProviderId, VersionedChain } from './chain.ts'
-import type { Report } from './condition.ts'
-import type { Configured } from './configured.ts'
-import type { Replica } from './failover.ts'
-import { type Naming, secretName, storeName } from './names.ts'
-import { defaultMembers, namePrefixOf, type ProviderSettings } from './settings.ts'
-import { Upstream } from './upstream.ts'
+import type { Chain, Member, ProviderId, VersionedChain } from '../providers/chain.ts'
+import type { Report } from '../providers/condition.ts'
+import type { Configured } from './from_settings.ts'
+import type { Replica } from '../providers/failover.ts'
+import { type Naming, secretName, storeName } from '../providers/names.ts'
+import { defaultMembers, namePrefixOf, type ProviderSettings } from '../providers/settings.ts'
+import { Upstream } from '../providers/upstream.ts'
 
 /** The id of the chain that the operator's settings make; no vault can change it. */
 export const DEFAULT_CHAIN = 'default'
