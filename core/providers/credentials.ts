@@ -4,7 +4,7 @@
  * @module
  */
 import type { Redacted } from '../redacted.ts'
-import type { ProviderOptions } from './ask.ts'
+import type { ProviderOptions } from './request.ts'
 import { ProviderFailure } from './provider.ts'
 
 const RENEW_AT = 0.8

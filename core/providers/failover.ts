@@ -8,7 +8,7 @@
  * @module
  */
 import { ANSWERS, type FailureKind, OUTAGES, type Provider, ProviderFailure } from './provider.ts'
-import { isBroken, type Rest, type Upstream } from './upstream.ts'
+import { isBroken, type Rest, type Upstream } from './guarded_provider.ts'
 
 /** One place where a secret is kept: a provider, and the secret's name there. */
 export interface Replica {

@@ -10,7 +10,7 @@ import { DEFAULT_CONTENT_TYPE, isJsonType } from '../content_type.ts'
 import { JsonSource } from '../json_source.ts'
 import type { Redacted } from '../redacted.ts'
 import type { Encoding } from '../secrets/store.ts'
-import { failureOf } from './ask.ts'
+import { failureOf } from './request.ts'
 import { ProviderFailure, type PutOptions } from './provider.ts'
 
 /** A value as it is, or is to be, kept in one text. */

@@ -16,7 +16,7 @@ import { randomBytes, utf8 } from '../../core/bytes.ts'
 import { dekCache, open, seal } from '../../core/crypto/envelope.ts'
 import { Keyring, parseRootKey } from '../../core/crypto/keyring.ts'
 import { migrate } from '../../core/migrate.ts'
-import { sign } from '../../core/providers/sigv4.ts'
+import { sign } from '../../core/providers/aws/sigv4.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { openSqlite } from '../../worker/sqlite.ts'
 

@@ -6,7 +6,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Naming, storeName } from '../../core/providers/names.ts'
+import { type Naming, storeName } from '../../core/providers/store_names.ts'
 import { type Provider, ProviderFailure, type PutOptions } from '../../core/providers/provider.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { canary, leaks } from '../canary.ts'

@@ -1,9 +1,9 @@
 /** The contract, against servers that answer as the recorded ones did. */
 import { afterEach, describe, expect, it } from 'vitest'
-import { azureProvider } from '../../core/providers/azure.ts'
-import { fileProvider } from '../../core/providers/file.ts'
-import { hashicorpProvider } from '../../core/providers/hashicorp.ts'
-import { httpProvider } from '../../core/providers/http.ts'
+import { azureProvider } from '../../core/providers/azure/provider.ts'
+import { fileProvider } from '../../core/providers/file/provider.ts'
+import { hashicorpProvider } from '../../core/providers/hashicorp/provider.ts'
+import { httpProvider } from '../../core/providers/http/provider.ts'
 import { Redacted } from '../../core/redacted.ts'
 import type { Fake } from '../fakes/fake.ts'
 import { fakeHttpStore, LIST, STORE } from '../fakes/http_store.ts'

@@ -1,6 +1,6 @@
 /** Postern keeps the HTTP contract of providers itself: one can stand in front of another. */
 import { afterAll } from 'vitest'
-import { httpProvider } from '../../core/providers/http.ts'
+import { httpProvider } from '../../core/providers/http/provider.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { providerContract, type Store } from '../contract/provider_contract.ts'
 import { makeSite, type Server, type Site, startServer } from './servers.ts'

@@ -2,7 +2,7 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
-import { httpProvider } from '../../core/providers/http.ts'
+import { httpProvider } from '../../core/providers/http/provider.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { parseTraceparent } from '../../core/http/trace_context.ts'
 import { createApp } from '../../worker/app.ts'

@@ -1,7 +1,7 @@
 /** Rotation of what a provider keeps: by the provider itself, or by a value that is made here and written to it. */
 import { describe, expect, it } from 'vitest'
 import { type Chain, rotatesItself } from '../../core/providers/chain.ts'
-import { hashicorpProvider } from '../../core/providers/hashicorp.ts'
+import { hashicorpProvider } from '../../core/providers/hashicorp/provider.ts'
 import { ProviderFailure } from '../../core/providers/provider.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { canary, leaks } from '../canary.ts'

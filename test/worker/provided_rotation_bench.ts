@@ -5,7 +5,7 @@
  */
 import { unwrap } from '../../core/call.ts'
 import { Keyring, parseRootKey } from '../../core/crypto/keyring.ts'
-import { awsProvider } from '../../core/providers/aws.ts'
+import { awsProvider } from '../../core/providers/aws/provider.ts'
 import type { Chain } from '../../core/providers/chain.ts'
 import type { Provider } from '../../core/providers/provider.ts'
 import type { ProvidedRead } from '../../core/providers/read_operations.ts'

@@ -1,8 +1,8 @@
 /** Documents of others over the whole app: read, written back as they are, or refused before anything is sent. */
 import { describe, expect, it } from 'vitest'
-import { awsProvider } from '../../core/providers/aws.ts'
-import { hashicorpProvider } from '../../core/providers/hashicorp.ts'
-import { httpProvider } from '../../core/providers/http.ts'
+import { awsProvider } from '../../core/providers/aws/provider.ts'
+import { hashicorpProvider } from '../../core/providers/hashicorp/provider.ts'
+import { httpProvider } from '../../core/providers/http/provider.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { canary, leaks } from '../canary.ts'
 import { type Asked, fake, type Reply } from '../fakes/fake.ts'

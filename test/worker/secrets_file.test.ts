@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
-import { fileProvider } from '../../core/providers/file.ts'
+import { fileProvider } from '../../core/providers/file/provider.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { secretsFile } from '../../worker/secrets_file.ts'
 import { bytesOf } from '../core/support.ts'

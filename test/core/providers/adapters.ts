@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { awsProvider } from '../../../core/providers/aws.ts'
-import { azureProvider } from '../../../core/providers/azure.ts'
-import { hashicorpProvider } from '../../../core/providers/hashicorp.ts'
-import { httpProvider } from '../../../core/providers/http.ts'
+import { awsProvider } from '../../../core/providers/aws/provider.ts'
+import { azureProvider } from '../../../core/providers/azure/provider.ts'
+import { hashicorpProvider } from '../../../core/providers/hashicorp/provider.ts'
+import { httpProvider } from '../../../core/providers/http/provider.ts'
 import type { Provider } from '../../../core/providers/provider.ts'
 import type { SendOptions } from '../../../core/http/send.ts'
 import { Redacted } from '../../../core/redacted.ts'

@@ -1,6 +1,6 @@
 /** AWS Secrets Manager by the bytes that are sent, and by the answers that AWS documents. */
 import { describe, expect, it } from 'vitest'
-import { type AwsConfig, awsProvider } from '../../../core/providers/aws.ts'
+import { type AwsConfig, awsProvider } from '../../../core/providers/aws/provider.ts'
 import { type FailureKind, type Provider, ProviderFailure } from '../../../core/providers/provider.ts'
 import { Redacted } from '../../../core/redacted.ts'
 import { leaks } from '../../canary.ts'

@@ -1,6 +1,6 @@
 /** Azure Key Vault: tokens, challenges, links and times. */
 import { describe, expect, it } from 'vitest'
-import { type AzureConfig, azureProvider } from '../../../core/providers/azure.ts'
+import { type AzureConfig, azureProvider } from '../../../core/providers/azure/provider.ts'
 import type { FailureKind, Provider, ProviderFailure } from '../../../core/providers/provider.ts'
 import { Redacted } from '../../../core/redacted.ts'
 import type { Reply } from '../../fakes/fake.ts'

@@ -1,7 +1,7 @@
 /** The state of a provider, and the lines of the operational log that tell of it. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type FailureKind, ProviderFailure } from '../../../core/providers/provider.ts'
-import { Upstream } from '../../../core/providers/upstream.ts'
+import { Upstream } from '../../../core/providers/guarded_provider.ts'
 import { memoryProvider } from '../../providers/memory_provider.ts'
 
 beforeEach(() => {

@@ -1,8 +1,8 @@
 /** HashiCorp Vault: tokens and their renewal, engines, what is sealed, and what others wrote. */
 import { describe, expect, it } from 'vitest'
-import { type HashicorpConfig, hashicorpProvider } from '../../../core/providers/hashicorp.ts'
+import { type HashicorpConfig, hashicorpProvider } from '../../../core/providers/hashicorp/provider.ts'
 import type { FailureKind, Provider, ProviderFailure } from '../../../core/providers/provider.ts'
-import { Upstream } from '../../../core/providers/upstream.ts'
+import { Upstream } from '../../../core/providers/guarded_provider.ts'
 import { Redacted } from '../../../core/redacted.ts'
 import type { Reply } from '../../fakes/fake.ts'
 import { type FakeVault, fakeVault } from '../../fakes/vault.ts'

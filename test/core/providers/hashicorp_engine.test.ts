@@ -1,6 +1,6 @@
 /** The version of the KV engine: configured wrongly, changed while we run, hidden, or of a mount that is not there. */
 import { describe, expect, it } from 'vitest'
-import { hashicorpProvider } from '../../../core/providers/hashicorp.ts'
+import { hashicorpProvider } from '../../../core/providers/hashicorp/provider.ts'
 import type { FailureKind, ProviderFailure } from '../../../core/providers/provider.ts'
 import { Redacted } from '../../../core/redacted.ts'
 import { fakeVault } from '../../fakes/vault.ts'

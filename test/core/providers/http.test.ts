@@ -1,6 +1,6 @@
 /** The HTTP contract, and what a configuration of it may not say. */
 import { describe, expect, it } from 'vitest'
-import { type HttpConfig, httpProvider } from '../../../core/providers/http.ts'
+import { type HttpConfig, httpProvider } from '../../../core/providers/http/provider.ts'
 import type { FailureKind, Provider, ProviderFailure } from '../../../core/providers/provider.ts'
 import { Redacted } from '../../../core/redacted.ts'
 import { fake, type Reply } from '../../fakes/fake.ts'

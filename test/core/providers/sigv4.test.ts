@@ -11,7 +11,7 @@ import {
   type SigningScope,
   sign,
   stringToSign,
-} from '../../../core/providers/sigv4.ts'
+} from '../../../core/providers/aws/sigv4.ts'
 import { Redacted } from '../../../core/redacted.ts'
 import { bytesOf } from '../support.ts'
 

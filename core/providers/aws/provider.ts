@@ -7,13 +7,13 @@
  * @module
  */
 import * as z from 'zod/mini'
-import { type Bytes, base64, equal, parseBase64, parseUtf8 } from '../bytes.ts'
-import { JSON_TYPE } from '../content_type.ts'
-import { Redacted } from '../redacted.ts'
-import { failureOf, HEALTH_NAME, type Outcome, type ProviderOptions, resolvesWhenServed } from './ask.ts'
-import { type AwsAccess, awsCaller } from './aws_api.ts'
-import { kindOf } from './aws_failure.ts'
-import { checkStoreName } from './names.ts'
+import { type Bytes, base64, equal, parseBase64, parseUtf8 } from '../../bytes.ts'
+import { JSON_TYPE } from '../../content_type.ts'
+import { Redacted } from '../../redacted.ts'
+import { failureOf, HEALTH_NAME, type Outcome, type ProviderOptions, resolvesWhenServed } from '../request.ts'
+import { type AwsAccess, awsCaller } from './api.ts'
+import { kindOf } from './failures.ts'
+import { checkStoreName } from '../store_names.ts'
 import {
   type ProvidedSecret,
   type ProvidedVersion,
@@ -22,8 +22,8 @@ import {
   type ProviderRotation,
   type PutOptions,
   type RotateOptions,
-} from './provider.ts'
-import { bytesOfText, checkFit, documentOf, look } from './shape.ts'
+} from '../provider.ts'
+import { bytesOfText, checkFit, documentOf, look } from '../shape.ts'
 
 const MAX_VALUE_BYTES = 65_536
 const MAX_BATCH = 20

@@ -4,11 +4,11 @@
  * @module
  */
 import type * as z from 'zod/mini'
-import { type Bytes, utf8 } from '../bytes.ts'
-import { badRequest } from '../errors.ts'
-import { ask, malformed, type ProviderOptions, parseBaseUrl, readAnswer } from './ask.ts'
-import { type AwsStaticKeys, type AwsWebIdentity, awsCredentials, awsDomain } from './aws_credentials.ts'
-import { awsFailure, isClockFailure } from './aws_failure.ts'
+import { type Bytes, utf8 } from '../../bytes.ts'
+import { badRequest } from '../../errors.ts'
+import { ask, malformed, type ProviderOptions, parseBaseUrl, readAnswer } from '../request.ts'
+import { type AwsStaticKeys, type AwsWebIdentity, awsCredentials, awsDomain } from './credentials.ts'
+import { awsFailure, isClockFailure } from './failures.ts'
 import { type AwsKeys, sign } from './sigv4.ts'
 
 const SERVICE = 'secretsmanager'

@@ -4,14 +4,14 @@
  * @module
  */
 import * as z from 'zod/mini'
-import { type Bytes, base64, parseBase64 } from '../bytes.ts'
-import { isJsonType, JSON_TYPE } from '../content_type.ts'
-import { JsonSource, type JsonValue, tokensOf } from '../json_source.ts'
-import { Redacted } from '../redacted.ts'
-import { malformed, readSource, UNVERSIONED } from './ask.ts'
-import { type ProvidedSecret, ProviderFailure, type PutOptions } from './provider.ts'
-import type { Received } from '../http/send.ts'
-import { bytesOfText, checkFit, declaresType, documentOf, fieldsFrom, foreignShape, writtenContent } from './shape.ts'
+import { type Bytes, base64, parseBase64 } from '../../bytes.ts'
+import { isJsonType, JSON_TYPE } from '../../content_type.ts'
+import { JsonSource, type JsonValue, tokensOf } from '../../json_source.ts'
+import { Redacted } from '../../redacted.ts'
+import { malformed, readSource, UNVERSIONED } from '../request.ts'
+import { type ProvidedSecret, ProviderFailure, type PutOptions } from '../provider.ts'
+import type { Received } from '../../http/send.ts'
+import { bytesOfText, checkFit, declaresType, documentOf, fieldsFrom, foreignShape, writtenContent } from '../shape.ts'
 
 /** Where a store has things in its documents, as JSON pointers (RFC 6901). */
 export interface DocumentPlaces {

@@ -4,11 +4,11 @@
  * @module
  */
 import * as z from 'zod/mini'
-import { Redacted } from '../redacted.ts'
-import { checkHeaderValue, failureOf, type ProviderOptions, readAnswer } from './ask.ts'
-import { type Issued, RenewedCredentials, type TokenSource } from './credentials.ts'
-import { type HashicorpCall, parseMount } from './hashicorp_api.ts'
-import { ProviderFailure } from './provider.ts'
+import { Redacted } from '../../redacted.ts'
+import { checkHeaderValue, failureOf, type ProviderOptions, readAnswer } from '../request.ts'
+import { type Issued, RenewedCredentials, type TokenSource } from '../credentials.ts'
+import { type HashicorpCall, parseMount } from './api.ts'
+import { ProviderFailure } from '../provider.ts'
 
 export type HashicorpCredentials =
   | { kind: 'token'; token: Redacted<string> }

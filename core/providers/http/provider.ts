@@ -5,10 +5,10 @@
  * @module
  */
 import * as z from 'zod/mini'
-import { type Bytes, equal, utf8 } from '../bytes.ts'
-import { badRequest } from '../errors.ts'
-import type { Redacted } from '../redacted.ts'
-import { traceHeaders } from '../http/trace_context.ts'
+import { type Bytes, equal, utf8 } from '../../bytes.ts'
+import { badRequest } from '../../errors.ts'
+import type { Redacted } from '../../redacted.ts'
+import { traceHeaders } from '../../http/trace_context.ts'
 import {
   ask,
   checkHeaderValue,
@@ -22,7 +22,7 @@ import {
   readAnswer,
   resolvesWhenServed,
   retryAfterMs,
-} from './ask.ts'
+} from '../request.ts'
 import {
   bodyOf,
   type DocumentPlaces,
@@ -32,11 +32,11 @@ import {
   TAG,
   Time,
   writtenVersionOf,
-} from './http_document.ts'
-import { checkStoreName } from './names.ts'
-import { type FailureKind, type ProvidedSecret, type Provider, ProviderFailure, type PutOptions } from './provider.ts'
-import type { Received } from '../http/send.ts'
-import { look } from './shape.ts'
+} from './document.ts'
+import { checkStoreName } from '../store_names.ts'
+import { type FailureKind, type ProvidedSecret, type Provider, ProviderFailure, type PutOptions } from '../provider.ts'
+import type { Received } from '../../http/send.ts'
+import { look } from '../shape.ts'
 
 export interface HttpConfig extends DocumentPlaces {
   /** With `{name}` once, in its path: `https://store.example/v1/secrets/{name}`. The name's slashes stay slashes. */

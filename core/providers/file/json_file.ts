@@ -5,8 +5,8 @@
  * @module
  */
 import * as z from 'zod/mini'
-import { JsonSource } from '../json_source.ts'
-import type { Encoding } from '../secrets/store.ts'
+import { JsonSource } from '../../json_source.ts'
+import type { Encoding } from '../../secrets/store.ts'
 
 /** One secret of a file. */
 export interface FileEntry {

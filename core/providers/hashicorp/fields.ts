@@ -4,12 +4,12 @@
  * @module
  */
 import * as z from 'zod/mini'
-import { type Bytes, base64, parseBase64, parseUtf8, utf8 } from '../bytes.ts'
-import { isJsonType, JSON_TYPE } from '../content_type.ts'
-import type { JsonSource, JsonValue } from '../json_source.ts'
-import { Redacted } from '../redacted.ts'
-import type { ProvidedSecret, PutOptions } from './provider.ts'
-import { bytesOfText, checkFit, declaresType, documentOf, fieldsFrom, foreignShape, writtenContent } from './shape.ts'
+import { type Bytes, base64, parseBase64, parseUtf8, utf8 } from '../../bytes.ts'
+import { isJsonType, JSON_TYPE } from '../../content_type.ts'
+import type { JsonSource, JsonValue } from '../../json_source.ts'
+import { Redacted } from '../../redacted.ts'
+import type { ProvidedSecret, PutOptions } from '../provider.ts'
+import { bytesOfText, checkFit, declaresType, documentOf, fieldsFrom, foreignShape, writtenContent } from '../shape.ts'
 
 /** The shape that we write. */
 const OwnFields = z.object({

@@ -7,21 +7,21 @@
  * @module
  */
 import * as z from 'zod/mini'
-import { type Bytes, base64, parseBase64, parseUtf8, utf8 } from '../bytes.ts'
-import { isJsonType } from '../content_type.ts'
-import { Redacted } from '../redacted.ts'
-import type { Encoding } from '../secrets/store.ts'
-import { failureOf, HEALTH_NAME, type ProviderOptions, resolvesWhenServed } from './ask.ts'
-import { type AzureAccess, azureCaller } from './azure_api.ts'
-import { checkStoreName } from './names.ts'
+import { type Bytes, base64, parseBase64, parseUtf8, utf8 } from '../../bytes.ts'
+import { isJsonType } from '../../content_type.ts'
+import { Redacted } from '../../redacted.ts'
+import type { Encoding } from '../../secrets/store.ts'
+import { failureOf, HEALTH_NAME, type ProviderOptions, resolvesWhenServed } from '../request.ts'
+import { type AzureAccess, azureCaller } from './api.ts'
+import { checkStoreName } from '../store_names.ts'
 import {
   type ProvidedSecret,
   type ProvidedVersion,
   type Provider,
   ProviderFailure,
   type PutOptions,
-} from './provider.ts'
-import { bytesOfText, checkFit, declaresType, writtenContent } from './shape.ts'
+} from '../provider.ts'
+import { bytesOfText, checkFit, declaresType, writtenContent } from '../shape.ts'
 
 const MAX_VALUE_BYTES = 25 * 1024
 const MAX_PAGE = 25

@@ -4,8 +4,8 @@
  * @module
  */
 import * as z from 'zod/mini'
-import type { Bytes } from '../bytes.ts'
-import type { Redacted } from '../redacted.ts'
+import type { Bytes } from '../../bytes.ts'
+import type { Redacted } from '../../redacted.ts'
 import {
   failureOf,
   HEALTH_NAME,
@@ -15,7 +15,7 @@ import {
   readSource,
   resolvesWhenServed,
   UNVERSIONED,
-} from './ask.ts'
+} from '../request.ts'
 import {
   type HashicorpAddress,
   type HashicorpRequest,
@@ -23,21 +23,21 @@ import {
   hashicorpCaller,
   NO_MOUNT,
   parseMount,
-} from './hashicorp_api.ts'
-import { KvEngine, type KvVersion } from './hashicorp_engine.ts'
-import { dataOf, type Fields, secretOf } from './hashicorp_fields.ts'
-import { type HashicorpCredentials, hashicorpToken, refusedWith } from './hashicorp_token.ts'
-import { walk } from './hashicorp_walk.ts'
-import { checkStoreName } from './names.ts'
+} from './api.ts'
+import { KvEngine, type KvVersion } from './engine.ts'
+import { dataOf, type Fields, secretOf } from './fields.ts'
+import { type HashicorpCredentials, hashicorpToken, refusedWith } from './token.ts'
+import { walk } from './walk.ts'
+import { checkStoreName } from '../store_names.ts'
 import {
   type ProvidedSecret,
   type ProvidedVersion,
   type Provider,
   ProviderFailure,
   type PutOptions,
-} from './provider.ts'
-import type { Received } from '../http/send.ts'
-import { look } from './shape.ts'
+} from '../provider.ts'
+import type { Received } from '../../http/send.ts'
+import { look } from '../shape.ts'
 
 export interface HashicorpConfig extends HashicorpAddress {
   /** Where the KV engine is mounted. */

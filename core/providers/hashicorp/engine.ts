@@ -4,10 +4,10 @@
  *
  * @module
  */
-import { failureOf } from './ask.ts'
-import type { Report } from './condition.ts'
-import { OTHER_ENGINE } from './hashicorp_api.ts'
-import { ProviderFailure } from './provider.ts'
+import { failureOf } from '../request.ts'
+import type { Report } from '../condition.ts'
+import { OTHER_ENGINE } from './api.ts'
+import { ProviderFailure } from '../provider.ts'
 
 export type KvVersion = 1 | 2
 

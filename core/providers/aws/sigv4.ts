@@ -8,8 +8,8 @@
  */
 import { hmac } from '@noble/hashes/hmac.js'
 import { sha256 } from '@noble/hashes/sha2.js'
-import { type Bytes, hex, utf8 } from '../bytes.ts'
-import type { Redacted } from '../redacted.ts'
+import { type Bytes, hex, utf8 } from '../../bytes.ts'
+import type { Redacted } from '../../redacted.ts'
 
 const ALGORITHM = 'AWS4-HMAC-SHA256'
 
