@@ -24,7 +24,7 @@ import {
   type RotationTarget,
   TargetFailure,
   type TargetStep,
-} from '../core/secrets/target.ts'
+} from '../core/rotation_targets/target.ts'
 import { askReplica, isSame } from './replica.ts'
 import type { Desk } from './upkeep.ts'
 

@@ -21,8 +21,8 @@ import {
   type RotationTarget,
   TargetFailure,
   type TargetStep,
-} from '../core/secrets/target.ts'
-import { webhookTarget } from '../core/secrets/webhook_target.ts'
+} from '../core/rotation_targets/target.ts'
+import { webhookTarget } from '../core/rotation_targets/webhook.ts'
 import { fitted, type ProvidedTurn, presentAt, providedTarget } from './provided_rotation.ts'
 import type { Desk, Duty } from './upkeep.ts'
 

@@ -5,8 +5,8 @@
  */
 import type { Bytes } from '../bytes.ts'
 import type { Redacted } from '../redacted.ts'
-import type { Failure } from './rotation.ts'
-import type { Encoding } from './store.ts'
+import type { Failure } from '../secrets/rotation.ts'
+import type { Encoding } from '../secrets/store.ts'
 
 /** A value at a version, in clear. */
 export interface Credential {
