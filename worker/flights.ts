@@ -6,7 +6,7 @@
 import type { Granted } from '../core/call.ts'
 import type { Keyring } from '../core/crypto/keyring.ts'
 import { PosternError } from '../core/errors.ts'
-import { sealCached } from '../core/providers/cache.ts'
+import { sealCached } from '../core/sealing/cached_value.ts'
 import type { CachedValue } from '../core/providers/cache_store.ts'
 import { failover, type Replica, type Reply } from '../core/providers/failover.ts'
 import { type ProvidedSecret, ProviderFailure } from '../core/providers/provider.ts'

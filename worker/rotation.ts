@@ -14,7 +14,7 @@ import { openHookSecret } from '../core/secrets/hooks.ts'
 import type { SealedVersion } from '../core/secrets/operations.ts'
 import type { Failure } from '../core/secrets/rotation.ts'
 import type { Turn } from '../core/secrets/rotation_tasks.ts'
-import { openVersion, sealValue } from '../core/secrets/sealed.ts'
+import { openVersion, sealValue } from '../core/sealing/version.ts'
 import {
   type Credential,
   generateOnly,

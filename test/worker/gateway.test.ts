@@ -528,7 +528,7 @@ describe('the cache', () => {
     replica.failing = 'unavailable'
     /** Makes what is kept older, as only who has the keys can. */
     const age = async (ms: number) => {
-      const { openCached, sealCached } = await import('../../core/providers/cache.ts')
+      const { openCached, sealCached } = await import('../../core/sealing/cached_value.ts')
       const { dekCache } = await import('../../core/crypto/envelope.ts')
       const { CacheStore } = await import('../../core/providers/cache_store.ts')
       const kept = new CacheStore(sql).value('prod/db', '')!

@@ -6,7 +6,7 @@
 import { type Context, Hono } from 'hono'
 import type * as z from 'zod/mini'
 import { PosternError } from '../../core/errors.ts'
-import { openCursor, sealCursor } from '../../core/secrets/sealed.ts'
+import { openCursor, sealCursor } from '../../core/sealing/version.ts'
 import * as wire from '../../core/wire.ts'
 import { readJson, readOptionalJson } from '../body.ts'
 import type { Env, Parts } from '../context.ts'

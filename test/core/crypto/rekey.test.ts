@@ -7,7 +7,7 @@ import { dekCache, headSize, open, rewrap, seal } from '../../../core/crypto/env
 import { Keyring, parseRootKey } from '../../../core/crypto/keyring.ts'
 import { Redacted } from '../../../core/redacted.ts'
 import { openHookSecret, sealHookSecret } from '../../../core/secrets/hooks.ts'
-import { openVersion, sealValue } from '../../../core/secrets/sealed.ts'
+import { openVersion, sealValue } from '../../../core/sealing/version.ts'
 import { parseSettings } from '../../../core/settings.ts'
 import { rekeying } from '../../../worker/rekeying.ts'
 import type { Desk } from '../../../worker/upkeep.ts'

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { type Binding, dekCache, open, seal } from '../../../core/crypto/envelope.ts'
 import { Keyring } from '../../../core/crypto/keyring.ts'
 import { Redacted } from '../../../core/redacted.ts'
-import { openVersion, type Place, sealValue } from '../../../core/secrets/sealed.ts'
+import { openVersion, type Place, sealValue } from '../../../core/sealing/version.ts'
 import { makeForTwoKeys } from '../../reference/two_keys.ts'
 import { bytesOf, rejectionOf } from '../support.ts'
 

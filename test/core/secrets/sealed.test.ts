@@ -10,7 +10,7 @@ import {
   type Place,
   sealCursor,
   sealValue,
-} from '../../../core/secrets/sealed.ts'
+} from '../../../core/sealing/version.ts'
 import { bytesOf, rejectionOf } from '../support.ts'
 
 const [ROOT, OTHER_ROOT] = [new Redacted(new Uint8Array(32).fill(1)), new Redacted(new Uint8Array(32).fill(2))]
