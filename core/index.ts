@@ -11,7 +11,7 @@ export { type ErrorCode, type ErrorDetail, PosternError } from './errors.ts'
 export { Redacted } from './redacted.ts'
 export { formatReference, parseReference, pick, type Reference } from './reference.ts'
 export { parseName } from './names.ts'
-export type { Settings } from './settings.ts'
+export type { Settings } from './settings/settings.ts'
 export {
   choice,
   describeSettings,
@@ -22,4 +22,4 @@ export {
   secret,
   text,
   whole,
-} from './settings_reader.ts'
+} from './settings/reader.ts'

@@ -8,7 +8,7 @@ import type { TreeHead } from '../core/audit/log.ts'
 import { formatVerifierKey, type NoteSigner, parseVerifierKey } from '../core/audit/note.ts'
 import type { Head } from '../core/audit/operations.ts'
 import type { Keyring } from '../core/crypto/keyring.ts'
-import type { Settings } from '../core/settings.ts'
+import type { Settings } from '../core/settings/settings.ts'
 
 /** Where a log's keys are. */
 export interface LogKeys {

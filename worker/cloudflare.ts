@@ -2,7 +2,7 @@
 import type { Hono } from 'hono'
 import { Keyring } from '../core/crypto/keyring.ts'
 import { PosternError } from '../core/errors.ts'
-import { parseSettings, type Settings } from '../core/settings.ts'
+import { parseSettings, type Settings } from '../core/settings/settings.ts'
 import { clientAddress } from './address.ts'
 import { createApp } from './app.ts'
 import { assemble, upstreamsOf } from './config.ts'

@@ -13,7 +13,7 @@ import { type ProvidedSecret, ProviderFailure } from '../core/providers/provider
 import type { ProvidedRead } from '../core/providers/read_operations.ts'
 import { isBroken } from '../core/providers/guarded_provider.ts'
 import type { Upstreams } from '../core/provider_registry/registry.ts'
-import { deadlineMsOf, type Settings } from '../core/settings.ts'
+import { deadlineMsOf, type Settings } from '../core/settings/settings.ts'
 import { carry } from '../core/http/trace_context.ts'
 
 /** Larger values are served, and not kept. */

@@ -6,7 +6,7 @@
  * @module
  */
 import { send } from '../core/http/send.ts'
-import type { Settings } from '../core/settings.ts'
+import type { Settings } from '../core/settings/settings.ts'
 import { newTraceId, parseTraceparent, type TraceContext } from '../core/http/trace_context.ts'
 import type { Ended, Span } from './observation.ts'
 import { logLine } from './oplog.ts'

@@ -11,7 +11,7 @@ import type { Effect } from '../core/providers/replication_store.ts'
 import { isBroken } from '../core/providers/guarded_provider.ts'
 import type { Upstreams } from '../core/provider_registry/registry.ts'
 import type { ProvidedWrite, WriteReport } from '../core/providers/write_operations.ts'
-import { deadlineMsOf, type Settings } from '../core/settings.ts'
+import { deadlineMsOf, type Settings } from '../core/settings/settings.ts'
 import type { Asking } from './gateway.ts'
 
 /** A change that the vault permitted. */

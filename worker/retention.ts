@@ -1,5 +1,5 @@
 import { NOTICE_MS } from '../core/audit/retention.ts'
-import { retentionDaysOf } from '../core/settings.ts'
+import { retentionDaysOf } from '../core/settings/settings.ts'
 import { signHead } from './checkpoint.ts'
 import { targetsOf } from './publication.ts'
 import { sinkOf } from './shipping.ts'

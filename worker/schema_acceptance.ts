@@ -5,7 +5,7 @@
  */
 import { vaultIdOf } from '../core/migrate.ts'
 import { type Difference, describeDifference, digestOf } from '../core/schema_check.ts'
-import type { Settings } from '../core/settings.ts'
+import type { Settings } from '../core/settings/settings.ts'
 import type { Sql } from '../core/sql.ts'
 
 /** How many differences are named. A word covers all of them. */

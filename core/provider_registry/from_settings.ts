@@ -15,7 +15,7 @@ import { hashicorpProvider } from '../providers/hashicorp/provider.ts'
 import { httpProvider } from '../providers/http/provider.ts'
 import type { Naming } from '../providers/store_names.ts'
 import type { Provider } from '../providers/provider.ts'
-import { defaultMembers, type ProviderSettings } from '../providers/settings.ts'
+import { defaultMembers, type ProviderSettings } from '../settings/providers.ts'
 
 /** Files of this machine, where there are any. */
 export interface Files {

@@ -9,7 +9,7 @@ import type { Report } from '../providers/condition.ts'
 import type { Configured } from './from_settings.ts'
 import type { Replica } from '../providers/failover.ts'
 import { type Naming, secretName, storeName } from '../providers/store_names.ts'
-import { defaultMembers, namePrefixOf, type ProviderSettings } from '../providers/settings.ts'
+import { defaultMembers, namePrefixOf, type ProviderSettings } from '../settings/providers.ts'
 import { Upstream } from '../providers/guarded_provider.ts'
 
 /** The id of the chain that the operator's settings make; no vault can change it. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { configurationOf } from '../../../core/audit/configuration.ts'
-import { parseSettings } from '../../../core/settings.ts'
+import { parseSettings } from '../../../core/settings/settings.ts'
 import { openVault } from '../support.ts'
 
 const settingsOf = (environment: Record<string, string>) =>

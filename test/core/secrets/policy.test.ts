@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Action, Conditions } from '../../../core/access/policy.ts'
 import { unwrap } from '../../../core/call.ts'
-import { parseSettings } from '../../../core/settings.ts'
+import { parseSettings } from '../../../core/settings/settings.ts'
 import { PutPolicy, PutRotation } from '../../../core/wire.ts'
 import type { Desk } from '../../../worker/upkeep.ts'
 import { versions } from '../../../worker/version_retention.ts'

@@ -1,7 +1,7 @@
 /** Attacks on rotation: what is taken from under a run that goes on. */
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { unwrap } from '../../../core/call.ts'
-import { parseSettings } from '../../../core/settings.ts'
+import { parseSettings } from '../../../core/settings/settings.ts'
 import { PutPolicy } from '../../../core/wire.ts'
 import type { Desk } from '../../../worker/upkeep.ts'
 import { versions } from '../../../worker/version_retention.ts'

@@ -5,7 +5,7 @@
  */
 import * as z from 'zod/mini'
 import { PosternError } from '../errors.ts'
-import { flag, list, some, whole } from '../settings_reader.ts'
+import { flag, list, some, whole } from './reader.ts'
 import { parseRange } from '../addresses.ts'
 import { parseLimit } from '../rate_limit.ts'
 

@@ -13,8 +13,8 @@ import * as z from 'zod/mini'
 // By its own name: as `z.core` a bundle would have all of it, JSON Schema and fifty languages too.
 import * as core from 'zod/v4/core'
 import en from 'zod/v4/locales/en.js'
-import { PosternError } from './errors.ts'
-import { Redacted } from './redacted.ts'
+import { PosternError } from '../errors.ts'
+import { Redacted } from '../redacted.ts'
 
 /** Where settings come from, the first that has a name wins. */
 export interface Sources {

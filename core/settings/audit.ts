@@ -7,11 +7,11 @@ import * as z from 'zod/mini'
 import { PosternError } from '../errors.ts'
 import { checkUrl } from '../http/send.ts'
 import { Redacted } from '../redacted.ts'
-import { choice, flag, list, secret, text, whole } from '../settings_reader.ts'
+import { choice, flag, list, secret, text, whole } from './reader.ts'
 import { parseWebhookSecret } from '../http/webhook_signature.ts'
 import { FORMATS } from '../export/format.ts'
-import { isWitnessKey } from './note.ts'
-import { formatRollback, parseRollback } from './rollback.ts'
+import { isWitnessKey } from '../audit/note.ts'
+import { formatRollback, parseRollback } from '../audit/rollback.ts'
 
 /** What becomes of the logs beside being kept: see the files beside this one. */
 export const AuditSettings = z.object({

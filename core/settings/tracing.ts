@@ -1,6 +1,6 @@
 import * as z from 'zod/mini'
-import { credential } from './audit/settings.ts'
-import { secret, text, whole } from './settings_reader.ts'
+import { credential } from './audit.ts'
+import { secret, text, whole } from './reader.ts'
 
 /** Where traces go. */
 export const TraceSettings = z.object({

@@ -4,13 +4,13 @@
  * @module
  */
 import * as z from 'zod/mini'
-import { parseRange } from './addresses.ts'
-import { SecuritySettings } from './access/settings.ts'
-import { AuditSettings, isOperatorUrl } from './audit/settings.ts'
-import { type Bytes, base64url } from './bytes.ts'
-import { parseRootKey } from './crypto/keyring.ts'
-import { defaultMembers, keepsVaultsApart, ProviderSettings } from './providers/settings.ts'
-import { Redacted } from './redacted.ts'
+import { parseRange } from '../addresses.ts'
+import { SecuritySettings } from './security.ts'
+import { AuditSettings, isOperatorUrl } from './audit.ts'
+import { type Bytes, base64url } from '../bytes.ts'
+import { parseRootKey } from '../crypto/keyring.ts'
+import { defaultMembers, keepsVaultsApart, ProviderSettings } from './providers.ts'
+import { Redacted } from '../redacted.ts'
 import {
   choice,
   describeSettings,
@@ -26,8 +26,8 @@ import {
   secret,
   text,
   whole,
-} from './settings_reader.ts'
-import { TraceSettings } from './trace_settings.ts'
+} from './reader.ts'
+import { TraceSettings } from './tracing.ts'
 
 export const SettingsSchema = z
   .object({
