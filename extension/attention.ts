@@ -11,7 +11,7 @@ import { expiryOf } from './facts.ts'
 import type { Hydrations } from './hydrated.ts'
 import type { Parts } from './parts.ts'
 import { variablesFor } from './settings.ts'
-import { resolve } from './text/references.ts'
+import { resolve } from '../core/text/find_references.ts'
 import type { Node } from './tree.ts'
 import type { Outcome } from './values.ts'
 

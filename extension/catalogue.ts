@@ -4,7 +4,7 @@
  * @module
  */
 import type { UserClient } from '../core/client/user.ts'
-import { NameIndex } from './text/names.ts'
+import { NameIndex } from '../core/text/names.ts'
 
 /** What a list tells of a secret; never its value. */
 export type Metadata = Awaited<ReturnType<UserClient['list']>>['items'][number]

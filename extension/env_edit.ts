@@ -5,7 +5,7 @@
  */
 import * as vscode from 'vscode'
 import { chooseFolder } from './folders.ts'
-import { parseEnv } from './text/dotenv.ts'
+import { parseEnv } from '../core/text/dotenv.ts'
 
 /** What an added entry means for its file. */
 export interface Added {

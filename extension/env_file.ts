@@ -11,7 +11,7 @@ import { envDocument } from './hydrated.ts'
 import { machineOf } from './local_machine.ts'
 import type { Parts } from './parts.ts'
 import { leaseMinutes, mayWriteToDisk } from './settings.ts'
-import { quoteEnvValue } from './text/dotenv.ts'
+import { quoteEnvValue } from '../core/text/dotenv.ts'
 
 const HEADER = '# Written by Postern, deleted when its time is over: '
 const MEMORY = 'written'

@@ -10,8 +10,8 @@ import { HYDRATED, type Hydrations, isEnvDocument, referencesIn } from './hydrat
 import type { Parts } from './parts.ts'
 import type { Target } from './reveal.ts'
 import { environmentFor, variablesFor } from './settings.ts'
-import { parseEnv } from './text/dotenv.ts'
-import { resolve } from './text/references.ts'
+import { parseEnv } from '../core/text/dotenv.ts'
+import { resolve } from '../core/text/find_references.ts'
 
 export function registerHints(parts: Parts, hydrations: Hydrations): vscode.Disposable {
   const changed = new vscode.EventEmitter<void>()

@@ -10,8 +10,8 @@ import { isEnvDocument } from './hydrated.ts'
 import type { Parts } from './parts.ts'
 import { type Picked, pickSecret } from './pick.ts'
 import { type InsertMode, insertMode } from './settings.ts'
-import { accessorOf, keyOf } from './text/accessors.ts'
-import { quoteEnvValue } from './text/dotenv.ts'
+import { accessorOf, keyOf } from '../core/text/accessors.ts'
+import { quoteEnvValue } from '../core/text/dotenv.ts'
 import { leaseOne } from './values.ts'
 
 export function registerInsert(parts: Parts): vscode.Disposable {

@@ -5,8 +5,8 @@
  */
 import * as vscode from 'vscode'
 import { isEnvDocument } from './hydrated.ts'
-import { ACCESSOR_LANGUAGES, findAccessors } from './text/accessors.ts'
-import { parseEnv } from './text/dotenv.ts'
+import { ACCESSOR_LANGUAGES, findAccessors } from '../core/text/accessors.ts'
+import { parseEnv } from '../core/text/dotenv.ts'
 
 const ENV_FILES = '**/{.env,.env.*,*.env}'
 const CODE_FILES =

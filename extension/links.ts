@@ -8,7 +8,7 @@ import { complain, malformed } from './hindrance.ts'
 import { HYDRATED } from './hydrated.ts'
 import type { Parts } from './parts.ts'
 import { environmentFor, variablesFor } from './settings.ts'
-import { findReferences, resolve } from './text/references.ts'
+import { findReferences, resolve } from '../core/text/find_references.ts'
 import { type Node, nodeOf } from './tree.ts'
 
 const MAX_LINKED_CHARS = 256 * 1024

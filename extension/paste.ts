@@ -9,7 +9,7 @@ import { HYDRATED } from './hydrated.ts'
 import { pasteApi } from './newer.ts'
 import type { Parts } from './parts.ts'
 import { isDetecting } from './settings.ts'
-import { looksSecret } from './text/detect.ts'
+import { looksSecret } from '../core/text/detect.ts'
 
 /** What the tree gives to whatever it is dragged onto. */
 export const REFERENCE_MIME = 'application/vnd.code.tree.postern.secrets'

@@ -9,8 +9,8 @@ import { complain, Hindrance } from './hindrance.ts'
 import { HYDRATED, type Hydrations } from './hydrated.ts'
 import type { Parts } from './parts.ts'
 import { clipboardSeconds, isPresenting, revealSeconds } from './settings.ts'
-import { parseEnv } from './text/dotenv.ts'
-import { findReferences } from './text/references.ts'
+import { parseEnv } from '../core/text/dotenv.ts'
+import { findReferences } from '../core/text/find_references.ts'
 import { leaseOne } from './values.ts'
 
 /** Which value is meant. */

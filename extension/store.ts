@@ -14,9 +14,9 @@ import { complain, Hindrance } from './hindrance.ts'
 import { isEnvDocument } from './hydrated.ts'
 import type { Parts } from './parts.ts'
 import { environmentFor } from './settings.ts'
-import { accessorOf, keyOf } from './text/accessors.ts'
-import { detect } from './text/detect.ts'
-import { parseEnv } from './text/dotenv.ts'
+import { accessorOf, keyOf } from '../core/text/accessors.ts'
+import { detect } from '../core/text/detect.ts'
+import { parseEnv } from '../core/text/dotenv.ts'
 
 /** Where a secret stands. */
 interface Place {

@@ -14,7 +14,7 @@ import { machineOf } from './local_machine.ts'
 import { toolApi } from './newer.ts'
 import type { Parts } from './parts.ts'
 import type { Values } from './platform/platform.ts'
-import { type Chunk, isShort, redact } from './text/redact.ts'
+import { type Chunk, isShort, redact } from '../core/text/redact.ts'
 
 const MAX_NAMES = 200
 const MAX_OUTPUT = 64 * 1024

@@ -10,7 +10,7 @@ import type { Redacted } from '../core/redacted.ts'
 import { Hindrance, malformed } from './hindrance.ts'
 import type { Parts } from './parts.ts'
 import { type Endpoint, environmentFor, isPresenting, variablesFor } from './settings.ts'
-import { type Resolved, resolve } from './text/references.ts'
+import { type Resolved, resolve } from '../core/text/find_references.ts'
 
 const PER_CALL = 200
 

@@ -14,7 +14,7 @@ import { homedir, tmpdir } from 'node:os'
 import { dirname, isAbsolute, join, relative, sep } from 'node:path'
 import process from 'node:process'
 import { utf8 } from '../../core/bytes.ts'
-import { limitsOf, UnfitEnvironment, unfitIn } from '../text/process_environment.ts'
+import { limitsOf, UnfitEnvironment, unfitIn } from '../../core/text/process_environment.ts'
 import type { Handover, Machine, Running, RunOptions, Values } from './platform.ts'
 
 const HANDOVER_MS = 30_000

@@ -2,7 +2,7 @@
 import { beforeEach, expect, it, vi } from 'vitest'
 import { Consents, type Wish } from '../../extension/consent.ts'
 import { keyedHash, windowHash } from '../../extension/keyed_hash.ts'
-import { isLoaderVariable } from '../../extension/text/loader_variables.ts'
+import { isLoaderVariable } from '../../core/text/loader_variables.ts'
 
 interface Asked {
   question: string

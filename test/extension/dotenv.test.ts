@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { expand, isEnvFileName, MAX_ENV_CHARS, parseEnv, quoteEnvValue } from '../../extension/text/dotenv.ts'
+import { expand, isEnvFileName, MAX_ENV_CHARS, parseEnv, quoteEnvValue } from '../../core/text/dotenv.ts'
 
 const values = (text: string) => Object.fromEntries(parseEnv(text).entries.map(({ key, value }) => [key, value]))
 const problems = (text: string) => parseEnv(text).problems.map(({ kind }) => kind)

@@ -1,11 +1,11 @@
 /** How work grows with a file. */
 import { expect, it } from 'vitest'
 import { base64, parseBase64 } from '../../core/bytes.ts'
-import { detect } from '../../extension/text/detect.ts'
-import { parseEnv } from '../../extension/text/dotenv.ts'
-import { mask } from '../../extension/text/mask.ts'
-import { NameIndex } from '../../extension/text/names.ts'
-import { findReferences } from '../../extension/text/references.ts'
+import { detect } from '../../core/text/detect.ts'
+import { parseEnv } from '../../core/text/dotenv.ts'
+import { mask } from '../../core/text/mask.ts'
+import { NameIndex } from '../../core/text/names.ts'
+import { findReferences } from '../../core/text/find_references.ts'
 import { growth } from '../growth.ts'
 
 const LINES = 100

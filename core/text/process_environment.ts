@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { utf8 } from '../../core/bytes.ts'
+import { utf8 } from '../bytes.ts'
 
 /** Why a variable cannot be set. */
 export type Unfit =

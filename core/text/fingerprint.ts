@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { hex, randomBytes, utf8 } from '../../core/bytes.ts'
+import { hex, randomBytes, utf8 } from '../bytes.ts'
 
 /** Shown behind a mask: 24 bits, enough to tell rows apart by eye. Equality is decided on the whole. */
 const SHOWN = 6

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { base64, hex, utf8 } from '../../core/bytes.ts'
+import { base64, hex, utf8 } from '../bytes.ts'
 
 const WORD = /[\p{L}\p{N}_]/u
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { formatReference, parseReference, type Reference } from '../../core/reference.ts'
+import { formatReference, parseReference, type Reference } from '../reference.ts'
 import { expand } from './dotenv.ts'
 
 /** A reference as it is written, variables and all. */
