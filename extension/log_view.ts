@@ -4,7 +4,7 @@
  * @module
  */
 import * as vscode from 'vscode'
-import { type Demand, parseWitnessKeys } from '../core/audit/cosignature.ts'
+import { type Demand, parseWitnessKeys } from '../core/tlog/cosignature.ts'
 import { complain, explain, Hindrance } from './hindrance.ts'
 import type { Parts } from './parts.ts'
 import { demandedWitnesses, pinnedLogKey } from './settings.ts'

@@ -1,5 +1,5 @@
 import { sha256 } from '@noble/hashes/sha2.js'
-import type { NoteSigner } from '../core/audit/note.ts'
+import type { NoteSigner } from '../core/tlog/signed_note.ts'
 import { type Bytes, base64, concat, utf8 } from '../core/bytes.ts'
 
 /** A key of its own that signs notes. */

@@ -7,8 +7,8 @@
  *
  * @module
  */
-import { parseCheckpoint } from '../core/audit/checkpoint.ts'
-import { parseNote } from '../core/audit/note.ts'
+import { parseCheckpoint } from '../core/tlog/checkpoint.ts'
+import { parseNote } from '../core/tlog/signed_note.ts'
 import type { Archive, KeptBackup } from './archive.ts'
 import { isSignedBy, signHead } from './checkpoint.ts'
 import { logLine } from './oplog.ts'

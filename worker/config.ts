@@ -5,7 +5,7 @@
  */
 
 import { IssuerKeys } from '../core/authentication/federation.ts'
-import { type Anchor, httpAnchor } from '../core/audit/anchor.ts'
+import { type Anchor, httpAnchor } from '../core/tlog/anchor.ts'
 import { dekCache } from '../core/crypto/envelope.ts'
 import { configuredProviders, type Files } from '../core/provider_registry/from_settings.ts'
 import { Upstreams } from '../core/provider_registry/registry.ts'

@@ -6,7 +6,7 @@
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import process from 'node:process'
-import type { Anchor } from '../core/audit/anchor.ts'
+import type { Anchor } from '../core/tlog/anchor.ts'
 import { Keyring } from '../core/crypto/keyring.ts'
 import { PosternError, refusal } from '../core/errors.ts'
 import { isLoopback, type Settings } from '../core/settings/settings.ts'

@@ -6,7 +6,7 @@
 import { securityPolicy } from '../core/access/security_policy.ts'
 import { configurationOf } from '../core/audit/configuration.ts'
 import type { TreeHead } from '../core/audit/log.ts'
-import type { Sha256 } from '../core/audit/merkle.ts'
+import type { Sha256 } from '../core/tlog/merkle.ts'
 import type { Privacy } from '../core/audit/privacy.ts'
 import type { AcceptedSchema } from '../core/audit/schema_note.ts'
 import { PosternError, type Reason } from '../core/errors.ts'

@@ -3,12 +3,12 @@
  *
  * @module
  */
-import type { Anchor } from '../core/audit/anchor.ts'
-import { openCheckpoint } from '../core/audit/checkpoint.ts'
+import type { Anchor } from '../core/tlog/anchor.ts'
+import { openCheckpoint } from '../core/tlog/checkpoint.ts'
 import type { TreeHead } from '../core/audit/log.ts'
-import { treeHash } from '../core/audit/merkle.ts'
-import { formatVerifierKey, parseVerifierKey } from '../core/audit/note.ts'
-import { askWitness, type Verdict, type Witness } from '../core/audit/witness.ts'
+import { treeHash } from '../core/tlog/merkle.ts'
+import { formatVerifierKey, parseVerifierKey } from '../core/tlog/signed_note.ts'
+import { askWitness, type Verdict, type Witness } from '../core/tlog/witness.ts'
 import { PosternError } from '../core/errors.ts'
 import { signerOf, signHead, verifierKeys } from './checkpoint.ts'
 import { logLine } from './oplog.ts'

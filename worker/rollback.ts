@@ -3,9 +3,9 @@
  *
  * @module
  */
-import type { Anchor } from '../core/audit/anchor.ts'
+import type { Anchor } from '../core/tlog/anchor.ts'
 import type { TreeHead } from '../core/audit/log.ts'
-import { formatRollback, parseRollback, type Rollback } from '../core/audit/rollback.ts'
+import { formatRollback, parseRollback, type Rollback } from '../core/tlog/rollback_acceptance.ts'
 import { equal } from '../core/bytes.ts'
 import { PosternError } from '../core/errors.ts'
 import { signHead } from './checkpoint.ts'

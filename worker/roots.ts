@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { formatVerifierKey } from '../core/audit/note.ts'
+import { formatVerifierKey } from '../core/tlog/signed_note.ts'
 import type { Keyring } from '../core/crypto/keyring.ts'
 import type { RootUse } from '../core/crypto/root_store.ts'
 import { type GivenRoots, judgeRoots, type Roots } from '../core/crypto/root_tasks.ts'

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import type { Anchor } from '../core/audit/anchor.ts'
+import type { Anchor } from '../core/tlog/anchor.ts'
 import { type Answer, type Call, unwrap } from '../core/call.ts'
 import type { Keyring } from '../core/crypto/keyring.ts'
 import type { Reason } from '../core/errors.ts'

@@ -1,5 +1,5 @@
 import { DurableObject } from 'cloudflare:workers'
-import type { Anchor } from '../core/audit/anchor.ts'
+import type { Anchor } from '../core/tlog/anchor.ts'
 import { type Answer, type Call, isBootstrap } from '../core/call.ts'
 import { Keyring } from '../core/crypto/keyring.ts'
 import { PosternError } from '../core/errors.ts'

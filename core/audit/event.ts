@@ -10,7 +10,7 @@ import { base64, randomBytes, utf8 } from '../bytes.ts'
 import type { Reason } from '../errors.ts'
 import type { Facts } from '../operation.ts'
 import { cleanse, cleanseAll, isClean, printable } from '../sanitize.ts'
-import type { Hash } from './merkle.ts'
+import type { Hash } from '../tlog/merkle.ts'
 import { aliasOf, NO_PRIVACY, type Privacy } from './privacy.ts'
 import type { Severity } from './severity.ts'
 

@@ -8,7 +8,7 @@
  * @module
  */
 import { LRUCache } from 'lru-cache'
-import type { NoteSigner } from '../audit/note.ts'
+import type { NoteSigner } from '../tlog/signed_note.ts'
 import { type Bytes, concat, hex, parseBase64url, parseHex, utf8 } from '../bytes.ts'
 import { badRequest, refusal } from '../errors.ts'
 import { Redacted } from '../redacted.ts'

@@ -10,8 +10,8 @@ import { Redacted } from '../redacted.ts'
 import { choice, flag, list, secret, text, whole } from './reader.ts'
 import { parseWebhookSecret } from '../http/webhook_signature.ts'
 import { FORMATS } from '../export/format.ts'
-import { isWitnessKey } from '../audit/note.ts'
-import { formatRollback, parseRollback } from '../audit/rollback.ts'
+import { isWitnessKey } from '../tlog/signed_note.ts'
+import { formatRollback, parseRollback } from '../tlog/rollback_acceptance.ts'
 
 /** What becomes of the logs beside being kept: see the files beside this one. */
 export const AuditSettings = z.object({

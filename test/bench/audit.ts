@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import process from 'node:process'
 import { encodeEvent } from '../../core/audit/event.ts'
 import { Log } from '../../core/audit/log.ts'
-import { consistencyProof, inclusionProof } from '../../core/audit/proof.ts'
+import { consistencyProof, inclusionProof } from '../../core/tlog/proof.ts'
 import { migrate } from '../../core/migrate.ts'
 import { openSqlite, type Sqlite } from '../../worker/sqlite.ts'
 

@@ -1,6 +1,6 @@
 /** Which key a log is pinned to: that of its vault at its server. */
 import { beforeEach, describe, expect, it, vi } from 'vitest'
-import { formatVerifierKey } from '../../core/audit/note.ts'
+import { formatVerifierKey } from '../../core/tlog/signed_note.ts'
 import { LogView } from '../../extension/log_view.ts'
 import type { Parts } from '../../extension/parts.ts'
 import { pinnedLogKey } from '../../extension/settings.ts'

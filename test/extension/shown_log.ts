@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { signCheckpoint } from '../../core/audit/checkpoint.ts'
-import { type Hash, hashesFor, leafHash, type ReadHashes, treeHash } from '../../core/audit/merkle.ts'
-import { formatVerifierKey } from '../../core/audit/note.ts'
-import { consistencyProof } from '../../core/audit/proof.ts'
+import { signCheckpoint } from '../../core/tlog/checkpoint.ts'
+import { type Hash, hashesFor, leafHash, type ReadHashes, treeHash } from '../../core/tlog/merkle.ts'
+import { formatVerifierKey } from '../../core/tlog/signed_note.ts'
+import { consistencyProof } from '../../core/tlog/proof.ts'
 import { base64, utf8 } from '../../core/bytes.ts'
 import { Keyring, parseRootKey } from '../../core/crypto/keyring.ts'
 import { PosternError } from '../../core/errors.ts'

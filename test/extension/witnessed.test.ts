@@ -1,6 +1,6 @@
 /** Witnesses that the user demands for a log, in the editor. */
 import { beforeEach, describe, expect, it, vi } from 'vitest'
-import { parseWitnessKeys } from '../../core/audit/cosignature.ts'
+import { parseWitnessKeys } from '../../core/tlog/cosignature.ts'
 import { PosternError } from '../../core/errors.ts'
 import { LogView } from '../../extension/log_view.ts'
 import type { Parts } from '../../extension/parts.ts'

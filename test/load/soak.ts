@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { parseVerifierKey } from '../../core/audit/note.ts'
-import { verifyLog } from '../../core/audit/verify.ts'
+import { parseVerifierKey } from '../../core/tlog/signed_note.ts'
+import { verifyLog } from '../../core/tlog/verify_log.ts'
 import { type Client, connect } from '../../core/client/client.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { makeSite, type Runtime, type Site } from '../runtime/servers.ts'

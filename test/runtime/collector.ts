@@ -8,10 +8,10 @@ import { createHash, createHmac, generateKeyPairSync, type KeyObject, sign } fro
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
-import { openCheckpoint } from '../../core/audit/checkpoint.ts'
+import { openCheckpoint } from '../../core/tlog/checkpoint.ts'
 import type { TreeHead } from '../../core/audit/log.ts'
-import { parseVerifierKey } from '../../core/audit/note.ts'
-import { verifyConsistency } from '../../core/audit/proof.ts'
+import { parseVerifierKey } from '../../core/tlog/signed_note.ts'
+import { verifyConsistency } from '../../core/tlog/proof.ts'
 import { parseBase64 } from '../../core/bytes.ts'
 
 const NAME = 'witness.test'

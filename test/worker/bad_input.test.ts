@@ -7,7 +7,7 @@
 import process from 'node:process'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { leafHash } from '../../core/audit/merkle.ts'
+import { leafHash } from '../../core/tlog/merkle.ts'
 import { base64, utf8 } from '../../core/bytes.ts'
 import { ERROR_CODES } from '../../core/errors.ts'
 import { Redacted } from '../../core/redacted.ts'

@@ -1,10 +1,10 @@
 /** Opening a vault: whose it is, and whether its log goes on from what is kept of it elsewhere. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import type { Anchor } from '../../core/audit/anchor.ts'
-import { signCheckpoint } from '../../core/audit/checkpoint.ts'
+import type { Anchor } from '../../core/tlog/anchor.ts'
+import { signCheckpoint } from '../../core/tlog/checkpoint.ts'
 import { encodeEvent } from '../../core/audit/event.ts'
 import { Log } from '../../core/audit/log.ts'
-import type { Hash } from '../../core/audit/merkle.ts'
+import type { Hash } from '../../core/tlog/merkle.ts'
 import { type Bytes, randomBytes } from '../../core/bytes.ts'
 import type { Answer, Caller } from '../../core/call.ts'
 import { Keyring } from '../../core/crypto/keyring.ts'

@@ -3,7 +3,7 @@ import { abortAllDurableObjects, evictDurableObject, runDurableObjectAlarm, runI
 import { env, exports } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
 import { mintToken } from '../../core/authentication/token.ts'
-import { leafHash, nodeHash } from '../../core/audit/merkle.ts'
+import { leafHash, nodeHash } from '../../core/tlog/merkle.ts'
 import { type Bytes, base64, concat, utf8 } from '../../core/bytes.ts'
 import type { Answer, Call, Caller } from '../../core/call.ts'
 import { open, seal } from '../../core/crypto/envelope.ts'

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type Hash, hashesFor, leafHash, nodeHash, position, treeHash } from '../../../core/audit/merkle.ts'
+import { type Hash, hashesFor, leafHash, nodeHash, position, treeHash } from '../../../core/tlog/merkle.ts'
 import { merkleTreeHash } from '../../reference/rfc6962.ts'
 import { bytesOf } from '../support.ts'
 

@@ -1,13 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type Hash, hashesFor, leafHash, position, type ReadHashes } from '../../../core/audit/merkle.ts'
+import { type Hash, hashesFor, leafHash, position, type ReadHashes } from '../../../core/tlog/merkle.ts'
 import {
   consistencyProof,
   inclusionProof,
   verifyConsistency,
   verifyConsistencyByPlatform,
   verifyInclusion,
-} from '../../../core/audit/proof.ts'
+} from '../../../core/tlog/proof.ts'
 import { type Bytes, utf8 } from '../../../core/bytes.ts'
 import { merkleTreeHash } from '../../reference/rfc6962.ts'
 

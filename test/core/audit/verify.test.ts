@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { type Checkpoint, openCheckpoint, parseCheckpoint, signCheckpoint } from '../../../core/audit/checkpoint.ts'
+import { type Checkpoint, openCheckpoint, parseCheckpoint, signCheckpoint } from '../../../core/tlog/checkpoint.ts'
 import { encodeEvent } from '../../../core/audit/event.ts'
 import { Log } from '../../../core/audit/log.ts'
 import {
@@ -10,9 +10,9 @@ import {
   parseNote,
   parseVerifierKey,
   signNote,
-} from '../../../core/audit/note.ts'
-import { inclusionProof } from '../../../core/audit/proof.ts'
-import { verifyLog, verifyProofFile } from '../../../core/audit/verify.ts'
+} from '../../../core/tlog/signed_note.ts'
+import { inclusionProof } from '../../../core/tlog/proof.ts'
+import { verifyLog, verifyProofFile } from '../../../core/tlog/verify_log.ts'
 import { base64, parseUtf8 } from '../../../core/bytes.ts'
 import { Keyring, parseRootKey } from '../../../core/crypto/keyring.ts'
 import { migrate } from '../../../core/migrate.ts'

@@ -11,9 +11,9 @@
  */
 import { base64, parseBase64 } from '../bytes.ts'
 import { badRequest } from '../errors.ts'
-import type { TreeHead } from './log.ts'
+import type { TreeHead } from '../audit/log.ts'
 import type { Hash } from './merkle.ts'
-import { type NoteSigner, type NoteVerifier, openNote, parseNote, signNote } from './note.ts'
+import { type NoteSigner, type NoteVerifier, openNote, parseNote, signNote } from './signed_note.ts'
 
 /** What a checkpoint says. */
 export interface Checkpoint extends TreeHead {

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { isWitnessKey, type NoteVerifier, openNote, parseNote, parseVerifierKey } from './note.ts'
+import { isWitnessKey, type NoteVerifier, openNote, parseNote, parseVerifierKey } from './signed_note.ts'
 
 /** How far ahead of ours the clock of a witness may be. */
 const SKEW_MS = 5 * 60_000

@@ -7,7 +7,7 @@
 import { base64, parseUtf8 } from '../bytes.ts'
 import { send } from '../http/send.ts'
 import type { Hash } from './merkle.ts'
-import { type NoteVerifier, openNote, parseNote } from './note.ts'
+import { type NoteVerifier, openNote, parseNote } from './signed_note.ts'
 
 export interface Witness {
   /** Where it takes checkpoints: `add-checkpoint` is below. */

@@ -9,9 +9,9 @@ import { base64, equal, utf8 } from '../bytes.ts'
 import { type Checkpoint, openCheckpoint } from './checkpoint.ts'
 import { type Cosigned, type Cosigner, type Demand, verifyCosignatures } from './cosignature.ts'
 import { GrowingTree, type Hash, leafHash, type Start } from './merkle.ts'
-import { type NoteVerifier, verifierKeyParts } from './note.ts'
+import { type NoteVerifier, verifierKeyParts } from './signed_note.ts'
 import { verifyInclusion } from './proof.ts'
-import { rank } from './severity.ts'
+import { rank } from '../audit/severity.ts'
 
 export type { Start } from './merkle.ts'
 
