@@ -11,7 +11,7 @@ import { type ProvidedRead, planRead, type ReadInput } from '../providers/read_o
 import { beginWrite, type ProvidedWrite } from '../providers/write_operations.ts'
 import { IDEMPOTENCY_MS, isSame, noteBegun, replayOf } from './replay.ts'
 import type { Encoding, Idempotency, SecretRow, VersionRow } from './store.ts'
-import type { StrengthPolicy } from './strength.ts'
+import type { StrengthPolicy } from '../values/strength.ts'
 
 /** One version as it leaves the vault, still sealed. */
 export interface SealedVersion {

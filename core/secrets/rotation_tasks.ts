@@ -19,7 +19,7 @@ import { chance } from './rotation_operations.ts'
 import type { Run } from './rotation_store.ts'
 import { nextDue, thawed } from './schedule.ts'
 import type { Encoding, SecretRow } from './store.ts'
-import type { StrengthPolicy } from './strength.ts'
+import type { StrengthPolicy } from '../values/strength.ts'
 
 /** Who makes versions that nobody asked for. Not an id that a principal can have. */
 const SCHEDULE = '(schedule)'

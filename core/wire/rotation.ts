@@ -6,7 +6,7 @@
 import * as z from 'zod/mini'
 import { STEERS } from '../secrets/rotation.ts'
 import { parsePeriod } from '../secrets/schedule.ts'
-import { CLASSES } from '../secrets/strength.ts'
+import { CLASSES } from '../values/strength.ts'
 import { described, id, moment, secretName, versionId } from './parts.ts'
 import { atLeastOne, clock, describable, number, replace, time } from './request_parts.ts'
 import { Run } from './run.ts'

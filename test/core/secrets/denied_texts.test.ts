@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { DeniedTexts } from '../../../core/secrets/denied_texts.ts'
-import { type StrengthPolicy, weaknessOf } from '../../../core/secrets/strength.ts'
+import { DeniedTexts } from '../../../core/values/denied_texts.ts'
+import { type StrengthPolicy, weaknessOf } from '../../../core/values/strength.ts'
 import { growth } from '../../growth.ts'
 
 describe('DeniedTexts', () => {

@@ -10,14 +10,14 @@ import {
   recipeBits,
   underPolicy,
   uniform,
-} from '../../../core/secrets/generate.ts'
+} from '../../../core/values/generate.ts'
 import {
   type CharacterClass,
   CLASSES,
   classOf,
   type StrengthPolicy,
   weaknessOf,
-} from '../../../core/secrets/strength.ts'
+} from '../../../core/values/strength.ts'
 import { refusalFrom } from '../support.ts'
 
 const textOf = async (recipe: Recipe) => Buffer.from((await generate(recipe)).reveal()).toString()

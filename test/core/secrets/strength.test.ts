@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { DEFAULT_RECIPE, generate, recipeBits } from '../../../core/secrets/generate.ts'
-import { concerns, entropyBits, type StrengthPolicy, weaknessOf, weakValue } from '../../../core/secrets/strength.ts'
+import { DEFAULT_RECIPE, generate, recipeBits } from '../../../core/values/generate.ts'
+import { concerns, entropyBits, type StrengthPolicy, weaknessOf, weakValue } from '../../../core/values/strength.ts'
 import { canary, leaks } from '../../canary.ts'
 import { shownBy } from '../support.ts'
 
