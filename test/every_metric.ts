@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Gauges } from '../core/gauges.ts'
+import type { Gauges } from '../core/vault/stats.ts'
 import { Redacted } from '../core/redacted.ts'
 import { createApp } from '../worker/app.ts'
 import { memoryProvider } from './providers/memory_provider.ts'

@@ -9,7 +9,7 @@
 import { CLOCK_TOLERANCE_MS, NONCE_PERIOD_MS, verifyProof } from '../core/authentication/dpop.ts'
 import { isLate, isTicket, parseTicket, TICKET_MAX_LENGTH, type Ticket, vaultOfTicket } from '../core/authentication/ticket.ts'
 import { parseToken, type Token, vaultOfToken } from '../core/authentication/token.ts'
-import type { Caller } from '../core/call.ts'
+import type { Caller } from '../core/vault/rpc.ts'
 import type { Keyring } from '../core/crypto/keyring.ts'
 import { badRequest, refusal } from '../core/errors.ts'
 import { cleanse } from '../core/sanitize.ts'

@@ -4,7 +4,7 @@
  * @module
  */
 import type { IssuerKeys } from '../core/authentication/federation.ts'
-import type { Caller } from '../core/call.ts'
+import type { Caller } from '../core/vault/rpc.ts'
 import type { DekCache } from '../core/crypto/envelope.ts'
 import type { Keyring } from '../core/crypto/keyring.ts'
 import type { Upstreams } from '../core/provider_registry/registry.ts'

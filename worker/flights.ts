@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Granted } from '../core/call.ts'
+import type { Granted } from '../core/vault/rpc.ts'
 import type { Keyring } from '../core/crypto/keyring.ts'
 import { PosternError } from '../core/errors.ts'
 import { sealCached } from '../core/sealing/cached_value.ts'

@@ -7,7 +7,7 @@
  * @module
  */
 import type { Bytes } from '../core/bytes.ts'
-import { type Caller, type Granted, unwrap } from '../core/call.ts'
+import { type Caller, type Granted, unwrap } from '../core/vault/rpc.ts'
 import type { DekCache } from '../core/crypto/envelope.ts'
 import { type ErrorDetail, PosternError, refusal } from '../core/errors.ts'
 import { openCached } from '../core/sealing/cached_value.ts'

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { type Gauges, totalOf } from '../core/gauges.ts'
-import type { Vault } from '../core/vault.ts'
+import { type Gauges, totalOf } from '../core/vault/stats.ts'
+import type { Vault } from '../core/vault/vault.ts'
 import { family } from './telemetry/prometheus.ts'
 
 /** Whoever reaches the port may ask, so that this is how often vaults are looked at for it, however often it is asked. */

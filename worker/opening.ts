@@ -10,11 +10,11 @@ import type { Sha256 } from '../core/tlog/merkle.ts'
 import type { Privacy } from '../core/audit/privacy.ts'
 import type { AcceptedSchema } from '../core/audit/schema_note.ts'
 import { PosternError, type Reason } from '../core/errors.ts'
-import { describeNewer, migrate, vaultIdOf } from '../core/migrate.ts'
-import { SchemaMismatch } from '../core/schema_check.ts'
+import { describeNewer, migrate, vaultIdOf } from '../core/vault/migrate.ts'
+import { SchemaMismatch } from '../core/vault/schema_check.ts'
 import { anchorRequired, type Settings } from '../core/settings/settings.ts'
-import type { Sql } from '../core/sql.ts'
-import { Vault } from '../core/vault.ts'
+import type { Sql } from '../core/vault/sql.ts'
+import { Vault } from '../core/vault/vault.ts'
 import { dutiesOf } from './duties.ts'
 import { bindHooks } from './hook_binding.ts'
 import { checkBeginning, isSound, restOfLog } from './log_check.ts'
@@ -169,7 +169,7 @@ function tenantSettings({ environment, publicUrl, clientAddress, logOrigin, secu
   return { environment, publicUrl, clientAddress, logOrigin, security, audit: shown }
 }
 
-/** Nothing ends later for a clock that is behind the log: see `core/clock.ts`. */
+/** Nothing ends later for a clock that is behind the log: see `core/vault/clock.ts`. */
 function tellClock(vault: string, behindMs: number): void {
   if (behindMs === 0) logLine('info', 'clock_right', { vault })
   else logLine('warn', 'clock_behind', { vault, behindSeconds: Math.ceil(behindMs / 1000) })

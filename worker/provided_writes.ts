@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Granted } from '../core/call.ts'
+import type { Granted } from '../core/vault/rpc.ts'
 import { refusal } from '../core/errors.ts'
 import type { Replica } from '../core/providers/failover.ts'
 import { type Provider, ProviderFailure } from '../core/providers/provider.ts'

@@ -8,7 +8,7 @@
 import { equal } from '../core/bytes.ts'
 import { dekCache } from '../core/crypto/envelope.ts'
 import { PosternError } from '../core/errors.ts'
-import type { OperationName } from '../core/operations.ts'
+import type { OperationName } from '../core/vault/operation_table.ts'
 import { contentTypeOf, generate, underPolicy } from '../core/values/generate.ts'
 import { openHookSecret } from '../core/secrets/hooks.ts'
 import type { SealedVersion } from '../core/secrets/operations.ts'

@@ -1,6 +1,6 @@
 import { closeSync, openSync } from 'node:fs'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
-import type { Sql, SqlValue } from '../core/sql.ts'
+import type { Sql, SqlValue } from '../core/vault/sql.ts'
 import { type Place, placeOf } from './place.ts'
 import { StillCopy } from './still_copy.ts'
 

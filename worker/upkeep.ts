@@ -8,12 +8,12 @@
  * @module
  */
 import type { Anchor } from '../core/tlog/anchor.ts'
-import { type Answer, type Call, unwrap } from '../core/call.ts'
+import { type Answer, type Call, unwrap } from '../core/vault/rpc.ts'
 import type { Keyring } from '../core/crypto/keyring.ts'
 import type { Reason } from '../core/errors.ts'
 import type { Upstreams } from '../core/provider_registry/registry.ts'
 import type { Settings } from '../core/settings/settings.ts'
-import type { TaskInput, TaskName, TaskOutput } from '../core/tasks.ts'
+import type { TaskInput, TaskName, TaskOutput } from '../core/vault/task_table.ts'
 import type { Archive } from './archive.ts'
 import { logLine } from './oplog.ts'
 import { whereabouts } from './telemetry/whereabouts.ts'

@@ -1,4 +1,4 @@
-import type { TaskOutput } from '../core/tasks.ts'
+import type { TaskOutput } from '../core/vault/task_table.ts'
 import type { Duty } from './upkeep.ts'
 
 /** How often the age of versions is looked at. */

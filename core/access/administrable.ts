@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Context } from '../operation.ts'
+import type { Context } from '../vault/operation.ts'
 import { areApart, type Hands, quorumIn } from './approval.ts'
 import { type Conditions, type DemandingRule, decide, demandsOn, isDemanding, type Rule } from './policy.ts'
 import type { TokenRow } from './store.ts'

@@ -4,8 +4,8 @@
  *
  * @module
  */
-import type { Call } from '../call.ts'
-import type { Context, Operation, Outcome, Stores } from '../operation.ts'
+import type { Call } from '../vault/rpc.ts'
+import type { Context, Operation, Outcome, Stores } from '../vault/operation.ts'
 import { runApproved } from './approval.ts'
 import type { Identified } from './identify.ts'
 import { type Action, type Decision, decide } from './policy.ts'

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Reason } from '../errors.ts'
-import { type Context, type Outcome, operation } from '../operation.ts'
+import { type Context, type Outcome, operation } from '../vault/operation.ts'
 import { areApart, handsIn } from './approval.ts'
 import type { Approval, Vote } from './approval_store.ts'
 import { type DemandingRule, demandsOn } from './policy.ts'

@@ -1,4 +1,4 @@
-import type { Sql } from '../sql.ts'
+import type { Sql } from '../vault/sql.ts'
 import type { Action } from './policy.ts'
 
 /** A request that waits for others, or did. */

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { type Context, type Facts, type Outcome, operation } from '../operation.ts'
+import { type Context, type Facts, type Outcome, operation } from '../vault/operation.ts'
 import type { RecoveryHashes, SealedTotp } from './factors.ts'
 
 const self = { action: null, resource: () => 'self' } as const

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { type Context, type Outcome, operation, type Unusable } from '../operation.ts'
+import { type Context, type Outcome, operation, type Unusable } from '../vault/operation.ts'
 import { staysAdministrable, trustsOf } from './administrable.ts'
 import { handsIn, quorumIn } from './approval.ts'
 import type { Issuer, VersionedIssuer } from './issuers.ts'

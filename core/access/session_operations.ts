@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Context, type Facts, type Outcome, operation } from '../operation.ts'
+import { type Context, type Facts, type Outcome, operation } from '../vault/operation.ts'
 import { refusedByLock } from './factor_operations.ts'
 import type { AssertionFlaw } from '../authentication/federation.ts'
 import type { VersionedIssuer } from './issuers.ts'

@@ -1,4 +1,4 @@
-import type { Sql } from '../sql.ts'
+import type { Sql } from '../vault/sql.ts'
 import type { Method } from './policy.ts'
 import { OWN_ROOT } from './store.ts'
 

@@ -1,4 +1,4 @@
-import type { Sql } from '../sql.ts'
+import type { Sql } from '../vault/sql.ts'
 import type { Rule } from './policy.ts'
 
 export type PrincipalKind = 'user' | 'service'

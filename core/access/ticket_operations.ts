@@ -4,7 +4,7 @@
  * @module
  */
 import { TICKETS_SINCE } from '../audit/backup.ts'
-import { type Context, type Facts, type Outcome, operation } from '../operation.ts'
+import { type Context, type Facts, type Outcome, operation } from '../vault/operation.ts'
 import { notify } from '../secrets/notices.ts'
 import { inRange, parseRange } from '../addresses.ts'
 import { ACTIONS, covers, isDemanding, type Rule } from './policy.ts'

@@ -5,8 +5,8 @@
  */
 
 import { equal } from '../bytes.ts'
-import { type Context, type Outcome, operation, type Stores } from '../operation.ts'
-import { type TaskContext, task } from '../task.ts'
+import { type Context, type Outcome, operation, type Stores } from '../vault/operation.ts'
+import { type TaskContext, task } from '../vault/task.ts'
 import type { Delivery } from './delivery_store.ts'
 import type { Entry, Log, LogKey, Retention, SignedCheckpoint, TreeHead } from './log.ts'
 import type { Hash } from '../tlog/merkle.ts'

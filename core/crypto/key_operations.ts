@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Context, type Outcome, operation } from '../operation.ts'
+import { type Context, type Outcome, operation } from '../vault/operation.ts'
 import type { Term, Under, Unmoved } from './key_store.ts'
 import type { RootBearers, RootRow } from './root_store.ts'
 

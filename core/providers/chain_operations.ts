@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { type Context, type Outcome, operation, type Unusable } from '../operation.ts'
+import { type Context, type Outcome, operation, type Unusable } from '../vault/operation.ts'
 import type { Chain, VersionedChain } from './chain.ts'
 import type { ChainStore } from './chain_store.ts'
 import type { HealthRow } from './health_store.ts'

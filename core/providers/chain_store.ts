@@ -1,5 +1,5 @@
 import { covers } from '../access/policy.ts'
-import type { Sql } from '../sql.ts'
+import type { Sql } from '../vault/sql.ts'
 import { bySpecificity, type Chain, type VersionedChain } from './chain.ts'
 
 /** The rows of chains. */

@@ -1,4 +1,4 @@
-import type { Sql } from '../sql.ts'
+import type { Sql } from '../vault/sql.ts'
 import type { HealthState } from './health.ts'
 import type { FailureKind } from './provider.ts'
 

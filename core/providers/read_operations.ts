@@ -5,7 +5,7 @@
  * @module
  */
 import type { Reason } from '../errors.ts'
-import { type Context, type Facts, type Outcome, operation, type Stores } from '../operation.ts'
+import { type Context, type Facts, type Outcome, operation, type Stores } from '../vault/operation.ts'
 import type { CachedValue } from './cache_store.ts'
 import type { VersionedChain } from './chain.ts'
 import { ABSENT, isAbsence, type Skipped, type SkipReason } from './failover.ts'

@@ -1,4 +1,4 @@
-import type { Sql } from '../sql.ts'
+import type { Sql } from '../vault/sql.ts'
 import type { FailureKind } from './provider.ts'
 
 /** What a replica is to be brought to: the primary's value, or, when that is gone, nothing either. */

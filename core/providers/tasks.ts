@@ -4,8 +4,8 @@
  *
  * @module
  */
-import type { Outcome } from '../operation.ts'
-import { task } from '../task.ts'
+import type { Outcome } from '../vault/operation.ts'
+import { task } from '../vault/task.ts'
 import type { VersionedChain } from './chain.ts'
 import type { HealthState } from './health.ts'
 import type { FailureKind } from './provider.ts'

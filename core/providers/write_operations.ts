@@ -5,7 +5,7 @@
  * @module
  */
 import type { Reason } from '../errors.ts'
-import { type Context, type Outcome, operation } from '../operation.ts'
+import { type Context, type Outcome, operation } from '../vault/operation.ts'
 import type { Idempotency } from '../secrets/store.ts'
 import type { VersionedChain } from './chain.ts'
 import type { FailureKind } from './provider.ts'

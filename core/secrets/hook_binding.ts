@@ -8,8 +8,8 @@
  */
 import type { Log } from '../audit/log.ts'
 import { parseUtf8 } from '../bytes.ts'
-import type { Outcome, Stores } from '../operation.ts'
-import { task } from '../task.ts'
+import type { Outcome, Stores } from '../vault/operation.ts'
+import { task } from '../vault/task.ts'
 import type { BoundSecret, Hook } from './hook_store.ts'
 import { originOf } from './hooks.ts'
 

@@ -4,7 +4,7 @@
  * @module
  */
 import { decide, inForce, type Rule } from '../access/policy.ts'
-import { type Context, type Outcome, operation } from '../operation.ts'
+import { type Context, type Outcome, operation } from '../vault/operation.ts'
 import type { ProvidedList } from '../providers/chain_operations.ts'
 import { AFTER_NAMES, type ListedRow, type ListedVersion } from './store.ts'
 

@@ -4,8 +4,8 @@
  *
  * @module
  */
-import type { Outcome, Stores } from '../operation.ts'
-import { type TaskContext, task } from '../task.ts'
+import type { Outcome, Stores } from '../vault/operation.ts'
+import { type TaskContext, task } from '../vault/task.ts'
 import type { Hook } from './hook_store.ts'
 import type { Notice } from './notice_store.ts'
 

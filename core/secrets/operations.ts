@@ -6,7 +6,7 @@
  */
 import type { Under } from '../crypto/key_store.ts'
 import type { Reason } from '../errors.ts'
-import { type Context, type Outcome, operation } from '../operation.ts'
+import { type Context, type Outcome, operation } from '../vault/operation.ts'
 import { type ProvidedRead, planRead, type ReadInput } from '../providers/read_operations.ts'
 import { beginWrite, type ProvidedWrite } from '../providers/write_operations.ts'
 import { IDEMPOTENCY_MS, isSame, noteBegun, replayOf } from './replay.ts'

@@ -8,7 +8,7 @@
  * @module
  */
 import type { Reason } from '../errors.ts'
-import type { Stores } from '../operation.ts'
+import type { Stores } from '../vault/operation.ts'
 import { rotatesItself, type VersionedChain } from '../providers/chain.ts'
 import { copiesOf } from '../providers/write_operations.ts'
 import { firstStep, type TargetConfig } from './rotation.ts'

@@ -5,7 +5,7 @@
  */
 import { randomBytes } from '../bytes.ts'
 import { PosternError } from '../errors.ts'
-import { type Context, type Outcome, operation } from '../operation.ts'
+import { type Context, type Outcome, operation } from '../vault/operation.ts'
 import { type Recipe, underPolicy } from '../values/generate.ts'
 import type { HookStore } from './hook_store.ts'
 import { beginRun, objectionTo, settleProvided } from './provided_rotation.ts'

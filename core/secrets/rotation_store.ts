@@ -1,5 +1,5 @@
 import type { Member } from '../providers/chain.ts'
-import type { Sql } from '../sql.ts'
+import type { Sql } from '../vault/sql.ts'
 import type { Failure, RotationConfig, RunOutcome, Step } from './rotation.ts'
 import { thawed } from './schedule.ts'
 

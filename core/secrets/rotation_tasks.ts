@@ -8,8 +8,8 @@
  */
 import type { Bytes } from '../bytes.ts'
 import type { Under } from '../crypto/key_store.ts'
-import type { Outcome } from '../operation.ts'
-import { type TaskContext, task } from '../task.ts'
+import type { Outcome } from '../vault/operation.ts'
+import { type TaskContext, task } from '../vault/task.ts'
 import type { Hook } from './hook_store.ts'
 import { notify } from './notices.ts'
 import { type SealedVersion, sealedVersion } from './operations.ts'

@@ -7,7 +7,7 @@
 import { applies } from '../access/policy.ts'
 import { NOTICE_MS } from '../audit/retention.ts'
 import type { Reason } from '../errors.ts'
-import { type Context, type Outcome, operation } from '../operation.ts'
+import { type Context, type Outcome, operation } from '../vault/operation.ts'
 import { notify } from './notices.ts'
 import { type KeptVersions, keptAt, type VaultPolicy, type VersionedPolicy } from './vault_policy_store.ts'
 import { boundsOf } from './version_retention.ts'

@@ -1,4 +1,4 @@
-import type { Sql } from '../sql.ts'
+import type { Sql } from '../vault/sql.ts'
 import { concerns, type StrengthPolicy } from '../values/strength.ts'
 
 /** What holds for all secrets of a vault. */

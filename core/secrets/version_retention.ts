@@ -4,8 +4,8 @@
  *
  * @module
  */
-import type { Outcome } from '../operation.ts'
-import { type TaskContext, task } from '../task.ts'
+import type { Outcome } from '../vault/operation.ts'
+import { type TaskContext, task } from '../vault/task.ts'
 import { IDEMPOTENCY_MS } from './replay.ts'
 import type { Bounds, Prunable } from './store.ts'
 import { type KeptVersions, keptAt } from './vault_policy_store.ts'

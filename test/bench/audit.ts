@@ -11,7 +11,7 @@ import process from 'node:process'
 import { encodeEvent } from '../../core/audit/event.ts'
 import { Log } from '../../core/audit/log.ts'
 import { consistencyProof, inclusionProof } from '../../core/tlog/proof.ts'
-import { migrate } from '../../core/migrate.ts'
+import { migrate } from '../../core/vault/migrate.ts'
 import { openSqlite, type Sqlite } from '../../worker/sqlite.ts'
 
 const MILLION = 1_000_000

@@ -3,9 +3,9 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { AssertionUse } from '../../core/access/issuers.ts'
 import { securityPolicy } from '../../core/access/security_policy.ts'
-import type { Caller } from '../../core/call.ts'
-import { VaultClock } from '../../core/clock.ts'
-import { Vault } from '../../core/vault.ts'
+import type { Caller } from '../../core/vault/rpc.ts'
+import { VaultClock } from '../../core/vault/clock.ts'
+import { Vault } from '../../core/vault/vault.ts'
 import { bytesOf, callerFor, openVault, tokenHashOf, UNLIMITED, writeOf } from './support.ts'
 
 const MINUTE_MS = 60_000

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { declaredSchema, migrate } from '../../core/migrate.ts'
-import { NEWEST_SCHEMA, TABLES } from '../../core/schema.ts'
-import { declaredBy, digestOf, SchemaMismatch, schemaOf as schemaRows } from '../../core/schema_check.ts'
-import type { Sql } from '../../core/sql.ts'
+import { declaredSchema, migrate } from '../../core/vault/migrate.ts'
+import { NEWEST_SCHEMA, TABLES } from '../../core/vault/schema.ts'
+import { declaredBy, digestOf, SchemaMismatch, schemaOf as schemaRows } from '../../core/vault/schema_check.ts'
+import type { Sql } from '../../core/vault/sql.ts'
 import { openSqlite } from '../../worker/sqlite.ts'
 
 const schemaOf = (sql: Sql) =>

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { signIn } from '../../core/client/client.ts'
 import { PosternError } from '../../core/errors.ts'
-import { OPERATIONS, type OperationName } from '../../core/operations.ts'
+import { OPERATIONS, type OperationName } from '../../core/vault/operation_table.ts'
 import { createApp } from '../../worker/app.ts'
 import { openApi } from '../../worker/contract/document.ts'
 import type { Host } from '../../worker/host.ts'

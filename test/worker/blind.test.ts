@@ -3,8 +3,8 @@
  * nothing but the values that they keep.
  */
 import { describe, expect, it, vi } from 'vitest'
-import type { OperationName } from '../../core/operations.ts'
-import { OPERATIONS } from '../../core/operations.ts'
+import type { OperationName } from '../../core/vault/operation_table.ts'
+import { OPERATIONS } from '../../core/vault/operation_table.ts'
 import { verifiedToken } from '../../worker/auth.ts'
 import { memoryProvider } from '../providers/memory_provider.ts'
 import { type GatewayBench, openGateway } from './gateway_bench.ts'

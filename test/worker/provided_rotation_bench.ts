@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { unwrap } from '../../core/call.ts'
+import { unwrap } from '../../core/vault/rpc.ts'
 import { Keyring, parseRootKey } from '../../core/crypto/keyring.ts'
 import { awsProvider } from '../../core/providers/aws/provider.ts'
 import type { Chain } from '../../core/providers/chain.ts'

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Context } from 'hono'
-import type { Caller } from '../../core/call.ts'
+import type { Caller } from '../../core/vault/rpc.ts'
 import { badRequest } from '../../core/errors.ts'
 import * as wire from '../../core/wire.ts'
 import type { Env } from '../context.ts'

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Context } from 'hono'
-import type { Quota } from '../../core/call.ts'
+import type { Quota } from '../../core/vault/rpc.ts'
 import { type Recipient, sealTo } from '../../core/crypto/seal_to.ts'
 import type { Env } from '../context.ts'
 

@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
 import { PosternError } from '../../core/errors.ts'
-import type { Gauges } from '../../core/gauges.ts'
+import type { Gauges } from '../../core/vault/stats.ts'
 import type { Env, Parts } from '../context.ts'
 import { gaugeLines, stateLines } from '../gauges.ts'
 import { label } from '../http/respond.ts'

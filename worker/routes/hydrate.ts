@@ -1,7 +1,7 @@
 import { type Context, Hono } from 'hono'
 import type * as z from 'zod/mini'
 import { utf8 } from '../../core/bytes.ts'
-import { type Answer, refusalOf } from '../../core/call.ts'
+import { type Answer, refusalOf } from '../../core/vault/rpc.ts'
 import { badRequest, PosternError, refusal } from '../../core/errors.ts'
 import type { ProvidedRead } from '../../core/providers/read_operations.ts'
 import { parseReference, pickTyped, type Reference } from '../../core/reference.ts'

@@ -6,7 +6,7 @@
 import type { Context } from 'hono'
 import type * as z from 'zod/mini'
 import { type Bytes, base64, parseUtf8 } from '../../core/bytes.ts'
-import type { Granted } from '../../core/call.ts'
+import type { Granted } from '../../core/vault/rpc.ts'
 import type { Keyring } from '../../core/crypto/keyring.ts'
 import type { Recipient } from '../../core/crypto/seal_to.ts'
 import { badRequest, refusal } from '../../core/errors.ts'

@@ -14,7 +14,7 @@ import {
   sealTotp,
   stepOf,
 } from '../../core/authentication/totp.ts'
-import type { Granted } from '../../core/call.ts'
+import type { Granted } from '../../core/vault/rpc.ts'
 import type { Recipient } from '../../core/crypto/seal_to.ts'
 import { badRequest, PosternError, refusal } from '../../core/errors.ts'
 import * as wire from '../../core/wire.ts'

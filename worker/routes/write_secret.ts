@@ -6,7 +6,7 @@
 import type { Context } from 'hono'
 import type * as z from 'zod/mini'
 import { type Bytes, parseBase64, utf8 } from '../../core/bytes.ts'
-import type { Granted } from '../../core/call.ts'
+import type { Granted } from '../../core/vault/rpc.ts'
 import { badRequest, PosternError, refusal } from '../../core/errors.ts'
 import { Redacted } from '../../core/redacted.ts'
 import type { WriteInput } from '../../core/secrets/operations.ts'

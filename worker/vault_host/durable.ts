@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Answer, Call } from '../../core/call.ts'
+import type { Answer, Call } from '../../core/vault/rpc.ts'
 import { PosternError } from '../../core/errors.ts'
 import { type Host, VaultHandle } from '../host.ts'
 

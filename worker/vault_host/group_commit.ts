@@ -3,9 +3,9 @@
  *
  * @module
  */
-import type { Answer, Call } from '../../core/call.ts'
+import type { Answer, Call } from '../../core/vault/rpc.ts'
 import { refusal } from '../../core/errors.ts'
-import type { Vault } from '../../core/vault.ts'
+import type { Vault } from '../../core/vault/vault.ts'
 import type { Execute } from '../host.ts'
 
 /** The most calls that wait for one vault. More are refused: a queue that only grows helps nobody. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Gauges } from '../../core/gauges.ts'
+import type { Gauges } from '../../core/vault/stats.ts'
 import { answerOfNone, type Execute, type Host, VaultHandle } from '../host.ts'
 import { Transactions } from '../meters.ts'
 import type { Opened } from '../opening.ts'

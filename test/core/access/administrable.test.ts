@@ -1,6 +1,6 @@
 /** That somebody can administer a vault afterwards counts people, and not tokens of one. */
 import { describe, expect, it } from 'vitest'
-import type { Input } from '../../../core/operations.ts'
+import type { Input } from '../../../core/vault/operation_table.ts'
 import { callerFor } from '../support.ts'
 import { guarded } from './approval_bench.ts'
 

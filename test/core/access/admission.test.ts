@@ -2,9 +2,9 @@
 import { expect, it } from 'vitest'
 import { runDecided } from '../../../core/access/admission.ts'
 import type { Decision } from '../../../core/access/policy.ts'
-import type { Call } from '../../../core/call.ts'
-import { type Context, type Operation, operation } from '../../../core/operation.ts'
-import { OPERATIONS } from '../../../core/operations.ts'
+import type { Call } from '../../../core/vault/rpc.ts'
+import { type Context, type Operation, operation } from '../../../core/vault/operation.ts'
+import { OPERATIONS } from '../../../core/vault/operation_table.ts'
 import { callerFor } from '../support.ts'
 
 const operations = Object.entries(OPERATIONS) as [string, Operation<unknown, unknown>][]

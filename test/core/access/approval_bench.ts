@@ -5,8 +5,8 @@
  */
 import { expect } from 'vitest'
 import type { Action } from '../../../core/access/policy.ts'
-import type { Answer, Call, Caller } from '../../../core/call.ts'
-import type { Input, OperationName, Output } from '../../../core/operations.ts'
+import type { Answer, Call, Caller } from '../../../core/vault/rpc.ts'
+import type { Input, OperationName, Output } from '../../../core/vault/operation_table.ts'
 import { callerFor, openVault, tokenHashOf, writeOf } from '../support.ts'
 
 /** What nearly all of it is about. */

@@ -1,6 +1,6 @@
 /** What an approval is given for: this very thing as it is, and not another one that has its name since. */
 import { describe, expect, it } from 'vitest'
-import type { Input, OperationName } from '../../../core/operations.ts'
+import type { Input, OperationName } from '../../../core/vault/operation_table.ts'
 import { byName, guarded } from './approval_bench.ts'
 
 const chain = {

@@ -1,6 +1,6 @@
 /** Ways around a lock: other tokens, sessions, keys and addresses of one who guesses at one principal. */
 import { describe, expect, it } from 'vitest'
-import type { Caller } from '../../../core/call.ts'
+import type { Caller } from '../../../core/vault/rpc.ts'
 import { bytesOf, callerFor, openVault, tokenHashOf } from '../support.ts'
 
 describe('whoever guesses at a principal', () => {

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { IssuerKeys } from '../../../core/authentication/federation.ts'
 import { Lockout } from '../../../core/access/lockout.ts'
 import { Throttle } from '../../../core/rate_limit.ts'
-import { migrate } from '../../../core/migrate.ts'
+import { migrate } from '../../../core/vault/migrate.ts'
 import { checkUrl } from '../../../core/http/send.ts'
 import { openSqlite } from '../../../worker/sqlite.ts'
 

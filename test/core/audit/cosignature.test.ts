@@ -7,7 +7,7 @@ import { formatVerifierKey, type NoteVerifier, parseVerifierKey } from '../../..
 import type { Severity } from '../../../core/audit/severity.ts'
 import { compareFilter, isNotable, verifyLog } from '../../../core/tlog/verify_log.ts'
 import { parseUtf8 } from '../../../core/bytes.ts'
-import { migrate } from '../../../core/migrate.ts'
+import { migrate } from '../../../core/vault/migrate.ts'
 import { openSqlite } from '../../../worker/sqlite.ts'
 import { noteSigner, witnessOf } from '../../note_keys.ts'
 

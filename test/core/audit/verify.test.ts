@@ -15,7 +15,7 @@ import { inclusionProof } from '../../../core/tlog/proof.ts'
 import { verifyLog, verifyProofFile } from '../../../core/tlog/verify_log.ts'
 import { base64, parseUtf8 } from '../../../core/bytes.ts'
 import { Keyring, parseRootKey } from '../../../core/crypto/keyring.ts'
-import { migrate } from '../../../core/migrate.ts'
+import { migrate } from '../../../core/vault/migrate.ts'
 import { openSqlite } from '../../../worker/sqlite.ts'
 
 const ORIGIN = 'example.com/audit/acme'

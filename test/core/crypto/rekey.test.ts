@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import type { SealedTotp } from '../../../core/access/factors.ts'
 import { openTotp, sealTotp } from '../../../core/authentication/totp.ts'
-import { unwrap } from '../../../core/call.ts'
+import { unwrap } from '../../../core/vault/rpc.ts'
 import { dekCache, headSize, open, rewrap, seal } from '../../../core/crypto/envelope.ts'
 import { Keyring, parseRootKey } from '../../../core/crypto/keyring.ts'
 import { Redacted } from '../../../core/redacted.ts'

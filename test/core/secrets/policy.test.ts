@@ -1,7 +1,7 @@
 /** A vault's policy: what it asks of values, and which versions it keeps. */
 import { describe, expect, it } from 'vitest'
 import type { Action, Conditions } from '../../../core/access/policy.ts'
-import { unwrap } from '../../../core/call.ts'
+import { unwrap } from '../../../core/vault/rpc.ts'
 import { parseSettings } from '../../../core/settings/settings.ts'
 import { PutPolicy, PutRotation } from '../../../core/wire.ts'
 import type { Desk } from '../../../worker/upkeep.ts'

@@ -1,6 +1,6 @@
 /** Attacks on rotation: what is taken from under a run that goes on. */
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { unwrap } from '../../../core/call.ts'
+import { unwrap } from '../../../core/vault/rpc.ts'
 import { parseSettings } from '../../../core/settings/settings.ts'
 import { PutPolicy } from '../../../core/wire.ts'
 import type { Desk } from '../../../worker/upkeep.ts'

@@ -4,7 +4,7 @@
  * @module
  */
 import { vi } from 'vitest'
-import { unwrap } from '../../../core/call.ts'
+import { unwrap } from '../../../core/vault/rpc.ts'
 import { dekCache } from '../../../core/crypto/envelope.ts'
 import { Keyring, parseRootKey } from '../../../core/crypto/keyring.ts'
 import { Redacted } from '../../../core/redacted.ts'

@@ -6,8 +6,8 @@
  */
 import { sha256 } from '@noble/hashes/sha2.js'
 import canonicalize from 'canonicalize'
-import { type Bytes, base64url, utf8 } from './bytes.ts'
-import { printable } from './sanitize.ts'
+import { type Bytes, base64url, utf8 } from '../bytes.ts'
+import { printable } from '../sanitize.ts'
 import type { Sql } from './sql.ts'
 
 /** One row of `sqlite_master`. */
