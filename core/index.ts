@@ -5,7 +5,7 @@
  */
 
 export { makeProofKey, type ProofKey } from './authentication/dpop_proof.ts'
-export { ACTIONS, type Action, type Decision, decide, type Rule } from './access/policy.ts'
+export { ACTIONS, type Action, type Decision, decide, type Rule } from './vault/access/rules.ts'
 export { type Client, type ClientOptions, connect, type SecretValue, type SignedIn, signIn } from './client/client.ts'
 export { type ErrorCode, type ErrorDetail, PosternError } from './errors.ts'
 export { Redacted } from './redacted.ts'

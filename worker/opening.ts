@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { securityPolicy } from '../core/access/security_policy.ts'
+import { securityPolicy } from '../core/vault/access/server_policy.ts'
 import { configurationOf } from '../core/audit/configuration.ts'
 import type { TreeHead } from '../core/audit/log.ts'
 import type { Sha256 } from '../core/tlog/merkle.ts'

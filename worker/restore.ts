@@ -8,7 +8,7 @@
  */
 import { chmodSync, copyFileSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { securityPolicy } from '../core/access/security_policy.ts'
+import { securityPolicy } from '../core/vault/access/server_policy.ts'
 import { RESTORED } from '../core/audit/backup.ts'
 import { Log, type TreeHead } from '../core/audit/log.ts'
 import { formatVerifierKey, type NoteVerifier, parseVerifierKey } from '../core/tlog/signed_note.ts'

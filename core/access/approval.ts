@@ -15,8 +15,8 @@ import type { AskedApproval, Reason } from '../errors.ts'
 import type { Context, Facts, Identity, Outcome } from '../vault/operation.ts'
 import { notify } from '../secrets/notices.ts'
 import type { Approval, Vote } from './approval_store.ts'
-import type { Action, Demand, DemandingRule } from './policy.ts'
-import type { AccessStore } from './store.ts'
+import type { Action, Demand, DemandingRule } from '../vault/access/rules.ts'
+import type { AccessStore } from '../vault/access/principal_store.ts'
 
 /** The most requests for approval that one principal may have whose time is not over: taken back, they count on. */
 const MAX_OPEN = 20

@@ -7,7 +7,7 @@ import type { Reason } from '../errors.ts'
 import { type Context, type Outcome, operation } from '../vault/operation.ts'
 import { areApart, handsIn } from './approval.ts'
 import type { Approval, Vote } from './approval_store.ts'
-import { type DemandingRule, demandsOn } from './policy.ts'
+import { type DemandingRule, demandsOn } from '../vault/access/rules.ts'
 
 /** How fresh an approver's second factor has to be, if it has one, or the server's settings ask for one. */
 const MFA_MS = 10 * 60_000

@@ -1,5 +1,5 @@
 import type { Sql } from '../vault/sql.ts'
-import type { Action } from './policy.ts'
+import type { Action } from '../vault/access/rules.ts'
 
 /** A request that waits for others, or did. */
 export interface Approval {

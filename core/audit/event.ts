@@ -5,7 +5,7 @@
  */
 import { sha256 } from '@noble/hashes/sha2.js'
 import canonicalize from 'canonicalize'
-import type { Action } from '../access/policy.ts'
+import type { Action } from '../vault/access/rules.ts'
 import { base64, randomBytes, utf8 } from '../bytes.ts'
 import type { Reason } from '../errors.ts'
 import type { Facts } from '../vault/operation.ts'

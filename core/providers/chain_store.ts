@@ -1,4 +1,4 @@
-import { covers } from '../access/policy.ts'
+import { covers } from '../vault/access/rules.ts'
 import type { Sql } from '../vault/sql.ts'
 import { bySpecificity, type Chain, type VersionedChain } from './chain.ts'
 

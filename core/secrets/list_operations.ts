@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { decide, inForce, type Rule } from '../access/policy.ts'
+import { decide, inForce, type Rule } from '../vault/access/rules.ts'
 import { type Context, type Outcome, operation } from '../vault/operation.ts'
 import type { ProvidedList } from '../providers/chain_operations.ts'
 import { AFTER_NAMES, type ListedRow, type ListedVersion } from './store.ts'

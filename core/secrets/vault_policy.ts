@@ -4,7 +4,7 @@
  * @module
  */
 
-import { applies } from '../access/policy.ts'
+import { applies } from '../vault/access/rules.ts'
 import { NOTICE_MS } from '../audit/retention.ts'
 import type { Reason } from '../errors.ts'
 import { type Context, type Outcome, operation } from '../vault/operation.ts'

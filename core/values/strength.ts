@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { covers } from '../access/policy.ts'
+import { covers } from '../vault/access/rules.ts'
 import { type Bytes, parseUtf8 } from '../bytes.ts'
 import { type ErrorDetail, PosternError } from '../errors.ts'
 import type { Redacted } from '../redacted.ts'

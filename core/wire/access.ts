@@ -5,7 +5,7 @@
  */
 import * as z from 'zod/mini'
 import { parseRange } from '../addresses.ts'
-import { ACTIONS, METHODS } from '../access/policy.ts'
+import { ACTIONS, METHODS } from '../vault/access/rules.ts'
 import { by, described, id, line, moment } from './parts.ts'
 import { atLeastOne, clock, describable, pattern, time } from './request_parts.ts'
 

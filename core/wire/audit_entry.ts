@@ -4,7 +4,7 @@
  * @module
  */
 import * as z from 'zod/mini'
-import { ACTIONS } from '../access/policy.ts'
+import { ACTIONS } from '../vault/access/rules.ts'
 import { Hash, told } from './audit.ts'
 import { described } from './parts.ts'
 

@@ -4,7 +4,7 @@
  * @module
  */
 import * as z from 'zod/mini'
-import { METHODS } from '../access/policy.ts'
+import { METHODS } from '../vault/access/rules.ts'
 import { parseId } from '../names.ts'
 import { by, described, id, moment } from './parts.ts'
 

@@ -4,8 +4,8 @@
  * @module
  */
 import { bench, run, summary } from 'mitata'
-import { decide, type Rule } from '../../core/access/policy.ts'
-import { securityPolicy } from '../../core/access/security_policy.ts'
+import { decide, type Rule } from '../../core/vault/access/rules.ts'
+import { securityPolicy } from '../../core/vault/access/server_policy.ts'
 import { mintToken, parseToken } from '../../core/authentication/token.ts'
 import { utf8 } from '../../core/bytes.ts'
 import type { Call, Caller } from '../../core/vault/rpc.ts'

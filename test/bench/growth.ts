@@ -6,7 +6,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { securityPolicy } from '../../core/access/security_policy.ts'
+import { securityPolicy } from '../../core/vault/access/server_policy.ts'
 import { mintToken } from '../../core/authentication/token.ts'
 import { randomBytes } from '../../core/bytes.ts'
 import type { Call, Caller } from '../../core/vault/rpc.ts'

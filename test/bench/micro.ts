@@ -7,7 +7,7 @@
  */
 import process from 'node:process'
 import { measure } from 'mitata'
-import { decide, type Rule } from '../../core/access/policy.ts'
+import { decide, type Rule } from '../../core/vault/access/rules.ts'
 import { mintToken, parseToken } from '../../core/authentication/token.ts'
 import { encodeEvent } from '../../core/audit/event.ts'
 import { Log } from '../../core/audit/log.ts'

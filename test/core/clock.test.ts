@@ -1,8 +1,8 @@
 /** A clock that is set back or jumps ahead, as a vault sees it: with times that the tests give. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { AssertionUse } from '../../core/access/issuers.ts'
-import { securityPolicy } from '../../core/access/security_policy.ts'
+import type { AssertionUse } from '../../core/vault/access/issuer_store.ts'
+import { securityPolicy } from '../../core/vault/access/server_policy.ts'
 import type { Caller } from '../../core/vault/rpc.ts'
 import { VaultClock } from '../../core/vault/clock.ts'
 import { Vault } from '../../core/vault/vault.ts'

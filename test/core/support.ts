@@ -5,8 +5,8 @@
  */
 import { createHash } from 'node:crypto'
 import { expect } from 'vitest'
-import type { Action, Rule } from '../../core/access/policy.ts'
-import { type SecuritySettings, securityPolicy } from '../../core/access/security_policy.ts'
+import type { Action, Rule } from '../../core/vault/access/rules.ts'
+import { type SecuritySettings, securityPolicy } from '../../core/vault/access/server_policy.ts'
 import type { Severity } from '../../core/audit/severity.ts'
 import type { Answer, Call, Caller } from '../../core/vault/rpc.ts'
 import { PosternError, type Reason } from '../../core/errors.ts'

@@ -1,9 +1,9 @@
 import { type Context, Hono } from 'hono'
 import type * as z from 'zod/mini'
 import { FlawedAssertion, issuerOf, verifyAssertion } from '../../core/authentication/federation.ts'
-import type { VersionedIssuer } from '../../core/access/issuers.ts'
-import type { Factor, OpenedSession } from '../../core/access/session_operations.ts'
-import type { Session } from '../../core/access/sessions.ts'
+import type { VersionedIssuer } from '../../core/vault/access/issuer_store.ts'
+import type { Factor, OpenedSession } from '../../core/vault/access/session_operations.ts'
+import type { Session } from '../../core/vault/access/session_store.ts'
 import { mintToken } from '../../core/authentication/token.ts'
 import {
   enrolment,

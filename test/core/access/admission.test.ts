@@ -1,7 +1,7 @@
 /** What an approval can be demanded of, and that an operation which says nothing of it is refused rather than run. */
 import { expect, it } from 'vitest'
-import { runDecided } from '../../../core/access/admission.ts'
-import type { Decision } from '../../../core/access/policy.ts'
+import { runDecided } from '../../../core/vault/access/authorize.ts'
+import type { Decision } from '../../../core/vault/access/rules.ts'
 import type { Call } from '../../../core/vault/rpc.ts'
 import { type Context, type Operation, operation } from '../../../core/vault/operation.ts'
 import { OPERATIONS } from '../../../core/vault/operation_table.ts'

@@ -1,7 +1,7 @@
 /** Approvals at the vault: what they are bound to, who can give them, and that nothing gets around them. */
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import type { Action } from '../../../core/access/policy.ts'
+import type { Action } from '../../../core/vault/access/rules.ts'
 import type { Caller } from '../../../core/vault/rpc.ts'
 import type { OperationName } from '../../../core/vault/operation_table.ts'
 import { DecideApproval, PutRule } from '../../../core/wire.ts'

@@ -4,7 +4,7 @@
  * @module
  */
 import { expect } from 'vitest'
-import type { Action } from '../../../core/access/policy.ts'
+import type { Action } from '../../../core/vault/access/rules.ts'
 import type { Answer, Call, Caller } from '../../../core/vault/rpc.ts'
 import type { Input, OperationName, Output } from '../../../core/vault/operation_table.ts'
 import { callerFor, openVault, tokenHashOf, writeOf } from '../support.ts'

@@ -1,7 +1,7 @@
 import { createHash, createHmac, generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { FlawedAssertion, IssuerKeys, issuerOf, verifyAssertion } from '../../../core/authentication/federation.ts'
-import type { AssertionUse, Issuer } from '../../../core/access/issuers.ts'
+import type { AssertionUse, Issuer } from '../../../core/vault/access/issuer_store.ts'
 import type { Call } from '../../../core/vault/rpc.ts'
 import type { Input } from '../../../core/vault/operation_table.ts'
 import { openVault, refusalFrom, rejectionOf, tokenHashOf } from '../support.ts'

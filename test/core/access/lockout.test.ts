@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { sourceOf } from '../../../core/addresses.ts'
-import { Lockout } from '../../../core/access/lockout.ts'
+import { Lockout } from '../../../core/vault/access/lockout.ts'
 import { migrate } from '../../../core/vault/migrate.ts'
 import { openSqlite } from '../../../worker/sqlite.ts'
 import { bytesOf, callerFor, openVault } from '../support.ts'

@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { IssuerKeys, issuerOf, verifyAssertion } from '../../../core/authentication/federation.ts'
-import type { Issuer } from '../../../core/access/issuers.ts'
+import type { Issuer } from '../../../core/vault/access/issuer_store.ts'
 import { rejectionOf } from '../support.ts'
 
 // The package brings no types.

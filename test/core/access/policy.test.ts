@@ -10,7 +10,7 @@ import {
   globMatches,
   METHODS,
   type Rule,
-} from '../../../core/access/policy.ts'
+} from '../../../core/vault/access/rules.ts'
 import { growth } from '../../growth.ts'
 
 /** The docstring of `covers`, segment by segment and without a single clever thing. */

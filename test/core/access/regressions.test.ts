@@ -1,7 +1,7 @@
 /** Small flaws that were found once. */
 import { describe, expect, it } from 'vitest'
 import { IssuerKeys } from '../../../core/authentication/federation.ts'
-import { Lockout } from '../../../core/access/lockout.ts'
+import { Lockout } from '../../../core/vault/access/lockout.ts'
 import { Throttle } from '../../../core/rate_limit.ts'
 import { migrate } from '../../../core/vault/migrate.ts'
 import { checkUrl } from '../../../core/http/send.ts'

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { parseRange } from '../../../core/addresses.ts'
-import type { Circumstances } from '../../../core/access/policy.ts'
-import { barrier, type SecuritySettings, securityPolicy } from '../../../core/access/security_policy.ts'
+import type { Circumstances } from '../../../core/vault/access/rules.ts'
+import { barrier, type SecuritySettings, securityPolicy } from '../../../core/vault/access/server_policy.ts'
 import { UNLIMITED } from '../support.ts'
 
 const here: Circumstances = {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { SessionInput } from '../../../core/access/session_operations.ts'
+import type { SessionInput } from '../../../core/vault/access/session_operations.ts'
 import type { Caller } from '../../../core/vault/rpc.ts'
 import type { Input, OperationName, Output } from '../../../core/vault/operation_table.ts'
 import { bytesOf, callerFor, openVault, tokenHashOf } from '../support.ts'

@@ -1,7 +1,7 @@
 /** Ways to take over an account, or a vault, that were open once. */
 import { describe, expect, it } from 'vitest'
-import { type SecuritySettings, securityPolicy } from '../../../core/access/security_policy.ts'
-import type { FederatedInput } from '../../../core/access/session_operations.ts'
+import { type SecuritySettings, securityPolicy } from '../../../core/vault/access/server_policy.ts'
+import type { FederatedInput } from '../../../core/vault/access/session_operations.ts'
 import type { Call, Caller } from '../../../core/vault/rpc.ts'
 import type { Input, OperationName, Output } from '../../../core/vault/operation_table.ts'
 import { Vault } from '../../../core/vault/vault.ts'

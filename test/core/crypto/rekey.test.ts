@@ -1,6 +1,6 @@
 /** Rekey and rewrap: everything that is sealed moves to the new term, whenever the process dies, and opens as before. */
 import { describe, expect, it } from 'vitest'
-import type { SealedTotp } from '../../../core/access/factors.ts'
+import type { SealedTotp } from '../../../core/vault/access/factor_store.ts'
 import { openTotp, sealTotp } from '../../../core/authentication/totp.ts'
 import { unwrap } from '../../../core/vault/rpc.ts'
 import { dekCache, headSize, open, rewrap, seal } from '../../../core/crypto/envelope.ts'

@@ -1,6 +1,6 @@
 /** A vault's policy: what it asks of values, and which versions it keeps. */
 import { describe, expect, it } from 'vitest'
-import type { Action, Conditions } from '../../../core/access/policy.ts'
+import type { Action, Conditions } from '../../../core/vault/access/rules.ts'
 import { unwrap } from '../../../core/vault/rpc.ts'
 import { parseSettings } from '../../../core/settings/settings.ts'
 import { PutPolicy, PutRotation } from '../../../core/wire.ts'

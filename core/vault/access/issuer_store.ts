@@ -1,4 +1,4 @@
-import type { Sql } from '../vault/sql.ts'
+import type { Sql } from '../sql.ts'
 
 /** A condition on one claim: the claim is a text and matches one of these, in which `*` stands for any run. */
 export type ClaimConditions = Readonly<Record<string, readonly string[]>>

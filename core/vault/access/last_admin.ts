@@ -3,10 +3,10 @@
  *
  * @module
  */
-import type { Context } from '../vault/operation.ts'
-import { areApart, type Hands, quorumIn } from './approval.ts'
-import { type Conditions, type DemandingRule, decide, demandsOn, isDemanding, type Rule } from './policy.ts'
-import type { TokenRow } from './store.ts'
+import type { Context } from '../operation.ts'
+import { areApart, type Hands, quorumIn } from '../../access/approval.ts'
+import { type Conditions, type DemandingRule, decide, demandsOn, isDemanding, type Rule } from './rules.ts'
+import type { TokenRow } from './principal_store.ts'
 
 /** What is about to be changed. */
 interface Change {

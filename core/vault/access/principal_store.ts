@@ -1,5 +1,5 @@
-import type { Sql } from '../vault/sql.ts'
-import type { Rule } from './policy.ts'
+import type { Sql } from '../sql.ts'
+import type { Rule } from './rules.ts'
 
 export type PrincipalKind = 'user' | 'service'
 

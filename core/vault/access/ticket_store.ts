@@ -1,4 +1,4 @@
-import type { Sql } from '../vault/sql.ts'
+import type { Sql } from '../sql.ts'
 
 /** What is kept of a ticket that opened the vault. */
 export interface UsedTicket {

@@ -1,4 +1,4 @@
-import type { Sql } from '../vault/sql.ts'
+import type { Sql } from '../sql.ts'
 
 /** How many failures lock, and for how long. */
 export interface LockoutPolicy {

@@ -4,12 +4,12 @@
  *
  * @module
  */
-import type { Call } from '../vault/rpc.ts'
-import type { Context, Operation, Outcome, Stores } from '../vault/operation.ts'
-import { runApproved } from './approval.ts'
-import type { Identified } from './identify.ts'
-import { type Action, type Decision, decide } from './policy.ts'
-import { barrier, type SecurityPolicy } from './security_policy.ts'
+import type { Call } from '../rpc.ts'
+import type { Context, Operation, Outcome, Stores } from '../operation.ts'
+import { runApproved } from '../../access/approval.ts'
+import type { Identified } from './resolve_caller.ts'
+import { type Action, type Decision, decide } from './rules.ts'
+import { barrier, type SecurityPolicy } from './server_policy.ts'
 
 /** Who asks, in which circumstances, and the rules that name it. */
 type Asking = Pick<Context, 'identity' | 'circumstances' | 'rules'>

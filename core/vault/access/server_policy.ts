@@ -3,11 +3,11 @@
  *
  * @module
  */
-import { inRange, type Range } from '../addresses.ts'
+import { inRange, type Range } from '../../addresses.ts'
 import type { LockoutPolicy } from './lockout.ts'
-import { type Action, type Circumstances, type Decision, globMatches } from './policy.ts'
-import type { PrincipalKind } from './store.ts'
-import type { Limit, Window } from '../rate_limit.ts'
+import { type Action, type Circumstances, type Decision, globMatches } from './rules.ts'
+import type { PrincipalKind } from './principal_store.ts'
+import type { Limit, Window } from '../../rate_limit.ts'
 
 /** The settings below `security`, as the vault uses them. */
 export interface SecurityPolicy extends LockoutPolicy {

@@ -1,7 +1,7 @@
-import type { Time } from '../vault/clock.ts'
-import { Erasures } from '../vault/erasures.ts'
-import type { Sql } from '../vault/sql.ts'
-import { OWN_ROOT } from './store.ts'
+import type { Time } from '../clock.ts'
+import { Erasures } from '../erasures.ts'
+import type { Sql } from '../sql.ts'
+import { OWN_ROOT } from './principal_store.ts'
 
 /** A TOTP secret as the vault keeps it: sealed. */
 export interface SealedTotp {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { inRange, parseRange } from '../addresses.ts'
+import { inRange, parseRange } from '../../addresses.ts'
 
 export const ACTIONS = ['read', 'write', 'delete', 'rotate', 'admin'] as const
 export type Action = (typeof ACTIONS)[number]

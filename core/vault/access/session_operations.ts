@@ -3,12 +3,12 @@
  *
  * @module
  */
-import { type Context, type Facts, type Outcome, operation } from '../vault/operation.ts'
+import { type Context, type Facts, type Outcome, operation } from '../operation.ts'
 import { refusedByLock } from './factor_operations.ts'
-import type { AssertionFlaw } from '../authentication/federation.ts'
-import type { VersionedIssuer } from './issuers.ts'
-import { globMatches } from './policy.ts'
-import type { Session } from './sessions.ts'
+import type { AssertionFlaw } from '../../authentication/federation.ts'
+import type { VersionedIssuer } from './issuer_store.ts'
+import { globMatches } from './rules.ts'
+import type { Session } from './session_store.ts'
 
 /** A second factor, as the edge found it to be. */
 export type Factor = { kind: 'totp'; id: string; step: number } | { kind: 'recovery'; hash: string; former?: string[] }

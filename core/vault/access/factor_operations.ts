@@ -6,8 +6,8 @@
  *
  * @module
  */
-import { type Context, type Facts, type Outcome, operation } from '../vault/operation.ts'
-import type { RecoveryHashes, SealedTotp } from './factors.ts'
+import { type Context, type Facts, type Outcome, operation } from '../operation.ts'
+import type { RecoveryHashes, SealedTotp } from './factor_store.ts'
 
 const self = { action: null, resource: () => 'self' } as const
 
