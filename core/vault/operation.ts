@@ -6,8 +6,8 @@
  *
  * @module
  */
-import type { ApprovalStore } from '../access/approval_store.ts'
-import type { BreakGlassStore } from '../access/break_glass_store.ts'
+import type { ApprovalStore } from './approvals/approval_store.ts'
+import type { BreakGlassStore } from './approvals/break_glass_store.ts'
 import type { FactorStore } from './access/factor_store.ts'
 import type { IssuerStore } from './access/issuer_store.ts'
 import type { Lockout } from './access/lockout.ts'

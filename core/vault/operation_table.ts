@@ -4,8 +4,8 @@
  * @module
  */
 
-import * as approvals from '../access/approval_operations.ts'
-import * as glass from '../access/break_glass.ts'
+import * as approvals from './approvals/approval_operations.ts'
+import * as glass from './approvals/break_glass.ts'
 import * as factors from './access/factor_operations.ts'
 import * as access from './access/admin_operations.ts'
 import * as sessions from './access/session_operations.ts'

@@ -4,8 +4,8 @@
  * @module
  */
 import { contextOf, decideOn, runDecided } from './access/authorize.ts'
-import { ApprovalStore } from '../access/approval_store.ts'
-import { BreakGlassStore } from '../access/break_glass_store.ts'
+import { ApprovalStore } from './approvals/approval_store.ts'
+import { BreakGlassStore } from './approvals/break_glass_store.ts'
 import { sourceOf } from '../addresses.ts'
 import { FactorStore } from './access/factor_store.ts'
 import { identify, REFUSALS_RECORDED_MS, refusalEvent, type Unidentified } from './access/resolve_caller.ts'

@@ -6,7 +6,7 @@
  */
 import { type Context, type Outcome, operation, type Unusable } from '../operation.ts'
 import { staysAdministrable, trustsOf } from './last_admin.ts'
-import { handsIn, quorumIn } from '../../access/approval.ts'
+import { handsIn, quorumIn } from '../approvals/approval.ts'
 import type { Issuer, VersionedIssuer } from './issuer_store.ts'
 import type { Lock } from './lockout.ts'
 import { type AccessRequest, decide, isDemanding, type Rule } from './rules.ts'

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Context } from '../operation.ts'
-import { areApart, type Hands, quorumIn } from '../../access/approval.ts'
+import { areApart, type Hands, quorumIn } from '../approvals/approval.ts'
 import { type Conditions, type DemandingRule, decide, demandsOn, isDemanding, type Rule } from './rules.ts'
 import type { TokenRow } from './principal_store.ts'
 

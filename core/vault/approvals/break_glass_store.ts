@@ -1,4 +1,4 @@
-import type { Sql } from '../vault/sql.ts'
+import type { Sql } from '../sql.ts'
 
 /** One time that the glass was broken. */
 export interface BrokenGlass {

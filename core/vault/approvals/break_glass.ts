@@ -5,8 +5,8 @@
  *
  * @module
  */
-import { type Context, type Outcome, operation } from '../vault/operation.ts'
-import { notify } from '../secrets/notices.ts'
+import { type Context, type Outcome, operation } from '../operation.ts'
+import { notify } from '../../secrets/notices.ts'
 import { handsIn } from './approval.ts'
 import type { BrokenGlass } from './break_glass_store.ts'
 
