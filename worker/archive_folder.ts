@@ -5,7 +5,7 @@
  */
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { Log } from '../core/audit/log.ts'
+import { Log } from '../core/vault/audit/log.ts'
 import { durably } from './anchor_folder.ts'
 import type { Archive, Copy, KeptBackup } from './archive.ts'
 import { isSignedBy, type LogKeys } from './checkpoint.ts'

@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { Log } from '../core/audit/log.ts'
+import { Log } from '../core/vault/audit/log.ts'
 import type { Sha256 } from '../core/tlog/merkle.ts'
 import { PosternError } from '../core/errors.ts'
 import { parseVaultId } from '../core/names.ts'

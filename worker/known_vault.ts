@@ -5,7 +5,7 @@
  */
 import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { Log } from '../core/audit/log.ts'
+import { Log } from '../core/vault/audit/log.ts'
 import { hex, randomBytes } from '../core/bytes.ts'
 import { PosternError } from '../core/errors.ts'
 import { isMigrated } from '../core/vault/migrate.ts'

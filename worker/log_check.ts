@@ -5,8 +5,8 @@
  * @module
  */
 
-import type { TreeHead } from '../core/audit/log.ts'
-import type { Checked, CheckResult } from '../core/audit/recheck.ts'
+import type { TreeHead } from '../core/vault/audit/log.ts'
+import type { Checked, CheckResult } from '../core/vault/audit/recheck_task.ts'
 import { logLine } from './oplog.ts'
 import type { Desk, Duty } from './upkeep.ts'
 

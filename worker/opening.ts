@@ -4,11 +4,11 @@
  * @module
  */
 import { securityPolicy } from '../core/vault/access/server_policy.ts'
-import { configurationOf } from '../core/audit/configuration.ts'
-import type { TreeHead } from '../core/audit/log.ts'
+import { configurationOf } from '../core/vault/audit/configuration_task.ts'
+import type { TreeHead } from '../core/vault/audit/log.ts'
 import type { Sha256 } from '../core/tlog/merkle.ts'
-import type { Privacy } from '../core/audit/privacy.ts'
-import type { AcceptedSchema } from '../core/audit/schema_note.ts'
+import type { Privacy } from '../core/vault/audit/privacy.ts'
+import type { AcceptedSchema } from '../core/vault/audit/accepted_schema_task.ts'
 import { PosternError, type Reason } from '../core/errors.ts'
 import { describeNewer, migrate, vaultIdOf } from '../core/vault/migrate.ts'
 import { SchemaMismatch } from '../core/vault/schema_check.ts'

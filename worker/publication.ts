@@ -5,7 +5,7 @@
  */
 import type { Anchor } from '../core/tlog/anchor.ts'
 import { openCheckpoint } from '../core/tlog/checkpoint.ts'
-import type { TreeHead } from '../core/audit/log.ts'
+import type { TreeHead } from '../core/vault/audit/log.ts'
 import { treeHash } from '../core/tlog/merkle.ts'
 import { formatVerifierKey, parseVerifierKey } from '../core/tlog/signed_note.ts'
 import { askWitness, type Verdict, type Witness } from '../core/tlog/witness.ts'

@@ -1,4 +1,4 @@
-import { NOTICE_MS } from '../core/audit/retention.ts'
+import { NOTICE_MS } from '../core/vault/audit/retention.ts'
 import { retentionDaysOf } from '../core/settings/settings.ts'
 import { signHead } from './checkpoint.ts'
 import { targetsOf } from './publication.ts'

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Anchor } from '../core/tlog/anchor.ts'
-import type { TreeHead } from '../core/audit/log.ts'
+import type { TreeHead } from '../core/vault/audit/log.ts'
 import { formatRollback, parseRollback, type Rollback } from '../core/tlog/rollback_acceptance.ts'
 import { equal } from '../core/bytes.ts'
 import { PosternError } from '../core/errors.ts'

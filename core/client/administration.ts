@@ -4,7 +4,7 @@
  * @module
  */
 import * as z from 'zod/mini'
-import type { Severity } from '../audit/severity.ts'
+import type { Severity } from '../vault/audit/severity.ts'
 import { Redacted } from '../redacted.ts'
 import { parseId, parseName } from '../names.ts'
 import type { Ask } from './transport.ts'

@@ -1,5 +1,5 @@
 import type { AuditEntry } from '../wire.ts'
-import { rank } from '../audit/severity.ts'
+import { rank } from '../vault/audit/severity.ts'
 
 const VERSION = '1.3.0'
 /** Informational, Low, Medium, Critical. */

@@ -6,7 +6,7 @@
 import type { AuditEntry } from '../wire.ts'
 import type { Format } from './format.ts'
 import { ocsfEvent } from './ocsf.ts'
-import { rank } from '../audit/severity.ts'
+import { rank } from '../vault/audit/severity.ts'
 
 const CONTENT_TYPES: Record<Format, string> = {
   jsonl: 'application/x-ndjson',

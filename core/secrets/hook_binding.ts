@@ -6,7 +6,7 @@
  *
  * @module
  */
-import type { Log } from '../audit/log.ts'
+import type { Log } from '../vault/audit/log.ts'
 import { parseUtf8 } from '../bytes.ts'
 import type { Outcome, Stores } from '../vault/operation.ts'
 import { task } from '../vault/task.ts'

@@ -5,7 +5,7 @@
  */
 
 import { applies } from '../vault/access/rules.ts'
-import { NOTICE_MS } from '../audit/retention.ts'
+import { NOTICE_MS } from '../vault/audit/retention.ts'
 import type { Reason } from '../errors.ts'
 import { type Context, type Outcome, operation } from '../vault/operation.ts'
 import { notify } from './notices.ts'

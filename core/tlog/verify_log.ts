@@ -11,7 +11,7 @@ import { type Cosigned, type Cosigner, type Demand, verifyCosignatures } from '.
 import { GrowingTree, type Hash, leafHash, type Start } from './merkle.ts'
 import { type NoteVerifier, verifierKeyParts } from './signed_note.ts'
 import { verifyInclusion } from './proof.ts'
-import { rank } from '../audit/severity.ts'
+import { rank } from '../vault/audit/severity.ts'
 
 export type { Start } from './merkle.ts'
 

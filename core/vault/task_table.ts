@@ -3,13 +3,13 @@
  *
  * @module
  */
-import * as backup from '../audit/backup.ts'
-import { noteConfiguration } from '../audit/configuration.ts'
-import * as delivery from '../audit/delivery.ts'
-import * as audit from '../audit/operations.ts'
-import { isLogSound, recheckLog } from '../audit/recheck.ts'
-import * as retention from '../audit/retention.ts'
-import { noteSchema } from '../audit/schema_note.ts'
+import * as backup from './audit/backup_tasks.ts'
+import { noteConfiguration } from './audit/configuration_task.ts'
+import * as delivery from './audit/delivery_tasks.ts'
+import * as audit from './audit/operations.ts'
+import { isLogSound, recheckLog } from './audit/recheck_task.ts'
+import * as retention from './audit/retention.ts'
+import { noteSchema } from './audit/accepted_schema_task.ts'
 import * as keys from '../crypto/key_tasks.ts'
 import * as roots from '../crypto/root_tasks.ts'
 import { countGauges } from './stats.ts'

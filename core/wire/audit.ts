@@ -4,7 +4,7 @@
  * @module
  */
 import * as z from 'zod/mini'
-import { SEVERITIES } from '../audit/severity.ts'
+import { SEVERITIES } from '../vault/audit/severity.ts'
 import { described, moment } from './parts.ts'
 
 /** A hash of the tree, in base64. */

@@ -5,7 +5,7 @@
  */
 import * as z from 'zod/mini'
 import { FORMATS } from '../export/format.ts'
-import { SEVERITIES } from '../audit/severity.ts'
+import { SEVERITIES } from '../vault/audit/severity.ts'
 import { described, line } from './parts.ts'
 import { number } from './request_parts.ts'
 

@@ -9,7 +9,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { openCheckpoint } from '../../core/tlog/checkpoint.ts'
-import type { TreeHead } from '../../core/audit/log.ts'
+import type { TreeHead } from '../../core/vault/audit/log.ts'
 import { parseVerifierKey } from '../../core/tlog/signed_note.ts'
 import { verifyConsistency } from '../../core/tlog/proof.ts'
 import { parseBase64 } from '../../core/bytes.ts'

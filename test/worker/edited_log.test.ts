@@ -1,7 +1,7 @@
 /** The log of a vault whose file somebody edits, with all that stands in it: what an auditor finds who has only the public key. */
 import { describe, expect, it } from 'vitest'
 import { signCheckpoint } from '../../core/tlog/checkpoint.ts'
-import { Log } from '../../core/audit/log.ts'
+import { Log } from '../../core/vault/audit/log.ts'
 import { type Hash, hashesFor, leafHash, position } from '../../core/tlog/merkle.ts'
 import { formatVerifierKey, parseVerifierKey } from '../../core/tlog/signed_note.ts'
 import { verifyLog } from '../../core/tlog/verify_log.ts'

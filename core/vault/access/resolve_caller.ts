@@ -1,4 +1,4 @@
-import type { Severity } from '../../audit/severity.ts'
+import type { Severity } from '../audit/severity.ts'
 import type { Caller } from '../rpc.ts'
 import type { Time } from '../clock.ts'
 import type { Identity, Operation } from '../operation.ts'

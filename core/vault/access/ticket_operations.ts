@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { TICKETS_SINCE } from '../../audit/backup.ts'
+import { TICKETS_SINCE } from '../audit/backup_tasks.ts'
 import { type Context, type Facts, type Outcome, operation } from '../operation.ts'
 import { notify } from '../../secrets/notices.ts'
 import { inRange, parseRange } from '../../addresses.ts'

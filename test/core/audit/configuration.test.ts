@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { configurationOf } from '../../../core/audit/configuration.ts'
+import { configurationOf } from '../../../core/vault/audit/configuration_task.ts'
 import { parseSettings } from '../../../core/settings/settings.ts'
 import { openVault } from '../support.ts'
 

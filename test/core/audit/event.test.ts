@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto'
 import canonicalize from 'canonicalize'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type AuditEvent, encodeEvent } from '../../../core/audit/event.ts'
+import { type AuditEvent, encodeEvent } from '../../../core/vault/audit/event.ts'
 import { AuditEntry } from '../../../core/wire.ts'
 
 const event: AuditEvent = {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { encodeEvent } from '../../../core/audit/event.ts'
+import { encodeEvent } from '../../../core/vault/audit/event.ts'
 import { render } from '../../../core/export/render.ts'
-import { severityOf } from '../../../core/audit/severity.ts'
+import { severityOf } from '../../../core/vault/audit/severity.ts'
 import { openVault, writeOf } from '../support.ts'
 
 const LOG = 'example.com/audit/acme'

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { Log } from '../../../core/audit/log.ts'
+import { Log } from '../../../core/vault/audit/log.ts'
 import { leafHash } from '../../../core/tlog/merkle.ts'
 import { migrate } from '../../../core/vault/migrate.ts'
 import { openSqlite } from '../../../worker/sqlite.ts'

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { type Checkpoint, openCheckpoint, parseCheckpoint, signCheckpoint } from '../../../core/tlog/checkpoint.ts'
-import { encodeEvent } from '../../../core/audit/event.ts'
-import { Log } from '../../../core/audit/log.ts'
+import { encodeEvent } from '../../../core/vault/audit/event.ts'
+import { Log } from '../../../core/vault/audit/log.ts'
 import {
   formatVerifierKey,
   type NoteVerifier,

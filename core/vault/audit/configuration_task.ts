@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { Outcome, Stores } from '../vault/operation.ts'
-import { task } from '../vault/task.ts'
+import type { Outcome, Stores } from '../operation.ts'
+import { task } from '../task.ts'
 
 /** Settings by their dotted names, each as text. */
 export type Configuration = Readonly<Record<string, string>>

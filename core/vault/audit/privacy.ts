@@ -5,7 +5,7 @@
  */
 import { hmac } from '@noble/hashes/hmac.js'
 import { sha256 } from '@noble/hashes/sha2.js'
-import { type Bytes, base64url, utf8 } from '../bytes.ts'
+import { type Bytes, base64url, utf8 } from '../../bytes.ts'
 
 export interface Privacy {
   /** The key under which names of secrets are replaced by an alias; `null`: they are written as they are. */

@@ -1,5 +1,5 @@
-import type { Outcome, Stores } from '../vault/operation.ts'
-import { task } from '../vault/task.ts'
+import type { Outcome, Stores } from '../operation.ts'
+import { task } from '../task.ts'
 
 /** Differences of the schema that an operator accepted. */
 export interface AcceptedSchema {

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { base64, equal } from '../bytes.ts'
-import type { Outcome, Stores } from '../vault/operation.ts'
-import { task } from '../vault/task.ts'
+import { base64, equal } from '../../bytes.ts'
+import type { Outcome, Stores } from '../operation.ts'
+import { task } from '../task.ts'
 import type { TreeHead } from './log.ts'
 
 /** The fact of a vault that says that it was restored, until its log does. Set by `worker/restore.ts`. */

@@ -1,4 +1,4 @@
-import type { Reason } from '../errors.ts'
+import type { Reason } from '../../errors.ts'
 
 /**
  * How much an entry matters to whoever watches: from `notice` on it is a security event.

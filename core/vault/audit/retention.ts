@@ -7,8 +7,8 @@
  *
  * @module
  */
-import { type Outcome, operation, type Stores } from '../vault/operation.ts'
-import { task } from '../vault/task.ts'
+import { type Outcome, operation, type Stores } from '../operation.ts'
+import { task } from '../task.ts'
 import type { Announced, Retention } from './log.ts'
 
 /** How many bundles of 256 entries one transaction erases, so that no request waits long for it. */
