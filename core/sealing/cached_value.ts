@@ -8,7 +8,7 @@ import type { Bytes } from '../bytes.ts'
 import { type DekCache, open, seal } from '../crypto/envelope.ts'
 import type { Keyring } from '../crypto/keyring.ts'
 import type { Redacted } from '../redacted.ts'
-import type { CachedValue } from '../providers/cache_store.ts'
+import type { CachedValue } from '../vault/chains/cache_store.ts'
 
 /** What a value is bound to beside its vault and its name. */
 type Place = Omit<CachedValue, 'kid' | 'sealed'>

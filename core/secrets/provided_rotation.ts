@@ -10,7 +10,7 @@
 import type { Reason } from '../errors.ts'
 import type { Stores } from '../vault/operation.ts'
 import { rotatesItself, type VersionedChain } from '../providers/chain.ts'
-import { copiesOf } from '../providers/write_operations.ts'
+import { copiesOf } from '../vault/chains/write_operations.ts'
 import { firstStep, type TargetConfig } from './rotation.ts'
 import type { ProvidedRun, Rotation, Run } from './rotation_store.ts'
 import type { SecretRow } from './store.ts'

@@ -1,7 +1,7 @@
 /** Who may share an answer with whom. */
 import { describe, expect, it } from 'vitest'
 import type { VersionedChain } from '../../core/providers/chain.ts'
-import type { ProvidedRead } from '../../core/providers/read_operations.ts'
+import type { ProvidedRead } from '../../core/vault/chains/read_operations.ts'
 import { Flights } from '../../worker/flights.ts'
 import { memoryProvider } from '../providers/memory_provider.ts'
 import { openGateway } from './gateway_bench.ts'

@@ -530,7 +530,7 @@ describe('the cache', () => {
     const age = async (ms: number) => {
       const { openCached, sealCached } = await import('../../core/sealing/cached_value.ts')
       const { dekCache } = await import('../../core/crypto/envelope.ts')
-      const { CacheStore } = await import('../../core/providers/cache_store.ts')
+      const { CacheStore } = await import('../../core/vault/chains/cache_store.ts')
       const kept = new CacheStore(sql).value('prod/db', '')!
       const value = (await openCached(keyring, dekCache(), 'default', kept))!
       const { kid: _, sealed: __, ...place } = kept

@@ -1,8 +1,8 @@
 /** The cache as the vault keeps it, on a clock that a test moves. */
 import { describe, expect, it } from 'vitest'
-import type { CachedValue } from '../../../core/providers/cache_store.ts'
+import type { CachedValue } from '../../../core/vault/chains/cache_store.ts'
 import type { Chain } from '../../../core/providers/chain.ts'
-import type { ProvidedRead, ReadReport } from '../../../core/providers/read_operations.ts'
+import type { ProvidedRead, ReadReport } from '../../../core/vault/chains/read_operations.ts'
 import { bytesOf, callOf, openVault } from '../support.ts'
 
 const CHAIN: Chain = {

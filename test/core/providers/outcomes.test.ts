@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { refusal } from '../../../core/errors.ts'
 import { ABSENT, ON_FAILURE } from '../../../core/providers/failover.ts'
 import { type FailureKind, ProviderFailure } from '../../../core/providers/provider.ts'
-import { reasonOf } from '../../../core/providers/read_operations.ts'
+import { reasonOf } from '../../../core/vault/chains/read_operations.ts'
 import { statusOf } from '../../../worker/problem.ts'
 
 const DOCS = join(import.meta.dirname, '../../../docs/concepts/chains.md')

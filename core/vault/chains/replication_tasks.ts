@@ -4,11 +4,11 @@
  *
  * @module
  */
-import type { Outcome } from '../vault/operation.ts'
-import { task } from '../vault/task.ts'
-import type { VersionedChain } from './chain.ts'
-import type { HealthState } from './health.ts'
-import type { FailureKind } from './provider.ts'
+import type { Outcome } from '../operation.ts'
+import { task } from '../task.ts'
+import type { VersionedChain } from '../../providers/chain.ts'
+import type { HealthState } from '../../providers/health.ts'
+import type { FailureKind } from '../../providers/provider.ts'
 import type { Compared, Lagging } from './replication_store.ts'
 
 const byName = ({ name }: { name: string }) => name

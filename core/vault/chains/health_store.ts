@@ -1,6 +1,6 @@
-import type { Sql } from '../vault/sql.ts'
-import type { HealthState } from './health.ts'
-import type { FailureKind } from './provider.ts'
+import type { Sql } from '../sql.ts'
+import type { HealthState } from '../../providers/health.ts'
+import type { FailureKind } from '../../providers/provider.ts'
 
 /** How a provider was when it was last looked at. */
 export interface HealthRow {
