@@ -4,8 +4,8 @@
  * @module
  */
 import { headSize, rewrap } from '../core/crypto/envelope.ts'
-import type { Stale } from '../core/crypto/key_store.ts'
-import type { StaleBatch } from '../core/crypto/key_tasks.ts'
+import type { Stale } from '../core/vault/keys/key_store.ts'
+import type { StaleBatch } from '../core/vault/keys/key_tasks.ts'
 import type { Keyring } from '../core/crypto/keyring.ts'
 import { PosternError } from '../core/errors.ts'
 import { tellUnneeded } from './roots.ts'

@@ -6,8 +6,8 @@
  */
 import { formatVerifierKey } from '../core/tlog/signed_note.ts'
 import type { Keyring } from '../core/crypto/keyring.ts'
-import type { RootUse } from '../core/crypto/root_store.ts'
-import { type GivenRoots, judgeRoots, type Roots } from '../core/crypto/root_tasks.ts'
+import type { RootUse } from '../core/vault/keys/root_key_store.ts'
+import { type GivenRoots, judgeRoots, type Roots } from '../core/vault/keys/root_key_tasks.ts'
 import { PosternError } from '../core/errors.ts'
 import { signerOf, verifierKeys } from './checkpoint.ts'
 import { logLine } from './oplog.ts'

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Under } from '../crypto/key_store.ts'
+import type { Under } from '../vault/keys/key_store.ts'
 import type { Reason } from '../errors.ts'
 import { type Context, type Outcome, operation } from '../vault/operation.ts'
 import { type ProvidedRead, planRead, type ReadInput } from '../vault/chains/read_operations.ts'

@@ -7,7 +7,7 @@
  * @module
  */
 import type { Bytes } from '../bytes.ts'
-import type { Under } from '../crypto/key_store.ts'
+import type { Under } from '../vault/keys/key_store.ts'
 import type { Outcome } from '../vault/operation.ts'
 import { type TaskContext, task } from '../vault/task.ts'
 import type { Hook } from './hook_store.ts'

@@ -4,9 +4,9 @@
  *
  * @module
  */
-import type { Bytes } from '../bytes.ts'
-import type { Outcome } from '../vault/operation.ts'
-import { type TaskContext, task } from '../vault/task.ts'
+import type { Bytes } from '../../bytes.ts'
+import type { Outcome } from '../operation.ts'
+import { type TaskContext, task } from '../task.ts'
 import type { Place, Stale } from './key_store.ts'
 
 /** How many rows one transaction looks at, so that no request waits long for it. */

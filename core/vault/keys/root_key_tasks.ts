@@ -7,10 +7,10 @@
  *
  * @module
  */
-import type { Outcome, Stores } from '../vault/operation.ts'
-import type { Sql } from '../vault/sql.ts'
-import { type TaskContext, task } from '../vault/task.ts'
-import { type RootRow, RootStore, type RootUse } from './root_store.ts'
+import type { Outcome, Stores } from '../operation.ts'
+import type { Sql } from '../sql.ts'
+import { type TaskContext, task } from '../task.ts'
+import { type RootRow, RootStore, type RootUse } from './root_key_store.ts'
 
 /** Which root keys a vault is and was under, by their ids. */
 export interface Roots {

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { type Context, type Outcome, operation } from '../vault/operation.ts'
+import { type Context, type Outcome, operation } from '../operation.ts'
 import type { Term, Under, Unmoved } from './key_store.ts'
-import type { RootBearers, RootRow } from './root_store.ts'
+import type { RootBearers, RootRow } from './root_key_store.ts'
 
 /** How much is shown of what could not be moved. */
 const MAX_UNMOVED = 100

@@ -1,4 +1,4 @@
-import type { Sql } from '../vault/sql.ts'
+import type { Sql } from '../sql.ts'
 
 /** A root key that a vault was under, by its id. */
 export interface RootRow {
