@@ -1,11 +1,11 @@
 /**
- * Binds the addresses of the hooks that 0.1 made, when a vault is opened: `core/secrets/hook_binding.ts`.
+ * Binds the addresses of the hooks that 0.1 made, when a vault is opened: `core/vault/notifications/webhook_binding_task.ts`.
  *
  * @module
  */
-import type { UnboundHooks } from '../core/secrets/hook_binding.ts'
-import type { BoundSecret, Hook } from '../core/secrets/hook_store.ts'
-import { openUnboundSecret, sealHookSecret } from '../core/secrets/hooks.ts'
+import type { UnboundHooks } from '../core/vault/notifications/webhook_binding_task.ts'
+import type { BoundSecret, Hook } from '../core/vault/notifications/webhook_store.ts'
+import { openUnboundSecret, sealHookSecret } from '../core/vault/notifications/webhook_operations.ts'
 import { logLine } from './oplog.ts'
 import type { Desk } from './upkeep.ts'
 

@@ -1,11 +1,11 @@
 /**
- * Sending notices: `core/secrets/notices.ts`.
+ * Sending notices: `core/vault/notifications/tasks.ts`.
  *
  * @module
  */
 import { send } from '../core/http/send.ts'
-import { openHookSecret } from '../core/secrets/hooks.ts'
-import type { NextNotice } from '../core/secrets/notices.ts'
+import { openHookSecret } from '../core/vault/notifications/webhook_operations.ts'
+import type { NextNotice } from '../core/vault/notifications/tasks.ts'
 import { signWebhook } from '../core/http/webhook_signature.ts'
 import type { Desk, Duty } from './upkeep.ts'
 

@@ -8,7 +8,7 @@ import { applies } from '../vault/access/rules.ts'
 import { NOTICE_MS } from '../vault/audit/retention.ts'
 import type { Reason } from '../errors.ts'
 import { type Context, type Outcome, operation } from '../vault/operation.ts'
-import { notify } from './notices.ts'
+import { notify } from '../vault/notifications/tasks.ts'
 import { type KeptVersions, keptAt, type VaultPolicy, type VersionedPolicy } from './vault_policy_store.ts'
 import { boundsOf } from './version_retention.ts'
 

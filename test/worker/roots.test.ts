@@ -14,7 +14,7 @@ import type { Input, OperationName, Output } from '../../core/vault/operation_ta
 import { openCached, sealCached } from '../../core/sealing/cached_value.ts'
 import { CacheStore } from '../../core/vault/chains/cache_store.ts'
 import { Redacted } from '../../core/redacted.ts'
-import { openHookSecret, sealHookSecret } from '../../core/secrets/hooks.ts'
+import { openHookSecret, sealHookSecret } from '../../core/vault/notifications/webhook_operations.ts'
 import { openVersion, sealValue } from '../../core/sealing/version.ts'
 import { parseSettings } from '../../core/settings/settings.ts'
 import type { Sql } from '../../core/vault/sql.ts'

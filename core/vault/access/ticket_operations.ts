@@ -5,7 +5,7 @@
  */
 import { TICKETS_SINCE } from '../audit/backup_tasks.ts'
 import { type Context, type Facts, type Outcome, operation } from '../operation.ts'
-import { notify } from '../../secrets/notices.ts'
+import { notify } from '../notifications/tasks.ts'
 import { inRange, parseRange } from '../../addresses.ts'
 import { ACTIONS, covers, isDemanding, type Rule } from './rules.ts'
 import type { TokenRow } from './principal_store.ts'

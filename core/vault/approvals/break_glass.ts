@@ -6,7 +6,7 @@
  * @module
  */
 import { type Context, type Outcome, operation } from '../operation.ts'
-import { notify } from '../../secrets/notices.ts'
+import { notify } from '../notifications/tasks.ts'
 import { handsIn } from './approval.ts'
 import type { BrokenGlass } from './break_glass_store.ts'
 

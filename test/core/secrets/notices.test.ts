@@ -1,6 +1,6 @@
 /** Notices: that what matters is not lost among many. */
 import { describe, expect, it } from 'vitest'
-import { NoticeStore } from '../../../core/secrets/notice_store.ts'
+import { NoticeStore } from '../../../core/vault/notifications/store.ts'
 import { openVault } from '../support.ts'
 
 describe('a notice', () => {

@@ -4,10 +4,10 @@
  *
  * @module
  */
-import type { Outcome, Stores } from '../vault/operation.ts'
-import { type TaskContext, task } from '../vault/task.ts'
-import type { Hook } from './hook_store.ts'
-import type { Notice } from './notice_store.ts'
+import type { Outcome, Stores } from '../operation.ts'
+import { type TaskContext, task } from '../task.ts'
+import type { Hook } from './webhook_store.ts'
+import type { Notice } from './store.ts'
 
 /** How often one is tried: some days. */
 const MAX_ATTEMPTS = 100

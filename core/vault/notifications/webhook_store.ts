@@ -1,6 +1,6 @@
-import type { Bytes } from '../bytes.ts'
-import { Erasures } from '../vault/erasures.ts'
-import type { Sql } from '../vault/sql.ts'
+import type { Bytes } from '../../bytes.ts'
+import { Erasures } from '../erasures.ts'
+import type { Sql } from '../sql.ts'
 
 /** A server to be told, and the secret that messages to it are signed with. */
 export interface Hook {

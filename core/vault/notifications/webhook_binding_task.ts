@@ -6,12 +6,12 @@
  *
  * @module
  */
-import type { Log } from '../vault/audit/log.ts'
-import { parseUtf8 } from '../bytes.ts'
-import type { Outcome, Stores } from '../vault/operation.ts'
-import { task } from '../vault/task.ts'
-import type { BoundSecret, Hook } from './hook_store.ts'
-import { originOf } from './hooks.ts'
+import type { Log } from '../audit/log.ts'
+import { parseUtf8 } from '../../bytes.ts'
+import type { Outcome, Stores } from '../operation.ts'
+import { task } from '../task.ts'
+import type { BoundSecret, Hook } from './webhook_store.ts'
+import { originOf } from './webhook_operations.ts'
 
 const PAGE = 200
 

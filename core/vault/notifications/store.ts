@@ -1,4 +1,4 @@
-import type { Sql } from '../vault/sql.ts'
+import type { Sql } from '../sql.ts'
 
 /** Something that somebody has to be told. */
 export interface Notice {
