@@ -14,10 +14,10 @@ import { documentOf } from '../core/providers/shape.ts'
 import { isBroken } from '../core/providers/guarded_provider.ts'
 import { Redacted } from '../core/redacted.ts'
 import { pick } from '../core/reference.ts'
-import { intoOf } from '../core/secrets/provided_rotation.ts'
-import type { Failure } from '../core/secrets/rotation.ts'
-import type { ProvidedRun } from '../core/secrets/rotation_store.ts'
-import type { Turn } from '../core/secrets/rotation_tasks.ts'
+import { intoOf } from '../core/vault/rotation/provider_rotation.ts'
+import type { Failure } from '../core/vault/rotation/state_machine.ts'
+import type { ProvidedRun } from '../core/vault/rotation/store.ts'
+import type { Turn } from '../core/vault/rotation/tasks.ts'
 import {
   type Credential,
   generateOnly,
@@ -31,7 +31,7 @@ import type { Desk } from './upkeep.ts'
 /** A turn at a secret that a provider keeps. */
 export type ProvidedTurn = Turn & { provided: ProvidedRun }
 
-/** The target of such a run. Nothing can be undone there: see `core/secrets/rotation.ts`. */
+/** The target of such a run. Nothing can be undone there: see `core/vault/rotation/state_machine.ts`. */
 export function providedTarget(desk: Desk, turn: ProvidedTurn): RotationTarget {
   return turn.config.target.kind === 'provider' ? selfRotating(desk, turn) : written(desk, turn)
 }

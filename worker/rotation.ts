@@ -1,6 +1,6 @@
 /**
  * The edge's half of rotation: it makes values, seals and opens them, and tells targets. What comes next, and whose
- * turn it is, the vault says: `core/secrets/rotation_tasks.ts`.
+ * turn it is, the vault says: `core/vault/rotation/tasks.ts`.
  *
  * @module
  */
@@ -12,8 +12,8 @@ import type { OperationName } from '../core/vault/operation_table.ts'
 import { contentTypeOf, generate, underPolicy } from '../core/values/generate.ts'
 import { openHookSecret } from '../core/vault/notifications/webhook_operations.ts'
 import type { SealedVersion } from '../core/secrets/operations.ts'
-import type { Failure } from '../core/secrets/rotation.ts'
-import type { Turn } from '../core/secrets/rotation_tasks.ts'
+import type { Failure } from '../core/vault/rotation/state_machine.ts'
+import type { Turn } from '../core/vault/rotation/tasks.ts'
 import { openVersion, sealValue } from '../core/sealing/version.ts'
 import {
   type Credential,

@@ -28,7 +28,7 @@ import type { HealthStore } from './chains/health_store.ts'
 import type { ReplicationStore } from './chains/replication_store.ts'
 import type { HookStore } from './notifications/webhook_store.ts'
 import type { NoticeStore } from './notifications/store.ts'
-import type { RotationStore } from '../secrets/rotation_store.ts'
+import type { RotationStore } from './rotation/store.ts'
 import type { SecretStore } from '../secrets/store.ts'
 import type { PolicyStore } from '../secrets/vault_policy_store.ts'
 

@@ -21,7 +21,7 @@ import { reportWrite } from './chains/write_operations.ts'
 import * as hooks from './notifications/webhook_operations.ts'
 import * as lists from '../secrets/list_operations.ts'
 import * as secrets from '../secrets/operations.ts'
-import * as rotations from '../secrets/rotation_operations.ts'
+import * as rotations from './rotation/operations.ts'
 import * as policy from '../secrets/vault_policy.ts'
 
 /** By the name that the log records. */

@@ -16,7 +16,7 @@ import { countGauges } from './stats.ts'
 import * as providers from './chains/replication_tasks.ts'
 import * as binding from './notifications/webhook_binding_task.ts'
 import * as notices from './notifications/tasks.ts'
-import * as rotations from '../secrets/rotation_tasks.ts'
+import * as rotations from './rotation/tasks.ts'
 import * as versions from '../secrets/version_retention.ts'
 import type { Task } from './task.ts'
 

@@ -4,8 +4,8 @@
  * @module
  */
 import * as z from 'zod/mini'
-import { STEERS } from '../secrets/rotation.ts'
-import { parsePeriod } from '../secrets/schedule.ts'
+import { STEERS } from '../vault/rotation/state_machine.ts'
+import { parsePeriod } from '../vault/rotation/schedule.ts'
 import { CLASSES } from '../values/strength.ts'
 import { described, id, moment, secretName, versionId } from './parts.ts'
 import { atLeastOne, clock, describable, number, replace, time } from './request_parts.ts'

@@ -4,7 +4,7 @@
  * @module
  */
 import * as z from 'zod/mini'
-import { FAILURES, STEPS } from '../secrets/rotation.ts'
+import { FAILURES, STEPS } from '../vault/rotation/state_machine.ts'
 import { described, moment } from './parts.ts'
 
 export const Run = z.strictObject({

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { addTo, type Freeze, nextDue, parsePeriod, thawed } from '../../../core/secrets/schedule.ts'
+import { addTo, type Freeze, nextDue, parsePeriod, thawed } from '../../../core/vault/rotation/schedule.ts'
 import { refusalFrom } from '../support.ts'
 
 const DAY_MS = 86_400_000

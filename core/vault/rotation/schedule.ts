@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { badRequest } from '../errors.ts'
+import { badRequest } from '../../errors.ts'
 
 /** A length of time as ISO 8601 writes it: months have the lengths that the calendar gives them. */
 export interface Duration {

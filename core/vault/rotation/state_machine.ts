@@ -6,7 +6,7 @@
  *
  * @module
  */
-import type { Recipe } from '../values/generate.ts'
+import type { Recipe } from '../../values/generate.ts'
 import type { Schedule } from './schedule.ts'
 
 /**

@@ -1,6 +1,6 @@
-import type { Member } from '../providers/chain.ts'
-import type { Sql } from '../vault/sql.ts'
-import type { Failure, RotationConfig, RunOutcome, Step } from './rotation.ts'
+import type { Member } from '../../providers/chain.ts'
+import type { Sql } from '../sql.ts'
+import type { Failure, RotationConfig, RunOutcome, Step } from './state_machine.ts'
 import { thawed } from './schedule.ts'
 
 /** How a secret rotates, and when it is due. */

@@ -6,20 +6,20 @@
  *
  * @module
  */
-import type { Bytes } from '../bytes.ts'
-import type { Under } from '../vault/keys/key_store.ts'
-import type { Outcome } from '../vault/operation.ts'
-import { type TaskContext, task } from '../vault/task.ts'
-import type { Hook } from '../vault/notifications/webhook_store.ts'
-import { notify } from '../vault/notifications/tasks.ts'
-import { type SealedVersion, sealedVersion } from './operations.ts'
-import { beginRun, homeOf, isAtHome, settleProvided } from './provided_rotation.ts'
-import { afterFailure, afterSuccess, type Failure, isFinal, type Next, type Step } from './rotation.ts'
-import { chance } from './rotation_operations.ts'
-import type { Run } from './rotation_store.ts'
+import type { Bytes } from '../../bytes.ts'
+import type { Under } from '../keys/key_store.ts'
+import type { Outcome } from '../operation.ts'
+import { type TaskContext, task } from '../task.ts'
+import type { Hook } from '../notifications/webhook_store.ts'
+import { notify } from '../notifications/tasks.ts'
+import { type SealedVersion, sealedVersion } from '../../secrets/operations.ts'
+import { beginRun, homeOf, isAtHome, settleProvided } from './provider_rotation.ts'
+import { afterFailure, afterSuccess, type Failure, isFinal, type Next, type Step } from './state_machine.ts'
+import { chance } from './operations.ts'
+import type { Run } from './store.ts'
 import { nextDue, thawed } from './schedule.ts'
-import type { Encoding, SecretRow } from './store.ts'
-import type { StrengthPolicy } from '../values/strength.ts'
+import type { Encoding, SecretRow } from '../../secrets/store.ts'
+import type { StrengthPolicy } from '../../values/strength.ts'
 
 /** Who makes versions that nobody asked for. Not an id that a principal can have. */
 const SCHEDULE = '(schedule)'
