@@ -9,7 +9,7 @@ import { type Bytes, parseUtf8, utf8 } from '../bytes.ts'
 import { DEFAULT_CONTENT_TYPE, isJsonType } from '../content_type.ts'
 import { JsonSource } from '../json_source.ts'
 import type { Redacted } from '../redacted.ts'
-import type { Encoding } from '../secrets/store.ts'
+import type { Encoding } from '../vault/secrets/store.ts'
 import { failureOf } from './request.ts'
 import { ProviderFailure, type PutOptions } from './provider.ts'
 

@@ -6,7 +6,7 @@
 import type { Bytes } from '../bytes.ts'
 import type { Redacted } from '../redacted.ts'
 import type { Failure } from '../vault/rotation/state_machine.ts'
-import type { Encoding } from '../secrets/store.ts'
+import type { Encoding } from '../vault/secrets/store.ts'
 
 /** A value at a version, in clear. */
 export interface Credential {

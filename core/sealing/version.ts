@@ -13,8 +13,8 @@ import type { Keyring } from '../crypto/keyring.ts'
 import { badRequest } from '../errors.ts'
 import type { Redacted } from '../redacted.ts'
 import { NAME_MAX_LENGTH } from '../names.ts'
-import type { SealedVersion } from '../secrets/operations.ts'
-import type { Encoding } from '../secrets/store.ts'
+import type { SealedVersion } from '../vault/secrets/operations.ts'
+import type { Encoding } from '../vault/secrets/store.ts'
 
 /** Of a vault that has just begun. */
 const FIRST: Under = { term: 1, root: null }

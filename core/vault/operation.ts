@@ -29,8 +29,8 @@ import type { ReplicationStore } from './chains/replication_store.ts'
 import type { HookStore } from './notifications/webhook_store.ts'
 import type { NoticeStore } from './notifications/store.ts'
 import type { RotationStore } from './rotation/store.ts'
-import type { SecretStore } from '../secrets/store.ts'
-import type { PolicyStore } from '../secrets/vault_policy_store.ts'
+import type { SecretStore } from './secrets/store.ts'
+import type { PolicyStore } from './secrets/value_policy_store.ts'
 
 /** Facts that an operation adds to its audit entry. Never a value, a token, or a hash of one. */
 export type Facts = Readonly<Record<string, unknown>>

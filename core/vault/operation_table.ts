@@ -19,10 +19,10 @@ import * as chains from './chains/chain_operations.ts'
 import * as provided from './chains/read_operations.ts'
 import { reportWrite } from './chains/write_operations.ts'
 import * as hooks from './notifications/webhook_operations.ts'
-import * as lists from '../secrets/list_operations.ts'
-import * as secrets from '../secrets/operations.ts'
+import * as lists from './secrets/list_operations.ts'
+import * as secrets from './secrets/operations.ts'
 import * as rotations from './rotation/operations.ts'
-import * as policy from '../secrets/vault_policy.ts'
+import * as policy from './secrets/value_policy_operations.ts'
 
 /** By the name that the log records. */
 export const OPERATIONS = {

@@ -17,7 +17,7 @@ import * as providers from './chains/replication_tasks.ts'
 import * as binding from './notifications/webhook_binding_task.ts'
 import * as notices from './notifications/tasks.ts'
 import * as rotations from './rotation/tasks.ts'
-import * as versions from '../secrets/version_retention.ts'
+import * as versions from './secrets/version_retention_tasks.ts'
 import type { Task } from './task.ts'
 
 /** By the name that the log records. */

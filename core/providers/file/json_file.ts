@@ -6,7 +6,7 @@
  */
 import * as z from 'zod/mini'
 import { JsonSource } from '../../json_source.ts'
-import type { Encoding } from '../../secrets/store.ts'
+import type { Encoding } from '../../vault/secrets/store.ts'
 
 /** One secret of a file. */
 export interface FileEntry {

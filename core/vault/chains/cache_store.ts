@@ -1,5 +1,5 @@
 import { Erasures } from '../erasures.ts'
-import type { Encoding } from '../../secrets/store.ts'
+import type { Encoding } from '../secrets/store.ts'
 import type { Sql } from '../sql.ts'
 import type { FailureKind } from '../../providers/provider.ts'
 

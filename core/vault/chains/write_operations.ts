@@ -6,7 +6,7 @@
  */
 import type { Reason } from '../../errors.ts'
 import { type Context, type Outcome, operation } from '../operation.ts'
-import type { Idempotency } from '../../secrets/store.ts'
+import type { Idempotency } from '../secrets/store.ts'
 import type { VersionedChain } from '../../providers/chain.ts'
 import type { FailureKind } from '../../providers/provider.ts'
 import { bounded, reasonOf, replicasOf } from './read_operations.ts'

@@ -12,7 +12,7 @@ import { beginRun, objectionTo, settleProvided } from './provider_rotation.ts'
 import type { RotationConfig, Steer } from './state_machine.ts'
 import type { Rotation, Run } from './store.ts'
 import { nextDue, thawed } from './schedule.ts'
-import type { SecretRow } from '../../secrets/store.ts'
+import type { SecretRow } from '../secrets/store.ts'
 
 /** A secret's rotation, and the run that goes on or went last. */
 export interface ShownRotation extends Rotation {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { dekCache } from '../../../core/crypto/envelope.ts'
 import { Keyring } from '../../../core/crypto/keyring.ts'
 import { Redacted } from '../../../core/redacted.ts'
-import type { SealedVersion } from '../../../core/secrets/operations.ts'
+import type { SealedVersion } from '../../../core/vault/secrets/operations.ts'
 import {
   fingerprints,
   openCursor,

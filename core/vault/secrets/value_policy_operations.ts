@@ -4,13 +4,13 @@
  * @module
  */
 
-import { applies } from '../vault/access/rules.ts'
-import { NOTICE_MS } from '../vault/audit/retention.ts'
-import type { Reason } from '../errors.ts'
-import { type Context, type Outcome, operation } from '../vault/operation.ts'
-import { notify } from '../vault/notifications/tasks.ts'
-import { type KeptVersions, keptAt, type VaultPolicy, type VersionedPolicy } from './vault_policy_store.ts'
-import { boundsOf } from './version_retention.ts'
+import { applies } from '../access/rules.ts'
+import { NOTICE_MS } from '../audit/retention.ts'
+import type { Reason } from '../../errors.ts'
+import { type Context, type Outcome, operation } from '../operation.ts'
+import { notify } from '../notifications/tasks.ts'
+import { type KeptVersions, keptAt, type VaultPolicy, type VersionedPolicy } from './value_policy_store.ts'
+import { boundsOf } from './version_retention_tasks.ts'
 
 const onPolicy = { action: 'admin', resource: () => 'policy' } as const
 

@@ -4,11 +4,11 @@
  *
  * @module
  */
-import type { Outcome } from '../vault/operation.ts'
-import { type TaskContext, task } from '../vault/task.ts'
-import { IDEMPOTENCY_MS } from './replay.ts'
+import type { Outcome } from '../operation.ts'
+import { type TaskContext, task } from '../task.ts'
+import { IDEMPOTENCY_MS } from './idempotency.ts'
 import type { Bounds, Prunable } from './store.ts'
-import { type KeptVersions, keptAt } from './vault_policy_store.ts'
+import { type KeptVersions, keptAt } from './value_policy_store.ts'
 
 const DAY_MS = 86_400_000
 const BATCH = 500

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Context } from '../vault/operation.ts'
+import type { Context } from '../operation.ts'
 import type { Idempotency, Replay } from './store.ts'
 
 /** How long a write is remembered by its idempotency key. */

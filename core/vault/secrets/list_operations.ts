@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { decide, inForce, type Rule } from '../vault/access/rules.ts'
-import { type Context, type Outcome, operation } from '../vault/operation.ts'
-import type { ProvidedList } from '../vault/chains/chain_operations.ts'
+import { decide, inForce, type Rule } from '../access/rules.ts'
+import { type Context, type Outcome, operation } from '../operation.ts'
+import type { ProvidedList } from '../chains/chain_operations.ts'
 import { AFTER_NAMES, type ListedRow, type ListedVersion } from './store.ts'
 
 /** How many names one list call looks at, permitted or not, so that it cannot hold up the vault. */

@@ -1,5 +1,5 @@
-import { Erasures } from '../vault/erasures.ts'
-import type { Sql, SqlValue } from '../vault/sql.ts'
+import { Erasures } from '../erasures.ts'
+import type { Sql, SqlValue } from '../sql.ts'
 
 /** How a value was given, and is given back: as text, or as bytes in base64. */
 export type Encoding = 'utf8' | 'base64'
