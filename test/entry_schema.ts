@@ -4,7 +4,7 @@
  * @module
  */
 import * as z from 'zod'
-import { AuditEntry } from '../core/wire.ts'
+import { AuditEntry } from '../core/wire/index.ts'
 import { generated } from './generated.ts'
 
 generated('docs/reference/audit-entry.schema.json', `${JSON.stringify(z.toJSONSchema(AuditEntry), null, 2)}\n`)

@@ -8,7 +8,7 @@ import type { Severity } from '../vault/audit/severity.ts'
 import { Redacted } from '../redacted.ts'
 import { parseId, parseName } from '../names.ts'
 import type { Ask } from './transport.ts'
-import * as wire from '../wire.ts'
+import * as wire from '../wire/index.ts'
 import { requests, search } from './requests.ts'
 import type { ListOptions } from './user.ts'
 

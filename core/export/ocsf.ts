@@ -1,4 +1,4 @@
-import type { AuditEntry } from '../wire.ts'
+import type { AuditEntry } from '../wire/index.ts'
 import { rank } from '../vault/audit/severity.ts'
 
 const VERSION = '1.3.0'

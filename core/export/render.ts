@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { AuditEntry } from '../wire.ts'
+import type { AuditEntry } from '../wire/index.ts'
 import type { Format } from './format.ts'
 import { ocsfEvent } from './ocsf.ts'
 import { rank } from '../vault/audit/severity.ts'

@@ -33,7 +33,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
       revoked_at INTEGER
     ) WITHOUT ROWID`,
     'CREATE INDEX token_by_principal ON token (principal)',
-    // Rules, each as the JSON that core/wire.ts defines. The version counts its changes.
+    // Rules, each as the JSON that core/wire/index.ts defines. The version counts its changes.
     `CREATE TABLE rule (
       id TEXT PRIMARY KEY,
       version INTEGER NOT NULL,
@@ -139,7 +139,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
     // by is the request that used it: one request may ask its vault several things.
     'CREATE TABLE used (id TEXT PRIMARY KEY, by TEXT NOT NULL, expires_at INTEGER NOT NULL) WITHOUT ROWID',
     'CREATE INDEX used_by_expiry ON used (expires_at)',
-    // Identity providers whose tokens open a session, each as the JSON that core/wire.ts defines.
+    // Identity providers whose tokens open a session, each as the JSON that core/wire/index.ts defines.
     `CREATE TABLE issuer (
       id TEXT PRIMARY KEY,
       url TEXT NOT NULL,
@@ -184,7 +184,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
   ],
   [
     'ALTER TABLE idempotency ADD COLUMN provided TEXT',
-    // Which providers keep the secrets of a pattern, each as the JSON that core/wire.ts defines.
+    // Which providers keep the secrets of a pattern, each as the JSON that core/wire/index.ts defines.
     `CREATE TABLE chain (
       id TEXT PRIMARY KEY,
       version INTEGER NOT NULL,
@@ -295,7 +295,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
       review TEXT
     ) WITHOUT ROWID`,
     'CREATE INDEX break_glass_by_session ON break_glass (session)',
-    // The vault's policy, as the JSON that core/wire.ts defines.
+    // The vault's policy, as the JSON that core/wire/index.ts defines.
     `CREATE TABLE policy (
       only INTEGER PRIMARY KEY CHECK (only = 0),
       version INTEGER NOT NULL,
@@ -326,7 +326,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
     'ALTER TABLE secret ADD COLUMN pending INTEGER',
     'ALTER TABLE version ADD COLUMN why TEXT',
     'ALTER TABLE version ADD COLUMN current_at INTEGER',
-    // How secrets rotate: body is the JSON that core/wire.ts defines. fence grows with each turn at a run.
+    // How secrets rotate: body is the JSON that core/wire/index.ts defines. fence grows with each turn at a run.
     `CREATE TABLE rotation (
       secret INTEGER PRIMARY KEY REFERENCES secret (id),
       body TEXT NOT NULL,

@@ -7,7 +7,7 @@ import { securityPolicy } from '../../core/vault/access/server_policy.ts'
 import type { Call } from '../../core/vault/rpc.ts'
 import type { Sql } from '../../core/vault/sql.ts'
 import { Vault } from '../../core/vault/vault.ts'
-import { PutPolicy } from '../../core/wire.ts'
+import { PutPolicy } from '../../core/wire/index.ts'
 import { openSqlite } from '../../worker/sqlite.ts'
 import { bytesOf, openVault, tokenHashOf, UNLIMITED, writeOf } from './support.ts'
 

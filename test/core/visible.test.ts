@@ -1,7 +1,7 @@
 /** Text that people decide by is what they see: nothing in it is hidden, or in another order than it is. */
 import { describe, expect, it } from 'vitest'
 import { cleanse, isVisible, visible } from '../../core/sanitize.ts'
-import { CreateToken, PutSecret } from '../../core/wire.ts'
+import { CreateToken, PutSecret } from '../../core/wire/index.ts'
 import { openGateway } from '../worker/gateway_bench.ts'
 
 const HIDDEN = [

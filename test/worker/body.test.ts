@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { MAX_BODY_BYTES } from '../../core/wire.ts'
+import { MAX_BODY_BYTES } from '../../core/wire/index.ts'
 import { readJson } from '../../worker/body.ts'
 import { rejectionOf } from '../core/support.ts'
 

@@ -1,4 +1,4 @@
-import * as wire from '../../core/wire.ts'
+import * as wire from '../../core/wire/index.ts'
 import { group } from './described.ts'
 
 const at = '2026-01-31T09:30:00.000Z'

@@ -1,12 +1,12 @@
 /**
- * From the shapes of `core/wire.ts` to the schemas of the document.
+ * From the shapes of `core/wire/index.ts` to the schemas of the document.
  *
  * @module
  */
 import * as z from 'zod/mini'
 import type { $ZodObject, $ZodType } from 'zod/v4/core'
 import { ERROR_CODES, REFUSALS } from '../../core/errors.ts'
-import * as wire from '../../core/wire.ts'
+import * as wire from '../../core/wire/index.ts'
 import * as answers from './answers.ts'
 import { CONTRACT } from './contract.ts'
 

@@ -1,4 +1,4 @@
-import * as wire from '../../core/wire.ts'
+import * as wire from '../../core/wire/index.ts'
 import * as answers from './answers.ts'
 import { group } from './described.ts'
 

@@ -8,7 +8,7 @@ import type * as z from 'zod/mini'
 import { parseRecipient, type Recipient } from '../../core/crypto/seal_to.ts'
 import { badRequest } from '../../core/errors.ts'
 import { parseName } from '../../core/names.ts'
-import { check } from '../../core/wire.ts'
+import { check } from '../../core/wire/index.ts'
 import type { Env } from '../context.ts'
 
 /**

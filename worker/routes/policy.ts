@@ -13,7 +13,7 @@ import { sealHookSecret } from '../../core/vault/notifications/webhook_operation
 import { parseId } from '../../core/names.ts'
 import type { VersionedPolicy } from '../../core/vault/secrets/value_policy_store.ts'
 import { formatWebhookSecret } from '../../core/http/webhook_signature.ts'
-import * as wire from '../../core/wire.ts'
+import * as wire from '../../core/wire/index.ts'
 import { readJson } from '../body.ts'
 import type { Env, Parts } from '../context.ts'
 import { recipientOf } from '../http/request.ts'

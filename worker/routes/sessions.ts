@@ -17,7 +17,7 @@ import {
 import type { Granted } from '../../core/vault/rpc.ts'
 import type { Recipient } from '../../core/crypto/seal_to.ts'
 import { badRequest, PosternError, refusal } from '../../core/errors.ts'
-import * as wire from '../../core/wire.ts'
+import * as wire from '../../core/wire/index.ts'
 import { readJson, readOptionalJson } from '../body.ts'
 import type { Env, Parts } from '../context.ts'
 import { query, recipientOf } from '../http/request.ts'

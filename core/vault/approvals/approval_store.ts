@@ -43,7 +43,7 @@ type NewApproval = Omit<Approval, 'state' | 'endedAt' | 'endedBy' | 'endedWhy'>
 
 const COLUMNS = `id, hash, body, operation, action, resource, requester, hands, reason, created_at AS createdAt,
   expires_at AS expiresAt, state, ended_at AS endedAt, ended_by AS endedBy, ended_why AS endedWhy`
-/** The longest time that a rule gives, as core/wire.ts has it. */
+/** The longest time that a rule gives, as core/wire/index.ts has it. */
 const MAX_WITHIN_MS = 24 * 60 * 60 * 1000
 /** How long what has ended is kept to be looked at. The log keeps it as long as anything. */
 const KEEP_MS = 30 * 24 * 60 * 60 * 1000

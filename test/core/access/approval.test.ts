@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import type { Action } from '../../../core/vault/access/rules.ts'
 import type { Caller } from '../../../core/vault/rpc.ts'
 import type { OperationName } from '../../../core/vault/operation_table.ts'
-import { DecideApproval, PutRule } from '../../../core/wire.ts'
+import { DecideApproval, PutRule } from '../../../core/wire/index.ts'
 import { callerFor, tokenHashOf, writeOf } from '../support.ts'
 import { because, byName, guarded, withGlass } from './approval_bench.ts'
 

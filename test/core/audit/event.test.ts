@@ -3,7 +3,7 @@ import canonicalize from 'canonicalize'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type AuditEvent, encodeEvent } from '../../../core/vault/audit/event.ts'
-import { AuditEntry } from '../../../core/wire.ts'
+import { AuditEntry } from '../../../core/wire/index.ts'
 
 const event: AuditEvent = {
   at: Date.UTC(2026, 0, 2, 3, 4, 5, 6),

@@ -1,6 +1,6 @@
 /** Rotation over real rows, with a target that can be asked what it accepts. */
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { PutPolicy } from '../../../core/wire.ts'
+import { PutPolicy } from '../../../core/wire/index.ts'
 import { canary, leaks } from '../../canary.ts'
 import { byWebhook, NAME, rotationBench } from './rotation_bench.ts'
 

@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { unwrap } from '../../../core/vault/rpc.ts'
 import { parseSettings } from '../../../core/settings/settings.ts'
-import { PutPolicy } from '../../../core/wire.ts'
+import { PutPolicy } from '../../../core/wire/index.ts'
 import type { Desk } from '../../../worker/upkeep.ts'
 import { versions } from '../../../worker/version_retention.ts'
 import { writeOf } from '../support.ts'
