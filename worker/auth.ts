@@ -16,7 +16,7 @@ import { cleanse } from '../core/sanitize.ts'
 import { isLoopback } from '../core/settings/settings.ts'
 import type { Connection } from './address.ts'
 import { refuseBody } from './body.ts'
-import type { Parts } from './context.ts'
+import type { Parts } from './services.ts'
 
 const MAX_AGENT_LENGTH = 256
 const CREDENTIAL = new RegExp(`^(Bearer|DPoP) ([0-9A-Za-z_-]{1,${TICKET_MAX_LENGTH}})$`, 'i')

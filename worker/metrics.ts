@@ -5,7 +5,7 @@
  */
 import { HEALTH_STATES } from '../core/providers/health.ts'
 import { BUCKETS_MS } from '../core/providers/latency.ts'
-import type { Parts } from './context.ts'
+import type { Parts } from './services.ts'
 import { family } from './telemetry/prometheus.ts'
 
 /** Writes the metrics of this process or isolate, and `more`. */

@@ -6,7 +6,7 @@
 import type { Context, MiddlewareHandler } from 'hono'
 import { PosternError } from '../core/errors.ts'
 import type { Settings } from '../core/settings/settings.ts'
-import type { Env } from './context.ts'
+import type { Env } from './services.ts'
 import type { Meters } from './meters.ts'
 import { type Ended, Observation, PHASES } from './observation.ts'
 import type { Tracer } from './otlp.ts'

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Parts } from './context.ts'
+import type { Parts } from './services.ts'
 import type { Histogram, Meters, Transactions } from './meters.ts'
 import { family } from './telemetry/prometheus.ts'
 

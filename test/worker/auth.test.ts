@@ -5,7 +5,7 @@ import { mintToken } from '../../core/authentication/token.ts'
 import { Keyring } from '../../core/crypto/keyring.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { identify } from '../../worker/auth.ts'
-import type { Parts } from '../../worker/context.ts'
+import type { Parts } from '../../worker/services.ts'
 import { rejectionOf } from '../core/support.ts'
 
 const keyring = await Keyring.open(new Redacted(new Uint8Array(32).fill(7)))

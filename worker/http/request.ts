@@ -9,7 +9,7 @@ import { parseRecipient, type Recipient } from '../../core/crypto/seal_to.ts'
 import { badRequest } from '../../core/errors.ts'
 import { parseName } from '../../core/names.ts'
 import { check } from '../../core/wire/index.ts'
-import type { Env } from '../context.ts'
+import type { Env } from '../services.ts'
 
 /**
  * Checks the query of a request: no unknown key, none twice.

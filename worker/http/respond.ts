@@ -6,7 +6,7 @@
 import type { Context } from 'hono'
 import type { Quota } from '../../core/vault/rpc.ts'
 import { type Recipient, sealTo } from '../../core/crypto/seal_to.ts'
-import type { Env } from '../context.ts'
+import type { Env } from '../services.ts'
 
 /** Writes a time for the wire. */
 export function iso(ms: number): string {

@@ -5,7 +5,7 @@ import type { BrokenGlass } from '../../core/vault/approvals/break_glass_store.t
 import { badRequest } from '../../core/errors.ts'
 import * as wire from '../../core/wire/index.ts'
 import { readJson } from '../body.ts'
-import type { Env, Parts } from '../context.ts'
+import type { Env, Parts } from '../services.ts'
 import { answer, iso, when } from '../http/respond.ts'
 import { serve } from '../route_table.ts'
 

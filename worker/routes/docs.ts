@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
 import { PosternError } from '../../core/errors.ts'
-import type { Env } from '../context.ts'
+import type { Env } from '../services.ts'
 import { type RouteId, serve } from '../route_table.ts'
 
 /** The text of a file of `docs/reference/api`; `null` when the files are not with this server. */

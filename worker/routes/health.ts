@@ -1,7 +1,7 @@
 import { Hono } from 'hono'
 import { PosternError } from '../../core/errors.ts'
 import type { Gauges } from '../../core/vault/stats.ts'
-import type { Env, Parts } from '../context.ts'
+import type { Env, Parts } from '../services.ts'
 import { gaugeLines, stateLines } from '../gauges.ts'
 import { label } from '../http/respond.ts'
 import { metricsText } from '../metrics.ts'

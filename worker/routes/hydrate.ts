@@ -8,7 +8,7 @@ import { parseReference, pickTyped, type Reference } from '../../core/reference.
 import type { SealedVersion } from '../../core/vault/secrets/operations.ts'
 import * as wire from '../../core/wire/index.ts'
 import { readJson } from '../body.ts'
-import type { Env, Parts } from '../context.ts'
+import type { Env, Parts } from '../services.ts'
 import type { Provided } from '../gateway.ts'
 import { recipientOf } from '../http/request.ts'
 import { answerWithValues } from '../http/respond.ts'

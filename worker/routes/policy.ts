@@ -15,7 +15,7 @@ import type { VersionedPolicy } from '../../core/vault/secrets/value_policy_stor
 import { formatWebhookSecret } from '../../core/http/webhook_signature.ts'
 import * as wire from '../../core/wire/index.ts'
 import { readJson } from '../body.ts'
-import type { Env, Parts } from '../context.ts'
+import type { Env, Parts } from '../services.ts'
 import { recipientOf } from '../http/request.ts'
 import { answer, answerWithValues, iso, when } from '../http/respond.ts'
 import { serve } from '../route_table.ts'

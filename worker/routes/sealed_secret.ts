@@ -14,7 +14,7 @@ import type { SealedVersion } from '../../core/vault/secrets/operations.ts'
 import { openVersion } from '../../core/sealing/version.ts'
 import type { ListedVersion } from '../../core/vault/secrets/store.ts'
 import type * as wire from '../../core/wire/index.ts'
-import type { Env, Parts } from '../context.ts'
+import type { Env, Parts } from '../services.ts'
 import { iso, when } from '../http/respond.ts'
 import { timed } from '../observation.ts'
 

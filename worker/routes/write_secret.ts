@@ -14,7 +14,7 @@ import { fingerprints, type Place, sealValue } from '../../core/sealing/version.
 import type { StrengthPolicy } from '../../core/values/strength.ts'
 import { textOf, weaknessOf, weakValue } from '../../core/values/strength.ts'
 import * as wire from '../../core/wire/index.ts'
-import type { Env, Parts } from '../context.ts'
+import type { Env, Parts } from '../services.ts'
 import { headers } from '../http/request.ts'
 import { writeProvided } from './provided.ts'
 
