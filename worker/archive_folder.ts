@@ -7,7 +7,7 @@ import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync } f
 import { join } from 'node:path'
 import { Log } from '../core/vault/audit/log.ts'
 import { durably } from './anchor_folder.ts'
-import type { Archive, Copy, KeptBackup } from './archive.ts'
+import type { Archive, Copy, KeptBackup } from './background/backup_store.ts'
 import { isSignedBy, type LogKeys } from './checkpoint.ts'
 import { openSqlite, type Sqlite } from './sqlite.ts'
 

@@ -15,7 +15,7 @@ import { giveStoreId, isMade, openKnown, storeIdOf } from './known_vault.ts'
 import { type Opened, openVault, type Surroundings } from './opening.ts'
 import { logLine } from './oplog.ts'
 import { placeOf } from './place.ts'
-import type { Upkeep } from './upkeep.ts'
+import type { Upkeep } from './background/scheduler.ts'
 import type { VaultList } from './vault_list.ts'
 
 /** How the files of vaults end. */

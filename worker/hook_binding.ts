@@ -7,7 +7,7 @@ import type { UnboundHooks } from '../core/vault/notifications/webhook_binding_t
 import type { BoundSecret, Hook } from '../core/vault/notifications/webhook_store.ts'
 import { openUnboundSecret, sealHookSecret } from '../core/vault/notifications/webhook_operations.ts'
 import { logLine } from './oplog.ts'
-import type { Desk } from './upkeep.ts'
+import type { Desk } from './background/scheduler.ts'
 
 /** Seals the secrets of unbound hooks anew. One that cannot be opened stays shut, and the operational log names it. */
 export async function bindHooks(desk: Desk): Promise<void> {

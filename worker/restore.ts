@@ -39,7 +39,7 @@ import { admitRoots, givenRoots } from './roots.ts'
 import { acceptedSchemas, changedSchema, claimedVaultId } from './schema_acceptance.ts'
 import { LOCAL_FILES } from './secrets_file.ts'
 import { openSqlite } from './sqlite.ts'
-import { type Desk, performer } from './upkeep.ts'
+import { type Desk, performer } from './background/scheduler.ts'
 import { hasVaultList, VaultList } from './vault_list.ts'
 
 const PAGE = 1000

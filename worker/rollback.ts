@@ -10,8 +10,8 @@ import { equal } from '../core/bytes.ts'
 import { PosternError } from '../core/errors.ts'
 import { signHead } from './checkpoint.ts'
 import { logLine } from './oplog.ts'
-import { compareAll, goesOn } from './publication.ts'
-import type { Desk } from './upkeep.ts'
+import { compareAll, goesOn } from './background/publish_checkpoints.ts'
+import type { Desk } from './background/scheduler.ts'
 
 /**
  * Whether the operator accepts that the log is not what its anchors have. Then the log says so first, as an alert, and

@@ -11,7 +11,7 @@ import { type GivenRoots, judgeRoots, type Roots } from '../core/vault/keys/root
 import { PosternError } from '../core/errors.ts'
 import { signerOf, verifierKeys } from './checkpoint.ts'
 import { logLine } from './oplog.ts'
-import type { Desk } from './upkeep.ts'
+import type { Desk } from './background/scheduler.ts'
 
 /** The root keys of a keyring, by their ids. */
 export function givenRoots({ rootId, formerIds, all }: Keyring): GivenRoots {

@@ -4,7 +4,7 @@
  *
  * The tasks themselves stand in the rooms they belong to; `vault.ts` runs them in a transaction, and records
  * them like any operation. What they need of the network or of keys is done before or after, by a duty of the
- * edge (`worker/upkeep.ts`).
+ * edge (`worker/background/scheduler.ts`).
  *
  * @module
  */

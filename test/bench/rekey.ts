@@ -14,9 +14,9 @@ import { seal } from '../../core/crypto/envelope.ts'
 import { Keyring, parseRootKey } from '../../core/crypto/keyring.ts'
 import { parseSettings } from '../../core/settings/settings.ts'
 import { Vault } from '../../core/vault/vault.ts'
-import { rekeying } from '../../worker/rekeying.ts'
+import { rekeying } from '../../worker/background/rewrap_keys.ts'
 import { openSqlite } from '../../worker/sqlite.ts'
-import { type Desk, performer } from '../../worker/upkeep.ts'
+import { type Desk, performer } from '../../worker/background/scheduler.ts'
 
 const VERSIONS = Number(process.argv[2] ?? 1_000_000)
 const DISTINCT = 1000

@@ -8,7 +8,7 @@ import { parseNote } from '../../core/tlog/signed_note.ts'
 import { base64url, randomBytes } from '../../core/bytes.ts'
 import { Keyring, parseRootKey } from '../../core/crypto/keyring.ts'
 import { Redacted } from '../../core/redacted.ts'
-import type { Archive } from '../../worker/archive.ts'
+import type { Archive } from '../../worker/background/backup_store.ts'
 import {
   backupsIn,
   checkpointOf,
@@ -18,9 +18,9 @@ import {
   requestBackups,
   watchRequests,
 } from '../../worker/archive_folder.ts'
-import { backup } from '../../worker/backup.ts'
+import { backup } from '../../worker/background/back_up.ts'
 import { openSqlite } from '../../worker/sqlite.ts'
-import { type Desk, performer } from '../../worker/upkeep.ts'
+import { type Desk, performer } from '../../worker/background/scheduler.ts'
 import { openGateway } from './gateway_bench.ts'
 
 const HOUR_MS = 3_600_000

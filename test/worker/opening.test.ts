@@ -13,7 +13,7 @@ import { parseSettings } from '../../core/settings/settings.ts'
 import { upstreamsOf } from '../../worker/compose.ts'
 import { openVault } from '../../worker/opening.ts'
 import { openSqlite, type Sqlite } from '../../worker/sqlite.ts'
-import type { Upkeep } from '../../worker/upkeep.ts'
+import type { Upkeep } from '../../worker/background/scheduler.ts'
 import { copyOf } from '../copied_store.ts'
 import { bootstrapOf } from '../tickets.ts'
 

@@ -22,7 +22,7 @@ import { signHead, verifierKeys } from '../../worker/checkpoint.ts'
 import { upstreamsOf } from '../../worker/compose.ts'
 import { openVault } from '../../worker/opening.ts'
 import { openSqlite, type Sqlite } from '../../worker/sqlite.ts'
-import type { Upkeep } from '../../worker/upkeep.ts'
+import type { Upkeep } from '../../worker/background/scheduler.ts'
 import { copyOf } from '../copied_store.ts'
 import { bootstrapOf } from '../tickets.ts'
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { type Desk, type Duty, Upkeep } from '../../worker/upkeep.ts'
+import { type Desk, type Duty, Upkeep } from '../../worker/background/scheduler.ts'
 
 const desk = { vault: 'v' } as Desk
 

@@ -1,6 +1,6 @@
 /**
  * What a vault does by itself about providers: it remembers which replicas lag behind and which drifted, and how the
- * providers are. The edge looks, and copies: see `worker/replication.ts`.
+ * providers are. The edge looks, and copies: see `worker/background/replicate.ts`.
  *
  * @module
  */

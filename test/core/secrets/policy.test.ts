@@ -4,8 +4,8 @@ import type { Action, Conditions } from '../../../core/vault/access/rules.ts'
 import { unwrap } from '../../../core/vault/rpc.ts'
 import { parseSettings } from '../../../core/settings/settings.ts'
 import { PutPolicy, PutRotation } from '../../../core/wire/index.ts'
-import type { Desk } from '../../../worker/upkeep.ts'
-import { versions } from '../../../worker/version_retention.ts'
+import type { Desk } from '../../../worker/background/scheduler.ts'
+import { versions } from '../../../worker/background/prune_versions.ts'
 import { callOf, openVault, writeOf } from '../support.ts'
 
 const DAY_MS = 86_400_000

@@ -12,8 +12,8 @@ import { sealHookSecret } from '../../../core/vault/notifications/webhook_operat
 import type { RotationConfig } from '../../../core/vault/rotation/state_machine.ts'
 import { openVersion, sealValue } from '../../../core/sealing/version.ts'
 import { parseSettings } from '../../../core/settings/settings.ts'
-import { rotation } from '../../../worker/rotation.ts'
-import type { Desk } from '../../../worker/upkeep.ts'
+import { rotation } from '../../../worker/background/rotate_secrets.ts'
+import type { Desk } from '../../../worker/background/scheduler.ts'
 import { bytesOf, openVault } from '../support.ts'
 
 export const NAME = 'prod/db'

@@ -6,18 +6,18 @@
  *
  * @module
  */
-import type { Bytes } from '../core/bytes.ts'
-import { PosternError } from '../core/errors.ts'
-import type { VersionedChain } from '../core/providers/chain.ts'
-import type { Replica } from '../core/providers/failover.ts'
-import { replicaDigest, writeKey } from '../core/sealing/digests.ts'
-import { type FailureKind, type ProvidedSecret, ProviderFailure } from '../core/providers/provider.ts'
-import type { Lagging } from '../core/vault/chains/replication_store.ts'
-import type { Brought, OfChain } from '../core/vault/chains/replication_tasks.ts'
-import { isBroken } from '../core/providers/guarded_provider.ts'
-import type { Redacted } from '../core/redacted.ts'
+import type { Bytes } from '../../core/bytes.ts'
+import { PosternError } from '../../core/errors.ts'
+import type { VersionedChain } from '../../core/providers/chain.ts'
+import type { Replica } from '../../core/providers/failover.ts'
+import { replicaDigest, writeKey } from '../../core/sealing/digests.ts'
+import { type FailureKind, type ProvidedSecret, ProviderFailure } from '../../core/providers/provider.ts'
+import type { Lagging } from '../../core/vault/chains/replication_store.ts'
+import type { Brought, OfChain } from '../../core/vault/chains/replication_tasks.ts'
+import { isBroken } from '../../core/providers/guarded_provider.ts'
+import type { Redacted } from '../../core/redacted.ts'
 import { askReplica, comparable, isCopy } from './replica.ts'
-import type { Desk, Duty } from './upkeep.ts'
+import type { Desk, Duty } from './scheduler.ts'
 
 /** How soon after a request replicas are looked at. */
 const SOON_MS = 1000

@@ -1,5 +1,5 @@
-import type { TaskOutput } from '../core/vault/task_table.ts'
-import type { Duty } from './upkeep.ts'
+import type { TaskOutput } from '../../core/vault/task_table.ts'
+import type { Duty } from './scheduler.ts'
 
 /** How often the age of versions is looked at. */
 const LOOK_MS = 12 * 60 * 60_000

@@ -4,13 +4,13 @@
  *
  * @module
  */
-import { render } from '../core/export/render.ts'
-import { parseUtf8 } from '../core/bytes.ts'
-import { PosternError } from '../core/errors.ts'
-import { send } from '../core/http/send.ts'
-import { signWebhook } from '../core/http/webhook_signature.ts'
-import { originOf } from './checkpoint.ts'
-import type { Desk, Duty } from './upkeep.ts'
+import { render } from '../../core/export/render.ts'
+import { parseUtf8 } from '../../core/bytes.ts'
+import { PosternError } from '../../core/errors.ts'
+import { send } from '../../core/http/send.ts'
+import { signWebhook } from '../../core/http/webhook_signature.ts'
+import { originOf } from '../checkpoint.ts'
+import type { Desk, Duty } from './scheduler.ts'
 
 /** Where entries go, as it is noted how far it has come: another address begins anew. */
 export function sinkOf({ settings }: Pick<Desk, 'settings'>): string[] {

@@ -7,12 +7,12 @@
  *
  * @module
  */
-import { parseCheckpoint } from '../core/tlog/checkpoint.ts'
-import { parseNote } from '../core/tlog/signed_note.ts'
-import type { Archive, KeptBackup } from './archive.ts'
-import { isSignedBy, signHead } from './checkpoint.ts'
-import { logLine } from './oplog.ts'
-import type { Desk, Duty } from './upkeep.ts'
+import { parseCheckpoint } from '../../core/tlog/checkpoint.ts'
+import { parseNote } from '../../core/tlog/signed_note.ts'
+import type { Archive, KeptBackup } from './backup_store.ts'
+import { isSignedBy, signHead } from '../checkpoint.ts'
+import { logLine } from '../oplog.ts'
+import type { Desk, Duty } from './scheduler.ts'
 
 const HOUR_MS = 60 * 60_000
 

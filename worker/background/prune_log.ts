@@ -1,9 +1,9 @@
-import { NOTICE_MS } from '../core/vault/audit/retention.ts'
-import { retentionDaysOf } from '../core/settings/settings.ts'
-import { signHead } from './checkpoint.ts'
-import { targetsOf } from './publication.ts'
-import { sinkOf } from './shipping.ts'
-import type { Duty } from './upkeep.ts'
+import { NOTICE_MS } from '../../core/vault/audit/retention.ts'
+import { retentionDaysOf } from '../../core/settings/settings.ts'
+import { signHead } from '../checkpoint.ts'
+import { targetsOf } from './publish_checkpoints.ts'
+import { sinkOf } from './ship_log.ts'
+import type { Duty } from './scheduler.ts'
 
 const DAY_MS = 24 * 60 * 60_000
 /** How often the age of entries is looked at. */

@@ -3,11 +3,11 @@
  *
  * @module
  */
-import { send } from '../core/http/send.ts'
-import { openHookSecret } from '../core/vault/notifications/webhook_operations.ts'
-import type { NextNotice } from '../core/vault/notifications/tasks.ts'
-import { signWebhook } from '../core/http/webhook_signature.ts'
-import type { Desk, Duty } from './upkeep.ts'
+import { send } from '../../core/http/send.ts'
+import { openHookSecret } from '../../core/vault/notifications/webhook_operations.ts'
+import type { NextNotice } from '../../core/vault/notifications/tasks.ts'
+import { signWebhook } from '../../core/http/webhook_signature.ts'
+import type { Desk, Duty } from './scheduler.ts'
 
 const MAX_ANSWER_BYTES = 64 * 1024
 /** How often it is looked whether a rotation had something to say. */

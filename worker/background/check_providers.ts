@@ -1,4 +1,4 @@
-import type { Duty } from './upkeep.ts'
+import type { Duty } from './scheduler.ts'
 
 /** How soon after a request, which may have brought credentials, it is looked which of them end. */
 const KEEP_MS = 10_000

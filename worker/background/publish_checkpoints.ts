@@ -3,16 +3,16 @@
  *
  * @module
  */
-import type { Anchor } from '../core/tlog/anchor.ts'
-import { openCheckpoint } from '../core/tlog/checkpoint.ts'
-import type { TreeHead } from '../core/vault/audit/log.ts'
-import { treeHash } from '../core/tlog/merkle.ts'
-import { formatVerifierKey, parseVerifierKey } from '../core/tlog/signed_note.ts'
-import { askWitness, type Verdict, type Witness } from '../core/tlog/witness.ts'
-import { PosternError } from '../core/errors.ts'
-import { signerOf, signHead, verifierKeys } from './checkpoint.ts'
-import { logLine } from './oplog.ts'
-import type { Desk, Duty } from './upkeep.ts'
+import type { Anchor } from '../../core/tlog/anchor.ts'
+import { openCheckpoint } from '../../core/tlog/checkpoint.ts'
+import type { TreeHead } from '../../core/vault/audit/log.ts'
+import { treeHash } from '../../core/tlog/merkle.ts'
+import { formatVerifierKey, parseVerifierKey } from '../../core/tlog/signed_note.ts'
+import { askWitness, type Verdict, type Witness } from '../../core/tlog/witness.ts'
+import { PosternError } from '../../core/errors.ts'
+import { signerOf, signHead, verifierKeys } from '../checkpoint.ts'
+import { logLine } from '../oplog.ts'
+import type { Desk, Duty } from './scheduler.ts'
 
 /** How many terms ahead of a store an anchor may be, and how many keys are derived at a time to find that out. */
 const LATER_TERMS = 1024

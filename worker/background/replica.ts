@@ -1,9 +1,9 @@
-import { type Bytes, equal, parseUtf8, utf8 } from '../core/bytes.ts'
-import type { Replica } from '../core/providers/failover.ts'
-import { type ProvidedSecret, ProviderFailure } from '../core/providers/provider.ts'
-import { canonicalDocument, documentTokens } from '../core/providers/shape.ts'
-import { Redacted } from '../core/redacted.ts'
-import type { Desk } from './upkeep.ts'
+import { type Bytes, equal, parseUtf8, utf8 } from '../../core/bytes.ts'
+import type { Replica } from '../../core/providers/failover.ts'
+import { type ProvidedSecret, ProviderFailure } from '../../core/providers/provider.ts'
+import { canonicalDocument, documentTokens } from '../../core/providers/shape.ts'
+import { Redacted } from '../../core/redacted.ts'
+import type { Desk } from './scheduler.ts'
 
 /**
  * Asks one place of a secret, within the time of an attempt; not at all while its provider rests.

@@ -3,13 +3,13 @@
  *
  * @module
  */
-import { headSize, rewrap } from '../core/crypto/envelope.ts'
-import type { Stale } from '../core/vault/keys/key_store.ts'
-import type { StaleBatch } from '../core/vault/keys/key_tasks.ts'
-import type { Keyring } from '../core/crypto/keyring.ts'
-import { PosternError } from '../core/errors.ts'
-import { tellUnneeded } from './roots.ts'
-import type { Desk, Duty } from './upkeep.ts'
+import { headSize, rewrap } from '../../core/crypto/envelope.ts'
+import type { Stale } from '../../core/vault/keys/key_store.ts'
+import type { StaleBatch } from '../../core/vault/keys/key_tasks.ts'
+import type { Keyring } from '../../core/crypto/keyring.ts'
+import { PosternError } from '../../core/errors.ts'
+import { tellUnneeded } from '../roots.ts'
+import type { Desk, Duty } from './scheduler.ts'
 
 const DAY_MS = 86_400_000
 /** How often the age of a term is looked at, and what could not be moved is tried again. */
