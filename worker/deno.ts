@@ -2,7 +2,7 @@
 import { PosternError } from '../core/errors.ts'
 import { harden } from './http/harden.ts'
 import { listenOrFail, openLocal } from './local.ts'
-import { problem } from './problem.ts'
+import { problem } from './http/problem.ts'
 
 declare const Deno: {
   serve(

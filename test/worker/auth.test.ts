@@ -4,7 +4,7 @@ import { makeProof, makeProofKey } from '../../core/authentication/dpop_proof.ts
 import { mintToken } from '../../core/authentication/token.ts'
 import { Keyring } from '../../core/crypto/keyring.ts'
 import { Redacted } from '../../core/redacted.ts'
-import { identify } from '../../worker/auth.ts'
+import { identify } from '../../worker/http/authenticate.ts'
 import type { Parts } from '../../worker/services.ts'
 import { rejectionOf } from '../core/support.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { MAX_BODY_BYTES } from '../../core/wire/index.ts'
-import { readJson } from '../../worker/body.ts'
+import { readJson } from '../../worker/http/body.ts'
 import { rejectionOf } from '../core/support.ts'
 
 const TIMEOUT_MS = 30_000

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { RouteId } from '../route_table.ts'
+import type { RouteId } from '../http/route_table.ts'
 import { access } from './access.ts'
 import { approvals } from './approvals.ts'
 import { audit } from './audit.ts'

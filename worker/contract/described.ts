@@ -1,5 +1,5 @@
 import type { $ZodObject, $ZodType } from 'zod/v4/core'
-import type { RouteId } from '../route_table.ts'
+import type { RouteId } from '../http/route_table.ts'
 
 /** An answer, or a form of one, that is not JSON of one of our shapes. */
 export interface Raw {

@@ -6,7 +6,7 @@
 import type { $ZodType } from 'zod/v4/core'
 import { ID, NAME, VAULT } from '../../core/names.ts'
 import { ApprovalHeaders } from '../../core/wire/index.ts'
-import { ROUTES, type Route, VAULT_BASE } from '../route_table.ts'
+import { ROUTES, type Route, VAULT_BASE } from '../http/route_table.ts'
 import { CONTRACT, GROUPS } from './contract.ts'
 import type { Described, Raw } from './described.ts'
 import { OVERVIEW } from './overview.ts'

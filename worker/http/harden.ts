@@ -6,7 +6,7 @@
 import type { Context, Next } from 'hono'
 import { badRequest } from '../../core/errors.ts'
 import type { Env } from '../services.ts'
-import { problemResponse } from '../problem.ts'
+import { problemResponse } from './problem.ts'
 
 /** The methods that routes are made of. */
 export const METHODS = ['GET', 'PUT', 'POST', 'DELETE']

@@ -9,12 +9,12 @@ import { type Bytes, base64, parseUtf8 } from '../../core/bytes.ts'
 import { badRequest, PosternError } from '../../core/errors.ts'
 import { retentionDaysOf } from '../../core/settings/settings.ts'
 import * as wire from '../../core/wire/index.ts'
-import { readJson } from '../body.ts'
+import { readJson } from '../http/body.ts'
 import { originOf, signerOf, signHead, verifierKeys } from '../checkpoint.ts'
 import type { Env, Parts } from '../services.ts'
 import { query } from '../http/request.ts'
 import { answer, iso, label, when } from '../http/respond.ts'
-import { serve } from '../route_table.ts'
+import { serve } from '../http/route_table.ts'
 
 /** How old a checkpoint may be before the head is signed anew, when it moved. */
 const FRESH_MS = 1000

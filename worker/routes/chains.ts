@@ -9,14 +9,14 @@ import { reasonOf } from '../../core/vault/chains/read_operations.ts'
 import { parseId } from '../../core/names.ts'
 import { openCursor, sealCursor } from '../../core/sealing/version.ts'
 import * as wire from '../../core/wire/index.ts'
-import { readJson } from '../body.ts'
+import { readJson } from '../http/body.ts'
 import type { Env, Parts } from '../services.ts'
 import { timesOf } from '../flights.ts'
 import { passedOverOf } from '../gateway.ts'
 import { query } from '../http/request.ts'
 import { answer, iso, when } from '../http/respond.ts'
-import { serve } from '../route_table.ts'
-import { checkUsable } from '../usable.ts'
+import { serve } from '../http/route_table.ts'
+import { checkUsable } from '../http/usable.ts'
 
 /** `…/chains` and `…/providers`: which providers keep what, and how they are. */
 export function chainRoutes({ keyring, settings, upstreams }: Parts): Hono<Env> {

@@ -6,7 +6,7 @@ import { gaugeLines, stateLines } from '../gauges.ts'
 import { label } from '../http/respond.ts'
 import { metricsText } from '../metrics.ts'
 import { type Memory, requestLines } from '../request_metrics.ts'
-import { serve } from '../route_table.ts'
+import { serve } from '../http/route_table.ts'
 import { METRICS_TYPE } from '../telemetry/prometheus.ts'
 
 /** `/healthz` (the process runs), `/readyz` (it can serve) and `/metrics`. */

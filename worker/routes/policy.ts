@@ -14,12 +14,12 @@ import { parseId } from '../../core/names.ts'
 import type { VersionedPolicy } from '../../core/vault/secrets/value_policy_store.ts'
 import { formatWebhookSecret } from '../../core/http/webhook_signature.ts'
 import * as wire from '../../core/wire/index.ts'
-import { readJson } from '../body.ts'
+import { readJson } from '../http/body.ts'
 import type { Env, Parts } from '../services.ts'
 import { recipientOf } from '../http/request.ts'
 import { answer, answerWithValues, iso, when } from '../http/respond.ts'
-import { serve } from '../route_table.ts'
-import { checkUsable } from '../usable.ts'
+import { serve } from '../http/route_table.ts'
+import { checkUsable } from '../http/usable.ts'
 
 /** Bytes of a signing secret that is made here. */
 const SECRET_SIZE = 32

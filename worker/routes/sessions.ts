@@ -18,12 +18,12 @@ import type { Granted } from '../../core/vault/rpc.ts'
 import type { Recipient } from '../../core/crypto/seal_to.ts'
 import { badRequest, PosternError, refusal } from '../../core/errors.ts'
 import * as wire from '../../core/wire/index.ts'
-import { readJson, readOptionalJson } from '../body.ts'
+import { readJson, readOptionalJson } from '../http/body.ts'
 import type { Env, Parts } from '../services.ts'
 import { query, recipientOf } from '../http/request.ts'
 import { answer, answerWithValues, iso, when } from '../http/respond.ts'
 import { logLine } from '../oplog.ts'
-import { serve } from '../route_table.ts'
+import { serve } from '../http/route_table.ts'
 
 /** How long a refused sign-in takes at least: locked, wrong and unknown must not differ by their time. */
 const REFUSAL_MS = 150

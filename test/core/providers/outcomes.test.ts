@@ -6,7 +6,7 @@ import { refusal } from '../../../core/errors.ts'
 import { ABSENT, ON_FAILURE } from '../../../core/providers/failover.ts'
 import { type FailureKind, ProviderFailure } from '../../../core/providers/provider.ts'
 import { reasonOf } from '../../../core/vault/chains/read_operations.ts'
-import { statusOf } from '../../../worker/problem.ts'
+import { statusOf } from '../../../worker/http/problem.ts'
 
 const DOCS = join(import.meta.dirname, '../../../docs/concepts/chains.md')
 const HEAD = '| the provider | then |'

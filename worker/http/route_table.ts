@@ -6,7 +6,7 @@
  */
 import type { Context, Hono } from 'hono'
 import { matchedRoutes } from 'hono/route'
-import type { Env } from './services.ts'
+import type { Env } from '../services.ts'
 
 /** Where the routes of a vault begin. */
 export const VAULT_BASE = '/v1/vaults/{vault}'

@@ -1,6 +1,6 @@
 import type { Context } from 'hono'
-import { PosternError } from '../core/errors.ts'
-import type { Env } from './services.ts'
+import { PosternError } from '../../core/errors.ts'
+import type { Env } from '../services.ts'
 
 /** Reasons that say more to a caller with the right than that the server cannot use what it sent. */
 const LESS_THAN_UNUSABLE = ['unusable', 'approval_required', 'no_approval', 'approval_mismatch', 'approval_open']

@@ -4,12 +4,12 @@
  * @module
  */
 import type { Context, MiddlewareHandler } from 'hono'
-import { PosternError } from '../core/errors.ts'
-import type { Settings } from '../core/settings/settings.ts'
-import type { Env } from './services.ts'
-import type { Meters } from './meters.ts'
-import { type Ended, Observation, PHASES } from './observation.ts'
-import type { Tracer } from './otlp.ts'
+import { PosternError } from '../../core/errors.ts'
+import type { Settings } from '../../core/settings/settings.ts'
+import type { Env } from '../services.ts'
+import type { Meters } from '../meters.ts'
+import { type Ended, Observation, PHASES } from '../observation.ts'
+import type { Tracer } from '../otlp.ts'
 import { routeOf } from './route_table.ts'
 
 /** Who is told of what was seen; `null` where nobody asked to be. */

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { type ErrorCode, PosternError } from '../core/errors.ts'
-import { logLine } from './oplog.ts'
-import { whereabouts } from './telemetry/whereabouts.ts'
+import { type ErrorCode, PosternError } from '../../core/errors.ts'
+import { logLine } from '../oplog.ts'
+import { whereabouts } from '../telemetry/whereabouts.ts'
 
 const STATUS: Record<ErrorCode, number> = {
   bad_request: 400,

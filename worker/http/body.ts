@@ -1,7 +1,7 @@
-import { concat } from '../core/bytes.ts'
-import { badRequest, PosternError } from '../core/errors.ts'
-import { parseJson } from '../core/json.ts'
-import { MAX_BODY_BYTES } from '../core/wire/index.ts'
+import { concat } from '../../core/bytes.ts'
+import { badRequest, PosternError } from '../../core/errors.ts'
+import { parseJson } from '../../core/json.ts'
+import { MAX_BODY_BYTES } from '../../core/wire/index.ts'
 
 /** How many pieces a body may come in: 32 bytes each, when it is as large as it may be. */
 const MAX_PIECES = 4096

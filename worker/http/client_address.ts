@@ -1,4 +1,4 @@
-import { canonicalAddress, inRange, parseRange, type Range } from '../core/addresses.ts'
+import { canonicalAddress, inRange, parseRange, type Range } from '../../core/addresses.ts'
 
 /** What the connection tells of a request. The runtime's entry fills it in; no header is believed. */
 export interface Connection {
