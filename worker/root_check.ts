@@ -10,7 +10,7 @@ import { RootStore } from '../core/vault/keys/root_key_store.ts'
 import { type Roots, rootsOfStore } from '../core/vault/keys/root_key_tasks.ts'
 import { PosternError } from '../core/errors.ts'
 import { messageOf, VAULT_SUFFIX } from './data.ts'
-import { admitRoots, givenRoots } from './roots.ts'
+import { admitRoots, givenRoots } from './integrity/root_keys.ts'
 import { openSqlite, type Sqlite } from './sqlite.ts'
 
 /** A former root key, for the operator. */

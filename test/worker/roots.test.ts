@@ -18,7 +18,7 @@ import { openHookSecret, sealHookSecret } from '../../core/vault/notifications/w
 import { openVersion, sealValue } from '../../core/sealing/version.ts'
 import { parseSettings } from '../../core/settings/settings.ts'
 import type { Sql } from '../../core/vault/sql.ts'
-import { signHead, verifierKeys } from '../../worker/checkpoint.ts'
+import { signHead, verifierKeys } from '../../worker/integrity/sign_checkpoint.ts'
 import { upstreamsOf } from '../../worker/compose.ts'
 import { openVault } from '../../worker/opening.ts'
 import { openSqlite, type Sqlite } from '../../worker/sqlite.ts'

@@ -10,7 +10,7 @@
 import { parseCheckpoint } from '../../core/tlog/checkpoint.ts'
 import { parseNote } from '../../core/tlog/signed_note.ts'
 import type { Archive, KeptBackup } from './backup_store.ts'
-import { isSignedBy, signHead } from '../checkpoint.ts'
+import { isSignedBy, signHead } from '../integrity/sign_checkpoint.ts'
 import { logLine } from '../oplog.ts'
 import type { Desk, Duty } from './scheduler.ts'
 

@@ -1,6 +1,6 @@
 import { NOTICE_MS } from '../../core/vault/audit/retention.ts'
 import { retentionDaysOf } from '../../core/settings/settings.ts'
-import { signHead } from '../checkpoint.ts'
+import { signHead } from '../integrity/sign_checkpoint.ts'
 import { targetsOf } from './publish_checkpoints.ts'
 import { sinkOf } from './ship_log.ts'
 import type { Duty } from './scheduler.ts'

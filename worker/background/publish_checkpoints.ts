@@ -10,7 +10,7 @@ import { treeHash } from '../../core/tlog/merkle.ts'
 import { formatVerifierKey, parseVerifierKey } from '../../core/tlog/signed_note.ts'
 import { askWitness, type Verdict, type Witness } from '../../core/tlog/witness.ts'
 import { PosternError } from '../../core/errors.ts'
-import { signerOf, signHead, verifierKeys } from '../checkpoint.ts'
+import { signerOf, signHead, verifierKeys } from '../integrity/sign_checkpoint.ts'
 import { logLine } from '../oplog.ts'
 import type { Desk, Duty } from './scheduler.ts'
 

@@ -8,7 +8,7 @@ import type { Stale } from '../../core/vault/keys/key_store.ts'
 import type { StaleBatch } from '../../core/vault/keys/key_tasks.ts'
 import type { Keyring } from '../../core/crypto/keyring.ts'
 import { PosternError } from '../../core/errors.ts'
-import { tellUnneeded } from '../roots.ts'
+import { tellUnneeded } from '../integrity/root_keys.ts'
 import type { Desk, Duty } from './scheduler.ts'
 
 const DAY_MS = 86_400_000

@@ -9,7 +9,7 @@ import { parseUtf8 } from '../../core/bytes.ts'
 import { PosternError } from '../../core/errors.ts'
 import { send } from '../../core/http/send.ts'
 import { signWebhook } from '../../core/http/webhook_signature.ts'
-import { originOf } from '../checkpoint.ts'
+import { originOf } from '../integrity/sign_checkpoint.ts'
 import type { Desk, Duty } from './scheduler.ts'
 
 /** Where entries go, as it is noted how far it has come: another address begins anew. */

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { vaultIdOf } from '../core/vault/migrate.ts'
-import { type Difference, describeDifference, digestOf } from '../core/vault/schema_check.ts'
-import type { Settings } from '../core/settings/settings.ts'
-import type { Sql } from '../core/vault/sql.ts'
+import { vaultIdOf } from '../../core/vault/migrate.ts'
+import { type Difference, describeDifference, digestOf } from '../../core/vault/schema_check.ts'
+import type { Settings } from '../../core/settings/settings.ts'
+import type { Sql } from '../../core/vault/sql.ts'
 
 /** How many differences are named. A word covers all of them. */
 const MAX_NAMED = 20

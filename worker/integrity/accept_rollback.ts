@@ -3,15 +3,15 @@
  *
  * @module
  */
-import type { Anchor } from '../core/tlog/anchor.ts'
-import type { TreeHead } from '../core/vault/audit/log.ts'
-import { formatRollback, parseRollback, type Rollback } from '../core/tlog/rollback_acceptance.ts'
-import { equal } from '../core/bytes.ts'
-import { PosternError } from '../core/errors.ts'
-import { signHead } from './checkpoint.ts'
-import { logLine } from './oplog.ts'
-import { compareAll, goesOn } from './background/publish_checkpoints.ts'
-import type { Desk } from './background/scheduler.ts'
+import type { Anchor } from '../../core/tlog/anchor.ts'
+import type { TreeHead } from '../../core/vault/audit/log.ts'
+import { formatRollback, parseRollback, type Rollback } from '../../core/tlog/rollback_acceptance.ts'
+import { equal } from '../../core/bytes.ts'
+import { PosternError } from '../../core/errors.ts'
+import { signHead } from './sign_checkpoint.ts'
+import { logLine } from '../oplog.ts'
+import { compareAll, goesOn } from '../background/publish_checkpoints.ts'
+import type { Desk } from '../background/scheduler.ts'
 
 /**
  * Whether the operator accepts that the log is not what its anchors have. Then the log says so first, as an alert, and

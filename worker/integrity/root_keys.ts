@@ -4,14 +4,14 @@
  *
  * @module
  */
-import { formatVerifierKey } from '../core/tlog/signed_note.ts'
-import type { Keyring } from '../core/crypto/keyring.ts'
-import type { RootUse } from '../core/vault/keys/root_key_store.ts'
-import { type GivenRoots, judgeRoots, type Roots } from '../core/vault/keys/root_key_tasks.ts'
-import { PosternError } from '../core/errors.ts'
-import { signerOf, verifierKeys } from './checkpoint.ts'
-import { logLine } from './oplog.ts'
-import type { Desk } from './background/scheduler.ts'
+import { formatVerifierKey } from '../../core/tlog/signed_note.ts'
+import type { Keyring } from '../../core/crypto/keyring.ts'
+import type { RootUse } from '../../core/vault/keys/root_key_store.ts'
+import { type GivenRoots, judgeRoots, type Roots } from '../../core/vault/keys/root_key_tasks.ts'
+import { PosternError } from '../../core/errors.ts'
+import { signerOf, verifierKeys } from './sign_checkpoint.ts'
+import { logLine } from '../oplog.ts'
+import type { Desk } from '../background/scheduler.ts'
 
 /** The root keys of a keyring, by their ids. */
 export function givenRoots({ rootId, formerIds, all }: Keyring): GivenRoots {
