@@ -1,5 +1,5 @@
 /** Postern on Bun: `bun worker/bun.ts`. */
-import { listenOrFail, openLocal } from './local.ts'
+import { listenOrFail, openLocal } from './local/server.ts'
 
 interface BunServer {
   port: number

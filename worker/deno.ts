@@ -1,7 +1,7 @@
 /** Postern on Deno: `deno run --allow-net --allow-read --allow-write --allow-env worker/deno.ts`. */
 import { PosternError } from '../core/errors.ts'
 import { harden } from './http/harden.ts'
-import { listenOrFail, openLocal } from './local.ts'
+import { listenOrFail, openLocal } from './local/server.ts'
 import { problem } from './http/problem.ts'
 
 declare const Deno: {

@@ -5,7 +5,7 @@ export type SqlValue = null | number | string | Uint8Array
  * The storage port: synchronous SQLite.
  *
  * Implemented over Durable Object storage (`worker/vault_object.ts`) and over `node:sqlite`
- * (`worker/sqlite.ts`, which serves Bun, Deno, Node and the tests). Integers stay below 2^53:
+ * (`worker/local/sqlite.ts`, which serves Bun, Deno, Node and the tests). Integers stay below 2^53:
  * a Durable Object returns larger ones imprecisely.
  */
 export interface Sql {

@@ -12,7 +12,7 @@ import type { Call, Caller } from '../../core/vault/rpc.ts'
 import { Keyring, parseRootKey } from '../../core/crypto/keyring.ts'
 import { parseSettings } from '../../core/settings/settings.ts'
 import { Vault } from '../../core/vault/vault.ts'
-import { openSqlite } from '../../worker/sqlite.ts'
+import { openSqlite } from '../../worker/local/sqlite.ts'
 import { bootstrapOf } from '../tickets.ts'
 
 const BATCH = 64

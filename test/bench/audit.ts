@@ -12,7 +12,7 @@ import { encodeEvent } from '../../core/vault/audit/event.ts'
 import { Log } from '../../core/vault/audit/log.ts'
 import { consistencyProof, inclusionProof } from '../../core/tlog/proof.ts'
 import { migrate } from '../../core/vault/migrate.ts'
-import { openSqlite, type Sqlite } from '../../worker/sqlite.ts'
+import { openSqlite, type Sqlite } from '../../worker/local/sqlite.ts'
 
 const MILLION = 1_000_000
 /** Entries a transaction, as group commit makes them under load. */

@@ -12,7 +12,7 @@ import { randomBytes } from '../../core/bytes.ts'
 import type { Call, Caller } from '../../core/vault/rpc.ts'
 import { parseSettings } from '../../core/settings/settings.ts'
 import { Vault } from '../../core/vault/vault.ts'
-import { openSqlite, type Sqlite } from '../../worker/sqlite.ts'
+import { openSqlite, type Sqlite } from '../../worker/local/sqlite.ts'
 import { bootstrapOf } from '../tickets.ts'
 
 /** Reads a transaction, as group commit makes them under load. */

@@ -18,7 +18,7 @@ import { Keyring, parseRootKey } from '../../core/crypto/keyring.ts'
 import { migrate } from '../../core/vault/migrate.ts'
 import { sign } from '../../core/providers/aws/sigv4.ts'
 import { Redacted } from '../../core/redacted.ts'
-import { openSqlite } from '../../worker/sqlite.ts'
+import { openSqlite } from '../../worker/local/sqlite.ts'
 
 const ENTRIES = 100_000
 const keyring = await Keyring.open(parseRootKey('AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8'))

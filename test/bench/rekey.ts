@@ -15,7 +15,7 @@ import { Keyring, parseRootKey } from '../../core/crypto/keyring.ts'
 import { parseSettings } from '../../core/settings/settings.ts'
 import { Vault } from '../../core/vault/vault.ts'
 import { rekeying } from '../../worker/background/rewrap_keys.ts'
-import { openSqlite } from '../../worker/sqlite.ts'
+import { openSqlite } from '../../worker/local/sqlite.ts'
 import { type Desk, performer } from '../../worker/background/scheduler.ts'
 
 const VERSIONS = Number(process.argv[2] ?? 1_000_000)

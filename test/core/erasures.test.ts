@@ -8,7 +8,7 @@ import type { Call } from '../../core/vault/rpc.ts'
 import type { Sql } from '../../core/vault/sql.ts'
 import { Vault } from '../../core/vault/vault.ts'
 import { PutPolicy } from '../../core/wire/index.ts'
-import { openSqlite } from '../../worker/sqlite.ts'
+import { openSqlite } from '../../worker/local/sqlite.ts'
 import { bytesOf, openVault, tokenHashOf, UNLIMITED, writeOf } from './support.ts'
 
 type Bench = ReturnType<typeof openVault>

@@ -3,7 +3,7 @@ import { declaredSchema, migrate } from '../../core/vault/migrate.ts'
 import { NEWEST_SCHEMA, TABLES } from '../../core/vault/schema.ts'
 import { declaredBy, digestOf, SchemaMismatch, schemaOf as schemaRows } from '../../core/vault/schema_check.ts'
 import type { Sql } from '../../core/vault/sql.ts'
-import { openSqlite } from '../../worker/sqlite.ts'
+import { openSqlite } from '../../worker/local/sqlite.ts'
 
 const schemaOf = (sql: Sql) =>
   sql.all<{ sql: string }>('SELECT sql FROM sqlite_schema WHERE sql NOT NULL ORDER BY name')

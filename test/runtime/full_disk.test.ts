@@ -82,7 +82,7 @@ const COMMANDS = { bun: ['bun'], deno: ['deno', 'run', '--quiet', '-A'], node: [
 describe.skipIf(process.platform === 'win32').each(['bun', 'deno', 'node'] as const)('a file on %s', (runtime) => {
   it('row 64: that the system took only a part of does not take the place of the one before', () => {
     const folder = mkdtempSync(join(tmpdir(), 'postern-part-'))
-    const anchors = JSON.stringify(resolve(import.meta.dirname, '../../worker/anchor_folder.ts'))
+    const anchors = JSON.stringify(resolve(import.meta.dirname, '../../worker/local/anchor_folder.ts'))
     const script = join(folder, 'write.ts')
     writeFileSync(
       script,

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Keyring } from '../../core/crypto/keyring.ts'
 import { Redacted } from '../../core/redacted.ts'
-import { offerTicket } from '../../worker/bootstrap_ticket.ts'
+import { offerTicket } from '../../worker/local/bootstrap_ticket.ts'
 import { admit, makeSite, type Server, type Site, startEmpty, ticketFor } from './servers.ts'
 
 const ROOT = join(import.meta.dirname, '../..')

@@ -17,9 +17,9 @@ import {
   newestBackup,
   requestBackups,
   watchRequests,
-} from '../../worker/archive_folder.ts'
+} from '../../worker/local/backup_folder.ts'
 import { backup } from '../../worker/background/back_up.ts'
-import { openSqlite } from '../../worker/sqlite.ts'
+import { openSqlite } from '../../worker/local/sqlite.ts'
 import { type Desk, performer } from '../../worker/background/scheduler.ts'
 import { openGateway } from './gateway_bench.ts'
 

@@ -2,7 +2,7 @@
 import { parseEnv } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { utf8 } from '../../core/bytes.ts'
-import { checkDotenv, decodeSettings } from '../../worker/dotenv_lines.ts'
+import { checkDotenv, decodeSettings } from '../../worker/local/dotenv_lines.ts'
 import { refusalFrom } from '../core/support.ts'
 
 const check = (text: string) => checkDotenv(text, '.env')

@@ -9,7 +9,7 @@ import { openHookSecret, sealHookSecret } from '../../core/vault/notifications/w
 import { parseSettings } from '../../core/settings/settings.ts'
 import { upstreamsOf } from '../../worker/compose.ts'
 import { openVault } from '../../worker/opening.ts'
-import { openSqlite, type Sqlite } from '../../worker/sqlite.ts'
+import { openSqlite, type Sqlite } from '../../worker/local/sqlite.ts'
 import { canary, leaks } from '../canary.ts'
 import { bytesOf } from '../core/support.ts'
 

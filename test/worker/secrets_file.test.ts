@@ -14,7 +14,7 @@ import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { fileProvider } from '../../core/providers/file/provider.ts'
 import { Redacted } from '../../core/redacted.ts'
-import { secretsFile } from '../../worker/secrets_file.ts'
+import { secretsFile } from '../../worker/local/secrets_file.ts'
 import { bytesOf } from '../core/support.ts'
 
 const folders: string[] = []

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readdirSync, readlinkSync, rmSync, statSync } 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
-import { openSqlite, type Sqlite } from '../../worker/sqlite.ts'
+import { openSqlite, type Sqlite } from '../../worker/local/sqlite.ts'
 
 const ROWS = 4000
 

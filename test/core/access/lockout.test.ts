@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { sourceOf } from '../../../core/addresses.ts'
 import { Lockout } from '../../../core/vault/access/lockout.ts'
 import { migrate } from '../../../core/vault/migrate.ts'
-import { openSqlite } from '../../../worker/sqlite.ts'
+import { openSqlite } from '../../../worker/local/sqlite.ts'
 import { bytesOf, callerFor, openVault } from '../support.ts'
 
 const NOW = 1_760_000_000_000

@@ -5,7 +5,7 @@ import { Lockout } from '../../../core/vault/access/lockout.ts'
 import { Throttle } from '../../../core/rate_limit.ts'
 import { migrate } from '../../../core/vault/migrate.ts'
 import { checkUrl } from '../../../core/http/send.ts'
-import { openSqlite } from '../../../worker/sqlite.ts'
+import { openSqlite } from '../../../worker/local/sqlite.ts'
 
 const T = 1_760_000_000_000
 const ISSUER = {

@@ -5,7 +5,7 @@ import type { FederatedInput } from '../../../core/vault/access/session_operatio
 import type { Call, Caller } from '../../../core/vault/rpc.ts'
 import type { Input, OperationName, Output } from '../../../core/vault/operation_table.ts'
 import { Vault } from '../../../core/vault/vault.ts'
-import { openSqlite } from '../../../worker/sqlite.ts'
+import { openSqlite } from '../../../worker/local/sqlite.ts'
 import { growth } from '../../growth.ts'
 import { exchangeOf, ticketOf } from '../../tickets.ts'
 import { bytesOf, callerFor, openVault, tokenHashOf, UNLIMITED, writeOf } from '../support.ts'

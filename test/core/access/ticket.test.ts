@@ -9,7 +9,7 @@ import type { Answer } from '../../../core/vault/rpc.ts'
 import { Keyring } from '../../../core/crypto/keyring.ts'
 import { Redacted } from '../../../core/redacted.ts'
 import { Vault } from '../../../core/vault/vault.ts'
-import { openSqlite } from '../../../worker/sqlite.ts'
+import { openSqlite } from '../../../worker/local/sqlite.ts'
 import { exchangeOf, RECOVERY, ticketOf } from '../../tickets.ts'
 import { callerFor, callOf, type LogEntry, openVault, refusalFrom, tokenHashOf, UNLIMITED } from '../support.ts'
 

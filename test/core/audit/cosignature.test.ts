@@ -8,7 +8,7 @@ import type { Severity } from '../../../core/vault/audit/severity.ts'
 import { compareFilter, isNotable, verifyLog } from '../../../core/tlog/verify_log.ts'
 import { parseUtf8 } from '../../../core/bytes.ts'
 import { migrate } from '../../../core/vault/migrate.ts'
-import { openSqlite } from '../../../worker/sqlite.ts'
+import { openSqlite } from '../../../worker/local/sqlite.ts'
 import { noteSigner, witnessOf } from '../../note_keys.ts'
 
 const NOW = 1_800_000_000_000

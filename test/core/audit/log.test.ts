@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { Log } from '../../../core/vault/audit/log.ts'
 import { leafHash } from '../../../core/tlog/merkle.ts'
 import { migrate } from '../../../core/vault/migrate.ts'
-import { openSqlite } from '../../../worker/sqlite.ts'
+import { openSqlite } from '../../../worker/local/sqlite.ts'
 import { merkleTreeHash } from '../../reference/rfc6962.ts'
 import { bytesOf } from '../support.ts'
 

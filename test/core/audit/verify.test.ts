@@ -16,7 +16,7 @@ import { verifyLog, verifyProofFile } from '../../../core/tlog/verify_log.ts'
 import { base64, parseUtf8 } from '../../../core/bytes.ts'
 import { Keyring, parseRootKey } from '../../../core/crypto/keyring.ts'
 import { migrate } from '../../../core/vault/migrate.ts'
-import { openSqlite } from '../../../worker/sqlite.ts'
+import { openSqlite } from '../../../worker/local/sqlite.ts'
 
 const ORIGIN = 'example.com/audit/acme'
 const SIZE = 1000

@@ -10,9 +10,9 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { chownSync, existsSync, readFileSync, renameSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Bytes, base64url, hex, randomBytes } from '../core/bytes.ts'
-import type { Keyring } from '../core/crypto/keyring.ts'
-import { PosternError } from '../core/errors.ts'
+import { type Bytes, base64url, hex, randomBytes } from '../../core/bytes.ts'
+import type { Keyring } from '../../core/crypto/keyring.ts'
+import { PosternError } from '../../core/errors.ts'
 import { durably } from './anchor_folder.ts'
 
 const FILE = 'vaults.json'

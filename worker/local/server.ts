@@ -6,26 +6,26 @@
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import process from 'node:process'
-import type { Anchor } from '../core/tlog/anchor.ts'
-import { Keyring } from '../core/crypto/keyring.ts'
-import { PosternError, refusal } from '../core/errors.ts'
-import { isLoopback, type Settings } from '../core/settings/settings.ts'
-import { clientAddress, isTrustedProxy } from './http/client_address.ts'
+import type { Anchor } from '../../core/tlog/anchor.ts'
+import { Keyring } from '../../core/crypto/keyring.ts'
+import { PosternError, refusal } from '../../core/errors.ts'
+import { isLoopback, type Settings } from '../../core/settings/settings.ts'
+import { clientAddress, isTrustedProxy } from '../http/client_address.ts'
 import { folderAnchor } from './anchor_folder.ts'
-import { createApp } from './app.ts'
+import { createApp } from '../app.ts'
 import { offerTicket, withdrawTicket } from './bootstrap_ticket.ts'
-import { assemble, httpAnchors, upstreamsOf } from './compose.ts'
-import { fileOfVault, messageOf, openStores, type Stores, VAULT_SUFFIX, vaultsIn } from './data.ts'
+import { assemble, httpAnchors, upstreamsOf } from '../compose.ts'
+import { fileOfVault, messageOf, openStores, type Stores, VAULT_SUFFIX, vaultsIn } from './data_folder.ts'
 import { closeDetours } from './detours.ts'
-import { gaugesOf } from './gauges.ts'
-import { harden } from './http/harden.ts'
-import { findRootKeyHint, readLocalSettings } from './local_settings.ts'
-import { logLine } from './oplog.ts'
-import { problem } from './http/problem.ts'
-import { checkRoots, type FormerRoot } from './root_check.ts'
-import { type FileRoots, fileRoots, hasRootFile } from './root_files.ts'
+import { gaugesOf } from '../gauges.ts'
+import { harden } from '../http/harden.ts'
+import { findRootKeyHint, readLocalSettings } from './settings.ts'
+import { logLine } from '../oplog.ts'
+import { problem } from '../http/problem.ts'
+import { checkRoots, type FormerRoot } from './check_root_keys.ts'
+import { type FileRoots, fileRoots, hasRootFile } from './root_key_files.ts'
 import { LOCAL_FILES } from './secrets_file.ts'
-import { localHost } from './vault_host/local.ts'
+import { localHost } from '../vault_host/local.ts'
 import { hasVaultList, VaultList } from './vault_list.ts'
 
 /** The vault that a start offers a ticket for. */
@@ -179,7 +179,7 @@ function formerLine({ id, needed, vaults }: FormerRoot): string {
 
 /** Reads a document that stands beside the code. */
 async function publicFile(name: string): Promise<string | null> {
-  const path = join(import.meta.dirname, '../docs/reference/api', name)
+  const path = join(import.meta.dirname, '../../docs/reference/api', name)
   return existsSync(path) ? readFileSync(path, 'utf8') : null
 }
 

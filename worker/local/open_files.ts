@@ -5,7 +5,7 @@
  * @module
  */
 import { statSync } from 'node:fs'
-import { VanishedFile } from './integrity/vanished_file.ts'
+import { VanishedFile } from '../integrity/vanished_file.ts'
 
 /** The files, or the folder, that a process has open. */
 export interface Place {

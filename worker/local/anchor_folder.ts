@@ -1,6 +1,6 @@
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Anchor } from '../core/tlog/anchor.ts'
+import type { Anchor } from '../../core/tlog/anchor.ts'
 
 /** An anchor in a folder, one file a vault: on a disk that a restore of the store does not touch. */
 export function folderAnchor(folder: string): Anchor {

@@ -6,9 +6,9 @@
  */
 import { renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { mintTicket, TICKET_MS } from '../core/authentication/ticket.ts'
-import type { Keyring } from '../core/crypto/keyring.ts'
-import { PosternError } from '../core/errors.ts'
+import { mintTicket, TICKET_MS } from '../../core/authentication/ticket.ts'
+import type { Keyring } from '../../core/crypto/keyring.ts'
+import { PosternError } from '../../core/errors.ts'
 
 const FILE = 'bootstrap-ticket'
 

@@ -5,8 +5,8 @@
  */
 import { randomBytes } from 'node:crypto'
 import { open, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
-import type { Files } from '../core/provider_registry/from_settings.ts'
-import { type FileConfig, fileProvider } from '../core/providers/file/provider.ts'
+import type { Files } from '../../core/provider_registry/from_settings.ts'
+import { type FileConfig, fileProvider } from '../../core/providers/file/provider.ts'
 
 /** The files of this machine. */
 export const LOCAL_FILES: Files = {

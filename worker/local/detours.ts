@@ -8,8 +8,8 @@
  * @module
  */
 import process from 'node:process'
-import { PosternError } from '../core/errors.ts'
-import { logLine } from './oplog.ts'
+import { PosternError } from '../../core/errors.ts'
+import { logLine } from '../oplog.ts'
 
 const PROXY = /^(?:https?|all|no|ftp|socks5?|wss?)_proxy$/i
 /** Both switch off what `1`, or their absence, keeps on. */

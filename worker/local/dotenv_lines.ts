@@ -4,8 +4,8 @@
  *
  * @module
  */
-import { parseUtf8 } from '../core/bytes.ts'
-import { PosternError } from '../core/errors.ts'
+import { parseUtf8 } from '../../core/bytes.ts'
+import { PosternError } from '../../core/errors.ts'
 
 const LINE_FEED = 0x0a
 const NAME = /^(?:export[ \t]+)?[^\s\p{C}"'`#]+$/u
