@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { openApi } from '../worker/contract/document.ts'
+import { openApi } from '../worker/openapi/document.ts'
 import { generated } from './generated.ts'
 import { type Api, page } from './openapi_page.ts'
 
