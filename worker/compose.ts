@@ -11,7 +11,7 @@ import { configuredProviders, type Files } from '../core/provider_registry/from_
 import { Upstreams } from '../core/provider_registry/registry.ts'
 import type { Settings } from '../core/settings/settings.ts'
 import type { Parts } from './services.ts'
-import { Gateway } from './gateway.ts'
+import { Gateway } from './provider_access/read.ts'
 import type { Host } from './host.ts'
 import { Meters } from './meters.ts'
 import type { Surroundings } from './opening.ts'

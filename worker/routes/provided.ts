@@ -20,12 +20,12 @@ import type { Redacted } from '../../core/redacted.ts'
 import type { WriteInput } from '../../core/vault/secrets/operations.ts'
 import type { Idempotency } from '../../core/vault/secrets/store.ts'
 import type * as wire from '../../core/wire/index.ts'
-import { cacheHeaders, sourceOf } from '../cache_status.ts'
+import { cacheHeaders, sourceOf } from '../provider_access/cache_status.ts'
 import type { Env, Parts } from '../services.ts'
-import { timesOf } from '../flights.ts'
-import { type Provided, passedOverOf } from '../gateway.ts'
+import { timesOf } from '../provider_access/shared_fetch.ts'
+import { type Provided, passedOverOf } from '../provider_access/read.ts'
 import { answerWithValues, when } from '../http/respond.ts'
-import { changeProvided } from '../provided_writes.ts'
+import { changeProvided } from '../provider_access/write.ts'
 
 const RETRY_SOON = { retryAfterSeconds: 1 }
 

@@ -1,6 +1,6 @@
 import type * as z from 'zod/mini'
-import type { Skipped } from '../core/providers/failover.ts'
-import type * as wire from '../core/wire/index.ts'
+import type { Skipped } from '../../core/providers/failover.ts'
+import type * as wire from '../../core/wire/index.ts'
 
 /** How the cache took part in a read. */
 export type CacheUse = 'hit' | 'miss' | 'stale' | 'bypass' | 'stale-if-error'
