@@ -13,7 +13,7 @@ import type { Provided } from '../provider_access/read.ts'
 import { recipientOf } from '../http/request.ts'
 import { answerWithValues } from '../http/respond.ts'
 import { serve } from '../http/route_table.ts'
-import { providedSecret } from './provided.ts'
+import { providedSecret } from './provider_secrets.ts'
 import { reveal, secret } from './sealed_secret.ts'
 
 /** The most that one answer opens: 200 values of the usual size, but not 200 of the largest. */

@@ -13,7 +13,7 @@ import type { Env, Parts } from '../services.ts'
 import { headers, nameOf, query, recipientOf } from '../http/request.ts'
 import { answer, answerWithValues, iso, when } from '../http/respond.ts'
 import { serve } from '../http/route_table.ts'
-import { provided, providedVersions, removeProvided, tag } from './provided.ts'
+import { provided, providedVersions, removeProvided, tag } from './provider_secrets.ts'
 import { history, metadata, reveal, secret } from './sealed_secret.ts'
 import { draftOf, write } from './write_secret.ts'
 

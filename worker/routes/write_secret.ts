@@ -16,7 +16,7 @@ import { textOf, weaknessOf, weakValue } from '../../core/values/strength.ts'
 import * as wire from '../../core/wire/index.ts'
 import type { Env, Parts } from '../services.ts'
 import { headers } from '../http/request.ts'
-import { writeProvided } from './provided.ts'
+import { writeProvided } from './provider_secrets.ts'
 
 /** How often a write is sealed anew because another one was faster. */
 const MAX_RACES = 20
