@@ -13,10 +13,10 @@ import type { Settings } from '../core/settings/settings.ts'
 import type { Parts } from './services.ts'
 import { Gateway } from './provider_access/read.ts'
 import type { Host } from './host.ts'
-import { Meters } from './meters.ts'
+import { Meters } from './telemetry/counters.ts'
 import type { Surroundings } from './opening.ts'
-import { logLine } from './oplog.ts'
-import { tracerOf } from './otlp.ts'
+import { logLine } from './telemetry/log.ts'
+import { tracerOf } from './telemetry/otlp.ts'
 
 /** Joins the parts of an app. */
 export function assemble({ settings, keyring, upstreams }: Omit<Surroundings, 'anchors'>, host: Host): Parts {

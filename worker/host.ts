@@ -11,7 +11,7 @@ import { refusalOf, unwrap } from '../core/vault/rpc.ts'
 import { refusal } from '../core/errors.ts'
 import type { Gauges } from '../core/vault/stats.ts'
 import type { Input, OperationName, Output } from '../core/vault/operation_table.ts'
-import type { Transactions } from './meters.ts'
+import type { Transactions } from './telemetry/counters.ts'
 
 /** Where vaults are. */
 export interface Host {

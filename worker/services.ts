@@ -12,9 +12,9 @@ import type { Settings } from '../core/settings/settings.ts'
 import type { Connection } from './http/client_address.ts'
 import type { Gateway } from './provider_access/read.ts'
 import type { Host, VaultHandle } from './host.ts'
-import type { Meters } from './meters.ts'
-import type { Observation } from './observation.ts'
-import type { Tracer } from './otlp.ts'
+import type { Meters } from './telemetry/counters.ts'
+import type { Observation } from './telemetry/request_timing.ts'
+import type { Tracer } from './telemetry/otlp.ts'
 
 /** What the app is made of. */
 export interface Parts {

@@ -9,7 +9,7 @@ import type { Sql, SqlValue } from '../core/vault/sql.ts'
 import { httpAnchors, upstreamsOf } from './compose.ts'
 import { answerOfNone, type Execute } from './host.ts'
 import { type Opened, openVault } from './opening.ts'
-import { logLine } from './oplog.ts'
+import { logLine } from './telemetry/log.ts'
 import { groupCommit } from './vault_host/group_commit.ts'
 
 /** How long an alarm waits for what it began. */

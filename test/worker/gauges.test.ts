@@ -1,7 +1,7 @@
 /** What waits, in numbers: for whoever reaches the port, and for who may ask one vault. */
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { Gauges } from '../../core/vault/stats.ts'
-import { gaugeLines, gaugesOf } from '../../worker/gauges.ts'
+import { gaugeLines, gaugesOf } from '../../worker/telemetry/vault_metrics.ts'
 import { byWebhook, NAME, rotationBench } from '../core/secrets/rotation_bench.ts'
 import { callOf, openVault, writeOf } from '../core/support.ts'
 import { openGateway } from './gateway_bench.ts'

@@ -11,7 +11,7 @@ import { formatVerifierKey, parseVerifierKey } from '../../core/tlog/signed_note
 import { askWitness, type Verdict, type Witness } from '../../core/tlog/witness.ts'
 import { PosternError } from '../../core/errors.ts'
 import { signerOf, signHead, verifierKeys } from '../integrity/sign_checkpoint.ts'
-import { logLine } from '../oplog.ts'
+import { logLine } from '../telemetry/log.ts'
 import type { Desk, Duty } from './scheduler.ts'
 
 /** How many terms ahead of a store an anchor may be, and how many keys are derived at a time to find that out. */

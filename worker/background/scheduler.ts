@@ -15,7 +15,7 @@ import type { Upstreams } from '../../core/provider_registry/registry.ts'
 import type { Settings } from '../../core/settings/settings.ts'
 import type { TaskInput, TaskName, TaskOutput } from '../../core/vault/task_table.ts'
 import type { Archive } from './backup_store.ts'
-import { logLine } from '../oplog.ts'
+import { logLine } from '../telemetry/log.ts'
 import { whereabouts } from '../telemetry/whereabouts.ts'
 
 const FIRST_RETRY_MS = 1000

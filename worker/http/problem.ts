@@ -4,7 +4,7 @@
  * @module
  */
 import { type ErrorCode, PosternError } from '../../core/errors.ts'
-import { logLine } from '../oplog.ts'
+import { logLine } from '../telemetry/log.ts'
 import { whereabouts } from '../telemetry/whereabouts.ts'
 
 const STATUS: Record<ErrorCode, number> = {

@@ -9,7 +9,7 @@ import { formatRollback, parseRollback, type Rollback } from '../../core/tlog/ro
 import { equal } from '../../core/bytes.ts'
 import { PosternError } from '../../core/errors.ts'
 import { signHead } from './sign_checkpoint.ts'
-import { logLine } from '../oplog.ts'
+import { logLine } from '../telemetry/log.ts'
 import { compareAll, goesOn } from '../background/publish_checkpoints.ts'
 import type { Desk } from '../background/scheduler.ts'
 

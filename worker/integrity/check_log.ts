@@ -7,7 +7,7 @@
 
 import type { TreeHead } from '../../core/vault/audit/log.ts'
 import type { Checked, CheckResult } from '../../core/vault/audit/recheck_task.ts'
-import { logLine } from '../oplog.ts'
+import { logLine } from '../telemetry/log.ts'
 import type { Desk, Duty } from '../background/scheduler.ts'
 
 /** How many entries are checked before a vault is served: some tenths of a second at most. */

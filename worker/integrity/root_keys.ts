@@ -10,7 +10,7 @@ import type { RootUse } from '../../core/vault/keys/root_key_store.ts'
 import { type GivenRoots, judgeRoots, type Roots } from '../../core/vault/keys/root_key_tasks.ts'
 import { PosternError } from '../../core/errors.ts'
 import { signerOf, verifierKeys } from './sign_checkpoint.ts'
-import { logLine } from '../oplog.ts'
+import { logLine } from '../telemetry/log.ts'
 import type { Desk } from '../background/scheduler.ts'
 
 /** The root keys of a keyring, by their ids. */

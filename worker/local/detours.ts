@@ -9,7 +9,7 @@
  */
 import process from 'node:process'
 import { PosternError } from '../../core/errors.ts'
-import { logLine } from '../oplog.ts'
+import { logLine } from '../telemetry/log.ts'
 
 const PROXY = /^(?:https?|all|no|ftp|socks5?|wss?)_proxy$/i
 /** Both switch off what `1`, or their absence, keeps on. */

@@ -16,7 +16,7 @@ import type { ListedVersion } from '../../core/vault/secrets/store.ts'
 import type * as wire from '../../core/wire/index.ts'
 import type { Env, Parts } from '../services.ts'
 import { iso, when } from '../http/respond.ts'
-import { timed } from '../observation.ts'
+import { timed } from '../telemetry/request_timing.ts'
 
 /** The provider that is the vault's own store. */
 const SEALED = 'sealed'

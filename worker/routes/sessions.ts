@@ -22,7 +22,7 @@ import { readJson, readOptionalJson } from '../http/body.ts'
 import type { Env, Parts } from '../services.ts'
 import { query, recipientOf } from '../http/request.ts'
 import { answer, answerWithValues, iso, when } from '../http/respond.ts'
-import { logLine } from '../oplog.ts'
+import { logLine } from '../telemetry/log.ts'
 import { serve } from '../http/route_table.ts'
 
 /** How long a refused sign-in takes at least: locked, wrong and unknown must not differ by their time. */

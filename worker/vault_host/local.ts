@@ -5,7 +5,7 @@
  */
 import type { Gauges } from '../../core/vault/stats.ts'
 import { answerOfNone, type Execute, type Host, VaultHandle } from '../host.ts'
-import { Transactions } from '../meters.ts'
+import { Transactions } from '../telemetry/counters.ts'
 import type { Opened } from '../opening.ts'
 import { groupCommit } from './group_commit.ts'
 

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { type Gauges, totalOf } from '../core/vault/stats.ts'
-import type { Vault } from '../core/vault/vault.ts'
-import { family } from './telemetry/prometheus.ts'
+import { type Gauges, totalOf } from '../../core/vault/stats.ts'
+import type { Vault } from '../../core/vault/vault.ts'
+import { family } from './prometheus.ts'
 
 /** Whoever reaches the port may ask, so that this is how often vaults are looked at for it, however often it is asked. */
 const KEEP_MS = 10_000

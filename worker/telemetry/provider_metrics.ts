@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { HEALTH_STATES } from '../core/providers/health.ts'
-import { BUCKETS_MS } from '../core/providers/latency.ts'
-import type { Parts } from './services.ts'
-import { family } from './telemetry/prometheus.ts'
+import { HEALTH_STATES } from '../../core/providers/health.ts'
+import { BUCKETS_MS } from '../../core/providers/latency.ts'
+import type { Parts } from '../services.ts'
+import { family } from './prometheus.ts'
 
 /** Writes the metrics of this process or isolate, and `more`. */
 export function metricsText(

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { formatTraceparent, newTraceId, type TraceContext } from '../core/http/trace_context.ts'
+import { formatTraceparent, newTraceId, type TraceContext } from '../../core/http/trace_context.ts'
 
 /** What a request spends its time on: who asks, the vault's transaction, opening a value, another store. */
 export const PHASES = ['identify', 'vault', 'open', 'provider'] as const

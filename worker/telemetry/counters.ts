@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Ended } from './observation.ts'
+import type { Ended } from './request_timing.ts'
 
 /** The upper bounds of buckets, in seconds: from a read out of memory to a provider that does not answer. */
 const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] as const

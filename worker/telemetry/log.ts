@@ -1,4 +1,4 @@
-import { cleanseAll } from '../core/sanitize.ts'
+import { cleanseAll } from '../../core/sanitize.ts'
 
 /** A fact that may stand in the operational log: an id, a count, a code. */
 export type LogFields = Readonly<Record<string, string | number | boolean | null | readonly string[]>>

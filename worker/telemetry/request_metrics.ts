@@ -3,9 +3,9 @@
  *
  * @module
  */
-import type { Parts } from './services.ts'
-import type { Histogram, Meters, Transactions } from './meters.ts'
-import { family } from './telemetry/prometheus.ts'
+import type { Parts } from '../services.ts'
+import type { Histogram, Meters, Transactions } from './counters.ts'
+import { family } from './prometheus.ts'
 
 /** What a process takes. */
 export interface Memory {
