@@ -33,7 +33,7 @@ export function isBootstrap(credential: Caller['credential']): boolean {
 export interface Call {
   operation: OperationName
   caller: Caller
-  /** The operation's input. `VaultHandle` in `worker/host.ts` is where its type is kept. */
+  /** The operation's input. `VaultHandle` in `worker/vault_host/host.ts` is where its type is kept. */
   input: unknown
 }
 

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { REFUSALS } from '../../core/errors.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { createApp } from '../../worker/app.ts'
-import type { Host } from '../../worker/host.ts'
+import type { Host } from '../../worker/vault_host/host.ts'
 import { memoryProvider } from '../providers/memory_provider.ts'
 import { openGateway } from './gateway_bench.ts'
 

@@ -8,7 +8,7 @@ import { type Hook, HookStore } from '../../core/vault/notifications/webhook_sto
 import { openHookSecret, sealHookSecret } from '../../core/vault/notifications/webhook_operations.ts'
 import { parseSettings } from '../../core/settings/settings.ts'
 import { upstreamsOf } from '../../worker/compose.ts'
-import { openVault } from '../../worker/opening.ts'
+import { openVault } from '../../worker/vault_host/open_vault.ts'
 import { openSqlite, type Sqlite } from '../../worker/local/sqlite.ts'
 import { canary, leaks } from '../canary.ts'
 import { bytesOf } from '../core/support.ts'

@@ -12,7 +12,7 @@ import { isMigrated } from '../../core/vault/migrate.ts'
 import { printable } from '../../core/sanitize.ts'
 import type { Sql } from '../../core/vault/sql.ts'
 import { newestBackup } from './backup_folder.ts'
-import type { Surroundings } from '../opening.ts'
+import type { Surroundings } from '../vault_host/open_vault.ts'
 import { openSqlite, type Sqlite } from './sqlite.ts'
 import type { KnownVault, VaultList } from './vault_list.ts'
 

@@ -19,7 +19,7 @@ import type { Redacted } from '../../core/redacted.ts'
 import type { Encoding } from '../../core/vault/secrets/store.ts'
 import { type CacheStatus, type CacheUse, once } from './cache_status.ts'
 import { type Flight, type FlightParts, Flights, refusalOnly } from './shared_fetch.ts'
-import type { VaultHandle } from '../host.ts'
+import type { VaultHandle } from '../vault_host/host.ts'
 import { type Observation, timed } from '../telemetry/request_timing.ts'
 
 const TEXT_TYPE = 'text/plain; charset=utf-8'

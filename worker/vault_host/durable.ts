@@ -5,7 +5,7 @@
  */
 import type { Answer, Call } from '../../core/vault/rpc.ts'
 import { PosternError } from '../../core/errors.ts'
-import { type Host, VaultHandle } from '../host.ts'
+import { type Host, VaultHandle } from './host.ts'
 
 /** A vault's Durable Object, as far as it is called. */
 export interface VaultStub {

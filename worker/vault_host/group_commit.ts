@@ -6,7 +6,7 @@
 import type { Answer, Call } from '../../core/vault/rpc.ts'
 import { refusal } from '../../core/errors.ts'
 import type { Vault } from '../../core/vault/vault.ts'
-import type { Execute } from '../host.ts'
+import type { Execute } from './host.ts'
 
 /** The most calls that wait for one vault. More are refused: a queue that only grows helps nobody. */
 const MAX_WAITING = 10_000

@@ -4,9 +4,9 @@
  * @module
  */
 import type { Gauges } from '../../core/vault/stats.ts'
-import { answerOfNone, type Execute, type Host, VaultHandle } from '../host.ts'
+import { answerOfNone, type Execute, type Host, VaultHandle } from './host.ts'
 import { Transactions } from '../telemetry/counters.ts'
-import type { Opened } from '../opening.ts'
+import type { Opened } from './open_vault.ts'
 import { groupCommit } from './group_commit.ts'
 
 /**
