@@ -34,7 +34,7 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
   /** Runs `npm run audit:verify`'s command. Not in sync: idle connections would go stale unseen. */
   const verify = async (...args: string[]) => {
     const env = { ...process.env, TOKEN: site.token.reveal() }
-    const child = spawn('node', ['worker/audit_verify.ts', '--key', key, ...args], { cwd: ROOT, env })
+    const child = spawn('node', ['cli/audit_verify.ts', '--key', key, ...args], { cwd: ROOT, env })
     const outputs = [child.stdout, child.stderr].map((stream) => textOf(stream))
     const [code] = (await once(child, 'exit')) as [number | null]
     return { code, said: (await Promise.all(outputs)).join('').trim() }

@@ -44,7 +44,7 @@ describe('the import', () => {
     const file = join(folder, 'values.json')
     writeFileSync(file, JSON.stringify(values))
     const env = { ...process.env, POSTERN_ENDPOINT: server.endpoint, TOKEN: site.token.reveal(), ...settings }
-    const ran = spawnSync('node', ['worker/import.ts', file, ...args], { cwd: ROOT, env, encoding: 'utf8' })
+    const ran = spawnSync('node', ['cli/import.ts', file, ...args], { cwd: ROOT, env, encoding: 'utf8' })
     return { output: ran.stdout + ran.stderr, status: ran.status }
   }
   const format = ['--format', 'nonce:tag:ciphertext']

@@ -112,7 +112,7 @@ async function lastRecovery(client: Client) {
 /** Backs the vault up while it is served, and waits for the anchor to know it. */
 async function backUp(): Promise<void> {
   const env = { ...cleanEnvironment(), ...settings(), POSTERN_DATA: site.data }
-  await promisify(execFile)(process.execPath, ['worker/backup_now.ts'], { cwd: ROOT, env })
+  await promisify(execFile)(process.execPath, ['cli/backup_now.ts'], { cwd: ROOT, env })
 }
 
 /** The key of the default vault's tickets. */

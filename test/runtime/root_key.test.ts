@@ -67,7 +67,7 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
     })
   const verify = async (token: Redacted<string>, ...args: string[]) => {
     const env = { ...process.env, TOKEN: token.reveal() }
-    const command = ['worker/audit_verify.ts', '--url', server.endpoint, '--vault', 'default', ...args]
+    const command = ['cli/audit_verify.ts', '--url', server.endpoint, '--vault', 'default', ...args]
     const child = spawn('node', command, { cwd: ROOT, env })
     const outputs = [child.stdout, child.stderr].map((stream) => textOf(stream))
     const [code] = (await once(child, 'exit')) as [number | null]
@@ -223,7 +223,7 @@ describe.each(RUNTIMES.filter((runtime) => runtime !== 'workerd'))('root:replace
     await server.stop()
     const before = readFileSync(join(site.data, 'root.key'), 'utf8')
     const env = { ...process.env, POSTERN_DATA: site.data, POSTERN_SECRETS_DIR: import.meta.dirname }
-    const replace = () => spawnSync('node', ['worker/root_replace.ts', '--yes'], { cwd: ROOT, encoding: 'utf8', env })
+    const replace = () => spawnSync('node', ['cli/root_replace.ts', '--yes'], { cwd: ROOT, encoding: 'utf8', env })
     const made = replace()
     expect([made.status, made.stderr]).toEqual([0, ''])
     expect(made.stdout).not.toContain(before.trim())

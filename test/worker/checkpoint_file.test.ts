@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { readCheckpointFile } from '../../worker/checkpoint_file.ts'
+import { readCheckpointFile } from '../../cli/checkpoint_file.ts'
 import { refusalFrom } from '../core/support.ts'
 
 const NOTE = 'example.com/log\n1\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n\n— example.com/log AAAA\n'

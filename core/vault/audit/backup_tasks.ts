@@ -8,7 +8,7 @@ import type { Outcome, Stores } from '../operation.ts'
 import { task } from '../task.ts'
 import type { TreeHead } from './log.ts'
 
-/** The fact of a vault that says that it was restored, until its log does. Set by `worker/restore.ts`. */
+/** The fact of a vault that says that it was restored, until its log does. Set by `cli/restore.ts`. */
 export const RESTORED = 'restored'
 /** The restoration that the log tells of. */
 const NOTED = 'restoration'

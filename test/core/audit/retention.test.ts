@@ -217,7 +217,7 @@ function commandOn(lines: string[], checkpoint: string): [number | null, string]
   const [log, note] = [join(folder, 'log.jsonl'), join(folder, 'checkpoint')]
   writeFileSync(log, `${lines.join('\n')}\n`)
   writeFileSync(note, checkpoint)
-  const command = join(import.meta.dirname, '../../../worker/audit_verify.ts')
+  const command = join(import.meta.dirname, '../../../cli/audit_verify.ts')
   const given = ['--file', log, '--checkpoint', note, '--key', formatVerifierKey(signer)]
   const { status, stdout, stderr } = spawnSync(process.execPath, [command, ...given], { encoding: 'utf8' })
   rmSync(folder, { recursive: true })

@@ -58,8 +58,8 @@ async function make(checkout: string): Promise<Written> {
   const env = { PATH: process.env.PATH, POSTERN_ROOT_KEY: ROOT_KEY, POSTERN_SECRETS_DIR: import.meta.dirname }
   const run = { cwd: checkout, env, encoding: 'utf8' } as const
   // A token before 0.2, which the server is told of; else a ticket.
-  const isTicket = existsSync(join(checkout, 'worker/mint.ts'))
-  const command = isTicket ? ['worker/mint.ts', 'default'] : ['worker/keygen.ts', 'token', 'default']
+  const isTicket = existsSync(join(checkout, 'cli/mint.ts'))
+  const command = isTicket ? ['cli/mint.ts', 'default'] : ['cli/keygen.ts', 'token', 'default']
   const made = execFileSync(process.execPath, command, run).trim()
   mkdirSync(join(data, 'anchor'))
   const settings = {

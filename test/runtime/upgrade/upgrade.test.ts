@@ -148,7 +148,7 @@ describe('a store of an earlier schema', () => {
     renameSync(join(data, 'default.sqlite'), backup)
     writeFileSync(backup.replace(/sqlite$/, 'checkpoint'), written.release!.anchored)
     const env = { PATH: process.env.PATH, POSTERN_DATA: join(data, 'to'), POSTERN_ROOT_KEY: ROOT_KEY }
-    const command = ['worker/restore.ts', backup, '--yes']
+    const command = ['cli/restore.ts', backup, '--yes']
     const cwd = join(import.meta.dirname, '../../..')
     const { status, stdout, stderr } = spawnSync(process.execPath, command, { cwd, env, encoding: 'utf8' })
     expect([status, stderr]).toEqual([0, ''])

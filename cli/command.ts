@@ -9,7 +9,7 @@ import { type ParseArgsOptionsConfig, parseArgs } from 'node:util'
 import { isTicket } from '../core/authentication/ticket.ts'
 import { PosternError } from '../core/errors.ts'
 import { Redacted } from '../core/redacted.ts'
-import { closeDetours } from './local/detours.ts'
+import { closeDetours } from '../worker/local/detours.ts'
 
 /** The values of options, by their names. */
 export type Given = Readonly<Record<string, string | boolean | (string | boolean)[] | undefined>>
