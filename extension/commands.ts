@@ -6,7 +6,7 @@
 import * as vscode from 'vscode'
 import { chooseEndpoint } from './account.ts'
 import { complain, Hindrance } from './hindrance.ts'
-import type { Parts } from './parts.ts'
+import type { Parts } from './services.ts'
 import { environmentFor, environments, isPresenting, setPresenting } from './settings.ts'
 import type { Vault } from './vaults.ts'
 

@@ -15,7 +15,7 @@ import { chooseFolder } from './folders.ts'
 import { handOver } from './hand_over.ts'
 import { complain } from './hindrance.ts'
 import { machineOf } from './local_machine.ts'
-import type { Parts } from './parts.ts'
+import type { Parts } from './services.ts'
 import type { Values } from './platform/platform.ts'
 
 const NODE_TYPES = ['node', 'pwa-node']

@@ -9,7 +9,7 @@ import { environmentOf, snapshotOf } from './environment.ts'
 import { complain } from './hindrance.ts'
 import { envDocument } from './hydrated.ts'
 import { machineOf } from './local_machine.ts'
-import type { Parts } from './parts.ts'
+import type { Parts } from './services.ts'
 import { leaseMinutes, mayWriteToDisk } from './settings.ts'
 import { quoteEnvValue } from '../core/text/dotenv.ts'
 

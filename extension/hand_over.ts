@@ -14,7 +14,7 @@ import { envFileOf, environmentOf, parseInjection, snapshotOf } from './environm
 import { chooseFolder } from './folders.ts'
 import { complain } from './hindrance.ts'
 import { machineOf } from './local_machine.ts'
-import type { Parts } from './parts.ts'
+import type { Parts } from './services.ts'
 
 export function registerHandOver(parts: Parts): vscode.Disposable {
   const on = (command: string, work: (given: unknown) => Promise<string>) =>

@@ -8,7 +8,7 @@ import type { UserClient } from '../core/client/user.ts'
 import { PosternError } from '../core/errors.ts'
 import { span } from './facts.ts'
 import { complain } from './hindrance.ts'
-import type { Parts } from './parts.ts'
+import type { Parts } from './services.ts'
 import type { Vault } from './vaults.ts'
 
 type Access = Awaited<ReturnType<UserClient['myEntries']>>['items'][number]

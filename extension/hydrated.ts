@@ -5,7 +5,7 @@
  */
 import * as vscode from 'vscode'
 import { complain, explain } from './hindrance.ts'
-import type { Parts } from './parts.ts'
+import type { Parts } from './services.ts'
 import { environmentFor, environments } from './settings.ts'
 import { isEnvFileName, parseEnv } from '../core/text/dotenv.ts'
 import { shown } from '../core/text/fingerprint.ts'

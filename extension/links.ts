@@ -6,7 +6,7 @@
 import * as vscode from 'vscode'
 import { complain, malformed } from './hindrance.ts'
 import { HYDRATED } from './hydrated.ts'
-import type { Parts } from './parts.ts'
+import type { Parts } from './services.ts'
 import { environmentFor, variablesFor } from './settings.ts'
 import { findReferences, resolve } from '../core/text/find_references.ts'
 import { type Node, nodeOf } from './tree.ts'

@@ -8,7 +8,7 @@
  */
 import * as vscode from 'vscode'
 import { Hindrance } from './hindrance.ts'
-import type { Parts } from './parts.ts'
+import type { Parts } from './services.ts'
 import type { Machine } from './platform/platform.ts'
 
 /** Documents of this machine. An untitled one is only in the editor. */

@@ -6,7 +6,7 @@
 import * as vscode from 'vscode'
 import { type Demand, parseWitnessKeys } from '../core/tlog/cosignature.ts'
 import { complain, explain, Hindrance } from './hindrance.ts'
-import type { Parts } from './parts.ts'
+import type { Parts } from './services.ts'
 import { demandedWitnesses, pinnedLogKey } from './settings.ts'
 import type { Status } from './status.ts'
 import type { Vault } from './vaults.ts'

@@ -7,7 +7,7 @@
 import * as vscode from 'vscode'
 import { HYDRATED } from './hydrated.ts'
 import { pasteApi } from './newer.ts'
-import type { Parts } from './parts.ts'
+import type { Parts } from './services.ts'
 import { isDetecting } from './settings.ts'
 import { looksSecret } from '../core/text/detect.ts'
 

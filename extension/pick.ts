@@ -8,7 +8,7 @@ import { formatReference } from '../core/reference.ts'
 import type { Metadata } from './catalogue.ts'
 import { describe } from './facts.ts'
 import { complain, Hindrance } from './hindrance.ts'
-import type { Parts } from './parts.ts'
+import type { Parts } from './services.ts'
 import type { Vault } from './vaults.ts'
 
 /** A secret that was chosen. */

@@ -12,7 +12,7 @@ import { environmentOf, snapshotOf } from './environment.ts'
 import { complain } from './hindrance.ts'
 import { envDocument } from './hydrated.ts'
 import { machineOf } from './local_machine.ts'
-import type { Parts } from './parts.ts'
+import type { Parts } from './services.ts'
 
 export function registerRun(parts: Parts): vscode.Disposable {
   // Offered again in this window; a command line may hold what is nobody's business, so it is not kept.

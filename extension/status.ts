@@ -6,7 +6,7 @@
 import * as vscode from 'vscode'
 import { afterStart } from './after_start.ts'
 import { canRun } from './local_machine.ts'
-import type { Parts } from './parts.ts'
+import type { Parts } from './services.ts'
 import { environmentFor, isPresenting } from './settings.ts'
 
 /** Something that must not be overlooked, such as a log that shrank. */

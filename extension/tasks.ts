@@ -9,7 +9,7 @@ import { envFileOf, environmentOf, parseInjection } from './environment.ts'
 import { chooseFolder } from './folders.ts'
 import { explain } from './hindrance.ts'
 import { machineOf } from './local_machine.ts'
-import type { Parts } from './parts.ts'
+import type { Parts } from './services.ts'
 import type { Running } from './platform/platform.ts'
 
 const TYPE = 'postern'

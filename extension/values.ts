@@ -8,7 +8,7 @@ import type { SecretValue } from '../core/client/user.ts'
 import { PosternError } from '../core/errors.ts'
 import type { Redacted } from '../core/redacted.ts'
 import { Hindrance, malformed } from './hindrance.ts'
-import type { Parts } from './parts.ts'
+import type { Parts } from './services.ts'
 import { type Endpoint, environmentFor, isPresenting, variablesFor } from './settings.ts'
 import { type Resolved, resolve } from '../core/text/find_references.ts'
 

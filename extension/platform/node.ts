@@ -7,7 +7,7 @@ import { readFile } from 'node:fs/promises'
 import process from 'node:process'
 import type * as vscode from 'vscode'
 import { Redacted } from '../../core/redacted.ts'
-import { start } from '../extension.ts'
+import { start } from '../activate.ts'
 import { machineFor } from './machine.ts'
 
 /** Names a file with a token of an identity provider, as workloads and development clouds mount it. */

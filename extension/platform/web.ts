@@ -4,7 +4,7 @@
  * @module
  */
 import type * as vscode from 'vscode'
-import { start } from '../extension.ts'
+import { start } from '../activate.ts'
 import type { Platform } from './platform.ts'
 
 const platform: Platform = {

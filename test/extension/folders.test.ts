@@ -9,7 +9,7 @@ import { envFileFor } from '../../extension/env_edit.ts'
 import { registerHandOver } from '../../extension/hand_over.ts'
 import { machineFor } from '../../extension/platform/machine.ts'
 import { registerTasks } from '../../extension/tasks.ts'
-import { registerTools } from '../../extension/tools.ts'
+import { registerTools } from '../../extension/language_model_tools.ts'
 import { api, editor, stubMachine, stubParts, uriOf } from './stub_editor.ts'
 
 vi.mock('vscode', async () => (await import('./stub_editor.ts')).api)

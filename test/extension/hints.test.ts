@@ -3,7 +3,7 @@ import { expect, it, vi } from 'vitest'
 import { Catalogue, type Metadata } from '../../extension/catalogue.ts'
 import { registerHints } from '../../extension/hints.ts'
 import type { Hydrations } from '../../extension/hydrated.ts'
-import type { Parts } from '../../extension/parts.ts'
+import type { Parts } from '../../extension/services.ts'
 
 interface Hint {
   label: { value: string }[]

@@ -2,8 +2,8 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { errorOf } from '../../core/client/transport.ts'
 import { complain } from '../../extension/hindrance.ts'
-import type { Parts } from '../../extension/parts.ts'
-import { registerTools } from '../../extension/tools.ts'
+import type { Parts } from '../../extension/services.ts'
+import { registerTools } from '../../extension/language_model_tools.ts'
 
 interface Tool {
   prepareInvocation(options: { input: object }): { confirmationMessages: { message: Markdown } }

@@ -3,7 +3,7 @@ import { marked } from 'marked'
 import { expect, it, vi } from 'vitest'
 import { registerCompletion } from '../../extension/complete.ts'
 import type { Hydrations } from '../../extension/hydrated.ts'
-import type { Parts } from '../../extension/parts.ts'
+import type { Parts } from '../../extension/services.ts'
 
 interface Provider {
   provideHover(document: unknown, position: unknown): Promise<{ contents: { value: string } } | null>

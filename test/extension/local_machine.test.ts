@@ -7,7 +7,7 @@ import { registerHandOver } from '../../extension/hand_over.ts'
 import { canRun } from '../../extension/local_machine.ts'
 import { registerRun } from '../../extension/run.ts'
 import { registerTasks } from '../../extension/tasks.ts'
-import { registerTools } from '../../extension/tools.ts'
+import { registerTools } from '../../extension/language_model_tools.ts'
 import { editor, stubMachine, stubParts, uriOf } from './stub_editor.ts'
 
 vi.mock('vscode', async () => (await import('./stub_editor.ts')).api)

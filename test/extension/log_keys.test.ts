@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { formatVerifierKey } from '../../core/tlog/signed_note.ts'
 import { LogView } from '../../extension/log_view.ts'
-import type { Parts } from '../../extension/parts.ts'
+import type { Parts } from '../../extension/services.ts'
 import { pinnedLogKey } from '../../extension/settings.ts'
 import type { Status } from '../../extension/status.ts'
 import { entries, logOf, signer, stranger } from './shown_log.ts'

@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { PosternError } from '../../core/errors.ts'
 import { LogView } from '../../extension/log_view.ts'
-import type { Parts } from '../../extension/parts.ts'
+import type { Parts } from '../../extension/services.ts'
 import type { Status } from '../../extension/status.ts'
 import type { Vault } from '../../extension/vaults.ts'
 import type { Remembered } from '../../extension/witness.ts'

@@ -12,7 +12,7 @@ import { Redacted } from '../../core/redacted.ts'
 import { type Ignored, registerDiagnostics } from '../../extension/diagnose.ts'
 import { registerEnvFile } from '../../extension/env_file.ts'
 import type { Hydrations } from '../../extension/hydrated.ts'
-import type { Parts } from '../../extension/parts.ts'
+import type { Parts } from '../../extension/services.ts'
 import { machineFor } from '../../extension/platform/machine.ts'
 
 const { nothing, editor } = vi.hoisted(() => {

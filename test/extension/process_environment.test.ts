@@ -16,7 +16,7 @@ import { machineFor } from '../../extension/platform/machine.ts'
 import { registerRun } from '../../extension/run.ts'
 import { registerTasks } from '../../extension/tasks.ts'
 import { limitsOf, unfitIn } from '../../core/text/process_environment.ts'
-import { registerTools } from '../../extension/tools.ts'
+import { registerTools } from '../../extension/language_model_tools.ts'
 import { canary, leaks } from '../canary.ts'
 import { editor, stubParts } from './stub_editor.ts'
 

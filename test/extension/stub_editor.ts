@@ -4,7 +4,7 @@
  * Documents are texts by address. Questions are noted, and answered in the order of `editor.answers`.
  */
 import { Redacted } from '../../core/redacted.ts'
-import type { Parts } from '../../extension/parts.ts'
+import type { Parts } from '../../extension/services.ts'
 import type { Machine, RunOptions, Values } from '../../extension/platform/platform.ts'
 
 export interface StubUri {

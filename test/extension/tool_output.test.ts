@@ -1,6 +1,6 @@
 /** What the tool of a model shows of a run: no value of the `.env`, and which values are too short to be found. */
 import { beforeEach, expect, it, vi } from 'vitest'
-import { registerTools } from '../../extension/tools.ts'
+import { registerTools } from '../../extension/language_model_tools.ts'
 import { canary, leaks } from '../canary.ts'
 import { editor, stubMachine, stubParts } from './stub_editor.ts'
 

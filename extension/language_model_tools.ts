@@ -12,7 +12,7 @@ import { folderIn } from './folders.ts'
 import { explain, Hindrance } from './hindrance.ts'
 import { machineOf } from './local_machine.ts'
 import { toolApi } from './newer.ts'
-import type { Parts } from './parts.ts'
+import type { Parts } from './services.ts'
 import type { Values } from './platform/platform.ts'
 import { type Chunk, isShort, redact } from '../core/text/redact.ts'
 
