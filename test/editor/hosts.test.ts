@@ -46,7 +46,7 @@ const hydrated = {
 describe('the package', { timeout: 180_000 }, () => {
   it('installs, activates and hydrates', async () => {
     const vsix = join(OUTPUT, 'postern.vsix')
-    execFileSync('node', [join(ROOT, 'extension/package.ts'), vsix], { stdio: 'pipe' })
+    execFileSync('node', [join(ROOT, 'extension/build/package.ts'), vsix], { stdio: 'pipe' })
     const postern = await startPostern({ 'dev/db': secret })
     const editor = await orClose(postern, startEditor({ as: 'vsix', vsix, files: { '.env': ENV } }))
     try {

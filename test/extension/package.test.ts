@@ -25,7 +25,7 @@ it('makes the folder of the package when it is missing', () => {
     cpSync(join(ROOT, 'LICENSE'), join(folder, 'LICENSE'))
     const out = join(folder, 'not/there/postern.vsix')
     const path = [join(ROOT, 'node_modules/.bin'), process.env.PATH].join(delimiter)
-    execFileSync(process.execPath, [join(ROOT, 'extension/package.ts'), out, folder], {
+    execFileSync(process.execPath, [join(ROOT, 'extension/build/package.ts'), out, folder], {
       env: { ...process.env, PATH: path },
       stdio: 'pipe',
     })

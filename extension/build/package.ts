@@ -1,5 +1,5 @@
 /**
- * Packs the extension into a VSIX: `node extension/package.ts [OUT] [FROM]`. FROM is the folder of a build.
+ * Packs the extension into a VSIX: `node extension/build/package.ts [OUT] [FROM]`. FROM is the folder of a build.
  *
  * @module
  */
