@@ -10,7 +10,7 @@ import { complain } from './hindrance.ts'
 import type { Hydrations } from './hydrated.ts'
 import { registerLinks } from './links.ts'
 import type { Parts } from './services.ts'
-import { REFERENCE_MIME } from './paste.ts'
+import { REFERENCE_MIME } from './edit/paste.ts'
 import { Rotatable, registerRotate } from './rotate.ts'
 import { type Node, nodeOf, parentOf, vaultNode } from './tree.ts'
 

@@ -5,14 +5,14 @@
  */
 import * as vscode from 'vscode'
 import { appendEntry, envFileFor } from './env_edit.ts'
-import { complain, Hindrance, plain } from './hindrance.ts'
-import { isEnvDocument } from './hydrated.ts'
-import type { Parts } from './services.ts'
-import { type Picked, pickSecret } from './pick.ts'
-import { type InsertMode, insertMode } from './settings.ts'
-import { accessorOf, keyOf } from '../core/text/accessors.ts'
-import { quoteEnvValue } from '../core/text/dotenv.ts'
-import { leaseOne } from './values.ts'
+import { complain, Hindrance, plain } from '../hindrance.ts'
+import { isEnvDocument } from '../hydrated.ts'
+import type { Parts } from '../services.ts'
+import { type Picked, pickSecret } from '../pick.ts'
+import { type InsertMode, insertMode } from '../settings.ts'
+import { accessorOf, keyOf } from '../../core/text/accessors.ts'
+import { quoteEnvValue } from '../../core/text/dotenv.ts'
+import { leaseOne } from '../values.ts'
 
 export function registerInsert(parts: Parts): vscode.Disposable {
   const on = (command: string, mode?: InsertMode) =>

@@ -5,11 +5,11 @@
  * @module
  */
 import * as vscode from 'vscode'
-import { HYDRATED } from './hydrated.ts'
-import { pasteApi } from './newer.ts'
-import type { Parts } from './services.ts'
-import { isDetecting } from './settings.ts'
-import { looksSecret } from '../core/text/detect.ts'
+import { HYDRATED } from '../hydrated.ts'
+import { pasteApi } from '../newer.ts'
+import type { Parts } from '../services.ts'
+import { isDetecting } from '../settings.ts'
+import { looksSecret } from '../../core/text/detect.ts'
 
 /** What the tree gives to whatever it is dragged onto. */
 export const REFERENCE_MIME = 'application/vnd.code.tree.postern.secrets'

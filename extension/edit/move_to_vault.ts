@@ -4,19 +4,19 @@
  * @module
  */
 import * as vscode from 'vscode'
-import { PosternError } from '../core/errors.ts'
-import { Redacted } from '../core/redacted.ts'
-import { formatReference } from '../core/reference.ts'
-import { parseName } from '../core/names.ts'
-import { IN_THE_CLEAR } from './diagnose.ts'
+import { PosternError } from '../../core/errors.ts'
+import { Redacted } from '../../core/redacted.ts'
+import { formatReference } from '../../core/reference.ts'
+import { parseName } from '../../core/names.ts'
+import { IN_THE_CLEAR } from '../diagnose.ts'
 import { appendEntry, envFileFor } from './env_edit.ts'
-import { complain, Hindrance } from './hindrance.ts'
-import { isEnvDocument } from './hydrated.ts'
-import type { Parts } from './services.ts'
-import { environmentFor } from './settings.ts'
-import { accessorOf, keyOf } from '../core/text/accessors.ts'
-import { detect } from '../core/text/detect.ts'
-import { parseEnv } from '../core/text/dotenv.ts'
+import { complain, Hindrance } from '../hindrance.ts'
+import { isEnvDocument } from '../hydrated.ts'
+import type { Parts } from '../services.ts'
+import { environmentFor } from '../settings.ts'
+import { accessorOf, keyOf } from '../../core/text/accessors.ts'
+import { detect } from '../../core/text/detect.ts'
+import { parseEnv } from '../../core/text/dotenv.ts'
 
 /** Where a secret stands. */
 interface Place {
