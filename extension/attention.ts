@@ -8,7 +8,7 @@
 import * as vscode from 'vscode'
 import { PosternError } from '../core/errors.ts'
 import { expiryOf } from './facts.ts'
-import type { Hydrations } from './hydrated.ts'
+import type { Hydrations } from './hydration/documents.ts'
 import type { Parts } from './services.ts'
 import { variablesFor } from './settings.ts'
 import { resolve } from '../core/text/find_references.ts'

@@ -5,7 +5,7 @@
  */
 import * as vscode from 'vscode'
 import { describe, describeOutcome, type Facts, reasonsOf } from './facts.ts'
-import { HYDRATED, type Hydrations } from './hydrated.ts'
+import { HYDRATED, type Hydrations } from './hydration/documents.ts'
 import { commandAddress } from './links.ts'
 import type { Parts } from './services.ts'
 import type { Target } from './reveal.ts'

@@ -5,7 +5,7 @@
  */
 import * as vscode from 'vscode'
 import { complain, malformed } from './hindrance.ts'
-import { HYDRATED } from './hydrated.ts'
+import { HYDRATED } from './hydration/documents.ts'
 import type { Parts } from './services.ts'
 import { environmentFor, variablesFor } from './settings.ts'
 import { findReferences, resolve } from '../core/text/find_references.ts'

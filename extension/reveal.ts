@@ -6,7 +6,7 @@
 import * as vscode from 'vscode'
 import { equal, randomBytes, utf8 } from '../core/bytes.ts'
 import { complain, Hindrance } from './hindrance.ts'
-import { HYDRATED, type Hydrations } from './hydrated.ts'
+import { HYDRATED, type Hydrations } from './hydration/documents.ts'
 import type { Parts } from './services.ts'
 import { clipboardSeconds, isPresenting, revealSeconds } from './settings.ts'
 import { parseEnv } from '../core/text/dotenv.ts'

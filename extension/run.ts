@@ -10,7 +10,7 @@ import * as vscode from 'vscode'
 import { confirmLoaders } from './consent.ts'
 import { environmentOf, snapshotOf } from './environment.ts'
 import { complain } from './hindrance.ts'
-import { envDocument } from './hydrated.ts'
+import { envDocument } from './hydration/documents.ts'
 import { machineOf } from './local_machine.ts'
 import type { Parts } from './services.ts'
 

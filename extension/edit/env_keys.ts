@@ -4,7 +4,7 @@
  * @module
  */
 import * as vscode from 'vscode'
-import { isEnvDocument } from '../hydrated.ts'
+import { isEnvDocument } from '../hydration/documents.ts'
 import { ACCESSOR_LANGUAGES, findAccessors } from '../../core/text/accessors.ts'
 import { parseEnv } from '../../core/text/dotenv.ts'
 

@@ -5,7 +5,7 @@
  * @module
  */
 import * as vscode from 'vscode'
-import { HYDRATED } from '../hydrated.ts'
+import { HYDRATED } from '../hydration/documents.ts'
 import { pasteApi } from '../newer.ts'
 import type { Parts } from '../services.ts'
 import { isDetecting } from '../settings.ts'

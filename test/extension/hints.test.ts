@@ -1,8 +1,8 @@
 /** Hints: what is known of a secret, and what came since it was fetched. */
 import { expect, it, vi } from 'vitest'
 import { Catalogue, type Metadata } from '../../extension/catalogue.ts'
-import { registerHints } from '../../extension/hints.ts'
-import type { Hydrations } from '../../extension/hydrated.ts'
+import { registerHints } from '../../extension/hydration/inlay_hints.ts'
+import type { Hydrations } from '../../extension/hydration/documents.ts'
 import type { Parts } from '../../extension/services.ts'
 
 interface Hint {

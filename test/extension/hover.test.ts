@@ -2,7 +2,7 @@
 import { marked } from 'marked'
 import { expect, it, vi } from 'vitest'
 import { registerCompletion } from '../../extension/complete.ts'
-import type { Hydrations } from '../../extension/hydrated.ts'
+import type { Hydrations } from '../../extension/hydration/documents.ts'
 import type { Parts } from '../../extension/services.ts'
 
 interface Provider {

@@ -11,7 +11,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Redacted } from '../../core/redacted.ts'
 import { type Ignored, registerDiagnostics } from '../../extension/diagnose.ts'
 import { registerEnvFile } from '../../extension/env_file.ts'
-import type { Hydrations } from '../../extension/hydrated.ts'
+import type { Hydrations } from '../../extension/hydration/documents.ts'
 import type { Parts } from '../../extension/services.ts'
 import { machineFor } from '../../extension/platform/machine.ts'
 

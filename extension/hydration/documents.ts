@@ -4,13 +4,13 @@
  * @module
  */
 import * as vscode from 'vscode'
-import { complain, explain } from './hindrance.ts'
-import type { Parts } from './services.ts'
-import { environmentFor, environments } from './settings.ts'
-import { isEnvFileName, parseEnv } from '../core/text/dotenv.ts'
-import { shown } from '../core/text/fingerprint.ts'
-import { type MaskedRow, mask, type Note } from '../core/text/mask.ts'
-import { lease, type Outcome } from './values.ts'
+import { complain, explain } from '../hindrance.ts'
+import type { Parts } from '../services.ts'
+import { environmentFor, environments } from '../settings.ts'
+import { isEnvFileName, parseEnv } from '../../core/text/dotenv.ts'
+import { shown } from '../../core/text/fingerprint.ts'
+import { type MaskedRow, mask, type Note } from '../../core/text/mask.ts'
+import { lease, type Outcome } from '../values.ts'
 
 export const HYDRATED = 'postern-env'
 

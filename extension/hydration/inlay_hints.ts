@@ -4,14 +4,14 @@
  * @module
  */
 import * as vscode from 'vscode'
-import type { Metadata } from './catalogue.ts'
-import { describe, describeOutcome, reasonsOf } from './facts.ts'
-import { HYDRATED, type Hydrations, isEnvDocument, referencesIn } from './hydrated.ts'
-import type { Parts } from './services.ts'
-import type { Target } from './reveal.ts'
-import { environmentFor, variablesFor } from './settings.ts'
-import { parseEnv } from '../core/text/dotenv.ts'
-import { resolve } from '../core/text/find_references.ts'
+import type { Metadata } from '../catalogue.ts'
+import { describe, describeOutcome, reasonsOf } from '../facts.ts'
+import { HYDRATED, type Hydrations, isEnvDocument, referencesIn } from './documents.ts'
+import type { Parts } from '../services.ts'
+import type { Target } from '../reveal.ts'
+import { environmentFor, variablesFor } from '../settings.ts'
+import { parseEnv } from '../../core/text/dotenv.ts'
+import { resolve } from '../../core/text/find_references.ts'
 
 export function registerHints(parts: Parts, hydrations: Hydrations): vscode.Disposable {
   const changed = new vscode.EventEmitter<void>()
