@@ -4,17 +4,17 @@
  * @module
  */
 import * as vscode from 'vscode'
-import { describe, describeOutcome, type Facts, reasonsOf } from './facts.ts'
-import { HYDRATED, type Hydrations } from './hydration/documents.ts'
-import { commandAddress } from './links.ts'
-import type { Parts } from './services.ts'
-import type { Target } from './reveal.ts'
-import { environmentFor, variablesFor } from './settings.ts'
-import { ACCESSOR_LANGUAGES, typedKey } from '../core/text/accessors.ts'
-import { expand, parseEnv } from '../core/text/dotenv.ts'
-import { findReferences, resolve } from '../core/text/find_references.ts'
-import type { Outcome } from './values.ts'
-import type { Vault } from './vaults.ts'
+import { describe, describeOutcome, type Facts, reasonsOf } from '../facts.ts'
+import { HYDRATED, type Hydrations } from '../hydration/documents.ts'
+import { commandAddress } from '../links.ts'
+import type { Parts } from '../services.ts'
+import type { Target } from '../reveal.ts'
+import { environmentFor, variablesFor } from '../settings.ts'
+import { ACCESSOR_LANGUAGES, typedKey } from '../../core/text/accessors.ts'
+import { expand, parseEnv } from '../../core/text/dotenv.ts'
+import { findReferences, resolve } from '../../core/text/find_references.ts'
+import type { Outcome } from '../values.ts'
+import type { Vault } from '../vaults.ts'
 
 const MAX_ITEMS = 500
 const TYPED = /postern:\/\/((?:\$\{[A-Za-z_][A-Za-z0-9_]{0,127}(?::-[^}\s]{0,512})?\}|[a-z0-9_./-]){0,600})$/
