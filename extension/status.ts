@@ -5,7 +5,7 @@
  */
 import * as vscode from 'vscode'
 import { afterStart } from './after_start.ts'
-import { canRun } from './local_machine.ts'
+import { canRun } from './run/local_machine.ts'
 import type { Parts } from './services.ts'
 import { environmentFor, isPresenting } from './settings.ts'
 

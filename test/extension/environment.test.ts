@@ -1,8 +1,8 @@
 /** A `.env` is read once: what the user agreed to is what runs, from the server and the account that were named. */
 import { beforeEach, expect, it, vi } from 'vitest'
-import { Consents } from '../../extension/consent.ts'
-import { accountsOf, snapshotOf } from '../../extension/environment.ts'
-import { registerTasks } from '../../extension/tasks.ts'
+import { Consents } from '../../extension/run/consent.ts'
+import { accountsOf, snapshotOf } from '../../extension/run/process_environment.ts'
+import { registerTasks } from '../../extension/run/tasks.ts'
 import { Vaults } from '../../extension/vaults.ts'
 import { editor, stubMachine, stubParts, uriOf } from './stub_editor.ts'
 

@@ -5,12 +5,12 @@
  */
 import * as vscode from 'vscode'
 import type { Consents } from './consent.ts'
-import { envFileOf, environmentOf, parseInjection } from './environment.ts'
-import { chooseFolder } from './folders.ts'
-import { explain } from './hindrance.ts'
+import { envFileOf, environmentOf, parseInjection } from './process_environment.ts'
+import { chooseFolder } from '../folders.ts'
+import { explain } from '../hindrance.ts'
 import { machineOf } from './local_machine.ts'
-import type { Parts } from './services.ts'
-import type { Running } from './platform/platform.ts'
+import type { Parts } from '../services.ts'
+import type { Running } from '../platform/platform.ts'
 
 const TYPE = 'postern'
 

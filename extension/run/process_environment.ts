@@ -4,16 +4,16 @@
  * @module
  */
 import * as vscode from 'vscode'
-import { PosternError } from '../core/errors.ts'
-import { Redacted } from '../core/redacted.ts'
-import { explain } from './hindrance.ts'
-import type { Parts } from './services.ts'
-import type { Machine, Values } from './platform/platform.ts'
-import { type Endpoint, endpointFor, environmentFor, variablesFor } from './settings.ts'
-import { parseEnv } from '../core/text/dotenv.ts'
-import { resolve } from '../core/text/find_references.ts'
-import { lease } from './values.ts'
-import type { Vaults } from './vaults.ts'
+import { PosternError } from '../../core/errors.ts'
+import { Redacted } from '../../core/redacted.ts'
+import { explain } from '../hindrance.ts'
+import type { Parts } from '../services.ts'
+import type { Machine, Values } from '../platform/platform.ts'
+import { type Endpoint, endpointFor, environmentFor, variablesFor } from '../settings.ts'
+import { parseEnv } from '../../core/text/dotenv.ts'
+import { resolve } from '../../core/text/find_references.ts'
+import { lease } from '../values.ts'
+import type { Vaults } from '../vaults.ts'
 
 /** What a task or a launch configuration says about secrets, in its `postern` block. */
 export interface Injection {

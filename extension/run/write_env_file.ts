@@ -4,14 +4,14 @@
  * @module
  */
 import * as vscode from 'vscode'
-import { PosternError } from '../core/errors.ts'
-import { environmentOf, snapshotOf } from './environment.ts'
-import { complain } from './hindrance.ts'
-import { envDocument } from './hydration/documents.ts'
+import { PosternError } from '../../core/errors.ts'
+import { environmentOf, snapshotOf } from './process_environment.ts'
+import { complain } from '../hindrance.ts'
+import { envDocument } from '../hydration/documents.ts'
 import { machineOf } from './local_machine.ts'
-import type { Parts } from './services.ts'
-import { leaseMinutes, mayWriteToDisk } from './settings.ts'
-import { quoteEnvValue } from '../core/text/dotenv.ts'
+import type { Parts } from '../services.ts'
+import { leaseMinutes, mayWriteToDisk } from '../settings.ts'
+import { quoteEnvValue } from '../../core/text/dotenv.ts'
 
 const HEADER = '# Written by Postern, deleted when its time is over: '
 const MEMORY = 'written'

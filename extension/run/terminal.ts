@@ -8,11 +8,11 @@
  */
 import * as vscode from 'vscode'
 import { confirmLoaders } from './consent.ts'
-import { environmentOf, snapshotOf } from './environment.ts'
-import { complain } from './hindrance.ts'
-import { envDocument } from './hydration/documents.ts'
+import { environmentOf, snapshotOf } from './process_environment.ts'
+import { complain } from '../hindrance.ts'
+import { envDocument } from '../hydration/documents.ts'
 import { machineOf } from './local_machine.ts'
-import type { Parts } from './services.ts'
+import type { Parts } from '../services.ts'
 
 export function registerRun(parts: Parts): vscode.Disposable {
   // Offered again in this window; a command line may hold what is nobody's business, so it is not kept.

@@ -8,15 +8,15 @@
  * @module
  */
 import * as vscode from 'vscode'
-import { PosternError } from '../core/errors.ts'
+import { PosternError } from '../../core/errors.ts'
 import { type Consents, contentsOf } from './consent.ts'
-import { type EnvSnapshot, envFileOf, environmentOf, parseInjection, snapshotOf } from './environment.ts'
-import { chooseFolder } from './folders.ts'
-import { handOver } from './hand_over.ts'
-import { complain } from './hindrance.ts'
+import { type EnvSnapshot, envFileOf, environmentOf, parseInjection, snapshotOf } from './process_environment.ts'
+import { chooseFolder } from '../folders.ts'
+import { handOver } from './input_command.ts'
+import { complain } from '../hindrance.ts'
 import { machineOf } from './local_machine.ts'
-import type { Parts } from './services.ts'
-import type { Values } from './platform/platform.ts'
+import type { Parts } from '../services.ts'
+import type { Values } from '../platform/platform.ts'
 
 const NODE_TYPES = ['node', 'pwa-node']
 

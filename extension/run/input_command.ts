@@ -8,13 +8,13 @@
  * @module
  */
 import * as vscode from 'vscode'
-import { PosternError } from '../core/errors.ts'
+import { PosternError } from '../../core/errors.ts'
 import { notesOn, secretsIn } from './consent.ts'
-import { envFileOf, environmentOf, parseInjection, snapshotOf } from './environment.ts'
-import { chooseFolder } from './folders.ts'
-import { complain } from './hindrance.ts'
+import { envFileOf, environmentOf, parseInjection, snapshotOf } from './process_environment.ts'
+import { chooseFolder } from '../folders.ts'
+import { complain } from '../hindrance.ts'
 import { machineOf } from './local_machine.ts'
-import type { Parts } from './services.ts'
+import type { Parts } from '../services.ts'
 
 export function registerHandOver(parts: Parts): vscode.Disposable {
   const on = (command: string, work: (given: unknown) => Promise<string>) =>
