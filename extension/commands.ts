@@ -5,7 +5,7 @@
  */
 import * as vscode from 'vscode'
 import { chooseEndpoint } from './account.ts'
-import { complain, Hindrance } from './hindrance.ts'
+import { complain, Hindrance } from './shared/errors.ts'
 import type { Parts } from './services.ts'
 import { environmentFor, environments, isPresenting, setPresenting } from './settings.ts'
 import type { Vault } from './vaults.ts'

@@ -4,7 +4,7 @@
  * @module
  */
 import * as vscode from 'vscode'
-import { explain } from './hindrance.ts'
+import { explain } from './shared/errors.ts'
 import type { Outcome } from './values.ts'
 
 const MINUTE = 60_000

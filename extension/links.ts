@@ -4,7 +4,7 @@
  * @module
  */
 import * as vscode from 'vscode'
-import { complain, malformed } from './hindrance.ts'
+import { complain, malformed } from './shared/errors.ts'
 import { HYDRATED } from './hydration/documents.ts'
 import type { Parts } from './services.ts'
 import { environmentFor, variablesFor } from './settings.ts'

@@ -5,7 +5,7 @@
  */
 import * as vscode from 'vscode'
 import { type Demand, parseWitnessKeys } from '../core/tlog/cosignature.ts'
-import { complain, explain, Hindrance } from './hindrance.ts'
+import { complain, explain, Hindrance } from './shared/errors.ts'
 import type { Parts } from './services.ts'
 import { demandedWitnesses, pinnedLogKey } from './settings.ts'
 import type { Status } from './status.ts'

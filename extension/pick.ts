@@ -7,7 +7,7 @@ import * as vscode from 'vscode'
 import { formatReference } from '../core/reference.ts'
 import type { Metadata } from './catalogue.ts'
 import { describe } from './facts.ts'
-import { complain, Hindrance } from './hindrance.ts'
+import { complain, Hindrance } from './shared/errors.ts'
 import type { Parts } from './services.ts'
 import type { Vault } from './vaults.ts'
 

@@ -5,7 +5,7 @@
  */
 import * as vscode from 'vscode'
 import { equal, randomBytes, utf8 } from '../core/bytes.ts'
-import { complain, Hindrance } from './hindrance.ts'
+import { complain, Hindrance } from './shared/errors.ts'
 import { HYDRATED, type Hydrations } from './hydration/documents.ts'
 import type { Parts } from './services.ts'
 import { clipboardSeconds, isPresenting, revealSeconds } from './settings.ts'

@@ -5,7 +5,7 @@
  */
 import * as vscode from 'vscode'
 import { span } from './facts.ts'
-import { complain } from './hindrance.ts'
+import { complain } from './shared/errors.ts'
 import type { Parts } from './services.ts'
 import type { Node } from './tree.ts'
 import type { Vault } from './vaults.ts'

@@ -6,7 +6,7 @@
 import * as vscode from 'vscode'
 import { addressOf, registerAttention } from './attention.ts'
 import { describe, expiryOf } from './facts.ts'
-import { complain } from './hindrance.ts'
+import { complain } from './shared/errors.ts'
 import type { Hydrations } from './hydration/documents.ts'
 import { registerLinks } from './links.ts'
 import type { Parts } from './services.ts'

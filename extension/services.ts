@@ -6,7 +6,7 @@
 import type * as vscode from 'vscode'
 import type { Accounts } from './account.ts'
 import type { Known } from './known.ts'
-import type { Log } from './log.ts'
+import type { Log } from './shared/output_log.ts'
 import type { Platform } from './platform/platform.ts'
 import type { Vaults } from './vaults.ts'
 

@@ -4,7 +4,7 @@
  * @module
  */
 import * as vscode from 'vscode'
-import { Hindrance } from './hindrance.ts'
+import { Hindrance } from './shared/errors.ts'
 
 /** A server that the user named. */
 export interface Endpoint {

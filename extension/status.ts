@@ -4,7 +4,7 @@
  * @module
  */
 import * as vscode from 'vscode'
-import { afterStart } from './after_start.ts'
+import { afterStart } from './shared/after_start.ts'
 import { canRun } from './run/local_machine.ts'
 import type { Parts } from './services.ts'
 import { environmentFor, isPresenting } from './settings.ts'

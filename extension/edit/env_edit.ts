@@ -4,7 +4,7 @@
  * @module
  */
 import * as vscode from 'vscode'
-import { chooseFolder } from '../folders.ts'
+import { chooseFolder } from '../shared/folders.ts'
 import { parseEnv } from '../../core/text/dotenv.ts'
 
 /** What an added entry means for its file. */

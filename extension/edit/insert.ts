@@ -5,7 +5,7 @@
  */
 import * as vscode from 'vscode'
 import { appendEntry, envFileFor } from './env_edit.ts'
-import { complain, Hindrance, plain } from '../hindrance.ts'
+import { complain, Hindrance, plain } from '../shared/errors.ts'
 import { isEnvDocument } from '../hydration/documents.ts'
 import type { Parts } from '../services.ts'
 import { type Picked, pickSecret } from '../pick.ts'

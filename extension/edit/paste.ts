@@ -6,7 +6,7 @@
  */
 import * as vscode from 'vscode'
 import { HYDRATED } from '../hydration/documents.ts'
-import { pasteApi } from '../newer.ts'
+import { pasteApi } from '../shared/optional_api.ts'
 import type { Parts } from '../services.ts'
 import { isDetecting } from '../settings.ts'
 import { looksSecret } from '../../core/text/detect.ts'

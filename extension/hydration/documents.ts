@@ -4,7 +4,7 @@
  * @module
  */
 import * as vscode from 'vscode'
-import { complain, explain } from '../hindrance.ts'
+import { complain, explain } from '../shared/errors.ts'
 import type { Parts } from '../services.ts'
 import { environmentFor, environments } from '../settings.ts'
 import { isEnvFileName, parseEnv } from '../../core/text/dotenv.ts'

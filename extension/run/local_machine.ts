@@ -7,7 +7,7 @@
  * @module
  */
 import * as vscode from 'vscode'
-import { Hindrance } from '../hindrance.ts'
+import { Hindrance } from '../shared/errors.ts'
 import type { Parts } from '../services.ts'
 import type { Machine } from '../platform/platform.ts'
 

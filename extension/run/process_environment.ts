@@ -6,7 +6,7 @@
 import * as vscode from 'vscode'
 import { PosternError } from '../../core/errors.ts'
 import { Redacted } from '../../core/redacted.ts'
-import { explain } from '../hindrance.ts'
+import { explain } from '../shared/errors.ts'
 import type { Parts } from '../services.ts'
 import type { Machine, Values } from '../platform/platform.ts'
 import { type Endpoint, endpointFor, environmentFor, variablesFor } from '../settings.ts'

@@ -9,7 +9,7 @@
 import * as vscode from 'vscode'
 import { confirmLoaders } from './consent.ts'
 import { environmentOf, snapshotOf } from './process_environment.ts'
-import { complain } from '../hindrance.ts'
+import { complain } from '../shared/errors.ts'
 import { envDocument } from '../hydration/documents.ts'
 import { machineOf } from './local_machine.ts'
 import type { Parts } from '../services.ts'

@@ -6,7 +6,7 @@
 import * as vscode from 'vscode'
 import { PosternError } from '../../core/errors.ts'
 import { environmentOf, snapshotOf } from './process_environment.ts'
-import { complain } from '../hindrance.ts'
+import { complain } from '../shared/errors.ts'
 import { envDocument } from '../hydration/documents.ts'
 import { machineOf } from './local_machine.ts'
 import type { Parts } from '../services.ts'

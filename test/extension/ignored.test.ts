@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { expect, it, vi } from 'vitest'
 import { Ignored } from '../../extension/language/diagnostics.ts'
-import { keyedHash } from '../../extension/keyed_hash.ts'
+import { keyedHash } from '../../extension/shared/keyed_hash.ts'
 
 vi.mock('vscode', async () => (await import('./stub_editor.ts')).api)
 

@@ -4,8 +4,8 @@
  * @module
  */
 import * as vscode from 'vscode'
-import { PosternError } from '../core/errors.ts'
-import { Hindrance } from './hindrance.ts'
+import { PosternError } from '../../core/errors.ts'
+import { Hindrance } from './errors.ts'
 
 export interface Log {
   /** An event by name, with figures. There is no parameter for text on purpose. */

@@ -5,7 +5,7 @@
  * @module
  */
 import * as vscode from 'vscode'
-import { PosternError } from '../core/errors.ts'
+import { PosternError } from '../../core/errors.ts'
 
 /**
  * Returns the only folder of the window, or the one that the user chooses; `undefined` in a window without folders.

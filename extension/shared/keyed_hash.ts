@@ -7,7 +7,7 @@
  * @module
  */
 import type * as vscode from 'vscode'
-import { base64, hex, parseBase64, randomBytes, utf8 } from '../core/bytes.ts'
+import { base64, hex, parseBase64, randomBytes, utf8 } from '../../core/bytes.ts'
 
 const NAME = 'hash-key'
 const ALGORITHM = { name: 'HMAC', hash: 'SHA-256' }
