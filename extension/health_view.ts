@@ -6,7 +6,7 @@
 import * as vscode from 'vscode'
 import type { UserClient } from '../core/client/user.ts'
 import { PosternError } from '../core/errors.ts'
-import { span } from './facts.ts'
+import { span } from './values/describe.ts'
 import { complain } from './shared/errors.ts'
 import type { Parts } from './services.ts'
 import type { Vault } from './vaults.ts'

@@ -4,7 +4,7 @@
  * @module
  */
 import * as vscode from 'vscode'
-import { span } from './facts.ts'
+import { span } from './values/describe.ts'
 import { complain } from './shared/errors.ts'
 import type { Parts } from './services.ts'
 import type { Node } from './tree.ts'

@@ -5,7 +5,7 @@
  */
 import * as vscode from 'vscode'
 import { addressOf, registerAttention } from './attention.ts'
-import { describe, expiryOf } from './facts.ts'
+import { describe, expiryOf } from './values/describe.ts'
 import { complain } from './shared/errors.ts'
 import type { Hydrations } from './hydration/documents.ts'
 import { registerLinks } from './links.ts'

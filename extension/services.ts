@@ -5,7 +5,7 @@
  */
 import type * as vscode from 'vscode'
 import type { Accounts } from './account.ts'
-import type { Known } from './known.ts'
+import type { Known } from './values/known_values.ts'
 import type { Log } from './shared/output_log.ts'
 import type { Platform } from './platform/platform.ts'
 import type { Vaults } from './vaults.ts'

@@ -10,7 +10,7 @@ import { environmentFor, environments } from '../settings.ts'
 import { isEnvFileName, parseEnv } from '../../core/text/dotenv.ts'
 import { shown } from '../../core/text/fingerprint.ts'
 import { type MaskedRow, mask, type Note } from '../../core/text/mask.ts'
-import { lease, type Outcome } from '../values.ts'
+import { lease, type Outcome } from '../values/lease.ts'
 
 export const HYDRATED = 'postern-env'
 

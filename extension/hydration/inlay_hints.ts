@@ -5,10 +5,10 @@
  */
 import * as vscode from 'vscode'
 import type { Metadata } from '../catalogue.ts'
-import { describe, describeOutcome, reasonsOf } from '../facts.ts'
+import { describe, describeOutcome, reasonsOf } from '../values/describe.ts'
 import { HYDRATED, type Hydrations, isEnvDocument, referencesIn } from './documents.ts'
 import type { Parts } from '../services.ts'
-import type { Target } from '../reveal.ts'
+import type { Target } from '../values/reveal.ts'
 import { environmentFor, variablesFor } from '../settings.ts'
 import { parseEnv } from '../../core/text/dotenv.ts'
 import { resolve } from '../../core/text/find_references.ts'

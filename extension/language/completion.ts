@@ -4,16 +4,16 @@
  * @module
  */
 import * as vscode from 'vscode'
-import { describe, describeOutcome, type Facts, reasonsOf } from '../facts.ts'
+import { describe, describeOutcome, type Facts, reasonsOf } from '../values/describe.ts'
 import { HYDRATED, type Hydrations } from '../hydration/documents.ts'
 import { commandAddress } from '../links.ts'
 import type { Parts } from '../services.ts'
-import type { Target } from '../reveal.ts'
+import type { Target } from '../values/reveal.ts'
 import { environmentFor, variablesFor } from '../settings.ts'
 import { ACCESSOR_LANGUAGES, typedKey } from '../../core/text/accessors.ts'
 import { expand, parseEnv } from '../../core/text/dotenv.ts'
 import { findReferences, resolve } from '../../core/text/find_references.ts'
-import type { Outcome } from '../values.ts'
+import type { Outcome } from '../values/lease.ts'
 import type { Vault } from '../vaults.ts'
 
 const MAX_ITEMS = 500

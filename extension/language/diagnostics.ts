@@ -7,7 +7,7 @@
  */
 import * as vscode from 'vscode'
 import type { Metadata } from '../catalogue.ts'
-import { expiryOf } from '../facts.ts'
+import { expiryOf } from '../values/describe.ts'
 import { explain, malformed } from '../shared/errors.ts'
 import { HYDRATED, type Hydrations, isEnvDocument } from '../hydration/documents.ts'
 import { type KeyedHash, windowHash } from '../shared/keyed_hash.ts'

@@ -12,7 +12,7 @@ import type { Machine, Values } from '../platform/platform.ts'
 import { type Endpoint, endpointFor, environmentFor, variablesFor } from '../settings.ts'
 import { parseEnv } from '../../core/text/dotenv.ts'
 import { resolve } from '../../core/text/find_references.ts'
-import { lease } from '../values.ts'
+import { lease } from '../values/lease.ts'
 import type { Vaults } from '../vaults.ts'
 
 /** What a task or a launch configuration says about secrets, in its `postern` block. */

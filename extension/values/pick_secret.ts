@@ -4,12 +4,12 @@
  * @module
  */
 import * as vscode from 'vscode'
-import { formatReference } from '../core/reference.ts'
-import type { Metadata } from './catalogue.ts'
-import { describe } from './facts.ts'
-import { complain, Hindrance } from './shared/errors.ts'
-import type { Parts } from './services.ts'
-import type { Vault } from './vaults.ts'
+import { formatReference } from '../../core/reference.ts'
+import type { Metadata } from '../catalogue.ts'
+import { describe } from './describe.ts'
+import { complain, Hindrance } from '../shared/errors.ts'
+import type { Parts } from '../services.ts'
+import type { Vault } from '../vaults.ts'
 
 /** A secret that was chosen. */
 export interface Picked {

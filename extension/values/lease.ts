@@ -4,13 +4,13 @@
  * @module
  */
 import * as vscode from 'vscode'
-import type { SecretValue } from '../core/client/user.ts'
-import { PosternError } from '../core/errors.ts'
-import type { Redacted } from '../core/redacted.ts'
-import { Hindrance, malformed } from './shared/errors.ts'
-import type { Parts } from './services.ts'
-import { type Endpoint, environmentFor, isPresenting, variablesFor } from './settings.ts'
-import { type Resolved, resolve } from '../core/text/find_references.ts'
+import type { SecretValue } from '../../core/client/user.ts'
+import { PosternError } from '../../core/errors.ts'
+import type { Redacted } from '../../core/redacted.ts'
+import { Hindrance, malformed } from '../shared/errors.ts'
+import type { Parts } from '../services.ts'
+import { type Endpoint, environmentFor, isPresenting, variablesFor } from '../settings.ts'
+import { type Resolved, resolve } from '../../core/text/find_references.ts'
 
 const PER_CALL = 200
 

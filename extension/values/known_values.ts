@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { fingerprinter } from '../core/text/fingerprint.ts'
+import { fingerprinter } from '../../core/text/fingerprint.ts'
 
 // A shorter value would be found in every second document.
 const MIN_LENGTH = 8

@@ -4,8 +4,8 @@
  * @module
  */
 import * as vscode from 'vscode'
-import { explain } from './shared/errors.ts'
-import type { Outcome } from './values.ts'
+import { explain } from '../shared/errors.ts'
+import type { Outcome } from './lease.ts'
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
