@@ -4,8 +4,8 @@
  * @module
  */
 import type * as vscode from 'vscode'
-import { Accounts } from './account.ts'
-import { registerCommands } from './commands.ts'
+import { Accounts } from './vaults/authentication_provider.ts'
+import { registerCommands } from './vaults/commands.ts'
 import { registerCompletion } from './language/completion.ts'
 import { Consents, registerConsents } from './run/consent.ts'
 import { registerDebugging } from './run/debug.ts'
@@ -32,7 +32,7 @@ import { Status } from './status.ts'
 import { registerStore } from './edit/move_to_vault.ts'
 import { registerTasks } from './run/tasks.ts'
 import { registerTools } from './language_model_tools.ts'
-import { Vaults } from './vaults.ts'
+import { Vaults } from './vaults/vaults.ts'
 
 /** Registers every feature. */
 export function start(context: vscode.ExtensionContext, platform: Platform): void {

@@ -9,7 +9,7 @@ import { complain, explain, Hindrance } from './shared/errors.ts'
 import type { Parts } from './services.ts'
 import { demandedWitnesses, pinnedLogKey } from './settings.ts'
 import type { Status } from './status.ts'
-import type { Vault } from './vaults.ts'
+import type { Vault } from './vaults/vaults.ts'
 import { type Flaw, isOutdone, type Remembered, type Verdict, vouched, witness } from './witness.ts'
 
 const OFTEN_MS = 10 * 60_000

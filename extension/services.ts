@@ -4,11 +4,11 @@
  * @module
  */
 import type * as vscode from 'vscode'
-import type { Accounts } from './account.ts'
+import type { Accounts } from './vaults/authentication_provider.ts'
 import type { Known } from './values/known_values.ts'
 import type { Log } from './shared/output_log.ts'
 import type { Platform } from './platform/platform.ts'
-import type { Vaults } from './vaults.ts'
+import type { Vaults } from './vaults/vaults.ts'
 
 /** Made once, at the start. */
 export interface Parts {

@@ -4,7 +4,7 @@
  * @module
  */
 import * as vscode from 'vscode'
-import type { Metadata } from '../catalogue.ts'
+import type { Metadata } from '../vaults/secret_list.ts'
 import { describe, describeOutcome, reasonsOf } from '../values/describe.ts'
 import { HYDRATED, type Hydrations, isEnvDocument, referencesIn } from './documents.ts'
 import type { Parts } from '../services.ts'

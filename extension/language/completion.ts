@@ -14,7 +14,7 @@ import { ACCESSOR_LANGUAGES, typedKey } from '../../core/text/accessors.ts'
 import { expand, parseEnv } from '../../core/text/dotenv.ts'
 import { findReferences, resolve } from '../../core/text/find_references.ts'
 import type { Outcome } from '../values/lease.ts'
-import type { Vault } from '../vaults.ts'
+import type { Vault } from '../vaults/vaults.ts'
 
 const MAX_ITEMS = 500
 const TYPED = /postern:\/\/((?:\$\{[A-Za-z_][A-Za-z0-9_]{0,127}(?::-[^}\s]{0,512})?\}|[a-z0-9_./-]){0,600})$/

@@ -6,7 +6,7 @@
  * @module
  */
 import * as vscode from 'vscode'
-import type { Metadata } from '../catalogue.ts'
+import type { Metadata } from '../vaults/secret_list.ts'
 import { expiryOf } from '../values/describe.ts'
 import { explain, malformed } from '../shared/errors.ts'
 import { HYDRATED, type Hydrations, isEnvDocument } from '../hydration/documents.ts'

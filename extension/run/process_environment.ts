@@ -13,7 +13,7 @@ import { type Endpoint, endpointFor, environmentFor, variablesFor } from '../set
 import { parseEnv } from '../../core/text/dotenv.ts'
 import { resolve } from '../../core/text/find_references.ts'
 import { lease } from '../values/lease.ts'
-import type { Vaults } from '../vaults.ts'
+import type { Vaults } from '../vaults/vaults.ts'
 
 /** What a task or a launch configuration says about secrets, in its `postern` block. */
 export interface Injection {

@@ -3,7 +3,7 @@ import { beforeEach, expect, it, vi } from 'vitest'
 import { Consents } from '../../extension/run/consent.ts'
 import { accountsOf, snapshotOf } from '../../extension/run/process_environment.ts'
 import { registerTasks } from '../../extension/run/tasks.ts'
-import { Vaults } from '../../extension/vaults.ts'
+import { Vaults } from '../../extension/vaults/vaults.ts'
 import { editor, stubMachine, stubParts, uriOf } from './stub_editor.ts'
 
 vi.mock('vscode', async () => (await import('./stub_editor.ts')).api)

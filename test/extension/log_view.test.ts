@@ -4,7 +4,7 @@ import { PosternError } from '../../core/errors.ts'
 import { LogView } from '../../extension/log_view.ts'
 import type { Parts } from '../../extension/services.ts'
 import type { Status } from '../../extension/status.ts'
-import type { Vault } from '../../extension/vaults.ts'
+import type { Vault } from '../../extension/vaults/vaults.ts'
 import type { Remembered } from '../../extension/witness.ts'
 import { entries, logOf } from './shown_log.ts'
 

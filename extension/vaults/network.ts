@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { PosternError } from '../core/errors.ts'
-import { Hindrance } from './shared/errors.ts'
-import type { Platform } from './platform/platform.ts'
+import { PosternError } from '../../core/errors.ts'
+import { Hindrance } from '../shared/errors.ts'
+import type { Platform } from '../platform/platform.ts'
 
 /** A fetch for one vault of a server, and what was seen on the way. */
 export interface Network {

@@ -4,16 +4,16 @@
  * @module
  */
 import * as vscode from 'vscode'
-import type { UserClient } from '../core/client/user.ts'
-import { PosternError } from '../core/errors.ts'
-import { Redacted } from '../core/redacted.ts'
-import type { Reference } from '../core/reference.ts'
-import { Catalogue, type Metadata } from './catalogue.ts'
-import { Hindrance } from './shared/errors.ts'
+import type { UserClient } from '../../core/client/user.ts'
+import { PosternError } from '../../core/errors.ts'
+import { Redacted } from '../../core/redacted.ts'
+import type { Reference } from '../../core/reference.ts'
+import { Catalogue, type Metadata } from './secret_list.ts'
+import { Hindrance } from '../shared/errors.ts'
 import { type Network, networkTo } from './network.ts'
-import type { Platform } from './platform/platform.ts'
-import { concernsSessions, loadKey, readSessions, type StoredSession, writeSessions } from './sessions.ts'
-import { endpointFor, endpoints } from './settings.ts'
+import type { Platform } from '../platform/platform.ts'
+import { concernsSessions, loadKey, readSessions, type StoredSession, writeSessions } from './session_storage.ts'
+import { endpointFor, endpoints } from '../settings.ts'
 
 /** One vault, as one principal. */
 export interface Vault {
@@ -157,7 +157,7 @@ export class Vaults implements vscode.Disposable {
     const { origin, vault, principal, token, key } = session
     const network = networkTo(origin, this.#platform)
     // Loaded when somebody is signed in: the shapes of all answers would be most of what a start costs.
-    const { connectUser } = await import('../core/client/user.ts')
+    const { connectUser } = await import('../../core/client/user.ts')
     const client = connectUser({
       endpoint: origin,
       vault,

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { UserClient } from '../core/client/user.ts'
-import { NameIndex } from '../core/text/names.ts'
+import type { UserClient } from '../../core/client/user.ts'
+import { NameIndex } from '../../core/text/names.ts'
 
 /** What a list tells of a secret; never its value. */
 export type Metadata = Awaited<ReturnType<UserClient['list']>>['items'][number]

@@ -4,16 +4,16 @@
  * @module
  */
 import * as vscode from 'vscode'
-import { isTicket, vaultOfTicket } from '../core/authentication/ticket.ts'
-import { vaultOfToken } from '../core/authentication/token.ts'
-import type { SignedIn, UserClient } from '../core/client/user.ts'
-import { PosternError } from '../core/errors.ts'
-import { Redacted } from '../core/redacted.ts'
-import { Hindrance } from './shared/errors.ts'
+import { isTicket, vaultOfTicket } from '../../core/authentication/ticket.ts'
+import { vaultOfToken } from '../../core/authentication/token.ts'
+import type { SignedIn, UserClient } from '../../core/client/user.ts'
+import { PosternError } from '../../core/errors.ts'
+import { Redacted } from '../../core/redacted.ts'
+import { Hindrance } from '../shared/errors.ts'
 import { networkTo } from './network.ts'
-import type { Platform } from './platform/platform.ts'
-import { makeStorableKey, type StoredSession } from './sessions.ts'
-import { addEndpoint, type Endpoint, endpoints, originOf } from './settings.ts'
+import type { Platform } from '../platform/platform.ts'
+import { makeStorableKey, type StoredSession } from './session_storage.ts'
+import { addEndpoint, type Endpoint, endpoints, originOf } from '../settings.ts'
 import type { Vault, Vaults } from './vaults.ts'
 
 const SCHEME = 'postern'
@@ -79,7 +79,7 @@ export class Accounts implements vscode.AuthenticationProvider, vscode.Disposabl
     const { t } = vscode.l10n
     const credential = await this.#askCredential(endpoint)
     const { key, jwk } = await makeStorableKey()
-    const { signInUser } = await import('../core/client/user.ts')
+    const { signInUser } = await import('../../core/client/user.ts')
     const network = networkTo(origin, this.#platform)
     const about = {
       ...{ endpoint: origin, key, seal: true, fetch: network.fetch, vault: credential.vault },

@@ -4,7 +4,7 @@
  * @module
  */
 import type * as vscode from 'vscode'
-import type { ProofKey } from '../core/authentication/dpop_proof.ts'
+import type { ProofKey } from '../../core/authentication/dpop_proof.ts'
 
 /** A session that is kept. The API token that it was made from is not. */
 export interface StoredSession {
