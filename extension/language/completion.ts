@@ -6,7 +6,7 @@
 import * as vscode from 'vscode'
 import { describe, describeOutcome, type Facts, reasonsOf } from '../values/describe.ts'
 import { HYDRATED, type Hydrations } from '../hydration/documents.ts'
-import { commandAddress } from '../links.ts'
+import { commandAddress } from '../views/links_to_tree.ts'
 import type { Parts } from '../services.ts'
 import type { Target } from '../values/reveal.ts'
 import { environmentFor, variablesFor } from '../settings.ts'

@@ -6,7 +6,7 @@ import { MASK, mask, type Note } from '../../core/text/mask.ts'
 import { NameIndex } from '../../core/text/names.ts'
 import { isShort, redact } from '../../core/text/redact.ts'
 import { findReferences, resolve } from '../../core/text/find_references.ts'
-import { nodeOf, parentOf, vaultNode } from '../../extension/tree.ts'
+import { nodeOf, parentOf, vaultNode } from '../../extension/views/tree_nodes.ts'
 import type { Vault } from '../../extension/vaults/vaults.ts'
 import { canary, formsOf, leaks } from '../canary.ts'
 

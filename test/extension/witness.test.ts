@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { formatVerifierKey } from '../../core/tlog/signed_note.ts'
 import { PosternError } from '../../core/errors.ts'
-import { type Remembered, witness } from '../../extension/witness.ts'
+import { type Remembered, witness } from '../../extension/views/log_witness.ts'
 import { entries, logOf, signer, stranger } from './shown_log.ts'
 
 const seen = async (log: ReturnType<typeof logOf>): Promise<Remembered> => {

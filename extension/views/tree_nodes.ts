@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { formatReference } from '../core/reference.ts'
-import type { Vault } from './vaults/vaults.ts'
+import { formatReference } from '../../core/reference.ts'
+import type { Vault } from '../vaults/vaults.ts'
 
 /** A vault, a folder in it, or a secret. */
 export interface Node {

@@ -4,12 +4,12 @@
  * @module
  */
 import * as vscode from 'vscode'
-import type { UserClient } from '../core/client/user.ts'
-import { PosternError } from '../core/errors.ts'
-import { span } from './values/describe.ts'
-import { complain } from './shared/errors.ts'
-import type { Parts } from './services.ts'
-import type { Vault } from './vaults/vaults.ts'
+import type { UserClient } from '../../core/client/user.ts'
+import { PosternError } from '../../core/errors.ts'
+import { span } from '../values/describe.ts'
+import { complain } from '../shared/errors.ts'
+import type { Parts } from '../services.ts'
+import type { Vault } from '../vaults/vaults.ts'
 
 type Access = Awaited<ReturnType<UserClient['myEntries']>>['items'][number]
 type ProviderHealth = Awaited<ReturnType<UserClient['providers']>>['items'][number]

@@ -4,15 +4,15 @@
  * @module
  */
 import * as vscode from 'vscode'
-import { addressOf, registerAttention } from './attention.ts'
-import { describe, expiryOf } from './values/describe.ts'
-import { complain } from './shared/errors.ts'
-import type { Hydrations } from './hydration/documents.ts'
-import { registerLinks } from './links.ts'
-import type { Parts } from './services.ts'
-import { REFERENCE_MIME } from './edit/paste.ts'
+import { addressOf, registerAttention } from './decorations.ts'
+import { describe, expiryOf } from '../values/describe.ts'
+import { complain } from '../shared/errors.ts'
+import type { Hydrations } from '../hydration/documents.ts'
+import { registerLinks } from './links_to_tree.ts'
+import type { Parts } from '../services.ts'
+import { REFERENCE_MIME } from '../edit/paste.ts'
 import { Rotatable, registerRotate } from './rotate.ts'
-import { type Node, nodeOf, parentOf, vaultNode } from './tree.ts'
+import { type Node, nodeOf, parentOf, vaultNode } from './tree_nodes.ts'
 
 export function registerSecretsView(parts: Parts, hydrations: Hydrations): vscode.Disposable {
   const changed = new vscode.EventEmitter<void>()

@@ -4,12 +4,12 @@
  * @module
  */
 import * as vscode from 'vscode'
-import { complain, malformed } from './shared/errors.ts'
-import { HYDRATED } from './hydration/documents.ts'
-import type { Parts } from './services.ts'
-import { environmentFor, variablesFor } from './settings.ts'
-import { findReferences, resolve } from '../core/text/find_references.ts'
-import { type Node, nodeOf } from './tree.ts'
+import { complain, malformed } from '../shared/errors.ts'
+import { HYDRATED } from '../hydration/documents.ts'
+import type { Parts } from '../services.ts'
+import { environmentFor, variablesFor } from '../settings.ts'
+import { findReferences, resolve } from '../../core/text/find_references.ts'
+import { type Node, nodeOf } from './tree_nodes.ts'
 
 const MAX_LINKED_CHARS = 256 * 1024
 const MAX_LINKS = 1000
