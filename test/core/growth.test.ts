@@ -1,6 +1,6 @@
 /** That a read costs no more where there is more. Only ratios, of times taken in turn: the machine is the same for both. */
 import { afterEach, expect, it } from 'vitest'
-import { type GrownVault, growVault } from '../bench/growth.ts'
+import { type GrownVault, growVault } from '../perf/bench/growth.ts'
 
 const SMALL = { secrets: 10, entries: 10 }
 const ROUNDS = 12

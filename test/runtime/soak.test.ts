@@ -1,8 +1,8 @@
 /** Many clients at once: the short form of `npm run soak`, which also looks at memory. */
 import { describe, expect, it } from 'vitest'
-import { isFlat } from '../load/memory.ts'
-import { isHeldBack, isServed, KINDS, newTally, note } from '../load/mix.ts'
-import { compare, soak } from '../load/soak.ts'
+import { isFlat } from '../perf/load/memory.ts'
+import { isHeldBack, isServed, KINDS, newTally, note } from '../perf/load/mix.ts'
+import { compare, soak } from '../perf/load/soak.ts'
 import { RUNTIMES } from './servers.ts'
 
 const CLIENTS = 200

@@ -7,10 +7,10 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
-import type { Runtime } from '../runtime/servers.ts'
+import type { Runtime } from '../../runtime/servers.ts'
 import type { LoadReport } from './load.ts'
 
-const FILE = join(import.meta.dirname, '../../docs/reference/benchmarks.json')
+const FILE = join(import.meta.dirname, '../../../docs/reference/benchmarks.json')
 
 /** A whole server, asked over HTTP. */
 export interface ServerReport {

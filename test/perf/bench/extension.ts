@@ -7,11 +7,11 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
-import { Redacted } from '../../core/redacted.ts'
-import { detect, MAX_SCANNED_CHARS } from '../../core/text/detect.ts'
-import { NameIndex } from '../../core/text/names.ts'
-import { type Editor, startEditor } from '../editor/editor.ts'
-import { startPostern } from '../editor/postern.ts'
+import { Redacted } from '../../../core/redacted.ts'
+import { detect, MAX_SCANNED_CHARS } from '../../../core/text/detect.ts'
+import { NameIndex } from '../../../core/text/names.ts'
+import { type Editor, startEditor } from '../../editor/editor.ts'
+import { startPostern } from '../../editor/postern.ts'
 
 const NAMES = 10_000
 const REFERENCES = 200

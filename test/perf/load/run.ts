@@ -7,11 +7,11 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
-import { RUNTIMES, type Runtime } from '../runtime/servers.ts'
+import { RUNTIMES, type Runtime } from '../../runtime/servers.ts'
 import { loadPage, type Soak, summaryOf } from './page.ts'
 import { soak } from './soak.ts'
 
-const DOCS = join(import.meta.dirname, '../../docs/reference')
+const DOCS = join(import.meta.dirname, '../../../docs/reference')
 const CLIENTS = 1000
 const SECONDS: Record<Runtime, number> = { bun: 60, deno: 15, node: 15, workerd: 60 }
 

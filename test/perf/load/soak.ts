@@ -3,12 +3,12 @@
  *
  * @module
  */
-import { parseVerifierKey } from '../../core/tlog/signed_note.ts'
-import { verifyLog } from '../../core/tlog/verify_log.ts'
-import { type Client, connect } from '../../core/client/client.ts'
-import { Redacted } from '../../core/redacted.ts'
-import { makeSite, type Runtime, type Site } from '../runtime/servers.ts'
-import { startAlone } from '../runtime/workerd.ts'
+import { parseVerifierKey } from '../../../core/tlog/signed_note.ts'
+import { verifyLog } from '../../../core/tlog/verify_log.ts'
+import { type Client, connect } from '../../../core/client/client.ts'
+import { Redacted } from '../../../core/redacted.ts'
+import { makeSite, type Runtime, type Site } from '../../runtime/servers.ts'
+import { startAlone } from '../../runtime/workerd.ts'
 import { type Memory, watchMemory } from './memory.ts'
 import { KINDS, newTally, PRINCIPAL_RATE, SHARED, sharedValue, type Tally, work } from './mix.ts'
 import { openConnections } from './requests.ts'

@@ -8,11 +8,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
-import { encodeEvent } from '../../core/vault/audit/event.ts'
-import { Log } from '../../core/vault/audit/log.ts'
-import { consistencyProof, inclusionProof } from '../../core/tlog/proof.ts'
-import { migrate } from '../../core/vault/migrate.ts'
-import { openSqlite, type Sqlite } from '../../worker/local/sqlite.ts'
+import { encodeEvent } from '../../../core/vault/audit/event.ts'
+import { Log } from '../../../core/vault/audit/log.ts'
+import { consistencyProof, inclusionProof } from '../../../core/tlog/proof.ts'
+import { migrate } from '../../../core/vault/migrate.ts'
+import { openSqlite, type Sqlite } from '../../../worker/local/sqlite.ts'
 
 const MILLION = 1_000_000
 /** Entries a transaction, as group commit makes them under load. */
@@ -104,7 +104,7 @@ const rows = [
   ['Inclusion proof at 1,000,000 entries (median)', `${inclusion.toFixed(3)} ms`, '5 ms'],
   ['Consistency proof at 1,000,000 entries (median)', `${consistency.toFixed(3)} ms`, '5 ms'],
 ]
-const docs = join(import.meta.dirname, '../../docs/reference')
+const docs = join(import.meta.dirname, '../../../docs/reference')
 writeFileSync(
   join(docs, 'audit-benchmark.md'),
   `# What the log costs

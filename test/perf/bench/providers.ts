@@ -6,10 +6,10 @@
  * @module
  */
 import process from 'node:process'
-import { connect } from '../../core/client/client.ts'
-import { Redacted } from '../../core/redacted.ts'
-import { startFaultServer } from '../providers/fault_server.ts'
-import { makeSite, startServer } from '../runtime/servers.ts'
+import { connect } from '../../../core/client/client.ts'
+import { Redacted } from '../../../core/redacted.ts'
+import { startFaultServer } from '../../providers/fault_server.ts'
+import { makeSite, startServer } from '../../runtime/servers.ts'
 
 const ROUNDS = 300
 const WARM_UP = 50

@@ -8,7 +8,7 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
-import { RUNTIMES, type Runtime } from '../runtime/servers.ts'
+import { RUNTIMES, type Runtime } from '../../runtime/servers.ts'
 import { growVault } from './growth.ts'
 import { writePage } from './page.ts'
 import { addToReport, type GrowthReport } from './report.ts'
@@ -45,7 +45,7 @@ async function server(runtime: Runtime): Promise<void> {
 }
 
 async function micro(runtime: Runtime, command: string[]): Promise<void> {
-  const [program, ...args] = [...command, 'test/bench/micro.ts']
+  const [program, ...args] = [...command, 'test/perf/bench/micro.ts']
   const times = JSON.parse(execFileSync(program!, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] }))
   addToReport((report) => {
     report.micro[runtime] = { measuredAt: new Date().toISOString(), times }

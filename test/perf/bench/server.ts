@@ -5,10 +5,10 @@
  */
 import { readFileSync } from 'node:fs'
 import { loadavg } from 'node:os'
-import { connect } from '../../core/client/client.ts'
-import { Redacted } from '../../core/redacted.ts'
-import { makeSite, type Runtime, type Server, type Site } from '../runtime/servers.ts'
-import { buildAlone, startAlone } from '../runtime/workerd.ts'
+import { connect } from '../../../core/client/client.ts'
+import { Redacted } from '../../../core/redacted.ts'
+import { makeSite, type Runtime, type Server, type Site } from '../../runtime/servers.ts'
+import { buildAlone, startAlone } from '../../runtime/workerd.ts'
 import { type Load, type LoadReport, putLoad } from './load.ts'
 import type { ServerReport } from './report.ts'
 

@@ -1,5 +1,5 @@
 /**
- * How fast sealed versions move to a new term of a vault's key, and that memory stays flat: `bun test/bench/rekey.ts
+ * How fast sealed versions move to a new term of a vault's key, and that memory stays flat: `bun test/perf/bench/rekey.ts
  * 1000000` (the default), over a real file.
  *
  * @module
@@ -8,15 +8,15 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
-import { securityPolicy } from '../../core/vault/access/server_policy.ts'
-import { utf8 } from '../../core/bytes.ts'
-import { seal } from '../../core/crypto/envelope.ts'
-import { Keyring, parseRootKey } from '../../core/crypto/keyring.ts'
-import { parseSettings } from '../../core/settings/settings.ts'
-import { Vault } from '../../core/vault/vault.ts'
-import { rekeying } from '../../worker/background/rewrap_keys.ts'
-import { openSqlite } from '../../worker/local/sqlite.ts'
-import { type Desk, performer } from '../../worker/background/scheduler.ts'
+import { securityPolicy } from '../../../core/vault/access/server_policy.ts'
+import { utf8 } from '../../../core/bytes.ts'
+import { seal } from '../../../core/crypto/envelope.ts'
+import { Keyring, parseRootKey } from '../../../core/crypto/keyring.ts'
+import { parseSettings } from '../../../core/settings/settings.ts'
+import { Vault } from '../../../core/vault/vault.ts'
+import { rekeying } from '../../../worker/background/rewrap_keys.ts'
+import { openSqlite } from '../../../worker/local/sqlite.ts'
+import { type Desk, performer } from '../../../worker/background/scheduler.ts'
 
 const VERSIONS = Number(process.argv[2] ?? 1_000_000)
 const DISTINCT = 1000

@@ -5,13 +5,13 @@
  */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { RUNTIMES, type Runtime } from '../runtime/servers.ts'
+import { RUNTIMES, type Runtime } from '../../runtime/servers.ts'
 import { barChart } from './chart.ts'
 import type { LoadReport } from './load.ts'
 import { type Report, readReport, type ServerReport } from './report.ts'
 import { CONNECTIONS } from './server.ts'
 
-const DOCS = join(import.meta.dirname, '../../docs/reference')
+const DOCS = join(import.meta.dirname, '../../../docs/reference')
 const NAMES: Record<Runtime, string> = { bun: 'Bun', deno: 'Deno', node: 'Node', workerd: 'workerd' }
 
 /** Writes the page and the charts of what was measured last. */

@@ -6,14 +6,14 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { securityPolicy } from '../../core/vault/access/server_policy.ts'
-import { mintToken } from '../../core/authentication/token.ts'
-import { randomBytes } from '../../core/bytes.ts'
-import type { Call, Caller } from '../../core/vault/rpc.ts'
-import { parseSettings } from '../../core/settings/settings.ts'
-import { Vault } from '../../core/vault/vault.ts'
-import { openSqlite, type Sqlite } from '../../worker/local/sqlite.ts'
-import { bootstrapOf } from '../tickets.ts'
+import { securityPolicy } from '../../../core/vault/access/server_policy.ts'
+import { mintToken } from '../../../core/authentication/token.ts'
+import { randomBytes } from '../../../core/bytes.ts'
+import type { Call, Caller } from '../../../core/vault/rpc.ts'
+import { parseSettings } from '../../../core/settings/settings.ts'
+import { Vault } from '../../../core/vault/vault.ts'
+import { openSqlite, type Sqlite } from '../../../worker/local/sqlite.ts'
+import { bootstrapOf } from '../../tickets.ts'
 
 /** Reads a transaction, as group commit makes them under load. */
 const BATCH = 64
