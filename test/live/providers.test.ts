@@ -10,7 +10,7 @@ import { type HashicorpConfig, hashicorpProvider } from '../../core/providers/ha
 import { hashicorpCaller } from '../../core/providers/hashicorp/api.ts'
 import { ProviderFailure } from '../../core/providers/provider.ts'
 import { Redacted } from '../../core/redacted.ts'
-import { providerContract, type Store } from '../contract/provider_contract.ts'
+import { providerContract, type Store } from '../suites/provider.ts'
 import { required, variable } from './environment.ts'
 
 const options = { allowLoopback: true }

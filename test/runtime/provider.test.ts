@@ -2,7 +2,7 @@
 import { afterAll } from 'vitest'
 import { httpProvider } from '../../core/providers/http/provider.ts'
 import { Redacted } from '../../core/redacted.ts'
-import { providerContract, type Store } from '../contract/provider_contract.ts'
+import { providerContract, type Store } from '../suites/provider.ts'
 import { makeSite, type Server, type Site, startServer } from './servers.ts'
 
 let site: Site

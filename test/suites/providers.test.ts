@@ -9,7 +9,7 @@ import type { Fake } from '../fakes/fake.ts'
 import { fakeHttpStore, LIST, STORE } from '../fakes/http_store.ts'
 import { fakeKeyVault, TENANT, VAULT } from '../fakes/key_vault.ts'
 import { fakeVault } from '../fakes/vault.ts'
-import { providerContract, type Store } from './provider_contract.ts'
+import { providerContract, type Store } from './provider.ts'
 
 const fakes: Fake[] = []
 afterEach(() => {
