@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { growth } from './growth.ts'
+import { growth } from './support/growth.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 /** Where a value may begin, and what is no comment: a literal as our own code writes them. */

@@ -6,7 +6,7 @@ import { securityPolicy } from '../../core/vault/access/server_policy.ts'
 import type { Caller } from '../../core/vault/rpc.ts'
 import { VaultClock } from '../../core/vault/clock.ts'
 import { Vault } from '../../core/vault/vault.ts'
-import { bytesOf, callerFor, openVault, tokenHashOf, UNLIMITED, writeOf } from './support.ts'
+import { bytesOf, callerFor, openVault, tokenHashOf, UNLIMITED, writeOf } from '../support/core.ts'
 
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS

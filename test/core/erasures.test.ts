@@ -9,7 +9,7 @@ import type { Sql } from '../../core/vault/sql.ts'
 import { Vault } from '../../core/vault/vault.ts'
 import { PutPolicy } from '../../core/wire/index.ts'
 import { openSqlite } from '../../worker/local/sqlite.ts'
-import { bytesOf, openVault, tokenHashOf, UNLIMITED, writeOf } from './support.ts'
+import { bytesOf, openVault, tokenHashOf, UNLIMITED, writeOf } from '../support/core.ts'
 
 type Bench = ReturnType<typeof openVault>
 

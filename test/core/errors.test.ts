@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { refusalOf, unwrap } from '../../core/vault/rpc.ts'
 import { badRequest, PosternError, REFUSALS, type Reason, refusal } from '../../core/errors.ts'
 import { errorOf } from '../../core/client/transport.ts'
-import { refusalFrom } from './support.ts'
+import { refusalFrom } from '../support/core.ts'
 
 const CODES = [
   'bad_request',

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { MAX_DEPTH, MAX_STRINGS, parseJson } from '../../core/json.ts'
-import { canary, leaks } from '../canary.ts'
-import { bytesOf, refusalFrom, shownBy } from './support.ts'
+import { canary, leaks } from '../support/canary.ts'
+import { bytesOf, refusalFrom, shownBy } from '../support/core.ts'
 
 const parse = (text: string) => parseJson(bytesOf(text))
 const reasonFor = (text: string) => refusalFrom(() => parse(text)).message

@@ -2,8 +2,8 @@ import { format, inspect } from 'node:util'
 import { deserialize, serialize } from 'node:v8'
 import { describe, expect, it } from 'vitest'
 import { Redacted } from '../../core/redacted.ts'
-import { canary, leaks } from '../canary.ts'
-import { bytesOf } from './support.ts'
+import { canary, leaks } from '../support/canary.ts'
+import { bytesOf } from '../support/core.ts'
 
 const value = canary()
 const redacted = new Redacted(value)

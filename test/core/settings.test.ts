@@ -5,8 +5,8 @@ import { mintToken } from '../../core/authentication/token.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { parseSettings, type Settings, settingsReference } from '../../core/settings/settings.ts'
 import type { Sources } from '../../core/settings/reader.ts'
-import { canary, leaks } from '../canary.ts'
-import { refusalFrom, shownBy } from './support.ts'
+import { canary, leaks } from '../support/canary.ts'
+import { refusalFrom, shownBy } from '../support/core.ts'
 
 const ROOT_KEY = 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8'
 const parse = (environment: Record<string, string | undefined>) => parseSettings({ environment })

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { parseWebhookSecret, signWebhook } from '../../core/http/webhook_signature.ts'
-import { refusalFrom, shownBy } from './support.ts'
+import { refusalFrom, shownBy } from '../support/core.ts'
 
 // The example that the libraries of Standard Webhooks are tested with.
 const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { detect, looksSecret, MAX_SCANNED_CHARS } from '../../core/text/detect.ts'
 import { mask } from '../../core/text/mask.ts'
 import { findReferences } from '../../core/text/find_references.ts'
-import { growth } from '../growth.ts'
+import { growth } from '../support/growth.ts'
 
 const kinds = (text: string, env = false) => detect(text, { env }).map(({ kind }) => kind)
 // Put together here, so that no scanner takes this file for a leak. The checksums are right.

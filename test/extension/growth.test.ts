@@ -6,7 +6,7 @@ import { parseEnv } from '../../core/text/dotenv.ts'
 import { mask } from '../../core/text/mask.ts'
 import { NameIndex } from '../../core/text/names.ts'
 import { findReferences } from '../../core/text/find_references.ts'
-import { growth } from '../growth.ts'
+import { growth } from '../support/growth.ts'
 
 const LINES = 100
 const TIMES = 32

@@ -17,7 +17,7 @@ import { registerRun } from '../../extension/run/terminal.ts'
 import { registerTasks } from '../../extension/run/tasks.ts'
 import { limitsOf, unfitIn } from '../../core/text/process_environment.ts'
 import { registerTools } from '../../extension/language_model_tools.ts'
-import { canary, leaks } from '../canary.ts'
+import { canary, leaks } from '../support/canary.ts'
 import { editor, stubParts } from './stub_editor.ts'
 
 vi.mock('vscode', async () => (await import('./stub_editor.ts')).api)

@@ -8,7 +8,7 @@ import { isShort, redact } from '../../core/text/redact.ts'
 import { findReferences, resolve } from '../../core/text/find_references.ts'
 import { nodeOf, parentOf, vaultNode } from '../../extension/views/tree_nodes.ts'
 import type { Vault } from '../../extension/vaults/vaults.ts'
-import { canary, formsOf, leaks } from '../canary.ts'
+import { canary, formsOf, leaks } from '../support/canary.ts'
 
 describe('accessors', () => {
   it.each([

@@ -7,7 +7,7 @@ import type { Parts } from '../../extension/services.ts'
 import { demandedWitnesses } from '../../extension/settings.ts'
 import type { Status } from '../../extension/views/status_bar.ts'
 import { vouched, witness } from '../../extension/views/log_witness.ts'
-import { witnessOf } from '../note_keys.ts'
+import { witnessOf } from '../support/note_keys.ts'
 import { entries, logOf, stranger } from './shown_log.ts'
 import { editor } from './stub_editor.ts'
 

@@ -2,7 +2,7 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { everyMetric } from '../every_metric.ts'
+import { everyMetric } from '../support/every_metric.ts'
 
 const has = spawnSync('promtool', ['--version']).status === 0
 if (!has) process.stderr.write('SKIPPED: promtool is not there (Debian: prometheus)\n')

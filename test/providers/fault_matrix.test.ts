@@ -20,7 +20,7 @@ import {
   SERVED_KINDS,
   type ServedKind,
   startFaultServer,
-} from './fault_server.ts'
+} from '../support/fault_server.ts'
 
 type Outcome = 'primary' | 'replica' | 'denied' | 'credentials' | 'not_found' | 'unavailable' | 'bad_request'
 

@@ -5,8 +5,8 @@ import { type Client, connect, signIn } from '../../core/client/client.ts'
 import { makeSealKey } from '../../core/crypto/seal_key.ts'
 import { PosternError } from '../../core/errors.ts'
 import { Redacted } from '../../core/redacted.ts'
-import { authenticator } from '../authenticator.ts'
-import { wholeLog } from '../whole_log.ts'
+import { authenticator } from '../support/authenticator.ts'
+import { wholeLog } from '../support/whole_log.ts'
 import { makeSite, RUNTIMES, type Server, type Site, startServer } from './servers.ts'
 
 const hidden = (text: string) => new Redacted(text)

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Client, connect } from '../../core/client/client.ts'
 import { Redacted } from '../../core/redacted.ts'
-import { wholeLog } from '../whole_log.ts'
+import { wholeLog } from '../support/whole_log.ts'
 import { makeSite, type Server, type Site, startServer } from './servers.ts'
 
 /** What proxies say of a client, and whoever likes says too. */

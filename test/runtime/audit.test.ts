@@ -12,7 +12,7 @@ import { verifyConsistency } from '../../core/tlog/proof.ts'
 import { parseBase64 } from '../../core/bytes.ts'
 import { type Client, connect } from '../../core/client/client.ts'
 import { Redacted } from '../../core/redacted.ts'
-import { witnessOf } from '../note_keys.ts'
+import { witnessOf } from '../support/note_keys.ts'
 import { makeSite, RUNTIMES, type Server, type Site, startServer } from './servers.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')

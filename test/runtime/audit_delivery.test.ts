@@ -8,7 +8,7 @@ import { parseVerifierKey } from '../../core/tlog/signed_note.ts'
 import { verifyLog } from '../../core/tlog/verify_log.ts'
 import { type Client, connect } from '../../core/client/client.ts'
 import { Redacted } from '../../core/redacted.ts'
-import { wholeLog } from '../whole_log.ts'
+import { wholeLog } from '../support/whole_log.ts'
 import { Collector, SINK_SECRET } from './collector.ts'
 import { makeSite, RUNTIMES, type Server, type Site, startServer } from './servers.ts'
 

@@ -28,8 +28,8 @@ import { parseBase64 } from '../../core/bytes.ts'
 import { type Client, connect } from '../../core/client/client.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { openSqlite } from '../../worker/local/sqlite.ts'
-import { canary, leaks } from '../canary.ts'
-import { wholeLog } from '../whole_log.ts'
+import { canary, leaks } from '../support/canary.ts'
+import { wholeLog } from '../support/whole_log.ts'
 import { makeSite, type Server, type Site, startServer } from './servers.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')

@@ -7,7 +7,7 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type Client, connect } from '../../core/client/client.ts'
 import { Redacted } from '../../core/redacted.ts'
-import { canary } from '../canary.ts'
+import { canary } from '../support/canary.ts'
 import { buildIn, engineSettings, startBuilt } from './built.ts'
 import { cleanEnvironment, makeSite, type Server, type Site, settingsOf } from './servers.ts'
 

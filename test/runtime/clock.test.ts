@@ -12,8 +12,8 @@ import { describe, expect, it } from 'vitest'
 import { connect, signIn } from '../../core/client/client.ts'
 import { PosternError } from '../../core/errors.ts'
 import { Redacted } from '../../core/redacted.ts'
-import { authenticator } from '../authenticator.ts'
-import { wholeLog } from '../whole_log.ts'
+import { authenticator } from '../support/authenticator.ts'
+import { wholeLog } from '../support/whole_log.ts'
 import { makeSite, startServer } from './servers.ts'
 
 const MINUTE = 60_000

@@ -5,7 +5,7 @@
  * @module
  */
 import { afterEach, expect } from 'vitest'
-import { flaws } from '../contract_check.ts'
+import { flaws } from '../support/contract_check.ts'
 
 const found = new Set<string>()
 const ask = globalThis.fetch

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { connect } from '../../core/client/client.ts'
 import { Redacted } from '../../core/redacted.ts'
-import { wholeLog } from '../whole_log.ts'
+import { wholeLog } from '../support/whole_log.ts'
 import { inFull } from './full.ts'
 import { makeSite, type Server, type Site, startServer } from './servers.ts'
 

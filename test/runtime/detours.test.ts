@@ -9,7 +9,7 @@ import { join, resolve } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { base64url, randomBytes } from '../../core/bytes.ts'
 import { connect } from '../../core/client/client.ts'
-import { canary, leaks } from '../canary.ts'
+import { canary, leaks } from '../support/canary.ts'
 import { cleanEnvironment, makeSite, type Server, type Site, startServer } from './servers.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')

@@ -13,7 +13,7 @@ import process from 'node:process'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Client, connect } from '../../core/client/client.ts'
 import { Redacted } from '../../core/redacted.ts'
-import { wholeLog } from '../whole_log.ts'
+import { wholeLog } from '../support/whole_log.ts'
 import { canMount, removeDisk, smallDisk } from './disk.ts'
 import { makeSite, type Server, type Site, startServer } from './servers.ts'
 

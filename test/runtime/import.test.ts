@@ -7,7 +7,7 @@ import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { connect } from '../../core/client/client.ts'
 import { Redacted } from '../../core/redacted.ts'
-import { canary, leaks } from '../canary.ts'
+import { canary, leaks } from '../support/canary.ts'
 import { makeSite, type Server, type Site, startServer } from './servers.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')

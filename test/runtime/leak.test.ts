@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { connect } from '../../core/client/client.ts'
 import { Redacted } from '../../core/redacted.ts'
-import { canary, leaks } from '../canary.ts'
+import { canary, leaks } from '../support/canary.ts'
 import { makeSite, RUNTIMES, type Server, type Site, startServer } from './servers.ts'
 
 describe.each(RUNTIMES)('on %s', (runtime) => {

@@ -10,7 +10,7 @@ import { delimiter, join, resolve } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { connect } from '../../core/client/client.ts'
 import { Redacted } from '../../core/redacted.ts'
-import { canary, leaks } from '../canary.ts'
+import { canary, leaks } from '../support/canary.ts'
 import {
   bootstrap,
   cleanEnvironment,

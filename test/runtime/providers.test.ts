@@ -3,8 +3,8 @@ import process from 'node:process'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Client, connect } from '../../core/client/client.ts'
 import { Redacted } from '../../core/redacted.ts'
-import { type FaultServer, startFaultServer } from '../providers/fault_server.ts'
-import { wholeLog } from '../whole_log.ts'
+import { type FaultServer, startFaultServer } from '../support/fault_server.ts'
+import { wholeLog } from '../support/whole_log.ts'
 import { makeSite, type Server, type Site, startServer } from './servers.ts'
 
 const CLIENTS = 16

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Client, connect } from '../../core/client/client.ts'
 import { Redacted } from '../../core/redacted.ts'
 import type { FaultRow } from '../fault_table.ts'
-import { wholeLog } from '../whole_log.ts'
+import { wholeLog } from '../support/whole_log.ts'
 import { canMount, remount, removeDisk, smallDisk } from './disk.ts'
 import { makeSite, type Runtime, type Server, type Site, startServer } from './servers.ts'
 

@@ -20,8 +20,8 @@ import { type Client, connect, signIn } from '../../core/client/client.ts'
 import { Keyring, parseRootKey } from '../../core/crypto/keyring.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { openSqlite } from '../../worker/local/sqlite.ts'
-import { authenticator } from '../authenticator.ts'
-import { canary, leaks } from '../canary.ts'
+import { authenticator } from '../support/authenticator.ts'
+import { canary, leaks } from '../support/canary.ts'
 import { bootstrap, cleanEnvironment, makeSite, type Server, type Site, startEmpty } from './servers.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')

@@ -11,7 +11,7 @@ import { type Client, connect, signIn } from '../../core/client/client.ts'
 import { Keyring, parseRootKey } from '../../core/crypto/keyring.ts'
 import { PosternError } from '../../core/errors.ts'
 import { Redacted } from '../../core/redacted.ts'
-import { authenticator } from '../authenticator.ts'
+import { authenticator } from '../support/authenticator.ts'
 import { bootstrap, makeSite, RUNTIMES, type Server, type Site, startEmpty, startServer } from './servers.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')

@@ -16,7 +16,7 @@ import { join, resolve } from 'node:path'
 import process from 'node:process'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { base64url, randomBytes } from '../../core/bytes.ts'
-import { leaks } from '../canary.ts'
+import { leaks } from '../support/canary.ts'
 import { cleanEnvironment } from './servers.ts'
 
 const WORKER = resolve(import.meta.dirname, '../../worker')

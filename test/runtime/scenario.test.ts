@@ -4,7 +4,7 @@ import { base64 } from '../../core/bytes.ts'
 import { type Client, connect } from '../../core/client/client.ts'
 import { PosternError } from '../../core/errors.ts'
 import { Redacted } from '../../core/redacted.ts'
-import { wholeLog } from '../whole_log.ts'
+import { wholeLog } from '../support/whole_log.ts'
 import { makeSite, RUNTIMES, type Server, type Site, startServer } from './servers.ts'
 
 const hidden = (text: string) => new Redacted(text)

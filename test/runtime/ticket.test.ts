@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Client, connect, signIn } from '../../core/client/client.ts'
 import { Redacted } from '../../core/redacted.ts'
-import { leaks } from '../canary.ts'
-import { RECOVERY } from '../tickets.ts'
+import { leaks } from '../support/canary.ts'
+import { RECOVERY } from '../support/tickets.ts'
 import { bootstrap, makeSite, RUNTIMES, type Server, type Site, startEmpty, ticketFor } from './servers.ts'
 
 describe.each(RUNTIMES)('on %s', (runtime) => {

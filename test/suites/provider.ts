@@ -9,8 +9,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Naming, storeName } from '../../core/providers/store_names.ts'
 import { type Provider, ProviderFailure, type PutOptions } from '../../core/providers/provider.ts'
 import { Redacted } from '../../core/redacted.ts'
-import { canary, leaks } from '../canary.ts'
-import { bytesOf } from '../core/support.ts'
+import { canary, leaks } from '../support/canary.ts'
+import { bytesOf } from '../support/core.ts'
 
 /** A store to try, and what it can. */
 export interface Store {

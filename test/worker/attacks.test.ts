@@ -6,8 +6,8 @@ import { OPERATIONS, type OperationName } from '../../core/vault/operation_table
 import { createApp } from '../../worker/app.ts'
 import { openApi } from '../../worker/openapi/document.ts'
 import type { Host } from '../../worker/vault_host/host.ts'
-import { authenticator } from '../authenticator.ts'
-import { canary, leaks } from '../canary.ts'
+import { authenticator } from '../support/authenticator.ts'
+import { canary, leaks } from '../support/canary.ts'
 import { contract, operations } from '../fuzz/requests.ts'
 import { openGateway } from './gateway_bench.ts'
 

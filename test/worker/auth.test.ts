@@ -6,7 +6,7 @@ import { Keyring } from '../../core/crypto/keyring.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { identify } from '../../worker/http/authenticate.ts'
 import type { Parts } from '../../worker/services.ts'
-import { rejectionOf } from '../core/support.ts'
+import { rejectionOf } from '../support/core.ts'
 
 const keyring = await Keyring.open(new Redacted(new Uint8Array(32).fill(7)))
 const otherRing = await Keyring.open(new Redacted(new Uint8Array(32).fill(8)))

@@ -6,7 +6,7 @@ import { describe, expect, it, vi } from 'vitest'
 import type { OperationName } from '../../core/vault/operation_table.ts'
 import { OPERATIONS } from '../../core/vault/operation_table.ts'
 import { verifiedToken } from '../../worker/http/authenticate.ts'
-import { memoryProvider } from '../providers/memory_provider.ts'
+import { memoryProvider } from '../support/memory_provider.ts'
 import { type GatewayBench, openGateway } from './gateway_bench.ts'
 
 const VAULT = '/v1/vaults/default'

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { MAX_BODY_BYTES } from '../../core/wire/index.ts'
 import { readJson } from '../../worker/http/body.ts'
-import { rejectionOf } from '../core/support.ts'
+import { rejectionOf } from '../support/core.ts'
 
 const TIMEOUT_MS = 30_000
 

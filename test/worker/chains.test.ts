@@ -4,8 +4,8 @@ import { PosternError } from '../../core/errors.ts'
 import { bySpecificity } from '../../core/providers/chain.ts'
 import type { Provider } from '../../core/providers/provider.ts'
 import { Redacted } from '../../core/redacted.ts'
-import { expectExposition } from '../exposition.ts'
-import { memoryProvider } from '../providers/memory_provider.ts'
+import { expectExposition } from '../support/exposition.ts'
+import { memoryProvider } from '../support/memory_provider.ts'
 import { openGateway } from './gateway_bench.ts'
 
 const hidden = (text: string) => new Redacted(text)

@@ -5,8 +5,8 @@ import { ERROR_CODES, REFUSALS } from '../../core/errors.ts'
 import { createApp } from '../../worker/app.ts'
 import { openApi } from '../../worker/openapi/document.ts'
 import { pattern, ROUTES } from '../../worker/http/route_table.ts'
-import { document, flaws, operationFor } from '../contract_check.ts'
-import { memoryProvider } from '../providers/memory_provider.ts'
+import { document, flaws, operationFor } from '../support/contract_check.ts'
+import { memoryProvider } from '../support/memory_provider.ts'
 import { openGateway } from './gateway_bench.ts'
 
 const files = async (name: string) => (name.endsWith('json') ? '{"openapi":"3.1.1"}' : 'x')

@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { everyMetric } from '../every_metric.ts'
-import { expectExposition, samplesOf } from '../exposition.ts'
+import { everyMetric } from '../support/every_metric.ts'
+import { expectExposition, samplesOf } from '../support/exposition.ts'
 
 const read = (name: string) => readFileSync(join(import.meta.dirname, '../../docs/examples/grafana', name), 'utf8')
 const metricsIn = (text: string) => new Set(text.match(/\b(?:postern|process)_[a-z_]+\b/g))

@@ -8,7 +8,7 @@ import { REFUSALS } from '../../core/errors.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { createApp } from '../../worker/app.ts'
 import type { Host } from '../../worker/vault_host/host.ts'
-import { memoryProvider } from '../providers/memory_provider.ts'
+import { memoryProvider } from '../support/memory_provider.ts'
 import { openGateway } from './gateway_bench.ts'
 
 beforeEach(() => {

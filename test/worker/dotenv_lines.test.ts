@@ -3,7 +3,7 @@ import { parseEnv } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { utf8 } from '../../core/bytes.ts'
 import { checkDotenv, decodeSettings } from '../../worker/local/dotenv_lines.ts'
-import { refusalFrom } from '../core/support.ts'
+import { refusalFrom } from '../support/core.ts'
 
 const check = (text: string) => checkDotenv(text, '.env')
 const utf16 = (text: string) => new Uint8Array(Buffer.from(`\ufeff${text}`, 'utf16le'))

@@ -7,8 +7,8 @@ import { formatVerifierKey, parseVerifierKey } from '../../core/tlog/signed_note
 import { verifyLog } from '../../core/tlog/verify_log.ts'
 import { base64, parseBase64, utf8 } from '../../core/bytes.ts'
 import { Redacted } from '../../core/redacted.ts'
-import { merkleTreeHash } from '../reference/rfc6962.ts'
-import { wholeLog } from '../whole_log.ts'
+import { merkleTreeHash } from '../support/reference/rfc6962.ts'
+import { wholeLog } from '../support/whole_log.ts'
 import { type GatewayBench, openGateway } from './gateway_bench.ts'
 
 /** The entry that is edited. */

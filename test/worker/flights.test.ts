@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { VersionedChain } from '../../core/providers/chain.ts'
 import type { ProvidedRead } from '../../core/vault/chains/read_operations.ts'
 import { Flights } from '../../worker/provider_access/shared_fetch.ts'
-import { memoryProvider } from '../providers/memory_provider.ts'
+import { memoryProvider } from '../support/memory_provider.ts'
 import { openGateway } from './gateway_bench.ts'
 
 async function opened(shared = true) {

@@ -8,8 +8,8 @@ import { PosternError } from '../../core/errors.ts'
 import { ABSENT } from '../../core/providers/failover.ts'
 import { ANSWERS, OUTAGES, type Provider, ProviderFailure } from '../../core/providers/provider.ts'
 import { Redacted } from '../../core/redacted.ts'
-import { canary, leaks } from '../canary.ts'
-import { memoryProvider } from '../providers/memory_provider.ts'
+import { canary, leaks } from '../support/canary.ts'
+import { memoryProvider } from '../support/memory_provider.ts'
 import { type GatewayOptions, openGateway } from './gateway_bench.ts'
 
 const hidden = (text: string) => new Redacted(text)

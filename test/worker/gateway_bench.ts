@@ -19,8 +19,8 @@ import { openVault } from '../../worker/vault_host/open_vault.ts'
 import { LOCAL_FILES } from '../../worker/local/secrets_file.ts'
 import { openSqlite, type Sqlite } from '../../worker/local/sqlite.ts'
 import { localHost } from '../../worker/vault_host/local.ts'
-import type { LogEntry } from '../core/support.ts'
-import { bootstrapOf } from '../tickets.ts'
+import type { LogEntry } from '../support/core.ts'
+import { bootstrapOf } from '../support/tickets.ts'
 
 export const ROOT_KEY = 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8'
 

@@ -26,7 +26,7 @@ import type { Opened } from '../../worker/vault_host/open_vault.ts'
 import { checkRoots } from '../../worker/local/check_root_keys.ts'
 import { openSqlite } from '../../worker/local/sqlite.ts'
 import { hasVaultList, VaultList } from '../../worker/local/vault_list.ts'
-import { rejectionOf } from '../core/support.ts'
+import { rejectionOf } from '../support/core.ts'
 
 let root: string
 let data: string

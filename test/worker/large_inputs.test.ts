@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { contract } from '../fuzz/requests.ts'
-import { memoryProvider } from '../providers/memory_provider.ts'
+import { memoryProvider } from '../support/memory_provider.ts'
 import { type GatewayBench, openGateway } from './gateway_bench.ts'
 
 const VAULT = '/v1/vaults/default'

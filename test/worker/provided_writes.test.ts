@@ -4,8 +4,8 @@ import type { Client } from '../../core/client/client.ts'
 import { PosternError } from '../../core/errors.ts'
 import { type FailureKind, ProviderFailure } from '../../core/providers/provider.ts'
 import { Redacted } from '../../core/redacted.ts'
-import { canary, leaks } from '../canary.ts'
-import { bareHash, memoryProvider } from '../providers/memory_provider.ts'
+import { canary, leaks } from '../support/canary.ts'
+import { bareHash, memoryProvider } from '../support/memory_provider.ts'
 import { openGateway, ROOT_KEY } from './gateway_bench.ts'
 
 const hidden = (text: string) => new Redacted(text)

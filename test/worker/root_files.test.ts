@@ -13,7 +13,7 @@ import { checkRoots } from '../../worker/local/check_root_keys.ts'
 import { fileRoots, replaceRootFile } from '../../worker/local/root_key_files.ts'
 import { openSqlite } from '../../worker/local/sqlite.ts'
 import { VaultList } from '../../worker/local/vault_list.ts'
-import { refusalFrom, rejectionOf } from '../core/support.ts'
+import { refusalFrom, rejectionOf } from '../support/core.ts'
 
 // A process that dies at this very call, when a test says so.
 const renameSync = vi.hoisted(() => vi.fn())

@@ -23,8 +23,8 @@ import { upstreamsOf } from '../../worker/compose.ts'
 import { openVault } from '../../worker/vault_host/open_vault.ts'
 import { openSqlite, type Sqlite } from '../../worker/local/sqlite.ts'
 import type { Upkeep } from '../../worker/background/scheduler.ts'
-import { copyOf } from '../copied_store.ts'
-import { bootstrapOf } from '../tickets.ts'
+import { copyOf } from '../support/copied_store.ts'
+import { bootstrapOf } from '../support/tickets.ts'
 
 const VAULT = 'acme'
 const settings = parseSettings({ environment: {} })

@@ -15,7 +15,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { fileProvider } from '../../core/providers/file/provider.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { secretsFile } from '../../worker/local/secrets_file.ts'
-import { bytesOf } from '../core/support.ts'
+import { bytesOf } from '../support/core.ts'
 
 const folders: string[] = []
 afterEach(() => {

@@ -6,9 +6,9 @@ import { makeProof, makeProofKey } from '../../core/authentication/dpop_proof.ts
 import { mintToken } from '../../core/authentication/token.ts'
 import { signIn } from '../../core/client/client.ts'
 import { Redacted } from '../../core/redacted.ts'
-import { canary } from '../canary.ts'
+import { canary } from '../support/canary.ts'
 import { operations, requests } from '../fuzz/requests.ts'
-import { memoryProvider } from '../providers/memory_provider.ts'
+import { memoryProvider } from '../support/memory_provider.ts'
 import { openGateway } from './gateway_bench.ts'
 
 /**

@@ -8,7 +8,7 @@ import type { Answer, Call, Caller } from '../../core/vault/rpc.ts'
 import { Keyring, parseRootKey } from '../../core/crypto/keyring.ts'
 import type { VaultStub } from '../../worker/vault_host/durable.ts'
 import type { FaultRow } from '../fault_table.ts'
-import { bootstrapOf } from '../tickets.ts'
+import { bootstrapOf } from '../support/tickets.ts'
 
 const RESTARTS = 20
 const WRITERS = 8

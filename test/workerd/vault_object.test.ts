@@ -13,7 +13,7 @@ import { NEWEST_SCHEMA } from '../../core/vault/schema.ts'
 import { type SchemaObject, schemaOf } from '../../core/vault/schema_check.ts'
 import type { VaultStub } from '../../worker/vault_host/durable.ts'
 import { openStorage, type VaultObject } from '../../worker/vault_object.ts'
-import { bootstrapOf, exchangeOf, RECOVERY, ticketOf } from '../tickets.ts'
+import { bootstrapOf, exchangeOf, RECOVERY, ticketOf } from '../support/tickets.ts'
 
 declare global {
   namespace Cloudflare {

@@ -1,7 +1,7 @@
 /** That somebody can administer a vault afterwards counts people, and not tokens of one. */
 import { describe, expect, it } from 'vitest'
 import type { Input } from '../../../core/vault/operation_table.ts'
-import { callerFor } from '../support.ts'
+import { callerFor } from '../../support/core.ts'
 import { guarded } from './approval_bench.ts'
 
 /** What is demanded of whoever changes rules: so many of these. */

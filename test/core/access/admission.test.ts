@@ -5,7 +5,7 @@ import type { Decision } from '../../../core/vault/access/rules.ts'
 import type { Call } from '../../../core/vault/rpc.ts'
 import { type Context, type Operation, operation } from '../../../core/vault/operation.ts'
 import { OPERATIONS } from '../../../core/vault/operation_table.ts'
-import { callerFor } from '../support.ts'
+import { callerFor } from '../../support/core.ts'
 
 const operations = Object.entries(OPERATIONS) as [string, Operation<unknown, unknown>][]
 const demandable = operations.filter(([, { action }]) => action !== null && action !== 'write')

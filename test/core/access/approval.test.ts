@@ -5,7 +5,7 @@ import type { Action } from '../../../core/vault/access/rules.ts'
 import type { Caller } from '../../../core/vault/rpc.ts'
 import type { OperationName } from '../../../core/vault/operation_table.ts'
 import { DecideApproval, PutRule } from '../../../core/wire/index.ts'
-import { callerFor, tokenHashOf, writeOf } from '../support.ts'
+import { callerFor, tokenHashOf, writeOf } from '../../support/core.ts'
 import { because, byName, guarded, withGlass } from './approval_bench.ts'
 
 const HOUR_MS = 3_600_000

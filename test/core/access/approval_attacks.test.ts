@@ -1,7 +1,7 @@
 /** Attacks on approvals: by whoever has several tokens, several hands, or the right to change what was approved. */
 import { describe, expect, it } from 'vitest'
 import type { Chain } from '../../../core/providers/chain.ts'
-import { callerFor, openVault, tokenHashOf, writeOf } from '../support.ts'
+import { callerFor, openVault, tokenHashOf, writeOf } from '../../support/core.ts'
 import { because, byName, guarded, sessionsOf, withGlass } from './approval_bench.ts'
 
 const HOUR_MS = 3_600_000

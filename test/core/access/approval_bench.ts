@@ -7,7 +7,7 @@ import { expect } from 'vitest'
 import type { Action } from '../../../core/vault/access/rules.ts'
 import type { Answer, Call, Caller } from '../../../core/vault/rpc.ts'
 import type { Input, OperationName, Output } from '../../../core/vault/operation_table.ts'
-import { callerFor, openVault, tokenHashOf, writeOf } from '../support.ts'
+import { callerFor, openVault, tokenHashOf, writeOf } from '../../support/core.ts'
 
 /** What nearly all of it is about. */
 export const byName = { name: 'prod/db' }

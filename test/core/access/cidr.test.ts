@@ -2,8 +2,8 @@ import { BlockList, isIPv4, isIPv6 } from 'node:net'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { canonicalAddress, inRange, parseRange } from '../../../core/addresses.ts'
-import { canary, leaks } from '../../canary.ts'
-import { refusalFrom, shownBy } from '../support.ts'
+import { canary, leaks } from '../../support/canary.ts'
+import { refusalFrom, shownBy } from '../../support/core.ts'
 
 describe('canonicalAddress', () => {
   it.each([

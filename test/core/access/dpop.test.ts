@@ -11,7 +11,7 @@ import {
 import { describe, expect, it } from 'vitest'
 import { type Expected, nonceAt, verifyProof } from '../../../core/authentication/dpop.ts'
 import { makeProof, makeProofKey } from '../../../core/authentication/dpop_proof.ts'
-import { rejectionOf } from '../support.ts'
+import { rejectionOf } from '../../support/core.ts'
 
 const NOW = 1_760_000_000_000
 const SECONDS = NOW / 1000

@@ -1,7 +1,7 @@
 /** Ways around a lock: other tokens, sessions, keys and addresses of one who guesses at one principal. */
 import { describe, expect, it } from 'vitest'
 import type { Caller } from '../../../core/vault/rpc.ts'
-import { bytesOf, callerFor, openVault, tokenHashOf } from '../support.ts'
+import { bytesOf, callerFor, openVault, tokenHashOf } from '../../support/core.ts'
 
 describe('whoever guesses at a principal', () => {
   it('row 22: has one counter, by whatever token, session, key, purpose or spelling of its address it comes', () => {

@@ -4,7 +4,7 @@ import { FlawedAssertion, IssuerKeys, issuerOf, verifyAssertion } from '../../..
 import type { AssertionUse, Issuer } from '../../../core/vault/access/issuer_store.ts'
 import type { Call } from '../../../core/vault/rpc.ts'
 import type { Input } from '../../../core/vault/operation_table.ts'
-import { openVault, refusalFrom, rejectionOf, tokenHashOf } from '../support.ts'
+import { openVault, refusalFrom, rejectionOf, tokenHashOf } from '../../support/core.ts'
 
 const NOW = 1_760_000_000_000
 const SECONDS = NOW / 1000

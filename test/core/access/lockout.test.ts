@@ -4,7 +4,7 @@ import { sourceOf } from '../../../core/addresses.ts'
 import { Lockout } from '../../../core/vault/access/lockout.ts'
 import { migrate } from '../../../core/vault/migrate.ts'
 import { openSqlite } from '../../../worker/local/sqlite.ts'
-import { bytesOf, callerFor, openVault } from '../support.ts'
+import { bytesOf, callerFor, openVault } from '../../support/core.ts'
 
 const NOW = 1_760_000_000_000
 const SECOND = 1000

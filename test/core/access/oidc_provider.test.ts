@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { IssuerKeys, issuerOf, verifyAssertion } from '../../../core/authentication/federation.ts'
 import type { Issuer } from '../../../core/vault/access/issuer_store.ts'
-import { rejectionOf } from '../support.ts'
+import { rejectionOf } from '../../support/core.ts'
 
 // The package brings no types.
 type Configuration = Record<string, unknown>

@@ -11,7 +11,7 @@ import {
   METHODS,
   type Rule,
 } from '../../../core/vault/access/rules.ts'
-import { growth } from '../../growth.ts'
+import { growth } from '../../support/growth.ts'
 
 /** The docstring of `covers`, segment by segment and without a single clever thing. */
 function coversByTheBook(pattern: readonly string[], name: readonly string[]): boolean {

@@ -1,7 +1,7 @@
 /** Tokens and sessions that the vault knows and refuses: what is recorded of them, and how they are limited. */
 import { describe, expect, it } from 'vitest'
 import type { Caller } from '../../../core/vault/rpc.ts'
-import { callerFor, type LogEntry, openVault, tokenHashOf } from '../support.ts'
+import { callerFor, type LogEntry, openVault, tokenHashOf } from '../../support/core.ts'
 
 const HOUR_MS = 3_600_000
 let requests = 0

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { parseRange } from '../../../core/addresses.ts'
 import type { Circumstances } from '../../../core/vault/access/rules.ts'
 import { barrier, type SecuritySettings, securityPolicy } from '../../../core/vault/access/server_policy.ts'
-import { UNLIMITED } from '../support.ts'
+import { UNLIMITED } from '../../support/core.ts'
 
 const here: Circumstances = {
   address: '10.1.2.3',

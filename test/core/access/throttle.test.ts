@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type Limit, parseLimit, Throttle, type Window } from '../../../core/rate_limit.ts'
-import { refusalFrom } from '../support.ts'
+import { refusalFrom } from '../../support/core.ts'
 
 const NOW = 1_760_000_000_000
 const windowOf = (limit: Limit, name = 'principal', key = 'ann'): Window => ({ name, key, limit })

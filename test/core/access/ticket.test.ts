@@ -10,8 +10,8 @@ import { Keyring } from '../../../core/crypto/keyring.ts'
 import { Redacted } from '../../../core/redacted.ts'
 import { Vault } from '../../../core/vault/vault.ts'
 import { openSqlite } from '../../../worker/local/sqlite.ts'
-import { exchangeOf, RECOVERY, ticketOf } from '../../tickets.ts'
-import { callerFor, callOf, type LogEntry, openVault, refusalFrom, tokenHashOf, UNLIMITED } from '../support.ts'
+import { exchangeOf, RECOVERY, ticketOf } from '../../support/tickets.ts'
+import { callerFor, callOf, type LogEntry, openVault, refusalFrom, tokenHashOf, UNLIMITED } from '../../support/core.ts'
 
 const NOW = 1_800_000_000_000
 const ring = await Keyring.open(new Redacted(new Uint8Array(32).fill(7)))

@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { mintToken, parseToken, vaultOfToken } from '../../../core/authentication/token.ts'
-import { bytesOf } from '../support.ts'
+import { bytesOf } from '../../support/core.ts'
 
 const KEY = Uint8Array.from({ length: 32 }, (_, i) => i)
 const OTHER_KEY = Uint8Array.from({ length: 32 }, (_, i) => i ^ (i === 31 ? 1 : 0))

@@ -13,7 +13,7 @@ import {
 import { open } from '../../../core/crypto/envelope.ts'
 import { Keyring } from '../../../core/crypto/keyring.ts'
 import { Redacted } from '../../../core/redacted.ts'
-import { bytesOf, rejectionOf } from '../support.ts'
+import { bytesOf, rejectionOf } from '../../support/core.ts'
 
 const RFC_SECRET = new Redacted(bytesOf('12345678901234567890'))
 const ring = await Keyring.open(new Redacted(Uint8Array.from({ length: 32 }, (_, i) => i)))

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { configurationOf } from '../../../core/vault/audit/configuration_task.ts'
 import { parseSettings } from '../../../core/settings/settings.ts'
-import { openVault } from '../support.ts'
+import { openVault } from '../../support/core.ts'
 
 const settingsOf = (environment: Record<string, string>) =>
   configurationOf(parseSettings({ environment: { POSTERN_ROOT_KEY: 'A'.repeat(43), ...environment } }))

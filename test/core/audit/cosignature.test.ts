@@ -9,7 +9,7 @@ import { compareFilter, isNotable, verifyLog } from '../../../core/tlog/verify_l
 import { parseUtf8 } from '../../../core/bytes.ts'
 import { migrate } from '../../../core/vault/migrate.ts'
 import { openSqlite } from '../../../worker/local/sqlite.ts'
-import { noteSigner, witnessOf } from '../../note_keys.ts'
+import { noteSigner, witnessOf } from '../../support/note_keys.ts'
 
 const NOW = 1_800_000_000_000
 const HOUR_MS = 3_600_000

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { encodeEvent } from '../../../core/vault/audit/event.ts'
 import { render } from '../../../core/export/render.ts'
 import { severityOf } from '../../../core/vault/audit/severity.ts'
-import { openVault, writeOf } from '../support.ts'
+import { openVault, writeOf } from '../../support/core.ts'
 
 const LOG = 'example.com/audit/acme'
 const event = {

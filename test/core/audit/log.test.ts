@@ -5,8 +5,8 @@ import { Log } from '../../../core/vault/audit/log.ts'
 import { leafHash } from '../../../core/tlog/merkle.ts'
 import { migrate } from '../../../core/vault/migrate.ts'
 import { openSqlite } from '../../../worker/local/sqlite.ts'
-import { merkleTreeHash } from '../../reference/rfc6962.ts'
-import { bytesOf } from '../support.ts'
+import { merkleTreeHash } from '../../support/reference/rfc6962.ts'
+import { bytesOf } from '../../support/core.ts'
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
 

@@ -9,7 +9,7 @@ import {
   verifyInclusion,
 } from '../../../core/tlog/proof.ts'
 import { type Bytes, utf8 } from '../../../core/bytes.ts'
-import { merkleTreeHash } from '../../reference/rfc6962.ts'
+import { merkleTreeHash } from '../../support/reference/rfc6962.ts'
 
 const LEAVES = Array.from({ length: 260 }, (_, i) => utf8(`entry ${i}`))
 const table = new Map<number, Hash>()

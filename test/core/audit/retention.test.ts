@@ -11,7 +11,7 @@ import { verifyConsistency, verifyInclusion } from '../../../core/tlog/proof.ts'
 import { verifyLog } from '../../../core/tlog/verify_log.ts'
 import { base64, parseUtf8 } from '../../../core/bytes.ts'
 import { Keyring, parseRootKey } from '../../../core/crypto/keyring.ts'
-import { openVault } from '../support.ts'
+import { openVault } from '../../support/core.ts'
 
 const DAY_MS = 86_400_000
 const keyring = await Keyring.open(parseRootKey('AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8'))

@@ -4,8 +4,8 @@ import { describe, expect, it } from 'vitest'
 import { type Binding, dekCache, kidOf, open, seal } from '../../../core/crypto/envelope.ts'
 import { Keyring } from '../../../core/crypto/keyring.ts'
 import { Redacted } from '../../../core/redacted.ts'
-import { canary, leaks } from '../../canary.ts'
-import { bytesOf, refusalFrom, rejectionOf, shownBy } from '../support.ts'
+import { canary, leaks } from '../../support/canary.ts'
+import { bytesOf, refusalFrom, rejectionOf, shownBy } from '../../support/core.ts'
 
 const ring = await Keyring.open(new Redacted(Uint8Array.from({ length: 32 }, (_, i) => i)))
 const kek = await ring.currentKek('acme')

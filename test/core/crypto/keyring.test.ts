@@ -5,7 +5,7 @@ import { utf8 } from '../../../core/bytes.ts'
 import { open, seal } from '../../../core/crypto/envelope.ts'
 import { Keyring, parseRootKey } from '../../../core/crypto/keyring.ts'
 import { Redacted } from '../../../core/redacted.ts'
-import { bytesOf, refusalFrom, rejectionOf, shownBy } from '../support.ts'
+import { bytesOf, refusalFrom, rejectionOf, shownBy } from '../../support/core.ts'
 
 const ROOT = Uint8Array.from({ length: 32 }, (_, i) => i)
 const ROOT_TEXT = 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8'

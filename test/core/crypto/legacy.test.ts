@@ -2,8 +2,8 @@ import { createCipheriv, randomBytes, scryptSync } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { legacyKey, openLegacy } from '../../../core/crypto/legacy_format.ts'
 import { Redacted } from '../../../core/redacted.ts'
-import { canary, leaks } from '../../canary.ts'
-import { rejectionOf, shownBy } from '../support.ts'
+import { canary, leaks } from '../../support/canary.ts'
+import { rejectionOf, shownBy } from '../../support/core.ts'
 
 const key = Uint8Array.from(randomBytes(32))
 

@@ -11,7 +11,7 @@ import { openVersion, sealValue } from '../../../core/sealing/version.ts'
 import { parseSettings } from '../../../core/settings/settings.ts'
 import { rekeying } from '../../../worker/background/rewrap_keys.ts'
 import type { Desk } from '../../../worker/background/scheduler.ts'
-import { bytesOf, openVault, rejectionOf } from '../support.ts'
+import { bytesOf, openVault, rejectionOf } from '../../support/core.ts'
 
 const VAULT = 'acme'
 const DAY_MS = 86_400_000

@@ -3,7 +3,7 @@ import { CompactEncrypt, exportJWK, generateKeyPair } from 'jose'
 import { describe, expect, it } from 'vitest'
 import { makeSealKey, openSealed, type SealKey } from '../../../core/crypto/seal_key.ts'
 import { parseRecipient, sealTo } from '../../../core/crypto/seal_to.ts'
-import { bytesOf, rejectionOf, shownBy } from '../support.ts'
+import { bytesOf, rejectionOf, shownBy } from '../../support/core.ts'
 
 const ANSWER = JSON.stringify({ value: 'hunter2 é 🔑' })
 const ID = '4f8c2f0e-request'

@@ -10,8 +10,8 @@ import { httpProvider } from '../../../core/providers/http/provider.ts'
 import type { Provider } from '../../../core/providers/provider.ts'
 import type { SendOptions } from '../../../core/http/send.ts'
 import { Redacted } from '../../../core/redacted.ts'
-import type { Reply } from '../../fakes/fake.ts'
-import { LOGIN, TENANT, VAULT } from '../../fakes/key_vault.ts'
+import type { Reply } from '../../support/fakes/fake.ts'
+import { LOGIN, TENANT, VAULT } from '../../support/fakes/key_vault.ts'
 
 /** Found in every encoding, and a valid header. */
 export const SECRETS = [

@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { type FailureKind, type Provider, ProviderFailure } from '../../../core/providers/provider.ts'
 import { Redacted } from '../../../core/redacted.ts'
-import { leaks } from '../../canary.ts'
+import { leaks } from '../../support/canary.ts'
 import { ADAPTERS, type Adapter, type Answer, json, SECRETS } from './adapters.ts'
 
 const failures: ProviderFailure[] = []

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { CachedValue } from '../../../core/vault/chains/cache_store.ts'
 import type { Chain } from '../../../core/providers/chain.ts'
 import type { ProvidedRead, ReadReport } from '../../../core/vault/chains/read_operations.ts'
-import { bytesOf, callOf, openVault } from '../support.ts'
+import { bytesOf, callOf, openVault } from '../../support/core.ts'
 
 const CHAIN: Chain = {
   ...{ id: 'c', resource: 'prod/**', members: [{ provider: 'aws' }, { provider: 'azure' }] },

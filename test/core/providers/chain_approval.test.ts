@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { openVault } from '../support.ts'
+import { openVault } from '../../support/core.ts'
 
 it('row 39: a chain is not put or taken away without the approval that is demanded of it', () => {
   const bench = openVault()

@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type FailureKind, ProviderFailure } from '../../../core/providers/provider.ts'
 import { Upstream } from '../../../core/providers/guarded_provider.ts'
-import { memoryProvider } from '../../providers/memory_provider.ts'
+import { memoryProvider } from '../../support/memory_provider.ts'
 
 beforeEach(() => {
   vi.useFakeTimers({ now: 1_000_000, toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'] })

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { configuredProviders } from '../../../core/provider_registry/from_settings.ts'
 import { parseSettings } from '../../../core/settings/settings.ts'
-import { refusalFrom } from '../support.ts'
+import { refusalFrom } from '../../support/core.ts'
 
 const http = { POSTERN_PROVIDERS__CUSTOM_PROVIDER_URL: 'https://store.example/{name}' }
 const configure = (settings: Record<string, string>) => {

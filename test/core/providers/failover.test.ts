@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { ABSENT, failover, type Replica } from '../../../core/providers/failover.ts'
 import { ANSWERS, type FailureKind, OUTAGES, ProviderFailure } from '../../../core/providers/provider.ts'
 import { Upstream } from '../../../core/providers/guarded_provider.ts'
-import { type MemoryProvider, memoryProvider } from '../../providers/memory_provider.ts'
+import { type MemoryProvider, memoryProvider } from '../../support/memory_provider.ts'
 
 const times = { deadlineMs: 1000, attemptMs: 200, onNotFound: 'stop' } as const
 

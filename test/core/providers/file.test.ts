@@ -9,7 +9,7 @@ import { editEnv, parseEnv, wrongLine } from '../../../core/providers/file/env_f
 import { fileProvider } from '../../../core/providers/file/provider.ts'
 import type { Provider, ProviderFailure } from '../../../core/providers/provider.ts'
 import { Redacted } from '../../../core/redacted.ts'
-import { bytesOf } from '../support.ts'
+import { bytesOf } from '../../support/core.ts'
 
 const signal = () => AbortSignal.timeout(5_000)
 const kindOf = (promise: Promise<unknown>) =>

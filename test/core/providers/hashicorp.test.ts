@@ -4,9 +4,9 @@ import { type HashicorpConfig, hashicorpProvider } from '../../../core/providers
 import type { FailureKind, Provider, ProviderFailure } from '../../../core/providers/provider.ts'
 import { Upstream } from '../../../core/providers/guarded_provider.ts'
 import { Redacted } from '../../../core/redacted.ts'
-import type { Reply } from '../../fakes/fake.ts'
-import { type FakeVault, fakeVault } from '../../fakes/vault.ts'
-import { bytesOf, refusalFrom, shownBy } from '../support.ts'
+import type { Reply } from '../../support/fakes/fake.ts'
+import { type FakeVault, fakeVault } from '../../support/fakes/vault.ts'
+import { bytesOf, refusalFrom, shownBy } from '../../support/core.ts'
 
 const ADDRESS = 'https://vault.example:8200'
 const ROOT = { kind: 'token', token: new Redacted('root-test-token') } as const

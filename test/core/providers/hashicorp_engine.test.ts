@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { hashicorpProvider } from '../../../core/providers/hashicorp/provider.ts'
 import type { FailureKind, ProviderFailure } from '../../../core/providers/provider.ts'
 import { Redacted } from '../../../core/redacted.ts'
-import { fakeVault } from '../../fakes/vault.ts'
+import { fakeVault } from '../../support/fakes/vault.ts'
 
 const signal = () => new AbortController().signal
 const hidden = (text: string) => new Redacted(Uint8Array.from(Buffer.from(text)))

@@ -3,7 +3,7 @@ import { createServer } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { networkCode } from '../../../core/http/network_code.ts'
 import { NoAnswer, send } from '../../../core/http/send.ts'
-import { canary } from '../../canary.ts'
+import { canary } from '../../support/canary.ts'
 
 const coded = (code: unknown, message = 'm') => Object.assign(new Error(message), { code })
 

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { checkUrl, send } from '../../../core/http/send.ts'
-import { rejectionOf } from '../support.ts'
+import { rejectionOf } from '../../support/core.ts'
 
 const hasOpenssl = spawnSync('openssl', ['version']).status === 0
 const NAME = 'rebound.example'

@@ -5,9 +5,9 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import type { Fake } from '../../fakes/fake.ts'
-import { fakeKeyVault, LOGIN, VAULT } from '../../fakes/key_vault.ts'
-import { fakeVault } from '../../fakes/vault.ts'
+import type { Fake } from '../../support/fakes/fake.ts'
+import { fakeKeyVault, LOGIN, VAULT } from '../../support/fakes/key_vault.ts'
+import { fakeVault } from '../../support/fakes/vault.ts'
 
 const FOLDER = resolve(import.meta.dirname, '../../../../shared/recordings')
 const absent = !existsSync(FOLDER)

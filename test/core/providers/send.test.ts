@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import { afterEach, describe, expect, it } from 'vitest'
 import { checkUrl, type SendOptions, send } from '../../../core/http/send.ts'
-import { refusalFrom, rejectionOf, shownBy } from '../support.ts'
+import { refusalFrom, rejectionOf, shownBy } from '../../support/core.ts'
 
 const servers: Server[] = []
 afterEach(async () => {

@@ -13,7 +13,7 @@ import {
   stringToSign,
 } from '../../../core/providers/aws/sigv4.ts'
 import { Redacted } from '../../../core/redacted.ts'
-import { bytesOf } from '../support.ts'
+import { bytesOf } from '../../support/core.ts'
 
 const FILE = resolve(import.meta.dirname, '../../../../shared/vectors/sigv4.json')
 const absent = !existsSync(FILE)

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { DeniedTexts } from '../../../core/values/denied_texts.ts'
 import { type StrengthPolicy, weaknessOf } from '../../../core/values/strength.ts'
-import { growth } from '../../growth.ts'
+import { growth } from '../../support/growth.ts'
 
 describe('DeniedTexts', () => {
   it.each([

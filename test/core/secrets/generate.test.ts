@@ -18,7 +18,7 @@ import {
   type StrengthPolicy,
   weaknessOf,
 } from '../../../core/values/strength.ts'
-import { refusalFrom } from '../support.ts'
+import { refusalFrom } from '../../support/core.ts'
 
 const textOf = async (recipe: Recipe) => Buffer.from((await generate(recipe)).reveal()).toString()
 const classesOf = (text: string) => new Set([...text].map(classOf))

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { bytesOf, openVault } from '../support.ts'
+import { bytesOf, openVault } from '../../support/core.ts'
 
 const SECRET_PATH = '/services/T000/B000/canary-of-a-path'
 const sealed = { kid: 'root.1', sealed: bytesOf('sealed'), newSecret: false }

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { NAME_MAX_LENGTH, parseId, parseName, parseNamePrefix, parseVaultId } from '../../../core/names.ts'
-import { canary, leaks } from '../../canary.ts'
-import { refusalFrom, shownBy } from '../support.ts'
+import { canary, leaks } from '../../support/canary.ts'
+import { refusalFrom, shownBy } from '../../support/core.ts'
 
 const ALNUM = 'abcdefghijklmnopqrstuvwxyz0123456789'
 const isReserved = (segment: string) => segment === 'constructor' || segment === 'prototype'

@@ -1,7 +1,7 @@
 /** Notices: that what matters is not lost among many. */
 import { describe, expect, it } from 'vitest'
 import { NoticeStore } from '../../../core/vault/notifications/store.ts'
-import { openVault } from '../support.ts'
+import { openVault } from '../../support/core.ts'
 
 describe('a notice', () => {
   it('of broken glass is not pushed out by any number of others', () => {

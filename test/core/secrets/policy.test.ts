@@ -6,7 +6,7 @@ import { parseSettings } from '../../../core/settings/settings.ts'
 import { PutPolicy, PutRotation } from '../../../core/wire/index.ts'
 import type { Desk } from '../../../worker/background/scheduler.ts'
 import { versions } from '../../../worker/background/prune_versions.ts'
-import { callOf, openVault, writeOf } from '../support.ts'
+import { callOf, openVault, writeOf } from '../../support/core.ts'
 
 const DAY_MS = 86_400_000
 const policyOf = (more: object) => PutPolicy.parse(more)

@@ -1,7 +1,7 @@
 /** Rotation over real rows, with a target that can be asked what it accepts. */
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { PutPolicy } from '../../../core/wire/index.ts'
-import { canary, leaks } from '../../canary.ts'
+import { canary, leaks } from '../../support/canary.ts'
 import { byWebhook, NAME, rotationBench } from './rotation_bench.ts'
 
 const DAY_MS = 86_400_000

@@ -5,7 +5,7 @@ import { parseSettings } from '../../../core/settings/settings.ts'
 import { PutPolicy } from '../../../core/wire/index.ts'
 import type { Desk } from '../../../worker/background/scheduler.ts'
 import { versions } from '../../../worker/background/prune_versions.ts'
-import { writeOf } from '../support.ts'
+import { writeOf } from '../../support/core.ts'
 import { NAME, rotationBench } from './rotation_bench.ts'
 
 afterEach(() => {

@@ -14,7 +14,7 @@ import { openVersion, sealValue } from '../../../core/sealing/version.ts'
 import { parseSettings } from '../../../core/settings/settings.ts'
 import { rotation } from '../../../worker/background/rotate_secrets.ts'
 import type { Desk } from '../../../worker/background/scheduler.ts'
-import { bytesOf, openVault } from '../support.ts'
+import { bytesOf, openVault } from '../../support/core.ts'
 
 export const NAME = 'prod/db'
 const VAULT = 'acme'

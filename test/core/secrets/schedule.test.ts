@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { addTo, type Freeze, nextDue, parsePeriod, thawed } from '../../../core/vault/rotation/schedule.ts'
-import { refusalFrom } from '../support.ts'
+import { refusalFrom } from '../../support/core.ts'
 
 const DAY_MS = 86_400_000
 const at = (text: string) => Date.parse(text)

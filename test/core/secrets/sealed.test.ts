@@ -11,7 +11,7 @@ import {
   sealCursor,
   sealValue,
 } from '../../../core/sealing/version.ts'
-import { bytesOf, rejectionOf } from '../support.ts'
+import { bytesOf, rejectionOf } from '../../support/core.ts'
 
 const [ROOT, OTHER_ROOT] = [new Redacted(new Uint8Array(32).fill(1)), new Redacted(new Uint8Array(32).fill(2))]
 const ring = await Keyring.open(ROOT)

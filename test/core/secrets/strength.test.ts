@@ -2,8 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { DEFAULT_RECIPE, generate, recipeBits } from '../../../core/values/generate.ts'
 import { concerns, entropyBits, type StrengthPolicy, weaknessOf, weakValue } from '../../../core/values/strength.ts'
-import { canary, leaks } from '../../canary.ts'
-import { shownBy } from '../support.ts'
+import { canary, leaks } from '../../support/canary.ts'
+import { shownBy } from '../../support/core.ts'
 
 /** The defaults of the specification, and some entropy. */
 const policy: StrengthPolicy = {

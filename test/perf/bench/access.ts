@@ -13,7 +13,7 @@ import { Keyring, parseRootKey } from '../../../core/crypto/keyring.ts'
 import { parseSettings } from '../../../core/settings/settings.ts'
 import { Vault } from '../../../core/vault/vault.ts'
 import { openSqlite } from '../../../worker/local/sqlite.ts'
-import { bootstrapOf } from '../../tickets.ts'
+import { bootstrapOf } from '../../support/tickets.ts'
 
 const BATCH = 64
 const policy = securityPolicy(

@@ -13,7 +13,7 @@ import type { Call, Caller } from '../../../core/vault/rpc.ts'
 import { parseSettings } from '../../../core/settings/settings.ts'
 import { Vault } from '../../../core/vault/vault.ts'
 import { openSqlite, type Sqlite } from '../../../worker/local/sqlite.ts'
-import { bootstrapOf } from '../../tickets.ts'
+import { bootstrapOf } from '../../support/tickets.ts'
 
 /** Reads a transaction, as group commit makes them under load. */
 const BATCH = 64

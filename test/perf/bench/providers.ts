@@ -8,7 +8,7 @@
 import process from 'node:process'
 import { connect } from '../../../core/client/client.ts'
 import { Redacted } from '../../../core/redacted.ts'
-import { startFaultServer } from '../../providers/fault_server.ts'
+import { startFaultServer } from '../../support/fault_server.ts'
 import { makeSite, startServer } from '../../runtime/servers.ts'
 
 const ROUNDS = 300

@@ -15,7 +15,7 @@ import process from 'node:process'
 import { DatabaseSync } from 'node:sqlite'
 import { connect, signIn } from '../../../core/client/client.ts'
 import { Redacted } from '../../../core/redacted.ts'
-import { authenticator } from '../../authenticator.ts'
+import { authenticator } from '../../support/authenticator.ts'
 
 /** For tests only: it has sealed nothing else. */
 export const ROOT_KEY = 'dXBncmFkZS10ZXN0LXJvb3Qta2V5LW5vdC1mb3ItdXM'

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { Ticket, TicketPurpose } from '../core/authentication/ticket.ts'
-import type { Call, Caller } from '../core/vault/rpc.ts'
+import type { Ticket, TicketPurpose } from '../../core/authentication/ticket.ts'
+import type { Call, Caller } from '../../core/vault/rpc.ts'
 
 /** A ticket whose MAC was checked; another one each time, unless a nonce is given. */
 export function ticketOf(asked: TicketPurpose, more: Partial<Pick<Ticket, 'nonce' | 'expiresAt'>> = {}): Ticket {

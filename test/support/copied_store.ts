@@ -1,4 +1,4 @@
-import { openSqlite, type Sqlite } from '../worker/local/sqlite.ts'
+import { openSqlite, type Sqlite } from '../../worker/local/sqlite.ts'
 
 /** What a store holds, as a copy in memory: a backup. */
 export function copyOf(sql: Sqlite): Sqlite {

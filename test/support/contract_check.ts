@@ -25,7 +25,7 @@ interface Document {
 
 /** The document as it is checked in. */
 export const document: Document = JSON.parse(
-  readFileSync(join(import.meta.dirname, '../docs/reference/api/openapi.json'), 'utf8'),
+  readFileSync(join(import.meta.dirname, '../../docs/reference/api/openapi.json'), 'utf8'),
 )
 
 const ajv = new Ajv2020({ strict: true, strictTypes: false, strictRequired: false, allErrors: true })

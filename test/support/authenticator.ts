@@ -1,7 +1,7 @@
 /** An authenticator app (RFC 6238), as a user has one. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type TOTP, URI } from 'otpauth'
-import type { Redacted } from '../core/redacted.ts'
+import type { Redacted } from '../../core/redacted.ts'
 
 const STEP_MS = 30_000
 /** What a server on a busy machine may need until it looks at a code. */

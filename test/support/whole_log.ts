@@ -1,5 +1,5 @@
-import { base64, utf8 } from '../core/bytes.ts'
-import type { Client } from '../core/client/client.ts'
+import { base64, utf8 } from '../../core/bytes.ts'
+import type { Client } from '../../core/client/client.ts'
 import { merkleTreeHash } from './reference/rfc6962.ts'
 
 /** An entry of the log, parsed. */

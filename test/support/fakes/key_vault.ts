@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { hex, randomBytes } from '../../core/bytes.ts'
+import { hex, randomBytes } from '../../../core/bytes.ts'
 import { type Asked, type Fake, fake, type Reply } from './fake.ts'
 
 export const TENANT = '11111111-1111-1111-1111-111111111111'

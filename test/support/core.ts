@@ -15,7 +15,7 @@ import type { WriteInput } from '../../core/vault/secrets/operations.ts'
 import type { Sql } from '../../core/vault/sql.ts'
 import { Vault } from '../../core/vault/vault.ts'
 import { openSqlite } from '../../worker/local/sqlite.ts'
-import { bootstrapOf } from '../tickets.ts'
+import { bootstrapOf } from './tickets.ts'
 
 /** Runs what must refuse, and returns its error. It fails when nothing is thrown, or anything but a PosternError. */
 export function refusalFrom(run: () => unknown): PosternError {

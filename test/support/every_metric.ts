@@ -3,11 +3,11 @@
  *
  * @module
  */
-import type { Gauges } from '../core/vault/stats.ts'
-import { Redacted } from '../core/redacted.ts'
-import { createApp } from '../worker/app.ts'
-import { memoryProvider } from './providers/memory_provider.ts'
-import { openGateway } from './worker/gateway_bench.ts'
+import type { Gauges } from '../../core/vault/stats.ts'
+import { Redacted } from '../../core/redacted.ts'
+import { createApp } from '../../worker/app.ts'
+import { memoryProvider } from './memory_provider.ts'
+import { openGateway } from '../worker/gateway_bench.ts'
 
 /** What waits in vaults where something waits everywhere. */
 const BUSY: Gauges = {
