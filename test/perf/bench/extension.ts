@@ -10,8 +10,8 @@ import process from 'node:process'
 import { Redacted } from '../../../core/redacted.ts'
 import { detect, MAX_SCANNED_CHARS } from '../../../core/text/detect.ts'
 import { NameIndex } from '../../../core/text/names.ts'
-import { type Editor, startEditor } from '../../editor/editor.ts'
-import { startPostern } from '../../editor/postern.ts'
+import { type Editor, startEditor } from '../../system/editor/editor.ts'
+import { startPostern } from '../../system/editor/postern.ts'
 
 const NAMES = 10_000
 const REFERENCES = 200

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, beforeEach, expect, it } from 'vitest'
-import { canary } from '../support/canary.ts'
+import { canary } from '../../support/canary.ts'
 import { attend, signIn, startAt } from './attend.ts'
 import type { Editor } from './editor.ts'
 import { type Postern, startPostern } from './postern.ts'

@@ -15,7 +15,7 @@ import { type Control, listen } from './control.ts'
 import { distrust, serveWeb, speak, watch } from './page.ts'
 import { findTools } from './tools.ts'
 
-export const ROOT = resolve(import.meta.dirname, '../..')
+export const ROOT = resolve(import.meta.dirname, '../../..')
 /** Screenshots of the last run, to be looked at. */
 export const OUTPUT = join(ROOT, 'test/output/editor')
 const START_TIMEOUT_MS = 60_000

@@ -1,8 +1,8 @@
 /** An editor that is not as usual: a folder that is not trusted, another language, and the first page of a new user. */
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { canary } from '../support/canary.ts'
-import { wholeLog } from '../support/whole_log.ts'
+import { canary } from '../../support/canary.ts'
+import { wholeLog } from '../../support/whole_log.ts'
 import { attend, signIn, startAt } from './attend.ts'
 import type { Editor, EditorOptions } from './editor.ts'
 import { type Postern, startPostern } from './postern.ts'

@@ -12,7 +12,7 @@ import process from 'node:process'
 export const CODE_SERVER = '4.139.1'
 
 const CACHE = process.env.XDG_CACHE_HOME || join(homedir(), '.cache')
-const ROOT = resolve(import.meta.dirname, '../..')
+const ROOT = resolve(import.meta.dirname, '../../..')
 /** Outside of any checkout, and kept between runs: its native parts take minutes to build. */
 export const CODE_SERVER_FOLDER = join(CACHE, 'postern-editor')
 

@@ -5,7 +5,7 @@
  */
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { leaks } from '../support/canary.ts'
+import { leaks } from '../../support/canary.ts'
 import type { Editor } from './editor.ts'
 
 /** Where one of the values was found, in whichever form. */

@@ -1,7 +1,7 @@
 /** Pasting and dragging: what is known becomes a reference, and what looks like a secret is offered a place. */
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { canary } from '../support/canary.ts'
+import { canary } from '../../support/canary.ts'
 import { attend, signIn, startAt } from './attend.ts'
 import type { Editor } from './editor.ts'
 import { type Postern, startPostern } from './postern.ts'

@@ -12,7 +12,7 @@ import { runTests } from '@vscode/test-electron'
 import { build } from 'esbuild'
 import { listen } from './control.ts'
 
-const ROOT = resolve(import.meta.dirname, '../..')
+const ROOT = resolve(import.meta.dirname, '../../..')
 const home = mkdtempSync(join(tmpdir(), 'postern-electron-'))
 const workspace = join(home, 'workspace')
 mkdirSync(workspace)

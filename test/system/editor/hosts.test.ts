@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { canary } from '../support/canary.ts'
+import { canary } from '../../support/canary.ts'
 import { type Editor, freePort, OUTPUT, ROOT, startEditor } from './editor.ts'
 import { type Postern, startPostern } from './postern.ts'
 import { searchBrowser, searchHost } from './sweep.ts'
