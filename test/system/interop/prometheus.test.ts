@@ -2,7 +2,7 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { everyMetric } from '../support/every_metric.ts'
+import { everyMetric } from '../../support/every_metric.ts'
 
 const has = spawnSync('promtool', ['--version']).status === 0
 if (!has) process.stderr.write('SKIPPED: promtool is not there (Debian: prometheus)\n')
@@ -13,6 +13,6 @@ it.skipIf(!has)('takes the metrics, and finds nothing to say of their names', as
 })
 
 it.skipIf(!has)('takes the rules for alerts', () => {
-  const file = join(import.meta.dirname, '../../docs/examples/grafana/alerts.yml')
+  const file = join(import.meta.dirname, '../../../docs/examples/grafana/alerts.yml')
   expect(execFileSync('promtool', ['check', 'rules', file], { encoding: 'utf8' })).toContain('SUCCESS')
 })
