@@ -33,7 +33,7 @@ export default defineConfig({
         test: {
           name: 'runtime',
           include: ['test/runtime/**/*.test.ts'],
-          setupFiles: ['test/runtime/contract_watch.ts'],
+          setupFiles: ['test/system/runtime/contract_watch.ts'],
           // Node's servers and commands start in half the time when they are compiled already.
           env: { NODE_COMPILE_CACHE: join(import.meta.dirname, 'node_modules/.cache/compiled') },
           testTimeout: 120_000,

@@ -1,6 +1,6 @@
 /**
  * `npm run faults`: has every test of a fault run in its long form, and writes what they found as `docs/reference/faults.json` and
- * `docs/reference/faults.md`; `npm run faults -- test/runtime/crash.test.ts bun` those of some files, on some runtime, and keeps what
+ * `docs/reference/faults.md`; `npm run faults -- test/system/runtime/crash.test.ts bun` those of some files, on some runtime, and keeps what
  * was found by the others.
  *
  * @module
@@ -11,17 +11,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
 import type { FaultRow } from './fault_table.ts'
-import { RUNTIMES } from './runtime/servers.ts'
+import { RUNTIMES } from './system/runtime/servers.ts'
 
 const FILES = [
-  'test/runtime/crash.test.ts',
-  'test/runtime/full_disk.test.ts',
-  'test/runtime/read_only.test.ts',
-  'test/runtime/clock.test.ts',
-  'test/runtime/slow_clients.test.ts',
-  'test/runtime/providers.test.ts',
+  'test/system/runtime/crash.test.ts',
+  'test/system/runtime/full_disk.test.ts',
+  'test/system/runtime/read_only.test.ts',
+  'test/system/runtime/clock.test.ts',
+  'test/system/runtime/slow_clients.test.ts',
+  'test/system/runtime/providers.test.ts',
   'test/workerd/restart.test.ts',
-  'test/runtime/fuzz.test.ts',
+  'test/system/runtime/fuzz.test.ts',
 ]
 const ROOT = join(import.meta.dirname, '..')
 

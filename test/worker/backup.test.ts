@@ -1,4 +1,4 @@
-/** The duty that backs a vault up, and the folder that it does so into. The drill with whole servers is `test/runtime/backup.test.ts`. */
+/** The duty that backs a vault up, and the folder that it does so into. The drill with whole servers is `test/system/runtime/backup.test.ts`. */
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -5,7 +5,7 @@
  */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { RUNTIMES, type Runtime } from '../../runtime/servers.ts'
+import { RUNTIMES, type Runtime } from '../../system/runtime/servers.ts'
 import { barChart } from './chart.ts'
 import type { LoadReport } from './load.ts'
 import { type Report, readReport, type ServerReport } from './report.ts'

@@ -9,7 +9,7 @@ import process from 'node:process'
 import { connect } from '../../../core/client/client.ts'
 import { Redacted } from '../../../core/redacted.ts'
 import { startFaultServer } from '../../support/fault_server.ts'
-import { makeSite, startServer } from '../../runtime/servers.ts'
+import { makeSite, startServer } from '../../system/runtime/servers.ts'
 
 const ROUNDS = 300
 const WARM_UP = 50

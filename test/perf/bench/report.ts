@@ -7,7 +7,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
-import type { Runtime } from '../../runtime/servers.ts'
+import type { Runtime } from '../../system/runtime/servers.ts'
 import type { LoadReport } from './load.ts'
 
 const FILE = join(import.meta.dirname, '../../../docs/reference/benchmarks.json')

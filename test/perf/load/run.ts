@@ -7,7 +7,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
-import { RUNTIMES, type Runtime } from '../../runtime/servers.ts'
+import { RUNTIMES, type Runtime } from '../../system/runtime/servers.ts'
 import { loadPage, type Soak, summaryOf } from './page.ts'
 import { soak } from './soak.ts'
 

@@ -5,7 +5,7 @@
  */
 import { type Client, connect } from '../../../core/client/client.ts'
 import { Redacted } from '../../../core/redacted.ts'
-import { makeSite, type Runtime, type Server, type Site, startServer } from '../../runtime/servers.ts'
+import { makeSite, type Runtime, type Server, type Site, startServer } from '../runtime/servers.ts'
 
 export interface Postern {
   endpoint: string

@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Client, connect } from '../../../core/client/client.ts'
 import { Redacted } from '../../../core/redacted.ts'
 import { rotationServer } from '../../../docs/examples/postgres_rotation.ts'
-import { makeSite, type Server, type Site, startServer } from '../../runtime/servers.ts'
+import { makeSite, type Server, type Site, startServer } from '../runtime/servers.ts'
 
 const USERS = ['app_a', 'app_b'] as const
 const bin = binaries()

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Client, connect } from '../../../core/client/client.ts'
 import { Redacted } from '../../../core/redacted.ts'
-import { makeSite, type Server, type Site, startServer } from '../../runtime/servers.ts'
+import { makeSite, type Server, type Site, startServer } from '../runtime/servers.ts'
 
 const GOCODE = '/usr/share/gocode'
 const missing = [

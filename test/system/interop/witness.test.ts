@@ -16,7 +16,7 @@ import { openCheckpoint } from '../../../core/tlog/checkpoint.ts'
 import { openNote, parseNote, parseVerifierKey } from '../../../core/tlog/signed_note.ts'
 import { type Client, connect } from '../../../core/client/client.ts'
 import { Redacted } from '../../../core/redacted.ts'
-import { makeSite, type Server, type Site, startServer } from '../../runtime/servers.ts'
+import { makeSite, type Server, type Site, startServer } from '../runtime/servers.ts'
 
 const NAME = 'witness.example.com'
 const ORIGIN = 'example.com/audit'

@@ -1,0 +1,74 @@
+/** Where a request comes from: the other end of its connection, whatever its headers say. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Client, connect } from '../../../core/client/client.ts'
+import { Redacted } from '../../../core/redacted.ts'
+import { wholeLog } from '../../support/whole_log.ts'
+import { makeSite, type Server, type Site, startServer } from './servers.ts'
+
+/** What proxies say of a client, and whoever likes says too. */
+const SAID = {
+  'CF-Connecting-IP': '10.9.9.9',
+  Forwarded: 'for=10.9.9.9',
+  'True-Client-IP': '10.9.9.9',
+  'X-Client-IP': '10.9.9.9',
+  'X-Forwarded-For': '10.9.9.9',
+  'X-Real-IP': '10.9.9.9',
+}
+
+// On Workers the address is what Cloudflare's edge says of it, which a development server is not.
+describe.each(['bun', 'deno', 'node'] as const)('on %s', (runtime) => {
+  let site: Site
+  let server: Server
+  let admin: Client
+
+  beforeAll(async () => {
+    site = await makeSite()
+  })
+
+  afterAll(() => site?.remove())
+
+  async function start(extra: Record<string, string> = {}) {
+    server = await startServer(runtime, site, extra)
+    admin = connect({ endpoint: server.endpoint, vault: site.vault, token: site.token })
+  }
+
+  /** Reads as somebody who may only from 10.0.0.0/8. @returns The status, and the address that is recorded. */
+  async function readSaying(token: Redacted<string>, headers: Record<string, string>) {
+    const response = await fetch(`${server.endpoint}/v1/vaults/default/secrets/prod/db`, {
+      headers: { Authorization: `Bearer ${token.reveal()}`, ...headers },
+    })
+    await response.text()
+    const { bodies } = await wholeLog(admin)
+    const index = Number(response.headers.get('Audit-Index'))
+    return [response.status, (JSON.parse(bodies[index]!) as { address: string | null }).address]
+  }
+
+  it('row 26: is told by the connection and by no header, unless a proxy is named', async () => {
+    await start()
+    await admin.put('prod/db', new Redacted('value'))
+    await admin.putPrincipal('ann', { kind: 'user' })
+    await admin.putRule('ann', {
+      ...{ effect: 'permit', principal: 'ann', actions: ['read'], resource: 'prod/*' },
+      conditions: { addresses: ['10.0.0.0/8'] },
+    })
+    const { token } = await admin.createToken({ principal: 'ann' })
+    try {
+      for (const [name, value] of Object.entries(SAID)) {
+        expect([name, ...(await readSaying(token, { [name]: value }))]).toEqual([name, 403, '127.0.0.1'])
+      }
+      expect(await readSaying(token, SAID)).toEqual([403, '127.0.0.1'])
+    } finally {
+      await server.stop()
+    }
+    // Behind a proxy that was named, only what that one wrote counts.
+    await start({ POSTERN_CLIENT_ADDRESS: 'forwarded', POSTERN_TRUSTED_PROXIES: '127.0.0.1/32' })
+    try {
+      expect(await readSaying(token, { 'X-Forwarded-For': '10.9.9.9' })).toEqual([200, '10.9.9.9'])
+      const made = { ...SAID, 'X-Forwarded-For': '10.9.9.9, 192.0.2.7' }
+      expect(await readSaying(token, made)).toEqual([403, '192.0.2.7'])
+      expect(await readSaying(token, { ...SAID, 'X-Forwarded-For': '10.9.9.9, x' })).toEqual([403, null])
+    } finally {
+      await server.stop()
+    }
+  })
+})
