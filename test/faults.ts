@@ -20,7 +20,7 @@ const FILES = [
   'test/system/runtime/clock.test.ts',
   'test/system/runtime/slow_clients.test.ts',
   'test/system/runtime/providers.test.ts',
-  'test/workerd/restart.test.ts',
+  'test/system/workerd/restart.test.ts',
   'test/system/runtime/fuzz.test.ts',
 ]
 const ROOT = join(import.meta.dirname, '..')

@@ -2,18 +2,18 @@
 import { abortAllDurableObjects, evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { env, exports } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
-import { mintToken } from '../../core/authentication/token.ts'
-import { leafHash, nodeHash } from '../../core/tlog/merkle.ts'
-import { type Bytes, base64, concat, utf8 } from '../../core/bytes.ts'
-import type { Answer, Call, Caller } from '../../core/vault/rpc.ts'
-import { open, seal } from '../../core/crypto/envelope.ts'
-import { Keyring, parseRootKey } from '../../core/crypto/keyring.ts'
-import { declaredSchema, migrate } from '../../core/vault/migrate.ts'
-import { NEWEST_SCHEMA } from '../../core/vault/schema.ts'
-import { type SchemaObject, schemaOf } from '../../core/vault/schema_check.ts'
-import type { VaultStub } from '../../worker/vault_host/durable.ts'
-import { openStorage, type VaultObject } from '../../worker/vault_object.ts'
-import { bootstrapOf, exchangeOf, RECOVERY, ticketOf } from '../support/tickets.ts'
+import { mintToken } from '../../../core/authentication/token.ts'
+import { leafHash, nodeHash } from '../../../core/tlog/merkle.ts'
+import { type Bytes, base64, concat, utf8 } from '../../../core/bytes.ts'
+import type { Answer, Call, Caller } from '../../../core/vault/rpc.ts'
+import { open, seal } from '../../../core/crypto/envelope.ts'
+import { Keyring, parseRootKey } from '../../../core/crypto/keyring.ts'
+import { declaredSchema, migrate } from '../../../core/vault/migrate.ts'
+import { NEWEST_SCHEMA } from '../../../core/vault/schema.ts'
+import { type SchemaObject, schemaOf } from '../../../core/vault/schema_check.ts'
+import type { VaultStub } from '../../../worker/vault_host/durable.ts'
+import { openStorage, type VaultObject } from '../../../worker/vault_object.ts'
+import { bootstrapOf, exchangeOf, RECOVERY, ticketOf } from '../../support/tickets.ts'
 
 declare global {
   namespace Cloudflare {
@@ -23,7 +23,7 @@ declare global {
       POSTERN_FORMER_ROOT_KEYS: string
     }
     interface GlobalProps {
-      mainModule: typeof import('../../worker/cloudflare.ts')
+      mainModule: typeof import('../../../worker/cloudflare.ts')
     }
   }
 }
