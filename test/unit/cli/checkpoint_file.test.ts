@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { readCheckpointFile } from '../../cli/checkpoint_file.ts'
-import { refusalFrom } from '../support/core.ts'
+import { readCheckpointFile } from '../../../cli/checkpoint_file.ts'
+import { refusalFrom } from '../../support/core.ts'
 
 const NOTE = 'example.com/log\n1\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n\n— example.com/log AAAA\n'
 let folder: string
