@@ -86,7 +86,7 @@ export default defineConfig({
         test: {
           name: 'workerd',
           testTimeout: 60_000,
-          include: ['test/workerd/**/*.test.ts', 'test/core/bytes.test.ts'],
+          include: ['test/workerd/**/*.test.ts', 'test/unit/core/bytes.test.ts'],
         },
       },
     ],

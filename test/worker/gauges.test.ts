@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { Gauges } from '../../core/vault/stats.ts'
 import { gaugeLines, gaugesOf } from '../../worker/telemetry/vault_metrics.ts'
-import { byWebhook, NAME, rotationBench } from '../core/secrets/rotation_bench.ts'
+import { byWebhook, NAME, rotationBench } from '../unit/core/vault/rotation/rotation_fixture.ts'
 import { callOf, openVault, writeOf } from '../support/core.ts'
 import { openGateway } from './gateway_bench.ts'
 import { byProvider, providedBench } from './provided_rotation_bench.ts'

@@ -32,7 +32,7 @@ The server is a process of its own over a database file with \`synchronous=FULL\
 another process, over loopback, on the same machine: they share its processors, so that each figure is less than the server alone could do. A read is
 authenticated, limited, decided, recorded in the log, durable, decrypted and only then answered; 200 secrets are read in turn. workerd
 is run alone, as \`wrangler dev\` does not, over the store of its Durable Objects on the disk. What else the machine did is in the figures too; an absolute time is never a
-test. That a read costs no more where there is more is: \`test/core/growth.test.ts\`.
+test. That a read costs no more where there is more is: \`test/unit/core/growth.test.ts\`.
 `
 
 function heading({ machine, versions }: Report): string {

@@ -1,6 +1,6 @@
 /**
  * Rows 52 and 75 on whole servers: a clock that is set forward and back while they run, and between. The throttle, whose steps are shorter than
- * a server can be stopped at, is tried with a clock that is given to it: `test/core/access/throttle.test.ts`.
+ * a server can be stopped at, is tried with a clock that is given to it: `test/unit/core/rate_limit.test.ts`.
  *
  * It needs Debian's libfaketime.
  *

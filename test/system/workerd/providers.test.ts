@@ -1,7 +1,7 @@
 /** The adapters on workerd: what they sign, send and read there, and that they give up in time. */
 import { describe, expect, it } from 'vitest'
 import { parseUtf8 } from '../../../core/bytes.ts'
-import { ADAPTERS, json, SECRETS } from '../../core/providers/adapters.ts'
+import { ADAPTERS, json, SECRETS } from '../../unit/core/providers/adapters_fixture.ts'
 
 describe.each(ADAPTERS)('$kind', ({ open, secret, words }) => {
   const signal = () => AbortSignal.timeout(10_000)

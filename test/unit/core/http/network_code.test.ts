@@ -1,0 +1,71 @@
+/** What the operator is told of a request that no answer came to. */
+import { createServer } from 'node:net'
+import { describe, expect, it } from 'vitest'
+import { networkCode } from '../../../../core/http/network_code.ts'
+import { NoAnswer, send } from '../../../../core/http/send.ts'
+import { canary } from '../../../support/canary.ts'
+
+const coded = (code: unknown, message = 'm') => Object.assign(new Error(message), { code })
+
+describe('networkCode', () => {
+  it.each<[string, unknown, string | null]>([
+    ['of Bun', coded('DEPTH_ZERO_SELF_SIGNED_CERT'), 'DEPTH_ZERO_SELF_SIGNED_CERT'],
+    ['of Bun in its own form', coded('ConnectionRefused'), 'ConnectionRefused'],
+    ['of Node, from the cause', new TypeError('fetch failed', { cause: coded('ENOTFOUND') }), 'ENOTFOUND'],
+    [
+      'of Node, from the first address that was tried',
+      new TypeError('fetch failed', { cause: new AggregateError([coded('ECONNREFUSED')], '') }),
+      'ECONNREFUSED',
+    ],
+    [
+      'of Deno, from the phrase of its cause',
+      new TypeError('fetch failed', {
+        cause: new Error('client error (Connect): dns error: failed to lookup address'),
+      }),
+      'ENOTFOUND',
+    ],
+    [
+      'of Deno for a certificate',
+      new Error('client error (Connect): invalid peer certificate: UnknownIssuer'),
+      'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+    ],
+    [
+      'of Deno for another certificate',
+      new Error('invalid peer certificate: Other(OtherError(CaUsedAsEndEntity))'),
+      'TLS',
+    ],
+    ['of workerd', new Error('Network connection lost.'), 'ECONNRESET'],
+    ['of none', new Error('internal error'), null],
+    ['of what is no error', 'ENOTFOUND', null],
+    ['of a code that is a number', coded(23), null],
+    ['of a code that is a sentence', coded('could not reach https://store.example/prod/db'), null],
+    ['of a code that is too long', coded('A'.repeat(100)), null],
+    ['of a code in lower case, as values are', coded('hunter2'), null],
+  ])('is the code %s', (_, error, code) => {
+    expect(networkCode(error)).toBe(code)
+  })
+
+  it('ends in a circle of causes', () => {
+    const error = new Error('m')
+    error.cause = error
+    expect(networkCode(error)).toBeNull()
+  })
+
+  it('shows nothing of a message', () => {
+    const text = canary()
+    for (const error of [new Error(text), coded(text), new Error('m', { cause: coded(`E ${text}`, text) })]) {
+      expect(networkCode(error) ?? '').not.toContain(text)
+    }
+  })
+
+  it('comes with a request that nobody answers, and is in no detail of the error', async () => {
+    const server = createServer()
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const { port } = server.address() as { port: number }
+    await new Promise((resolve) => server.close(resolve))
+    const error = await send(`http://127.0.0.1:${port}/`, {}, { allowLoopback: true }).catch((thrown) => thrown)
+    expect(error).toBeInstanceOf(NoAnswer)
+    expect(error.networkCode).toBe('ECONNREFUSED')
+    expect(JSON.stringify([error.message, error.detail])).not.toContain('ECONNREFUSED')
+  })
+})

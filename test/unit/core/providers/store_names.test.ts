@@ -1,0 +1,176 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { checkStoreName, type Naming, secretName, storeName } from '../../../../core/providers/store_names.ts'
+import { ProviderFailure } from '../../../../core/providers/provider.ts'
+import { parseName } from '../../../../core/names.ts'
+import { refusalFrom, shownBy } from '../../../support/core.ts'
+
+const NAMINGS: readonly Naming[] = ['aws', 'azure', 'hashicorp', 'http', 'json', 'env']
+/** Prefixes that each store could be given. */
+const PREFIXES: Record<Naming, readonly string[]> = {
+  aws: ['', 'postern/', 'team-', 'a.b_c='],
+  azure: ['', 'Postern-', 'team--'],
+  hashicorp: ['', 'apps/', 'team-'],
+  http: ['', 'apps/'],
+  json: ['', 'apps/'],
+  env: ['', 'APP_', 'X__'],
+}
+
+const segment = fc.stringMatching(/^[a-z0-9](?:[a-z0-9_.-]{0,10}[a-z0-9])?$/)
+const name = fc
+  .array(segment, { minLength: 1, maxLength: 4 })
+  .map((segments) => segments.join('/'))
+  .filter((text) => !/(?:^|\/)(?:constructor|prototype)(?:\/|$)/.test(text))
+
+/** The store's name, or `null` when the store can have none. */
+function written(naming: Naming, text: string, prefix: string): string | null {
+  try {
+    return storeName(naming, text, prefix)
+  } catch {
+    expect(refusalFrom(() => storeName(naming, text, prefix)).code).toBe('bad_request')
+    return null
+  }
+}
+
+describe.each(NAMINGS)('names of %s', { timeout: 60_000 }, (naming) => {
+  const prefix = fc.constantFrom(...PREFIXES[naming])
+
+  it('lead back to the secret that they were made of', () => {
+    let mapped = 0
+    fc.assert(
+      fc.property(name, prefix, (text, start) => {
+        const stored = written(naming, parseName(text), start)
+        if (stored === null) return
+        mapped++
+        expect(secretName(naming, stored, start)).toBe(text)
+        expect(() => checkStoreName(naming, stored)).not.toThrow()
+      }),
+      { numRuns: 300 },
+    )
+    expect(mapped).toBeGreaterThan(50)
+  })
+
+  it('are never one for two secrets, even where case is folded', () => {
+    const alike = fc
+      .tuple(segment, segment, fc.constantFrom('/', '-', '--', '_', '__', '.', ''))
+      .map(([a, b, glue]) => `${a}${glue}${b}`)
+    fc.assert(
+      fc.property(
+        fc.array(
+          fc.oneof(
+            name,
+            alike.filter((text) => safeName(text)),
+          ),
+          { minLength: 2, maxLength: 12 },
+        ),
+        prefix,
+        (texts, start) => {
+          const stored = new Map<string, string>()
+          for (const text of new Set(texts)) {
+            const one = written(naming, text, start)?.toLowerCase()
+            if (one === undefined) continue
+            expect(stored.get(one)).toBeUndefined()
+            stored.set(one, text)
+          }
+        },
+      ),
+      { numRuns: 300 },
+    )
+  })
+
+  it('that others made lead to a secret only when they are what it would be called', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 20 }), prefix, (text, start) => {
+        const secret = secretName(naming, start + text, start)
+        if (secret !== null) expect(storeName(naming, secret, start).toLowerCase()).toBe((start + text).toLowerCase())
+      }),
+      { numRuns: 200 },
+    )
+    expect(secretName(naming, 'unrelated name', PREFIXES[naming].at(-1))).toBeNull()
+    for (const text of ['', '..', '../x', 'a//b', '__proto__', 'constructor'])
+      expect(secretName(naming, text)).toBeNull()
+  })
+})
+
+function safeName(text: string): boolean {
+  try {
+    return parseName(text) === text
+  } catch {
+    return false
+  }
+}
+
+describe('storeName', () => {
+  it.each<[Naming, string, string]>([
+    ['aws', 'prod/db', 'prod/db'],
+    ['aws', 'prod/db.main_1', 'prod/db.main_1'],
+    ['aws', 'a-12345', 'a-12345'],
+    ['aws', 'a-1234567', 'a-1234567'],
+    ['azure', 'prod/db', 'prod--db'],
+    ['azure', 'prod/db-main', 'prod--db-main'],
+    ['hashicorp', 'prod/db.v1', 'prod/db.v1'],
+    ['env', 'database_url', 'DATABASE_URL'],
+    ['env', 'prod/db', 'PROD__DB'],
+  ])('in %s calls %s %s', (naming, text, stored) => {
+    expect(storeName(naming, text)).toBe(stored)
+  })
+
+  it.each<[Naming, string, string]>([
+    ['aws', 'prod/db-abc123', 'what would end an ARN'],
+    ['aws', 'a-health', 'what would end an ARN'],
+    ['azure', 'prod.db', 'a period'],
+    ['azure', 'prod_db', 'an underscore'],
+    ['azure', 'prod--db', 'what a slash becomes'],
+    ['azure', `${'a'.repeat(100)}/${'b'.repeat(30)}`, 'more than 127 characters'],
+    ['env', 'prod-db', 'a hyphen'],
+    ['env', 'prod.db', 'a period'],
+    ['env', 'prod__db', 'what a slash becomes'],
+    ['env', '1password', 'a digit first'],
+  ])('in %s cannot call %s anything: it has %s', (naming, text) => {
+    const error = refusalFrom(() => storeName(naming, text))
+    expect([error.code, error.detail.field]).toEqual(['bad_request', 'name'])
+    expect(shownBy(error)).not.toContain(text)
+  })
+
+  it('counts the prefix, and looks at the whole', () => {
+    expect(refusalFrom(() => storeName('azure', 'a'.repeat(120), 'p'.repeat(10))).code).toBe('bad_request')
+    // The hyphen of the prefix and six letters of the name.
+    expect(refusalFrom(() => storeName('aws', 'secret', 'team-')).code).toBe('bad_request')
+    for (const prefix of ['../', 'a/../', 'a?', 'a%2f', 'a b', 'a\n', '/']) {
+      expect(refusalFrom(() => storeName('hashicorp', 'x', prefix)).code).toBe('bad_request')
+    }
+  })
+
+  it('reads names of Azure without their case', () => {
+    expect(secretName('azure', 'POSTERN-Prod--DB', 'postern-')).toBe('prod/db')
+  })
+})
+
+describe('checkStoreName', () => {
+  it('throws what a provider may throw', () => {
+    for (const naming of NAMINGS) {
+      try {
+        checkStoreName(naming, 'canary value')
+        expect.unreachable()
+      } catch (error) {
+        expect(error).toBeInstanceOf(ProviderFailure)
+        expect([(error as ProviderFailure).kind, (error as ProviderFailure).message]).toEqual([
+          'invalid',
+          'Provider failed: invalid',
+        ])
+      }
+    }
+  })
+
+  it('takes linear time for any name', () => {
+    const hostile = [
+      '/'.repeat(100_000),
+      '.'.repeat(100_000),
+      './'.repeat(50_000),
+      `${'a/'.repeat(50_000)}..`,
+      '-a'.repeat(50_000),
+    ]
+    for (const naming of NAMINGS)
+      for (const text of hostile) expect(() => checkStoreName(naming, text)).toThrow(ProviderFailure)
+  })
+})

@@ -1,0 +1,335 @@
+import { inspect } from 'node:util'
+import { describe, expect, it } from 'vitest'
+import { inRange } from '../../../../core/addresses.ts'
+import { mintToken } from '../../../../core/authentication/token.ts'
+import { Redacted } from '../../../../core/redacted.ts'
+import { parseSettings, type Settings, settingsReference } from '../../../../core/settings/settings.ts'
+import type { Sources } from '../../../../core/settings/reader.ts'
+import { canary, leaks } from '../../../support/canary.ts'
+import { refusalFrom, shownBy } from '../../../support/core.ts'
+
+const ROOT_KEY = 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8'
+const parse = (environment: Record<string, string | undefined>) => parseSettings({ environment })
+/** The names that an error complains of, in the order of the alphabet. */
+const complaintsOf = (run: () => unknown) => {
+  const [head, ...lines] = refusalFrom(run).message.split('\n')
+  expect(head).toBe('Settings are wrong')
+  return lines.map((line) => /^ {2}([A-Z0-9_]+): .+$/.exec(line)![1]!).toSorted()
+}
+
+describe('parseSettings', () => {
+  it('has a default for everything but secrets and certificates', () => {
+    expect(parse({})).toMatchObject({
+      appName: 'postern',
+      environment: 'development',
+      debug: false,
+      host: '127.0.0.1',
+      port: 8787,
+      data: './data',
+      trustedProxies: [],
+      requestTimeoutMs: 10_000,
+      bodyTimeoutMs: 5000,
+      tls: {},
+    })
+    expect(parse({}).rootKey).toBeUndefined()
+  })
+
+  it('takes the environment before .env, .env before the secrets folder, and that before the default', () => {
+    const name = 'POSTERN_APP_NAME'
+    const [environment, dotenv, secrets] = [{ [name]: 'a' }, { [name]: 'b' }, { [name]: 'c' }]
+    expect(parseSettings({ environment, dotenv, secrets }).appName).toBe('a')
+    expect(parseSettings({ environment: {}, dotenv, secrets }).appName).toBe('b')
+    expect(parseSettings({ environment: { [name]: undefined }, dotenv: {}, secrets }).appName).toBe('c')
+    expect(parseSettings({ environment: {}, dotenv: {}, secrets: {} }).appName).toBe('postern')
+  })
+
+  it.each(['POSTERN_APP_NAME', 'POSTERN_AUDIT__RETENTION_DAYS', 'POSTERN_LOG_ORIGIN'])(
+    'row 62: an empty %s of one source does not hide what the next one has',
+    (name) => {
+      const value = '11'
+      const sources: Sources[] = [
+        { environment: { [name]: '' }, dotenv: { [name]: value } },
+        { environment: { [name]: '' }, secrets: { [name.toLowerCase()]: value } },
+        { environment: {}, dotenv: { [name]: '' }, secrets: { [name]: value } },
+        { environment: { [name]: '' }, dotenv: { [name]: '' }, secrets: { [name]: '\n', [name.toLowerCase()]: value } },
+        { environment: { [name]: value }, dotenv: { [name]: '' }, secrets: { [name]: '' } },
+      ]
+      const expected = parse({ [name]: value })
+      for (const given of sources) expect(parseSettings(given)).toEqual(expected)
+    },
+  )
+
+  it('decides the precedence of each setting by itself', () => {
+    const settings = parseSettings({
+      environment: { POSTERN_PORT: '1' },
+      dotenv: { POSTERN_PORT: '2', POSTERN_DATA: '/b' },
+      secrets: { POSTERN_PORT: '3', POSTERN_DATA: '/c', POSTERN_APP_NAME: 'c' },
+    })
+    expect([settings.port, settings.data, settings.appName]).toEqual([1, '/b', 'c'])
+  })
+
+  it('reads a file of the secrets folder by its name in capitals, or else in small letters', () => {
+    const read = (secrets: Record<string, string>) => parseSettings({ environment: {}, secrets }).appName
+    expect(read({ postern_app_name: 'small' })).toBe('small')
+    expect(read({ POSTERN_APP_NAME: 'capital', postern_app_name: 'small' })).toBe('capital')
+  })
+
+  it('takes one line break from the end of a secret file, and no more', () => {
+    const read = (text: string) => parseSettings({ environment: {}, secrets: { postern_app_name: text } }).appName
+    expect(read('name\n')).toBe('name')
+    expect(read('name\r\n')).toBe('name')
+    expect(read('name\n\n')).toBe('name\n')
+    expect(read(' name ')).toBe(' name ')
+    expect(parse({ POSTERN_APP_NAME: 'name\n' }).appName).toBe('name\n')
+  })
+
+  it('reads a root key that an editor ended with a line break', () => {
+    const { rootKey } = parseSettings({ environment: {}, secrets: { postern_root_key: `${ROOT_KEY}\n` } })
+    expect(Buffer.from(rootKey!.reveal()).toString('base64url')).toBe(ROOT_KEY)
+  })
+
+  it('takes several former root keys, and none that is the root key or the next one as well', () => {
+    const [other, third] = ['A', 'B'].map((first) => first + ROOT_KEY.slice(1).replaceAll('Q', first)) as [
+      string,
+      string,
+    ]
+    const { formerRootKeys } = parse({ POSTERN_ROOT_KEY: ROOT_KEY, POSTERN_FORMER_ROOT_KEYS: `${other}, ${third}` })
+    expect(formerRootKeys.map((key) => Buffer.from(key.reveal()).toString('base64url'))).toEqual([other, third])
+    const wrong = [
+      { POSTERN_ROOT_KEY: ROOT_KEY, POSTERN_FORMER_ROOT_KEYS: `${other},${ROOT_KEY}` },
+      { POSTERN_ROOT_KEY: ROOT_KEY, POSTERN_FORMER_ROOT_KEYS: other, POSTERN_NEXT_ROOT_KEY: other },
+      { POSTERN_ROOT_KEY: ROOT_KEY, POSTERN_NEXT_ROOT_KEY: ROOT_KEY },
+    ]
+    for (const given of wrong) expect(complaintsOf(() => parse(given))).toEqual(['POSTERN_FORMER_ROOT_KEYS'])
+  })
+
+  it.each(['/var/lib/postern\r', ' /var/lib/postern', '/var/lib/postern\n\n', ' ', '/var/lib\0/postern'])(
+    'row 62: refuses a data folder that would be made beside the one that is meant: %j',
+    (data) => {
+      for (const sources of [
+        { environment: { POSTERN_DATA: data } },
+        { environment: {}, secrets: { postern_data: data } },
+      ])
+        expect(() => parseSettings(sources)).toThrow('POSTERN_DATA: Must be a path')
+    },
+  )
+
+  it('takes an empty value for one that is not given', () => {
+    expect(parse({ POSTERN_PORT: '', POSTERN_ROOT_KEY: '' })).toEqual(parse({}))
+  })
+
+  it('reads nested settings from names with two underscores', () => {
+    const { tls } = parse({ POSTERN_TLS__CERT_FILE: '/c', POSTERN_TLS__KEY_FILE: '/k' })
+    expect(tls).toEqual({ certFile: '/c', keyFile: '/k' })
+  })
+
+  it('reads lists parted by commas, with white space around', () => {
+    const { trustedProxies } = parse({ POSTERN_TRUSTED_PROXIES: ' 10.0.0.0/8 , 2001:db8::/32,' })
+    expect(trustedProxies).toHaveLength(2)
+    expect(trustedProxies.map((range) => inRange('10.1.2.3', range))).toEqual([true, false])
+  })
+
+  it('hides what is secret', () => {
+    const token = mintToken('acme', new Uint8Array(32)).text.reveal()
+    const settings = parse({ POSTERN_ROOT_KEY: ROOT_KEY, POSTERN_AUDIT__ANCHOR_TOKEN: token })
+    expect(settings.audit.anchorToken?.reveal()).toBe(token)
+    expect(settings.rootKey).toBeInstanceOf(Redacted)
+    const shown = JSON.stringify(settings) + inspect(settings, { depth: Infinity, showHidden: true })
+    expect(leaks(shown, [token, ROOT_KEY])).toEqual([])
+    expect(shown).not.toContain('28, 29, 30, 31')
+  })
+
+  it('is frozen throughout', () => {
+    const settings = parse({ POSTERN_TRUSTED_PROXIES: '10.0.0.0/8', POSTERN_CLIENT_ADDRESS: 'forwarded' })
+    const mutable: string[] = []
+    const walk = (value: unknown, path: string) => {
+      if (typeof value !== 'object' || value === null) return
+      if (!Object.isFrozen(value)) mutable.push(path)
+      for (const [key, child] of Object.entries(value)) walk(child, `${path}.${key}`)
+    }
+    walk(settings, 'settings')
+    expect(mutable).toEqual([])
+    expect(() => Object.assign(settings.tls, { certFile: 'x' })).toThrow(TypeError)
+    expect(() => (settings as { port: number }).port++).toThrow(TypeError)
+    expect(() => (settings.trustedProxies as unknown[]).push(1)).toThrow(TypeError)
+  })
+
+  it.each([
+    ['POSTERN_PORT', '65536'],
+    ['POSTERN_PORT', '-1'],
+    ['POSTERN_PORT', '80.5'],
+    ['POSTERN_PORT', '0x50'],
+    ['POSTERN_PORT', ' 80'],
+    ['POSTERN_PORT', '1e3'],
+    ['POSTERN_REQUEST_TIMEOUT_MS', '600001'],
+    ['POSTERN_BODY_TIMEOUT_MS', '5s'],
+    ['POSTERN_BODY_TIMEOUT_MS', '10000'],
+    ['POSTERN_DEBUG', 'yes'],
+    ['POSTERN_DEBUG', 'True'],
+    ['POSTERN_DEBUG', '1'],
+    ['POSTERN_ENVIRONMENT', 'prod'],
+    ['POSTERN_ROOT_KEY', 'short'],
+    ['POSTERN_FORMER_ROOT_KEYS', 'short'],
+    ['POSTERN_FORMER_ROOT_KEYS', `${ROOT_KEY},short`],
+    ['POSTERN_FORMER_ROOT_KEYS', `${ROOT_KEY},${ROOT_KEY}`],
+    ['POSTERN_NEXT_ROOT_KEY', 'short'],
+    ['POSTERN_TRUSTED_PROXIES', '10.0.0.0/33'],
+    ['POSTERN_TRUSTED_PROXIES', '10.0.0.0/8,10.0.0.1/8'],
+    ['POSTERN_TRUSTED_PROXIES', '*'],
+  ])('refuses %s=%s', (name, value) => {
+    expect(complaintsOf(() => parse({ [name]: value }))).toEqual([name])
+  })
+
+  it.each([
+    ['POSTERN_PORT', '0', 'port', 0],
+    ['POSTERN_PORT', '65535', 'port', 65_535],
+    ['POSTERN_REQUEST_TIMEOUT_MS', '600000', 'requestTimeoutMs', 600_000],
+    ['POSTERN_BODY_TIMEOUT_MS', '100', 'bodyTimeoutMs', 100],
+    ['POSTERN_BODY_TIMEOUT_MS', '9999', 'bodyTimeoutMs', 9999],
+    ['POSTERN_DEBUG', 'true', 'debug', true],
+    ['POSTERN_ENVIRONMENT', 'test', 'environment', 'test'],
+  ] as const)('takes %s=%s', (name, value, key, expected) => {
+    expect(parse({ [name]: value })[key satisfies keyof Settings]).toBe(expected)
+  })
+
+  it('says what to do in place of a setting of before, and shows no value', () => {
+    const value = canary()
+    const error = refusalFrom(() => parse({ POSTERN_BOOTSTRAP_TOKEN: value }))
+    expect(error.message).toMatch(/POSTERN_BOOTSTRAP_TOKEN: .*npm run mint -- VAULT/)
+    expect(leaks(shownBy(error), [value])).toEqual([])
+  })
+
+  it('names every wrong and every unknown setting at once, whatever source it is from, and shows no value', () => {
+    const secret = canary()
+    const names = [
+      'POSTERN_BODY_TIMEOUT_MS',
+      'POSTERN_BOOTSTRAP_TOKEN',
+      'POSTERN_DEBUG',
+      'POSTERN_ENVIRONMENT',
+      'POSTERN_PORT',
+      'POSTERN_REQUEST_TIMEOUT_MS',
+      'POSTERN_ROOT_KEY',
+      'POSTERN_TRUSTED_PROXIES',
+    ]
+    const sources = {
+      environment: { ...Object.fromEntries(names.map((name) => [name, secret])), POSTERN_ROOTKEY: secret },
+      dotenv: { POSTERN_HOTS: secret },
+      secrets: { postern_tls_cert_file: secret },
+    }
+    const unknown = ['POSTERN_HOTS', 'POSTERN_ROOTKEY', 'POSTERN_TLS_CERT_FILE']
+    expect(complaintsOf(() => parseSettings(sources))).toEqual([...names, ...unknown].toSorted())
+    expect(leaks(shownBy(refusalFrom(() => parseSettings(sources))), [secret])).toEqual([])
+  })
+
+  it('refuses limits of time that leave none for the answer', () => {
+    const times = (request: string, body: string) => ({
+      POSTERN_REQUEST_TIMEOUT_MS: request,
+      POSTERN_BODY_TIMEOUT_MS: body,
+    })
+    expect(complaintsOf(() => parse(times('199', '100')))).toEqual(['POSTERN_REQUEST_TIMEOUT_MS'])
+    expect(parse(times('200', '199'))).toMatchObject({ requestTimeoutMs: 200, bodyTimeoutMs: 199 })
+    expect(complaintsOf(() => parse(times('200', '200')))).toEqual(['POSTERN_BODY_TIMEOUT_MS'])
+  })
+
+  it('names what is wrong together with what is wrong by itself', () => {
+    const complaints = complaintsOf(() =>
+      parse({
+        POSTERN_BODY_TIMEOUT_MS: 'x',
+        POSTERN_DEBUG: 'true',
+        POSTERN_ENVIRONMENT: 'production',
+        POSTERN_HOST: '0.0.0.0',
+        POSTERN_TLS__KEY_FILE: '/k',
+      }),
+    )
+    expect(complaints).toEqual(['POSTERN_BODY_TIMEOUT_MS', 'POSTERN_DEBUG', 'POSTERN_HOST', 'POSTERN_TLS__KEY_FILE'])
+  })
+
+  it('ignores what is not ours: other names, and those that Kubernetes sets for a service of our name', () => {
+    const environment = {
+      PATH: '/bin',
+      POSTER: 'x',
+      MY_POSTERN_PORT: 'x',
+      POSTERN_PORT: 'tcp://10.96.0.1:8787',
+      POSTERN_SERVICE_HOST: '10.96.0.1',
+      POSTERN_SERVICE_PORT: '8787',
+      POSTERN_SERVICE_PORT_HTTP: '8787',
+      POSTERN_PORT_8787_TCP: 'tcp://10.96.0.1:8787',
+      POSTERN_PORT_8787_TCP_ADDR: '10.96.0.1',
+      POSTERN_PORT_8787_TCP_PORT: '8787',
+      POSTERN_PORT_8787_TCP_PROTO: 'tcp',
+    }
+    expect(parse(environment)).toEqual(parse({}))
+  })
+
+  it.each(['127.0.0.1', '::1', 'localhost'])('binds loopback %s as it is', (host) => {
+    expect(parse({ POSTERN_HOST: host }).host).toBe(host)
+  })
+
+  it.each(['0.0.0.0', '::', '192.168.1.5', 'example.com', '127.0.0.1.example.com', 'LOCALHOST.example'])(
+    'binds %s only behind TLS or a declared proxy',
+    (host) => {
+      const wide = { POSTERN_HOST: host }
+      const tls = { POSTERN_TLS__CERT_FILE: '/c', POSTERN_TLS__KEY_FILE: '/k' }
+      expect(complaintsOf(() => parse(wide))).toEqual(['POSTERN_HOST'])
+      expect(parse({ ...wide, ...tls }).host).toBe(host)
+      expect(parse({ ...wide, POSTERN_TRUSTED_PROXIES: '10.0.0.0/8', POSTERN_CLIENT_ADDRESS: 'forwarded' }).host).toBe(
+        host,
+      )
+      expect(complaintsOf(() => parse({ ...wide, POSTERN_TRUSTED_PROXIES: ' , ' }))).toEqual(['POSTERN_HOST'])
+    },
+  )
+
+  it('refuses a certificate without its key, and a key without its certificate', () => {
+    expect(complaintsOf(() => parse({ POSTERN_TLS__CERT_FILE: '/c' }))).toEqual(['POSTERN_TLS__KEY_FILE'])
+    expect(complaintsOf(() => parse({ POSTERN_TLS__KEY_FILE: '/k' }))).toEqual(['POSTERN_TLS__KEY_FILE'])
+  })
+
+  it('refuses debug in production, and only there', () => {
+    const debug = { POSTERN_DEBUG: 'true' }
+    expect(complaintsOf(() => parse({ ...debug, POSTERN_ENVIRONMENT: 'production' }))).toEqual(['POSTERN_DEBUG'])
+    expect(parse({ ...debug, POSTERN_ENVIRONMENT: 'test' }).debug).toBe(true)
+    expect(parse({ POSTERN_ENVIRONMENT: 'production' }).environment).toBe('production')
+  })
+})
+
+describe('describeSettings', () => {
+  const described = settingsReference()
+
+  it('lists every setting once, by the name that is read', () => {
+    const names = described.map(({ name }) => name)
+    expect(new Set(names).size).toBe(names.length)
+    const known = [
+      'POSTERN_APP_NAME',
+      'POSTERN_BODY_TIMEOUT_MS',
+      'POSTERN_DATA',
+      'POSTERN_DEBUG',
+      'POSTERN_ENVIRONMENT',
+      'POSTERN_HOST',
+      'POSTERN_PORT',
+      'POSTERN_REQUEST_TIMEOUT_MS',
+      'POSTERN_ROOT_KEY',
+      'POSTERN_TLS__CERT_FILE',
+      'POSTERN_TLS__KEY_FILE',
+      'POSTERN_TRUSTED_PROXIES',
+    ]
+    expect(names).toEqual(expect.arrayContaining(known))
+  })
+
+  it('says of each what it is for, what it may be, and what it is by default', () => {
+    for (const { description, type } of described) {
+      expect(description).toMatch(/^[A-Z].*\.$/s)
+      expect(type).not.toBe('')
+    }
+    const of = (name: string) => described.find((one) => one.name === name)!
+    expect(of('POSTERN_PORT')).toMatchObject({ type: '0 to 65535', fallback: '8787', secret: false })
+    expect(of('POSTERN_ENVIRONMENT').type).toBe('`development`, `test`, `production`')
+    expect(of('POSTERN_ROOT_KEY')).toMatchObject({ fallback: null, secret: true })
+    expect(of('POSTERN_TLS__CERT_FILE').fallback).toBeNull()
+  })
+
+  it('states defaults that are accepted and make no difference', () => {
+    const defaults = described.flatMap(({ name, fallback }) => (fallback === null ? [] : [[name, fallback]]))
+    expect(defaults.length).toBeGreaterThan(5)
+    expect(parse(Object.fromEntries(defaults))).toEqual(parse({}))
+  })
+})

@@ -1,0 +1,275 @@
+import { describe, expect, it } from 'vitest'
+import type { SessionInput } from '../../../../../core/vault/access/session_operations.ts'
+import type { Caller } from '../../../../../core/vault/rpc.ts'
+import type { Input, OperationName, Output } from '../../../../../core/vault/operation_table.ts'
+import { bytesOf, callerFor, openVault, tokenHashOf } from '../../../../support/core.ts'
+
+// As UNLIMITED has it: 30 minutes idle, 12 hours in all.
+const IDLE_MS = 30 * 60_000
+const MAX_MS = 12 * 3_600_000
+
+/** A vault in which ann may read, with a way to ask with her sessions. */
+function openBench() {
+  const bench = openVault()
+  bench.enrol('ann')
+  bench.rule('ann', 'ann', ['read'], 'prod/**')
+  let requests = 0
+
+  const withSession = (id: string, jkt: string | null = null): Caller => ({
+    ...callerFor('ann'),
+    credential: { kind: 'session', hash: tokenHashOf(id) },
+    requestId: `request ${++requests}`,
+    proof: jkt === null ? null : { jkt, id: `proof ${requests}`, expiresAt: bench.now + 600_000 },
+  })
+  const inputOf = (id: string, more: Partial<SessionInput> = {}): SessionInput => ({
+    hash: tokenHashOf(id),
+    accessor: `accessor-of-${id}`,
+    jkt: null,
+    factor: null,
+    ...more,
+  })
+  function ask<K extends OperationName>(caller: Caller, operation: K, input: Input<K>) {
+    const answer = bench.execute({ operation, caller, input })[0]!
+    return answer.ok ? (answer.value as Output<K>) : answer.reason
+  }
+  /** Makes a session from ann's API token. */
+  const open = (id: string, more: Partial<SessionInput> = {}) =>
+    ask(callerFor('ann'), 'session.open', inputOf(id, more))
+  const whoami = (id: string, jkt: string | null = null) => ask(withSession(id, jkt), 'session.whoami', {})
+  const isLive = (id: string, jkt: string | null = null) => whoami(id, jkt) !== 'unauthenticated'
+  /** Gives ann a confirmed second factor, and recovery codes that hash to these. */
+  function enrolFactor(recoveryHashes: string[] = []) {
+    ask(callerFor('ann'), 'totp.enrol', { id: 'totp', kid: 'root.1', sealed: bytesOf('sealed') })
+    ask(callerFor('ann'), 'totp.confirm', { id: 'totp', step: 1, recoveryHashes, jkt: null })
+  }
+  return { bench, ask, open, whoami, isLive, withSession, inputOf, enrolFactor }
+}
+
+describe('a session', () => {
+  it('is who its token is, and may what it may', () => {
+    const { ask, open, whoami, withSession, bench } = openBench()
+    expect(open('one')).toEqual({
+      accessor: 'accessor-of-one',
+      principal: 'ann',
+      expiresAt: bench.now + MAX_MS,
+      mfaAt: null,
+    })
+    expect(whoami('one')).toMatchObject({
+      principal: 'ann',
+      method: 'session',
+      session: 'accessor-of-one',
+      bound: false,
+    })
+    expect(ask(withSession('one'), 'secret.read', { name: 'prod/db' })).toBe('no_secret')
+    expect(ask(withSession('one'), 'secret.read', { name: 'dev/db' })).toBe('denied')
+  })
+
+  it('row 36: ends when it is idle for 30 minutes, and lives while it is used', () => {
+    for (const [wait, live] of [
+      [IDLE_MS - 1, true],
+      [IDLE_MS, false],
+    ] as const) {
+      const { bench, open, isLive } = openBench()
+      open('one')
+      bench.now += wait
+      expect(isLive('one')).toBe(live)
+      bench.now += IDLE_MS - 60_000
+      expect(isLive('one')).toBe(live)
+    }
+  })
+
+  it('row 36: ends after 12 hours, however much it is used', () => {
+    const { bench, open, isLive } = openBench()
+    open('one')
+    const start = bench.now
+    for (; bench.now < start + MAX_MS - 1; bench.now += IDLE_MS - 60_000) expect(isLive('one')).toBe(true)
+    bench.now = start + MAX_MS - 1
+    expect(isLive('one')).toBe(true)
+    bench.now = start + MAX_MS
+    expect(isLive('one')).toBe(false)
+  })
+
+  it('row 36: ends at once when it is signed out, and no other with it', () => {
+    const { ask, open, isLive, withSession } = openBench()
+    open('one')
+    open('two')
+    expect(ask(withSession('one'), 'session.end', { accessor: null })).toEqual({ accessor: 'accessor-of-one' })
+    expect([isLive('one'), isLive('two')]).toEqual([false, true])
+    expect(ask(withSession('one'), 'secret.read', { name: 'prod/db' })).toBe('unauthenticated')
+  })
+
+  it('row 36: ends when its principal is disabled, and lives again only while it would have', () => {
+    const { bench, open, isLive } = openBench()
+    open('one')
+    bench.granted('admin', 'principal.put', { id: 'ann', kind: 'user', disabled: true })
+    expect(isLive('one')).toBe(false)
+    bench.granted('admin', 'principal.put', { id: 'ann', kind: 'user', disabled: false })
+    expect(isLive('one')).toBe(true)
+    bench.granted('admin', 'session.end_all', { principal: 'ann' })
+    expect(isLive('one')).toBe(false)
+  })
+
+  it('row 36: ends when the token that it is from expires or is revoked', () => {
+    const { bench, isLive, ask, inputOf } = openBench()
+    bench.enrol('bob', bench.now + 10_000)
+    ask(callerFor('bob'), 'session.open', inputOf('bobs'))
+    bench.now += 9999
+    expect(isLive('bobs')).toBe(true)
+    bench.now += 1
+    expect(isLive('bobs')).toBe(false)
+    bench.enrol('cat')
+    ask(callerFor('cat'), 'session.open', inputOf('cats'))
+    bench.granted('admin', 'token.revoke', { accessor: 'accessor-of-cat' })
+    expect(isLive('cats')).toBe(false)
+  })
+
+  it('row 36: loses a right with the rule that gave it', () => {
+    const { bench, ask, open, withSession } = openBench()
+    open('one')
+    bench.granted('admin', 'rule.delete', { id: 'ann' })
+    expect(ask(withSession('one'), 'secret.read', { name: 'prod/db' })).toBe('denied')
+  })
+
+  it('is not found by the hash of an API token, nor an API token by that of a session', () => {
+    const { ask, open } = openBench()
+    open('one')
+    const credential = (kind: 'token' | 'session', id: string) => ({
+      ...callerFor('ann'),
+      credential: { kind, hash: tokenHashOf(id) },
+    })
+    expect(ask(credential('session', 'ann'), 'session.whoami', {})).toBe('unauthenticated')
+    expect(ask(credential('token', 'one'), 'session.whoami', {})).toBe('unauthenticated')
+  })
+
+  it('leaves one entry when it is dead, however often it is sent', () => {
+    const { bench, ask, open, withSession, isLive } = openBench()
+    open('one')
+    ask(withSession('one'), 'session.end', { accessor: null })
+    const before = bench.entryCount()
+    for (let i = 0; i < 10; i++) expect(isLive('one')).toBe(false)
+    expect(bench.entryCount()).toBe(before + 1)
+  })
+
+  it('shows no token and no hash in the list, and only what lives', () => {
+    const { bench, open, ask, withSession } = openBench()
+    open('one')
+    open('two', { jkt: 'key' })
+    ask(withSession('one'), 'session.end', { accessor: null })
+    const sessions = bench.granted('admin', 'session.list', { principal: 'ann' })
+    expect(sessions).toEqual([
+      {
+        accessor: 'accessor-of-two',
+        principal: 'ann',
+        method: 'session',
+        createdAt: bench.now,
+        seenAt: bench.now,
+        expiresAt: bench.now + MAX_MS,
+        mfaAt: null,
+        address: '192.0.2.1',
+        agent: 'test/1',
+        bound: true,
+      },
+    ])
+    bench.now += IDLE_MS
+    expect(bench.granted('admin', 'session.list', { principal: null })).toEqual([])
+  })
+})
+
+describe('stepping up', () => {
+  it('row 36: gives a new token and kills the old one, and no longer a life', () => {
+    const { bench, ask, open, whoami, isLive, withSession, inputOf, enrolFactor } = openBench()
+    enrolFactor()
+    open('one')
+    const start = bench.now
+    bench.now += 60_000
+    const factor = { kind: 'totp', id: 'totp', step: 2 } as const
+    expect(ask(withSession('one'), 'session.open', inputOf('two', { factor }))).toMatchObject({
+      mfaAt: bench.now,
+      expiresAt: start + MAX_MS,
+    })
+    expect(isLive('one')).toBe(false)
+    expect(whoami('two')).toMatchObject({ mfaAt: bench.now, session: 'accessor-of-two' })
+  })
+
+  it('with a wrong factor changes nothing', () => {
+    const { ask, open, whoami, isLive, withSession, inputOf, enrolFactor } = openBench()
+    enrolFactor(['right'])
+    open('one')
+    for (const factor of [
+      { kind: 'totp', id: 'totp', step: 1 },
+      { kind: 'totp', id: 'totp', step: 0 },
+      { kind: 'recovery', hash: 'wrong' },
+      { kind: 'recovery', hash: '' },
+    ] as const) {
+      expect(ask(withSession('one'), 'session.open', inputOf('two', { factor }))).toBe('unauthenticated')
+    }
+    expect(whoami('one')).toMatchObject({ mfaAt: null, recoveryCodesLeft: 1 })
+    expect(isLive('two')).toBe(false)
+  })
+
+  it('row 29: takes each step once, and none before the last', () => {
+    const { open, enrolFactor } = openBench()
+    enrolFactor()
+    const taken = [5, 5, 4, 6, 6].map((step, i) => open(`s${i}`, { factor: { kind: 'totp', id: 'totp', step } }))
+    expect(taken.map((answer) => typeof answer === 'object')).toEqual([true, false, false, true, false])
+  })
+
+  it('row 29: takes each recovery code once', () => {
+    const { open, enrolFactor } = openBench()
+    enrolFactor(['a', 'b'])
+    const taken = ['a', 'a', 'b'].map((hash, i) => open(`s${i}`, { factor: { kind: 'recovery', hash } }))
+    expect(taken.map((answer) => typeof answer === 'object')).toEqual([true, false, true])
+  })
+
+  it('row 22: counts wrong recovery codes as failures, and refuses the right one when there were too many', () => {
+    const { bench, open, enrolFactor } = openBench()
+    enrolFactor(['right'])
+    // A source that just succeeded is known; this one is not.
+    bench.now += 31 * 24 * 3_600_000
+    const right = { factor: { kind: 'recovery', hash: 'right' } } as const
+    for (let i = 0; i < 3; i++) open(`w${i}`, { factor: { kind: 'recovery', hash: 'wrong' } })
+    expect(open('one', right)).toBe('unauthenticated')
+    bench.granted('admin', 'lock.clear', { id: 'ann' })
+    expect(open('one', right)).toMatchObject({ principal: 'ann' })
+  })
+
+  it('does not count a secret that was not confirmed', () => {
+    const { ask, open } = openBench()
+    ask(callerFor('ann'), 'totp.enrol', { id: 'totp', kid: 'root.1', sealed: bytesOf('sealed') })
+    expect(open('one', { factor: { kind: 'totp', id: 'totp', step: 9 } })).toBe('unauthenticated')
+  })
+})
+
+describe('a bound session', () => {
+  it('row 30: is refused without a proof and with that of another key; an unbound one with any', () => {
+    const { open, isLive } = openBench()
+    open('bound', { jkt: 'key' })
+    open('plain')
+    expect([isLive('bound', 'key'), isLive('bound'), isLive('bound', 'other')]).toEqual([true, false, false])
+    expect([isLive('plain'), isLive('plain', 'key')]).toEqual([true, false])
+  })
+
+  it('row 30: takes each proof for one request', () => {
+    const { ask, open, withSession } = openBench()
+    open('bound', { jkt: 'key' })
+    const caller = withSession('bound', 'key')
+    expect(ask(caller, 'session.whoami', {})).toMatchObject({ bound: true })
+    // The same request may ask its vault several things.
+    expect(ask(caller, 'session.whoami', {})).toMatchObject({ bound: true })
+    expect(ask({ ...caller, requestId: 'another' }, 'session.whoami', {})).toBe('unauthenticated')
+  })
+
+  it('row 58: cannot shake its binding off, nor change it', () => {
+    const { ask, open, isLive, withSession, inputOf, enrolFactor } = openBench()
+    enrolFactor()
+    open('bound', { jkt: 'key' })
+    for (const [i, jkt] of [null, 'other'].entries()) {
+      const input = inputOf('free', { jkt, factor: { kind: 'totp', id: 'totp', step: 10 + i } })
+      expect(ask(withSession('bound', 'key'), 'session.open', input)).toBe('unauthenticated')
+    }
+    expect([isLive('free'), isLive('free', 'other'), isLive('bound', 'key')]).toEqual([false, false, true])
+    const input = inputOf('next', { jkt: 'key', factor: { kind: 'totp', id: 'totp', step: 10 } })
+    expect(ask(withSession('bound', 'key'), 'session.open', input)).toMatchObject({ principal: 'ann' })
+    expect([isLive('bound', 'key'), isLive('next', 'key'), isLive('next')]).toEqual([false, true, false])
+  })
+})

@@ -1,0 +1,46 @@
+/** The table of outcomes in the documentation, against the code that it is about. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { refusal } from '../../../../../core/errors.ts'
+import { ABSENT, ON_FAILURE } from '../../../../../core/providers/failover.ts'
+import { type FailureKind, ProviderFailure } from '../../../../../core/providers/provider.ts'
+import { reasonOf } from '../../../../../core/vault/chains/read_operations.ts'
+import { statusOf } from '../../../../../worker/http/problem.ts'
+
+const DOCS = join(import.meta.dirname, '../../../../../docs/concepts/chains.md')
+const HEAD = '| the provider | then |'
+
+function rowOf(kind: FailureKind): string {
+  const isOutage = new ProviderFailure(kind).isOutage
+  const error = refusal(reasonOf(kind))
+  const cells = [
+    `\`${kind}\``,
+    ON_FAILURE[kind] === 'next'
+      ? 'the next is asked'
+      : kind === 'not_found'
+        ? 'it ends, unless `onNotFound` is `next`'
+        : 'it ends',
+    isOutage ? 'yes' : 'no: it is purged',
+    ABSENT.includes(kind) ? 'for a moment' : 'no',
+    isOutage ? 'yes' : 'no',
+    `${statusOf(error)} \`${error.code}\`${error.detail.reason ? `, \`${error.detail.reason}\`` : ''}`,
+  ]
+  return `| ${cells.join(' | ')} |`
+}
+
+describe('the table of outcomes', () => {
+  it('says of every failure what the code does', () => {
+    const expected = (Object.keys(ON_FAILURE) as FailureKind[]).map(rowOf)
+    const lines = readFileSync(DOCS, 'utf8').split('\n')
+    const at = lines.findIndex((line) => line.startsWith(HEAD))
+    const rows = lines.slice(at + 2, lines.indexOf('', at))
+    expect(rows).toEqual(expected)
+  })
+
+  it('goes on after outages only', () => {
+    for (const [kind, then] of Object.entries(ON_FAILURE)) {
+      expect([kind, then]).toEqual([kind, new ProviderFailure(kind as FailureKind).isOutage ? 'next' : 'stop'])
+    }
+  })
+})

@@ -1,0 +1,98 @@
+/** Attacks on rotation: what is taken from under a run that goes on. */
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { unwrap } from '../../../../../core/vault/rpc.ts'
+import { parseSettings } from '../../../../../core/settings/settings.ts'
+import { PutPolicy } from '../../../../../core/wire/index.ts'
+import type { Desk } from '../../../../../worker/background/scheduler.ts'
+import { versions } from '../../../../../worker/background/prune_versions.ts'
+import { writeOf } from '../../../../support/core.ts'
+import { NAME, rotationBench } from './rotation_fixture.ts'
+
+afterEach(() => {
+  vi.unstubAllGlobals()
+})
+
+type Bench = Awaited<ReturnType<typeof rotationBench>>['bench']
+
+/** Keeps two versions of each secret, and erases the rest now. */
+async function eraseOld(bench: Bench): Promise<void> {
+  bench.granted('admin', 'policy.put', PutPolicy.parse({ keepVersions: 2 }))
+  bench.now += 86_400_000
+  const perform = async (task: never, input: never) =>
+    unwrap(bench.vault.perform(task, input, bench.now) as never).value
+  await versions.run({ vault: 'v', settings: parseSettings({ environment: {} }), perform } as unknown as Desk)
+}
+
+describe('a rollback through the target', () => {
+  it('makes no other value where the one that it brings back was destroyed meanwhile', async () => {
+    const { bench, target, writeByHand, rotate, settle, read, outcomes, secret } = await rotationBench()
+    await writeByHand('second value')
+    rotate(1)
+    bench.granted('admin', 'secret.destroy', { name: NAME, version: 1 })
+    await settle()
+    expect(await read()).toBe('second value')
+    expect(secret()).toMatchObject({ current: 2, pending: null, latest: 2 })
+    expect(outcomes()).toEqual(['undone'])
+    expect(target.told.map(({ type }) => type)).toEqual(['rotation.undo'])
+  })
+
+  it('has its value kept until it has it, whatever the policy keeps', async () => {
+    const { bench, writeByHand, rotate, settle, read } = await rotationBench()
+    for (const value of ['second', 'third', 'fourth']) await writeByHand(value)
+    rotate(1)
+    await eraseOld(bench)
+    await settle()
+    expect(await read()).toBe('first value')
+    await eraseOld(bench)
+    expect(bench.reason('admin', 'secret.read', { name: NAME, version: 1 })).toBe('destroyed')
+  })
+
+  it('brings back nothing that expired, and its end with what has one', async () => {
+    const { bench, rotate, settle } = await rotationBench()
+    const expiresAt = bench.now + 90_000_000
+    bench.database.all('UPDATE version SET expires_at = ? WHERE number = 1', expiresAt)
+    rotate()
+    await settle()
+    rotate(1)
+    await settle()
+    const { items } = bench.granted('admin', 'secret.versions', { name: NAME, below: 99, limit: 99 })
+    expect(items[0]).toMatchObject({ number: 3, expiresAt })
+    bench.now = expiresAt
+    expect(bench.reason('admin', 'rotation.start', { name: NAME, restores: 1, force: false })).toBe('expired')
+  })
+})
+
+describe('the grace of a rotation', () => {
+  it('keeps the credential before from being destroyed: its target could not be told to forget it', async () => {
+    const { bench, target, rotate, process, settle } = await rotationBench()
+    rotate()
+    await process()
+    for (const which of [{ name: NAME, version: 1 }, { name: NAME }])
+      expect(bench.reason('admin', 'secret.destroy', which)).toBe('rotating')
+    bench.granted('admin', 'rotation.steer', { name: NAME, to: 'finish' })
+    await settle()
+    expect(target.accepted.has('first value')).toBe(false)
+    expect(bench.reason('admin', 'secret.destroy', { name: NAME, version: 1 })).toBe('ok')
+  })
+
+  it('ends with the credential before being told, though another was written and old versions were erased', async () => {
+    const { bench, target, writeByHand, rotate, process, settle } = await rotationBench()
+    rotate()
+    await process()
+    await writeByHand('written in the grace')
+    await eraseOld(bench)
+    await settle()
+    expect(target.accepted.has('first value')).toBe(false)
+  })
+})
+
+describe('a rollback', () => {
+  it('of what expired is refused', async () => {
+    const { bench } = await rotationBench()
+    bench.granted('admin', 'secret.write', writeOf('x', { expiresAt: bench.now + 1000 }))
+    bench.granted('admin', 'secret.write', writeOf('x'))
+    bench.now += 1000
+    expect(bench.reason('admin', 'secret.read', { name: 'x', version: 1 })).toBe('expired')
+    expect(bench.reason('admin', 'secret.rollback', { name: 'x', version: 1 })).toBe('expired')
+  })
+})
