@@ -18,9 +18,9 @@ import { registerTasks } from '../../../../extension/run/tasks.ts'
 import { limitsOf, unfitIn } from '../../../../core/text/process_environment.ts'
 import { registerTools } from '../../../../extension/language_model_tools.ts'
 import { canary, leaks } from '../../../support/canary.ts'
-import { editor, stubParts } from '../../../extension/stub_editor.ts'
+import { editor, stubParts } from '../../extension/stub_editor.ts'
 
-vi.mock('vscode', async () => (await import('../../../extension/stub_editor.ts')).api)
+vi.mock('vscode', async () => (await import('../../extension/stub_editor.ts')).api)
 
 const LINUX = limitsOf('linux')
 /** A value that makes `K=value` as long as this, in bytes. */

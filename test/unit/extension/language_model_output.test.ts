@@ -1,7 +1,7 @@
 /** What the tool of a model shows of a run: no value of the `.env`, and which values are too short to be found. */
 import { beforeEach, expect, it, vi } from 'vitest'
-import { registerTools } from '../../extension/language_model_tools.ts'
-import { canary, leaks } from '../support/canary.ts'
+import { registerTools } from '../../../extension/language_model_tools.ts'
+import { canary, leaks } from '../../support/canary.ts'
 import { editor, stubMachine, stubParts } from './stub_editor.ts'
 
 vi.mock('vscode', async () => (await import('./stub_editor.ts')).api)

@@ -1,10 +1,10 @@
 /** Findings that the user put aside: kept so that nothing can be read from them. */
 import { createHash } from 'node:crypto'
 import { expect, it, vi } from 'vitest'
-import { Ignored } from '../../extension/language/diagnostics.ts'
-import { keyedHash } from '../../extension/shared/keyed_hash.ts'
+import { Ignored } from '../../../../extension/language/diagnostics.ts'
+import { keyedHash } from '../../../../extension/shared/keyed_hash.ts'
 
-vi.mock('vscode', async () => (await import('./stub_editor.ts')).api)
+vi.mock('vscode', async () => (await import('../stub_editor.ts')).api)
 
 function storage(kept = new Map<string, unknown>()) {
   return {

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
 
-const ROOM = resolve(import.meta.dirname, '../../extension')
+const ROOM = resolve(import.meta.dirname, '../../../extension')
 const json = (path: string) => JSON.parse(readFileSync(join(ROOM, path), 'utf8'))
 const manifest = json('package.json')
 const sources = readdirSync(ROOM, { recursive: true, encoding: 'utf8' })

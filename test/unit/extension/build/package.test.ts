@@ -6,7 +6,7 @@ import { delimiter, join, resolve } from 'node:path'
 import process from 'node:process'
 import { expect, it } from 'vitest'
 
-const ROOT = resolve(import.meta.dirname, '../..')
+const ROOT = resolve(import.meta.dirname, '../../../..')
 
 it('makes the folder of the package when it is missing', () => {
   const folder = mkdtempSync(join(tmpdir(), 'postern-package-'))

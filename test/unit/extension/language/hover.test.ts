@@ -1,9 +1,9 @@
 /** The card that a reference shows under the pointer: its links do what they say, whatever the reference holds. */
 import { marked } from 'marked'
 import { expect, it, vi } from 'vitest'
-import { registerCompletion } from '../../extension/language/completion.ts'
-import type { Hydrations } from '../../extension/hydration/documents.ts'
-import type { Parts } from '../../extension/services.ts'
+import { registerCompletion } from '../../../../extension/language/completion.ts'
+import type { Hydrations } from '../../../../extension/hydration/documents.ts'
+import type { Parts } from '../../../../extension/services.ts'
 
 interface Provider {
   provideHover(document: unknown, position: unknown): Promise<{ contents: { value: string } } | null>

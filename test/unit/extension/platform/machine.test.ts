@@ -8,12 +8,12 @@ import process from 'node:process'
 import { promisify } from 'node:util'
 import { buildSync } from 'esbuild'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { Redacted } from '../../core/redacted.ts'
-import { type Ignored, registerDiagnostics } from '../../extension/language/diagnostics.ts'
-import { registerEnvFile } from '../../extension/run/write_env_file.ts'
-import type { Hydrations } from '../../extension/hydration/documents.ts'
-import type { Parts } from '../../extension/services.ts'
-import { machineFor } from '../../extension/platform/machine.ts'
+import { Redacted } from '../../../../core/redacted.ts'
+import { type Ignored, registerDiagnostics } from '../../../../extension/language/diagnostics.ts'
+import { registerEnvFile } from '../../../../extension/run/write_env_file.ts'
+import type { Hydrations } from '../../../../extension/hydration/documents.ts'
+import type { Parts } from '../../../../extension/services.ts'
+import { machineFor } from '../../../../extension/platform/machine.ts'
 
 const { nothing, editor } = vi.hoisted(() => {
   const nothing = () => ({ dispose() {} })
@@ -51,7 +51,7 @@ function rethrow(_: string, error: unknown): never {
   throw error
 }
 
-const LAUNCH = resolve(import.meta.dirname, '../../extension/platform/launch.ts')
+const LAUNCH = resolve(import.meta.dirname, '../../../../extension/platform/launch.ts')
 const { isIgnored } = machineFor('')
 let folder: string
 const git = (...args: string[]) => execFileSync('git', args, { cwd: folder, stdio: 'pipe' })

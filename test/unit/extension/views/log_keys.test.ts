@@ -1,15 +1,15 @@
 /** Which key a log is pinned to: that of its vault at its server. */
 import { beforeEach, describe, expect, it, vi } from 'vitest'
-import { formatVerifierKey } from '../../core/tlog/signed_note.ts'
-import { LogView } from '../../extension/views/audit_log_view.ts'
-import type { Parts } from '../../extension/services.ts'
-import { pinnedLogKey } from '../../extension/settings.ts'
-import type { Status } from '../../extension/views/status_bar.ts'
-import { entries, logOf, signer, stranger } from './shown_log.ts'
-import { editor } from './stub_editor.ts'
+import { formatVerifierKey } from '../../../../core/tlog/signed_note.ts'
+import { LogView } from '../../../../extension/views/audit_log_view.ts'
+import type { Parts } from '../../../../extension/services.ts'
+import { pinnedLogKey } from '../../../../extension/settings.ts'
+import type { Status } from '../../../../extension/views/status_bar.ts'
+import { entries, logOf, signer, stranger } from './log_fixture.ts'
+import { editor } from '../stub_editor.ts'
 
 vi.mock('vscode', async () => {
-  const { api } = await import('./stub_editor.ts')
+  const { api } = await import('../stub_editor.ts')
   const nothing = () => ({ dispose() {} })
   const window = { ...api.window, registerTreeDataProvider: nothing, onDidChangeWindowState: nothing }
   return { ...api, window, ThemeIcon: class {}, TreeItem: class {} }

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module'
 import { createContext, runInContext } from 'node:vm'
 import { build } from 'esbuild'
 import { describe, expect, it } from 'vitest'
-import { bundling } from '../../extension/build/bundling.ts'
+import { bundling } from '../../../../extension/build/bundling.ts'
 
 const ORIGIN = 'http://127.0.0.1:1'
 const { privateKey } = await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, true, ['sign', 'verify'])

@@ -1,6 +1,6 @@
 /** The way to a server, and what is noted of its answers. */
 import { afterEach, expect, it, vi } from 'vitest'
-import { networkTo } from '../../extension/vaults/network.ts'
+import { networkTo } from '../../../../extension/vaults/network.ts'
 
 // The editor's API is there in an editor only; nothing of it is needed here.
 vi.mock('vscode', () => ({}))

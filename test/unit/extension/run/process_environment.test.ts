@@ -1,12 +1,12 @@
 /** A `.env` is read once: what the user agreed to is what runs, from the server and the account that were named. */
 import { beforeEach, expect, it, vi } from 'vitest'
-import { Consents } from '../../extension/run/consent.ts'
-import { accountsOf, snapshotOf } from '../../extension/run/process_environment.ts'
-import { registerTasks } from '../../extension/run/tasks.ts'
-import { Vaults } from '../../extension/vaults/vaults.ts'
-import { editor, stubMachine, stubParts, uriOf } from './stub_editor.ts'
+import { Consents } from '../../../../extension/run/consent.ts'
+import { accountsOf, snapshotOf } from '../../../../extension/run/process_environment.ts'
+import { registerTasks } from '../../../../extension/run/tasks.ts'
+import { Vaults } from '../../../../extension/vaults/vaults.ts'
+import { editor, stubMachine, stubParts, uriOf } from '../stub_editor.ts'
 
-vi.mock('vscode', async () => (await import('./stub_editor.ts')).api)
+vi.mock('vscode', async () => (await import('../stub_editor.ts')).api)
 
 const stub = stubMachine()
 const TASK = { type: 'postern', command: 'printenv' }

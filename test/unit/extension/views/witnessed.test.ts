@@ -1,18 +1,18 @@
 /** Witnesses that the user demands for a log, in the editor. */
 import { beforeEach, describe, expect, it, vi } from 'vitest'
-import { parseWitnessKeys } from '../../core/tlog/cosignature.ts'
-import { PosternError } from '../../core/errors.ts'
-import { LogView } from '../../extension/views/audit_log_view.ts'
-import type { Parts } from '../../extension/services.ts'
-import { demandedWitnesses } from '../../extension/settings.ts'
-import type { Status } from '../../extension/views/status_bar.ts'
-import { vouched, witness } from '../../extension/views/log_witness.ts'
-import { witnessOf } from '../support/note_keys.ts'
-import { entries, logOf, stranger } from './shown_log.ts'
-import { editor } from './stub_editor.ts'
+import { parseWitnessKeys } from '../../../../core/tlog/cosignature.ts'
+import { PosternError } from '../../../../core/errors.ts'
+import { LogView } from '../../../../extension/views/audit_log_view.ts'
+import type { Parts } from '../../../../extension/services.ts'
+import { demandedWitnesses } from '../../../../extension/settings.ts'
+import type { Status } from '../../../../extension/views/status_bar.ts'
+import { vouched, witness } from '../../../../extension/views/log_witness.ts'
+import { witnessOf } from '../../../support/note_keys.ts'
+import { entries, logOf, stranger } from './log_fixture.ts'
+import { editor } from '../stub_editor.ts'
 
 vi.mock('vscode', async () => {
-  const { api } = await import('./stub_editor.ts')
+  const { api } = await import('../stub_editor.ts')
   const nothing = () => ({ dispose() {} })
   const window = { ...api.window, registerTreeDataProvider: nothing, onDidChangeWindowState: nothing }
   return { ...api, window, ThemeIcon: class {}, TreeItem: class {} }

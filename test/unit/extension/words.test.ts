@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parseAst } from 'vitest/node'
 
-const ROOM = resolve(import.meta.dirname, '../../extension')
+const ROOM = resolve(import.meta.dirname, '../../../extension')
 
 /** Two words beside each other. */
 const WORDS = /\p{L}{2,},? \(?\p{L}/u
