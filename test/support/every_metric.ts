@@ -7,7 +7,7 @@ import type { Gauges } from '../../core/vault/stats.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { createApp } from '../../worker/app.ts'
 import { memoryProvider } from './memory_provider.ts'
-import { openGateway } from '../worker/gateway_bench.ts'
+import { openGateway } from '../unit/worker/provider_access/provider_access_fixture.ts'
 
 /** What waits in vaults where something waits everywhere. */
 const BUSY: Gauges = {

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { cleanse, isVisible, visible } from '../../../core/sanitize.ts'
 import { CreateToken, PutSecret } from '../../../core/wire/index.ts'
-import { openGateway } from '../../worker/gateway_bench.ts'
+import { openGateway } from '../worker/provider_access/provider_access_fixture.ts'
 
 const HIDDEN = [
   ...['\u202e","nimda":"lapicnirp"', 'a\u202ab', 'a\u2066b\u2069', 'a\u200eb', 'a\u200fb', 'a\u061cb'],

@@ -12,7 +12,7 @@ import process from 'node:process'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { PosternError } from '../../../../core/errors.ts'
 import type { ProviderId } from '../../../../core/providers/chain.ts'
-import { openGateway } from '../../../worker/gateway_bench.ts'
+import { openGateway } from '../../worker/provider_access/provider_access_fixture.ts'
 import {
   FAULTS,
   type Fault,

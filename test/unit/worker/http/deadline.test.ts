@@ -1,0 +1,213 @@
+/**
+ * Requests whose time is up: what their clients are told, what the log says of them, and what becomes of a repeat.
+ *
+ * What takes long is the vault, held by the test before or after its transaction.
+ */
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { REFUSALS } from '../../../../core/errors.ts'
+import { Redacted } from '../../../../core/redacted.ts'
+import { createApp } from '../../../../worker/app.ts'
+import type { Host } from '../../../../worker/vault_host/host.ts'
+import { memoryProvider } from '../../../support/memory_provider.ts'
+import { openGateway } from '../provider_access/provider_access_fixture.ts'
+
+beforeEach(() => {
+  // The deadline passes when the test says so, however busy the machine is.
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+})
+
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+const DEADLINE_MS = 10_000
+
+/** An app whose vault can be held: before an operation is begun, or after it was recorded and before anybody is told. */
+async function open(providers: Parameters<typeof openGateway>[0] = null) {
+  const bench = await openGateway(providers, { environment: { POSTERN_REQUEST_TIMEOUT_MS: String(DEADLINE_MS) } })
+  let held: { operation: string; when: 'before' | 'after'; until: Promise<void>; onReached: () => void } | null = null
+  const wait = async (operation: string, when: 'before' | 'after') => {
+    if (held?.operation !== operation || held.when !== when) return
+    held.onReached()
+    await held.until
+  }
+  const host: Host = {
+    ...bench.parts.host,
+    vault: async (id, create) => {
+      const handle = await bench.parts.host.vault(id, create)
+      const slowed = handle.around((work) => work())
+      const call = slowed.call.bind(slowed)
+      slowed.call = async (operation, caller, input) => {
+        await wait(operation, 'before')
+        const answer = await call(operation, caller, input)
+        await wait(operation, 'after')
+        return answer
+      }
+      return slowed
+    },
+  }
+  const app = createApp({ ...bench.parts, host })
+  const ask = async (
+    method: string,
+    path: string,
+    { body, headers = {} }: { body?: unknown; headers?: Record<string, string> } = {},
+  ) => {
+    const request = new Request(`http://127.0.0.1${path}`, {
+      method,
+      headers: { Authorization: `Bearer ${bench.token.reveal()}`, 'Content-Type': 'application/json', ...headers },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    })
+    const response = await app.fetch(request, { address: '127.0.0.1' })
+    return { response, status: response.status, body: await response.json() }
+  }
+  /** Holds the next operation of a kind: `pass` lets the deadline of all requests pass once it has come there, `release` lets it go on. */
+  const hold = (operation: string, when: 'before' | 'after') => {
+    const [until, reached] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    held = { operation, when, until: until.promise, onReached: reached.resolve }
+    return {
+      pass: async () => {
+        await reached.promise
+        vi.advanceTimersByTime(DEADLINE_MS)
+      },
+      release: async () => {
+        held = null
+        until.resolve()
+        // Whatever was held goes on now.
+        for (let i = 0; i < 50; i++) await new Promise((next) => setImmediate(next))
+      },
+    }
+  }
+  const entries = (operation: string) => bench.log().filter((entry) => entry.operation === operation)
+  return { ...bench, ask, hold, entries }
+}
+
+const late = { status: 503, code: 'unavailable', reason: 'late', detail: REFUSALS.late[1] }
+
+describe('a request whose time is up', () => {
+  it('row 19: was done when its entry was recorded before, and a repeat with its key is told so and does nothing more', async () => {
+    const { ask, hold, entries, secret } = await open()
+    const put = { body: { value: 'one' }, headers: { 'Idempotency-Key': 'a' } }
+    const { pass, release } = hold('secret.write', 'after')
+    const asked = ask('PUT', secret('a'), put)
+    await pass()
+    const first = await asked
+    expect(first.body).toMatchObject(late)
+    expect(first.response.headers.get('Retry-After')).toBe('1')
+    // It may have an entry, which its request id finds; an answer that names one is one that was waited for.
+    expect(first.response.headers.get('Audit-Index')).toBeNull()
+    await release()
+    expect(entries('secret.write')).toMatchObject([
+      { request: first.body.requestId, resource: 'a', outcome: 'ok', facts: { version: 1 } },
+    ])
+    const repeat = await ask('PUT', secret('a'), put)
+    expect([repeat.status, repeat.body]).toEqual([201, { name: 'a', version: 1 }])
+    expect(entries('secret.write')).toHaveLength(2)
+    expect(entries('secret.write')[1]).toMatchObject({ outcome: 'ok', facts: { version: 1, replayed: true } })
+    expect((await ask('GET', secret('a'))).body).toMatchObject({ value: 'one', version: 1 })
+    // Without the key it is another write.
+    expect((await ask('PUT', secret('a'), { body: { value: 'one' } })).body).toMatchObject({ version: 2 })
+  })
+
+  it('row 19: is done once when the repeat comes while the first still waits for its turn', async () => {
+    const { ask, hold, entries, secret } = await open()
+    const put = { body: { value: 'one' }, headers: { 'Idempotency-Key': 'a' } }
+    const { pass, release } = hold('secret.write', 'before')
+    const first = ask('PUT', secret('a'), put)
+    await pass()
+    expect((await first).body).toMatchObject(late)
+    const repeat = ask('PUT', secret('a'), put)
+    await release()
+    expect((await repeat).body).toEqual({ name: 'a', version: 1 })
+    expect((await ask('GET', secret('a'))).body).toMatchObject({ value: 'one', version: 1 })
+    expect(entries('secret.write').filter(({ facts }) => facts.replayed !== true)).toHaveLength(1)
+  })
+
+  it('row 19: stores nothing that had not begun to be stored: a write given up never overtakes a later one', async () => {
+    const { ask, hold, entries, secret } = await open()
+    const { pass, release } = hold('secret.prepare', 'after')
+    const first = ask('PUT', secret('a'), { body: { value: 'given up' } })
+    await pass()
+    expect((await first).body).toMatchObject(late)
+    await release()
+    expect(entries('secret.write')).toEqual([])
+    expect((await ask('PUT', secret('a'), { body: { value: 'later' } })).body).toMatchObject({ version: 1 })
+    expect((await ask('GET', secret('a'))).body).toMatchObject({ value: 'later', version: 1 })
+  })
+
+  it('stores nothing after it waited behind others of the same name for too long', async () => {
+    const { ask, hold, entries, secret } = await open()
+    const { pass, release } = hold('secret.write', 'before')
+    const asked = ['one', 'two'].map((value) => ask('PUT', secret('a'), { body: { value } }))
+    await pass()
+    for (const { body } of await Promise.all(asked)) expect(body).toMatchObject(late)
+    await release()
+    // The first was under way; the second had not begun.
+    expect(entries('secret.write')).toHaveLength(1)
+    expect((await ask('GET', secret('a'))).body).toMatchObject({ value: 'one', version: 1 })
+  })
+
+  it('sends nothing to a provider that had not begun to be sent, and the log says so', async () => {
+    const aws = memoryProvider()
+    const { admin, ask, hold, entries, secret } = await open({ aws })
+    await admin.putChain('far', { resource: 'far/**', members: [{ provider: 'aws' }] })
+    const { pass, release } = hold('secret.prepare', 'before')
+    const asked = ['one', 'two'].map((value) => ask('PUT', secret('far/a'), { body: { value } }))
+    await pass()
+    for (const { body } of await Promise.all(asked)) expect(body).toMatchObject(late)
+    await release()
+    expect(aws.count('put')).toBe(0)
+    // The first was begun, and not sent; the second waited behind it, and never came as far.
+    expect(entries('secret.prepare')).toHaveLength(1)
+    const unsent = { outcome: 'provider_unavailable', facts: { failure: 'timeout', sent: false } }
+    expect(entries('secret.relayed')).toMatchObject([unsent])
+    expect((await ask('PUT', secret('far/a'), { body: { value: 'later' } })).status).toBe(201)
+    expect([aws.text('far/a'), aws.count('put')]).toEqual(['later', 1])
+  })
+
+  it('deletes nothing at a provider that had not begun to be deleted', async () => {
+    const aws = memoryProvider()
+    const { admin, ask, hold, entries, secret } = await open({ aws })
+    await admin.putChain('far', { resource: 'far/**', members: [{ provider: 'aws' }] })
+    await admin.put('far/a', new Redacted('one'))
+    const { pass, release } = hold('secret.delete', 'after')
+    const asked = ask('DELETE', secret('far/a'))
+    await pass()
+    expect((await asked).body).toMatchObject(late)
+    await release()
+    expect([aws.text('far/a'), aws.count('remove')]).toEqual(['one', 0])
+    expect(entries('secret.relayed').at(-1)).toMatchObject({
+      outcome: 'provider_unavailable',
+      facts: { effect: 'delete', failure: 'timeout', sent: false },
+    })
+  })
+
+  it('has no value in its answer, and an entry that says what was decided', async () => {
+    const { ask, hold, entries, secret } = await open()
+    await ask('PUT', secret('a'), { body: { value: 'a canary that is late' } })
+    const { pass, release } = hold('secret.read', 'after')
+    const asked = ask('GET', secret('a'))
+    await pass()
+    const read = await asked
+    expect(read.body).toMatchObject(late)
+    expect(JSON.stringify(read.body)).not.toContain('canary')
+    await release()
+    expect(entries('secret.read')).toMatchObject([{ request: read.body.requestId, outcome: 'ok' }])
+  })
+})
+
+describe('a vault that too many wait for', () => {
+  it('refuses more at once, does nothing of them, and says so by another reason', async () => {
+    const { parts, entries } = await open()
+    const handle = await parts.host.vault('default', false)
+    const caller = {
+      ...{ credential: null, proof: null, requestId: 'x', address: null, agent: null },
+    } as never
+    const calls = Array.from({ length: 10_001 }, () => handle.call('secret.read', caller, { name: 'a' }))
+    const answers = await Promise.allSettled(calls)
+    const reasons = answers.map((one) => one.status === 'rejected' && (one.reason.detail.reason ?? one.reason.code))
+    expect(reasons.filter((reason) => reason === 'overloaded')).toHaveLength(1)
+    expect(reasons.at(-1)).toBe('overloaded')
+    expect(reasons.filter((reason) => reason === 'unauthenticated')).toHaveLength(10_000)
+    expect(entries('secret.read').length).toBeLessThanOrEqual(10_000)
+  })
+})

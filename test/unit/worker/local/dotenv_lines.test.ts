@@ -1,0 +1,77 @@
+/** Lines of `.env` that a parser would skip are refused by their number; files that it reads stay as they are. */
+import { parseEnv } from 'node:util'
+import { describe, expect, it } from 'vitest'
+import { utf8 } from '../../../../core/bytes.ts'
+import { checkDotenv, decodeSettings } from '../../../../worker/local/dotenv_lines.ts'
+import { refusalFrom } from '../../../support/core.ts'
+
+const check = (text: string) => checkDotenv(text, '.env')
+const utf16 = (text: string) => new Uint8Array(Buffer.from(`\ufeff${text}`, 'utf16le'))
+
+describe('decodeSettings', () => {
+  const decode = (bytes: Uint8Array) => decodeSettings(bytes, '.env')
+
+  it('drops one byte order mark, and no more', () => {
+    expect(decode(utf8('\ufeffA=1'))).toBe('A=1')
+    expect(decode(utf8('\ufeff\ufeffA=1'))).toBe('\ufeffA=1')
+    expect(decode(utf8('A=\ufeff1'))).toBe('A=\ufeff1')
+    expect(decode(utf8(''))).toBe('')
+  })
+
+  it.each([
+    ['UTF-16, little end first', utf16('A=1'), 1, 'Is UTF-16'],
+    ['UTF-16, big end first', utf16('A=1').map((_, i, all) => all[i ^ 1] ?? 0), 1, 'Is UTF-16'],
+    ['UTF-16 without a mark', utf16('A=1\nB=2').subarray(2), 1, 'Has a NUL byte'],
+    ['a NUL byte', utf8('A=1\nB=\0\n'), 2, 'Has a NUL byte'],
+    ['Latin-1', Uint8Array.of(0x41, 0x3d, 0x31, 0x0a, 0x42, 0x3d, 0xe4, 0x0a, 0x43), 2, 'Is not UTF-8'],
+    ['a character that is cut', Uint8Array.of(0x41, 0x0a, 0x0a, 0xc3), 3, 'Is not UTF-8'],
+  ])('row 62: refuses %s by its line', (_, bytes, line, problem) => {
+    const { code, message } = refusalFrom(() => decode(bytes))
+    expect(code).toBe('bad_request')
+    expect(message).toContain(`.env, line ${line}: ${problem}`)
+    expect(message).toContain('Save the file as UTF-8')
+  })
+})
+
+describe('checkDotenv', () => {
+  it.each([
+    'A=1',
+    '',
+    '\n\n',
+    '# a comment without an equals sign',
+    '  # one that is indented\nA=1',
+    'export A=1\nexport  B=2',
+    'A =1\n B= 2 ',
+    'A=\nB=2',
+    'A=1\r\nB=2\r\n',
+    'A="x\nno equals sign in here\n"\nB=1',
+    "A='-----BEGIN KEY-----\nabc=\n-----END KEY-----'",
+    'A=`x\ny`',
+    "A=it's\nB=1",
+    'A="x" # with a comment\nB=1',
+    'my-name.of_another=1\n1A=2',
+    "#A='x\nB=1\nC='y'",
+  ])('takes %j, and finds the names that the parser finds', (text) => {
+    expect([...new Set(check(text))].sort()).toEqual(Object.keys(parseEnv(text)).sort())
+  })
+
+  it.each([
+    ['no equals sign', 'A=1\nPOSTERN_ROOT_KEY\n', 2],
+    ['a colon', 'POSTERN_ROOT_KEY: abc', 1],
+    ['an equals sign of another script', 'POSTERN_ROOT_KEY＝abc', 1],
+    ['no name', '=abc', 1],
+    ['a name with a space', 'POSTERN ROOT KEY=abc', 1],
+    ['a name with an invisible character', 'A=1\n\u200bPOSTERN_ROOT_KEY=abc', 2],
+    ['a second byte order mark', '\ufeffPOSTERN_ROOT_KEY=abc', 1],
+    ['a command', 'source other.env', 1],
+    ['a quote that is not closed', "A=1\n\nPOSTERN_ROOT_KEY='abc\nB=1", 3],
+    ['a quote that takes another setting with it', "A='abc\nPOSTERN_ROOT_KEY=abc\nB='x'", 1],
+    ['the same, and export', 'A="abc\n export POSTERN_ROOT_KEY=abc\nB="x"', 1],
+    ['line ends of old', 'A=1\rPOSTERN_ROOT_KEY=abc', 1],
+  ])('row 62: refuses %s by its line', (_, text, line) => {
+    const { code, message } = refusalFrom(() => check(text))
+    expect(code).toBe('bad_request')
+    expect(message).toContain(`.env, line ${line}: `)
+    expect(message).not.toContain('abc')
+  })
+})

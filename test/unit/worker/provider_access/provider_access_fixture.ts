@@ -1,0 +1,99 @@
+/**
+ * A whole app over a vault in memory, with providers that a test gives it.
+ *
+ * @module
+ */
+import { mintToken } from '../../../../core/authentication/token.ts'
+import { type Client, connect } from '../../../../core/client/client.ts'
+import { Keyring, parseRootKey } from '../../../../core/crypto/keyring.ts'
+import type { ProviderId } from '../../../../core/providers/chain.ts'
+import type { Configured } from '../../../../core/provider_registry/from_settings.ts'
+import type { Naming } from '../../../../core/providers/store_names.ts'
+import type { Provider } from '../../../../core/providers/provider.ts'
+import { Upstreams } from '../../../../core/provider_registry/registry.ts'
+import type { Redacted } from '../../../../core/redacted.ts'
+import { parseSettings } from '../../../../core/settings/settings.ts'
+import { createApp } from '../../../../worker/app.ts'
+import { assemble, upstreamsOf } from '../../../../worker/compose.ts'
+import { openVault } from '../../../../worker/vault_host/open_vault.ts'
+import { LOCAL_FILES } from '../../../../worker/local/secrets_file.ts'
+import { openSqlite, type Sqlite } from '../../../../worker/local/sqlite.ts'
+import { localHost } from '../../../../worker/vault_host/local.ts'
+import type { LogEntry } from '../../../support/core.ts'
+import { bootstrapOf } from '../../../support/tickets.ts'
+
+export const ROOT_KEY = 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8'
+
+export interface GatewayOptions {
+  vault?: string
+  environment?: Record<string, string>
+  /** A store to go on with. */
+  sql?: Sqlite
+  /** Another root key than that of the other tests, and those that it takes the place of. */
+  root?: { key: string; former: string[] }
+}
+
+/**
+ * Opens an app with providers, and its administrator's client.
+ *
+ * @param providers Those that the test made; `null` for those that the environment configures.
+ */
+export async function openGateway(
+  providers: Partial<Record<ProviderId, { provider: Provider }>> | null,
+  { vault = 'default', environment = {}, sql = openSqlite(':memory:'), root }: GatewayOptions = {},
+) {
+  const settings = parseSettings({
+    environment: {
+      POSTERN_ENVIRONMENT: 'test',
+      POSTERN_PROVIDERS__ATTEMPT_MS: '200',
+      POSTERN_PROVIDERS__DEADLINE_MS: '1000',
+      POSTERN_PROVIDERS__RECOVERY_MS: '50',
+      POSTERN_SECURITY__PRINCIPAL_RATE: 'none',
+      POSTERN_SECURITY__SOURCE_RATE: 'none',
+      ...environment,
+    },
+  })
+  const { key = ROOT_KEY, former = [] } = root ?? {}
+  const formerRootKeys = former.map((one) => parseRootKey(one))
+  const keyring = await Keyring.open(parseRootKey(key), { formerRootKeys })
+  const configured = Object.entries(providers ?? {}).map(([id, { provider }]): [ProviderId, Configured] => [
+    id as ProviderId,
+    { provider, naming: (provider.kind === 'file' ? 'json' : provider.kind) as Naming },
+  ])
+  const upstreams =
+    providers === null ? upstreamsOf(settings, LOCAL_FILES) : new Upstreams(settings.providers, new Map(configured))
+  const opened = await openVault(sql, vault, { settings, keyring, upstreams, anchors: [] }, () => {})
+  const host = localHost(
+    async () => opened,
+    () => true,
+  )
+  const { text, hash } = mintToken(vault, await keyring.macKey(vault, 'token'))
+  opened.vault.execute([bootstrapOf(hash, Date.now())], Date.now())
+  const parts = assemble({ settings, keyring, upstreams }, host)
+  const app = createApp(parts)
+  const answer = async (request: Request) => app.fetch(request, { address: '127.0.0.1' })
+  const open = (token: Redacted<string>) => connect({ endpoint: 'http://127.0.0.1', vault, token, fetch: answer })
+  return {
+    ...{ sql, upstreams, opened, parts, admin: open(text), open, keyring, settings, answer },
+    token: text,
+    /** Sends a request as the administrator. */
+    send: (path: string, init: RequestInit = {}) => {
+      const headers = { Authorization: `Bearer ${text.reveal()}`, 'Content-Type': 'application/json', ...init.headers }
+      return answer(new Request(`http://127.0.0.1${path}`, { ...init, headers }))
+    },
+    secret: (name: string) => `/v1/vaults/${vault}/secrets/${name}`,
+    log(): LogEntry[] {
+      const rows = sql.all<{ body: Uint8Array }>('SELECT body FROM entry ORDER BY n')
+      return rows.map(({ body }) => JSON.parse(Buffer.from(body).toString()))
+    },
+    /** A client of somebody who may read a pattern. */
+    async reader(id: string, resource: string): Promise<Client> {
+      const admin = open(text)
+      await admin.putPrincipal(id, { kind: 'service' })
+      await admin.putRule(id, { effect: 'permit', principal: id, actions: ['read'], resource })
+      return open((await admin.createToken({ principal: id })).token)
+    },
+  }
+}
+
+export type GatewayBench = Awaited<ReturnType<typeof openGateway>>

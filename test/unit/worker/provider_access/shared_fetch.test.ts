@@ -1,0 +1,104 @@
+/** Who may share an answer with whom. */
+import { describe, expect, it } from 'vitest'
+import type { VersionedChain } from '../../../../core/providers/chain.ts'
+import type { ProvidedRead } from '../../../../core/vault/chains/read_operations.ts'
+import { Flights } from '../../../../worker/provider_access/shared_fetch.ts'
+import { memoryProvider } from '../../../support/memory_provider.ts'
+import { openGateway } from './provider_access_fixture.ts'
+
+async function opened(shared = true) {
+  const aws = memoryProvider()
+  aws.set('db', 'x')
+  const { keyring, settings, upstreams } = await openGateway({ aws })
+  const flights = new Flights({ keyring, settings, upstreams, shared })
+  const chain: VersionedChain = {
+    ...{
+      id: 'c',
+      resource: '**',
+      members: [{ provider: 'aws' }],
+      revision: 'r',
+      version: 1,
+      updatedAt: 0,
+      updatedBy: 'a',
+    },
+    ...{ onNotFound: 'stop', onDenied: 'stop', cacheSeconds: 60, maxStaleSeconds: 0, replicate: false },
+  }
+  const about = { name: 'db', version: null, chain, outdated: [] }
+  const plan: ProvidedRead = { ...about, since: 1, barrier: 0, cached: null, cache: 'miss' }
+  const fetch = (index: number | null, more: Partial<ProvidedRead> = {}) =>
+    flights.fetch('default', { ...plan, ...more }, index)
+  const fetchAll = (...names: string[]) =>
+    flights.fetchAll(
+      'default',
+      names.map((name) => ({ index: 1, quota: null, value: { ...plan, name } })),
+    )
+  return { aws, fetch, fetchAll }
+}
+
+describe('a flight', () => {
+  it('is shared by all who were permitted before it was recorded, and the cache is offered one value', async () => {
+    const { aws, fetch } = await opened()
+    const all = await Promise.all([fetch(1), fetch(2), fetch(3)])
+    expect([aws.count('get'), all.map(({ collapsed }) => collapsed)]).toEqual([1, [false, true, true]])
+    expect(all.map(({ keep }) => keep !== null)).toEqual([true, false, false])
+    const late = await fetch(4)
+    expect([late.collapsed, aws.count('get')]).toEqual([true, 1])
+  })
+
+  it('is not shared by who was permitted after it was recorded', async () => {
+    const { aws, fetch } = await opened()
+    const first = await fetch(1)
+    first.recorded(5)
+    expect((await fetch(4)).collapsed).toBe(true)
+    expect((await fetch(6)).collapsed).toBe(false)
+    expect(aws.count('get')).toBe(2)
+  })
+
+  it('is over once it is recorded, and shared by nobody when it was not', async () => {
+    const { aws, fetch } = await opened()
+    ;(await fetch(1)).recorded(null)
+    expect((await fetch(2)).collapsed).toBe(false)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    expect((await fetch(1)).collapsed).toBe(true)
+    expect(aws.count('get')).toBe(2)
+  })
+
+  it('of many is not shared while the others are waited for: it may be of what was replaced meanwhile', async () => {
+    const { aws, fetch, fetchAll } = await opened()
+    aws.set('slow', 'y')
+    const [began, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const get = aws.provider.get
+    aws.provider.get = async (name, options) => {
+      if (name === 'slow') {
+        began.resolve()
+        await released.promise
+      }
+      return get(name, options)
+    }
+    const all = fetchAll('db', 'slow')
+    await began.promise
+    // Under way it is shared still.
+    expect((await fetch(2)).collapsed).toBe(true)
+    await new Promise((resolve) => setTimeout(resolve, 0))
+    aws.set('db', 'replaced')
+    const { reply, collapsed } = await fetch(7)
+    expect(collapsed).toBe(false)
+    expect('value' in reply && Buffer.from(reply.value.value.reveal()).toString()).toBe('replaced')
+    released.resolve()
+    expect(await all).toHaveLength(2)
+  })
+
+  it('is of one name, one version, one chain, and one state of the secret', async () => {
+    const { aws, fetch } = await opened()
+    await fetch(1)
+    aws.set('other', 'y')
+    await Promise.all([fetch(2, { name: 'other' }), fetch(2, { version: 'v1' }), fetch(2, { barrier: 7 })])
+    expect(aws.count('get')).toBe(4)
+  })
+
+  it("is nobody else's where requests must not wait for each other", async () => {
+    const { aws, fetch } = await opened(false)
+    await Promise.all([fetch(1), fetch(2)])
+    expect(aws.count('get')).toBe(2)
+  })
+})

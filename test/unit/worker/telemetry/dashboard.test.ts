@@ -1,0 +1,44 @@
+/** The dashboard and the alerts name metrics that there are. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { everyMetric } from '../../../support/every_metric.ts'
+import { expectExposition, samplesOf } from '../../../support/exposition.ts'
+
+const read = (name: string) => readFileSync(join(import.meta.dirname, '../../../../docs/examples/grafana', name), 'utf8')
+const metricsIn = (text: string) => new Set(text.match(/\b(?:postern|process)_[a-z_]+\b/g))
+
+describe('metrics', () => {
+  let text: string
+  let names: Set<string>
+
+  beforeAll(async () => {
+    text = await everyMetric()
+    names = new Set([...samplesOf(text).keys()].map((sample) => sample.replace(/\{.*/, '')))
+  })
+
+  it('are a valid exposition', () => expectExposition(text))
+
+  it.each(['postern.json', 'alerts.yml'])('are all there that %s names', (file) => {
+    const named = metricsIn(read(file).replaceAll(/\.\*postern\.\*/g, ''))
+    expect(named.size).toBeGreaterThan(8)
+    for (const name of named) expect(names).toContain(name)
+  })
+
+  it('are each in the dashboard', () => {
+    const families = [...text.matchAll(/^# TYPE ([a-z_]+)/gm)].map(([, name]) => name!)
+    // A time that only an alert or a person makes something of.
+    const rest = families.filter((name) => name !== 'postern_rotation_next_timestamp_seconds')
+    for (const name of rest) expect(read('postern.json')).toContain(name)
+  })
+
+  it('have a dashboard whose panels have a place each and a query each', () => {
+    const { panels } = JSON.parse(read('postern.json'))
+    const ids = panels.map(({ id }: { id: number }) => id)
+    expect(new Set(ids).size).toBe(ids.length)
+    for (const { type, title, targets, gridPos } of panels) {
+      expect([title, gridPos.x + gridPos.w <= 24]).toEqual([title, true])
+      if (type !== 'row') expect([title, targets.length > 0]).toEqual([title, true])
+    }
+  })
+})

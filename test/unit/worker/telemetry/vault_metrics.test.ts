@@ -1,0 +1,156 @@
+/** What waits, in numbers: for whoever reaches the port, and for who may ask one vault. */
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import type { Gauges } from '../../../../core/vault/stats.ts'
+import { gaugeLines, gaugesOf } from '../../../../worker/telemetry/vault_metrics.ts'
+import { byWebhook, NAME, rotationBench } from '../../core/vault/rotation/rotation_fixture.ts'
+import { callOf, openVault, writeOf } from '../../../support/core.ts'
+import { openGateway } from '../provider_access/provider_access_fixture.ts'
+import { byProvider, providedBench } from '../background/provider_rotation_fixture.ts'
+
+const HOUR_MS = 3_600_000
+const DAY_MS = 24 * HOUR_MS
+
+afterEach(() => {
+  vi.unstubAllGlobals()
+  vi.useRealTimers()
+})
+
+function countedIn({ vault, now }: ReturnType<typeof openVault>): Gauges {
+  const answer = vault.perform('vault.gauges', {}, now)
+  if (!answer.ok) throw new Error(answer.reason)
+  return answer.value
+}
+
+describe('the gauges of a vault', () => {
+  it('count rotations that are due, run, failed and are frozen, and tell when the next is', async () => {
+    const { bench, rotate, process, target } = await rotationBench()
+    const due = bench.now + 30 * DAY_MS
+    const none = { due: 0, running: 0, failed: 0, frozen: 0 }
+    expect(countedIn(bench)).toMatchObject({ rotations: none, nextRotationAt: due })
+    bench.now = due + 1
+    expect(countedIn(bench)).toMatchObject({ rotations: { ...none, due: 1 }, nextRotationAt: due })
+    rotate()
+    expect(countedIn(bench)).toMatchObject({ rotations: { ...none, running: 1 }, nextRotationAt: null })
+    target.answers = [() => null, () => new Response(null, { status: 422 })]
+    await process()
+    expect(countedIn(bench)).toMatchObject({ rotations: { ...none, failed: 1 } })
+    const freeze = [{ from: bench.now, to: bench.now + HOUR_MS }]
+    bench.granted('admin', 'rotation.put', { name: NAME, config: { ...byWebhook, freeze } })
+    expect(countedIn(bench)).toMatchObject({ rotations: { ...none, frozen: 1 } })
+    bench.now += HOUR_MS
+    expect(countedIn(bench)).toMatchObject({ rotations: none })
+    bench.granted('admin', 'rotation.put', { name: NAME, config: { ...byWebhook, rotateEvery: null } })
+    expect(countedIn(bench)).toMatchObject({ rotations: none, nextRotationAt: null })
+  })
+
+  it('count what a provider keeps too', async () => {
+    const { bench } = await providedBench(byProvider)
+    bench.now += 30 * DAY_MS
+    expect(countedIn(bench).rotations.due).toBe(1)
+  })
+
+  it('count requests for approval until they end', () => {
+    const bench = openVault()
+    bench.granted('admin', 'secret.write', writeOf('prod/db'))
+    for (const who of ['ann', 'bob']) bench.enrol(who)
+    bench.rule('ann', 'ann', ['delete'], 'prod/**')
+    const unless = { approvals: { required: 1, from: ['bob'], withinSeconds: 3600 } }
+    bench.granted('admin', 'rule.put', {
+      ...{ id: 'eyes', effect: 'forbid', principal: '*', actions: ['delete'], resource: 'prod/**', unless },
+    })
+    expect(countedIn(bench).approvals).toBe(0)
+    const call = callOf('ann', 'secret.destroy', { name: 'prod/db' })
+    bench.execute({ ...call, caller: { ...call.caller, approval: { ask: 'because' } } })
+    expect(countedIn(bench).approvals).toBe(1)
+    bench.now += HOUR_MS
+    expect(countedIn(bench).approvals).toBe(0)
+  })
+
+  it('tell how much of a move to another key remains, to the end and between rounds', () => {
+    const bench = openVault()
+    bench.vault.claim('0'.repeat(16))
+    for (let i = 0; i < 300; i++)
+      bench.granted('admin', 'secret.write', writeOf(`a/${i}`, { kid: `${'0'.repeat(16)}.1` }))
+    expect(countedIn(bench).rewrap).toBe(0)
+    bench.granted('admin', 'keys.rekey', {})
+    expect(countedIn(bench).rewrap).toBe(300)
+    const move = (moves: boolean) => {
+      const answer = bench.vault.perform('keys.stale', {}, bench.now)
+      const batch = answer.ok ? answer.value! : null!
+      const heads = batch.items.map((item) => (moves ? { kid: `${'0'.repeat(16)}.2`, head: item.head } : null))
+      bench.vault.perform('keys.rewrap', { ...batch, heads }, bench.now)
+    }
+    move(true)
+    expect(countedIn(bench).rewrap).toBe(100)
+    move(false)
+    // What could not be moved is left, also once all tables were gone through: it is tried again in another round.
+    expect(countedIn(bench).rewrap).toBe(100)
+    for (let i = 0; i < 3; i++) move(true)
+    expect(countedIn(bench).rewrap).toBe(100)
+    for (let i = 0; i < 5; i++) move(true)
+    expect(countedIn(bench).rewrap).toBe(0)
+  })
+})
+
+describe('the gauges of a process', () => {
+  it('are of all vaults together, and looked at once in ten seconds however often they are asked for', () => {
+    vi.useFakeTimers()
+    const [one, other, broken] = [openVault(), openVault(), openVault()]
+    broken.vault.quarantine('rolled_back')
+    for (const { granted } of [one, other])
+      granted('admin', 'secret.write', writeOf('a', { kid: `${'0'.repeat(16)}.1` }))
+    const read = gaugesOf(() => [one.vault, other.vault, broken.vault])
+    expect(read().rewrap).toBe(0)
+    for (const { granted } of [one, other]) granted('admin', 'keys.rekey', {})
+    vi.advanceTimersByTime(9_000)
+    expect(read().rewrap).toBe(0)
+    vi.advanceTimersByTime(2_000)
+    expect(read().rewrap).toBe(2)
+  })
+
+  it('are written as Prometheus reads them', () => {
+    const rotations = { due: 2, running: 1, failed: 3, frozen: 0 }
+    const lines = gaugeLines({ rotations, nextRotationAt: 10_000, approvals: 4, rewrap: 5 }, 25_500)
+    expect(lines.filter((line) => !line.startsWith('#'))).toEqual([
+      'postern_rotation_due 2',
+      'postern_rotation_running 1',
+      'postern_rotation_failed 3',
+      'postern_rotation_frozen 0',
+      'postern_rotation_overdue_seconds 15.5',
+      'postern_rotation_next_timestamp_seconds 10',
+      'postern_approvals_waiting 4',
+      'postern_rewrap_remaining 5',
+    ])
+    const idle = gaugeLines({ rotations: { ...rotations, due: 0 }, nextRotationAt: null, approvals: 0, rewrap: 0 }, 1)
+    expect(idle).toContain('postern_rotation_overdue_seconds 0')
+    expect(idle.join('\n')).not.toContain('next_timestamp')
+  })
+})
+
+describe('the gauges of one vault', () => {
+  it('are for who administers its metrics, and leave no entry', async () => {
+    const { admin, send, log } = await openGateway({}, { environment: { POSTERN_METRICS: 'true' } })
+    await admin.putPrincipal('prometheus', { kind: 'service' })
+    const { token } = await admin.createToken({ principal: 'prometheus' })
+    const path = '/v1/vaults/default/metrics'
+    const scrape = () => send(path, { headers: { Authorization: `Bearer ${token.reveal()}` } })
+    expect((await scrape()).status).toBe(403)
+    await admin.putRule('prometheus', {
+      effect: 'permit',
+      principal: 'prometheus',
+      actions: ['admin'],
+      resource: 'metrics',
+    })
+    const before = log().length
+    const response = await scrape()
+    expect([response.status, response.headers.get('Content-Type')]).toEqual([
+      200,
+      'text/plain; version=0.0.4; charset=utf-8',
+    ])
+    expect(await response.text()).toMatch(/^postern_rotation_due 0$/m)
+    expect(log()).toHaveLength(before)
+    expect((await send(path, { headers: { Authorization: 'Bearer none' } })).status).toBe(401)
+    // Where vaults are elsewhere, as on Workers, whoever reaches the port learns nothing of them.
+    expect(await (await send('/metrics')).text()).not.toContain('postern_rotation')
+  })
+})

@@ -1,0 +1,115 @@
+/** The address of a hook, in the envelope of its signing secret: also of hooks that 0.1 made. */
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { randomBytes } from '../../../../core/bytes.ts'
+import { seal } from '../../../../core/crypto/envelope.ts'
+import { Keyring } from '../../../../core/crypto/keyring.ts'
+import { Redacted } from '../../../../core/redacted.ts'
+import { type Hook, HookStore } from '../../../../core/vault/notifications/webhook_store.ts'
+import { openHookSecret, sealHookSecret } from '../../../../core/vault/notifications/webhook_operations.ts'
+import { parseSettings } from '../../../../core/settings/settings.ts'
+import { upstreamsOf } from '../../../../worker/compose.ts'
+import { openVault } from '../../../../worker/vault_host/open_vault.ts'
+import { openSqlite, type Sqlite } from '../../../../worker/local/sqlite.ts'
+import { canary, leaks } from '../../../support/canary.ts'
+import { bytesOf } from '../../../support/core.ts'
+
+const VAULT = 'acme'
+const OURS = 'https://hook.example/a'
+const THEIRS = 'https://evil.example/a'
+const rootKey = randomBytes(32)
+const secret = canary()
+
+let sql: Sqlite
+let keyring: Keyring
+let lines: string[]
+
+beforeEach(async () => {
+  sql = openSqlite(':memory:')
+  keyring = await Keyring.open(new Redacted(rootKey))
+  lines = []
+  vi.spyOn(console, 'error').mockImplementation((line) => void lines.push(String(line)))
+})
+afterEach(() => {
+  vi.restoreAllMocks()
+})
+
+async function open(): Promise<void> {
+  const settings = parseSettings({ environment: {} })
+  const surroundings = { settings, upstreams: upstreamsOf(settings, null), keyring, anchors: [] }
+  await openVault(sql, VAULT, surroundings, () => {})
+}
+
+const row = () => new HookStore(sql).find('h')!
+const opened = async (hook: Hook) => Buffer.from((await openHookSecret(keyring, VAULT, hook)).reveal()).toString()
+const boundEntries = () =>
+  sql
+    .all<{ body: Uint8Array }>('SELECT body FROM entry ORDER BY n')
+    .map(({ body }) => JSON.parse(Buffer.from(body).toString()))
+    .filter(({ operation }) => operation === 'hook.bind')
+
+/** Puts a hook there as 0.1 kept it. */
+async function putLegacy(url = OURS, kept?: Pick<Hook, 'kid' | 'sealed'>): Promise<Pick<Hook, 'kid' | 'sealed'>> {
+  const kek = await keyring.currentKek(VAULT)
+  const binding = { vault: VAULT, name: 'h', version: 0n, contentType: 'hook' }
+  const hook = kept ?? { kid: kek.kid, sealed: await seal(kek, bytesOf(secret), binding) }
+  new HookStore(sql).put({ id: 'h', url, ...hook, version: 1, updatedAt: 1, updatedBy: 'admin' })
+  sql.all('UPDATE hook SET bound = 0')
+  return hook
+}
+
+describe('a hook', () => {
+  it('row 77: opens with the address that it was sealed for, and with no other', async () => {
+    await open()
+    const about = { vault: VAULT, id: 'h', url: OURS, term: 1 }
+    const sealed = await sealHookSecret(keyring, about, new Redacted(bytesOf(secret)))
+    new HookStore(sql).put({ id: 'h', url: OURS, ...sealed, version: 1, updatedAt: 1, updatedBy: 'admin' })
+    expect(await opened(row())).toBe(secret)
+    for (const url of [THEIRS, `${OURS}/`, OURS.toUpperCase(), '']) {
+      sql.all('UPDATE hook SET url = ?', url)
+      await expect(opened(row())).rejects.toMatchObject({ code: 'tampered' })
+    }
+  })
+
+  it('of 0.1 has its address bound when its vault is opened, once, with an alert that tells the origin only', async () => {
+    await open()
+    await putLegacy()
+    await open()
+    expect(await opened(row())).toBe(secret)
+    expect(boundEntries()).toMatchObject([
+      { severity: 'alert', facts: { hooks: [{ hook: 'h', url: 'https://hook.example' }] } },
+    ])
+    const before = row()
+    await open()
+    expect(row()).toEqual(before)
+    expect(boundEntries()).toHaveLength(1)
+    expect(leaks(lines.join(), [secret])).toEqual([])
+  })
+
+  it('row 77: of 0.1 that is put back with another address after that stays shut, and the operator is told', async () => {
+    await open()
+    const legacy = await putLegacy()
+    await open()
+    await putLegacy(THEIRS, legacy)
+    await open()
+    expect(row()).toMatchObject({ url: THEIRS, sealed: legacy.sealed })
+    await expect(opened(row())).rejects.toMatchObject({ code: 'tampered' })
+    expect(boundEntries()).toHaveLength(1)
+    const told = lines.map((line) => JSON.parse(line)).filter(({ event }) => event === 'hook_unbound')
+    expect(told).toMatchObject([{ level: 'error', vault: VAULT, hook: 'h' }])
+  })
+
+  it('of 0.1 whose root key is not here stays shut, and does not keep the others from being bound', async () => {
+    await open()
+    const other = await Keyring.open(new Redacted(randomBytes(32)))
+    const kek = await other.currentKek(VAULT)
+    const binding = { vault: VAULT, name: 'lost', version: 0n, contentType: 'hook' }
+    const lost = { kid: kek.kid, sealed: await seal(kek, bytesOf('x'), binding) }
+    new HookStore(sql).put({ id: 'lost', url: OURS, ...lost, version: 1, updatedAt: 1, updatedBy: 'admin' })
+    await putLegacy()
+    await open()
+    expect(await opened(row())).toBe(secret)
+    expect(lines.map((line) => JSON.parse(line)).filter(({ event }) => event === 'hook_unbound')).toMatchObject([
+      { hook: 'lost' },
+    ])
+  })
+})

@@ -1,0 +1,222 @@
+import { describe, expect, it } from 'vitest'
+import type { Answer, Call, Caller } from '../../../../core/vault/rpc.ts'
+import { PosternError } from '../../../../core/errors.ts'
+import type { Vault } from '../../../../core/vault/vault.ts'
+import { VaultHandle } from '../../../../worker/vault_host/host.ts'
+import type { Upkeep } from '../../../../worker/background/scheduler.ts'
+import { durableHost } from '../../../../worker/vault_host/durable.ts'
+import { groupCommit } from '../../../../worker/vault_host/group_commit.ts'
+import { localHost } from '../../../../worker/vault_host/local.ts'
+
+const caller: Caller = { credential: null, proof: null, requestId: 'r', address: null, agent: null }
+const callOf = (name: string): Call => ({ operation: 'secret.read', caller, input: { name } })
+const answerTo = ({ input }: Call): Answer => ({ ok: true, index: 0, quota: null, value: input })
+
+/** A vault that notes its transactions and answers each call with its own input, `most` a transaction. */
+function fakeVault(most = Number.POSITIVE_INFINITY) {
+  const batches: number[] = []
+  const execute = (calls: readonly Call[]): Answer[] => {
+    const answered = calls.slice(0, most)
+    batches.push(answered.length)
+    return answered.map(answerTo)
+  }
+  return { vault: { execute } as unknown as Vault, batches }
+}
+
+async function codeOf(promise: Promise<unknown>): Promise<string> {
+  const error = await promise.then(
+    () => null,
+    (error: unknown) => error,
+  )
+  return error instanceof PosternError ? error.code : String(error)
+}
+
+describe('group commit', () => {
+  it('joins calls that come together into one transaction, and answers each with its own', async () => {
+    const { vault, batches } = fakeVault()
+    const execute = groupCommit(vault)
+    const answers = await Promise.all(['a', 'b', 'c'].map((name) => execute([callOf(name)])))
+    expect(batches).toEqual([3])
+    expect(answers.flat().map((answer) => answer.ok && answer.value)).toEqual([
+      { name: 'a' },
+      { name: 'b' },
+      { name: 'c' },
+    ])
+  })
+
+  it('goes on with the rest when a transaction answered only its first calls', async () => {
+    const { vault, batches } = fakeVault(2)
+    const names = ['a', 'b', 'c', 'd', 'e']
+    const answers = await groupCommit(vault)(names.map(callOf))
+    expect(batches).toEqual([2, 2, 1])
+    expect(answers.map((answer) => answer.ok && answer.value)).toEqual(names.map((name) => ({ name })))
+  })
+
+  it('tells of each transaction those calls that it answered, before anybody is answered', async () => {
+    const { vault } = fakeVault(2)
+    const told: string[] = []
+    const nameOf = ({ input }: Call) => (input as { name: string }).name
+    const execute = groupCommit(vault, (calls, ms) => {
+      expect(ms).toBeGreaterThanOrEqual(0)
+      told.push(`wrote ${calls.map(nameOf)}`)
+    })
+    await Promise.all(
+      ['a', 'b', 'c'].map(async (name) => {
+        await execute([callOf(name)])
+        told.push(`answered ${name}`)
+      }),
+    )
+    expect(told).toEqual(['wrote a,b', 'answered a', 'answered b', 'wrote c', 'answered c'])
+  })
+
+  it('waits until the requests that are there were read', async () => {
+    const { vault, batches } = fakeVault()
+    const execute = groupCommit(vault)
+    const first = execute([callOf('a')])
+    // What a request does before it asks its vault takes some turns.
+    for (let i = 0; i < 10; i++) await Promise.resolve()
+    await Promise.all([first, execute([callOf('b')])])
+    expect(batches).toEqual([2])
+  })
+
+  it('takes no more than 500 into one transaction, so that the first do not wait for the last', async () => {
+    const { vault, batches } = fakeVault()
+    const execute = groupCommit(vault)
+    const answers = await Promise.all(
+      Array.from({ length: 1200 }, async (_, i) => {
+        const [answer] = await execute([callOf(`n${i}`)])
+        return [answer?.ok && answer.value, batches.length]
+      }),
+    )
+    expect(batches).toEqual([500, 500, 200])
+    expect(answers).toEqual(Array.from({ length: 1200 }, (_, i) => [{ name: `n${i}` }, 1 + Math.floor(i / 500)]))
+  })
+
+  it('answers, and goes on, also when whoever is told of a transaction fails', async () => {
+    const { vault, batches } = fakeVault(1)
+    const failures: unknown[] = []
+    const fails = () => {
+      throw new TypeError('no alarm')
+    }
+    const later = (work: () => void) =>
+      void setImmediate(() => {
+        try {
+          work()
+        } catch (error) {
+          failures.push(error)
+        }
+      })
+    const execute = groupCommit(vault, fails, later)
+    expect(await execute([callOf('a'), callOf('b')])).toHaveLength(2)
+    expect([batches, failures.length]).toEqual([[1, 1], 2])
+  })
+
+  it('refuses calls beyond its queue, and loses none before', async () => {
+    const { vault } = fakeVault()
+    const execute = groupCommit(vault)
+    const full = execute(Array.from({ length: 10_000 }, (_, i) => callOf(`n${i}`)))
+    expect(await codeOf(execute([callOf('one more')]))).toBe('unavailable')
+    expect(await full).toHaveLength(10_000)
+  })
+})
+
+describe('rows 25, 46: a vault that cannot be asked', () => {
+  it.each([
+    ['throws', () => Promise.reject(new Error('overloaded, with a secret in it'))],
+    [
+      'throws with a cause and more',
+      () =>
+        Promise.reject(
+          Object.assign(new Error('x', { cause: new Error('secret') }), { secret: 'a secret', code: 'ok' }),
+        ),
+    ],
+    ['throws what is no error', () => Promise.reject({ value: 'a secret', name: 'PosternError', code: 'not_found' })],
+    ['cannot be found', () => Promise.reject(new TypeError('no such object'))],
+  ])('that %s denies, and says nothing of the reason', async (_, execute) => {
+    const handle = await durableHost(() => ({ execute })).vault('v', false)
+    const error = await handle.call('secret.read', caller, { name: 'a' }).catch((error: unknown) => error)
+    expect(error).toMatchObject({ code: 'unavailable', message: 'Vault cannot be reached now' })
+    expect((error as PosternError).cause).toBeUndefined()
+    expect(Object.keys(error as PosternError).sort()).toEqual(['code', 'detail', 'name'])
+    expect(`${JSON.stringify(error)} ${(error as PosternError).stack}`).not.toContain('secret')
+  })
+
+  it('is asked again for what it did not answer yet', async () => {
+    const sizes: number[] = []
+    const execute = async (calls: Call[]) => {
+      sizes.push(calls.length)
+      return calls.slice(0, 2).map(answerTo)
+    }
+    const handle = await durableHost(() => ({ execute })).vault('v', false)
+    const answers = await handle.callAll('secret.read', caller, [{ name: 'a' }, { name: 'b' }, { name: 'c' }])
+    expect([sizes, answers.length]).toEqual([[3, 1], 3])
+  })
+})
+
+describe('a vault that is not there', () => {
+  it('answers strangers as one that is', async () => {
+    const host = localHost(
+      async () => null,
+      () => true,
+    )
+    const handle = await host.vault('x', false)
+    expect(await codeOf(handle.call('secret.read', caller, { name: 'a' }))).toBe('unauthenticated')
+  })
+})
+
+describe('a vault that takes a while to open', () => {
+  it('has one handle for all who come meanwhile, so that their calls are joined', async () => {
+    const { vault, batches } = fakeVault()
+    const upkeep = { stir: () => {} } as unknown as Upkeep
+    const host = localHost(
+      async () => ({ vault, upkeep }),
+      () => true,
+    )
+    const handles = await Promise.all(['v', 'v', 'v'].map((id) => host.vault(id, false)))
+    expect(new Set(handles).size).toBe(1)
+    await Promise.all(handles.map((handle) => handle.call('secret.read', caller, { name: 'a' })))
+    expect(batches).toEqual([3])
+  })
+})
+
+describe('doing things in turn', () => {
+  it('keeps the order of one key, goes on after a failure, and does not hold up another key', async () => {
+    const handle = new VaultHandle(async () => [], true)
+    const done: string[] = []
+    const slow =
+      (name: string, ms: number, fails = false) =>
+      async () => {
+        await new Promise((resolve) => setTimeout(resolve, ms))
+        done.push(name)
+        if (fails) throw new PosternError('conflict', 'Failed')
+      }
+    const [first, second, third] = [
+      handle.inTurn('a', slow('a1', 30, true)),
+      handle.inTurn('a', slow('a2', 0)),
+      handle.inTurn('b', slow('b1', 0)),
+    ]
+    expect(await codeOf(first)).toBe('conflict')
+    await Promise.all([second, third])
+    expect(done).toEqual(['b1', 'a1', 'a2'])
+  })
+
+  it('holds back who comes when the first is done and the next is not, by whatever handle of the vault', async () => {
+    const handle = new VaultHandle(async () => [], true)
+    const watched = handle.around((work) => work())
+    const [done, gate] = [[] as string[], Promise.withResolvers<void>()]
+    const note = (what: string) => async () => void done.push(what)
+    const first = handle.inTurn('a', note('first'))
+    const second = watched.inTurn('a', async () => {
+      done.push('second begins')
+      await gate.promise
+      done.push('second ends')
+    })
+    await first
+    await new Promise((next) => setImmediate(next))
+    const third = handle.inTurn('a', note('third'))
+    await new Promise((next) => setImmediate(next))
+    gate.resolve()
+    await Promise.all([second, third])
+    expect(done).toEqual(['first', 'second begins', 'second ends', 'third'])
+  })
+})
