@@ -10,7 +10,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
-import { generated } from '../generated.ts'
+import { generated } from '../../scripts/generated.ts'
 import { attacksPage, flawsOf, isOf, type Named, namedTests, type Outcome } from './page.ts'
 
 const ROOT = join(import.meta.dirname, '../..')

@@ -7,7 +7,7 @@ import { utf8 } from '../../../core/bytes.ts'
 import type { Answer, Call, Caller } from '../../../core/vault/rpc.ts'
 import { Keyring, parseRootKey } from '../../../core/crypto/keyring.ts'
 import type { VaultStub } from '../../../worker/vault_host/durable.ts'
-import type { FaultRow } from '../../fault_table.ts'
+import type { FaultRow } from '../../../scripts/fault_table.ts'
 import { bootstrapOf } from '../../support/tickets.ts'
 
 const RESTARTS = 20

@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
 import type { FaultRow } from './fault_table.ts'
-import { RUNTIMES } from './system/runtime/servers.ts'
+import { RUNTIMES } from '../test/system/runtime/servers.ts'
 
 const FILES = [
   'test/system/runtime/crash.test.ts',
