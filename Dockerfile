@@ -21,6 +21,7 @@ COPY --from=packages /app/node_modules node_modules
 COPY package.json ./
 COPY core core
 COPY worker worker
+COPY cli cli
 RUN bun run build
 
 FROM ${BUN_IMAGE}

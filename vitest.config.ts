@@ -25,14 +25,14 @@ export default defineConfig({
           name: 'node',
           testTimeout: 60_000,
           include: ['test/**/*.test.ts'],
-          exclude: ['test/workerd/**', 'test/runtime/**', 'test/interop/**', 'test/live/**', 'test/editor/**'],
+          exclude: ['test/system/**'],
         },
       },
       {
         // Whole servers, one a runtime, each on a free port over data of its own.
         test: {
           name: 'runtime',
-          include: ['test/runtime/**/*.test.ts'],
+          include: ['test/system/runtime/**/*.test.ts'],
           setupFiles: ['test/system/runtime/contract_watch.ts'],
           // Node's servers and commands start in half the time when they are compiled already.
           env: { NODE_COMPILE_CACHE: join(import.meta.dirname, 'node_modules/.cache/compiled') },
@@ -44,7 +44,7 @@ export default defineConfig({
         // Against programs that npm does not bring: npm run test:interop.
         test: {
           name: 'interop',
-          include: ['test/interop/**/*.test.ts'],
+          include: ['test/system/interop/**/*.test.ts'],
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 120_000,
@@ -54,7 +54,7 @@ export default defineConfig({
         // In a real editor, which npm does not bring: npm run test:editor.
         test: {
           name: 'editor',
-          include: ['test/editor/**/*.test.ts'],
+          include: ['test/system/editor/**/*.test.ts'],
           fileParallelism: false,
           testTimeout: 60_000,
           hookTimeout: 180_000,
@@ -64,7 +64,7 @@ export default defineConfig({
         // Against stores that the environment names: npm run test:live.
         test: {
           name: 'live',
-          include: ['test/live/**/*.test.ts'],
+          include: ['test/system/live/**/*.test.ts'],
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 120_000,
@@ -86,7 +86,7 @@ export default defineConfig({
         test: {
           name: 'workerd',
           testTimeout: 60_000,
-          include: ['test/workerd/**/*.test.ts', 'test/unit/core/bytes.test.ts'],
+          include: ['test/system/workerd/**/*.test.ts', 'test/unit/core/bytes.test.ts'],
         },
       },
     ],

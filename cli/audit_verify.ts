@@ -5,11 +5,11 @@
  */
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import process from 'node:process'
+import { PosternError } from '../core/errors.ts'
 import { type Checkpoint, openCheckpoint } from '../core/tlog/checkpoint.ts'
 import { type Cosigner, type Demand, parseWitnessKeys, verifyCosignatures } from '../core/tlog/cosignature.ts'
 import { type NoteVerifier, parseVerifierKey } from '../core/tlog/signed_note.ts'
 import { compareFilter, type Flaw, isNotable, verifyLog, verifyProofFile } from '../core/tlog/verify_log.ts'
-import { PosternError } from '../core/errors.ts'
 import { readCheckpointFile } from './checkpoint_file.ts'
 import { runCommand } from './command.ts'
 import { logOfFile, logOfServer, unfinished } from './log_source.ts'

@@ -9,10 +9,10 @@ import { existsSync, readdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { PosternError } from '../core/errors.ts'
 import { backupsIn, requestBackups } from '../worker/local/backup_folder.ts'
-import { runCommand } from './command.ts'
 import { vaultsIn } from '../worker/local/data_folder.ts'
 import { readLocalSettings } from '../worker/local/settings.ts'
 import { serverOf } from '../worker/local/vault_list.ts'
+import { runCommand } from './command.ts'
 
 /** A server looks once a second. */
 const TAKEN_MS = 15_000

@@ -8,12 +8,12 @@ import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { PosternError } from '../core/errors.ts'
 import { parseVaultId } from '../core/names.ts'
-import { confirm, runCommand } from './command.ts'
 import { fileOfVault } from '../worker/local/data_folder.ts'
+import { hasRootFile } from '../worker/local/root_key_files.ts'
 import { DEFAULT_VAULT, openKeyring } from '../worker/local/server.ts'
 import { readLocalSettings } from '../worker/local/settings.ts'
-import { hasRootFile } from '../worker/local/root_key_files.ts'
 import { VaultList } from '../worker/local/vault_list.ts'
+import { confirm, runCommand } from './command.ts'
 
 async function forget(id: string, yes: boolean): Promise<string> {
   const vault = parseVaultId(id)

@@ -8,12 +8,12 @@
 import { readFileSync } from 'node:fs'
 import process from 'node:process'
 import { type Bytes, base64, equal, parseBase64url, parseHex, parseUtf8, utf8 } from '../core/bytes.ts'
-import type { UserClient } from '../core/client/user.ts'
 import { connect } from '../core/client/client.ts'
+import type { UserClient } from '../core/client/user.ts'
 import { LEGACY_FORMAT, legacyKey, openLegacy } from '../core/crypto/legacy_format.ts'
 import { badRequest, PosternError } from '../core/errors.ts'
-import { Redacted } from '../core/redacted.ts'
 import { parseName } from '../core/names.ts'
+import { Redacted } from '../core/redacted.ts'
 import { type Given, runCommand, tokenFrom } from './command.ts'
 
 // As with every setting, an empty value counts as not given.

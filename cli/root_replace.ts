@@ -7,9 +7,9 @@
 import { resolve } from 'node:path'
 import { Keyring } from '../core/crypto/keyring.ts'
 import { PosternError } from '../core/errors.ts'
-import { confirm, runCommand } from './command.ts'
-import { readLocalSettings } from '../worker/local/settings.ts'
 import { replaceRootFile } from '../worker/local/root_key_files.ts'
+import { readLocalSettings } from '../worker/local/settings.ts'
+import { confirm, runCommand } from './command.ts'
 
 async function replace(yes: boolean): Promise<string> {
   const settings = readLocalSettings()

@@ -11,9 +11,9 @@ import { mintTicket, TICKET_MS, type TicketPurpose } from '../core/authenticatio
 import type { Keyring } from '../core/crypto/keyring.ts'
 import { PosternError } from '../core/errors.ts'
 import { parseVaultId } from '../core/names.ts'
+import { hasRootFile } from '../worker/local/root_key_files.ts'
 import { openKeyring } from '../worker/local/server.ts'
 import { readLocalSettings } from '../worker/local/settings.ts'
-import { hasRootFile } from '../worker/local/root_key_files.ts'
 
 /** What the help of both says of a ticket. */
 export const ABOUT_TICKETS = `The ticket is printed to standard output, and what it is good for to standard error. No server is asked. The root key

@@ -5,13 +5,11 @@
  */
 
 export { makeProofKey, type ProofKey } from './authentication/dpop_proof.ts'
-export { ACTIONS, type Action, type Decision, decide, type Rule } from './vault/access/rules.ts'
 export { type Client, type ClientOptions, connect, type SecretValue, type SignedIn, signIn } from './client/client.ts'
 export { type ErrorCode, type ErrorDetail, PosternError } from './errors.ts'
+export { parseName } from './names.ts'
 export { Redacted } from './redacted.ts'
 export { formatReference, parseReference, pick, type Reference } from './reference.ts'
-export { parseName } from './names.ts'
-export type { Settings } from './settings/settings.ts'
 export {
   choice,
   describeSettings,
@@ -23,3 +21,5 @@ export {
   text,
   whole,
 } from './settings/reader.ts'
+export type { Settings } from './settings/settings.ts'
+export { ACTIONS, type Action, type Decision, decide, type Rule } from './vault/access/rules.ts'

@@ -5,16 +5,16 @@
  */
 import * as vscode from 'vscode'
 import { printable } from '../core/sanitize.ts'
-import { commandLines, confirmLoaders } from './run/consent.ts'
-import { envFileOf, environmentOf, snapshotOf } from './run/process_environment.ts'
-import { describe } from './values/describe.ts'
-import { folderIn } from './shared/folders.ts'
-import { explain, Hindrance } from './shared/errors.ts'
-import { machineOf } from './run/local_machine.ts'
-import { toolApi } from './shared/optional_api.ts'
-import type { Parts } from './services.ts'
-import type { Values } from './platform/platform.ts'
 import { type Chunk, isShort, redact } from '../core/text/redact.ts'
+import type { Values } from './platform/platform.ts'
+import { commandLines, confirmLoaders } from './run/consent.ts'
+import { machineOf } from './run/local_machine.ts'
+import { envFileOf, environmentOf, snapshotOf } from './run/process_environment.ts'
+import type { Parts } from './services.ts'
+import { explain, Hindrance } from './shared/errors.ts'
+import { folderIn } from './shared/folders.ts'
+import { toolApi } from './shared/optional_api.ts'
+import { describe } from './values/describe.ts'
 
 const MAX_NAMES = 200
 const MAX_OUTPUT = 64 * 1024

@@ -4,10 +4,10 @@
  * @module
  */
 import type * as vscode from 'vscode'
-import type { Accounts } from './vaults/authentication_provider.ts'
-import type { Known } from './values/known_values.ts'
-import type { Log } from './shared/output_log.ts'
 import type { Platform } from './platform/platform.ts'
+import type { Log } from './shared/output_log.ts'
+import type { Known } from './values/known_values.ts'
+import type { Accounts } from './vaults/authentication_provider.ts'
 import type { Vaults } from './vaults/vaults.ts'
 
 /** Made once, at the start. */

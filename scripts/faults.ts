@@ -10,8 +10,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
-import type { FaultRow } from './fault_table.ts'
 import { RUNTIMES } from '../test/system/runtime/servers.ts'
+import type { FaultRow } from './fault_table.ts'
 
 const FILES = [
   'test/system/runtime/crash.test.ts',

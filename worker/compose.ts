@@ -5,18 +5,18 @@
  */
 
 import { IssuerKeys } from '../core/authentication/federation.ts'
-import { type Anchor, httpAnchor } from '../core/tlog/anchor.ts'
 import { dekCache } from '../core/crypto/envelope.ts'
 import { configuredProviders, type Files } from '../core/provider_registry/from_settings.ts'
 import { Upstreams } from '../core/provider_registry/registry.ts'
 import type { Settings } from '../core/settings/settings.ts'
-import type { Parts } from './services.ts'
+import { type Anchor, httpAnchor } from '../core/tlog/anchor.ts'
 import { Gateway } from './provider_access/read.ts'
-import type { Host } from './vault_host/host.ts'
+import type { Parts } from './services.ts'
 import { Meters } from './telemetry/counters.ts'
-import type { Surroundings } from './vault_host/open_vault.ts'
 import { logLine } from './telemetry/log.ts'
 import { tracerOf } from './telemetry/otlp.ts'
+import type { Host } from './vault_host/host.ts'
+import type { Surroundings } from './vault_host/open_vault.ts'
 
 /** Joins the parts of an app. */
 export function assemble({ settings, keyring, upstreams }: Omit<Surroundings, 'anchors'>, host: Host): Parts {

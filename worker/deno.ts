@@ -1,8 +1,8 @@
 /** Postern on Deno: `deno run --allow-net --allow-read --allow-write --allow-env worker/deno.ts`. */
 import { PosternError } from '../core/errors.ts'
 import { harden } from './http/harden.ts'
-import { listenOrFail, openLocal } from './local/server.ts'
 import { problem } from './http/problem.ts'
+import { listenOrFail, openLocal } from './local/server.ts'
 
 declare const Deno: {
   serve(

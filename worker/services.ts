@@ -4,17 +4,17 @@
  * @module
  */
 import type { IssuerKeys } from '../core/authentication/federation.ts'
-import type { Caller } from '../core/vault/rpc.ts'
 import type { DekCache } from '../core/crypto/envelope.ts'
 import type { Keyring } from '../core/crypto/keyring.ts'
 import type { Upstreams } from '../core/provider_registry/registry.ts'
 import type { Settings } from '../core/settings/settings.ts'
+import type { Caller } from '../core/vault/rpc.ts'
 import type { Connection } from './http/client_address.ts'
 import type { Gateway } from './provider_access/read.ts'
-import type { Host, VaultHandle } from './vault_host/host.ts'
 import type { Meters } from './telemetry/counters.ts'
-import type { Observation } from './telemetry/request_timing.ts'
 import type { Tracer } from './telemetry/otlp.ts'
+import type { Observation } from './telemetry/request_timing.ts'
+import type { Host, VaultHandle } from './vault_host/host.ts'
 
 /** What the app is made of. */
 export interface Parts {

@@ -1,16 +1,16 @@
 import { DurableObject } from 'cloudflare:workers'
-import type { Anchor } from '../core/tlog/anchor.ts'
-import { type Answer, type Call, isBootstrap } from '../core/vault/rpc.ts'
 import { Keyring } from '../core/crypto/keyring.ts'
 import { PosternError } from '../core/errors.ts'
-import { isMigrated } from '../core/vault/migrate.ts'
 import { parseSettings, type Settings } from '../core/settings/settings.ts'
+import type { Anchor } from '../core/tlog/anchor.ts'
+import { isMigrated } from '../core/vault/migrate.ts'
+import { type Answer, type Call, isBootstrap } from '../core/vault/rpc.ts'
 import type { Sql, SqlValue } from '../core/vault/sql.ts'
 import { httpAnchors, upstreamsOf } from './compose.ts'
-import { answerOfNone, type Execute } from './vault_host/host.ts'
-import { type Opened, openVault } from './vault_host/open_vault.ts'
 import { logLine } from './telemetry/log.ts'
 import { groupCommit } from './vault_host/group_commit.ts'
+import { answerOfNone, type Execute } from './vault_host/host.ts'
+import { type Opened, openVault } from './vault_host/open_vault.ts'
 
 /** How long an alarm waits for what it began. */
 const ALARM_MS = 2000

@@ -17,8 +17,8 @@ import {
 import { LRUCache } from 'lru-cache'
 import { base64url, parseBase64url, utf8 } from '../bytes.ts'
 import { PosternError, REFUSALS, refusal } from '../errors.ts'
-import { parseJson } from '../json.ts'
 import { type SendOptions, send } from '../http/send.ts'
+import { parseJson } from '../json.ts'
 import type { Issuer } from '../vault/access/issuer_store.ts'
 
 // RS256 is what GitHub, Kubernetes and AWS sign with; it is only ever verified here, never made.

@@ -18,8 +18,8 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import canonicalize from 'canonicalize'
 import { type Bytes, base64url, concat, equal, parseBase64url, parseUtf8, randomBytes, utf8 } from '../bytes.ts'
 import { badRequest } from '../errors.ts'
-import { Redacted } from '../redacted.ts'
 import { ID } from '../names.ts'
+import { Redacted } from '../redacted.ts'
 
 /** The longest that a ticket may be good for, in milliseconds. */
 export const TICKET_MAX_MS = 3_600_000

@@ -4,12 +4,12 @@
  * @module
  */
 import * as z from 'zod/mini'
-import type { Severity } from '../vault/audit/severity.ts'
-import { Redacted } from '../redacted.ts'
 import { parseId, parseName } from '../names.ts'
-import type { Ask } from './transport.ts'
+import { Redacted } from '../redacted.ts'
+import type { Severity } from '../vault/audit/severity.ts'
 import * as wire from '../wire/index.ts'
 import { requests, search } from './requests.ts'
+import type { Ask } from './transport.ts'
 import type { ListOptions } from './user.ts'
 
 /** The half of a client that is for those who run a vault. */

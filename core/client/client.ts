@@ -4,7 +4,9 @@
  * @module
  */
 import type * as z from 'zod/mini'
+import type { Factor } from '../wire/session.ts'
 import { type Administration, administration } from './administration.ts'
+import { type TransportOptions, transport } from './transport.ts'
 import {
   type ClientOptions,
   connectUser,
@@ -13,8 +15,6 @@ import {
   signInUser,
   type UserClient,
 } from './user.ts'
-import { type TransportOptions, transport } from './transport.ts'
-import type { Factor } from '../wire/session.ts'
 
 export type { ClientOptions, Hydrated, ListOptions, PutOptions, SecretValue, SignInOptions } from './user.ts'
 

@@ -9,9 +9,9 @@ import { isTicket } from '../authentication/ticket.ts'
 import { concat, parseUtf8 } from '../bytes.ts'
 import { makeSealKey, openSealed, type SealKey } from '../crypto/seal_key.ts'
 import { ERROR_CODES, type ErrorDetail, PosternError, type Reason } from '../errors.ts'
+import { parseVaultId } from '../names.ts'
 import { Redacted } from '../redacted.ts'
 import { printable } from '../sanitize.ts'
-import { parseVaultId } from '../names.ts'
 import { Problem } from '../wire/problem.ts'
 
 // Not the list of all: their messages, which are the server's, would be a part of what a client weighs.

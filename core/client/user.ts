@@ -8,9 +8,8 @@
 import * as z from 'zod/mini'
 import { type Bytes, base64 } from '../bytes.ts'
 import type { PosternError } from '../errors.ts'
-import { Redacted } from '../redacted.ts'
 import { parseName } from '../names.ts'
-import { type Ask, errorOf, type TransportOptions, transport } from './transport.ts'
+import { Redacted } from '../redacted.ts'
 import { ConsistencyProof, InclusionProof, MyEntries } from '../wire/audit.ts'
 import { ProviderList } from '../wire/providers.ts'
 import type { Rotate } from '../wire/rotation.ts'
@@ -18,6 +17,7 @@ import { Run } from '../wire/run.ts'
 import { HydrateResult, PutSecretResult, Secret, SecretList, VersionList } from '../wire/secrets.ts'
 import { ConfirmedTotp, EnrolledTotp, type Factor, OpenedSession, type OpenSession, Whoami } from '../wire/session.ts'
 import { requests, search } from './requests.ts'
+import { type Ask, errorOf, type TransportOptions, transport } from './transport.ts'
 
 export type ClientOptions = TransportOptions & { token: Redacted<string> }
 

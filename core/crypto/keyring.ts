@@ -8,10 +8,10 @@
  * @module
  */
 import { LRUCache } from 'lru-cache'
-import type { NoteSigner } from '../tlog/signed_note.ts'
 import { type Bytes, concat, hex, parseBase64url, parseHex, utf8 } from '../bytes.ts'
 import { badRequest, refusal } from '../errors.ts'
 import { Redacted } from '../redacted.ts'
+import type { NoteSigner } from '../tlog/signed_note.ts'
 import { CACHE, keyId } from './key_id.ts'
 
 export const ROOT_KEY_SIZE = 32

@@ -1,5 +1,5 @@
-import type { AuditEntry } from '../wire/index.ts'
 import { rank } from '../vault/audit/severity.ts'
+import type { AuditEntry } from '../wire/index.ts'
 
 const VERSION = '1.3.0'
 /** Informational, Low, Medium, Critical. */

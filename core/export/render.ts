@@ -3,10 +3,11 @@
  *
  * @module
  */
+
+import { rank } from '../vault/audit/severity.ts'
 import type { AuditEntry } from '../wire/index.ts'
 import type { Format } from './format.ts'
 import { ocsfEvent } from './ocsf.ts'
-import { rank } from '../vault/audit/severity.ts'
 
 const CONTENT_TYPES: Record<Format, string> = {
   jsonl: 'application/x-ndjson',

@@ -5,16 +5,16 @@
  */
 import type { Bytes } from '../bytes.ts'
 import { badRequest, PosternError } from '../errors.ts'
-import { Redacted } from '../redacted.ts'
-import type { ProviderOptions } from '../providers/request.ts'
 import { awsProvider } from '../providers/aws/provider.ts'
 import { azureProvider } from '../providers/azure/provider.ts'
 import type { ProviderId } from '../providers/chain.ts'
 import type { TokenSource } from '../providers/credentials.ts'
 import { hashicorpProvider } from '../providers/hashicorp/provider.ts'
 import { httpProvider } from '../providers/http/provider.ts'
-import type { Naming } from '../providers/store_names.ts'
 import type { Provider } from '../providers/provider.ts'
+import type { ProviderOptions } from '../providers/request.ts'
+import type { Naming } from '../providers/store_names.ts'
+import { Redacted } from '../redacted.ts'
 import { defaultMembers, type ProviderSettings } from '../settings/providers.ts'
 
 /** Files of this machine, where there are any. */

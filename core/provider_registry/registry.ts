@@ -6,11 +6,11 @@
 import { badRequest, PosternError, refusal } from '../errors.ts'
 import type { Chain, Member, ProviderId, VersionedChain } from '../providers/chain.ts'
 import type { Report } from '../providers/condition.ts'
-import type { Configured } from './from_settings.ts'
 import type { Replica } from '../providers/failover.ts'
+import { Upstream } from '../providers/guarded_provider.ts'
 import { type Naming, secretName, storeName } from '../providers/store_names.ts'
 import { defaultMembers, namePrefixOf, type ProviderSettings } from '../settings/providers.ts'
-import { Upstream } from '../providers/guarded_provider.ts'
+import type { Configured } from './from_settings.ts'
 
 /** The id of the chain that the operator's settings make; no vault can change it. */
 export const DEFAULT_CHAIN = 'default'

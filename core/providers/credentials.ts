@@ -4,8 +4,8 @@
  * @module
  */
 import type { Redacted } from '../redacted.ts'
-import type { ProviderOptions } from './request.ts'
 import { ProviderFailure } from './provider.ts'
+import type { ProviderOptions } from './request.ts'
 
 const RENEW_AT = 0.8
 const COOLDOWN_MS = 5_000

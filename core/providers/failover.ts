@@ -7,8 +7,9 @@
  *
  * @module
  */
-import { ANSWERS, type FailureKind, OUTAGES, type Provider, ProviderFailure } from './provider.ts'
+
 import { isBroken, type Rest, type Upstream } from './guarded_provider.ts'
+import { ANSWERS, type FailureKind, OUTAGES, type Provider, ProviderFailure } from './provider.ts'
 
 /** One place where a secret is kept: a provider, and the secret's name there. */
 export interface Replica {

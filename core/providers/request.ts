@@ -6,11 +6,11 @@
 import * as z from 'zod/mini'
 import { type Bytes, parseUtf8 } from '../bytes.ts'
 import { badRequest } from '../errors.ts'
+import { checkUrl, NoAnswer, type Received, type SendOptions, send } from '../http/send.ts'
 import { JsonSource } from '../json_source.ts'
 import type { Redacted } from '../redacted.ts'
 import type { Report } from './condition.ts'
 import { type FailureKind, type ProvidedSecret, ProviderFailure } from './provider.ts'
-import { checkUrl, NoAnswer, type Received, type SendOptions, send } from '../http/send.ts'
 
 const MAX_RETRY_AFTER_MS = 60_000
 /** What a store says of a name that no secret has, when it serves us. */

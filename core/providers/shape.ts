@@ -10,8 +10,8 @@ import { DEFAULT_CONTENT_TYPE, isJsonType } from '../content_type.ts'
 import { JsonSource } from '../json_source.ts'
 import type { Redacted } from '../redacted.ts'
 import type { Encoding } from '../vault/secrets/store.ts'
-import { failureOf } from './request.ts'
 import { ProviderFailure, type PutOptions } from './provider.ts'
+import { failureOf } from './request.ts'
 
 /** A value as it is, or is to be, kept in one text. */
 export interface Content {

@@ -5,10 +5,10 @@
  */
 import * as z from 'zod/mini'
 import { type Bytes, base64, parseBase64, parseUtf8, utf8 } from '../bytes.ts'
-import { parseJson } from '../json.ts'
 import { type SendOptions, send } from '../http/send.ts'
-import { Redacted } from '../redacted.ts'
 import { signWebhook } from '../http/webhook_signature.ts'
+import { parseJson } from '../json.ts'
+import { Redacted } from '../redacted.ts'
 import { type Credential, type RotationTarget, TargetFailure, type TargetStep } from './target.ts'
 
 /** How long a target may take for one step; less than a turn. */

@@ -5,13 +5,13 @@
  */
 import * as z from 'zod/mini'
 import { PosternError } from '../errors.ts'
-import { checkUrl } from '../http/send.ts'
-import { Redacted } from '../redacted.ts'
-import { choice, flag, list, secret, text, whole } from './reader.ts'
-import { parseWebhookSecret } from '../http/webhook_signature.ts'
 import { FORMATS } from '../export/format.ts'
-import { isWitnessKey } from '../tlog/signed_note.ts'
+import { checkUrl } from '../http/send.ts'
+import { parseWebhookSecret } from '../http/webhook_signature.ts'
+import { Redacted } from '../redacted.ts'
 import { formatRollback, parseRollback } from '../tlog/rollback_acceptance.ts'
+import { isWitnessKey } from '../tlog/signed_note.ts'
+import { choice, flag, list, secret, text, whole } from './reader.ts'
 
 /** What becomes of the logs beside being kept: see the files beside this one. */
 export const AuditSettings = z.object({

@@ -4,10 +4,10 @@
  * @module
  */
 import * as z from 'zod/mini'
-import { Redacted } from '../redacted.ts'
 import { parseName, parseVaultId } from '../names.ts'
-import { choice, flag, list, pattern, secret, text, whole } from './reader.ts'
 import { PROVIDER_IDS, type ProviderId } from '../providers/chain.ts'
+import { Redacted } from '../redacted.ts'
+import { choice, flag, list, pattern, secret, text, whole } from './reader.ts'
 
 const VAULT_MARK = '{vault}'
 /** How the specification calls them. */

@@ -4,10 +4,10 @@
  * @module
  */
 import * as z from 'zod/mini'
-import { PosternError } from '../errors.ts'
-import { flag, list, some, whole } from './reader.ts'
 import { parseRange } from '../addresses.ts'
+import { PosternError } from '../errors.ts'
 import { parseLimit } from '../rate_limit.ts'
+import { flag, list, some, whole } from './reader.ts'
 
 /** What holds for a whole server, above the rules of any vault: see `security_policy.ts`. */
 export const SecuritySettings = z.object({

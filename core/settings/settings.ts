@@ -5,12 +5,11 @@
  */
 import * as z from 'zod/mini'
 import { parseRange } from '../addresses.ts'
-import { SecuritySettings } from './security.ts'
-import { AuditSettings, isOperatorUrl } from './audit.ts'
 import { type Bytes, base64url } from '../bytes.ts'
 import { parseRootKey } from '../crypto/keyring.ts'
-import { defaultMembers, keepsVaultsApart, ProviderSettings } from './providers.ts'
 import { Redacted } from '../redacted.ts'
+import { AuditSettings, isOperatorUrl } from './audit.ts'
+import { defaultMembers, keepsVaultsApart, ProviderSettings } from './providers.ts'
 import {
   choice,
   describeSettings,
@@ -27,6 +26,7 @@ import {
   text,
   whole,
 } from './reader.ts'
+import { SecuritySettings } from './security.ts'
 import { TraceSettings } from './tracing.ts'
 
 export const SettingsSchema = z

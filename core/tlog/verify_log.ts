@@ -6,12 +6,12 @@
  */
 import canonicalize from 'canonicalize'
 import { base64, equal, utf8 } from '../bytes.ts'
+import { rank } from '../vault/audit/severity.ts'
 import { type Checkpoint, openCheckpoint } from './checkpoint.ts'
 import { type Cosigned, type Cosigner, type Demand, verifyCosignatures } from './cosignature.ts'
 import { GrowingTree, type Hash, leafHash, type Start } from './merkle.ts'
-import { type NoteVerifier, verifierKeyParts } from './signed_note.ts'
 import { verifyInclusion } from './proof.ts'
-import { rank } from '../vault/audit/severity.ts'
+import { type NoteVerifier, verifierKeyParts } from './signed_note.ts'
 
 export type { Start } from './merkle.ts'
 

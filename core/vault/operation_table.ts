@@ -4,25 +4,25 @@
  * @module
  */
 
-import * as approvals from './approvals/approval_operations.ts'
-import * as glass from './approvals/break_glass.ts'
-import * as factors from './access/factor_operations.ts'
 import * as access from './access/admin_operations.ts'
+import * as factors from './access/factor_operations.ts'
 import * as sessions from './access/session_operations.ts'
 import * as tickets from './access/ticket_operations.ts'
+import * as approvals from './approvals/approval_operations.ts'
+import * as glass from './approvals/break_glass.ts'
 import * as audit from './audit/operations.ts'
 import { holdLog } from './audit/retention.ts'
-import * as keys from './keys/key_operations.ts'
-import { showGauges } from './stats.ts'
-import type { Operation } from './operation.ts'
 import * as chains from './chains/chain_operations.ts'
 import * as provided from './chains/read_operations.ts'
 import { reportWrite } from './chains/write_operations.ts'
+import * as keys from './keys/key_operations.ts'
 import * as hooks from './notifications/webhook_operations.ts'
+import type { Operation } from './operation.ts'
+import * as rotations from './rotation/operations.ts'
 import * as lists from './secrets/list_operations.ts'
 import * as secrets from './secrets/operations.ts'
-import * as rotations from './rotation/operations.ts'
 import * as policy from './secrets/value_policy_operations.ts'
+import { showGauges } from './stats.ts'
 
 /** By the name that the log records. */
 export const OPERATIONS = {

@@ -3,9 +3,10 @@
  *
  * @module
  */
-import type { Admission } from '../rate_limit.ts'
+
 import type { Ticket } from '../authentication/ticket.ts'
 import { type AskedApproval, type PosternError, type Reason, refusal } from '../errors.ts'
+import type { Admission } from '../rate_limit.ts'
 import type { OperationName } from './operation_table.ts'
 
 /** What the edge knows of a caller. No rights: the vault looks those up itself. */

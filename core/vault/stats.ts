@@ -3,8 +3,9 @@
  *
  * @module
  */
-import { type Context, type Outcome, operation, type Stores } from './operation.ts'
+
 import type { Lag } from './chains/replication_store.ts'
+import { type Context, type Outcome, operation, type Stores } from './operation.ts'
 import { type TaskContext, task } from './task.ts'
 
 /** What waits in a vault. */

@@ -3,21 +3,22 @@
  *
  * @module
  */
+
+import { noteSchema } from './audit/accepted_schema_task.ts'
 import * as backup from './audit/backup_tasks.ts'
 import { noteConfiguration } from './audit/configuration_task.ts'
 import * as delivery from './audit/delivery_tasks.ts'
 import * as audit from './audit/operations.ts'
 import { isLogSound, recheckLog } from './audit/recheck_task.ts'
 import * as retention from './audit/retention.ts'
-import { noteSchema } from './audit/accepted_schema_task.ts'
+import * as providers from './chains/replication_tasks.ts'
 import * as keys from './keys/key_tasks.ts'
 import * as roots from './keys/root_key_tasks.ts'
-import { countGauges } from './stats.ts'
-import * as providers from './chains/replication_tasks.ts'
-import * as binding from './notifications/webhook_binding_task.ts'
 import * as notices from './notifications/tasks.ts'
+import * as binding from './notifications/webhook_binding_task.ts'
 import * as rotations from './rotation/tasks.ts'
 import * as versions from './secrets/version_retention_tasks.ts'
+import { countGauges } from './stats.ts'
 import type { Task } from './task.ts'
 
 /** By the name that the log records. */

@@ -5,8 +5,8 @@
  */
 import * as z from 'zod/mini'
 import { PosternError } from '../errors.ts'
-import { isVisible } from '../sanitize.ts'
 import { parseId, parseName } from '../names.ts'
+import { isVisible } from '../sanitize.ts'
 
 /**
  * Text that people read as it is: no control characters or line separators, on which a log or a header breaks, nothing

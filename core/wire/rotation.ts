@@ -4,9 +4,9 @@
  * @module
  */
 import * as z from 'zod/mini'
-import { STEERS } from '../vault/rotation/state_machine.ts'
-import { parsePeriod } from '../vault/rotation/schedule.ts'
 import { CLASSES } from '../values/strength.ts'
+import { parsePeriod } from '../vault/rotation/schedule.ts'
+import { STEERS } from '../vault/rotation/state_machine.ts'
 import { described, id, moment, secretName, versionId } from './parts.ts'
 import { atLeastOne, clock, describable, number, replace, time } from './request_parts.ts'
 import { Run } from './run.ts'

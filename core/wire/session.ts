@@ -4,8 +4,8 @@
  * @module
  */
 import * as z from 'zod/mini'
-import { METHODS } from '../vault/access/rules.ts'
 import { parseId } from '../names.ts'
+import { METHODS } from '../vault/access/rules.ts'
 import { by, described, id, moment } from './parts.ts'
 
 const code = z.string().check(z.maxLength(64))

@@ -5,11 +5,12 @@
  * @module
  */
 import { cpSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import process from 'node:process'
 import { build } from 'esbuild'
 import { bundling } from './bundling.ts'
 
-const ROOM = import.meta.dirname
+const ROOM = join(import.meta.dirname, '..')
 // Of which zod, which checks every answer, has 33, and the shapes of answers 5.
 const BUDGET_KB = 200
 

@@ -4,10 +4,10 @@
  * @module
  */
 import { readFileSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { BuildOptions, Plugin } from 'esbuild'
 
-const ROOM = import.meta.dirname
+const ROOM = join(import.meta.dirname, '..')
 
 // What `newer.ts` looks for, and the types of the oldest editor do not know.
 const NEWER = ['DocumentDropOrPasteEditKind', 'DocumentPasteEdit', 'LanguageModelTextPart', 'LanguageModelToolResult']

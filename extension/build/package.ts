@@ -8,7 +8,7 @@ import { mkdirSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import process from 'node:process'
 
-const ROOM = import.meta.dirname
+const ROOM = join(import.meta.dirname, '..')
 const [out = join(ROOM, '../test/output/postern.vsix'), from = join(ROOM, 'dist')] = process.argv
   .slice(2)
   .map((path) => resolve(path))

@@ -4,8 +4,8 @@
  * @module
  */
 import * as vscode from 'vscode'
-import { chooseFolder } from '../shared/folders.ts'
 import { parseEnv } from '../../core/text/dotenv.ts'
+import { chooseFolder } from '../shared/folders.ts'
 
 /** What an added entry means for its file. */
 export interface Added {

@@ -4,9 +4,9 @@
  * @module
  */
 import * as vscode from 'vscode'
-import { isEnvDocument } from '../hydration/documents.ts'
 import { ACCESSOR_LANGUAGES, findAccessors } from '../../core/text/accessors.ts'
 import { parseEnv } from '../../core/text/dotenv.ts'
+import { isEnvDocument } from '../hydration/documents.ts'
 
 const ENV_FILES = '**/{.env,.env.*,*.env}'
 const CODE_FILES =

@@ -4,15 +4,15 @@
  * @module
  */
 import * as vscode from 'vscode'
-import { appendEntry, envFileFor } from './env_edit.ts'
-import { complain, Hindrance, plain } from '../shared/errors.ts'
-import { isEnvDocument } from '../hydration/documents.ts'
-import type { Parts } from '../services.ts'
-import { type Picked, pickSecret } from '../values/pick_secret.ts'
-import { type InsertMode, insertMode } from '../settings.ts'
 import { accessorOf, keyOf } from '../../core/text/accessors.ts'
 import { quoteEnvValue } from '../../core/text/dotenv.ts'
+import { isEnvDocument } from '../hydration/documents.ts'
+import type { Parts } from '../services.ts'
+import { type InsertMode, insertMode } from '../settings.ts'
+import { complain, Hindrance, plain } from '../shared/errors.ts'
 import { leaseOne } from '../values/lease.ts'
+import { type Picked, pickSecret } from '../values/pick_secret.ts'
+import { appendEntry, envFileFor } from './env_edit.ts'
 
 export function registerInsert(parts: Parts): vscode.Disposable {
   const on = (command: string, mode?: InsertMode) =>

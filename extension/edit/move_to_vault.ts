@@ -5,18 +5,18 @@
  */
 import * as vscode from 'vscode'
 import { PosternError } from '../../core/errors.ts'
+import { parseName } from '../../core/names.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { formatReference } from '../../core/reference.ts'
-import { parseName } from '../../core/names.ts'
-import { IN_THE_CLEAR } from '../language/diagnostics.ts'
-import { appendEntry, envFileFor } from './env_edit.ts'
-import { complain, Hindrance } from '../shared/errors.ts'
-import { isEnvDocument } from '../hydration/documents.ts'
-import type { Parts } from '../services.ts'
-import { environmentFor } from '../settings.ts'
 import { accessorOf, keyOf } from '../../core/text/accessors.ts'
 import { detect } from '../../core/text/detect.ts'
 import { parseEnv } from '../../core/text/dotenv.ts'
+import { isEnvDocument } from '../hydration/documents.ts'
+import { IN_THE_CLEAR } from '../language/diagnostics.ts'
+import type { Parts } from '../services.ts'
+import { environmentFor } from '../settings.ts'
+import { complain, Hindrance } from '../shared/errors.ts'
+import { appendEntry, envFileFor } from './env_edit.ts'
 
 /** Where a secret stands. */
 interface Place {

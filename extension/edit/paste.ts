@@ -5,11 +5,11 @@
  * @module
  */
 import * as vscode from 'vscode'
+import { looksSecret } from '../../core/text/detect.ts'
 import { HYDRATED } from '../hydration/documents.ts'
-import { pasteApi } from '../shared/optional_api.ts'
 import type { Parts } from '../services.ts'
 import { isDetecting } from '../settings.ts'
-import { looksSecret } from '../../core/text/detect.ts'
+import { pasteApi } from '../shared/optional_api.ts'
 
 /** What the tree gives to whatever it is dragged onto. */
 export const REFERENCE_MIME = 'application/vnd.code.tree.postern.secrets'

@@ -4,12 +4,12 @@
  * @module
  */
 import * as vscode from 'vscode'
-import { complain, explain } from '../shared/errors.ts'
-import type { Parts } from '../services.ts'
-import { environmentFor, environments } from '../settings.ts'
 import { isEnvFileName, parseEnv } from '../../core/text/dotenv.ts'
 import { shown } from '../../core/text/fingerprint.ts'
 import { type MaskedRow, mask, type Note } from '../../core/text/mask.ts'
+import type { Parts } from '../services.ts'
+import { environmentFor, environments } from '../settings.ts'
+import { complain, explain } from '../shared/errors.ts'
 import { lease, type Outcome } from '../values/lease.ts'
 
 export const HYDRATED = 'postern-env'

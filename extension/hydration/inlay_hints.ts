@@ -4,14 +4,14 @@
  * @module
  */
 import * as vscode from 'vscode'
-import type { Metadata } from '../vaults/secret_list.ts'
-import { describe, describeOutcome, reasonsOf } from '../values/describe.ts'
-import { HYDRATED, type Hydrations, isEnvDocument, referencesIn } from './documents.ts'
-import type { Parts } from '../services.ts'
-import type { Target } from '../values/reveal.ts'
-import { environmentFor, variablesFor } from '../settings.ts'
 import { parseEnv } from '../../core/text/dotenv.ts'
 import { resolve } from '../../core/text/find_references.ts'
+import type { Parts } from '../services.ts'
+import { environmentFor, variablesFor } from '../settings.ts'
+import { describe, describeOutcome, reasonsOf } from '../values/describe.ts'
+import type { Target } from '../values/reveal.ts'
+import type { Metadata } from '../vaults/secret_list.ts'
+import { HYDRATED, type Hydrations, isEnvDocument, referencesIn } from './documents.ts'
 
 export function registerHints(parts: Parts, hydrations: Hydrations): vscode.Disposable {
   const changed = new vscode.EventEmitter<void>()

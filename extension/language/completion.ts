@@ -4,17 +4,17 @@
  * @module
  */
 import * as vscode from 'vscode'
-import { describe, describeOutcome, type Facts, reasonsOf } from '../values/describe.ts'
-import { HYDRATED, type Hydrations } from '../hydration/documents.ts'
-import { commandAddress } from '../views/links_to_tree.ts'
-import type { Parts } from '../services.ts'
-import type { Target } from '../values/reveal.ts'
-import { environmentFor, variablesFor } from '../settings.ts'
 import { ACCESSOR_LANGUAGES, typedKey } from '../../core/text/accessors.ts'
 import { expand, parseEnv } from '../../core/text/dotenv.ts'
 import { findReferences, resolve } from '../../core/text/find_references.ts'
+import { HYDRATED, type Hydrations } from '../hydration/documents.ts'
+import type { Parts } from '../services.ts'
+import { environmentFor, variablesFor } from '../settings.ts'
+import { describe, describeOutcome, type Facts, reasonsOf } from '../values/describe.ts'
 import type { Outcome } from '../values/lease.ts'
+import type { Target } from '../values/reveal.ts'
 import type { Vault } from '../vaults/vaults.ts'
+import { commandAddress } from '../views/links_to_tree.ts'
 
 const MAX_ITEMS = 500
 const TYPED = /postern:\/\/((?:\$\{[A-Za-z_][A-Za-z0-9_]{0,127}(?::-[^}\s]{0,512})?\}|[a-z0-9_./-]){0,600})$/

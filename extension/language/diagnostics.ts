@@ -6,17 +6,17 @@
  * @module
  */
 import * as vscode from 'vscode'
-import type { Metadata } from '../vaults/secret_list.ts'
-import { expiryOf } from '../values/describe.ts'
-import { explain, malformed } from '../shared/errors.ts'
-import { HYDRATED, type Hydrations, isEnvDocument } from '../hydration/documents.ts'
-import { type KeyedHash, windowHash } from '../shared/keyed_hash.ts'
-import type { Parts } from '../services.ts'
-import { environmentFor, isDetecting, variablesFor } from '../settings.ts'
 import { detect, MAX_SCANNED_CHARS } from '../../core/text/detect.ts'
 import { type EnvProblem, parseEnv } from '../../core/text/dotenv.ts'
-import type { NameIndex } from '../../core/text/names.ts'
 import { type FoundReference, findReferences, resolve } from '../../core/text/find_references.ts'
+import type { NameIndex } from '../../core/text/names.ts'
+import { HYDRATED, type Hydrations, isEnvDocument } from '../hydration/documents.ts'
+import type { Parts } from '../services.ts'
+import { environmentFor, isDetecting, variablesFor } from '../settings.ts'
+import { explain, malformed } from '../shared/errors.ts'
+import { type KeyedHash, windowHash } from '../shared/keyed_hash.ts'
+import { expiryOf } from '../values/describe.ts'
+import type { Metadata } from '../vaults/secret_list.ts'
 
 /** On a diagnostic of a secret in the clear. */
 export const IN_THE_CLEAR = 'in-the-clear'

@@ -9,9 +9,9 @@
  */
 import * as vscode from 'vscode'
 import { printable } from '../../core/sanitize.ts'
-import { type EnvSnapshot, type Injection, isReference, snapshotOf } from './process_environment.ts'
-import { type KeyedHash, windowHash } from '../shared/keyed_hash.ts'
 import { isLoaderVariable } from '../../core/text/loader_variables.ts'
+import { type KeyedHash, windowHash } from '../shared/keyed_hash.ts'
+import { type EnvSnapshot, type Injection, isReference, snapshotOf } from './process_environment.ts'
 
 const MEMORY = 'consents'
 const MAX_KEPT = 200

@@ -9,14 +9,14 @@
  */
 import * as vscode from 'vscode'
 import { PosternError } from '../../core/errors.ts'
-import { type Consents, contentsOf } from './consent.ts'
-import { type EnvSnapshot, envFileOf, environmentOf, parseInjection, snapshotOf } from './process_environment.ts'
-import { chooseFolder } from '../shared/folders.ts'
-import { handOver } from './input_command.ts'
-import { complain } from '../shared/errors.ts'
-import { machineOf } from './local_machine.ts'
-import type { Parts } from '../services.ts'
 import type { Values } from '../platform/platform.ts'
+import type { Parts } from '../services.ts'
+import { complain } from '../shared/errors.ts'
+import { chooseFolder } from '../shared/folders.ts'
+import { type Consents, contentsOf } from './consent.ts'
+import { handOver } from './input_command.ts'
+import { machineOf } from './local_machine.ts'
+import { type EnvSnapshot, envFileOf, environmentOf, parseInjection, snapshotOf } from './process_environment.ts'
 
 const NODE_TYPES = ['node', 'pwa-node']
 

@@ -9,12 +9,12 @@
  */
 import * as vscode from 'vscode'
 import { PosternError } from '../../core/errors.ts'
-import { notesOn, secretsIn } from './consent.ts'
-import { envFileOf, environmentOf, parseInjection, snapshotOf } from './process_environment.ts'
-import { chooseFolder } from '../shared/folders.ts'
-import { complain } from '../shared/errors.ts'
-import { machineOf } from './local_machine.ts'
 import type { Parts } from '../services.ts'
+import { complain } from '../shared/errors.ts'
+import { chooseFolder } from '../shared/folders.ts'
+import { notesOn, secretsIn } from './consent.ts'
+import { machineOf } from './local_machine.ts'
+import { envFileOf, environmentOf, parseInjection, snapshotOf } from './process_environment.ts'
 
 export function registerHandOver(parts: Parts): vscode.Disposable {
   const on = (command: string, work: (given: unknown) => Promise<string>) =>

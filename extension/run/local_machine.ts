@@ -7,9 +7,9 @@
  * @module
  */
 import * as vscode from 'vscode'
-import { Hindrance } from '../shared/errors.ts'
-import type { Parts } from '../services.ts'
 import type { Machine } from '../platform/platform.ts'
+import type { Parts } from '../services.ts'
+import { Hindrance } from '../shared/errors.ts'
 
 /** Documents of this machine. An untitled one is only in the editor. */
 const LOCAL_SCHEMES = ['file', 'untitled']

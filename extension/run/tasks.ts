@@ -4,13 +4,13 @@
  * @module
  */
 import * as vscode from 'vscode'
-import type { Consents } from './consent.ts'
-import { envFileOf, environmentOf, parseInjection } from './process_environment.ts'
-import { chooseFolder } from '../shared/folders.ts'
-import { explain } from '../shared/errors.ts'
-import { machineOf } from './local_machine.ts'
-import type { Parts } from '../services.ts'
 import type { Running } from '../platform/platform.ts'
+import type { Parts } from '../services.ts'
+import { explain } from '../shared/errors.ts'
+import { chooseFolder } from '../shared/folders.ts'
+import type { Consents } from './consent.ts'
+import { machineOf } from './local_machine.ts'
+import { envFileOf, environmentOf, parseInjection } from './process_environment.ts'
 
 const TYPE = 'postern'
 

@@ -7,12 +7,12 @@
  * @module
  */
 import * as vscode from 'vscode'
-import { confirmLoaders } from './consent.ts'
-import { environmentOf, snapshotOf } from './process_environment.ts'
-import { complain } from '../shared/errors.ts'
 import { envDocument } from '../hydration/documents.ts'
-import { machineOf } from './local_machine.ts'
 import type { Parts } from '../services.ts'
+import { complain } from '../shared/errors.ts'
+import { confirmLoaders } from './consent.ts'
+import { machineOf } from './local_machine.ts'
+import { environmentOf, snapshotOf } from './process_environment.ts'
 
 export function registerRun(parts: Parts): vscode.Disposable {
   // Offered again in this window; a command line may hold what is nobody's business, so it is not kept.

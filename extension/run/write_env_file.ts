@@ -5,13 +5,13 @@
  */
 import * as vscode from 'vscode'
 import { PosternError } from '../../core/errors.ts'
-import { environmentOf, snapshotOf } from './process_environment.ts'
-import { complain } from '../shared/errors.ts'
+import { quoteEnvValue } from '../../core/text/dotenv.ts'
 import { envDocument } from '../hydration/documents.ts'
-import { machineOf } from './local_machine.ts'
 import type { Parts } from '../services.ts'
 import { leaseMinutes, mayWriteToDisk } from '../settings.ts'
-import { quoteEnvValue } from '../../core/text/dotenv.ts'
+import { complain } from '../shared/errors.ts'
+import { machineOf } from './local_machine.ts'
+import { environmentOf, snapshotOf } from './process_environment.ts'
 
 const HEADER = '# Written by Postern, deleted when its time is over: '
 const MEMORY = 'written'

@@ -6,8 +6,8 @@
 import * as vscode from 'vscode'
 import { PosternError } from '../../core/errors.ts'
 import { printable } from '../../core/sanitize.ts'
-import { type Unfit, UnfitEnvironment } from '../../core/text/process_environment.ts'
 import type { Malformed } from '../../core/text/find_references.ts'
+import { type Unfit, UnfitEnvironment } from '../../core/text/process_environment.ts'
 
 /** The characters of a place that a message has: the authority of a container is as long as its path. */
 const MAX_PLACE = 80

@@ -7,10 +7,10 @@ import * as vscode from 'vscode'
 import type { SecretValue } from '../../core/client/user.ts'
 import { PosternError } from '../../core/errors.ts'
 import type { Redacted } from '../../core/redacted.ts'
-import { Hindrance, malformed } from '../shared/errors.ts'
+import { type Resolved, resolve } from '../../core/text/find_references.ts'
 import type { Parts } from '../services.ts'
 import { type Endpoint, environmentFor, isPresenting, variablesFor } from '../settings.ts'
-import { type Resolved, resolve } from '../../core/text/find_references.ts'
+import { Hindrance, malformed } from '../shared/errors.ts'
 
 const PER_CALL = 200
 

@@ -5,11 +5,11 @@
  */
 import * as vscode from 'vscode'
 import { formatReference } from '../../core/reference.ts'
-import type { Metadata } from '../vaults/secret_list.ts'
-import { describe } from './describe.ts'
-import { complain, Hindrance } from '../shared/errors.ts'
 import type { Parts } from '../services.ts'
+import { complain, Hindrance } from '../shared/errors.ts'
+import type { Metadata } from '../vaults/secret_list.ts'
 import type { Vault } from '../vaults/vaults.ts'
+import { describe } from './describe.ts'
 
 /** A secret that was chosen. */
 export interface Picked {

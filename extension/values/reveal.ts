@@ -5,12 +5,12 @@
  */
 import * as vscode from 'vscode'
 import { equal, randomBytes, utf8 } from '../../core/bytes.ts'
-import { complain, Hindrance } from '../shared/errors.ts'
+import { parseEnv } from '../../core/text/dotenv.ts'
+import { findReferences } from '../../core/text/find_references.ts'
 import { HYDRATED, type Hydrations } from '../hydration/documents.ts'
 import type { Parts } from '../services.ts'
 import { clipboardSeconds, isPresenting, revealSeconds } from '../settings.ts'
-import { parseEnv } from '../../core/text/dotenv.ts'
-import { findReferences } from '../../core/text/find_references.ts'
+import { complain, Hindrance } from '../shared/errors.ts'
 import { leaseOne } from './lease.ts'
 
 /** Which value is meant. */

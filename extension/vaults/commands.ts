@@ -4,10 +4,10 @@
  * @module
  */
 import * as vscode from 'vscode'
-import { chooseEndpoint } from './authentication_provider.ts'
-import { complain, Hindrance } from '../shared/errors.ts'
 import type { Parts } from '../services.ts'
 import { environmentFor, environments, isPresenting, setPresenting } from '../settings.ts'
+import { complain, Hindrance } from '../shared/errors.ts'
+import { chooseEndpoint } from './authentication_provider.ts'
 import type { Vault } from './vaults.ts'
 
 export function registerCommands(parts: Parts): vscode.Disposable {

@@ -4,8 +4,8 @@
  * @module
  */
 import { PosternError } from '../../core/errors.ts'
-import { Hindrance } from '../shared/errors.ts'
 import type { Platform } from '../platform/platform.ts'
+import { Hindrance } from '../shared/errors.ts'
 
 /** A fetch for one vault of a server, and what was seen on the way. */
 export interface Network {

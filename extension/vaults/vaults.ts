@@ -8,12 +8,12 @@ import type { UserClient } from '../../core/client/user.ts'
 import { PosternError } from '../../core/errors.ts'
 import { Redacted } from '../../core/redacted.ts'
 import type { Reference } from '../../core/reference.ts'
-import { Catalogue, type Metadata } from './secret_list.ts'
+import type { Platform } from '../platform/platform.ts'
+import { endpointFor, endpoints } from '../settings.ts'
 import { Hindrance } from '../shared/errors.ts'
 import { type Network, networkTo } from './network.ts'
-import type { Platform } from '../platform/platform.ts'
+import { Catalogue, type Metadata } from './secret_list.ts'
 import { concernsSessions, loadKey, readSessions, type StoredSession, writeSessions } from './session_storage.ts'
-import { endpointFor, endpoints } from '../settings.ts'
 
 /** One vault, as one principal. */
 export interface Vault {

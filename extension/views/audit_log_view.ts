@@ -5,12 +5,12 @@
  */
 import * as vscode from 'vscode'
 import { type Demand, parseWitnessKeys } from '../../core/tlog/cosignature.ts'
-import { complain, explain, Hindrance } from '../shared/errors.ts'
 import type { Parts } from '../services.ts'
 import { demandedWitnesses, pinnedLogKey } from '../settings.ts'
-import type { Status } from './status_bar.ts'
+import { complain, explain, Hindrance } from '../shared/errors.ts'
 import type { Vault } from '../vaults/vaults.ts'
 import { type Flaw, isOutdone, type Remembered, type Verdict, vouched, witness } from './log_witness.ts'
+import type { Status } from './status_bar.ts'
 
 const OFTEN_MS = 10 * 60_000
 /** Longer than a server serves one checkpoint while its log goes on. */

@@ -7,13 +7,13 @@
  */
 import * as vscode from 'vscode'
 import { PosternError } from '../../core/errors.ts'
-import { expiryOf } from '../values/describe.ts'
+import { resolve } from '../../core/text/find_references.ts'
 import type { Hydrations } from '../hydration/documents.ts'
 import type { Parts } from '../services.ts'
 import { variablesFor } from '../settings.ts'
-import { resolve } from '../../core/text/find_references.ts'
-import type { Node } from './tree_nodes.ts'
+import { expiryOf } from '../values/describe.ts'
 import type { Outcome } from '../values/lease.ts'
+import type { Node } from './tree_nodes.ts'
 
 /** Places in the tree, for marks on them; nothing is behind such an address. */
 const SCHEME = 'postern-secret'

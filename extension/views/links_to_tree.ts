@@ -4,11 +4,11 @@
  * @module
  */
 import * as vscode from 'vscode'
-import { complain, malformed } from '../shared/errors.ts'
+import { findReferences, resolve } from '../../core/text/find_references.ts'
 import { HYDRATED } from '../hydration/documents.ts'
 import type { Parts } from '../services.ts'
 import { environmentFor, variablesFor } from '../settings.ts'
-import { findReferences, resolve } from '../../core/text/find_references.ts'
+import { complain, malformed } from '../shared/errors.ts'
 import { type Node, nodeOf } from './tree_nodes.ts'
 
 const MAX_LINKED_CHARS = 256 * 1024

@@ -3,14 +3,15 @@
  *
  * @module
  */
-import { type Checkpoint, openCheckpoint, parseCheckpoint } from '../../core/tlog/checkpoint.ts'
-import { type Demand, verifyCosignatures } from '../../core/tlog/cosignature.ts'
-import type { Hash } from '../../core/tlog/merkle.ts'
-import { type NoteVerifier, parseNote, parseVerifierKey } from '../../core/tlog/signed_note.ts'
-import { verifyConsistencyByPlatform } from '../../core/tlog/proof.ts'
+
 import { parseBase64 } from '../../core/bytes.ts'
 import type { UserClient } from '../../core/client/user.ts'
 import { PosternError } from '../../core/errors.ts'
+import { type Checkpoint, openCheckpoint, parseCheckpoint } from '../../core/tlog/checkpoint.ts'
+import { type Demand, verifyCosignatures } from '../../core/tlog/cosignature.ts'
+import type { Hash } from '../../core/tlog/merkle.ts'
+import { verifyConsistencyByPlatform } from '../../core/tlog/proof.ts'
+import { type NoteVerifier, parseNote, parseVerifierKey } from '../../core/tlog/signed_note.ts'
 
 /** What is kept of a log: public, all of it. */
 export interface Remembered {

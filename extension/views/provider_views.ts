@@ -6,9 +6,9 @@
 import * as vscode from 'vscode'
 import type { UserClient } from '../../core/client/user.ts'
 import { PosternError } from '../../core/errors.ts'
-import { span } from '../values/describe.ts'
-import { complain } from '../shared/errors.ts'
 import type { Parts } from '../services.ts'
+import { complain } from '../shared/errors.ts'
+import { span } from '../values/describe.ts'
 import type { Vault } from '../vaults/vaults.ts'
 
 type Access = Awaited<ReturnType<UserClient['myEntries']>>['items'][number]

@@ -4,11 +4,11 @@
  * @module
  */
 import * as vscode from 'vscode'
-import { span } from '../values/describe.ts'
-import { complain } from '../shared/errors.ts'
 import type { Parts } from '../services.ts'
-import type { Node } from './tree_nodes.ts'
+import { complain } from '../shared/errors.ts'
+import { span } from '../values/describe.ts'
 import type { Vault } from '../vaults/vaults.ts'
+import type { Node } from './tree_nodes.ts'
 
 const FRESH_MS = 60_000
 /** When to look at the list of names again after a rotation has begun: most are over at once, and it says which version is current. */

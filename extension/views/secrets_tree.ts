@@ -4,13 +4,13 @@
  * @module
  */
 import * as vscode from 'vscode'
-import { addressOf, registerAttention } from './decorations.ts'
-import { describe, expiryOf } from '../values/describe.ts'
-import { complain } from '../shared/errors.ts'
-import type { Hydrations } from '../hydration/documents.ts'
-import { registerLinks } from './links_to_tree.ts'
-import type { Parts } from '../services.ts'
 import { REFERENCE_MIME } from '../edit/paste.ts'
+import type { Hydrations } from '../hydration/documents.ts'
+import type { Parts } from '../services.ts'
+import { complain } from '../shared/errors.ts'
+import { describe, expiryOf } from '../values/describe.ts'
+import { addressOf, registerAttention } from './decorations.ts'
+import { registerLinks } from './links_to_tree.ts'
 import { Rotatable, registerRotate } from './rotate.ts'
 import { type Node, nodeOf, parentOf, vaultNode } from './tree_nodes.ts'
 

@@ -4,10 +4,10 @@
  * @module
  */
 import * as vscode from 'vscode'
-import { afterStart } from '../shared/after_start.ts'
 import { canRun } from '../run/local_machine.ts'
 import type { Parts } from '../services.ts'
 import { environmentFor, isPresenting } from '../settings.ts'
+import { afterStart } from '../shared/after_start.ts'
 
 /** Something that must not be overlooked, such as a log that shrank. */
 export interface Alarm {

@@ -1,6 +1,6 @@
 /**
  * `npm run attacks`: has every test run that names a row, and writes `docs/reference/attacks.json` and `docs/reference/attacks.md`;
- * `npm run attacks -- test/core` those below a folder, and keeps what became of the others. With
+ * `npm run attacks -- test/unit/core` those below a folder, and keeps what became of the others. With
  * `--check` it runs nothing: it fails when a row has no test that passed, or when the page names other tests than there are.
  *
  * @module
@@ -48,7 +48,13 @@ function outcomesOf(tests: readonly Named[]): Outcome[] {
   const json = join(folder, 'report.json')
   const reporters = ['--reporter=dot', '--reporter=json', `--outputFile.json=${json}`]
   // A table of providers is a module that tests of several folders share.
-  const files = [...new Set(tests.flatMap(({ file }) => (isShared(file) ? ['test/contract', 'test/providers'] : file)))]
+  const files = [
+    ...new Set(
+      tests.flatMap(({ file }) =>
+        isShared(file) ? ['test/suites', 'test/unit/core/providers/fault_matrix.test.ts'] : file,
+      ),
+    ),
+  ]
   const options = { cwd: ROOT, stdio: 'inherit' } as const
   spawnSync('vitest', ['run', ...PROJECTS, ...files, '--testNamePattern=rows? [0-9]', ...reporters], options)
   const { testResults } = JSON.parse(readFileSync(json, 'utf8')) as Report

@@ -6,8 +6,8 @@
  */
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Naming, storeName } from '../../core/providers/store_names.ts'
 import { type Provider, ProviderFailure, type PutOptions } from '../../core/providers/provider.ts'
+import { type Naming, storeName } from '../../core/providers/store_names.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { canary, leaks } from '../support/canary.ts'
 import { bytesOf } from '../support/core.ts'

@@ -3,11 +3,12 @@
  *
  * @module
  */
-import type { Gauges } from '../../core/vault/stats.ts'
+
 import { Redacted } from '../../core/redacted.ts'
+import type { Gauges } from '../../core/vault/stats.ts'
 import { createApp } from '../../worker/app.ts'
-import { memoryProvider } from './memory_provider.ts'
 import { openGateway } from '../unit/worker/provider_access/provider_access_fixture.ts'
+import { memoryProvider } from './memory_provider.ts'
 
 /** What waits in vaults where something waits everywhere. */
 const BUSY: Gauges = {

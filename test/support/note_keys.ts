@@ -1,6 +1,6 @@
 import { sha256 } from '@noble/hashes/sha2.js'
-import type { NoteSigner } from '../../core/tlog/signed_note.ts'
 import { type Bytes, base64, concat, utf8 } from '../../core/bytes.ts'
+import type { NoteSigner } from '../../core/tlog/signed_note.ts'
 
 /** A key of its own that signs notes. */
 export async function noteSigner(name: string): Promise<NoteSigner> {

@@ -1,14 +1,14 @@
 import { backup } from './back_up.ts'
-import { noticing } from './send_notifications.ts'
 import { credentials, health } from './check_providers.ts'
-import { publication } from './publish_checkpoints.ts'
-import { rekeying } from './rewrap_keys.ts'
-import { comparison, replication } from './replicate.ts'
 import { retention } from './prune_log.ts'
-import { rotation } from './rotate_secrets.ts'
-import { shipping } from './ship_log.ts'
-import type { Desk, Duty } from './scheduler.ts'
 import { versions } from './prune_versions.ts'
+import { publication } from './publish_checkpoints.ts'
+import { comparison, replication } from './replicate.ts'
+import { rekeying } from './rewrap_keys.ts'
+import { rotation } from './rotate_secrets.ts'
+import type { Desk, Duty } from './scheduler.ts'
+import { noticing } from './send_notifications.ts'
+import { shipping } from './ship_log.ts'
 
 /**
  * Every duty that there is for a vault, as settings ask for it. Those of a lane are done one after another: they ask the

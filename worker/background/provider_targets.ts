@@ -7,17 +7,13 @@ import { type Bytes, parseUtf8, utf8 } from '../../core/bytes.ts'
 import { DEFAULT_CONTENT_TYPE } from '../../core/content_type.ts'
 import { PosternError } from '../../core/errors.ts'
 import type { JsonSource } from '../../core/json_source.ts'
-import { failureOf } from '../../core/providers/request.ts'
 import type { Replica } from '../../core/providers/failover.ts'
-import type { FailureKind, ProvidedSecret } from '../../core/providers/provider.ts'
-import { documentOf } from '../../core/providers/shape.ts'
 import { isBroken } from '../../core/providers/guarded_provider.ts'
+import type { FailureKind, ProvidedSecret } from '../../core/providers/provider.ts'
+import { failureOf } from '../../core/providers/request.ts'
+import { documentOf } from '../../core/providers/shape.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { pick } from '../../core/reference.ts'
-import { intoOf } from '../../core/vault/rotation/provider_rotation.ts'
-import type { Failure } from '../../core/vault/rotation/state_machine.ts'
-import type { ProvidedRun } from '../../core/vault/rotation/store.ts'
-import type { Turn } from '../../core/vault/rotation/tasks.ts'
 import {
   type Credential,
   generateOnly,
@@ -25,6 +21,10 @@ import {
   TargetFailure,
   type TargetStep,
 } from '../../core/rotation_targets/target.ts'
+import { intoOf } from '../../core/vault/rotation/provider_rotation.ts'
+import type { Failure } from '../../core/vault/rotation/state_machine.ts'
+import type { ProvidedRun } from '../../core/vault/rotation/store.ts'
+import type { Turn } from '../../core/vault/rotation/tasks.ts'
 import { askReplica, isSame } from './replica.ts'
 import type { Desk } from './scheduler.ts'
 

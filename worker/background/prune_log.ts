@@ -1,9 +1,9 @@
-import { NOTICE_MS } from '../../core/vault/audit/retention.ts'
 import { retentionDaysOf } from '../../core/settings/settings.ts'
+import { NOTICE_MS } from '../../core/vault/audit/retention.ts'
 import { signHead } from '../integrity/sign_checkpoint.ts'
 import { targetsOf } from './publish_checkpoints.ts'
-import { sinkOf } from './ship_log.ts'
 import type { Duty } from './scheduler.ts'
+import { sinkOf } from './ship_log.ts'
 
 const DAY_MS = 24 * 60 * 60_000
 /** How often the age of entries is looked at. */

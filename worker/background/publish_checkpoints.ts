@@ -3,13 +3,14 @@
  *
  * @module
  */
+
+import { PosternError } from '../../core/errors.ts'
 import type { Anchor } from '../../core/tlog/anchor.ts'
 import { openCheckpoint } from '../../core/tlog/checkpoint.ts'
-import type { TreeHead } from '../../core/vault/audit/log.ts'
 import { treeHash } from '../../core/tlog/merkle.ts'
 import { formatVerifierKey, parseVerifierKey } from '../../core/tlog/signed_note.ts'
 import { askWitness, type Verdict, type Witness } from '../../core/tlog/witness.ts'
-import { PosternError } from '../../core/errors.ts'
+import type { TreeHead } from '../../core/vault/audit/log.ts'
 import { signerOf, signHead, verifierKeys } from '../integrity/sign_checkpoint.ts'
 import { logLine } from '../telemetry/log.ts'
 import type { Desk, Duty } from './scheduler.ts'

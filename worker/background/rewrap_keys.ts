@@ -4,10 +4,10 @@
  * @module
  */
 import { headSize, rewrap } from '../../core/crypto/envelope.ts'
-import type { Stale } from '../../core/vault/keys/key_store.ts'
-import type { StaleBatch } from '../../core/vault/keys/key_tasks.ts'
 import type { Keyring } from '../../core/crypto/keyring.ts'
 import { PosternError } from '../../core/errors.ts'
+import type { Stale } from '../../core/vault/keys/key_store.ts'
+import type { StaleBatch } from '../../core/vault/keys/key_tasks.ts'
 import { tellUnneeded } from '../integrity/root_keys.ts'
 import type { Desk, Duty } from './scheduler.ts'
 

@@ -8,13 +8,6 @@
 import { equal } from '../../core/bytes.ts'
 import { dekCache } from '../../core/crypto/envelope.ts'
 import { PosternError } from '../../core/errors.ts'
-import type { OperationName } from '../../core/vault/operation_table.ts'
-import { contentTypeOf, generate, underPolicy } from '../../core/values/generate.ts'
-import { openHookSecret } from '../../core/vault/notifications/webhook_operations.ts'
-import type { SealedVersion } from '../../core/vault/secrets/operations.ts'
-import type { Failure } from '../../core/vault/rotation/state_machine.ts'
-import type { Turn } from '../../core/vault/rotation/tasks.ts'
-import { openVersion, sealValue } from '../../core/sealing/version.ts'
 import {
   type Credential,
   generateOnly,
@@ -23,6 +16,13 @@ import {
   type TargetStep,
 } from '../../core/rotation_targets/target.ts'
 import { webhookTarget } from '../../core/rotation_targets/webhook.ts'
+import { openVersion, sealValue } from '../../core/sealing/version.ts'
+import { contentTypeOf, generate, underPolicy } from '../../core/values/generate.ts'
+import { openHookSecret } from '../../core/vault/notifications/webhook_operations.ts'
+import type { OperationName } from '../../core/vault/operation_table.ts'
+import type { Failure } from '../../core/vault/rotation/state_machine.ts'
+import type { Turn } from '../../core/vault/rotation/tasks.ts'
+import type { SealedVersion } from '../../core/vault/secrets/operations.ts'
 import { fitted, type ProvidedTurn, presentAt, providedTarget } from './provider_targets.ts'
 import type { Desk, Duty } from './scheduler.ts'
 

@@ -7,16 +7,17 @@
  *
  * @module
  */
-import type { Anchor } from '../../core/tlog/anchor.ts'
-import { type Answer, type Call, unwrap } from '../../core/vault/rpc.ts'
+
 import type { Keyring } from '../../core/crypto/keyring.ts'
 import type { Reason } from '../../core/errors.ts'
 import type { Upstreams } from '../../core/provider_registry/registry.ts'
 import type { Settings } from '../../core/settings/settings.ts'
+import type { Anchor } from '../../core/tlog/anchor.ts'
+import { type Answer, type Call, unwrap } from '../../core/vault/rpc.ts'
 import type { TaskInput, TaskName, TaskOutput } from '../../core/vault/task_table.ts'
-import type { Archive } from './backup_store.ts'
 import { logLine } from '../telemetry/log.ts'
 import { whereabouts } from '../telemetry/whereabouts.ts'
+import type { Archive } from './backup_store.ts'
 
 const FIRST_RETRY_MS = 1000
 const LAST_RETRY_MS = 5 * 60_000

@@ -4,9 +4,9 @@
  * @module
  */
 import { send } from '../../core/http/send.ts'
-import { openHookSecret } from '../../core/vault/notifications/webhook_operations.ts'
-import type { NextNotice } from '../../core/vault/notifications/tasks.ts'
 import { signWebhook } from '../../core/http/webhook_signature.ts'
+import type { NextNotice } from '../../core/vault/notifications/tasks.ts'
+import { openHookSecret } from '../../core/vault/notifications/webhook_operations.ts'
 import type { Desk, Duty } from './scheduler.ts'
 
 const MAX_ANSWER_BYTES = 64 * 1024

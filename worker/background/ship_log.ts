@@ -4,9 +4,10 @@
  *
  * @module
  */
-import { render } from '../../core/export/render.ts'
+
 import { parseUtf8 } from '../../core/bytes.ts'
 import { PosternError } from '../../core/errors.ts'
+import { render } from '../../core/export/render.ts'
 import { send } from '../../core/http/send.ts'
 import { signWebhook } from '../../core/http/webhook_signature.ts'
 import { originOf } from '../integrity/sign_checkpoint.ts'

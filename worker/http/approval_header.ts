@@ -4,8 +4,8 @@
  * @module
  */
 import type { Context } from 'hono'
-import type { Caller } from '../../core/vault/rpc.ts'
 import { badRequest } from '../../core/errors.ts'
+import type { Caller } from '../../core/vault/rpc.ts'
 import * as wire from '../../core/wire/index.ts'
 import type { Env } from '../services.ts'
 import { headers } from './request.ts'

@@ -7,16 +7,23 @@
  * @module
  */
 import { CLOCK_TOLERANCE_MS, NONCE_PERIOD_MS, verifyProof } from '../../core/authentication/dpop.ts'
-import { isLate, isTicket, parseTicket, TICKET_MAX_LENGTH, type Ticket, vaultOfTicket } from '../../core/authentication/ticket.ts'
+import {
+  isLate,
+  isTicket,
+  parseTicket,
+  TICKET_MAX_LENGTH,
+  type Ticket,
+  vaultOfTicket,
+} from '../../core/authentication/ticket.ts'
 import { parseToken, type Token, vaultOfToken } from '../../core/authentication/token.ts'
-import type { Caller } from '../../core/vault/rpc.ts'
 import type { Keyring } from '../../core/crypto/keyring.ts'
 import { badRequest, refusal } from '../../core/errors.ts'
 import { cleanse } from '../../core/sanitize.ts'
 import { isLoopback } from '../../core/settings/settings.ts'
-import type { Connection } from './client_address.ts'
-import { refuseBody } from './body.ts'
+import type { Caller } from '../../core/vault/rpc.ts'
 import type { Parts } from '../services.ts'
+import { refuseBody } from './body.ts'
+import type { Connection } from './client_address.ts'
 
 const MAX_AGENT_LENGTH = 256
 const CREDENTIAL = new RegExp(`^(Bearer|DPoP) ([0-9A-Za-z_-]{1,${TICKET_MAX_LENGTH}})$`, 'i')

@@ -8,8 +8,8 @@ import { PosternError } from '../../core/errors.ts'
 import type { Settings } from '../../core/settings/settings.ts'
 import type { Env } from '../services.ts'
 import type { Meters } from '../telemetry/counters.ts'
-import { type Ended, Observation, PHASES } from '../telemetry/request_timing.ts'
 import type { Tracer } from '../telemetry/otlp.ts'
+import { type Ended, Observation, PHASES } from '../telemetry/request_timing.ts'
 import { routeOf } from './route_table.ts'
 
 /** Who is told of what was seen; `null` where nobody asked to be. */

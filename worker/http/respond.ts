@@ -4,8 +4,8 @@
  * @module
  */
 import type { Context } from 'hono'
-import type { Quota } from '../../core/vault/rpc.ts'
 import { type Recipient, sealTo } from '../../core/crypto/seal_to.ts'
+import type { Quota } from '../../core/vault/rpc.ts'
 import type { Env } from '../services.ts'
 
 /** Writes a time for the wire. */

@@ -3,15 +3,16 @@
  *
  * @module
  */
-import type { Anchor } from '../../core/tlog/anchor.ts'
-import type { TreeHead } from '../../core/vault/audit/log.ts'
-import { formatRollback, parseRollback, type Rollback } from '../../core/tlog/rollback_acceptance.ts'
+
 import { equal } from '../../core/bytes.ts'
 import { PosternError } from '../../core/errors.ts'
-import { signHead } from './sign_checkpoint.ts'
-import { logLine } from '../telemetry/log.ts'
+import type { Anchor } from '../../core/tlog/anchor.ts'
+import { formatRollback, parseRollback, type Rollback } from '../../core/tlog/rollback_acceptance.ts'
+import type { TreeHead } from '../../core/vault/audit/log.ts'
 import { compareAll, goesOn } from '../background/publish_checkpoints.ts'
 import type { Desk } from '../background/scheduler.ts'
+import { logLine } from '../telemetry/log.ts'
+import { signHead } from './sign_checkpoint.ts'
 
 /**
  * Whether the operator accepts that the log is not what its anchors have. Then the log says so first, as an alert, and

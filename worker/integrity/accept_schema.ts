@@ -3,9 +3,10 @@
  *
  * @module
  */
+
+import type { Settings } from '../../core/settings/settings.ts'
 import { vaultIdOf } from '../../core/vault/migrate.ts'
 import { type Difference, describeDifference, digestOf } from '../../core/vault/schema_check.ts'
-import type { Settings } from '../../core/settings/settings.ts'
 import type { Sql } from '../../core/vault/sql.ts'
 
 /** How many differences are named. A word covers all of them. */

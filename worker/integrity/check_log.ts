@@ -7,8 +7,8 @@
 
 import type { TreeHead } from '../../core/vault/audit/log.ts'
 import type { Checked, CheckResult } from '../../core/vault/audit/recheck_task.ts'
-import { logLine } from '../telemetry/log.ts'
 import type { Desk, Duty } from '../background/scheduler.ts'
+import { logLine } from '../telemetry/log.ts'
 
 /** How many entries are checked before a vault is served: some tenths of a second at most. */
 const AT_OPENING = 10_000

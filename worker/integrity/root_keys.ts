@@ -4,14 +4,15 @@
  *
  * @module
  */
-import { formatVerifierKey } from '../../core/tlog/signed_note.ts'
+
 import type { Keyring } from '../../core/crypto/keyring.ts'
+import { PosternError } from '../../core/errors.ts'
+import { formatVerifierKey } from '../../core/tlog/signed_note.ts'
 import type { RootUse } from '../../core/vault/keys/root_key_store.ts'
 import { type GivenRoots, judgeRoots, type Roots } from '../../core/vault/keys/root_key_tasks.ts'
-import { PosternError } from '../../core/errors.ts'
-import { signerOf, verifierKeys } from './sign_checkpoint.ts'
-import { logLine } from '../telemetry/log.ts'
 import type { Desk } from '../background/scheduler.ts'
+import { logLine } from '../telemetry/log.ts'
+import { signerOf, verifierKeys } from './sign_checkpoint.ts'
 
 /** The root keys of a keyring, by their ids. */
 export function givenRoots({ rootId, formerIds, all }: Keyring): GivenRoots {

@@ -6,9 +6,9 @@
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { Log } from '../../core/vault/audit/log.ts'
-import { durably } from './anchor_folder.ts'
 import type { Archive, Copy, KeptBackup } from '../background/backup_store.ts'
 import { isSignedBy, type LogKeys } from '../integrity/sign_checkpoint.ts'
+import { durably } from './anchor_folder.ts'
 import { openSqlite, type Sqlite } from './sqlite.ts'
 
 const SUFFIX = '.sqlite'

@@ -6,11 +6,11 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Keyring } from '../../core/crypto/keyring.ts'
+import { PosternError } from '../../core/errors.ts'
 import { RootStore } from '../../core/vault/keys/root_key_store.ts'
 import { type Roots, rootsOfStore } from '../../core/vault/keys/root_key_tasks.ts'
-import { PosternError } from '../../core/errors.ts'
-import { messageOf, VAULT_SUFFIX } from './data_folder.ts'
 import { admitRoots, givenRoots } from '../integrity/root_keys.ts'
+import { messageOf, VAULT_SUFFIX } from './data_folder.ts'
 import { openSqlite, type Sqlite } from './sqlite.ts'
 
 /** A former root key, for the operator. */

@@ -5,14 +5,14 @@
  */
 import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { Log } from '../../core/vault/audit/log.ts'
 import { hex, randomBytes } from '../../core/bytes.ts'
 import { PosternError } from '../../core/errors.ts'
-import { isMigrated } from '../../core/vault/migrate.ts'
 import { printable } from '../../core/sanitize.ts'
+import { Log } from '../../core/vault/audit/log.ts'
+import { isMigrated } from '../../core/vault/migrate.ts'
 import type { Sql } from '../../core/vault/sql.ts'
-import { newestBackup } from './backup_folder.ts'
 import type { Surroundings } from '../vault_host/open_vault.ts'
+import { newestBackup } from './backup_folder.ts'
 import { openSqlite, type Sqlite } from './sqlite.ts'
 import type { KnownVault, VaultList } from './vault_list.ts'
 

@@ -6,26 +6,26 @@
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import process from 'node:process'
-import type { Anchor } from '../../core/tlog/anchor.ts'
 import { Keyring } from '../../core/crypto/keyring.ts'
 import { PosternError, refusal } from '../../core/errors.ts'
 import { isLoopback, type Settings } from '../../core/settings/settings.ts'
-import { clientAddress, isTrustedProxy } from '../http/client_address.ts'
-import { folderAnchor } from './anchor_folder.ts'
+import type { Anchor } from '../../core/tlog/anchor.ts'
 import { createApp } from '../app.ts'
-import { offerTicket, withdrawTicket } from './bootstrap_ticket.ts'
 import { assemble, httpAnchors, upstreamsOf } from '../compose.ts'
+import { clientAddress, isTrustedProxy } from '../http/client_address.ts'
+import { harden } from '../http/harden.ts'
+import { problem } from '../http/problem.ts'
+import { logLine } from '../telemetry/log.ts'
+import { gaugesOf } from '../telemetry/vault_metrics.ts'
+import { localHost } from '../vault_host/local.ts'
+import { folderAnchor } from './anchor_folder.ts'
+import { offerTicket, withdrawTicket } from './bootstrap_ticket.ts'
+import { checkRoots, type FormerRoot } from './check_root_keys.ts'
 import { fileOfVault, messageOf, openStores, type Stores, VAULT_SUFFIX, vaultsIn } from './data_folder.ts'
 import { closeDetours } from './detours.ts'
-import { gaugesOf } from '../telemetry/vault_metrics.ts'
-import { harden } from '../http/harden.ts'
-import { findRootKeyHint, readLocalSettings } from './settings.ts'
-import { logLine } from '../telemetry/log.ts'
-import { problem } from '../http/problem.ts'
-import { checkRoots, type FormerRoot } from './check_root_keys.ts'
 import { type FileRoots, fileRoots, hasRootFile } from './root_key_files.ts'
 import { LOCAL_FILES } from './secrets_file.ts'
-import { localHost } from '../vault_host/local.ts'
+import { findRootKeyHint, readLocalSettings } from './settings.ts'
 import { hasVaultList, VaultList } from './vault_list.ts'
 
 /** The vault that a start offers a ticket for. */
@@ -177,10 +177,13 @@ function formerLine({ id, needed, vaults }: FormerRoot): string {
   return `Former root key ${id}: ${about}`
 }
 
-/** Reads a document that stands beside the code. */
+/** The API's pages, from this source file and from the bundle in `dist/`. */
+const API_PAGES = ['../../docs/reference/api', '../docs/reference/api'].map((path) => join(import.meta.dirname, path))
+
+/** Reads a page of the API's documentation, or `null` where the server was installed without it. */
 async function publicFile(name: string): Promise<string | null> {
-  const path = join(import.meta.dirname, '../../docs/reference/api', name)
-  return existsSync(path) ? readFileSync(path, 'utf8') : null
+  const path = API_PAGES.map((folder) => join(folder, name)).find(existsSync)
+  return path === undefined ? null : readFileSync(path, 'utf8')
 }
 
 /** @throws {PosternError} `bad_request` when the folder has a root key that was made there, and neither a vault nor a list. */

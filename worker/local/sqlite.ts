@@ -1,8 +1,8 @@
 import { closeSync, openSync } from 'node:fs'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import type { Sql, SqlValue } from '../../core/vault/sql.ts'
-import { type Place, placeOf } from './open_files.ts'
 import { StillCopy } from './live_copy.ts'
+import { type Place, placeOf } from './open_files.ts'
 
 /** A SQLite database that one process owns. */
 export interface Sqlite extends Sql {

@@ -3,18 +3,19 @@
  *
  * @module
  */
-import type { Granted } from '../../core/vault/rpc.ts'
+
 import type { Keyring } from '../../core/crypto/keyring.ts'
 import { PosternError } from '../../core/errors.ts'
-import { sealCached } from '../../core/sealing/cached_value.ts'
-import type { CachedValue } from '../../core/vault/chains/cache_store.ts'
-import { failover, type Replica, type Reply } from '../../core/providers/failover.ts'
-import { type ProvidedSecret, ProviderFailure } from '../../core/providers/provider.ts'
-import type { ProvidedRead } from '../../core/vault/chains/read_operations.ts'
-import { isBroken } from '../../core/providers/guarded_provider.ts'
-import type { Upstreams } from '../../core/provider_registry/registry.ts'
-import { deadlineMsOf, type Settings } from '../../core/settings/settings.ts'
 import { carry } from '../../core/http/trace_context.ts'
+import type { Upstreams } from '../../core/provider_registry/registry.ts'
+import { failover, type Replica, type Reply } from '../../core/providers/failover.ts'
+import { isBroken } from '../../core/providers/guarded_provider.ts'
+import { type ProvidedSecret, ProviderFailure } from '../../core/providers/provider.ts'
+import { sealCached } from '../../core/sealing/cached_value.ts'
+import { deadlineMsOf, type Settings } from '../../core/settings/settings.ts'
+import type { CachedValue } from '../../core/vault/chains/cache_store.ts'
+import type { ProvidedRead } from '../../core/vault/chains/read_operations.ts'
+import type { Granted } from '../../core/vault/rpc.ts'
 
 /** Larger values are served, and not kept. */
 const MAX_CACHED_BYTES = 128 * 1024

@@ -3,15 +3,16 @@
  *
  * @module
  */
-import type { Granted } from '../../core/vault/rpc.ts'
+
 import { refusal } from '../../core/errors.ts'
-import type { Replica } from '../../core/providers/failover.ts'
-import { type Provider, ProviderFailure } from '../../core/providers/provider.ts'
-import type { Effect } from '../../core/vault/chains/replication_store.ts'
-import { isBroken } from '../../core/providers/guarded_provider.ts'
 import type { Upstreams } from '../../core/provider_registry/registry.ts'
-import type { ProvidedWrite, WriteReport } from '../../core/vault/chains/write_operations.ts'
+import type { Replica } from '../../core/providers/failover.ts'
+import { isBroken } from '../../core/providers/guarded_provider.ts'
+import { type Provider, ProviderFailure } from '../../core/providers/provider.ts'
 import { deadlineMsOf, type Settings } from '../../core/settings/settings.ts'
+import type { Effect } from '../../core/vault/chains/replication_store.ts'
+import type { ProvidedWrite, WriteReport } from '../../core/vault/chains/write_operations.ts'
+import type { Granted } from '../../core/vault/rpc.ts'
 import type { Asking } from './read.ts'
 
 /** A change that the vault permitted. */

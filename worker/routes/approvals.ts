@@ -1,13 +1,13 @@
 import { type Context, Hono } from 'hono'
 import type * as z from 'zod/mini'
+import { badRequest } from '../../core/errors.ts'
 import type { ShownApproval } from '../../core/vault/approvals/approval_operations.ts'
 import type { BrokenGlass } from '../../core/vault/approvals/break_glass_store.ts'
-import { badRequest } from '../../core/errors.ts'
 import * as wire from '../../core/wire/index.ts'
 import { readJson } from '../http/body.ts'
-import type { Env, Parts } from '../services.ts'
 import { answer, iso, when } from '../http/respond.ts'
 import { serve } from '../http/route_table.ts'
+import type { Env, Parts } from '../services.ts'
 
 const ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 

@@ -1,13 +1,13 @@
 import { Hono } from 'hono'
 import { PosternError } from '../../core/errors.ts'
 import type { Gauges } from '../../core/vault/stats.ts'
-import type { Env, Parts } from '../services.ts'
-import { gaugeLines, stateLines } from '../telemetry/vault_metrics.ts'
 import { label } from '../http/respond.ts'
+import { serve } from '../http/route_table.ts'
+import type { Env, Parts } from '../services.ts'
+import { METRICS_TYPE } from '../telemetry/prometheus.ts'
 import { metricsText } from '../telemetry/provider_metrics.ts'
 import { type Memory, requestLines } from '../telemetry/request_metrics.ts'
-import { serve } from '../http/route_table.ts'
-import { METRICS_TYPE } from '../telemetry/prometheus.ts'
+import { gaugeLines, stateLines } from '../telemetry/vault_metrics.ts'
 
 /** `/healthz` (the process runs), `/readyz` (it can serve) and `/metrics`. */
 export function healthRoutes(parts: Parts, { memory }: { memory?: Memory } = {}): Hono<Env> {

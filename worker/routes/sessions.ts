@@ -1,9 +1,6 @@
 import { type Context, Hono } from 'hono'
 import type * as z from 'zod/mini'
 import { FlawedAssertion, issuerOf, verifyAssertion } from '../../core/authentication/federation.ts'
-import type { VersionedIssuer } from '../../core/vault/access/issuer_store.ts'
-import type { Factor, OpenedSession } from '../../core/vault/access/session_operations.ts'
-import type { Session } from '../../core/vault/access/session_store.ts'
 import { mintToken } from '../../core/authentication/token.ts'
 import {
   enrolment,
@@ -14,16 +11,19 @@ import {
   sealTotp,
   stepOf,
 } from '../../core/authentication/totp.ts'
-import type { Granted } from '../../core/vault/rpc.ts'
 import type { Recipient } from '../../core/crypto/seal_to.ts'
 import { badRequest, PosternError, refusal } from '../../core/errors.ts'
+import type { VersionedIssuer } from '../../core/vault/access/issuer_store.ts'
+import type { Factor, OpenedSession } from '../../core/vault/access/session_operations.ts'
+import type { Session } from '../../core/vault/access/session_store.ts'
+import type { Granted } from '../../core/vault/rpc.ts'
 import * as wire from '../../core/wire/index.ts'
 import { readJson, readOptionalJson } from '../http/body.ts'
-import type { Env, Parts } from '../services.ts'
 import { query, recipientOf } from '../http/request.ts'
 import { answer, answerWithValues, iso, when } from '../http/respond.ts'
-import { logLine } from '../telemetry/log.ts'
 import { serve } from '../http/route_table.ts'
+import type { Env, Parts } from '../services.ts'
+import { logLine } from '../telemetry/log.ts'
 
 /** How long a refused sign-in takes at least: locked, wrong and unknown must not differ by their time. */
 const REFUSAL_MS = 150

@@ -6,10 +6,10 @@
  * @module
  */
 import { send } from '../../core/http/send.ts'
-import type { Settings } from '../../core/settings/settings.ts'
 import { newTraceId, parseTraceparent, type TraceContext } from '../../core/http/trace_context.ts'
-import type { Ended, Span } from './request_timing.ts'
+import type { Settings } from '../../core/settings/settings.ts'
 import { logLine } from './log.ts'
+import type { Ended, Span } from './request_timing.ts'
 
 /** Spans that wait at most. A request has a handful. */
 const MAX_WAITING = 4096

@@ -4,10 +4,10 @@
  * @module
  */
 import type { UnboundHooks } from '../../core/vault/notifications/webhook_binding_task.ts'
-import type { BoundSecret, Hook } from '../../core/vault/notifications/webhook_store.ts'
 import { openUnboundSecret, sealHookSecret } from '../../core/vault/notifications/webhook_operations.ts'
-import { logLine } from '../telemetry/log.ts'
+import type { BoundSecret, Hook } from '../../core/vault/notifications/webhook_store.ts'
 import type { Desk } from '../background/scheduler.ts'
+import { logLine } from '../telemetry/log.ts'
 
 /** Seals the secrets of unbound hooks anew. One that cannot be opened stays shut, and the operational log names it. */
 export async function bindHooks(desk: Desk): Promise<void> {

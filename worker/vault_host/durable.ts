@@ -3,8 +3,9 @@
  *
  * @module
  */
-import type { Answer, Call } from '../../core/vault/rpc.ts'
+
 import { PosternError } from '../../core/errors.ts'
+import type { Answer, Call } from '../../core/vault/rpc.ts'
 import { type Host, VaultHandle } from './host.ts'
 
 /** A vault's Durable Object, as far as it is called. */

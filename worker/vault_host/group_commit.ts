@@ -3,8 +3,9 @@
  *
  * @module
  */
-import type { Answer, Call } from '../../core/vault/rpc.ts'
+
 import { refusal } from '../../core/errors.ts'
+import type { Answer, Call } from '../../core/vault/rpc.ts'
 import type { Vault } from '../../core/vault/vault.ts'
 import type { Execute } from './host.ts'
 

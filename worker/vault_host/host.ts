@@ -6,11 +6,11 @@
  * @module
  */
 
+import { refusal } from '../../core/errors.ts'
+import type { Input, OperationName, Output } from '../../core/vault/operation_table.ts'
 import type { Answer, Call, Caller, Granted } from '../../core/vault/rpc.ts'
 import { refusalOf, unwrap } from '../../core/vault/rpc.ts'
-import { refusal } from '../../core/errors.ts'
 import type { Gauges } from '../../core/vault/stats.ts'
-import type { Input, OperationName, Output } from '../../core/vault/operation_table.ts'
 import type { Transactions } from '../telemetry/counters.ts'
 
 /** Where vaults are. */

@@ -4,10 +4,10 @@
  * @module
  */
 import type { Gauges } from '../../core/vault/stats.ts'
-import { answerOfNone, type Execute, type Host, VaultHandle } from './host.ts'
 import { Transactions } from '../telemetry/counters.ts'
-import type { Opened } from './open_vault.ts'
 import { groupCommit } from './group_commit.ts'
+import { answerOfNone, type Execute, type Host, VaultHandle } from './host.ts'
+import type { Opened } from './open_vault.ts'
 
 /**
  * Vaults in this process.

@@ -3,29 +3,30 @@
  *
  * @module
  */
+
+import { PosternError, type Reason } from '../../core/errors.ts'
+import { anchorRequired, type Settings } from '../../core/settings/settings.ts'
+import type { Sha256 } from '../../core/tlog/merkle.ts'
 import { securityPolicy } from '../../core/vault/access/server_policy.ts'
+import type { AcceptedSchema } from '../../core/vault/audit/accepted_schema_task.ts'
 import { configurationOf } from '../../core/vault/audit/configuration_task.ts'
 import type { TreeHead } from '../../core/vault/audit/log.ts'
-import type { Sha256 } from '../../core/tlog/merkle.ts'
 import type { Privacy } from '../../core/vault/audit/privacy.ts'
-import type { AcceptedSchema } from '../../core/vault/audit/accepted_schema_task.ts'
-import { PosternError, type Reason } from '../../core/errors.ts'
 import { describeNewer, migrate, vaultIdOf } from '../../core/vault/migrate.ts'
 import { SchemaMismatch } from '../../core/vault/schema_check.ts'
-import { anchorRequired, type Settings } from '../../core/settings/settings.ts'
 import type { Sql } from '../../core/vault/sql.ts'
 import { Vault } from '../../core/vault/vault.ts'
 import { dutiesOf } from '../background/jobs.ts'
-import { bindHooks } from './bind_webhooks.ts'
-import { checkBeginning, isSound, restOfLog } from '../integrity/check_log.ts'
-import { logLine } from '../telemetry/log.ts'
 import { continuityOf } from '../background/publish_checkpoints.ts'
-import { acceptRollback, noteRestore } from '../integrity/accept_rollback.ts'
-import { admitRoots, givenRoots, replaceRoots, tellUnneeded } from '../integrity/root_keys.ts'
-import { acceptedSchemas, changedSchema, claimedVaultId } from '../integrity/accept_schema.ts'
-import { whereabouts } from '../telemetry/whereabouts.ts'
 import { type Desk, type Duty, performer, Upkeep } from '../background/scheduler.ts'
+import { acceptRollback, noteRestore } from '../integrity/accept_rollback.ts'
+import { acceptedSchemas, changedSchema, claimedVaultId } from '../integrity/accept_schema.ts'
+import { checkBeginning, isSound, restOfLog } from '../integrity/check_log.ts'
+import { admitRoots, givenRoots, replaceRoots, tellUnneeded } from '../integrity/root_keys.ts'
 import { VanishedFile } from '../integrity/vanished_file.ts'
+import { logLine } from '../telemetry/log.ts'
+import { whereabouts } from '../telemetry/whereabouts.ts'
+import { bindHooks } from './bind_webhooks.ts'
 
 /** What a vault is opened with. */
 export interface Surroundings extends Pick<Desk, 'settings' | 'keyring' | 'anchors' | 'upstreams' | 'archive'> {

@@ -6,10 +6,16 @@
 import { parseUtf8, utf8 } from '../../bytes.ts'
 import { badRequest } from '../../errors.ts'
 import { Redacted } from '../../redacted.ts'
+import {
+  type Credentials,
+  fixedCredentials,
+  type Issued,
+  RenewedCredentials,
+  type TokenSource,
+} from '../credentials.ts'
+import { ProviderFailure } from '../provider.ts'
 import { ask, checkHeaderValue, type ProviderOptions, parseBaseUrl } from '../request.ts'
 import { kindOf } from './failures.ts'
-import { type Credentials, fixedCredentials, type Issued, RenewedCredentials, type TokenSource } from '../credentials.ts'
-import { ProviderFailure } from '../provider.ts'
 import type { AwsKeys } from './sigv4.ts'
 
 /** Keys of a user, or with `sessionToken` those of a session, which end without being renewed. */

@@ -4,9 +4,9 @@
  * @module
  */
 import * as z from 'zod/mini'
-import { readAnswer, retryAfterMs } from '../request.ts'
-import { type FailureKind, ProviderFailure } from '../provider.ts'
 import type { Received } from '../../http/send.ts'
+import { type FailureKind, ProviderFailure } from '../provider.ts'
+import { readAnswer, retryAfterMs } from '../request.ts'
 
 const CODES: Record<FailureKind, readonly string[]> = {
   not_found: ['ResourceNotFoundException'],

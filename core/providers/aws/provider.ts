@@ -10,10 +10,6 @@ import * as z from 'zod/mini'
 import { type Bytes, base64, equal, parseBase64, parseUtf8 } from '../../bytes.ts'
 import { JSON_TYPE } from '../../content_type.ts'
 import { Redacted } from '../../redacted.ts'
-import { failureOf, HEALTH_NAME, type Outcome, type ProviderOptions, resolvesWhenServed } from '../request.ts'
-import { type AwsAccess, awsCaller } from './api.ts'
-import { kindOf } from './failures.ts'
-import { checkStoreName } from '../store_names.ts'
 import {
   type ProvidedSecret,
   type ProvidedVersion,
@@ -23,7 +19,11 @@ import {
   type PutOptions,
   type RotateOptions,
 } from '../provider.ts'
+import { failureOf, HEALTH_NAME, type Outcome, type ProviderOptions, resolvesWhenServed } from '../request.ts'
 import { bytesOfText, checkFit, documentOf, look } from '../shape.ts'
+import { checkStoreName } from '../store_names.ts'
+import { type AwsAccess, awsCaller } from './api.ts'
+import { kindOf } from './failures.ts'
 
 const MAX_VALUE_BYTES = 65_536
 const MAX_BATCH = 20

@@ -9,11 +9,11 @@
 import * as z from 'zod/mini'
 import { utf8 } from '../../bytes.ts'
 import { badRequest } from '../../errors.ts'
+import type { Received } from '../../http/send.ts'
 import { Redacted } from '../../redacted.ts'
-import { ask, malformed, type ProviderOptions, parseBaseUrl, readAnswer, retryAfterMs } from '../request.ts'
 import { type Issued, RenewedCredentials, type TokenSource } from '../credentials.ts'
 import { type FailureKind, ProviderFailure } from '../provider.ts'
-import type { Received } from '../../http/send.ts'
+import { ask, malformed, type ProviderOptions, parseBaseUrl, readAnswer, retryAfterMs } from '../request.ts'
 
 const API_VERSION = '7.5'
 const JWT_BEARER = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'

@@ -11,9 +11,6 @@ import { type Bytes, base64, parseBase64, parseUtf8, utf8 } from '../../bytes.ts
 import { isJsonType } from '../../content_type.ts'
 import { Redacted } from '../../redacted.ts'
 import type { Encoding } from '../../vault/secrets/store.ts'
-import { failureOf, HEALTH_NAME, type ProviderOptions, resolvesWhenServed } from '../request.ts'
-import { type AzureAccess, azureCaller } from './api.ts'
-import { checkStoreName } from '../store_names.ts'
 import {
   type ProvidedSecret,
   type ProvidedVersion,
@@ -21,7 +18,10 @@ import {
   ProviderFailure,
   type PutOptions,
 } from '../provider.ts'
+import { failureOf, HEALTH_NAME, type ProviderOptions, resolvesWhenServed } from '../request.ts'
 import { bytesOfText, checkFit, declaresType, writtenContent } from '../shape.ts'
+import { checkStoreName } from '../store_names.ts'
+import { type AzureAccess, azureCaller } from './api.ts'
 
 const MAX_VALUE_BYTES = 25 * 1024
 const MAX_PAGE = 25

@@ -7,12 +7,12 @@
 import { type Bytes, base64, parseBase64, parseUtf8, utf8 } from '../../bytes.ts'
 import { isJsonType } from '../../content_type.ts'
 import { Redacted } from '../../redacted.ts'
+import { type ProvidedSecret, type Provider, ProviderFailure, type PutOptions } from '../provider.ts'
 import { UNVERSIONED } from '../request.ts'
+import { bytesOfText, checkFit, declaresType, foreignShape, writtenContent } from '../shape.ts'
+import { checkStoreName } from '../store_names.ts'
 import { editEnv, parseEnv, wrongLine } from './env_file.ts'
 import { editJsonFile, type FileEntry, parseJsonFile } from './json_file.ts'
-import { checkStoreName } from '../store_names.ts'
-import { type ProvidedSecret, type Provider, ProviderFailure, type PutOptions } from '../provider.ts'
-import { bytesOfText, checkFit, declaresType, foreignShape, writtenContent } from '../shape.ts'
 
 const MAX_FILE_BYTES = 1024 * 1024
 

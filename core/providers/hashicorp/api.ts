@@ -6,11 +6,11 @@
 import * as z from 'zod/mini'
 import { utf8 } from '../../bytes.ts'
 import { badRequest } from '../../errors.ts'
-import type { Redacted } from '../../redacted.ts'
-import { traceHeaders } from '../../http/trace_context.ts'
-import { ask, type ProviderOptions, parseBaseUrl, readAnswer, retryAfterMs } from '../request.ts'
-import { type FailureKind, ProviderFailure } from '../provider.ts'
 import type { Received } from '../../http/send.ts'
+import { traceHeaders } from '../../http/trace_context.ts'
+import type { Redacted } from '../../redacted.ts'
+import { type FailureKind, ProviderFailure } from '../provider.ts'
+import { ask, type ProviderOptions, parseBaseUrl, readAnswer, retryAfterMs } from '../request.ts'
 
 /** The codes of a mount that is not there, and of one that is not there or not for this token. */
 export const NO_MOUNT = 'NoMount'

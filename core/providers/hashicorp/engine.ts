@@ -4,10 +4,11 @@
  *
  * @module
  */
-import { failureOf } from '../request.ts'
+
 import type { Report } from '../condition.ts'
-import { OTHER_ENGINE } from './api.ts'
 import { ProviderFailure } from '../provider.ts'
+import { failureOf } from '../request.ts'
+import { OTHER_ENGINE } from './api.ts'
 
 export type KvVersion = 1 | 2
 

@@ -5,7 +5,15 @@
  */
 import * as z from 'zod/mini'
 import type { Bytes } from '../../bytes.ts'
+import type { Received } from '../../http/send.ts'
 import type { Redacted } from '../../redacted.ts'
+import {
+  type ProvidedSecret,
+  type ProvidedVersion,
+  type Provider,
+  ProviderFailure,
+  type PutOptions,
+} from '../provider.ts'
 import {
   failureOf,
   HEALTH_NAME,
@@ -16,6 +24,8 @@ import {
   resolvesWhenServed,
   UNVERSIONED,
 } from '../request.ts'
+import { look } from '../shape.ts'
+import { checkStoreName } from '../store_names.ts'
 import {
   type HashicorpAddress,
   type HashicorpRequest,
@@ -28,16 +38,6 @@ import { KvEngine, type KvVersion } from './engine.ts'
 import { dataOf, type Fields, secretOf } from './fields.ts'
 import { type HashicorpCredentials, hashicorpToken, refusedWith } from './token.ts'
 import { walk } from './walk.ts'
-import { checkStoreName } from '../store_names.ts'
-import {
-  type ProvidedSecret,
-  type ProvidedVersion,
-  type Provider,
-  ProviderFailure,
-  type PutOptions,
-} from '../provider.ts'
-import type { Received } from '../../http/send.ts'
-import { look } from '../shape.ts'
 
 export interface HashicorpConfig extends HashicorpAddress {
   /** Where the KV engine is mounted. */

@@ -5,10 +5,10 @@
  */
 import * as z from 'zod/mini'
 import { Redacted } from '../../redacted.ts'
-import { checkHeaderValue, failureOf, type ProviderOptions, readAnswer } from '../request.ts'
 import { type Issued, RenewedCredentials, type TokenSource } from '../credentials.ts'
-import { type HashicorpCall, parseMount } from './api.ts'
 import { ProviderFailure } from '../provider.ts'
+import { checkHeaderValue, failureOf, type ProviderOptions, readAnswer } from '../request.ts'
+import { type HashicorpCall, parseMount } from './api.ts'
 
 export type HashicorpCredentials =
   | { kind: 'token'; token: Redacted<string> }

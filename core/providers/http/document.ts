@@ -6,11 +6,11 @@
 import * as z from 'zod/mini'
 import { type Bytes, base64, parseBase64 } from '../../bytes.ts'
 import { isJsonType, JSON_TYPE } from '../../content_type.ts'
+import type { Received } from '../../http/send.ts'
 import { JsonSource, type JsonValue, tokensOf } from '../../json_source.ts'
 import { Redacted } from '../../redacted.ts'
-import { malformed, readSource, UNVERSIONED } from '../request.ts'
 import { type ProvidedSecret, ProviderFailure, type PutOptions } from '../provider.ts'
-import type { Received } from '../../http/send.ts'
+import { malformed, readSource, UNVERSIONED } from '../request.ts'
 import { bytesOfText, checkFit, declaresType, documentOf, fieldsFrom, foreignShape, writtenContent } from '../shape.ts'
 
 /** Where a store has things in its documents, as JSON pointers (RFC 6901). */

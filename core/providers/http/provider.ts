@@ -7,8 +7,10 @@
 import * as z from 'zod/mini'
 import { type Bytes, equal, utf8 } from '../../bytes.ts'
 import { badRequest } from '../../errors.ts'
-import type { Redacted } from '../../redacted.ts'
+import type { Received } from '../../http/send.ts'
 import { traceHeaders } from '../../http/trace_context.ts'
+import type { Redacted } from '../../redacted.ts'
+import { type FailureKind, type ProvidedSecret, type Provider, ProviderFailure, type PutOptions } from '../provider.ts'
 import {
   ask,
   checkHeaderValue,
@@ -23,6 +25,8 @@ import {
   resolvesWhenServed,
   retryAfterMs,
 } from '../request.ts'
+import { look } from '../shape.ts'
+import { checkStoreName } from '../store_names.ts'
 import {
   bodyOf,
   type DocumentPlaces,
@@ -33,10 +37,6 @@ import {
   Time,
   writtenVersionOf,
 } from './document.ts'
-import { checkStoreName } from '../store_names.ts'
-import { type FailureKind, type ProvidedSecret, type Provider, ProviderFailure, type PutOptions } from '../provider.ts'
-import type { Received } from '../../http/send.ts'
-import { look } from '../shape.ts'
 
 export interface HttpConfig extends DocumentPlaces {
   /** With `{name}` once, in its path: `https://store.example/v1/secrets/{name}`. The name's slashes stay slashes. */

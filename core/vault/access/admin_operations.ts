@@ -4,13 +4,14 @@
  *
  * @module
  */
-import { type Context, type Outcome, operation, type Unusable } from '../operation.ts'
-import { staysAdministrable, trustsOf } from './last_admin.ts'
+
 import { handsIn, quorumIn } from '../approvals/approval.ts'
+import { type Context, type Outcome, operation, type Unusable } from '../operation.ts'
 import type { Issuer, VersionedIssuer } from './issuer_store.ts'
+import { staysAdministrable, trustsOf } from './last_admin.ts'
 import type { Lock } from './lockout.ts'
-import { type AccessRequest, decide, isDemanding, type Rule } from './rules.ts'
 import type { Principal, PrincipalKind, TokenRow, VersionedRule } from './principal_store.ts'
+import { type AccessRequest, decide, isDemanding, type Rule } from './rules.ts'
 
 const onPrincipals = { action: 'admin', resource: () => 'principals' } as const
 const onTokens = { action: 'admin', resource: () => 'tokens' } as const

@@ -4,9 +4,10 @@
  *
  * @module
  */
-import type { Call } from '../rpc.ts'
-import type { Context, Operation, Outcome, Stores } from '../operation.ts'
+
 import { runApproved } from '../approvals/approval.ts'
+import type { Context, Operation, Outcome, Stores } from '../operation.ts'
+import type { Call } from '../rpc.ts'
 import type { Identified } from './resolve_caller.ts'
 import { type Action, type Decision, decide } from './rules.ts'
 import { barrier, type SecurityPolicy } from './server_policy.ts'

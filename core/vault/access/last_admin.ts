@@ -3,10 +3,11 @@
  *
  * @module
  */
-import type { Context } from '../operation.ts'
+
 import { areApart, type Hands, quorumIn } from '../approvals/approval.ts'
-import { type Conditions, type DemandingRule, decide, demandsOn, isDemanding, type Rule } from './rules.ts'
+import type { Context } from '../operation.ts'
 import type { TokenRow } from './principal_store.ts'
+import { type Conditions, type DemandingRule, decide, demandsOn, isDemanding, type Rule } from './rules.ts'
 
 /** What is about to be changed. */
 interface Change {

@@ -1,12 +1,12 @@
+import type { Ticket } from '../../authentication/ticket.ts'
 import type { Severity } from '../audit/severity.ts'
-import type { Caller } from '../rpc.ts'
 import type { Time } from '../clock.ts'
 import type { Identity, Operation } from '../operation.ts'
+import type { Caller } from '../rpc.ts'
 import type { FactorStore } from './factor_store.ts'
+import type { AccessStore } from './principal_store.ts'
 import type { Circumstances, Method } from './rules.ts'
 import type { SessionEnd, SessionStore } from './session_store.ts'
-import type { AccessStore } from './principal_store.ts'
-import type { Ticket } from '../../authentication/ticket.ts'
 import type { TicketStore } from './ticket_store.ts'
 
 /** Who a caller is, and what is known beside. */

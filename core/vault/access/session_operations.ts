@@ -3,9 +3,10 @@
  *
  * @module
  */
+
+import type { AssertionFlaw } from '../../authentication/federation.ts'
 import { type Context, type Facts, type Outcome, operation } from '../operation.ts'
 import { refusedByLock } from './factor_operations.ts'
-import type { AssertionFlaw } from '../../authentication/federation.ts'
 import type { VersionedIssuer } from './issuer_store.ts'
 import { globMatches } from './rules.ts'
 import type { Session } from './session_store.ts'

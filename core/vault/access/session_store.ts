@@ -1,6 +1,6 @@
 import type { Sql } from '../sql.ts'
-import type { Method } from './rules.ts'
 import { OWN_ROOT } from './principal_store.ts'
+import type { Method } from './rules.ts'
 
 /** A session as it is shown: never its token, nor the hash that finds it. */
 export interface Session {

@@ -12,11 +12,11 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import canonicalize from 'canonicalize'
 import { base64url, utf8 } from '../../bytes.ts'
 import type { AskedApproval, Reason } from '../../errors.ts'
-import type { Context, Facts, Identity, Outcome } from '../operation.ts'
-import { notify } from '../notifications/tasks.ts'
-import type { Approval, Vote } from './approval_store.ts'
-import type { Action, Demand, DemandingRule } from '../access/rules.ts'
 import type { AccessStore } from '../access/principal_store.ts'
+import type { Action, Demand, DemandingRule } from '../access/rules.ts'
+import { notify } from '../notifications/tasks.ts'
+import type { Context, Facts, Identity, Outcome } from '../operation.ts'
+import type { Approval, Vote } from './approval_store.ts'
 
 /** The most requests for approval that one principal may have whose time is not over: taken back, they count on. */
 const MAX_OPEN = 20

@@ -4,10 +4,10 @@
  * @module
  */
 import type { Reason } from '../../errors.ts'
+import { type DemandingRule, demandsOn } from '../access/rules.ts'
 import { type Context, type Outcome, operation } from '../operation.ts'
 import { areApart, handsIn } from './approval.ts'
 import type { Approval, Vote } from './approval_store.ts'
-import { type DemandingRule, demandsOn } from '../access/rules.ts'
 
 /** How fresh an approver's second factor has to be, if it has one, or the server's settings ask for one. */
 const MFA_MS = 10 * 60_000

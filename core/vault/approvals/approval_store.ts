@@ -1,5 +1,5 @@
-import type { Sql } from '../sql.ts'
 import type { Action } from '../access/rules.ts'
+import type { Sql } from '../sql.ts'
 
 /** A request that waits for others, or did. */
 export interface Approval {

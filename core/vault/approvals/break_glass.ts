@@ -5,8 +5,9 @@
  *
  * @module
  */
-import { type Context, type Outcome, operation } from '../operation.ts'
+
 import { notify } from '../notifications/tasks.ts'
+import { type Context, type Outcome, operation } from '../operation.ts'
 import { handsIn } from './approval.ts'
 import type { BrokenGlass } from './break_glass_store.ts'
 

@@ -5,12 +5,12 @@
  */
 import { sha256 } from '@noble/hashes/sha2.js'
 import canonicalize from 'canonicalize'
-import type { Action } from '../access/rules.ts'
 import { base64, randomBytes, utf8 } from '../../bytes.ts'
 import type { Reason } from '../../errors.ts'
-import type { Facts } from '../operation.ts'
 import { cleanse, cleanseAll, isClean, printable } from '../../sanitize.ts'
 import type { Hash } from '../../tlog/merkle.ts'
+import type { Action } from '../access/rules.ts'
+import type { Facts } from '../operation.ts'
 import { aliasOf, NO_PRIVACY, type Privacy } from './privacy.ts'
 import type { Severity } from './severity.ts'
 

@@ -1,7 +1,16 @@
 import { equal } from '../../bytes.ts'
-import type { Sql } from '../sql.ts'
-import { type Hash, hashesFor, leafHash, position, type ReadHashes, type Sha256, subtrees, treeHash } from '../../tlog/merkle.ts'
+import {
+  type Hash,
+  hashesFor,
+  leafHash,
+  position,
+  type ReadHashes,
+  type Sha256,
+  subtrees,
+  treeHash,
+} from '../../tlog/merkle.ts'
 import { looksCosigned, parseNote } from '../../tlog/signed_note.ts'
+import type { Sql } from '../sql.ts'
 import { rank, type Severity } from './severity.ts'
 
 /** Size and root of the tree: what a checkpoint signs. */

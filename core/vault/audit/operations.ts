@@ -5,14 +5,14 @@
  */
 
 import { equal } from '../../bytes.ts'
+import type { Hash } from '../../tlog/merkle.ts'
+import { consistencyProof, inclusionProof } from '../../tlog/proof.ts'
+import { TILE_WIDTH, type Tile, tileHashes } from '../../tlog/tile.ts'
 import { type Context, type Outcome, operation, type Stores } from '../operation.ts'
 import { type TaskContext, task } from '../task.ts'
 import type { Delivery } from './delivery_store.ts'
 import type { Entry, Log, LogKey, Retention, SignedCheckpoint, TreeHead } from './log.ts'
-import type { Hash } from '../../tlog/merkle.ts'
-import { consistencyProof, inclusionProof } from '../../tlog/proof.ts'
 import type { Severity } from './severity.ts'
-import { TILE_WIDTH, type Tile, tileHashes } from '../../tlog/tile.ts'
 
 /** Checkpoints and proofs hold hashes only: whoever may ask the vault anything may have them. */
 const open = { action: null, resource: () => 'audit' } as const

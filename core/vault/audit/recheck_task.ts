@@ -5,10 +5,10 @@
  * @module
  */
 import { base64, equal, parseUtf8 } from '../../bytes.ts'
+import { GrowingTree, type Hash } from '../../tlog/merkle.ts'
 import type { Outcome, Stores } from '../operation.ts'
 import { task } from '../task.ts'
 import type { IndexedEntry, Log, TreeHead } from './log.ts'
-import { GrowingTree, type Hash } from '../../tlog/merkle.ts'
 import { rank } from './severity.ts'
 
 /** How far a check has come: entries below `next` were read. */

@@ -1,7 +1,7 @@
+import type { FailureKind } from '../../providers/provider.ts'
 import { Erasures } from '../erasures.ts'
 import type { Encoding } from '../secrets/store.ts'
 import type { Sql } from '../sql.ts'
-import type { FailureKind } from '../../providers/provider.ts'
 
 /** A value as the cache keeps it, sealed: see `cache.ts`. */
 export interface CachedValue {

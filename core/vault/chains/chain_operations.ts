@@ -4,8 +4,9 @@
  *
  * @module
  */
-import { type Context, type Outcome, operation, type Unusable } from '../operation.ts'
+
 import type { Chain, VersionedChain } from '../../providers/chain.ts'
+import { type Context, type Outcome, operation, type Unusable } from '../operation.ts'
 import type { ChainStore } from './chain_store.ts'
 import type { HealthRow } from './health_store.ts'
 import type { Lag } from './replication_store.ts'

@@ -1,6 +1,6 @@
+import { bySpecificity, type Chain, type VersionedChain } from '../../providers/chain.ts'
 import { covers } from '../access/rules.ts'
 import type { Sql } from '../sql.ts'
-import { bySpecificity, type Chain, type VersionedChain } from '../../providers/chain.ts'
 
 /** The rows of chains. */
 export class ChainStore {

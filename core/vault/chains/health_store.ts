@@ -1,6 +1,6 @@
-import type { Sql } from '../sql.ts'
 import type { HealthState } from '../../providers/health.ts'
 import type { FailureKind } from '../../providers/provider.ts'
+import type { Sql } from '../sql.ts'
 
 /** How a provider was when it was last looked at. */
 export interface HealthRow {

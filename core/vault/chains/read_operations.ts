@@ -5,11 +5,11 @@
  * @module
  */
 import type { Reason } from '../../errors.ts'
-import { type Context, type Facts, type Outcome, operation, type Stores } from '../operation.ts'
-import type { CachedValue } from './cache_store.ts'
 import type { VersionedChain } from '../../providers/chain.ts'
 import { ABSENT, isAbsence, type Skipped, type SkipReason } from '../../providers/failover.ts'
 import type { FailureKind } from '../../providers/provider.ts'
+import { type Context, type Facts, type Outcome, operation, type Stores } from '../operation.ts'
+import type { CachedValue } from './cache_store.ts'
 
 /** How long it is remembered that there is no such secret. */
 const ABSENT_MS = 5000

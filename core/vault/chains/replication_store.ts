@@ -1,5 +1,5 @@
-import type { Sql } from '../sql.ts'
 import type { FailureKind } from '../../providers/provider.ts'
+import type { Sql } from '../sql.ts'
 
 /** What a replica is to be brought to: the primary's value, or, when that is gone, nothing either. */
 export type Effect = 'write' | 'delete'

@@ -4,11 +4,12 @@
  *
  * @module
  */
-import type { Outcome } from '../operation.ts'
-import { task } from '../task.ts'
+
 import type { VersionedChain } from '../../providers/chain.ts'
 import type { HealthState } from '../../providers/health.ts'
 import type { FailureKind } from '../../providers/provider.ts'
+import type { Outcome } from '../operation.ts'
+import { task } from '../task.ts'
 import type { Compared, Lagging } from './replication_store.ts'
 
 const byName = ({ name }: { name: string }) => name

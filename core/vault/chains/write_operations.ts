@@ -5,10 +5,10 @@
  * @module
  */
 import type { Reason } from '../../errors.ts'
-import { type Context, type Outcome, operation } from '../operation.ts'
-import type { Idempotency } from '../secrets/store.ts'
 import type { VersionedChain } from '../../providers/chain.ts'
 import type { FailureKind } from '../../providers/provider.ts'
+import { type Context, type Outcome, operation } from '../operation.ts'
+import type { Idempotency } from '../secrets/store.ts'
 import { bounded, reasonOf, replicasOf } from './read_operations.ts'
 import type { Effect } from './replication_store.ts'
 

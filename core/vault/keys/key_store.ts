@@ -1,6 +1,6 @@
 import { type Bytes, concat, equal } from '../../bytes.ts'
-import type { Sql, SqlValue } from '../sql.ts'
 import { CACHE, keyId } from '../../crypto/key_id.ts'
+import type { Sql, SqlValue } from '../sql.ts'
 
 /** A term of a vault's key. */
 export interface Term {

@@ -6,8 +6,8 @@
  */
 import type { Outcome, Stores } from '../operation.ts'
 import { type TaskContext, task } from '../task.ts'
-import type { Hook } from './webhook_store.ts'
 import type { Notice } from './store.ts'
+import type { Hook } from './webhook_store.ts'
 
 /** How often one is tried: some days. */
 const MAX_ATTEMPTS = 100

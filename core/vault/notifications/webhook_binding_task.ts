@@ -6,12 +6,13 @@
  *
  * @module
  */
-import type { Log } from '../audit/log.ts'
+
 import { parseUtf8 } from '../../bytes.ts'
+import type { Log } from '../audit/log.ts'
 import type { Outcome, Stores } from '../operation.ts'
 import { task } from '../task.ts'
-import type { BoundSecret, Hook } from './webhook_store.ts'
 import { originOf } from './webhook_operations.ts'
+import type { BoundSecret, Hook } from './webhook_store.ts'
 
 const PAGE = 200
 

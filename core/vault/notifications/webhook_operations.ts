@@ -6,8 +6,8 @@
 import type { Bytes } from '../../bytes.ts'
 import { type Binding, open, seal } from '../../crypto/envelope.ts'
 import type { Keyring } from '../../crypto/keyring.ts'
-import { type Context, type Outcome, operation, type Unusable } from '../operation.ts'
 import type { Redacted } from '../../redacted.ts'
+import { type Context, type Outcome, operation, type Unusable } from '../operation.ts'
 import type { Hook } from './webhook_store.ts'
 
 /** What a signing secret is sealed for. */

@@ -5,14 +5,14 @@
  */
 import { randomBytes } from '../../bytes.ts'
 import { PosternError } from '../../errors.ts'
-import { type Context, type Outcome, operation } from '../operation.ts'
 import { type Recipe, underPolicy } from '../../values/generate.ts'
 import type { HookStore } from '../notifications/webhook_store.ts'
+import { type Context, type Outcome, operation } from '../operation.ts'
+import type { SecretRow } from '../secrets/store.ts'
 import { beginRun, objectionTo, settleProvided } from './provider_rotation.ts'
+import { nextDue, thawed } from './schedule.ts'
 import type { RotationConfig, Steer } from './state_machine.ts'
 import type { Rotation, Run } from './store.ts'
-import { nextDue, thawed } from './schedule.ts'
-import type { SecretRow } from '../secrets/store.ts'
 
 /** A secret's rotation, and the run that goes on or went last. */
 export interface ShownRotation extends Rotation {

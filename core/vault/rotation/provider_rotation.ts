@@ -8,12 +8,12 @@
  * @module
  */
 import type { Reason } from '../../errors.ts'
-import type { Stores } from '../operation.ts'
 import { rotatesItself, type VersionedChain } from '../../providers/chain.ts'
 import { copiesOf } from '../chains/write_operations.ts'
+import type { Stores } from '../operation.ts'
+import type { SecretRow } from '../secrets/store.ts'
 import { firstStep, type TargetConfig } from './state_machine.ts'
 import type { ProvidedRun, Rotation, Run } from './store.ts'
-import type { SecretRow } from '../secrets/store.ts'
 
 /** Why a secret cannot rotate in this way where it is kept; `null` when it can. */
 export function objectionTo(target: TargetConfig, chain: VersionedChain | null): Reason | null {

@@ -1,7 +1,7 @@
 import type { Member } from '../../providers/chain.ts'
 import type { Sql } from '../sql.ts'
-import type { Failure, RotationConfig, RunOutcome, Step } from './state_machine.ts'
 import { thawed } from './schedule.ts'
+import type { Failure, RotationConfig, RunOutcome, Step } from './state_machine.ts'
 
 /** How a secret rotates, and when it is due. */
 export interface Rotation {

@@ -4,8 +4,8 @@
  * @module
  */
 import { decide, inForce, type Rule } from '../access/rules.ts'
-import { type Context, type Outcome, operation } from '../operation.ts'
 import type { ProvidedList } from '../chains/chain_operations.ts'
+import { type Context, type Outcome, operation } from '../operation.ts'
 import { AFTER_NAMES, type ListedRow, type ListedVersion } from './store.ts'
 
 /** How many names one list call looks at, permitted or not, so that it cannot hold up the vault. */

@@ -4,14 +4,15 @@
  *
  * @module
  */
-import type { Under } from '../keys/key_store.ts'
+
 import type { Reason } from '../../errors.ts'
-import { type Context, type Outcome, operation } from '../operation.ts'
+import type { StrengthPolicy } from '../../values/strength.ts'
 import { type ProvidedRead, planRead, type ReadInput } from '../chains/read_operations.ts'
 import { beginWrite, type ProvidedWrite } from '../chains/write_operations.ts'
+import type { Under } from '../keys/key_store.ts'
+import { type Context, type Outcome, operation } from '../operation.ts'
 import { IDEMPOTENCY_MS, isSame, noteBegun, replayOf } from './idempotency.ts'
 import type { Encoding, Idempotency, SecretRow, VersionRow } from './store.ts'
-import type { StrengthPolicy } from '../../values/strength.ts'
 
 /** One version as it leaves the vault, still sealed. */
 export interface SealedVersion {

@@ -4,11 +4,11 @@
  * @module
  */
 
+import type { Reason } from '../../errors.ts'
 import { applies } from '../access/rules.ts'
 import { NOTICE_MS } from '../audit/retention.ts'
-import type { Reason } from '../../errors.ts'
-import { type Context, type Outcome, operation } from '../operation.ts'
 import { notify } from '../notifications/tasks.ts'
+import { type Context, type Outcome, operation } from '../operation.ts'
 import { type KeptVersions, keptAt, type VaultPolicy, type VersionedPolicy } from './value_policy_store.ts'
 import { boundsOf } from './version_retention_tasks.ts'
 

@@ -1,5 +1,5 @@
-import type { Sql } from '../sql.ts'
 import { concerns, type StrengthPolicy } from '../../values/strength.ts'
+import type { Sql } from '../sql.ts'
 
 /** What holds for all secrets of a vault. */
 export interface VaultPolicy {

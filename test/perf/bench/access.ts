@@ -4,13 +4,13 @@
  * @module
  */
 import { bench, run, summary } from 'mitata'
-import { decide, type Rule } from '../../../core/vault/access/rules.ts'
-import { securityPolicy } from '../../../core/vault/access/server_policy.ts'
 import { mintToken, parseToken } from '../../../core/authentication/token.ts'
 import { utf8 } from '../../../core/bytes.ts'
-import type { Call, Caller } from '../../../core/vault/rpc.ts'
 import { Keyring, parseRootKey } from '../../../core/crypto/keyring.ts'
 import { parseSettings } from '../../../core/settings/settings.ts'
+import { decide, type Rule } from '../../../core/vault/access/rules.ts'
+import { securityPolicy } from '../../../core/vault/access/server_policy.ts'
+import type { Call, Caller } from '../../../core/vault/rpc.ts'
 import { Vault } from '../../../core/vault/vault.ts'
 import { openSqlite } from '../../../worker/local/sqlite.ts'
 import { bootstrapOf } from '../../support/tickets.ts'

@@ -7,17 +7,17 @@
  */
 import process from 'node:process'
 import { measure } from 'mitata'
-import { decide, type Rule } from '../../../core/vault/access/rules.ts'
 import { mintToken, parseToken } from '../../../core/authentication/token.ts'
-import { encodeEvent } from '../../../core/vault/audit/event.ts'
-import { Log } from '../../../core/vault/audit/log.ts'
-import { inclusionProof } from '../../../core/tlog/proof.ts'
 import { randomBytes, utf8 } from '../../../core/bytes.ts'
 import { dekCache, open, seal } from '../../../core/crypto/envelope.ts'
 import { Keyring, parseRootKey } from '../../../core/crypto/keyring.ts'
-import { migrate } from '../../../core/vault/migrate.ts'
 import { sign } from '../../../core/providers/aws/sigv4.ts'
 import { Redacted } from '../../../core/redacted.ts'
+import { inclusionProof } from '../../../core/tlog/proof.ts'
+import { decide, type Rule } from '../../../core/vault/access/rules.ts'
+import { encodeEvent } from '../../../core/vault/audit/event.ts'
+import { Log } from '../../../core/vault/audit/log.ts'
+import { migrate } from '../../../core/vault/migrate.ts'
 import { openSqlite } from '../../../worker/local/sqlite.ts'
 
 const ENTRIES = 100_000

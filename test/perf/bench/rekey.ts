@@ -8,15 +8,15 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
-import { securityPolicy } from '../../../core/vault/access/server_policy.ts'
 import { utf8 } from '../../../core/bytes.ts'
 import { seal } from '../../../core/crypto/envelope.ts'
 import { Keyring, parseRootKey } from '../../../core/crypto/keyring.ts'
 import { parseSettings } from '../../../core/settings/settings.ts'
+import { securityPolicy } from '../../../core/vault/access/server_policy.ts'
 import { Vault } from '../../../core/vault/vault.ts'
 import { rekeying } from '../../../worker/background/rewrap_keys.ts'
-import { openSqlite } from '../../../worker/local/sqlite.ts'
 import { type Desk, performer } from '../../../worker/background/scheduler.ts'
+import { openSqlite } from '../../../worker/local/sqlite.ts'
 
 const VERSIONS = Number(process.argv[2] ?? 1_000_000)
 const DISTINCT = 1000

@@ -85,7 +85,7 @@ async function worker(): Promise<void> {
 
 /** The version that was installed. */
 function versionOf(runtime: Runtime): string {
-  const file = join(import.meta.dirname, '../../node_modules', PACKAGES[runtime], 'package.json')
+  const file = join(import.meta.dirname, '../../../node_modules', PACKAGES[runtime], 'package.json')
   return JSON.parse(readFileSync(file, 'utf8')).version
 }
 

@@ -3,10 +3,11 @@
  *
  * @module
  */
-import { parseVerifierKey } from '../../../core/tlog/signed_note.ts'
-import { verifyLog } from '../../../core/tlog/verify_log.ts'
+
 import { type Client, connect } from '../../../core/client/client.ts'
 import { Redacted } from '../../../core/redacted.ts'
+import { parseVerifierKey } from '../../../core/tlog/signed_note.ts'
+import { verifyLog } from '../../../core/tlog/verify_log.ts'
 import { makeSite, type Runtime, type Site } from '../../system/runtime/servers.ts'
 import { startAlone } from '../../system/runtime/workerd.ts'
 import { type Memory, watchMemory } from './memory.ts'

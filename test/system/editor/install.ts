@@ -9,7 +9,7 @@ import { join, resolve } from 'node:path'
 import process from 'node:process'
 import { CODE_SERVER, CODE_SERVER_FOLDER, findTools } from './tools.ts'
 
-const MODULES = resolve(import.meta.dirname, '../../node_modules')
+const MODULES = resolve(import.meta.dirname, '../../../node_modules')
 
 /** The Node that npm brought has its headers with it: nothing is downloaded to compile against. */
 function nodeFolder(): string {

@@ -6,7 +6,7 @@
 import { join, resolve } from 'node:path'
 import type { Page } from 'playwright-core'
 
-const DIST = resolve(import.meta.dirname, '../../extension/dist')
+const DIST = resolve(import.meta.dirname, '../../../extension/dist')
 
 /** Says another language than the editor's own texts are in: those of extensions follow it. */
 export async function speak(page: Page, language: string): Promise<void> {

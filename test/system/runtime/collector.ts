@@ -8,11 +8,11 @@ import { createHash, createHmac, generateKeyPairSync, type KeyObject, sign } fro
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
-import { openCheckpoint } from '../../../core/tlog/checkpoint.ts'
-import type { TreeHead } from '../../../core/vault/audit/log.ts'
-import { parseVerifierKey } from '../../../core/tlog/signed_note.ts'
-import { verifyConsistency } from '../../../core/tlog/proof.ts'
 import { parseBase64 } from '../../../core/bytes.ts'
+import { openCheckpoint } from '../../../core/tlog/checkpoint.ts'
+import { verifyConsistency } from '../../../core/tlog/proof.ts'
+import { parseVerifierKey } from '../../../core/tlog/signed_note.ts'
+import type { TreeHead } from '../../../core/vault/audit/log.ts'
 
 const NAME = 'witness.test'
 export const SINK_SECRET = Buffer.alloc(32, 9)

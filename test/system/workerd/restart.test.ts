@@ -4,10 +4,10 @@ import { env } from 'cloudflare:workers'
 import { expect, it } from 'vitest'
 import { mintToken } from '../../../core/authentication/token.ts'
 import { utf8 } from '../../../core/bytes.ts'
-import type { Answer, Call, Caller } from '../../../core/vault/rpc.ts'
 import { Keyring, parseRootKey } from '../../../core/crypto/keyring.ts'
-import type { VaultStub } from '../../../worker/vault_host/durable.ts'
+import type { Answer, Call, Caller } from '../../../core/vault/rpc.ts'
 import type { FaultRow } from '../../../scripts/fault_table.ts'
+import type { VaultStub } from '../../../worker/vault_host/durable.ts'
 import { bootstrapOf } from '../../support/tickets.ts'
 
 const RESTARTS = 20

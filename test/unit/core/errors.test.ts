@@ -1,8 +1,8 @@
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { refusalOf, unwrap } from '../../../core/vault/rpc.ts'
-import { badRequest, PosternError, REFUSALS, type Reason, refusal } from '../../../core/errors.ts'
 import { errorOf } from '../../../core/client/transport.ts'
+import { badRequest, PosternError, REFUSALS, type Reason, refusal } from '../../../core/errors.ts'
+import { refusalOf, unwrap } from '../../../core/vault/rpc.ts'
 import { refusalFrom } from '../../support/core.ts'
 
 const CODES = [

@@ -1,6 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { formatReference, parseReference, parseVersion, pick, pickTyped, type Reference } from '../../../core/reference.ts'
+import {
+  formatReference,
+  parseReference,
+  parseVersion,
+  pick,
+  pickTyped,
+  type Reference,
+} from '../../../core/reference.ts'
 import { canary, leaks } from '../../support/canary.ts'
 import { refusalFrom, shownBy } from '../../support/core.ts'
 

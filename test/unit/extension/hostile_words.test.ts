@@ -1,9 +1,9 @@
 /** Words of others, where the editor or a terminal would do more with them than show them. */
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { errorOf } from '../../../core/client/transport.ts'
-import { complain } from '../../../extension/shared/errors.ts'
-import type { Parts } from '../../../extension/services.ts'
 import { registerTools } from '../../../extension/language_model_tools.ts'
+import type { Parts } from '../../../extension/services.ts'
+import { complain } from '../../../extension/shared/errors.ts'
 
 interface Tool {
   prepareInvocation(options: { input: object }): { confirmationMessages: { message: Markdown } }

@@ -4,8 +4,8 @@
  * Documents are texts by address. Questions are noted, and answered in the order of `editor.answers`.
  */
 import { Redacted } from '../../../core/redacted.ts'
-import type { Parts } from '../../../extension/services.ts'
 import type { Machine, RunOptions, Values } from '../../../extension/platform/platform.ts'
+import type { Parts } from '../../../extension/services.ts'
 
 export interface StubUri {
   scheme: string

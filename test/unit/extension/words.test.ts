@@ -69,11 +69,14 @@ function wordsIn(source: string): string[] {
 }
 
 /** What builds it, and a program that runs without the editor and so without its languages. */
-const OTHERS = /^(?:dist\/|build\.ts|bundling\.ts|package\.ts|platform\/launch\.ts)/
+const OTHERS = /^(?:dist\/|build\/|platform\/launch\.ts)/
 
-const sources = readdirSync(ROOM, { recursive: true, encoding: 'utf8' })
-  .filter((path) => path.endsWith('.ts') && !OTHERS.test(path))
-  .map((path) => readFileSync(join(ROOM, path), 'utf8'))
+/** The editor's rooms, and the texts of core that its users see. */
+const sources = [ROOM, resolve(ROOM, '../core/text')].flatMap((room) =>
+  readdirSync(room, { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.ts') && !OTHERS.test(path))
+    .map((path) => readFileSync(join(room, path), 'utf8')),
+)
 
 describe('the code', () => {
   it('has no words for people but those that are translated', () => {

@@ -6,9 +6,9 @@ import { OPERATIONS, type OperationName } from '../../../core/vault/operation_ta
 import { createApp } from '../../../worker/app.ts'
 import { openApi } from '../../../worker/openapi/document.ts'
 import type { Host } from '../../../worker/vault_host/host.ts'
+import { contract, operations } from '../../fuzz/requests.ts'
 import { authenticator } from '../../support/authenticator.ts'
 import { canary, leaks } from '../../support/canary.ts'
-import { contract, operations } from '../../fuzz/requests.ts'
 import { openGateway } from './provider_access/provider_access_fixture.ts'
 
 const AT = { endpoint: 'http://127.0.0.1', vault: 'default' }

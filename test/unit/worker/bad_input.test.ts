@@ -7,14 +7,14 @@
 import process from 'node:process'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { leafHash } from '../../../core/tlog/merkle.ts'
 import { base64, utf8 } from '../../../core/bytes.ts'
 import { ERROR_CODES } from '../../../core/errors.ts'
 import { Redacted } from '../../../core/redacted.ts'
+import { leafHash } from '../../../core/tlog/merkle.ts'
 import * as wire from '../../../core/wire/index.ts'
-import { canary, leaks } from '../../support/canary.ts'
 import { Learned } from '../../fuzz/learned.ts'
 import { contract, type FuzzedRequest, operations, requests } from '../../fuzz/requests.ts'
+import { canary, leaks } from '../../support/canary.ts'
 import { type GatewayBench, openGateway } from './provider_access/provider_access_fixture.ts'
 
 /** How many sequences of requests; each goes to a vault of its own. `FUZZ_RUNS` and `FUZZ_SEED` say otherwise. */

@@ -98,7 +98,8 @@ async function make(checkout: string): Promise<Written> {
 const RELEASED = 10
 
 function schemaOf(checkout: string): number {
-  const code = "import { migrate } from './core/vault/migrate.ts'; import { openSqlite } from './worker/local/sqlite.ts'"
+  const code =
+    "import { migrate } from './core/vault/migrate.ts'; import { openSqlite } from './worker/local/sqlite.ts'"
   const count =
     "const sql = openSqlite(':memory:'); migrate(sql, 0); console.log(sql.all('SELECT MAX(number) AS n FROM migration')[0].n)"
   const args = ['--input-type=module-typescript', '-e', `${code}; ${count}`]

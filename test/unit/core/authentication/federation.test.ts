@@ -2,8 +2,8 @@ import { createHash, createHmac, generateKeyPairSync, type KeyObject, sign } fro
 import { describe, expect, it } from 'vitest'
 import { FlawedAssertion, IssuerKeys, issuerOf, verifyAssertion } from '../../../../core/authentication/federation.ts'
 import type { AssertionUse, Issuer } from '../../../../core/vault/access/issuer_store.ts'
-import type { Call } from '../../../../core/vault/rpc.ts'
 import type { Input } from '../../../../core/vault/operation_table.ts'
+import type { Call } from '../../../../core/vault/rpc.ts'
 import { openVault, refusalFrom, rejectionOf, tokenHashOf } from '../../../support/core.ts'
 
 const NOW = 1_760_000_000_000

@@ -1,17 +1,25 @@
 import { hmac } from '@noble/hashes/hmac.js'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { describe, expect, it } from 'vitest'
-import type { Action, Conditions } from '../../../../core/vault/access/rules.ts'
-import { securityPolicy } from '../../../../core/vault/access/server_policy.ts'
 import { mintTicket, parseTicket, TICKET_MS, type TicketPurpose } from '../../../../core/authentication/ticket.ts'
 import { base64url, concat, parseBase64url, utf8 } from '../../../../core/bytes.ts'
-import type { Answer } from '../../../../core/vault/rpc.ts'
 import { Keyring } from '../../../../core/crypto/keyring.ts'
 import { Redacted } from '../../../../core/redacted.ts'
+import type { Action, Conditions } from '../../../../core/vault/access/rules.ts'
+import { securityPolicy } from '../../../../core/vault/access/server_policy.ts'
+import type { Answer } from '../../../../core/vault/rpc.ts'
 import { Vault } from '../../../../core/vault/vault.ts'
 import { openSqlite } from '../../../../worker/local/sqlite.ts'
+import {
+  callerFor,
+  callOf,
+  type LogEntry,
+  openVault,
+  refusalFrom,
+  tokenHashOf,
+  UNLIMITED,
+} from '../../../support/core.ts'
 import { exchangeOf, RECOVERY, ticketOf } from '../../../support/tickets.ts'
-import { callerFor, callOf, type LogEntry, openVault, refusalFrom, tokenHashOf, UNLIMITED } from '../../../support/core.ts'
 
 const NOW = 1_800_000_000_000
 const ring = await Keyring.open(new Redacted(new Uint8Array(32).fill(7)))

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { encodeEvent } from '../../../../core/vault/audit/event.ts'
 import { render } from '../../../../core/export/render.ts'
+import { encodeEvent } from '../../../../core/vault/audit/event.ts'
 import { severityOf } from '../../../../core/vault/audit/severity.ts'
 import { openVault, writeOf } from '../../../support/core.ts'
 

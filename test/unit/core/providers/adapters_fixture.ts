@@ -3,12 +3,13 @@
  *
  * @module
  */
+
+import type { SendOptions } from '../../../../core/http/send.ts'
 import { awsProvider } from '../../../../core/providers/aws/provider.ts'
 import { azureProvider } from '../../../../core/providers/azure/provider.ts'
 import { hashicorpProvider } from '../../../../core/providers/hashicorp/provider.ts'
 import { httpProvider } from '../../../../core/providers/http/provider.ts'
 import type { Provider } from '../../../../core/providers/provider.ts'
-import type { SendOptions } from '../../../../core/http/send.ts'
 import { Redacted } from '../../../../core/redacted.ts'
 import type { Reply } from '../../../support/fakes/fake.ts'
 import { LOGIN, TENANT, VAULT } from '../../../support/fakes/key_vault.ts'

@@ -1,7 +1,7 @@
 /** The state of a provider, and the lines of the operational log that tell of it. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { type FailureKind, ProviderFailure } from '../../../../core/providers/provider.ts'
 import { Upstream } from '../../../../core/providers/guarded_provider.ts'
+import { type FailureKind, ProviderFailure } from '../../../../core/providers/provider.ts'
 import { memoryProvider } from '../../../support/memory_provider.ts'
 
 beforeEach(() => {

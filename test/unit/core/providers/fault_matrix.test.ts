@@ -12,7 +12,6 @@ import process from 'node:process'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { PosternError } from '../../../../core/errors.ts'
 import type { ProviderId } from '../../../../core/providers/chain.ts'
-import { openGateway } from '../../worker/provider_access/provider_access_fixture.ts'
 import {
   FAULTS,
   type Fault,
@@ -21,6 +20,7 @@ import {
   type ServedKind,
   startFaultServer,
 } from '../../../support/fault_server.ts'
+import { openGateway } from '../../worker/provider_access/provider_access_fixture.ts'
 
 type Outcome = 'primary' | 'replica' | 'denied' | 'credentials' | 'not_found' | 'unavailable' | 'bad_request'
 

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { checkStoreName, type Naming, secretName, storeName } from '../../../../core/providers/store_names.ts'
-import { ProviderFailure } from '../../../../core/providers/provider.ts'
 import { parseName } from '../../../../core/names.ts'
+import { ProviderFailure } from '../../../../core/providers/provider.ts'
+import { checkStoreName, type Naming, secretName, storeName } from '../../../../core/providers/store_names.ts'
 import { refusalFrom, shownBy } from '../../../support/core.ts'
 
 const NAMINGS: readonly Naming[] = ['aws', 'azure', 'hashicorp', 'http', 'json', 'env']

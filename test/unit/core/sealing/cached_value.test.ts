@@ -1,7 +1,7 @@
 /** The cache as the vault keeps it, on a clock that a test moves. */
 import { describe, expect, it } from 'vitest'
-import type { CachedValue } from '../../../../core/vault/chains/cache_store.ts'
 import type { Chain } from '../../../../core/providers/chain.ts'
+import type { CachedValue } from '../../../../core/vault/chains/cache_store.ts'
 import type { ProvidedRead, ReadReport } from '../../../../core/vault/chains/read_operations.ts'
 import { bytesOf, callOf, openVault } from '../../../support/core.ts'
 

@@ -5,8 +5,8 @@ import { type Binding, dekCache, open, seal } from '../../../../core/crypto/enve
 import { Keyring } from '../../../../core/crypto/keyring.ts'
 import { Redacted } from '../../../../core/redacted.ts'
 import { openVersion, type Place, sealValue } from '../../../../core/sealing/version.ts'
-import { makeForTwoKeys } from '../../../support/reference/two_keys.ts'
 import { bytesOf, rejectionOf } from '../../../support/core.ts'
+import { makeForTwoKeys } from '../../../support/reference/two_keys.ts'
 
 const ROOT = new Redacted(new Uint8Array(32).fill(1))
 const ring = await Keyring.open(ROOT)

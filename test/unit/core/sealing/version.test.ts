@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest'
 import { dekCache } from '../../../../core/crypto/envelope.ts'
 import { Keyring } from '../../../../core/crypto/keyring.ts'
 import { Redacted } from '../../../../core/redacted.ts'
-import type { SealedVersion } from '../../../../core/vault/secrets/operations.ts'
 import {
   fingerprints,
   openCursor,
@@ -11,6 +10,7 @@ import {
   sealCursor,
   sealValue,
 } from '../../../../core/sealing/version.ts'
+import type { SealedVersion } from '../../../../core/vault/secrets/operations.ts'
 import { bytesOf, rejectionOf } from '../../../support/core.ts'
 
 const [ROOT, OTHER_ROOT] = [new Redacted(new Uint8Array(32).fill(1)), new Redacted(new Uint8Array(32).fill(2))]

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { detect, looksSecret, MAX_SCANNED_CHARS } from '../../../../core/text/detect.ts'
-import { mask } from '../../../../core/text/mask.ts'
 import { findReferences } from '../../../../core/text/find_references.ts'
+import { mask } from '../../../../core/text/mask.ts'
 import { growth } from '../../../support/growth.ts'
 
 const kinds = (text: string, env = false) => detect(text, { env }).map(({ kind }) => kind)

@@ -3,9 +3,9 @@ import { expect, it } from 'vitest'
 import { base64, parseBase64 } from '../../../../core/bytes.ts'
 import { detect } from '../../../../core/text/detect.ts'
 import { parseEnv } from '../../../../core/text/dotenv.ts'
+import { findReferences } from '../../../../core/text/find_references.ts'
 import { mask } from '../../../../core/text/mask.ts'
 import { NameIndex } from '../../../../core/text/names.ts'
-import { findReferences } from '../../../../core/text/find_references.ts'
 import { growth } from '../../../support/growth.ts'
 
 const LINES = 100

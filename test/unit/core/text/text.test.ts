@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest'
-import { Catalogue } from '../../../../extension/vaults/secret_list.ts'
 import { ACCESSOR_LANGUAGES, accessorOf, findAccessors, keyOf, typedKey } from '../../../../core/text/accessors.ts'
+import { findReferences, resolve } from '../../../../core/text/find_references.ts'
 import { fingerprinter } from '../../../../core/text/fingerprint.ts'
 import { MASK, mask, type Note } from '../../../../core/text/mask.ts'
 import { NameIndex } from '../../../../core/text/names.ts'
 import { isShort, redact } from '../../../../core/text/redact.ts'
-import { findReferences, resolve } from '../../../../core/text/find_references.ts'
-import { nodeOf, parentOf, vaultNode } from '../../../../extension/views/tree_nodes.ts'
+import { Catalogue } from '../../../../extension/vaults/secret_list.ts'
 import type { Vault } from '../../../../extension/vaults/vaults.ts'
+import { nodeOf, parentOf, vaultNode } from '../../../../extension/views/tree_nodes.ts'
 import { canary, formsOf, leaks } from '../../../support/canary.ts'
 
 describe('accessors', () => {

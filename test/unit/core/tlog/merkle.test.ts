@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type Hash, hashesFor, leafHash, nodeHash, position, treeHash } from '../../../../core/tlog/merkle.ts'
-import { merkleTreeHash } from '../../../support/reference/rfc6962.ts'
 import { bytesOf } from '../../../support/core.ts'
+import { merkleTreeHash } from '../../../support/reference/rfc6962.ts'
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
 

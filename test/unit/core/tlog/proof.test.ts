@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { type Bytes, utf8 } from '../../../../core/bytes.ts'
 import { type Hash, hashesFor, leafHash, position, type ReadHashes } from '../../../../core/tlog/merkle.ts'
 import {
   consistencyProof,
@@ -8,7 +9,6 @@ import {
   verifyConsistencyByPlatform,
   verifyInclusion,
 } from '../../../../core/tlog/proof.ts'
-import { type Bytes, utf8 } from '../../../../core/bytes.ts'
 import { merkleTreeHash } from '../../../support/reference/rfc6962.ts'
 
 const LEAVES = Array.from({ length: 260 }, (_, i) => utf8(`entry ${i}`))

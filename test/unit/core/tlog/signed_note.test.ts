@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { formatVerifierKey, openNote, parseNote, parseVerifierKey, signNote } from '../../../../core/tlog/signed_note.ts'
+import {
+  formatVerifierKey,
+  openNote,
+  parseNote,
+  parseVerifierKey,
+  signNote,
+} from '../../../../core/tlog/signed_note.ts'
 import { noteSigner } from '../../../support/note_keys.ts'
 
 const TEXT = 'example.com/log\n1\nAAAA\n'

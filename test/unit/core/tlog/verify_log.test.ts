@@ -1,8 +1,9 @@
 import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { base64, parseUtf8 } from '../../../../core/bytes.ts'
+import { Keyring, parseRootKey } from '../../../../core/crypto/keyring.ts'
 import { type Checkpoint, openCheckpoint, parseCheckpoint, signCheckpoint } from '../../../../core/tlog/checkpoint.ts'
-import { encodeEvent } from '../../../../core/vault/audit/event.ts'
-import { Log } from '../../../../core/vault/audit/log.ts'
+import { inclusionProof } from '../../../../core/tlog/proof.ts'
 import {
   formatVerifierKey,
   type NoteVerifier,
@@ -11,10 +12,9 @@ import {
   parseVerifierKey,
   signNote,
 } from '../../../../core/tlog/signed_note.ts'
-import { inclusionProof } from '../../../../core/tlog/proof.ts'
 import { verifyLog, verifyProofFile } from '../../../../core/tlog/verify_log.ts'
-import { base64, parseUtf8 } from '../../../../core/bytes.ts'
-import { Keyring, parseRootKey } from '../../../../core/crypto/keyring.ts'
+import { encodeEvent } from '../../../../core/vault/audit/event.ts'
+import { Log } from '../../../../core/vault/audit/log.ts'
 import { migrate } from '../../../../core/vault/migrate.ts'
 import { openSqlite } from '../../../../worker/local/sqlite.ts'
 

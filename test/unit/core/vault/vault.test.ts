@@ -2,12 +2,12 @@ import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Action } from '../../../../core/vault/access/rules.ts'
 import { securityPolicy } from '../../../../core/vault/access/server_policy.ts'
-import type { Call } from '../../../../core/vault/rpc.ts'
 import type { OperationName } from '../../../../core/vault/operation_table.ts'
+import type { Call } from '../../../../core/vault/rpc.ts'
 import type { WriteInput } from '../../../../core/vault/secrets/operations.ts'
 import { Vault } from '../../../../core/vault/vault.ts'
-import { merkleTreeHash } from '../../../support/reference/rfc6962.ts'
 import { callerFor, callOf, openVault, tokenHashOf, UNLIMITED, writeOf } from '../../../support/core.ts'
+import { merkleTreeHash } from '../../../support/reference/rfc6962.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1000
 const listAll = { prefix: '', after: '', deleted: false, limit: 100 }

@@ -1,8 +1,8 @@
 /** The secrets of a vault against a model that is too simple to be wrong. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { merkleTreeHash } from '../../../support/reference/rfc6962.ts'
 import { openVault, writeOf } from '../../../support/core.ts'
+import { merkleTreeHash } from '../../../support/reference/rfc6962.ts'
 
 interface Version {
   number: number

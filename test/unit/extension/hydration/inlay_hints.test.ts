@@ -1,9 +1,9 @@
 /** Hints: what is known of a secret, and what came since it was fetched. */
 import { expect, it, vi } from 'vitest'
-import { Catalogue, type Metadata } from '../../../../extension/vaults/secret_list.ts'
-import { registerHints } from '../../../../extension/hydration/inlay_hints.ts'
 import type { Hydrations } from '../../../../extension/hydration/documents.ts'
+import { registerHints } from '../../../../extension/hydration/inlay_hints.ts'
 import type { Parts } from '../../../../extension/services.ts'
+import { Catalogue, type Metadata } from '../../../../extension/vaults/secret_list.ts'
 
 interface Hint {
   label: { value: string }[]

@@ -1,8 +1,8 @@
 /** The card that a reference shows under the pointer: its links do what they say, whatever the reference holds. */
 import { marked } from 'marked'
 import { expect, it, vi } from 'vitest'
-import { registerCompletion } from '../../../../extension/language/completion.ts'
 import type { Hydrations } from '../../../../extension/hydration/documents.ts'
+import { registerCompletion } from '../../../../extension/language/completion.ts'
 import type { Parts } from '../../../../extension/services.ts'
 
 interface Provider {

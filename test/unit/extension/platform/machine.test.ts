@@ -9,11 +9,11 @@ import { promisify } from 'node:util'
 import { buildSync } from 'esbuild'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Redacted } from '../../../../core/redacted.ts'
-import { type Ignored, registerDiagnostics } from '../../../../extension/language/diagnostics.ts'
-import { registerEnvFile } from '../../../../extension/run/write_env_file.ts'
 import type { Hydrations } from '../../../../extension/hydration/documents.ts'
-import type { Parts } from '../../../../extension/services.ts'
+import { type Ignored, registerDiagnostics } from '../../../../extension/language/diagnostics.ts'
 import { machineFor } from '../../../../extension/platform/machine.ts'
+import { registerEnvFile } from '../../../../extension/run/write_env_file.ts'
+import type { Parts } from '../../../../extension/services.ts'
 
 const { nothing, editor } = vi.hoisted(() => {
   const nothing = () => ({ dispose() {} })

@@ -1,8 +1,8 @@
 /** The user's word before a task or a launch configuration gets secrets: once for each, and for nothing else. */
 import { beforeEach, expect, it, vi } from 'vitest'
+import { isLoaderVariable } from '../../../../core/text/loader_variables.ts'
 import { Consents, type Wish } from '../../../../extension/run/consent.ts'
 import { keyedHash, windowHash } from '../../../../extension/shared/keyed_hash.ts'
-import { isLoaderVariable } from '../../../../core/text/loader_variables.ts'
 
 interface Asked {
   question: string

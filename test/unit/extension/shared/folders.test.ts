@@ -3,13 +3,13 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { envFileFor } from '../../../../extension/edit/env_edit.ts'
+import { registerTools } from '../../../../extension/language_model_tools.ts'
+import { machineFor } from '../../../../extension/platform/machine.ts'
 import { Consents } from '../../../../extension/run/consent.ts'
 import { registerDebugging } from '../../../../extension/run/debug.ts'
-import { envFileFor } from '../../../../extension/edit/env_edit.ts'
 import { registerHandOver } from '../../../../extension/run/input_command.ts'
-import { machineFor } from '../../../../extension/platform/machine.ts'
 import { registerTasks } from '../../../../extension/run/tasks.ts'
-import { registerTools } from '../../../../extension/language_model_tools.ts'
 import { api, editor, stubMachine, stubParts, uriOf } from '../stub_editor.ts'
 
 vi.mock('vscode', async () => (await import('../stub_editor.ts')).api)

@@ -1,11 +1,11 @@
 /** The view of the logs: what it keeps when looks overlap, and how long an alarm lasts. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { PosternError } from '../../../../core/errors.ts'
-import { LogView } from '../../../../extension/views/audit_log_view.ts'
 import type { Parts } from '../../../../extension/services.ts'
-import type { Status } from '../../../../extension/views/status_bar.ts'
 import type { Vault } from '../../../../extension/vaults/vaults.ts'
+import { LogView } from '../../../../extension/views/audit_log_view.ts'
 import type { Remembered } from '../../../../extension/views/log_witness.ts'
+import type { Status } from '../../../../extension/views/status_bar.ts'
 import { entries, logOf } from './log_fixture.ts'
 
 const { commands, answers } = vi.hoisted(() => ({

@@ -3,13 +3,14 @@
  *
  * @module
  */
-import { signCheckpoint } from '../../../../core/tlog/checkpoint.ts'
-import { type Hash, hashesFor, leafHash, type ReadHashes, treeHash } from '../../../../core/tlog/merkle.ts'
-import { formatVerifierKey } from '../../../../core/tlog/signed_note.ts'
-import { consistencyProof } from '../../../../core/tlog/proof.ts'
+
 import { base64, utf8 } from '../../../../core/bytes.ts'
 import { Keyring, parseRootKey } from '../../../../core/crypto/keyring.ts'
 import { PosternError } from '../../../../core/errors.ts'
+import { signCheckpoint } from '../../../../core/tlog/checkpoint.ts'
+import { type Hash, hashesFor, leafHash, type ReadHashes, treeHash } from '../../../../core/tlog/merkle.ts'
+import { consistencyProof } from '../../../../core/tlog/proof.ts'
+import { formatVerifierKey } from '../../../../core/tlog/signed_note.ts'
 
 /** Who signs the log. */
 export const signer = await (await Keyring.open(parseRootKey('A'.repeat(43)))).noteSigner('acme', 'test.example/acme')

@@ -1,12 +1,12 @@
 /** Which key a log is pinned to: that of its vault at its server. */
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { formatVerifierKey } from '../../../../core/tlog/signed_note.ts'
-import { LogView } from '../../../../extension/views/audit_log_view.ts'
 import type { Parts } from '../../../../extension/services.ts'
 import { pinnedLogKey } from '../../../../extension/settings.ts'
+import { LogView } from '../../../../extension/views/audit_log_view.ts'
 import type { Status } from '../../../../extension/views/status_bar.ts'
-import { entries, logOf, signer, stranger } from './log_fixture.ts'
 import { editor } from '../stub_editor.ts'
+import { entries, logOf, signer, stranger } from './log_fixture.ts'
 
 vi.mock('vscode', async () => {
   const { api } = await import('../stub_editor.ts')

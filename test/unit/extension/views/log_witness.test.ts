@@ -1,7 +1,7 @@
 /** The editor as a witness: a log goes on from what was seen of it, or an alarm is raised. */
 import { describe, expect, it } from 'vitest'
-import { formatVerifierKey } from '../../../../core/tlog/signed_note.ts'
 import { PosternError } from '../../../../core/errors.ts'
+import { formatVerifierKey } from '../../../../core/tlog/signed_note.ts'
 import { type Remembered, witness } from '../../../../extension/views/log_witness.ts'
 import { entries, logOf, signer, stranger } from './log_fixture.ts'
 

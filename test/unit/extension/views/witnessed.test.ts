@@ -1,15 +1,15 @@
 /** Witnesses that the user demands for a log, in the editor. */
 import { beforeEach, describe, expect, it, vi } from 'vitest'
-import { parseWitnessKeys } from '../../../../core/tlog/cosignature.ts'
 import { PosternError } from '../../../../core/errors.ts'
-import { LogView } from '../../../../extension/views/audit_log_view.ts'
+import { parseWitnessKeys } from '../../../../core/tlog/cosignature.ts'
 import type { Parts } from '../../../../extension/services.ts'
 import { demandedWitnesses } from '../../../../extension/settings.ts'
-import type { Status } from '../../../../extension/views/status_bar.ts'
+import { LogView } from '../../../../extension/views/audit_log_view.ts'
 import { vouched, witness } from '../../../../extension/views/log_witness.ts'
+import type { Status } from '../../../../extension/views/status_bar.ts'
 import { witnessOf } from '../../../support/note_keys.ts'
-import { entries, logOf, stranger } from './log_fixture.ts'
 import { editor } from '../stub_editor.ts'
+import { entries, logOf, stranger } from './log_fixture.ts'
 
 vi.mock('vscode', async () => {
   const { api } = await import('../stub_editor.ts')

@@ -3,12 +3,14 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { parseCheckpoint } from '../../../../core/tlog/checkpoint.ts'
-import { parseNote } from '../../../../core/tlog/signed_note.ts'
 import { base64url, randomBytes } from '../../../../core/bytes.ts'
 import { Keyring, parseRootKey } from '../../../../core/crypto/keyring.ts'
 import { Redacted } from '../../../../core/redacted.ts'
+import { parseCheckpoint } from '../../../../core/tlog/checkpoint.ts'
+import { parseNote } from '../../../../core/tlog/signed_note.ts'
+import { backup } from '../../../../worker/background/back_up.ts'
 import type { Archive } from '../../../../worker/background/backup_store.ts'
+import { type Desk, performer } from '../../../../worker/background/scheduler.ts'
 import {
   backupsIn,
   checkpointOf,
@@ -18,9 +20,7 @@ import {
   requestBackups,
   watchRequests,
 } from '../../../../worker/local/backup_folder.ts'
-import { backup } from '../../../../worker/background/back_up.ts'
 import { openSqlite } from '../../../../worker/local/sqlite.ts'
-import { type Desk, performer } from '../../../../worker/background/scheduler.ts'
 import { openGateway } from '../provider_access/provider_access_fixture.ts'
 
 const HOUR_MS = 3_600_000

@@ -3,16 +3,17 @@
  *
  * @module
  */
-import { unwrap } from '../../../../core/vault/rpc.ts'
+
 import { Keyring, parseRootKey } from '../../../../core/crypto/keyring.ts'
+import { Upstreams } from '../../../../core/provider_registry/registry.ts'
 import { awsProvider } from '../../../../core/providers/aws/provider.ts'
 import type { Chain } from '../../../../core/providers/chain.ts'
 import type { Provider } from '../../../../core/providers/provider.ts'
-import type { ProvidedRead } from '../../../../core/vault/chains/read_operations.ts'
-import { Upstreams } from '../../../../core/provider_registry/registry.ts'
 import { Redacted } from '../../../../core/redacted.ts'
-import type { RotationConfig } from '../../../../core/vault/rotation/state_machine.ts'
 import { parseSettings } from '../../../../core/settings/settings.ts'
+import type { ProvidedRead } from '../../../../core/vault/chains/read_operations.ts'
+import type { RotationConfig } from '../../../../core/vault/rotation/state_machine.ts'
+import { unwrap } from '../../../../core/vault/rpc.ts'
 import { replication } from '../../../../worker/background/replicate.ts'
 import { rotation } from '../../../../worker/background/rotate_secrets.ts'
 import type { Desk } from '../../../../worker/background/scheduler.ts'

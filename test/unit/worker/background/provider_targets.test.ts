@@ -5,10 +5,10 @@ import { hashicorpProvider } from '../../../../core/providers/hashicorp/provider
 import { ProviderFailure } from '../../../../core/providers/provider.ts'
 import { Redacted } from '../../../../core/redacted.ts'
 import { canary, leaks } from '../../../support/canary.ts'
-import { ADAPTERS } from '../../core/providers/adapters_fixture.ts'
 import type { Reply } from '../../../support/fakes/fake.ts'
 import { fakeVault } from '../../../support/fakes/vault.ts'
 import { memoryProvider } from '../../../support/memory_provider.ts'
+import { ADAPTERS } from '../../core/providers/adapters_fixture.ts'
 import { byPostern, byProvider, NAME, type ProvidedBench, providedBench } from './provider_rotation_fixture.ts'
 
 type Members = Chain['members']

@@ -6,8 +6,8 @@ import { makeProof, makeProofKey } from '../../../../core/authentication/dpop_pr
 import { mintToken } from '../../../../core/authentication/token.ts'
 import { signIn } from '../../../../core/client/client.ts'
 import { Redacted } from '../../../../core/redacted.ts'
-import { canary } from '../../../support/canary.ts'
 import { operations, requests } from '../../../fuzz/requests.ts'
+import { canary } from '../../../support/canary.ts'
 import { memoryProvider } from '../../../support/memory_provider.ts'
 import { openGateway } from '../provider_access/provider_access_fixture.ts'
 

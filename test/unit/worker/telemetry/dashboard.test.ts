@@ -5,7 +5,8 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { everyMetric } from '../../../support/every_metric.ts'
 import { expectExposition, samplesOf } from '../../../support/exposition.ts'
 
-const read = (name: string) => readFileSync(join(import.meta.dirname, '../../../../docs/examples/grafana', name), 'utf8')
+const read = (name: string) =>
+  readFileSync(join(import.meta.dirname, '../../../../docs/examples/grafana', name), 'utf8')
 const metricsIn = (text: string) => new Set(text.match(/\b(?:postern|process)_[a-z_]+\b/g))
 
 describe('metrics', () => {

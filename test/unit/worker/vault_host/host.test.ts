@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import type { Answer, Call, Caller } from '../../../../core/vault/rpc.ts'
 import { PosternError } from '../../../../core/errors.ts'
+import type { Answer, Call, Caller } from '../../../../core/vault/rpc.ts'
 import type { Vault } from '../../../../core/vault/vault.ts'
-import { VaultHandle } from '../../../../worker/vault_host/host.ts'
 import type { Upkeep } from '../../../../worker/background/scheduler.ts'
 import { durableHost } from '../../../../worker/vault_host/durable.ts'
 import { groupCommit } from '../../../../worker/vault_host/group_commit.ts'
+import { VaultHandle } from '../../../../worker/vault_host/host.ts'
 import { localHost } from '../../../../worker/vault_host/local.ts'
 
 const caller: Caller = { credential: null, proof: null, requestId: 'r', address: null, agent: null }

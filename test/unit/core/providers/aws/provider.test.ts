@@ -4,8 +4,8 @@ import { type AwsConfig, awsProvider } from '../../../../../core/providers/aws/p
 import { type FailureKind, type Provider, ProviderFailure } from '../../../../../core/providers/provider.ts'
 import { Redacted } from '../../../../../core/redacted.ts'
 import { leaks } from '../../../../support/canary.ts'
-import { type Asked, fake, type Reply } from '../../../../support/fakes/fake.ts'
 import { bytesOf, refusalFrom, shownBy } from '../../../../support/core.ts'
+import { type Asked, fake, type Reply } from '../../../../support/fakes/fake.ts'
 
 const SECRET = 'canary-of-a-secret-access-key-0123456789'
 const STATIC = { kind: 'static', accessKeyId: 'AKIAEXAMPLE', secretAccessKey: new Redacted(SECRET) } as const

@@ -3,9 +3,9 @@ import { describe, expect, it } from 'vitest'
 import { type AzureConfig, azureProvider } from '../../../../../core/providers/azure/provider.ts'
 import type { FailureKind, Provider, ProviderFailure } from '../../../../../core/providers/provider.ts'
 import { Redacted } from '../../../../../core/redacted.ts'
+import { bytesOf, refusalFrom, shownBy } from '../../../../support/core.ts'
 import type { Reply } from '../../../../support/fakes/fake.ts'
 import { type FakeKeyVault, fakeKeyVault, LOGIN, TENANT, VAULT } from '../../../../support/fakes/key_vault.ts'
-import { bytesOf, refusalFrom, shownBy } from '../../../../support/core.ts'
 
 const JWT = 'canary.of.a-federated-assertion'
 const signal = () => AbortSignal.timeout(5_000)

@@ -1,12 +1,12 @@
 /** HashiCorp Vault: tokens and their renewal, engines, what is sealed, and what others wrote. */
 import { describe, expect, it } from 'vitest'
+import { Upstream } from '../../../../../core/providers/guarded_provider.ts'
 import { type HashicorpConfig, hashicorpProvider } from '../../../../../core/providers/hashicorp/provider.ts'
 import type { FailureKind, Provider, ProviderFailure } from '../../../../../core/providers/provider.ts'
-import { Upstream } from '../../../../../core/providers/guarded_provider.ts'
 import { Redacted } from '../../../../../core/redacted.ts'
+import { bytesOf, refusalFrom, shownBy } from '../../../../support/core.ts'
 import type { Reply } from '../../../../support/fakes/fake.ts'
 import { type FakeVault, fakeVault } from '../../../../support/fakes/vault.ts'
-import { bytesOf, refusalFrom, shownBy } from '../../../../support/core.ts'
 
 const ADDRESS = 'https://vault.example:8200'
 const ROOT = { kind: 'token', token: new Redacted('root-test-token') } as const

@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest'
 import { type HttpConfig, httpProvider } from '../../../../../core/providers/http/provider.ts'
 import type { FailureKind, Provider, ProviderFailure } from '../../../../../core/providers/provider.ts'
 import { Redacted } from '../../../../../core/redacted.ts'
-import { fake, type Reply } from '../../../../support/fakes/fake.ts'
 import { bytesOf, refusalFrom, shownBy } from '../../../../support/core.ts'
+import { fake, type Reply } from '../../../../support/fakes/fake.ts'
 
 const CONFIG: HttpConfig = {
   url: 'https://store.example/v1/{name}/value?raw=1',

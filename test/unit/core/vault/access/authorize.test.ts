@@ -2,9 +2,9 @@
 import { expect, it } from 'vitest'
 import { runDecided } from '../../../../../core/vault/access/authorize.ts'
 import type { Decision } from '../../../../../core/vault/access/rules.ts'
-import type { Call } from '../../../../../core/vault/rpc.ts'
 import { type Context, type Operation, operation } from '../../../../../core/vault/operation.ts'
 import { OPERATIONS } from '../../../../../core/vault/operation_table.ts'
+import type { Call } from '../../../../../core/vault/rpc.ts'
 import { callerFor } from '../../../../support/core.ts'
 
 const operations = Object.entries(OPERATIONS) as [string, Operation<unknown, unknown>][]

@@ -1,10 +1,10 @@
 /** Small flaws that were found once. */
 import { describe, expect, it } from 'vitest'
 import { IssuerKeys } from '../../../../../core/authentication/federation.ts'
-import { Lockout } from '../../../../../core/vault/access/lockout.ts'
-import { Throttle } from '../../../../../core/rate_limit.ts'
-import { migrate } from '../../../../../core/vault/migrate.ts'
 import { checkUrl } from '../../../../../core/http/send.ts'
+import { Throttle } from '../../../../../core/rate_limit.ts'
+import { Lockout } from '../../../../../core/vault/access/lockout.ts'
+import { migrate } from '../../../../../core/vault/migrate.ts'
 import { openSqlite } from '../../../../../worker/local/sqlite.ts'
 
 const T = 1_760_000_000_000

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { SessionInput } from '../../../../../core/vault/access/session_operations.ts'
-import type { Caller } from '../../../../../core/vault/rpc.ts'
 import type { Input, OperationName, Output } from '../../../../../core/vault/operation_table.ts'
+import type { Caller } from '../../../../../core/vault/rpc.ts'
 import { bytesOf, callerFor, openVault, tokenHashOf } from '../../../../support/core.ts'
 
 // As UNLIMITED has it: 30 minutes idle, 12 hours in all.

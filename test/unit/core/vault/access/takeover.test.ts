@@ -2,13 +2,13 @@
 import { describe, expect, it } from 'vitest'
 import { type SecuritySettings, securityPolicy } from '../../../../../core/vault/access/server_policy.ts'
 import type { FederatedInput } from '../../../../../core/vault/access/session_operations.ts'
-import type { Call, Caller } from '../../../../../core/vault/rpc.ts'
 import type { Input, OperationName, Output } from '../../../../../core/vault/operation_table.ts'
+import type { Call, Caller } from '../../../../../core/vault/rpc.ts'
 import { Vault } from '../../../../../core/vault/vault.ts'
 import { openSqlite } from '../../../../../worker/local/sqlite.ts'
+import { bytesOf, callerFor, openVault, tokenHashOf, UNLIMITED, writeOf } from '../../../../support/core.ts'
 import { growth } from '../../../../support/growth.ts'
 import { exchangeOf, ticketOf } from '../../../../support/tickets.ts'
-import { bytesOf, callerFor, openVault, tokenHashOf, UNLIMITED, writeOf } from '../../../../support/core.ts'
 
 const ISSUER = 'https://login.example'
 const OF_NOBODY = { candidates: [], claims: { iss: ISSUER }, once: 'once', onceExpiresAt: 2_000_000 }

@@ -5,8 +5,8 @@
  */
 import { expect } from 'vitest'
 import type { Action } from '../../../../../core/vault/access/rules.ts'
-import type { Answer, Call, Caller } from '../../../../../core/vault/rpc.ts'
 import type { Input, OperationName, Output } from '../../../../../core/vault/operation_table.ts'
+import type { Answer, Call, Caller } from '../../../../../core/vault/rpc.ts'
 import { callerFor, openVault, tokenHashOf, writeOf } from '../../../../support/core.ts'
 
 /** What nearly all of it is about. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { configurationOf } from '../../../../../core/vault/audit/configuration_task.ts'
 import { parseSettings } from '../../../../../core/settings/settings.ts'
+import { configurationOf } from '../../../../../core/vault/audit/configuration_task.ts'
 import { openVault } from '../../../../support/core.ts'
 
 const settingsOf = (environment: Record<string, string>) =>

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { Log } from '../../../../../core/vault/audit/log.ts'
 import { leafHash } from '../../../../../core/tlog/merkle.ts'
+import { Log } from '../../../../../core/vault/audit/log.ts'
 import { migrate } from '../../../../../core/vault/migrate.ts'
 import { openSqlite } from '../../../../../worker/local/sqlite.ts'
-import { merkleTreeHash } from '../../../../support/reference/rfc6962.ts'
 import { bytesOf } from '../../../../support/core.ts'
+import { merkleTreeHash } from '../../../../support/reference/rfc6962.ts'
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
 

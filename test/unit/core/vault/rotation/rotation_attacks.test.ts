@@ -1,10 +1,10 @@
 /** Attacks on rotation: what is taken from under a run that goes on. */
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { unwrap } from '../../../../../core/vault/rpc.ts'
 import { parseSettings } from '../../../../../core/settings/settings.ts'
+import { unwrap } from '../../../../../core/vault/rpc.ts'
 import { PutPolicy } from '../../../../../core/wire/index.ts'
-import type { Desk } from '../../../../../worker/background/scheduler.ts'
 import { versions } from '../../../../../worker/background/prune_versions.ts'
+import type { Desk } from '../../../../../worker/background/scheduler.ts'
 import { writeOf } from '../../../../support/core.ts'
 import { NAME, rotationBench } from './rotation_fixture.ts'
 

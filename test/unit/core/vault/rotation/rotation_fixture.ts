@@ -4,14 +4,14 @@
  * @module
  */
 import { vi } from 'vitest'
-import { unwrap } from '../../../../../core/vault/rpc.ts'
 import { dekCache } from '../../../../../core/crypto/envelope.ts'
 import { Keyring, parseRootKey } from '../../../../../core/crypto/keyring.ts'
 import { Redacted } from '../../../../../core/redacted.ts'
-import { sealHookSecret } from '../../../../../core/vault/notifications/webhook_operations.ts'
-import type { RotationConfig } from '../../../../../core/vault/rotation/state_machine.ts'
 import { openVersion, sealValue } from '../../../../../core/sealing/version.ts'
 import { parseSettings } from '../../../../../core/settings/settings.ts'
+import { sealHookSecret } from '../../../../../core/vault/notifications/webhook_operations.ts'
+import type { RotationConfig } from '../../../../../core/vault/rotation/state_machine.ts'
+import { unwrap } from '../../../../../core/vault/rpc.ts'
 import { rotation } from '../../../../../worker/background/rotate_secrets.ts'
 import type { Desk } from '../../../../../worker/background/scheduler.ts'
 import { bytesOf, openVault } from '../../../../support/core.ts'

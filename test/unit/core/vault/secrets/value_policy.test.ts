@@ -1,11 +1,11 @@
 /** A vault's policy: what it asks of values, and which versions it keeps. */
 import { describe, expect, it } from 'vitest'
+import { parseSettings } from '../../../../../core/settings/settings.ts'
 import type { Action, Conditions } from '../../../../../core/vault/access/rules.ts'
 import { unwrap } from '../../../../../core/vault/rpc.ts'
-import { parseSettings } from '../../../../../core/settings/settings.ts'
 import { PutPolicy, PutRotation } from '../../../../../core/wire/index.ts'
-import type { Desk } from '../../../../../worker/background/scheduler.ts'
 import { versions } from '../../../../../worker/background/prune_versions.ts'
+import type { Desk } from '../../../../../worker/background/scheduler.ts'
 import { callOf, openVault, writeOf } from '../../../../support/core.ts'
 
 const DAY_MS = 86_400_000
