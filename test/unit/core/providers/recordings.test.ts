@@ -1,16 +1,17 @@
 /**
- * The fakes answer as the recorded servers did: every recorded request of the kinds that they know is put to them,
- * in order, and what they say must be in the recorded answer.
+ * The fakes answer as the recorded servers did (`test/vectors/recordings`): each recorded request of a kind that a fake
+ * knows is sent to it, in order, and the recorded answer must contain the fake's.
+ *
+ * @module
  */
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { Fake } from '../../../support/fakes/fake.ts'
 import { fakeKeyVault, LOGIN, VAULT } from '../../../support/fakes/key_vault.ts'
 import { fakeVault } from '../../../support/fakes/vault.ts'
 
-const FOLDER = resolve(import.meta.dirname, '../../../../shared/recordings')
-const absent = !existsSync(FOLDER)
+const FOLDER = resolve(import.meta.dirname, '../../vectors/recordings')
 
 interface Exchange {
   title: string
@@ -19,10 +20,10 @@ interface Exchange {
 }
 
 function exchangesOf(file: string): Exchange[] {
-  return absent ? [] : JSON.parse(readFileSync(resolve(FOLDER, file), 'utf8')).exchanges
+  return JSON.parse(readFileSync(resolve(FOLDER, file), 'utf8')).exchanges
 }
 
-/** Hides what is another each time: times, ids, tokens of bearers. */
+/** Replaces what differs between runs: times, ids and bearer tokens. */
 function masked(value: unknown): unknown {
   const text = JSON.stringify(value ?? null)
     .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, '<time>')
@@ -47,17 +48,17 @@ async function replay(
 }
 
 describe('the fake Vault', () => {
-  // Nobody asks these: health and sealing are told from reads, wrapping and administration are not ours.
+  // Requests that Postern never sends: it learns health and sealing from reads, and does not wrap or administer.
   const others =
     /health|seal status|LIST method|metadata delete|policy: |require cas|without cas|strict|wrap|enable approle|approle role|role id|^secret id|mount KV|^seal$|lookup-self/
   const server = fakeVault()
-  const exchanges = exchangesOf('vault-kv.json').filter(({ title }) => !others.test(title))
+  const exchanges = exchangesOf('vault_kv.json').filter(({ title }) => !others.test(title))
 
-  it.skipIf(absent)('knows most of the recorded requests', () => {
+  it('covers most of the recorded requests', () => {
     expect(exchanges.length).toBeGreaterThan(34)
   })
 
-  it.skipIf(absent).each(exchanges)('answers as Vault did: $title', async (exchange) => {
+  it.each(exchanges)('answers as the recorded Vault did: $title', async (exchange) => {
     const body = Object(exchange.request.body)
     if (exchange.title === 'approle login') server.secretIds.add(body.secret_id)
     if (exchange.title === 'expired token') server.now += 2000
@@ -71,21 +72,21 @@ describe('the fake Key Vault', () => {
     /^name with an underscore|no JWT|altered signature|throttled|server error|list deleted|malformed|unknown api-version/
   const server = fakeKeyVault()
   server.enforcesTimes = true
-  const exchanges = exchangesOf('azure-keyvault.json').filter(({ title }) => !others.test(title))
+  const exchanges = exchangesOf('azure_key_vault.json').filter(({ title }) => !others.test(title))
   const versions: string[] = []
 
-  it.skipIf(absent)('knows most of the recorded requests', () => {
+  it('covers most of the recorded requests', () => {
     expect(exchanges.length).toBeGreaterThan(28)
   })
 
-  it.skipIf(absent).each(exchanges)('answers as it was recorded: $title', async (exchange) => {
+  it.each(exchanges)('answers as the recorded Key Vault did: $title', async (exchange) => {
     const { request, title } = exchange
     if (title === 'token expired') server.tokens.clear()
     const token = [...server.tokens.keys()].at(-1) ?? 'ended'
     const headers =
       'Authorization' in request.headers ? { ...request.headers, Authorization: `Bearer ${token}` } : request.headers
     if (title === 'disable' || title === 'get by version') await learnVersion(token)
-    // Ids of versions are of the fake's own making.
+    // The fake makes version ids of its own.
     const path = request.path.replace(/[1-9a-f][0-9a-f]{31}/, () => versions.at(-1)!)
     const origin = request.path.includes('/oauth2/') ? new URL(LOGIN).origin : VAULT
     await replay(server, origin, { ...exchange, request: { ...request, path } }, headers)

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { bytesOf } from '../../../support/core.ts'
+import { bytesOf } from '../support.ts'
 
 const FOLDER = resolve(import.meta.dirname, '../../../../shared/vectors')
 const absent = !existsSync(FOLDER)
