@@ -25,7 +25,16 @@ export default defineConfig({
           name: 'node',
           testTimeout: 60_000,
           include: ['test/**/*.test.ts'],
-          exclude: ['test/system/**'],
+          exclude: ['test/system/**', 'test/vectors/foreign/**'],
+        },
+      },
+      {
+        // Suites of other projects, from the folder that POSTERN_VECTORS names: npm run test:vectors.
+        test: {
+          name: 'vectors',
+          include: ['test/vectors/foreign/**/*.test.ts'],
+          globalSetup: ['test/vectors/foreign/folder.ts'],
+          testTimeout: 60_000,
         },
       },
       {

@@ -1,11 +1,11 @@
-/** The vectors of C2SP/wycheproof, through the WebCrypto calls that the envelope is made of. */
-import { existsSync, readFileSync } from 'node:fs'
-import { resolve } from 'node:path'
+/**
+ * C2SP/wycheproof, through the WebCrypto calls that the envelope is made of.
+ *
+ * @module
+ */
 import { describe, expect, it } from 'vitest'
-import { bytesOf } from '../support.ts'
-
-const FOLDER = resolve(import.meta.dirname, '../../../../shared/vectors')
-const absent = !existsSync(FOLDER)
+import { bytesOf } from '../../support/core.ts'
+import { readSuite } from './folder.ts'
 
 interface Vector {
   tcId: number
@@ -20,17 +20,17 @@ interface Group<T> {
 }
 
 function groupsOf<T>(file: string): Group<T>[] {
-  return JSON.parse(readFileSync(resolve(FOLDER, file), 'utf8')).testGroups
+  return readSuite<{ testGroups: Group<T>[] }>(file).testGroups
 }
 
 const hex = (text: string) => bytesOf(text, 'hex')
-const shown = (bytes: ArrayBuffer) => Buffer.from(bytes).toString('hex')
-const about = ({ tcId, comment, result }: Vector) => `vector ${tcId} (${comment}), which is ${result}`
-/** The result of a call, or `null` when it refuses. */
-const attempt = (promise: Promise<ArrayBuffer>) => promise.then(shown, () => null)
+const hexOf = (bytes: ArrayBuffer) => Buffer.from(bytes).toString('hex')
+const labelOf = ({ tcId, comment, result }: Vector) => `vector ${tcId} (${comment}), which is ${result}`
+/** The result of a call in hexadecimal, or `null` when it throws. */
+const attempt = (promise: Promise<ArrayBuffer>) => promise.then(hexOf, () => null)
 
-describe('the primitives of the envelope', () => {
-  it.skipIf(absent)('open and make the AES-256-GCM vectors with a 96-bit IV and a 128-bit tag', async () => {
+describe('WebCrypto', () => {
+  it('opens and makes the AES-256-GCM vectors with a 96-bit IV and a 128-bit tag', async () => {
     type Case = { key: string; iv: string; aad: string; msg: string; ct: string; tag: string }
     const groups = groupsOf<Case>('wycheproof_aes_gcm_test.json')
     const ours = groups.filter(({ keySize, ivSize, tagSize }) => keySize === 256 && ivSize === 96 && tagSize === 128)
@@ -40,14 +40,14 @@ describe('the primitives of the envelope', () => {
       const key = await crypto.subtle.importKey('raw', hex(vector.key), 'AES-GCM', false, ['encrypt', 'decrypt'])
       const params = { name: 'AES-GCM', iv: hex(vector.iv), additionalData: hex(vector.aad), tagLength: 128 }
       const opened = await attempt(crypto.subtle.decrypt(params, key, hex(vector.ct + vector.tag)))
-      expect(opened, about(vector)).toBe(vector.result === 'valid' ? vector.msg : null)
+      expect(opened, labelOf(vector)).toBe(vector.result === 'valid' ? vector.msg : null)
       if (vector.result !== 'valid') continue
       const made = await crypto.subtle.encrypt(params, key, hex(vector.msg))
-      expect(shown(made), about(vector)).toBe(vector.ct + vector.tag)
+      expect(hexOf(made), labelOf(vector)).toBe(vector.ct + vector.tag)
     }
   })
 
-  it.skipIf(absent)('unwrap and make the AES-KW vectors with a 256-bit key', async () => {
+  it('unwraps and makes the AES-KW vectors with a 256-bit key', async () => {
     const groups = groupsOf<{ key: string; msg: string; ct: string }>('wycheproof_aes_wrap_test.json')
     const vectors = groups.filter(({ keySize }) => keySize === 256).flatMap(({ tests }) => tests)
     const carrier = { name: 'HMAC', hash: 'SHA-512' }
@@ -57,14 +57,14 @@ describe('the primitives of the envelope', () => {
       const unwrapped = crypto.subtle
         .unwrapKey('raw', hex(vector.ct), kek, 'AES-KW', carrier, true, ['sign'])
         .then((key) => crypto.subtle.exportKey('raw', key))
-      expect(await attempt(unwrapped), about(vector)).toBe(vector.result === 'valid' ? vector.msg : null)
+      expect(await attempt(unwrapped), labelOf(vector)).toBe(vector.result === 'valid' ? vector.msg : null)
       if (vector.result !== 'valid') continue
       const key = await crypto.subtle.importKey('raw', hex(vector.msg), carrier, true, ['sign'])
-      expect(shown(await crypto.subtle.wrapKey('raw', key, kek, 'AES-KW')), about(vector)).toBe(vector.ct)
+      expect(hexOf(await crypto.subtle.wrapKey('raw', key, kek, 'AES-KW')), labelOf(vector)).toBe(vector.ct)
     }
   })
 
-  it.skipIf(absent)('derive the HKDF-SHA-512 vectors', async () => {
+  it('derives the HKDF-SHA-512 vectors', async () => {
     type Case = { ikm: string; salt: string; info: string; size: number; okm: string }
     const vectors = groupsOf<Case>('wycheproof_hkdf_sha512_test.json').flatMap(({ tests }) => tests)
     expect(vectors).toHaveLength(83)
@@ -72,7 +72,7 @@ describe('the primitives of the envelope', () => {
       const key = await crypto.subtle.importKey('raw', hex(vector.ikm), 'HKDF', false, ['deriveBits'])
       const params = { name: 'HKDF', hash: 'SHA-512', salt: hex(vector.salt), info: hex(vector.info) }
       const derived = await attempt(crypto.subtle.deriveBits(params, key, vector.size * 8))
-      expect(derived, about(vector)).toBe(vector.result === 'valid' ? vector.okm : null)
+      expect(derived, labelOf(vector)).toBe(vector.result === 'valid' ? vector.okm : null)
     }
   })
 })

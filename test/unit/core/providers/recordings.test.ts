@@ -11,7 +11,7 @@ import type { Fake } from '../../../support/fakes/fake.ts'
 import { fakeKeyVault, LOGIN, VAULT } from '../../../support/fakes/key_vault.ts'
 import { fakeVault } from '../../../support/fakes/vault.ts'
 
-const FOLDER = resolve(import.meta.dirname, '../../vectors/recordings')
+const FOLDER = resolve(import.meta.dirname, '../../../vectors/recordings')
 
 interface Exchange {
   title: string
