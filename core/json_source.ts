@@ -54,11 +54,13 @@ export class JsonSource {
 
   /** Reads a document; `null` when the text is not JSON. */
   static parse(text: string): JsonSource | null {
+    let parsed: unknown
     try {
-      return new JsonSource(text, JSON.parse(text))
+      parsed = JSON.parse(text)
     } catch {
       return null
     }
+    return new JsonSource(text, parsed)
   }
 
   get root(): JsonValue {

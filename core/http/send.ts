@@ -6,6 +6,7 @@
 import { inRange, parseAddress, parseRange } from '../addresses.ts'
 import { type Bytes, concat } from '../bytes.ts'
 import { PosternError, REFUSALS } from '../errors.ts'
+import { isProgrammingError } from '../programming_error.ts'
 import { networkCode } from './network_code.ts'
 
 const TIMEOUT_MS = 10_000
@@ -86,19 +87,23 @@ export class NoAnswer extends PosternError {
  * @throws {PosternError} `bad_request` for an address that must not be asked.
  * @throws {NoAnswer} `unavailable` for an answer that does not come (reason `no_answer`), not in time or not before the
  *   signal (`late_answer`), or that is too large (`large_answer`).
+ * @throws {TypeError} for a request that no platform would make; without what is wrong with it, which may be a value.
  */
 export async function send(url: string, init: RequestInit, options: SendOptions = {}): Promise<Received> {
   const { timeoutMs = TIMEOUT_MS, maxBytes = MAX_BYTES, allowLoopback = false, fetch: ask = fetch } = options
   checkUrl(url, allowLoopback)
   const deadline = new AbortController()
-  const timer = setTimeout(() => deadline.abort(), timeoutMs)
   const signal = init.signal ? AbortSignal.any([init.signal, deadline.signal]) : deadline.signal
+  const request = requestOf(url, { ...init, redirect: 'manual', signal })
+  const timer = setTimeout(() => deadline.abort(), timeoutMs)
   try {
     signal.throwIfAborted()
-    const response = await ask(new Request(url, { ...init, redirect: 'manual', signal }))
+    const response = await ask(request)
     return { status: response.status, headers: response.headers, body: await readBody(response, maxBytes) }
   } catch (error) {
     if (error instanceof NoAnswer) throw error
+    // A `TypeError` is how `fetch` reports that the network failed.
+    if (isProgrammingError(error) && !(error instanceof TypeError)) throw error
     // The platform's error may name the address, and a body's parser quotes it.
     throw signal.aborted ? new NoAnswer('late_answer') : new NoAnswer('no_answer', { networkCode: networkCode(error) })
   } finally {
@@ -123,6 +128,14 @@ export function checkUrl(text: string, allowLoopback: boolean): void {
   const inside = special || METADATA_HOSTS.has(host) || host === 'localhost' || host.endsWith('.localhost')
   if (url === null || !safe || url.username || url.password || (inside && !(loopback && allowLoopback))) {
     throw new PosternError('bad_request', 'Address must be https, and on the public internet', { field: 'url' })
+  }
+}
+
+function requestOf(url: string, init: RequestInit): Request {
+  try {
+    return new Request(url, init)
+  } catch {
+    throw new TypeError('Request has a method, a header or a body that cannot be sent')
   }
 }
 

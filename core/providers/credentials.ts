@@ -3,9 +3,10 @@
  *
  * @module
  */
+import { isProgrammingError } from '../programming_error.ts'
 import type { Redacted } from '../redacted.ts'
 import { ProviderFailure } from './provider.ts'
-import type { ProviderOptions } from './request.ts'
+import { failureOf, type ProviderOptions } from './request.ts'
 
 const RENEW_AT = 0.8
 const COOLDOWN_MS = 5_000
@@ -20,6 +21,20 @@ export const NOT_RENEWABLE = 'NotRenewable'
 
 /** Gives a token or an assertion, anew whenever it is asked: from a file that is rewritten, or by minting one. */
 export type TokenSource = (signal: AbortSignal) => Promise<Redacted<string>>
+
+/**
+ * Takes a token from its source.
+ *
+ * @throws {ProviderFailure} `credentials`, without the error of the source, which may quote the token.
+ */
+export async function tokenFrom(source: TokenSource, signal: AbortSignal): Promise<string> {
+  try {
+    return (await source(signal)).reveal()
+  } catch (error) {
+    if (error instanceof ProviderFailure) throw error
+    throw isProgrammingError(error) ? new TypeError('Source of tokens failed') : new ProviderFailure('credentials')
+  }
+}
 
 /** Credentials and how long they last, in milliseconds. */
 export interface Issued<T> {
@@ -56,7 +71,7 @@ export class RenewedCredentials<T> implements Credentials<T> {
   readonly #shared: boolean
   #held: { value: T; renewAt: number; keepAt: number; endsAt: number } | null = null
   #pending: Promise<T> | null = null
-  #failed: { failure: ProviderFailure; until: number } | null = null
+  #failed: { error: unknown; until: number } | null = null
   /** When credentials end that could be prolonged no further. */
   #lastEnd: number | null = null
   /** Whether any were known to end. Given ones that then seem endless have ended: their issuer tells of them no more. */
@@ -96,7 +111,7 @@ export class RenewedCredentials<T> implements Credentials<T> {
     const held = this.#held !== null && now < this.#held.endsAt ? this.#held : null
     if (held === null && kept === 'held') return null
     if (held === null || now >= held.keepAt) {
-      if (this.#failed !== null && now < this.#failed.until) throw this.#failed.failure
+      if (this.#failed !== null && now < this.#failed.until) throw this.#failed.error
       await this.#renew(signal, held?.value ?? null)
       const lastsNoLonger = held !== null && this.#held !== null && this.#held.endsAt < held.endsAt + ROUNDING_MS
       this.#lastEnd = lastsNoLonger ? held.endsAt : null
@@ -113,11 +128,15 @@ export class RenewedCredentials<T> implements Credentials<T> {
     const now = this.#now()
     const held = this.#held !== null && now < this.#held.endsAt ? this.#held : null
     if (held !== null && now < held.renewAt) return held.value
-    const failed = this.#failed !== null && now < this.#failed.until ? this.#failed.failure : null
+    const failed = this.#failed !== null && now < this.#failed.until ? this.#failed : null
     if (held !== null && failed !== null) return held.value
-    if (failed !== null && !failed.isOutage) throw failed
+    if (failed !== null && !failureOf(failed.error).isOutage) throw failed.error
     const renewed = this.#renew(signal, held?.value ?? null)
-    return held === null ? renewed : renewed.catch(() => held.value)
+    if (held === null) return renewed
+    return renewed.catch((error) => {
+      failureOf(error)
+      return held.value
+    })
   }
 
   /** Where requests may wait for each other, one of them that is given up must not end the others'. */
@@ -139,10 +158,8 @@ export class RenewedCredentials<T> implements Credentials<T> {
       this.#failed = null
       return value
     } catch (error) {
-      // What a source of tokens throws may quote the token.
-      const failure = error instanceof ProviderFailure ? error : new ProviderFailure('credentials')
-      this.#failed = { failure, until: this.#now() + COOLDOWN_MS }
-      throw failure
+      this.#failed = { error, until: this.#now() + COOLDOWN_MS }
+      throw error
     }
   }
 }

@@ -102,11 +102,13 @@ export async function resolvesWhenServed(read: Promise<unknown>): Promise<void> 
 export function readAnswer<T extends z.ZodMiniType>(body: Bytes, schema: T): z.output<T> | null {
   const text = parseUtf8(body)
   if (text === null) return null
+  let json: unknown
   try {
-    return schema.safeParse(JSON.parse(text)).data ?? null
+    json = JSON.parse(text)
   } catch {
     return null
   }
+  return schema.safeParse(json).data ?? null
 }
 
 /** Reads an answer as JSON and keeps its source, which values are sliced out of; `null` when it is not JSON. */

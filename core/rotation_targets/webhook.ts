@@ -7,6 +7,7 @@ import * as z from 'zod/mini'
 import { type Bytes, base64, parseBase64, parseUtf8, utf8 } from '../bytes.ts'
 import { type SendOptions, send } from '../http/send.ts'
 import { signWebhook } from '../http/webhook_signature.ts'
+import { PosternError } from '../errors.ts'
 import { parseJson } from '../json.ts'
 import { Redacted } from '../redacted.ts'
 import { type Credential, type RotationTarget, TargetFailure, type TargetStep } from './target.ts'
@@ -87,8 +88,8 @@ async function post(
     ...(await signWebhook(secret, { id, timestampSeconds, body })),
   }
   const limits = { timeoutMs: TIMEOUT_MS, maxBytes: MAX_ANSWER_BYTES }
-  const answer = await send(url, { method: 'POST', headers, body }, { ...options, ...limits }).catch(() => {
-    throw new TargetFailure('unreachable')
+  const answer = await send(url, { method: 'POST', headers, body }, { ...options, ...limits }).catch((error) => {
+    throw error instanceof PosternError ? new TargetFailure('unreachable') : error
   })
   const { status } = answer
   if (status >= 200 && status < 300) return answer

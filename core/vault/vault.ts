@@ -6,6 +6,7 @@
 
 import { sourceOf } from '../addresses.ts'
 import type { Reason } from '../errors.ts'
+import { isProgrammingError } from '../programming_error.ts'
 import type { VersionedChain } from '../providers/chain.ts'
 import { Throttle } from '../rate_limit.ts'
 import type { Hash, Sha256 } from '../tlog/merkle.ts'
@@ -227,8 +228,7 @@ export class Vault {
     if (error instanceof IndescribableChange) return refused('indescribable')
     this.#onFailure(error)
     // A failing disk heals; a mistake of ours does not, and must not look like an outage.
-    const mistake = [TypeError, RangeError, ReferenceError, SyntaxError].some((kind) => error instanceof kind)
-    return refused(mistake ? 'failed' : 'storage')
+    return refused(isProgrammingError(error) ? 'failed' : 'storage')
   }
 
   #perform(name: TaskName, input: unknown, now: number): Answer {

@@ -12,6 +12,7 @@ import {
   type Issued,
   RenewedCredentials,
   type TokenSource,
+  tokenFrom,
 } from '../credentials.ts'
 import { ProviderFailure } from '../provider.ts'
 import { ask, checkHeaderValue, type ProviderOptions, parseBaseUrl } from '../request.ts'
@@ -79,7 +80,7 @@ async function assumeRole(
     Version: '2011-06-15',
     RoleArn: config.roleArn,
     RoleSessionName: config.sessionName,
-    WebIdentityToken: (await config.token(signal)).reveal(),
+    WebIdentityToken: await tokenFrom(config.token, signal),
     ...(config.durationSeconds === undefined ? {} : { DurationSeconds: String(config.durationSeconds) }),
     ...(config.policy === undefined ? {} : { Policy: config.policy }),
   })
@@ -88,9 +89,8 @@ async function assumeRole(
   const received = await ask(`${endpoint}/`, init, options)
   const xml = parseUtf8(received.body) ?? ''
   if (received.status !== 200) throw stsFailure(xml, received.status)
-  const [accessKeyId, secretAccessKey, sessionToken, expiration] = [
-    ...['AccessKeyId', 'SecretAccessKey', 'SessionToken', 'Expiration'].map((name) => element(xml, name)),
-  ]
+  const names = ['AccessKeyId', 'SecretAccessKey', 'SessionToken', 'Expiration']
+  const [accessKeyId, secretAccessKey, sessionToken, expiration] = names.map((name) => element(xml, name))
   // By the server's own clock, where it says: ours may be wrong.
   const now = Date.parse(received.headers.get('Date') ?? '') || (options.now ?? Date.now)()
   const lifetimeMs = Date.parse(expiration ?? '') - now

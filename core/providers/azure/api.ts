@@ -11,7 +11,7 @@ import { utf8 } from '../../bytes.ts'
 import { badRequest } from '../../errors.ts'
 import type { Received } from '../../http/send.ts'
 import { Redacted } from '../../redacted.ts'
-import { type Issued, RenewedCredentials, type TokenSource } from '../credentials.ts'
+import { type Issued, RenewedCredentials, type TokenSource, tokenFrom } from '../credentials.ts'
 import { type FailureKind, ProviderFailure } from '../provider.ts'
 import { ask, malformed, type ProviderOptions, parseBaseUrl, readAnswer, retryAfterMs } from '../request.ts'
 
@@ -109,7 +109,7 @@ async function issueToken(
   const proof =
     credentials.kind === 'client_secret'
       ? { client_secret: credentials.clientSecret.reveal() }
-      : { client_assertion_type: JWT_BEARER, client_assertion: (await credentials.assertion(signal)).reveal() }
+      : { client_assertion_type: JWT_BEARER, client_assertion: await tokenFrom(credentials.assertion, signal) }
   const form = { client_id: clientId, ...proof, grant_type: 'client_credentials', scope: `${resource}/.default` }
   const headers = { 'content-type': 'application/x-www-form-urlencoded' }
   const body = utf8(new URLSearchParams(form).toString())

@@ -81,7 +81,10 @@ export function azureProvider(config: AzureConfig, options: ProviderOptions = {}
     if (failure.kind !== 'not_found') throw failure
     const deleted = await call({ path: `/deletedsecrets/${name}`, signal }, z.unknown()).then(
       () => true,
-      () => false,
+      (reason) => {
+        failureOf(reason)
+        return false
+      },
     )
     throw deleted ? new ProviderFailure('deleted') : failure
   }

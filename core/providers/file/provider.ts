@@ -6,6 +6,7 @@
  */
 import { type Bytes, base64, parseBase64, parseUtf8, utf8 } from '../../bytes.ts'
 import { isJsonType } from '../../content_type.ts'
+import { isProgrammingError } from '../../programming_error.ts'
 import { Redacted } from '../../redacted.ts'
 import { type ProvidedSecret, type Provider, ProviderFailure, type PutOptions } from '../provider.ts'
 import { UNVERSIONED } from '../request.ts'
@@ -31,9 +32,7 @@ export function fileProvider(config: FileConfig): Provider {
 
   async function readText(signal: AbortSignal): Promise<string> {
     if (signal.aborted) throw new ProviderFailure('timeout')
-    const bytes = await config.read().catch(() => {
-      throw new ProviderFailure('unavailable')
-    })
+    const bytes = await config.read().catch(failDisk)
     if (bytes !== null && bytes.length > MAX_FILE_BYTES) throw unreadable('Size')
     const text = bytes === null ? '' : parseUtf8(bytes)
     if (text === null) throw unreadable('Encoding')
@@ -80,9 +79,7 @@ export function fileProvider(config: FileConfig): Provider {
       const text = await readText(signal)
       const entry = edit(parse(text).get(name) ?? null)
       const edited = format === 'env' ? editEnv(text, name, entry as string | null) : editJsonFile(text, name, entry)
-      await write(utf8(edited)).catch(() => {
-        throw new ProviderFailure('unavailable')
-      })
+      await write(utf8(edited)).catch(failDisk)
     })
     turn = changed.catch(() => {})
     return changed
@@ -112,6 +109,12 @@ export function fileProvider(config: FileConfig): Provider {
 
   const health = async ({ signal }: { signal: AbortSignal }) => void (await load(signal))
   return { kind: 'file', get, list, put, remove, versions: null, health }
+}
+
+/** The error of a file system is an outage, without its message: that has the path in it. */
+function failDisk(error: unknown): never {
+  if (isProgrammingError(error)) throw error
+  throw new ProviderFailure('unavailable')
 }
 
 function unreadable(code: string): ProviderFailure {

@@ -5,7 +5,7 @@
  */
 import * as z from 'zod/mini'
 import { Redacted } from '../../redacted.ts'
-import { type Issued, RenewedCredentials, type TokenSource } from '../credentials.ts'
+import { type Issued, RenewedCredentials, type TokenSource, tokenFrom } from '../credentials.ts'
 import { ProviderFailure } from '../provider.ts'
 import { checkHeaderValue, failureOf, type ProviderOptions, readAnswer } from '../request.ts'
 import { type HashicorpCall, parseMount } from './api.ts'
@@ -132,8 +132,8 @@ async function logIn(
 ): Promise<Issued<HashicorpToken>> {
   const body =
     credentials.kind === 'approle'
-      ? { role_id: credentials.roleId, secret_id: (await credentials.secretId(signal)).reveal() }
-      : { role: credentials.role, jwt: (await credentials.jwt(signal)).reveal() }
+      ? { role_id: credentials.roleId, secret_id: await tokenFrom(credentials.secretId, signal) }
+      : { role: credentials.role, jwt: await tokenFrom(credentials.jwt, signal) }
   const path = `auth/${credentials.mount ?? credentials.kind}/login`
   const received = await call({ method: 'POST', path, body, signal }).catch((error) => {
     const failure = failureOf(error)

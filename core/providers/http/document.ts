@@ -10,7 +10,7 @@ import type { Received } from '../../http/send.ts'
 import { JsonSource, type JsonValue, tokensOf } from '../../json_source.ts'
 import { Redacted } from '../../redacted.ts'
 import { type ProvidedSecret, ProviderFailure, type PutOptions } from '../provider.ts'
-import { malformed, readSource, UNVERSIONED } from '../request.ts'
+import { failureOf, malformed, readSource, UNVERSIONED } from '../request.ts'
 import { bytesOfText, checkFit, declaresType, documentOf, fieldsFrom, foreignShape, writtenContent } from '../shape.ts'
 
 /** Where a store has things in its documents, as JSON pointers (RFC 6901). */
@@ -177,7 +177,8 @@ export function versionOf({ body, headers }: Received, { versionPointer }: Docum
 export function writtenVersionOf(received: Received, config: DocumentPlaces): string {
   try {
     return versionOf(received, config)
-  } catch {
+  } catch (error) {
+    failureOf(error)
     throw new ProviderFailure('invalid', { code: 'Version', isUnread: true })
   }
 }

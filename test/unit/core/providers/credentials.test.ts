@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type Issued, RenewedCredentials } from '../../../../core/providers/credentials.ts'
+import { type Issued, RenewedCredentials, tokenFrom } from '../../../../core/providers/credentials.ts'
 import { type FailureKind, ProviderFailure } from '../../../../core/providers/provider.ts'
 
 const signal = () => new AbortController().signal
@@ -133,16 +133,37 @@ describe('RenewedCredentials', () => {
     expect(await second).toBe('token')
   })
 
-  it('say nothing of what a source of tokens threw', async () => {
-    const { state, credentials } = bench()
-    state.fails = new Error('canary of a source')
-    const error: ProviderFailure = await credentials
-      .use(signal(), async (value) => value)
-      .then(
-        () => expect.unreachable(),
-        (thrown) => thrown,
-      )
+  it('throws a mistake of its issuer again, and does not ask for new ones at once', async () => {
+    const { state, credentials, value } = bench()
+    await value()
+    state.fails = new TypeError('mistake')
+    state.now += 8_500
+    await expect(value()).rejects.toThrow(TypeError)
+    state.now += 1_500
+    for (let i = 0; i < 5; i++) await expect(value()).rejects.toThrow(TypeError)
+    await expect(credentials.keep(signal(), 'given')).rejects.toThrow(TypeError)
+    expect(state.issued).toBe(2)
+  })
+})
+
+describe('tokenFrom', () => {
+  const thrownFor = async (error: Error) =>
+    tokenFrom(async () => {
+      throw error
+    }, signal()).then(
+      () => expect.unreachable(),
+      (thrown) => thrown,
+    )
+
+  it('reports the error of a source as refused credentials, without its message', async () => {
+    const error: ProviderFailure = await thrownFor(new Error('canary of a source'))
     expect(error.kind).toBe('credentials')
     expect(`${error.stack} ${JSON.stringify(error)} ${String(error.cause)}`).not.toContain('canary')
+  })
+
+  it('throws a mistake of a source as a mistake, without its message', async () => {
+    const error = await thrownFor(new RangeError('canary of a source'))
+    expect(error).toBeInstanceOf(TypeError)
+    expect(`${error.stack} ${String(error.cause)}`).not.toContain('canary')
   })
 })

@@ -2,12 +2,13 @@
 import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import type { ErrorCode, Reason } from '../../../../core/errors.ts'
 import { PosternError } from '../../../../core/errors.ts'
 import { ABSENT } from '../../../../core/providers/failover.ts'
 import { ANSWERS, OUTAGES, type Provider, ProviderFailure } from '../../../../core/providers/provider.ts'
 import { Redacted } from '../../../../core/redacted.ts'
+import { metricsText } from '../../../../worker/telemetry/provider_metrics.ts'
 import { canary, leaks } from '../../../support/canary.ts'
 import { memoryProvider } from '../../../support/memory_provider.ts'
 import { type GatewayOptions, openGateway } from './provider_access_fixture.ts'
@@ -35,6 +36,8 @@ async function opened(chain: object = {}, options: GatewayOptions = {}) {
   await bench.admin.putChain('prod', { ...both, members: [...both.members], ...chain })
   return { ...bench, primary, replica }
 }
+
+type Opened = Awaited<ReturnType<typeof opened>>
 
 /** Closes the gap between two events that would otherwise share a millisecond. */
 const tick = () => new Promise((resolve) => setTimeout(resolve, 3))
@@ -539,4 +542,33 @@ describe('the cache', () => {
     }
     return { ...bench, age }
   }
+})
+
+describe('a mistake in an adapter', () => {
+  it.each([
+    ['get', (at: Opened) => at.send(at.secret('prod/db'))],
+    ['put', (at: Opened) => at.send(at.secret('prod/db'), { method: 'PUT', body: '{"value":"new"}' })],
+    ['remove', (at: Opened) => at.send(at.secret('prod/db'), { method: 'DELETE' })],
+  ] as const)('in %s is answered 500, counted, and not failed over', async (method, request) => {
+    const gateway = await opened()
+    const value = canary()
+    const written: string[] = []
+    for (const level of ['log', 'info', 'warn', 'error'] as const) {
+      vi.spyOn(console, level).mockImplementation((...line) => void written.push(line.join(' ')))
+    }
+    Object.assign(gateway.primary.provider, { [method]: async () => Promise.reject(new RangeError(`at ${value}`)) })
+    gateway.replica.calls.length = 0
+    const answers = [await request(gateway), await request(gateway)]
+    vi.restoreAllMocks()
+    for (const answer of answers) {
+      expect(answer.status).toBe(500)
+      expect(await answer.json()).toMatchObject({ code: 'internal' })
+    }
+    expect(gateway.replica.calls).toEqual([])
+    const metrics = metricsText(gateway.parts, Date.now())
+    expect(metrics).toContain('postern_provider_mistakes_total{provider="aws"} 2')
+    expect(metrics).toContain('postern_provider_breaker_open{provider="aws"} 0')
+    expect(written.filter((line) => line.includes('"RangeError"'))).not.toEqual([])
+    expect(leaks(JSON.stringify([written, gateway.log()]), [value])).toEqual([])
+  })
 })
