@@ -142,13 +142,16 @@ export function parseBaseUrl(text: string, field: string, { allowLoopback = fals
   return origin + pathname.replace(/(?<!\/)\/+$/, '')
 }
 
+/** A value of a header: one line of visible ASCII, so that it cannot end the header early. */
+export const HEADER_VALUE = /^[\x21-\x7e](?:[\x20-\x7e]{0,16383}[\x21-\x7e])?$/
+
 /**
- * Checks what will be sent as a header: one line of visible ASCII, so that it cannot end the header early.
+ * Checks what will be sent as a header.
  *
  * @throws {PosternError} `bad_request`, without the value.
  */
 export function checkHeaderValue(value: Redacted<string>, field: string): void {
-  if (!/^[\x21-\x7e](?:[\x20-\x7e]{0,16383}[\x21-\x7e])?$/.test(value.reveal())) {
+  if (!HEADER_VALUE.test(value.reveal())) {
     throw badRequest(field, 'Value must be one line of visible ASCII characters')
   }
 }

@@ -5,9 +5,9 @@
  */
 import * as z from 'zod/mini'
 import { type Bytes, base64, parseBase64, parseUtf8, utf8 } from '../bytes.ts'
+import { PosternError } from '../errors.ts'
 import { type SendOptions, send } from '../http/send.ts'
 import { signWebhook } from '../http/webhook_signature.ts'
-import { PosternError } from '../errors.ts'
 import { parseJson } from '../json.ts'
 import { Redacted } from '../redacted.ts'
 import { type Credential, type RotationTarget, TargetFailure, type TargetStep } from './target.ts'

@@ -13,7 +13,15 @@ import type { Received } from '../../http/send.ts'
 import { Redacted } from '../../redacted.ts'
 import { type Issued, RenewedCredentials, type TokenSource, tokenFrom } from '../credentials.ts'
 import { type FailureKind, ProviderFailure } from '../provider.ts'
-import { ask, malformed, type ProviderOptions, parseBaseUrl, readAnswer, retryAfterMs } from '../request.ts'
+import {
+  ask,
+  HEADER_VALUE,
+  malformed,
+  type ProviderOptions,
+  parseBaseUrl,
+  readAnswer,
+  retryAfterMs,
+} from '../request.ts'
 
 const API_VERSION = '7.5'
 const JWT_BEARER = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
@@ -44,7 +52,7 @@ export interface AzureRequest {
 }
 
 const Token = z.object({
-  access_token: z.string().check(z.minLength(1)),
+  access_token: z.string().check(z.regex(HEADER_VALUE)),
   expires_in: z.coerce.number().check(z.positive()),
 })
 const TokenProblem = z.object({ error: z.string() })

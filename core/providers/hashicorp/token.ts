@@ -7,7 +7,7 @@ import * as z from 'zod/mini'
 import { Redacted } from '../../redacted.ts'
 import { type Issued, RenewedCredentials, type TokenSource, tokenFrom } from '../credentials.ts'
 import { ProviderFailure } from '../provider.ts'
-import { checkHeaderValue, failureOf, type ProviderOptions, readAnswer } from '../request.ts'
+import { checkHeaderValue, failureOf, HEADER_VALUE, type ProviderOptions, readAnswer } from '../request.ts'
 import { type HashicorpCall, parseMount } from './api.ts'
 
 export type HashicorpCredentials =
@@ -143,6 +143,7 @@ async function logIn(
   const auth = readAnswer(received.body, Login)?.auth
   // A server that asks for a second factor first has given no token.
   if (!auth) throw new ProviderFailure('credentials')
+  if (!HEADER_VALUE.test(auth.client_token)) throw new ProviderFailure('unavailable', { code: 'Form' })
   const lifetimeMs = auth.lease_duration > 0 ? auth.lease_duration * 1000 : Number.POSITIVE_INFINITY
   const value = { token: new Redacted(auth.client_token), renewable: auth.renewable, leaseMs: lifetimeMs }
   return { value, lifetimeMs }
