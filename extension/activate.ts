@@ -11,7 +11,9 @@ import { registerPaste } from './edit/paste.ts'
 import { Hydrations, registerHydration } from './hydration/documents.ts'
 import { registerHints } from './hydration/inlay_hints.ts'
 import { registerCompletion } from './language/completion.ts'
-import { Ignored, registerDiagnostics } from './language/diagnostics.ts'
+import { registerDiagnostics } from './language/diagnostics.ts'
+import { registerHover } from './language/hover.ts'
+import { IgnoredFindings } from './language/ignored_findings.ts'
 import { registerTools } from './language_model_tools.ts'
 import type { Platform } from './platform/platform.ts'
 import { Consents, registerConsents } from './run/consent.ts'
@@ -43,6 +45,7 @@ export function start(context: vscode.ExtensionContext, platform: Platform): voi
   const hydrations = new Hydrations(parts)
   const status = new Status(parts)
   const hash = keyedHash(context.secrets)
+  const ignored = new IgnoredFindings(context.workspaceState, hash)
   const consents = new Consents(context.workspaceState, hash, (snapshot) => accountsOf(vaults, snapshot))
   context.subscriptions.push(
     log,
@@ -57,13 +60,14 @@ export function start(context: vscode.ExtensionContext, platform: Platform): voi
     registerInsert(parts),
     registerRun(parts),
     registerHandOver(parts),
-    registerConsents(consents),
+    registerConsents(parts, consents),
     registerTasks(parts, consents),
     registerDebugging(parts, consents),
-    registerCompletion(parts, hydrations),
-    registerDiagnostics(parts, hydrations, new Ignored(context.workspaceState, hash)),
-    registerStore(parts),
-    registerPaste(parts),
+    registerCompletion(parts),
+    registerHover(parts, hydrations),
+    registerDiagnostics(parts, hydrations, ignored),
+    registerStore(parts, ignored),
+    registerPaste(parts, ignored),
     registerKeys(),
     registerSecretsView(parts, hydrations),
     registerHealthViews(parts),

@@ -9,7 +9,7 @@ import { type Chunk, isShort, redact } from '../core/text/redact.ts'
 import type { Values } from './platform/platform.ts'
 import { commandLines, confirmLoaders } from './run/consent.ts'
 import { machineOf } from './run/local_machine.ts'
-import { envFileOf, environmentOf, snapshotOf } from './run/process_environment.ts'
+import { envFileOf, environmentOf, parseText, snapshotOf } from './run/process_environment.ts'
 import type { Parts } from './services.ts'
 import { explain, Hindrance } from './shared/errors.ts'
 import { folderIn } from './shared/folders.ts'
@@ -35,7 +35,7 @@ export function registerTools(parts: Parts): vscode.Disposable {
   return vscode.Disposable.from(
     api.registerTool<{ prefix?: unknown }>('postern_list_secrets', {
       prepareInvocation: () => ({ invocationMessage: t('Listing names of secrets') }),
-      invoke: ({ input }) => told(() => listNames(parts, typeof input.prefix === 'string' ? input.prefix : '')),
+      invoke: ({ input }) => told(async () => listNames(parts, parseText('prefix', input.prefix ?? ''))),
     }),
     api.registerTool<{ command?: unknown; envFile?: unknown }>('postern_run_with_secrets', {
       prepareInvocation: ({ input }) => ({
@@ -46,10 +46,9 @@ export function registerTools(parts: Parts): vscode.Disposable {
         },
       }),
       invoke: ({ input: { command, envFile } }, token) =>
-        told(() => {
-          if (typeof command !== 'string') throw new Hindrance('no_machine')
-          return runRedacted(parts, command, typeof envFile === 'string' ? envFile : '.env', token)
-        }),
+        told(async () =>
+          runRedacted(parts, parseText('command', command), parseText('envFile', envFile ?? '.env'), token),
+        ),
     }),
   )
 }
@@ -70,10 +69,14 @@ async function listNames({ vaults }: Parts, prefix: string): Promise<string> {
   const lines = await Promise.all(
     all.map(async (vault) => {
       const index = await vaults.call(vault, () => vault.names.names())
-      return index.startingWith(prefix, MAX_NAMES).map((one) => `postern://${vault.id}/${one.name}  ${describe(one)}`)
+      const found = index.startingWith(prefix, MAX_NAMES + 1)
+      const listed = found.slice(0, MAX_NAMES).map((one) => `postern://${vault.id}/${one.name}  ${describe(one)}`)
+      // A model would take a list that is cut for the whole.
+      const cut = `Not all names of the vault ${vault.id} are listed: give a longer prefix`
+      return found.length > MAX_NAMES ? [...listed, cut] : listed
     }),
   )
-  return lines.flat().join('\n')
+  return lines.flat().join('\n') || 'No secret that you may list has a name with this prefix'
 }
 
 /** Tells the model which values it may see in the output. */

@@ -7,14 +7,13 @@ import * as vscode from 'vscode'
 import { ACCESSOR_LANGUAGES, findAccessors } from '../../core/text/accessors.ts'
 import { parseEnv } from '../../core/text/dotenv.ts'
 import { isEnvDocument } from '../hydration/documents.ts'
+import { ENV_FILES, readText } from '../shared/env_files.ts'
 
-const ENV_FILES = '**/{.env,.env.*,*.env}'
 const CODE_FILES =
   '**/*.{js,jsx,cjs,mjs,ts,tsx,mts,cts,vue,svelte,astro,py,rb,java,kt,scala,groovy,rs,go,php,cs,fs,vb,c,h,cc,cpp,hpp,lua,sh,bash,zsh,ps1,pl,ex,exs,dart,swift,r,R,jl}'
 const CONFIGURATIONS = '**/.vscode/{launch,tasks}.json'
 const SKIPPED = '**/{node_modules,dist,build,out,target,vendor,.git,.venv}/**'
 const MAX_FILES = 2000
-const MAX_BYTES = 256 * 1024
 const KEY = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/
 
 const LANGUAGE_OF: Record<string, string> = {
@@ -96,7 +95,7 @@ async function placesIn(glob: string, key: string, token: vscode.CancellationTok
   const places: vscode.Location[] = []
   for (const uri of files) {
     if (token.isCancellationRequested) return []
-    const text = await textOf(uri)
+    const text = await readText(uri)
     if (!text.includes(key)) continue
     let line = 0
     let lineStart = 0
@@ -127,14 +126,6 @@ function offsetsIn(text: string, uri: vscode.Uri, key: string): number[] {
   const isEnv = /(?:^|\/)(?:\.env(?:\.[^/]*)?|[^/]+\.env)$/.test(uri.path)
   if (isEnv) return parseEnv(text).entries.flatMap((entry) => (entry.key === key ? [entry.keyStart] : []))
   return findAccessors(text, language).flatMap((found) => (found.key === key ? [found.start] : []))
-}
-
-/** As it is in the editor when it is open there, changes and all. */
-async function textOf(uri: vscode.Uri): Promise<string> {
-  const open = vscode.workspace.textDocuments.find((document) => document.uri.toString() === uri.toString())
-  if (open) return open.getText()
-  const bytes = await vscode.workspace.fs.readFile(uri).then(undefined, () => new Uint8Array())
-  return bytes.length > MAX_BYTES ? '' : new TextDecoder().decode(bytes)
 }
 
 function keyAt(document: vscode.TextDocument, position: vscode.Position): { name: string; range: vscode.Range } | null {

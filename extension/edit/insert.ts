@@ -9,21 +9,14 @@ import { quoteEnvValue } from '../../core/text/dotenv.ts'
 import { isEnvDocument } from '../hydration/documents.ts'
 import type { Parts } from '../services.ts'
 import { type InsertMode, insertMode } from '../settings.ts'
-import { complain, Hindrance, plain } from '../shared/errors.ts'
+import { command } from '../shared/command.ts'
+import { Hindrance, plain } from '../shared/errors.ts'
 import { leaseOne } from '../values/lease.ts'
 import { type Picked, pickSecret } from '../values/pick_secret.ts'
 import { appendEntry, envFileFor } from './env_edit.ts'
 
 export function registerInsert(parts: Parts): vscode.Disposable {
-  const on = (command: string, mode?: InsertMode) =>
-    vscode.commands.registerCommand(command, async () => {
-      try {
-        await insert(parts, mode)
-      } catch (error) {
-        parts.log.failed(command, error)
-        complain(error)
-      }
-    })
+  const on = (id: string, mode?: InsertMode) => command(parts.log, id, () => insert(parts, mode))
   return vscode.Disposable.from(
     on('postern.insertSecret'),
     on('postern.insertReference', 'reference'),

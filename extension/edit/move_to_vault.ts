@@ -13,9 +13,11 @@ import { detect } from '../../core/text/detect.ts'
 import { parseEnv } from '../../core/text/dotenv.ts'
 import { isEnvDocument } from '../hydration/documents.ts'
 import { IN_THE_CLEAR } from '../language/diagnostics.ts'
+import type { IgnoredFindings } from '../language/ignored_findings.ts'
 import type { Parts } from '../services.ts'
 import { environmentFor } from '../settings.ts'
-import { complain, Hindrance } from '../shared/errors.ts'
+import { command } from '../shared/command.ts'
+import { Hindrance } from '../shared/errors.ts'
 import { appendEntry, envFileFor } from './env_edit.ts'
 
 /** Where a secret stands. */
@@ -24,20 +26,11 @@ interface Place {
   range: vscode.Range
 }
 
-export function registerStore(parts: Parts): vscode.Disposable {
-  const on = (command: string, work: (...args: unknown[]) => Promise<void>) =>
-    vscode.commands.registerCommand(command, async (...args: unknown[]) => {
-      try {
-        await work(...args)
-      } catch (error) {
-        parts.log.failed(command, error)
-        complain(error)
-      }
-    })
+export function registerStore(parts: Parts, ignored: IgnoredFindings): vscode.Disposable {
   return vscode.Disposable.from(
-    on('postern.storeSelection', async (uri, range) => store(parts, await placeOf(uri, range))),
-    on('postern.moveAllInFile', () => moveAll(parts)),
-    on('postern.replaceByReference', async (uri, range, reference) => {
+    command(parts.log, 'postern.storeSelection', async (uri, range) => store(parts, await placeOf(uri, range))),
+    command(parts.log, 'postern.moveAllInFile', () => moveAll(parts, ignored)),
+    command(parts.log, 'postern.replaceByReference', async (uri, range, reference) => {
       const place = await placeOf(uri, range)
       if (typeof reference === 'string') await replace(place, reference, textAt(place))
     }),
@@ -125,7 +118,7 @@ async function store(parts: Parts, place: Place, suggested = nameFor(place)): Pr
 async function replace({ document, range }: Place, reference: string, expected: string): Promise<void> {
   const { t } = vscode.l10n
   if (document.getText(range) !== expected) {
-    throw new PosternError('conflict', t('The document has changed meanwhile: put {0} there yourself', reference))
+    throw new PosternError('bad_request', t('The document has changed meanwhile: put {0} there yourself', reference))
   }
   const edit = new vscode.WorkspaceEdit()
   const key = keyOf(reference.replace(/^postern:\/\/[^/]+\//, ''))
@@ -141,19 +134,35 @@ async function replace({ document, range }: Place, reference: string, expected: 
   await added?.save()
 }
 
-async function moveAll(parts: Parts): Promise<void> {
-  const { t } = vscode.l10n
+/** Offers each finding of the active document in turn, without those that the user ignores. One that the user skips stays. */
+async function moveAll(parts: Parts, ignored: IgnoredFindings): Promise<void> {
   const document = vscode.window.activeTextEditor?.document
   if (document === undefined) throw new vscode.CancellationError()
-  const count = detect(document.getText(), { env: isEnvDocument(document) }).length
-  for (let done = 0; done < count; done++) {
-    // Looked for anew each time: what was moved has changed every place after it.
-    const [finding] = detect(document.getText(), { env: isEnvDocument(document) })
-    if (finding === undefined) break
-    const range = new vscode.Range(document.positionAt(finding.start), document.positionAt(finding.end))
-    await store(parts, { document, range })
+  const skipped = new Set<string>()
+  const next = async (): Promise<Place | null> => {
+    const text = document.getText()
+    for (const { start, end } of detect(text, { env: isEnvDocument(document) })) {
+      const found = text.slice(start, end)
+      if (skipped.has(found) || (await ignored.has(found))) continue
+      return { document, range: new vscode.Range(document.positionAt(start), document.positionAt(end)) }
+    }
+    return null
   }
-  if (count === 0) void vscode.window.showInformationMessage(`Postern: ${t('No secret in the clear was found here')}`)
+  let place = await next()
+  if (place === null) {
+    const message = vscode.l10n.t('No secret in the clear was found here')
+    void vscode.window.showInformationMessage(`Postern: ${message}`)
+  }
+  // Each move changes the offsets of what follows, so the document is searched again.
+  for (; place !== null; place = await next()) {
+    const text = textAt(place)
+    try {
+      await store(parts, place)
+    } catch (error) {
+      if (!(error instanceof vscode.CancellationError)) throw error
+      skipped.add(text)
+    }
+  }
 }
 
 async function placeOf(uri: unknown, range: unknown): Promise<Place> {

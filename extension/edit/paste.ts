@@ -7,6 +7,7 @@
 import * as vscode from 'vscode'
 import { looksSecret } from '../../core/text/detect.ts'
 import { HYDRATED } from '../hydration/documents.ts'
+import type { IgnoredFindings } from '../language/ignored_findings.ts'
 import type { Parts } from '../services.ts'
 import { isDetecting } from '../settings.ts'
 import { pasteApi } from '../shared/optional_api.ts'
@@ -14,7 +15,7 @@ import { pasteApi } from '../shared/optional_api.ts'
 /** What the tree gives to whatever it is dragged onto. */
 export const REFERENCE_MIME = 'application/vnd.code.tree.postern.secrets'
 
-export function registerPaste(parts: Parts): vscode.Disposable {
+export function registerPaste(parts: Parts, ignored: IgnoredFindings): vscode.Disposable {
   const drop = vscode.languages.registerDocumentDropEditProvider(
     { pattern: '**' },
     {
@@ -24,10 +25,10 @@ export function registerPaste(parts: Parts): vscode.Disposable {
       },
     },
   )
-  return vscode.Disposable.from(drop, pasteGuard(parts))
+  return vscode.Disposable.from(drop, pasteGuard(parts, ignored))
 }
 
-function pasteGuard(parts: Parts): vscode.Disposable {
+function pasteGuard(parts: Parts, ignored: IgnoredFindings): vscode.Disposable {
   const api = pasteApi()
   if (api === null) return new vscode.Disposable(() => {})
   const kind = api.DocumentDropOrPasteEditKind.Empty.append('postern', 'secret')
@@ -40,7 +41,7 @@ function pasteGuard(parts: Parts): vscode.Disposable {
         const known = await parts.known.referenceOf(text)
         if (known !== null)
           return [new api.DocumentPasteEdit(known, vscode.l10n.t('Paste a reference to this secret'), kind)]
-        if (ranges.length !== 1 || !looksSecret(text)) return undefined
+        if (ranges.length !== 1 || !looksSecret(text) || (await ignored.has(text))) return undefined
         warnOf(document, ranges[0]!, text)
         return undefined
       },

@@ -9,7 +9,9 @@ import { shown } from '../../core/text/fingerprint.ts'
 import { type MaskedRow, mask, type Note } from '../../core/text/mask.ts'
 import type { Parts } from '../services.ts'
 import { environmentFor, environments } from '../settings.ts'
-import { complain, explain } from '../shared/errors.ts'
+import { command } from '../shared/command.ts'
+import { ENV_FILES } from '../shared/env_files.ts'
+import { explain } from '../shared/errors.ts'
 import { lease, type Outcome } from '../values/lease.ts'
 
 export const HYDRATED = 'postern-env'
@@ -117,16 +119,11 @@ export function isEnvDocument(document: vscode.TextDocument): boolean {
 }
 
 export function registerHydration(parts: Parts, hydrations: Hydrations): vscode.Disposable {
-  const { registerCommand } = vscode.commands
+  const { log } = parts
   return vscode.Disposable.from(
     hydrations,
-    registerCommand('postern.openHydratedEnv', (uri?: vscode.Uri) =>
-      openHydrated(hydrations, uri).catch((error) => {
-        parts.log.failed('hydrate', error)
-        complain(error)
-      }),
-    ),
-    registerCommand('postern.compareEnvironments', (uri?: vscode.Uri) => compare(hydrations, uri).catch(complain)),
+    command(log, 'postern.openHydratedEnv', (uri) => openHydrated(hydrations, uri as vscode.Uri | undefined)),
+    command(log, 'postern.compareEnvironments', (uri) => compare(hydrations, uri as vscode.Uri | undefined)),
   )
 }
 
@@ -169,7 +166,7 @@ export async function envDocument(uri?: vscode.Uri): Promise<vscode.TextDocument
     const document = await vscode.workspace.openTextDocument(uri)
     if (isEnvDocument(document)) return document
   }
-  const found = await vscode.workspace.findFiles('**/{.env,.env.*,*.env}', '**/node_modules/**', 50)
+  const found = await vscode.workspace.findFiles(ENV_FILES, '**/node_modules/**', 50)
   if (found.length === 0) {
     throw await noEnvFile(t('No .env file here. Insert a secret as a reference to begin one'))
   }

@@ -8,6 +8,7 @@ import { parseEnv } from '../../core/text/dotenv.ts'
 import { resolve } from '../../core/text/find_references.ts'
 import type { Parts } from '../services.ts'
 import { environmentFor, variablesFor } from '../settings.ts'
+import { ENV_FILES } from '../shared/env_files.ts'
 import { describe, describeOutcome, reasonsOf } from '../values/describe.ts'
 import type { Target } from '../values/reveal.ts'
 import type { Metadata } from '../vaults/secret_list.ts'
@@ -26,7 +27,7 @@ export function registerHints(parts: Parts, hydrations: Hydrations): vscode.Disp
   const lenses: vscode.CodeLensProvider = {
     provideCodeLenses: (document) => (isEnvDocument(document) ? lensesOf(document) : []),
   }
-  const documents = [{ scheme: HYDRATED }, { language: 'dotenv' }, { pattern: '**/{.env,.env.*,*.env}' }]
+  const documents = [{ scheme: HYDRATED }, { language: 'dotenv' }, { pattern: ENV_FILES }]
   return vscode.Disposable.from(
     changed,
     hydrations.onDidChange(() => changed.fire()),

@@ -13,10 +13,11 @@ import type { NameIndex } from '../../core/text/names.ts'
 import { HYDRATED, type Hydrations, isEnvDocument } from '../hydration/documents.ts'
 import type { Parts } from '../services.ts'
 import { environmentFor, isDetecting, variablesFor } from '../settings.ts'
+import { command } from '../shared/command.ts'
 import { explain, malformed } from '../shared/errors.ts'
-import { type KeyedHash, windowHash } from '../shared/keyed_hash.ts'
 import { expiryOf } from '../values/describe.ts'
 import type { Metadata } from '../vaults/secret_list.ts'
+import type { IgnoredFindings } from './ignored_findings.ts'
 
 /** On a diagnostic of a secret in the clear. */
 export const IN_THE_CLEAR = 'in-the-clear'
@@ -24,38 +25,8 @@ const PAUSE_MS = 300
 /** What is said of the provider of a secret of the vault's own store. */
 const SEALED = 'sealed'
 const SCHEMES = ['file', 'untitled', 'vscode-remote', 'vscode-vfs', 'vscode-notebook-cell', 'vscode-test-web', 'memfs']
-const MEMORY = 'ignoredFindings'
-/** What 0.1 kept: hashes of secrets with their key beside them. */
-const FORMER_MEMORY = 'ignored'
-const MAX_IGNORED = 1000
 
-/** Findings that the user put aside, as keyed hashes. The key is in the secret storage: no guess can be tested without it. */
-export class Ignored {
-  readonly #memory: vscode.Memento
-  readonly #hash: KeyedHash
-
-  /** @param hash Without one a finding is put aside in this window only. */
-  constructor(memory: vscode.Memento, hash: KeyedHash = windowHash()) {
-    this.#memory = memory
-    this.#hash = hash
-    if (memory.get(FORMER_MEMORY) !== undefined) void memory.update(FORMER_MEMORY, undefined)
-  }
-
-  async has(text: string): Promise<boolean> {
-    return this.#kept().length > 0 && this.#kept().includes(await this.#hash(MEMORY, text))
-  }
-
-  async add(text: string): Promise<void> {
-    const hash = await this.#hash(MEMORY, text)
-    await this.#memory.update(MEMORY, [...this.#kept(), hash].slice(-MAX_IGNORED))
-  }
-
-  #kept(): string[] {
-    return this.#memory.get<string[]>(MEMORY, [])
-  }
-}
-
-export function registerDiagnostics(parts: Parts, hydrations: Hydrations, ignored: Ignored): vscode.Disposable {
+export function registerDiagnostics(parts: Parts, hydrations: Hydrations, ignored: IgnoredFindings): vscode.Disposable {
   const collection = vscode.languages.createDiagnosticCollection('postern')
   const timers = new Map<string, ReturnType<typeof setTimeout>>()
   const later = (document: vscode.TextDocument) => {
@@ -89,7 +60,7 @@ export function registerDiagnostics(parts: Parts, hydrations: Hydrations, ignore
     parts.vaults.onDidLoadNames(all),
     hydrations.onDidChange(all),
     // By place: the arguments of a command can be read by others.
-    vscode.commands.registerCommand('postern.ignoreAt', async (uri: unknown, range: unknown) => {
+    command(parts.log, 'postern.ignoreAt', async (uri, range) => {
       if (!(uri instanceof vscode.Uri) || !(range instanceof vscode.Range)) return
       await ignored.add((await vscode.workspace.openTextDocument(uri)).getText(range))
       all()
@@ -101,7 +72,7 @@ export function registerDiagnostics(parts: Parts, hydrations: Hydrations, ignore
 async function diagnosticsOf(
   parts: Parts,
   hydrations: Hydrations,
-  ignored: Ignored,
+  ignored: IgnoredFindings,
   document: vscode.TextDocument,
 ): Promise<vscode.Diagnostic[]> {
   const text = document.getText()
@@ -164,7 +135,7 @@ async function referenceProblems(
 
 async function secretsInTheClear(
   parts: Parts,
-  ignored: Ignored,
+  ignored: IgnoredFindings,
   document: vscode.TextDocument,
   isEnv: boolean,
 ): Promise<vscode.Diagnostic[]> {

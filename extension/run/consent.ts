@@ -10,6 +10,8 @@
 import * as vscode from 'vscode'
 import { printable } from '../../core/sanitize.ts'
 import { isLoaderVariable } from '../../core/text/loader_variables.ts'
+import type { Parts } from '../services.ts'
+import { command } from '../shared/command.ts'
 import { type KeyedHash, windowHash } from '../shared/keyed_hash.ts'
 import { type EnvSnapshot, type Injection, isReference, snapshotOf } from './process_environment.ts'
 
@@ -94,8 +96,8 @@ export class Consents {
   }
 }
 
-export function registerConsents(consents: Consents): vscode.Disposable {
-  return vscode.commands.registerCommand('postern.forgetConsents', () => consents.forget())
+export function registerConsents({ log }: Pick<Parts, 'log'>, consents: Consents): vscode.Disposable {
+  return command(log, 'postern.forgetConsents', () => consents.forget())
 }
 
 /** Says by name what a program gets of a `.env`, and which of it decides what code runs. */

@@ -11,8 +11,8 @@ import * as vscode from 'vscode'
 import { PosternError } from '../../core/errors.ts'
 import type { Values } from '../platform/platform.ts'
 import type { Parts } from '../services.ts'
-import { complain } from '../shared/errors.ts'
-import { chooseFolder } from '../shared/folders.ts'
+import { explained } from '../shared/command.ts'
+import { requireFolder } from '../shared/folders.ts'
 import { type Consents, contentsOf } from './consent.ts'
 import { handOver } from './input_command.ts'
 import { machineOf } from './local_machine.ts'
@@ -21,16 +21,8 @@ import { type EnvSnapshot, envFileOf, environmentOf, parseInjection, snapshotOf 
 const NODE_TYPES = ['node', 'pwa-node']
 
 export function registerDebugging(parts: Parts, consents: Consents): vscode.Disposable {
-  /** Nothing starts when it fails: a program without its secrets would fail later and worse. */
-  const orNothing = async (work: () => Promise<vscode.DebugConfiguration>) => {
-    try {
-      return await work()
-    } catch (error) {
-      parts.log.failed('debug', error)
-      complain(error)
-      return undefined
-    }
-  }
+  // Nothing starts when this fails: a program without its secrets would fail later and worse.
+  const orNothing = (work: () => Promise<vscode.DebugConfiguration>) => explained(parts.log, 'debug', work)
   return vscode.debug.registerDebugConfigurationProvider('*', {
     resolveDebugConfiguration(folder, configuration) {
       if (folder === undefined || (vscode.workspace.workspaceFolders ?? []).length < 2) return configuration
@@ -80,11 +72,8 @@ async function resolveConfiguration(
 ): Promise<vscode.DebugConfiguration> {
   const { t } = vscode.l10n
   // A configuration of the workspace, or of the user, is of no folder.
-  const folder = given ?? (await chooseFolder())
-  const injection = parseInjection(postern)
-  if (injection === null || folder === undefined) {
-    throw new PosternError('bad_request', t('The block "postern" may have envFile, keys, environment and inject'))
-  }
+  const injection = parseInjection('postern', postern)
+  const folder = given ?? (await requireFolder())
   const machine = machineOf(parts, folder.uri)
   const isNode = NODE_TYPES.includes(configuration.type)
   if (!isNode && postern.inject !== 'env') {

@@ -8,30 +8,18 @@
  * @module
  */
 import * as vscode from 'vscode'
-import { PosternError } from '../../core/errors.ts'
 import type { Parts } from '../services.ts'
-import { complain } from '../shared/errors.ts'
-import { chooseFolder } from '../shared/folders.ts'
+import { command } from '../shared/command.ts'
+import { requireFolder } from '../shared/folders.ts'
 import { notesOn, secretsIn } from './consent.ts'
 import { machineOf } from './local_machine.ts'
 import { envFileOf, environmentOf, parseInjection, snapshotOf } from './process_environment.ts'
 
 export function registerHandOver(parts: Parts): vscode.Disposable {
-  const on = (command: string, work: (given: unknown) => Promise<string>) =>
-    vscode.commands.registerCommand(command, async (given?: unknown) => {
-      try {
-        return await work(given)
-      } catch (error) {
-        parts.log.failed(command, error)
-        complain(error)
-        // Of an input that gives nothing the editor starts nothing, and says no word of its own about it.
-        return undefined
-      }
-    })
   return vscode.Disposable.from(
     // VS Code does not say which folder's input it is.
-    on('postern.handOver', (given) => handOver(parts, given)),
-    on('postern.launcher', async () => machineOf(parts).launcher),
+    command(parts.log, 'postern.handOver', (given) => handOver(parts, given)),
+    command(parts.log, 'postern.launcher', () => machineOf(parts).launcher),
   )
 }
 
@@ -44,11 +32,8 @@ export function registerHandOver(parts: Parts): vscode.Disposable {
  */
 export async function handOver(parts: Parts, given: unknown, of?: vscode.WorkspaceFolder): Promise<string> {
   const { t } = vscode.l10n
-  const folder = of ?? (await chooseFolder())
-  const injection = parseInjection(given ?? {})
-  if (injection === null || folder === undefined) {
-    throw new PosternError('bad_request', t('The input may have args with envFile, keys and environment'))
-  }
+  const injection = parseInjection('args', given ?? {})
+  const folder = of ?? (await requireFolder())
   const machine = machineOf(parts, folder.uri)
   const snapshot = snapshotOf(await envFileOf(machine, folder, injection), injection)
   const yes = t('Hand Over')

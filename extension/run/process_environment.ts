@@ -123,17 +123,33 @@ export async function envFileOf(
   throw new PosternError('bad_request', t('{0} is a link to a file outside of this folder', envFile))
 }
 
-/** Reads a `postern` block. It comes with the folder: hostile input. */
-export function parseInjection(given: unknown): Injection | null {
-  const { envFile, keys, environment } = Object(given) as Record<string, unknown>
-  const isTexts = (value: unknown): value is string[] =>
-    Array.isArray(value) && value.every((one) => typeof one === 'string')
-  if (typeof given !== 'object' || given === null) return null
-  if (keys !== undefined && !isTexts(keys)) return null
-  if (![envFile, environment].every((value) => value === undefined || typeof value === 'string')) return null
+/**
+ * Reads what a folder says about secrets: hostile input.
+ *
+ * @param block The name of what is read: `postern` or `args`.
+ * @throws {PosternError} `bad_request` naming the field that is wrong.
+ */
+export function parseInjection(block: string, given: unknown): Injection {
+  const { t } = vscode.l10n
+  if (typeof given !== 'object' || given === null)
+    throw new PosternError('bad_request', t('"{0}" must be an object', block))
+  const { envFile, keys, environment } = given as Record<string, unknown>
+  const areTexts = Array.isArray(keys) && keys.every((key) => typeof key === 'string')
+  if (keys !== undefined && !areTexts)
+    throw new PosternError('bad_request', t('"{0}" must be a list of strings', 'keys'))
   return {
-    ...(typeof envFile === 'string' && { envFile }),
-    ...(keys !== undefined && { keys }),
-    ...(typeof environment === 'string' && { environment }),
+    ...(envFile !== undefined && { envFile: parseText('envFile', envFile) }),
+    ...(keys !== undefined && { keys: keys as string[] }),
+    ...(environment !== undefined && { environment: parseText('environment', environment) }),
   }
+}
+
+/**
+ * Returns a field that must be a string.
+ *
+ * @throws {PosternError} `bad_request` naming the field.
+ */
+export function parseText(field: string, value: unknown): string {
+  if (typeof value === 'string') return value
+  throw new PosternError('bad_request', vscode.l10n.t('"{0}" must be a string', field))
 }

@@ -7,10 +7,10 @@ import * as vscode from 'vscode'
 import type { Running } from '../platform/platform.ts'
 import type { Parts } from '../services.ts'
 import { explain } from '../shared/errors.ts'
-import { chooseFolder } from '../shared/folders.ts'
+import { requireFolder } from '../shared/folders.ts'
 import type { Consents } from './consent.ts'
 import { machineOf } from './local_machine.ts'
-import { envFileOf, environmentOf, parseInjection } from './process_environment.ts'
+import { envFileOf, environmentOf, parseInjection, parseText } from './process_environment.ts'
 
 const TYPE = 'postern'
 
@@ -79,13 +79,9 @@ class Run implements vscode.Pseudoterminal {
   async #start(): Promise<void> {
     const { name, definition } = this.#wanted
     // A task of the workspace, or of the user, is of no folder.
-    const folder = this.#wanted.folder ?? (await chooseFolder())
-    const { command } = definition
-    const injection = parseInjection(definition)
-    if (injection === null || typeof command !== 'string' || folder === undefined) {
-      this.#print(`${vscode.l10n.t('The task needs a command, and may have envFile, keys and environment')}\n`)
-      return void this.#closed.fire(1)
-    }
+    const command = parseText('command', definition.command)
+    const injection = parseInjection('task', definition)
+    const folder = this.#wanted.folder ?? (await requireFolder())
     const machine = machineOf(this.#parts, folder.uri)
     const document = await envFileOf(machine, folder, injection)
     const snapshot = await this.#consents.ask({ folder, document, injection, name, runs: command, definition })

@@ -9,7 +9,7 @@
 import * as vscode from 'vscode'
 import { envDocument } from '../hydration/documents.ts'
 import type { Parts } from '../services.ts'
-import { complain } from '../shared/errors.ts'
+import { command, explained } from '../shared/command.ts'
 import { confirmLoaders } from './consent.ts'
 import { machineOf } from './local_machine.ts'
 import { environmentOf, snapshotOf } from './process_environment.ts'
@@ -17,22 +17,16 @@ import { environmentOf, snapshotOf } from './process_environment.ts'
 export function registerRun(parts: Parts): vscode.Disposable {
   // Offered again in this window; a command line may hold what is nobody's business, so it is not kept.
   let last = ''
-  const run = async (given?: unknown, command?: unknown) => {
-    try {
-      machineOf(parts)
-      const active = vscode.window.activeTextEditor?.document.uri
-      const document = await envDocument(given instanceof vscode.Uri ? given : active)
-      last = typeof command === 'string' ? command : await askCommand(document, last)
-      await runInTerminal(parts, document, last)
-    } catch (error) {
-      parts.log.failed('run', error)
-      complain(error)
-    }
+  const run = async (given: unknown, commandLine?: string) => {
+    machineOf(parts)
+    const active = vscode.window.activeTextEditor?.document.uri
+    const document = await envDocument(given instanceof vscode.Uri ? given : active)
+    last = commandLine ?? (await askCommand(document, last))
+    await runInTerminal(parts, document, last)
   }
-  const shell = (given?: unknown) => run(given, userShell())
   return vscode.Disposable.from(
-    vscode.commands.registerCommand('postern.runInTerminal', (given?: unknown) => run(given)),
-    vscode.commands.registerCommand('postern.newShell', shell),
+    command(parts.log, 'postern.runInTerminal', (given) => run(given)),
+    command(parts.log, 'postern.newShell', (given) => run(given, userShell())),
     vscode.window.registerTerminalProfileProvider('postern.shell', {
       provideTerminalProfile: () => shellProfile(parts),
     }),
@@ -40,18 +34,14 @@ export function registerRun(parts: Parts): vscode.Disposable {
 }
 
 /** The same shell from the terminal's own menu. */
-async function shellProfile(parts: Parts): Promise<vscode.TerminalProfile | undefined> {
-  try {
+function shellProfile(parts: Parts): Promise<vscode.TerminalProfile | undefined> {
+  return explained(parts.log, 'profile', async () => {
     machineOf(parts)
     const document = await envDocument(vscode.window.activeTextEditor?.document.uri)
     const options = await terminalFor(parts, document, userShell())
     const name = vscode.l10n.t('secrets of {0}', vscode.workspace.asRelativePath(document.uri))
     return new vscode.TerminalProfile({ ...options, name })
-  } catch (error) {
-    parts.log.failed('profile', error)
-    complain(error)
-    return undefined
-  }
+  })
 }
 
 function userShell(): string {

@@ -9,7 +9,7 @@ import { quoteEnvValue } from '../../core/text/dotenv.ts'
 import { envDocument } from '../hydration/documents.ts'
 import type { Parts } from '../services.ts'
 import { leaseMinutes, mayWriteToDisk } from '../settings.ts'
-import { complain } from '../shared/errors.ts'
+import { command } from '../shared/command.ts'
 import { machineOf } from './local_machine.ts'
 import { environmentOf, snapshotOf } from './process_environment.ts'
 
@@ -40,15 +40,10 @@ export function registerEnvFile(parts: Parts): vscode.Disposable {
   }
   for (const written of remembered()) watch(written)
   return vscode.Disposable.from(
-    vscode.commands.registerCommand('postern.writeEnvFile', async () => {
-      try {
-        const written = await write(parts)
-        await workspaceState.update(MEMORY, [...remembered(), written])
-        watch(written)
-      } catch (error) {
-        parts.log.failed('write', error)
-        complain(error)
-      }
+    command(parts.log, 'postern.writeEnvFile', async () => {
+      const written = await write(parts)
+      await workspaceState.update(MEMORY, [...remembered(), written])
+      watch(written)
     }),
     new vscode.Disposable(() => {
       for (const timer of timers) clearTimeout(timer)
@@ -71,8 +66,13 @@ async function write(parts: Parts): Promise<Written> {
   if (document.uri.scheme !== 'file') throw new PosternError('bad_request', t('save the file first'))
   const path = `${document.uri.fsPath}.hydrated`
   const shown = vscode.workspace.asRelativePath(path)
-  if ((await machine.isIgnored(path)) !== true) {
-    throw new PosternError('bad_request', t('git does not ignore {0}: add it to .gitignore first', shown))
+  const isIgnored = await machine.isIgnored(path)
+  if (isIgnored !== true) {
+    const reason =
+      isIgnored === null
+        ? t('git cannot tell whether it ignores {0}: git is missing, or the file is in no repository', shown)
+        : t('git does not ignore {0}: add it to .gitignore first', shown)
+    throw new PosternError('bad_request', reason)
   }
   const yes = t('Write')
   const detail = t(
@@ -92,7 +92,7 @@ async function write(parts: Parts): Promise<Written> {
   machine.removeOwn(path, HEADER)
   await machine.writePrivate(path, `${HEADER}${new Date(until).toISOString()}\n${lines.join('\n')}\n`).catch(() => {
     // The error would name the path only, but it is a foreign one.
-    throw new PosternError('conflict', t('{0} is there already, or cannot be written', shown))
+    throw new PosternError('bad_request', t('{0} is there already, or cannot be written', shown))
   })
   return { path, until }
 }

@@ -23,6 +23,18 @@ export async function chooseFolder(): Promise<vscode.WorkspaceFolder | undefined
 }
 
 /**
+ * Returns the only folder of the window, or the one that the user chooses.
+ *
+ * @throws {PosternError} `bad_request` in a window without folders.
+ * @throws {vscode.CancellationError} when the user chooses none.
+ */
+export async function requireFolder(): Promise<vscode.WorkspaceFolder> {
+  const folder = await chooseFolder()
+  if (folder === undefined) throw noFolder()
+  return folder
+}
+
+/**
  * Returns the folder that a path names, and the rest of the path. In a window of several folders a path begins with the name of its
  * folder, as the editor shows it: `api/.env`.
  *
@@ -32,11 +44,15 @@ export function folderIn(path: string): { folder: vscode.WorkspaceFolder; envFil
   const { t } = vscode.l10n
   const folders = vscode.workspace.workspaceFolders ?? []
   const [only] = folders
-  if (only === undefined) throw new PosternError('bad_request', t('no folder is open'))
+  if (only === undefined) throw noFolder()
   if (folders.length === 1) return { folder: only, envFile: path }
   const named = folders.filter(({ name }) => path.startsWith(`${name}/`))
   const [folder] = named
   if (folder !== undefined && named.length === 1) return { folder, envFile: path.slice(folder.name.length + 1) }
   const names = folders.map(({ name }) => `${name}/.env`).join(', ')
   throw new PosternError('bad_request', t('this window has several folders. Name the file with its folder: {0}', names))
+}
+
+function noFolder(): PosternError {
+  return new PosternError('bad_request', vscode.l10n.t('no folder is open'))
 }

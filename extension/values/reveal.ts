@@ -10,7 +10,8 @@ import { findReferences } from '../../core/text/find_references.ts'
 import { HYDRATED, type Hydrations } from '../hydration/documents.ts'
 import type { Parts } from '../services.ts'
 import { clipboardSeconds, isPresenting, revealSeconds } from '../settings.ts'
-import { complain, Hindrance } from '../shared/errors.ts'
+import { command } from '../shared/command.ts'
+import { Hindrance } from '../shared/errors.ts'
 import { leaseOne } from './lease.ts'
 
 /** Which value is meant. */
@@ -22,22 +23,13 @@ export interface Target {
 
 export function registerReveal(parts: Parts, hydrations: Hydrations): vscode.Disposable {
   const clipboard = new Clipboard()
-  const on = (command: string, work: (target: Target) => Promise<void>) =>
-    vscode.commands.registerCommand(command, async (given?: unknown) => {
-      try {
-        const target = targetOf(given) ?? targetAtCursor(hydrations)
-        if (target === null) throw noTarget()
-        await work(target)
-      } catch (error) {
-        parts.log.failed(command, error)
-        complain(error)
-      }
-    })
+  const on = (id: string, work: (target: Target) => Promise<void>) =>
+    command(parts.log, id, (given) => work(targetOf(given) ?? targetAtCursor(hydrations) ?? noTarget()))
   return vscode.Disposable.from(
     clipboard,
     on('postern.peek', (target) => peek(parts, target)),
     on('postern.copy', (target) => copy(parts, clipboard, target)),
-    vscode.commands.registerCommand('postern.clearClipboard', () => clipboard.clear()),
+    command(parts.log, 'postern.clearClipboard', () => clipboard.clear()),
   )
 }
 
@@ -162,11 +154,11 @@ function targetOf(given: unknown): Target | null {
   }
 }
 
-function noTarget(): Error {
-  if (isPresenting()) return new Hindrance('presenting')
+function noTarget(): never {
+  if (isPresenting()) throw new Hindrance('presenting')
   const message = vscode.l10n.t('Put the cursor on a reference, such as postern://vault/name')
   void vscode.window.showInformationMessage(`Postern: ${message}`)
-  return new vscode.CancellationError()
+  throw new vscode.CancellationError()
 }
 
 function nameOf(reference: string): string {

@@ -6,29 +6,22 @@
 import * as vscode from 'vscode'
 import type { Parts } from '../services.ts'
 import { environmentFor, environments, isPresenting, setPresenting } from '../settings.ts'
-import { complain, Hindrance } from '../shared/errors.ts'
+import { command } from '../shared/command.ts'
+import { Hindrance } from '../shared/errors.ts'
 import { chooseEndpoint } from './authentication_provider.ts'
 import type { Vault } from './vaults.ts'
 
 export function registerCommands(parts: Parts): vscode.Disposable {
-  const on = (command: string, work: () => unknown) =>
-    vscode.commands.registerCommand(command, async () => {
-      try {
-        await work()
-      } catch (error) {
-        parts.log.failed(command, error)
-        complain(error)
-      }
-    })
+  const { log } = parts
   return vscode.Disposable.from(
-    on('postern.signIn', () => signIn(parts)),
-    on('postern.signOut', () => signOut(parts)),
-    on('postern.enterCode', async () => parts.accounts.enterCode(await chooseVault(parts))),
-    on('postern.selectEndpoint', selectEndpoint),
-    on('postern.selectEnvironment', selectEnvironment),
-    on('postern.refresh', () => refresh(parts)),
-    on('postern.showLog', () => parts.log.show()),
-    on('postern.togglePresentationMode', () => setPresenting(!isPresenting())),
+    command(log, 'postern.signIn', () => signIn(parts)),
+    command(log, 'postern.signOut', () => signOut(parts)),
+    command(log, 'postern.enterCode', async () => parts.accounts.enterCode(await chooseVault(parts))),
+    command(log, 'postern.selectEndpoint', selectEndpoint),
+    command(log, 'postern.selectEnvironment', selectEnvironment),
+    command(log, 'postern.refresh', () => refresh(parts)),
+    command(log, 'postern.showLog', () => log.show()),
+    command(log, 'postern.togglePresentationMode', () => setPresenting(!isPresenting())),
   )
 }
 

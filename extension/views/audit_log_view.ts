@@ -7,6 +7,7 @@ import * as vscode from 'vscode'
 import { type Demand, parseWitnessKeys } from '../../core/tlog/cosignature.ts'
 import type { Parts } from '../services.ts'
 import { demandedWitnesses, pinnedLogKey } from '../settings.ts'
+import { command } from '../shared/command.ts'
 import { complain, explain, Hindrance } from '../shared/errors.ts'
 import type { Vault } from '../vaults/vaults.ts'
 import { type Flaw, isOutdone, type Remembered, type Verdict, vouched, witness } from './log_witness.ts'
@@ -37,14 +38,13 @@ export class LogView implements vscode.TreeDataProvider<Vault>, vscode.Disposabl
   constructor(parts: Parts, status: Status) {
     this.#parts = parts
     this.#status = status
-    const { registerCommand } = vscode.commands
     this.#subscription = vscode.Disposable.from(
       this.#changed,
       vscode.window.registerTreeDataProvider('postern.log', this),
       parts.vaults.onDidChange(() => void this.lookAtAll(OFTEN_MS)),
       vscode.window.onDidChangeWindowState(({ focused }) => focused && void this.lookAtAll(OFTEN_MS)),
-      registerCommand('postern.verifyLog', () => this.lookAtAll(0)),
-      registerCommand('postern.trustLogAnew', () => this.#trustAnew().catch(complain)),
+      command(parts.log, 'postern.verifyLog', () => this.lookAtAll(0)),
+      command(parts.log, 'postern.trustLogAnew', () => this.#trustAnew()),
     )
   }
 

@@ -8,7 +8,8 @@ import { findReferences, resolve } from '../../core/text/find_references.ts'
 import { HYDRATED } from '../hydration/documents.ts'
 import type { Parts } from '../services.ts'
 import { environmentFor, variablesFor } from '../settings.ts'
-import { complain, malformed } from '../shared/errors.ts'
+import { command } from '../shared/command.ts'
+import { malformed } from '../shared/errors.ts'
 import { type Node, nodeOf } from './tree_nodes.ts'
 
 const MAX_LINKED_CHARS = 256 * 1024
@@ -17,12 +18,7 @@ const MAX_LINKS = 1000
 export function registerLinks(parts: Parts, view: vscode.TreeView<Node>): vscode.Disposable {
   return vscode.Disposable.from(
     vscode.languages.registerDocumentLinkProvider({ pattern: '**' }, { provideDocumentLinks: linksOf }),
-    vscode.commands.registerCommand('postern.showInTree', (reference?: unknown, scope?: unknown) =>
-      showInTree(parts, view, reference, scope).catch((error) => {
-        parts.log.failed('link', error)
-        complain(error)
-      }),
-    ),
+    command(parts.log, 'postern.showInTree', (reference, scope) => showInTree(parts, view, reference, scope)),
   )
 }
 

@@ -5,7 +5,7 @@
  */
 import * as vscode from 'vscode'
 import type { Parts } from '../services.ts'
-import { complain } from '../shared/errors.ts'
+import { command } from '../shared/command.ts'
 import { span } from '../values/describe.ts'
 import type { Vault } from '../vaults/vaults.ts'
 import type { Node } from './tree_nodes.ts'
@@ -37,18 +37,13 @@ export class Rotatable {
 }
 
 export function registerRotate(parts: Parts, rotatable: Rotatable, changed: () => void): vscode.Disposable {
-  return vscode.commands.registerCommand('postern.rotate', async (node?: Partial<Node>) => {
-    try {
-      // Anybody can call it: only a secret of the tree counts, and the user is asked.
-      const { vault, name } = node ?? {}
-      const known = parts.vaults.known.find((one) => one === vault)
-      if (known === undefined || typeof name !== 'string') throw new vscode.CancellationError()
-      await rotate(parts, known, name, rotatable)
-      await lookAgain(known, name, changed)
-    } catch (error) {
-      parts.log.failed('rotate', error)
-      complain(error)
-    }
+  return command(parts.log, 'postern.rotate', async (node) => {
+    // Any extension can call it: only a secret of the tree counts, and the user has to confirm.
+    const { vault, name } = Object(node) as Partial<Node>
+    const known = parts.vaults.known.find((one) => one === vault)
+    if (known === undefined || typeof name !== 'string') throw new vscode.CancellationError()
+    await rotate(parts, known, name, rotatable)
+    await lookAgain(known, name, changed)
   })
 }
 

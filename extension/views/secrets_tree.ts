@@ -7,6 +7,7 @@ import * as vscode from 'vscode'
 import { REFERENCE_MIME } from '../edit/paste.ts'
 import type { Hydrations } from '../hydration/documents.ts'
 import type { Parts } from '../services.ts'
+import { command } from '../shared/command.ts'
 import { complain } from '../shared/errors.ts'
 import { describe, expiryOf } from '../values/describe.ts'
 import { addressOf, registerAttention } from './decorations.ts'
@@ -46,8 +47,9 @@ export function registerSecretsView(parts: Parts, hydrations: Hydrations): vscod
     registerAttention(parts, hydrations, view),
     registerLinks(parts, view),
     registerRotate(parts, rotatable, () => changed.fire()),
-    vscode.commands.registerCommand('postern.copyReference', async (node?: Partial<Node>) => {
-      if (typeof node?.reference === 'string') await vscode.env.clipboard.writeText(node.reference)
+    command(parts.log, 'postern.copyReference', async (node) => {
+      const { reference } = Object(node) as Partial<Node>
+      if (typeof reference === 'string') await vscode.env.clipboard.writeText(reference)
     }),
   )
 }

@@ -1,5 +1,5 @@
 /** What the tool of a model shows of a run: no value of the `.env`, and which values are too short to be found. */
-import { beforeEach, expect, it, vi } from 'vitest'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { registerTools } from '../../../extension/language_model_tools.ts'
 import { canary, leaks } from '../../support/canary.ts'
 import { editor, stubMachine, stubParts } from './stub_editor.ts'
@@ -47,4 +47,47 @@ it('takes out a short secret that stands alone, and not a short entry that is no
 
 it('tells the keys and never the values that are too short', async () => {
   expect(await run('PIN=postern://default/dev/pin\n', '')).not.toContain('x7K2')
+})
+
+describe('a tool that a model calls wrongly', () => {
+  const calls: [string, object, string][] = [
+    ['postern_run_with_secrets', {}, '"command" must be a string'],
+    ['postern_run_with_secrets', { command: ['npm', 'test'] }, '"command" must be a string'],
+    // The confirmation shows this as `.env.prod`: another file must not be read for it.
+    ['postern_run_with_secrets', { command: 'npm test', envFile: ['.env.prod'] }, '"envFile" must be a string'],
+    ['postern_list_secrets', { prefix: 7 }, '"prefix" must be a string'],
+  ]
+  it.each(calls)('is told the field that is wrong: %s %j', async (tool, input, reason) => {
+    editor.openFolder('/w', { '.env': 'DB=postern://default/dev/db\n' })
+    registerTools(stubParts(stub.machine, SECRETS))
+    stub.started.splice(0)
+    expect(await editor.useTool(tool, input)).toBe(`Error: Refused: ${reason}`)
+    expect(stub.started).toEqual([])
+  })
+
+  it('is told that no folder is open', async () => {
+    registerTools(stubParts(stub.machine, SECRETS))
+    const told = await editor.useTool('postern_run_with_secrets', { command: 'npm test' })
+    expect(told).toBe('Error: Refused: no folder is open')
+  })
+})
+
+describe('a list of names for a model', () => {
+  const list = (secrets: Record<string, string>, prefix?: string) => {
+    registerTools(stubParts(stub.machine, secrets))
+    return editor.useTool('postern_list_secrets', { prefix })
+  }
+
+  it('says when it is not the whole list', async () => {
+    const many = Object.fromEntries(Array.from({ length: 201 }, (_, n) => [`postern://default/dev/n${n}`, 'x']))
+    const lines = (await list(many)).split('\n')
+    expect(lines).toHaveLength(201)
+    expect(lines.at(-1)).toBe('Not all names of the vault default are listed: give a longer prefix')
+    delete many['postern://default/dev/n0']
+    expect(await list(many)).not.toContain('Not all')
+  })
+
+  it('says when no name has the prefix', async () => {
+    expect(await list(SECRETS, 'prod/')).toBe('No secret that you may list has a name with this prefix')
+  })
 })

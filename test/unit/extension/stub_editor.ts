@@ -4,6 +4,7 @@
  * Documents are texts by address. Questions are noted, and answered in the order of `editor.answers`.
  */
 import { Redacted } from '../../../core/redacted.ts'
+import { NameIndex } from '../../../core/text/names.ts'
 import type { Machine, RunOptions, Values } from '../../../extension/platform/platform.ts'
 import type { Parts } from '../../../extension/services.ts'
 
@@ -58,6 +59,66 @@ interface Terminal {
 
 const nothing = () => ({ dispose() {} })
 
+class Position {
+  readonly line: number
+  readonly character: number
+  constructor(line: number, character: number) {
+    this.line = line
+    this.character = character
+  }
+  translate(lines: number, characters = 0) {
+    return new Position(this.line + lines, this.character + characters)
+  }
+}
+
+class Range {
+  readonly start: Position
+  readonly end: Position
+  constructor(start: Position, end: Position) {
+    this.start = start
+    this.end = end
+  }
+}
+
+/** A document over the text of a file, as it is when it is read. */
+function documentOf(uri: StubUri) {
+  const text = () => editor.files.get(`${uri}`) ?? ''
+  const offsetAt = ({ line, character }: Position) =>
+    text()
+      .split('\n')
+      .slice(0, line)
+      .reduce((sum, one) => sum + one.length + 1, character)
+  return {
+    uri,
+    languageId: /\.env$/.test(uri.path) ? 'dotenv' : 'typescript',
+    isDirty: false,
+    offsetAt,
+    getText: (range?: Range) => (range ? text().slice(offsetAt(range.start), offsetAt(range.end)) : text()),
+    positionAt(offset: number) {
+      const lines = text().slice(0, offset).split('\n')
+      return new Position(lines.length - 1, lines.at(-1)!.length)
+    },
+    lineAt: (line: number) => ({ text: text().split('\n')[line] ?? '' }),
+    save: async () => true,
+  }
+}
+
+class WorkspaceEdit {
+  readonly changes: { uri: StubUri; range: Range; text: string }[] = []
+  replace(uri: StubUri, range: Range, text: string) {
+    this.changes.push({ uri, range, text })
+  }
+  insert(uri: StubUri, at: Position, text: string) {
+    this.replace(uri, new Range(at, at), text)
+  }
+  createFile() {}
+}
+
+interface CompletionItem {
+  label: string
+  detail?: string
+}
+
 function emitter() {
   const hears: ((value: unknown) => void)[] = []
   return {
@@ -76,6 +137,8 @@ export const editor = {
   answers: [] as (string | undefined)[],
   questions: [] as Question[],
   complaints: [] as string[],
+  /** What the user was told without being asked. */
+  told: [] as string[],
   commands: new Map<string, (...args: unknown[]) => unknown>(),
   tools: new Map<string, Tool>(),
   terminals: [] as { env: Record<string, string | null>; shellArgs: string[]; cwd?: StubUri }[],
@@ -86,11 +149,20 @@ export const editor = {
   tasks: null as null | { resolveTask(task: object): { execution: { make(resolved: object): Promise<Terminal> } } },
   debug: null as null | Record<string, (folder: unknown, configuration: object) => Promise<Record<string, unknown>>>,
   profile: null as null | { provideTerminalProfile(): Promise<unknown> },
+  /** Providers of completions, in the order in which they were registered. */
+  completions: [] as { provideCompletionItems(document: unknown, position: unknown): Promise<CompletionItem[]> }[],
+  /** Providers of edits for what is pasted. */
+  pastes: [] as {
+    provideDocumentPasteEdits(document: unknown, ranges: unknown[], data: unknown): Promise<unknown>
+  }[],
+  /** The addresses of the documents that were opened. */
+  opened: [] as string[],
   /** Where a test has each file be: what a link points to. */
   links: new Map<string, string>(),
   reset() {
     for (const list of [editor.answers, editor.questions, editor.complaints, editor.terminals, editor.folders])
       list.splice(0)
+    for (const list of [editor.completions, editor.pastes, editor.opened, editor.told]) list.splice(0)
     for (const map of [editor.files, editor.settings, editor.links]) map.clear()
     Object.assign(editor, { remoteName: undefined, isTrusted: true, active: undefined })
   },
@@ -103,6 +175,8 @@ export const editor = {
     editor.folders.push(folder)
     return folder
   },
+  /** The document of a file that a test has. */
+  document: (path: string) => documentOf(uriOf(path)),
   /** Runs a task to its end. */
   async runTask(definition: object, scope: unknown): Promise<{ code: number; text: string }> {
     const task = editor.tasks!.resolveTask({ definition, scope, name: 'task', problemMatchers: [] })
@@ -136,8 +210,25 @@ function ask(question: string, detail: string, choices: string[]): string | unde
 
 export const api = {
   Uri,
-  Position: class {},
-  Range: class {},
+  Position,
+  Range,
+  WorkspaceEdit,
+  CodeActionKind: { QuickFix: {}, Source: {} },
+  CompletionItemKind: {},
+  CompletionItem: class {
+    readonly label: string
+    constructor(label: string) {
+      this.label = label
+    }
+  },
+  RelativePattern: class {
+    readonly base: { uri: StubUri }
+    constructor(base: { uri: StubUri }) {
+      this.base = base
+    }
+  },
+  DocumentDropOrPasteEditKind: { Empty: { append: () => ({}) } },
+  DocumentPasteEdit: class {},
   ThemeIcon: class {},
   MarkdownString: class {},
   CancellationError: class extends Error {},
@@ -191,10 +282,10 @@ export const api = {
     },
   },
   window: {
-    showWarningMessage: async (question: string, options: { detail?: string }, ...choices: string[]) =>
-      ask(question, options.detail ?? '', choices),
+    showWarningMessage: async (question: string, options: { detail?: string } | string = '', ...choices: string[]) =>
+      ask(question, typeof options === 'string' ? '' : (options.detail ?? ''), choices),
     showErrorMessage: async (message: string) => void editor.complaints.push(message),
-    showInformationMessage: async () => undefined,
+    showInformationMessage: async (message: string) => void editor.told.push(message),
     async showQuickPick(items: { label: string; description?: string }[], { title }: { title: string }) {
       const label = ask(
         title,
@@ -213,7 +304,7 @@ export const api = {
       return nothing()
     },
     get activeTextEditor() {
-      return editor.active && { document: { uri: editor.active } }
+      return editor.active && { document: documentOf(editor.active) }
     },
   },
   workspace: {
@@ -224,7 +315,8 @@ export const api = {
       return editor.folders.length === 0 ? undefined : editor.folders
     },
     getWorkspaceFolder: folderOf,
-    asRelativePath(uri: StubUri) {
+    asRelativePath(given: StubUri | string) {
+      const uri = typeof given === 'string' ? uriOf(given) : given
       const folder = folderOf(uri)
       if (folder === undefined) return uri.path
       const inside = uri.path.slice(folder.uri.path.length + 1)
@@ -232,9 +324,25 @@ export const api = {
     },
     async openTextDocument(uri: StubUri) {
       if (!editor.files.has(`${uri}`)) throw new Error('No such file')
-      return { uri, languageId: 'dotenv', getText: () => editor.files.get(`${uri}`) }
+      editor.opened.push(`${uri}`)
+      return documentOf(uri)
     },
-    findFiles: async () => [],
+    textDocuments: [] as unknown[],
+    fs: { readFile: async (uri: StubUri) => new TextEncoder().encode(editor.files.get(`${uri}`)) },
+    findFiles: async (pattern: { base?: { uri: StubUri } }) =>
+      [...editor.files.keys()]
+        .filter((file) => pattern.base !== undefined && file.startsWith(`${pattern.base.uri}/`))
+        .filter((file) => /\.env(?:\.|$)/.test(file))
+        .map((file) => uriOf(new URL(file).pathname)),
+    async applyEdit({ changes }: WorkspaceEdit) {
+      for (const { uri, range, text } of changes) {
+        const document = documentOf(uri)
+        const before = document.getText()
+        const [start, end] = [document.offsetAt(range.start), document.offsetAt(range.end)]
+        editor.files.set(`${uri}`, `${before.slice(0, start)}${text}${before.slice(end)}`)
+      }
+      return true
+    },
     getConfiguration: (section: string, scope?: StubUri) => ({
       get: (key: string, usual: unknown) => editor.settings.get(`${section}.${key}`) ?? usual,
       inspect: (key: string) => ({
@@ -242,6 +350,19 @@ export const api = {
         workspaceFolderValue: editor.settings.get(`${scope}:${section}.${key}`),
       }),
     }),
+  },
+  languages: {
+    registerCodeActionsProvider: nothing,
+    registerHoverProvider: nothing,
+    registerDocumentDropEditProvider: nothing,
+    registerCompletionItemProvider: (_: unknown, provider: never) => {
+      editor.completions.push(provider)
+      return nothing()
+    },
+    registerDocumentPasteEditProvider: (_: unknown, provider: never) => {
+      editor.pastes.push(provider)
+      return nothing()
+    },
   },
   commands: {
     registerCommand(id: string, work: never) {
@@ -314,18 +435,28 @@ export function stubParts(machine: Machine | null, secrets: Record<string, strin
   const client = {
     hydrate: async (references: string[]) =>
       references.map((reference) => ({ reference, secret: { value: new Redacted(secrets[reference] ?? 'unknown') } })),
+    async put(name: string, value: Redacted<string>) {
+      secrets[`postern://default/${name}`] = value.reveal()
+    },
   }
   const kept = new Map<string, unknown>()
   const memory = {
     get: (key: string, usual?: unknown) => kept.get(key) ?? usual,
     update: async (key: string, value: unknown) => void kept.set(key, value),
   }
-  const vault = { id: 'default', origin: 'https://secrets.example', principal: 'dev' }
+  const names = {
+    forget() {},
+    names: async () =>
+      new NameIndex(
+        Object.keys(secrets).map((reference) => ({ name: reference.slice('postern://default/'.length), version: 1 })),
+      ),
+  }
+  const vault = { id: 'default', origin: 'https://secrets.example', principal: 'dev', names }
   return {
     context: { extension: { extensionKind }, workspaceState: memory, globalState: memory },
     platform: { machine },
     log: { info() {}, failed() {} },
-    known: { note: async () => '' },
+    known: { note: async () => '', referenceOf: async () => null },
     vaults: {
       all: async () => [vault],
       at: async () => [vault],

@@ -21,6 +21,9 @@ const EXCEPTIONS = [
   ' (stopped: too much output)', // for a model
   'Too short to be taken out of the output everywhere: ', // for a model
   'Not started: the user said no', // for a model
+  'Not all names of the vault ', // for a model
+  ' are listed: give a longer prefix', // for a model
+  'No secret that you may list has a name with this prefix', // for a model
   'Environment cannot hold these values', // an error that is explained by its kind
   'Lease has ended', // an error of ours that is never shown
   'Values cannot be handed over on this machine', // an error that is explained by its kind

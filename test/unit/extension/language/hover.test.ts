@@ -2,7 +2,7 @@
 import { marked } from 'marked'
 import { expect, it, vi } from 'vitest'
 import type { Hydrations } from '../../../../extension/hydration/documents.ts'
-import { registerCompletion } from '../../../../extension/language/completion.ts'
+import { registerHover } from '../../../../extension/language/hover.ts'
 import type { Parts } from '../../../../extension/services.ts'
 
 interface Provider {
@@ -16,7 +16,6 @@ vi.mock('vscode', () => {
   return {
     l10n: { t: (text: string) => text },
     languages: {
-      registerCompletionItemProvider: nothing,
       registerHoverProvider: (_: unknown, provider: Provider) => void hovers.push(provider),
     },
     workspace: { getConfiguration: () => ({ get: (key: string, usual: unknown) => settings[key] ?? usual }) },
@@ -49,7 +48,7 @@ it.each([
 ])('%s: two commands, each about this reference', async (reference) => {
   const vaults = { at: async () => [{ id: 'acme', names: { namesQuietly: async () => ({ find: () => undefined }) } }] }
   const hydrations = { outcomeOf: () => undefined }
-  registerCompletion({ vaults } as unknown as Parts, hydrations as unknown as Hydrations)
+  registerHover({ vaults } as unknown as Parts, hydrations as unknown as Hydrations)
   const uri = { scheme: 'file', toString: () => 'file:///w%20%281%29/.env' }
   const document = { uri, lineAt: () => ({ text: `A=${reference}` }) }
   const hover = await hovers.at(-1)!.provideHover(document, { line: 0, character: 5 })

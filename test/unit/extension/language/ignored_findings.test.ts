@@ -1,7 +1,7 @@
 /** Findings that the user put aside: kept so that nothing can be read from them. */
 import { createHash } from 'node:crypto'
 import { expect, it, vi } from 'vitest'
-import { Ignored } from '../../../../extension/language/diagnostics.ts'
+import { IgnoredFindings } from '../../../../extension/language/ignored_findings.ts'
 import { keyedHash } from '../../../../extension/shared/keyed_hash.ts'
 
 vi.mock('vscode', async () => (await import('../stub_editor.ts')).api)
@@ -26,16 +26,16 @@ const SECRET = 'hunter2hunter2'
 it('are known again in the next window, and no other text is', async () => {
   const { memento } = storage()
   const { secrets } = storage()
-  await new Ignored(memento, keyedHash(secrets)).add(SECRET)
-  const later = new Ignored(memento, keyedHash(secrets))
+  await new IgnoredFindings(memento, keyedHash(secrets)).add(SECRET)
+  const later = new IgnoredFindings(memento, keyedHash(secrets))
   expect([await later.has(SECRET), await later.has('hunter3hunter3')]).toEqual([true, false])
-  expect(await new Ignored(memento, keyedHash(storage().secrets)).has(SECRET)).toBe(false)
+  expect(await new IgnoredFindings(memento, keyedHash(storage().secrets)).has(SECRET)).toBe(false)
 })
 
 it('row 44: do not have the key beside them by which a guess could be tested', async () => {
   const { memento, kept } = storage()
   const safe = storage()
-  await new Ignored(memento, keyedHash(safe.secrets)).add(SECRET)
+  await new IgnoredFindings(memento, keyedHash(safe.secrets)).add(SECRET)
   const stored = JSON.stringify([...kept])
   for (const key of safe.kept.values()) expect(stored).not.toContain(key)
   for (const text of [SECRET, `\n${SECRET}`]) {
@@ -46,14 +46,14 @@ it('row 44: do not have the key beside them by which a guess could be tested', a
 
 it('row 44: drop what 0.1 kept, which had its key beside it', async () => {
   const { memento, kept } = storage(new Map([['ignored', { key: 'k', hashes: ['00'] }]]))
-  new Ignored(memento, keyedHash(storage().secrets))
+  new IgnoredFindings(memento, keyedHash(storage().secrets))
   await vi.waitFor(() => expect(kept.size).toBe(0))
 })
 
 it('are kept for this window alone where the secret storage fails', async () => {
   const { memento } = storage()
   const broken = { get: () => Promise.reject(new Error('locked')), store: () => Promise.reject(new Error('locked')) }
-  const ignored = new Ignored(memento, keyedHash(broken as never))
+  const ignored = new IgnoredFindings(memento, keyedHash(broken as never))
   await ignored.add(SECRET)
   expect(await ignored.has(SECRET)).toBe(true)
 })

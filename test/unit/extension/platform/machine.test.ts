@@ -10,7 +10,8 @@ import { buildSync } from 'esbuild'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Redacted } from '../../../../core/redacted.ts'
 import type { Hydrations } from '../../../../extension/hydration/documents.ts'
-import { type Ignored, registerDiagnostics } from '../../../../extension/language/diagnostics.ts'
+import { registerDiagnostics } from '../../../../extension/language/diagnostics.ts'
+import type { IgnoredFindings } from '../../../../extension/language/ignored_findings.ts'
 import { machineFor } from '../../../../extension/platform/machine.ts'
 import { registerEnvFile } from '../../../../extension/run/write_env_file.ts'
 import type { Parts } from '../../../../extension/services.ts'
@@ -176,7 +177,7 @@ describe('looking for secrets in a document', () => {
     const machine = { isIgnored: async (path: string) => asked.push(path) > 0 }
     const vaults = { onDidChange: nothing, onDidLoadNames: nothing }
     const parts = { platform: { machine }, vaults, log: { failed: rethrow } } as unknown as Parts
-    const ignored = { has: async () => false } as unknown as Ignored
+    const ignored = { has: async () => false } as unknown as IgnoredFindings
     const hydrations = { onDidChange: nothing } as unknown as Hydrations
     for (const isTrusted of [false, true]) {
       editor.workspace.isTrusted = isTrusted

@@ -142,6 +142,37 @@ describe('a task, and a block of a launch configuration', () => {
   })
 })
 
+describe('what asks for secrets in a window without folders, or wrongly', () => {
+  const wrong: [object, string][] = [
+    [{}, 'no folder is open'],
+    [{ envFile: 1 }, '"envFile" must be a string'],
+    [{ keys: 'V' }, '"keys" must be a list of strings'],
+    [{ keys: [1] }, '"keys" must be a list of strings'],
+    [{ environment: null }, '"environment" must be a string'],
+  ]
+  it.each(wrong)('is told why: %j', async (block, reason) => {
+    const { text } = await editor.runTask({ type: 'postern', command: 'printenv V', ...block }, api.TaskScope.Workspace)
+    expect(text).toBe(`Postern: Refused: ${reason}\r\n`)
+    await resolveBlock(undefined, { type: 'node', name: 'go', postern: block })
+    await editor.commands.get('postern.handOver')!(block)
+    expect(editor.complaints).toEqual(Array(2).fill(`Postern: Refused: ${reason}`))
+  })
+
+  it.each(['text', 7, true])('is told which block must be an object, not %j', async (block) => {
+    await resolveBlock(undefined, { type: 'node', name: 'go', postern: block })
+    await editor.commands.get('postern.handOver')!(block)
+    expect(editor.complaints).toEqual([
+      'Postern: Refused: "postern" must be an object',
+      'Postern: Refused: "args" must be an object',
+    ])
+  })
+
+  it('is told that a task has no command', async () => {
+    const { text } = await editor.runTask({ type: 'postern' }, api.TaskScope.Workspace)
+    expect(text).toBe('Postern: Refused: "command" must be a string\r\n')
+  })
+})
+
 describe('the tool of a model', () => {
   const use = (envFile?: string) => editor.useTool('postern_run_with_secrets', { command: 'printenv V', envFile })
 

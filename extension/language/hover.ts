@@ -1,0 +1,100 @@
+/**
+ * The card that a reference shows under the pointer: metadata and commands, and no value.
+ *
+ * @module
+ */
+import * as vscode from 'vscode'
+import { findReferences, resolve } from '../../core/text/find_references.ts'
+import { HYDRATED, type Hydrations } from '../hydration/documents.ts'
+import type { Parts } from '../services.ts'
+import { environmentFor, variablesFor } from '../settings.ts'
+import { describe, describeOutcome, type Facts, reasonsOf } from '../values/describe.ts'
+import type { Outcome } from '../values/lease.ts'
+import type { Target } from '../values/reveal.ts'
+import type { Vault } from '../vaults/vaults.ts'
+import { commandAddress } from '../views/links_to_tree.ts'
+
+export function registerHover(parts: Parts, hydrations: Hydrations): vscode.Disposable {
+  return vscode.languages.registerHoverProvider(
+    { pattern: '**' },
+    { provideHover: (document, position) => hover(parts, hydrations, document, position) },
+  )
+}
+
+async function hover(
+  { vaults }: Parts,
+  hydrations: Hydrations,
+  document: vscode.TextDocument,
+  position: vscode.Position,
+): Promise<vscode.Hover | null> {
+  const isHydrated = document.uri.scheme === HYDRATED
+  const found = isHydrated ? rowAt(hydrations, document, position) : referenceAt(document, position)
+  if (found === null) return null
+  const { text, range, scope = document.uri, environment = environmentFor(scope) } = found
+  const resolved = resolve(text, variablesFor(environment))
+  if (!('reference' in resolved)) return null
+  const { vault: id, name, version } = resolved.reference
+  const vault = (await vaults.at(scope)).find((one) => one.id === id)
+  const facts = (await vault?.names.namesQuietly())?.find(name)
+  const outcome = found.outcome ?? hydrations.outcomeOf(scope, text)
+  const target = { reference: text, scope, environment }
+  return new vscode.Hover(card({ target, name, isPinned: version !== undefined, vault, facts, outcome }), range)
+}
+
+/** What a card is about. */
+interface CardFacts {
+  target: Target
+  name: string
+  /** Whether the reference stays at a version. */
+  isPinned: boolean
+  vault: Vault | undefined
+  facts: (Facts & { tags: Record<string, string> }) | undefined
+  /** What came of it, when it is hydrated somewhere. */
+  outcome: Outcome | undefined
+}
+
+/** Metadata and two commands. Only those two may be run from it, and everything else is escaped. */
+function card({ target, name, isPinned, vault, facts, outcome }: CardFacts): vscode.MarkdownString {
+  const { t } = vscode.l10n
+  const text = new vscode.MarkdownString('', true)
+  text.isTrusted = { enabledCommands: ['postern.peek', 'postern.copy', 'postern.signIn'] }
+  text.appendMarkdown('$(shield) ').appendText(name)
+  if (vault === undefined) return text.appendMarkdown(`\n\n[${t('Sign in to see more')}](command:postern.signIn)`)
+  if (outcome) text.appendText(`\n\n${describeOutcome(outcome, isPinned ? undefined : facts)}`)
+  else if (facts) text.appendText(`\n\n${describe(facts)}`)
+  else text.appendText(`\n\n${t('Not in the list: a provider keeps it, it is hidden from you, or it is not there')}`)
+  const detours = outcome && 'secret' in outcome ? reasonsOf(outcome.secret) : []
+  for (const line of detours) text.appendText(`\n${line}`)
+  for (const [key, value] of Object.entries(facts?.tags ?? {})) text.appendText(`\n${key}: ${value}`)
+  if (outcome && 'error' in outcome) return text
+  const given = { ...target, scope: String(target.scope) }
+  text.appendMarkdown(`\n\n[$(eye) ${t('Peek')}](${commandAddress('postern.peek', given)}) · `)
+  return text.appendMarkdown(`[$(clippy) ${t('Copy for a while')}](${commandAddress('postern.copy', given)})`)
+}
+
+/** A reference that the pointer is on. */
+interface ReferenceAt {
+  text: string
+  range: vscode.Range
+  scope?: vscode.Uri
+  environment?: string
+  outcome?: Outcome | undefined
+}
+
+/** The reference at a place. Only its line is looked at. */
+function referenceAt(document: vscode.TextDocument, { line, character }: vscode.Position): ReferenceAt | null {
+  const found = findReferences(document.lineAt(line).text).find(
+    ({ start, end }) => start <= character && character <= end,
+  )
+  return found ? { text: found.text, range: new vscode.Range(line, found.start, line, found.end) } : null
+}
+
+/** The reference behind a mask. */
+function rowAt(hydrations: Hydrations, { uri }: vscode.TextDocument, { line }: vscode.Position): ReferenceAt | null {
+  const hydration = hydrations.of(uri)
+  const reference = hydration?.rows.find((row) => row.line === line)?.reference
+  if (!hydration || typeof reference !== 'string') return null
+  const { source: scope, environment, outcomes } = hydration
+  const range = new vscode.Range(line, 0, line, Number.MAX_SAFE_INTEGER)
+  return { text: reference, range, scope, environment, outcome: outcomes.get(reference) }
+}

@@ -1,0 +1,40 @@
+/** Writing values to the disk: why it is refused. */
+import { beforeEach, expect, it, vi } from 'vitest'
+import { registerEnvFile } from '../../../../extension/run/write_env_file.ts'
+import { editor, stubMachine, stubParts, uriOf } from '../stub_editor.ts'
+
+vi.mock('vscode', async () => (await import('../stub_editor.ts')).api)
+
+beforeEach(() => {
+  editor.reset()
+  editor.settings.set('postern.allowWriteToDisk', true)
+  editor.openFolder('/w', { '.env': 'PORT=8080\n' })
+  editor.active = uriOf('/w/.env')
+})
+
+const write = async (machine: object) => {
+  const { machine: whole } = stubMachine()
+  registerEnvFile(stubParts({ ...whole, ...machine }))
+  editor.answers.push('Write')
+  await editor.commands.get('postern.writeEnvFile')!()
+  return editor.complaints
+}
+
+it('says that git does not ignore the file', async () => {
+  expect(await write({ isIgnored: async () => false })).toEqual([
+    'Postern: Refused: git does not ignore .env.hydrated: add it to .gitignore first',
+  ])
+})
+
+it('says that there is no git, or no repository, where a line in .gitignore would not help', async () => {
+  expect(await write({ isIgnored: async () => null })).toEqual([
+    'Postern: Refused: git cannot tell whether it ignores .env.hydrated: git is missing, or the file is in no repository',
+  ])
+})
+
+it('says that the file cannot be written', async () => {
+  const writePrivate = () => Promise.reject(new Error('EEXIST'))
+  expect(await write({ writePrivate })).toEqual([
+    'Postern: Refused: .env.hydrated is there already, or cannot be written',
+  ])
+})
