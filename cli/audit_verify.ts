@@ -5,6 +5,7 @@
  */
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import process from 'node:process'
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../core/durations.ts'
 import { PosternError } from '../core/errors.ts'
 import { type Checkpoint, openCheckpoint } from '../core/tlog/checkpoint.ts'
 import { type Cosigner, type Demand, parseWitnessKeys, verifyCosignatures } from '../core/tlog/cosignature.ts'
@@ -65,7 +66,7 @@ async function demandOf({ witness, quorum: most, fresh }: Options): Promise<Dema
 function durationOf(text: string): number {
   const [, count, unit] = /^([1-9][0-9]{0,5})([smhd])$/.exec(text) ?? []
   if (unit === undefined) throw new PosternError('bad_request', '--fresh must be a duration such as 30m, 1h or 7d')
-  return Number(count) * { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }[unit as 's' | 'm' | 'h' | 'd']
+  return Number(count) * { s: 1000, m: MINUTE_MS, h: HOUR_MS, d: DAY_MS }[unit as 's' | 'm' | 'h' | 'd']
 }
 
 async function verifyProof(given: Options, verifiers: NoteVerifier[], demand: Demand | null): Promise<string> {

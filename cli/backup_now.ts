@@ -8,6 +8,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { PosternError } from '../core/errors.ts'
+import { sleep } from '../core/sleep.ts'
 import { backupsIn, requestBackups } from '../worker/local/backup_folder.ts'
 import { vaultsIn } from '../worker/local/data_folder.ts'
 import { readLocalSettings } from '../worker/local/settings.ts'
@@ -35,7 +36,7 @@ async function run(): Promise<string> {
       const message = 'No server took the request. Does one run, with this POSTERN_BACKUP__FOLDER?'
       throw new PosternError('unavailable', message)
     }
-    await pause()
+    await sleep(LOOK_MS)
   }
   return (await made(folder, vaultsIn(data), before)).join('\n')
 }
@@ -53,12 +54,8 @@ async function made(folder: string, vaults: string[], before: ReadonlySet<string
         `No backup was made of ${missing.join(', ')}: the server's own log says why`,
       )
     }
-    await pause()
+    await sleep(LOOK_MS)
   }
-}
-
-function pause(): Promise<void> {
-  return new Promise((done) => setTimeout(done, LOOK_MS))
 }
 
 await runCommand({

@@ -14,6 +14,7 @@ import { LEGACY_FORMAT, legacyKey, openLegacy } from '../core/crypto/legacy_form
 import { badRequest, PosternError } from '../core/errors.ts'
 import { parseName } from '../core/names.ts'
 import { Redacted } from '../core/redacted.ts'
+import { sleep } from '../core/sleep.ts'
 import { type Given, runCommand, tokenFrom } from './command.ts'
 
 // As with every setting, an empty value counts as not given.
@@ -124,7 +125,7 @@ async function unthrottled<T>(run: () => Promise<T>): Promise<T> {
     } catch (error) {
       if (!(error instanceof PosternError) || error.code !== 'throttled' || tries === MAX_TRIES) throw error
       const seconds = Math.min(error.detail.retryAfterSeconds ?? 1, MAX_WAIT_SECONDS)
-      await new Promise((resolve) => setTimeout(resolve, seconds * 1000))
+      await sleep(seconds * 1000)
     }
   }
 }

@@ -9,6 +9,7 @@ import { createInterface } from 'node:readline'
 import { base64, parseBase64 } from '../core/bytes.ts'
 import { type Client, connect } from '../core/client/client.ts'
 import { PosternError } from '../core/errors.ts'
+import { sleep } from '../core/sleep.ts'
 import { parseCheckpoint } from '../core/tlog/checkpoint.ts'
 import { parseNote } from '../core/tlog/signed_note.ts'
 import type { Start } from '../core/tlog/verify_log.ts'
@@ -73,7 +74,7 @@ async function checkpointOver(client: Client, size: number): Promise<string> {
   for (let tries = 1; ; tries++) {
     const note = await client.checkpoint()
     if (sizeOf(note) >= size || tries === MAX_TRIES) return note
-    await new Promise((resolve) => setTimeout(resolve, 1000))
+    await sleep(1000)
   }
 }
 

@@ -8,6 +8,7 @@
  * @module
  */
 
+import { sleep } from '../sleep.ts'
 import { isBroken, type Rest, type Upstream } from './guarded_provider.ts'
 import { ANSWERS, type FailureKind, OUTAGES, type Provider, ProviderFailure } from './provider.ts'
 
@@ -79,7 +80,7 @@ export async function failover<T>(
   const again = replicas.filter(({ upstream }) => wasAway(first.skipped, upstream) && upstream.takeRetry())
   const pauseMs = Math.random() * RETRY_DELAY_MS
   if (again.length === 0 || performance.now() + pauseMs + MIN_ATTEMPT_MS > search.endsAt) return first
-  await new Promise((resolve) => setTimeout(resolve, pauseMs))
+  await sleep(pauseMs)
   return search.run(again, ask)
 }
 

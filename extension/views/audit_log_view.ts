@@ -4,6 +4,7 @@
  * @module
  */
 import * as vscode from 'vscode'
+import { sleep } from '../../core/sleep.ts'
 import { type Demand, parseWitnessKeys } from '../../core/tlog/cosignature.ts'
 import type { Parts } from '../services.ts'
 import { demandedWitnesses, pinnedLogKey } from '../settings.ts'
@@ -94,7 +95,7 @@ export class LogView implements vscode.TreeDataProvider<Vault>, vscode.Disposabl
         .catch((error: unknown) => ({ error }))
     let verdict = await look()
     if (isWithheld(verdict)) {
-      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS))
+      await sleep(PAUSE_MS)
       verdict = await look()
     }
     this.#looked.set(key, { at: Date.now(), verdict })

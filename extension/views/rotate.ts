@@ -4,6 +4,7 @@
  * @module
  */
 import * as vscode from 'vscode'
+import { sleep } from '../../core/sleep.ts'
 import type { Parts } from '../services.ts'
 import { command } from '../shared/command.ts'
 import { span } from '../values/describe.ts'
@@ -67,7 +68,7 @@ async function rotate({ vaults }: Parts, vault: Vault, name: string, rotatable: 
 async function lookAgain({ names }: Vault, name: string, changed: () => void): Promise<void> {
   const before = names.known?.find(name)?.version
   for (const ms of LOOKS_MS) {
-    await new Promise((resolve) => setTimeout(resolve, ms))
+    await sleep(ms)
     names.forget()
     const { version } = (await names.namesQuietly()).find(name) ?? {}
     if (version !== before) break

@@ -7,14 +7,14 @@
  *
  * @module
  */
+
+import { HOUR_MS } from '../../core/durations.ts'
 import { parseCheckpoint } from '../../core/tlog/checkpoint.ts'
 import { parseNote } from '../../core/tlog/signed_note.ts'
 import { isSignedBy, signHead } from '../integrity/sign_checkpoint.ts'
 import { logLine } from '../telemetry/log.ts'
 import type { Archive, KeptBackup } from './backup_store.ts'
 import type { Desk, Duty } from './scheduler.ts'
-
-const HOUR_MS = 60 * 60_000
 
 /** Backs the vault up when that is due. */
 export const backup: Duty = {

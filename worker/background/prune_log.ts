@@ -1,11 +1,12 @@
+import { DAY_MS } from '../../core/durations.ts'
 import { retentionDaysOf } from '../../core/settings/settings.ts'
+import { sleep } from '../../core/sleep.ts'
 import { NOTICE_MS } from '../../core/vault/audit/retention.ts'
 import { signHead } from '../integrity/sign_checkpoint.ts'
 import { targetsOf } from './publish_checkpoints.ts'
 import type { Duty } from './scheduler.ts'
 import { sinkOf } from './ship_log.ts'
 
-const DAY_MS = 24 * 60 * 60_000
 /** How often the age of entries is looked at. */
 const LOOK_MS = DAY_MS / 2
 
@@ -23,13 +24,9 @@ export const retention: Duty = {
     await signHead(await desk.perform('audit.head', {}), desk, (signed) => desk.perform('audit.sign', signed))
     const due = announced.announcedWhen + NOTICE_MS
     if (Date.now() < due) return due
-    while (!(await desk.perform('retention.prune', {})).done) await breather()
+    // Requests have their turn between two steps.
+    while (!(await desk.perform('retention.prune', {})).done) await sleep()
     // What one look found may not have been all.
     return Date.now() + 1000
   },
-}
-
-/** Lets requests in between two steps. */
-function breather(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 0))
 }

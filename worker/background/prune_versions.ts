@@ -1,8 +1,9 @@
+import { DAY_MS } from '../../core/durations.ts'
 import type { TaskOutput } from '../../core/vault/task_table.ts'
 import type { Duty } from './scheduler.ts'
 
 /** How often the age of versions is looked at. */
-const LOOK_MS = 12 * 60 * 60_000
+const LOOK_MS = DAY_MS / 2
 
 /** Erases versions that the policy of a vault keeps no longer. */
 export const versions: Duty = {

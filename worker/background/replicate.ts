@@ -7,6 +7,7 @@
  * @module
  */
 import type { Bytes } from '../../core/bytes.ts'
+import { HOUR_MS } from '../../core/durations.ts'
 import { PosternError } from '../../core/errors.ts'
 import type { VersionedChain } from '../../core/providers/chain.ts'
 import type { Replica } from '../../core/providers/failover.ts'
@@ -23,7 +24,7 @@ import type { Desk, Duty } from './scheduler.ts'
 const SOON_MS = 1000
 /** How many replicas are brought up to date in one go, so that other duties have their turn. */
 const AT_ONCE = 20
-const COMPARE_EVERY_MS = 6 * 60 * 60_000
+const COMPARE_EVERY_MS = 6 * HOUR_MS
 const COMPARE_PAUSE_MS = 60_000
 /** How soon a comparison that could not be made is tried again. */
 const COMPARE_RETRY_MS = 10 * 60_000

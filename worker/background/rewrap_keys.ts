@@ -5,13 +5,13 @@
  */
 import { headSize, rewrap } from '../../core/crypto/envelope.ts'
 import type { Keyring } from '../../core/crypto/keyring.ts'
+import { DAY_MS } from '../../core/durations.ts'
 import { PosternError } from '../../core/errors.ts'
 import type { Stale } from '../../core/vault/keys/key_store.ts'
 import type { StaleBatch } from '../../core/vault/keys/key_tasks.ts'
 import { tellUnneeded } from '../integrity/root_keys.ts'
 import type { Desk, Duty } from './scheduler.ts'
 
-const DAY_MS = 86_400_000
 /** How often the age of a term is looked at, and what could not be moved is tried again. */
 const LOOK_MS = DAY_MS / 2
 /** How many batches are moved before other duties have their turn. */

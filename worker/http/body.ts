@@ -1,6 +1,7 @@
 import { concat } from '../../core/bytes.ts'
 import { badRequest, PosternError } from '../../core/errors.ts'
 import { parseJson } from '../../core/json.ts'
+import { sleep } from '../../core/sleep.ts'
 import { MAX_BODY_BYTES } from '../../core/wire/index.ts'
 
 /** How many pieces a body may come in: 32 bytes each, when it is as large as it may be. */
@@ -59,7 +60,7 @@ async function readBytes(request: Request, timeoutMs: number, limitBytes = MAX_B
       if (size > limitBytes) throw tooLong(limitBytes)
       // On Deno ten thousand pieces of a byte each kept the whole server from everybody else for ten seconds.
       if (chunks.push(value) > MAX_PIECES) throw badRequest('body', `Body must come in at most ${MAX_PIECES} pieces`)
-      if (chunks.length % PIECES_A_TURN === 0) await new Promise((resolve) => setTimeout(resolve))
+      if (chunks.length % PIECES_A_TURN === 0) await sleep()
     }
   } catch (error) {
     if (error instanceof PosternError) throw error

@@ -13,6 +13,7 @@ import {
 } from '../../core/authentication/totp.ts'
 import type { Recipient } from '../../core/crypto/seal_to.ts'
 import { badRequest, PosternError, refusal } from '../../core/errors.ts'
+import { sleep } from '../../core/sleep.ts'
 import type { VersionedIssuer } from '../../core/vault/access/issuer_store.ts'
 import type { Factor, OpenedSession } from '../../core/vault/access/session_operations.ts'
 import type { Session } from '../../core/vault/access/session_store.ts'
@@ -245,7 +246,7 @@ async function slowly(floorMs: number, work: () => Promise<Response>): Promise<R
   } catch (error) {
     const spentMs = performance.now() - start
     const rest = Math.max(1, Math.ceil(spentMs / floorMs)) * floorMs - spentMs
-    if (rest > 0) await new Promise((resolve) => setTimeout(resolve, rest))
+    if (rest > 0) await sleep(rest)
     throw error
   }
 }

@@ -1,3 +1,4 @@
+import { DAY_MS } from '../../durations.ts'
 import type { Sql } from '../sql.ts'
 
 /** How many failures lock, and for how long. */
@@ -38,7 +39,7 @@ interface Row {
 /** The row that counts a principal's failures over all sources. */
 const EVERYWHERE = '*'
 /** How long a source or key that succeeded once is known. */
-const KNOWN_MS = 30 * 24 * 60 * 60 * 1000
+const KNOWN_MS = 30 * DAY_MS
 const MAX_DELAY_MS = 300_000
 
 /**

@@ -1,3 +1,4 @@
+import { DAY_MS } from '../../durations.ts'
 import type { Action } from '../access/rules.ts'
 import type { Sql } from '../sql.ts'
 
@@ -44,9 +45,9 @@ type NewApproval = Omit<Approval, 'state' | 'endedAt' | 'endedBy' | 'endedWhy'>
 const COLUMNS = `id, hash, body, operation, action, resource, requester, hands, reason, created_at AS createdAt,
   expires_at AS expiresAt, state, ended_at AS endedAt, ended_by AS endedBy, ended_why AS endedWhy`
 /** The longest time that a rule gives, as core/wire/index.ts has it. */
-const MAX_WITHIN_MS = 24 * 60 * 60 * 1000
+const MAX_WITHIN_MS = DAY_MS
 /** How long what has ended is kept to be looked at. The log keeps it as long as anything. */
-const KEEP_MS = 30 * 24 * 60 * 60 * 1000
+const KEEP_MS = 30 * DAY_MS
 
 /** The rows of requests for approval, and of votes. */
 export class ApprovalStore {

@@ -7,6 +7,8 @@
  *
  * @module
  */
+
+import { DAY_MS } from '../../durations.ts'
 import { type Outcome, operation, type Stores } from '../operation.ts'
 import { task } from '../task.ts'
 import type { Announced, Retention } from './log.ts'
@@ -17,7 +19,7 @@ const BUNDLES_A_STEP = 8
 /**
  * How long what was announced still stays: for somebody to see that a clock or a setting is wrong, and to place a hold.
  */
-export const NOTICE_MS = 24 * 60 * 60_000
+export const NOTICE_MS = DAY_MS
 
 /**
  * Looks which entries are older than `keepMs`, and announces that they will be erased.
@@ -38,7 +40,7 @@ export const announceRetention = task({
     // Where the entry about it will be: it is appended next, in this transaction.
     const next = { announced: to, announcedAt: log.size, announcedWhen: now }
     log.announce(next)
-    return { value: next, facts: { from: min, to, keepDays: keepMs / 86_400_000 } }
+    return { value: next, facts: { from: min, to, keepDays: keepMs / DAY_MS } }
   },
 })
 

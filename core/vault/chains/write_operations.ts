@@ -4,6 +4,8 @@
  *
  * @module
  */
+
+import { DAY_MS } from '../../durations.ts'
 import type { Reason } from '../../errors.ts'
 import type { VersionedChain } from '../../providers/chain.ts'
 import type { FailureKind } from '../../providers/provider.ts'
@@ -14,7 +16,7 @@ import type { Effect } from './replication_store.ts'
 
 /** How long a write may take to come back before its replicas are looked at anyway. */
 const WRITE_GRACE_MS = 60_000
-const WRITE_MEMORY_MS = 24 * 60 * 60 * 1000
+const WRITE_MEMORY_MS = DAY_MS
 
 /** A write or a delete that was permitted, of a name that a provider keeps. */
 export interface ProvidedWrite {

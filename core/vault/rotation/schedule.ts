@@ -3,6 +3,8 @@
  *
  * @module
  */
+
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../durations.ts'
 import { badRequest } from '../../errors.ts'
 
 /** A length of time as ISO 8601 writes it: months have the lengths that the calendar gives them. */
@@ -26,9 +28,6 @@ export interface Schedule {
   freeze: readonly Freeze[]
 }
 
-const MINUTE_MS = 60_000
-const HOUR_MS = 60 * MINUTE_MS
-const DAY_MS = 24 * HOUR_MS
 /** The shortest and longest period. */
 const MIN_MS = HOUR_MS
 const MAX_MS = 3660 * DAY_MS

@@ -7,6 +7,7 @@
  * @module
  */
 import type { Bytes } from '../../bytes.ts'
+import { HOUR_MS } from '../../durations.ts'
 import type { StrengthPolicy } from '../../values/strength.ts'
 import type { Under } from '../keys/key_store.ts'
 import { notify } from '../notifications/tasks.ts'
@@ -25,7 +26,6 @@ import type { Run } from './store.ts'
 const SCHEDULE = '(schedule)'
 /** How long one turn at a step may take. Longer than any request to a target. */
 export const TURN_MS = 120_000
-const HOUR_MS = 3_600_000
 const LOOK_LIMIT = 50
 
 const byName = ({ name }: { name: string }) => name

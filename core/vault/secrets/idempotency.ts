@@ -3,11 +3,13 @@
  *
  * @module
  */
+
+import { DAY_MS } from '../../durations.ts'
 import type { Context } from '../operation.ts'
 import type { Idempotency, Replay } from './store.ts'
 
 /** How long a write is remembered by its idempotency key. */
-export const IDEMPOTENCY_MS = 24 * 60 * 60 * 1000
+export const IDEMPOTENCY_MS = DAY_MS
 
 /** The write that a principal made with an idempotency key before, if it did. */
 export function replayOf(context: Context, idempotency: Idempotency | undefined): Replay | null {

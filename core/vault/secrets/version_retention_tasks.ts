@@ -4,13 +4,14 @@
  *
  * @module
  */
+
+import { DAY_MS } from '../../durations.ts'
 import type { Outcome } from '../operation.ts'
 import { type TaskContext, task } from '../task.ts'
 import { IDEMPOTENCY_MS } from './idempotency.ts'
 import type { Bounds, Prunable } from './store.ts'
 import { type KeptVersions, keptAt } from './value_policy_store.ts'
 
-const DAY_MS = 86_400_000
 const BATCH = 500
 
 /** Of some secrets behind an id, those that have versions to be erased; none when the policy keeps all. */

@@ -3,6 +3,8 @@
  *
  * @module
  */
+
+import { sleep } from '../../../core/sleep.ts'
 import type { Answered, Asked, Connections } from './requests.ts'
 
 /** Names that all may read. */
@@ -55,7 +57,6 @@ export function isServed({ answers, late }: Tally): boolean {
 }
 
 const SECRETS = '/v1/vaults/default/secrets'
-const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, Math.max(0, ms)))
 
 export function sharedValue(i: number): string {
   return `shared value ${i} ${'x'.repeat(40)}`
@@ -75,7 +76,7 @@ export async function work(
     const answer = await ask({ ...asked, token: client.token }).catch((error: Error) => error)
     if (answer instanceof Error) tally.wrong.push(`${kind}: ${answer.message}`)
     else note(tally, { kind, statuses, check }, answer, performance.now() - begun)
-    if (client.kind !== 'hasty') await sleep(1000 / PACE - (performance.now() - begun))
+    if (client.kind !== 'hasty') await sleep(Math.max(0, 1000 / PACE - (performance.now() - begun)))
   }
 }
 

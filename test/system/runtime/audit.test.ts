@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parseBase64 } from '../../../core/bytes.ts'
 import { type Client, connect } from '../../../core/client/client.ts'
 import { Redacted } from '../../../core/redacted.ts'
+import { sleep } from '../../../core/sleep.ts'
 import { openCheckpoint } from '../../../core/tlog/checkpoint.ts'
 import { verifyConsistency } from '../../../core/tlog/proof.ts'
 import { parseVerifierKey } from '../../../core/tlog/signed_note.ts'
@@ -60,7 +61,7 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
     const verifiers = [await parseVerifierKey(key)]
     const old = await openCheckpoint(await client.checkpoint(), verifiers)
     await client.put('n/more', new Redacted('x'))
-    await new Promise((resolve) => setTimeout(resolve, 1100))
+    await sleep(1100)
     const now = await openCheckpoint(await client.checkpoint(), verifiers)
     expect(old?.origin).toBe('example.com/audit/default')
     expect(now?.size).toBe(old!.size + 1)
@@ -76,7 +77,7 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
 
   it('signs the same checkpoint for all who ask at once', async () => {
     await client.put('n/again', new Redacted('x'))
-    await new Promise((resolve) => setTimeout(resolve, 1100))
+    await sleep(1100)
     const notes = await Promise.all(Array.from({ length: 10 }, () => client.checkpoint()))
     expect(new Set(notes).size).toBe(1)
   })
@@ -122,7 +123,7 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
     })
     copyFileSync(file('seen'), file('earlier'))
     await client.put('n/later', new Redacted('x'))
-    await new Promise((resolve) => setTimeout(resolve, 1100))
+    await sleep(1100)
     const size = Number(/(\d+) entries/.exec(first.said)?.[1])
     const second = await verify(...args)
     expect(second.code).toBe(0)
@@ -247,7 +248,7 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
     const { term, key: renewed } = await client.rekeyLog()
     expect(term).toBe(2)
     expect((await text('key')).body).toBe(`${renewed}\n${key}\n`)
-    await new Promise((resolve) => setTimeout(resolve, 1100))
+    await sleep(1100)
     const note = await client.checkpoint()
     for (const one of [key, renewed]) {
       expect(await openCheckpoint(note, [await parseVerifierKey(one)])).toMatchObject({
@@ -261,7 +262,7 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
     })
     expect((await verify('--key', renewed, ...fromServer())).said).not.toContain('changed')
     await client.rekeyLog()
-    await new Promise((resolve) => setTimeout(resolve, 1100))
+    await sleep(1100)
     expect(await verify(...fromServer())).toEqual({ code: 2, said: expect.stringContaining('checkpoint: ') })
     expect((await verify('--key', renewed, ...fromServer())).code).toBe(0)
   })

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Client, connect } from '../../../core/client/client.ts'
 import { Redacted } from '../../../core/redacted.ts'
+import { sleep } from '../../../core/sleep.ts'
 import { openCheckpoint } from '../../../core/tlog/checkpoint.ts'
 import { parseVerifierKey } from '../../../core/tlog/signed_note.ts'
 import { verifyLog } from '../../../core/tlog/verify_log.ts'
@@ -19,7 +20,7 @@ async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
   const deadline = Date.now() + WAIT_MS
   while (!(await holds())) {
     if (Date.now() > deadline) throw new Error('What was waited for did not come')
-    await new Promise((resolve) => setTimeout(resolve, 50))
+    await sleep(50)
   }
 }
 

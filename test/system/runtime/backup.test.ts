@@ -23,6 +23,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { parseBase64 } from '../../../core/bytes.ts'
 import { type Client, connect } from '../../../core/client/client.ts'
 import { Redacted } from '../../../core/redacted.ts'
+import { sleep } from '../../../core/sleep.ts'
 import { parseCheckpoint } from '../../../core/tlog/checkpoint.ts'
 import type { Hash } from '../../../core/tlog/merkle.ts'
 import { verifyConsistency } from '../../../core/tlog/proof.ts'
@@ -110,7 +111,7 @@ async function until<T>(look: () => T | Promise<T>, holds: (found: T) => boolean
   for (let tries = 0; tries < 600; tries++) {
     const found = await look()
     if (holds(found)) return found
-    await new Promise((done) => setTimeout(done, 50))
+    await sleep(50)
   }
   throw new Error('It did not come about')
 }

@@ -12,6 +12,7 @@ import { describe, expect, it } from 'vitest'
 import { connect, signIn } from '../../../core/client/client.ts'
 import { PosternError } from '../../../core/errors.ts'
 import { Redacted } from '../../../core/redacted.ts'
+import { sleep } from '../../../core/sleep.ts'
 import { authenticator } from '../../support/authenticator.ts'
 import { wholeLog } from '../../support/whole_log.ts'
 import { makeSite, startServer } from './servers.ts'
@@ -22,7 +23,6 @@ const LIBRARY = ['x86_64', 'aarch64']
   .map((machine) => `/usr/lib/${machine}-linux-gnu/faketime/libfaketimeMT.so.1`)
   .find((file) => existsSync(file))
 
-const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 const codeOf = (promise: Promise<unknown>) =>
   promise.then(
     () => 'ok',

@@ -2,13 +2,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { connect } from '../../../core/client/client.ts'
 import { Redacted } from '../../../core/redacted.ts'
+import { sleep } from '../../../core/sleep.ts'
 import { wholeLog } from '../../support/whole_log.ts'
 import { inFull } from './full.ts'
 import { makeSite, type Server, type Site, startServer } from './servers.ts'
 
 const WRITERS = 16
-
-const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 
 describe.each([
   { runtime: 'bun', rounds: inFull(50, 20) },

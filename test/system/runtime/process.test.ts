@@ -10,6 +10,7 @@ import { delimiter, join, resolve } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { connect } from '../../../core/client/client.ts'
 import { Redacted } from '../../../core/redacted.ts'
+import { sleep } from '../../../core/sleep.ts'
 import { canary, leaks } from '../../support/canary.ts'
 import {
   bootstrap,
@@ -192,9 +193,9 @@ describe.each(LOCAL)('on %s', (runtime) => {
     const body = '{"value":"in time"}'
     const head = `PUT /v1/vaults/default/secrets/late HTTP/1.1\r\nHost: ${hostname}:${port}\r\nConnection: close\r\nAuthorization: Bearer ${site.token.reveal()}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`
     socket.write(head + body.slice(0, 5))
-    await new Promise((resolve) => setTimeout(resolve, 300))
+    await sleep(300)
     const stopped = server.stop()
-    await new Promise((resolve) => setTimeout(resolve, 300))
+    await sleep(300)
     socket.write(body.slice(5))
     let answer = ''
     for await (const chunk of socket) answer += chunk
@@ -212,9 +213,9 @@ describe.each(LOCAL)('on %s', (runtime) => {
     const body = '{"value":"in time"}'
     const head = `PUT /v1/vaults/default/secrets/kept HTTP/1.1\r\nHost: ${hostname}:${port}\r\nAuthorization: Bearer ${site.token.reveal()}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`
     socket.write(head + body.slice(0, 5))
-    await new Promise((resolve) => setTimeout(resolve, 300))
+    await sleep(300)
     const stopped = server.stop()
-    await new Promise((resolve) => setTimeout(resolve, 300))
+    await sleep(300)
     socket.write(body.slice(5))
     let answer = ''
     socket.on('data', (chunk) => (answer += chunk))
@@ -313,7 +314,7 @@ describe.each(LOCAL)('on %s', (runtime) => {
       socket.write(`${head}{"value":"partial"}`)
       let answer = ''
       socket.on('data', (chunk) => (answer += chunk))
-      await new Promise((resolve) => setTimeout(resolve, 2000))
+      await sleep(2000)
       socket.destroy()
       return answer.split('\r\n')[0]
     })

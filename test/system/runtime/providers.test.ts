@@ -3,12 +3,12 @@ import process from 'node:process'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Client, connect } from '../../../core/client/client.ts'
 import { Redacted } from '../../../core/redacted.ts'
+import { sleep } from '../../../core/sleep.ts'
 import { type FaultServer, startFaultServer } from '../../support/fault_server.ts'
 import { wholeLog } from '../../support/whole_log.ts'
 import { makeSite, type Server, type Site, startServer } from './servers.ts'
 
 const CLIENTS = 16
-const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 
 describe.each(['bun', 'workerd'] as const)('on %s', (runtime) => {
   let site: Site

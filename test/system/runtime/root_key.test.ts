@@ -11,6 +11,7 @@ import { type Client, connect, signIn } from '../../../core/client/client.ts'
 import { Keyring, parseRootKey } from '../../../core/crypto/keyring.ts'
 import { PosternError } from '../../../core/errors.ts'
 import { Redacted } from '../../../core/redacted.ts'
+import { sleep } from '../../../core/sleep.ts'
 import { authenticator } from '../../support/authenticator.ts'
 import { bootstrap, makeSite, RUNTIMES, type Server, type Site, startEmpty, startServer } from './servers.ts'
 
@@ -25,7 +26,7 @@ async function until<T>(ask: () => Promise<T>, holds: (value: T) => boolean): Pr
     const value = await ask()
     if (holds(value)) return value
     if (performance.now() > deadline) throw new Error(`It never came to hold: ${JSON.stringify(value)}`)
-    await new Promise((resolve) => setTimeout(resolve, 50))
+    await sleep(50)
   }
 }
 
@@ -165,7 +166,7 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
     expect(keysNow).toHaveLength(2)
     expect(keysNow[1]).toBe(oldLogKey)
     renewedLogKey = keysNow[0]!
-    await new Promise((resolve) => setTimeout(resolve, 1100))
+    await sleep(1100)
     expect(await verify(site.token, '--key', oldLogKey)).toEqual({
       code: 0,
       said: expect.stringContaining(`Its key was changed: ${renewedLogKey}`),
@@ -189,7 +190,7 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
     expect((await signIn({ ...at(), token: benAgain, code: await codeOfBen() })).session.principal).toBe('ben')
     const recovery = signIn({ ...at(), token: annAgain, recoveryCode: recoveryCodes[1]! })
     expect(await codeOf(recovery)).toBe('unauthenticated')
-    await new Promise((resolve) => setTimeout(resolve, 1100))
+    await sleep(1100)
     expect((await verify(newToken, '--key', oldLogKey)).code).toBe(2)
     expect(await verify(newToken, '--key', renewedLogKey, '--key', oldLogKey)).toMatchObject({ code: 0 })
   })

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Client, connect } from '../../../core/client/client.ts'
 import { PosternError } from '../../../core/errors.ts'
 import { Redacted } from '../../../core/redacted.ts'
+import { sleep } from '../../../core/sleep.ts'
 import { startReceiver } from './hook_receiver.ts'
 import { makeSite, RUNTIMES, type Server, type Site, startServer } from './servers.ts'
 
@@ -15,7 +16,7 @@ async function until<T>(ask: () => Promise<T>, holds: (value: T) => boolean): Pr
     const value = await ask()
     if (holds(value)) return value
     if (performance.now() > deadline) throw new Error(`It never came to hold: ${JSON.stringify(value)}`)
-    await new Promise((resolve) => setTimeout(resolve, 50))
+    await sleep(50)
   }
 }
 

@@ -12,6 +12,7 @@ import { mintTicket, type TicketPurpose } from '../../../core/authentication/tic
 import { base64url, randomBytes } from '../../../core/bytes.ts'
 import { Keyring, parseRootKey } from '../../../core/crypto/keyring.ts'
 import { Redacted } from '../../../core/redacted.ts'
+import { sleep } from '../../../core/sleep.ts'
 
 const ROOT = resolve(import.meta.dirname, '../../..')
 const START_TIMEOUT_MS = 60_000
@@ -180,7 +181,7 @@ async function listening(
     const endpoint = endpointIn(output())
     if (endpoint !== undefined) return endpoint
     if (child.exitCode !== null) break
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    await sleep(20)
   }
   throw new Error(`Server did not start:\n${output()}`)
 }

@@ -10,6 +10,7 @@ import { connect as openSocket, type Socket } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Client, connect } from '../../../core/client/client.ts'
 import { Redacted } from '../../../core/redacted.ts'
+import { sleep } from '../../../core/sleep.ts'
 import { wholeLog } from '../../support/whole_log.ts'
 import { inFull } from './full.ts'
 import { makeSite, RUNTIMES, type Server, type Site } from './servers.ts'
@@ -96,7 +97,7 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
     }
     const limit = IDLE_MS[runtime]
     const waited = inFull(limit ?? 5000, 2000)
-    await serveMeanwhile(new Promise((resolve) => setTimeout(resolve, waited)))
+    await serveMeanwhile(sleep(waited))
     const open = SLOW - closed
     // What never said anything costs a socket, and no more.
     if (limit !== null && waited === limit)

@@ -5,6 +5,7 @@ import { expect, it } from 'vitest'
 import { mintToken } from '../../../core/authentication/token.ts'
 import { utf8 } from '../../../core/bytes.ts'
 import { Keyring, parseRootKey } from '../../../core/crypto/keyring.ts'
+import { sleep } from '../../../core/sleep.ts'
 import type { Answer, Call, Caller } from '../../../core/vault/rpc.ts'
 import type { FaultRow } from '../../../scripts/fault_table.ts'
 import type { VaultStub } from '../../../worker/vault_host/durable.ts'
@@ -14,7 +15,6 @@ const RESTARTS = 20
 const WRITERS = 8
 
 const vaultOf = () => env.VAULT.getByName('restarted') as unknown as VaultStub
-const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 
 async function callerOf(vault: string): Promise<Caller> {
   const keyring = await Keyring.open(parseRootKey(env.POSTERN_ROOT_KEY))

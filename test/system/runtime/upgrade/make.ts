@@ -15,6 +15,7 @@ import process from 'node:process'
 import { DatabaseSync } from 'node:sqlite'
 import { connect, signIn } from '../../../../core/client/client.ts'
 import { Redacted } from '../../../../core/redacted.ts'
+import { sleep } from '../../../../core/sleep.ts'
 import { authenticator } from '../../../support/authenticator.ts'
 
 /** For tests only: it has sealed nothing else. */
@@ -128,7 +129,7 @@ async function fillRelease(endpoint: string, token: string, anchor: string): Pro
   await admin.putPolicy({ notify: 'h', secretComplexity: { resources: ['strong/**'], minLength: 12 } })
   const file = join(anchor, 'default.checkpoint')
   // Its rounds are a second apart: after some, all that was written is anchored.
-  await new Promise((done) => setTimeout(done, 6000))
+  await sleep(6000)
   return {
     user: user.reveal(),
     totp: uri.reveal(),
@@ -167,7 +168,7 @@ async function fill(vault: string, token: string) {
   if (hasTerms) await must('PUT', 'secrets/prod/later', { value: 'canary-upgrade-five' })
   await ask('POST', 'sessions', {})
   // One that is served for a while may be of less.
-  await new Promise((done) => setTimeout(done, 2000))
+  await sleep(2000)
   const checkpoint = await must('GET', 'audit/checkpoint')
   const key = await ask('GET', 'audit/key')
   const { 'prod/gone': gone, ...kept } = SECRETS

@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { parseUtf8 } from '../../../../core/bytes.ts'
+import { HOUR_MS } from '../../../../core/durations.ts'
 import { openCheckpoint, signCheckpoint } from '../../../../core/tlog/checkpoint.ts'
 import { parseWitnessKeys, verifyCosignatures } from '../../../../core/tlog/cosignature.ts'
 import { formatVerifierKey, type NoteVerifier, parseVerifierKey } from '../../../../core/tlog/signed_note.ts'
@@ -12,7 +13,6 @@ import { openSqlite } from '../../../../worker/local/sqlite.ts'
 import { noteSigner, witnessOf } from '../../../support/note_keys.ts'
 
 const NOW = 1_800_000_000_000
-const HOUR_MS = 3_600_000
 const signer = await noteSigner('example.com/log')
 const [one, two, three] = await Promise.all(['w.example/1', 'w.example/2', 'w.example/3'].map(witnessOf))
 const seconds = (agoMs: number) => Math.floor((NOW - agoMs) / 1000)

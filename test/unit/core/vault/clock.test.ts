@@ -1,6 +1,7 @@
 /** A clock that is set back or jumps ahead, as a vault sees it: with times that the tests give. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../../../core/durations.ts'
 import type { AssertionUse } from '../../../../core/vault/access/issuer_store.ts'
 import { securityPolicy } from '../../../../core/vault/access/server_policy.ts'
 import { VaultClock } from '../../../../core/vault/clock.ts'
@@ -8,9 +9,6 @@ import type { Caller } from '../../../../core/vault/rpc.ts'
 import { Vault } from '../../../../core/vault/vault.ts'
 import { bytesOf, callerFor, openVault, tokenHashOf, UNLIMITED, writeOf } from '../../../support/core.ts'
 
-const MINUTE_MS = 60_000
-const HOUR_MS = 60 * MINUTE_MS
-const DAY_MS = 24 * HOUR_MS
 const NOW = Date.UTC(2026, 5, 1)
 
 /** A vault of the admin, with a way to open it anew and to ask as anybody. */

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { DAY_MS } from '../../../../core/durations.ts'
 import type { Action } from '../../../../core/vault/access/rules.ts'
 import { securityPolicy } from '../../../../core/vault/access/server_policy.ts'
 import type { OperationName } from '../../../../core/vault/operation_table.ts'
@@ -9,7 +10,6 @@ import { Vault } from '../../../../core/vault/vault.ts'
 import { callerFor, callOf, openVault, tokenHashOf, UNLIMITED, writeOf } from '../../../support/core.ts'
 import { merkleTreeHash } from '../../../support/reference/rfc6962.ts'
 
-const DAY_MS = 24 * 60 * 60 * 1000
 const listAll = { prefix: '', after: '', deleted: false, limit: 100 }
 const versionsOf = (name: string) => ({ name, below: Number.MAX_SAFE_INTEGER, limit: 100 })
 

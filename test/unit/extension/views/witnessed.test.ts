@@ -1,5 +1,6 @@
 /** Witnesses that the user demands for a log, in the editor. */
 import { beforeEach, describe, expect, it, vi } from 'vitest'
+import { HOUR_MS } from '../../../../core/durations.ts'
 import { PosternError } from '../../../../core/errors.ts'
 import { parseWitnessKeys } from '../../../../core/tlog/cosignature.ts'
 import type { Parts } from '../../../../extension/services.ts'
@@ -19,7 +20,6 @@ vi.mock('vscode', async () => {
 })
 
 const NOW = Date.now()
-const HOUR_MS = 3_600_000
 const [one, two] = await Promise.all(['w.example/1', 'w.example/2'].map(witnessOf))
 const keys = [one!.key, two!.key]
 

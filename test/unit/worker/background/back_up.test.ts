@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { base64url, randomBytes } from '../../../../core/bytes.ts'
 import { Keyring, parseRootKey } from '../../../../core/crypto/keyring.ts'
+import { HOUR_MS } from '../../../../core/durations.ts'
 import { Redacted } from '../../../../core/redacted.ts'
 import { parseCheckpoint } from '../../../../core/tlog/checkpoint.ts'
 import { parseNote } from '../../../../core/tlog/signed_note.ts'
@@ -23,7 +24,6 @@ import {
 import { openSqlite } from '../../../../worker/local/sqlite.ts'
 import { openGateway } from '../provider_access/provider_access_fixture.ts'
 
-const HOUR_MS = 3_600_000
 const SERVER = '0123456789abcdef'
 
 let folder: string

@@ -1,5 +1,6 @@
 /** Rotation of what a provider keeps: by the provider itself, or by a value that is made here and written to it. */
 import { describe, expect, it } from 'vitest'
+import { DAY_MS, HOUR_MS } from '../../../../core/durations.ts'
 import { type Chain, rotatesItself } from '../../../../core/providers/chain.ts'
 import { hashicorpProvider } from '../../../../core/providers/hashicorp/provider.ts'
 import { ProviderFailure } from '../../../../core/providers/provider.ts'
@@ -12,9 +13,6 @@ import { ADAPTERS } from '../../core/providers/adapters_fixture.ts'
 import { byPostern, byProvider, NAME, type ProvidedBench, providedBench } from './provider_rotation_fixture.ts'
 
 type Members = Chain['members']
-
-const HOUR_MS = 3_600_000
-const DAY_MS = 24 * HOUR_MS
 
 const awsError = (type: string, Message = ''): Reply => ({ status: 400, body: { __type: type, Message } })
 /** Fails the next requests of an operation, and lets all others through. */

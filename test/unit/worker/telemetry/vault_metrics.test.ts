@@ -1,14 +1,12 @@
 /** What waits, in numbers: for whoever reaches the port, and for who may ask one vault. */
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { DAY_MS, HOUR_MS } from '../../../../core/durations.ts'
 import type { Gauges } from '../../../../core/vault/stats.ts'
 import { gaugeLines, gaugesOf } from '../../../../worker/telemetry/vault_metrics.ts'
 import { callOf, openVault, writeOf } from '../../../support/core.ts'
 import { byWebhook, NAME, rotationBench } from '../../core/vault/rotation/rotation_fixture.ts'
 import { byProvider, providedBench } from '../background/provider_rotation_fixture.ts'
 import { openGateway } from '../provider_access/provider_access_fixture.ts'
-
-const HOUR_MS = 3_600_000
-const DAY_MS = 24 * HOUR_MS
 
 afterEach(() => {
   vi.unstubAllGlobals()

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { sourceOf } from '../../../../../core/addresses.ts'
+import { DAY_MS } from '../../../../../core/durations.ts'
 import { Lockout } from '../../../../../core/vault/access/lockout.ts'
 import { migrate } from '../../../../../core/vault/migrate.ts'
 import { openSqlite } from '../../../../../worker/local/sqlite.ts'
@@ -11,7 +12,6 @@ const SECOND = 1000
 const LOCKOUT_MS = 15 * 60 * SECOND
 // Four times the longest delay: how long failures count for a principal as a whole.
 const EVERYWHERE_MS = 20 * 60 * SECOND
-const DAY_MS = 24 * 3600 * SECOND
 
 /** A lockout over a store in memory: `n` failures lock for 15 minutes. */
 function openLockout(maxFailedAttempts = 3) {

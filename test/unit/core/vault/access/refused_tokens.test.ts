@@ -1,9 +1,9 @@
 /** Tokens and sessions that the vault knows and refuses: what is recorded of them, and how they are limited. */
 import { describe, expect, it } from 'vitest'
+import { HOUR_MS } from '../../../../../core/durations.ts'
 import type { Caller } from '../../../../../core/vault/rpc.ts'
 import { callerFor, type LogEntry, openVault, tokenHashOf } from '../../../../support/core.ts'
 
-const HOUR_MS = 3_600_000
 let requests = 0
 
 /** A vault with ann, who has an API token, a session and a session that is bound to `key`. */

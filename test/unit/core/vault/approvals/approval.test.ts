@@ -1,14 +1,13 @@
 /** Approvals at the vault: what they are bound to, who can give them, and that nothing gets around them. */
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
+import { HOUR_MS } from '../../../../../core/durations.ts'
 import type { Action } from '../../../../../core/vault/access/rules.ts'
 import type { OperationName } from '../../../../../core/vault/operation_table.ts'
 import type { Caller } from '../../../../../core/vault/rpc.ts'
 import { DecideApproval, PutRule } from '../../../../../core/wire/index.ts'
 import { callerFor, tokenHashOf, writeOf } from '../../../../support/core.ts'
 import { because, byName, guarded, withGlass } from './approval_fixture.ts'
-
-const HOUR_MS = 3_600_000
 
 describe('an approval', () => {
   it('row 39: lets exactly what was asked through, once', () => {

@@ -1,10 +1,9 @@
 /** Attacks on approvals: by whoever has several tokens, several hands, or the right to change what was approved. */
 import { describe, expect, it } from 'vitest'
+import { HOUR_MS } from '../../../../../core/durations.ts'
 import type { Chain } from '../../../../../core/providers/chain.ts'
 import { callerFor, openVault, tokenHashOf, writeOf } from '../../../../support/core.ts'
 import { because, byName, guarded, sessionsOf, withGlass } from './approval_fixture.ts'
-
-const HOUR_MS = 3_600_000
 
 describe('two approvals', () => {
   it('row 39: are not given by one who made the other approver’s token', () => {

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { base64, parseUtf8 } from '../../../../../core/bytes.ts'
 import { Keyring, parseRootKey } from '../../../../../core/crypto/keyring.ts'
+import { DAY_MS } from '../../../../../core/durations.ts'
 import { type Checkpoint, openCheckpoint, signCheckpoint } from '../../../../../core/tlog/checkpoint.ts'
 import { type Hash, type ReadHashes, subtrees } from '../../../../../core/tlog/merkle.ts'
 import { verifyConsistency, verifyInclusion } from '../../../../../core/tlog/proof.ts'
@@ -13,7 +14,6 @@ import { formatVerifierKey, type NoteVerifier, parseVerifierKey } from '../../..
 import { verifyLog } from '../../../../../core/tlog/verify_log.ts'
 import { openVault } from '../../../../support/core.ts'
 
-const DAY_MS = 86_400_000
 const keyring = await Keyring.open(parseRootKey('AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8'))
 const signer = await keyring.noteSigner('acme', 'example.com/audit/acme')
 let verifiers: NoteVerifier[]

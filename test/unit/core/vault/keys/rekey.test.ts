@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { openTotp, sealTotp } from '../../../../../core/authentication/totp.ts'
 import { dekCache, headSize, open, rewrap, seal } from '../../../../../core/crypto/envelope.ts'
 import { Keyring, parseRootKey } from '../../../../../core/crypto/keyring.ts'
+import { DAY_MS } from '../../../../../core/durations.ts'
 import { Redacted } from '../../../../../core/redacted.ts'
 import { openVersion, sealValue } from '../../../../../core/sealing/version.ts'
 import { parseSettings } from '../../../../../core/settings/settings.ts'
@@ -14,7 +15,6 @@ import type { Desk } from '../../../../../worker/background/scheduler.ts'
 import { bytesOf, openVault, rejectionOf } from '../../../../support/core.ts'
 
 const VAULT = 'acme'
-const DAY_MS = 86_400_000
 const ring = await Keyring.open(parseRootKey('AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8'))
 const settingsWith = (days: number) =>
   parseSettings({ environment: { POSTERN_SECURITY__ENCRYPTION_KEY_ROTATION_DAYS: String(days) } })

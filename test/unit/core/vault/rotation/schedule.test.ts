@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { DAY_MS } from '../../../../../core/durations.ts'
 import { addTo, type Freeze, nextDue, parsePeriod, thawed } from '../../../../../core/vault/rotation/schedule.ts'
 import { refusalFrom } from '../../../../support/core.ts'
 
-const DAY_MS = 86_400_000
 const at = (text: string) => Date.parse(text)
 
 describe('parsePeriod', () => {

@@ -1,11 +1,9 @@
 /** Rotation over real rows, with a target that can be asked what it accepts. */
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { DAY_MS, HOUR_MS } from '../../../../../core/durations.ts'
 import { PutPolicy } from '../../../../../core/wire/index.ts'
 import { canary, leaks } from '../../../../support/canary.ts'
 import { byWebhook, NAME, rotationBench } from './rotation_fixture.ts'
-
-const DAY_MS = 86_400_000
-const HOUR_MS = 3_600_000
 
 afterEach(() => {
   vi.unstubAllGlobals()

@@ -1,5 +1,6 @@
 /** A vault's policy: what it asks of values, and which versions it keeps. */
 import { describe, expect, it } from 'vitest'
+import { DAY_MS } from '../../../../../core/durations.ts'
 import { parseSettings } from '../../../../../core/settings/settings.ts'
 import type { Action, Conditions } from '../../../../../core/vault/access/rules.ts'
 import { unwrap } from '../../../../../core/vault/rpc.ts'
@@ -8,7 +9,6 @@ import { versions } from '../../../../../worker/background/prune_versions.ts'
 import type { Desk } from '../../../../../worker/background/scheduler.ts'
 import { callOf, openVault, writeOf } from '../../../../support/core.ts'
 
-const DAY_MS = 86_400_000
 const policyOf = (more: object) => PutPolicy.parse(more)
 
 /** A vault with a policy, and its duty to erase versions. */
