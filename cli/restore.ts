@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { chmodSync, copyFileSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
+import { chmodSync, copyFileSync, existsSync, mkdirSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { equal, parseUtf8 } from '../core/bytes.ts'
 import type { Keyring } from '../core/crypto/keyring.ts'
@@ -29,15 +29,16 @@ import { anchoredElsewhere } from '../worker/integrity/accept_rollback.ts'
 import { acceptedSchemas, changedSchema, claimedVaultId } from '../worker/integrity/accept_schema.ts'
 import { admitRoots, givenRoots } from '../worker/integrity/root_keys.ts'
 import { originOf } from '../worker/integrity/sign_checkpoint.ts'
-import { durably } from '../worker/local/anchor_folder.ts'
 import { checkpointOf } from '../worker/local/backup_folder.ts'
 import { fileOfVault } from '../worker/local/data_folder.ts'
+import { renameDurably, syncToDisk } from '../worker/local/durable_file.ts'
 import { storeIdOf } from '../worker/local/known_vault.ts'
 import { hasRootFile } from '../worker/local/root_key_files.ts'
 import { LOCAL_FILES } from '../worker/local/secrets_file.ts'
 import { anchorsOf, openKeyring } from '../worker/local/server.ts'
 import { readLocalSettings } from '../worker/local/settings.ts'
-import { openSqlite } from '../worker/local/sqlite.ts'
+import { openSqlite, type Sqlite } from '../worker/local/sqlite.ts'
+import { sqliteFiles } from '../worker/local/sqlite_files.ts'
 import { hasVaultList, VaultList } from '../worker/local/vault_list.ts'
 import { readCheckpointFile } from './checkpoint_file.ts'
 import { confirm, runCommand } from './command.ts'
@@ -74,14 +75,13 @@ async function run(file: string, yes: boolean): Promise<string> {
     )
     const target = fileOfVault(data, vault)
     // A journal that was left behind too: SQLite would take it for that of the backup, and write it over what was verified.
-    const there = filesOf(target).find((one) => existsSync(one))
+    const there = sqliteFiles(target).find((one) => existsSync(one))
     if (there !== undefined) throw new PosternError('conflict', `${there} is there: move it away first`)
     await confirm(`Put this backup of the vault ${vault}, with ${size} entries, into ${data}?`, yes)
-    durably(partial, 'r')
+    syncToDisk(partial)
     // Before the file is there: a list that has more of the log than the backup would refuse it.
     await noteRestored(data, keyring, { vault, store, size })
-    renameSync(partial, target)
-    durably(data, 'r')
+    renameDurably(partial, target)
     const said = `${target}: ${size} entries of the log are whole, and as signed; the root key is the one that sealed it`
     if (words.length === 0) return said
     return `${said}\nAn anchor has another log, or none any more. To go on from this one, start the server once with\nPOSTERN_AUDIT__ACCEPT_ROLLBACK=${words.join(',')}`
@@ -160,9 +160,10 @@ async function* linesOf(log: Log, from: number): AsyncGenerator<string> {
   }
 }
 
-function openOrRefuse(partial: string, settings: Settings) {
+function openOrRefuse(partial: string, settings: Settings): Sqlite {
+  let sql: Sqlite | undefined
   try {
-    const sql = openSqlite(partial)
+    sql = openSqlite(partial)
     const [row] = sql.all<Record<string, string>>('PRAGMA integrity_check')
     if (row !== undefined && Object.values(row)[0] === 'ok') {
       upgrade(sql, settings)
@@ -170,6 +171,7 @@ function openOrRefuse(partial: string, settings: Settings) {
     }
     sql.close()
   } catch (error) {
+    sql?.close()
     if (error instanceof PosternError) throw error
     if (error instanceof RangeError) throw new PosternError('unavailable', `Backup ${describeNewer(error)}`)
   }
@@ -193,12 +195,7 @@ function upgrade(sql: Sql, settings: Settings): void {
 }
 
 function discard(partial: string): void {
-  for (const file of filesOf(partial)) rmSync(file, { force: true })
-}
-
-/** A database, and what SQLite keeps beside it. */
-function filesOf(database: string): string[] {
-  return ['', '-wal', '-shm', '-journal'].map((end) => database + end)
+  for (const file of sqliteFiles(partial)) rmSync(file, { force: true })
 }
 
 await runCommand({

@@ -3,13 +3,14 @@
  *
  * @module
  */
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { Log } from '../../core/vault/audit/log.ts'
+import { Log, type TreeHead } from '../../core/vault/audit/log.ts'
 import type { Archive, Copy, KeptBackup } from '../background/backup_store.ts'
 import { isSignedBy, type LogKeys } from '../integrity/sign_checkpoint.ts'
-import { durably } from './anchor_folder.ts'
+import { renameDurably, writeDurably } from './durable_file.ts'
 import { openSqlite, type Sqlite } from './sqlite.ts'
+import { sqliteFiles } from './sqlite_files.ts'
 
 const SUFFIX = '.sqlite'
 /** A file of this name and the id of a server asks it for backups of all its vaults now. */
@@ -99,20 +100,26 @@ export function folderArchive(vault: string, sql: Sqlite, folder: string, server
 }
 
 function copyAt(partial: string, folder: string, vault: string, onKept: () => void): Omit<Copy, 'discard'> {
-  const copy = openSqlite(partial)
-  const head = new Log(copy).head()
-  copy.close()
+  const head = headOf(partial)
   return {
     head,
     bytes: statSync(partial).size,
     keep(checkpoint, now) {
       const file = freeName(folder, vault, head.size, now)
-      durably(join(folder, checkpointOf(file)), 'w', checkpoint)
-      renameSync(partial, join(folder, file))
-      durably(folder, 'r')
+      writeDurably(join(folder, checkpointOf(file)), checkpoint)
+      renameDurably(partial, join(folder, file))
       onKept()
       return file
     },
+  }
+}
+
+function headOf(database: string): TreeHead {
+  const sql = openSqlite(database)
+  try {
+    return new Log(sql).head()
+  } finally {
+    sql.close()
   }
 }
 
@@ -127,13 +134,13 @@ function freeName(folder: string, vault: string, size: number, now: number): str
 
 /** With what a process that was killed over it may have left beside it. */
 function discard(partial: string): void {
-  for (const end of ['', '-wal', '-shm', '-journal']) rmSync(partial + end, { force: true })
+  for (const file of sqliteFiles(partial)) rmSync(file, { force: true })
 }
 
 /** Asks the server over a data folder for backups now. @param server See `vault_list.ts`. */
 export function requestBackups(folder: string, server: string): { taken: () => boolean; withdraw: () => void } {
   const file = requestFile(folder, server)
-  durably(file, 'w', '')
+  writeDurably(file, '')
   return { taken: () => !existsSync(file), withdraw: () => rmSync(file, { force: true }) }
 }
 

@@ -14,6 +14,7 @@ import type { Sql } from '../../core/vault/sql.ts'
 import type { Surroundings } from '../vault_host/open_vault.ts'
 import { newestBackup } from './backup_folder.ts'
 import { openSqlite, type Sqlite } from './sqlite.ts'
+import { sqliteDataFiles } from './sqlite_files.ts'
 import type { KnownVault, VaultList } from './vault_list.ts'
 
 const LOCKED = 'another process has it'
@@ -153,7 +154,7 @@ async function adviceOn(id: string, known: KnownVault | null, surroundings: Surr
 
 /** Whether there is a file of this vault, or what SQLite keeps beside one. */
 function isAnythingThere(file: string): boolean {
-  return ['', '-wal', '-journal'].some((end) => bytesOf(file + end) !== null)
+  return sqliteDataFiles(file).some((one) => bytesOf(one) !== null)
 }
 
 function bytesOf(file: string): number | null {

@@ -3,18 +3,7 @@
  *
  * @module
  */
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, openSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
 import { type Bytes, base64url, randomBytes } from '../../core/bytes.ts'
@@ -22,6 +11,7 @@ import { parseRootKey, ROOT_KEY_SIZE } from '../../core/crypto/keyring.ts'
 import { PosternError } from '../../core/errors.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { VAULT_SUFFIX } from './data_folder.ts'
+import { renameDurably, syncToDisk, writeAndClose } from './durable_file.ts'
 import { beginVaultList, listsVaults } from './vault_list.ts'
 
 const CURRENT = 'root.key'
@@ -91,9 +81,8 @@ export function replaceRootFile(data: string): { rootKey: Redacted<Bytes>; forme
   }
   rmSync(formerFile, { force: true })
   const rootKey = whole(newFile) ?? makeKey(newFile)
-  writeDurably(formerFile, `${base64url(former.reveal())}\n`)
-  renameSync(newFile, file)
-  syncFolder(data)
+  createDurably(formerFile, `${base64url(former.reveal())}\n`)
+  renameDurably(newFile, file)
   return { rootKey, former }
 }
 
@@ -131,22 +120,20 @@ function readKey(file: string): Redacted<Bytes> {
 
 function makeKey(file: string): Redacted<Bytes> {
   const rootKey = randomBytes(ROOT_KEY_SIZE)
-  writeDurably(file, `${base64url(rootKey)}\n`)
+  createDurably(file, `${base64url(rootKey)}\n`)
   return new Redacted(rootKey)
 }
 
-function writeDurably(file: string, text: string): void {
+/** Creates a file on the disk, or leaves none behind: the next start would take a part of a key for a damaged one. */
+function createDurably(file: string, text: string): void {
   const handle = makeNew(file)
-  writeFileSync(handle, text)
-  fsyncSync(handle)
-  closeSync(handle)
-  syncFolder(join(file, '..'))
-}
-
-function syncFolder(path: string): void {
-  const folder = openSync(path, 'r')
-  fsyncSync(folder)
-  closeSync(folder)
+  try {
+    writeAndClose(handle, text)
+  } catch (error) {
+    rmSync(file, { force: true })
+    throw error
+  }
+  syncToDisk(join(file, '..'))
 }
 
 function makeNew(file: string): number {

@@ -8,12 +8,12 @@
  * @module
  */
 import { createHmac, timingSafeEqual } from 'node:crypto'
-import { chownSync, existsSync, readFileSync, renameSync, statSync } from 'node:fs'
+import { chownSync, existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Bytes, base64url, hex, randomBytes } from '../../core/bytes.ts'
 import type { Keyring } from '../../core/crypto/keyring.ts'
 import { PosternError } from '../../core/errors.ts'
-import { durably } from './anchor_folder.ts'
+import { renameDurably, writeDurably } from './durable_file.ts'
 
 const FILE = 'vaults.json'
 
@@ -152,12 +152,11 @@ function emptyList(): Content {
 }
 
 function writeList(file: string, content: Content & { mac: string }): void {
-  durably(`${file}.new`, 'w', `${JSON.stringify(content, null, 2)}\n`)
+  writeDurably(`${file}.new`, `${JSON.stringify(content, null, 2)}\n`)
   // A command that the superuser runs must not take the list away from the server's user.
   const [owner, { uid }] = [statSync(file, { throwIfNoEntry: false }), statSync(`${file}.new`)]
   if (owner !== undefined && owner.uid !== uid) chownSync(`${file}.new`, owner.uid, owner.gid)
-  renameSync(`${file}.new`, file)
-  durably(join(file, '..'), 'r')
+  renameDurably(`${file}.new`, file)
 }
 
 function parse(text: string): (Content & { mac: string }) | null {

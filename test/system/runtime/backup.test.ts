@@ -29,6 +29,7 @@ import type { Hash } from '../../../core/tlog/merkle.ts'
 import { verifyConsistency } from '../../../core/tlog/proof.ts'
 import { parseNote } from '../../../core/tlog/signed_note.ts'
 import { openSqlite } from '../../../worker/local/sqlite.ts'
+import { sqliteFiles } from '../../../worker/local/sqlite_files.ts'
 import { canary, leaks } from '../../support/canary.ts'
 import { wholeLog } from '../../support/whole_log.ts'
 import { makeSite, type Server, type Site, startServer } from './servers.ts'
@@ -266,7 +267,7 @@ describe('a restore', () => {
     const sql = openSqlite(backup)
     sql.all('CREATE TRIGGER stray AFTER INSERT ON session BEGIN SELECT 1; END')
     sql.close()
-    for (const suffix of ['-wal', '-shm']) rmSync(backup + suffix, { force: true })
+    for (const companion of sqliteFiles(backup).slice(1)) rmSync(companion, { force: true })
     const strange = to()
     expect(await command('restore', strange, [backup, '--yes'])).toMatch(
       /^refused: Schema of the backup .*trigger "stray" on "session" added/,

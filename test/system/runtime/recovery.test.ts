@@ -20,6 +20,7 @@ import { type Client, connect, signIn } from '../../../core/client/client.ts'
 import { Keyring, parseRootKey } from '../../../core/crypto/keyring.ts'
 import { Redacted } from '../../../core/redacted.ts'
 import { openSqlite } from '../../../worker/local/sqlite.ts'
+import { sqliteFiles } from '../../../worker/local/sqlite_files.ts'
 import { authenticator } from '../../support/authenticator.ts'
 import { canary, leaks } from '../../support/canary.ts'
 import { bootstrap, cleanEnvironment, makeSite, type Server, type Site, startEmpty } from './servers.ts'
@@ -222,7 +223,7 @@ describe.skipIf(!hasTools)('the drill (needs bash, curl and sed)', () => {
     const { server } = await begin()
     await backUp()
     await server.stop()
-    for (const suffix of ['-wal', '-shm']) rmSync(join(site.data, `default.sqlite${suffix}`), { force: true })
+    for (const companion of sqliteFiles(join(site.data, 'default.sqlite')).slice(1)) rmSync(companion, { force: true })
     damage(join(site.data, 'default.sqlite'))
     const closed = await start().catch(() => null)
     if (closed !== null) {

@@ -1,5 +1,5 @@
 /** The duty that backs a vault up, and the folder that it does so into. The drill with whole servers is `test/system/runtime/backup.test.ts`. */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
@@ -22,6 +22,7 @@ import {
   watchRequests,
 } from '../../../../worker/local/backup_folder.ts'
 import { openSqlite } from '../../../../worker/local/sqlite.ts'
+import { sqliteFiles } from '../../../../worker/local/sqlite_files.ts'
 import { openGateway } from '../provider_access/provider_access_fixture.ts'
 
 const SERVER = '0123456789abcdef'
@@ -70,6 +71,18 @@ async function open({ everyHours = 24, keep = 3 } = {}) {
     recorded,
     run: (other: Archive = archive) => backup.run(deskWith(other)),
   }
+}
+
+/** The files that this process has open. Empty where the system does not tell. */
+function openFiles(): string[] {
+  const descriptors = existsSync('/proc/self/fd') ? readdirSync('/proc/self/fd') : []
+  return descriptors.flatMap((descriptor) => {
+    try {
+      return [readlinkSync(`/proc/self/fd/${descriptor}`)]
+    } catch {
+      return []
+    }
+  })
 }
 
 describe('a backup', () => {
@@ -144,10 +157,17 @@ describe('a backup', () => {
     expect(recorded()).toHaveLength(1)
   })
 
+  it('closes a copy whose log cannot be read, and leaves nothing of it behind', async () => {
+    const { store, archive } = await open()
+    store.all('DROP TABLE entry')
+    await expect(archive.copy()).rejects.toThrow()
+    expect(openFiles().filter((path) => path.includes('partial'))).toEqual([])
+    expect(readdirSync(folder).filter((name) => name.includes('partial'))).toEqual([])
+  })
+
   it('is made over what a process left that was killed over one', async () => {
     const { run } = await open()
-    for (const end of ['', '-wal', '-shm', '-journal'])
-      writeFileSync(join(folder, `.default.${SERVER}.partial${end}`), 'x')
+    for (const file of sqliteFiles(join(folder, `.default.${SERVER}.partial`))) writeFileSync(file, 'x')
     await run()
     expect(backups()).toHaveLength(2)
     expect(readdirSync(folder).filter((name) => name.includes('partial'))).toEqual([])

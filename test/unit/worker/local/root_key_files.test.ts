@@ -15,13 +15,34 @@ import { openSqlite } from '../../../../worker/local/sqlite.ts'
 import { VaultList } from '../../../../worker/local/vault_list.ts'
 import { refusalFrom, rejectionOf } from '../../../support/core.ts'
 
-// A process that dies at this very call, when a test says so.
-const renameSync = vi.hoisted(() => vi.fn())
+// Calls that fail when a test says so, and the descriptors that are open.
+const { renameSync, fsyncSync, openHandles } = vi.hoisted(() => ({
+  renameSync: vi.fn(),
+  fsyncSync: vi.fn(),
+  openHandles: new Set<number>(),
+}))
 vi.mock('node:fs', async (original) => {
   const fs = await original<typeof import('node:fs')>()
   renameSync.mockImplementation(fs.renameSync)
-  return { ...fs, renameSync }
+  fsyncSync.mockImplementation(fs.fsyncSync)
+  const openSync = (...args: Parameters<typeof fs.openSync>) => {
+    const handle = fs.openSync(...args)
+    openHandles.add(handle)
+    return handle
+  }
+  const closeSync = (handle: number) => {
+    openHandles.delete(handle)
+    fs.closeSync(handle)
+  }
+  return { ...fs, renameSync, fsyncSync, openSync, closeSync }
 })
+
+/** The next sync of a file fails, as on a full disk. */
+function fillDisk(): void {
+  fsyncSync.mockImplementationOnce(() => {
+    throw Object.assign(new Error('no space left'), { code: 'ENOSPC' })
+  })
+}
 
 let data: string
 beforeEach(() => {
@@ -40,7 +61,27 @@ const keys = () => {
   return { current: base64url(rootKey.reveal()), former: former.map((key) => base64url(key.reveal())) }
 }
 
+describe('fileRoots', () => {
+  it('leaves no descriptor open and no partial key behind when the disk is full', () => {
+    writeFileSync(file('vaults.json'), JSON.stringify({ server: 'x', vaults: {}, mac: '' }))
+    fillDisk()
+    expect(() => fileRoots(data)).toThrow('no space left')
+    expect([...openHandles]).toEqual([])
+    expect(existsSync(file('root.key'))).toBe(false)
+  })
+})
+
 describe('replaceRootFile', () => {
+  it('leaves no descriptor open when the disk is full, and finishes when it is run again', () => {
+    const before = keys().current
+    fillDisk()
+    expect(() => replaceRootFile(data)).toThrow('no space left')
+    expect([...openHandles]).toEqual([])
+    expect(keys()).toEqual({ current: before, former: [] })
+    replaceRootFile(data)
+    expect(keys().former).toEqual([before])
+  })
+
   it('makes another key, keeps the one before beside it, and both for their owner only', () => {
     const before = keys().current
     const { rootKey, former } = replaceRootFile(data)
