@@ -29,7 +29,7 @@ import { secretRoutes } from './routes/secrets.ts'
 import { sessionRoutes } from './routes/sessions.ts'
 import type { Env, Parts } from './services.ts'
 import { logLine } from './telemetry/log.ts'
-import type { Memory } from './telemetry/request_metrics.ts'
+import type { ProcessFacts } from './telemetry/request_metrics.ts'
 import { timed } from './telemetry/request_timing.ts'
 
 /** How many requests that lack only a nonce an address may make, for each refusal that it may. */
@@ -59,8 +59,8 @@ const CORS = {
 export interface Runtime {
   /** The published documents, where they are with the server. */
   publicFile?: PublicFiles
-  /** What the process takes, where there is one. */
-  memory?: Memory
+  /** The process, for its metrics; not on Workers. */
+  processFacts?: ProcessFacts
 }
 
 /**

@@ -12,7 +12,7 @@ import type { Settings } from '../core/settings/settings.ts'
 import { type Anchor, httpAnchor } from '../core/tlog/anchor.ts'
 import { Gateway } from './provider_access/read.ts'
 import type { Parts } from './services.ts'
-import { Meters } from './telemetry/counters.ts'
+import { RequestCounters } from './telemetry/counters.ts'
 import { logLine } from './telemetry/log.ts'
 import { tracerOf } from './telemetry/otlp.ts'
 import type { Host } from './vault_host/host.ts'
@@ -28,7 +28,7 @@ export function assemble({ settings, keyring, upstreams }: Omit<Surroundings, 'a
     host,
     deks,
     upstreams,
-    meters: settings.metrics ? new Meters() : null,
+    meters: settings.metrics ? new RequestCounters() : null,
     tracer: tracerOf(settings),
     gateway: new Gateway({ settings, keyring, deks, upstreams, shared: host.inProcess }),
     issuerKeys: new IssuerKeys({ ...options, shared: host.inProcess }),

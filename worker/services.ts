@@ -11,7 +11,7 @@ import type { Settings } from '../core/settings/settings.ts'
 import type { Caller } from '../core/vault/rpc.ts'
 import type { Connection } from './http/client_address.ts'
 import type { Gateway } from './provider_access/read.ts'
-import type { Meters } from './telemetry/counters.ts'
+import type { RequestCounters } from './telemetry/counters.ts'
 import type { Tracer } from './telemetry/otlp.ts'
 import type { Observation } from './telemetry/request_timing.ts'
 import type { Host, VaultHandle } from './vault_host/host.ts'
@@ -26,7 +26,7 @@ export interface Parts {
   upstreams: Upstreams
   gateway: Gateway
   /** What is counted of requests; `null` where nobody asks. */
-  meters: Meters | null
+  meters: RequestCounters | null
   /** Where traces go to; `null` where they go nowhere. */
   tracer: Tracer | null
 }

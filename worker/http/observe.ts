@@ -7,14 +7,14 @@ import type { Context, MiddlewareHandler } from 'hono'
 import { PosternError } from '../../core/errors.ts'
 import type { Settings } from '../../core/settings/settings.ts'
 import type { Env } from '../services.ts'
-import type { Meters } from '../telemetry/counters.ts'
+import type { RequestCounters } from '../telemetry/counters.ts'
 import type { Tracer } from '../telemetry/otlp.ts'
 import { type Ended, Observation, PHASES } from '../telemetry/request_timing.ts'
 import { routeOf } from './route_table.ts'
 
 /** Who is told of what was seen; `null` where nobody asked to be. */
 export interface Observers {
-  meters: Meters | null
+  meters: RequestCounters | null
   tracer: Tracer | null
   settings: Pick<Settings, 'serverTiming'>
 }

@@ -117,8 +117,8 @@ async function open(runtime: string): Promise<Local> {
   const gauges = gaugesOf(() => [...stores.opened()].map(({ vault }) => vault))
   const host = localHost(discreetly(stores), readiness(stores), gauges)
   const parts = assemble(surroundings, host)
-  const memory = { residentBytes: () => process.memoryUsage().rss, startedAt: Date.now() }
-  const app = createApp(parts, { publicFile, memory })
+  const processFacts = { residentBytes: () => process.memoryUsage().rss, startedAt: Date.now() }
+  const app = createApp(parts, { publicFile, processFacts })
   // Listening to more than this machine without TLS: only the proxies that end it may connect.
   const mustBeProxied = tls === null && !isLoopback(settings.host)
   return {

@@ -1,16 +1,15 @@
 import { Hono } from 'hono'
 import { PosternError } from '../../core/errors.ts'
-import type { Gauges } from '../../core/vault/stats.ts'
 import { label } from '../http/respond.ts'
 import { serve } from '../http/route_table.ts'
 import type { Env, Parts } from '../services.ts'
-import { METRICS_TYPE } from '../telemetry/prometheus.ts'
-import { metricsText } from '../telemetry/provider_metrics.ts'
-import { type Memory, requestLines } from '../telemetry/request_metrics.ts'
-import { gaugeLines, stateLines } from '../telemetry/vault_metrics.ts'
+import { exposition, METRICS_TYPE } from '../telemetry/prometheus.ts'
+import { providerLines } from '../telemetry/provider_metrics.ts'
+import { type ProcessFacts, requestLines } from '../telemetry/request_metrics.ts'
+import { vaultLines } from '../telemetry/vault_metrics.ts'
 
 /** `/healthz` (the process runs), `/readyz` (it can serve) and `/metrics`. */
-export function healthRoutes(parts: Parts, { memory }: { memory?: Memory } = {}): Hono<Env> {
+export function healthRoutes(parts: Parts, { processFacts }: { processFacts?: ProcessFacts } = {}): Hono<Env> {
   const { host, upstreams, settings } = parts
   const routes = new Hono<Env>()
 
@@ -28,8 +27,12 @@ export function healthRoutes(parts: Parts, { memory }: { memory?: Memory } = {})
     serve(routes, 'showMetrics', (c) => {
       const now = Date.now()
       const gauges = host.gauges()
-      const more = [...requestLines(parts, memory), ...(gauges === null ? [] : gaugesText(gauges, now))]
-      return c.body(metricsText(parts, now, more), 200, { 'Content-Type': METRICS_TYPE })
+      const lines = [
+        providerLines(parts, now),
+        requestLines(parts, processFacts),
+        gauges ? vaultLines(gauges, now) : [],
+      ]
+      return c.body(exposition(lines.flat()), 200, { 'Content-Type': METRICS_TYPE })
     })
   }
 
@@ -43,12 +46,8 @@ export function gaugeRoutes(): Hono<Env> {
   serve(routes, 'showGauges', async (c) => {
     const granted = await c.var.handle.call('gauges.show', c.var.caller, {})
     label(c, granted)
-    return c.body(`${gaugesText(granted.value, Date.now()).join('\n')}\n`, 200, { 'Content-Type': METRICS_TYPE })
+    return c.body(exposition(vaultLines(granted.value, Date.now())), 200, { 'Content-Type': METRICS_TYPE })
   })
 
   return routes
-}
-
-function gaugesText(gauges: Gauges, now: number): string[] {
-  return [...gaugeLines(gauges, now), ...stateLines(gauges, now)]
 }

@@ -1,8 +1,9 @@
 /**
- * Counters and histograms of requests, kept in this process or isolate.
+ * Counters and histograms of requests and transactions, kept in this process or isolate.
  *
  * @module
  */
+import { Histogram } from '../../core/histogram.ts'
 import type { Ended } from './request_timing.ts'
 
 /** The upper bounds of buckets, in seconds: from a read out of memory to a provider that does not answer. */
@@ -10,37 +11,7 @@ const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5
 /** The upper bounds of batches: a transaction takes up to 500 calls. */
 const CALLS = [1, 2, 5, 10, 25, 50, 100, 250, 500] as const
 
-/** How values are spread, as Prometheus wants it. */
-export class Histogram {
-  readonly bounds: readonly number[]
-  readonly #buckets: number[]
-  #count = 0
-  #sum = 0
-
-  constructor(bounds: readonly number[]) {
-    this.bounds = bounds
-    this.#buckets = bounds.map(() => 0)
-  }
-
-  note(value: number): void {
-    const bucket = this.bounds.findIndex((bound) => value <= bound)
-    if (bucket >= 0) this.#buckets[bucket]!++
-    this.#count++
-    this.#sum += value
-  }
-
-  /** Counts by bucket, each with those of the smaller buckets. */
-  read(): { cumulative: number[]; count: number; sum: number } {
-    let below = 0
-    const cumulative = this.#buckets.map((count) => {
-      below += count
-      return below
-    })
-    return { cumulative, count: this.#count, sum: this.#sum }
-  }
-}
-
-/** Things by a label. The labels are from closed sets of ours, or a client could make as many as it likes. */
+/** Counters by a label, made when first used. The label must be from a closed set of ours, or a client could create counters at will. */
 export class Labelled<T> {
   readonly entries = new Map<string, T>()
   readonly #make: () => T
@@ -49,6 +20,7 @@ export class Labelled<T> {
     this.#make = make
   }
 
+  /** The counter of a label. */
   of(label: string): T {
     const known = this.entries.get(label) ?? this.#make()
     this.entries.set(label, known)
@@ -56,12 +28,13 @@ export class Labelled<T> {
   }
 }
 
-/** What is counted of requests. */
-export class Meters {
-  /** By operation and outcome. */
+/** Counts requests by operation and outcome, and the time that they take. */
+export class RequestCounters {
+  /** By operation. */
   readonly requests = new Labelled(() => ({ outcomes: new Map<string, number>(), seconds: new Histogram(SECONDS) }))
   readonly phases = new Labelled(() => new Histogram(SECONDS))
 
+  /** Counts a request that was answered. */
   note({ route, outcome, durationMs, observation }: Ended): void {
     const { outcomes, seconds } = this.requests.of(route?.id ?? 'none')
     outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
@@ -70,11 +43,17 @@ export class Meters {
   }
 }
 
-/** Transactions of the vaults of a process. */
-export class Transactions {
+/** Counts the transactions of the vaults of a process. */
+export class TransactionCounters {
   readonly seconds = new Histogram(SECONDS)
   readonly calls = new Histogram(CALLS)
 
+  /**
+   * Counts a transaction.
+   *
+   * @param calls How many calls it answered.
+   * @param ms How long it took, in milliseconds.
+   */
   note(calls: number, ms: number): void {
     this.calls.note(calls)
     this.seconds.note(ms / 1000)

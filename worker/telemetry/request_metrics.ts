@@ -1,69 +1,70 @@
 /**
- * What was counted of requests, transactions and traces, in the text format of Prometheus.
+ * The metrics of requests, transactions, trace spans and the process.
  *
  * @module
  */
 import type { Parts } from '../services.ts'
-import type { Histogram, Meters, Transactions } from './counters.ts'
-import { family } from './prometheus.ts'
+import type { RequestCounters, TransactionCounters } from './counters.ts'
+import { histogram, metric } from './prometheus.ts'
 
-/** What a process takes. */
-export interface Memory {
+/** How much memory the process has, and since when it runs. */
+export interface ProcessFacts {
   residentBytes: () => number
   /** Milliseconds since the Unix epoch. */
   startedAt: number
 }
 
-/** Writes the metrics of what this process or isolate served. */
+/** Writes the metrics of the requests that this process or isolate served. */
 export function requestLines(
   { meters, tracer, host }: Pick<Parts, 'meters' | 'tracer' | 'host'>,
-  memory: Memory | undefined,
+  processFacts: ProcessFacts | undefined,
 ): string[] {
   const { exported = 0, dropped = 0 } = tracer?.counts ?? {}
-  const spans = tracer === null ? [] : [`{outcome="exported"} ${exported}`, `{outcome="dropped"} ${dropped}`]
   return [
     ...(meters === null ? [] : ofRequests(meters)),
     ...(host.transactions === null ? [] : ofTransactions(host.transactions)),
-    ...family('postern_trace_spans_total', 'counter', 'Spans that a collector took, or none did.', spans),
-    ...(memory === undefined ? [] : ofProcess(memory)),
+    ...metric(
+      'postern_trace_spans_total',
+      tracer === null
+        ? []
+        : [
+            [{ outcome: 'exported' }, exported],
+            [{ outcome: 'dropped' }, dropped],
+          ],
+    ),
+    ...(processFacts === undefined ? [] : ofProcess(processFacts)),
   ]
 }
 
-function ofRequests({ requests, phases }: Meters): string[] {
-  const counts = [...requests.entries].flatMap(([operation, { outcomes }]) =>
-    [...outcomes].map(([outcome, count]) => `{operation="${operation}",outcome="${outcome}"} ${count}`),
+function ofRequests({ requests, phases }: RequestCounters): string[] {
+  const operations = [...requests.entries]
+  const counts = operations.flatMap(([operation, { outcomes }]) =>
+    [...outcomes].map(([outcome, count]) => [{ operation, outcome }, count] as const),
   )
-  const seconds = [...requests.entries].flatMap(([operation, of]) => spread(of.seconds, `operation="${operation}"`))
-  const spent = [...phases.entries].flatMap(([phase, of]) => spread(of, `phase="${phase}"`))
   return [
-    ...family('postern_requests_total', 'counter', 'Requests by operation, and by what came of them.', counts),
-    ...family('postern_request_duration_seconds', 'histogram', 'How long requests took.', seconds),
-    ...family('postern_request_phase_seconds', 'histogram', 'What requests spent their time on.', spent),
+    ...metric('postern_requests_total', counts),
+    ...histogram(
+      'postern_request_duration_seconds',
+      operations.map(([operation, { seconds }]) => [{ operation }, seconds]),
+    ),
+    ...histogram(
+      'postern_request_phase_seconds',
+      [...phases.entries].map(([phase, seconds]) => [{ phase }, seconds]),
+    ),
   ]
 }
 
-function ofTransactions({ seconds, calls }: Transactions): string[] {
-  const help = 'How long transactions took: deciding, appending to the log, and the wait for the disk.'
+function ofTransactions({ seconds, calls }: TransactionCounters): string[] {
   return [
-    ...family('postern_transaction_duration_seconds', 'histogram', help, spread(seconds)),
-    ...family('postern_transaction_calls', 'histogram', 'Calls that one transaction answered.', spread(calls)),
+    ...histogram('postern_transaction_duration_seconds', [[{}, seconds]]),
+    ...histogram('postern_transaction_calls', [[{}, calls]]),
   ]
 }
 
-/** Under the names that every Prometheus client gives them. */
-function ofProcess({ residentBytes, startedAt }: Memory): string[] {
+/** Under the names that every Prometheus client library uses. */
+function ofProcess({ residentBytes, startedAt }: ProcessFacts): string[] {
   return [
-    ...family('process_resident_memory_bytes', 'gauge', 'Resident memory size in bytes.', [` ${residentBytes()}`]),
-    ...family('process_start_time_seconds', 'gauge', 'Start time of the process since unix epoch in seconds.', [
-      ` ${startedAt / 1000}`,
-    ]),
+    ...metric('process_resident_memory_bytes', [[{}, residentBytes()]]),
+    ...metric('process_start_time_seconds', [[{}, startedAt / 1000]]),
   ]
-}
-
-function spread(histogram: Histogram, labels = ''): string[] {
-  const { cumulative, count, sum } = histogram.read()
-  const before = labels === '' ? '' : `${labels},`
-  const own = labels === '' ? '' : `{${labels}}`
-  const buckets = cumulative.map((n, i) => `_bucket{${before}le="${histogram.bounds[i]}"} ${n}`)
-  return [...buckets, `_bucket{${before}le="+Inf"} ${count}`, `_sum${own} ${sum}`, `_count${own} ${count}`]
 }

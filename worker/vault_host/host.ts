@@ -11,7 +11,7 @@ import type { Input, OperationName, Output } from '../../core/vault/operation_ta
 import type { Answer, Call, Caller, Granted } from '../../core/vault/rpc.ts'
 import { refusalOf, unwrap } from '../../core/vault/rpc.ts'
 import type { Gauges } from '../../core/vault/stats.ts'
-import type { Transactions } from '../telemetry/counters.ts'
+import type { TransactionCounters } from '../telemetry/counters.ts'
 
 /** Where vaults are. */
 export interface Host {
@@ -24,7 +24,7 @@ export interface Host {
   /** Whether vaults and requests share one process, and may wait for each other. */
   inProcess: boolean
   /** What is counted of their transactions; `null` where they are not in this process. */
-  transactions: Transactions | null
+  transactions: TransactionCounters | null
 }
 
 /** Sends calls to one vault; the answers come in the same order. */

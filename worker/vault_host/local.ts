@@ -4,7 +4,7 @@
  * @module
  */
 import type { Gauges } from '../../core/vault/stats.ts'
-import { Transactions } from '../telemetry/counters.ts'
+import { TransactionCounters } from '../telemetry/counters.ts'
 import { groupCommit } from './group_commit.ts'
 import { answerOfNone, type Execute, type Host, VaultHandle } from './host.ts'
 import type { Opened } from './open_vault.ts'
@@ -22,7 +22,7 @@ export function localHost(
   gauges: () => Gauges | null = () => null,
 ): Host {
   const handles = new Map<string, VaultHandle>()
-  const transactions = new Transactions()
+  const transactions = new TransactionCounters()
 
   function handleOf({ vault, upkeep }: Opened): VaultHandle {
     return new VaultHandle(

@@ -8,7 +8,7 @@ import { PosternError } from '../../../../core/errors.ts'
 import { ABSENT } from '../../../../core/providers/failover.ts'
 import { ANSWERS, OUTAGES, type Provider, ProviderFailure } from '../../../../core/providers/provider.ts'
 import { Redacted } from '../../../../core/redacted.ts'
-import { metricsText } from '../../../../worker/telemetry/provider_metrics.ts'
+import { providerLines } from '../../../../worker/telemetry/provider_metrics.ts'
 import { canary, leaks } from '../../../support/canary.ts'
 import { memoryProvider } from '../../../support/memory_provider.ts'
 import { type GatewayOptions, openGateway } from './provider_access_fixture.ts'
@@ -565,7 +565,7 @@ describe('a mistake in an adapter', () => {
       expect(await answer.json()).toMatchObject({ code: 'internal' })
     }
     expect(gateway.replica.calls).toEqual([])
-    const metrics = metricsText(gateway.parts, Date.now())
+    const metrics = providerLines(gateway.parts, Date.now())
     expect(metrics).toContain('postern_provider_mistakes_total{provider="aws"} 2')
     expect(metrics).toContain('postern_provider_breaker_open{provider="aws"} 0')
     expect(written.filter((line) => line.includes('"RangeError"'))).not.toEqual([])

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { METRICS } from '../../../../worker/telemetry/metric_table.ts'
 import { everyMetric } from '../../../support/every_metric.ts'
 import { expectExposition, samplesOf } from '../../../support/exposition.ts'
 
@@ -19,6 +20,19 @@ describe('metrics', () => {
   })
 
   it('are a valid exposition', () => expectExposition(text))
+
+  it('are those of the table, in its order', () => {
+    const exposed = [...text.matchAll(/^# TYPE ([a-z_]+) ([a-z]+)$/gm)].map(([, name, type]) => [name, type])
+    expect(exposed).toEqual(Object.entries(METRICS).map(([name, { type }]) => [name, type]))
+  })
+
+  it('have the labels of the table, and no others', () => {
+    for (const [name, { labels }] of Object.entries(METRICS)) {
+      const samples = text.split('\n').filter((line) => new RegExp(`^${name}(?:_bucket|_sum|_count)?[{ ]`).test(line))
+      const used = samples.flatMap((line) => [...line.matchAll(/([a-z]+)="/g)].map(([, label]) => label))
+      expect([name, [...new Set(used)].filter((label) => label !== 'le')]).toEqual([name, labels])
+    }
+  })
 
   it.each(['postern.json', 'alerts.yml'])('are all there that %s names', (file) => {
     const named = metricsIn(read(file).replaceAll(/\.\*postern\.\*/g, ''))

@@ -40,8 +40,8 @@ async function listen(status = 200, answer = '{}') {
 
 async function open(environment: Record<string, string>, providers: Parameters<typeof openGateway>[0] = {}) {
   const gateway = await openGateway(providers, { environment })
-  const memory = { residentBytes: () => 123_456_789, startedAt: 1_700_000_000_000 }
-  const app = createApp(gateway.parts, { memory })
+  const processFacts = { residentBytes: () => 123_456_789, startedAt: 1_700_000_000_000 }
+  const app = createApp(gateway.parts, { processFacts })
   const send = async (path: string, headers: Record<string, string> = {}) => {
     const given = { Authorization: `Bearer ${gateway.token.reveal()}`, ...headers }
     return app.fetch(new Request(`http://127.0.0.1${path}`, { headers: given }), { address: '127.0.0.1' })

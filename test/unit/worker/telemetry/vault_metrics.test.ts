@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { DAY_MS, HOUR_MS } from '../../../../core/durations.ts'
 import type { Gauges } from '../../../../core/vault/stats.ts'
-import { gaugeLines, gaugesOf } from '../../../../worker/telemetry/vault_metrics.ts'
+import { gaugesOf, vaultLines } from '../../../../worker/telemetry/vault_metrics.ts'
 import { callOf, openVault, writeOf } from '../../../support/core.ts'
 import { byWebhook, NAME, rotationBench } from '../../core/vault/rotation/rotation_fixture.ts'
 import { byProvider, providedBench } from '../background/provider_rotation_fixture.ts'
@@ -108,7 +108,19 @@ describe('the gauges of a process', () => {
 
   it('are written as Prometheus reads them', () => {
     const rotations = { due: 2, running: 1, failed: 3, frozen: 0 }
-    const lines = gaugeLines({ rotations, nextRotationAt: 10_000, approvals: 4, rewrap: 5 }, 25_500)
+    const waiting = { rotations, nextRotationAt: 10_000, approvals: 4, rewrap: 5, locks: 6 }
+    const rest = {
+      lags: [
+        { provider: 'aws', names: 2, since: 500 },
+        { provider: 'aws', names: 1, since: 20_500 },
+      ],
+      deliveries: [
+        { kind: 'sink', lag: 3, failingSince: null },
+        { kind: 'sink', lag: 1, failingSince: 15_500 },
+      ],
+      staleCheckpointAt: 24_500,
+    }
+    const lines = vaultLines({ ...waiting, ...rest }, 25_500)
     expect(lines.filter((line) => !line.startsWith('#'))).toEqual([
       'postern_rotation_due 2',
       'postern_rotation_running 1',
@@ -118,8 +130,15 @@ describe('the gauges of a process', () => {
       'postern_rotation_next_timestamp_seconds 10',
       'postern_approvals_waiting 4',
       'postern_rewrap_remaining 5',
+      'postern_locked_principals 6',
+      'postern_replication_lag_names{provider="aws"} 2',
+      'postern_replication_lag_seconds{provider="aws"} 25',
+      'postern_audit_delivery_lag_entries{kind="sink"} 3',
+      'postern_audit_delivery_failing_seconds{kind="sink"} 10',
+      'postern_audit_checkpoint_age_seconds 1',
     ])
-    const idle = gaugeLines({ rotations: { ...rotations, due: 0 }, nextRotationAt: null, approvals: 0, rewrap: 0 }, 1)
+    const none = { rotations: { ...rotations, due: 0 }, nextRotationAt: null, approvals: 0, rewrap: 0, locks: 0 }
+    const idle = vaultLines({ ...none, lags: [], deliveries: [], staleCheckpointAt: null }, 1)
     expect(idle).toContain('postern_rotation_overdue_seconds 0')
     expect(idle.join('\n')).not.toContain('next_timestamp')
   })

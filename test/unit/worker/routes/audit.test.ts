@@ -4,7 +4,7 @@
  * @module
  */
 import { describe, expect, it } from 'vitest'
-import { openGateway } from '../unit/worker/provider_access/provider_access_fixture.ts'
+import { openGateway } from '../provider_access/provider_access_fixture.ts'
 
 describe('a proof of an entry', () => {
   it.each([
