@@ -1,10 +1,10 @@
 /**
- * The one error of this package, and the closed sets of codes and refusals it speaks in.
+ * The error that Postern throws, and the closed sets of its codes and reasons.
  *
  * @module
  */
 
-/** Every stable error code. Codes are API: never rename one, only add. */
+/** The stable error codes. Codes are API: add to them, and never rename one. */
 export const ERROR_CODES = [
   'bad_request',
   'unauthenticated',
@@ -18,124 +18,105 @@ export const ERROR_CODES = [
   'unavailable',
   'internal',
 ] as const
+/** One of {@link ERROR_CODES}. */
 export type ErrorCode = (typeof ERROR_CODES)[number]
 
 /**
- * Why a vault refused, with the code and the message a client sees.
+ * The reasons for a refusal, each with its code and the message for the client.
  *
- * The messages are constants, so none can hold a value. `denied` has one reason only: a caller
+ * The messages are constants, so they cannot hold a value. `denied` has a single reason: a caller
  * without permission must not learn whether the secret exists.
  */
 export const REFUSALS = {
-  unauthenticated: ['unauthenticated', 'Token is missing, malformed, unknown, expired or revoked'],
-  ticket_late: [
-    'unauthenticated',
-    'Ticket has expired, or is valid for longer than an hour: make another. If it is new, compare the clocks of both machines; see --at of recover',
-  ],
-  ticket_used: ['unauthenticated', 'Ticket was used, or was made before the vault was restored: make another'],
-  has_principals: ['unauthenticated', 'Vault has principals, and a bootstrap ticket is for one without: use recover'],
-  has_no_principals: [
-    'unauthenticated',
-    'Vault has no principals: there is nothing to recover; use a bootstrap ticket',
-  ],
-  denied: ['denied', 'No rule permits this, or one forbids it'],
-  mfa_required: [
-    'mfa_required',
-    'Second factor is needed: POST sessions/current with a code, and use the token that comes back',
-  ],
-  approval_required: [
-    'approval_required',
-    'Others must approve this: send it again with the header Approval: ask, then with Approval: <id>',
-  ],
-  approval_open: ['approval_required', 'Approval is not given yet'],
-  approval_mismatch: ['approval_required', 'Approval was given for something else, or things have changed since'],
-  approval_used: ['approval_required', 'Approval was used'],
-  approval_ended: ['approval_required', 'Approval was rejected, withdrawn or not used in time'],
-  too_many_approvals: ['conflict', 'Too many requests for approval are open'],
+  unauthenticated: ['unauthenticated', 'The token is missing, malformed, unknown, expired or revoked'],
+  ticket_late: ['unauthenticated', 'The ticket has expired, or is valid for more than an hour. Make another. If it is new, compare the clocks of both machines, or see --at of recover'],
+  ticket_used: ['unauthenticated', 'The ticket was already used, or predates a restore of the vault. Make another'],
+  has_principals: ['unauthenticated', 'This vault already has principals, and a bootstrap ticket is for an empty vault. Use recover instead'],
+  has_no_principals: ['unauthenticated', 'This vault has no principals to recover. Use a bootstrap ticket instead'],
+  denied: ['denied', 'No rule permits this request, or a rule forbids it'],
+  mfa_required: ['mfa_required', 'A second factor is required. POST a code to sessions/current, then use the token in the answer'],
+  approval_required: ['approval_required', 'This request needs approval. Send it again with the header Approval: ask, and once approved with Approval: <id>'],
+  approval_open: ['approval_required', 'The request for approval is still open. Try again once it is approved'],
+  approval_mismatch: ['approval_required', 'The approval is for a different request, or the state it approved has changed. Ask again'],
+  approval_used: ['approval_required', 'The approval was already used. Ask again'],
+  approval_ended: ['approval_required', 'The request for approval was rejected, withdrawn or not used in time. Ask again'],
+  too_many_approvals: ['conflict', 'Too many requests for approval are open. Withdraw one, or wait until one is decided'],
   no_approval: ['not_found', 'No request for approval has this id'],
-  not_approver: ['conflict', 'Approver must be named by the rule, a user, and nobody who could have asked'],
-  no_quorum: ['bad_request', 'Rule must name at least as many users, known and enabled, as it requires'],
-  no_glass: ['not_found', 'Nobody broke the glass under this id'],
-  own_review: ['conflict', 'Review is for another than the one who broke the glass'],
-  rekeying: ['conflict', 'Values still move to the term of the key that began last'],
-  rotating: ['conflict', 'Secret is being rotated; wait for it, or cancel it'],
-  not_rotating: ['conflict', 'Rotation is not at a step where this can be done'],
-  superseded: ['conflict', 'Step was taken over by another, or has ended'],
-  frozen: ['conflict', 'Rotation is frozen now; force it if it must be'],
-  no_rotation: ['not_found', 'Secret has no rotation'],
+  not_approver: ['conflict', 'The approver must be a user listed in the rule who could not have made the request'],
+  no_quorum: ['bad_request', 'The rule must list at least as many known and enabled users as it requires approvals'],
+  no_glass: ['not_found', 'No break-glass event has this id'],
+  own_review: ['conflict', 'The person who broke the glass cannot review it. Ask another administrator'],
+  rekeying: ['conflict', 'Secrets are still being rewrapped under the newest key term. Try again when that has finished'],
+  rotating: ['conflict', 'The secret is being rotated. Wait until the rotation ends, or cancel it'],
+  not_rotating: ['conflict', 'The rotation is not at a step that allows this'],
+  superseded: ['conflict', 'This step has ended, or another run has taken it over'],
+  frozen: ['conflict', 'The rotation is in a freeze window. Wait until the window ends, or set force'],
+  no_rotation: ['not_found', 'The secret has no rotation'],
   no_hook: ['not_found', 'No hook has this id'],
-  hook_used: ['conflict', 'Hook is used by a rotation or by the policy'],
-  weak_recipe: ['bad_request', 'What is to be generated is weaker than the policy of this vault asks'],
-  throttled: ['throttled', 'Too many requests'],
-  weak: ['bad_request', 'Value is weaker than the policy of this vault asks'],
-  past_expiry: [
-    'bad_request',
-    'Expiry is before the newest entry of the log: give a later one, or correct the clock of the server',
-  ],
+  hook_used: ['conflict', 'A rotation or the vault policy uses this hook. Change that first'],
+  weak_recipe: ['bad_request', 'The generated value would be weaker than the policy of this vault requires'],
+  throttled: ['throttled', 'Too many requests. Try again after the time in Retry-After'],
+  weak: ['bad_request', 'The value is weaker than the policy of this vault requires'],
+  past_expiry: ['bad_request', 'The expiry is earlier than the newest log entry. Give a later one, or correct the clock of the server'],
   no_secret: ['not_found', 'No secret has this name'],
-  no_version: ['not_found', 'Secret has no such version'],
-  deleted: ['not_found', 'Secret is deleted; it can be restored'],
-  destroyed: ['not_found', 'Version is destroyed'],
-  expired: ['not_found', 'Version has expired'],
-  use_dpop_nonce: ['unauthenticated', 'DPoP proof must carry the nonce of the DPoP-Nonce header'],
-  no_answer: ['unavailable', 'Server that was asked did not answer as it should'],
-  large_answer: ['unavailable', 'Answer of the server that was asked is too large'],
-  late_answer: ['unavailable', 'Server that was asked did not answer in time'],
-  provider_answer: ['unavailable', 'Identity provider did not answer as it should'],
-  no_pointer: ['not_found', 'Secret has nothing at this JSON pointer'],
+  no_version: ['not_found', 'The secret has no such version'],
+  deleted: ['not_found', 'The secret is deleted. It can be restored'],
+  destroyed: ['not_found', 'The version is destroyed'],
+  expired: ['not_found', 'The version has expired'],
+  use_dpop_nonce: ['unauthenticated', 'The DPoP proof must carry the nonce from the DPoP-Nonce header'],
+  no_answer: ['unavailable', 'The remote server could not be reached, or sent an invalid answer'],
+  large_answer: ['unavailable', 'The answer of the remote server is too large'],
+  late_answer: ['unavailable', 'The remote server did not answer in time'],
+  provider_answer: ['unavailable', 'The identity provider sent an invalid answer'],
+  no_pointer: ['not_found', 'The secret has no value at this JSON pointer'],
   no_principal: ['not_found', 'No principal has this id'],
   no_token: ['not_found', 'No token has this accessor'],
   no_issuer: ['not_found', 'No identity provider has this id'],
-  no_session: ['not_found', 'No such session'],
-  no_entry: ['not_found', 'Log has no such entry yet'],
+  no_session: ['not_found', 'No session has this accessor'],
+  no_entry: ['not_found', 'The log has no such entry yet'],
   no_cosignature: ['not_found', 'No witness has cosigned a checkpoint of this log'],
-  pruned: ['not_found', 'Entry is past its retention, and erased'],
+  pruned: ['not_found', 'The entry was erased at the end of its retention'],
   no_rule: ['not_found', 'No rule has this id'],
   no_chain: ['not_found', 'No chain has this id'],
-  provider_deleted: ['not_found', 'Secret is deleted at its provider'],
-  provider_disabled: ['not_found', 'Secret is switched off at its provider'],
-  exists: ['conflict', 'Secret exists already'],
-  version_mismatch: ['conflict', 'Current version is another one'],
-  raced: ['conflict', 'Another request changed the same at the same time'],
-  restore_first: ['conflict', 'Secret is deleted; restore or destroy it first'],
-  key_reused: ['conflict', 'Idempotency key was used for another request'],
-  held: ['conflict', 'Log is under a legal hold: nothing of it is erased'],
-  indescribable: ['bad_request', 'Change is larger than its audit entry can describe: make it smaller, or split it'],
-  unusable: ['bad_request', 'Server is not configured for this'],
-  last_admin: ['conflict', 'No principal could administer this vault afterwards'],
-  pattern_taken: ['conflict', 'Another chain has this pattern'],
-  not_sealed: ['conflict', 'Secret is kept by a provider, and this is done there'],
-  not_provided: ['conflict', 'Secret is kept here, and this is for one that a provider keeps'],
-  no_provider_rotation: ['conflict', 'Provider of this secret rotates none itself: have the value generated'],
-  provider_conflict: ['conflict', 'Provider has the secret in another state than was expected'],
-  foreign_shape: [
-    'conflict',
-    'Store keeps this secret in another shape: send an object as application/json over fields, text over text, or replace: "shape"',
-  ],
-  provider_denied: ['denied', 'Provider denies this to the server'],
-  provider_invalid: ['bad_request', 'Provider does not take this secret, or this version of it'],
-  tampered: ['tampered', 'Sealed secret cannot be opened'],
-  rolled_back: ['tampered', 'Log is not a continuation of what was anchored: the storage was rolled back or replaced'],
-  schema_changed: [
-    'tampered',
-    'Schema of the vault is not the one that Postern made: the operational log names the differences',
-  ],
-  log_changed: ['tampered', 'Log of the vault was changed in the storage: the operational log names the entry'],
-  no_key: ['unavailable', 'Secret was sealed under a root key that is not configured'],
-  chain_changed: ['unavailable', 'Chain was changed meanwhile: try again'],
-  provider_unavailable: ['unavailable', 'No provider of this secret can answer now'],
-  provider_credentials: ['unavailable', 'Provider does not take the credentials of this server'],
-  provider_missing: ['unavailable', 'Chain names a provider that this vault cannot use'],
-  write_unknown: ['unavailable', 'Provider did not answer: the change may have been made'],
-  late: ['unavailable', 'Request took too long: what it asks may have been done, and recorded'],
-  overloaded: ['unavailable', 'Too many requests wait for this vault'],
-  failed: ['internal', 'Request failed'],
-  storage: ['unavailable', 'Storage cannot record this request now'],
+  provider_deleted: ['not_found', 'The provider has deleted this secret'],
+  provider_disabled: ['not_found', 'The secret is disabled at its provider'],
+  exists: ['conflict', 'The secret already exists'],
+  version_mismatch: ['conflict', 'The current version does not match If-Match'],
+  raced: ['conflict', 'A concurrent request changed the same resource. Try again'],
+  restore_first: ['conflict', 'The secret is deleted. Restore or destroy it first'],
+  key_reused: ['conflict', 'The idempotency key was already used for a different request'],
+  held: ['conflict', 'The log is under a legal hold, which keeps all of its entries'],
+  indescribable: ['bad_request', 'The change is too large for its audit entry. Make it smaller, or split it'],
+  unusable: ['bad_request', 'The server is not configured for this'],
+  last_admin: ['conflict', 'No principal could administer this vault after this change'],
+  pattern_taken: ['conflict', 'Another chain already has this pattern'],
+  not_sealed: ['conflict', 'A provider keeps this secret. Do this at the provider'],
+  not_provided: ['conflict', 'The vault keeps this secret itself, and this is only for secrets at a provider'],
+  no_provider_rotation: ['conflict', 'The provider of this secret does not rotate secrets itself. Use the target "generate"'],
+  provider_conflict: ['conflict', 'The secret is in an unexpected state at its provider'],
+  foreign_shape: ['conflict', 'The store keeps this secret in a different shape. Send a JSON object for a secret with fields and text for a text secret, or set replace: "shape"'],
+  provider_denied: ['denied', 'The provider denies the server access'],
+  provider_invalid: ['bad_request', 'The provider does not accept this secret, or this version of it'],
+  tampered: ['tampered', 'The sealed secret cannot be opened'],
+  rolled_back: ['tampered', 'The log does not extend its anchored checkpoint. The storage was rolled back or replaced'],
+  schema_changed: ['tampered', 'The schema of the vault was modified. The operational log names the differences'],
+  log_changed: ['tampered', 'The log of the vault was modified in the storage. The operational log names the entry'],
+  no_key: ['unavailable', 'The secret was sealed under a root key that is not configured'],
+  chain_changed: ['unavailable', 'The chain was changed during the request. Try again'],
+  provider_unavailable: ['unavailable', 'No provider of this secret is available'],
+  provider_credentials: ['unavailable', 'The provider rejects the credentials of this server'],
+  provider_missing: ['unavailable', 'The chain names a provider that this vault cannot use'],
+  write_unknown: ['unavailable', 'The provider did not answer. The change may have been made'],
+  late: ['unavailable', 'The request took too long. It may have been carried out and recorded'],
+  overloaded: ['unavailable', 'Too many requests are waiting for this vault. Try again shortly'],
+  failed: ['internal', 'The request failed. The operational log has its request id'],
+  storage: ['unavailable', 'The storage cannot record this request now. Try again shortly'],
 } as const satisfies Record<string, readonly [ErrorCode, string]>
 
+/** The reason for a refusal, finer than its code: a key of {@link REFUSALS}. */
 export type Reason = keyof typeof REFUSALS
 
-/** A request for approval: what others are asked to approve, by its id and its hash. */
+/** A pending request for approval. Approvers approve the request with this hash. */
 export interface AskedApproval {
   id: string
   hash: string
@@ -143,32 +124,32 @@ export interface AskedApproval {
   expiresAt: number
 }
 
-/** Facts about an error that a client may see. None is ever a secret. */
+/** Facts about an error that a client may see. They never hold a secret. */
 export interface ErrorDetail {
-  /** Which refusal it was, finer than the code; of a newer server it may be one that is not known here. */
+  /** The reason for the refusal, finer than the code. A newer server may send a reason that is not listed here. */
   reason?: Reason
-  /** The name of the wrong field, header or setting. */
+  /** The name of the invalid field, header or setting. */
   field?: string
-  /** Set when something was too large: the limit in bytes (HTTP 413 rather than 400, unless a provider keeps it). */
+  /** The limit in bytes that the request exceeded (HTTP 413 instead of 400, unless the limit is a provider's). */
   limitBytes?: number
-  /** Set when a precondition named by the client failed (HTTP 412 rather than 409). */
+  /** Set when a precondition of the request failed (HTTP 412 instead of 409). */
   precondition?: true
   /** The index of the audit entry that records the refusal. */
   auditIndex?: number
-  /** The request for approval that was made, or that is not decided yet. */
+  /** The request for approval that was created, or is still open. */
   approval?: AskedApproval
-  /** Members of a chain that could not answer, in the order in which they were asked, and why. */
+  /** The members of the chain that could not answer, in the order of the attempts, and why. */
   passedOver?: readonly { provider: string; why: string }[]
-  /** When to try again, in seconds. */
+  /** The delay before the next attempt, in seconds. */
   retryAfterSeconds?: number
 }
 
 /**
- * The one error this package throws for conditions a caller is expected to handle.
+ * The error for conditions that a caller is expected to handle.
  *
- * Mistakes by the calling programmer are `TypeError` or `RangeError` instead. The message and
- * `detail` are safe to log: they never hold secret values, tokens or key material. For the same
- * reason there is no `cause`: the errors of parsers and platforms quote their input.
+ * Programming errors throw `TypeError` or `RangeError` instead. The message and `detail` are safe
+ * to log: they never hold secret values, tokens or key material. There is no `cause` for the same
+ * reason: the errors of parsers and platforms quote their input.
  */
 export class PosternError extends Error {
   override readonly name = 'PosternError'
@@ -182,14 +163,14 @@ export class PosternError extends Error {
   }
 }
 
-/** Makes the error of a refusal. */
+/** Creates the error for a refusal. */
 export function refusal(reason: Reason, detail: Omit<ErrorDetail, 'reason'> = {}): PosternError {
   const [code, message] = REFUSALS[reason]
-  // A reason of the code's own name says nothing more.
+  // A reason with the name of its code adds nothing.
   return new PosternError(code, message, reason === code ? detail : { ...detail, reason })
 }
 
-/** Makes the `bad_request` error for a field. The message names the rule, never the value. */
+/** Creates the `bad_request` error for a field. The message names the rule, never the value. */
 export function badRequest(field: string, message: string, detail: { limitBytes?: number } = {}): PosternError {
   return new PosternError('bad_request', message, { field, ...detail })
 }

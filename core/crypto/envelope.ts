@@ -211,5 +211,5 @@ function parse(sealed: Bytes): Envelope {
 }
 
 function tampered(): PosternError {
-  return new PosternError('tampered', 'Sealed secret cannot be opened')
+  return new PosternError('tampered', 'The sealed secret cannot be opened')
 }

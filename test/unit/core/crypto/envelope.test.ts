@@ -20,7 +20,7 @@ const SALT = WRAP + 40
 const COMMIT = SALT + 32
 const IV = COMMIT + 32
 const CT = IV + 12
-const MESSAGE = 'Sealed secret cannot be opened'
+const MESSAGE = 'The sealed secret cannot be opened'
 
 const slice = (bytes: Uint8Array<ArrayBuffer>, at: number, size: number) => bytes.slice(at, at + size)
 const flip = (bytes: Uint8Array<ArrayBuffer>, at: number, bit = 1) => bytes.with(at, bytes[at]! ^ bit)

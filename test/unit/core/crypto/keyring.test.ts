@@ -130,7 +130,7 @@ describe('Keyring', () => {
   ])('row 3: refuses a key id %s: never another key instead', async (_, kid) => {
     const error = await rejectionOf(ring.kek('acme', kid()))
     expect(error.code).toBe('unavailable')
-    expect(error.message).toBe('Secret was sealed under a root key that is not configured')
+    expect(error.message).toBe('The secret was sealed under a root key that is not configured')
   })
 
   it.each<[string, () => string]>([
