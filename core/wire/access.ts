@@ -1,5 +1,5 @@
 /**
- * Principals, tokens, rules and locks.
+ * Shapes of principals, tokens, rules and lockouts.
  *
  * @module
  */
@@ -9,20 +9,25 @@ import { ACTIONS, METHODS } from '../vault/access/rules.ts'
 import { by, described, id, line, moment } from './parts.ts'
 import { atLeastOne, clock, describable, pattern, time } from './request_parts.ts'
 
+/** Creates or changes a principal. */
 export const PutPrincipal = z.strictObject({ kind: z.enum(['user', 'service']), disabled: z.optional(z.boolean()) })
+/** A user or service. */
 export const Principal = z.strictObject({
   id,
   kind: z.enum(['user', 'service']),
   createdAt: moment,
   disabledAt: z.optional(moment),
 })
+/** All principals of a vault. */
 export const PrincipalList = z.strictObject({ items: z.array(Principal) })
 
+/** Creates an API token. */
 export const CreateToken = z.strictObject({
   principal: id,
   label: z._default(line(0, 128), ''),
   expiresAt: z.optional(time),
 })
+/** An API token without its secret. */
 export const TokenInfo = z.strictObject({
   accessor: z.string(),
   principal: id,
@@ -31,12 +36,17 @@ export const TokenInfo = z.strictObject({
   createdBy: z.string(),
   expiresAt: z.optional(moment),
   revokedAt: z.optional(moment),
-  rootKey: described(z.optional(z.string()), 'The id of the root key that it was made under, and ends with'),
+  rootKey: described(
+    z.optional(z.string()),
+    'The id of the root key that authenticates the token. The token ends with this key',
+  ),
 })
-export const CreatedToken = described(z.extend(TokenInfo, { token: z.string() }), 'A new token, shown this once')
+/** A new API token, the only answer that holds its secret. */
+export const CreatedToken = described(z.extend(TokenInfo, { token: z.string() }), 'A new token, shown only once')
+/** All API tokens of a vault. */
 export const TokenList = z.strictObject({ items: z.array(TokenInfo) })
 
-/** What must hold for a rule to apply. */
+/** Conditions under which a rule applies. */
 export const Conditions = described(
   z
     .strictObject({
@@ -52,34 +62,37 @@ export const Conditions = described(
       mfaWithinSeconds: z.optional(z.int().check(z.gte(1), z.lte(86_400))),
       hours: described(
         z.optional(z.strictObject({ from: clock, to: clock })),
-        'UTC; over midnight when from is after to',
+        'UTC. The range crosses midnight when from is after to',
       ),
-      days: described(z.optional(atLeastOne(z.int().check(z.gte(1), z.lte(7)), 7)), 'UTC; 1 is Monday'),
+      days: described(z.optional(atLeastOne(z.int().check(z.gte(1), z.lte(7)), 7)), 'UTC. 1 is Monday'),
       notBefore: z.optional(time),
       notAfter: z.optional(time),
     })
     .check(
-      // One that never holds would make a forbid that forbids nothing.
-      z.refine(({ hours }) => hours === undefined || hours.from !== hours.to, 'Hours must have a length'),
+      // A condition that never holds would make a forbid that forbids nothing.
+      z.refine(({ hours }) => hours === undefined || hours.from !== hours.to, 'from and to must differ'),
       z.refine(
         ({ notBefore = 0, notAfter = Number.MAX_VALUE }) => notBefore < notAfter,
         'notBefore must be before notAfter',
       ),
     ),
-  'All that are given must hold',
+  'All given conditions must hold',
 )
 
-/** How many others have to approve, of whom, and within which time. */
+/** The number of approvals that a rule demands, from which users, and within which time. */
 const Demand = z
   .strictObject({
     required: z.int().check(z.gte(1, 'Must require at least one approval'), z.lte(20)),
-    from: atLeastOne(id, 100).check(z.refine((ids) => new Set(ids).size === ids.length, 'Approvers must differ')),
+    from: atLeastOne(id, 100).check(
+      z.refine((ids) => new Set(ids).size === ids.length, 'Must not list an approver twice'),
+    ),
     withinSeconds: z._default(z.int().check(z.gte(60), z.lte(86_400)), 3600),
   })
   .check(
     z.refine(({ required, from }) => required <= from.length, 'Must name at least as many approvers as it requires'),
   )
 
+/** Creates or changes a rule. */
 export const PutRule = z
   .strictObject({
     effect: z.enum(['permit', 'forbid']),
@@ -92,13 +105,13 @@ export const PutRule = z
   .check(
     z.refine(
       ({ effect, conditions }) => effect === 'permit' || conditions?.mfaWithinSeconds === undefined,
-      'A forbid must not wait for a second factor',
+      'A forbid cannot depend on a second factor',
     ),
     z.refine(({ effect, unless }) => effect === 'forbid' || unless === undefined, 'Only a forbid can have unless'),
-    // What a write brings is sealed: nobody could see what they approve.
+    // The value of a write is sealed, so approvers could not see what they approve.
     z.refine(
       ({ actions, unless }) => unless === undefined || !actions.includes('write'),
-      'Approvals can be demanded of read, delete, rotate and admin',
+      'Only read, delete, rotate and admin can demand approvals',
     ),
     describable,
   )
@@ -107,6 +120,7 @@ const StoredConditions = z.strictObject({
   notBefore: z.optional(moment),
   notAfter: z.optional(moment),
 })
+/** An access rule. */
 export const Rule = z.strictObject({
   ...PutRule.shape,
   conditions: z.optional(StoredConditions),
@@ -115,9 +129,10 @@ export const Rule = z.strictObject({
   updatedAt: moment,
   updatedBy: z.string(),
 })
+/** All rules of a vault. */
 export const RuleList = z.strictObject({ items: z.array(Rule) })
 
-/** A decision to explain, in circumstances to imagine. */
+/** A hypothetical request, whose decision is explained. */
 export const Explain = z.strictObject({
   principal: id,
   action: z.enum(ACTIONS),
@@ -133,6 +148,7 @@ export const Explain = z.strictObject({
   mfaSecondsAgo: z.optional(z.int().check(z.gte(0))),
   at: z.optional(time),
 })
+/** The decision on a hypothetical request, and the rules behind it. */
 export const Explanation = z.strictObject({
   allow: z.boolean(),
   rule: z.nullable(z.string()),
@@ -140,6 +156,7 @@ export const Explanation = z.strictObject({
   considered: z.array(z.strictObject({ id: z.string(), effect: z.enum(['permit', 'forbid']), applies: z.boolean() })),
 })
 
+/** Principals with failed attempts at a second factor, and their lockouts. */
 export const LockList = z.strictObject({
   items: z.array(
     z.strictObject({

@@ -1,5 +1,5 @@
 /**
- * Approvals, and breaking the glass.
+ * Shapes of approvals and of break-glass events.
  *
  * @module
  */
@@ -7,7 +7,7 @@ import * as z from 'zod/mini'
 import { id, line, moment } from './parts.ts'
 import { AskedApproval } from './problem.ts'
 
-/** A request for approval. `body` is the canonical JSON that `hash` is the SHA-256 of: approve what you read there. */
+/** A request for approval. `hash` is the SHA-256 of `body`, its canonical JSON: an approver reads the body and approves the hash. */
 export const Approval = z.extend(AskedApproval, {
   state: z.enum(['open', 'rejected', 'withdrawn', 'used', 'expired']),
   operation: z.string(),
@@ -22,11 +22,13 @@ export const Approval = z.extend(AskedApproval, {
   endedBy: z.optional(z.string()),
   endedWhy: z.optional(z.string()),
 })
+/** Requests for approval. */
 export const ApprovalList = z.strictObject({ items: z.array(Approval) })
+/** Approves or rejects a request. */
 export const DecideApproval = z
   .strictObject({
     decision: z.enum(['approve', 'reject']),
-    hash: z.string().check(z.regex(/^[A-Za-z0-9_-]{43}$/, 'Must be the hash of what was read')),
+    hash: z.string().check(z.regex(/^[A-Za-z0-9_-]{43}$/, 'Must be the hash of the body that was read')),
     reason: z.optional(line(1, 256)),
   })
   .check(
@@ -36,11 +38,14 @@ export const DecideApproval = z
     ),
   )
 
+/** Breaks the glass: lifts the need for approvals for some minutes. */
 export const BreakGlass = z.strictObject({
   reason: line(8, 256),
   minutes: z._default(z.int().check(z.gte(1), z.lte(60)), 15),
 })
+/** The review of a break-glass event by another administrator. */
 export const ReviewGlass = z.strictObject({ review: line(8, 1024) })
+/** A break-glass event. */
 export const BrokenGlass = z.strictObject({
   id: z.string(),
   principal: id,
@@ -52,9 +57,10 @@ export const BrokenGlass = z.strictObject({
   reviewedBy: z.optional(z.string()),
   review: z.optional(z.string()),
 })
+/** Break-glass events. */
 export const BrokenGlassList = z.strictObject({ items: z.array(BrokenGlass) })
 
-/** Headers of a request that others have to approve. */
+/** Headers of a request that needs approval. */
 export const ApprovalHeaders = z.strictObject({
   Approval: z.optional(
     z

@@ -1,5 +1,5 @@
 /**
- * What is told of the log: entries, proofs and how it stands.
+ * Answers about the audit log: entries, proofs and status.
  *
  * @module
  */
@@ -7,53 +7,56 @@ import * as z from 'zod/mini'
 import { SEVERITIES } from '../vault/audit/severity.ts'
 import { described, moment } from './parts.ts'
 
-/** A hash of the tree, in base64. */
+/** A hash of the Merkle tree, in base64. */
 export const Hash = z.base64().check(z.length(44))
+/** An inclusion proof (RFC 9162 section 2.1.3). */
 export const InclusionProof = described(
   z.strictObject({ index: z.int(), size: z.int(), leafHash: Hash, root: Hash, hashes: z.array(Hash) }),
-  'That an entry is in the tree of this size (RFC 9162 section 2.1.3)',
+  'Proves that the tree of this size contains an entry (RFC 9162 section 2.1.3)',
 )
+/** A consistency proof (RFC 9162 section 2.1.4). */
 export const ConsistencyProof = described(
   z.strictObject({ from: z.int(), to: z.int(), hashes: z.array(Hash) }),
-  'That the smaller tree is the beginning of the larger (RFC 9162 section 2.1.4)',
+  'Proves that the larger tree extends the smaller one (RFC 9162 section 2.1.4)',
 )
 
+/** A page of the log. */
 export const AuditEntries = described(
   z.strictObject({
-    size: described(z.int(), 'Entries in the log when it was asked'),
-    root: described(z.base64(), 'RFC 6962 root hash over all of them'),
-    min: described(z.int(), 'The first entry that is kept: those before are past their retention'),
+    size: described(z.int(), 'The number of entries in the log at the time of the request'),
+    root: described(z.base64(), 'The RFC 6962 root hash of all these entries'),
+    min: described(z.int(), 'The index of the first entry that is kept. Earlier entries are past their retention'),
     frontier: described(
       z.optional(z.array(Hash)),
-      'What stands for the entries before `min` in the tree: with the first entries that are kept',
+      'Hashes that represent the entries before `min` in the tree. Sent with the first entries that are kept',
     ),
     entries: z.array(
-      z.strictObject({ index: z.int(), body: described(z.string(), 'The canonical JSON that was hashed') }),
+      z.strictObject({ index: z.int(), body: described(z.string(), 'The canonical JSON that is hashed') }),
     ),
     next: described(
       z.optional(z.int()),
-      'Where the next page begins; a page may hold fewer entries than were asked for',
+      'The index where the next page begins. A page may hold fewer entries than requested',
     ),
   }),
-  'Entries of the log',
+  'A page of log entries',
 )
 
-/** The facts of an entry that are told to whoever it is about. */
+/** Fields of an entry that its principal may see. */
 export const told = {
-  index: described(z.int(), 'Its place in the log, from 0'),
-  time: described(moment, 'When it was decided'),
-  operation: described(z.string(), 'What was asked, such as secret.read'),
-  resource: described(z.string(), 'The name of the secret, or an alias of it, or the part of the vault'),
-  outcome: described(z.string(), '"ok", or the reason of the refusal'),
-  severity: described(z.enum(SEVERITIES), 'From notice on it is a security event'),
+  index: described(z.int(), 'The index of the entry in the log, from 0'),
+  time: described(moment, 'When the request was decided'),
+  operation: described(z.string(), 'The operation, such as secret.read'),
+  resource: described(z.string(), 'The name of the secret, its alias, or the part of the vault'),
+  outcome: described(z.string(), '"ok", or the reason for the refusal'),
+  severity: described(z.enum(SEVERITIES), 'A security event is notice or higher'),
 }
 
-/** What somebody did last, without what is only an auditor's. */
+/** The caller's own latest entries, without the fields reserved for auditors. */
 export const MyEntries = z.strictObject({
   items: z.array(z.strictObject({ ...told, address: z.optional(z.string()), agent: z.optional(z.string()) })),
 })
 
-/** How the log stands, for whoever runs it. */
+/** The status of the log, for its operator. */
 export const AuditStatus = z.strictObject({
   size: z.int(),
   min: z.int(),
@@ -65,7 +68,7 @@ export const AuditStatus = z.strictObject({
     z.strictObject({
       target: z.string(),
       mark: z.int(),
-      lag: described(z.int(), 'Entries that it does not have yet'),
+      lag: described(z.int(), 'The number of entries that the target has not received yet'),
       deliveredAt: z.optional(moment),
       failure: z.optional(z.string()),
       failingSince: z.optional(moment),
@@ -73,4 +76,5 @@ export const AuditStatus = z.strictObject({
   ),
 })
 
+/** A new term of the key that signs checkpoints. */
 export const RekeyedLog = z.strictObject({ term: z.int(), key: described(z.string(), 'The new verifier key') })

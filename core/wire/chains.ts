@@ -1,5 +1,5 @@
 /**
- * Chains of providers.
+ * Shapes of chains of providers.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { described, id, moment, secretName } from './parts.ts'
 import { ProviderId } from './providers.ts'
 import { atLeastOne, describable, pattern } from './request_parts.ts'
 
-/** Which providers keep the secrets of a pattern, the primary first. */
+/** The providers that keep the secrets of a pattern, the primary first. */
 export const PutChain = described(
   z
     .strictObject({
@@ -25,14 +25,14 @@ export const PutChain = described(
                   z.regex(/^[A-Za-z0-9/_+=.@-]{1,256}$/, 'Prefix must be 1 to 256 of A-Z, a-z, 0-9 and "/_+=.@-"'),
                 ),
             ),
-            "What stands before the names there, in the provider's own letters",
+            "A prefix for the names at this provider, in the provider's own characters",
           ),
         }),
         PROVIDER_IDS.length,
       ).check(
         z.refine(
           (members) => new Set(members.map(({ provider }) => provider)).size === members.length,
-          'Must have each provider but once',
+          'Must not list a provider twice',
         ),
       ),
       onNotFound: z._default(z.enum(['stop', 'next']), 'stop'),
@@ -44,6 +44,7 @@ export const PutChain = described(
     .check(describable),
   'A chain of providers',
 )
+/** A chain of providers. */
 export const Chain = z.strictObject({
   ...PutChain.shape,
   id,
@@ -51,7 +52,9 @@ export const Chain = z.strictObject({
   updatedAt: moment,
   updatedBy: z.string(),
 })
+/** All chains of a vault. */
 export const ChainList = z.strictObject({ items: z.array(Chain) })
+/** Names of secrets at the primary of a chain. */
 export const ChainNames = z.strictObject({
   items: z.array(z.strictObject({ name: secretName, updatedAt: z.optional(moment) })),
   cursor: z.optional(z.string()),

@@ -1,5 +1,5 @@
 /**
- * Checking what came in.
+ * Checks input against a shape.
  *
  * @module
  */
@@ -7,22 +7,22 @@ import type * as z from 'zod/mini'
 import en from 'zod/v4/locales/en.js'
 import { badRequest } from '../errors.ts'
 
-/** The messages of rules that have none of their own. */
+/** Default messages for rules without their own. */
 const WORDS = { error: en().localeError }
 
 /**
- * Checks a request's body against its shape.
+ * Checks a part of a request against its shape.
  *
- * @param root Named when the whole is wrong: `body`, `query` or `headers`.
- * @throws {PosternError} `bad_request` naming the first wrong field and the rule it breaks. Never the
- *   value, nor an unknown field's name: a value may have slipped into that place.
+ * @param root The name to report when the whole part is wrong: `body`, `query` or `headers`.
+ * @throws {PosternError} `bad_request`, naming the first wrong field and the rule it breaks. It names
+ *   neither the value nor an unknown field, since a secret may have slipped into that place.
  */
 export function check<T extends z.ZodMiniType>(schema: T, input: unknown, root = 'body'): z.output<T> {
   const result = schema.safeParse(input, WORDS)
   if (result.success) return result.data
   const [issue] = result.error.issues
   const path = issue?.path ?? []
-  // Below tags and claims the names are the client's own.
+  // The client chooses the names below tags and claims.
   const own = path.findIndex((name) => name === 'tags' || name === 'claims')
   const names = (own < 0 ? path : path.slice(0, own + 1)).filter(
     (name) => typeof name === 'number' || /^[A-Za-z-]{1,32}$/.test(String(name)),

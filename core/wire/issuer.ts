@@ -1,5 +1,5 @@
 /**
- * Identity providers that are trusted.
+ * Shapes of issuers: identity providers that a vault trusts.
  *
  * @module
  */
@@ -15,15 +15,18 @@ const httpsUrl = z.string().check(
   ),
 )
 
-/** An identity provider whose tokens open a session, and the claims that they must have. */
+/** Trusts an issuer: its tokens open a session if they have these claims. */
 export const PutIssuer = z
   .strictObject({
     issuer: httpsUrl,
     audience: line(1, 512),
     jwksUri: z.optional(httpsUrl),
     claims: z.record(z.string().check(z.regex(/^[A-Za-z0-9_:./-]{1,128}$/)), atLeastOne(line(1, 512), 20)).check(
-      z.refine((claims) => conditionsOf(claims) > 0, 'At least one claim beside iss and aud, and not only "*"'),
-      z.refine((claims) => Object.keys(claims).length <= 20, 'At most 20 claims'),
+      z.refine(
+        (claims) => conditionsOf(claims) > 0,
+        'Must have at least one claim besides iss and aud that is not just "*"',
+      ),
+      z.refine((claims) => Object.keys(claims).length <= 20, 'Must have at most 20 claims'),
     ),
     principal: id,
     assertions: z.optional(z.enum(['once', 'same-key', 'until-expiry'])),
@@ -32,10 +35,11 @@ export const PutIssuer = z
   .check(
     z.refine(
       trustsById,
-      'GitHub must be trusted by an exact repository_id or repository_owner_id: names are given up and taken by others',
+      'Must have an exact repository_id or repository_owner_id for GitHub: names can be released and taken by other users',
     ),
     describable,
   )
+/** A trusted issuer. */
 export const Issuer = z.strictObject({
   ...PutIssuer.shape,
   id,
@@ -43,15 +47,16 @@ export const Issuer = z.strictObject({
   updatedAt: moment,
   updatedBy: z.string(),
 })
+/** All trusted issuers of a vault. */
 export const IssuerList = z.strictObject({ items: z.array(Issuer) })
 
-/** http only to loopback, for a provider on the same machine. */
+/** Allows http to loopback only, for an issuer on the same machine. */
 function isIssuerUrl({ protocol, hostname, username, password, search, hash }: URL): boolean {
   const safe = protocol === 'https:' || (protocol === 'http:' && ['127.0.0.1', '[::1]', 'localhost'].includes(hostname))
   return safe && !username && !password && !search && !hash
 }
 
-/** How many claims are really conditions: `iss` and `aud` are checked anyway, and `*` alone says nothing. */
+/** Counts the claims that narrow the trust: `iss` and `aud` are always checked, and `*` alone matches anything. */
 function conditionsOf(claims: Record<string, readonly string[]>): number {
   const real = Object.entries(claims).filter(([name, globs]) => {
     return !['iss', 'aud', 'exp', 'iat', 'nbf', 'jti'].includes(name) && globs.every((glob) => !/^\*+$/.test(glob))
@@ -59,7 +64,7 @@ function conditionsOf(claims: Record<string, readonly string[]>): number {
   return real.length
 }
 
-/** GitHub signs for everybody, and only ids stay with their owner. */
+/** GitHub signs tokens for all of its users, and only ids stay with their owner. */
 function trustsById({ issuer, claims }: { issuer: string; claims: Record<string, readonly string[]> }): boolean {
   if (new URL(issuer).hostname !== 'token.actions.githubusercontent.com') return true
   const ids = [...(claims.repository_id ?? []), ...(claims.repository_owner_id ?? [])]

@@ -1,5 +1,5 @@
 /**
- * A vault's policy, the terms of its key, and its hooks.
+ * Shapes of a vault's policy, the terms of its key, and its hooks.
  *
  * @module
  */
@@ -7,7 +7,7 @@ import * as z from 'zod/mini'
 import { described, id, line, moment } from './parts.ts'
 import { atLeastOne, isDescribable, MAX_DESCRIBED_BYTES, pattern } from './request_parts.ts'
 
-/** What values of a vault have to be like, and how many old ones are kept. */
+/** The required strength of secret values. */
 const SecretComplexity = described(
   z.strictObject({
     resources: z._default(atLeastOne(pattern, 100), ['**']),
@@ -19,22 +19,27 @@ const SecretComplexity = described(
     minEntropyBits: z._default(z.int().check(z.gte(0), z.lte(256)), 0),
     denied: z._default(z.array(line(3, 64)).check(z.maxLength(1000)), []),
   }),
-  'Of values that are given; what is generated follows it too',
+  'Applies to values that clients write and to generated values',
 )
+/** Sets the policy for values and versions. */
 export const PutPolicy = z
   .strictObject({
     secretComplexity: z._default(z.nullable(SecretComplexity), null),
     keepVersions: z._default(z.nullable(z.int().check(z.gte(2), z.lte(1_000_000))), null),
     keepVersionDays: z._default(z.nullable(z.int().check(z.gte(1), z.lte(36_500))), null),
-    notify: described(z._default(z.nullable(id), null), 'The hook that is told of what needs somebody'),
+    notify: described(
+      z._default(z.nullable(id), null),
+      'The hook that receives notifications about work that needs a person',
+    ),
   })
   .check(
-    // Of denied texts the log says only how many there are.
+    // The log records only the number of denied texts.
     z.refine(
       ({ secretComplexity }) => isDescribable({ ...secretComplexity, denied: [] }),
-      `Must have at most ${MAX_DESCRIBED_BYTES} bytes as JSON beside denied, so that the log can describe it`,
+      `Must have at most ${MAX_DESCRIBED_BYTES} bytes as JSON, without denied, to fit into a log entry`,
     ),
   )
+/** The policy for values and versions. */
 export const Policy = z.strictObject({
   ...PutPolicy.shape,
   version: z.int(),
@@ -42,62 +47,65 @@ export const Policy = z.strictObject({
   updatedBy: z.optional(z.string()),
   erasesAt: described(
     z.optional(moment),
-    'When versions are erased that were kept before: it can be taken back until then',
+    'When the new policy erases versions that the old one kept. Until then the change can be reverted',
   ),
 })
 
 /** A term of the vault's key. */
 export const Term = z.strictObject({
   term: z.int(),
-  state: z.enum(['current', 'moving', 'in use', 'retired']),
+  state: z.enum(['current', 'moving', 'in_use', 'retired']),
   startedAt: moment,
   startedBy: z.optional(z.string()),
-  moved: described(z.int(), 'Sealed values that were moved to it'),
-  failed: described(z.int(), 'Sealed values that could not be moved to it, and keep older terms in use'),
-  left: described(z.optional(z.int()), 'Of the term that is moving: rows still to be looked at, at most'),
-  doneAt: described(z.optional(moment), 'Since when nothing is sealed under an older term'),
-  rootKey: described(z.optional(z.string()), 'The id of the root key that it derives from'),
+  moved: described(z.int(), 'The number of sealed values that were rewrapped under this term'),
+  failed: described(z.int(), 'The number of sealed values that could not be rewrapped. They keep older terms in use'),
+  left: described(z.optional(z.int()), 'For the moving term: the most rows that remain'),
+  doneAt: described(z.optional(moment), 'The time since which nothing is sealed under an older term'),
+  rootKey: described(z.optional(z.string()), 'The id of the root key from which the term derives'),
 })
 
-/** A root key that a vault is or was under. */
+/** A root key that a vault uses or used. */
 export const RootKey = z.strictObject({
   id: z.string(),
   state: z.enum(['current', 'former']),
   since: moment,
-  given: described(z.boolean(), 'Whether the server has it'),
+  given: described(z.boolean(), 'Whether the server has this key'),
   needed: described(
     z.boolean(),
-    'Whether something is sealed under it, or it signs the log: else it can be taken away',
+    'Whether something is sealed under this key, or it signs the log. If not, the key can be removed',
   ),
-  tokens: described(z.int(), 'API tokens that were made under it, and end with it'),
-  principals: described(z.int(), 'Principals who have those'),
-  sessions: described(z.int(), 'Sessions that end with it'),
-  recoveryCodes: described(z.int(), 'Principals whose recovery codes end with it'),
+  tokens: described(z.int(), 'The number of API tokens that end with this key'),
+  principals: described(z.int(), 'The number of principals with such tokens'),
+  sessions: described(z.int(), 'The number of sessions that end with this key'),
+  recoveryCodes: described(z.int(), 'The number of principals whose recovery codes end with this key'),
 })
 
-/** Something that could not be moved to the newest term. */
+/** A sealed value that could not be rewrapped under the newest term. */
 export const Unmoved = z.strictObject({
   kind: z.enum(['version', 'factor', 'hook']),
-  name: described(z.string(), "A secret's, a principal's or a hook's"),
+  name: described(z.string(), 'The name of the secret, or the id of the principal or hook'),
   version: z.optional(z.int()),
 })
+/** The terms of the vault's key, and its root keys. */
 export const TermList = z.strictObject({
   items: z.array(Term),
-  rootKeys: described(z.array(RootKey), 'The newest first'),
+  rootKeys: described(z.array(RootKey), 'Newest first'),
   unmoved: z.optional(z.array(Unmoved)),
 })
 
-/** Another server that is told something. */
+/** Creates or changes a hook: a server that receives notifications. */
 export const PutHook = z.strictObject({
   url: z.string().check(z.maxLength(512)),
   newSecret: z._default(z.boolean(), false),
 })
+/** A hook. */
 export const Hook = z.strictObject({
   id,
   url: z.string(),
   version: z.int(),
   updatedAt: moment,
   updatedBy: z.string(),
-  secret: described(z.optional(z.string()), 'The signing secret, when it is new: shown this once'),
+  secret: described(z.optional(z.string()), 'The new signing secret, shown only once'),
 })
+/** All hooks of a vault. */
 export const HookList = z.strictObject({ items: z.array(Hook) })

@@ -1,18 +1,18 @@
 /**
- * Errors.
+ * Shapes of errors.
  *
  * @module
  */
 import * as z from 'zod/mini'
 import { described, moment } from './parts.ts'
 
-/** A request for approval, as an error names it. */
+/** A reference to a request for approval, in an error. */
 export const AskedApproval = z.strictObject({ id: z.string(), hash: z.string(), expiresAt: moment })
 
-/** Members of a chain that were asked and could not answer. */
+/** Members of a chain that could not answer. */
 export const PassedOver = z.array(z.strictObject({ provider: z.string(), why: z.string() }))
 
-/** An error as RFC 9457 writes it. */
+/** A problem document (RFC 9457). */
 export const Problem = z.strictObject({
   type: z.literal('about:blank'),
   title: z.string(),
@@ -26,7 +26,7 @@ export const Problem = z.strictObject({
   auditIndex: z.optional(z.int()),
   passedOver: described(
     z.optional(PassedOver),
-    'Members of the chain that could not answer, in order: the secret may be there',
+    'Members of the chain that could not answer, in order. They may have the secret',
   ),
   approval: z.optional(AskedApproval),
 })

@@ -1,5 +1,5 @@
 /**
- * How providers are.
+ * Shapes of provider health.
  *
  * @module
  */
@@ -8,33 +8,35 @@ import { PROVIDER_IDS } from '../providers/chain.ts'
 import { BREAKER_STATES, HEALTH_STATES } from '../providers/health.ts'
 import { described, moment } from './parts.ts'
 
-/** The providers that settings can name. */
+/** The id of a provider. */
 export const ProviderId = z.enum(PROVIDER_IDS)
 
+/** The health of a provider. */
 export const Provider = described(
   z.strictObject({
     id: ProviderId,
     kind: z.string(),
     state: z.enum(HEALTH_STATES),
-    since: described(z.optional(moment), 'As far back as this vault looked'),
+    since: described(z.optional(moment), 'The start of this state, as far as this vault has observed it'),
     breaker: z.enum(BREAKER_STATES),
     latencyMs: z.strictObject({ p50: z.nullable(z.number()), p95: z.nullable(z.number()) }),
     lastFailure: z.optional(
       z.strictObject({
         kind: z.string(),
-        code: described(z.optional(z.string()), 'Of the service or of the network, such as `ENOTFOUND`'),
+        code: described(z.optional(z.string()), 'The error code of the service or the network, such as `ENOTFOUND`'),
         at: moment,
       }),
     ),
     lag: described(
       z.optional(z.strictObject({ names: z.int(), seconds: z.int() })),
-      'Writes that have not arrived: how many names, and how old the oldest is',
+      'Writes that have not been replicated: the number of names, and the age of the oldest write',
     ),
     drifted: described(
       z.optional(z.int()),
-      'Names that had another value here than at their primary, of those that the caller may read',
+      'The number of names whose value here differed from the primary, among the names that the caller may read',
     ),
   }),
-  'A provider, as this server finds it',
+  'The health of a provider, as this server observes it',
 )
+/** The health of all providers. */
 export const ProviderList = z.strictObject({ items: z.array(Provider) })

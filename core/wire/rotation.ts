@@ -1,5 +1,5 @@
 /**
- * Rotation of secrets, and what a value is made as.
+ * Shapes of rotations, and recipes for generated values.
  *
  * @module
  */
@@ -11,15 +11,15 @@ import { described, id, moment, secretName, versionId } from './parts.ts'
 import { atLeastOne, clock, describable, number, replace, time } from './request_parts.ts'
 import { Run } from './run.ts'
 
-/** What a value is made as. */
+/** A recipe for a generated value. */
 export const Recipe = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('password'),
     length: z._default(z.int().check(z.gte(8), z.lte(1024)), 32),
     alphabet: z.optional(
       z.string().check(
-        z.regex(/^[\x21-\x7e]{2,94}$/, 'Alphabet must be 2 to 94 of visible ASCII'),
-        z.refine((text) => new Set(text).size === text.length, 'Alphabet must have no character twice'),
+        z.regex(/^[\x21-\x7e]{2,94}$/, 'Must be 2 to 94 visible ASCII characters'),
+        z.refine((text) => new Set(text).size === text.length, 'Must not have a character twice'),
       ),
     ),
     require: z.optional(z.array(z.enum(CLASSES)).check(z.maxLength(CLASSES.length))),
@@ -27,8 +27,8 @@ export const Recipe = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('passphrase'),
     words: z._default(z.int().check(z.gte(4), z.lte(64)), 12),
-    // Without one, or with a letter, two lists of words could be the same text.
-    separator: z._default(z.string().check(z.regex(/^[ ._,:-]$/, 'Separator must be one of " ._,:-"')), '-'),
+    // Without a separator, or with a letter, two word lists could produce the same text.
+    separator: z._default(z.string().check(z.regex(/^[ ._,:-]$/, 'Must be one of " ._,:-"')), '-'),
   }),
   z.strictObject({
     kind: z.enum(['hex', 'base64', 'base64url']),
@@ -45,7 +45,7 @@ export const Recipe = z.discriminatedUnion('kind', [
 
 const hours = z
   .strictObject({ from: clock, to: clock })
-  .check(z.refine(({ from, to }) => from !== to, 'Hours must have a length'))
+  .check(z.refine(({ from, to }) => from !== to, 'from and to must differ'))
 const weekdays = atLeastOne(z.int().check(z.gte(1), z.lte(7)), 7)
 const Freeze = z.union([
   z.strictObject({ days: z.optional(weekdays), hours }),
@@ -53,12 +53,12 @@ const Freeze = z.union([
   z.strictObject({ from: time, to: time }).check(z.refine(({ from, to }) => from < to, 'from must be before to')),
 ])
 
-/** How a secret rotates. */
+/** Sets the rotation of a secret. */
 export const PutRotation = z
   .strictObject({
     rotateEvery: described(
       z._default(z.nullable(z.union([z.int(), z.string().check(z.maxLength(32))])), null),
-      'Days, or an ISO 8601 duration such as P30D; null: by hand only',
+      'Days, or an ISO 8601 duration such as P30D. null for manual rotation only',
     ),
     jitterSeconds: z._default(z.int().check(z.gte(0), z.lte(604_800)), 0),
     freeze: z._default(z.array(Freeze).check(z.maxLength(50)), []),
@@ -70,7 +70,7 @@ export const PutRotation = z
             z.optional(
               z.string().check(z.regex(/^(?:\/(?:[^~/]|~[01])*)+$/, 'Must be a JSON pointer'), z.maxLength(1024)),
             ),
-            'Where in the document that a provider keeps the value is put (RFC 6901); all else of it stays',
+            "A JSON pointer (RFC 6901) to the value in the provider's document. The rest of the document stays as it is",
           ),
         }),
         z.strictObject({ kind: z.literal('webhook'), hook: id }),
@@ -96,25 +96,33 @@ const StoredFreeze = z.union([
   z.strictObject({ days: weekdays }),
   z.strictObject({ from: moment, to: moment }),
 ])
+/** The rotation of a secret. */
 export const Rotation = z.strictObject({
   ...PutRotation.shape,
   freeze: z.array(StoredFreeze),
   name: secretName,
   state: z.enum(['idle', 'due', 'running', 'failing']),
   version: z.int(),
-  failures: described(z.int(), 'Runs in a row that changed nothing'),
+  failures: described(z.int(), 'The number of consecutive runs that changed nothing'),
   nextAt: z.optional(moment),
-  run: described(z.optional(Run), 'The run that goes on, or went last'),
+  run: described(z.optional(Run), 'The current run, or the last one'),
   updatedAt: moment,
   updatedBy: z.string(),
 })
+/** The rotation of a secret with its latest runs. */
 export const RotationWithRuns = z.extend(Rotation, { runs: z.array(Run) })
+/** Rotations of a vault. */
 export const RotationList = z.strictObject({ items: z.array(Rotation), cursor: z.optional(z.string()) })
+/** Starts a rotation. */
 export const Rotate = z.strictObject({ force: z._default(z.boolean(), false), replace: z.optional(replace) })
+/** Acts on the current run: retries, cancels, finishes or abandons it. */
 export const SteerRotation = z.strictObject({ do: z.enum(STEERS) })
+/** Makes the value of an earlier version the newest version. */
 export const Rollback = z.strictObject({ version: z.int().check(z.gte(1)), force: z._default(z.boolean(), false) })
+/** The result of restoring an earlier version: a new version, or a rotation run. */
 export const RolledBack = z.strictObject({ name: secretName, version: z.optional(versionId), run: z.optional(Run) })
 
+/** Selects a page of rotations. */
 export const RotationsQuery = z.strictObject({
   cursor: z.optional(z.string().check(z.maxLength(2048))),
   limit: z._default(number(1, 200), 50),

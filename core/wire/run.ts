@@ -1,5 +1,5 @@
 /**
- * A run: one rotation of one secret, from its beginning to its end.
+ * The shape of a run: one rotation of one secret, from start to end.
  *
  * @module
  */
@@ -7,6 +7,7 @@ import * as z from 'zod/mini'
 import { FAILURES, STEPS } from '../vault/rotation/state_machine.ts'
 import { described, moment } from './parts.ts'
 
+/** A rotation run. */
 export const Run = z.strictObject({
   run: z.int(),
   why: z.enum(['schedule', 'manual', 'rollback']),
@@ -18,8 +19,8 @@ export const Run = z.strictObject({
   version: z.optional(z.int()),
   replaces: z.optional(z.int()),
   restores: z.optional(z.int()),
-  provider: described(z.optional(z.string()), 'The provider that keeps the secret, when it is not kept here'),
-  providerVersion: described(z.optional(z.string()), 'What that calls the new version'),
+  provider: described(z.optional(z.string()), 'The provider that keeps the secret, if it is not the sealed store'),
+  providerVersion: described(z.optional(z.string()), 'The version id at the provider'),
   failure: z.optional(z.enum(FAILURES)),
   nextTryAt: z.optional(moment),
   finishedAt: z.optional(moment),

@@ -1,5 +1,5 @@
 /**
- * What is asked of secrets.
+ * Shapes of requests about secrets.
  *
  * @module
  */
@@ -8,17 +8,18 @@ import { parseNamePrefix } from '../names.ts'
 import { by, described, tags } from './parts.ts'
 import { anyVersion, contentType, number, replace, time, version } from './request_parts.ts'
 
-/** The largest secret value: 64 KiB, counted in bytes of UTF-8 or of decoded base64. */
+/** The largest secret value, in bytes of UTF-8 or decoded base64: 64 KiB. */
 export const MAX_VALUE_BYTES = 64 * 1024
-/** The largest request body. */
+/** The largest request body, in bytes. */
 export const MAX_BODY_BYTES = 128 * 1024
-/** The most values that one hydrate call returns. */
+/** The most references that one hydrate request may hold. */
 export const MAX_REFERENCES = 200
 
+/** Writes a new version of a secret. */
 export const PutSecret = described(
   z.strictObject({
-    value: z.string().check(z.refine((text) => text.isWellFormed(), 'Value must be well-formed Unicode')),
-    encoding: described(z.optional(z.literal('base64')), 'Set when the value is bytes in base64'),
+    value: z.string().check(z.refine((text) => text.isWellFormed(), 'Must be well-formed Unicode')),
+    encoding: described(z.optional(z.literal('base64')), 'Set if the value is binary, in base64'),
     contentType: z.optional(contentType),
     tags: z.optional(tags),
     expiresAt: z.optional(time),
@@ -27,16 +28,20 @@ export const PutSecret = described(
   'A new version of a secret',
 )
 
+/** Destroys one version of a secret, or all of them. */
 export const DestroySecret = z.strictObject({ version: z.optional(z.int().check(z.gte(1))) })
 
+/** Reads many secrets at once. */
 export const Hydrate = described(
   z.strictObject({
     references: z.array(z.string().check(z.maxLength(1024))).check(z.minLength(1), z.maxLength(MAX_REFERENCES)),
   }),
-  'References to turn into values',
+  'References to resolve to values',
 )
 
+/** Selects the version to read. The current one if not given. */
 export const ReadQuery = z.strictObject({ version: z.optional(anyVersion) })
+/** Selects a page of secrets. */
 export const ListQuery = z.strictObject({
   prefix: z._default(by(parseNamePrefix), ''),
   cursor: z.optional(z.string().check(z.maxLength(2048))),
@@ -46,16 +51,18 @@ export const ListQuery = z.strictObject({
     z.transform((text) => text === 'true'),
   ),
 })
+/** Selects a page of names at a provider. */
 export const NamesQuery = z.omit(ListQuery, { deleted: true })
 
+/** Selects a page of versions. */
 export const VersionsQuery = z.strictObject({ cursor: z.optional(version), limit: z._default(number(1, 200), 50) })
 
-/** Headers of a delete. */
+/** Headers of a request to delete, restore or destroy. */
 export const DeleteHeaders = z.strictObject({
-  // A strong entity tag of ours is the version number in quotes.
+  // The strong entity tag is the version number in quotes.
   'If-Match': z.optional(
     z.pipe(
-      z.string().check(z.regex(/^"[1-9][0-9]{0,15}"$/, 'If-Match must be one version number in quotes')),
+      z.string().check(z.regex(/^"[1-9][0-9]{0,15}"$/, 'Must be one version number in quotes')),
       z.transform((text) => Number(text.slice(1, -1))),
     ),
   ),
@@ -66,8 +73,8 @@ export const WriteHeaders = z.strictObject({
   'If-Match': z.optional(
     z.pipe(
       z.pipe(
-        // RFC 9110 section 8.8.3: what a provider calls its version may be any of these.
-        z.string().check(z.regex(/^"[\x21\x23-\x7e]{1,128}"$/, 'If-Match must be one version in quotes')),
+        // A provider's version id can have any character of an entity tag (RFC 9110 section 8.8.3).
+        z.string().check(z.regex(/^"[\x21\x23-\x7e]{1,128}"$/, 'Must be one version in quotes')),
         z.transform((text) => text.slice(1, -1)),
       ),
       z.transform((text) => (/^[1-9][0-9]{0,14}$/.test(text) ? Number(text) : text)),
@@ -75,6 +82,6 @@ export const WriteHeaders = z.strictObject({
   ),
   'If-None-Match': z.optional(z.literal('*')),
   'Idempotency-Key': z.optional(
-    z.string().check(z.regex(/^[\x21-\x7e]{1,128}$/, 'Idempotency-Key must be 1 to 128 of visible ASCII')),
+    z.string().check(z.regex(/^[\x21-\x7e]{1,128}$/, 'Must be 1 to 128 visible ASCII characters')),
   ),
 })

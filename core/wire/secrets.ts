@@ -1,5 +1,5 @@
 /**
- * What is told of secrets: their values, names and versions.
+ * Answers about secrets: values, names and versions.
  *
  * @module
  */
@@ -7,8 +7,10 @@ import * as z from 'zod/mini'
 import { described, moment, secretName, tags, versionId } from './parts.ts'
 import { PassedOver, Problem } from './problem.ts'
 
+/** The version that a write created. */
 export const PutSecretResult = z.strictObject({ name: secretName, version: versionId })
 
+/** A secret with its value. */
 export const Secret = described(
   z.strictObject({
     name: secretName,
@@ -17,21 +19,19 @@ export const Secret = described(
     encoding: z.optional(z.literal('base64')),
     contentType: z.string(),
     tags,
-    createdAt: described(z.optional(moment), 'Not every provider says'),
+    createdAt: described(z.optional(moment), 'Missing if the provider does not report it'),
     expiresAt: z.optional(moment),
     provider: z.string(),
-    passedOver: described(
-      z.optional(PassedOver),
-      'Members of the chain that were asked before and could not answer, in order',
-    ),
+    passedOver: described(z.optional(PassedOver), 'Earlier members of the chain that could not answer, in order'),
     cached: described(
       z.optional(z.strictObject({ ageSeconds: z.int(), stale: z.optional(z.literal(true)) })),
-      'Set when it came from the cache; stale when it is there only because no provider could be reached',
+      'Set if the value came from the cache. stale if it is past its lifetime, and served because no provider was available',
     ),
   }),
   'A secret with its value',
 )
 
+/** A secret without its value. */
 export const SecretMetadata = z.strictObject({
   name: secretName,
   version: z.int(),
@@ -43,23 +43,26 @@ export const SecretMetadata = z.strictObject({
   deletedAt: z.optional(moment),
 })
 
+/** A page of secrets, without values. */
 export const SecretList = z.strictObject({ items: z.array(SecretMetadata), cursor: z.optional(z.string()) })
 
+/** A version of a secret, without its value. */
 export const Version = z.strictObject({
   version: versionId,
   stage: z.optional(z.enum(['current', 'previous', 'pending'])),
   contentType: z.optional(z.string()),
   createdAt: z.optional(moment),
   createdBy: z.optional(z.string()),
-  enabled: described(z.optional(z.literal(false)), 'Set when its value cannot be read any more'),
-  why: described(z.optional(z.string()), 'What made it, if not a write'),
+  enabled: described(z.optional(z.literal(false)), 'Set to false if the value can no longer be read'),
+  why: described(z.optional(z.string()), 'What created the version, if it was not a write'),
   currentAt: z.optional(moment),
-  checksum: described(z.optional(z.string()), 'The tag of its envelope: keyed, and verified at each read'),
+  checksum: described(z.optional(z.string()), 'The keyed tag of the envelope, verified at each read'),
   expiresAt: z.optional(moment),
   destroyedAt: z.optional(moment),
   provider: z.string(),
 })
 
+/** A page of versions, newest first. */
 export const VersionList = z.strictObject({
   name: secretName,
   deletedAt: z.optional(moment),
@@ -67,6 +70,7 @@ export const VersionList = z.strictObject({
   cursor: z.optional(z.string()),
 })
 
+/** The value for one reference, or the error. */
 export const HydratedItem = z.strictObject({
   reference: z.string(),
   secret: z.optional(Secret),
@@ -75,4 +79,5 @@ export const HydratedItem = z.strictObject({
   ),
 })
 
+/** The values and errors for all references, in the order of the request. */
 export const HydrateResult = z.strictObject({ items: z.array(HydratedItem) })

@@ -1,5 +1,5 @@
 /**
- * Sessions and second factors.
+ * Shapes of sessions and second factors.
  *
  * @module
  */
@@ -9,25 +9,26 @@ import { METHODS } from '../vault/access/rules.ts'
 import { by, described, id, moment } from './parts.ts'
 
 const code = z.string().check(z.maxLength(64))
-/** A second factor. */
+/** A second factor: a code of an authenticator app, or a recovery code. */
 export const Factor = z
   .strictObject({ code: z.optional(code), recoveryCode: z.optional(code) })
   .check(
     z.refine(
       ({ code, recoveryCode }) => code === undefined || recoveryCode === undefined,
-      'Only one of code and recoveryCode',
+      'Must have only one of code and recoveryCode',
     ),
   )
 
-/** Either a second factor beside an API token, or the token of an identity provider in place of one. */
+/** Opens a session: with a second factor besides the API token, or with the token of an identity provider instead. */
 export const OpenSession = z
   .strictObject({ ...Factor.shape, assertion: z.optional(z.string().check(z.maxLength(16_384))) })
   .check(
     z.refine(
       (given) => [given.code, given.recoveryCode, given.assertion].filter((one) => one !== undefined).length <= 1,
-      'Only one of code, recoveryCode and assertion',
+      'Must have only one of code, recoveryCode and assertion',
     ),
   )
+/** A new session, the only answer that holds its token. */
 export const OpenedSession = z.strictObject({
   token: z.string(),
   tokenType: z.enum(['Bearer', 'DPoP']),
@@ -37,6 +38,7 @@ export const OpenedSession = z.strictObject({
   idleSeconds: z.int(),
   mfaAt: z.optional(moment),
 })
+/** The caller's principal and session. */
 export const Whoami = z.strictObject({
   principal: id,
   kind: z.enum(['user', 'service']),
@@ -48,6 +50,7 @@ export const Whoami = z.strictObject({
   totp: z.boolean(),
   recoveryCodesLeft: z.int(),
 })
+/** A session without its token. */
 export const Session = z.strictObject({
   accessor: z.string(),
   principal: id,
@@ -60,11 +63,16 @@ export const Session = z.strictObject({
   agent: z.optional(z.string()),
   bound: z.boolean(),
 })
+/** Sessions of one principal or of all. */
 export const SessionList = z.strictObject({ items: z.array(Session) })
+/** Selects the sessions of one principal. */
 export const SessionsQuery = z.strictObject({ principal: z.optional(by(parseId)) })
+/** The number of sessions that ended. */
 export const EndedSessions = z.strictObject({ sessions: z.int() })
 
-/** What an authenticator app is to be shown; the secret is in the URI, this once. */
+/** The secret for an authenticator app, in a URI that is shown only once. */
 export const EnrolledTotp = z.strictObject({ uri: z.string(), qr: described(z.string(), 'The URI as a QR code, SVG') })
+/** Confirms an authenticator app with one of its codes. */
 export const ConfirmTotp = z.strictObject({ code })
+/** Recovery codes, shown only once. */
 export const ConfirmedTotp = z.strictObject({ recoveryCodes: z.array(z.string()) })
