@@ -9,7 +9,15 @@ import { describe, expect, it } from 'vitest'
 import { checkedFiles, type Hit, hitsIn, hitsOf } from './english.ts'
 
 /** Files and folders that are clean, and stay so. */
-const CLEAN = ['docs/contributing/style.md', 'test/english.ts', 'test/english_texts.ts']
+const CLEAN = [
+  'core/errors.ts',
+  'core/wire',
+  'docs/contributing/style.md',
+  'docs/reference/api',
+  'test/english.ts',
+  'test/english_texts.ts',
+  'worker/openapi',
+]
 
 const ALLOWED = readFileSync(join(import.meta.dirname, 'english_allowed.txt'), 'utf8')
   .split('\n')
@@ -41,7 +49,7 @@ describe('the check', () => {
     ['a string', "throw new Error('Nobody knows')", '1 vague pronoun'],
     ['a template', 'const a = `somebody has ${1} key`', '1 vague pronoun'],
     ['a title', "it('that expires is refused', f)", '1 title'],
-    ['a title of a table', "it.each([1])('row 3: that is %s', f)", '1 title'],
+    ['a title of a table', "it.each([1])('that is %s', f)", '1 title'],
   ])('finds %s', (_, source, expected) => {
     expect(rulesFor('a.ts', source)).toContain(expected)
   })

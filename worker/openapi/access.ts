@@ -1,3 +1,8 @@
+/**
+ * OpenAPI texts for principals, tokens, rules and issuers.
+ *
+ * @module
+ */
 import * as wire from '../../core/wire/index.ts'
 import * as answers from './answers.ts'
 import { group } from './described.ts'
@@ -10,24 +15,25 @@ const token = {
 }
 const rule = { effect: 'permit', principal: 'shop', actions: ['read'], resource: 'prod/**' }
 
+/** Routes for access. */
 export const access = group(
   'Access',
-  'Principals, their tokens, and the rules: default deny. Needs the right `admin`.',
+  'Principals, API tokens, rules and issuers. Access is denied by default. Requires the right `admin`.',
   {
     listPrincipals: { summary: 'List principals', answer: wire.PrincipalList },
     putPrincipal: {
-      summary: 'Make or change a principal',
+      summary: 'Create or update a principal',
       body: { shape: wire.PutPrincipal, example: { kind: 'service' } },
       answer: wire.Principal,
       example: { id: 'shop', kind: 'service', createdAt: at },
       also: ['conflict'],
       approvable: true,
     },
-    listTokens: { summary: 'List API tokens, by their accessors', answer: wire.TokenList },
+    listTokens: { summary: 'List API tokens by accessor', answer: wire.TokenList },
     createToken: {
-      summary: 'Make an API token, shown this once',
+      summary: 'Create an API token',
       description:
-        "With an operator's ticket as the bearer, and without a body, it makes a token of the administrator: the first one of a vault without principals, or one more of a vault that has them.",
+        "The answer is the only one that shows the token. With an operator's ticket as the bearer and no body, the token is an administrator's: the first token of an empty vault, or a recovery token.",
       body: { shape: wire.CreateToken, example: { principal: 'shop', label: 'CI' } },
       answer: wire.CreatedToken,
       example: { ...token, token: 'pst_default_example' },
@@ -44,7 +50,7 @@ export const access = group(
     },
     listRules: { summary: 'List rules', answer: wire.RuleList },
     putRule: {
-      summary: 'Make or change a rule',
+      summary: 'Create or update a rule',
       body: { shape: wire.PutRule, example: rule },
       answer: wire.Rule,
       example: { id: 'shop-reads', ...rule, ...change },
@@ -53,7 +59,7 @@ export const access = group(
     },
     deleteRule: { summary: 'Delete a rule', answer: wire.Rule, also: ['not_found', 'conflict'], approvable: true },
     explainRules: {
-      summary: 'Explain a decision, in circumstances to imagine',
+      summary: 'Explain the decision on a hypothetical request',
       body: { shape: wire.Explain, example: { principal: 'shop', action: 'read', resource: 'prod/db' } },
       answer: wire.Explanation,
       example: {
@@ -62,9 +68,9 @@ export const access = group(
       },
       also: ['not_found'],
     },
-    listIssuers: { summary: 'List trusted identity providers', answer: wire.IssuerList },
+    listIssuers: { summary: 'List trusted issuers', answer: wire.IssuerList },
     putIssuer: {
-      summary: 'Trust an identity provider, for tokens with certain claims',
+      summary: 'Trust an issuer for tokens with given claims',
       body: {
         shape: wire.PutIssuer,
         example: {
@@ -77,14 +83,14 @@ export const access = group(
       approvable: true,
     },
     deleteIssuer: {
-      summary: 'Trust an identity provider no more',
+      summary: 'Remove a trusted issuer',
       answer: wire.Issuer,
       also: ['not_found', 'conflict'],
     },
-    listLocks: { summary: 'List who is locked, and failed attempts', answer: wire.LockList },
+    listLocks: { summary: 'List lockouts and failed attempts', answer: wire.LockList },
     clearLock: { summary: 'Unlock a principal', answer: answers.ClearedLock, also: ['not_found'] },
     resetFactors: {
-      summary: "Take a principal's second factors away, and end its sessions",
+      summary: "Reset a principal's second factors and end its sessions",
       answer: wire.EndedSessions,
       also: ['not_found'],
       approvable: true,

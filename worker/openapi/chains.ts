@@ -1,13 +1,19 @@
+/**
+ * OpenAPI texts for chains and providers.
+ *
+ * @module
+ */
 import * as wire from '../../core/wire/index.ts'
 import { group } from './described.ts'
 
 const at = '2026-01-31T09:30:00.000Z'
 const chain = { resource: 'prod/**', members: [{ provider: 'aws' }, { provider: 'azure' }], cacheSeconds: 30 }
 
-export const chains = group('Providers', 'Other stores, and the chains in which they are asked.', {
+/** Routes for providers. */
+export const chains = group('Providers', 'Other secret stores, and the chains that define their order.', {
   listChains: { summary: 'List chains', answer: wire.ChainList },
   putChain: {
-    summary: 'Make or change a chain',
+    summary: 'Create or update a chain',
     body: { shape: wire.PutChain, example: chain },
     answer: wire.Chain,
     example: {
@@ -19,10 +25,10 @@ export const chains = group('Providers', 'Other stores, and the chains in which 
   },
   deleteChain: { summary: 'Delete a chain', answer: wire.Chain, also: ['not_found', 'conflict'], approvable: true },
   listChainNames: {
-    summary: 'List names that the primary of a chain has',
+    summary: 'List names at the primary of a chain',
     query: wire.NamesQuery,
     answer: wire.ChainNames,
     also: ['not_found', 'conflict'],
   },
-  listProviders: { summary: 'Show how the providers are', answer: wire.ProviderList },
+  listProviders: { summary: 'Get provider health', answer: wire.ProviderList },
 })

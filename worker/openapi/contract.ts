@@ -1,6 +1,6 @@
 /**
- * What every route takes and answers. Only what writes the document and what checks answers with it read this: it is
- * no part of a server.
+ * The requests and answers of every route. Only the generator of the OpenAPI document and the checks of answers load
+ * this module. A server does not.
  *
  * @module
  */
@@ -16,10 +16,10 @@ import { secrets } from './secrets.ts'
 import { server } from './server.ts'
 import { sessions } from './sessions.ts'
 
-/** The groups, in the order in which they are told. */
+/** The groups of routes, in the order of the document. */
 export const GROUPS: readonly Group[] = [secrets, sessions, access, approvals, rotations, policy, audit, chains, server]
 
-/** By route. A route of the table that no group describes does not compile. */
+/** The description of each route. A route without one does not compile. */
 export const CONTRACT: Readonly<Record<RouteId, Described>> = {
   ...secrets.routes,
   ...sessions.routes,

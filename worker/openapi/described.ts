@@ -1,49 +1,54 @@
+/**
+ * The description of a route for the OpenAPI document.
+ *
+ * @module
+ */
 import type { $ZodObject, $ZodType } from 'zod/v4/core'
 import type { RouteId } from '../http/route_table.ts'
 
-/** An answer, or a form of one, that is not JSON of one of our shapes. */
+/** An answer in a media type other than JSON, or JSON without a shape. */
 export interface Raw {
   type: string
   description: string
   example?: string
 }
 
-/** A header that only some answers have; the others are on all. */
+/** A header that only some answers have. */
 export type AnswerHeader = 'ETag' | 'Cache-Status' | 'Age' | 'Link'
 
-/** What may go wrong beside what may go wrong with every request to a vault. */
+/** Failures of some routes, in addition to those of every route of a vault. */
 export type Also = 'not_found' | 'conflict' | 'precondition'
 
-/** What a client is told of a route. Where it is and by which method stands in `route_table.ts`. */
+/** The description of a route. `route_table.ts` has its method and path. */
 export interface Described {
   summary: string
   description?: string
   query?: $ZodObject
-  /** Headers of the request that only some routes take. */
+  /** Request headers that only some routes take. */
   headers?: $ZodObject
   body?: { shape: $ZodType | readonly $ZodType[]; optional?: true; example?: object }
   answer: $ZodType | readonly Raw[]
-  /** An answer, made up. */
+  /** An example of an answer. */
   example?: object
   status?: 200 | 201
   answerHeaders?: readonly AnswerHeader[]
   also?: readonly Also[]
-  /** Set when the answer holds values, and is sealed for who sends a key. */
+  /** Set if the answer holds values, and is sealed for a client that sends a key. */
   sealable?: true
-  /** Set when a rule can demand that others approve it. */
+  /** Set if a rule can demand approvals for the route. */
   approvable?: true
-  /** Set when it makes a session: it may come without a token. */
+  /** Set if the route opens a session, and so needs no token. */
   signIn?: true
 }
 
-/** The routes of one group, in the order in which they are told. */
+/** A group of routes, in the order of the document. */
 export interface Group {
   name: string
   description: string
   routes: Partial<Record<RouteId, Described>>
 }
 
-/** Lets the compiler keep which routes a group has, so that one that is missing in all of them is seen. */
+/** Creates a group. The compiler keeps its route ids, and so reports a route that is missing from all groups. */
 export function group<const T extends Partial<Record<RouteId, Described>>>(
   name: string,
   description: string,

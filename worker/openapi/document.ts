@@ -1,5 +1,5 @@
 /**
- * The contract as an OpenAPI 3.1 document.
+ * Generates the OpenAPI 3.1 document.
  *
  * @module
  */
@@ -17,29 +17,33 @@ const text = (pattern: RegExp, more: object = {}) => ({ type: 'string', pattern:
 const whole = { type: 'integer', minimum: 0 }
 const ACCESSOR = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
-/** What stands in paths. */
+/** Path parameters. */
 const IN_PATHS: Record<string, { description: string; schema: object; example: string | number }> = {
-  vault: { description: 'The vault', schema: text(VAULT), example: 'default' },
+  vault: { description: 'The id of the vault', schema: text(VAULT), example: 'default' },
   name: {
-    description: "The secret's name. Its slashes are sent as they are: nothing in a path is percent-encoded",
+    description: 'The name of the secret. Send its slashes as they are: nothing in a path is percent-encoded',
     schema: text(NAME, { maxLength: 512 }),
     example: 'prod/db',
   },
-  id: { description: 'Its id', schema: text(ID), example: 'shop' },
-  accessor: { description: 'Its accessor', schema: text(ACCESSOR), example: '00000000-0000-4000-8000-000000000000' },
-  index: { description: 'The place of an entry in the log, from 0', schema: whole, example: 0 },
+  id: { description: 'The id of the resource', schema: text(ID), example: 'shop' },
+  accessor: {
+    description: 'The accessor of the token or session',
+    schema: text(ACCESSOR),
+    example: '00000000-0000-4000-8000-000000000000',
+  },
+  index: { description: 'The index of the entry in the log, from 0', schema: whole, example: 0 },
   tile: {
-    description: 'Level and number, as C2SP tlog-tiles writes them; slashes as they are',
+    description: 'The level and index of the tile, as in C2SP tlog-tiles. Send the slashes as they are',
     schema: { type: 'string' },
     example: '0/000.p/1',
   },
 }
 
-/** What goes wrong with every request to a vault. */
+/** Failures of every route of a vault. */
 const COMMON: readonly FailureName[] = ['BadRequest', 'Unauthenticated', 'Denied', 'Throttled', 'Failed', 'Unavailable']
 const ALSO = { not_found: ['NotFound'], conflict: ['Conflict'], precondition: ['PreconditionFailed'] } as const
 
-/** Builds the document. */
+/** Generates the document. */
 export function openApi(): Part {
   const paths: Record<string, Part> = {}
   for (const route of ROUTES) {
@@ -70,13 +74,12 @@ const SECURITY = {
   bearer: {
     type: 'http',
     scheme: 'bearer',
-    description: 'An API token (`pst_…`) or a session (`pss_…`) that is bound to no key',
+    description: 'An API token (`pst_…`), or a session (`pss_…`) without a bound key',
   },
   dpop: {
     type: 'http',
     scheme: 'dpop',
-    description:
-      'A session that is bound to a key: `Authorization: DPoP pss_…` with a proof in the header `DPoP` (RFC 9449)',
+    description: 'A session with a bound key: `Authorization: DPoP pss_…` and a proof in the header `DPoP` (RFC 9449)',
   },
 }
 
@@ -86,14 +89,15 @@ function parameters(): Record<string, Part> {
     { name, in: 'path', required: true, ...about },
   ])
   const asked: Record<string, string> = {
-    Approval: '`ask`, to have others approve this, or the id of what they approved',
-    'Approval-Reason': 'Why, with `ask`: for those who decide',
+    Approval: '`ask` to request approval, or the id of an approved request',
+    'Approval-Reason': 'The reason for the request, shown to approvers. Only with `ask`',
   }
   const named = parametersOf(ApprovalHeaders, 'header').map((one) => {
     return [one.name, { ...one, description: asked[String(one.name)] }]
   })
-  const proof = 'A proof of possession (RFC 9449), with the session that is bound to its key, or to bind one at sign-in'
-  const sealTo = 'A public JWK in base64url: the answer is a JWE to it. With a proof, the proof names its thumbprint'
+  const proof = 'A proof of possession (RFC 9449) for a session with a bound key, or to bind a new session at sign-in'
+  const sealTo =
+    'A public JWK in base64url, for which the answer is encrypted as a JWE. A DPoP proof must name its thumbprint'
   return Object.fromEntries([
     ...inPaths,
     ...named,
@@ -145,16 +149,16 @@ function successes(about: Described, id: Route['id'], ofVault: boolean): Record<
     ...(ofVault ? (['Audit-Index', 'RateLimit', 'RateLimit-Policy', 'DPoP-Nonce', 'Server-Timing'] as const) : []),
     ...(about.answerHeaders ?? []),
   ]
-  const done = { description: 'Done', headers: headersOf(names), content: content(about) }
+  const done = { description: 'Success', headers: headersOf(names), content: content(about) }
   const answered = { [about.status ?? 200]: done }
-  // To steer a rotation makes none.
+  // Acting on a running rotation creates nothing.
   return id === 'rotate' ? { 200: done, ...answered } : answered
 }
 
 function content({ answer, example, sealable }: Described): Record<string, Part> {
   if (Array.isArray(answer)) return Object.fromEntries((answer as Raw[]).map(raw))
   const json = { schema: reference(answer as $ZodType), ...(example && { example }) }
-  const jwe = 'A JWE in compact form, to the key of `Postern-Seal-To`, of the JSON above'
+  const jwe = 'The JSON above as a JWE in compact serialization, encrypted to the key in `Postern-Seal-To`'
   const sealed = { schema: { type: 'string', description: jwe, pattern: COMPACT_JWE } }
   return { 'application/json': json, ...(sealable && { 'application/jose': sealed }) }
 }
@@ -179,5 +183,5 @@ function failures({ also = [], body }: Described, ofVault: boolean, id: Route['i
   return Object.fromEntries(sorted.map((name) => [FAILURES[name].status, { $ref: `#/components/responses/${name}` }]))
 }
 
-/** What is not there where settings do not ask for it, or the files are not. */
+/** Routes that answer 404 if settings disable them or their files are missing. */
 const MAY_BE_OFF: readonly Route['id'][] = ['showMetrics', 'showContract', 'showDocs', 'showDocsStyle']

@@ -1,62 +1,72 @@
+/**
+ * The introduction of the OpenAPI document.
+ *
+ * @module
+ */
 import { reasonsTable } from './responses.ts'
 
-/** What is said before the routes, in Markdown. */
-export const OVERVIEW = `Postern decides, records in a log that anyone can verify, and only then releases.
+/** The introduction, in Markdown. */
+export const OVERVIEW = `Postern decides on each request, records the decision in a log that anyone can verify, and only then releases a value.
 
 ## Requests
 
-Bodies are JSON in UTF-8 with \`Content-Type: application/json\`, at most 128 KiB. Fields and query keys that are not named
-here are refused, and so is a key that comes twice. Nothing in a path is percent-encoded: names have no letter that would
-need it, and the slashes of a name are sent as they are. A client whose path parameters are encoded has to be told so.
+Bodies are JSON in UTF-8 with \`Content-Type: application/json\`, at most 128 KiB. Unknown fields, unknown query keys and
+duplicate keys are refused. Nothing in a path is percent-encoded: names have no character that needs it, and the slashes
+of a name are sent as they are. Configure a client that encodes path parameters accordingly.
 
-Times are ISO 8601 in UTC. Methods other than those here are answered with 405 and \`Allow\`, \`HEAD\` and \`OPTIONS\` too.
+Times are ISO 8601 in UTC. Methods that this document does not list are answered with 405 and \`Allow\`, including \`HEAD\`
+and \`OPTIONS\`.
 
 ## Answers
 
-Within v1 fields may be added to answers, and none is taken away or changes what it means: leave aside what you do not know.
+Later versions of v1 may add fields to answers. They neither remove a field nor change its meaning. Ignore unknown fields.
 
 ## Tokens and proofs
 
-\`Authorization: Bearer\` takes an API token or a session; \`POST tokens\` also an operator's ticket (\`pso_…\`), without a body, and answers
-with a token of an administrator. A session that was opened with a DPoP proof (RFC 9449) is bound to its
-key, and comes as \`Authorization: DPoP\` with a proof each time. A proof carries the nonce of the last \`DPoP-Nonce\`; the
-first one is answered with 401, reason \`use_dpop_nonce\`, and the nonce to use.
+\`Authorization: Bearer\` carries an API token or a session. \`POST tokens\` also takes an operator's ticket (\`pso_…\`), without
+a body, and answers with the token of an administrator. A session that was opened with a DPoP proof (RFC 9449) is bound to
+the key of the proof, and is sent as \`Authorization: DPoP\` with a new proof in each request. A proof carries the nonce of
+the latest \`DPoP-Nonce\`. The first proof is answered with 401, the reason \`use_dpop_nonce\`, and the nonce to use.
 
 ## Sealed answers
 
-An answer that holds values is sealed to the key in \`Postern-Seal-To\`, a public JWK in base64url: it is a JWE in compact form,
-\`application/jose\`, of the JSON that would have come otherwise. Its \`apu\` is the \`Request-Id\`.
+An answer with values is sealed if the request has \`Postern-Seal-To\`, a public JWK in base64url. It is then a JWE in compact
+serialization, \`application/jose\`, of the JSON in the plain answer. Its \`apu\` is the \`Request-Id\`.
 
 ## Pages
 
-Lists answer with a \`cursor\` when there is more: send it back as it is, with the same query. It is opaque, and sealed. The log is
-read from an index on, and answers with \`next\`.
+A list with more items has a \`cursor\`. Send the cursor back unchanged, with the same query. It is opaque and sealed. The
+log is read from an index, and has \`next\` instead.
 
 ## The log
 
-\`Audit-Index\` names the entry that records a request, also in an error, as \`auditIndex\`. What cannot be recorded is not released.
+\`Audit-Index\` is the index of the audit entry that records the request. In an error it is also \`auditIndex\`. A value is
+released only after its entry is stored.
 
 ## Limits
 
-\`RateLimit\` and \`RateLimit-Policy\` say what the tightest limit leaves (draft-ietf-httpapi-ratelimit-headers). Past it the answer
-is 429 with \`Retry-After\`.
+\`RateLimit\` and \`RateLimit-Policy\` report the remaining quota of the tightest limit
+(draft-ietf-httpapi-ratelimit-headers). A request beyond the limit is answered with 429 and \`Retry-After\`.
 
 ## Approvals
 
-Where a rule demands it, a request is answered with \`approval_required\`. Sent again with \`Approval: ask\` and \`Approval-Reason\` it
-asks those who have to approve, and with \`Approval: <id>\` it is done, once, when they have.
+A request that needs approval is answered with \`approval_required\`. Send it again with \`Approval: ask\` and
+\`Approval-Reason\` to ask the approvers. Once they have approved, send it with \`Approval: <id>\`. An approval is good for
+one request.
 
 ## Traces
 
-\`traceparent\` (W3C Trace Context) is taken, and passed on to stores that the operator runs.
+The server accepts \`traceparent\` (W3C Trace Context) and forwards it to stores that the operator runs.
 
 ## Errors
 
-An error is \`application/problem+json\` (RFC 9457). Go by \`code\`, which is stable, and by \`reason\`, which may be added to.
+An error is \`application/problem+json\` (RFC 9457). Rely on \`code\`, which is stable, and on \`reason\`, which may get new
+values.
 
-\`unavailable\` with the reason \`late\` or \`write_unknown\`, like a connection that ends without an answer, leaves open whether it was done.
-A repeat of a write with the same \`Idempotency-Key\` is done once, whichever it was, and answered as the first would have been; without
-a key it may make another version. A read that was not answered may be in the log: it is recorded before anything is released.
+After \`unavailable\` with the reason \`late\` or \`write_unknown\`, or a connection that ends without an answer, the request may
+have been carried out. Retry a write with the same \`Idempotency-Key\`: it is carried out once, and gets the answer of the
+first attempt. Without a key, a retry may create another version. A read without an answer may be in the log, because the
+log entry comes first.
 
 ${reasonsTable()}
 `

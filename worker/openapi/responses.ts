@@ -1,5 +1,5 @@
 /**
- * The answers that many routes have alike: headers, and errors by their status.
+ * Response headers and error responses that many routes share.
  *
  * @module
  */
@@ -13,21 +13,26 @@ const header = (description: string, schema: object, required = false) => ({
   schema,
 })
 
-/** Headers of answers. */
+/** Response headers. */
 export const HEADERS = {
-  'Request-Id': header('Names the request in both logs', { type: 'string', format: 'uuid' }, true),
-  'Audit-Index': header('The entry of the log that records it', { type: 'integer', minimum: 0 }),
-  RateLimit: header('What the tightest limit leaves, and when it is whole again', text),
+  'Request-Id': header(
+    'The id of the request in the audit log and the operational log',
+    { type: 'string', format: 'uuid' },
+    true,
+  ),
+  'Audit-Index': header('The index of the audit entry that records the request', { type: 'integer', minimum: 0 }),
+  RateLimit: header('The remaining quota of the tightest limit, and the time until it resets', text),
   'RateLimit-Policy': header('The tightest limit', text),
-  'DPoP-Nonce': header('The nonce for the next proof: on every answer to a proof (RFC 9449)', text),
-  'Server-Timing': header('Where the time went, in whole milliseconds; where settings ask for it', text),
-  'Retry-After': header('When to try again, in seconds', { type: 'integer', minimum: 0 }),
+  'DPoP-Nonce': header('The nonce for the next proof, on every answer to a proof (RFC 9449)', text),
+  'Server-Timing': header('Where the server spent its time, in whole milliseconds. Only if settings enable it', text),
+  'Retry-After': header('The delay before the next attempt, in seconds', { type: 'integer', minimum: 0 }),
   'WWW-Authenticate': header('How to authenticate (RFC 9110, RFC 9449)', text, true),
-  ETag: header('The version, in quotes: for `If-Match`', text),
-  'Cache-Status': header('What the cache did, and which providers were passed over (RFC 9211)', text),
-  Age: header('How old a value of the cache is, in seconds', { type: 'integer', minimum: 0 }),
-  Link: header('The next page, as `rel="next"` (RFC 8288)', text),
+  ETag: header('The version in quotes, for `If-Match`', text),
+  'Cache-Status': header('How the cache handled the request, and which providers could not answer (RFC 9211)', text),
+  Age: header('The age of a cached value, in seconds', { type: 'integer', minimum: 0 }),
+  Link: header('The next page, with `rel="next"` (RFC 8288)', text),
 } as const
+/** The name of a response header. */
 export type HeaderName = keyof typeof HEADERS
 
 interface Failure {
@@ -37,28 +42,33 @@ interface Failure {
   headers?: readonly HeaderName[]
 }
 
-/** Errors by status, each under the name of its component. */
+/** Error responses, by the name of their component. */
 export const FAILURES = {
-  BadRequest: { status: 400, description: 'Something in the request is not as it must be', codes: ['bad_request'] },
+  BadRequest: { status: 400, description: 'The request is invalid', codes: ['bad_request'] },
   Unauthenticated: {
     status: 401,
-    description: 'Nobody who is known: one answer for a token that is missing, malformed, unknown, expired or revoked',
+    description:
+      'The caller is not authenticated. The answer is the same for a missing, malformed, unknown, expired or revoked token',
     codes: ['unauthenticated'],
     headers: ['WWW-Authenticate'],
   },
   Denied: {
     status: 403,
-    description: 'Not permitted, or not yet: the same whether or not there is such a secret',
+    description: 'The caller is not permitted, or not yet. The answer does not reveal whether the secret exists',
     codes: ['denied', 'mfa_required', 'approval_required'],
   },
-  NotFound: { status: 404, description: 'There is none', codes: ['not_found'] },
-  Conflict: { status: 409, description: 'The state of things does not allow it', codes: ['conflict'] },
-  PreconditionFailed: {
-    status: 412,
-    description: 'Another version is current than `If-Match` or `If-None-Match` says',
+  NotFound: { status: 404, description: 'The resource does not exist', codes: ['not_found'] },
+  Conflict: {
+    status: 409,
+    description: 'The current state of the resource does not allow the request',
     codes: ['conflict'],
   },
-  TooLarge: { status: 413, description: 'Larger than `limitBytes`', codes: ['bad_request'] },
+  PreconditionFailed: {
+    status: 412,
+    description: 'The current version does not match `If-Match` or `If-None-Match`',
+    codes: ['conflict'],
+  },
+  TooLarge: { status: 413, description: 'The request exceeds `limitBytes`', codes: ['bad_request'] },
   Throttled: {
     status: 429,
     description: 'Too many requests',
@@ -68,30 +78,31 @@ export const FAILURES = {
   Failed: {
     status: 500,
     description:
-      'What was sealed cannot be opened, the log was rolled back, or a mistake of ours: repeating does not help',
+      'A sealed value cannot be opened, the log was rolled back, or Postern has a bug. A retry does not help',
     codes: ['tampered', 'internal'],
   },
   Unavailable: {
     status: 503,
-    description: 'Storage, a key or a provider cannot be had now',
+    description: 'The storage, a key or a provider is unavailable',
     codes: ['unavailable'],
     headers: ['Retry-After'],
   },
 } as const satisfies Record<string, Failure>
+/** The name of an error response. */
 export type FailureName = keyof typeof FAILURES
 
-/** The components of all of them. */
+/** Creates the components of all error responses. */
 export function failureResponses(): Record<string, Part> {
   const made = Object.entries(FAILURES as Record<string, Failure>).map(([name, failure]) => [name, response(failure)])
   return Object.fromEntries(made)
 }
 
-/** The headers of an answer, by reference. */
+/** Creates references to response headers. */
 export function headersOf(names: readonly HeaderName[]): Record<string, Part> {
   return Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }]))
 }
 
-/** A table of every code and reason with the message that a client sees, in Markdown. */
+/** Creates a Markdown table of every code and reason, with the message for the client. */
 export function reasonsTable(): string {
   const rows = ERROR_CODES.flatMap((code) => {
     const statuses = Object.values(FAILURES as Record<string, Failure>).filter(({ codes }) => codes.includes(code))
@@ -103,7 +114,7 @@ export function reasonsTable(): string {
   const lines = rows.map(([code, status, reason, message]) => {
     return `| \`${code}\` | ${status} | ${reason && `\`${reason}\``} | ${message} |`
   })
-  return ['| code | status | reason | says |', '| --- | --- | --- | --- |', ...lines].join('\n')
+  return ['| Code | Status | Reason | Message |', '| --- | --- | --- | --- |', ...lines].join('\n')
 }
 
 function response({ status, description, codes, headers = [] }: Failure): Part {
@@ -119,7 +130,7 @@ function response({ status, description, codes, headers = [] }: Failure): Part {
 }
 
 function example(status: number, code: ErrorCode) {
-  const detail = REFUSALS[code as keyof typeof REFUSALS]?.[1] ?? 'Value must be well-formed Unicode'
+  const detail = REFUSALS[code as keyof typeof REFUSALS]?.[1] ?? 'Must be well-formed Unicode'
   return {
     ...{ type: 'about:blank', title: TITLES[status] ?? 'Error', status, code, detail },
     requestId: '00000000-0000-4000-8000-000000000000',

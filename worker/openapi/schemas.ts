@@ -1,5 +1,5 @@
 /**
- * From the shapes of `core/wire/index.ts` to the schemas of the document.
+ * Converts the shapes of `core/wire` to JSON Schemas for the document.
  *
  * @module
  */
@@ -10,18 +10,18 @@ import * as wire from '../../core/wire/index.ts'
 import * as answers from './answers.ts'
 import { CONTRACT } from './contract.ts'
 
-/** A JSON Schema (2020-12), as far as it is looked into here. */
+/** A JSON Schema (2020-12), with the keywords that this module reads. */
 export interface Schema {
   [keyword: string]: unknown
   properties?: Record<string, Schema>
   required?: string[]
 }
 
-/** Another part of the document. */
+/** Any part of the document. */
 export type Part = Record<string, unknown>
 
 const REF = '#/components/schemas/'
-/** How the wire writes a whole number in a query. */
+/** The pattern of a whole number in a query. */
 const WHOLE = '^(?:0|[1-9][0-9]{0,15})$'
 
 const NAMES = new Map<unknown, string>(
@@ -30,20 +30,24 @@ const NAMES = new Map<unknown, string>(
   ),
 )
 const BODIES = new Set(Object.values(CONTRACT).flatMap(({ body }) => body?.shape ?? []) as $ZodType[])
-/** What only requests hold, and what stands in queries and headers. */
+/** Shapes that only requests contain. */
 const NESTED_IN_BODIES: readonly unknown[] = [wire.Conditions, wire.Recipe]
-/** Told as parameters of many routes, and in `docs/reference/audit-entry.schema.json`. */
+/** Shapes with their own place: parameters of many routes, and `audit-entry.schema.json`. */
 const ELSEWHERE: readonly unknown[] = [wire.ApprovalHeaders, wire.AuditEntry]
 const PARAMETERS = new Set(Object.values(CONTRACT).flatMap(({ query, headers }) => [query, headers]))
 
-/** The schema of a shape, by reference. */
+/**
+ * Creates a reference to the schema of a shape.
+ *
+ * @throws {RangeError} for a shape that is not exported.
+ */
 export function reference(shape: $ZodType): Schema {
   const name = NAMES.get(shape)
   if (name === undefined) throw new RangeError('Shape has no name: export it')
   return { $ref: REF + name }
 }
 
-/** Every shape that a body or an answer has, by its name. */
+/** Creates the schemas of all bodies and answers, by name. */
 export function componentSchemas(): Record<string, Schema> {
   const all = [...NAMES].filter(([shape]) => !PARAMETERS.has(shape as $ZodObject) && !ELSEWHERE.includes(shape))
   const inBodies = all.filter(([shape]) => BODIES.has(shape as $ZodType) || NESTED_IN_BODIES.includes(shape))
@@ -54,7 +58,7 @@ export function componentSchemas(): Record<string, Schema> {
   return Object.fromEntries(Object.entries(schemas).toSorted(([a], [b]) => (a < b ? -1 : 1)))
 }
 
-/** The parameters that a shape of a query or of headers stands for. */
+/** Creates the parameters for the shape of a query or of headers. */
 export function parametersOf(shape: $ZodObject, place: 'query' | 'header'): Part[] {
   const { properties = {}, required = [] } = tidied(z.toJSONSchema(shape, { io: 'input' })) as Schema
   return Object.entries(properties).map(([name, { description, ...schema }]) => ({
@@ -66,7 +70,7 @@ export function parametersOf(shape: $ZodObject, place: 'query' | 'header'): Part
   }))
 }
 
-/** What travels is the input of each shape: the text of a time, not the time. */
+/** Converts the input of each shape, as it travels: the text of a time, not the time. */
 function convert(shapes: readonly [unknown, string][]): Record<string, Schema> {
   const registry = z.registry<{ id: string }>()
   for (const [shape, id] of shapes) registry.add(shape as $ZodType, { id })
@@ -74,7 +78,7 @@ function convert(shapes: readonly [unknown, string][]): Record<string, Schema> {
   return mapValues(schemas as Record<string, Schema>, ({ $schema: _, $id: __, ...schema }) => tidied(schema) as Schema)
 }
 
-/** An answer leaves nothing out that has a default: the vault has filled it in. */
+/** Makes fields with a default required: the vault fills them in before it answers. */
 function withDefaultsThere(schema: unknown): Schema {
   if (Array.isArray(schema)) return schema.map(withDefaultsThere) as unknown as Schema
   if (typeof schema !== 'object' || schema === null) return schema as never
@@ -87,7 +91,7 @@ function withDefaultsThere(schema: unknown): Schema {
   return { ...changed, ...(there.size > 0 && { required: Object.keys(properties).filter((name) => there.has(name)) }) }
 }
 
-/** What is answered may have more fields one day: a client that was generated from this must bear it. */
+/** Allows unknown fields in answers, so that generated clients accept fields that a later version adds. */
 function opened(schema: unknown): Schema {
   if (Array.isArray(schema)) return schema.map(opened) as unknown as Schema
   if (typeof schema !== 'object' || schema === null) return schema as never
@@ -96,7 +100,7 @@ function opened(schema: unknown): Schema {
   return mapValues({ ...rest, ...kept }, opened) as Schema
 }
 
-/** Codes and reasons are closed sets, which the shape leaves open for clients of other versions. */
+/** Lists codes and reasons, which the shape leaves open for clients of other versions. */
 function closed(problem: Schema): Schema {
   const reasons = Object.keys(REFUSALS).filter((reason) => !(ERROR_CODES as readonly string[]).includes(reason))
   const { code, reason, ...rest } = problem.properties!
@@ -106,7 +110,7 @@ function closed(problem: Schema): Schema {
   }
 }
 
-/** A number in a query, with the least and the most that its shape takes. */
+/** Creates the schema of a number in a query, with the bounds of its shape, which it finds by bisection. */
 function wholeNumber(shape: $ZodType): Schema {
   const takes = (n: number) => z.safeParse(shape, String(n)).success
   const lowest = [0, 1].find(takes) ?? 0
@@ -126,7 +130,7 @@ function wholeNumber(shape: $ZodType): Schema {
   }
 }
 
-/** Without what only says again how large a number can be, or what a time is. */
+/** Removes redundant bounds of numbers and patterns of times. */
 function tidied(schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(tidied)
   if (typeof schema !== 'object' || schema === null) return schema

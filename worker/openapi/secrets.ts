@@ -1,3 +1,8 @@
+/**
+ * OpenAPI texts for secrets.
+ *
+ * @module
+ */
 import * as wire from '../../core/wire/index.ts'
 import * as answers from './answers.ts'
 import { group } from './described.ts'
@@ -8,13 +13,14 @@ const example = {
   ...{ tags: { team: 'core' }, createdAt: at, provider: 'sealed' },
 }
 
+/** Routes for secrets. */
 export const secrets = group(
   'Secrets',
-  'Values and their versions. Each read and each write has an entry in the log.',
+  'Secrets and their versions. The log has an entry for each read and each write.',
   {
     listSecrets: {
-      summary: 'List names and metadata, never values',
-      description: 'Only of what the caller may read.',
+      summary: 'List secrets without values',
+      description: 'Lists only secrets that the caller may read.',
       query: wire.ListQuery,
       answer: wire.SecretList,
       example: {
@@ -27,9 +33,9 @@ export const secrets = group(
       },
     },
     readSecret: {
-      summary: 'Read a value',
+      summary: 'Read a secret',
       description:
-        'Recorded before it is released. Where a chain of providers keeps the name, `Cache-Status` says where the value comes from, and `Age` how old it is.',
+        'The read is recorded before the value is released. For a secret at a provider, `Cache-Status` reports the source of the value, and `Age` its age.',
       query: wire.ReadQuery,
       answer: wire.Secret,
       example,
@@ -39,9 +45,9 @@ export const secrets = group(
       approvable: true,
     },
     putSecret: {
-      summary: 'Write a new version',
+      summary: 'Write a new version of a secret',
       description:
-        '`If-Match` or `If-None-Match` make it check-and-set. With an `Idempotency-Key` a repeat within 24 hours is answered as the first was, and written once.',
+        '`If-Match` or `If-None-Match` make the write conditional. With an `Idempotency-Key`, a retry within 24 hours gets the first answer and writes nothing.',
       headers: wire.WriteHeaders,
       body: { shape: wire.PutSecret, example: { value: 'example-value', tags: { team: 'core' } } },
       answer: wire.PutSecretResult,
@@ -51,21 +57,21 @@ export const secrets = group(
       also: ['not_found', 'conflict', 'precondition'],
     },
     deleteSecret: {
-      summary: 'Delete, so that it can be restored',
+      summary: 'Delete a secret, so that it can be restored',
       headers: wire.DeleteHeaders,
       answer: answers.DeletedSecret,
       example: { name: 'prod/db', deletedAt: at },
       also: ['not_found', 'conflict', 'precondition'],
     },
     restoreSecret: {
-      summary: 'Take a delete back',
+      summary: 'Restore a deleted secret',
       headers: wire.DeleteHeaders,
       answer: answers.RestoredSecret,
       example: { name: 'prod/db', version: 3 },
       also: ['not_found', 'conflict', 'precondition'],
     },
     destroySecret: {
-      summary: 'Erase one version, or all, for good',
+      summary: 'Destroy one version, or all versions, permanently',
       headers: wire.DeleteHeaders,
       body: { shape: wire.DestroySecret, optional: true, example: { version: 2 } },
       answer: answers.DestroyedSecret,
@@ -74,15 +80,15 @@ export const secrets = group(
       approvable: true,
     },
     listVersions: {
-      summary: 'List the versions of a secret, never values',
+      summary: 'List the versions of a secret without values',
       query: wire.VersionsQuery,
       answer: wire.VersionList,
       also: ['not_found', 'conflict'],
     },
     hydrate: {
-      summary: 'Read up to 200 values at once',
+      summary: 'Read up to 200 secrets at once',
       description:
-        'Each reference has its own outcome, its own entry in the log, and its own place in the answer. All of them are to the vault that is asked.',
+        'Each reference has its own outcome, log entry and item in the answer. All references must name the vault in the path.',
       body: {
         shape: wire.Hydrate,
         example: { references: ['postern://default/prod/db', 'postern://default/prod/none'] },

@@ -1,18 +1,30 @@
+/**
+ * OpenAPI texts for the server.
+ *
+ * @module
+ */
 import * as answers from './answers.ts'
 import { group } from './described.ts'
 
-export const server = group('Server', 'The server as a whole, for whoever reaches it: no token, and no vault.', {
-  isAlive: { summary: 'Tell that the process runs', answer: answers.Alive, example: { status: 'up' } },
+/** Routes for the server itself. */
+export const server = group('Server', 'The server itself. These routes need no token and name no vault.', {
+  isAlive: { summary: 'Check liveness', answer: answers.Alive, example: { status: 'up' } },
   isReady: {
-    summary: 'Tell whether it can serve',
+    summary: 'Check readiness',
     answer: answers.Ready,
     example: { status: 'up', providers: { aws: 'up' } },
   },
   showMetrics: {
-    summary: 'Metrics for Prometheus, where settings ask for them',
-    answer: [{ type: 'text/plain', description: 'Text format 0.0.4: no name of a secret or a vault' }],
+    summary: 'Get Prometheus metrics, if settings enable them',
+    answer: [{ type: 'text/plain', description: 'Prometheus text format 0.0.4, without names of secrets or vaults' }],
   },
-  showContract: { summary: 'This document', answer: [{ type: 'application/json', description: 'OpenAPI 3.1' }] },
-  showDocs: { summary: 'This document as a page', answer: [{ type: 'text/html', description: 'Without any script' }] },
-  showDocsStyle: { summary: 'The style of that page', answer: [{ type: 'text/css', description: 'CSS' }] },
+  showContract: {
+    summary: 'Get this document as JSON',
+    answer: [{ type: 'application/json', description: 'OpenAPI 3.1' }],
+  },
+  showDocs: {
+    summary: 'Get this document as a page',
+    answer: [{ type: 'text/html', description: 'HTML without scripts' }],
+  },
+  showDocsStyle: { summary: 'Get the style sheet of the page', answer: [{ type: 'text/css', description: 'CSS' }] },
 })

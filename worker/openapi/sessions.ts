@@ -1,3 +1,8 @@
+/**
+ * OpenAPI texts for sessions and second factors.
+ *
+ * @module
+ */
 import * as wire from '../../core/wire/index.ts'
 import * as answers from './answers.ts'
 import { group } from './described.ts'
@@ -8,11 +13,12 @@ const opened = {
   ...{ principal: 'ann', expiresAt: at, idleSeconds: 1800 },
 }
 
-export const sessions = group('Sessions', 'Signing in and out, second factors, and who holds sessions.', {
+/** Routes for sessions. */
+export const sessions = group('Sessions', 'Sign-in, sign-out, second factors and sessions.', {
   openSession: {
     summary: 'Sign in',
     description:
-      'With an API token, and a second factor where there is one; or with the token of an identity provider that the vault trusts, as `assertion`. With a DPoP proof the session is bound to its key. A refusal takes a while, always as long.',
+      'Takes an API token, with a second factor if the principal has one, or a token of a trusted issuer as `assertion`. A DPoP proof binds the session to its key. A refusal takes a fixed time.',
     body: { shape: wire.OpenSession, optional: true, example: { code: '000000' } },
     answer: wire.OpenedSession,
     example: opened,
@@ -21,8 +27,8 @@ export const sessions = group('Sessions', 'Signing in and out, second factors, a
     signIn: true,
   },
   renewSession: {
-    summary: 'Give a second factor to a session',
-    description: 'A new session takes the place of the one that asks.',
+    summary: 'Add a second factor to the session',
+    description: 'A new session replaces the current one.',
     body: { shape: wire.Factor, example: { code: '000000' } },
     answer: wire.OpenedSession,
     example: { ...opened, mfaAt: at },
@@ -30,7 +36,7 @@ export const sessions = group('Sessions', 'Signing in and out, second factors, a
     sealable: true,
   },
   whoami: {
-    summary: 'Tell who asks',
+    summary: "Get the caller's principal and session",
     answer: wire.Whoami,
     example: {
       ...{ principal: 'ann', kind: 'user', method: 'session', expiresAt: at },
@@ -39,7 +45,7 @@ export const sessions = group('Sessions', 'Signing in and out, second factors, a
   },
   endOwnSession: { summary: 'Sign out', answer: answers.EndedSession, also: ['not_found'] },
   listSessions: {
-    summary: 'List sessions of a principal, or of all',
+    summary: 'List sessions of one principal or of all',
     query: wire.SessionsQuery,
     answer: wire.SessionList,
   },
@@ -52,14 +58,14 @@ export const sessions = group('Sessions', 'Signing in and out, second factors, a
   },
   endSession: { summary: 'End a session', answer: answers.EndedSession, also: ['not_found'] },
   enrolTotp: {
-    summary: 'Begin to use an authenticator app',
+    summary: 'Enrol an authenticator app',
     answer: wire.EnrolledTotp,
     status: 201,
     also: ['conflict'],
     sealable: true,
   },
   confirmTotp: {
-    summary: 'Confirm an authenticator app by a code of it',
+    summary: 'Confirm an authenticator app with one of its codes',
     body: { shape: wire.ConfirmTotp, example: { code: '000000' } },
     answer: wire.ConfirmedTotp,
     also: ['not_found', 'conflict'],

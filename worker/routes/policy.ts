@@ -81,12 +81,12 @@ export function policyRoutes({ keyring, settings }: Parts): Hono<Env> {
   return routes
 }
 
-/** The newest first: it is current once all moved to it, and those before are in use until then. */
+/** Terms as the wire shows them, newest first. The newest is current once all values are rewrapped; until then the older terms are in use. */
 function terms(rows: readonly Term[], left: number | null): z.input<typeof wire.Term>[] {
   const isDone = rows[0]?.doneAt !== null
   return rows.map(({ number, startedAt, startedBy, moved, failed, doneAt, root }, i) => ({
     term: number,
-    state: i === 0 ? (isDone ? 'current' : 'moving') : isDone ? 'retired' : 'in use',
+    state: i === 0 ? (isDone ? 'current' : 'moving') : isDone ? 'retired' : 'in_use',
     startedAt: iso(startedAt),
     ...(startedBy !== null && { startedBy }),
     ...{ moved, failed },
