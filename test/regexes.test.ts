@@ -43,7 +43,7 @@ interface Found {
 }
 
 function regexes(): Found[] {
-  const files = ['core', 'worker', 'extension'].flatMap((room) =>
+  const files = ['core', 'worker', 'cli', 'extension'].flatMap((room) =>
     readdirSync(join(ROOT, room), { recursive: true, encoding: 'utf8' })
       .filter((file) => file.endsWith('.ts') && !file.includes('node_modules'))
       .map((file) => `${room}/${file}`),

@@ -82,7 +82,7 @@ async function command(
     ...{ POSTERN_DATA: data, POSTERN_ROOT_KEY: site.rootKey, POSTERN_SECRETS_DIR: import.meta.dirname },
     ...more,
   }
-  const run = promisify(execFile)(process.execPath, [`worker/${file}.ts`, ...args], { cwd: ROOT, env })
+  const run = promisify(execFile)(process.execPath, [`cli/${file}.ts`, ...args], { cwd: ROOT, env })
   return run.then(
     ({ stdout }) => stdout,
     ({ stderr }) => `refused: ${stderr}`,

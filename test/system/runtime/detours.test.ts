@@ -141,7 +141,7 @@ describe('the commands of an operator', () => {
 
   function run(script: string, args: string[], data: string) {
     const env = { ...cleanEnvironment(), POSTERN_DATA: data, POSTERN_SECRETS_DIR: undefined }
-    return spawnSync('node', [`worker/${script}.ts`, ...args], { cwd: ROOT, env, encoding: 'utf8', input: '' })
+    return spawnSync('node', [`cli/${script}.ts`, ...args], { cwd: ROOT, env, encoding: 'utf8', input: '' })
   }
 
   it.each(scripts)('%s prints its help and does nothing, whatever else is given', (script) => {
