@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { CREDENTIAL_TRACE } from './credential_forms.ts'
 
 /**
  * Control characters, line and paragraph separators, and format characters: marks of direction, invisible joins, tags,
@@ -29,9 +30,6 @@ const NEEDED = new RegExp(
 )
 /** What a reader does not see, or sees in another order than it is. */
 const HIDDEN = /[\p{Cc}\p{Zl}\p{Zp}\p{Cf}\p{Default_Ignorable_Code_Point}]/u
-/** Credentials by the forms that their makers gave them. Bounded wherever something has to follow: linear. */
-const CREDENTIAL =
-  /ps[ts]_[a-z0-9-]{1,32}_[0-9A-Za-z]{20,}|pso_[a-z0-9-]{1,32}_[A-Za-z0-9_-]{20,}|hvs\.[A-Za-z0-9_-]{20,}|A[KS]IA[A-Z0-9]{16}|gh[oprsu]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|eyJ[A-Za-z0-9_-]{8,256}\.[A-Za-z0-9_-]{8,}|-----BEGIN [A-Z ]{3,30}-----/g
 
 /** Whether all of a text of one line can be seen, in the order that it is in. Lone surrogates cannot. */
 export function isVisible(text: string): boolean {
@@ -56,7 +54,7 @@ export function printable(text: string): string {
 
 /** The same, with what looks like a credential taken out. */
 export function cleanse(text: string): string {
-  return printable(text).replace(CREDENTIAL, '<redacted>')
+  return printable(text).replace(CREDENTIAL_TRACE, '<redacted>')
 }
 
 /** Cleanses every text in plain data, keys as well. */
@@ -73,5 +71,5 @@ function mapTexts(data: unknown, change: (text: string) => string): unknown {
 
 /** Whether a text, or JSON of one line, holds anything that {@link cleanse} would change. */
 export function isClean(json: string): boolean {
-  return json.search(UNPRINTABLE) < 0 && json.search(CREDENTIAL) < 0 && !/\\(?:[bfnrt]|u00)/.test(json)
+  return json.search(UNPRINTABLE) < 0 && json.search(CREDENTIAL_TRACE) < 0 && !/\\(?:[bfnrt]|u00)/.test(json)
 }

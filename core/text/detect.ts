@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { CREDENTIAL_FORMS } from '../credential_forms.ts'
 import { parseEnv } from './dotenv.ts'
 
 /** The largest text that is looked through. */
@@ -17,37 +18,6 @@ export interface Finding {
   /** What it looks like, such as `github-token`. */
   kind: string
 }
-
-interface Form {
-  kind: string
-  pattern: RegExp
-  /** The group that is the secret; the whole when there is none. */
-  group?: 1
-  holds?: (text: string) => boolean
-}
-
-const FORMS: readonly Form[] = [
-  { kind: 'private-key', pattern: /-----BEGIN [A-Z ]{0,32}PRIVATE KEY-----[A-Za-z0-9+/=\s\\:,.-]{32,8192}?-----END/g },
-  { kind: 'github-token', pattern: /\bgh[pousr]_[A-Za-z0-9]{36}\b/g, holds: checksumHolds },
-  { kind: 'github-token', pattern: /\bgithub_pat_[A-Za-z0-9]{22}_[A-Za-z0-9]{59}\b/g },
-  { kind: 'npm-token', pattern: /\bnpm_[A-Za-z0-9]{36}\b/g, holds: checksumHolds },
-  { kind: 'aws-access-key', pattern: /\b(?:AKIA|ASIA)[A-Z2-7]{16}\b/g },
-  { kind: 'slack-token', pattern: /\bxox[abeprs]-[A-Za-z0-9-]{10,250}/g },
-  { kind: 'stripe-key', pattern: /\b[rs]k_live_[A-Za-z0-9]{16,128}\b/g },
-  { kind: 'google-key', pattern: /\bAIza[A-Za-z0-9_-]{35}\b/g },
-  { kind: 'gitlab-token', pattern: /\bglpat-[A-Za-z0-9_-]{20,64}\b/g },
-  { kind: 'sendgrid-key', pattern: /\bSG\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}\b/g },
-  { kind: 'api-key', pattern: /\bsk-(?:ant-|proj-)?[A-Za-z0-9_-]{32,200}\b/g },
-  { kind: 'postern-token', pattern: /\bps[st]_[a-z0-9-]{1,32}_[A-Za-z0-9]{65}\b/g },
-  { kind: 'jwt', pattern: /\beyJ[A-Za-z0-9_-]{8,2048}\.eyJ[A-Za-z0-9_-]{8,4096}\.[A-Za-z0-9_-]{20,2048}/g },
-  { kind: 'azure-key', pattern: /\b(?:AccountKey|SharedAccessKey)=([A-Za-z0-9+/]{43,86}={0,2})/g, group: 1 },
-  {
-    kind: 'password-in-url',
-    pattern: /\b[a-z][a-z0-9+.-]{1,20}:\/\/[^\s:@/"'`<>]{1,128}:([^\s:@/"'`<>]{3,128})@/g,
-    group: 1,
-    holds: isNoPlaceholder,
-  },
-]
 
 const SENSITIVE =
   /(?:secret|token|passw(?:or)?d|passphrase|pwd|api[_-]?key|access[_-]?key|private[_-]?key|signing[_-]?key|encryption[_-]?key|credential|auth[_-]?key)s?$/i
@@ -82,10 +52,12 @@ export function looksSecret(text: string): boolean {
 }
 
 function formsIn(text: string): Finding[] {
-  return FORMS.flatMap(({ kind, pattern, group, holds }) =>
-    [...text.matchAll(pattern)].flatMap((match) => {
-      const secret = group === undefined ? match[0] : match[group]!
+  return CREDENTIAL_FORMS.flatMap(({ kind, whole, group, holds }) =>
+    [...text.matchAll(whole)].flatMap((match) => {
+      const secret = match[group ?? 0]!
       if (holds?.(secret) === false) return []
+      // What stands between other characters, as in a URL, may be a place to fill in.
+      if (group !== undefined && !isNoPlaceholder(secret)) return []
       const start = match.index + match[0].lastIndexOf(secret)
       return [{ kind, start, end: start + secret.length }]
     }),
@@ -134,27 +106,4 @@ function isRandom(value: string): boolean {
   let bits = 0
   for (const count of counts.values()) bits -= (count / value.length) * Math.log2(count / value.length)
   return bits >= Math.min(3.3, Math.log2(value.length) * 0.85)
-}
-
-const BASE62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
-
-/** GitHub's and npm's tokens end with the CRC-32 of what is between prefix and checksum, in base62. */
-function checksumHolds(token: string): boolean {
-  const body = token.slice(token.indexOf('_') + 1, -6)
-  let left = crc32(body)
-  let digits = ''
-  for (let i = 0; i < 6; i++) {
-    digits = BASE62[left % 62]! + digits
-    left = Math.floor(left / 62)
-  }
-  return token.endsWith(digits)
-}
-
-function crc32(text: string): number {
-  let crc = 0xffffffff
-  for (let i = 0; i < text.length; i++) {
-    crc ^= text.charCodeAt(i)
-    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0)
-  }
-  return ~crc >>> 0
 }
