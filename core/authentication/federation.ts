@@ -20,6 +20,7 @@ import { PosternError, REFUSALS, refusal } from '../errors.ts'
 import { type SendOptions, send } from '../http/send.ts'
 import { parseJson } from '../json.ts'
 import type { Issuer } from '../vault/access/issuer_store.ts'
+import type { AssertionFlaw } from '../vault/access/session_operations.ts'
 
 // RS256 is what GitHub, Kubernetes and AWS sign with; it is only ever verified here, never made.
 const ALGORITHMS = ['RS256', 'PS256', 'ES256', 'ES384', 'EdDSA', 'Ed25519']
@@ -37,9 +38,6 @@ const COOLDOWN_MS = 30_000
 const COLD_COOLDOWN_MS = 1_000
 const MAX_STALE_MS = 24 * 3_600_000
 const FETCH_TIMEOUT_MS = 5_000
-
-/** Why the time of a well-signed token is wrong. */
-export type AssertionFlaw = 'assertion_expired' | 'assertion_too_old' | 'assertion_not_yet'
 
 /** A token whose signature, issuer and audience are right. */
 export interface Assertion {

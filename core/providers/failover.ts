@@ -8,23 +8,14 @@
  * @module
  */
 
-import { sleep } from '../sleep.ts'
-import { isBroken, type Rest, type Upstream } from './guarded_provider.ts'
+import { isBroken, type Upstream } from './guarded_provider.ts'
 import { ANSWERS, type FailureKind, OUTAGES, type Provider, ProviderFailure } from './provider.ts'
+import { ABSENT, isAbsence, type Skipped, type SkipReason } from './skipped.ts'
 
 /** One place where a secret is kept: a provider, and the secret's name there. */
 export interface Replica {
   upstream: Upstream
   name: string
-}
-
-/** `outdated`: it still has what a rotation replaced, and is not asked. */
-export type SkipReason = FailureKind | Rest | 'outdated'
-
-/** A replica that was passed over, and why. */
-export interface Skipped {
-  provider: string
-  why: SkipReason
 }
 
 /** What a chain came to. */
@@ -50,9 +41,6 @@ export const ON_FAILURE: Readonly<Record<FailureKind, 'stop' | 'next'>> = Object
   ...(Object.fromEntries(ANSWERS.map((kind) => [kind, 'stop'])) as Record<(typeof ANSWERS)[number], 'stop'>),
   ...(Object.fromEntries(OUTAGES.map((kind) => [kind, 'next'])) as Record<(typeof OUTAGES)[number], 'next'>),
 })
-
-/** Answers that there is no value. Only the primary, or all members together, can give one for a chain. */
-export const ABSENT: readonly FailureKind[] = ['not_found', 'deleted', 'disabled', 'expired']
 
 const RETRY_DELAY_MS = 200
 /** Less time is not worth an attempt. */
@@ -157,11 +145,6 @@ class Search {
     this.#skipped.push({ provider, why })
     this.#last.set(provider, why)
   }
-}
-
-/** Whether a reason to pass a member over says that it has no value. */
-export function isAbsence(why: SkipReason): boolean {
-  return (ABSENT as readonly SkipReason[]).includes(why)
 }
 
 /** Whether a provider failed in a way that a second try may mend soon. */

@@ -21,6 +21,7 @@ import { NOT_RENEWABLE } from './credentials.ts'
 import type { BreakerState, Health } from './health.ts'
 import { Latency } from './latency.ts'
 import { type FailureKind, type Provider, ProviderFailure } from './provider.ts'
+import type { Rest } from './skipped.ts'
 import { Suspicion } from './suspicion.ts'
 
 const MAX_OPEN_MS = 60_000
@@ -33,9 +34,6 @@ const MAX_RESTING = 1000
 /** One retry for ten requests that were served, and ten saved up at most: a storm is not answered by a storm. */
 const RETRY_RATIO = 0.1
 const MAX_RETRIES_SAVED = 10
-
-/** Why a provider was not asked at all: its breaker is open, or it asked to be left alone. */
-export type Rest = 'breaker' | 'retry_after'
 
 export interface UpstreamOptions {
   /** The longest that the first rest of a breaker takes, in milliseconds; it doubles up to a minute. */

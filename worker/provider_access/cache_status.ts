@@ -1,5 +1,5 @@
 import type * as z from 'zod/mini'
-import type { Skipped } from '../../core/providers/failover.ts'
+import type { Skipped } from '../../core/providers/skipped.ts'
 import type * as wire from '../../core/wire/index.ts'
 
 /** How the cache took part in a read. */

@@ -159,6 +159,9 @@ export interface FederatedInput {
   flaw?: AssertionFlaw | null
 }
 
+/** What is wrong with the times of an assertion whose signature, issuer and audience are right. */
+export type AssertionFlaw = 'assertion_expired' | 'assertion_too_old' | 'assertion_not_yet'
+
 /** Why a well-signed token does not sign in. The caller is not told. */
 type FederationRefusal = AssertionFlaw | 'assertion_used' | 'claims' | 'principal_disabled'
 

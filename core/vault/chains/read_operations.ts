@@ -6,8 +6,8 @@
  */
 import type { Reason } from '../../errors.ts'
 import type { VersionedChain } from '../../providers/chain.ts'
-import { ABSENT, isAbsence, type Skipped, type SkipReason } from '../../providers/failover.ts'
 import type { FailureKind } from '../../providers/provider.ts'
+import { ABSENT, isAbsence, type Skipped, type SkipReason } from '../../providers/skipped.ts'
 import { type Context, type Facts, type Outcome, operation, type Stores } from '../operation.ts'
 import type { CachedValue } from './cache_store.ts'
 

@@ -1,8 +1,9 @@
 /** The breaker, the budget and the order of replicas, on a clock that stands still. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { ABSENT, failover, type Replica } from '../../../../core/providers/failover.ts'
+import { failover, type Replica } from '../../../../core/providers/failover.ts'
 import { Upstream } from '../../../../core/providers/guarded_provider.ts'
 import { ANSWERS, type FailureKind, OUTAGES, ProviderFailure } from '../../../../core/providers/provider.ts'
+import { ABSENT } from '../../../../core/providers/skipped.ts'
 import { type MemoryProvider, memoryProvider } from '../../../support/memory_provider.ts'
 
 const times = { deadlineMs: 1000, attemptMs: 200, onNotFound: 'stop' } as const
