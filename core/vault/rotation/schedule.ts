@@ -80,7 +80,6 @@ export function thawed(freeze: readonly Freeze[], at: number): number | null {
   while (moment < at + HORIZON_MS) {
     const until = freeze.map((one) => endOf(one, moment)).find((end) => end !== null)
     if (until === undefined) return moment
-    if (until === null) return null
     moment = until
   }
   return null
