@@ -9,8 +9,6 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import { Secret, TOTP } from 'otpauth/bare'
 import encodeQR from 'qr'
 import { type Bytes, base64url, randomBytes, utf8 } from '../bytes.ts'
-import { type Binding, open, seal } from '../crypto/envelope.ts'
-import type { Keyring } from '../crypto/keyring.ts'
 import { Redacted } from '../redacted.ts'
 
 const PERIOD_SECONDS = 30
@@ -24,30 +22,6 @@ const RECOVERY_CODE = /^[abcdefghijkmnpqrstuvwxyz23456789]{4}(?:-[abcdefghijkmnp
 /** Makes a new secret. */
 export function makeTotpSecret(): Redacted<Bytes> {
   return new Redacted(randomBytes(SECRET_SIZE))
-}
-
-/** Seals a principal's secret. No secret of the vault has its content type or version. */
-export async function sealTotp(
-  keyring: Keyring,
-  { vault, term = 1, root = null }: { vault: string; term?: number; root?: string | null },
-  principal: string,
-  secret: Redacted<Bytes>,
-) {
-  const kek = await keyring.of(root).currentKek(vault, term)
-  return { kid: kek.kid, sealed: await seal(kek, secret.reveal(), bindingOf(vault, principal)) }
-}
-
-/**
- * Opens what {@link sealTotp} made.
- *
- * @throws {PosternError} `tampered`, or `unavailable` when its root key is not configured.
- */
-export async function openTotp(
-  keyring: Keyring,
-  vault: string,
-  { principal, kid, sealed }: { principal: string; kid: string; sealed: Bytes },
-): Promise<Redacted<Bytes>> {
-  return open(await keyring.kek(vault, kid), sealed, bindingOf(vault, principal))
 }
 
 /** What an authenticator app is shown: an `otpauth://` URI, and the same as a QR code in SVG. */
@@ -91,10 +65,6 @@ export function makeRecoveryCodes(): string[] {
 export function recoveryHash(key: Uint8Array, principal: string, code: string): string | null {
   if (!RECOVERY_CODE.test(code)) return null
   return base64url(hmac(sha256, key, utf8(`recovery\n${principal}\n${code}`)))
-}
-
-function bindingOf(vault: string, principal: string): Binding {
-  return { vault, name: principal, version: 0n, contentType: 'totp' }
 }
 
 function totpOf(secret: Redacted<Bytes>, issuer: string, label: string): TOTP {

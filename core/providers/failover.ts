@@ -8,6 +8,7 @@
  * @module
  */
 
+import { sleep } from '../sleep.ts'
 import { isBroken, type Upstream } from './guarded_provider.ts'
 import { ANSWERS, type FailureKind, OUTAGES, type Provider, ProviderFailure } from './provider.ts'
 import { ABSENT, isAbsence, type Skipped, type SkipReason } from './skipped.ts'

@@ -17,8 +17,8 @@ import {
 } from '../../core/rotation_targets/target.ts'
 import { webhookTarget } from '../../core/rotation_targets/webhook.ts'
 import { openVersion, sealValue } from '../../core/sealing/version.ts'
+import { openWebhookSecret } from '../../core/sealing/webhook_secret.ts'
 import { contentTypeOf, generate, underPolicy } from '../../core/values/generate.ts'
-import { openHookSecret } from '../../core/vault/notifications/webhook_operations.ts'
 import type { OperationName } from '../../core/vault/operation_table.ts'
 import type { Failure } from '../../core/vault/rotation/state_machine.ts'
 import type { Turn } from '../../core/vault/rotation/tasks.ts'
@@ -121,7 +121,7 @@ async function targetOf(desk: Desk, turn: Turn): Promise<RotationTarget> {
   const { config, hook } = turn
   if (config.target.kind !== 'webhook') return generateOnly
   if (hook === null) throw new TargetFailure('unreachable')
-  const secret = await openHookSecret(keyring, vault, hook)
+  const secret = await openWebhookSecret(keyring, vault, hook)
   return webhookTarget({ url: hook.url, secret }, { allowLoopback: settings.security.allowLoopbackHooks })
 }
 

@@ -5,8 +5,8 @@
  */
 import { send } from '../../core/http/send.ts'
 import { signWebhook } from '../../core/http/webhook_signature.ts'
+import { openWebhookSecret } from '../../core/sealing/webhook_secret.ts'
 import type { NextNotice } from '../../core/vault/notifications/tasks.ts'
-import { openHookSecret } from '../../core/vault/notifications/webhook_operations.ts'
 import type { Desk, Duty } from './scheduler.ts'
 
 const MAX_ANSWER_BYTES = 64 * 1024
@@ -37,7 +37,7 @@ async function isTaken({ vault, keyring, settings }: Desk, { hook, notice }: Nex
   const { id, type, data, createdAt } = notice
   const body = JSON.stringify({ type, timestamp: new Date(createdAt).toISOString(), data: { vault, ...data } })
   try {
-    const secret = await openHookSecret(keyring, vault, hook)
+    const secret = await openWebhookSecret(keyring, vault, hook)
     const message = { id: `notice_${vault}_${createdAt}_${id}`, timestampSeconds: Math.floor(Date.now() / 1000), body }
     const headers = { 'Content-Type': 'application/json', ...(await signWebhook(secret, message)) }
     const limits = { maxBytes: MAX_ANSWER_BYTES, allowLoopback: settings.security.allowLoopbackHooks }

@@ -8,9 +8,9 @@ import { formatWebhookSecret } from '../../core/http/webhook_signature.ts'
 import { parseId } from '../../core/names.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { visibleAll } from '../../core/sanitize.ts'
+import { sealWebhookSecret } from '../../core/sealing/webhook_secret.ts'
 import type { Keys } from '../../core/vault/keys/key_operations.ts'
 import type { Term } from '../../core/vault/keys/key_store.ts'
-import { sealHookSecret } from '../../core/vault/notifications/webhook_operations.ts'
 import type { Hook } from '../../core/vault/notifications/webhook_store.ts'
 import type { VersionedPolicy } from '../../core/vault/secrets/value_policy_store.ts'
 import * as wire from '../../core/wire/index.ts'
@@ -57,7 +57,7 @@ export function policyRoutes({ keyring, settings }: Parts): Hono<Env> {
     const { handle, caller, vault } = c.var
     const under = (await handle.call('keys.term', caller, {})).value
     const secret = new Redacted(randomBytes(SECRET_SIZE))
-    const sealed = await sealHookSecret(keyring, { vault, id, url, ...under }, secret)
+    const sealed = await sealWebhookSecret(keyring, { vault, id, url, ...under }, secret)
     const granted = await handle.call('hook.put', caller, { id, url, newSecret, ...sealed })
     const shown = granted.value.tookSecret ? { secret: formatWebhookSecret(secret) } : {}
     return answerWithValues(c, granted, { ...hook(granted.value.hook), ...shown }, recipient)

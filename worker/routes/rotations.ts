@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
 import type * as z from 'zod/mini'
-import { openCursor, sealCursor } from '../../core/sealing/version.ts'
+import { openCursor, sealCursor } from '../../core/sealing/list_cursor.ts'
 import type { ShownRotation } from '../../core/vault/rotation/operations.ts'
 import type { Freeze } from '../../core/vault/rotation/schedule.ts'
 import type { Run } from '../../core/vault/rotation/store.ts'

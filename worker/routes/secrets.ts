@@ -6,7 +6,7 @@
 import { type Context, Hono } from 'hono'
 import type * as z from 'zod/mini'
 import { PosternError } from '../../core/errors.ts'
-import { openCursor, sealCursor } from '../../core/sealing/version.ts'
+import { openCursor, sealCursor } from '../../core/sealing/list_cursor.ts'
 import * as wire from '../../core/wire/index.ts'
 import { readJson, readOptionalJson } from '../http/body.ts'
 import { headers, nameOf, query, recipientOf } from '../http/request.ts'

@@ -2,17 +2,10 @@ import { type Context, Hono } from 'hono'
 import type * as z from 'zod/mini'
 import { FlawedAssertion, issuerOf, verifyAssertion } from '../../core/authentication/federation.ts'
 import { mintToken } from '../../core/authentication/token.ts'
-import {
-  enrolment,
-  makeRecoveryCodes,
-  makeTotpSecret,
-  openTotp,
-  recoveryHash,
-  sealTotp,
-  stepOf,
-} from '../../core/authentication/totp.ts'
+import { enrolment, makeRecoveryCodes, makeTotpSecret, recoveryHash, stepOf } from '../../core/authentication/totp.ts'
 import type { Recipient } from '../../core/crypto/seal_to.ts'
 import { badRequest, PosternError, refusal } from '../../core/errors.ts'
+import { openTotp, sealTotp } from '../../core/sealing/totp_secret.ts'
 import { sleep } from '../../core/sleep.ts'
 import type { VersionedIssuer } from '../../core/vault/access/issuer_store.ts'
 import type { Factor, OpenedSession } from '../../core/vault/access/session_operations.ts'

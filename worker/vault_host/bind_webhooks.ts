@@ -3,8 +3,9 @@
  *
  * @module
  */
+
+import { openUnboundWebhookSecret, sealWebhookSecret } from '../../core/sealing/webhook_secret.ts'
 import type { UnboundHooks } from '../../core/vault/notifications/webhook_binding_task.ts'
-import { openUnboundSecret, sealHookSecret } from '../../core/vault/notifications/webhook_operations.ts'
 import type { BoundSecret, Hook } from '../../core/vault/notifications/webhook_store.ts'
 import type { Desk } from '../background/scheduler.ts'
 import { logLine } from '../telemetry/log.ts'
@@ -31,9 +32,9 @@ async function boundSecret(
   under: UnboundHooks['under'],
 ): Promise<BoundSecret | null> {
   try {
-    const secret = await openUnboundSecret(keyring, vault, hook)
+    const secret = await openUnboundWebhookSecret(keyring, vault, hook)
     const { id, url } = hook
-    return { id, url, ...(await sealHookSecret(keyring, { vault, id, url, ...under }, secret)), before: hook.sealed }
+    return { id, url, ...(await sealWebhookSecret(keyring, { vault, id, url, ...under }, secret)), before: hook.sealed }
   } catch {
     return null
   }

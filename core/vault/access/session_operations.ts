@@ -4,7 +4,6 @@
  * @module
  */
 
-import type { AssertionFlaw } from '../../authentication/federation.ts'
 import { type Context, type Facts, type Outcome, operation } from '../operation.ts'
 import { refusedByLock } from './factor_operations.ts'
 import type { VersionedIssuer } from './issuer_store.ts'

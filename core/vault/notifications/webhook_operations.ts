@@ -1,64 +1,10 @@
 /**
- * Hooks: other servers that are told something, each with a signing secret of its own that is kept sealed.
+ * Webhooks: other servers that receive messages. Each has a signing secret of its own, which the vault stores sealed.
  *
  * @module
  */
-import type { Bytes } from '../../bytes.ts'
-import { type Binding, open, seal } from '../../crypto/envelope.ts'
-import type { Keyring } from '../../crypto/keyring.ts'
-import type { Redacted } from '../../redacted.ts'
 import { type Context, type Outcome, operation, type Unusable } from '../operation.ts'
 import type { Hook } from './webhook_store.ts'
-
-/** What a signing secret is sealed for. */
-interface HookSeal {
-  vault: string
-  id: string
-  url: string
-  term: number
-  root?: string | null
-}
-
-/** Seals a signing secret for its hook and the hook's address. */
-export async function sealHookSecret(
-  keyring: Keyring,
-  { vault, id, url, term, root = null }: HookSeal,
-  secret: Redacted<Bytes>,
-): Promise<{ kid: string; sealed: Bytes }> {
-  const kek = await keyring.of(root).currentKek(vault, term)
-  return { kid: kek.kid, sealed: await seal(kek, secret.reveal(), bindingOf(vault, id, `hook ${url}`)) }
-}
-
-/**
- * Opens the signing secret of a hook: not with another address than it was sealed for, or whoever can write the file of a
- * vault could have the values of its rotations sent anywhere.
- *
- * @throws {PosternError} `tampered`, or `unavailable` when it needs another root key.
- */
-export async function openHookSecret(
-  keyring: Keyring,
-  vault: string,
-  { id, url, kid, sealed }: Pick<Hook, 'id' | 'url' | 'kid' | 'sealed'>,
-): Promise<Redacted<Bytes>> {
-  return open(await keyring.kek(vault, kid), sealed, bindingOf(vault, id, `hook ${url}`))
-}
-
-/**
- * Opens a signing secret as 0.1 sealed it, with no address bound: only to bind it, once.
- *
- * @throws {PosternError} `tampered`, or `unavailable` when it needs another root key.
- */
-export async function openUnboundSecret(
-  keyring: Keyring,
-  vault: string,
-  { id, kid, sealed }: Pick<Hook, 'id' | 'kid' | 'sealed'>,
-): Promise<Redacted<Bytes>> {
-  return open(await keyring.kek(vault, kid), sealed, bindingOf(vault, id, 'hook'))
-}
-
-function bindingOf(vault: string, name: string, contentType: string): Binding {
-  return { vault, name, version: 0n, contentType }
-}
 
 const onHooks = { action: 'admin', resource: () => 'hooks' } as const
 

@@ -5,14 +5,13 @@ import {
   enrolment,
   makeRecoveryCodes,
   makeTotpSecret,
-  openTotp,
   recoveryHash,
-  sealTotp,
   stepOf,
 } from '../../../../core/authentication/totp.ts'
 import { open } from '../../../../core/crypto/envelope.ts'
 import { Keyring } from '../../../../core/crypto/keyring.ts'
 import { Redacted } from '../../../../core/redacted.ts'
+import { openTotp, sealTotp } from '../../../../core/sealing/totp_secret.ts'
 import { bytesOf, rejectionOf } from '../../../support/core.ts'
 
 const RFC_SECRET = new Redacted(bytesOf('12345678901234567890'))

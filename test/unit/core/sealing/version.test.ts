@@ -2,14 +2,9 @@ import { describe, expect, it } from 'vitest'
 import { dekCache } from '../../../../core/crypto/envelope.ts'
 import { Keyring } from '../../../../core/crypto/keyring.ts'
 import { Redacted } from '../../../../core/redacted.ts'
-import {
-  fingerprints,
-  openCursor,
-  openVersion,
-  type Place,
-  sealCursor,
-  sealValue,
-} from '../../../../core/sealing/version.ts'
+import { openCursor, sealCursor } from '../../../../core/sealing/list_cursor.ts'
+import { fingerprints } from '../../../../core/sealing/request_fingerprint.ts'
+import { openVersion, type Place, sealValue } from '../../../../core/sealing/version.ts'
 import type { SealedVersion } from '../../../../core/vault/secrets/operations.ts'
 import { bytesOf, rejectionOf } from '../../../support/core.ts'
 

@@ -1,20 +1,20 @@
 /** Another root key: what a vault is opened with, what becomes of it, and that it may be broken off at every step. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { mintToken } from '../../../../core/authentication/token.ts'
-import { openTotp, sealTotp } from '../../../../core/authentication/totp.ts'
 import { type Bytes, randomBytes, utf8 } from '../../../../core/bytes.ts'
 import { dekCache } from '../../../../core/crypto/envelope.ts'
 import { Keyring } from '../../../../core/crypto/keyring.ts'
 import { Redacted } from '../../../../core/redacted.ts'
 import { openCached, sealCached } from '../../../../core/sealing/cached_value.ts'
+import { openTotp, sealTotp } from '../../../../core/sealing/totp_secret.ts'
 import { openVersion, sealValue } from '../../../../core/sealing/version.ts'
+import { openWebhookSecret, sealWebhookSecret } from '../../../../core/sealing/webhook_secret.ts'
 import { parseSettings } from '../../../../core/settings/settings.ts'
 import type { Anchor } from '../../../../core/tlog/anchor.ts'
 import { openCheckpoint } from '../../../../core/tlog/checkpoint.ts'
 import { parseVerifierKey } from '../../../../core/tlog/signed_note.ts'
 import { verifyLog } from '../../../../core/tlog/verify_log.ts'
 import { CacheStore } from '../../../../core/vault/chains/cache_store.ts'
-import { openHookSecret, sealHookSecret } from '../../../../core/vault/notifications/webhook_operations.ts'
 import type { Input, OperationName, Output } from '../../../../core/vault/operation_table.ts'
 import type { Answer, Caller } from '../../../../core/vault/rpc.ts'
 import type { Sql } from '../../../../core/vault/sql.ts'
@@ -108,7 +108,7 @@ async function filled(sql: Sqlite, key = a, secrets = 230) {
   const { granted, keyring } = opened
   for (let i = 0; i < secrets; i++) await write(opened, `s/${i}`, `${CANARY} ${i}`)
   const under = granted('keys.term', {})
-  const hook = await sealHookSecret(
+  const hook = await sealWebhookSecret(
     keyring,
     { vault: VAULT, id: 'h', url: 'https://x.example/', ...under },
     new Redacted(utf8('hook')),
@@ -126,7 +126,7 @@ async function expectWhole(sql: Sqlite, opened: OpenedVault, secrets = 230) {
   const { keyring } = opened
   for (const i of [0, 1, secrets - 1]) expect(await read(opened, `s/${i}`)).toBe(`${CANARY} ${i}`)
   const [hook] = sql.all<never>('SELECT * FROM hook')
-  expect(Buffer.from((await openHookSecret(keyring, VAULT, hook!)).reveal()).toString()).toBe('hook')
+  expect(Buffer.from((await openWebhookSecret(keyring, VAULT, hook!)).reveal()).toString()).toBe('hook')
   const [totp] = sql.all<{ principal: string; kid: string; sealed: Bytes }>('SELECT * FROM totp')
   expect(Buffer.from((await openTotp(keyring, VAULT, totp!)).reveal()).toString()).toBe('totp')
   const cached = new CacheStore(sql).value('p/x', '')!

@@ -4,8 +4,8 @@ import { randomBytes } from '../../../../core/bytes.ts'
 import { seal } from '../../../../core/crypto/envelope.ts'
 import { Keyring } from '../../../../core/crypto/keyring.ts'
 import { Redacted } from '../../../../core/redacted.ts'
+import { openWebhookSecret, sealWebhookSecret } from '../../../../core/sealing/webhook_secret.ts'
 import { parseSettings } from '../../../../core/settings/settings.ts'
-import { openHookSecret, sealHookSecret } from '../../../../core/vault/notifications/webhook_operations.ts'
 import { type Hook, HookStore } from '../../../../core/vault/notifications/webhook_store.ts'
 import { upstreamsOf } from '../../../../worker/compose.ts'
 import { openSqlite, type Sqlite } from '../../../../worker/local/sqlite.ts'
@@ -40,7 +40,7 @@ async function open(): Promise<void> {
 }
 
 const row = () => new HookStore(sql).find('h')!
-const opened = async (hook: Hook) => Buffer.from((await openHookSecret(keyring, VAULT, hook)).reveal()).toString()
+const opened = async (hook: Hook) => Buffer.from((await openWebhookSecret(keyring, VAULT, hook)).reveal()).toString()
 const boundEntries = () =>
   sql
     .all<{ body: Uint8Array }>('SELECT body FROM entry ORDER BY n')
@@ -61,7 +61,7 @@ describe('a hook', () => {
   it('row 77: opens with the address that it was sealed for, and with no other', async () => {
     await open()
     const about = { vault: VAULT, id: 'h', url: OURS, term: 1 }
-    const sealed = await sealHookSecret(keyring, about, new Redacted(bytesOf(secret)))
+    const sealed = await sealWebhookSecret(keyring, about, new Redacted(bytesOf(secret)))
     new HookStore(sql).put({ id: 'h', url: OURS, ...sealed, version: 1, updatedAt: 1, updatedBy: 'admin' })
     expect(await opened(row())).toBe(secret)
     for (const url of [THEIRS, `${OURS}/`, OURS.toUpperCase(), '']) {

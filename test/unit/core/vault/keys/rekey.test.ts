@@ -1,14 +1,14 @@
 /** Rekey and rewrap: everything that is sealed moves to the new term, whenever the process dies, and opens as before. */
 import { describe, expect, it } from 'vitest'
-import { openTotp, sealTotp } from '../../../../../core/authentication/totp.ts'
 import { dekCache, headSize, open, rewrap, seal } from '../../../../../core/crypto/envelope.ts'
 import { Keyring, parseRootKey } from '../../../../../core/crypto/keyring.ts'
 import { DAY_MS } from '../../../../../core/durations.ts'
 import { Redacted } from '../../../../../core/redacted.ts'
+import { openTotp, sealTotp } from '../../../../../core/sealing/totp_secret.ts'
 import { openVersion, sealValue } from '../../../../../core/sealing/version.ts'
+import { openWebhookSecret, sealWebhookSecret } from '../../../../../core/sealing/webhook_secret.ts'
 import { parseSettings } from '../../../../../core/settings/settings.ts'
 import type { SealedTotp } from '../../../../../core/vault/access/factor_store.ts'
-import { openHookSecret, sealHookSecret } from '../../../../../core/vault/notifications/webhook_operations.ts'
 import { unwrap } from '../../../../../core/vault/rpc.ts'
 import { rekeying } from '../../../../../worker/background/rewrap_keys.ts'
 import type { Desk } from '../../../../../worker/background/scheduler.ts'
@@ -36,7 +36,7 @@ async function filled(secrets: number) {
     return typeof value === 'string' ? value : Buffer.from(value.reveal()).toString()
   }
   for (let i = 0; i < secrets; i++) expect((await write(`s/${i}`, `value ${i}`)).ok).toBe(true)
-  const hook = await sealHookSecret(
+  const hook = await sealWebhookSecret(
     ring,
     { vault: VAULT, id: 'h', url: 'https://x.example/', term: 1 },
     new Redacted(bytesOf('hook secret')),
@@ -106,7 +106,7 @@ describe('a new term', () => {
     ])
     const { database } = bench
     const [hook] = database.all<never>('SELECT * FROM hook')
-    expect(Buffer.from((await openHookSecret(ring, VAULT, hook!)).reveal()).toString()).toBe('hook secret')
+    expect(Buffer.from((await openWebhookSecret(ring, VAULT, hook!)).reveal()).toString()).toBe('hook secret')
     const [totp] = database.all<SealedTotp>('SELECT * FROM totp')
     const secret = await openTotp(ring, VAULT, { ...totp!, principal: 'admin' })
     expect(Buffer.from(secret.reveal()).toString()).toBe('12345678901234567890')
@@ -188,7 +188,7 @@ describe('a new term', () => {
     expect(puts).toBe(1)
     expect(kids()).toEqual([['2'], ['2'], ['2']])
     const [hook] = bench.database.all<never>('SELECT * FROM hook')
-    expect(Buffer.from((await openHookSecret(ring, VAULT, hook!)).reveal()).toString()).toBe('hook secret')
+    expect(Buffer.from((await openWebhookSecret(ring, VAULT, hook!)).reveal()).toString()).toBe('hook secret')
   })
 
   it('puts no head on an envelope that is another than the one that was read', async () => {

@@ -8,8 +8,8 @@ import { dekCache } from '../../../../../core/crypto/envelope.ts'
 import { Keyring, parseRootKey } from '../../../../../core/crypto/keyring.ts'
 import { Redacted } from '../../../../../core/redacted.ts'
 import { openVersion, sealValue } from '../../../../../core/sealing/version.ts'
+import { sealWebhookSecret } from '../../../../../core/sealing/webhook_secret.ts'
 import { parseSettings } from '../../../../../core/settings/settings.ts'
-import { sealHookSecret } from '../../../../../core/vault/notifications/webhook_operations.ts'
 import type { RotationConfig } from '../../../../../core/vault/rotation/state_machine.ts'
 import { unwrap } from '../../../../../core/vault/rpc.ts'
 import { rotation } from '../../../../../worker/background/rotate_secrets.ts'
@@ -175,7 +175,7 @@ export async function rotationBench(config: RotationConfig = byWebhook) {
     bench.granted('admin', 'rotation.start', { name: NAME, restores, force: false })
 
   await writeByHand('first value')
-  const sealed = await sealHookSecret(
+  const sealed = await sealWebhookSecret(
     keyring,
     { vault: VAULT, id: 'db', url: URL, term: 1 },
     new Redacted(bytesOf('k'.repeat(32))),

@@ -1,9 +1,9 @@
 /** An action that a later version adds: the first administrator may do it as well. */
 import { describe, expect, it, vi } from 'vitest'
-import { callOf, openVault } from '../support.ts'
+import { callOf, openVault } from '../../../../support/core.ts'
 
-vi.mock('../../../core/access/policy.ts', async (original) => {
-  const policy = await original<typeof import('../../../core/access/policy.ts')>()
+vi.mock('../../../../../core/vault/access/rules.ts', async (original) => {
+  const policy = await original<typeof import('../../../../../core/vault/access/rules.ts')>()
   return { ...policy, ACTIONS: [...policy.ACTIONS, 'inspect'] }
 })
 
