@@ -18,6 +18,7 @@ export default defineConfig({
     // One more than the smallest machine has cores: by itself vitest would take one less, and leave it idle.
     maxWorkers: Math.max(3, availableParallelism()),
     sequence: { sequencer: WaitingFirst },
+    reporters: ['default', './test/support/skip_reporter.ts'],
     projects: [
       {
         // Generous: how long a test takes is the machine's business.

@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Client, connect } from '../../../core/client/client.ts'
 import { Redacted } from '../../../core/redacted.ts'
 import { rotationServer } from '../../../docs/examples/postgres_rotation.ts'
+import { needs } from '../../support/needs.ts'
 import { makeSite, type Server, type Site, startServer } from '../runtime/servers.ts'
 
 const USERS = ['app_a', 'app_b'] as const
@@ -77,7 +78,7 @@ async function startPostgres(folder: string) {
   }
 }
 
-describe.skipIf(bin === null)('the PostgreSQL example (needs Debian: apt-get install postgresql)', () => {
+describe('the PostgreSQL example', needs({ met: bin !== null, remedy: 'install postgresql' }), () => {
   let folder: string
   let database: Awaited<ReturnType<typeof startPostgres>>
   let site: Site

@@ -5,14 +5,14 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Client, connect } from '../../../core/client/client.ts'
 import { Redacted } from '../../../core/redacted.ts'
+import { type Need, needs, program } from '../../support/needs.ts'
 import { makeSite, type Server, type Site, startServer } from '../runtime/servers.ts'
 
 const GOCODE = '/usr/share/gocode'
-const missing = [
-  ...(spawnSync('go', ['version']).status === 0 ? [] : ['golang-go']),
-  ...(existsSync(join(GOCODE, 'src/golang.org/x/mod/sumdb')) ? [] : ['golang-golang-x-mod-dev']),
-]
-if (missing.length > 0) process.stderr.write(`To run these tests: apt-get install ${missing.join(' ')}\n`)
+const LIBRARY: Need = {
+  met: existsSync(join(GOCODE, 'src/golang.org/x/mod/sumdb')),
+  remedy: 'install golang-golang-x-mod-dev',
+}
 
 interface Input {
   Key: string
@@ -39,7 +39,7 @@ function verdicts(input: Input): Record<string, boolean> {
   return Object.fromEntries(lines.map((line) => [line.split(' ')[0]!, line.endsWith(' ok')]))
 }
 
-describe.skipIf(missing.length > 0)('golang.org/x/mod/sumdb', () => {
+describe('golang.org/x/mod/sumdb', needs(program('go', 'golang-go'), LIBRARY), () => {
   let site: Site
   let server: Server
   let client: Client

@@ -16,18 +16,16 @@ import { type Client, connect } from '../../../core/client/client.ts'
 import { Redacted } from '../../../core/redacted.ts'
 import { openCheckpoint } from '../../../core/tlog/checkpoint.ts'
 import { openNote, parseNote, parseVerifierKey } from '../../../core/tlog/signed_note.ts'
+import { needs, program } from '../../support/needs.ts'
 import { makeSite, type Server, type Site, startServer } from '../runtime/servers.ts'
 
 const NAME = 'witness.example.com'
 const ORIGIN = 'example.com/audit'
 const WAIT_MS = 30_000
-const needed = [
-  ['litewitness', '-h'],
-  ['witnessctl', '-h'],
-  ['ssh-agent', '-h'],
-  ['ssh-keygen', '-h'],
-] as const
-const missing = needed.filter(([command, flag]) => spawnSync(command, [flag]).error !== undefined)
+const PROGRAMS = [
+  ...['litewitness', 'witnessctl'].map((name) => program(name, 'torchwood')),
+  ...['ssh-agent', 'ssh-add', 'ssh-keygen'].map((name) => program(name, 'openssh-client')),
+]
 
 async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
   const deadline = Date.now() + WAIT_MS
@@ -51,7 +49,7 @@ function run(command: string, ...args: string[]): string {
   return stdout
 }
 
-describe.skipIf(missing.length > 0)(`litewitness (needs ${needed.map(([name]) => name).join(', ')})`, () => {
+describe('litewitness', needs(...PROGRAMS), () => {
   const processes: ChildProcess[] = []
   let folder: string
   let site: Site

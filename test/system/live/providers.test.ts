@@ -11,6 +11,7 @@ import { type HashicorpConfig, hashicorpProvider } from '../../../core/providers
 import { ProviderFailure } from '../../../core/providers/provider.ts'
 import { Redacted } from '../../../core/redacted.ts'
 import { providerContract, type Store } from '../../suites/provider.ts'
+import { needs } from '../../support/needs.ts'
 import { required, variable } from './environment.ts'
 
 const options = { allowLoopback: true }
@@ -29,7 +30,8 @@ describe('the stores of the environment', () => {
     ['Azure Key Vault', 'AZURE_URL', azureUrl],
   ] as const
   for (const [store, name, address] of stores) {
-    it.skipIf(address === undefined)(`${store} is tried, where POSTERN_LIVE_${name} is set`, () => {
+    const given = { met: address !== undefined, remedy: `set POSTERN_LIVE_${name}` }
+    it(`${store} is tried`, needs(given), () => {
       expect(address).toMatch(/^https?:\/\/[^/]+\/?$|^[a-z]{2}-[a-z-]+-[0-9]+$/)
     })
   }
@@ -93,8 +95,9 @@ if (awsEndpoint !== undefined || awsRegion !== undefined) {
   })
   providerContract('AWS Secrets Manager', open(config))
 
-  it.skipIf(!verifies)(
+  it(
     'row 52: signs by the clock of the service, when its own is wrong, and goes back with it',
+    needs({ met: verifies, remedy: 'set POSTERN_LIVE_AWS_VERIFIES=1 for a store that checks signatures' }),
     async () => {
       let offMs = 600_000
       const provider = awsProvider(config, { ...options, now: () => Date.now() + offMs })
@@ -135,7 +138,8 @@ if (awsEndpoint !== undefined || awsRegion !== undefined) {
       expect((await provider.get(made, { signal: forGood() })).version).toBe(version)
     })
 
-    it.skipIf(awsEndpoint === undefined)('is done under its token, by an emulator that needs no function', async () => {
+    const emulator = { met: awsEndpoint !== undefined, remedy: 'set POSTERN_LIVE_AWS_ENDPOINT' }
+    it('is done under its token, by an emulator that needs no function', needs(emulator), async () => {
       const { version: before } = await provider.get(made, { signal: forGood() })
       const token = crypto.randomUUID()
       expect(await rotate(made, token, true)).toEqual({ version: token, isDone: false })
@@ -148,25 +152,25 @@ if (awsEndpoint !== undefined || awsRegion !== undefined) {
       ])
     })
 
-    it.skipIf(awsEndpoint !== undefined)('is refused by AWS itself for a secret without a function', async () => {
+    const aws = { met: awsEndpoint === undefined, remedy: 'run against AWS itself' }
+    it('is refused by AWS itself for a secret without a function', needs(aws), async () => {
       expect(await failure(rotate(made, crypto.randomUUID(), true))).toBe('invalid')
     })
 
-    it.skipIf(rotating === undefined)(
-      'is done by the function of a secret that has one',
-      { timeout: 900_000 },
-      async () => {
-        const token = crypto.randomUUID()
-        await rotate(rotating!, token, true)
-        while (!(await rotate(rotating!, token, false)).isDone)
-          await new Promise((resolve) => setTimeout(resolve, 5000))
-        expect((await provider.get(rotating!, { signal: forGood() })).version).toBe(token)
-      },
-    )
+    it('is done by the function of a secret that has one', {
+      ...needs({ met: rotating !== undefined, remedy: 'set POSTERN_LIVE_AWS_ROTATING_SECRET' }),
+      timeout: 900_000,
+    }, async () => {
+      const token = crypto.randomUUID()
+      await rotate(rotating!, token, true)
+      while (!(await rotate(rotating!, token, false)).isDone) await new Promise((resolve) => setTimeout(resolve, 5000))
+      expect((await provider.get(rotating!, { signal: forGood() })).version).toBe(token)
+    })
   })
 
   const sessionKeyId = variable('AWS_SESSION_KEY_ID')
-  it.skipIf(sessionKeyId === undefined)('signs with the keys of a session', async () => {
+  const session = { met: sessionKeyId !== undefined, remedy: 'set POSTERN_LIVE_AWS_SESSION_KEY_ID' }
+  it('signs with the keys of a session', needs(session), async () => {
     const sessionToken = new Redacted(required('AWS_SESSION_KEY_TOKEN'))
     const credentials = { ...config.credentials, accessKeyId: sessionKeyId!, sessionToken } as AwsConfig['credentials']
     await expect(

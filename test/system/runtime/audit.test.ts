@@ -13,12 +13,11 @@ import { sleep } from '../../../core/sleep.ts'
 import { openCheckpoint } from '../../../core/tlog/checkpoint.ts'
 import { verifyConsistency } from '../../../core/tlog/proof.ts'
 import { parseVerifierKey } from '../../../core/tlog/signed_note.ts'
+import { needs, program } from '../../support/needs.ts'
 import { witnessOf } from '../../support/note_keys.ts'
 import { makeSite, RUNTIMES, type Server, type Site, startServer } from './servers.ts'
 
 const ROOT = resolve(import.meta.dirname, '../../..')
-const hasPython = spawnSync('python3', ['--version']).status === 0
-
 describe.each(RUNTIMES)('on %s', (runtime) => {
   let site: Site
   let server: Server
@@ -157,7 +156,7 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
     })
   })
 
-  it.skipIf(!hasPython)('is verified line by line by the lines that the documents show (needs python3)', () => {
+  it('is verified line by line by the program that the documents show', needs(program('python3')), () => {
     const program = /```python\n([\s\S]*?)```/.exec(readFileSync(join(ROOT, 'docs/concepts/audit-log.md'), 'utf8'))?.[1]
     const run = (name: string) => spawnSync('python3', ['-c', program!, file(name)], { encoding: 'utf8' })
     const lines = readFileSync(file('export.jsonl'), 'utf8').trimEnd().split('\n')

@@ -14,6 +14,7 @@ import { PosternError } from '../../../core/errors.ts'
 import { Redacted } from '../../../core/redacted.ts'
 import { sleep } from '../../../core/sleep.ts'
 import { authenticator } from '../../support/authenticator.ts'
+import { needs } from '../../support/needs.ts'
 import { wholeLog } from '../../support/whole_log.ts'
 import { makeSite, startServer } from './servers.ts'
 
@@ -37,8 +38,9 @@ const fakedBy = (file: string) => ({
   FAKETIME_DONT_FAKE_MONOTONIC: '1',
 })
 
-describe.skipIf(LIBRARY === undefined).each(['bun', 'deno', 'node'] as const)(
-  'on %s (needs libfaketime)',
+describe.each(['bun', 'deno', 'node'] as const)(
+  'on %s',
+  needs({ met: LIBRARY !== undefined, remedy: 'install libfaketime' }),
   (runtime) => {
     it('rows 52, 75: a clock that jumps ends sessions early, opens no lock, rotates nothing twice and keeps the log in order', async ({
       task,

@@ -7,6 +7,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Need } from '../../support/needs.ts'
 
 /** Mounts 3 MiB of memory at a new folder; `null` where that is not allowed. */
 export function smallDisk(): string | null {
@@ -17,11 +18,11 @@ export function smallDisk(): string | null {
   return null
 }
 
-/** Whether this machine lets us. */
-export function canMount(): boolean {
+/** That this machine lets the tests mount a disk. */
+export function mounting(): Need {
   const folder = smallDisk()
   if (folder !== null) removeDisk(folder)
-  return folder !== null
+  return { met: folder !== null, remedy: 'run as root on Linux, where tmpfs can be mounted' }
 }
 
 export function removeDisk(folder: string): void {

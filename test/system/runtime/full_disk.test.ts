@@ -9,17 +9,17 @@ import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import process from 'node:process'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Client, connect } from '../../../core/client/client.ts'
 import { Redacted } from '../../../core/redacted.ts'
+import { needs, program } from '../../support/needs.ts'
 import { wholeLog } from '../../support/whole_log.ts'
-import { canMount, removeDisk, smallDisk } from './disk.ts'
+import { mounting, removeDisk, smallDisk } from './disk.ts'
 import { makeSite, type Server, type Site, startServer } from './servers.ts'
 
 const CANARY = 'canary-of-a-full-disk'
 
-describe.skipIf(!canMount()).each(['bun', 'deno', 'node'] as const)('on %s (needs to mount a tmpfs)', (runtime) => {
+describe.each(['bun', 'deno', 'node'] as const)('on %s', needs(mounting()), (runtime) => {
   let disk: string
   let site: Site
   let server: Server
@@ -79,7 +79,7 @@ describe.skipIf(!canMount()).each(['bun', 'deno', 'node'] as const)('on %s (need
 
 const COMMANDS = { bun: ['bun'], deno: ['deno', 'run', '--quiet', '-A'], node: ['node'] }
 
-describe.skipIf(process.platform === 'win32').each(['bun', 'deno', 'node'] as const)('a file on %s', (runtime) => {
+describe.each(['bun', 'deno', 'node'] as const)('a file on %s', needs(program('bash')), (runtime) => {
   it('row 64: that the system took only a part of does not take the place of the one before', () => {
     const folder = mkdtempSync(join(tmpdir(), 'postern-part-'))
     const anchors = JSON.stringify(resolve(import.meta.dirname, '../../../worker/local/anchor_folder.ts'))

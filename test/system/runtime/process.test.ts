@@ -12,6 +12,7 @@ import { connect } from '../../../core/client/client.ts'
 import { Redacted } from '../../../core/redacted.ts'
 import { sleep } from '../../../core/sleep.ts'
 import { canary, leaks } from '../../support/canary.ts'
+import { needs, program } from '../../support/needs.ts'
 import {
   bootstrap,
   cleanEnvironment,
@@ -27,8 +28,6 @@ import {
 
 const ROOT = resolve(import.meta.dirname, '../../..')
 const LOCAL = ['bun', 'deno', 'node'] as const satisfies readonly Runtime[]
-const hasOpenssl = spawnSync('openssl', ['version']).status === 0
-
 let folder: string
 
 beforeEach(() => {
@@ -272,7 +271,7 @@ describe.each(LOCAL)('on %s', (runtime) => {
     expect(envelopes()).toEqual([])
   })
 
-  it.skipIf(!hasOpenssl)('serves TLS with a certificate of its own (needs openssl)', async () => {
+  it('serves TLS with a certificate of its own', needs(program('openssl')), async () => {
     const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')]
     const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1']
     const made = spawnSync('openssl', [

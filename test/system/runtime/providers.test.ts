@@ -115,14 +115,17 @@ describe.each(['bun', 'workerd'] as const)('on %s', (runtime) => {
     expect(await own.text()).toMatch(/^postern_rotation_due 0$/m)
   })
 
-  it.runIf(runtime === 'bun')('makes one provider call for 1,000 that want one cold name at once', async () => {
-    primary.delayMs = 200
-    const before = primary.reads
-    const all = await Promise.all(Array.from({ length: 1000 }, () => admin.get('cached/cold')))
-    expect(all).toHaveLength(1000)
-    expect(primary.reads - before).toBe(1)
-    primary.delayMs = 0
-  })
+  // On Workers each request makes its own call. The servers of one process share the code that joins them.
+  if (runtime === 'bun') {
+    it('makes one provider call for 1,000 requests for one cold name', async () => {
+      primary.delayMs = 200
+      const before = primary.reads
+      const all = await Promise.all(Array.from({ length: 1000 }, () => admin.get('cached/cold')))
+      expect(all).toHaveLength(1000)
+      expect(primary.reads - before).toBe(1)
+      primary.delayMs = 0
+    })
+  }
 
   it('serves from its cache after a restart, and when no provider is there', async () => {
     await admin.get('cached/db')

@@ -13,6 +13,7 @@ import { type Client, connect } from '../../../core/client/client.ts'
 import { Redacted } from '../../../core/redacted.ts'
 import { type RawAnswer, rawRequests, sendRaw } from '../../fuzz/raw.ts'
 import { canary, leaks } from '../../support/canary.ts'
+import { needs, program } from '../../support/needs.ts'
 import { wholeLog } from '../../support/whole_log.ts'
 import { makeSite, RUNTIMES, type Server, type Site, startServer } from './servers.ts'
 import { startWorkerd } from './workerd.ts'
@@ -118,9 +119,7 @@ describe.each(SERVERS)('on %s', (runtime) => {
     }
   })
 
-  const hasZzuf = spawnSync('zzuf', ['--version']).error === undefined
-
-  it.skipIf(!hasZzuf)('row 12: fails at none of 300 requests with bits flipped at random (needs zzuf)', async () => {
+  it('row 12: fails at none of 300 requests with bits flipped at random', needs(program('zzuf')), async () => {
     const { host } = new URL(server.endpoint)
     const body = '{"value":"x","tags":{"team":"core"}}'
     const sound = `PUT /v1/vaults/default/secrets/zzuf HTTP/1.1\r\nHost: ${host}\r\nAuthorization: Bearer ${site.token.reveal()}\r\nContent-Type: application/json\r\nIf-None-Match: *\r\nConnection: close\r\nContent-Length: ${body.length}\r\n\r\n${body}`

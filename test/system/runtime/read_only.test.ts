@@ -4,8 +4,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Client, connect } from '../../../core/client/client.ts'
 import { Redacted } from '../../../core/redacted.ts'
 import type { FaultRow } from '../../../scripts/fault_table.ts'
+import { needs, program } from '../../support/needs.ts'
 import { wholeLog } from '../../support/whole_log.ts'
-import { canMount, remount, removeDisk, smallDisk } from './disk.ts'
+import { mounting, remount, removeDisk, smallDisk } from './disk.ts'
 import { makeSite, type Runtime, type Server, type Site, startServer } from './servers.ts'
 
 const CANARY = 'canary-of-a-read-only-disk'
@@ -31,7 +32,7 @@ async function rowOf(fault: string, runtime: Runtime, client: Client, recovered:
   return { fault, runtime, acknowledged: WRITES, lost: WRITES - kept.length, recovered }
 }
 
-describe.skipIf(!canMount()).each(['bun', 'deno', 'node'] as const)('on %s (needs to mount a tmpfs)', (runtime) => {
+describe.each(['bun', 'deno', 'node'] as const)('on %s', needs(mounting()), (runtime) => {
   let disk: string
 
   beforeAll(() => {
@@ -60,11 +61,9 @@ describe.skipIf(!canMount()).each(['bun', 'deno', 'node'] as const)('on %s (need
   })
 })
 
-const hasPrlimit = spawnSync('prlimit', ['--version']).status === 0
-
 // A disk cannot be remounted under a file that is open. A limit of 0 on the size of files fails every write as well. Deno
 // is ended by the signal that comes with it, which a disk does not send.
-describe.skipIf(!hasPrlimit).each(['bun', 'node'] as const)('on %s (needs prlimit)', (runtime) => {
+describe.each(['bun', 'node'] as const)('a file limit on %s', needs(program('prlimit', 'util-linux')), (runtime) => {
   let site: Site
   let server: Server
 

@@ -1,18 +1,19 @@
 /** The tours of the documents, word for word: every command is run, every output compared. */
-import { execFileSync, spawnSync } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Keyring } from '../../../core/crypto/keyring.ts'
 import { Redacted } from '../../../core/redacted.ts'
 import { offerTicket } from '../../../worker/local/bootstrap_ticket.ts'
+import { needs, program } from '../../support/needs.ts'
 import { admit, makeSite, type Server, type Site, startEmpty, ticketFor } from './servers.ts'
 
 const ROOT = join(import.meta.dirname, '../../..')
 const README = readFileSync(join(ROOT, 'README.md'), 'utf8')
 const ROTATION = readFileSync(join(ROOT, 'docs/how-to/rotation.md'), 'utf8')
 const ACCESS = readFileSync(join(ROOT, 'docs/concepts/access.md'), 'utf8')
-const hasTools = ['bash', 'curl', 'sed'].every((tool) => spawnSync(tool, ['--version']).status === 0)
+const TOOLS = ['bash', 'curl', 'sed'].map((name) => program(name))
 
 interface Step {
   command: string
@@ -42,7 +43,7 @@ function masked(text: string): string {
     .replaceAll(/curl\/[0-9.]+/g, 'CURL')
 }
 
-describe.skipIf(!hasTools)('the tour (needs bash, curl and sed)', () => {
+describe('the tour', needs(...TOOLS), () => {
   let site: Site
   let server: Server
 

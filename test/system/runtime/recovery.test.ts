@@ -1,5 +1,5 @@
 /** The page of recoveries: each drill on a real server, with the commands of the page. */
-import { execFile, spawnSync } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import {
   copyFileSync,
   mkdirSync,
@@ -23,11 +23,12 @@ import { openSqlite } from '../../../worker/local/sqlite.ts'
 import { sqliteFiles } from '../../../worker/local/sqlite_files.ts'
 import { authenticator } from '../../support/authenticator.ts'
 import { canary, leaks } from '../../support/canary.ts'
+import { needs, program } from '../../support/needs.ts'
 import { bootstrap, cleanEnvironment, makeSite, type Server, type Site, startEmpty } from './servers.ts'
 
 const ROOT = resolve(import.meta.dirname, '../../..')
 const PAGE = readFileSync(join(ROOT, 'docs/how-to/recovery.md'), 'utf8')
-const hasTools = ['bash', 'curl', 'sed'].every((tool) => spawnSync(tool, ['--version']).status === 0)
+const TOOLS = ['bash', 'curl', 'sed'].map((name) => program(name))
 
 let folder: string
 let site: Site
@@ -123,7 +124,7 @@ async function ticketKey(rootKey: string): Promise<Uint8Array> {
 
 const inFolder = (name: string) => readFileSync(join(folder, name), 'utf8')
 
-describe.skipIf(!hasTools)('the drill (needs bash, curl and sed)', () => {
+describe('the drill', needs(...TOOLS), () => {
   it('of a lost token', async () => {
     const { server, admin } = await begin()
     await drill("The administrator's token is lost", server)

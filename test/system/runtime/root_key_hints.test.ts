@@ -17,6 +17,7 @@ import process from 'node:process'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { base64url, randomBytes } from '../../../core/bytes.ts'
 import { leaks } from '../../support/canary.ts'
+import { needs, UNPRIVILEGED } from '../../support/needs.ts'
 import { cleanEnvironment } from './servers.ts'
 
 const WORKER = resolve(import.meta.dirname, '../../../worker')
@@ -184,7 +185,7 @@ it.each<[string, Record<string, string>]>([
   expect(existsSync(join(folder, 'data/root.key'))).toBe(false)
 })
 
-it.skipIf(process.getuid?.() === 0)('row 62: stops over a file of secrets that it may not read', async () => {
+it('row 62: stops over a file of secrets that it may not read', needs(UNPRIVILEGED), async () => {
   write('secrets/postern_root_key', KEY)
   chmodSync(join(folder, 'secrets/postern_root_key'), 0)
   expect(await start('node')).toContain('secrets/postern_root_key: Must be a file that can be read')

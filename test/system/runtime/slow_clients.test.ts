@@ -4,20 +4,20 @@
  *
  * @module
  */
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { connect as openSocket, type Socket } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Client, connect } from '../../../core/client/client.ts'
 import { Redacted } from '../../../core/redacted.ts'
 import { sleep } from '../../../core/sleep.ts'
+import { needs, program } from '../../support/needs.ts'
 import { wholeLog } from '../../support/whole_log.ts'
 import { inFull } from './full.ts'
 import { makeSite, RUNTIMES, type Server, type Site } from './servers.ts'
 import { startAlone } from './workerd.ts'
 
 const SLOW = 200
-const hasSlowhttptest = spawnSync('slowhttptest', ['-h']).error === undefined
 /** What slowhttptest does: slow headers, slow bodies, slow reading. */
 const MODES = [
   ['heads that do not end', ['-H']],
@@ -66,7 +66,7 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
     return written.filter((name) => !logged.has(name)).length
   }
 
-  it.skipIf(!hasSlowhttptest)('serves others while clients are slow (needs slowhttptest)', async ({ task }) => {
+  it('serves others while clients are slow', needs(program('slowhttptest')), async ({ task }) => {
     const before = written.length
     const url = `${server.endpoint}/v1/vaults/default/secrets?limit=200`
     for (const [, mode] of MODES) {

@@ -18,6 +18,7 @@ import { registerTasks } from '../../../../extension/run/tasks.ts'
 import { registerRun } from '../../../../extension/run/terminal.ts'
 import { registerEnvFile } from '../../../../extension/run/write_env_file.ts'
 import { canary, leaks } from '../../../support/canary.ts'
+import { needs, ON_LINUX } from '../../../support/needs.ts'
 import { editor, stubParts } from '../../extension/stub_editor.ts'
 
 vi.mock('vscode', async () => (await import('../../extension/stub_editor.ts')).api)
@@ -129,7 +130,7 @@ beforeEach(() => {
 
 afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
-describe.runIf(process.platform === 'linux')('a start', () => {
+describe('a start', needs(ON_LINUX), () => {
   beforeEach(() => {
     const machine = { ...machineFor(folder), isInside: async () => true }
     const parts = stubParts(machine, SECRETS)
@@ -161,7 +162,7 @@ describe.runIf(process.platform === 'linux')('a start', () => {
   })
 })
 
-describe.runIf(process.platform === 'linux')('the launcher', () => {
+describe('the launcher', needs(ON_LINUX), () => {
   it('row 81: says that the values do not fit beside what its own terminal has, and not that they came too late', async () => {
     buildSync({ entryPoints: [LAUNCH], outfile: join(folder, 'launch.cjs'), bundle: true, platform: 'node' })
     const values = Object.fromEntries(

@@ -10,8 +10,8 @@ import { join } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { checkUrl, send } from '../../../../../core/http/send.ts'
 import { rejectionOf } from '../../../../support/core.ts'
+import { needs, program } from '../../../../support/needs.ts'
 
-const hasOpenssl = spawnSync('openssl', ['version']).status === 0
 const NAME = 'rebound.example'
 const servers: Server[] = []
 
@@ -50,8 +50,9 @@ function rebind(): () => number {
 }
 
 describe('a name that was rebound', () => {
-  it.skipIf(!hasOpenssl)(
+  it(
     'row 13: is asked nothing: who answers cannot show that it is the one that was meant',
+    needs(program('openssl')),
     async () => {
       let heard = 0
       const listener = () => void heard++
