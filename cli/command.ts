@@ -1,5 +1,5 @@
 /**
- * What the commands of an operator share: their help, their arguments, a question before a change, and their end.
+ * The frame of every command: help, arguments, a question before a change, one line for an error, and the exit code.
  *
  * @module
  */
@@ -7,32 +7,33 @@ import process from 'node:process'
 import { createInterface } from 'node:readline/promises'
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util'
 import { isTicket } from '../core/authentication/ticket.ts'
-import { PosternError } from '../core/errors.ts'
+import { vaultOfToken } from '../core/authentication/token.ts'
+import { badRequest, PosternError } from '../core/errors.ts'
 import { Redacted } from '../core/redacted.ts'
 import { closeDetours } from '../worker/local/detours.ts'
 
-/** The values of options, by their names. */
+/** The values of options, by name. */
 export type Given = Readonly<Record<string, string | boolean | (string | boolean)[] | undefined>>
 
 /** One command, as `npm run …` starts it. */
 export interface Command {
-  /** What `--help` prints: the lines of usage, what it does, and each option. */
+  /** The output of `--help`: usage on the first line, then the purpose and each option. */
   help: string
   options?: ParseArgsOptionsConfig
-  /** The names of its arguments; all of them must be given. */
+  /** The names of its arguments. All of them are required. */
   arguments?: readonly string[]
-  /** Does the work, and returns what is printed. */
-  run(given: Given, positionals: readonly string[]): Promise<string>
-  /** What is said of an error that is not ours. Its message may quote an argument or a setting, so
-   * that only its code, and the path of a file, are added. */
+  /** Does the work. @returns The output; nothing if the command printed it already. */
+  run(given: Given, positionals: readonly string[]): Promise<string | undefined>
+  /** The message for an error of the platform. Only its code, and the path of a file, are added: its own message may
+   * quote an argument or a setting. */
   failure: string
 }
 
 /**
- * Runs a command on the arguments of this process, prints what comes of it, and sets the exit code: 0, or 2 where a
- * verification found tampering, or 1.
+ * Runs a command with the arguments of this process, prints its output, and sets the exit code: 0, or 2 if a verification
+ * found tampering, or 1 for any other failure, with one line on standard error.
  *
- * `--help` and `-h` print the help and do nothing else, whatever else is given.
+ * `--help` and `-h` print the help and do nothing else, whatever the other arguments are.
  */
 export async function runCommand(command: Command): Promise<void> {
   const args = process.argv.slice(2)
@@ -43,7 +44,8 @@ export async function runCommand(command: Command): Promise<void> {
   try {
     const { values, positionals } = parsed(command, args)
     closeDetours()
-    process.stdout.write(`${await command.run(values, positionals)}\n`)
+    const output = await command.run(values, positionals)
+    if (typeof output === 'string') process.stdout.write(`${output}\n`)
   } catch (error) {
     process.stderr.write(`${messageOf(error, command.failure)}\n`)
     process.exitCode = error instanceof PosternError && error.code === 'tampered' ? 2 : 1
@@ -51,20 +53,23 @@ export async function runCommand(command: Command): Promise<void> {
 }
 
 /**
- * The token that a command comes with, from the environment.
+ * Reads the token of a command from the environment. A wrong one is refused here, before it is sent anywhere: it may be
+ * another secret.
  *
- * @throws {PosternError} `bad_request` for an operator's ticket: what it gives would be kept nowhere.
+ * @throws {PosternError} `bad_request`, naming TOKEN and not quoting it, when it is not set, is a ticket, or is no token.
  */
 export function tokenFrom({ TOKEN = '' }: { TOKEN?: string | undefined }): Redacted<string> {
-  if (!isTicket(TOKEN)) return new Redacted(TOKEN)
-  throw new PosternError(
-    'bad_request',
-    'TOKEN: This is a ticket. Exchange it for a token, and use that: docs/how-to/recovery.md',
-  )
+  if (TOKEN.trim() === '') throw badRequest('TOKEN', 'Must be set to the token of a principal')
+  if (isTicket(TOKEN)) {
+    throw badRequest('TOKEN', 'This is a ticket. Exchange it for a token, and use that: docs/how-to/recovery.md')
+  }
+  if (vaultOfToken(TOKEN) === null)
+    throw badRequest('TOKEN', 'Must be a token: pst_ or pss_, a vault, and 65 characters')
+  return new Redacted(TOKEN)
 }
 
 /**
- * Asks before something is changed. Without a terminal there is nobody to ask, and `--yes` has to say it.
+ * Asks before a change. Without a terminal, only `--yes` confirms.
  *
  * @param yes Whether `--yes` was given.
  * @throws {PosternError} `bad_request` when the answer is not yes.

@@ -22,7 +22,6 @@ const given = (name: string) => process.env[name] || undefined
 const POSTERN_ENDPOINT = given('POSTERN_ENDPOINT') ?? 'http://127.0.0.1:8787'
 const POSTERN_IMPORT_KEY = given('POSTERN_IMPORT_KEY')
 const POSTERN_IMPORT_PASSPHRASE = given('POSTERN_IMPORT_PASSPHRASE')
-const { TOKEN = '' } = process.env
 /** What may keep a secret from being compared. */
 const UNREAD: readonly string[] = ['denied', 'not_found', 'mfa_required', 'approval_required']
 const MAX_TRIES = 10
@@ -61,7 +60,7 @@ async function run(options: Given, [file = '']: readonly string[]): Promise<stri
     }
   }
   if (!options.write) return `${opened.length} values can be opened; --write brings them into the vault`
-  const token = tokenFrom({ TOKEN })
+  const token = tokenFrom(process.env)
   return bring(connect({ endpoint: POSTERN_ENDPOINT, vault: String(options.vault ?? 'default'), token }), opened)
 }
 

@@ -8,9 +8,10 @@
  */
 import process from 'node:process'
 import { type TOTP, URI } from 'otpauth'
+import { runCommand, tokenFrom } from '../../cli/command.ts'
 import { type Client, connect, makeProofKey, PosternError, Redacted, signIn } from '../../core/index.ts'
 
-const { POSTERN_ENDPOINT = 'http://127.0.0.1:8787', TOKEN = '' } = process.env
+const { POSTERN_ENDPOINT = 'http://127.0.0.1:8787' } = process.env
 const server = { endpoint: POSTERN_ENDPOINT, vault: 'default' }
 
 function say(line: string): void {
@@ -45,33 +46,45 @@ async function prepare(admin: Client): Promise<Redacted<string>> {
   return token
 }
 
-const admin = connect({ ...server, token: new Redacted(TOKEN) })
-const token = await prepare(admin)
+async function tour(): Promise<undefined> {
+  const admin = connect({ ...server, token: tokenFrom(process.env) })
+  const token = await prepare(admin)
 
-const key = await makeProofKey()
-const first = await signIn({ ...server, token, key, seal: true })
-say(`session    ${first.session.tokenType}, second factor: ${first.session.mfaAt ? 'yes' : 'no'}`)
-say(`read       ${await refused(first.client.get('prod/db'))}`)
+  const key = await makeProofKey()
+  const first = await signIn({ ...server, token, key, seal: true })
+  say(`session    ${first.session.tokenType}, second factor: ${first.session.mfaAt ? 'yes' : 'no'}`)
+  say(`read       ${await refused(first.client.get('prod/db'))}`)
 
-const { uri } = await first.client.enrolTotp()
-const nextCode = authenticator(uri)
-const { recoveryCodes } = await first.client.confirmTotp(nextCode())
-say(`enrolled   ${recoveryCodes.reveal().length} recovery codes`)
-const code = nextCode()
-const { client, session, token: bound } = await first.client.stepUp({ code })
-say(`session    ${session.tokenType}, second factor: ${session.mfaAt ? 'yes' : 'no'}`)
+  const { uri } = await first.client.enrolTotp()
+  const nextCode = authenticator(uri)
+  const { recoveryCodes } = await first.client.confirmTotp(nextCode())
+  say(`enrolled   ${recoveryCodes.reveal().length} recovery codes`)
+  const code = nextCode()
+  const { client, session, token: bound } = await first.client.stepUp({ code })
+  say(`session    ${session.tokenType}, second factor: ${session.mfaAt ? 'yes' : 'no'}`)
 
-const { version, value } = await client.get('prod/db')
-say(`read       version ${version}, ${value}, ${value.reveal().length} characters; sealed on the way`)
-say(`stolen     the session's token without its key: ${await refused(connect({ ...server, token: bound }).whoami())}`)
-say(`replayed   the same code again: ${await refused(signIn({ ...server, token, code }))}`)
+  const { version, value } = await client.get('prod/db')
+  say(`read       version ${version}, ${value}, ${value.reveal().length} characters; sealed on the way`)
+  say(`stolen     the session's token without its key: ${await refused(connect({ ...server, token: bound }).whoami())}`)
+  say(`replayed   the same code again: ${await refused(signIn({ ...server, token, code }))}`)
 
-for (let i = 0; i < 3; i++) await refused(signIn({ ...server, token, code: '000000' }))
-const { items } = await admin.locks()
-say(
-  `locked     ${items.filter(({ lockedUntil }) => lockedUntil).map(({ principal, source }) => `${principal} from ${source}`)}`,
-)
-await admin.unlock('ann')
-say(`unlocked   ${(await admin.locks()).items.length} locks`)
-await client.signOut()
-say(`signed out ${await refused(client.whoami())}`)
+  for (let i = 0; i < 3; i++) await refused(signIn({ ...server, token, code: '000000' }))
+  const { items } = await admin.locks()
+  say(
+    `locked     ${items.filter(({ lockedUntil }) => lockedUntil).map(({ principal, source }) => `${principal} from ${source}`)}`,
+  )
+  await admin.unlock('ann')
+  say(`unlocked   ${(await admin.locks()).items.length} locks`)
+  await client.signOut()
+  say(`signed out ${await refused(client.whoami())}`)
+}
+
+await runCommand({
+  help: `
+npm run -s tour
+
+Shows principals, rules, tokens, sessions and locks against a server that runs. Its token is read from TOKEN, and its address
+from POSTERN_ENDPOINT, http://127.0.0.1:8787 unless set.`,
+  run: tour,
+  failure: 'Tour cannot go on',
+})

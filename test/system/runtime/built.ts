@@ -16,7 +16,8 @@ export function buildIn({ data }: Site): string {
   const built = join(data, 'dist')
   if (existsSync(built)) return built
   const { build } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')).scripts as { build: string }
-  const [program, ...args] = build.slice(build.indexOf('bun build')).split(' ')
+  // No shell is between: its quotes are left out.
+  const [program, ...args] = build.slice(build.indexOf('bun build')).replaceAll("'", '').split(' ')
   // The later of two is taken.
   const { status, stdout, stderr } = spawnSync(program!, [...args, `--outdir=${built}`], {
     cwd: ROOT,
