@@ -6,12 +6,12 @@
 import * as vscode from 'vscode'
 import { printable } from '../core/sanitize.ts'
 import { type Chunk, isShort, redact } from '../core/text/redact.ts'
-import type { Values } from './platform/platform.ts'
+import type { EnvironmentValues } from './platform/platform.ts'
 import { commandLines, confirmLoaders } from './run/consent.ts'
 import { machineOf } from './run/local_machine.ts'
 import { envFileOf, environmentOf, parseText, snapshotOf } from './run/process_environment.ts'
 import type { Parts } from './services.ts'
-import { explain, Hindrance } from './shared/errors.ts'
+import { ExtensionError, explain } from './shared/errors.ts'
 import { folderIn } from './shared/folders.ts'
 import { toolApi } from './shared/optional_api.ts'
 import { describe } from './values/describe.ts'
@@ -19,7 +19,7 @@ import { describe } from './values/describe.ts'
 const MAX_NAMES = 200
 const MAX_OUTPUT = 64 * 1024
 
-export function registerTools(parts: Parts): vscode.Disposable {
+export function registerLanguageModelTools(parts: Parts): vscode.Disposable {
   const api = toolApi()
   if (api === null) return new vscode.Disposable(() => {})
   const { t } = vscode.l10n
@@ -65,7 +65,7 @@ function question(envFile: string, command: string): vscode.MarkdownString {
 
 async function listNames({ vaults }: Parts, prefix: string): Promise<string> {
   const all = await vaults.all()
-  if (all.length === 0) throw new Hindrance('signed_out')
+  if (all.length === 0) throw new ExtensionError('signed_out')
   const lines = await Promise.all(
     all.map(async (vault) => {
       const index = await vaults.call(vault, () => vault.names.names())
@@ -80,7 +80,7 @@ async function listNames({ vaults }: Parts, prefix: string): Promise<string> {
 }
 
 /** Tells the model which values it may see in the output. */
-function shortNote(values: Values): string {
+function shortNote(values: EnvironmentValues): string {
   const short = Object.entries(values).filter(([, value]) => value.reveal() !== '' && isShort(value.reveal()))
   const keys = short.map(([key]) => key).join(', ')
   return keys === '' ? '' : `Too short to be taken out of the output everywhere: ${keys}\n`

@@ -5,8 +5,8 @@
  */
 import type * as vscode from 'vscode'
 import type { Platform } from './platform/platform.ts'
-import type { Log } from './shared/output_log.ts'
-import type { Known } from './values/known_values.ts'
+import type { OutputLog } from './shared/output_log.ts'
+import type { KnownValues } from './values/known_values.ts'
 import type { Accounts } from './vaults/authentication_provider.ts'
 import type { Vaults } from './vaults/vaults.ts'
 
@@ -14,8 +14,8 @@ import type { Vaults } from './vaults/vaults.ts'
 export interface Parts {
   context: vscode.ExtensionContext
   platform: Platform
-  log: Log
+  log: OutputLog
   vaults: Vaults
   accounts: Accounts
-  known: Known
+  known: KnownValues
 }

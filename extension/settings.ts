@@ -4,7 +4,7 @@
  * @module
  */
 import * as vscode from 'vscode'
-import { Hindrance } from './shared/errors.ts'
+import { ExtensionError } from './shared/errors.ts'
 
 /** A server that the user named. */
 export interface Endpoint {
@@ -114,7 +114,7 @@ export function pinnedLogKey({ origin, id }: { origin: string; id: string }): st
   const ofServer = pins.find(([log]) => logOf(log) === `${origin}/${id}`)
   const ofVault = pins.find(([log]) => log === id)
   if (ofServer === undefined && ofVault !== undefined && new Set(endpoints().map((one) => one.origin)).size > 1)
-    throw new Hindrance('ambiguous_pin', `${origin}/${id}`)
+    throw new ExtensionError('ambiguous_pin', `${origin}/${id}`)
   return (ofServer ?? ofVault)?.[1].trim() ?? null
 }
 
@@ -145,7 +145,7 @@ export function demandedWitnesses({ origin, id }: { origin: string; id: string }
     value === undefined || (typeof value === 'number' && value > 0 && value <= most)
   const areKeys = Array.isArray(keys) && keys.length > 0 && keys.every((key) => typeof key === 'string')
   if (!areKeys || !isAmount(quorum, keys.length) || !Number.isInteger(quorum ?? 1) || !isAmount(freshHours, 8760))
-    throw new Hindrance('bad_witnesses', log)
+    throw new ExtensionError('bad_witnesses', log)
   return {
     keys: keys.map((key) => key.trim()),
     ...(quorum !== undefined && { quorum: quorum as number }),

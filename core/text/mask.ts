@@ -27,7 +27,7 @@ interface Span {
 }
 
 /** What is said of a reference in the text: why it has no value, or something behind the mask to compare by. */
-export type Note = { failed: string } | { behind?: string }
+export type MaskNote = { failed: string } | { behind?: string }
 
 export interface Masked {
   text: string
@@ -40,7 +40,7 @@ export interface Masked {
  *
  * @param noteOf What is said of a reference: by default nothing.
  */
-export function mask(source: string, noteOf: (reference: string) => Note = () => ({})): Masked {
+export function mask(source: string, noteOf: (reference: string) => MaskNote = () => ({})): Masked {
   const parts: string[] = []
   const rows: MaskedRow[] = []
   let at = 0
@@ -56,7 +56,7 @@ export function mask(source: string, noteOf: (reference: string) => Note = () =>
 }
 
 /** A mask says that there is a value: where there is none stands a mark, on one line whatever the reason says. */
-function shownOf(note: Note): string {
+function shownOf(note: MaskNote): string {
   if ('failed' in note) return `✗ ${note.failed.replaceAll(/\s+/g, ' ')}`
   return note.behind === undefined ? MASK : `${MASK} ${note.behind}`
 }

@@ -8,7 +8,7 @@ import { base64, hex, utf8 } from '../bytes.ts'
 const WORD = /[\p{L}\p{N}_]/u
 
 /** A value, and what stands in its place. */
-export interface Known {
+export interface LabelledValue {
   label: string
   value: string
 }
@@ -48,7 +48,7 @@ export function isShort(value: string): boolean {
  * `a` in `banana` is not the value `a`.
  * A program that means to hide a value can still do so; this is against accidents. Linear in the output, for each form.
  */
-export function redact(output: string | readonly Chunk[], known: readonly Known[]): string {
+export function redact(output: string | readonly Chunk[], known: readonly LabelledValue[]): string {
   const chunks = typeof output === 'string' ? [{ stream: '', text: output }] : output
   const text = chunks.map((chunk) => chunk.text).join('')
   const forms = known.flatMap(({ label, value }) => formsOf(value).map((form) => ({ form, label })))

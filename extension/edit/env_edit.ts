@@ -8,7 +8,7 @@ import { parseEnv } from '../../core/text/dotenv.ts'
 import { chooseFolder } from '../shared/folders.ts'
 
 /** What an added entry means for its file. */
-export interface Added {
+export interface AddedEntry {
   /** The key is there with another value: nothing was added. */
   conflict: boolean
   /** Saves the file, unless it had changes of its own that the user has not saved. */
@@ -31,7 +31,7 @@ export async function appendEntry(
   edit: vscode.WorkspaceEdit,
   env: vscode.Uri,
   { key, value }: { key: string; value: string },
-): Promise<Added> {
+): Promise<AddedEntry> {
   const document = await vscode.workspace.openTextDocument(env).then(
     (opened) => opened,
     () => null,

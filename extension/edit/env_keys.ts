@@ -49,7 +49,7 @@ const LANGUAGE_OF: Record<string, string> = {
   jl: 'julia',
 }
 
-export function registerKeys(): vscode.Disposable {
+export function registerEnvKeys(): vscode.Disposable {
   const { registerDefinitionProvider, registerReferenceProvider, registerRenameProvider } = vscode.languages
   const env = [{ language: 'dotenv' }, { pattern: ENV_FILES }]
   const selector = [...env, ...ACCESSOR_LANGUAGES.map((language) => ({ language }))]

@@ -10,9 +10,9 @@ import { isEnvDocument } from '../hydration/documents.ts'
 import type { Parts } from '../services.ts'
 import { type InsertMode, insertMode } from '../settings.ts'
 import { command } from '../shared/command.ts'
-import { Hindrance, plain } from '../shared/errors.ts'
+import { ExtensionError, plain } from '../shared/errors.ts'
 import { leaseOne } from '../values/lease.ts'
-import { type Picked, pickSecret } from '../values/pick_secret.ts'
+import { type PickedSecret, pickSecret } from '../values/pick_secret.ts'
 import { appendEntry, envFileFor } from './env_edit.ts'
 
 export function registerInsert(parts: Parts): vscode.Disposable {
@@ -32,7 +32,7 @@ async function insert(parts: Parts, given?: InsertMode): Promise<void> {
   const { document } = editor
   const mode = modeFor(document, given ?? insertMode(document.uri))
   // Before anything is chosen: what cannot be inserted is not asked for.
-  if (mode === 'value' && !vscode.workspace.isTrusted) throw new Hindrance('restricted')
+  if (mode === 'value' && !vscode.workspace.isTrusted) throw new ExtensionError('restricted')
   const version = document.version
   const picked = await pickSecret(parts, t('Insert Secret'), document.uri)
   if (mode === 'value') return insertValue(parts, editor, picked, version)
@@ -50,7 +50,7 @@ function modeFor(document: vscode.TextDocument, mode: InsertMode): Exclude<Inser
 }
 
 /** The accessor, and the reference in the `.env` that it reads from, in one edit: both or neither. */
-async function insertAccessor(editor: vscode.TextEditor, { name, reference }: Picked): Promise<void> {
+async function insertAccessor(editor: vscode.TextEditor, { name, reference }: PickedSecret): Promise<void> {
   const { t } = vscode.l10n
   const { document } = editor
   const key = await vscode.window.showInputBox({
@@ -87,7 +87,7 @@ async function insertAccessor(editor: vscode.TextEditor, { name, reference }: Pi
 async function insertValue(
   parts: Parts,
   editor: vscode.TextEditor,
-  { name, reference }: Picked,
+  { name, reference }: PickedSecret,
   version: number,
 ): Promise<void> {
   const { t } = vscode.l10n

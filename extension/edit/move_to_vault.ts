@@ -17,16 +17,16 @@ import type { IgnoredFindings } from '../language/ignored_findings.ts'
 import type { Parts } from '../services.ts'
 import { environmentFor } from '../settings.ts'
 import { command } from '../shared/command.ts'
-import { Hindrance } from '../shared/errors.ts'
+import { ExtensionError } from '../shared/errors.ts'
 import { appendEntry, envFileFor } from './env_edit.ts'
 
 /** Where a secret stands. */
-interface Place {
+interface TextRange {
   document: vscode.TextDocument
   range: vscode.Range
 }
 
-export function registerStore(parts: Parts, ignored: IgnoredFindings): vscode.Disposable {
+export function registerMoveToVault(parts: Parts, ignored: IgnoredFindings): vscode.Disposable {
   return vscode.Disposable.from(
     command(parts.log, 'postern.storeSelection', async (uri, range) => store(parts, await placeOf(uri, range))),
     command(parts.log, 'postern.moveAllInFile', () => moveAll(parts, ignored)),
@@ -89,10 +89,10 @@ async function actionsOf(
 }
 
 /** Stores one text under a name that is asked for, and puts what stands for it in its place. */
-async function store(parts: Parts, place: Place, suggested = nameFor(place)): Promise<void> {
+async function store(parts: Parts, place: TextRange, suggested = nameFor(place)): Promise<void> {
   const { t } = vscode.l10n
   const [vault] = await parts.vaults.at(place.document.uri)
-  if (vault === undefined) throw new Hindrance('signed_out')
+  if (vault === undefined) throw new ExtensionError('signed_out')
   const text = textAt(place)
   if (text === '') throw new PosternError('bad_request', t('select the secret first'))
   const name = await vscode.window.showInputBox({
@@ -115,7 +115,7 @@ async function store(parts: Parts, place: Place, suggested = nameFor(place)): Pr
 }
 
 /** Puts a reference, or in code an accessor with the reference in `.env`, in the place of a text. */
-async function replace({ document, range }: Place, reference: string, expected: string): Promise<void> {
+async function replace({ document, range }: TextRange, reference: string, expected: string): Promise<void> {
   const { t } = vscode.l10n
   if (document.getText(range) !== expected) {
     throw new PosternError('bad_request', t('The document has changed meanwhile: put {0} there yourself', reference))
@@ -139,7 +139,7 @@ async function moveAll(parts: Parts, ignored: IgnoredFindings): Promise<void> {
   const document = vscode.window.activeTextEditor?.document
   if (document === undefined) throw new vscode.CancellationError()
   const skipped = new Set<string>()
-  const next = async (): Promise<Place | null> => {
+  const next = async (): Promise<TextRange | null> => {
     const text = document.getText()
     for (const { start, end } of detect(text, { env: isEnvDocument(document) })) {
       const found = text.slice(start, end)
@@ -165,7 +165,7 @@ async function moveAll(parts: Parts, ignored: IgnoredFindings): Promise<void> {
   }
 }
 
-async function placeOf(uri: unknown, range: unknown): Promise<Place> {
+async function placeOf(uri: unknown, range: unknown): Promise<TextRange> {
   if (uri instanceof vscode.Uri && range instanceof vscode.Range) {
     return { document: await vscode.workspace.openTextDocument(uri), range }
   }
@@ -174,12 +174,12 @@ async function placeOf(uri: unknown, range: unknown): Promise<Place> {
   return { document: editor.document, range: editor.selection }
 }
 
-function textAt({ document, range }: Place): string {
+function textAt({ document, range }: TextRange): string {
   return document.getText(range)
 }
 
 /** A name that tells what it is: the environment, and the key that it stands behind. */
-function nameFor({ document, range }: Place): string {
+function nameFor({ document, range }: TextRange): string {
   const environment = environmentFor(document.uri) || 'dev'
   const line = document.lineAt(range.start.line).text.slice(0, range.start.character)
   const inEnv = isEnvDocument(document) ? parseEnv(`${line.replace(/^[ \t#]+/, '')}x`).entries[0]?.key : undefined

@@ -6,18 +6,18 @@
 import * as vscode from 'vscode'
 import { isEnvFileName, parseEnv } from '../../core/text/dotenv.ts'
 import { shown } from '../../core/text/fingerprint.ts'
-import { type MaskedRow, mask, type Note } from '../../core/text/mask.ts'
+import { type MaskedRow, type MaskNote, mask } from '../../core/text/mask.ts'
 import type { Parts } from '../services.ts'
 import { environmentFor, environments } from '../settings.ts'
 import { command } from '../shared/command.ts'
 import { ENV_FILES } from '../shared/env_files.ts'
 import { explain } from '../shared/errors.ts'
-import { lease, type Outcome } from '../values/lease.ts'
+import { type LeaseOutcome, lease } from '../values/lease.ts'
 
 export const HYDRATED = 'postern-env'
 
 /** What a hydrated document is of. */
-export interface HydratedFrom {
+export interface HydrationSource {
   source: vscode.Uri
   environment: string
   /** Whether equal values of two such documents are to be told apart by eye. */
@@ -25,16 +25,16 @@ export interface HydratedFrom {
 }
 
 /** What is known of an open hydrated document. No value is kept. */
-export interface Hydration extends HydratedFrom {
+export interface HydratedDocument extends HydrationSource {
   rows: MaskedRow[]
-  outcomes: ReadonlyMap<string, Outcome>
+  outcomes: ReadonlyMap<string, LeaseOutcome>
 }
 
 /** The hydrated documents that are open. */
-export class Hydrations implements vscode.TextDocumentContentProvider, vscode.Disposable {
+export class HydratedDocuments implements vscode.TextDocumentContentProvider, vscode.Disposable {
   readonly #parts: Parts
   readonly #changed = new vscode.EventEmitter<vscode.Uri>()
-  readonly #open = new Map<string, Hydration>()
+  readonly #open = new Map<string, HydratedDocument>()
   readonly #subscription: vscode.Disposable
 
   readonly onDidChange = this.#changed.event
@@ -50,17 +50,17 @@ export class Hydrations implements vscode.TextDocumentContentProvider, vscode.Di
   }
 
   /** The hydration that a document shows; `undefined` before it was asked for in this window. */
-  of(uri: vscode.Uri): Hydration | undefined {
+  of(uri: vscode.Uri): HydratedDocument | undefined {
     return this.#open.get(uri.toString())
   }
 
   /** All that are open. */
-  get all(): Iterable<Hydration> {
+  get all(): Iterable<HydratedDocument> {
     return this.#open.values()
   }
 
   /** What is known of a reference in a source, from the documents that are open of it and its environment. */
-  outcomeOf(source: vscode.Uri, reference: string): Outcome | undefined {
+  outcomeOf(source: vscode.Uri, reference: string): LeaseOutcome | undefined {
     const environment = environmentFor(source)
     for (const hydration of this.#open.values()) {
       if (hydration.source.toString() === source.toString() && hydration.environment === environment) {
@@ -76,11 +76,11 @@ export class Hydrations implements vscode.TextDocumentContentProvider, vscode.Di
    *
    * @throws {Hindrance} before anything is opened.
    */
-  async open(from: HydratedFrom): Promise<vscode.Uri> {
+  async open(from: HydrationSource): Promise<vscode.Uri> {
     const document = await vscode.workspace.openTextDocument(from.source)
     const references = referencesIn(document)
     const { source, environment } = from
-    let outcomes: ReadonlyMap<string, Outcome> = new Map()
+    let outcomes: ReadonlyMap<string, LeaseOutcome> = new Map()
     if (references.length > 0) {
       const start = performance.now()
       using held = await lease(this.#parts, references, { scope: source, environment })
@@ -118,7 +118,7 @@ export function isEnvDocument(document: vscode.TextDocument): boolean {
   return document.languageId === 'dotenv' || isEnvFileName(path.slice(path.lastIndexOf('/') + 1))
 }
 
-export function registerHydration(parts: Parts, hydrations: Hydrations): vscode.Disposable {
+export function registerHydration(parts: Parts, hydrations: HydratedDocuments): vscode.Disposable {
   const { log } = parts
   return vscode.Disposable.from(
     hydrations,
@@ -127,7 +127,7 @@ export function registerHydration(parts: Parts, hydrations: Hydrations): vscode.
   )
 }
 
-async function openHydrated(hydrations: Hydrations, given?: vscode.Uri): Promise<void> {
+async function openHydrated(hydrations: HydratedDocuments, given?: vscode.Uri): Promise<void> {
   const active = given ?? vscode.window.activeTextEditor?.document.uri
   // From a hydrated document the button fetches anew.
   const again = active && hydrations.of(active)
@@ -137,7 +137,7 @@ async function openHydrated(hydrations: Hydrations, given?: vscode.Uri): Promise
   await vscode.window.showTextDocument(uri, { preview: false })
 }
 
-async function compare(hydrations: Hydrations, given?: vscode.Uri): Promise<void> {
+async function compare(hydrations: HydratedDocuments, given?: vscode.Uri): Promise<void> {
   const { t } = vscode.l10n
   const source = (await envDocument(given ?? vscode.window.activeTextEditor?.document.uri)).uri
   // The present one and the next are likely meant.
@@ -186,14 +186,14 @@ async function noEnvFile(message: string): Promise<vscode.CancellationError> {
   return new vscode.CancellationError()
 }
 
-function noteOf(outcome: Outcome | undefined, compares: boolean): Note {
+function noteOf(outcome: LeaseOutcome | undefined, compares: boolean): MaskNote {
   if (outcome === undefined) return {}
   if ('error' in outcome) return { failed: explain(outcome.error).message }
   return compares ? { behind: shown(outcome.fingerprint) } : {}
 }
 
 /** Named for whoever reads the tab: `.env (dev, hydrated)`. The manifest says that such a name is a `.env`. */
-function uriOf({ source, environment, compares }: HydratedFrom): vscode.Uri {
+function uriOf({ source, environment, compares }: HydrationSource): vscode.Uri {
   const about = [environment, compares ? '' : vscode.l10n.t('hydrated')].filter(Boolean).join(', ')
   return vscode.Uri.from({
     scheme: HYDRATED,
@@ -202,7 +202,7 @@ function uriOf({ source, environment, compares }: HydratedFrom): vscode.Uri {
   })
 }
 
-function fromUri(uri: vscode.Uri): HydratedFrom {
+function fromUri(uri: vscode.Uri): HydrationSource {
   const { source, environment, compares } = Object(JSON.parse(uri.query)) as Record<string, unknown>
   return {
     source: vscode.Uri.parse(String(source), true),

@@ -10,11 +10,11 @@ import type { Parts } from '../services.ts'
 import { environmentFor, variablesFor } from '../settings.ts'
 import { ENV_FILES } from '../shared/env_files.ts'
 import { describe, describeOutcome, reasonsOf } from '../values/describe.ts'
-import type { Target } from '../values/reveal.ts'
-import type { Metadata } from '../vaults/secret_list.ts'
-import { HYDRATED, type Hydrations, isEnvDocument, referencesIn } from './documents.ts'
+import type { RevealTarget } from '../values/reveal.ts'
+import type { SecretMetadata } from '../vaults/secret_list.ts'
+import { HYDRATED, type HydratedDocuments, isEnvDocument, referencesIn } from './documents.ts'
 
-export function registerHints(parts: Parts, hydrations: Hydrations): vscode.Disposable {
+export function registerInlayHints(parts: Parts, hydrations: HydratedDocuments): vscode.Disposable {
   const changed = new vscode.EventEmitter<void>()
   const provider: vscode.InlayHintsProvider = {
     onDidChangeInlayHints: changed.event,
@@ -38,7 +38,7 @@ export function registerHints(parts: Parts, hydrations: Hydrations): vscode.Disp
   )
 }
 
-function hydratedHints(parts: Parts, hydrations: Hydrations, document: vscode.TextDocument): vscode.InlayHint[] {
+function hydratedHints(parts: Parts, hydrations: HydratedDocuments, document: vscode.TextDocument): vscode.InlayHint[] {
   const hydration = hydrations.of(document.uri)
   return (hydration?.rows ?? []).flatMap(({ reference, line }) => {
     const outcome = reference === null ? undefined : hydration?.outcomes.get(reference)
@@ -52,7 +52,7 @@ function hydratedHints(parts: Parts, hydrations: Hydrations, document: vscode.Te
 }
 
 /** From the list of names alone: nothing is fetched for a hint, and none says more than a list would. */
-function sourceHints(parts: Parts, hydrations: Hydrations, document: vscode.TextDocument): vscode.InlayHint[] {
+function sourceHints(parts: Parts, hydrations: HydratedDocuments, document: vscode.TextDocument): vscode.InlayHint[] {
   const scope = document.uri
   const environment = environmentFor(scope)
   return parseEnv(document.getText()).entries.flatMap(({ value, valueEnd }) => {
@@ -66,7 +66,10 @@ function sourceHints(parts: Parts, hydrations: Hydrations, document: vscode.Text
 }
 
 /** What the list of names says of a reference. Of one that stays at a version it says nothing. */
-function listedFor({ vaults }: Parts, { reference, scope, environment = '' }: Target): Metadata | undefined {
+function listedFor(
+  { vaults }: Parts,
+  { reference, scope, environment = '' }: RevealTarget,
+): SecretMetadata | undefined {
   const resolved = resolve(reference, variablesFor(environment))
   if (!('reference' in resolved) || resolved.reference.version !== undefined) return undefined
   return vaults.listed(resolved.reference, scope)
@@ -75,7 +78,7 @@ function listedFor({ vaults }: Parts, { reference, scope, environment = '' }: Ta
 function hint(
   position: vscode.Position,
   label: string,
-  more?: { target: Target; about: readonly string[] },
+  more?: { target: RevealTarget; about: readonly string[] },
 ): vscode.InlayHint {
   const { t } = vscode.l10n
   const part = new vscode.InlayHintLabelPart(label)

@@ -10,13 +10,13 @@ import { detect, MAX_SCANNED_CHARS } from '../../core/text/detect.ts'
 import { type EnvProblem, parseEnv } from '../../core/text/dotenv.ts'
 import { type FoundReference, findReferences, resolve } from '../../core/text/find_references.ts'
 import type { NameIndex } from '../../core/text/names.ts'
-import { HYDRATED, type Hydrations, isEnvDocument } from '../hydration/documents.ts'
+import { HYDRATED, type HydratedDocuments, isEnvDocument } from '../hydration/documents.ts'
 import type { Parts } from '../services.ts'
 import { environmentFor, isDetecting, variablesFor } from '../settings.ts'
 import { command } from '../shared/command.ts'
-import { explain, malformed } from '../shared/errors.ts'
+import { explain, explainMalformed } from '../shared/errors.ts'
 import { expiryOf } from '../values/describe.ts'
-import type { Metadata } from '../vaults/secret_list.ts'
+import type { SecretMetadata } from '../vaults/secret_list.ts'
 import type { IgnoredFindings } from './ignored_findings.ts'
 
 /** On a diagnostic of a secret in the clear. */
@@ -26,7 +26,11 @@ const PAUSE_MS = 300
 const SEALED = 'sealed'
 const SCHEMES = ['file', 'untitled', 'vscode-remote', 'vscode-vfs', 'vscode-notebook-cell', 'vscode-test-web', 'memfs']
 
-export function registerDiagnostics(parts: Parts, hydrations: Hydrations, ignored: IgnoredFindings): vscode.Disposable {
+export function registerDiagnostics(
+  parts: Parts,
+  hydrations: HydratedDocuments,
+  ignored: IgnoredFindings,
+): vscode.Disposable {
   const collection = vscode.languages.createDiagnosticCollection('postern')
   const timers = new Map<string, ReturnType<typeof setTimeout>>()
   const later = (document: vscode.TextDocument) => {
@@ -71,7 +75,7 @@ export function registerDiagnostics(parts: Parts, hydrations: Hydrations, ignore
 
 async function diagnosticsOf(
   parts: Parts,
-  hydrations: Hydrations,
+  hydrations: HydratedDocuments,
   ignored: IgnoredFindings,
   document: vscode.TextDocument,
 ): Promise<vscode.Diagnostic[]> {
@@ -87,7 +91,7 @@ async function diagnosticsOf(
 
 async function referenceProblems(
   parts: Parts,
-  hydrations: Hydrations,
+  hydrations: HydratedDocuments,
   document: vscode.TextDocument,
   references: FoundReference[],
 ): Promise<vscode.Diagnostic[]> {
@@ -95,7 +99,7 @@ async function referenceProblems(
   if (references.length === 0) return []
   const { Error: Broken, Warning } = vscode.DiagnosticSeverity
   const variables = variablesFor(environmentFor(document.uri))
-  const indexes = new Map<string, NameIndex<Metadata>>()
+  const indexes = new Map<string, NameIndex<SecretMetadata>>()
   for (const vault of await parts.vaults.at(document.uri)) indexes.set(vault.id, await vault.names.namesQuietly())
   return references.flatMap((found) => {
     const say = (message: string, severity: vscode.DiagnosticSeverity, code: string) => [
@@ -103,7 +107,7 @@ async function referenceProblems(
     ]
     const resolved = resolve(found.text, variables)
     if ('missing' in resolved) return say(t('The variable {0} is not set', resolved.missing), Warning, 'no-variable')
-    if ('malformed' in resolved) return say(malformed(resolved.malformed), Broken, 'malformed')
+    if ('malformed' in resolved) return say(explainMalformed(resolved.malformed), Broken, 'malformed')
     const outcome = hydrations.outcomeOf(document.uri, found.text)
     if (outcome && 'error' in outcome) return say(explain(outcome.error).message, Broken, 'refused')
     // What a provider keeps is in no list.

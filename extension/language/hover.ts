@@ -5,16 +5,16 @@
  */
 import * as vscode from 'vscode'
 import { findReferences, resolve } from '../../core/text/find_references.ts'
-import { HYDRATED, type Hydrations } from '../hydration/documents.ts'
+import { HYDRATED, type HydratedDocuments } from '../hydration/documents.ts'
 import type { Parts } from '../services.ts'
 import { environmentFor, variablesFor } from '../settings.ts'
-import { describe, describeOutcome, type Facts, reasonsOf } from '../values/describe.ts'
-import type { Outcome } from '../values/lease.ts'
-import type { Target } from '../values/reveal.ts'
-import type { Vault } from '../vaults/vaults.ts'
+import { describe, describeOutcome, reasonsOf, type SecretFacts } from '../values/describe.ts'
+import type { LeaseOutcome } from '../values/lease.ts'
+import type { RevealTarget } from '../values/reveal.ts'
+import type { SignedInVault } from '../vaults/vaults.ts'
 import { commandAddress } from '../views/links_to_tree.ts'
 
-export function registerHover(parts: Parts, hydrations: Hydrations): vscode.Disposable {
+export function registerHover(parts: Parts, hydrations: HydratedDocuments): vscode.Disposable {
   return vscode.languages.registerHoverProvider(
     { pattern: '**' },
     { provideHover: (document, position) => hover(parts, hydrations, document, position) },
@@ -23,7 +23,7 @@ export function registerHover(parts: Parts, hydrations: Hydrations): vscode.Disp
 
 async function hover(
   { vaults }: Parts,
-  hydrations: Hydrations,
+  hydrations: HydratedDocuments,
   document: vscode.TextDocument,
   position: vscode.Position,
 ): Promise<vscode.Hover | null> {
@@ -43,14 +43,14 @@ async function hover(
 
 /** What a card is about. */
 interface CardFacts {
-  target: Target
+  target: RevealTarget
   name: string
   /** Whether the reference stays at a version. */
   isPinned: boolean
-  vault: Vault | undefined
-  facts: (Facts & { tags: Record<string, string> }) | undefined
+  vault: SignedInVault | undefined
+  facts: (SecretFacts & { tags: Record<string, string> }) | undefined
   /** What came of it, when it is hydrated somewhere. */
-  outcome: Outcome | undefined
+  outcome: LeaseOutcome | undefined
 }
 
 /** Metadata and two commands. Only those two may be run from it, and everything else is escaped. */
@@ -78,7 +78,7 @@ interface ReferenceAt {
   range: vscode.Range
   scope?: vscode.Uri
   environment?: string
-  outcome?: Outcome | undefined
+  outcome?: LeaseOutcome | undefined
 }
 
 /** The reference at a place. Only its line is looked at. */
@@ -90,7 +90,11 @@ function referenceAt(document: vscode.TextDocument, { line, character }: vscode.
 }
 
 /** The reference behind a mask. */
-function rowAt(hydrations: Hydrations, { uri }: vscode.TextDocument, { line }: vscode.Position): ReferenceAt | null {
+function rowAt(
+  hydrations: HydratedDocuments,
+  { uri }: vscode.TextDocument,
+  { line }: vscode.Position,
+): ReferenceAt | null {
   const hydration = hydrations.of(uri)
   const reference = hydration?.rows.find((row) => row.line === line)?.reference
   if (!hydration || typeof reference !== 'string') return null

@@ -15,7 +15,7 @@ import { dirname, isAbsolute, join, relative, sep } from 'node:path'
 import process from 'node:process'
 import { utf8 } from '../../core/bytes.ts'
 import { limitsOf, UnfitEnvironment, unfitIn } from '../../core/text/process_environment.ts'
-import type { Handover, Machine, Running, RunOptions, Values } from './platform.ts'
+import type { EnvironmentValues, Handover, Machine, RunningProgram, RunOptions } from './platform.ts'
 
 const HANDOVER_MS = 30_000
 /** Where `launch.ts` looks for the address. */
@@ -33,15 +33,15 @@ const LOADERS = [
 /** What this machine can do. */
 export function machineFor(extensionPath: string): Machine {
   const script = join(extensionPath, 'launch.cjs')
-  const handOverFrom = (values: Values) => handOver(values, script)
-  const fittingHere = (values: Values) => fitting(values, TERMINAL_BYTES)
+  const handOverFrom = (values: EnvironmentValues) => handOver(values, script)
+  const fittingHere = (values: EnvironmentValues) => fitting(values, TERMINAL_BYTES)
   return {
     ...{ launcher: script, fitting: fittingHere, run, handOver: handOverFrom },
     ...{ isInside, writePrivate, removeOwn, isIgnored },
   }
 }
 
-function run({ command, folder, values, onOutput }: RunOptions): Running {
+function run({ command, folder, values, onOutput }: RunOptions): RunningProgram {
   const environment = fitting(values, utf8(command).length)
   const child = spawn(command, {
     shell: true,
@@ -74,7 +74,7 @@ function run({ command, folder, values, onOutput }: RunOptions): Running {
   }
 }
 
-async function handOver(values: Values, script: string): Promise<Handover> {
+async function handOver(values: EnvironmentValues, script: string): Promise<Handover> {
   const answer = JSON.stringify(fitting(values, TERMINAL_BYTES))
   const onWindows = process.platform === 'win32'
   // Nobody else may enter the folder. On Windows all may see the names of pipes, and read from one: hence the key.
@@ -159,7 +159,7 @@ async function isInside(path: string, folder: string): Promise<boolean> {
  * @param reserved Bytes that the program's arguments and what else it inherits take.
  * @throws {UnfitEnvironment}
  */
-function fitting(values: Values, reserved: number): Record<string, string> {
+function fitting(values: EnvironmentValues, reserved: number): Record<string, string> {
   const revealed = Object.fromEntries(Object.entries(values).map(([key, value]) => [key, value.reveal()]))
   const limits = limitsOf(process.platform, stackBytes())
   const problems = unfitIn(revealed, limits, process.env, reserved + SHELL_BYTES)

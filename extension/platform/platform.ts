@@ -6,26 +6,26 @@
 import type { Redacted } from '../../core/redacted.ts'
 
 /** The environment that a program is to run in, beside what it inherits. */
-export type Values = Readonly<Record<string, Redacted<string>>>
+export type EnvironmentValues = Readonly<Record<string, Redacted<string>>>
 
 /** How a program that was run ended. */
-export interface Ended {
+export interface ExitStatus {
   /** `null` when it was stopped by a signal. */
   code: number | null
 }
 
 /** A program that runs. */
-export interface Running {
+export interface RunningProgram {
   write(text: string): void
   stop(): void
-  ended: Promise<Ended>
+  ended: Promise<ExitStatus>
 }
 
 export interface RunOptions {
   command: string
   /** The folder to run in; that of this process when not given. */
   folder?: string
-  values: Values
+  values: EnvironmentValues
   /** @param stream By which of the two it came: what is beside each other here may have been written apart. */
   onOutput(text: string, stream: 'stdout' | 'stderr'): void
 }
@@ -55,11 +55,11 @@ export interface Machine {
    *
    * @throws {UnfitEnvironment} when no program could be given the values.
    */
-  fitting(values: Values): Readonly<Record<string, string>>
+  fitting(values: EnvironmentValues): Readonly<Record<string, string>>
   /** @throws {UnfitEnvironment} before anything is started. */
-  run(options: RunOptions): Running
+  run(options: RunOptions): RunningProgram
   /** @throws {UnfitEnvironment} when no program could be given the values. */
-  handOver(values: Values): Promise<Handover>
+  handOver(values: EnvironmentValues): Promise<Handover>
   /** Whether a file is in a folder once all links are followed. A file that is not there is in none. */
   isInside(path: string, folder: string): Promise<boolean>
   /** Writes a file that only its owner can read. It must not be there yet. */

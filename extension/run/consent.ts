@@ -19,7 +19,7 @@ const MEMORY = 'consents'
 const MAX_KEPT = 200
 
 /** Who wants which secrets. */
-export interface Wish {
+export interface ConsentRequest {
   folder: vscode.WorkspaceFolder
   /** The `.env` that the secrets are of. */
   document: vscode.TextDocument
@@ -55,7 +55,7 @@ export class Consents {
    * @returns The `.env` as the user agreed to it: it alone may run.
    * @throws {vscode.CancellationError} when the user says no.
    */
-  async ask(wish: Wish): Promise<EnvSnapshot> {
+  async ask(wish: ConsentRequest): Promise<EnvSnapshot> {
     const { t } = vscode.l10n
     const { document, injection, name, runs } = wish
     const snapshot = snapshotOf(document, injection)
@@ -86,7 +86,7 @@ export class Consents {
     return this.#memory.get<string[]>(MEMORY, [])
   }
 
-  async #fingerprintOf({ folder, definition }: Wish, snapshot: EnvSnapshot): Promise<string> {
+  async #fingerprintOf({ folder, definition }: ConsentRequest, snapshot: EnvSnapshot): Promise<string> {
     const { uri, entries, environment, server } = snapshot
     // What an editor notes for itself, such as the id of a session, is another each time.
     const said = Object.entries(definition).filter(([key]) => !key.startsWith('__'))

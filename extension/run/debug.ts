@@ -9,7 +9,7 @@
  */
 import * as vscode from 'vscode'
 import { PosternError } from '../../core/errors.ts'
-import type { Values } from '../platform/platform.ts'
+import type { EnvironmentValues } from '../platform/platform.ts'
 import type { Parts } from '../services.ts'
 import { explained } from '../shared/command.ts'
 import { requireFolder } from '../shared/folders.ts'
@@ -106,7 +106,7 @@ function commandLine({ runtimeExecutable, runtimeArgs, program, args }: Record<s
   return [runtimeExecutable, runtimeArgs, program, args].flat().filter(Boolean).map(String).join(' ')
 }
 
-async function confirmed(parts: Parts, snapshot: EnvSnapshot, name: string): Promise<Values> {
+async function confirmed(parts: Parts, snapshot: EnvSnapshot, name: string): Promise<EnvironmentValues> {
   const { t } = vscode.l10n
   const yes = t('Start')
   const readable = t('While the session runs, other extensions can read these values in its configuration.')

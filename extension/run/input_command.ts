@@ -15,7 +15,7 @@ import { notesOn, secretsIn } from './consent.ts'
 import { machineOf } from './local_machine.ts'
 import { envFileOf, environmentOf, parseInjection, snapshotOf } from './process_environment.ts'
 
-export function registerHandOver(parts: Parts): vscode.Disposable {
+export function registerInputCommand(parts: Parts): vscode.Disposable {
   return vscode.Disposable.from(
     // VS Code does not say which folder's input it is.
     command(parts.log, 'postern.handOver', (given) => handOver(parts, given)),

@@ -9,7 +9,7 @@
 import * as vscode from 'vscode'
 import type { Machine } from '../platform/platform.ts'
 import type { Parts } from '../services.ts'
-import { Hindrance } from '../shared/errors.ts'
+import { ExtensionError } from '../shared/errors.ts'
 
 /** Documents of this machine. An untitled one is only in the editor. */
 const LOCAL_SCHEMES = ['file', 'untitled']
@@ -23,10 +23,10 @@ const LOCAL_SCHEMES = ['file', 'untitled']
  */
 export function machineOf(parts: Parts, at?: vscode.Uri): Machine {
   const { machine } = parts.platform
-  if (machine === null) throw new Hindrance('no_machine')
+  if (machine === null) throw new ExtensionError('no_machine')
   const elsewhere = elsewhereOf(parts, at)
   if (elsewhere !== null) throw elsewhere
-  if (!vscode.workspace.isTrusted) throw new Hindrance('restricted')
+  if (!vscode.workspace.isTrusted) throw new ExtensionError('restricted')
   return machine
 }
 
@@ -35,16 +35,16 @@ export function canRun(parts: Parts): boolean {
   return parts.platform.machine !== null && elsewhereOf(parts) === null
 }
 
-function elsewhereOf({ context }: Parts, at?: vscode.Uri): Hindrance | null {
+function elsewhereOf({ context }: Parts, at?: vscode.Uri): ExtensionError | null {
   const places = at === undefined ? (vscode.workspace.workspaceFolders ?? []).map(({ uri }) => uri) : [at]
   const [first] = places
   if (first !== undefined && !places.some(({ scheme }) => LOCAL_SCHEMES.includes(scheme))) {
     const { scheme, authority } = first
-    if (scheme === 'vscode-remote') return new Hindrance('remote', authority)
-    return new Hindrance('virtual', `${scheme}://${authority}`)
+    if (scheme === 'vscode-remote') return new ExtensionError('remote', authority)
+    return new ExtensionError('virtual', `${scheme}://${authority}`)
   }
   const { remoteName } = vscode.env
   // An extension that runs beside the files of the other machine sees them as `file`, and runs programs there.
   const isRemote = remoteName !== undefined && context?.extension?.extensionKind !== vscode.ExtensionKind.Workspace
-  return isRemote ? new Hindrance('remote', remoteName) : null
+  return isRemote ? new ExtensionError('remote', remoteName) : null
 }

@@ -8,7 +8,7 @@ import { PosternError } from '../../core/errors.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { parseEnv } from '../../core/text/dotenv.ts'
 import { resolve } from '../../core/text/find_references.ts'
-import type { Machine, Values } from '../platform/platform.ts'
+import type { EnvironmentValues, Machine } from '../platform/platform.ts'
 import type { Parts } from '../services.ts'
 import { type Endpoint, endpointFor, environmentFor, variablesFor } from '../settings.ts'
 import { explain } from '../shared/errors.ts'
@@ -36,7 +36,7 @@ export interface EnvSnapshot {
 
 /** Values for one run. */
 export interface RunEnvironment {
-  values: Values
+  values: EnvironmentValues
   /** The keys whose values come from a vault. */
   secrets: string[]
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import * as vscode from 'vscode'
-import type { Running } from '../platform/platform.ts'
+import type { RunningProgram } from '../platform/platform.ts'
 import type { Parts } from '../services.ts'
 import { explain } from '../shared/errors.ts'
 import { requireFolder } from '../shared/folders.ts'
@@ -22,7 +22,7 @@ export function registerTasks(parts: Parts, consents: Consents): vscode.Disposab
       const { definition, scope = vscode.TaskScope.Workspace } = task
       const run = { name: task.name, folder: folderOf(scope) }
       const execution = new vscode.CustomExecution(
-        async (resolved) => new Run(parts, consents, { ...run, definition: resolved }),
+        async (resolved) => new TaskTerminal(parts, consents, { ...run, definition: resolved }),
       )
       return new vscode.Task(definition, scope, task.name, 'postern', execution, task.problemMatchers)
     },
@@ -30,7 +30,7 @@ export function registerTasks(parts: Parts, consents: Consents): vscode.Disposab
 }
 
 /** What is to run. */
-interface Wanted {
+interface TaskRun {
   name: string
   definition: vscode.TaskDefinition
   /** The folder whose task it is; `undefined` for one of the workspace or of the user. */
@@ -38,19 +38,19 @@ interface Wanted {
 }
 
 /** One run of a task, as a terminal without a shell: the values go from here into the program and nowhere else. */
-class Run implements vscode.Pseudoterminal {
+class TaskTerminal implements vscode.Pseudoterminal {
   readonly #parts: Parts
   readonly #consents: Consents
-  readonly #wanted: Wanted
+  readonly #wanted: TaskRun
   readonly #written = new vscode.EventEmitter<string>()
   readonly #closed = new vscode.EventEmitter<number>()
-  #running: Running | null = null
+  #running: RunningProgram | null = null
   #isClosed = false
 
   readonly onDidWrite = this.#written.event
   readonly onDidClose = this.#closed.event
 
-  constructor(parts: Parts, consents: Consents, wanted: Wanted) {
+  constructor(parts: Parts, consents: Consents, wanted: TaskRun) {
     this.#parts = parts
     this.#consents = consents
     this.#wanted = wanted

@@ -14,7 +14,7 @@ import { confirmLoaders } from './consent.ts'
 import { machineOf } from './local_machine.ts'
 import { environmentOf, snapshotOf } from './process_environment.ts'
 
-export function registerRun(parts: Parts): vscode.Disposable {
+export function registerTerminals(parts: Parts): vscode.Disposable {
   // Offered again in this window; a command line may hold what is nobody's business, so it is not kept.
   let last = ''
   const run = async (given: unknown, commandLine?: string) => {

@@ -22,7 +22,7 @@ interface Written {
   until: number
 }
 
-export function registerEnvFile(parts: Parts): vscode.Disposable {
+export function registerWriteEnvFile(parts: Parts): vscode.Disposable {
   const timers = new Set<ReturnType<typeof setTimeout>>()
   const { workspaceState } = parts.context
   const remembered = () => workspaceState.get<Written[]>(MEMORY, [])

@@ -13,7 +13,7 @@ import { type Unfit, UnfitEnvironment } from '../../core/text/process_environmen
 const MAX_PLACE = 80
 
 /** What stands in the way on this side of the wire; what the server says is a PosternError. */
-export type HindranceKind =
+export type ExtensionErrorKind =
   | 'signed_out' // nobody is signed in to the vault
   | 'no_endpoint' // no server is named, or the one that a folder chose is not the user's
   | 'restricted' // the workspace is not trusted
@@ -26,13 +26,13 @@ export type HindranceKind =
   | 'certificate' // the server's certificate is not one to trust
 
 /** A condition that the user can do something about. */
-export class Hindrance extends Error {
+export class ExtensionError extends Error {
   override readonly name = 'Hindrance'
-  readonly kind: HindranceKind
+  readonly kind: ExtensionErrorKind
   /** The vault or the server that it is about. */
   readonly about: string
 
-  constructor(kind: HindranceKind, about = '') {
+  constructor(kind: ExtensionErrorKind, about = '') {
     super(kind)
     this.kind = kind
     this.about = about
@@ -50,7 +50,7 @@ export function explain(error: unknown): Explanation {
   const { t } = vscode.l10n
   const signIn = { title: t('Sign In'), command: 'postern.signIn' }
   const showLog = { title: t('Show Log'), command: 'postern.showLog' }
-  if (error instanceof Hindrance) return explainHindrance(error, signIn)
+  if (error instanceof ExtensionError) return explainExtensionError(error, signIn)
   if (error instanceof UnfitEnvironment) return { message: unfit(error.problems), steps: [] }
   if (!(error instanceof PosternError)) return { message: t('Something unexpected went wrong'), steps: [showLog] }
   switch (error.code) {
@@ -93,7 +93,7 @@ export function explain(error: unknown): Explanation {
 }
 
 /** What is wrong with a reference, by the part of it that is. */
-export function malformed(part: Malformed): string {
+export function explainMalformed(part: Malformed): string {
   const { t } = vscode.l10n
   const words: Record<Malformed, string> = {
     vault: t('A reference must read postern://vault/name, with a vault of a-z, 0-9 and "-"'),
@@ -115,7 +115,7 @@ export function plain(text: string): string {
 }
 
 /** Shows why something could not be done. Waits for nothing. */
-export function complain(error: unknown): void {
+export function showError(error: unknown): void {
   // A gesture that was broken off is no error.
   if (error instanceof vscode.CancellationError) return
   const { message, steps } = explain(error)
@@ -127,7 +127,7 @@ export function complain(error: unknown): void {
     })
 }
 
-function explainHindrance({ kind, about }: Hindrance, signIn: Explanation['steps'][number]): Explanation {
+function explainExtensionError({ kind, about }: ExtensionError, signIn: Explanation['steps'][number]): Explanation {
   const { t } = vscode.l10n
   switch (kind) {
     case 'signed_out':

@@ -5,9 +5,9 @@
  */
 import * as vscode from 'vscode'
 import { PosternError } from '../../core/errors.ts'
-import { Hindrance } from './errors.ts'
+import { ExtensionError } from './errors.ts'
 
-export interface Log {
+export interface OutputLog {
   /** An event by name, with figures. There is no parameter for text on purpose. */
   info(event: string, figures?: Record<string, number | boolean>): void
   /** A failure: its code and no message. */
@@ -17,7 +17,7 @@ export interface Log {
 }
 
 /** Opens the log. It shows itself only when it is asked to. */
-export function openLog(): Log {
+export function openOutputLog(): OutputLog {
   const channel = vscode.window.createOutputChannel('Postern', { log: true })
   return {
     info: (event, figures = {}) => channel.info(event, JSON.stringify(figures)),
@@ -29,7 +29,7 @@ export function openLog(): Log {
 
 function codeOf(error: unknown): string {
   if (error instanceof PosternError) return [error.code, error.detail.reason].filter(Boolean).join(' ')
-  if (error instanceof Hindrance) return error.kind
+  if (error instanceof ExtensionError) return error.kind
   if (error instanceof vscode.CancellationError) return 'cancelled'
   // The class of a foreign error says enough, and is no text of its own.
   return error instanceof Error ? error.constructor.name : 'unknown'

@@ -5,7 +5,7 @@
  */
 import * as vscode from 'vscode'
 import { explain } from '../shared/errors.ts'
-import type { Outcome } from './lease.ts'
+import type { LeaseOutcome } from './lease.ts'
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
@@ -13,7 +13,7 @@ const DAY = 24 * HOUR
 const EXPIRES_SOON_MS = 14 * DAY
 
 /** Metadata of a secret, wherever it came from. */
-export interface Facts {
+export interface SecretFacts {
   /** A number, or what a provider calls its version. */
   version: number | string
   /** Not every provider says. */
@@ -29,7 +29,7 @@ export interface Facts {
 }
 
 /** One line about a secret, such as `aws · v12 · 3 d old · expires in 2 h`. */
-export function describe(facts: Facts, now = Date.now()): string {
+export function describe(facts: SecretFacts, now = Date.now()): string {
   const { t } = vscode.l10n
   const since = facts.updatedAt ?? facts.createdAt
   const age = since === undefined ? '' : t('{0} old', span(now - Date.parse(since)))
@@ -47,7 +47,7 @@ export function describe(facts: Facts, now = Date.now()): string {
  *
  * @param listed What the list of names says now: a version that came since then is told.
  */
-export function describeOutcome(outcome: Outcome, listed?: Facts, now = Date.now()): string {
+export function describeOutcome(outcome: LeaseOutcome, listed?: SecretFacts, now = Date.now()): string {
   if ('error' in outcome) return `✗ ${explain(outcome.error).message}`
   const { secret } = outcome
   const sign = secret.cached?.stale ? '⚠' : secret.passedOver ? '↪' : '✓'
@@ -55,7 +55,7 @@ export function describeOutcome(outcome: Outcome, listed?: Facts, now = Date.now
 }
 
 /** Why a secret did not come from where it should, a line for each member that was passed over. */
-export function reasonsOf({ passedOver = [] }: Facts): string[] {
+export function reasonsOf({ passedOver = [] }: SecretFacts): string[] {
   const { t } = vscode.l10n
   const words: Record<string, string> = {
     timeout: t('gave no answer in time'),
@@ -70,7 +70,7 @@ export function reasonsOf({ passedOver = [] }: Facts): string[] {
 }
 
 /** Whether a secret has expired, or is about to. */
-export function expiryOf({ expiresAt }: Facts, now = Date.now()): 'expired' | 'soon' | null {
+export function expiryOf({ expiresAt }: SecretFacts, now = Date.now()): 'expired' | 'soon' | null {
   if (expiresAt === undefined) return null
   const left = Date.parse(expiresAt) - now
   return left <= 0 ? 'expired' : left < EXPIRES_SOON_MS ? 'soon' : null
@@ -84,13 +84,13 @@ export function span(ms: number): string {
   return t('{0} min', Math.max(0, Math.floor(ms / MINUTE)))
 }
 
-function newer({ version }: Facts, listed?: Facts): string[] {
+function newer({ version }: SecretFacts, listed?: SecretFacts): string[] {
   // What a provider calls its versions is in no order.
   const isNewer = typeof version === 'number' && typeof listed?.version === 'number' && listed.version > version
   return isNewer ? [vscode.l10n.t('v{0} is current', listed.version)] : []
 }
 
-function expiry(facts: Facts, now: number): string {
+function expiry(facts: SecretFacts, now: number): string {
   const { t } = vscode.l10n
   if (facts.expiresAt === undefined) return ''
   if (expiryOf(facts, now) === 'expired') return t('expired')
@@ -98,7 +98,7 @@ function expiry(facts: Facts, now: number): string {
 }
 
 /** Where a value came from. First in line, where an editor that cuts long hints off leaves it. */
-function detour({ provider, passedOver = [], cached }: Facts): (string | undefined)[] {
+function detour({ provider, passedOver = [], cached }: SecretFacts): (string | undefined)[] {
   const { t } = vscode.l10n
   const names = [...new Set(passedOver.map((one) => one.provider))].join(', ')
   const age = span((cached?.ageSeconds ?? 0) * 1000)

@@ -11,7 +11,7 @@ const MIN_LENGTH = 8
 const MAX_KNOWN = 2000
 
 /** Which reference a value was seen under. */
-export class Known {
+export class KnownValues {
   readonly #fingerprint = fingerprinter()
   readonly #references = new Map<string, string>()
   readonly #lengths = new Set<number>()

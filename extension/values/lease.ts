@@ -10,19 +10,19 @@ import type { Redacted } from '../../core/redacted.ts'
 import { type Resolved, resolve } from '../../core/text/find_references.ts'
 import type { Parts } from '../services.ts'
 import { type Endpoint, environmentFor, isPresenting, variablesFor } from '../settings.ts'
-import { Hindrance, malformed } from '../shared/errors.ts'
+import { ExtensionError, explainMalformed } from '../shared/errors.ts'
 
 const PER_CALL = 200
 
 /** What became of one reference, as it is written in a document. */
-export type Outcome = { secret: Omit<SecretValue, 'value'>; fingerprint: string } | { error: unknown }
+export type LeaseOutcome = { secret: Omit<SecretValue, 'value'>; fingerprint: string } | { error: unknown }
 
 /** Values that are held for the length of one gesture. */
 export class Lease implements Disposable {
-  readonly outcomes: ReadonlyMap<string, Outcome>
+  readonly outcomes: ReadonlyMap<string, LeaseOutcome>
   readonly #values: Map<string, Redacted<string>>
 
-  constructor(outcomes: ReadonlyMap<string, Outcome>, values: Map<string, Redacted<string>>) {
+  constructor(outcomes: ReadonlyMap<string, LeaseOutcome>, values: Map<string, Redacted<string>>) {
     this.outcomes = outcomes
     this.#values = values
   }
@@ -64,9 +64,9 @@ export interface LeaseOptions {
  *   to any of the vaults. A refusal of one reference is its outcome, and is not thrown.
  */
 export async function lease(parts: Parts, references: Iterable<string>, options: LeaseOptions = {}): Promise<Lease> {
-  if (!vscode.workspace.isTrusted) throw new Hindrance('restricted')
-  if (options.shown && isPresenting()) throw new Hindrance('presenting')
-  const outcomes = new Map<string, Outcome>()
+  if (!vscode.workspace.isTrusted) throw new ExtensionError('restricted')
+  if (options.shown && isPresenting()) throw new ExtensionError('presenting')
+  const outcomes = new Map<string, LeaseOutcome>()
   const values = new Map<string, Redacted<string>>()
   const byVault = new Map<string, Map<string, string[]>>()
   const variables = variablesFor(options.environment ?? environmentFor(options.scope))
@@ -107,7 +107,7 @@ async function askVault(
   id: string,
   asked: ReadonlyMap<string, string[]>,
   { scope, server, signal }: LeaseOptions,
-  into: { outcomes: Map<string, Outcome>; values: Map<string, Redacted<string>> },
+  into: { outcomes: Map<string, LeaseOutcome>; values: Map<string, Redacted<string>> },
 ): Promise<void> {
   const vault = await parts.vaults.find(id, scope, server)
   const texts = [...asked.keys()]
@@ -141,6 +141,6 @@ function unresolved(resolved: Exclude<Resolved, { reference: unknown }>): Poster
           resolved.missing,
           `\${${resolved.missing}:-default}`,
         )
-      : malformed(resolved.malformed)
+      : explainMalformed(resolved.malformed)
   return new PosternError('bad_request', message)
 }

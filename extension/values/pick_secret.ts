@@ -6,19 +6,19 @@
 import * as vscode from 'vscode'
 import { formatReference } from '../../core/reference.ts'
 import type { Parts } from '../services.ts'
-import { complain, Hindrance } from '../shared/errors.ts'
-import type { Metadata } from '../vaults/secret_list.ts'
-import type { Vault } from '../vaults/vaults.ts'
+import { ExtensionError, showError } from '../shared/errors.ts'
+import type { SecretMetadata } from '../vaults/secret_list.ts'
+import type { SignedInVault } from '../vaults/vaults.ts'
 import { describe } from './describe.ts'
 
 /** A secret that was chosen. */
-export interface Picked {
-  vault: Vault
+export interface PickedSecret {
+  vault: SignedInVault
   name: string
   reference: string
 }
 
-type Item = vscode.QuickPickItem & { secret?: Picked }
+type Item = vscode.QuickPickItem & { secret?: PickedSecret }
 
 const SHOWN = 300
 const SEARCH_PAUSE_MS = 150
@@ -29,9 +29,9 @@ const SEARCH_PAUSE_MS = 150
  * @throws {Hindrance} `signed_out`
  * @throws {vscode.CancellationError} when the user leaves.
  */
-export async function pickSecret(parts: Parts, title: string, scope?: vscode.Uri): Promise<Picked> {
+export async function pickSecret(parts: Parts, title: string, scope?: vscode.Uri): Promise<PickedSecret> {
   const vaults = await parts.vaults.at(scope)
-  if (vaults.length === 0) throw new Hindrance('signed_out')
+  if (vaults.length === 0) throw new ExtensionError('signed_out')
   const { t } = vscode.l10n
   const peek = { iconPath: new vscode.ThemeIcon('eye'), tooltip: t('Peek') }
   const copy = { iconPath: new vscode.ThemeIcon('clippy'), tooltip: t('Copy for a while') }
@@ -48,7 +48,7 @@ export async function pickSecret(parts: Parts, title: string, scope?: vscode.Uri
     pick.busy = true
     const items = await search(pick.value).catch((error) => {
       pick.hide()
-      complain(error)
+      showError(error)
       return []
     })
     // An answer that comes late is to a question that was asked before.
@@ -57,7 +57,7 @@ export async function pickSecret(parts: Parts, title: string, scope?: vscode.Uri
       items.length > 0 ? items : [{ label: t('No secret has such a name, or you may not see it'), alwaysShow: true }]
     pick.busy = false
   }
-  const { promise, resolve, reject } = Promise.withResolvers<Picked>()
+  const { promise, resolve, reject } = Promise.withResolvers<PickedSecret>()
   let timer: ReturnType<typeof setTimeout> | undefined
   const subscriptions = [
     pick.onDidChangeValue(() => {
@@ -83,7 +83,7 @@ export async function pickSecret(parts: Parts, title: string, scope?: vscode.Uri
   })
 }
 
-function searcher(vaults: readonly Vault[], buttons: vscode.QuickInputButton[]) {
+function searcher(vaults: readonly SignedInVault[], buttons: vscode.QuickInputButton[]) {
   return async (text: string): Promise<Item[]> => {
     const wanted = text.trim().toLowerCase()
     const found = await Promise.all(
@@ -100,7 +100,7 @@ function searcher(vaults: readonly Vault[], buttons: vscode.QuickInputButton[]) 
   }
 }
 
-function itemOf(vault: Vault, metadata: Metadata, buttons: vscode.QuickInputButton[]): Item {
+function itemOf(vault: SignedInVault, metadata: SecretMetadata, buttons: vscode.QuickInputButton[]): Item {
   const { name } = metadata
   return {
     label: name,

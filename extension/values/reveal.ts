@@ -7,23 +7,23 @@ import * as vscode from 'vscode'
 import { equal, randomBytes, utf8 } from '../../core/bytes.ts'
 import { parseEnv } from '../../core/text/dotenv.ts'
 import { findReferences } from '../../core/text/find_references.ts'
-import { HYDRATED, type Hydrations } from '../hydration/documents.ts'
+import { HYDRATED, type HydratedDocuments } from '../hydration/documents.ts'
 import type { Parts } from '../services.ts'
 import { clipboardSeconds, isPresenting, revealSeconds } from '../settings.ts'
 import { command } from '../shared/command.ts'
-import { Hindrance } from '../shared/errors.ts'
+import { ExtensionError } from '../shared/errors.ts'
 import { leaseOne } from './lease.ts'
 
 /** Which value is meant. */
-export interface Target {
+export interface RevealTarget {
   reference: string
   scope?: vscode.Uri
   environment?: string
 }
 
-export function registerReveal(parts: Parts, hydrations: Hydrations): vscode.Disposable {
+export function registerReveal(parts: Parts, hydrations: HydratedDocuments): vscode.Disposable {
   const clipboard = new Clipboard()
-  const on = (id: string, work: (target: Target) => Promise<void>) =>
+  const on = (id: string, work: (target: RevealTarget) => Promise<void>) =>
     command(parts.log, id, (given) => work(targetOf(given) ?? targetAtCursor(hydrations) ?? noTarget()))
   return vscode.Disposable.from(
     clipboard,
@@ -34,7 +34,7 @@ export function registerReveal(parts: Parts, hydrations: Hydrations): vscode.Dis
 }
 
 /** Shows one value in a box that hides itself: after some seconds, and when it or the window loses the focus. */
-export async function peek(parts: Parts, target: Target): Promise<void> {
+export async function peek(parts: Parts, target: RevealTarget): Promise<void> {
   const { t } = vscode.l10n
   const box = vscode.window.createQuickPick()
   const disposables: vscode.Disposable[] = [box]
@@ -64,7 +64,7 @@ export async function peek(parts: Parts, target: Target): Promise<void> {
 }
 
 /** Puts one value on the clipboard for a while. */
-async function copy(parts: Parts, clipboard: Clipboard, target: Target): Promise<void> {
+async function copy(parts: Parts, clipboard: Clipboard, target: RevealTarget): Promise<void> {
   using held = await leaseOne(parts, target.reference, { ...target, shown: true })
   await clipboard.put(held.value(target.reference).reveal())
 }
@@ -123,7 +123,7 @@ class Clipboard implements vscode.Disposable {
 }
 
 /** The reference under the cursor, in a source or in a hydrated document. */
-function targetAtCursor(hydrations: Hydrations): Target | null {
+function targetAtCursor(hydrations: HydratedDocuments): RevealTarget | null {
   const editor = vscode.window.activeTextEditor
   if (editor === undefined) return null
   const { document, selection } = editor
@@ -143,7 +143,7 @@ function targetAtCursor(hydrations: Hydrations): Target | null {
 }
 
 /** Whatever a command was called with, read strictly: anybody can call it. */
-function targetOf(given: unknown): Target | null {
+function targetOf(given: unknown): RevealTarget | null {
   const { reference, scope, environment } = Object(given) as Record<string, unknown>
   if (typeof reference !== 'string' || !reference.startsWith('postern://')) return null
   return {
@@ -155,7 +155,7 @@ function targetOf(given: unknown): Target | null {
 }
 
 function noTarget(): never {
-  if (isPresenting()) throw new Hindrance('presenting')
+  if (isPresenting()) throw new ExtensionError('presenting')
   const message = vscode.l10n.t('Put the cursor on a reference, such as postern://vault/name')
   void vscode.window.showInformationMessage(`Postern: ${message}`)
   throw new vscode.CancellationError()

@@ -11,10 +11,10 @@ import { PosternError } from '../../core/errors.ts'
 import { Redacted } from '../../core/redacted.ts'
 import type { Platform } from '../platform/platform.ts'
 import { addEndpoint, type Endpoint, endpoints, originOf } from '../settings.ts'
-import { Hindrance } from '../shared/errors.ts'
+import { ExtensionError } from '../shared/errors.ts'
 import { networkTo } from './network.ts'
 import { makeStorableKey, type StoredSession } from './session_storage.ts'
-import type { Vault, Vaults } from './vaults.ts'
+import type { SignedInVault, Vaults } from './vaults.ts'
 
 const SCHEME = 'postern'
 const DEFAULT_SERVER = 'http://127.0.0.1:8787'
@@ -51,7 +51,7 @@ export class Accounts implements vscode.AuthenticationProvider, vscode.Disposabl
     const session = await this.#signIn(endpoint)
     await this.#vaults.add(session)
     const vault = (await this.#vaults.all()).find(({ session: { accessor } }) => accessor === session.accessor)
-    if (vault === undefined) throw new Hindrance('signed_out', session.vault)
+    if (vault === undefined) throw new ExtensionError('signed_out', session.vault)
     return sessionOf(vault)
   }
 
@@ -64,7 +64,7 @@ export class Accounts implements vscode.AuthenticationProvider, vscode.Disposabl
   }
 
   /** Adds a second factor to a session: the new one takes its place. */
-  async enterCode(vault: Vault): Promise<void> {
+  async enterCode(vault: SignedInVault): Promise<void> {
     const factor = await askCode(vault.principal)
     const signedIn = await this.#vaults.call(vault, (client) => client.stepUp(factor)).catch(wrongCode)
     await this.#vaults.add({ ...vault.session, ...kept(signedIn) }, vault.session)
@@ -267,7 +267,7 @@ function kept({ session: { principal, accessor, expiresAt }, token }: SignedIn<U
   return { principal, accessor, expiresAt, token: token.reveal() }
 }
 
-function sessionOf({ session, id, origin, principal }: Vault): vscode.AuthenticationSession {
+function sessionOf({ session, id, origin, principal }: SignedInVault): vscode.AuthenticationSession {
   const label = vscode.l10n.t('{0} in {1} at {2}', principal, id, new URL(origin).host)
   return {
     id: session.accessor,

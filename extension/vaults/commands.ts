@@ -7,11 +7,11 @@ import * as vscode from 'vscode'
 import type { Parts } from '../services.ts'
 import { environmentFor, environments, isPresenting, setPresenting } from '../settings.ts'
 import { command } from '../shared/command.ts'
-import { Hindrance } from '../shared/errors.ts'
+import { ExtensionError } from '../shared/errors.ts'
 import { chooseEndpoint } from './authentication_provider.ts'
-import type { Vault } from './vaults.ts'
+import type { SignedInVault } from './vaults.ts'
 
-export function registerCommands(parts: Parts): vscode.Disposable {
+export function registerVaultCommands(parts: Parts): vscode.Disposable {
   const { log } = parts
   return vscode.Disposable.from(
     command(log, 'postern.signIn', () => signIn(parts)),
@@ -45,9 +45,9 @@ async function signOut(parts: Parts): Promise<void> {
 }
 
 /** The vault that a command is about, asked for when there are several. */
-async function chooseVault({ vaults }: Parts): Promise<Vault> {
+async function chooseVault({ vaults }: Parts): Promise<SignedInVault> {
   const all = await vaults.all()
-  if (all.length === 0) throw new Hindrance('signed_out')
+  if (all.length === 0) throw new ExtensionError('signed_out')
   if (all.length === 1) return all[0]!
   const items = all.map((vault) => ({ label: vault.principal, description: `${vault.id} · ${vault.origin}`, vault }))
   const picked = await vscode.window.showQuickPick(items, { title: vscode.l10n.t('Which account?') })

@@ -5,7 +5,7 @@
  */
 import { PosternError } from '../../core/errors.ts'
 import type { Platform } from '../platform/platform.ts'
-import { Hindrance } from '../shared/errors.ts'
+import { ExtensionError } from '../shared/errors.ts'
 
 /** A fetch for one vault of a server, and what was seen on the way. */
 export interface Network {
@@ -35,7 +35,7 @@ export function networkTo(origin: string, platform: Pick<Platform, 'isCertificat
     },
     refine(error) {
       const isDown = error instanceof PosternError && error.code === 'unavailable'
-      return isDown && isCertificate ? new Hindrance('certificate', new URL(origin).host) : error
+      return isDown && isCertificate ? new ExtensionError('certificate', new URL(origin).host) : error
     },
   }
   return network

@@ -7,7 +7,7 @@ import type { UserClient } from '../../core/client/user.ts'
 import { NameIndex } from '../../core/text/names.ts'
 
 /** What a list tells of a secret; never its value. */
-export type Metadata = Awaited<ReturnType<UserClient['list']>>['items'][number]
+export type SecretMetadata = Awaited<ReturnType<UserClient['list']>>['items'][number]
 
 const FRESH_MS = 60_000
 // A server that is down is not asked by every keystroke.
@@ -19,11 +19,11 @@ const MAX_PAGES = 1000
 export const MAX_NAMES = 10_000
 
 /** The names of one vault. */
-export class Catalogue {
+export class SecretList {
   readonly #list: UserClient['list']
   readonly #onDidLoad: () => void
-  #loaded: { at: number; index: NameIndex<Metadata> } | null = null
-  #loading: Promise<NameIndex<Metadata>> | null = null
+  #loaded: { at: number; index: NameIndex<SecretMetadata> } | null = null
+  #loading: Promise<NameIndex<SecretMetadata>> | null = null
   #loads = 0
   #failedAt = Number.NEGATIVE_INFINITY
 
@@ -34,7 +34,7 @@ export class Catalogue {
   }
 
   /** What is known now, however old; `null` before anything was loaded. */
-  get known(): NameIndex<Metadata> | null {
+  get known(): NameIndex<SecretMetadata> | null {
     return this.#loaded?.index ?? null
   }
 
@@ -43,15 +43,15 @@ export class Catalogue {
    *
    * @throws {PosternError} when the server refuses or is down.
    */
-  names(now = Date.now()): Promise<NameIndex<Metadata>> {
+  names(now = Date.now()): Promise<NameIndex<SecretMetadata>> {
     if (this.#loaded && now - this.#loaded.at < FRESH_MS) return Promise.resolve(this.#loaded.index)
     this.#loading ??= this.#load()
     return this.#loading
   }
 
   /** The same for what nobody asked for, such as completion: old names, or none, rather than an error. */
-  async namesQuietly(now = Date.now()): Promise<NameIndex<Metadata>> {
-    const old = this.#loaded?.index ?? new NameIndex<Metadata>([])
+  async namesQuietly(now = Date.now()): Promise<NameIndex<SecretMetadata>> {
+    const old = this.#loaded?.index ?? new NameIndex<SecretMetadata>([])
     if (now - this.#failedAt < PAUSE_MS) return old
     return this.names(now).catch(() => {
       this.#failedAt = now
@@ -67,7 +67,7 @@ export class Catalogue {
     this.#failedAt = Number.NEGATIVE_INFINITY
   }
 
-  async #load(): Promise<NameIndex<Metadata>> {
+  async #load(): Promise<NameIndex<SecretMetadata>> {
     const load = ++this.#loads
     try {
       const index = await this.#ask()
@@ -81,8 +81,8 @@ export class Catalogue {
     }
   }
 
-  async #ask(): Promise<NameIndex<Metadata>> {
-    const items: Metadata[] = []
+  async #ask(): Promise<NameIndex<SecretMetadata>> {
+    const items: SecretMetadata[] = []
     let cursor: string | undefined
     let pages = 0
     do {

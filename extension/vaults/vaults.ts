@@ -10,19 +10,19 @@ import { Redacted } from '../../core/redacted.ts'
 import type { Reference } from '../../core/reference.ts'
 import type { Platform } from '../platform/platform.ts'
 import { endpointFor, endpoints } from '../settings.ts'
-import { Hindrance } from '../shared/errors.ts'
+import { ExtensionError } from '../shared/errors.ts'
 import { type Network, networkTo } from './network.ts'
-import { Catalogue, type Metadata } from './secret_list.ts'
+import { SecretList, type SecretMetadata } from './secret_list.ts'
 import { concernsSessions, loadKey, readSessions, type StoredSession, writeSessions } from './session_storage.ts'
 
 /** One vault, as one principal. */
-export interface Vault {
+export interface SignedInVault {
   id: string
   origin: string
   principal: string
   session: StoredSession
   client: UserClient
-  names: Catalogue
+  names: SecretList
   network: Network
 }
 
@@ -33,10 +33,10 @@ export class Vaults implements vscode.Disposable {
   readonly #changed = new vscode.EventEmitter<void>()
   readonly #named = new vscode.EventEmitter<void>()
   readonly #subscription: vscode.Disposable
-  #vaults: Vault[] | null = null
+  #vaults: SignedInVault[] | null = null
   // What was known before a reload: a client that goes on keeps its nonce and its names.
-  #before: readonly Vault[] = []
-  #loading: Promise<Vault[]> | null = null
+  #before: readonly SignedInVault[] = []
+  #loading: Promise<SignedInVault[]> | null = null
   // Writes follow one another: two that read the same list would lose one's session.
   #writes: Promise<void> = Promise.resolve()
 
@@ -61,7 +61,7 @@ export class Vaults implements vscode.Disposable {
   }
 
   /** All vaults that somebody is signed in to, the last one first. */
-  all(): Promise<Vault[]> {
+  all(): Promise<SignedInVault[]> {
     if (this.#vaults) return Promise.resolve(this.#vaults)
     if (this.#loading === null) {
       const loading = this.#load().then((vaults) => {
@@ -77,18 +77,18 @@ export class Vaults implements vscode.Disposable {
   }
 
   /** What is known without asking anybody. */
-  get known(): readonly Vault[] {
+  get known(): readonly SignedInVault[] {
     return this.#vaults ?? this.#before
   }
 
   /** What the list of names says of a secret, if the list is here. */
-  listed({ vault: id, name }: Reference, scope?: vscode.Uri): Metadata | undefined {
+  listed({ vault: id, name }: Reference, scope?: vscode.Uri): SecretMetadata | undefined {
     const origin = endpointFor(scope)?.origin
     return this.known.find((vault) => vault.origin === origin && vault.id === id)?.names.known?.find(name)
   }
 
   /** The vaults of the server that a resource uses. */
-  async at(scope?: vscode.Uri): Promise<Vault[]> {
+  async at(scope?: vscode.Uri): Promise<SignedInVault[]> {
     const origin = endpointFor(scope)?.origin
     return (await this.all()).filter((vault) => vault.origin === origin)
   }
@@ -99,20 +99,20 @@ export class Vaults implements vscode.Disposable {
    * @param endpoint The server, when it was decided before.
    * @throws {Hindrance} `signed_out`, or `no_endpoint` when the resource chooses a server that is not the user's.
    */
-  async find(id: string, scope?: vscode.Uri, endpoint = endpointFor(scope)): Promise<Vault> {
+  async find(id: string, scope?: vscode.Uri, endpoint = endpointFor(scope)): Promise<SignedInVault> {
     if (endpoint === null && endpoints().length > 0) {
-      throw new Hindrance(
+      throw new ExtensionError(
         'no_endpoint',
         vscode.workspace.getConfiguration('postern', scope ?? null).get('endpoint', ''),
       )
     }
     const found = (await this.all()).find((vault) => vault.origin === endpoint?.origin && vault.id === id)
-    if (found === undefined) throw new Hindrance('signed_out', id)
+    if (found === undefined) throw new ExtensionError('signed_out', id)
     return found
   }
 
   /** Calls a vault. A session that has ended is forgotten: nothing is tried again with it. */
-  async call<T>(vault: Vault, work: (client: UserClient) => Promise<T>): Promise<T> {
+  async call<T>(vault: SignedInVault, work: (client: UserClient) => Promise<T>): Promise<T> {
     try {
       return await work(vault.client)
     } catch (error) {
@@ -144,7 +144,7 @@ export class Vaults implements vscode.Disposable {
     this.#subscription.dispose()
   }
 
-  async #load(): Promise<Vault[]> {
+  async #load(): Promise<SignedInVault[]> {
     const origins = [...new Set(endpoints().map(({ origin }) => origin))]
     const lists = await Promise.all(origins.map((origin) => readSessions(this.#secrets, origin)))
     const vaults = await Promise.all(
@@ -153,7 +153,7 @@ export class Vaults implements vscode.Disposable {
     return vaults
   }
 
-  async #open(session: StoredSession): Promise<Vault> {
+  async #open(session: StoredSession): Promise<SignedInVault> {
     const { origin, vault, principal, token, key } = session
     const network = networkTo(origin, this.#platform)
     // Loaded when somebody is signed in: the shapes of all answers would be most of what a start costs.
@@ -166,7 +166,7 @@ export class Vaults implements vscode.Disposable {
       seal: true,
       fetch: network.fetch,
     })
-    const names = new Catalogue(client.list, () => this.#named.fire())
+    const names = new SecretList(client.list, () => this.#named.fire())
     return { id: vault, origin, principal, session, client, names, network }
   }
 

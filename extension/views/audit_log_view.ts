@@ -9,51 +9,58 @@ import { type Demand, parseWitnessKeys } from '../../core/tlog/cosignature.ts'
 import type { Parts } from '../services.ts'
 import { demandedWitnesses, pinnedLogKey } from '../settings.ts'
 import { command } from '../shared/command.ts'
-import { complain, explain, Hindrance } from '../shared/errors.ts'
-import type { Vault } from '../vaults/vaults.ts'
-import { type Flaw, isOutdone, type Remembered, type Verdict, vouched, witness } from './log_witness.ts'
-import type { Status } from './status_bar.ts'
+import { ExtensionError, explain, showError } from '../shared/errors.ts'
+import type { SignedInVault } from '../vaults/vaults.ts'
+import {
+  checkLog,
+  checkWitnesses,
+  isSuperseded,
+  type LogFlaw,
+  type LogVerdict,
+  type RememberedLog,
+} from './log_witness.ts'
+import type { StatusBar } from './status_bar.ts'
 
 const OFTEN_MS = 10 * 60_000
 /** Longer than a server serves one checkpoint while its log goes on. */
 const PAUSE_MS = 3000
 
-interface Looked {
+interface LogCheck {
   at: number
-  verdict: Verdict | { error: unknown }
+  verdict: LogVerdict | { error: unknown }
 }
 
 /** Keeps an eye on the logs, when the window has the focus and at most every ten minutes. */
-export class LogView implements vscode.TreeDataProvider<Vault>, vscode.Disposable {
+export class AuditLogView implements vscode.TreeDataProvider<SignedInVault>, vscode.Disposable {
   readonly #parts: Parts
-  readonly #status: Status
+  readonly #status: StatusBar
   readonly #changed = new vscode.EventEmitter<void>()
-  readonly #looked = new Map<string, Looked>()
+  readonly #looked = new Map<string, LogCheck>()
   /** What nobody has settled yet: neither the log itself, which a later look may find whole, nor the user's word. */
-  readonly #flaws = new Map<string, Flaw>()
+  readonly #flaws = new Map<string, LogFlaw>()
   readonly #warned = new Set<string>()
   readonly #subscription: vscode.Disposable
 
   readonly onDidChangeTreeData = this.#changed.event
 
-  constructor(parts: Parts, status: Status) {
+  constructor(parts: Parts, status: StatusBar) {
     this.#parts = parts
     this.#status = status
     this.#subscription = vscode.Disposable.from(
       this.#changed,
       vscode.window.registerTreeDataProvider('postern.log', this),
-      parts.vaults.onDidChange(() => void this.lookAtAll(OFTEN_MS)),
-      vscode.window.onDidChangeWindowState(({ focused }) => focused && void this.lookAtAll(OFTEN_MS)),
-      command(parts.log, 'postern.verifyLog', () => this.lookAtAll(0)),
+      parts.vaults.onDidChange(() => void this.checkAll(OFTEN_MS)),
+      vscode.window.onDidChangeWindowState(({ focused }) => focused && void this.checkAll(OFTEN_MS)),
+      command(parts.log, 'postern.verifyLog', () => this.checkAll(0)),
       command(parts.log, 'postern.trustLogAnew', () => this.#trustAnew()),
     )
   }
 
-  getChildren(vault?: Vault): Promise<Vault[]> | Vault[] {
+  getChildren(vault?: SignedInVault): Promise<SignedInVault[]> | SignedInVault[] {
     return vault ? [] : this.#parts.vaults.all()
   }
 
-  getTreeItem(vault: Vault): vscode.TreeItem {
+  getTreeItem(vault: SignedInVault): vscode.TreeItem {
     const { t } = vscode.l10n
     const item = new vscode.TreeItem(vault.id)
     const looked = this.#looked.get(keyOf(vault))
@@ -66,7 +73,7 @@ export class LogView implements vscode.TreeDataProvider<Vault>, vscode.Disposabl
   }
 
   /** Looks at each log that was not looked at for some time. */
-  async lookAtAll(olderThanMs: number): Promise<void> {
+  async checkAll(olderThanMs: number): Promise<void> {
     const now = Date.now()
     const vaults = await this.#parts.vaults.all()
     const due = vaults.filter((vault) => now - (this.#looked.get(keyOf(vault))?.at ?? 0) >= olderThanMs)
@@ -78,10 +85,10 @@ export class LogView implements vscode.TreeDataProvider<Vault>, vscode.Disposabl
     this.#subscription.dispose()
   }
 
-  async #lookAt(vault: Vault): Promise<void> {
+  async #lookAt(vault: SignedInVault): Promise<void> {
     const key = keyOf(vault)
     const { globalState } = this.#parts.context
-    const remembered = globalState.get<Remembered>(key) ?? null
+    const remembered = globalState.get<RememberedLog>(key) ?? null
     // Noted before it is asked, so that nobody asks a second time meanwhile.
     this.#looked.set(key, { at: Date.now(), verdict: this.#looked.get(key)?.verdict ?? { error: null } })
     const { recorded } = vault.network
@@ -89,8 +96,8 @@ export class LogView implements vscode.TreeDataProvider<Vault>, vscode.Disposabl
       this.#parts.vaults
         .call(vault, async (client) => {
           const demand = await demandFor(vault)
-          const seen = await witness(client, remembered, pinnedLogKey(vault), recorded)
-          return demand === null || 'flaw' in seen ? seen : vouched(client, seen, demand)
+          const seen = await checkLog(client, remembered, pinnedLogKey(vault), recorded)
+          return demand === null || 'flaw' in seen ? seen : checkWitnesses(client, seen, demand)
         })
         .catch((error: unknown) => ({ error }))
     let verdict = await look()
@@ -105,16 +112,16 @@ export class LogView implements vscode.TreeDataProvider<Vault>, vscode.Disposabl
     // What was withheld is shown now, and goes on from what was seen: nothing is missing. So do witnesses that are back. Another flaw stays one.
     if (isPassing(this.#flaws.get(key))) this.#settle([key])
     // Read again, and nothing awaited from here to the write: another look may have been quicker.
-    const kept = globalState.get<Remembered>(key) ?? null
-    if (!isOutdone(verdict.checkpoint, remembered, kept)) await globalState.update(key, verdict.remember)
+    const kept = globalState.get<RememberedLog>(key) ?? null
+    if (!isSuperseded(verdict.checkpoint, remembered, kept)) await globalState.update(key, verdict.remember)
   }
 
   /** Says once that a setting about this log cannot be followed: the user counts on it. */
   #warn(key: string, error: unknown): void {
-    const isSetting = error instanceof Hindrance && ['ambiguous_pin', 'bad_witnesses'].includes(error.kind)
+    const isSetting = error instanceof ExtensionError && ['ambiguous_pin', 'bad_witnesses'].includes(error.kind)
     if (!isSetting || this.#warned.has(key)) return
     this.#warned.add(key)
-    complain(error)
+    showError(error)
   }
 
   #settle(keys: readonly string[]): void {
@@ -123,7 +130,7 @@ export class LogView implements vscode.TreeDataProvider<Vault>, vscode.Disposabl
   }
 
   /** What was kept stays: only the user's word replaces it. */
-  #shout(vault: Vault, { flaw, before, now }: Extract<Verdict, { flaw: string }>): void {
+  #shout(vault: SignedInVault, { flaw, before, now }: Extract<LogVerdict, { flaw: string }>): void {
     const { t } = vscode.l10n
     this.#parts.log.info('log flaw', { before, now: now ?? -1 })
     const messages = {
@@ -183,36 +190,36 @@ export class LogView implements vscode.TreeDataProvider<Vault>, vscode.Disposabl
       await this.#parts.context.globalState.update(keyOf(vault), undefined)
     }
     this.#settle(flawed.map(keyOf))
-    await this.lookAtAll(0)
+    await this.checkAll(0)
   }
 }
 
 /** Per server and vault: two servers may have vaults of one name. */
-function keyOf({ origin, id }: Vault): string {
+function keyOf({ origin, id }: SignedInVault): string {
   return `log:${origin}/${id}`
 }
 
 /** The user's demand for witnesses. @throws {Hindrance} `bad_witnesses` */
-async function demandFor(vault: Vault): Promise<Demand | null> {
+async function demandFor(vault: SignedInVault): Promise<Demand | null> {
   const setting = demandedWitnesses(vault)
   if (setting === null) return null
   const { keys, ...rest } = setting
   const witnesses = await parseWitnessKeys(keys).catch(() => {
-    throw new Hindrance('bad_witnesses', `${vault.origin}/${vault.id}`)
+    throw new ExtensionError('bad_witnesses', `${vault.origin}/${vault.id}`)
   })
   return { witnesses, ...rest, now: Date.now() }
 }
 
 /** Whether a later look may find that nothing is wrong any more. */
-function isPassing(flaw: Flaw | undefined): boolean {
+function isPassing(flaw: LogFlaw | undefined): boolean {
   return flaw === 'withheld' || flaw === 'unwitnessed' || flaw === 'stale'
 }
 
-function isWithheld(verdict: Looked['verdict']): boolean {
+function isWithheld(verdict: LogCheck['verdict']): boolean {
   return 'flaw' in verdict && verdict.flaw === 'withheld'
 }
 
-function shown(looked: Looked | undefined): { text: string; icon: string } {
+function shown(looked: LogCheck | undefined): { text: string; icon: string } {
   const { t } = vscode.l10n
   if (looked === undefined) return { text: t('not looked at yet'), icon: 'question' }
   const { verdict } = looked

@@ -8,12 +8,12 @@
 import * as vscode from 'vscode'
 import { PosternError } from '../../core/errors.ts'
 import { resolve } from '../../core/text/find_references.ts'
-import type { Hydrations } from '../hydration/documents.ts'
+import type { HydratedDocuments } from '../hydration/documents.ts'
 import type { Parts } from '../services.ts'
 import { variablesFor } from '../settings.ts'
 import { expiryOf } from '../values/describe.ts'
-import type { Outcome } from '../values/lease.ts'
-import type { Node } from './tree_nodes.ts'
+import type { LeaseOutcome } from '../values/lease.ts'
+import type { TreeNode } from './tree_nodes.ts'
 
 /** Places in the tree, for marks on them; nothing is behind such an address. */
 const SCHEME = 'postern-secret'
@@ -21,32 +21,32 @@ const SCHEME = 'postern-secret'
 // As many are named in a tooltip.
 const NAMED = 5
 
-type State = 'expired' | 'soon' | 'stale' | 'denied'
+type SecretState = 'expired' | 'soon' | 'stale' | 'denied'
 
 /** The address of a node. A folder's is above those of what is in it, so that it bears their marks too. */
-export function addressOf({ vault, name }: Node): vscode.Uri {
+export function decorationUri({ vault, name }: TreeNode): vscode.Uri {
   const path = `/${vault.principal}/${vault.id}/${name}`.replace(/\/$/, '')
   return vscode.Uri.from({ scheme: SCHEME, authority: new URL(vault.origin).host, path })
 }
 
-export function registerAttention(
+export function registerDecorations(
   parts: Parts,
-  hydrations: Hydrations,
-  view: vscode.TreeView<Node>,
+  hydrations: HydratedDocuments,
+  view: vscode.TreeView<TreeNode>,
 ): vscode.Disposable {
   const changed = new vscode.EventEmitter<undefined>()
-  let states = new Map<string, State>()
+  let states = new Map<string, SecretState>()
   const update = () => {
     const before = states
     states = new Map(statesOf(parts, hydrations))
-    view.badge = badgeOf(states)
+    view.badge = badgeFor(states)
     if (before.size > 0 || states.size > 0) changed.fire(undefined)
   }
   return vscode.Disposable.from(
     changed,
     vscode.window.registerFileDecorationProvider({
       onDidChangeFileDecorations: changed.event,
-      provideFileDecoration: (uri) => (uri.scheme === SCHEME ? markOf(states.get(uri.toString())) : undefined),
+      provideFileDecoration: (uri) => (uri.scheme === SCHEME ? decorationOf(states.get(uri.toString())) : undefined),
     }),
     hydrations.onDidChange(update),
     parts.vaults.onDidChange(update),
@@ -54,8 +54,9 @@ export function registerAttention(
   )
 }
 
-function* statesOf({ vaults }: Parts, hydrations: Hydrations): Generator<[string, State]> {
-  const at = (vault: Node['vault'], name: string) => addressOf({ vault, name, label: '', isFolder: false }).toString()
+function* statesOf({ vaults }: Parts, hydrations: HydratedDocuments): Generator<[string, SecretState]> {
+  const at = (vault: TreeNode['vault'], name: string) =>
+    decorationUri({ vault, name, label: '', isFolder: false }).toString()
   for (const vault of vaults.known) {
     for (const metadata of vault.names.known?.startingWith('') ?? []) {
       const expiry = expiryOf(metadata)
@@ -74,14 +75,14 @@ function* statesOf({ vaults }: Parts, hydrations: Hydrations): Generator<[string
   }
 }
 
-function stateOf(outcome: Outcome): State | null {
+function stateOf(outcome: LeaseOutcome): SecretState | null {
   if ('secret' in outcome) return outcome.secret.cached?.stale ? 'stale' : null
   const { error } = outcome
   if (!(error instanceof PosternError)) return null
   return error.code === 'denied' ? 'denied' : error.detail.reason === 'expired' ? 'expired' : null
 }
 
-function markOf(state: State | undefined): vscode.FileDecoration | undefined {
+function decorationOf(state: SecretState | undefined): vscode.FileDecoration | undefined {
   if (state === undefined) return undefined
   const [badge, color] = {
     expired: ['!', 'list.errorForeground'],
@@ -89,15 +90,15 @@ function markOf(state: State | undefined): vscode.FileDecoration | undefined {
     stale: ['~', 'list.warningForeground'],
     soon: ['…', 'list.warningForeground'],
   }[state] as [string, string]
-  const mark = new vscode.FileDecoration(badge, words()[state], new vscode.ThemeColor(color))
+  const mark = new vscode.FileDecoration(badge, stateLabels()[state], new vscode.ThemeColor(color))
   mark.propagate = true
   return mark
 }
 
-function badgeOf(states: ReadonlyMap<string, State>): vscode.ViewBadge | undefined {
+function badgeFor(states: ReadonlyMap<string, SecretState>): vscode.ViewBadge | undefined {
   if (states.size === 0) return undefined
   // By name: what a provider keeps, or is hidden from a list, has no place in the tree.
-  const lines = (Object.entries(words()) as [State, string][]).flatMap(([state, word]) => {
+  const lines = (Object.entries(stateLabels()) as [SecretState, string][]).flatMap(([state, word]) => {
     const names = [...states].filter(([, one]) => one === state).map(([at]) => nameAt(at))
     return names.length === 0
       ? []
@@ -110,7 +111,7 @@ function nameAt(address: string): string {
   return vscode.Uri.parse(address).path.split('/').slice(3).join('/')
 }
 
-function words(): Record<State, string> {
+function stateLabels(): Record<SecretState, string> {
   const { t } = vscode.l10n
   return { expired: t('expired'), soon: t('about to expire'), stale: t('stale'), denied: t('denied') }
 }

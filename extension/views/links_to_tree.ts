@@ -9,13 +9,13 @@ import { HYDRATED } from '../hydration/documents.ts'
 import type { Parts } from '../services.ts'
 import { environmentFor, variablesFor } from '../settings.ts'
 import { command } from '../shared/command.ts'
-import { malformed } from '../shared/errors.ts'
-import { type Node, nodeOf } from './tree_nodes.ts'
+import { explainMalformed } from '../shared/errors.ts'
+import { nodeOf, type TreeNode } from './tree_nodes.ts'
 
 const MAX_LINKED_CHARS = 256 * 1024
 const MAX_LINKS = 1000
 
-export function registerLinks(parts: Parts, view: vscode.TreeView<Node>): vscode.Disposable {
+export function registerLinks(parts: Parts, view: vscode.TreeView<TreeNode>): vscode.Disposable {
   return vscode.Disposable.from(
     vscode.languages.registerDocumentLinkProvider({ pattern: '**' }, { provideDocumentLinks: linksOf }),
     command(parts.log, 'postern.showInTree', (reference, scope) => showInTree(parts, view, reference, scope)),
@@ -48,7 +48,7 @@ function linksOf(document: vscode.TextDocument): vscode.DocumentLink[] {
 /** Anybody can call it: it shows a name that is in the tree, and fetches no value. */
 async function showInTree(
   { vaults }: Parts,
-  view: vscode.TreeView<Node>,
+  view: vscode.TreeView<TreeNode>,
   reference: unknown,
   given: unknown,
 ): Promise<void> {
@@ -57,7 +57,7 @@ async function showInTree(
   const resolved = resolve(String(reference), variablesFor(environmentFor(scope)))
   if (!('reference' in resolved)) {
     const why =
-      'missing' in resolved ? t('The variable {0} is not set', resolved.missing) : malformed(resolved.malformed)
+      'missing' in resolved ? t('The variable {0} is not set', resolved.missing) : explainMalformed(resolved.malformed)
     return void vscode.window.showWarningMessage(`Postern: ${why}`)
   }
   const { vault: id, name } = resolved.reference

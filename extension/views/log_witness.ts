@@ -14,7 +14,7 @@ import { verifyConsistencyByPlatform } from '../../core/tlog/proof.ts'
 import { type NoteVerifier, parseNote, parseVerifierKey } from '../../core/tlog/signed_note.ts'
 
 /** What is kept of a log: public, all of it. */
-export interface Remembered {
+export interface RememberedLog {
   /** The verifier keys that its checkpoints are signed by, a line each: of this term and of those before. */
   key: string
   /** The checkpoint that was verified last, as it was signed. */
@@ -22,7 +22,7 @@ export interface Remembered {
 }
 
 /** What is wrong with a log. */
-export type Flaw =
+export type LogFlaw =
   | 'signature' // the key that is known did not sign this checkpoint
   | 'shrank' // it has fewer entries than before
   | 'forked' // it is not a continuation of what was seen before
@@ -31,14 +31,14 @@ export type Flaw =
   | 'stale' // enough did, too long ago
 
 /** A log that is as it must be. */
-export interface Whole {
+export interface VerifiedLog {
   checkpoint: Checkpoint
-  remember: Remembered
+  remember: RememberedLog
 }
 
-export type Verdict = Whole | { flaw: Flaw; before: number; now: number | null }
+export type LogVerdict = VerifiedLog | { flaw: LogFlaw; before: number; now: number | null }
 
-type Log = Pick<UserClient, 'checkpoint' | 'consistency' | 'auditKey'>
+type LogClient = Pick<UserClient, 'checkpoint' | 'consistency' | 'auditKey'>
 
 /**
  * Looks at a log once.
@@ -49,12 +49,12 @@ type Log = Pick<UserClient, 'checkpoint' | 'consistency' | 'auditKey'>
  * @returns The verified checkpoint and what to keep of it, or the flaw. What was kept must not be replaced then.
  * @throws {PosternError} when the server refuses or is down: that says nothing about the log.
  */
-export async function witness(
-  log: Log,
-  remembered: Remembered | null,
+export async function checkLog(
+  log: LogClient,
+  remembered: RememberedLog | null,
   pinned: string | null,
   recorded = -1,
-): Promise<Verdict> {
+): Promise<LogVerdict> {
   const key = pinned ?? remembered?.key ?? (await log.auditKey())
   // A key of a later term is not believed because the server says so: the user pins it, or trusts the log anew.
   const verifiers = await Promise.all(key.split(/\s+/).map((line) => parseVerifierKey(line)))
@@ -68,7 +68,7 @@ export async function witness(
   if (before !== null) {
     if (before.origin !== checkpoint.origin) return { flaw: 'forked', before: seen, now: checkpoint.size }
     if (checkpoint.size < before.size) return { flaw: 'shrank', before: seen, now: checkpoint.size }
-    if (!(await goesOn(log, before, checkpoint))) return { flaw: 'forked', before: seen, now: checkpoint.size }
+    if (!(await continues(log, before, checkpoint))) return { flaw: 'forked', before: seen, now: checkpoint.size }
   }
   // An old checkpoint, shown for ever, goes on from itself: what happened since would never be seen.
   if (checkpoint.size <= recorded) return { flaw: 'withheld', before: recorded + 1, now: checkpoint.size }
@@ -81,7 +81,7 @@ export async function witness(
  *
  * @returns The verdict, with the flaw in place of the checkpoint. Its `before` is how many have to cosign, and `now` how many did.
  */
-export async function vouched(log: Log, verdict: Whole, demand: Demand): Promise<Verdict> {
+export async function checkWitnesses(log: LogClient, verdict: VerifiedLog, demand: Demand): Promise<LogVerdict> {
   const { checkpoint, remember } = verdict
   const quorum = demand.quorum ?? demand.witnesses.length
   const note = await log.checkpoint({ cosigned: true }).catch((error) => {
@@ -97,7 +97,7 @@ export async function vouched(log: Log, verdict: Whole, demand: Demand): Promise
   if (found.kind !== 'met') return { flaw: found.kind, before: quorum, now: found.by.length }
   // The log may have grown, and been cosigned, since it was looked at.
   const [older, newer] = cosigned.size > checkpoint.size ? [checkpoint, cosigned] : [cosigned, checkpoint]
-  const isOne = cosigned.origin === checkpoint.origin && (await goesOn(log, older, newer))
+  const isOne = cosigned.origin === checkpoint.origin && (await continues(log, older, newer))
   return isOne ? verdict : { flaw: 'forked', before: older.size, now: newer.size }
 }
 
@@ -108,12 +108,12 @@ export async function vouched(log: Log, verdict: Whole, demand: Demand): Promise
  * @param began What was kept when the look began.
  * @param kept What is kept now. It was verified before it was kept.
  */
-export function isOutdone({ size }: Checkpoint, began: Remembered | null, kept: Remembered | null): boolean {
+export function isSuperseded({ size }: Checkpoint, began: RememberedLog | null, kept: RememberedLog | null): boolean {
   if (kept?.note === began?.note) return false
   return kept === null || parseCheckpoint(parseNote(kept.note, 'checkpoint').text).size > size
 }
 
-async function goesOn(log: Log, before: Checkpoint, now: Checkpoint): Promise<boolean> {
+async function continues(log: LogClient, before: Checkpoint, now: Checkpoint): Promise<boolean> {
   const hashes: Hash[] = []
   if (before.size > 0 && before.size < now.size) {
     const proof = await log.consistency(before.size, now.size).catch((error) => {

@@ -7,14 +7,14 @@ import * as vscode from 'vscode'
 import type { UserClient } from '../../core/client/user.ts'
 import { PosternError } from '../../core/errors.ts'
 import type { Parts } from '../services.ts'
-import { complain } from '../shared/errors.ts'
+import { showError } from '../shared/errors.ts'
 import { span } from '../values/describe.ts'
-import type { Vault } from '../vaults/vaults.ts'
+import type { SignedInVault } from '../vaults/vaults.ts'
 
 type Access = Awaited<ReturnType<UserClient['myEntries']>>['items'][number]
 type ProviderHealth = Awaited<ReturnType<UserClient['providers']>>['items'][number]
 
-export function registerHealthViews(parts: Parts): vscode.Disposable {
+export function registerProviderViews(parts: Parts): vscode.Disposable {
   return vscode.Disposable.from(
     list(
       parts,
@@ -35,7 +35,7 @@ export function registerHealthViews(parts: Parts): vscode.Disposable {
 function list<T>(
   parts: Parts,
   view: string,
-  ask: (vault: Vault) => Promise<T[]>,
+  ask: (vault: SignedInVault) => Promise<T[]>,
   itemOf: (one: T, place: number) => vscode.TreeItem,
 ): vscode.Disposable {
   const changed = new vscode.EventEmitter<void>()
@@ -48,7 +48,7 @@ function list<T>(
         const lists = await Promise.all((await parts.vaults.all()).map(ask))
         return lists.flatMap((one) => one.map(itemOf))
       } catch (error) {
-        complain(error)
+        showError(error)
         return []
       }
     },

@@ -8,39 +8,39 @@ import { sleep } from '../../core/sleep.ts'
 import type { Parts } from '../services.ts'
 import { command } from '../shared/command.ts'
 import { span } from '../values/describe.ts'
-import type { Vault } from '../vaults/vaults.ts'
-import type { Node } from './tree_nodes.ts'
+import type { SignedInVault } from '../vaults/vaults.ts'
+import type { TreeNode } from './tree_nodes.ts'
 
 const FRESH_MS = 60_000
 /** When to look at the list of names again after a rotation has begun: most are over at once, and it says which version is current. */
 const LOOKS_MS = [500, 2000, 8000]
 
 /** Which secrets of which vault may be rotated, by whoever is signed in to it; with how long an old value stays good. */
-export class Rotatable {
+export class RotatableSecrets {
   readonly #parts: Parts
-  readonly #known = new WeakMap<Vault, { at: number; seconds: Map<string, number> }>()
+  readonly #known = new WeakMap<SignedInVault, { at: number; seconds: Map<string, number> }>()
 
   constructor(parts: Parts) {
     this.#parts = parts
   }
 
   /** How many seconds the value that is replaced stays good; `undefined` when the secret may not be rotated. */
-  graceOf(vault: Vault, name: string): number | undefined {
+  graceOf(vault: SignedInVault, name: string): number | undefined {
     return this.#known.get(vault)?.seconds.get(name)
   }
 
   /** Asks the server, once a minute. A vault that does not say has none. */
-  async load(vault: Vault, now = Date.now()): Promise<void> {
+  async load(vault: SignedInVault, now = Date.now()): Promise<void> {
     if (now - (this.#known.get(vault)?.at ?? Number.NEGATIVE_INFINITY) < FRESH_MS) return
     const items = await this.#parts.vaults.call(vault, (client) => client.rotatable()).catch(() => [])
     this.#known.set(vault, { at: now, seconds: new Map(items.map(({ name, graceSeconds }) => [name, graceSeconds])) })
   }
 }
 
-export function registerRotate(parts: Parts, rotatable: Rotatable, changed: () => void): vscode.Disposable {
+export function registerRotate(parts: Parts, rotatable: RotatableSecrets, changed: () => void): vscode.Disposable {
   return command(parts.log, 'postern.rotate', async (node) => {
     // Any extension can call it: only a secret of the tree counts, and the user has to confirm.
-    const { vault, name } = Object(node) as Partial<Node>
+    const { vault, name } = Object(node) as Partial<TreeNode>
     const known = parts.vaults.known.find((one) => one === vault)
     if (known === undefined || typeof name !== 'string') throw new vscode.CancellationError()
     await rotate(parts, known, name, rotatable)
@@ -48,7 +48,12 @@ export function registerRotate(parts: Parts, rotatable: Rotatable, changed: () =
   })
 }
 
-async function rotate({ vaults }: Parts, vault: Vault, name: string, rotatable: Rotatable): Promise<void> {
+async function rotate(
+  { vaults }: Parts,
+  vault: SignedInVault,
+  name: string,
+  rotatable: RotatableSecrets,
+): Promise<void> {
   const { t } = vscode.l10n
   await rotatable.load(vault)
   const grace = rotatable.graceOf(vault, name) ?? 0
@@ -65,7 +70,7 @@ async function rotate({ vaults }: Parts, vault: Vault, name: string, rotatable: 
 }
 
 /** Until the list of names tells of another version. Nothing but that list is asked for, three times at the most. */
-async function lookAgain({ names }: Vault, name: string, changed: () => void): Promise<void> {
+async function lookAgain({ names }: SignedInVault, name: string, changed: () => void): Promise<void> {
   const before = names.known?.find(name)?.version
   for (const ms of LOOKS_MS) {
     await sleep(ms)

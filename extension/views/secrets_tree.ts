@@ -5,30 +5,30 @@
  */
 import * as vscode from 'vscode'
 import { REFERENCE_MIME } from '../edit/paste.ts'
-import type { Hydrations } from '../hydration/documents.ts'
+import type { HydratedDocuments } from '../hydration/documents.ts'
 import type { Parts } from '../services.ts'
 import { command } from '../shared/command.ts'
-import { complain } from '../shared/errors.ts'
+import { showError } from '../shared/errors.ts'
 import { describe, expiryOf } from '../values/describe.ts'
-import { addressOf, registerAttention } from './decorations.ts'
+import { decorationUri, registerDecorations } from './decorations.ts'
 import { registerLinks } from './links_to_tree.ts'
-import { Rotatable, registerRotate } from './rotate.ts'
-import { type Node, nodeOf, parentOf, vaultNode } from './tree_nodes.ts'
+import { RotatableSecrets, registerRotate } from './rotate.ts'
+import { nodeOf, parentOf, type TreeNode, vaultNode } from './tree_nodes.ts'
 
-export function registerSecretsView(parts: Parts, hydrations: Hydrations): vscode.Disposable {
+export function registerSecretsTree(parts: Parts, hydrations: HydratedDocuments): vscode.Disposable {
   const changed = new vscode.EventEmitter<void>()
-  const rotatable = new Rotatable(parts)
-  const provider: vscode.TreeDataProvider<Node> = {
+  const rotatable = new RotatableSecrets(parts)
+  const provider: vscode.TreeDataProvider<TreeNode> = {
     onDidChangeTreeData: changed.event,
     getChildren: (node) =>
       childrenOf(parts, rotatable, node).catch((error) => {
-        complain(error)
+        showError(error)
         return []
       }),
     getParent: parentOf,
     getTreeItem: (node) => itemOf(node, rotatable),
   }
-  const drag: vscode.TreeDragAndDropController<Node> = {
+  const drag: vscode.TreeDragAndDropController<TreeNode> = {
     dragMimeTypes: [REFERENCE_MIME],
     dropMimeTypes: [],
     handleDrag(nodes, data) {
@@ -44,24 +44,24 @@ export function registerSecretsView(parts: Parts, hydrations: Hydrations): vscod
     changed,
     view,
     parts.vaults.onDidChange(() => changed.fire()),
-    registerAttention(parts, hydrations, view),
+    registerDecorations(parts, hydrations, view),
     registerLinks(parts, view),
     registerRotate(parts, rotatable, () => changed.fire()),
     command(parts.log, 'postern.copyReference', async (node) => {
-      const { reference } = Object(node) as Partial<Node>
+      const { reference } = Object(node) as Partial<TreeNode>
       if (typeof reference === 'string') await vscode.env.clipboard.writeText(reference)
     }),
   )
 }
 
-async function childrenOf({ vaults }: Parts, rotatable: Rotatable, node?: Node): Promise<Node[]> {
+async function childrenOf({ vaults }: Parts, rotatable: RotatableSecrets, node?: TreeNode): Promise<TreeNode[]> {
   if (node === undefined) return (await vaults.all()).map(vaultNode)
   const { vault, name } = node
   const [index] = await Promise.all([vaults.call(vault, () => vault.names.names()), rotatable.load(vault)])
   return index.children(name).map((child) => nodeOf(vault, child.name, child.label))
 }
 
-function itemOf(node: Node, rotatable: Rotatable): vscode.TreeItem {
+function itemOf(node: TreeNode, rotatable: RotatableSecrets): vscode.TreeItem {
   const { vault, name, label, isFolder, reference } = node
   const { t } = vscode.l10n
   const { None, Collapsed, Expanded } = vscode.TreeItemCollapsibleState
@@ -72,7 +72,7 @@ function itemOf(node: Node, rotatable: Rotatable): vscode.TreeItem {
     item.iconPath = new vscode.ThemeIcon('shield')
     return item
   }
-  item.resourceUri = addressOf(node)
+  item.resourceUri = decorationUri(node)
   if (isFolder) {
     item.iconPath = vscode.ThemeIcon.Folder
     item.tooltip = name

@@ -10,17 +10,17 @@ import { environmentFor, isPresenting } from '../settings.ts'
 import { afterStart } from '../shared/after_start.ts'
 
 /** Something that must not be overlooked, such as a log that shrank. */
-export interface Alarm {
+export interface StatusAlarm {
   message: string
   command: string
 }
 
 /** Shows where one stands: signed in or not, which environment, presenting, and alarms above all. */
-export class Status implements vscode.Disposable {
+export class StatusBar implements vscode.Disposable {
   readonly #parts: Parts
   readonly #item = vscode.window.createStatusBarItem('postern.status', vscode.StatusBarAlignment.Left, 2)
   readonly #subscription: vscode.Disposable
-  #alarm: Alarm | null = null
+  #alarm: StatusAlarm | null = null
 
   constructor(parts: Parts) {
     this.#parts = parts
@@ -39,7 +39,7 @@ export class Status implements vscode.Disposable {
   }
 
   /** Raises an alarm, or ends it. */
-  alarm(alarm: Alarm | null): void {
+  alarm(alarm: StatusAlarm | null): void {
     this.#alarm = alarm
     void this.#update()
   }

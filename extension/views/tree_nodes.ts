@@ -4,11 +4,11 @@
  * @module
  */
 import { formatReference } from '../../core/reference.ts'
-import type { Vault } from '../vaults/vaults.ts'
+import type { SignedInVault } from '../vaults/vaults.ts'
 
 /** A vault, a folder in it, or a secret. */
-export interface Node {
-  vault: Vault
+export interface TreeNode {
+  vault: SignedInVault
   /** The name so far; ends with a slash for a folder, and is empty for a vault. */
   name: string
   label: string
@@ -18,18 +18,18 @@ export interface Node {
 }
 
 /** The node of a vault. */
-export function vaultNode(vault: Vault): Node {
+export function vaultNode(vault: SignedInVault): TreeNode {
   return { vault, name: '', label: vault.id, isFolder: true }
 }
 
 /** The node of a folder, or of a secret. */
-export function nodeOf(vault: Vault, name: string, label = lastSegment(name)): Node {
+export function nodeOf(vault: SignedInVault, name: string, label = lastSegment(name)): TreeNode {
   const isFolder = name.endsWith('/')
   return { vault, name, label, isFolder, ...(!isFolder && { reference: formatReference({ vault: vault.id, name }) }) }
 }
 
 /** The node above. */
-export function parentOf({ vault, name }: Node): Node | undefined {
+export function parentOf({ vault, name }: TreeNode): TreeNode | undefined {
   if (name === '') return undefined
   const folder = name.slice(0, name.slice(0, -1).lastIndexOf('/') + 1)
   return folder === '' ? vaultNode(vault) : nodeOf(vault, folder)

@@ -5,7 +5,7 @@
  */
 import { Redacted } from '../../../core/redacted.ts'
 import { NameIndex } from '../../../core/text/names.ts'
-import type { Machine, RunOptions, Values } from '../../../extension/platform/platform.ts'
+import type { EnvironmentValues, Machine, RunOptions } from '../../../extension/platform/platform.ts'
 import type { Parts } from '../../../extension/services.ts'
 
 export interface StubUri {
@@ -389,7 +389,7 @@ export const api = {
 /** A machine that starts nothing, and notes what it was to start. */
 export function stubMachine() {
   const started: { how: string; values: Record<string, string>; folder?: string }[] = []
-  const note = (how: string, values: Values, folder?: string) =>
+  const note = (how: string, values: EnvironmentValues, folder?: string) =>
     void started.push({
       how,
       values: Object.fromEntries(Object.entries(values).map(([key, value]) => [key, value.reveal()])),
@@ -404,9 +404,9 @@ export function stubMachine() {
       options.onOutput(prints(options), 'stdout')
       return { write() {}, stop() {}, ended: Promise.resolve({ code: 0 }) }
     },
-    fitting: (values: Values) =>
+    fitting: (values: EnvironmentValues) =>
       Object.fromEntries(Object.entries(values).map(([key, value]) => [key, value.reveal()])),
-    async handOver(values: Values) {
+    async handOver(values: EnvironmentValues) {
       note('hand over', values)
       return {
         address: '/socket#key',

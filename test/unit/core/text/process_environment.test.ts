@@ -9,14 +9,14 @@ import { buildSync } from 'esbuild'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Redacted } from '../../../../core/redacted.ts'
 import { limitsOf, unfitIn } from '../../../../core/text/process_environment.ts'
-import { registerTools } from '../../../../extension/language_model_tools.ts'
+import { registerLanguageModelTools } from '../../../../extension/language_model_tools.ts'
 import { machineFor } from '../../../../extension/platform/machine.ts'
 import { Consents } from '../../../../extension/run/consent.ts'
 import { registerDebugging } from '../../../../extension/run/debug.ts'
-import { registerHandOver } from '../../../../extension/run/input_command.ts'
+import { registerInputCommand } from '../../../../extension/run/input_command.ts'
 import { registerTasks } from '../../../../extension/run/tasks.ts'
-import { registerRun } from '../../../../extension/run/terminal.ts'
-import { registerEnvFile } from '../../../../extension/run/write_env_file.ts'
+import { registerTerminals } from '../../../../extension/run/terminal.ts'
+import { registerWriteEnvFile } from '../../../../extension/run/write_env_file.ts'
 import { canary, leaks } from '../../../support/canary.ts'
 import { needs, ON_LINUX } from '../../../support/needs.ts'
 import { editor, stubParts } from '../../extension/stub_editor.ts'
@@ -137,7 +137,8 @@ describe('a start', needs(ON_LINUX), () => {
     const consents = new Consents(parts.context.workspaceState)
     registerTasks(parts, consents)
     registerDebugging(parts, consents)
-    for (const register of [registerTools, registerHandOver, registerRun, registerEnvFile]) register(parts)
+    for (const register of [registerLanguageModelTools, registerInputCommand, registerTerminals, registerWriteEnvFile])
+      register(parts)
     editor.openFolder(folder, FILES)
   })
 

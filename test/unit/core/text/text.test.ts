@@ -2,11 +2,11 @@ import { describe, expect, it } from 'vitest'
 import { ACCESSOR_LANGUAGES, accessorOf, findAccessors, keyOf, typedKey } from '../../../../core/text/accessors.ts'
 import { findReferences, resolve } from '../../../../core/text/find_references.ts'
 import { fingerprinter } from '../../../../core/text/fingerprint.ts'
-import { MASK, mask, type Note } from '../../../../core/text/mask.ts'
+import { MASK, type MaskNote, mask } from '../../../../core/text/mask.ts'
 import { NameIndex } from '../../../../core/text/names.ts'
 import { isShort, redact } from '../../../../core/text/redact.ts'
-import { Catalogue } from '../../../../extension/vaults/secret_list.ts'
-import type { Vault } from '../../../../extension/vaults/vaults.ts'
+import { SecretList } from '../../../../extension/vaults/secret_list.ts'
+import type { SignedInVault } from '../../../../extension/vaults/vaults.ts'
 import { nodeOf, parentOf, vaultNode } from '../../../../extension/views/tree_nodes.ts'
 import { canary, formsOf, leaks } from '../../../support/canary.ts'
 
@@ -92,7 +92,7 @@ describe('the masked text', () => {
     const failed = 'Denied:\n no rule\tpermits this'
     const { text, rows } = mask(
       'A=postern://v/a\nB=postern://v/b',
-      (reference): Note => (reference.endsWith('a') ? { failed } : {}),
+      (reference): MaskNote => (reference.endsWith('a') ? { failed } : {}),
     )
     expect(text).toBe(`A=✗ Denied: no rule permits this\nB=${MASK}`)
     expect(rows.map(({ line }) => line)).toEqual([0, 1])
@@ -104,7 +104,7 @@ describe('the masked text', () => {
 })
 
 describe('the tree', () => {
-  const vault = { id: 'default' } as Vault
+  const vault = { id: 'default' } as SignedInVault
 
   it('leads from a secret over its folders to its vault, by the names that the tree has', () => {
     const secret = nodeOf(vault, 'prod/db/url')
@@ -235,7 +235,7 @@ describe('redact', () => {
 
 it('asks a list that never ends for a thousand pages and no more', async () => {
   let asked = 0
-  const catalogue = new Catalogue(async () => ({ items: [], cursor: String(asked++) }))
+  const catalogue = new SecretList(async () => ({ items: [], cursor: String(asked++) }))
   expect((await catalogue.names()).size).toBe(0)
   expect(asked).toBe(1000)
 })

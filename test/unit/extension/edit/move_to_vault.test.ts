@@ -1,6 +1,6 @@
 /** Moving secrets from a document into the vault, and what is said when that cannot be done. */
 import { beforeEach, describe, expect, it, vi } from 'vitest'
-import { registerStore } from '../../../../extension/edit/move_to_vault.ts'
+import { registerMoveToVault } from '../../../../extension/edit/move_to_vault.ts'
 import { registerPaste } from '../../../../extension/edit/paste.ts'
 import { IgnoredFindings } from '../../../../extension/language/ignored_findings.ts'
 import { api, editor, stubMachine, stubParts, uriOf } from '../stub_editor.ts'
@@ -16,7 +16,7 @@ beforeEach(() => {
   for (const name of Object.keys(secrets)) delete secrets[name]
   const parts = stubParts(stubMachine().machine, secrets)
   ignored = new IgnoredFindings(parts.context.workspaceState)
-  registerStore(parts, ignored)
+  registerMoveToVault(parts, ignored)
   registerPaste(parts, ignored)
   editor.settings.set('postern.endpoints', { here: 'https://secrets.example' })
   editor.openFolder('/w', { '.env': `NO_TOKEN=${harmless}\nA_TOKEN=${first}\nB_TOKEN=${second}\n` })

@@ -1,9 +1,9 @@
 /** Hints: what is known of a secret, and what came since it was fetched. */
 import { expect, it, vi } from 'vitest'
-import type { Hydrations } from '../../../../extension/hydration/documents.ts'
-import { registerHints } from '../../../../extension/hydration/inlay_hints.ts'
+import type { HydratedDocuments } from '../../../../extension/hydration/documents.ts'
+import { registerInlayHints } from '../../../../extension/hydration/inlay_hints.ts'
 import type { Parts } from '../../../../extension/services.ts'
-import { Catalogue, type Metadata } from '../../../../extension/vaults/secret_list.ts'
+import { SecretList, type SecretMetadata } from '../../../../extension/vaults/secret_list.ts'
 
 interface Hint {
   label: { value: string }[]
@@ -59,9 +59,9 @@ const text = `A=${FREE}\nB=${PINNED}\n`
 
 it('tell of a newer version as soon as the list of names does, and of none where a reference stays at one', async () => {
   let version = 1
-  const list = async () => ({ items: [{ name: 'db', version, provider: 'sealed' }] as unknown as Metadata[] })
+  const list = async () => ({ items: [{ name: 'db', version, provider: 'sealed' }] as unknown as SecretMetadata[] })
   const loaded: (() => void)[] = []
-  const names = new Catalogue(list, () => loaded.forEach((one) => void one()))
+  const names = new SecretList(list, () => loaded.forEach((one) => void one()))
   const secret = { name: 'db', version: 1, provider: 'sealed' }
   const outcomes = new Map([FREE, PINNED].map((one) => [one, { secret, fingerprint: '' }]))
   const rows = [FREE, PINNED].map((reference, line) => ({ key: 'A', reference, line }))
@@ -76,7 +76,7 @@ it('tell of a newer version as soon as the list of names does, and of none where
     listed: ({ vault, name }: { vault: string; name: string }) =>
       vault === 'acme' ? names.known?.find(name) : undefined,
   }
-  registerHints({ vaults } as unknown as Parts, hydrations as unknown as Hydrations)
+  registerInlayHints({ vaults } as unknown as Parts, hydrations as unknown as HydratedDocuments)
   const document = (uri: object) => ({
     ...{ uri, lineCount: 2, getText: () => text, positionAt: (at: number) => at },
     lineAt: (line: number) => ({ range: { end: line } }),
@@ -105,9 +105,9 @@ it('tell of a newer version as soon as the list of names does, and of none where
 it('are not told by a list that was asked for before something changed', async () => {
   const answers = [Promise.withResolvers<number>(), Promise.withResolvers<number>()]
   let asked = 0
-  const names = new Catalogue(async () => {
+  const names = new SecretList(async () => {
     const version = await answers[asked++]!.promise
-    return { items: [{ name: 'db', version }] as unknown as Metadata[] }
+    return { items: [{ name: 'db', version }] as unknown as SecretMetadata[] }
   })
   const early = names.names()
   names.forget()

@@ -1,7 +1,7 @@
 /** The card that a reference shows under the pointer: its links do what they say, whatever the reference holds. */
 import { marked } from 'marked'
 import { expect, it, vi } from 'vitest'
-import type { Hydrations } from '../../../../extension/hydration/documents.ts'
+import type { HydratedDocuments } from '../../../../extension/hydration/documents.ts'
 import { registerHover } from '../../../../extension/language/hover.ts'
 import type { Parts } from '../../../../extension/services.ts'
 
@@ -48,7 +48,7 @@ it.each([
 ])('%s: two commands, each about this reference', async (reference) => {
   const vaults = { at: async () => [{ id: 'acme', names: { namesQuietly: async () => ({ find: () => undefined }) } }] }
   const hydrations = { outcomeOf: () => undefined }
-  registerHover({ vaults } as unknown as Parts, hydrations as unknown as Hydrations)
+  registerHover({ vaults } as unknown as Parts, hydrations as unknown as HydratedDocuments)
   const uri = { scheme: 'file', toString: () => 'file:///w%20%281%29/.env' }
   const document = { uri, lineAt: () => ({ text: `A=${reference}` }) }
   const hover = await hovers.at(-1)!.provideHover(document, { line: 0, character: 5 })

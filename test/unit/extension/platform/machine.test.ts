@@ -9,11 +9,11 @@ import { promisify } from 'node:util'
 import { buildSync } from 'esbuild'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Redacted } from '../../../../core/redacted.ts'
-import type { Hydrations } from '../../../../extension/hydration/documents.ts'
+import type { HydratedDocuments } from '../../../../extension/hydration/documents.ts'
 import { registerDiagnostics } from '../../../../extension/language/diagnostics.ts'
 import type { IgnoredFindings } from '../../../../extension/language/ignored_findings.ts'
 import { machineFor } from '../../../../extension/platform/machine.ts'
-import { registerEnvFile } from '../../../../extension/run/write_env_file.ts'
+import { registerWriteEnvFile } from '../../../../extension/run/write_env_file.ts'
 import type { Parts } from '../../../../extension/services.ts'
 
 const { nothing, editor } = vi.hoisted(() => {
@@ -137,7 +137,7 @@ describe('a .env that was written', () => {
     const workspaceState = { get: () => written, update: async () => {} }
     const parts = { context: { workspaceState }, platform: { machine: machineFor('') } } as unknown as Parts
     editor.disposed.splice(0)
-    registerEnvFile(parts)
+    registerWriteEnvFile(parts)
     // As the editor does: at once, and without waiting for anything.
     for (const dispose of editor.disposed) dispose()
     expect([existsSync(ours), existsSync(theirs)]).toEqual([false, true])
@@ -158,7 +158,7 @@ describe('a .env that was written', () => {
         },
       }
       const parts = { context: { workspaceState }, platform: { machine: machineFor('') } } as unknown as Parts
-      registerEnvFile(parts)
+      registerWriteEnvFile(parts)
       const there = () => paths.map((path) => existsSync(path))
       await vi.advanceTimersByTimeAsync(59_000)
       expect(there()).toEqual([false, true, true])
@@ -178,7 +178,7 @@ describe('looking for secrets in a document', () => {
     const vaults = { onDidChange: nothing, onDidLoadNames: nothing }
     const parts = { platform: { machine }, vaults, log: { failed: rethrow } } as unknown as Parts
     const ignored = { has: async () => false } as unknown as IgnoredFindings
-    const hydrations = { onDidChange: nothing } as unknown as Hydrations
+    const hydrations = { onDidChange: nothing } as unknown as HydratedDocuments
     for (const isTrusted of [false, true]) {
       editor.workspace.isTrusted = isTrusted
       editor.found.mockClear()

@@ -1,7 +1,7 @@
 /** The user's word before a task or a launch configuration gets secrets: once for each, and for nothing else. */
 import { beforeEach, expect, it, vi } from 'vitest'
 import { isLoaderVariable } from '../../../../core/text/loader_variables.ts'
-import { Consents, type Wish } from '../../../../extension/run/consent.ts'
+import { type ConsentRequest, Consents } from '../../../../extension/run/consent.ts'
 import { keyedHash, windowHash } from '../../../../extension/shared/keyed_hash.ts'
 
 interface Asked {
@@ -54,14 +54,14 @@ const memory = {
 }
 const uri = (path: string) => ({ path, toString: () => `file://${path}` })
 const ENV = 'DB=postern://acme/dev/db\nKEY=postern://acme/dev/key\nLEVEL=debug\n'
-const wish = (more: Partial<Record<keyof Wish | 'env', unknown>> = {}): Wish => {
+const wish = (more: Partial<Record<keyof ConsentRequest | 'env', unknown>> = {}): ConsentRequest => {
   const { env = ENV, ...rest } = more
   const usual = {
     ...{ folder: { uri: uri('/w') }, document: { uri: uri('/w/.env'), getText: () => env } },
     ...{ injection: { keys: ['DB'] }, name: 'test', runs: 'npm test' },
     definition: { type: 'postern', command: 'npm test', keys: ['DB'] },
   }
-  return { ...usual, ...rest } as unknown as Wish
+  return { ...usual, ...rest } as unknown as ConsentRequest
 }
 let accounts: string[]
 const secrets = memorySecrets()

@@ -1,13 +1,13 @@
 /** A window or a folder of another machine has no program started on this one. */
 import { beforeEach, describe, expect, it, vi } from 'vitest'
-import { registerTools } from '../../../../extension/language_model_tools.ts'
+import { registerLanguageModelTools } from '../../../../extension/language_model_tools.ts'
 import { Consents } from '../../../../extension/run/consent.ts'
 import { registerDebugging } from '../../../../extension/run/debug.ts'
-import { registerHandOver } from '../../../../extension/run/input_command.ts'
+import { registerInputCommand } from '../../../../extension/run/input_command.ts'
 import { canRun } from '../../../../extension/run/local_machine.ts'
 import { registerTasks } from '../../../../extension/run/tasks.ts'
-import { registerRun } from '../../../../extension/run/terminal.ts'
-import { registerEnvFile } from '../../../../extension/run/write_env_file.ts'
+import { registerTerminals } from '../../../../extension/run/terminal.ts'
+import { registerWriteEnvFile } from '../../../../extension/run/write_env_file.ts'
 import { editor, stubMachine, stubParts, uriOf } from '../stub_editor.ts'
 
 vi.mock('vscode', async () => (await import('../stub_editor.ts')).api)
@@ -46,7 +46,8 @@ function open(at: { scheme?: string; authority?: string }, extensionKind = 1) {
   const consents = new Consents(parts.context.workspaceState)
   registerTasks(parts, consents)
   registerDebugging(parts, consents)
-  for (const register of [registerTools, registerHandOver, registerRun, registerEnvFile]) register(parts)
+  for (const register of [registerLanguageModelTools, registerInputCommand, registerTerminals, registerWriteEnvFile])
+    register(parts)
   return { folder, parts }
 }
 

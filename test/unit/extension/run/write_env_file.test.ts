@@ -1,6 +1,6 @@
 /** Writing values to the disk: why it is refused. */
 import { beforeEach, expect, it, vi } from 'vitest'
-import { registerEnvFile } from '../../../../extension/run/write_env_file.ts'
+import { registerWriteEnvFile } from '../../../../extension/run/write_env_file.ts'
 import { editor, stubMachine, stubParts, uriOf } from '../stub_editor.ts'
 
 vi.mock('vscode', async () => (await import('../stub_editor.ts')).api)
@@ -14,7 +14,7 @@ beforeEach(() => {
 
 const write = async (machine: object) => {
   const { machine: whole } = stubMachine()
-  registerEnvFile(stubParts({ ...whole, ...machine }))
+  registerWriteEnvFile(stubParts({ ...whole, ...machine }))
   editor.answers.push('Write')
   await editor.commands.get('postern.writeEnvFile')!()
   return editor.complaints

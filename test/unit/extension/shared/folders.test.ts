@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { envFileFor } from '../../../../extension/edit/env_edit.ts'
-import { registerTools } from '../../../../extension/language_model_tools.ts'
+import { registerLanguageModelTools } from '../../../../extension/language_model_tools.ts'
 import { machineFor } from '../../../../extension/platform/machine.ts'
 import { Consents } from '../../../../extension/run/consent.ts'
 import { registerDebugging } from '../../../../extension/run/debug.ts'
-import { registerHandOver } from '../../../../extension/run/input_command.ts'
+import { registerInputCommand } from '../../../../extension/run/input_command.ts'
 import { registerTasks } from '../../../../extension/run/tasks.ts'
 import { api, editor, stubMachine, stubParts, uriOf } from '../stub_editor.ts'
 
@@ -27,8 +27,8 @@ beforeEach(() => {
   const consents = new Consents(parts.context.workspaceState)
   registerTasks(parts, consents)
   registerDebugging(parts, consents)
-  registerTools(parts)
-  registerHandOver(parts)
+  registerLanguageModelTools(parts)
+  registerInputCommand(parts)
 })
 
 /** Two folders with a `.env` each; `b` has the launch configuration and the input. */

@@ -2,10 +2,10 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { PosternError } from '../../../../core/errors.ts'
 import type { Parts } from '../../../../extension/services.ts'
-import type { Vault } from '../../../../extension/vaults/vaults.ts'
-import { LogView } from '../../../../extension/views/audit_log_view.ts'
-import type { Remembered } from '../../../../extension/views/log_witness.ts'
-import type { Status } from '../../../../extension/views/status_bar.ts'
+import type { SignedInVault } from '../../../../extension/vaults/vaults.ts'
+import { AuditLogView } from '../../../../extension/views/audit_log_view.ts'
+import type { RememberedLog } from '../../../../extension/views/log_witness.ts'
+import type { StatusBar } from '../../../../extension/views/status_bar.ts'
 import { entries, logOf } from './log_fixture.ts'
 
 const { commands, answers } = vi.hoisted(() => ({
@@ -36,9 +36,9 @@ vi.mock('vscode', () => {
 /** A server that shows a log, or whatever a test puts in its place. */
 let shown: ReturnType<typeof logOf>
 let recorded: number
-let kept: Map<string, Remembered>
+let kept: Map<string, RememberedLog>
 let alarms: (string | null)[]
-let view: LogView
+let view: AuditLogView
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout'] })
@@ -53,10 +53,10 @@ beforeEach(() => {
       recorded = index
     },
   }
-  const vault = { id: 'acme', origin: 'https://secrets.example', network } as Vault
+  const vault = { id: 'acme', origin: 'https://secrets.example', network } as SignedInVault
   const globalState = {
     get: (key: string) => kept.get(key),
-    async update(key: string, value?: Remembered) {
+    async update(key: string, value?: RememberedLog) {
       if (value) kept.set(key, value)
       else kept.delete(key)
     },
@@ -65,10 +65,10 @@ beforeEach(() => {
   const vaults = {
     onDidChange: () => ({ dispose() {} }),
     all: async () => [vault],
-    call: (_: Vault, work: (client: unknown) => unknown) => work(shown),
+    call: (_: SignedInVault, work: (client: unknown) => unknown) => work(shown),
   }
   const status = { alarm: (alarm: { message: string } | null) => void alarms.push(alarm?.message ?? null) }
-  view = new LogView({ context: { globalState }, vaults, log } as unknown as Parts, status as unknown as Status)
+  view = new AuditLogView({ context: { globalState }, vaults, log } as unknown as Parts, status as unknown as StatusBar)
 })
 
 afterEach(() => void vi.useRealTimers())
@@ -85,7 +85,7 @@ async function through(work: Promise<unknown>): Promise<void> {
   }
   await done
 }
-const look = () => through(view.lookAtAll(0))
+const look = () => through(view.checkAll(0))
 const sizeKept = () => Number([...kept.values()][0]?.note.split('\n')[1])
 
 describe('what is kept', () => {
@@ -94,7 +94,7 @@ describe('what is kept', () => {
     const held = Promise.withResolvers<void>()
     const old = logOf(entries(5))
     shown = { ...old, checkpoint: () => held.promise.then(old.checkpoint) }
-    const slow = view.lookAtAll(0)
+    const slow = view.checkAll(0)
     await vi.advanceTimersByTimeAsync(0)
     await meanwhile()
     held.resolve()

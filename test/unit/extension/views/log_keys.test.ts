@@ -3,8 +3,8 @@ import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { formatVerifierKey } from '../../../../core/tlog/signed_note.ts'
 import type { Parts } from '../../../../extension/services.ts'
 import { pinnedLogKey } from '../../../../extension/settings.ts'
-import { LogView } from '../../../../extension/views/audit_log_view.ts'
-import type { Status } from '../../../../extension/views/status_bar.ts'
+import { AuditLogView } from '../../../../extension/views/audit_log_view.ts'
+import type { StatusBar } from '../../../../extension/views/status_bar.ts'
 import { editor } from '../stub_editor.ts'
 import { entries, logOf, signer, stranger } from './log_fixture.ts'
 
@@ -81,10 +81,10 @@ it('pins the log of one server only, and warns once about a key for a vault name
       call: async ({ origin }: { origin: string }, work: (client: unknown) => unknown) => work(logs.get(origin)),
     },
   } as unknown as Parts
-  const view = new LogView(parts, { alarm: (alarm: unknown) => void alarms.push(alarm) } as unknown as Status)
+  const view = new AuditLogView(parts, { alarm: (alarm: unknown) => void alarms.push(alarm) } as unknown as StatusBar)
   pin({ acme: formatVerifierKey(signer) })
-  await view.lookAtAll(0)
-  await view.lookAtAll(0)
+  await view.checkAll(0)
+  await view.checkAll(0)
   expect(alarms).toEqual([])
   expect(kept.size).toBe(0)
   expect(editor.complaints.map((text) => /Set the key for "(.+)"/.exec(text)?.[1])).toEqual([
@@ -92,11 +92,11 @@ it('pins the log of one server only, and warns once about a key for a vault name
     `${OTHER}/acme`,
   ])
   pin({ [`${ONE}/acme`]: formatVerifierKey(signer) })
-  await view.lookAtAll(0)
+  await view.checkAll(0)
   expect(alarms).toEqual([])
   expect(kept.size).toBe(2)
   // The key of the one does not verify the other.
   pin({ [`${OTHER}/acme`]: formatVerifierKey(signer) })
-  await view.lookAtAll(0)
+  await view.checkAll(0)
   expect(alarms).toHaveLength(1)
 })

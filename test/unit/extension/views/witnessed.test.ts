@@ -5,9 +5,9 @@ import { PosternError } from '../../../../core/errors.ts'
 import { parseWitnessKeys } from '../../../../core/tlog/cosignature.ts'
 import type { Parts } from '../../../../extension/services.ts'
 import { demandedWitnesses } from '../../../../extension/settings.ts'
-import { LogView } from '../../../../extension/views/audit_log_view.ts'
-import { vouched, witness } from '../../../../extension/views/log_witness.ts'
-import type { Status } from '../../../../extension/views/status_bar.ts'
+import { AuditLogView } from '../../../../extension/views/audit_log_view.ts'
+import { checkLog, checkWitnesses } from '../../../../extension/views/log_witness.ts'
+import type { StatusBar } from '../../../../extension/views/status_bar.ts'
 import { witnessOf } from '../../../support/note_keys.ts'
 import { editor } from '../stub_editor.ts'
 import { entries, logOf, stranger } from './log_fixture.ts'
@@ -39,9 +39,9 @@ function cosigned(all: string[], size: number, by = [one!, two!], { agoMs = 0, o
 }
 
 async function look(log: ReturnType<typeof cosigned>, more: { quorum?: number; freshMs?: number } = {}) {
-  const seen = await witness(log, null, null)
+  const seen = await checkLog(log, null, null)
   if ('flaw' in seen) throw new Error('The log itself is whole')
-  return vouched(log, seen, { witnesses: await parseWitnessKeys(keys), now: NOW, ...more })
+  return checkWitnesses(log, seen, { witnesses: await parseWitnessKeys(keys), now: NOW, ...more })
 }
 
 describe('a log', () => {
@@ -139,22 +139,22 @@ describe('the setting', () => {
       },
     } as unknown as Parts
     const alarm = (one: { message: string } | null) => void alarms.push(one?.message)
-    const view = new LogView(parts, { alarm } as unknown as Status)
+    const view = new AuditLogView(parts, { alarm } as unknown as StatusBar)
     set({ [ORIGIN]: { keys: ['not a key'] } })
-    await view.lookAtAll(0)
-    await view.lookAtAll(0)
+    await view.checkAll(0)
+    await view.checkAll(0)
     expect(editor.complaints).toEqual([
       expect.stringContaining(`postern.witnesses cannot be read for "${ORIGIN}/acme"`),
     ])
     expect([alarms, kept.size]).toEqual([[], 0])
     set({ [ORIGIN]: { keys } })
-    await view.lookAtAll(0)
+    await view.checkAll(0)
     expect(alarms).toEqual([
       expect.stringContaining('you demand 2 cosignatures, and its newest cosigned checkpoint has 0'),
     ])
     expect(kept.size).toBe(0)
     log = cosigned(entries(9), 9)
-    await view.lookAtAll(0)
+    await view.checkAll(0)
     expect(alarms.slice(1)).toEqual([undefined])
     expect(kept.size).toBe(1)
   })
