@@ -1,5 +1,5 @@
 /**
- * What can be set about the logs: `POSTERN_AUDIT__…`.
+ * Settings for the audit logs: `POSTERN_AUDIT__…`.
  *
  * @module
  */
@@ -13,18 +13,20 @@ import { formatRollback, parseRollback } from '../tlog/rollback_acceptance.ts'
 import { isWitnessKey } from '../tlog/signed_note.ts'
 import { choice, flag, list, secret, text, whole } from './reader.ts'
 
-/** What becomes of the logs beside being kept: see the files beside this one. */
+/** Settings for retention, anchors, witnesses and export of the logs. */
 export const AuditSettings = z.object({
-  retentionDays: z.optional(whole(1, 36_500, 'How long entries are kept. In production 365 when not given, else 90.')),
+  retentionDays: z.optional(
+    whole(1, 36_500, 'The retention of log entries, in days. Defaults to 365 in production, 90 otherwise.'),
+  ),
   aliasNames: z.prefault(
     flag(
-      "Writes an alias (a keyed hash) in place of each secret's name. What rules say about names stays. For logs that are sent to where names must not be read.",
+      'Record an alias (a keyed hash) instead of the name of a secret, for logs that are exported. Names in rules stay readable.',
     ),
     'false',
   ),
   blind: z.prefault(
     flag(
-      'Puts random bytes into each entry, so that none can be guessed from its hash: for logs whose tiles are published.',
+      'Add random bytes to each entry, so that its content cannot be guessed from its hash. For logs with published tiles.',
     ),
     'false',
   ),
@@ -32,26 +34,24 @@ export const AuditSettings = z.object({
     whole(
       1,
       3600,
-      'How soon after something was written a checkpoint is signed and taken to anchors and witnesses, and entries to the sink.',
+      'The delay in seconds after a write until its checkpoint is signed and sent to anchors and witnesses, and its entries to the sink.',
     ),
     '10',
   ),
   anchor: z.optional(
     text(
-      'Where the newest checkpoint of each log is kept beside the store: a folder on another disk, or an https URL that takes `PUT` and `GET` of `<url>/<vault>`. On Workers an R2 bucket bound as `ANCHOR` does as well. When a vault is opened whose log is smaller than its anchor, it is not served.',
+      'A second place for the newest checkpoint of each log: a folder on another disk, or an https URL that accepts `PUT` and `GET` of `<url>/<vault>`. On Workers also an R2 bucket bound as `ANCHOR`. A vault whose log does not extend its anchor is not served.',
     ),
   ),
-  anchorToken: z.optional(secret(credential, 'text', 'Sent to an anchor that is a URL, as `Authorization: Bearer`.')),
+  anchorToken: z.optional(secret(credential, 'text', 'The bearer token for an anchor URL.')),
   anchorRequired: z.optional(
-    flag(
-      'Whether a vault stays closed while its anchor cannot be read when it is opened. In production `true` when not given.',
-    ),
+    flag('Keep a vault closed while its anchor is unreadable. Defaults to `true` in production, `false` otherwise.'),
   ),
   acceptRollback: z.prefault(
     list(
       (item) => formatRollback(parseRollback(item)),
       '`vault/size/root/size/root`',
-      'After a restore from a backup: the log as it is now, and the anchored one in whose place it may go on. The server prints it when it refuses such a vault. It holds for exactly these two, and once: accepting it is an alert in the log, and moves the anchor.',
+      'Accepts a log that was rolled back, after a restore from a backup: the current log, and the anchored log that it replaces. The server prints this value when it refuses the vault. It is good for exactly these two logs, and once: accepting it raises an alert in the log and moves the anchor.',
     ),
     '',
   ),
@@ -59,23 +59,23 @@ export const AuditSettings = z.object({
     list(
       schemaWord,
       '`vault/digest`',
-      'Differences between the schema of a vault and the one that Postern makes, such as an index of your own. The server prints the word when it refuses such a vault. The word holds for exactly these differences, as long as it is set; accepting them is an alert in the log.',
+      'Accepts a vault whose schema differs from the one that Postern creates, such as by an index of your own. The server prints this value when it refuses the vault. It is good for exactly these differences, as long as it is set. Accepting them raises an alert in the log.',
     ),
     '',
   ),
   witnesses: z.prefault(
-    list(witness, 'URL and verifier key, parted by a space', 'Witnesses (C2SP tlog-witness) that cosign checkpoints.'),
+    list(witness, 'a URL, a space and a verifier key', 'Witnesses (C2SP tlog-witness) that cosign checkpoints.'),
     '',
   ),
-  sinkUrl: z.optional(text('Where entries are posted as they come: a collector of logs, or a web hook.')),
-  sinkFormat: z.prefault(choice(FORMATS, 'The form in which they are.'), 'jsonl'),
-  sinkToken: z.optional(secret(credential, 'text', 'Sent to the sink as `Authorization: Bearer`.')),
+  sinkUrl: z.optional(text('The URL to which new entries are posted: a log collector or a webhook.')),
+  sinkFormat: z.prefault(choice(FORMATS, 'The format of exported entries.'), 'jsonl'),
+  sinkToken: z.optional(secret(credential, 'text', 'The bearer token for the sink.')),
   sinkSecret: z.optional(
-    secret(parseWebhookSecret, '`whsec_` and base64', 'Signs what is posted to the sink (Standard Webhooks).'),
+    secret(parseWebhookSecret, '`whsec_` and base64', 'The key that signs requests to the sink (Standard Webhooks).'),
   ),
 })
 
-/** An address that an operator named, and that can be asked: https, or http on this machine. */
+/** Whether an operator may configure this URL: https, or http on this machine. */
 export function isOperatorUrl(given: string): boolean {
   try {
     checkUrl(given, true)
@@ -86,7 +86,11 @@ export function isOperatorUrl(given: string): boolean {
   return given === given.trim() && !search && !hash
 }
 
-/** A credential that goes into a header. */
+/**
+ * Parses a credential for a header.
+ *
+ * @throws {PosternError} `bad_request` unless it is visible ASCII.
+ */
 export function credential(given: string): Redacted<string> {
   if (!/^[\x21-\x7e]{1,4096}$/.test(given)) throw new PosternError('bad_request', 'Must be visible ASCII')
   return new Redacted(given)
@@ -94,7 +98,7 @@ export function credential(given: string): Redacted<string> {
 
 function schemaWord(item: string): string {
   if (/^[a-z0-9-]{1,32}\/[A-Za-z0-9_-]{43}$/.test(item)) return item
-  throw new PosternError('bad_request', 'Must be as the server printed it')
+  throw new PosternError('bad_request', 'Must be the value that the server printed')
 }
 
 function witness(item: string): { url: string; key: string } {

@@ -1,5 +1,5 @@
 /**
- * What can be set about providers: `POSTERN_PROVIDERS__…`. Which secrets they keep is said by a vault's chains.
+ * Settings for providers: `POSTERN_PROVIDERS__…`. The chains of a vault decide which secrets they keep.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { Redacted } from '../redacted.ts'
 import { choice, flag, list, pattern, secret, text, whole } from './reader.ts'
 
 const VAULT_MARK = '{vault}'
-/** How the specification calls them. */
+/** Long names of providers. */
 const ALIASES: Record<string, ProviderId> = {
   aws_secrets_manager: 'aws',
   azure_key_vault: 'azure',
@@ -21,97 +21,101 @@ const WORDS = [...PROVIDER_IDS, ...Object.keys(ALIASES)] as readonly string[]
 const hidden = (description: string) => secret((given) => new Redacted(given), 'text', description)
 const member = (description: string) => choice(WORDS, description)
 
+/** Settings for providers. */
 export const ProviderSettings = z.object({
   vaults: z.prefault(
     list(
       (item) => parseVaultId(item),
       'vault ids',
-      'The vaults that may use the providers. The credentials are yours: whoever administers one of these vaults reaches what they reach, below `namePrefix`.',
+      'The vaults that may use the providers. An administrator of such a vault can reach everything below `namePrefix` that the credentials of the server can reach.',
     ),
     'default',
   ),
   namePrefix: z.optional(
     pattern(
       /^(?:[a-z0-9][a-z0-9_.-]*|\{vault\})(?:\/(?:[a-z0-9][a-z0-9_.-]*|\{vault\})){0,3}$/,
-      'What stands before every name at every provider, such as `postern/{vault}`; no vault reaches anything else. With more than one vault it must have `{vault}`.',
+      'The prefix of every name at every provider, such as `postern/{vault}`. A vault reaches nothing outside its prefix. With more than one vault it must contain `{vault}`.',
     ),
   ),
   primaryProvider: z.optional(
-    member('Keeps all secrets that no chain of a vault covers. When not given, the sealed store does.'),
+    member('The provider of all secrets that no chain covers. Defaults to the sealed store.'),
   ),
-  secondaryProvider: z.optional(member('Is asked when the primary cannot be reached.')),
-  tertiaryProvider: z.optional(member('Is asked when the others cannot be reached.')),
+  secondaryProvider: z.optional(member('The provider to use while the primary is unavailable.')),
+  tertiaryProvider: z.optional(member('The provider to use while the primary and the secondary are unavailable.')),
   deadlineMs: z.optional(
     whole(
       100,
       600_000,
-      'How long a read through all providers of a chain may take, in milliseconds; less than the whole request. Four fifths of it when not given.',
+      'The time limit for a read through all providers of a chain, in milliseconds. Less than `requestTimeoutMs`; defaults to four fifths of it.',
     ),
   ),
-  attemptMs: z.prefault(whole(50, 600_000, 'How long one provider may take, in milliseconds.'), '2500'),
+  attemptMs: z.prefault(whole(50, 600_000, 'The time limit of one provider, in milliseconds.'), '2500'),
   recoveryMs: z.prefault(
-    whole(
-      10,
-      60_000,
-      'The longest time after which a provider that failed is tried again, in milliseconds; it doubles up to a minute.',
-    ),
+    whole(10, 60_000, 'The delay before a failed provider is tried again, in milliseconds. It doubles up to a minute.'),
     '5000',
   ),
-  allowLoopback: z.prefault(flag('Lets providers be on this machine, over http: for development.'), 'false'),
+  allowLoopback: z.prefault(flag('Allow providers on this machine over http. For development.'), 'false'),
 
-  awsRegion: z.optional(text('The region of AWS Secrets Manager that `aws` is, such as `eu-central-1`.')),
-  awsRegionBackup: z.optional(text('The region that `aws-backup` is: a replica of the first.')),
-  awsAccessKeyId: z.optional(hidden('An access key of AWS.')),
-  awsSecretAccessKey: z.optional(hidden('Its secret.')),
-  awsSessionToken: z.optional(hidden('With keys that end: their session token.')),
-  awsRoleArn: z.optional(text('In place of keys: a role to take on with the token of an identity provider.')),
-  awsWebIdentityToken: z.optional(hidden('That token.')),
-  awsWebIdentityTokenFile: z.optional(text('Or the file that holds it, read anew each time.')),
-  awsEndpoint: z.optional(text("In place of the region's own endpoint: a VPC endpoint, or an emulator.")),
-  awsEndpointBackup: z.optional(text('The same for `aws-backup`.')),
-  awsStsEndpoint: z.optional(text("In place of the region's own endpoint of STS.")),
+  awsRegion: z.optional(text('The AWS Secrets Manager region of `aws`, such as `eu-central-1`.')),
+  awsRegionBackup: z.optional(text('The region of `aws-backup`, a replica of the first.')),
+  awsAccessKeyId: z.optional(hidden('The AWS access key id.')),
+  awsSecretAccessKey: z.optional(hidden('The AWS secret access key.')),
+  awsSessionToken: z.optional(hidden('The session token of temporary credentials.')),
+  awsRoleArn: z.optional(text('A role to assume with a web identity token, instead of keys.')),
+  awsWebIdentityToken: z.optional(hidden('The web identity token.')),
+  awsWebIdentityTokenFile: z.optional(text('A file with the web identity token, read at each use.')),
+  awsEndpoint: z.optional(
+    text("The endpoint of Secrets Manager, instead of the region's: a VPC endpoint or an emulator."),
+  ),
+  awsEndpointBackup: z.optional(text('The endpoint of Secrets Manager for `aws-backup`.')),
+  awsStsEndpoint: z.optional(text("The endpoint of STS, instead of the region's.")),
 
-  azureVaultUrl: z.optional(text('The address of the Key Vault that `azure` is: `https://NAME.vault.azure.net`.')),
-  azureVaultUrlBackup: z.optional(text('The address of the one that `azure-backup` is.')),
-  azureTenantId: z.optional(text('The directory of Entra ID.')),
-  azureClientId: z.optional(text('The application of Entra ID.')),
-  azureClientSecret: z.optional(hidden('A secret of the application.')),
+  azureVaultUrl: z.optional(text('The URL of the Key Vault of `azure`: `https://NAME.vault.azure.net`.')),
+  azureVaultUrlBackup: z.optional(text('The URL of the Key Vault of `azure-backup`.')),
+  azureTenantId: z.optional(text('The Entra ID tenant.')),
+  azureClientId: z.optional(text('The Entra ID application (client) id.')),
+  azureClientSecret: z.optional(hidden('A client secret of the application.')),
   azureFederatedToken: z.optional(
-    hidden('In place of a secret: a token of an identity provider that the application trusts.'),
+    hidden('A token of an identity provider that the application trusts, instead of a client secret.'),
   ),
-  azureFederatedTokenFile: z.optional(text('Or the file that holds it, read anew each time.')),
-  azureTokenEndpoint: z.optional(text('In place of `https://login.microsoftonline.com/TENANT/oauth2/v2.0/token`.')),
-  azureResource: z.optional(text('In place of `https://vault.azure.net`: another cloud.')),
+  azureFederatedTokenFile: z.optional(text('A file with the federated token, read at each use.')),
+  azureTokenEndpoint: z.optional(
+    text('The token endpoint, instead of `https://login.microsoftonline.com/TENANT/oauth2/v2.0/token`.'),
+  ),
+  azureResource: z.optional(text('The resource of another Azure cloud, instead of `https://vault.azure.net`.')),
 
-  hashicorpVaultUrl: z.optional(text('The address of HashiCorp Vault or OpenBao: `https://vault.example:8200`.')),
-  hashicorpVaultToken: z.optional(hidden('A token.')),
-  hashicorpNamespace: z.optional(text('The namespace.')),
-  hashicorpMount: z.prefault(text('Where the KV engine is mounted.'), 'secret'),
-  hashicorpKvVersion: z.optional(
-    choice(['1', '2'], 'The version of the KV engine; asked of the server when not given.'),
-  ),
-  hashicorpAuthMount: z.optional(text('Where the AppRole or JWT method is mounted, when elsewhere than usual.')),
-  hashicorpRoleId: z.optional(text('In place of a token: an AppRole.')),
-  hashicorpSecretId: z.optional(hidden('Its secret id.')),
-  hashicorpJwtRole: z.optional(text('In place of a token: a role of the JWT or Kubernetes method.')),
-  hashicorpJwt: z.optional(hidden('The JWT to log in with.')),
-  hashicorpJwtFile: z.optional(text('Or the file that holds it, read anew each time.')),
+  hashicorpVaultUrl: z.optional(text('The URL of HashiCorp Vault or OpenBao: `https://vault.example:8200`.')),
+  hashicorpVaultToken: z.optional(hidden('A Vault token.')),
+  hashicorpNamespace: z.optional(text('The Vault namespace.')),
+  hashicorpMount: z.prefault(text('The mount path of the KV engine.'), 'secret'),
+  hashicorpKvVersion: z.optional(choice(['1', '2'], 'The version of the KV engine. Detected if not set.')),
+  hashicorpAuthMount: z.optional(text('The mount path of the AppRole or JWT auth method, if it is not the default.')),
+  hashicorpRoleId: z.optional(text('An AppRole role id, instead of a token.')),
+  hashicorpSecretId: z.optional(hidden('The AppRole secret id.')),
+  hashicorpJwtRole: z.optional(text('A role of the JWT or Kubernetes auth method, instead of a token.')),
+  hashicorpJwt: z.optional(hidden('The JWT for that role.')),
+  hashicorpJwtFile: z.optional(text('A file with that JWT, read at each login.')),
 
   customProviderUrl: z.optional(
-    text('The address of any HTTP store, with `{name}` where the name goes; at the end when there is none.'),
+    text('The URL of an HTTP store. `{name}` marks the place of the name; by default it is appended.'),
   ),
-  customProviderToken: z.optional(hidden('Sent to it as `Authorization: Bearer`, or as the header that is named.')),
-  customProviderHeader: z.optional(text('The header that the token is sent as, alone.')),
-  customProviderPointer: z.prefault(text('Where the value is in the answer: a JSON pointer.'), '/value'),
-  customProviderVersionPointer: z.optional(text('Where its version is; the `ETag` when not given.')),
-  customProviderListUrl: z.optional(text('The address of its list of names.')),
+  customProviderToken: z.optional(
+    hidden('The token for the HTTP store, sent as `Authorization: Bearer` unless a header is set.'),
+  ),
+  customProviderHeader: z.optional(text('The header for the token, which is its whole value.')),
+  customProviderPointer: z.prefault(text('A JSON pointer to the value in the answer.'), '/value'),
+  customProviderVersionPointer: z.optional(
+    text('A JSON pointer to the version in the answer. Defaults to the `ETag`.'),
+  ),
+  customProviderListUrl: z.optional(text('The URL that lists the names of the HTTP store.')),
 
-  filePath: z.optional(text('A file of secrets, `.json` or `.env`, for development. Refused in production.')),
+  filePath: z.optional(text('A `.json` or `.env` file of secrets. For development; refused in production.')),
 })
 
+/** Settings for providers, as parsed. */
 export type ProviderSettings = Readonly<z.output<typeof ProviderSettings>>
 
-/** The providers that keep what no chain of a vault covers, the primary first. */
+/** Returns the providers of secrets that no chain covers, the primary first. */
 export function defaultMembers(settings: ProviderSettings): ProviderId[] {
   const { primaryProvider, secondaryProvider, tertiaryProvider } = settings
   return [primaryProvider, secondaryProvider, tertiaryProvider].flatMap((word) =>
@@ -119,12 +123,12 @@ export function defaultMembers(settings: ProviderSettings): ProviderId[] {
   )
 }
 
-/** The vault's part of {@link ProviderSettings.namePrefix}, in our own grammar and with a slash behind it. */
+/** Returns {@link ProviderSettings.namePrefix} for a vault, in Postern's grammar of names, with a trailing slash. */
 export function namePrefixOf({ namePrefix }: ProviderSettings, vault: string): string {
   return namePrefix === undefined ? '' : `${parseName(namePrefix.replaceAll(VAULT_MARK, vault))}/`
 }
 
-/** Whether vaults that may use the providers are kept apart there. */
+/** Whether each vault has its own prefix at the providers. */
 export function keepsVaultsApart({ vaults, namePrefix }: Pick<ProviderSettings, 'vaults' | 'namePrefix'>): boolean {
   return vaults.length <= 1 || namePrefix?.split('/').includes(VAULT_MARK) === true
 }

@@ -1,22 +1,21 @@
 /**
- * Typed settings from text: kinds of settings, and how they are read from the environment, a `.env` file
- * and a folder of secrets.
+ * Reads typed settings from the environment, a `.env` file and a folder of secrets.
  *
- * Each setting is one leaf of a zod schema, written in camel case and read from a name in capitals:
- * `data` from `POSTERN_DATA`, `tls.certFile` from `POSTERN_TLS__CERT_FILE`. An application may read settings
- * of its own in the same way: see {@link readSettings}.
+ * Each setting is a leaf of a zod schema. Its name in camel case becomes a name in capitals: `data` is
+ * `POSTERN_DATA`, and `tls.certFile` is `POSTERN_TLS__CERT_FILE`. An application can read its own settings in
+ * the same way: see {@link readSettings}.
  *
  * @module
  */
 
 import * as z from 'zod/mini'
-// By its own name: as `z.core` a bundle would have all of it, JSON Schema and fifty languages too.
+// Imported directly: through `z.core`, a bundle would contain all of it, with JSON Schema and fifty languages.
 import * as core from 'zod/v4/core'
 import en from 'zod/v4/locales/en.js'
 import { PosternError } from '../errors.ts'
 import { Redacted } from '../redacted.ts'
 
-/** Where settings come from, the first that has a name wins. */
+/** The sources of settings. The first source with a name wins. */
 export interface Sources {
   environment: Readonly<Record<string, string | undefined>>
   /** A parsed `.env` file. */
@@ -25,7 +24,7 @@ export interface Sources {
   secrets?: Readonly<Record<string, string | undefined>>
 }
 
-/** What the reference says of one setting. */
+/** One setting on the settings page. */
 export interface SettingInfo {
   name: string
   type: string
@@ -36,18 +35,18 @@ export interface SettingInfo {
 
 type About = Omit<SettingInfo, 'name' | 'fallback'>
 
-/** What is said of the schema of each setting. */
+/** The description of each setting, by its schema. */
 const ABOUT = z.registry<About>()
-/** The messages of rules that have none of their own. */
+/** Default messages for rules without their own. */
 const WORDS = { error: en().localeError }
 
-/** A setting that is text as it stands. */
+/** A setting that is text. */
 export const text = (description: string) =>
   z.string().check(z.minLength(1)).register(ABOUT, about('text', description))
 
 /**
- * A setting that is the path of a folder that is made when it is missing. White space around it, such as the carriage return
- * of a file with CRLF, would make another folder than the one that was meant.
+ * A setting that is the path of a folder, which is created if missing. Surrounding white space, such as the carriage
+ * return of a file with CRLF, would create a different folder than intended.
  */
 export const folder = (description: string) =>
   z
@@ -56,12 +55,12 @@ export const folder = (description: string) =>
       z.minLength(1),
       z.refine(
         (path) => path.trim() === path && !/\p{Cc}/u.test(path),
-        'Must be a path, without control characters or white space around it',
+        'Must be a path without control characters or surrounding white space',
       ),
     )
     .register(ABOUT, about('text', description))
 
-/** A setting that is text of one form. */
+/** A setting that is text of a given form. */
 export const pattern = (form: RegExp, description: string) =>
   z
     .string()
@@ -77,50 +76,52 @@ export const flag = (description: string) =>
     )
     .register(ABOUT, about('`true` or `false`', description))
 
-/** A setting that is one of a few words. */
+/** A setting that is one of some words. */
 export const choice = <const T extends readonly string[]>(words: T, description: string) =>
   z.enum(words).register(ABOUT, about(words.map((word) => `\`${word}\``).join(', '), description))
 
-/** A setting that is a whole number. */
+/** A setting that is a whole number between two bounds. */
 export const whole = (min: number, max: number, description: string) =>
   z
     .pipe(z.string().check(z.regex(/^[0-9]{1,15}$/, 'Must be a whole number')), z.transform(Number))
     .check(z.refine((n) => n >= min && n <= max, `Must be from ${min} to ${max}`))
     .register(ABOUT, about(`${min} to ${max}`, description))
 
-/** A setting that is a list parted by commas, each item read by `parse`. */
+/** A setting that is a comma-separated list. `parse` reads each item. */
 export const list = <T>(parse: (item: string) => T, type: string, description: string) =>
   parsed((given) => items(given).map(parse)).register(
     ABOUT,
-    about(`${type}, parted by commas; or \`none\``, description),
+    about(`comma-separated list of ${type}, or \`none\``, description),
   )
 
-/** The same, with one item at least: an empty list would say nothing clear. */
+/** A setting that is a comma-separated list of at least one item. An empty list would be ambiguous. */
 export const some = <T>(parse: (item: string) => T, type: string, description: string) =>
   parsed((given) => items(given).map(parse))
-    .check(z.refine((given) => given.length > 0, 'Must have an item'))
-    .register(ABOUT, about(`${type}, parted by commas`, description))
+    .check(z.refine((given) => given.length > 0, 'Must have at least one item'))
+    .register(ABOUT, about(`comma-separated list of ${type}`, description))
 
-/** A setting that is the origin of a server: scheme, host and port, and nothing behind. */
+/** A setting that is the origin of a server: scheme, host and port. */
 export const origin = (description: string) => parsed(parseOrigin).register(ABOUT, about('an origin', description))
 
-/** A setting that nothing may show. */
+/** A setting that must not be displayed. */
 export const secret = <T>(parse: (given: string) => T, type: string, description: string) =>
   parsed(parse).register(ABOUT, { ...about(type, description), secret: true })
 
-/** Names with the prefix that are no settings. */
+/** Names that have the prefix and are not settings. */
 export interface OtherNames {
-  /** Those of others, and not a mistake. */
+  /** Names that other programs set. They are ignored. */
   foreign?: RegExp
-  /** Settings of before: what to do now. */
+  /** Settings of earlier versions, and their replacement. */
   gone?: ReadonlyMap<string, string>
 }
 
 /**
- * Reads the settings that a schema of {@link text}, {@link whole} and the like describes, all with
- * one prefix. The result is frozen throughout.
+ * Reads the settings that a schema of {@link text}, {@link whole} and the like describes. The result is
+ * deeply frozen.
  *
- * @throws {PosternError} `bad_request`, naming every wrong or unknown setting at once and no value.
+ * @param prefix The prefix of all names, such as `POSTERN_`.
+ *
+ * @throws {PosternError} `bad_request`, naming every invalid or unknown setting at once, and no value.
  */
 export function readSettings<T extends z.ZodMiniType>(
   schema: T,
@@ -137,34 +138,34 @@ export function readSettings<T extends z.ZodMiniType>(
     const given = firstGiven(sources, name)
     if (given !== undefined) put(raw, path, given)
   }
-  // Only files may be named in lower case: in an environment such a name is a mistake that would go unseen.
+  // Only files may have names in lower case. In an environment such a name is a mistake.
   const files = Object.keys(secrets).map((name) => (name === name.toLowerCase() ? name.toUpperCase() : name))
   const given = [...Object.keys(environment), ...Object.keys(dotenv), ...files]
   const unknown = [...new Set(given)].filter(
     (name) => name.toUpperCase().startsWith(prefix) && !known.has(name) && !foreign?.test(name),
   )
   const result = schema.safeParse(raw, WORDS)
-  // One complaint a setting, the first: a rule about several adds nothing to one that is wrong by itself.
+  // Only the first complaint about a setting: a rule across settings adds nothing to an invalid one.
   const wrong = new Map<string, string>(unknown.map((name) => [name, gone?.get(name) ?? 'Unknown setting']))
   for (const { path, message } of result.error?.issues ?? []) {
     const name = prefix + path.map(String).map(capitals).join('__')
     if (!wrong.has(name)) wrong.set(name, message)
   }
   const complaints = [...wrong].map(([name, message]) => `${name}: ${message}`)
-  if (complaints.length > 0) throw new PosternError('bad_request', `Settings are wrong\n  ${complaints.join('\n  ')}`)
+  if (complaints.length > 0) throw new PosternError('bad_request', `Settings are invalid\n  ${complaints.join('\n  ')}`)
   return freeze(result.data as z.output<T>)
 }
 
 /**
- * The value of a name in the first source that gives one. An empty value counts as not given: it must not hide what the
- * next source has. One line end of a file is dropped.
+ * Returns the value of a name from the first source that has it. An empty value counts as not set, so that it does not
+ * hide the value of the next source. One trailing newline of a file is removed.
  */
 export function firstGiven({ environment, dotenv = {}, secrets = {} }: Sources, name: string): string | undefined {
   const files = [secrets[name], secrets[name.toLowerCase()]].map((text) => text?.replace(/\r?\n$/, ''))
   return [environment[name], dotenv[name], ...files].find((value) => value !== undefined && value !== '')
 }
 
-/** What can be set, for the reference. */
+/** Lists the settings of a schema for the settings page. */
 export function describeSettings(schema: core.$ZodType, prefix: string): SettingInfo[] {
   return leaves(schema).map(([path, leaf]) => {
     const { type, secret, description } = aboutOf(leaf)
@@ -184,7 +185,7 @@ function leaves(schema: core.$ZodType, path: string[] = []): [string[], core.$Zo
 function aboutOf(leaf: core.$ZodType): About {
   const isWrapped = leaf instanceof core.$ZodPrefault || leaf instanceof core.$ZodOptional
   const found = ABOUT.get(isWrapped ? leaf._zod.def.innerType : leaf)
-  if (found === undefined) throw new TypeError('A setting must be made by one of the functions above')
+  if (found === undefined) throw new TypeError('A setting must be made by one of the functions of this module')
   return found
 }
 
@@ -204,7 +205,7 @@ function capitals(camel: string): string {
   return camel.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()
 }
 
-/** The items of a list. An empty value counts as not given; `none` is an empty list. */
+/** Splits a list at its commas. `none` is an empty list. */
 export function items(given: string): string[] {
   if (given === 'none') return []
   return given
@@ -213,7 +214,7 @@ export function items(given: string): string[] {
     .filter((item) => item !== '')
 }
 
-/** A schema over a parser of ours, which throws. */
+/** Makes a schema of a parser that throws. */
 function parsed<T>(parse: (given: string) => T) {
   const transform = z.transform<string, T>((given, payload) => {
     try {

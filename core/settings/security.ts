@@ -1,5 +1,5 @@
 /**
- * What can be set about who may ask at all, and how often: `POSTERN_SECURITY__…`.
+ * Settings for authentication, sessions and limits: `POSTERN_SECURITY__…`.
  *
  * @module
  */
@@ -12,53 +12,59 @@ import { flag, list, some, whole } from './reader.ts'
 /** What holds for a whole server, above the rules of any vault: see `security_policy.ts`. */
 export const SecuritySettings = z.object({
   maxFailedAttempts: z.prefault(
-    whole(1, 100, 'Failed attempts at a second factor, from one network, that lock a principal there.'),
+    whole(1, 100, 'The number of failed attempts at a second factor from one network that lock out a principal there.'),
     '3',
   ),
-  lockoutDurationMinutes: z.prefault(whole(1, 1440, 'How long such a lock holds, and how long failures count.'), '15'),
-  sessionTimeoutMinutes: z.prefault(whole(1, 1440, 'How long a session may be idle.'), '30'),
-  sessionMaxHours: z.prefault(whole(1, 720, 'How long a session lasts at most.'), '12'),
+  lockoutDurationMinutes: z.prefault(
+    whole(1, 1440, 'The duration of a lockout, and the time for which failures count, in minutes.'),
+    '15',
+  ),
+  sessionTimeoutMinutes: z.prefault(whole(1, 1440, 'The longest idle time of a session, in minutes.'), '30'),
+  sessionMaxHours: z.prefault(whole(1, 720, 'The longest lifetime of a session, in hours.'), '12'),
   requireMfa: z.prefault(
-    flag('Users need a second factor for whatever needs a right. Services have none, and are held by rules.'),
+    flag(
+      'Require a second factor from users for every operation that needs a right. Services have no second factor; use rules for them.',
+    ),
     'false',
   ),
-  requireMfaForAdmin: z.prefault(flag('Administration needs a second factor.'), 'false'),
+  requireMfaForAdmin: z.prefault(flag('Require a second factor for administration.'), 'false'),
   allowedIpRanges: z.optional(
-    some((item) => parseRange(item), 'address ranges', 'Requests from elsewhere are denied, in every vault.'),
+    some(
+      (item) => parseRange(item),
+      'address ranges',
+      'The client addresses to accept. Requests from other addresses are denied in every vault.',
+    ),
   ),
   allowedUserAgents: z.optional(
     some(
       agentGlob,
       'globs',
-      'Requests by other user agents are denied, in every vault. A signal: a client says what it likes.',
+      'The user agents to accept. Requests with another user agent are denied in every vault. Clients can send any user agent, so this only stops mistakes.',
     ),
   ),
-  allowLoopbackIssuers: z.prefault(
-    flag('Lets an identity provider be on this machine, over http: for development.'),
-    'false',
-  ),
-  allowLoopbackHooks: z.prefault(flag('Lets a hook be on this machine, over http: for development.'), 'false'),
+  allowLoopbackIssuers: z.prefault(flag('Allow issuers on this machine over http. For development.'), 'false'),
+  allowLoopbackHooks: z.prefault(flag('Allow hooks on this machine over http. For development.'), 'false'),
   encryptionKeyRotationDays: z.prefault(
-    whole(0, 3650, "How old a vault's key may get before its next term begins by itself; 0: it does not."),
+    whole(0, 3650, "The age in days at which a vault's key gets a new term. 0 disables automatic terms."),
     '90',
   ),
   principalRate: z.prefault(
-    list((item) => parseLimit(item), 'limits such as `100/s`', 'Requests that one principal may make.'),
+    list((item) => parseLimit(item), 'rate limits such as `100/s`', 'The request rate of one principal.'),
     '5000/s',
   ),
   sourceRate: z.prefault(
-    list((item) => parseLimit(item), 'limits', 'Requests that may come from one address, or one IPv6 /64.'),
+    list((item) => parseLimit(item), 'rate limits', 'The request rate of one IPv4 address or IPv6 /64.'),
     '5000/s',
   ),
   vaultRate: z.prefault(
-    list((item) => parseLimit(item), 'limits', 'Requests that one vault answers.'),
+    list((item) => parseLimit(item), 'rate limits', 'The request rate of one vault.'),
     '',
   ),
   refusalRate: z.prefault(
     list(
       (item) => parseLimit(item),
-      'limits',
-      'Requests without a valid token that one address may make before it is not listened to.',
+      'rate limits',
+      'The rate of requests without a valid token from one address. Further requests without a valid token from there are refused until the rate falls.',
     ),
     '20/s,300/m',
   ),
@@ -66,7 +72,7 @@ export const SecuritySettings = z.object({
     list(
       pageOrigin,
       'origins',
-      'Pages in a browser that may ask this server, such as an editor at `https://code.example.com`. Others cannot read an answer.',
+      'Origins of web pages that may call this server (CORS), such as an editor at `https://code.example.com`.',
     ),
     '',
   ),

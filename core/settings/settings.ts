@@ -1,5 +1,5 @@
 /**
- * Everything that can be set about Postern. `docs/reference/settings.md` is generated from this schema.
+ * The settings of Postern. The settings page of the docs is generated from this schema.
  *
  * @module
  */
@@ -29,67 +29,68 @@ import {
 import { SecuritySettings } from './security.ts'
 import { TraceSettings } from './tracing.ts'
 
+/** The schema of all settings. */
 export const SettingsSchema = z
   .object({
-    appName: z.prefault(
-      text('The name that this server gives itself: in its operational log, and in authenticator apps.'),
-      'postern',
-    ),
+    appName: z.prefault(text('The name of this server in its operational log and in authenticator apps.'), 'postern'),
     environment: z.prefault(
-      choice(['development', 'test', 'production'], 'What this server is for. `production` refuses `debug`.'),
+      choice(
+        ['development', 'test', 'production'],
+        'The purpose of this server. `production` refuses `debug` and a file of secrets.',
+      ),
       'development',
     ),
     debug: z.prefault(
-      flag('Writes a line to the operational log for every request: method and status; no names, no values.'),
+      flag('Write a line to the operational log for each request: method and status, no names, no values.'),
       'false',
     ),
     host: z.prefault(
-      text('The address to listen on. Other than loopback it needs TLS, or proxies in front.'),
+      text('The address to listen on. An address other than loopback requires TLS or trusted proxies.'),
       '127.0.0.1',
     ),
-    port: z.prefault(whole(0, 65535, 'The port to listen on; 0 takes a free one.'), '8787'),
+    port: z.prefault(whole(0, 65535, 'The port to listen on. 0 picks a free port.'), '8787'),
     publicUrl: z.optional(
       origin(
-        'Where clients find this server, such as `https://secrets.example.com`. Proofs of possession (DPoP) are made for this address; when not given they are taken on loopback only.',
+        'The URL that clients use, such as `https://secrets.example.com`. Proofs of possession (DPoP) are verified against it. Without it they work on loopback only.',
       ),
     ),
     data: z.prefault(
-      folder('The folder that holds the vaults, one SQLite file each, and the root key when it was made here.'),
+      folder('The folder for the vaults, one SQLite file each, and for a generated root key.'),
       './data',
     ),
     rootKey: z.optional(
       secret(
         parseRootKey,
         '32 bytes in base64url',
-        'The key that all others derive from. When not given, one is made in the data folder.',
+        'The key from which all other keys derive. If not set, the server generates one in the data folder.',
       ),
     ),
     formerRootKeys: z.prefault(
       secret(
         rootKeys,
-        'the same, parted by commas',
-        'Root keys that `rootKey` takes the place of, for as long as something needs them: see [rotation.md](../how-to/rotation.md#another-root-key).',
+        'comma-separated list of keys, each 32 bytes in base64url',
+        'Earlier root keys that something still needs: see [rotation.md](../how-to/rotation.md#another-root-key).',
       ),
       '',
     ),
     nextRootKey: z.optional(
       secret(
         parseRootKey,
-        'the same',
-        'The root key that is going to take the place of `rootKey`: what others make under it is taken already. For Workers.',
+        '32 bytes in base64url',
+        'The root key that will replace `rootKey`. Tokens and values under it are already accepted. For Workers.',
       ),
     ),
     logOrigin: z.prefault(
       pattern(
         /^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$/,
-        "The name of the logs, before each vault's id, on their checkpoints: a host and path of yours, such as `secrets.example.com/audit`. Not to be changed later.",
+        'The name of the logs on their checkpoints, followed by the id of the vault: a host and path that you own, such as `secrets.example.com/audit`. Do not change it later.',
       ),
       'postern.invalid/audit',
     ),
     clientAddress: z.prefault(
       choice(
         ['socket', 'forwarded', 'cloudflare'],
-        "Where the client's address is taken from: the other end of the connection; `X-Forwarded-For` of a trusted proxy; `CF-Connecting-IP` (on Workers only). Never guessed from what headers there are.",
+        'The source of the client address: `socket`, the peer of the connection; `forwarded`, `X-Forwarded-For` from a trusted proxy; `cloudflare`, `CF-Connecting-IP` (Workers only). It is never guessed from the headers of a request.',
       ),
       'socket',
     ),
@@ -97,16 +98,16 @@ export const SettingsSchema = z
       list(
         (item) => parseRange(item),
         'address ranges',
-        'Proxies in front that end TLS. With `clientAddress` `forwarded` the client is the right-most hop that is none of them.',
+        'Proxies that terminate TLS. With `clientAddress` set to `forwarded`, the client is the rightmost hop that is not one of them.',
       ),
       '',
     ),
-    requestTimeoutMs: z.prefault(whole(200, 600_000, 'How long a request may take, in milliseconds.'), '10000'),
+    requestTimeoutMs: z.prefault(whole(200, 600_000, 'The time limit of a request, in milliseconds.'), '10000'),
     bodyTimeoutMs: z.prefault(
       whole(
         100,
         600_000,
-        "How long a request's body may take to arrive, in milliseconds; less than the whole request.",
+        'The time limit for receiving a request body, in milliseconds. Less than `requestTimeoutMs`.',
       ),
       '5000',
     ),
@@ -115,13 +116,13 @@ export const SettingsSchema = z
     providers: z.prefault(ProviderSettings, {}),
     metrics: z.prefault(
       flag(
-        'Serves `GET /metrics` for Prometheus, to whoever can reach the port: how providers are and what waits in vaults, without names of secrets or vaults.',
+        'Serve `GET /metrics` for Prometheus, without authentication: provider health and pending work, without names of secrets or vaults.',
       ),
       'false',
     ),
     serverTiming: z.prefault(
       flag(
-        'Says on successful answers of a vault where the time went, in whole milliseconds (`Server-Timing`). Tells who may read a value whether a cache had it.',
+        'Send `Server-Timing` with successful answers of a vault, in whole milliseconds. It reveals to a reader of a value whether the value was cached.',
       ),
       'false',
     ),
@@ -130,21 +131,25 @@ export const SettingsSchema = z
       z.object({
         folder: z.optional(
           text(
-            'Where backups of the vaults are kept: a folder that is there, on another disk. What is in it is sealed, and needs the root key, which it never holds.',
+            'The folder for backups of the vaults: an existing folder on another disk. Backups are sealed under the root key, which they do not contain.',
           ),
         ),
         everyHours: z.prefault(
-          whole(0, 8760, 'How often each vault is backed up, in hours; 0: only by `npm run backup`. Needs the folder.'),
+          whole(
+            0,
+            8760,
+            'The interval between backups of each vault, in hours. 0 leaves backups to `npm run backup`. Requires the folder.',
+          ),
           '24',
         ),
-        keep: z.prefault(whole(1, 1000, 'How many backups of each vault are kept.'), '7'),
+        keep: z.prefault(whole(1, 1000, 'The number of backups to keep for each vault.'), '7'),
       }),
       {},
     ),
     tls: z.prefault(
       z.object({
-        certFile: z.optional(text('A file with the certificate chain in PEM.')),
-        keyFile: z.optional(text('A file with the private key in PEM.')),
+        certFile: z.optional(text('A PEM file with the certificate chain.')),
+        keyFile: z.optional(text('A PEM file with the private key.')),
       }),
       {},
     ),
@@ -156,11 +161,11 @@ export const SettingsSchema = z
     ),
     z.refine(
       ({ rootKey, formerRootKeys, nextRootKey }) => isDistinct([rootKey, nextRootKey, formerRootKeys].flat()),
-      across(['formerRootKeys'], 'Must not have a key twice, nor the root key itself'),
+      across(['formerRootKeys'], 'Must not repeat a key, and must not contain the root key'),
     ),
     z.refine(
       ({ traces }) => traces?.url === undefined || isOperatorUrl(traces.url),
-      across(['traces', 'url'], 'Must be an https URL, or http to this machine'),
+      across(['traces', 'url'], 'Must be an https URL, or an http URL on this machine'),
     ),
     z.refine(
       ({ audit }) => audit?.sinkUrl === undefined || isOperatorUrl(audit.sinkUrl),
@@ -172,7 +177,7 @@ export const SettingsSchema = z
     ),
     z.refine(
       ({ tls }) => (tls?.certFile === undefined) === (tls?.keyFile === undefined),
-      across(['tls', 'keyFile'], 'Certificate and key go together'),
+      across(['tls', 'keyFile'], 'Must be set together with the certificate'),
     ),
     z.refine(
       ({ bodyTimeoutMs, requestTimeoutMs }) => !(bodyTimeoutMs >= requestTimeoutMs),
@@ -188,37 +193,38 @@ export const SettingsSchema = z
     ),
     z.refine(
       ({ providers }) => providers?.vaults === undefined || keepsVaultsApart(providers),
-      across(['providers', 'namePrefix'], 'Must have {vault} as a segment when more than one vault may use providers'),
+      across(['providers', 'namePrefix'], 'Must have the segment {vault} if more than one vault may use providers'),
     ),
     z.refine(
       ({ providers }) => providers === undefined || inOrder(providers),
       across(
         ['providers', 'primaryProvider'],
-        'Must be given before the secondary and the tertiary, and each but once',
+        'Must be set before the secondary and the tertiary provider, and no provider twice',
       ),
     ),
     z.refine(
       ({ clientAddress, trustedProxies }) => clientAddress !== 'forwarded' || trustedProxies?.length !== 0,
-      across(['clientAddress'], 'Must not be forwarded without POSTERN_TRUSTED_PROXIES'),
+      across(['clientAddress'], 'Must not be forwarded unless POSTERN_TRUSTED_PROXIES is set'),
     ),
     z.refine(
       ({ host, tls, trustedProxies }) =>
         isLoopback(host) || tls?.certFile !== undefined || trustedProxies?.length !== 0,
       across(
         ['host'],
-        'Must be loopback unless POSTERN_TLS__CERT_FILE or POSTERN_TRUSTED_PROXIES is set: tokens must not travel in the clear',
+        'Must be loopback unless POSTERN_TLS__CERT_FILE or POSTERN_TRUSTED_PROXIES is set, since tokens must not travel in the clear',
       ),
     ),
     z.refine(
       ({ host, tls, trustedProxies, clientAddress }) =>
         isLoopback(host) || tls?.certFile !== undefined || !trustedProxies?.length || clientAddress !== 'socket',
-      across(['clientAddress'], 'Must be forwarded behind proxies: all clients would have their address'),
+      across(['clientAddress'], 'Must be forwarded behind proxies, or all clients share the address of a proxy'),
     ),
   )
 
+/** The settings of a server, as parsed. */
 export type Settings = Readonly<z.output<typeof SettingsSchema>>
 
-/** How long all providers of a chain may take together, in milliseconds. */
+/** The time limit for a read through all providers of a chain, in milliseconds. */
 export function deadlineMsOf({
   providers,
   requestTimeoutMs,
@@ -226,42 +232,42 @@ export function deadlineMsOf({
   return providers.deadlineMs ?? Math.floor(requestTimeoutMs * 0.8)
 }
 
-/** Whether a vault stays closed while its anchor cannot be read. */
+/** Whether a vault stays closed while its anchor is unreadable. */
 export function anchorRequired({ audit, environment }: Pick<Settings, 'audit' | 'environment'>): boolean {
   return audit.anchorRequired ?? environment === 'production'
 }
 
-/** How long entries of the log are kept, in days. */
+/** The retention of log entries, in days. */
 export function retentionDaysOf({ audit, environment }: Pick<Settings, 'audit' | 'environment'>): number {
   return audit.retentionDays ?? (environment === 'production' ? 365 : 90)
 }
 
 const PREFIX = 'POSTERN_'
-// Set by Kubernetes for a service of our name, by our own test commands, and by the entries.
+// Set by Kubernetes for a service named postern, by the test commands, and by the entry points.
 const FOREIGN =
   /^POSTERN_(?:(?:[A-Z0-9_]+_)?(?:SERVICE_(?:HOST|PORT)|PORT_[0-9]+_)|LIVE_|ENDPOINT$|SECRETS_DIR$|[A-Z0-9_]+_PORT$)/
 
-/** Settings of before, and what to do now. */
+/** Settings of earlier versions, and their replacement. */
 const GONE: ReadonlyMap<string, string> = new Map([
   [
     'POSTERN_BOOTSTRAP_TOKEN',
-    'Was removed in 0.2: unset it. Tokens that it made still work. For a new vault make a ticket with `npm run mint -- VAULT`, and exchange it for a token at POST /v1/vaults/VAULT/tokens',
+    'Was removed in 0.2. Unset it; its tokens still work. For a new vault, make a ticket with `npm run mint -- VAULT`, and exchange it for a token at POST /v1/vaults/VAULT/tokens',
   ],
 ])
 
 /**
- * Reads the settings of a server.
+ * Parses the settings of a server.
  *
- * @throws {PosternError} `bad_request`, naming every wrong or unknown setting at once and no value.
+ * @throws {PosternError} `bad_request`, naming every invalid or unknown setting at once, and no value.
  */
 export function parseSettings(sources: Sources): Settings {
   const { POSTERN_PORT: port, ...environment } = sources.environment
-  // Kubernetes sets it to tcp://… for a service of our name.
+  // Kubernetes sets it to tcp://… for a service named postern.
   const given = port?.startsWith('tcp://') ? environment : sources.environment
   return readSettings(SettingsSchema, PREFIX, { ...sources, environment: given }, { foreign: FOREIGN, gone: GONE })
 }
 
-/** What can be set, for the reference. */
+/** Lists all settings for the settings page. */
 export function settingsReference(): SettingInfo[] {
   return describeSettings(SettingsSchema, PREFIX)
 }
@@ -271,7 +277,7 @@ export function isLoopback(host: string): boolean {
   return ['127.0.0.1', '::1', 'localhost'].includes(host)
 }
 
-/** A rule about several settings: looked at even when others are wrong, so that all is said at once. */
+/** A rule across settings. It runs even if other settings are invalid, so that one error reports all of them. */
 function across(path: string[], message: string) {
   return { path, message, when: () => true }
 }
@@ -288,7 +294,7 @@ function rootKeys(given: string): Redacted<Bytes>[] {
   return items(given).map((key) => parseRootKey(key))
 }
 
-/** What is no key, since it is missing or wrong by itself, is like no other. */
+/** Whether all keys differ. Missing and invalid keys do not count. */
 function isDistinct(keys: unknown[]): boolean {
   const texts = keys.flatMap((key) => (key instanceof Redacted ? [base64url(key.reveal())] : []))
   return new Set(texts).size === texts.length

@@ -1,14 +1,19 @@
+/**
+ * Settings for traces: `POSTERN_TRACES__…`.
+ *
+ * @module
+ */
 import * as z from 'zod/mini'
 import { credential } from './audit.ts'
 import { secret, text, whole } from './reader.ts'
 
-/** Where traces go. */
+/** Settings for the export of traces. */
 export const TraceSettings = z.object({
   url: z.optional(
     text(
-      'Where traces are posted, as OTLP over HTTP in JSON: the whole address, such as `https://otel.example.com/v1/traces`. When not given, none are made.',
+      'The full URL to which traces are posted, as OTLP over HTTP in JSON, such as `https://otel.example.com/v1/traces`. If not set, no traces are recorded.',
     ),
   ),
-  token: z.optional(secret(credential, 'text', 'Sent there as `Authorization: Bearer`.')),
-  samplePercent: z.prefault(whole(1, 100, 'Of how many traces in a hundred are sent, by their ids.'), '100'),
+  token: z.optional(secret(credential, 'text', 'The bearer token for that URL.')),
+  samplePercent: z.prefault(whole(1, 100, 'The percentage of traces to export, selected by trace id.'), '100'),
 })

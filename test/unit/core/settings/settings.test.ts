@@ -13,7 +13,7 @@ const parse = (environment: Record<string, string | undefined>) => parseSettings
 /** The names that an error complains of, in the order of the alphabet. */
 const complaintsOf = (run: () => unknown) => {
   const [head, ...lines] = refusalFrom(run).message.split('\n')
-  expect(head).toBe('Settings are wrong')
+  expect(head).toBe('Settings are invalid')
   return lines.map((line) => /^ {2}([A-Z0-9_]+): .+$/.exec(line)![1]!).toSorted()
 }
 
@@ -74,7 +74,7 @@ describe('parseSettings', () => {
     expect(read({ POSTERN_APP_NAME: 'capital', postern_app_name: 'small' })).toBe('capital')
   })
 
-  it('takes one line break from the end of a secret file, and no more', () => {
+  it('removes a single trailing line break from a secret file', () => {
     const read = (text: string) => parseSettings({ environment: {}, secrets: { postern_app_name: text } }).appName
     expect(read('name\n')).toBe('name')
     expect(read('name\r\n')).toBe('name')
@@ -123,7 +123,7 @@ describe('parseSettings', () => {
     expect(tls).toEqual({ certFile: '/c', keyFile: '/k' })
   })
 
-  it('reads lists parted by commas, with white space around', () => {
+  it('reads comma-separated lists and trims their items', () => {
     const { trustedProxies } = parse({ POSTERN_TRUSTED_PROXIES: ' 10.0.0.0/8 , 2001:db8::/32,' })
     expect(trustedProxies).toHaveLength(2)
     expect(trustedProxies.map((range) => inRange('10.1.2.3', range))).toEqual([true, false])
@@ -199,7 +199,7 @@ describe('parseSettings', () => {
     expect(leaks(shownBy(error), [value])).toEqual([])
   })
 
-  it('names every wrong and every unknown setting at once, whatever source it is from, and shows no value', () => {
+  it('names every invalid and unknown setting of all sources at once, and no value', () => {
     const secret = canary()
     const names = [
       'POSTERN_BODY_TIMEOUT_MS',
@@ -231,7 +231,7 @@ describe('parseSettings', () => {
     expect(complaintsOf(() => parse(times('200', '200')))).toEqual(['POSTERN_BODY_TIMEOUT_MS'])
   })
 
-  it('names what is wrong together with what is wrong by itself', () => {
+  it('reports rules across settings together with invalid settings', () => {
     const complaints = complaintsOf(() =>
       parse({
         POSTERN_BODY_TIMEOUT_MS: 'x',
@@ -315,7 +315,7 @@ describe('describeSettings', () => {
     expect(names).toEqual(expect.arrayContaining(known))
   })
 
-  it('says of each what it is for, what it may be, and what it is by default', () => {
+  it('describes the purpose, the type and the default of each setting', () => {
     for (const { description, type } of described) {
       expect(description).toMatch(/^[A-Z].*\.$/s)
       expect(type).not.toBe('')
