@@ -4,11 +4,11 @@ import { Keyring } from '../core/crypto/keyring.ts'
 import { PosternError } from '../core/errors.ts'
 import { parseSettings, type Settings } from '../core/settings/settings.ts'
 import { createApp } from './app.ts'
-import { assemble, upstreamsOf } from './compose.ts'
+import { compose, upstreamsOf } from './compose.ts'
 import { clientAddress } from './http/client_address.ts'
 import { harden } from './http/harden.ts'
 import { problem } from './http/problem.ts'
-import type { Env } from './services.ts'
+import type { Env } from './http/request_context.ts'
 import { logLine } from './telemetry/log.ts'
 import { durableHost, type VaultStub } from './vault_host/durable.ts'
 import type { VaultObject } from './vault_object.ts'
@@ -59,8 +59,8 @@ async function build(env: Bindings): Promise<Built> {
   const host = durableHost((id) => env.VAULT.getByName(id) as unknown as VaultStub)
   const upstreams = upstreamsOf(settings, null)
   const keyring = await Keyring.open(settings.rootKey, settings)
-  const parts = assemble({ settings, keyring, upstreams }, host)
-  return { app: createApp(parts, { publicFile: (name) => publicFile(env, name) }), settings }
+  const services = compose({ settings, keyring, upstreams }, host)
+  return { app: createApp(services, { publicFile: (name) => publicFile(env, name) }), settings }
 }
 
 /** The assets are asked by us alone, so that what is served has our headers. */

@@ -1,25 +1,24 @@
 /**
- * From settings to an app: what all runtimes do alike.
+ * Composes services from settings, the same on every runtime.
  *
  * @module
  */
-
 import { IssuerKeys } from '../core/authentication/federation.ts'
 import { dekCache } from '../core/crypto/envelope.ts'
 import { configuredProviders, type Files } from '../core/provider_registry/from_settings.ts'
 import { Upstreams } from '../core/provider_registry/registry.ts'
 import type { Settings } from '../core/settings/settings.ts'
 import { type Anchor, httpAnchor } from '../core/tlog/anchor.ts'
-import { Gateway } from './provider_access/read.ts'
-import type { Parts } from './services.ts'
+import { ProviderReader } from './provider_access/read.ts'
+import type { Services } from './services.ts'
 import { RequestCounters } from './telemetry/counters.ts'
 import { logLine } from './telemetry/log.ts'
 import { tracerOf } from './telemetry/otlp.ts'
 import type { Host } from './vault_host/host.ts'
 import type { Surroundings } from './vault_host/open_vault.ts'
 
-/** Joins the parts of an app. */
-export function assemble({ settings, keyring, upstreams }: Omit<Surroundings, 'anchors'>, host: Host): Parts {
+/** Makes the services of an app. */
+export function compose({ settings, keyring, upstreams }: Omit<Surroundings, 'anchors'>, host: Host): Services {
   const options = { allowLoopback: settings.security.allowLoopbackIssuers }
   const deks = dekCache()
   return {
@@ -28,14 +27,14 @@ export function assemble({ settings, keyring, upstreams }: Omit<Surroundings, 'a
     host,
     deks,
     upstreams,
-    meters: settings.metrics ? new RequestCounters() : null,
+    requestCounters: settings.metrics ? new RequestCounters() : null,
     tracer: tracerOf(settings),
-    gateway: new Gateway({ settings, keyring, deks, upstreams, shared: host.inProcess }),
+    providerReader: new ProviderReader({ settings, keyring, deks, upstreams, shared: host.inProcess }),
     issuerKeys: new IssuerKeys({ ...options, shared: host.inProcess }),
   }
 }
 
-/** The anchor that is a URL, if the settings name one; a folder is for the runtime to open. */
+/** The anchor in the settings, if it is a URL. An anchor that is a folder is opened by the runtime. */
 export function httpAnchors({ audit }: Settings): Anchor[] {
   const { anchor, anchorToken } = audit
   return anchor !== undefined && /^https?:/i.test(anchor) ? [httpAnchor(anchor, anchorToken)] : []
@@ -44,8 +43,8 @@ export function httpAnchors({ audit }: Settings): Anchor[] {
 /**
  * Makes the providers that settings configure.
  *
- * @param files The files of this machine; `null` on Workers, where requests must not wait for each other's I/O either.
- * @throws {PosternError} `bad_request` for a configuration that cannot work.
+ * @param files Reads files of this machine; `null` on Workers, where a request also must not wait for another's I/O.
+ * @throws {PosternError} `bad_request` for settings that contradict each other.
  */
 export function upstreamsOf({ providers }: Settings, files: Files | null): Upstreams {
   return new Upstreams(

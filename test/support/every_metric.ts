@@ -23,10 +23,10 @@ export async function everyMetric(): Promise<string> {
   const aws = memoryProvider('aws')
   aws.set('aws/x', 'there')
   const environment = { POSTERN_METRICS: 'true', POSTERN_TRACES__URL: 'http://127.0.0.1:9/v1/traces' }
-  const { parts, token } = await openGateway({ aws }, { environment })
+  const { services, token } = await openGateway({ aws }, { environment })
   const processFacts = { residentBytes: () => 1, startedAt: 1 }
-  const host = { ...parts.host, gauges: () => BUSY }
-  const app = createApp({ ...parts, host }, { processFacts })
+  const host = { ...services.host, gauges: () => BUSY }
+  const app = createApp({ ...services, host }, { processFacts })
   const send = (method: string, path: string, body: object | null = null) => {
     const headers = { Authorization: `Bearer ${token.reveal()}`, 'Content-Type': 'application/json' }
     const init = { method, headers, body: body && JSON.stringify(body) }

@@ -1,8 +1,8 @@
 /**
- * From a request to its caller: the edge's half of authentication.
+ * Authenticates a request at the edge: credentials and proofs of possession.
  *
- * The tag of a token is checked here, so that a guessed one costs no vault anything and leaves no
- * trace in a log. Whether the token is known, and what it may do, only the vault knows.
+ * The MAC of a token is checked here, so that a guessed token reaches no vault and leaves no trace in a log. Only the
+ * vault knows whether the token exists and what it may do.
  *
  * @module
  */
@@ -21,46 +21,46 @@ import { badRequest, refusal } from '../../core/errors.ts'
 import { cleanse } from '../../core/sanitize.ts'
 import { isLoopback } from '../../core/settings/settings.ts'
 import type { Caller } from '../../core/vault/rpc.ts'
-import type { Parts } from '../services.ts'
+import type { Services } from '../services.ts'
 import { refuseBody } from './body.ts'
 import type { Connection } from './client_address.ts'
 
 const MAX_AGENT_LENGTH = 256
 const CREDENTIAL = new RegExp(`^(Bearer|DPoP) ([0-9A-Za-z_-]{1,${TICKET_MAX_LENGTH}})$`, 'i')
 
-/** A request as it arrived: from where, its id, and what its route takes in place of a token. */
+/** A request as it arrived: its connection, its id, and what its route accepts in place of a token. */
 export interface Arrival {
   connection: Connection
   requestId: string
   /** `sign-in`: nothing, or a proof beside a token; `ticket`: an operator's ticket; `null`: neither. */
-  takes: 'sign-in' | 'ticket' | null
+  accepts: 'sign-in' | 'ticket' | null
 }
 
-/** A request's caller, and the key that the client wants the answer sealed to, by its thumbprint. */
-export interface Identified {
+/** The caller of a request, and the key that its answer is to be sealed to. */
+export interface Authenticated {
   caller: Caller
-  /** What the DPoP proof says of it; `undefined` when there is no proof. */
+  /** Thumbprint of the key, from the DPoP proof; `null` for none, `undefined` without a proof. */
   seal: string | null | undefined
 }
 
 /**
- * Identifies the caller of a request to `vault`.
+ * Authenticates the caller of a request to `vault`.
  *
- * A session that is bound to a key comes as `DPoP`, with a proof; anything else as `Bearer`, without
- * one (RFC 9449 section 7.1). At sign-in an API token comes with the proof of the key that its session
- * is to be bound to; one who signs in by other means has no token yet. An operator's ticket comes as `Bearer`, to the one
- * route that takes it, and without a body.
+ * A session that is bound to a key uses the scheme `DPoP` with a proof; every other credential uses `Bearer` without one
+ * (RFC 9449 section 7.1). At sign-in, an API token is sent with the proof of the key that its session is to be bound to;
+ * other ways to sign in have no token yet. An operator's ticket uses `Bearer`, without a body, on the one route that
+ * accepts tickets.
  *
- * @throws {PosternError} `unauthenticated`, the same for every flaw but a missing nonce and a ticket that is late;
- *   `bad_request` for a proof where no public address is configured, and for a ticket with a body.
+ * @throws {PosternError} `unauthenticated`, the same for every flaw except a missing nonce and an expired ticket;
+ *   `bad_request` for a proof when no public URL is configured, and for a ticket with a body.
  */
-export async function identify(
-  { keyring, settings }: Pick<Parts, 'keyring' | 'settings'>,
+export async function authenticate(
+  { keyring, settings }: Pick<Services, 'keyring' | 'settings'>,
   request: Request,
   vault: string,
-  { connection, requestId, takes }: Arrival,
-): Promise<Identified> {
-  const signIn = takes === 'sign-in'
+  { connection, requestId, accepts }: Arrival,
+): Promise<Authenticated> {
+  const signIn = accepts === 'sign-in'
   const authorization = request.headers.get('Authorization')
   const proofHeader = request.headers.get('DPoP')
   const [, scheme = '', text = ''] = CREDENTIAL.exec(authorization ?? '') ?? []
@@ -69,7 +69,7 @@ export async function identify(
   if (bound ? proofHeader === null : proofHeader !== null && !signIn) throw refusal('unauthenticated')
   const about = { requestId, address: connection.address, agent: agentOf(request) }
   if (isTicket(text)) {
-    if (bound || takes !== 'ticket') throw refusal('unauthenticated')
+    if (bound || accepts !== 'ticket') throw refusal('unauthenticated')
     const ticket = await verifiedTicket(keyring, vault, text)
     await refuseBody(request, settings.bodyTimeoutMs)
     return { caller: { credential: { kind: 'ticket', ticket }, proof: null, ...about }, seal: undefined }
@@ -87,38 +87,38 @@ export async function identify(
   const proof = proofHeader === null ? null : await verifyProof(proofHeader, await expected())
   const caller: Caller = {
     credential: token && { kind: token.kind, hash: token.hash, root: token.root },
-    // Until its nonce is not taken any more; and some, for a clock that was set.
+    // As long as its nonce is accepted, with tolerance for a clock that is set back.
     proof: proof && { jkt: proof.jkt, id: proof.id, expiresAt: now + 2 * NONCE_PERIOD_MS + CLOCK_TOLERANCE_MS },
     ...about,
   }
   return { caller, seal: proof?.seal }
 }
 
-/** The vault that a credential says it is of; `null` for one of no known shape. */
+/** The vault that a credential names; `null` for an unknown format. */
 function vaultOf(text: string): string | null {
   return isTicket(text) ? vaultOfTicket(text) : vaultOfToken(text)
 }
 
 /**
- * Checks an operator's ticket under the present root key alone: a former one may be known to others by now.
+ * Verifies an operator's ticket under the current root key alone, since a former one may have leaked.
  *
- * @throws {PosternError} `unauthenticated`; with a reason when it is the operator's, and late.
+ * @throws {PosternError} `unauthenticated`; with reason `ticket_late` for an authentic ticket that has expired.
  */
 async function verifiedTicket(keyring: Keyring, vault: string, text: string): Promise<Ticket> {
   const ticket = parseTicket(text, await keyring.macKey(vault, 'ticket'))
   if (ticket === null) throw refusal('unauthenticated')
   const now = Date.now()
-  // How long one to recover may last is the vault's to say: its time may be ahead of the clock. A vault to be has none yet.
+  // Only the vault can limit the lifetime of a recovery ticket: its time may be ahead of the clock. A new vault has no time yet.
   const isOver = ticket.purpose === 'bootstrap' ? isLate(ticket, now) : ticket.expiresAt <= now
   if (isOver) throw refusal('ticket_late')
   return ticket
 }
 
 /**
- * Checks a token under each root key: one that was made under a former one is good for as long as that is given.
+ * Verifies a token under each root key. A token made under a former root key is valid as long as that key is configured.
  *
  * @param text Hostile input.
- * @returns `null` when it is a token of the vault under none.
+ * @returns `null` when no root key verifies it.
  */
 export async function verifiedToken(
   keyring: Keyring,
@@ -133,11 +133,11 @@ export async function verifiedToken(
 }
 
 /**
- * The address that a proof has to be for.
+ * The URL that a proof must name.
  *
- * @throws {PosternError} `bad_request` without a public address: it would be whatever host the client was sent to.
+ * @throws {PosternError} `bad_request` without a public URL: the proof would bind the host that a client was lured to.
  */
-function urlOf({ url }: Request, { publicUrl }: Parts['settings']): string {
+function urlOf({ url }: Request, { publicUrl }: Services['settings']): string {
   const { pathname, origin, hostname } = new URL(url)
   if (publicUrl === undefined && !isLoopback(hostname.replace(/^\[|\]$/g, ''))) {
     throw badRequest('DPoP', 'POSTERN_PUBLIC_URL must be set before proofs can be taken')
@@ -145,7 +145,7 @@ function urlOf({ url }: Request, { publicUrl }: Parts['settings']): string {
   return (publicUrl ?? origin) + pathname
 }
 
-/** Hostile, and made fit for a log. */
+/** The user agent: hostile input, cleansed for the log. */
 function agentOf({ headers }: Request): string | null {
   const agent = headers.get('User-Agent')
   return agent === null ? null : cleanse(agent.slice(0, MAX_AGENT_LENGTH))

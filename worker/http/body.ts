@@ -1,39 +1,44 @@
+/**
+ * Reads the body of a request, within limits of size, time and pieces.
+ *
+ * @module
+ */
 import { concat } from '../../core/bytes.ts'
 import { badRequest, PosternError } from '../../core/errors.ts'
 import { parseJson } from '../../core/json.ts'
 import { sleep } from '../../core/sleep.ts'
 import { MAX_BODY_BYTES } from '../../core/wire/index.ts'
 
-/** How many pieces a body may come in: 32 bytes each, when it is as large as it may be. */
+/** The most pieces of a body: 32 bytes each, for the largest body. */
 const MAX_PIECES = 4096
-/** After so many pieces others have a turn. What has arrived is read without one: it would hold up timers, ours too. */
+/** Yields to other requests after so many pieces. Pieces that have arrived are read without a turn of the event loop, which would hold up timers, ours too. */
 const PIECES_A_TURN = 64
 
 /**
- * Reads a JSON body, counting the bytes as they come: a Content-Length is the client's claim only.
+ * Reads a JSON body, counting the bytes as they arrive: Content-Length is only a claim of the client.
  *
- * @param timeoutMs How long the whole body may take, so that a slow client holds nothing for long.
+ * @param timeoutMs The time limit for the whole body, so that a slow client does not hold a connection for long.
  * @throws {PosternError} `bad_request`
  */
 export async function readJson(request: Request, timeoutMs: number): Promise<unknown> {
   const type = request.headers.get('Content-Type') ?? ''
-  // Exact, so that no HTML form or cross-site "simple request" can be taken for one.
+  // An exact match, so that no HTML form and no cross-site "simple request" passes.
   if (!/^application\/json(?:; ?charset=utf-8)?$/i.test(type)) {
     throw badRequest('Content-Type', 'Content-Type must be application/json')
   }
   return parseJson(await readBytes(request, timeoutMs))
 }
 
-/** The same for a body that may be left out: `undefined` then. */
+/** Like {@link readJson}; `undefined` when there is no body. */
 export async function readOptionalJson(request: Request, timeoutMs: number): Promise<unknown> {
   if (request.body === null || request.headers.get('Content-Length') === '0') return undefined
   return readJson(request, timeoutMs)
 }
 
 /**
- * Refuses a request that has a body, at its first byte.
+ * Rejects a request with a body, at its first byte.
  *
- * @param timeoutMs How long the end of an empty one may take.
+ * @param timeoutMs The time limit for the end of an empty body.
  * @throws {PosternError} `bad_request`
  */
 export async function refuseBody(request: Request, timeoutMs: number): Promise<void> {
@@ -45,7 +50,7 @@ async function readBytes(request: Request, timeoutMs: number, limitBytes = MAX_B
   const reader = request.body.getReader()
   const chunks: Uint8Array[] = []
   let size = 0
-  // A flag, not a clock: a timer may fire before the clock says so, and what was cancelled looks ended.
+  // A flag, not a clock: a timer may fire before its time by the clock, and a cancelled read looks like the end of the body.
   let late = false
   const timer = setTimeout(() => {
     late = true
@@ -58,13 +63,13 @@ async function readBytes(request: Request, timeoutMs: number, limitBytes = MAX_B
       if (done) return concat(...chunks)
       size += value.length
       if (size > limitBytes) throw tooLong(limitBytes)
-      // On Deno ten thousand pieces of a byte each kept the whole server from everybody else for ten seconds.
+      // On Deno, ten thousand pieces of one byte blocked the whole server for ten seconds.
       if (chunks.push(value) > MAX_PIECES) throw badRequest('body', `Body must come in at most ${MAX_PIECES} pieces`)
       if (chunks.length % PIECES_A_TURN === 0) await sleep()
     }
   } catch (error) {
     if (error instanceof PosternError) throw error
-    throw badRequest('body', 'Body did not arrive whole')
+    throw badRequest('body', 'Body is incomplete')
   } finally {
     clearTimeout(timer)
     reader.releaseLock()

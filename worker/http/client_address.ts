@@ -1,16 +1,21 @@
+/**
+ * The address of a client, from the connection and the headers of proxies.
+ *
+ * @module
+ */
 import { canonicalAddress, inRange, parseRange, type Range } from '../../core/addresses.ts'
 
-/** What the connection tells of a request. The runtime's entry fills it in; no header is believed. */
+/** The connection of a request. The runtime's entry fills it in; the app trusts no header. */
 export interface Connection {
-  /** The client's address, or `null` when it cannot be told. */
+  /** The client's address; `null` when it is unknown. */
   address: string | null
-  /** On Workers: keeps the isolate alive until something is done that no answer waits for. */
+  /** On Workers: keeps the isolate alive for work that the answer does not wait for. */
   waitUntil?: (work: Promise<unknown>) => void
 }
 
-/** What the connection and its headers tell of where a request is from. All hostile but the socket. */
-export interface Origin {
-  /** The address at the other end of the connection; `null` on Workers, which tell none. */
+/** The sources of a client's address. All but the socket are hostile input. */
+export interface AddressSources {
+  /** The address of the peer; `null` on Workers, which do not expose it. */
   socket: string | null
   /** The `X-Forwarded-For` header. */
   forwarded: string | null
@@ -18,20 +23,18 @@ export interface Origin {
   cloudflare: string | null
 }
 
-/** How the client's address is chosen: by an operator's word, never by which headers there are. */
+/** Which source is used: the operator's setting decides, never the presence of a header. */
 export interface AddressPolicy {
   clientAddress: 'socket' | 'forwarded' | 'cloudflare'
   trustedProxies: readonly Range[]
 }
 
-// A zone may be set to put a hash in place of an IPv6 address (240/4), and a Worker of another zone
-// comes as one and the same address: neither is a client.
+// A zone may be configured to replace IPv6 addresses by hashes in 240.0.0.0/4, and all Workers of other zones share one
+// address: neither identifies a client.
 const NO_CLIENT = ['240.0.0.0/4', '2a06:98c0:3600::103'].map((range) => parseRange(range))
 
-/**
- * The client's address in canonical form, or `null` when it cannot be told: no rule then permits by it.
- */
-export function clientAddress(origin: Origin, { clientAddress, trustedProxies }: AddressPolicy): string | null {
+/** The client's address in canonical form; `null` when it is unknown: then no rule permits by address. */
+export function clientAddress(origin: AddressSources, { clientAddress, trustedProxies }: AddressPolicy): string | null {
   if (clientAddress === 'cloudflare') {
     const address = canonicalAddress(origin.cloudflare ?? '')
     return address !== null && NO_CLIENT.some((range) => inRange(address, range)) ? null : address
@@ -40,16 +43,16 @@ export function clientAddress(origin: Origin, { clientAddress, trustedProxies }:
   return rightmostUntrusted(origin, trustedProxies)
 }
 
-/** Whether a connection comes from a proxy that was named. */
+/** Whether a connection comes from a trusted proxy. */
 export function isTrustedProxy(socket: string | null, trustedProxies: readonly Range[]): boolean {
   return socket !== null && trustedProxies.some((range) => inRange(socket, range))
 }
 
 /**
- * Each proxy appends whom it heard from, so only what trusted proxies wrote, from the right, can be
- * believed; the left part is the client's own invention.
+ * Each proxy appends the address of its peer, so entries are trusted from the right, as far as trusted proxies wrote
+ * them. The rest is written by the client.
  */
-function rightmostUntrusted({ socket, forwarded }: Origin, trusted: readonly Range[]): string | null {
+function rightmostUntrusted({ socket, forwarded }: AddressSources, trusted: readonly Range[]): string | null {
   const hops = [...(forwarded ?? '').split(',').map((hop) => hop.trim()), socket ?? '']
   for (const hop of hops.reverse()) {
     const address = canonicalAddress(hop)

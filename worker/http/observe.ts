@@ -1,47 +1,51 @@
 /**
- * Has requests observed, and tells who wants to know of what was seen.
+ * Times requests, counts them, traces them, and writes `Server-Timing`.
  *
  * @module
  */
-import type { Context, MiddlewareHandler } from 'hono'
+import type { MiddlewareHandler } from 'hono'
 import { PosternError } from '../../core/errors.ts'
 import type { Settings } from '../../core/settings/settings.ts'
-import type { Env } from '../services.ts'
 import type { RequestCounters } from '../telemetry/counters.ts'
 import type { Tracer } from '../telemetry/otlp.ts'
-import { type Ended, Observation, PHASES } from '../telemetry/request_timing.ts'
+import { type AnsweredRequest, PHASES, RequestTiming } from '../telemetry/request_timing.ts'
+import type { Env, RequestContext } from './request_context.ts'
 import { routeOf } from './route_table.ts'
 
-/** Who is told of what was seen; `null` where nobody asked to be. */
-export interface Observers {
-  meters: RequestCounters | null
+/** The consumers of timings; `null` for those that settings leave off. */
+export interface RequestObservers {
+  requestCounters: RequestCounters | null
   tracer: Tracer | null
   settings: Pick<Settings, 'serverTiming'>
 }
 
-/** The outermost middleware, for where anything is to be observed; `null` otherwise. */
-export function observe({ meters, tracer, settings }: Observers): MiddlewareHandler<Env> | null {
-  if (meters === null && tracer === null && !settings.serverTiming) return null
+/** Makes the outermost middleware; `null` when settings ask for no metrics, no traces and no `Server-Timing`. */
+export function observeRequests({
+  requestCounters,
+  tracer,
+  settings,
+}: RequestObservers): MiddlewareHandler<Env> | null {
+  if (requestCounters === null && tracer === null && !settings.serverTiming) return null
   return async (c, next) => {
-    const observation = new Observation(tracer?.begin(c.req.header('traceparent')) ?? null)
-    c.set('observation', observation)
+    const timing = new RequestTiming(tracer?.begin(c.req.header('traceparent')) ?? null)
+    c.set('timing', timing)
     await next()
-    const ended = { ...ending(c), observation, durationMs: observation.elapsedMs() }
-    meters?.note(ended)
+    const answered = { ...resultOf(c), timing, durationMs: timing.elapsedMs() }
+    requestCounters?.note(answered)
     if (settings.serverTiming && c.var.caller !== undefined && c.res.ok) {
-      c.res.headers.set('Server-Timing', serverTiming(ended))
+      c.res.headers.set('Server-Timing', serverTiming(answered))
     }
-    // Strangers must not fill a collector: what is traced has a token of ours.
-    if (tracer !== null && c.var.caller?.credential) tracer.end(ended, c.env.waitUntil)
+    // Only requests with a token of ours are traced, so that strangers cannot fill the collector.
+    if (tracer !== null && c.var.caller?.credential) tracer.end(answered, c.env.waitUntil)
   }
 }
 
-function ending(c: Context<Env>): Pick<Ended, 'route' | 'method' | 'status' | 'outcome'> {
+function resultOf(c: RequestContext): Pick<AnsweredRequest, 'route' | 'method' | 'status' | 'outcome'> {
   const { status } = c.res
   return { route: routeOf(c), method: c.req.method, status, outcome: outcomeOf(status, c.error) }
 }
 
-/** By the status, where the error was made into an answer elsewhere. */
+/** For statuses that Hono answers without an error in the context. */
 const BY_STATUS: Record<number, string> = {
   400: 'bad_request',
   404: 'not_found',
@@ -54,10 +58,10 @@ function outcomeOf(status: number, error: unknown): string {
   return BY_STATUS[status] ?? (error instanceof PosternError ? error.code : 'internal')
 }
 
-/** `Server-Timing` in whole milliseconds: more would tell a stranger's cache from one's own, and a hit from a miss. */
-function serverTiming({ observation, durationMs }: Ended): string {
+/** `Server-Timing` in whole milliseconds. Finer times would tell a cache hit from a miss, also for another caller's read. */
+function serverTiming({ timing, durationMs }: AnsweredRequest): string {
   const totals = PHASES.flatMap((phase) => {
-    const spans = observation.spans.filter((span) => span.phase === phase)
+    const spans = timing.spans.filter((span) => span.phase === phase)
     const ms = spans.reduce((total, { startMs, endMs }) => total + (endMs - startMs), 0)
     return spans.length === 0 ? [] : [`${phase};dur=${Math.round(ms)}`]
   })

@@ -1,5 +1,5 @@
 /**
- * Errors as RFC 9457 problem details, and as lines of the operational log.
+ * Writes errors as problem details (RFC 9457); errors of no known kind are logged and concealed.
  *
  * @module
  */
@@ -39,7 +39,7 @@ const TITLE: Record<number, string> = {
 
 /** The HTTP status that an error is answered with. */
 export function statusOf({ code, detail }: PosternError): number {
-  // Of what a provider keeps: no content of the request was too large (RFC 9110 section 15.5.14).
+  // The limit concerns what a provider keeps; the content of the request was not too large (RFC 9110 section 15.5.14).
   if (detail.reason === 'provider_invalid') return 400
   if (detail.limitBytes !== undefined) return 413
   if (detail.precondition) return 412
@@ -49,15 +49,15 @@ export function statusOf({ code, detail }: PosternError): number {
 /**
  * Writes an error as `application/problem+json`.
  *
- * Anything but a {@link PosternError} is told as `internal` and nothing more: messages of parsers
- * and platforms quote their input.
+ * Anything but a {@link PosternError} becomes `internal` without details: messages of parsers and platforms quote their
+ * input.
  */
 export function problem(error: unknown, requestId: string): Response {
   const known = error instanceof PosternError ? error : concealed(error, requestId)
   return problemResponse(statusOf(known), known, requestId)
 }
 
-/** The same for a status that only HTTP knows, such as 405. */
+/** Like {@link problem}, for a status without an error code, such as 405. */
 export function problemResponse(
   status: number,
   { code, message, detail }: Pick<PosternError, 'code' | 'message' | 'detail'>,

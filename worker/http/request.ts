@@ -1,30 +1,33 @@
 /**
- * What a route reads of its request: the query, the headers, and the key that the answer is sealed to.
+ * Reads a request: its query, its headers, the name in its path, and the key that the answer is sealed to.
  *
  * @module
  */
-import type { Context } from 'hono'
 import type * as z from 'zod/mini'
 import { parseRecipient, type Recipient } from '../../core/crypto/seal_to.ts'
 import { badRequest } from '../../core/errors.ts'
 import { parseName } from '../../core/names.ts'
 import { check } from '../../core/wire/index.ts'
-import type { Env } from '../services.ts'
+import type { RequestContext } from './request_context.ts'
 
 /**
- * Checks the query of a request: no unknown key, none twice.
+ * Parses the query of a request. Unknown and repeated keys are refused.
  *
  * @throws {PosternError} `bad_request`
  */
-export function query<T extends z.ZodMiniType>(c: Context<Env>, schema: T): z.output<T> {
+export function query<T extends z.ZodMiniType>(c: RequestContext, schema: T): z.output<T> {
   const { url } = c.req
   const params = url.includes('?') ? [...new URL(url).searchParams] : []
   if (new Set(params.map(([key]) => key)).size < params.length) throw badRequest('query', 'Query has a key twice')
   return check(schema, Object.fromEntries(params), 'query')
 }
 
-/** Checks those headers of a request that a schema names. */
-export function headers<T extends z.ZodMiniObject>(c: Context<Env>, schema: T): z.output<T> {
+/**
+ * Parses the headers that a schema names.
+ *
+ * @throws {PosternError} `bad_request`
+ */
+export function headers<T extends z.ZodMiniObject>(c: RequestContext, schema: T): z.output<T> {
   const given = Object.keys(schema.shape).flatMap((name) => {
     const value = c.req.header(name)
     return value === undefined ? [] : [[name, value]]
@@ -33,12 +36,13 @@ export function headers<T extends z.ZodMiniObject>(c: Context<Env>, schema: T): 
 }
 
 /**
- * Reads to whom an answer with values is to be sealed, if to anybody. To be called before the vault is
- * asked: what cannot be sealed must not be released.
+ * Parses the key that an answer with values is to be sealed to. Call it before the vault: a value that cannot be sealed
+ * must not be released.
  *
+ * @returns `null` when the answer is not to be sealed.
  * @throws {PosternError} `bad_request`
  */
-export async function recipientOf(c: Context<Env>): Promise<Recipient | null> {
+export async function recipientOf(c: RequestContext): Promise<Recipient | null> {
   const header = c.req.header('Postern-Seal-To')
   const seal = c.get('seal')
   if (header === undefined) {
@@ -46,13 +50,17 @@ export async function recipientOf(c: Context<Env>): Promise<Recipient | null> {
     return null
   }
   const recipient = await parseRecipient(header)
-  // With a proof, the key has to be in it: a proxy in between could put its own in place otherwise.
+  // A proof must name the key; otherwise a proxy could substitute its own.
   if (seal !== undefined && seal !== recipient.thumbprint)
     throw badRequest('Postern-Seal-To', 'Must be the key that the proof names')
   return recipient
 }
 
-/** The name of a secret in the path of a request. */
-export function nameOf(c: Context<Env>): string {
+/**
+ * Parses the name of a secret in the path.
+ *
+ * @throws {PosternError} `bad_request`
+ */
+export function nameOf(c: RequestContext): string {
   return parseName(c.req.param('name'))
 }

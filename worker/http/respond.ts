@@ -1,51 +1,50 @@
 /**
- * Answers in JSON or as a JWE, with the headers that every answer of a vault has.
+ * Writes the answers of a vault: JSON or a JWE, with audit index and rate limits.
  *
  * @module
  */
-import type { Context } from 'hono'
 import { type Recipient, sealTo } from '../../core/crypto/seal_to.ts'
 import type { Quota } from '../../core/vault/rpc.ts'
-import type { Env } from '../services.ts'
+import type { RequestContext } from './request_context.ts'
 
-/** Writes a time for the wire. */
+/** Writes a time for the wire, from milliseconds since the Unix epoch. */
 export function iso(ms: number): string {
   return new Date(ms).toISOString()
 }
 
-/** `{ [key]: time }`, or nothing when there is none. */
+/** Returns `{ [key]: time }`; an empty object for `null`. */
 export function when<K extends string>(key: K, ms: number | null): Partial<Record<K, string>> {
   return ms === null ? {} : ({ [key]: iso(ms) } as Record<K, string>)
 }
 
-/** What the vault said about its answer. */
-interface About {
+/** What the vault says about an answer: the index of its audit entry, and the rate limit. */
+interface ResponseFacts {
   index: number | null
   quota: Quota | null
 }
 
-/** Answers with JSON, the index of the audit entry that records it, and what the rate limits leave. */
-export function answer(c: Context<Env>, about: About, body: object, status: 200 | 201 = 200): Response {
-  label(c, about)
+/** Answers with JSON, the index of its audit entry, and the rate limit headers. */
+export function answer(c: RequestContext, facts: ResponseFacts, body: object, status: 200 | 201 = 200): Response {
+  setVaultHeaders(c, facts)
   return c.json(body, status)
 }
 
-/** Answers with JSON that holds values: sealed to the recipient when there is one. */
+/** Answers with JSON that holds values, sealed to the recipient as a JWE if there is one. */
 export async function answerWithValues(
-  c: Context<Env>,
-  about: About,
+  c: RequestContext,
+  facts: ResponseFacts,
   body: object,
   recipient: Recipient | null,
   status: 200 | 201 = 200,
 ): Promise<Response> {
-  if (recipient === null) return answer(c, about, body, status)
-  label(c, about)
+  if (recipient === null) return answer(c, facts, body, status)
+  setVaultHeaders(c, facts)
   const jwe = await sealTo(recipient, JSON.stringify(body), c.var.requestId)
   return c.body(jwe, status, { 'Content-Type': 'application/jose' })
 }
 
-/** Puts on an answer what the vault said about it. */
-export function label(c: Context<Env>, { index, quota }: About): void {
+/** Sets `Audit-Index` and the rate limit headers. */
+export function setVaultHeaders(c: RequestContext, { index, quota }: ResponseFacts): void {
   if (index !== null) c.header('Audit-Index', String(index))
   if (quota !== null) for (const [name, value] of rateHeaders(quota)) c.header(name, value)
 }
@@ -53,7 +52,7 @@ export function label(c: Context<Env>, { index, quota }: About): void {
 /** The rate limit headers (draft-ietf-httpapi-ratelimit-headers-10). */
 export function rateHeaders({ name, limit, remaining, retryAfterMs }: Quota): [string, string][] {
   const seconds = Math.ceil(limit.periodMs / 1000)
-  // When nothing is left, one more comes after an interval.
+  // When the quota is used up, one request is admitted after each interval.
   const waitMs = remaining > 0 ? 0 : Math.max(retryAfterMs, limit.periodMs / limit.requests)
   return [
     ['RateLimit-Policy', `"${name}";q=${limit.requests};w=${seconds}`],

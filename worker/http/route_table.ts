@@ -1,17 +1,17 @@
 /**
- * Every route that there is, by the id of its operation. A route is registered by {@link serve} from this table, and
- * `contract/` says of each what it takes and answers: one without the other does not compile.
+ * All routes, by the id of their operation. {@link serve} registers a route from this table, and `openapi/` describes its
+ * requests and answers: a route that lacks either does not compile.
  *
  * @module
  */
-import type { Context, Hono } from 'hono'
+import type { Hono } from 'hono'
 import { matchedRoutes } from 'hono/route'
-import type { Env } from '../services.ts'
+import type { Env, RequestContext } from './request_context.ts'
 
-/** Where the routes of a vault begin. */
+/** The path that a vault's routes begin with. */
 export const VAULT_BASE = '/v1/vaults/{vault}'
 
-/** Below a vault. `{name}` and `{tile}` may hold slashes. */
+/** Routes of a vault. `{name}` and `{tile}` may contain slashes. */
 const OF_VAULT = {
   listSecrets: 'GET /secrets',
   readSecret: 'GET /secrets/{name}',
@@ -86,7 +86,7 @@ const OF_VAULT = {
   listProviders: 'GET /providers',
 } as const
 
-/** Of the server as a whole, for everybody who reaches it. */
+/** Routes of the server, for every client. */
 const OF_SERVER = {
   isAlive: 'GET /healthz',
   isReady: 'GET /readyz',
@@ -96,9 +96,10 @@ const OF_SERVER = {
   showDocsStyle: 'GET /docs/style.css',
 } as const
 
+/** The id of an operation. */
 export type RouteId = keyof typeof OF_VAULT | keyof typeof OF_SERVER
 
-/** A route: its method, and its path as OpenAPI writes it, from the root. */
+/** A route: its method, and its full path as OpenAPI writes it. */
 export interface Route {
   id: RouteId
   method: string
@@ -111,23 +112,27 @@ export const ROUTES: readonly Route[] = [...routesOf(OF_SERVER, ''), ...routesOf
 const BY_ID = new Map(ROUTES.map((route) => [route.id, route]))
 const BY_PATTERN = new Map(ROUTES.map(({ id, method, path }) => [`${method} ${pattern(path)}`, id]))
 
-/** Registers the route of an operation. A group of a vault's routes is mounted at {@link VAULT_BASE}. */
-export function serve(group: Hono<Env>, id: RouteId, handler: (c: Context<Env>) => Response | Promise<Response>): void {
+/** Registers the handler of an operation. Groups of a vault's routes are mounted at {@link VAULT_BASE}. */
+export function serve(
+  group: Hono<Env>,
+  id: RouteId,
+  handler: (c: RequestContext) => Response | Promise<Response>,
+): void {
   const { method, path } = BY_ID.get(id)!
   group.on(method, pattern(path.startsWith(VAULT_BASE) ? path.slice(VAULT_BASE.length) : path), handler)
 }
 
-/** A path as Hono matches it. */
+/** Writes a path of OpenAPI as a pattern of Hono. */
 export function pattern(path: string): string {
   return path.replaceAll(/\{([a-z]+)\}/g, (_, name) =>
     name === 'name' || name === 'tile' ? `:${name}{.+}` : `:${name}`,
   )
 }
 
-/** The operation that a request is for; `null` when there is none. Cheap, but not free: for whoever observes. */
-export function routeOf(c: Context<Env>): Route | null {
+/** The operation of a request; `null` when it matches none. Costs a walk over the matched routes: only timing uses it. */
+export function routeOf(c: RequestContext): Route | null {
   const { method } = c.req
-  // The first is the one that answers; middlewares are of all methods.
+  // The first route of the method answers; middleware matches all methods.
   const path = matchedRoutes(c).find((route) => route.method === method)?.path
   const id = path === undefined ? undefined : BY_PATTERN.get(`${method} ${path}`)
   return id === undefined ? null : BY_ID.get(id)!

@@ -1,18 +1,23 @@
-import type { Context } from 'hono'
+/**
+ * Checks changes against the server's settings without telling a stranger what the settings are.
+ *
+ * @module
+ */
 import { PosternError } from '../../core/errors.ts'
-import type { Env } from '../services.ts'
+import type { RequestContext } from './request_context.ts'
 
-/** Reasons that say more to a caller with the right than that the server cannot use what it sent. */
-const LESS_THAN_UNUSABLE = ['unusable', 'approval_required', 'no_approval', 'approval_mismatch', 'approval_open']
+/** Reasons that do not show a lack of rights: for these the caller is told why the server cannot use the change. */
+const MAY_KNOW = ['unusable', 'approval_required', 'no_approval', 'approval_mismatch', 'approval_open']
 
 /**
- * Checks what a caller puts against the settings of the server. What they do not allow is first decided on and recorded
- * by the vault: a caller without the right must not learn from the check how the server is configured.
+ * Checks a change against the settings of the server. When the check fails, the vault first decides and records: a caller
+ * without the right must not learn from the check how the server is configured.
  *
- * @throws {PosternError} the vault's refusal; else what the check throws.
+ * @param check Throws when the settings do not allow the change.
+ * @throws {PosternError} the vault's refusal; otherwise the error of the check.
  */
 export async function checkUsable(
-  c: Context<Env>,
+  c: RequestContext,
   operation: 'chain.put' | 'issuer.put' | 'hook.put',
   id: string,
   check: () => void,
@@ -20,16 +25,16 @@ export async function checkUsable(
   try {
     check()
   } catch (error) {
-    // An approval is for one request, and not for this one.
+    // An approval is good for one request, and this is not the one.
     const { approval: _, ...caller } = c.var.caller
     const reason = await refusalOf(c.var.handle.call(operation, caller, { id, unusable: true }))
-    if (reason instanceof PosternError && !isUnusable(reason)) throw reason
+    if (reason instanceof PosternError && !mayKnow(reason)) throw reason
     throw error
   }
 }
 
-function isUnusable({ code, detail }: PosternError): boolean {
-  return LESS_THAN_UNUSABLE.includes(detail.reason ?? code)
+function mayKnow({ code, detail }: PosternError): boolean {
+  return MAY_KNOW.includes(detail.reason ?? code)
 }
 
 function refusalOf(call: Promise<unknown>): Promise<unknown> {

@@ -11,7 +11,7 @@ import { PosternError, refusal } from '../../core/errors.ts'
 import { isLoopback, type Settings } from '../../core/settings/settings.ts'
 import type { Anchor } from '../../core/tlog/anchor.ts'
 import { createApp } from '../app.ts'
-import { assemble, httpAnchors, upstreamsOf } from '../compose.ts'
+import { compose, httpAnchors, upstreamsOf } from '../compose.ts'
 import { clientAddress, isTrustedProxy } from '../http/client_address.ts'
 import { harden } from '../http/harden.ts'
 import { problem } from '../http/problem.ts'
@@ -116,9 +116,9 @@ async function open(runtime: string): Promise<Local> {
   void stores.openAll()
   const gauges = gaugesOf(() => [...stores.opened()].map(({ vault }) => vault))
   const host = localHost(discreetly(stores), readiness(stores), gauges)
-  const parts = assemble(surroundings, host)
+  const services = compose(surroundings, host)
   const processFacts = { residentBytes: () => process.memoryUsage().rss, startedAt: Date.now() }
-  const app = createApp(parts, { publicFile, processFacts })
+  const app = createApp(services, { publicFile, processFacts })
   // Listening to more than this machine without TLS: only the proxies that end it may connect.
   const mustBeProxied = tls === null && !isLoopback(settings.host)
   return {
@@ -150,7 +150,7 @@ async function open(runtime: string): Promise<Local> {
     stopOnSignal(stop) {
       stopOnSignal(async () => {
         await stop()
-        await parts.tracer?.flush()
+        await services.tracer?.flush()
         stores.close()
       })
     },

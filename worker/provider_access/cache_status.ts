@@ -1,30 +1,35 @@
+/**
+ * The part that the cache took in a read, for headers and for items of a batch.
+ *
+ * @module
+ */
 import type * as z from 'zod/mini'
 import type { Skipped } from '../../core/providers/skipped.ts'
 import type * as wire from '../../core/wire/index.ts'
 
-/** How the cache took part in a read. */
+/** The part that the cache took in a read. */
 export type CacheUse = 'hit' | 'miss' | 'stale' | 'bypass' | 'stale-if-error'
 
-/** What is said of the cache, and of the replicas that were passed over. */
+/** The cache's part in a read, and the members of the chain that failover passed over. */
 export interface CacheStatus {
   how: CacheUse
-  /** How old the value is; `null` when it came from the provider just now. */
+  /** Age of a cached value; `null` when the value comes from a provider. */
   ageSeconds: number | null
-  /** How long it is still fresh; negative when it is not any more. */
+  /** How long the value stays fresh; negative once it is stale. */
   ttlSeconds: number | null
   stored: boolean
-  /** Whether it came with the answer to another request. */
+  /** Whether the value came with the reply to another request. */
   collapsed: boolean
   skipped: readonly Skipped[]
 }
 
-/** The same within the answer: many values at once have one set of headers. Empty for a plain read of the primary. */
-export function sourceOf({
+/** The facts of {@link cacheHeaders}, for one item of a batch. Empty for a read from the primary. */
+export function cacheFacts({
   how,
   ageSeconds,
   skipped,
 }: CacheStatus): Pick<z.input<typeof wire.Secret>, 'passedOver' | 'cached'> {
-  const passedOver = once(skipped)
+  const passedOver = distinct(skipped)
   return {
     ...(passedOver.length > 0 && { passedOver }),
     ...(ageSeconds !== null && { cached: { ageSeconds, ...(how === 'stale-if-error' && { stale: true as const }) } }),
@@ -40,7 +45,7 @@ export function cacheHeaders({
   collapsed,
   skipped,
 }: CacheStatus): [string, string][] {
-  const detail = once(skipped).map(({ provider, why }) => `${provider}=${why}`)
+  const detail = distinct(skipped).map(({ provider, why }) => `${provider}=${why}`)
   if (how === 'stale-if-error') detail.unshift(how)
   const status = [
     'Postern',
@@ -56,7 +61,7 @@ export function cacheHeaders({
   ]
 }
 
-/** One that was asked twice, with the same outcome, is named once. */
-export function once(skipped: readonly Skipped[]): Skipped[] {
+/** Removes duplicates: a member that failed twice in one way is named once. */
+export function distinct(skipped: readonly Skipped[]): Skipped[] {
   return [...new Map(skipped.map((one) => [`${one.provider}=${one.why}`, one])).values()]
 }

@@ -1,8 +1,11 @@
 /**
- * Secrets that providers keep: what the edge does once the vault has decided, and before anything is released.
+ * Reads secrets that providers keep.
  *
- * The vault says which chain a name has and what its cache holds; here the providers are asked; the vault records
- * what came of it; only then a value leaves.
+ * A read takes two transactions of the vault. The first, `secret.read`, decides, and returns the chain and what the
+ * cache holds: the vault has no network, so it cannot fetch. The second, `secret.provided`, reports what the providers
+ * answered: the vault decides anew, because rules may have changed during the fetch, and records provider, version and
+ * the members passed over. Only then is the value released; an outcome that cannot be recorded is not released.
+ * A fresh value from the cache takes the first transaction alone, since its source is recorded already.
  *
  * @module
  */
@@ -18,25 +21,25 @@ import type { CachedValue } from '../../core/vault/chains/cache_store.ts'
 import { type ProvidedRead, type ReadReport, type Released, reasonOf } from '../../core/vault/chains/read_operations.ts'
 import { type Caller, type Granted, unwrap } from '../../core/vault/rpc.ts'
 import type { Encoding } from '../../core/vault/secrets/store.ts'
-import { type Observation, timed } from '../telemetry/request_timing.ts'
+import { type RequestTiming, timed } from '../telemetry/request_timing.ts'
 import type { VaultHandle } from '../vault_host/host.ts'
-import { type CacheStatus, type CacheUse, once } from './cache_status.ts'
-import { type Flight, type FlightParts, Flights, refusalOnly } from './shared_fetch.ts'
+import { type CacheStatus, type CacheUse, distinct } from './cache_status.ts'
+import { type FetchedReply, type FetchServices, refusalOnly, SharedFetches } from './shared_fetch.ts'
 
 const TEXT_TYPE = 'text/plain; charset=utf-8'
 const BYTES_TYPE = 'application/octet-stream'
 
-/** Who asks which vault. */
-export interface Asking {
+/** The request that a provider is accessed for. */
+export interface VaultRequest {
   vault: string
   handle: VaultHandle
   caller: Caller
-  /** Where the time goes, if somebody wants to know. */
-  observation?: Observation | undefined
+  /** Times the request, when settings ask for it. */
+  timing?: RequestTiming | undefined
 }
 
-/** A value that a provider keeps, released. */
-export interface Provided {
+/** A secret that a provider keeps, released by the vault. Times are in milliseconds since the Unix epoch. */
+export interface ReleasedSecret {
   name: string
   version: string
   value: Redacted<Bytes>
@@ -48,110 +51,110 @@ export interface Provided {
   cache: CacheStatus
 }
 
-/** Reads what providers keep. */
-export class Gateway {
-  readonly #parts: FlightParts & { deks: DekCache }
-  readonly #flights: Flights
-  /** How often the cache took part how. */
+/** Reads secrets from providers and from the cache. */
+export class ProviderReader {
+  readonly #services: FetchServices & { deks: DekCache }
+  readonly #fetches: SharedFetches
+  /** Counts reads by the part that the cache took. */
   readonly counts = new Map<CacheUse | 'collapsed', number>()
 
-  constructor(parts: FlightParts & { deks: DekCache }) {
-    this.#parts = parts
-    this.#flights = new Flights(parts)
+  constructor(services: FetchServices & { deks: DekCache }) {
+    this.#services = services
+    this.#fetches = new SharedFetches(services)
   }
 
   /**
    * Finishes a read that the vault permitted.
    *
-   * @throws {PosternError} what the providers say, recorded; `unavailable` when it cannot be recorded.
+   * @throws {PosternError} the refusal for what the providers answered, recorded; `unavailable` when it cannot be recorded.
    */
-  async read(asking: Asking, permitted: Granted<ProvidedRead>): Promise<Granted<Provided>> {
+  async read(request: VaultRequest, permitted: Granted<ProvidedRead>): Promise<Granted<ReleasedSecret>> {
     const plan = permitted.value
-    const fresh = await this.#fromFresh(asking.vault, plan)
+    const fresh = await this.#fromFresh(request.vault, plan)
     if (fresh !== null) return { ...permitted, value: fresh }
-    const flight = await timed(asking.observation, 'provider', (traceparent) =>
-      this.#flights.fetch(asking.vault, plan, permitted.index, traceparent),
+    const fetched = await timed(request.timing, 'provider', (traceparent) =>
+      this.#fetches.fetch(request.vault, plan, permitted.index, traceparent),
     )
     let index: number | null = null
     try {
-      const granted = await asking.handle.call('secret.provided', asking.caller, reportOf(plan, flight))
+      const granted = await request.handle.call('secret.provided', request.caller, reportOf(plan, fetched))
       index = granted.index
-      return await this.#release(asking, plan, flight, { ...granted, quota: permitted.quota })
+      return await this.#release(request, plan, fetched, { ...granted, quota: permitted.quota })
     } catch (error) {
-      throw explained(error, plan, flight)
+      throw explained(error, plan, fetched)
     } finally {
-      flight.recorded(index)
+      fetched.recorded(index)
     }
   }
 
-  /** The same for many, each with its own outcome; they are recorded together. */
+  /** Finishes many reads. Each has its own outcome; all are recorded in one batch. */
   async readAll(
-    asking: Asking,
+    request: VaultRequest,
     permitted: readonly Granted<ProvidedRead>[],
-  ): Promise<(Granted<Provided> | PosternError)[]> {
-    const done: (Granted<Provided> | PosternError)[] = []
+  ): Promise<(Granted<ReleasedSecret> | PosternError)[]> {
+    const done: (Granted<ReleasedSecret> | PosternError)[] = []
     const open: { at: number; one: Granted<ProvidedRead> }[] = []
     for (const [at, one] of permitted.entries()) {
-      const fresh = await this.#fromFresh(asking.vault, one.value)
+      const fresh = await this.#fromFresh(request.vault, one.value)
       if (fresh === null) open.push({ at, one })
       else done[at] = { ...one, value: fresh }
     }
     const wanted = open.map(({ one }) => one)
-    const flights =
+    const fetches =
       wanted.length === 0
         ? []
-        : await timed(asking.observation, 'provider', (traceparent) =>
-            this.#flights.fetchAll(asking.vault, wanted, traceparent),
+        : await timed(request.timing, 'provider', (traceparent) =>
+            this.#fetches.fetchAll(request.vault, wanted, traceparent),
           )
-    const landed = open.flatMap(({ at, one }, i) => {
-      const flight = flights[i]!
-      if (flight instanceof PosternError) done[at] = flight
-      return flight instanceof PosternError ? [] : [{ at, plan: one.value, flight }]
+    const completed = open.flatMap(({ at, one }, i) => {
+      const fetched = fetches[i]!
+      if (fetched instanceof PosternError) done[at] = fetched
+      return fetched instanceof PosternError ? [] : [{ at, plan: one.value, fetched }]
     })
-    const reports = landed.map(({ plan, flight }) => reportOf(plan, flight))
-    const answers = await asking.handle.callAll('secret.provided', asking.caller, reports).catch((error) => {
-      for (const { flight } of landed) flight.recorded(null)
+    const reports = completed.map(({ plan, fetched }) => reportOf(plan, fetched))
+    const answers = await request.handle.callAll('secret.provided', request.caller, reports).catch((error) => {
+      for (const { fetched } of completed) fetched.recorded(null)
       throw error
     })
-    for (const [i, { at, plan, flight }] of landed.entries()) {
-      flight.recorded(answers[i]!.index)
-      const released = async () => this.#release(asking, plan, flight, unwrap(answers[i]!))
-      done[at] = await released().catch((error) => refusalOnly(explained(error, plan, flight)))
+    for (const [i, { at, plan, fetched }] of completed.entries()) {
+      fetched.recorded(answers[i]!.index)
+      const released = async () => this.#release(request, plan, fetched, unwrap(answers[i]!))
+      done[at] = await released().catch((error) => refusalOnly(explained(error, plan, fetched)))
     }
     return done
   }
 
-  /** What the cache has, when it is fresh: the vault has released it already. */
-  async #fromFresh(vault: string, plan: ProvidedRead): Promise<Provided | null> {
+  /** Opens the cached value, when it is fresh: the vault has released it already. */
+  async #fromFresh(vault: string, plan: ProvidedRead): Promise<ReleasedSecret | null> {
     const value = plan.cached && (await this.#open(vault, plan.cached))
     return plan.cached && value && this.#fromCache(plan, plan.cached, value)
   }
 
   async #release(
-    asking: Asking,
+    request: VaultRequest,
     plan: ProvidedRead,
-    flight: Flight,
+    fetched: FetchedReply,
     granted: Granted<Released>,
-  ): Promise<Granted<Provided>> {
+  ): Promise<Granted<ReleasedSecret>> {
     const { stale, stored } = granted.value
-    const { reply, collapsed } = flight
+    const { reply, collapsed } = fetched
     if (stale !== null) {
-      const value = await this.#open(asking.vault, stale)
+      const value = await this.#open(request.vault, stale)
       if (value !== null) return { ...granted, value: this.#fromCache(plan, stale, value, reply.skipped) }
-      // It always refuses: what should have stood in is not what was kept.
-      const report = { ...reportOf(plan, flight), tampered: true }
-      return this.#release(asking, plan, flight, await asking.handle.call('secret.provided', asking.caller, report))
+      // The cached fallback fails authentication: the vault always refuses.
+      const report = { ...reportOf(plan, fetched), tampered: true }
+      return this.#release(request, plan, fetched, await request.handle.call('secret.provided', request.caller, report))
     }
-    if (!('value' in reply)) throw new RangeError('Vault released what nobody has')
+    if (!('value' in reply)) throw new RangeError('Vault released a read without a value')
     const how = plan.cache === 'hit' ? 'miss' : plan.cache
     this.#count(collapsed ? 'collapsed' : how)
     const ttlSeconds = stored ? plan.chain.cacheSeconds : null
     const cache = { how, ageSeconds: null, ttlSeconds, stored, collapsed, skipped: reply.skipped }
-    return { ...granted, value: providedOf(plan.name, reply.provider, reply.value, cache) }
+    return { ...granted, value: releasedSecret(plan.name, reply.provider, reply.value, cache) }
   }
 
   #open(vault: string, cached: CachedValue): Promise<Redacted<Bytes> | null> {
-    return openCached(this.#parts.keyring, this.#parts.deks, vault, cached)
+    return openCached(this.#services.keyring, this.#services.deks, vault, cached)
   }
 
   #fromCache(
@@ -159,13 +162,13 @@ export class Gateway {
     cached: CachedValue,
     value: Redacted<Bytes>,
     skipped: readonly Skipped[] = [],
-  ): Provided {
+  ): ReleasedSecret {
     const ageSeconds = Math.max(0, Math.floor((plan.since - cached.fetchedAt) / 1000))
     const how = cached === plan.cached ? 'hit' : 'stale-if-error'
     this.#count(how)
     const ttlSeconds = plan.chain.cacheSeconds - ageSeconds
     const cache = { how, ageSeconds, ttlSeconds, stored: false, collapsed: false, skipped } as const
-    return providedOf(plan.name, cached.provider, { ...cached, value }, cache)
+    return releasedSecret(plan.name, cached.provider, { ...cached, value }, cache)
   }
 
   #count(how: CacheUse | 'collapsed'): void {
@@ -173,8 +176,8 @@ export class Gateway {
   }
 }
 
-/** A refusal for what the providers said, with what its caller, who may read the secret, is told of them. */
-function explained(error: unknown, { version }: ProvidedRead, { reply }: Flight): unknown {
+/** Adds to a refusal what the providers answered. Its caller may read the secret, and so may know. */
+function explained(error: unknown, { version }: ProvidedRead, { reply }: FetchedReply): unknown {
   if (!(error instanceof PosternError) || !('failure' in reply)) return error
   const { reason } = error.detail
   if (reason === undefined || reason !== reasonOf(reply.failure, version ?? '')) return error
@@ -188,16 +191,16 @@ function explained(error: unknown, { version }: ProvidedRead, { reply }: Flight)
   )
 }
 
-/** The members that were passed over, for the detail of a refusal. */
+/** The members that failover passed over, for the detail of a refusal. */
 export function passedOverOf({ skipped }: Pick<Reply<never>, 'skipped'>): Pick<ErrorDetail, 'passedOver'> {
-  return skipped.length === 0 ? {} : { passedOver: once(skipped) }
+  return skipped.length === 0 ? {} : { passedOver: distinct(skipped) }
 }
 
-function reportOf(plan: ProvidedRead, { reply, keep }: Flight): ReadReport {
+function reportOf(plan: ProvidedRead, { reply, keep }: FetchedReply): ReadReport {
   const { name, version, chain, since, cached } = plan
   const about = {
     ...{ name, version, revision: chain.revision, since, skipped: reply.skipped },
-    // A cached value was there, and could not be opened.
+    // A cached value exists, but fails authentication.
     ...(cached !== null && { tampered: true }),
   }
   if (!('value' in reply)) return { ...about, outcome: { failure: reply.failure, provider: reply.provider } }
@@ -205,12 +208,12 @@ function reportOf(plan: ProvidedRead, { reply, keep }: Flight): ReadReport {
   return { ...about, outcome: { provider: reply.provider, version: reply.value.version, ...kept } }
 }
 
-function providedOf(
+function releasedSecret(
   name: string,
   provider: string,
   secret: Omit<ProvidedSecret, 'name'>,
   cache: CacheStatus,
-): Provided {
+): ReleasedSecret {
   const { version, value, encoding, createdAt, expiresAt } = secret
   const contentType = secret.contentType ?? (encoding === 'utf8' ? TEXT_TYPE : BYTES_TYPE)
   return { name, version, value, encoding, contentType, createdAt, expiresAt, provider, cache }

@@ -1,5 +1,5 @@
 /**
- * Asking providers for values: one call for all who want the same, and few calls for who wants many.
+ * Deduplicates concurrent fetches of one value from providers, and batches fetches of many.
  *
  * @module
  */
@@ -17,118 +17,120 @@ import type { CachedValue } from '../../core/vault/chains/cache_store.ts'
 import type { ProvidedRead } from '../../core/vault/chains/read_operations.ts'
 import type { Granted } from '../../core/vault/rpc.ts'
 
-/** Larger values are served, and not kept. */
+/** Larger values are served, but not cached. */
 const MAX_CACHED_BYTES = 128 * 1024
-/** The most requests that one call makes at the same time. */
+/** The most requests of one call that are in fetched at a time. */
 const MAX_AT_ONCE = 8
 
-/** An answer of the providers. */
-export interface Flight {
+/** The outcome of a fetch from a chain. */
+export interface FetchedReply {
   reply: Reply<ProvidedSecret>
-  /** The value as the cache would keep it; for one of those who share the answer. */
+  /** The value, sealed for the cache; `null` when it is not to be cached, or when another request caches it. */
   keep: CachedValue | null
-  /** Whether somebody else had asked already. */
+  /** Whether the reply is shared with a request that came first. */
   collapsed: boolean
   /**
-   * To be called once the answer is recorded, and so perhaps in the cache.
+   * Must be called once the reply is recorded, and so may be in the cache.
    *
-   * @param index Of the entry that records it; `null` when it was not.
+   * @param index The entry that records the reply; `null` when recording failed.
    */
   recorded(index: number | null): void
 }
 
-/** A flight that others may share. */
-interface Shared {
-  flight: Promise<Flight>
-  /** The entry that records it; infinite before there is one. */
+/** A fetch that other requests may share. */
+interface SharedFetch {
+  fetched: Promise<FetchedReply>
+  /** The entry that records the reply; infinite until it is recorded. */
   recordedAt: number
 }
 
-export interface FlightParts {
+/** The services that fetches use. */
+export interface FetchServices {
   settings: Settings
   keyring: Keyring
   upstreams: Upstreams
-  /** Whether requests may wait for each other: not on Workers. */
+  /** Whether a request may wait for another's I/O. On Workers it may not. */
   shared: boolean
 }
 
-export class Flights {
-  readonly #parts: FlightParts
-  readonly #flying = new Map<string, Shared>()
+/** Fetches from chains; concurrent fetches of one value share one request. */
+export class SharedFetches {
+  readonly #services: FetchServices
+  readonly #inFlight = new Map<string, SharedFetch>()
 
-  constructor(parts: FlightParts) {
-    this.#parts = parts
+  constructor(services: FetchServices) {
+    this.#services = services
   }
 
   /**
-   * Asks the providers of a chain, or waits for who asks the same.
+   * Fetches a value from the providers of a chain, or joins a fetch of the same value.
    *
-   * @param index Of the entry that permits it. Only what was permitted before an answer was recorded may share it:
-   *   whoever comes later asks for themselves, or is served by the cache.
-   * @param traceparent What the providers are told of the trace; of those who share, it is that of the first.
-   * @throws {PosternError} `bad_request` or `unavailable` when they cannot be asked for such a name at all.
+   * @param index The entry that permits the read. A read may share a reply only if it was permitted before the reply
+   *   was recorded; later reads fetch for themselves, or are served by the cache.
+   * @param traceparent Is sent to the providers. A shared fetch sends that of the first request.
+   * @throws {PosternError} `bad_request` or `unavailable` when the providers cannot have such a name.
    */
-  async fetch(vault: string, plan: ProvidedRead, index: number | null, traceparent?: string): Promise<Flight> {
-    if (!this.#parts.shared) return this.#ask(vault, plan, traceparent)
-    // Whoever comes after a change asks for themselves: the barrier is another then.
+  async fetch(vault: string, plan: ProvidedRead, index: number | null, traceparent?: string): Promise<FetchedReply> {
+    if (!this.#services.shared) return this.#ask(vault, plan, traceparent)
+    // A change moves the barrier, so that a read after it does not join a fetch before it.
     const key = JSON.stringify([vault, plan.name, plan.version, plan.chain.revision, plan.barrier])
-    const flying = this.#flying.get(key)
-    if (flying !== undefined && index !== null && index < flying.recordedAt) {
-      return { ...(await flying.flight), keep: null, collapsed: true, recorded: () => {} }
+    const running = this.#inFlight.get(key)
+    if (running !== undefined && index !== null && index < running.recordedAt) {
+      return { ...(await running.fetched), keep: null, collapsed: true, recorded: () => {} }
     }
-    const shared = { flight: this.#ask(vault, plan, traceparent), recordedAt: Number.POSITIVE_INFINITY }
-    this.#flying.set(key, shared)
-    const land = () => {
-      if (this.#flying.get(key) === shared) this.#flying.delete(key)
+    const shared = { fetched: this.#ask(vault, plan, traceparent), recordedAt: Number.POSITIVE_INFINITY }
+    this.#inFlight.set(key, shared)
+    const forget = () => {
+      if (this.#inFlight.get(key) === shared) this.#inFlight.delete(key)
     }
     const recorded = (at: number | null) => {
       shared.recordedAt = at ?? 0
-      // Not at once: whoever was told just before that the cache has nothing is about to ask here.
-      setTimeout(land, 0)
+      // Not at once: a request that just missed the cache is about to come here.
+      setTimeout(forget, 0)
     }
     try {
-      return { ...(await shared.flight), recorded }
+      return { ...(await shared.fetched), recorded }
     } catch (error) {
-      land()
+      forget()
       throw error
     }
   }
 
-  /** The same for many: those that a provider gives in few requests first, the rest a few at a time. */
+  /** Fetches many values: in batches where the provider has them, the rest a few at a time. */
   async fetchAll(
     vault: string,
     permitted: readonly Granted<ProvidedRead>[],
     traceparent?: string,
-  ): Promise<(Flight | PosternError)[]> {
+  ): Promise<(FetchedReply | PosternError)[]> {
     const plans = permitted.map(({ value }) => value)
-    const endsAt = performance.now() + timesOf(this.#parts.settings).deadlineMs
+    const endsAt = performance.now() + timesOf(this.#services.settings).deadlineMs
     const batched = await this.#fetchBatches(vault, plans, traceparent)
-    const results: (Flight | PosternError)[] = []
+    const results: (FetchedReply | PosternError)[] = []
     let next = 0
     const work = async () => {
       for (let i = next++; i < plans.length; i = next++) {
         const plan = plans[i]!
-        const flight =
+        const fetched =
           batched.get(plan) ?? (await this.#fetchBy(endsAt, vault, permitted[i]!, traceparent).catch(refusalOnly))
-        // It is recorded once all are there. Whoever comes while the others are waited for must not be given what may be replaced by then.
-        if (!(flight instanceof PosternError) && plans.length > 1) flight.recorded(null)
-        results[i] = flight
+        // All are recorded together, at the end. A request that comes before must not share a value that may be replaced by then.
+        if (!(fetched instanceof PosternError) && plans.length > 1) fetched.recorded(null)
+        results[i] = fetched
       }
     }
     await Promise.all(Array.from({ length: MAX_AT_ONCE }, work))
     return results
   }
 
-  /** One of many, which have the time of one: slow ones must not take away what the others came to. */
+  /** Fetches one of many. All have the time of one together, so that slow values do not cost those that arrived. */
   #fetchBy(
     endsAt: number,
     vault: string,
     { value: plan, index }: Granted<ProvidedRead>,
     traceparent: string | undefined,
-  ): Promise<Flight> {
-    const { attemptMs, deadlineMs } = timesOf(this.#parts.settings)
+  ): Promise<FetchedReply> {
+    const { attemptMs, deadlineMs } = timesOf(this.#services.settings)
     const leftMs = endsAt - performance.now()
-    // What is asked in a hurry is no answer for others.
+    // A fetch with little time left must not fail others: it is not shared.
     const isEnough = leftMs >= Math.min(attemptMs * plan.chain.members.length, deadlineMs * 0.9)
     return isEnough ? this.fetch(vault, plan, index, traceparent) : this.#ask(vault, plan, traceparent, leftMs)
   }
@@ -138,8 +140,8 @@ export class Flights {
     plan: ProvidedRead,
     traceparent: string | undefined,
     leftMs = Number.POSITIVE_INFINITY,
-  ): Promise<Flight> {
-    const { settings, upstreams } = this.#parts
+  ): Promise<FetchedReply> {
+    const { settings, upstreams } = this.#services
     const { attemptMs, deadlineMs } = timesOf(settings)
     const { name, version, chain, outdated } = plan
     const which = version === null ? {} : { version }
@@ -148,16 +150,16 @@ export class Flights {
       (provider, stored, signal) => provider.get(stored, { ...which, signal: carry(signal, traceparent) }),
       { attemptMs, deadlineMs: Math.min(deadlineMs, leftMs), onNotFound: chain.onNotFound, outdated },
     )
-    return this.#landed(vault, plan, reply)
+    return this.#sealedReply(vault, plan, reply)
   }
 
-  /** Only values: what a batch fails to give is asked for alone, where a chain's rules for failures hold. */
+  /** Fetches in batches. Names that a batch fails to give are fetched alone, by the chain's rules for failures. */
   async #fetchBatches(
     vault: string,
     plans: readonly ProvidedRead[],
     traceparent: string | undefined,
-  ): Promise<Map<ProvidedRead, Flight>> {
-    const flights = new Map<ProvidedRead, Flight>()
+  ): Promise<Map<ProvidedRead, FetchedReply>> {
+    const replies = new Map<ProvidedRead, FetchedReply>()
     const current = plans.filter(({ version }) => version === null)
     for (const some of Map.groupBy(current, ({ chain }) => chain.revision).values()) {
       const outcomes = some.length < 2 ? null : await this.#askMany(vault, some, traceparent)
@@ -165,10 +167,10 @@ export class Flights {
         const value = outcomes?.[i]
         if (value === undefined || value instanceof ProviderFailure) continue
         const reply = { value, provider: plan.chain.members[0]!.provider, skipped: [] }
-        flights.set(plan, await this.#landed(vault, plan, reply))
+        replies.set(plan, await this.#sealedReply(vault, plan, reply))
       }
     }
-    return flights
+    return replies
   }
 
   async #askMany(
@@ -181,7 +183,7 @@ export class Flights {
     if (upstream?.provider.getMany === undefined || upstream.rest(Date.now()) !== null) return null
     const names = places.flatMap((place) => place?.name ?? [])
     if (names.length < plans.length) return null
-    const { attemptMs } = this.#parts.settings.providers
+    const { attemptMs } = this.#services.settings.providers
     return upstream
       .ask((provider, signal) => provider.getMany!(names, { signal: carry(signal, traceparent) }), attemptMs)
       .catch((error) => {
@@ -192,14 +194,14 @@ export class Flights {
 
   #primaryOf(vault: string, { chain, name }: ProvidedRead): Replica | null {
     try {
-      return this.#parts.upstreams.replicas(vault, chain, name)[0]!
+      return this.#services.upstreams.replicas(vault, chain, name)[0]!
     } catch (error) {
       refusalOnly(error)
       return null
     }
   }
 
-  async #landed(vault: string, plan: ProvidedRead, reply: Reply<ProvidedSecret>): Promise<Flight> {
+  async #sealedReply(vault: string, plan: ProvidedRead, reply: Reply<ProvidedSecret>): Promise<FetchedReply> {
     const keep = 'value' in reply ? await this.#sealed(vault, plan, reply) : null
     return { reply, keep, collapsed: false, recorded: () => {} }
   }
@@ -214,16 +216,16 @@ export class Flights {
     const { encoding, contentType, createdAt, expiresAt } = secret
     const place = { name, asked: version ?? '', revision: chain.revision, provider, version: secret.version }
     const about = { contentType, encoding, createdAt, expiresAt, fetchedAt: since }
-    return sealCached(this.#parts.keyring, vault, secret.value, { ...place, ...about })
+    return sealCached(this.#services.keyring, vault, secret.value, { ...place, ...about })
   }
 }
 
-/** How long providers may take. */
+/** The time that providers have, for all attempts and for one, in milliseconds. */
 export function timesOf(settings: Settings): { deadlineMs: number; attemptMs: number } {
   return { deadlineMs: deadlineMsOf(settings), attemptMs: settings.providers.attemptMs }
 }
 
-/** An error that is an outcome; a mistake is thrown. */
+/** Returns a refusal. Any other error is thrown: it is a mistake of ours. */
 export function refusalOnly(error: unknown): PosternError {
   if (error instanceof PosternError) return error
   throw error

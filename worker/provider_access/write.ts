@@ -1,5 +1,6 @@
 /**
- * Changes to secrets that a provider keeps: made at the primary, once, and recorded before and after.
+ * Changes secrets that a provider keeps. A change is recorded before it is sent to the primary, and again with its
+ * outcome.
  *
  * @module
  */
@@ -13,45 +14,45 @@ import { deadlineMsOf, type Settings } from '../../core/settings/settings.ts'
 import type { Effect } from '../../core/vault/chains/replication_store.ts'
 import type { ProvidedWrite, WriteReport } from '../../core/vault/chains/write_operations.ts'
 import type { Granted } from '../../core/vault/rpc.ts'
-import type { Asking } from './read.ts'
+import type { VaultRequest } from './read.ts'
 
 /** A change that the vault permitted. */
-export interface Change {
+export interface ProviderChange {
   name: string
   effect: Effect
   plan: ProvidedWrite
   replace?: WriteReport['replace']
   idempotency?: WriteReport['idempotency'] | undefined
-  /** Whether nobody waits for it any more: then it is not sent, since it could undo what was done since. */
+  /** Whether the deadline has passed: a change sent then could undo a newer one. */
   isLate(): boolean
-  /** Makes it. @returns The version, when there is one. */
+  /** Makes the change. @returns The new version; `null` for a deletion. */
   make(provider: Provider, name: string, signal: AbortSignal): Promise<string | null>
 }
 
 /**
- * Makes a change at the primary, and records what came of it. It never goes to another provider, and is never tried
- * twice: where it was made is where it counts.
+ * Makes a change at the primary, and records the outcome. A change never fails over and is never retried: only the
+ * primary's copy counts.
  *
- * @throws {PosternError}
+ * @throws {PosternError} `unavailable` when the primary does not answer; the vault's refusal, when the outcome is one.
  */
-export async function changeProvided(
-  asking: Asking,
+export async function changeAtProvider(
+  request: VaultRequest,
   { settings, upstreams }: { settings: Settings; upstreams: Upstreams },
-  change: Change,
+  change: ProviderChange,
 ): Promise<Granted<{ at: number; version: string | null }>> {
   const { name, effect, plan, replace, idempotency } = change
-  const [primary] = upstreams.replicas(asking.vault, plan.chain, name)
+  const [primary] = upstreams.replicas(request.vault, plan.chain, name)
   const outcome = await attempt(primary!, change, deadlineMsOf(settings))
   const report = { name, chain: plan.chain.id, provider: primary!.upstream.id, effect, outcome }
   const full = { ...report, ...(replace && { replace }), ...(idempotency && { idempotency }) }
-  const granted = await asking.handle.call('secret.relayed', asking.caller, full)
+  const granted = await request.handle.call('secret.relayed', request.caller, full)
   if (!('version' in outcome)) throw refusal('provider_unavailable')
   return { ...granted, value: { ...granted.value, version: outcome.version } }
 }
 
 async function attempt(
   { upstream, name }: Replica,
-  change: Change,
+  change: ProviderChange,
   timeoutMs: number,
 ): Promise<WriteReport['outcome']> {
   if (change.isLate()) return { failure: 'timeout', sent: false }

@@ -1,4 +1,4 @@
-import { type Context, Hono } from 'hono'
+import { Hono } from 'hono'
 import type * as z from 'zod/mini'
 import type { Ticket } from '../../core/authentication/ticket.ts'
 import { mintToken } from '../../core/authentication/token.ts'
@@ -14,14 +14,15 @@ import type { Conditions } from '../../core/vault/access/rules.ts'
 import * as wire from '../../core/wire/index.ts'
 import { readJson } from '../http/body.ts'
 import { recipientOf } from '../http/request.ts'
+import type { Env, RequestContext } from '../http/request_context.ts'
 import { answer, answerWithValues, iso, when } from '../http/respond.ts'
 import { serve } from '../http/route_table.ts'
 import { checkUsable } from '../http/usable.ts'
-import type { Env, Parts } from '../services.ts'
+import type { Services } from '../services.ts'
 import { accessorOf } from './sessions.ts'
 
 /** `…/principals`, `…/tokens`, `…/rules`, `…/issuers`, `…/locks` and `…/factors`: administration. */
-export function accessRoutes({ keyring, settings }: Parts): Hono<Env> {
+export function accessRoutes({ keyring, settings }: Services): Hono<Env> {
   const routes = new Hono<Env>()
   const { bodyTimeoutMs } = settings
 
@@ -57,14 +58,14 @@ export function accessRoutes({ keyring, settings }: Parts): Hono<Env> {
   })
 
   /** Exchanges an operator's ticket for a token of an administrator. */
-  async function redeem(c: Context<Env>, { purpose }: Ticket, recipient: Recipient | null): Promise<Response> {
+  async function redeem(c: RequestContext, { purpose }: Ticket, recipient: Recipient | null): Promise<Response> {
     const { text, made } = await newToken(c)
     const granted = await c.var.handle.call(`vault.${purpose}`, c.var.caller, made)
     const created = { ...token(granted.value), token: text.reveal() }
     return answerWithValues(c, granted, created satisfies z.input<typeof wire.CreatedToken>, recipient, 201)
   }
 
-  async function newToken(c: Context<Env>) {
+  async function newToken(c: RequestContext) {
     const { text, hash } = mintToken(c.var.vault, await keyring.macKey(c.var.vault, 'token'))
     return { text, made: { hash, root: keyring.rootId, accessor: crypto.randomUUID() } }
   }

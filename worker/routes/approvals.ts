@@ -1,18 +1,19 @@
-import { type Context, Hono } from 'hono'
+import { Hono } from 'hono'
 import type * as z from 'zod/mini'
 import { badRequest } from '../../core/errors.ts'
 import type { ShownApproval } from '../../core/vault/approvals/approval_operations.ts'
 import type { BrokenGlass } from '../../core/vault/approvals/break_glass_store.ts'
 import * as wire from '../../core/wire/index.ts'
 import { readJson } from '../http/body.ts'
+import type { Env, RequestContext } from '../http/request_context.ts'
 import { answer, iso, when } from '../http/respond.ts'
 import { serve } from '../http/route_table.ts'
-import type { Env, Parts } from '../services.ts'
+import type { Services } from '../services.ts'
 
 const ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
 /** `…/approvals` and `…/break-glass`: what others have to approve, and going on without. */
-export function approvalRoutes({ settings }: Parts): Hono<Env> {
+export function approvalRoutes({ settings }: Services): Hono<Env> {
   const routes = new Hono<Env>()
   const { bodyTimeoutMs } = settings
 
@@ -64,7 +65,7 @@ export function approvalRoutes({ settings }: Parts): Hono<Env> {
   return routes
 }
 
-function idOf(c: Context<Env>): string {
+function idOf(c: RequestContext): string {
   const id = c.req.param('id') ?? ''
   if (!ID.test(id)) throw badRequest('id', 'Must be an id that was given out here')
   return id
@@ -73,7 +74,7 @@ function idOf(c: Context<Env>): string {
 function shown(row: ShownApproval): z.input<typeof wire.Approval> {
   const { id, hash, body, operation, resource, requester, reason, createdAt, expiresAt } = row
   const { state, endedAt, endedBy, endedWhy, votes, demands } = row
-  const ended = {
+  const answered = {
     ...when('endedAt', endedAt),
     ...(endedBy !== null && { endedBy }),
     ...(endedWhy !== null && { endedWhy }),
@@ -89,7 +90,7 @@ function shown(row: ShownApproval): z.input<typeof wire.Approval> {
     demands: demands.map(({ id: rule, unless: { approvals } }) => {
       return { rule, required: approvals.required, from: [...approvals.from] }
     }),
-    ...ended,
+    ...answered,
   }
 }
 

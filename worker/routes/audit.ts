@@ -1,4 +1,4 @@
-import { type Context, Hono } from 'hono'
+import { Hono } from 'hono'
 import type * as z from 'zod/mini'
 import { type Bytes, base64, parseUtf8 } from '../../core/bytes.ts'
 import { badRequest, PosternError } from '../../core/errors.ts'
@@ -11,19 +11,20 @@ import type { Status } from '../../core/vault/audit/operations.ts'
 import * as wire from '../../core/wire/index.ts'
 import { readJson } from '../http/body.ts'
 import { query } from '../http/request.ts'
-import { answer, iso, label, when } from '../http/respond.ts'
+import type { Env, RequestContext } from '../http/request_context.ts'
+import { answer, iso, setVaultHeaders, when } from '../http/respond.ts'
 import { serve } from '../http/route_table.ts'
 import { originOf, signerOf, signHead, verifierKeys } from '../integrity/sign_checkpoint.ts'
-import type { Env, Parts } from '../services.ts'
+import type { Services } from '../services.ts'
 
 /** How old a checkpoint may be before the head is signed anew, when it moved. */
 const FRESH_MS = 1000
 const TEXT = { 'Content-Type': 'text/plain; charset=utf-8' }
 
 /** `…/audit`: the log for those who may administer it; checkpoints and proofs for all who may ask. */
-export function auditRoutes(parts: Parts): Hono<Env> {
+export function auditRoutes(services: Services): Hono<Env> {
   const routes = new Hono<Env>()
-  const keysOf = (c: Context<Env>) => ({ ...parts, vault: c.var.vault })
+  const keysOf = (c: RequestContext) => ({ ...services, vault: c.var.vault })
 
   serve(routes, 'listEntries', async (c) => {
     const granted = await c.var.handle.call('audit.entries', c.var.caller, query(c, wire.EntriesQuery))
@@ -54,17 +55,17 @@ export function auditRoutes(parts: Parts): Hono<Env> {
     )
     const next = nextIndex(entries, head.size)
     if (next !== null) c.header('Link', nextPage(c, next))
-    label(c, granted)
+    setVaultHeaders(c, granted)
     return c.body(rendered.body, 200, { 'Content-Type': rendered.contentType })
   })
 
   serve(routes, 'showLog', async (c) => {
     const granted = await c.var.handle.call('audit.status', c.var.caller, {})
-    return answer(c, granted, statusOf(granted.value, retentionDaysOf(parts.settings)))
+    return answer(c, granted, statusOf(granted.value, retentionDaysOf(services.settings)))
   })
 
   serve(routes, 'holdLog', async (c) => {
-    const { reason } = wire.check(wire.HoldLog, await readJson(c.req.raw, parts.settings.bodyTimeoutMs))
+    const { reason } = wire.check(wire.HoldLog, await readJson(c.req.raw, services.settings.bodyTimeoutMs))
     const granted = await c.var.handle.call('audit.hold', c.var.caller, { reason })
     const { min, hold } = granted.value
     return answer(c, granted, { min, hold })
@@ -85,7 +86,7 @@ export function auditRoutes(parts: Parts): Hono<Env> {
 
   serve(routes, 'showCheckpoint', async (c) => {
     const { cosigned } = query(c, wire.CheckpointQuery)
-    if (cosigned !== 'true') return c.text(await checkpointOf(parts, c), 200, TEXT)
+    if (cosigned !== 'true') return c.text(await checkpointOf(services, c), 200, TEXT)
     return c.text((await c.var.handle.call('audit.cosigned', c.var.caller, {})).value.note, 200, TEXT)
   })
 
@@ -101,7 +102,7 @@ export function auditRoutes(parts: Parts): Hono<Env> {
   // C2SP tlog-proof: one file that proves, with the public key alone, that an access was logged.
   serve(routes, 'proveEntry', async (c) => {
     const index = indexOf(c)
-    const note = await checkpointOf(parts, c)
+    const note = await checkpointOf(services, c)
     const size = sizeSigned(note)
     const { value } = await c.var.handle.call('audit.inclusion', c.var.caller, { index, size })
     const lines = ['c2sp.org/tlog-proof@v1', `index ${index}`, ...value.hashes.map(base64), '', note]
@@ -124,12 +125,12 @@ export function auditRoutes(parts: Parts): Hono<Env> {
 }
 
 /** The newest checkpoint, signed now when the log has moved on. */
-async function checkpointOf(parts: Parts, c: Context<Env>): Promise<string> {
+async function checkpointOf(services: Services, c: RequestContext): Promise<string> {
   const { handle, caller } = c.var
   const found = (await handle.call('audit.head', caller, {})).value
   // A clock that was set back must not keep an old one: hence the absolute difference.
   if (found.signed !== null && Math.abs(Date.now() - found.signed.signedAt) < FRESH_MS) return found.signed.note
-  const keys = { ...parts, vault: c.var.vault }
+  const keys = { ...services, vault: c.var.vault }
   return signHead(found, keys, (signed) => handle.call('audit.sign', caller, signed))
 }
 
@@ -146,13 +147,13 @@ function sizeSigned(note: string): number {
   }
 }
 
-/** Where to go on after a page, which may have ended early; `null` after the last entry of all. */
+/** Where to go on after a page, which may have answered early; `null` after the last entry of all. */
 function nextIndex(entries: readonly { index: number }[], size: number): number | null {
   const last = entries.at(-1)
   return last === undefined || last.index + 1 >= size ? null : last.index + 1
 }
 
-function nextPage(c: Context<Env>, from: number): string {
+function nextPage(c: RequestContext, from: number): string {
   const url = new URL(c.req.url)
   url.searchParams.set('from', String(from))
   return `<${url.pathname}${url.search}>; rel="next"`
@@ -185,11 +186,11 @@ function shownToItsOwner(entry: z.output<typeof wire.AuditEntry>): z.input<typeo
   return { index, time, operation, resource, outcome, severity, ...from }
 }
 
-async function sizeOf(c: Context<Env>): Promise<number> {
+async function sizeOf(c: RequestContext): Promise<number> {
   return (await c.var.handle.call('audit.head', c.var.caller, {})).value.head.size
 }
 
-function indexOf(c: Context<Env>): number {
+function indexOf(c: RequestContext): number {
   const text = c.req.param('index') ?? ''
   if (!/^(?:0|[1-9][0-9]{0,14})$/.test(text)) throw badRequest('index', 'Must be a whole number')
   return Number(text)

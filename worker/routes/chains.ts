@@ -11,15 +11,16 @@ import { reasonOf } from '../../core/vault/chains/read_operations.ts'
 import * as wire from '../../core/wire/index.ts'
 import { readJson } from '../http/body.ts'
 import { query } from '../http/request.ts'
+import type { Env } from '../http/request_context.ts'
 import { answer, iso, when } from '../http/respond.ts'
 import { serve } from '../http/route_table.ts'
 import { checkUsable } from '../http/usable.ts'
 import { passedOverOf } from '../provider_access/read.ts'
 import { timesOf } from '../provider_access/shared_fetch.ts'
-import type { Env, Parts } from '../services.ts'
+import type { Services } from '../services.ts'
 
 /** `…/chains` and `…/providers`: which providers keep what, and how they are. */
-export function chainRoutes({ keyring, settings, upstreams }: Parts): Hono<Env> {
+export function chainRoutes({ keyring, settings, upstreams }: Services): Hono<Env> {
   const routes = new Hono<Env>()
   const { bodyTimeoutMs } = settings
 

@@ -1,7 +1,7 @@
 import { Hono } from 'hono'
 import { PosternError } from '../../core/errors.ts'
+import type { Env } from '../http/request_context.ts'
 import { type RouteId, serve } from '../http/route_table.ts'
-import type { Env } from '../services.ts'
 
 /** The text of a file of `docs/reference/api`; `null` when the files are not with this server. */
 export type PublicFiles = (name: string) => Promise<string | null>

@@ -1,16 +1,17 @@
 import { Hono } from 'hono'
 import { PosternError } from '../../core/errors.ts'
-import { label } from '../http/respond.ts'
+import type { Env } from '../http/request_context.ts'
+import { setVaultHeaders } from '../http/respond.ts'
 import { serve } from '../http/route_table.ts'
-import type { Env, Parts } from '../services.ts'
+import type { Services } from '../services.ts'
 import { exposition, METRICS_TYPE } from '../telemetry/prometheus.ts'
 import { providerLines } from '../telemetry/provider_metrics.ts'
 import { type ProcessFacts, requestLines } from '../telemetry/request_metrics.ts'
 import { vaultLines } from '../telemetry/vault_metrics.ts'
 
 /** `/healthz` (the process runs), `/readyz` (it can serve) and `/metrics`. */
-export function healthRoutes(parts: Parts, { processFacts }: { processFacts?: ProcessFacts } = {}): Hono<Env> {
-  const { host, upstreams, settings } = parts
+export function healthRoutes(services: Services, { processFacts }: { processFacts?: ProcessFacts } = {}): Hono<Env> {
+  const { host, upstreams, settings } = services
   const routes = new Hono<Env>()
 
   serve(routes, 'isAlive', (c) => c.json({ status: 'up' }))
@@ -28,8 +29,8 @@ export function healthRoutes(parts: Parts, { processFacts }: { processFacts?: Pr
       const now = Date.now()
       const gauges = host.gauges()
       const lines = [
-        providerLines(parts, now),
-        requestLines(parts, processFacts),
+        providerLines(services, now),
+        requestLines(services, processFacts),
         gauges ? vaultLines(gauges, now) : [],
       ]
       return c.body(exposition(lines.flat()), 200, { 'Content-Type': METRICS_TYPE })
@@ -45,7 +46,7 @@ export function gaugeRoutes(): Hono<Env> {
 
   serve(routes, 'showGauges', async (c) => {
     const granted = await c.var.handle.call('gauges.show', c.var.caller, {})
-    label(c, granted)
+    setVaultHeaders(c, granted)
     return c.body(exposition(vaultLines(granted.value, Date.now())), 200, { 'Content-Type': METRICS_TYPE })
   })
 

@@ -1,4 +1,4 @@
-import { type Context, Hono } from 'hono'
+import { Hono } from 'hono'
 import type * as z from 'zod/mini'
 import { utf8 } from '../../core/bytes.ts'
 import { badRequest, PosternError, refusal } from '../../core/errors.ts'
@@ -9,11 +9,12 @@ import type { SealedVersion } from '../../core/vault/secrets/operations.ts'
 import * as wire from '../../core/wire/index.ts'
 import { readJson } from '../http/body.ts'
 import { recipientOf } from '../http/request.ts'
+import type { Env, RequestContext } from '../http/request_context.ts'
 import { answerWithValues } from '../http/respond.ts'
 import { serve } from '../http/route_table.ts'
-import type { Provided } from '../provider_access/read.ts'
-import type { Env, Parts } from '../services.ts'
-import { providedSecret } from './provider_secrets.ts'
+import type { ReleasedSecret } from '../provider_access/read.ts'
+import type { Services } from '../services.ts'
+import { providerSecret } from './provider_secrets.ts'
 import { reveal, secret } from './sealed_secret.ts'
 
 /** The most that one answer opens: 200 values of the usual size, but not 200 of the largest. */
@@ -22,11 +23,11 @@ const MAX_SEALED_BYTES = 4 * 1024 * 1024
 type Item = z.input<typeof wire.HydratedItem>
 
 /** `…/hydrate`: many references at once, each with its own outcome and its own audit entry. */
-export function hydrateRoutes(parts: Parts): Hono<Env> {
+export function hydrateRoutes(services: Services): Hono<Env> {
   const routes = new Hono<Env>()
 
   serve(routes, 'hydrate', async (c) => {
-    const { references } = wire.check(wire.Hydrate, await readJson(c.req.raw, parts.settings.bodyTimeoutMs))
+    const { references } = wire.check(wire.Hydrate, await readJson(c.req.raw, services.settings.bodyTimeoutMs))
     const recipient = await recipientOf(c)
     const parsed = references.map((text, i) => attempt(() => inVault(text, `references.${i}`, c.var.vault)))
     const wanted = parsed.filter((item): item is Reference => !(item instanceof PosternError))
@@ -35,7 +36,7 @@ export function hydrateRoutes(parts: Parts): Hono<Env> {
     const { approval: _, ...caller } = c.var.caller
     const answers = await c.var.handle.callAll('secret.read', caller, inputs)
     const byReference = new Map(wanted.map((reference, i) => [reference, answers[i]!]))
-    const fetched = await fetchProvided(parts, c, answers)
+    const fetched = await fetchFromProviders(services, c, answers)
     let room = MAX_SEALED_BYTES
     const items = parsed.map(async (reference, i): Promise<Item> => {
       const text = references[i]!
@@ -49,7 +50,7 @@ export function hydrateRoutes(parts: Parts): Hono<Env> {
       if (room < 0) return failed(text, tooMuch(`references.${i}`), found.index)
       try {
         const sealed = found.value as SealedVersion
-        const value = kept ? providedSecret(kept) : secret(sealed, await reveal(parts, c, sealed))
+        const value = kept ? providerSecret(kept) : secret(sealed, await reveal(services, c, sealed))
         return { reference: text, secret: reference.pointer === undefined ? value : narrowed(value, reference.pointer) }
       } catch (error) {
         if (error instanceof PosternError) return failed(text, error, found.index)
@@ -65,15 +66,15 @@ export function hydrateRoutes(parts: Parts): Hono<Env> {
 }
 
 /** What of the answers providers keep: asked for together. */
-async function fetchProvided(
-  { gateway }: Parts,
-  c: Context<Env>,
+async function fetchFromProviders(
+  { providerReader }: Services,
+  c: RequestContext,
   answers: readonly Answer<SealedVersion | ProvidedRead>[],
-): Promise<Map<unknown, Provided | PosternError>> {
+): Promise<Map<unknown, ReleasedSecret | PosternError>> {
   const permitted = answers.flatMap((answer) =>
     answer.ok && 'chain' in answer.value ? [{ answer, granted: { ...answer, value: answer.value } }] : [],
   )
-  const results = await gateway.readAll(
+  const results = await providerReader.readAll(
     c.var,
     permitted.map(({ granted }) => granted),
   )

@@ -16,16 +16,17 @@ import type { VersionedPolicy } from '../../core/vault/secrets/value_policy_stor
 import * as wire from '../../core/wire/index.ts'
 import { readJson } from '../http/body.ts'
 import { recipientOf } from '../http/request.ts'
+import type { Env } from '../http/request_context.ts'
 import { answer, answerWithValues, iso, when } from '../http/respond.ts'
 import { serve } from '../http/route_table.ts'
 import { checkUsable } from '../http/usable.ts'
-import type { Env, Parts } from '../services.ts'
+import type { Services } from '../services.ts'
 
 /** Bytes of a signing secret that is made here. */
 const SECRET_SIZE = 32
 
 /** `…/policy`, `…/keys` and `…/hooks`: what holds for all secrets of a vault, and who is told something. */
-export function policyRoutes({ keyring, settings }: Parts): Hono<Env> {
+export function policyRoutes({ keyring, settings }: Services): Hono<Env> {
   const routes = new Hono<Env>()
   const { bodyTimeoutMs, security } = settings
 

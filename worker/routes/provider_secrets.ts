@@ -1,9 +1,8 @@
 /**
- * The half of `…/secrets` and `…/versions` that is about secrets which a provider keeps.
+ * `…/secrets` and `…/versions`, for secrets that a provider keeps.
  *
  * @module
  */
-import type { Context } from 'hono'
 import type * as z from 'zod/mini'
 import { type Bytes, base64, parseUtf8 } from '../../core/bytes.ts'
 import type { Keyring } from '../../core/crypto/keyring.ts'
@@ -21,37 +20,42 @@ import type { Granted } from '../../core/vault/rpc.ts'
 import type { WriteInput } from '../../core/vault/secrets/operations.ts'
 import type { Idempotency } from '../../core/vault/secrets/store.ts'
 import type * as wire from '../../core/wire/index.ts'
+import type { RequestContext } from '../http/request_context.ts'
 import { answerWithValues, when } from '../http/respond.ts'
-import { cacheHeaders, sourceOf } from '../provider_access/cache_status.ts'
-import { type Provided, passedOverOf } from '../provider_access/read.ts'
+import { cacheFacts, cacheHeaders } from '../provider_access/cache_status.ts'
+import { passedOverOf, type ReleasedSecret } from '../provider_access/read.ts'
 import { timesOf } from '../provider_access/shared_fetch.ts'
-import { changeProvided } from '../provider_access/write.ts'
-import type { Env, Parts } from '../services.ts'
+import { changeAtProvider } from '../provider_access/write.ts'
+import type { Services } from '../services.ts'
 
 const RETRY_SOON = { retryAfterSeconds: 1 }
 
-/** A write, as far as a provider is concerned. */
-interface Draft {
+/** The part of a write that concerns a provider. */
+interface ProviderDraft {
   place: { vault: string; name: string }
   value: Redacted<Bytes>
   rest: Pick<WriteInput, 'contentType' | 'tags' | 'expiresAt' | 'expect' | 'idempotency' | 'replace'>
 }
 
-/** Answers with a value that a provider keeps, and says where it comes from and how old it is. */
-export function provided(c: Context<Env>, granted: Granted<Provided>, recipient: Recipient | null): Promise<Response> {
+/** Answers with a secret that a provider keeps, its source and its age. */
+export function answerProviderSecret(
+  c: RequestContext,
+  granted: Granted<ReleasedSecret>,
+  recipient: Recipient | null,
+): Promise<Response> {
   for (const [name, value] of cacheHeaders(granted.value.cache)) c.header(name, value)
-  tag(c, granted.value.version)
-  return answerWithValues(c, granted, providedSecret(granted.value), recipient)
+  setETag(c, granted.value.version)
+  return answerWithValues(c, granted, providerSecret(granted.value), recipient)
 }
 
-/** Names the version, unless it has no place in a header: a provider calls its versions what it likes. */
-export function tag(c: Context<Env>, version: number | string): void {
+/** Sets `ETag` to the version, unless a provider's version id does not fit a header. */
+export function setETag(c: RequestContext, version: number | string): void {
   // RFC 9110 section 8.8.3
   if (/^[\x21\x23-\x7e]{1,128}$/.test(String(version))) c.header('ETag', `"${version}"`)
 }
 
-/** A secret as the wire has it. The value is in clear from here on. */
-export function providedSecret(secret: Provided): z.input<typeof wire.Secret> {
+/** Writes a secret for the wire. The value is in clear from here on. */
+export function providerSecret(secret: ReleasedSecret): z.input<typeof wire.Secret> {
   const { name, version, encoding, contentType, createdAt, expiresAt, provider } = secret
   const bytes = secret.value.reveal()
   const text = encoding === 'utf8' ? parseUtf8(bytes) : null
@@ -64,19 +68,19 @@ export function providedSecret(secret: Provided): z.input<typeof wire.Secret> {
     ...when('createdAt', createdAt),
     ...when('expiresAt', expiresAt),
     provider,
-    ...sourceOf(secret.cache),
+    ...cacheFacts(secret.cache),
   }
 }
 
 /**
  * Writes a version at the primary of a chain.
  *
- * @throws {PosternError} `bad_request` for what a provider could not keep: nothing of it is dropped silently.
+ * @throws {PosternError} `bad_request` for a field that the provider cannot keep, instead of dropping it silently.
  */
-export async function writeProvided(
-  parts: Parts,
-  c: Context<Env>,
-  { place, value, rest }: Draft,
+export async function writeToProvider(
+  services: Services,
+  c: RequestContext,
+  { place, value, rest }: ProviderDraft,
   prepared: Granted<ProvidedWrite>,
 ): Promise<Granted<{ version: string }>> {
   const { name, vault } = place
@@ -89,10 +93,10 @@ export async function writeProvided(
   const idempotencyKey =
     idempotency === undefined
       ? crypto.randomUUID()
-      : await writeKey(ringOf(parts.keyring, idempotency, under), vault, [name, idempotency.key, under])
+      : await writeKey(ringOf(services.keyring, idempotency, under), vault, [name, idempotency.key, under])
   const { contentType, replace } = rest
   const options = { idempotencyKey, contentType, replace, ...expectation(rest.expect) }
-  const granted = await changeProvided(c.var, parts, {
+  const granted = await changeAtProvider(c.var, services, {
     ...{ name, effect: 'write', plan: prepared.value, replace, idempotency },
     isLate: () => c.get('late') === true,
     make: async (provider, stored, signal) => (await provider.put(stored, value, { ...options, signal })).version,
@@ -100,19 +104,19 @@ export async function writeProvided(
   return { ...granted, quota: prepared.quota, value: { version: granted.value.version ?? '' } }
 }
 
-/** The root key that a fingerprint is of: they are made in the order of the keyring. */
+/** The keyring of the root key that made the fingerprint `under`. Fingerprints are in the order of the keyring. */
 function ringOf(keyring: Keyring, { fingerprint, former = [] }: Idempotency, under: string | null): Keyring {
   return keyring.all.find((_, i) => [fingerprint, ...former][i] === under) ?? keyring
 }
 
 /** Deletes a secret at the primary of a chain. */
-export async function removeProvided(
-  parts: Parts,
-  c: Context<Env>,
+export async function deleteAtProvider(
+  services: Services,
+  c: RequestContext,
   name: string,
   { quota, value: plan }: Granted<ProvidedWrite>,
 ): Promise<Granted<{ at: number }>> {
-  const granted = await changeProvided(c.var, parts, {
+  const granted = await changeAtProvider(c.var, services, {
     ...{ name, effect: 'delete', plan },
     isLate: () => c.get('late') === true,
     make: async (provider, stored, signal) => {
@@ -124,13 +128,13 @@ export async function removeProvided(
 }
 
 /**
- * The history that a provider keeps of a secret.
+ * Lists the versions that a provider keeps of a secret, with failover over the members that keep versions.
  *
- * @throws {PosternError}
+ * @throws {PosternError} `bad_request` when no member keeps versions; the refusal for what the providers answered.
  */
-export async function providedVersions(
-  { upstreams, settings }: Parts,
-  c: Context<Env>,
+export async function providerVersions(
+  { upstreams, settings }: Services,
+  c: RequestContext,
   name: string,
   chain: VersionedChain,
 ): Promise<z.input<typeof wire.VersionList>> {
@@ -142,7 +146,7 @@ export async function providedVersions(
     onNotFound: chain.onNotFound,
   })
   if (!('value' in reply)) {
-    // Only the primary can say that there is no such secret, and this one has no history to tell it by.
+    // Only the primary can say that a secret does not exist, and this primary keeps no history to say it by.
     if (keeping[0] !== replicas[0] && ABSENT.includes(reply.failure)) {
       throw badRequest('name', 'Primary provider of this secret keeps no versions')
     }

@@ -7,18 +7,19 @@ import type { Run } from '../../core/vault/rotation/store.ts'
 import * as wire from '../../core/wire/index.ts'
 import { readJson, readOptionalJson } from '../http/body.ts'
 import { nameOf, query } from '../http/request.ts'
+import type { Env } from '../http/request_context.ts'
 import { answer, iso, when } from '../http/respond.ts'
 import { serve } from '../http/route_table.ts'
-import type { Env, Parts } from '../services.ts'
+import type { Services } from '../services.ts'
 import { reveal } from './sealed_secret.ts'
 import { write } from './write_secret.ts'
 
 const LIST = JSON.stringify(['rotations'])
 
 /** `…/rotations` and `…/rollback`: how secrets rotate, when, and back. */
-export function rotationRoutes(parts: Parts): Hono<Env> {
+export function rotationRoutes(services: Services): Hono<Env> {
   const routes = new Hono<Env>()
-  const { keyring, settings } = parts
+  const { keyring, settings } = services
   const { bodyTimeoutMs } = settings
 
   serve(routes, 'listRotations', async (c) => {
@@ -70,12 +71,12 @@ export function rotationRoutes(parts: Parts): Hono<Env> {
       const started = await c.var.handle.call('rotation.start', c.var.caller, { name, restores: version, force })
       return answer(c, started, { name, run: run(started.value) } satisfies z.input<typeof wire.RolledBack>, 201)
     }
-    const value = await reveal(parts, c, source)
+    const value = await reveal(services, c, source)
     const { contentType, encoding, expiresAt } = source
     const place = { vault: c.var.vault, name, contentType, encoding }
     const until = expiresAt !== null && { expiresAt }
     const rest = { contentType, encoding, expect: current, why: `rollback to ${version}`, ...until }
-    const written = await c.var.handle.inTurn(name, () => write(parts, c, { place, value, isKept: true, rest }))
+    const written = await c.var.handle.inTurn(name, () => write(services, c, { place, value, isKept: true, rest }))
     const body = { name, version: Number(written.value.version) }
     return answer(c, written, body satisfies z.input<typeof wire.RolledBack>, 201)
   })

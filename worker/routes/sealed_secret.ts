@@ -3,7 +3,6 @@
  *
  * @module
  */
-import type { Context } from 'hono'
 import type * as z from 'zod/mini'
 import { type Bytes, base64, parseUtf8 } from '../../core/bytes.ts'
 import { refusal } from '../../core/errors.ts'
@@ -14,8 +13,9 @@ import type { ListedSecret } from '../../core/vault/secrets/list_operations.ts'
 import type { SealedVersion } from '../../core/vault/secrets/operations.ts'
 import type { ListedVersion } from '../../core/vault/secrets/store.ts'
 import type * as wire from '../../core/wire/index.ts'
+import type { RequestContext } from '../http/request_context.ts'
 import { iso, when } from '../http/respond.ts'
-import type { Env, Parts } from '../services.ts'
+import type { Services } from '../services.ts'
 import { timed } from '../telemetry/request_timing.ts'
 
 /** The provider that is the vault's own store. */
@@ -27,11 +27,11 @@ const SEALED = 'sealed'
  * @throws {PosternError} `tampered` or `unavailable`, recorded, when it cannot be opened.
  */
 export async function reveal(
-  { keyring, deks }: Parts,
-  c: Context<Env>,
+  { keyring, deks }: Services,
+  c: RequestContext,
   version: SealedVersion,
 ): Promise<Redacted<Bytes>> {
-  const opening = timed(c.get('observation'), 'open', () => openVersion(keyring, deks, c.get('vault'), version))
+  const opening = timed(c.get('timing'), 'open', () => openVersion(keyring, deks, c.get('vault'), version))
   const value = await opening
   if (typeof value !== 'string') return value
   const report = { name: version.name, version: version.version, reason: value }

@@ -3,24 +3,25 @@
  *
  * @module
  */
-import { type Context, Hono } from 'hono'
+import { Hono } from 'hono'
 import type * as z from 'zod/mini'
 import { PosternError } from '../../core/errors.ts'
 import { openCursor, sealCursor } from '../../core/sealing/list_cursor.ts'
 import * as wire from '../../core/wire/index.ts'
 import { readJson, readOptionalJson } from '../http/body.ts'
 import { headers, nameOf, query, recipientOf } from '../http/request.ts'
+import type { Env, RequestContext } from '../http/request_context.ts'
 import { answer, answerWithValues, iso, when } from '../http/respond.ts'
 import { serve } from '../http/route_table.ts'
-import type { Env, Parts } from '../services.ts'
-import { provided, providedVersions, removeProvided, tag } from './provider_secrets.ts'
+import type { Services } from '../services.ts'
+import { answerProviderSecret, deleteAtProvider, providerVersions, setETag } from './provider_secrets.ts'
 import { history, metadata, reveal, secret } from './sealed_secret.ts'
 import { draftOf, write } from './write_secret.ts'
 
 /** `…/secrets`, `…/versions`, `…/restore` and `…/destroy`. */
-export function secretRoutes(parts: Parts): Hono<Env> {
+export function secretRoutes(services: Services): Hono<Env> {
   const routes = new Hono<Env>()
-  const { keyring, settings, gateway } = parts
+  const { keyring, settings, providerReader } = services
   const { bodyTimeoutMs } = settings
 
   serve(routes, 'listSecrets', async (c) => {
@@ -40,8 +41,8 @@ export function secretRoutes(parts: Parts): Hono<Env> {
     const input = { name: nameOf(c), ...(version === undefined ? {} : { version }) }
     const granted = await c.get('handle').call('secret.read', c.get('caller'), input)
     if ('chain' in granted.value)
-      return provided(c, await gateway.read(c.var, { ...granted, value: granted.value }), recipient)
-    const body = secret(granted.value, await reveal(parts, c, granted.value))
+      return answerProviderSecret(c, await providerReader.read(c.var, { ...granted, value: granted.value }), recipient)
+    const body = secret(granted.value, await reveal(services, c, granted.value))
     c.header('ETag', `"${granted.value.version}"`)
     return answerWithValues(c, granted, body, recipient)
   })
@@ -49,10 +50,10 @@ export function secretRoutes(parts: Parts): Hono<Env> {
   serve(routes, 'putSecret', async (c) => {
     const name = nameOf(c)
     const body = wire.check(wire.PutSecret, await readJson(c.req.raw, bodyTimeoutMs))
-    const draft = await draftOf(parts, c, name, body)
-    const granted = await preconditioned(c.var.handle.inTurn(name, () => write(parts, c, draft)))
+    const draft = await draftOf(services, c, name, body)
+    const granted = await preconditioned(c.var.handle.inTurn(name, () => write(services, c, draft)))
     const { version } = granted.value
-    tag(c, version)
+    setETag(c, version)
     return answer(c, granted, { name, version } satisfies z.input<typeof wire.PutSecretResult>, 201)
   })
 
@@ -61,7 +62,7 @@ export function secretRoutes(parts: Parts): Hono<Env> {
     const granted = await preconditioned(c.var.handle.call('secret.delete', c.var.caller, input))
     if (!('chain' in granted.value))
       return answer(c, granted, { name: input.name, deletedAt: iso(granted.value.deletedAt) })
-    const deleted = await removeProvided(parts, c, input.name, { ...granted, value: granted.value })
+    const deleted = await deleteAtProvider(services, c, input.name, { ...granted, value: granted.value })
     return answer(c, deleted, { name: input.name, deletedAt: iso(deleted.value.at) })
   })
 
@@ -85,7 +86,7 @@ export function secretRoutes(parts: Parts): Hono<Env> {
     const { cursor = Number.MAX_SAFE_INTEGER, limit } = query(c, wire.VersionsQuery)
     const granted = await c.var.handle.call('secret.versions', c.var.caller, { name, below: cursor, limit })
     const { value } = granted
-    if ('chain' in value) return answer(c, granted, await providedVersions(parts, c, name, value.chain))
+    if ('chain' in value) return answer(c, granted, await providerVersions(services, c, name, value.chain))
     const items = value.items.map((row) => history(row, value))
     const next = value.cursor === null ? {} : { cursor: String(value.cursor) }
     const body = { name, ...when('deletedAt', value.deletedAt), items, ...next }
@@ -96,7 +97,7 @@ export function secretRoutes(parts: Parts): Hono<Env> {
 }
 
 /** The version that the client says is current, for what takes `If-Match`. */
-function expected(c: Context<Env>): { expect?: number } {
+function expected(c: RequestContext): { expect?: number } {
   const { 'If-Match': expect } = headers(c, wire.DeleteHeaders)
   return expect === undefined ? {} : { expect }
 }

@@ -1,4 +1,4 @@
-import { type Context, Hono } from 'hono'
+import { Hono } from 'hono'
 import type * as z from 'zod/mini'
 import { FlawedAssertion, issuerOf, verifyAssertion } from '../../core/authentication/federation.ts'
 import { mintToken } from '../../core/authentication/token.ts'
@@ -14,9 +14,10 @@ import type { Granted } from '../../core/vault/rpc.ts'
 import * as wire from '../../core/wire/index.ts'
 import { readJson, readOptionalJson } from '../http/body.ts'
 import { query, recipientOf } from '../http/request.ts'
+import type { Env, RequestContext } from '../http/request_context.ts'
 import { answer, answerWithValues, iso, when } from '../http/respond.ts'
 import { serve } from '../http/route_table.ts'
-import type { Env, Parts } from '../services.ts'
+import type { Services } from '../services.ts'
 import { logLine } from '../telemetry/log.ts'
 
 /** How long a refused sign-in takes at least: locked, wrong and unknown must not differ by their time. */
@@ -29,18 +30,19 @@ const STRANGER_REFUSAL_MS = 1000
 const ACCESSOR = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
 /** `…/sessions` and `…/totp`: signing in and out, and second factors. */
-export function sessionRoutes(parts: Parts): Hono<Env> {
+export function sessionRoutes(services: Services): Hono<Env> {
   const routes = new Hono<Env>()
-  const { bodyTimeoutMs } = parts.settings
+  const { bodyTimeoutMs } = services.settings
 
   serve(routes, 'openSession', (c) =>
     slowly(c.var.caller.credential === null ? STRANGER_REFUSAL_MS : REFUSAL_MS, async () => {
       const recipient = await recipientOf(c)
       const body = wire.check(wire.OpenSession, (await readOptionalJson(c.req.raw, bodyTimeoutMs)) ?? {})
-      if (body.assertion !== undefined) return opened(parts, c, await federate(parts, c, body.assertion), recipient)
+      if (body.assertion !== undefined)
+        return opened(services, c, await federate(services, c, body.assertion), recipient)
       // A session renews itself at sessions/current, with what it is bound to.
       if (c.var.caller.credential?.kind !== 'token') throw refusal('unauthenticated')
-      return opened(parts, c, await openSession(parts, c, body), recipient)
+      return opened(services, c, await openSession(services, c, body), recipient)
     }),
   )
 
@@ -50,7 +52,7 @@ export function sessionRoutes(parts: Parts): Hono<Env> {
       const body = wire.check(wire.Factor, await readJson(c.req.raw, bodyTimeoutMs))
       if (c.var.caller.credential?.kind !== 'session') throw badRequest('Authorization', 'Must be a session')
       if (body.code === undefined && body.recoveryCode === undefined) throw badRequest('code', 'Must be given')
-      return opened(parts, c, await openSession(parts, c, body), recipient)
+      return opened(services, c, await openSession(services, c, body), recipient)
     }),
   )
 
@@ -90,9 +92,9 @@ export function sessionRoutes(parts: Parts): Hono<Env> {
     const secret = makeTotpSecret()
     const id = crypto.randomUUID()
     const under = (await c.var.handle.call('keys.term', c.var.caller, {})).value
-    const sealed = await sealTotp(parts.keyring, { vault: c.var.vault, ...under }, principal, secret)
+    const sealed = await sealTotp(services.keyring, { vault: c.var.vault, ...under }, principal, secret)
     const granted = await c.var.handle.call('totp.enrol', c.var.caller, { id, ...sealed })
-    const body = enrolment(secret, parts.settings.appName, `${principal}@${c.var.vault}`)
+    const body = enrolment(secret, services.settings.appName, `${principal}@${c.var.vault}`)
     return answerWithValues(c, granted, body satisfies z.input<typeof wire.EnrolledTotp>, recipient, 201)
   })
 
@@ -100,11 +102,11 @@ export function sessionRoutes(parts: Parts): Hono<Env> {
     slowly(REFUSAL_MS, async () => {
       const recipient = await recipientOf(c)
       const { code } = wire.check(wire.ConfirmTotp, await readJson(c.req.raw, bodyTimeoutMs))
-      const { principal, id, step } = await provenStep(parts, c, code, 'confirm')
+      const { principal, id, step } = await provenStep(services, c, code, 'confirm')
       const recoveryCodes = makeRecoveryCodes()
-      const key = await parts.keyring.macKey(c.var.vault, 'recovery')
+      const key = await services.keyring.macKey(c.var.vault, 'recovery')
       const recoveryHashes = recoveryCodes.map((text) => recoveryHash(key, principal, text)!)
-      const input = { id, step, recoveryHashes, root: parts.keyring.rootId, jkt: jktOf(c) }
+      const input = { id, step, recoveryHashes, root: services.keyring.rootId, jkt: jktOf(c) }
       const granted = await c.var.handle.call('totp.confirm', c.var.caller, input)
       return answerWithValues(c, granted, { recoveryCodes } satisfies z.input<typeof wire.ConfirmedTotp>, recipient)
     }),
@@ -114,7 +116,7 @@ export function sessionRoutes(parts: Parts): Hono<Env> {
 }
 
 /** The accessor in a path. */
-export function accessorOf(c: Context<Env>): string {
+export function accessorOf(c: RequestContext): string {
   const accessor = c.req.param('accessor') ?? ''
   if (!ACCESSOR.test(accessor)) throw badRequest('accessor', 'Must be an accessor')
   return accessor
@@ -122,52 +124,56 @@ export function accessorOf(c: Context<Env>): string {
 
 type Opened = Granted<OpenedSession> & { token: string }
 
-async function openSession(parts: Parts, c: Context<Env>, given: z.output<typeof wire.Factor>): Promise<Opened> {
-  const factor = await factorOf(parts, c, given)
-  const { text, made } = await newToken(parts, c)
+async function openSession(
+  services: Services,
+  c: RequestContext,
+  given: z.output<typeof wire.Factor>,
+): Promise<Opened> {
+  const factor = await factorOf(services, c, given)
+  const { text, made } = await newToken(services, c)
   const input = { ...made, jkt: jktOf(c), factor }
   const granted = await c.var.handle.call('session.open', c.var.caller, input)
   return { ...granted, token: text.reveal() }
 }
 
 async function factorOf(
-  parts: Parts,
-  c: Context<Env>,
+  services: Services,
+  c: RequestContext,
   { code, recoveryCode }: z.output<typeof wire.Factor>,
 ): Promise<Factor | null> {
   if (code !== undefined) {
-    const { id, step } = await provenStep(parts, c, code, 'sign_in')
+    const { id, step } = await provenStep(services, c, code, 'sign_in')
     return { kind: 'totp', id, step }
   }
   if (recoveryCode === undefined) return null
   const { principal } = (await c.var.handle.call('session.whoami', c.var.caller, {})).value
-  const keys = await Promise.all(parts.keyring.all.map((ring) => ring.macKey(c.var.vault, 'recovery')))
+  const keys = await Promise.all(services.keyring.all.map((ring) => ring.macKey(c.var.vault, 'recovery')))
   // One of another shape is no code of anybody, and counts as an attempt like any other.
   const [hash = '', ...former] = keys.map((key) => recoveryHash(key, principal, recoveryCode) ?? '')
   return { kind: 'recovery', hash, former }
 }
 
 /** Checks a code against one of the principal's secrets; the attempt was counted before. */
-async function provenStep(parts: Parts, c: Context<Env>, code: string, purpose: 'sign_in' | 'confirm') {
+async function provenStep(services: Services, c: RequestContext, code: string, purpose: 'sign_in' | 'confirm') {
   const { handle, caller, vault } = c.var
   const { value } = await handle.call('totp.begin', caller, { jkt: jktOf(c), purpose })
-  const step = stepOf(await openTotp(parts.keyring, vault, value), code, Date.now())
+  const step = stepOf(await openTotp(services.keyring, vault, value), code, Date.now())
   if (step !== null) return { principal: value.principal, id: value.id, step }
   await handle.call('totp.fail', caller, {})
   throw refusal('unauthenticated')
 }
 
-async function federate(parts: Parts, c: Context<Env>, assertion: string): Promise<Opened> {
+async function federate(services: Services, c: RequestContext, assertion: string): Promise<Opened> {
   const { handle, caller, requestId } = c.var
   if (caller.credential !== null) throw badRequest('assertion', 'Must come without another token')
   const trusted = await handle.call('issuer.trusted', caller, { issuer: issuerOf(assertion) })
-  const verified = await Promise.all(trusted.value.map((issuer) => verifiedBy(parts, issuer, assertion, requestId)))
+  const verified = await Promise.all(trusted.value.map((issuer) => verifiedBy(services, issuer, assertion, requestId)))
   const signed = verified.flatMap((one) => one ?? [])
   const good = signed.filter((one) => one.flaw === null)
   // One whose time alone is wrong is recorded.
   const [first] = [...good, ...signed]
   if (first === undefined) throw refusal('unauthenticated')
-  const { text, made } = await newToken(parts, c)
+  const { text, made } = await newToken(services, c)
   const { flaw } = first
   const { claims, once, expiresAt: onceExpiresAt } = first.assertion
   const candidates = good.map(({ issuer: { id, revision } }) => ({ id, revision }))
@@ -179,7 +185,7 @@ async function federate(parts: Parts, c: Context<Env>, assertion: string): Promi
  * Checks an assertion against one trust. A provider that is down is told to the operator: a stranger must
  * not learn from it which providers are trusted.
  */
-async function verifiedBy({ issuerKeys }: Parts, issuer: VersionedIssuer, assertion: string, requestId: string) {
+async function verifiedBy({ issuerKeys }: Services, issuer: VersionedIssuer, assertion: string, requestId: string) {
   try {
     return { issuer, assertion: await verifyAssertion(assertion, issuer, issuerKeys, Date.now()), flaw: null }
   } catch (error) {
@@ -190,18 +196,18 @@ async function verifiedBy({ issuerKeys }: Parts, issuer: VersionedIssuer, assert
   }
 }
 
-async function newToken({ keyring }: Parts, c: Context<Env>) {
+async function newToken({ keyring }: Services, c: RequestContext) {
   const { text, hash } = mintToken(c.var.vault, await keyring.macKey(c.var.vault, 'token'), 'session')
   return { text, made: { hash, root: keyring.rootId, accessor: crypto.randomUUID() } }
 }
 
-function jktOf(c: Context<Env>): string | null {
+function jktOf(c: RequestContext): string | null {
   return c.var.caller.proof?.jkt ?? null
 }
 
 function opened(
-  { settings }: Parts,
-  c: Context<Env>,
+  { settings }: Services,
+  c: RequestContext,
   { token, ...granted }: Opened,
   recipient: Recipient | null,
 ): Promise<Response> {

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import type { Context } from 'hono'
 import type * as z from 'zod/mini'
 import { type Bytes, parseBase64, utf8 } from '../../core/bytes.ts'
 import { badRequest, PosternError, refusal } from '../../core/errors.ts'
@@ -16,8 +15,9 @@ import type { Granted } from '../../core/vault/rpc.ts'
 import type { WriteInput } from '../../core/vault/secrets/operations.ts'
 import * as wire from '../../core/wire/index.ts'
 import { headers } from '../http/request.ts'
-import type { Env, Parts } from '../services.ts'
-import { writeProvided } from './provider_secrets.ts'
+import type { RequestContext } from '../http/request_context.ts'
+import type { Services } from '../services.ts'
+import { writeToProvider } from './provider_secrets.ts'
 
 /** How often a write is sealed anew because another one was faster. */
 const MAX_RACES = 20
@@ -40,8 +40,8 @@ export interface Draft {
  * @throws {PosternError} `bad_request`
  */
 export async function draftOf(
-  { keyring }: Parts,
-  c: Context<Env>,
+  { keyring }: Services,
+  c: RequestContext,
   name: string,
   body: z.output<typeof wire.PutSecret>,
 ): Promise<Draft> {
@@ -77,13 +77,13 @@ export async function draftOf(
  * provider that keeps the name.
  */
 export async function write(
-  parts: Parts,
-  c: Context<Env>,
+  services: Services,
+  c: RequestContext,
   draft: Draft,
 ): Promise<Granted<{ version: number | string }>> {
   const { place, value, rest } = draft
   const { handle, caller } = c.var
-  const { keyring } = parts
+  const { keyring } = services
   const { name } = place
   const mark = rest.idempotency && { idempotency: rest.idempotency }
   for (let races = 0; ; races++) {
@@ -91,7 +91,7 @@ export async function write(
     const prepared = await handle.call('secret.prepare', caller, { name, ...mark, replace: rest.replace })
     const { strength } = prepared.value
     if (strength !== null && !draft.isKept) await refuseWeak(c, name, textOf(value), strength)
-    if ('chain' in prepared.value) return writeProvided(parts, c, draft, { ...prepared, value: prepared.value })
+    if ('chain' in prepared.value) return writeToProvider(services, c, draft, { ...prepared, value: prepared.value })
     const { version, term, root } = prepared.value
     const sealed = await sealValue(keyring, value, { ...place, version }, { term, root })
     giveUpWhenLate(c)
@@ -109,7 +109,7 @@ export async function write(
  *
  * @throws {PosternError} `bad_request` with reason `weak`; `unavailable` when it cannot be recorded.
  */
-async function refuseWeak(c: Context<Env>, name: string, value: string, strength: StrengthPolicy): Promise<void> {
+async function refuseWeak(c: RequestContext, name: string, value: string, strength: StrengthPolicy): Promise<void> {
   const weakness = weaknessOf(value, strength)
   if (weakness === null) return
   const { handle, caller } = c.var
@@ -123,7 +123,7 @@ async function refuseWeak(c: Context<Env>, name: string, value: string, strength
 }
 
 /** Nobody waits for it any more, and a write that was answered since must not be overtaken. */
-function giveUpWhenLate(c: Context<Env>): void {
+function giveUpWhenLate(c: RequestContext): void {
   if (c.get('late')) throw refusal('late')
 }
 

@@ -4,15 +4,19 @@
  * @module
  */
 import { Histogram } from '../../core/histogram.ts'
-import type { Ended } from './request_timing.ts'
+import type { AnsweredRequest } from './request_timing.ts'
 
-/** The upper bounds of buckets, in seconds: from a read out of memory to a provider that does not answer. */
+/** The upper bounds of durations, in seconds: from a read out of memory to a provider that times out. */
 const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] as const
-/** The upper bounds of batches: a transaction takes up to 500 calls. */
+/** The upper bounds of calls in a transaction, which takes up to 500. */
 const CALLS = [1, 2, 5, 10, 25, 50, 100, 250, 500] as const
 
-/** Counters by a label, made when first used. The label must be from a closed set of ours, or a client could create counters at will. */
+/**
+ * Counters by label, each made when first used. Labels must come from a closed set of ours: otherwise clients could
+ * create counters at will.
+ */
 export class Labelled<T> {
+  /** The counters, by label. */
   readonly entries = new Map<string, T>()
   readonly #make: () => T
 
@@ -35,11 +39,11 @@ export class RequestCounters {
   readonly phases = new Labelled(() => new Histogram(SECONDS))
 
   /** Counts a request that was answered. */
-  note({ route, outcome, durationMs, observation }: Ended): void {
+  note({ route, outcome, durationMs, timing }: AnsweredRequest): void {
     const { outcomes, seconds } = this.requests.of(route?.id ?? 'none')
     outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
     seconds.note(durationMs / 1000)
-    for (const { phase, startMs, endMs } of observation.spans) this.phases.of(phase).note((endMs - startMs) / 1000)
+    for (const { phase, startMs, endMs } of timing.spans) this.phases.of(phase).note((endMs - startMs) / 1000)
   }
 }
 

@@ -1,14 +1,21 @@
+/**
+ * The operational log: one line of JSON an event, on standard error.
+ *
+ * @module
+ */
 import { cleanseAll } from '../../core/sanitize.ts'
 
-/** A fact that may stand in the operational log: an id, a count, a code. */
+/** Fields of a log line: ids, counts and codes. */
 export type LogFields = Readonly<Record<string, string | number | boolean | null | readonly string[]>>
 
 /**
- * Writes one line of JSON to standard error.
+ * Writes one line to the operational log.
  *
- * The operational log tells operators what the process does; who read what is the audit log's.
- * Give it codes and ids, never messages of foreign errors or anything that came in a request. What looks like a
- * credential or would break a line is taken out all the same.
+ * The operational log tells operators what the process does; the audit log records who read what. Pass codes and ids,
+ * never the message of a foreign error or anything that came in a request. As a second defence, text that looks like a
+ * credential or would break the line is removed.
+ *
+ * @param event The name that operators filter by.
  */
 export function logLine(level: 'info' | 'warn' | 'error', event: string, fields: LogFields = {}): void {
   // biome-ignore lint/suspicious/noConsole: the one place that writes the operational log

@@ -1,7 +1,9 @@
 /**
- * Traces for a collector: OTLP over HTTP, in its JSON form, a hundred lines instead of a kit that is larger than the
- * rest of the Worker. A request never waits for it: what finds no room, or a collector that does not take it, is
- * dropped and counted.
+ * Exports traces by OTLP over HTTP, in its JSON encoding. The OpenTelemetry SDK is larger than the rest of the Worker;
+ * this exporter has a hundred lines.
+ *
+ * No request waits for the exporter: spans that find no room, or that the collector does not accept, are dropped and
+ * counted.
  *
  * @module
  */
@@ -9,9 +11,9 @@ import { send } from '../../core/http/send.ts'
 import { newTraceId, parseTraceparent, type TraceContext } from '../../core/http/trace_context.ts'
 import type { Settings } from '../../core/settings/settings.ts'
 import { logLine } from './log.ts'
-import type { Ended, Span } from './request_timing.ts'
+import type { AnsweredRequest, PhaseSpan } from './request_timing.ts'
 
-/** Spans that wait at most. A request has a handful. */
+/** The most spans that wait. A request has a handful. */
 const MAX_WAITING = 4096
 const MAX_BATCH = 512
 const FLUSH_MS = 2000
@@ -21,7 +23,7 @@ const CLIENT = 3
 const INTERNAL = 1
 const ERROR = 2
 
-/** A span as OTLP writes it in JSON. */
+/** A span in the JSON encoding of OTLP. */
 interface OtlpSpan {
   traceId: string
   spanId: string
@@ -39,19 +41,19 @@ interface Attribute {
   value: { stringValue: string } | { intValue: string }
 }
 
-/** Makes the tracer that settings ask for. */
+/** Makes the tracer; `null` without a collector in the settings. */
 export function tracerOf(settings: Pick<Settings, 'traces' | 'appName'>): Tracer | null {
   return settings.traces.url === undefined ? null : new Tracer(settings)
 }
 
-/** Collects spans and sends them on. */
+/** Collects spans and sends them to the collector. */
 export class Tracer {
   readonly #settings: Pick<Settings, 'traces' | 'appName'>
   readonly #parents = new WeakMap<TraceContext, string>()
   #waiting: OtlpSpan[] = []
   #flushing: Promise<void> | null = null
   #timer: ReturnType<typeof setTimeout> | null = null
-  /** Spans that a collector took, and spans that none has. */
+  /** Spans that the collector accepted, and spans that were dropped. */
   readonly counts = { exported: 0, dropped: 0 }
 
   constructor(settings: Pick<Settings, 'traces' | 'appName'>) {
@@ -59,8 +61,10 @@ export class Tracer {
   }
 
   /**
-   * Where a request is in a trace: below who asks, if that is said, or at its root. Who asks may have it left out,
-   * but not put in: what is sampled is decided by the trace's id alone.
+   * Begins the span of a request: below the client's span, or as the root of a new trace. The client can opt out of
+   * sampling, but not in: the trace's id alone decides.
+   *
+   * @param traceparent The header of the request; hostile.
    */
   begin(traceparent: string | undefined): TraceContext {
     const parent = parseTraceparent(traceparent)
@@ -73,14 +77,14 @@ export class Tracer {
   }
 
   /**
-   * Takes what was seen of a request.
+   * Ends the span of a request, and queues it with the spans of its phases.
    *
-   * @param waitUntil Keeps a Worker alive until it is sent; elsewhere a timer sees to it.
+   * @param waitUntil Keeps a Worker alive until the spans are sent. Without it, a timer sends them.
    */
-  end(ended: Ended, waitUntil: ((work: Promise<unknown>) => void) | undefined): void {
-    const { trace } = ended.observation
+  end(answered: AnsweredRequest, waitUntil: ((work: Promise<unknown>) => void) | undefined): void {
+    const { trace } = answered.timing
     if (!trace?.sampled) return
-    const spans = spansOf(ended, trace, this.#parents.get(trace))
+    const spans = spansOf(answered, trace, this.#parents.get(trace))
     const room = MAX_WAITING - this.#waiting.length
     if (spans.length > room) {
       this.counts.dropped += spans.length
@@ -91,7 +95,7 @@ export class Tracer {
     else this.#schedule()
   }
 
-  /** Sends what waits. It never throws. */
+  /** Sends the spans that wait. Never throws. */
   flush(): Promise<void> {
     this.#flushing ??= this.#sendAll().finally(() => {
       this.#flushing = null
@@ -125,7 +129,7 @@ export class Tracer {
       'Content-Type': 'application/json',
       ...(token && { Authorization: `Bearer ${token.reveal()}` }),
     }
-    // The operator named the address: it may be on this machine.
+    // The operator configured the URL, so it may be on this machine.
     const options = { allowLoopback: true, timeoutMs: TIMEOUT_MS }
     return send(url, { method: 'POST', headers, body }, options).then(
       ({ status }) => status >= 200 && status < 300,
@@ -134,11 +138,11 @@ export class Tracer {
   }
 }
 
-/** The span of a request and those of its phases. No name of a secret or a vault, no address, no query. */
-function spansOf(ended: Ended, trace: TraceContext, parent: string | undefined): OtlpSpan[] {
-  const { route, method, status, outcome, observation, durationMs } = ended
+/** The spans of a request and of its phases. They hold no name of a secret or a vault, no address and no query. */
+function spansOf(answered: AnsweredRequest, trace: TraceContext, parent: string | undefined): OtlpSpan[] {
+  const { route, method, status, outcome, timing, durationMs } = answered
   const { traceId, spanId } = trace
-  const at = (ms: number) => String(BigInt(observation.startedAt) * 1_000_000n + BigInt(Math.round(ms * 1_000_000)))
+  const at = (ms: number) => String(BigInt(timing.startedAt) * 1_000_000n + BigInt(Math.round(ms * 1_000_000)))
   const attributes = [
     text('http.request.method', method),
     ...(route ? [text('http.route', route.path), text('postern.operation', route.id)] : []),
@@ -154,11 +158,11 @@ function spansOf(ended: Ended, trace: TraceContext, parent: string | undefined):
     attributes,
     status: status >= 500 ? { code: ERROR } : {},
   }
-  const phases = observation.spans.map(({ phase, id, startMs, endMs }: Span) => ({
+  const phases = timing.spans.map(({ phase, id, startMs, endMs }: PhaseSpan) => ({
     ...{ traceId, spanId: id, parentSpanId: spanId, name: phase, attributes: [], status: {} },
     kind: phase === 'provider' ? CLIENT : INTERNAL,
     startTimeUnixNano: at(startMs),
-    // One that was given up has no end of its own.
+    // A phase that was abandoned has no end of its own.
     endTimeUnixNano: at(Math.max(startMs, endMs === 0 ? durationMs : endMs)),
   }))
   return [request, ...phases]

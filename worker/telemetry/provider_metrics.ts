@@ -4,11 +4,14 @@
  * @module
  */
 import { HEALTH_STATES } from '../../core/providers/health.ts'
-import type { Parts } from '../services.ts'
+import type { Services } from '../services.ts'
 import { histogram, metric } from './prometheus.ts'
 
 /** Writes how providers are, and how the cache took part in reads. */
-export function providerLines({ upstreams, gateway }: Pick<Parts, 'upstreams' | 'gateway'>, now: number): string[] {
+export function providerLines(
+  { upstreams, providerReader }: Pick<Services, 'upstreams' | 'providerReader'>,
+  now: number,
+): string[] {
   const all = upstreams.list()
   const health = all.map((upstream) => upstream.health(now))
   const states = health.flatMap(({ id: provider, state: current }) =>
@@ -30,7 +33,7 @@ export function providerLines({ upstreams, gateway }: Pick<Parts, 'upstreams' | 
     ),
     ...metric(
       'postern_cache_reads_total',
-      [...gateway.counts].map(([use, count]) => [{ use }, count]),
+      [...providerReader.counts].map(([use, count]) => [{ use }, count]),
     ),
     ...histogram(
       'postern_provider_request_seconds',

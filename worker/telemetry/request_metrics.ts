@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Parts } from '../services.ts'
+import type { Services } from '../services.ts'
 import type { RequestCounters, TransactionCounters } from './counters.ts'
 import { histogram, metric } from './prometheus.ts'
 
@@ -16,12 +16,12 @@ export interface ProcessFacts {
 
 /** Writes the metrics of the requests that this process or isolate served. */
 export function requestLines(
-  { meters, tracer, host }: Pick<Parts, 'meters' | 'tracer' | 'host'>,
+  { requestCounters, tracer, host }: Pick<Services, 'requestCounters' | 'tracer' | 'host'>,
   processFacts: ProcessFacts | undefined,
 ): string[] {
   const { exported = 0, dropped = 0 } = tracer?.counts ?? {}
   return [
-    ...(meters === null ? [] : ofRequests(meters)),
+    ...(requestCounters === null ? [] : ofRequests(requestCounters)),
     ...(host.transactions === null ? [] : ofTransactions(host.transactions)),
     ...metric(
       'postern_trace_spans_total',

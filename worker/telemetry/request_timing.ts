@@ -1,29 +1,30 @@
 /**
- * What is seen of a request while it is served: where its time goes, and what becomes of it. Nothing of this is there
- * unless settings ask for it.
+ * Where the time of one request goes. A request is timed only if settings ask for metrics, traces or `Server-Timing`.
  *
  * @module
  */
 import { formatTraceparent, newTraceId, type TraceContext } from '../../core/http/trace_context.ts'
 
-/** What a request spends its time on: who asks, the vault's transaction, opening a value, another store. */
+/** The phases of a request: authentication, the vault's transaction, decryption, and requests to a provider. */
 export const PHASES = ['identify', 'vault', 'open', 'provider'] as const
+/** A phase of a request. */
 export type Phase = (typeof PHASES)[number]
 
-/** One phase as it went; times are in milliseconds since the request began. */
-export interface Span {
+/** One phase of one request. Times are in milliseconds since the request began. */
+export interface PhaseSpan {
   phase: Phase
+  /** The span's id in a trace; empty when the request is not traced. */
   id: string
   startMs: number
   endMs: number
 }
 
-/** One request as it is served. */
-export class Observation {
+/** Times the phases of one request. */
+export class RequestTiming {
   /** Milliseconds since the Unix epoch. */
   readonly startedAt = Date.now()
-  readonly spans: Span[] = []
-  /** Where this request is in a trace; `null` when none is made. */
+  readonly spans: PhaseSpan[] = []
+  /** The place of this request in a trace; `null` when it is not traced. */
   readonly trace: TraceContext | null
   readonly #start = performance.now()
 
@@ -31,7 +32,11 @@ export class Observation {
     this.trace = trace
   }
 
-  /** Does work and notes how long it took; `traceparent` is what another server is to be told. */
+  /**
+   * Does work and records how long it took.
+   *
+   * @param work Is given the `traceparent` to send to another server, when the request is traced.
+   */
   async time<T>(phase: Phase, work: (traceparent?: string) => Promise<T>): Promise<T> {
     const span = { phase, id: this.trace ? newTraceId(8) : '', startMs: this.elapsedMs(), endMs: 0 }
     this.spans.push(span)
@@ -42,28 +47,29 @@ export class Observation {
     }
   }
 
+  /** Milliseconds since the request began. */
   elapsedMs(): number {
     return performance.now() - this.#start
   }
 }
 
-/** As {@link Observation.time}, where there may be nobody to note it. */
+/** Like {@link RequestTiming.time}, for requests that may not be timed. */
 export function timed<T>(
-  observation: Observation | undefined,
+  timing: RequestTiming | undefined,
   phase: Phase,
   work: (traceparent?: string) => Promise<T>,
 ): Promise<T> {
-  return observation === undefined ? work() : observation.time(phase, work)
+  return timing === undefined ? work() : timing.time(phase, work)
 }
 
 /** A request that was answered. */
-export interface Ended {
-  /** The operation, and its path as OpenAPI writes it; `null` where there is none. */
+export interface AnsweredRequest {
+  /** The operation, and its path as OpenAPI writes it; `null` for a request without a route. */
   route: { id: string; path: string } | null
   method: string
   status: number
   /** `ok`, or the code of the error. */
   outcome: string
-  observation: Observation
+  timing: RequestTiming
   durationMs: number
 }

@@ -4,10 +4,10 @@
  * @module
  */
 
-/** An error's class and where it came from; not its message, which may quote a value. */
+/** The class of an error and its first frames. The message is left out, since it may quote a value. */
 export function whereabouts(error: unknown): { error: string; at: string[] } {
   if (!(error instanceof Error)) return { error: typeof error, at: [] }
-  // The message is cut off first: a line of it may look like a frame.
+  // The message goes first: a line of it may look like a frame.
   const frames = (error.stack ?? '')
     .replace(error.message, '')
     .split('\n')

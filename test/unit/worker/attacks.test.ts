@@ -94,11 +94,11 @@ describe('every route', () => {
     ])
     const failing = (vault: Host['vault'], timeoutMs = 10_000) => {
       const settings = { ...bench.settings, requestTimeoutMs: timeoutMs }
-      return createApp({ ...bench.parts, settings, host: { ...bench.parts.host, vault } })
+      return createApp({ ...bench.services, settings, host: { ...bench.services.host, vault } })
     }
     const never = () => new Promise<never>(() => {})
     const broken = () => Promise.reject(new TypeError(canary()))
-    const through = bench.parts.host.vault
+    const through = bench.services.host.vault
     const cases: [number, ReturnType<typeof createApp>, string, RequestInit][] = [
       [500, failing(broken), bench.secret('prod/db'), {}],
       [503, failing(never, 1), bench.secret('prod/db'), {}],
@@ -226,9 +226,9 @@ describe('a sign-in while the vault cannot be asked', () => {
   })
 
   /** An app whose vault does not answer one kind of question. */
-  function withoutAnswerTo({ parts }: Awaited<ReturnType<typeof open>>, broken: OperationName | null) {
+  function withoutAnswerTo({ services }: Awaited<ReturnType<typeof open>>, broken: OperationName | null) {
     const vault: Host['vault'] = async (...asked) => {
-      const handle = await parts.host.vault(...asked)
+      const handle = await services.host.vault(...asked)
       const call = async (...[operation, ...rest]: Parameters<typeof handle.call>) => {
         if (operation === broken) throw new PosternError('unavailable', 'Vault cannot be reached now')
         return handle.call(operation, ...rest)
@@ -238,7 +238,7 @@ describe('a sign-in while the vault cannot be asked', () => {
         { call },
       ) as typeof handle
     }
-    const app = createApp({ ...parts, host: { ...parts.host, vault } })
+    const app = createApp({ ...services, host: { ...services.host, vault } })
     return async (request: Request) => app.fetch(request, { address: '127.0.0.1' })
   }
 })

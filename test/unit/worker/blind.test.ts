@@ -189,9 +189,9 @@ async function askForLog(ask: Ask): Promise<void> {
 }
 
 /** Operations that the edge asks in the name of its caller, behind another: here by themselves. */
-async function callAlone({ parts, token }: Awaited<ReturnType<typeof openBlind>>, seen: string[]): Promise<void> {
-  const handle = await parts.host.vault('default', false)
-  const { hash } = (await verifiedToken(parts.keyring, 'default', token))!
+async function callAlone({ services, token }: Awaited<ReturnType<typeof openBlind>>, seen: string[]): Promise<void> {
+  const handle = await services.host.vault('default', false)
+  const { hash } = (await verifiedToken(services.keyring, 'default', token))!
   const credential = { kind: 'token', hash } as const
   const caller = { credential, proof: null, requestId: 'r', address: '127.0.0.1', agent: null }
   const alone: Partial<Record<OperationName, unknown>> = {

@@ -4,8 +4,8 @@ import { makeProof, makeProofKey } from '../../../../core/authentication/dpop_pr
 import { mintToken } from '../../../../core/authentication/token.ts'
 import { Keyring } from '../../../../core/crypto/keyring.ts'
 import { Redacted } from '../../../../core/redacted.ts'
-import { identify } from '../../../../worker/http/authenticate.ts'
-import type { Parts } from '../../../../worker/services.ts'
+import { authenticate } from '../../../../worker/http/authenticate.ts'
+import type { Services } from '../../../../worker/services.ts'
 import { rejectionOf } from '../../../support/core.ts'
 
 const keyring = await Keyring.open(new Redacted(new Uint8Array(32).fill(7)))
@@ -19,10 +19,10 @@ const key = await makeProofKey()
 const URL_HERE = 'https://postern.example/v1/vaults/acme/sessions'
 
 const ROOT = keyring.rootId
-// identify looks at these alone.
+// authenticate looks at these alone.
 const PUBLIC = { publicUrl: 'https://postern.example' }
 const partsWith = (settings: object = PUBLIC) =>
-  ({ keyring, settings: { bodyTimeoutMs: 1000, ...settings } }) as unknown as Parts
+  ({ keyring, settings: { bodyTimeoutMs: 1000, ...settings } }) as unknown as Services
 
 /** A proof for a request of these tests, fresh each time. */
 const proofFor = (token: string | null, change: Partial<Parameters<typeof makeProof>[1]> = {}) =>
@@ -33,31 +33,35 @@ type Given = {
   proof?: string
   agent?: string
   signIn?: boolean
-  takes?: 'ticket' | null
+  accepts?: 'ticket' | null
   body?: string
-  parts?: Parts
+  services?: Services
   url?: string
 }
 function ask(given: Given) {
-  const { authorization, proof, agent, signIn = false, takes = null, parts = partsWith(), url = URL_HERE } = given
+  const { authorization, proof, agent, signIn = false, accepts = null, services = partsWith(), url = URL_HERE } = given
   const headers = new Headers()
   if (authorization !== undefined) headers.set('Authorization', authorization)
   if (proof !== undefined) headers.set('DPoP', proof)
   if (agent !== undefined) headers.set('User-Agent', agent)
   const request = new Request(url, { method: 'POST', headers, body: given.body ?? null })
-  const about = { connection: { address: '192.0.2.1' }, requestId: 'id', takes: signIn ? 'sign-in' : takes } as const
-  return identify(parts, request, 'acme', about)
+  const about = {
+    connection: { address: '192.0.2.1' },
+    requestId: 'id',
+    accepts: signIn ? 'sign-in' : accepts,
+  } as const
+  return authenticate(services, request, 'acme', about)
 }
 const bound = { jkt: expect.stringMatching(/^[\w-]{43}$/), id: expect.any(String), expiresAt: expect.any(Number) }
 
-describe('identify', () => {
-  it('takes tokens and nonces of a former root key and of the next one, and says of which they are; of none other', async () => {
+describe('authenticate', () => {
+  it('accepts tokens and nonces of a former root key and of the next one, and says of which they are; of none other', async () => {
     const [former, next] = [new Redacted(new Uint8Array(32).fill(7)), new Redacted(new Uint8Array(32).fill(9))]
     const nextRing = await Keyring.open(next)
     const both = await Keyring.open(new Redacted(new Uint8Array(32).fill(8)), {
       ...{ formerRootKeys: [former], nextRootKey: next },
     })
-    const parts = { ...partsWith(), keyring: both } as Parts
+    const services = { ...partsWith(), keyring: both } as Services
     const made = await Promise.all(
       [keyring, both, nextRing].map(async (ring) => {
         const { text, hash } = mintToken('acme', await ring.macKey('acme', 'token'))
@@ -65,22 +69,22 @@ describe('identify', () => {
       }),
     )
     for (const { text, hash, root } of made) {
-      const { caller } = await ask({ authorization: `Bearer ${text}`, parts })
+      const { caller } = await ask({ authorization: `Bearer ${text}`, services })
       expect(caller.credential).toEqual({ kind: 'token', hash, root })
     }
     const proof = await proofFor(null)
-    const { caller } = await ask({ authorization: `Bearer ${made[0]!.text}`, proof, signIn: true, parts })
+    const { caller } = await ask({ authorization: `Bearer ${made[0]!.text}`, proof, signIn: true, services })
     expect(caller.proof).toEqual(bound)
     const foreign = ask({
       authorization: `Bearer ${made[1]!.text}`,
       proof,
       signIn: true,
-      parts: { ...parts, keyring: otherRing } as Parts,
+      services: { ...services, keyring: otherRing } as Services,
     })
     expect((await rejectionOf(foreign)).detail.reason).toBe('use_dpop_nonce')
     expect(both.rootId).toBe(otherRing.rootId)
-    const alone = { ...parts, keyring: otherRing } as Parts
-    const refused = made.map(({ text }) => ask({ authorization: `Bearer ${text}`, parts: alone }).catch(() => null))
+    const alone = { ...services, keyring: otherRing } as Services
+    const refused = made.map(({ text }) => ask({ authorization: `Bearer ${text}`, services: alone }).catch(() => null))
     expect((await Promise.all(refused)).map((one) => one !== null)).toEqual([false, true, false])
   })
 
@@ -163,21 +167,21 @@ describe('identify', () => {
     expect((await rejectionOf(ask({ authorization: `Bearer ${theirs}` }))).code).toBe('unauthenticated')
   })
 
-  it('row 30: takes a proof for the public address, and not for the one behind a proxy', async () => {
+  it('row 30: accepts a proof for the public address, and not for the one behind a proxy', async () => {
     const url = URL_HERE.replace('https://postern.example', 'http://127.0.0.1:8787')
     const authorization = `DPoP ${SESSION}`
     expect((await ask({ authorization, url, proof: await proofFor(SESSION) })).caller.proof).toEqual(bound)
     const inside = await proofFor(SESSION, { url })
     expect((await rejectionOf(ask({ authorization, url, proof: inside }))).code).toBe('unauthenticated')
     const local = partsWith({})
-    expect((await ask({ authorization, url, proof: inside, parts: local })).caller.proof).toEqual(bound)
+    expect((await ask({ authorization, url, proof: inside, services: local })).caller.proof).toEqual(bound)
   })
 
-  it('takes no proof for an address that only the client says, unless it is of this machine', async () => {
+  it('accepts no proof for an address that only the client says, unless it is of this machine', async () => {
     const authorization = `DPoP ${SESSION}`
-    const asked = ask({ authorization, proof: await proofFor(SESSION), parts: partsWith({}) })
+    const asked = ask({ authorization, proof: await proofFor(SESSION), services: partsWith({}) })
     expect((await rejectionOf(asked)).code).toBe('bad_request')
-    expect((await ask({ authorization: `Bearer ${API}`, parts: partsWith({}) })).caller.proof).toBeNull()
+    expect((await ask({ authorization: `Bearer ${API}`, services: partsWith({}) })).caller.proof).toBeNull()
   })
 
   it('row 30: refuses a nonce of another vault, and says that one is needed', async () => {

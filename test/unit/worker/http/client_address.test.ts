@@ -2,13 +2,13 @@ import { describe, expect, it } from 'vitest'
 import { parseRange } from '../../../../core/addresses.ts'
 import {
   type AddressPolicy,
+  type AddressSources,
   clientAddress,
   isTrustedProxy,
-  type Origin,
 } from '../../../../worker/http/client_address.ts'
 
 const trustedProxies = ['10.0.0.0/8', '2001:db8:1::/48'].map((range) => parseRange(range))
-const by = (how: AddressPolicy['clientAddress'], origin: Partial<Origin>, proxies = trustedProxies) =>
+const by = (how: AddressPolicy['clientAddress'], origin: Partial<AddressSources>, proxies = trustedProxies) =>
   clientAddress(
     { socket: null, forwarded: null, cloudflare: null, ...origin },
     { clientAddress: how, trustedProxies: proxies },

@@ -32,9 +32,9 @@ async function open(providers: Parameters<typeof openGateway>[0] = null) {
     await held.until
   }
   const host: Host = {
-    ...bench.parts.host,
+    ...bench.services.host,
     vault: async (id, create) => {
-      const handle = await bench.parts.host.vault(id, create)
+      const handle = await bench.services.host.vault(id, create)
       const slowed = handle.around((work) => work())
       const call = slowed.call.bind(slowed)
       slowed.call = async (operation, caller, input) => {
@@ -46,7 +46,7 @@ async function open(providers: Parameters<typeof openGateway>[0] = null) {
       return slowed
     },
   }
-  const app = createApp({ ...bench.parts, host })
+  const app = createApp({ ...bench.services, host })
   const ask = async (
     method: string,
     path: string,
@@ -197,8 +197,8 @@ describe('a request whose time is up', () => {
 
 describe('a vault that too many wait for', () => {
   it('refuses more at once, does nothing of them, and says so by another reason', async () => {
-    const { parts, entries } = await open()
-    const handle = await parts.host.vault('default', false)
+    const { services, entries } = await open()
+    const handle = await services.host.vault('default', false)
     const caller = {
       ...{ credential: null, proof: null, requestId: 'x', address: null, agent: null },
     } as never

@@ -16,7 +16,7 @@ const ANN = { principal: 'ann' }
 async function openWatched(environment: Record<string, string> = {}) {
   const aws = memoryProvider('aws')
   const gateway = await openGateway({ aws }, { environment: { POSTERN_METRICS: 'true', ...environment } })
-  const app = createApp(gateway.parts, { publicFile: files })
+  const app = createApp(gateway.services, { publicFile: files })
   const seen = new Set<string>()
   const ask = async (method: string, path: string, { body, token, ...headers }: Record<string, unknown> = {}) => {
     const root = /^\/(?:v1|healthz|readyz|metrics|openapi|docs)/.test(path) ? '' : '/v1/vaults/default'
@@ -295,8 +295,8 @@ describe('answers', () => {
     const limited = await openWatched({ POSTERN_SECURITY__PRINCIPAL_RATE: '1/m' })
     for (let i = 0; i < 3; i++) await limited.ask('GET', '/sessions/current')
     const broken = {
-      ...watched.parts,
-      host: { ...watched.parts.host, vault: () => Promise.reject(new TypeError('x')) },
+      ...watched.services,
+      host: { ...watched.services.host, vault: () => Promise.reject(new TypeError('x')) },
     }
     const failed = await createApp(broken).fetch(
       new Request('http://127.0.0.1/v1/vaults/default/keys', {

@@ -14,7 +14,7 @@ import type { Naming } from '../../../../core/providers/store_names.ts'
 import type { Redacted } from '../../../../core/redacted.ts'
 import { parseSettings } from '../../../../core/settings/settings.ts'
 import { createApp } from '../../../../worker/app.ts'
-import { assemble, upstreamsOf } from '../../../../worker/compose.ts'
+import { compose, upstreamsOf } from '../../../../worker/compose.ts'
 import { LOCAL_FILES } from '../../../../worker/local/secrets_file.ts'
 import { openSqlite, type Sqlite } from '../../../../worker/local/sqlite.ts'
 import { localHost } from '../../../../worker/vault_host/local.ts'
@@ -69,12 +69,12 @@ export async function openGateway(
   )
   const { text, hash } = mintToken(vault, await keyring.macKey(vault, 'token'))
   opened.vault.execute([bootstrapOf(hash, Date.now())], Date.now())
-  const parts = assemble({ settings, keyring, upstreams }, host)
-  const app = createApp(parts)
+  const services = compose({ settings, keyring, upstreams }, host)
+  const app = createApp(services)
   const answer = async (request: Request) => app.fetch(request, { address: '127.0.0.1' })
   const open = (token: Redacted<string>) => connect({ endpoint: 'http://127.0.0.1', vault, token, fetch: answer })
   return {
-    ...{ sql, upstreams, opened, parts, admin: open(text), open, keyring, settings, answer },
+    ...{ sql, upstreams, opened, services, admin: open(text), open, keyring, settings, answer },
     token: text,
     /** Sends a request as the administrator. */
     send: (path: string, init: RequestInit = {}) => {

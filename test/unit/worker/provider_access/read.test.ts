@@ -565,7 +565,7 @@ describe('a mistake in an adapter', () => {
       expect(await answer.json()).toMatchObject({ code: 'internal' })
     }
     expect(gateway.replica.calls).toEqual([])
-    const metrics = providerLines(gateway.parts, Date.now())
+    const metrics = providerLines(gateway.services, Date.now())
     expect(metrics).toContain('postern_provider_mistakes_total{provider="aws"} 2')
     expect(metrics).toContain('postern_provider_breaker_open{provider="aws"} 0')
     expect(written.filter((line) => line.includes('"RangeError"'))).not.toEqual([])

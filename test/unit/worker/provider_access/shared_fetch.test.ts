@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import type { VersionedChain } from '../../../../core/providers/chain.ts'
 import type { ProvidedRead } from '../../../../core/vault/chains/read_operations.ts'
-import { Flights } from '../../../../worker/provider_access/shared_fetch.ts'
+import { SharedFetches } from '../../../../worker/provider_access/shared_fetch.ts'
 import { memoryProvider } from '../../../support/memory_provider.ts'
 import { openGateway } from './provider_access_fixture.ts'
 
@@ -10,7 +10,7 @@ async function opened(shared = true) {
   const aws = memoryProvider()
   aws.set('db', 'x')
   const { keyring, settings, upstreams } = await openGateway({ aws })
-  const flights = new Flights({ keyring, settings, upstreams, shared })
+  const flights = new SharedFetches({ keyring, settings, upstreams, shared })
   const chain: VersionedChain = {
     ...{
       id: 'c',

@@ -7,7 +7,7 @@ import { httpProvider } from '../../../../core/providers/http/provider.ts'
 import { Redacted } from '../../../../core/redacted.ts'
 import { createApp } from '../../../../worker/app.ts'
 import { Tracer } from '../../../../worker/telemetry/otlp.ts'
-import { Observation } from '../../../../worker/telemetry/request_timing.ts'
+import { RequestTiming } from '../../../../worker/telemetry/request_timing.ts'
 import { canary, leaks } from '../../../support/canary.ts'
 import { expectExposition, samplesOf } from '../../../support/exposition.ts'
 import { memoryProvider } from '../../../support/memory_provider.ts'
@@ -41,7 +41,7 @@ async function listen(status = 200, answer = '{}') {
 async function open(environment: Record<string, string>, providers: Parameters<typeof openGateway>[0] = {}) {
   const gateway = await openGateway(providers, { environment })
   const processFacts = { residentBytes: () => 123_456_789, startedAt: 1_700_000_000_000 }
-  const app = createApp(gateway.parts, { processFacts })
+  const app = createApp(gateway.services, { processFacts })
   const send = async (path: string, headers: Record<string, string> = {}) => {
     const given = { Authorization: `Bearer ${gateway.token.reveal()}`, ...headers }
     return app.fetch(new Request(`http://127.0.0.1${path}`, { headers: given }), { address: '127.0.0.1' })
@@ -84,8 +84,8 @@ describe('metrics', () => {
   })
 
   it('are not kept when nobody asks', async () => {
-    const { parts, send, secret } = await open({})
-    expect([parts.meters, parts.tracer]).toEqual([null, null])
+    const { services, send, secret } = await open({})
+    expect([services.requestCounters, services.tracer]).toEqual([null, null])
     expect((await send('/metrics')).status).toBe(404)
     expect((await send(secret('a'))).headers.has('Server-Timing')).toBe(false)
   })
@@ -110,17 +110,17 @@ describe('Server-Timing', () => {
 describe('traces', () => {
   it('row 44: have a span of the request below who asked, and one of each phase, and no name', async () => {
     const collector = await listen()
-    const { admin, send, secret, parts, token } = await open({
+    const { admin, send, secret, services, token } = await open({
       POSTERN_TRACES__URL: `${collector.url}/v1/traces`,
       POSTERN_TRACES__TOKEN: 'canary-token',
     })
     const value = canary()
     await admin.put(NAME, new Redacted(value))
-    await parts.tracer!.flush()
+    await services.tracer!.flush()
     collector.received.length = 0
     await send(secret(NAME), { traceparent: PARENT })
     await send(secret('canary/none'))
-    await parts.tracer!.flush()
+    await services.tracer!.flush()
     const [{ headers, body }] = collector.received as [{ headers: { authorization: string }; body: string }]
     expect(headers.authorization).toBe('Bearer canary-token')
     expect(body).not.toMatch(/canary|"default"|127\.0\.0\.1/)
@@ -138,7 +138,7 @@ describe('traces', () => {
     }
     const failed = spans.filter(({ attributes }) => attributes.some(({ key }) => key === 'error.type'))
     expect(failed.map(({ attributes }) => attributes.at(-1)!.value)).toEqual([{ stringValue: 'not_found' }])
-    expect(parts.tracer!.counts.dropped).toBe(0)
+    expect(services.tracer!.counts.dropped).toBe(0)
   })
 
   it('leave out what who asks has left out, and strangers, and are passed on to a store of the operator', async () => {
@@ -149,19 +149,19 @@ describe('traces', () => {
       { allowLoopback: true },
     )
     const aws = memoryProvider('aws')
-    const { admin, send, secret, parts } = await open(
+    const { admin, send, secret, services } = await open(
       { POSTERN_TRACES__URL: collector.url },
       { http: { provider }, aws },
     )
     await admin.putChain('c', { resource: 'canary/*', members: [{ provider: 'http' }] })
-    await parts.tracer!.flush()
+    await services.tracer!.flush()
     collector.received.length = 0
     await send(secret(NAME), { traceparent: `${PARENT.slice(0, -2)}00` })
     await send(secret(NAME), { Authorization: 'Bearer nothing' })
-    await parts.tracer!.flush()
+    await services.tracer!.flush()
     expect(collector.received).toEqual([])
     expect((await send(secret(NAME), { traceparent: PARENT })).status).toBe(200)
-    await parts.tracer!.flush()
+    await services.tracer!.flush()
     const spans = spansOf(collector.received[0]!.body)
     const asked = spans.find(({ name }) => name === 'provider')!
     expect(asked.kind).toBe(3)
@@ -172,13 +172,13 @@ describe('traces', () => {
 
   it('are dropped and counted when a collector does not take them, and no request fails', async () => {
     const refusing = await listen(503)
-    const { send, secret, parts, metrics } = await open({
+    const { send, secret, services, metrics } = await open({
       ...{ POSTERN_TRACES__URL: refusing.url, POSTERN_METRICS: 'true' },
     })
     const { status } = await send(secret('none'))
-    await parts.tracer!.flush()
-    expect([status, parts.tracer!.counts.exported]).toEqual([404, 0])
-    const dropped = parts.tracer!.counts.dropped
+    await services.tracer!.flush()
+    expect([status, services.tracer!.counts.exported]).toEqual([404, 0])
+    const dropped = services.tracer!.counts.dropped
     expect(dropped).toBeGreaterThan(0)
     expect(samplesOf(await metrics()).get('postern_trace_spans_total{outcome="dropped"}')).toBe(dropped)
   })
@@ -187,8 +187,8 @@ describe('traces', () => {
     const collector = await listen()
     const tracer = new Tracer({ traces: { url: collector.url, samplePercent: 100 }, appName: 'test' })
     for (let i = 0; i < 5000; i++) {
-      const observation = new Observation(tracer.begin(undefined))
-      tracer.end({ route: null, method: 'GET', status: 200, outcome: 'ok', observation, durationMs: 1 }, undefined)
+      const timing = new RequestTiming(tracer.begin(undefined))
+      tracer.end({ route: null, method: 'GET', status: 200, outcome: 'ok', timing, durationMs: 1 }, undefined)
     }
     expect(tracer.counts.dropped).toBe(5000 - 4096)
     await tracer.flush()
