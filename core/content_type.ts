@@ -1,14 +1,8 @@
 /**
- * The types that values have when nobody says, and which types are JSON.
+ * Content types that are JSON.
  *
  * @module
  */
-
-/** The type of a value whose writer, or store, names none. */
-export const DEFAULT_CONTENT_TYPE = Object.freeze({
-  utf8: 'text/plain; charset=utf-8',
-  base64: 'application/octet-stream',
-})
 
 export const JSON_TYPE = 'application/json'
 

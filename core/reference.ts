@@ -6,7 +6,8 @@
  *
  * @module
  */
-import { DEFAULT_CONTENT_TYPE, JSON_TYPE } from './content_type.ts'
+import { JSON_TYPE } from './content_type.ts'
+import { DEFAULT_CONTENT_TYPE } from './encoding.ts'
 import { badRequest } from './errors.ts'
 import { JsonSource } from './json_source.ts'
 import { parseName, parseVaultId } from './names.ts'

@@ -3,8 +3,10 @@
  *
  * @module
  */
+
 import * as vscode from 'vscode'
 import { ExtensionError } from './shared/errors.ts'
+import { isLoopback } from '../core/loopback.ts'
 
 /** A server that the user named. */
 export interface Endpoint {
@@ -30,8 +32,7 @@ export function endpoints(): Endpoint[] {
 export function originOf(url: string): string | null {
   if (!URL.canParse(url)) return null
   const { protocol, hostname, origin } = new URL(url)
-  const isLoopback = ['127.0.0.1', '[::1]', 'localhost'].includes(hostname)
-  return protocol === 'https:' || (protocol === 'http:' && isLoopback) ? origin : null
+  return protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname)) ? origin : null
 }
 
 /** Names a server in the user's settings. */

@@ -5,15 +5,9 @@
  *
  * @module
  */
-import { base64url, utf8 } from '../bytes.ts'
 
-/** A public key of P-256 as a JWK (RFC 7518 section 6.2.1): the members that identify it. */
-export interface PublicJwk {
-  kty: string
-  crv: string
-  x: string
-  y: string
-}
+import { base64url, utf8 } from '../bytes.ts'
+import { digestOf, type PublicJwk, publicJwkOf } from '../crypto/jwk.ts'
 
 /** A key pair that a client proves to have. */
 export interface ProofKey {
@@ -28,12 +22,6 @@ export async function makeProofKey(): Promise<ProofKey> {
   const pair = (await crypto.subtle.generateKey(ecdsa, false, ['sign', 'verify'])) as CryptoKeyPair
   const { privateKey, publicKey } = pair
   return { privateKey, publicJwk: await publicJwkOf(publicKey) }
-}
-
-/** A public key as a JWK, without what says how it may be used. */
-export async function publicJwkOf(key: CryptoKey): Promise<PublicJwk> {
-  const { kty, crv, x, y } = (await crypto.subtle.exportKey('jwk', key)) as JsonWebKey
-  return { kty: kty!, crv: crv!, x: x!, y: y! }
 }
 
 /** Makes a proof for one request: a JWT, signed with ES256. */
@@ -62,9 +50,4 @@ export async function makeProof(
 export function addressOf(url: string): string {
   const { protocol, username, password, host, pathname } = new URL(url)
   return username || password ? '' : `${protocol}//${host}${pathname}`
-}
-
-/** SHA-256 in base64url. */
-export async function digestOf(text: string): Promise<string> {
-  return base64url(new Uint8Array(await crypto.subtle.digest('SHA-256', utf8(text))))
 }

@@ -3,12 +3,14 @@
  *
  * @module
  */
+
 import * as z from 'zod/mini'
 import { makeProof, type ProofKey } from '../authentication/dpop_proof.ts'
 import { isTicket } from '../authentication/ticket.ts'
 import { concat, parseUtf8 } from '../bytes.ts'
 import { makeSealKey, openSealed, type SealKey } from '../crypto/seal_key.ts'
 import { ERROR_CODES, type ErrorDetail, PosternError, type Reason } from '../errors.ts'
+import { isLoopback } from '../loopback.ts'
 import { parseVaultId } from '../names.ts'
 import { Redacted } from '../redacted.ts'
 import { printable } from '../sanitize.ts'
@@ -202,8 +204,7 @@ async function sendInTime(
 
 function originOf(endpoint: string): string {
   const url = URL.canParse(endpoint) ? new URL(endpoint) : null
-  const loopback = url !== null && ['127.0.0.1', '[::1]', 'localhost'].includes(url.hostname)
-  if (url?.protocol === 'https:' || (url?.protocol === 'http:' && loopback)) return url.origin
+  if (url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(url.hostname))) return url.origin
   throw new PosternError('bad_request', 'Endpoint must be https, or http to loopback', { field: 'endpoint' })
 }
 

@@ -6,9 +6,10 @@
  *
  * @module
  */
-import { digestOf, publicJwkOf } from '../authentication/dpop_proof.ts'
+
 import { type Bytes, base64url, concat, parseBase64url, parseUtf8, utf8 } from '../bytes.ts'
 import { PosternError } from '../errors.ts'
+import { digestOf, publicJwkOf } from './jwk.ts'
 
 const ALG = 'ECDH-ES'
 const ENC = 'A256GCM'

@@ -3,9 +3,11 @@
  *
  * @module
  */
+
 import { inRange, parseAddress, parseRange } from '../addresses.ts'
 import { type Bytes, concat } from '../bytes.ts'
 import { PosternError, REFUSALS } from '../errors.ts'
+import { isLoopback } from '../loopback.ts'
 import { isProgrammingError } from '../programming_error.ts'
 import { networkCode } from './network_code.ts'
 
@@ -122,7 +124,7 @@ export async function send(url: string, init: RequestInit, options: SendOptions 
 export function checkUrl(text: string, allowLoopback: boolean): void {
   const url = URL.canParse(text) ? new URL(text) : null
   const host = url?.hostname.replace(/^\[|\]$/g, '').replace(/(?<!\.)\.+$/, '') ?? ''
-  const loopback = host === 'localhost' || host === '127.0.0.1' || host === '::1'
+  const loopback = isLoopback(host)
   const safe = url?.protocol === 'https:' || (url?.protocol === 'http:' && loopback && allowLoopback)
   const special = parseAddress(host) !== null && SPECIAL.some((range) => inRange(host, range))
   const inside = special || METADATA_HOSTS.has(host) || host === 'localhost' || host.endsWith('.localhost')

@@ -48,20 +48,3 @@ export interface VersionedChain extends Chain {
   updatedAt: number
   updatedBy: string
 }
-
-/**
- * Orders patterns: the most specific first. Segment by segment a name comes before `*`, and `*` before `**`.
- *
- * Two different patterns that cover one name never come out equal: where both have names, these are the name's.
- */
-export function bySpecificity(a: string, b: string): number {
-  const [left, right] = [rankOf(a), rankOf(b)]
-  return left < right ? -1 : left > right ? 1 : 0
-}
-
-function rankOf(pattern: string): string {
-  return pattern
-    .split('/')
-    .map((segment) => (segment === '**' ? '2' : segment === '*' ? '1' : '0'))
-    .join('')
-}

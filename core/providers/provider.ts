@@ -3,7 +3,9 @@
  *
  * @module
  */
+
 import type { Bytes } from '../bytes.ts'
+import type { Encoding } from '../encoding.ts'
 import type { Redacted } from '../redacted.ts'
 
 /** The kinds of stores that a provider can be. `sealed`, the vault's own, is none of them: it is no network away. */
@@ -74,7 +76,7 @@ export class ProviderFailure extends Error {
 export interface ProvidedSecret {
   value: Redacted<Bytes>
   /** Whether the store has it as text or as bytes. */
-  encoding: 'utf8' | 'base64'
+  encoding: Encoding
   /** The provider's own id of the version; opaque. */
   version: string
   /** Milliseconds since the Unix epoch; `null` when the store does not say. */

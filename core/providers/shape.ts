@@ -6,10 +6,11 @@
  */
 import canonicalize from 'canonicalize'
 import { type Bytes, parseUtf8, utf8 } from '../bytes.ts'
-import { DEFAULT_CONTENT_TYPE, isJsonType } from '../content_type.ts'
+import { isJsonType } from '../content_type.ts'
+import type { Encoding } from '../encoding.ts'
+import { DEFAULT_CONTENT_TYPE } from '../encoding.ts'
 import { JsonSource } from '../json_source.ts'
 import type { Redacted } from '../redacted.ts'
-import type { Encoding } from '../vault/secrets/store.ts'
 import { ProviderFailure, type PutOptions } from './provider.ts'
 import { failureOf } from './request.ts'
 

@@ -4,9 +4,9 @@
  * @module
  */
 import type { Bytes } from '../bytes.ts'
+import type { Encoding } from '../encoding.ts'
 import type { Redacted } from '../redacted.ts'
 import type { Failure } from '../vault/rotation/state_machine.ts'
-import type { Encoding } from '../vault/secrets/store.ts'
 
 /** A value at a version, in clear. */
 export interface Credential {

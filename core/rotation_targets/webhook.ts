@@ -5,6 +5,7 @@
  */
 import * as z from 'zod/mini'
 import { type Bytes, base64, parseBase64, parseUtf8, utf8 } from '../bytes.ts'
+import { DEFAULT_CONTENT_TYPE } from '../encoding.ts'
 import { PosternError } from '../errors.ts'
 import { type SendOptions, send } from '../http/send.ts'
 import { signWebhook } from '../http/webhook_signature.ts'
@@ -112,6 +113,5 @@ function createdOf({ status, body }: { status: number; body: Bytes }): Omit<Cred
   if (!data || !value || value.length > MAX_VALUE_BYTES || !data.value.isWellFormed())
     throw new TargetFailure('unreadable')
   const encoding = data.encoding ?? 'utf8'
-  const fallback = encoding === 'utf8' ? 'text/plain; charset=utf-8' : 'application/octet-stream'
-  return { value: new Redacted(value), encoding, contentType: data.contentType ?? fallback }
+  return { value: new Redacted(value), encoding, contentType: data.contentType ?? DEFAULT_CONTENT_TYPE[encoding] }
 }

@@ -7,10 +7,10 @@
 import type { Bytes } from '../bytes.ts'
 import { type Binding, type DekCache, open, seal } from '../crypto/envelope.ts'
 import type { Keyring } from '../crypto/keyring.ts'
+import type { Encoding } from '../encoding.ts'
 import type { Redacted } from '../redacted.ts'
 import type { Under } from '../vault/keys/key_store.ts'
 import type { SealedVersion } from '../vault/secrets/operations.ts'
-import type { Encoding } from '../vault/secrets/store.ts'
 
 /** Of a vault that has just begun. */
 const FIRST: Under = { term: 1, root: null }

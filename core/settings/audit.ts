@@ -3,15 +3,15 @@
  *
  * @module
  */
+
 import * as z from 'zod/mini'
 import { PosternError } from '../errors.ts'
 import { FORMATS } from '../export/format.ts'
 import { checkUrl } from '../http/send.ts'
 import { parseWebhookSecret } from '../http/webhook_signature.ts'
-import { Redacted } from '../redacted.ts'
 import { formatRollback, parseRollback } from '../tlog/rollback_acceptance.ts'
 import { isWitnessKey } from '../tlog/signed_note.ts'
-import { choice, flag, list, secret, text, whole } from './reader.ts'
+import { choice, credential, flag, list, secret, text, whole } from './reader.ts'
 
 /** Settings for retention, anchors, witnesses and export of the logs. */
 export const AuditSettings = z.object({
@@ -84,16 +84,6 @@ export function isOperatorUrl(given: string): boolean {
   }
   const { search, hash } = new URL(given)
   return given === given.trim() && !search && !hash
-}
-
-/**
- * Parses a credential for a header.
- *
- * @throws {PosternError} `bad_request` unless it is visible ASCII.
- */
-export function credential(given: string): Redacted<string> {
-  if (!/^[\x21-\x7e]{1,4096}$/.test(given)) throw new PosternError('bad_request', 'Must be visible ASCII')
-  return new Redacted(given)
 }
 
 function schemaWord(item: string): string {

@@ -240,3 +240,13 @@ function freeze<T>(value: T): T {
   }
   return value
 }
+
+/**
+ * Parses a credential for a header.
+ *
+ * @throws {PosternError} `bad_request` unless it is visible ASCII.
+ */
+export function credential(given: string): Redacted<string> {
+  if (!/^[\x21-\x7e]{1,4096}$/.test(given)) throw new PosternError('bad_request', 'Must be visible ASCII')
+  return new Redacted(given)
+}

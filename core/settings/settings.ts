@@ -3,10 +3,12 @@
  *
  * @module
  */
+
 import * as z from 'zod/mini'
 import { parseRange } from '../addresses.ts'
 import { type Bytes, base64url } from '../bytes.ts'
 import { parseRootKey } from '../crypto/keyring.ts'
+import { isLoopback } from '../loopback.ts'
 import { Redacted } from '../redacted.ts'
 import { AuditSettings, isOperatorUrl } from './audit.ts'
 import { defaultMembers, keepsVaultsApart, ProviderSettings } from './providers.ts'
@@ -270,11 +272,6 @@ export function parseSettings(sources: Sources): Settings {
 /** Lists all settings for the settings page. */
 export function settingsReference(): SettingInfo[] {
   return describeSettings(SettingsSchema, PREFIX)
-}
-
-/** Whether a host is this machine alone. */
-export function isLoopback(host: string): boolean {
-  return ['127.0.0.1', '::1', 'localhost'].includes(host)
 }
 
 /** A rule across settings. It runs even if other settings are invalid, so that one error reports all of them. */

@@ -4,8 +4,7 @@
  * @module
  */
 import * as z from 'zod/mini'
-import { credential } from './audit.ts'
-import { secret, text, whole } from './reader.ts'
+import { credential, secret, text, whole } from './reader.ts'
 
 /** Settings for the export of traces. */
 export const TraceSettings = z.object({

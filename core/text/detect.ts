@@ -7,6 +7,7 @@
  * @module
  */
 import { CREDENTIAL_FORMS } from '../credential_forms.ts'
+import { UUID } from '../uuid.ts'
 import { parseEnv } from './dotenv.ts'
 
 /** The largest text that is looked through. */
@@ -91,7 +92,7 @@ function isNoPlaceholder(value: string): boolean {
 /** UUIDs, and digests with their algorithm named, stand where secrets do and are none. */
 function isKnownHarmless(value: string): boolean {
   return (
-    /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(value) ||
+    UUID.test(value.toLowerCase()) ||
     /^sha(?:1|256|384|512)[-:]/.test(value) ||
     /^(?:https?|file|postern):/.test(value) ||
     /^[0-9a-f]{40}$|^[0-9a-f]{64}$/.test(value)

@@ -3,8 +3,10 @@
  *
  * @module
  */
+
 import { wordlist } from '@scure/bip39/wordlists/english.js'
 import { type Bytes, base64, base64url, hex, randomBytes, utf8 } from '../bytes.ts'
+import { DEFAULT_CONTENT_TYPE } from '../encoding.ts'
 import { badRequest } from '../errors.ts'
 import { Redacted } from '../redacted.ts'
 import { type CharacterClass, CLASSES, classOf, type StrengthPolicy } from './strength.ts'
@@ -59,7 +61,7 @@ export async function generate(recipe: Recipe): Promise<Redacted<Bytes>> {
 
 /** The media type of what a recipe makes. */
 export function contentTypeOf(recipe: Recipe): string {
-  if (!('format' in recipe)) return 'text/plain; charset=utf-8'
+  if (!('format' in recipe)) return DEFAULT_CONTENT_TYPE.utf8
   return recipe.format === 'pem' ? 'application/x-pem-file' : 'application/jwk+json'
 }
 

@@ -8,8 +8,8 @@
 
 import { type Bytes, parseUtf8 } from '../bytes.ts'
 import { type ErrorDetail, PosternError } from '../errors.ts'
+import { covers } from '../patterns.ts'
 import type { Redacted } from '../redacted.ts'
-import { covers } from '../vault/access/rules.ts'
 import { DeniedTexts } from './denied_texts.ts'
 
 /** The classes of characters that a policy may ask for, in ASCII. Whatever is in none of the first three is special. */

@@ -165,3 +165,8 @@ export interface Unusable {
 export function operation<Input, Output>(definition: Operation<Input, Output>): Operation<Input, Output> {
   return definition
 }
+
+/** The resource of an operation or a task on one secret: the secret's name. */
+export function byName({ name }: { name: string }): string {
+  return name
+}

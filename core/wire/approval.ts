@@ -3,7 +3,9 @@
  *
  * @module
  */
+
 import * as z from 'zod/mini'
+import { UUID_PATTERN } from '../uuid.ts'
 import { id, line, moment } from './parts.ts'
 import { AskedApproval } from './problem.ts'
 
@@ -63,11 +65,7 @@ export const BrokenGlassList = z.strictObject({ items: z.array(BrokenGlass) })
 /** Headers of a request that needs approval. */
 export const ApprovalHeaders = z.strictObject({
   Approval: z.optional(
-    z
-      .string()
-      .check(
-        z.regex(/^(?:ask|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/, 'Must be "ask" or the id of an approval'),
-      ),
+    z.string().check(z.regex(new RegExp(`^(?:ask|${UUID_PATTERN})$`), 'Must be "ask" or the id of an approval')),
   ),
   'Approval-Reason': z.optional(line(1, 256)),
 })

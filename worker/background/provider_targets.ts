@@ -4,7 +4,7 @@
  * @module
  */
 import { type Bytes, parseUtf8, utf8 } from '../../core/bytes.ts'
-import { DEFAULT_CONTENT_TYPE } from '../../core/content_type.ts'
+import { DEFAULT_CONTENT_TYPE } from '../../core/encoding.ts'
 import { PosternError } from '../../core/errors.ts'
 import type { JsonSource } from '../../core/json_source.ts'
 import type { Replica } from '../../core/providers/failover.ts'

@@ -8,6 +8,7 @@
 import { equal } from '../../core/bytes.ts'
 import { dekCache } from '../../core/crypto/envelope.ts'
 import { PosternError } from '../../core/errors.ts'
+import { retryRaced } from '../../core/races.ts'
 import {
   type Credential,
   generateOnly,
@@ -82,22 +83,15 @@ async function createValue(desk: Desk, turn: Turn): Promise<void> {
   const present = isProvided(turn) ? await presentAt(desk, turn) : null
   const made = await madeFor(desk, turn)
   const { value, contentType, encoding } = isProvided(turn) && present !== null ? fitted(turn, present, made) : made
-  let { nextNumber: number, under } = turn
-  for (let races = 0; ; races++) {
+  await retryRaced(MAX_RACES, async (races) => {
+    const next =
+      races === 0 ? { number: turn.nextNumber, under: turn.under } : await desk.perform('rotation.next', { name })
+    const { number, under } = next
     const place = { vault: desk.vault, name, version: number, contentType, encoding }
     const sealed = await sealValue(desk.keyring, value, place, under)
-    try {
-      const about = { contentType, encoding, expects: present?.version }
-      await desk.perform('rotation.create', { name, run, fence, number, ...sealed, ...about })
-      return
-    } catch (error) {
-      const raced = error instanceof PosternError && error.detail.reason === 'raced'
-      if (!raced || races === MAX_RACES) throw error
-    }
-    const next = await desk.perform('rotation.next', { name })
-    number = next.number
-    under = next.under
-  }
+    const about = { contentType, encoding, expects: present?.version }
+    await desk.perform('rotation.create', { name, run, fence, number, ...sealed, ...about })
+  })
 }
 
 /**

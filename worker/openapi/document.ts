@@ -3,8 +3,10 @@
  *
  * @module
  */
+
 import type { $ZodType } from 'zod/v4/core'
 import { ID, NAME, VAULT } from '../../core/names.ts'
+import { UUID } from '../../core/uuid.ts'
 import { ApprovalHeaders } from '../../core/wire/index.ts'
 import { ROUTES, type Route, VAULT_BASE } from '../http/route_table.ts'
 import { CONTRACT, GROUPS } from './contract.ts'
@@ -15,7 +17,6 @@ import { componentSchemas, type Part, parametersOf, reference } from './schemas.
 
 const text = (pattern: RegExp, more: object = {}) => ({ type: 'string', pattern: pattern.source, ...more })
 const whole = { type: 'integer', minimum: 0 }
-const ACCESSOR = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
 /** Path parameters. */
 const IN_PATHS: Record<string, { description: string; schema: object; example: string | number }> = {
@@ -28,7 +29,7 @@ const IN_PATHS: Record<string, { description: string; schema: object; example: s
   id: { description: 'The id of the resource', schema: text(ID), example: 'shop' },
   accessor: {
     description: 'The accessor of the token or session',
-    schema: text(ACCESSOR),
+    schema: text(UUID),
     example: '00000000-0000-4000-8000-000000000000',
   },
   index: { description: 'The index of the entry in the log, from 0', schema: whole, example: 0 },

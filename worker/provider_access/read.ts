@@ -11,6 +11,7 @@
  */
 import type { Bytes } from '../../core/bytes.ts'
 import type { DekCache } from '../../core/crypto/envelope.ts'
+import { DEFAULT_CONTENT_TYPE, type Encoding } from '../../core/encoding.ts'
 import { type ErrorDetail, PosternError, refusal } from '../../core/errors.ts'
 import type { Reply } from '../../core/providers/failover.ts'
 import type { ProvidedSecret } from '../../core/providers/provider.ts'
@@ -20,14 +21,10 @@ import { openCached } from '../../core/sealing/cached_value.ts'
 import type { CachedValue } from '../../core/vault/chains/cache_store.ts'
 import { type ProvidedRead, type ReadReport, type Released, reasonOf } from '../../core/vault/chains/read_operations.ts'
 import { type Caller, type Granted, unwrap } from '../../core/vault/rpc.ts'
-import type { Encoding } from '../../core/vault/secrets/store.ts'
 import { type RequestTiming, timed } from '../telemetry/request_timing.ts'
 import type { VaultHandle } from '../vault_host/host.ts'
 import { type CacheStatus, type CacheUse, distinct } from './cache_status.ts'
 import { type FetchedReply, type FetchServices, refusalOnly, SharedFetches } from './shared_fetch.ts'
-
-const TEXT_TYPE = 'text/plain; charset=utf-8'
-const BYTES_TYPE = 'application/octet-stream'
 
 /** The request that a provider is accessed for. */
 export interface VaultRequest {
@@ -215,6 +212,6 @@ function releasedSecret(
   cache: CacheStatus,
 ): ReleasedSecret {
   const { version, value, encoding, createdAt, expiresAt } = secret
-  const contentType = secret.contentType ?? (encoding === 'utf8' ? TEXT_TYPE : BYTES_TYPE)
+  const contentType = secret.contentType ?? DEFAULT_CONTENT_TYPE[encoding]
   return { name, version, value, encoding, contentType, createdAt, expiresAt, provider, cache }
 }

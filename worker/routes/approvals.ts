@@ -1,6 +1,7 @@
 import { Hono } from 'hono'
 import type * as z from 'zod/mini'
 import { badRequest } from '../../core/errors.ts'
+import { UUID } from '../../core/uuid.ts'
 import type { ShownApproval } from '../../core/vault/approvals/approval_operations.ts'
 import type { BrokenGlass } from '../../core/vault/approvals/break_glass_store.ts'
 import * as wire from '../../core/wire/index.ts'
@@ -9,8 +10,6 @@ import type { Env, RequestContext } from '../http/request_context.ts'
 import { answer, iso, when } from '../http/respond.ts'
 import { serve } from '../http/route_table.ts'
 import type { Services } from '../services.ts'
-
-const ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
 /** `…/approvals` and `…/break-glass`: what others have to approve, and going on without. */
 export function approvalRoutes({ settings }: Services): Hono<Env> {
@@ -67,7 +66,7 @@ export function approvalRoutes({ settings }: Services): Hono<Env> {
 
 function idOf(c: RequestContext): string {
   const id = c.req.param('id') ?? ''
-  if (!ID.test(id)) throw badRequest('id', 'Must be an id that was given out here')
+  if (!UUID.test(id)) throw badRequest('id', 'Must be an id that was given out here')
   return id
 }
 

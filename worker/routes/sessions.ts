@@ -7,6 +7,7 @@ import type { Recipient } from '../../core/crypto/seal_to.ts'
 import { badRequest, PosternError, refusal } from '../../core/errors.ts'
 import { openTotp, sealTotp } from '../../core/sealing/totp_secret.ts'
 import { sleep } from '../../core/sleep.ts'
+import { UUID } from '../../core/uuid.ts'
 import type { VersionedIssuer } from '../../core/vault/access/issuer_store.ts'
 import type { Factor, OpenedSession } from '../../core/vault/access/session_operations.ts'
 import type { Session } from '../../core/vault/access/session_store.ts'
@@ -27,7 +28,6 @@ const REFUSAL_MS = 150
  * those that are trusted only.
  */
 const STRANGER_REFUSAL_MS = 1000
-const ACCESSOR = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
 /** `…/sessions` and `…/totp`: signing in and out, and second factors. */
 export function sessionRoutes(services: Services): Hono<Env> {
@@ -118,7 +118,7 @@ export function sessionRoutes(services: Services): Hono<Env> {
 /** The accessor in a path. */
 export function accessorOf(c: RequestContext): string {
   const accessor = c.req.param('accessor') ?? ''
-  if (!ACCESSOR.test(accessor)) throw badRequest('accessor', 'Must be an accessor')
+  if (!UUID.test(accessor)) throw badRequest('accessor', 'Must be an accessor')
   return accessor
 }
 

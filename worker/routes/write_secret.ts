@@ -3,9 +3,12 @@
  *
  * @module
  */
+
 import type * as z from 'zod/mini'
 import { type Bytes, parseBase64, utf8 } from '../../core/bytes.ts'
+import { DEFAULT_CONTENT_TYPE } from '../../core/encoding.ts'
 import { badRequest, PosternError, refusal } from '../../core/errors.ts'
+import { retryRaced } from '../../core/races.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { fingerprints } from '../../core/sealing/request_fingerprint.ts'
 import { type Place, sealValue } from '../../core/sealing/version.ts'
@@ -50,8 +53,7 @@ export async function draftOf(
   if (body.expiresAt !== undefined && body.expiresAt <= Date.now())
     throw badRequest('expiresAt', 'Must be in the future')
   const encoding = body.encoding ?? 'utf8'
-  const contentType =
-    body.contentType ?? (encoding === 'utf8' ? 'text/plain; charset=utf-8' : 'application/octet-stream')
+  const contentType = body.contentType ?? DEFAULT_CONTENT_TYPE[encoding]
   const current = typeof version === 'string' ? { provided: version } : version
   const expect = current ?? (absent ? ('absent' as const) : undefined)
   const { vault } = c.var
@@ -86,7 +88,7 @@ export async function write(
   const { keyring } = services
   const { name } = place
   const mark = rest.idempotency && { idempotency: rest.idempotency }
-  for (let races = 0; ; races++) {
+  return retryRaced(MAX_RACES, async (races) => {
     giveUpWhenLate(c)
     const prepared = await handle.call('secret.prepare', caller, { name, ...mark, replace: rest.replace })
     const { strength } = prepared.value
@@ -95,13 +97,8 @@ export async function write(
     const { version, term, root } = prepared.value
     const sealed = await sealValue(keyring, value, { ...place, version }, { term, root })
     giveUpWhenLate(c)
-    try {
-      return await handle.call('secret.write', caller, { name, version, ...sealed, ...rest, last: races === MAX_RACES })
-    } catch (error) {
-      const raced = error instanceof PosternError && error.detail.reason === 'raced'
-      if (!raced || races === MAX_RACES) throw error
-    }
-  }
+    return handle.call('secret.write', caller, { name, version, ...sealed, ...rest, last: races === MAX_RACES })
+  })
 }
 
 /**

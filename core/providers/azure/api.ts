@@ -6,10 +6,12 @@
  *
  * @module
  */
+
 import * as z from 'zod/mini'
 import { utf8 } from '../../bytes.ts'
 import { badRequest } from '../../errors.ts'
 import type { Received } from '../../http/send.ts'
+import { isLoopback } from '../../loopback.ts'
 import { Redacted } from '../../redacted.ts'
 import { type Issued, RenewedCredentials, type TokenSource, tokenFrom } from '../credentials.ts'
 import { type FailureKind, ProviderFailure } from '../provider.ts'
@@ -98,8 +100,7 @@ export function azureCaller(config: AzureAccess, options: ProviderOptions) {
 /** A token for a cloud's vaults opens all that its client may: it must not reach a host outside of that cloud. */
 function checkVaultHost(vaultUrl: string, resource: string, { allowLoopback = false }: ProviderOptions): void {
   const { hostname, pathname } = new URL(vaultUrl)
-  const loopback = hostname === 'localhost' || hostname === '127.0.0.1' || hostname === '[::1]'
-  const ours = hostname.endsWith(`.${new URL(resource).hostname}`) || (allowLoopback && loopback)
+  const ours = hostname.endsWith(`.${new URL(resource).hostname}`) || (allowLoopback && isLoopback(hostname))
   if (!ours || pathname !== '/') throw badRequest('vaultUrl', 'Vault must be a host below the host of its resource')
 }
 

@@ -9,8 +9,8 @@
 import * as z from 'zod/mini'
 import { type Bytes, base64, parseBase64, parseUtf8, utf8 } from '../../bytes.ts'
 import { isJsonType } from '../../content_type.ts'
+import type { Encoding } from '../../encoding.ts'
 import { Redacted } from '../../redacted.ts'
-import type { Encoding } from '../../vault/secrets/store.ts'
 import {
   type ProvidedSecret,
   type ProvidedVersion,

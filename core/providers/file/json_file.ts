@@ -5,8 +5,8 @@
  * @module
  */
 import * as z from 'zod/mini'
+import { ENCODINGS, type Encoding } from '../../encoding.ts'
 import { JsonSource } from '../../json_source.ts'
-import type { Encoding } from '../../vault/secrets/store.ts'
 
 /** One secret of a file. */
 export interface FileEntry {
@@ -19,7 +19,7 @@ export interface FileEntry {
 
 const Kept = z.object({
   value: z.string(),
-  encoding: z._default(z.enum(['utf8', 'base64']), 'utf8'),
+  encoding: z._default(z.enum(ENCODINGS), 'utf8'),
   contentType: z._default(z.nullable(z.string()), null),
 })
 const EMPTY = '{}\n'

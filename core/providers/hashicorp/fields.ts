@@ -3,9 +3,11 @@
  *
  * @module
  */
+
 import * as z from 'zod/mini'
 import { type Bytes, base64, parseBase64, parseUtf8, utf8 } from '../../bytes.ts'
 import { isJsonType, JSON_TYPE } from '../../content_type.ts'
+import { ENCODINGS, type Encoding } from '../../encoding.ts'
 import type { JsonSource, JsonValue } from '../../json_source.ts'
 import { Redacted } from '../../redacted.ts'
 import type { ProvidedSecret, PutOptions } from '../provider.ts'
@@ -14,7 +16,7 @@ import { bytesOfText, checkFit, declaresType, documentOf, fieldsFrom, foreignSha
 /** The shape that we write. */
 const OwnFields = z.object({
   value: z.string(),
-  encoding: z._default(z.enum(['utf8', 'base64']), 'utf8'),
+  encoding: z._default(z.enum(ENCODINGS), 'utf8'),
   content_type: z._default(z.nullable(z.string()), null),
 })
 
@@ -27,7 +29,7 @@ export interface Fields {
 /** A secret in the shape that we write. */
 interface Own {
   text: string
-  encoding: 'utf8' | 'base64'
+  encoding: Encoding
   contentType: string | null
 }
 

@@ -3,9 +3,11 @@
  *
  * @module
  */
+
 import * as z from 'zod/mini'
 import { type Bytes, base64, parseBase64 } from '../../bytes.ts'
 import { isJsonType, JSON_TYPE } from '../../content_type.ts'
+import { ENCODINGS } from '../../encoding.ts'
 import type { Received } from '../../http/send.ts'
 import { JsonSource, type JsonValue, tokensOf } from '../../json_source.ts'
 import { Redacted } from '../../redacted.ts'
@@ -31,7 +33,7 @@ export const Time = z.pipe(
 )
 /** What may stand beside the value. What is there in another form leaves its meaning open, and the answer unused. */
 const Marks = z.union([
-  z.object({ encoding: z.nullish(z.enum(['utf8', 'base64'])), contentType: z.nullish(z.string()), expiresAt: Time }),
+  z.object({ encoding: z.nullish(z.enum(ENCODINGS)), contentType: z.nullish(z.string()), expiresAt: Time }),
   z.pipe(
     z.union([z.array(z.unknown()), z.string()]),
     z.transform(() => ({ encoding: null, contentType: null, expiresAt: null })),

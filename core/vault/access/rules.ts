@@ -3,7 +3,9 @@
  *
  * @module
  */
+
 import { inRange, parseRange } from '../../addresses.ts'
+import { covers, globMatches } from '../../patterns.ts'
 
 export const ACTIONS = ['read', 'write', 'delete', 'rotate', 'admin'] as const
 export type Action = (typeof ACTIONS)[number]
@@ -172,50 +174,6 @@ function hasMfa({ conditions }: Rule, { mfaAt, now }: Circumstances): boolean {
   return within === undefined || (mfaAt !== null && now - mfaAt <= within * 1000)
 }
 
-/**
- * Tells whether a pattern covers a name, in one pass over both. `team/*` covers `team/a` but
- * neither `team`, `team2` nor `team/a/b`; `team/**` covers `team/a/b` too; `**` covers all names.
- */
-export function covers(pattern: string, name: string): boolean {
-  let p = 0
-  let n = 0
-  for (;;) {
-    const segment = upToSlash(pattern, p)
-    if (segment === '**' && p + 2 === pattern.length) return true
-    const actual = upToSlash(name, n)
-    if (segment !== '*' && segment !== actual) return false
-    p += segment.length + 1
-    n += actual.length + 1
-    if (p > pattern.length || n > name.length) return p > pattern.length && n > name.length
-  }
-}
-
-/**
- * Matches a text against a glob, in which `*` stands for any run of characters. No regular
- * expression: time is bounded by the product of the two lengths, whatever an attacker sends.
- */
-export function globMatches(glob: string, text: string): boolean {
-  let g = 0
-  let t = 0
-  let star = -1
-  let resume = 0
-  while (t < text.length) {
-    if (glob[g] === '*') {
-      star = g++
-      resume = t
-    } else if (glob[g] === text[t]) {
-      g++
-      t++
-    } else if (star >= 0) {
-      // The last star takes one character more. Earlier stars need not: they took the least already.
-      g = star + 1
-      t = ++resume
-    } else return false
-  }
-  while (glob[g] === '*') g++
-  return g === glob.length
-}
-
 const ranges = new Map<string, ReturnType<typeof parseRange>>()
 
 /** Ranges are parsed once; their number is that of the ranges in rules. */
@@ -232,9 +190,4 @@ function rangeOf(text: string): ReturnType<typeof parseRange> {
 function inHours({ from, to }: { from: string; to: string }, now: number): boolean {
   const time = new Date(now).toISOString().slice(11, 16)
   return from <= to ? from <= time && time < to : from <= time || time < to
-}
-
-function upToSlash(text: string, from: number): string {
-  const to = text.indexOf('/', from)
-  return to < 0 ? text.slice(from) : text.slice(from, to)
 }

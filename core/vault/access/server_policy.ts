@@ -4,10 +4,11 @@
  * @module
  */
 import { inRange, type Range } from '../../addresses.ts'
+import { globMatches } from '../../patterns.ts'
 import type { Limit, Window } from '../../rate_limit.ts'
 import type { LockoutPolicy } from './lockout.ts'
 import type { PrincipalKind } from './principal_store.ts'
-import { type Action, type Circumstances, type Decision, globMatches } from './rules.ts'
+import type { Action, Circumstances, Decision } from './rules.ts'
 
 /** The settings below `security`, as the vault uses them. */
 export interface SecurityPolicy extends LockoutPolicy {

@@ -4,10 +4,10 @@
  * @module
  */
 
+import { globMatches } from '../../patterns.ts'
 import { type Context, type Facts, type Outcome, operation } from '../operation.ts'
 import { refusedByLock } from './factor_operations.ts'
 import type { VersionedIssuer } from './issuer_store.ts'
-import { globMatches } from './rules.ts'
 import type { Session } from './session_store.ts'
 
 /** A second factor, as the edge found it to be. */

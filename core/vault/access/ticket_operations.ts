@@ -6,11 +6,12 @@
 
 import { inRange, parseRange } from '../../addresses.ts'
 import { isLate, TICKET_MAX_MS, TICKET_MS, type Ticket } from '../../authentication/ticket.ts'
+import { covers } from '../../patterns.ts'
 import { TICKETS_SINCE } from '../audit/backup_tasks.ts'
 import { notify } from '../notifications/tasks.ts'
 import { type Context, type Facts, type Outcome, operation } from '../operation.ts'
 import type { TokenRow } from './principal_store.ts'
-import { ACTIONS, covers, isDemanding, type Rule } from './rules.ts'
+import { ACTIONS, isDemanding, type Rule } from './rules.ts'
 import type { UsedTicket } from './ticket_store.ts'
 
 /** The id of the principal that a ticket gives a token of, and of the rule that permits it everything. */

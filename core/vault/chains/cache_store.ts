@@ -1,6 +1,6 @@
+import type { Encoding } from '../../encoding.ts'
 import type { FailureKind } from '../../providers/provider.ts'
 import { Erasures } from '../erasures.ts'
-import type { Encoding } from '../secrets/store.ts'
 import type { Sql } from '../sql.ts'
 
 /** A value as the cache keeps it, sealed: see `cache.ts`. */

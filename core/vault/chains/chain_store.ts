@@ -1,5 +1,5 @@
-import { bySpecificity, type Chain, type VersionedChain } from '../../providers/chain.ts'
-import { covers } from '../access/rules.ts'
+import { bySpecificity, covers } from '../../patterns.ts'
+import type { Chain, VersionedChain } from '../../providers/chain.ts'
 import type { Sql } from '../sql.ts'
 
 /** The rows of chains. */

@@ -9,10 +9,9 @@ import type { VersionedChain } from '../../providers/chain.ts'
 import type { HealthState } from '../../providers/health.ts'
 import type { FailureKind } from '../../providers/provider.ts'
 import type { Outcome } from '../operation.ts'
+import { byName } from '../operation.ts'
 import { task } from '../task.ts'
 import type { Compared, Lagging } from './replication_store.ts'
-
-const byName = ({ name }: { name: string }) => name
 
 /** A replica to look at, and the chain that it is of; `null` when it is of none any more. */
 export type OfChain<T> = T & { chain: VersionedChain | null }

@@ -3,11 +3,12 @@
  *
  * @module
  */
+
 import { randomBytes } from '../../bytes.ts'
 import { PosternError } from '../../errors.ts'
 import { type Recipe, underPolicy } from '../../values/generate.ts'
 import type { HookStore } from '../notifications/webhook_store.ts'
-import { type Context, type Outcome, operation } from '../operation.ts'
+import { byName, type Context, type Outcome, operation } from '../operation.ts'
 import type { SecretRow } from '../secrets/store.ts'
 import { beginRun, objectionTo, settleProvided } from './provider_rotation.ts'
 import { nextDue, thawed } from './schedule.ts'
@@ -19,7 +20,6 @@ export interface ShownRotation extends Rotation {
   run: Run | null
 }
 
-const byName = ({ name }: { name: string }) => name
 const LIST_SCAN_LIMIT = 1000
 
 /** From 0 up to 1, for jitter. */

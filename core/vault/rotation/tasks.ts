@@ -6,15 +6,18 @@
  *
  * @module
  */
+
 import type { Bytes } from '../../bytes.ts'
 import { HOUR_MS } from '../../durations.ts'
+import type { Encoding } from '../../encoding.ts'
 import type { StrengthPolicy } from '../../values/strength.ts'
 import type { Under } from '../keys/key_store.ts'
 import { notify } from '../notifications/tasks.ts'
 import type { Hook } from '../notifications/webhook_store.ts'
 import type { Outcome } from '../operation.ts'
+import { byName } from '../operation.ts'
 import { type SealedVersion, sealedVersion } from '../secrets/operations.ts'
-import type { Encoding, SecretRow } from '../secrets/store.ts'
+import type { SecretRow } from '../secrets/store.ts'
 import { type TaskContext, task } from '../task.ts'
 import { chance } from './operations.ts'
 import { beginRun, homeOf, isAtHome, settleProvided } from './provider_rotation.ts'
@@ -27,8 +30,6 @@ const SCHEDULE = '(schedule)'
 /** How long one turn at a step may take. Longer than any request to a target. */
 export const TURN_MS = 120_000
 const LOOK_LIMIT = 50
-
-const byName = ({ name }: { name: string }) => name
 
 /** What is to be done now, and when to look again. */
 export interface Agenda {

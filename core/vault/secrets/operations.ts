@@ -5,14 +5,15 @@
  * @module
  */
 
+import type { Encoding } from '../../encoding.ts'
 import type { Reason } from '../../errors.ts'
 import type { StrengthPolicy } from '../../values/strength.ts'
 import { type ProvidedRead, planRead, type ReadInput } from '../chains/read_operations.ts'
 import { beginWrite, type ProvidedWrite } from '../chains/write_operations.ts'
 import type { Under } from '../keys/key_store.ts'
-import { type Context, type Outcome, operation } from '../operation.ts'
+import { byName, type Context, type Outcome, operation } from '../operation.ts'
 import { IDEMPOTENCY_MS, isSame, noteBegun, replayOf } from './idempotency.ts'
-import type { Encoding, Idempotency, SecretRow, VersionRow } from './store.ts'
+import type { Idempotency, SecretRow, VersionRow } from './store.ts'
 
 /** One version as it leaves the vault, still sealed. */
 export interface SealedVersion {
@@ -65,8 +66,6 @@ export interface Written {
   /** Whether an earlier request with this idempotency key did it. */
   replayed: boolean
 }
-
-const byName = ({ name }: { name: string }) => name
 
 export const readSecret = operation({
   action: 'read',

@@ -1,8 +1,6 @@
+import type { Encoding } from '../../encoding.ts'
 import { Erasures } from '../erasures.ts'
 import type { Sql, SqlValue } from '../sql.ts'
-
-/** How a value was given, and is given back: as text, or as bytes in base64. */
-export type Encoding = 'utf8' | 'base64'
 
 /** A name, and where its versions stand. */
 export interface SecretRow {

@@ -1,7 +1,7 @@
 /** Administration of chains, what keeps vaults apart at the providers, and how the providers are shown. */
 import { describe, expect, it } from 'vitest'
 import { PosternError } from '../../../../core/errors.ts'
-import { bySpecificity } from '../../../../core/providers/chain.ts'
+import { bySpecificity } from '../../../../core/patterns.ts'
 import type { Provider } from '../../../../core/providers/provider.ts'
 import { Redacted } from '../../../../core/redacted.ts'
 import { expectExposition } from '../../../support/exposition.ts'

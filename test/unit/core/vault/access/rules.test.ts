@@ -1,13 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { covers, globMatches } from '../../../../../core/patterns.ts'
 import {
   ACTIONS,
   type AccessRequest,
   type Circumstances,
   type Conditions,
-  covers,
   decide,
-  globMatches,
   METHODS,
   type Rule,
 } from '../../../../../core/vault/access/rules.ts'
