@@ -1,11 +1,11 @@
 /**
- * What the log costs, and that it does not cost more the longer it is: `npm run bench:audit` uses Bun. Writes
- * `docs/reference/audit-benchmark.md` and the curve beside it.
+ * Measures what the log costs as it grows to a million entries, on Bun: `npm run bench:audit`. Adds its part to
+ * `docs/reference/benchmarks.json`, and writes the page.
  *
  * @module
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { cpus, tmpdir } from 'node:os'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
 import { consistencyProof, inclusionProof } from '../../../core/tlog/proof.ts'
@@ -13,6 +13,8 @@ import { encodeEvent } from '../../../core/vault/audit/event.ts'
 import { Log } from '../../../core/vault/audit/log.ts'
 import { migrate } from '../../../core/vault/migrate.ts'
 import { openSqlite, type Sqlite } from '../../../worker/local/sqlite.ts'
+import { writePage } from './page.ts'
+import { addToReport } from './report.ts'
 
 const MILLION = 1_000_000
 /** Entries a transaction, as group commit makes them under load. */
@@ -89,57 +91,16 @@ const consistency = timed(() => consistencyProof(1 + Math.floor(Math.random() * 
 sql.close()
 rmSync(folder, { recursive: true, force: true })
 
-const [first, last] = [curve[0]!.microseconds, curve.at(-1)!.microseconds]
-const runtime = 'Bun' in globalThis ? `Bun ${process.versions.bun}` : `Node ${process.version}`
-const rows = [
-  [
-    'An append in a batch of 64, on disk with `synchronous=FULL`, at 1,000 entries (median)',
-    `${first.toFixed(1)} µs`,
-    '',
-  ],
-  ['The same at 1,000,000 entries', `${last.toFixed(1)} µs`, ''],
-  ['The millionth against the thousandth', `${(last / first).toFixed(2)} ×`, '1.2 ×'],
-  ['CPU an append that has a transaction of its own', `${((user + system) / 2000 / 1000).toFixed(3)} ms`, '0.25 ms'],
-  ['An append of its own, until it is durable (median)', `${singles.toFixed(3)} ms`, '1 ms'],
-  ['Inclusion proof at 1,000,000 entries (median)', `${inclusion.toFixed(3)} ms`, '5 ms'],
-  ['Consistency proof at 1,000,000 entries (median)', `${consistency.toFixed(3)} ms`, '5 ms'],
-]
-const docs = join(import.meta.dirname, '../../../docs/reference')
-writeFileSync(
-  join(docs, 'audit-benchmark.md'),
-  `# What the log costs
-
-<!-- Written by \`npm run bench:audit\`. -->
-
-${new Date().toISOString().slice(0, 10)}, ${runtime}, ${cpus().length} × ${cpus()[0]?.model.trim() ?? 'unknown processor'}.
-
-| what | measured | at most |
-| --- | --- | --- |
-${rows.map((row) => `| ${row.join(' | ')} |`).join('\n')}
-
-![Microseconds an append, from 1,000 to 1,000,000 entries](audit-benchmark.svg)
-`,
-)
-writeFileSync(join(docs, 'audit-benchmark.svg'), svg())
-for (const [what, value, limit] of rows) process.stdout.write(`${what}: ${value}${limit && ` (at most ${limit})`}\n`)
-
-/** The curve, with the length of the log in powers of ten. */
-function svg(): string {
-  const [width, height, left, bottom] = [640, 260, 60, 40]
-  const most = 10 * Math.ceil((1.5 * Math.max(...curve.map(({ microseconds }) => microseconds))) / 10)
-  const x = (n: number) => left + ((Math.log10(n) - 3) / 3) * (width - left - 20)
-  const y = (value: number) => height - bottom - (value / most) * (height - bottom - 20)
-  const points = curve.map(({ size, microseconds }) => `${x(size).toFixed(1)},${y(microseconds).toFixed(1)}`)
-  const label = (px: number, py: number, text: string, anchor = 'middle') =>
-    `<text x="${px}" y="${py}" text-anchor="${anchor}">${text}</text>`
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12" fill="#57606a">
-<title>Microseconds an append, from 1,000 to 1,000,000 entries</title>
-<rect width="${width}" height="${height}" fill="#ffffff"/>
-${[0, most / 2, most].map((value) => `<path d="M${left} ${y(value)}H${width - 20}" stroke="#d0d7de"/>${label(left - 8, y(value) + 4, `${value} µs`, 'end')}`).join('\n')}
-${[1e3, 1e4, 1e5, 1e6].map((n) => label(x(n), height - bottom + 18, n.toLocaleString('en'))).join('\n')}
-${label((left + width) / 2, height - 6, 'entries in the log')}
-<polyline points="${points.join(' ')}" fill="none" stroke="#0969da" stroke-width="2"/>
-${points.map((point) => `<circle cx="${point.split(',')[0]}" cy="${point.split(',')[1]}" r="3" fill="#0969da"/>`).join('\n')}
-</svg>
-`
-}
+addToReport((report) => {
+  report.log = {
+    measuredAt: new Date().toISOString(),
+    runtime: 'Bun' in globalThis ? `Bun ${process.versions.bun}` : `Node ${process.version}`,
+    appends: Object.fromEntries(curve.map(({ size, microseconds }) => [size, microseconds])),
+    cpuMs: (user + system) / 2000 / 1000,
+    singleMs: singles,
+    inclusionMs: inclusion,
+    consistencyMs: consistency,
+  }
+  process.stdout.write(`${JSON.stringify(report.log, null, 2)}\n`)
+})
+writePage()

@@ -54,3 +54,29 @@ function niceCeiling(value: number): number {
   const power = 10 ** Math.floor(Math.log10(value))
   return [1, 2, 4, 5, 10].map((step) => step * power).find((step) => step >= value) ?? value
 }
+
+/** The time of an append, with the length of the log in powers of ten from 1,000 to 1,000,000. */
+export function logCurve(appends: Record<string, number>): string {
+  const [width, height, left, bottom] = [640, 260, 60, 40]
+  const curve = Object.entries(appends).map(([size, microseconds]) => ({ size: Number(size), microseconds }))
+  const most = 10 * Math.ceil((1.5 * Math.max(...curve.map(({ microseconds }) => microseconds))) / 10)
+  const x = (n: number) => left + ((Math.log10(n) - 3) / 3) * (width - left - 20)
+  const y = (value: number) => height - bottom - (value / most) * (height - bottom - 20)
+  const points = curve.map(({ size, microseconds }) => [x(size).toFixed(1), y(microseconds).toFixed(1)] as const)
+  const label = (px: number, py: number, said: string, anchor = 'middle') =>
+    `<text x="${px}" y="${py}" text-anchor="${anchor}">${said}</text>`
+  const scale = [0, most / 2, most].map(
+    (value) =>
+      `<path d="M${left} ${y(value)}H${width - 20}" stroke="#d0d7de"/>${label(left - 8, y(value) + 4, `${value} µs`, 'end')}`,
+  )
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12" fill="#57606a">
+<title>Microseconds for an append, from 1,000 to 1,000,000 entries</title>
+<rect width="${width}" height="${height}" fill="#ffffff"/>
+${scale.join('\n')}
+${[1e3, 1e4, 1e5, 1e6].map((n) => label(x(n), height - bottom + 18, n.toLocaleString('en'))).join('\n')}
+${label((left + width) / 2, height - 6, 'entries in the log')}
+<polyline points="${points.map((point) => point.join(',')).join(' ')}" fill="none" stroke="#0969da" stroke-width="2"/>
+${points.map(([cx, cy]) => `<circle cx="${cx}" cy="${cy}" r="3" fill="#0969da"/>`).join('\n')}
+</svg>
+`
+}

@@ -43,12 +43,27 @@ export interface GrowthReport {
   entries: Record<string, number>
 }
 
+/** The log on disk, in microseconds for an append and milliseconds for the rest. */
+export interface LogReport {
+  measuredAt: string
+  runtime: string
+  /** Median of an append in a batch, by how many entries the log has. */
+  appends: Record<string, number>
+  /** An append in a transaction of its own: CPU time, and median until it is durable. */
+  cpuMs: number
+  singleMs: number
+  /** Medians at the largest size. */
+  inclusionMs: number
+  consistencyMs: number
+}
+
 export interface Report {
   machine?: { processors: string; memoryGiB: number; system: string }
   versions: Record<string, string>
   servers: Partial<Record<Runtime, ServerReport>>
   micro: Partial<Record<Runtime, MicroReport>>
   growth?: GrowthReport
+  log?: LogReport
   /** The Worker as it is deployed. */
   worker?: { measuredAt: string; gzipKiB: number }
 }
