@@ -1,5 +1,5 @@
 /**
- * Brings values in the specification's form into a vault: see docs/how-to/rotation.md.
+ * Imports values in the legacy format, `nonce:tag:ciphertext`, into a vault: see docs/how-to/import.md.
  *
  * `TOKEN=… POSTERN_IMPORT_KEY=… npm run import -- values.json --format nonce:tag:ciphertext [--write]`
  *

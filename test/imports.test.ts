@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 
 const ROOT = resolve(import.meta.dirname, '..')
 
-/** Packages that each room may name; DESIGN of the core: Web APIs and these. */
+/** Packages that each room may import; core has Web APIs and these. */
 const PACKAGES: Record<string, readonly string[]> = {
   core: [
     ...[

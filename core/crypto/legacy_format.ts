@@ -1,5 +1,5 @@
 /**
- * Values in the specification's form, `nonce:tag:ciphertext` in hexadecimal: AES-256-GCM without additional data. Read
+ * Values in the legacy format, `nonce:tag:ciphertext` in hexadecimal: AES-256-GCM without additional data. Read
  * for an import that says so, and never written.
  *
  * @module
@@ -56,7 +56,7 @@ export async function legacyKey(
 }
 
 /**
- * Opens a value in the specification's form.
+ * Opens a value in the legacy format.
  *
  * @param text Hostile input.
  * @throws {PosternError} `bad_request` for another form, `tampered` for a wrong key or changed bytes.

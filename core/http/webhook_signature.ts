@@ -9,7 +9,7 @@ import { PosternError } from '../errors.ts'
 import { Redacted } from '../redacted.ts'
 
 const PREFIX = 'whsec_'
-/** Bytes of a secret: what the specification allows. */
+/** Bytes of a signing secret: the range that Standard Webhooks allows. */
 const [MIN_SIZE, MAX_SIZE] = [24, 64]
 
 /** One message: the same id and body however often it is sent. */

@@ -71,7 +71,7 @@ export const SettingsSchema = z
       secret(
         rootKeys,
         'comma-separated list of keys, each 32 bytes in base64url',
-        'Earlier root keys that something still needs: see [rotation.md](../how-to/rotation.md#another-root-key).',
+        'Earlier root keys that something still needs: see [Replace the root key](../how-to/root-keys.md).',
       ),
       '',
     ),

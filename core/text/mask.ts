@@ -6,7 +6,7 @@
 import { detect } from './detect.ts'
 import { parseEnv } from './dotenv.ts'
 
-/** Of one width, whatever is behind it (DESIGN: masking shows nothing of the value). */
+/** One width for every value: a mask reveals nothing about the value, its length included. */
 export const MASK = '••••••••'
 
 /** What is known of one value that is masked. */

@@ -16,7 +16,7 @@ import { DeniedTexts } from './denied_texts.ts'
 export const CLASSES = ['upper', 'lower', 'digit', 'special'] as const
 export type CharacterClass = (typeof CLASSES)[number]
 
-/** What values have to be like. The rules about classes are the specification's; length and entropy do the work. */
+/** What values have to be like. Character classes are demanded where a policy says so; length and entropy do the work. */
 export interface StrengthPolicy {
   /** Patterns of the names that it holds for. */
   resources: readonly string[]

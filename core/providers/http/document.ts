@@ -1,5 +1,5 @@
 /**
- * The document of a secret in the contract of docs/concepts/chains.md: its value, what goes with it, and what others keep beside it.
+ * The document of a secret in the contract of docs/reference/stores/http.md: its value, what goes with it, and what others keep beside it.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Any store that speaks the small HTTP contract of docs/concepts/chains.md: one address a secret, JSON, and a JSON
+ * Any store that speaks the small HTTP contract of docs/reference/stores/http.md: one address a secret, JSON, and a JSON
  * pointer to the value.
  *
  * @module

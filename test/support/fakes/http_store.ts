@@ -1,5 +1,5 @@
 /**
- * A store that keeps the HTTP contract of docs/concepts/chains.md.
+ * A store that keeps the HTTP contract of docs/reference/stores/http.md.
  *
  * @module
  */

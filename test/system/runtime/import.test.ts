@@ -1,4 +1,4 @@
-/** The import of values in the specification's form, as a command. */
+/** The command that imports values in the legacy format. */
 import { spawnSync } from 'node:child_process'
 import { createCipheriv, randomBytes, scryptSync } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'

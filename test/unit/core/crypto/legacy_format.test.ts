@@ -7,7 +7,7 @@ import { rejectionOf, shownBy } from '../../../support/core.ts'
 
 const key = Uint8Array.from(randomBytes(32))
 
-/** As the specification writes it, by Node's own cipher. */
+/** Encrypts in the legacy format with Node's own cipher. */
 function sealed(value: string, by: Uint8Array = key): string {
   const nonce = randomBytes(12)
   const cipher = createCipheriv('aes-256-gcm', by, nonce)
@@ -20,7 +20,7 @@ const textOf = async (text: string, by: Uint8Array<ArrayBuffer> = key) =>
 
 describe('openLegacy', () => {
   it.each(['', 'a', 'correct horse', 'käse 💧', 'x'.repeat(65_536)])(
-    'opens what the specification writes',
+    'opens what another implementation encrypts',
     async (value) => {
       expect(await textOf(sealed(value))).toBe(value)
     },

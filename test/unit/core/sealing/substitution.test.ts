@@ -103,7 +103,7 @@ describe('an envelope that names another key', () => {
     expect(await openVersion(ring, dekCache(), 'acme', moved)).toBe(expected)
   })
 
-  it('row 5: in the form of the specification, it is opened by an import alone', async () => {
+  it('row 5: opens the legacy format through an import only', async () => {
     const legacy = bytesOf(`${'00'.repeat(12)}:${'00'.repeat(16)}:${'00'.repeat(20)}`)
     const { vault: _, ...shown } = place
     const row = { ...shown, kid: first.kid, sealed: legacy, tags: {}, createdAt: 0, expiresAt: null }

@@ -5,7 +5,7 @@ import { concerns, entropyBits, type StrengthPolicy, weaknessOf, weakValue } fro
 import { canary, leaks } from '../../../support/canary.ts'
 import { shownBy } from '../../../support/core.ts'
 
-/** The defaults of the specification, and some entropy. */
+/** The default policy, with some entropy. */
 const policy: StrengthPolicy = {
   resources: ['prod/**', 'shared'],
   minLength: 8,

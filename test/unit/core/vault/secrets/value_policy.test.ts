@@ -28,7 +28,7 @@ function withPolicy(more: object) {
 }
 
 describe('secretComplexity', () => {
-  it('has the names and defaults of the specification', () => {
+  it('has the documented names and defaults', () => {
     expect(policyOf({ secretComplexity: {} }).secretComplexity).toEqual({
       ...{ resources: ['**'], minLength: 8, minEntropyBits: 0, denied: [] },
       ...{ requireUpper: true, requireLower: true, requireDigit: true, requireSpecial: true },
