@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# The Bun server in an image without a shell: docker build -t postern .   How to run it: compose.yaml, docs/how-to/deploy.md
+# The Bun server in an image without a shell: docker build -t postern .   How to run it: compose.yaml, docs/how-to/docker.md
 
 # Versions are pinned. For a digest as well, build with --build-arg BUN_IMAGE=oven/bun:1.4.5-distroless@sha256:…
 ARG BUN_IMAGE=oven/bun:1.4.5-distroless

@@ -1,5 +1,5 @@
 /** What is shipped for running it: that it is of the versions that are tested, and has every file that it needs. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
 
@@ -89,18 +89,5 @@ describe('a Worker', () => {
       '"global_fetch_strictly_public"',
     )
     expect(config).toMatch(/^observability = \{ enabled = false \}$/m)
-  })
-})
-
-describe('the documents', () => {
-  const pages = [
-    'README.md',
-    ...readdirSync(join(ROOT, 'docs')).flatMap((file) => (file.endsWith('.md') ? `docs/${file}` : [])),
-  ]
-
-  it.each(pages)('%s links to nothing that is not there', (page) => {
-    const links = [...read(page).matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)].map(([, link]) => link!)
-    const files = links.filter((link) => !/^[a-z]+:/.test(link))
-    expect(files.filter((link) => !existsSync(resolve(ROOT, dirname(page), link)))).toEqual([])
   })
 })

@@ -1,8 +1,9 @@
 /**
- * A tour of access, with the client: `TOKEN=pst_default_… npm run tour` against a server that runs.
+ * Tour of access: `npm run tour`, with an administrator's token in `TOKEN`, against a running server.
  *
- * It makes a principal `ann` with a right to read below `prod/`, signs her in with a second factor and
- * a key of her own, reads a secret that only her client can open, locks her token, and unlocks it.
+ * Creates the principal `tour-ann`, who may read below `tour/`, signs her in with a second factor and a key of her
+ * own, reads a secret that only her client can open, locks her out, and unlocks her. Run it as often as you like: each
+ * run removes the second factor that the run before enrolled, and touches nothing outside `tour-` and `tour/`.
  *
  * @module
  */
@@ -18,7 +19,7 @@ function say(line: string): void {
   process.stdout.write(`${line}\n`)
 }
 
-/** What a call is refused with. */
+/** The code of the error that a call fails with. */
 async function refused(call: Promise<unknown>): Promise<string> {
   const error = await call.then(
     () => null,
@@ -27,7 +28,7 @@ async function refused(call: Promise<unknown>): Promise<string> {
   return error instanceof PosternError ? error.code : 'not refused'
 }
 
-/** In place of the app on a telephone. The server takes the present code and the one before. */
+/** An authenticator app. The server accepts the current code and the previous one. */
 function authenticator(uri: Redacted<string>): () => string {
   const totp = URI.parse(uri.reveal()) as TOTP
   let step = -1
@@ -35,13 +36,16 @@ function authenticator(uri: Redacted<string>): () => string {
 }
 
 async function prepare(admin: Client): Promise<Redacted<string>> {
-  await admin.put('prod/db', new Redacted('battery staple'))
-  await admin.putPrincipal('ann', { kind: 'user' })
-  say('principal  ann')
+  await admin.put('tour/db', new Redacted('battery staple'))
+  await admin.putPrincipal('tour-ann', { kind: 'user' })
+  await admin.unlock('tour-ann')
+  await admin.resetFactors('tour-ann')
+  say('principal  tour-ann')
   const conditions = { mfaWithinSeconds: 600, bound: true as const }
-  await admin.putRule('ann', { effect: 'permit', principal: 'ann', actions: ['read'], resource: 'prod/**', conditions })
-  say('rule       ann may read prod/** within 10 minutes of a second factor, with a key of her own')
-  const { token } = await admin.createToken({ principal: 'ann', label: 'laptop' })
+  const rule = { effect: 'permit', principal: 'tour-ann', resource: 'tour/**' } as const
+  await admin.putRule('tour-ann', { ...rule, actions: ['read'], conditions })
+  say('rule       permits read of tour/** with a bound session and a second factor in the last 10 minutes')
+  const { token } = await admin.createToken({ principal: 'tour-ann', label: 'laptop' })
   say(`token      ${token}`)
   return token
 }
@@ -53,7 +57,7 @@ async function tour(): Promise<undefined> {
   const key = await makeProofKey()
   const first = await signIn({ ...server, token, key, seal: true })
   say(`session    ${first.session.tokenType}, second factor: ${first.session.mfaAt ? 'yes' : 'no'}`)
-  say(`read       ${await refused(first.client.get('prod/db'))}`)
+  say(`read       ${await refused(first.client.get('tour/db'))}`)
 
   const { uri } = await first.client.enrolTotp()
   const nextCode = authenticator(uri)
@@ -63,17 +67,17 @@ async function tour(): Promise<undefined> {
   const { client, session, token: bound } = await first.client.stepUp({ code })
   say(`session    ${session.tokenType}, second factor: ${session.mfaAt ? 'yes' : 'no'}`)
 
-  const { version, value } = await client.get('prod/db')
-  say(`read       version ${version}, ${value}, ${value.reveal().length} characters; sealed on the way`)
-  say(`stolen     the session's token without its key: ${await refused(connect({ ...server, token: bound }).whoami())}`)
-  say(`replayed   the same code again: ${await refused(signIn({ ...server, token, code }))}`)
+  const { value } = await client.get('tour/db')
+  say(`read       ${value}, ${value.reveal().length} characters, sealed to the client's key in transit`)
+  say(`stolen     the session token without its key: ${await refused(connect({ ...server, token: bound }).whoami())}`)
+  say(`replayed   the same code a second time: ${await refused(signIn({ ...server, token, code }))}`)
 
   for (let i = 0; i < 3; i++) await refused(signIn({ ...server, token, code: '000000' }))
   const { items } = await admin.locks()
   say(
     `locked     ${items.filter(({ lockedUntil }) => lockedUntil).map(({ principal, source }) => `${principal} from ${source}`)}`,
   )
-  await admin.unlock('ann')
+  await admin.unlock('tour-ann')
   say(`unlocked   ${(await admin.locks()).items.length} locks`)
   await client.signOut()
   say(`signed out ${await refused(client.whoami())}`)
@@ -83,8 +87,8 @@ await runCommand({
   help: `
 npm run -s tour
 
-Shows principals, rules, tokens, sessions and locks against a server that runs. Its token is read from TOKEN, and its address
-from POSTERN_ENDPOINT, http://127.0.0.1:8787 unless set.`,
+Shows principals, rules, tokens, sessions and locks against a running server. Its token is read from TOKEN, and its
+address from POSTERN_ENDPOINT, http://127.0.0.1:8787 unless set.`,
   run: tour,
-  failure: 'Tour cannot go on',
+  failure: 'Tour cannot continue',
 })

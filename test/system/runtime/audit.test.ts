@@ -157,7 +157,9 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
   })
 
   it('is verified line by line by the program that the documents show', needs(program('python3')), () => {
-    const program = /```python\n([\s\S]*?)```/.exec(readFileSync(join(ROOT, 'docs/concepts/audit-log.md'), 'utf8'))?.[1]
+    const program = /```python\n([\s\S]*?)```/.exec(
+      readFileSync(join(ROOT, 'docs/how-to/verify-the-log.md'), 'utf8'),
+    )?.[1]
     const run = (name: string) => spawnSync('python3', ['-c', program!, file(name)], { encoding: 'utf8' })
     const lines = readFileSync(file('export.jsonl'), 'utf8').trimEnd().split('\n')
     expect(run('export.jsonl').stdout).toBe(`${lines.length} entries fit together\n`)

@@ -1,4 +1,4 @@
-/** The tours of the documents, word for word: every command is run, every output compared. */
+/** The tours of the documents, word for word: runs every command, and compares every output. */
 import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -7,12 +7,13 @@ import { Keyring } from '../../../core/crypto/keyring.ts'
 import { Redacted } from '../../../core/redacted.ts'
 import { offerTicket } from '../../../worker/local/bootstrap_ticket.ts'
 import { needs, program } from '../../support/needs.ts'
-import { admit, makeSite, type Server, type Site, startEmpty, ticketFor } from './servers.ts'
+import { makeSite, type Server, type Site, startEmpty, ticketFor } from './servers.ts'
 
 const ROOT = join(import.meta.dirname, '../../..')
-const README = readFileSync(join(ROOT, 'README.md'), 'utf8')
-const ROTATION = readFileSync(join(ROOT, 'docs/how-to/rotation.md'), 'utf8')
-const ACCESS = readFileSync(join(ROOT, 'docs/concepts/access.md'), 'utf8')
+const read = (page: string) => readFileSync(join(ROOT, page), 'utf8')
+const QUICK_START = 'docs/start/quick-start.md'
+/** The tours that begin with the token of an administrator, on whatever server the quick start left behind. */
+const TOURS = ['docs/concepts/access.md', 'docs/how-to/rotation.md']
 const TOOLS = ['bash', 'curl', 'sed'].map((name) => program(name))
 
 interface Step {
@@ -34,7 +35,7 @@ function tourOf(page: string): Step[] {
   )
 }
 
-/** What differs from run to run, by its kind. */
+/** Replaces what differs from run to run by its kind. */
 function masked(text: string): string {
   return text
     .replaceAll(/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, 'UUID')
@@ -57,30 +58,55 @@ describe('the tour', needs(...TOOLS), () => {
     site?.remove()
   })
 
-  it.each([
-    { page: 'README.md', text: README, atLeast: 12, typed: ['correct horse', 'battery staple', 'too late'] },
-    { page: 'docs/concepts/access.md', text: ACCESS, atLeast: 1, typed: null },
-    { page: 'docs/how-to/rotation.md', text: ROTATION, atLeast: 1, typed: null },
-  ])('of $page says what happens', async ({ text, atLeast, typed }) => {
-    const steps = tourOf(text)
-    expect(steps.length).toBeGreaterThanOrEqual(atLeast)
-    // The functions that the README defines, and after each command a mark to split the output at.
-    const functions = README.match(/^[a-z]+\(\) \{.*\}$/gm)!
-    expect(functions).toHaveLength(4)
+  /** Runs steps with the helpers that a page defines, and gives the output of each. */
+  function run(page: string, steps: Step[], typed: string[], more: Record<string, string> = {}): string[] {
+    const functions = read(page).match(/^[a-z]+\(\) \{.*\}$/gm) ?? []
+    // After each command a mark to split the output at.
     const script = [...functions, ...steps.flatMap(({ command }) => [command, "printf '\\036'"])].join('\n')
     const { endpoint } = server
-    const settings = { VAULT: `${endpoint}/v1/vaults/default`, POSTERN_ENDPOINT: endpoint }
-    // The README begins with the ticket; the other pages with the token that it gave.
-    if (typed === null) await admit(site, endpoint)
-    const env = { ...process.env, ...settings, ...(typed === null && { TOKEN: site.token.reveal() }) }
-    const ticket = (await ticketFor(site)).reveal()
-    const input = [ticket, ...(typed ?? [])].map((line) => `${line}\n`).join('')
+    const env = { ...process.env, VAULT: `${endpoint}/v1/vaults/default`, POSTERN_ENDPOINT: endpoint, ...more }
+    const input = typed.map((line) => `${line}\n`).join('')
     const outputs = execFileSync('bash', ['-c', script], { encoding: 'utf8', env, cwd: ROOT, input }).split('\x1e')
+    return steps.map((_, i) => outputs[i]!.trimEnd())
+  }
+
+  /** Each command with what a page shows, and with what it printed. */
+  function compare(steps: Step[], outputs: string[]): void {
     steps.forEach(({ command, output }, i) => {
-      expect([command, masked(outputs[i]!.trimEnd())]).toEqual([command, masked(output)])
+      expect([command, masked(outputs[i]!)]).toEqual([command, masked(output)])
     })
+  }
+
+  it.each([
+    { page: 'README.md', steps: 5, typed: ['correct horse'] },
+    { page: QUICK_START, steps: 18, typed: ['correct horse', 'battery staple', 'too late'] },
+  ])('of $page does what the page shows', async ({ page, steps: expected, typed }) => {
+    const steps = tourOf(read(page))
+    expect(steps).toHaveLength(expected)
+    compare(steps, run(page, steps, [(await ticketFor(site)).reveal(), ...typed]))
+  })
+
+  it('of each page works after those of the others, and once more', async () => {
+    const begin = [...tourOf(read(QUICK_START)), { command: 'printf %s "$TOKEN"', output: '' }]
+    const typed = ['correct horse', 'battery staple', 'too late']
+    const token = { TOKEN: run(QUICK_START, begin, [(await ticketFor(site)).reveal(), ...typed]).at(-1)! }
+    for (const page of TOURS) {
+      const steps = tourOf(read(page))
+      expect(steps.length).toBeGreaterThan(0)
+      compare(steps, run(page, steps, [], token))
+    }
+    for (const page of TOURS.toReversed()) {
+      const steps = tourOf(read(page))
+      expect(labelsOf(run(page, steps, [], token))).toEqual(labelsOf(steps.map(({ output }) => output)))
+    }
+    const again = run(QUICK_START, begin.slice(2), typed, token)
+    expect(again.filter((output) => /"status":5/.test(output))).toEqual([])
   })
 })
+
+/** The first word of each line: the versions and runs behind it count up. */
+const labelsOf = (outputs: string[]) =>
+  outputs.flatMap((output) => output.split('\n').map((line) => line.split(' ')[0]))
 
 describe('a page', () => {
   const pages = ['README.md', 'extension/README.md', 'compose.yaml', 'wrangler.toml']
@@ -104,7 +130,9 @@ describe('a page', () => {
   it('shows what a start prints', async () => {
     const keyring = await Keyring.open(new Redacted(new Uint8Array(32)))
     const [about] = await offerTicket('default', keyring, { data: join(ROOT, 'none'), isTerminal: true }, Date.now())
-    const shown = /^Ticket .*$/m.exec(README)?.[0]
-    expect(shown?.replace(/\d.*Z/, 'TIME')).toBe(about!.replace(/\d.*Z/, 'TIME'))
+    for (const page of ['README.md', QUICK_START]) {
+      const shown = /^Ticket .*$/m.exec(read(page))?.[0]
+      expect(shown?.replace(/\d.*Z/, 'TIME')).toBe(about!.replace(/\d.*Z/, 'TIME'))
+    }
   })
 })

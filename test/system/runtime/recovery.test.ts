@@ -127,7 +127,7 @@ const inFolder = (name: string) => readFileSync(join(folder, name), 'utf8')
 describe('the drill', needs(...TOOLS), () => {
   it('of a lost token', async () => {
     const { server, admin } = await begin()
-    await drill("The administrator's token is lost", server)
+    await drill('Lost administrator token', server)
     expect(statSync(join(folder, 'ticket')).mode & 0o077).toBe(0)
     const client = clientOf(server, tokenIn())
     expect(await client.whoami()).toMatchObject({ principal: 'admin' })
@@ -145,9 +145,9 @@ describe('the drill', needs(...TOOLS), () => {
     await server.stop()
     rmSync(join(site.data, 'root.key'))
     await expect(start()).rejects.toThrow('Root key is missing')
-    await expect(drill('A second factor is lost', null)).rejects.toThrow('Root key is not here')
+    await expect(drill('Lost second factor', null)).rejects.toThrow('Root key is not here')
     expect(readdirSync(site.data)).not.toContain('root.key')
-    await drill('The root key is lost', null)
+    await drill('Lost root key', null)
     const again = await start()
     expect((await clientOf(again, site.token).get('prod/db')).value.reveal()).toBe('canary-of-a-drill')
   })
@@ -160,7 +160,7 @@ describe('the drill', needs(...TOOLS), () => {
     await open.stop()
     const server = await start({ POSTERN_SECURITY__REQUIRE_MFA: 'true' })
     await expect(clientOf(server, site.token).get('prod/db')).rejects.toMatchObject({ code: 'mfa_required' })
-    await drill('A second factor is lost', server)
+    await drill('Lost second factor', server)
     const about = { endpoint: server.endpoint, vault: 'default', token: tokenIn() }
     await expect(clientOf(server, tokenIn()).get('prod/db')).rejects.toMatchObject({ code: 'mfa_required' })
     const anew = await signIn(about)
@@ -178,7 +178,7 @@ describe('the drill', needs(...TOOLS), () => {
     const rule = { effect: 'forbid' as const, principal: '*', actions: ['admin' as const], resource: 'principals' }
     await admin.putRule('two', { ...rule, unless: { approvals } })
     await expect(admin.putPrincipal('ben', { kind: 'user' })).rejects.toMatchObject({ code: 'approval_required' })
-    await drill('All approvers are gone', server)
+    await drill('No approvers left', server)
     const client = clientOf(server, tokenIn())
     await client.putPrincipal('ben', { kind: 'user' })
     await client.putRule('two', { ...rule, unless: { approvals: { ...approvals, from: ['ben'] } } })
@@ -203,17 +203,17 @@ describe('the drill', needs(...TOOLS), () => {
     const late = mintTicket('default', await ticketKey(rootKey), asked, Date.now())
     await expect(clientOf(again, late).whoami()).rejects.toMatchObject({ detail: { reason: 'ticket_late' } })
     process.env.VAULT_TIME = new Date(Date.now() + monthMs).toISOString()
-    await drill('The clock was far ahead once', again)
+    await drill('Clock that was far ahead', again)
     delete process.env.VAULT_TIME
     expect(await lastRecovery(clientOf(again, tokenIn()))).toMatchObject({ facts: { reason: 'The clock was ahead' } })
   })
 
   it.each([
-    ['The file of a vault is corrupt', (file: string) => writeFileSync(file, canary().repeat(500))],
-    ['The file of a vault is empty, or gone', (file: string) => truncateSync(file, 0)],
-    ['The file of a vault is empty, or gone', (file: string) => rmSync(file)],
+    ['Corrupt vault file', (file: string) => writeFileSync(file, canary().repeat(500))],
+    ['Missing vault file', (file: string) => truncateSync(file, 0)],
+    ['Missing vault file', (file: string) => rmSync(file)],
     [
-      'A vault is in quarantine',
+      'Quarantined vault',
       (file: string) => {
         const sql = openSqlite(file)
         sql.all('CREATE TRIGGER stray AFTER INSERT ON entry BEGIN SELECT 1; END')
@@ -234,8 +234,8 @@ describe('the drill', needs(...TOOLS), () => {
       })
       await closed.stop()
     }
-    await drill('The file of a vault is corrupt', null)
-    await drill('A vault was rolled back', null)
+    await drill('Corrupt vault file', null)
+    await drill('Rolled-back vault', null)
     const word = inFolder('word').trim()
     const again = await start({ ...(word !== '' && { POSTERN_AUDIT__ACCEPT_ROLLBACK: word }) })
     expect((await clientOf(again, site.token).get('prod/db')).value.reveal()).toBe('canary-of-a-drill')

@@ -1,4 +1,4 @@
-/** The table of outcomes in the documentation, against the code that it is about. */
+/** The documented table of outcomes, against the code. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -10,7 +10,7 @@ import { reasonOf } from '../../../../../core/vault/chains/read_operations.ts'
 import { statusOf } from '../../../../../worker/http/problem.ts'
 
 const DOCS = join(import.meta.dirname, '../../../../../docs/concepts/chains.md')
-const HEAD = '| the provider | then |'
+const HEAD = '| Outcome | Then |'
 
 function rowOf(kind: FailureKind): string {
   const isOutage = new ProviderFailure(kind).isOutage
@@ -18,12 +18,12 @@ function rowOf(kind: FailureKind): string {
   const cells = [
     `\`${kind}\``,
     ON_FAILURE[kind] === 'next'
-      ? 'the next is asked'
+      ? 'tries the next member'
       : kind === 'not_found'
-        ? 'it ends, unless `onNotFound` is `next`'
-        : 'it ends',
-    isOutage ? 'yes' : 'no: it is purged',
-    ABSENT.includes(kind) ? 'for a moment' : 'no',
+        ? 'ends the search, unless `onNotFound` is `next`'
+        : 'ends the search',
+    isOutage ? 'yes' : 'no, it is purged',
+    ABSENT.includes(kind) ? 'briefly' : 'no',
     isOutage ? 'yes' : 'no',
     `${statusOf(error)} \`${error.code}\`${error.detail.reason ? `, \`${error.detail.reason}\`` : ''}`,
   ]
@@ -31,7 +31,7 @@ function rowOf(kind: FailureKind): string {
 }
 
 describe('the table of outcomes', () => {
-  it('says of every failure what the code does', () => {
+  it('has a row for every failure, as the code treats it', () => {
     const expected = (Object.keys(ON_FAILURE) as FailureKind[]).map(rowOf)
     const lines = readFileSync(DOCS, 'utf8').split('\n')
     const at = lines.findIndex((line) => line.startsWith(HEAD))
@@ -39,7 +39,7 @@ describe('the table of outcomes', () => {
     expect(rows).toEqual(expected)
   })
 
-  it('goes on after outages only', () => {
+  it('tries the next member after outages only', () => {
     for (const [kind, then] of Object.entries(ON_FAILURE)) {
       expect([kind, then]).toEqual([kind, new ProviderFailure(kind as FailureKind).isOutage ? 'next' : 'stop'])
     }
