@@ -13,12 +13,15 @@ import type { Keyring } from '../core/crypto/keyring.ts'
 import { PosternError } from '../core/errors.ts'
 import { parseVaultId } from '../core/names.ts'
 import type { Settings } from '../core/settings/settings.ts'
+import type { TreeHead } from '../core/tlog/merkle.ts'
 import { formatRollback } from '../core/tlog/rollback_acceptance.ts'
 import { formatVerifierKey, type NoteVerifier, parseVerifierKey } from '../core/tlog/signed_note.ts'
 import { verifyLog } from '../core/tlog/verify_log.ts'
 import { securityPolicy } from '../core/vault/access/server_policy.ts'
 import { RESTORED } from '../core/vault/audit/backup_tasks.ts'
-import { Log, type TreeHead } from '../core/vault/audit/log.ts'
+import { Log } from '../core/vault/audit/log.ts'
+import { LogKeyStore } from '../core/vault/audit/log_key_store.ts'
+import { RetentionStore } from '../core/vault/audit/retention_store.ts'
 import { describeNewer, migrate, vaultIdOf } from '../core/vault/migrate.ts'
 import { SchemaMismatch } from '../core/vault/schema_check.ts'
 import type { Sql } from '../core/vault/sql.ts'
@@ -113,7 +116,7 @@ async function examine(partial: string, checkpoint: string, { settings, keyring 
     const upstreams = upstreamsOf(settings, LOCAL_FILES)
     const unused = { quarantine: () => {}, stir: () => {} }
     const desk: Desk = { vault, settings, keyring, upstreams, anchors: anchorsOf(settings), perform, ...unused }
-    const head = await verify(new Log(sql), checkpoint, desk)
+    const head = await verify(sql, checkpoint, desk)
     sql.all('INSERT OR REPLACE INTO meta VALUES (?, ?)', RESTORED, String(Date.now()))
     const elsewhere = await anchoredElsewhere(desk)
     const words = elsewhere.map(({ head: anchored }) => formatRollback({ vault, head, anchored }))
@@ -123,11 +126,12 @@ async function examine(partial: string, checkpoint: string, { settings, keyring 
   }
 }
 
-async function verify(log: Log, checkpoint: string, desk: Desk): Promise<TreeHead> {
-  const { min } = log.retention()
+async function verify(sql: Sqlite, checkpoint: string, desk: Desk): Promise<TreeHead> {
+  const log = new Log(sql)
+  const { min } = new RetentionStore(sql)
   const about = {
     checkpoint,
-    verifiers: await verifiersOf(log, desk),
+    verifiers: await verifiersOf(new LogKeyStore(sql), desk),
     start: { index: min, frontier: log.frontier(min) },
   }
   const result = await verifyLog(linesOf(log, min), about)
@@ -139,8 +143,8 @@ async function verify(log: Log, checkpoint: string, desk: Desk): Promise<TreeHea
 }
 
 /** Of the root keys that are given, not of what the backup says that its keys are. */
-async function verifiersOf(log: Log, { keyring, ...desk }: Desk): Promise<NoteVerifier[]> {
-  const known = log.keys().map(({ term }) => term)
+async function verifiersOf(logKeys: LogKeyStore, { keyring, ...desk }: Desk): Promise<NoteVerifier[]> {
+  const known = logKeys.list().map(({ term }) => term)
   const newest = known[0] ?? 1
   // Terms follow each other: one that is far ahead would have keys derived until memory is gone.
   const isGapless = known.every((term, i) => term === newest - i) && known.length >= newest - 1

@@ -11,8 +11,7 @@
  */
 import { base64, parseBase64 } from '../bytes.ts'
 import { badRequest } from '../errors.ts'
-import type { TreeHead } from '../vault/audit/log.ts'
-import type { Hash } from './merkle.ts'
+import type { Hash, TreeHead } from './merkle.ts'
 import { type NoteSigner, type NoteVerifier, openNote, parseNote, signNote } from './signed_note.ts'
 
 /** What a checkpoint says. */

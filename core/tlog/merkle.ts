@@ -15,6 +15,12 @@ import { type Bytes, concat } from '../bytes.ts'
 /** 32 bytes of SHA-256. */
 export type Hash = Bytes
 
+/** Size and root of a tree: what a checkpoint signs. */
+export interface TreeHead {
+  size: number
+  root: Hash
+}
+
 /** Reads stored hashes by position. Returns one hash per position, in the same order. */
 export type ReadHashes = (positions: readonly number[]) => Hash[]
 

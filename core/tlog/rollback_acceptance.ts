@@ -6,8 +6,7 @@
  */
 import { base64url, parseBase64url } from '../bytes.ts'
 import { badRequest } from '../errors.ts'
-import type { TreeHead } from '../vault/audit/log.ts'
-import type { Hash } from './merkle.ts'
+import type { Hash, TreeHead } from './merkle.ts'
 
 /** Which log may take the place of which. */
 export interface Rollback {

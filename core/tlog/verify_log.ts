@@ -258,7 +258,7 @@ function announcedKeys(entry: string, origin: string): string[] {
 
 /**
  * How much of a log may be erased after an entry: retention announces that in one which it does not erase, and a hold
- * takes back what was not erased by then (`retention.ts`).
+ * takes back what was not erased by then (`log_retention.ts`).
  */
 function erasedAfter(entry: string, before: number): number {
   if (!entry.includes('"retention.announce"') && !entry.includes('"audit.hold"')) return before

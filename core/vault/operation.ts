@@ -9,29 +9,9 @@
 
 import type { Ticket } from '../authentication/ticket.ts'
 import type { AskedApproval, Reason } from '../errors.ts'
-import type { FactorStore } from './access/factor_store.ts'
-import type { IssuerStore } from './access/issuer_store.ts'
-import type { Lockout } from './access/lockout.ts'
-import type { AccessStore, PrincipalKind } from './access/principal_store.ts'
+import type { PrincipalKind } from './access/principal_store.ts'
 import type { Action, Circumstances, Rule } from './access/rules.ts'
-import type { SessionStore } from './access/session_store.ts'
-import type { TicketStore } from './access/ticket_store.ts'
-import type { ApprovalStore } from './approvals/approval_store.ts'
-import type { BreakGlassStore } from './approvals/break_glass_store.ts'
-import type { DeliveryStore } from './audit/delivery_store.ts'
-import type { Log } from './audit/log.ts'
-import type { CacheStore } from './chains/cache_store.ts'
-import type { ChainStore } from './chains/chain_store.ts'
-import type { HealthStore } from './chains/health_store.ts'
-import type { ReplicationStore } from './chains/replication_store.ts'
-import type { KeyStore } from './keys/key_store.ts'
-import type { RootStore } from './keys/root_key_store.ts'
-import type { MetaStore } from './meta_store.ts'
-import type { NoticeStore } from './notifications/store.ts'
-import type { HookStore } from './notifications/webhook_store.ts'
-import type { RotationStore } from './rotation/store.ts'
-import type { SecretStore } from './secrets/store.ts'
-import type { PolicyStore } from './secrets/value_policy_store.ts'
+import type { Stores } from './stores.ts'
 
 /** Facts that an operation adds to its audit entry. Never a value, a token, or a hash of one. */
 export type Facts = Readonly<Record<string, unknown>>
@@ -65,32 +45,6 @@ export interface Identity {
   sessionExpiresAt: number | null
   /** The thumbprint of the key that the session is bound to. */
   jkt: string | null
-}
-
-/** The rows of a vault, each kind behind the store that knows it. */
-export interface Stores {
-  secrets: SecretStore
-  access: AccessStore
-  sessions: SessionStore
-  factors: FactorStore
-  lockout: Lockout
-  tickets: TicketStore
-  issuers: IssuerStore
-  chains: ChainStore
-  cache: CacheStore
-  replication: ReplicationStore
-  health: HealthStore
-  approvals: ApprovalStore
-  breakGlass: BreakGlassStore
-  policy: PolicyStore
-  hooks: HookStore
-  rotations: RotationStore
-  notices: NoticeStore
-  keys: KeyStore
-  roots: RootStore
-  log: Log
-  deliveries: DeliveryStore
-  meta: MetaStore
 }
 
 /** Everything that an operation may touch, inside its transaction. */

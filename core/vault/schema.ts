@@ -153,7 +153,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
     'CREATE TABLE checkpoint (size INTEGER PRIMARY KEY, note TEXT NOT NULL, signed_at INTEGER NOT NULL)',
   ],
   [
-    // How far back the log still goes (audit/retention.ts): entries below min are gone. Those below announced
+    // How far back the log still goes (audit/log_retention.ts): entries below min are gone. Those below announced
     // are to go, once a checkpoint covers entry announced_at, which says so; a hold stops that.
     `CREATE TABLE retention (
       only INTEGER PRIMARY KEY CHECK (only = 0),

@@ -5,7 +5,8 @@
  */
 
 import type { Lag } from './chains/replication_store.ts'
-import { type Context, type Outcome, operation, type Stores } from './operation.ts'
+import { type Context, type Outcome, operation } from './operation.ts'
+import type { Stores } from './stores.ts'
 import { type TaskContext, task } from './task.ts'
 
 /** What waits in a vault. */
@@ -68,10 +69,10 @@ function earliest(times: readonly (number | null)[]): number | null {
 }
 
 function gaugesOf(stores: Stores & { now: number }): Gauges {
-  const { rotations, approvals, keys, lockout, replication, log, deliveries, now } = stores
+  const { rotations, approvals, keys, lockout, replication, log, checkpoints, deliveries, now } = stores
   const { nextAt: nextRotationAt, ...counted } = rotations.count(now)
   const { size } = log.head()
-  const checkpoint = log.checkpoint()
+  const checkpoint = checkpoints.newest()
   return {
     ...{ rotations: counted, nextRotationAt, approvals: approvals.waiting(now), rewrap: keys.remaining() },
     locks: lockout.locked(now),

@@ -8,7 +8,8 @@
  *
  * @module
  */
-import type { Facts, Outcome, Stores } from './operation.ts'
+import type { Facts, Outcome } from './operation.ts'
+import type { Stores } from './stores.ts'
 
 /** Everything that a task may touch, inside its transaction. */
 export interface TaskContext extends Stores {

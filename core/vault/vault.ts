@@ -8,43 +8,23 @@ import { sourceOf } from '../addresses.ts'
 import type { Reason } from '../errors.ts'
 import { isProgrammingError } from '../programming_error.ts'
 import type { VersionedChain } from '../providers/chain.ts'
-import { Throttle } from '../rate_limit.ts'
+import { type Admission, Throttle } from '../rate_limit.ts'
 import type { Hash, Sha256 } from '../tlog/merkle.ts'
 import { contextOf, decideOn, runDecided } from './access/authorize.ts'
-import { FactorStore } from './access/factor_store.ts'
-import { IssuerStore } from './access/issuer_store.ts'
-import { Lockout } from './access/lockout.ts'
-import { AccessStore } from './access/principal_store.ts'
 import { identify, REFUSALS_RECORDED_MS, refusalEvent, type Unidentified } from './access/resolve_caller.ts'
+import type { Decision } from './access/rules.ts'
 import type { SecurityPolicy } from './access/server_policy.ts'
-import { SessionStore } from './access/session_store.ts'
-import { TicketStore } from './access/ticket_store.ts'
-import { ApprovalStore } from './approvals/approval_store.ts'
-import { BreakGlassStore } from './approvals/break_glass_store.ts'
-import { DeliveryStore } from './audit/delivery_store.ts'
 import { type AuditEvent, encodeEvent, IndescribableChange } from './audit/event.ts'
-import { Log } from './audit/log.ts'
 import { NO_PRIVACY, type Privacy } from './audit/privacy.ts'
 import { severityOf } from './audit/severity.ts'
-import { CacheStore } from './chains/cache_store.ts'
-import { ChainStore } from './chains/chain_store.ts'
-import { HealthStore } from './chains/health_store.ts'
-import { ReplicationStore } from './chains/replication_store.ts'
 import { type Time, VaultClock } from './clock.ts'
 import { Erasures } from './erasures.ts'
-import { KeyStore } from './keys/key_store.ts'
-import { RootStore } from './keys/root_key_store.ts'
-import { MetaStore } from './meta_store.ts'
 import { migrate } from './migrate.ts'
-import { NoticeStore } from './notifications/store.ts'
-import { HookStore } from './notifications/webhook_store.ts'
-import type { Operation, Stores } from './operation.ts'
+import type { Identity, Operation, Outcome } from './operation.ts'
 import { OPERATIONS } from './operation_table.ts'
-import { RotationStore } from './rotation/store.ts'
 import type { Answer, Call, Caller } from './rpc.ts'
-import { SecretStore } from './secrets/store.ts'
-import { PolicyStore } from './secrets/value_policy_store.ts'
 import type { Sql } from './sql.ts'
+import { forgetAll, openStores, type Stores } from './stores.ts'
 import type { Task } from './task.ts'
 import { TASKS, type TaskInput, type TaskName, type TaskOutput } from './task_table.ts'
 
@@ -102,30 +82,7 @@ export class Vault {
     this.#privacy = privacy
     this.#sql = sql
     this.#policy = policy
-    this.#stores = {
-      secrets: new SecretStore(sql, this.#erasures),
-      access: new AccessStore(sql),
-      sessions: new SessionStore(sql, policy.sessionIdleMs),
-      factors: new FactorStore(sql, this.#erasures),
-      lockout: new Lockout(sql, policy),
-      tickets: new TicketStore(sql),
-      issuers: new IssuerStore(sql),
-      chains: new ChainStore(sql),
-      cache: new CacheStore(sql, this.#erasures),
-      replication: new ReplicationStore(sql),
-      health: new HealthStore(sql),
-      approvals: new ApprovalStore(sql),
-      breakGlass: new BreakGlassStore(sql),
-      policy: new PolicyStore(sql),
-      hooks: new HookStore(sql, this.#erasures),
-      rotations: new RotationStore(sql),
-      notices: new NoticeStore(sql),
-      keys: new KeyStore(sql),
-      roots: new RootStore(sql),
-      log: new Log(sql, sha256),
-      deliveries: new DeliveryStore(sql),
-      meta: new MetaStore(sql),
-    }
+    this.#stores = openStores(sql, { policy, erasures: this.#erasures, sha256 })
     this.#clock = new VaultClock(quarantined === null ? this.#stores.log.newestTime() : null, onClockBehind)
     this.#clock.read(now)
     // How long the store was closed cannot be told, nor how old a cached value is: it must not outlive a revocation.
@@ -220,8 +177,7 @@ export class Vault {
   /** What is kept in memory may be of rows that were never written. */
   #forget(): void {
     this.#erasures.take()
-    const { access, tickets, chains, policy, keys } = this.#stores
-    for (const store of [access, tickets, chains, policy, keys]) store.forget()
+    forgetAll(this.#stores)
   }
 
   #failed(error: unknown): Answer & { ok: false } {
@@ -266,51 +222,58 @@ export class Vault {
     return answers
   }
 
-  /** One call: who asks → how often → by which right → do it → record it. */
+  /** Answers one call: resolves its caller, applies the rate limits, authorizes, runs the operation and records it. */
   #answer(call: Call, { clock, now }: Time): Answer {
     const { caller, input } = call
+    const { requestId } = caller
     const operation = OPERATIONS[call.operation] as Operation<unknown, unknown>
     const found = identify(caller, operation, this.#stores, { clock, now })
     if ('why' in found) return this.#refuse(call, found, { clock, now })
-    const { principal, token, session } = found.identity
-    const isStranger = principal === ''
-    const about = {
-      operation: call.operation,
-      principal: principal || null,
-      token,
-      session,
-      action: operation.action,
-      resource: operation.resource(input),
-    }
-    const subject = operation.about?.(input)
+    const { identity } = found
     const source = sourceOf(caller.address)
+    const { principal } = identity
     const quota = operation.follows ? null : this.#throttle.admit(this.#policy.windows(principal, source), now)
-    if (quota !== null && !quota.allowed) {
-      const throttled = {
-        outcome: 'throttled',
-        severity: 'warning',
-        facts: { ...subject, window: quota.name },
-      } as const
-      const event = { ...about, rule: null, ...throttled }
-      // The first of many, and none of strangers: they could fill the log.
-      const index = quota.first && !isStranger ? this.#record(caller, now, event) : null
-      return { ...refused('throttled'), index, quota }
-    }
-    const { requestId } = caller
+    if (quota !== null && !quota.allowed) return this.#refuseThrottled(call, identity, quota, now)
     const context = contextOf(this.#stores, this.#policy, found, { source, clock, now, requestId })
     const decision = decideOn(this.#policy, operation, input, context)
     const outcome = runDecided(operation, call, decision, context)
-    const reason: 'ok' | Reason = 'reason' in outcome ? outcome.reason : 'ok'
-    const quiet = outcome.quiet || (isStranger && !decision.allow)
-    const rule = reason === 'ok' && decision.permit !== undefined ? decision.permit : decision.rule
-    const facts = { ...subject, ...outcome.facts }
-    const isAlert = outcome.notable === 'alert' || outcome.facts?.locked === true
-    const severity = severityOf(reason, { notable: operation.notable, locked: isAlert })
-    const event = { ...about, rule, outcome: reason, severity, facts }
-    const index = quiet ? null : this.#record(caller, now, { ...event, ...('value' in outcome && outcome.actor) })
+    const index = this.#recordOutcome(call, identity, { decision, outcome }, now)
     if (!('reason' in outcome)) return { ok: true, index, quota, value: outcome.value }
-    const { approval } = outcome
-    return { ok: false, index, quota, reason: outcome.reason, ...(approval && { approval }) }
+    const { reason, approval } = outcome
+    return { ok: false, index, quota, reason, ...(approval && { approval }) }
+  }
+
+  /** Records what a call came to. @returns The index of the entry; `null` for an outcome that is not recorded. */
+  #recordOutcome(
+    call: Call,
+    identity: Identity,
+    { decision, outcome }: { decision: Decision; outcome: Outcome<unknown> },
+    now: number,
+  ): number | null {
+    const { notable, about } = OPERATIONS[call.operation] as Operation<unknown, unknown>
+    if (outcome.quiet || (isStranger(identity) && !decision.allow)) return null
+    const reason: 'ok' | Reason = 'reason' in outcome ? outcome.reason : 'ok'
+    const rule = reason === 'ok' && decision.permit !== undefined ? decision.permit : decision.rule
+    const facts = { ...about?.(call.input), ...outcome.facts }
+    const isAlert = outcome.notable === 'alert' || outcome.facts?.locked === true
+    const severity = severityOf(reason, { notable, locked: isAlert })
+    const event = { ...subjectOf(call, identity), rule, outcome: reason, severity, facts }
+    return this.#record(call.caller, now, { ...event, ...('value' in outcome && outcome.actor) })
+  }
+
+  /** Refuses a call over its rate limit. The log gets the first refusal of a period, and none of a stranger, who could fill it. */
+  #refuseThrottled(call: Call, identity: Identity, quota: Admission, now: number): Answer {
+    const { about } = OPERATIONS[call.operation] as Operation<unknown, unknown>
+    const facts = { ...about?.(call.input), window: quota.name }
+    const event = {
+      ...subjectOf(call, identity),
+      rule: null,
+      outcome: 'throttled',
+      severity: 'warning',
+      facts,
+    } as const
+    const index = quota.first && !isStranger(identity) ? this.#record(call.caller, now, event) : null
+    return { ...refused('throttled'), index, quota }
   }
 
   /** A caller that is not identified: recorded once an hour for each token and flaw, limited by source, told nothing. */
@@ -336,6 +299,17 @@ export class Vault {
     const write = (index: number, previous: Hash | null) => encodeEvent(event, index, previous, this.#privacy)
     return this.#stores.log.append(write, event)
   }
+}
+
+/** Whether a caller has no principal: it signs in, or presents a ticket. */
+function isStranger({ principal }: Identity): boolean {
+  return principal === ''
+}
+
+/** The facts of an entry that say who called which operation on what. */
+function subjectOf({ operation, input }: Call, { principal, token, session }: Identity) {
+  const { action, resource } = OPERATIONS[operation] as Operation<unknown, unknown>
+  return { operation, principal: principal || null, token, session, action, resource: resource(input) }
 }
 
 /** Who asks for a task. */

@@ -1,4 +1,4 @@
-import type { TreeHead } from '../../core/vault/audit/log.ts'
+import type { TreeHead } from '../../core/tlog/merkle.ts'
 
 /** A copy of a store that is no backup yet. */
 export interface Copy {

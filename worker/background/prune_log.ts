@@ -1,7 +1,7 @@
 import { DAY_MS } from '../../core/durations.ts'
 import { retentionDaysOf } from '../../core/settings/settings.ts'
 import { sleep } from '../../core/sleep.ts'
-import { NOTICE_MS } from '../../core/vault/audit/retention.ts'
+import { NOTICE_MS } from '../../core/vault/audit/log_retention.ts'
 import { signHead } from '../integrity/sign_checkpoint.ts'
 import { targetsOf } from './publish_checkpoints.ts'
 import type { Duty } from './scheduler.ts'

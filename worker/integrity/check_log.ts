@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { TreeHead } from '../../core/vault/audit/log.ts'
+import type { TreeHead } from '../../core/tlog/merkle.ts'
 import type { Checked, CheckResult } from '../../core/vault/audit/recheck_task.ts'
 import type { Desk, Duty } from '../background/scheduler.ts'
 import { logLine } from '../telemetry/log.ts'

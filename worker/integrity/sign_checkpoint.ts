@@ -7,8 +7,8 @@
 import type { Keyring } from '../../core/crypto/keyring.ts'
 import type { Settings } from '../../core/settings/settings.ts'
 import { openCheckpoint, signCheckpoint } from '../../core/tlog/checkpoint.ts'
+import type { TreeHead } from '../../core/tlog/merkle.ts'
 import { formatVerifierKey, type NoteSigner, parseVerifierKey } from '../../core/tlog/signed_note.ts'
-import type { TreeHead } from '../../core/vault/audit/log.ts'
 import type { Head } from '../../core/vault/audit/operations.ts'
 
 /** Where a log's keys are. */

@@ -5,7 +5,8 @@
  */
 import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { Log, type TreeHead } from '../../core/vault/audit/log.ts'
+import type { TreeHead } from '../../core/tlog/merkle.ts'
+import { Log } from '../../core/vault/audit/log.ts'
 import type { Archive, Copy, KeptBackup } from '../background/backup_store.ts'
 import { isSignedBy, type LogKeys } from '../integrity/sign_checkpoint.ts'
 import { renameDurably, writeDurably } from './durable_file.ts'

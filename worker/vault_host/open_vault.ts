@@ -6,11 +6,10 @@
 
 import { PosternError, type Reason } from '../../core/errors.ts'
 import { anchorRequired, type Settings } from '../../core/settings/settings.ts'
-import type { Sha256 } from '../../core/tlog/merkle.ts'
+import type { Sha256, TreeHead } from '../../core/tlog/merkle.ts'
 import { securityPolicy } from '../../core/vault/access/server_policy.ts'
 import type { AcceptedSchema } from '../../core/vault/audit/accepted_schema_task.ts'
 import { configurationOf } from '../../core/vault/audit/configuration_task.ts'
-import type { TreeHead } from '../../core/vault/audit/log.ts'
 import type { Privacy } from '../../core/vault/audit/privacy.ts'
 import { describeNewer, migrate, vaultIdOf } from '../../core/vault/migrate.ts'
 import { SchemaMismatch } from '../../core/vault/schema_check.ts'

@@ -6,8 +6,9 @@
  */
 
 import { runApproved } from '../approvals/approval.ts'
-import type { Context, Operation, Outcome, Stores } from '../operation.ts'
+import type { Context, Operation, Outcome } from '../operation.ts'
 import type { Call } from '../rpc.ts'
+import type { Stores } from '../stores.ts'
 import type { Identified } from './resolve_caller.ts'
 import { type Action, type Decision, decide } from './rules.ts'
 import { barrier, type SecurityPolicy } from './server_policy.ts'

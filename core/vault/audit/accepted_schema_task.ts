@@ -1,4 +1,5 @@
-import type { Outcome, Stores } from '../operation.ts'
+import type { Outcome } from '../operation.ts'
+import type { Stores } from '../stores.ts'
 import { task } from '../task.ts'
 
 /** Differences of the schema that an operator accepted. */

@@ -4,9 +4,10 @@
  * @module
  */
 import { base64, equal } from '../../bytes.ts'
-import type { Outcome, Stores } from '../operation.ts'
+import type { TreeHead } from '../../tlog/merkle.ts'
+import type { Outcome } from '../operation.ts'
+import type { Stores } from '../stores.ts'
 import { task } from '../task.ts'
-import type { TreeHead } from './log.ts'
 
 /** The fact of a vault that says that it was restored, until its log does. Set by `cli/restore.ts`. */
 export const RESTORED = 'restored'
@@ -48,9 +49,9 @@ export const noteBackup = task({
  */
 export const findOwnBackups = task({
   resource: () => '',
-  run({ log, meta }: Stores, { backups }: { backups: readonly FoundBackup[] }): Outcome<string[]> {
+  run({ log, retention, meta }: Stores, { backups }: { backups: readonly FoundBackup[] }): Outcome<string[]> {
     const made = new Map(madeBackups(meta))
-    const { min } = log.retention()
+    const { min } = retention
     const isBeginning = ({ size, root }: TreeHead) =>
       size > 0 && size >= min && size <= log.size && equal(log.rootAt(size), root)
     const own = backups.filter(({ file, head }) => made.get(file) === base64(head.root) || isBeginning(head))

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import type { Outcome, Stores } from '../operation.ts'
+import type { Outcome } from '../operation.ts'
+import type { Stores } from '../stores.ts'
 import { task } from '../task.ts'
 
 /** Settings by their dotted names, each as text. */

@@ -7,17 +7,11 @@ import {
   type ReadHashes,
   type Sha256,
   subtrees,
+  type TreeHead,
   treeHash,
 } from '../../tlog/merkle.ts'
-import { looksCosigned, parseNote } from '../../tlog/signed_note.ts'
 import type { Sql } from '../sql.ts'
 import { rank, type Severity } from './severity.ts'
-
-/** Size and root of the tree: what a checkpoint signs. */
-export interface TreeHead {
-  size: number
-  root: Hash
-}
 
 /** An entry of the log: its index, and the canonical bytes that its leaf hash covers. */
 export interface Entry {
@@ -32,40 +26,6 @@ export interface IndexedEntry extends Entry {
   severity: number | null
 }
 
-/** A checkpoint as it was signed: see `checkpoint.ts`. */
-export interface SignedCheckpoint {
-  size: number
-  note: string
-  signedAt: number
-}
-
-/** How far back the log goes, and what is to go next: see `retention.ts`. */
-export interface Retention {
-  /** The first entry that is kept; a multiple of 256. */
-  min: number
-  /** The first that will be kept after the next erasure; the same as `min` when none is announced. */
-  announced: number
-  /** The entry that announces it, and when that was. */
-  announcedAt: number
-  announcedWhen: number
-  /** Why nothing may be erased; `null` when it may. */
-  hold: string | null
-  heldAt: number | null
-  heldBy: string | null
-}
-
-/** The verifier key of a term of the log's key. */
-export interface LogKey {
-  term: number
-  key: string
-  /** The root key that it derives from. */
-  root: string | null
-}
-
-/** What is announced and not erased yet. */
-export type Announced = Pick<Retention, 'announced' | 'announcedAt' | 'announcedWhen'>
-
-const MAX_CHECKPOINTS = 1000
 /** The most bytes that one page of entries has, and how many are read at once. */
 const MAX_PAGE_BYTES = 4 * 1024 * 1024
 const CHUNK = 64
@@ -90,10 +50,6 @@ interface Edge {
   /** The hashes of the full subtrees, left to right and so the largest first. */
   subtrees: readonly Hash[]
 }
-
-/** A bundle is the leaves of one full tile. Of the hashes that it makes, the last of the first 511 is the tile's own. */
-const BUNDLE = 256
-const BUNDLE_HASHES = 2 * BUNDLE - 1
 
 /**
  * An append-only log of audit entries, kept as an RFC 6962 Merkle tree.
@@ -176,48 +132,6 @@ export class Log {
     return this.#read
   }
 
-  /** The term of the key that signs checkpoints now. */
-  term(): number {
-    return this.#sql.all<{ term: number }>('SELECT COALESCE(MAX(term), 1) AS term FROM log_key')[0]!.term
-  }
-
-  /** The verifier keys of terms, newest first; of the first only once its root key was replaced. */
-  keys(): LogKey[] {
-    return this.#sql.all<LogKey>('SELECT term, key, root FROM log_key ORDER BY term DESC')
-  }
-
-  /** Begins the next term of the key; or keeps the verifier key of the first. */
-  addTerm({ term, key, root }: LogKey, now: number): void {
-    const row = [term, key, now, root]
-    this.#sql.all('INSERT INTO log_key (term, key, created_at, root) VALUES (?, ?, ?, ?)', ...row)
-  }
-
-  /** The newest checkpoint that was signed. */
-  checkpoint(): SignedCheckpoint | null {
-    const query = 'SELECT size, note, signed_at AS signedAt FROM checkpoint ORDER BY size DESC LIMIT 1'
-    return this.#sql.all<SignedCheckpoint>(query)[0] ?? null
-  }
-
-  /** The newest checkpoint that a witness cosigned. Reads back through those that are kept. */
-  cosigned(): SignedCheckpoint | null {
-    const query = `SELECT size, note, signed_at AS signedAt FROM checkpoint WHERE size < ? ORDER BY size DESC LIMIT ?`
-    for (let before = Number.MAX_SAFE_INTEGER; ; ) {
-      const page = this.#sql.all<SignedCheckpoint>(query, before, CHUNK)
-      const found = page.find(({ note }) => looksCosigned(parseNote(note)))
-      if (found !== undefined || page.length < CHUNK) return found ?? null
-      before = page.at(-1)!.size
-    }
-  }
-
-  /** Keeps a checkpoint, or one with more signatures in its place, and forgets the oldest of many. */
-  keepCheckpoint(size: number, note: string, now: number): void {
-    const longer = 'ON CONFLICT DO UPDATE SET note = excluded.note WHERE length(excluded.note) > length(note)'
-    this.#sql.all(`INSERT INTO checkpoint VALUES (?, ?, ?) ${longer}`, size, note, now)
-    const query = `DELETE FROM checkpoint WHERE size <
-      (SELECT MIN(size) FROM (SELECT size FROM checkpoint ORDER BY size DESC LIMIT ?))`
-    this.#sql.all(query, MAX_CHECKPOINTS)
-  }
-
   /**
    * Entries from index `from` on, at most `limit` and at most so many bytes of them, but one in any case: all, or those
    * of a severity and above.
@@ -295,55 +209,6 @@ export class Log {
     } catch {
       return false
     }
-  }
-
-  retention(): Retention {
-    const query = `SELECT min, announced, announced_at AS announcedAt,
-      announced_when AS announcedWhen, hold, held_at AS heldAt, held_by AS heldBy
-      FROM retention`
-    return this.#sql.all<Retention>(query)[0]!
-  }
-
-  /**
-   * How far retention may go: the largest multiple of 256 up to `most` below which every entry is older than
-   * `cutoff`. It looks at a bounded number of entries, and may be asked again.
-   */
-  expired(cutoff: number, most: number): number {
-    const query = `SELECT COUNT(*) AS count, MAX(json_extract(CAST(body AS TEXT), '$.time')) AS newest
-      FROM entry WHERE n >= ? AND n < ?`
-    let { min } = this.retention()
-    for (const last = min + 64 * BUNDLE; min < last && min + BUNDLE <= most; min += BUNDLE) {
-      const [row] = this.#sql.all<{ count: number; newest: string }>(query, min, min + BUNDLE)
-      // By their own times, of which the last need not be the newest: a clock may have been set back.
-      if (row?.count !== BUNDLE || Date.parse(row.newest) >= cutoff) break
-    }
-    return min
-  }
-
-  announce({ announced, announcedAt, announcedWhen }: Announced): void {
-    const query = 'UPDATE retention SET announced = ?, announced_at = ?, announced_when = ?'
-    this.#sql.all(query, announced, announcedAt, announcedWhen)
-  }
-
-  /** Erases at most `bundles` of what was announced. @returns The new minimum. */
-  prune(bundles: number): number {
-    const { min, announced } = this.retention()
-    const to = Math.min(announced, min + bundles * BUNDLE)
-    this.#sql.all('DELETE FROM entry WHERE n >= ? AND n < ?', min, to)
-    this.#sql.all('DELETE FROM notable WHERE n < ?', to)
-    for (let n = min; n < to; n += BUNDLE) {
-      const start = position(0, n)
-      this.#sql.all('DELETE FROM hash WHERE p >= ? AND p < ?', start, start + BUNDLE_HASHES - 1)
-    }
-    this.#sql.all('UPDATE retention SET min = ?', to)
-    return to
-  }
-
-  /** Sets a hold, or ends it (`null`). A hold takes back what was announced. */
-  hold(reason: string | null, by: string, now: number): void {
-    const held = reason === null ? [null, null, null] : [reason, now, by]
-    this.#sql.all('UPDATE retention SET hold = ?, held_at = ?, held_by = ?', ...held)
-    if (reason !== null) this.#sql.all('UPDATE retention SET announced = min')
   }
 
   /** The hashes that stand for all entries below an index, left to right: what a root is made of without them. */

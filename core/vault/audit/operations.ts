@@ -5,13 +5,17 @@
  */
 
 import { equal } from '../../bytes.ts'
-import type { Hash } from '../../tlog/merkle.ts'
+import type { Hash, TreeHead } from '../../tlog/merkle.ts'
 import { consistencyProof, inclusionProof } from '../../tlog/proof.ts'
 import { TILE_WIDTH, type Tile, tileHashes } from '../../tlog/tile.ts'
-import { type Context, type Outcome, operation, type Stores } from '../operation.ts'
+import { type Context, type Outcome, operation } from '../operation.ts'
+import type { Stores } from '../stores.ts'
 import { type TaskContext, task } from '../task.ts'
+import type { SignedCheckpoint } from './checkpoint_store.ts'
 import type { Delivery } from './delivery_store.ts'
-import type { Entry, Log, LogKey, Retention, SignedCheckpoint, TreeHead } from './log.ts'
+import type { Entry } from './log.ts'
+import type { LogKey } from './log_key_store.ts'
+import type { LogRetention } from './retention_store.ts'
 import type { Severity } from './severity.ts'
 
 /** Checkpoints and proofs hold hashes only: whoever may ask the vault anything may have them. */
@@ -32,8 +36,8 @@ export const readEntries = operation({
   resource: () => 'audit',
   binds: 'nothing',
   // The head is that of before this very request is recorded: it covers the entries shown.
-  run({ log }, { from, limit, severity = 'info' }: EntriesInput): Outcome<Entries> {
-    const { min } = log.retention()
+  run({ log, retention }, { from, limit, severity = 'info' }: EntriesInput): Outcome<Entries> {
+    const { min } = retention
     const entries = log.entries(Math.max(from, min), limit, { severity })
     const frontier = from <= min ? log.frontier(min) : []
     const facts = { from, count: entries.length, severity }
@@ -70,9 +74,9 @@ export interface Head {
   firstRoot: string | null
 }
 
-function head({ log, roots }: Stores): Head {
-  const keys = { term: log.term(), keys: log.keys(), root: roots.current(), firstRoot: roots.first() }
-  return { head: log.head(), signed: log.checkpoint(), ...keys }
+function head({ log, logKeys, checkpoints, roots }: Stores): Head {
+  const keys = { term: logKeys.term(), keys: logKeys.list(), root: roots.current(), firstRoot: roots.first() }
+  return { head: log.head(), signed: checkpoints.newest(), ...keys }
 }
 
 // Quiet, as all proofs are: each would otherwise move the head that it is about.
@@ -82,7 +86,7 @@ function headOf(stores: Stores): Outcome<Head> {
 
 /** How the log stands. */
 export interface Status extends Head {
-  retention: Retention
+  retention: LogRetention
   deliveries: Delivery[]
 }
 
@@ -91,8 +95,8 @@ export const readStatus = operation({
   resource: () => 'audit',
   binds: 'nothing',
   run(context: Context, _: Record<never, never>): Outcome<Status> {
-    const { log, deliveries } = context
-    return { value: { ...head(context), retention: log.retention(), deliveries: deliveries.list() } }
+    const { retention, deliveries } = context
+    return { value: { ...head(context), retention: retention.current(), deliveries: deliveries.list() } }
   },
 })
 
@@ -100,9 +104,10 @@ export const readStatus = operation({
 type Signed = TreeHead & { note: string }
 
 /** Keeps it, when it is of this very tree. */
-function keep({ log, now }: Stores & { now: number }, { size, root, note }: Signed): Outcome<{ size: number }> {
-  if (whyNot(log, size) !== null || !equal(log.rootAt(size), root)) return { reason: 'tampered', facts: { size } }
-  log.keepCheckpoint(size, note, now)
+function keep(stores: Stores & { now: number }, { size, root, note }: Signed): Outcome<{ size: number }> {
+  const { log, checkpoints, now } = stores
+  if (whyNot(stores, size) !== null || !equal(log.rootAt(size), root)) return { reason: 'tampered', facts: { size } }
+  checkpoints.put(size, note, now)
   return { value: { size }, quiet: true }
 }
 
@@ -112,8 +117,8 @@ export const keepCheckpoint = operation({ ...open, run: (context, signed: Signed
 /** The newest checkpoint that a witness cosigned: an earlier one than the newest, as a rule. */
 export const readCosigned = operation({
   ...open,
-  run({ log }: Context, _: Record<never, never>): Outcome<SignedCheckpoint> {
-    const found = log.cosigned()
+  run({ checkpoints }: Context, _: Record<never, never>): Outcome<SignedCheckpoint> {
+    const found = checkpoints.newestCosigned()
     return found === null ? { reason: 'no_cosignature', quiet: true } : { value: found, quiet: true }
   },
 })
@@ -132,10 +137,10 @@ export const rekeyLog = operation({
   resource: () => 'audit',
   about: ({ term, key }: NewLogKey) => ({ term, key }),
   binds: 'nothing',
-  run({ log, roots, now }: Context, { term, key, root = roots.current() }: NewLogKey): Outcome<{ term: number }> {
+  run({ logKeys, roots, now }: Context, { term, key, root = roots.current() }: NewLogKey): Outcome<{ term: number }> {
     // Another was faster: its key is the next, and the one given belongs to no term. Or it is of a former root key.
-    if (term !== log.term() + 1 || root !== roots.current()) return { reason: 'raced' }
-    log.addTerm({ term, key, root }, now)
+    if (term !== logKeys.term() + 1 || root !== roots.current()) return { reason: 'raced' }
+    logKeys.add({ term, key, root }, now)
     return { value: { term } }
   },
 })
@@ -156,13 +161,13 @@ export const rekeyTask = task({
   resource: () => 'audit',
   about: ({ term, key }: NewLogKey) => ({ term, key }),
   run(context: TaskContext, input: Required<NewLogKey> & { first: string }): Outcome<{ term: number }> {
-    const { log, roots, now } = context
+    const { logKeys, roots, now } = context
     const { term, key, root, first } = input
-    if (term !== log.term() + 1 || root !== roots.current() || roots.signing() === root)
+    if (term !== logKeys.term() + 1 || root !== roots.current() || roots.signing() === root)
       return { reason: 'superseded', quiet: true }
-    const isKept = log.keys().some((known) => known.term === 1)
-    if (!isKept) log.addTerm({ term: 1, key: first, root: roots.first() }, now)
-    log.addTerm({ term, key, root }, now)
+    const isKept = logKeys.list().some((known) => known.term === 1)
+    if (!isKept) logKeys.add({ term: 1, key: first, root: roots.first() }, now)
+    logKeys.add({ term, key, root }, now)
     return { value: { term } }
   },
 })
@@ -176,9 +181,10 @@ export interface Inclusion {
 
 export const proveInclusion = operation({
   ...open,
-  run({ log }: Context, { index, size }: { index: number; size: number }): Outcome<Inclusion> {
+  run(context: Context, { index, size }: { index: number; size: number }): Outcome<Inclusion> {
+    const { log } = context
     if (index >= size) return { reason: 'no_entry', quiet: true }
-    const missing = whyNot(log, index) ?? whyNot(log, size)
+    const missing = whyNot(context, index) ?? whyNot(context, size)
     if (missing !== null) return { reason: missing, quiet: true }
     const hashes = inclusionProof(index, size, log.read)
     return { value: { leaf: log.leafAt(index), root: log.rootAt(size), hashes }, quiet: true }
@@ -191,12 +197,12 @@ interface Sizes {
   to: number
 }
 
-function consistency({ log }: Stores, { from, to }: Sizes): Outcome<{ hashes: Hash[] }> {
+function consistency(stores: Stores, { from, to }: Sizes): Outcome<{ hashes: Hash[] }> {
   if (from > to) return { reason: 'no_entry', quiet: true }
   // From nothing, and to the same, there is nothing to prove.
-  const missing = from === 0 || from === to ? whyNot(log, to) : (whyNot(log, from) ?? whyNot(log, to))
+  const missing = from === 0 || from === to ? whyNot(stores, to) : (whyNot(stores, from) ?? whyNot(stores, to))
   if (missing !== null) return { reason: missing, quiet: true }
-  return { value: { hashes: consistencyProof(from, to, log.read) }, quiet: true }
+  return { value: { hashes: consistencyProof(from, to, stores.log.read) }, quiet: true }
 }
 
 export const proveConsistency = operation({ ...open, run: (context, sizes: Sizes) => consistency(context, sizes) })
@@ -212,10 +218,10 @@ export const consistencyTask = task({
  */
 export const compareHead = task({
   resource: () => 'audit',
-  run({ log }: Stores, { size, root }: TreeHead): Outcome<{ size: number }> {
+  run({ log, retention }: Stores, { size, root }: TreeHead): Outcome<{ size: number }> {
     if (size > log.size) return { reason: 'rolled_back', quiet: true }
     // Retention stops at what is anchored: a log that has forgotten that much is another.
-    const same = size >= log.retention().min && equal(log.rootAt(size), root)
+    const same = size >= retention.min && equal(log.rootAt(size), root)
     return same ? { value: { size: log.size }, quiet: true } : { reason: 'rolled_back', quiet: true }
   },
 })
@@ -232,8 +238,11 @@ export const reportDissent = task({
 /** Entries to be sent elsewhere, at most so many bytes of them. */
 export const readBatch = task({
   resource: () => 'audit',
-  run({ log }: Stores, { from, limit, maxBytes }: { from: number; limit: number; maxBytes: number }): Outcome<Batch> {
-    const start = Math.max(from, log.retention().min)
+  run(
+    { log, retention }: Stores,
+    { from, limit, maxBytes }: { from: number; limit: number; maxBytes: number },
+  ): Outcome<Batch> {
+    const start = Math.max(from, retention.min)
     return { value: { start, entries: log.entries(start, limit, { maxBytes }) }, quiet: true }
   },
 })
@@ -246,15 +255,15 @@ export interface Batch {
 
 export const readTile = operation({
   ...open,
-  run({ log }: Context, tile: Tile): Outcome<{ hashes: Uint8Array }> {
-    if (tile.level === 0 && tile.n * TILE_WIDTH < log.retention().min) return { reason: 'pruned', quiet: true }
+  run({ log, retention }: Context, tile: Tile): Outcome<{ hashes: Uint8Array }> {
+    if (tile.level === 0 && tile.n * TILE_WIDTH < retention.min) return { reason: 'pruned', quiet: true }
     const hashes = tileHashes(tile, log.size, log.read)
     return hashes === null ? { reason: 'no_entry', quiet: true } : { value: { hashes }, quiet: true }
   },
 })
 
 /** Why nothing can be proven about an index or a size; `null` when it can. */
-function whyNot(log: Log, n: number): 'no_entry' | 'pruned' | null {
+function whyNot({ log, retention }: Pick<Stores, 'log' | 'retention'>, n: number): 'no_entry' | 'pruned' | null {
   if (n > log.size) return 'no_entry'
-  return n < log.retention().min ? 'pruned' : null
+  return n < retention.min ? 'pruned' : null
 }

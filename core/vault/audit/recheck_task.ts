@@ -5,10 +5,12 @@
  * @module
  */
 import { base64, equal, parseUtf8 } from '../../bytes.ts'
+import type { TreeHead } from '../../tlog/merkle.ts'
 import { GrowingTree, type Hash } from '../../tlog/merkle.ts'
-import type { Outcome, Stores } from '../operation.ts'
+import type { Outcome } from '../operation.ts'
+import type { Stores } from '../stores.ts'
 import { task } from '../task.ts'
-import type { IndexedEntry, Log, TreeHead } from './log.ts'
+import type { IndexedEntry, Log } from './log.ts'
 import { rank } from './severity.ts'
 
 /** How far a check has come: entries below `next` were read. */
@@ -50,8 +52,8 @@ export const isLogSound = task({
 export const recheckLog = task({
   resource: () => 'audit',
   notable: 'alert',
-  run({ log }: Stores, { state, limit, heads }: Slice): Outcome<CheckResult> {
-    const { min } = log.retention()
+  run({ log, retention }: Stores, { state, limit, heads }: Slice): Outcome<CheckResult> {
+    const { min } = retention
     // What retention took meanwhile was of a whole log; what is left is looked at from its new beginning.
     const begun = state === null || state.next < min ? { next: min, subtrees: log.frontier(min) } : state
     const tree = GrowingTree.from({ index: begun.next, frontier: begun.subtrees })

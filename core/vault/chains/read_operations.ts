@@ -8,7 +8,8 @@ import type { Reason } from '../../errors.ts'
 import type { VersionedChain } from '../../providers/chain.ts'
 import type { FailureKind } from '../../providers/provider.ts'
 import { ABSENT, isAbsence, type Skipped, type SkipReason } from '../../providers/skipped.ts'
-import { type Context, type Facts, type Outcome, operation, type Stores } from '../operation.ts'
+import { type Context, type Facts, type Outcome, operation } from '../operation.ts'
+import type { Stores } from '../stores.ts'
 import type { CachedValue } from './cache_store.ts'
 
 /** How long it is remembered that there is no such secret. */

@@ -7,8 +7,9 @@
  *
  * @module
  */
-import type { Outcome, Stores } from '../operation.ts'
+import type { Outcome } from '../operation.ts'
 import type { Sql } from '../sql.ts'
+import type { Stores } from '../stores.ts'
 import { type TaskContext, task } from '../task.ts'
 import { type RootRow, RootStore, type RootUse } from './root_key_store.ts'
 

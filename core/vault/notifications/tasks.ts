@@ -4,7 +4,8 @@
  *
  * @module
  */
-import type { Outcome, Stores } from '../operation.ts'
+import type { Outcome } from '../operation.ts'
+import type { Stores } from '../stores.ts'
 import { type TaskContext, task } from '../task.ts'
 import type { Notice } from './store.ts'
 import type { Hook } from './webhook_store.ts'

@@ -9,7 +9,8 @@
 
 import { parseUtf8 } from '../../bytes.ts'
 import type { Log } from '../audit/log.ts'
-import type { Outcome, Stores } from '../operation.ts'
+import type { Outcome } from '../operation.ts'
+import type { Stores } from '../stores.ts'
 import { task } from '../task.ts'
 import { originOf } from './webhook_operations.ts'
 import type { BoundSecret, Hook } from './webhook_store.ts'
@@ -28,9 +29,9 @@ export interface UnboundHooks {
 /** Finds the hooks whose address is not bound. */
 export const findUnbound = task({
   resource: () => 'hooks',
-  run({ hooks, keys, log }: Stores, _: Record<never, never>): Outcome<UnboundHooks> {
+  run({ hooks, keys, log, retention }: Stores, _: Record<never, never>): Outcome<UnboundHooks> {
     const unbound = hooks.unbound()
-    const wasDone = unbound.length > 0 && hasBound(log)
+    const wasDone = unbound.length > 0 && hasBound(log, retention.min)
     return { value: { hooks: unbound, wasDone, under: keys.under() }, quiet: true }
   },
 })
@@ -47,8 +48,8 @@ export const bindHooks = task({
   },
 })
 
-function hasBound(log: Log): boolean {
-  for (let from = log.retention().min; ; ) {
+function hasBound(log: Log, start: number): boolean {
+  for (let from = start; ; ) {
     const page = log.entries(from, PAGE, { severity: 'alert' })
     if (page.some(({ body }) => operationIn(body) === 'hook.bind')) return true
     if (page.length === 0) return false

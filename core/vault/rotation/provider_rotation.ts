@@ -10,8 +10,8 @@
 import type { Reason } from '../../errors.ts'
 import { rotatesItself, type VersionedChain } from '../../providers/chain.ts'
 import { copiesOf } from '../chains/write_operations.ts'
-import type { Stores } from '../operation.ts'
 import type { SecretRow } from '../secrets/store.ts'
+import type { Stores } from '../stores.ts'
 import { firstStep, type TargetConfig } from './state_machine.ts'
 import type { ProvidedRun, Rotation, Run } from './store.ts'
 

@@ -6,7 +6,7 @@
 
 import type { Reason } from '../../errors.ts'
 import { applies } from '../access/rules.ts'
-import { NOTICE_MS } from '../audit/retention.ts'
+import { NOTICE_MS } from '../audit/log_retention.ts'
 import { notify } from '../notifications/tasks.ts'
 import { type Context, type Outcome, operation } from '../operation.ts'
 import { type KeptVersions, keptAt, type VaultPolicy, type VersionedPolicy } from './value_policy_store.ts'

@@ -10,9 +10,9 @@ import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { parseBase64 } from '../../../core/bytes.ts'
 import { openCheckpoint } from '../../../core/tlog/checkpoint.ts'
+import type { TreeHead } from '../../../core/tlog/merkle.ts'
 import { verifyConsistency } from '../../../core/tlog/proof.ts'
 import { parseVerifierKey } from '../../../core/tlog/signed_note.ts'
-import type { TreeHead } from '../../../core/vault/audit/log.ts'
 
 const NAME = 'witness.test'
 export const SINK_SECRET = Buffer.alloc(32, 9)

@@ -9,9 +9,10 @@
  */
 
 import { DAY_MS } from '../../durations.ts'
-import { type Outcome, operation, type Stores } from '../operation.ts'
+import { type Outcome, operation } from '../operation.ts'
+import type { Stores } from '../stores.ts'
 import { task } from '../task.ts'
-import type { Announced, Retention } from './log.ts'
+import type { AnnouncedErasure, LogRetention } from './retention_store.ts'
 
 /** How many bundles of 256 entries one transaction erases, so that no request waits long for it. */
 const BUNDLES_A_STEP = 8
@@ -29,17 +30,20 @@ export const NOTICE_MS = DAY_MS
 export const announceRetention = task({
   resource: () => 'audit',
   notable: true,
-  run({ log, deliveries, now }, { keepMs, targets }: { keepMs: number; targets: string[] }): Outcome<Announced | null> {
-    const { min, announced, announcedAt, announcedWhen, hold } = log.retention()
+  run(
+    { log, retention, deliveries, now },
+    { keepMs, targets }: { keepMs: number; targets: string[] },
+  ): Outcome<AnnouncedErasure | null> {
+    const { min, announced, announcedAt, announcedWhen, hold } = retention.current()
     if (hold !== null) return { value: null, quiet: true }
     if (announced > min) return { value: { announced, announcedAt, announcedWhen }, quiet: true }
     // What a sink does not have, or no anchor vouches for, is not erased here.
     const elsewhere = targets.map((target) => deliveries.find(target)?.mark ?? 0)
-    const to = log.expired(now - keepMs, Math.min(log.size, ...elsewhere))
+    const to = retention.expired(now - keepMs, Math.min(log.size, ...elsewhere))
     if (to === min) return { value: null, quiet: true }
     // Where the entry about it will be: it is appended next, in this transaction.
     const next = { announced: to, announcedAt: log.size, announcedWhen: now }
-    log.announce(next)
+    retention.announce(next)
     return { value: next, facts: { from: min, to, keepDays: keepMs / DAY_MS } }
   },
 })
@@ -47,12 +51,12 @@ export const announceRetention = task({
 /** Erases some of what was announced, once it was for long enough. */
 export const pruneLog = task({
   resource: () => 'audit',
-  run({ log, now }: Stores & { now: number }, _: Record<never, never>): Outcome<{ done: boolean }> {
-    const { min, announced, announcedAt, announcedWhen, hold } = log.retention()
+  run({ retention, checkpoints, now }: Stores & { now: number }, _: Record<never, never>): Outcome<{ done: boolean }> {
+    const { min, announced, announcedAt, announcedWhen, hold } = retention.current()
     if (hold !== null) return { reason: 'held' }
-    const covered = (log.checkpoint()?.size ?? 0) > announcedAt
+    const covered = (checkpoints.newest()?.size ?? 0) > announcedAt
     if (announced === min || !covered || now < announcedWhen + NOTICE_MS) return { value: { done: true }, quiet: true }
-    const to = log.prune(BUNDLES_A_STEP)
+    const to = retention.prune(BUNDLES_A_STEP)
     return { value: { done: to === announced }, quiet: true }
   },
 })
@@ -64,15 +68,15 @@ export const holdLog = operation({
   ...onAudit,
   notable: true,
   // The hold that stands: another one may have taken its place before an approval to end it is used.
-  binds: ({ log }, { reason }: { reason: string | null }) => {
-    const { hold, heldAt, heldBy } = log.retention()
+  binds: ({ retention }, { reason }: { reason: string | null }) => {
+    const { hold, heldAt, heldBy } = retention.current()
     return { reason, before: hold === null ? null : { reason: hold, heldAt, heldBy } }
   },
-  run({ log, principal, now }, { reason }: { reason: string | null }): Outcome<Retention> {
-    const before = log.retention()
-    log.hold(reason, principal, now)
+  run({ retention, principal, now }, { reason }: { reason: string | null }): Outcome<LogRetention> {
+    const before = retention.current()
+    retention.hold(reason, principal, now)
     const takenBack = reason !== null && before.announced > before.min ? { takenBack: before.announced } : {}
     const { min } = before
-    return { value: log.retention(), facts: { before: before.hold, after: reason, min, ...takenBack } }
+    return { value: retention.current(), facts: { before: before.hold, after: reason, min, ...takenBack } }
   },
 })
