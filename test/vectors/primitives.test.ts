@@ -6,10 +6,9 @@
  */
 import { describe, expect, it } from 'vitest'
 import { bytesOf } from '../support/core.ts'
+import { hexOf } from '../support/hex.ts'
 
 const hex = (text: string) => bytesOf(text.replaceAll(/\s/g, ''), 'hex')
-const hexOf = (bytes: ArrayBuffer | Uint8Array) =>
-  Buffer.from(bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes)).toString('hex')
 const range = (from: number, to: number) => Uint8Array.from({ length: to - from + 1 }, (_, i) => from + i)
 
 describe('AES-KW with a 256-bit key', () => {

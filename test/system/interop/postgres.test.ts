@@ -2,7 +2,7 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import postgres from 'postgres'
@@ -11,6 +11,8 @@ import { type Client, connect } from '../../../core/client/client.ts'
 import { Redacted } from '../../../core/redacted.ts'
 import { rotationServer } from '../../../docs/examples/postgres_rotation.ts'
 import { needs } from '../../support/needs.ts'
+import { freePort } from '../../support/ports.ts'
+import { until } from '../../support/until.ts'
 import { makeSite, type Server, type Site, startServer } from '../runtime/servers.ts'
 
 const USERS = ['app_a', 'app_b'] as const
@@ -28,14 +30,6 @@ function user(): { uid?: number; gid?: number } {
   if (userInfo().uid !== 0) return {}
   const idOf = (flag: string) => Number(spawnSync('id', [flag, 'postgres'], { encoding: 'utf8' }).stdout.trim())
   return { uid: idOf('-u'), gid: idOf('-g') }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  return port
 }
 
 /** A cluster in a folder of its own, on loopback. */
@@ -139,14 +133,11 @@ describe('the PostgreSQL example', needs({ met: bin !== null, remedy: 'install p
     }
   }
 
-  async function until(step: string): Promise<void> {
-    for (let i = 0; i < 600; i++) {
-      const { run, state } = await client.rotation('prod/db')
-      if (run?.step === step || state === step) return
-      await new Promise((resolve) => setTimeout(resolve, 50))
-    }
-    throw new Error('Rotation does not go on')
-  }
+  const reached = (step: string) =>
+    until(
+      () => client.rotation('prod/db'),
+      ({ run, state }) => run?.step === step || state === step,
+    )
 
   it('lets two users take turns, and whoever reads can always log in', async () => {
     let reading = true
@@ -159,12 +150,12 @@ describe('the PostgreSQL example', needs({ met: bin !== null, remedy: 'install p
     })()
     for (let turn = 0; turn < 3; turn++) {
       await client.rotate('prod/db')
-      await until('finish')
+      await reached('finish')
       const { replaces } = (await client.rotation('prod/db')).run!
       // In the grace the one before works too.
       expect(await login(await credential(replaces))).toMatch(/ as app$/)
       await client.steer('prod/db', 'finish')
-      await until('idle')
+      await reached('idle')
       expect(await login(await credential(replaces))).toMatch(/^28/)
     }
     reading = false

@@ -8,7 +8,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -17,31 +16,16 @@ import { Redacted } from '../../../core/redacted.ts'
 import { openCheckpoint } from '../../../core/tlog/checkpoint.ts'
 import { openNote, parseNote, parseVerifierKey } from '../../../core/tlog/signed_note.ts'
 import { needs, program } from '../../support/needs.ts'
+import { freePort } from '../../support/ports.ts'
+import { until } from '../../support/until.ts'
 import { makeSite, type Server, type Site, startServer } from '../runtime/servers.ts'
 
 const NAME = 'witness.example.com'
 const ORIGIN = 'example.com/audit'
-const WAIT_MS = 30_000
 const PROGRAMS = [
   ...['litewitness', 'witnessctl'].map((name) => program(name, 'torchwood')),
   ...['ssh-agent', 'ssh-add', 'ssh-keygen'].map((name) => program(name, 'openssh-client')),
 ]
-
-async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + WAIT_MS
-  while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error('What was waited for did not come')
-    await new Promise((resolve) => setTimeout(resolve, 100))
-  }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await new Promise((resolve) => server.once('listening', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
 
 function run(command: string, ...args: string[]): string {
   const { status, stdout, stderr } = spawnSync(command, args, { encoding: 'utf8' })

@@ -5,24 +5,13 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Client, connect } from '../../../core/client/client.ts'
 import { Redacted } from '../../../core/redacted.ts'
-import { sleep } from '../../../core/sleep.ts'
 import { openCheckpoint } from '../../../core/tlog/checkpoint.ts'
 import { parseVerifierKey } from '../../../core/tlog/signed_note.ts'
 import { verifyLog } from '../../../core/tlog/verify_log.ts'
+import { until } from '../../support/until.ts'
 import { wholeLog } from '../../support/whole_log.ts'
 import { Collector, SINK_SECRET } from './collector.ts'
 import { makeSite, RUNTIMES, type Server, type Site, startServer } from './servers.ts'
-
-const WAIT_MS = 30_000
-
-/** Waits until something holds; the test's own limit is the deadline's reason. */
-async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + WAIT_MS
-  while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error('What was waited for did not come')
-    await sleep(50)
-  }
-}
 
 describe.each(RUNTIMES)('on %s', (runtime) => {
   let site: Site

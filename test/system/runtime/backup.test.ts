@@ -23,7 +23,6 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { parseBase64 } from '../../../core/bytes.ts'
 import { type Client, connect } from '../../../core/client/client.ts'
 import { Redacted } from '../../../core/redacted.ts'
-import { sleep } from '../../../core/sleep.ts'
 import { parseCheckpoint } from '../../../core/tlog/checkpoint.ts'
 import type { Hash } from '../../../core/tlog/merkle.ts'
 import { verifyConsistency } from '../../../core/tlog/proof.ts'
@@ -31,6 +30,7 @@ import { parseNote } from '../../../core/tlog/signed_note.ts'
 import { openSqlite } from '../../../worker/local/sqlite.ts'
 import { sqliteFiles } from '../../../worker/local/sqlite_files.ts'
 import { canary, leaks } from '../../support/canary.ts'
+import { until } from '../../support/until.ts'
 import { wholeLog } from '../../support/whole_log.ts'
 import { makeSite, type Server, type Site, startServer } from './servers.ts'
 
@@ -106,15 +106,6 @@ function load(client: Client): { acknowledged: Map<string, string>; stop: () => 
     await Promise.all(writers)
   }
   return { acknowledged, stop }
-}
-
-async function until<T>(look: () => T | Promise<T>, holds: (found: T) => boolean): Promise<T> {
-  for (let tries = 0; tries < 600; tries++) {
-    const found = await look()
-    if (holds(found)) return found
-    await sleep(50)
-  }
-  throw new Error('It did not come about')
 }
 
 const anchored = () => {

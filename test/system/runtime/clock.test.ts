@@ -10,10 +10,10 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { connect, signIn } from '../../../core/client/client.ts'
-import { PosternError } from '../../../core/errors.ts'
 import { Redacted } from '../../../core/redacted.ts'
 import { sleep } from '../../../core/sleep.ts'
 import { authenticator } from '../../support/authenticator.ts'
+import { codeOf } from '../../support/codes.ts'
 import { needs } from '../../support/needs.ts'
 import { wholeLog } from '../../support/whole_log.ts'
 import { makeSite, startServer } from './servers.ts'
@@ -23,12 +23,6 @@ const HOUR = 60 * MINUTE
 const LIBRARY = ['x86_64', 'aarch64']
   .map((machine) => `/usr/lib/${machine}-linux-gnu/faketime/libfaketimeMT.so.1`)
   .find((file) => existsSync(file))
-
-const codeOf = (promise: Promise<unknown>) =>
-  promise.then(
-    () => 'ok',
-    (error: unknown) => (error instanceof PosternError ? error.code : String(error)),
-  )
 
 /** What has a server read its clock by an offset that is in a file. */
 const fakedBy = (file: string) => ({

@@ -9,35 +9,15 @@ import { mintToken } from '../../../core/authentication/token.ts'
 import { base64url, randomBytes } from '../../../core/bytes.ts'
 import { type Client, connect, signIn } from '../../../core/client/client.ts'
 import { Keyring, parseRootKey } from '../../../core/crypto/keyring.ts'
-import { PosternError } from '../../../core/errors.ts'
 import { Redacted } from '../../../core/redacted.ts'
 import { sleep } from '../../../core/sleep.ts'
 import { authenticator } from '../../support/authenticator.ts'
+import { codeOf } from '../../support/codes.ts'
+import { until } from '../../support/until.ts'
 import { bootstrap, makeSite, RUNTIMES, type Server, type Site, startEmpty, startServer } from './servers.ts'
 
 const ROOT = resolve(import.meta.dirname, '../../..')
-const WAIT_MS = 60_000
 const SECRETS = 260
-
-/** Asks again until it holds. */
-async function until<T>(ask: () => Promise<T>, holds: (value: T) => boolean): Promise<T> {
-  const deadline = performance.now() + WAIT_MS
-  for (;;) {
-    const value = await ask()
-    if (holds(value)) return value
-    if (performance.now() > deadline) throw new Error(`It never came to hold: ${JSON.stringify(value)}`)
-    await sleep(50)
-  }
-}
-
-async function codeOf(call: Promise<unknown>): Promise<string> {
-  const error = await call.then(
-    () => null,
-    (error: unknown) => error,
-  )
-  expect(error).toBeInstanceOf(PosternError)
-  return (error as PosternError).code
-}
 
 describe.each(RUNTIMES)('on %s', (runtime) => {
   let site: Site

@@ -3,22 +3,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Client, connect } from '../../../core/client/client.ts'
 import { PosternError } from '../../../core/errors.ts'
 import { Redacted } from '../../../core/redacted.ts'
-import { sleep } from '../../../core/sleep.ts'
+import { until } from '../../support/until.ts'
 import { startReceiver } from './hook_receiver.ts'
 import { makeSite, RUNTIMES, type Server, type Site, startServer } from './servers.ts'
-
-const WAIT_MS = 30_000
-
-/** Asks again until it holds. */
-async function until<T>(ask: () => Promise<T>, holds: (value: T) => boolean): Promise<T> {
-  const deadline = performance.now() + WAIT_MS
-  for (;;) {
-    const value = await ask()
-    if (holds(value)) return value
-    if (performance.now() > deadline) throw new Error(`It never came to hold: ${JSON.stringify(value)}`)
-    await sleep(50)
-  }
-}
 
 async function refusal(call: Promise<unknown>): Promise<PosternError> {
   const error = await call.then(

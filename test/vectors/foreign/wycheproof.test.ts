@@ -5,6 +5,7 @@
  */
 import { describe, expect, it } from 'vitest'
 import { bytesOf } from '../../support/core.ts'
+import { hexOf } from '../../support/hex.ts'
 import { readSuite } from './folder.ts'
 
 interface Vector {
@@ -24,7 +25,6 @@ function groupsOf<T>(file: string): Group<T>[] {
 }
 
 const hex = (text: string) => bytesOf(text, 'hex')
-const hexOf = (bytes: ArrayBuffer) => Buffer.from(bytes).toString('hex')
 const labelOf = ({ tcId, comment, result }: Vector) => `vector ${tcId} (${comment}), which is ${result}`
 /** The result of a call in hexadecimal, or `null` when it throws. */
 const attempt = (promise: Promise<ArrayBuffer>) => promise.then(hexOf, () => null)

@@ -6,6 +6,7 @@ import { open, seal } from '../../../../core/crypto/envelope.ts'
 import { Keyring, parseRootKey } from '../../../../core/crypto/keyring.ts'
 import { Redacted } from '../../../../core/redacted.ts'
 import { bytesOf, refusalFrom, rejectionOf, shownBy } from '../../../support/core.ts'
+import { hexOf } from '../../../support/hex.ts'
 
 const ROOT = Uint8Array.from({ length: 32 }, (_, i) => i)
 const ROOT_TEXT = 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8'
@@ -20,7 +21,6 @@ function deriveByTheBook(purpose: string, size: number, ...parts: Uint8Array[]):
   ])
   return Buffer.from(hkdfSync('sha512', ROOT, new Uint8Array(), info, size)).toString('hex')
 }
-const hexOf = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
 
 /** What a KEK does to a fixed DEK: AES-KW is deterministic, so this tells keys apart that cannot be exported. */
 async function markOf({ key }: { key: CryptoKey }): Promise<string> {

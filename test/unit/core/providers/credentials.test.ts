@@ -1,13 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { type Issued, RenewedCredentials, tokenFrom } from '../../../../core/providers/credentials.ts'
 import { type FailureKind, ProviderFailure } from '../../../../core/providers/provider.ts'
+import { kindOf } from '../../../support/codes.ts'
 
 const signal = () => new AbortController().signal
-const kindOf = (promise: Promise<unknown>) =>
-  promise.then(
-    () => 'ok',
-    (error: ProviderFailure) => error.kind,
-  )
 
 /** Credentials `1`, `2`, … that last ten seconds, by a clock that stands still. */
 function bench(shared = true) {

@@ -2,9 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type Hash, hashesFor, leafHash, nodeHash, position, treeHash } from '../../../../core/tlog/merkle.ts'
 import { bytesOf } from '../../../support/core.ts'
+import { hexOf } from '../../../support/hex.ts'
 import { merkleTreeHash } from '../../../support/reference/rfc6962.ts'
-
-const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
 
 /** The table in an array, with no place left empty. */
 function build(leaves: readonly Uint8Array[]) {
@@ -43,15 +42,15 @@ const ROOTS = [
 
 describe('treeHash', () => {
   it.each(ROOTS.map((root, size) => [size, root] as const))('of the first %i known leaves is %s', (size, root) => {
-    expect(hex(treeHash(size, build(LEAVES).read))).toBe(root)
-    expect(hex(merkleTreeHash(LEAVES.slice(0, size)))).toBe(root)
+    expect(hexOf(treeHash(size, build(LEAVES).read))).toBe(root)
+    expect(hexOf(merkleTreeHash(LEAVES.slice(0, size)))).toBe(root)
   })
 
   it('agrees with the recursion of RFC 6962 at every size from 0 to 300', () => {
     const leaves = Array.from({ length: 300 }, (_, n) => bytesOf(`entry ${n}`))
     const { read } = build(leaves)
     for (let size = 0; size <= 300; size++) {
-      expect(hex(treeHash(size, read)), `size ${size}`).toBe(hex(merkleTreeHash(leaves.slice(0, size))))
+      expect(hexOf(treeHash(size, read)), `size ${size}`).toBe(hexOf(merkleTreeHash(leaves.slice(0, size))))
     }
   })
 
@@ -60,7 +59,7 @@ describe('treeHash', () => {
     fc.assert(
       fc.property(leaves, fc.nat(300), (all, cut) => {
         const size = Math.min(cut, all.length)
-        expect(hex(treeHash(size, build(all).read))).toBe(hex(merkleTreeHash(all.slice(0, size))))
+        expect(hexOf(treeHash(size, build(all).read))).toBe(hexOf(merkleTreeHash(all.slice(0, size))))
       }),
       { numRuns: 50 },
     )
@@ -91,13 +90,13 @@ describe('leafHash and nodeHash', () => {
   it('are told apart by their first byte, so that no node passes for a leaf', () => {
     const [left, right] = [leafHash(bytesOf('a')), leafHash(bytesOf('b'))]
     const asLeaf = leafHash(Uint8Array.from([...left, ...right]))
-    expect(hex(nodeHash(left, right))).not.toBe(hex(asLeaf))
-    expect(hex(nodeHash(left, right))).not.toBe(hex(nodeHash(right, left)))
+    expect(hexOf(nodeHash(left, right))).not.toBe(hexOf(asLeaf))
+    expect(hexOf(nodeHash(left, right))).not.toBe(hexOf(nodeHash(right, left)))
   })
 
   it('hash the known vectors', () => {
-    expect(hex(leafHash(new Uint8Array()))).toBe(ROOTS[1])
-    expect(hex(nodeHash(leafHash(LEAVES[0]!), leafHash(LEAVES[1]!)))).toBe(ROOTS[2])
+    expect(hexOf(leafHash(new Uint8Array()))).toBe(ROOTS[1])
+    expect(hexOf(nodeHash(leafHash(LEAVES[0]!), leafHash(LEAVES[1]!)))).toBe(ROOTS[2])
   })
 })
 

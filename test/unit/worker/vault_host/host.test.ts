@@ -7,6 +7,7 @@ import { durableHost } from '../../../../worker/vault_host/durable.ts'
 import { groupCommit } from '../../../../worker/vault_host/group_commit.ts'
 import { VaultHandle } from '../../../../worker/vault_host/host.ts'
 import { localHost } from '../../../../worker/vault_host/local.ts'
+import { codeOf } from '../../../support/codes.ts'
 
 const caller: Caller = { credential: null, proof: null, requestId: 'r', address: null, agent: null }
 const callOf = (name: string): Call => ({ operation: 'secret.read', caller, input: { name } })
@@ -21,14 +22,6 @@ function fakeVault(most = Number.POSITIVE_INFINITY) {
     return answered.map(answerTo)
   }
   return { vault: { execute } as unknown as Vault, batches }
-}
-
-async function codeOf(promise: Promise<unknown>): Promise<string> {
-  const error = await promise.then(
-    () => null,
-    (error: unknown) => error,
-  )
-  return error instanceof PosternError ? error.code : String(error)
 }
 
 describe('group commit', () => {

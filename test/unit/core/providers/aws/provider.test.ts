@@ -4,6 +4,7 @@ import { type AwsConfig, awsProvider } from '../../../../../core/providers/aws/p
 import { type FailureKind, type Provider, ProviderFailure } from '../../../../../core/providers/provider.ts'
 import { Redacted } from '../../../../../core/redacted.ts'
 import { leaks } from '../../../../support/canary.ts'
+import { kindOf } from '../../../../support/codes.ts'
 import { bytesOf, refusalFrom, shownBy } from '../../../../support/core.ts'
 import { type Asked, fake, type Reply } from '../../../../support/fakes/fake.ts'
 
@@ -20,11 +21,6 @@ const failed = (type: string, message = '', status = 400): Reply => ({
   body: { __type: type, Message: message },
 })
 const ok = (body: unknown): Reply => ({ status: 200, body })
-const kindOf = (promise: Promise<unknown>) =>
-  promise.then(
-    () => 'ok',
-    (error: ProviderFailure) => error.kind,
-  )
 const read = (provider: Provider, version?: string) =>
   provider.get('prod/db', { signal: signal(), ...(version ? { version } : {}) })
 

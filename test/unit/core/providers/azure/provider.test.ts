@@ -3,17 +3,13 @@ import { describe, expect, it } from 'vitest'
 import { type AzureConfig, azureProvider } from '../../../../../core/providers/azure/provider.ts'
 import type { FailureKind, Provider, ProviderFailure } from '../../../../../core/providers/provider.ts'
 import { Redacted } from '../../../../../core/redacted.ts'
+import { kindOf } from '../../../../support/codes.ts'
 import { bytesOf, refusalFrom, shownBy } from '../../../../support/core.ts'
 import type { Reply } from '../../../../support/fakes/fake.ts'
 import { type FakeKeyVault, fakeKeyVault, LOGIN, TENANT, VAULT } from '../../../../support/fakes/key_vault.ts'
 
 const JWT = 'canary.of.a-federated-assertion'
 const signal = () => AbortSignal.timeout(5_000)
-const kindOf = (promise: Promise<unknown>) =>
-  promise.then(
-    () => 'ok',
-    (error: ProviderFailure) => error.kind,
-  )
 const read = (provider: Provider, name = 'prod--db') => provider.get(name, { signal: signal() })
 const list = (provider: Provider, cursor: string | null = null, limit = 1) =>
   provider.list({ prefix: '', cursor, limit, signal: signal() })

@@ -9,14 +9,10 @@ import { editEnv, parseEnv, wrongLine } from '../../../../../core/providers/file
 import { fileProvider } from '../../../../../core/providers/file/provider.ts'
 import type { Provider, ProviderFailure } from '../../../../../core/providers/provider.ts'
 import { Redacted } from '../../../../../core/redacted.ts'
+import { kindOf } from '../../../../support/codes.ts'
 import { bytesOf } from '../../../../support/core.ts'
 
 const signal = () => AbortSignal.timeout(5_000)
-const kindOf = (promise: Promise<unknown>) =>
-  promise.then(
-    () => 'ok',
-    (error: ProviderFailure) => error.kind,
-  )
 const textOf = async (provider: Provider, name: string) =>
   Buffer.from((await provider.get(name, { signal: signal() })).value.reveal()).toString()
 

@@ -4,6 +4,7 @@ import { Upstream } from '../../../../../core/providers/guarded_provider.ts'
 import { type HashicorpConfig, hashicorpProvider } from '../../../../../core/providers/hashicorp/provider.ts'
 import type { FailureKind, Provider, ProviderFailure } from '../../../../../core/providers/provider.ts'
 import { Redacted } from '../../../../../core/redacted.ts'
+import { kindOf } from '../../../../support/codes.ts'
 import { bytesOf, refusalFrom, shownBy } from '../../../../support/core.ts'
 import type { Reply } from '../../../../support/fakes/fake.ts'
 import { type FakeVault, fakeVault } from '../../../../support/fakes/vault.ts'
@@ -11,11 +12,6 @@ import { type FakeVault, fakeVault } from '../../../../support/fakes/vault.ts'
 const ADDRESS = 'https://vault.example:8200'
 const ROOT = { kind: 'token', token: new Redacted('root-test-token') } as const
 const signal = () => AbortSignal.timeout(5_000)
-const kindOf = (promise: Promise<unknown>) =>
-  promise.then(
-    () => 'ok',
-    (error: ProviderFailure) => error.kind,
-  )
 const read = (provider: Provider, name = 'prod/db', version?: string) =>
   provider.get(name, { signal: signal(), ...(version ? { version } : {}) })
 const textOf = async (provider: Provider, name?: string) =>

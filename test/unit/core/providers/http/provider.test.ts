@@ -1,8 +1,9 @@
 /** The HTTP contract, and what a configuration of it may not say. */
 import { describe, expect, it } from 'vitest'
 import { type HttpConfig, httpProvider } from '../../../../../core/providers/http/provider.ts'
-import type { FailureKind, Provider, ProviderFailure } from '../../../../../core/providers/provider.ts'
+import type { FailureKind, Provider } from '../../../../../core/providers/provider.ts'
 import { Redacted } from '../../../../../core/redacted.ts'
+import { kindOf } from '../../../../support/codes.ts'
 import { bytesOf, refusalFrom, shownBy } from '../../../../support/core.ts'
 import { fake, type Reply } from '../../../../support/fakes/fake.ts'
 
@@ -12,11 +13,6 @@ const CONFIG: HttpConfig = {
   pointer: '/data/value',
 }
 const signal = () => AbortSignal.timeout(5_000)
-const kindOf = (promise: Promise<unknown>) =>
-  promise.then(
-    () => 'ok',
-    (error: ProviderFailure) => error.kind,
-  )
 const read = (provider: Provider, version?: string) =>
   provider.get('prod/db', { signal: signal(), ...(version ? { version } : {}) })
 

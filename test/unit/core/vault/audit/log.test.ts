@@ -6,9 +6,8 @@ import { Log } from '../../../../../core/vault/audit/log.ts'
 import { migrate } from '../../../../../core/vault/migrate.ts'
 import { openSqlite } from '../../../../../worker/local/sqlite.ts'
 import { bytesOf } from '../../../../support/core.ts'
+import { hexOf } from '../../../../support/hex.ts'
 import { merkleTreeHash } from '../../../../support/reference/rfc6962.ts'
-
-const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
 
 function openLog() {
   const sql = openSqlite(':memory:')
@@ -22,7 +21,7 @@ describe('Log', () => {
   it('is empty at first: the hash of nothing', () => {
     const { log } = openLog()
     expect(log.size).toBe(0)
-    expect(hex(log.head().root)).toBe(createHash('sha256').digest('hex'))
+    expect(hexOf(log.head().root)).toBe(createHash('sha256').digest('hex'))
     expect(log.head().size).toBe(0)
     expect(log.entries(0, 10)).toEqual([])
   })
@@ -35,7 +34,7 @@ describe('Log', () => {
       expect(append(body)).toBe(n)
       bodies.push(body)
       const { size, root } = log.head()
-      expect([size, hex(root)]).toEqual([n + 1, hex(merkleTreeHash(bodies))])
+      expect([size, hexOf(root)]).toEqual([n + 1, hexOf(merkleTreeHash(bodies))])
     }
   })
 
@@ -44,8 +43,8 @@ describe('Log', () => {
       fc.property(fc.array(fc.uint8Array({ maxLength: 20 }), { maxLength: 80 }), (bodies) => {
         const { sql, log, append } = openLog()
         for (const body of bodies) append(body)
-        expect(hex(log.head().root)).toBe(hex(merkleTreeHash(bodies)))
-        expect(log.entries(0, 100).map(({ body }) => hex(body))).toEqual(bodies.map(hex))
+        expect(hexOf(log.head().root)).toBe(hexOf(merkleTreeHash(bodies)))
+        expect(log.entries(0, 100).map(({ body }) => hexOf(body))).toEqual(bodies.map(hexOf))
         sql.close()
       }),
       { numRuns: 40 },
@@ -65,12 +64,12 @@ describe('Log', () => {
     for (let n = 0; n < 5; n++) {
       sql.atomic(() =>
         log.append((index, previous) => {
-          told.push([index, previous && hex(previous)])
+          told.push([index, previous && hexOf(previous)])
           return bytesOf(`entry ${index}`)
         }),
       )
     }
-    const leaf = (n: number) => hex(leafHash(bytesOf(`entry ${n}`)))
+    const leaf = (n: number) => hexOf(leafHash(bytesOf(`entry ${n}`)))
     expect(told).toEqual([0, 1, 2, 3, 4].map((n) => [n, n === 0 ? null : leaf(n - 1)]))
   })
 
@@ -88,7 +87,7 @@ describe('Log', () => {
     expect(log.head()).toEqual(before)
     expect(log.size).toBe(3)
     expect(append(Uint8Array.of(3))).toBe(3)
-    expect(hex(log.head().root)).toBe(hex(merkleTreeHash([0, 1, 2, 3].map((n) => Uint8Array.of(n)))))
+    expect(hexOf(log.head().root)).toBe(hexOf(merkleTreeHash([0, 1, 2, 3].map((n) => Uint8Array.of(n)))))
   })
 
   it('leaves no entry when the entry cannot be written', () => {
