@@ -1,4 +1,8 @@
-/** AWS Secrets Manager by the bytes that are sent, and by the answers that AWS documents. */
+/**
+ * AWS Secrets Manager: requests, answers, errors, and a clock that is wrong.
+ *
+ * @module
+ */
 import { describe, expect, it } from 'vitest'
 import { type AwsConfig, awsProvider } from '../../../../../core/providers/aws/provider.ts'
 import { type FailureKind, type Provider, ProviderFailure } from '../../../../../core/providers/provider.ts'
@@ -7,22 +11,15 @@ import { leaks } from '../../../../support/canary.ts'
 import { kindOf } from '../../../../support/codes.ts'
 import { bytesOf, refusalFrom, shownBy } from '../../../../support/core.ts'
 import { type Asked, fake, type Reply } from '../../../../support/fakes/fake.ts'
+import { failed, NOW, ok, read, SECRET, signal } from './answers_fixture.ts'
 
-const SECRET = 'canary-of-a-secret-access-key-0123456789'
 const STATIC = { kind: 'static', accessKeyId: 'AKIAEXAMPLE', secretAccessKey: new Redacted(SECRET) } as const
-const CONFIG: AwsConfig = { region: 'eu-west-1', credentials: STATIC }
-const KEY = 'k'.repeat(40)
-const NOW = Date.UTC(2026, 0, 1)
 
-const signal = () => AbortSignal.timeout(5_000)
+const CONFIG: AwsConfig = { region: 'eu-west-1', credentials: STATIC }
+
+const KEY = 'k'.repeat(40)
+
 const operationOf = ({ headers }: Asked) => headers.get('x-amz-target')?.replace('secretsmanager.', '')
-const failed = (type: string, message = '', status = 400): Reply => ({
-  status,
-  body: { __type: type, Message: message },
-})
-const ok = (body: unknown): Reply => ({ status: 200, body })
-const read = (provider: Provider, version?: string) =>
-  provider.get('prod/db', { signal: signal(), ...(version ? { version } : {}) })
 
 /** A provider in front of a server that answers by operation, each with its replies in turn, the last one for good. */
 function open(replies: Record<string, Reply[]>, config = CONFIG, now = () => NOW) {
@@ -337,106 +334,5 @@ describe('the clock', () => {
     expect([await kindOf(read(two.provider)), two.server.asked.length]).toEqual(['credentials', 2])
     const undated = open({ GetSecretValue: [failed('RequestTimeTooSkewed')] })
     expect([await kindOf(read(undated.provider)), undated.server.asked.length]).toEqual(['credentials', 1])
-  })
-})
-
-describe('AssumeRoleWithWebIdentity', () => {
-  const JWT = 'canary.of.a-web-identity-token'
-  const element = (name: string, text: string) => `<${name}>${text}</${name}>`
-  const granted = (more: Record<string, string> = {}) => {
-    const fields = {
-      AccessKeyId: 'ASIAEXAMPLE',
-      SecretAccessKey: SECRET,
-      SessionToken: 'session-token',
-      Expiration: '2026-01-01T01:00:00Z',
-      ...more,
-    }
-    return `<R><Credentials>${Object.entries(fields)
-      .map(([name, text]) => element(name, text))
-      .join('')}</Credentials></R>`
-  }
-
-  function keyless(xml: () => [status: number, body: string], sts = 'https://sts.eu-west-1.amazonaws.com') {
-    const forms: URLSearchParams[] = []
-    const state = {
-      now: NOW,
-      asked: [] as Headers[],
-      reply: ok({ Name: 'prod/db', VersionId: 'v'.repeat(36), SecretString: 'value' }),
-    }
-    const fetch = async (request: Request) => {
-      if (new URL(request.url).origin !== sts) {
-        state.asked.push(request.headers)
-        return new Response(JSON.stringify(state.reply.body), { status: state.reply.status })
-      }
-      forms.push(new URLSearchParams(await request.text()))
-      const [status, body] = xml()
-      return new Response(body, { status, headers: { date: new Date(state.now).toUTCString() } })
-    }
-    const token = async () => new Redacted(JWT)
-    const role = {
-      kind: 'web_identity',
-      roleArn: 'arn:aws:iam::123456789012:role/a/b',
-      sessionName: 'postern',
-      token,
-    } as const
-    const credentials = { ...role, durationSeconds: 3600, policy: '{}' }
-    const provider = awsProvider({ region: 'eu-west-1', credentials }, { fetch, now: () => state.now })
-    return { state, forms, provider }
-  }
-
-  it('takes a role on with a token, once for many reads, and again before its end', async () => {
-    const { state, forms, provider } = keyless(() => [200, granted()])
-    await Promise.all([read(provider), read(provider), read(provider)])
-    expect(Object.fromEntries(forms[0]!)).toEqual({
-      ...{ Action: 'AssumeRoleWithWebIdentity', Version: '2011-06-15', RoleArn: 'arn:aws:iam::123456789012:role/a/b' },
-      ...{ RoleSessionName: 'postern', WebIdentityToken: JWT, DurationSeconds: '3600', Policy: '{}' },
-    })
-    expect(state.asked[0]?.get('x-amz-security-token')).toBe('session-token')
-    expect(state.asked[0]?.get('authorization')).toContain(
-      'content-type;host;x-amz-date;x-amz-security-token;x-amz-target',
-    )
-    expect(forms).toHaveLength(1)
-    state.now += 2_900_000
-    await read(provider)
-    expect(forms).toHaveLength(2)
-  })
-
-  it('takes it on once more when the service no longer knows the keys', async () => {
-    const { state, forms, provider } = keyless(() => [200, granted()])
-    await read(provider)
-    state.reply = failed('ExpiredTokenException')
-    expect(await kindOf(read(provider))).toBe('credentials')
-    expect([forms.length, state.asked.length]).toEqual([2, 3])
-  })
-
-  it.each<[string, number, FailureKind]>([
-    ['ExpiredTokenException', 400, 'credentials'],
-    ['InvalidIdentityToken', 400, 'credentials'],
-    ['IDPRejectedClaim', 403, 'credentials'],
-    ['AccessDenied', 403, 'credentials'],
-    ['IDPCommunicationError', 400, 'unavailable'],
-    ['RegionDisabledException', 403, 'invalid'],
-    ['Throttling', 400, 'throttled'],
-    ['ServiceUnavailable', 503, 'unavailable'],
-  ])('reads %s as what it is', async (code, status, kind) => {
-    const { provider } = keyless(() => [
-      status,
-      `<ErrorResponse><Error>${element('Code', code)}${element('Message', JWT)}</Error></ErrorResponse>`,
-    ])
-    expect(await kindOf(read(provider))).toBe(kind)
-  })
-
-  it.each([
-    ['no XML', 'canary'],
-    ['a field twice', granted() + element('SecretAccessKey', 'x')],
-    ['an entity in a field', granted({ SecretAccessKey: 'a&amp;b' })],
-    ['an element in a field', granted({ SessionToken: 'a<b>c</b>' })],
-    ['a line end in a field', granted({ SessionToken: 'a\r\nb' })],
-    ['no end', granted({ Expiration: 'soon' })],
-    ['an end in the past', granted({ Expiration: '2025-12-31T23:59:59Z' })],
-  ])('refuses an answer with %s', async (_, xml) => {
-    const { state, provider } = keyless(() => [200, xml])
-    expect(await kindOf(read(provider))).toBe('unavailable')
-    expect(state.asked).toEqual([])
   })
 })

@@ -1,3 +1,8 @@
+/**
+ * Decisions: which rules apply, and under which conditions.
+ *
+ * @module
+ */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { covers, globMatches } from '../../../../../core/patterns.ts'
@@ -10,16 +15,7 @@ import {
   METHODS,
   type Rule,
 } from '../../../../../core/vault/access/rules.ts'
-import { growth } from '../../../../support/growth.ts'
-
-/** The docstring of `covers`, segment by segment and without a single clever thing. */
-function coversByTheBook(pattern: readonly string[], name: readonly string[]): boolean {
-  if (pattern.length === 1 && pattern[0] === '**') return name.length >= 1
-  if (pattern.length === 0 || name.length === 0) return pattern.length === name.length
-  const [first, ...morePattern] = pattern
-  const [actual, ...moreName] = name
-  return (first === '*' || first === actual) && coversByTheBook(morePattern, moreName)
-}
+import { coversByTheBook, name, pattern } from './rules_fixture.ts'
 
 function decideByTheBook({ principal, action, resource }: AccessRequest, rules: readonly Rule[]) {
   const matching = rules
@@ -33,15 +29,11 @@ function decideByTheBook({ principal, action, resource }: AccessRequest, rules: 
   return { allow: false, rule: null }
 }
 
-const word = fc.constantFrom('a', 'ab', 'b', 'team', 'team2')
-const name = fc.array(word, { minLength: 1, maxLength: 5 }).map((segments) => segments.join('/'))
-const pattern = fc
-  .tuple(fc.array(fc.oneof(word, fc.constant('*')), { maxLength: 4 }), fc.constantFrom([], ['**']))
-  .map(([segments, tail]) => [...segments, ...tail].join('/'))
-  .filter((text) => text !== '')
 /** Nothing that a rule without conditions looks at. */
 const context = { address: null, agent: null, method: 'token', bound: false, mfaAt: null, now: 0 } as const
+
 const principal = fc.constantFrom('alice', 'bob', 'carol')
+
 const rule = fc.record<Rule>({
   id: fc.stringMatching(/^[a-z]{4}$/),
   effect: fc.constantFrom('permit', 'permit', 'forbid'),
@@ -49,86 +41,12 @@ const rule = fc.record<Rule>({
   actions: fc.subarray([...ACTIONS]),
   resource: pattern,
 })
+
 const request = fc.record<AccessRequest>({
   principal,
   action: fc.constantFrom(...ACTIONS),
   resource: name,
   context: fc.constant(context),
-})
-
-describe('covers', () => {
-  it.each([
-    ['a', 'a'],
-    ['team/a', 'team/a'],
-    ['team/*', 'team/a'],
-    ['*', 'a'],
-    ['*/*', 'team/a'],
-    ['*/a', 'team/a'],
-    ['team/*/b', 'team/a/b'],
-    ['team/**', 'team/a'],
-    ['team/**', 'team/a/b'],
-    ['team/**', 'team/a/b/c/d/e/f/g'],
-    ['**', 'a'],
-    ['**', 'team/a/b'],
-    ['*/**', 'team/a'],
-  ])('%s covers %s', (given, covered) => {
-    expect(covers(given, covered)).toBe(true)
-  })
-
-  it.each([
-    ['team/*', 'team'],
-    ['team/*', 'team2'],
-    ['team/*', 'team2/a'],
-    ['team/*', 'team/a/b'],
-    ['team/**', 'team'],
-    ['team/**', 'team2/a'],
-    ['team', 'team/a'],
-    ['team/a', 'team'],
-    ['*', 'team/a'],
-    ['*/*', 'team'],
-    ['*/**', 'team'],
-    ['*/*/**', 'team/a'],
-    ['tea*', 'team'],
-    ['*am', 'team'],
-    ['team/a*', 'team/ab'],
-    ['**/a', 'team/a'],
-    ['**/a', 'a'],
-    ['team/**/b', 'team/a/b'],
-    ['t..m', 'team'],
-    ['team/.', 'team/a'],
-    ['Team/*', 'team/a'],
-    ['', 'a'],
-    ['a', 'b'],
-  ])('row 38: %s does not cover %s', (given, uncovered) => {
-    expect(covers(given, uncovered)).toBe(false)
-  })
-
-  it('agrees with its docstring, taken word for word', () => {
-    fc.assert(
-      fc.property(pattern, name, (given, text) => {
-        expect(covers(given, text)).toBe(coversByTheBook(given.split('/'), text.split('/')))
-      }),
-      { numRuns: 3000 },
-    )
-  })
-
-  it('takes ten times as long, not a hundred times, for ten times as many segments and stars', {
-    timeout: 60_000,
-  }, () => {
-    const stars = (count: number) => Array(count).fill('*').join('/')
-    const segments = (count: number) => `${Array(count).fill('a').join('/')}`
-    const covering = (count: number) => {
-      const [given, text, longer] = [stars(count), segments(count), segments(count + 1)]
-      return () => {
-        for (let i = 0; i < 20; i++) {
-          expect(covers(given, text)).toBe(true)
-          expect(covers(given, longer)).toBe(false)
-          expect(covers(`${given}/**`, longer)).toBe(true)
-        }
-      }
-    }
-    expect(growth(covering(1000), covering(10_000), 40)).toBeLessThan(40)
-  })
 })
 
 describe('decide', () => {
@@ -203,77 +121,6 @@ describe('decide', () => {
       }),
       { numRuns: 1000 },
     )
-  })
-})
-
-/** A glob, taken word for word: a star is nothing, or one character and the star again. */
-function globByTheBook(glob: string, text: string): boolean {
-  if (glob === '') return text === ''
-  if (glob[0] === '*') return globByTheBook(glob.slice(1), text) || (text !== '' && globByTheBook(glob, text.slice(1)))
-  return glob[0] === text[0] && globByTheBook(glob.slice(1), text.slice(1))
-}
-
-describe('globMatches', () => {
-  it.each([
-    ['*', ''],
-    ['*', 'a'],
-    ['**', 'a'],
-    ['', ''],
-    ['a*', 'a'],
-    ['*a', 'ba'],
-    ['a*c', 'abbc'],
-    ['*a*b*', 'xaxbx'],
-    ['*ab', 'aab'],
-    ['?', '?'],
-    ['a.b', 'a.b'],
-  ])('%j matches %j', (glob, text) => {
-    expect(globMatches(glob, text)).toBe(true)
-  })
-
-  it.each([
-    ['', 'a'],
-    ['a', ''],
-    ['a', 'ab'],
-    ['b', 'ab'],
-    ['A', 'a'],
-    ['a*c', 'ab'],
-    ['*ab', 'aba'],
-    ['?', 'a'],
-    ['.', 'a'],
-    ['[ab]', 'a'],
-  ])('%j does not match %j', (glob, text) => {
-    expect(globMatches(glob, text)).toBe(false)
-  })
-
-  it('agrees with its docstring, taken word for word', () => {
-    const glob = fc.array(fc.constantFrom('a', 'b', '*', '*'), { maxLength: 9 }).map((chars) => chars.join(''))
-    const text = fc.array(fc.constantFrom('a', 'b'), { maxLength: 10 }).map((chars) => chars.join(''))
-    fc.assert(
-      fc.property(glob, text, (given, said) => {
-        expect(globMatches(given, said)).toBe(globByTheBook(given, said))
-      }),
-      { numRuns: 3000 },
-    )
-  })
-
-  it('row 49: takes ten times as long, not a hundred times, for a text ten times as long', { timeout: 60_000 }, () => {
-    const globs = [`*${'a'.repeat(20)}b`, `${'*a'.repeat(50)}*b`, `${'*'.repeat(100)}b`]
-    const matching = (length: number) => {
-      const text = 'a'.repeat(length)
-      return () => {
-        for (let i = 0; i < 10; i++) for (const glob of globs) expect(globMatches(glob, text)).toBe(false)
-      }
-    }
-    expect(growth(matching(2000), matching(20_000), 40)).toBeLessThan(40)
-  })
-
-  it('row 49: takes a glob of ten thousand stars for one star, and no longer for stars between letters', () => {
-    const text = 'a'.repeat(256)
-    expect([globMatches('*'.repeat(10_000), text), globMatches(`${'*'.repeat(10_000)}b`, text)]).toEqual([true, false])
-    const between = (stars: number) => () => {
-      for (let i = 0; i < 20; i++) expect(globMatches(`${'*a'.repeat(stars)}*b`, text.repeat(4))).toBe(false)
-    }
-    expect(growth(between(50), between(500), 40)).toBeLessThan(40)
   })
 })
 
