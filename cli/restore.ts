@@ -26,7 +26,6 @@ import { describeNewer, migrate, vaultIdOf } from '../core/vault/migrate.ts'
 import { SchemaMismatch } from '../core/vault/schema_check.ts'
 import type { Sql } from '../core/vault/sql.ts'
 import { Vault } from '../core/vault/vault.ts'
-import { type Desk, performer } from '../worker/background/scheduler.ts'
 import { upstreamsOf } from '../worker/compose.ts'
 import { anchoredElsewhere } from '../worker/integrity/accept_rollback.ts'
 import { acceptedSchemas, changedSchema, claimedVaultId } from '../worker/integrity/accept_schema.ts'
@@ -36,13 +35,15 @@ import { checkpointOf } from '../worker/local/backup_folder.ts'
 import { fileOfVault } from '../worker/local/data_folder.ts'
 import { renameDurably, syncToDisk } from '../worker/local/durable_file.ts'
 import { storeIdOf } from '../worker/local/known_vault.ts'
+import { anchorsOf } from '../worker/local/named_files.ts'
+import { openKeyring } from '../worker/local/open_keyring.ts'
 import { hasRootFile } from '../worker/local/root_key_files.ts'
 import { LOCAL_FILES } from '../worker/local/secrets_file.ts'
-import { anchorsOf, openKeyring } from '../worker/local/server.ts'
 import { readLocalSettings } from '../worker/local/settings.ts'
 import { openSqlite, type Sqlite } from '../worker/local/sqlite.ts'
 import { sqliteFiles } from '../worker/local/sqlite_files.ts'
 import { hasVaultList, VaultList } from '../worker/local/vault_list.ts'
+import { performer, type VaultServices } from '../worker/vault_services.ts'
 import { readCheckpointFile } from './checkpoint_file.ts'
 import { confirm, runCommand } from './command.ts'
 
@@ -114,11 +115,19 @@ async function examine(partial: string, checkpoint: string, { settings, keyring 
     const perform = performer((...asked) => inside.perform(...asked))
     await admitRoots(await perform('root.look', {}), givenRoots(keyring), (root) => perform('root.use', { root }))
     const upstreams = upstreamsOf(settings, LOCAL_FILES)
-    const unused = { quarantine: () => {}, stir: () => {} }
-    const desk: Desk = { vault, settings, keyring, upstreams, anchors: anchorsOf(settings), perform, ...unused }
-    const head = await verify(sql, checkpoint, desk)
+    const unused = { quarantine: () => {}, notifyWrite: () => {} }
+    const services: VaultServices = {
+      vault,
+      settings,
+      keyring,
+      upstreams,
+      anchors: anchorsOf(settings),
+      perform,
+      ...unused,
+    }
+    const head = await verify(sql, checkpoint, services)
     sql.all('INSERT OR REPLACE INTO meta VALUES (?, ?)', RESTORED, String(Date.now()))
-    const elsewhere = await anchoredElsewhere(desk)
+    const elsewhere = await anchoredElsewhere(services)
     const words = elsewhere.map(({ head: anchored }) => formatRollback({ vault, head, anchored }))
     return { vault, store: storeIdOf(sql), size: head.size, words }
   } finally {
@@ -126,12 +135,12 @@ async function examine(partial: string, checkpoint: string, { settings, keyring 
   }
 }
 
-async function verify(sql: Sqlite, checkpoint: string, desk: Desk): Promise<TreeHead> {
+async function verify(sql: Sqlite, checkpoint: string, services: VaultServices): Promise<TreeHead> {
   const log = new Log(sql)
   const { min } = new RetentionStore(sql)
   const about = {
     checkpoint,
-    verifiers: await verifiersOf(new LogKeyStore(sql), desk),
+    verifiers: await verifiersOf(new LogKeyStore(sql), services),
     start: { index: min, frontier: log.frontier(min) },
   }
   const result = await verifyLog(linesOf(log, min), about)
@@ -143,7 +152,7 @@ async function verify(sql: Sqlite, checkpoint: string, desk: Desk): Promise<Tree
 }
 
 /** Of the root keys that are given, not of what the backup says that its keys are. */
-async function verifiersOf(logKeys: LogKeyStore, { keyring, ...desk }: Desk): Promise<NoteVerifier[]> {
+async function verifiersOf(logKeys: LogKeyStore, { keyring, ...services }: VaultServices): Promise<NoteVerifier[]> {
   const known = logKeys.list().map(({ term }) => term)
   const newest = known[0] ?? 1
   // Terms follow each other: one that is far ahead would have keys derived until memory is gone.
@@ -151,7 +160,9 @@ async function verifiersOf(logKeys: LogKeyStore, { keyring, ...desk }: Desk): Pr
   if (!isGapless || newest > MAX_TERMS)
     throw new PosternError('tampered', 'Backup has terms of the key of its log that do not follow each other')
   const terms = Array.from({ length: newest }, (_, i) => i + 1)
-  const keys = keyring.all.flatMap((ring) => terms.map((term) => ring.noteSigner(desk.vault, originOf(desk), term)))
+  const keys = keyring.all.flatMap((ring) =>
+    terms.map((term) => ring.noteSigner(services.vault, originOf(services), term)),
+  )
   return Promise.all((await Promise.all(keys)).map((key) => parseVerifierKey(formatVerifierKey(key))))
 }
 

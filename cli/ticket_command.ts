@@ -11,8 +11,8 @@ import { mintTicket, TICKET_MS, type TicketPurpose } from '../core/authenticatio
 import type { Keyring } from '../core/crypto/keyring.ts'
 import { PosternError } from '../core/errors.ts'
 import { parseVaultId } from '../core/names.ts'
+import { openKeyring } from '../worker/local/open_keyring.ts'
 import { hasRootFile } from '../worker/local/root_key_files.ts'
-import { openKeyring } from '../worker/local/server.ts'
 import { readLocalSettings } from '../worker/local/settings.ts'
 
 /** What the help of both says of a ticket. */

@@ -1,5 +1,6 @@
 /** Postern on Bun: `bun worker/bun.ts`. */
-import { listenOrFail, openLocal } from './local/server.ts'
+import { listenOrFail } from './local/process_exit.ts'
+import { openLocal } from './local/server.ts'
 
 interface BunServer {
   port: number

@@ -2,7 +2,8 @@
 import { PosternError } from '../core/errors.ts'
 import { harden } from './http/harden.ts'
 import { problem } from './http/problem.ts'
-import { listenOrFail, openLocal } from './local/server.ts'
+import { listenOrFail } from './local/process_exit.ts'
+import { openLocal } from './local/server.ts'
 
 declare const Deno: {
   serve(

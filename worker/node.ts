@@ -3,7 +3,8 @@ import { createServer as createHttpServer } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
-import { fail, openLocal } from './local/server.ts'
+import { fail } from './local/process_exit.ts'
+import { openLocal } from './local/server.ts'
 
 /** How often idle connections are closed while the server ends. */
 const CLOSE_IDLE_MS = 50

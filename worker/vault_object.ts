@@ -10,12 +10,12 @@ import { httpAnchors, upstreamsOf } from './compose.ts'
 import { logLine } from './telemetry/log.ts'
 import { groupCommit } from './vault_host/group_commit.ts'
 import { answerOfNone, type Execute } from './vault_host/host.ts'
-import { type Opened, openVault } from './vault_host/open_vault.ts'
+import { type OpenVault, openVault } from './vault_host/open_vault.ts'
 
 /** How long an alarm waits for what it began. */
 const ALARM_MS = 2000
 
-interface OpenedObject extends Opened {
+interface OpenedObject extends OpenVault {
   execute: Execute
 }
 
@@ -47,11 +47,11 @@ export class VaultObject extends DurableObject {
     return (await opening).execute(calls)
   }
 
-  /** The vault's upkeep is due. No alarm rings while this one is answered, so what takes long is not waited for. */
+  /** A job of the vault is due. No alarm rings while this one is answered, so what takes long is not waited for. */
   override async alarm(): Promise<void> {
     this.#alarmAt = Number.POSITIVE_INFINITY
     const opened = await this.#opening
-    if (opened !== null) await Promise.race([opened.upkeep.run(Date.now()), scheduler.wait(ALARM_MS)])
+    if (opened !== null) await Promise.race([opened.scheduler.run(Date.now()), scheduler.wait(ALARM_MS)])
   }
 
   /** One that fails is tried again with the next call. */
@@ -74,10 +74,10 @@ export class VaultObject extends DurableObject {
     const keyring = await Keyring.open(rootKey, this.#settings)
     const surroundings = { settings: this.#settings, keyring, anchors, upstreams }
     const opened = await openVault(this.#storage, this.ctx.id.name, surroundings, (_, at) => this.#wake(at))
-    const { vault, upkeep } = opened
+    const { vault, scheduler } = opened
     const execute = groupCommit(
       vault,
-      (calls) => upkeep.stir(Date.now(), calls),
+      (calls) => scheduler.notifyWrite(Date.now(), calls),
       (work) => void setTimeout(work),
     )
     return { ...opened, execute }

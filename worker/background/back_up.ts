@@ -13,44 +13,45 @@ import { parseCheckpoint } from '../../core/tlog/checkpoint.ts'
 import { parseNote } from '../../core/tlog/signed_note.ts'
 import { isSignedBy, signHead } from '../integrity/sign_checkpoint.ts'
 import { logLine } from '../telemetry/log.ts'
-import type { Archive, KeptBackup } from './backup_store.ts'
-import type { Desk, Duty } from './scheduler.ts'
+import type { VaultServices } from '../vault_services.ts'
+import type { BackupStore, KeptBackup } from './backup_store.ts'
+import type { Job } from './scheduler.ts'
 
 /** Backs the vault up when that is due. */
-export const backup: Duty = {
+export const backUp: Job = {
   name: 'backup',
   afterWriteMs: null,
-  async run(desk) {
-    const { archive } = desk
-    if (archive === undefined) return null
-    if (dueAt(desk, archive, await ownBackups(desk, archive)) <= Date.now()) {
-      const made = await backUp(desk, archive)
-      await prune(desk, archive, made)
+  async run(services) {
+    const { backupStore } = services
+    if (backupStore === undefined) return null
+    if (dueAt(services, backupStore, await ownBackups(services, backupStore)) <= Date.now()) {
+      const made = await makeBackup(services, backupStore)
+      await prune(services, backupStore, made)
     }
-    return dueAt(desk, archive, await ownBackups(desk, archive))
+    return dueAt(services, backupStore, await ownBackups(services, backupStore))
   },
 }
 
 /** When the next is due, in milliseconds since the Unix epoch; `Infinity` when none is. */
-function dueAt({ settings }: Desk, archive: Archive, [newest]: KeptBackup[]): number {
+function dueAt({ settings }: VaultServices, backupStore: BackupStore, [newest]: KeptBackup[]): number {
   const { everyHours } = settings.backup
-  if (archive.isRequested()) return 0
+  if (backupStore.isRequested()) return 0
   if (everyHours === 0) return Number.POSITIVE_INFINITY
   // One from the future was made before the clock was set back: how old it is cannot be told.
   if (newest === undefined || newest.at > Date.now()) return 0
   return newest.at + everyHours * HOUR_MS
 }
 
-async function backUp(desk: Desk, archive: Archive): Promise<string> {
-  const copy = await archive.copy()
+async function makeBackup(services: VaultServices, backupStore: BackupStore): Promise<string> {
+  const copy = await backupStore.copy()
   try {
     const { head, bytes } = copy
     // What was copied has to be the beginning of what is served: then a checkpoint of it is true.
-    await desk.perform('audit.compare', head)
-    const found = await desk.perform('audit.head', {})
-    const checkpoint = await signHead({ ...found, head, signed: null }, desk, async () => {})
+    await services.perform('audit.compare', head)
+    const found = await services.perform('audit.head', {})
+    const checkpoint = await signHead({ ...found, head, signed: null }, services, async () => {})
     const file = copy.keep(checkpoint, Date.now())
-    await desk.perform('vault.backed_up', { file, bytes, head })
+    await services.perform('vault.backed_up', { file, bytes, head })
     return file
   } catch (error) {
     copy.discard()
@@ -59,29 +60,29 @@ async function backUp(desk: Desk, archive: Archive): Promise<string> {
 }
 
 /** Removes those with least of this log when there are too many; never the one that was just made. */
-async function prune(desk: Desk, archive: Archive, made: string): Promise<void> {
-  const own = await ownBackups(desk, archive)
-  const excess = own.filter(({ file }) => file !== made).slice(desk.settings.backup.keep - 1)
-  for (const { file } of excess) archive.remove(file)
-  const others = archive.list().length - (own.length - excess.length)
-  if (others > 0) logLine('warn', 'backups_of_another_log', { vault: desk.vault, count: others })
+async function prune(services: VaultServices, backupStore: BackupStore, made: string): Promise<void> {
+  const own = await ownBackups(services, backupStore)
+  const excess = own.filter(({ file }) => file !== made).slice(services.settings.backup.keep - 1)
+  for (const { file } of excess) backupStore.remove(file)
+  const others = backupStore.list().length - (own.length - excess.length)
+  if (others > 0) logLine('warn', 'backups_of_another_log', { vault: services.vault, count: others })
 }
 
 /** The backups that are of this vault's log, those with most of it first. */
-async function ownBackups(desk: Desk, archive: Archive): Promise<KeptBackup[]> {
-  const kept = archive.list()
-  const read = kept.flatMap((one) => headOf(archive, one) ?? [])
-  const own = new Set(await desk.perform('vault.backups', { backups: read }))
+async function ownBackups(services: VaultServices, backupStore: BackupStore): Promise<KeptBackup[]> {
+  const kept = backupStore.list()
+  const read = kept.flatMap((one) => headOf(backupStore, one) ?? [])
+  const own = new Set(await services.perform('vault.backups', { backups: read }))
   for (const { file, head, checkpoint } of read) {
     // Every log begins with the same root: of an empty one its key tells whose it is.
-    if (head.size === 0 && (await isSignedBy(checkpoint, desk))) own.add(file)
+    if (head.size === 0 && (await isSignedBy(checkpoint, services))) own.add(file)
   }
   return kept.filter(({ file }) => own.has(file))
 }
 
 /** What the checkpoint beside a backup says; `null` when it says nothing of this file. */
-function headOf(archive: Archive, { file, size }: KeptBackup) {
-  const checkpoint = archive.checkpoint(file)
+function headOf(backupStore: BackupStore, { file, size }: KeptBackup) {
+  const checkpoint = backupStore.checkpoint(file)
   try {
     const head = parseCheckpoint(parseNote(checkpoint ?? '', 'checkpoint').text)
     return head.size === size && checkpoint !== null ? { file, head, checkpoint } : null

@@ -1,7 +1,7 @@
 import type { TreeHead } from '../../core/tlog/merkle.ts'
 
 /** A copy of a store that is no backup yet. */
-export interface Copy {
+export interface StoreCopy {
   /** The head of the log in it, read from it. */
   head: TreeHead
   bytes: number
@@ -20,11 +20,11 @@ export interface KeptBackup {
 }
 
 /** Where copies of one vault's store are kept. */
-export interface Archive {
+export interface BackupStore {
   /** Whether a backup was asked for. */
   isRequested(): boolean
   /** Copies the store as it is now. */
-  copy(): Promise<Copy>
+  copy(): Promise<StoreCopy>
   /** Every backup of a vault with this id: others may keep theirs in the same place. */
   list(): KeptBackup[]
   /** The checkpoint beside a backup; `null` when there is none. */

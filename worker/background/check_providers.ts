@@ -1,4 +1,4 @@
-import type { Duty } from './scheduler.ts'
+import type { Job } from './scheduler.ts'
 
 /** How soon after a request, which may have brought credentials, it is looked which of them end. */
 const KEEP_MS = 10_000
@@ -7,7 +7,7 @@ const KEEP_MS = 10_000
 const HEALTH_MS = 30_000
 
 /** Renews credentials of providers that can only be renewed, whether or not anything asks for them. */
-export const credentials: Duty = {
+export const renewCredentials: Job = {
   name: 'credentials',
   afterWriteMs: KEEP_MS,
   async run({ upstreams, settings }) {
@@ -19,20 +19,20 @@ export const credentials: Duty = {
 }
 
 /** Looks how the providers are, while there is something to do for them, and as long as one of them is down. */
-export const health: Duty = {
+export const checkProviders: Job = {
   name: 'health',
   afterWriteMs: HEALTH_MS,
-  async run(desk) {
-    const { upstreams, vault, settings } = desk
+  async run(services) {
+    const { upstreams, vault, settings } = services
     const { attemptMs } = settings.providers
     let wellAll = true
-    for (const id of await desk.perform('provider.used', {})) {
+    for (const id of await services.perform('provider.used', {})) {
       const upstream = upstreams.find(vault, id)
       if (upstream === null) continue
       await upstream.look(attemptMs)
       const { state, lastFailure } = upstream.health(Date.now())
       const failure = state === 'up' ? null : (lastFailure?.kind ?? null)
-      await desk.perform('provider.seen', { provider: id, state, failure })
+      await services.perform('provider.seen', { provider: id, state, failure })
       wellAll &&= state === 'up'
     }
     return wellAll ? null : Date.now() + HEALTH_MS

@@ -1,36 +1,37 @@
-import { backup } from './back_up.ts'
-import { credentials, health } from './check_providers.ts'
-import { retention } from './prune_log.ts'
-import { versions } from './prune_versions.ts'
-import { publication } from './publish_checkpoints.ts'
-import { comparison, replication } from './replicate.ts'
-import { rekeying } from './rewrap_keys.ts'
-import { rotation } from './rotate_secrets.ts'
-import type { Desk, Duty } from './scheduler.ts'
-import { noticing } from './send_notifications.ts'
-import { shipping } from './ship_log.ts'
+import type { VaultServices } from '../vault_services.ts'
+import { backUp } from './back_up.ts'
+import { checkProviders, renewCredentials } from './check_providers.ts'
+import { pruneLog } from './prune_log.ts'
+import { pruneVersions } from './prune_versions.ts'
+import { publishCheckpoints } from './publish_checkpoints.ts'
+import { compareReplicas, replicate } from './replicate.ts'
+import { rewrapKeys } from './rewrap_keys.ts'
+import { rotateSecrets } from './rotate_secrets.ts'
+import type { Job } from './scheduler.ts'
+import { sendNotifications } from './send_notifications.ts'
+import { shipLog } from './ship_log.ts'
 
 /**
  * Every duty that there is for a vault, as settings ask for it. Those of a lane are done one after another: they ask the
  * same others, or take away what the ones before them still need.
  */
-export function dutiesOf({
+export function jobsOf({
   vault,
   settings,
   anchors,
   upstreams,
-  archive,
-}: Omit<Desk, 'perform' | 'quarantine' | 'stir'>): Duty[][] {
+  backupStore,
+}: Omit<VaultServices, 'perform' | 'quarantine' | 'notifyWrite'>): Job[][] {
   const { publishSeconds, witnesses, sinkUrl } = settings.audit
   const afterWriteMs = publishSeconds * 1000
   return [
-    anchors.length > 0 || witnesses.length > 0 ? [publication(afterWriteMs)] : [],
-    sinkUrl === undefined ? [] : [shipping(afterWriteMs)],
-    upstreams.permits(vault) ? [replication, comparison, health] : [],
-    upstreams.permits(vault) ? [credentials] : [],
-    [rotation],
-    [noticing],
-    [rekeying, versions, retention],
-    archive === undefined ? [] : [backup],
-  ].filter((lane) => lane.length > 0)
+    anchors.length > 0 || witnesses.length > 0 ? [publishCheckpoints(afterWriteMs)] : [],
+    sinkUrl === undefined ? [] : [shipLog(afterWriteMs)],
+    upstreams.permits(vault) ? [replicate, compareReplicas, checkProviders] : [],
+    upstreams.permits(vault) ? [renewCredentials] : [],
+    [rotateSecrets],
+    [sendNotifications],
+    [rewrapKeys, pruneVersions, pruneLog],
+    backupStore === undefined ? [] : [backUp],
+  ].filter((queue) => queue.length > 0)
 }

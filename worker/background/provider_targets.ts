@@ -25,15 +25,15 @@ import { intoOf } from '../../core/vault/rotation/provider_rotation.ts'
 import type { Failure } from '../../core/vault/rotation/state_machine.ts'
 import type { ProvidedRun } from '../../core/vault/rotation/store.ts'
 import type { Turn } from '../../core/vault/rotation/tasks.ts'
+import type { VaultServices } from '../vault_services.ts'
 import { askReplica, isSame } from './replica.ts'
-import type { Desk } from './scheduler.ts'
 
 /** A turn at a secret that a provider keeps. */
 export type ProvidedTurn = Turn & { provided: ProvidedRun }
 
 /** The target of such a run. Nothing can be undone there: see `core/vault/rotation/state_machine.ts`. */
-export function providedTarget(desk: Desk, turn: ProvidedTurn): RotationTarget {
-  return turn.config.target.kind === 'provider' ? selfRotating(desk, turn) : written(desk, turn)
+export function providedTarget(services: VaultServices, turn: ProvidedTurn): RotationTarget {
+  return turn.config.target.kind === 'provider' ? selfRotating(services, turn) : written(services, turn)
 }
 
 /**
@@ -41,8 +41,8 @@ export function providedTarget(desk: Desk, turn: ProvidedTurn): RotationTarget {
  *
  * @throws {TargetFailure}
  */
-export async function presentAt(desk: Desk, turn: ProvidedTurn): Promise<ProvidedSecret> {
-  return attempt(() => read(desk, primaryOf(desk, turn)))
+export async function presentAt(services: VaultServices, turn: ProvidedTurn): Promise<ProvidedSecret> {
+  return attempt(() => read(services, primaryOf(services, turn)))
 }
 
 /**
@@ -65,14 +65,14 @@ export function fitted<T extends Omit<Credential, 'version'>>(turn: ProvidedTurn
 }
 
 /** A provider that is asked to make the next value itself, and then until it is current. */
-function selfRotating(desk: Desk, turn: ProvidedTurn): RotationTarget {
+function selfRotating(services: VaultServices, turn: ProvidedTurn): RotationTarget {
   const { token } = turn.provided
   const ask = (begin: boolean) =>
     attempt(async () => {
-      const primary = primaryOf(desk, turn)
+      const primary = primaryOf(services, turn)
       const { provider } = primary.upstream
       if (provider.rotate === undefined) throw new TargetFailure('refused')
-      return askReplica(desk, primary, (signal) => provider.rotate!(primary.name, { token, begin, signal }))
+      return askReplica(services, primary, (signal) => provider.rotate!(primary.name, { token, begin, signal }))
     })
   return {
     ...generateOnly,
@@ -86,13 +86,13 @@ function selfRotating(desk: Desk, turn: ProvidedTurn): RotationTarget {
 }
 
 /** A provider that the value is written to. That it arrived is found by reading, whatever answer got lost. */
-function written(desk: Desk, turn: ProvidedTurn): RotationTarget {
+function written(services: VaultServices, turn: ProvidedTurn): RotationTarget {
   return {
     ...generateOnly,
-    set: ({ pending }) => attempt(() => write(desk, turn, pendingOf(pending))),
+    set: ({ pending }) => attempt(() => write(services, turn, pendingOf(pending))),
     test: ({ pending }) =>
       attempt(async () => {
-        const present = await read(desk, primaryOf(desk, turn))
+        const present = await read(services, primaryOf(services, turn))
         if (!isSame(present, pendingOf(pending))) throw new TargetFailure('unfinished')
         return present.version
       }),
@@ -100,23 +100,24 @@ function written(desk: Desk, turn: ProvidedTurn): RotationTarget {
 }
 
 /** Writes the pending value in place of the one that was current when it was made. @returns Its version there. */
-async function write(desk: Desk, turn: ProvidedTurn, pending: Credential): Promise<string> {
+async function write(services: VaultServices, turn: ProvidedTurn, pending: Credential): Promise<string> {
   const { token, expects, replace } = turn.provided
-  const primary = primaryOf(desk, turn)
+  const primary = primaryOf(services, turn)
   const { provider } = primary.upstream
-  const present = await read(desk, primary)
+  const present = await read(services, primary)
   if (isSame(present, pending)) return present.version
   if (!isRestAsItWas(turn, present, pending)) throw new TargetFailure('conflict')
   // A type that was of the document is not the type of a value in its place.
   const contentType = (replace === undefined ? present.contentType : null) ?? pending.contentType
   try {
     const put = { idempotencyKey: token, contentType, replace, ...(expects !== undefined && { expect: expects }) }
-    return (await askReplica(desk, primary, (signal) => provider.put(primary.name, pending.value, { ...put, signal })))
-      .version
+    return (
+      await askReplica(services, primary, (signal) => provider.put(primary.name, pending.value, { ...put, signal }))
+    ).version
   } catch (error) {
     if (failureOf(error).kind !== 'conflict') throw error
     // Somebody else's write; or our own, on its way since an earlier turn.
-    const now = await read(desk, primary)
+    const now = await read(services, primary)
     if (isSame(now, pending)) return now.version
     throw error
   }
@@ -142,11 +143,11 @@ function textOf(value: Redacted<Bytes>): string | null {
   return parseUtf8(value.reveal())
 }
 
-function read(desk: Desk, primary: Replica): Promise<ProvidedSecret> {
-  return askReplica(desk, primary, (signal) => primary.upstream.provider.get(primary.name, { signal }))
+function read(services: VaultServices, primary: Replica): Promise<ProvidedSecret> {
+  return askReplica(services, primary, (signal) => primary.upstream.provider.get(primary.name, { signal }))
 }
 
-function primaryOf({ upstreams, vault }: Desk, { name, provided }: ProvidedTurn): Replica {
+function primaryOf({ upstreams, vault }: VaultServices, { name, provided }: ProvidedTurn): Replica {
   return upstreams.replicas(vault, { members: [provided.member] }, name)[0]!
 }
 

@@ -4,28 +4,30 @@ import { sleep } from '../../core/sleep.ts'
 import { NOTICE_MS } from '../../core/vault/audit/log_retention.ts'
 import { signHead } from '../integrity/sign_checkpoint.ts'
 import { targetsOf } from './publish_checkpoints.ts'
-import type { Duty } from './scheduler.ts'
+import type { Job } from './scheduler.ts'
 import { sinkOf } from './ship_log.ts'
 
 /** How often the age of entries is looked at. */
 const LOOK_MS = DAY_MS / 2
 
 /** Erases entries of the log that are past their retention: announced first, signed, and a day later. */
-export const retention: Duty = {
+export const pruneLog: Job = {
   name: 'retention',
   afterWriteMs: null,
-  async run(desk) {
-    const keepMs = retentionDaysOf(desk.settings) * DAY_MS
-    const announced = await desk.perform('retention.announce', {
+  async run(services) {
+    const keepMs = retentionDaysOf(services.settings) * DAY_MS
+    const announced = await services.perform('retention.announce', {
       keepMs,
-      targets: [...sinkOf(desk), ...targetsOf(desk)],
+      targets: [...sinkOf(services), ...targetsOf(services)],
     })
     if (announced === null) return Date.now() + LOOK_MS
-    await signHead(await desk.perform('audit.head', {}), desk, (signed) => desk.perform('audit.sign', signed))
+    await signHead(await services.perform('audit.head', {}), services, (signed) =>
+      services.perform('audit.sign', signed),
+    )
     const due = announced.announcedWhen + NOTICE_MS
     if (Date.now() < due) return due
     // Requests have their turn between two steps.
-    while (!(await desk.perform('retention.prune', {})).done) await sleep()
+    while (!(await services.perform('retention.prune', {})).done) await sleep()
     // What one look found may not have been all.
     return Date.now() + 1000
   },

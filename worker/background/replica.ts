@@ -3,7 +3,7 @@ import type { Replica } from '../../core/providers/failover.ts'
 import { type ProvidedSecret, ProviderFailure } from '../../core/providers/provider.ts'
 import { canonicalDocument, documentTokens } from '../../core/providers/shape.ts'
 import { Redacted } from '../../core/redacted.ts'
-import type { Desk } from './scheduler.ts'
+import type { VaultServices } from '../vault_services.ts'
 
 /**
  * Asks one place of a secret, within the time of an attempt; not at all while its provider rests.
@@ -12,7 +12,7 @@ import type { Desk } from './scheduler.ts'
  * @throws {BrokenCircuitError} when its breaker is open; nothing was sent.
  */
 export function askReplica<T>(
-  { settings }: Pick<Desk, 'settings'>,
+  { settings }: Pick<VaultServices, 'settings'>,
   { upstream, name }: Replica,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {

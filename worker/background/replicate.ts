@@ -17,12 +17,13 @@ import type { Redacted } from '../../core/redacted.ts'
 import { replicaDigest, writeKey } from '../../core/sealing/digests.ts'
 import type { Lagging } from '../../core/vault/chains/replication_store.ts'
 import type { Brought, OfChain } from '../../core/vault/chains/replication_tasks.ts'
+import type { VaultServices } from '../vault_services.ts'
 import { askReplica, comparable, isCopy } from './replica.ts'
-import type { Desk, Duty } from './scheduler.ts'
+import type { Job } from './scheduler.ts'
 
 /** How soon after a request replicas are looked at. */
 const SOON_MS = 1000
-/** How many replicas are brought up to date in one go, so that other duties have their turn. */
+/** How many replicas are brought up to date in one go, so that other jobs have their turn. */
 const AT_ONCE = 20
 const COMPARE_EVERY_MS = 6 * HOUR_MS
 const COMPARE_PAUSE_MS = 60_000
@@ -33,35 +34,35 @@ const COMPARE_RETRY_MS = 10 * 60_000
 const GONE: readonly FailureKind[] = ['not_found', 'deleted']
 
 /** Brings replicas that lag behind up to date. */
-export const replication: Duty = {
+export const replicate: Job = {
   name: 'replication',
   afterWriteMs: SOON_MS,
-  async run(desk) {
-    const { items } = await desk.perform('replica.lagging', { limit: AT_ONCE })
-    for (const item of items) await bring(desk, item)
-    const { nextAt } = await desk.perform('replica.lagging', { limit: 0 })
+  async run(services) {
+    const { items } = await services.perform('replica.lagging', { limit: AT_ONCE })
+    for (const item of items) await bring(services, item)
+    const { nextAt } = await services.perform('replica.lagging', { limit: 0 })
     return nextAt
   },
 }
 
 /** Compares replicas with their primary, by keyed digest: each a few times a day. */
-export const comparison: Duty = {
+export const compareReplicas: Job = {
   name: 'comparison',
   afterWriteMs: COMPARE_PAUSE_MS,
-  async run(desk) {
-    const items = await desk.perform('replica.uncompared', {
+  async run(services) {
+    const items = await services.perform('replica.uncompared', {
       everyMs: COMPARE_EVERY_MS,
       pauseMs: COMPARE_RETRY_MS,
       limit: AT_ONCE,
     })
     let missed = false
     for (const { name, provider, chain } of items) {
-      const pair = pairOf(desk, chain, name, provider)
-      if (pair === null) await desk.perform('replica.forgotten', { name, provider })
+      const pair = pairOf(services, chain, name, provider)
+      if (pair === null) await services.perform('replica.forgotten', { name, provider })
       else {
-        const digests = await digestsOf(desk, name, pair)
+        const digests = await digestsOf(services, name, pair)
         missed ||= digests === null
-        await desk.perform('replica.compared', { name, provider, digests })
+        await services.perform('replica.compared', { name, provider, digests })
       }
     }
     if (items.length === AT_ONCE) return Date.now() + COMPARE_PAUSE_MS
@@ -69,19 +70,19 @@ export const comparison: Duty = {
   },
 }
 
-async function bring(desk: Desk, item: OfChain<Lagging>): Promise<void> {
+async function bring(services: VaultServices, item: OfChain<Lagging>): Promise<void> {
   const { name, provider, mark } = item
-  const pair = item.chain?.replicate ? pairOf(desk, item.chain, name, provider) : null
+  const pair = item.chain?.replicate ? pairOf(services, item.chain, name, provider) : null
   const reached = (how: Brought, version: string | null = null) =>
-    desk.perform('replica.reached', { name, provider, mark, how, version })
+    services.perform('replica.reached', { name, provider, mark, how, version })
   if (pair === null) return void (await reached('dropped'))
   try {
-    const { how, version } = await copy(desk, item, pair)
+    const { how, version } = await copy(services, item, pair)
     await reached(how, version)
   } catch (error) {
     const failure = failureKindOf(error)
     const { chain: _, ...row } = item
-    await desk.perform('replica.failed', { ...row, failure, before: row.failure })
+    await services.perform('replica.failed', { ...row, failure, before: row.failure })
   }
 }
 
@@ -91,23 +92,28 @@ interface Pair {
 }
 
 async function copy(
-  desk: Desk,
+  services: VaultServices,
   { name, effect, mark, replace }: Lagging,
   { primary, replica }: Pair,
 ): Promise<{ how: Brought; version: string | null }> {
-  const wanted = await read(desk, primary)
-  const present = await read(desk, replica)
+  const wanted = await read(services, primary)
+  const present = await read(services, replica)
   if (wanted === null) {
     // Only what was deleted here is deleted there: nobody asked for anything else.
     if (effect === 'write') throw new ProviderFailure('not_found')
     if (present === null) return { how: 'same', version: null }
-    await askReplica(desk, replica, (signal) => replica.upstream.provider.remove(replica.name, { signal }))
+    await askReplica(services, replica, (signal) => replica.upstream.provider.remove(replica.name, { signal }))
     return { how: 'deleted', version: null }
   }
   if (present !== null && isCopy(wanted, present)) return { how: 'same', version: present.version }
-  const idempotencyKey = await writeKey(desk.keyring, desk.vault, [name, replica.upstream.id, mark, wanted.version])
+  const idempotencyKey = await writeKey(services.keyring, services.vault, [
+    name,
+    replica.upstream.id,
+    mark,
+    wanted.version,
+  ])
   const { contentType } = wanted
-  const { version } = await askReplica(desk, replica, (signal) =>
+  const { version } = await askReplica(services, replica, (signal) =>
     replica.upstream.provider.put(replica.name, wanted.value, {
       ...{ signal, idempotencyKey },
       ...(contentType !== null && { contentType }),
@@ -118,11 +124,11 @@ async function copy(
 }
 
 /** `null` when one of the two could not be read: that it cannot be told is no drift. */
-async function digestsOf(desk: Desk, name: string, { primary, replica }: Pair) {
+async function digestsOf(services: VaultServices, name: string, { primary, replica }: Pair) {
   try {
-    const [one, other] = [await read(desk, primary), await read(desk, replica)]
+    const [one, other] = [await read(services, primary), await read(services, replica)]
     const digest = async (value: Redacted<Bytes> | null) =>
-      value === null ? null : replicaDigest(desk.keyring, desk.vault, name, value)
+      value === null ? null : replicaDigest(services.keyring, services.vault, name, value)
     const [ours, theirs] = one && other ? comparable(one, other) : [one?.value ?? null, other?.value ?? null]
     return { primary: await digest(ours), replica: await digest(theirs) }
   } catch (error) {
@@ -139,7 +145,12 @@ function failureKindOf(error: unknown): FailureKind {
 }
 
 /** The primary of a chain and one of its replicas; `null` when the chain has it no more, or cannot have the name. */
-function pairOf({ upstreams, vault }: Desk, chain: VersionedChain | null, name: string, provider: string): Pair | null {
+function pairOf(
+  { upstreams, vault }: VaultServices,
+  chain: VersionedChain | null,
+  name: string,
+  provider: string,
+): Pair | null {
   try {
     const [primary, ...rest] = chain === null ? [] : upstreams.replicas(vault, chain, name)
     const replica = rest.find(({ upstream }) => upstream.id === provider)
@@ -150,9 +161,9 @@ function pairOf({ upstreams, vault }: Desk, chain: VersionedChain | null, name: 
   }
 }
 
-async function read(desk: Desk, replica: Replica): Promise<ProvidedSecret | null> {
+async function read(services: VaultServices, replica: Replica): Promise<ProvidedSecret | null> {
   try {
-    return await askReplica(desk, replica, (signal) => replica.upstream.provider.get(replica.name, { signal }))
+    return await askReplica(services, replica, (signal) => replica.upstream.provider.get(replica.name, { signal }))
   } catch (error) {
     if (error instanceof ProviderFailure && GONE.includes(error.kind)) return null
     throw error

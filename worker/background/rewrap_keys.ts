@@ -10,40 +10,41 @@ import { PosternError } from '../../core/errors.ts'
 import type { Stale } from '../../core/vault/keys/key_store.ts'
 import type { StaleBatch } from '../../core/vault/keys/key_tasks.ts'
 import { tellUnneeded } from '../integrity/root_keys.ts'
-import type { Desk, Duty } from './scheduler.ts'
+import type { VaultServices } from '../vault_services.ts'
+import type { Job } from './scheduler.ts'
 
 /** How often the age of a term is looked at, and what could not be moved is tried again. */
 const LOOK_MS = DAY_MS / 2
-/** How many batches are moved before other duties have their turn. */
+/** How many batches are moved before other jobs have their turn. */
 const BATCHES = 20
 
 /** Begins terms when they are due, and moves DEKs to the newest, under another root key or the same. */
-export const rekeying: Duty = {
+export const rewrapKeys: Job = {
   name: 'rekeying',
   afterWriteMs: null,
-  wokenBy: ({ operation }) => operation === 'keys.rekey',
-  async run(desk) {
-    const { encryptionKeyRotationDays: days } = desk.settings.security
-    if (days > 0) await desk.perform('keys.age', { maxAgeMs: days * DAY_MS })
+  triggeredBy: ({ operation }) => operation === 'keys.rekey',
+  async run(services) {
+    const { encryptionKeyRotationDays: days } = services.settings.security
+    if (days > 0) await services.perform('keys.age', { maxAgeMs: days * DAY_MS })
     for (let i = 0; i < BATCHES; i++) {
-      const batch = await desk.perform('keys.stale', {})
+      const batch = await services.perform('keys.stale', {})
       if (batch === null) return Date.now() + LOOK_MS
-      if (await move(desk, batch)) return Date.now() + LOOK_MS
+      if (await move(services, batch)) return Date.now() + LOOK_MS
     }
     return Date.now()
   },
 }
 
 /** Moves one batch. @returns Whether it was the last of its round. */
-async function move(desk: Desk, batch: StaleBatch): Promise<boolean> {
-  const { keyring, vault } = desk
+async function move(services: VaultServices, batch: StaleBatch): Promise<boolean> {
+  const { keyring, vault } = services
   const to = await keyring.kek(vault, batch.kid)
   const heads = await Promise.all(batch.items.map((item) => headFor(keyring, vault, item, to)))
   // What was read of an envelope is cut to the head itself: the vault replaces as much.
   const items = batch.items.map((item) => ({ ...item, head: item.head.slice(0, headSize(item.kid)) }))
   try {
-    const { done, unneeded } = await desk.perform('keys.rewrap', { ...batch, items, heads })
-    tellUnneeded(desk, unneeded)
+    const { done, unneeded } = await services.perform('keys.rewrap', { ...batch, items, heads })
+    tellUnneeded(services, unneeded)
     return done
   } catch (error) {
     if (error instanceof PosternError && error.detail.reason === 'superseded') return false

@@ -1,170 +1,136 @@
 /**
- * What is done for a vault without anybody asking: duties of the edge, which has the keys and the network,
- * around tasks of the vault, which has the rows.
+ * Runs the jobs of a vault. A job is what the edge, which has the keys and the network, does for a vault without a
+ * request; the vault's own part of it, on its rows, is a task.
  *
- * A duty tells when it is due again; nothing of that is stored. After a start every duty is due, so each has to
- * find from the vault what is left to do, and to do it again without harm.
+ * A job says when it is due again. None of that is stored: every job is due after a start, finds in the vault what is
+ * left to do, and can do it twice without harm.
  *
  * @module
  */
-
-import type { Keyring } from '../../core/crypto/keyring.ts'
-import type { Reason } from '../../core/errors.ts'
-import type { Upstreams } from '../../core/provider_registry/registry.ts'
-import type { Settings } from '../../core/settings/settings.ts'
-import type { Anchor } from '../../core/tlog/anchor.ts'
-import { type Answer, type Call, unwrap } from '../../core/vault/rpc.ts'
-import type { TaskInput, TaskName, TaskOutput } from '../../core/vault/task_table.ts'
+import type { Call } from '../../core/vault/rpc.ts'
 import { logLine } from '../telemetry/log.ts'
 import { whereabouts } from '../telemetry/whereabouts.ts'
-import type { Archive } from './backup_store.ts'
+import type { VaultServices } from '../vault_services.ts'
 
 const FIRST_RETRY_MS = 1000
 const LAST_RETRY_MS = 5 * 60_000
-/** How long after it began to be busy it is woken again: an object may end in the middle, and with it whoever would wake it. */
+/** How soon a busy scheduler is woken again: a Durable Object may be evicted in the middle of a job, and its timers with it. */
 const GUARD_MS = 60_000
 
-/** What a duty works with. */
-export interface Desk {
-  /** The vault's id. */
-  vault: string
-  settings: Settings
-  keyring: Keyring
-  /** Where the newest checkpoint is kept beside the store. */
-  anchors: readonly Anchor[]
-  /** Stops serving the vault: its log is not what it should be. */
-  quarantine(reason: Reason): void
-  upstreams: Upstreams
-  /** Where backups of the store go; `undefined` when nowhere. */
-  archive?: Archive
-  /** Tells the other duties that something was written. */
-  stir(): void
-  /**
-   * Has the vault do a task.
-   *
-   * @throws {PosternError} the vault's refusal.
-   */
-  perform<K extends TaskName>(task: K, input: TaskInput<K>): Promise<TaskOutput<K>>
-}
-
-/** One thing that has to be done for a vault now and then. */
-export interface Duty {
+/** One kind of work that a vault needs now and then. */
+export interface Job {
   name: string
-  /** How soon it is due after something was written, in milliseconds; `null` when a write is nothing to it. */
+  /** How soon it is due after a write, in milliseconds; `null` if writes do not matter to it. */
   afterWriteMs: number | null
-  /** What makes it due at once when it was asked of the vault. */
-  wokenBy?: (call: Call) => boolean
+  /** Whether a call makes it due at once. */
+  triggeredBy?: (call: Call) => boolean
   /**
-   * Does what is to be done now. A throw is logged, and tried again later.
+   * Does what is due. An error is logged, and the job is retried later.
    *
-   * @returns When it is due again, in milliseconds since the Unix epoch; `null` after the next write only.
+   * @returns When it is due again, in milliseconds since the Unix epoch; `null` for after the next write.
    */
-  run(desk: Desk): Promise<number | null>
+  run(services: VaultServices): Promise<number | null>
 }
 
-/** Makes a desk's `perform` of the vault's own. */
-export function performer(
-  perform: (task: TaskName, input: never, now: number) => Answer | Promise<Answer>,
-): Desk['perform'] {
-  return async (task, input) => unwrap((await perform(task, input as never, Date.now())) as Answer<never>).value
-}
-
-/** Duties that are done one after another. */
-interface Lane {
-  duties: readonly Duty[]
+/** Jobs that run one after another. */
+interface Queue {
+  jobs: readonly Job[]
   running: Promise<void> | null
 }
 
-/** Does the duties of one vault when they are due. */
-export class Upkeep {
-  readonly #desk: Desk
+/** Runs the jobs of one vault when they are due. */
+export class Scheduler {
+  readonly #services: VaultServices
   readonly #wake: (at: number) => void
-  readonly #lanes: readonly Lane[]
-  readonly #due = new Map<Duty, number>()
-  readonly #failures = new Map<Duty, number>()
+  readonly #queues: readonly Queue[]
+  readonly #due = new Map<Job, number>()
+  readonly #failures = new Map<Job, number>()
 
   /**
-   * @param lanes Duties that wait for each other; those of another lane do not. Whoever is asked over the network may not
-   *   answer for long, and what has nothing to do with it must go on meanwhile.
-   * @param wake Has {@link run} called at a time, in milliseconds since the Unix epoch; the last word counts.
+   * @param queues The jobs of a queue wait for each other, and not for those of other queues: a server that does not
+   *   answer holds up only the jobs that need it.
+   * @param wake Schedules the next {@link run} at this time, in milliseconds since the Unix epoch, replacing any earlier
+   *   one.
    */
-  constructor(desk: Desk, lanes: readonly (readonly Duty[])[], wake: (at: number) => void) {
-    this.#desk = desk
+  constructor(services: VaultServices, queues: readonly (readonly Job[])[], wake: (at: number) => void) {
+    this.#services = services
     this.#wake = wake
-    this.#lanes = lanes.map((duties) => ({ duties, running: null }))
-    for (const duty of lanes.flat()) this.#due.set(duty, 0)
+    this.#queues = queues.map((jobs) => ({ jobs, running: null }))
+    for (const job of queues.flat()) this.#due.set(job, 0)
   }
 
-  /** Tells that something was written, and by which calls. Cheap: it is called after every request. */
-  stir(now: number, calls: readonly Call[] = []): void {
+  /** Makes jobs due sooner after a write. Cheap: it is called after every request. @param calls What was written by. */
+  notifyWrite(now: number, calls: readonly Call[] = []): void {
     let sooner = false
-    for (const [duty, due] of this.#due) {
-      // What fails has its own pauses, and writes do not shorten them; what somebody asks for does.
-      const woken = duty.wokenBy !== undefined && calls.some(duty.wokenBy)
-      const waitMs = woken ? 0 : this.#failures.has(duty) ? null : duty.afterWriteMs
+    for (const [job, due] of this.#due) {
+      // A job that fails keeps its pauses, which writes do not shorten; a call that triggers it does.
+      const isTriggered = job.triggeredBy !== undefined && calls.some(job.triggeredBy)
+      const waitMs = isTriggered ? 0 : this.#failures.has(job) ? null : job.afterWriteMs
       if (waitMs === null || due <= now + waitMs) continue
-      this.#due.set(duty, now + waitMs)
+      this.#due.set(job, now + waitMs)
       sooner = true
     }
     if (sooner) this.#wakeNext()
   }
 
-  /** Makes a duty due at once, whatever became of it before. */
-  summon(name: string): void {
-    for (const duty of this.#due.keys()) if (duty.name === name) this.#due.set(duty, 0)
+  /** Makes a job due at once, even while it waits for a retry. */
+  runNow(name: string): void {
+    for (const job of this.#due.keys()) if (job.name === name) this.#due.set(job, 0)
     this.#wakeNext()
   }
 
   /**
-   * Does what is due, but for what is being done already. It never throws.
+   * Runs the jobs that are due and not running. It never throws.
    *
-   * @returns When all of that is done, and what was going on before.
+   * @returns When these jobs, and those that were running, are done.
    */
   async run(now: number): Promise<void> {
-    for (const lane of this.#lanes) this.#start(lane, now)
+    for (const queue of this.#queues) this.#start(queue, now)
     this.#wakeNext()
-    await Promise.all(this.#lanes.map(({ running }) => running))
+    await Promise.all(this.#queues.map(({ running }) => running))
   }
 
-  #start(lane: Lane, now: number): void {
-    if (lane.running !== null || this.#nextOf(lane) > now) return
-    lane.running = this.#runDue(lane.duties, now).finally(() => {
-      lane.running = null
+  #start(queue: Queue, now: number): void {
+    if (queue.running !== null || this.#nextOf(queue) > now) return
+    queue.running = this.#runDue(queue.jobs, now).finally(() => {
+      queue.running = null
       this.#wakeNext()
     })
   }
 
-  #nextOf({ duties }: Lane): number {
-    return Math.min(...duties.map((duty) => this.#due.get(duty)!))
+  #nextOf({ jobs }: Queue): number {
+    return Math.min(...jobs.map((job) => this.#due.get(job)!))
   }
 
-  async #runDue(duties: readonly Duty[], now: number): Promise<void> {
-    for (const duty of duties) {
-      if (this.#due.get(duty)! > now) continue
-      // What is written from here on counts as new.
-      this.#due.set(duty, Number.POSITIVE_INFINITY)
-      const again = await this.#attempt(duty)
-      this.#due.set(duty, Math.min(again, this.#due.get(duty)!))
+  async #runDue(jobs: readonly Job[], now: number): Promise<void> {
+    for (const job of jobs) {
+      if (this.#due.get(job)! > now) continue
+      // A write from here on makes it due again.
+      this.#due.set(job, Number.POSITIVE_INFINITY)
+      const again = await this.#attempt(job)
+      this.#due.set(job, Math.min(again, this.#due.get(job)!))
     }
   }
 
-  async #attempt(duty: Duty): Promise<number> {
+  /** @returns When the job is due again. */
+  async #attempt(job: Job): Promise<number> {
     try {
-      const again = await duty.run(this.#desk)
-      this.#failures.delete(duty)
+      const again = await job.run(this.#services)
+      this.#failures.delete(job)
       return again ?? Number.POSITIVE_INFINITY
     } catch (error) {
-      const failures = (this.#failures.get(duty) ?? 0) + 1
-      this.#failures.set(duty, failures)
-      logLine('warn', 'duty_failed', { vault: this.#desk.vault, duty: duty.name, failures, ...whereabouts(error) })
+      const failures = (this.#failures.get(job) ?? 0) + 1
+      this.#failures.set(job, failures)
+      const { vault } = this.#services
+      logLine('warn', 'duty_failed', { vault, duty: job.name, failures, ...whereabouts(error) })
       // Full jitter, but never at once: many vaults must not come back to a server together.
-      const most = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** failures)
-      return Date.now() + FIRST_RETRY_MS + Math.random() * most
+      const longestMs = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** failures)
+      return Date.now() + FIRST_RETRY_MS + Math.random() * longestMs
     }
   }
 
   #wakeNext(): void {
-    const times = this.#lanes.map((lane) => (lane.running === null ? this.#nextOf(lane) : Date.now() + GUARD_MS))
+    const times = this.#queues.map((queue) => (queue.running === null ? this.#nextOf(queue) : Date.now() + GUARD_MS))
     const next = Math.min(...times)
     if (Number.isFinite(next)) this.#wake(next)
   }

@@ -7,32 +7,33 @@ import { send } from '../../core/http/send.ts'
 import { signWebhook } from '../../core/http/webhook_signature.ts'
 import { openWebhookSecret } from '../../core/sealing/webhook_secret.ts'
 import type { NextNotice } from '../../core/vault/notifications/tasks.ts'
-import type { Desk, Duty } from './scheduler.ts'
+import type { VaultServices } from '../vault_services.ts'
+import type { Job } from './scheduler.ts'
 
 const MAX_ANSWER_BYTES = 64 * 1024
 /** How often it is looked whether a rotation had something to say. */
 const LOOK_MS = 60_000
 
 /** Sends what the hook of the policy has to be told. */
-export const noticing: Duty = {
+export const sendNotifications: Job = {
   name: 'noticing',
   afterWriteMs: null,
-  wokenBy: ({ operation, caller }) =>
+  triggeredBy: ({ operation, caller }) =>
     operation === 'glass.break' ||
     operation === 'policy.put' ||
     (caller.approval !== undefined && 'ask' in caller.approval),
-  async run(desk) {
+  async run(services) {
     for (;;) {
-      const next = await desk.perform('notices.next', {})
+      const next = await services.perform('notices.next', {})
       const { hook, notice, nextAt } = next
       if (hook === null) return null
       if (notice === null) return Math.min(nextAt ?? Number.POSITIVE_INFINITY, Date.now() + LOOK_MS)
-      await desk.perform('notices.settle', { id: notice.id, sent: await isTaken(desk, next) })
+      await services.perform('notices.settle', { id: notice.id, sent: await isTaken(services, next) })
     }
   },
 }
 
-async function isTaken({ vault, keyring, settings }: Desk, { hook, notice }: NextNotice): Promise<boolean> {
+async function isTaken({ vault, keyring, settings }: VaultServices, { hook, notice }: NextNotice): Promise<boolean> {
   if (hook === null || notice === null) return false
   const { id, type, data, createdAt } = notice
   const body = JSON.stringify({ type, timestamp: new Date(createdAt).toISOString(), data: { vault, ...data } })

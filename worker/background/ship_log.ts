@@ -11,39 +11,40 @@ import { render } from '../../core/export/render.ts'
 import { send } from '../../core/http/send.ts'
 import { signWebhook } from '../../core/http/webhook_signature.ts'
 import { originOf } from '../integrity/sign_checkpoint.ts'
-import type { Desk, Duty } from './scheduler.ts'
+import type { VaultServices } from '../vault_services.ts'
+import type { Job } from './scheduler.ts'
 
 /** Where entries go, as it is noted how far it has come: another address begins anew. */
-export function sinkOf({ settings }: Pick<Desk, 'settings'>): string[] {
+export function sinkOf({ settings }: Pick<VaultServices, 'settings'>): string[] {
   const { sinkUrl } = settings.audit
   return sinkUrl === undefined ? [] : [`sink:${new URL(sinkUrl).host}`]
 }
 
 const MAX_ENTRIES = 500
 const MAX_BYTES = 512 * 1024
-/** How many posts one run makes, so that other duties come to their turn. */
+/** How many posts one run makes, so that other jobs come to their turn. */
 const MAX_POSTS = 20
 
 /** Posts what the sink does not have yet, oldest first, each entry at least once. */
-export function shipping(afterWriteMs: number): Duty {
+export function shipLog(afterWriteMs: number): Job {
   return {
     name: 'shipping',
     afterWriteMs,
-    async run(desk) {
-      const [target = ''] = sinkOf(desk)
-      let mark = (await desk.perform('delivery.find', { target }))?.mark ?? 0
+    async run(services) {
+      const [target = ''] = sinkOf(services)
+      let mark = (await services.perform('delivery.find', { target }))?.mark ?? 0
       let limit = MAX_ENTRIES
       for (let posts = 0; posts < MAX_POSTS; posts++) {
-        const batch = await desk.perform('audit.batch', { from: mark, limit, maxBytes: MAX_BYTES })
+        const batch = await services.perform('audit.batch', { from: mark, limit, maxBytes: MAX_BYTES })
         const entries = batch.entries.map(({ body }) => parseUtf8(body)!)
         // That the sink takes things again must not be what it is sent, or a sink that takes one post a minute never rests.
         if (entries.every((entry) => isReportOf(entry, target))) return null
-        const status = await post(desk, batch.start, entries)
+        const status = await post(services, batch.start, entries)
         if (status === 413 && entries.length > 1) limit = Math.floor(entries.length / 2)
-        else if (status === null || status < 200 || status > 299) throw await failed(desk, target, status)
+        else if (status === null || status < 200 || status > 299) throw await failed(services, target, status)
         else {
           mark = batch.start + entries.length
-          await desk.perform('delivery.report', { target, mark })
+          await services.perform('delivery.report', { target, mark })
         }
       }
       return Date.now()
@@ -57,15 +58,15 @@ function isReportOf(entry: string, target: string): boolean {
   return operation === 'delivery.report' && facts?.target === target
 }
 
-async function failed(desk: Desk, target: string, status: number | null): Promise<PosternError> {
-  await desk.perform('delivery.report', { target, failure: status === null ? 'unavailable' : `status_${status}` })
+async function failed(services: VaultServices, target: string, status: number | null): Promise<PosternError> {
+  await services.perform('delivery.report', { target, failure: status === null ? 'unavailable' : `status_${status}` })
   return new PosternError('unavailable', 'Sink did not take entries')
 }
 
 /** @returns The status of the answer; `null` when there was none. */
-async function post(desk: Desk, start: number, entries: string[]): Promise<number | null> {
-  const { sinkUrl = '', sinkFormat, sinkToken, sinkSecret } = desk.settings.audit
-  const log = originOf(desk)
+async function post(services: VaultServices, start: number, entries: string[]): Promise<number | null> {
+  const { sinkUrl = '', sinkFormat, sinkToken, sinkSecret } = services.settings.audit
+  const log = originOf(services)
   const { contentType, body } = render(entries, sinkFormat, log)
   // Which entries these are: a receiver can tell what it has already.
   const id = `${log}/${start}-${start + entries.length - 1}`

@@ -9,9 +9,9 @@ import { PosternError } from '../../core/errors.ts'
 import type { Anchor } from '../../core/tlog/anchor.ts'
 import type { TreeHead } from '../../core/tlog/merkle.ts'
 import { formatRollback, parseRollback, type Rollback } from '../../core/tlog/rollback_acceptance.ts'
-import { compareAll, goesOn } from '../background/publish_checkpoints.ts'
-import type { Desk } from '../background/scheduler.ts'
 import { logLine } from '../telemetry/log.ts'
+import type { VaultServices } from '../vault_services.ts'
+import { compareAnchors, containsHead } from './continuity.ts'
 import { signHead } from './sign_checkpoint.ts'
 
 /**
@@ -20,11 +20,11 @@ import { signHead } from './sign_checkpoint.ts'
  *
  * @throws {PosternError} `unavailable` when an anchor cannot be moved: the vault stays closed until it can.
  */
-export async function acceptRollback(desk: Desk): Promise<boolean> {
-  const { vault } = desk
-  const { head } = await desk.perform('audit.head', {})
-  const ahead = await anchoredElsewhere(desk)
-  const accepted = await Promise.all(ahead.map((one) => acceptedOf(desk, one.head)))
+export async function acceptRollback(services: VaultServices): Promise<boolean> {
+  const { vault } = services
+  const { head } = await services.perform('audit.head', {})
+  const ahead = await anchoredElsewhere(services)
+  const accepted = await Promise.all(ahead.map((one) => acceptedOf(services, one.head)))
   const from = accepted[0]?.head
   if (from === undefined || accepted.includes(null)) {
     const words = ahead.map((one) => formatRollback({ vault, head, anchored: one.head }))
@@ -32,43 +32,43 @@ export async function acceptRollback(desk: Desk): Promise<boolean> {
     return false
   }
   const anchored = ahead.map(({ anchor: { target }, head }) => ({ target, head }))
-  await desk.perform('vault.restored', { head: from, anchored })
-  await moveAnchors(desk, ahead)
+  await services.perform('vault.restored', { head: from, anchored })
+  await moveAnchors(services, ahead)
   logLine('warn', 'rollback_accepted', { vault, size: from.size })
   return true
 }
 
 /** The anchors that this log does not go on from, and what they have: size 0 for one that has nothing any more. */
-export async function anchoredElsewhere(desk: Desk): Promise<{ anchor: Anchor; head: TreeHead }[]> {
-  const compared = await compareAll(desk)
+export async function anchoredElsewhere(services: VaultServices): Promise<{ anchor: Anchor; head: TreeHead }[]> {
+  const compared = await compareAnchors(services)
   return compared.flatMap(({ anchor, verdict, head }) =>
     (verdict === 'rolled_back' || verdict === 'gone') && head !== undefined ? [{ anchor, head }] : [],
   )
 }
 
 /** The word for exactly what an anchor has, of a log that this one is or goes on from: what it says of it comes after. */
-async function acceptedOf(desk: Desk, anchored: TreeHead): Promise<Rollback | null> {
-  for (const word of desk.settings.audit.acceptRollback) {
+async function acceptedOf(services: VaultServices, anchored: TreeHead): Promise<Rollback | null> {
+  for (const word of services.settings.audit.acceptRollback) {
     const rollback = parseRollback(word)
     const same = rollback.anchored.size === anchored.size && equal(rollback.anchored.root, anchored.root)
-    if (rollback.vault === desk.vault && same && (await goesOn(desk, rollback.head))) return rollback
+    if (rollback.vault === services.vault && same && (await containsHead(services, rollback.head))) return rollback
   }
   return null
 }
 
-async function moveAnchors(desk: Desk, ahead: { anchor: Anchor }[]): Promise<void> {
-  const found = await desk.perform('audit.head', {})
-  const note = await signHead(found, desk, (signed) => desk.perform('audit.sign', signed))
+async function moveAnchors(services: VaultServices, ahead: { anchor: Anchor }[]): Promise<void> {
+  const found = await services.perform('audit.head', {})
+  const note = await signHead(found, services, (signed) => services.perform('audit.sign', signed))
   try {
-    await Promise.all(ahead.map(({ anchor }) => anchor.write(desk.vault, note)))
+    await Promise.all(ahead.map(({ anchor }) => anchor.write(services.vault, note)))
   } catch {
     throw new PosternError('unavailable', 'Anchor of the log cannot be moved to where it was rolled back to')
   }
 }
 
 /** Has the log say that its vault was restored from a backup, whatever the anchors have. */
-export async function noteRestore(desk: Desk): Promise<void> {
-  if (!(await desk.perform('vault.restoration', {}))) return
-  const { head } = await desk.perform('audit.head', {})
-  await desk.perform('vault.restored', { head, anchored: [] })
+export async function noteRestore(services: VaultServices): Promise<void> {
+  if (!(await services.perform('vault.restoration', {}))) return
+  const { head } = await services.perform('audit.head', {})
+  await services.perform('vault.restored', { head, anchored: [] })
 }

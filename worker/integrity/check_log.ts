@@ -7,8 +7,9 @@
 
 import type { TreeHead } from '../../core/tlog/merkle.ts'
 import type { Checked, CheckResult } from '../../core/vault/audit/recheck_task.ts'
-import type { Desk, Duty } from '../background/scheduler.ts'
+import type { Job } from '../background/scheduler.ts'
 import { logLine } from '../telemetry/log.ts'
+import type { VaultServices } from '../vault_services.ts'
 
 /** How many entries are checked before a vault is served: some tenths of a second at most. */
 const AT_OPENING = 10_000
@@ -18,9 +19,9 @@ const AT_A_TIME = 500
 const PAUSE_MS = 20
 
 /** The first check, before anything is read from the log or written to it. @returns Whether it may be gone on with. */
-export async function isSound(desk: Desk): Promise<boolean> {
-  if (await desk.perform('audit.sound', {})) return true
-  refuse(desk, null)
+export async function isSound(services: VaultServices): Promise<boolean> {
+  if (await services.perform('audit.sound', {})) return true
+  refuse(services, null)
   return false
 }
 
@@ -30,12 +31,15 @@ export async function isSound(desk: Desk): Promise<boolean> {
  * @param heads What the anchors have.
  * @returns How far it came; `null` when it is through, and `changed` when the vault is not served any more.
  */
-export async function checkBeginning(desk: Desk, heads: readonly TreeHead[]): Promise<Checked | null | 'changed'> {
+export async function checkBeginning(
+  services: VaultServices,
+  heads: readonly TreeHead[],
+): Promise<Checked | null | 'changed'> {
   let state: Checked | null = null
   for (let done = 0; done < AT_OPENING; done += AT_A_TIME) {
-    const result: CheckResult = await desk.perform('audit.recheck', { state, limit: AT_A_TIME, heads })
+    const result: CheckResult = await services.perform('audit.recheck', { state, limit: AT_A_TIME, heads })
     if (result.kind === 'changed') {
-      refuse(desk, result.index)
+      refuse(services, result.index)
       return 'changed'
     }
     if (result.kind === 'whole') return null
@@ -45,22 +49,22 @@ export async function checkBeginning(desk: Desk, heads: readonly TreeHead[]): Pr
 }
 
 /** Checks the rest while the vault is served. */
-export function restOfLog(from: Checked, heads: readonly TreeHead[]): Duty {
+export function restOfLog(from: Checked, heads: readonly TreeHead[]): Job {
   let state: Checked | null = from
   return {
     name: 'log_check',
     afterWriteMs: null,
-    async run(desk) {
+    async run(services) {
       if (state === null) return null
-      const result = await desk.perform('audit.recheck', { state, limit: AT_A_TIME, heads })
-      if (result.kind === 'changed') refuse(desk, result.index)
+      const result = await services.perform('audit.recheck', { state, limit: AT_A_TIME, heads })
+      if (result.kind === 'changed') refuse(services, result.index)
       state = result.kind === 'going' ? result.state : null
       return state === null ? null : Date.now() + PAUSE_MS
     },
   }
 }
 
-function refuse({ vault, quarantine }: Desk, entry: number | null): void {
+function refuse({ vault, quarantine }: VaultServices, entry: number | null): void {
   quarantine('log_changed')
   logLine('error', 'log_changed', { vault, entry })
 }

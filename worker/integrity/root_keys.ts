@@ -10,8 +10,8 @@ import { PosternError } from '../../core/errors.ts'
 import { formatVerifierKey } from '../../core/tlog/signed_note.ts'
 import type { RootUse } from '../../core/vault/keys/root_key_store.ts'
 import { type GivenRoots, judgeRoots, type Roots } from '../../core/vault/keys/root_key_tasks.ts'
-import type { Desk } from '../background/scheduler.ts'
 import { logLine } from '../telemetry/log.ts'
+import type { VaultServices } from '../vault_services.ts'
 import { signerOf, verifierKeys } from './sign_checkpoint.ts'
 
 /** The root keys of a keyring, by their ids. */
@@ -67,23 +67,23 @@ function described({ versions, factors, hooks }: RootUse): string {
  * Has the new root key take the place of the vault's own, and another of its keys sign the log. Each is one
  * transaction; one that was done is not done again, so that this may be broken off anywhere and begun anew.
  */
-export async function replaceRoots(desk: Desk): Promise<void> {
-  const { vault, keyring } = desk
+export async function replaceRoots(services: VaultServices): Promise<void> {
+  const { vault, keyring } = services
   const to = keyring.rootId
-  const { current: from } = await desk.perform('root.look', {})
+  const { current: from } = await services.perform('root.look', {})
   if (from !== to) {
-    await desk.perform('root.replace', { from, to })
+    await services.perform('root.replace', { from, to })
     logLine('warn', 'root_key_replaced', { vault, rootKey: to, before: from })
   }
-  const head = await desk.perform('audit.head', {})
+  const head = await services.perform('audit.head', {})
   // As long as its key is of the former root key, the log needs that.
-  if ((await desk.perform('root.look', {})).signing === to) return
-  const key = formatVerifierKey(await signerOf(desk, head.term + 1, to))
-  const first = (await verifierKeys(desk, head)).at(-1)!
-  await desk.perform('audit.rekey', { term: head.term + 1, key, root: to, first })
+  if ((await services.perform('root.look', {})).signing === to) return
+  const key = formatVerifierKey(await signerOf(services, head.term + 1, to))
+  const first = (await verifierKeys(services, head)).at(-1)!
+  await services.perform('audit.rekey', { term: head.term + 1, key, root: to, first })
 }
 
 /** Tells which root keys the operator can take away. */
-export function tellUnneeded({ vault }: Pick<Desk, 'vault'>, roots: readonly string[]): void {
+export function tellUnneeded({ vault }: Pick<VaultServices, 'vault'>, roots: readonly string[]): void {
   for (const rootKey of roots) logLine('info', 'root_key_unneeded', { vault, rootKey })
 }

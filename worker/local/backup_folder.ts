@@ -7,7 +7,7 @@ import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs
 import { join } from 'node:path'
 import type { TreeHead } from '../../core/tlog/merkle.ts'
 import { Log } from '../../core/vault/audit/log.ts'
-import type { Archive, Copy, KeptBackup } from '../background/backup_store.ts'
+import type { BackupStore, KeptBackup, StoreCopy } from '../background/backup_store.ts'
 import { isSignedBy, type LogKeys } from '../integrity/sign_checkpoint.ts'
 import { renameDurably, writeDurably } from './durable_file.ts'
 import { openSqlite, type Sqlite } from './sqlite.ts'
@@ -60,7 +60,7 @@ export function checkpointOf(file: string): string {
 }
 
 /** An archive of one vault, and how it is asked for a backup now. */
-export interface FolderArchive extends Archive {
+export interface BackupFolder extends BackupStore {
   request(): void
 }
 
@@ -69,7 +69,7 @@ export interface FolderArchive extends Archive {
  *
  * @param server Tells what this server has not finished from what others, of which vaults may have the same id, have not.
  */
-export function folderArchive(vault: string, sql: Sqlite, folder: string, server: string): FolderArchive {
+export function openBackupFolder(vault: string, sql: Sqlite, folder: string, server: string): BackupFolder {
   // Counted, not flagged: what is asked for while one is made wants another.
   const requests = { made: 0, served: 0 }
   return {
@@ -100,7 +100,7 @@ export function folderArchive(vault: string, sql: Sqlite, folder: string, server
   }
 }
 
-function copyAt(partial: string, folder: string, vault: string, onKept: () => void): Omit<Copy, 'discard'> {
+function copyAt(partial: string, folder: string, vault: string, onKept: () => void): Omit<StoreCopy, 'discard'> {
   const head = headOf(partial)
   return {
     head,

@@ -4,16 +4,55 @@
  *
  * @module
  */
-import { renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import process from 'node:process'
 import { mintTicket, TICKET_MS } from '../../core/authentication/ticket.ts'
 import type { Keyring } from '../../core/crypto/keyring.ts'
 import { PosternError } from '../../core/errors.ts'
+import { fileOfVault, type Stores, vaultsIn } from './data_folder.ts'
 
+/** The vault that a start offers a ticket for. */
+export const DEFAULT_VAULT = 'default'
 const FILE = 'bootstrap-ticket'
 
+/** What a start offers its operator. */
+export interface BootstrapOffer {
+  /** What to print; empty without an offer. */
+  lines: string[]
+  /** Withdraws the ticket once an answer shows that it may have been used. */
+  settle(response: Response): Promise<void>
+}
+
+/**
+ * Offers a ticket for the default vault if it has no principal, and no other vault exists. The vault itself is made when
+ * the ticket is used.
+ */
+export async function offerBootstrap(stores: Stores, keyring: Keyring, data: string): Promise<BootstrapOffer> {
+  const isTaken = async () => (await stores.open(DEFAULT_VAULT, false))?.vault.isEmpty() === false
+  const isAsked = existsSync(fileOfVault(data, DEFAULT_VAULT)) || vaultsIn(data).length === 0
+  // In any case: a default vault that is lost stops the start, however many others there are.
+  const taken = await isTaken()
+  if (!isAsked || taken) {
+    withdrawTicket(data)
+    return { lines: [], settle: async () => {} }
+  }
+  const destination = { data, isTerminal: process.stdout.isTTY === true }
+  let isOpen = true
+  return {
+    lines: await offerTicket(DEFAULT_VAULT, keyring, destination, Date.now()),
+    async settle({ status }) {
+      if (!isOpen || status !== 201) return
+      // The answer is not lost over this: the next start looks again.
+      if (!(await isTaken().catch(() => false))) return
+      isOpen = false
+      withdrawTicket(data)
+    },
+  }
+}
+
 /** Where a ticket may go. */
-export interface Place {
+interface Destination {
   data: string
   /** Whether a person reads the output, and nothing keeps it. */
   isTerminal: boolean
@@ -29,7 +68,7 @@ export interface Place {
 export async function offerTicket(
   vault: string,
   keyring: Keyring,
-  { data, isTerminal }: Place,
+  { data, isTerminal }: Destination,
   now: number,
 ): Promise<string[]> {
   withdrawTicket(data)
@@ -43,7 +82,7 @@ export async function offerTicket(
 }
 
 /** Removes the file of a ticket that is not needed any more, if there is one. */
-export function withdrawTicket(data: string): void {
+function withdrawTicket(data: string): void {
   rmSync(join(data, FILE), { force: true })
 }
 

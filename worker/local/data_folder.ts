@@ -10,10 +10,10 @@ import { PosternError } from '../../core/errors.ts'
 import { parseVaultId } from '../../core/names.ts'
 import type { Sha256 } from '../../core/tlog/merkle.ts'
 import { Log } from '../../core/vault/audit/log.ts'
-import type { Upkeep } from '../background/scheduler.ts'
+import type { Scheduler } from '../background/scheduler.ts'
 import { logLine } from '../telemetry/log.ts'
-import { type Opened, openVault, type Surroundings } from '../vault_host/open_vault.ts'
-import { folderArchive, watchRequests } from './backup_folder.ts'
+import { type OpenVault, openVault, type Surroundings } from '../vault_host/open_vault.ts'
+import { openBackupFolder, watchRequests } from './backup_folder.ts'
 import { giveStoreId, isMade, openKnown, storeIdOf } from './known_vault.ts'
 import { placeOf } from './open_files.ts'
 import type { VaultList } from './vault_list.ts'
@@ -48,11 +48,11 @@ export interface Stores {
    * @returns `null` when it does not exist and `create` is not set.
    * @throws {PosternError} `unavailable`, with the file's path: for the operator, not for a client.
    */
-  open(id: string, create: boolean): Promise<Opened | null>
-  /** Opens all that exist, for their upkeep. One that cannot be opened is logged. */
+  open(id: string, create: boolean): Promise<OpenVault | null>
+  /** Opens all that exist, for their jobs. One that cannot be opened is logged. */
   openAll(): Promise<void>
   /** Those that are open. */
-  opened(): Iterable<Opened>
+  opened(): Iterable<OpenVault>
   /** Whether the disk can be written now. */
   ready(): boolean
   close(): void
@@ -141,7 +141,7 @@ export function messageOf(error: unknown): string {
   return error instanceof PosternError ? error.message : 'Vault cannot be opened'
 }
 
-interface OpenedFile extends Opened {
+interface OpenedFile extends OpenVault {
   /** Has it backed up now. */
   backUp(): void
   /** The number of entries of its log. */
@@ -155,19 +155,20 @@ async function openFile(file: string, id: string, surroundings: Surroundings, li
   const { sql, admitSize } = await openKnown(file, id, surroundings, list)
   const log = new Log(sql)
   let timer: ReturnType<typeof setTimeout> | undefined
-  const wake = (upkeep: Upkeep, at: number) => {
+  const wake = (scheduler: Scheduler, at: number) => {
     clearTimeout(timer)
-    timer = setTimeout(() => void upkeep.run(Date.now()), Math.min(MAX_TIMER_MS, Math.max(0, at - Date.now())))
+    timer = setTimeout(() => void scheduler.run(Date.now()), Math.min(MAX_TIMER_MS, Math.max(0, at - Date.now())))
     // It must not keep a process that has nothing else to do.
     timer.unref()
   }
   const onVanished = onceIn(id)
   try {
     const { backup } = surroundings.settings
-    const archive = backup.folder === undefined ? null : folderArchive(id, sql, resolve(backup.folder), list.server)
+    const backupStore =
+      backup.folder === undefined ? null : openBackupFolder(id, sql, resolve(backup.folder), list.server)
     const about = {
       ...surroundings,
-      ...(archive && { archive }),
+      ...(backupStore && { backupStore }),
       sha256,
       admitSize,
       onVanished: () => onVanished(file),
@@ -179,8 +180,8 @@ async function openFile(file: string, id: string, surroundings: Surroundings, li
     return {
       ...opened,
       backUp() {
-        archive?.request()
-        opened.upkeep.summon('backup')
+        backupStore?.request()
+        opened.scheduler.runNow('backup')
       },
       size: () => log.size,
       isIntact() {

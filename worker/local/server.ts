@@ -1,55 +1,57 @@
 /**
- * What Bun, Deno and Node share: files, SQLite, the console, and signals.
+ * The server on Bun, Deno and Node, without its listener.
  *
  * @module
  */
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import process from 'node:process'
-import { Keyring } from '../../core/crypto/keyring.ts'
+import type { Keyring } from '../../core/crypto/keyring.ts'
 import { PosternError, refusal } from '../../core/errors.ts'
 import { isLoopback } from '../../core/loopback.ts'
+import type { Upstreams } from '../../core/provider_registry/registry.ts'
 import type { Settings } from '../../core/settings/settings.ts'
 import type { Anchor } from '../../core/tlog/anchor.ts'
 import { createApp } from '../app.ts'
-import { compose, httpAnchors, upstreamsOf } from '../compose.ts'
+import { compose, upstreamsOf } from '../compose.ts'
 import { clientAddress, isTrustedProxy } from '../http/client_address.ts'
 import { harden } from '../http/harden.ts'
 import { problem } from '../http/problem.ts'
 import { logLine } from '../telemetry/log.ts'
 import { gaugesOf } from '../telemetry/vault_metrics.ts'
 import { localHost } from '../vault_host/local.ts'
-import { folderAnchor } from './anchor_folder.ts'
-import { offerTicket, withdrawTicket } from './bootstrap_ticket.ts'
+import { DEFAULT_VAULT, offerBootstrap } from './bootstrap_ticket.ts'
 import { checkRoots, type FormerRoot } from './check_root_keys.ts'
-import { fileOfVault, messageOf, openStores, type Stores, VAULT_SUFFIX, vaultsIn } from './data_folder.ts'
+import { messageOf, openStores, type Stores, VAULT_SUFFIX, vaultsIn } from './data_folder.ts'
 import { closeDetours } from './detours.ts'
-import { type FileRoots, fileRoots, hasRootFile } from './root_key_files.ts'
+import { anchorsOf, checkBackupFolder, readTls } from './named_files.ts'
+import { openKeyring } from './open_keyring.ts'
+import { exitOnSignal, fail, ignoreOutputErrors } from './process_exit.ts'
+import { hasRootFile } from './root_key_files.ts'
 import { LOCAL_FILES } from './secrets_file.ts'
-import { findRootKeyHint, readLocalSettings } from './settings.ts'
+import { readLocalSettings } from './settings.ts'
 import { hasVaultList, VaultList } from './vault_list.ts'
 
-/** The vault that a start offers a ticket for. */
-export const DEFAULT_VAULT = 'default'
-/** How long requests in flight may take to end once the process was asked to stop. */
-const SHUTDOWN_MS = 10_000
-
-/** A server's inside, ready for a runtime's socket. */
-export interface Local {
+/** A server without its listener: what the runtimes share. */
+export interface LocalServer {
   settings: Settings
-  /** Certificate and key in PEM, when TLS is configured. */
+  /** Certificate and key in PEM; `null` without TLS. */
   tls: { cert: string; key: string } | null
-  /** Answers one request. `socket` is the address at the other end of the connection. */
+  /** Answers one request. @param socket The address at the other end of the connection. */
   fetch(request: Request, socket: string | null): Promise<Response>
-  /** Prints where the server listens and what an operator has to know. Once, when it does listen. */
+  /** Prints where the server listens, and what an operator has to know. To be called once, when it listens. */
   announce(port: number): void
-  /** Ends the process in order at SIGINT or SIGTERM: `stop` waits for requests in flight. */
+  /** Exits in order at SIGINT or SIGTERM. @param stop Ends the listener; it waits for requests in flight. */
   stopOnSignal(stop: () => Promise<unknown>): void
 }
 
-/** Opens everything, or prints what is wrong and ends the process. */
-export async function openLocal(runtime: string): Promise<Local> {
-  outliveLog()
+/**
+ * Opens the server over the settings of this process, or prints what is wrong and exits.
+ *
+ * @param runtime Its name, for the operator.
+ */
+export async function openLocal(runtime: string): Promise<LocalServer> {
+  ignoreOutputErrors()
   try {
     return await open(runtime)
   } catch (error) {
@@ -57,48 +59,64 @@ export async function openLocal(runtime: string): Promise<Local> {
   }
 }
 
-/**
- * Keeps the process running when whatever reads its output has gone. Node would end at the next line, since an `error` event
- * without a listener is thrown.
- */
-function outliveLog(): void {
-  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
-}
-
-/** Opens a runtime's socket, or ends the process when that is not possible, as with a port that is taken. */
-export function listenOrFail<T>(listen: () => T): T {
-  try {
-    return listen()
-  } catch (error) {
-    fail(error)
+async function open(runtime: string): Promise<LocalServer> {
+  closeDetours()
+  const site = await openSite()
+  const { settings, data, tls, keyring, upstreams, anchors } = site
+  const surroundings = { settings, keyring, upstreams, anchors }
+  const stores = openStores(data, surroundings, await openVaultList(data, keyring))
+  const offer = await offerBootstrap(stores, keyring, data)
+  // For their jobs. Not waited for: an anchor that does not answer must not hold up the start.
+  void stores.openAll()
+  const gauges = gaugesOf(() => [...stores.opened()].map(({ vault }) => vault))
+  const host = localHost(openForRequests(stores), readiness(stores), gauges)
+  const services = compose(surroundings, host)
+  const processFacts = { residentBytes: () => process.memoryUsage().rss, startedAt: Date.now() }
+  const app = createApp(services, { publicFile, processFacts })
+  return {
+    settings,
+    tls,
+    async fetch(request, socket) {
+      if (!mayConnect(site, socket)) {
+        const error = new PosternError('denied', 'Connection must come through a proxy that ends TLS')
+        return harden(problem(error, crypto.randomUUID()))
+      }
+      const origin = { socket, forwarded: request.headers.get('X-Forwarded-For'), cloudflare: null }
+      const response = await app.fetch(request, { address: clientAddress(origin, settings) })
+      await offer.settle(response)
+      return response
+    },
+    announce(port) {
+      const lines = [listeningLine(site, port, runtime), ...siteLines(site), ...offer.lines]
+      process.stdout.write(`${lines.join('\n')}\n`)
+      logLine('info', 'started', { app: settings.appName, environment: settings.environment, runtime })
+    },
+    stopOnSignal(stop) {
+      exitOnSignal(async () => {
+        await stop()
+        await services.tracer?.flush()
+        stores.close()
+      })
+    },
   }
 }
 
-/** Settings that an error of the platform at the start is about, by its code. Deno gives names in place of codes. */
-const SETTINGS_BY_CODE: Record<string, string> = {
-  EADDRINUSE: 'POSTERN_PORT is taken by another process',
-  AddrInUse: 'POSTERN_PORT is taken by another process',
-  EACCES: 'POSTERN_DATA cannot be used by this user, or POSTERN_PORT is below 1024',
-  EADDRNOTAVAIL: 'POSTERN_HOST is no address of this machine',
-  AddrNotAvailable: 'POSTERN_HOST is no address of this machine',
-  ENOTFOUND: 'POSTERN_HOST is no address of this machine',
-  EEXIST: 'POSTERN_DATA must be a folder',
-  ENOTDIR: 'POSTERN_DATA must be a folder',
-  ENOENT: 'POSTERN_DATA cannot be made: a folder above it is missing',
-  EROFS: 'POSTERN_DATA is on a file system that is read-only',
-  ENOSPC: 'POSTERN_DATA is on a disk that is full',
+/** The settings of a server, and what they name: all that a start checks before it opens a vault. */
+interface Site {
+  settings: Settings
+  /** The data folder. */
+  data: string
+  tls: LocalServer['tls']
+  upstreams: Upstreams
+  anchors: Anchor[]
+  keyring: Keyring
+  /** The source of the root key, in words for the operator. */
+  origin: string
+  formerRootKeys: FormerRoot[]
 }
 
-/** Ends the process with one line. An error of the platform is told by its kind: it may quote a setting. */
-export function fail(error: unknown): never {
-  const kind = error instanceof Error ? ((error as { code?: string }).code ?? error.name) : 'unknown'
-  const about = SETTINGS_BY_CODE[kind] === undefined ? '' : `. ${SETTINGS_BY_CODE[kind]}`
-  process.stderr.write(`${error instanceof PosternError ? error.message : `Server cannot start: ${kind}${about}`}\n`)
-  process.exit(1)
-}
-
-async function open(runtime: string): Promise<Local> {
-  closeDetours()
+/** @throws {PosternError} `bad_request` for a setting that is wrong, or a root key that is wrong for a vault. */
+async function openSite(): Promise<Site> {
   const settings = readLocalSettings()
   if (settings.clientAddress === 'cloudflare') {
     throw new PosternError('bad_request', 'POSTERN_CLIENT_ADDRESS: cloudflare is for Workers only')
@@ -109,67 +127,22 @@ async function open(runtime: string): Promise<Local> {
   const [upstreams, anchors, tls] = [upstreamsOf(settings, LOCAL_FILES), anchorsOf(settings), readTls(settings)]
   checkBackupFolder(settings, data)
   const { keyring, origin } = await openKeyring(settings, data)
-  const formerRoots = await checkRoots(data, keyring)
-  const surroundings = { settings, keyring, upstreams, anchors }
-  const stores = openStores(data, surroundings, await openVaultList(data, keyring))
-  const offered = await offer(stores, keyring, data)
-  // For their upkeep. Not waited for: an anchor that does not answer must not hold up the start.
-  void stores.openAll()
-  const gauges = gaugesOf(() => [...stores.opened()].map(({ vault }) => vault))
-  const host = localHost(discreetly(stores), readiness(stores), gauges)
-  const services = compose(surroundings, host)
-  const processFacts = { residentBytes: () => process.memoryUsage().rss, startedAt: Date.now() }
-  const app = createApp(services, { publicFile, processFacts })
-  // Listening to more than this machine without TLS: only the proxies that end it may connect.
-  const mustBeProxied = tls === null && !isLoopback(settings.host)
-  return {
-    settings,
-    tls,
-    fetch: async (request, socket) => {
-      const { headers } = request
-      if (mustBeProxied && !isTrustedProxy(socket, settings.trustedProxies)) {
-        const error = new PosternError('denied', 'Connection must come through a proxy that ends TLS')
-        return harden(problem(error, crypto.randomUUID()))
-      }
-      const origin = { socket, forwarded: headers.get('X-Forwarded-For'), cloudflare: null }
-      const response = await app.fetch(request, { address: clientAddress(origin, settings) })
-      await offered.settle(response)
-      return response
-    },
-    announce(port) {
-      const host = settings.host.includes(':') ? `[${settings.host}]` : settings.host
-      const lines = [
-        `Postern listens on ${tls ? 'https' : 'http'}://${host}:${port} (${runtime})`,
-        `Data: ${data}`,
-        `Root key: ${origin}`,
-        ...formerRoots.map(formerLine),
-        ...offered.lines,
-      ]
-      process.stdout.write(`${lines.join('\n')}\n`)
-      logLine('info', 'started', { app: settings.appName, environment: settings.environment, runtime })
-    },
-    stopOnSignal(stop) {
-      stopOnSignal(async () => {
-        await stop()
-        await services.tracer?.flush()
-        stores.close()
-      })
-    },
-  }
+  const formerRootKeys = await checkRoots(data, keyring)
+  return { settings, data, tls, upstreams, anchors, keyring, origin, formerRootKeys }
 }
 
-/** Opens the root keys that settings give, or that the data folder has. */
-export async function openKeyring(settings: Settings, data: string): Promise<{ keyring: Keyring; origin: string }> {
-  const { rootKey, origin, former } = rootsOf(settings, data)
-  const formerRootKeys = [...former, ...settings.formerRootKeys]
-  return { keyring: await Keyring.open(rootKey, { formerRootKeys, nextRootKey: settings.nextRootKey }), origin }
+/** Whether a connection is taken. Without TLS, on more than this machine, only the proxies that end TLS may connect. */
+function mayConnect({ settings, tls }: Site, socket: string | null): boolean {
+  return tls !== null || isLoopback(settings.host) || isTrustedProxy(socket, settings.trustedProxies)
 }
 
-/** The root keys of this server: as they are set, or else those in the data folder. */
-function rootsOf({ rootKey }: Settings, data: string): FileRoots {
-  return rootKey === undefined
-    ? fileRoots(data, findRootKeyHint)
-    : { rootKey, origin: 'from POSTERN_ROOT_KEY', former: [] }
+function listeningLine({ settings, tls }: Site, port: number, runtime: string): string {
+  const host = settings.host.includes(':') ? `[${settings.host}]` : settings.host
+  return `Postern listens on ${tls ? 'https' : 'http'}://${host}:${port} (${runtime})`
+}
+
+function siteLines({ data, origin, formerRootKeys }: Site): string[] {
+  return [`Data: ${data}`, `Root key: ${origin}`, ...formerRootKeys.map(formerLine)]
 }
 
 function formerLine({ id, needed, vaults }: FormerRoot): string {
@@ -187,7 +160,11 @@ async function publicFile(name: string): Promise<string | null> {
   return path === undefined ? null : readFileSync(path, 'utf8')
 }
 
-/** @throws {PosternError} `bad_request` when the folder has a root key that was made there, and neither a vault nor a list. */
+/**
+ * Opens the list of vaults.
+ *
+ * @throws {PosternError} `bad_request` when the folder has a root key of its own, and neither a vault nor a list.
+ */
 async function openVaultList(data: string, keyring: Keyring): Promise<VaultList> {
   if (hasRootFile(data) && !hasVaultList(data) && vaultsIn(data).length === 0) {
     throw new PosternError(
@@ -198,57 +175,7 @@ async function openVaultList(data: string, keyring: Keyring): Promise<VaultList>
   return VaultList.open(data, keyring)
 }
 
-/** @throws {PosternError} `bad_request` when the folder is not there: its disk may not be mounted. */
-export function anchorsOf(settings: Settings): Anchor[] {
-  const { anchor } = settings.audit
-  const inFolder = anchor !== undefined && !/^https?:/i.test(anchor)
-  if (inFolder && !existsSync(anchor)) {
-    throw new PosternError('bad_request', 'POSTERN_AUDIT__ANCHOR: Must be a folder that is there, or an https URL')
-  }
-  return inFolder ? [folderAnchor(anchor)] : httpAnchors(settings)
-}
-
-/** @throws {PosternError} `bad_request` when its disk may not be mounted, or is the data's own. */
-function checkBackupFolder({ backup: { folder } }: Settings, data: string): void {
-  if (folder === undefined || (existsSync(folder) && resolve(folder) !== data)) return
-  throw new PosternError(
-    'bad_request',
-    'POSTERN_BACKUP__FOLDER: Must be a folder that is there, and not the data folder',
-  )
-}
-
-/** What a start offers its operator. */
-interface Offer {
-  lines: string[]
-  /** Takes it back once an answer shows that it may have been taken. */
-  settle(response: Response): Promise<void>
-}
-
-/** Offers a ticket for the default vault, where that has no principal and no other vault is there. Nothing is made of it yet. */
-async function offer(stores: Stores, keyring: Keyring, data: string): Promise<Offer> {
-  const isTaken = async () => (await stores.open(DEFAULT_VAULT, false))?.vault.isEmpty() === false
-  const isAsked = existsSync(fileOfVault(data, DEFAULT_VAULT)) || vaultsIn(data).length === 0
-  // In any case: a default vault that is lost stops the start, however many others there are.
-  const taken = await isTaken()
-  if (!isAsked || taken) {
-    withdrawTicket(data)
-    return { lines: [], settle: async () => {} }
-  }
-  const place = { data, isTerminal: process.stdout.isTTY === true }
-  let isOpen = true
-  return {
-    lines: await offerTicket(DEFAULT_VAULT, keyring, place, Date.now()),
-    async settle({ status }) {
-      if (!isOpen || status !== 201) return
-      // The answer is not lost over this: the next start looks again.
-      if (!(await isTaken().catch(() => false))) return
-      isOpen = false
-      withdrawTicket(data)
-    },
-  }
-}
-
-/** Asks the disk at most once a second, whoever asks for it. */
+/** Probes the disk at most once a second, however often it is called: the caller needs no token. */
 function readiness(stores: Stores): () => boolean {
   let checkedAt = Number.NEGATIVE_INFINITY
   let ready = false
@@ -261,8 +188,8 @@ function readiness(stores: Stores): () => boolean {
   }
 }
 
-/** Opens vaults for requests: what goes wrong is told to the operator, not to the client. */
-function discreetly(stores: Stores): Stores['open'] {
+/** Opens vaults for requests. The reason of a failure goes to the operator's log, not to the client. */
+function openForRequests(stores: Stores): Stores['open'] {
   return async (id, create) => {
     try {
       return await stores.open(id, create)
@@ -271,29 +198,4 @@ function discreetly(stores: Stores): Stores['open'] {
       throw refusal('storage', { retryAfterSeconds: 1 })
     }
   }
-}
-
-function readTls({ tls }: Settings): { cert: string; key: string } | null {
-  if (tls.certFile === undefined || tls.keyFile === undefined) return null
-  try {
-    return { cert: readFileSync(tls.certFile, 'utf8'), key: readFileSync(tls.keyFile, 'utf8') }
-  } catch {
-    throw new PosternError(
-      'bad_request',
-      'POSTERN_TLS__CERT_FILE, POSTERN_TLS__KEY_FILE: Must be files that can be read',
-    )
-  }
-}
-
-function stopOnSignal(stop: () => Promise<void>): void {
-  let stopping = false
-  const onSignal = () => {
-    if (stopping) return
-    stopping = true
-    // A request that never ends must not keep a process that was told to go.
-    setTimeout(() => process.exit(1), SHUTDOWN_MS).unref()
-    void stop().then(() => process.exit(0))
-  }
-  process.on('SIGINT', onSignal)
-  process.on('SIGTERM', onSignal)
 }

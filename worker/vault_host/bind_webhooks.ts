@@ -7,16 +7,16 @@
 import { openUnboundWebhookSecret, sealWebhookSecret } from '../../core/sealing/webhook_secret.ts'
 import type { UnboundHooks } from '../../core/vault/notifications/webhook_binding_task.ts'
 import type { BoundSecret, Hook } from '../../core/vault/notifications/webhook_store.ts'
-import type { Desk } from '../background/scheduler.ts'
 import { logLine } from '../telemetry/log.ts'
+import type { VaultServices } from '../vault_services.ts'
 
 /** Seals the secrets of unbound hooks anew. One that cannot be opened stays shut, and the operational log names it. */
-export async function bindHooks(desk: Desk): Promise<void> {
-  const { vault, perform } = desk
+export async function bindHooks(services: VaultServices): Promise<void> {
+  const { vault, perform } = services
   const { hooks, wasDone, under } = await perform('hook.unbound', {})
   const secrets = wasDone
     ? []
-    : (await Promise.all(hooks.map((hook) => boundSecret(desk, hook, under)))).filter((one) => one !== null)
+    : (await Promise.all(hooks.map((hook) => boundSecret(services, hook, under)))).filter((one) => one !== null)
   const bound = new Set(secrets.map(({ id }) => id))
   for (const { id } of hooks) {
     if (bound.has(id)) continue
@@ -27,7 +27,7 @@ export async function bindHooks(desk: Desk): Promise<void> {
 }
 
 async function boundSecret(
-  { vault, keyring }: Desk,
+  { vault, keyring }: VaultServices,
   hook: Hook,
   under: UnboundHooks['under'],
 ): Promise<BoundSecret | null> {

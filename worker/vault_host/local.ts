@@ -7,7 +7,7 @@ import type { Gauges } from '../../core/vault/stats.ts'
 import { TransactionCounters } from '../telemetry/counters.ts'
 import { groupCommit } from './group_commit.ts'
 import { answerOfNone, type Execute, type Host, VaultHandle } from './host.ts'
-import type { Opened } from './open_vault.ts'
+import type { OpenVault } from './open_vault.ts'
 
 /**
  * Vaults in this process.
@@ -17,18 +17,18 @@ import type { Opened } from './open_vault.ts'
  * @param gauges What waits in all of them.
  */
 export function localHost(
-  open: (id: string, create: boolean) => Promise<Opened | null>,
+  open: (id: string, create: boolean) => Promise<OpenVault | null>,
   ready: () => boolean,
   gauges: () => Gauges | null = () => null,
 ): Host {
   const handles = new Map<string, VaultHandle>()
   const transactions = new TransactionCounters()
 
-  function handleOf({ vault, upkeep }: Opened): VaultHandle {
+  function handleOf({ vault, scheduler }: OpenVault): VaultHandle {
     return new VaultHandle(
       groupCommit(vault, (calls, ms) => {
         transactions.note(calls.length, ms)
-        upkeep.stir(Date.now(), calls)
+        scheduler.notifyWrite(Date.now(), calls)
       }),
       true,
     )

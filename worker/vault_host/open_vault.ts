@@ -1,5 +1,5 @@
 /**
- * Opening a vault, the same in a process and in a Durable Object: its rows, whether they are whole, and its upkeep.
+ * Opening a vault, the same in a process and in a Durable Object: its rows, whether they are whole, and its jobs.
  *
  * @module
  */
@@ -15,20 +15,22 @@ import { describeNewer, migrate, vaultIdOf } from '../../core/vault/migrate.ts'
 import { SchemaMismatch } from '../../core/vault/schema_check.ts'
 import type { Sql } from '../../core/vault/sql.ts'
 import { Vault } from '../../core/vault/vault.ts'
-import { dutiesOf } from '../background/jobs.ts'
-import { continuityOf } from '../background/publish_checkpoints.ts'
-import { type Desk, type Duty, performer, Upkeep } from '../background/scheduler.ts'
+import { jobsOf } from '../background/jobs.ts'
+import { type Job, Scheduler } from '../background/scheduler.ts'
 import { acceptRollback, noteRestore } from '../integrity/accept_rollback.ts'
 import { acceptedSchemas, changedSchema, claimedVaultId } from '../integrity/accept_schema.ts'
 import { checkBeginning, isSound, restOfLog } from '../integrity/check_log.ts'
+import { continuityOf } from '../integrity/continuity.ts'
 import { admitRoots, givenRoots, replaceRoots, tellUnneeded } from '../integrity/root_keys.ts'
 import { VanishedFile } from '../integrity/vanished_file.ts'
 import { logLine } from '../telemetry/log.ts'
 import { whereabouts } from '../telemetry/whereabouts.ts'
+import { performer, type VaultServices } from '../vault_services.ts'
 import { bindHooks } from './bind_webhooks.ts'
 
 /** What a vault is opened with. */
-export interface Surroundings extends Pick<Desk, 'settings' | 'keyring' | 'anchors' | 'upstreams' | 'archive'> {
+export interface Surroundings
+  extends Pick<VaultServices, 'settings' | 'keyring' | 'anchors' | 'upstreams' | 'backupStore'> {
   /** The runtime's own, for the log. */
   sha256?: Sha256
   /**
@@ -43,24 +45,24 @@ export interface Surroundings extends Pick<Desk, 'settings' | 'keyring' | 'ancho
 }
 
 /** A vault, and what is done for it unasked. */
-export interface Opened {
+export interface OpenVault {
   vault: Vault
-  upkeep: Upkeep
+  scheduler: Scheduler
 }
 
 /**
  * Opens the vault in a store.
  *
  * @param given What its host calls it; `undefined` where the host does not know any more.
- * @param wake Has the upkeep run at a time: see {@link Upkeep}.
+ * @param wake Schedules a run of the jobs: see {@link Scheduler}.
  * @throws {PosternError} `unavailable`, with a message for the operator, not for a client.
  */
 export async function openVault(
   sql: Sql,
   given: string | undefined,
   surroundings: Surroundings,
-  wake: (upkeep: Upkeep, at: number) => void,
-): Promise<Opened> {
+  wake: (scheduler: Scheduler, at: number) => void,
+): Promise<OpenVault> {
   const { settings, upstreams } = surroundings
   const claimed = claimedVaultId(sql, given)
   const acceptable = acceptedSchemas(settings, claimed)
@@ -84,18 +86,26 @@ export async function openVault(
   vault.claim(roots.current, roots.former, roots.all)
   const perform = performer((...asked) => vault.perform(...asked))
   const quarantine = (reason: Reason) => vault.quarantine(reason)
-  const desk: Desk = { ...surroundings, vault: id, perform, quarantine, stir: () => upkeep.stir(Date.now()) }
+  const services: VaultServices = {
+    ...surroundings,
+    vault: id,
+    perform,
+    quarantine,
+    notifyWrite: () => scheduler.notifyWrite(Date.now()),
+  }
   await admitRoots(await perform('root.look', {}), roots, (root) => perform('root.use', { root }))
-  const rest = await checkLog(desk, surroundings)
+  const rest = await checkLog(services, surroundings)
   const whole = rest !== 'changed'
-  if (whole) await noteRestore(desk)
+  if (whole) await noteRestore(services)
   if (whole) await perform('vault.schema', accepted)
-  if (whole) await followRoots(desk)
-  if (whole) await bindHooks(desk)
+  if (whole) await followRoots(services)
+  if (whole) await bindHooks(services)
   vault.fallBackTo(upstreams.defaultChain(id))
-  const upkeep: Upkeep = new Upkeep(desk, whole ? [...dutiesOf(desk), ...rest] : [], (at) => wake(upkeep, at))
+  const scheduler: Scheduler = new Scheduler(services, whole ? [...jobsOf(services), ...rest] : [], (at) =>
+    wake(scheduler, at),
+  )
   // Everything is due at a start.
-  if (whole) wake(upkeep, Date.now())
+  if (whole) wake(scheduler, Date.now())
   for (const accessor of vault.printedTokens()) {
     const message =
       'Postern 0.1 printed this token at a start, and it does not expire: make another for admin, then revoke this one'
@@ -106,7 +116,7 @@ export async function openVault(
     const shown = { ...tenantSettings(settings), ...(formerIds.length > 0 && { formerRootKeys: formerIds }) }
     await perform('vault.configure', configurationOf(shown))
   }
-  return { vault, upkeep }
+  return { vault, scheduler }
 }
 
 /**
@@ -115,51 +125,51 @@ export async function openVault(
  * @returns What is left to be checked while the vault is served; `changed` when it is not served.
  * @throws {PosternError} `unavailable` when that cannot be told, and must be.
  */
-async function checkLog(desk: Desk, surroundings: Surroundings): Promise<Duty[][] | 'changed'> {
-  if (!(await isSound(desk))) return 'changed'
-  const heads = await checkContinuity(desk, surroundings)
+async function checkLog(services: VaultServices, surroundings: Surroundings): Promise<Job[][] | 'changed'> {
+  if (!(await isSound(services))) return 'changed'
+  const heads = await checkContinuity(services, surroundings)
   if (heads === null) return 'changed'
-  const state = await checkBeginning(desk, heads)
+  const state = await checkBeginning(services, heads)
   if (state === 'changed') return state
   return state === null ? [] : [[restOfLog(state, heads)]]
 }
 
 /** @returns The heads that its anchors keep; `null` when the log does not go on from them, and is not served. */
 async function checkContinuity(
-  desk: Desk,
+  services: VaultServices,
   { admitSize }: Pick<Surroundings, 'admitSize'>,
 ): Promise<readonly TreeHead[] | null> {
-  let { continuity, heads } = await continuityOf(desk)
+  let { continuity, heads } = await continuityOf(services)
   let isAccepted = false
   if (continuity === 'rolled_back') {
     // Then the anchors are asked again: all of them have to agree, and to have been moved.
-    isAccepted = await acceptRollback(desk)
-    if (isAccepted) ({ continuity, heads } = await continuityOf(desk))
+    isAccepted = await acceptRollback(services)
+    if (isAccepted) ({ continuity, heads } = await continuityOf(services))
     if (continuity === 'rolled_back') {
-      desk.quarantine('rolled_back')
+      services.quarantine('rolled_back')
       return null
     }
   }
   if (continuity === 'unknown') throw new PosternError('unavailable', 'Anchor holds no checkpoint of this log')
   if (continuity === 'unread') {
-    if (anchorRequired(desk.settings)) throw new PosternError('unavailable', 'Anchor of the log cannot be read')
-    logLine('warn', 'anchor_unread', { vault: desk.vault })
+    if (anchorRequired(services.settings)) throw new PosternError('unavailable', 'Anchor of the log cannot be read')
+    logLine('warn', 'anchor_unread', { vault: services.vault })
   }
-  if (!isAccepted) await admitSize?.((await desk.perform('audit.head', {})).head.size)
+  if (!isAccepted) await admitSize?.((await services.perform('audit.head', {})).head.size)
   return heads
 }
 
 /** Has the vault become that of the root key given, and tells which others are of no use to it. */
-async function followRoots(desk: Desk): Promise<void> {
-  const { vault, keyring, perform } = desk
-  await replaceRoots(desk)
+async function followRoots(services: VaultServices): Promise<void> {
+  const { vault, keyring, perform } = services
+  await replaceRoots(services)
   const { history, elders, needed } = await perform('root.look', {})
   const known = [...history.map(({ id }) => id), ...elders]
   const [unneeded, unknown] = [
     keyring.formerIds.filter((id) => known.includes(id) && !needed.includes(id)),
     keyring.formerIds.filter((id) => !known.includes(id)),
   ]
-  tellUnneeded(desk, unneeded)
+  tellUnneeded(services, unneeded)
   for (const rootKey of unknown) logLine('warn', 'root_key_unknown', { vault, rootKey })
 }
 
@@ -203,13 +213,13 @@ function identified(sql: Sql, given: string | undefined): string {
 }
 
 /** A vault that answers nothing: its store is left as it is, and the operator is told what differs. */
-function quarantined(sql: Sql, vault: string, { differences }: SchemaMismatch, surroundings: Surroundings): Opened {
+function quarantined(sql: Sql, vault: string, { differences }: SchemaMismatch, surroundings: Surroundings): OpenVault {
   logLine('error', 'schema_changed', { vault, ...changedSchema(vault, differences) })
   const policy = securityPolicy(surroundings.settings.security)
   const closed = new Vault(sql, policy, Date.now(), { quarantined: 'schema_changed' })
   const perform = performer((...asked) => closed.perform(...asked))
-  const desk: Desk = { ...surroundings, vault, perform, quarantine: () => {}, stir: () => {} }
-  return { vault: closed, upkeep: new Upkeep(desk, [], () => {}) }
+  const services: VaultServices = { ...surroundings, vault, perform, quarantine: () => {}, notifyWrite: () => {} }
+  return { vault: closed, scheduler: new Scheduler(services, [], () => {}) }
 }
 
 /** The key of aliases opens nothing: it is the one key that a vault is given. */

@@ -14,9 +14,9 @@ import { Keyring, parseRootKey } from '../../../core/crypto/keyring.ts'
 import { parseSettings } from '../../../core/settings/settings.ts'
 import { securityPolicy } from '../../../core/vault/access/server_policy.ts'
 import { Vault } from '../../../core/vault/vault.ts'
-import { rekeying } from '../../../worker/background/rewrap_keys.ts'
-import { type Desk, performer } from '../../../worker/background/scheduler.ts'
+import { rewrapKeys } from '../../../worker/background/rewrap_keys.ts'
 import { openSqlite } from '../../../worker/local/sqlite.ts'
+import { performer, type VaultServices } from '../../../worker/vault_services.ts'
 
 const VERSIONS = Number(process.argv[2] ?? 1_000_000)
 const DISTINCT = 1000
@@ -45,7 +45,7 @@ for (let from = 0; from < VERSIONS; from += 10_000) {
 }
 
 const perform = performer((...asked) => vault.perform(...asked))
-const desk: Desk = { vault: 'bench', settings, keyring, perform } as Desk
+const services: VaultServices = { vault: 'bench', settings, keyring, perform } as VaultServices
 const moved = () => sql.all<{ moved: number }>('SELECT moved FROM term ORDER BY number DESC')[0]!.moved
 const megabytes = () => Math.round(process.memoryUsage().rss / 1_048_576)
 const start = performance.now()
@@ -54,7 +54,7 @@ let nextReport = VERSIONS / 10
 process.stdout.write(`${VERSIONS} versions, ${megabytes()} MiB before\n`)
 for (let due: number | null = 0; due !== null && due <= Date.now(); ) {
   const before = performance.now()
-  due = await rekeying.run(desk)
+  due = await rewrapKeys.run(services)
   longest = Math.max(longest, performance.now() - before)
   if (moved() < nextReport) continue
   const seconds = (performance.now() - start) / 1000

@@ -78,7 +78,7 @@ describe.each(['bun', 'deno', 'node'] as const)(
         await admin.putRotation('rotated', { rotateEvery: 'PT1H', graceSeconds: 60 })
         const version = async () => (await admin.get('rotated')).version
         const settled = async (wanted: number) => {
-          // The upkeep looks at the clock every ten seconds.
+          // The scheduler looks at the clock every ten seconds.
           for (let i = 0; i < 300 && (await version()) !== wanted; i++) await sleep(100)
           return version()
         }

@@ -211,7 +211,7 @@ async function ring(object: DurableObjectStub<VaultObject>): Promise<void> {
   await runDurableObjectAlarm(object)
 }
 
-describe('an upkeep', () => {
+describe('the scheduler', () => {
   it('is done by the alarm, under the name of the object, and sets the next', async () => {
     const object = env.VAULT.getByName('kept-up')
     const stub = vaultOf('kept-up')

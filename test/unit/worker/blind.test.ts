@@ -63,7 +63,7 @@ async function openBlind([one, two]: readonly [string, string]) {
   await admin('PUT', '/policy', { body: { secretComplexity: STRICT } })
   // What was brought back by another is in the log that she reads.
   await admin('POST', '/rollback/prod/turns', { body: { version: 1 } })
-  await bench.opened.upkeep.run(Date.now())
+  await bench.opened.scheduler.run(Date.now())
   await admin('PUT', '/principals/eve', { body: { kind: 'user' } })
   await admin('PUT', '/principals/bob', { body: { kind: 'user' } })
   const rest = ['write', 'delete', 'rotate', 'admin']

@@ -1,4 +1,4 @@
-/** The duty that backs a vault up, and the folder that it does so into. The drill with whole servers is `test/system/runtime/backup.test.ts`. */
+/** The job that backs a vault up, and the folder of its backups. The drill with whole servers is `test/system/runtime/backup.test.ts`. */
 import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,20 +9,20 @@ import { HOUR_MS } from '../../../../core/durations.ts'
 import { Redacted } from '../../../../core/redacted.ts'
 import { parseCheckpoint } from '../../../../core/tlog/checkpoint.ts'
 import { parseNote } from '../../../../core/tlog/signed_note.ts'
-import { backup } from '../../../../worker/background/back_up.ts'
-import type { Archive } from '../../../../worker/background/backup_store.ts'
-import { type Desk, performer } from '../../../../worker/background/scheduler.ts'
+import { backUp } from '../../../../worker/background/back_up.ts'
+import type { BackupStore } from '../../../../worker/background/backup_store.ts'
 import {
+  type BackupFolder,
   backupsIn,
   checkpointOf,
-  type FolderArchive,
-  folderArchive,
   newestBackup,
+  openBackupFolder,
   requestBackups,
   watchRequests,
 } from '../../../../worker/local/backup_folder.ts'
 import { openSqlite } from '../../../../worker/local/sqlite.ts'
 import { sqliteFiles } from '../../../../worker/local/sqlite_files.ts'
+import { performer, type VaultServices } from '../../../../worker/vault_services.ts'
 import { openGateway } from '../provider_access/provider_access_fixture.ts'
 
 const SERVER = '0123456789abcdef'
@@ -47,18 +47,18 @@ const backups = () =>
     .filter((name) => /^(?:default|other)\.\d/.test(name))
     .sort()
 
-/** A vault with something in it, and the desk of its duty. */
+/** A vault with something in it, and the services of its job. */
 async function open({ everyHours = 24, keep = 3 } = {}) {
   const store = sql()
   close = () => store.close()
   const bench = await openGateway(null, { sql: store })
   await bench.admin.put('a', new Redacted('x'))
-  const archive = folderArchive('default', store, folder, SERVER)
+  const backupStore = openBackupFolder('default', store, folder, SERVER)
   const { keyring, upstreams, opened } = bench
   const settings = { ...bench.settings, backup: { folder, everyHours, keep } }
-  const deskWith = (other: Archive): Desk => ({
-    ...{ vault: 'default', settings, keyring, upstreams, anchors: [], archive: other },
-    ...{ quarantine: () => {}, stir: () => {} },
+  const servicesWith = (other: BackupStore): VaultServices => ({
+    ...{ vault: 'default', settings, keyring, upstreams, anchors: [], backupStore: other },
+    ...{ quarantine: () => {}, notifyWrite: () => {} },
     perform: performer((task, input, now) => opened.vault.perform(task, input, now)),
   })
   const recorded = () => bench.log().filter(({ operation }) => operation === 'vault.backed_up')
@@ -66,10 +66,10 @@ async function open({ everyHours = 24, keep = 3 } = {}) {
     ...bench,
     settings,
     store,
-    archive,
-    deskWith,
+    backupStore,
+    servicesWith,
     recorded,
-    run: (other: Archive = archive) => backup.run(deskWith(other)),
+    run: (other: BackupStore = backupStore) => backUp.run(servicesWith(other)),
   }
 }
 
@@ -104,43 +104,43 @@ describe('a backup', () => {
   })
 
   it('is made only when it is asked for, where no schedule says so, and then once', async () => {
-    const { run, archive } = await open({ everyHours: 0 })
+    const { run, backupStore } = await open({ everyHours: 0 })
     expect([await run(), backups()]).toEqual([Number.POSITIVE_INFINITY, []])
-    archive.request()
-    expect(archive.isRequested()).toBe(true)
+    backupStore.request()
+    expect(backupStore.isRequested()).toBe(true)
     expect(await run()).toBe(Number.POSITIVE_INFINITY)
     expect(backups()).toHaveLength(2)
   })
 
   it('is made once more when it was asked for while one was made', async () => {
-    const { run, archive } = await open({ everyHours: 0 })
-    archive.request()
+    const { run, backupStore } = await open({ everyHours: 0 })
+    backupStore.request()
     const copying = async () => {
-      const copy = archive.copy()
-      archive.request()
+      const copy = backupStore.copy()
+      backupStore.request()
       return copy
     }
-    expect(await run({ ...archive, copy: copying })).toBe(0)
+    expect(await run({ ...backupStore, copy: copying })).toBe(0)
     expect(await run()).toBe(Number.POSITIVE_INFINITY)
   })
 
-  it.each<[string, (archive: FolderArchive) => Archive]>([
+  it.each<[string, (backupStore: BackupFolder) => BackupStore]>([
     [
       'what was copied is not the beginning of what is served',
-      (archive) => ({
-        ...archive,
+      (backupStore) => ({
+        ...backupStore,
         copy: async () => {
-          const copy = await archive.copy()
+          const copy = await backupStore.copy()
           return { ...copy, head: { ...copy.head, root: new Uint8Array(32) as typeof copy.head.root } }
         },
       }),
     ],
     [
       'it cannot be kept',
-      (archive) => ({
-        ...archive,
+      (backupStore) => ({
+        ...backupStore,
         copy: async () => ({
-          ...(await archive.copy()),
+          ...(await backupStore.copy()),
           keep: () => {
             throw new Error('No room')
           },
@@ -148,8 +148,8 @@ describe('a backup', () => {
       }),
     ],
   ])('is not kept, nor recorded, when %s', async (_, broken) => {
-    const { run, archive, recorded } = await open()
-    await expect(run(broken(archive))).rejects.toThrow()
+    const { run, backupStore, recorded } = await open()
+    await expect(run(broken(backupStore))).rejects.toThrow()
     expect(readdirSync(folder).filter((name) => name.includes('partial') || name.includes('.checkpoint'))).toEqual([])
     expect([backups(), recorded()]).toEqual([[], []])
     // And is still due.
@@ -158,9 +158,9 @@ describe('a backup', () => {
   })
 
   it('closes a copy whose log cannot be read, and leaves nothing of it behind', async () => {
-    const { store, archive } = await open()
+    const { store, backupStore } = await open()
     store.all('DROP TABLE entry')
-    await expect(archive.copy()).rejects.toThrow()
+    await expect(backupStore.copy()).rejects.toThrow()
     expect(openFiles().filter((path) => path.includes('partial'))).toEqual([])
     expect(readdirSync(folder).filter((name) => name.includes('partial'))).toEqual([])
   })
@@ -174,9 +174,9 @@ describe('a backup', () => {
   })
 
   it('makes room after each that is made', async () => {
-    const { run, archive } = await open({ everyHours: 0, keep: 1 })
+    const { run, backupStore } = await open({ everyHours: 0, keep: 1 })
     for (let i = 0; i < 3; i++) {
-      archive.request()
+      backupStore.request()
       await run()
     }
     expect(backupsIn(folder, 'default')).toHaveLength(1)
@@ -185,7 +185,7 @@ describe('a backup', () => {
 
   const names = (id: string) => ['20260101', '20260103', '20260102'].map((day) => `${id}.${day}T000000000Z.7.sqlite`)
   it('row 63: removes nothing that it did not make, nor what looks nearly like a backup', async () => {
-    const { run, archive } = await open({ everyHours: 0, keep: 1 })
+    const { run, backupStore } = await open({ everyHours: 0, keep: 1 })
     const others = [
       ...names('other'),
       ...names('default'),
@@ -195,7 +195,7 @@ describe('a backup', () => {
     for (const name of others) writeFileSync(join(folder, name), '')
     for (const name of names('default')) writeFileSync(join(folder, checkpointOf(name)), 'no checkpoint')
     for (let i = 0; i < 3; i++) {
-      archive.request()
+      backupStore.request()
       await run()
     }
     const kept = [...others, ...names('default').map(checkpointOf)]
@@ -205,10 +205,14 @@ describe('a backup', () => {
 
   it('row 63: keeps what another vault of the same id made, of a longer log or a shorter one, by any clock', async () => {
     const first = await open({ everyHours: 0, keep: 2 })
-    const make = async ({ archive, admin, run }: Awaited<ReturnType<typeof open>>, times: number, writes: number) => {
+    const make = async (
+      { backupStore, admin, run }: Awaited<ReturnType<typeof open>>,
+      times: number,
+      writes: number,
+    ) => {
       for (let i = 0; i < times; i++) {
         for (let n = 0; n < writes; n++) await admin.put(`n/${n}`, new Redacted('x'))
-        archive.request()
+        backupStore.request()
         await run()
       }
     }
@@ -231,10 +235,10 @@ describe('a backup', () => {
   })
 
   it('row 63: counts the ones that 0.1 made of this log, which recorded none', async () => {
-    const { run, archive, admin, store } = await open({ everyHours: 0, keep: 2 })
+    const { run, backupStore, admin, store } = await open({ everyHours: 0, keep: 2 })
     for (let i = 0; i < 3; i++) {
       await admin.put('b', new Redacted('x'))
-      archive.request()
+      backupStore.request()
       await run()
       store.all("DELETE FROM meta WHERE key = 'backups'")
     }
@@ -242,13 +246,13 @@ describe('a backup', () => {
   })
 
   it('row 63: keeps the one that holds most of the log, though the clock was set back or forward', async () => {
-    const { run, archive, admin } = await open({ everyHours: 0, keep: 2 })
+    const { run, backupStore, admin } = await open({ everyHours: 0, keep: 2 })
     vi.useFakeTimers({ toFake: ['Date'], now: Date.parse('2030-06-01') })
     const made: string[] = []
     for (const time of ['2030-06-01', '2020-01-01', '2040-01-01', '2021-01-01']) {
       vi.setSystemTime(Date.parse(time))
       await admin.put('b', new Redacted('x'))
-      archive.request()
+      backupStore.request()
       await run()
       made.push(backupsIn(folder, 'default')[0]!.file)
     }
@@ -267,12 +271,12 @@ describe('a backup', () => {
 
 describe('newestBackup', () => {
   it('row 63: finds the one that holds most of the log of these root keys', async () => {
-    const { run, archive, keyring, settings, admin } = await open({ everyHours: 0 })
+    const { run, backupStore, keyring, settings, admin } = await open({ everyHours: 0 })
     const keys = { vault: 'default', keyring, settings }
     expect(await newestBackup(folder, keys)).toBeNull()
     for (let i = 0; i < 2; i++) {
       await admin.put('b', new Redacted('x'))
-      archive.request()
+      backupStore.request()
       await run()
     }
     const [newest, older] = backupsIn(folder, 'default')

@@ -14,9 +14,9 @@ import { parseSettings } from '../../../../core/settings/settings.ts'
 import type { ProvidedRead } from '../../../../core/vault/chains/read_operations.ts'
 import type { RotationConfig } from '../../../../core/vault/rotation/state_machine.ts'
 import { unwrap } from '../../../../core/vault/rpc.ts'
-import { replication } from '../../../../worker/background/replicate.ts'
-import { rotation } from '../../../../worker/background/rotate_secrets.ts'
-import type { Desk } from '../../../../worker/background/scheduler.ts'
+import { replicate } from '../../../../worker/background/replicate.ts'
+import { rotateSecrets } from '../../../../worker/background/rotate_secrets.ts'
+import type { VaultServices } from '../../../../worker/vault_services.ts'
 import { callOf, openVault } from '../../../support/core.ts'
 import { fakeSecretsManager } from '../../../support/fakes/secrets_manager.ts'
 import { memoryProvider } from '../../../support/memory_provider.ts'
@@ -69,10 +69,10 @@ export async function providedBench(config: RotationConfig = byProvider, instead
     ]),
   )
   let stirred = 0
-  const desk: Desk = {
+  const services: VaultServices = {
     ...{ vault: VAULT, settings, keyring, upstreams, anchors: [] },
     quarantine: () => {},
-    stir: () => void stirred++,
+    notifyWrite: () => void stirred++,
     perform: (task, input) => step(() => unwrap(bench.vault.perform(task, input, bench.now)).value) as never,
   }
 
@@ -89,7 +89,7 @@ export async function providedBench(config: RotationConfig = byProvider, instead
       return result
     }
     try {
-      return await rotation.run(desk)
+      return await rotateSecrets.run(services)
     } catch (error) {
       if (error instanceof Crash) return null
       throw error
@@ -142,14 +142,29 @@ export async function providedBench(config: RotationConfig = byProvider, instead
     return bench.granted('admin', 'secret.provided', report).stored
   }
   /** Brings the replicas up to date. */
-  const replicate = () => replication.run(desk)
+  const runReplication = () => replicate.run(services)
   /** Sealed values that are kept here. */
   const kept = () => bench.database.all('SELECT number FROM version WHERE sealed IS NOT NULL').length
 
   bench.granted('admin', 'chain.put', CHAIN)
   bench.granted('admin', 'rotation.put', { name: NAME, config })
   return Object.assign(
-    { bench, aws, replica, first, process, settle, active, runs, tokens, rotate, plan, arrive, replicate, kept },
+    {
+      bench,
+      aws,
+      replica,
+      first,
+      process,
+      settle,
+      active,
+      runs,
+      tokens,
+      rotate,
+      plan,
+      arrive,
+      replicate: runReplication,
+      kept,
+    },
     { chain: CHAIN, callOf, stirred: () => stirred },
   )
 }

@@ -18,7 +18,7 @@ import { CacheStore } from '../../../../core/vault/chains/cache_store.ts'
 import type { Input, OperationName, Output } from '../../../../core/vault/operation_table.ts'
 import type { Answer, Caller } from '../../../../core/vault/rpc.ts'
 import type { Sql } from '../../../../core/vault/sql.ts'
-import type { Upkeep } from '../../../../worker/background/scheduler.ts'
+import type { Scheduler } from '../../../../worker/background/scheduler.ts'
 import { upstreamsOf } from '../../../../worker/compose.ts'
 import { signHead, verifierKeys } from '../../../../worker/integrity/sign_checkpoint.ts'
 import { openSqlite, type Sqlite } from '../../../../worker/local/sqlite.ts'
@@ -45,14 +45,14 @@ interface GivenKeys {
 
 /** Opens a store as a server with these root keys would. */
 async function open(sql: Sql, key: Redacted<Bytes>, { former = [], next, anchor }: GivenKeys = {}) {
-  let upkeep: Upkeep | null = null
+  let scheduler: Scheduler | null = null
   const keyring = await Keyring.open(key, { formerRootKeys: former, nextRootKey: next })
   const surroundings = {
     ...{ settings, keyring, upstreams: upstreamsOf(settings, null) },
     anchors: anchor === undefined ? [] : [anchor],
   }
   const { vault } = await openVault(sql, VAULT, surroundings, (one) => {
-    upkeep = one
+    scheduler = one
   })
   function ask<K extends OperationName>(operation: K, input: Input<K>): Answer<Output<K>> {
     if (vault.isEmpty()) vault.execute([bootstrapOf(TOKEN_HASH, Date.now())], Date.now())
@@ -64,9 +64,9 @@ async function open(sql: Sql, key: Redacted<Bytes>, { former = [], next, anchor 
     return answer.value
   }
   const keepUp = async () => {
-    upkeep?.stir(0)
+    scheduler?.notifyWrite(0)
     // Late enough for what failed to be tried again.
-    await upkeep?.run(Date.now() + 86_400_000)
+    await scheduler?.run(Date.now() + 86_400_000)
   }
   return { vault, keyring, ask, granted, keepUp }
 }

@@ -25,7 +25,7 @@ import { checkRoots } from '../../../../worker/local/check_root_keys.ts'
 import { openStores, type Stores } from '../../../../worker/local/data_folder.ts'
 import { openSqlite } from '../../../../worker/local/sqlite.ts'
 import { hasVaultList, VaultList } from '../../../../worker/local/vault_list.ts'
-import type { Opened } from '../../../../worker/vault_host/open_vault.ts'
+import type { OpenVault } from '../../../../worker/vault_host/open_vault.ts'
 import { rejectionOf } from '../../../support/core.ts'
 
 let root: string
@@ -63,7 +63,7 @@ async function start(environment: Record<string, string> = {}): Promise<Stores> 
 }
 
 /** Makes an entry of the log, as every acknowledged request does. */
-function write({ vault }: Opened) {
+function write({ vault }: OpenVault) {
   return vault.perform('vault.configure', { n: Math.random() } as never, Date.now())
 }
 
@@ -219,9 +219,9 @@ describe('row 64: the file of a vault', () => {
     mkdirSync(folder)
     const environment = { POSTERN_BACKUP__FOLDER: folder }
     const started = await start(environment)
-    const { upkeep } = (await started.open('default', true))!
+    const { scheduler } = (await started.open('default', true))!
     await vi.waitUntil(async () => {
-      await upkeep.run(Date.now() + 1000)
+      await scheduler.run(Date.now() + 1000)
       return lines.length > 0 || readdirSync(folder).some((name) => name.endsWith('.sqlite'))
     })
     started.close()

@@ -162,8 +162,8 @@ describe('a document of others', () => {
     const there = async () => (await server.fetch(new Request(url, { headers: TOKEN }))).text()
     const keepUp = async () => {
       bench.sql.all('UPDATE replication SET due_at = 0')
-      bench.opened.upkeep.stir(0)
-      await bench.opened.upkeep.run(Date.now() + 3_600_000)
+      bench.opened.scheduler.notifyWrite(0)
+      await bench.opened.scheduler.run(Date.now() + 3_600_000)
     }
     await bench.admin.put('prod/db', new Redacted('a text'))
     await keepUp()
@@ -201,8 +201,8 @@ describe('a document of others', () => {
     aws.set('prod/db', DOCUMENT)
     const keepUp = async () => {
       bench.sql.all('UPDATE replication SET due_at = 0')
-      bench.opened.upkeep.stir(0)
-      await bench.opened.upkeep.run(Date.now() + 3_600_000)
+      bench.opened.scheduler.notifyWrite(0)
+      await bench.opened.scheduler.run(Date.now() + 3_600_000)
     }
     for (const failing of ['conflict', 'denied', 'invalid'] as const) {
       primary.failing = failing
@@ -231,8 +231,8 @@ describe('a document of others', () => {
     for (const value of ['{"id":1234567890123456788}', '{"id":1e400}', '{"id":0.10000000000000000001}', '{"id":0.1}']) {
       await bench.admin.put('prod/db', new Redacted(value), { contentType: JSON_TYPE })
       bench.sql.all('UPDATE replication SET due_at = 0')
-      bench.opened.upkeep.stir(0)
-      await bench.opened.upkeep.run(Date.now() + 3_600_000)
+      bench.opened.scheduler.notifyWrite(0)
+      await bench.opened.scheduler.run(Date.now() + 3_600_000)
       expect(await (await server.fetch(new Request(url, { headers: TOKEN }))).text()).toContain(`"data":${value}`)
     }
   })

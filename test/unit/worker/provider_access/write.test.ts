@@ -30,8 +30,8 @@ async function opened(chain: object = {}, environment: Record<string, string> = 
   const keepUp = async () => {
     bench.sql.all('UPDATE replication SET due_at = 0')
     bench.sql.all('UPDATE compared SET compared_at = 0')
-    bench.opened.upkeep.stir(0)
-    await bench.opened.upkeep.run(Date.now() + 3_600_000)
+    bench.opened.scheduler.notifyWrite(0)
+    await bench.opened.scheduler.run(Date.now() + 3_600_000)
   }
   const events = (operation: string) => bench.log().filter((entry) => entry.operation === operation)
   return { ...bench, primary, replica, keepUp, events }
@@ -296,7 +296,7 @@ describe('replication', () => {
     replica.failing = null
     const again = await openGateway({ aws: primary, azure: replica }, { sql })
     sql.all('UPDATE replication SET due_at = 0')
-    await again.opened.upkeep.run(Date.now())
+    await again.opened.scheduler.run(Date.now())
     expect(replica.text('prod/db')).toBe('one')
   })
 

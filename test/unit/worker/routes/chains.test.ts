@@ -246,8 +246,8 @@ describe('providers', () => {
     const bench = await openGateway({ aws, azure }, { environment: { POSTERN_METRICS: 'true' } })
     await bench.admin.putChain('c', { resource: '**', members: [{ provider: 'aws' }, { provider: 'azure' }] })
     const look = async () => {
-      bench.opened.upkeep.stir(0)
-      await bench.opened.upkeep.run(Date.now() + 3_600_000)
+      bench.opened.scheduler.notifyWrite(0)
+      await bench.opened.scheduler.run(Date.now() + 3_600_000)
     }
     const events = () => bench.log().filter(({ operation }) => operation === 'provider.seen')
     return { ...bench, aws, azure, look, events }

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { PosternError } from '../../../../core/errors.ts'
 import type { Answer, Call, Caller } from '../../../../core/vault/rpc.ts'
 import type { Vault } from '../../../../core/vault/vault.ts'
-import type { Upkeep } from '../../../../worker/background/scheduler.ts'
+import type { Scheduler } from '../../../../worker/background/scheduler.ts'
 import { durableHost } from '../../../../worker/vault_host/durable.ts'
 import { groupCommit } from '../../../../worker/vault_host/group_commit.ts'
 import { VaultHandle } from '../../../../worker/vault_host/host.ts'
@@ -160,9 +160,9 @@ describe('a vault that is not there', () => {
 describe('a vault that takes a while to open', () => {
   it('has one handle for all who come meanwhile, so that their calls are joined', async () => {
     const { vault, batches } = fakeVault()
-    const upkeep = { stir: () => {} } as unknown as Upkeep
+    const scheduler = { notifyWrite: () => {} } as unknown as Scheduler
     const host = localHost(
-      async () => ({ vault, upkeep }),
+      async () => ({ vault, scheduler }),
       () => true,
     )
     const handles = await Promise.all(['v', 'v', 'v'].map((id) => host.vault(id, false)))

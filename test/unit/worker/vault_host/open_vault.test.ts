@@ -10,7 +10,7 @@ import type { Hash } from '../../../../core/tlog/merkle.ts'
 import { encodeEvent } from '../../../../core/vault/audit/event.ts'
 import { Log } from '../../../../core/vault/audit/log.ts'
 import type { Answer, Caller } from '../../../../core/vault/rpc.ts'
-import type { Upkeep } from '../../../../worker/background/scheduler.ts'
+import type { Scheduler } from '../../../../worker/background/scheduler.ts'
 import { upstreamsOf } from '../../../../worker/compose.ts'
 import { openSqlite, type Sqlite } from '../../../../worker/local/sqlite.ts'
 import { openVault } from '../../../../worker/vault_host/open_vault.ts'
@@ -47,14 +47,14 @@ const caller: Caller = {
   ...{ proof: null, requestId: 'r', address: null, agent: null },
 }
 
-/** Opens a store as a server with these settings would, and waits for its upkeep. */
+/** Opens a store as a server with these settings would, and waits for its jobs. */
 async function open(
   sql: Sqlite,
   anchor: Anchor | Anchor[] | null,
   environment: Record<string, string> = {},
   key = rootKey,
 ) {
-  let due: Upkeep | null = null
+  let due: Scheduler | null = null
   const settings = parseSettings({ environment })
   const surroundings = {
     settings,
@@ -62,8 +62,8 @@ async function open(
     keyring: await Keyring.open(new Redacted(key)),
     anchors: anchor === null ? [] : [anchor].flat(),
   }
-  const { vault } = await openVault(sql, 'acme', surroundings, (upkeep) => {
-    due = upkeep
+  const { vault } = await openVault(sql, 'acme', surroundings, (scheduler) => {
+    due = scheduler
   })
   const list = (): Answer => {
     if (vault.isEmpty()) vault.execute([bootstrapOf(TOKEN_HASH, Date.now())], Date.now())
@@ -72,7 +72,7 @@ async function open(
   const reasonOf = (answer: Answer) => (answer.ok ? 'ok' : answer.reason)
   // A stir makes what follows writes due at once.
   const keepUp = async () => {
-    due?.stir(0)
+    due?.notifyWrite(0)
     await due?.run(Date.now() + 3_600_000)
   }
   return { vault, list, ask: () => reasonOf(list()), keepUp }

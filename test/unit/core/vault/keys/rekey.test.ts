@@ -10,8 +10,8 @@ import { openWebhookSecret, sealWebhookSecret } from '../../../../../core/sealin
 import { parseSettings } from '../../../../../core/settings/settings.ts'
 import type { SealedTotp } from '../../../../../core/vault/access/factor_store.ts'
 import { unwrap } from '../../../../../core/vault/rpc.ts'
-import { rekeying } from '../../../../../worker/background/rewrap_keys.ts'
-import type { Desk } from '../../../../../worker/background/scheduler.ts'
+import { rewrapKeys } from '../../../../../worker/background/rewrap_keys.ts'
+import type { VaultServices } from '../../../../../worker/vault_services.ts'
 import { bytesOf, openVault, rejectionOf } from '../../../../support/core.ts'
 
 const VAULT = 'acme'
@@ -52,8 +52,8 @@ async function filled(secrets: number) {
       if (++tasks >= crashAt) throw new Error('crash')
       return unwrap(bench.vault.perform(task, input, bench.now) as never).value
     }
-    const desk = { vault: VAULT, settings: settingsWith(days), keyring: ring, perform } as unknown as Desk
-    while ((await rekeying.run(desk))! <= Date.now());
+    const services = { vault: VAULT, settings: settingsWith(days), keyring: ring, perform } as unknown as VaultServices
+    while ((await rewrapKeys.run(services))! <= Date.now());
   }
   const kids = () =>
     ['version', 'totp', 'hook'].map((table) =>

@@ -3,8 +3,8 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import { parseSettings } from '../../../../../core/settings/settings.ts'
 import { unwrap } from '../../../../../core/vault/rpc.ts'
 import { PutPolicy } from '../../../../../core/wire/index.ts'
-import { versions } from '../../../../../worker/background/prune_versions.ts'
-import type { Desk } from '../../../../../worker/background/scheduler.ts'
+import { pruneVersions } from '../../../../../worker/background/prune_versions.ts'
+import type { VaultServices } from '../../../../../worker/vault_services.ts'
 import { writeOf } from '../../../../support/core.ts'
 import { NAME, rotationBench } from './rotation_fixture.ts'
 
@@ -20,7 +20,11 @@ async function eraseOld(bench: Bench): Promise<void> {
   bench.now += 86_400_000
   const perform = async (task: never, input: never) =>
     unwrap(bench.vault.perform(task, input, bench.now) as never).value
-  await versions.run({ vault: 'v', settings: parseSettings({ environment: {} }), perform } as unknown as Desk)
+  await pruneVersions.run({
+    vault: 'v',
+    settings: parseSettings({ environment: {} }),
+    perform,
+  } as unknown as VaultServices)
 }
 
 describe('a rollback through the target', () => {

@@ -12,8 +12,8 @@ import { sealWebhookSecret } from '../../../../../core/sealing/webhook_secret.ts
 import { parseSettings } from '../../../../../core/settings/settings.ts'
 import type { RotationConfig } from '../../../../../core/vault/rotation/state_machine.ts'
 import { unwrap } from '../../../../../core/vault/rpc.ts'
-import { rotation } from '../../../../../worker/background/rotate_secrets.ts'
-import type { Desk } from '../../../../../worker/background/scheduler.ts'
+import { rotateSecrets } from '../../../../../worker/background/rotate_secrets.ts'
+import type { VaultServices } from '../../../../../worker/vault_services.ts'
 import { bytesOf, openVault } from '../../../../support/core.ts'
 
 export const NAME = 'prod/db'
@@ -132,7 +132,7 @@ export async function rotationBench(config: RotationConfig = byWebhook) {
       }
       return result
     }
-    const desk = {
+    const services = {
       vault: VAULT,
       settings,
       keyring,
@@ -140,13 +140,13 @@ export async function rotationBench(config: RotationConfig = byWebhook) {
         step(() => unwrap(bench.vault.perform(task, input, bench.now) as never) as { value: unknown }).then(
           ({ value }) => value,
         ),
-    } as unknown as Desk
+    } as unknown as VaultServices
     vi.stubGlobal('fetch', async (request: Request) => {
       const told = JSON.parse(await request.text()) as Told
       return step(() => target.answer(told))
     })
     try {
-      return await rotation.run(desk)
+      return await rotateSecrets.run(services)
     } catch (error) {
       if (error instanceof Crash) return null
       throw error

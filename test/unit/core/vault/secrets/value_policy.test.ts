@@ -5,8 +5,8 @@ import { parseSettings } from '../../../../../core/settings/settings.ts'
 import type { Action, Conditions } from '../../../../../core/vault/access/rules.ts'
 import { unwrap } from '../../../../../core/vault/rpc.ts'
 import { PutPolicy, PutRotation } from '../../../../../core/wire/index.ts'
-import { versions } from '../../../../../worker/background/prune_versions.ts'
-import type { Desk } from '../../../../../worker/background/scheduler.ts'
+import { pruneVersions } from '../../../../../worker/background/prune_versions.ts'
+import type { VaultServices } from '../../../../../worker/vault_services.ts'
 import { callOf, openVault, writeOf } from '../../../../support/core.ts'
 
 const policyOf = (more: object) => PutPolicy.parse(more)
@@ -19,12 +19,12 @@ function withPolicy(more: object) {
     unwrap(bench.vault.perform(task, input, bench.now) as never).value
   // A stricter policy takes effect a day later.
   bench.now += DAY_MS
-  const desk = { vault: 'v', settings: parseSettings({ environment: {} }), perform } as unknown as Desk
+  const services = { vault: 'v', settings: parseSettings({ environment: {} }), perform } as unknown as VaultServices
   const left = (name: string) =>
     bench
       .granted('admin', 'secret.versions', { name, below: 999, limit: 200 })
       .items.flatMap(({ number, destroyedAt }) => (destroyedAt === null ? [number] : []))
-  return { bench, left, erase: () => versions.run(desk) }
+  return { bench, left, erase: () => pruneVersions.run(services) }
 }
 
 describe('secretComplexity', () => {

@@ -1,0 +1,56 @@
+/**
+ * The files and folders that settings name: anchors, backups and certificates.
+ *
+ * @module
+ */
+import { existsSync, readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { PosternError } from '../../core/errors.ts'
+import type { Settings } from '../../core/settings/settings.ts'
+import type { Anchor } from '../../core/tlog/anchor.ts'
+import { httpAnchors } from '../compose.ts'
+import { folderAnchor } from './anchor_folder.ts'
+
+/**
+ * The anchors of a log.
+ *
+ * @throws {PosternError} `bad_request` when the folder of anchors does not exist: its disk may not be mounted.
+ */
+export function anchorsOf(settings: Settings): Anchor[] {
+  const { anchor } = settings.audit
+  const inFolder = anchor !== undefined && !/^https?:/i.test(anchor)
+  if (inFolder && !existsSync(anchor)) {
+    throw new PosternError('bad_request', 'POSTERN_AUDIT__ANCHOR: Must be a folder that is there, or an https URL')
+  }
+  return inFolder ? [folderAnchor(anchor)] : httpAnchors(settings)
+}
+
+/**
+ * Checks the folder of backups.
+ *
+ * @throws {PosternError} `bad_request` when it does not exist, since its disk may not be mounted, or is the data folder.
+ */
+export function checkBackupFolder({ backup: { folder } }: Settings, data: string): void {
+  if (folder === undefined || (existsSync(folder) && resolve(folder) !== data)) return
+  throw new PosternError(
+    'bad_request',
+    'POSTERN_BACKUP__FOLDER: Must be a folder that is there, and not the data folder',
+  )
+}
+
+/**
+ * Reads the certificate and its key, in PEM; `null` without TLS.
+ *
+ * @throws {PosternError} `bad_request` when a file cannot be read.
+ */
+export function readTls({ tls }: Settings): { cert: string; key: string } | null {
+  if (tls.certFile === undefined || tls.keyFile === undefined) return null
+  try {
+    return { cert: readFileSync(tls.certFile, 'utf8'), key: readFileSync(tls.keyFile, 'utf8') }
+  } catch {
+    throw new PosternError(
+      'bad_request',
+      'POSTERN_TLS__CERT_FILE, POSTERN_TLS__KEY_FILE: Must be files that can be read',
+    )
+  }
+}
