@@ -5,7 +5,6 @@
  */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { covers, globMatches } from '../../../../../core/patterns.ts'
 import {
   ACTIONS,
   type AccessRequest,

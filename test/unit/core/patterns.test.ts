@@ -5,9 +5,9 @@
  */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { covers, globMatches } from '../../../../../core/vault/access/rules.ts'
-import { growth } from '../../../../support/growth.ts'
-import { coversByTheBook, name, pattern } from './rules_fixture.ts'
+import { covers, globMatches } from '../../../core/patterns.ts'
+import { growth } from '../../support/growth.ts'
+import { coversByTheBook, name, pattern } from './vault/access/rules_fixture.ts'
 
 /** A glob, taken word for word: a star is nothing, or one character and the star again. */
 function globByTheBook(glob: string, text: string): boolean {
