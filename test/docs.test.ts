@@ -73,6 +73,16 @@ describe('a page', () => {
   })
 })
 
+describe('the table of packages', () => {
+  it('has every package, and no other', () => {
+    const { dependencies, devDependencies, optionalDependencies } = JSON.parse(read('package.json'))
+    const packages = Object.keys({ ...dependencies, ...devDependencies, ...optionalDependencies })
+    const rows = [...read('docs/contributing/packages.md').matchAll(/^\| (`[^|]*`) \|/gm)]
+    const named = rows.flatMap(([, cell]) => [...cell!.matchAll(/`([^`]+)`/g)].map(([, name]) => name!))
+    expect(named.toSorted()).toEqual(packages.toSorted())
+  })
+})
+
 describe('the README', () => {
   it('has at most 600 words', () => {
     expect(read('README.md').split(/\s+/).length).toBeLessThanOrEqual(600)
