@@ -21,6 +21,16 @@ function importedBy(entries: string[]): string[] {
   return [...found]
 }
 
+describe('a release', () => {
+  it('has one version everywhere', () => {
+    const { version } = manifest
+    expect(JSON.parse(read('extension/package.json')).version).toBe(version)
+    expect(JSON.parse(read('package-lock.json')).version).toBe(version)
+    expect(/image: postern:(\S+)/.exec(read('compose.yaml'))?.[1]).toBe(version)
+    expect(read('CHANGELOG.md')).toMatch(RegExp(`^## ${version.replaceAll('.', '\\.')}(?: |$)`, 'm'))
+  })
+})
+
 describe('the image', () => {
   const dockerfile = read('Dockerfile')
 

@@ -68,7 +68,7 @@ export async function startEditor(options: EditorOptions = {}): Promise<Editor> 
   if ((options.as ?? 'folder') === 'folder') {
     // Two folders, as an installation leaves them.
     mkdirSync(join(home, 'extensions'))
-    symlinkSync(join(ROOT, 'extension/dist'), join(home, 'extensions/postern.postern-0.1.0'))
+    symlinkSync(join(ROOT, 'extension/dist'), join(home, 'extensions/postern.postern-0.2.0'))
     symlinkSync(dirname(suite), join(home, 'extensions/test.driver-1.0.0'))
     for (const [name, folder] of Object.entries(options.others ?? {}))
       symlinkSync(folder, join(home, 'extensions', name))
