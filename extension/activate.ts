@@ -1,5 +1,5 @@
 /**
- * The start of the extension, the same in every host. Nothing is awaited, and no server is asked.
+ * Starts the extension, in the same way in every host. It awaits nothing and sends no request.
  *
  * @module
  */
@@ -19,14 +19,15 @@ import type { Platform } from './platform/platform.ts'
 import { Consents, registerConsents } from './run/consent.ts'
 import { registerDebugging } from './run/debug.ts'
 import { registerInputCommand } from './run/input_command.ts'
+import { LocalMachine } from './run/local_machine.ts'
 import { accountsOf } from './run/process_environment.ts'
 import { registerTasks } from './run/tasks.ts'
 import { registerTerminals } from './run/terminal.ts'
 import { registerWriteEnvFile } from './run/write_env_file.ts'
-import type { Parts } from './services.ts'
 import { keyedHash } from './shared/keyed_hash.ts'
 import { openOutputLog } from './shared/output_log.ts'
 import { KnownValues } from './values/known_values.ts'
+import { Leases } from './values/lease.ts'
 import { registerReveal } from './values/reveal.ts'
 import { Accounts } from './vaults/authentication_provider.ts'
 import { registerVaultCommands } from './vaults/commands.ts'
@@ -36,42 +37,43 @@ import { registerProviderViews } from './views/provider_views.ts'
 import { registerSecretsTree } from './views/secrets_tree.ts'
 import { StatusBar } from './views/status_bar.ts'
 
-/** Registers every feature. */
+/** Registers every feature: the only place that knows all services. */
 export function start(context: vscode.ExtensionContext, platform: Platform): void {
+  const { extension, globalState, secrets, workspaceState } = context
   const log = openOutputLog()
-  const vaults = new Vaults(context.secrets, platform)
+  const vaults = new Vaults(secrets, platform)
   const accounts = new Accounts(vaults, platform)
-  const parts: Parts = { context, platform, log, vaults, accounts, known: new KnownValues() }
-  const hydrations = new HydratedDocuments(parts)
-  const status = new StatusBar(parts)
-  const hash = keyedHash(context.secrets)
-  const ignored = new IgnoredFindings(context.workspaceState, hash)
-  const consents = new Consents(context.workspaceState, hash, (snapshot) => accountsOf(vaults, snapshot))
+  const known = new KnownValues()
+  const leases = new Leases({ vaults, known })
+  const localMachine = new LocalMachine(platform, extension)
+  const hash = keyedHash(secrets)
+  const ignored = new IgnoredFindings(workspaceState, hash)
+  const consents = new Consents(workspaceState, hash, (snapshot) => accountsOf(vaults, snapshot))
+  const hydrations = new HydratedDocuments({ log, leases })
+  const status = new StatusBar({ vaults, localMachine })
+  const running = { log, leases, localMachine }
   context.subscriptions.push(
-    log,
-    vaults,
-    accounts,
-    status,
-    new AuditLogView(parts, status),
-    registerVaultCommands(parts),
-    registerHydration(parts, hydrations),
-    registerReveal(parts, hydrations),
-    registerInlayHints(parts, hydrations),
-    registerInsert(parts),
-    registerTerminals(parts),
-    registerInputCommand(parts),
-    registerConsents(parts, consents),
-    registerTasks(parts, consents),
-    registerDebugging(parts, consents),
-    registerCompletion(parts),
-    registerHover(parts, hydrations),
-    registerDiagnostics(parts, hydrations, ignored),
-    registerMoveToVault(parts, ignored),
-    registerPaste(parts, ignored),
+    ...[log, vaults, accounts, status],
+    new AuditLogView({ log, vaults, globalState }, status),
+    registerVaultCommands({ log, vaults, accounts }),
+    registerHydration({ log }, hydrations),
+    registerReveal({ log, leases }, hydrations),
+    registerInlayHints({ vaults }, hydrations),
+    registerInsert({ log, vaults, leases }),
+    registerTerminals(running),
+    registerInputCommand(running),
+    registerConsents({ log }, consents),
+    registerTasks(running, consents),
+    registerDebugging(running, consents),
+    registerCompletion({ vaults }),
+    registerHover({ vaults }, hydrations),
+    registerDiagnostics({ log, vaults, platform }, hydrations, ignored),
+    registerMoveToVault({ log, vaults, known }, ignored),
+    registerPaste({ known }, ignored),
     registerEnvKeys(),
-    registerSecretsTree(parts, hydrations),
-    registerProviderViews(parts),
-    registerLanguageModelTools(parts),
-    registerWriteEnvFile(parts),
+    registerSecretsTree({ log, vaults }, hydrations),
+    registerProviderViews({ vaults }),
+    registerLanguageModelTools({ ...running, vaults }),
+    registerWriteEnvFile({ ...running, platform, workspaceState }),
   )
 }

@@ -8,18 +8,27 @@ import { printable } from '../core/sanitize.ts'
 import { type Chunk, isShort, redact } from '../core/text/redact.ts'
 import type { EnvironmentValues } from './platform/platform.ts'
 import { commandLines, confirmLoaders } from './run/consent.ts'
-import { machineOf } from './run/local_machine.ts'
+import type { LocalMachine } from './run/local_machine.ts'
 import { envFileOf, environmentOf, parseText, snapshotOf } from './run/process_environment.ts'
-import type { Parts } from './services.ts'
 import { ExtensionError, explain } from './shared/errors.ts'
 import { folderIn } from './shared/folders.ts'
 import { toolApi } from './shared/optional_api.ts'
+import type { OutputLog } from './shared/output_log.ts'
 import { describe } from './values/describe.ts'
+import type { Leases } from './values/lease.ts'
+import type { Vaults } from './vaults/vaults.ts'
+
+interface Services {
+  log: OutputLog
+  vaults: Vaults
+  leases: Leases
+  localMachine: LocalMachine
+}
 
 const MAX_NAMES = 200
 const MAX_OUTPUT = 64 * 1024
 
-export function registerLanguageModelTools(parts: Parts): vscode.Disposable {
+export function registerLanguageModelTools(services: Services): vscode.Disposable {
   const api = toolApi()
   if (api === null) return new vscode.Disposable(() => {})
   const { t } = vscode.l10n
@@ -27,7 +36,7 @@ export function registerLanguageModelTools(parts: Parts): vscode.Disposable {
     try {
       return api.result(await work())
     } catch (error) {
-      parts.log.failed('tool', error)
+      services.log.failed('tool', error)
       const refused = error instanceof vscode.CancellationError
       return api.result(refused ? 'Not started: the user said no' : `Error: ${explain(error).message}`)
     }
@@ -35,7 +44,7 @@ export function registerLanguageModelTools(parts: Parts): vscode.Disposable {
   return vscode.Disposable.from(
     api.registerTool<{ prefix?: unknown }>('postern_list_secrets', {
       prepareInvocation: () => ({ invocationMessage: t('Listing names of secrets') }),
-      invoke: ({ input }) => told(async () => listNames(parts, parseText('prefix', input.prefix ?? ''))),
+      invoke: ({ input }) => told(async () => listNames(services, parseText('prefix', input.prefix ?? ''))),
     }),
     api.registerTool<{ command?: unknown; envFile?: unknown }>('postern_run_with_secrets', {
       prepareInvocation: ({ input }) => ({
@@ -47,7 +56,7 @@ export function registerLanguageModelTools(parts: Parts): vscode.Disposable {
       }),
       invoke: ({ input: { command, envFile } }, token) =>
         told(async () =>
-          runRedacted(parts, parseText('command', command), parseText('envFile', envFile ?? '.env'), token),
+          runRedacted(services, parseText('command', command), parseText('envFile', envFile ?? '.env'), token),
         ),
     }),
   )
@@ -63,7 +72,7 @@ function question(envFile: string, command: string): vscode.MarkdownString {
   return new vscode.MarkdownString().appendText(warning).appendCodeblock(commandLines(command), 'shellscript')
 }
 
-async function listNames({ vaults }: Parts, prefix: string): Promise<string> {
+async function listNames({ vaults }: Services, prefix: string): Promise<string> {
   const all = await vaults.all()
   if (all.length === 0) throw new ExtensionError('signed_out')
   const lines = await Promise.all(
@@ -87,16 +96,16 @@ function shortNote(values: EnvironmentValues): string {
 }
 
 async function runRedacted(
-  parts: Parts,
+  services: Services,
   command: string,
   path: string,
   token: vscode.CancellationToken,
 ): Promise<string> {
   const { folder, envFile } = folderIn(path)
-  const machine = machineOf(parts, folder.uri)
+  const machine = services.localMachine.at(folder.uri)
   const snapshot = snapshotOf(await envFileOf(machine, folder, { envFile }))
   await confirmLoaders(snapshot)
-  const { values, secrets } = await environmentOf(parts, snapshot)
+  const { values, secrets } = await environmentOf(services.leases, snapshot)
   const output: Chunk[] = []
   let length = 0
   let isCut = false

@@ -7,16 +7,23 @@ import * as vscode from 'vscode'
 import { accessorOf, keyOf } from '../../core/text/accessors.ts'
 import { quoteEnvValue } from '../../core/text/dotenv.ts'
 import { isEnvDocument } from '../hydration/documents.ts'
-import type { Parts } from '../services.ts'
 import { type InsertMode, insertMode } from '../settings.ts'
 import { command } from '../shared/command.ts'
 import { ExtensionError, plain } from '../shared/errors.ts'
-import { leaseOne } from '../values/lease.ts'
+import type { OutputLog } from '../shared/output_log.ts'
+import type { Leases } from '../values/lease.ts'
 import { type PickedSecret, pickSecret } from '../values/pick_secret.ts'
+import type { Vaults } from '../vaults/vaults.ts'
 import { appendEntry, envFileFor } from './env_edit.ts'
 
-export function registerInsert(parts: Parts): vscode.Disposable {
-  const on = (id: string, mode?: InsertMode) => command(parts.log, id, () => insert(parts, mode))
+interface Services {
+  log: OutputLog
+  vaults: Vaults
+  leases: Leases
+}
+
+export function registerInsert(services: Services): vscode.Disposable {
+  const on = (id: string, mode?: InsertMode) => command(services.log, id, () => insert(services, mode))
   return vscode.Disposable.from(
     on('postern.insertSecret'),
     on('postern.insertReference', 'reference'),
@@ -25,7 +32,7 @@ export function registerInsert(parts: Parts): vscode.Disposable {
   )
 }
 
-async function insert(parts: Parts, given?: InsertMode): Promise<void> {
+async function insert(services: Services, given?: InsertMode): Promise<void> {
   const { t } = vscode.l10n
   const editor = vscode.window.activeTextEditor
   if (editor === undefined) throw nowhere()
@@ -34,8 +41,8 @@ async function insert(parts: Parts, given?: InsertMode): Promise<void> {
   // Before anything is chosen: what cannot be inserted is not asked for.
   if (mode === 'value' && !vscode.workspace.isTrusted) throw new ExtensionError('restricted')
   const version = document.version
-  const picked = await pickSecret(parts, t('Insert Secret'), document.uri)
-  if (mode === 'value') return insertValue(parts, editor, picked, version)
+  const picked = await pickSecret(services.vaults, t('Insert Secret'), document.uri)
+  if (mode === 'value') return insertValue(services, editor, picked, version)
   if (mode === 'accessor') return insertAccessor(editor, picked)
   const text =
     isEnvDocument(document) && isEmptyLine(editor) ? `${keyOf(picked.name)}=${picked.reference}` : picked.reference
@@ -85,7 +92,7 @@ async function insertAccessor(editor: vscode.TextEditor, { name, reference }: Pi
 }
 
 async function insertValue(
-  parts: Parts,
+  services: Services,
   editor: vscode.TextEditor,
   { name, reference }: PickedSecret,
   version: number,
@@ -100,7 +107,7 @@ async function insertValue(
     yes,
   )
   if (answer !== yes) throw new vscode.CancellationError()
-  using held = await leaseOne(parts, reference, { scope: document.uri, shown: true })
+  using held = await services.leases.one(reference, { scope: document.uri, shown: true })
   if (document.version !== version) throw await refuse(t('The document has changed meanwhile. Nothing was inserted'))
   const value = held.value(reference).reveal()
   const isEnv = isEnvDocument(document)

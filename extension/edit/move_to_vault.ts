@@ -14,11 +14,19 @@ import { parseEnv } from '../../core/text/dotenv.ts'
 import { isEnvDocument } from '../hydration/documents.ts'
 import { IN_THE_CLEAR } from '../language/diagnostics.ts'
 import type { IgnoredFindings } from '../language/ignored_findings.ts'
-import type { Parts } from '../services.ts'
 import { environmentFor } from '../settings.ts'
 import { command } from '../shared/command.ts'
 import { ExtensionError } from '../shared/errors.ts'
+import type { OutputLog } from '../shared/output_log.ts'
+import type { KnownValues } from '../values/known_values.ts'
+import type { Vaults } from '../vaults/vaults.ts'
 import { appendEntry, envFileFor } from './env_edit.ts'
+
+interface Services {
+  log: OutputLog
+  vaults: Vaults
+  known: KnownValues
+}
 
 /** Where a secret stands. */
 interface TextRange {
@@ -26,24 +34,24 @@ interface TextRange {
   range: vscode.Range
 }
 
-export function registerMoveToVault(parts: Parts, ignored: IgnoredFindings): vscode.Disposable {
+export function registerMoveToVault(services: Services, ignored: IgnoredFindings): vscode.Disposable {
   return vscode.Disposable.from(
-    command(parts.log, 'postern.storeSelection', async (uri, range) => store(parts, await placeOf(uri, range))),
-    command(parts.log, 'postern.moveAllInFile', () => moveAll(parts, ignored)),
-    command(parts.log, 'postern.replaceByReference', async (uri, range, reference) => {
+    command(services.log, 'postern.storeSelection', async (uri, range) => store(services, await placeOf(uri, range))),
+    command(services.log, 'postern.moveAllInFile', () => moveAll(services, ignored)),
+    command(services.log, 'postern.replaceByReference', async (uri, range, reference) => {
       const place = await placeOf(uri, range)
       if (typeof reference === 'string') await replace(place, reference, textAt(place))
     }),
     vscode.languages.registerCodeActionsProvider(
       { pattern: '**' },
-      { provideCodeActions: (document, _, context) => actionsOf(parts, document, context) },
+      { provideCodeActions: (document, _, context) => actionsOf(services, document, context) },
       { providedCodeActionKinds: [vscode.CodeActionKind.QuickFix, vscode.CodeActionKind.Source] },
     ),
   )
 }
 
 async function actionsOf(
-  parts: Parts,
+  services: Services,
   document: vscode.TextDocument,
   { diagnostics, only }: vscode.CodeActionContext,
 ): Promise<vscode.CodeAction[]> {
@@ -60,7 +68,7 @@ async function actionsOf(
       actions.push(action)
     }
     const text = document.getText(range)
-    const known = await parts.known.referenceOf(text)
+    const known = await services.known.referenceOf(text)
     if (known)
       offer(
         t('Replace by {0}, which has the same value', known),
@@ -89,9 +97,9 @@ async function actionsOf(
 }
 
 /** Stores one text under a name that is asked for, and puts what stands for it in its place. */
-async function store(parts: Parts, place: TextRange, suggested = nameFor(place)): Promise<void> {
+async function store(services: Services, place: TextRange, suggested = nameFor(place)): Promise<void> {
   const { t } = vscode.l10n
-  const [vault] = await parts.vaults.at(place.document.uri)
+  const [vault] = await services.vaults.at(place.document.uri)
   if (vault === undefined) throw new ExtensionError('signed_out')
   const text = textAt(place)
   if (text === '') throw new PosternError('bad_request', t('select the secret first'))
@@ -105,10 +113,10 @@ async function store(parts: Parts, place: TextRange, suggested = nameFor(place))
   if (name === undefined) throw new vscode.CancellationError()
   // The same attempt again stores nothing twice; a name that is taken is refused.
   const options = { expect: 'absent', idempotencyKey: crypto.randomUUID() } as const
-  await parts.vaults.call(vault, (client) => client.put(name, new Redacted(text), options))
+  await services.vaults.call(vault, (client) => client.put(name, new Redacted(text), options))
   vault.names.forget()
   const reference = formatReference({ vault: vault.id, name })
-  await parts.known.note(reference, text)
+  await services.known.note(reference, text)
   await replace(place, reference, text)
   const message = t('Stored as {0}. It was on disk, in the undo history and perhaps in git: rotate it soon', name)
   void vscode.window.showInformationMessage(`Postern: ${message}`)
@@ -135,7 +143,7 @@ async function replace({ document, range }: TextRange, reference: string, expect
 }
 
 /** Offers each finding of the active document in turn, without those that the user ignores. One that the user skips stays. */
-async function moveAll(parts: Parts, ignored: IgnoredFindings): Promise<void> {
+async function moveAll(services: Services, ignored: IgnoredFindings): Promise<void> {
   const document = vscode.window.activeTextEditor?.document
   if (document === undefined) throw new vscode.CancellationError()
   const skipped = new Set<string>()
@@ -157,7 +165,7 @@ async function moveAll(parts: Parts, ignored: IgnoredFindings): Promise<void> {
   for (; place !== null; place = await next()) {
     const text = textAt(place)
     try {
-      await store(parts, place)
+      await store(services, place)
     } catch (error) {
       if (!(error instanceof vscode.CancellationError)) throw error
       skipped.add(text)

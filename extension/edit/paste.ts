@@ -8,14 +8,18 @@ import * as vscode from 'vscode'
 import { looksSecret } from '../../core/text/detect.ts'
 import { HYDRATED } from '../hydration/documents.ts'
 import type { IgnoredFindings } from '../language/ignored_findings.ts'
-import type { Parts } from '../services.ts'
 import { isDetecting } from '../settings.ts'
 import { pasteApi } from '../shared/optional_api.ts'
+import type { KnownValues } from '../values/known_values.ts'
+
+interface Services {
+  known: KnownValues
+}
 
 /** What the tree gives to whatever it is dragged onto. */
 export const REFERENCE_MIME = 'application/vnd.code.tree.postern.secrets'
 
-export function registerPaste(parts: Parts, ignored: IgnoredFindings): vscode.Disposable {
+export function registerPaste(services: Services, ignored: IgnoredFindings): vscode.Disposable {
   const drop = vscode.languages.registerDocumentDropEditProvider(
     { pattern: '**' },
     {
@@ -25,10 +29,10 @@ export function registerPaste(parts: Parts, ignored: IgnoredFindings): vscode.Di
       },
     },
   )
-  return vscode.Disposable.from(drop, pasteGuard(parts, ignored))
+  return vscode.Disposable.from(drop, pasteGuard(services, ignored))
 }
 
-function pasteGuard(parts: Parts, ignored: IgnoredFindings): vscode.Disposable {
+function pasteGuard(services: Services, ignored: IgnoredFindings): vscode.Disposable {
   const api = pasteApi()
   if (api === null) return new vscode.Disposable(() => {})
   const kind = api.DocumentDropOrPasteEditKind.Empty.append('postern', 'secret')
@@ -38,7 +42,7 @@ function pasteGuard(parts: Parts, ignored: IgnoredFindings): vscode.Disposable {
       async provideDocumentPasteEdits(document, ranges, data) {
         if (document.uri.scheme === HYDRATED || !isDetecting(document.uri)) return undefined
         const text = (await data.get('text/plain')?.asString())?.trim() ?? ''
-        const known = await parts.known.referenceOf(text)
+        const known = await services.known.referenceOf(text)
         if (known !== null)
           return [new api.DocumentPasteEdit(known, vscode.l10n.t('Paste a reference to this secret'), kind)]
         if (ranges.length !== 1 || !looksSecret(text) || (await ignored.has(text))) return undefined

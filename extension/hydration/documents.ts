@@ -7,12 +7,17 @@ import * as vscode from 'vscode'
 import { isEnvFileName, parseEnv } from '../../core/text/dotenv.ts'
 import { shown } from '../../core/text/fingerprint.ts'
 import { type MaskedRow, type MaskNote, mask } from '../../core/text/mask.ts'
-import type { Parts } from '../services.ts'
 import { environmentFor, environments } from '../settings.ts'
 import { command } from '../shared/command.ts'
 import { ENV_FILES } from '../shared/env_files.ts'
 import { explain } from '../shared/errors.ts'
-import { type LeaseOutcome, lease } from '../values/lease.ts'
+import type { OutputLog } from '../shared/output_log.ts'
+import type { LeaseOutcome, Leases } from '../values/lease.ts'
+
+interface Services {
+  log: OutputLog
+  leases: Leases
+}
 
 export const HYDRATED = 'postern-env'
 
@@ -32,15 +37,15 @@ export interface HydratedDocument extends HydrationSource {
 
 /** The hydrated documents that are open. */
 export class HydratedDocuments implements vscode.TextDocumentContentProvider, vscode.Disposable {
-  readonly #parts: Parts
+  readonly #services: Services
   readonly #changed = new vscode.EventEmitter<vscode.Uri>()
   readonly #open = new Map<string, HydratedDocument>()
   readonly #subscription: vscode.Disposable
 
   readonly onDidChange = this.#changed.event
 
-  constructor(parts: Parts) {
-    this.#parts = parts
+  constructor(services: Services) {
+    this.#services = services
     const { registerTextDocumentContentProvider, onDidCloseTextDocument } = vscode.workspace
     this.#subscription = vscode.Disposable.from(
       this.#changed,
@@ -83,9 +88,9 @@ export class HydratedDocuments implements vscode.TextDocumentContentProvider, vs
     let outcomes: ReadonlyMap<string, LeaseOutcome> = new Map()
     if (references.length > 0) {
       const start = performance.now()
-      using held = await lease(this.#parts, references, { scope: source, environment })
+      using held = await this.#services.leases.of(references, { scope: source, environment })
       outcomes = new Map(held.outcomes)
-      this.#parts.log.info('hydrated', { references: references.length, ms: Math.round(performance.now() - start) })
+      this.#services.log.info('hydrated', { references: references.length, ms: Math.round(performance.now() - start) })
     }
     const uri = uriOf(from)
     this.#open.set(uri.toString(), { ...from, rows: mask(document.getText()).rows, outcomes })
@@ -118,8 +123,8 @@ export function isEnvDocument(document: vscode.TextDocument): boolean {
   return document.languageId === 'dotenv' || isEnvFileName(path.slice(path.lastIndexOf('/') + 1))
 }
 
-export function registerHydration(parts: Parts, hydrations: HydratedDocuments): vscode.Disposable {
-  const { log } = parts
+export function registerHydration(services: Pick<Services, 'log'>, hydrations: HydratedDocuments): vscode.Disposable {
+  const { log } = services
   return vscode.Disposable.from(
     hydrations,
     command(log, 'postern.openHydratedEnv', (uri) => openHydrated(hydrations, uri as vscode.Uri | undefined)),

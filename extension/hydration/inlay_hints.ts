@@ -6,22 +6,26 @@
 import * as vscode from 'vscode'
 import { parseEnv } from '../../core/text/dotenv.ts'
 import { resolve } from '../../core/text/find_references.ts'
-import type { Parts } from '../services.ts'
 import { environmentFor, variablesFor } from '../settings.ts'
 import { ENV_FILES } from '../shared/env_files.ts'
 import { describe, describeOutcome, reasonsOf } from '../values/describe.ts'
 import type { RevealTarget } from '../values/reveal.ts'
 import type { SecretMetadata } from '../vaults/secret_list.ts'
+import type { Vaults } from '../vaults/vaults.ts'
 import { HYDRATED, type HydratedDocuments, isEnvDocument, referencesIn } from './documents.ts'
 
-export function registerInlayHints(parts: Parts, hydrations: HydratedDocuments): vscode.Disposable {
+interface Services {
+  vaults: Vaults
+}
+
+export function registerInlayHints(services: Services, hydrations: HydratedDocuments): vscode.Disposable {
   const changed = new vscode.EventEmitter<void>()
   const provider: vscode.InlayHintsProvider = {
     onDidChangeInlayHints: changed.event,
     provideInlayHints: (document, range) =>
       (document.uri.scheme === HYDRATED
-        ? hydratedHints(parts, hydrations, document)
-        : sourceHints(parts, hydrations, document)
+        ? hydratedHints(services, hydrations, document)
+        : sourceHints(services, hydrations, document)
       ).filter(({ position }) => range.contains(position)),
   }
   const lenses: vscode.CodeLensProvider = {
@@ -31,14 +35,18 @@ export function registerInlayHints(parts: Parts, hydrations: HydratedDocuments):
   return vscode.Disposable.from(
     changed,
     hydrations.onDidChange(() => changed.fire()),
-    parts.vaults.onDidChange(() => changed.fire()),
-    parts.vaults.onDidLoadNames(() => changed.fire()),
+    services.vaults.onDidChange(() => changed.fire()),
+    services.vaults.onDidLoadNames(() => changed.fire()),
     vscode.languages.registerInlayHintsProvider(documents, provider),
     vscode.languages.registerCodeLensProvider(documents, lenses),
   )
 }
 
-function hydratedHints(parts: Parts, hydrations: HydratedDocuments, document: vscode.TextDocument): vscode.InlayHint[] {
+function hydratedHints(
+  services: Services,
+  hydrations: HydratedDocuments,
+  document: vscode.TextDocument,
+): vscode.InlayHint[] {
   const hydration = hydrations.of(document.uri)
   return (hydration?.rows ?? []).flatMap(({ reference, line }) => {
     const outcome = reference === null ? undefined : hydration?.outcomes.get(reference)
@@ -46,20 +54,24 @@ function hydratedHints(parts: Parts, hydrations: HydratedDocuments, document: vs
     // Why there is no value the text itself says, in the place of the mask.
     if ('error' in outcome) return []
     const target = { reference, scope: hydration!.source, environment: hydration!.environment }
-    const label = describeOutcome(outcome, listedFor(parts, target))
+    const label = describeOutcome(outcome, listedFor(services, target))
     return [hint(document.lineAt(line).range.end, label, { target, about: reasonsOf(outcome.secret) })]
   })
 }
 
 /** From the list of names alone: nothing is fetched for a hint, and none says more than a list would. */
-function sourceHints(parts: Parts, hydrations: HydratedDocuments, document: vscode.TextDocument): vscode.InlayHint[] {
+function sourceHints(
+  services: Services,
+  hydrations: HydratedDocuments,
+  document: vscode.TextDocument,
+): vscode.InlayHint[] {
   const scope = document.uri
   const environment = environmentFor(scope)
   return parseEnv(document.getText()).entries.flatMap(({ value, valueEnd }) => {
     if (!value.startsWith('postern://')) return []
     const position = document.positionAt(valueEnd)
     const outcome = hydrations.outcomeOf(scope, value)
-    const listed = listedFor(parts, { reference: value, scope, environment })
+    const listed = listedFor(services, { reference: value, scope, environment })
     if (outcome) return [hint(position, describeOutcome(outcome, listed))]
     return listed ? [hint(position, describe(listed))] : []
   })
@@ -67,7 +79,7 @@ function sourceHints(parts: Parts, hydrations: HydratedDocuments, document: vsco
 
 /** What the list of names says of a reference. Of one that stays at a version it says nothing. */
 function listedFor(
-  { vaults }: Parts,
+  { vaults }: Services,
   { reference, scope, environment = '' }: RevealTarget,
 ): SecretMetadata | undefined {
   const resolved = resolve(reference, variablesFor(environment))

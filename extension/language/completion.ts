@@ -7,21 +7,25 @@ import * as vscode from 'vscode'
 import { ACCESSOR_LANGUAGES, typedKey } from '../../core/text/accessors.ts'
 import { expand, parseEnv } from '../../core/text/dotenv.ts'
 import { HYDRATED } from '../hydration/documents.ts'
-import type { Parts } from '../services.ts'
 import { environmentFor, variablesFor } from '../settings.ts'
 import { ENV_FILES, readText } from '../shared/env_files.ts'
 import { describe } from '../values/describe.ts'
+import type { Vaults } from '../vaults/vaults.ts'
+
+interface Services {
+  vaults: Vaults
+}
 
 const MAX_ITEMS = 500
 const MAX_FILES = 20
 const TYPED = /postern:\/\/((?:\$\{[A-Za-z_][A-Za-z0-9_]{0,127}(?::-[^}\s]{0,512})?\}|[a-z0-9_./-]){0,600})$/
 
-export function registerCompletion(parts: Parts): vscode.Disposable {
+export function registerCompletion(services: Services): vscode.Disposable {
   const { registerCompletionItemProvider } = vscode.languages
   return vscode.Disposable.from(
     registerCompletionItemProvider(
       { pattern: '**' },
-      { provideCompletionItems: (document, position) => completeReference(parts, document, position) },
+      { provideCompletionItems: (document, position) => completeReference(services, document, position) },
       '/',
       ':',
     ),
@@ -40,7 +44,7 @@ export function registerCompletion(parts: Parts): vscode.Disposable {
 
 /** After `postern://`: vaults, then folders and secrets, a segment at a time. */
 async function completeReference(
-  parts: Parts,
+  services: Services,
   document: vscode.TextDocument,
   position: vscode.Position,
 ): Promise<vscode.CompletionItem[]> {
@@ -48,7 +52,7 @@ async function completeReference(
   const before = document.lineAt(position.line).text.slice(Math.max(0, position.character - 700), position.character)
   const typed = TYPED.exec(before)?.[1]
   if (typed === undefined) return []
-  const vaults = await parts.vaults.at(document.uri)
+  const vaults = await services.vaults.at(document.uri)
   const slash = typed.indexOf('/')
   if (slash < 0) return vaults.map(({ id }) => itemOf(id, `${id}/`, vscode.CompletionItemKind.Module, position, typed))
   // What the variables stand for decides on the names; the text keeps the variables.

@@ -11,13 +11,21 @@ import { type EnvProblem, parseEnv } from '../../core/text/dotenv.ts'
 import { type FoundReference, findReferences, resolve } from '../../core/text/find_references.ts'
 import type { NameIndex } from '../../core/text/names.ts'
 import { HYDRATED, type HydratedDocuments, isEnvDocument } from '../hydration/documents.ts'
-import type { Parts } from '../services.ts'
+import type { Platform } from '../platform/platform.ts'
 import { environmentFor, isDetecting, variablesFor } from '../settings.ts'
 import { command } from '../shared/command.ts'
 import { explain, explainMalformed } from '../shared/errors.ts'
+import type { OutputLog } from '../shared/output_log.ts'
 import { expiryOf } from '../values/describe.ts'
 import type { SecretMetadata } from '../vaults/secret_list.ts'
+import type { Vaults } from '../vaults/vaults.ts'
 import type { IgnoredFindings } from './ignored_findings.ts'
+
+interface Services {
+  log: OutputLog
+  vaults: Vaults
+  platform: Platform
+}
 
 /** On a diagnostic of a secret in the clear. */
 export const IN_THE_CLEAR = 'in-the-clear'
@@ -27,7 +35,7 @@ const SEALED = 'sealed'
 const SCHEMES = ['file', 'untitled', 'vscode-remote', 'vscode-vfs', 'vscode-notebook-cell', 'vscode-test-web', 'memfs']
 
 export function registerDiagnostics(
-  parts: Parts,
+  services: Services,
   hydrations: HydratedDocuments,
   ignored: IgnoredFindings,
 ): vscode.Disposable {
@@ -45,8 +53,8 @@ export function registerDiagnostics(
   const look = async (document: vscode.TextDocument) => {
     timers.delete(document.uri.toString())
     const { version } = document
-    const found = await diagnosticsOf(parts, hydrations, ignored, document).catch((error) => {
-      parts.log.failed('diagnose', error)
+    const found = await diagnosticsOf(services, hydrations, ignored, document).catch((error) => {
+      services.log.failed('diagnose', error)
       return []
     })
     // What was found in an older text would point at the wrong places.
@@ -60,11 +68,11 @@ export function registerDiagnostics(
     vscode.workspace.onDidChangeTextDocument(({ document }) => later(document)),
     vscode.workspace.onDidCloseTextDocument(({ uri }) => collection.delete(uri)),
     vscode.workspace.onDidChangeConfiguration((event) => event.affectsConfiguration('postern') && all()),
-    parts.vaults.onDidChange(all),
-    parts.vaults.onDidLoadNames(all),
+    services.vaults.onDidChange(all),
+    services.vaults.onDidLoadNames(all),
     hydrations.onDidChange(all),
     // By place: the arguments of a command can be read by others.
-    command(parts.log, 'postern.ignoreAt', async (uri, range) => {
+    command(services.log, 'postern.ignoreAt', async (uri, range) => {
       if (!(uri instanceof vscode.Uri) || !(range instanceof vscode.Range)) return
       await ignored.add((await vscode.workspace.openTextDocument(uri)).getText(range))
       all()
@@ -74,7 +82,7 @@ export function registerDiagnostics(
 }
 
 async function diagnosticsOf(
-  parts: Parts,
+  services: Services,
   hydrations: HydratedDocuments,
   ignored: IgnoredFindings,
   document: vscode.TextDocument,
@@ -84,13 +92,13 @@ async function diagnosticsOf(
   const isEnv = isEnvDocument(document)
   return [
     ...(isEnv ? parseEnv(text).problems.map((one) => envProblem(document, one)) : []),
-    ...(await referenceProblems(parts, hydrations, document, findReferences(text.slice(0, MAX_SCANNED_CHARS)))),
-    ...(isDetecting(document.uri) ? await secretsInTheClear(parts, ignored, document, isEnv) : []),
+    ...(await referenceProblems(services, hydrations, document, findReferences(text.slice(0, MAX_SCANNED_CHARS)))),
+    ...(isDetecting(document.uri) ? await secretsInTheClear(services, ignored, document, isEnv) : []),
   ]
 }
 
 async function referenceProblems(
-  parts: Parts,
+  services: Services,
   hydrations: HydratedDocuments,
   document: vscode.TextDocument,
   references: FoundReference[],
@@ -100,7 +108,7 @@ async function referenceProblems(
   const { Error: Broken, Warning } = vscode.DiagnosticSeverity
   const variables = variablesFor(environmentFor(document.uri))
   const indexes = new Map<string, NameIndex<SecretMetadata>>()
-  for (const vault of await parts.vaults.at(document.uri)) indexes.set(vault.id, await vault.names.namesQuietly())
+  for (const vault of await services.vaults.at(document.uri)) indexes.set(vault.id, await vault.names.namesQuietly())
   return references.flatMap((found) => {
     const say = (message: string, severity: vscode.DiagnosticSeverity, code: string) => [
       diagnostic(document, found, { message, severity, code }),
@@ -138,7 +146,7 @@ async function referenceProblems(
 }
 
 async function secretsInTheClear(
-  parts: Parts,
+  services: Services,
   ignored: IgnoredFindings,
   document: vscode.TextDocument,
   isEnv: boolean,
@@ -150,7 +158,7 @@ async function secretsInTheClear(
   const { Hint, Warning } = vscode.DiagnosticSeverity
   // A file that git ignores is where such things are expected; it is on the disk all the same.
   // Nothing is run in a folder that is not trusted, not even git.
-  const machine = vscode.workspace.isTrusted ? parts.platform.machine : null
+  const machine = vscode.workspace.isTrusted ? services.platform.machine : null
   const isIgnored = document.uri.scheme === 'file' && (await machine?.isIgnored(document.uri.fsPath)) === true
   const found: vscode.Diagnostic[] = []
   for (const finding of findings) {

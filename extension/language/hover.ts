@@ -6,23 +6,26 @@
 import * as vscode from 'vscode'
 import { findReferences, resolve } from '../../core/text/find_references.ts'
 import { HYDRATED, type HydratedDocuments } from '../hydration/documents.ts'
-import type { Parts } from '../services.ts'
 import { environmentFor, variablesFor } from '../settings.ts'
 import { describe, describeOutcome, reasonsOf, type SecretFacts } from '../values/describe.ts'
 import type { LeaseOutcome } from '../values/lease.ts'
 import type { RevealTarget } from '../values/reveal.ts'
-import type { SignedInVault } from '../vaults/vaults.ts'
+import type { SignedInVault, Vaults } from '../vaults/vaults.ts'
 import { commandAddress } from '../views/links_to_tree.ts'
 
-export function registerHover(parts: Parts, hydrations: HydratedDocuments): vscode.Disposable {
+interface Services {
+  vaults: Vaults
+}
+
+export function registerHover(services: Services, hydrations: HydratedDocuments): vscode.Disposable {
   return vscode.languages.registerHoverProvider(
     { pattern: '**' },
-    { provideHover: (document, position) => hover(parts, hydrations, document, position) },
+    { provideHover: (document, position) => hover(services, hydrations, document, position) },
   )
 }
 
 async function hover(
-  { vaults }: Parts,
+  { vaults }: Services,
   hydrations: HydratedDocuments,
   document: vscode.TextDocument,
   position: vscode.Position,

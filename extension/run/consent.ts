@@ -10,9 +10,9 @@
 import * as vscode from 'vscode'
 import { printable } from '../../core/sanitize.ts'
 import { isLoaderVariable } from '../../core/text/loader_variables.ts'
-import type { Parts } from '../services.ts'
 import { command } from '../shared/command.ts'
 import { type KeyedHash, windowHash } from '../shared/keyed_hash.ts'
+import type { OutputLog } from '../shared/output_log.ts'
 import { type EnvSnapshot, type Injection, isReference, snapshotOf } from './process_environment.ts'
 
 const MEMORY = 'consents'
@@ -96,7 +96,7 @@ export class Consents {
   }
 }
 
-export function registerConsents({ log }: Pick<Parts, 'log'>, consents: Consents): vscode.Disposable {
+export function registerConsents({ log }: { log: OutputLog }, consents: Consents): vscode.Disposable {
   return command(log, 'postern.forgetConsents', () => consents.forget())
 }
 

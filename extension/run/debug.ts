@@ -10,27 +10,34 @@
 import * as vscode from 'vscode'
 import { PosternError } from '../../core/errors.ts'
 import type { EnvironmentValues } from '../platform/platform.ts'
-import type { Parts } from '../services.ts'
 import { explained } from '../shared/command.ts'
 import { requireFolder } from '../shared/folders.ts'
+import type { OutputLog } from '../shared/output_log.ts'
+import type { Leases } from '../values/lease.ts'
 import { type Consents, contentsOf } from './consent.ts'
 import { handOver } from './input_command.ts'
-import { machineOf } from './local_machine.ts'
+import type { LocalMachine } from './local_machine.ts'
 import { type EnvSnapshot, envFileOf, environmentOf, parseInjection, snapshotOf } from './process_environment.ts'
+
+interface Services {
+  log: OutputLog
+  leases: Leases
+  localMachine: LocalMachine
+}
 
 const NODE_TYPES = ['node', 'pwa-node']
 
-export function registerDebugging(parts: Parts, consents: Consents): vscode.Disposable {
+export function registerDebugging(services: Services, consents: Consents): vscode.Disposable {
   // Nothing starts when this fails: a program without its secrets would fail later and worse.
-  const orNothing = (work: () => Promise<vscode.DebugConfiguration>) => explained(parts.log, 'debug', work)
+  const orNothing = (work: () => Promise<vscode.DebugConfiguration>) => explained(services.log, 'debug', work)
   return vscode.debug.registerDebugConfigurationProvider('*', {
     resolveDebugConfiguration(folder, configuration) {
       if (folder === undefined || (vscode.workspace.workspaceFolders ?? []).length < 2) return configuration
-      return orNothing(() => resolveInputs(parts, folder, configuration))
+      return orNothing(() => resolveInputs(services, folder, configuration))
     },
     resolveDebugConfigurationWithSubstitutedVariables(folder, configuration) {
       if (configuration.postern === undefined) return configuration
-      return orNothing(() => resolveConfiguration(parts, consents, folder, configuration))
+      return orNothing(() => resolveConfiguration(services, consents, folder, configuration))
     },
   })
 }
@@ -40,7 +47,7 @@ export function registerDebugging(parts: Parts, consents: Consents): vscode.Disp
  * `launch.json` has the input.
  */
 async function resolveInputs(
-  parts: Parts,
+  services: Services,
   folder: vscode.WorkspaceFolder,
   configuration: vscode.DebugConfiguration,
 ): Promise<vscode.DebugConfiguration> {
@@ -49,7 +56,7 @@ async function resolveInputs(
   for (const { id, args } of inputsOf(folder)) {
     const variable = JSON.stringify(`\${input:${id}}`).slice(1, -1)
     if (!text.includes(variable)) continue
-    const address = JSON.stringify(await handOver(parts, args, folder)).slice(1, -1)
+    const address = JSON.stringify(await handOver(services, args, folder)).slice(1, -1)
     text = text.replaceAll(variable, () => address)
   }
   return text === before ? configuration : JSON.parse(text)
@@ -65,7 +72,7 @@ function inputsOf(folder: vscode.WorkspaceFolder): { id: string; args: unknown }
 }
 
 async function resolveConfiguration(
-  parts: Parts,
+  services: Services,
   consents: Consents,
   given: vscode.WorkspaceFolder | undefined,
   { postern, ...configuration }: vscode.DebugConfiguration,
@@ -74,7 +81,7 @@ async function resolveConfiguration(
   // A configuration of the workspace, or of the user, is of no folder.
   const injection = parseInjection('postern', postern)
   const folder = given ?? (await requireFolder())
-  const machine = machineOf(parts, folder.uri)
+  const machine = services.localMachine.at(folder.uri)
   const isNode = NODE_TYPES.includes(configuration.type)
   if (!isNode && postern.inject !== 'env') {
     const message = t(
@@ -87,12 +94,12 @@ async function resolveConfiguration(
   const { name } = configuration
   if (!isNode) {
     const snapshot = snapshotOf(document, injection)
-    const values = await confirmed(parts, snapshot, name)
+    const values = await confirmed(services, snapshot, name)
     return inEnvironment(configuration as vscode.DebugConfiguration, machine.fitting(values))
   }
   const definition = { postern, ...configuration }
   const wish = { folder, document, injection, name, runs: commandLine(configuration), definition }
-  const { values } = await environmentOf(parts, await consents.ask(wish))
+  const { values } = await environmentOf(services.leases, await consents.ask(wish))
   const { address, script } = await machine.handOver(values)
   return {
     ...configuration,
@@ -106,7 +113,7 @@ function commandLine({ runtimeExecutable, runtimeArgs, program, args }: Record<s
   return [runtimeExecutable, runtimeArgs, program, args].flat().filter(Boolean).map(String).join(' ')
 }
 
-async function confirmed(parts: Parts, snapshot: EnvSnapshot, name: string): Promise<EnvironmentValues> {
+async function confirmed(services: Services, snapshot: EnvSnapshot, name: string): Promise<EnvironmentValues> {
   const { t } = vscode.l10n
   const yes = t('Start')
   const readable = t('While the session runs, other extensions can read these values in its configuration.')
@@ -114,7 +121,7 @@ async function confirmed(parts: Parts, snapshot: EnvSnapshot, name: string): Pro
   const question = t('Give secrets of {0} to "{1}"?', vscode.workspace.asRelativePath(snapshot.uri), name)
   const answer = await vscode.window.showWarningMessage(question, { modal: true, detail }, yes)
   if (answer !== yes) throw new vscode.CancellationError()
-  return (await environmentOf(parts, snapshot)).values
+  return (await environmentOf(services.leases, snapshot)).values
 }
 
 function inEnvironment(

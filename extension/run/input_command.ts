@@ -8,18 +8,25 @@
  * @module
  */
 import * as vscode from 'vscode'
-import type { Parts } from '../services.ts'
 import { command } from '../shared/command.ts'
 import { requireFolder } from '../shared/folders.ts'
+import type { OutputLog } from '../shared/output_log.ts'
+import type { Leases } from '../values/lease.ts'
 import { notesOn, secretsIn } from './consent.ts'
-import { machineOf } from './local_machine.ts'
+import type { LocalMachine } from './local_machine.ts'
 import { envFileOf, environmentOf, parseInjection, snapshotOf } from './process_environment.ts'
 
-export function registerInputCommand(parts: Parts): vscode.Disposable {
+interface Services {
+  log: OutputLog
+  leases: Leases
+  localMachine: LocalMachine
+}
+
+export function registerInputCommand(services: Services): vscode.Disposable {
   return vscode.Disposable.from(
     // VS Code does not say which folder's input it is.
-    command(parts.log, 'postern.handOver', (given) => handOver(parts, given)),
-    command(parts.log, 'postern.launcher', () => machineOf(parts).launcher),
+    command(services.log, 'postern.handOver', (given) => handOver(services, given)),
+    command(services.log, 'postern.launcher', () => services.localMachine.at().launcher),
   )
 }
 
@@ -30,11 +37,11 @@ export function registerInputCommand(parts: Parts): vscode.Disposable {
  * @param of The folder that the input is of, where that is known.
  * @returns An address that answers once.
  */
-export async function handOver(parts: Parts, given: unknown, of?: vscode.WorkspaceFolder): Promise<string> {
+export async function handOver(services: Services, given: unknown, of?: vscode.WorkspaceFolder): Promise<string> {
   const { t } = vscode.l10n
   const injection = parseInjection('args', given ?? {})
   const folder = of ?? (await requireFolder())
-  const machine = machineOf(parts, folder.uri)
+  const machine = services.localMachine.at(folder.uri)
   const snapshot = snapshotOf(await envFileOf(machine, folder, injection), injection)
   const yes = t('Hand Over')
   const question = t('Hand over the secrets of {0} to a program?', vscode.workspace.asRelativePath(snapshot.uri))
@@ -43,6 +50,6 @@ export async function handOver(parts: Parts, given: unknown, of?: vscode.Workspa
   const detail = `${[asks, ...notesOn(snapshot)].join(' ')}\n\n${once}`
   const answer = await vscode.window.showWarningMessage(question, { modal: true, detail }, yes)
   if (answer !== yes) throw new vscode.CancellationError()
-  const { values } = await environmentOf(parts, snapshot)
+  const { values } = await environmentOf(services.leases, snapshot)
   return (await machine.handOver(values)).address
 }

@@ -9,10 +9,9 @@ import { Redacted } from '../../core/redacted.ts'
 import { parseEnv } from '../../core/text/dotenv.ts'
 import { resolve } from '../../core/text/find_references.ts'
 import type { EnvironmentValues, Machine } from '../platform/platform.ts'
-import type { Parts } from '../services.ts'
 import { type Endpoint, endpointFor, environmentFor, variablesFor } from '../settings.ts'
 import { explain } from '../shared/errors.ts'
-import { lease } from '../values/lease.ts'
+import type { Leases } from '../values/lease.ts'
 import type { Vaults } from '../vaults/vaults.ts'
 
 /** What a task or a launch configuration says about secrets, in its `postern` block. */
@@ -88,10 +87,10 @@ export function isReference(value: string): boolean {
  *
  * @throws {PosternError} naming every key that has no value, and why.
  */
-export async function environmentOf(parts: Parts, snapshot: EnvSnapshot): Promise<RunEnvironment> {
+export async function environmentOf(leases: Leases, snapshot: EnvSnapshot): Promise<RunEnvironment> {
   const { uri: scope, entries, environment, server } = snapshot
   const references = [...entries.values()].filter(isReference)
-  using held = await lease(parts, references, { scope, environment, server })
+  using held = await leases.of(references, { scope, environment, server })
   const refused = [...entries].flatMap(([key, value]) => {
     const outcome = held.outcomes.get(value)
     return outcome && 'error' in outcome ? [`${key}: ${explain(outcome.error).message}`] : []

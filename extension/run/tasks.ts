@@ -5,16 +5,23 @@
  */
 import * as vscode from 'vscode'
 import type { RunningProgram } from '../platform/platform.ts'
-import type { Parts } from '../services.ts'
 import { explain } from '../shared/errors.ts'
 import { requireFolder } from '../shared/folders.ts'
+import type { OutputLog } from '../shared/output_log.ts'
+import type { Leases } from '../values/lease.ts'
 import type { Consents } from './consent.ts'
-import { machineOf } from './local_machine.ts'
+import type { LocalMachine } from './local_machine.ts'
 import { envFileOf, environmentOf, parseInjection, parseText } from './process_environment.ts'
+
+interface Services {
+  log: OutputLog
+  leases: Leases
+  localMachine: LocalMachine
+}
 
 const TYPE = 'postern'
 
-export function registerTasks(parts: Parts, consents: Consents): vscode.Disposable {
+export function registerTasks(services: Services, consents: Consents): vscode.Disposable {
   return vscode.tasks.registerTaskProvider(TYPE, {
     // None of our own accord: which command is to run only its author knows.
     provideTasks: () => [],
@@ -22,7 +29,7 @@ export function registerTasks(parts: Parts, consents: Consents): vscode.Disposab
       const { definition, scope = vscode.TaskScope.Workspace } = task
       const run = { name: task.name, folder: folderOf(scope) }
       const execution = new vscode.CustomExecution(
-        async (resolved) => new TaskTerminal(parts, consents, { ...run, definition: resolved }),
+        async (resolved) => new TaskTerminal(services, consents, { ...run, definition: resolved }),
       )
       return new vscode.Task(definition, scope, task.name, 'postern', execution, task.problemMatchers)
     },
@@ -39,7 +46,7 @@ interface TaskRun {
 
 /** One run of a task, as a terminal without a shell: the values go from here into the program and nowhere else. */
 class TaskTerminal implements vscode.Pseudoterminal {
-  readonly #parts: Parts
+  readonly #services: Services
   readonly #consents: Consents
   readonly #wanted: TaskRun
   readonly #written = new vscode.EventEmitter<string>()
@@ -50,15 +57,15 @@ class TaskTerminal implements vscode.Pseudoterminal {
   readonly onDidWrite = this.#written.event
   readonly onDidClose = this.#closed.event
 
-  constructor(parts: Parts, consents: Consents, wanted: TaskRun) {
-    this.#parts = parts
+  constructor(services: Services, consents: Consents, wanted: TaskRun) {
+    this.#services = services
     this.#consents = consents
     this.#wanted = wanted
   }
 
   open(): void {
     this.#start().catch((error) => {
-      this.#parts.log.failed('task', error)
+      this.#services.log.failed('task', error)
       const { t } = vscode.l10n
       const why = error instanceof vscode.CancellationError ? t('Not started: you said no') : explain(error).message
       this.#print(`Postern: ${why}\n`)
@@ -82,10 +89,10 @@ class TaskTerminal implements vscode.Pseudoterminal {
     const command = parseText('command', definition.command)
     const injection = parseInjection('task', definition)
     const folder = this.#wanted.folder ?? (await requireFolder())
-    const machine = machineOf(this.#parts, folder.uri)
+    const machine = this.#services.localMachine.at(folder.uri)
     const document = await envFileOf(machine, folder, injection)
     const snapshot = await this.#consents.ask({ folder, document, injection, name, runs: command, definition })
-    const { values } = await environmentOf(this.#parts, snapshot)
+    const { values } = await environmentOf(this.#services.leases, snapshot)
     // The user may have closed it while the values came.
     if (this.#isClosed) return
     const onOutput = (text: string) => this.#print(text)

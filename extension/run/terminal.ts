@@ -8,37 +8,44 @@
  */
 import * as vscode from 'vscode'
 import { envDocument } from '../hydration/documents.ts'
-import type { Parts } from '../services.ts'
 import { command, explained } from '../shared/command.ts'
+import type { OutputLog } from '../shared/output_log.ts'
+import type { Leases } from '../values/lease.ts'
 import { confirmLoaders } from './consent.ts'
-import { machineOf } from './local_machine.ts'
+import type { LocalMachine } from './local_machine.ts'
 import { environmentOf, snapshotOf } from './process_environment.ts'
 
-export function registerTerminals(parts: Parts): vscode.Disposable {
+interface Services {
+  log: OutputLog
+  leases: Leases
+  localMachine: LocalMachine
+}
+
+export function registerTerminals(services: Services): vscode.Disposable {
   // Offered again in this window; a command line may hold what is nobody's business, so it is not kept.
   let last = ''
   const run = async (given: unknown, commandLine?: string) => {
-    machineOf(parts)
+    services.localMachine.at()
     const active = vscode.window.activeTextEditor?.document.uri
     const document = await envDocument(given instanceof vscode.Uri ? given : active)
     last = commandLine ?? (await askCommand(document, last))
-    await runInTerminal(parts, document, last)
+    await runInTerminal(services, document, last)
   }
   return vscode.Disposable.from(
-    command(parts.log, 'postern.runInTerminal', (given) => run(given)),
-    command(parts.log, 'postern.newShell', (given) => run(given, userShell())),
+    command(services.log, 'postern.runInTerminal', (given) => run(given)),
+    command(services.log, 'postern.newShell', (given) => run(given, userShell())),
     vscode.window.registerTerminalProfileProvider('postern.shell', {
-      provideTerminalProfile: () => shellProfile(parts),
+      provideTerminalProfile: () => shellProfile(services),
     }),
   )
 }
 
 /** The same shell from the terminal's own menu. */
-function shellProfile(parts: Parts): Promise<vscode.TerminalProfile | undefined> {
-  return explained(parts.log, 'profile', async () => {
-    machineOf(parts)
+function shellProfile(services: Services): Promise<vscode.TerminalProfile | undefined> {
+  return explained(services.log, 'profile', async () => {
+    services.localMachine.at()
     const document = await envDocument(vscode.window.activeTextEditor?.document.uri)
-    const options = await terminalFor(parts, document, userShell())
+    const options = await terminalFor(services, document, userShell())
     const name = vscode.l10n.t('secrets of {0}', vscode.workspace.asRelativePath(document.uri))
     return new vscode.TerminalProfile({ ...options, name })
   })
@@ -49,25 +56,25 @@ function userShell(): string {
   return shell === '' ? 'sh' : `"${shell}"`
 }
 
-async function runInTerminal(parts: Parts, document: vscode.TextDocument, command: string): Promise<void> {
-  const terminal = vscode.window.createTerminal(await terminalFor(parts, document, command))
+async function runInTerminal(services: Services, document: vscode.TextDocument, command: string): Promise<void> {
+  const terminal = vscode.window.createTerminal(await terminalFor(services, document, command))
   terminal.show()
 }
 
 /** What makes a terminal in which a command fetches its values. */
 async function terminalFor(
-  parts: Parts,
+  services: Services,
   document: vscode.TextDocument,
   command: string,
 ): Promise<vscode.TerminalOptions> {
   const { t } = vscode.l10n
-  const machine = machineOf(parts, document.uri)
+  const machine = services.localMachine.at(document.uri)
   const snapshot = snapshotOf(document)
   await confirmLoaders(snapshot)
-  const { values, secrets } = await environmentOf(parts, snapshot)
+  const { values, secrets } = await environmentOf(services.leases, snapshot)
   const { script, node, environment } = await machine.handOver(values)
   const folder = vscode.workspace.getWorkspaceFolder(document.uri)?.uri
-  parts.log.info('run', { secrets: secrets.length })
+  services.log.info('run', { secrets: secrets.length })
   return {
     name: t('with secrets: {0}', command.slice(0, 40)),
     iconPath: new vscode.ThemeIcon('shield'),

@@ -7,11 +7,21 @@ import * as vscode from 'vscode'
 import { PosternError } from '../../core/errors.ts'
 import { quoteEnvValue } from '../../core/text/dotenv.ts'
 import { envDocument } from '../hydration/documents.ts'
-import type { Parts } from '../services.ts'
+import type { Platform } from '../platform/platform.ts'
 import { leaseMinutes, mayWriteToDisk } from '../settings.ts'
 import { command } from '../shared/command.ts'
-import { machineOf } from './local_machine.ts'
+import type { OutputLog } from '../shared/output_log.ts'
+import type { Leases } from '../values/lease.ts'
+import type { LocalMachine } from './local_machine.ts'
 import { environmentOf, snapshotOf } from './process_environment.ts'
+
+interface Services {
+  log: OutputLog
+  leases: Leases
+  localMachine: LocalMachine
+  platform: Platform
+  workspaceState: vscode.Memento
+}
 
 const HEADER = '# Written by Postern, deleted when its time is over: '
 const MEMORY = 'written'
@@ -22,26 +32,26 @@ interface Written {
   until: number
 }
 
-export function registerWriteEnvFile(parts: Parts): vscode.Disposable {
+export function registerWriteEnvFile(services: Services): vscode.Disposable {
   const timers = new Set<ReturnType<typeof setTimeout>>()
-  const { workspaceState } = parts.context
+  const { workspaceState } = services
   const remembered = () => workspaceState.get<Written[]>(MEMORY, [])
   const remove = async ({ path }: Written) => {
     // Only what still begins with our header: a file that somebody made their own is theirs.
-    parts.platform.machine?.removeOwn(path, HEADER)
+    services.platform.machine?.removeOwn(path, HEADER)
     await workspaceState.update(
       MEMORY,
       remembered().filter((one) => one.path !== path),
     )
   }
   const watch = (written: Written) => {
-    const work = () => void remove(written).catch((error) => parts.log.failed('remove', error))
+    const work = () => void remove(written).catch((error) => services.log.failed('remove', error))
     timers.add(setTimeout(work, Math.max(0, written.until - Date.now())))
   }
   for (const written of remembered()) watch(written)
   return vscode.Disposable.from(
-    command(parts.log, 'postern.writeEnvFile', async () => {
-      const written = await write(parts)
+    command(services.log, 'postern.writeEnvFile', async () => {
+      const written = await write(services)
       await workspaceState.update(MEMORY, [...remembered(), written])
       watch(written)
     }),
@@ -49,20 +59,20 @@ export function registerWriteEnvFile(parts: Parts): vscode.Disposable {
       for (const timer of timers) clearTimeout(timer)
       for (const { path } of remembered()) {
         try {
-          parts.platform.machine?.removeOwn(path, HEADER)
+          services.platform.machine?.removeOwn(path, HEADER)
         } catch (error) {
-          parts.log.failed('remove', error)
+          services.log.failed('remove', error)
         }
       }
     }),
   )
 }
 
-async function write(parts: Parts): Promise<Written> {
+async function write(services: Services): Promise<Written> {
   const { t } = vscode.l10n
   if (!mayWriteToDisk()) throw new PosternError('bad_request', t('the setting postern.allowWriteToDisk is off'))
   const document = await envDocument(vscode.window.activeTextEditor?.document.uri)
-  const machine = machineOf(parts, document.uri)
+  const machine = services.localMachine.at(document.uri)
   if (document.uri.scheme !== 'file') throw new PosternError('bad_request', t('save the file first'))
   const path = `${document.uri.fsPath}.hydrated`
   const shown = vscode.workspace.asRelativePath(path)
@@ -81,7 +91,7 @@ async function write(parts: Parts): Promise<Written> {
   )
   const answer = await vscode.window.showWarningMessage(t('Write values to {0}?', shown), { modal: true, detail }, yes)
   if (answer !== yes) throw new vscode.CancellationError()
-  const { values } = await environmentOf(parts, snapshotOf(document))
+  const { values } = await environmentOf(services.leases, snapshotOf(document))
   const until = Date.now() + leaseMinutes() * 60_000
   const lines = Object.entries(values).map(([key, value]) => {
     const quoted = quoteEnvValue(value.reveal())

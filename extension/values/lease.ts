@@ -1,5 +1,6 @@
 /**
- * The only place that asks for values. Each is asked for by one gesture of the user and let go of right after.
+ * Leases of values: the only place in the editor that asks a server for values. One gesture of the user leases each
+ * value, and it is released right after.
  *
  * @module
  */
@@ -8,17 +9,19 @@ import type { SecretValue } from '../../core/client/user.ts'
 import { PosternError } from '../../core/errors.ts'
 import type { Redacted } from '../../core/redacted.ts'
 import { type Resolved, resolve } from '../../core/text/find_references.ts'
-import type { Parts } from '../services.ts'
 import { type Endpoint, environmentFor, isPresenting, variablesFor } from '../settings.ts'
 import { ExtensionError, explainMalformed } from '../shared/errors.ts'
+import type { Vaults } from '../vaults/vaults.ts'
+import type { KnownValues } from './known_values.ts'
 
 const PER_CALL = 200
 
-/** What became of one reference, as it is written in a document. */
+/** The outcome of one reference, as it is written in a document. */
 export type LeaseOutcome = { secret: Omit<SecretValue, 'value'>; fingerprint: string } | { error: unknown }
 
 /** Values that are held for the length of one gesture. */
 export class Lease implements Disposable {
+  /** The outcome of each reference, by its text. */
   readonly outcomes: ReadonlyMap<string, LeaseOutcome>
   readonly #values: Map<string, Redacted<string>>
 
@@ -28,9 +31,10 @@ export class Lease implements Disposable {
   }
 
   /**
-   * The value of a reference.
+   * Returns the value of a reference.
    *
-   * @throws whatever the server said about it.
+   * @throws the error with which the server refused it.
+   * @throws {RangeError} after the lease has ended.
    */
   value(reference: string): Redacted<string> {
     const value = this.#values.get(reference)
@@ -40,95 +44,113 @@ export class Lease implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    // Text cannot be wiped; what can be done is to let nothing point at it.
+    // A string cannot be wiped. Dropping the last pointer to it is all that can be done.
     this.#values.clear()
   }
 }
 
+/** How values are leased. */
 export interface LeaseOptions {
-  /** The document that holds the references: it decides on the server and the environment. */
+  /** The document that holds the references: it selects the server and the environment. */
   scope?: vscode.Uri
+  /** The environment; that of `scope` when not given. */
   environment?: string
-  /** The server, when it was decided before. */
+  /** The server; that of `scope` when not given. */
   server?: Endpoint | null
-  /** Whether somebody is to see the values: not in presentation mode. */
+  /** Whether the values will be displayed, which presentation mode forbids. */
   shown?: boolean
   signal?: AbortSignal
 }
 
-/**
- * Asks for the values of references. Those of one vault go in one request, 200 at a time.
- *
- * @param references As they are written, variables and all.
- * @throws {Hindrance} in Restricted Mode, in presentation mode for values to be shown, or when nobody is signed in
- *   to any of the vaults. A refusal of one reference is its outcome, and is not thrown.
- */
-export async function lease(parts: Parts, references: Iterable<string>, options: LeaseOptions = {}): Promise<Lease> {
-  if (!vscode.workspace.isTrusted) throw new ExtensionError('restricted')
-  if (options.shown && isPresenting()) throw new ExtensionError('presenting')
-  const outcomes = new Map<string, LeaseOutcome>()
-  const values = new Map<string, Redacted<string>>()
-  const byVault = new Map<string, Map<string, string[]>>()
-  const variables = variablesFor(options.environment ?? environmentFor(options.scope))
-  for (const written of new Set(references)) {
-    const resolved = resolve(written, variables)
-    if (!('reference' in resolved)) {
-      outcomes.set(written, { error: unresolved(resolved) })
-      continue
-    }
-    const { vault } = resolved.reference
-    const asked = byVault.get(vault) ?? new Map<string, string[]>()
-    byVault.set(vault, asked.set(resolved.text, [...(asked.get(resolved.text) ?? []), written]))
-  }
-  let failure: unknown
-  for (const [vault, asked] of byVault) {
-    try {
-      await askVault(parts, vault, asked, options, { outcomes, values })
-    } catch (error) {
-      failure ??= error
-      for (const written of [...asked.values()].flat()) outcomes.set(written, { error })
-    }
-  }
-  // When nothing at all was answered there is one reason, and it is told once.
-  if (failure !== undefined && values.size === 0) throw failure
-  return new Lease(outcomes, values)
-}
+/** Leases values from the vaults that the user is signed in to. */
+export class Leases {
+  readonly #vaults: Vaults
+  readonly #known: KnownValues
 
-/** Asks for one value that is to be shown, inserted or copied. */
-export async function leaseOne(parts: Parts, reference: string, options: LeaseOptions = {}): Promise<Lease> {
-  const one = await lease(parts, [reference], options)
-  const outcome = one.outcomes.get(reference)
-  if (outcome && 'error' in outcome) throw outcome.error
-  return one
-}
+  constructor({ vaults, known }: { vaults: Vaults; known: KnownValues }) {
+    this.#vaults = vaults
+    this.#known = known
+  }
 
-async function askVault(
-  parts: Parts,
-  id: string,
-  asked: ReadonlyMap<string, string[]>,
-  { scope, server, signal }: LeaseOptions,
-  into: { outcomes: Map<string, LeaseOutcome>; values: Map<string, Redacted<string>> },
-): Promise<void> {
-  const vault = await parts.vaults.find(id, scope, server)
-  const texts = [...asked.keys()]
-  for (let at = 0; at < texts.length; at += PER_CALL) {
-    const some = texts.slice(at, at + PER_CALL)
-    const answers = await parts.vaults.call(vault, (client) => client.hydrate(some, signal ? { signal } : {}))
-    await Promise.all(
-      answers.map(async (answer) => {
-        const written = asked.get(answer.reference) ?? []
-        if ('error' in answer) {
-          for (const one of written) into.outcomes.set(one, { error: answer.error })
-          return
-        }
-        const { value, ...secret } = answer.secret
-        const fingerprint = await parts.known.note(answer.reference, value.reveal())
-        for (const one of written) {
-          into.outcomes.set(one, { secret, fingerprint })
-          into.values.set(one, value)
-        }
-      }),
-    )
+  /**
+   * Leases the values of references: one request a vault, of at most 200 references.
+   *
+   * @param references As they are written, with their variables.
+   * @returns The lease. A refusal of one reference is its outcome, and is not thrown.
+   * @throws {ExtensionError} `restricted`, `presenting` for values that will be displayed, or `signed_out` when the user is
+   *   signed in to none of the vaults.
+   */
+  async of(references: Iterable<string>, options: LeaseOptions = {}): Promise<Lease> {
+    if (!vscode.workspace.isTrusted) throw new ExtensionError('restricted')
+    if (options.shown && isPresenting()) throw new ExtensionError('presenting')
+    const outcomes = new Map<string, LeaseOutcome>()
+    const values = new Map<string, Redacted<string>>()
+    const byVault = new Map<string, Map<string, string[]>>()
+    const variables = variablesFor(options.environment ?? environmentFor(options.scope))
+    for (const written of new Set(references)) {
+      const resolved = resolve(written, variables)
+      if (!('reference' in resolved)) {
+        outcomes.set(written, { error: unresolved(resolved) })
+        continue
+      }
+      const { vault } = resolved.reference
+      const wanted = byVault.get(vault) ?? new Map<string, string[]>()
+      byVault.set(vault, wanted.set(resolved.text, [...(wanted.get(resolved.text) ?? []), written]))
+    }
+    let failure: unknown
+    for (const [vault, wanted] of byVault) {
+      try {
+        await this.#hydrate(vault, wanted, options, { outcomes, values })
+      } catch (error) {
+        failure ??= error
+        for (const written of [...wanted.values()].flat()) outcomes.set(written, { error })
+      }
+    }
+    // Without a single value there is one reason, so it is reported once.
+    if (failure !== undefined && values.size === 0) throw failure
+    return new Lease(outcomes, values)
+  }
+
+  /**
+   * Leases the value of one reference.
+   *
+   * @throws what {@link Leases.of} throws, and the error with which the server refused the reference.
+   */
+  async one(reference: string, options: LeaseOptions = {}): Promise<Lease> {
+    const lease = await this.of([reference], options)
+    const outcome = lease.outcomes.get(reference)
+    if (outcome && 'error' in outcome) throw outcome.error
+    return lease
+  }
+
+  /** @param wanted The references as they are written, by their resolved text. */
+  async #hydrate(
+    id: string,
+    wanted: ReadonlyMap<string, string[]>,
+    { scope, server, signal }: LeaseOptions,
+    into: { outcomes: Map<string, LeaseOutcome>; values: Map<string, Redacted<string>> },
+  ): Promise<void> {
+    const vault = await this.#vaults.find(id, scope, server)
+    const texts = [...wanted.keys()]
+    for (let at = 0; at < texts.length; at += PER_CALL) {
+      const some = texts.slice(at, at + PER_CALL)
+      const answers = await this.#vaults.call(vault, (client) => client.hydrate(some, signal ? { signal } : {}))
+      await Promise.all(
+        answers.map(async (answer) => {
+          const written = wanted.get(answer.reference) ?? []
+          if ('error' in answer) {
+            for (const one of written) into.outcomes.set(one, { error: answer.error })
+            return
+          }
+          const { value, ...secret } = answer.secret
+          const fingerprint = await this.#known.note(answer.reference, value.reveal())
+          for (const one of written) {
+            into.outcomes.set(one, { secret, fingerprint })
+            into.values.set(one, value)
+          }
+        }),
+      )
+    }
   }
 }
 

@@ -5,10 +5,9 @@
  */
 import * as vscode from 'vscode'
 import { formatReference } from '../../core/reference.ts'
-import type { Parts } from '../services.ts'
 import { ExtensionError, showError } from '../shared/errors.ts'
 import type { SecretMetadata } from '../vaults/secret_list.ts'
-import type { SignedInVault } from '../vaults/vaults.ts'
+import type { SignedInVault, Vaults } from '../vaults/vaults.ts'
 import { describe } from './describe.ts'
 
 /** A secret that was chosen. */
@@ -29,8 +28,8 @@ const SEARCH_PAUSE_MS = 150
  * @throws {Hindrance} `signed_out`
  * @throws {vscode.CancellationError} when the user leaves.
  */
-export async function pickSecret(parts: Parts, title: string, scope?: vscode.Uri): Promise<PickedSecret> {
-  const vaults = await parts.vaults.at(scope)
+export async function pickSecret(from: Vaults, title: string, scope?: vscode.Uri): Promise<PickedSecret> {
+  const vaults = await from.at(scope)
   if (vaults.length === 0) throw new ExtensionError('signed_out')
   const { t } = vscode.l10n
   const peek = { iconPath: new vscode.ThemeIcon('eye'), tooltip: t('Peek') }

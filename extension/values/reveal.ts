@@ -8,11 +8,16 @@ import { equal, randomBytes, utf8 } from '../../core/bytes.ts'
 import { parseEnv } from '../../core/text/dotenv.ts'
 import { findReferences } from '../../core/text/find_references.ts'
 import { HYDRATED, type HydratedDocuments } from '../hydration/documents.ts'
-import type { Parts } from '../services.ts'
 import { clipboardSeconds, isPresenting, revealSeconds } from '../settings.ts'
 import { command } from '../shared/command.ts'
 import { ExtensionError } from '../shared/errors.ts'
-import { leaseOne } from './lease.ts'
+import type { OutputLog } from '../shared/output_log.ts'
+import type { Leases } from './lease.ts'
+
+interface Services {
+  log: OutputLog
+  leases: Leases
+}
 
 /** Which value is meant. */
 export interface RevealTarget {
@@ -21,25 +26,25 @@ export interface RevealTarget {
   environment?: string
 }
 
-export function registerReveal(parts: Parts, hydrations: HydratedDocuments): vscode.Disposable {
+export function registerReveal(services: Services, hydrations: HydratedDocuments): vscode.Disposable {
   const clipboard = new Clipboard()
   const on = (id: string, work: (target: RevealTarget) => Promise<void>) =>
-    command(parts.log, id, (given) => work(targetOf(given) ?? targetAtCursor(hydrations) ?? noTarget()))
+    command(services.log, id, (given) => work(targetOf(given) ?? targetAtCursor(hydrations) ?? noTarget()))
   return vscode.Disposable.from(
     clipboard,
-    on('postern.peek', (target) => peek(parts, target)),
-    on('postern.copy', (target) => copy(parts, clipboard, target)),
-    command(parts.log, 'postern.clearClipboard', () => clipboard.clear()),
+    on('postern.peek', (target) => peek(services, target)),
+    on('postern.copy', (target) => copy(services, clipboard, target)),
+    command(services.log, 'postern.clearClipboard', () => clipboard.clear()),
   )
 }
 
 /** Shows one value in a box that hides itself: after some seconds, and when it or the window loses the focus. */
-export async function peek(parts: Parts, target: RevealTarget): Promise<void> {
+export async function peek(services: Services, target: RevealTarget): Promise<void> {
   const { t } = vscode.l10n
   const box = vscode.window.createQuickPick()
   const disposables: vscode.Disposable[] = [box]
   {
-    using held = await leaseOne(parts, target.reference, { ...target, shown: true })
+    using held = await services.leases.one(target.reference, { ...target, shown: true })
     const lines = held.value(target.reference).reveal().split('\n')
     box.items = lines.map((label) => ({ label, alwaysShow: true }))
   }
@@ -64,8 +69,8 @@ export async function peek(parts: Parts, target: RevealTarget): Promise<void> {
 }
 
 /** Puts one value on the clipboard for a while. */
-async function copy(parts: Parts, clipboard: Clipboard, target: RevealTarget): Promise<void> {
-  using held = await leaseOne(parts, target.reference, { ...target, shown: true })
+async function copy(services: Services, clipboard: Clipboard, target: RevealTarget): Promise<void> {
+  using held = await services.leases.one(target.reference, { ...target, shown: true })
   await clipboard.put(held.value(target.reference).reveal())
 }
 

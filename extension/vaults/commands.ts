@@ -4,30 +4,37 @@
  * @module
  */
 import * as vscode from 'vscode'
-import type { Parts } from '../services.ts'
 import { environmentFor, environments, isPresenting, setPresenting } from '../settings.ts'
 import { command } from '../shared/command.ts'
 import { ExtensionError } from '../shared/errors.ts'
+import type { OutputLog } from '../shared/output_log.ts'
+import type { Accounts } from './authentication_provider.ts'
 import { chooseEndpoint } from './authentication_provider.ts'
-import type { SignedInVault } from './vaults.ts'
+import type { SignedInVault, Vaults } from './vaults.ts'
 
-export function registerVaultCommands(parts: Parts): vscode.Disposable {
-  const { log } = parts
+interface Services {
+  log: OutputLog
+  vaults: Vaults
+  accounts: Accounts
+}
+
+export function registerVaultCommands(services: Services): vscode.Disposable {
+  const { log } = services
   return vscode.Disposable.from(
-    command(log, 'postern.signIn', () => signIn(parts)),
-    command(log, 'postern.signOut', () => signOut(parts)),
-    command(log, 'postern.enterCode', async () => parts.accounts.enterCode(await chooseVault(parts))),
+    command(log, 'postern.signIn', () => signIn(services)),
+    command(log, 'postern.signOut', () => signOut(services)),
+    command(log, 'postern.enterCode', async () => services.accounts.enterCode(await chooseVault(services))),
     command(log, 'postern.selectEndpoint', selectEndpoint),
     command(log, 'postern.selectEnvironment', selectEnvironment),
-    command(log, 'postern.refresh', () => refresh(parts)),
+    command(log, 'postern.refresh', () => refresh(services)),
     command(log, 'postern.showLog', () => log.show()),
     command(log, 'postern.togglePresentationMode', () => setPresenting(!isPresenting())),
   )
 }
 
 /** Through the accounts menu's own way, so that both show the same account. */
-async function signIn(parts: Parts): Promise<void> {
-  const { accountId } = await createSession(parts)
+async function signIn(services: Services): Promise<void> {
+  const { accountId } = await createSession(services)
   const message = vscode.l10n.t('Signed in as {0}', accountId)
   const insert = vscode.l10n.t('Insert Secret')
   void vscode.window.showInformationMessage(`Postern: ${message}`, insert).then((chosen) => {
@@ -35,17 +42,17 @@ async function signIn(parts: Parts): Promise<void> {
   })
 }
 
-async function createSession({ accounts }: Parts): Promise<{ accountId: string }> {
+async function createSession({ accounts }: Services): Promise<{ accountId: string }> {
   const { account } = await accounts.createSession()
   return { accountId: account.label }
 }
 
-async function signOut(parts: Parts): Promise<void> {
-  await parts.accounts.removeSession((await chooseVault(parts)).session.accessor)
+async function signOut(services: Services): Promise<void> {
+  await services.accounts.removeSession((await chooseVault(services)).session.accessor)
 }
 
 /** The vault that a command is about, asked for when there are several. */
-async function chooseVault({ vaults }: Parts): Promise<SignedInVault> {
+async function chooseVault({ vaults }: Services): Promise<SignedInVault> {
   const all = await vaults.all()
   if (all.length === 0) throw new ExtensionError('signed_out')
   if (all.length === 1) return all[0]!
@@ -75,7 +82,7 @@ async function setForFolder(key: string, value: string): Promise<void> {
 }
 
 /** Asks every server again, and says when one does not answer. */
-async function refresh({ vaults }: Parts): Promise<void> {
+async function refresh({ vaults }: Services): Promise<void> {
   for (const vault of await vaults.all()) vault.names.forget()
   vaults.reload()
   await Promise.all((await vaults.all()).map((vault) => vaults.call(vault, () => vault.names.names())))

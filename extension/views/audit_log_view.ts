@@ -6,11 +6,11 @@
 import * as vscode from 'vscode'
 import { sleep } from '../../core/sleep.ts'
 import { type Demand, parseWitnessKeys } from '../../core/tlog/cosignature.ts'
-import type { Parts } from '../services.ts'
 import { demandedWitnesses, pinnedLogKey } from '../settings.ts'
 import { command } from '../shared/command.ts'
 import { ExtensionError, explain, showError } from '../shared/errors.ts'
-import type { SignedInVault } from '../vaults/vaults.ts'
+import type { OutputLog } from '../shared/output_log.ts'
+import type { SignedInVault, Vaults } from '../vaults/vaults.ts'
 import {
   checkLog,
   checkWitnesses,
@@ -20,6 +20,12 @@ import {
   type RememberedLog,
 } from './log_witness.ts'
 import type { StatusBar } from './status_bar.ts'
+
+interface Services {
+  log: OutputLog
+  vaults: Vaults
+  globalState: vscode.Memento
+}
 
 const OFTEN_MS = 10 * 60_000
 /** Longer than a server serves one checkpoint while its log goes on. */
@@ -32,7 +38,7 @@ interface LogCheck {
 
 /** Keeps an eye on the logs, when the window has the focus and at most every ten minutes. */
 export class AuditLogView implements vscode.TreeDataProvider<SignedInVault>, vscode.Disposable {
-  readonly #parts: Parts
+  readonly #services: Services
   readonly #status: StatusBar
   readonly #changed = new vscode.EventEmitter<void>()
   readonly #looked = new Map<string, LogCheck>()
@@ -43,21 +49,21 @@ export class AuditLogView implements vscode.TreeDataProvider<SignedInVault>, vsc
 
   readonly onDidChangeTreeData = this.#changed.event
 
-  constructor(parts: Parts, status: StatusBar) {
-    this.#parts = parts
+  constructor(services: Services, status: StatusBar) {
+    this.#services = services
     this.#status = status
     this.#subscription = vscode.Disposable.from(
       this.#changed,
       vscode.window.registerTreeDataProvider('postern.log', this),
-      parts.vaults.onDidChange(() => void this.checkAll(OFTEN_MS)),
+      services.vaults.onDidChange(() => void this.checkAll(OFTEN_MS)),
       vscode.window.onDidChangeWindowState(({ focused }) => focused && void this.checkAll(OFTEN_MS)),
-      command(parts.log, 'postern.verifyLog', () => this.checkAll(0)),
-      command(parts.log, 'postern.trustLogAnew', () => this.#trustAnew()),
+      command(services.log, 'postern.verifyLog', () => this.checkAll(0)),
+      command(services.log, 'postern.trustLogAnew', () => this.#trustAnew()),
     )
   }
 
   getChildren(vault?: SignedInVault): Promise<SignedInVault[]> | SignedInVault[] {
-    return vault ? [] : this.#parts.vaults.all()
+    return vault ? [] : this.#services.vaults.all()
   }
 
   getTreeItem(vault: SignedInVault): vscode.TreeItem {
@@ -75,7 +81,7 @@ export class AuditLogView implements vscode.TreeDataProvider<SignedInVault>, vsc
   /** Looks at each log that was not looked at for some time. */
   async checkAll(olderThanMs: number): Promise<void> {
     const now = Date.now()
-    const vaults = await this.#parts.vaults.all()
+    const vaults = await this.#services.vaults.all()
     const due = vaults.filter((vault) => now - (this.#looked.get(keyOf(vault))?.at ?? 0) >= olderThanMs)
     await Promise.all(due.map((vault) => this.#lookAt(vault)))
     this.#changed.fire()
@@ -87,13 +93,13 @@ export class AuditLogView implements vscode.TreeDataProvider<SignedInVault>, vsc
 
   async #lookAt(vault: SignedInVault): Promise<void> {
     const key = keyOf(vault)
-    const { globalState } = this.#parts.context
+    const { globalState } = this.#services
     const remembered = globalState.get<RememberedLog>(key) ?? null
     // Noted before it is asked, so that nobody asks a second time meanwhile.
     this.#looked.set(key, { at: Date.now(), verdict: this.#looked.get(key)?.verdict ?? { error: null } })
     const { recorded } = vault.network
     const look = () =>
-      this.#parts.vaults
+      this.#services.vaults
         .call(vault, async (client) => {
           const demand = await demandFor(vault)
           const seen = await checkLog(client, remembered, pinnedLogKey(vault), recorded)
@@ -132,7 +138,7 @@ export class AuditLogView implements vscode.TreeDataProvider<SignedInVault>, vsc
   /** What was kept stays: only the user's word replaces it. */
   #shout(vault: SignedInVault, { flaw, before, now }: Extract<LogVerdict, { flaw: string }>): void {
     const { t } = vscode.l10n
-    this.#parts.log.info('log flaw', { before, now: now ?? -1 })
+    this.#services.log.info('log flaw', { before, now: now ?? -1 })
     const messages = {
       signature: t(
         'The audit log of {0} is not signed by the key that is known. Somebody else may be answering',
@@ -179,7 +185,7 @@ export class AuditLogView implements vscode.TreeDataProvider<SignedInVault>, vsc
 
   async #trustAnew(): Promise<void> {
     const { t } = vscode.l10n
-    const flawed = (await this.#parts.vaults.all()).filter((vault) => this.#flaws.has(keyOf(vault)))
+    const flawed = (await this.#services.vaults.all()).filter((vault) => this.#flaws.has(keyOf(vault)))
     if (flawed.length === 0) return
     const yes = t('Forget What Was Seen')
     const detail = t('Do this only when whoever runs the server says why: a log goes on, it never shrinks.')
@@ -187,7 +193,7 @@ export class AuditLogView implements vscode.TreeDataProvider<SignedInVault>, vsc
     if ((await vscode.window.showWarningMessage(question, { modal: true, detail }, yes)) !== yes) return
     for (const vault of flawed) {
       vault.network.recorded = -1
-      await this.#parts.context.globalState.update(keyOf(vault), undefined)
+      await this.#services.globalState.update(keyOf(vault), undefined)
     }
     this.#settle(flawed.map(keyOf))
     await this.checkAll(0)

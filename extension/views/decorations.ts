@@ -9,11 +9,15 @@ import * as vscode from 'vscode'
 import { PosternError } from '../../core/errors.ts'
 import { resolve } from '../../core/text/find_references.ts'
 import type { HydratedDocuments } from '../hydration/documents.ts'
-import type { Parts } from '../services.ts'
 import { variablesFor } from '../settings.ts'
 import { expiryOf } from '../values/describe.ts'
 import type { LeaseOutcome } from '../values/lease.ts'
+import type { Vaults } from '../vaults/vaults.ts'
 import type { TreeNode } from './tree_nodes.ts'
+
+interface Services {
+  vaults: Vaults
+}
 
 /** Places in the tree, for marks on them; nothing is behind such an address. */
 const SCHEME = 'postern-secret'
@@ -30,7 +34,7 @@ export function decorationUri({ vault, name }: TreeNode): vscode.Uri {
 }
 
 export function registerDecorations(
-  parts: Parts,
+  services: Services,
   hydrations: HydratedDocuments,
   view: vscode.TreeView<TreeNode>,
 ): vscode.Disposable {
@@ -38,7 +42,7 @@ export function registerDecorations(
   let states = new Map<string, SecretState>()
   const update = () => {
     const before = states
-    states = new Map(statesOf(parts, hydrations))
+    states = new Map(statesOf(services, hydrations))
     view.badge = badgeFor(states)
     if (before.size > 0 || states.size > 0) changed.fire(undefined)
   }
@@ -49,12 +53,12 @@ export function registerDecorations(
       provideFileDecoration: (uri) => (uri.scheme === SCHEME ? decorationOf(states.get(uri.toString())) : undefined),
     }),
     hydrations.onDidChange(update),
-    parts.vaults.onDidChange(update),
-    parts.vaults.onDidLoadNames(update),
+    services.vaults.onDidChange(update),
+    services.vaults.onDidLoadNames(update),
   )
 }
 
-function* statesOf({ vaults }: Parts, hydrations: HydratedDocuments): Generator<[string, SecretState]> {
+function* statesOf({ vaults }: Services, hydrations: HydratedDocuments): Generator<[string, SecretState]> {
   const at = (vault: TreeNode['vault'], name: string) =>
     decorationUri({ vault, name, label: '', isFolder: false }).toString()
   for (const vault of vaults.known) {

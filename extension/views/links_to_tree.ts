@@ -6,19 +6,25 @@
 import * as vscode from 'vscode'
 import { findReferences, resolve } from '../../core/text/find_references.ts'
 import { HYDRATED } from '../hydration/documents.ts'
-import type { Parts } from '../services.ts'
 import { environmentFor, variablesFor } from '../settings.ts'
 import { command } from '../shared/command.ts'
 import { explainMalformed } from '../shared/errors.ts'
+import type { OutputLog } from '../shared/output_log.ts'
+import type { Vaults } from '../vaults/vaults.ts'
 import { nodeOf, type TreeNode } from './tree_nodes.ts'
+
+interface Services {
+  log: OutputLog
+  vaults: Vaults
+}
 
 const MAX_LINKED_CHARS = 256 * 1024
 const MAX_LINKS = 1000
 
-export function registerLinks(parts: Parts, view: vscode.TreeView<TreeNode>): vscode.Disposable {
+export function registerLinks(services: Services, view: vscode.TreeView<TreeNode>): vscode.Disposable {
   return vscode.Disposable.from(
     vscode.languages.registerDocumentLinkProvider({ pattern: '**' }, { provideDocumentLinks: linksOf }),
-    command(parts.log, 'postern.showInTree', (reference, scope) => showInTree(parts, view, reference, scope)),
+    command(services.log, 'postern.showInTree', (reference, scope) => showInTree(services, view, reference, scope)),
   )
 }
 
@@ -47,7 +53,7 @@ function linksOf(document: vscode.TextDocument): vscode.DocumentLink[] {
 
 /** Anybody can call it: it shows a name that is in the tree, and fetches no value. */
 async function showInTree(
-  { vaults }: Parts,
+  { vaults }: Services,
   view: vscode.TreeView<TreeNode>,
   reference: unknown,
   given: unknown,

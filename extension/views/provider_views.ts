@@ -6,26 +6,29 @@
 import * as vscode from 'vscode'
 import type { UserClient } from '../../core/client/user.ts'
 import { PosternError } from '../../core/errors.ts'
-import type { Parts } from '../services.ts'
 import { showError } from '../shared/errors.ts'
 import { span } from '../values/describe.ts'
-import type { SignedInVault } from '../vaults/vaults.ts'
+import type { SignedInVault, Vaults } from '../vaults/vaults.ts'
+
+interface Services {
+  vaults: Vaults
+}
 
 type Access = Awaited<ReturnType<UserClient['myEntries']>>['items'][number]
 type ProviderHealth = Awaited<ReturnType<UserClient['providers']>>['items'][number]
 
-export function registerProviderViews(parts: Parts): vscode.Disposable {
+export function registerProviderViews(services: Services): vscode.Disposable {
   return vscode.Disposable.from(
     list(
-      parts,
+      services,
       'postern.providers',
-      (vault) => parts.vaults.call(vault, (client) => orNone(client.providers())),
+      (vault) => services.vaults.call(vault, (client) => orNone(client.providers())),
       providerItem,
     ),
     list(
-      parts,
+      services,
       'postern.accesses',
-      (vault) => parts.vaults.call(vault, (client) => orNone(client.myEntries({ limit: 50 }))),
+      (vault) => services.vaults.call(vault, (client) => orNone(client.myEntries({ limit: 50 }))),
       accessItem,
     ),
   )
@@ -33,7 +36,7 @@ export function registerProviderViews(parts: Parts): vscode.Disposable {
 
 /** A flat list of all vaults. It is asked for when it is looked at, and by its refresh button. */
 function list<T>(
-  parts: Parts,
+  services: Services,
   view: string,
   ask: (vault: SignedInVault) => Promise<T[]>,
   itemOf: (one: T, place: number) => vscode.TreeItem,
@@ -45,7 +48,7 @@ function list<T>(
     async getChildren(parent) {
       if (parent) return []
       try {
-        const lists = await Promise.all((await parts.vaults.all()).map(ask))
+        const lists = await Promise.all((await services.vaults.all()).map(ask))
         return lists.flatMap((one) => one.map(itemOf))
       } catch (error) {
         showError(error)
@@ -56,7 +59,7 @@ function list<T>(
   return vscode.Disposable.from(
     changed,
     vscode.window.registerTreeDataProvider(view, provider),
-    parts.vaults.onDidChange(() => changed.fire()),
+    services.vaults.onDidChange(() => changed.fire()),
   )
 }
 

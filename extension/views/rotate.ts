@@ -5,11 +5,16 @@
  */
 import * as vscode from 'vscode'
 import { sleep } from '../../core/sleep.ts'
-import type { Parts } from '../services.ts'
 import { command } from '../shared/command.ts'
+import type { OutputLog } from '../shared/output_log.ts'
 import { span } from '../values/describe.ts'
-import type { SignedInVault } from '../vaults/vaults.ts'
+import type { SignedInVault, Vaults } from '../vaults/vaults.ts'
 import type { TreeNode } from './tree_nodes.ts'
+
+interface Services {
+  log: OutputLog
+  vaults: Vaults
+}
 
 const FRESH_MS = 60_000
 /** When to look at the list of names again after a rotation has begun: most are over at once, and it says which version is current. */
@@ -17,11 +22,11 @@ const LOOKS_MS = [500, 2000, 8000]
 
 /** Which secrets of which vault may be rotated, by whoever is signed in to it; with how long an old value stays good. */
 export class RotatableSecrets {
-  readonly #parts: Parts
+  readonly #services: Services
   readonly #known = new WeakMap<SignedInVault, { at: number; seconds: Map<string, number> }>()
 
-  constructor(parts: Parts) {
-    this.#parts = parts
+  constructor(services: Services) {
+    this.#services = services
   }
 
   /** How many seconds the value that is replaced stays good; `undefined` when the secret may not be rotated. */
@@ -32,24 +37,28 @@ export class RotatableSecrets {
   /** Asks the server, once a minute. A vault that does not say has none. */
   async load(vault: SignedInVault, now = Date.now()): Promise<void> {
     if (now - (this.#known.get(vault)?.at ?? Number.NEGATIVE_INFINITY) < FRESH_MS) return
-    const items = await this.#parts.vaults.call(vault, (client) => client.rotatable()).catch(() => [])
+    const items = await this.#services.vaults.call(vault, (client) => client.rotatable()).catch(() => [])
     this.#known.set(vault, { at: now, seconds: new Map(items.map(({ name, graceSeconds }) => [name, graceSeconds])) })
   }
 }
 
-export function registerRotate(parts: Parts, rotatable: RotatableSecrets, changed: () => void): vscode.Disposable {
-  return command(parts.log, 'postern.rotate', async (node) => {
+export function registerRotate(
+  services: Services,
+  rotatable: RotatableSecrets,
+  changed: () => void,
+): vscode.Disposable {
+  return command(services.log, 'postern.rotate', async (node) => {
     // Any extension can call it: only a secret of the tree counts, and the user has to confirm.
     const { vault, name } = Object(node) as Partial<TreeNode>
-    const known = parts.vaults.known.find((one) => one === vault)
+    const known = services.vaults.known.find((one) => one === vault)
     if (known === undefined || typeof name !== 'string') throw new vscode.CancellationError()
-    await rotate(parts, known, name, rotatable)
+    await rotate(services, known, name, rotatable)
     await lookAgain(known, name, changed)
   })
 }
 
 async function rotate(
-  { vaults }: Parts,
+  { vaults }: Services,
   vault: SignedInVault,
   name: string,
   rotatable: RotatableSecrets,

@@ -6,22 +6,28 @@
 import * as vscode from 'vscode'
 import { REFERENCE_MIME } from '../edit/paste.ts'
 import type { HydratedDocuments } from '../hydration/documents.ts'
-import type { Parts } from '../services.ts'
 import { command } from '../shared/command.ts'
 import { showError } from '../shared/errors.ts'
+import type { OutputLog } from '../shared/output_log.ts'
 import { describe, expiryOf } from '../values/describe.ts'
+import type { Vaults } from '../vaults/vaults.ts'
 import { decorationUri, registerDecorations } from './decorations.ts'
 import { registerLinks } from './links_to_tree.ts'
 import { RotatableSecrets, registerRotate } from './rotate.ts'
 import { nodeOf, parentOf, type TreeNode, vaultNode } from './tree_nodes.ts'
 
-export function registerSecretsTree(parts: Parts, hydrations: HydratedDocuments): vscode.Disposable {
+interface Services {
+  log: OutputLog
+  vaults: Vaults
+}
+
+export function registerSecretsTree(services: Services, hydrations: HydratedDocuments): vscode.Disposable {
   const changed = new vscode.EventEmitter<void>()
-  const rotatable = new RotatableSecrets(parts)
+  const rotatable = new RotatableSecrets(services)
   const provider: vscode.TreeDataProvider<TreeNode> = {
     onDidChangeTreeData: changed.event,
     getChildren: (node) =>
-      childrenOf(parts, rotatable, node).catch((error) => {
+      childrenOf(services, rotatable, node).catch((error) => {
         showError(error)
         return []
       }),
@@ -43,18 +49,18 @@ export function registerSecretsTree(parts: Parts, hydrations: HydratedDocuments)
   return vscode.Disposable.from(
     changed,
     view,
-    parts.vaults.onDidChange(() => changed.fire()),
-    registerDecorations(parts, hydrations, view),
-    registerLinks(parts, view),
-    registerRotate(parts, rotatable, () => changed.fire()),
-    command(parts.log, 'postern.copyReference', async (node) => {
+    services.vaults.onDidChange(() => changed.fire()),
+    registerDecorations(services, hydrations, view),
+    registerLinks(services, view),
+    registerRotate(services, rotatable, () => changed.fire()),
+    command(services.log, 'postern.copyReference', async (node) => {
       const { reference } = Object(node) as Partial<TreeNode>
       if (typeof reference === 'string') await vscode.env.clipboard.writeText(reference)
     }),
   )
 }
 
-async function childrenOf({ vaults }: Parts, rotatable: RotatableSecrets, node?: TreeNode): Promise<TreeNode[]> {
+async function childrenOf({ vaults }: Services, rotatable: RotatableSecrets, node?: TreeNode): Promise<TreeNode[]> {
   if (node === undefined) return (await vaults.all()).map(vaultNode)
   const { vault, name } = node
   const [index] = await Promise.all([vaults.call(vault, () => vault.names.names()), rotatable.load(vault)])

@@ -4,10 +4,15 @@
  * @module
  */
 import * as vscode from 'vscode'
-import { canRun } from '../run/local_machine.ts'
-import type { Parts } from '../services.ts'
+import type { LocalMachine } from '../run/local_machine.ts'
 import { environmentFor, isPresenting } from '../settings.ts'
 import { afterStart } from '../shared/after_start.ts'
+import type { Vaults } from '../vaults/vaults.ts'
+
+interface Services {
+  vaults: Vaults
+  localMachine: LocalMachine
+}
 
 /** Something that must not be overlooked, such as a log that shrank. */
 export interface StatusAlarm {
@@ -17,18 +22,18 @@ export interface StatusAlarm {
 
 /** Shows where one stands: signed in or not, which environment, presenting, and alarms above all. */
 export class StatusBar implements vscode.Disposable {
-  readonly #parts: Parts
+  readonly #services: Services
   readonly #item = vscode.window.createStatusBarItem('postern.status', vscode.StatusBarAlignment.Left, 2)
   readonly #subscription: vscode.Disposable
   #alarm: StatusAlarm | null = null
 
-  constructor(parts: Parts) {
-    this.#parts = parts
+  constructor(services: Services) {
+    this.#services = services
     this.#item.name = 'Postern'
     this.#subscription = vscode.Disposable.from(
       this.#item,
       afterStart(() => void this.#update()),
-      parts.vaults.onDidChange(() => void this.#update()),
+      services.vaults.onDidChange(() => void this.#update()),
       vscode.window.onDidChangeActiveTextEditor(() => void this.#update()),
       vscode.workspace.onDidGrantWorkspaceTrust(() => void this.#update()),
       vscode.workspace.onDidChangeConfiguration((event) => {
@@ -50,7 +55,7 @@ export class StatusBar implements vscode.Disposable {
 
   async #update(): Promise<void> {
     const { t } = vscode.l10n
-    const vaults = await this.#parts.vaults.all()
+    const vaults = await this.#services.vaults.all()
     const presenting = isPresenting()
     const environment = environmentFor(vscode.window.activeTextEditor?.document.uri)
     this.#item.backgroundColor = this.#alarm ? new vscode.ThemeColor('statusBarItem.errorBackground') : undefined
@@ -71,7 +76,7 @@ export class StatusBar implements vscode.Disposable {
         'postern.selectEnvironment',
       )
     }
-    const context = { signedIn: vaults.length > 0, presenting, canRun: canRun(this.#parts) }
+    const context = { signedIn: vaults.length > 0, presenting, canRun: this.#services.localMachine.canRun() }
     for (const [key, value] of Object.entries(context)) {
       void vscode.commands.executeCommand('setContext', `postern.${key}`, value)
     }

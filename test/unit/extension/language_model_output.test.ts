@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { registerLanguageModelTools } from '../../../extension/language_model_tools.ts'
 import { canary, leaks } from '../../support/canary.ts'
-import { editor, stubMachine, stubParts } from './stub_editor.ts'
+import { editor, stubMachine, stubServices } from './stub_editor.ts'
 
 vi.mock('vscode', async () => (await import('./stub_editor.ts')).api)
 
@@ -18,7 +18,7 @@ const SECRETS = {
 const stub = stubMachine()
 const run = (env: string, output: string) => {
   editor.openFolder('/w', { '.env': env })
-  registerLanguageModelTools(stubParts(stub.machine, SECRETS))
+  registerLanguageModelTools(stubServices(stub.machine, SECRETS))
   stub.print(() => output)
   return editor.useTool('postern_run_with_secrets', { command: 'npm test' })
 }
@@ -59,14 +59,14 @@ describe('a tool that a model calls wrongly', () => {
   ]
   it.each(calls)('is told the field that is wrong: %s %j', async (tool, input, reason) => {
     editor.openFolder('/w', { '.env': 'DB=postern://default/dev/db\n' })
-    registerLanguageModelTools(stubParts(stub.machine, SECRETS))
+    registerLanguageModelTools(stubServices(stub.machine, SECRETS))
     stub.started.splice(0)
     expect(await editor.useTool(tool, input)).toBe(`Error: Refused: ${reason}`)
     expect(stub.started).toEqual([])
   })
 
   it('is told that no folder is open', async () => {
-    registerLanguageModelTools(stubParts(stub.machine, SECRETS))
+    registerLanguageModelTools(stubServices(stub.machine, SECRETS))
     const told = await editor.useTool('postern_run_with_secrets', { command: 'npm test' })
     expect(told).toBe('Error: Refused: no folder is open')
   })
@@ -74,7 +74,7 @@ describe('a tool that a model calls wrongly', () => {
 
 describe('a list of names for a model', () => {
   const list = (secrets: Record<string, string>, prefix?: string) => {
-    registerLanguageModelTools(stubParts(stub.machine, secrets))
+    registerLanguageModelTools(stubServices(stub.machine, secrets))
     return editor.useTool('postern_list_secrets', { prefix })
   }
 

@@ -3,10 +3,16 @@
  *
  * Documents are texts by address. Questions are noted, and answered in the order of `editor.answers`.
  */
+
+import type * as vscode from 'vscode'
 import { Redacted } from '../../../core/redacted.ts'
 import { NameIndex } from '../../../core/text/names.ts'
-import type { EnvironmentValues, Machine, RunOptions } from '../../../extension/platform/platform.ts'
-import type { Parts } from '../../../extension/services.ts'
+import type { EnvironmentValues, Machine, Platform, RunOptions } from '../../../extension/platform/platform.ts'
+import { LocalMachine } from '../../../extension/run/local_machine.ts'
+import type { OutputLog } from '../../../extension/shared/output_log.ts'
+import type { KnownValues } from '../../../extension/values/known_values.ts'
+import { Leases } from '../../../extension/values/lease.ts'
+import type { Vaults } from '../../../extension/vaults/vaults.ts'
 
 export interface StubUri {
   scheme: string
@@ -430,8 +436,8 @@ export function stubMachine() {
   }
 }
 
-/** The parts of an extension whose server gives each reference the value that is set here. */
-export function stubParts(machine: Machine | null, secrets: Record<string, string> = {}, extensionKind = 1): Parts {
+/** The services of an extension whose server gives each reference the value that is set here. */
+export function stubServices(machine: Machine | null, secrets: Record<string, string> = {}, extensionKind = 1) {
   const client = {
     hydrate: async (references: string[]) =>
       references.map((reference) => ({ reference, secret: { value: new Redacted(secrets[reference] ?? 'unknown') } })),
@@ -443,7 +449,7 @@ export function stubParts(machine: Machine | null, secrets: Record<string, strin
   const memory = {
     get: (key: string, usual?: unknown) => kept.get(key) ?? usual,
     update: async (key: string, value: unknown) => void kept.set(key, value),
-  }
+  } as unknown as vscode.Memento
   const names = {
     forget() {},
     names: async () =>
@@ -452,16 +458,18 @@ export function stubParts(machine: Machine | null, secrets: Record<string, strin
       ),
   }
   const vault = { id: 'default', origin: 'https://secrets.example', principal: 'dev', names }
+  const vaults = {
+    all: async () => [vault],
+    at: async () => [vault],
+    find: async () => vault,
+    call: async (_: unknown, work: (one: unknown) => unknown) => work(client),
+  } as unknown as Vaults
+  const known = { note: async () => '', referenceOf: async () => null } as unknown as KnownValues
+  const platform = { machine } as Platform
   return {
-    context: { extension: { extensionKind }, workspaceState: memory, globalState: memory },
-    platform: { machine },
-    log: { info() {}, failed() {} },
-    known: { note: async () => '', referenceOf: async () => null },
-    vaults: {
-      all: async () => [vault],
-      at: async () => [vault],
-      find: async () => vault,
-      call: async (_: unknown, work: (one: unknown) => unknown) => work(client),
-    },
-  } as unknown as Parts
+    log: { info() {}, failed() {} } as unknown as OutputLog,
+    ...{ platform, vaults, known, workspaceState: memory, globalState: memory },
+    leases: new Leases({ vaults, known }),
+    localMachine: new LocalMachine(platform, { extensionKind }),
+  }
 }

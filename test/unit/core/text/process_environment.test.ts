@@ -19,7 +19,7 @@ import { registerTerminals } from '../../../../extension/run/terminal.ts'
 import { registerWriteEnvFile } from '../../../../extension/run/write_env_file.ts'
 import { canary, leaks } from '../../../support/canary.ts'
 import { needs, ON_LINUX } from '../../../support/needs.ts'
-import { editor, stubParts } from '../../extension/stub_editor.ts'
+import { editor, stubServices } from '../../extension/stub_editor.ts'
 
 vi.mock('vscode', async () => (await import('../../extension/stub_editor.ts')).api)
 
@@ -133,12 +133,12 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }))
 describe('a start', needs(ON_LINUX), () => {
   beforeEach(() => {
     const machine = { ...machineFor(folder), isInside: async () => true }
-    const parts = stubParts(machine, SECRETS)
-    const consents = new Consents(parts.context.workspaceState)
-    registerTasks(parts, consents)
-    registerDebugging(parts, consents)
+    const services = stubServices(machine, SECRETS)
+    const consents = new Consents(services.workspaceState)
+    registerTasks(services, consents)
+    registerDebugging(services, consents)
     for (const register of [registerLanguageModelTools, registerInputCommand, registerTerminals, registerWriteEnvFile])
-      register(parts)
+      register(services)
     editor.openFolder(folder, FILES)
   })
 

@@ -71,6 +71,7 @@ async function load(host: 'node' | 'web') {
   const activate = () =>
     module.exports.activate!({
       subscriptions: [],
+      extension: { extensionKind: 1 },
       extensionPath: '/',
       globalState: memory,
       workspaceState: memory,

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { registerMoveToVault } from '../../../../extension/edit/move_to_vault.ts'
 import { registerPaste } from '../../../../extension/edit/paste.ts'
 import { IgnoredFindings } from '../../../../extension/language/ignored_findings.ts'
-import { api, editor, stubMachine, stubParts, uriOf } from '../stub_editor.ts'
+import { api, editor, stubMachine, stubServices, uriOf } from '../stub_editor.ts'
 
 vi.mock('vscode', async () => (await import('../stub_editor.ts')).api)
 
@@ -14,10 +14,10 @@ let ignored: IgnoredFindings
 beforeEach(() => {
   editor.reset()
   for (const name of Object.keys(secrets)) delete secrets[name]
-  const parts = stubParts(stubMachine().machine, secrets)
-  ignored = new IgnoredFindings(parts.context.workspaceState)
-  registerMoveToVault(parts, ignored)
-  registerPaste(parts, ignored)
+  const services = stubServices(stubMachine().machine, secrets)
+  ignored = new IgnoredFindings(services.workspaceState)
+  registerMoveToVault(services, ignored)
+  registerPaste(services, ignored)
   editor.settings.set('postern.endpoints', { here: 'https://secrets.example' })
   editor.openFolder('/w', { '.env': `NO_TOKEN=${harmless}\nA_TOKEN=${first}\nB_TOKEN=${second}\n` })
   editor.active = uriOf('/w/.env')

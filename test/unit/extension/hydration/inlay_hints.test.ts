@@ -2,7 +2,6 @@
 import { expect, it, vi } from 'vitest'
 import type { HydratedDocuments } from '../../../../extension/hydration/documents.ts'
 import { registerInlayHints } from '../../../../extension/hydration/inlay_hints.ts'
-import type { Parts } from '../../../../extension/services.ts'
 import { SecretList, type SecretMetadata } from '../../../../extension/vaults/secret_list.ts'
 
 interface Hint {
@@ -76,7 +75,7 @@ it('tell of a newer version as soon as the list of names does, and of none where
     listed: ({ vault, name }: { vault: string; name: string }) =>
       vault === 'acme' ? names.known?.find(name) : undefined,
   }
-  registerInlayHints({ vaults } as unknown as Parts, hydrations as unknown as HydratedDocuments)
+  registerInlayHints({ vaults } as never, hydrations as unknown as HydratedDocuments)
   const document = (uri: object) => ({
     ...{ uri, lineCount: 2, getText: () => text, positionAt: (at: number) => at },
     lineAt: (line: number) => ({ range: { end: line } }),

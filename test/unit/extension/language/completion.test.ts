@@ -1,7 +1,7 @@
 /** Completion of the keys of `.env` files in code. */
 import { beforeEach, expect, it, vi } from 'vitest'
 import { registerCompletion } from '../../../../extension/language/completion.ts'
-import { api, editor, stubMachine, stubParts } from '../stub_editor.ts'
+import { api, editor, stubMachine, stubServices } from '../stub_editor.ts'
 
 vi.mock('vscode', async () => (await import('../stub_editor.ts')).api)
 
@@ -12,7 +12,7 @@ beforeEach(() => {
     'api/.env.test': 'DB=other\nMODE=test\n',
     'main.ts': 'process.env.',
   })
-  registerCompletion(stubParts(stubMachine().machine))
+  registerCompletion(stubServices(stubMachine().machine))
 })
 
 const complete = () =>

@@ -3,7 +3,6 @@ import { marked } from 'marked'
 import { expect, it, vi } from 'vitest'
 import type { HydratedDocuments } from '../../../../extension/hydration/documents.ts'
 import { registerHover } from '../../../../extension/language/hover.ts'
-import type { Parts } from '../../../../extension/services.ts'
 
 interface Provider {
   provideHover(document: unknown, position: unknown): Promise<{ contents: { value: string } } | null>
@@ -48,7 +47,7 @@ it.each([
 ])('%s: two commands, each about this reference', async (reference) => {
   const vaults = { at: async () => [{ id: 'acme', names: { namesQuietly: async () => ({ find: () => undefined }) } }] }
   const hydrations = { outcomeOf: () => undefined }
-  registerHover({ vaults } as unknown as Parts, hydrations as unknown as HydratedDocuments)
+  registerHover({ vaults } as never, hydrations as unknown as HydratedDocuments)
   const uri = { scheme: 'file', toString: () => 'file:///w%20%281%29/.env' }
   const document = { uri, lineAt: () => ({ text: `A=${reference}` }) }
   const hover = await hovers.at(-1)!.provideHover(document, { line: 0, character: 5 })

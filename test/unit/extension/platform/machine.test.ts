@@ -14,7 +14,6 @@ import { registerDiagnostics } from '../../../../extension/language/diagnostics.
 import type { IgnoredFindings } from '../../../../extension/language/ignored_findings.ts'
 import { machineFor } from '../../../../extension/platform/machine.ts'
 import { registerWriteEnvFile } from '../../../../extension/run/write_env_file.ts'
-import type { Parts } from '../../../../extension/services.ts'
 
 const { nothing, editor } = vi.hoisted(() => {
   const nothing = () => ({ dispose() {} })
@@ -135,9 +134,9 @@ describe('a .env that was written', () => {
     writeFileSync(theirs, 'A=b\n')
     const written = [ours, theirs].map((path) => ({ path, until: Date.now() + 3_600_000 }))
     const workspaceState = { get: () => written, update: async () => {} }
-    const parts = { context: { workspaceState }, platform: { machine: machineFor('') } } as unknown as Parts
+    const services = { workspaceState, platform: { machine: machineFor('') } } as never
     editor.disposed.splice(0)
-    registerWriteEnvFile(parts)
+    registerWriteEnvFile(services)
     // As the editor does: at once, and without waiting for anything.
     for (const dispose of editor.disposed) dispose()
     expect([existsSync(ours), existsSync(theirs)]).toEqual([false, true])
@@ -157,8 +156,8 @@ describe('a .env that was written', () => {
           written = now
         },
       }
-      const parts = { context: { workspaceState }, platform: { machine: machineFor('') } } as unknown as Parts
-      registerWriteEnvFile(parts)
+      const services = { workspaceState, platform: { machine: machineFor('') } } as never
+      registerWriteEnvFile(services)
       const there = () => paths.map((path) => existsSync(path))
       await vi.advanceTimersByTimeAsync(59_000)
       expect(there()).toEqual([false, true, true])
@@ -176,13 +175,13 @@ describe('looking for secrets in a document', () => {
     const asked: string[] = []
     const machine = { isIgnored: async (path: string) => asked.push(path) > 0 }
     const vaults = { onDidChange: nothing, onDidLoadNames: nothing }
-    const parts = { platform: { machine }, vaults, log: { failed: rethrow } } as unknown as Parts
+    const services = { platform: { machine }, vaults, log: { failed: rethrow } } as never
     const ignored = { has: async () => false } as unknown as IgnoredFindings
     const hydrations = { onDidChange: nothing } as unknown as HydratedDocuments
     for (const isTrusted of [false, true]) {
       editor.workspace.isTrusted = isTrusted
       editor.found.mockClear()
-      registerDiagnostics(parts, hydrations, ignored)
+      registerDiagnostics(services, hydrations, ignored)
       await vi.waitFor(() => expect(editor.found).toHaveBeenCalledOnce())
       expect(editor.found.mock.calls[0]![1]).toHaveLength(1)
       expect(asked).toEqual(isTrusted ? ['/folder/.env'] : [])

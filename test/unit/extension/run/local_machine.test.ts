@@ -4,11 +4,10 @@ import { registerLanguageModelTools } from '../../../../extension/language_model
 import { Consents } from '../../../../extension/run/consent.ts'
 import { registerDebugging } from '../../../../extension/run/debug.ts'
 import { registerInputCommand } from '../../../../extension/run/input_command.ts'
-import { canRun } from '../../../../extension/run/local_machine.ts'
 import { registerTasks } from '../../../../extension/run/tasks.ts'
 import { registerTerminals } from '../../../../extension/run/terminal.ts'
 import { registerWriteEnvFile } from '../../../../extension/run/write_env_file.ts'
-import { editor, stubMachine, stubParts, uriOf } from '../stub_editor.ts'
+import { editor, stubMachine, stubServices, uriOf } from '../stub_editor.ts'
 
 vi.mock('vscode', async () => (await import('../stub_editor.ts')).api)
 
@@ -42,13 +41,13 @@ function open(at: { scheme?: string; authority?: string }, extensionKind = 1) {
   editor.active = uriOf('/tmp/proj/.env', at.scheme, at.authority)
   editor.settings.set('postern.allowWriteToDisk', true)
   editor.answers.push(...['Start', 'Start', 'Hand Over', 'Write'])
-  const parts = stubParts(stub.machine, {}, extensionKind)
-  const consents = new Consents(parts.context.workspaceState)
-  registerTasks(parts, consents)
-  registerDebugging(parts, consents)
+  const services = stubServices(stub.machine, {}, extensionKind)
+  const consents = new Consents(services.workspaceState)
+  registerTasks(services, consents)
+  registerDebugging(services, consents)
   for (const register of [registerLanguageModelTools, registerInputCommand, registerTerminals, registerWriteEnvFile])
-    register(parts)
-  return { folder, parts }
+    register(services)
+  return { folder, services }
 }
 
 beforeEach(() => {
@@ -69,11 +68,11 @@ describe.each<[string, () => ReturnType<typeof open>]>([
   ],
 ])('for %s', (_, openIt) => {
   it.each(Object.keys(ways))('row 80: starts nothing by %s, and says where the folder is', async (way) => {
-    const { parts } = openIt()
+    const { services } = openIt()
     const told = await ways[way]!()
     expect(stub.started).toEqual([])
     expect(editor.terminals).toEqual([])
-    expect(canRun(parts)).toBe(false)
+    expect(services.localMachine.canRun()).toBe(false)
     const words = JSON.stringify([told ?? '', editor.complaints])
     expect(words).toMatch(/is on another machine \((dev-container\+abc|ssh-remote)\)|not on the disk of this machine/)
     expect(words).toMatch(/Install Postern there|Open a copy/)
@@ -81,7 +80,7 @@ describe.each<[string, () => ReturnType<typeof open>]>([
 })
 
 it.each(Object.keys(ways))('starts a program for a folder of this machine by %s', async (way) => {
-  const { parts } = open({})
+  const { services } = open({})
   editor.answers.splice(
     0,
     editor.answers.length,
@@ -94,7 +93,7 @@ it.each(Object.keys(ways))('starts a program for a folder of this machine by %s'
   else expect(stub.started).toHaveLength(1)
   // With what the machine says a launcher is to be started with, and without.
   for (const { env } of editor.terminals) expect(env).toEqual({ NODE_OPTIONS: null })
-  expect(canRun(parts)).toBe(true)
+  expect(services.localMachine.canRun()).toBe(true)
 })
 
 it.each(['a terminal', 'a shell', 'a terminal profile'])(

@@ -4,7 +4,7 @@ import { Consents } from '../../../../extension/run/consent.ts'
 import { accountsOf, snapshotOf } from '../../../../extension/run/process_environment.ts'
 import { registerTasks } from '../../../../extension/run/tasks.ts'
 import { Vaults } from '../../../../extension/vaults/vaults.ts'
-import { editor, stubMachine, stubParts, uriOf } from '../stub_editor.ts'
+import { editor, stubMachine, stubServices, uriOf } from '../stub_editor.ts'
 
 vi.mock('vscode', async () => (await import('../stub_editor.ts')).api)
 
@@ -26,8 +26,8 @@ it('row 80: runs what was agreed to when the file changes while the values are f
     },
     'postern://default/b': 'value-of-b',
   }
-  const parts = stubParts(stub.machine, secrets)
-  registerTasks(parts, new Consents(parts.context.workspaceState))
+  const services = stubServices(stub.machine, secrets)
+  registerTasks(services, new Consents(services.workspaceState))
   editor.answers.push('Start')
   await editor.runTask(TASK, folder)
   expect(stub.started.map(({ values }) => values)).toEqual([{ A: 'value-of-a', LEVEL: 'debug' }])
@@ -39,8 +39,8 @@ it('row 80: runs what was agreed to when the file changes while the values are f
 
 it('gives a program an entry whose name every object has', async () => {
   const folder = editor.openFolder('/w', { '.env': '__proto__=x\nconstructor=y\n' })
-  const parts = stubParts(stub.machine)
-  registerTasks(parts, new Consents(parts.context.workspaceState))
+  const services = stubServices(stub.machine)
+  registerTasks(services, new Consents(services.workspaceState))
   editor.answers.push('Start')
   await editor.runTask(TASK, folder)
   expect(Object.entries(stub.started[0]!.values)).toEqual([

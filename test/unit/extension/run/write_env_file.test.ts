@@ -1,7 +1,7 @@
 /** Writing values to the disk: why it is refused. */
 import { beforeEach, expect, it, vi } from 'vitest'
 import { registerWriteEnvFile } from '../../../../extension/run/write_env_file.ts'
-import { editor, stubMachine, stubParts, uriOf } from '../stub_editor.ts'
+import { editor, stubMachine, stubServices, uriOf } from '../stub_editor.ts'
 
 vi.mock('vscode', async () => (await import('../stub_editor.ts')).api)
 
@@ -14,7 +14,7 @@ beforeEach(() => {
 
 const write = async (machine: object) => {
   const { machine: whole } = stubMachine()
-  registerWriteEnvFile(stubParts({ ...whole, ...machine }))
+  registerWriteEnvFile(stubServices({ ...whole, ...machine }))
   editor.answers.push('Write')
   await editor.commands.get('postern.writeEnvFile')!()
   return editor.complaints

@@ -10,7 +10,7 @@ import { Consents } from '../../../../extension/run/consent.ts'
 import { registerDebugging } from '../../../../extension/run/debug.ts'
 import { registerInputCommand } from '../../../../extension/run/input_command.ts'
 import { registerTasks } from '../../../../extension/run/tasks.ts'
-import { api, editor, stubMachine, stubParts, uriOf } from '../stub_editor.ts'
+import { api, editor, stubMachine, stubServices, uriOf } from '../stub_editor.ts'
 
 vi.mock('vscode', async () => (await import('../stub_editor.ts')).api)
 
@@ -23,12 +23,12 @@ const given = () => stub.started.map(({ values }) => values.V)
 beforeEach(() => {
   editor.reset()
   stub.started.splice(0)
-  const parts = stubParts(stub.machine, SECRETS)
-  const consents = new Consents(parts.context.workspaceState)
-  registerTasks(parts, consents)
-  registerDebugging(parts, consents)
-  registerLanguageModelTools(parts)
-  registerInputCommand(parts)
+  const services = stubServices(stub.machine, SECRETS)
+  const consents = new Consents(services.workspaceState)
+  registerTasks(services, consents)
+  registerDebugging(services, consents)
+  registerLanguageModelTools(services)
+  registerInputCommand(services)
 })
 
 /** Two folders with a `.env` each; `b` has the launch configuration and the input. */

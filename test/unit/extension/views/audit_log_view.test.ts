@@ -1,7 +1,6 @@
 /** The view of the logs: what it keeps when looks overlap, and how long an alarm lasts. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { PosternError } from '../../../../core/errors.ts'
-import type { Parts } from '../../../../extension/services.ts'
 import type { SignedInVault } from '../../../../extension/vaults/vaults.ts'
 import { AuditLogView } from '../../../../extension/views/audit_log_view.ts'
 import type { RememberedLog } from '../../../../extension/views/log_witness.ts'
@@ -68,7 +67,7 @@ beforeEach(() => {
     call: (_: SignedInVault, work: (client: unknown) => unknown) => work(shown),
   }
   const status = { alarm: (alarm: { message: string } | null) => void alarms.push(alarm?.message ?? null) }
-  view = new AuditLogView({ context: { globalState }, vaults, log } as unknown as Parts, status as unknown as StatusBar)
+  view = new AuditLogView({ globalState, vaults, log } as never, status as unknown as StatusBar)
 })
 
 afterEach(() => void vi.useRealTimers())

@@ -1,7 +1,6 @@
 /** Which key a log is pinned to: that of its vault at its server. */
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { formatVerifierKey } from '../../../../core/tlog/signed_note.ts'
-import type { Parts } from '../../../../extension/services.ts'
 import { pinnedLogKey } from '../../../../extension/settings.ts'
 import { AuditLogView } from '../../../../extension/views/audit_log_view.ts'
 import type { StatusBar } from '../../../../extension/views/status_bar.ts'
@@ -72,16 +71,18 @@ it('pins the log of one server only, and warns once about a key for a vault name
   ])
   const vaults = [ONE, OTHER].map((origin) => ({ id: 'acme', origin, network: { recorded: -1 } }))
   const alarms: unknown[] = []
-  const parts = {
-    context: { globalState },
+  const services = {
+    globalState,
     log: { info() {}, failed() {} },
     vaults: {
       onDidChange: () => ({ dispose() {} }),
       all: async () => vaults,
       call: async ({ origin }: { origin: string }, work: (client: unknown) => unknown) => work(logs.get(origin)),
     },
-  } as unknown as Parts
-  const view = new AuditLogView(parts, { alarm: (alarm: unknown) => void alarms.push(alarm) } as unknown as StatusBar)
+  } as never
+  const view = new AuditLogView(services, {
+    alarm: (alarm: unknown) => void alarms.push(alarm),
+  } as unknown as StatusBar)
   pin({ acme: formatVerifierKey(signer) })
   await view.checkAll(0)
   await view.checkAll(0)

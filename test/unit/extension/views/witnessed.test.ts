@@ -3,7 +3,6 @@ import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { HOUR_MS } from '../../../../core/durations.ts'
 import { PosternError } from '../../../../core/errors.ts'
 import { parseWitnessKeys } from '../../../../core/tlog/cosignature.ts'
-import type { Parts } from '../../../../extension/services.ts'
 import { demandedWitnesses } from '../../../../extension/settings.ts'
 import { AuditLogView } from '../../../../extension/views/audit_log_view.ts'
 import { checkLog, checkWitnesses } from '../../../../extension/views/log_witness.ts'
@@ -124,12 +123,10 @@ describe('the setting', () => {
     const kept = new Map<string, unknown>()
     const alarms: (string | undefined)[] = []
     let log = cosigned(entries(8), 5, [])
-    const parts = {
-      context: {
-        globalState: {
-          get: (key: string) => kept.get(key),
-          update: async (key: string, value: unknown) => void kept.set(key, value),
-        },
+    const services = {
+      globalState: {
+        get: (key: string) => kept.get(key),
+        update: async (key: string, value: unknown) => void kept.set(key, value),
       },
       log: { info() {}, failed() {} },
       vaults: {
@@ -137,9 +134,9 @@ describe('the setting', () => {
         all: async () => [{ id: 'acme', origin: ORIGIN, network: { recorded: -1 } }],
         call: async (_: unknown, work: (client: unknown) => unknown) => work(log),
       },
-    } as unknown as Parts
+    } as never
     const alarm = (one: { message: string } | null) => void alarms.push(one?.message)
-    const view = new AuditLogView(parts, { alarm } as unknown as StatusBar)
+    const view = new AuditLogView(services, { alarm } as unknown as StatusBar)
     set({ [ORIGIN]: { keys: ['not a key'] } })
     await view.checkAll(0)
     await view.checkAll(0)
