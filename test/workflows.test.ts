@@ -10,7 +10,7 @@ const FILES = readdirSync(join(ROOT, FOLDER)).map((file) => `${FOLDER}/${file}`)
 const read = (file: string) => readFileSync(join(ROOT, file), 'utf8')
 const scripts = Object.keys(JSON.parse(read('package.json')).scripts)
 
-/** What is wrong with a workflow, beyond its syntax. */
+/** Breaches of the rules for workflows, beyond their syntax. */
 function flawsOf(text: string): string[] {
   const flaws: string[] = []
   if (!/^permissions: \{\}$/m.test(text)) flaws.push('rights by default')
@@ -30,7 +30,7 @@ function flawsOf(text: string): string[] {
   const checkouts = text.match(/actions\/checkout@/g)?.length ?? 0
   const withoutToken = text.match(/persist-credentials: false/g)?.length ?? 0
   if (checkouts !== withoutToken) flaws.push('a checkout keeps its token')
-  // A context that others fill, in a script, is a script of theirs.
+  // An expression in a script runs text that a stranger can choose.
   if (/\brun: (?:.*|\|\n(?: {10}.*\n)*?.*)\$\{\{/.test(text)) flaws.push('an expression in a script')
   for (const [, script] of text.matchAll(/npm run (?:-s )?([a-z][a-z:-]*)/g)) {
     if (!scripts.includes(script!)) flaws.push(`no such script: ${script}`)

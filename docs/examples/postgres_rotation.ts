@@ -119,7 +119,7 @@ export function rotationServer({ adminUrl, webhookSecret, users }: Options): {
         await sql.end({ timeout: 1 })
       }
     },
-    /** The grace is over: no new connection as the user before. Those that are open may go on. */
+    /** The grace is over: no new connection as the user before. Open connections may continue. */
     'rotation.finish': async (data) => {
       if (data.previous === undefined) return
       const [previous, current] = [credentialOf(data.previous), credentialOf(data.current)]
