@@ -10,8 +10,8 @@ import { type TransportOptions, transport } from './transport.ts'
 import {
   type ClientOptions,
   connectUser,
-  type SignedIn as SignedInAs,
   type SignInOptions,
+  type SignInResult,
   signInUser,
   type UserClient,
 } from './user.ts'
@@ -19,7 +19,7 @@ import {
 export type { ClientOptions, Hydrated, ListOptions, PutOptions, SecretValue, SignInOptions } from './user.ts'
 
 /** A session that was just made, and a client that uses it. */
-export type SignedIn = SignedInAs<Client>
+export type SignedIn = SignInResult<Client>
 
 /** One vault of one server. Every method throws {@link PosternError} with the server's code. */
 export interface Client extends Omit<UserClient, 'stepUp'>, Administration {
@@ -48,6 +48,6 @@ export async function signIn(options: SignInOptions): Promise<SignedIn> {
   return whole(rest, await signInUser(options))
 }
 
-function whole(options: TransportOptions, { session, token }: SignedInAs<UserClient>): SignedIn {
+function whole(options: TransportOptions, { session, token }: SignInResult<UserClient>): SignedIn {
   return { client: connect({ ...options, token }), session, token }
 }

@@ -60,7 +60,7 @@ export type Hydrated = { reference: string; secret: SecretValue } | { reference:
 export type SignInOptions = TransportOptions & z.input<typeof OpenSession>
 
 /** A session that was just made, and a client that uses it. */
-export interface SignedIn<C> {
+export interface SignInResult<C> {
   client: C
   session: Omit<z.output<typeof OpenedSession>, 'token'>
   token: Redacted<string>
@@ -83,7 +83,7 @@ export interface UserClient {
   hydrate(references: readonly string[], options?: { signal?: AbortSignal }): Promise<Hydrated[]>
   whoami(): Promise<z.output<typeof Whoami>>
   /** Gives a second factor to a session: the client of the new one that takes its place. */
-  stepUp(factor: z.input<typeof Factor>): Promise<SignedIn<UserClient>>
+  stepUp(factor: z.input<typeof Factor>): Promise<SignInResult<UserClient>>
   signOut(): Promise<void>
   enrolTotp(): Promise<{ uri: Redacted<string>; qr: Redacted<string> }>
   confirmTotp(code: string): Promise<{ recoveryCodes: Redacted<string[]> }>
@@ -186,7 +186,7 @@ export function connectUser(options: ClientOptions, ask: Ask = transport(options
  *
  * @throws {PosternError} `unauthenticated` for whatever is wrong.
  */
-export async function signInUser(options: SignInOptions): Promise<SignedIn<UserClient>> {
+export async function signInUser(options: SignInOptions): Promise<SignInResult<UserClient>> {
   const { code, recoveryCode, assertion, ...rest } = options
   const body = { ...(code && { code }), ...(recoveryCode && { recoveryCode }), ...(assertion && { assertion }) }
   const asked = { method: 'POST', path: 'sessions', body, values: true } as const
@@ -196,7 +196,7 @@ export async function signInUser(options: SignInOptions): Promise<SignedIn<UserC
 function signedIn(
   options: TransportOptions,
   { token: text, ...session }: z.output<typeof OpenedSession>,
-): SignedIn<UserClient> {
+): SignInResult<UserClient> {
   const token = new Redacted(text)
   return { client: connectUser({ ...options, token }), session, token }
 }

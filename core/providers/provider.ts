@@ -104,7 +104,7 @@ export interface ProvidedVersion {
 }
 
 /** How a write may be told from another, and what it expects. */
-export interface PutOptions {
+export interface ProviderPutOptions {
   signal: AbortSignal
   /** Makes a repeat of this write harmless, where the store can; 32 to 64 of `[A-Za-z0-9-]`. */
   idempotencyKey: string
@@ -150,7 +150,7 @@ export interface Provider {
     limit: number
     signal: AbortSignal
   }): Promise<{ items: ProvidedName[]; cursor: string | null }>
-  put(name: string, value: Redacted<Bytes>, options: PutOptions): Promise<{ version: string }>
+  put(name: string, value: Redacted<Bytes>, options: ProviderPutOptions): Promise<{ version: string }>
   /** Deletes a secret, recoverably where the store can. Deleting what is deleted is `not_found` or `deleted`. */
   remove(name: string, options: { signal: AbortSignal }): Promise<void>
   /**

@@ -22,7 +22,7 @@ export const HEALTH_NAME = 'postern-probe'
 export const UNVERSIONED = 'unversioned'
 
 /** One of many. */
-export type Outcome = ProvidedSecret | ProviderFailure
+export type ProvidedOutcome = ProvidedSecret | ProviderFailure
 
 export interface ProviderOptions extends SendOptions {
   /** The time in milliseconds since the Unix epoch. */

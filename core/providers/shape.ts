@@ -11,7 +11,7 @@ import type { Encoding } from '../encoding.ts'
 import { DEFAULT_CONTENT_TYPE } from '../encoding.ts'
 import { JsonSource } from '../json_source.ts'
 import type { Redacted } from '../redacted.ts'
-import { ProviderFailure, type PutOptions } from './provider.ts'
+import { ProviderFailure, type ProviderPutOptions } from './provider.ts'
 import { failureOf } from './request.ts'
 
 /** A value as it is, or is to be, kept in one text. */
@@ -100,7 +100,7 @@ export function fieldsFrom(document: JsonSource): string {
  *
  * @returns `null` when nothing is there; also when it cannot be read and its shape may be replaced.
  */
-export async function look<T>(read: Promise<T>, { replace }: Pick<PutOptions, 'replace'>): Promise<T | null> {
+export async function look<T>(read: Promise<T>, { replace }: Pick<ProviderPutOptions, 'replace'>): Promise<T | null> {
   return read.catch((error) => {
     const { kind, code, isUnread } = failureOf(error)
     const isUnseen = kind === 'denied' || kind === 'invalid'

@@ -16,7 +16,7 @@ import type { SealedVersion } from '../vault/secrets/operations.ts'
 const FIRST: Under = { term: 1, root: null }
 
 /** What a value is sealed as. */
-export interface Place {
+export interface VersionPlace {
   vault: string
   name: string
   version: number
@@ -39,7 +39,7 @@ export interface Sealed {
 export async function sealValue(
   keyring: Keyring,
   value: Redacted<Bytes>,
-  place: Place,
+  place: VersionPlace,
   { term, root }: Under = FIRST,
 ): Promise<Sealed> {
   const kek = await keyring.of(root).currentKek(place.vault, term)
@@ -68,7 +68,7 @@ export async function openVersion(
   }
 }
 
-function bindingOf({ vault, name, version, contentType, encoding }: Place): Binding {
+function bindingOf({ vault, name, version, contentType, encoding }: VersionPlace): Binding {
   // How a value is given back belongs to what it is.
   return { vault, name, version: BigInt(version), contentType: `${encoding};${contentType}` }
 }

@@ -9,7 +9,7 @@ import { badRequest } from '../errors.ts'
 import type { Hash, TreeHead } from './merkle.ts'
 
 /** Which log may take the place of which. */
-export interface Rollback {
+export interface RollbackAcceptance {
   vault: string
   /** Where the log goes on from. */
   head: TreeHead
@@ -21,7 +21,7 @@ const HEAD = '(0|[1-9][0-9]{0,15})/([A-Za-z0-9_-]{43})'
 const WORD = new RegExp(`^([a-z0-9-]{1,32})/${HEAD}/${HEAD}$`)
 
 /** Writes the word: vault, then size and root (base64url) of the log, then of what is anchored. */
-export function formatRollback({ vault, head, anchored }: Rollback): string {
+export function formatRollback({ vault, head, anchored }: RollbackAcceptance): string {
   return [vault, head.size, base64url(head.root), anchored.size, base64url(anchored.root)].join('/')
 }
 
@@ -30,7 +30,7 @@ export function formatRollback({ vault, head, anchored }: Rollback): string {
  *
  * @throws {PosternError} `bad_request`
  */
-export function parseRollback(text: string, field = 'rollback'): Rollback {
+export function parseRollback(text: string, field = 'rollback'): RollbackAcceptance {
   const [, vault, size, root, anchoredSize, anchoredRoot] = WORD.exec(text) ?? []
   const [head, anchored] = [headOf(size, root), headOf(anchoredSize, anchoredRoot)]
   if (vault === undefined || head === null || anchored === null)

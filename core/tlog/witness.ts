@@ -17,7 +17,7 @@ export interface Witness {
 }
 
 /** What a witness said. */
-export type Verdict =
+export type WitnessVerdict =
   | { kind: 'cosigned'; lines: string }
   /** It last signed a tree of another size than was said. */
   | { kind: 'elsewhere'; size: number }
@@ -36,7 +36,7 @@ export async function askWitness(
   { url, verifier }: Witness,
   note: string,
   old: { size: number; proof: readonly Hash[] },
-): Promise<Verdict> {
+): Promise<WitnessVerdict> {
   const body = `${[`old ${old.size}`, ...old.proof.map(base64)].join('\n')}\n\n${note}`
   const endpoint = `${url.replace(/(?<!\/)\/+$/, '')}/add-checkpoint`
   const answer = await send(endpoint, { method: 'POST', body }, { allowLoopback: true, maxBytes: 64 * 1024 })
@@ -50,7 +50,7 @@ export async function askWitness(
 }
 
 /** Takes the line that is this witness's own, once it verifies. What it sends is hostile, and may be of other keys too. */
-async function cosigned(note: string, answer: string, verifier: NoteVerifier): Promise<Verdict> {
+async function cosigned(note: string, answer: string, verifier: NoteVerifier): Promise<WitnessVerdict> {
   const text = note.slice(0, note.lastIndexOf('\n\n') + 1)
   for (const line of answer.split('\n').filter((one) => one.startsWith(`— ${verifier.name} `))) {
     const opened = await opens(`${text}\n${line}\n`, verifier)

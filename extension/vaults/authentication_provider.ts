@@ -6,7 +6,7 @@
 import * as vscode from 'vscode'
 import { isTicket, vaultOfTicket } from '../../core/authentication/ticket.ts'
 import { vaultOfToken } from '../../core/authentication/token.ts'
-import type { SignedIn, UserClient } from '../../core/client/user.ts'
+import type { SignInResult, UserClient } from '../../core/client/user.ts'
 import { PosternError } from '../../core/errors.ts'
 import { Redacted } from '../../core/redacted.ts'
 import type { Platform } from '../platform/platform.ts'
@@ -100,7 +100,7 @@ export class Accounts implements vscode.AuthenticationProvider, vscode.Disposabl
     return { origin, vault: credential.vault, ...kept(signedIn), key: jwk }
   }
 
-  async #withCode(signedIn: SignedIn<UserClient>): Promise<SignedIn<UserClient>> {
+  async #withCode(signedIn: SignInResult<UserClient>): Promise<SignInResult<UserClient>> {
     try {
       return await signedIn.client.stepUp(await askCode(signedIn.session.principal)).catch(wrongCode)
     } catch (error) {
@@ -263,7 +263,7 @@ async function handOver(token: Redacted<string>, vault: string): Promise<void> {
   await vscode.env.clipboard.writeText(token.reveal())
 }
 
-function kept({ session: { principal, accessor, expiresAt }, token }: SignedIn<UserClient>) {
+function kept({ session: { principal, accessor, expiresAt }, token }: SignInResult<UserClient>) {
   return { principal, accessor, expiresAt, token: token.reveal() }
 }
 

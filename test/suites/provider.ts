@@ -6,7 +6,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Provider, ProviderFailure, type PutOptions } from '../../core/providers/provider.ts'
+import { type Provider, ProviderFailure, type ProviderPutOptions } from '../../core/providers/provider.ts'
 import { type Naming, storeName } from '../../core/providers/store_names.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { canary, leaks } from '../support/canary.ts'
@@ -86,7 +86,7 @@ export function providerContract(title: string, open: () => Promise<Store>): voi
       return value
     }
 
-    function put(name: string, value: string | Uint8Array<ArrayBuffer>, more: Partial<PutOptions> = {}) {
+    function put(name: string, value: string | Uint8Array<ArrayBuffer>, more: Partial<ProviderPutOptions> = {}) {
       const bytes = typeof value === 'string' ? bytesOf(value) : value
       return provider.put(name, new Redacted(bytes), { signal: signal(), idempotencyKey: key(), ...more })
     }

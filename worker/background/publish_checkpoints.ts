@@ -8,7 +8,7 @@ import { PosternError } from '../../core/errors.ts'
 import type { Anchor } from '../../core/tlog/anchor.ts'
 import type { TreeHead } from '../../core/tlog/merkle.ts'
 import { parseVerifierKey } from '../../core/tlog/signed_note.ts'
-import { askWitness, type Verdict, type Witness } from '../../core/tlog/witness.ts'
+import { askWitness, type Witness, type WitnessVerdict } from '../../core/tlog/witness.ts'
 import { compareAnchor } from '../integrity/continuity.ts'
 import { signHead } from '../integrity/sign_checkpoint.ts'
 import { logLine } from '../telemetry/log.ts'
@@ -68,7 +68,7 @@ async function ask(
   witness: Witness,
   note: string,
   sizes: { from: number; to: number },
-): Promise<Verdict> {
+): Promise<WitnessVerdict> {
   const target = `witness:${witness.verifier.name}`
   try {
     const { hashes } = await services.perform('audit.consistency', sizes)

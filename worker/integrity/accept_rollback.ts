@@ -8,7 +8,7 @@ import { equal } from '../../core/bytes.ts'
 import { PosternError } from '../../core/errors.ts'
 import type { Anchor } from '../../core/tlog/anchor.ts'
 import type { TreeHead } from '../../core/tlog/merkle.ts'
-import { formatRollback, parseRollback, type Rollback } from '../../core/tlog/rollback_acceptance.ts'
+import { formatRollback, parseRollback, type RollbackAcceptance } from '../../core/tlog/rollback_acceptance.ts'
 import { logLine } from '../telemetry/log.ts'
 import type { VaultServices } from '../vault_services.ts'
 import { compareAnchors, containsHead } from './continuity.ts'
@@ -47,7 +47,7 @@ export async function anchoredElsewhere(services: VaultServices): Promise<{ anch
 }
 
 /** The word for exactly what an anchor has, of a log that this one is or goes on from: what it says of it comes after. */
-async function acceptedOf(services: VaultServices, anchored: TreeHead): Promise<Rollback | null> {
+async function acceptedOf(services: VaultServices, anchored: TreeHead): Promise<RollbackAcceptance | null> {
   for (const word of services.settings.audit.acceptRollback) {
     const rollback = parseRollback(word)
     const same = rollback.anchored.size === anchored.size && equal(rollback.anchored.root, anchored.root)

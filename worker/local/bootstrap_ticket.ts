@@ -10,7 +10,7 @@ import process from 'node:process'
 import { mintTicket, TICKET_MS } from '../../core/authentication/ticket.ts'
 import type { Keyring } from '../../core/crypto/keyring.ts'
 import { PosternError } from '../../core/errors.ts'
-import { fileOfVault, type Stores, vaultsIn } from './data_folder.ts'
+import { type DataFolder, fileOfVault, vaultsIn } from './data_folder.ts'
 
 /** The vault that a start offers a ticket for. */
 export const DEFAULT_VAULT = 'default'
@@ -28,7 +28,7 @@ export interface BootstrapOffer {
  * Offers a ticket for the default vault if it has no principal, and no other vault exists. The vault itself is made when
  * the ticket is used.
  */
-export async function offerBootstrap(stores: Stores, keyring: Keyring, data: string): Promise<BootstrapOffer> {
+export async function offerBootstrap(stores: DataFolder, keyring: Keyring, data: string): Promise<BootstrapOffer> {
   const isTaken = async () => (await stores.open(DEFAULT_VAULT, false))?.vault.isEmpty() === false
   const isAsked = existsSync(fileOfVault(data, DEFAULT_VAULT)) || vaultsIn(data).length === 0
   // In any case: a default vault that is lost stops the start, however many others there are.

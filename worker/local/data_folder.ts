@@ -41,7 +41,7 @@ export function vaultsIn(data: string): string[] {
 }
 
 /** The vaults in a data folder. */
-export interface Stores {
+export interface DataFolder {
   /**
    * Opens a vault, once.
    *
@@ -63,7 +63,7 @@ export interface Stores {
  *
  * @param list The vaults that are known of the folder: what is missing of them is not made anew.
  */
-export function openStores(data: string, surroundings: Surroundings, list: VaultList): Stores {
+export function openStores(data: string, surroundings: Surroundings, list: VaultList): DataFolder {
   const files = new Map<string, Promise<OpenedFile>>()
   const opened = new Map<string, OpenedFile>()
   const folder = placeOf(data)
@@ -79,7 +79,7 @@ export function openStores(data: string, surroundings: Surroundings, list: Vault
   notes.unref()
   const { folder: backups } = surroundings.settings.backup
   const requests = backups === undefined ? null : watchRequests(resolve(backups), list.server, backUpAll)
-  const stores: Stores = {
+  const stores: DataFolder = {
     async open(id, create) {
       const known = files.get(id)
       if (known !== undefined) return known

@@ -16,7 +16,7 @@ const PROXY = /^(?:https?|all|no|ftp|socks5?|wss?)_proxy$/i
 const UNVERIFIED = 'NODE_TLS_REJECT_UNAUTHORIZED'
 
 /** What a process has from its environment and its command line. */
-export interface Surroundings {
+export interface ProcessSurroundings {
   env: Record<string, string | undefined>
   /** Which runtime this is. */
   runtime: 'bun' | 'deno' | 'node'
@@ -29,7 +29,7 @@ export interface Surroundings {
  *
  * @throws {PosternError} `bad_request` for what the runtime obeys already: see {@link refuseFixed}.
  */
-export function closeDetours(surroundings: Surroundings = ofProcess()): void {
+export function closeDetours(surroundings: ProcessSurroundings = ofProcess()): void {
   refuseFixed(surroundings)
   const { env } = surroundings
   const removed = Object.keys(env).filter((name) => isDetour(name, env[name]))
@@ -47,7 +47,7 @@ function isDetour(name: string, value: string | undefined): boolean {
  *
  * @throws {PosternError} `bad_request`
  */
-function refuseFixed({ env, runtime, flags }: Surroundings): void {
+function refuseFixed({ env, runtime, flags }: ProcessSurroundings): void {
   const options = [...flags, ...(env.NODE_OPTIONS ?? '').split(/\s+/)]
   const proxied = env.NODE_USE_ENV_PROXY === '1' || options.includes('--use-env-proxy')
   const hasProxy = Object.keys(env).some((name) => PROXY.test(name) && !/^no_/i.test(name) && env[name] !== '')
@@ -63,7 +63,7 @@ function refused(field: string, why: string): PosternError {
   return new PosternError('bad_request', `${field}: ${why}. Unset it, and start again`, { field })
 }
 
-function ofProcess(): Surroundings {
+function ofProcess(): ProcessSurroundings {
   const runtime = 'Bun' in globalThis ? 'bun' : 'Deno' in globalThis ? 'deno' : 'node'
   return { env: process.env, runtime, flags: process.execArgv }
 }

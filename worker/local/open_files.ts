@@ -8,7 +8,7 @@ import { statSync } from 'node:fs'
 import { VanishedFile } from '../integrity/vanished_file.ts'
 
 /** The files, or the folder, that a process has open. */
-export interface Place {
+export interface OpenFiles {
   /**
    * Costs one `stat` a path, a few microseconds.
    *
@@ -19,7 +19,7 @@ export interface Place {
 }
 
 /** Remembers what is at these paths now. */
-export function placeOf(...paths: string[]): Place {
+export function placeOf(...paths: string[]): OpenFiles {
   const known = paths.map((path) => [path, identityOf(path)] as const)
   const moved = () => known.find(([path, identity]) => identityOf(path) !== identity)?.[0]
   return {

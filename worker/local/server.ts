@@ -22,7 +22,7 @@ import { gaugesOf } from '../telemetry/vault_metrics.ts'
 import { localHost } from '../vault_host/local.ts'
 import { DEFAULT_VAULT, offerBootstrap } from './bootstrap_ticket.ts'
 import { checkRoots, type FormerRoot } from './check_root_keys.ts'
-import { messageOf, openStores, type Stores, VAULT_SUFFIX, vaultsIn } from './data_folder.ts'
+import { type DataFolder, messageOf, openStores, VAULT_SUFFIX, vaultsIn } from './data_folder.ts'
 import { closeDetours } from './detours.ts'
 import { anchorsOf, checkBackupFolder, readTls } from './named_files.ts'
 import { openKeyring } from './open_keyring.ts'
@@ -176,7 +176,7 @@ async function openVaultList(data: string, keyring: Keyring): Promise<VaultList>
 }
 
 /** Probes the disk at most once a second, however often it is called: the caller needs no token. */
-function readiness(stores: Stores): () => boolean {
+function readiness(stores: DataFolder): () => boolean {
   let checkedAt = Number.NEGATIVE_INFINITY
   let ready = false
   return () => {
@@ -189,7 +189,7 @@ function readiness(stores: Stores): () => boolean {
 }
 
 /** Opens vaults for requests. The reason of a failure goes to the operator's log, not to the client. */
-function openForRequests(stores: Stores): Stores['open'] {
+function openForRequests(stores: DataFolder): DataFolder['open'] {
   return async (id, create) => {
     try {
       return await stores.open(id, create)

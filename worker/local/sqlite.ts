@@ -2,7 +2,7 @@ import { closeSync, openSync } from 'node:fs'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import type { Sql, SqlValue } from '../../core/vault/sql.ts'
 import { StillCopy } from './live_copy.ts'
-import { type Place, placeOf } from './open_files.ts'
+import { type OpenFiles, placeOf } from './open_files.ts'
 
 /** A SQLite database that one process owns. */
 export interface Sqlite extends Sql {
@@ -26,7 +26,7 @@ export function openSqlite(path: string): Sqlite {
   // Made before SQLite makes it: for its owner only. Its journal takes the same mode.
   if (path !== ':memory:') closeSync(openSync(path, 'a', 0o600))
   const db = new DatabaseSync(path)
-  let place: Place
+  let place: OpenFiles
   try {
     // FULL, with WAL, syncs the log at every commit. Erased values are overwritten in the file.
     db.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL')

@@ -10,7 +10,7 @@ import type { Recipient } from '../../core/crypto/seal_to.ts'
 import { badRequest, refusal } from '../../core/errors.ts'
 import type { VersionedChain } from '../../core/providers/chain.ts'
 import { failover } from '../../core/providers/failover.ts'
-import type { PutOptions } from '../../core/providers/provider.ts'
+import type { ProviderPutOptions } from '../../core/providers/provider.ts'
 import { ABSENT } from '../../core/providers/skipped.ts'
 import type { Redacted } from '../../core/redacted.ts'
 import { writeKey } from '../../core/sealing/digests.ts'
@@ -162,7 +162,7 @@ export async function providerVersions(
   return { name, items }
 }
 
-function expectation(expect: WriteInput['expect']): Pick<PutOptions, 'expect'> {
+function expectation(expect: WriteInput['expect']): Pick<ProviderPutOptions, 'expect'> {
   if (expect === undefined) return {}
   if (expect === 'absent') return { expect }
   return { expect: typeof expect === 'number' ? String(expect) : expect.provided }

@@ -11,7 +11,7 @@ import { badRequest, PosternError, refusal } from '../../core/errors.ts'
 import { retryRaced } from '../../core/races.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { fingerprints } from '../../core/sealing/request_fingerprint.ts'
-import { type Place, sealValue } from '../../core/sealing/version.ts'
+import { sealValue, type VersionPlace } from '../../core/sealing/version.ts'
 import type { StrengthPolicy } from '../../core/values/strength.ts'
 import { textOf, weaknessOf, weakValue } from '../../core/values/strength.ts'
 import type { Granted } from '../../core/vault/rpc.ts'
@@ -27,7 +27,7 @@ const MAX_RACES = 20
 
 /** A write before it is sealed, since it is sealed for its number. */
 export interface Draft {
-  place: Omit<Place, 'version'>
+  place: Omit<VersionPlace, 'version'>
   value: Redacted<Bytes>
   /** Set when the vault took the value before: then no policy is asked about it, so nothing tells what it is. */
   isKept?: true

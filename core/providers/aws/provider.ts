@@ -15,11 +15,11 @@ import {
   type ProvidedVersion,
   type Provider,
   ProviderFailure,
+  type ProviderPutOptions,
   type ProviderRotation,
-  type PutOptions,
   type RotateOptions,
 } from '../provider.ts'
-import { failureOf, HEALTH_NAME, type Outcome, type ProviderOptions, resolvesWhenServed } from '../request.ts'
+import { failureOf, HEALTH_NAME, type ProvidedOutcome, type ProviderOptions, resolvesWhenServed } from '../request.ts'
 import { bytesOfText, checkFit, documentOf, look } from '../shape.ts'
 import { checkStoreName } from '../store_names.ts'
 import { type AwsAccess, awsCaller } from './api.ts'
@@ -80,8 +80,8 @@ export function awsProvider(config: AwsConfig, options: ProviderOptions = {}): P
     return secretOf(await call('GetSecretValue', { SecretId: name, ...which }, Value, { signal }))
   }
 
-  async function getMany(names: readonly string[], { signal }: { signal: AbortSignal }): Promise<Outcome[]> {
-    const found = new Map<string, Outcome>()
+  async function getMany(names: readonly string[], { signal }: { signal: AbortSignal }): Promise<ProvidedOutcome[]> {
+    const found = new Map<string, ProvidedOutcome>()
     for (let at = 0; at < names.length; at += MAX_BATCH) {
       const batch = names.slice(at, at + MAX_BATCH)
       for (const name of batch) checkStoreName('aws', name)
@@ -131,7 +131,11 @@ export function awsProvider(config: AwsConfig, options: ProviderOptions = {}): P
    * A new version is staged, where no reader sees it, and then made current in place of the one that was
    * expected: AWS has no other check-and-set. The key becomes the version's id, and tells a write that is repeated.
    */
-  async function put(name: string, value: Redacted<Bytes>, { signal, idempotencyKey, expect, replace }: PutOptions) {
+  async function put(
+    name: string,
+    value: Redacted<Bytes>,
+    { signal, idempotencyKey, expect, replace }: ProviderPutOptions,
+  ) {
     checkStoreName('aws', name)
     const write = { ClientRequestToken: idempotencyKey, ...contentOf(value) }
     const current = expect === 'absent' ? undefined : await currentOf(name, signal)
@@ -260,7 +264,7 @@ function secretOf({ SecretString, SecretBinary, VersionId, CreatedDate }: z.outp
 }
 
 /** What is wrong with one of many is its own outcome. */
-function outcomeOf(value: z.output<typeof Value>): Outcome {
+function outcomeOf(value: z.output<typeof Value>): ProvidedOutcome {
   try {
     return secretOf(value)
   } catch (error) {

@@ -16,7 +16,7 @@ import {
   type ProvidedVersion,
   type Provider,
   ProviderFailure,
-  type PutOptions,
+  type ProviderPutOptions,
 } from '../provider.ts'
 import { failureOf, HEALTH_NAME, type ProviderOptions, resolvesWhenServed } from '../request.ts'
 import { bytesOfText, checkFit, declaresType, writtenContent } from '../shape.ts'
@@ -111,7 +111,7 @@ export function azureProvider(config: AzureConfig, options: ProviderOptions = {}
    * Key Vault has no check-and-set: what is expected is compared before the write, and a write of others in
    * between is not noticed. A tag tells a write that is repeated.
    */
-  async function put(name: string, value: Redacted<Bytes>, put: PutOptions): Promise<{ version: string }> {
+  async function put(name: string, value: Redacted<Bytes>, put: ProviderPutOptions): Promise<{ version: string }> {
     checkStoreName('azure', name)
     const { text, tags, encoding } = contentOf(value)
     const path = `/secrets/${name}`

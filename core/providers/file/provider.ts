@@ -8,7 +8,7 @@ import { type Bytes, base64, parseBase64, parseUtf8, utf8 } from '../../bytes.ts
 import { isJsonType } from '../../content_type.ts'
 import { isProgrammingError } from '../../programming_error.ts'
 import { Redacted } from '../../redacted.ts'
-import { type ProvidedSecret, type Provider, ProviderFailure, type PutOptions } from '../provider.ts'
+import { type ProvidedSecret, type Provider, ProviderFailure, type ProviderPutOptions } from '../provider.ts'
 import { UNVERSIONED } from '../request.ts'
 import { bytesOfText, checkFit, declaresType, foreignShape, writtenContent } from '../shape.ts'
 import { checkStoreName } from '../store_names.ts'
@@ -85,7 +85,7 @@ export function fileProvider(config: FileConfig): Provider {
     return changed
   }
 
-  async function put(name: string, value: Redacted<Bytes>, options: PutOptions) {
+  async function put(name: string, value: Redacted<Bytes>, options: ProviderPutOptions) {
     const { signal, expect } = options
     checkStoreName(format, name)
     const isText = parseUtf8(value.reveal()) !== null
@@ -134,7 +134,7 @@ function entriesOfEnv(text: string): Map<string, FileEntry> | null {
  */
 function entryFor(
   value: Redacted<Bytes>,
-  { contentType, replace }: PutOptions,
+  { contentType, replace }: ProviderPutOptions,
   current: FileEntry | null,
 ): string | object {
   if (current !== null && replace === undefined) {

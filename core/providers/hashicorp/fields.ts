@@ -10,7 +10,7 @@ import { isJsonType, JSON_TYPE } from '../../content_type.ts'
 import { ENCODINGS, type Encoding } from '../../encoding.ts'
 import type { JsonSource, JsonValue } from '../../json_source.ts'
 import { Redacted } from '../../redacted.ts'
-import type { ProvidedSecret, PutOptions } from '../provider.ts'
+import type { ProvidedSecret, ProviderPutOptions } from '../provider.ts'
 import { bytesOfText, checkFit, declaresType, documentOf, fieldsFrom, foreignShape, writtenContent } from '../shape.ts'
 
 /** The shape that we write. */
@@ -40,7 +40,7 @@ interface Own {
  */
 export function dataOf(
   value: Redacted<Bytes>,
-  { contentType, replace }: Pick<PutOptions, 'contentType' | 'replace'>,
+  { contentType, replace }: Pick<ProviderPutOptions, 'contentType' | 'replace'>,
   present: Fields | null,
 ): string {
   const written = writtenContent(value, contentType)

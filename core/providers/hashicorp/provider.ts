@@ -12,7 +12,7 @@ import {
   type ProvidedVersion,
   type Provider,
   ProviderFailure,
-  type PutOptions,
+  type ProviderPutOptions,
 } from '../provider.ts'
 import {
   failureOf,
@@ -176,12 +176,12 @@ export function hashicorpProvider(config: HashicorpConfig, options: ProviderOpti
   }
 
   /** The look is at the version that the write must follow: nothing comes between the two. */
-  async function put(name: string, value: Redacted<Bytes>, options: PutOptions): Promise<{ version: string }> {
+  async function put(name: string, value: Redacted<Bytes>, options: ProviderPutOptions): Promise<{ version: string }> {
     checkStoreName('hashicorp', name)
     return engine.write(options.signal, (kv) => (kv === 1 ? putUnversioned : putVersioned)(name, value, options))
   }
 
-  async function putVersioned(name: string, value: Redacted<Bytes>, options: PutOptions) {
+  async function putVersioned(name: string, value: Redacted<Bytes>, options: ProviderPutOptions) {
     const { signal, expect } = options
     const cas = expect === undefined ? await latestOf(name, signal) : expect === 'absent' ? 0 : versionNumber(expect)
     const path = pathOf(name, 'data')
@@ -195,7 +195,7 @@ export function hashicorpProvider(config: HashicorpConfig, options: ProviderOpti
   }
 
   /** Version 1 has no check-and-set: what is there is looked at before the write. */
-  async function putUnversioned(name: string, value: Redacted<Bytes>, options: PutOptions) {
+  async function putUnversioned(name: string, value: Redacted<Bytes>, options: ProviderPutOptions) {
     const { expect, signal } = options
     const path = `${mount}/${encode(name)}`
     const present = await presentAt(path, FIELDS_1, options)
@@ -206,7 +206,7 @@ export function hashicorpProvider(config: HashicorpConfig, options: ProviderOpti
   }
 
   /** What a write would replace; `null` when there is nothing. */
-  function presentAt(path: string, pointer: string, { signal, replace }: PutOptions): Promise<Fields | null> {
+  function presentAt(path: string, pointer: string, { signal, replace }: ProviderPutOptions): Promise<Fields | null> {
     const read = requestFields({ path, signal }, pointer, z.unknown()).then(({ fields }) => fields)
     return look(read, { replace })
   }

@@ -11,7 +11,7 @@ import { ENCODINGS } from '../../encoding.ts'
 import type { Received } from '../../http/send.ts'
 import { JsonSource, type JsonValue, tokensOf } from '../../json_source.ts'
 import { Redacted } from '../../redacted.ts'
-import { type ProvidedSecret, ProviderFailure, type PutOptions } from '../provider.ts'
+import { type ProvidedSecret, ProviderFailure, type ProviderPutOptions } from '../provider.ts'
 import { failureOf, malformed, readSource, UNVERSIONED } from '../request.ts'
 import { bytesOfText, checkFit, declaresType, documentOf, fieldsFrom, foreignShape, writtenContent } from '../shape.ts'
 
@@ -123,7 +123,7 @@ function pointerOf(tokens: readonly string[]): string {
  */
 export function bodyOf(
   value: Redacted<Bytes>,
-  { contentType, replace }: PutOptions,
+  { contentType, replace }: ProviderPutOptions,
   present: Present | null,
   config: DocumentPlaces,
 ): string {

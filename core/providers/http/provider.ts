@@ -10,7 +10,13 @@ import { badRequest } from '../../errors.ts'
 import type { Received } from '../../http/send.ts'
 import { traceHeaders } from '../../http/trace_context.ts'
 import type { Redacted } from '../../redacted.ts'
-import { type FailureKind, type ProvidedSecret, type Provider, ProviderFailure, type PutOptions } from '../provider.ts'
+import {
+  type FailureKind,
+  type ProvidedSecret,
+  type Provider,
+  ProviderFailure,
+  type ProviderPutOptions,
+} from '../provider.ts'
 import {
   ask,
   checkHeaderValue,
@@ -133,7 +139,7 @@ export function httpProvider(config: HttpConfig, options: ProviderOptions = {}):
   }
 
   /** Looks at what is there first, and has the store refuse the write when another came between. */
-  async function put(name: string, value: Redacted<Bytes>, options: PutOptions): Promise<{ version: string }> {
+  async function put(name: string, value: Redacted<Bytes>, options: ProviderPutOptions): Promise<{ version: string }> {
     checkStoreName('http', name)
     const { signal, idempotencyKey, expect } = options
     const caller = condition(expect)

@@ -144,7 +144,7 @@ export const deleteRule = operation({
 })
 
 /** What a rule would say, and why: the rules that name the principal and the resource, with their effect. */
-export interface Explanation {
+export interface DecisionExplanation {
   allow: boolean
   rule: string | null
   missing: 'mfa' | 'approval' | null
@@ -155,7 +155,7 @@ export interface Explanation {
 export const explainDecision = operation({
   ...onRules,
   binds: 'nothing',
-  run({ access }, request: AccessRequest): Outcome<Explanation> {
+  run({ access }, request: AccessRequest): Outcome<DecisionExplanation> {
     const rules = access.rulesFor(request.principal)
     const named = rules.filter((rule) => decide(request, [{ ...rule, effect: 'permit', conditions: {} }]).allow)
     const considered = named.map((rule) => {

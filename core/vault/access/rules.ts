@@ -57,7 +57,7 @@ export interface Conditions {
 }
 
 /** How many others have to approve, and who they may be. */
-export interface Demand {
+export interface ApprovalDemand {
   required: number
   /** Ids of principals: users, each counted once. */
   from: readonly string[]
@@ -75,11 +75,11 @@ export interface Rule {
   resource: string
   conditions?: Conditions | undefined
   /** What lifts a `forbid` for one request: see `approval.ts`. */
-  unless?: { approvals: Demand } | undefined
+  unless?: { approvals: ApprovalDemand } | undefined
 }
 
 /** A `forbid` that others can lift. */
-export type DemandingRule = Rule & { unless: { approvals: Demand } }
+export type DemandingRule = Rule & { unless: { approvals: ApprovalDemand } }
 
 export interface Decision {
   allow: boolean

@@ -13,7 +13,7 @@ import canonicalize from 'canonicalize'
 import { base64url, utf8 } from '../../bytes.ts'
 import type { AskedApproval, Reason } from '../../errors.ts'
 import type { AccessStore } from '../access/principal_store.ts'
-import type { Action, Demand, DemandingRule } from '../access/rules.ts'
+import type { Action, ApprovalDemand, DemandingRule } from '../access/rules.ts'
 import { notify } from '../notifications/tasks.ts'
 import type { Context, Facts, Identity, Outcome } from '../operation.ts'
 import type { Approval, Vote } from './approval_store.ts'
@@ -51,7 +51,7 @@ export function bind(
 /** Whether a demand can be met at all: enough of those that it names are users, known and enabled. */
 export function quorumIn(
   access: AccessStore,
-  { required, from }: Demand,
+  { required, from }: ApprovalDemand,
   { without = [] }: { without?: readonly string[] } = {},
 ): boolean {
   return required >= 1 && from.filter((id) => !without.includes(id) && isUser(access, id)).length >= required

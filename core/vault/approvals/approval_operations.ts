@@ -45,7 +45,7 @@ export const showApproval = operation({
 })
 
 /** An approver's decision on what has this hash. */
-export interface Verdict {
+export interface ApprovalDecision {
   id: string
   hash: string
   approve: boolean
@@ -55,8 +55,13 @@ export interface Verdict {
 export const decideApproval = operation({
   ...onApprovals,
   notable: true,
-  about: ({ id, approve, hash, reason }: Verdict) => ({ approval: id, approve, hash, ...(reason && { reason }) }),
-  run(context: Context, { id, hash, approve, reason: why }: Verdict): Outcome<ShownApproval> {
+  about: ({ id, approve, hash, reason }: ApprovalDecision) => ({
+    approval: id,
+    approve,
+    hash,
+    ...(reason && { reason }),
+  }),
+  run(context: Context, { id, hash, approve, reason: why }: ApprovalDecision): Outcome<ShownApproval> {
     const { approvals, identity, now } = context
     // Deciding about another's request is an act of administration, whatever the request asks for.
     const barred = context.barred('admin')

@@ -17,7 +17,7 @@ export const findDelivery = task({
 })
 
 /** What became of an attempt: how far it came, or why it did not. */
-export type Report = { target: string } & ({ mark: number } | { failure: string })
+export type DeliveryReport = { target: string } & ({ mark: number } | { failure: string })
 
 /**
  * Notes what became of an attempt. Recorded is only that a target began to fail, or takes things again: an entry for
@@ -26,8 +26,8 @@ export type Report = { target: string } & ({ mark: number } | { failure: string 
 export const reportDelivery = task({
   notable: true,
   resource: () => 'audit',
-  about: ({ target }: Report) => ({ target }),
-  run({ deliveries, now }, report: Report): Outcome<Delivery> {
+  about: ({ target }: DeliveryReport) => ({ target }),
+  run({ deliveries, now }, report: DeliveryReport): Outcome<Delivery> {
     const { target } = report
     const before = deliveries.find(target) ?? { target, mark: 0, deliveredAt: null, failure: null, failingSince: null }
     const failing = 'failure' in report

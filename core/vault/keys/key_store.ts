@@ -36,7 +36,7 @@ export interface Unmoved {
 }
 
 /** How far a move has come: which table, and behind which row. */
-export interface Place {
+export interface RekeyCursor {
   stage: number
   cursor: number
 }
@@ -106,9 +106,9 @@ export class KeyStore {
   }
 
   /** How far the move to the newest term has come; `null` when it is done. */
-  place(): Place | null {
+  place(): RekeyCursor | null {
     const query = 'SELECT stage, cursor FROM term WHERE number = ? AND done_at IS NULL'
-    return this.#sql.all<Place>(query, this.term())[0] ?? null
+    return this.#sql.all<RekeyCursor>(query, this.term())[0] ?? null
   }
 
   /** How many rows of the move to the newest term are still to be looked at, or fewer: some are not there any more. */
@@ -144,7 +144,7 @@ export class KeyStore {
    * @param headSize The longest head of an envelope.
    * @returns With the place behind them; `null` when there is nothing behind.
    */
-  stale({ stage, cursor }: Place, span: number, headSize: number): { items: Stale[]; next: Place | null } {
+  stale({ stage, cursor }: RekeyCursor, span: number, headSize: number): { items: Stale[]; next: RekeyCursor | null } {
     const table = TABLES[stage]!
     const query = `SELECT rowid AS "at", kid, substr(sealed, 1, ?) AS head FROM ${table}
       WHERE rowid > ? AND rowid <= ? AND sealed IS NOT NULL AND kid <> ? ORDER BY rowid`
@@ -167,7 +167,7 @@ export class KeyStore {
   }
 
   /** Notes how far the move has come; `null`: to the end. What failed is looked at again in another round. */
-  moveOn(next: Place | null, { moved, failed }: { moved: number; failed: number }, now: number): void {
+  moveOn(next: RekeyCursor | null, { moved, failed }: { moved: number; failed: number }, now: number): void {
     const place: SqlValue[] = next === null ? [0, 0] : [next.stage, next.cursor]
     this.#sql.all(
       'UPDATE term SET stage = ?, cursor = ?, moved = moved + ?, failed = failed + ? WHERE number = ?',

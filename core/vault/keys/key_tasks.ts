@@ -7,7 +7,7 @@
 import type { Bytes } from '../../bytes.ts'
 import type { Outcome } from '../operation.ts'
 import { type TaskContext, task } from '../task.ts'
-import type { Place, Stale } from './key_store.ts'
+import type { RekeyCursor, Stale } from './key_store.ts'
 
 /** How many rows one transaction looks at, so that no request waits long for it. */
 const BATCH = 200
@@ -33,9 +33,9 @@ export interface StaleBatch {
   term: number
   /** The id of the key that they are moved to. */
   kid: string
-  place: Place
+  place: RekeyCursor
   items: Stale[]
-  next: Place | null
+  next: RekeyCursor | null
 }
 
 export const findStale = task({

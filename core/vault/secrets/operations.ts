@@ -144,7 +144,7 @@ export const prepareRollback = operation({
   resource: byName,
   about: ({ version }: { name: string; version: number }) => ({ to: version }),
   binds: ({ secrets }, { name, version }) => ({ to: version, latest: secrets.find(name)?.latest ?? null }),
-  run(context: Context, { name, version }: { name: string; version: number }): Outcome<Rollback> {
+  run(context: Context, { name, version }: { name: string; version: number }): Outcome<VersionRestore> {
     const { secrets, rotations, chains, now } = context
     if (chains.covering(name) !== null) return { reason: 'not_sealed' }
     const secret = secrets.find(name)
@@ -162,7 +162,7 @@ export const prepareRollback = operation({
 })
 
 /** What a rollback starts from. */
-export interface Rollback {
+export interface VersionRestore {
   rotates: boolean
   current: number
   source: SealedVersion | null

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { type Binding, dekCache, open, seal } from '../../../../core/crypto/envelope.ts'
 import { Keyring } from '../../../../core/crypto/keyring.ts'
 import { Redacted } from '../../../../core/redacted.ts'
-import { openVersion, type Place, sealValue } from '../../../../core/sealing/version.ts'
+import { openVersion, sealValue, type VersionPlace } from '../../../../core/sealing/version.ts'
 import { bytesOf, rejectionOf } from '../../../support/core.ts'
 import { makeForTwoKeys } from '../../../support/reference/two_keys.ts'
 
@@ -85,7 +85,13 @@ describe('an envelope that names another key', () => {
     await expect(open(first, moved, binding, cache)).rejects.toThrow(RangeError)
   })
 
-  const place: Place = { vault: 'acme', name: 'prod/db', version: 1, contentType: 'text/plain', encoding: 'utf8' }
+  const place: VersionPlace = {
+    vault: 'acme',
+    name: 'prod/db',
+    version: 1,
+    contentType: 'text/plain',
+    encoding: 'utf8',
+  }
 
   it.each<[string, (rootId: string) => string, 'tampered' | 'no_key']>([
     ['another term of the vault', (rootId) => `${rootId}.2`, 'tampered'],

@@ -4,14 +4,14 @@ import { Keyring } from '../../../../core/crypto/keyring.ts'
 import { Redacted } from '../../../../core/redacted.ts'
 import { openCursor, sealCursor } from '../../../../core/sealing/list_cursor.ts'
 import { fingerprints } from '../../../../core/sealing/request_fingerprint.ts'
-import { openVersion, type Place, sealValue } from '../../../../core/sealing/version.ts'
+import { openVersion, sealValue, type VersionPlace } from '../../../../core/sealing/version.ts'
 import type { SealedVersion } from '../../../../core/vault/secrets/operations.ts'
 import { bytesOf, rejectionOf } from '../../../support/core.ts'
 
 const [ROOT, OTHER_ROOT] = [new Redacted(new Uint8Array(32).fill(1)), new Redacted(new Uint8Array(32).fill(2))]
 const ring = await Keyring.open(ROOT)
 const otherRing = await Keyring.open(OTHER_ROOT)
-const place: Place = { vault: 'acme', name: 'prod/db', version: 1, contentType: 'text/plain', encoding: 'utf8' }
+const place: VersionPlace = { vault: 'acme', name: 'prod/db', version: 1, contentType: 'text/plain', encoding: 'utf8' }
 const value = bytesOf('hunter2')
 
 async function row(change: Partial<SealedVersion> = {}): Promise<SealedVersion> {

@@ -22,7 +22,7 @@ import { parseSettings } from '../../../../core/settings/settings.ts'
 import type { Anchor } from '../../../../core/tlog/anchor.ts'
 import { upstreamsOf } from '../../../../worker/compose.ts'
 import { checkRoots } from '../../../../worker/local/check_root_keys.ts'
-import { openStores, type Stores } from '../../../../worker/local/data_folder.ts'
+import { type DataFolder, openStores } from '../../../../worker/local/data_folder.ts'
 import { openSqlite } from '../../../../worker/local/sqlite.ts'
 import { hasVaultList, VaultList } from '../../../../worker/local/vault_list.ts'
 import type { OpenVault } from '../../../../worker/vault_host/open_vault.ts'
@@ -31,7 +31,7 @@ import { rejectionOf } from '../../../support/core.ts'
 let root: string
 let data: string
 let keyring: Keyring
-let stores: Stores[]
+let stores: DataFolder[]
 let lines: string[]
 let anchors: Anchor[]
 
@@ -54,7 +54,7 @@ afterEach(() => {
 const file = (name: string) => join(data, name)
 
 /** A server over the folder. */
-async function start(environment: Record<string, string> = {}): Promise<Stores> {
+async function start(environment: Record<string, string> = {}): Promise<DataFolder> {
   const settings = parseSettings({ environment })
   const surroundings = { settings, keyring, upstreams: upstreamsOf(settings, null), anchors }
   const started = openStores(data, surroundings, await VaultList.open(data, keyring))
