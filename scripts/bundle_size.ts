@@ -6,8 +6,8 @@
 import { execFileSync } from 'node:child_process'
 import process from 'node:process'
 
-// The platform takes 3 MiB. What is measured: 117 for the sealed store, access and the log, 45 for five kinds of stores with
-// their chains, 28 for rotation and approvals, 6 for traces, metrics and what serves the contract.
+// The platform accepts 3 MiB. Measured: 117 for the sealed store, access and the log, 45 for five kinds of stores with
+// their chains, 28 for rotation and approvals, 6 for traces, metrics and the OpenAPI document.
 const BUDGET_KIB = 256
 
 const output = execFileSync('wrangler', ['deploy', '--dry-run'], {

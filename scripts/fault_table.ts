@@ -9,7 +9,7 @@ export interface FaultRow {
   runtime: string
   /** Writes that were acknowledged. */
   acknowledged: number
-  /** Of those, how many were gone, or not in the log, afterwards. */
+  /** The number of acknowledged writes that were lost or not in the log afterwards. */
   lost: number
   /** What there was afterwards, and when. */
   recovered: string

@@ -41,7 +41,7 @@ export function notation(schema: Schema, indent = ''): string {
   return `${schema.type ?? 'any'}${limits(schema)}`
 }
 
-/** Makes text safe to stand in HTML. */
+/** Escapes text for HTML. */
 export function escaped(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
 }

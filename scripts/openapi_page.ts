@@ -184,7 +184,7 @@ function found<T extends Referring>(components: Record<string, T>, one: T): T {
   return one.$ref === undefined ? one : components[one.$ref.split('/').at(-1)!]!
 }
 
-// A `<` in a text of ours is no tag.
+// A `<` in our texts does not begin a tag.
 marked.use({ renderer: { html: ({ text }) => escaped(text) } })
 const markdown = (text: string) => marked.parse(text, { async: false })
 const inline = (text: string) => marked.parseInline(text, { async: false }) as string

@@ -46,7 +46,7 @@ function production(): Set<string> {
   return new Set(kept.map(([path, { version }]) => `${path.replace(/^.*node_modules\//, '')}@${version}`))
 }
 
-/** Why a component's licence is not on the list; `null` when it is. Of alternatives, one has to be. */
+/** The reason why a component's licence is not allowed, or `null`. One of several alternatives must be allowed. */
 function licenceFlaw({ name, licenses = [] }: Component): string | null {
   const named = licenses.map((one) =>
     'expression' in one ? one.expression : (one.license.id ?? one.license.name ?? ''),

@@ -1,4 +1,4 @@
-/** What is shipped for running it: that it is of the versions that are tested, and has every file that it needs. */
+/** Deployment files: they pin the tested versions, and include every file they need. */
 import { readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -7,7 +7,7 @@ const ROOT = resolve(import.meta.dirname, '..')
 const read = (file: string) => readFileSync(join(ROOT, file), 'utf8')
 const manifest = JSON.parse(read('package.json'))
 
-/** All files of ours that some entries import, directly or not. */
+/** All files of this repository that the entry points import, directly or not. */
 function importedBy(entries: string[]): string[] {
   const found = new Set<string>()
   const visit = (file: string) => {
@@ -69,7 +69,7 @@ describe('the image', () => {
     expect(size.exec(dockerfile)?.[1]).toBe(size.exec(read('docs/examples/deploy/postern.service'))?.[1])
   })
 
-  it('runs as nobody in particular, and so does the service of the compose file', () => {
+  it('runs as an unprivileged user, like the service of the compose file', () => {
     expect(/^USER (.+)$/m.exec(dockerfile)?.[1]).toBe('65532:65532')
     const compose = read('compose.yaml').split(/^ {2}caddy:$/m)[0]!
     for (const line of ['user: "65532:65532"', 'read_only: true', 'cap_drop: [ALL]', '"no-new-privileges:true"']) {

@@ -127,7 +127,7 @@ export const RULES: readonly Rule[] = [
   rule('passed by', String.raw`\bto be passed by\b`, 'say "cannot be bypassed"'),
   rule(
     'how it is called',
-    String.raw`\bhow ${words(3)}(?:calls?|called)\b(?! (?:it|the|an?) )`,
+    String.raw`\bhow (?:it|they|${words(2)}) ?(?:is|are) called\b|\bhow (?:the )?\w+ calls (?:it|them|these)\b`,
     'say "what … is called", or "the name of"',
   ),
   rule(

@@ -46,7 +46,11 @@ function typeScript(path: string, source: string): EnglishText[] {
     const text = node.type === 'Literal' ? node.value : (node.value as { raw?: string } | undefined)?.raw
     if (typeof text !== 'string' || (!isTitle && !/[a-z]\s+[a-z]/i.test(text))) return
     const raw = source.slice(node.start, node.end)
-    found.push({ kind: isTitle ? 'title' : 'string', start: node.start, text: withoutCode(blank(raw, /^['"]|['"]$/g)) })
+    found.push({
+      kind: isTitle ? 'title' : 'string',
+      start: node.start,
+      text: paragraphs(withoutCode(blank(raw, /^['"]|['"]$/g))),
+    })
   })
   return found.toSorted((a, b) => a.start - b.start)
 }

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { growth } from './support/growth.ts'
 
 const ROOT = join(import.meta.dirname, '..')
-/** Where a value may begin, and what is no comment: a literal as our own code writes them. */
+/** A regular expression literal: at the start of an expression, and not a comment. */
 const LITERAL =
   /(?:[=(,:[!&|?{};\n]|\b(?:return|of|case))\s*\/(?![*/])((?:[^\\/[\n]|\\.|\[(?:[^\\\]\n]|\\.)*\])+)\/([dgimsuvy]*)/g
 /**
@@ -17,9 +17,9 @@ const SIZES = [
   [24, 40],
   [2500, 20_000],
 ] as const
-/** How many times its share of time a longer text may take. A square would take eight times as much. */
+/** The largest ratio of time to length for a longer text. Quadratic time would be eight times as much. */
 const TIMES = 3
-/** What is done sooner is not looked at: the clock is no finer. */
+/** Shorter times are ignored: the clock is not finer. */
 const TICK_MS = 0.5
 /** What makes a text fail at its end, or at its beginning. */
 const AROUND = [
@@ -34,7 +34,7 @@ const AROUND = [
 const BOUNDED: Readonly<Record<string, string>> = {
   'core/json.ts "(?:[^"\\\\]|\\\\.)*"(\\s*:)?|[[\\]{}]': 'only what JSON.parse took, in which each text has its end',
   'core/addresses.ts ^(.*:)([0-9.]*\\..*)$': '45 characters, all of them of an address',
-  'core/bytes.ts =+$': 'what btoa wrote, which has two of them at the most',
+  'core/bytes.ts =+$': 'the output of btoa, which has at most two of them',
 }
 
 interface Found {
@@ -51,7 +51,7 @@ function regexes(): Found[] {
   return files.flatMap((file) => {
     const code = readFileSync(join(ROOT, file), 'utf8').replace(/^\s*(?:\/?\*|\/\/).*$/gm, '')
     return [...code.matchAll(LITERAL)].flatMap(([, source = '', flags = '']) => {
-      // A path in a template looks like one, and is none.
+      // A path in a template looks like a regular expression.
       const regex = compiled(source, flags)
       return regex === null ? [] : [{ place: `${file} ${source}`, regex }]
     })
@@ -109,7 +109,7 @@ describe('a regular expression', () => {
     }
   })
 
-  it('row 49: takes no more than its share of time for a text that is longer, whatever it is made of', {
+  it('row 49: takes time proportional to the length of any input', {
     timeout: 600_000,
   }, () => {
     const slow = all.flatMap((one) => {

@@ -1,7 +1,7 @@
 /**
- * `npm run attacks`: has every test run that names a row, and writes `docs/reference/attacks.json` and `docs/reference/attacks.md`;
- * `npm run attacks -- test/unit/core` those below a folder, and keeps what became of the others. With
- * `--check` it runs nothing: it fails when a row has no test that passed, or when the page names other tests than there are.
+ * `npm run attacks` runs every test whose title names a row, and writes `docs/reference/attacks.json` and
+ * `docs/reference/attacks.md`. `npm run attacks -- test/unit/core` runs those below a folder, and keeps the results of the
+ * others. `--check` runs nothing, and fails if a row has no passed test or the page lists other tests than the source.
  *
  * @module
  */
@@ -15,7 +15,7 @@ import { attacksPage, flawsOf, isOf, type Named, namedTests, type Outcome } from
 
 const ROOT = join(import.meta.dirname, '../..')
 const KEPT = join(ROOT, 'docs/reference/attacks.json')
-// Those of live stores and of an editor have commands, and needs, of their own.
+// Tests of live stores and of an editor have their own commands and requirements.
 const PROJECTS = ['node', 'runtime', 'workerd'].flatMap((name) => ['--project', name])
 
 interface Report {
@@ -42,7 +42,7 @@ function kept(): Outcome[] {
   return existsSync(KEPT) ? JSON.parse(readFileSync(KEPT, 'utf8')) : []
 }
 
-/** Runs tests, and says what became of them; of all others what became of them before. */
+/** Runs tests and returns their results, with the earlier results of all other tests. */
 function outcomesOf(tests: readonly Named[]): Outcome[] {
   const folder = mkdtempSync(join(tmpdir(), 'postern-attacks-'))
   const json = join(folder, 'report.json')

@@ -1,15 +1,15 @@
 /**
- * What a server said before, for what is asked of it next: ids, hashes, accessors, places in a list.
+ * Ids, hashes, accessors and cursors from a server's answers, for later requests.
  *
- * A request that is made before any answer is there says only what kind of thing it wants; what is known of that is put in its
- * place when it is sent.
+ * A request that is generated before any answer names only the kind of value it needs. The value is filled in when the
+ * request is sent.
  *
  * @module
  */
 const KINDS = ['accessor', 'cursor', 'hash', 'id', 'name', 'token', 'version'] as const
 export type Kind = (typeof KINDS)[number]
 
-/** What stands where nothing of the kind was learned. */
+/** Placeholders for kinds without a learned value. */
 const UNKNOWN: Record<Kind, string> = {
   accessor: '00000000-0000-4000-8000-000000000000',
   cursor: '',

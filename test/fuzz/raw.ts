@@ -17,7 +17,7 @@ export interface RawRequest {
   unfinished?: true
 }
 
-/** What came back until the server closed, or said nothing more. */
+/** The bytes that came back until the server closed the connection or fell silent. */
 export interface RawAnswer {
   text: string
   statuses: number[]
@@ -65,7 +65,7 @@ export function rawRequests(host: string, token: string, canary: string): RawReq
     smuggled('a chunk that is longer than it says', () => chunked, '1\r\nabcdef\r\n0\r\n\r\n'),
     smuggled('a chunk size that overflows', () => chunked, 'ffffffffffffffff1\r\na\r\n0\r\n\r\n'),
     smuggled('a chunk size with a sign', () => chunked, '-1\r\na\r\n0\r\n\r\n'),
-    smuggled('a chunk size that is none', () => chunked, 'zz\r\na\r\n0\r\n\r\n'),
+    smuggled('a chunk size that is not a number', () => chunked, 'zz\r\na\r\n0\r\n\r\n'),
     smuggled('chunks that end in bare line feeds', () => chunked, '0\n\n'),
     { name: 'a chunk extension of 1 MiB', bytes: put('b', chunked, `1;${'a'.repeat(2 ** 20)}\r\n{\r\n0\r\n\r\n`) },
     { name: 'trailers of 1 MiB', bytes: put('b', chunked, `0\r\nX: ${'a'.repeat(2 ** 20)}\r\n\r\n`) },
@@ -76,14 +76,14 @@ export function rawRequests(host: string, token: string, canary: string): RawReq
     },
     { name: 'a body that does not come', bytes: put('b', 'Content-Length: 100\r\n', '{"value"'), unfinished: true },
     { name: 'a chunk that does not come', bytes: put('b', chunked, '64\r\n{"value"'), unfinished: true },
-    { name: 'a length that is no number', bytes: put('b', 'Content-Length: abc\r\n', BODY) },
+    { name: 'a length that is not a number', bytes: put('b', 'Content-Length: abc\r\n', BODY) },
     {
       name: 'a length beyond all numbers',
       bytes: put('b', `Content-Length: ${'9'.repeat(40)}\r\n`, BODY),
       unfinished: true,
     },
     {
-      name: 'an encoding that nobody knows',
+      name: 'an unknown encoding',
       bytes: put('b', 'Content-Encoding: gzip\r\nContent-Length: 4\r\n', '\x1f\x8b\x08\x00'),
     },
     { name: 'an expectation', bytes: put('b', `Expect: ${canary}\r\nContent-Length: 13\r\n`, BODY) },
@@ -111,8 +111,8 @@ export function rawRequests(host: string, token: string, canary: string): RawReq
     { name: 'TRACK', bytes: `TRACK ${read} HTTP/1.1\r\n${auth}\r\n` },
     { name: 'a method in small letters', bytes: `delete ${read} HTTP/1.1\r\n${auth}\r\n` },
     { name: 'a method of 10,000 letters', bytes: `${'G'.repeat(10_000)} ${read} HTTP/1.1\r\n${auth}\r\n` },
-    { name: 'a version that is not there yet', bytes: `GET ${read} HTTP/9.9\r\n${auth}\r\n` },
-    { name: 'a version of long ago', bytes: `GET ${read}\r\n`, unfinished: true },
+    { name: 'an unknown version', bytes: `GET ${read} HTTP/9.9\r\n${auth}\r\n` },
+    { name: 'an ancient version', bytes: `GET ${read}\r\n`, unfinished: true },
     { name: 'the preface of HTTP/2', bytes: 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', unfinished: true },
     { name: 'a handshake of TLS', bytes: Buffer.from('16030100a5010000a10303', 'hex'), unfinished: true },
     {
@@ -129,7 +129,7 @@ export function rawRequests(host: string, token: string, canary: string): RawReq
     { name: 'a header without a name', bytes: get(read, ': a\r\n') },
     { name: 'a NUL in a header', bytes: get(read, 'X: a\0b\r\n') },
     {
-      name: 'bytes that are no UTF-8 in a header',
+      name: 'invalid UTF-8 in a header',
       bytes: Buffer.from(get(read, 'User-Agent: a\xff\xfe\xc0\x80b\r\n'), 'latin1'),
     },
     {
@@ -144,7 +144,7 @@ export function rawRequests(host: string, token: string, canary: string): RawReq
     { name: 'a target of 100 KB', bytes: get(`/v1/vaults/default/secrets/${'a'.repeat(100_000)}`) },
     { name: 'a NUL in a target', bytes: get('/v1/vaults/default/secrets/a\0b') },
     {
-      name: 'bytes that are no UTF-8 in a target',
+      name: 'invalid UTF-8 in a target',
       bytes: Buffer.from(get('/v1/vaults/default/secrets/\xff\xfe'), 'latin1'),
     },
     ...[
@@ -163,7 +163,7 @@ export function rawRequests(host: string, token: string, canary: string): RawReq
     { name: 'a body of deep arrays', bytes: put('b', 'Content-Length: 100000\r\n', '['.repeat(100_000)) },
     { name: 'a body with a prototype', bytes: put('b', 'Content-Length: 33\r\n', '{"value":"x","__proto__":{"a":1}}') },
     {
-      name: 'a body that is no UTF-8',
+      name: 'a body of invalid UTF-8',
       bytes: Buffer.from(put('b', 'Content-Length: 13\r\n', '{"value":"\xff"}'), 'latin1'),
     },
     { name: 'nothing but line breaks', bytes: '\r\n'.repeat(10_000), unfinished: true },

@@ -39,7 +39,7 @@ export interface FuzzedRequest {
 }
 
 const METHODS = ['get', 'put', 'post', 'delete'] as const
-/** What is there, so that not everything ends at the first question. */
+/** Existing resources, so that some requests get past the first check. */
 const PATH_VALUES: Record<string, string[]> = {
   vault: ['default'],
   name: ['prod/db', 'prod/canary', 'open/a', 'far/a', 'none', learned('name')],
@@ -61,7 +61,7 @@ export const operations = Object.entries(contract.paths).flatMap(([path, item]) 
   }),
 )
 
-/** Of ten bodies, how many are spoiled where nobody says otherwise. */
+/** The default share of spoiled bodies, in tenths. */
 const SPOILED = 5
 
 /**

@@ -29,7 +29,7 @@ export interface Schema {
   format?: string
 }
 
-/** What a field of a name is filled with where its schema says no more than text: what is there, and what is not. */
+/** Values for fields whose schema is plain text, by name: some exist, some do not. */
 const KNOWN: Record<string, string[]> = {
   resource: ['prod/*', '**', 'open/**', 'prod/db'],
   principal: ['admin', 'reader', 'nobody', '*'],

@@ -1,6 +1,6 @@
 /**
- * What every provider does, whatever is behind it: a fake in `npm test`, an emulator or the service itself in
- * `npm run test:live`.
+ * The behaviour that all providers share, tested against a fake in `npm test`, and against an emulator or the service
+ * itself in `npm run test:live`.
  *
  * @module
  */
@@ -20,16 +20,16 @@ export interface Store {
   stranger: Provider | null
   /** Whether it keeps old versions. */
   versioned: boolean
-  /** Whether a write that is repeated with its key is told from a new one. */
+  /** Whether the store recognizes a retried write by its key. */
   remembersWrites: boolean
-  /** Whether it keeps bytes that are no text. */
+  /** Whether it keeps binary values. */
   bytes: boolean
   empty: 'kept' | 'refused'
   /** The largest value in bytes, where the adapter knows it. */
   maxBytes: number | null
-  /** What is said of a deleted secret. */
+  /** The outcome for a deleted secret. */
   deleted: 'deleted' | 'not_found'
-  /** Whether it says of an absent secret that it has no history: some emulators fail instead. */
+  /** Whether an absent secret has an empty history. Some emulators fail instead. */
   tellsAbsentHistory: boolean
   /**
    * A document that others own, as they keep it: fields, or a text that is declared to be JSON, or known to be keys and
@@ -111,7 +111,7 @@ export function providerContract(title: string, open: () => Promise<Store>): voi
       await expect(provider.health({ signal: signal() })).resolves.toBeUndefined()
     })
 
-    it('says of a secret that never was that it is not found, which is an answer', async () => {
+    it('reports a secret that never existed as not found, which is an answer', async () => {
       const name = nameOf('absent')
       expect(await kindOf(provider.get(name, { signal: signal() }))).toBe('not_found')
       expect(failures.at(-1)?.isOutage).toBe(false)
@@ -154,7 +154,7 @@ export function providerContract(title: string, open: () => Promise<Store>): voi
       expect(await textOf(name)).toBe(third)
     })
 
-    it('writes over whatever is there, when nothing is expected, however it came there', async () => {
+    it('overwrites any value when no version is expected', async () => {
       const name = nameOf('overwritten')
       const { version } = await put(name, fresh(), { expect: 'absent' })
       await put(name, fresh(), { expect: version })
@@ -324,7 +324,7 @@ export function providerContract(title: string, open: () => Promise<Store>): voi
       })
     })
 
-    it('row 20: keeps bytes that are no text, or refuses them', async () => {
+    it('row 20: keeps binary values, or refuses them', async () => {
       const name = nameOf('bytes')
       const bytes = Uint8Array.from([0, 255, 254, 128, 10, 13, 0])
       if (!store.bytes) return expect(await kindOf(put(name, bytes))).toBe('invalid')

@@ -67,7 +67,7 @@ export function flaws(method: string, url: string, response: Response, body: str
   )
 }
 
-/** Headers of ours that any answer may have, whatever the operation. */
+/** Headers that the answer to any operation may have. */
 const EVERYWHERE = [
   ...['cache-control', 'content-security-policy', 'cross-origin-resource-policy', 'referrer-policy', 'vary'],
   ...['strict-transport-security', 'x-content-type-options', 'content-type', 'content-length', 'content-encoding'],
@@ -110,7 +110,7 @@ function exact<T>(schema: T): T {
   return { ...(named && { additionalProperties: false }), ...copy } as T
 }
 
-/** A request that is refused before it is routed at all. */
+/** A request that is refused before routing. */
 function unlessRefusedBefore({ status, url }: Response): string[] {
   return [400, 401, 403, 429, 503].includes(status) ? [] : [`${url}: no such route, and status ${status}`]
 }

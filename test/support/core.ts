@@ -83,18 +83,18 @@ export const UNLIMITED: SecuritySettings = {
 /** What an operation gives for names that no chain covers. */
 type Sealed<T> = Exclude<T, { chain: unknown }>
 
-/** The hash of the one token that somebody has in these tests. */
+/** The hash of a principal's token in these tests. */
 export function tokenHashOf(who: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(createHash('sha256').update(who).digest().subarray(0, 16))
 }
 
-/** What the edge would say of somebody's request. */
+/** The caller that the edge would make of a principal's request. */
 export function callerFor(who: string): Caller {
   const credential = { kind: 'token', hash: tokenHashOf(who) } as const
   return { credential, proof: null, requestId: `request-of-${who}`, address: '192.0.2.1', agent: 'test/1' }
 }
 
-/** A call of an operation by somebody. */
+/** A call of an operation by a principal. */
 export function callOf<K extends OperationName>(who: string, operation: K, input: Input<K>): Call {
   return { operation, caller: callerFor(who), input }
 }
@@ -147,7 +147,7 @@ export function openVault(settings: Partial<SecuritySettings> = {}) {
     return (row?.latest ?? 0) + 1
   }
 
-  /** Asks as somebody, and returns the answer whatever it is. A write is made for the version that is next. */
+  /** Calls an operation as a principal and returns the answer or refusal. A write is sealed for the next version. */
   function ask<K extends OperationName>(who: string, operation: K, input: Input<K>): Answer<Output<K>> {
     const call = callOf(who, operation, input)
     const write = operation === 'secret.write' ? (input as WriteInput) : null
@@ -155,27 +155,27 @@ export function openVault(settings: Partial<SecuritySettings> = {}) {
     return execute(call)[0] as Answer<Output<K>>
   }
 
-  /** Asks as somebody who must be granted it, and returns the value: of the sealed store, not of a provider. */
+  /** Calls an operation that must be granted, and returns its value, from the sealed store and not a provider. */
   function granted<K extends OperationName>(who: string, operation: K, input: Input<K>): Sealed<Output<K>> {
     const answer = ask(who, operation, input)
     if (!answer.ok) throw new Error(`${operation} was refused: ${answer.reason}`)
     return answer.value as Sealed<Output<K>>
   }
 
-  /** Asks as somebody, and returns the reason of the refusal, or `ok`. */
+  /** Calls an operation and returns the reason for the refusal, or `ok`. */
   function reason<K extends OperationName>(who: string, operation: K, input: Input<K>): 'ok' | Reason {
     const answer = ask(who, operation, input)
     return answer.ok ? 'ok' : answer.reason
   }
 
-  /** Makes somebody known, with a token. */
+  /** Creates a user with a token. */
   function enrol(who: string, expiresAt: number | null = null): void {
     granted('admin', 'principal.put', { id: who, kind: 'user', disabled: false })
     const token = { hash: tokenHashOf(who), accessor: `accessor-of-${who}`, principal: who, label: 'test', expiresAt }
     granted('admin', 'token.create', token)
   }
 
-  /** Permits somebody something, or forbids it. */
+  /** Creates a rule that permits or forbids actions. */
   function rule(id: string, principal: string, actions: Action[], resource: string, effect: Rule['effect'] = 'permit') {
     granted('admin', 'rule.put', { id, effect, principal, actions, resource })
   }

@@ -10,7 +10,7 @@ import { createApp } from '../../worker/app.ts'
 import { openGateway } from '../unit/worker/provider_access/provider_access_fixture.ts'
 import { memoryProvider } from './memory_provider.ts'
 
-/** What waits in vaults where something waits everywhere. */
+/** Gauges of a vault in which everything has pending work. */
 const BUSY: Gauges = {
   rotations: { due: 1, running: 1, failed: 1, frozen: 1 },
   ...{ nextRotationAt: 1, approvals: 1, rewrap: 1, locks: 1, staleCheckpointAt: 1 },

@@ -20,7 +20,7 @@ export function samplesOf(text: string): Map<string, number> {
   )
 }
 
-/** Fails when a text is no exposition, or goes against what names of metrics are to be like. */
+/** Fails if a text is not a valid exposition, or a metric breaks the naming conventions. */
 export function expectExposition(text: string): void {
   const families = parse(text) as Family[]
   const names = families.map(({ name }) => name)

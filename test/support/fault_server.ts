@@ -38,7 +38,7 @@ interface Reply {
   body: object
 }
 
-/** What stands in a store's answer: the value, and its own words for no. */
+/** The answers of a store: the value, and its forms of refusal. */
 const WORDS: Record<ServedKind, (value: string) => Record<'found' | '401' | '403' | '404' | '429' | '503', Reply>> = {
   aws: (value) => ({
     found: { status: 200, body: { Name: 'n', VersionId: 'v'.repeat(32), SecretString: value, CreatedDate: 1.5 } },
@@ -168,7 +168,7 @@ async function answer(
   send(response, words.found)
 }
 
-/** As AWS does: a signature of another time is none. Others only say what time they think it is. */
+/** Rejects a signature with a wrong time, like AWS. Other stores only report their time. */
 function answerByClock(
   kind: ServedKind,
   words: ReturnType<(typeof WORDS)['aws']>,

@@ -16,7 +16,7 @@ import { startPostern } from '../../system/editor/postern.ts'
 const NAMES = 10_000
 const REFERENCES = 200
 
-/** One line; without a goal it is the editor's own part, which nothing of ours can make less. */
+/** Prints a line. A measurement without a goal is the editor's own share, which Postern cannot reduce. */
 function say(what: string, ms: number, goal?: number): void {
   process.stdout.write(`${what.padEnd(52)} ${ms.toFixed(1).padStart(8)} ms${goal ? `   goal ${goal} ms` : ''}\n`)
 }
@@ -45,7 +45,7 @@ function emptyExtension(): string {
   return folder
 }
 
-/** How long an extension takes to be active, as whoever waits for it sees it: with the messages to the window and back. */
+/** Measures the activation of an extension as a user sees it, including the messages to the window and back. */
 function activate(editor: Editor, id: string): Promise<number> {
   return editor.evaluate(async (vscode, id) => {
     const extension = vscode.extensions.getExtension(id)!
@@ -110,8 +110,8 @@ const editor = await startEditor({
   others: { 'test.empty-1.0.0': empty },
 })
 try {
-  say('activation of an empty extension, asked for', await activate(editor, 'test.empty'))
-  say('activation of ours, asked for', await activate(editor, 'postern.postern'))
+  say('activation of an empty extension, on request', await activate(editor, 'test.empty'))
+  say('activation of Postern, on request', await activate(editor, 'postern.postern'))
   for (const id of ['test.empty', 'postern.postern']) {
     const { load, call, finish } = await activationTimes(editor, id)
     say(`${id}: load code`, load)
@@ -160,7 +160,7 @@ try {
     return { first: times[0]!, again: times.sort((a, b) => a - b)[2]!, plain: others.sort((a, b) => a - b)[2]! }
   })
   say('a .env of 200 references: hydrated and shown first', hydration.first, 150)
-  say('the same, median of five', hydration.again, 150)
+  say('a .env of 200 references: again, median of five', hydration.again, 150)
   say('a text of its size that is only shown', hydration.plain)
   say('of that, fetched and fingerprinted', fetched(editor.home), 150)
 } finally {

@@ -7,7 +7,7 @@ import { spawn } from 'node:child_process'
 import process from 'node:process'
 import autocannon from 'autocannon'
 
-/** What is asked, over and over, by so many connections at once. */
+/** A request that a number of connections repeat. */
 export interface Load {
   endpoint: string
   requests: readonly { method: 'GET' | 'PUT' | 'POST'; path: string; body?: string }[]
@@ -18,14 +18,14 @@ export interface Load {
   warmUpSeconds: number
 }
 
-/** What came of it. Times are milliseconds, from a request's last byte to its answer's. */
+/** The results of a load. Times are milliseconds from the last byte of a request to the last byte of its answer. */
 export interface LoadReport {
   perSecond: number
   p50: number
   p95: number
   p99: number
   max: number
-  /** Answers other than 2xx, broken connections and timeouts: a run that has any is no measurement. */
+  /** Answers other than 2xx, broken connections and timeouts: a run with failures does not count. */
   failed: number
 }
 

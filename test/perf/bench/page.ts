@@ -29,7 +29,7 @@ export function writePage(): void {
 
 const METHOD = `## Method
 
-The server is a process of its own over a database file with \`synchronous=FULL\`, started as an operator starts it. Bun's is the build that the image has (\`npm run build\`), with its engine settings. The load comes from autocannon in another process, over loopback, on the same machine: they share its processors, so each figure is less than the server alone could do. A read is authenticated, rate-limited, decided, recorded in the log, made durable, decrypted and only then answered; 200 secrets are read in turn. workerd runs alone, unlike under \`wrangler dev\`, with its Durable Objects on disk. The figures include whatever else the machine did, so an absolute time is never a test. \`test/unit/core/growth.test.ts\` holds that a read costs no more when there is more.
+The server is a process of its own over a database file with \`synchronous=FULL\`, started as an operator starts it. Bun's is the build that the image has (\`npm run build\`), with its engine settings. The load comes from autocannon in another process, over loopback, on the same machine: they share its processors, so each figure is less than the server alone could do. A read is authenticated, rate-limited, decided, recorded in the log, made durable, decrypted and only then answered; 200 secrets are read in turn. workerd runs alone, unlike under \`wrangler dev\`, with its Durable Objects on disk. The figures include all other load on the machine, so an absolute time is never a test. \`test/unit/core/growth.test.ts\` tests that the cost of a read does not grow with the number of secrets.
 `
 
 function heading({ machine, versions }: Report): string {

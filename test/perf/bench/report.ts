@@ -1,5 +1,5 @@
 /**
- * What was measured, as `docs/reference/benchmarks.json` has it. Each run adds its part.
+ * The measurements in `docs/reference/benchmarks.json`. Each run adds its part.
  *
  * @module
  */

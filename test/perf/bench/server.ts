@@ -51,7 +51,7 @@ async function measured(site: Site, server: Server, seconds: number) {
     (name) => ({ method: 'PUT', path: `${base}/secrets/${name}`, body: '{"value":"v"}' }) as const,
   )
   const references = NAMES.map((name) => `postern://${site.vault}/${name}`)
-  // Compilers go on for long behind the first requests.
+  // Just-in-time compilers keep working long after the first requests.
   await put(64, read, 2 * seconds)
   const reads: Record<string, LoadReport> = {}
   for (const connections of CONNECTIONS) reads[connections] = await put(connections, read)

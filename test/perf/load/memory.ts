@@ -1,5 +1,5 @@
 /**
- * The memory of a server while it works, and whether it goes on growing. Linux only: it reads `/proc`.
+ * Measures the memory of a server under load, and whether it keeps growing. Linux only: it reads `/proc`.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 const PAGE_BYTES = 4096
 
 export interface Memory {
-  /** MiB when it began to be looked at, at the most, and at the end. */
+  /** MiB at the start of the measurement, at the peak, and at the end. */
   startMib: number
   maxMib: number
   endMib: number
@@ -45,8 +45,8 @@ export function watchMemory(group: number, intervalMs = 250): () => Memory | nul
 }
 
 /**
- * Whether memory has come to rest: in the last third it grows by less than a third of what it did in the first, or by
- * less than a tenth of all there is, a minute. A runtime fills its heap first; a leak goes on as it began.
+ * Whether memory has settled: in the last third it grows less than a third as fast as in the first, or by less than a
+ * tenth of its size a minute. A runtime fills its heap first; a leak keeps its pace.
  */
 export function isFlat({ firstSlope, lastSlope, endMib }: Memory): boolean {
   return lastSlope <= Math.max(firstSlope / 3, endMib / 10)
@@ -56,7 +56,7 @@ function residentOf(group: number): number {
   const processes = readdirSync('/proc').flatMap((pid) => {
     if (!/^\d+$/.test(pid)) return []
     try {
-      // The name stands in brackets and may have spaces: what follows it begins with the state and the parent.
+      // The name is in parentheses and may have spaces. The state and the parent follow it.
       const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
       const [, , processGroup] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
       if (Number(processGroup) !== group) return []

@@ -1,5 +1,5 @@
 /**
- * Clients that each do a little of everything, and know what must come of it.
+ * Clients that send a mix of requests, and know the correct outcomes.
  *
  * @module
  */
@@ -26,10 +26,10 @@ export const KINDS = [
 ] as const
 export type Kind = (typeof KINDS)[number]
 
-/** What was asked, answered, and not as it should be. */
+/** Counts of requests, answers and wrong answers. */
 export interface Tally {
   answers: Record<Kind, number>
-  /** Of the hasty, how many were told to wait. */
+  /** The number of throttled answers to hasty clients. */
   throttled: number
   /** How long each answer took, in milliseconds. */
   latencies: number[]
@@ -46,7 +46,7 @@ export function newTally(): Tally {
   return { answers, throttled: 0, latencies: [], recorded: [], late: [], wrong: [] }
 }
 
-/** Whether no more of the hasty were let through than the limit of their name allows, and a second's worth at once. */
+/** Whether hasty clients got no more answers than the limit of their principal allows, plus one second's burst. */
 export function isHeldBack({ answers, throttled }: Tally, seconds: number): boolean {
   return answers.hasty - throttled <= PRINCIPAL_RATE * (seconds + 1)
 }
@@ -62,7 +62,7 @@ export function sharedValue(i: number): string {
   return `shared value ${i} ${'x'.repeat(40)}`
 }
 
-/** One client, as long as it goes on. */
+/** Runs one client until the end of the test. */
 export async function work(
   { ask }: Connections,
   client: { id: number; token: string; kind: 'ordinary' | 'hasty' | 'stranger' },
@@ -85,14 +85,14 @@ interface Own {
   path: string
   version: number
   value: string
-  /** A write that was not answered, or not by what came of it: it is repeated, with its key, before anything else is asked of it. */
+  /** A write whose outcome is unknown. It is retried with its key before any other request. */
   unsure: { value: string; key: string } | null
 }
 
 interface Step {
   kind: Kind
   asked: Omit<Asked, 'token'>
-  /** What may come back. */
+  /** The acceptable statuses. */
   statuses: readonly number[]
   /** Whether an answer of the first of these is the right one. */
   check?: ((body: Answered['body']) => boolean) | undefined
@@ -102,7 +102,7 @@ function stepOf({ kind, id }: { kind: string; id: number }, own: Own, turn: numb
   const shared = turn % SHARED
   const read = { method: 'GET', path: `${SECRETS}/shared/s${shared}` }
   const isShared = ({ value }: Answered['body']) => value === sharedValue(shared)
-  // Whoever guesses is answered like anybody without a token, until there are too many of them.
+  // A client that guesses tokens is answered like one without a token, until there are too many.
   if (kind === 'stranger') return { kind: 'stranger', asked: read, statuses: [401, 429] }
   if (kind === 'hasty') return { kind: 'hasty', asked: read, statuses: [200, 429], check: isShared }
   // A turn of 25: neighbours are at different places of it.
@@ -131,7 +131,7 @@ function stepOf({ kind, id }: { kind: string; id: number }, own: Own, turn: numb
   return { kind: 'read', asked: read, statuses: [200], check: isShared }
 }
 
-/** A write, or the one before once more when it is not known what came of that. */
+/** A write, or a retry of the previous write if its outcome is unknown. */
 function writeOf(own: Own, id: string): Step {
   own.unsure ??= { value: `own value ${id}`, key: `key-${id}` }
   const { value, key } = own.unsure

@@ -52,8 +52,8 @@ export function openConnections(endpoint: string): Connections {
             response.on('error', reject)
             response.on('end', () => {
               const answer = answered(response, Buffer.concat(chunks).toString())
-              // What stands before a server may answer in its stead, in words of its own.
-              if (answer === null) reject(new Error(`Answer ${response.statusCode} is no JSON`))
+              // A proxy in front of the server may answer instead, and not in JSON.
+              if (answer === null) reject(new Error(`Answer ${response.statusCode} is not JSON`))
               else resolve(answer)
             })
           },

@@ -27,7 +27,7 @@ for (const runtime of RUNTIMES) {
   found.push(summary)
 }
 if (seconds === undefined) {
-  // One runtime by itself leaves what is known of the others.
+  // A run of one runtime keeps the results of the others.
   const before: Soak[] = only === undefined ? [] : JSON.parse(readFileSync(file, 'utf8'))
   const all = RUNTIMES.flatMap((name) => [...found, ...before].find(({ runtime }) => runtime === name) ?? [])
   writeFileSync(file, `${JSON.stringify(all, null, 2)}\n`)

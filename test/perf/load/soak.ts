@@ -14,7 +14,7 @@ import { type Memory, watchMemory } from './memory.ts'
 import { KINDS, newTally, PRINCIPAL_RATE, SHARED, sharedValue, type Tally, work } from './mix.ts'
 import { openConnections } from './requests.ts'
 
-/** Of a hundred clients, these ask as fast as they can under one name, and these have a token of nobody. */
+/** Clients in a hundred that send requests as fast as they can as one principal, and clients with an invalid token. */
 const HASTY = 5
 const STRANGERS = 2
 const SETUP_AT_ONCE = 32
@@ -33,37 +33,37 @@ export interface Soaked {
   log: LogFindings
 }
 
-/** What the log says of the answers. */
+/** The comparison of the log with the answers. */
 export interface LogFindings {
   entries: number
-  /** Answers that name an entry which is not there or is of another request. */
+  /** Answers that name a missing entry, or the entry of another request. */
   lost: number
   /** Entries of a request that answered twice or that no answer names. */
   duplicated: number
-  /** Entries of requests that were answered as late: done, and recorded, when nobody waited any more. */
+  /** Entries of requests that were answered as late, and were carried out and recorded afterwards. */
   unanswered: number
   /** `null` when the log verifies; else the first flaw. */
   flaw: string | null
 }
 
-/** Lets clients work, starts the server anew, and looks at the log. */
+/** Runs clients, restarts the server, and checks the log. */
 export async function soak(runtime: Runtime, clients: number, seconds: number): Promise<Soaked> {
   const site = await makeSite()
   try {
     const tokens = await prepare(runtime, site, clients)
-    // Everybody has the one address.
+    // All clients share one address.
     const limits = { ...OPEN, POSTERN_SECURITY__PRINCIPAL_RATE: `${PRINCIPAL_RATE}/s` }
     const server = await startAlone(runtime, site, limits)
     const tally = newTally()
     const connections = openConnections(server.endpoint)
     const memory = watchMemory(server.pid)
     const begun = performance.now()
-    const goesOn = () => {
+    const isRunning = () => {
       const elapsed = performance.now() - begun
-      // Nothing was seen of what nobody came to ask for: a busy machine may need longer.
+      // On a busy machine, some kinds of requests may not have been sent yet.
       return elapsed < seconds * 1000 || (elapsed < MOST_MS && KINDS.some((kind) => tally.answers[kind] === 0))
     }
-    await Promise.all(tokens.map((client) => work(connections, client, tally, goesOn)))
+    await Promise.all(tokens.map((client) => work(connections, client, tally, isRunning)))
     const took = Math.ceil((performance.now() - begun) / 1000)
     const remembered = memory()
     connections.close()
@@ -113,7 +113,7 @@ interface Seen {
   principal: string | null
 }
 
-/** Reads the whole log from a server that was started anew, has it verified, and compares it with the answers. */
+/** Reads the whole log from a restarted server, verifies it, and compares it with the answers. */
 async function findings(runtime: Runtime, site: Site, { recorded, late }: Tally): Promise<LogFindings> {
   const server = await startAlone(runtime, site, OPEN)
   const admin = clientOf(server.endpoint, site)
@@ -146,7 +146,7 @@ export function compare(
     if (principal === null || !/^(?:c\d+|hasty)$/.test(principal)) continue
     const key = `${request} ${operation}`
     counted.set(key, (counted.get(key) ?? 0) + 1)
-    // Of a request that nobody was answered, or once more than the answer says.
+    // The entry of a request without an answer, or one entry more than the answer names.
     if (counted.get(key)! > (due.get(request) ?? 0)) duplicated++
     else if (given.has(request)) unanswered++
   }

@@ -12,7 +12,7 @@ interface Kept {
   deleted: boolean
 }
 
-/** Of all requests. Each has those that are its own. */
+/** Fields of all requests. Each request uses some of them. */
 interface Input {
   SecretId: string
   ClientRequestToken: string

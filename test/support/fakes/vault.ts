@@ -54,7 +54,7 @@ const OTHER_VERSION: Reply = {
 export function fakeVault(): FakeVault {
   type Kv2 = Map<string, { versions: Map<number, KvVersion>; current: number }>
   const kv2s: Record<string, Kv2> = { secret: new Map(), kv1: new Map() }
-  /** Of the mount that is asked. */
+  /** The secrets of the requested mount. */
   let kv2 = kv2s.secret!
   /** In the letters that they were written in, which version 1 keeps. */
   const kv1 = new Map<string, string>()
@@ -227,7 +227,7 @@ export function fakeVault(): FakeVault {
   return Object.assign(server, made)
 }
 
-/** Version 2 writes the fields anew: their keys in order, their numbers as doubles. */
+/** Version 2 rewrites the fields: keys in order, numbers as doubles. */
 function sorted(value: unknown): unknown {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
   return Object.fromEntries(
