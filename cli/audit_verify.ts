@@ -8,7 +8,7 @@ import process from 'node:process'
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../core/durations.ts'
 import { PosternError } from '../core/errors.ts'
 import { type Checkpoint, openCheckpoint } from '../core/tlog/checkpoint.ts'
-import { type Cosigner, type Demand, parseWitnessKeys, verifyCosignatures } from '../core/tlog/cosignature.ts'
+import { type Cosigner, parseWitnessKeys, verifyCosignatures, type WitnessDemand } from '../core/tlog/cosignature.ts'
 import { type NoteVerifier, parseVerifierKey } from '../core/tlog/signed_note.ts'
 import { compareFilter, type Flaw, isNotable, verifyLog, verifyProofFile } from '../core/tlog/verify_log.ts'
 import { readCheckpointFile } from './checkpoint_file.ts'
@@ -50,7 +50,7 @@ function keysOf(given: readonly string[] = []): string[] {
 }
 
 /** What is demanded of witnesses; `null` when nothing is. */
-async function demandOf({ witness, quorum: most, fresh }: Options): Promise<Demand | null> {
+async function demandOf({ witness, quorum: most, fresh }: Options): Promise<WitnessDemand | null> {
   const keys = [...new Set(keysOf(witness))]
   if (keys.length === 0) {
     if (most === undefined && fresh === undefined) return null
@@ -69,7 +69,7 @@ function durationOf(text: string): number {
   return Number(count) * { s: 1000, m: MINUTE_MS, h: HOUR_MS, d: DAY_MS }[unit as 's' | 'm' | 'h' | 'd']
 }
 
-async function verifyProof(given: Options, verifiers: NoteVerifier[], demand: Demand | null): Promise<string> {
+async function verifyProof(given: Options, verifiers: NoteVerifier[], demand: WitnessDemand | null): Promise<string> {
   const entry = readFileSync(wanted(given, 'entry'), 'utf8').replace(/\r?\n$/, '')
   const proof = readFileSync(wanted(given, 'proof'), 'utf8')
   const checkpoint = await verifyProofFile(proof, entry, verifiers)

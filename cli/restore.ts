@@ -26,7 +26,7 @@ import { describeNewer, migrate, vaultIdOf } from '../core/vault/migrate.ts'
 import { SchemaMismatch } from '../core/vault/schema_check.ts'
 import type { Sql } from '../core/vault/sql.ts'
 import { Vault } from '../core/vault/vault.ts'
-import { upstreamsOf } from '../worker/compose.ts'
+import { registryOf } from '../worker/compose.ts'
 import { anchoredElsewhere } from '../worker/integrity/accept_rollback.ts'
 import { acceptedSchemas, changedSchema, claimedVaultId } from '../worker/integrity/accept_schema.ts'
 import { admitRoots, givenRoots } from '../worker/integrity/root_keys.ts'
@@ -114,13 +114,13 @@ async function examine(partial: string, checkpoint: string, { settings, keyring 
     const inside = new Vault(sql, securityPolicy(settings.security), Date.now(), accepted)
     const perform = performer((...asked) => inside.perform(...asked))
     await admitRoots(await perform('root.look', {}), givenRoots(keyring), (root) => perform('root.use', { root }))
-    const upstreams = upstreamsOf(settings, LOCAL_FILES)
+    const registry = registryOf(settings, LOCAL_FILES)
     const unused = { quarantine: () => {}, notifyWrite: () => {} }
     const services: VaultServices = {
       vault,
       settings,
       keyring,
-      upstreams,
+      registry,
       anchors: anchorsOf(settings),
       perform,
       ...unused,

@@ -7,25 +7,25 @@ import { LRUCache } from 'lru-cache'
 import { badRequest } from './errors.ts'
 
 /** So many requests in a period, at once or spread over it. */
-export interface Limit {
+export interface RateLimit {
   requests: number
   periodMs: number
 }
 
 /** A limit that applies to a request, and what it counts: a principal, a source, a vault. */
-export interface Window {
+export interface RateWindow {
   /** The name that clients see, such as `principal`. */
   name: string
   /** Whose requests are counted. */
   key: string
-  limit: Limit
+  limit: RateLimit
 }
 
 /** What the tightest window leaves. */
-export interface Admission {
+export interface RateLimitDecision {
   allowed: boolean
   name: string
-  limit: Limit
+  limit: RateLimit
   /** Requests that would be admitted now, one after another. */
   remaining: number
   /** When one more will be, in milliseconds; 0 when it would be now. */
@@ -45,7 +45,7 @@ const ROUNDING_MS = 0.001
  *
  * @throws {PosternError} `bad_request`
  */
-export function parseLimit(text: string, field = 'limit'): Limit {
+export function parseLimit(text: string, field = 'limit'): RateLimit {
   const [, requests, unit] = /^([1-9][0-9]{0,8})\/([smh])$/.exec(text) ?? []
   if (requests === undefined || unit === undefined) throw badRequest(field, 'Limit must read N/s, N/m or N/h')
   return { requests: Number(requests), periodMs: { s: 1000, m: 60_000, h: 3_600_000 }[unit]! }
@@ -55,7 +55,7 @@ export function parseLimit(text: string, field = 'limit'): Limit {
  * Admits requests to windows. State is in memory, bounded, and gone with the process: a window is
  * short, and what must outlive a restart is the lockout's.
  */
-export class Throttle {
+export class RateLimiter {
   // The theoretical arrival time of each key's next request, in milliseconds since the first request of
   // all: small numbers, so that fractions of a millisecond add up exactly enough.
   readonly #arrivals: LRUCache<string, number>
@@ -76,9 +76,9 @@ export class Throttle {
    *   and then runs on.
    * @returns The window with the least left, or `null` when there is no window.
    */
-  admit(windows: readonly Window[], now: number): Admission | null {
+  admit(windows: readonly RateWindow[], now: number): RateLimitDecision | null {
     const at = this.#timeOf(now)
-    let tightest: Admission | null = null
+    let tightest: RateLimitDecision | null = null
     const next: [string, number][] = []
     for (const { name, key, limit } of windows) {
       const id = `${name}/${limit.requests}/${limit.periodMs}/${key}`

@@ -4,7 +4,7 @@ import { Keyring } from '../core/crypto/keyring.ts'
 import { PosternError } from '../core/errors.ts'
 import { parseSettings, type Settings } from '../core/settings/settings.ts'
 import { createApp } from './app.ts'
-import { compose, upstreamsOf } from './compose.ts'
+import { compose, registryOf } from './compose.ts'
 import { clientAddress } from './http/client_address.ts'
 import { harden } from './http/harden.ts'
 import { problem } from './http/problem.ts'
@@ -57,9 +57,9 @@ async function build(env: Bindings): Promise<Built> {
   if (settings.rootKey === undefined)
     throw new PosternError('bad_request', 'POSTERN_ROOT_KEY: Must be set as a secret of the Worker')
   const host = durableHost((id) => env.VAULT.getByName(id) as unknown as VaultStub)
-  const upstreams = upstreamsOf(settings, null)
+  const registry = registryOf(settings, null)
   const keyring = await Keyring.open(settings.rootKey, settings)
-  const services = compose({ settings, keyring, upstreams }, host)
+  const services = compose({ settings, keyring, registry }, host)
   return { app: createApp(services, { publicFile: (name) => publicFile(env, name) }), settings }
 }
 

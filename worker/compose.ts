@@ -5,8 +5,8 @@
  */
 import { IssuerKeys } from '../core/authentication/federation.ts'
 import { dekCache } from '../core/crypto/envelope.ts'
-import { configuredProviders, type Files } from '../core/provider_registry/from_settings.ts'
-import { Upstreams } from '../core/provider_registry/registry.ts'
+import { configuredProviders, type LocalFiles } from '../core/provider_registry/from_settings.ts'
+import { ProviderRegistry } from '../core/provider_registry/registry.ts'
 import type { Settings } from '../core/settings/settings.ts'
 import { type Anchor, httpAnchor } from '../core/tlog/anchor.ts'
 import { ProviderReader } from './provider_access/read.ts'
@@ -18,7 +18,7 @@ import type { Host } from './vault_host/host.ts'
 import type { Surroundings } from './vault_host/open_vault.ts'
 
 /** Makes the services of an app. */
-export function compose({ settings, keyring, upstreams }: Omit<Surroundings, 'anchors'>, host: Host): Services {
+export function compose({ settings, keyring, registry }: Omit<Surroundings, 'anchors'>, host: Host): Services {
   const options = { allowLoopback: settings.security.allowLoopbackIssuers }
   const deks = dekCache()
   return {
@@ -26,10 +26,10 @@ export function compose({ settings, keyring, upstreams }: Omit<Surroundings, 'an
     keyring,
     host,
     deks,
-    upstreams,
+    registry,
     requestCounters: settings.metrics ? new RequestCounters() : null,
     tracer: tracerOf(settings),
-    providerReader: new ProviderReader({ settings, keyring, deks, upstreams, shared: host.inProcess }),
+    providerReader: new ProviderReader({ settings, keyring, deks, registry, shared: host.inProcess }),
     issuerKeys: new IssuerKeys({ ...options, shared: host.inProcess }),
   }
 }
@@ -46,8 +46,8 @@ export function httpAnchors({ audit }: Settings): Anchor[] {
  * @param files Reads files of this machine; `null` on Workers, where a request also must not wait for another's I/O.
  * @throws {PosternError} `bad_request` for settings that contradict each other.
  */
-export function upstreamsOf({ providers }: Settings, files: Files | null): Upstreams {
-  return new Upstreams(
+export function registryOf({ providers }: Settings, files: LocalFiles | null): ProviderRegistry {
+  return new ProviderRegistry(
     providers,
     configuredProviders(providers, { files, shared: files !== null, report: logLine }),
     logLine,

@@ -6,7 +6,7 @@
 import type { IssuerKeys } from '../core/authentication/federation.ts'
 import type { DekCache } from '../core/crypto/envelope.ts'
 import type { Keyring } from '../core/crypto/keyring.ts'
-import type { Upstreams } from '../core/provider_registry/registry.ts'
+import type { ProviderRegistry } from '../core/provider_registry/registry.ts'
 import type { Settings } from '../core/settings/settings.ts'
 import type { ProviderReader } from './provider_access/read.ts'
 import type { RequestCounters } from './telemetry/counters.ts'
@@ -20,7 +20,7 @@ export interface Services {
   host: Host
   deks: DekCache
   issuerKeys: IssuerKeys
-  upstreams: Upstreams
+  registry: ProviderRegistry
   providerReader: ProviderReader
   /** Counts requests; `null` when metrics are off. */
   requestCounters: RequestCounters | null

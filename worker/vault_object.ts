@@ -6,7 +6,7 @@ import type { Anchor } from '../core/tlog/anchor.ts'
 import { isMigrated } from '../core/vault/migrate.ts'
 import { type Answer, type Call, isBootstrap } from '../core/vault/rpc.ts'
 import type { Sql, SqlValue } from '../core/vault/sql.ts'
-import { httpAnchors, upstreamsOf } from './compose.ts'
+import { httpAnchors, registryOf } from './compose.ts'
 import { logLine } from './telemetry/log.ts'
 import { groupCommit } from './vault_host/group_commit.ts'
 import { answerOfNone, type Execute } from './vault_host/host.ts'
@@ -70,9 +70,9 @@ export class VaultObject extends DurableObject {
     const { rootKey } = this.#settings
     if (rootKey === undefined) throw new PosternError('bad_request', 'POSTERN_ROOT_KEY: Must be set')
     const anchors = [...httpAnchors(this.#settings), ...bucketAnchors(this.env)]
-    const upstreams = upstreamsOf(this.#settings, null)
+    const registry = registryOf(this.#settings, null)
     const keyring = await Keyring.open(rootKey, this.#settings)
-    const surroundings = { settings: this.#settings, keyring, anchors, upstreams }
+    const surroundings = { settings: this.#settings, keyring, anchors, registry }
     const opened = await openVault(this.#storage, this.ctx.id.name, surroundings, (_, at) => this.#wake(at))
     const { vault, scheduler } = opened
     const execute = groupCommit(

@@ -6,7 +6,7 @@
  */
 import type { Keyring } from '../core/crypto/keyring.ts'
 import type { Reason } from '../core/errors.ts'
-import type { Upstreams } from '../core/provider_registry/registry.ts'
+import type { ProviderRegistry } from '../core/provider_registry/registry.ts'
 import type { Settings } from '../core/settings/settings.ts'
 import type { Anchor } from '../core/tlog/anchor.ts'
 import { type Answer, unwrap } from '../core/vault/rpc.ts'
@@ -21,7 +21,7 @@ export interface VaultServices {
   keyring: Keyring
   /** Where the newest checkpoint is kept, apart from the store. */
   anchors: readonly Anchor[]
-  upstreams: Upstreams
+  registry: ProviderRegistry
   /** Where backups of the store are kept; `undefined` without backups. */
   backupStore?: BackupStore
   /** Stops serving the vault, because its log is not what it should be. */

@@ -18,7 +18,7 @@ import { Redacted } from '../redacted.ts'
 import { defaultMembers, type ProviderSettings } from '../settings/providers.ts'
 
 /** Files of this machine, where there are any. */
-export interface Files {
+export interface LocalFiles {
   /** Reads a file; `null` when there is none. */
   read: (path: string) => Promise<Bytes | null>
   /** A file of secrets as a store: given from where there are files, so that Workers go without its code. */
@@ -26,9 +26,9 @@ export interface Files {
 }
 
 /** What providers are made with beside settings. */
-export interface Means extends ProviderOptions {
+export interface ProviderResources extends ProviderOptions {
   /** `null` on Workers. */
-  files: Files | null
+  files: LocalFiles | null
 }
 
 /** The setting that configures each provider. */
@@ -44,7 +44,7 @@ const ADDRESSES: Record<ProviderId, string> = {
 
 const RANKS = ['PRIMARY', 'SECONDARY', 'TERTIARY'] as const
 
-export interface Configured {
+export interface ConfiguredProvider {
   provider: Provider
   naming: Naming
 }
@@ -54,9 +54,12 @@ export interface Configured {
  *
  * @throws {PosternError} `bad_request` naming the provider, for a configuration that cannot work.
  */
-export function configuredProviders(settings: ProviderSettings, means: Means): Map<ProviderId, Configured> {
+export function configuredProviders(
+  settings: ProviderSettings,
+  means: ProviderResources,
+): Map<ProviderId, ConfiguredProvider> {
   const options = { ...means, allowLoopback: settings.allowLoopback }
-  const found = new Map<ProviderId, Configured>()
+  const found = new Map<ProviderId, ConfiguredProvider>()
   const add = (id: ProviderId, naming: Naming, given: string | undefined, make: (given: string) => Provider) => {
     if (given !== undefined) found.set(id, { provider: named(id, () => make(given)), naming })
   }
@@ -78,7 +81,7 @@ export function configuredProviders(settings: ProviderSettings, means: Means): M
 }
 
 /** A default member that is not configured would be passed over, and writes would go to another store. */
-function checkDefaultMembers(settings: ProviderSettings, found: ReadonlyMap<ProviderId, Configured>): void {
+function checkDefaultMembers(settings: ProviderSettings, found: ReadonlyMap<ProviderId, ConfiguredProvider>): void {
   for (const [i, id] of defaultMembers(settings).entries()) {
     if (found.has(id)) continue
     throw new PosternError(
@@ -88,7 +91,7 @@ function checkDefaultMembers(settings: ProviderSettings, found: ReadonlyMap<Prov
   }
 }
 
-function awsCredentialsOf(settings: ProviderSettings, means: Means) {
+function awsCredentialsOf(settings: ProviderSettings, means: ProviderResources) {
   const { awsRoleArn, awsAccessKeyId, awsSecretAccessKey, awsSessionToken, awsStsEndpoint } = settings
   if (awsRoleArn !== undefined) {
     const token = sourceOf(settings.awsWebIdentityToken, settings.awsWebIdentityTokenFile, means, 'awsWebIdentityToken')
@@ -105,7 +108,7 @@ function awsCredentialsOf(settings: ProviderSettings, means: Means) {
   }
 }
 
-function azureAccessOf(settings: ProviderSettings, means: Means) {
+function azureAccessOf(settings: ProviderSettings, means: ProviderResources) {
   const { azureClientSecret, azureFederatedToken, azureFederatedTokenFile, azureTokenEndpoint, azureResource } =
     settings
   return {
@@ -122,7 +125,7 @@ function azureAccessOf(settings: ProviderSettings, means: Means) {
   }
 }
 
-function hashicorpAccessOf(settings: ProviderSettings, means: Means) {
+function hashicorpAccessOf(settings: ProviderSettings, means: ProviderResources) {
   const { hashicorpNamespace, hashicorpKvVersion, hashicorpMount } = settings
   return {
     mount: hashicorpMount,
@@ -132,7 +135,7 @@ function hashicorpAccessOf(settings: ProviderSettings, means: Means) {
   }
 }
 
-function hashicorpCredentialsOf(settings: ProviderSettings, means: Means) {
+function hashicorpCredentialsOf(settings: ProviderSettings, means: ProviderResources) {
   const { hashicorpVaultToken, hashicorpAuthMount, hashicorpRoleId, hashicorpSecretId, hashicorpJwtRole } = settings
   const at = hashicorpAuthMount === undefined ? {} : { mount: hashicorpAuthMount }
   if (hashicorpRoleId !== undefined) {
@@ -163,7 +166,7 @@ function httpConfigOf(settings: ProviderSettings, url: string) {
 function sourceOf(
   token: Redacted<string> | undefined,
   path: string | undefined,
-  means: Means,
+  means: ProviderResources,
   setting: string,
 ): TokenSource {
   if (path === undefined) {
@@ -177,7 +180,7 @@ function sourceOf(
   }
 }
 
-function filesOf({ files }: Means, setting: string): Files {
+function filesOf({ files }: ProviderResources, setting: string): LocalFiles {
   if (files === null) throw badRequest(setting, 'There are no files here')
   return files
 }

@@ -5,45 +5,49 @@
  */
 import { badRequest, PosternError, refusal } from '../errors.ts'
 import type { Chain, Member, ProviderId, VersionedChain } from '../providers/chain.ts'
-import type { Report } from '../providers/condition.ts'
-import type { Replica } from '../providers/failover.ts'
-import { Upstream } from '../providers/guarded_provider.ts'
+import type { ReportEvent } from '../providers/condition.ts'
+import type { ResolvedMember } from '../providers/failover.ts'
+import { GuardedProvider } from '../providers/guarded_provider.ts'
 import { type Naming, secretName, storeName } from '../providers/store_names.ts'
 import { defaultMembers, namePrefixOf, type ProviderSettings } from '../settings/providers.ts'
-import type { Configured } from './from_settings.ts'
+import type { ConfiguredProvider } from './from_settings.ts'
 
 /** The id of the chain that the operator's settings make; no vault can change it. */
 export const DEFAULT_CHAIN = 'default'
 
 /** Every provider that is configured, each behind the one breaker that all vaults share. */
-export class Upstreams {
+export class ProviderRegistry {
   readonly #settings: ProviderSettings
-  readonly #configured: ReadonlyMap<ProviderId, Configured>
-  readonly #upstreams: ReadonlyMap<ProviderId, Upstream>
+  readonly #configured: ReadonlyMap<ProviderId, ConfiguredProvider>
+  readonly #guarded: ReadonlyMap<ProviderId, GuardedProvider>
 
   /** @param report Writes the operational log. */
-  constructor(settings: ProviderSettings, configured: ReadonlyMap<ProviderId, Configured>, report?: Report) {
+  constructor(
+    settings: ProviderSettings,
+    configured: ReadonlyMap<ProviderId, ConfiguredProvider>,
+    report?: ReportEvent,
+  ) {
     this.#settings = settings
     this.#configured = configured
     const { recoveryMs } = settings
-    const upstreams = [...configured].map(
-      ([id, { provider }]) => [id, new Upstream(id, provider, { recoveryMs, report })] as const,
+    const guarded = [...configured].map(
+      ([id, { provider }]) => [id, new GuardedProvider(id, provider, { recoveryMs, report })] as const,
     )
-    this.#upstreams = new Map(upstreams)
+    this.#guarded = new Map(guarded)
   }
 
-  list(): Upstream[] {
-    return [...this.#upstreams.values()]
+  list(): GuardedProvider[] {
+    return [...this.#guarded.values()]
   }
 
   /** A provider that a vault may use; `null` when it is not configured, or not for this vault. */
-  find(vault: string, provider: string): Upstream | null {
-    return (this.permits(vault) && this.#upstreams.get(provider as ProviderId)) || null
+  find(vault: string, provider: string): GuardedProvider | null {
+    return (this.permits(vault) && this.#guarded.get(provider as ProviderId)) || null
   }
 
   /** Whether a vault may use the providers at all. */
   permits(vault: string): boolean {
-    return this.#settings.vaults.includes(vault) && this.#upstreams.size > 0 && prefixIn(this.#settings, vault) !== null
+    return this.#settings.vaults.includes(vault) && this.#guarded.size > 0 && prefixIn(this.#settings, vault) !== null
   }
 
   /**
@@ -53,14 +57,14 @@ export class Upstreams {
    * @throws {PosternError} `bad_request` when the primary cannot have such a name; `unavailable` when a provider cannot
    *   be used.
    */
-  replicas(vault: string, { members }: Pick<Chain, 'members'>, name: string): Replica[] {
+  resolve(vault: string, { members }: Pick<Chain, 'members'>, name: string): ResolvedMember[] {
     return members.flatMap((member, i) => {
-      const upstream = this.find(vault, member.provider)
-      if (upstream === null) throw refusal('provider_missing')
+      const guarded = this.find(vault, member.provider)
+      if (guarded === null) throw refusal('provider_missing')
       const { naming } = this.#configured.get(member.provider)!
       const prefix = this.#prefix(vault, member, naming)
       const stored = i === 0 ? storeName(naming, name, prefix) : storeNameOrNull(naming, name, prefix)
-      return stored === null ? [] : [{ upstream, name: stored }]
+      return stored === null ? [] : [{ guarded, name: stored }]
     })
   }
 
@@ -86,7 +90,7 @@ export class Upstreams {
       if (this.find(vault, member.provider) === null)
         throw badRequest(field, 'Provider must be one that this vault may use')
       try {
-        this.replicas(vault, { members: [member] }, 'a')
+        this.resolve(vault, { members: [member] }, 'a')
       } catch (error) {
         if (!(error instanceof PosternError)) throw error
         throw badRequest(`members.${i}.prefix`, 'Prefix must be in letters of the provider')

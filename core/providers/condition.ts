@@ -7,7 +7,7 @@ import type { BreakerState, Health, HealthState } from './health.ts'
 import type { ProviderFailure } from './provider.ts'
 
 /** Writes one line of the operational log: codes and ids, never a message. */
-export type Report = (
+export type ReportEvent = (
   level: 'info' | 'warn' | 'error',
   event: string,
   fields: Readonly<Record<string, string | number | boolean | null>>,
@@ -20,9 +20,9 @@ const MAX_LINES = 6
 const WINDOW_MS = 10 * 60_000
 
 /** The condition of one provider, as this process or isolate finds it. */
-export class Condition {
+export class ProviderCondition {
   readonly #provider: string
-  readonly #report: Report | undefined
+  readonly #report: ReportEvent | undefined
   #lastFailure: Health['lastFailure'] = null
   #lastOutageAt = Number.NEGATIVE_INFINITY
   #refusesCredentials = false
@@ -31,7 +31,7 @@ export class Condition {
   #lines: number[] = []
   #untold = 0
 
-  constructor(provider: string, report: Report | undefined) {
+  constructor(provider: string, report: ReportEvent | undefined) {
     this.#provider = provider
     this.#report = report
   }

@@ -9,18 +9,18 @@
  */
 
 import { sleep } from '../sleep.ts'
-import { isBroken, type Upstream } from './guarded_provider.ts'
+import { type GuardedProvider, isBreakerOpen } from './guarded_provider.ts'
 import { ANSWERS, type FailureKind, OUTAGES, type Provider, ProviderFailure } from './provider.ts'
-import { ABSENT, isAbsence, type Skipped, type SkipReason } from './skipped.ts'
+import { ABSENT, isAbsence, type SkippedMember, type SkipReason } from './skipped.ts'
 
 /** One place where a secret is kept: a provider, and the secret's name there. */
-export interface Replica {
-  upstream: Upstream
+export interface ResolvedMember {
+  guarded: GuardedProvider
   name: string
 }
 
 /** What a chain came to. */
-export type Reply<T> = { skipped: Skipped[] } & (
+export type ChainReply<T> = { skipped: SkippedMember[] } & (
   | { value: T; provider: string }
   // No provider when none could answer for the chain.
   | { failure: FailureKind; provider: string | null; limitBytes?: number | null }
@@ -48,7 +48,7 @@ const RETRY_DELAY_MS = 200
 const MIN_ATTEMPT_MS = 20
 
 /** Asks one replica. */
-export type AskReplica<T> = (provider: Provider, name: string, signal: AbortSignal) => Promise<T>
+export type AskMember<T> = (provider: Provider, name: string, signal: AbortSignal) => Promise<T>
 
 /**
  * Asks the replicas in order until one answers. Throws only what is not a provider's failure.
@@ -59,14 +59,14 @@ export type AskReplica<T> = (provider: Provider, name: string, signal: AbortSign
  * @param replicas The primary first. An absence that only a replica reports is an outage of those before it.
  */
 export async function failover<T>(
-  replicas: readonly Replica[],
-  ask: AskReplica<T>,
+  replicas: readonly ResolvedMember[],
+  ask: AskMember<T>,
   options: FailoverOptions,
-): Promise<Reply<T>> {
+): Promise<ChainReply<T>> {
   const search = new Search(replicas, options)
   const first = await search.run(replicas, ask)
   if (!('failure' in first) || first.provider !== null) return first
-  const again = replicas.filter(({ upstream }) => wasAway(first.skipped, upstream) && upstream.takeRetry())
+  const again = replicas.filter(({ guarded }) => wasAway(first.skipped, guarded) && guarded.takeRetry())
   const pauseMs = Math.random() * RETRY_DELAY_MS
   if (again.length === 0 || performance.now() + pauseMs + MIN_ATTEMPT_MS > search.endsAt) return first
   await sleep(pauseMs)
@@ -78,33 +78,33 @@ class Search {
   readonly endsAt: number
   readonly #options: FailoverOptions
   readonly #primary: string | undefined
-  readonly #skipped: Skipped[] = []
+  readonly #skipped: SkippedMember[] = []
   /** What each member came to last. */
   readonly #last = new Map<string, SkipReason>()
 
-  constructor(replicas: readonly Replica[], options: FailoverOptions) {
+  constructor(replicas: readonly ResolvedMember[], options: FailoverOptions) {
     this.endsAt = performance.now() + options.deadlineMs
     this.#options = options
-    this.#primary = replicas[0]?.upstream.id
+    this.#primary = replicas[0]?.guarded.id
   }
 
-  async run<T>(replicas: readonly Replica[], ask: AskReplica<T>): Promise<Reply<T>> {
+  async run<T>(replicas: readonly ResolvedMember[], ask: AskMember<T>): Promise<ChainReply<T>> {
     const { attemptMs, onNotFound, outdated = [] } = this.#options
-    for (const [i, { upstream, name }] of replicas.entries()) {
-      const provider = upstream.id
+    for (const [i, { guarded, name }] of replicas.entries()) {
+      const provider = guarded.id
       // Those behind get their share of what is left, however long the first ones take.
       const timeoutMs = Math.min(attemptMs, (this.endsAt - performance.now()) / (replicas.length - i))
-      const rest = outdated.includes(provider) ? 'outdated' : upstream.rest(Date.now(), name)
+      const rest = outdated.includes(provider) ? 'outdated' : guarded.rest(Date.now(), name)
       if (rest !== null || timeoutMs < MIN_ATTEMPT_MS) {
         this.#skip(provider, rest ?? 'timeout')
         continue
       }
       try {
-        const value = await upstream.ask((it, signal) => ask(it, name, signal), timeoutMs, name)
+        const value = await guarded.ask((it, signal) => ask(it, name, signal), timeoutMs, name)
         return { value, provider, skipped: this.#skipped }
       } catch (error) {
         if (!(error instanceof ProviderFailure)) {
-          if (!isBroken(error)) throw error
+          if (!isBreakerOpen(error)) throw error
           this.#skip(provider, 'breaker')
           continue
         }
@@ -122,7 +122,7 @@ class Search {
   }
 
   /** An answer that ends the search. */
-  #end<T>(provider: string, { kind: failure, limitBytes }: ProviderFailure): Reply<T> {
+  #end<T>(provider: string, { kind: failure, limitBytes }: ProviderFailure): ChainReply<T> {
     const isFinal = provider === this.#primary || !ABSENT.includes(failure) || !this.#isAnyAway()
     if (isFinal) return { failure, provider, limitBytes, skipped: this.#skipped }
     this.#skip(provider, failure)
@@ -135,7 +135,7 @@ class Search {
   }
 
   /** Throttled, sealed or late only if that is all that is wrong. */
-  #outage<T>(): Reply<T> {
+  #outage<T>(): ChainReply<T> {
     const reasons = this.#skipped.map(({ why }) => why).filter((why) => !isAbsence(why))
     const [first] = reasons
     const same = first !== undefined && reasons.every((why) => why === first) && first in ON_FAILURE
@@ -149,6 +149,6 @@ class Search {
 }
 
 /** Whether a provider failed in a way that a second try may mend soon. */
-function wasAway(skipped: readonly Skipped[], { id }: Upstream): boolean {
+function wasAway(skipped: readonly SkippedMember[], { id }: GuardedProvider): boolean {
   return skipped.some(({ provider, why }) => provider === id && why === 'unavailable')
 }

@@ -16,12 +16,12 @@ import {
   TimeoutStrategy,
   timeout,
 } from 'cockatiel'
-import { Condition, type Report } from './condition.ts'
+import { ProviderCondition, type ReportEvent } from './condition.ts'
 import { NOT_RENEWABLE } from './credentials.ts'
 import type { BreakerState, Health } from './health.ts'
 import { Latency } from './latency.ts'
 import { type FailureKind, type Provider, ProviderFailure } from './provider.ts'
-import type { Rest } from './skipped.ts'
+import type { RestReason } from './skipped.ts'
 import { Suspicion } from './suspicion.ts'
 
 const MAX_OPEN_MS = 60_000
@@ -35,11 +35,11 @@ const MAX_RESTING = 1000
 const RETRY_RATIO = 0.1
 const MAX_RETRIES_SAVED = 10
 
-export interface UpstreamOptions {
+export interface GuardOptions {
   /** The longest that the first rest of a breaker takes, in milliseconds; it doubles up to a minute. */
   recoveryMs: number
   /** Told of changes of its state, and of mistakes in its adapter. */
-  report?: Report | undefined
+  report?: ReportEvent | undefined
 }
 
 /** What a request came to, for the breaker: what is thrown instead opens it. */
@@ -63,15 +63,15 @@ interface AskOptions {
  * the provider's health along, in the same time, and only when both fail does the breaker open. The request that tries
  * whether an open breaker may close does the same: when its secret fails and the provider is healthy, it closes.
  */
-export class Upstream {
+export class GuardedProvider {
   readonly id: string
   readonly provider: Provider
   readonly latency = new Latency()
   readonly failures = new Map<FailureKind, number>()
   /** How many mistakes in the adapter were thrown: no outages, and no answers. */
   mistakes = 0
-  readonly #options: UpstreamOptions
-  readonly #condition: Condition
+  readonly #options: GuardOptions
+  readonly #condition: ProviderCondition
   #circuit: CircuitBreakerPolicy
   readonly #suspicion = new Suspicion()
   /** Until when the look that is under way has to have ended. */
@@ -85,16 +85,16 @@ export class Upstream {
   /** Whether its credentials could not be renewed when it was time. */
   #isUnkept = false
 
-  constructor(id: string, provider: Provider, options: UpstreamOptions) {
+  constructor(id: string, provider: Provider, options: GuardOptions) {
     this.id = id
     this.provider = provider
     this.#options = options
-    this.#condition = new Condition(id, options.report)
+    this.#condition = new ProviderCondition(id, options.report)
     this.#circuit = circuitOf(options)
   }
 
   /** Why it is not to be asked now, for a name or at all; `null` when it may be. */
-  rest(now: number, name?: string): Rest | null {
+  rest(now: number, name?: string): RestReason | null {
     const until = name === undefined ? undefined : this.#resting.get(name)
     if (now < Math.max(this.#restsUntil, until ?? 0)) return 'retry_after'
     // One trial at a time: whoever comes meanwhile goes on to a replica, and does not wait for it.
@@ -118,7 +118,7 @@ export class Upstream {
     if (this.rest(Date.now()) !== null) return
     const work: Work<void> = (provider, signal) => provider.health({ signal })
     await this.#ask(work, { timeoutMs, isLook: true }).catch((error) => {
-      if (!(error instanceof ProviderFailure) && !isBroken(error)) throw error
+      if (!(error instanceof ProviderFailure) && !isBreakerOpen(error)) throw error
     })
   }
 
@@ -294,11 +294,11 @@ export class Upstream {
 }
 
 /** Whether a provider was not asked since its breaker is open. */
-export function isBroken(error: unknown): boolean {
+export function isBreakerOpen(error: unknown): boolean {
   return error instanceof BrokenCircuitError
 }
 
-function circuitOf({ recoveryMs }: UpstreamOptions): CircuitBreakerPolicy {
+function circuitOf({ recoveryMs }: GuardOptions): CircuitBreakerPolicy {
   return circuitBreaker(handleType(ProviderFailure), {
     // Only a failure that a look at the provider's health bears out is thrown: one is enough.
     breaker: new ConsecutiveBreaker(1),

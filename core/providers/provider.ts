@@ -73,7 +73,7 @@ export class ProviderFailure extends Error {
 }
 
 /** A secret as a provider keeps it. */
-export interface ProvidedSecret {
+export interface ProviderSecret {
   value: Redacted<Bytes>
   /** Whether the store has it as text or as bytes. */
   encoding: Encoding
@@ -88,13 +88,13 @@ export interface ProvidedSecret {
 }
 
 /** What a list shows of a secret. */
-export interface ProvidedName {
+export interface ListedSecret {
   name: string
   updatedAt: number | null
 }
 
 /** One version in a history, newest first. */
-export interface ProvidedVersion {
+export interface ProviderVersion {
   version: string
   /** `current`, `previous` or `pending`, where the store has such stages. */
   stage: 'current' | 'previous' | 'pending' | null
@@ -140,16 +140,16 @@ export interface ProviderRotation {
  */
 export interface Provider {
   readonly kind: ProviderKind
-  get(name: string, options: { version?: string; signal: AbortSignal }): Promise<ProvidedSecret>
+  get(name: string, options: { version?: string; signal: AbortSignal }): Promise<ProviderSecret>
   /** Where the store can: the current versions of many names in few requests, each with its own outcome, in order. */
-  getMany?(names: readonly string[], options: { signal: AbortSignal }): Promise<(ProvidedSecret | ProviderFailure)[]>
+  getMany?(names: readonly string[], options: { signal: AbortSignal }): Promise<(ProviderSecret | ProviderFailure)[]>
   /** Names from a prefix on, in the store's order, a page at a time. */
   list(options: {
     prefix: string
     cursor: string | null
     limit: number
     signal: AbortSignal
-  }): Promise<{ items: ProvidedName[]; cursor: string | null }>
+  }): Promise<{ items: ListedSecret[]; cursor: string | null }>
   put(name: string, value: Redacted<Bytes>, options: ProviderPutOptions): Promise<{ version: string }>
   /** Deletes a secret, recoverably where the store can. Deleting what is deleted is `not_found` or `deleted`. */
   remove(name: string, options: { signal: AbortSignal }): Promise<void>
@@ -166,7 +166,7 @@ export interface Provider {
    */
   keep?(options: { signal: AbortSignal }): Promise<number | null>
   /** `null` when the store keeps no history. */
-  versions: ((name: string, options: { signal: AbortSignal }) => Promise<ProvidedVersion[]>) | null
+  versions: ((name: string, options: { signal: AbortSignal }) => Promise<ProviderVersion[]>) | null
   /** Resolves when the store can serve, with the same credentials and the same way that a read takes. */
   health(options: { signal: AbortSignal }): Promise<void>
 }

@@ -9,8 +9,8 @@ import { badRequest } from '../errors.ts'
 import { checkUrl, NoAnswer, type Received, type SendOptions, send } from '../http/send.ts'
 import { JsonSource } from '../json_source.ts'
 import type { Redacted } from '../redacted.ts'
-import type { Report } from './condition.ts'
-import { type FailureKind, type ProvidedSecret, ProviderFailure } from './provider.ts'
+import type { ReportEvent } from './condition.ts'
+import { type FailureKind, ProviderFailure, type ProviderSecret } from './provider.ts'
 
 const MAX_RETRY_AFTER_MS = 60_000
 /** What a store says of a name that no secret has, when it serves us. */
@@ -22,7 +22,7 @@ export const HEALTH_NAME = 'postern-probe'
 export const UNVERSIONED = 'unversioned'
 
 /** One of many. */
-export type ProvidedOutcome = ProvidedSecret | ProviderFailure
+export type ProviderOutcome = ProviderSecret | ProviderFailure
 
 export interface ProviderOptions extends SendOptions {
   /** The time in milliseconds since the Unix epoch. */
@@ -30,7 +30,7 @@ export interface ProviderOptions extends SendOptions {
   /** Whether requests may wait for each other's answer: not on Workers. */
   shared?: boolean
   /** Writes the operational log: what is wrong with the settings, by their names. */
-  report?: Report | undefined
+  report?: ReportEvent | undefined
 }
 
 /**

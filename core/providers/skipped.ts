@@ -6,13 +6,13 @@
 import type { FailureKind } from './provider.ts'
 
 /** Why a provider is not called now: its breaker is open, or the store named a time before which it takes no request. */
-export type Rest = 'breaker' | 'retry_after'
+export type RestReason = 'breaker' | 'retry_after'
 
 /** Why a member was passed over. `outdated`: it still has the value that a rotation replaced. */
-export type SkipReason = FailureKind | Rest | 'outdated'
+export type SkipReason = FailureKind | RestReason | 'outdated'
 
 /** A member that was passed over, and why. */
-export interface Skipped {
+export interface SkippedMember {
   provider: string
   why: SkipReason
 }

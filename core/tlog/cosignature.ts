@@ -10,7 +10,7 @@ import { isWitnessKey, type NoteVerifier, openNote, parseNote, parseVerifierKey 
 const SKEW_MS = 5 * 60_000
 
 /** What a verifier demands of a checkpoint. */
-export interface Demand {
+export interface WitnessDemand {
   /** The witnesses that count: see {@link parseWitnessKeys}. */
   witnesses: readonly NoteVerifier[]
   /** How many of them have to cosign; all, when it is not given. */
@@ -52,7 +52,7 @@ export async function parseWitnessKeys(keys: readonly string[], field = 'witness
  * @param note Hostile input.
  * @throws {PosternError} `bad_request` when it has no note's form.
  */
-export async function verifyCosignatures(note: string, demand: Demand): Promise<Cosigned> {
+export async function verifyCosignatures(note: string, demand: WitnessDemand): Promise<Cosigned> {
   const { witnesses, quorum = witnesses.length, freshMs = Number.POSITIVE_INFINITY, now } = demand
   const opened = await openNote(parseNote(note, 'checkpoint'), witnesses)
   const by = (opened?.cosigned ?? []).map(({ name, seconds }) => ({ name, at: seconds * 1000 }))

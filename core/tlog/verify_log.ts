@@ -8,7 +8,7 @@ import canonicalize from 'canonicalize'
 import { base64, equal, utf8 } from '../bytes.ts'
 import { rank } from '../vault/audit/severity.ts'
 import { type Checkpoint, openCheckpoint } from './checkpoint.ts'
-import { type Cosigned, type Cosigner, type Demand, verifyCosignatures } from './cosignature.ts'
+import { type Cosigned, type Cosigner, verifyCosignatures, type WitnessDemand } from './cosignature.ts'
 import { GrowingTree, type Hash, leafHash, type Start } from './merkle.ts'
 import { verifyInclusion } from './proof.ts'
 import { type NoteVerifier, verifierKeyParts } from './signed_note.ts'
@@ -44,7 +44,7 @@ export interface VerifyOptions {
   /** A checkpoint that was verified before, of the same log. */
   remembered?: Checkpoint
   /** Witnesses that have to vouch for the log, by a checkpoint of it that they cosigned: it may be an earlier one. */
-  witnessed?: Demand & { note: string }
+  witnessed?: WitnessDemand & { note: string }
   /** Told now and then how many entries were read. */
   onProgress?: (entries: number, size: number) => void
 }
@@ -142,7 +142,7 @@ interface CosignedHead extends Checkpoint {
 }
 
 async function cosignedHead(
-  { note, ...demand }: Demand & { note: string },
+  { note, ...demand }: WitnessDemand & { note: string },
   verifiers: readonly NoteVerifier[],
   { checkpoint, start }: { checkpoint: Checkpoint; start: Start },
 ): Promise<CosignedHead | { flaw: Flaw }> {

@@ -6,7 +6,7 @@
 
 import type { Ticket } from '../authentication/ticket.ts'
 import { type AskedApproval, type PosternError, type Reason, refusal } from '../errors.ts'
-import type { Admission } from '../rate_limit.ts'
+import type { RateLimitDecision } from '../rate_limit.ts'
 import type { OperationName } from './operation_table.ts'
 
 /** What the edge knows of a caller. No rights: the vault looks those up itself. */
@@ -39,7 +39,7 @@ export interface Call {
 }
 
 /** What the tightest rate limit leaves, for the client to see. */
-export type Quota = Pick<Admission, 'name' | 'limit' | 'remaining' | 'retryAfterMs'>
+export type Quota = Pick<RateLimitDecision, 'name' | 'limit' | 'remaining' | 'retryAfterMs'>
 
 /**
  * What a vault answers, with the index of the audit entry that records it.

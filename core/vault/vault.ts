@@ -8,7 +8,7 @@ import { sourceOf } from '../addresses.ts'
 import type { Reason } from '../errors.ts'
 import { isProgrammingError } from '../programming_error.ts'
 import type { VersionedChain } from '../providers/chain.ts'
-import { type Admission, Throttle } from '../rate_limit.ts'
+import { type RateLimitDecision, RateLimiter } from '../rate_limit.ts'
 import type { Hash, Sha256 } from '../tlog/merkle.ts'
 import { contextOf, decideOn, runDecided } from './access/authorize.ts'
 import { identify, REFUSALS_RECORDED_MS, refusalEvent, type Unidentified } from './access/resolve_caller.ts'
@@ -55,7 +55,7 @@ export class Vault {
   readonly #sql: Sql
   readonly #policy: SecurityPolicy
   readonly #erasures = new Erasures()
-  readonly #throttle = new Throttle()
+  readonly #throttle = new RateLimiter()
   readonly #onFailure: (error: unknown) => void
   readonly #privacy: Privacy
   #quarantined: Reason | null
@@ -262,7 +262,7 @@ export class Vault {
   }
 
   /** Refuses a call over its rate limit. The log gets the first refusal of a period, and none of a stranger, who could fill it. */
-  #refuseThrottled(call: Call, identity: Identity, quota: Admission, now: number): Answer {
+  #refuseThrottled(call: Call, identity: Identity, quota: RateLimitDecision, now: number): Answer {
     const { about } = OPERATIONS[call.operation] as Operation<unknown, unknown>
     const facts = { ...about?.(call.input), window: quota.name }
     const event = {

@@ -5,7 +5,7 @@
  */
 import * as vscode from 'vscode'
 import { sleep } from '../../core/sleep.ts'
-import { type Demand, parseWitnessKeys } from '../../core/tlog/cosignature.ts'
+import { parseWitnessKeys, type WitnessDemand } from '../../core/tlog/cosignature.ts'
 import { demandedWitnesses, pinnedLogKey } from '../settings.ts'
 import { command } from '../shared/command.ts'
 import { ExtensionError, explain, showError } from '../shared/errors.ts'
@@ -206,7 +206,7 @@ function keyOf({ origin, id }: SignedInVault): string {
 }
 
 /** The user's demand for witnesses. @throws {Hindrance} `bad_witnesses` */
-async function demandFor(vault: SignedInVault): Promise<Demand | null> {
+async function demandFor(vault: SignedInVault): Promise<WitnessDemand | null> {
   const setting = demandedWitnesses(vault)
   if (setting === null) return null
   const { keys, ...rest } = setting

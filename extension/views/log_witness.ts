@@ -8,7 +8,7 @@ import { parseBase64 } from '../../core/bytes.ts'
 import type { UserClient } from '../../core/client/user.ts'
 import { PosternError } from '../../core/errors.ts'
 import { type Checkpoint, openCheckpoint, parseCheckpoint } from '../../core/tlog/checkpoint.ts'
-import { type Demand, verifyCosignatures } from '../../core/tlog/cosignature.ts'
+import { verifyCosignatures, type WitnessDemand } from '../../core/tlog/cosignature.ts'
 import type { Hash } from '../../core/tlog/merkle.ts'
 import { verifyConsistencyByPlatform } from '../../core/tlog/proof.ts'
 import { type NoteVerifier, parseNote, parseVerifierKey } from '../../core/tlog/signed_note.ts'
@@ -81,7 +81,7 @@ export async function checkLog(
  *
  * @returns The verdict, with the flaw in place of the checkpoint. Its `before` is how many have to cosign, and `now` how many did.
  */
-export async function checkWitnesses(log: LogClient, verdict: VerifiedLog, demand: Demand): Promise<LogVerdict> {
+export async function checkWitnesses(log: LogClient, verdict: VerifiedLog, demand: WitnessDemand): Promise<LogVerdict> {
   const { checkpoint, remember } = verdict
   const quorum = demand.quorum ?? demand.witnesses.length
   const note = await log.checkpoint({ cosigned: true }).catch((error) => {

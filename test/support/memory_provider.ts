@@ -7,10 +7,10 @@ import { createHash } from 'node:crypto'
 import type { Bytes } from '../../core/bytes.ts'
 import {
   type FailureKind,
-  type ProvidedSecret,
   type Provider,
   ProviderFailure,
   type ProviderKind,
+  type ProviderSecret,
 } from '../../core/providers/provider.ts'
 import { Redacted } from '../../core/redacted.ts'
 
@@ -110,7 +110,7 @@ export function memoryProvider(kind: ProviderKind = 'hashicorp') {
 
 export type MemoryProvider = ReturnType<typeof memoryProvider>
 
-function secretOf({ value, version, contentType }: Kept): ProvidedSecret {
+function secretOf({ value, version, contentType }: Kept): ProviderSecret {
   return {
     value: new Redacted(value),
     encoding: 'utf8',

@@ -10,9 +10,9 @@ const HEALTH_MS = 30_000
 export const renewCredentials: Job = {
   name: 'credentials',
   afterWriteMs: KEEP_MS,
-  async run({ upstreams, settings }) {
+  async run({ registry, settings }) {
     const { attemptMs } = settings.providers
-    const times = await Promise.all(upstreams.list().map((upstream) => upstream.keep(attemptMs)))
+    const times = await Promise.all(registry.list().map((guarded) => guarded.keep(attemptMs)))
     const next = Math.min(...times.map((at) => at ?? Number.POSITIVE_INFINITY))
     return Number.isFinite(next) ? next : null
   },
@@ -23,14 +23,14 @@ export const checkProviders: Job = {
   name: 'health',
   afterWriteMs: HEALTH_MS,
   async run(services) {
-    const { upstreams, vault, settings } = services
+    const { registry, vault, settings } = services
     const { attemptMs } = settings.providers
     let wellAll = true
     for (const id of await services.perform('provider.used', {})) {
-      const upstream = upstreams.find(vault, id)
-      if (upstream === null) continue
-      await upstream.look(attemptMs)
-      const { state, lastFailure } = upstream.health(Date.now())
+      const guarded = registry.find(vault, id)
+      if (guarded === null) continue
+      await guarded.look(attemptMs)
+      const { state, lastFailure } = guarded.health(Date.now())
       const failure = state === 'up' ? null : (lastFailure?.kind ?? null)
       await services.perform('provider.seen', { provider: id, state, failure })
       wellAll &&= state === 'up'

@@ -19,7 +19,7 @@ export function jobsOf({
   vault,
   settings,
   anchors,
-  upstreams,
+  registry,
   backupStore,
 }: Omit<VaultServices, 'perform' | 'quarantine' | 'notifyWrite'>): Job[][] {
   const { publishSeconds, witnesses, sinkUrl } = settings.audit
@@ -27,8 +27,8 @@ export function jobsOf({
   return [
     anchors.length > 0 || witnesses.length > 0 ? [publishCheckpoints(afterWriteMs)] : [],
     sinkUrl === undefined ? [] : [shipLog(afterWriteMs)],
-    upstreams.permits(vault) ? [replicate, compareReplicas, checkProviders] : [],
-    upstreams.permits(vault) ? [renewCredentials] : [],
+    registry.permits(vault) ? [replicate, compareReplicas, checkProviders] : [],
+    registry.permits(vault) ? [renewCredentials] : [],
     [rotateSecrets],
     [sendNotifications],
     [rewrapKeys, pruneVersions, pruneLog],

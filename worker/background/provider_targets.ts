@@ -7,9 +7,9 @@ import { type Bytes, parseUtf8, utf8 } from '../../core/bytes.ts'
 import { DEFAULT_CONTENT_TYPE } from '../../core/encoding.ts'
 import { PosternError } from '../../core/errors.ts'
 import type { JsonSource } from '../../core/json_source.ts'
-import type { Replica } from '../../core/providers/failover.ts'
-import { isBroken } from '../../core/providers/guarded_provider.ts'
-import type { FailureKind, ProvidedSecret } from '../../core/providers/provider.ts'
+import type { ResolvedMember } from '../../core/providers/failover.ts'
+import { isBreakerOpen } from '../../core/providers/guarded_provider.ts'
+import type { FailureKind, ProviderSecret } from '../../core/providers/provider.ts'
 import { failureOf } from '../../core/providers/request.ts'
 import { documentOf } from '../../core/providers/shape.ts'
 import { Redacted } from '../../core/redacted.ts'
@@ -23,16 +23,16 @@ import {
 } from '../../core/rotation_targets/target.ts'
 import { intoOf } from '../../core/vault/rotation/provider_rotation.ts'
 import type { Failure } from '../../core/vault/rotation/state_machine.ts'
-import type { ProvidedRun } from '../../core/vault/rotation/store.ts'
+import type { ProviderRun } from '../../core/vault/rotation/store.ts'
 import type { Turn } from '../../core/vault/rotation/tasks.ts'
 import type { VaultServices } from '../vault_services.ts'
 import { askReplica, isSame } from './replica.ts'
 
 /** A turn at a secret that a provider keeps. */
-export type ProvidedTurn = Turn & { provided: ProvidedRun }
+export type ProviderTurn = Turn & { provided: ProviderRun }
 
 /** The target of such a run. Nothing can be undone there: see `core/vault/rotation/state_machine.ts`. */
-export function providedTarget(services: VaultServices, turn: ProvidedTurn): RotationTarget {
+export function providerTarget(services: VaultServices, turn: ProviderTurn): RotationTarget {
   return turn.config.target.kind === 'provider' ? selfRotating(services, turn) : written(services, turn)
 }
 
@@ -41,7 +41,7 @@ export function providedTarget(services: VaultServices, turn: ProvidedTurn): Rot
  *
  * @throws {TargetFailure}
  */
-export async function presentAt(services: VaultServices, turn: ProvidedTurn): Promise<ProvidedSecret> {
+export async function presentAt(services: VaultServices, turn: ProviderTurn): Promise<ProviderSecret> {
   return attempt(() => read(services, primaryOf(services, turn)))
 }
 
@@ -51,7 +51,7 @@ export async function presentAt(services: VaultServices, turn: ProvidedTurn): Pr
  *
  * @throws {TargetFailure} `foreign_shape`
  */
-export function fitted<T extends Omit<Credential, 'version'>>(turn: ProvidedTurn, present: ProvidedSecret, made: T): T {
+export function fitted<T extends Omit<Credential, 'version'>>(turn: ProviderTurn, present: ProviderSecret, made: T): T {
   const into = intoOf(turn.config.target)
   const document = documentOf(textOf(present.value))
   if (into !== null) {
@@ -65,12 +65,12 @@ export function fitted<T extends Omit<Credential, 'version'>>(turn: ProvidedTurn
 }
 
 /** A provider that is asked to make the next value itself, and then until it is current. */
-function selfRotating(services: VaultServices, turn: ProvidedTurn): RotationTarget {
+function selfRotating(services: VaultServices, turn: ProviderTurn): RotationTarget {
   const { token } = turn.provided
   const ask = (begin: boolean) =>
     attempt(async () => {
       const primary = primaryOf(services, turn)
-      const { provider } = primary.upstream
+      const { provider } = primary.guarded
       if (provider.rotate === undefined) throw new TargetFailure('refused')
       return askReplica(services, primary, (signal) => provider.rotate!(primary.name, { token, begin, signal }))
     })
@@ -86,7 +86,7 @@ function selfRotating(services: VaultServices, turn: ProvidedTurn): RotationTarg
 }
 
 /** A provider that the value is written to. That it arrived is found by reading, whatever answer got lost. */
-function written(services: VaultServices, turn: ProvidedTurn): RotationTarget {
+function written(services: VaultServices, turn: ProviderTurn): RotationTarget {
   return {
     ...generateOnly,
     set: ({ pending }) => attempt(() => write(services, turn, pendingOf(pending))),
@@ -100,10 +100,10 @@ function written(services: VaultServices, turn: ProvidedTurn): RotationTarget {
 }
 
 /** Writes the pending value in place of the one that was current when it was made. @returns Its version there. */
-async function write(services: VaultServices, turn: ProvidedTurn, pending: Credential): Promise<string> {
+async function write(services: VaultServices, turn: ProviderTurn, pending: Credential): Promise<string> {
   const { token, expects, replace } = turn.provided
   const primary = primaryOf(services, turn)
-  const { provider } = primary.upstream
+  const { provider } = primary.guarded
   const present = await read(services, primary)
   if (isSame(present, pending)) return present.version
   if (!isRestAsItWas(turn, present, pending)) throw new TargetFailure('conflict')
@@ -124,7 +124,7 @@ async function write(services: VaultServices, turn: ProvidedTurn, pending: Crede
 }
 
 /** Whether all but the field that the value is put at is as it was when the value was made: not every store can tell. */
-function isRestAsItWas(turn: ProvidedTurn, present: ProvidedSecret, pending: Credential): boolean {
+function isRestAsItWas(turn: ProviderTurn, present: ProviderSecret, pending: Credential): boolean {
   const into = intoOf(turn.config.target)
   if (into === null) return true
   const [document, becomes] = [documentOf(textOf(present.value)), textOf(pending.value)]
@@ -143,12 +143,12 @@ function textOf(value: Redacted<Bytes>): string | null {
   return parseUtf8(value.reveal())
 }
 
-function read(services: VaultServices, primary: Replica): Promise<ProvidedSecret> {
-  return askReplica(services, primary, (signal) => primary.upstream.provider.get(primary.name, { signal }))
+function read(services: VaultServices, primary: ResolvedMember): Promise<ProviderSecret> {
+  return askReplica(services, primary, (signal) => primary.guarded.provider.get(primary.name, { signal }))
 }
 
-function primaryOf({ upstreams, vault }: VaultServices, { name, provided }: ProvidedTurn): Replica {
-  return upstreams.replicas(vault, { members: [provided.member] }, name)[0]!
+function primaryOf({ registry, vault }: VaultServices, { name, provided }: ProviderTurn): ResolvedMember {
+  return registry.resolve(vault, { members: [provided.member] }, name)[0]!
 }
 
 function pendingOf(pending: TargetStep['pending']): Credential {
@@ -175,7 +175,7 @@ async function attempt<T>(work: () => Promise<T>): Promise<T> {
     return await work()
   } catch (error) {
     if (error instanceof TargetFailure) throw error
-    if (isBroken(error)) throw new TargetFailure('unreachable')
+    if (isBreakerOpen(error)) throw new TargetFailure('unreachable')
     if (error instanceof PosternError) throw new TargetFailure(error.code === 'bad_request' ? 'refused' : 'unreachable')
     const { kind, code, isUnread } = failureOf(error)
     throw new TargetFailure(isUnread ? 'unreachable' : (FAILURES[kind] ?? 'refused'), code)

@@ -1,6 +1,6 @@
 import { type Bytes, equal, parseUtf8, utf8 } from '../../core/bytes.ts'
-import type { Replica } from '../../core/providers/failover.ts'
-import { type ProvidedSecret, ProviderFailure } from '../../core/providers/provider.ts'
+import type { ResolvedMember } from '../../core/providers/failover.ts'
+import { ProviderFailure, type ProviderSecret } from '../../core/providers/provider.ts'
 import { canonicalDocument, documentTokens } from '../../core/providers/shape.ts'
 import { Redacted } from '../../core/redacted.ts'
 import type { VaultServices } from '../vault_services.ts'
@@ -13,15 +13,15 @@ import type { VaultServices } from '../vault_services.ts'
  */
 export function askReplica<T>(
   { settings }: Pick<VaultServices, 'settings'>,
-  { upstream, name }: Replica,
+  { guarded, name }: ResolvedMember,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  if (upstream.rest(Date.now(), name) !== null) throw new ProviderFailure('unavailable')
-  return upstream.ask((_, signal) => work(signal), settings.providers.attemptMs, name)
+  if (guarded.rest(Date.now(), name) !== null) throw new ProviderFailure('unavailable')
+  return guarded.ask((_, signal) => work(signal), settings.providers.attemptMs, name)
 }
 
 /** A value, as far as it is compared. */
-type Compared = Pick<ProvidedSecret, 'value' | 'encoding' | 'isFields'>
+type Compared = Pick<ProviderSecret, 'value' | 'encoding' | 'isFields'>
 
 /** Whether two places have one value. */
 export function isSame(one: Compared, other: Compared): boolean {
@@ -33,7 +33,7 @@ export function isSame(one: Compared, other: Compared): boolean {
  * Whether a replica has what the primary has: each digit of it, and its type where both keep one. Of what this does not
  * find the same, each write makes one copy, so a store that rounds numbers is not written to forever.
  */
-export function isCopy(wanted: ProvidedSecret, present: ProvidedSecret): boolean {
+export function isCopy(wanted: ProviderSecret, present: ProviderSecret): boolean {
   if (wanted.isFields || present.isFields) return isSameDocument(wanted, present)
   const isTyped = wanted.contentType !== null && present.contentType !== null
   return isSame(wanted, present) && (!isTyped || wanted.contentType === present.contentType)

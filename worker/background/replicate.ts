@@ -10,9 +10,9 @@ import type { Bytes } from '../../core/bytes.ts'
 import { HOUR_MS } from '../../core/durations.ts'
 import { PosternError } from '../../core/errors.ts'
 import type { VersionedChain } from '../../core/providers/chain.ts'
-import type { Replica } from '../../core/providers/failover.ts'
-import { isBroken } from '../../core/providers/guarded_provider.ts'
-import { type FailureKind, type ProvidedSecret, ProviderFailure } from '../../core/providers/provider.ts'
+import type { ResolvedMember } from '../../core/providers/failover.ts'
+import { isBreakerOpen } from '../../core/providers/guarded_provider.ts'
+import { type FailureKind, ProviderFailure, type ProviderSecret } from '../../core/providers/provider.ts'
 import type { Redacted } from '../../core/redacted.ts'
 import { replicaDigest, writeKey } from '../../core/sealing/digests.ts'
 import type { Lagging } from '../../core/vault/chains/replication_store.ts'
@@ -87,8 +87,8 @@ async function bring(services: VaultServices, item: OfChain<Lagging>): Promise<v
 }
 
 interface Pair {
-  primary: Replica
-  replica: Replica
+  primary: ResolvedMember
+  replica: ResolvedMember
 }
 
 async function copy(
@@ -102,19 +102,19 @@ async function copy(
     // Only what was deleted here is deleted there: nobody asked for anything else.
     if (effect === 'write') throw new ProviderFailure('not_found')
     if (present === null) return { how: 'same', version: null }
-    await askReplica(services, replica, (signal) => replica.upstream.provider.remove(replica.name, { signal }))
+    await askReplica(services, replica, (signal) => replica.guarded.provider.remove(replica.name, { signal }))
     return { how: 'deleted', version: null }
   }
   if (present !== null && isCopy(wanted, present)) return { how: 'same', version: present.version }
   const idempotencyKey = await writeKey(services.keyring, services.vault, [
     name,
-    replica.upstream.id,
+    replica.guarded.id,
     mark,
     wanted.version,
   ])
   const { contentType } = wanted
   const { version } = await askReplica(services, replica, (signal) =>
-    replica.upstream.provider.put(replica.name, wanted.value, {
+    replica.guarded.provider.put(replica.name, wanted.value, {
       ...{ signal, idempotencyKey },
       ...(contentType !== null && { contentType }),
       ...(replace !== null && { replace }),
@@ -140,20 +140,20 @@ async function digestsOf(services: VaultServices, name: string, { primary, repli
 /** What a replica could not be reached for. Anything else is thrown. */
 function failureKindOf(error: unknown): FailureKind {
   if (error instanceof ProviderFailure) return error.kind
-  if (isBroken(error)) return 'unavailable'
+  if (isBreakerOpen(error)) return 'unavailable'
   throw error
 }
 
 /** The primary of a chain and one of its replicas; `null` when the chain has it no more, or cannot have the name. */
 function pairOf(
-  { upstreams, vault }: VaultServices,
+  { registry, vault }: VaultServices,
   chain: VersionedChain | null,
   name: string,
   provider: string,
 ): Pair | null {
   try {
-    const [primary, ...rest] = chain === null ? [] : upstreams.replicas(vault, chain, name)
-    const replica = rest.find(({ upstream }) => upstream.id === provider)
+    const [primary, ...rest] = chain === null ? [] : registry.resolve(vault, chain, name)
+    const replica = rest.find(({ guarded }) => guarded.id === provider)
     return primary === undefined || replica === undefined ? null : { primary, replica }
   } catch (error) {
     if (error instanceof PosternError) return null
@@ -161,9 +161,9 @@ function pairOf(
   }
 }
 
-async function read(services: VaultServices, replica: Replica): Promise<ProvidedSecret | null> {
+async function read(services: VaultServices, replica: ResolvedMember): Promise<ProviderSecret | null> {
   try {
-    return await askReplica(services, replica, (signal) => replica.upstream.provider.get(replica.name, { signal }))
+    return await askReplica(services, replica, (signal) => replica.guarded.provider.get(replica.name, { signal }))
   } catch (error) {
     if (error instanceof ProviderFailure && GONE.includes(error.kind)) return null
     throw error

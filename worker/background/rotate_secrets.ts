@@ -25,7 +25,7 @@ import type { Failure } from '../../core/vault/rotation/state_machine.ts'
 import type { Turn } from '../../core/vault/rotation/tasks.ts'
 import type { SealedVersion } from '../../core/vault/secrets/operations.ts'
 import type { VaultServices } from '../vault_services.ts'
-import { fitted, type ProvidedTurn, presentAt, providedTarget } from './provider_targets.ts'
+import { fitted, type ProviderTurn, presentAt, providerTarget } from './provider_targets.ts'
 import type { Job } from './scheduler.ts'
 
 /** How many secrets of a vault rotate at a time. */
@@ -74,7 +74,7 @@ async function takeTurn(services: VaultServices, one: { name: string; run: numbe
   if (isProvided(turn)) services.notifyWrite()
 }
 
-function isProvided(turn: Turn): turn is ProvidedTurn {
+function isProvided(turn: Turn): turn is ProviderTurn {
   return turn.provided !== null
 }
 
@@ -111,7 +111,7 @@ async function madeFor(services: VaultServices, turn: Turn): Promise<Omit<Creden
 
 /** The target of a run. */
 async function targetOf(services: VaultServices, turn: Turn): Promise<RotationTarget> {
-  if (isProvided(turn)) return providedTarget(services, turn)
+  if (isProvided(turn)) return providerTarget(services, turn)
   const { vault, keyring, settings } = services
   const { config, hook } = turn
   if (config.target.kind !== 'webhook') return generateOnly

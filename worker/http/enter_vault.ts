@@ -7,7 +7,7 @@ import type { MiddlewareHandler } from 'hono'
 import { sourceOf } from '../../core/addresses.ts'
 import { PosternError, refusal } from '../../core/errors.ts'
 import { parseVaultId } from '../../core/names.ts'
-import { Throttle } from '../../core/rate_limit.ts'
+import { RateLimiter } from '../../core/rate_limit.ts'
 import { isBootstrap } from '../../core/vault/rpc.ts'
 import type { Services } from '../services.ts'
 import { timed } from '../telemetry/request_timing.ts'
@@ -64,7 +64,7 @@ function acceptedAt({ req }: RequestContext, vault: string): Arrival['accepts'] 
  * @param factor Multiplies `refusalRate`.
  */
 function strangerLimit({ settings }: Services, factor = 1): (c: RequestContext) => void {
-  const throttle = new Throttle()
+  const throttle = new RateLimiter()
   const limits = settings.security.refusalRate.map(({ requests, periodMs }) => {
     return { requests: requests * factor, periodMs }
   })

@@ -9,11 +9,11 @@ import process from 'node:process'
 import type { Keyring } from '../../core/crypto/keyring.ts'
 import { PosternError, refusal } from '../../core/errors.ts'
 import { isLoopback } from '../../core/loopback.ts'
-import type { Upstreams } from '../../core/provider_registry/registry.ts'
+import type { ProviderRegistry } from '../../core/provider_registry/registry.ts'
 import type { Settings } from '../../core/settings/settings.ts'
 import type { Anchor } from '../../core/tlog/anchor.ts'
 import { createApp } from '../app.ts'
-import { compose, upstreamsOf } from '../compose.ts'
+import { compose, registryOf } from '../compose.ts'
 import { clientAddress, isTrustedProxy } from '../http/client_address.ts'
 import { harden } from '../http/harden.ts'
 import { problem } from '../http/problem.ts'
@@ -62,8 +62,8 @@ export async function openLocal(runtime: string): Promise<LocalServer> {
 async function open(runtime: string): Promise<LocalServer> {
   closeDetours()
   const site = await openSite()
-  const { settings, data, tls, keyring, upstreams, anchors } = site
-  const surroundings = { settings, keyring, upstreams, anchors }
+  const { settings, data, tls, keyring, registry, anchors } = site
+  const surroundings = { settings, keyring, registry, anchors }
   const stores = openStores(data, surroundings, await openVaultList(data, keyring))
   const offer = await offerBootstrap(stores, keyring, data)
   // For their jobs. Not waited for: an anchor that does not answer must not hold up the start.
@@ -107,7 +107,7 @@ interface Site {
   /** The data folder. */
   data: string
   tls: LocalServer['tls']
-  upstreams: Upstreams
+  registry: ProviderRegistry
   anchors: Anchor[]
   keyring: Keyring
   /** The source of the root key, in words for the operator. */
@@ -124,11 +124,11 @@ async function openSite(): Promise<Site> {
   const data = resolve(settings.data)
   mkdirSync(data, { recursive: true, mode: 0o700 })
   // Before a root key is made: a start that fails over a setting leaves none behind.
-  const [upstreams, anchors, tls] = [upstreamsOf(settings, LOCAL_FILES), anchorsOf(settings), readTls(settings)]
+  const [registry, anchors, tls] = [registryOf(settings, LOCAL_FILES), anchorsOf(settings), readTls(settings)]
   checkBackupFolder(settings, data)
   const { keyring, origin } = await openKeyring(settings, data)
   const formerRootKeys = await checkRoots(data, keyring)
-  return { settings, data, tls, upstreams, anchors, keyring, origin, formerRootKeys }
+  return { settings, data, tls, registry, anchors, keyring, origin, formerRootKeys }
 }
 
 /** Whether a connection is taken. Without TLS, on more than this machine, only the proxies that end TLS may connect. */

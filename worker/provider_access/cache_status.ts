@@ -4,7 +4,7 @@
  * @module
  */
 import type * as z from 'zod/mini'
-import type { Skipped } from '../../core/providers/skipped.ts'
+import type { SkippedMember } from '../../core/providers/skipped.ts'
 import type * as wire from '../../core/wire/index.ts'
 
 /** The part that the cache took in a read. */
@@ -20,7 +20,7 @@ export interface CacheStatus {
   stored: boolean
   /** Whether the value came with the reply to another request. */
   collapsed: boolean
-  skipped: readonly Skipped[]
+  skipped: readonly SkippedMember[]
 }
 
 /** The facts of {@link cacheHeaders}, for one item of a batch. Empty for a read from the primary. */
@@ -62,6 +62,6 @@ export function cacheHeaders({
 }
 
 /** Removes duplicates: a member that failed twice in one way is named once. */
-export function distinct(skipped: readonly Skipped[]): Skipped[] {
+export function distinct(skipped: readonly SkippedMember[]): SkippedMember[] {
   return [...new Map(skipped.map((one) => [`${one.provider}=${one.why}`, one])).values()]
 }

@@ -13,13 +13,13 @@ import type { Bytes } from '../../core/bytes.ts'
 import type { DekCache } from '../../core/crypto/envelope.ts'
 import { DEFAULT_CONTENT_TYPE, type Encoding } from '../../core/encoding.ts'
 import { type ErrorDetail, PosternError, refusal } from '../../core/errors.ts'
-import type { Reply } from '../../core/providers/failover.ts'
-import type { ProvidedSecret } from '../../core/providers/provider.ts'
-import type { Skipped } from '../../core/providers/skipped.ts'
+import type { ChainReply } from '../../core/providers/failover.ts'
+import type { ProviderSecret } from '../../core/providers/provider.ts'
+import type { SkippedMember } from '../../core/providers/skipped.ts'
 import type { Redacted } from '../../core/redacted.ts'
 import { openCached } from '../../core/sealing/cached_value.ts'
 import type { CachedValue } from '../../core/vault/chains/cache_store.ts'
-import { type ProvidedRead, type ReadReport, type Released, reasonOf } from '../../core/vault/chains/read_operations.ts'
+import { type ProviderRead, type ReadReport, type Released, reasonOf } from '../../core/vault/chains/read_operations.ts'
 import { type Caller, type Granted, unwrap } from '../../core/vault/rpc.ts'
 import { type RequestTiming, timed } from '../telemetry/request_timing.ts'
 import type { VaultHandle } from '../vault_host/host.ts'
@@ -65,7 +65,7 @@ export class ProviderReader {
    *
    * @throws {PosternError} the refusal for what the providers answered, recorded; `unavailable` when it cannot be recorded.
    */
-  async read(request: VaultRequest, permitted: Granted<ProvidedRead>): Promise<Granted<ReleasedSecret>> {
+  async read(request: VaultRequest, permitted: Granted<ProviderRead>): Promise<Granted<ReleasedSecret>> {
     const plan = permitted.value
     const fresh = await this.#fromFresh(request.vault, plan)
     if (fresh !== null) return { ...permitted, value: fresh }
@@ -87,10 +87,10 @@ export class ProviderReader {
   /** Finishes many reads. Each has its own outcome; all are recorded in one batch. */
   async readAll(
     request: VaultRequest,
-    permitted: readonly Granted<ProvidedRead>[],
+    permitted: readonly Granted<ProviderRead>[],
   ): Promise<(Granted<ReleasedSecret> | PosternError)[]> {
     const done: (Granted<ReleasedSecret> | PosternError)[] = []
-    const open: { at: number; one: Granted<ProvidedRead> }[] = []
+    const open: { at: number; one: Granted<ProviderRead> }[] = []
     for (const [at, one] of permitted.entries()) {
       const fresh = await this.#fromFresh(request.vault, one.value)
       if (fresh === null) open.push({ at, one })
@@ -122,14 +122,14 @@ export class ProviderReader {
   }
 
   /** Opens the cached value, when it is fresh: the vault has released it already. */
-  async #fromFresh(vault: string, plan: ProvidedRead): Promise<ReleasedSecret | null> {
+  async #fromFresh(vault: string, plan: ProviderRead): Promise<ReleasedSecret | null> {
     const value = plan.cached && (await this.#open(vault, plan.cached))
     return plan.cached && value && this.#fromCache(plan, plan.cached, value)
   }
 
   async #release(
     request: VaultRequest,
-    plan: ProvidedRead,
+    plan: ProviderRead,
     fetched: FetchedReply,
     granted: Granted<Released>,
   ): Promise<Granted<ReleasedSecret>> {
@@ -155,10 +155,10 @@ export class ProviderReader {
   }
 
   #fromCache(
-    plan: ProvidedRead,
+    plan: ProviderRead,
     cached: CachedValue,
     value: Redacted<Bytes>,
-    skipped: readonly Skipped[] = [],
+    skipped: readonly SkippedMember[] = [],
   ): ReleasedSecret {
     const ageSeconds = Math.max(0, Math.floor((plan.since - cached.fetchedAt) / 1000))
     const how = cached === plan.cached ? 'hit' : 'stale-if-error'
@@ -174,7 +174,7 @@ export class ProviderReader {
 }
 
 /** Adds to a refusal what the providers answered. Its caller may read the secret, and so may know. */
-function explained(error: unknown, { version }: ProvidedRead, { reply }: FetchedReply): unknown {
+function explained(error: unknown, { version }: ProviderRead, { reply }: FetchedReply): unknown {
   if (!(error instanceof PosternError) || !('failure' in reply)) return error
   const { reason } = error.detail
   if (reason === undefined || reason !== reasonOf(reply.failure, version ?? '')) return error
@@ -189,11 +189,11 @@ function explained(error: unknown, { version }: ProvidedRead, { reply }: Fetched
 }
 
 /** The members that failover passed over, for the detail of a refusal. */
-export function passedOverOf({ skipped }: Pick<Reply<never>, 'skipped'>): Pick<ErrorDetail, 'passedOver'> {
+export function passedOverOf({ skipped }: Pick<ChainReply<never>, 'skipped'>): Pick<ErrorDetail, 'passedOver'> {
   return skipped.length === 0 ? {} : { passedOver: distinct(skipped) }
 }
 
-function reportOf(plan: ProvidedRead, { reply, keep }: FetchedReply): ReadReport {
+function reportOf(plan: ProviderRead, { reply, keep }: FetchedReply): ReadReport {
   const { name, version, chain, since, cached } = plan
   const about = {
     ...{ name, version, revision: chain.revision, since, skipped: reply.skipped },
@@ -208,7 +208,7 @@ function reportOf(plan: ProvidedRead, { reply, keep }: FetchedReply): ReadReport
 function releasedSecret(
   name: string,
   provider: string,
-  secret: Omit<ProvidedSecret, 'name'>,
+  secret: Omit<ProviderSecret, 'name'>,
   cache: CacheStatus,
 ): ReleasedSecret {
   const { version, value, encoding, createdAt, expiresAt } = secret

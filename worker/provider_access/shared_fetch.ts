@@ -7,14 +7,14 @@
 import type { Keyring } from '../../core/crypto/keyring.ts'
 import { PosternError } from '../../core/errors.ts'
 import { carry } from '../../core/http/trace_context.ts'
-import type { Upstreams } from '../../core/provider_registry/registry.ts'
-import { failover, type Replica, type Reply } from '../../core/providers/failover.ts'
-import { isBroken } from '../../core/providers/guarded_provider.ts'
-import { type ProvidedSecret, ProviderFailure } from '../../core/providers/provider.ts'
+import type { ProviderRegistry } from '../../core/provider_registry/registry.ts'
+import { type ChainReply, failover, type ResolvedMember } from '../../core/providers/failover.ts'
+import { isBreakerOpen } from '../../core/providers/guarded_provider.ts'
+import { ProviderFailure, type ProviderSecret } from '../../core/providers/provider.ts'
 import { sealCached } from '../../core/sealing/cached_value.ts'
 import { deadlineMsOf, type Settings } from '../../core/settings/settings.ts'
 import type { CachedValue } from '../../core/vault/chains/cache_store.ts'
-import type { ProvidedRead } from '../../core/vault/chains/read_operations.ts'
+import type { ProviderRead } from '../../core/vault/chains/read_operations.ts'
 import type { Granted } from '../../core/vault/rpc.ts'
 
 /** Larger values are served, but not cached. */
@@ -24,7 +24,7 @@ const MAX_AT_ONCE = 8
 
 /** The outcome of a fetch from a chain. */
 export interface FetchedReply {
-  reply: Reply<ProvidedSecret>
+  reply: ChainReply<ProviderSecret>
   /** The value, sealed for the cache; `null` when it is not to be cached, or when another request caches it. */
   keep: CachedValue | null
   /** Whether the reply is shared with a request that came first. */
@@ -48,7 +48,7 @@ interface SharedFetch {
 export interface FetchServices {
   settings: Settings
   keyring: Keyring
-  upstreams: Upstreams
+  registry: ProviderRegistry
   /** Whether a request may wait for another's I/O. On Workers it may not. */
   shared: boolean
 }
@@ -70,7 +70,7 @@ export class SharedFetches {
    * @param traceparent Is sent to the providers. A shared fetch sends that of the first request.
    * @throws {PosternError} `bad_request` or `unavailable` when the providers cannot have such a name.
    */
-  async fetch(vault: string, plan: ProvidedRead, index: number | null, traceparent?: string): Promise<FetchedReply> {
+  async fetch(vault: string, plan: ProviderRead, index: number | null, traceparent?: string): Promise<FetchedReply> {
     if (!this.#services.shared) return this.#ask(vault, plan, traceparent)
     // A change moves the barrier, so that a read after it does not join a fetch before it.
     const key = JSON.stringify([vault, plan.name, plan.version, plan.chain.revision, plan.barrier])
@@ -99,7 +99,7 @@ export class SharedFetches {
   /** Fetches many values: in batches where the provider has them, the rest a few at a time. */
   async fetchAll(
     vault: string,
-    permitted: readonly Granted<ProvidedRead>[],
+    permitted: readonly Granted<ProviderRead>[],
     traceparent?: string,
   ): Promise<(FetchedReply | PosternError)[]> {
     const plans = permitted.map(({ value }) => value)
@@ -125,7 +125,7 @@ export class SharedFetches {
   #fetchBy(
     endsAt: number,
     vault: string,
-    { value: plan, index }: Granted<ProvidedRead>,
+    { value: plan, index }: Granted<ProviderRead>,
     traceparent: string | undefined,
   ): Promise<FetchedReply> {
     const { attemptMs, deadlineMs } = timesOf(this.#services.settings)
@@ -137,16 +137,16 @@ export class SharedFetches {
 
   async #ask(
     vault: string,
-    plan: ProvidedRead,
+    plan: ProviderRead,
     traceparent: string | undefined,
     leftMs = Number.POSITIVE_INFINITY,
   ): Promise<FetchedReply> {
-    const { settings, upstreams } = this.#services
+    const { settings, registry } = this.#services
     const { attemptMs, deadlineMs } = timesOf(settings)
     const { name, version, chain, outdated } = plan
     const which = version === null ? {} : { version }
     const reply = await failover(
-      upstreams.replicas(vault, chain, name),
+      registry.resolve(vault, chain, name),
       (provider, stored, signal) => provider.get(stored, { ...which, signal: carry(signal, traceparent) }),
       { attemptMs, deadlineMs: Math.min(deadlineMs, leftMs), onNotFound: chain.onNotFound, outdated },
     )
@@ -156,10 +156,10 @@ export class SharedFetches {
   /** Fetches in batches. Names that a batch fails to give are fetched alone, by the chain's rules for failures. */
   async #fetchBatches(
     vault: string,
-    plans: readonly ProvidedRead[],
+    plans: readonly ProviderRead[],
     traceparent: string | undefined,
-  ): Promise<Map<ProvidedRead, FetchedReply>> {
-    const replies = new Map<ProvidedRead, FetchedReply>()
+  ): Promise<Map<ProviderRead, FetchedReply>> {
+    const replies = new Map<ProviderRead, FetchedReply>()
     const current = plans.filter(({ version }) => version === null)
     for (const some of Map.groupBy(current, ({ chain }) => chain.revision).values()) {
       const outcomes = some.length < 2 ? null : await this.#askMany(vault, some, traceparent)
@@ -175,41 +175,41 @@ export class SharedFetches {
 
   async #askMany(
     vault: string,
-    plans: readonly ProvidedRead[],
+    plans: readonly ProviderRead[],
     traceparent: string | undefined,
-  ): Promise<(ProvidedSecret | ProviderFailure)[] | null> {
+  ): Promise<(ProviderSecret | ProviderFailure)[] | null> {
     const places = plans.map((plan) => this.#primaryOf(vault, plan))
-    const upstream = places[0]?.upstream
-    if (upstream?.provider.getMany === undefined || upstream.rest(Date.now()) !== null) return null
+    const guarded = places[0]?.guarded
+    if (guarded?.provider.getMany === undefined || guarded.rest(Date.now()) !== null) return null
     const names = places.flatMap((place) => place?.name ?? [])
     if (names.length < plans.length) return null
     const { attemptMs } = this.#services.settings.providers
-    return upstream
+    return guarded
       .ask((provider, signal) => provider.getMany!(names, { signal: carry(signal, traceparent) }), attemptMs)
       .catch((error) => {
-        if (error instanceof ProviderFailure || isBroken(error)) return null
+        if (error instanceof ProviderFailure || isBreakerOpen(error)) return null
         throw error
       })
   }
 
-  #primaryOf(vault: string, { chain, name }: ProvidedRead): Replica | null {
+  #primaryOf(vault: string, { chain, name }: ProviderRead): ResolvedMember | null {
     try {
-      return this.#services.upstreams.replicas(vault, chain, name)[0]!
+      return this.#services.registry.resolve(vault, chain, name)[0]!
     } catch (error) {
       refusalOnly(error)
       return null
     }
   }
 
-  async #sealedReply(vault: string, plan: ProvidedRead, reply: Reply<ProvidedSecret>): Promise<FetchedReply> {
+  async #sealedReply(vault: string, plan: ProviderRead, reply: ChainReply<ProviderSecret>): Promise<FetchedReply> {
     const keep = 'value' in reply ? await this.#sealed(vault, plan, reply) : null
     return { reply, keep, collapsed: false, recorded: () => {} }
   }
 
   async #sealed(
     vault: string,
-    { name, version, chain, since }: ProvidedRead,
-    { value: secret, provider }: { value: ProvidedSecret; provider: string },
+    { name, version, chain, since }: ProviderRead,
+    { value: secret, provider }: { value: ProviderSecret; provider: string },
   ): Promise<CachedValue | null> {
     if (chain.cacheSeconds + chain.maxStaleSeconds === 0) return null
     if (secret.value.reveal().length > MAX_CACHED_BYTES) return null

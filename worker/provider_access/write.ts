@@ -6,13 +6,13 @@
  */
 
 import { refusal } from '../../core/errors.ts'
-import type { Upstreams } from '../../core/provider_registry/registry.ts'
-import type { Replica } from '../../core/providers/failover.ts'
-import { isBroken } from '../../core/providers/guarded_provider.ts'
+import type { ProviderRegistry } from '../../core/provider_registry/registry.ts'
+import type { ResolvedMember } from '../../core/providers/failover.ts'
+import { isBreakerOpen } from '../../core/providers/guarded_provider.ts'
 import { type Provider, ProviderFailure } from '../../core/providers/provider.ts'
 import { deadlineMsOf, type Settings } from '../../core/settings/settings.ts'
 import type { Effect } from '../../core/vault/chains/replication_store.ts'
-import type { ProvidedWrite, WriteReport } from '../../core/vault/chains/write_operations.ts'
+import type { ProviderWrite, WriteReport } from '../../core/vault/chains/write_operations.ts'
 import type { Granted } from '../../core/vault/rpc.ts'
 import type { VaultRequest } from './read.ts'
 
@@ -20,7 +20,7 @@ import type { VaultRequest } from './read.ts'
 export interface ProviderChange {
   name: string
   effect: Effect
-  plan: ProvidedWrite
+  plan: ProviderWrite
   replace?: WriteReport['replace']
   idempotency?: WriteReport['idempotency'] | undefined
   /** Whether the deadline has passed: a change sent then could undo a newer one. */
@@ -37,13 +37,13 @@ export interface ProviderChange {
  */
 export async function changeAtProvider(
   request: VaultRequest,
-  { settings, upstreams }: { settings: Settings; upstreams: Upstreams },
+  { settings, registry }: { settings: Settings; registry: ProviderRegistry },
   change: ProviderChange,
 ): Promise<Granted<{ at: number; version: string | null }>> {
   const { name, effect, plan, replace, idempotency } = change
-  const [primary] = upstreams.replicas(request.vault, plan.chain, name)
+  const [primary] = registry.resolve(request.vault, plan.chain, name)
   const outcome = await attempt(primary!, change, deadlineMsOf(settings))
-  const report = { name, chain: plan.chain.id, provider: primary!.upstream.id, effect, outcome }
+  const report = { name, chain: plan.chain.id, provider: primary!.guarded.id, effect, outcome }
   const full = { ...report, ...(replace && { replace }), ...(idempotency && { idempotency }) }
   const granted = await request.handle.call('secret.relayed', request.caller, full)
   if (!('version' in outcome)) throw refusal('provider_unavailable')
@@ -51,18 +51,18 @@ export async function changeAtProvider(
 }
 
 async function attempt(
-  { upstream, name }: Replica,
+  { guarded, name }: ResolvedMember,
   change: ProviderChange,
   timeoutMs: number,
 ): Promise<WriteReport['outcome']> {
   if (change.isLate()) return { failure: 'timeout', sent: false }
-  if (upstream.rest(Date.now(), name) !== null) return { failure: 'unavailable', sent: false }
+  if (guarded.rest(Date.now(), name) !== null) return { failure: 'unavailable', sent: false }
   try {
-    return { version: await upstream.ask((provider, signal) => change.make(provider, name, signal), timeoutMs, name) }
+    return { version: await guarded.ask((provider, signal) => change.make(provider, name, signal), timeoutMs, name) }
   } catch (error) {
     if (error instanceof ProviderFailure)
       return { failure: error.isUnread ? 'unavailable' : error.kind, sent: error.kind !== 'foreign_shape' }
-    if (isBroken(error)) return { failure: 'unavailable', sent: false }
+    if (isBreakerOpen(error)) return { failure: 'unavailable', sent: false }
     throw error
   }
 }

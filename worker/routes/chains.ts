@@ -20,7 +20,7 @@ import { timesOf } from '../provider_access/shared_fetch.ts'
 import type { Services } from '../services.ts'
 
 /** `…/chains` and `…/providers`: which providers keep what, and how they are. */
-export function chainRoutes({ keyring, settings, upstreams }: Services): Hono<Env> {
+export function chainRoutes({ keyring, settings, registry }: Services): Hono<Env> {
   const routes = new Hono<Env>()
   const { bodyTimeoutMs } = settings
 
@@ -33,7 +33,7 @@ export function chainRoutes({ keyring, settings, upstreams }: Services): Hono<En
     const id = parseId(c.req.param('id'))
     const body = wire.check(wire.PutChain, await readJson(c.req.raw, bodyTimeoutMs))
     // Said now, rather than at the first read.
-    await checkUsable(c, 'chain.put', id, () => upstreams.check(c.var.vault, body))
+    await checkUsable(c, 'chain.put', id, () => registry.check(c.var.vault, body))
     const granted = await c.var.handle.call('chain.put', c.var.caller, { id, ...body })
     return answer(c, granted, chain(granted.value))
   })
@@ -51,12 +51,12 @@ export function chainRoutes({ keyring, settings, upstreams }: Services): Hono<En
     const list = JSON.stringify(['names', id, chain.revision, prefix])
     const after = cursor === undefined ? null : await openCursor(keyring, vault, list, cursor)
     const member = chain.members[0]!
-    const names = upstreams.names(vault, member, prefix)
-    const upstream = upstreams.find(vault, member.provider)
-    if (upstream === null) throw refusal('provider_missing')
+    const names = registry.names(vault, member, prefix)
+    const guarded = registry.find(vault, member.provider)
+    if (guarded === null) throw refusal('provider_missing')
     // The primary only: a cursor means nothing to another.
     const reply = await failover(
-      [{ upstream, name: names.prefix }],
+      [{ guarded: guarded, name: names.prefix }],
       (provider, stored, signal) => provider.list({ prefix: stored, cursor: after, limit, signal }),
       { ...timesOf(settings), onNotFound: 'stop' },
     )
@@ -77,8 +77,8 @@ export function chainRoutes({ keyring, settings, upstreams }: Services): Hono<En
   serve(routes, 'listProviders', async (c) => {
     const granted = await c.var.handle.call('provider.list', c.var.caller, {})
     const now = Date.now()
-    const used = upstreams.permits(c.var.vault) ? upstreams.list() : []
-    const items = used.map((upstream) => provider(upstream.health(now), granted.value, now))
+    const used = registry.permits(c.var.vault) ? registry.list() : []
+    const items = used.map((guarded) => provider(guarded.health(now), granted.value, now))
     return answer(c, granted, { items } satisfies z.input<typeof wire.ProviderList>)
   })
 

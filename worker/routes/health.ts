@@ -11,15 +11,15 @@ import { vaultLines } from '../telemetry/vault_metrics.ts'
 
 /** `/healthz` (the process runs), `/readyz` (it can serve) and `/metrics`. */
 export function healthRoutes(services: Services, { processFacts }: { processFacts?: ProcessFacts } = {}): Hono<Env> {
-  const { host, upstreams, settings } = services
+  const { host, registry, settings } = services
   const routes = new Hono<Env>()
 
   serve(routes, 'isAlive', (c) => c.json({ status: 'up' }))
 
   serve(routes, 'isReady', async (c) => {
     // A provider that is down is no reason to be taken out: the cache, the others and the sealed store still serve.
-    const providers = Object.fromEntries(upstreams.list().map((one) => [one.id, one.health(Date.now()).state]))
-    const known = upstreams.list().length > 0 ? { providers } : {}
+    const providers = Object.fromEntries(registry.list().map((one) => [one.id, one.health(Date.now()).state]))
+    const known = registry.list().length > 0 ? { providers } : {}
     if (await host.ready()) return c.json({ status: 'up', ...known })
     throw new PosternError('unavailable', 'Storage cannot be reached', { retryAfterSeconds: 1 })
   })

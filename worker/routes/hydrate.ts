@@ -3,7 +3,7 @@ import type * as z from 'zod/mini'
 import { utf8 } from '../../core/bytes.ts'
 import { badRequest, PosternError, refusal } from '../../core/errors.ts'
 import { parseReference, pickTyped, type Reference } from '../../core/reference.ts'
-import type { ProvidedRead } from '../../core/vault/chains/read_operations.ts'
+import type { ProviderRead } from '../../core/vault/chains/read_operations.ts'
 import { type Answer, refusalOf } from '../../core/vault/rpc.ts'
 import type { SealedVersion } from '../../core/vault/secrets/operations.ts'
 import * as wire from '../../core/wire/index.ts'
@@ -69,7 +69,7 @@ export function hydrateRoutes(services: Services): Hono<Env> {
 async function fetchFromProviders(
   { providerReader }: Services,
   c: RequestContext,
-  answers: readonly Answer<SealedVersion | ProvidedRead>[],
+  answers: readonly Answer<SealedVersion | ProviderRead>[],
 ): Promise<Map<unknown, ReleasedSecret | PosternError>> {
   const permitted = answers.flatMap((answer) =>
     answer.ok && 'chain' in answer.value ? [{ answer, granted: { ...answer, value: answer.value } }] : [],

@@ -15,7 +15,7 @@ import { ABSENT } from '../../core/providers/skipped.ts'
 import type { Redacted } from '../../core/redacted.ts'
 import { writeKey } from '../../core/sealing/digests.ts'
 import { reasonOf } from '../../core/vault/chains/read_operations.ts'
-import type { ProvidedWrite } from '../../core/vault/chains/write_operations.ts'
+import type { ProviderWrite } from '../../core/vault/chains/write_operations.ts'
 import type { Granted } from '../../core/vault/rpc.ts'
 import type { WriteInput } from '../../core/vault/secrets/operations.ts'
 import type { Idempotency } from '../../core/vault/secrets/store.ts'
@@ -81,7 +81,7 @@ export async function writeToProvider(
   services: Services,
   c: RequestContext,
   { place, value, rest }: ProviderDraft,
-  prepared: Granted<ProvidedWrite>,
+  prepared: Granted<ProviderWrite>,
 ): Promise<Granted<{ version: string }>> {
   const { name, vault } = place
   const { replayed, under } = prepared.value
@@ -114,7 +114,7 @@ export async function deleteAtProvider(
   services: Services,
   c: RequestContext,
   name: string,
-  { quota, value: plan }: Granted<ProvidedWrite>,
+  { quota, value: plan }: Granted<ProviderWrite>,
 ): Promise<Granted<{ at: number }>> {
   const granted = await changeAtProvider(c.var, services, {
     ...{ name, effect: 'delete', plan },
@@ -133,13 +133,13 @@ export async function deleteAtProvider(
  * @throws {PosternError} `bad_request` when no member keeps versions; the refusal for what the providers answered.
  */
 export async function providerVersions(
-  { upstreams, settings }: Services,
+  { registry, settings }: Services,
   c: RequestContext,
   name: string,
   chain: VersionedChain,
 ): Promise<z.input<typeof wire.VersionList>> {
-  const replicas = upstreams.replicas(c.var.vault, chain, name)
-  const keeping = replicas.filter(({ upstream }) => upstream.provider.versions)
+  const replicas = registry.resolve(c.var.vault, chain, name)
+  const keeping = replicas.filter(({ guarded }) => guarded.provider.versions)
   if (keeping.length === 0) throw badRequest('name', 'Provider of this secret keeps no versions')
   const reply = await failover(keeping, (provider, stored, signal) => provider.versions!(stored, { signal }), {
     ...timesOf(settings),

@@ -9,11 +9,11 @@ import { histogram, metric } from './prometheus.ts'
 
 /** Writes how providers are, and how the cache took part in reads. */
 export function providerLines(
-  { upstreams, providerReader }: Pick<Services, 'upstreams' | 'providerReader'>,
+  { registry, providerReader }: Pick<Services, 'registry' | 'providerReader'>,
   now: number,
 ): string[] {
-  const all = upstreams.list()
-  const health = all.map((upstream) => upstream.health(now))
+  const all = registry.list()
+  const health = all.map((guarded) => guarded.health(now))
   const states = health.flatMap(({ id: provider, state: current }) =>
     HEALTH_STATES.map((state) => [{ provider, state }, current === state ? 1 : 0] as const),
   )

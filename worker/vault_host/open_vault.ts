@@ -30,7 +30,7 @@ import { bindHooks } from './bind_webhooks.ts'
 
 /** What a vault is opened with. */
 export interface Surroundings
-  extends Pick<VaultServices, 'settings' | 'keyring' | 'anchors' | 'upstreams' | 'backupStore'> {
+  extends Pick<VaultServices, 'settings' | 'keyring' | 'anchors' | 'registry' | 'backupStore'> {
   /** The runtime's own, for the log. */
   sha256?: Sha256
   /**
@@ -63,7 +63,7 @@ export async function openVault(
   surroundings: Surroundings,
   wake: (scheduler: Scheduler, at: number) => void,
 ): Promise<OpenVault> {
-  const { settings, upstreams } = surroundings
+  const { settings, registry } = surroundings
   const claimed = claimedVaultId(sql, given)
   const acceptable = acceptedSchemas(settings, claimed)
   let accepted: AcceptedSchema | null
@@ -100,7 +100,7 @@ export async function openVault(
   if (whole) await perform('vault.schema', accepted)
   if (whole) await followRoots(services)
   if (whole) await bindHooks(services)
-  vault.fallBackTo(upstreams.defaultChain(id))
+  vault.fallBackTo(registry.defaultChain(id))
   const scheduler: Scheduler = new Scheduler(services, whole ? [...jobsOf(services), ...rest] : [], (at) =>
     wake(scheduler, at),
   )

@@ -11,15 +11,15 @@ import { type Bytes, base64, equal, parseBase64, parseUtf8 } from '../../bytes.t
 import { JSON_TYPE } from '../../content_type.ts'
 import { Redacted } from '../../redacted.ts'
 import {
-  type ProvidedSecret,
-  type ProvidedVersion,
   type Provider,
   ProviderFailure,
   type ProviderPutOptions,
   type ProviderRotation,
+  type ProviderSecret,
+  type ProviderVersion,
   type RotateOptions,
 } from '../provider.ts'
-import { failureOf, HEALTH_NAME, type ProvidedOutcome, type ProviderOptions, resolvesWhenServed } from '../request.ts'
+import { failureOf, HEALTH_NAME, type ProviderOptions, type ProviderOutcome, resolvesWhenServed } from '../request.ts'
 import { bytesOfText, checkFit, documentOf, look } from '../shape.ts'
 import { checkStoreName } from '../store_names.ts'
 import { type AwsAccess, awsCaller } from './api.ts'
@@ -80,8 +80,8 @@ export function awsProvider(config: AwsConfig, options: ProviderOptions = {}): P
     return secretOf(await call('GetSecretValue', { SecretId: name, ...which }, Value, { signal }))
   }
 
-  async function getMany(names: readonly string[], { signal }: { signal: AbortSignal }): Promise<ProvidedOutcome[]> {
-    const found = new Map<string, ProvidedOutcome>()
+  async function getMany(names: readonly string[], { signal }: { signal: AbortSignal }): Promise<ProviderOutcome[]> {
+    const found = new Map<string, ProviderOutcome>()
     for (let at = 0; at < names.length; at += MAX_BATCH) {
       const batch = names.slice(at, at + MAX_BATCH)
       for (const name of batch) checkStoreName('aws', name)
@@ -219,7 +219,7 @@ export function awsProvider(config: AwsConfig, options: ProviderOptions = {}): P
     await call('DeleteSecret', { SecretId: name }, z.unknown(), { signal })
   }
 
-  async function versions(name: string, { signal }: { signal: AbortSignal }): Promise<ProvidedVersion[]> {
+  async function versions(name: string, { signal }: { signal: AbortSignal }): Promise<ProviderVersion[]> {
     checkStoreName('aws', name)
     const input = { SecretId: name, MaxResults: MAX_PAGE }
     const { Versions: found } = await call('ListSecretVersionIds', input, Versions, { signal })
@@ -248,7 +248,7 @@ function contentOf(value: Redacted<Bytes>): { SecretString: string } | { SecretB
   return text === null ? { SecretBinary: base64(bytes) } : { SecretString: text }
 }
 
-function secretOf({ SecretString, SecretBinary, VersionId, CreatedDate }: z.output<typeof Value>): ProvidedSecret {
+function secretOf({ SecretString, SecretBinary, VersionId, CreatedDate }: z.output<typeof Value>): ProviderSecret {
   const text = SecretString ?? null
   if (text === null && !SecretBinary) throw new ProviderFailure('invalid', { code: 'NoValue' })
   const bytes = text === null ? parseBase64(SecretBinary!) : bytesOfText(text)
@@ -264,7 +264,7 @@ function secretOf({ SecretString, SecretBinary, VersionId, CreatedDate }: z.outp
 }
 
 /** What is wrong with one of many is its own outcome. */
-function outcomeOf(value: z.output<typeof Value>): ProvidedOutcome {
+function outcomeOf(value: z.output<typeof Value>): ProviderOutcome {
   try {
     return secretOf(value)
   } catch (error) {
@@ -272,7 +272,7 @@ function outcomeOf(value: z.output<typeof Value>): ProvidedOutcome {
   }
 }
 
-function versionOf({ VersionId, VersionStages, CreatedDate }: z.output<typeof Version>): ProvidedVersion {
+function versionOf({ VersionId, VersionStages, CreatedDate }: z.output<typeof Version>): ProviderVersion {
   const stage = (['current', 'previous', 'pending'] as const).find((one) =>
     VersionStages.includes(`AWS${one.toUpperCase()}`),
   )
@@ -280,7 +280,7 @@ function versionOf({ VersionId, VersionStages, CreatedDate }: z.output<typeof Ve
 }
 
 /** The current version first: dates come in whole seconds. */
-function rank({ stage }: ProvidedVersion): number {
+function rank({ stage }: ProviderVersion): number {
   return stage === 'current' ? 0 : stage === 'previous' ? 1 : 2
 }
 

@@ -12,11 +12,11 @@ import { isJsonType } from '../../content_type.ts'
 import type { Encoding } from '../../encoding.ts'
 import { Redacted } from '../../redacted.ts'
 import {
-  type ProvidedSecret,
-  type ProvidedVersion,
   type Provider,
   ProviderFailure,
   type ProviderPutOptions,
+  type ProviderSecret,
+  type ProviderVersion,
 } from '../provider.ts'
 import { failureOf, HEALTH_NAME, type ProviderOptions, resolvesWhenServed } from '../request.ts'
 import { bytesOfText, checkFit, declaresType, writtenContent } from '../shape.ts'
@@ -66,7 +66,7 @@ export function azureProvider(config: AzureConfig, options: ProviderOptions = {}
   async function get(
     name: string,
     { version, signal }: { version?: string; signal: AbortSignal },
-  ): Promise<ProvidedSecret> {
+  ): Promise<ProviderSecret> {
     checkStoreName('azure', name)
     if (version !== undefined && !/^[0-9a-f]{32}$/i.test(version)) throw new ProviderFailure('not_found')
     const path = `/secrets/${name}${version === undefined ? '' : `/${version}`}`
@@ -150,7 +150,7 @@ export function azureProvider(config: AzureConfig, options: ProviderOptions = {}
     await call(request, z.unknown()).catch((error) => toldFromDeleted(name, signal, error))
   }
 
-  async function versions(name: string, { signal }: { signal: AbortSignal }): Promise<ProvidedVersion[]> {
+  async function versions(name: string, { signal }: { signal: AbortSignal }): Promise<ProviderVersion[]> {
     checkStoreName('azure', name)
     const path = `/secrets/${name}/versions`
     const items: z.output<typeof Item>[] = []
@@ -208,7 +208,7 @@ function checkTimes({ attributes: { enabled, nbf, exp } }: z.output<typeof Item>
   if (exp && exp * 1000 <= now) throw new ProviderFailure('expired')
 }
 
-function secretOf({ id, value, contentType, tags, attributes }: Bundle): ProvidedSecret {
+function secretOf({ id, value, contentType, tags, attributes }: Bundle): ProviderSecret {
   if (typeof value !== 'string') throw new ProviderFailure('invalid', { code: 'NoValue' })
   const encoding = tags?.[ENCODING_TAG] === 'base64' ? 'base64' : 'utf8'
   const bytes = encoding === 'base64' ? parseBase64(value) : bytesOfText(value)
@@ -245,7 +245,7 @@ function othersTags(current: Bundle | null | undefined): Record<string, string> 
 }
 
 /** Which version came before the current one is told only where no other was made in the same second. */
-function historyOf(items: z.output<typeof Item>[], current: string, now: number): ProvidedVersion[] {
+function historyOf(items: z.output<typeof Item>[], current: string, now: number): ProviderVersion[] {
   const rank = (item: z.output<typeof Item>) => (partsOf(item.id).version === current ? 0 : 1)
   const sorted = items.toSorted((a, b) => rank(a) - rank(b) || createdAt(b) - createdAt(a))
   const previous = sorted.length > 2 && createdAt(sorted[1]!) === createdAt(sorted[2]!) ? null : 'previous'

@@ -8,7 +8,7 @@ import { type Bytes, base64, parseBase64, parseUtf8, utf8 } from '../../bytes.ts
 import { isJsonType } from '../../content_type.ts'
 import { isProgrammingError } from '../../programming_error.ts'
 import { Redacted } from '../../redacted.ts'
-import { type ProvidedSecret, type Provider, ProviderFailure, type ProviderPutOptions } from '../provider.ts'
+import { type Provider, ProviderFailure, type ProviderPutOptions, type ProviderSecret } from '../provider.ts'
 import { UNVERSIONED } from '../request.ts'
 import { bytesOfText, checkFit, declaresType, foreignShape, writtenContent } from '../shape.ts'
 import { checkStoreName } from '../store_names.ts'
@@ -51,7 +51,7 @@ export function fileProvider(config: FileConfig): Provider {
   async function get(
     name: string,
     { version, signal }: { version?: string; signal: AbortSignal },
-  ): Promise<ProvidedSecret> {
+  ): Promise<ProviderSecret> {
     checkStoreName(format, name)
     const entry = (await load(signal)).get(name)
     if (entry === undefined || (version !== undefined && version !== UNVERSIONED))
@@ -150,7 +150,7 @@ function entryFor(
   return { ...content, ...(isDeclared && { contentType }) }
 }
 
-function secretOf({ text, encoding, contentType }: FileEntry): ProvidedSecret {
+function secretOf({ text, encoding, contentType }: FileEntry): ProviderSecret {
   const bytes = encoding === 'base64' ? parseBase64(text) : bytesOfText(text)
   if (bytes === null) throw new ProviderFailure('invalid', { code: 'Form' })
   const version = { version: UNVERSIONED, createdAt: null, expiresAt: null }

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Report } from '../condition.ts'
+import type { ReportEvent } from '../condition.ts'
 import { ProviderFailure } from '../provider.ts'
 import { failureOf } from '../request.ts'
 import { OTHER_ENGINE } from './api.ts'
@@ -22,7 +22,7 @@ interface EngineOptions {
   /** Asks the server. @throws {ProviderFailure} */
   look(signal: AbortSignal): Promise<KvVersion>
   now(): number
-  report: Report | undefined
+  report: ReportEvent | undefined
 }
 
 /** The version of a mount: configured or asked for, and doubted when an answer is not of its form. */

@@ -10,7 +10,7 @@ import { isJsonType, JSON_TYPE } from '../../content_type.ts'
 import { ENCODINGS, type Encoding } from '../../encoding.ts'
 import type { JsonSource, JsonValue } from '../../json_source.ts'
 import { Redacted } from '../../redacted.ts'
-import type { ProvidedSecret, ProviderPutOptions } from '../provider.ts'
+import type { ProviderPutOptions, ProviderSecret } from '../provider.ts'
 import { bytesOfText, checkFit, declaresType, documentOf, fieldsFrom, foreignShape, writtenContent } from '../shape.ts'
 
 /** The shape that we write. */
@@ -79,7 +79,7 @@ function ownOf({ source, value: fields }: Fields): Own | null {
 }
 
 /** What we wrote, or the fields of others as one JSON document, each character as it came. */
-export function secretOf(fields: Fields): Pick<ProvidedSecret, 'value' | 'encoding' | 'contentType' | 'isFields'> {
+export function secretOf(fields: Fields): Pick<ProviderSecret, 'value' | 'encoding' | 'contentType' | 'isFields'> {
   const own = ownOf(fields)
   if (own === null) {
     const document = utf8(fields.source.slice(fields.value))

@@ -8,11 +8,11 @@ import type { Bytes } from '../../bytes.ts'
 import type { Received } from '../../http/send.ts'
 import type { Redacted } from '../../redacted.ts'
 import {
-  type ProvidedSecret,
-  type ProvidedVersion,
   type Provider,
   ProviderFailure,
   type ProviderPutOptions,
+  type ProviderSecret,
+  type ProviderVersion,
 } from '../provider.ts'
 import {
   failureOf,
@@ -133,12 +133,12 @@ export function hashicorpProvider(config: HashicorpConfig, options: ProviderOpti
   async function get(
     name: string,
     { version: asked, signal }: { version?: string; signal: AbortSignal },
-  ): Promise<ProvidedSecret> {
+  ): Promise<ProviderSecret> {
     checkStoreName('hashicorp', name)
     return engine.read(signal, (kv) => (kv === 1 ? getUnversioned : getVersioned)(name, asked, signal))
   }
 
-  async function getVersioned(name: string, asked: string | undefined, signal: AbortSignal): Promise<ProvidedSecret> {
+  async function getVersioned(name: string, asked: string | undefined, signal: AbortSignal): Promise<ProviderSecret> {
     if (asked !== undefined && !/^[1-9][0-9]{0,14}$/.test(asked)) throw new ProviderFailure('not_found')
     const path = pathOf(name, 'data') + (asked === undefined ? '' : `?version=${asked}`)
     const { fields, answer } = await requestFields({ path, signal }, FIELDS_2, Read2)
@@ -154,7 +154,7 @@ export function hashicorpProvider(config: HashicorpConfig, options: ProviderOpti
     }
   }
 
-  async function getUnversioned(name: string, asked: string | undefined, signal: AbortSignal): Promise<ProvidedSecret> {
+  async function getUnversioned(name: string, asked: string | undefined, signal: AbortSignal): Promise<ProviderSecret> {
     if (asked !== undefined && asked !== UNVERSIONED) throw new ProviderFailure('not_found')
     const { fields } = await requestFields({ path: `${mount}/${encode(name)}`, signal }, FIELDS_1, z.unknown())
     return { ...secretOf(fields), version: UNVERSIONED, createdAt: null, expiresAt: null }
@@ -240,17 +240,17 @@ export function hashicorpProvider(config: HashicorpConfig, options: ProviderOpti
     await sendWithToken({ method: 'POST', path: pathOf(name, 'delete'), body: { versions: live }, signal })
   }
 
-  async function versions(name: string, { signal }: { signal: AbortSignal }): Promise<ProvidedVersion[]> {
+  async function versions(name: string, { signal }: { signal: AbortSignal }): Promise<ProviderVersion[]> {
     checkStoreName('hashicorp', name)
     return engine.read(signal, (kv) => (kv === 1 ? onlyVersion : historyOf)(name, signal))
   }
 
-  async function onlyVersion(name: string, signal: AbortSignal): Promise<ProvidedVersion[]> {
+  async function onlyVersion(name: string, signal: AbortSignal): Promise<ProviderVersion[]> {
     await getUnversioned(name, undefined, signal)
     return [{ version: UNVERSIONED, stage: 'current', createdAt: null, enabled: true }]
   }
 
-  async function historyOf(name: string, signal: AbortSignal): Promise<ProvidedVersion[]> {
+  async function historyOf(name: string, signal: AbortSignal): Promise<ProviderVersion[]> {
     const { versions: all, current_version: current } = await metadataOf(name, signal)
     const numbers = Object.keys(all)
       .map(Number)

@@ -11,7 +11,7 @@ import { ENCODINGS } from '../../encoding.ts'
 import type { Received } from '../../http/send.ts'
 import { JsonSource, type JsonValue, tokensOf } from '../../json_source.ts'
 import { Redacted } from '../../redacted.ts'
-import { type ProvidedSecret, ProviderFailure, type ProviderPutOptions } from '../provider.ts'
+import { ProviderFailure, type ProviderPutOptions, type ProviderSecret } from '../provider.ts'
 import { failureOf, malformed, readSource, UNVERSIONED } from '../request.ts'
 import { bytesOfText, checkFit, declaresType, documentOf, fieldsFrom, foreignShape, writtenContent } from '../shape.ts'
 
@@ -45,7 +45,7 @@ function marksOf(source: JsonSource | null, { pointer }: DocumentPlaces): z.outp
   return Marks.safeParse(pointer === '' ? [] : source?.parsed).data
 }
 
-export function secretOf(received: Received, config: DocumentPlaces): ProvidedSecret {
+export function secretOf(received: Received, config: DocumentPlaces): ProviderSecret {
   const source = readSource(received.body)
   const marks = marksOf(source, config)
   const value = source?.at(config.pointer) ?? null

@@ -12,10 +12,10 @@ import { traceHeaders } from '../../http/trace_context.ts'
 import type { Redacted } from '../../redacted.ts'
 import {
   type FailureKind,
-  type ProvidedSecret,
   type Provider,
   ProviderFailure,
   type ProviderPutOptions,
+  type ProviderSecret,
 } from '../provider.ts'
 import {
   ask,
@@ -114,7 +114,7 @@ export function httpProvider(config: HttpConfig, options: ProviderOptions = {}):
   async function get(
     name: string,
     { version, signal }: { version?: string; signal: AbortSignal },
-  ): Promise<ProvidedSecret> {
+  ): Promise<ProviderSecret> {
     checkStoreName('http', name)
     const received = await request(urlOf(name), { signal })
     const secret = secretOf(received, config)

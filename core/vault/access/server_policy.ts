@@ -5,7 +5,7 @@
  */
 import { inRange, type Range } from '../../addresses.ts'
 import { globMatches } from '../../patterns.ts'
-import type { Limit, Window } from '../../rate_limit.ts'
+import type { RateLimit, RateWindow } from '../../rate_limit.ts'
 import type { LockoutPolicy } from './lockout.ts'
 import type { PrincipalKind } from './principal_store.ts'
 import type { Action, Circumstances, Decision } from './rules.ts'
@@ -22,9 +22,9 @@ export interface SecurityPolicy extends LockoutPolicy {
   /** Requests by others are denied; `null`: by any. */
   allowedUserAgents: readonly string[] | null
   /** The rate limits on a request. */
-  windows(principal: string, source: string): Window[]
+  windows(principal: string, source: string): RateWindow[]
   /** The rate limits on requests of a source that are not identified. */
-  refusalWindows(source: string): Window[]
+  refusalWindows(source: string): RateWindow[]
 }
 
 /** The settings that a policy is made of. */
@@ -37,10 +37,10 @@ export interface SecuritySettings {
   requireMfaForAdmin: boolean
   allowedIpRanges?: readonly Range[] | undefined
   allowedUserAgents?: readonly string[] | undefined
-  principalRate: readonly Limit[]
-  sourceRate: readonly Limit[]
-  vaultRate: readonly Limit[]
-  refusalRate: readonly Limit[]
+  principalRate: readonly RateLimit[]
+  sourceRate: readonly RateLimit[]
+  vaultRate: readonly RateLimit[]
+  refusalRate: readonly RateLimit[]
 }
 
 /** Makes the policy of settings. */

@@ -81,7 +81,7 @@ export const listProviders = operation({
 })
 
 /** A look at the names or the versions that a provider has. */
-export interface ProvidedList {
+export interface ProviderSecretList {
   chain: VersionedChain
 }
 
@@ -90,7 +90,7 @@ export const browseChain = operation({
   action: null,
   resource: ({ prefix }: { chain: string; prefix: string }) => prefix,
   about: ({ chain }) => ({ chain }),
-  run(context, { chain: id }): Outcome<ProvidedList> {
+  run(context, { chain: id }): Outcome<ProviderSecretList> {
     const barred = context.barred('read')
     if (barred !== null) return { reason: barred }
     const chain = context.chains.find(id)

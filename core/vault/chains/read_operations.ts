@@ -7,7 +7,7 @@
 import type { Reason } from '../../errors.ts'
 import type { VersionedChain } from '../../providers/chain.ts'
 import type { FailureKind } from '../../providers/provider.ts'
-import { ABSENT, isAbsence, type Skipped, type SkipReason } from '../../providers/skipped.ts'
+import { ABSENT, isAbsence, type SkippedMember, type SkipReason } from '../../providers/skipped.ts'
 import { type Context, type Facts, type Outcome, operation } from '../operation.ts'
 import type { Stores } from '../stores.ts'
 import type { CachedValue } from './cache_store.ts'
@@ -18,7 +18,7 @@ const ABSENT_MS = 5000
 const MAX_READ_MS = 10 * 60_000
 
 /** A read that was permitted, of a name that a provider keeps. */
-export interface ProvidedRead {
+export interface ProviderRead {
   name: string
   version: string | null
   chain: VersionedChain
@@ -44,7 +44,7 @@ export function planRead(
   { cache, replication, now }: Pick<Context, 'cache' | 'replication' | 'now'>,
   chain: VersionedChain,
   { name, version }: ReadInput,
-): Outcome<ProvidedRead> {
+): Outcome<ProviderRead> {
   const asked = version === undefined ? '' : String(version)
   const lagging = chain.members.length > 1 ? replication.outdated(name, now) : []
   const outdated = replicasOf(chain).filter((provider) => lagging.includes(provider))
@@ -85,7 +85,7 @@ export interface ReadReport {
   version: string | null
   revision: string
   since: number
-  skipped: Skipped[]
+  skipped: SkippedMember[]
   /** Set when a cached value could not be opened. */
   tampered?: boolean
   outcome:
@@ -209,7 +209,7 @@ const REVOKED: readonly SkipReason[] = ['deleted', 'disabled', 'expired']
 function staleValue(
   { cache, replication, now }: Pick<Stores, 'cache' | 'replication'> & { now: number },
   chain: VersionedChain,
-  { name, asked, skipped }: { name: string; asked: string; skipped: readonly Skipped[] },
+  { name, asked, skipped }: { name: string; asked: string; skipped: readonly SkippedMember[] },
 ) {
   const kept = cache.value(name, asked)
   if (kept === null || kept.revision !== chain.revision || hasEnded(kept, now)) return null

@@ -19,7 +19,7 @@ const WRITE_GRACE_MS = 60_000
 const WRITE_MEMORY_MS = DAY_MS
 
 /** A write or a delete that was permitted, of a name that a provider keeps. */
-export interface ProvidedWrite {
+export interface ProviderWrite {
   chain: VersionedChain
   /** The version that an earlier request with the same idempotency key wrote. */
   replayed: string | null
@@ -36,7 +36,7 @@ export function beginWrite(
   chain: VersionedChain,
   name: string,
   { effect, replace }: { effect: Effect; replace?: 'shape' | undefined },
-): Permitted<ProvidedWrite> {
+): Permitted<ProviderWrite> {
   cache.purge(name, now)
   replication.begin(name, copiesOf(chain), effect, { now, dueAt: now + WRITE_GRACE_MS, replace })
   const [primary] = chain.members

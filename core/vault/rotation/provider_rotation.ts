@@ -13,7 +13,7 @@ import { copiesOf } from '../chains/write_operations.ts'
 import type { SecretRow } from '../secrets/store.ts'
 import type { Stores } from '../stores.ts'
 import { firstStep, type TargetConfig } from './state_machine.ts'
-import type { ProvidedRun, Rotation, Run } from './store.ts'
+import type { ProviderRun, Rotation, Run } from './store.ts'
 
 /** Why a secret cannot rotate in this way where it is kept; `null` when it can. */
 export function objectionTo(target: TargetConfig, chain: VersionedChain | null): Reason | null {
@@ -61,7 +61,7 @@ export function beginRun(
   { chains, rotations, now }: Pick<Stores, 'chains' | 'rotations'> & { now: number },
   secret: SecretRow,
   rotation: Rotation,
-  { replace, ...about }: Pick<Run, 'why' | 'by' | 'restores'> & Pick<ProvidedRun, 'replace'>,
+  { replace, ...about }: Pick<Run, 'why' | 'by' | 'restores'> & Pick<ProviderRun, 'replace'>,
 ): number | null {
   const home = homeOf({ chains }, secret, rotation)
   if (home === null) return null

@@ -22,7 +22,7 @@ export interface Rotation {
 }
 
 /** Of a run: where its secret is kept, and by what a repeat of a step is told. */
-export interface ProvidedRun {
+export interface ProviderRun {
   /** The primary of the chain when the run began. If it is another one meanwhile, the run is undone. */
   member: Member
   /** The id of the new version, where the provider takes one; its idempotency key elsewhere. */
@@ -47,7 +47,7 @@ export interface Run {
   /** As it was when the run began: what is changed meanwhile is for the next one. */
   config: RotationConfig
   /** Where it is and how far, when a provider keeps the secret; `null`: here. */
-  provided: ProvidedRun | null
+  provided: ProviderRun | null
   /** The version that is pending, and then current. */
   number: number | null
   /** The version that was current before. */
@@ -233,7 +233,7 @@ export class RotationStore {
     this.#sql.all('UPDATE run SET number = ?, replaces = ? WHERE id = ?', number, replaces, id)
   }
 
-  setProvided(id: number, provided: ProvidedRun): void {
+  setProvided(id: number, provided: ProviderRun): void {
     this.#sql.all('UPDATE run SET provided = ? WHERE id = ?', JSON.stringify(provided), id)
   }
 

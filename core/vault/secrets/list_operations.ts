@@ -4,7 +4,7 @@
  * @module
  */
 import { decide, inForce, type Rule } from '../access/rules.ts'
-import type { ProvidedList } from '../chains/chain_operations.ts'
+import type { ProviderSecretList } from '../chains/chain_operations.ts'
 import { type Context, type Outcome, operation } from '../operation.ts'
 import { AFTER_NAMES, type ListedRow, type ListedVersion } from './store.ts'
 
@@ -84,7 +84,7 @@ export const listVersions = operation({
   action: 'read',
   resource: ({ name }: VersionsInput) => name,
   binds: 'nothing',
-  run({ secrets, chains }, { name, below, limit }: VersionsInput): Outcome<Versions | ProvidedList> {
+  run({ secrets, chains }, { name, below, limit }: VersionsInput): Outcome<Versions | ProviderSecretList> {
     const chain = chains.covering(name)
     if (chain !== null) return { value: { chain }, facts: { chain: chain.id } }
     const secret = secrets.find(name)

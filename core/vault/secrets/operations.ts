@@ -8,8 +8,8 @@
 import type { Encoding } from '../../encoding.ts'
 import type { Reason } from '../../errors.ts'
 import type { StrengthPolicy } from '../../values/strength.ts'
-import { type ProvidedRead, planRead, type ReadInput } from '../chains/read_operations.ts'
-import { beginWrite, type ProvidedWrite } from '../chains/write_operations.ts'
+import { type ProviderRead, planRead, type ReadInput } from '../chains/read_operations.ts'
+import { beginWrite, type ProviderWrite } from '../chains/write_operations.ts'
 import type { Under } from '../keys/key_store.ts'
 import { byName, type Context, type Outcome, operation } from '../operation.ts'
 import { IDEMPOTENCY_MS, isSame, noteBegun, replayOf } from './idempotency.ts'
@@ -58,7 +58,7 @@ interface Expected {
 }
 
 /** Where a write goes: to the sealed store, as a version, or to a provider. */
-export type Prepared = SealedWrite | (ProvidedWrite & Pick<SealedWrite, 'strength'>)
+export type Prepared = SealedWrite | (ProviderWrite & Pick<SealedWrite, 'strength'>)
 
 export interface Written {
   name: string
@@ -78,7 +78,7 @@ export const readSecret = operation({
       ? { version: version ?? secrets.find(name)?.current ?? null }
       : { version: version ?? null, chain: chain.id, revision: chain.revision }
   },
-  run(context, { name, version }: ReadInput): Outcome<SealedVersion | ProvidedRead> {
+  run(context, { name, version }: ReadInput): Outcome<SealedVersion | ProviderRead> {
     const { secrets, chains, now } = context
     const chain = chains.covering(name)
     if (chain !== null) return planRead(context, chain, { name, ...(version !== undefined && { version }) })
@@ -216,7 +216,7 @@ export const deleteSecret = operation({
     const chain = chains.covering(name)
     return chain === null ? 'nothing' : { chain: chain.id, revision: chain.revision }
   },
-  run(context, { name, expect }: Expected): Outcome<{ deletedAt: number } | ProvidedWrite> {
+  run(context, { name, expect }: Expected): Outcome<{ deletedAt: number } | ProviderWrite> {
     const { secrets, chains, now } = context
     const chain = chains.covering(name)
     if (chain !== null) {

@@ -1,18 +1,18 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type Limit, parseLimit, Throttle, type Window } from '../../../core/rate_limit.ts'
+import { parseLimit, type RateLimit, RateLimiter, type RateWindow } from '../../../core/rate_limit.ts'
 import { refusalFrom } from '../../support/core.ts'
 
 const NOW = 1_760_000_000_000
-const windowOf = (limit: Limit, name = 'principal', key = 'ann'): Window => ({ name, key, limit })
-const perSecond = (requests: number): Limit => ({ requests, periodMs: 1000 })
-const allowed = (throttle: Throttle, windows: Window[], now: number) => throttle.admit(windows, now)?.allowed
+const windowOf = (limit: RateLimit, name = 'principal', key = 'ann'): RateWindow => ({ name, key, limit })
+const perSecond = (requests: number): RateLimit => ({ requests, periodMs: 1000 })
+const allowed = (throttle: RateLimiter, windows: RateWindow[], now: number) => throttle.admit(windows, now)?.allowed
 
 /**
  * Who is admitted, by counting: since each request that was admitted, this one with it, no more than the
  * limit and what the time since then gave back. Whole numbers only.
  */
-function admittedByTheBook(admitted: readonly number[], now: number, { requests, periodMs }: Limit): boolean {
+function admittedByTheBook(admitted: readonly number[], now: number, { requests, periodMs }: RateLimit): boolean {
   const times = [...admitted, now]
   return times.every((since, i) => (times.length - i) * periodMs <= requests * periodMs + (now - since) * requests)
 }
@@ -60,7 +60,7 @@ describe('parseLimit', () => {
 
 describe('Throttle', () => {
   it('admits a limit at once, then one for each share of the period', () => {
-    const throttle = new Throttle()
+    const throttle = new RateLimiter()
     const windows = [windowOf(perSecond(4))]
     const burst = Array.from({ length: 6 }, () => throttle.admit(windows, NOW))
     expect(burst.map((admission) => admission?.allowed)).toEqual([true, true, true, true, false, false])
@@ -75,7 +75,7 @@ describe('Throttle', () => {
     const waits = fc.array(fc.oneof(fc.nat(30), fc.nat(2000), fc.constant(0), fc.nat(4_000_000)), { maxLength: 60 })
     fc.assert(
       fc.property(limit, waits, (given, steps) => {
-        const throttle = new Throttle()
+        const throttle = new RateLimiter()
         const admitted: number[] = []
         let now = NOW
         for (const step of steps) {
@@ -93,7 +93,7 @@ describe('Throttle', () => {
     const anyLimit = fc.record({ requests: fc.integer({ min: 1, max: 40 }), periodMs: fc.constantFrom(1000, 60_000) })
     fc.assert(
       fc.property(anyLimit, fc.array(fc.nat(400), { maxLength: 120 }), (given, steps) => {
-        const throttle = new Throttle()
+        const throttle = new RateLimiter()
         const admitted: number[] = []
         let now = NOW
         for (const step of steps) {
@@ -114,7 +114,7 @@ describe('Throttle', () => {
   it('says how many more it would admit now, and when it would admit one', () => {
     fc.assert(
       fc.property(limit, fc.array(fc.nat(300), { minLength: 1, maxLength: 30 }), (given, steps) => {
-        const throttle = new Throttle()
+        const throttle = new RateLimiter()
         const windows = [windowOf(given)]
         let now = NOW
         let last = throttle.admit(windows, now)!
@@ -134,7 +134,7 @@ describe('Throttle', () => {
 
   it('counts a request in all its windows or in none, in whatever order they stand', () => {
     for (const reverse of [false, true]) {
-      const throttle = new Throttle()
+      const throttle = new RateLimiter()
       const principal = windowOf(perSecond(5), 'principal', 'ann')
       const source = windowOf({ requests: 1, periodMs: 3_600_000 }, 'source', '192.0.2.1')
       const both = reverse ? [source, principal] : [principal, source]
@@ -147,7 +147,7 @@ describe('Throttle', () => {
   })
 
   it('keeps keys, names and periods apart', () => {
-    const throttle = new Throttle()
+    const throttle = new RateLimiter()
     const one = perSecond(1)
     const windows = [
       windowOf(one, 'principal', 'ann'),
@@ -160,13 +160,13 @@ describe('Throttle', () => {
   })
 
   it('answers null when no window applies', () => {
-    expect(new Throttle().admit([], NOW)).toBeNull()
+    expect(new RateLimiter().admit([], NOW)).toBeNull()
   })
 
   it.each([1, 999, 1001, 600_000])(
     'row 52: admits no more because the clock went back by %i ms, and no less once it goes on',
     (back) => {
-      const throttle = new Throttle()
+      const throttle = new RateLimiter()
       const windows = [windowOf(perSecond(4))]
       for (let i = 0; i < 4; i++) expect(allowed(throttle, windows, NOW)).toBe(true)
       expect(allowed(throttle, windows, NOW - back)).toBe(false)
@@ -179,7 +179,7 @@ describe('Throttle', () => {
   )
 
   it('row 52: gives no more than a period allows for a clock that was set back and is right again', () => {
-    const throttle = new Throttle()
+    const throttle = new RateLimiter()
     const windows = [windowOf(perSecond(4))]
     const admitted = (now: number) => Array.from({ length: 10 }, () => allowed(throttle, windows, now)).filter(Boolean)
     expect(admitted(NOW)).toHaveLength(4)
@@ -190,7 +190,7 @@ describe('Throttle', () => {
   })
 
   it('marks the first refusal of a key in a period, and no other, whatever is admitted in between', () => {
-    const throttle = new Throttle()
+    const throttle = new RateLimiter()
     const windows = [windowOf(perSecond(2))]
     const firsts = (now: number, count: number) =>
       Array.from({ length: count }, () => throttle.admit(windows, now)).map((admission) => admission?.first)
@@ -204,7 +204,7 @@ describe('Throttle', () => {
   })
 
   it('remembers so many keys and no more, however many come', () => {
-    const throttle = new Throttle(100)
+    const throttle = new RateLimiter(100)
     const hourly = { requests: 1, periodMs: 3_600_000 }
     const ask = (key: string) => allowed(throttle, [windowOf(hourly, 'source', key)], NOW)
     expect([ask('first'), ask('first')]).toEqual([true, false])

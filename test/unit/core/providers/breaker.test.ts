@@ -42,7 +42,7 @@ describe('a breaker', () => {
       one.failing = i % 2 === 0 ? 'denied' : null
       await settled(read(replicas))
     }
-    expect(replicas[0]!.upstream.health(Date.now()).state).toBe('up')
+    expect(replicas[0]!.guarded.health(Date.now()).state).toBe('up')
   })
 
   it('opens when half of many fail, though never five together', async () => {
@@ -74,7 +74,7 @@ describe('a breaker', () => {
     await vi.advanceTimersByTimeAsync(600)
     one.failing = 'not_found'
     await settled(read(replicas))
-    expect(replicas[0]!.upstream.health(Date.now()).breaker).toBe('closed')
+    expect(replicas[0]!.guarded.health(Date.now()).breaker).toBe('closed')
     one.failing = null
     expect(providerOf(await settled(read(replicas)))).toBe('one')
     expect(other.count('get')).toBeGreaterThan(20)
@@ -85,15 +85,15 @@ describe('a breaker', () => {
     one.failing = 'unavailable'
     await trip(replicas[0]!)
     await vi.advanceTimersByTimeAsync(1001)
-    const { upstream } = replicas[0]!
+    const { guarded } = replicas[0]!
     // A probe that never ends, and whose time never comes either: its timer went with its request.
     vi.spyOn(globalThis, 'setTimeout').mockReturnValueOnce(0 as never)
-    void upstream.ask(() => new Promise(() => {}), 200)
+    void guarded.ask(() => new Promise(() => {}), 200)
     vi.mocked(globalThis.setTimeout).mockRestore()
-    expect(upstream.rest(Date.now())).toBe('breaker')
+    expect(guarded.rest(Date.now())).toBe('breaker')
     vi.setSystemTime(Date.now() + 2000)
     one.failing = null
-    expect(upstream.rest(Date.now())).toBe(null)
+    expect(guarded.rest(Date.now())).toBe(null)
     expect(providerOf(await settled(read(replicas)))).toBe('one')
   })
 
@@ -148,7 +148,7 @@ describe('one odd secret', () => {
       expect(await ask('n')).toMatchObject({ provider: 'store' })
       await vi.advanceTimersByTimeAsync(250)
     }
-    expect(replica.upstream.health(Date.now()).breaker).toBe('closed')
+    expect(replica.guarded.health(Date.now()).breaker).toBe('closed')
   })
 
   it.each(stores)('row 69: or many such secrets of one reader: %s', async (_, open) => {
@@ -157,7 +157,7 @@ describe('one odd secret', () => {
       await ask(`odd${round}`)
       if (round % 10 === 9) expect(await ask('n')).toMatchObject({ provider: 'store' })
     }
-    expect(replica.upstream.health(Date.now()).breaker).toBe('closed')
+    expect(replica.guarded.health(Date.now()).breaker).toBe('closed')
     // A look for many failures, and not for each.
     expect(memory.count('health')).toBeGreaterThan(0)
     expect(memory.count('health')).toBeLessThanOrEqual(memory.count('get') / 2)
@@ -176,12 +176,12 @@ describe('one odd secret', () => {
     const { memory, replica, ask } = failing('unavailable')
     memory.failing = 'unavailable'
     for (let i = 0; i < 6; i++) await ask('n')
-    expect(replica.upstream.health(Date.now()).breaker).toBe('open')
+    expect(replica.guarded.health(Date.now()).breaker).toBe('open')
     memory.failing = null
     await vi.advanceTimersByTimeAsync(1001)
     // The one request that tries is for the odd secret.
     await ask('odd')
-    expect(replica.upstream.health(Date.now()).breaker).toBe('closed')
+    expect(replica.guarded.health(Date.now()).breaker).toBe('closed')
     expect(await ask('n')).toMatchObject({ provider: 'store' })
   })
 
@@ -189,7 +189,7 @@ describe('one odd secret', () => {
     const { memory, replica, ask } = failing('unavailable')
     memory.failing = 'unavailable'
     for (let i = 0; i < 6; i++) await ask(`odd${i}`)
-    expect(replica.upstream.health(Date.now()).breaker).toBe('open')
+    expect(replica.guarded.health(Date.now()).breaker).toBe('open')
   })
 
   it('makes a store that is throttled for every name rest for all', async () => {
@@ -197,7 +197,7 @@ describe('one odd secret', () => {
     memory.failing = { kind: 'throttled', retryAfterMs: 30_000 }
     await ask('odd1')
     await ask('odd2')
-    expect(replica.upstream.rest(Date.now())).toBe('retry_after')
+    expect(replica.guarded.rest(Date.now())).toBe('retry_after')
   })
 })
 

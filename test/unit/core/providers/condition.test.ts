@@ -1,6 +1,6 @@
 /** The state of a provider, and the lines of the operational log that tell of it. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { Upstream } from '../../../../core/providers/guarded_provider.ts'
+import { GuardedProvider } from '../../../../core/providers/guarded_provider.ts'
 import { type FailureKind, ProviderFailure } from '../../../../core/providers/provider.ts'
 import { memoryProvider } from '../../../support/memory_provider.ts'
 
@@ -14,24 +14,24 @@ function open() {
   memory.set('n', 'v')
   const lines: Record<string, unknown>[] = []
   const report = (level: string, event: string, fields: object) => void lines.push({ level, event, ...fields })
-  const upstream = new Upstream('store', memory.provider, { recoveryMs: 1000, report })
+  const guarded = new GuardedProvider('store', memory.provider, { recoveryMs: 1000, report })
   const read = (name = 'n') =>
-    upstream
+    guarded
       .ask((provider, signal) => provider.get(name, { signal }), 200, name)
       .then(
         () => 'served',
         (error) => (error instanceof ProviderFailure ? error.kind : 'breaker'),
       )
-  const state = () => upstream.health(Date.now()).state
-  return { memory, lines, upstream, read, state }
+  const state = () => guarded.health(Date.now()).state
+  return { memory, lines, guarded, read, state }
 }
 
 describe('a provider', () => {
   it('that takes no credentials is down until a request is served, and says so once', async () => {
-    const { memory, lines, upstream, read, state } = open()
+    const { memory, lines, guarded, read, state } = open()
     memory.failing = { kind: 'credentials', code: 'Http403' }
     for (let i = 0; i < 20; i++) expect(await read()).toBe('credentials')
-    expect(upstream.health(Date.now())).toMatchObject({
+    expect(guarded.health(Date.now())).toMatchObject({
       ...{ state: 'down', breaker: 'closed' },
       lastFailure: { kind: 'credentials', code: 'Http403' },
     })
@@ -57,17 +57,17 @@ describe('a provider', () => {
   })
 
   it('that denies the name of its health is degraded, however many others it serves', async () => {
-    const { memory, lines, upstream, read, state } = open()
+    const { memory, lines, guarded, read, state } = open()
     const { health } = memory.provider
     memory.provider.health = async () => {
       throw new ProviderFailure('denied', { code: 'Http403' })
     }
-    await upstream.look(200)
+    await guarded.look(200)
     await read()
     await vi.advanceTimersByTimeAsync(120_000)
     expect(state()).toBe('degraded')
     memory.provider.health = health
-    await upstream.look(200)
+    await guarded.look(200)
     expect(state()).toBe('up')
     expect(lines).toMatchObject([{ state: 'degraded', kind: 'denied', code: 'Http403' }, { state: 'up' }])
   })
@@ -105,11 +105,11 @@ describe('a provider', () => {
   )
 
   it('says when its trouble becomes another', async () => {
-    const { memory, lines, upstream } = open()
+    const { memory, lines, guarded } = open()
     memory.failing = { kind: 'unavailable', code: 'ENOTFOUND' }
-    await upstream.look(200)
+    await guarded.look(200)
     memory.failing = { kind: 'unavailable', code: 'CERT_HAS_EXPIRED' }
-    await upstream.look(200)
+    await guarded.look(200)
     expect(lines).toMatchObject([{ code: 'ENOTFOUND' }, { before: 'degraded', code: 'CERT_HAS_EXPIRED' }])
   })
 
@@ -131,11 +131,11 @@ describe('a provider', () => {
   })
 
   it('reports a mistake of its adapter by its class alone', async () => {
-    const { memory, lines, upstream } = open()
+    const { memory, lines, guarded } = open()
     memory.provider.get = async () => {
       throw new TypeError('canary-secret')
     }
-    const asked = upstream.ask((provider, signal) => provider.get('n', { signal }), 200, 'n')
+    const asked = guarded.ask((provider, signal) => provider.get('n', { signal }), 200, 'n')
     await expect(asked).rejects.toThrow(TypeError)
     expect(lines).toEqual([{ level: 'error', event: 'provider_mistake', provider: 'store', error: 'TypeError' }])
   })

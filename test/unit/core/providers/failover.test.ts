@@ -26,8 +26,8 @@ describe('a mistake in an adapter', () => {
     }
     for (let i = 0; i < 20; i++) await expect(read(replicas)).rejects.toThrow(TypeError)
     expect(other.calls).toEqual([])
-    const { upstream } = replicas[0]!
-    expect([upstream.mistakes, upstream.health(Date.now()).breaker, [...upstream.failures]]).toEqual([20, 'closed', []])
+    const { guarded } = replicas[0]!
+    expect([guarded.mistakes, guarded.health(Date.now()).breaker, [...guarded.failures]]).toEqual([20, 'closed', []])
   })
 })
 

@@ -5,7 +5,7 @@ import { utf8 } from '../../../../core/bytes.ts'
 import { send } from '../../../../core/http/send.ts'
 import { failover } from '../../../../core/providers/failover.ts'
 import { fileProvider } from '../../../../core/providers/file/provider.ts'
-import { Upstream } from '../../../../core/providers/guarded_provider.ts'
+import { GuardedProvider } from '../../../../core/providers/guarded_provider.ts'
 import type { Provider } from '../../../../core/providers/provider.ts'
 import { readAnswer } from '../../../../core/providers/request.ts'
 import { Redacted } from '../../../../core/redacted.ts'
@@ -35,12 +35,12 @@ function chainOf(broken: Provider) {
   const lines: object[] = []
   const report = (level: string, event: string, fields: object) => void lines.push({ level, event, ...fields })
   const next = memoryProvider()
-  const [upstream, other] = [
-    new Upstream('broken', broken, { recoveryMs: 1000, report }),
-    new Upstream('next', next.provider, { recoveryMs: 1000, report }),
+  const [guarded, other] = [
+    new GuardedProvider('broken', broken, { recoveryMs: 1000, report }),
+    new GuardedProvider('next', next.provider, { recoveryMs: 1000, report }),
   ]
-  const members = [upstream, other].map((one) => ({ upstream: one, name: 'n' }))
-  return { members, upstream, next, lines }
+  const members = [guarded, other].map((one) => ({ guarded: one, name: 'n' }))
+  return { members, guarded, next, lines }
 }
 
 describe('a mistake in an adapter', () => {
@@ -50,12 +50,12 @@ describe('a mistake in an adapter', () => {
     const value = canary()
     const memory = memoryProvider()
     Object.assign(memory.provider, { [method]: async () => Promise.reject(new Kind(`at ${value}`)) })
-    const { members, upstream, next, lines } = chainOf(memory.provider)
+    const { members, guarded, next, lines } = chainOf(memory.provider)
     for (let i = 0; i < 10; i++) await expect(failover(members, work[method]!, times)).rejects.toThrow(Kind)
     expect(next.calls).toEqual([])
-    expect(upstream.mistakes).toBe(10)
-    expect([...upstream.failures]).toEqual([])
-    expect(upstream.health(Date.now())).toMatchObject({ breaker: 'closed', state: 'up', lastFailure: null })
+    expect(guarded.mistakes).toBe(10)
+    expect([...guarded.failures]).toEqual([])
+    expect(guarded.health(Date.now())).toMatchObject({ breaker: 'closed', state: 'up', lastFailure: null })
     expect(lines).toEqual(
       Array.from({ length: 10 }, () => ({
         level: 'error',
@@ -68,21 +68,21 @@ describe('a mistake in an adapter', () => {
   })
 
   it.each(ADAPTERS)('of $kind in reading a value is thrown as it is', async ({ open, secret }) => {
-    const { members, upstream, next } = chainOf(open(() => json(secret)))
+    const { members, guarded, next } = chainOf(open(() => json(secret)))
     vi.spyOn(String.prototype, 'isWellFormed').mockImplementation(() => {
       throw new TypeError('mistake')
     })
     await expect(failover(members, work.get!, times)).rejects.toThrow('mistake')
-    expect([next.calls, upstream.mistakes, [...upstream.failures]]).toEqual([[], 1, []])
+    expect([next.calls, guarded.mistakes, [...guarded.failures]]).toEqual([[], 1, []])
   })
 
   it.each(ADAPTERS)('of $kind while it renews credentials or makes a request is thrown as it is', async (adapter) => {
     const now = () => {
       throw new RangeError('mistake')
     }
-    const { members, upstream, next } = chainOf(adapter.open(() => json(adapter.words.throttled), { now }))
+    const { members, guarded, next } = chainOf(adapter.open(() => json(adapter.words.throttled), { now }))
     await expect(failover(members, work.get!, times)).rejects.toThrow('mistake')
-    expect([next.calls, upstream.mistakes, [...upstream.failures]]).toEqual([[], 1, []])
+    expect([next.calls, guarded.mistakes, [...guarded.failures]]).toEqual([[], 1, []])
   })
 
   it('in the schema of an answer is no malformed answer', () => {

@@ -4,15 +4,15 @@
  * @module
  */
 import { vi } from 'vitest'
-import { failover, type Replica } from '../../../../core/providers/failover.ts'
-import { Upstream } from '../../../../core/providers/guarded_provider.ts'
+import { failover, type ResolvedMember } from '../../../../core/providers/failover.ts'
+import { GuardedProvider } from '../../../../core/providers/guarded_provider.ts'
 import { type MemoryProvider, memoryProvider } from '../../../support/memory_provider.ts'
 
 export const times = { deadlineMs: 1000, attemptMs: 200, onNotFound: 'stop' } as const
 
-export function replicaOf(id: string, memory: MemoryProvider): Replica {
+export function replicaOf(id: string, memory: MemoryProvider): ResolvedMember {
   memory.set('n', id)
-  return { upstream: new Upstream(id, memory.provider, { recoveryMs: 1000 }), name: 'n' }
+  return { guarded: new GuardedProvider(id, memory.provider, { recoveryMs: 1000 }), name: 'n' }
 }
 
 export function pair() {
@@ -20,7 +20,7 @@ export function pair() {
   return { one, other, replicas: [replicaOf('one', one), replicaOf('other', other)] }
 }
 
-export const read = (replicas: Replica[], more: object = {}) =>
+export const read = (replicas: ResolvedMember[], more: object = {}) =>
   failover(replicas, (provider, name, signal) => provider.get(name, { signal }), { ...times, ...more })
 
 /** Reads until the timers have nothing to do any more. */
@@ -35,6 +35,6 @@ export async function settled<T>(promise: Promise<T>): Promise<T> {
 
 export const providerOf = (reply: Awaited<ReturnType<typeof read>>) => reply.provider
 
-export async function trip(replica: Replica): Promise<void> {
+export async function trip(replica: ResolvedMember): Promise<void> {
   for (let i = 0; i < 5; i++) await settled(read([replica]))
 }

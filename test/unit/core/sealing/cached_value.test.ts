@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Chain } from '../../../../core/providers/chain.ts'
 import type { CachedValue } from '../../../../core/vault/chains/cache_store.ts'
-import type { ProvidedRead, ReadReport } from '../../../../core/vault/chains/read_operations.ts'
+import type { ProviderRead, ReadReport } from '../../../../core/vault/chains/read_operations.ts'
 import { bytesOf, callOf, openVault } from '../../../support/core.ts'
 
 const CHAIN: Chain = {
@@ -14,13 +14,13 @@ function opened(chain: Partial<Chain> = {}) {
   const bench = openVault()
   bench.execute(callOf('admin', 'chain.put', { ...CHAIN, ...chain }))
 
-  function plan(version?: string): ProvidedRead {
+  function plan(version?: string): ProviderRead {
     const answer = bench.ask('admin', 'secret.read', { name: 'prod/db', ...(version && { version }) })
     if (!answer.ok || !('chain' in answer.value)) throw new Error('Read was not planned')
     return answer.value
   }
 
-  function report(read: ProvidedRead, more: Partial<ReadReport> = {}) {
+  function report(read: ProviderRead, more: Partial<ReadReport> = {}) {
     const { name, version, chain, since } = read
     const outcome = { provider: 'aws', version: 'v1', keep: kept(read) }
     return bench.ask('admin', 'secret.provided', {
@@ -29,7 +29,7 @@ function opened(chain: Partial<Chain> = {}) {
     })
   }
 
-  const stored = (read: ProvidedRead, more: Partial<ReadReport> = {}) => {
+  const stored = (read: ProviderRead, more: Partial<ReadReport> = {}) => {
     const answer = report(read, more)
     return answer.ok && answer.value.stored
   }
@@ -37,7 +37,7 @@ function opened(chain: Partial<Chain> = {}) {
   return Object.assign(bench, { plan, report, stored, outage })
 }
 
-function kept({ name, version, chain, since }: ProvidedRead): CachedValue {
+function kept({ name, version, chain, since }: ProviderRead): CachedValue {
   return {
     ...{ name, asked: version ?? '', revision: chain.revision, provider: 'aws', version: 'v1', kid: 'k' },
     ...{ sealed: bytesOf('sealed'), contentType: null, encoding: 'utf8', createdAt: null, expiresAt: null },

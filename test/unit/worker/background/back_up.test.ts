@@ -54,10 +54,10 @@ async function open({ everyHours = 24, keep = 3 } = {}) {
   const bench = await openGateway(null, { sql: store })
   await bench.admin.put('a', new Redacted('x'))
   const backupStore = openBackupFolder('default', store, folder, SERVER)
-  const { keyring, upstreams, opened } = bench
+  const { keyring, registry, opened } = bench
   const settings = { ...bench.settings, backup: { folder, everyHours, keep } }
   const servicesWith = (other: BackupStore): VaultServices => ({
-    ...{ vault: 'default', settings, keyring, upstreams, anchors: [], backupStore: other },
+    ...{ vault: 'default', settings, keyring, registry, anchors: [], backupStore: other },
     ...{ quarantine: () => {}, notifyWrite: () => {} },
     perform: performer((task, input, now) => opened.vault.perform(task, input, now)),
   })

@@ -5,13 +5,13 @@
  */
 
 import { Keyring, parseRootKey } from '../../../../core/crypto/keyring.ts'
-import { Upstreams } from '../../../../core/provider_registry/registry.ts'
+import { ProviderRegistry } from '../../../../core/provider_registry/registry.ts'
 import { awsProvider } from '../../../../core/providers/aws/provider.ts'
 import type { Chain } from '../../../../core/providers/chain.ts'
 import type { Provider } from '../../../../core/providers/provider.ts'
 import { Redacted } from '../../../../core/redacted.ts'
 import { parseSettings } from '../../../../core/settings/settings.ts'
-import type { ProvidedRead } from '../../../../core/vault/chains/read_operations.ts'
+import type { ProviderRead } from '../../../../core/vault/chains/read_operations.ts'
 import type { RotationConfig } from '../../../../core/vault/rotation/state_machine.ts'
 import { unwrap } from '../../../../core/vault/rpc.ts'
 import { replicate } from '../../../../worker/background/replicate.ts'
@@ -61,7 +61,7 @@ export async function providedBench(config: RotationConfig = byProvider, instead
   const fetch = (request: Request) => step(() => aws.fetch(request))
   const primary = instead ?? awsProvider({ region: 'eu-west-1', credentials: keys }, { fetch })
   // Another region of the same store: whoever makes a chain of it may not be asked at all here.
-  const upstreams = new Upstreams(
+  const registry = new ProviderRegistry(
     settings.providers,
     new Map([
       ['aws', { provider: primary, naming: 'aws' as const }],
@@ -70,7 +70,7 @@ export async function providedBench(config: RotationConfig = byProvider, instead
   )
   let stirred = 0
   const services: VaultServices = {
-    ...{ vault: VAULT, settings, keyring, upstreams, anchors: [] },
+    ...{ vault: VAULT, settings, keyring, registry, anchors: [] },
     quarantine: () => {},
     notifyWrite: () => void stirred++,
     perform: (task, input) => step(() => unwrap(bench.vault.perform(task, input, bench.now)).value) as never,
@@ -118,7 +118,7 @@ export async function providedBench(config: RotationConfig = byProvider, instead
     bench.granted('admin', 'rotation.show', { name: NAME }).runs.map(({ provided }) => provided!.token)
   const rotate = () => bench.granted('admin', 'rotation.start', { name: NAME, restores: null, force: false })
   /** The providers that a read would ask now, and what of the cache it would be given. */
-  function plan(): { asked: string[]; cached: string | null; read: ProvidedRead } {
+  function plan(): { asked: string[]; cached: string | null; read: ProviderRead } {
     const answer = bench.ask('admin', 'secret.read', { name: NAME })
     if (!answer.ok || !('chain' in answer.value)) throw new Error('Read is not of a chain')
     const read = answer.value
@@ -127,7 +127,7 @@ export async function providedBench(config: RotationConfig = byProvider, instead
     return { asked, cached: read.cached?.version ?? null, read }
   }
   /** A read that ended with a value of a provider, which the cache is asked to keep. @returns Whether it did. */
-  function arrive({ name, chain, since }: ProvidedRead, provider: string, version: string): boolean {
+  function arrive({ name, chain, since }: ProviderRead, provider: string, version: string): boolean {
     const { revision } = chain
     const about = { name, asked: '', revision, provider, version, kid: 'k', sealed: Uint8Array.of(1) }
     const keep = {

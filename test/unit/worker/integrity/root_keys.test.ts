@@ -19,7 +19,7 @@ import type { Input, OperationName, Output } from '../../../../core/vault/operat
 import type { Answer, Caller } from '../../../../core/vault/rpc.ts'
 import type { Sql } from '../../../../core/vault/sql.ts'
 import type { Scheduler } from '../../../../worker/background/scheduler.ts'
-import { upstreamsOf } from '../../../../worker/compose.ts'
+import { registryOf } from '../../../../worker/compose.ts'
 import { signHead, verifierKeys } from '../../../../worker/integrity/sign_checkpoint.ts'
 import { openSqlite, type Sqlite } from '../../../../worker/local/sqlite.ts'
 import { openVault } from '../../../../worker/vault_host/open_vault.ts'
@@ -48,7 +48,7 @@ async function open(sql: Sql, key: Redacted<Bytes>, { former = [], next, anchor 
   let scheduler: Scheduler | null = null
   const keyring = await Keyring.open(key, { formerRootKeys: former, nextRootKey: next })
   const surroundings = {
-    ...{ settings, keyring, upstreams: upstreamsOf(settings, null) },
+    ...{ settings, keyring, registry: registryOf(settings, null) },
     anchors: anchor === undefined ? [] : [anchor],
   }
   const { vault } = await openVault(sql, VAULT, surroundings, (one) => {

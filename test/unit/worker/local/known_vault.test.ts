@@ -20,7 +20,7 @@ import { base64url, randomBytes } from '../../../../core/bytes.ts'
 import { Keyring, parseRootKey } from '../../../../core/crypto/keyring.ts'
 import { parseSettings } from '../../../../core/settings/settings.ts'
 import type { Anchor } from '../../../../core/tlog/anchor.ts'
-import { upstreamsOf } from '../../../../worker/compose.ts'
+import { registryOf } from '../../../../worker/compose.ts'
 import { checkRoots } from '../../../../worker/local/check_root_keys.ts'
 import { type DataFolder, openStores } from '../../../../worker/local/data_folder.ts'
 import { openSqlite } from '../../../../worker/local/sqlite.ts'
@@ -56,7 +56,7 @@ const file = (name: string) => join(data, name)
 /** A server over the folder. */
 async function start(environment: Record<string, string> = {}): Promise<DataFolder> {
   const settings = parseSettings({ environment })
-  const surroundings = { settings, keyring, upstreams: upstreamsOf(settings, null), anchors }
+  const surroundings = { settings, keyring, registry: registryOf(settings, null), anchors }
   const started = openStores(data, surroundings, await VaultList.open(data, keyring))
   stores.push(started)
   return started

@@ -7,7 +7,7 @@ import { base64url, randomBytes } from '../../../../core/bytes.ts'
 import { Keyring, parseRootKey } from '../../../../core/crypto/keyring.ts'
 import { parseSettings } from '../../../../core/settings/settings.ts'
 import { migrate } from '../../../../core/vault/migrate.ts'
-import { upstreamsOf } from '../../../../worker/compose.ts'
+import { registryOf } from '../../../../worker/compose.ts'
 import { checkRoots } from '../../../../worker/local/check_root_keys.ts'
 import { openStores } from '../../../../worker/local/data_folder.ts'
 import { fileRoots, replaceRootFile } from '../../../../worker/local/root_key_files.ts'
@@ -146,7 +146,7 @@ describe('checkRoots', () => {
   /** Opens vaults as a server would, and closes them again. */
   async function serve(keyring: Keyring, ...vaults: string[]): Promise<void> {
     const settings = parseSettings({ environment: {} })
-    const surroundings = { settings, keyring, upstreams: upstreamsOf(settings, null), anchors: [] }
+    const surroundings = { settings, keyring, registry: registryOf(settings, null), anchors: [] }
     // Vaults of several servers, which each had a list of its own.
     rmSync(file('vaults.json'), { force: true })
     const stores = openStores(data, surroundings, await VaultList.open(data, keyring))

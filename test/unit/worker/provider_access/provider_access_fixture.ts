@@ -6,15 +6,15 @@
 import { mintToken } from '../../../../core/authentication/token.ts'
 import { type Client, connect } from '../../../../core/client/client.ts'
 import { Keyring, parseRootKey } from '../../../../core/crypto/keyring.ts'
-import type { Configured } from '../../../../core/provider_registry/from_settings.ts'
-import { Upstreams } from '../../../../core/provider_registry/registry.ts'
+import type { ConfiguredProvider } from '../../../../core/provider_registry/from_settings.ts'
+import { ProviderRegistry } from '../../../../core/provider_registry/registry.ts'
 import type { ProviderId } from '../../../../core/providers/chain.ts'
 import type { Provider } from '../../../../core/providers/provider.ts'
 import type { Naming } from '../../../../core/providers/store_names.ts'
 import type { Redacted } from '../../../../core/redacted.ts'
 import { parseSettings } from '../../../../core/settings/settings.ts'
 import { createApp } from '../../../../worker/app.ts'
-import { compose, upstreamsOf } from '../../../../worker/compose.ts'
+import { compose, registryOf } from '../../../../worker/compose.ts'
 import { LOCAL_FILES } from '../../../../worker/local/secrets_file.ts'
 import { openSqlite, type Sqlite } from '../../../../worker/local/sqlite.ts'
 import { localHost } from '../../../../worker/vault_host/local.ts'
@@ -56,25 +56,27 @@ export async function openGateway(
   const { key = ROOT_KEY, former = [] } = root ?? {}
   const formerRootKeys = former.map((one) => parseRootKey(one))
   const keyring = await Keyring.open(parseRootKey(key), { formerRootKeys })
-  const configured = Object.entries(providers ?? {}).map(([id, { provider }]): [ProviderId, Configured] => [
+  const configured = Object.entries(providers ?? {}).map(([id, { provider }]): [ProviderId, ConfiguredProvider] => [
     id as ProviderId,
     { provider, naming: (provider.kind === 'file' ? 'json' : provider.kind) as Naming },
   ])
-  const upstreams =
-    providers === null ? upstreamsOf(settings, LOCAL_FILES) : new Upstreams(settings.providers, new Map(configured))
-  const opened = await openVault(sql, vault, { settings, keyring, upstreams, anchors: [] }, () => {})
+  const registry =
+    providers === null
+      ? registryOf(settings, LOCAL_FILES)
+      : new ProviderRegistry(settings.providers, new Map(configured))
+  const opened = await openVault(sql, vault, { settings, keyring, registry, anchors: [] }, () => {})
   const host = localHost(
     async () => opened,
     () => true,
   )
   const { text, hash } = mintToken(vault, await keyring.macKey(vault, 'token'))
   opened.vault.execute([bootstrapOf(hash, Date.now())], Date.now())
-  const services = compose({ settings, keyring, upstreams }, host)
+  const services = compose({ settings, keyring, registry }, host)
   const app = createApp(services)
   const answer = async (request: Request) => app.fetch(request, { address: '127.0.0.1' })
   const open = (token: Redacted<string>) => connect({ endpoint: 'http://127.0.0.1', vault, token, fetch: answer })
   return {
-    ...{ sql, upstreams, opened, services, admin: open(text), open, keyring, settings, answer },
+    ...{ sql, registry, opened, services, admin: open(text), open, keyring, settings, answer },
     token: text,
     /** Sends a request as the administrator. */
     send: (path: string, init: RequestInit = {}) => {

@@ -283,7 +283,7 @@ describe('one odd secret of a store', () => {
       POSTERN_PROVIDERS__ATTEMPT_MS: '2000',
       POSTERN_PROVIDERS__DEADLINE_MS: '6000',
     }
-    const { admin, reader, send, secret, upstreams } = await openGateway(null, { environment })
+    const { admin, reader, send, secret, registry } = await openGateway(null, { environment })
     await admin.putChain('h', { resource: 'h/**', members: [{ provider: 'http' }] })
     const mallory = await reader('mallory', 'h/mallory/**')
     const seen = new Map<string, string>()
@@ -301,7 +301,7 @@ describe('one odd secret of a store', () => {
       ...{ large: 'bad_request', fields: 'bad_request', cut: 'bad_request', locked: 'bad_request' },
       ...{ failing: 'unavailable', reset: 'unavailable' },
     })
-    expect(upstreams.list()[0]!.health(Date.now()).breaker).toBe('closed')
+    expect(registry.list()[0]!.health(Date.now()).breaker).toBe('closed')
     const response = await send(secret('h/mallory/odd_large'))
     expect(response.status).toBe(400)
     const problem = { reason: 'provider_invalid', limitBytes: 1024 * 1024, detail: expect.stringContaining('1048576') }

@@ -1,7 +1,7 @@
 /** Who may share an answer with whom. */
 import { describe, expect, it } from 'vitest'
 import type { VersionedChain } from '../../../../core/providers/chain.ts'
-import type { ProvidedRead } from '../../../../core/vault/chains/read_operations.ts'
+import type { ProviderRead } from '../../../../core/vault/chains/read_operations.ts'
 import { SharedFetches } from '../../../../worker/provider_access/shared_fetch.ts'
 import { memoryProvider } from '../../../support/memory_provider.ts'
 import { openGateway } from './provider_access_fixture.ts'
@@ -9,8 +9,8 @@ import { openGateway } from './provider_access_fixture.ts'
 async function opened(shared = true) {
   const aws = memoryProvider()
   aws.set('db', 'x')
-  const { keyring, settings, upstreams } = await openGateway({ aws })
-  const flights = new SharedFetches({ keyring, settings, upstreams, shared })
+  const { keyring, settings, registry } = await openGateway({ aws })
+  const flights = new SharedFetches({ keyring, settings, registry, shared })
   const chain: VersionedChain = {
     ...{
       id: 'c',
@@ -24,8 +24,8 @@ async function opened(shared = true) {
     ...{ onNotFound: 'stop', onDenied: 'stop', cacheSeconds: 60, maxStaleSeconds: 0, replicate: false },
   }
   const about = { name: 'db', version: null, chain, outdated: [] }
-  const plan: ProvidedRead = { ...about, since: 1, barrier: 0, cached: null, cache: 'miss' }
-  const fetch = (index: number | null, more: Partial<ProvidedRead> = {}) =>
+  const plan: ProviderRead = { ...about, since: 1, barrier: 0, cached: null, cache: 'miss' }
+  const fetch = (index: number | null, more: Partial<ProviderRead> = {}) =>
     flights.fetch('default', { ...plan, ...more }, index)
   const fetchAll = (...names: string[]) =>
     flights.fetchAll(

@@ -283,14 +283,14 @@ describe('providers', () => {
   })
 
   it('come back by being looked at, without a request', async () => {
-    const { aws, look, admin, upstreams } = await opened()
+    const { aws, look, admin, registry } = await opened()
     aws.failing = 'unavailable'
     for (let i = 0; i < 5; i++) await admin.get('db')
-    expect(upstreams.list()[0]!.health(Date.now()).breaker).toBe('open')
+    expect(registry.list()[0]!.health(Date.now()).breaker).toBe('open')
     aws.failing = null
     await new Promise((resolve) => setTimeout(resolve, 60))
     await look()
-    expect(upstreams.list()[0]!.health(Date.now()).breaker).toBe('closed')
+    expect(registry.list()[0]!.health(Date.now()).breaker).toBe('closed')
     expect((await admin.get('db')).provider).toBe('aws')
   })
 

@@ -7,7 +7,7 @@ import { Redacted } from '../../../../core/redacted.ts'
 import { openWebhookSecret, sealWebhookSecret } from '../../../../core/sealing/webhook_secret.ts'
 import { parseSettings } from '../../../../core/settings/settings.ts'
 import { type Hook, HookStore } from '../../../../core/vault/notifications/webhook_store.ts'
-import { upstreamsOf } from '../../../../worker/compose.ts'
+import { registryOf } from '../../../../worker/compose.ts'
 import { openSqlite, type Sqlite } from '../../../../worker/local/sqlite.ts'
 import { openVault } from '../../../../worker/vault_host/open_vault.ts'
 import { canary, leaks } from '../../../support/canary.ts'
@@ -35,7 +35,7 @@ afterEach(() => {
 
 async function open(): Promise<void> {
   const settings = parseSettings({ environment: {} })
-  const surroundings = { settings, upstreams: upstreamsOf(settings, null), keyring, anchors: [] }
+  const surroundings = { settings, registry: registryOf(settings, null), keyring, anchors: [] }
   await openVault(sql, VAULT, surroundings, () => {})
 }
 

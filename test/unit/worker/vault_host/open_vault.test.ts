@@ -11,7 +11,7 @@ import { encodeEvent } from '../../../../core/vault/audit/event.ts'
 import { Log } from '../../../../core/vault/audit/log.ts'
 import type { Answer, Caller } from '../../../../core/vault/rpc.ts'
 import type { Scheduler } from '../../../../worker/background/scheduler.ts'
-import { upstreamsOf } from '../../../../worker/compose.ts'
+import { registryOf } from '../../../../worker/compose.ts'
 import { openSqlite, type Sqlite } from '../../../../worker/local/sqlite.ts'
 import { openVault } from '../../../../worker/vault_host/open_vault.ts'
 import { copyOf } from '../../../support/copied_store.ts'
@@ -58,7 +58,7 @@ async function open(
   const settings = parseSettings({ environment })
   const surroundings = {
     settings,
-    upstreams: upstreamsOf(settings, null),
+    registry: registryOf(settings, null),
     keyring: await Keyring.open(new Redacted(key)),
     anchors: anchor === null ? [] : [anchor].flat(),
   }

@@ -4,7 +4,7 @@
  * @module
  */
 import { describe, expect, it } from 'vitest'
-import { Upstream } from '../../../../../core/providers/guarded_provider.ts'
+import { GuardedProvider } from '../../../../../core/providers/guarded_provider.ts'
 import type { Provider } from '../../../../../core/providers/provider.ts'
 import { Redacted } from '../../../../../core/redacted.ts'
 import { kindOf } from '../../../../support/codes.ts'
@@ -180,10 +180,10 @@ describe('a token of Vault', () => {
     const lines: object[] = []
     const report = (_: string, event: string, fields: object) => void lines.push({ event, ...fields })
     const { provider } = open({ credentials: given }, server)
-    const upstream = new Upstream('hashicorp', provider, { recoveryMs: 1000, report })
-    server.now = (await upstream.keep(1000))!
-    await upstream.keep(1000)
-    await upstream.keep(1000)
+    const guarded = new GuardedProvider('hashicorp', provider, { recoveryMs: 1000, report })
+    server.now = (await guarded.keep(1000))!
+    await guarded.keep(1000)
+    await guarded.keep(1000)
     const about = { event: 'provider_credentials_not_renewed', provider: 'hashicorp' }
     expect(lines).toEqual([{ ...about, kind: 'credentials', code: 'NotRenewable' }])
     expect(server.now).toBeLessThan(server.tokens.get('periodic')!.expiresAt)
@@ -195,16 +195,16 @@ describe('a token of Vault', () => {
     const events: string[] = []
     const report = (_: string, event: string) => void events.push(event)
     const { provider } = open({ credentials: given }, server)
-    const upstream = new Upstream('hashicorp', provider, { recoveryMs: 1000, report })
-    server.now = (await upstream.keep(1000))!
+    const guarded = new GuardedProvider('hashicorp', provider, { recoveryMs: 1000, report })
+    server.now = (await guarded.keep(1000))!
     server.sealed = true
     for (let i = 0; i < 3; i++) {
-      expect(await upstream.keep(1000)).toBeGreaterThan(Date.now())
+      expect(await guarded.keep(1000)).toBeGreaterThan(Date.now())
       server.now += 1000
     }
     server.sealed = false
     server.now += 5000
-    await upstream.keep(1000)
+    await guarded.keep(1000)
     expect(events).toEqual(['provider_credentials_not_renewed', 'provider_credentials_renewed'])
     expect(await put(provider, 'value')).toBeDefined()
   })
@@ -218,13 +218,13 @@ describe('a token of Vault', () => {
       const events: string[] = []
       const report = (_: string, event: string) => void events.push(event)
       const { provider } = open({ credentials }, server)
-      const upstream = new Upstream('hashicorp', provider, { recoveryMs: 1000, report })
+      const guarded = new GuardedProvider('hashicorp', provider, { recoveryMs: 1000, report })
       await textOf(provider).catch(() => {})
       for (const token of server.tokens.values()) token.maxAt = token.expiresAt
-      server.now = (await upstream.keep(1000))!
+      server.now = (await guarded.keep(1000))!
       // By then its end has passed.
       for (let i = 0; i < 5; i++) {
-        await upstream.keep(1000)
+        await guarded.keep(1000)
         server.now += 3_600_000
       }
       expect(events).toEqual(['provider_credentials_not_renewed'])

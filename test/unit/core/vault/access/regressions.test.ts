@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { IssuerKeys } from '../../../../../core/authentication/federation.ts'
 import { checkUrl } from '../../../../../core/http/send.ts'
-import { Throttle } from '../../../../../core/rate_limit.ts'
+import { RateLimiter } from '../../../../../core/rate_limit.ts'
 import { Lockout } from '../../../../../core/vault/access/lockout.ts'
 import { migrate } from '../../../../../core/vault/migrate.ts'
 import { openSqlite } from '../../../../../worker/local/sqlite.ts'
@@ -98,7 +98,7 @@ describe('rate limits', () => {
     for (let requests = 1; requests <= 400; requests += 3) {
       for (const now of [T, 1_000_000, T + 12_345.678]) {
         const windows = [{ name: 'n', key: 'k', limit: { requests, periodMs: 1000 } }]
-        const throttle = new Throttle()
+        const throttle = new RateLimiter()
         const admitted = Array.from({ length: requests + 1 }, () => throttle.admit(windows, now)?.allowed)
         expect([requests, now, admitted.filter(Boolean).length]).toEqual([requests, now, requests])
       }
@@ -107,7 +107,7 @@ describe('rate limits', () => {
 
   it('hold each of two limits with one period', () => {
     const windows = [5, 10].map((requests) => ({ name: 'n', key: 'k', limit: { requests, periodMs: 1000 } }))
-    const throttle = new Throttle()
+    const throttle = new RateLimiter()
     const admitted = Array.from({ length: 10 }, () => throttle.admit(windows, T)?.allowed)
     expect(admitted.filter(Boolean)).toHaveLength(5)
   })
