@@ -114,7 +114,7 @@ describe('a batch', () => {
     expect(bench.execute(readByBob)[0]).toMatchObject({ ok: false, reason: 'denied' })
   })
 
-  it('answers as its calls would one by one', { timeout: 60_000 }, () => {
+  it('answers as its calls would one by one', { timeout: 180_000 }, () => {
     const name = fc.constantFrom('a', 'b', 'c/d')
     const version = fc.integer({ min: 1, max: 3 })
     const call = fc.oneof(

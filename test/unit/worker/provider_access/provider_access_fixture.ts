@@ -74,7 +74,8 @@ export async function openGateway(
   const services = compose({ settings, keyring, registry }, host)
   const app = createApp(services)
   const answer = async (request: Request) => app.fetch(request, { address: '127.0.0.1' })
-  const open = (token: Redacted<string>) => connect({ endpoint: 'http://127.0.0.1', vault, token, fetch: answer })
+  const open = (token: Redacted<string>, { timeoutMs = 10_000 } = {}) =>
+    connect({ endpoint: 'http://127.0.0.1', vault, token, timeoutMs, fetch: answer })
   return {
     ...{ sql, registry, opened, services, admin: open(text), open, keyring, settings, answer },
     token: text,
