@@ -17,7 +17,7 @@ import type { TreeHead } from '../core/tlog/merkle.ts'
 import { formatRollback } from '../core/tlog/rollback_acceptance.ts'
 import { formatVerifierKey, type NoteVerifier, parseVerifierKey } from '../core/tlog/signed_note.ts'
 import { verifyLog } from '../core/tlog/verify_log.ts'
-import { securityPolicy } from '../core/vault/access/server_policy.ts'
+import { serverPolicy } from '../core/vault/access/server_policy.ts'
 import { RESTORED } from '../core/vault/audit/backup_tasks.ts'
 import { Log } from '../core/vault/audit/log.ts'
 import { LogKeyStore } from '../core/vault/audit/log_key_store.ts'
@@ -111,7 +111,7 @@ async function examine(partial: string, checkpoint: string, { settings, keyring 
   try {
     const vault = parseVaultId(vaultIdOf(sql, undefined))
     const accepted = { acceptedSchemas: acceptedSchemas(settings, vault) }
-    const inside = new Vault(sql, securityPolicy(settings.security), Date.now(), accepted)
+    const inside = new Vault(sql, serverPolicy(settings.security), Date.now(), accepted)
     const perform = performer((...asked) => inside.perform(...asked))
     await admitRoots(await perform('root.look', {}), givenRoots(keyring), (root) => perform('root.use', { root }))
     const registry = registryOf(settings, LOCAL_FILES)

@@ -7,7 +7,7 @@ import type { Bytes } from '../bytes.ts'
 import { type Binding, open, seal } from '../crypto/envelope.ts'
 import type { Keyring } from '../crypto/keyring.ts'
 import type { Redacted } from '../redacted.ts'
-import type { Hook } from '../vault/notifications/webhook_store.ts'
+import type { Webhook } from '../vault/notifications/webhook_store.ts'
 
 /** The webhook that a secret is sealed for, and the key to seal it under. */
 export interface WebhookPlace {
@@ -37,7 +37,7 @@ export async function sealWebhookSecret(
 export async function openWebhookSecret(
   keyring: Keyring,
   vault: string,
-  { id, url, kid, sealed }: Pick<Hook, 'id' | 'url' | 'kid' | 'sealed'>,
+  { id, url, kid, sealed }: Pick<Webhook, 'id' | 'url' | 'kid' | 'sealed'>,
 ): Promise<Redacted<Bytes>> {
   return open(await keyring.kek(vault, kid), sealed, bindingOf(vault, id, `hook ${url}`))
 }
@@ -50,7 +50,7 @@ export async function openWebhookSecret(
 export async function openUnboundWebhookSecret(
   keyring: Keyring,
   vault: string,
-  { id, kid, sealed }: Pick<Hook, 'id' | 'kid' | 'sealed'>,
+  { id, kid, sealed }: Pick<Webhook, 'id' | 'kid' | 'sealed'>,
 ): Promise<Redacted<Bytes>> {
   return open(await keyring.kek(vault, kid), sealed, bindingOf(vault, id, 'hook'))
 }

@@ -18,14 +18,14 @@ export type Facts = Readonly<Record<string, unknown>>
 
 /**
  * What an operation came to: a value, or the reason why there is none. Both are recorded, but for one
- * that is said to be `quiet`: a step that releases nothing, or a refusal that a stranger could repeat
+ * that is said to be `unrecorded`: a step that releases nothing, or a refusal that a stranger could repeat
  * to fill the log.
  */
 export type Outcome<T> = ({ value: T; actor?: Actor } | { reason: Reason; approval?: AskedApproval }) & {
   facts?: Facts
-  quiet?: true
-  /** Set when this time it is more than {@link Operation.notable} says. */
-  notable?: 'alert'
+  unrecorded?: true
+  /** Set when this time it is more than {@link Operation.securityEvent} says. */
+  securityEvent?: 'alert'
 }
 
 /** As whom the entry names a caller that was no principal before. */
@@ -48,7 +48,7 @@ export interface Identity {
 }
 
 /** Everything that an operation may touch, inside its transaction. */
-export interface Context extends Stores {
+export interface OperationContext extends Stores {
   limits: VaultLimits
   identity: Identity
   /** The operator's ticket, for an operation that takes one; `null` for every other. */
@@ -94,19 +94,19 @@ export interface Operation<Input, Output> {
    * Set when it changes who may do what, or what is kept: then it is a security event, also when it succeeds; with
    * `alert` one that somebody should look at now.
    */
-  notable?: true | 'alert'
+  securityEvent?: true | 'alert'
   /** Set when it says what came of something that was admitted just before: no rate limit counts that, or keeps it out of the log. */
-  follows?: true
+  continuation?: true
   resource: (input: Input) => string
   /** What it is about beside the resource, for the log, whatever comes of it. */
-  about?: (input: Input) => Facts
+  resourceFacts?: (input: Input) => Facts
   /**
    * What exactly is asked for, and in which state of things: what an approval is given for. `nothing` says that none is
    * needed, ever or as things are, since it releases no value, or takes something away only. Where an approval is demanded of an operation
    * that says neither, it is refused.
    */
-  binds?: ((context: Context, input: Input) => Facts | 'nothing') | 'nothing'
-  run: (context: Context, input: Input) => Outcome<Output>
+  approvalBinding?: ((context: OperationContext, input: Input) => Facts | 'nothing') | 'nothing'
+  run: (context: OperationContext, input: Input) => Outcome<Output>
 }
 
 /** In place of what is to be put: the edge found that this server could not use it. It is decided on, and refused. */

@@ -22,7 +22,7 @@ import * as rotations from './rotation/operations.ts'
 import * as lists from './secrets/list_operations.ts'
 import * as secrets from './secrets/operations.ts'
 import * as policy from './secrets/value_policy_operations.ts'
-import { showGauges } from './stats.ts'
+import { showStats } from './stats.ts'
 
 /** By the name that the log records. */
 export const OPERATIONS = {
@@ -69,7 +69,7 @@ export const OPERATIONS = {
   'rule.list': access.listRules,
   'rule.put': access.putRule,
   'rule.delete': access.deleteRule,
-  'secret.rollback': secrets.prepareRollback,
+  'secret.rollback': secrets.prepareVersionRestore,
   'rotation.put': rotations.putRotation,
   'rotation.delete': rotations.deleteRotation,
   'rotation.list': rotations.listRotations,
@@ -78,9 +78,9 @@ export const OPERATIONS = {
   'rotation.steer': rotations.steerRotation,
   'policy.show': policy.showPolicy,
   'policy.put': policy.putPolicy,
-  'hook.list': hooks.listHooks,
-  'hook.put': hooks.putHook,
-  'hook.delete': hooks.deleteHook,
+  'hook.list': hooks.listWebhooks,
+  'hook.put': hooks.putWebhook,
+  'hook.delete': hooks.deleteWebhook,
   'keys.term': keys.currentTerm,
   'keys.show': keys.showKeys,
   'keys.rekey': keys.rekey,
@@ -92,7 +92,7 @@ export const OPERATIONS = {
   'glass.list': glass.listGlass,
   'glass.end': glass.endGlass,
   'glass.review': glass.reviewGlass,
-  'gauges.show': showGauges,
+  'gauges.show': showStats,
   'audit.entries': audit.readEntries,
   'audit.mine': audit.readMine,
   'audit.head': audit.readHead,

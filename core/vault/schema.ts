@@ -514,7 +514,7 @@ export const TABLES: Readonly<Record<string, TableKind>> = {
   // The log, and what points to its entries.
   entry: 'neither',
   hash: 'neither',
-  notable: 'neither',
+  securityEvent: 'neither',
   checkpoint: 'neither',
   // Found anew by the next comparison, check or move.
   compared: 'neither',

@@ -5,12 +5,12 @@
  */
 
 import type { Lag } from './chains/replication_store.ts'
-import { type Context, type Outcome, operation } from './operation.ts'
+import { type OperationContext, type Outcome, operation } from './operation.ts'
 import type { Stores } from './stores.ts'
 import { type TaskContext, task } from './task.ts'
 
 /** What waits in a vault. */
-export interface Gauges {
+export interface VaultStats {
   /** Rotations that should have begun and have not, those that go on, those whose last run changed nothing. */
   rotations: { due: number; running: number; failed: number; frozen: number }
   /** When a rotation that does not run begins next, or should have; `null` when none does by itself. */
@@ -30,22 +30,28 @@ export interface Gauges {
 }
 
 /** Counts, for the process that the vault is in. */
-export const countGauges = task({
+export const countStats = task({
   resource: () => 'gauges',
-  run: (context: TaskContext, _: Record<never, never>): Outcome<Gauges> => ({ value: gaugesOf(context), quiet: true }),
+  run: (context: TaskContext, _: Record<never, never>): Outcome<VaultStats> => ({
+    value: gaugesOf(context),
+    unrecorded: true,
+  }),
 })
 
 /** The same for who asks. Not recorded: it is asked every few seconds, and names nothing. */
-export const showGauges = operation({
+export const showStats = operation({
   action: 'admin',
   resource: () => 'metrics',
-  binds: 'nothing',
-  run: (context: Context, _: Record<never, never>): Outcome<Gauges> => ({ value: gaugesOf(context), quiet: true }),
+  approvalBinding: 'nothing',
+  run: (context: OperationContext, _: Record<never, never>): Outcome<VaultStats> => ({
+    value: gaugesOf(context),
+    unrecorded: true,
+  }),
 })
 
 /** What several vaults have together. */
-export function totalOf(all: readonly Gauges[]): Gauges {
-  const sum = (of: (gauges: Gauges) => number) => all.reduce((total, gauges) => total + of(gauges), 0)
+export function totalStats(all: readonly VaultStats[]): VaultStats {
+  const sum = (of: (gauges: VaultStats) => number) => all.reduce((total, gauges) => total + of(gauges), 0)
   return {
     rotations: {
       due: sum(({ rotations }) => rotations.due),
@@ -68,7 +74,7 @@ function earliest(times: readonly (number | null)[]): number | null {
   return known.length === 0 ? null : Math.min(...known)
 }
 
-function gaugesOf(stores: Stores & { now: number }): Gauges {
+function gaugesOf(stores: Stores & { now: number }): VaultStats {
   const { rotations, approvals, keys, lockout, replication, log, checkpoints, deliveries, now } = stores
   const { nextAt: nextRotationAt, ...counted } = rotations.count(now)
   const { size } = log.head()

@@ -8,7 +8,7 @@ import { FactorStore } from './access/factor_store.ts'
 import { IssuerStore } from './access/issuer_store.ts'
 import { Lockout } from './access/lockout.ts'
 import { AccessStore } from './access/principal_store.ts'
-import type { SecurityPolicy } from './access/server_policy.ts'
+import type { ServerPolicy } from './access/server_policy.ts'
 import { SessionStore } from './access/session_store.ts'
 import { TicketStore } from './access/ticket_store.ts'
 import { ApprovalStore } from './approvals/approval_store.ts'
@@ -24,13 +24,13 @@ import { HealthStore } from './chains/health_store.ts'
 import { ReplicationStore } from './chains/replication_store.ts'
 import type { Erasures } from './erasures.ts'
 import { KeyStore } from './keys/key_store.ts'
-import { RootStore } from './keys/root_key_store.ts'
+import { RootKeyStore } from './keys/root_key_store.ts'
 import { MetaStore } from './meta_store.ts'
-import { NoticeStore } from './notifications/store.ts'
-import { HookStore } from './notifications/webhook_store.ts'
+import { NotificationStore } from './notifications/store.ts'
+import { WebhookStore } from './notifications/webhook_store.ts'
 import { RotationStore } from './rotation/store.ts'
 import { SecretStore } from './secrets/store.ts'
-import { PolicyStore } from './secrets/value_policy_store.ts'
+import { ValuePolicyStore } from './secrets/value_policy_store.ts'
 import type { Sql } from './sql.ts'
 
 /** The stores of a vault. */
@@ -48,12 +48,12 @@ export interface Stores {
   health: HealthStore
   approvals: ApprovalStore
   breakGlass: BreakGlassStore
-  policy: PolicyStore
-  hooks: HookStore
+  policy: ValuePolicyStore
+  hooks: WebhookStore
   rotations: RotationStore
-  notices: NoticeStore
+  notices: NotificationStore
   keys: KeyStore
-  roots: RootStore
+  roots: RootKeyStore
   log: Log
   logKeys: LogKeyStore
   checkpoints: CheckpointStore
@@ -64,7 +64,7 @@ export interface Stores {
 
 /** What the stores need beside their rows. */
 export interface StoreOptions {
-  policy: SecurityPolicy
+  policy: ServerPolicy
   /** Noted by each store that erases sealed values. */
   erasures: Erasures
   /** The runtime's own SHA-256, where it has a synchronous one. */
@@ -87,12 +87,12 @@ export function openStores(sql: Sql, { policy, erasures, sha256 }: StoreOptions)
     health: new HealthStore(sql),
     approvals: new ApprovalStore(sql),
     breakGlass: new BreakGlassStore(sql),
-    policy: new PolicyStore(sql),
-    hooks: new HookStore(sql, erasures),
+    policy: new ValuePolicyStore(sql),
+    hooks: new WebhookStore(sql, erasures),
     rotations: new RotationStore(sql),
-    notices: new NoticeStore(sql),
+    notices: new NotificationStore(sql),
     keys: new KeyStore(sql),
-    roots: new RootStore(sql),
+    roots: new RootKeyStore(sql),
     log: new Log(sql, sha256),
     logKeys: new LogKeyStore(sql),
     checkpoints: new CheckpointStore(sql),

@@ -20,12 +20,12 @@ export interface TaskContext extends Stores {
 /** One thing that a vault does by itself. Synchronous throughout: no request comes between. */
 export interface Task<Input, Output> {
   /** As of an operation. */
-  notable?: true | 'alert'
+  securityEvent?: true | 'alert'
   /** What it is about, for the log: a secret's name, or a part of the vault. */
   resource: (input: Input) => string
   /** What it is about beside the resource, for the log, whatever comes of it. */
-  about?: (input: Input) => Facts
-  /** As of an operation; one that finds nothing to do is `quiet`. */
+  resourceFacts?: (input: Input) => Facts
+  /** As of an operation; one that finds nothing to do is `unrecorded`. */
   run: (context: TaskContext, input: Input) => Outcome<Output>
 }
 

@@ -18,7 +18,7 @@ import * as notices from './notifications/tasks.ts'
 import * as binding from './notifications/webhook_binding_task.ts'
 import * as rotations from './rotation/tasks.ts'
 import * as versions from './secrets/version_retention_tasks.ts'
-import { countGauges } from './stats.ts'
+import { countStats } from './stats.ts'
 import type { Task } from './task.ts'
 
 /** By the name that the log records. */
@@ -29,7 +29,7 @@ export const TASKS = {
   'vault.restored': backup.noteRestore,
   'vault.restoration': backup.findRestore,
   'vault.schema': noteSchema,
-  'vault.gauges': countGauges,
+  'vault.gauges': countStats,
   'audit.head': audit.headTask,
   'audit.sign': audit.keepTask,
   'audit.consistency': audit.consistencyTask,
@@ -65,9 +65,9 @@ export const TASKS = {
   'root.use': roots.countRootUse,
   'root.replace': roots.replaceRoot,
   'hook.unbound': binding.findUnbound,
-  'hook.bind': binding.bindHooks,
-  'notices.next': notices.nextNotice,
-  'notices.settle': notices.settleNotice,
+  'hook.bind': binding.bindWebhooks,
+  'notices.next': notices.nextNotification,
+  'notices.settle': notices.settleNotification,
   'versions.find': versions.findPrunable,
   'versions.prune': versions.pruneVersions,
 } as const

@@ -10,10 +10,10 @@ import { isProgrammingError } from '../programming_error.ts'
 import type { VersionedChain } from '../providers/chain.ts'
 import { type RateLimitDecision, RateLimiter } from '../rate_limit.ts'
 import type { Hash, Sha256 } from '../tlog/merkle.ts'
-import { contextOf, decideOn, runDecided } from './access/authorize.ts'
-import { identify, REFUSALS_RECORDED_MS, refusalEvent, type Unidentified } from './access/resolve_caller.ts'
+import { authorize, operationContext, runAuthorized } from './access/authorize.ts'
+import { REFUSALS_RECORDED_MS, refusalEvent, resolveCaller, type UnresolvedCaller } from './access/resolve_caller.ts'
 import type { Decision } from './access/rules.ts'
-import type { SecurityPolicy } from './access/server_policy.ts'
+import type { ServerPolicy } from './access/server_policy.ts'
 import { type AuditEvent, encodeEvent, IndescribableChange } from './audit/event.ts'
 import { NO_PRIVACY, type Privacy } from './audit/privacy.ts'
 import { severityOf } from './audit/severity.ts'
@@ -53,7 +53,7 @@ const MAX_TRANSACTION_MS = 20
  */
 export class Vault {
   readonly #sql: Sql
-  readonly #policy: SecurityPolicy
+  readonly #policy: ServerPolicy
   readonly #erasures = new Erasures()
   readonly #throttle = new RateLimiter()
   readonly #onFailure: (error: unknown) => void
@@ -67,7 +67,7 @@ export class Vault {
    *
    * @throws {SchemaMismatch} when the schema is not the migrations' own.
    */
-  constructor(sql: Sql, policy: SecurityPolicy, now: number, options: VaultOptions = {}) {
+  constructor(sql: Sql, policy: ServerPolicy, now: number, options: VaultOptions = {}) {
     const {
       onFailure = () => {},
       onClockBehind,
@@ -95,8 +95,12 @@ export class Vault {
    * @param elders Former root keys that are known then: none of them may take its place.
    * @param given All root keys that the server has.
    */
-  claim(rootId: string, elders: readonly string[] = [], given: readonly string[] = [rootId, ...elders]): void {
-    this.#sql.atomic(() => this.#stores.roots.tie(rootId, elders))
+  claim(
+    rootId: string,
+    earlierRootKeys: readonly string[] = [],
+    given: readonly string[] = [rootId, ...earlierRootKeys],
+  ): void {
+    this.#sql.atomic(() => this.#stores.roots.tie(rootId, earlierRootKeys))
     this.#stores.roots.give(given)
     this.#stores.keys.forget()
   }
@@ -188,13 +192,13 @@ export class Vault {
   }
 
   #perform(name: TaskName, input: unknown, now: number): Answer {
-    const { resource, about, run, notable } = TASKS[name] as Task<unknown, unknown>
+    const { resource, resourceFacts, run, securityEvent } = TASKS[name] as Task<unknown, unknown>
     const outcome = run({ ...this.#stores, now }, input)
     const reason: 'ok' | Reason = 'reason' in outcome ? outcome.reason : 'ok'
-    const facts = { ...about?.(input), ...outcome.facts }
-    const severity = severityOf(reason, { notable, locked: false })
+    const facts = { ...resourceFacts?.(input), ...outcome.facts }
+    const severity = severityOf(reason, { securityEvent, locked: false })
     const event = { ...NOBODY, operation: name, resource: resource(input), outcome: reason, severity, facts }
-    const index = outcome.quiet ? null : this.#append({ at: now, ...event })
+    const index = outcome.unrecorded ? null : this.#append({ at: now, ...event })
     return 'reason' in outcome
       ? { ...refused(outcome.reason), index }
       : { ok: true, index, quota: null, value: outcome.value }
@@ -227,16 +231,16 @@ export class Vault {
     const { caller, input } = call
     const { requestId } = caller
     const operation = OPERATIONS[call.operation] as Operation<unknown, unknown>
-    const found = identify(caller, operation, this.#stores, { clock, now })
+    const found = resolveCaller(caller, operation, this.#stores, { clock, now })
     if ('why' in found) return this.#refuse(call, found, { clock, now })
     const { identity } = found
     const source = sourceOf(caller.address)
     const { principal } = identity
-    const quota = operation.follows ? null : this.#throttle.admit(this.#policy.windows(principal, source), now)
+    const quota = operation.continuation ? null : this.#throttle.admit(this.#policy.windows(principal, source), now)
     if (quota !== null && !quota.allowed) return this.#refuseThrottled(call, identity, quota, now)
-    const context = contextOf(this.#stores, this.#policy, found, { source, clock, now, requestId })
-    const decision = decideOn(this.#policy, operation, input, context)
-    const outcome = runDecided(operation, call, decision, context)
+    const context = operationContext(this.#stores, this.#policy, found, { source, clock, now, requestId })
+    const decision = authorize(this.#policy, operation, input, context)
+    const outcome = runAuthorized(operation, call, decision, context)
     const index = this.#recordOutcome(call, identity, { decision, outcome }, now)
     if (!('reason' in outcome)) return { ok: true, index, quota, value: outcome.value }
     const { reason, approval } = outcome
@@ -250,21 +254,21 @@ export class Vault {
     { decision, outcome }: { decision: Decision; outcome: Outcome<unknown> },
     now: number,
   ): number | null {
-    const { notable, about } = OPERATIONS[call.operation] as Operation<unknown, unknown>
-    if (outcome.quiet || (isStranger(identity) && !decision.allow)) return null
+    const { securityEvent, resourceFacts } = OPERATIONS[call.operation] as Operation<unknown, unknown>
+    if (outcome.unrecorded || (isStranger(identity) && !decision.allow)) return null
     const reason: 'ok' | Reason = 'reason' in outcome ? outcome.reason : 'ok'
     const rule = reason === 'ok' && decision.permit !== undefined ? decision.permit : decision.rule
-    const facts = { ...about?.(call.input), ...outcome.facts }
-    const isAlert = outcome.notable === 'alert' || outcome.facts?.locked === true
-    const severity = severityOf(reason, { notable, locked: isAlert })
+    const facts = { ...resourceFacts?.(call.input), ...outcome.facts }
+    const isAlert = outcome.securityEvent === 'alert' || outcome.facts?.locked === true
+    const severity = severityOf(reason, { securityEvent, locked: isAlert })
     const event = { ...subjectOf(call, identity), rule, outcome: reason, severity, facts }
     return this.#record(call.caller, now, { ...event, ...('value' in outcome && outcome.actor) })
   }
 
   /** Refuses a call over its rate limit. The log gets the first refusal of a period, and none of a stranger, who could fill it. */
   #refuseThrottled(call: Call, identity: Identity, quota: RateLimitDecision, now: number): Answer {
-    const { about } = OPERATIONS[call.operation] as Operation<unknown, unknown>
-    const facts = { ...about?.(call.input), window: quota.name }
+    const { resourceFacts } = OPERATIONS[call.operation] as Operation<unknown, unknown>
+    const facts = { ...resourceFacts?.(call.input), window: quota.name }
     const event = {
       ...subjectOf(call, identity),
       rule: null,
@@ -277,7 +281,7 @@ export class Vault {
   }
 
   /** A caller that is not identified: recorded once an hour for each token and flaw, limited by source, told nothing. */
-  #refuse({ caller, operation }: Call, found: Unidentified, time: Time): Answer {
+  #refuse({ caller, operation }: Call, found: UnresolvedCaller, time: Time): Answer {
     // Strangers are limited at the edge, which asks for them only what is open to all.
     if (caller.credential === null) return refused('unauthenticated')
     const { now } = time

@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto'
 import { expect } from 'vitest'
 import { PosternError, type Reason } from '../../core/errors.ts'
 import type { Action, Rule } from '../../core/vault/access/rules.ts'
-import { type SecuritySettings, securityPolicy } from '../../core/vault/access/server_policy.ts'
+import { type SecuritySettings, serverPolicy } from '../../core/vault/access/server_policy.ts'
 import type { Severity } from '../../core/vault/audit/severity.ts'
 import type { Input, OperationName, Output } from '../../core/vault/operation_table.ts'
 import type { Answer, Call, Caller } from '../../core/vault/rpc.ts'
@@ -125,7 +125,7 @@ export function openVault(settings: Partial<SecuritySettings> = {}) {
     scrub: () => database.scrub(),
   }
   const open = (more: Partial<SecuritySettings>) =>
-    new Vault(sql, securityPolicy({ ...UNLIMITED, ...settings, ...more }), bench.now)
+    new Vault(sql, serverPolicy({ ...UNLIMITED, ...settings, ...more }), bench.now)
   let vault = open({})
 
   /** Opens the vault again, with other settings of the server. */

@@ -5,13 +5,13 @@
  */
 
 import { Redacted } from '../../core/redacted.ts'
-import type { Gauges } from '../../core/vault/stats.ts'
+import type { VaultStats } from '../../core/vault/stats.ts'
 import { createApp } from '../../worker/app.ts'
 import { openGateway } from '../unit/worker/provider_access/provider_access_fixture.ts'
 import { memoryProvider } from './memory_provider.ts'
 
 /** Gauges of a vault in which everything has pending work. */
-const BUSY: Gauges = {
+const BUSY: VaultStats = {
   rotations: { due: 1, running: 1, failed: 1, frozen: 1 },
   ...{ nextRotationAt: 1, approvals: 1, rewrap: 1, locks: 1, staleCheckpointAt: 1 },
   lags: [{ provider: 'aws', names: 1, since: 1 }],

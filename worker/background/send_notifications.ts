@@ -6,7 +6,7 @@
 import { send } from '../../core/http/send.ts'
 import { signWebhook } from '../../core/http/webhook_signature.ts'
 import { openWebhookSecret } from '../../core/sealing/webhook_secret.ts'
-import type { NextNotice } from '../../core/vault/notifications/tasks.ts'
+import type { NextNotification } from '../../core/vault/notifications/tasks.ts'
 import type { VaultServices } from '../vault_services.ts'
 import type { Job } from './scheduler.ts'
 
@@ -33,7 +33,10 @@ export const sendNotifications: Job = {
   },
 }
 
-async function isTaken({ vault, keyring, settings }: VaultServices, { hook, notice }: NextNotice): Promise<boolean> {
+async function isTaken(
+  { vault, keyring, settings }: VaultServices,
+  { hook, notice }: NextNotification,
+): Promise<boolean> {
   if (hook === null || notice === null) return false
   const { id, type, data, createdAt } = notice
   const body = JSON.stringify({ type, timestamp: new Date(createdAt).toISOString(), data: { vault, ...data } })

@@ -7,7 +7,7 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Keyring } from '../../core/crypto/keyring.ts'
 import { PosternError } from '../../core/errors.ts'
-import { RootStore } from '../../core/vault/keys/root_key_store.ts'
+import { RootKeyStore } from '../../core/vault/keys/root_key_store.ts'
 import { type Roots, rootsOfStore } from '../../core/vault/keys/root_key_tasks.ts'
 import { admitRoots, givenRoots } from '../integrity/root_keys.ts'
 import { messageOf, VAULT_SUFFIX } from './data_folder.ts'
@@ -37,7 +37,7 @@ export async function checkRoots(data: string, keyring: Keyring): Promise<Former
       const roots = rootsIn(sql)
       if (roots === null) return
       known.push(roots)
-      const use = (root: string) => new RootStore(sql).use(root)
+      const use = (root: string) => new RootKeyStore(sql).use(root)
       await admitRoots(roots, given, use).catch((error) => wrong.push(`${file}: ${messageOf(error)}`))
     })
   }
@@ -65,8 +65,8 @@ function rootsIn(sql: Sqlite): Roots | null {
   }
 }
 
-function idsOf({ history, elders }: Roots): string[] {
-  return [...history.map(({ id }) => id), ...elders]
+function idsOf({ history, earlierRootKeys }: Roots): string[] {
+  return [...history.map(({ id }) => id), ...earlierRootKeys]
 }
 
 async function withStore(file: string, look: (sql: Sqlite) => Promise<void>): Promise<void> {

@@ -11,7 +11,7 @@ import { visibleAll } from '../../core/sanitize.ts'
 import { sealWebhookSecret } from '../../core/sealing/webhook_secret.ts'
 import type { Keys } from '../../core/vault/keys/key_operations.ts'
 import type { Term } from '../../core/vault/keys/key_store.ts'
-import type { Hook } from '../../core/vault/notifications/webhook_store.ts'
+import type { Webhook } from '../../core/vault/notifications/webhook_store.ts'
 import type { VersionedPolicy } from '../../core/vault/secrets/value_policy_store.ts'
 import * as wire from '../../core/wire/index.ts'
 import { readJson } from '../http/body.ts'
@@ -127,6 +127,6 @@ function policy({
   return { ...rest, secretComplexity: complexity, ...change }
 }
 
-function hook({ id, url, version, updatedAt, updatedBy }: Hook): z.input<typeof wire.Hook> {
+function hook({ id, url, version, updatedAt, updatedBy }: Webhook): z.input<typeof wire.Hook> {
   return { id, url, version, updatedAt: iso(updatedAt), updatedBy }
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Gauges, totalOf } from '../../core/vault/stats.ts'
+import { totalStats, type VaultStats } from '../../core/vault/stats.ts'
 import type { Vault } from '../../core/vault/vault.ts'
 import { metric } from './prometheus.ts'
 
@@ -11,13 +11,13 @@ import { metric } from './prometheus.ts'
 const KEEP_MS = 10_000
 
 /** Makes the function that counts what waits in all vaults of a process. */
-export function gaugesOf(vaults: () => Iterable<Vault>): () => Gauges {
-  let counted: Gauges | null = null
+export function gaugesOf(vaults: () => Iterable<Vault>): () => VaultStats {
+  let counted: VaultStats | null = null
   let countedAt = Number.NEGATIVE_INFINITY
   return () => {
     if (counted === null || performance.now() - countedAt > KEEP_MS) {
       const answers = [...vaults()].map((vault) => vault.perform('vault.gauges', {}, Date.now()))
-      counted = totalOf(answers.flatMap((answer) => (answer.ok ? [answer.value] : [])))
+      counted = totalStats(answers.flatMap((answer) => (answer.ok ? [answer.value] : [])))
       countedAt = performance.now()
     }
     return counted
@@ -30,11 +30,11 @@ export function gaugesOf(vaults: () => Iterable<Vault>): () => Gauges {
  *
  * @param now Milliseconds since the Unix epoch.
  */
-export function vaultLines(gauges: Gauges, now: number): string[] {
+export function vaultLines(gauges: VaultStats, now: number): string[] {
   return [...rotationLines(gauges, now), ...stateLines(gauges), ...lagLines(gauges, now)]
 }
 
-function rotationLines({ rotations, nextRotationAt }: Gauges, now: number): string[] {
+function rotationLines({ rotations, nextRotationAt }: VaultStats, now: number): string[] {
   const overdueMs = rotations.due === 0 || nextRotationAt === null ? 0 : Math.max(0, now - nextRotationAt)
   return [
     ...metric('postern_rotation_due', [[{}, rotations.due]]),
@@ -46,7 +46,7 @@ function rotationLines({ rotations, nextRotationAt }: Gauges, now: number): stri
   ]
 }
 
-function stateLines({ approvals, rewrap, locks }: Gauges): string[] {
+function stateLines({ approvals, rewrap, locks }: VaultStats): string[] {
   return [
     ...metric('postern_approvals_waiting', [[{}, approvals]]),
     ...metric('postern_rewrap_remaining', [[{}, rewrap]]),
@@ -54,11 +54,11 @@ function stateLines({ approvals, rewrap, locks }: Gauges): string[] {
   ]
 }
 
-function lagLines({ lags, deliveries, staleCheckpointAt }: Gauges, now: number): string[] {
+function lagLines({ lags, deliveries, staleCheckpointAt }: VaultStats, now: number): string[] {
   const ageSeconds = (since: number | null) => (since === null ? 0 : Math.max(0, (now - since) / 1000))
-  const byProvider = (of: (lag: Gauges['lags'][number]) => number) =>
+  const byProvider = (of: (lag: VaultStats['lags'][number]) => number) =>
     worst(lags.map((lag) => [lag.provider, of(lag)])).map(([provider, value]) => [{ provider }, value] as const)
-  const byKind = (of: (delivery: Gauges['deliveries'][number]) => number) =>
+  const byKind = (of: (delivery: VaultStats['deliveries'][number]) => number) =>
     worst(deliveries.map((delivery) => [delivery.kind, of(delivery)])).map(
       ([kind, value]) => [{ kind }, value] as const,
     )

@@ -5,8 +5,8 @@
  */
 
 import { openUnboundWebhookSecret, sealWebhookSecret } from '../../core/sealing/webhook_secret.ts'
-import type { UnboundHooks } from '../../core/vault/notifications/webhook_binding_task.ts'
-import type { BoundSecret, Hook } from '../../core/vault/notifications/webhook_store.ts'
+import type { UnboundWebhooks } from '../../core/vault/notifications/webhook_binding_task.ts'
+import type { BoundWebhookSecret, Webhook } from '../../core/vault/notifications/webhook_store.ts'
 import { logLine } from '../telemetry/log.ts'
 import type { VaultServices } from '../vault_services.ts'
 
@@ -28,9 +28,9 @@ export async function bindHooks(services: VaultServices): Promise<void> {
 
 async function boundSecret(
   { vault, keyring }: VaultServices,
-  hook: Hook,
-  under: UnboundHooks['under'],
-): Promise<BoundSecret | null> {
+  hook: Webhook,
+  under: UnboundWebhooks['under'],
+): Promise<BoundWebhookSecret | null> {
   try {
     const secret = await openUnboundWebhookSecret(keyring, vault, hook)
     const { id, url } = hook

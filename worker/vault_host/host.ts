@@ -10,7 +10,7 @@ import { refusal } from '../../core/errors.ts'
 import type { Input, OperationName, Output } from '../../core/vault/operation_table.ts'
 import type { Answer, Call, Caller, Granted } from '../../core/vault/rpc.ts'
 import { refusalOf, unwrap } from '../../core/vault/rpc.ts'
-import type { Gauges } from '../../core/vault/stats.ts'
+import type { VaultStats } from '../../core/vault/stats.ts'
 import type { TransactionCounters } from '../telemetry/counters.ts'
 
 /** Where vaults are. */
@@ -20,7 +20,7 @@ export interface Host {
   /** Whether storage can be reached. */
   ready(): Promise<boolean>
   /** What waits in all vaults; `null` where they are not in this process, and nobody knows them all. */
-  gauges(): Gauges | null
+  gauges(): VaultStats | null
   /** Whether vaults and requests share one process, and may wait for each other. */
   inProcess: boolean
   /** What is counted of their transactions; `null` where they are not in this process. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Gauges } from '../../core/vault/stats.ts'
+import type { VaultStats } from '../../core/vault/stats.ts'
 import { TransactionCounters } from '../telemetry/counters.ts'
 import { groupCommit } from './group_commit.ts'
 import { answerOfNone, type Execute, type Host, VaultHandle } from './host.ts'
@@ -19,7 +19,7 @@ import type { OpenVault } from './open_vault.ts'
 export function localHost(
   open: (id: string, create: boolean) => Promise<OpenVault | null>,
   ready: () => boolean,
-  gauges: () => Gauges | null = () => null,
+  gauges: () => VaultStats | null = () => null,
 ): Host {
   const handles = new Map<string, VaultHandle>()
   const transactions = new TransactionCounters()

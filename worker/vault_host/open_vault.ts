@@ -7,7 +7,7 @@
 import { PosternError, type Reason } from '../../core/errors.ts'
 import { anchorRequired, type Settings } from '../../core/settings/settings.ts'
 import type { Sha256, TreeHead } from '../../core/tlog/merkle.ts'
-import { securityPolicy } from '../../core/vault/access/server_policy.ts'
+import { serverPolicy } from '../../core/vault/access/server_policy.ts'
 import type { AcceptedSchema } from '../../core/vault/audit/accepted_schema_task.ts'
 import { configurationOf } from '../../core/vault/audit/configuration_task.ts'
 import type { Privacy } from '../../core/vault/audit/privacy.ts'
@@ -81,7 +81,7 @@ export async function openVault(
   const onClockBehind = (behindMs: number) => tellClock(id, behindMs)
   const privacy = await privacyOf(id, surroundings)
   const options = { onFailure, onClockBehind, privacy, sha256: surroundings.sha256, acceptedSchemas: acceptable }
-  const vault = new Vault(sql, securityPolicy(settings.security), Date.now(), options)
+  const vault = new Vault(sql, serverPolicy(settings.security), Date.now(), options)
   const roots = givenRoots(surroundings.keyring)
   vault.claim(roots.current, roots.former, roots.all)
   const perform = performer((...asked) => vault.perform(...asked))
@@ -163,8 +163,8 @@ async function checkContinuity(
 async function followRoots(services: VaultServices): Promise<void> {
   const { vault, keyring, perform } = services
   await replaceRoots(services)
-  const { history, elders, needed } = await perform('root.look', {})
-  const known = [...history.map(({ id }) => id), ...elders]
+  const { history, earlierRootKeys, needed } = await perform('root.look', {})
+  const known = [...history.map(({ id }) => id), ...earlierRootKeys]
   const [unneeded, unknown] = [
     keyring.formerIds.filter((id) => known.includes(id) && !needed.includes(id)),
     keyring.formerIds.filter((id) => !known.includes(id)),
@@ -215,7 +215,7 @@ function identified(sql: Sql, given: string | undefined): string {
 /** A vault that answers nothing: its store is left as it is, and the operator is told what differs. */
 function quarantined(sql: Sql, vault: string, { differences }: SchemaMismatch, surroundings: Surroundings): OpenVault {
   logLine('error', 'schema_changed', { vault, ...changedSchema(vault, differences) })
-  const policy = securityPolicy(surroundings.settings.security)
+  const policy = serverPolicy(surroundings.settings.security)
   const closed = new Vault(sql, policy, Date.now(), { quarantined: 'schema_changed' })
   const perform = performer((...asked) => closed.perform(...asked))
   const services: VaultServices = { ...surroundings, vault, perform, quarantine: () => {}, notifyWrite: () => {} }

@@ -5,8 +5,8 @@
  * @module
  */
 
-import { handsIn, quorumIn } from '../approvals/approval.ts'
-import { type Context, type Outcome, operation, type Unusable } from '../operation.ts'
+import { lineageOf, quorumIn } from '../approvals/approval.ts'
+import { type OperationContext, type Outcome, operation, type Unusable } from '../operation.ts'
 import type { Issuer, VersionedIssuer } from './issuer_store.ts'
 import { staysAdministrable, trustsOf } from './last_admin.ts'
 import type { Lock } from './lockout.ts'
@@ -19,15 +19,15 @@ const onRules = { action: 'admin', resource: () => 'rules' } as const
 
 export const listPrincipals = operation({
   ...onPrincipals,
-  binds: 'nothing',
+  approvalBinding: 'nothing',
   run: ({ access }): Outcome<Principal[]> => ({ value: access.principals() }),
 })
 
 export const putPrincipal = operation({
   ...onPrincipals,
-  notable: true,
-  about: ({ id }: { id: string }) => ({ principal: id }),
-  binds: ({ access }, { id, kind, disabled }: NewPrincipal) => ({
+  securityEvent: true,
+  resourceFacts: ({ id }: { id: string }) => ({ principal: id }),
+  approvalBinding: ({ access }, { id, kind, disabled }: NewPrincipal) => ({
     ...{ id, kind, disabled: disabled ?? null },
     before: shown(access.principal(id)),
   }),
@@ -65,21 +65,21 @@ interface NewToken {
 
 export const listTokens = operation({
   ...onTokens,
-  binds: 'nothing',
+  approvalBinding: 'nothing',
   run: ({ access }): Outcome<TokenRow[]> => ({ value: access.tokens() }),
 })
 
 export const createToken = operation({
   ...onTokens,
-  notable: true,
-  about: ({ accessor, principal, expiresAt }: NewToken) => ({ accessor, principal, expiresAt }),
-  binds: (_, { principal, label, expiresAt }: NewToken) => ({ principal, label, expiresAt }),
-  run({ access, issuers, identity, principal: createdBy, now }: Context, input: NewToken): Outcome<TokenRow> {
+  securityEvent: true,
+  resourceFacts: ({ accessor, principal, expiresAt }: NewToken) => ({ accessor, principal, expiresAt }),
+  approvalBinding: (_, { principal, label, expiresAt }: NewToken) => ({ principal, label, expiresAt }),
+  run({ access, issuers, identity, principal: createdBy, now }: OperationContext, input: NewToken): Outcome<TokenRow> {
     const { hash, accessor, principal, label, expiresAt, root = null } = input
     if (access.principal(principal) === null) return { reason: 'no_principal' }
     if (expiresAt !== null && expiresAt < now) return { reason: 'past_expiry' }
     const token = { accessor, principal, label, createdAt: now, createdBy, expiresAt, revokedAt: null, root }
-    const trustedBy = identity.issuer === null ? [] : issuers.handsIn(identity.issuer)
+    const trustedBy = identity.issuer === null ? [] : issuers.lineageOf(identity.issuer)
     access.addToken(hash, token, { mintedWith: identity.token, trustedBy })
     return { value: token }
   },
@@ -87,9 +87,9 @@ export const createToken = operation({
 
 export const revokeToken = operation({
   ...onTokens,
-  notable: true,
-  about: ({ accessor }: { accessor: string }) => ({ accessor }),
-  binds: 'nothing',
+  securityEvent: true,
+  resourceFacts: ({ accessor }: { accessor: string }) => ({ accessor }),
+  approvalBinding: 'nothing',
   run(context, { accessor }: { accessor: string }): Outcome<TokenRow> {
     const { access, now } = context
     const token = access.tokens().find((row) => row.accessor === accessor)
@@ -103,15 +103,15 @@ export const revokeToken = operation({
 
 export const listRules = operation({
   ...onRules,
-  binds: 'nothing',
+  approvalBinding: 'nothing',
   run: ({ access }): Outcome<VersionedRule[]> => ({ value: access.rules() }),
 })
 
 export const putRule = operation({
   ...onRules,
-  notable: true,
-  about: ({ id }: { id: string }) => ({ rule: id }),
-  binds: ({ access }, rule: Rule) => ({ rule, before: access.findRule(rule.id) }),
+  securityEvent: true,
+  resourceFacts: ({ id }: { id: string }) => ({ rule: id }),
+  approvalBinding: ({ access }, rule: Rule) => ({ rule, before: access.findRule(rule.id) }),
   run(context, rule: Rule): Outcome<VersionedRule> {
     const { access, now, principal } = context
     const others = access.rules()
@@ -128,10 +128,10 @@ export const putRule = operation({
 
 export const deleteRule = operation({
   ...onRules,
-  notable: true,
-  about: ({ id }: { id: string }) => ({ rule: id }),
+  securityEvent: true,
+  resourceFacts: ({ id }: { id: string }) => ({ rule: id }),
   // All of it: its version alone begins at one again when it is deleted and made anew.
-  binds: ({ access }, { id }: { id: string }) => ({ id, before: access.findRule(id) }),
+  approvalBinding: ({ access }, { id }: { id: string }) => ({ id, before: access.findRule(id) }),
   run(context, { id }: { id: string }): Outcome<VersionedRule> {
     const rules = context.access.rules()
     const before = rules.find((rule) => rule.id === id)
@@ -154,7 +154,7 @@ export interface DecisionExplanation {
 /** Explains a decision that was not asked for. It changes nothing, and reads no secret. */
 export const explainDecision = operation({
   ...onRules,
-  binds: 'nothing',
+  approvalBinding: 'nothing',
   run({ access }, request: AccessRequest): Outcome<DecisionExplanation> {
     const rules = access.rulesFor(request.principal)
     const named = rules.filter((rule) => decide(request, [{ ...rule, effect: 'permit', conditions: {} }]).allow)
@@ -177,22 +177,25 @@ const onIssuers = { action: 'admin', resource: () => 'issuers' } as const
 
 export const listIssuers = operation({
   ...onIssuers,
-  binds: 'nothing',
+  approvalBinding: 'nothing',
   run: ({ issuers }): Outcome<VersionedIssuer[]> => ({ value: issuers.list() }),
 })
 
 export const putIssuer = operation({
   ...onIssuers,
-  notable: true,
-  about: ({ id }: { id: string }) => ({ issuer: id }),
-  binds: ({ issuers }, issuer: Issuer | Unusable) => ({ issuer, revision: issuers.find(issuer.id)?.revision ?? null }),
+  securityEvent: true,
+  resourceFacts: ({ id }: { id: string }) => ({ issuer: id }),
+  approvalBinding: ({ issuers }, issuer: Issuer | Unusable) => ({
+    issuer,
+    revision: issuers.find(issuer.id)?.revision ?? null,
+  }),
   run(context, issuer: Issuer | Unusable): Outcome<VersionedIssuer> {
     if ('unusable' in issuer) return { reason: 'unusable' }
     const { access, issuers, sessions, identity, now, principal } = context
     if (access.principal(issuer.principal) === null) return { reason: 'no_principal' }
     const before = issuers.find(issuer.id)
-    const hands = [...new Set([...issuers.handsOf(issuer), ...handsIn(context, identity)])]
-    const trusts = [...trustsOf(issuers, { without: issuer.id }), { principal: issuer.principal, hands }]
+    const lineage = [...new Set([...issuers.formerLineageOf(issuer), ...lineageOf(context, identity)])]
+    const trusts = [...trustsOf(issuers, { without: issuer.id }), { principal: issuer.principal, lineage }]
     // Who approved by it as it was may come in by nothing else.
     if (before !== null && !staysAdministrable(context, { trusts })) return { reason: 'last_admin' }
     const version = (before?.version ?? 0) + 1
@@ -205,7 +208,7 @@ export const putIssuer = operation({
       updatedAt: now,
       updatedBy: principal,
     }
-    issuers.put(value, hands)
+    issuers.put(value, lineage)
     // Made under the trust as it was; whoever still meets it signs in again.
     sessions.revokeFederated(issuer.id, now)
     return { value, facts: { before, after: value } }
@@ -214,9 +217,9 @@ export const putIssuer = operation({
 
 export const deleteIssuer = operation({
   ...onIssuers,
-  notable: true,
-  about: ({ id }: { id: string }) => ({ issuer: id }),
-  binds: 'nothing',
+  securityEvent: true,
+  resourceFacts: ({ id }: { id: string }) => ({ issuer: id }),
+  approvalBinding: 'nothing',
   run(context, { id }: { id: string }): Outcome<VersionedIssuer> {
     const { issuers, sessions, now } = context
     const before = issuers.find(id)
@@ -230,17 +233,17 @@ export const deleteIssuer = operation({
 
 export const listLocks = operation({
   ...onPrincipals,
-  binds: 'nothing',
+  approvalBinding: 'nothing',
   run: ({ lockout, now }): Outcome<Lock[]> => ({ value: lockout.locks(now) }),
 })
 
 /** Forgets the failures of a principal; it may try again at once. */
 export const unlockPrincipal = operation({
   ...onPrincipals,
-  notable: true,
-  about: ({ id }: { id: string }) => ({ principal: id }),
+  securityEvent: true,
+  resourceFacts: ({ id }: { id: string }) => ({ principal: id }),
   // Not the failures: whoever goes on guessing would void each approval before it is used.
-  binds: ({ access }, { id }: { id: string }) => ({ id, before: shown(access.principal(id)) }),
+  approvalBinding: ({ access }, { id }: { id: string }) => ({ id, before: shown(access.principal(id)) }),
   run({ access, lockout }, { id }: { id: string }): Outcome<{ id: string }> {
     if (access.principal(id) === null) return { reason: 'no_principal' }
     lockout.unlock(id)

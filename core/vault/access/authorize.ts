@@ -6,23 +6,23 @@
  */
 
 import { runApproved } from '../approvals/approval.ts'
-import type { Context, Operation, Outcome } from '../operation.ts'
+import type { Operation, OperationContext, Outcome } from '../operation.ts'
 import type { Call } from '../rpc.ts'
 import type { Stores } from '../stores.ts'
-import type { Identified } from './resolve_caller.ts'
+import type { ResolvedCaller } from './resolve_caller.ts'
 import { type Action, type Decision, decide } from './rules.ts'
-import { barrier, type SecurityPolicy } from './server_policy.ts'
+import { barrier, type ServerPolicy } from './server_policy.ts'
 
 /** Who asks, in which circumstances, and the rules that name it. */
-type Asking = Pick<Context, 'identity' | 'circumstances' | 'rules'>
+type Asking = Pick<OperationContext, 'identity' | 'circumstances' | 'rules'>
 
 /** What an operation may touch and ask, for one caller. */
-export function contextOf(
+export function operationContext(
   stores: Stores,
-  policy: SecurityPolicy,
-  { identity, circumstances, ticket = null }: Identified,
-  about: Pick<Context, 'source' | 'clock' | 'now' | 'requestId'>,
-): Context {
+  policy: ServerPolicy,
+  { identity, circumstances, ticket = null }: ResolvedCaller,
+  about: Pick<OperationContext, 'source' | 'clock' | 'now' | 'requestId'>,
+): OperationContext {
   const { principal, kind } = identity
   const asking = { identity, circumstances, rules: stores.access.rulesFor(principal) }
   return {
@@ -33,7 +33,7 @@ export function contextOf(
     principal,
     limits: policy,
     refuses: (action, resource) => {
-      const { allow, missing } = decideFor(policy, action, resource, asking)
+      const { allow, missing } = decideAction(policy, action, resource, asking)
       // Nothing that looks at rights itself can have an approval demanded of it.
       return allow || missing === 'approval' ? null : refusalFor(missing)
     },
@@ -45,8 +45,8 @@ export function contextOf(
 }
 
 /** The barrier of the whole server first, then the rules; an operation without an action looks itself. */
-export function decideFor(
-  policy: SecurityPolicy,
+export function decideAction(
+  policy: ServerPolicy,
   action: Action | null,
   resource: string,
   { identity, circumstances, rules }: Asking,
@@ -62,17 +62,17 @@ export function decideFor(
 /**
  * Decides on every right that an operation needs. A refusal outweighs a demand for approvals, and that a permit.
  */
-export function decideOn(
-  policy: SecurityPolicy,
+export function authorize(
+  policy: ServerPolicy,
   { action, also, resource }: Operation<unknown, unknown>,
   input: unknown,
   asking: Asking,
 ): Decision {
   const name = resource(input)
-  const first = decideFor(policy, action, name, asking)
+  const first = decideAction(policy, action, name, asking)
   const further = also?.(input) ?? null
   if (further === null || !(first.allow || first.missing === 'approval')) return first
-  const second = decideFor(policy, further, name, asking)
+  const second = decideAction(policy, further, name, asking)
   if (second.allow) return first
   if (first.allow || second.missing !== 'approval') return second
   const demanded = [...(first.demanded ?? []), ...(second.demanded ?? [])]
@@ -85,15 +85,15 @@ export function decideOn(
  * Does what was decided to be done: at once, or when others approved it. What an approval is demanded of, and does not
  * say what one would be given for, is refused: a new operation must not slip past the demand because nobody thought of it.
  */
-export function runDecided(
-  { action, resource, binds, run }: Operation<unknown, unknown>,
+export function runAuthorized(
+  { action, resource, approvalBinding, run }: Operation<unknown, unknown>,
   { operation, input, caller }: Call,
   { allow, missing, demands = [], demanded = [] }: Decision,
-  context: Context,
+  context: OperationContext,
 ): Outcome<unknown> {
   if (allow) return run(context, input)
-  if (missing !== 'approval' || binds === undefined || action === null) return { reason: refusalFor(missing) }
-  const params = binds === 'nothing' ? binds : binds(context, input)
+  if (missing !== 'approval' || approvalBinding === undefined || action === null) return { reason: refusalFor(missing) }
+  const params = approvalBinding === 'nothing' ? approvalBinding : approvalBinding(context, input)
   if (params === 'nothing') return run(context, input)
   const asked = { operation, actions: demanded, resource: resource(input), params }
   return runApproved(context, { asked, demands, wanted: caller.approval }, () => run(context, input))

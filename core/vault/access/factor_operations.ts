@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { type Context, type Facts, type Outcome, operation } from '../operation.ts'
+import { type Facts, type OperationContext, type Outcome, operation } from '../operation.ts'
 import type { RecoveryHashes, SealedTotp } from './factor_store.ts'
 
 const self = { action: null, resource: () => 'self' } as const
@@ -14,7 +14,7 @@ const self = { action: null, resource: () => 'self' } as const
 /** Reserves an attempt at a code, and gives the sealed secret to check it with. */
 export const beginTotp = operation({
   ...self,
-  run(context: Context, { jkt, purpose }: BeginTotp): Outcome<SealedTotp & { principal: string }> {
+  run(context: OperationContext, { jkt, purpose }: BeginTotp): Outcome<SealedTotp & { principal: string }> {
     const { identity, factors, lockout, source, now } = context
     const { principal } = identity
     // Counted even when there is no secret: to have none must not look different.
@@ -28,13 +28,13 @@ export const beginTotp = operation({
 
 /** An attempt that a lock refuses: the first during each lock is recorded, the others could fill the log. */
 export function refusedByLock(
-  { identity, factors, lockout, source, clock, now }: Context,
+  { identity, factors, lockout, source, clock, now }: OperationContext,
   factor: 'totp' | 'recovery',
   jkt: string | null,
-): { reason: 'unauthenticated'; facts: Facts; quiet?: true } {
+): { reason: 'unauthenticated'; facts: Facts; unrecorded?: true } {
   const { id, until } = lockout.lockOn({ principal: identity.principal, source, jkt }, now)
   const isFirst = factors.mark(`locked/${id}`, until, { clock, now })
-  return { reason: 'unauthenticated', facts: { factor, whileLocked: true }, ...(!isFirst && { quiet: true }) }
+  return { reason: 'unauthenticated', facts: { factor, whileLocked: true }, ...(!isFirst && { unrecorded: true }) }
 }
 
 interface BeginTotp {
@@ -46,8 +46,8 @@ interface BeginTotp {
 /** Records that a code was wrong, and whether that locked. The attempt is counted already. It always refuses. */
 export const failTotp = operation({
   ...self,
-  follows: true,
-  run({ identity, lockout, source, now }: Context, _: Record<never, never>): Outcome<never> {
+  continuation: true,
+  run({ identity, lockout, source, now }: OperationContext, _: Record<never, never>): Outcome<never> {
     const { principal, jkt } = identity
     return {
       reason: 'unauthenticated',
@@ -62,8 +62,8 @@ const REPLACE_MS = 10 * 60_000
 /** Puts a new TOTP secret in wait, to be confirmed by a code of it. */
 export const enrolTotp = operation({
   ...self,
-  notable: true,
-  run(context: Context, totp: SealedTotp): Outcome<{ principal: string }> {
+  securityEvent: true,
+  run(context: OperationContext, totp: SealedTotp): Outcome<{ principal: string }> {
     const { identity, factors, keys, circumstances, now } = context
     const { principal } = identity
     if (!keys.isCurrent(totp.kid)) return { reason: 'raced' }
@@ -85,8 +85,8 @@ interface ConfirmTotp extends RecoveryHashes {
 /** Confirms a TOTP secret by a code of it, and takes new recovery codes. */
 export const confirmTotp = operation({
   ...self,
-  notable: true,
-  run(context: Context, { id, step, jkt, ...recovery }: ConfirmTotp): Outcome<{ principal: string }> {
+  securityEvent: true,
+  run(context: OperationContext, { id, step, jkt, ...recovery }: ConfirmTotp): Outcome<{ principal: string }> {
     const { identity, factors, lockout, source, now } = context
     const { principal } = identity
     // The one that the code was checked against, and not one that was put in its place meanwhile.
@@ -101,10 +101,10 @@ export const confirmTotp = operation({
 /** Removes a principal's second factors, for one who lost them. Its sessions end. */
 export const resetFactors = operation({
   action: 'admin',
-  notable: true,
+  securityEvent: true,
   resource: () => 'principals',
   // The one that was lost, and none that was confirmed since. Not one that waits: by beginning anew its owner would void each approval.
-  binds: ({ factors }, { id }: { id: string }) => ({ id, totp: factors.confirmed(id)?.id ?? null }),
+  approvalBinding: ({ factors }, { id }: { id: string }) => ({ id, totp: factors.confirmed(id)?.id ?? null }),
   run({ access, factors, sessions, now }, { id }: { id: string }): Outcome<{ sessions: number }> {
     if (access.principal(id) === null) return { reason: 'no_principal', facts: { principal: id } }
     factors.remove(id)

@@ -63,27 +63,27 @@ export class IssuerStore {
   }
 
   /** @param hands Everybody who could be behind the change: they are behind the trust from then on, beside those before. */
-  put({ version, updatedAt, updatedBy, ...issuer }: VersionedIssuer, hands: readonly string[]): void {
-    for (const principal of hands)
+  put({ version, updatedAt, updatedBy, ...issuer }: VersionedIssuer, lineage: readonly string[]): void {
+    for (const principal of lineage)
       this.#sql.all('INSERT OR IGNORE INTO issuer_hand VALUES (?, ?, ?)', issuer.id, issuer.issuer, principal)
     this.#sql.all(
       `INSERT OR REPLACE INTO issuer (id, url, version, body, updated_at, updated_by, hands)
        VALUES (?, ?, ?, ?, ?, ?, ?)`,
-      ...[issuer.id, issuer.issuer, version, JSON.stringify(issuer), updatedAt, updatedBy, JSON.stringify(hands)],
+      ...[issuer.id, issuer.issuer, version, JSON.stringify(issuer), updatedAt, updatedBy, JSON.stringify(lineage)],
     )
   }
 
   /** Everybody who could be behind what a trust is now. */
-  handsIn(id: string): string[] {
+  lineageOf(id: string): string[] {
     const trust = this.find(id)
-    return trust === null ? [] : this.handsOf(trust)
+    return trust === null ? [] : this.formerLineageOf(trust)
   }
 
   /**
    * Everybody who ever had a trust of this id in this provider: who runs the provider stays behind whom it signs in,
    * whoever writes the row again, and also when it was deleted in between.
    */
-  handsOf({ id, issuer }: Pick<Issuer, 'id' | 'issuer'>): string[] {
+  formerLineageOf({ id, issuer }: Pick<Issuer, 'id' | 'issuer'>): string[] {
     return this.#sql
       .all<{ principal: string }>('SELECT principal FROM issuer_hand WHERE id = ? AND url = ? ORDER BY 1', id, issuer)
       .map(({ principal }) => principal)

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { areApart, type Hands, quorumIn } from '../approvals/approval.ts'
-import type { Context } from '../operation.ts'
+import { areIndependent, quorumIn, type TracedPrincipal } from '../approvals/approval.ts'
+import type { OperationContext } from '../operation.ts'
 import type { TokenRow } from './principal_store.ts'
 import { type Conditions, type DemandingRule, decide, demandsOn, isDemanding, type Rule } from './rules.ts'
 
@@ -17,7 +17,7 @@ interface Change {
   withoutApprover?: string
   withoutToken?: string
   /** The trusts in identity providers that there are afterwards. */
-  trusts?: readonly Hands[]
+  trusts?: readonly TracedPrincipal[]
 }
 
 /** Whether what is demanded of somebody's requests can be met; approvals by what else is left. */
@@ -34,7 +34,7 @@ const MAX_CHOICES = 10_000
  * of them has the tokens of approve nothing. A vault in which nobody could do it before the change either is not held
  * up by that: what is wrong there has to be mended.
  */
-export function staysAdministrable(context: Context, change: Change): boolean {
+export function staysAdministrable(context: OperationContext, change: Change): boolean {
   const { access } = context
   const named: Meets = (demands, { principal }) => {
     const without = [principal, ...goneFrom(change)]
@@ -47,7 +47,7 @@ export function staysAdministrable(context: Context, change: Change): boolean {
   return isAdministrable(context, change, apartAfter) || !isAdministrable(context, {}, apartBefore)
 }
 
-function isAdministrable({ access, roots, circumstances }: Context, change: Change, meets: Meets): boolean {
+function isAdministrable({ access, roots, circumstances }: OperationContext, change: Change, meets: Meets): boolean {
   const lasting = (change.rules ?? access.rules()).filter(lasts)
   const plain = lasting.filter((rule) => !isDemanding(rule)).map((rule) => ({ ...rule, conditions: {} }))
   const enabled = new Set(access.principals().flatMap(({ id, disabledAt }) => (disabledAt === null ? [id] : [])))
@@ -88,48 +88,57 @@ function goneFrom({ withoutPrincipal, withoutApprover }: Change): string[] {
 }
 
 /** Whether enough of those who may approve what an administrator asks are other people than it, and than each other. */
-function canApprove(context: Context, change: Change, [demands, administrator, tokens]: Parameters<Meets>): boolean {
+function canApprove(
+  context: OperationContext,
+  change: Change,
+  [demands, administrator, tokens]: Parameters<Meets>,
+): boolean {
   const { access, issuers } = context
   const gone = goneFrom(change)
   const trusts = change.trusts ?? trustsOf(issuers)
-  const requester = { principal: administrator.principal, hands: access.lineage(administrator.accessor) }
+  const requester = { principal: administrator.principal, lineage: access.lineage(administrator.accessor) }
   const ids = [...new Set(demands.flatMap(({ unless }) => unless.approvals.from))]
   const approvers = ids
     .filter((id) => !gone.includes(id) && quorumIn(access, { required: 1, from: [id], withinSeconds: 0 }))
-    .map((id) => waysOf(access, id, { tokens, trusts }).filter((way) => areApart(way, requester)))
+    .map((id) => waysOf(access, id, { tokens, trusts }).filter((way) => areIndependent(way, requester)))
     .filter((ways) => ways.length > 0)
   let choices = 0
-  const choose = (at: number, chosen: readonly Hands[]): boolean => {
+  const choose = (at: number, chosen: readonly TracedPrincipal[]): boolean => {
     // What could still be chosen has to be enough: most of what is in vain ends here.
     const left = approvers.slice(at).map(([way]) => way!)
     if (!areMet(demands, [...chosen, ...left]) || ++choices > MAX_CHOICES) return false
     if (areMet(demands, chosen)) return true
-    const apart = approvers[at]!.filter((way) => chosen.every((other) => areApart(way, other)))
+    const apart = approvers[at]!.filter((way) => chosen.every((other) => areIndependent(way, other)))
     return apart.some((way) => choose(at + 1, [...chosen, way])) || choose(at + 1, chosen)
   }
   return choose(0, [])
 }
 
 /** The trusts in identity providers: whom each signs in, and who is behind it. */
-export function trustsOf(issuers: Context['issuers'], { without }: { without?: string } = {}): Hands[] {
+export function trustsOf(
+  issuers: OperationContext['issuers'],
+  { without }: { without?: string } = {},
+): TracedPrincipal[] {
   const kept = issuers.list().filter(({ id }) => id !== without)
-  return kept.map(({ id, principal }) => ({ principal, hands: issuers.handsIn(id) }))
+  return kept.map(({ id, principal }) => ({ principal, lineage: issuers.lineageOf(id) }))
 }
 
 /** The ways in which somebody comes in and approves: its tokens that do not end, and trusts; and who is behind each. */
 function waysOf(
-  access: Context['access'],
+  access: OperationContext['access'],
   principal: string,
-  { tokens, trusts }: { tokens: readonly TokenRow[]; trusts: readonly Hands[] },
-): Hands[] {
+  { tokens, trusts }: { tokens: readonly TokenRow[]; trusts: readonly TracedPrincipal[] },
+): TracedPrincipal[] {
   const own = tokens.filter((token) => token.principal === principal).map(({ accessor }) => access.lineage(accessor))
-  const trusted = trusts.filter((trust) => trust.principal === principal).map(({ hands }) => [principal, ...hands])
+  const trusted = trusts.filter((trust) => trust.principal === principal).map(({ lineage }) => [principal, ...lineage])
   // The same people behind two tokens are one way.
-  const distinct = new Map([...own, ...trusted].map((hands) => [JSON.stringify([...new Set(hands)].sort()), hands]))
-  return [...distinct.values()].map((hands) => ({ principal, hands }))
+  const distinct = new Map(
+    [...own, ...trusted].map((lineage) => [JSON.stringify([...new Set(lineage)].sort()), lineage]),
+  )
+  return [...distinct.values()].map((lineage) => ({ principal, lineage }))
 }
 
-function areMet(demands: readonly DemandingRule[], approvers: readonly Hands[]): boolean {
+function areMet(demands: readonly DemandingRule[], approvers: readonly TracedPrincipal[]): boolean {
   return demands.every(({ unless }) => {
     const { required, from } = unless.approvals
     return approvers.filter(({ principal }) => from.includes(principal)).length >= required

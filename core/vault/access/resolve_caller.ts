@@ -10,7 +10,7 @@ import type { SessionEnd, SessionStore } from './session_store.ts'
 import type { TicketStore } from './ticket_store.ts'
 
 /** Who a caller is, and what is known beside. */
-export interface Identified {
+export interface ResolvedCaller {
   identity: Identity
   circumstances: Circumstances
   /** The ticket that it comes with; it is no principal then. */
@@ -31,7 +31,7 @@ interface Stores {
  * - `dead`: the token or session was good once
  * - `misused`: the session is bound to a key, and came without that key; or its proof was used before
  */
-export type Unidentified = { why: 'unknown' } | Dead | Misused
+export type UnresolvedCaller = { why: 'unknown' } | Dead | Misused
 
 interface Dead extends Holder {
   why: 'dead'
@@ -50,18 +50,18 @@ interface Holder {
   session: string | null
 }
 
-const UNKNOWN: Unidentified = { why: 'unknown' }
+const UNKNOWN: UnresolvedCaller = { why: 'unknown' }
 
 /** What an operation lets in beside tokens and sessions. */
 type Entrance = Pick<Operation<unknown, unknown>, 'anonymous' | 'ticket'>
 
 /** Identifies a caller by its token or session, or by its ticket where the operation takes one. */
-export function identify(
+export function resolveCaller(
   caller: Caller,
   { anonymous, ticket }: Entrance,
   stores: Stores,
   time: Time,
-): Identified | Unidentified {
+): ResolvedCaller | UnresolvedCaller {
   const { credential } = caller
   if (credential?.kind === 'ticket') {
     const isTaken = credential.ticket.purpose === ticket
@@ -76,7 +76,7 @@ export function identify(
 }
 
 /** A caller without a principal: it wants to sign in, or presents a ticket. */
-function withoutPrincipal(caller: Caller, now: number, method: Method): Identified {
+function withoutPrincipal(caller: Caller, now: number, method: Method): ResolvedCaller {
   const nothing = { token: null, issuer: null, session: null, sessionExpiresAt: null, jkt: null }
   const circumstances = circumstancesOf(caller, now, { method, mfaAt: null, bound: false })
   return { identity: { principal: '', kind: 'service', ...nothing }, circumstances }
@@ -87,7 +87,7 @@ function proofIsNew({ proof, requestId }: Caller, { factors }: Stores, { clock }
   return proof === null || factors.useOnce(`dpop/${proof.id}`, requestId, proof.expiresAt, clock)
 }
 
-function bySession(caller: Caller, hash: Uint8Array, stores: Stores, time: Time): Identified | Unidentified {
+function bySession(caller: Caller, hash: Uint8Array, stores: Stores, time: Time): ResolvedCaller | UnresolvedCaller {
   const { sessions } = stores
   const { now } = time
   const session = sessions.find(hash, now)
@@ -111,10 +111,10 @@ function bindingFlaw(bound: string | null, proven: string | null): Misused['flaw
   return proven === null ? 'no_proof' : 'other_key'
 }
 
-function byToken(caller: Caller, hash: Uint8Array, stores: Stores, time: Time): Identified | Unidentified {
+function byToken(caller: Caller, hash: Uint8Array, stores: Stores, time: Time): ResolvedCaller | UnresolvedCaller {
   const { access, tickets } = stores
   const { now } = time
-  const token = access.identify(hash, now)
+  const token = access.findToken(hash, now)
   if (token === null) return UNKNOWN
   const { principal, accessor } = token
   const holder = { principal, token: accessor, session: null }
@@ -139,7 +139,7 @@ function circumstancesOf(
 export const REFUSALS_RECORDED_MS = 60 * 60_000
 
 /** The entry of a refused token or session; `null` for one that the vault does not know. */
-export function refusalEvent(found: Unidentified, tried: string) {
+export function refusalEvent(found: UnresolvedCaller, tried: string) {
   if (found.why === 'unknown') return null
   const { why, flaw, principal, token, session } = found
   const isTheft = flaw === 'no_proof' || flaw === 'other_key'

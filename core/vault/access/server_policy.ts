@@ -11,7 +11,7 @@ import type { PrincipalKind } from './principal_store.ts'
 import type { Action, Circumstances, Decision } from './rules.ts'
 
 /** The settings below `security`, as the vault uses them. */
-export interface SecurityPolicy extends LockoutPolicy {
+export interface ServerPolicy extends LockoutPolicy {
   sessionIdleMs: number
   sessionMaxMs: number
   /** Users need a second factor for whatever needs a right; services have none. */
@@ -44,7 +44,7 @@ export interface SecuritySettings {
 }
 
 /** Makes the policy of settings. */
-export function securityPolicy(settings: SecuritySettings): SecurityPolicy {
+export function serverPolicy(settings: SecuritySettings): ServerPolicy {
   const { principalRate, sourceRate, vaultRate, refusalRate } = settings
   const {
     requireMfa,
@@ -78,7 +78,7 @@ export function securityPolicy(settings: SecuritySettings): SecurityPolicy {
  * @returns A refusal naming the setting in place of a rule, or `null` to go on to the rules.
  */
 export function barrier(
-  policy: SecurityPolicy,
+  policy: ServerPolicy,
   kind: PrincipalKind,
   action: Action | null,
   { address, agent, mfaAt }: Circumstances,

@@ -5,7 +5,7 @@
  */
 
 import { globMatches } from '../../patterns.ts'
-import { type Context, type Facts, type Outcome, operation } from '../operation.ts'
+import { type Facts, type OperationContext, type Outcome, operation } from '../operation.ts'
 import { refusedByLock } from './factor_operations.ts'
 import type { VersionedIssuer } from './issuer_store.ts'
 import type { Session } from './session_store.ts'
@@ -62,9 +62,9 @@ export const whoami = operation({
 /** Makes a session from an API token, or a new one from a session: with another factor, and in its place. */
 export const openSession = operation({
   ...self,
-  notable: true,
-  about: ({ jkt, factor }: SessionInput) => ({ factor: factor?.kind ?? null, bound: jkt !== null }),
-  run(context: Context, { hash, accessor, jkt, factor, root }: SessionInput): Outcome<OpenedSession> {
+  securityEvent: true,
+  resourceFacts: ({ jkt, factor }: SessionInput) => ({ factor: factor?.kind ?? null, bound: jkt !== null }),
+  run(context: OperationContext, { hash, accessor, jkt, factor, root }: SessionInput): Outcome<OpenedSession> {
     const { identity, circumstances, sessions, now, limits } = context
     // A bound session passes its binding on: a thief of its token must not shake it off.
     if (identity.jkt !== null && identity.jkt !== jkt) return { reason: 'unauthenticated' }
@@ -86,8 +86,8 @@ export const openSession = operation({
 export const listSessions = operation({
   action: null,
   resource: () => 'sessions',
-  about: ({ principal }: { principal: string | null }) => ({ of: principal }),
-  run(context: Context, { principal }: { principal: string | null }): Outcome<Session[]> {
+  resourceFacts: ({ principal }: { principal: string | null }) => ({ of: principal }),
+  run(context: OperationContext, { principal }: { principal: string | null }): Outcome<Session[]> {
     const refused = principal === context.principal ? null : context.refuses('admin', 'sessions')
     return refused === null ? { value: context.sessions.list(principal, context.now) } : { reason: refused }
   },
@@ -96,10 +96,10 @@ export const listSessions = operation({
 /** Ends a session: the present one, another of one's own, or anybody's for an admin. */
 export const endSession = operation({
   action: null,
-  notable: true,
+  securityEvent: true,
   resource: () => 'sessions',
-  about: ({ accessor }: { accessor: string | null }) => ({ session: accessor }),
-  run(context: Context, { accessor }: { accessor: string | null }): Outcome<{ accessor: string }> {
+  resourceFacts: ({ accessor }: { accessor: string | null }) => ({ session: accessor }),
+  run(context: OperationContext, { accessor }: { accessor: string | null }): Outcome<{ accessor: string }> {
     const { sessions, identity, now, principal } = context
     const wanted = accessor ?? identity.session
     if (wanted === null) return { reason: 'no_session' }
@@ -116,10 +116,10 @@ export const endSession = operation({
 /** Ends all sessions of a principal. */
 export const endSessions = operation({
   action: null,
-  notable: true,
+  securityEvent: true,
   resource: () => 'sessions',
-  about: ({ principal }: { principal: string }) => ({ of: principal }),
-  run(context: Context, { principal }: { principal: string }): Outcome<{ sessions: number }> {
+  resourceFacts: ({ principal }: { principal: string }) => ({ of: principal }),
+  run(context: OperationContext, { principal }: { principal: string }): Outcome<{ sessions: number }> {
     const refused = principal === context.principal ? null : context.refuses('admin', 'sessions')
     if (refused !== null) return { reason: refused }
     const ended = context.sessions.revokeAll(principal, context.now)
@@ -135,9 +135,9 @@ export const trustedIssuers = operation({
   action: null,
   anonymous: true,
   resource: () => 'issuers',
-  run: ({ issuers }: Context, { issuer }: { issuer: string }): Outcome<VersionedIssuer[]> => {
+  run: ({ issuers }: OperationContext, { issuer }: { issuer: string }): Outcome<VersionedIssuer[]> => {
     const trusted = issuers.trusting(issuer)
-    return trusted.length === 0 ? { reason: 'unauthenticated', quiet: true } : { value: trusted, quiet: true }
+    return trusted.length === 0 ? { reason: 'unauthenticated', unrecorded: true } : { value: trusted, unrecorded: true }
   },
 })
 
@@ -167,10 +167,10 @@ type FederationRefusal = AssertionFlaw | 'assertion_used' | 'claims' | 'principa
 /** Makes a session from a token of an identity provider, when its claims meet the conditions of a trust. */
 export const federateSession = operation({
   action: null,
-  notable: true,
+  securityEvent: true,
   anonymous: true,
   resource: () => 'issuers',
-  run(context: Context, input: FederatedInput): Outcome<OpenedSession> {
+  run(context: OperationContext, input: FederatedInput): Outcome<OpenedSession> {
     const { access, issuers, sessions, circumstances, limits, now } = context
     const { hash, accessor, jkt, claims, root, flaw = null } = input
     const facts = { bound: jkt !== null, issuer: textOf(claims.iss), subject: textOf(claims.sub) }
@@ -189,7 +189,7 @@ export const federateSession = operation({
       return refusedAssertion(context, input, 'principal_disabled', facts)
     if (!takesAssertion(context, trust, input)) {
       // A workload comes again with its key: another one, or none, is a thief's.
-      const alert = context.factors.usedBy(idOf(input))?.startsWith(KEY) ? ({ notable: 'alert' } as const) : {}
+      const alert = context.factors.usedBy(idOf(input))?.startsWith(KEY) ? ({ securityEvent: 'alert' } as const) : {}
       const used = { ...facts, trust: trust.id, principal: principal.id }
       return { ...refusedAssertion(context, input, 'assertion_used', used), ...alert }
     }
@@ -220,7 +220,7 @@ function idOf({ once }: FederatedInput): string {
 
 /** Whether a token may sign in by a trust now: again, or for the first time. */
 function takesAssertion(
-  { factors, clock, requestId }: Context,
+  { factors, clock, requestId }: OperationContext,
   { assertions }: VersionedIssuer,
   input: FederatedInput,
 ): boolean {
@@ -238,17 +238,17 @@ const REFUSALS_MS = 60 * 60_000
 
 /** Refuses a well-signed token, and records each once. */
 function refusedAssertion(
-  { factors, clock, now }: Context,
+  { factors, clock, now }: OperationContext,
   { once }: FederatedInput,
   reason: FederationRefusal,
   facts: Facts,
-): { reason: 'unauthenticated'; facts: Facts; quiet?: true } {
+): { reason: 'unauthenticated'; facts: Facts; unrecorded?: true } {
   const mark = (id: string) => factors.mark(`refused/${id}`, now + REFUSALS_MS, { clock, now })
   const about = `${facts.issuer}/${reason}`
   const slots = Array.from({ length: REFUSALS_RECORDED }, (_, slot) => `${about}/${slot}`)
   // Only a token that was let in once can be used again: those are never too many.
   const isRecorded = mark(`${once}/${reason}`) && (reason === 'assertion_used' || slots.some(mark))
-  return { reason: 'unauthenticated', facts: { ...facts, reason }, ...(!isRecorded && { quiet: true }) }
+  return { reason: 'unauthenticated', facts: { ...facts, reason }, ...(!isRecorded && { unrecorded: true }) }
 }
 
 /**
@@ -271,10 +271,10 @@ function textOf(claim: unknown): string | null {
 
 /** Uses a factor up, or refuses. A TOTP attempt was reserved by {@link beginTotp}; a recovery code's is here. */
 function takeFactor(
-  context: Context,
+  context: OperationContext,
   factor: Factor,
   jkt: string | null,
-): { reason: 'unauthenticated'; facts?: Facts; quiet?: true } | null {
+): { reason: 'unauthenticated'; facts?: Facts; unrecorded?: true } | null {
   const { identity, factors, lockout, source, now } = context
   const { principal } = identity
   const attempt = { principal, source, jkt }

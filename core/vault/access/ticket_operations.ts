@@ -9,7 +9,7 @@ import { isLate, TICKET_MAX_MS, TICKET_MS, type Ticket } from '../../authenticat
 import { covers } from '../../patterns.ts'
 import { TICKETS_SINCE } from '../audit/backup_tasks.ts'
 import { notify } from '../notifications/tasks.ts'
-import { type Context, type Facts, type Outcome, operation } from '../operation.ts'
+import { type Facts, type OperationContext, type Outcome, operation } from '../operation.ts'
 import type { TokenRow } from './principal_store.ts'
 import { ACTIONS, isDemanding, type Rule } from './rules.ts'
 import type { UsedTicket } from './ticket_store.ts'
@@ -31,7 +31,7 @@ type Recovery = Ticket & { purpose: 'recover' }
 export const bootstrapVault = operation({
   action: null,
   ticket: 'bootstrap',
-  notable: true,
+  securityEvent: true,
   resource: () => '',
   run: (context, input: TicketToken): Outcome<TokenRow> =>
     redeem(context, input, {
@@ -49,7 +49,7 @@ export const bootstrapVault = operation({
 export const recoverVault = operation({
   action: null,
   ticket: 'recover',
-  notable: 'alert',
+  securityEvent: 'alert',
   resource: () => '',
   run(context, input: TicketToken): Outcome<TokenRow> {
     const ticket = context.ticket as Recovery
@@ -75,7 +75,7 @@ export const recoverVault = operation({
 /** What a purpose adds to the exchange of a ticket for a token. */
 interface Exchange {
   /** Why a ticket that was not presented before opens nothing here. */
-  objection: (context: Context) => 'has_principals' | 'has_no_principals' | 'no_principal' | null
+  objection: (context: OperationContext) => 'has_principals' | 'has_no_principals' | 'no_principal' | null
   label: string
   /** What is done once, when the ticket is presented for the first time; as facts. */
   effects: () => Facts
@@ -86,7 +86,7 @@ interface Exchange {
  * Exchanges a ticket for a token of the administrator. Until that token is used the ticket gives another one, which ends
  * it: an answer may be lost.
  */
-function redeem(context: Context, input: TicketToken, exchange: Exchange): Outcome<TokenRow> {
+function redeem(context: OperationContext, input: TicketToken, exchange: Exchange): Outcome<TokenRow> {
   const { access, tickets, breakGlass, now } = context
   const { nonce } = context.ticket!
   const facts = { ticket: nonce, ...exchange.about }
@@ -108,7 +108,11 @@ function redeem(context: Context, input: TicketToken, exchange: Exchange): Outco
 }
 
 /** Why a ticket is good for nothing any more, whatever it is for. */
-function objectionTo(context: Context, ticket: Ticket, used: UsedTicket | null): 'ticket_late' | 'ticket_used' | null {
+function objectionTo(
+  context: OperationContext,
+  ticket: Ticket,
+  used: UsedTicket | null,
+): 'ticket_late' | 'ticket_used' | null {
   if (isLate(ticket, context.now)) return 'ticket_late'
   const isOver = isOlder(context, ticket) || (used !== null && isSpent(context, used))
   return isOver ? 'ticket_used' : null
@@ -118,33 +122,33 @@ function objectionTo(context: Context, ticket: Ticket, used: UsedTicket | null):
  * Whether a ticket that was presented before is of no use any more: the token that it gave was used, or an administrator
  * ended it meanwhile.
  */
-function isSpent({ access }: Context, { accessor, spentAt }: UsedTicket): boolean {
+function isSpent({ access }: OperationContext, { accessor, spentAt }: UsedTicket): boolean {
   return spentAt !== null || access.isRevoked(accessor) || access.principal(ADMINISTRATOR)?.disabledAt !== null
 }
 
 /** Whether a ticket was made before the vault was restored: it, or the token that it gave, may have been used since the backup. */
-function isOlder({ meta }: Context, { expiresAt }: Ticket): boolean {
+function isOlder({ meta }: OperationContext, { expiresAt }: Ticket): boolean {
   const since = meta.find(TICKETS_SINCE)
   return since !== null && expiresAt - TICKET_MS < Number(since)
 }
 
 /** Refuses a ticket. The first time is recorded; more of the same would fill the log. */
 function refuse(
-  { access, factors, clock, now }: Context,
+  { access, factors, clock, now }: OperationContext,
   reason: 'ticket_late' | 'ticket_used' | 'has_principals' | 'has_no_principals' | 'no_principal',
   facts: Facts & { ticket: string },
 ): Outcome<never> {
   // Nobody is there yet to read the log; and a late ticket is refused for good by its time alone.
   const isQuiet = reason === 'ticket_late' || access.principals().length === 0
   const isFirst = !isQuiet && factors.mark(`ticket/${facts.ticket}/${reason}`, now + TICKET_MAX_MS, { clock, now })
-  return { reason, facts, ...(!isFirst && { quiet: true }) }
+  return { reason, facts, ...(!isFirst && { unrecorded: true }) }
 }
 
 /**
  * Gives the administrator every right again. What gains by that is the ticket's token alone: whatever signed it in before, while it
  * could do less, ends.
  */
-function empower(context: Context): Facts {
+function empower(context: OperationContext): Facts {
   const enabled = enable(context)
   const permitted = permitEverything(context)
   const lifted = liftForbids(context)
@@ -153,7 +157,7 @@ function empower(context: Context): Facts {
 }
 
 /** Makes the administrator, or enables it again. It is a person then, whatever it was: a person gives a second factor, and approves. */
-function enable({ access, lockout, now }: Context): Facts {
+function enable({ access, lockout, now }: OperationContext): Facts {
   const id = ADMINISTRATOR
   const before = access.principal(id)
   lockout.unlock(id)
@@ -164,7 +168,7 @@ function enable({ access, lockout, now }: Context): Facts {
 }
 
 /** Ends the administrator's tokens and sessions, and the trusts in identity providers that sign it in. */
-function endWaysIn({ access, sessions, issuers, now }: Context): Facts {
+function endWaysIn({ access, sessions, issuers, now }: OperationContext): Facts {
   const id = ADMINISTRATOR
   const tokens = access.tokens().filter(({ principal, revokedAt }) => principal === id && revokedAt === null)
   for (const { accessor } of tokens) access.revokeToken(accessor, now)
@@ -175,7 +179,7 @@ function endWaysIn({ access, sessions, issuers, now }: Context): Facts {
 }
 
 /** Puts the administrator's rule back, if it is gone or became another one. A rule of another kind keeps its id. */
-function permitEverything({ access, now }: Context): Facts {
+function permitEverything({ access, now }: OperationContext): Facts {
   const by = ADMINISTRATOR
   const rules = access.rules()
   const permitted = new Set(rules.filter(permitsOnAll).flatMap((rule) => rule.actions))
@@ -199,7 +203,7 @@ function permitsOnAll({ effect, principal, resource, conditions = {} }: Rule): b
  * that are in every way, and where several do so together, all that are in the way that the fewest are in. One that names it alone goes;
  * one that is for all goes on forbidding everything else.
  */
-function liftForbids(context: Context): Facts {
+function liftForbids(context: OperationContext): Facts {
   const { access, limits, now } = context
   const forbids = access.rules().filter((rule) => keepsOut(rule, context))
   const ways = limits.requireMfa || limits.requireMfaForAdmin ? WAYS.filter(({ method }) => method !== 'token') : WAYS
@@ -237,7 +241,7 @@ function isIn({ method, bound }: (typeof WAYS)[number], { conditions = {} }: Rul
 }
 
 /** Whether a rule forbids the administrator to administer, in some of the ways in which it can come. */
-function keepsOut(rule: Rule, { circumstances }: Context): boolean {
+function keepsOut(rule: Rule, { circumstances }: OperationContext): boolean {
   const { effect, principal, actions, resource, conditions = {} } = rule
   if (effect !== 'forbid' || isDemanding(rule) || !actions.includes('admin')) return false
   if (principal !== '*' && principal !== ADMINISTRATOR) return false
@@ -252,7 +256,7 @@ function keepsOut(rule: Rule, { circumstances }: Context): boolean {
 }
 
 /** Takes a principal's second factors away, with its sessions and its locks. */
-function removeFactors({ factors, sessions, lockout, now }: Context, { removeFactors: id }: Recovery): Facts {
+function removeFactors({ factors, sessions, lockout, now }: OperationContext, { removeFactors: id }: Recovery): Facts {
   if (id === null) return {}
   factors.remove(id)
   lockout.unlock(id)
@@ -260,13 +264,17 @@ function removeFactors({ factors, sessions, lockout, now }: Context, { removeFac
 }
 
 /** Breaks the glass for the token that the ticket gives, and for the sessions of it. */
-function liftApprovals(context: Context, { withoutApprovals: minutes, reason }: Recovery, accessor: string): Facts {
+function liftApprovals(
+  context: OperationContext,
+  { withoutApprovals: minutes, reason }: Recovery,
+  accessor: string,
+): Facts {
   if (minutes === null) return {}
   const { breakGlass, now } = context
   const principal = ADMINISTRATOR
   const expiresAt = now + minutes * 60_000
   const id = crypto.randomUUID()
-  breakGlass.add({ id, principal, session: accessor, reason, beganAt: now, expiresAt, hands: [principal] })
+  breakGlass.add({ id, principal, session: accessor, reason, beganAt: now, expiresAt, lineage: [principal] })
   notify(context, { type: 'glass.broken', data: { breakGlass: id, principal, reason, expiresAt } }, now)
   return { breakGlass: id, withoutApprovals: minutes, expiresAt }
 }

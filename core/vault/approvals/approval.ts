@@ -15,7 +15,7 @@ import type { AskedApproval, Reason } from '../../errors.ts'
 import type { AccessStore } from '../access/principal_store.ts'
 import type { Action, ApprovalDemand, DemandingRule } from '../access/rules.ts'
 import { notify } from '../notifications/tasks.ts'
-import type { Context, Facts, Identity, Outcome } from '../operation.ts'
+import type { Facts, Identity, OperationContext, Outcome } from '../operation.ts'
 import type { Approval, Vote } from './approval_store.ts'
 
 /** The most requests for approval that one principal may have whose time is not over: taken back, they count on. */
@@ -61,27 +61,30 @@ export function quorumIn(
  * Everybody who could be behind an identity: its principal, and whoever made the token, or the trust in an identity
  * provider, that it comes by. Nobody approves what such a one asked.
  */
-export function handsIn({ access, issuers }: Pick<Context, 'access' | 'issuers'>, identity: Identity): string[] {
+export function lineageOf(
+  { access, issuers }: Pick<OperationContext, 'access' | 'issuers'>,
+  identity: Identity,
+): string[] {
   const { principal, token, issuer } = identity
   const made = token === null ? [] : access.lineage(token)
-  const trusted = issuer === null ? [] : issuers.handsIn(issuer)
+  const trusted = issuer === null ? [] : issuers.lineageOf(issuer)
   return [...new Set([principal, ...made, ...trusted])]
 }
 
-/** Somebody, and everybody who could be behind it: see {@link handsIn}. */
-export interface Hands {
+/** Somebody, and everybody who could be behind it: see {@link lineageOf}. */
+export interface TracedPrincipal {
   principal: string
-  hands: readonly string[]
+  lineage: readonly string[]
 }
 
 /** Whether two are two people: nobody is behind the other, as far as tokens and trusts tell. */
-export function areApart(one: Hands, other: Hands): boolean {
-  return !one.hands.includes(other.principal) && !other.hands.includes(one.principal)
+export function areIndependent(one: TracedPrincipal, other: TracedPrincipal): boolean {
+  return !one.lineage.includes(other.principal) && !other.lineage.includes(one.principal)
 }
 
 /** Does what approvals are demanded for, if they are there; or asks for them, if that is wanted. */
 export function runApproved<T>(
-  context: Context,
+  context: OperationContext,
   { asked, demands, wanted }: { asked: Asked; demands: readonly DemandingRule[]; wanted: Wanted },
   run: () => Outcome<T>,
 ): Outcome<T> {
@@ -98,7 +101,7 @@ export function runApproved<T>(
   const reason = objection(context, approval, asked, demands)
   if (reason !== null) return { reason, facts: about, ...(reason === 'approval_open' && { approval: shown(approval) }) }
   // Before it is done: it may be about one of them.
-  const approvedBy = standing(context, approval)
+  const approvedBy = validApprovers(context, approval)
   const outcome = run()
   if ('value' in outcome) approvals.end(approval.id, { state: 'used', by: context.principal, why: null }, now)
   return withFacts(outcome, { approval: approval.id, approvedBy })
@@ -108,7 +111,7 @@ export function runApproved<T>(
  * Whether glass that a principal broke lifts a demand. Its effects must end with it, so it never lifts one on `admin`, which
  * could remove the demand for good, nor on `delete`, which can be final. Glass that an operator's ticket broke lifts any demand.
  */
-function isLifted({ refuses }: Context, { actions }: Asked): boolean {
+function isLifted({ refuses }: OperationContext, { actions }: Asked): boolean {
   // The right may have been taken away since; the second factor was checked when the glass was broken.
   if (refuses('admin', 'break-glass') === 'denied') return false
   return actions.every((action) => action === 'read' || action === 'rotate' || action === 'write')
@@ -117,7 +120,12 @@ function isLifted({ refuses }: Context, { actions }: Asked): boolean {
 /** What a caller wants of approvals: see `Caller.approval`. */
 export type Wanted = { ask: string } | { id: string } | undefined
 
-function ask(context: Context, asked: Asked, demands: readonly DemandingRule[], reason: string): Outcome<never> {
+function ask(
+  context: OperationContext,
+  asked: Asked,
+  demands: readonly DemandingRule[],
+  reason: string,
+): Outcome<never> {
   const { approvals, principal: requester, identity, now } = context
   const open = approvals.openOf(requester, now)
   // The same again is the same: a repeated request must not have others approve twice.
@@ -125,7 +133,12 @@ function ask(context: Context, asked: Asked, demands: readonly DemandingRule[], 
   if (same !== undefined) return { reason: 'approval_required', approval: shown(same), facts: { approval: same.id } }
   if (approvals.askedBy(requester, now) >= MAX_OPEN) return { reason: 'too_many_approvals' }
   const about = { id: crypto.randomUUID(), requester, reason, createdAt: now, expiresAt: now + withinMs(demands) }
-  const approval = { ...about, ...bind(asked, about), operation: asked.operation, hands: handsIn(context, identity) }
+  const approval = {
+    ...about,
+    ...bind(asked, about),
+    operation: asked.operation,
+    lineage: lineageOf(context, identity),
+  }
   approvals.add({ ...approval, actions: asked.actions, resource: asked.resource })
   const { operation, resource } = asked
   const { id, expiresAt } = about
@@ -145,7 +158,7 @@ function withinMs(demands: readonly DemandingRule[]): number {
 
 /** Why an approval does not let this through, or `null`. */
 function objection(
-  context: Context,
+  context: OperationContext,
   approval: Approval,
   asked: Asked,
   demands: readonly DemandingRule[],
@@ -154,7 +167,7 @@ function objection(
   const endsAt = Math.min(approval.expiresAt, approval.createdAt + withinMs(demands))
   if (approval.state !== 'open' || endsAt <= context.now) return 'approval_ended'
   if (bind(asked, approval).hash !== approval.hash) return 'approval_mismatch'
-  const approvers = standing(context, approval)
+  const approvers = validApprovers(context, approval)
   const met = demands.every(({ unless }) => {
     const { required, from } = unless.approvals
     return required >= 1 && approvers.filter((one) => from.includes(one)).length >= required
@@ -166,15 +179,15 @@ function objection(
  * Those whose approval still counts: enabled users, by a token or a trust that was not taken away since, and none who
  * could be behind the very request that uses it.
  */
-function standing(context: Context, { id }: Pick<Approval, 'id'>): string[] {
+function validApprovers(context: OperationContext, { id }: Pick<Approval, 'id'>): string[] {
   const { access, approvals, issuers, identity } = context
-  const hands = handsIn(context, identity)
+  const lineage = lineageOf(context, identity)
   const isTrusted = ({ token, trust }: Vote) =>
     (token === null || !access.isRevoked(token)) &&
     (trust === null || issuers.find(trust.issuer)?.revision === trust.revision)
   return approvals
     .votes(id)
-    .filter((vote) => isUser(access, vote.principal) && isTrusted(vote) && !hands.includes(vote.principal))
+    .filter((vote) => isUser(access, vote.principal) && isTrusted(vote) && !lineage.includes(vote.principal))
     .map(({ principal }) => principal)
 }
 
@@ -189,6 +202,6 @@ function shown({ id, hash, expiresAt }: AskedApproval): AskedApproval {
 
 function withFacts<T>(outcome: Outcome<T>, facts: Facts): Outcome<T> {
   // What was done by an approval is recorded, whatever the operation thinks of itself.
-  const { quiet: _, ...rest } = outcome
+  const { unrecorded: _, ...rest } = outcome
   return { ...rest, facts: { ...outcome.facts, ...facts } } as Outcome<T>
 }

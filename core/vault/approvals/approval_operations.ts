@@ -5,8 +5,8 @@
  */
 import type { Reason } from '../../errors.ts'
 import { type DemandingRule, demandsOn } from '../access/rules.ts'
-import { type Context, type Outcome, operation } from '../operation.ts'
-import { areApart, handsIn } from './approval.ts'
+import { type OperationContext, type Outcome, operation } from '../operation.ts'
+import { areIndependent, lineageOf } from './approval.ts'
 import type { Approval, Vote } from './approval_store.ts'
 
 /** How fresh an approver's second factor has to be, if it has one, or the server's settings ask for one. */
@@ -25,7 +25,7 @@ const onApprovals = { action: null, resource: () => 'approvals' } as const
 /** One's own requests, those that one may decide, and all for an admin. */
 export const listApprovals = operation({
   ...onApprovals,
-  run(context: Context, _: Record<never, never>): Outcome<ShownApproval[]> {
+  run(context: OperationContext, _: Record<never, never>): Outcome<ShownApproval[]> {
     const barred = context.barred('read')
     if (barred !== null) return { reason: barred }
     const all = context.approvals.list(LIST_LIMIT, context.now).map((approval) => withVotes(context, approval))
@@ -35,8 +35,8 @@ export const listApprovals = operation({
 
 export const showApproval = operation({
   ...onApprovals,
-  about: ({ id }: { id: string }) => ({ approval: id }),
-  run(context: Context, { id }: { id: string }): Outcome<ShownApproval> {
+  resourceFacts: ({ id }: { id: string }) => ({ approval: id }),
+  run(context: OperationContext, { id }: { id: string }): Outcome<ShownApproval> {
     const barred = context.barred('read')
     if (barred !== null) return { reason: barred }
     const approval = visible(context, id)
@@ -54,14 +54,14 @@ export interface ApprovalDecision {
 
 export const decideApproval = operation({
   ...onApprovals,
-  notable: true,
-  about: ({ id, approve, hash, reason }: ApprovalDecision) => ({
+  securityEvent: true,
+  resourceFacts: ({ id, approve, hash, reason }: ApprovalDecision) => ({
     approval: id,
     approve,
     hash,
     ...(reason && { reason }),
   }),
-  run(context: Context, { id, hash, approve, reason: why }: ApprovalDecision): Outcome<ShownApproval> {
+  run(context: OperationContext, { id, hash, approve, reason: why }: ApprovalDecision): Outcome<ShownApproval> {
     const { approvals, identity, now } = context
     // Deciding about another's request is an act of administration, whatever the request asks for.
     const barred = context.barred('admin')
@@ -72,12 +72,12 @@ export const decideApproval = operation({
     const objection = objectionTo(context, approval, hash)
     if (objection !== null) return { reason: objection, facts: about }
     const { principal, token, session } = identity
-    const hands = handsIn(context, identity)
+    const lineage = lineageOf(context, identity)
     // Nor do two approve of whom one made the other's token. To reject, one is enough whoever it is.
-    const isSecond = approval.votes.some((vote) => !areApart(vote, { principal, hands }))
+    const isSecond = approval.votes.some((vote) => !areIndependent(vote, { principal, lineage }))
     const isRepeated = approval.votes.some((vote) => vote.principal === principal)
     if (approve && isSecond && !isRepeated) return { reason: 'not_approver', facts: about }
-    if (approve) approvals.vote(id, { principal, token, session, trust: trustOf(context), hands, at: now })
+    if (approve) approvals.vote(id, { principal, token, session, trust: trustOf(context), lineage, at: now })
     else approvals.end(id, { state: 'rejected', by: principal, why }, now)
     return { value: withVotes(context, approvals.find(id)!), facts: about }
   },
@@ -86,8 +86,8 @@ export const decideApproval = operation({
 /** Takes one's own request back. It gives nothing to anyone, so no second factor is asked for. */
 export const withdrawApproval = operation({
   ...onApprovals,
-  about: ({ id }: { id: string }) => ({ approval: id }),
-  run(context: Context, { id }: { id: string }): Outcome<ShownApproval> {
+  resourceFacts: ({ id }: { id: string }) => ({ approval: id }),
+  run(context: OperationContext, { id }: { id: string }): Outcome<ShownApproval> {
     const { approvals, principal, now } = context
     const approval = visible(context, id)
     if (approval === null || approval.requester !== principal) return { reason: 'no_approval' }
@@ -97,14 +97,14 @@ export const withdrawApproval = operation({
 })
 
 /** Why this caller may not decide on a request, or `null`. */
-function objectionTo(context: Context, approval: ShownApproval, hash: string): Reason | null {
+function objectionTo(context: OperationContext, approval: ShownApproval, hash: string): Reason | null {
   const { identity, circumstances, factors, limits, now } = context
   const { principal, kind } = identity
   const named = approval.demands.some(({ unless }) => unless.approvals.from.includes(principal))
   if (!named || kind !== 'user') return 'not_approver'
   // Four eyes are two people: nobody decides through a token that the other one made, either way.
-  const requester = { principal: approval.requester, hands: approval.hands }
-  if (!areApart(requester, { principal, hands: handsIn(context, identity) })) return 'not_approver'
+  const requester = { principal: approval.requester, lineage: approval.lineage }
+  if (!areIndependent(requester, { principal, lineage: lineageOf(context, identity) })) return 'not_approver'
   if (approval.state === 'used') return 'approval_used'
   if (approval.state !== 'open' || approval.expiresAt <= now) return 'approval_ended'
   if (approval.hash !== hash) return 'approval_mismatch'
@@ -114,24 +114,24 @@ function objectionTo(context: Context, approval: ShownApproval, hash: string): R
   return isStale && isNeeded ? 'mfa_required' : null
 }
 
-function trustOf({ identity: { issuer }, issuers }: Context): Vote['trust'] {
+function trustOf({ identity: { issuer }, issuers }: OperationContext): Vote['trust'] {
   const revision = issuer === null ? undefined : issuers.find(issuer)?.revision
   return issuer === null || revision === undefined ? null : { issuer, revision }
 }
 
-function visible(context: Context, id: string): ShownApproval | null {
+function visible(context: OperationContext, id: string): ShownApproval | null {
   const approval = context.approvals.find(id)
   const shown = approval && withVotes(context, approval)
   return shown !== null && isVisible(context, shown) ? shown : null
 }
 
-function isVisible(context: Context, { requester, demands }: ShownApproval): boolean {
+function isVisible(context: OperationContext, { requester, demands }: ShownApproval): boolean {
   const { principal } = context
   if (requester === principal || demands.some(({ unless }) => unless.approvals.from.includes(principal))) return true
   return context.refuses('admin', 'approvals') === null
 }
 
-function withVotes({ access, approvals }: Context, approval: Approval): ShownApproval {
+function withVotes({ access, approvals }: OperationContext, approval: Approval): ShownApproval {
   const { requester: principal, actions, resource } = approval
   const demands = demandsOn(access.rulesFor(principal), { principal, actions, resource })
   return { ...approval, votes: approvals.votes(approval.id), demands }

@@ -15,7 +15,7 @@ export interface Approval {
   resource: string
   requester: string
   /** Everybody who could be behind the requester: none of them can approve. */
-  hands: readonly string[]
+  lineage: readonly string[]
   /** Why it is asked, in the requester's words. */
   reason: string
   createdAt: number
@@ -34,15 +34,19 @@ export interface Vote {
   /** The trust in an identity provider that its session was made by, as it was then. */
   trust: { issuer: string; revision: string } | null
   /** Everybody who could be behind it: who is behind two has one. */
-  hands: readonly string[]
+  lineage: readonly string[]
   at: number
 }
 
-type Row = Omit<Approval, 'hands' | 'actions'> & { hands: string; action: string }
-type VoteRow = Omit<Vote, 'hands' | 'trust'> & { hands: string | null; issuer: string | null; revision: string | null }
+type Row = Omit<Approval, 'lineage' | 'actions'> & { lineage: string; action: string }
+type VoteRow = Omit<Vote, 'lineage' | 'trust'> & {
+  lineage: string | null
+  issuer: string | null
+  revision: string | null
+}
 type NewApproval = Omit<Approval, 'state' | 'endedAt' | 'endedBy' | 'endedWhy'>
 
-const COLUMNS = `id, hash, body, operation, action, resource, requester, hands, reason, created_at AS createdAt,
+const COLUMNS = `id, hash, body, operation, action, resource, requester, hands AS lineage, reason, created_at AS createdAt,
   expires_at AS expiresAt, state, ended_at AS endedAt, ended_by AS endedBy, ended_why AS endedWhy`
 /** The longest time that a rule gives, as core/wire/index.ts has it. */
 const MAX_WITHIN_MS = DAY_MS
@@ -93,7 +97,7 @@ export class ApprovalStore {
   }
 
   /** Adds a request, and forgets some that ended long ago. */
-  add({ hands, actions, ...approval }: NewApproval): void {
+  add({ lineage, actions, ...approval }: NewApproval): void {
     const { id, hash, body, operation, resource, requester, reason, createdAt, expiresAt } = approval
     const old = createdAt - KEEP_MS
     this.#sql.all('DELETE FROM vote WHERE approval IN (SELECT id FROM approval WHERE expires_at < ? LIMIT 10)', old)
@@ -105,24 +109,24 @@ export class ApprovalStore {
     this.#sql.all(
       `INSERT INTO approval (id, hash, body, operation, action, resource, requester, hands, reason, created_at, expires_at, state)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'open')`,
-      ...[id, hash, body, operation, actions.join(' '), resource, requester, JSON.stringify(hands)],
+      ...[id, hash, body, operation, actions.join(' '), resource, requester, JSON.stringify(lineage)],
       ...[reason, createdAt, expiresAt],
     )
   }
 
   votes(id: string): Vote[] {
-    const query = `SELECT principal, token, session, at, hands, issuer, revision FROM vote WHERE approval = ?
+    const query = `SELECT principal, token, session, at, hands AS lineage, issuer, revision FROM vote WHERE approval = ?
       ORDER BY at, principal`
     return this.#sql.all<VoteRow>(query, id).map(voteOf)
   }
 
   /** Notes an approval; each principal's counts once. */
-  vote(id: string, { principal, token, session, trust, hands, at }: Vote): void {
+  vote(id: string, { principal, token, session, trust, lineage, at }: Vote): void {
     const { issuer = null, revision = null } = trust ?? {}
     this.#sql.all(
       `INSERT INTO vote (approval, principal, token, session, at, hands, issuer, revision)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-      ...[id, principal, token, session, at, JSON.stringify(hands), issuer, revision],
+      ...[id, principal, token, session, at, JSON.stringify(lineage), issuer, revision],
     )
   }
 
@@ -135,11 +139,11 @@ export class ApprovalStore {
   }
 }
 
-function voteOf({ hands, issuer, revision, ...row }: VoteRow): Vote {
+function voteOf({ lineage, issuer, revision, ...row }: VoteRow): Vote {
   const trust = issuer === null || revision === null ? null : { issuer, revision }
-  return { ...row, trust, hands: hands === null ? [row.principal] : JSON.parse(hands) }
+  return { ...row, trust, lineage: lineage === null ? [row.principal] : JSON.parse(lineage) }
 }
 
-function approvalOf({ action, hands, ...row }: Row): Approval {
-  return { ...row, actions: action.split(' ') as Action[], hands: JSON.parse(hands) }
+function approvalOf({ action, lineage, ...row }: Row): Approval {
+  return { ...row, actions: action.split(' ') as Action[], lineage: JSON.parse(lineage) }
 }

@@ -7,8 +7,8 @@
  */
 
 import { notify } from '../notifications/tasks.ts'
-import { type Context, type Outcome, operation } from '../operation.ts'
-import { handsIn } from './approval.ts'
+import { type OperationContext, type Outcome, operation } from '../operation.ts'
+import { lineageOf } from './approval.ts'
 import type { BrokenGlass } from './break_glass_store.ts'
 
 /** How fresh the second factor has to be. */
@@ -19,10 +19,10 @@ const onGlass = { action: 'admin', resource: () => 'break-glass' } as const
 /** Breaks the glass for the session that asks, which needs a second factor of the last ten minutes. */
 export const breakGlass = operation({
   ...onGlass,
-  notable: 'alert',
-  about: ({ reason, minutes }: { reason: string; minutes: number }) => ({ reason, minutes }),
-  binds: 'nothing',
-  run(context: Context, { reason, minutes }: { reason: string; minutes: number }): Outcome<BrokenGlass> {
+  securityEvent: 'alert',
+  resourceFacts: ({ reason, minutes }: { reason: string; minutes: number }) => ({ reason, minutes }),
+  approvalBinding: 'nothing',
+  run(context: OperationContext, { reason, minutes }: { reason: string; minutes: number }): Outcome<BrokenGlass> {
     const { breakGlass: glasses, identity, circumstances, now } = context
     const { principal, kind, session } = identity
     if (kind !== 'user') return { reason: 'denied' }
@@ -31,7 +31,7 @@ export const breakGlass = operation({
     const unreviewed = { endedAt: null, reviewedAt: null, reviewedBy: null, review: null }
     const about = { id: crypto.randomUUID(), principal, session, reason }
     const glass = { ...about, beganAt: now, expiresAt: now + minutes * 60_000, ...unreviewed }
-    glasses.add({ ...glass, hands: handsIn(context, identity) })
+    glasses.add({ ...glass, lineage: lineageOf(context, identity) })
     const { id: glassId, expiresAt } = glass
     notify(context, { type: 'glass.broken', data: { breakGlass: glassId, principal, reason, expiresAt } }, now)
     return { value: glass, facts: { breakGlass: glass.id, expiresAt: glass.expiresAt } }
@@ -40,18 +40,18 @@ export const breakGlass = operation({
 
 export const listGlass = operation({
   ...onGlass,
-  binds: 'nothing',
-  run: ({ breakGlass: glasses }: Context, _: Record<never, never>): Outcome<BrokenGlass[]> => ({
+  approvalBinding: 'nothing',
+  run: ({ breakGlass: glasses }: OperationContext, _: Record<never, never>): Outcome<BrokenGlass[]> => ({
     value: glasses.list(200),
   }),
 })
 
 export const endGlass = operation({
   ...onGlass,
-  notable: true,
-  about: ({ id }: { id: string }) => ({ breakGlass: id }),
-  binds: 'nothing',
-  run({ breakGlass: glasses, now }: Context, { id }: { id: string }): Outcome<BrokenGlass> {
+  securityEvent: true,
+  resourceFacts: ({ id }: { id: string }) => ({ breakGlass: id }),
+  approvalBinding: 'nothing',
+  run({ breakGlass: glasses, now }: OperationContext, { id }: { id: string }): Outcome<BrokenGlass> {
     glasses.end(id, now)
     const glass = glasses.find(id)
     return glass === null ? { reason: 'no_glass' } : { value: glass }
@@ -61,15 +61,15 @@ export const endGlass = operation({
 /** Says afterwards, by somebody else, what came of it. */
 export const reviewGlass = operation({
   ...onGlass,
-  notable: true,
-  about: ({ id, review }: { id: string; review: string }) => ({ breakGlass: id, review }),
-  binds: 'nothing',
-  run(context: Context, { id, review }: { id: string; review: string }): Outcome<BrokenGlass> {
+  securityEvent: true,
+  resourceFacts: ({ id, review }: { id: string; review: string }) => ({ breakGlass: id, review }),
+  approvalBinding: 'nothing',
+  run(context: OperationContext, { id, review }: { id: string; review: string }): Outcome<BrokenGlass> {
     const { breakGlass: glasses, identity, principal, now } = context
     const glass = glasses.find(id)
     if (glass === null) return { reason: 'no_glass' }
     // As of approvals: by another person, whatever token either comes by.
-    const isOwn = glasses.handsIn(id).includes(principal) || handsIn(context, identity).includes(glass.principal)
+    const isOwn = glasses.lineageOf(id).includes(principal) || lineageOf(context, identity).includes(glass.principal)
     if (isOwn) return { reason: 'own_review' }
     // What came after would be looked at by nobody.
     if (glass.expiresAt > now) glasses.end(id, now)

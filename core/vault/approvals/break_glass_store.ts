@@ -17,7 +17,7 @@ export interface BrokenGlass {
 
 /** One to be, with everybody who could be behind it: none of them reviews it. */
 type NewGlass = Pick<BrokenGlass, 'id' | 'principal' | 'session' | 'reason' | 'beganAt' | 'expiresAt'> & {
-  hands: readonly string[]
+  lineage: readonly string[]
 }
 
 /** Who comes, and by what. */
@@ -66,19 +66,19 @@ export class BreakGlassStore {
     return this.#sql.all<BrokenGlass>(query, limit)
   }
 
-  add({ id, principal, session, reason, beganAt, expiresAt, hands }: NewGlass): void {
+  add({ id, principal, session, reason, beganAt, expiresAt, lineage }: NewGlass): void {
     this.#sql.all(
       `INSERT INTO break_glass (id, principal, session, reason, began_at, expires_at, hands)
        VALUES (?, ?, ?, ?, ?, ?, ?)`,
-      ...[id, principal, session, reason, beganAt, expiresAt, JSON.stringify(hands)],
+      ...[id, principal, session, reason, beganAt, expiresAt, JSON.stringify(lineage)],
     )
   }
 
   /** Everybody who could be behind one. */
-  handsIn(id: string): string[] {
-    const query = 'SELECT COALESCE(hands, json_array(principal)) AS hands FROM break_glass WHERE id = ?'
-    const [row] = this.#sql.all<{ hands: string }>(query, id)
-    return row === undefined ? [] : JSON.parse(row.hands)
+  lineageOf(id: string): string[] {
+    const query = 'SELECT COALESCE(hands, json_array(principal)) AS lineage FROM break_glass WHERE id = ?'
+    const [row] = this.#sql.all<{ lineage: string }>(query, id)
+    return row === undefined ? [] : JSON.parse(row.lineage)
   }
 
   end(id: string, now: number): void {

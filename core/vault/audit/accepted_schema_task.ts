@@ -14,15 +14,15 @@ const NOTED = 'schema'
 
 /** Records that a schema is served that is not the one that Postern made, because an operator said so: once for each. */
 export const noteSchema = task({
-  notable: 'alert',
+  securityEvent: 'alert',
   resource: () => '',
-  about: (accepted: AcceptedSchema | null) => ({ ...accepted }),
+  resourceFacts: (accepted: AcceptedSchema | null) => ({ ...accepted }),
   run({ meta }: Stores, accepted: AcceptedSchema | null): Outcome<null> {
     const known = meta.find(NOTED)
-    if (known === (accepted?.digest ?? null)) return { value: null, quiet: true }
+    if (known === (accepted?.digest ?? null)) return { value: null, unrecorded: true }
     if (accepted === null) {
       meta.remove(NOTED)
-      return { value: null, quiet: true }
+      return { value: null, unrecorded: true }
     }
     meta.put(NOTED, accepted.digest)
     return { value: null }

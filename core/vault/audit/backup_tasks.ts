@@ -33,9 +33,9 @@ export interface Backup {
 
 /** Records that all of the vault, as it was, is in a file elsewhere now. */
 export const noteBackup = task({
-  notable: true,
+  securityEvent: true,
   resource: () => '',
-  about: ({ file, bytes, head }: Backup) => ({ file, bytes, ...shown(head) }),
+  resourceFacts: ({ file, bytes, head }: Backup) => ({ file, bytes, ...shown(head) }),
   run({ meta }: Stores, { file, head }: Backup): Outcome<null> {
     const made = [...madeBackups(meta), [file, base64(head.root)] as const]
     meta.put(MADE, JSON.stringify(made.slice(-MAX_MADE)))
@@ -55,7 +55,7 @@ export const findOwnBackups = task({
     const isBeginning = ({ size, root }: TreeHead) =>
       size > 0 && size >= min && size <= log.size && equal(log.rootAt(size), root)
     const own = backups.filter(({ file, head }) => made.get(file) === base64(head.root) || isBeginning(head))
-    return { value: own.map(({ file }) => file), quiet: true }
+    return { value: own.map(({ file }) => file), unrecorded: true }
   },
 })
 
@@ -74,9 +74,9 @@ export interface Restoration {
  * it done again.
  */
 export const noteRestore = task({
-  notable: 'alert',
+  securityEvent: 'alert',
   resource: () => '',
-  about: (restoration: Restoration) => factsOf(restoration),
+  resourceFacts: (restoration: Restoration) => factsOf(restoration),
   run({ meta, now }: Stores & { now: number }, restoration: Restoration): Outcome<null> {
     // What opened the vault since its backup is not known any more: no ticket of before opens it again.
     meta.put(TICKETS_SINCE, String(Number(meta.find(RESTORED)) || now))
@@ -84,7 +84,7 @@ export const noteRestore = task({
     const known = meta.find(NOTED) === facts && meta.find(RESTORED) === null
     meta.remove(RESTORED)
     meta.put(NOTED, facts)
-    return known ? { value: null, quiet: true } : { value: null }
+    return known ? { value: null, unrecorded: true } : { value: null }
   },
 })
 
@@ -97,7 +97,7 @@ export const findRestore = task({
   resource: () => '',
   run: ({ meta }: Stores, _: Record<never, never>): Outcome<boolean> => ({
     value: meta.find(RESTORED) !== null,
-    quiet: true,
+    unrecorded: true,
   }),
 })
 

@@ -14,14 +14,14 @@ const KEY = 'configuration'
 
 /** Records what is configured otherwise than when the vault was last opened. */
 export const noteConfiguration = task({
-  notable: true,
+  securityEvent: true,
   resource: () => '',
   run({ meta }: Stores, after: Configuration): Outcome<{ changed: number }> {
     const before: Configuration = JSON.parse(meta.find(KEY) ?? '{}')
     const changed = [...new Set([...Object.keys(before), ...Object.keys(after)])]
       .filter((name) => before[name] !== after[name])
       .sort()
-    if (changed.length === 0) return { value: { changed: 0 }, quiet: true }
+    if (changed.length === 0) return { value: { changed: 0 }, unrecorded: true }
     meta.put(KEY, JSON.stringify(after))
     const side = (of: Configuration) => Object.fromEntries(changed.map((name) => [name, of[name] ?? null]))
     return { value: { changed: changed.length }, facts: { before: side(before), after: side(after) } }

@@ -12,7 +12,7 @@ export const findDelivery = task({
   resource: () => 'audit',
   run: ({ deliveries }: Stores, { target }: { target: string }): Outcome<Delivery | null> => ({
     value: deliveries.find(target),
-    quiet: true,
+    unrecorded: true,
   }),
 })
 
@@ -24,9 +24,9 @@ export type DeliveryReport = { target: string } & ({ mark: number } | { failure:
  * each would itself have to be delivered.
  */
 export const reportDelivery = task({
-  notable: true,
+  securityEvent: true,
   resource: () => 'audit',
-  about: ({ target }: DeliveryReport) => ({ target }),
+  resourceFacts: ({ target }: DeliveryReport) => ({ target }),
   run({ deliveries, now }, report: DeliveryReport): Outcome<Delivery> {
     const { target } = report
     const before = deliveries.find(target) ?? { target, mark: 0, deliveredAt: null, failure: null, failingSince: null }
@@ -38,6 +38,6 @@ export const reportDelivery = task({
     deliveries.put(after)
     const { mark, failure } = after
     const facts = { mark, failure, since: before.failingSince && new Date(before.failingSince).toISOString() }
-    return failing === (before.failure !== null) ? { value: after, quiet: true } : { value: after, facts }
+    return failing === (before.failure !== null) ? { value: after, unrecorded: true } : { value: after, facts }
   },
 })

@@ -29,18 +29,18 @@ export const NOTICE_MS = DAY_MS
  */
 export const announceRetention = task({
   resource: () => 'audit',
-  notable: true,
+  securityEvent: true,
   run(
     { log, retention, deliveries, now },
     { keepMs, targets }: { keepMs: number; targets: string[] },
   ): Outcome<AnnouncedErasure | null> {
     const { min, announced, announcedAt, announcedWhen, hold } = retention.current()
-    if (hold !== null) return { value: null, quiet: true }
-    if (announced > min) return { value: { announced, announcedAt, announcedWhen }, quiet: true }
+    if (hold !== null) return { value: null, unrecorded: true }
+    if (announced > min) return { value: { announced, announcedAt, announcedWhen }, unrecorded: true }
     // What a sink does not have, or no anchor vouches for, is not erased here.
     const elsewhere = targets.map((target) => deliveries.find(target)?.mark ?? 0)
     const to = retention.expired(now - keepMs, Math.min(log.size, ...elsewhere))
-    if (to === min) return { value: null, quiet: true }
+    if (to === min) return { value: null, unrecorded: true }
     // Where the entry about it will be: it is appended next, in this transaction.
     const next = { announced: to, announcedAt: log.size, announcedWhen: now }
     retention.announce(next)
@@ -55,9 +55,10 @@ export const pruneLog = task({
     const { min, announced, announcedAt, announcedWhen, hold } = retention.current()
     if (hold !== null) return { reason: 'held' }
     const covered = (checkpoints.newest()?.size ?? 0) > announcedAt
-    if (announced === min || !covered || now < announcedWhen + NOTICE_MS) return { value: { done: true }, quiet: true }
+    if (announced === min || !covered || now < announcedWhen + NOTICE_MS)
+      return { value: { done: true }, unrecorded: true }
     const to = retention.prune(BUNDLES_A_STEP)
-    return { value: { done: to === announced }, quiet: true }
+    return { value: { done: to === announced }, unrecorded: true }
   },
 })
 
@@ -66,9 +67,9 @@ const onAudit = { action: 'admin', resource: () => 'audit' } as const
 /** Sets or ends a legal hold: nothing of the log is erased while it stands. What was announced is taken back. */
 export const holdLog = operation({
   ...onAudit,
-  notable: true,
+  securityEvent: true,
   // The hold that stands: another one may have taken its place before an approval to end it is used.
-  binds: ({ retention }, { reason }: { reason: string | null }) => {
+  approvalBinding: ({ retention }, { reason }: { reason: string | null }) => {
     const { hold, heldAt, heldBy } = retention.current()
     return { reason, before: hold === null ? null : { reason: hold, heldAt, heldBy } }
   },

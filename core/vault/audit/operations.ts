@@ -8,7 +8,7 @@ import { equal } from '../../bytes.ts'
 import type { Hash, TreeHead } from '../../tlog/merkle.ts'
 import { consistencyProof, inclusionProof } from '../../tlog/proof.ts'
 import { TILE_WIDTH, type Tile, tileHashes } from '../../tlog/tile.ts'
-import { type Context, type Outcome, operation } from '../operation.ts'
+import { type OperationContext, type Outcome, operation } from '../operation.ts'
 import type { Stores } from '../stores.ts'
 import { type TaskContext, task } from '../task.ts'
 import type { SignedCheckpoint } from './checkpoint_store.ts'
@@ -34,7 +34,7 @@ export interface Entries {
 export const readEntries = operation({
   action: 'admin',
   resource: () => 'audit',
-  binds: 'nothing',
+  approvalBinding: 'nothing',
   // The head is that of before this very request is recorded: it covers the entries shown.
   run({ log, retention }, { from, limit, severity = 'info' }: EntriesInput): Outcome<Entries> {
     const { min } = retention
@@ -56,9 +56,9 @@ interface EntriesInput {
 export const readMine = operation({
   action: null,
   resource: () => 'self',
-  run: ({ log, principal }: Context, { limit }: { limit: number }): Outcome<Entry[]> => ({
+  run: ({ log, principal }: OperationContext, { limit }: { limit: number }): Outcome<Entry[]> => ({
     value: log.entriesOf(principal, limit),
-    quiet: true,
+    unrecorded: true,
   }),
 })
 
@@ -81,7 +81,7 @@ function head({ log, logKeys, checkpoints, roots }: Stores): Head {
 
 // Quiet, as all proofs are: each would otherwise move the head that it is about.
 function headOf(stores: Stores): Outcome<Head> {
-  return { value: head(stores), quiet: true }
+  return { value: head(stores), unrecorded: true }
 }
 
 /** How the log stands. */
@@ -93,8 +93,8 @@ export interface Status extends Head {
 export const readStatus = operation({
   action: 'admin',
   resource: () => 'audit',
-  binds: 'nothing',
-  run(context: Context, _: Record<never, never>): Outcome<Status> {
+  approvalBinding: 'nothing',
+  run(context: OperationContext, _: Record<never, never>): Outcome<Status> {
     const { retention, deliveries } = context
     return { value: { ...head(context), retention: retention.current(), deliveries: deliveries.list() } }
   },
@@ -108,7 +108,7 @@ function keep(stores: Stores & { now: number }, { size, root, note }: Signed): O
   const { log, checkpoints, now } = stores
   if (whyNot(stores, size) !== null || !equal(log.rootAt(size), root)) return { reason: 'tampered', facts: { size } }
   checkpoints.put(size, note, now)
-  return { value: { size }, quiet: true }
+  return { value: { size }, unrecorded: true }
 }
 
 export const readHead = operation({ ...open, run: (context, _: Record<never, never>) => headOf(context) })
@@ -117,9 +117,9 @@ export const keepCheckpoint = operation({ ...open, run: (context, signed: Signed
 /** The newest checkpoint that a witness cosigned: an earlier one than the newest, as a rule. */
 export const readCosigned = operation({
   ...open,
-  run({ checkpoints }: Context, _: Record<never, never>): Outcome<SignedCheckpoint> {
+  run({ checkpoints }: OperationContext, _: Record<never, never>): Outcome<SignedCheckpoint> {
     const found = checkpoints.newestCosigned()
-    return found === null ? { reason: 'no_cosignature', quiet: true } : { value: found, quiet: true }
+    return found === null ? { reason: 'no_cosignature', unrecorded: true } : { value: found, unrecorded: true }
   },
 })
 
@@ -133,11 +133,14 @@ export const keepTask = task({ resource: () => 'audit', run: (context, signed: S
  */
 export const rekeyLog = operation({
   action: 'admin',
-  notable: true,
+  securityEvent: true,
   resource: () => 'audit',
-  about: ({ term, key }: NewLogKey) => ({ term, key }),
-  binds: 'nothing',
-  run({ logKeys, roots, now }: Context, { term, key, root = roots.current() }: NewLogKey): Outcome<{ term: number }> {
+  resourceFacts: ({ term, key }: NewLogKey) => ({ term, key }),
+  approvalBinding: 'nothing',
+  run(
+    { logKeys, roots, now }: OperationContext,
+    { term, key, root = roots.current() }: NewLogKey,
+  ): Outcome<{ term: number }> {
     // Another was faster: its key is the next, and the one given belongs to no term. Or it is of a former root key.
     if (term !== logKeys.term() + 1 || root !== roots.current()) return { reason: 'raced' }
     logKeys.add({ term, key, root }, now)
@@ -157,14 +160,14 @@ interface NewLogKey {
  * root key is gone: what verifies it is kept.
  */
 export const rekeyTask = task({
-  notable: true,
+  securityEvent: true,
   resource: () => 'audit',
-  about: ({ term, key }: NewLogKey) => ({ term, key }),
+  resourceFacts: ({ term, key }: NewLogKey) => ({ term, key }),
   run(context: TaskContext, input: Required<NewLogKey> & { first: string }): Outcome<{ term: number }> {
     const { logKeys, roots, now } = context
     const { term, key, root, first } = input
     if (term !== logKeys.term() + 1 || root !== roots.current() || roots.signing() === root)
-      return { reason: 'superseded', quiet: true }
+      return { reason: 'superseded', unrecorded: true }
     const isKept = logKeys.list().some((known) => known.term === 1)
     if (!isKept) logKeys.add({ term: 1, key: first, root: roots.first() }, now)
     logKeys.add({ term, key, root }, now)
@@ -181,13 +184,13 @@ export interface Inclusion {
 
 export const proveInclusion = operation({
   ...open,
-  run(context: Context, { index, size }: { index: number; size: number }): Outcome<Inclusion> {
+  run(context: OperationContext, { index, size }: { index: number; size: number }): Outcome<Inclusion> {
     const { log } = context
-    if (index >= size) return { reason: 'no_entry', quiet: true }
+    if (index >= size) return { reason: 'no_entry', unrecorded: true }
     const missing = whyNot(context, index) ?? whyNot(context, size)
-    if (missing !== null) return { reason: missing, quiet: true }
+    if (missing !== null) return { reason: missing, unrecorded: true }
     const hashes = inclusionProof(index, size, log.read)
-    return { value: { leaf: log.leafAt(index), root: log.rootAt(size), hashes }, quiet: true }
+    return { value: { leaf: log.leafAt(index), root: log.rootAt(size), hashes }, unrecorded: true }
   },
 })
 
@@ -198,11 +201,11 @@ interface Sizes {
 }
 
 function consistency(stores: Stores, { from, to }: Sizes): Outcome<{ hashes: Hash[] }> {
-  if (from > to) return { reason: 'no_entry', quiet: true }
+  if (from > to) return { reason: 'no_entry', unrecorded: true }
   // From nothing, and to the same, there is nothing to prove.
   const missing = from === 0 || from === to ? whyNot(stores, to) : (whyNot(stores, from) ?? whyNot(stores, to))
-  if (missing !== null) return { reason: missing, quiet: true }
-  return { value: { hashes: consistencyProof(from, to, stores.log.read) }, quiet: true }
+  if (missing !== null) return { reason: missing, unrecorded: true }
+  return { value: { hashes: consistencyProof(from, to, stores.log.read) }, unrecorded: true }
 }
 
 export const proveConsistency = operation({ ...open, run: (context, sizes: Sizes) => consistency(context, sizes) })
@@ -219,10 +222,10 @@ export const consistencyTask = task({
 export const compareHead = task({
   resource: () => 'audit',
   run({ log, retention }: Stores, { size, root }: TreeHead): Outcome<{ size: number }> {
-    if (size > log.size) return { reason: 'rolled_back', quiet: true }
+    if (size > log.size) return { reason: 'rolled_back', unrecorded: true }
     // Retention stops at what is anchored: a log that has forgotten that much is another.
     const same = size >= retention.min && equal(log.rootAt(size), root)
-    return same ? { value: { size: log.size }, quiet: true } : { reason: 'rolled_back', quiet: true }
+    return same ? { value: { size: log.size }, unrecorded: true } : { reason: 'rolled_back', unrecorded: true }
   },
 })
 
@@ -243,7 +246,7 @@ export const readBatch = task({
     { from, limit, maxBytes }: { from: number; limit: number; maxBytes: number },
   ): Outcome<Batch> {
     const start = Math.max(from, retention.min)
-    return { value: { start, entries: log.entries(start, limit, { maxBytes }) }, quiet: true }
+    return { value: { start, entries: log.entries(start, limit, { maxBytes }) }, unrecorded: true }
   },
 })
 
@@ -255,10 +258,10 @@ export interface Batch {
 
 export const readTile = operation({
   ...open,
-  run({ log, retention }: Context, tile: Tile): Outcome<{ hashes: Uint8Array }> {
-    if (tile.level === 0 && tile.n * TILE_WIDTH < retention.min) return { reason: 'pruned', quiet: true }
+  run({ log, retention }: OperationContext, tile: Tile): Outcome<{ hashes: Uint8Array }> {
+    if (tile.level === 0 && tile.n * TILE_WIDTH < retention.min) return { reason: 'pruned', unrecorded: true }
     const hashes = tileHashes(tile, log.size, log.read)
-    return hashes === null ? { reason: 'no_entry', quiet: true } : { value: { hashes }, quiet: true }
+    return hashes === null ? { reason: 'no_entry', unrecorded: true } : { value: { hashes }, unrecorded: true }
   },
 })
 

@@ -42,7 +42,7 @@ interface Slice {
  */
 export const isLogSound = task({
   resource: () => 'audit',
-  run: ({ log }: Stores, _: Record<never, never>): Outcome<boolean> => ({ value: log.isSound(), quiet: true }),
+  run: ({ log }: Stores, _: Record<never, never>): Outcome<boolean> => ({ value: log.isSound(), unrecorded: true }),
 })
 
 /**
@@ -51,33 +51,34 @@ export const isLogSound = task({
  */
 export const recheckLog = task({
   resource: () => 'audit',
-  notable: 'alert',
+  securityEvent: 'alert',
   run({ log, retention }: Stores, { state, limit, heads }: Slice): Outcome<CheckResult> {
     const { min } = retention
     // What retention took meanwhile was of a whole log; what is left is looked at from its new beginning.
     const begun = state === null || state.next < min ? { next: min, subtrees: log.frontier(min) } : state
     const tree = GrowingTree.from({ index: begun.next, frontier: begun.subtrees })
-    if (tree === null) return { value: { kind: 'changed', index: null }, quiet: true }
+    if (tree === null) return { value: { kind: 'changed', index: null }, unrecorded: true }
     let previous: Hash | null | undefined =
       begun.next === 0 ? null : begun.next === min ? undefined : log.leafAt(begun.next - 1)
     const wrong: IndexedEntry[] = []
     for (const row of log.indexed(begun.next, limit)) {
       const entry = entryIn(row, tree.size, previous)
-      if (entry === null) return { value: { kind: 'changed', index: tree.size }, quiet: true }
+      if (entry === null) return { value: { kind: 'changed', index: tree.size }, unrecorded: true }
       previous = log.hashOf(row.body)
       tree.add(previous)
-      if (heads.some((head) => differs(tree, head))) return { value: { kind: 'changed', index: null }, quiet: true }
+      if (heads.some((head) => differs(tree, head)))
+        return { value: { kind: 'changed', index: null }, unrecorded: true }
       const own = { severity: rank(entry.severity), principal: entry.principal }
       if (own.severity !== (row.severity ?? 0) || own.principal !== row.principal) wrong.push({ ...row, ...own })
     }
     const next = tree.size
     const done = next >= log.size
-    if (done && !isTreeOf(log, tree)) return { value: { kind: 'changed', index: null }, quiet: true }
+    if (done && !isTreeOf(log, tree)) return { value: { kind: 'changed', index: null }, unrecorded: true }
     const strays = done ? log.dropStrays() : 0
     for (const row of wrong) log.index(row)
     const value: CheckResult = done ? { kind: 'whole' } : { kind: 'going', state: { next, subtrees: tree.subtrees } }
     const repaired = wrong.length + strays
-    return repaired === 0 ? { value, quiet: true } : { value, facts: { repaired, first: wrong[0]?.index ?? null } }
+    return repaired === 0 ? { value, unrecorded: true } : { value, facts: { repaired, first: wrong[0]?.index ?? null } }
   },
 })
 

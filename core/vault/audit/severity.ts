@@ -37,12 +37,12 @@ const WARNINGS: ReadonlySet<string> = new Set<Reason>([
  */
 export function severityOf(
   outcome: 'ok' | Reason,
-  { notable, locked }: { notable: boolean | 'alert' | undefined; locked: boolean },
+  { securityEvent, locked }: { securityEvent: boolean | 'alert' | undefined; locked: boolean },
 ): Severity {
   if (locked || ALERTS.has(outcome)) return 'alert'
   if (WARNINGS.has(outcome)) return 'warning'
-  if (!notable || outcome !== 'ok') return 'info'
-  return notable === true ? 'notice' : 'alert'
+  if (!securityEvent || outcome !== 'ok') return 'info'
+  return securityEvent === true ? 'notice' : 'alert'
 }
 
 /** As a number, for comparing: 0 is the least. */

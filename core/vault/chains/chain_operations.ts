@@ -6,7 +6,7 @@
  */
 
 import type { Chain, VersionedChain } from '../../providers/chain.ts'
-import { type Context, type Outcome, operation, type Unusable } from '../operation.ts'
+import { type OperationContext, type Outcome, operation, type Unusable } from '../operation.ts'
 import type { ChainStore } from './chain_store.ts'
 import type { HealthRow } from './health_store.ts'
 import type { Lag } from './replication_store.ts'
@@ -15,16 +15,16 @@ const onChains = { action: 'admin', resource: () => 'chains' } as const
 
 export const listChains = operation({
   ...onChains,
-  binds: 'nothing',
+  approvalBinding: 'nothing',
   run: ({ chains }): Outcome<readonly VersionedChain[]> => ({ value: chains.all() }),
 })
 
 export const putChain = operation({
   ...onChains,
-  notable: true,
-  about: ({ id }: { id: string }) => ({ chain: id }),
+  securityEvent: true,
+  resourceFacts: ({ id }: { id: string }) => ({ chain: id }),
   // It says where values come from: as much as a rule does.
-  binds: ({ chains }, chain: Chain | Unusable) => ({ chain, revision: revisionOf(chains, chain.id) }),
+  approvalBinding: ({ chains }, chain: Chain | Unusable) => ({ chain, revision: revisionOf(chains, chain.id) }),
   run({ chains, cache, now, principal }, chain: Chain | Unusable): Outcome<VersionedChain> {
     if ('unusable' in chain) return { reason: 'unusable' }
     const others = chains.list().filter(({ id }) => id !== chain.id)
@@ -42,9 +42,9 @@ export const putChain = operation({
 
 export const deleteChain = operation({
   ...onChains,
-  notable: true,
-  about: ({ id }: { id: string }) => ({ chain: id }),
-  binds: ({ chains }, { id }: { id: string }) => ({ id, revision: revisionOf(chains, id) }),
+  securityEvent: true,
+  resourceFacts: ({ id }: { id: string }) => ({ chain: id }),
+  approvalBinding: ({ chains }, { id }: { id: string }) => ({ id, revision: revisionOf(chains, id) }),
   run({ chains, cache }, { id }: { id: string }): Outcome<VersionedChain> {
     const before = chains.list().find((chain) => chain.id === id)
     if (before === undefined) return { reason: 'no_chain' }
@@ -70,7 +70,7 @@ export interface ProvidersSeen {
 export const listProviders = operation({
   action: 'admin',
   resource: () => 'providers',
-  binds: 'nothing',
+  approvalBinding: 'nothing',
   run({ health, replication, refuses }): Outcome<ProvidersSeen> {
     // Whether two values are the same is told to those who may read them.
     const drifted = replication.drifted().filter(({ name }) => refuses('read', name) === null)
@@ -89,14 +89,14 @@ export interface ProviderSecretList {
 export const browseChain = operation({
   action: null,
   resource: ({ prefix }: { chain: string; prefix: string }) => prefix,
-  about: ({ chain }) => ({ chain }),
+  resourceFacts: ({ chain }) => ({ chain }),
   run(context, { chain: id }): Outcome<ProviderSecretList> {
     const barred = context.barred('read')
     if (barred !== null) return { reason: barred }
     const chain = context.chains.find(id)
     // Who may read nothing there learns of no chain, and costs the provider nothing.
     if (chain === null || !mayReadSome(context, chain)) return { reason: 'denied' }
-    return { value: { chain }, quiet: true }
+    return { value: { chain }, unrecorded: true }
   },
 })
 
@@ -104,7 +104,7 @@ export const browseChain = operation({
 export const showNames = operation({
   action: null,
   resource: ({ prefix }: { chain: string; prefix: string; names: string[] }) => prefix,
-  about: ({ chain }) => ({ chain }),
+  resourceFacts: ({ chain }) => ({ chain }),
   run(context, { chain, names }): Outcome<string[]> {
     const barred = context.barred('read')
     if (barred !== null) return { reason: barred }
@@ -120,7 +120,7 @@ function shown({ updatedAt: _, updatedBy: __, ...chain }: VersionedChain) {
 }
 
 /** Whether some rule may permit the caller to read something that the chain covers; what, is decided for each name. */
-function mayReadSome({ rules }: Context, { resource: covered }: VersionedChain): boolean {
+function mayReadSome({ rules }: OperationContext, { resource: covered }: VersionedChain): boolean {
   return rules.some(({ effect, actions, resource }) => {
     if (effect !== 'permit' || !actions.includes('read')) return false
     const [one, other] = [headOf(resource), headOf(covered)]

@@ -8,7 +8,7 @@ import type { Reason } from '../../errors.ts'
 import type { VersionedChain } from '../../providers/chain.ts'
 import type { FailureKind } from '../../providers/provider.ts'
 import { ABSENT, isAbsence, type SkippedMember, type SkipReason } from '../../providers/skipped.ts'
-import { type Context, type Facts, type Outcome, operation } from '../operation.ts'
+import { type Facts, type OperationContext, type Outcome, operation } from '../operation.ts'
 import type { Stores } from '../stores.ts'
 import type { CachedValue } from './cache_store.ts'
 
@@ -41,7 +41,7 @@ export interface ReadInput {
 
 /** Looks how a read of a name goes that a chain covers. Called by `secret.read`, which has decided. */
 export function planRead(
-  { cache, replication, now }: Pick<Context, 'cache' | 'replication' | 'now'>,
+  { cache, replication, now }: Pick<OperationContext, 'cache' | 'replication' | 'now'>,
   chain: VersionedChain,
   { name, version }: ReadInput,
 ): Outcome<ProviderRead> {
@@ -104,9 +104,9 @@ export interface Released {
 /** Records what came of a permitted read, before anything of it is released. It decides anew. */
 export const reportRead = operation({
   action: 'read',
-  follows: true,
+  continuation: true,
   resource: ({ name }: ReadReport) => name,
-  binds: 'nothing',
+  approvalBinding: 'nothing',
   run(context, report: ReadReport): Outcome<Released> {
     const { chains, cache, replication, now } = context
     const { name, revision, outcome, skipped } = report
@@ -172,7 +172,7 @@ function hasEnded({ expiresAt }: CachedValue, now: number): boolean {
 
 /** Keeps a value, unless the secret changed after it was asked for, or a clock went back. */
 function keepValue(
-  { cache, now }: Context,
+  { cache, now }: OperationContext,
   chain: VersionedChain,
   { name, version, since }: ReadReport,
   keep: CachedValue,
@@ -188,7 +188,7 @@ function keepValue(
 
 /** What a provider said no to is forgotten; that it has no such secret is remembered for a moment. */
 function refuse(
-  { cache, now }: Context,
+  { cache, now }: OperationContext,
   chain: VersionedChain,
   about: { name: string; asked: string; provider: string; failure: FailureKind; since: number },
 ): void {

@@ -24,7 +24,7 @@ export const laggingReplicas = task({
     { limit }: { limit: number },
   ): Outcome<{ items: OfChain<Lagging>[]; nextAt: number | null }> {
     const items = replication.due(now, limit).map((row) => ({ ...row, chain: chains.covering(row.name) }))
-    return { value: { items, nextAt: replication.nextDue() }, quiet: true }
+    return { value: { items, nextAt: replication.nextDue() }, unrecorded: true }
   },
 })
 
@@ -34,7 +34,7 @@ export type Brought = 'written' | 'deleted' | 'same' | 'dropped'
 /** Notes that a replica is as the primary was. */
 export const replicaReached = task({
   resource: byName,
-  about: ({
+  resourceFacts: ({
     provider,
     how,
   }: {
@@ -55,18 +55,18 @@ export const replicaReached = task({
     else replication.watch(name, [provider])
     const changed = how === 'written' || how === 'deleted'
     const facts = { ...(version !== null && { version }) }
-    return changed ? { value: { done }, facts } : { value: { done }, quiet: true }
+    return changed ? { value: { done }, facts } : { value: { done }, unrecorded: true }
   },
 })
 
 /** Notes that a replica could not be brought up to date; recorded when that is new. */
 export const replicaFailed = task({
   resource: byName,
-  about: ({ provider, failure }: Lagging & { failure: FailureKind }) => ({ provider, failure }),
+  resourceFacts: ({ provider, failure }: Lagging & { failure: FailureKind }) => ({ provider, failure }),
   run({ replication, now }, row: Lagging & { failure: FailureKind; before: FailureKind | null }): Outcome<null> {
     replication.failed(row, row.failure, now)
     const facts = { lagSeconds: Math.floor((now - row.since) / 1000) }
-    return row.before === row.failure ? { value: null, quiet: true } : { value: null, facts }
+    return row.before === row.failure ? { value: null, unrecorded: true } : { value: null, facts }
   },
 })
 
@@ -78,7 +78,7 @@ export const uncomparedReplicas = task({
     { everyMs, pauseMs, limit }: { everyMs: number; pauseMs: number; limit: number },
   ): Outcome<OfChain<Compared>[]> {
     const items = replication.uncompared({ before: now - everyMs, triedBefore: now - pauseMs }, limit)
-    return { value: items.map((row) => ({ ...row, chain: chains.covering(row.name) })), quiet: true }
+    return { value: items.map((row) => ({ ...row, chain: chains.covering(row.name) })), unrecorded: true }
   },
 })
 
@@ -92,23 +92,29 @@ export interface Comparison {
 
 /** Notes how a replica compared, or that it could not be; recorded when it drifted, and when it came back. */
 export const replicaCompared = task({
-  notable: true,
+  securityEvent: true,
   resource: byName,
-  about: ({ provider }: { name: string; provider: string; digests: Omit<Comparison, 'name' | 'provider'> | null }) => ({
+  resourceFacts: ({
+    provider,
+  }: {
+    name: string
+    provider: string
+    digests: Omit<Comparison, 'name' | 'provider'> | null
+  }) => ({
     provider,
   }),
   run({ replication, now }, { name, provider, digests }): Outcome<{ differs: boolean | null }> {
     const before = replication.comparison(name, provider)
-    if (before === null) return { value: { differs: null }, quiet: true }
+    if (before === null) return { value: { differs: null }, unrecorded: true }
     if (digests === null) {
       replication.notCompared(name, provider, now)
-      return { value: { differs: before.differs }, quiet: true }
+      return { value: { differs: before.differs }, unrecorded: true }
     }
     const { primary, replica } = digests
     const differs = primary !== replica
     replication.compared(name, provider, { digest: replica, differs }, now)
     if (primary === null && replica === null) replication.unwatch(name, provider)
-    if (differs === (before.differs ?? false)) return { value: { differs }, quiet: true }
+    if (differs === (before.differs ?? false)) return { value: { differs }, unrecorded: true }
     const missing = replica === null ? 'replica' : primary === null ? 'primary' : null
     return { value: { differs }, facts: { differs, ...(missing && { missing }) } }
   },
@@ -119,7 +125,7 @@ export const forgetReplica = task({
   resource: byName,
   run({ replication }, { name, provider }: { name: string; provider: string }): Outcome<null> {
     replication.unwatch(name, provider)
-    return { value: null, quiet: true }
+    return { value: null, unrecorded: true }
   },
 })
 
@@ -128,15 +134,15 @@ export const providersInUse = task({
   resource: () => 'providers',
   run({ chains }, _: Record<never, never>): Outcome<string[]> {
     const ids = chains.all().flatMap(({ members }) => members.map(({ provider }) => provider))
-    return { value: [...new Set(ids)], quiet: true }
+    return { value: [...new Set(ids)], unrecorded: true }
   },
 })
 
 /** Notes how a provider is; recorded when that is new. */
 export const providerSeen = task({
-  notable: true,
+  securityEvent: true,
   resource: () => 'providers',
-  about: ({ provider, state }: { provider: string; state: HealthState; failure: FailureKind | null }) => ({
+  resourceFacts: ({ provider, state }: { provider: string; state: HealthState; failure: FailureKind | null }) => ({
     provider,
     state,
   }),
@@ -144,6 +150,6 @@ export const providerSeen = task({
     const before = health.put(seen, now)
     const isNews = before === null ? seen.state !== 'up' : before !== seen.state
     const facts = { before, ...(seen.failure && { failure: seen.failure }) }
-    return isNews ? { value: null, facts } : { value: null, quiet: true }
+    return isNews ? { value: null, facts } : { value: null, unrecorded: true }
   },
 })

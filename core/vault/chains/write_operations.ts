@@ -9,7 +9,7 @@ import { DAY_MS } from '../../durations.ts'
 import type { Reason } from '../../errors.ts'
 import type { VersionedChain } from '../../providers/chain.ts'
 import type { FailureKind } from '../../providers/provider.ts'
-import { type Context, type Outcome, operation } from '../operation.ts'
+import { type OperationContext, type Outcome, operation } from '../operation.ts'
 import type { Idempotency } from '../secrets/store.ts'
 import { bounded, reasonOf, replicasOf } from './read_operations.ts'
 import type { Effect } from './replication_store.ts'
@@ -32,7 +32,7 @@ type Permitted<T> = Extract<Outcome<T>, { value: T }>
 
 /** Looks how a write goes. The cache forgets the name, and its replicas are due, whatever becomes of the edge. */
 export function beginWrite(
-  { cache, replication, now }: Context,
+  { cache, replication, now }: OperationContext,
   chain: VersionedChain,
   name: string,
   { effect, replace }: { effect: Effect; replace?: 'shape' | undefined },
@@ -62,10 +62,10 @@ export interface WriteReport {
  */
 export const reportWrite = operation({
   action: null,
-  follows: true,
+  continuation: true,
   resource: ({ name }: WriteReport) => name,
-  about: ({ chain, provider, effect }) => ({ chain, provider, effect }),
-  run(context: Context, report: WriteReport): Outcome<{ at: number }> {
+  resourceFacts: ({ chain, provider, effect }) => ({ chain, provider, effect }),
+  run(context: OperationContext, report: WriteReport): Outcome<{ at: number }> {
     const { cache, chains, replication, secrets, principal, now } = context
     const { name, effect, outcome, replace, idempotency } = report
     const isMade = !('failure' in outcome)

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Context, type Outcome, operation } from '../operation.ts'
+import { type OperationContext, type Outcome, operation } from '../operation.ts'
 import type { Term, Under, Unmoved } from './key_store.ts'
 import type { RootBearers, RootRow } from './root_key_store.ts'
 
@@ -16,7 +16,10 @@ const MAX_ROOTS = 10
 export const currentTerm = operation({
   action: null,
   resource: () => 'keys',
-  run: ({ keys }: Context, _: Record<never, never>): Outcome<Under> => ({ value: keys.under(), quiet: true }),
+  run: ({ keys }: OperationContext, _: Record<never, never>): Outcome<Under> => ({
+    value: keys.under(),
+    unrecorded: true,
+  }),
 })
 
 const onKeys = { action: 'admin', resource: () => 'keys' } as const
@@ -35,8 +38,8 @@ export interface Keys {
 /** The terms of the vault's key, how far the move to the newest is, and what becomes of former root keys. */
 export const showKeys = operation({
   ...onKeys,
-  binds: 'nothing',
-  run({ keys, roots, limits, now, refuses }: Context, _: Record<never, never>): Outcome<Keys> {
+  approvalBinding: 'nothing',
+  run({ keys, roots, limits, now, refuses }: OperationContext, _: Record<never, never>): Outcome<Keys> {
     const needed = roots.needed()
     const shown = roots.all().slice(0, MAX_ROOTS)
     const unmoved = keys
@@ -57,9 +60,9 @@ export const showKeys = operation({
 /** Begins a term: from now on values are sealed under its key, and those that there are move to it. */
 export const rekey = operation({
   ...onKeys,
-  notable: true,
-  binds: ({ keys }: Context) => ({ term: keys.term() }),
-  run({ keys, principal, now }: Context, _: Record<never, never>): Outcome<Term> {
+  securityEvent: true,
+  approvalBinding: ({ keys }: OperationContext) => ({ term: keys.term() }),
+  run({ keys, principal, now }: OperationContext, _: Record<never, never>): Outcome<Term> {
     // Each move goes from all older terms to the newest: another before it is done would only begin it anew.
     if (keys.isMoving()) return { reason: 'rekeying' }
     const term = keys.start(principal, now)

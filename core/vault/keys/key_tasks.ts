@@ -16,13 +16,13 @@ const MAX_HEAD = 109
 
 /** Begins a term when the newest is older than `maxAgeMs`, and no move is under way. */
 export const rekeyOld = task({
-  notable: true,
+  securityEvent: true,
   resource: () => 'keys',
   run({ keys, now }: TaskContext, { maxAgeMs }: { maxAgeMs: number }): Outcome<{ nextAt: number }> {
     const { startedAt, number } = keys.terms()[0]!
     const due = startedAt + maxAgeMs
-    if (now < due) return { value: { nextAt: due }, quiet: true }
-    if (keys.isMoving()) return { value: { nextAt: now }, quiet: true }
+    if (now < due) return { value: { nextAt: due }, unrecorded: true }
+    if (keys.isMoving()) return { value: { nextAt: now }, unrecorded: true }
     keys.start(null, now)
     return { value: { nextAt: now + maxAgeMs }, facts: { term: number + 1 } }
   },
@@ -43,9 +43,9 @@ export const findStale = task({
   run({ keys }: TaskContext, _: Record<never, never>): Outcome<StaleBatch | null> {
     const place = keys.place()
     const kid = place && keys.target(place.stage)
-    if (place === null || kid === null) return { value: null, quiet: true }
+    if (place === null || kid === null) return { value: null, unrecorded: true }
     if (place.stage === 0 && place.cursor === 0) keys.again()
-    return { value: { term: keys.term(), kid, place, ...keys.stale(place, BATCH, MAX_HEAD) }, quiet: true }
+    return { value: { term: keys.term(), kid, place, ...keys.stale(place, BATCH, MAX_HEAD) }, unrecorded: true }
   },
 })
 
@@ -56,14 +56,14 @@ export interface Rewrapped extends StaleBatch {
 
 /** Puts new heads in place, and notes how far that is. */
 export const keepRewrapped = task({
-  notable: true,
+  securityEvent: true,
   resource: () => 'keys',
   run({ keys, roots, now }: TaskContext, batch: Rewrapped): Outcome<{ done: boolean; unneeded: string[] }> {
     const { term, place, items, heads, next } = batch
     const here = keys.place()
     // Done by another meanwhile, or for a term that is not the newest any more.
     if (term !== keys.term() || here?.stage !== place.stage || here.cursor !== place.cursor)
-      return { reason: 'superseded', quiet: true }
+      return { reason: 'superseded', unrecorded: true }
     let moved = 0
     let failed = 0
     for (const [i, item] of items.entries()) {
@@ -73,7 +73,7 @@ export const keepRewrapped = task({
     }
     const before = next === null ? roots.needed() : []
     keys.moveOn(next, { moved, failed }, now)
-    if (next !== null) return { value: { done: false, unneeded: [] }, quiet: true }
+    if (next !== null) return { value: { done: false, unneeded: [] }, unrecorded: true }
     const { moved: inAll, failed: left } = keys.terms()[0]!
     const needed = roots.needed()
     const unneeded = before.filter((id) => !needed.includes(id))

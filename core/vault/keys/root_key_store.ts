@@ -29,7 +29,7 @@ export interface RootBearers {
 const ELDERS = 'elder_roots'
 
 /** Which root keys a vault is and was under. It knows their ids, and no key. */
-export class RootStore {
+export class RootKeyStore {
   readonly #sql: Sql
   #given: ReadonlySet<string> | null = null
 
@@ -48,9 +48,10 @@ export class RootStore {
   }
 
   /** Ties a vault to its first root key, unless that was done. */
-  tie(root: string, elders: readonly string[]): void {
+  tie(root: string, earlierRootKeys: readonly string[]): void {
     const tied = this.#sql.all('UPDATE term SET root = ? WHERE root IS NULL RETURNING number', root)
-    if (tied.length > 0) this.#sql.all('INSERT OR REPLACE INTO meta VALUES (?, ?)', ELDERS, JSON.stringify(elders))
+    if (tied.length > 0)
+      this.#sql.all('INSERT OR REPLACE INTO meta VALUES (?, ?)', ELDERS, JSON.stringify(earlierRootKeys))
   }
 
   /** The vault's own; `null` before it was tied to any. */
@@ -71,7 +72,7 @@ export class RootStore {
   }
 
   /** Those that were former ones before the vault was. */
-  elders(): string[] {
+  earlierRootKeys(): string[] {
     const [row] = this.#sql.all<{ value: string }>('SELECT value FROM meta WHERE key = ?', ELDERS)
     return JSON.parse(row?.value ?? '[]')
   }

@@ -11,7 +11,7 @@ import type { Outcome } from '../operation.ts'
 import type { Sql } from '../sql.ts'
 import type { Stores } from '../stores.ts'
 import { type TaskContext, task } from '../task.ts'
-import { type RootRow, RootStore, type RootUse } from './root_key_store.ts'
+import { RootKeyStore, type RootRow, type RootUse } from './root_key_store.ts'
 
 /** Which root keys a vault is and was under, by their ids. */
 export interface Roots {
@@ -20,7 +20,7 @@ export interface Roots {
   /** All that it was ever under, the newest first. */
   history: RootRow[]
   /** Those that were former ones before the vault was. */
-  elders: string[]
+  earlierRootKeys: string[]
   /** Those that have to be given: something is sealed under them, or they sign the log. */
   needed: string[]
   /** The one that the key which signs the log derives from. */
@@ -37,21 +37,21 @@ export interface GivenRoots {
 /** Reads them from a store that was tied to a root key. */
 export function rootsOf({ roots }: Pick<Stores, 'roots'>): Roots {
   const [current, signing] = [roots.current()!, roots.signing()!]
-  return { current, signing, history: roots.all(), elders: roots.elders(), needed: roots.needed() }
+  return { current, signing, history: roots.all(), earlierRootKeys: roots.earlierRootKeys(), needed: roots.needed() }
 }
 
 /** Reads them from any store, of an older schema too; `null` when it was not tied to a root key. It writes nothing. */
 export function rootsOfStore(sql: Sql): Roots | null {
   const isNow = sql.all("SELECT 1 FROM pragma_table_info('term') WHERE name = 'root'").length > 0
   if (isNow) {
-    const roots = new RootStore(sql)
+    const roots = new RootKeyStore(sql)
     return roots.current() === null ? null : rootsOf({ roots })
   }
   const isVault = sql.all("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'meta'").length > 0
   const [row] = isVault ? sql.all<{ value: string }>("SELECT value FROM meta WHERE key = 'root'") : []
   if (row === undefined) return null
   const id = row.value
-  return { current: id, signing: id, history: [{ id, since: 0 }], elders: [], needed: [id] }
+  return { current: id, signing: id, history: [{ id, since: 0 }], earlierRootKeys: [], needed: [id] }
 }
 
 /**
@@ -62,9 +62,9 @@ export function rootsOfStore(sql: Sql): Roots | null {
  *   before the vault was.
  */
 export function judgeRoots(vault: Roots, given: GivenRoots): 'own' | 'replace' | 'foreign' | 'missing' | 'swapped' {
-  const { current, history, elders, needed } = vault
+  const { current, history, earlierRootKeys, needed } = vault
   const isOwn = current === given.current
-  if (!isOwn && [...history.map(({ id }) => id), ...elders].includes(given.current)) return 'swapped'
+  if (!isOwn && [...history.map(({ id }) => id), ...earlierRootKeys].includes(given.current)) return 'swapped'
   if (!isOwn && !given.former.includes(current)) return 'foreign'
   if (needed.some((id) => !given.all.includes(id))) return 'missing'
   return isOwn ? 'own' : 'replace'
@@ -73,24 +73,27 @@ export function judgeRoots(vault: Roots, given: GivenRoots): 'own' | 'replace' |
 /** Says which root keys the vault is under, before anything is done with it. */
 export const lookAtRoots = task({
   resource: () => 'keys',
-  run: (stores: Stores, _: Record<never, never>): Outcome<Roots> => ({ value: rootsOf(stores), quiet: true }),
+  run: (stores: Stores, _: Record<never, never>): Outcome<Roots> => ({ value: rootsOf(stores), unrecorded: true }),
 })
 
 /** Counts what is sealed under a root key: what would be lost without it. */
 export const countRootUse = task({
   resource: () => 'keys',
-  run: ({ roots }: Stores, { root }: { root: string }): Outcome<RootUse> => ({ value: roots.use(root), quiet: true }),
+  run: ({ roots }: Stores, { root }: { root: string }): Outcome<RootUse> => ({
+    value: roots.use(root),
+    unrecorded: true,
+  }),
 })
 
 /** Puts a root key in the place of the vault's own, and begins a term under it. */
 export const replaceRoot = task({
-  notable: 'alert',
+  securityEvent: 'alert',
   resource: () => 'keys',
-  about: ({ from, to }: { from: string; to: string }) => ({ rootKey: to, before: from }),
+  resourceFacts: ({ from, to }: { from: string; to: string }) => ({ rootKey: to, before: from }),
   run(context: TaskContext, { from, to }: { from: string; to: string }): Outcome<{ term: number }> {
     const { keys, roots, replication, now } = context
     // Done before: an edge that opened the vault at the same time.
-    if (roots.current() !== from) return { reason: 'superseded', quiet: true }
+    if (roots.current() !== from) return { reason: 'superseded', unrecorded: true }
     const { number } = keys.start(null, now, to)
     // Keyed digests of values: those to come could not be compared with them.
     replication.forgetDigests()

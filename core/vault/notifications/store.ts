@@ -1,7 +1,7 @@
 import type { Sql } from '../sql.ts'
 
 /** Something that somebody has to be told. */
-export interface Notice {
+export interface PendingNotification {
   id: number
   /** Such as `approval.asked`. */
   type: string
@@ -13,7 +13,7 @@ export interface Notice {
 const MAX_NOTICES = 1000
 
 /** The rows of notices that were not taken yet. */
-export class NoticeStore {
+export class NotificationStore {
   readonly #sql: Sql
 
   constructor(sql: Sql) {
@@ -21,7 +21,7 @@ export class NoticeStore {
   }
 
   /** Adds one, and drops the oldest of too many; never one of another type, so that asking much hides no broken glass. */
-  add({ type, data }: Pick<Notice, 'type' | 'data'>, now: number): void {
+  add({ type, data }: Pick<PendingNotification, 'type' | 'data'>, now: number): void {
     this.#sql.all(
       `DELETE FROM notice WHERE id IN
        (SELECT id FROM notice WHERE type = ? ORDER BY id DESC LIMIT 10 OFFSET ?)`,
@@ -31,9 +31,9 @@ export class NoticeStore {
     this.#sql.all('INSERT INTO notice (type, data, created_at, next_at, attempts) VALUES (?, ?, ?, ?, 0)', ...row)
   }
 
-  due(now: number): Notice | null {
+  due(now: number): PendingNotification | null {
     const query = `SELECT id, type, data, created_at AS createdAt FROM notice WHERE next_at <= ? ORDER BY id LIMIT 1`
-    const [row] = this.#sql.all<Omit<Notice, 'data'> & { data: string }>(query, now)
+    const [row] = this.#sql.all<Omit<PendingNotification, 'data'> & { data: string }>(query, now)
     return row === undefined ? null : { ...row, data: JSON.parse(row.data) }
   }
 

@@ -7,8 +7,8 @@
 import type { Outcome } from '../operation.ts'
 import type { Stores } from '../stores.ts'
 import { type TaskContext, task } from '../task.ts'
-import type { Notice } from './store.ts'
-import type { Hook } from './webhook_store.ts'
+import type { PendingNotification } from './store.ts'
+import type { Webhook } from './webhook_store.ts'
 
 /** How often one is tried: some days. */
 const MAX_ATTEMPTS = 100
@@ -18,38 +18,38 @@ const LAST_WAIT_MS = 3_600_000
 /** Writes a notice down, if the policy names a hook for it. Call inside a transaction. */
 export function notify(
   { policy, notices }: Pick<Stores, 'policy' | 'notices'>,
-  notice: Pick<Notice, 'type' | 'data'>,
+  notice: Pick<PendingNotification, 'type' | 'data'>,
   now: number,
 ): void {
   if (policy.get().notify !== null) notices.add(notice, now)
 }
 
 /** The next notice that is due, and where it goes; or when to look again. */
-export interface NextNotice {
-  notice: Notice | null
-  hook: Hook | null
+export interface NextNotification {
+  notice: PendingNotification | null
+  hook: Webhook | null
   nextAt: number | null
 }
 
 /** Hands out the next notice. A hook that the policy does not name any more is told nothing. */
-export const nextNotice = task({
+export const nextNotification = task({
   resource: () => 'hooks',
-  run({ policy, hooks, notices, now }: TaskContext, _: Record<never, never>): Outcome<NextNotice> {
+  run({ policy, hooks, notices, now }: TaskContext, _: Record<never, never>): Outcome<NextNotification> {
     const { notify: id } = policy.get()
     const hook = id === null ? null : hooks.find(id)
     if (hook === null) notices.clear()
-    return { value: { hook, notice: notices.due(now), nextAt: notices.nextAt() }, quiet: true }
+    return { value: { hook, notice: notices.due(now), nextAt: notices.nextAt() }, unrecorded: true }
   },
 })
 
 /** Notes that one was taken, or that it has to be sent again; after many times it is given up. */
-export const settleNotice = task({
+export const settleNotification = task({
   resource: () => 'hooks',
   run({ notices, now }: TaskContext, { id, sent }: { id: number; sent: boolean }): Outcome<{ id: number }> {
     const attempts = notices.attemptsOf(id) + 1
     const settled = sent || attempts >= MAX_ATTEMPTS
     if (settled) notices.remove(id)
     else notices.putOff(id, attempts, now + Math.min(LAST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(attempts, 20)))
-    return { value: { id }, facts: { notice: id, sent, attempts }, ...(settled ? {} : { quiet: true as const }) }
+    return { value: { id }, facts: { notice: id, sent, attempts }, ...(settled ? {} : { unrecorded: true as const }) }
   },
 })

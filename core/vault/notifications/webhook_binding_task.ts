@@ -13,13 +13,13 @@ import type { Outcome } from '../operation.ts'
 import type { Stores } from '../stores.ts'
 import { task } from '../task.ts'
 import { originOf } from './webhook_operations.ts'
-import type { BoundSecret, Hook } from './webhook_store.ts'
+import type { BoundWebhookSecret, Webhook } from './webhook_store.ts'
 
 const PAGE = 200
 
 /** What there is to bind. */
-export interface UnboundHooks {
-  hooks: Hook[]
+export interface UnboundWebhooks {
+  hooks: Webhook[]
   /** Whether the hooks of this vault were bound before: what is unbound now was put there by other means. */
   wasDone: boolean
   /** The term that they are to be sealed under, and its root key. */
@@ -29,21 +29,21 @@ export interface UnboundHooks {
 /** Finds the hooks whose address is not bound. */
 export const findUnbound = task({
   resource: () => 'hooks',
-  run({ hooks, keys, log, retention }: Stores, _: Record<never, never>): Outcome<UnboundHooks> {
+  run({ hooks, keys, log, retention }: Stores, _: Record<never, never>): Outcome<UnboundWebhooks> {
     const unbound = hooks.unbound()
     const wasDone = unbound.length > 0 && hasBound(log, retention.min)
-    return { value: { hooks: unbound, wasDone, under: keys.under() }, quiet: true }
+    return { value: { hooks: unbound, wasDone, under: keys.under() }, unrecorded: true }
   },
 })
 
 /** Keeps secrets that were sealed anew. */
-export const bindHooks = task({
-  notable: 'alert',
+export const bindWebhooks = task({
+  securityEvent: 'alert',
   resource: () => 'hooks',
-  about: ({ secrets }: { secrets: BoundSecret[] }) => ({
+  resourceFacts: ({ secrets }: { secrets: BoundWebhookSecret[] }) => ({
     hooks: secrets.map(({ id, url }) => ({ hook: id, url: originOf(url) })),
   }),
-  run({ hooks }: Stores, { secrets }: { secrets: BoundSecret[] }): Outcome<number> {
+  run({ hooks }: Stores, { secrets }: { secrets: BoundWebhookSecret[] }): Outcome<number> {
     return { value: secrets.filter((secret) => hooks.bind(secret)).length }
   },
 })

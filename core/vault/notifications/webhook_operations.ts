@@ -3,32 +3,35 @@
  *
  * @module
  */
-import { type Context, type Outcome, operation, type Unusable } from '../operation.ts'
-import type { Hook } from './webhook_store.ts'
+import { type OperationContext, type Outcome, operation, type Unusable } from '../operation.ts'
+import type { Webhook } from './webhook_store.ts'
 
 const onHooks = { action: 'admin', resource: () => 'hooks' } as const
 
-export const listHooks = operation({
+export const listWebhooks = operation({
   ...onHooks,
-  binds: 'nothing',
-  run: ({ hooks }: Context, _: Record<never, never>): Outcome<Hook[]> => ({ value: hooks.list() }),
+  approvalBinding: 'nothing',
+  run: ({ hooks }: OperationContext, _: Record<never, never>): Outcome<Webhook[]> => ({ value: hooks.list() }),
 })
 
 /** What a hook is to be, with a new signing secret that is taken only if there is none, or it is to be replaced. */
-interface NewHook extends Pick<Hook, 'id' | 'url' | 'kid' | 'sealed'> {
+interface NewHook extends Pick<Webhook, 'id' | 'url' | 'kid' | 'sealed'> {
   newSecret: boolean
 }
 
-export const putHook = operation({
+export const putWebhook = operation({
   ...onHooks,
-  notable: true,
-  about: (input: NewHook | Unusable) => ({ hook: input.id, ...('url' in input && { url: originOf(input.url) }) }),
-  binds({ hooks }, input: NewHook | Unusable) {
+  securityEvent: true,
+  resourceFacts: (input: NewHook | Unusable) => ({
+    hook: input.id,
+    ...('url' in input && { url: originOf(input.url) }),
+  }),
+  approvalBinding({ hooks }, input: NewHook | Unusable) {
     if ('unusable' in input) return { ...input }
     const { id, url, newSecret } = input
     return { id, url, newSecret, before: shown(hooks.find(id)) }
   },
-  run(context: Context, input: NewHook | Unusable): Outcome<{ hook: Hook; tookSecret: boolean }> {
+  run(context: OperationContext, input: NewHook | Unusable): Outcome<{ hook: Webhook; tookSecret: boolean }> {
     if ('unusable' in input) return { reason: 'unusable' }
     const { hooks, keys, now, principal } = context
     const { id, url, newSecret, kid, sealed } = input
@@ -43,12 +46,12 @@ export const putHook = operation({
   },
 })
 
-export const deleteHook = operation({
+export const deleteWebhook = operation({
   ...onHooks,
-  notable: true,
-  about: ({ id }: { id: string }) => ({ hook: id }),
-  binds: 'nothing',
-  run({ hooks, policy }: Context, { id }: { id: string }): Outcome<{ id: string }> {
+  securityEvent: true,
+  resourceFacts: ({ id }: { id: string }) => ({ hook: id }),
+  approvalBinding: 'nothing',
+  run({ hooks, policy }: OperationContext, { id }: { id: string }): Outcome<{ id: string }> {
     if (hooks.find(id) === null) return { reason: 'no_hook' }
     if (hooks.isUsed(id) || policy.get().notify === id) return { reason: 'hook_used' }
     hooks.delete(id)
@@ -62,6 +65,6 @@ export function originOf(url: string): string {
 }
 
 /** A hook as it is. Its version alone begins at one again when it is deleted and made anew. */
-function shown(hook: Hook | null) {
+function shown(hook: Webhook | null) {
   return hook && { url: hook.url, version: hook.version, updatedAt: hook.updatedAt, updatedBy: hook.updatedBy }
 }

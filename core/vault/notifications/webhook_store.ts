@@ -3,7 +3,7 @@ import { Erasures } from '../erasures.ts'
 import type { Sql } from '../sql.ts'
 
 /** A server to be told, and the secret that messages to it are signed with. */
-export interface Hook {
+export interface Webhook {
   id: string
   url: string
   kid: string
@@ -14,7 +14,7 @@ export interface Hook {
 }
 
 /** The secret of a hook of 0.1, sealed anew with its address bound. */
-export interface BoundSecret extends Pick<Hook, 'id' | 'url' | 'kid' | 'sealed'> {
+export interface BoundWebhookSecret extends Pick<Webhook, 'id' | 'url' | 'kid' | 'sealed'> {
   /** What was sealed before. */
   before: Bytes
 }
@@ -22,7 +22,7 @@ export interface BoundSecret extends Pick<Hook, 'id' | 'url' | 'kid' | 'sealed'>
 const COLUMNS = 'id, url, kid, sealed, version, updated_at AS updatedAt, updated_by AS updatedBy'
 
 /** The rows of hooks. */
-export class HookStore {
+export class WebhookStore {
   readonly #sql: Sql
   readonly #erasures: Erasures
 
@@ -31,15 +31,15 @@ export class HookStore {
     this.#erasures = erasures
   }
 
-  find(id: string): Hook | null {
-    return this.#sql.all<Hook>(`SELECT ${COLUMNS} FROM hook WHERE id = ?`, id)[0] ?? null
+  find(id: string): Webhook | null {
+    return this.#sql.all<Webhook>(`SELECT ${COLUMNS} FROM hook WHERE id = ?`, id)[0] ?? null
   }
 
-  list(): Hook[] {
-    return this.#sql.all<Hook>(`SELECT ${COLUMNS} FROM hook ORDER BY id`)
+  list(): Webhook[] {
+    return this.#sql.all<Webhook>(`SELECT ${COLUMNS} FROM hook ORDER BY id`)
   }
 
-  put({ id, url, kid, sealed, version, updatedAt, updatedBy }: Hook): void {
+  put({ id, url, kid, sealed, version, updatedAt, updatedBy }: Webhook): void {
     this.#erasures.note(this.#sql.all('SELECT 1 FROM hook WHERE id = ? AND sealed <> ?', id, sealed))
     const row = [id, url, kid, sealed, version, updatedAt, updatedBy]
     // In its place, and not as a new row: a move to another term goes through the rows in order, and would miss it.
@@ -52,8 +52,8 @@ export class HookStore {
   }
 
   /** Those whose address is not bound in their envelope: of 0.1. */
-  unbound(): Hook[] {
-    return this.#sql.all<Hook>(`SELECT ${COLUMNS} FROM hook WHERE bound = 0 ORDER BY id`)
+  unbound(): Webhook[] {
+    return this.#sql.all<Webhook>(`SELECT ${COLUMNS} FROM hook WHERE bound = 0 ORDER BY id`)
   }
 
   isBound(id: string): boolean {
@@ -61,7 +61,7 @@ export class HookStore {
   }
 
   /** @returns Whether the hook was as it was when its secret was sealed anew. */
-  bind({ id, url, kid, sealed, before }: BoundSecret): boolean {
+  bind({ id, url, kid, sealed, before }: BoundWebhookSecret): boolean {
     const query = `UPDATE hook SET kid = ?, sealed = ?, bound = 1 WHERE id = ? AND url = ? AND sealed = ? AND bound = 0 RETURNING id`
     const rows = this.#sql.all(query, kid, sealed, id, url, before)
     this.#erasures.note(rows)

@@ -7,8 +7,8 @@
 import { randomBytes } from '../../bytes.ts'
 import { PosternError } from '../../errors.ts'
 import { type Recipe, underPolicy } from '../../values/generate.ts'
-import type { HookStore } from '../notifications/webhook_store.ts'
-import { byName, type Context, type Outcome, operation } from '../operation.ts'
+import type { WebhookStore } from '../notifications/webhook_store.ts'
+import { byName, type OperationContext, type Outcome, operation } from '../operation.ts'
 import type { SecretRow } from '../secrets/store.ts'
 import { beginRun, objectionTo, settleProvided } from './provider_rotation.ts'
 import { nextDue, thawed } from './schedule.ts'
@@ -31,14 +31,14 @@ export function chance(): number {
 /** Sets how a secret rotates. The first run is a period from now. */
 export const putRotation = operation({
   action: 'admin',
-  notable: true,
+  securityEvent: true,
   resource: () => 'rotations',
-  about: ({ name }: { name: string; config: RotationConfig }) => ({ resource: name }),
-  binds: ({ secrets, rotations, hooks }, { name, config }) => {
+  resourceFacts: ({ name }: { name: string; config: RotationConfig }) => ({ resource: name }),
+  approvalBinding: ({ secrets, rotations, hooks }, { name, config }) => {
     const secret = secrets.find(name)
     return { resource: name, config, before: shown(secret && rotations.find(secret.id)), url: urlOf(hooks, config) }
   },
-  run(context: Context, { name, config }): Outcome<ShownRotation> {
+  run(context: OperationContext, { name, config }): Outcome<ShownRotation> {
     const { secrets, rotations, chains, hooks, now, principal } = context
     const chain = chains.covering(name)
     const objection = objectionTo(config.target, chain)
@@ -61,11 +61,11 @@ export const putRotation = operation({
 /** Has a secret rotate no more. A run that goes on has to end first: its target waits for it. */
 export const deleteRotation = operation({
   action: 'admin',
-  notable: true,
+  securityEvent: true,
   resource: () => 'rotations',
-  about: ({ name }: { name: string }) => ({ resource: name }),
-  binds: 'nothing',
-  run({ secrets, rotations }: Context, { name }: { name: string }): Outcome<{ name: string }> {
+  resourceFacts: ({ name }: { name: string }) => ({ resource: name }),
+  approvalBinding: 'nothing',
+  run({ secrets, rotations }: OperationContext, { name }: { name: string }): Outcome<{ name: string }> {
     const secret = secrets.find(name)
     const before = secret && rotations.find(secret.id)
     if (secret === null || before === null) return { reason: 'no_rotation' }
@@ -79,7 +79,7 @@ export const deleteRotation = operation({
 export const listRotations = operation({
   action: null,
   resource: () => 'rotations',
-  run(context: Context, { after, limit }: { after: string; limit: number }): Outcome<ListedRotations> {
+  run(context: OperationContext, { after, limit }: { after: string; limit: number }): Outcome<ListedRotations> {
     const { rotations } = context
     const isAdmin = context.refuses('admin', 'rotations') === null
     const items: ShownRotation[] = []
@@ -102,7 +102,7 @@ export interface ListedRotations {
 export const showRotation = operation({
   action: null,
   resource: byName,
-  run(context: Context, { name }: { name: string }): Outcome<ShownRotation & { runs: Run[] }> {
+  run(context: OperationContext, { name }: { name: string }): Outcome<ShownRotation & { runs: Run[] }> {
     const denied = context.refuses('admin', 'rotations') && context.refuses('rotate', name)
     if (denied !== null) return { reason: denied }
     const { secrets, rotations } = context
@@ -128,14 +128,14 @@ export const startRotation = operation({
   action: 'rotate',
   // What it brings back is opened for whoever asks; a new value is not.
   also: ({ restores }: StartRotation) => (restores === null ? null : 'read'),
-  notable: true,
+  securityEvent: true,
   resource: byName,
-  about: ({ restores, force, replace }: StartRotation) => ({
+  resourceFacts: ({ restores, force, replace }: StartRotation) => ({
     ...(restores !== null && { restores }),
     ...(force && { force }),
     ...(replace && { replace }),
   }),
-  binds: ({ secrets, chains, rotations, hooks }, { name, restores, force, replace }: StartRotation) => {
+  approvalBinding: ({ secrets, chains, rotations, hooks }, { name, restores, force, replace }: StartRotation) => {
     const secret = secrets.find(name)
     const chain = chains.covering(name)
     const config = (secret && rotations.find(secret.id)?.config) ?? null
@@ -144,7 +144,7 @@ export const startRotation = operation({
     const at = chain === null ? { current: secret?.current ?? null } : { chain: chain.id, revision: chain.revision }
     return { restores, force, ...(replace && { replace }), ...at, latest: secret?.latest ?? null, ...to }
   },
-  run(context: Context, { name, restores, force, replace }: StartRotation): Outcome<Run> {
+  run(context: OperationContext, { name, restores, force, replace }: StartRotation): Outcome<Run> {
     const { secrets, rotations, chains, principal, now } = context
     const isHere = chains.covering(name) === null
     // No value of a provider is kept here to be brought back.
@@ -173,17 +173,17 @@ export const startRotation = operation({
  */
 export const steerRotation = operation({
   action: 'rotate',
-  notable: true,
+  securityEvent: true,
   resource: byName,
-  about: ({ to }: { name: string; to: Steer }) => ({ to }),
+  resourceFacts: ({ to }: { name: string; to: Steer }) => ({ to }),
   // A try comes anyway, and was approved with the run. The rest says which value stays valid, and where.
-  binds: ({ secrets, rotations, hooks }, { name, to }: { name: string; to: Steer }) => {
+  approvalBinding: ({ secrets, rotations, hooks }, { name, to }: { name: string; to: Steer }) => {
     if (to === 'retry') return 'nothing'
     const secret = secrets.find(name)
     const run = secret && rotations.active(secret.id)
     return { to, run: run && { ...boundRun(run), url: urlOf(hooks, run.config) } }
   },
-  run(context: Context, { name, to }: { name: string; to: Steer }): Outcome<Run> {
+  run(context: OperationContext, { name, to }: { name: string; to: Steer }): Outcome<Run> {
     const { secrets, rotations, now } = context
     const secret = secrets.find(name)
     const run = secret && rotations.active(secret.id)
@@ -204,7 +204,7 @@ export const steerRotation = operation({
  * Where values would go. An approval is bound to that and to the configuration, not to their versions: what is deleted
  * and made anew begins to count at one again.
  */
-function urlOf(hooks: HookStore, { target }: RotationConfig): string | null {
+function urlOf(hooks: WebhookStore, { target }: RotationConfig): string | null {
   return target.kind === 'webhook' ? (hooks.find(target.hook)?.url ?? null) : null
 }
 
@@ -220,7 +220,7 @@ function boundRun({ id, why, by, restores, config, step, number, replaces }: Run
   return { id, why, by, restores, config, step, number, replaces }
 }
 
-function abandon(context: Context, secret: SecretRow, run: Run): void {
+function abandon(context: OperationContext, secret: SecretRow, run: Run): void {
   const { secrets, rotations, now } = context
   const outcome = run.step === 'finish' ? 'rotated' : 'abandoned'
   if (run.provided !== null) settleProvided(context, secret, run, null)
@@ -230,11 +230,11 @@ function abandon(context: Context, secret: SecretRow, run: Run): void {
   if (rotation !== null) rotations.reschedule(secret.id, nextDue(rotation.config, now, chance()), rotation.failures)
 }
 
-function withRun({ rotations }: Context, rotation: Rotation): ShownRotation {
+function withRun({ rotations }: OperationContext, rotation: Rotation): ShownRotation {
   return { ...rotation, run: rotations.runs(rotation.secret, 1)[0] ?? null }
 }
 
-function isStrong({ policy }: Context, name: string, recipe: Recipe): boolean {
+function isStrong({ policy }: OperationContext, name: string, recipe: Recipe): boolean {
   try {
     underPolicy(recipe, policy.strengthFor(name))
     return true

@@ -13,7 +13,7 @@ import type { Encoding } from '../../encoding.ts'
 import type { StrengthPolicy } from '../../values/strength.ts'
 import type { Under } from '../keys/key_store.ts'
 import { notify } from '../notifications/tasks.ts'
-import type { Hook } from '../notifications/webhook_store.ts'
+import type { Webhook } from '../notifications/webhook_store.ts'
 import type { Outcome } from '../operation.ts'
 import { byName } from '../operation.ts'
 import { type SealedVersion, sealedVersion } from '../secrets/operations.ts'
@@ -42,7 +42,7 @@ export const lookAtRotations = task({
   resource: () => 'rotations',
   run({ rotations, now }: TaskContext, _: Record<never, never>): Outcome<Agenda> {
     const found = { due: rotations.due(now, LOOK_LIMIT), ready: rotations.ready(now, LOOK_LIMIT) }
-    return { value: { ...found, nextAt: rotations.nextAt() }, quiet: true }
+    return { value: { ...found, nextAt: rotations.nextAt() }, unrecorded: true }
   },
 })
 
@@ -51,7 +51,7 @@ export const startDue = task({
   resource: byName,
   run(context: TaskContext, { name }: { name: string }): Outcome<{ run: number | null }> {
     const { secrets, rotations, now } = context
-    const nothing = { value: { run: null }, quiet: true } as const
+    const nothing = { value: { run: null }, unrecorded: true } as const
     const secret = secrets.find(name)
     const rotation = secret && rotations.find(secret.id)
     if (secret === null || rotation === null || rotation.nextAt === null || rotation.nextAt > now) return nothing
@@ -82,19 +82,19 @@ export interface Turn
   current: SealedVersion | null
   previous: SealedVersion | null
   restores: SealedVersion | null
-  hook: Hook | null
+  hook: Webhook | null
 }
 
 /** Hands out the step of a run, to one at a time. */
 export const claimStep = task({
   resource: byName,
-  about: ({ run }: { name: string; run: number }) => ({ run }),
+  resourceFacts: ({ run }: { name: string; run: number }) => ({ run }),
   run(context: TaskContext, { name, run: id }: { name: string; run: number }): Outcome<Turn | null> {
     const { secrets, rotations, cache, now } = context
     const secret = secrets.find(name)
     const before = rotations.run(id)
     if (secret === null || before === null || before.outcome !== null || before.nextAt > now)
-      return { value: null, quiet: true }
+      return { value: null, unrecorded: true }
     // What was deleted meanwhile, or is kept elsewhere now, is not to be made valid any more.
     const gone = !isAtHome(context, secret, before)
     // What a rollback is to bring back: another value in its place would be what nobody asked for.
@@ -155,7 +155,7 @@ interface StepDone {
 /** Keeps the value that was made, as the pending version. */
 export const keepCreated = task({
   resource: byName,
-  about: ({ run, fence, number }: Created) => ({ run, fence, version: number }),
+  resourceFacts: ({ run, fence, number }: Created) => ({ run, fence, version: number }),
   run(context: TaskContext, created: Created): Outcome<{ number: number }> {
     const { secrets, rotations, keys, now } = context
     const { run: id, fence, name, number, kid, sealed, contentType, encoding, expects } = created
@@ -166,7 +166,7 @@ export const keepCreated = task({
     // Deleted or destroyed meanwhile: the next turn undoes it.
     if (!isAtHome(context, secret, run)) return { reason: 'superseded' }
     // A write came between, or a new term: the edge seals again.
-    if (number !== secret.latest + 1 || !keys.isCurrent(kid)) return { reason: 'raced', quiet: true }
+    if (number !== secret.latest + 1 || !keys.isCurrent(kid)) return { reason: 'raced', unrecorded: true }
     const why = run.restores === null ? 'rotation' : `rollback to ${run.restores}`
     const restored = run.restores === null ? null : secrets.version(secret.id, run.restores)
     const about = { createdAt: now, createdBy: run.by, why, expiresAt: restored?.expiresAt ?? null }
@@ -182,7 +182,7 @@ export const keepCreated = task({
 export const nextVersion = task({
   resource: byName,
   run({ secrets, keys }: TaskContext, { name }: { name: string }): Outcome<{ number: number; under: Under }> {
-    return { value: { number: (secrets.find(name)?.latest ?? 0) + 1, under: keys.under() }, quiet: true }
+    return { value: { number: (secrets.find(name)?.latest ?? 0) + 1, under: keys.under() }, unrecorded: true }
   },
 })
 
@@ -199,7 +199,7 @@ interface Created extends StepDone {
 /** Writes down that a step was done, and goes on to the next. */
 export const advanceRun = task({
   resource: byName,
-  about: ({ run, fence, step, version }: Advance) => ({ run, fence, step, ...(version && { version }) }),
+  resourceFacts: ({ run, fence, step, version }: Advance) => ({ run, fence, step, ...(version && { version }) }),
   run(context: TaskContext, { run: id, fence, step, version }: Advance): Outcome<{ next: Next }> {
     const { rotations } = context
     const run = rotations.run(id)
@@ -220,7 +220,13 @@ interface Advance extends StepDone {
 /** Writes down that a step failed: it is tried again, or undone. */
 export const failStep = task({
   resource: byName,
-  about: ({ run, fence, step, failure, code }: Failed) => ({ run, fence, step, failure, ...(code && { code }) }),
+  resourceFacts: ({ run, fence, step, failure, code }: Failed) => ({
+    run,
+    fence,
+    step,
+    failure,
+    ...(code && { code }),
+  }),
   run(context: TaskContext, { run: id, fence, step, failure }: Failed): Outcome<{ next: Next }> {
     const { rotations } = context
     const run = rotations.run(id)

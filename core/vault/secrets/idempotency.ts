@@ -5,19 +5,22 @@
  */
 
 import { DAY_MS } from '../../durations.ts'
-import type { Context } from '../operation.ts'
+import type { OperationContext } from '../operation.ts'
 import type { Idempotency, Replay } from './store.ts'
 
 /** How long a write is remembered by its idempotency key. */
 export const IDEMPOTENCY_MS = DAY_MS
 
 /** The write that a principal made with an idempotency key before, if it did. */
-export function replayOf(context: Context, idempotency: Idempotency | undefined): Replay | null {
+export function replayOf(context: OperationContext, idempotency: Idempotency | undefined): Replay | null {
   const replay = rememberedOf(context, idempotency)
   return replay === null || isBegun(replay) ? null : replay
 }
 
-function rememberedOf({ secrets, principal, now }: Context, idempotency: Idempotency | undefined): Replay | null {
+function rememberedOf(
+  { secrets, principal, now }: OperationContext,
+  idempotency: Idempotency | undefined,
+): Replay | null {
   return idempotency === undefined ? null : secrets.replay(principal, idempotency.key, now - IDEMPOTENCY_MS)
 }
 
@@ -32,7 +35,11 @@ function isBegun({ number, provided }: Replay): boolean {
  *
  * @returns The fingerprint that it was first begun by.
  */
-export function noteBegun(context: Context, name: string, idempotency: Idempotency | undefined): string | null {
+export function noteBegun(
+  context: OperationContext,
+  name: string,
+  idempotency: Idempotency | undefined,
+): string | null {
   if (idempotency === undefined) return null
   const { secrets, principal, now } = context
   const before = rememberedOf(context, idempotency)

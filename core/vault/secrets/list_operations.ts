@@ -5,7 +5,7 @@
  */
 import { decide, inForce, type Rule } from '../access/rules.ts'
 import type { ProviderSecretList } from '../chains/chain_operations.ts'
-import { type Context, type Outcome, operation } from '../operation.ts'
+import { type OperationContext, type Outcome, operation } from '../operation.ts'
 import { AFTER_NAMES, type ListedRow, type ListedVersion } from './store.ts'
 
 /** How many names one list call looks at, permitted or not, so that it cannot hold up the vault. */
@@ -49,7 +49,7 @@ export const listSecrets = operation({
   action: null,
   resource: ({ prefix }: ListInput) => prefix,
   run(
-    context: Context,
+    context: OperationContext,
     { prefix, after, deleted, limit }: ListInput,
   ): Outcome<{ items: ListedSecret[]; after: string | null }> {
     const { secrets, principal, circumstances } = context
@@ -83,7 +83,7 @@ export const listSecrets = operation({
 export const listVersions = operation({
   action: 'read',
   resource: ({ name }: VersionsInput) => name,
-  binds: 'nothing',
+  approvalBinding: 'nothing',
   run({ secrets, chains }, { name, below, limit }: VersionsInput): Outcome<Versions | ProviderSecretList> {
     const chain = chains.covering(name)
     if (chain !== null) return { value: { chain }, facts: { chain: chain.id } }

@@ -11,7 +11,7 @@ import type { StrengthPolicy } from '../../values/strength.ts'
 import { type ProviderRead, planRead, type ReadInput } from '../chains/read_operations.ts'
 import { beginWrite, type ProviderWrite } from '../chains/write_operations.ts'
 import type { Under } from '../keys/key_store.ts'
-import { byName, type Context, type Outcome, operation } from '../operation.ts'
+import { byName, type OperationContext, type Outcome, operation } from '../operation.ts'
 import { IDEMPOTENCY_MS, isSame, noteBegun, replayOf } from './idempotency.ts'
 import type { Idempotency, SecretRow, VersionRow } from './store.ts'
 
@@ -70,9 +70,9 @@ export interface Written {
 export const readSecret = operation({
   action: 'read',
   resource: byName,
-  about: ({ version }: ReadInput) => (version === undefined ? {} : { version }),
+  resourceFacts: ({ version }: ReadInput) => (version === undefined ? {} : { version }),
   // What version a provider has now only the provider knows; but which one is asked can be said.
-  binds: ({ secrets, chains }, { name, version }) => {
+  approvalBinding: ({ secrets, chains }, { name, version }) => {
     const chain = chains.covering(name)
     return chain === null
       ? { version: version ?? secrets.find(name)?.current ?? null }
@@ -114,7 +114,7 @@ export const prepareWrite = operation({
       const version = (secrets.find(name)?.latest ?? 0) + 1
       // The vault took the value of a repeat before: it is not tested against a policy that came since.
       const isTaken = replay !== null && isSame(replay, idempotency)
-      return { value: { version, ...keys.under(), strength: isTaken ? null : strength }, quiet: true }
+      return { value: { version, ...keys.under(), strength: isTaken ? null : strength }, unrecorded: true }
     }
     if (replay === null) {
       if (isRotating(context, name)) return { reason: 'rotating' }
@@ -138,13 +138,13 @@ export interface SealedWrite extends Under {
  * Gives the edge an earlier version, to be sealed anew as the next one. Where a secret rotates, its target has to be
  * told too: that is a rotation then. The edge opens the version for the caller, so it needs `read` as well.
  */
-export const prepareRollback = operation({
+export const prepareVersionRestore = operation({
   action: 'write',
   also: () => 'read',
   resource: byName,
-  about: ({ version }: { name: string; version: number }) => ({ to: version }),
-  binds: ({ secrets }, { name, version }) => ({ to: version, latest: secrets.find(name)?.latest ?? null }),
-  run(context: Context, { name, version }: { name: string; version: number }): Outcome<VersionRestore> {
+  resourceFacts: ({ version }: { name: string; version: number }) => ({ to: version }),
+  approvalBinding: ({ secrets }, { name, version }) => ({ to: version, latest: secrets.find(name)?.latest ?? null }),
+  run(context: OperationContext, { name, version }: { name: string; version: number }): Outcome<VersionRestore> {
     const { secrets, rotations, chains, now } = context
     if (chains.covering(name) !== null) return { reason: 'not_sealed' }
     const secret = secrets.find(name)
@@ -177,7 +177,7 @@ export interface WeakWrite {
 export const writeSecret = operation({
   action: 'write',
   resource: byName,
-  run(context: Context, input: WriteInput | WeakWrite): Outcome<Written> {
+  run(context: OperationContext, input: WriteInput | WeakWrite): Outcome<Written> {
     // That it was weak, and not in which way: the log must not narrow a guess.
     if ('weak' in input) return { reason: 'weak' }
     const { secrets, keys, chains, principal, now } = context
@@ -194,7 +194,7 @@ export const writeSecret = operation({
     if (reason !== null) return { reason }
     // Somebody else was faster; the edge seals again for the number that is next now.
     if (number !== (secret?.latest ?? 0) + 1 || !keys.isCurrent(input.kid))
-      return input.last ? { reason: 'raced' } : { reason: 'raced', quiet: true }
+      return input.last ? { reason: 'raced' } : { reason: 'raced', unrecorded: true }
     const tags = input.tags === undefined ? (secret?.tags ?? '{}') : JSON.stringify(input.tags)
     const { kid, sealed, contentType, encoding, expiresAt = null } = input
     const version = { number, kid, sealed, contentType, encoding, createdAt: now, createdBy: principal, why, expiresAt }
@@ -212,7 +212,7 @@ export const deleteSecret = operation({
   action: 'delete',
   resource: byName,
   // Here it can be undone. What a provider deletes, and has its replicas delete, may be gone.
-  binds: ({ chains }, { name }: Expected) => {
+  approvalBinding: ({ chains }, { name }: Expected) => {
     const chain = chains.covering(name)
     return chain === null ? 'nothing' : { chain: chain.id, revision: chain.revision }
   },
@@ -236,7 +236,7 @@ export const deleteSecret = operation({
 export const restoreSecret = operation({
   action: 'delete',
   resource: byName,
-  binds: 'nothing',
+  approvalBinding: 'nothing',
   run({ secrets, chains, now }, { name, expect }: Expected): Outcome<{ version: number }> {
     if (chains.covering(name) !== null) return { reason: 'not_sealed' }
     const secret = secrets.find(name)
@@ -250,11 +250,14 @@ export const restoreSecret = operation({
 
 export const destroySecret = operation({
   action: 'delete',
-  notable: true,
+  securityEvent: true,
   resource: byName,
-  about: ({ version }: { name: string; version?: number }) => ({ versions: version ?? 'all' }),
+  resourceFacts: ({ version }: { name: string; version?: number }) => ({ versions: version ?? 'all' }),
   // Of all versions that there are: a newer one is not what was looked at.
-  binds: ({ secrets }, { name, version }) => ({ version: version ?? null, latest: secrets.find(name)?.latest ?? null }),
+  approvalBinding: ({ secrets }, { name, version }) => ({
+    version: version ?? null,
+    latest: secrets.find(name)?.latest ?? null,
+  }),
   run(context, input: { version?: number } & Expected): Outcome<{ destroyedAt: number }> {
     const { secrets, rotations, chains, now } = context
     const { name, version, expect } = input
@@ -277,11 +280,11 @@ export const destroySecret = operation({
 /** Records that a version which was read just before could not be opened. It always refuses. */
 export const reportUnopened = operation({
   action: 'read',
-  follows: true,
+  continuation: true,
   resource: byName,
-  binds: 'nothing',
+  approvalBinding: 'nothing',
   run: (
-    _: Context,
+    _: OperationContext,
     { version, reason }: { name: string; version: number; reason: 'tampered' | 'no_key' },
   ): Outcome<never> => ({
     reason,
@@ -290,7 +293,7 @@ export const reportUnopened = operation({
 })
 
 /** Whether a secret that a provider keeps is being rotated: what is changed there now would be in its way. */
-function isRotating({ secrets, rotations }: Context, name: string): boolean {
+function isRotating({ secrets, rotations }: OperationContext, name: string): boolean {
   const secret = secrets.find(name)
   return secret !== null && rotations.active(secret.id) !== null
 }

@@ -8,7 +8,7 @@ import type { Reason } from '../../errors.ts'
 import { applies } from '../access/rules.ts'
 import { NOTICE_MS } from '../audit/log_retention.ts'
 import { notify } from '../notifications/tasks.ts'
-import { type Context, type Outcome, operation } from '../operation.ts'
+import { type OperationContext, type Outcome, operation } from '../operation.ts'
 import { type KeptVersions, keptAt, type VaultPolicy, type VersionedPolicy } from './value_policy_store.ts'
 import { boundsOf } from './version_retention_tasks.ts'
 
@@ -16,15 +16,15 @@ const onPolicy = { action: 'admin', resource: () => 'policy' } as const
 
 export const showPolicy = operation({
   ...onPolicy,
-  binds: 'nothing',
-  run: ({ policy }: Context, _: Record<never, never>): Outcome<VersionedPolicy> => ({ value: policy.get() }),
+  approvalBinding: 'nothing',
+  run: ({ policy }: OperationContext, _: Record<never, never>): Outcome<VersionedPolicy> => ({ value: policy.get() }),
 })
 
 export const putPolicy = operation({
   ...onPolicy,
-  notable: true,
-  binds: ({ policy }, after: VaultPolicy) => ({ policy: after, version: policy.get().version }),
-  run(context: Context, after: VaultPolicy): Outcome<VersionedPolicy> {
+  securityEvent: true,
+  approvalBinding: ({ policy }, after: VaultPolicy) => ({ policy: after, version: policy.get().version }),
+  run(context: OperationContext, after: VaultPolicy): Outcome<VersionedPolicy> {
     const { policy, hooks, now, principal } = context
     if (after.notify !== null && hooks.find(after.notify) === null) return { reason: 'no_hook' }
     const before = policy.get()
@@ -34,7 +34,7 @@ export const putPolicy = operation({
     const erasing = isErasing ? announced(context, before, after) : null
     policy.put({ ...after, version: before.version + 1, until: erasing?.until ?? null }, now, principal)
     const facts = { before: shown(before), after: shown(after), ...erasing?.facts }
-    return { value: policy.get(), facts, ...(erasing !== null && { notable: 'alert' as const }) }
+    return { value: policy.get(), facts, ...(erasing !== null && { securityEvent: 'alert' as const }) }
   },
 })
 
@@ -56,7 +56,7 @@ function looser(one: number | null, other: number | null): number | null {
  * Why a caller may not delete all secrets, as a policy does that erases versions; `null` when it may. A `forbid` on some of
  * them is one on all, also one that others could lift: they do so for one request, and this is about each version to come.
  */
-function objectionToErasing({ refuses, rules, circumstances }: Context): Reason | null {
+function objectionToErasing({ refuses, rules, circumstances }: OperationContext): Reason | null {
   if (rules.some((rule) => rule.effect === 'forbid' && rule.actions.includes('delete') && applies(rule, circumstances)))
     return 'denied'
   // A name of one segment and one of more: what covers both covers all.
@@ -66,7 +66,7 @@ function objectionToErasing({ refuses, rules, circumstances }: Context): Reason 
 /**
  * Announces that a policy will erase versions, a day from now: for somebody to see it and take it back.
  */
-function announced(context: Context, before: VersionedPolicy, after: VaultPolicy) {
+function announced(context: OperationContext, before: VersionedPolicy, after: VaultPolicy) {
   const { secrets, now, principal } = context
   const { until } = before
   const isPending = until !== null && now < until.at

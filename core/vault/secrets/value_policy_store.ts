@@ -37,7 +37,7 @@ const NONE: VersionedPolicy = {
 }
 
 /** The one row of a vault's policy. */
-export class PolicyStore {
+export class ValuePolicyStore {
   readonly #sql: Sql
   // Asked at each write. Safe to keep: nobody else writes to this store.
   #known: VersionedPolicy | null = null

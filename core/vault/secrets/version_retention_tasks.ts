@@ -23,20 +23,22 @@ export const findPrunable = task({
     const bounds = boundsNow(context)
     const found =
       bounds === null ? { names: [], after: null } : context.secrets.prunable(after, { ...bounds, limit: BATCH })
-    return { value: found, quiet: true }
+    return { value: found, unrecorded: true }
   },
 })
 
 /** Erases those of one secret. */
 export const pruneVersions = task({
   resource: ({ name }: { name: string }) => name,
-  notable: true,
+  securityEvent: true,
   run(context: TaskContext, { name }: { name: string }): Outcome<{ versions: number[] }> {
     const secret = context.secrets.find(name)
     const bounds = boundsNow(context)
-    if (secret === null || bounds === null) return { value: { versions: [] }, quiet: true }
+    if (secret === null || bounds === null) return { value: { versions: [] }, unrecorded: true }
     const versions = context.secrets.prune(secret.id, bounds, context.now)
-    return versions.length === 0 ? { value: { versions }, quiet: true } : { value: { versions }, facts: { versions } }
+    return versions.length === 0
+      ? { value: { versions }, unrecorded: true }
+      : { value: { versions }, facts: { versions } }
   },
 })
 

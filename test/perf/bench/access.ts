@@ -9,14 +9,14 @@ import { utf8 } from '../../../core/bytes.ts'
 import { Keyring, parseRootKey } from '../../../core/crypto/keyring.ts'
 import { parseSettings } from '../../../core/settings/settings.ts'
 import { decide, type Rule } from '../../../core/vault/access/rules.ts'
-import { securityPolicy } from '../../../core/vault/access/server_policy.ts'
+import { serverPolicy } from '../../../core/vault/access/server_policy.ts'
 import type { Call, Caller } from '../../../core/vault/rpc.ts'
 import { Vault } from '../../../core/vault/vault.ts'
 import { openSqlite } from '../../../worker/local/sqlite.ts'
 import { bootstrapOf } from '../../support/tickets.ts'
 
 const BATCH = 64
-const policy = securityPolicy(
+const policy = serverPolicy(
   parseSettings({
     environment: { POSTERN_SECURITY__PRINCIPAL_RATE: '100000000/s', POSTERN_SECURITY__SOURCE_RATE: '100000000/s' },
   }).security,

@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { mintToken } from '../../../core/authentication/token.ts'
 import { randomBytes } from '../../../core/bytes.ts'
 import { parseSettings } from '../../../core/settings/settings.ts'
-import { securityPolicy } from '../../../core/vault/access/server_policy.ts'
+import { serverPolicy } from '../../../core/vault/access/server_policy.ts'
 import type { Call, Caller } from '../../../core/vault/rpc.ts'
 import { Vault } from '../../../core/vault/vault.ts'
 import { openSqlite, type Sqlite } from '../../../worker/local/sqlite.ts'
@@ -32,7 +32,7 @@ export function growVault({ secrets, entries }: { secrets: number; entries: numb
   const sql = openSqlite(join(folder, 'vault.sqlite'))
   const rate = '100000000/s'
   const environment = { POSTERN_SECURITY__PRINCIPAL_RATE: rate, POSTERN_SECURITY__SOURCE_RATE: rate }
-  const vault = new Vault(sql, securityPolicy(parseSettings({ environment }).security), 0)
+  const vault = new Vault(sql, serverPolicy(parseSettings({ environment }).security), 0)
   const admin = mintToken('growth', randomBytes(32))
   const about = { requestId: crypto.randomUUID(), address: '192.0.2.1', agent: 'growth', proof: null }
   const caller: Caller = { ...about, credential: { kind: 'token', hash: admin.hash } }

@@ -12,7 +12,7 @@ import { utf8 } from '../../../core/bytes.ts'
 import { seal } from '../../../core/crypto/envelope.ts'
 import { Keyring, parseRootKey } from '../../../core/crypto/keyring.ts'
 import { parseSettings } from '../../../core/settings/settings.ts'
-import { securityPolicy } from '../../../core/vault/access/server_policy.ts'
+import { serverPolicy } from '../../../core/vault/access/server_policy.ts'
 import { Vault } from '../../../core/vault/vault.ts'
 import { rewrapKeys } from '../../../worker/background/rewrap_keys.ts'
 import { openSqlite } from '../../../worker/local/sqlite.ts'
@@ -25,7 +25,7 @@ const settings = parseSettings({ environment: { POSTERN_SECURITY__ENCRYPTION_KEY
 const keyring = await Keyring.open(parseRootKey('AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8'))
 const folder = mkdtempSync(join(tmpdir(), 'postern-rekey-'))
 const sql = openSqlite(join(folder, 'bench.sqlite'))
-const vault = new Vault(sql, securityPolicy(settings.security), Date.now() - 2 * 86_400_000)
+const vault = new Vault(sql, serverPolicy(settings.security), Date.now() - 2 * 86_400_000)
 vault.claim(keyring.rootId)
 
 const kek = await keyring.currentKek('bench', 1)

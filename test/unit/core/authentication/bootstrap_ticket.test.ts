@@ -4,7 +4,7 @@
  * @module
  */
 import { describe, expect, it } from 'vitest'
-import { securityPolicy } from '../../../../core/vault/access/server_policy.ts'
+import { serverPolicy } from '../../../../core/vault/access/server_policy.ts'
 import { Vault } from '../../../../core/vault/vault.ts'
 import { callerFor, callOf, openVault, tokenHashOf, UNLIMITED } from '../../../support/core.ts'
 import { exchangeOf, ticketOf } from '../../../support/tickets.ts'
@@ -49,7 +49,7 @@ describe('a bootstrap ticket', () => {
       const ticket = bootstrapTicket()
       bench.exchange(ticket, 'first')
       bench.restart()
-      new Vault(bench.sql, securityPolicy(UNLIMITED), NOW).execute([call], NOW)
+      new Vault(bench.sql, serverPolicy(UNLIMITED), NOW).execute([call], NOW)
       bench.restart()
       expect(bench.exchange(ticket, 'second')).toBe('ticket_used')
     }
@@ -72,7 +72,7 @@ describe('a bootstrap ticket', () => {
 
   it('row 65: opens a vault once for two that come at once', () => {
     const bench = openEmpty()
-    const vault = new Vault(bench.sql, securityPolicy(UNLIMITED), NOW)
+    const vault = new Vault(bench.sql, serverPolicy(UNLIMITED), NOW)
     const calls = ['first', 'second'].map((who) => exchangeOf(bootstrapTicket(), tokenHashOf(who)))
     const answers = vault.execute(calls, NOW)
     if (answers.length < calls.length) answers.push(...vault.execute(calls.slice(answers.length), NOW))
@@ -84,7 +84,7 @@ describe('a bootstrap ticket', () => {
       const bench = openEmpty()
       const ticket = bootstrapTicket()
       bench.exchange(ticket, 'first')
-      const vault = new Vault(bench.sql, securityPolicy(UNLIMITED), NOW)
+      const vault = new Vault(bench.sql, serverPolicy(UNLIMITED), NOW)
       const calls = [callOf('first', 'rule.list', {}), exchangeOf(ticket, tokenHashOf('second'))]
       if (order === 'ticket first') calls.reverse()
       const outcomes = calls.map((call) => outcomeOf(vault.execute([call], NOW)[0]!))
@@ -143,7 +143,7 @@ describe('a bootstrap ticket', () => {
   it('row 65: asks for nothing but its own exchange', () => {
     const bench = openEmpty()
     const caller = { ...callerFor('x'), credential: { kind: 'ticket', ticket: bootstrapTicket() } } as const
-    const vault = new Vault(bench.sql, securityPolicy(UNLIMITED), NOW)
+    const vault = new Vault(bench.sql, serverPolicy(UNLIMITED), NOW)
     for (const operation of [
       'rule.list',
       'secret.read',

@@ -6,7 +6,7 @@
 import { describe, expect, it } from 'vitest'
 import { TICKET_MS } from '../../../../core/authentication/ticket.ts'
 import type { Action, Conditions } from '../../../../core/vault/access/rules.ts'
-import { securityPolicy } from '../../../../core/vault/access/server_policy.ts'
+import { serverPolicy } from '../../../../core/vault/access/server_policy.ts'
 import { Vault } from '../../../../core/vault/vault.ts'
 import { callerFor, callOf, openVault, tokenHashOf, UNLIMITED } from '../../../support/core.ts'
 import { exchangeOf, RECOVERY, ticketOf } from '../../../support/tickets.ts'
@@ -124,7 +124,7 @@ describe('a recovery ticket', () => {
       'ann',
     )
     bench.vault.execute([], bench.now)
-    const fresh = new Vault(bench.sql, securityPolicy(UNLIMITED), bench.now)
+    const fresh = new Vault(bench.sql, serverPolicy(UNLIMITED), bench.now)
     const ask = (call: Parameters<Vault['execute']>[0][number]) => outcomeOf(fresh.execute([call], bench.now)[0]!)
     expect(ask(callOf('admin', 'rule.list', {}))).toBe('denied')
     const ticket = ticketOf(RECOVERY, { expiresAt: bench.now + 60_000 })

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { securityPolicy } from '../../../../core/vault/access/server_policy.ts'
+import { serverPolicy } from '../../../../core/vault/access/server_policy.ts'
 import type { Answer } from '../../../../core/vault/rpc.ts'
 import { Vault } from '../../../../core/vault/vault.ts'
 import { openSqlite } from '../../../../worker/local/sqlite.ts'
@@ -18,7 +18,7 @@ export const BOOTSTRAP = { purpose: 'bootstrap' } as const
 export function openEmpty() {
   const sql = openSqlite(':memory:')
   const bench = { now: NOW }
-  const open = () => new Vault(sql, securityPolicy(UNLIMITED), bench.now)
+  const open = () => new Vault(sql, serverPolicy(UNLIMITED), bench.now)
   let vault = open()
   const answer = (call: Parameters<Vault['execute']>[0][number]): Answer => vault.execute([call], bench.now)[0]!
   return Object.assign(bench, {

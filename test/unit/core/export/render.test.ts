@@ -92,12 +92,12 @@ describe('an export', () => {
 
 describe('severity', () => {
   it.each([
-    ['ok', { notable: false, locked: false }, 'info'],
-    ['ok', { notable: true, locked: false }, 'notice'],
-    ['no_secret', { notable: true, locked: false }, 'info'],
-    ['denied', { notable: false, locked: false }, 'warning'],
-    ['unauthenticated', { notable: false, locked: true }, 'alert'],
-    ['tampered', { notable: false, locked: false }, 'alert'],
+    ['ok', { securityEvent: false, locked: false }, 'info'],
+    ['ok', { securityEvent: true, locked: false }, 'notice'],
+    ['no_secret', { securityEvent: true, locked: false }, 'info'],
+    ['denied', { securityEvent: false, locked: false }, 'warning'],
+    ['unauthenticated', { securityEvent: false, locked: true }, 'alert'],
+    ['tampered', { securityEvent: false, locked: false }, 'alert'],
   ] as const)('of %s with %o is %s', (outcome, about, severity) => {
     expect(severityOf(outcome, about)).toBe(severity)
   })

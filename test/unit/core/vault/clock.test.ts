@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../../../core/durations.ts'
 import type { AssertionUse } from '../../../../core/vault/access/issuer_store.ts'
-import { securityPolicy } from '../../../../core/vault/access/server_policy.ts'
+import { serverPolicy } from '../../../../core/vault/access/server_policy.ts'
 import { VaultClock } from '../../../../core/vault/clock.ts'
 import type { Caller } from '../../../../core/vault/rpc.ts'
 import { Vault } from '../../../../core/vault/vault.ts'
@@ -21,7 +21,7 @@ function open() {
   const behind: number[] = []
   const reopen = () => {
     const options = { onClockBehind: (ms: number) => behind.push(ms) }
-    vault = new Vault(bench.database, securityPolicy({ ...UNLIMITED, maxFailedAttempts: 1 }), bench.now, options)
+    vault = new Vault(bench.database, serverPolicy({ ...UNLIMITED, maxFailedAttempts: 1 }), bench.now, options)
   }
   const reasonOf = (
     caller: Caller,

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
-import { securityPolicy } from '../../../../core/vault/access/server_policy.ts'
+import { serverPolicy } from '../../../../core/vault/access/server_policy.ts'
 import type { Call } from '../../../../core/vault/rpc.ts'
 import type { Sql } from '../../../../core/vault/sql.ts'
 import { Vault } from '../../../../core/vault/vault.ts'
@@ -89,7 +89,7 @@ function openFile() {
   const path = join(folder, 'vault.sqlite')
   const sql = openSqlite(path)
   const bench = openVault()
-  const vault = new Vault(sql, securityPolicy(UNLIMITED), bench.now)
+  const vault = new Vault(sql, serverPolicy(UNLIMITED), bench.now)
   sql.atomic(() => {
     for (const table of ['principal', 'token', 'rule'])
       for (const row of bench.database.all<Record<string, never>>(`SELECT * FROM ${table}`))

@@ -5,7 +5,7 @@
  */
 import { describe, expect, it } from 'vitest'
 import { DAY_MS } from '../../../../core/durations.ts'
-import { securityPolicy } from '../../../../core/vault/access/server_policy.ts'
+import { serverPolicy } from '../../../../core/vault/access/server_policy.ts'
 import { Vault } from '../../../../core/vault/vault.ts'
 import { callOf, openVault, tokenHashOf, UNLIMITED, writeOf } from '../../../support/core.ts'
 
@@ -125,13 +125,17 @@ describe('a vault', () => {
     const own = () => vault.perform('root.look', {}, 1)
     vault.claim('aa', ['99'])
     vault.claim('bb', ['88'])
-    expect(own()).toMatchObject({ ok: true, index: null, value: { current: 'aa', elders: ['99'], needed: ['aa'] } })
+    expect(own()).toMatchObject({
+      ok: true,
+      index: null,
+      value: { current: 'aa', earlierRootKeys: ['99'], needed: ['aa'] },
+    })
   })
 
   it('is the same when opened again over its store', () => {
     const bench = openVault()
     bench.granted('admin', 'secret.write', writeOf('a'))
-    const again = new Vault(bench.database, securityPolicy(UNLIMITED), bench.now)
+    const again = new Vault(bench.database, serverPolicy(UNLIMITED), bench.now)
     expect(again.isEmpty()).toBe(false)
     expect(again.execute([callOf('admin', 'secret.read', { name: 'a' })], bench.now)[0]).toMatchObject({
       ok: true,

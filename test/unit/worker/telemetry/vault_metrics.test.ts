@@ -1,7 +1,7 @@
 /** What waits, in numbers: for whoever reaches the port, and for who may ask one vault. */
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { DAY_MS, HOUR_MS } from '../../../../core/durations.ts'
-import type { Gauges } from '../../../../core/vault/stats.ts'
+import type { VaultStats } from '../../../../core/vault/stats.ts'
 import { gaugesOf, vaultLines } from '../../../../worker/telemetry/vault_metrics.ts'
 import { callOf, openVault, writeOf } from '../../../support/core.ts'
 import { byWebhook, NAME, rotationBench } from '../../core/vault/rotation/rotation_fixture.ts'
@@ -13,7 +13,7 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-function countedIn({ vault, now }: ReturnType<typeof openVault>): Gauges {
+function countedIn({ vault, now }: ReturnType<typeof openVault>): VaultStats {
   const answer = vault.perform('vault.gauges', {}, now)
   if (!answer.ok) throw new Error(answer.reason)
   return answer.value

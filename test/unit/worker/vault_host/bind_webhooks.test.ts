@@ -6,7 +6,7 @@ import { Keyring } from '../../../../core/crypto/keyring.ts'
 import { Redacted } from '../../../../core/redacted.ts'
 import { openWebhookSecret, sealWebhookSecret } from '../../../../core/sealing/webhook_secret.ts'
 import { parseSettings } from '../../../../core/settings/settings.ts'
-import { type Hook, HookStore } from '../../../../core/vault/notifications/webhook_store.ts'
+import { type Webhook, WebhookStore } from '../../../../core/vault/notifications/webhook_store.ts'
 import { registryOf } from '../../../../worker/compose.ts'
 import { openSqlite, type Sqlite } from '../../../../worker/local/sqlite.ts'
 import { openVault } from '../../../../worker/vault_host/open_vault.ts'
@@ -39,8 +39,8 @@ async function open(): Promise<void> {
   await openVault(sql, VAULT, surroundings, () => {})
 }
 
-const row = () => new HookStore(sql).find('h')!
-const opened = async (hook: Hook) => Buffer.from((await openWebhookSecret(keyring, VAULT, hook)).reveal()).toString()
+const row = () => new WebhookStore(sql).find('h')!
+const opened = async (hook: Webhook) => Buffer.from((await openWebhookSecret(keyring, VAULT, hook)).reveal()).toString()
 const boundEntries = () =>
   sql
     .all<{ body: Uint8Array }>('SELECT body FROM entry ORDER BY n')
@@ -48,11 +48,11 @@ const boundEntries = () =>
     .filter(({ operation }) => operation === 'hook.bind')
 
 /** Puts a hook there as 0.1 kept it. */
-async function putLegacy(url = OURS, kept?: Pick<Hook, 'kid' | 'sealed'>): Promise<Pick<Hook, 'kid' | 'sealed'>> {
+async function putLegacy(url = OURS, kept?: Pick<Webhook, 'kid' | 'sealed'>): Promise<Pick<Webhook, 'kid' | 'sealed'>> {
   const kek = await keyring.currentKek(VAULT)
   const binding = { vault: VAULT, name: 'h', version: 0n, contentType: 'hook' }
   const hook = kept ?? { kid: kek.kid, sealed: await seal(kek, bytesOf(secret), binding) }
-  new HookStore(sql).put({ id: 'h', url, ...hook, version: 1, updatedAt: 1, updatedBy: 'admin' })
+  new WebhookStore(sql).put({ id: 'h', url, ...hook, version: 1, updatedAt: 1, updatedBy: 'admin' })
   sql.all('UPDATE hook SET bound = 0')
   return hook
 }
@@ -62,7 +62,7 @@ describe('a hook', () => {
     await open()
     const about = { vault: VAULT, id: 'h', url: OURS, term: 1 }
     const sealed = await sealWebhookSecret(keyring, about, new Redacted(bytesOf(secret)))
-    new HookStore(sql).put({ id: 'h', url: OURS, ...sealed, version: 1, updatedAt: 1, updatedBy: 'admin' })
+    new WebhookStore(sql).put({ id: 'h', url: OURS, ...sealed, version: 1, updatedAt: 1, updatedBy: 'admin' })
     expect(await opened(row())).toBe(secret)
     for (const url of [THEIRS, `${OURS}/`, OURS.toUpperCase(), '']) {
       sql.all('UPDATE hook SET url = ?', url)
@@ -104,7 +104,7 @@ describe('a hook', () => {
     const kek = await other.currentKek(VAULT)
     const binding = { vault: VAULT, name: 'lost', version: 0n, contentType: 'hook' }
     const lost = { kid: kek.kid, sealed: await seal(kek, bytesOf('x'), binding) }
-    new HookStore(sql).put({ id: 'lost', url: OURS, ...lost, version: 1, updatedAt: 1, updatedBy: 'admin' })
+    new WebhookStore(sql).put({ id: 'lost', url: OURS, ...lost, version: 1, updatedAt: 1, updatedBy: 'admin' })
     await putLegacy()
     await open()
     expect(await opened(row())).toBe(secret)

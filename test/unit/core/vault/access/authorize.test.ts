@@ -1,8 +1,8 @@
 /** What an approval can be demanded of, and that an operation which says nothing of it is refused rather than run. */
 import { expect, it } from 'vitest'
-import { runDecided } from '../../../../../core/vault/access/authorize.ts'
+import { runAuthorized } from '../../../../../core/vault/access/authorize.ts'
 import type { Decision } from '../../../../../core/vault/access/rules.ts'
-import { type Context, type Operation, operation } from '../../../../../core/vault/operation.ts'
+import { type Operation, type OperationContext, operation } from '../../../../../core/vault/operation.ts'
 import { OPERATIONS } from '../../../../../core/vault/operation_table.ts'
 import type { Call } from '../../../../../core/vault/rpc.ts'
 import { callerFor } from '../../../../support/core.ts'
@@ -11,11 +11,13 @@ const operations = Object.entries(OPERATIONS) as [string, Operation<unknown, unk
 const demandable = operations.filter(([, { action }]) => action !== null && action !== 'write')
 
 it('has each operation that approvals can be demanded of say what they would bind', () => {
-  expect(demandable.filter(([, { binds }]) => binds === undefined).map(([name]) => name)).toEqual([])
+  expect(demandable.filter(([, { approvalBinding }]) => approvalBinding === undefined).map(([name]) => name)).toEqual(
+    [],
+  )
 })
 
 it('demands none of these, for they show no value or take something away', () => {
-  const free = demandable.filter(([, { binds }]) => binds === 'nothing').map(([name]) => name)
+  const free = demandable.filter(([, { approvalBinding }]) => approvalBinding === 'nothing').map(([name]) => name)
   expect(free.filter((name) => !/\.(?:list|show|entries|status|explain|versions)$/.test(name)).sort()).toEqual([
     ...['audit.rekey', 'glass.break', 'glass.end', 'glass.review', 'hook.delete', 'issuer.delete'],
     ...['rotation.delete', 'secret.provided', 'secret.restore', 'secret.unopened'],
@@ -28,11 +30,13 @@ it('refuses what an approval is demanded of and does not say what it would bind'
   const careless = operation({ action: 'admin', resource: () => 'rules', run: () => ({ value: ++ran }) })
   const call = { operation: 'rule.put', caller: callerFor('admin'), input: {} } as Call
   const demanded: Decision = { allow: false, rule: 'four-eyes', missing: 'approval', demands: [] }
-  const context = {} as Context
-  expect(runDecided(careless, call, demanded, context)).toEqual({ reason: 'denied' })
+  const context = {} as OperationContext
+  expect(runAuthorized(careless, call, demanded, context)).toEqual({ reason: 'denied' })
   expect(ran).toBe(0)
-  expect(runDecided({ ...careless, binds: 'nothing' }, call, demanded, context)).toEqual({ value: 1 })
-  expect(runDecided({ ...careless, binds: 'nothing' }, call, { allow: false, rule: null }, context)).toEqual({
+  expect(runAuthorized({ ...careless, approvalBinding: 'nothing' }, call, demanded, context)).toEqual({ value: 1 })
+  expect(
+    runAuthorized({ ...careless, approvalBinding: 'nothing' }, call, { allow: false, rule: null }, context),
+  ).toEqual({
     reason: 'denied',
   })
 })

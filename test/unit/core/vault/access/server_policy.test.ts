@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { parseRange } from '../../../../../core/addresses.ts'
 import type { Circumstances } from '../../../../../core/vault/access/rules.ts'
-import { barrier, type SecuritySettings, securityPolicy } from '../../../../../core/vault/access/server_policy.ts'
+import { barrier, type SecuritySettings, serverPolicy } from '../../../../../core/vault/access/server_policy.ts'
 import { UNLIMITED } from '../../../../support/core.ts'
 
 const here: Circumstances = {
@@ -12,7 +12,7 @@ const here: Circumstances = {
   mfaAt: null,
   now: 1_000_000,
 }
-const policyWith = (settings: Partial<SecuritySettings>) => securityPolicy({ ...UNLIMITED, ...settings })
+const policyWith = (settings: Partial<SecuritySettings>) => serverPolicy({ ...UNLIMITED, ...settings })
 const ranges = (...texts: string[]) => texts.map((text) => parseRange(text))
 
 describe('securityPolicy', () => {

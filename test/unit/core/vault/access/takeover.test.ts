@@ -1,6 +1,6 @@
 /** Ways to take over an account, or a vault, that were open once. */
 import { describe, expect, it } from 'vitest'
-import { type SecuritySettings, securityPolicy } from '../../../../../core/vault/access/server_policy.ts'
+import { type SecuritySettings, serverPolicy } from '../../../../../core/vault/access/server_policy.ts'
 import type { FederatedInput } from '../../../../../core/vault/access/session_operations.ts'
 import type { Input, OperationName, Output } from '../../../../../core/vault/operation_table.ts'
 import type { Call, Caller } from '../../../../../core/vault/rpc.ts'
@@ -161,7 +161,7 @@ describe('a proof that was used before', () => {
   it('row 60: leaves the ticket of its token as it was', () => {
     const sql = openSqlite(':memory:')
     const now = 1_000_000
-    const vault = new Vault(sql, securityPolicy(UNLIMITED), now)
+    const vault = new Vault(sql, serverPolicy(UNLIMITED), now)
     const entries = () => sql.all<{ n: number }>('SELECT COUNT(*) AS n FROM entry')[0]!.n
     const ticket = ticketOf({ purpose: 'bootstrap' }, { expiresAt: now + 1 })
     const exchange = (who: string) => vault.execute([exchangeOf(ticket, tokenHashOf(who))], now)[0]!.ok

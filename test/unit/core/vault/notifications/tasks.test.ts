@@ -1,12 +1,12 @@
 /** Notices: that what matters is not lost among many. */
 import { describe, expect, it } from 'vitest'
-import { NoticeStore } from '../../../../../core/vault/notifications/store.ts'
+import { NotificationStore } from '../../../../../core/vault/notifications/store.ts'
 import { openVault } from '../../../../support/core.ts'
 
 describe('a notice', () => {
   it('of broken glass is not pushed out by any number of others', () => {
     const bench = openVault()
-    const notices = new NoticeStore(bench.database)
+    const notices = new NotificationStore(bench.database)
     notices.add({ type: 'glass.broken', data: {} }, bench.now)
     for (let i = 0; i < 1100; i++) notices.add({ type: 'approval.asked', data: {} }, bench.now)
     expect(notices.due(bench.now)?.type).toBe('glass.broken')
