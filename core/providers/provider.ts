@@ -88,7 +88,7 @@ export interface ProviderSecret {
 }
 
 /** What a list shows of a secret. */
-export interface ListedSecret {
+export interface ProviderListItem {
   name: string
   updatedAt: number | null
 }
@@ -149,7 +149,7 @@ export interface Provider {
     cursor: string | null
     limit: number
     signal: AbortSignal
-  }): Promise<{ items: ListedSecret[]; cursor: string | null }>
+  }): Promise<{ items: ProviderListItem[]; cursor: string | null }>
   put(name: string, value: Redacted<Bytes>, options: ProviderPutOptions): Promise<{ version: string }>
   /** Deletes a secret, recoverably where the store can. Deleting what is deleted is `not_found` or `deleted`. */
   remove(name: string, options: { signal: AbortSignal }): Promise<void>
