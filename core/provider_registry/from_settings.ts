@@ -5,12 +5,12 @@
  */
 import type { Bytes } from '../bytes.ts'
 import { badRequest, PosternError } from '../errors.ts'
-import { awsProvider } from '../providers/aws/provider.ts'
-import { azureProvider } from '../providers/azure/provider.ts'
+import { AwsProvider } from '../providers/aws/provider.ts'
+import { AzureProvider } from '../providers/azure/provider.ts'
 import type { ProviderId } from '../providers/chain.ts'
 import type { TokenSource } from '../providers/credentials.ts'
-import { hashicorpProvider } from '../providers/hashicorp/provider.ts'
-import { httpProvider } from '../providers/http/provider.ts'
+import { HashicorpProvider } from '../providers/hashicorp/provider.ts'
+import { HttpProvider } from '../providers/http/provider.ts'
 import type { Provider } from '../providers/provider.ts'
 import type { ProviderOptions } from '../providers/request.ts'
 import type { Naming } from '../providers/store_names.ts'
@@ -64,16 +64,16 @@ export function configuredProviders(
     if (given !== undefined) found.set(id, { provider: named(id, () => make(given)), naming })
   }
   const aws = (endpoint: string | undefined) => (region: string) =>
-    awsProvider({ region, credentials: awsCredentialsOf(settings, means), ...(endpoint && { endpoint }) }, options)
-  const azure = (vaultUrl: string) => azureProvider({ vaultUrl, ...azureAccessOf(settings, means) }, options)
+    new AwsProvider({ region, credentials: awsCredentialsOf(settings, means), ...(endpoint && { endpoint }) }, options)
+  const azure = (vaultUrl: string) => new AzureProvider({ vaultUrl, ...azureAccessOf(settings, means) }, options)
   add('aws', 'aws', settings.awsRegion, aws(settings.awsEndpoint))
   add('aws-backup', 'aws', settings.awsRegionBackup, aws(settings.awsEndpointBackup))
   add('azure', 'azure', settings.azureVaultUrl, azure)
   add('azure-backup', 'azure', settings.azureVaultUrlBackup, azure)
   add('hashicorp', 'hashicorp', settings.hashicorpVaultUrl, (address) => {
-    return hashicorpProvider({ address, ...hashicorpAccessOf(settings, means) }, options)
+    return new HashicorpProvider({ address, ...hashicorpAccessOf(settings, means) }, options)
   })
-  add('http', 'http', settings.customProviderUrl, (url) => httpProvider(httpConfigOf(settings, url), options))
+  add('http', 'http', settings.customProviderUrl, (url) => new HttpProvider(httpConfigOf(settings, url), options))
   const format = settings.filePath?.endsWith('.json') ? 'json' : 'env'
   add('file', format, settings.filePath, (path) => filesOf(means, 'filePath').store(path))
   checkDefaultMembers(settings, found)

@@ -128,10 +128,10 @@ export class GuardedProvider {
    * @returns When it is to be called again, in milliseconds since the Unix epoch; `null`, or infinite, for never.
    */
   async keep(timeoutMs: number): Promise<number | null> {
-    const { keep } = this.provider
-    if (keep === undefined) return null
+    const { provider } = this
+    if (provider.keep === undefined) return null
     try {
-      const at = await this.#inTime((_, signal) => keep({ signal }), timeoutMs)
+      const at = await this.#inTime((_, signal) => provider.keep!({ signal }), timeoutMs)
       // There are none any more: those that could not be renewed have ended.
       if (at === null) return null
       if (this.#isUnkept) this.#options.report?.('info', 'provider_credentials_renewed', { provider: this.id })

@@ -1,9 +1,9 @@
 /** The contract, against servers that answer as the recorded ones did. */
 import { afterEach, describe, expect, it } from 'vitest'
-import { azureProvider } from '../../core/providers/azure/provider.ts'
-import { fileProvider } from '../../core/providers/file/provider.ts'
-import { hashicorpProvider } from '../../core/providers/hashicorp/provider.ts'
-import { httpProvider } from '../../core/providers/http/provider.ts'
+import { AzureProvider } from '../../core/providers/azure/provider.ts'
+import { FileProvider } from '../../core/providers/file/provider.ts'
+import { HashicorpProvider } from '../../core/providers/hashicorp/provider.ts'
+import { HttpProvider } from '../../core/providers/http/provider.ts'
 import { Redacted } from '../../core/redacted.ts'
 import type { Fake } from '../support/fakes/fake.ts'
 import { fakeHttpStore, LIST, STORE } from '../support/fakes/http_store.ts'
@@ -26,7 +26,7 @@ const common = { stranger: null, remembersWrites: false, bytes: true, tellsAbsen
 function hashicorp(mount: string, token = 'root-test-token') {
   const credentials = { kind: 'token', token: new Redacted(token) } as const
   const config = { address: 'https://vault.example:8200', mount, credentials }
-  return hashicorpProvider(config, { fetch: vault.fetch, now: () => vault.now })
+  return new HashicorpProvider(config, { fetch: vault.fetch, now: () => vault.now })
 }
 
 const asTheyCame = (source: string) => source
@@ -87,17 +87,17 @@ function foreignInAzure(): NonNullable<Store['foreign']> {
 function azure(clientSecret: string) {
   const credentials = { kind: 'client_secret', clientSecret: new Redacted(clientSecret) } as const
   const config = { vaultUrl: VAULT, tenantId: TENANT, clientId: 'gw-client', credentials }
-  return azureProvider(config, { fetch: keyVault.fetch, now: () => keyVault.now })
+  return new AzureProvider(config, { fetch: keyVault.fetch, now: () => keyVault.now })
 }
 
 function http(authorization: string) {
   const headers = { Authorization: new Redacted(authorization) }
-  return httpProvider({ url: STORE, headers, pointer: '/value', listUrl: LIST }, { fetch: httpStore.fetch })
+  return new HttpProvider({ url: STORE, headers, pointer: '/value', listUrl: LIST }, { fetch: httpStore.fetch })
 }
 
 function file(format: 'env' | 'json') {
   let bytes: Uint8Array<ArrayBuffer> | null = null
-  return fileProvider({
+  return new FileProvider({
     format,
     read: async () => bytes,
     write: async (written) => {

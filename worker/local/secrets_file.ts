@@ -6,12 +6,12 @@
 import { randomBytes } from 'node:crypto'
 import { open, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
 import type { LocalFiles } from '../../core/provider_registry/from_settings.ts'
-import { type FileConfig, fileProvider } from '../../core/providers/file/provider.ts'
+import { type FileConfig, FileProvider } from '../../core/providers/file/provider.ts'
 
 /** The files of this machine. */
 export const LOCAL_FILES: LocalFiles = {
   read: (path) => secretsFile(path).read(),
-  store: (path) => fileProvider(secretsFile(path)),
+  store: (path) => new FileProvider(secretsFile(path)),
 }
 
 /**

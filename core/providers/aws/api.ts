@@ -25,6 +25,9 @@ export interface AwsAccess {
   endpoint?: string
 }
 
+/** Calls an operation of the service. */
+export type AwsCall = ReturnType<typeof awsCaller>
+
 /**
  * Makes the function that calls an operation of the service.
  *

@@ -22,7 +22,7 @@ import {
 import { failureOf, HEALTH_NAME, type ProviderOptions, type ProviderOutcome, resolvesWhenServed } from '../request.ts'
 import { bytesOfText, checkFit, documentOf, look } from '../shape.ts'
 import { checkStoreName } from '../store_names.ts'
-import { type AwsAccess, awsCaller } from './api.ts'
+import { type AwsAccess, type AwsCall, awsCaller } from './api.ts'
 import { kindOf } from './failures.ts'
 
 const MAX_VALUE_BYTES = 65_536
@@ -63,42 +63,51 @@ const Version = z.object({
 })
 const Versions = z.object({ Versions: z.array(Version), NextToken: z.nullish(z.string()) })
 
-/**
- * A region of AWS Secrets Manager.
- *
- * @throws {PosternError} `bad_request` for a configuration that cannot work.
- */
-export function awsProvider(config: AwsConfig, options: ProviderOptions = {}): Provider {
-  const call = awsCaller(config, options)
-  const { healthName = HEALTH_NAME } = config
+/** A region of AWS Secrets Manager. */
+export class AwsProvider implements Provider {
+  readonly kind = 'aws'
+  readonly #call: AwsCall
+  readonly #healthName: string
 
-  async function get(name: string, { version, signal }: { version?: string; signal: AbortSignal }) {
+  /** @throws {PosternError} `bad_request` for a configuration that cannot work. */
+  constructor(config: AwsConfig, options: ProviderOptions = {}) {
+    this.#call = awsCaller(config, options)
+    this.#healthName = config.healthName ?? HEALTH_NAME
+  }
+
+  async health({ signal }: { signal: AbortSignal }): Promise<void> {
+    await resolvesWhenServed(this.get(this.#healthName, { signal }))
+  }
+
+  async get(name: string, { version, signal }: { version?: string; signal: AbortSignal }) {
     checkStoreName('aws', name)
     // Ids of versions are 32 to 64 characters: what is none has no value here.
     if (version !== undefined && !/^[!-~]{32,64}$/.test(version)) throw new ProviderFailure('not_found')
     const which = version === undefined ? { VersionStage: 'AWSCURRENT' } : { VersionId: version }
-    return secretOf(await call('GetSecretValue', { SecretId: name, ...which }, Value, { signal }))
+    return secretOf(await this.#call('GetSecretValue', { SecretId: name, ...which }, Value, { signal }))
   }
 
-  async function getMany(names: readonly string[], { signal }: { signal: AbortSignal }): Promise<ProviderOutcome[]> {
+  async getMany(names: readonly string[], { signal }: { signal: AbortSignal }): Promise<ProviderOutcome[]> {
     const found = new Map<string, ProviderOutcome>()
     for (let at = 0; at < names.length; at += MAX_BATCH) {
       const batch = names.slice(at, at + MAX_BATCH)
       for (const name of batch) checkStoreName('aws', name)
-      const { SecretValues, Errors } = await call('BatchGetSecretValue', { SecretIdList: batch }, Batch, { signal })
+      const { SecretValues, Errors } = await this.#call('BatchGetSecretValue', { SecretIdList: batch }, Batch, {
+        signal,
+      })
       for (const value of SecretValues) found.set(value.Name, outcomeOf(value))
       for (const { SecretId, ErrorCode, Message } of Errors) {
         found.set(SecretId, new ProviderFailure(kindOf(ErrorCode, Message ?? '', 400), { code: ErrorCode }))
       }
     }
     // Some emulators leave out what they do not have.
-    return Promise.all(names.map((name) => found.get(name) ?? get(name, { signal }).catch(failureOf)))
+    return Promise.all(names.map((name) => found.get(name) ?? this.get(name, { signal }).catch(failureOf)))
   }
 
-  async function list({ prefix, cursor, limit, signal }: Parameters<Provider['list']>[0]) {
+  async list({ prefix, cursor, limit, signal }: Parameters<Provider['list']>[0]) {
     const Filters = prefix === '' ? [] : [{ Key: 'name', Values: [prefix] }]
     const page = { MaxResults: Math.min(limit, MAX_PAGE), ...(cursor === null ? {} : { NextToken: cursor }) }
-    const { SecretList, NextToken } = await call('ListSecrets', { Filters, ...page }, Listed, { signal })
+    const { SecretList, NextToken } = await this.#call('ListSecrets', { Filters, ...page }, Listed, { signal })
     const items = SecretList.filter(({ Name }) => Name.startsWith(prefix)).map(
       ({ Name, LastChangedDate, CreatedDate }) => ({
         name: Name,
@@ -110,15 +119,15 @@ export function awsProvider(config: AwsConfig, options: ProviderOptions = {}): P
     return { items, cursor: NextToken || null }
   }
 
-  async function describe(name: string, signal: AbortSignal) {
-    const described = await call('DescribeSecret', { SecretId: name }, Description, { signal })
+  async #describe(name: string, signal: AbortSignal) {
+    const described = await this.#call('DescribeSecret', { SecretId: name }, Description, { signal })
     if (described.DeletedDate) throw new ProviderFailure('deleted')
     return described
   }
 
   /** The version that is current; `null` when the secret has none, `undefined` when there is no secret. */
-  async function currentOf(name: string, signal: AbortSignal): Promise<string | null | undefined> {
-    const described = await describe(name, signal).catch((error) => {
+  async #currentOf(name: string, signal: AbortSignal): Promise<string | null | undefined> {
+    const described = await this.#describe(name, signal).catch((error) => {
       if (failureOf(error).kind === 'not_found') return null
       throw error
     })
@@ -131,63 +140,57 @@ export function awsProvider(config: AwsConfig, options: ProviderOptions = {}): P
    * A new version is staged, where no reader sees it, and then made current in place of the one that was
    * expected: AWS has no other check-and-set. The key becomes the version's id, and tells a write that is repeated.
    */
-  async function put(
-    name: string,
-    value: Redacted<Bytes>,
-    { signal, idempotencyKey, expect, replace }: ProviderPutOptions,
-  ) {
+  async put(name: string, value: Redacted<Bytes>, { signal, idempotencyKey, expect, replace }: ProviderPutOptions) {
     checkStoreName('aws', name)
     const write = { ClientRequestToken: idempotencyKey, ...contentOf(value) }
-    const current = expect === 'absent' ? undefined : await currentOf(name, signal)
-    if (current === idempotencyKey) return repeated(name, value, idempotencyKey, signal)
+    const current = expect === 'absent' ? undefined : await this.#currentOf(name, signal)
+    if (current === idempotencyKey) return this.#repeated(name, value, idempotencyKey, signal)
     if (expect !== undefined && expect !== (current ?? 'absent')) throw new ProviderFailure('conflict')
-    if (current === undefined) return create(name, value, write, signal)
-    if (current !== null && replace === undefined) await checkShape(name, current, value, signal)
+    if (current === undefined) return this.#create(name, value, write, signal)
+    if (current !== null && replace === undefined) await this.#checkShape(name, current, value, signal)
     const staged = { SecretId: name, ...write, VersionStages: [STAGED] }
-    const { VersionId: version } = await call('PutSecretValue', staged, Written, { signal })
-    await makeCurrent(name, version, current, signal)
+    const { VersionId: version } = await this.#call('PutSecretValue', staged, Written, { signal })
+    await this.#makeCurrent(name, version, current, signal)
     return { version }
   }
 
   /** Looks at the version that the write takes the place of: moving the label from it fails when another came between. */
-  async function checkShape(name: string, version: string, value: Redacted<Bytes>, signal: AbortSignal) {
-    const present = await look(call('GetSecretValue', { SecretId: name, VersionId: version }, Value, { signal }), {})
+  async #checkShape(name: string, version: string, value: Redacted<Bytes>, signal: AbortSignal) {
+    const present = await look(
+      this.#call('GetSecretValue', { SecretId: name, VersionId: version }, Value, { signal }),
+      {},
+    )
     // The console shows every text that is an object as keys and values, whatever it is meant as.
     const [text, written] = [present?.SecretString ?? null, parseUtf8(value.reveal())]
     if (present !== null) checkFit({ text, isJson: true }, { text: written, isJson: true })
   }
 
-  async function create(
-    name: string,
-    value: Redacted<Bytes>,
-    write: { ClientRequestToken: string },
-    signal: AbortSignal,
-  ) {
+  async #create(name: string, value: Redacted<Bytes>, write: { ClientRequestToken: string }, signal: AbortSignal) {
     try {
-      return { version: (await call('CreateSecret', { Name: name, ...write }, Written, { signal })).VersionId }
+      return { version: (await this.#call('CreateSecret', { Name: name, ...write }, Written, { signal })).VersionId }
     } catch (error) {
       const key = write.ClientRequestToken
-      if (failureOf(error).kind !== 'conflict' || (await currentOf(name, signal)) !== key) throw error
-      return repeated(name, value, key, signal)
+      if (failureOf(error).kind !== 'conflict' || (await this.#currentOf(name, signal)) !== key) throw error
+      return this.#repeated(name, value, key, signal)
     }
   }
 
   /** A write that was made already, unless its key stands for another value. */
-  async function repeated(name: string, value: Redacted<Bytes>, version: string, signal: AbortSignal) {
-    const made = await get(name, { version, signal })
+  async #repeated(name: string, value: Redacted<Bytes>, version: string, signal: AbortSignal) {
+    const made = await this.get(name, { version, signal })
     if (!equal(made.value.reveal(), value.reveal())) throw new ProviderFailure('conflict')
     return { version }
   }
 
-  async function makeCurrent(name: string, version: string, from: string | null, signal: AbortSignal): Promise<void> {
+  async #makeCurrent(name: string, version: string, from: string | null, signal: AbortSignal): Promise<void> {
     const move = { SecretId: name, VersionStage: 'AWSCURRENT', MoveToVersionId: version }
     const origin = from === null ? {} : { RemoveFromVersionId: from }
     try {
-      await call('UpdateSecretVersionStage', { ...move, ...origin }, z.unknown(), { signal })
+      await this.#call('UpdateSecretVersionStage', { ...move, ...origin }, z.unknown(), { signal })
     } catch (error) {
       if (failureOf(error).kind !== 'invalid') throw error
       // It was another one, unless this write was made before and its answer got lost.
-      if ((await currentOf(name, signal)) !== version) throw new ProviderFailure('conflict')
+      if ((await this.#currentOf(name, signal)) !== version) throw new ProviderFailure('conflict')
     }
   }
 
@@ -195,9 +198,9 @@ export function awsProvider(config: AwsConfig, options: ProviderOptions = {}): P
    * Has the secret's own function rotate it. The labels tell how far that is, whoever asked for it and whatever answer got
    * lost: the token is the id of the version. Its schedule stays as it is.
    */
-  async function rotate(name: string, { token, begin, signal }: RotateOptions): Promise<ProviderRotation> {
+  async rotate(name: string, { token, begin, signal }: RotateOptions): Promise<ProviderRotation> {
     checkStoreName('aws', name)
-    const { VersionIdsToStages, RotationEnabled } = await describe(name, signal)
+    const { VersionIdsToStages, RotationEnabled } = await this.#describe(name, signal)
     const progress = progressOf(Object.entries(VersionIdsToStages ?? {}), token)
     if (progress === 'other') throw new ProviderFailure('conflict', { code: 'OtherRotation' })
     if (progress === 'done') return { version: token, isDone: true }
@@ -206,7 +209,7 @@ export function awsProvider(config: AwsConfig, options: ProviderOptions = {}): P
       throw new ProviderFailure('conflict', { code: 'RotationCancelled' })
     if (begin) {
       const input = { SecretId: name, ClientRequestToken: token, RotateImmediately: true }
-      await call('RotateSecret', input, z.unknown(), { signal }).catch((error) => {
+      await this.#call('RotateSecret', input, z.unknown(), { signal }).catch((error) => {
         // That is how it says that the one before, which is ours, is tried again.
         if (progress !== 'pending' || failureOf(error).kind !== 'invalid') throw error
       })
@@ -214,20 +217,17 @@ export function awsProvider(config: AwsConfig, options: ProviderOptions = {}): P
     return { version: token, isDone: false }
   }
 
-  async function remove(name: string, { signal }: { signal: AbortSignal }): Promise<void> {
+  async remove(name: string, { signal }: { signal: AbortSignal }): Promise<void> {
     checkStoreName('aws', name)
-    await call('DeleteSecret', { SecretId: name }, z.unknown(), { signal })
+    await this.#call('DeleteSecret', { SecretId: name }, z.unknown(), { signal })
   }
 
-  async function versions(name: string, { signal }: { signal: AbortSignal }): Promise<ProviderVersion[]> {
+  async versions(name: string, { signal }: { signal: AbortSignal }): Promise<ProviderVersion[]> {
     checkStoreName('aws', name)
     const input = { SecretId: name, MaxResults: MAX_PAGE }
-    const { Versions: found } = await call('ListSecretVersionIds', input, Versions, { signal })
+    const { Versions: found } = await this.#call('ListSecretVersionIds', input, Versions, { signal })
     return found.map(versionOf).sort((a, b) => rank(a) - rank(b) || (b.createdAt ?? 0) - (a.createdAt ?? 0))
   }
-
-  const health = ({ signal }: { signal: AbortSignal }) => resolvesWhenServed(get(healthName, { signal }))
-  return { kind: 'aws', get, getMany, list, put, remove, rotate, versions, health }
 }
 
 /** How far the rotation of a token is, by the labels of all versions. While another one has begun, none can begin. */

@@ -63,6 +63,9 @@ const Problem = z.object({
   error: z.object({ code: z.string(), message: z.optional(z.string()), innererror: z.nullish(Inner) }),
 })
 
+/** Calls the vault. */
+export type AzureCall = ReturnType<typeof azureCaller>
+
 /**
  * Makes the function that calls the vault.
  *

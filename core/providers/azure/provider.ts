@@ -21,7 +21,7 @@ import {
 import { failureOf, HEALTH_NAME, type ProviderOptions, resolvesWhenServed } from '../request.ts'
 import { bytesOfText, checkFit, declaresType, writtenContent } from '../shape.ts'
 import { checkStoreName } from '../store_names.ts'
-import { type AzureAccess, azureCaller } from './api.ts'
+import { type AzureAccess, type AzureCall, azureCaller } from './api.ts'
 
 const MAX_VALUE_BYTES = 25 * 1024
 const MAX_PAGE = 25
@@ -52,34 +52,48 @@ const Bundle = z.extend(Item, {
 const Page = z.object({ value: z.nullish(z.array(Item)), nextLink: z.nullish(z.string()) })
 type Bundle = z.output<typeof Bundle>
 
-/**
- * A vault of Azure Key Vault.
- *
- * @throws {PosternError} `bad_request` for a configuration that cannot work.
- */
-export function azureProvider(config: AzureConfig, options: ProviderOptions = {}): Provider {
-  const call = azureCaller(config, options)
-  const { origin } = new URL(config.vaultUrl)
-  const { healthName = HEALTH_NAME } = config
-  const now = options.now ?? Date.now
+interface AzurePage {
+  items: z.output<typeof Item>[]
+  /** The query of the next page; `null` on the last. */
+  next: string | null
+}
 
-  async function get(
-    name: string,
-    { version, signal }: { version?: string; signal: AbortSignal },
-  ): Promise<ProviderSecret> {
+/** A vault of Azure Key Vault. */
+export class AzureProvider implements Provider {
+  readonly kind = 'azure'
+  readonly #call: AzureCall
+  readonly #origin: string
+  readonly #healthName: string
+  readonly #now: () => number
+
+  /** @throws {PosternError} `bad_request` for a configuration that cannot work. */
+  constructor(config: AzureConfig, options: ProviderOptions = {}) {
+    this.#call = azureCaller(config, options)
+    this.#origin = new URL(config.vaultUrl).origin
+    this.#healthName = config.healthName ?? HEALTH_NAME
+    this.#now = options.now ?? Date.now
+  }
+
+  async health({ signal }: { signal: AbortSignal }): Promise<void> {
+    await resolvesWhenServed(this.#call({ path: `/secrets/${this.#healthName}`, signal }, Bundle))
+  }
+
+  async get(name: string, { version, signal }: { version?: string; signal: AbortSignal }): Promise<ProviderSecret> {
     checkStoreName('azure', name)
     if (version !== undefined && !/^[0-9a-f]{32}$/i.test(version)) throw new ProviderFailure('not_found')
     const path = `/secrets/${name}${version === undefined ? '' : `/${version}`}`
-    const bundle = await call({ path, signal }, Bundle).catch((error) => toldFromDeleted(name, signal, error))
-    checkTimes(bundle, now())
+    const bundle = await this.#call({ path, signal }, Bundle).catch((error) =>
+      this.#toldFromDeleted(name, signal, error),
+    )
+    checkTimes(bundle, this.#now())
     return secretOf(bundle)
   }
 
   /** A deleted secret is not found either, until one looks where the deleted are kept. */
-  async function toldFromDeleted(name: string, signal: AbortSignal, error: unknown): Promise<never> {
+  async #toldFromDeleted(name: string, signal: AbortSignal, error: unknown): Promise<never> {
     const failure = failureOf(error)
     if (failure.kind !== 'not_found') throw failure
-    const deleted = await call({ path: `/deletedsecrets/${name}`, signal }, z.unknown()).then(
+    const deleted = await this.#call({ path: `/deletedsecrets/${name}`, signal }, z.unknown()).then(
       () => true,
       (reason) => {
         failureOf(reason)
@@ -89,15 +103,15 @@ export function azureProvider(config: AzureConfig, options: ProviderOptions = {}
     throw deleted ? new ProviderFailure('deleted') : failure
   }
 
-  async function pageOf(path: string, query: URLSearchParams, signal: AbortSignal) {
-    const { value, nextLink } = await call({ path, query, signal }, Page)
-    return { items: value ?? [], next: nextLink ? nextQuery(nextLink, origin, path) : null }
+  async #pageOf(path: string, query: URLSearchParams, signal: AbortSignal): Promise<AzurePage> {
+    const { value, nextLink } = await this.#call({ path, query, signal }, Page)
+    return { items: value ?? [], next: nextLink ? nextQuery(nextLink, this.#origin, path) : null }
   }
 
-  async function list({ prefix, cursor, limit, signal }: Parameters<Provider['list']>[0]) {
+  async list({ prefix, cursor, limit, signal }: Parameters<Provider['list']>[0]) {
     const query = queryOf(cursor ?? '')
     query.set('maxresults', String(Math.min(limit, MAX_PAGE)))
-    const { items, next } = await pageOf('/secrets', query, signal)
+    const { items, next } = await this.#pageOf('/secrets', query, signal)
     const found = items.map((item) => ({
       name: partsOf(item.id).name,
       updatedAt: milliseconds(item.attributes.updated),
@@ -111,11 +125,11 @@ export function azureProvider(config: AzureConfig, options: ProviderOptions = {}
    * Key Vault has no check-and-set: what is expected is compared before the write, and a write of others in
    * between is not noticed. A tag tells a write that is repeated.
    */
-  async function put(name: string, value: Redacted<Bytes>, put: ProviderPutOptions): Promise<{ version: string }> {
+  async put(name: string, value: Redacted<Bytes>, put: ProviderPutOptions): Promise<{ version: string }> {
     checkStoreName('azure', name)
     const { text, tags, encoding } = contentOf(value)
     const path = `/secrets/${name}`
-    const current = await currentOf(path, put.signal)
+    const current = await this.#currentOf(path, put.signal)
     if (current?.tags?.[WRITE_TAG] === put.idempotencyKey) {
       if (current.value !== text) throw new ProviderFailure('conflict')
       return { version: partsOf(current.id).version }
@@ -130,13 +144,13 @@ export function azureProvider(config: AzureConfig, options: ProviderOptions = {}
       }),
       tags: { ...othersTags(current), ...tags, [WRITE_TAG]: put.idempotencyKey },
     }
-    const written = await call({ method: 'PUT', path, body, signal: put.signal }, Item)
+    const written = await this.#call({ method: 'PUT', path, body, signal: put.signal }, Item)
     return { version: partsOf(written.id).version }
   }
 
   /** The current version; `null` when there is no secret, `undefined` when there is one that cannot be read. */
-  function currentOf(path: string, signal: AbortSignal): Promise<Bundle | null | undefined> {
-    return call({ path, signal }, Bundle).catch((error) => {
+  #currentOf(path: string, signal: AbortSignal): Promise<Bundle | null | undefined> {
+    return this.#call({ path, signal }, Bundle).catch((error) => {
       const failure = failureOf(error)
       if (failure.kind === 'not_found') return null
       if (failure.kind === 'disabled' || failure.kind === 'expired') return undefined
@@ -144,41 +158,37 @@ export function azureProvider(config: AzureConfig, options: ProviderOptions = {}
     })
   }
 
-  async function remove(name: string, { signal }: { signal: AbortSignal }): Promise<void> {
+  async remove(name: string, { signal }: { signal: AbortSignal }): Promise<void> {
     checkStoreName('azure', name)
     const request = { method: 'DELETE', path: `/secrets/${name}`, signal } as const
-    await call(request, z.unknown()).catch((error) => toldFromDeleted(name, signal, error))
+    await this.#call(request, z.unknown()).catch((error) => this.#toldFromDeleted(name, signal, error))
   }
 
-  async function versions(name: string, { signal }: { signal: AbortSignal }): Promise<ProviderVersion[]> {
+  async versions(name: string, { signal }: { signal: AbortSignal }): Promise<ProviderVersion[]> {
     checkStoreName('azure', name)
     const path = `/secrets/${name}/versions`
     const items: z.output<typeof Item>[] = []
     let query: URLSearchParams | null = new URLSearchParams({ maxresults: String(MAX_PAGE) })
     for (let pages = 0; query !== null; pages++) {
       if (pages === MAX_PAGES) throw new ProviderFailure('unavailable')
-      const page: Awaited<ReturnType<typeof pageOf>> = await pageOf(path, query, signal).catch((error) =>
-        toldFromDeleted(name, signal, error),
+      const page: AzurePage = await this.#pageOf(path, query, signal).catch((error) =>
+        this.#toldFromDeleted(name, signal, error),
       )
       items.push(...page.items)
       query = page.next === null ? null : queryOf(page.next)
     }
     // Of a name that never was, the history is empty.
-    if (items.length === 0) await toldFromDeleted(name, signal, new ProviderFailure('not_found'))
-    return historyOf(items, await newestOf(name, items, signal), now())
+    if (items.length === 0) await this.#toldFromDeleted(name, signal, new ProviderFailure('not_found'))
+    return historyOf(items, await this.#newestOf(name, items, signal), this.#now())
   }
 
   /** Times are in whole seconds: of two versions of one second, only reading tells which is current. */
-  async function newestOf(name: string, items: z.output<typeof Item>[], signal: AbortSignal): Promise<string> {
+  async #newestOf(name: string, items: z.output<typeof Item>[], signal: AbortSignal): Promise<string> {
     const latest = Math.max(...items.map(createdAt))
     const newest = items.filter((item) => createdAt(item) === latest).map(({ id }) => partsOf(id).version)
-    const current = newest.length > 1 ? await currentOf(`/secrets/${name}`, signal) : null
+    const current = newest.length > 1 ? await this.#currentOf(`/secrets/${name}`, signal) : null
     return current ? partsOf(current.id).version : newest[0]!
   }
-
-  const health = ({ signal }: { signal: AbortSignal }) =>
-    resolvesWhenServed(call({ path: `/secrets/${healthName}`, signal }, Bundle))
-  return { kind: 'azure', get, list, put, remove, versions, health }
 }
 
 /** The query of the next page. The link is the server's word: it must lead to where we are. */

@@ -26,41 +26,53 @@ export interface FileConfig {
 }
 
 /** A file as a store. Writes wait for each other; between processes the last one wins. */
-export function fileProvider(config: FileConfig): Provider {
-  const { format } = config
-  let turn: Promise<unknown> = Promise.resolve()
+export class FileProvider implements Provider {
+  readonly kind = 'file'
+  readonly versions = null
+  readonly #config: FileConfig
+  readonly #format: FileConfig['format']
+  /** Ends when the last change that was begun has ended. */
+  #turn: Promise<unknown> = Promise.resolve()
 
-  async function readText(signal: AbortSignal): Promise<string> {
+  constructor(config: FileConfig) {
+    this.#config = config
+    this.#format = config.format
+  }
+
+  async health({ signal }: { signal: AbortSignal }): Promise<void> {
+    await this.#load(signal)
+  }
+
+  async #readText(signal: AbortSignal): Promise<string> {
     if (signal.aborted) throw new ProviderFailure('timeout')
-    const bytes = await config.read().catch(failDisk)
+    const bytes = await this.#config.read().catch(failDisk)
     if (bytes !== null && bytes.length > MAX_FILE_BYTES) throw unreadable('Size')
     const text = bytes === null ? '' : parseUtf8(bytes)
     if (text === null) throw unreadable('Encoding')
     return text
   }
 
-  function parse(text: string): Map<string, FileEntry> {
-    const entries = format === 'env' ? entriesOfEnv(text) : parseJsonFile(text)
+  #parse(text: string): Map<string, FileEntry> {
+    const entries = this.#format === 'env' ? entriesOfEnv(text) : parseJsonFile(text)
     // The line, and nothing of what it says.
-    if (entries === null) throw unreadable(format === 'env' ? `Line${wrongLine(text)}` : 'Format')
+    if (entries === null) throw unreadable(this.#format === 'env' ? `Line${wrongLine(text)}` : 'Format')
     return entries
   }
 
-  const load = async (signal: AbortSignal) => parse(await readText(signal))
+  async #load(signal: AbortSignal): Promise<Map<string, FileEntry>> {
+    return this.#parse(await this.#readText(signal))
+  }
 
-  async function get(
-    name: string,
-    { version, signal }: { version?: string; signal: AbortSignal },
-  ): Promise<ProviderSecret> {
-    checkStoreName(format, name)
-    const entry = (await load(signal)).get(name)
+  async get(name: string, { version, signal }: { version?: string; signal: AbortSignal }): Promise<ProviderSecret> {
+    checkStoreName(this.#format, name)
+    const entry = (await this.#load(signal)).get(name)
     if (entry === undefined || (version !== undefined && version !== UNVERSIONED))
       throw new ProviderFailure('not_found')
     return secretOf(entry)
   }
 
-  async function list({ prefix, cursor, limit, signal }: Parameters<Provider['list']>[0]) {
-    const names = [...(await load(signal)).keys()]
+  async list({ prefix, cursor, limit, signal }: Parameters<Provider['list']>[0]) {
+    const names = [...(await this.#load(signal)).keys()]
       .filter((name) => name.startsWith(prefix) && name > (cursor ?? ''))
       .sort()
     const items = names.slice(0, limit).map((name) => ({ name, updatedAt: null }))
@@ -68,47 +80,45 @@ export function fileProvider(config: FileConfig): Provider {
   }
 
   /** Changes one entry. What the file was when its turn came is what it is changed from. */
-  function change(
+  #change(
     name: string,
     signal: AbortSignal,
     edit: (current: FileEntry | null) => string | object | null,
   ): Promise<void> {
-    const { write } = config
+    const { write } = this.#config
     if (write === undefined) return Promise.reject(new ProviderFailure('denied', { code: 'ReadOnly' }))
-    const changed = turn.then(async () => {
-      const text = await readText(signal)
-      const entry = edit(parse(text).get(name) ?? null)
-      const edited = format === 'env' ? editEnv(text, name, entry as string | null) : editJsonFile(text, name, entry)
+    const changed = this.#turn.then(async () => {
+      const text = await this.#readText(signal)
+      const entry = edit(this.#parse(text).get(name) ?? null)
+      const edited =
+        this.#format === 'env' ? editEnv(text, name, entry as string | null) : editJsonFile(text, name, entry)
       await write(utf8(edited)).catch(failDisk)
     })
-    turn = changed.catch(() => {})
+    this.#turn = changed.catch(() => {})
     return changed
   }
 
-  async function put(name: string, value: Redacted<Bytes>, options: ProviderPutOptions) {
+  async put(name: string, value: Redacted<Bytes>, options: ProviderPutOptions) {
     const { signal, expect } = options
-    checkStoreName(format, name)
+    checkStoreName(this.#format, name)
     const isText = parseUtf8(value.reveal()) !== null
-    if (format === 'env' && !isText) throw new ProviderFailure('invalid', { code: 'Bytes' })
-    await change(name, signal, (current) => {
+    if (this.#format === 'env' && !isText) throw new ProviderFailure('invalid', { code: 'Bytes' })
+    await this.#change(name, signal, (current) => {
       if (expect !== undefined && expect !== (current === null ? 'absent' : UNVERSIONED)) {
         throw new ProviderFailure('conflict')
       }
-      return format === 'env' ? parseUtf8(value.reveal()) : entryFor(value, options, current)
+      return this.#format === 'env' ? parseUtf8(value.reveal()) : entryFor(value, options, current)
     })
     return { version: UNVERSIONED }
   }
 
-  async function remove(name: string, { signal }: { signal: AbortSignal }): Promise<void> {
-    checkStoreName(format, name)
-    await change(name, signal, (current) => {
+  async remove(name: string, { signal }: { signal: AbortSignal }): Promise<void> {
+    checkStoreName(this.#format, name)
+    await this.#change(name, signal, (current) => {
       if (current === null) throw new ProviderFailure('not_found')
       return null
     })
   }
-
-  const health = async ({ signal }: { signal: AbortSignal }) => void (await load(signal))
-  return { kind: 'file', get, list, put, remove, versions: null, health }
 }
 
 /** The error of a file system is an outage, without its message: that has the path in it. */

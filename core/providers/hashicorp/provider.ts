@@ -7,6 +7,8 @@ import * as z from 'zod/mini'
 import type { Bytes } from '../../bytes.ts'
 import type { Received } from '../../http/send.ts'
 import type { Redacted } from '../../redacted.ts'
+import type { ReportEvent } from '../condition.ts'
+import type { RenewedCredentials } from '../credentials.ts'
 import {
   type Provider,
   ProviderFailure,
@@ -28,6 +30,7 @@ import { look } from '../shape.ts'
 import { checkStoreName } from '../store_names.ts'
 import {
   type HashicorpAddress,
+  type HashicorpCall,
   type HashicorpRequest,
   HIDDEN_MOUNT,
   hashicorpCaller,
@@ -36,7 +39,7 @@ import {
 } from './api.ts'
 import { KvEngine, type KvVersion } from './engine.ts'
 import { dataOf, type Fields, secretOf } from './fields.ts'
-import { type HashicorpCredentials, hashicorpToken, refusedWith } from './token.ts'
+import { type HashicorpCredentials, type HashicorpToken, hashicorpToken, refusedWith } from './token.ts'
 import { walk } from './walk.ts'
 
 export interface HashicorpConfig extends HashicorpAddress {
@@ -63,49 +66,66 @@ const Metadata = z.object({
 })
 const Keys = z.object({ data: z.object({ keys: z.array(z.string()) }) })
 
-/**
- * A mount of the KV engine.
- *
- * @throws {PosternError} `bad_request` for a configuration that cannot work.
- */
-export function hashicorpProvider(config: HashicorpConfig, options: ProviderOptions = {}): Provider {
-  const call = hashicorpCaller(config, options)
-  const credentials = hashicorpToken(config.credentials, call, options)
-  const mount = parseMount(config.mount, 'mount')
-  const now = options.now ?? Date.now
-  const healthName = config.healthName ?? HEALTH_NAME
-  const engine = new KvEngine({ configured: config.kvVersion, look: lookAtMount, now, report: options.report })
-  let isMountTold = false
+/** A mount of the KV secrets engine. */
+export class HashicorpProvider implements Provider {
+  readonly kind = 'hashicorp'
+  readonly keep?: NonNullable<Provider['keep']>
+  readonly #call: HashicorpCall
+  readonly #credentials: RenewedCredentials<HashicorpToken>
+  readonly #mount: string
+  readonly #engine: KvEngine
+  readonly #healthName: string
+  readonly #now: () => number
+  readonly #report: ReportEvent | undefined
+  #isMountTold = false
 
-  function sendWithToken(asked: Omit<HashicorpRequest, 'token'>): Promise<Received> {
-    return credentials.use(asked.signal, async ({ token }) => {
+  /** @throws {PosternError} `bad_request` for a configuration that cannot work. */
+  constructor(config: HashicorpConfig, options: ProviderOptions = {}) {
+    const { kvVersion, credentials } = config
+    this.#call = hashicorpCaller(config, options)
+    this.#credentials = hashicorpToken(credentials, this.#call, options)
+    this.#mount = parseMount(config.mount, 'mount')
+    this.#healthName = config.healthName ?? HEALTH_NAME
+    this.#now = options.now ?? Date.now
+    this.#report = options.report
+    const look = (signal: AbortSignal) => this.#lookAtMount(signal)
+    this.#engine = new KvEngine({ configured: kvVersion, look, now: this.#now, report: options.report })
+    // The token of an identity provider logs in anew at any time.
+    if (credentials.kind === 'jwt') return
+    const kept = credentials.kind === 'token' ? 'given' : 'held'
+    this.keep = ({ signal }) => this.#credentials.keep(signal, kept)
+  }
+
+  async health({ signal }: { signal: AbortSignal }): Promise<void> {
+    await resolvesWhenServed(this.get(this.#healthName, { signal }))
+  }
+
+  #sendWithToken(asked: Omit<HashicorpRequest, 'token'>): Promise<Received> {
+    return this.#credentials.use(asked.signal, async ({ token }) => {
       try {
-        return await call({ ...asked, token })
+        return await this.#call({ ...asked, token })
       } catch (error) {
         const failure = failureOf(error)
-        tellOfMount(failure.code)
-        throw failure.kind === 'denied' ? await refusedWith(token, call, asked.signal) : failure
+        this.#tellOfMount(failure.code)
+        throw failure.kind === 'denied' ? await refusedWith(token, this.#call, asked.signal) : failure
       }
     })
   }
 
-  async function request<T extends z.ZodMiniType>(
-    asked: Omit<HashicorpRequest, 'token'>,
-    schema: T,
-  ): Promise<z.output<T>> {
-    const received = await sendWithToken(asked)
+  async #request<T extends z.ZodMiniType>(asked: Omit<HashicorpRequest, 'token'>, schema: T): Promise<z.output<T>> {
+    const received = await this.#sendWithToken(asked)
     const answer = readAnswer(received.body, schema)
     if (answer === null) throw malformed(received)
     return answer
   }
 
   /** The fields of a secret, which are passed on as they came, and what is said beside them. */
-  async function requestFields<T extends z.ZodMiniType>(
+  async #requestFields<T extends z.ZodMiniType>(
     asked: Omit<HashicorpRequest, 'token'>,
     pointer: string,
     schema: T,
   ): Promise<{ fields: Fields; answer: z.output<T> }> {
-    const received = await sendWithToken(asked)
+    const received = await this.#sendWithToken(asked)
     const source = readSource(received.body)
     const value = source?.at(pointer)
     const { data: answer } = schema.safeParse(source?.parsed)
@@ -114,38 +134,45 @@ export function hashicorpProvider(config: HashicorpConfig, options: ProviderOpti
   }
 
   /** Which engine is mounted. */
-  async function lookAtMount(signal: AbortSignal): Promise<KvVersion> {
-    const { data } = await request({ path: `sys/internal/ui/mounts/${mount}/${healthName}`, signal }, Mount)
+  async #lookAtMount(signal: AbortSignal): Promise<KvVersion> {
+    const { data } = await this.#request(
+      { path: `sys/internal/ui/mounts/${this.#mount}/${this.#healthName}`, signal },
+      Mount,
+    )
     if (data.type !== 'kv' && data.type !== 'generic') throw new ProviderFailure('invalid', { code: 'Mount' })
     return data.options?.version === '2' ? 2 : 1
   }
 
   /** Tells the operator, once, of a mount that is not there. */
-  function tellOfMount(code: string | null): void {
-    if (isMountTold || (code !== NO_MOUNT && code !== HIDDEN_MOUNT)) return
-    isMountTold = true
+  #tellOfMount(code: string | null): void {
+    if (this.#isMountTold || (code !== NO_MOUNT && code !== HIDDEN_MOUNT)) return
+    this.#isMountTold = true
     const setting = 'POSTERN_PROVIDERS__HASHICORP_MOUNT'
-    options.report?.('warn', 'provider_misconfigured', { provider: 'hashicorp', code, setting })
+    this.#report?.('warn', 'provider_misconfigured', { provider: 'hashicorp', code, setting })
   }
 
-  const pathOf = (name: string, part: 'data' | 'metadata' | 'delete') => `${mount}/${part}/${encode(name)}`
+  #pathOf(name: string, part: 'data' | 'metadata' | 'delete'): string {
+    return `${this.#mount}/${part}/${encode(name)}`
+  }
 
-  async function get(
+  async get(
     name: string,
     { version: asked, signal }: { version?: string; signal: AbortSignal },
   ): Promise<ProviderSecret> {
     checkStoreName('hashicorp', name)
-    return engine.read(signal, (kv) => (kv === 1 ? getUnversioned : getVersioned)(name, asked, signal))
+    return this.#engine.read(signal, (kv) =>
+      kv === 1 ? this.#getUnversioned(name, asked, signal) : this.#getVersioned(name, asked, signal),
+    )
   }
 
-  async function getVersioned(name: string, asked: string | undefined, signal: AbortSignal): Promise<ProviderSecret> {
+  async #getVersioned(name: string, asked: string | undefined, signal: AbortSignal): Promise<ProviderSecret> {
     if (asked !== undefined && !/^[1-9][0-9]{0,14}$/.test(asked)) throw new ProviderFailure('not_found')
-    const path = pathOf(name, 'data') + (asked === undefined ? '' : `?version=${asked}`)
-    const { fields, answer } = await requestFields({ path, signal }, FIELDS_2, Read2)
+    const path = this.#pathOf(name, 'data') + (asked === undefined ? '' : `?version=${asked}`)
+    const { fields, answer } = await this.#requestFields({ path, signal }, FIELDS_2, Read2)
     const { metadata } = answer.data
     const expiresAt = milliseconds(metadata.deletion_time)
     // On a live version this is a time to come, which the server looks at, by its own clock, before ours.
-    if (expiresAt !== null && expiresAt <= now()) throw new ProviderFailure('deleted')
+    if (expiresAt !== null && expiresAt <= this.#now()) throw new ProviderFailure('deleted')
     return {
       ...secretOf(fields),
       version: String(metadata.version),
@@ -154,20 +181,24 @@ export function hashicorpProvider(config: HashicorpConfig, options: ProviderOpti
     }
   }
 
-  async function getUnversioned(name: string, asked: string | undefined, signal: AbortSignal): Promise<ProviderSecret> {
+  async #getUnversioned(name: string, asked: string | undefined, signal: AbortSignal): Promise<ProviderSecret> {
     if (asked !== undefined && asked !== UNVERSIONED) throw new ProviderFailure('not_found')
-    const { fields } = await requestFields({ path: `${mount}/${encode(name)}`, signal }, FIELDS_1, z.unknown())
+    const { fields } = await this.#requestFields(
+      { path: `${this.#mount}/${encode(name)}`, signal },
+      FIELDS_1,
+      z.unknown(),
+    )
     return { ...secretOf(fields), version: UNVERSIONED, createdAt: null, expiresAt: null }
   }
 
-  async function list({ prefix, cursor, limit, signal }: Parameters<Provider['list']>[0]) {
+  async list({ prefix, cursor, limit, signal }: Parameters<Provider['list']>[0]) {
     // Folders are parts of names too: none may be a way out of the mount.
     if (prefix.includes('/')) checkStoreName('hashicorp', prefix.slice(0, prefix.lastIndexOf('/')))
     const keysBelow = (folder: string): Promise<string[]> => {
       const below = `${folder === '' ? '' : `/${encode(folder.slice(0, -1))}`}?list=true`
-      const keys = engine.read(signal, async (kv) => {
-        const path = `${kv === 1 ? mount : `${mount}/metadata`}${below}`
-        return (await request({ path, signal }, Keys)).data.keys
+      const keys = this.#engine.read(signal, async (kv) => {
+        const path = `${kv === 1 ? this.#mount : `${this.#mount}/metadata`}${below}`
+        return (await this.#request({ path, signal }, Keys)).data.keys
       })
       return keys.catch(emptyWhenAbsent)
     }
@@ -176,82 +207,89 @@ export function hashicorpProvider(config: HashicorpConfig, options: ProviderOpti
   }
 
   /** The look is at the version that the write must follow: nothing comes between the two. */
-  async function put(name: string, value: Redacted<Bytes>, options: ProviderPutOptions): Promise<{ version: string }> {
+  async put(name: string, value: Redacted<Bytes>, options: ProviderPutOptions): Promise<{ version: string }> {
     checkStoreName('hashicorp', name)
-    return engine.write(options.signal, (kv) => (kv === 1 ? putUnversioned : putVersioned)(name, value, options))
+    return this.#engine.write(options.signal, (kv) =>
+      kv === 1 ? this.#putUnversioned(name, value, options) : this.#putVersioned(name, value, options),
+    )
   }
 
-  async function putVersioned(name: string, value: Redacted<Bytes>, options: ProviderPutOptions) {
+  async #putVersioned(name: string, value: Redacted<Bytes>, options: ProviderPutOptions) {
     const { signal, expect } = options
-    const cas = expect === undefined ? await latestOf(name, signal) : expect === 'absent' ? 0 : versionNumber(expect)
-    const path = pathOf(name, 'data')
-    const present = cas === 0 ? null : await presentAt(`${path}?version=${cas}`, FIELDS_2, options)
+    const cas =
+      expect === undefined ? await this.#latestOf(name, signal) : expect === 'absent' ? 0 : versionNumber(expect)
+    const path = this.#pathOf(name, 'data')
+    const present = cas === 0 ? null : await this.#presentAt(`${path}?version=${cas}`, FIELDS_2, options)
     const body = `{"options":{"cas":${cas}},"data":${dataOf(value, options, present)}}`
-    const received = await sendWithToken({ method: 'POST', path, body, signal })
-    if (received.status === 204) throw engine.strayed()
+    const received = await this.#sendWithToken({ method: 'POST', path, body, signal })
+    if (received.status === 204) throw this.#engine.strayed()
     const written = readAnswer(received.body, Written2)
     if (written === null) throw malformed(received)
     return { version: String(written.data.version) }
   }
 
   /** Version 1 has no check-and-set: what is there is looked at before the write. */
-  async function putUnversioned(name: string, value: Redacted<Bytes>, options: ProviderPutOptions) {
+  async #putUnversioned(name: string, value: Redacted<Bytes>, options: ProviderPutOptions) {
     const { expect, signal } = options
-    const path = `${mount}/${encode(name)}`
-    const present = await presentAt(path, FIELDS_1, options)
+    const path = `${this.#mount}/${encode(name)}`
+    const present = await this.#presentAt(path, FIELDS_1, options)
     if (expect !== undefined && expect !== (present === null ? 'absent' : UNVERSIONED))
       throw new ProviderFailure('conflict')
-    await sendWithToken({ method: 'POST', path, body: dataOf(value, options, present), signal })
+    await this.#sendWithToken({ method: 'POST', path, body: dataOf(value, options, present), signal })
     return { version: UNVERSIONED }
   }
 
   /** What a write would replace; `null` when there is nothing. */
-  function presentAt(path: string, pointer: string, { signal, replace }: ProviderPutOptions): Promise<Fields | null> {
-    const read = requestFields({ path, signal }, pointer, z.unknown()).then(({ fields }) => fields)
+  #presentAt(path: string, pointer: string, { signal, replace }: ProviderPutOptions): Promise<Fields | null> {
+    const read = this.#requestFields({ path, signal }, pointer, z.unknown()).then(({ fields }) => fields)
     return look(read, { replace })
   }
 
-  function metadataOf(name: string, signal: AbortSignal) {
-    return request({ path: pathOf(name, 'metadata'), signal }, Metadata).then(({ data }) => data)
+  #metadataOf(name: string, signal: AbortSignal) {
+    return this.#request({ path: this.#pathOf(name, 'metadata'), signal }, Metadata).then(({ data }) => data)
   }
 
   /** The number that a write must follow, so that of two at once one is told. */
-  async function latestOf(name: string, signal: AbortSignal): Promise<number> {
-    return metadataOf(name, signal).then(({ current_version }) => current_version, zeroWhenAbsent)
+  async #latestOf(name: string, signal: AbortSignal): Promise<number> {
+    return this.#metadataOf(name, signal).then(({ current_version }) => current_version, zeroWhenAbsent)
   }
 
   /** All versions, so that none of what was removed can be read by its number. They can be undeleted. */
-  async function remove(name: string, { signal }: { signal: AbortSignal }): Promise<void> {
+  async remove(name: string, { signal }: { signal: AbortSignal }): Promise<void> {
     checkStoreName('hashicorp', name)
-    await engine.write(signal, (kv) => (kv === 1 ? removeUnversioned : removeVersions)(name, signal))
+    await this.#engine.write(signal, (kv) =>
+      kv === 1 ? this.#removeUnversioned(name, signal) : this.#removeVersions(name, signal),
+    )
   }
 
-  async function removeUnversioned(name: string, signal: AbortSignal): Promise<void> {
-    await getUnversioned(name, undefined, signal)
-    await sendWithToken({ method: 'DELETE', path: `${mount}/${encode(name)}`, signal })
+  async #removeUnversioned(name: string, signal: AbortSignal): Promise<void> {
+    await this.#getUnversioned(name, undefined, signal)
+    await this.#sendWithToken({ method: 'DELETE', path: `${this.#mount}/${encode(name)}`, signal })
   }
 
-  async function removeVersions(name: string, signal: AbortSignal): Promise<void> {
-    const { versions: all } = await metadataOf(name, signal)
+  async #removeVersions(name: string, signal: AbortSignal): Promise<void> {
+    const { versions: all } = await this.#metadataOf(name, signal)
     const live = Object.keys(all)
-      .filter((number) => isLive(all[number]!, now()))
+      .filter((number) => isLive(all[number]!, this.#now()))
       .map(Number)
     if (live.length === 0) throw new ProviderFailure('deleted')
-    await sendWithToken({ method: 'POST', path: pathOf(name, 'delete'), body: { versions: live }, signal })
+    await this.#sendWithToken({ method: 'POST', path: this.#pathOf(name, 'delete'), body: { versions: live }, signal })
   }
 
-  async function versions(name: string, { signal }: { signal: AbortSignal }): Promise<ProviderVersion[]> {
+  async versions(name: string, { signal }: { signal: AbortSignal }): Promise<ProviderVersion[]> {
     checkStoreName('hashicorp', name)
-    return engine.read(signal, (kv) => (kv === 1 ? onlyVersion : historyOf)(name, signal))
+    return this.#engine.read(signal, (kv) =>
+      kv === 1 ? this.#onlyVersion(name, signal) : this.#historyOf(name, signal),
+    )
   }
 
-  async function onlyVersion(name: string, signal: AbortSignal): Promise<ProviderVersion[]> {
-    await getUnversioned(name, undefined, signal)
+  async #onlyVersion(name: string, signal: AbortSignal): Promise<ProviderVersion[]> {
+    await this.#getUnversioned(name, undefined, signal)
     return [{ version: UNVERSIONED, stage: 'current', createdAt: null, enabled: true }]
   }
 
-  async function historyOf(name: string, signal: AbortSignal): Promise<ProviderVersion[]> {
-    const { versions: all, current_version: current } = await metadataOf(name, signal)
+  async #historyOf(name: string, signal: AbortSignal): Promise<ProviderVersion[]> {
+    const { versions: all, current_version: current } = await this.#metadataOf(name, signal)
     const numbers = Object.keys(all)
       .map(Number)
       .sort((a, b) => b - a)
@@ -259,16 +297,9 @@ export function hashicorpProvider(config: HashicorpConfig, options: ProviderOpti
       version: String(number),
       stage: number === current ? 'current' : number === current - 1 ? 'previous' : null,
       createdAt: milliseconds(all[number]!.created_time),
-      enabled: isLive(all[number]!, now()),
+      enabled: isLive(all[number]!, this.#now()),
     }))
   }
-
-  const health = ({ signal }: { signal: AbortSignal }) => resolvesWhenServed(get(healthName, { signal }))
-  // With a token of an identity provider one can log in anew at any time.
-  if (config.credentials.kind === 'jwt') return { kind: 'hashicorp', get, list, put, remove, versions, health }
-  const kept = config.credentials.kind === 'token' ? 'given' : 'held'
-  const keep = ({ signal }: { signal: AbortSignal }) => credentials.keep(signal, kept)
-  return { kind: 'hashicorp', get, list, put, remove, keep, versions, health }
 }
 
 /** A name as a path. Its segments were checked: none is `.` or `..`, which no encoding would hide. */

@@ -90,47 +90,58 @@ const Page = z.object({
   items: z.array(z.object({ name: z.string(), updatedAt: Time })),
   cursor: z.nullish(z.string()),
 })
-/**
- * A store of the contract.
- *
- * @throws {PosternError} `bad_request` for a configuration that cannot work.
- */
-export function httpProvider(config: HttpConfig, options: ProviderOptions = {}): Provider {
-  const { listUrl, healthName = HEALTH_NAME } = config
-  checkConfig(config, options)
-  const fixed = Object.fromEntries(Object.entries(config.headers).map(([name, value]) => [name.toLowerCase(), value]))
-  const now = options.now ?? Date.now
+/** A store that speaks the contract. */
+export class HttpProvider implements Provider {
+  readonly kind = 'http'
+  readonly versions = null
+  readonly #config: HttpConfig
+  readonly #headers: ReadonlyMap<string, Redacted<string>>
+  readonly #options: ProviderOptions
+  readonly #now: () => number
 
-  async function request(url: string, init: Omit<RequestInit, 'headers'> & { headers?: Record<string, string> }) {
-    const revealed = Object.fromEntries(Object.entries(fixed).map(([name, value]) => [name, value.reveal()]))
-    const headers = { accept: 'application/json', ...revealed, ...traceHeaders(init.signal), ...init.headers }
-    const received = await ask(url, { ...init, headers }, options)
-    if (received.status >= 200 && received.status < 300) return received
-    throw httpFailure(received, now())
+  /** @throws {PosternError} `bad_request` for a configuration that cannot work. */
+  constructor(config: HttpConfig, options: ProviderOptions = {}) {
+    checkConfig(config, options)
+    this.#config = config
+    this.#headers = new Map(Object.entries(config.headers).map(([name, value]) => [name.toLowerCase(), value]))
+    this.#options = options
+    this.#now = options.now ?? Date.now
   }
 
-  const urlOf = (name: string) => config.url.replace('{name}', () => encodePath(name))
+  async health({ signal }: { signal: AbortSignal }): Promise<void> {
+    await resolvesWhenServed(this.get(this.#config.healthName ?? HEALTH_NAME, { signal }))
+  }
 
-  async function get(
-    name: string,
-    { version, signal }: { version?: string; signal: AbortSignal },
-  ): Promise<ProviderSecret> {
+  async #request(url: string, init: Omit<RequestInit, 'headers'> & { headers?: Record<string, string> }) {
+    const revealed = Object.fromEntries([...this.#headers].map(([name, value]) => [name, value.reveal()]))
+    const headers = { accept: 'application/json', ...revealed, ...traceHeaders(init.signal), ...init.headers }
+    const received = await ask(url, { ...init, headers }, this.#options)
+    if (received.status >= 200 && received.status < 300) return received
+    throw httpFailure(received, this.#now())
+  }
+
+  #urlOf(name: string): string {
+    return this.#config.url.replace('{name}', () => encodePath(name))
+  }
+
+  async get(name: string, { version, signal }: { version?: string; signal: AbortSignal }): Promise<ProviderSecret> {
     checkStoreName('http', name)
-    const received = await request(urlOf(name), { signal })
-    const secret = secretOf(received, config)
+    const received = await this.#request(this.#urlOf(name), { signal })
+    const secret = secretOf(received, this.#config)
     // There is one version to be had: that of now.
     if (version !== undefined && version !== secret.version) throw new ProviderFailure('not_found')
-    if (secret.expiresAt !== null && secret.expiresAt <= now()) throw new ProviderFailure('expired')
+    if (secret.expiresAt !== null && secret.expiresAt <= this.#now()) throw new ProviderFailure('expired')
     return secret
   }
 
-  async function list({ prefix, cursor, limit, signal }: Parameters<Provider['list']>[0]) {
+  async list({ prefix, cursor, limit, signal }: Parameters<Provider['list']>[0]) {
+    const { listUrl } = this.#config
     if (listUrl === undefined) throw new ProviderFailure('invalid', { code: 'NoList' })
     const url = new URL(listUrl)
     url.searchParams.set('prefix', prefix)
     url.searchParams.set('limit', String(limit))
     if (cursor !== null) url.searchParams.set('cursor', cursor)
-    const received = await request(url.href, { signal })
+    const received = await this.#request(url.href, { signal })
     const page = readAnswer(received.body, Page)
     if (page === null) throw malformed(received)
     if (page.cursor && page.cursor === cursor) throw new ProviderFailure('unavailable')
@@ -139,45 +150,42 @@ export function httpProvider(config: HttpConfig, options: ProviderOptions = {}):
   }
 
   /** Looks at what is there first, and has the store refuse the write when another came between. */
-  async function put(name: string, value: Redacted<Bytes>, options: ProviderPutOptions): Promise<{ version: string }> {
+  async put(name: string, value: Redacted<Bytes>, options: ProviderPutOptions): Promise<{ version: string }> {
     checkStoreName('http', name)
     const { signal, idempotencyKey, expect } = options
     const caller = condition(expect)
-    const present = expect === 'absent' ? null : await look(presentAt(name, signal), options)
-    const body = utf8(bodyOf(value, options, present, config))
+    const present = expect === 'absent' ? null : await look(this.#presentAt(name, signal), options)
+    const body = utf8(bodyOf(value, options, present, this.#config))
     const headers = { 'content-type': 'application/json', 'idempotency-key': idempotencyKey }
     const between = expect === undefined && present !== null ? condition(present.tag) : {}
     const write = { method: 'PUT', headers: { ...headers, ...caller, ...between }, body, signal }
-    const received = await request(urlOf(name), write).catch((error) =>
-      repeated(name, value, { between, signal }, error),
+    const received = await this.#request(this.#urlOf(name), write).catch((error) =>
+      this.#repeated(name, value, { between, signal }, error),
     )
-    return { version: writtenVersionOf(received, config) }
+    return { version: writtenVersionOf(received, this.#config) }
   }
 
-  async function presentAt(name: string, signal: AbortSignal): Promise<Present> {
-    return presentOf(await request(urlOf(name), { signal }), config)
+  async #presentAt(name: string, signal: AbortSignal): Promise<Present> {
+    return presentOf(await this.#request(this.#urlOf(name), { signal }), this.#config)
   }
 
   /** A write that was made already: the version that it made is the one that its repeat found. */
-  async function repeated(
+  async #repeated(
     name: string,
     value: Redacted<Bytes>,
     { between, signal }: { between: object; signal: AbortSignal },
     error: unknown,
   ): Promise<Received> {
     if (failureOf(error).kind !== 'conflict' || Object.keys(between).length === 0) throw error
-    const received = await request(urlOf(name), { signal })
-    if (!equal(secretOf(received, config).value.reveal(), value.reveal())) throw error
+    const received = await this.#request(this.#urlOf(name), { signal })
+    if (!equal(secretOf(received, this.#config).value.reveal(), value.reveal())) throw error
     return received
   }
 
-  async function remove(name: string, { signal }: { signal: AbortSignal }): Promise<void> {
+  async remove(name: string, { signal }: { signal: AbortSignal }): Promise<void> {
     checkStoreName('http', name)
-    await request(urlOf(name), { method: 'DELETE', signal })
+    await this.#request(this.#urlOf(name), { method: 'DELETE', signal })
   }
-
-  const health = ({ signal }: { signal: AbortSignal }) => resolvesWhenServed(get(healthName, { signal }))
-  return { kind: 'http', get, list, put, remove, versions: null, health }
 }
 
 function checkConfig({ url, headers, pointer, versionPointer, listUrl }: HttpConfig, options: ProviderOptions): void {

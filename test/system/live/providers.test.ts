@@ -3,11 +3,11 @@
 import { afterAll, describe, expect, it } from 'vitest'
 import * as z from 'zod'
 import { awsCaller } from '../../../core/providers/aws/api.ts'
-import { type AwsConfig, awsProvider } from '../../../core/providers/aws/provider.ts'
+import { type AwsConfig, AwsProvider } from '../../../core/providers/aws/provider.ts'
 import { azureCaller } from '../../../core/providers/azure/api.ts'
-import { type AzureConfig, azureProvider } from '../../../core/providers/azure/provider.ts'
+import { type AzureConfig, AzureProvider } from '../../../core/providers/azure/provider.ts'
 import { hashicorpCaller } from '../../../core/providers/hashicorp/api.ts'
-import { type HashicorpConfig, hashicorpProvider } from '../../../core/providers/hashicorp/provider.ts'
+import { type HashicorpConfig, HashicorpProvider } from '../../../core/providers/hashicorp/provider.ts'
 import { ProviderFailure } from '../../../core/providers/provider.ts'
 import { Redacted } from '../../../core/redacted.ts'
 import { providerContract, type Store } from '../../suites/provider.ts'
@@ -57,8 +57,8 @@ if (awsEndpoint !== undefined || awsRegion !== undefined) {
     credentials: { ...config.credentials, secretAccessKey: new Redacted('wrong') } as AwsConfig['credentials'],
   }
   const open = (access: AwsConfig) => async (): Promise<Store> => ({
-    provider: awsProvider(access, options),
-    stranger: verifies ? awsProvider(wrong, options) : null,
+    provider: new AwsProvider(access, options),
+    stranger: verifies ? new AwsProvider(wrong, options) : null,
     ...{
       naming: 'aws',
       versioned: true,
@@ -100,7 +100,7 @@ if (awsEndpoint !== undefined || awsRegion !== undefined) {
     needs({ met: verifies, remedy: 'set POSTERN_LIVE_AWS_VERIFIES=1 for a store that checks signatures' }),
     async () => {
       let offMs = 600_000
-      const provider = awsProvider(config, { ...options, now: () => Date.now() + offMs })
+      const provider = new AwsProvider(config, { ...options, now: () => Date.now() + offMs })
       await provider.health({ signal: forGood() })
       offMs = -600_000
       await provider.health({ signal: forGood() })
@@ -110,7 +110,7 @@ if (awsEndpoint !== undefined || awsRegion !== undefined) {
   // Where the function that rotates a secret is not known, only what the service answers without one can be looked at.
   const rotating = variable('AWS_ROTATING_SECRET')
   describe('rotation by AWS Secrets Manager', () => {
-    const provider = awsProvider(config, options)
+    const provider = new AwsProvider(config, options)
     const call = awsCaller(config, options)
     const rotate = (name: string, token: string, begin: boolean) =>
       provider.rotate!(name, { token, begin, signal: forGood() })
@@ -174,7 +174,7 @@ if (awsEndpoint !== undefined || awsRegion !== undefined) {
     const sessionToken = new Redacted(required('AWS_SESSION_KEY_TOKEN'))
     const credentials = { ...config.credentials, accessKeyId: sessionKeyId!, sessionToken } as AwsConfig['credentials']
     await expect(
-      awsProvider({ ...config, credentials }, options).health({ signal: forGood() }),
+      new AwsProvider({ ...config, credentials }, options).health({ signal: forGood() }),
     ).resolves.toBeUndefined()
   })
 
@@ -204,8 +204,11 @@ if (vaultAddress !== undefined) {
     await call({ method: 'DELETE', path, token, signal: forGood() }).catch(ignored)
   }
   const open = (access: HashicorpConfig, versioned: boolean) => async (): Promise<Store> => ({
-    provider: hashicorpProvider(access, options),
-    stranger: hashicorpProvider({ ...access, credentials: { kind: 'token', token: new Redacted('s.wrong') } }, options),
+    provider: new HashicorpProvider(access, options),
+    stranger: new HashicorpProvider(
+      { ...access, credentials: { kind: 'token', token: new Redacted('s.wrong') } },
+      options,
+    ),
     ...{
       naming: 'hashicorp',
       versioned,
@@ -265,8 +268,8 @@ if (azureUrl !== undefined) {
   providerContract(
     'Azure Key Vault',
     async (): Promise<Store> => ({
-      provider: azureProvider(config, options),
-      stranger: azureProvider(wrong, options),
+      provider: new AzureProvider(config, options),
+      stranger: new AzureProvider(wrong, options),
       ...{
         naming: 'azure',
         versioned: true,

@@ -1,6 +1,6 @@
 /** Postern keeps the HTTP contract of providers itself: one can stand in front of another. */
 import { afterAll } from 'vitest'
-import { httpProvider } from '../../../core/providers/http/provider.ts'
+import { HttpProvider } from '../../../core/providers/http/provider.ts'
 import { Redacted } from '../../../core/redacted.ts'
 import { providerContract, type Store } from '../../suites/provider.ts'
 import { makeSite, type Server, type Site, startServer } from './servers.ts'
@@ -26,7 +26,7 @@ providerContract('Postern as a provider, on Bun', async (): Promise<Store> => {
       versionPointer: '/version',
       listUrl: secrets,
     }
-    return httpProvider(config, { allowLoopback: true })
+    return new HttpProvider(config, { allowLoopback: true })
   }
   return {
     provider: open(site.token.reveal()),

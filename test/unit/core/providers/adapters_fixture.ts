@@ -5,10 +5,10 @@
  */
 
 import type { SendOptions } from '../../../../core/http/send.ts'
-import { awsProvider } from '../../../../core/providers/aws/provider.ts'
-import { azureProvider } from '../../../../core/providers/azure/provider.ts'
-import { hashicorpProvider } from '../../../../core/providers/hashicorp/provider.ts'
-import { httpProvider } from '../../../../core/providers/http/provider.ts'
+import { AwsProvider } from '../../../../core/providers/aws/provider.ts'
+import { AzureProvider } from '../../../../core/providers/azure/provider.ts'
+import { HashicorpProvider } from '../../../../core/providers/hashicorp/provider.ts'
+import { HttpProvider } from '../../../../core/providers/http/provider.ts'
 import type { Provider } from '../../../../core/providers/provider.ts'
 import { Redacted } from '../../../../core/redacted.ts'
 import type { Reply } from '../../../support/fakes/fake.ts'
@@ -58,7 +58,7 @@ export const ADAPTERS: readonly Adapter[] = [
         sessionToken: new Redacted(TOKEN),
       }
       const config = { region: 'eu-west-1', credentials: { kind: 'static', ...keys } as const }
-      return awsProvider(config, { fetch: async (request) => answer(request), ...options })
+      return new AwsProvider(config, { fetch: async (request) => answer(request), ...options })
     },
     words: {
       denied: aws(400, 'AccessDeniedException'),
@@ -84,7 +84,7 @@ export const ADAPTERS: readonly Adapter[] = [
         const isLogin = request.url === `${LOGIN}/oauth2/v2.0/token`
         return isLogin ? json({ status: 200, body: { access_token: TOKEN, expires_in: 3600 } }) : answer(request)
       }
-      return azureProvider(config, { fetch, ...options })
+      return new AzureProvider(config, { fetch, ...options })
     },
     words: {
       denied: { status: 403, body: problem('Forbidden') },
@@ -110,7 +110,7 @@ export const ADAPTERS: readonly Adapter[] = [
         const isLookup = request.url.endsWith('/v1/auth/token/lookup-self')
         return isLookup ? json({ status: 200, body: { data: { ttl: 0, renewable: false } } }) : answer(request)
       }
-      return hashicorpProvider(config, { fetch, ...options })
+      return new HashicorpProvider(config, { fetch, ...options })
     },
     words: {
       denied: { status: 403, body: errors(`1 error occurred: permission denied ${SECRETS[2]}`) },
@@ -137,7 +137,7 @@ export const ADAPTERS: readonly Adapter[] = [
     open(answer, options = {}) {
       const headers = { Authorization: new Redacted(`Bearer ${TOKEN}`) }
       const config = { url: 'https://store.example/{name}', headers, pointer: '/value' }
-      return httpProvider(config, { fetch: async (request) => answer(request), ...options })
+      return new HttpProvider(config, { fetch: async (request) => answer(request), ...options })
     },
     words: {
       denied: { status: 403, body: { message: SECRETS[2] } },

@@ -4,7 +4,7 @@ import * as z from 'zod/mini'
 import { utf8 } from '../../../../core/bytes.ts'
 import { send } from '../../../../core/http/send.ts'
 import { failover } from '../../../../core/providers/failover.ts'
-import { fileProvider } from '../../../../core/providers/file/provider.ts'
+import { FileProvider } from '../../../../core/providers/file/provider.ts'
 import { GuardedProvider } from '../../../../core/providers/guarded_provider.ts'
 import type { Provider } from '../../../../core/providers/provider.ts'
 import { readAnswer } from '../../../../core/providers/request.ts'
@@ -101,7 +101,7 @@ describe('a mistake in an adapter', () => {
     async (method) => {
       const failing = (error: Error) => {
         const files = { read: async () => null, write: async () => {}, [method]: async () => Promise.reject(error) }
-        return fileProvider({ format: 'json', ...files }).put(
+        return new FileProvider({ format: 'json', ...files }).put(
           'a',
           new Redacted(new Uint8Array(1)),
           putOptions(signal()),

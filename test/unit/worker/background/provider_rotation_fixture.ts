@@ -6,7 +6,7 @@
 
 import { Keyring, parseRootKey } from '../../../../core/crypto/keyring.ts'
 import { ProviderRegistry } from '../../../../core/provider_registry/registry.ts'
-import { awsProvider } from '../../../../core/providers/aws/provider.ts'
+import { AwsProvider } from '../../../../core/providers/aws/provider.ts'
 import type { Chain } from '../../../../core/providers/chain.ts'
 import type { Provider } from '../../../../core/providers/provider.ts'
 import { Redacted } from '../../../../core/redacted.ts'
@@ -59,7 +59,7 @@ export async function providedBench(config: RotationConfig = byProvider, instead
   let step: <T>(act: () => T | Promise<T>) => Promise<T> = async (act) => act()
   const keys = { kind: 'static', accessKeyId: 'AKIAEXAMPLE', secretAccessKey: new Redacted('example') } as const
   const fetch = (request: Request) => step(() => aws.fetch(request))
-  const primary = instead ?? awsProvider({ region: 'eu-west-1', credentials: keys }, { fetch })
+  const primary = instead ?? new AwsProvider({ region: 'eu-west-1', credentials: keys }, { fetch })
   // Another region of the same store: whoever makes a chain of it may not be asked at all here.
   const registry = new ProviderRegistry(
     settings.providers,

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { DAY_MS, HOUR_MS } from '../../../../core/durations.ts'
 import { type Chain, rotatesItself } from '../../../../core/providers/chain.ts'
-import { hashicorpProvider } from '../../../../core/providers/hashicorp/provider.ts'
+import { HashicorpProvider } from '../../../../core/providers/hashicorp/provider.ts'
 import { ProviderFailure } from '../../../../core/providers/provider.ts'
 import { Redacted } from '../../../../core/redacted.ts'
 import { canary, leaks } from '../../../support/canary.ts'
@@ -648,7 +648,7 @@ describe('a document that others own', () => {
     const address = 'https://vault.example:8200'
     const headers = { 'x-vault-token': 'root-test-token' }
     for (const mount of ['secret', 'kv1']) {
-      const provider = hashicorpProvider(
+      const provider = new HashicorpProvider(
         { address, mount, credentials },
         { fetch: server.fetch, now: () => server.now },
       )

@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
-import { fileProvider } from '../../../../core/providers/file/provider.ts'
+import { FileProvider } from '../../../../core/providers/file/provider.ts'
 import { Redacted } from '../../../../core/redacted.ts'
 import { secretsFile } from '../../../../worker/local/secrets_file.ts'
 import { bytesOf } from '../../../support/core.ts'
@@ -30,7 +30,7 @@ function folder(): string {
 
 const signal = () => AbortSignal.timeout(5_000)
 const put = (path: string, name: string, value: string) =>
-  fileProvider(secretsFile(path)).put(name, new Redacted(bytesOf(value)), {
+  new FileProvider(secretsFile(path)).put(name, new Redacted(bytesOf(value)), {
     signal: signal(),
     idempotencyKey: 'k'.repeat(32),
   })

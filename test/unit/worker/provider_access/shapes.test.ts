@@ -1,8 +1,8 @@
 /** Documents of others over the whole app: read, written back as they are, or refused before anything is sent. */
 import { describe, expect, it } from 'vitest'
-import { awsProvider } from '../../../../core/providers/aws/provider.ts'
-import { hashicorpProvider } from '../../../../core/providers/hashicorp/provider.ts'
-import { httpProvider } from '../../../../core/providers/http/provider.ts'
+import { AwsProvider } from '../../../../core/providers/aws/provider.ts'
+import { HashicorpProvider } from '../../../../core/providers/hashicorp/provider.ts'
+import { HttpProvider } from '../../../../core/providers/http/provider.ts'
 import { Redacted } from '../../../../core/redacted.ts'
 import { canary, leaks } from '../../../support/canary.ts'
 import { type Asked, fake, type Reply } from '../../../support/fakes/fake.ts'
@@ -23,7 +23,7 @@ type Bench = Awaited<ReturnType<typeof opened>>
 async function opened(mount = 'kv1', chain: object = {}) {
   const server = fakeVault()
   const credentials = { kind: 'token', token: new Redacted('root-test-token') } as const
-  const provider = hashicorpProvider(
+  const provider = new HashicorpProvider(
     { address: ADDRESS, mount, credentials },
     { fetch: server.fetch, now: () => server.now },
   )
@@ -130,7 +130,7 @@ describe('a document of others', () => {
     let raced = false
     // Others write right after the look.
     const url = `${ADDRESS}/v1/secret/data/prod/db`
-    const provider = hashicorpProvider(
+    const provider = new HashicorpProvider(
       { address: ADDRESS, mount: 'secret', credentials: { kind: 'token', token: new Redacted('root-test-token') } },
       {
         now: () => server.now,
@@ -153,7 +153,7 @@ describe('a document of others', () => {
     const primary = memoryProvider()
     const server = fakeVault()
     const credentials = { kind: 'token', token: new Redacted('root-test-token') } as const
-    const provider = hashicorpProvider({ address: ADDRESS, mount: 'kv1', credentials }, { fetch: server.fetch })
+    const provider = new HashicorpProvider({ address: ADDRESS, mount: 'kv1', credentials }, { fetch: server.fetch })
     const bench = await openGateway({ aws: primary, hashicorp: { provider } })
     const members = [{ provider: 'aws' as const }, { provider: 'hashicorp' as const }]
     await bench.admin.putChain('prod', { resource: 'prod/**', members, replicate: true })
@@ -193,7 +193,7 @@ describe('a document of others', () => {
       accessKeyId: 'AKIAEXAMPLE',
       secretAccessKey: new Redacted('example'),
     } as const
-    const provider = awsProvider({ region: 'eu-west-1', credentials }, { fetch: aws.fetch })
+    const provider = new AwsProvider({ region: 'eu-west-1', credentials }, { fetch: aws.fetch })
     const bench = await openGateway({ hashicorp: primary, aws: { provider } })
     const members = [{ provider: 'hashicorp' as const }, { provider: 'aws' as const }]
     await bench.admin.putChain('prod', { resource: 'prod/**', members, replicate: true })
@@ -221,7 +221,7 @@ describe('a document of others', () => {
   it('row 66: is brought to a replica with each of its digits', async () => {
     const server = fakeVault()
     const credentials = { kind: 'token', token: new Redacted('root-test-token') } as const
-    const provider = hashicorpProvider({ address: ADDRESS, mount: 'kv1', credentials }, { fetch: server.fetch })
+    const provider = new HashicorpProvider({ address: ADDRESS, mount: 'kv1', credentials }, { fetch: server.fetch })
     const primary = memoryProvider()
     const bench = await openGateway({ aws: primary, hashicorp: { provider } })
     const members = [{ provider: 'aws' as const }, { provider: 'hashicorp' as const }]
@@ -243,7 +243,7 @@ describe('keys and values of AWS', () => {
 
   it('row 66: stay keys and values', async () => {
     const aws = fakeSecretsManager()
-    const provider = awsProvider({ region: 'eu-west-1', credentials: keys }, { fetch: aws.fetch })
+    const provider = new AwsProvider({ region: 'eu-west-1', credentials: keys }, { fetch: aws.fetch })
     const bench = await openGateway({ aws: { provider } })
     await bench.admin.putChain('prod', { resource: 'prod/**', members: [{ provider: 'aws' }] })
     const first = aws.set('prod/db', DOCUMENT)
@@ -273,7 +273,7 @@ describe('a store of the HTTP contract', () => {
       ({ method }: Asked): Reply => (method === 'GET' ? { status: 200, text } : { status: 200, body: {}, ...written }),
     )
     const config = { url: 'https://store.example/{name}', headers: {}, pointer: '/value' }
-    const provider = httpProvider({ ...config, ...(versionPointer && { versionPointer }) }, { fetch: server.fetch })
+    const provider = new HttpProvider({ ...config, ...(versionPointer && { versionPointer }) }, { fetch: server.fetch })
     const bench = await openGateway({ http: { provider } })
     await bench.admin.putChain('prod', { resource: 'prod/**', members: [{ provider: 'http' }] })
     const puts = () => server.asked.filter(({ method }) => method === 'PUT')

@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { parseTraceparent } from '../../../../core/http/trace_context.ts'
-import { httpProvider } from '../../../../core/providers/http/provider.ts'
+import { HttpProvider } from '../../../../core/providers/http/provider.ts'
 import { Redacted } from '../../../../core/redacted.ts'
 import { createApp } from '../../../../worker/app.ts'
 import { Tracer } from '../../../../worker/telemetry/otlp.ts'
@@ -144,7 +144,7 @@ describe('traces', () => {
   it('leave out what who asks has left out, and strangers, and are passed on to a store of the operator', async () => {
     const collector = await listen()
     const store = await listen(200, JSON.stringify({ value: 'there' }))
-    const provider = httpProvider(
+    const provider = new HttpProvider(
       { url: `${store.url}/{name}`, headers: {}, pointer: '/value' },
       { allowLoopback: true },
     )

@@ -4,7 +4,7 @@
  * @module
  */
 import { describe, expect, it } from 'vitest'
-import { type AwsConfig, awsProvider } from '../../../../../core/providers/aws/provider.ts'
+import { type AwsConfig, AwsProvider } from '../../../../../core/providers/aws/provider.ts'
 import { type FailureKind, type Provider, ProviderFailure } from '../../../../../core/providers/provider.ts'
 import { Redacted } from '../../../../../core/redacted.ts'
 import { leaks } from '../../../../support/canary.ts'
@@ -27,7 +27,7 @@ function open(replies: Record<string, Reply[]>, config = CONFIG, now = () => NOW
     const queue = replies[operationOf(asked) ?? ''] ?? []
     return (queue.length > 1 ? queue.shift() : queue[0]) ?? null
   })
-  return { server, provider: awsProvider(config, { fetch: server.fetch, now }) }
+  return { server, provider: new AwsProvider(config, { fetch: server.fetch, now }) }
 }
 
 function put(provider: Provider, value: string | Uint8Array<ArrayBuffer>, expected?: string) {
@@ -39,7 +39,7 @@ function put(provider: Provider, value: string | Uint8Array<ArrayBuffer>, expect
   })
 }
 
-describe('awsProvider', () => {
+describe('AwsProvider', () => {
   it('sends what the service reads, and signs it', async () => {
     const secret = { Name: 'prod/db', VersionId: 'v'.repeat(36), SecretString: 'value', CreatedDate: 1700000000.123 }
     const { server, provider } = open({ GetSecretValue: [ok(secret)] })
@@ -96,7 +96,7 @@ describe('awsProvider', () => {
       },
     ],
   ])('rows 11, 13: refuses a configuration with a wrong %s', (field, more) => {
-    const error = refusalFrom(() => awsProvider({ ...CONFIG, ...more }))
+    const error = refusalFrom(() => new AwsProvider({ ...CONFIG, ...more }))
     expect([error.code, error.detail.field]).toEqual(['bad_request', field])
     expect(shownBy(error)).not.toContain('canary')
   })
@@ -287,7 +287,7 @@ describe('awsProvider', () => {
         : []
       return ok({ SecretValues, Errors: [...Errors, ...Denied] })
     })
-    const outcomes = await awsProvider(CONFIG, { fetch: server.fetch, now: () => NOW }).getMany!(names, {
+    const outcomes = await new AwsProvider(CONFIG, { fetch: server.fetch, now: () => NOW }).getMany!(names, {
       signal: signal(),
     })
     const shown = outcomes.map((one) =>

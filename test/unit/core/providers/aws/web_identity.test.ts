@@ -4,7 +4,7 @@
  * @module
  */
 import { describe, expect, it } from 'vitest'
-import { awsProvider } from '../../../../../core/providers/aws/provider.ts'
+import { AwsProvider } from '../../../../../core/providers/aws/provider.ts'
 import type { FailureKind } from '../../../../../core/providers/provider.ts'
 import { Redacted } from '../../../../../core/redacted.ts'
 import { kindOf } from '../../../../support/codes.ts'
@@ -50,7 +50,7 @@ describe('AssumeRoleWithWebIdentity', () => {
       token,
     } as const
     const credentials = { ...role, durationSeconds: 3600, policy: '{}' }
-    const provider = awsProvider({ region: 'eu-west-1', credentials }, { fetch, now: () => state.now })
+    const provider = new AwsProvider({ region: 'eu-west-1', credentials }, { fetch, now: () => state.now })
     return { state, forms, provider }
   }
 

@@ -1,6 +1,6 @@
 /** Azure Key Vault: tokens, challenges, links and times. */
 import { describe, expect, it } from 'vitest'
-import { type AzureConfig, azureProvider } from '../../../../../core/providers/azure/provider.ts'
+import { type AzureConfig, AzureProvider } from '../../../../../core/providers/azure/provider.ts'
 import type { FailureKind, Provider, ProviderFailure } from '../../../../../core/providers/provider.ts'
 import { Redacted } from '../../../../../core/redacted.ts'
 import { kindOf } from '../../../../support/codes.ts'
@@ -22,7 +22,7 @@ function open(more: Partial<AzureConfig> = {}): { server: FakeKeyVault; provider
   const server = fakeKeyVault()
   const credentials = { kind: 'client_secret', clientSecret: new Redacted(server.clientSecret) } as const
   const config = { vaultUrl: VAULT, tenantId: TENANT, clientId: 'client', credentials, ...more }
-  return { server, provider: azureProvider(config, { fetch: server.fetch, now: () => server.now }) }
+  return { server, provider: new AzureProvider(config, { fetch: server.fetch, now: () => server.now }) }
 }
 
 let keys = 0
@@ -35,7 +35,7 @@ function put(
   return provider.put('prod--db', new Redacted(bytesOf(value)), options)
 }
 
-describe('azureProvider', () => {
+describe('AzureProvider', () => {
   it('asks for a token once, for its own resource, and sends it in a header', async () => {
     const { server, provider } = open()
     await Promise.all([kindOf(read(provider)), kindOf(read(provider))])
@@ -274,7 +274,10 @@ describe('azureProvider', () => {
   ])('reads %i %s of the token endpoint as %s', async (status, error, kind) => {
     const credentials = { kind: 'client_secret', clientSecret: new Redacted('canary-client-secret') } as const
     const fetch = async () => new Response(JSON.stringify({ error, error_description: 'canary' }), { status })
-    const provider = azureProvider({ vaultUrl: VAULT, tenantId: TENANT, clientId: 'client', credentials }, { fetch })
+    const provider = new AzureProvider(
+      { vaultUrl: VAULT, tenantId: TENANT, clientId: 'client', credentials },
+      { fetch },
+    )
     const failure: ProviderFailure = await read(provider).then(
       () => expect.unreachable(),
       (thrown) => thrown,

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { editEnv, parseEnv, wrongLine } from '../../../../../core/providers/file/env_file.ts'
-import { fileProvider } from '../../../../../core/providers/file/provider.ts'
+import { FileProvider } from '../../../../../core/providers/file/provider.ts'
 import type { Provider, ProviderFailure } from '../../../../../core/providers/provider.ts'
 import { Redacted } from '../../../../../core/redacted.ts'
 import { kindOf } from '../../../../support/codes.ts'
@@ -24,7 +24,7 @@ function open(format: 'env' | 'json', text: string | null) {
     file.text = Buffer.from(bytes).toString()
     file.writes++
   }
-  return { file, provider: fileProvider({ format, read, write }) }
+  return { file, provider: new FileProvider({ format, read, write }) }
 }
 
 const put = (provider: Provider, name: string, value: string) =>
@@ -128,7 +128,7 @@ describe('editEnv', { timeout: 60_000 }, () => {
   })
 })
 
-describe('fileProvider', () => {
+describe('FileProvider', () => {
   it('row 10: reads names of prototypes as names', async () => {
     const { provider } = open('json', '{"a":"1","__proto__":"2","toString":"3"}')
     for (const name of ['constructor', 'hasOwnProperty', 'valueOf']) {
@@ -162,7 +162,7 @@ describe('fileProvider', () => {
       )
     expect(await code(open('env', 'A=1\n-----BEGIN\n').provider)).toEqual(['unavailable', 'Line2'])
     expect(await code(open('json', '{"A":1}').provider)).toEqual(['unavailable', 'Format'])
-    const latin1 = fileProvider({ format: 'env', read: async () => Uint8Array.of(65, 61, 0xe9) })
+    const latin1 = new FileProvider({ format: 'env', read: async () => Uint8Array.of(65, 61, 0xe9) })
     expect(await code(latin1)).toEqual(['unavailable', 'Encoding'])
     expect(await code(open('env', `A=${'x'.repeat(1024 * 1024)}`).provider)).toEqual(['unavailable', 'Size'])
   })
@@ -223,7 +223,7 @@ describe('fileProvider', () => {
     const write = async () => {
       if (fails) throw new Error('EACCES: canary, open /home/canary/.env')
     }
-    const provider = fileProvider({ format: 'env', read: async () => null, write })
+    const provider = new FileProvider({ format: 'env', read: async () => null, write })
     const failure: ProviderFailure = await put(provider, 'A', 'x').then(
       () => expect.unreachable(),
       (error) => error,
@@ -231,12 +231,12 @@ describe('fileProvider', () => {
     expect([failure.kind, `${failure.stack}`.includes('canary')]).toEqual(['unavailable', false])
     fails = false
     expect(await kindOf(put(provider, 'A', 'x'))).toBe('ok')
-    const unreadable = fileProvider({ format: 'env', read: () => Promise.reject(new Error('canary')) })
+    const unreadable = new FileProvider({ format: 'env', read: () => Promise.reject(new Error('canary')) })
     expect(await kindOf(unreadable.get('A', { signal: signal() }))).toBe('unavailable')
   })
 
   it('is for reading only without a way to write', async () => {
-    const provider = fileProvider({ format: 'json', read: async () => bytesOf('{"a":"1"}') })
+    const provider = new FileProvider({ format: 'json', read: async () => bytesOf('{"a":"1"}') })
     expect(await kindOf(put(provider, 'a', 'x'))).toBe('denied')
     expect(await kindOf(provider.remove('a', { signal: signal() }))).toBe('denied')
     expect(await textOf(provider, 'a')).toBe('1')

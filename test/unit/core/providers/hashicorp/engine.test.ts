@@ -1,6 +1,6 @@
 /** The version of the KV engine: configured wrongly, changed while we run, hidden, or of a mount that is not there. */
 import { describe, expect, it } from 'vitest'
-import { hashicorpProvider } from '../../../../../core/providers/hashicorp/provider.ts'
+import { HashicorpProvider } from '../../../../../core/providers/hashicorp/provider.ts'
 import type { FailureKind, ProviderFailure } from '../../../../../core/providers/provider.ts'
 import { Redacted } from '../../../../../core/redacted.ts'
 import { fakeVault } from '../../../../support/fakes/vault.ts'
@@ -15,7 +15,7 @@ function open(mount: string, kvVersion?: 1 | 2) {
   const credentials = { kind: 'token', token: new Redacted('root-test-token') } as const
   const address = 'https://vault.example:8200'
   const configured = { address, mount, credentials, ...(kvVersion && { kvVersion }) }
-  const provider = hashicorpProvider(configured, { fetch: server.fetch, now: () => server.now, report })
+  const provider = new HashicorpProvider(configured, { fetch: server.fetch, now: () => server.now, report })
   const read = (name = 'h/a') =>
     provider.get(name, { signal: signal() }).then(
       ({ value }) => Buffer.from(value.reveal()).toString(),

@@ -22,7 +22,7 @@ async function writeFields(server: FakeVault, data: unknown, name = 'prod/db'): 
   server.asked.length = 0
 }
 
-describe('hashicorpProvider', () => {
+describe('HashicorpProvider', () => {
   it('asks which engine is mounted, once, and never by the LIST method', async () => {
     const { server, provider } = open()
     await put(provider, 'value')

@@ -1,4 +1,4 @@
-import { type HashicorpConfig, hashicorpProvider } from '../../../../../core/providers/hashicorp/provider.ts'
+import { type HashicorpConfig, HashicorpProvider } from '../../../../../core/providers/hashicorp/provider.ts'
 import type { Provider } from '../../../../../core/providers/provider.ts'
 import { Redacted } from '../../../../../core/redacted.ts'
 import { bytesOf } from '../../../../support/core.ts'
@@ -21,7 +21,7 @@ export const paths = (server: FakeVault) =>
 
 export function open(more: Partial<HashicorpConfig> = {}, server = fakeVault()) {
   const config = { address: ADDRESS, mount: 'secret', credentials: ROOT, ...more }
-  return { server, provider: hashicorpProvider(config, { fetch: server.fetch, now: () => server.now }) }
+  return { server, provider: new HashicorpProvider(config, { fetch: server.fetch, now: () => server.now }) }
 }
 
 export function put(provider: Provider, value: string | Uint8Array<ArrayBuffer>, name = 'prod/db', expected?: string) {

@@ -1,6 +1,6 @@
 /** The HTTP contract, and what a configuration of it may not say. */
 import { describe, expect, it } from 'vitest'
-import { type HttpConfig, httpProvider } from '../../../../../core/providers/http/provider.ts'
+import { type HttpConfig, HttpProvider } from '../../../../../core/providers/http/provider.ts'
 import type { FailureKind, Provider } from '../../../../../core/providers/provider.ts'
 import { Redacted } from '../../../../../core/redacted.ts'
 import { kindOf } from '../../../../support/codes.ts'
@@ -18,10 +18,10 @@ const read = (provider: Provider, version?: string) =>
 
 function open(reply: Reply, more: Partial<HttpConfig> = {}) {
   const server = fake(() => reply)
-  return { server, provider: httpProvider({ ...CONFIG, ...more }, { fetch: server.fetch, now: () => 1_000 }) }
+  return { server, provider: new HttpProvider({ ...CONFIG, ...more }, { fetch: server.fetch, now: () => 1_000 }) }
 }
 
-describe('httpProvider', () => {
+describe('HttpProvider', () => {
   it('asks its address with its headers, and finds the value by its pointer', async () => {
     const { server, provider } = open({ status: 200, body: { data: { value: 'v' } }, headers: { etag: 'W/"7"' } })
     const secret = await read(provider)
@@ -89,7 +89,7 @@ describe('httpProvider', () => {
     const headers = { 'content-type': 'application/json', etag: '"7"' }
     const sent: string[] = []
     const config = { url: 'https://store.example/{name}', headers: {}, pointer: '' }
-    const provider = httpProvider(config, {
+    const provider = new HttpProvider(config, {
       fetch: async (request) => {
         if (request.method === 'PUT') sent.push(await request.text())
         return new Response(request.method === 'PUT' ? '{}' : document, { headers })
@@ -146,7 +146,7 @@ describe('httpProvider', () => {
     ],
   ])('row 68: tells the store from what stands before it: %s is %s', async (_, kind, response) => {
     const config = { url: 'https://store.example/{name}', headers: {}, pointer: '/data/value' }
-    expect(await kindOf(read(httpProvider(config, { fetch: async () => response })))).toBe(kind)
+    expect(await kindOf(read(new HttpProvider(config, { fetch: async () => response })))).toBe(kind)
   })
 
   it('writes with its key, its condition and its type', async () => {
@@ -189,7 +189,7 @@ describe('httpProvider', () => {
         return method === 'GET' ? { status: 200, body: { data: { value: there } }, headers } : { status: 412, body: {} }
       })
     const put = (server: ReturnType<typeof fake>, expect?: string) =>
-      httpProvider(CONFIG, { fetch: server.fetch }).put('prod/db', new Redacted(bytesOf('v')), {
+      new HttpProvider(CONFIG, { fetch: server.fetch }).put('prod/db', new Redacted(bytesOf('v')), {
         ...write,
         ...(expect && { expect }),
       })
