@@ -10,20 +10,21 @@ import { badRequest } from './errors.ts'
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6
 
+/** A range of addresses, parsed. */
 export interface Range {
   address: Address
   prefix: number
 }
 
-// The well-known NAT64 prefix (RFC 6052 section 2.1): what is behind it is an IPv4 client.
+// The well-known NAT64 prefix (RFC 6052 section 2.1). The address behind it is an IPv4 client.
 const NAT64 = ipaddr.IPv6.parseCIDR('64:ff9b::/96')
 
 /**
  * Parses an address. IPv4 that is mapped into IPv6, or behind NAT64, becomes that IPv4.
  *
  * @param text Hostile input.
- * @returns `null` for shorthand (`127.1`), leading zeros, zone ids, the deprecated `::a.b.c.d`, and what
- *   is no address.
+ * @returns `null` for shorthand (`127.1`), leading zeros, zone ids, the deprecated `::a.b.c.d`, and text that is not an
+ *   address.
  */
 export function parseAddress(text: string): Address | null {
   const literal = parseLiteral(text)
@@ -43,16 +44,16 @@ function parseLiteral(text: string): Address | null {
   return ipaddr.IPv6.parse(text)
 }
 
-/** Writes an address in its one canonical form (RFC 5952), or returns `null` when it is none. */
+/** Writes an address in its canonical form (RFC 5952). Returns `null` if the text is not an address. */
 export function canonicalAddress(text: string): string | null {
   return parseAddress(text)?.toString() ?? null
 }
 
 /**
- * The network that requests are counted by: an IPv4 address as it is, an IPv6 address by its /64,
- * since whoever has one of those has them all.
+ * The network by which requests are counted: an IPv4 address itself, an IPv6 address by its /64, since the holder of
+ * one address in a /64 has all of them.
  *
- * @param text An address, or `null` when it cannot be told: all those share one count.
+ * @param text An address, or `null` if it is unknown: all unknown addresses share one count.
  */
 export function sourceOf(text: string | null): string {
   if (text === null) return 'unknown'
@@ -61,7 +62,7 @@ export function sourceOf(text: string | null): string {
   return known
 }
 
-// Clients keep their address for a while. Bounded: whoever has an IPv6 network has as many as it likes.
+// Clients keep their address for a while. The cache is bounded, because an IPv6 network has any number of addresses.
 const sources = new LRUCache<string, string>({ max: 1000 })
 
 function networkOf(text: string): string {
@@ -73,8 +74,8 @@ function networkOf(text: string): string {
 /**
  * Parses a range such as `192.168.0.0/16`, or a single address.
  *
- * @throws {PosternError} `bad_request` when it is no range, or has host bits set, as
- *   `192.168.1.0/16` has: the message then names the range that was perhaps meant.
+ * @throws {PosternError} `bad_request` if it is not a range, or has host bits set, as in `192.168.1.0/16`: the message
+ *   then names the range that was probably meant.
  */
 export function parseRange(text: string, field = 'range'): Range {
   const [base = '', bits, ...rest] = text.split('/')

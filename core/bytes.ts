@@ -82,7 +82,7 @@ export function parseBase64(text: string): Bytes | null {
     return null
   }
   const binary = atob(text)
-  // Stray bits can only stand in the last group of four.
+  // Only the last group of four can have stray bits.
   const last = Math.max(0, text.length - 4)
   if (btoa(binary.slice((last / 4) * 3)) !== text.slice(last)) return null
   const bytes = new Uint8Array(binary.length)

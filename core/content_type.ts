@@ -4,6 +4,7 @@
  * @module
  */
 
+/** The content type of JSON. */
 export const JSON_TYPE = 'application/json'
 
 /** Whether a type is JSON (RFC 8259), or made of it (RFC 6839 section 3.1). */

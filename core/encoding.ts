@@ -4,6 +4,7 @@
  * @module
  */
 
+/** The two encodings. */
 export const ENCODINGS = ['utf8', 'base64'] as const
 
 /** How a value is given and given back: as text, or as bytes in base64. */

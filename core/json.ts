@@ -7,6 +7,7 @@
 import { parseUtf8 } from './bytes.ts'
 import { badRequest } from './errors.ts'
 
+/** The deepest nesting of a document. */
 export const MAX_DEPTH = 32
 /** Keys and texts in one document: 200 references and a little. */
 export const MAX_STRINGS = 1000

@@ -9,6 +9,7 @@
  * @module
  */
 
+/** The kinds of JSON values. */
 export type JsonKind = 'object' | 'array' | 'string' | 'number' | 'boolean' | 'null'
 
 /** A value of a document, by its place in the text. */
@@ -103,7 +104,7 @@ export class JsonSource {
    * @returns `null` when nothing is there, or a key on the way is there twice: what it points at is undefined then.
    */
   at(pointer: string): JsonValue | null {
-    // Without its first slash it is no pointer, and must not mean the whole document.
+    // Without a leading slash it is not a pointer, and must not select the whole document.
     if (pointer !== '' && !pointer.startsWith('/')) return null
     let value: JsonValue | null = this.root
     for (const token of tokensOf(pointer)) {
@@ -137,7 +138,7 @@ export class JsonSource {
     return true
   }
 
-  /** Whether no key of an object is there twice; of what it holds nothing is said. */
+  /** Whether every key of an object is unique. Nested objects are not checked. */
   hasUniqueKeys(value: JsonValue): boolean {
     if (value.kind !== 'object') return true
     const keys = [...this.members(value)].map(({ key }) => key)

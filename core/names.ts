@@ -8,6 +8,7 @@
  */
 import { badRequest } from './errors.ts'
 
+/** The most characters in the name of a secret. */
 export const NAME_MAX_LENGTH = 512
 const SEGMENT = '[a-z0-9](?:[a-z0-9_.-]{0,126}[a-z0-9])?'
 /** The form of a secret's name. */
@@ -32,7 +33,7 @@ export function parseName(input: unknown, field = 'name'): string {
   if (!NAME.test(input) || input.split('/').some((segment) => RESERVED.has(segment))) {
     throw badRequest(
       field,
-      'Secret name must be 1 to 8 segments parted by "/", each of a-z, 0-9, ".", "_" and "-" with a letter or digit at both ends',
+      'Secret name must be 1 to 8 segments separated by "/", each of a-z, 0-9, ".", "_" and "-" with a letter or digit at both ends',
     )
   }
   return input

@@ -1,12 +1,12 @@
 /**
- * Patterns: of the names that a rule or a chain covers, and globs over other texts.
+ * Patterns over the names of secrets, and globs over other texts.
  *
  * @module
  */
 
 /**
- * Tells whether a pattern covers a name, in one pass over both. `team/*` covers `team/a` but
- * neither `team`, `team2` nor `team/a/b`; `team/**` covers `team/a/b` too; `**` covers all names.
+ * Whether a pattern covers a name, in one pass over both. `team/*` covers `team/a` but neither `team`, `team2` nor
+ * `team/a/b`; `team/**` also covers `team/a/b`; `**` covers all names.
  */
 export function covers(pattern: string, name: string): boolean {
   let p = 0
@@ -23,8 +23,8 @@ export function covers(pattern: string, name: string): boolean {
 }
 
 /**
- * Matches a text against a glob, in which `*` stands for any run of characters. No regular
- * expression: time is bounded by the product of the two lengths, whatever an attacker sends.
+ * Matches a text against a glob, in which `*` matches any run of characters. It uses no regular expression: its time is
+ * bounded by the product of the two lengths, even for hostile input.
  */
 export function globMatches(glob: string, text: string): boolean {
   let g = 0
@@ -39,7 +39,7 @@ export function globMatches(glob: string, text: string): boolean {
       g++
       t++
     } else if (star >= 0) {
-      // The last star takes one character more. Earlier stars need not: they took the least already.
+      // Give the last star one more character. Earlier stars already have as few as possible.
       g = star + 1
       t = ++resume
     } else return false
@@ -49,9 +49,9 @@ export function globMatches(glob: string, text: string): boolean {
 }
 
 /**
- * Orders patterns: the most specific first. Segment by segment a name comes before `*`, and `*` before `**`.
+ * Orders patterns, the most specific first. Segment by segment, a name comes before `*`, and `*` before `**`.
  *
- * Two different patterns that cover one name never come out equal: where both have names, these are the name's.
+ * Two different patterns that cover one name never compare as equal: where both have names, these are the same.
  */
 export function bySpecificity(a: string, b: string): number {
   const [left, right] = [rankOf(a), rankOf(b)]

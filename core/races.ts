@@ -6,11 +6,12 @@
 import { PosternError } from './errors.ts'
 
 /**
- * Runs work again for as long as it is refused with reason `raced`: another request changed the same at the same time.
+ * Repeats work that is refused with reason `raced` because another request made a conflicting change.
  *
- * @param maxRaces How many repeats there are at most.
- * @param work Gets the number of races that were lost, from 0 on.
- * @throws {PosternError} `conflict` with reason `raced` when the last repeat was overtaken too, and whatever else `work` throws.
+ * @param maxRaces The most repeats.
+ * @param work Gets the number of repeats so far.
+ * @throws {PosternError} `conflict` with reason `raced` if the last repeat is overtaken too, and any other error of
+ *   `work`.
  */
 export async function retryRaced<T>(maxRaces: number, work: (races: number) => Promise<T>): Promise<T> {
   for (let races = 0; ; races++) {

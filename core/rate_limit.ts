@@ -37,7 +37,7 @@ export interface RateLimitDecision {
 /** A clock that is behind by more than this was set back; by less, two requests were told the time in another order. */
 const SET_BACK_MS = 1000
 
-/** Less is no time, but what fractions of a millisecond lose when they are added up. */
+/** A shorter time is a rounding error of added fractions of a millisecond. */
 const ROUNDING_MS = 0.001
 
 /**
@@ -99,7 +99,10 @@ export class RateLimiter {
     for (const [id, arrival] of next) this.#arrivals.set(id, arrival)
     return tightest
   }
-  /** Milliseconds since the first request. Were they counted from a clock as it is, nobody would come in until it is where it was. */
+  /**
+   * Milliseconds since the first request. With the raw clock, a clock that is set back would refuse everyone until it
+   * catches up.
+   */
   #timeOf(now: number): number {
     this.#epoch ??= now
     if (now - this.#epoch < this.#latest - SET_BACK_MS) this.#epoch = now - this.#latest

@@ -1,3 +1,8 @@
+/**
+ * Secret values that cannot be printed by accident.
+ *
+ * @module
+ */
 const PLACEHOLDER = '<redacted>'
 
 /**

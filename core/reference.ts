@@ -1,7 +1,7 @@
 /**
  * References to secrets: `postern://vault/path/name?version=3#/json/pointer`.
  *
- * A reference may stand in any file, since it holds no value. The pointer (RFC 6901, in its URI
+ * A reference may be in any file, since it holds no value. The pointer (RFC 6901, in its URI
  * fragment form) picks one text out of a secret that is a JSON document.
  *
  * @module
@@ -15,6 +15,7 @@ import { parseName, parseVaultId } from './names.ts'
 const SCHEME = 'postern://'
 const MAX_LENGTH = 1024
 
+/** A parsed reference. */
 export interface Reference {
   vault: string
   name: string
@@ -74,11 +75,11 @@ export interface Picked {
 }
 
 /**
- * Evaluates a JSON pointer (RFC 6901 section 4) on a secret that is a JSON document. A string is its text, a number,
- * an object or an array its source text: no digit, key or space of it is written anew.
+ * Evaluates a JSON pointer (RFC 6901 section 4) on a secret that is a JSON document. A string yields its text; a
+ * number, an object or an array yields its source text with every digit, key and space unchanged.
  *
- * @returns `null` when the secret is no JSON document, has nothing or `null` there, has a key on the way twice, or has
- *   a string there that no UTF-8 can say.
+ * @returns `null` if the secret is not a JSON document, if the pointer finds nothing or `null`, if a key on its path is
+ *   repeated, or if it finds a string that UTF-8 cannot encode.
  */
 export function pickTyped(json: string, pointer: string): Picked | null {
   const source = JsonSource.parse(json)

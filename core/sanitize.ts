@@ -42,17 +42,17 @@ export function visible(text: string): string {
   return [...text.toWellFormed()].map((char) => (HIDDEN.test(char) ? '\ufffd' : char)).join('')
 }
 
-/** The same of every text in plain data that an earlier version may have stored, keys as well. */
+/** Applies {@link visible} to every text in plain data that an earlier version may have stored, keys included. */
 export function visibleAll<T>(data: T): T {
   return mapTexts(data, visible) as T
 }
 
-/** Text fit for a line of a log or a terminal: what is not printed becomes U+FFFD (ASVS 16.4.1). */
+/** Makes text safe for a line of a log or a terminal: characters that are not printed become U+FFFD (ASVS 16.4.1). */
 export function printable(text: string): string {
   return text.toWellFormed().replace(UNPRINTABLE, '\ufffd')
 }
 
-/** The same, with what looks like a credential taken out. */
+/** Makes text safe for a line of a log and removes text that looks like a credential. */
 export function cleanse(text: string): string {
   return printable(text).replace(CREDENTIAL_TRACE, '<redacted>')
 }

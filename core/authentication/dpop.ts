@@ -26,7 +26,7 @@ export interface Proof {
   jkt: string
   /** Identifies the proof, to be taken once: a hash of key, address and `jti`. */
   id: string
-  /** The thumbprint of the key that the answer is to be sealed to, when the proof names one. */
+  /** The thumbprint of the key to which the response must be sealed, if the proof names one. */
   seal: string | null
 }
 
@@ -45,13 +45,13 @@ export interface Expected {
 }
 
 /**
- * Checks a proof as RFC 9449 section 4.3 lists it, but for replay: that is the vault's.
+ * Checks a proof by the list of RFC 9449 section 4.3, except for replay, which the vault checks.
  *
- * A nonce of ours is always asked for, so a proof made ahead of time is of no use, and a client's
- * clock matters little.
+ * A server nonce is always required. A proof made ahead of time is therefore useless, and the clock of the client
+ * hardly matters.
  *
  * @param header The `DPoP` header. Hostile input.
- * @throws {PosternError} `unauthenticated`, with the reason `use_dpop_nonce` when all but the nonce is right.
+ * @throws {PosternError} `unauthenticated`, with the reason `use_dpop_nonce` when only the nonce is wrong.
  */
 export async function verifyProof(header: string, expected: Expected): Promise<Proof> {
   const { payload, jwk } = await verified(header)

@@ -46,7 +46,10 @@ export async function makeProof(
   return `${input}.${base64url(new Uint8Array(signature))}`
 }
 
-/** Scheme, host and path, normalised (RFC 3986 sections 6.2.2 and 6.2.3). One with credentials is nobody's. */
+/**
+ * Scheme, host and path, normalised (RFC 3986 sections 6.2.2 and 6.2.3). Empty for a URL with credentials, which no
+ * proof can be for.
+ */
 export function addressOf(url: string): string {
   const { protocol, username, password, host, pathname } = new URL(url)
   return username || password ? '' : `${protocol}//${host}${pathname}`

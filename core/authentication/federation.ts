@@ -1,6 +1,6 @@
 /**
- * Signing in with the token of an identity provider (OpenID Connect): GitHub Actions, GitLab,
- * Kubernetes, Entra, or any other. No secret has to be kept by whoever signs in.
+ * Signing in with the token of an issuer (OpenID Connect): GitHub Actions, GitLab, Kubernetes, Entra, or any other. The
+ * client needs no secret of its own.
  *
  * @module
  */
@@ -84,12 +84,11 @@ export function issuerOf(assertion: string): string {
 }
 
 /**
- * Checks a token against a trusted provider (RFC 7519, RFC 8725).
+ * Checks a token of an issuer (RFC 7519, RFC 8725).
  *
  * @param now Milliseconds since the Unix epoch.
- * @throws {PosternError} `unauthenticated` for any flaw of the token, as a {@link FlawedAssertion} when it is
- *   its time alone; `unavailable` when the
- *   provider's keys cannot be had.
+ * @throws {PosternError} `unauthenticated` for any flaw of the token, as a {@link FlawedAssertion} if only its times
+ *   are wrong; `unavailable` if the keys of the issuer cannot be fetched.
  */
 export async function verifyAssertion(
   assertion: string,
@@ -144,15 +143,15 @@ function flawed(error: unknown): Verified {
 interface Cached {
   jwks: JSONWebKeySet
   fetchedAt: number
-  /** Keys that were seen in an answer that could be had. */
+  /** The keys of the last usable response. */
   kids: Set<string>
 }
 
 /**
- * The keys of identity providers, kept for ten minutes.
+ * The keys of issuers, cached for ten minutes.
  *
- * An unknown key id asks the provider again, but not more than once in 30 seconds whatever comes:
- * strangers choose key ids. When the provider cannot be reached, keys that were seen serve on for a day.
+ * An unknown key id fetches the keys again, at most once in 30 seconds: strangers choose key ids. While the issuer is
+ * unreachable, its last keys stay valid for a day.
  */
 export class IssuerKeys {
   readonly #options: SendOptions
@@ -230,7 +229,7 @@ export class IssuerKeys {
       const { status, body } = await send(url, { headers: { Accept: 'application/json' } }, this.#options)
       if (status === 200) return parseJson(body)
     } catch {
-      // What is wrong with the provider is not the fault of whoever signs in.
+      // A failure of the issuer is not an error of the client.
     }
     throw refusal('provider_answer')
   }
@@ -248,7 +247,10 @@ function isWeak({ kty, n, e }: Record<string, unknown>): boolean {
   return exponent < 3n || exponent % 2n === 0n || modulus.toString(2).length < MIN_RSA_BITS
 }
 
-/** A number in base64url (RFC 7518 section 2, Base64urlUInt); `null` for what is none, or has more bits. */
+/**
+ * Parses a number in base64url (RFC 7518 section 2, Base64urlUInt). Returns `null` if it is malformed or has too many
+ * bits.
+ */
 function integerOf(text: unknown, maxBits: number): bigint | null {
   const bytes = typeof text === 'string' && text.length <= maxBits ? parseBase64url(text) : null
   if (bytes === null || bytes.length === 0) return null

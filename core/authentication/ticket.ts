@@ -9,7 +9,7 @@
  * ```
  *
  * The MAC lets the edge refuse a forged ticket before it asks a vault. The vault keeps the nonce, so that a ticket opens
- * it once. A ticket is signed and not sealed: whoever has it can read the reason in it.
+ * it once. A ticket is signed and not sealed: its holder can read the reason in it.
  *
  * @module
  */
@@ -46,7 +46,7 @@ export type TicketPurpose =
       purpose: 'recover'
       /** Why, in the operator's words, for the log. */
       reason: string
-      /** The principal whose second factors go; `null`: nobody's. */
+      /** The principal whose second factors are removed; `null` to keep all of them. */
       removeFactors: string | null
       /** For how many minutes the administrator needs no approvals; `null`: it needs them. */
       withoutApprovals: number | null
@@ -101,7 +101,7 @@ export function mintTicket(vault: string, ticketKey: Uint8Array, asked: TicketPu
  * Checks a ticket's shape and MAC.
  *
  * @param text Hostile input.
- * @returns `null` when it is no ticket of the vault under this key; which check failed is not told.
+ * @returns `null` if it is not a ticket of the vault under this key. Which check failed is not disclosed.
  */
 export function parseTicket(text: string, ticketKey: Uint8Array): Ticket | null {
   const [, vault, payload] = TICKET.exec(text) ?? []

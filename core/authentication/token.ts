@@ -60,7 +60,7 @@ export function vaultOfToken(text: string): string | null {
  * Checks a token's shape and tag.
  *
  * @param text Hostile input.
- * @returns `null` when it is no token of the vault under this key; which check failed is not told.
+ * @returns `null` if it is not a token of the vault under this key. Which check failed is not disclosed.
  */
 export function parseToken(text: string, tokenKey: Uint8Array): Token | null {
   const [, prefix, vault, payload] = TOKEN.exec(text) ?? []

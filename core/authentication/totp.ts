@@ -57,10 +57,10 @@ export function makeRecoveryCodes(): string[] {
 }
 
 /**
- * What is kept of a recovery code: a keyed hash, bound to its principal.
+ * Hashes a recovery code for storage, with a key and bound to its principal.
  *
  * @param code Hostile input.
- * @returns `null` when it has no recovery code's shape.
+ * @returns `null` if it does not have the form of a recovery code.
  */
 export function recoveryHash(key: Uint8Array, principal: string, code: string): string | null {
   if (!RECOVERY_CODE.test(code)) return null
@@ -69,7 +69,7 @@ export function recoveryHash(key: Uint8Array, principal: string, code: string): 
 
 function totpOf(secret: Redacted<Bytes>, issuer: string, label: string): TOTP {
   return new TOTP({
-    // A copy: the library takes a whole buffer, whatever view of it is given.
+    // A copy, because the library uses the whole buffer behind a view.
     secret: new Secret({ buffer: secret.reveal().slice().buffer }),
     period: PERIOD_SECONDS,
     digits: 6,

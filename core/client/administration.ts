@@ -20,18 +20,18 @@ export interface Administration {
   putRule(id: string, rule: z.input<typeof wire.PutRule>): Promise<z.output<typeof wire.Rule>>
   deleteRule(id: string): Promise<void>
   explain(input: z.input<typeof wire.Explain>): Promise<z.output<typeof wire.Explanation>>
-  /** The secrets that rotate, when they are due, and what became of the last run. */
+  /** Lists the secrets that rotate, when each is due, and the outcome of its last run. */
   rotations(options?: { cursor?: string; limit?: number }): Promise<z.output<typeof wire.RotationList>>
   rotation(name: string): Promise<z.output<typeof wire.RotationWithRuns>>
   putRotation(name: string, config: z.input<typeof wire.PutRotation>): Promise<z.output<typeof wire.Rotation>>
   deleteRotation(name: string): Promise<void>
-  /** Steers the run that goes on. */
+  /** Steers the run in progress. */
   steer(name: string, to: z.input<typeof wire.SteerRotation>['do']): Promise<z.output<typeof wire.Run>>
   /** Makes an earlier version's value the newest version; by a rotation where the secret has one. */
   rollback(name: string, options: z.input<typeof wire.Rollback>): Promise<z.output<typeof wire.RolledBack>>
   /** The terms of the vault's key, the newest first. */
   terms(): Promise<z.output<typeof wire.TermList>>
-  /** Begins a term: what is sealed moves to it. */
+  /** Begins a term and moves the sealed values to it. */
   rekey(): Promise<z.output<typeof wire.Term>>
   policy(): Promise<z.output<typeof wire.Policy>>
   putPolicy(policy: z.input<typeof wire.PutPolicy>): Promise<z.output<typeof wire.Policy>>
@@ -40,7 +40,7 @@ export interface Administration {
     id: string,
     hook: z.input<typeof wire.PutHook>,
   ): Promise<{ hook: z.output<typeof wire.Hook>; secret: Redacted<string> | null }>
-  /** Requests for approval: one's own, and those that one may decide. */
+  /** Lists approval requests: the own ones, and those that the caller may decide. */
   approvals(): Promise<z.output<typeof wire.ApprovalList>>
   approval(id: string): Promise<z.output<typeof wire.Approval>>
   /** Approves or rejects what has this hash. */

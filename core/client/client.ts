@@ -39,9 +39,9 @@ export function connect(options: ClientOptions): Client {
 }
 
 /**
- * Signs in: exchanges an API token, or the token of an identity provider, for a session.
+ * Signs in: exchanges an API token, or the token of an issuer, for a session.
  *
- * @throws {PosternError} `unauthenticated` for whatever is wrong.
+ * @throws {PosternError} `unauthenticated` for any invalid credential.
  */
 export async function signIn(options: SignInOptions): Promise<SignedIn> {
   const { code: _, recoveryCode: __, assertion: ___, ...rest } = options

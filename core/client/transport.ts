@@ -21,9 +21,10 @@ const REASON = /^[a-z_]{1,32}$/
 const MAX_ANSWER_BYTES = 32 * 1024 * 1024
 const MAX_DETAIL_LENGTH = 500
 type Issue = z.core.$ZodIssue
-/** An error of this server or of another: whatever is there of one. */
+/** An error body, of this server or of one in front of it. Every field may be missing. */
 const Answered = z.catchall(z.partial(Problem), z.unknown())
 
+/** How to reach a server and sign in to it. */
 export interface TransportOptions {
   /** Where the server is, such as `https://secrets.example.com`. Plain http only to loopback. */
   endpoint: string
@@ -35,7 +36,7 @@ export interface TransportOptions {
    * nothing once that token is used. What it throws ends the request.
    */
   onToken?: (token: Redacted<string>) => void | Promise<void>
-  /** The key that the session is bound to, or that a new one is to be bound to. */
+  /** The key to which the session is bound, or will be bound. */
   key?: ProofKey
   /** Asks for values sealed to a key of this client: who ends TLS in between sees ciphertext. */
   seal?: boolean
@@ -47,6 +48,7 @@ export interface TransportOptions {
   fetch?: (request: Request) => Promise<Response>
 }
 
+/** The parameters of a query. Those that are `undefined` are left out. */
 export type Query = Record<string, string | number | boolean | undefined>
 
 /** One request. */
@@ -66,7 +68,7 @@ interface Asked<T extends z.ZodMiniType> {
 /** Sends one request and returns its answer, checked against its shape. */
 export type Ask = <T extends z.ZodMiniType>(asked: Asked<T>) => Promise<z.output<T>>
 
-// Of the contract's CreatedToken no more than this: the rest of administration is no part of the editor.
+// The field of CreatedToken that is used here. The other shapes of administration stay out of the bundle of the editor.
 const GivenToken = z.object({ token: z.string() })
 
 /**
@@ -142,9 +144,9 @@ function sender(options: TransportOptions): Ask {
 }
 
 /**
- * Checks an answer by its shape, without the fields that are not in it: a newer server may say more.
+ * Checks a response by its shape and removes the fields that the shape does not have: a newer server may send more.
  *
- * @param body Of a parser, and nobody else's: the fields are taken out of it.
+ * @param body The result of a parser that nothing else uses: the fields are deleted from it.
  */
 function answerOf<T extends z.ZodMiniType>(shape: T, body: unknown) {
   const result = shape.safeParse(body)
@@ -155,7 +157,7 @@ function answerOf<T extends z.ZodMiniType>(shape: T, body: unknown) {
 function withoutStrays(body: unknown, issues: readonly Issue[]): boolean {
   return issues.every((issue) => {
     const at = issue.path.reduce((value, key) => (value as Record<PropertyKey, unknown>)[key], body)
-    // By the first of several shapes that fits but for them.
+    // Use the first of several shapes that fits, apart from unknown fields.
     if (issue.code === 'invalid_union') return issue.errors.some((these) => withoutStrays(at, these))
     return issue.code === 'unrecognized_keys' && issue.keys.every((key) => Reflect.deleteProperty(at as object, key))
   })
@@ -167,7 +169,7 @@ async function authorization(
 ): Promise<Record<string, string>> {
   const text = token?.reveal()
   if (key === undefined) return text === undefined ? {} : { Authorization: `Bearer ${text}` }
-  // At sign-in the key is shown to be had; the session that comes back is bound to it.
+  // Sign-in proves possession of the key. The new session is bound to it.
   const signIn = about.path === 'sessions' && about.method === 'POST'
   const { method, url, nonce, sealKey } = about
   const DPoP = await makeProof(key, {
@@ -244,7 +246,7 @@ async function readBytes(response: Response): Promise<Uint8Array> {
   return concat(...chunks)
 }
 
-/** The server's error as ours. A code that we do not know is not passed on, nor a reason that is none by its form. */
+/** Turns an error of the server into a {@link PosternError}. Unknown codes and malformed reasons are dropped. */
 export function errorOf(body: unknown, response?: Response): PosternError {
   const known = Answered.safeParse(body)
   const {
@@ -268,7 +270,7 @@ export function errorOf(body: unknown, response?: Response): PosternError {
     ...(response?.status === 412 && { precondition: true as const }),
     ...(Number.isFinite(retryAfter) && { retryAfterSeconds: retryAfter }),
   }
-  // It ends in logs and terminals, and whoever answers is not always who should.
+  // The text ends up in logs and terminals, and its sender may not be the server.
   const message = printable(detail.slice(0, MAX_DETAIL_LENGTH))
   return new PosternError(ERROR_CODES.find((one) => one === code) ?? 'unavailable', message, facts)
 }

@@ -1,7 +1,7 @@
 /**
- * What whoever has a token may ask for: secrets, their own session, and the log as a witness sees it.
+ * The client for holders of a token: secrets, the own session, and the log as a witness sees it.
  *
- * The editor has this half of the client alone, and the shapes of these answers.
+ * The editor uses only this half of the client and the shapes of its responses.
  *
  * @module
  */
@@ -28,6 +28,7 @@ export type SecretValue = Omit<z.output<typeof Secret>, 'value' | 'encoding'> & 
   encoding?: 'base64'
 }
 
+/** What a write sets beside the value, and what it expects. */
 export interface PutOptions {
   contentType?: string
   tags?: Record<string, string>
@@ -40,6 +41,7 @@ export interface PutOptions {
   replace?: 'shape'
 }
 
+/** Which page of which secrets to list. */
 export interface ListOptions {
   prefix?: string
   cursor?: string
@@ -47,7 +49,7 @@ export interface ListOptions {
   deleted?: boolean
 }
 
-// Of the contract's RotationList no more than this: its whole shape would be a tenth of the editor's bundle.
+// The fields of RotationList that are used here. The whole shape would be a tenth of the bundle of the editor.
 const RotatableList = z.object({
   items: z.array(z.object({ name: z.string(), graceSeconds: z.int() })),
   cursor: z.optional(z.string()),
@@ -66,7 +68,10 @@ export interface SignInResult<C> {
   token: Redacted<string>
 }
 
-/** One vault of one server, as far as it is for everybody. Every method throws {@link PosternError} with the server's code. */
+/**
+ * One vault of one server, without administration. Every method throws {@link PosternError} with the code of the
+ * server.
+ */
 export interface UserClient {
   get(name: string, options?: { version?: number | string; signal?: AbortSignal }): Promise<SecretValue>
   put(
@@ -182,9 +187,9 @@ export function connectUser(options: ClientOptions, ask: Ask = transport(options
 }
 
 /**
- * Signs in: exchanges an API token, or the token of an identity provider, for a session.
+ * Signs in: exchanges an API token, or the token of an issuer, for a session.
  *
- * @throws {PosternError} `unauthenticated` for whatever is wrong.
+ * @throws {PosternError} `unauthenticated` for any invalid credential.
  */
 export async function signInUser(options: SignInOptions): Promise<SignInResult<UserClient>> {
   const { code, recoveryCode, assertion, ...rest } = options

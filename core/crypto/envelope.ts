@@ -93,9 +93,9 @@ export async function seal(kek: Kek, plaintext: Bytes, binding: Binding): Promis
 }
 
 /**
- * The id of the KEK that an envelope needs.
+ * The id of the KEK that opens an envelope.
  *
- * @throws {PosternError} `tampered` when it is no envelope.
+ * @throws {PosternError} `tampered` if it is not an envelope.
  */
 export function kidOf(sealed: Bytes): string {
   return parse(sealed).kid

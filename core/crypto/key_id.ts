@@ -4,7 +4,7 @@
  * @module
  */
 
-/** Stands in the id of a cache's key where others have their term. */
+/** The part of the id of a cache key that replaces the term. */
 export const CACHE = 'cache'
 
 /** Writes the id of a key. */

@@ -14,6 +14,7 @@ import { Redacted } from '../redacted.ts'
 import type { NoteSigner } from '../tlog/signed_note.ts'
 import { CACHE, keyId } from './key_id.ts'
 
+/** The size of a root key, in bytes. */
 export const ROOT_KEY_SIZE = 32
 const ED25519_PKCS8 = parseHex('302e020100300506032b657004220420')!
 
@@ -129,16 +130,16 @@ export class Keyring {
   }
 
   /**
-   * The KEK of a vault with this id, of whichever root key.
+   * The KEK of a vault with this id, under any of the root keys.
    *
-   * @throws {PosternError} `unavailable` when the id is of a root key that is not here.
-   * @throws {RangeError} when it is no key id at all.
+   * @throws {PosternError} `unavailable` if the keyring does not have the root key that the id names.
+   * @throws {RangeError} if the id is malformed.
    */
   async kek(vault: string, kid: string): Promise<Kek> {
     const [rootId = '', term = '', ...rest] = kid.split('.')
     if (rootId !== this.#rootId) return this.of(rootId).kek(vault, kid)
     if (term === CACHE && rest.length === 0) return this.cacheKek(vault)
-    if (rest.length > 0 || !/^[1-9][0-9]{0,8}$/.test(term)) throw new RangeError('Key id is none of ours')
+    if (rest.length > 0 || !/^[1-9][0-9]{0,8}$/.test(term)) throw new RangeError('Key id is malformed')
     const cacheKey = `${vault}/${kid}`
     const cached = this.#keks.get(cacheKey)
     if (cached) return cached

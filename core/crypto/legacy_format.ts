@@ -1,6 +1,6 @@
 /**
- * Values in the legacy format, `nonce:tag:ciphertext` in hexadecimal: AES-256-GCM without additional data. Read
- * for an import that says so, and never written.
+ * Values in the legacy format, `nonce:tag:ciphertext` in hexadecimal: AES-256-GCM without additional data. Read only by
+ * an import that asks for the format, and never written.
  *
  * @module
  */
@@ -9,6 +9,7 @@ import { type Bytes, concat, parseHex, utf8 } from '../bytes.ts'
 import { badRequest, PosternError } from '../errors.ts'
 import { Redacted } from '../redacted.ts'
 
+/** The form of a value in the legacy format. */
 export const LEGACY_FORMAT = 'nonce:tag:ciphertext'
 const NONCE_SIZE = 12
 const TAG_SIZE = 16
@@ -25,7 +26,7 @@ export interface ScryptParameters {
   p: number
 }
 
-/** Weaker than this was never safe; what takes more is an attack on whoever reads it. */
+/** Bounds of the key derivation: weaker parameters were never safe, and costlier ones attack the reader. */
 const N = { least: 2 ** 14, most: 2 ** 20 }
 const R = { least: 8, most: 32 }
 const P = { least: 1, most: 16 }
@@ -66,7 +67,7 @@ export async function openLegacy(text: string, key: Redacted<Bytes>): Promise<Re
   const parts = text.length > 2 * MAX_VALUE_SIZE + 100 ? [] : text.split(':').map(parseHex)
   const [nonce, tag, ciphertext] = parts
   if (parts.length !== 3 || nonce?.length !== NONCE_SIZE || tag?.length !== TAG_SIZE || !ciphertext) {
-    throw badRequest('value', 'Must be nonce, tag and ciphertext in lower-case hexadecimal, parted by ":"')
+    throw badRequest('value', 'Must be nonce, tag and ciphertext in lower-case hexadecimal, separated by ":"')
   }
   try {
     const aes = await crypto.subtle.importKey('raw', key.reveal(), 'AES-GCM', false, ['decrypt'])

@@ -15,7 +15,7 @@ const ENC = 'A256GCM'
 const MAX_HEADER_LENGTH = 1024
 const FIELD = 'Postern-Seal-To'
 
-/** A public key that an answer is to be sealed to. */
+/** A public key to which a response is sealed. */
 export interface Recipient {
   key: CryptoKey
   thumbprint: string

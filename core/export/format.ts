@@ -1,10 +1,16 @@
 /**
- * The forms that the log can be had in.
+ * The names of the export formats.
  *
- * - `jsonl`: the canonical bytes of each entry, a line each; this form verifies
+ * @module
+ */
+/**
+ * The formats in which the log is exported.
+ *
+ * - `jsonl`: the canonical bytes of each entry, one per line; only this format can be verified
  * - `csv`: RFC 4180, with a header
- * - `ocsf`: events of the Open Cybersecurity Schema Framework 1.3, a line each
- * - `syslog`: RFC 5424, a line each, facility 13 (log audit)
+ * - `ocsf`: events of the Open Cybersecurity Schema Framework 1.3, one per line
+ * - `syslog`: RFC 5424, one per line, facility 13 (log audit)
  */
 export const FORMATS = ['jsonl', 'csv', 'ocsf', 'syslog'] as const
+/** One of {@link FORMATS}. */
 export type Format = (typeof FORMATS)[number]

@@ -1,3 +1,8 @@
+/**
+ * Entries of the log as OCSF events.
+ *
+ * @module
+ */
 import { rank } from '../vault/audit/severity.ts'
 import type { AuditEntry } from '../wire/index.ts'
 

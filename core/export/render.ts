@@ -48,8 +48,8 @@ function csv(entries: readonly AuditEntry[]): string {
 }
 
 /**
- * What a table calculator takes for a formula, its signs in full width too: at the beginning, and behind what begins a
- * cell where a comma is the decimal point. Quotes are no help there: they are in the middle of a cell.
+ * The beginnings that a spreadsheet takes for a formula, full-width signs included, and also after the separator where
+ * a comma is the decimal point. Quoting does not help: quotes are in the middle of a cell there.
  */
 const FORMULA = /(^|[;|])([\s"]*[=+\-@\uff1d\uff0b\uff0d\uff20])/g
 

@@ -16,9 +16,9 @@ const TIMEOUT_MS = 10_000
 export const MAX_BYTES = 1024 * 1024
 
 /**
- * Addresses that are nobody's on the public internet: the IANA special-purpose registries, what was
- * deprecated before there were any, and the one public address that a cloud answers itself. A request
- * there would reach this machine, its network, or the metadata service of a cloud.
+ * Addresses that are not reachable on the public internet: the IANA special-purpose registries, deprecated ranges that
+ * predate them, and the one public address that a cloud answers itself. A request there would reach this machine, its
+ * network, or the metadata service of a cloud.
  */
 const SPECIAL = [
   ...['0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '169.254.0.0/16', '172.16.0.0/12', '192.0.0.0/24'],
@@ -47,6 +47,7 @@ const METADATA_HOSTS = new Set([
   'ip6-loopback',
 ])
 
+/** Limits of a request, and how it is sent. */
 export interface SendOptions {
   timeoutMs?: number
   /** The largest answer, in bytes, counted as they come. */
@@ -57,6 +58,7 @@ export interface SendOptions {
   fetch?: (request: Request) => Promise<Response>
 }
 
+/** A response whose body was read. */
 export interface Received {
   status: number
   headers: Headers

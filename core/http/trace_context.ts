@@ -1,5 +1,5 @@
 /**
- * W3C Trace Context (Level 1): which trace a request belongs to, taken from who asks and handed to whom we ask.
+ * W3C Trace Context (Level 1): the trace of a request, read from the client and passed on to providers.
  *
  * @module
  */
@@ -17,9 +17,9 @@ export interface TraceContext {
 const FORM = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/
 
 /**
- * Reads `traceparent`; `null` for what is none. Hostile: whoever asks chooses it.
+ * Reads `traceparent`. Returns `null` if it is malformed. Hostile input.
  *
- * A version that is not known yet is read as far as this one goes (section 4.3).
+ * A future version is read as far as this version defines it (section 4.3).
  */
 export function parseTraceparent(text: string | undefined): TraceContext | null {
   const [, version = '', traceId = '', spanId = '', flags = '', more] = FORM.exec(text ?? '') ?? []

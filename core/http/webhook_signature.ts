@@ -1,6 +1,5 @@
 /**
- * Signing what is posted to somebody's web hook (Standard Webhooks 1.0): the receiver can tell that it is from us,
- * and an old one from a new one.
+ * Signatures of webhooks (Standard Webhooks 1.0). With them a receiver recognises the sender and detects replays.
  *
  * @module
  */

@@ -55,13 +55,13 @@ export interface RotationTarget {
   set(step: TargetStep): Promise<string | null>
   /** Proves the pending value by using it. */
   test(step: TargetStep): Promise<string | null>
-  /** Makes the previous value invalid: nobody needs it any more. */
+  /** Invalidates the previous value, which no client needs any more. */
   finish(step: TargetStep): Promise<string | null>
   /** Makes the pending value invalid, if it ever was valid, and the current one valid, if it is not. */
   undo(step: TargetStep): Promise<string | null>
 }
 
-/** The target of a secret that is valid wherever it is read from: nobody has to be told. */
+/** The target of a secret that is valid as soon as it is stored: no other system has to be told. */
 export const generateOnly: RotationTarget = {
   create: async () => null,
   set: async () => null,

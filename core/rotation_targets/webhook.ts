@@ -94,7 +94,7 @@ async function post(
   })
   const { status } = answer
   if (status >= 200 && status < 300) return answer
-  // An answer about this request is final; a redirect is none, and is not followed.
+  // A response about this request is final. A redirect is not one, and is not followed.
   throw new TargetFailure(status >= 400 && status < 500 && !PASSING.includes(status) ? 'refused' : 'unreachable')
 }
 
@@ -106,7 +106,7 @@ function createdOf({ status, body }: { status: number; body: Bytes }): Omit<Cred
   } catch {
     throw new TargetFailure('unreadable')
   }
-  // A target that makes nothing itself may answer with whatever it likes, as long as there is no value in it.
+  // A target that creates no value may respond with anything that has no `value`.
   if (typeof json !== 'object' || json === null || !('value' in json)) return null
   const { data } = Created.safeParse(json)
   const value = data && (data.encoding === 'base64' ? parseBase64(data.value) : utf8(data.value))

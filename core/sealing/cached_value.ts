@@ -38,7 +38,10 @@ export async function openCached(
   }
 }
 
-/** Everything that is said of the value is in it: nobody can make it another's, or younger than it is. */
+/**
+ * The additional data covers every fact about the value, so a row can neither be moved to another secret nor made
+ * younger.
+ */
 function bindingOf(vault: string, place: Place) {
   const { name, asked, revision, provider, version, contentType, encoding, createdAt, expiresAt, fetchedAt } = place
   const rest = [asked, revision, provider, version, contentType, encoding, createdAt, expiresAt]

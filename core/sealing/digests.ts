@@ -1,5 +1,5 @@
 /**
- * Keyed hashes about what providers keep. Keyed, since a bare hash of a value is an oracle to whoever guesses it.
+ * Keyed hashes about secrets at providers. They are keyed because a bare hash of a value is an oracle for guesses.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { type Bytes, hex, utf8 } from '../bytes.ts'
 import type { Keyring } from '../crypto/keyring.ts'
 import type { Redacted } from '../redacted.ts'
 
-/** The idempotency key of a write at a provider: the same for each repeat of one write, 64 hexadecimal digits. */
+/** The idempotency key of a write at a provider, equal for each repeat of that write: 64 hexadecimal digits. */
 export async function writeKey(keyring: Keyring, vault: string, about: readonly unknown[]): Promise<string> {
   return hex(hmac(sha256, await keyring.macKey(vault, 'request'), utf8(JSON.stringify(['provider', ...about]))))
 }

@@ -12,7 +12,7 @@ import type { Redacted } from '../redacted.ts'
 import type { Under } from '../vault/keys/key_store.ts'
 import type { SealedVersion } from '../vault/secrets/operations.ts'
 
-/** Of a vault that has just begun. */
+/** The terms of a new vault. */
 const FIRST: Under = { term: 1, root: null }
 
 /** What a value is sealed as. */
@@ -49,8 +49,8 @@ export async function sealValue(
 /**
  * Opens a version of a secret.
  *
- * @returns `tampered` when it was moved, changed, or is no envelope at all; `no_key` when it needs
- *   another root key.
+ * @returns `tampered` if it was moved or changed, or is not an envelope; `no_key` if it needs a root key that the
+ *   keyring does not have.
  */
 export async function openVersion(
   keyring: Keyring,
@@ -63,7 +63,8 @@ export async function openVersion(
     const kek = await keyring.kek(vault, kid)
     return await open(kek, sealed, bindingOf({ vault, name, version, contentType, encoding }), cache)
   } catch {
-    // Whatever is wrong with the row, of the envelope or of what it is bound to: it is not what was written.
+    // Any flaw, in the envelope or in the facts that it is bound to, means that the row is not the one that was
+    // written.
     return 'tampered'
   }
 }
