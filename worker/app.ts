@@ -18,7 +18,7 @@ import { approvalRoutes } from './routes/approvals.ts'
 import { auditRoutes } from './routes/audit.ts'
 import { chainRoutes } from './routes/chains.ts'
 import { docsRoutes, type PublicFiles } from './routes/docs.ts'
-import { gaugeRoutes, healthRoutes } from './routes/health.ts'
+import { healthRoutes, vaultMetricsRoutes } from './routes/health.ts'
 import { hydrateRoutes } from './routes/hydrate.ts'
 import { policyRoutes } from './routes/policy.ts'
 import { rotationRoutes } from './routes/rotations.ts'
@@ -95,7 +95,7 @@ export function createApp(services: Services, runtime: Runtime = {}): Hono<Env> 
     policyRoutes(services),
     auditRoutes(services),
     chainRoutes(services),
-    gaugeRoutes(),
+    vaultMetricsRoutes(),
   ]
   for (const routes of groups) app.route('/v1/vaults/:vault', routes)
 

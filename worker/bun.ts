@@ -1,4 +1,8 @@
-/** Postern on Bun: `bun worker/bun.ts`. */
+/**
+ * Runs Postern on Bun: `bun worker/bun.ts`.
+ *
+ * @module
+ */
 import { listenOrFail } from './local/process_exit.ts'
 import { openLocal } from './local/server.ts'
 
@@ -24,9 +28,9 @@ const server = listenOrFail(() =>
   Bun.serve({
     hostname: local.settings.host,
     port: local.settings.port,
-    // Seconds. Slow headers end here; slow bodies in body.ts.
+    // In seconds. Ends slow headers; http/body.ts ends slow bodies.
     idleTimeout: 30,
-    // Never reached: body.ts counts, stops far below, and answers in our own form.
+    // Never reached: body.ts stops far below, and answers with a problem document.
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     ...(local.tls && { tls: local.tls }),
     fetch: (request, server) => local.fetch(request, server.requestIP(request)?.address ?? null),

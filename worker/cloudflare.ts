@@ -1,4 +1,8 @@
-/** Postern on Cloudflare Workers: settings are variables and secrets of the Worker. */
+/**
+ * Runs Postern on Cloudflare Workers. Settings are variables and secrets of the Worker.
+ *
+ * @module
+ */
 import type { Hono } from 'hono'
 import { Keyring } from '../core/crypto/keyring.ts'
 import { PosternError } from '../core/errors.ts'
@@ -17,12 +21,12 @@ export { VaultObject } from './vault_object.ts'
 
 interface Bindings {
   VAULT: DurableObjectNamespace<VaultObject>
-  /** The published documents; a Worker may be deployed without. */
+  /** The published documents; `undefined` when the Worker is deployed without them. */
   ASSETS?: Fetcher
   [setting: string]: unknown
 }
 
-// One app an isolate. Kept as a promise, so that requests that come together build it once.
+// One app an isolate. A promise, so that concurrent requests build it once.
 let built: Promise<Built> | undefined
 
 interface Built {
@@ -63,7 +67,7 @@ async function build(env: Bindings): Promise<Built> {
   return { app: createApp(services, { publicFile: (name) => publicFile(env, name) }), settings }
 }
 
-/** The assets are asked by us alone, so that what is served has our headers. */
+/** Reads an asset. Clients do not reach the assets directly, so that every answer has our headers. */
 async function publicFile({ ASSETS }: Bindings, name: string): Promise<string | null> {
   const found = await ASSETS?.fetch(`https://assets.invalid/${name}`)
   return found?.ok ? found.text() : null

@@ -15,10 +15,10 @@ import { RequestCounters } from './telemetry/counters.ts'
 import { logLine } from './telemetry/log.ts'
 import { tracerOf } from './telemetry/otlp.ts'
 import type { Host } from './vault_host/host.ts'
-import type { Surroundings } from './vault_host/open_vault.ts'
+import type { OpenVaultOptions } from './vault_host/open_vault.ts'
 
 /** Makes the services of an app. */
-export function compose({ settings, keyring, registry }: Omit<Surroundings, 'anchors'>, host: Host): Services {
+export function compose({ settings, keyring, registry }: Omit<OpenVaultOptions, 'anchors'>, host: Host): Services {
   const options = { allowLoopback: settings.security.allowLoopbackIssuers }
   const deks = dekCache()
   return {

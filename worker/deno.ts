@@ -1,4 +1,8 @@
-/** Postern on Deno: `deno run --allow-net --allow-read --allow-write --allow-env worker/deno.ts`. */
+/**
+ * Runs Postern on Deno: `deno run --allow-net --allow-read --allow-write --allow-env worker/deno.ts`.
+ *
+ * @module
+ */
 import { PosternError } from '../core/errors.ts'
 import { harden } from './http/harden.ts'
 import { problem } from './http/problem.ts'
@@ -14,32 +18,32 @@ declare const Deno: {
 
 const local = await openLocal('Deno')
 /** The requests that are being answered. */
-const underWay = new Set<Promise<Response>>()
+const inFlight = new Set<Promise<Response>>()
 let stopping = false
 
 const server = listenOrFail(() =>
   Deno.serve(
     { hostname: local.settings.host, port: local.settings.port, onListen: () => {}, ...(local.tls ?? {}) },
-    (request, { remoteAddr }) => (stopping ? tooLate() : serve(request, remoteAddr.hostname ?? null)),
+    (request, { remoteAddr }) => (stopping ? stoppingAnswer() : serve(request, remoteAddr.hostname ?? null)),
   ),
 )
 local.stopOnSignal(async () => {
-  // First: Deno 2.9.6 cuts off the bodies that are still coming when it shuts down (denoland/deno#36809).
+  // First, because Deno 2.9.6 cuts off request bodies at shutdown (denoland/deno#36809).
   stopping = true
-  await Promise.allSettled(underWay)
+  await Promise.allSettled(inFlight)
   await server.shutdown()
 })
 local.announce(server.addr.port)
 
 function serve(request: Request, socket: string | null): Promise<Response> {
   const answering = local.fetch(request, socket)
-  underWay.add(answering)
-  const done = () => void underWay.delete(answering)
+  inFlight.add(answering)
+  const done = () => void inFlight.delete(answering)
   answering.then(done, done)
   return answering
 }
 
-async function tooLate(): Promise<Response> {
+async function stoppingAnswer(): Promise<Response> {
   const error = new PosternError('unavailable', 'Server is stopping', { retryAfterSeconds: 1 })
   return harden(problem(error, crypto.randomUUID()))
 }

@@ -1,4 +1,8 @@
-/** Postern on Node 24: `node worker/node.ts`. */
+/**
+ * Runs Postern on Node 24: `node worker/node.ts`.
+ *
+ * @module
+ */
 import { createServer as createHttpServer } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
@@ -6,21 +10,21 @@ import { getRequestListener } from '@hono/node-server'
 import { fail } from './local/process_exit.ts'
 import { openLocal } from './local/server.ts'
 
-/** How often idle connections are closed while the server ends. */
+/** How often idle connections are closed while the server stops. */
 const CLOSE_IDLE_MS = 50
 
 const local = await openLocal('Node')
 let stopping = false
 const listener = getRequestListener((request, { incoming, outgoing }) => {
-  // A client that goes on asking over one connection would keep the server from ever closing.
+  // A client that keeps sending over one connection would keep the server from closing.
   if (stopping && 'shouldKeepAlive' in outgoing) outgoing.shouldKeepAlive = false
   return local.fetch(request, incoming.socket.remoteAddress ?? null)
 })
-// Slow headers end here; slow bodies in body.ts.
+// These limits end slow headers; http/body.ts ends slow bodies.
 const { requestTimeoutMs } = local.settings
 const limits = {
   headersTimeout: Math.min(10_000, requestTimeoutMs + 5_000),
-  // Ours answers first, in our own form.
+  // Longer than our deadline, so that ours answers first, with a problem document.
   requestTimeout: requestTimeoutMs + 5_000,
   keepAliveTimeout: 30_000,
   connectionsCheckingInterval: 2_000,
@@ -34,7 +38,7 @@ server.listen(local.settings.port, local.settings.host, () => {
 local.stopOnSignal(async () => {
   stopping = true
   const closed = new Promise((resolve) => server.close(resolve))
-  // Again and again: a connection whose last request is answered now becomes idle only then.
+  // Repeatedly: a connection becomes idle only when its last request is answered.
   const sweep = setInterval(() => server.closeIdleConnections(), CLOSE_IDLE_MS)
   await closed
   clearInterval(sweep)

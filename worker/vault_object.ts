@@ -1,3 +1,8 @@
+/**
+ * One vault as a Durable Object, with the storage port over it.
+ *
+ * @module
+ */
 import { DurableObject } from 'cloudflare:workers'
 import { Keyring } from '../core/crypto/keyring.ts'
 import { PosternError } from '../core/errors.ts'
@@ -9,10 +14,10 @@ import type { Sql, SqlValue } from '../core/vault/sql.ts'
 import { httpAnchors, registryOf } from './compose.ts'
 import { logLine } from './telemetry/log.ts'
 import { groupCommit } from './vault_host/group_commit.ts'
-import { answerOfNone, type Execute } from './vault_host/host.ts'
+import { answersWithoutVault, type Execute } from './vault_host/host.ts'
 import { type OpenVault, openVault } from './vault_host/open_vault.ts'
 
-/** How long an alarm waits for what it began. */
+/** How long an alarm waits for the jobs that it starts. */
 const ALARM_MS = 2000
 
 interface OpenedObject extends OpenVault {
@@ -20,16 +25,16 @@ interface OpenedObject extends OpenVault {
 }
 
 /**
- * One vault as a Durable Object. Calls that come together are answered in one transaction, and what they write is on
- * disk before an answer leaves (the output gate).
+ * One vault as a Durable Object. Concurrent calls share one transaction, and their writes are durable before an answer
+ * leaves (the output gate).
  *
- * The edge's work on a vault that nobody asks for is done here too, by the alarm. The vault itself has no keys.
+ * The jobs of the edge run here too, by the alarm. The vault itself has no keys.
  */
 export class VaultObject extends DurableObject {
   readonly #storage: Sql
   readonly #settings: Settings
   #opening: Promise<OpenedObject> | null = null
-  /** When the alarm is set to ring, as far as this object set it. */
+  /** The time of the alarm that this object set last, in milliseconds since the Unix epoch. */
   #alarmAt = Number.POSITIVE_INFINITY
 
   constructor(context: DurableObjectState, env: Cloudflare.Env) {
@@ -39,22 +44,22 @@ export class VaultObject extends DurableObject {
     if (isMigrated(this.#storage)) void context.blockConcurrencyWhile(async () => void (await this.#open()))
   }
 
-  /** Answers calls. Refusals are values: an error would lose its code on the way. */
+  /** Answers calls. Refusals are values, since an error would lose its code over RPC. */
   async execute(calls: Call[]): Promise<Answer[]> {
-    // Nothing is written for a vault that nobody made: strangers may name any.
+    // Strangers may name any vault: nothing is written for one that was never created.
     const opening = this.#opening ?? (calls.some(({ caller }) => isBootstrap(caller.credential)) ? this.#open() : null)
-    if (opening === null) return answerOfNone(calls)
+    if (opening === null) return answersWithoutVault(calls)
     return (await opening).execute(calls)
   }
 
-  /** A job of the vault is due. No alarm rings while this one is answered, so what takes long is not waited for. */
+  /** Runs the jobs that are due. Another alarm cannot ring before this one ends, so it does not wait for long jobs. */
   override async alarm(): Promise<void> {
     this.#alarmAt = Number.POSITIVE_INFINITY
     const opened = await this.#opening
     if (opened !== null) await Promise.race([opened.scheduler.run(Date.now()), scheduler.wait(ALARM_MS)])
   }
 
-  /** One that fails is tried again with the next call. */
+  /** Opens the vault. After a failure, the next call tries again. */
   #open(): Promise<OpenedObject> {
     const opening = this.#openWithKeys()
     this.#opening = opening
@@ -72,8 +77,8 @@ export class VaultObject extends DurableObject {
     const anchors = [...httpAnchors(this.#settings), ...bucketAnchors(this.env)]
     const registry = registryOf(this.#settings, null)
     const keyring = await Keyring.open(rootKey, this.#settings)
-    const surroundings = { settings: this.#settings, keyring, anchors, registry }
-    const opened = await openVault(this.#storage, this.ctx.id.name, surroundings, (_, at) => this.#wake(at))
+    const options = { settings: this.#settings, keyring, anchors, registry }
+    const opened = await openVault(this.#storage, this.ctx.id.name, options, (_, at) => this.#wake(at))
     const { vault, scheduler } = opened
     const execute = groupCommit(
       vault,
@@ -83,7 +88,7 @@ export class VaultObject extends DurableObject {
     return { ...opened, execute }
   }
 
-  /** There is one alarm: it rings for whatever is due first. */
+  /** Sets the only alarm, for the first job that is due. */
   #wake(at: number): void {
     if (at === this.#alarmAt) return
     this.#alarmAt = at
@@ -91,13 +96,13 @@ export class VaultObject extends DurableObject {
   }
 }
 
-/** The object has the same settings as the Worker in front of it. */
+/** Reads the settings, which are those of the Worker in front. */
 function settingsOf(env: object): Settings {
   const given = Object.entries(env).filter((entry): entry is [string, string] => typeof entry[1] === 'string')
   return parseSettings({ environment: Object.fromEntries(given) })
 }
 
-/** An R2 bucket bound as `ANCHOR` keeps the newest checkpoint of each vault. */
+/** The anchor in an R2 bucket bound as `ANCHOR`: it keeps the newest checkpoint of each vault. */
 function bucketAnchors(env: object): Anchor[] {
   const { ANCHOR: bucket } = env as { ANCHOR?: R2Bucket }
   if (bucket === undefined) return []
@@ -111,7 +116,7 @@ function bucketAnchors(env: object): Anchor[] {
   ]
 }
 
-/** The storage port over a Durable Object. */
+/** Opens the storage port over a Durable Object. */
 export function openStorage(storage: DurableObjectStorage): Sql {
   return {
     all<Row>(query: string, ...params: SqlValue[]): Row[] {
@@ -121,12 +126,12 @@ export function openStorage(storage: DurableObjectStorage): Sql {
         .map(bytesOf) as Row[]
     },
     atomic: (fn) => storage.transactionSync(fn),
-    // Its journal is not ours to cut: point-in-time recovery keeps 30 days.
+    // The platform owns the journal: its point-in-time recovery keeps 30 days.
     scrub: () => {},
   }
 }
 
-/** The storage returns blobs as `ArrayBuffer`. */
+/** Converts the blobs that the storage returns as `ArrayBuffer`. */
 function bytesOf(row: Record<string, SqlStorageValue>): Record<string, SqlValue> {
   for (const [column, value] of Object.entries(row)) {
     if (value instanceof ArrayBuffer) Reflect.set(row, column, new Uint8Array(value))

@@ -12,7 +12,7 @@ import type { Sha256 } from '../../core/tlog/merkle.ts'
 import { Log } from '../../core/vault/audit/log.ts'
 import type { Scheduler } from '../background/scheduler.ts'
 import { logLine } from '../telemetry/log.ts'
-import { type OpenVault, openVault, type Surroundings } from '../vault_host/open_vault.ts'
+import { type OpenVault, openVault, type OpenVaultOptions } from '../vault_host/open_vault.ts'
 import { openBackupFolder, watchRequests } from './backup_folder.ts'
 import { giveStoreId, isMade, openKnown, storeIdOf } from './known_vault.ts'
 import { placeOf } from './open_files.ts'
@@ -63,7 +63,7 @@ export interface DataFolder {
  *
  * @param list The vaults that are known of the folder: what is missing of them is not made anew.
  */
-export function openStores(data: string, surroundings: Surroundings, list: VaultList): DataFolder {
+export function openStores(data: string, options: OpenVaultOptions, list: VaultList): DataFolder {
   const files = new Map<string, Promise<OpenedFile>>()
   const opened = new Map<string, OpenedFile>()
   const folder = placeOf(data)
@@ -77,7 +77,7 @@ export function openStores(data: string, surroundings: Surroundings, list: Vault
   }
   const notes = setInterval(noteSizes, NOTE_MS)
   notes.unref()
-  const { folder: backups } = surroundings.settings.backup
+  const { folder: backups } = options.settings.backup
   const requests = backups === undefined ? null : watchRequests(resolve(backups), list.server, backUpAll)
   const stores: DataFolder = {
     async open(id, create) {
@@ -87,7 +87,7 @@ export function openStores(data: string, surroundings: Surroundings, list: Vault
       const file = fileOfVault(data, id)
       if (!create && !existsSync(file) && !isMade(list.find(id))) return null
       // In the map before anything is awaited: whoever comes meanwhile waits for the same.
-      const opening = openFile(file, id, surroundings, list)
+      const opening = openFile(file, id, options, list)
       files.set(id, opening)
       try {
         opened.set(id, await opening)
@@ -151,8 +151,8 @@ interface OpenedFile extends OpenVault {
   close(): void
 }
 
-async function openFile(file: string, id: string, surroundings: Surroundings, list: VaultList): Promise<OpenedFile> {
-  const { sql, admitSize } = await openKnown(file, id, surroundings, list)
+async function openFile(file: string, id: string, options: OpenVaultOptions, list: VaultList): Promise<OpenedFile> {
+  const { sql, admitSize } = await openKnown(file, id, options, list)
   const log = new Log(sql)
   let timer: ReturnType<typeof setTimeout> | undefined
   const wake = (scheduler: Scheduler, at: number) => {
@@ -163,11 +163,11 @@ async function openFile(file: string, id: string, surroundings: Surroundings, li
   }
   const onVanished = onceIn(id)
   try {
-    const { backup } = surroundings.settings
+    const { backup } = options.settings
     const backupStore =
       backup.folder === undefined ? null : openBackupFolder(id, sql, resolve(backup.folder), list.server)
     const about = {
-      ...surroundings,
+      ...options,
       ...(backupStore && { backupStore }),
       sha256,
       admitSize,

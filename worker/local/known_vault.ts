@@ -11,7 +11,7 @@ import { printable } from '../../core/sanitize.ts'
 import { Log } from '../../core/vault/audit/log.ts'
 import { isMigrated } from '../../core/vault/migrate.ts'
 import type { Sql } from '../../core/vault/sql.ts'
-import type { Surroundings } from '../vault_host/open_vault.ts'
+import type { OpenVaultOptions } from '../vault_host/open_vault.ts'
 import { newestBackup } from './backup_folder.ts'
 import { openSqlite, type Sqlite } from './sqlite.ts'
 import { sqliteDataFiles } from './sqlite_files.ts'
@@ -59,12 +59,12 @@ export interface KnownStore {
 export async function openKnown(
   file: string,
   id: string,
-  surroundings: Surroundings,
+  options: OpenVaultOptions,
   list: VaultList,
 ): Promise<KnownStore> {
   const known = list.find(id)
   const refuse = async (problem: string) =>
-    new PosternError('unavailable', `${file}: ${problem}. ${await adviceOn(id, known, surroundings)}`)
+    new PosternError('unavailable', `${file}: ${problem}. ${await adviceOn(id, known, options)}`)
   const isNew = known === null ? !isAnythingThere(file) : !isMade(known)
   if (!isNew && bytesOf(file) === null) throw await refuse('Is missing')
   if (!isNew && bytesOf(file) === 0) throw await refuse('Is empty')
@@ -80,7 +80,7 @@ export async function openKnown(
       if (isShorter(size, known)) throw await refuse(shorterBy(size, known))
     }
     // Anchors say first whether an earlier state may be served: they know by which word.
-    if (!isNew && surroundings.anchors.length === 0) await admitSize(new Log(sql).size)
+    if (!isNew && options.anchors.length === 0) await admitSize(new Log(sql).size)
     return { sql, admitSize }
   } catch (error) {
     sql.close()
@@ -142,9 +142,9 @@ function shorterBy(size: number, known: KnownVault | null): string {
   return `Has ${size} entries of its log, and had ${known?.size}: it is an earlier copy, or its journal was lost`
 }
 
-async function adviceOn(id: string, known: KnownVault | null, surroundings: Surroundings): Promise<string> {
-  const { folder } = surroundings.settings.backup
-  const backup = folder === undefined ? null : await newestBackup(resolve(folder), { vault: id, ...surroundings })
+async function adviceOn(id: string, known: KnownVault | null, options: OpenVaultOptions): Promise<string> {
+  const { folder } = options.settings.backup
+  const backup = folder === undefined ? null : await newestBackup(resolve(folder), { vault: id, ...options })
   const under = known === null ? '' : ` It was served under the root key ${known.root}.`
   const file = backup ?? 'FILE'
   const found = backup === null ? 'To restore a backup' : 'To restore the newest backup'

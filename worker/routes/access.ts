@@ -1,3 +1,8 @@
+/**
+ * Administration: `…/principals`, `…/tokens`, `…/rules`, `…/issuers`, `…/locks` and `…/factors`.
+ *
+ * @module
+ */
 import { Hono } from 'hono'
 import type * as z from 'zod/mini'
 import type { Ticket } from '../../core/authentication/ticket.ts'
@@ -21,7 +26,7 @@ import { checkUsable } from '../http/usable.ts'
 import type { Services } from '../services.ts'
 import { accessorOf } from './sessions.ts'
 
-/** `…/principals`, `…/tokens`, `…/rules`, `…/issuers`, `…/locks` and `…/factors`: administration. */
+/** Makes the routes of administration. */
 export function accessRoutes({ keyring, settings }: Services): Hono<Env> {
   const routes = new Hono<Env>()
   const { bodyTimeoutMs } = settings
@@ -57,7 +62,7 @@ export function accessRoutes({ keyring, settings }: Services): Hono<Env> {
     return answerWithValues(c, granted, created satisfies z.input<typeof wire.CreatedToken>, recipient, 201)
   })
 
-  /** Exchanges an operator's ticket for a token of an administrator. */
+  /** Exchanges an operator's ticket for an administrator's token. */
   async function redeem(c: RequestContext, { purpose }: Ticket, recipient: Recipient | null): Promise<Response> {
     const { text, made } = await newToken(c)
     const granted = await c.var.handle.call(`vault.${purpose}`, c.var.caller, made)
@@ -111,7 +116,7 @@ export function accessRoutes({ keyring, settings }: Services): Hono<Env> {
   serve(routes, 'putIssuer', async (c) => {
     const id = parseId(c.req.param('id'))
     const body = wire.check(wire.PutIssuer, await readJson(c.req.raw, bodyTimeoutMs))
-    // Said now, rather than at the first sign-in.
+    // Checked now, rather than at the first sign-in.
     await checkUsable(c, 'issuer.put', id, () => {
       for (const url of [body.issuer, body.jwksUri ?? body.issuer])
         checkUrl(url, settings.security.allowLoopbackIssuers)

@@ -1,3 +1,8 @@
+/**
+ * Approvals and break-glass: `…/approvals` and `…/break-glass`.
+ *
+ * @module
+ */
 import { Hono } from 'hono'
 import type * as z from 'zod/mini'
 import { badRequest } from '../../core/errors.ts'
@@ -11,7 +16,7 @@ import { answer, iso, when } from '../http/respond.ts'
 import { serve } from '../http/route_table.ts'
 import type { Services } from '../services.ts'
 
-/** `…/approvals` and `…/break-glass`: what others have to approve, and going on without. */
+/** Makes the routes of approvals and of break-glass access, which goes without them. */
 export function approvalRoutes({ settings }: Services): Hono<Env> {
   const routes = new Hono<Env>()
   const { bodyTimeoutMs } = settings
@@ -73,7 +78,7 @@ function idOf(c: RequestContext): string {
 function shown(row: ShownApproval): z.input<typeof wire.Approval> {
   const { id, hash, body, operation, resource, requester, reason, createdAt, expiresAt } = row
   const { state, endedAt, endedBy, endedWhy, votes, demands } = row
-  const answered = {
+  const ended = {
     ...when('endedAt', endedAt),
     ...(endedBy !== null && { endedBy }),
     ...(endedWhy !== null && { endedWhy }),
@@ -89,7 +94,7 @@ function shown(row: ShownApproval): z.input<typeof wire.Approval> {
     demands: demands.map(({ id: rule, unless: { approvals } }) => {
       return { rule, required: approvals.required, from: [...approvals.from] }
     }),
-    ...answered,
+    ...ended,
   }
 }
 

@@ -1,3 +1,8 @@
+/**
+ * The audit log: `…/audit`.
+ *
+ * @module
+ */
 import { Hono } from 'hono'
 import type * as z from 'zod/mini'
 import { type Bytes, base64, parseUtf8 } from '../../core/bytes.ts'
@@ -17,11 +22,11 @@ import { serve } from '../http/route_table.ts'
 import { originOf, signerOf, signHead, verifierKeys } from '../integrity/sign_checkpoint.ts'
 import type { Services } from '../services.ts'
 
-/** How old a checkpoint may be before the head is signed anew, when it moved. */
+/** The age at which a checkpoint is replaced, if the log has grown. */
 const FRESH_MS = 1000
 const TEXT = { 'Content-Type': 'text/plain; charset=utf-8' }
 
-/** `…/audit`: the log for those who may administer it; checkpoints and proofs for all who may ask. */
+/** Makes the routes of the log. Entries need the right `admin`; checkpoints and proofs need only a credential. */
 export function auditRoutes(services: Services): Hono<Env> {
   const routes = new Hono<Env>()
   const keysOf = (c: RequestContext) => ({ ...services, vault: c.var.vault })
@@ -39,11 +44,11 @@ export function auditRoutes(services: Services): Hono<Env> {
 
   serve(routes, 'listOwnEntries', async (c) => {
     const granted = await c.var.handle.call('audit.mine', c.var.caller, query(c, wire.MineQuery))
-    const body = { items: granted.value.map(({ body }) => shownToItsOwner(JSON.parse(parseUtf8(body)!))) }
+    const body = { items: granted.value.map(({ body }) => ownEntry(JSON.parse(parseUtf8(body)!))) }
     return answer(c, granted, body satisfies z.input<typeof wire.MyEntries>)
   })
 
-  // Like entries, in the forms that others read. Link names the next page.
+  // Entries in the formats of other systems. Link names the next page.
   serve(routes, 'exportEntries', async (c) => {
     const { format, ...input } = query(c, wire.ExportQuery)
     const granted = await c.var.handle.call('audit.entries', c.var.caller, input)
@@ -72,7 +77,7 @@ export function auditRoutes(services: Services): Hono<Env> {
   })
 
   serve(routes, 'showLogKeys', async (c) => {
-    // Asked of the vault too, so that only who may ask anything is told which vaults there are.
+    // The vault is called too, so that only its callers learn that it exists.
     const head = (await c.var.handle.call('audit.head', c.var.caller, {})).value
     return c.text(`${(await verifierKeys(keysOf(c), head)).join('\n')}\n`, 200, TEXT)
   })
@@ -99,7 +104,7 @@ export function auditRoutes(services: Services): Hono<Env> {
     return answer(c, granted, body satisfies z.input<typeof wire.InclusionProof>)
   })
 
-  // C2SP tlog-proof: one file that proves, with the public key alone, that an access was logged.
+  // C2SP tlog-proof: a file that proves with the public key alone that an access was logged.
   serve(routes, 'proveEntry', async (c) => {
     const index = indexOf(c)
     const note = await checkpointOf(services, c)
@@ -124,11 +129,11 @@ export function auditRoutes(services: Services): Hono<Env> {
   return routes
 }
 
-/** The newest checkpoint, signed now when the log has moved on. */
+/** The newest checkpoint. It is signed now if it is old and the log has grown. */
 async function checkpointOf(services: Services, c: RequestContext): Promise<string> {
   const { handle, caller } = c.var
   const found = (await handle.call('audit.head', caller, {})).value
-  // A clock that was set back must not keep an old one: hence the absolute difference.
+  // The absolute difference, so that a clock that is set back does not keep an old checkpoint.
   if (found.signed !== null && Math.abs(Date.now() - found.signed.signedAt) < FRESH_MS) return found.signed.note
   const keys = { ...services, vault: c.var.vault }
   return signHead(found, keys, (signed) => handle.call('audit.sign', caller, signed))
@@ -147,7 +152,7 @@ function sizeSigned(note: string): number {
   }
 }
 
-/** Where to go on after a page, which may have answered early; `null` after the last entry of all. */
+/** The index of the next page; `null` after the last entry. A page may be shorter than its limit. */
 function nextIndex(entries: readonly { index: number }[], size: number): number | null {
   const last = entries.at(-1)
   return last === undefined || last.index + 1 >= size ? null : last.index + 1
@@ -180,7 +185,7 @@ function statusOf({ head, signed, term, retention, deliveries }: Status, retenti
   return body satisfies z.input<typeof wire.AuditStatus>
 }
 
-function shownToItsOwner(entry: z.output<typeof wire.AuditEntry>): z.input<typeof wire.MyEntries>['items'][number] {
+function ownEntry(entry: z.output<typeof wire.AuditEntry>): z.input<typeof wire.MyEntries>['items'][number] {
   const { index, time, operation, resource, outcome, severity, address, agent } = entry
   const from = { ...(address !== null && { address }), ...(agent !== null && { agent }) }
   return { index, time, operation, resource, outcome, severity, ...from }

@@ -1,3 +1,8 @@
+/**
+ * Chains of providers: `…/chains` and `…/providers`.
+ *
+ * @module
+ */
 import { Hono } from 'hono'
 import type * as z from 'zod/mini'
 import { refusal } from '../../core/errors.ts'
@@ -19,7 +24,7 @@ import { passedOverOf } from '../provider_access/read.ts'
 import { timesOf } from '../provider_access/shared_fetch.ts'
 import type { Services } from '../services.ts'
 
-/** `…/chains` and `…/providers`: which providers keep what, and how they are. */
+/** Makes the routes of chains and of the health of providers. */
 export function chainRoutes({ keyring, settings, registry }: Services): Hono<Env> {
   const routes = new Hono<Env>()
   const { bodyTimeoutMs } = settings
@@ -32,7 +37,7 @@ export function chainRoutes({ keyring, settings, registry }: Services): Hono<Env
   serve(routes, 'putChain', async (c) => {
     const id = parseId(c.req.param('id'))
     const body = wire.check(wire.PutChain, await readJson(c.req.raw, bodyTimeoutMs))
-    // Said now, rather than at the first read.
+    // Checked now, rather than at the first read.
     await checkUsable(c, 'chain.put', id, () => registry.check(c.var.vault, body))
     const granted = await c.var.handle.call('chain.put', c.var.caller, { id, ...body })
     return answer(c, granted, chain(granted.value))
@@ -54,9 +59,9 @@ export function chainRoutes({ keyring, settings, registry }: Services): Hono<Env
     const names = registry.names(vault, member, prefix)
     const guarded = registry.find(vault, member.provider)
     if (guarded === null) throw refusal('provider_missing')
-    // The primary only: a cursor means nothing to another.
+    // Only the primary, since another provider cannot use its cursor.
     const reply = await failover(
-      [{ guarded: guarded, name: names.prefix }],
+      [{ guarded, name: names.prefix }],
       (provider, stored, signal) => provider.list({ prefix: stored, cursor: after, limit, signal }),
       { ...timesOf(settings), onNotFound: 'stop' },
     )
@@ -93,7 +98,7 @@ function lastFailureOf({ kind, code, at }: NonNullable<Health['lastFailure']>) {
   return { kind, ...(code !== null && { code }), at: iso(at) }
 }
 
-/** How this process or isolate finds a provider, and what the vault knows of it. */
+/** The health of a provider: as this process or isolate measures it, and as the vault records it. */
 function provider(health: Health, seen: ProvidersSeen, now: number): z.input<typeof wire.Provider> {
   const { id, lastFailure, ...rest } = health
   const of = ({ provider }: { provider: string }) => provider === id

@@ -1,3 +1,8 @@
+/**
+ * The state of the server: `/healthz`, `/readyz` and `/metrics`.
+ *
+ * @module
+ */
 import { Hono } from 'hono'
 import { PosternError } from '../../core/errors.ts'
 import type { Env } from '../http/request_context.ts'
@@ -9,7 +14,7 @@ import { providerLines } from '../telemetry/provider_metrics.ts'
 import { type ProcessFacts, requestLines } from '../telemetry/request_metrics.ts'
 import { vaultLines } from '../telemetry/vault_metrics.ts'
 
-/** `/healthz` (the process runs), `/readyz` (it can serve) and `/metrics`. */
+/** Makes the routes of liveness (the process runs), readiness (it can serve) and metrics. */
 export function healthRoutes(services: Services, { processFacts }: { processFacts?: ProcessFacts } = {}): Hono<Env> {
   const { host, registry, settings } = services
   const routes = new Hono<Env>()
@@ -17,7 +22,7 @@ export function healthRoutes(services: Services, { processFacts }: { processFact
   serve(routes, 'isAlive', (c) => c.json({ status: 'up' }))
 
   serve(routes, 'isReady', async (c) => {
-    // A provider that is down is no reason to be taken out: the cache, the others and the sealed store still serve.
+    // A server whose provider is down stays ready: the cache, other providers and the sealed store still serve.
     const providers = Object.fromEntries(registry.list().map((one) => [one.id, one.health(Date.now()).state]))
     const known = registry.list().length > 0 ? { providers } : {}
     if (await host.ready()) return c.json({ status: 'up', ...known })
@@ -40,8 +45,8 @@ export function healthRoutes(services: Services, { processFacts }: { processFact
   return routes
 }
 
-/** `…/metrics`: what waits in one vault, for who may know. Where vaults are not in one process there is no other way. */
-export function gaugeRoutes(): Hono<Env> {
+/** Makes the route `…/metrics`: the metrics of one vault, for callers with the right. On Workers they have no other way. */
+export function vaultMetricsRoutes(): Hono<Env> {
   const routes = new Hono<Env>()
 
   serve(routes, 'showGauges', async (c) => {

@@ -1,3 +1,8 @@
+/**
+ * Many references at once: `…/hydrate`.
+ *
+ * @module
+ */
 import { Hono } from 'hono'
 import type * as z from 'zod/mini'
 import { utf8 } from '../../core/bytes.ts'
@@ -17,12 +22,12 @@ import type { Services } from '../services.ts'
 import { providerSecret } from './provider_secrets.ts'
 import { reveal, secret } from './sealed_secret.ts'
 
-/** The most that one answer opens: 200 values of the usual size, but not 200 of the largest. */
+/** The most bytes that one answer opens: enough for 200 values of the usual size, but not for 200 of the largest. */
 const MAX_SEALED_BYTES = 4 * 1024 * 1024
 
 type Item = z.input<typeof wire.HydratedItem>
 
-/** `…/hydrate`: many references at once, each with its own outcome and its own audit entry. */
+/** Makes the route of hydration: each reference has its own outcome and its own audit entry. */
 export function hydrateRoutes(services: Services): Hono<Env> {
   const routes = new Hono<Env>()
 
@@ -32,7 +37,7 @@ export function hydrateRoutes(services: Services): Hono<Env> {
     const parsed = references.map((text, i) => attempt(() => inVault(text, `references.${i}`, c.var.vault)))
     const wanted = parsed.filter((item): item is Reference => !(item instanceof PosternError))
     const inputs = wanted.map(({ name, version }) => ({ name, ...(version === undefined ? {} : { version }) }))
-    // An approval is for one request.
+    // An approval is good for one request.
     const { approval: _, ...caller } = c.var.caller
     const answers = await c.var.handle.callAll('secret.read', caller, inputs)
     const byReference = new Map(wanted.map((reference, i) => [reference, answers[i]!]))
@@ -45,7 +50,7 @@ export function hydrateRoutes(services: Services): Hono<Env> {
       if (!found.ok) return failed(text, refusalOf(found))
       const kept = fetched.get(found)
       if (kept instanceof PosternError) return failed(text, kept, found.index)
-      // Before anything is opened: what waits to be sent is memory.
+      // Before anything is opened, since values that wait to be sent take memory.
       room -= kept ? kept.value.reveal().length : (found.value as SealedVersion).sealed.length
       if (room < 0) return failed(text, tooMuch(`references.${i}`), found.index)
       try {
@@ -65,7 +70,7 @@ export function hydrateRoutes(services: Services): Hono<Env> {
   return routes
 }
 
-/** What of the answers providers keep: asked for together. */
+/** Fetches the secrets that providers keep, all together. */
 async function fetchFromProviders(
   { providerReader }: Services,
   c: RequestContext,
@@ -88,11 +93,11 @@ async function fetchFromProviders(
 
 function inVault(text: string, field: string, vault: string): Reference {
   const reference = parseReference(text, field)
-  if (reference.vault !== vault) throw badRequest(field, 'Reference must be to the vault that is asked')
+  if (reference.vault !== vault) throw badRequest(field, 'Reference must name the vault in the path')
   return reference
 }
 
-/** Picks one value out of a secret that is a JSON document. */
+/** Picks the value at a pointer out of a secret that is a JSON document. */
 function narrowed(whole: z.input<typeof wire.Secret>, pointer: string): z.input<typeof wire.Secret> {
   const picked = whole.encoding === undefined ? pickTyped(whole.value, pointer) : null
   if (picked === null || utf8(picked.text).length > wire.MAX_VALUE_BYTES) throw refusal('no_pointer')

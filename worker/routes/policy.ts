@@ -1,3 +1,8 @@
+/**
+ * What holds for a whole vault: `…/policy`, `…/keys` and `…/hooks`.
+ *
+ * @module
+ */
 import { Hono } from 'hono'
 import type * as z from 'zod/mini'
 import { randomBytes } from '../../core/bytes.ts'
@@ -22,10 +27,10 @@ import { serve } from '../http/route_table.ts'
 import { checkUsable } from '../http/usable.ts'
 import type { Services } from '../services.ts'
 
-/** Bytes of a signing secret that is made here. */
+/** Bytes of a webhook's signing secret. */
 const SECRET_SIZE = 32
 
-/** `…/policy`, `…/keys` and `…/hooks`: what holds for all secrets of a vault, and who is told something. */
+/** Makes the routes of the value policy, of key terms and of webhooks. */
 export function policyRoutes({ keyring, settings }: Services): Hono<Env> {
   const routes = new Hono<Env>()
   const { bodyTimeoutMs, security } = settings
@@ -52,7 +57,7 @@ export function policyRoutes({ keyring, settings }: Services): Hono<Env> {
     const { url, newSecret } = wire.check(wire.PutHook, await readJson(c.req.raw, bodyTimeoutMs))
     await checkUsable(c, 'hook.put', id, () => {
       checkUrl(url, security.allowLoopbackHooks)
-      // What is in an address is shown and logged: a credential must not be.
+      // A URL is shown and logged, so it must not hold a credential.
       if (/[?#]/.test(url)) throw badRequest('url', 'Must have no query and no fragment')
     })
     const { handle, caller, vault } = c.var
@@ -82,7 +87,10 @@ export function policyRoutes({ keyring, settings }: Services): Hono<Env> {
   return routes
 }
 
-/** Terms as the wire shows them, newest first. The newest is current once all values are rewrapped; until then the older terms are in use. */
+/**
+ * Writes terms for the wire, newest first. The newest is current once all values are rewrapped; until then older terms
+ * are in use.
+ */
 function terms(rows: readonly Term[], left: number | null): z.input<typeof wire.Term>[] {
   const isDone = rows[0]?.doneAt !== null
   return rows.map(({ number, startedAt, startedBy, moved, failed, doneAt, root }, i) => ({

@@ -1,5 +1,5 @@
 /**
- * `…/secrets` and `…/versions`, for secrets that a provider keeps.
+ * Secrets that a provider keeps, for `…/secrets` and `…/versions`.
  *
  * @module
  */

@@ -1,3 +1,8 @@
+/**
+ * Rotation: `…/rotations` and `…/rollback`.
+ *
+ * @module
+ */
 import { Hono } from 'hono'
 import type * as z from 'zod/mini'
 import { openCursor, sealCursor } from '../../core/sealing/list_cursor.ts'
@@ -16,7 +21,7 @@ import { write } from './write_secret.ts'
 
 const LIST = JSON.stringify(['rotations'])
 
-/** `…/rotations` and `…/rollback`: how secrets rotate, when, and back. */
+/** Makes the routes of rotations and of rolling a secret back. */
 export function rotationRoutes(services: Services): Hono<Env> {
   const routes = new Hono<Env>()
   const { keyring, settings } = services

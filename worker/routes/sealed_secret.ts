@@ -1,5 +1,5 @@
 /**
- * Opens secrets of the vault's own store, and writes them, their metadata and their history for the wire.
+ * Opens secrets of the vault's own store, and writes secrets, list items and versions for the wire.
  *
  * @module
  */
@@ -22,9 +22,9 @@ import { timed } from '../telemetry/request_timing.ts'
 const SEALED = 'sealed'
 
 /**
- * Opens a version that the vault released.
+ * Opens a version that the vault released. A version that cannot be opened is recorded.
  *
- * @throws {PosternError} `tampered` or `unavailable`, recorded, when it cannot be opened.
+ * @throws {PosternError} `tampered` or `unavailable`
  */
 export async function reveal(
   { keyring, deks }: Services,
@@ -39,7 +39,7 @@ export async function reveal(
   throw refusal(value)
 }
 
-/** A secret as the wire has it. The value is in clear from here on. */
+/** Writes a secret for the wire. The value is in clear from here on. */
 export function secret(version: SealedVersion, value: Redacted<Bytes>): z.input<typeof wire.Secret> {
   const { name, encoding, contentType, tags, createdAt, expiresAt } = version
   const bytes = value.reveal()
@@ -56,7 +56,7 @@ export function secret(version: SealedVersion, value: Redacted<Bytes>): z.input<
   }
 }
 
-/** What a list says of a secret. */
+/** Writes a list item for the wire. */
 export function metadata(row: ListedSecret): z.input<typeof wire.SecretMetadata> {
   const { name, version, contentType, tags, createdAt, updatedAt, expiresAt, deletedAt } = row
   const times = { createdAt: iso(createdAt), updatedAt: iso(updatedAt) }
@@ -71,7 +71,7 @@ export function metadata(row: ListedSecret): z.input<typeof wire.SecretMetadata>
   }
 }
 
-/** One version of a secret's history. */
+/** Writes a version of a secret's history for the wire. */
 export function history(
   row: ListedVersion,
   { current, previous, pending }: { current: number | null; previous: number | null; pending: number | null },

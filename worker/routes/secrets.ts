@@ -1,5 +1,5 @@
 /**
- * `…/secrets`, `…/versions`, `…/restore` and `…/destroy`.
+ * Secrets and their versions: `…/secrets`, `…/versions`, `…/restore` and `…/destroy`.
  *
  * @module
  */
@@ -18,7 +18,7 @@ import { answerProviderSecret, deleteAtProvider, providerVersions, setETag } fro
 import { history, metadata, reveal, secret } from './sealed_secret.ts'
 import { draftOf, write } from './write_secret.ts'
 
-/** `…/secrets`, `…/versions`, `…/restore` and `…/destroy`. */
+/** Makes the routes of secrets and their versions. */
 export function secretRoutes(services: Services): Hono<Env> {
   const routes = new Hono<Env>()
   const { keyring, settings, providerReader } = services
@@ -96,13 +96,13 @@ export function secretRoutes(services: Services): Hono<Env> {
   return routes
 }
 
-/** The version that the client says is current, for what takes `If-Match`. */
+/** The version that `If-Match` expects to be current. */
 function expected(c: RequestContext): { expect?: number } {
   const { 'If-Match': expect } = headers(c, wire.DeleteHeaders)
   return expect === undefined ? {} : { expect }
 }
 
-/** A conflict with what the client expected is a failed precondition: 412 rather than 409. */
+/** Turns a conflict with the client's precondition into 412 instead of 409. */
 async function preconditioned<T>(call: Promise<T>): Promise<T> {
   try {
     return await call

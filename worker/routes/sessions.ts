@@ -1,3 +1,8 @@
+/**
+ * Sign-in, sessions and second factors: `…/sessions` and `…/totp`.
+ *
+ * @module
+ */
 import { Hono } from 'hono'
 import type * as z from 'zod/mini'
 import { FlawedAssertion, issuerOf, verifyAssertion } from '../../core/authentication/federation.ts'
@@ -21,15 +26,15 @@ import { serve } from '../http/route_table.ts'
 import type { Services } from '../services.ts'
 import { logLine } from '../telemetry/log.ts'
 
-/** How long a refused sign-in takes at least: locked, wrong and unknown must not differ by their time. */
+/** The least time of a refused sign-in, in milliseconds: a locked, a wrong and an unknown code must take the same time. */
 const REFUSAL_MS = 150
 /**
- * How long one without a token of ours takes: longer than it takes to fetch the keys of an identity provider, which is done for
- * those that are trusted only.
+ * The least time of a refusal without a token of ours, in milliseconds: longer than fetching the keys of an issuer, which
+ * happens only for trusted issuers.
  */
 const STRANGER_REFUSAL_MS = 1000
 
-/** `…/sessions` and `…/totp`: signing in and out, and second factors. */
+/** Makes the routes of sessions and of one-time codes. */
 export function sessionRoutes(services: Services): Hono<Env> {
   const routes = new Hono<Env>()
   const { bodyTimeoutMs } = services.settings
@@ -40,7 +45,7 @@ export function sessionRoutes(services: Services): Hono<Env> {
       const body = wire.check(wire.OpenSession, (await readOptionalJson(c.req.raw, bodyTimeoutMs)) ?? {})
       if (body.assertion !== undefined)
         return opened(services, c, await federate(services, c, body.assertion), recipient)
-      // A session renews itself at sessions/current, with what it is bound to.
+      // A session is renewed at sessions/current, with the key that it is bound to.
       if (c.var.caller.credential?.kind !== 'token') throw refusal('unauthenticated')
       return opened(services, c, await openSession(services, c, body), recipient)
     }),
@@ -115,20 +120,20 @@ export function sessionRoutes(services: Services): Hono<Env> {
   return routes
 }
 
-/** The accessor in a path. */
+/** Parses the accessor in a path. */
 export function accessorOf(c: RequestContext): string {
   const accessor = c.req.param('accessor') ?? ''
   if (!UUID.test(accessor)) throw badRequest('accessor', 'Must be an accessor')
   return accessor
 }
 
-type Opened = Granted<OpenedSession> & { token: string }
+type NewSession = Granted<OpenedSession> & { token: string }
 
 async function openSession(
   services: Services,
   c: RequestContext,
   given: z.output<typeof wire.Factor>,
-): Promise<Opened> {
+): Promise<NewSession> {
   const factor = await factorOf(services, c, given)
   const { text, made } = await newToken(services, c)
   const input = { ...made, jkt: jktOf(c), factor }
@@ -148,12 +153,12 @@ async function factorOf(
   if (recoveryCode === undefined) return null
   const { principal } = (await c.var.handle.call('session.whoami', c.var.caller, {})).value
   const keys = await Promise.all(services.keyring.all.map((ring) => ring.macKey(c.var.vault, 'recovery')))
-  // One of another shape is no code of anybody, and counts as an attempt like any other.
+  // A code of another format is wrong for every principal, and counts as an attempt.
   const [hash = '', ...former] = keys.map((key) => recoveryHash(key, principal, recoveryCode) ?? '')
   return { kind: 'recovery', hash, former }
 }
 
-/** Checks a code against one of the principal's secrets; the attempt was counted before. */
+/** Verifies a one-time code against the principal's secret. The vault has counted the attempt. */
 async function provenStep(services: Services, c: RequestContext, code: string, purpose: 'sign_in' | 'confirm') {
   const { handle, caller, vault } = c.var
   const { value } = await handle.call('totp.begin', caller, { jkt: jktOf(c), purpose })
@@ -163,14 +168,14 @@ async function provenStep(services: Services, c: RequestContext, code: string, p
   throw refusal('unauthenticated')
 }
 
-async function federate(services: Services, c: RequestContext, assertion: string): Promise<Opened> {
+async function federate(services: Services, c: RequestContext, assertion: string): Promise<NewSession> {
   const { handle, caller, requestId } = c.var
   if (caller.credential !== null) throw badRequest('assertion', 'Must come without another token')
   const trusted = await handle.call('issuer.trusted', caller, { issuer: issuerOf(assertion) })
   const verified = await Promise.all(trusted.value.map((issuer) => verifiedBy(services, issuer, assertion, requestId)))
   const signed = verified.flatMap((one) => one ?? [])
   const good = signed.filter((one) => one.flaw === null)
-  // One whose time alone is wrong is recorded.
+  // An assertion whose only flaw is its time is recorded.
   const [first] = [...good, ...signed]
   if (first === undefined) throw refusal('unauthenticated')
   const { text, made } = await newToken(services, c)
@@ -182,8 +187,8 @@ async function federate(services: Services, c: RequestContext, assertion: string
 }
 
 /**
- * Checks an assertion against one trust. A provider that is down is told to the operator: a stranger must
- * not learn from it which providers are trusted.
+ * Verifies an assertion under one issuer. An issuer that fails is logged for the operator; a stranger must not learn
+ * which issuers are trusted.
  */
 async function verifiedBy({ issuerKeys }: Services, issuer: VersionedIssuer, assertion: string, requestId: string) {
   try {
@@ -208,7 +213,7 @@ function jktOf(c: RequestContext): string | null {
 function opened(
   { settings }: Services,
   c: RequestContext,
-  { token, ...granted }: Opened,
+  { token, ...granted }: NewSession,
   recipient: Recipient | null,
 ): Promise<Response> {
   const { accessor, principal, expiresAt, mfaAt } = granted.value
@@ -237,7 +242,7 @@ function shown({
   return { ...rest, ...times, ...(address !== null && { address }), ...(agent !== null && { agent }) }
 }
 
-/** Lets a refusal wait until its time is up, or a multiple of that: the time must not tell what was looked at. */
+/** Delays a refusal to `floorMs` or a multiple of it, so that its time does not tell what was checked. */
 async function slowly(floorMs: number, work: () => Promise<Response>): Promise<Response> {
   const start = performance.now()
   try {

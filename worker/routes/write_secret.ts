@@ -22,14 +22,14 @@ import type { RequestContext } from '../http/request_context.ts'
 import type { Services } from '../services.ts'
 import { writeToProvider } from './provider_secrets.ts'
 
-/** How often a write is sealed anew because another one was faster. */
+/** How many times a write is sealed anew after another write took its number. */
 const MAX_RACES = 20
 
-/** A write before it is sealed, since it is sealed for its number. */
+/** A write before it is sealed for its version number. */
 export interface Draft {
   place: Omit<VersionPlace, 'version'>
   value: Redacted<Bytes>
-  /** Set when the vault took the value before: then no policy is asked about it, so nothing tells what it is. */
+  /** Set when the vault has accepted the value before. It is not tested again, so that no outcome depends on a stored value. */
   isKept?: true
   rest: Pick<
     WriteInput,
@@ -38,7 +38,7 @@ export interface Draft {
 }
 
 /**
- * Reads a write from its request.
+ * Parses a write.
  *
  * @throws {PosternError} `bad_request`
  */
@@ -75,8 +75,8 @@ export async function draftOf(
 }
 
 /**
- * Seals a value for the number that is next, and again when another write took that number; or hands it to the
- * provider that keeps the name.
+ * Seals a value for the next version number, and again when another write took that number; or writes it to the provider
+ * that keeps the name.
  */
 export async function write(
   services: Services,
@@ -102,7 +102,7 @@ export async function write(
 }
 
 /**
- * Refuses a value that is weaker than the policy asks, and has the vault record that.
+ * Refuses a value that is weaker than the policy requires, and has the vault record the refusal.
  *
  * @throws {PosternError} `bad_request` with reason `weak`; `unavailable` when it cannot be recorded.
  */
@@ -119,7 +119,7 @@ async function refuseWeak(c: RequestContext, name: string, value: string, streng
   }
 }
 
-/** Nobody waits for it any more, and a write that was answered since must not be overtaken. */
+/** Stops a write after the deadline: the client no longer waits, and the write could undo a newer one. */
 function giveUpWhenLate(c: RequestContext): void {
   if (c.get('late')) throw refusal('late')
 }

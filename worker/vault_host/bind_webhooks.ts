@@ -1,5 +1,6 @@
 /**
- * Binds the addresses of the hooks that 0.1 made, when a vault is opened: `core/vault/notifications/webhook_binding_task.ts`.
+ * Binds the URLs of webhooks from 0.1 to their secrets, when a vault is opened. The vault's half is in
+ * `core/vault/notifications/webhook_binding_task.ts`.
  *
  * @module
  */
@@ -10,7 +11,7 @@ import type { BoundWebhookSecret, Webhook } from '../../core/vault/notifications
 import { logLine } from '../telemetry/log.ts'
 import type { VaultServices } from '../vault_services.ts'
 
-/** Seals the secrets of unbound hooks anew. One that cannot be opened stays shut, and the operational log names it. */
+/** Seals the secrets of unbound webhooks again, bound to their URLs. The log names each webhook whose secret cannot be opened. */
 export async function bindHooks(services: VaultServices): Promise<void> {
   const { vault, perform } = services
   const { hooks, wasDone, under } = await perform('hook.unbound', {})
@@ -20,7 +21,7 @@ export async function bindHooks(services: VaultServices): Promise<void> {
   const bound = new Set(secrets.map(({ id }) => id))
   for (const { id } of hooks) {
     if (bound.has(id)) continue
-    const message = 'Address of the hook is not bound to its secret: check it, and put the hook again'
+    const message = 'URL of the webhook is not bound to its secret: check the URL, then put the webhook again'
     logLine('error', 'hook_unbound', { vault, hook: id, message })
   }
   if (secrets.length > 0) await perform('hook.bind', { secrets })

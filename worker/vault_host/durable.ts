@@ -8,12 +8,12 @@ import { PosternError } from '../../core/errors.ts'
 import type { Answer, Call } from '../../core/vault/rpc.ts'
 import { type Host, VaultHandle } from './host.ts'
 
-/** A vault's Durable Object, as far as it is called. */
+/** The methods of a vault's Durable Object that the Worker calls. */
 export interface VaultStub {
   execute(calls: Call[]): Promise<Answer[]>
 }
 
-/** Vaults in Durable Objects, one each. */
+/** Makes a host of vaults in Durable Objects, one each. */
 export function durableHost(stubOf: (id: string) => VaultStub): Host {
   return {
     async vault(id) {
@@ -25,12 +25,12 @@ export function durableHost(stubOf: (id: string) => VaultStub): Host {
           }
           return answers
         } catch {
-          // Overload, a restart or a broken object; the error itself may carry anything.
+          // Overload, a restart or a broken object. The error itself may quote anything, so it is dropped.
           throw new PosternError('unavailable', 'Vault cannot be reached now', { retryAfterSeconds: 1 })
         }
       }, false)
     },
-    // Each vault is an object of its own; there is none that stands for all.
+    // Each vault is an object of its own; no object represents all.
     ready: async () => true,
     gauges: () => null,
     inProcess: false,

@@ -9,20 +9,19 @@ import type { Answer, Call } from '../../core/vault/rpc.ts'
 import type { Vault } from '../../core/vault/vault.ts'
 import type { Execute } from './host.ts'
 
-/** The most calls that wait for one vault. More are refused: a queue that only grows helps nobody. */
+/** The most calls that wait for one vault. Further calls are refused, so that the queue does not grow without limit. */
 const MAX_WAITING = 10_000
 /** The most calls in one transaction, so that the first does not wait long for the last. */
 const MAX_BATCH = 500
 
 /**
- * Joins the calls that arrive while the process is busy into one transaction: group commit. One
- * wait for the disk then serves them all.
+ * Joins calls that arrive while the process is busy into one transaction, so that one wait for the disk serves them all.
  *
- * Where the vault is: in the process, or in its Durable Object, whose transactions cost ten times what a call does. Not
- * in the Worker in front of that, where a request must not wait for the I/O of another.
+ * Used beside the vault: in the process, or in its Durable Object, where a transaction costs ten times a call. Not in the
+ * Worker in front, where a request must not wait for the I/O of another.
  *
- * @param onWrite Told after each transaction, of the calls that were answered in it and of how long it took, in milliseconds.
- * @param later Does something once the requests that are there were read.
+ * @param onWrite Is called after each transaction with the calls that it answered and its duration in milliseconds.
+ * @param later Runs work after the requests that have arrived are read.
  */
 export function groupCommit(
   vault: Vault,
@@ -38,12 +37,12 @@ export function groupCommit(
     const answers = vault.execute(calls, Date.now())
     const ms = performance.now() - start
     waiting = waiting.slice(answers.length)
-    // The rest goes after the next look at the sockets.
+    // The rest waits until the sockets are read again.
     if (waiting.length > 0) later(flush)
     answers.forEach((answer, i) => {
       batch[i]!.settle(answer)
     })
-    // Last: whatever becomes of it, nobody must go on waiting for an answer that is there.
+    // Last, so that no answer waits if it throws.
     onWrite(calls.slice(0, answers.length), ms)
   }
 
@@ -51,7 +50,7 @@ export function groupCommit(
     if (waiting.length + calls.length > MAX_WAITING) {
       return Promise.reject(refusal('overloaded', { retryAfterSeconds: 1 }))
     }
-    // Not a microtask: that would run before the sockets are read for the requests to join.
+    // Not a microtask, which would run before the requests that could join are read from their sockets.
     if (waiting.length === 0) later(flush)
     return Promise.all(calls.map((call) => new Promise<Answer>((settle) => waiting.push({ call, settle }))))
   }

@@ -1,7 +1,5 @@
 /**
- * From a vault's id to the vault: in this process, or in its Durable Object.
- *
- * Routes see neither; they call a {@link VaultHandle}.
+ * The port to vaults, in this process or in Durable Objects, and the handle that routes call.
  *
  * @module
  */
@@ -13,40 +11,40 @@ import { refusalOf, unwrap } from '../../core/vault/rpc.ts'
 import type { VaultStats } from '../../core/vault/stats.ts'
 import type { TransactionCounters } from '../telemetry/counters.ts'
 
-/** Where vaults are. */
+/** Finds vaults. */
 export interface Host {
-  /** The handle of a vault. `create` lets the vault come into being: only for a bootstrap ticket. */
+  /** Returns the handle of a vault. `create` allows a new vault: only for a bootstrap ticket. */
   vault(id: string, create: boolean): Promise<VaultHandle>
-  /** Whether storage can be reached. */
+  /** Whether storage is available. */
   ready(): Promise<boolean>
-  /** What waits in all vaults; `null` where they are not in this process, and nobody knows them all. */
+  /** Counts what waits in all vaults; `null` when vaults are not in this process. */
   gauges(): VaultStats | null
-  /** Whether vaults and requests share one process, and may wait for each other. */
+  /** Whether vaults and requests share one process, so that a request may wait for another's I/O. */
   inProcess: boolean
-  /** What is counted of their transactions; `null` where they are not in this process. */
+  /** Counts the transactions of vaults; `null` when vaults are not in this process. */
   transactions: TransactionCounters | null
 }
 
-/** Sends calls to one vault; the answers come in the same order. */
+/** Sends calls to one vault. The answers are in the order of the calls. */
 export type Execute = (calls: Call[]) => Promise<Answer[]>
 
-/** One vault, as routes use it. */
+/** One vault, as routes call it. */
 export class VaultHandle {
   readonly #execute: Execute
   readonly #queues: Map<string, Promise<unknown>> | null
 
-  /** @param shares Whether requests may wait for each other: not on Workers. Or the handle that they share turns with. */
+  /** @param shares Whether requests may wait for each other, which Workers do not allow; or the handle whose turns to share. */
   constructor(execute: Execute, shares: boolean | VaultHandle) {
     this.#execute = execute
     this.#queues = shares instanceof VaultHandle ? shares.#queues : shares ? new Map() : null
   }
 
-  /** The same vault, each question to it asked within `wait`: to see how long it takes. */
+  /** Returns a handle of the same vault whose calls run inside `wait`, to time them. */
   around(wait: (work: () => Promise<Answer[]>) => Promise<Answer[]>): VaultHandle {
     return new VaultHandle((calls) => wait(() => this.#execute(calls)), this)
   }
 
-  /** Does things of one key one after another, as far as they are asked for in this process. */
+  /** Runs work one at a time for each key, within this process. */
   async inTurn<T>(key: string, work: () => Promise<T>): Promise<T> {
     if (this.#queues === null) return work()
     const turn = (this.#queues.get(key) ?? Promise.resolve()).then(work, work)
@@ -60,9 +58,9 @@ export class VaultHandle {
   }
 
   /**
-   * Asks one thing.
+   * Calls one operation.
    *
-   * @throws {PosternError} the vault's refusal, or `unavailable` when it cannot be asked.
+   * @throws {PosternError} the vault's refusal; `unavailable` when the vault cannot be reached.
    */
   async call<K extends OperationName>(operation: K, caller: Caller, input: Input<K>): Promise<Granted<Output<K>>> {
     const [answer] = await this.#execute([{ operation, caller, input }])
@@ -70,9 +68,9 @@ export class VaultHandle {
   }
 
   /**
-   * Asks many things of one kind at once. Each has its own answer, and its own entry in the log.
+   * Calls one operation for many inputs at once. Each has its own answer and its own entry in the log.
    *
-   * @throws {PosternError} `unauthenticated` or, after many such refusals, `throttled`, for all of them; or `unavailable`.
+   * @throws {PosternError} `unauthenticated` or, after many such refusals, `throttled`, for all inputs; `unavailable`.
    */
   async callAll<K extends OperationName>(
     operation: K,
@@ -83,14 +81,14 @@ export class VaultHandle {
     const answers = await this.#execute(inputs.map((input) => ({ operation, caller, input })))
     const refused = answers.filter((answer) => !answer.ok)
     if (refused.some(({ reason }) => reason === 'unauthenticated')) throw refusal('unauthenticated')
-    // The caller was not identified, and its source is limited for that: no single item is.
+    // The limit is on the source of unauthenticated calls, so it concerns all inputs.
     for (const answer of refused) if (answer.quota?.name === 'refusals') throw refusalOf(answer)
     return answers as Answer<Output<K>>[]
   }
 }
 
-/** How a vault that is not there answers: as one does to strangers. The operator is told what there is. */
-export function answerOfNone(calls: readonly Call[]): Answer[] {
+/** Answers for a vault that does not exist, as a vault answers strangers. A ticket learns that there are no principals. */
+export function answersWithoutVault(calls: readonly Call[]): Answer[] {
   return calls.map(({ caller: { credential } }) => {
     const reason = credential?.kind === 'ticket' ? 'has_no_principals' : 'unauthenticated'
     return { ok: false, index: null, quota: null, reason }

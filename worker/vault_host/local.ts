@@ -6,15 +6,15 @@
 import type { VaultStats } from '../../core/vault/stats.ts'
 import { TransactionCounters } from '../telemetry/counters.ts'
 import { groupCommit } from './group_commit.ts'
-import { answerOfNone, type Execute, type Host, VaultHandle } from './host.ts'
+import { answersWithoutVault, type Host, VaultHandle } from './host.ts'
 import type { OpenVault } from './open_vault.ts'
 
 /**
- * Vaults in this process.
+ * Makes a host of vaults in this process.
  *
- * @param open Resolves to `null` for one that does not exist and may not be made.
- * @param ready Whether storage can be written now.
- * @param gauges What waits in all of them.
+ * @param open Opens a vault; `null` when it does not exist and may not be created.
+ * @param ready Whether storage is writable now.
+ * @param gauges Counts what waits in all vaults.
  */
 export function localHost(
   open: (id: string, create: boolean) => Promise<OpenVault | null>,
@@ -39,9 +39,9 @@ export function localHost(
       const known = handles.get(id)
       if (known) return known
       const opened = await open(id, create)
-      // Not told apart from one that does not know the caller.
-      if (opened === null) return new VaultHandle(knowsNobody, true)
-      // Another request may have come as far meanwhile: one handle a vault, or two would not join their calls.
+      // A stranger cannot tell a missing vault from one that does not know the caller.
+      if (opened === null) return new VaultHandle(async (calls) => answersWithoutVault(calls), true)
+      // Another request may have opened it meanwhile. Two handles would not join their calls.
       const handle = handles.get(id) ?? handleOf(opened)
       handles.set(id, handle)
       return handle
@@ -52,5 +52,3 @@ export function localHost(
     transactions,
   }
 }
-
-const knowsNobody: Execute = async (calls) => answerOfNone(calls)

@@ -1,11 +1,11 @@
 /**
- * Opening a vault, the same in a process and in a Durable Object: its rows, whether they are whole, and its jobs.
+ * Opens a vault, the same in a process and in a Durable Object: migrates its schema, checks its log, and starts its jobs.
  *
  * @module
  */
 
 import { PosternError, type Reason } from '../../core/errors.ts'
-import { anchorRequired, type Settings } from '../../core/settings/settings.ts'
+import { anchorRequired } from '../../core/settings/settings.ts'
 import type { Sha256, TreeHead } from '../../core/tlog/merkle.ts'
 import { serverPolicy } from '../../core/vault/access/server_policy.ts'
 import type { AcceptedSchema } from '../../core/vault/audit/accepted_schema_task.ts'
@@ -28,23 +28,23 @@ import { whereabouts } from '../telemetry/whereabouts.ts'
 import { performer, type VaultServices } from '../vault_services.ts'
 import { bindHooks } from './bind_webhooks.ts'
 
-/** What a vault is opened with. */
-export interface Surroundings
+/** The services and callbacks that a vault is opened with. */
+export interface OpenVaultOptions
   extends Pick<VaultServices, 'settings' | 'keyring' | 'anchors' | 'registry' | 'backupStore'> {
-  /** The runtime's own, for the log. */
+  /** The runtime's own implementation, for the log. */
   sha256?: Sha256
   /**
-   * Judges the size of a log that goes on from its anchors, before anything is written to it. A rollback that the operator
-   * accepts is not judged.
+   * Checks the size of a log that continues its anchors, before anything is written to it. Is not called for a rollback
+   * that the operator accepts.
    *
    * @throws {PosternError} `unavailable` for fewer entries than the host knows of.
    */
   admitSize?(size: number): Promise<void>
-  /** Is told of every commit that was refused because a file of the vault is not where it was opened. */
+  /** Is called for every commit that is refused because a file of the vault is no longer where it was opened. */
   onVanished?(error: VanishedFile): void
 }
 
-/** A vault, and what is done for it unasked. */
+/** An open vault and its scheduler. */
 export interface OpenVault {
   vault: Vault
   scheduler: Scheduler
@@ -53,48 +53,49 @@ export interface OpenVault {
 /**
  * Opens the vault in a store.
  *
- * @param given What its host calls it; `undefined` where the host does not know any more.
- * @param wake Schedules a run of the jobs: see {@link Scheduler}.
+ * @param given The vault's id by its host; `undefined` when the host does not know it.
+ * @param wake Schedules the next run of the jobs, at a time in milliseconds since the Unix epoch.
  * @throws {PosternError} `unavailable`, with a message for the operator, not for a client.
  */
 export async function openVault(
   sql: Sql,
   given: string | undefined,
-  surroundings: Surroundings,
+  options: OpenVaultOptions,
   wake: (scheduler: Scheduler, at: number) => void,
 ): Promise<OpenVault> {
-  const { settings, registry } = surroundings
+  const { settings, registry } = options
   const claimed = claimedVaultId(sql, given)
   const acceptable = acceptedSchemas(settings, claimed)
   let accepted: AcceptedSchema | null
   try {
-    accepted = upgraded(sql, claimed, acceptable)
+    accepted = migrated(sql, claimed, acceptable)
   } catch (error) {
-    if (error instanceof SchemaMismatch) return quarantined(sql, claimed, error, surroundings)
+    if (error instanceof SchemaMismatch) return quarantined(sql, claimed, error, options)
     throw error
   }
-  const id = identified(sql, given)
+  const id = idOf(sql, given)
   const onFailure = (error: unknown) => {
-    if (error instanceof VanishedFile) surroundings.onVanished?.(error)
+    if (error instanceof VanishedFile) options.onVanished?.(error)
     else logLine('error', 'vault_failed', whereabouts(error))
   }
   const onClockBehind = (behindMs: number) => tellClock(id, behindMs)
-  const privacy = await privacyOf(id, surroundings)
-  const options = { onFailure, onClockBehind, privacy, sha256: surroundings.sha256, acceptedSchemas: acceptable }
-  const vault = new Vault(sql, serverPolicy(settings.security), Date.now(), options)
-  const roots = givenRoots(surroundings.keyring)
+  const privacy = await privacyOf(id, options)
+  const vault = new Vault(sql, serverPolicy(settings.security), Date.now(), {
+    ...{ onFailure, onClockBehind, privacy, sha256: options.sha256, acceptedSchemas: acceptable },
+  })
+  const roots = givenRoots(options.keyring)
   vault.claim(roots.current, roots.former, roots.all)
   const perform = performer((...asked) => vault.perform(...asked))
   const quarantine = (reason: Reason) => vault.quarantine(reason)
   const services: VaultServices = {
-    ...surroundings,
+    ...options,
     vault: id,
     perform,
     quarantine,
     notifyWrite: () => scheduler.notifyWrite(Date.now()),
   }
   await admitRoots(await perform('root.look', {}), roots, (root) => perform('root.use', { root }))
-  const rest = await checkLog(services, surroundings)
+  const rest = await checkLog(services, options)
   const whole = rest !== 'changed'
   if (whole) await noteRestore(services)
   if (whole) await perform('vault.schema', accepted)
@@ -104,45 +105,37 @@ export async function openVault(
   const scheduler: Scheduler = new Scheduler(services, whole ? [...jobsOf(services), ...rest] : [], (at) =>
     wake(scheduler, at),
   )
-  // Everything is due at a start.
+  // All jobs are due at a start.
   if (whole) wake(scheduler, Date.now())
-  for (const accessor of vault.printedTokens()) {
-    const message =
-      'Postern 0.1 printed this token at a start, and it does not expire: make another for admin, then revoke this one'
-    logLine('warn', 'bootstrap_token', { vault: id, accessor, message })
-  }
-  if (whole && !vault.isEmpty()) {
-    const { formerIds } = surroundings.keyring
-    const shown = { ...tenantSettings(settings), ...(formerIds.length > 0 && { formerRootKeys: formerIds }) }
-    await perform('vault.configure', configurationOf(shown))
-  }
+  tellPrintedTokens(id, vault)
+  if (whole && !vault.isEmpty()) await perform('vault.configure', configurationOf(recordedSettings(options)))
   return { vault, scheduler }
 }
 
 /**
  * Checks the log, and compares it with its anchors, before anything is written to it.
  *
- * @returns What is left to be checked while the vault is served; `changed` when it is not served.
- * @throws {PosternError} `unavailable` when that cannot be told, and must be.
+ * @returns The checks to finish while the vault is served; `changed` when the vault must not be served.
+ * @throws {PosternError} `unavailable` when a required anchor cannot be read or holds no checkpoint of this log.
  */
-async function checkLog(services: VaultServices, surroundings: Surroundings): Promise<Job[][] | 'changed'> {
+async function checkLog(services: VaultServices, options: OpenVaultOptions): Promise<Job[][] | 'changed'> {
   if (!(await isSound(services))) return 'changed'
-  const heads = await checkContinuity(services, surroundings)
+  const heads = await checkContinuity(services, options)
   if (heads === null) return 'changed'
   const state = await checkBeginning(services, heads)
   if (state === 'changed') return state
   return state === null ? [] : [[restOfLog(state, heads)]]
 }
 
-/** @returns The heads that its anchors keep; `null` when the log does not go on from them, and is not served. */
+/** @returns The heads in the anchors; `null` when the log does not continue them, and the vault must not be served. */
 async function checkContinuity(
   services: VaultServices,
-  { admitSize }: Pick<Surroundings, 'admitSize'>,
+  { admitSize }: Pick<OpenVaultOptions, 'admitSize'>,
 ): Promise<readonly TreeHead[] | null> {
   let { continuity, heads } = await continuityOf(services)
   let isAccepted = false
   if (continuity === 'rolled_back') {
-    // Then the anchors are asked again: all of them have to agree, and to have been moved.
+    // Then the anchors are read again: all must have been moved, and must agree.
     isAccepted = await acceptRollback(services)
     if (isAccepted) ({ continuity, heads } = await continuityOf(services))
     if (continuity === 'rolled_back') {
@@ -159,7 +152,7 @@ async function checkContinuity(
   return heads
 }
 
-/** Has the vault become that of the root key given, and tells which others are of no use to it. */
+/** Moves the vault to the configured root key, and logs unneeded and unknown root keys. */
 async function followRoots(services: VaultServices): Promise<void> {
   const { vault, keyring, perform } = services
   await replaceRoots(services)
@@ -173,25 +166,36 @@ async function followRoots(services: VaultServices): Promise<void> {
   for (const rootKey of unknown) logLine('warn', 'root_key_unknown', { vault, rootKey })
 }
 
-/** Of an operator's settings, those that concern whoever uses a vault. */
-function tenantSettings({ environment, publicUrl, clientAddress, logOrigin, security, audit }: Settings) {
-  const { anchor: _, ...shown } = audit
-  return { environment, publicUrl, clientAddress, logOrigin, security, audit: shown }
+/** The settings that concern the users of a vault, and so are recorded in its log. */
+function recordedSettings({ settings, keyring }: Pick<OpenVaultOptions, 'settings' | 'keyring'>) {
+  const { environment, publicUrl, clientAddress, logOrigin, security, audit } = settings
+  const { anchor: _, ...rest } = audit
+  const shown = { environment, publicUrl, clientAddress, logOrigin, security, audit: rest }
+  return { ...shown, ...(keyring.formerIds.length > 0 && { formerRootKeys: keyring.formerIds }) }
 }
 
-/** Nothing ends later for a clock that is behind the log: see `core/vault/clock.ts`. */
+/** Logs the tokens that 0.1 printed, which do not expire. */
+function tellPrintedTokens(id: string, vault: Vault): void {
+  for (const accessor of vault.printedTokens()) {
+    const message =
+      'Postern 0.1 printed this token at a start, and it does not expire: make another for admin, then revoke this one'
+    logLine('warn', 'bootstrap_token', { vault: id, accessor, message })
+  }
+}
+
+/** Logs a clock that is behind the log. Nothing expires later for it: see `core/vault/clock.ts`. */
 function tellClock(vault: string, behindMs: number): void {
   if (behindMs === 0) logLine('info', 'clock_right', { vault })
   else logLine('warn', 'clock_behind', { vault, behindSeconds: Math.ceil(behindMs / 1000) })
 }
 
 /**
- * Brings a store to the newest schema.
+ * Migrates a store to the newest schema.
  *
- * @returns The differences that the operator accepts; `null` for a schema that is Postern's own.
- * @throws {SchemaMismatch} for others.
+ * @returns The differences that the operator accepts; `null` when the schema has none.
+ * @throws {SchemaMismatch} for differences that the operator does not accept.
  */
-function upgraded(sql: Sql, vault: string, acceptable: readonly string[]): AcceptedSchema | null {
+function migrated(sql: Sql, vault: string, acceptable: readonly string[]): AcceptedSchema | null {
   try {
     const differences = migrate(sql, Date.now(), acceptable)
     if (differences.length === 0) return null
@@ -204,7 +208,7 @@ function upgraded(sql: Sql, vault: string, acceptable: readonly string[]): Accep
   }
 }
 
-function identified(sql: Sql, given: string | undefined): string {
+function idOf(sql: Sql, given: string | undefined): string {
   try {
     return vaultIdOf(sql, given)
   } catch {
@@ -212,20 +216,20 @@ function identified(sql: Sql, given: string | undefined): string {
   }
 }
 
-/** A vault that answers nothing: its store is left as it is, and the operator is told what differs. */
-function quarantined(sql: Sql, vault: string, { differences }: SchemaMismatch, surroundings: Surroundings): OpenVault {
+/** Opens a vault that refuses every call. Its store is left as it is, and the log names the differences. */
+function quarantined(sql: Sql, vault: string, { differences }: SchemaMismatch, options: OpenVaultOptions): OpenVault {
   logLine('error', 'schema_changed', { vault, ...changedSchema(vault, differences) })
-  const policy = serverPolicy(surroundings.settings.security)
+  const policy = serverPolicy(options.settings.security)
   const closed = new Vault(sql, policy, Date.now(), { quarantined: 'schema_changed' })
   const perform = performer((...asked) => closed.perform(...asked))
-  const services: VaultServices = { ...surroundings, vault, perform, quarantine: () => {}, notifyWrite: () => {} }
+  const services: VaultServices = { ...options, vault, perform, quarantine: () => {}, notifyWrite: () => {} }
   return { vault: closed, scheduler: new Scheduler(services, [], () => {}) }
 }
 
-/** The key of aliases opens nothing: it is the one key that a vault is given. */
+/** Privacy settings with the key of aliases. It opens nothing, so the vault may have it. */
 async function privacyOf(
   id: string,
-  { settings, keyring }: Pick<Surroundings, 'settings' | 'keyring'>,
+  { settings, keyring }: Pick<OpenVaultOptions, 'settings' | 'keyring'>,
 ): Promise<Privacy> {
   const { aliasNames, blind } = settings.audit
   return { aliasKey: aliasNames ? await keyring.macKey(id, 'alias') : null, blind }
