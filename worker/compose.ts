@@ -34,7 +34,7 @@ export function compose({ settings, keyring, registry }: Omit<OpenVaultOptions, 
   }
 }
 
-/** The anchor in the settings, if it is a URL. An anchor that is a folder is opened by the runtime. */
+/** The anchor in the settings, if it is a URL. The runtime opens an anchor in a folder. */
 export function httpAnchors({ audit }: Settings): Anchor[] {
   const { anchor, anchorToken } = audit
   return anchor !== undefined && /^https?:/i.test(anchor) ? [httpAnchor(anchor, anchorToken)] : []

@@ -36,7 +36,7 @@ export interface Arrival {
   accepts: 'sign-in' | 'ticket' | null
 }
 
-/** The caller of a request, and the key that its answer is to be sealed to. */
+/** The caller of a request, and the key that its answer must be sealed to. */
 export interface Authenticated {
   caller: Caller
   /** Thumbprint of the key, from the DPoP proof; `null` for none, `undefined` without a proof. */
@@ -47,7 +47,7 @@ export interface Authenticated {
  * Authenticates the caller of a request to `vault`.
  *
  * A session that is bound to a key uses the scheme `DPoP` with a proof; every other credential uses `Bearer` without one
- * (RFC 9449 section 7.1). At sign-in, an API token is sent with the proof of the key that its session is to be bound to;
+ * (RFC 9449 section 7.1). At sign-in, an API token is sent with the proof of the key that its session will be bound to;
  * other ways to sign in have no token yet. An operator's ticket uses `Bearer`, without a body, on the one route that
  * accepts tickets.
  *

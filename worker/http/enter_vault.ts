@@ -58,7 +58,7 @@ function acceptedAt({ req }: RequestContext, vault: string): Arrival['accepts'] 
 }
 
 /**
- * Limits requests without a token of ours, by address. A caller with a token is not counted, however many strangers
+ * Limits requests without a valid token, by address. A caller with a token is not counted, however many strangers
  * share its address.
  *
  * @param factor Multiplies `refusalRate`.

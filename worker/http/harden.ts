@@ -49,7 +49,7 @@ export async function unambiguous(c: RequestContext, next: Next): Promise<Respon
   if (parsed === null || !/^[A-Za-z0-9.:[\]_-]+$/.test(c.req.header('Host') ?? parsed.host)) {
     throw badRequest('Host', 'Host must be a name or an address, with or without a port')
   }
-  // No path of ours needs an escape. What the runtime resolved already (`/./`, `/../`, and on Bun `%2e` and backslashes)
+  // Our paths need no escape. What the runtime resolved already (`/./`, `/../`, and on Bun `%2e` and backslashes)
   // is invisible here; the rest is decided on exactly as it is routed.
   const { pathname } = parsed
   if (/[%\\]/.test(pathname) || pathname !== c.req.path) throw badRequest('path', 'Path must have no percent-encoding')

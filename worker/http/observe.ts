@@ -35,7 +35,7 @@ export function observeRequests({
     if (settings.serverTiming && c.var.caller !== undefined && c.res.ok) {
       c.res.headers.set('Server-Timing', serverTiming(answered))
     }
-    // Only requests with a token of ours are traced, so that strangers cannot fill the collector.
+    // Only requests with a valid token are traced, so that strangers cannot fill the collector.
     if (tracer !== null && c.var.caller?.credential) tracer.end(answered, c.env.waitUntil)
   }
 }

@@ -36,10 +36,10 @@ export function headers<T extends z.ZodMiniObject>(c: RequestContext, schema: T)
 }
 
 /**
- * Parses the key that an answer with values is to be sealed to. Call it before the vault: a value that cannot be sealed
+ * Parses the key that an answer with values must be sealed to. Call it before the vault: a value that cannot be sealed
  * must not be released.
  *
- * @returns `null` when the answer is not to be sealed.
+ * @returns `null` when the answer will not be sealed.
  * @throws {PosternError} `bad_request`
  */
 export async function recipientOf(c: RequestContext): Promise<Recipient | null> {

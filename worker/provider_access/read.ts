@@ -3,7 +3,7 @@
  *
  * A read takes two transactions of the vault. The first, `secret.read`, decides, and returns the chain and what the
  * cache holds: the vault has no network, so it cannot fetch. The second, `secret.provided`, reports what the providers
- * answered: the vault decides anew, because rules may have changed during the fetch, and records provider, version and
+ * answered: the vault decides again, because rules may have changed during the fetch, and records provider, version and
  * the members passed over. Only then is the value released; an outcome that cannot be recorded is not released.
  * A fresh value from the cache takes the first transaction alone, since its source is recorded already.
  *

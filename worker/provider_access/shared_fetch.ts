@@ -25,7 +25,7 @@ const MAX_AT_ONCE = 8
 /** The outcome of a fetch from a chain. */
 export interface FetchedReply {
   reply: ChainReply<ProviderSecret>
-  /** The value, sealed for the cache; `null` when it is not to be cached, or when another request caches it. */
+  /** The value, sealed for the cache; `null` when it will not be cached, or another request caches it. */
   keep: CachedValue | null
   /** Whether the reply is shared with a request that came first. */
   collapsed: boolean
@@ -225,7 +225,7 @@ export function timesOf(settings: Settings): { deadlineMs: number; attemptMs: nu
   return { deadlineMs: deadlineMsOf(settings), attemptMs: settings.providers.attemptMs }
 }
 
-/** Returns a refusal. Any other error is thrown: it is a mistake of ours. */
+/** Returns a refusal. Throws any other error, which is a mistake in our code. */
 export function refusalOnly(error: unknown): PosternError {
   if (error instanceof PosternError) return error
   throw error

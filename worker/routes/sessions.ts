@@ -29,7 +29,7 @@ import { logLine } from '../telemetry/log.ts'
 /** The least time of a refused sign-in, in milliseconds: a locked, a wrong and an unknown code must take the same time. */
 const REFUSAL_MS = 150
 /**
- * The least time of a refusal without a token of ours, in milliseconds: longer than fetching the keys of an issuer, which
+ * The least time of a refusal without our token, in milliseconds: longer than fetching the keys of an issuer, which
  * happens only for trusted issuers.
  */
 const STRANGER_REFUSAL_MS = 1000

@@ -22,7 +22,7 @@ import type { RequestContext } from '../http/request_context.ts'
 import type { Services } from '../services.ts'
 import { writeToProvider } from './provider_secrets.ts'
 
-/** How many times a write is sealed anew after another write took its number. */
+/** How many times a write is sealed again after another write took its number. */
 const MAX_RACES = 20
 
 /** A write before it is sealed for its version number. */

@@ -12,7 +12,7 @@ const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5
 const CALLS = [1, 2, 5, 10, 25, 50, 100, 250, 500] as const
 
 /**
- * Counters by label, each made when first used. Labels must come from a closed set of ours: otherwise clients could
+ * Counters by label, each made when first used. Labels must come from a closed set, never from clients, which could
  * create counters at will.
  */
 export class Labelled<T> {

@@ -1,7 +1,7 @@
 /**
  * Every metric that Postern exposes. The exposition and `docs/reference/metrics.md` are written from this table.
  *
- * Names and labels are a contract. A label has a closed set of values of ours, or a client could create series at will.
+ * Names and labels are a contract. A label has a closed set of values, so that clients cannot create series at will.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * The metrics of vaults: what waits in all vaults of this process, or in one.
+ * The metrics of vaults: of all vaults of this process together, or of one.
  *
  * @module
  */
@@ -25,8 +25,8 @@ export function gaugesOf(vaults: () => Iterable<Vault>): () => VaultStats {
 }
 
 /**
- * Writes the metrics of one vault, or of all together. Of targets and replicas of one kind the worst is shown, so that
- * no vault is named.
+ * Writes the metrics of one vault, or of all together. The worst of several replicas or targets is shown, so that no vault
+ * is named.
  *
  * @param now Milliseconds since the Unix epoch.
  */

@@ -37,7 +37,7 @@ export interface OpenVaultOptions
    * Checks the size of a log that continues its anchors, before anything is written to it. Is not called for a rollback
    * that the operator accepts.
    *
-   * @throws {PosternError} `unavailable` for fewer entries than the host knows of.
+   * @throws {PosternError} `unavailable` for fewer entries than the host has seen.
    */
   admitSize?(size: number): Promise<void>
   /** Is called for every commit that is refused because a file of the vault is no longer where it was opened. */
