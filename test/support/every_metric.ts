@@ -1,5 +1,5 @@
 /**
- * Every metric that there is, with samples, as a server would write them.
+ * A server's exposition with a sample of every metric.
  *
  * @module
  */
@@ -18,7 +18,7 @@ const BUSY: VaultStats = {
   deliveries: [{ kind: 'sink', lag: 1, failingSince: 1 }],
 }
 
-/** Serves some requests, and returns what `/metrics` says then. */
+/** Serves some requests, and returns the exposition. */
 export async function everyMetric(): Promise<string> {
   const aws = memoryProvider('aws')
   aws.set('aws/x', 'there')

@@ -1,5 +1,5 @@
 /**
- * Reads the text format of Prometheus (0.0.4) by a parser that is not ours, and checks what a parser lets pass.
+ * Reads the text format of Prometheus (0.0.4) with a foreign parser, and checks the rules that the parser does not.
  *
  * @module
  */
@@ -12,7 +12,7 @@ interface Family {
   type: string
 }
 
-/** Every sample by its name and labels. */
+/** Returns the samples by name and labels. */
 export function samplesOf(text: string): Map<string, number> {
   const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
   return new Map(
@@ -29,7 +29,7 @@ export function expectExposition(text: string): void {
   for (const { name, help, type } of families) {
     expect(name).toMatch(/^(?:postern|process)_[a-z_]+$/)
     expect([name, ['COUNTER', 'GAUGE', 'HISTOGRAM'].includes(type)]).toEqual([name, true])
-    // https://prometheus.io/docs/practices/naming: counters end in _total, and nothing else does; base units only.
+    // https://prometheus.io/docs/practices/naming: only counters end in _total; base units only.
     expect([name, name.endsWith('_total')]).toEqual([name, type === 'COUNTER'])
     expect(name).not.toMatch(/_(?:ms|milliseconds|kib|minutes)\b/)
     expect([name, help.length > 10]).toEqual([name, true])

@@ -1,6 +1,6 @@
 /**
- * What OTLP's JSON is: opentelemetry-proto 1.x `trace.proto` in the JSON mapping of the OTLP specification, where ids are
- * hexadecimal and 64 bit numbers are texts.
+ * The shape of OTLP's JSON: `trace.proto` of opentelemetry-proto 1.x in the JSON mapping of the OTLP specification, with
+ * hexadecimal ids and 64-bit numbers as strings.
  *
  * @module
  */
@@ -39,7 +39,7 @@ const Export = z.strictObject({
 
 export type OtlpSpan = z.output<typeof Span>
 
-/** Fails when something is not what a collector takes. */
+/** Fails when a value is not a valid trace export. */
 export function expectOtlp(body: unknown): void {
   const { resourceSpans } = Export.parse(body)
   const names = resourceSpans.flatMap(({ resource }) => resource.attributes.map(({ key }) => key))

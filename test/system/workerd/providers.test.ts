@@ -1,4 +1,4 @@
-/** The adapters on workerd: what they sign, send and read there, and that they give up in time. */
+/** The adapters on workerd: requests, answers and timeouts. */
 import { describe, expect, it } from 'vitest'
 import { parseUtf8 } from '../../../core/bytes.ts'
 import { ADAPTERS, json, SECRETS } from '../../unit/core/providers/adapters_fixture.ts'
@@ -17,7 +17,7 @@ describe.each(ADAPTERS)('$kind', ({ open, secret, words }) => {
     await expect(provider.get('prod-db', { signal: signal() })).rejects.toMatchObject({ kind: 'denied' })
   })
 
-  it('gives up in time, with its caller too', async () => {
+  it('times out, and stops with its caller', async () => {
     const never = () => new Promise<never>(() => {})
     const provider = open(
       (request) =>

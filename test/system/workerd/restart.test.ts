@@ -1,4 +1,4 @@
-/** A Durable Object that is aborted, again and again, while it is written to. */
+/** A Durable Object that is aborted repeatedly under writes. */
 import { abortAllDurableObjects } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { expect, it } from 'vitest'

@@ -1,4 +1,4 @@
-/** The vault inside a real Durable Object: transactions, the log, eviction, and what crosses the RPC. */
+/** The vault inside a real Durable Object: transactions, the log, eviction and RPC. */
 import { abortAllDurableObjects, evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { env, exports } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
@@ -64,19 +64,19 @@ async function logOf(stub: VaultStub, caller: Caller) {
 }
 
 describe('a vault object', () => {
-  it('keeps one log of 200 racing calls, and its root is that of RFC 6962', async () => {
+  it('keeps one log of 200 concurrent calls, with the root of RFC 6962', async () => {
     const stub = vaultOf('race')
     const caller = await callerOf('race')
     const answers = await Promise.all(Array.from({ length: 200 }, (_, i) => stub.execute([writeOf(caller, `n${i}`)])))
     expect(answers.flat().every(({ ok }) => ok)).toBe(true)
     expect(new Set(answers.flat().map(({ index }) => index)).size).toBe(200)
     const { head, entries } = await logOf(stub, caller)
-    // One more than the calls: the bootstrap.
+    // The calls and the bootstrap.
     expect(head.size).toBe(201)
     expect(base64(head.root)).toBe(base64(treeHash(entries.map(({ body }) => concat(body)))))
   })
 
-  it('answers calls that come together in few transactions: each costs more than many calls', async () => {
+  it('answers concurrent calls in few transactions', async () => {
     const stub = vaultOf('joined')
     const caller = await callerOf('joined')
     await stub.execute([writeOf(caller, 'first')])
@@ -91,7 +91,7 @@ describe('a vault object', () => {
     expect(transactions).toBeLessThan(50 / 5)
   })
 
-  it('still has everything after it was evicted, and after it was aborted', async () => {
+  it('keeps everything after eviction and after an abort', async () => {
     const stub = vaultOf('evicted')
     const object = env.VAULT.getByName('evicted')
     const caller = await callerOf('evicted')
@@ -106,25 +106,25 @@ describe('a vault object', () => {
     expect(written.map(({ resource }) => resource)).toEqual(['a', 'b'])
   })
 
-  it('row 46: gives refusals as values with their code, and no detail of an error', async () => {
+  it('row 46: returns refusals as values with their code, and no detail of an error', async () => {
     const stub = vaultOf('refusals')
     const caller = await callerOf('refusals')
     const broken = { ...writeOf(caller, 'x'), input: null } as Call
-    // A busy machine answers fewer at once.
+    // A busy machine joins fewer calls.
     const [missing] = await stub.execute([{ operation: 'secret.read', caller, input: { name: 'none' } }])
     const [failed] = await stub.execute([broken])
     expect(missing).toMatchObject({ ok: false, reason: 'no_secret', index: expect.any(Number) })
     expect(failed).toEqual({ ok: false, reason: 'failed', index: null, quota: null })
   })
 
-  it('row 37: never lets one vault see another', async () => {
+  it('row 37: keeps vaults apart', async () => {
     const caller = await callerOf('one')
     await vaultOf('one').execute([writeOf(caller, 'mine')])
     const [answer] = await vaultOf('two').execute([{ operation: 'secret.read', caller, input: { name: 'mine' } }])
     expect(answer).toEqual({ ok: false, reason: 'unauthenticated', index: null, quota: null })
   })
 
-  it('writes nothing for a vault that nobody made, whatever a stranger asks', async () => {
+  it('writes nothing for a stranger to a vault that does not exist', async () => {
     const known = await callerOf('somewhere')
     const stranger = { ...known, credential: null }
     const calls: Call[] = [
@@ -142,7 +142,7 @@ describe('a vault object', () => {
     })
   })
 
-  it('rolls a failed transaction back, and reads blobs as bytes', async () => {
+  it('rolls back a failed transaction, and reads blobs as bytes', async () => {
     await runInDurableObject(env.VAULT.getByName('storage'), (_, state) => {
       const sql = openStorage(state.storage)
       migrate(sql, 1)
@@ -160,7 +160,7 @@ describe('a vault object', () => {
 })
 
 describe('the schema of an object', () => {
-  it('is declared as this engine writes it', async () => {
+  it('matches the schema that this engine declares', async () => {
     await runInDurableObject(env.VAULT.getByName('schema'), (_, state) => {
       const sql = openStorage(state.storage)
       migrate(sql, 1)
@@ -169,7 +169,7 @@ describe('the schema of an object', () => {
     })
   })
 
-  it('row 77: keeps the object closed when a trigger was added', async () => {
+  it('row 77: refuses every call after a trigger was added', async () => {
     const caller = await callerOf('triggered')
     expect((await vaultOf('triggered').execute([writeOf(caller, 'first')]))[0]).toMatchObject({ ok: true })
     await runInDurableObject(env.VAULT.getByName('triggered'), (_, { storage }) => {
@@ -184,7 +184,7 @@ describe('the schema of an object', () => {
 })
 
 describe('inside workerd', () => {
-  it('seals and opens, and refuses what was moved', async () => {
+  it('seals and opens, and refuses a moved envelope', async () => {
     const kek = await keyring.currentKek('v')
     const binding = { vault: 'v', name: 'n', version: 7n, contentType: 'text/plain' }
     const sealed = await seal(kek, utf8('value'), binding)
@@ -192,7 +192,7 @@ describe('inside workerd', () => {
     await expect(open(kek, sealed, { ...binding, name: 'm' })).rejects.toMatchObject({ code: 'tampered' })
   })
 
-  it('answers over HTTP, and refuses a token of another vault before any object wakes', async () => {
+  it('answers over HTTP, and refuses a token of another vault without waking an object', async () => {
     const { text } = mintToken('other', await keyring.macKey('other', 'token'))
     const ask = (path: string, headers = {}) => exports.default.fetch(`https://postern.test${path}`, { headers })
     expect((await ask('/healthz')).status).toBe(200)
@@ -203,8 +203,8 @@ describe('inside workerd', () => {
 })
 
 /**
- * Has the alarm ring, and waits for what it does. It is set to later first: one that is due may ring by itself, and then
- * there would be none to wait for. What goes on already is waited for too.
+ * Rings the alarm, and waits for its jobs and for those that run already. The alarm is set to a later time first, since
+ * one that is due may ring by itself, and then there would be none to wait for.
  */
 async function ring(object: DurableObjectStub<VaultObject>): Promise<void> {
   await runInDurableObject(object, (_, state) => state.storage.setAlarm(Date.now() + 600_000))
@@ -212,17 +212,17 @@ async function ring(object: DurableObjectStub<VaultObject>): Promise<void> {
 }
 
 describe('the scheduler', () => {
-  it('is done by the alarm, under the name of the object, and sets the next', async () => {
+  it('run by the alarm, under the name of the object, and set the next alarm', async () => {
     const object = env.VAULT.getByName('kept-up')
     const stub = vaultOf('kept-up')
     // A year ago.
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() - 366 * 86_400_000 })
     const caller = await callerOf('kept-up')
     const calls = Array.from({ length: 300 }, (_, i) => writeOf(caller, `n${i}`))
-    // A busy machine answers fewer at once.
+    // A busy machine joins fewer calls.
     for (let at = 0; at < calls.length; ) at += (await stub.execute(calls.slice(at, at + 50))).length
     vi.useRealTimers()
-    // Opened anew, everything is due: its alarm rings by itself.
+    // After a new opening everything is due, and the alarm rings by itself.
     const until = async (column: 'min' | 'announced', wanted: number) => {
       await evictDurableObject(object)
       await vi.waitUntil(
@@ -236,7 +236,7 @@ describe('the scheduler', () => {
       )
     }
     await until('announced', 256)
-    // As if that had been said the day before.
+    // As if this had been logged the day before.
     await runInDurableObject(object, (_, state) => {
       expect(state.storage.sql.exec('SELECT min FROM retention').one()).toEqual({ min: 0 })
       state.storage.sql.exec('UPDATE retention SET announced_when = 0')
@@ -252,7 +252,7 @@ describe('the scheduler', () => {
 })
 
 describe('rotation by the alarm', () => {
-  it('makes a new value when it is due, also after the object was evicted in the middle', async () => {
+  it('makes a new value when it is due, also if the object is evicted in the middle', async () => {
     const object = env.VAULT.getByName('rotated')
     const stub = vaultOf('rotated')
     const caller = await callerOf('rotated')
@@ -272,7 +272,7 @@ describe('rotation by the alarm', () => {
       runInDurableObject(object, (_, state) => state.storage.sql.exec(query).toArray() as Record<string, unknown>[])
     const versions = 'SELECT current, previous, pending FROM secret'
     expect(await stored(versions)).toEqual([{ current: 1, previous: null, pending: null }])
-    // As if the hour were over; and as if a process had died with its turn, which is over too.
+    // As if the hour had passed, and as if a process had died holding a lease that has expired.
     await stored('UPDATE rotation SET next_at = 1')
     await stored(`INSERT INTO run (secret, why, by, body, step, fence, attempts, next_at, started_at)
       SELECT secret, 'schedule', '(schedule)', body, 'create', 7, 1, 1, 1 FROM rotation`)
@@ -285,7 +285,7 @@ describe('rotation by the alarm', () => {
     expect((await open(await keyring.kek('rotated', kid), sealed, binding)).reveal()).toHaveLength(32)
   })
 
-  it('moves what is sealed to another root key, in an object that is waked by its alarm', async () => {
+  it('moves sealed values to another root key in an object that its alarm woke', async () => {
     const object = env.VAULT.getByName('replaced')
     const stub = vaultOf('replaced')
     const caller = await callerOf('replaced')
@@ -293,7 +293,7 @@ describe('rotation by the alarm', () => {
     const binding = { vault: 'replaced', name: 'a', version: 1n, contentType: 'utf8;text/plain' }
     const sealed = await seal(await formerRing.currentKek('replaced'), utf8('value'), binding)
     await stub.execute([writeOf(caller, 'a')])
-    // As if it had been made under the former root key, and deployed anew with both.
+    // As if it had been created under the former root key, and deployed again with both.
     await runInDurableObject(object, (_, state) => {
       const { sql } = state.storage
       for (const table of ['term', 'token']) sql.exec(`UPDATE ${table} SET root = ?`, formerRing.rootId)
@@ -321,7 +321,7 @@ describe('rotation by the alarm', () => {
     expect((await open(await keyring.kek('replaced', kid), moved, binding)).reveal()).toEqual(utf8('value'))
   })
 
-  it('moves what is sealed to a new term', async () => {
+  it('moves sealed values to a new term', async () => {
     const object = env.VAULT.getByName('rekeyed')
     const stub = vaultOf('rekeyed')
     const caller = await callerOf('rekeyed')
@@ -332,7 +332,7 @@ describe('rotation by the alarm', () => {
     write.input = { ...(write.input as object), kid: `${keyring.rootId}.1`, sealed }
     await stub.execute([write, { operation: 'keys.rekey', caller, input: {} }])
     const stored = (query: string) => runInDurableObject(object, (_, state) => state.storage.sql.exec(query).one())
-    // The first alarm rings by itself: what it began may have looked just before a new term was asked for.
+    // The first alarm rings by itself: its jobs may have run just before the new term began.
     const isMoved = async () => {
       await ring(object)
       return (await stored('SELECT moved FROM term WHERE number = 2')).moved === 1

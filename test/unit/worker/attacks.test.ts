@@ -1,4 +1,4 @@
-/** Attacks on all routes alike, as the contract lists them. */
+/** Attacks on all routes of the OpenAPI document. */
 import { describe, expect, it } from 'vitest'
 import { signIn } from '../../../core/client/client.ts'
 import { PosternError } from '../../../core/errors.ts'
@@ -13,7 +13,7 @@ import { openGateway } from './provider_access/provider_access_fixture.ts'
 
 const AT = { endpoint: 'http://127.0.0.1', vault: 'default' }
 const METHODS = ['GET', 'PUT', 'POST', 'DELETE', 'PATCH', 'HEAD', 'OPTIONS', 'PROPFIND', 'QUERY', 'get']
-/** What anybody may ask. */
+/** Routes without a credential. */
 const OPEN = ['/healthz', '/readyz', '/metrics', '/openapi.json', '/docs']
 const EXAMPLES: Record<string, string> = {
   vault: 'default',
@@ -38,15 +38,15 @@ async function open() {
 }
 
 describe('every route', () => {
-  it('row 54: refuses every method that it does not have, before it looks at anything, and tells no length', async () => {
+  it('row 54: refuses other methods before any other check, and reveals no length', async () => {
     const bench = await open()
     const before = bench.log().length
     const paths = Object.keys(contract.paths)
     expect(paths.length).toBeGreaterThan(40)
     for (const path of paths) {
-      // `rules/explain` is also what `rules/{id}` may be.
+      // `rules/explain` also matches `rules/{id}`.
       const has = operations.filter((one) => fits(one.path, filled(path))).map(({ method }) => method.toUpperCase())
-      // Those of the standard's own that a client of ours cannot even send: TRACE and CONNECT are tried over sockets.
+      // Our client cannot send TRACE and CONNECT: they are tried over sockets.
       for (const method of METHODS.filter((name) => !has.includes(name.toUpperCase()))) {
         const response = await bench.send(filled(path), { method })
         const { status, headers } = response
@@ -62,7 +62,7 @@ describe('every route', () => {
     expect(bench.log()).toHaveLength(before)
   })
 
-  it('row 48: has the protecting headers on whatever it answers', async () => {
+  it('row 48: sets the security headers on every answer', async () => {
     const bench = await open()
     const statuses = new Set<number>()
     for (const { path, method } of operations) {
@@ -79,11 +79,11 @@ describe('every route', () => {
         if (path.startsWith('/v1/')) expect(answered.get('Cache-Control')).toBe('no-store')
       }
     }
-    // It would hold of answers that all are one refusal, too.
+    // This would also hold if all answers were one refusal.
     for (const status of [200, 400, 401, 404]) expect(statuses).toContain(status)
   })
 
-  it('row 48: has all of them also when it fails, is late, or has no such route', async () => {
+  it('row 48: sets them on failures, late answers and unknown routes', async () => {
     const bench = await open()
     const wanted = [...(await bench.send('/healthz')).headers.keys()].filter(
       (name) => !/^(?:request-id|content-type)$/.test(name),
@@ -135,7 +135,7 @@ describe('every route', () => {
     }
   })
 
-  it('row 61: asks for a token, and without one changes nothing and records nothing', async () => {
+  it('row 61: needs a token, and without one changes nothing and records nothing', async () => {
     const bench = await open()
     const before = bench.log().length
     const tables = () =>
@@ -159,7 +159,7 @@ describe('every route', () => {
     expect(JSON.stringify(tables())).toBe(kept)
   })
 
-  it('row 61: finds the vault as closed behind it: without a credential it answers no question, and records none', async () => {
+  it('row 61: finds the vault closed too: without a credential it answers no call and records none', async () => {
     const bench = await open()
     const before = bench.log().length
     const nobody = { credential: null, proof: null, requestId: 'r', address: '127.0.0.1', agent: null }
@@ -178,15 +178,15 @@ describe('every route', () => {
     expect(bench.log()).toHaveLength(before)
   })
 
-  it('row 56: says nothing of where the log is sent', () => {
-    // As the shapes are now, that requests are checked with.
+  it('row 56: reveals no destination of the log', () => {
+    // From the shapes that requests are checked with now.
     const { paths, components } = JSON.parse(JSON.stringify(openApi())) as typeof contract
     type Part = { requestBody?: unknown; parameters?: unknown }
     const parts = Object.values(paths).flatMap((item) => Object.values(item) as unknown[]) as Part[]
     const bodies = parts.flatMap(({ requestBody }) => requestBody ?? [])
     expect(bodies.length).toBeGreaterThan(15)
     const words = JSON.stringify([bodies, parts.map(({ parameters }) => parameters), components.parameters])
-    // Whatever a body is made of, however deep.
+    // All parts of a body, at any depth.
     const shapes = new Set<string>()
     const follow = (text: string) => {
       for (const [, name] of text.matchAll(/#\/components\/schemas\/(\w+)/g)) {
@@ -203,8 +203,8 @@ describe('every route', () => {
   })
 })
 
-describe('a sign-in while the vault cannot be asked', () => {
-  it('row 25: is refused, with the right code as with a wrong one, whichever of its questions has no answer', async () => {
+describe('a sign-in while the vault is unreachable', () => {
+  it('row 25: is refused with a right and with a wrong code, whichever call has no answer', async () => {
     const bench = await open()
     const { client } = await signIn({ ...AT, token: bench.token, fetch: bench.answer })
     const nextCode = authenticator((await client.enrolTotp()).uri)
@@ -221,11 +221,11 @@ describe('a sign-in while the vault cannot be asked', () => {
     expect(await attempt('000000', 'totp.begin')).toBe('unavailable')
     expect(await attempt('000000', 'totp.fail')).toBe('unavailable')
     expect(bench.sql.all('SELECT accessor FROM session')).toEqual(before)
-    // The code is good: this test can see.
+    // The code is valid, so the test is not vacuous.
     expect(await attempt(code, null)).toBe('in')
   })
 
-  /** An app whose vault does not answer one kind of question. */
+  /** An app whose vault does not answer one operation. */
   function withoutAnswerTo({ services }: Awaited<ReturnType<typeof open>>, broken: OperationName | null) {
     const vault: Host['vault'] = async (...asked) => {
       const handle = await services.host.vault(...asked)
@@ -243,23 +243,23 @@ describe('a sign-in while the vault cannot be asked', () => {
   }
 })
 
-describe('a sign-in that is refused', () => {
+describe('a refused sign-in', () => {
   it.each<[string, RequestInit]>([
     ['a wrong code', { body: '{"code":"000000"}' }],
     ['a wrong recovery code', { body: '{"recoveryCode":"AAAAA-AAAAA"}' }],
-    ['a body that is none', { body: '{"code":' }],
-    ['a field too many', { body: '{"extra":true}' }],
-    ['a key that nothing can be sealed to', { body: '{}', headers: { 'Postern-Seal-To': 'e30' } }],
-    ['a proof that is none', { body: '{}', headers: { DPoP: 'e30.e30.e30' } }],
+    ['a truncated body', { body: '{"code":' }],
+    ['an unknown field', { body: '{"extra":true}' }],
+    ['a key that cannot seal', { body: '{}', headers: { 'Postern-Seal-To': 'e30' } }],
+    ['an invalid proof', { body: '{}', headers: { DPoP: 'e30.e30.e30' } }],
     ['an assertion beside a token', { body: '{"assertion":"e30.e30.e30"}' }],
-    ['a body that is too large', { body: JSON.stringify({ code: 'x'.repeat(200_000) }) }],
+    ['a body above the limit', { body: JSON.stringify({ code: 'x'.repeat(200_000) }) }],
   ])('row 59: leaves no session and no token behind: %s', async (_, init) => {
     const bench = await open()
     const response = await bench.send('/v1/vaults/default/sessions', { method: 'POST', ...init })
     expect(response.status).toBeGreaterThanOrEqual(400)
     expect(leaks(await response.text(), [bench.token.reveal()])).toEqual([])
     expect(bench.sql.all('SELECT * FROM session')).toEqual([])
-    // And one that is not refused does: this test can see.
+    // An accepted one does, so the test is not vacuous.
     expect((await bench.send('/v1/vaults/default/sessions', { method: 'POST' })).status).toBe(201)
     expect(bench.sql.all('SELECT * FROM session')).toHaveLength(1)
   })

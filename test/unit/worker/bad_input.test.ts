@@ -1,6 +1,6 @@
 /**
- * Every operation of the contract with what nobody should send: no answer is a failure of ours, none is of another form
- * than it should be, none holds a secret, and the log stays whole.
+ * Malformed requests to every operation of the OpenAPI document: no answer is an internal error, has an undocumented
+ * form or holds a secret, and the log stays intact.
  *
  * @module
  */
@@ -17,15 +17,15 @@ import { contract, type FuzzedRequest, operations, requests } from '../../fuzz/r
 import { canary, leaks } from '../../support/canary.ts'
 import { type GatewayBench, openGateway } from './provider_access/provider_access_fixture.ts'
 
-/** How many sequences of requests; each goes to a vault of its own. `FUZZ_RUNS` and `FUZZ_SEED` say otherwise. */
+/** The number of sequences of requests, each to its own vault. `FUZZ_RUNS` and `FUZZ_SEED` override it. */
 const RUNS = Number(process.env.FUZZ_RUNS ?? 40)
 const SEED = Number(process.env.FUZZ_SEED ?? Date.now() % 2 ** 31)
-/** How many requests a sequence has, and how many of them are under way at once. */
+/** The number of requests in a sequence, and of those in flight at once. */
 const LENGTH = 50
 const AT_ONCE = 25
 
 interface Bench extends GatewayBench {
-  /** Sends what can be sent at all; `null` for what no client could. */
+  /** Sends a request; `null` if no client could send it. */
   try(
     request: FuzzedRequest,
     as: 'admin' | 'reader',
@@ -69,14 +69,14 @@ async function open(secret: string): Promise<Bench> {
   }
 }
 
-/** What is wrong with an answer, whatever was asked. */
+/** The flaws of an answer to any request. */
 function wrongWith({ status, headers, text }: { status: number; headers: Headers; text: string }): string | null {
   if (headers.get('Cache-Control') !== 'no-store' || headers.get('X-Content-Type-Options') !== 'nosniff') {
     return 'Headers are missing'
   }
   if (status < 400) return null
   if (status >= 500 && status !== 503) return `Answer is ${status}`
-  if (headers.get('Content-Type') !== 'application/problem+json') return 'Error is no problem'
+  if (headers.get('Content-Type') !== 'application/problem+json') return 'Error is not a problem document'
   const parsed = wire.Problem.safeParse(JSON.parse(text))
   if (!parsed.success) return 'Problem has another shape'
   const { code, status: said } = parsed.data
@@ -84,7 +84,7 @@ function wrongWith({ status, headers, text }: { status: number; headers: Headers
 }
 
 describe('bad input', () => {
-  it('is made for every route: this test can see', () => {
+  it('is sent to every route', () => {
     expect(operations.length).toBeGreaterThan(60)
     const seen = new Set(fc.sample(requests('x'), { numRuns: 3000, seed: 1 }).map(({ operation }) => operation))
     expect(operations.filter(({ operation }) => !seen.has(operation.operationId))).toEqual([])
@@ -113,12 +113,12 @@ describe('bad input', () => {
           seen[answer.status] = (seen[answer.status] ?? 0) + 1
           expect(wrongWith(answer)).toBeNull()
           const shown = `${JSON.stringify([...answer.headers])}${answer.text}`
-          // What is granted may tell a client its own words; an administrator may read the other.
+          // A granted answer may echo the client's input; an administrator may read the value.
           expect(leaks(shown, [...(answer.status < 400 ? [] : [stray]), ...(as === 'admin' ? [] : [secret])])).toEqual(
             [],
           )
         }
-        // Not by the API: an administrator may have shut itself out.
+        // Not by the API: the administrator may have locked itself out.
         const bodies = bench.sql
           .all<{ body: Uint8Array }>('SELECT body FROM entry ORDER BY n')
           .map(({ body }) => Buffer.from(body).toString())
@@ -131,7 +131,7 @@ describe('bad input', () => {
       process.stdout.write(`\nbad input as ${as}: FUZZ_SEED=${SEED}\n`)
       await fc.assert(property, { numRuns: RUNS, seed: SEED })
       process.stdout.write(`${sent} requests: ${JSON.stringify(seen)}\n`)
-      // It would hold of requests that all end at the door, too.
+      // This would also hold if all requests were refused at once.
       expect(seen[200]).toBeGreaterThan(0)
       expect(seen[400]).toBeGreaterThan(0)
     },

@@ -1,6 +1,8 @@
 /**
- * What a caller without `read` sees must not depend on a value: everything is asked twice, in two vaults that differ in
- * nothing but the values that they keep.
+ * The answers to a caller without `read` must not depend on a value: every operation is called in two vaults that differ
+ * only in their values.
+ *
+ * @module
  */
 import { describe, expect, it, vi } from 'vitest'
 import type { OperationName } from '../../../core/vault/operation_table.ts'
@@ -10,7 +12,7 @@ import { memoryProvider } from '../../support/memory_provider.ts'
 import { type GatewayBench, openGateway } from './provider_access/provider_access_fixture.ts'
 
 const VAULT = '/v1/vaults/default'
-/** Of one length no more than of one strength, and a document no more than a text. */
+/** Values that differ in length, strength and kind (a document and a text). */
 const VALUES = [
   'f3q',
   'Kb4#wT9!zR2@mX7%pL5&',
@@ -18,12 +20,12 @@ const VALUES = [
   'aaaaaaaaaaaa',
   'Qm8$nB3&vC6*jK1!',
 ] as const
-/** What strong and weak values differ by, as a policy. */
+/** A policy that strong values meet and weak ones do not. */
 const STRICT = { resources: ['**'], minLength: 12, minEntropyBits: 60, denied: ['f3q'] }
 
 type Options = { body?: unknown } & Record<string, unknown>
 
-/** Ids, times and credentials differ between any two vaults, whatever they keep. */
+/** Replaces ids, times and credentials, which differ between any two vaults. */
 function plain(text: string): string {
   return text
     .replaceAll(/\b1[0-9]{12}\b|"p[59][05]?":[\d.]+|_(?:seconds|bytes)(?:\{.*?\})? [\d.e+]+/g, '<time>')
@@ -39,7 +41,7 @@ function plain(text: string): string {
     .replaceAll(/"(?:seconds|idleSeconds|latencyMs|averageLatencyMs)":[\d.]+/g, '<number>')
 }
 
-/** A vault with some values, and a caller with every right to them but `read`. */
+/** A vault with some values, and a caller with every right except `read`. */
 async function openBlind([one, two]: readonly [string, string]) {
   const aws = memoryProvider('aws')
   const azure = memoryProvider('azure')
@@ -61,7 +63,7 @@ async function openBlind([one, two]: readonly [string, string]) {
   }
   await admin('PUT', '/rotations/prod/turns', { body: { graceSeconds: 0 } })
   await admin('PUT', '/policy', { body: { secretComplexity: STRICT } })
-  // What was brought back by another is in the log that she reads.
+  // Rollbacks by others appear in the log that she reads.
   await admin('POST', '/rollback/prod/turns', { body: { version: 1 } })
   await bench.opened.scheduler.run(Date.now())
   await admin('PUT', '/principals/eve', { body: { kind: 'user' } })
@@ -76,7 +78,7 @@ async function openBlind([one, two]: readonly [string, string]) {
   }
 }
 
-/** Asks for everything that there is, as somebody who may not read. The last of each are calls that no route makes alone. */
+/** Calls every operation as the caller without `read`; at the end, those that no route makes alone. */
 async function askAll(bench: Awaited<ReturnType<typeof openBlind>>): Promise<string[]> {
   const seen: string[] = []
   const ask = async (method: string, path: string, options: Options = {}) => {
@@ -171,7 +173,7 @@ async function askForRights(ask: Ask): Promise<void> {
   await ask('GET', `/approvals/${id}`)
   await ask('POST', `/approvals/${id}`, { body: { decision: 'approve', hash: 'A'.repeat(43) } })
   await ask('DELETE', `/approvals/${id}`)
-  await ask('POST', '/break-glass', { body: { reason: 'nobody is there' } })
+  await ask('POST', '/break-glass', { body: { reason: 'no approver is available' } })
   await ask('POST', `/break-glass/${id}`, { body: { review: 'all was well' } })
   await ask('DELETE', `/break-glass/${id}`)
 }
@@ -188,7 +190,7 @@ async function askForLog(ask: Ask): Promise<void> {
   await ask('GET', '/audit/entries?limit=1000')
 }
 
-/** Operations that the edge asks in the name of its caller, behind another: here by themselves. */
+/** Operations that the edge calls for its caller after another operation: here alone. */
 async function callAlone({ services, token }: Awaited<ReturnType<typeof openBlind>>, seen: string[]): Promise<void> {
   const handle = await services.host.vault('default', false)
   const { hash } = (await verifiedToken(services.keyring, 'default', token))!
@@ -236,8 +238,8 @@ function entriesOf(bench: Pick<GatewayBench, 'log'>) {
     )
 }
 
-describe('a caller with every right but read', () => {
-  it('row 71: sees the same whatever the values are, by every operation that there is', async () => {
+describe('a caller with every right except read', () => {
+  it('row 71: gets the same answers for all values, from every operation', async () => {
     const pairs = [
       [VALUES[0], VALUES[1]],
       [VALUES[1], VALUES[2]],
@@ -249,13 +251,13 @@ describe('a caller with every right but read', () => {
       const called = vi.spyOn(bench.opened.vault, 'execute')
       const seen = await askAll(bench)
       const operations = new Set(called.mock.calls.flatMap(([calls]) => calls.map(({ operation }) => operation)))
-      // A new operation has to be asked here, too.
+      // A new operation must be called here too.
       expect(Object.keys(OPERATIONS).filter((name) => !operations.has(name as OperationName))).toEqual([])
       transcripts.push([...seen, ...entriesOf(bench)])
     }
     const [first, ...others] = transcripts
     for (const other of others) expect(other.filter((line, i) => line !== first![i])).toEqual([])
-    // It would hold of refusals alone, too.
+    // This would also hold if all answers were refusals.
     const statuses = first!.map((line) => /^\S+ \S+ (\d+)/.exec(line)?.[1])
     for (const status of ['200', '201', '403', '404', '409', '412']) expect(statuses).toContain(status)
   })
@@ -284,7 +286,7 @@ describe('a rollback', () => {
     return { ...bench, post }
   }
 
-  it('row 71: takes read beside write, and beside rotate where the secret rotates', async () => {
+  it('row 71: needs read beside write, and beside rotate if the secret rotates', async () => {
     const rights = [['write'], ['write', 'rotate'], ['read', 'rotate'], ['read', 'write'], ['read', 'write', 'rotate']]
     const outcomes = await Promise.all(
       rights.map(async (actions) => {
@@ -303,7 +305,7 @@ describe('a rollback', () => {
     ])
   })
 
-  it('takes an approval where a read takes one', async () => {
+  it('needs an approval if a read needs one', async () => {
     const unless = { approvals: { required: 1, from: ['eve'] } }
     const bench = await openWithBob([{ actions: ['read', 'write'] }, { effect: 'forbid', actions: ['read'], unless }])
     expect(await bench.post('/rollback/prod/db', { version: 1 })).toEqual([403, 'approval_required'])
@@ -322,8 +324,8 @@ describe('a rollback', () => {
   })
 })
 
-describe('a value that the policy refuses', () => {
-  it('is an entry, which says that it was weak and not how', async () => {
+describe('a weak value', () => {
+  it('is recorded as weak, without the reason', async () => {
     const bench = await openBlind([VALUES[0], VALUES[1]])
     for (const path of ['prod/db', 'aws/x', 'new/one'])
       expect((await bench.ask('PUT', `/secrets/${path}`, { body: { value: 'f3q' } })).status).toBe(400)
@@ -338,7 +340,7 @@ describe('a value that the policy refuses', () => {
     expect(shown).toEqual(['prod/db', 'aws/x', 'new/one'].map((name) => ['secret.write', name, 'eve', 'write', {}]))
   })
 
-  it('was taken before, and comes again under its key: it is a repeat', async () => {
+  it('is a repeat under its key if it was accepted before', async () => {
     const bench = await openBlind([VALUES[0], VALUES[1]])
     const put = () => bench.ask('PUT', '/secrets/prod/db', { body: { value: VALUES[1] }, 'Idempotency-Key': 'k' })
     const first = await put()
@@ -348,7 +350,7 @@ describe('a value that the policy refuses', () => {
   })
 })
 
-describe('what the server could not use', () => {
+describe('a change that the server cannot use', () => {
   const claims = { sub: ['x'] }
   const CASES: [method: string, path: string, body: object][] = [
     ['PUT', '/chains/c', { resource: 'x/*', members: [{ provider: 'azure' }] }],
@@ -356,7 +358,7 @@ describe('what the server could not use', () => {
     ['PUT', '/hooks/h', { url: 'http://127.0.0.1:1/x' }],
   ]
 
-  it.each(CASES)('is told to callers with the right only, and recorded: %s %s', async (method, path, body) => {
+  it.each(CASES)('is explained only to callers with the right, and recorded: %s %s', async (method, path, body) => {
     const aws = memoryProvider('aws')
     const bench = await openGateway({ aws })
     const put = (token: string) =>

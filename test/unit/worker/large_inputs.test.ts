@@ -1,4 +1,4 @@
-/** What is as large as the wire takes it is described in its entry, or refused. */
+/** The largest inputs that the wire accepts are described in their entries, or refused. */
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { contract } from '../../fuzz/requests.ts'
@@ -6,14 +6,14 @@ import { memoryProvider } from '../../support/memory_provider.ts'
 import { type GatewayBench, openGateway } from './provider_access/provider_access_fixture.ts'
 
 const VAULT = '/v1/vaults/default'
-/** The longest character that a text may have, in UTF-8 and as JSON escapes it. */
+/** The longest character of a text, in UTF-8 and as a JSON escape. */
 const WIDE = '\u6f22'
 const wide = (length: number, n = 0) => `${n}`.padStart(4, '0') + WIDE.repeat(length - 4)
 const many = <T>(count: number, make: (n: number) => T) => Array.from({ length: count }, (_, n) => make(n))
 const id = (n: number) => `${n}`.padStart(4, '0').padEnd(64, 'x')
 const longPattern = (n: number) => `${n}/`.padEnd(120, 'p') + '/'.padEnd(120, 'p') + '/'.padEnd(120, 'p')
 
-/** The largest body that each shape takes of a field, most of which its entry shows. */
+/** The largest body of each route whose entry shows most of the body. */
 const LARGEST: Record<string, (size: number) => [path: string, body: object]> = {
   putRule: (size) => [
     '/rules/big',
@@ -53,7 +53,7 @@ const LARGEST: Record<string, (size: number) => [path: string, body: object]> = 
   ],
   holdLog: (size) => ['/audit/hold', { reason: wide(Math.min(size, 256)) }],
 }
-/** Routes whose input is a few words and numbers, or leaves no trace in an entry. */
+/** Routes with a short input, or with an input that no entry shows. */
 const SMALL = [
   ...['destroySecret', 'hydrate', 'openSession', 'renewSession', 'confirmTotp', 'explainRules'],
   ...['decideApproval', 'breakGlass', 'reviewGlass', 'rotate', 'rollback'],
@@ -72,7 +72,7 @@ const send = (bench: GatewayBench, route: string, size: number) => {
   return bench.send(VAULT + path, { method: methodOf(route), body: JSON.stringify(body) })
 }
 
-/** The largest size below some bound that a route takes. */
+/** The largest size below a bound that a route accepts. */
 async function largestTaken(bench: GatewayBench, route: string): Promise<number> {
   let [low, high] = [1, 100]
   while (low < high) {
@@ -84,25 +84,28 @@ async function largestTaken(bench: GatewayBench, route: string): Promise<number>
 }
 
 describe('an entry', () => {
-  it('is tried for every route that has a body', () => {
+  it('is tried for every route with a body', () => {
     const items = Object.values(contract.paths) as Record<string, { operationId: string; requestBody?: unknown }>[]
     const withBody = items.flatMap((item) => Object.values(item)).filter(({ requestBody }) => requestBody !== undefined)
     expect(withBody.map(({ operationId }) => operationId).sort()).toEqual([...Object.keys(LARGEST), ...SMALL].sort())
   })
 
-  it.each(Object.keys(LARGEST))('row 72: of %s says what changed, at the largest size that is taken', async (route) => {
-    const bench = await open()
-    const size = await largestTaken(bench, route)
-    const before = bench.log().length
-    const response = await send(bench, route, size)
-    expect([route, response.status < 300]).toEqual([route, true])
-    const entries = bench.log().slice(before)
-    expect(entries.filter(({ outcome }) => outcome === 'ok').length).toBeGreaterThan(0)
-    expect(JSON.stringify(entries)).not.toContain('omittedBytes')
-  })
+  it.each(Object.keys(LARGEST))(
+    'row 72: describes the change of %s, at the largest size that is accepted',
+    async (route) => {
+      const bench = await open()
+      const size = await largestTaken(bench, route)
+      const before = bench.log().length
+      const response = await send(bench, route, size)
+      expect([route, response.status < 300]).toEqual([route, true])
+      const entries = bench.log().slice(before)
+      expect(entries.filter(({ outcome }) => outcome === 'ok').length).toBeGreaterThan(0)
+      expect(JSON.stringify(entries)).not.toContain('omittedBytes')
+    },
+  )
 
   it.each(['putRule', 'putIssuer', 'putPolicy'])(
-    'row 72: of %s has no room: the change is refused, with the limit',
+    'row 72: has no room for a larger %s, which is refused with the limit',
     async (route) => {
       const bench = await open()
       const size = await largestTaken(bench, route)
@@ -122,7 +125,7 @@ describe('an entry', () => {
     },
   )
 
-  it('row 72: names the rule of 0.1 that is too long for it, and has its hash; it decides, and can be replaced and deleted', async () => {
+  it('row 72: has the id and hash of a rule of 0.1 that is too long; the rule decides, and can be replaced and deleted', async () => {
     const bench = await open()
     const agents = many(100, (n) => wide(128, n))
     const stored = {
@@ -135,7 +138,7 @@ describe('an entry', () => {
     }
     const store = () =>
       bench.sql.all('INSERT OR REPLACE INTO rule VALUES (?, 1, ?, 0, ?)', 'old', JSON.stringify(stored), 'admin')
-    // Both are long: that is what 0.1 took.
+    // 0.1 accepted both lengths.
     const issuer = {
       id: 'old',
       issuer: 'https://id.example.com',
@@ -166,7 +169,7 @@ describe('an entry', () => {
     const { facts } = bench.log().at(-1)!
     expect(facts).toMatchObject({ issuer: 'old', after: null, before: { omittedBytes: expect.any(Number) } })
     const { sha256, omittedBytes } = facts.before as { sha256: string; omittedBytes: number }
-    // A trust of 0.1 takes each token once, as it did.
+    // An issuer of 0.1 accepts each token once, as before.
     const row = { ...issuer, assertions: 'once', revision: 'r', updatedAt: 0, updatedBy: 'admin', version: 1 }
     const canonical = JSON.stringify(sorted(row))
     expect([omittedBytes, sha256]).toEqual([

@@ -24,7 +24,7 @@ const PUBLIC = { publicUrl: 'https://postern.example' }
 const partsWith = (settings: object = PUBLIC) =>
   ({ keyring, settings: { bodyTimeoutMs: 1000, ...settings } }) as unknown as Services
 
-/** A proof for a request of these tests, fresh each time. */
+/** A fresh proof for a request of these tests. */
 const proofFor = (token: string | null, change: Partial<Parameters<typeof makeProof>[1]> = {}) =>
   makeProof(key, { method: 'POST', url: URL_HERE, token, nonce: nonceAt(nonceKey, Date.now()), ...change })
 
@@ -55,7 +55,7 @@ function ask(given: Given) {
 const bound = { jkt: expect.stringMatching(/^[\w-]{43}$/), id: expect.any(String), expiresAt: expect.any(Number) }
 
 describe('authenticate', () => {
-  it('accepts tokens and nonces of a former root key and of the next one, and says of which they are; of none other', async () => {
+  it('accepts tokens and nonces of a former and of the next root key, names the key, and accepts no others', async () => {
     const [former, next] = [new Redacted(new Uint8Array(32).fill(7)), new Redacted(new Uint8Array(32).fill(9))]
     const nextRing = await Keyring.open(next)
     const both = await Keyring.open(new Redacted(new Uint8Array(32).fill(8)), {
@@ -88,7 +88,7 @@ describe('authenticate', () => {
     expect((await Promise.all(refused)).map((one) => one !== null)).toEqual([false, true, false])
   })
 
-  it("tells the edge's part of a caller, and no rights", async () => {
+  it("returns the edge's part of a caller, without rights", async () => {
     const { caller, seal } = await ask({ authorization: `Bearer ${API}`, agent: 'test/1' })
     expect(caller).toEqual({
       credential: { kind: 'token', hash: api.hash, root: ROOT },
@@ -103,7 +103,7 @@ describe('authenticate', () => {
   const A = `Bearer ${API}`
   const S = `Bearer ${SESSION}`
   const D = `DPoP ${SESSION}`
-  // Authorization, what the proof is of (undefined: there is none), at sign-in → credential and proof, or refused.
+  // Authorization, the key of the proof (undefined without a proof), at sign-in → credential and proof, or refused.
   it.each<[string, string | undefined, string | null | undefined, boolean, string]>([
     ['an API token as Bearer', A, undefined, false, 'token'],
     ['an API token at sign-in', A, undefined, true, 'token'],
@@ -154,7 +154,7 @@ describe('authenticate', () => {
     ['a token of another vault', `Bearer ${mintToken('other', tokenKey).text.reveal()}`],
     ['a session token that says to be an API token', `Bearer ${SESSION.replace('pss_', 'pst_')}`],
     ['nothing', ''],
-  ])('refuses %s, at sign-in too, and does not quote it', async (_, authorization) => {
+  ])('refuses %s, also at sign-in, and does not quote it', async (_, authorization) => {
     for (const signIn of [false, true]) {
       const error = await rejectionOf(ask({ authorization, signIn }))
       expect(error.code).toBe('unauthenticated')
@@ -162,12 +162,12 @@ describe('authenticate', () => {
     }
   })
 
-  it('row 37: refuses a token that another root key made', async () => {
+  it('row 37: refuses a token of another root key', async () => {
     const theirs = mintToken('acme', await otherRing.macKey('acme', 'token')).text.reveal()
     expect((await rejectionOf(ask({ authorization: `Bearer ${theirs}` }))).code).toBe('unauthenticated')
   })
 
-  it('row 30: accepts a proof for the public address, and not for the one behind a proxy', async () => {
+  it('row 30: accepts a proof for the public URL, and refuses one for the URL behind a proxy', async () => {
     const url = URL_HERE.replace('https://postern.example', 'http://127.0.0.1:8787')
     const authorization = `DPoP ${SESSION}`
     expect((await ask({ authorization, url, proof: await proofFor(SESSION) })).caller.proof).toEqual(bound)
@@ -177,14 +177,14 @@ describe('authenticate', () => {
     expect((await ask({ authorization, url, proof: inside, services: local })).caller.proof).toEqual(bound)
   })
 
-  it('accepts no proof for an address that only the client says, unless it is of this machine', async () => {
+  it('refuses a proof for a host that only the client names, except on loopback', async () => {
     const authorization = `DPoP ${SESSION}`
     const asked = ask({ authorization, proof: await proofFor(SESSION), services: partsWith({}) })
     expect((await rejectionOf(asked)).code).toBe('bad_request')
     expect((await ask({ authorization: `Bearer ${API}`, services: partsWith({}) })).caller.proof).toBeNull()
   })
 
-  it('row 30: refuses a nonce of another vault, and says that one is needed', async () => {
+  it('row 30: refuses a nonce of another vault, and demands a nonce', async () => {
     const nonce = nonceAt(await keyring.macKey('other', 'nonce'), Date.now())
     const error = await rejectionOf(
       ask({ authorization: `DPoP ${SESSION}`, proof: await proofFor(SESSION, { nonce }) }),
@@ -197,13 +197,13 @@ describe('authenticate', () => {
     expect((await rejectionOf(ask({ authorization: `DPoP ${SESSION}`, proof }))).code).toBe('unauthenticated')
   })
 
-  it('remembers a proof for longer than its nonce is taken', async () => {
+  it('remembers a proof for longer than its nonce is accepted', async () => {
     const before = Date.now()
     const { caller } = await ask({ authorization: `DPoP ${SESSION}`, proof: await proofFor(SESSION) })
     expect(caller.proof!.expiresAt).toBeGreaterThanOrEqual(before + 120_000)
   })
 
-  it('passes on to which key a proof wants the answer sealed', async () => {
+  it('returns the key that a proof wants the answer sealed to', async () => {
     const authorization = `DPoP ${SESSION}`
     expect((await ask({ authorization, proof: await proofFor(SESSION, { seal: 'thumbprint' }) })).seal).toBe(
       'thumbprint',
@@ -211,7 +211,7 @@ describe('authenticate', () => {
     expect((await ask({ authorization, proof: await proofFor(SESSION) })).seal).toBeNull()
   })
 
-  it('row 45: makes a user agent fit for a log', async () => {
+  it('row 45: cleanses the user agent for the log', async () => {
     const agentOf = async (agent: string) => (await ask({ authorization: `Bearer ${API}`, agent })).caller.agent
     expect(await agentOf('a\tb\u0085c')).toBe('a\ufffdb\ufffdc')
     expect(await agentOf('x'.repeat(1000))).toBe('x'.repeat(256))

@@ -1,7 +1,9 @@
 /**
- * Requests whose time is up: what their clients are told, what the log says of them, and what becomes of a repeat.
+ * Requests that pass their deadline: their answers, their entries in the log, and repeats of them.
  *
- * What takes long is the vault, held by the test before or after its transaction.
+ * The tests hold the vault before or after its transaction.
+ *
+ * @module
  */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { REFUSALS } from '../../../../core/errors.ts'
@@ -12,7 +14,7 @@ import { memoryProvider } from '../../../support/memory_provider.ts'
 import { openGateway } from '../provider_access/provider_access_fixture.ts'
 
 beforeEach(() => {
-  // The deadline passes when the test says so, however busy the machine is.
+  // The test makes the deadline pass, so that a busy machine makes no difference.
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
 })
 
@@ -22,7 +24,7 @@ afterEach(() => {
 
 const DEADLINE_MS = 10_000
 
-/** An app whose vault can be held: before an operation is begun, or after it was recorded and before anybody is told. */
+/** An app whose vault can be held: before an operation begins, or after it is recorded and before its answer. */
 async function open(providers: Parameters<typeof openGateway>[0] = null) {
   const bench = await openGateway(providers, { environment: { POSTERN_REQUEST_TIMEOUT_MS: String(DEADLINE_MS) } })
   let held: { operation: string; when: 'before' | 'after'; until: Promise<void>; onReached: () => void } | null = null
@@ -60,7 +62,7 @@ async function open(providers: Parameters<typeof openGateway>[0] = null) {
     const response = await app.fetch(request, { address: '127.0.0.1' })
     return { response, status: response.status, body: await response.json() }
   }
-  /** Holds the next operation of a kind: `pass` lets the deadline of all requests pass once it has come there, `release` lets it go on. */
+  /** Holds the next operation of a kind: `pass` makes all deadlines pass once it is held, `release` continues it. */
   const hold = (operation: string, when: 'before' | 'after') => {
     const [until, reached] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
     held = { operation, when, until: until.promise, onReached: reached.resolve }
@@ -72,7 +74,7 @@ async function open(providers: Parameters<typeof openGateway>[0] = null) {
       release: async () => {
         held = null
         until.resolve()
-        // Whatever was held goes on now.
+        // Continue the held operation.
         for (let i = 0; i < 50; i++) await new Promise((next) => setImmediate(next))
       },
     }
@@ -83,8 +85,8 @@ async function open(providers: Parameters<typeof openGateway>[0] = null) {
 
 const late = { status: 503, code: 'unavailable', reason: 'late', detail: REFUSALS.late[1] }
 
-describe('a request whose time is up', () => {
-  it('row 19: was done when its entry was recorded before, and a repeat with its key is told so and does nothing more', async () => {
+describe('a request past its deadline', () => {
+  it('row 19: is done if its entry was recorded before, and a repeat with its key changes nothing more', async () => {
     const { ask, hold, entries, secret } = await open()
     const put = { body: { value: 'one' }, headers: { 'Idempotency-Key': 'a' } }
     const { pass, release } = hold('secret.write', 'after')
@@ -93,7 +95,7 @@ describe('a request whose time is up', () => {
     const first = await asked
     expect(first.body).toMatchObject(late)
     expect(first.response.headers.get('Retry-After')).toBe('1')
-    // It may have an entry, which its request id finds; an answer that names one is one that was waited for.
+    // It may have an entry, which its request id finds. Only an answer within the deadline names the entry.
     expect(first.response.headers.get('Audit-Index')).toBeNull()
     await release()
     expect(entries('secret.write')).toMatchObject([
@@ -104,11 +106,11 @@ describe('a request whose time is up', () => {
     expect(entries('secret.write')).toHaveLength(2)
     expect(entries('secret.write')[1]).toMatchObject({ outcome: 'ok', facts: { version: 1, replayed: true } })
     expect((await ask('GET', secret('a'))).body).toMatchObject({ value: 'one', version: 1 })
-    // Without the key it is another write.
+    // Without the key it is a new write.
     expect((await ask('PUT', secret('a'), { body: { value: 'one' } })).body).toMatchObject({ version: 2 })
   })
 
-  it('row 19: is done once when the repeat comes while the first still waits for its turn', async () => {
+  it('row 19: is done once if the repeat arrives while the first waits for its turn', async () => {
     const { ask, hold, entries, secret } = await open()
     const put = { body: { value: 'one' }, headers: { 'Idempotency-Key': 'a' } }
     const { pass, release } = hold('secret.write', 'before')
@@ -122,7 +124,7 @@ describe('a request whose time is up', () => {
     expect(entries('secret.write').filter(({ facts }) => facts.replayed !== true)).toHaveLength(1)
   })
 
-  it('row 19: stores nothing that had not begun to be stored: a write given up never overtakes a later one', async () => {
+  it('row 19: stores nothing if its write had not begun, so that it never undoes a later one', async () => {
     const { ask, hold, entries, secret } = await open()
     const { pass, release } = hold('secret.prepare', 'after')
     const first = ask('PUT', secret('a'), { body: { value: 'given up' } })
@@ -134,19 +136,19 @@ describe('a request whose time is up', () => {
     expect((await ask('GET', secret('a'))).body).toMatchObject({ value: 'later', version: 1 })
   })
 
-  it('stores nothing after it waited behind others of the same name for too long', async () => {
+  it('stores nothing after it waited too long behind writes of the same name', async () => {
     const { ask, hold, entries, secret } = await open()
     const { pass, release } = hold('secret.write', 'before')
     const asked = ['one', 'two'].map((value) => ask('PUT', secret('a'), { body: { value } }))
     await pass()
     for (const { body } of await Promise.all(asked)) expect(body).toMatchObject(late)
     await release()
-    // The first was under way; the second had not begun.
+    // The first was in progress; the second had not begun.
     expect(entries('secret.write')).toHaveLength(1)
     expect((await ask('GET', secret('a'))).body).toMatchObject({ value: 'one', version: 1 })
   })
 
-  it('sends nothing to a provider that had not begun to be sent, and the log says so', async () => {
+  it('sends nothing to a provider if sending had not begun, and the log records that', async () => {
     const aws = memoryProvider()
     const { admin, ask, hold, entries, secret } = await open({ aws })
     await admin.putChain('far', { resource: 'far/**', members: [{ provider: 'aws' }] })
@@ -156,7 +158,7 @@ describe('a request whose time is up', () => {
     for (const { body } of await Promise.all(asked)) expect(body).toMatchObject(late)
     await release()
     expect(aws.count('put')).toBe(0)
-    // The first was begun, and not sent; the second waited behind it, and never came as far.
+    // The first was begun, but not sent; the second waited behind it, and never began.
     expect(entries('secret.prepare')).toHaveLength(1)
     const unsent = { outcome: 'provider_unavailable', facts: { failure: 'timeout', sent: false } }
     expect(entries('secret.relayed')).toMatchObject([unsent])
@@ -164,7 +166,7 @@ describe('a request whose time is up', () => {
     expect([aws.text('far/a'), aws.count('put')]).toEqual(['later', 1])
   })
 
-  it('deletes nothing at a provider that had not begun to be deleted', async () => {
+  it('deletes nothing at a provider if deletion had not begun', async () => {
     const aws = memoryProvider()
     const { admin, ask, hold, entries, secret } = await open({ aws })
     await admin.putChain('far', { resource: 'far/**', members: [{ provider: 'aws' }] })
@@ -181,7 +183,7 @@ describe('a request whose time is up', () => {
     })
   })
 
-  it('has no value in its answer, and an entry that says what was decided', async () => {
+  it('has no value in its answer, and an entry with the decision', async () => {
     const { ask, hold, entries, secret } = await open()
     await ask('PUT', secret('a'), { body: { value: 'a canary that is late' } })
     const { pass, release } = hold('secret.read', 'after')
@@ -195,8 +197,8 @@ describe('a request whose time is up', () => {
   })
 })
 
-describe('a vault that too many wait for', () => {
-  it('refuses more at once, does nothing of them, and says so by another reason', async () => {
+describe('an overloaded vault', () => {
+  it('refuses further calls at once, does none of them, and gives another reason', async () => {
     const { services, entries } = await open()
     const handle = await services.host.vault('default', false)
     const caller = {

@@ -1,4 +1,4 @@
-/** How many requests without a good token an address may make, and what such requests leave behind. */
+/** The limit on requests without a valid token by address, and the entries of such requests. */
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -10,12 +10,12 @@ import { openGateway } from '../provider_access/provider_access_fixture.ts'
 const AT = { endpoint: 'http://127.0.0.1', vault: 'default' }
 const SESSIONS = '/v1/vaults/default/sessions'
 
-/** An app that answers so many refusals of an address. */
+/** An app with a limit on refusals by address. */
 const open = (refusals: number) =>
   openGateway(null, { environment: { POSTERN_SECURITY__REFUSAL_RATE: `${refusals}/h` } })
 type Bench = Awaited<ReturnType<typeof open>>
 
-/** Statuses, each with how often it came in a row. */
+/** Counts equal statuses in a row. */
 async function statuses(times: number, ask: () => Promise<Response>): Promise<[status: number, times: number][]> {
   const runs: [number, number][] = []
   for (let i = 0; i < times; i++) {
@@ -27,15 +27,15 @@ async function statuses(times: number, ask: () => Promise<Response>): Promise<[s
   return runs
 }
 
-/** A sign-in with a proof, and without a token of ours unless one is given. */
+/** A sign-in with a proof, and a token if one is given. */
 async function proven({ answer }: Bench, nonce: string | null, authorization: Record<string, string> = {}) {
   const url = `http://127.0.0.1${SESSIONS}`
   const proof = await makeProof(await makeProofKey(), { method: 'POST', url, token: null, nonce })
   return answer(new Request(url, { method: 'POST', headers: { DPoP: proof, ...authorization } }))
 }
 
-describe('a sign-in with the token of an identity provider', () => {
-  it('row 24: takes as long to be refused for an issuer that is trusted, and slow, as for one that is not', async () => {
+describe('a sign-in with the assertion of an issuer', () => {
+  it('row 24: is refused after the same time for a trusted, slow issuer as for an unknown one', async () => {
     const slow = createServer((_, response) => setTimeout(() => response.end('{"keys":[]}'), 300))
     slow.listen(0, '127.0.0.1')
     await once(slow, 'listening')
@@ -64,7 +64,7 @@ describe('a sign-in with the token of an identity provider', () => {
 })
 
 describe('refusals of an address', () => {
-  it('row 74: limits proofs that lack only the nonce to ten times as many as guesses, and gives the nonce with each answer', async () => {
+  it('row 74: limits proofs without a nonce to ten times the guesses, and sends the nonce with each answer', async () => {
     const bench = await open(3)
     let nonce: string | null = null
     const runs = await statuses(40, async () => {
@@ -76,14 +76,14 @@ describe('refusals of an address', () => {
       [401, 30],
       [429, 10],
     ])
-    // An honest client has not lost its first guess by asking for a nonce, nor has one with a token.
+    // Neither an honest client that needs a nonce nor one with a token has used up a guess.
     expect((await proven(bench, nonce)).status).toBe(401)
     const authorization = { Authorization: `Bearer ${bench.token.reveal()}` }
     expect((await proven(bench, nonce, authorization)).status).toBe(201)
     expect((await bench.send('/v1/vaults/default/sessions/current')).status).toBe(200)
   })
 
-  it('row 74: limits dead tokens like guesses, says when to come back, and records one entry', async () => {
+  it('row 74: limits dead tokens like guesses, sends Retry-After, and records one entry', async () => {
     const bench = await open(3)
     await bench.admin.putPrincipal('ann', { kind: 'user' })
     const { token, accessor } = await bench.admin.createToken({ principal: 'ann' })
@@ -99,7 +99,7 @@ describe('refusals of an address', () => {
     expect(await late.json()).toMatchObject({ code: 'throttled' })
     const entries = bench.log().filter(({ token }) => token === accessor)
     expect(entries.map(({ operation, facts }) => [operation, facts.flaw])).toEqual([['token.dead', 'revoked']])
-    // The same token at a route that asks for many values is refused as a whole.
+    // A route that reads many values refuses the same token as a whole.
     const references = Array.from({ length: 5 }, (_, i) => `postern://default/a${i}`)
     const body = JSON.stringify({ references })
     const headers = { Authorization: `Bearer ${token.reveal()}` }
@@ -108,7 +108,7 @@ describe('refusals of an address', () => {
     expect((await bench.send('/v1/vaults/default/sessions/current')).status).toBe(200)
   })
 
-  it('row 74: alerts of a stolen session, and answers its thief like a guess', async () => {
+  it('row 74: raises an alert for a stolen session, and answers its thief like a guess', async () => {
     const bench = await open(100)
     const key = await makeProofKey()
     const { token, session } = await signIn({ ...AT, token: bench.token, fetch: bench.answer, key })

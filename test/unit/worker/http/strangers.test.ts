@@ -1,4 +1,4 @@
-/** Who may not: what they are told, what they can tell from it, and what is recorded of them, whichever way they came in. */
+/** Callers without rights: the answers that they get, what these reveal, and the entries about them. */
 import fc from 'fast-check'
 import { describe, expect, it, vi } from 'vitest'
 import { nonceAt } from '../../../../core/authentication/dpop.ts'
@@ -12,8 +12,8 @@ import { memoryProvider } from '../../../support/memory_provider.ts'
 import { openGateway } from '../provider_access/provider_access_fixture.ts'
 
 /**
- * What has no entry, and is nothing else: proofs and keys of the log, which are hashes and would make it grow by being asked
- * for; one's own entries; and numbers of what waits.
+ * The only calls without an entry: proofs and keys of the log, which are hashes, and whose entries would make it grow with
+ * each proof; the caller's own entries; and stats.
  */
 const QUIET =
   /^(?:proveEntry|proveInclusion|proveConsistency|readTile|showCheckpoint|showLogKeys|listOwnEntries|showGauges): \w+ has no entry$/
@@ -26,7 +26,7 @@ async function open(providers: Parameters<typeof openGateway>[0] = null) {
   return bench
 }
 
-/** The id of a request for approval that somebody else made. */
+/** The id of another caller's approval request. */
 async function anApproval({ admin, send, secret }: Awaited<ReturnType<typeof open>>): Promise<string> {
   for (const id of ['ann', 'bob']) await admin.putPrincipal(id, { kind: 'user' })
   const unless = { approvals: { required: 1, from: ['ann', 'bob'] } }
@@ -39,7 +39,7 @@ async function anApproval({ admin, send, secret }: Awaited<ReturnType<typeof ope
   return approval.id
 }
 
-/** An answer without what differs each time. */
+/** An answer without the parts that differ each time. */
 async function faceOf(response: Response): Promise<string> {
   const { requestId: _, auditIndex: __, ...body } = (await response.json()) as Record<string, unknown>
   const headers = [...response.headers].filter(([name]) => name !== 'request-id' && name !== 'audit-index').sort()
@@ -47,7 +47,7 @@ async function faceOf(response: Response): Promise<string> {
 }
 
 describe('strangers', () => {
-  it('row 24: answers strangers of every kind alike, whoever they were', async () => {
+  it('row 24: get the same answer, of every kind', async () => {
     const bench = await open()
     const { admin } = bench
     const tokenOf = async (principal: string) => {
@@ -74,7 +74,7 @@ describe('strangers', () => {
       'a token of another vault': elsewhere.reveal(),
       'one that was never given out': other.reveal(),
       revoked: known,
-      'of somebody who is disabled': disabled.token.reveal(),
+      'of a disabled principal': disabled.token.reveal(),
       expired: expired.token.reveal(),
       'a session that was signed out': signedOut.reveal(),
     }
@@ -95,7 +95,7 @@ describe('strangers', () => {
     }
   })
 
-  it('row 24: costs the same work whoever they were, and a refused sign-in the same time whatever was wrong', async () => {
+  it('row 24: cost the same work, and a refused sign-in takes the same time for every cause', async () => {
     const bench = await open()
     const { admin } = bench
     const tokenOf = async (principal: string) => {
@@ -118,7 +118,7 @@ describe('strangers', () => {
       [bench.secret('prod/db'), 'GET'],
       [bench.secret('none'), 'GET'],
     ] as const) {
-      // The first refusal of a token that was good once is recorded.
+      // The first refusal of a formerly valid token is recorded.
       for (const token of tokens) await costs(token, path, method)
       const all: string[][] = []
       for (const token of tokens) all.push(await costs(token, path, method))
@@ -128,7 +128,7 @@ describe('strangers', () => {
     asked.mockRestore()
   })
 
-  it('row 24: are let wait as long for a wrong code, a lock and a token that is none, by a clock that stands still', async () => {
+  it('row 24: wait as long for a wrong code as for a lock and for an unknown token, with a stopped clock', async () => {
     const bench = await openGateway(null, {
       environment: { POSTERN_SECURITY__REFUSAL_RATE: 'none', POSTERN_SECURITY__MAX_FAILED_ATTEMPTS: '1' },
     })
@@ -165,7 +165,7 @@ describe('strangers', () => {
     }
   })
 
-  it('row 37: cannot tell what is there from what is not, whatever they ask by its id', async () => {
+  it('row 37: cannot tell existing ids from missing ones', async () => {
     const bench = await open({ aws: memoryProvider() })
     const { admin } = bench
     await admin.putPrincipal('nobody', { kind: 'user' })
@@ -215,7 +215,7 @@ describe('strangers', () => {
     }
     expect(told).toEqual([])
     expect(asked).toBeGreaterThan(25)
-    // It would hold of ids that are all of nothing, too: whoever may see can tell them apart.
+    // This would also hold if all ids were missing: a caller with rights can tell them apart.
     const seen = operations.filter(({ path, method }) => method === 'get' && /\{(?:id|name)\}$/.test(path))
     expect(seen.length).toBeGreaterThan(2)
     for (const { path } of seen) {
@@ -228,7 +228,7 @@ describe('strangers', () => {
 describe('row 60: every way in', () => {
   const WAYS = ['token', 'session', 'token without rights', 'session without rights', 'bound session'] as const
 
-  /** A vault, and a credential for it: an administrator may take its own away by what it asks. */
+  /** A vault and a credential, for each request: an administrator may revoke its own. */
   async function openAs(way: (typeof WAYS)[number]) {
     const bench = await open()
     await bench.admin.putPrincipal('nobody', { kind: 'user' })
@@ -253,40 +253,35 @@ describe('row 60: every way in', () => {
     })
   }
 
-  it.each(WAYS)(
-    'by a %s has an entry for whatever is decided, which the answer names',
-    { timeout: 300_000 },
-    async (way) => {
-      let bench = await openAs(way)
-      const passed = new Set<string>()
-      const decided = new Set<string>()
-      for (const asked of fc.sample(requests('x', 0), { numRuns: 1500, seed: 60 })) {
-        const { operation, method, path, headers, body } = asked
-        // No client could send those.
-        if (headers.some(([, value]) => !/^[\x20-\x7e]*$/.test(value))) continue
-        const [{ n: before } = { n: 0 }] = bench.sql.all<{ n: number }>('SELECT COUNT(*) AS n FROM entry')
-        const filled = path.replace(/~[a-z]+~/g, 'none')
-        const response = await bench.send(filled, {
-          method,
-          headers: { ...Object.fromEntries(headers), ...(await bench.proves(method, filled)) },
-          ...(body !== null && { body: body.replace(/~[a-z]+~/g, 'none') }),
-        })
-        const { code } = response.ok ? { code: 'ok' } : ((await response.json()) as { code: string })
-        if (code === 'unauthenticated') bench = await openAs(way)
-        if (!path.startsWith('/v1/vaults/') || ['bad_request', 'unauthenticated', 'unavailable'].includes(code))
-          continue
-        decided.add(operation)
-        const id = response.headers.get('Request-Id')
-        const index = response.headers.get('Audit-Index')
-        const own = bench.sql
-          .all<{ n: number; body: Uint8Array }>('SELECT n, body FROM entry WHERE n >= ?', before)
-          .filter((entry) => JSON.parse(Buffer.from(entry.body).toString()).request === id)
-        if (own.length === 0) passed.add(`${operation}: ${code} has no entry`)
-        if (index !== null && !own.some(({ n }) => n === Number(index))) passed.add(`${operation}: names another`)
-      }
-      expect([...passed].filter((one) => !QUIET.test(one))).toEqual([])
-      // It would hold of requests that are all refused as malformed, too.
-      expect(decided.size).toBeGreaterThan(40)
-    },
-  )
+  it.each(WAYS)('by a %s has an entry for each decision, which the answer names', { timeout: 300_000 }, async (way) => {
+    let bench = await openAs(way)
+    const passed = new Set<string>()
+    const decided = new Set<string>()
+    for (const asked of fc.sample(requests('x', 0), { numRuns: 1500, seed: 60 })) {
+      const { operation, method, path, headers, body } = asked
+      // No client can send these.
+      if (headers.some(([, value]) => !/^[\x20-\x7e]*$/.test(value))) continue
+      const [{ n: before } = { n: 0 }] = bench.sql.all<{ n: number }>('SELECT COUNT(*) AS n FROM entry')
+      const filled = path.replace(/~[a-z]+~/g, 'none')
+      const response = await bench.send(filled, {
+        method,
+        headers: { ...Object.fromEntries(headers), ...(await bench.proves(method, filled)) },
+        ...(body !== null && { body: body.replace(/~[a-z]+~/g, 'none') }),
+      })
+      const { code } = response.ok ? { code: 'ok' } : ((await response.json()) as { code: string })
+      if (code === 'unauthenticated') bench = await openAs(way)
+      if (!path.startsWith('/v1/vaults/') || ['bad_request', 'unauthenticated', 'unavailable'].includes(code)) continue
+      decided.add(operation)
+      const id = response.headers.get('Request-Id')
+      const index = response.headers.get('Audit-Index')
+      const own = bench.sql
+        .all<{ n: number; body: Uint8Array }>('SELECT n, body FROM entry WHERE n >= ?', before)
+        .filter((entry) => JSON.parse(Buffer.from(entry.body).toString()).request === id)
+      if (own.length === 0) passed.add(`${operation}: ${code} has no entry`)
+      if (index !== null && !own.some(({ n }) => n === Number(index))) passed.add(`${operation}: names another`)
+    }
+    expect([...passed].filter((one) => !QUIET.test(one))).toEqual([])
+    // This would also hold if all requests were refused as malformed.
+    expect(decided.size).toBeGreaterThan(40)
+  })
 })

@@ -1,5 +1,5 @@
 /**
- * A whole app over a vault in memory, with providers that a test gives it.
+ * An app over a vault in memory, with the providers of a test.
  *
  * @module
  */
@@ -27,16 +27,16 @@ export const ROOT_KEY = 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8'
 export interface GatewayOptions {
   vault?: string
   environment?: Record<string, string>
-  /** A store to go on with. */
+  /** An existing store. */
   sql?: Sqlite
-  /** Another root key than that of the other tests, and those that it takes the place of. */
+  /** Another root key than that of other tests, and its former root keys. */
   root?: { key: string; former: string[] }
 }
 
 /**
- * Opens an app with providers, and its administrator's client.
+ * Opens an app with providers, and a client of its administrator.
  *
- * @param providers Those that the test made; `null` for those that the environment configures.
+ * @param providers The providers; `null` to configure them by the environment.
  */
 export async function openGateway(
   providers: Partial<Record<ProviderId, { provider: Provider }>> | null,
@@ -89,7 +89,7 @@ export async function openGateway(
       const rows = sql.all<{ body: Uint8Array }>('SELECT body FROM entry ORDER BY n')
       return rows.map(({ body }) => JSON.parse(Buffer.from(body).toString()))
     },
-    /** A client of somebody who may read a pattern. */
+    /** Makes a client that may read a pattern. */
     async reader(id: string, resource: string): Promise<Client> {
       const admin = open(text)
       await admin.putPrincipal(id, { kind: 'service' })

@@ -1,4 +1,4 @@
-/** Reads and writes through a chain of providers, over the whole app. */
+/** Reads through a chain of providers, over the whole app. */
 import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -26,7 +26,7 @@ async function failure(promise: Promise<unknown>): Promise<{ code: ErrorCode; re
   return { code, reason: detail.reason }
 }
 
-/** A gateway with a primary and a replica, which both have `prod/db`, and a chain of them. */
+/** An app with a chain of a primary and a replica, which both have `prod/db`. */
 async function opened(chain: object = {}, options: GatewayOptions = {}) {
   const primary = memoryProvider()
   const replica = memoryProvider()
@@ -39,11 +39,11 @@ async function opened(chain: object = {}, options: GatewayOptions = {}) {
 
 type Opened = Awaited<ReturnType<typeof opened>>
 
-/** Closes the gap between two events that would otherwise share a millisecond. */
+/** Separates two events that would otherwise share a millisecond. */
 const tick = () => new Promise((resolve) => setTimeout(resolve, 3))
 
 describe('a read through a chain', () => {
-  it('comes from the primary, says so, and is recorded before and after', async () => {
+  it('comes from the primary, names it, and is recorded before and after', async () => {
     const { admin, log, send, secret } = await opened()
     const { value, ...rest } = await admin.get('prod/db')
     expect([value.reveal(), rest.provider, rest.version]).toEqual(['of the primary', 'aws', 'v1'])
@@ -70,7 +70,7 @@ describe('a read through a chain', () => {
     expect([value.reveal(), provider, version, primary.calls]).toEqual(['sealed', 'sealed', 1, []])
   })
 
-  it.each(OUTAGES)('goes on to the replica when the primary is %s, and says why', async (kind) => {
+  it.each(OUTAGES)('fails over to the replica when the primary is %s, and gives the reason', async (kind) => {
     const { admin, primary, log, send, secret } = await opened()
     primary.failing = kind
     const { value, provider, passedOver, cached } = await admin.get('prod/db')
@@ -81,7 +81,7 @@ describe('a read through a chain', () => {
     expect(log().at(-1)!.facts).toMatchObject({ provider: 'azure', skipped: [`aws:${kind}`] })
   })
 
-  it.each(ANSWERS)('row 16: ends when the primary says %s, whatever the replica has', async (kind) => {
+  it.each(ANSWERS)('row 16: does not fail over when the primary answers %s', async (kind) => {
     const { admin, primary, replica, log } = await opened()
     primary.failing = kind
     const { code } = await failure(admin.get('prod/db'))
@@ -100,20 +100,20 @@ describe('a read through a chain', () => {
     expect(log().at(-1)).toMatchObject({ operation: 'secret.provided', facts: { provider: 'aws', failure: kind } })
   })
 
-  it('goes on after not_found, and after nothing else, where the chain says so', async () => {
+  it('fails over after not_found, and no other answer, if the chain says so', async () => {
     const { admin, primary, replica } = await opened({ onNotFound: 'next' })
     primary.failing = 'not_found'
     expect((await admin.get('prod/db')).provider).toBe('azure')
     replica.failing = 'not_found'
     expect((await failure(admin.get('prod/db'))).code).toBe('not_found')
-    // It may be where nobody can look now.
+    // The secret may be at the member that is unreachable.
     replica.failing = 'timeout'
     expect((await failure(admin.get('prod/db'))).code).toBe('unavailable')
     primary.failing = 'deleted'
     expect((await failure(admin.get('prod/db'))).reason).toBe('provider_deleted')
   })
 
-  it('leaves a provider that hangs in time for the others', async () => {
+  it('leaves a hanging provider in time for the others', async () => {
     const { admin, primary } = await opened()
     primary.failing = 'hangs'
     expect((await admin.get('prod/db')).provider).toBe('azure')
@@ -134,13 +134,13 @@ describe('a read through a chain', () => {
     primary.delayMs = 20
     const response = send(secret('prod/db'))
     await new Promise((resolve) => setTimeout(resolve, 10))
-    // The disk fills up while the provider is asked.
+    // The disk fills up during the fetch.
     sql.all("CREATE TRIGGER full BEFORE INSERT ON entry BEGIN SELECT RAISE(FAIL, 'disk is full'); END")
     expect((await response).status).toBe(503)
     expect(await (await response).text()).not.toContain('of the primary')
   })
 
-  it('decides anew once the provider has answered: a right that ended meanwhile is no right', async () => {
+  it('decides again after the fetch, and refuses a right that ended meanwhile', async () => {
     const { admin, reader, primary } = await opened()
     const ann = await reader('ann', 'prod/**')
     primary.delayMs = 30
@@ -150,14 +150,14 @@ describe('a read through a chain', () => {
     expect((await pending).code).toBe('denied')
   })
 
-  it('asks nobody for what the caller may not read', async () => {
+  it('contacts no provider for a caller that may not read', async () => {
     const { reader, primary } = await opened()
     const ann = await reader('ann', 'open/**')
     expect((await failure(ann.get('prod/db'))).code).toBe('denied')
     expect(primary.calls).toEqual([])
   })
 
-  it('makes one provider call for 1,000 that ask for one cold name at once, each recorded', {
+  it('makes one provider call for 1,000 concurrent reads of one cold name, each recorded', {
     timeout: 180_000,
   }, async () => {
     // A busy machine takes its time for 1,000: no limit of an attempt, a request or a client decides here.
@@ -174,7 +174,7 @@ describe('a read through a chain', () => {
     expect(log().filter(({ operation }) => operation === 'secret.provided')).toHaveLength(1000)
   })
 
-  it('reads a version that the provider names, and refuses one that is none', async () => {
+  it("reads a version by the provider's id, and refuses an invalid one", async () => {
     const { admin, primary, send, secret } = await opened()
     primary.set('prod/db', 'newer')
     expect((await admin.get('prod/db', { version: 'v1' })).value.reveal()).toBe('of the primary')
@@ -198,7 +198,7 @@ describe('a read through a chain', () => {
     ])
   })
 
-  it('row 67: hydrates what a pointer picks as it is written in the document, typed as what it is', async () => {
+  it('row 67: hydrates the value at a pointer byte for byte, with its type', async () => {
     const { admin, primary } = await opened()
     const json = '{"id":1234567890123456789,"v":1.10,"big":1e400,"z":-0,"n":null,"o":{ "b":1E2, "a":[] },"s":"\\ud800"}'
     primary.set('prod/json', json)
@@ -219,7 +219,7 @@ describe('a read through a chain', () => {
     }
   })
 
-  it('answers a hydrate in its time, though many of its names are slow', async () => {
+  it('answers a hydrate within its deadline if many names are slow', async () => {
     const primary = memoryProvider()
     primary.set('prod/db', 'value')
     let slow = 0
@@ -236,11 +236,11 @@ describe('a read through a chain', () => {
     const items = await bench.admin.hydrate(names.map((name) => `postern://default/prod/${name}`))
     const reasons = items.map((item) => ('error' in item ? item.error.detail.reason : null))
     expect(reasons).toEqual([null, ...Array.from({ length: 100 }, () => 'provider_unavailable')])
-    // Eight at a time, each a fifth of all the time that there is.
+    // Eight at a time, each for a fifth of the deadline.
     expect(slow).toBeLessThanOrEqual(48)
   })
 
-  it('hydrates many in one provider call where the provider can, and asks alone for what failed in it', async () => {
+  it('hydrates many in one provider call if the provider can, and fetches failed names alone', async () => {
     const { admin, primary, replica } = await opened()
     for (let i = 0; i < 10; i++) primary.set(`prod/n${i}`, `value ${i}`)
     let batches = 0
@@ -274,7 +274,7 @@ describe('one odd secret of a store', () => {
     reset: (response) => response.destroy(),
   }
 
-  it('row 69: closes it for no other, whatever is wrong with it and however often it is read', async () => {
+  it('row 69: opens no breaker for other secrets, for each flaw and number of reads', async () => {
     const store = createServer((request, response) => {
       response.setHeader('Content-Type', 'application/json')
       const kind = /odd_([a-z]+)/.exec(request.url ?? '')?.[1]
@@ -297,7 +297,7 @@ describe('one odd secret of a store', () => {
     const seen = new Map<string, string>()
     for (let round = 0; round < 6; round++) {
       for (const kind of Object.keys(ODD)) {
-        // One name again and again, and another each time.
+        // One name repeatedly, and a different name each time.
         for (const name of [`h/mallory/odd_${kind}`, `h/mallory/odd_${kind}_${round}`]) {
           const { code } = await failure(mallory.get(name))
           seen.set(kind, code)
@@ -320,7 +320,7 @@ describe('one odd secret of a store', () => {
 })
 
 describe('the cache', () => {
-  it('serves a value until it is too old, without asking, and says how old it is', async () => {
+  it('serves a fresh value without a fetch, with its age', async () => {
     const { admin, primary, send, secret, log } = await opened({ cacheSeconds: 60 })
     await admin.get('prod/db')
     const { headers } = await send(secret('prod/db'))
@@ -349,13 +349,13 @@ describe('the cache', () => {
     expect(dead.calls).toEqual([])
   })
 
-  it('row 51: is decided on at every hit', async () => {
+  it('row 51: decides at every hit', async () => {
     const { admin, reader, open } = await opened({ cacheSeconds: 60 })
     const ann = await reader('ann', 'prod/**')
     await ann.get('prod/db')
     await admin.deleteRule('ann')
     expect((await failure(ann.get('prod/db'))).code).toBe('denied')
-    // What one may see is there; another does not get it for that, nor learns that it is.
+    // A value cached for one caller is neither served nor revealed to another.
     const bob = await reader('bob', 'dev/**')
     expect((await admin.get('prod/db')).cached).toBeDefined()
     expect((await failure(bob.get('prod/db'))).code).toBe('denied')
@@ -366,7 +366,7 @@ describe('the cache', () => {
     expect((await failure(revoked.get('prod/db'))).code).toBe('unauthenticated')
   })
 
-  it('row 51: forgets a secret that is written or deleted', async () => {
+  it('row 51: drops a secret that is written or deleted', async () => {
     const { admin, primary } = await opened({ cacheSeconds: 60 })
     await admin.get('prod/db')
     await admin.put('prod/db', hidden('new'))
@@ -378,7 +378,7 @@ describe('the cache', () => {
     expect(primary.secrets.has('prod/db')).toBe(false)
   })
 
-  it('row 51: keeps no value that was on its way while the secret changed', async () => {
+  it('row 51: stores no value that was in flight while the secret changed', async () => {
     const { admin, primary } = await opened({ cacheSeconds: 60 })
     const { get } = primary.provider
     const [read, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
@@ -414,7 +414,7 @@ describe('the cache', () => {
     },
   )
 
-  it('serves an old value when no provider can be reached, for as long as the chain says and no longer', async () => {
+  it('serves a stale value when no provider is reachable, as long as the chain allows', async () => {
     const moved = await openStale({ cacheSeconds: 1, maxStaleSeconds: 100 })
     const { admin, send, secret, log, age } = moved
     await age(50_000)
@@ -425,12 +425,12 @@ describe('the cache', () => {
       'Postern; fwd=stale; ttl=-49; detail="stale-if-error, aws=unavailable, azure=unavailable"',
     )
     expect(log().at(-1)!.facts).toMatchObject({ cache: 'stale', ageSeconds: 50, provider: 'aws' })
-    // Each was asked twice, and is named once.
+    // Each was tried twice, and is named once.
     expect(((await response.json()) as { passedOver: unknown }).passedOver).toEqual([
       { provider: 'aws', why: 'unavailable' },
       { provider: 'azure', why: 'unavailable' },
     ])
-    // Many at once have one set of headers: each value says it itself.
+    // A batch has one set of headers, so each item has its own facts.
     const [item] = await admin.hydrate(['postern://default/prod/db'])
     expect(item).toMatchObject({ secret: { provider: 'aws', cached: { ageSeconds: 50, stale: true } } })
     expect(item).toHaveProperty('secret.passedOver')
@@ -438,13 +438,13 @@ describe('the cache', () => {
     expect((await send(secret('prod/db'))).status).toBe(503)
   })
 
-  it('row 51: serves nothing old where the chain does not say so', async () => {
+  it('row 51: serves no stale value unless the chain allows it', async () => {
     const { send, secret, age } = await openStale({ cacheSeconds: 1 })
     await age(2000)
     expect((await send(secret('prod/db'))).status).toBe(503)
   })
 
-  it('row 51: opens no value that was moved, changed or made younger; it asks the provider, and says so', async () => {
+  it('row 51: opens no value that was moved, changed or backdated, but fetches it and reports that', async () => {
     for (const change of [
       "UPDATE cached SET name = 'prod/other' WHERE name = 'prod/db'",
       'UPDATE cached SET fetched_at = fetched_at + 1',
@@ -463,7 +463,7 @@ describe('the cache', () => {
     }
   })
 
-  it('remembers for a moment that there is no such secret, until it is written', async () => {
+  it('remembers briefly that a secret does not exist, until it is written', async () => {
     const { admin, primary } = await opened({ cacheSeconds: 60 })
     expect((await failure(admin.get('prod/none'))).code).toBe('not_found')
     expect((await failure(admin.get('prod/none'))).code).toBe('not_found')
@@ -472,7 +472,7 @@ describe('the cache', () => {
     expect((await admin.get('prod/none')).value.reveal()).toBe('now')
   })
 
-  it.each(ABSENT)('row 68: takes %s of a replica for no absence while the primary is away', async (absent) => {
+  it.each(ABSENT)('row 68: does not take %s of a replica for absence while the primary is down', async (absent) => {
     const { admin, primary, replica, send, secret, log } = await opened({ cacheSeconds: 60 })
     primary.failing = 'timeout'
     replica.failing = absent
@@ -490,31 +490,31 @@ describe('the cache', () => {
     const { items } = (await hydrated.json()) as { items: { error: object }[] }
     expect(items[0]!.error).toMatchObject({ code: 'unavailable', reason: 'provider_unavailable', passedOver })
     expect((await send(`/v1/vaults/default/versions/prod/db`)).status).toBe(503)
-    // Nothing of it is remembered.
+    // The answer is not remembered.
     primary.failing = null
     expect((await admin.get('prod/db')).provider).toBe('aws')
   })
 
-  it('row 68: serves an old value when a replica never had the secret, and none when it knows of a revocation', async () => {
+  it('row 68: serves a stale value if the replica never had the secret, but not if it reports a revocation', async () => {
     const stale = { maxStaleSeconds: 60 }
     const { admin, replica } = await openStale(stale)
     replica.failing = 'not_found'
     expect((await admin.get('prod/db')).cached).toMatchObject({ stale: true })
     replica.failing = 'deleted'
     expect((await failure(admin.get('prod/db'))).code).toBe('unavailable')
-    // Not kept for later either.
+    // It is not kept for later either.
     replica.failing = 'not_found'
     expect((await failure(admin.get('prod/db'))).code).toBe('unavailable')
   })
 
-  it('row 68: serves no old value of a provider that does not have it any more', async () => {
+  it('row 68: serves no stale value of a provider that no longer has it', async () => {
     const { admin, primary, replica } = await openStale({ maxStaleSeconds: 60, onNotFound: 'next' })
     primary.failing = 'not_found'
     replica.failing = 'unavailable'
     expect((await failure(admin.get('prod/db'))).code).toBe('unavailable')
   })
 
-  it('leaves out a replica that cannot have the name, for reads and for writes', async () => {
+  it('skips a replica that cannot have the name, for reads and for writes', async () => {
     const primary = memoryProvider('aws')
     const replica = memoryProvider('azure')
     primary.set('prod/db_password', 'of the primary')
@@ -529,7 +529,7 @@ describe('the cache', () => {
     expect((await failure(admin.get('prod/db_password'))).code).toBe('bad_request')
   })
 
-  it('forgets everything when a chain changes', async () => {
+  it('drops everything when a chain changes', async () => {
     const { admin, primary } = await opened({ cacheSeconds: 60 })
     await admin.get('prod/db')
     await admin.putChain('prod', { ...both, members: [{ provider: 'azure' }], cacheSeconds: 60 })
@@ -543,7 +543,7 @@ describe('the cache', () => {
     await admin.get('prod/db')
     primary.failing = 'unavailable'
     replica.failing = 'unavailable'
-    /** Makes what is kept older, as only who has the keys can. */
+    /** Makes cached values older, which only a holder of the keys can do. */
     const age = async (ms: number) => {
       const { openCached, sealCached } = await import('../../../../core/sealing/cached_value.ts')
       const { dekCache } = await import('../../../../core/crypto/envelope.ts')

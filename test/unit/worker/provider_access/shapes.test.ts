@@ -1,4 +1,4 @@
-/** Documents of others over the whole app: read, written back as they are, or refused before anything is sent. */
+/** Documents that other programs wrote, over the whole app: read, written back as they are, or refused before sending. */
 import { describe, expect, it } from 'vitest'
 import { AwsProvider } from '../../../../core/providers/aws/provider.ts'
 import { HashicorpProvider } from '../../../../core/providers/hashicorp/provider.ts'
@@ -19,7 +19,7 @@ const JSON_TYPE = 'application/json'
 
 type Bench = Awaited<ReturnType<typeof opened>>
 
-/** A mount of version 1, which keeps letters, as the primary of `prod/**`, with a replica. */
+/** A KV mount of version 1, which keeps the bytes of a document, as the primary of `prod/**`, with a replica. */
 async function opened(mount = 'kv1', chain: object = {}) {
   const server = fakeVault()
   const credentials = { kind: 'token', token: new Redacted('root-test-token') } as const
@@ -49,8 +49,8 @@ async function put({ send }: Pick<Bench, 'send'>, body: object, headers: Record<
   return { status: answer.status, reason, detail }
 }
 
-describe('a document of others', () => {
-  it('row 66: is read in its own letters, and put back as its own fields', async () => {
+describe('a document of another program', () => {
+  it('row 66: is read byte for byte, and written back as its own fields', async () => {
     const bench = await opened()
     await bench.others(DOCUMENT)
     const read = await bench.admin.get('prod/db')
@@ -62,7 +62,7 @@ describe('a document of others', () => {
     expect((await bench.admin.get('prod/db')).value.reveal()).toBe(CHANGED)
   })
 
-  it('row 66: takes no text, and nothing is sent; the refusal says what to do, and is on record', async () => {
+  it('row 66: refuses text before sending; the refusal says what to do, and is recorded', async () => {
     for (const mount of ['kv1', 'secret']) {
       const bench = await opened(mount)
       await bench.others(mount === 'kv1' ? DOCUMENT : `{"data":${DOCUMENT}}`)
@@ -114,7 +114,7 @@ describe('a document of others', () => {
     },
   )
 
-  it('row 66: stays one text with nothing beside it, where others keep one', async () => {
+  it('row 66: stays one text without other fields if it was one', async () => {
     const bench = await opened()
     await bench.others('{"value":"theirs"}')
     expect((await put(bench, { value: 'ours' })).status).toBe(201)
@@ -124,11 +124,11 @@ describe('a document of others', () => {
     expect((await put(bench, { value: 'ours' })).reason).toBe('foreign_shape')
   })
 
-  it('row 66: is not replaced by a write that saw the version before it', async () => {
+  it('row 66: is not replaced by a write that saw an earlier version', async () => {
     const { server, ...bench } = await opened('secret')
     await bench.others('{"data":{"value":"a text"}}')
     let raced = false
-    // Others write right after the look.
+    // Another program writes right after the read.
     const url = `${ADDRESS}/v1/secret/data/prod/db`
     const provider = new HashicorpProvider(
       { address: ADDRESS, mount: 'secret', credentials: { kind: 'token', token: new Redacted('root-test-token') } },
@@ -149,7 +149,7 @@ describe('a document of others', () => {
     expect(await bench.there()).toContain('"user":"u"')
   })
 
-  it('row 66: keeps its shape at a replica too, unless the write that is copied replaced it', async () => {
+  it('row 66: keeps its shape at a replica too, unless the copied write replaced it', async () => {
     const primary = memoryProvider()
     const server = fakeVault()
     const credentials = { kind: 'token', token: new Redacted('root-test-token') } as const
@@ -176,7 +176,7 @@ describe('a document of others', () => {
       true,
     ])
     await bench.admin.put('prod/db', new Redacted('a text'), { replace: 'shape' })
-    // One that comes before the copy is made takes nothing back.
+    // A write before the copy does not revert the replacement.
     await bench.admin.put('prod/db', new Redacted('another'))
     await keepUp()
     expect([bench.sql.all('SELECT * FROM replication'), await there()]).toEqual([
@@ -185,7 +185,7 @@ describe('a document of others', () => {
     ])
   })
 
-  it('row 66: is not replaced at a replica by a write that may replace it and was refused', async () => {
+  it('row 66: is not replaced at a replica by a replacing write that was refused', async () => {
     const primary = memoryProvider()
     const aws = fakeSecretsManager()
     const credentials = {
@@ -218,7 +218,7 @@ describe('a document of others', () => {
     expect(bench.sql.all('SELECT * FROM replication')).toEqual([])
   })
 
-  it('row 66: is brought to a replica with each of its digits', async () => {
+  it('row 66: is copied to a replica with all digits', async () => {
     const server = fakeVault()
     const credentials = { kind: 'token', token: new Redacted('root-test-token') } as const
     const provider = new HashicorpProvider({ address: ADDRESS, mount: 'kv1', credentials }, { fetch: server.fetch })
@@ -264,7 +264,7 @@ describe('keys and values of AWS', () => {
 })
 
 describe('a store of the HTTP contract', () => {
-  /** A store that has one document, and answers a write with what it was told to answer. */
+  /** A store with one document and a fixed answer to writes. */
   async function store(
     text: string,
     { versionPointer, written = {} as Reply | object } = {} as { versionPointer?: string; written?: object },
@@ -301,7 +301,7 @@ describe('a store of the HTTP contract', () => {
     '{"value":"\\ud800"}',
     '{"value":"x","value":"y"}',
     '{"value":5,"encoding":"base64"}',
-  ])('row 67: refuses %s, whose value is none', async (text) => {
+  ])('row 67: refuses %s, which holds no value', async (text) => {
     expect(await read(await store(text))).toEqual({ status: 400, reason: 'provider_invalid' })
   })
 
@@ -321,7 +321,7 @@ describe('a store of the HTTP contract', () => {
   it.each(['null', '{}', '[]', 'true', '""', '"\\ud800"'])('row 67: refuses the version %s', async (version) => {
     const bench = await store(`{"value":"x","version":${version}}`, { versionPointer: '/version' })
     expect(await read(bench)).toEqual({ status: 400, reason: 'provider_invalid' })
-    // A write that was made is not told as one that was not.
+    // The write was made, and must not be reported as refused.
     const odd = await store('{}', { versionPointer: '/version', written: { text: `{"version":${version}}` } })
     expect(await put(odd, { value: 'x' })).toMatchObject({ status: 503, reason: 'write_unknown' })
   })

@@ -1,4 +1,4 @@
-/** Who may share an answer with whom. */
+/** Which reads may share a fetch. */
 import { describe, expect, it } from 'vitest'
 import type { VersionedChain } from '../../../../core/providers/chain.ts'
 import type { ProviderRead } from '../../../../core/vault/chains/read_operations.ts'
@@ -35,8 +35,8 @@ async function opened(shared = true) {
   return { aws, fetch, fetchAll }
 }
 
-describe('a flight', () => {
-  it('is shared by all who were permitted before it was recorded, and the cache is offered one value', async () => {
+describe('a shared fetch', () => {
+  it('is shared by all reads permitted before it is recorded, and gives the cache one value', async () => {
     const { aws, fetch } = await opened()
     const all = await Promise.all([fetch(1), fetch(2), fetch(3)])
     expect([aws.count('get'), all.map(({ collapsed }) => collapsed)]).toEqual([1, [false, true, true]])
@@ -45,7 +45,7 @@ describe('a flight', () => {
     expect([late.collapsed, aws.count('get')]).toEqual([true, 1])
   })
 
-  it('is not shared by who was permitted after it was recorded', async () => {
+  it('is not shared by a read permitted after it is recorded', async () => {
     const { aws, fetch } = await opened()
     const first = await fetch(1)
     first.recorded(5)
@@ -54,7 +54,7 @@ describe('a flight', () => {
     expect(aws.count('get')).toBe(2)
   })
 
-  it('is over once it is recorded, and shared by nobody when it was not', async () => {
+  it('ends once it is recorded, and is not shared when recording fails', async () => {
     const { aws, fetch } = await opened()
     ;(await fetch(1)).recorded(null)
     expect((await fetch(2)).collapsed).toBe(false)
@@ -63,7 +63,7 @@ describe('a flight', () => {
     expect(aws.count('get')).toBe(2)
   })
 
-  it('of many is not shared while the others are waited for: it may be of what was replaced meanwhile', async () => {
+  it('in a batch is not shared once it arrived: its value may be replaced while the batch waits', async () => {
     const { aws, fetch, fetchAll } = await opened()
     aws.set('slow', 'y')
     const [began, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
@@ -77,7 +77,7 @@ describe('a flight', () => {
     }
     const all = fetchAll('db', 'slow')
     await began.promise
-    // Under way it is shared still.
+    // It is shared while it is in flight.
     expect((await fetch(2)).collapsed).toBe(true)
     await new Promise((resolve) => setTimeout(resolve, 0))
     aws.set('db', 'replaced')
@@ -88,7 +88,7 @@ describe('a flight', () => {
     expect(await all).toHaveLength(2)
   })
 
-  it('is of one name, one version, one chain, and one state of the secret', async () => {
+  it('concerns one name, one version, one chain, and one state of the secret', async () => {
     const { aws, fetch } = await opened()
     await fetch(1)
     aws.set('other', 'y')
@@ -96,7 +96,7 @@ describe('a flight', () => {
     expect(aws.count('get')).toBe(4)
   })
 
-  it("is nobody else's where requests must not wait for each other", async () => {
+  it('is not shared where requests must not wait for each other', async () => {
     const { aws, fetch } = await opened(false)
     await Promise.all([fetch(1), fetch(2)])
     expect(aws.count('get')).toBe(2)

@@ -1,4 +1,4 @@
-/** Writes to what providers keep: at the primary, once; then to the replicas, whatever happens meanwhile. */
+/** Writes to secrets that providers keep: to the primary once, then to the replicas despite failures. */
 import { describe, expect, it } from 'vitest'
 import type { Client } from '../../../../core/client/client.ts'
 import { PosternError } from '../../../../core/errors.ts'
@@ -26,7 +26,7 @@ async function opened(chain: object = {}, environment: Record<string, string> = 
   const bench = await openGateway({ aws: primary, azure: replica }, { environment })
   const members = [{ provider: 'aws' as const }, { provider: 'azure' as const }]
   await bench.admin.putChain('prod', { resource: 'prod/**', members, replicate: true, ...chain })
-  /** Does what the vault has to do by itself, as if a while had passed. */
+  /** Runs the jobs of the vault, as if some time had passed. */
   const keepUp = async () => {
     bench.sql.all('UPDATE replication SET due_at = 0')
     bench.sql.all('UPDATE compared SET compared_at = 0')
@@ -72,8 +72,8 @@ describe('a write to a chain', () => {
     },
   )
 
-  it('is on record, and said to be done, though the rate limit would let nothing more through', async () => {
-    // The chain, and that the write begins.
+  it('is recorded and reported as done even if the rate limit is used up', async () => {
+    // The chain, and the beginning of the write.
     const { admin, primary, events } = await opened({}, { POSTERN_SECURITY__PRINCIPAL_RATE: '2/h' })
     expect(await admin.put('prod/db', hidden('one'))).toEqual({ name: 'prod/db', version: 'v1' })
     expect(primary.text('prod/db')).toBe('one')
@@ -82,7 +82,7 @@ describe('a write to a chain', () => {
     expect(primary.count('put')).toBe(1)
   })
 
-  it('is not sent at all while the breaker of the primary is open, and says that nothing was done', async () => {
+  it('is not sent while the breaker of the primary is open, and the answer says so', async () => {
     const { admin, primary } = await opened({}, { POSTERN_PROVIDERS__RECOVERY_MS: '60000' })
     primary.failing = { kind: 'throttled', retryAfterMs: 60_000 }
     await refusal(admin.put('prod/db', hidden('one')))
@@ -90,7 +90,7 @@ describe('a write to a chain', () => {
     expect(primary.count('put')).toBe(1)
   })
 
-  it('checks and sets', async () => {
+  it('checks the expected version', async () => {
     const { admin, primary } = await opened()
     await admin.put('prod/db', hidden('one'), { expect: 'absent' })
     expect(await refusal(admin.put('prod/db', hidden('x'), { expect: 'absent' }))).toEqual([
@@ -105,19 +105,19 @@ describe('a write to a chain', () => {
     expect(primary.text('prod/db')).toBe('two')
   })
 
-  it('does a repeated write once, and refuses another one under its key', async () => {
+  it('does a repeated write once, and refuses another write under its key', async () => {
     const { admin, primary } = await opened()
     const once = () => admin.put('prod/db', hidden('one'), { idempotencyKey: 'k' })
     const [first, second] = [await once(), await once()]
     expect([first, second, primary.count('put')]).toEqual([first, first, 1])
-    // Another one that begins has it forgotten no sooner.
+    // The start of another write does not expire the key sooner.
     await admin.put('prod/other', hidden('x'), { idempotencyKey: 'l' })
     expect([await once(), primary.count('put')]).toEqual([first, 2])
     const other = admin.put('prod/db', hidden('two'), { idempotencyKey: 'k' })
     expect(await refusal(other)).toEqual(['conflict', 'key_reused'])
   })
 
-  it('has the same key at the provider when it is repeated after its answer was lost', async () => {
+  it('uses the same key at the provider when it is repeated after its answer was lost', async () => {
     const { admin, primary } = await opened()
     const { put } = primary.provider
     const keys: string[] = []
@@ -135,7 +135,7 @@ describe('a write to a chain', () => {
     expect(primary.secrets.get('prod/db')).toHaveLength(1)
   })
 
-  it('has it too when another root key took the place of the one of then, however often it did', async () => {
+  it('uses the same key after the root key was replaced, any number of times', async () => {
     const first = await opened()
     const { primary, admin, sql } = first
     const { put } = primary.provider
@@ -160,12 +160,12 @@ describe('a write to a chain', () => {
     expect(await once(await replaced(3))).toEqual({ name: 'prod/db', version: 'v1' })
     expect(new Set(keys).size).toBe(1)
     expect(primary.secrets.get('prod/db')).toHaveLength(1)
-    // And one that is known to be done is not sent again.
+    // A write that is known to be done is not sent again.
     expect(await once(await replaced(3))).toEqual({ name: 'prod/db', version: 'v1' })
     expect(keys).toHaveLength(4)
   })
 
-  it('is another one with another value, and is not taken for done where it was only begun', async () => {
+  it('is a new write with another value, and is not taken for done if it only began', async () => {
     const { admin, primary } = await opened()
     const [keys, kept] = [[] as string[], primary.provider.put]
     primary.provider.put = (name, value, options) => {
@@ -178,9 +178,9 @@ describe('a write to a chain', () => {
     primary.failing = null
     expect(await put('two')).toEqual({ name: 'prod/db', version: 'v1' })
     expect(primary.text('prod/db')).toBe('two')
-    // A provider that knows the key of the first would take this one for it.
+    // A provider that knows the first key would take this write for the first.
     expect(new Set(keys).size).toBe(2)
-    // Nor by a store that keeps the name itself from then on.
+    // A store that takes over the name does not do it either.
     primary.failing = 'timeout'
     expect(await refusal(admin.put('prod/b', hidden('b'), { idempotencyKey: 'b' }))).toEqual([
       'unavailable',
@@ -191,7 +191,7 @@ describe('a write to a chain', () => {
     expect((await admin.get('prod/b')).value.reveal()).toBe('b')
   })
 
-  it('refuses what a provider would not keep, and what is done at the provider itself', async () => {
+  it('refuses fields that a provider cannot keep, and operations that belong to the provider', async () => {
     const { admin, send } = await opened()
     await admin.put('prod/db', hidden('one'))
     expect(await refusal(admin.put('prod/db', hidden('x'), { tags: { a: 'b' } }))).toEqual(['bad_request', 'tags'])
@@ -203,7 +203,7 @@ describe('a write to a chain', () => {
     expect((await send('/v1/vaults/default/versions/prod/db')).status).toBe(200)
   })
 
-  it('shows the history that the provider keeps', async () => {
+  it('shows the version history of the provider', async () => {
     const { admin } = await opened()
     await admin.put('prod/db', hidden('one'))
     await admin.put('prod/db', hidden('two'))
@@ -215,7 +215,7 @@ describe('a write to a chain', () => {
 })
 
 describe('replication', () => {
-  it('brings replicas to what the primary has, shows how far they lag, and records it', async () => {
+  it("copies the primary's values to replicas, shows their lag, and records the copies", async () => {
     const { admin, replica, keepUp, events } = await opened()
     await admin.put('prod/db', hidden('one'))
     const lag = async () => (await admin.providers()).items.find(({ id }) => id === 'azure')!.lag
@@ -236,7 +236,7 @@ describe('replication', () => {
     expect([replica.text('prod/db'), replica.count('put')]).toEqual(['value 5', 1])
   })
 
-  it('deletes at the replicas what was deleted here, and nothing that only vanished at the primary', async () => {
+  it('deletes at replicas the secrets deleted here, but not those that vanished at the primary', async () => {
     const { admin, primary, replica, keepUp, events } = await opened()
     await admin.put('prod/db', hidden('one'))
     await keepUp()
@@ -252,7 +252,7 @@ describe('replication', () => {
     expect(events('replica.failed').at(-1)!.facts).toMatchObject({ failure: 'not_found' })
   })
 
-  it('deletes at the replicas what was deleted here, though a later write was refused', async () => {
+  it('deletes at replicas a secret deleted here even if a later write was refused', async () => {
     const { admin, primary, replica, keepUp } = await opened()
     await admin.put('prod/db', hidden('one'))
     await keepUp()
@@ -265,7 +265,7 @@ describe('replication', () => {
     primary.failing = replica.failing = null
     await keepUp()
     expect(replica.secrets.size).toBe(0)
-    // A write that was made is a secret again.
+    // A write that was made makes it a secret again.
     await admin.delete('prod/db').catch(() => {})
     await admin.put('prod/db', hidden('three'))
     primary.secrets.clear()
@@ -274,7 +274,7 @@ describe('replication', () => {
     expect(replica.text('prod/db')).toBe('two')
   })
 
-  it('copies a type that changed, though the text did not', async () => {
+  it('copies a changed content type of the same text', async () => {
     const { admin, replica, keepUp } = await opened()
     const type = () => replica.secrets.get('prod/db')!.at(-1)!.contentType
     for (const contentType of ['application/yaml', 'application/json']) {
@@ -286,7 +286,7 @@ describe('replication', () => {
     expect(replica.count('put')).toBe(2)
   })
 
-  it('goes on after failures of the replica, records the first of a kind, and loses nothing in a restart', async () => {
+  it('retries after failures of the replica, records the first of each kind, and survives a restart', async () => {
     const { admin, sql, replica, primary, keepUp, events } = await opened()
     replica.failing = 'unavailable'
     await admin.put('prod/db', hidden('one'))
@@ -300,7 +300,7 @@ describe('replication', () => {
     expect(replica.text('prod/db')).toBe('one')
   })
 
-  it('reaches the replicas of a write whose end was never recorded', async () => {
+  it('copies a write whose end was never recorded', async () => {
     const { admin, sql, primary, replica, keepUp } = await opened()
     sql.all(`CREATE TRIGGER crash BEFORE INSERT ON entry WHEN CAST(NEW.body AS TEXT) LIKE '%secret.relayed%'
       BEGIN SELECT RAISE(FAIL, 'crashed'); END`)
@@ -311,7 +311,7 @@ describe('replication', () => {
     expect(replica.text('prod/db')).toBe('one')
   })
 
-  it('does not lose a write that comes while an older one is copied', async () => {
+  it('does not lose a write that arrives while an older one is copied', async () => {
     const { admin, replica, keepUp, sql } = await opened()
     await admin.put('prod/db', hidden('one'))
     const { put } = replica.provider
@@ -326,14 +326,14 @@ describe('replication', () => {
     expect([replica.text('prod/db'), sql.all('SELECT name FROM replication')]).toEqual(['two', []])
   })
 
-  it('does not lose a write whose replicas were looked at before it arrived', async () => {
+  it('does not lose a write that arrives after its replicas were read', async () => {
     const { admin, primary, replica, keepUp } = await opened()
     await admin.put('prod/db', hidden('one'))
     await keepUp()
     const { put } = primary.provider
     primary.provider.put = async (...asked) => {
       primary.provider.put = put
-      // As if it took longer than anybody waits.
+      // As if it took longer than the deadline.
       await keepUp()
       return put(...asked)
     }
@@ -342,7 +342,7 @@ describe('replication', () => {
     expect(replica.text('prod/db')).toBe('two')
   })
 
-  it('is not done for a chain that says no, and given up for one that has the replica no more', async () => {
+  it('is not done for a chain without replication, and stops for a replica that left the chain', async () => {
     const none = await opened({ replicate: false })
     await none.admin.put('prod/db', hidden('one'))
     await none.keepUp()
@@ -354,7 +354,7 @@ describe('replication', () => {
     expect([replica.calls, sql.all('SELECT name FROM replication')]).toEqual([[], []])
   })
 
-  it('keeps no value, and no hash of one that could be guessed', async () => {
+  it('keeps no value, and no hash that could be guessed', async () => {
     const text = canary()
     const { admin, sql, keepUp, log } = await opened()
     await admin.put('prod/db', hidden(text))
@@ -373,13 +373,13 @@ describe('replication', () => {
 })
 
 describe('drift', () => {
-  it('is noticed, recorded once, shown, and recorded again when it is over', async () => {
+  it('is detected, recorded once, shown, and recorded again when it ends', async () => {
     const { admin, replica, keepUp, events } = await opened()
     await admin.put('prod/db', hidden('one'))
     await keepUp()
     await keepUp()
     expect(events('replica.compared')).toEqual([])
-    replica.set('prod/db', 'changed by somebody')
+    replica.set('prod/db', 'changed elsewhere')
     await keepUp()
     await keepUp()
     expect(events('replica.compared').map(({ facts }) => facts)).toEqual([{ provider: 'azure', differs: true }])
@@ -389,7 +389,7 @@ describe('drift', () => {
     expect(events('replica.compared').at(-1)!.facts).toEqual({ provider: 'azure', differs: false })
   })
 
-  it('is noticed of read-only replicas too, from the first read on, and of what a replica lacks', async () => {
+  it('is detected at read-only replicas too, from the first read on, and for missing secrets', async () => {
     const { admin, primary, keepUp, events } = await opened({ replicate: false })
     primary.set('prod/db', 'one')
     await admin.get('prod/db')
@@ -397,7 +397,7 @@ describe('drift', () => {
     expect(events('replica.compared').at(-1)!.facts).toEqual({ provider: 'azure', differs: true, missing: 'replica' })
   })
 
-  it('is not what an outage looks like', async () => {
+  it('is not reported for an outage', async () => {
     const { admin, replica, keepUp, events } = await opened()
     await admin.put('prod/db', hidden('one'))
     await keepUp()
@@ -406,7 +406,7 @@ describe('drift', () => {
     expect(events('replica.compared')).toEqual([])
   })
 
-  it('is looked for again after a pause when a store was down, and that counts as no comparison', async () => {
+  it('is checked again after a pause when a store was down, which counts as no comparison', async () => {
     const { admin, replica, sql, keepUp, events } = await opened()
     await admin.put('prod/db', hidden('one'))
     await keepUp()
@@ -414,12 +414,12 @@ describe('drift', () => {
     const row = () =>
       sql.all<{ at: number; tried: number }>('SELECT compared_at AS at, tried_at AS tried FROM compared')[0]!
     sql.all('UPDATE compared SET compared_at = 1, tried_at = 0')
-    replica.set('prod/db', 'changed by somebody')
+    replica.set('prod/db', 'changed elsewhere')
     replica.failing = 'unavailable'
     await keepUp()
     expect(row().at).toBe(0)
     expect(row().tried).toBeGreaterThan(1)
-    // Not at once again, so that others have their turn.
+    // Not at once, so that other names have their turn.
     replica.failing = null
     await keepUp()
     expect(row().at).toBe(0)

@@ -8,7 +8,7 @@ import { openGateway } from '../provider_access/provider_access_fixture.ts'
 
 describe('a proof of an entry', () => {
   it.each([
-    ['is no note', () => 'example.com/log\n3\n'],
+    ['lacks signatures', () => 'example.com/log\n3\n'],
     ['has a size with a leading zero', (note: string) => note.replace(/\n(\d+)\n/, '\n0$1\n')],
     ['has no size', (note: string) => note.replace(/\n\d+\n/, '\nx\n')],
   ])('is refused as tampered when the stored checkpoint %s', async (_, edit) => {

@@ -1,4 +1,4 @@
-/** Administration of chains, what keeps vaults apart at the providers, and how the providers are shown. */
+/** Chains, the separation of vaults at providers, and the health of providers. */
 import { describe, expect, it } from 'vitest'
 import { PosternError } from '../../../../core/errors.ts'
 import { bySpecificity } from '../../../../core/patterns.ts'
@@ -23,7 +23,7 @@ async function refusal(promise: Promise<unknown>) {
 const one = (provider: 'aws' | 'azure', more: object = {}) => ({ members: [{ provider, ...more }] })
 
 describe('chains', () => {
-  it('are put, listed and deleted by an administrator, and recorded with what was before and after', async () => {
+  it('are put, listed and deleted by an administrator, and recorded with the state before and after', async () => {
     const { admin, reader, log } = await openGateway({ aws: memoryProvider() })
     const first = await admin.putChain('prod', { resource: 'prod/**', ...one('aws') })
     expect(first).toMatchObject({
@@ -75,7 +75,7 @@ describe('chains', () => {
     ])
   })
 
-  it('overlap by the most specific pattern, whatever their ids and their order', async () => {
+  it('overlap by the most specific pattern, independent of ids and order', async () => {
     const patterns = ['**', '*', 'a/**', '*/b', 'a/*', 'a/b', 'a/b/**', 'a/*/c', '*/b/c', 'a/b/c']
     expect(patterns.toSorted(bySpecificity)).toEqual(
       ['a/b/c', 'a/b', 'a/b/**', 'a/*/c', 'a/*', 'a/**', '*/b/c', '*/b', '*', '**'].toSorted(bySpecificity),
@@ -106,7 +106,7 @@ describe('chains', () => {
     azure.set('team-b--db', 'y')
     await admin.get('b/db')
     expect([aws.calls, azure.calls]).toEqual([['get Team/a/db'], ['get team-b--db']])
-    // Ends as an ARN does, or holds what the store writes a slash as.
+    // Ends like an ARN, or holds the store's escape for a slash.
     expect(await refusal(admin.get('a/db-abcdef'))).toEqual(['bad_request', 'name'])
     expect(await refusal(admin.put('b/d--b', hidden('x')))).toEqual(['bad_request', 'name'])
     expect(azure.count('put')).toBe(0)
@@ -147,7 +147,7 @@ describe('chains', () => {
 describe('vaults at the providers', () => {
   const shared = { POSTERN_PROVIDERS__VAULTS: 'acme,other', POSTERN_PROVIDERS__NAME_PREFIX: 'postern/{vault}' }
 
-  it('use them only when the operator says so', async () => {
+  it('use them only if the operator allows it', async () => {
     const aws = memoryProvider('aws')
     const { admin } = await openGateway({ aws }, { vault: 'acme' })
     expect(await refusal(admin.putChain('c', { resource: '**', ...one('aws') }))).toEqual([
@@ -157,7 +157,7 @@ describe('vaults at the providers', () => {
     expect((await admin.providers()).items).toEqual([])
   })
 
-  it('cannot use them any more once the operator said no, whatever chains there are', async () => {
+  it('cannot use them after the operator withdraws them, with any chain', async () => {
     const aws = memoryProvider('aws')
     aws.set('postern/acme/db', 'x')
     const first = await openGateway({ aws }, { vault: 'acme', environment: shared })
@@ -204,12 +204,12 @@ describe('vaults at the providers', () => {
     const reached = provider.calls.map((call) => call.slice(call.indexOf(' ') + 1))
     for (const name of reached) {
       expect(name.startsWith(prefix)).toBe(true)
-      // At AWS a name is no path.
+      // At AWS a name is not a path.
       if (kind !== 'aws') expect(`/${name}/`).not.toMatch(/\/\.{1,2}\/|\/\//)
     }
   })
 
-  it('whose id would run into what stands before it use none', async () => {
+  it('use no provider if their id would run into its prefix', async () => {
     const azure = memoryProvider('azure')
     const environment = { POSTERN_PROVIDERS__VAULTS: 'a,a-', POSTERN_PROVIDERS__NAME_PREFIX: 'postern/{vault}' }
     const { admin } = await openGateway({ azure }, { vault: 'a-', environment })
@@ -219,7 +219,7 @@ describe('vaults at the providers', () => {
     ])
   })
 
-  it('have the default chain of the operator below all of their own', async () => {
+  it('have the default chain of the operator after all of their own', async () => {
     const aws = memoryProvider()
     const azure = memoryProvider()
     azure.set('anything', 'x')
@@ -253,7 +253,7 @@ describe('providers', () => {
     return { ...bench, aws, azure, look, events }
   }
 
-  it('are shown with their state, their breaker, how long they take and why they failed', async () => {
+  it('are shown with state, breaker, latency and failures', async () => {
     const { admin, aws } = await opened()
     await admin.get('db')
     aws.failing = 'timeout'
@@ -266,7 +266,7 @@ describe('providers', () => {
     expect(second).not.toHaveProperty('lastFailure')
   })
 
-  it('are looked at in the background; what changed is recorded, and nothing else', async () => {
+  it('are checked in the background, and only changes are recorded', async () => {
     const { aws, look, events, admin } = await opened()
     await look()
     expect(events()).toEqual([])
@@ -282,7 +282,7 @@ describe('providers', () => {
     expect(events().at(-1)).toMatchObject({ principal: null, resource: 'providers' })
   })
 
-  it('come back by being looked at, without a request', async () => {
+  it('recover by checks, without a request', async () => {
     const { aws, look, admin, registry } = await opened()
     aws.failing = 'unavailable'
     for (let i = 0; i < 5; i++) await admin.get('db')
@@ -294,7 +294,7 @@ describe('providers', () => {
     expect((await admin.get('db')).provider).toBe('aws')
   })
 
-  it('that are down make nobody unready', async () => {
+  it('do not make the server unready when they are down', async () => {
     const { aws, admin, send } = await opened()
     aws.failing = 'unavailable'
     for (let i = 0; i < 5; i++) await admin.get('db')
@@ -305,7 +305,7 @@ describe('providers', () => {
     ])
   })
 
-  it('are measured for Prometheus, without a name of a secret or a vault, and only when that is asked for', async () => {
+  it('have metrics without names of secrets or vaults, if settings ask for them', async () => {
     const { aws, admin, send } = await opened()
     await admin.get('db')
     aws.failing = 'throttled'

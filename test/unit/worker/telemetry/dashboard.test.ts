@@ -1,4 +1,4 @@
-/** The dashboard and the alerts name metrics that there are. */
+/** The dashboard and the alerts name existing metrics, and the table describes all of them. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
@@ -34,20 +34,20 @@ describe('metrics', () => {
     }
   })
 
-  it.each(['postern.json', 'alerts.yml'])('are all there that %s names', (file) => {
+  it.each(['postern.json', 'alerts.yml'])('exist when %s names them', (file) => {
     const named = metricsIn(read(file).replaceAll(/\.\*postern\.\*/g, ''))
     expect(named.size).toBeGreaterThan(8)
     for (const name of named) expect(names).toContain(name)
   })
 
-  it('are each in the dashboard', () => {
+  it('all appear in the dashboard', () => {
     const families = [...text.matchAll(/^# TYPE ([a-z_]+)/gm)].map(([, name]) => name!)
-    // A time that only an alert or a person makes something of.
+    // A time is of use to an alert or a person only.
     const rest = families.filter((name) => name !== 'postern_rotation_next_timestamp_seconds')
     for (const name of rest) expect(read('postern.json')).toContain(name)
   })
 
-  it('have a dashboard whose panels have a place each and a query each', () => {
+  it('have a dashboard with a place and a query for each panel', () => {
     const { panels } = JSON.parse(read('postern.json'))
     const ids = panels.map(({ id }: { id: number }) => id)
     expect(new Set(ids).size).toBe(ids.length)

@@ -1,4 +1,4 @@
-/** What is seen of requests: metrics, `Server-Timing` and traces; and that nothing of it names a secret. */
+/** Metrics, `Server-Timing` and traces of requests; none of them names a secret. */
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -22,7 +22,7 @@ afterEach(() => {
   for (const server of servers.splice(0)) server.close()
 })
 
-/** A server that keeps what it is sent. */
+/** A server that keeps the requests that it receives. */
 async function listen(status = 200, answer = '{}') {
   const received: { headers: NodeJS.Dict<string | string[]>; body: string }[] = []
   const server = createServer((request, response) => {
@@ -56,7 +56,7 @@ const spansOf = (body: string): OtlpSpan[] => {
 }
 
 describe('metrics', () => {
-  it('row 44: count requests by operation and outcome, and are a valid exposition without names', async () => {
+  it('row 44: count requests by operation and outcome, in a valid exposition without names', async () => {
     const { admin, send, secret, metrics } = await open({ POSTERN_METRICS: 'true' })
     const value = canary()
     await admin.put(NAME, new Redacted(value))
@@ -83,7 +83,7 @@ describe('metrics', () => {
     expect(leaks(text, [value])).toEqual([])
   })
 
-  it('are not kept when nobody asks', async () => {
+  it('are not kept unless settings ask for them', async () => {
     const { services, send, secret } = await open({})
     expect([services.requestCounters, services.tracer]).toEqual([null, null])
     expect((await send('/metrics')).status).toBe(404)
@@ -92,7 +92,7 @@ describe('metrics', () => {
 })
 
 describe('Server-Timing', () => {
-  it('is in whole milliseconds on what a caller was granted, and on nothing else', async () => {
+  it('is in whole milliseconds on successful answers of a vault, and on no others', async () => {
     const { admin, send, secret } = await open({ POSTERN_SERVER_TIMING: 'true' })
     await admin.put(NAME, new Redacted('x'))
     const timing = (await send(secret(NAME))).headers.get('Server-Timing')
@@ -108,7 +108,7 @@ describe('Server-Timing', () => {
 })
 
 describe('traces', () => {
-  it('row 44: have a span of the request below who asked, and one of each phase, and no name', async () => {
+  it("row 44: have a span of the request below the client's span, a span of each phase, and no name", async () => {
     const collector = await listen()
     const { admin, send, secret, services, token } = await open({
       POSTERN_TRACES__URL: `${collector.url}/v1/traces`,
@@ -141,7 +141,7 @@ describe('traces', () => {
     expect(services.tracer!.counts.dropped).toBe(0)
   })
 
-  it('leave out what who asks has left out, and strangers, and are passed on to a store of the operator', async () => {
+  it("leave out requests that the client opted out and strangers, and continue at the operator's store", async () => {
     const collector = await listen()
     const store = await listen(200, JSON.stringify({ value: 'there' }))
     const provider = new HttpProvider(
@@ -170,7 +170,7 @@ describe('traces', () => {
     })
   })
 
-  it('are dropped and counted when a collector does not take them, and no request fails', async () => {
+  it('are dropped and counted when the collector refuses them, and no request fails', async () => {
     const refusing = await listen(503)
     const { send, secret, services, metrics } = await open({
       ...{ POSTERN_TRACES__URL: refusing.url, POSTERN_METRICS: 'true' },
@@ -183,7 +183,7 @@ describe('traces', () => {
     expect(samplesOf(await metrics()).get('postern_trace_spans_total{outcome="dropped"}')).toBe(dropped)
   })
 
-  it('wait in a bounded number, are sent in batches, and are counted when there is no room', async () => {
+  it('wait in a bounded queue, are sent in batches, and are counted when the queue is full', async () => {
     const collector = await listen()
     const tracer = new Tracer({ traces: { url: collector.url, samplePercent: 100 }, appName: 'test' })
     for (let i = 0; i < 5000; i++) {

@@ -1,4 +1,4 @@
-/** What waits, in numbers: for whoever reaches the port, and for who may ask one vault. */
+/** The metrics of vaults: on the port for all together, and for callers with the right for one. */
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { DAY_MS, HOUR_MS } from '../../../../core/durations.ts'
 import type { VaultStats } from '../../../../core/vault/stats.ts'
@@ -19,8 +19,8 @@ function countedIn({ vault, now }: ReturnType<typeof openVault>): VaultStats {
   return answer.value
 }
 
-describe('the gauges of a vault', () => {
-  it('count rotations that are due, run, failed and are frozen, and tell when the next is', async () => {
+describe('the stats of a vault', () => {
+  it('count rotations that are due, running, failed and frozen, and give the time of the next', async () => {
     const { bench, rotate, process, target } = await rotationBench()
     const due = bench.now + 30 * DAY_MS
     const none = { due: 0, running: 0, failed: 0, frozen: 0 }
@@ -41,7 +41,7 @@ describe('the gauges of a vault', () => {
     expect(countedIn(bench)).toMatchObject({ rotations: none, nextRotationAt: null })
   })
 
-  it('count what a provider keeps too', async () => {
+  it('count rotations at providers', async () => {
     const { bench } = await providedBench(byProvider)
     bench.now += 30 * DAY_MS
     expect(countedIn(bench).rotations.due).toBe(1)
@@ -64,7 +64,7 @@ describe('the gauges of a vault', () => {
     expect(countedIn(bench).approvals).toBe(0)
   })
 
-  it('tell how much of a move to another key remains, to the end and between rounds', () => {
+  it('count the rows left to rewrap, between rounds and to the end', () => {
     const bench = openVault()
     bench.vault.claim('0'.repeat(16))
     for (let i = 0; i < 300; i++)
@@ -91,7 +91,7 @@ describe('the gauges of a vault', () => {
 })
 
 describe('the gauges of a process', () => {
-  it('are of all vaults together, and looked at once in ten seconds however often they are asked for', () => {
+  it('are summed over all vaults, and counted once in ten seconds however often they are scraped', () => {
     vi.useFakeTimers()
     const [one, other, broken] = [openVault(), openVault(), openVault()]
     broken.vault.quarantine('rolled_back')
@@ -106,7 +106,7 @@ describe('the gauges of a process', () => {
     expect(read().rewrap).toBe(2)
   })
 
-  it('are written as Prometheus reads them', () => {
+  it('are written in the text format of Prometheus', () => {
     const rotations = { due: 2, running: 1, failed: 3, frozen: 0 }
     const waiting = { rotations, nextRotationAt: 10_000, approvals: 4, rewrap: 5, locks: 6 }
     const rest = {
@@ -144,8 +144,8 @@ describe('the gauges of a process', () => {
   })
 })
 
-describe('the gauges of one vault', () => {
-  it('are for who administers its metrics, and leave no entry', async () => {
+describe('the metrics of one vault', () => {
+  it('need the right to administer metrics, and leave no entry', async () => {
     const { admin, send, log } = await openGateway({}, { environment: { POSTERN_METRICS: 'true' } })
     await admin.putPrincipal('prometheus', { kind: 'service' })
     const { token } = await admin.createToken({ principal: 'prometheus' })
@@ -167,7 +167,7 @@ describe('the gauges of one vault', () => {
     expect(await response.text()).toMatch(/^postern_rotation_due 0$/m)
     expect(log()).toHaveLength(before)
     expect((await send(path, { headers: { Authorization: 'Bearer none' } })).status).toBe(401)
-    // Where vaults are elsewhere, as on Workers, whoever reaches the port learns nothing of them.
+    // On Workers, where vaults are elsewhere, the port reveals nothing about them.
     expect(await (await send('/metrics')).text()).not.toContain('postern_rotation')
   })
 })

@@ -1,4 +1,4 @@
-/** The address of a hook, in the envelope of its signing secret: also of hooks that 0.1 made. */
+/** The URL of a webhook is bound into the envelope of its signing secret, also for webhooks from 0.1. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { randomBytes } from '../../../../core/bytes.ts'
 import { seal } from '../../../../core/crypto/envelope.ts'
@@ -47,7 +47,7 @@ const boundEntries = () =>
     .map(({ body }) => JSON.parse(Buffer.from(body).toString()))
     .filter(({ operation }) => operation === 'hook.bind')
 
-/** Puts a hook there as 0.1 kept it. */
+/** Stores a webhook as 0.1 did. */
 async function putLegacy(url = OURS, kept?: Pick<Webhook, 'kid' | 'sealed'>): Promise<Pick<Webhook, 'kid' | 'sealed'>> {
   const kek = await keyring.currentKek(VAULT)
   const binding = { vault: VAULT, name: 'h', version: 0n, contentType: 'hook' }
@@ -57,8 +57,8 @@ async function putLegacy(url = OURS, kept?: Pick<Webhook, 'kid' | 'sealed'>): Pr
   return hook
 }
 
-describe('a hook', () => {
-  it('row 77: opens with the address that it was sealed for, and with no other', async () => {
+describe('the secret of a webhook', () => {
+  it('row 77: opens with the URL that it was sealed for, and with no other', async () => {
     await open()
     const about = { vault: VAULT, id: 'h', url: OURS, term: 1 }
     const sealed = await sealWebhookSecret(keyring, about, new Redacted(bytesOf(secret)))
@@ -70,7 +70,7 @@ describe('a hook', () => {
     }
   })
 
-  it('of 0.1 has its address bound when its vault is opened, once, with an alert that tells the origin only', async () => {
+  it('from 0.1 is bound to its URL once, when its vault is opened, with an alert that shows only the origin', async () => {
     await open()
     await putLegacy()
     await open()
@@ -85,7 +85,7 @@ describe('a hook', () => {
     expect(leaks(lines.join(), [secret])).toEqual([])
   })
 
-  it('row 77: of 0.1 that is put back with another address after that stays shut, and the operator is told', async () => {
+  it('row 77: from 0.1 stays sealed and is logged when its row is restored with another URL', async () => {
     await open()
     const legacy = await putLegacy()
     await open()
@@ -98,7 +98,7 @@ describe('a hook', () => {
     expect(told).toMatchObject([{ level: 'error', vault: VAULT, hook: 'h' }])
   })
 
-  it('of 0.1 whose root key is not here stays shut, and does not keep the others from being bound', async () => {
+  it('from 0.1 stays sealed without its root key, and others are bound all the same', async () => {
     await open()
     const other = await Keyring.open(new Redacted(randomBytes(32)))
     const kek = await other.currentKek(VAULT)

@@ -13,7 +13,7 @@ const caller: Caller = { credential: null, proof: null, requestId: 'r', address:
 const callOf = (name: string): Call => ({ operation: 'secret.read', caller, input: { name } })
 const answerTo = ({ input }: Call): Answer => ({ ok: true, index: 0, quota: null, value: input })
 
-/** A vault that notes its transactions and answers each call with its own input, `most` a transaction. */
+/** A vault that records its transactions and answers each call with its input, at most `most` in a transaction. */
 function fakeVault(most = Number.POSITIVE_INFINITY) {
   const batches: number[] = []
   const execute = (calls: readonly Call[]): Answer[] => {
@@ -25,7 +25,7 @@ function fakeVault(most = Number.POSITIVE_INFINITY) {
 }
 
 describe('group commit', () => {
-  it('joins calls that come together into one transaction, and answers each with its own', async () => {
+  it('joins concurrent calls into one transaction, and gives each its own answer', async () => {
     const { vault, batches } = fakeVault()
     const execute = groupCommit(vault)
     const answers = await Promise.all(['a', 'b', 'c'].map((name) => execute([callOf(name)])))
@@ -37,7 +37,7 @@ describe('group commit', () => {
     ])
   })
 
-  it('goes on with the rest when a transaction answered only its first calls', async () => {
+  it('runs another transaction for the calls that the first did not answer', async () => {
     const { vault, batches } = fakeVault(2)
     const names = ['a', 'b', 'c', 'd', 'e']
     const answers = await groupCommit(vault)(names.map(callOf))
@@ -45,7 +45,7 @@ describe('group commit', () => {
     expect(answers.map((answer) => answer.ok && answer.value)).toEqual(names.map((name) => ({ name })))
   })
 
-  it('tells of each transaction those calls that it answered, before anybody is answered', async () => {
+  it('reports the calls that each transaction answered, before their callers see the answers', async () => {
     const { vault } = fakeVault(2)
     const told: string[] = []
     const nameOf = ({ input }: Call) => (input as { name: string }).name
@@ -62,17 +62,17 @@ describe('group commit', () => {
     expect(told).toEqual(['wrote a,b', 'answered a', 'answered b', 'wrote c', 'answered c'])
   })
 
-  it('waits until the requests that are there were read', async () => {
+  it('waits until the requests that have arrived are read', async () => {
     const { vault, batches } = fakeVault()
     const execute = groupCommit(vault)
     const first = execute([callOf('a')])
-    // What a request does before it asks its vault takes some turns.
+    // A request takes some turns before it calls its vault.
     for (let i = 0; i < 10; i++) await Promise.resolve()
     await Promise.all([first, execute([callOf('b')])])
     expect(batches).toEqual([2])
   })
 
-  it('takes no more than 500 into one transaction, so that the first do not wait for the last', async () => {
+  it('joins at most 500 calls, so that the first do not wait for the last', async () => {
     const { vault, batches } = fakeVault()
     const execute = groupCommit(vault)
     const answers = await Promise.all(
@@ -85,7 +85,7 @@ describe('group commit', () => {
     expect(answers).toEqual(Array.from({ length: 1200 }, (_, i) => [{ name: `n${i}` }, 1 + Math.floor(i / 500)]))
   })
 
-  it('answers, and goes on, also when whoever is told of a transaction fails', async () => {
+  it('answers and continues when the report of a transaction throws', async () => {
     const { vault, batches } = fakeVault(1)
     const failures: unknown[] = []
     const fails = () => {
@@ -104,7 +104,7 @@ describe('group commit', () => {
     expect([batches, failures.length]).toEqual([[1, 1], 2])
   })
 
-  it('refuses calls beyond its queue, and loses none before', async () => {
+  it('refuses calls beyond its queue, and loses none in it', async () => {
     const { vault } = fakeVault()
     const execute = groupCommit(vault)
     const full = execute(Array.from({ length: 10_000 }, (_, i) => callOf(`n${i}`)))
@@ -113,7 +113,7 @@ describe('group commit', () => {
   })
 })
 
-describe('rows 25, 46: a vault that cannot be asked', () => {
+describe('rows 25, 46: an unreachable vault', () => {
   it.each([
     ['throws', () => Promise.reject(new Error('overloaded, with a secret in it'))],
     [
@@ -123,9 +123,12 @@ describe('rows 25, 46: a vault that cannot be asked', () => {
           Object.assign(new Error('x', { cause: new Error('secret') }), { secret: 'a secret', code: 'ok' }),
         ),
     ],
-    ['throws what is no error', () => Promise.reject({ value: 'a secret', name: 'PosternError', code: 'not_found' })],
+    [
+      'throws a value that is not an error',
+      () => Promise.reject({ value: 'a secret', name: 'PosternError', code: 'not_found' }),
+    ],
     ['cannot be found', () => Promise.reject(new TypeError('no such object'))],
-  ])('that %s denies, and says nothing of the reason', async (_, execute) => {
+  ])('answers unavailable without a reason when it %s', async (_, execute) => {
     const handle = await durableHost(() => ({ execute })).vault('v', false)
     const error = await handle.call('secret.read', caller, { name: 'a' }).catch((error: unknown) => error)
     expect(error).toMatchObject({ code: 'unavailable', message: 'Vault cannot be reached now' })
@@ -134,7 +137,7 @@ describe('rows 25, 46: a vault that cannot be asked', () => {
     expect(`${JSON.stringify(error)} ${(error as PosternError).stack}`).not.toContain('secret')
   })
 
-  it('is asked again for what it did not answer yet', async () => {
+  it('is called again for the calls that it has not answered', async () => {
     const sizes: number[] = []
     const execute = async (calls: Call[]) => {
       sizes.push(calls.length)
@@ -146,8 +149,8 @@ describe('rows 25, 46: a vault that cannot be asked', () => {
   })
 })
 
-describe('a vault that is not there', () => {
-  it('answers strangers as one that is', async () => {
+describe('a missing vault', () => {
+  it('answers strangers like an existing vault', async () => {
     const host = localHost(
       async () => null,
       () => true,
@@ -157,8 +160,8 @@ describe('a vault that is not there', () => {
   })
 })
 
-describe('a vault that takes a while to open', () => {
-  it('has one handle for all who come meanwhile, so that their calls are joined', async () => {
+describe('a vault that opens slowly', () => {
+  it('has one handle for all requests meanwhile, so that their calls are joined', async () => {
     const { vault, batches } = fakeVault()
     const scheduler = { notifyWrite: () => {} } as unknown as Scheduler
     const host = localHost(
@@ -172,8 +175,8 @@ describe('a vault that takes a while to open', () => {
   })
 })
 
-describe('doing things in turn', () => {
-  it('keeps the order of one key, goes on after a failure, and does not hold up another key', async () => {
+describe('inTurn', () => {
+  it('keeps the order of one key, continues after a failure, and does not block another key', async () => {
     const handle = new VaultHandle(async () => [], true)
     const done: string[] = []
     const slow =
@@ -193,7 +196,7 @@ describe('doing things in turn', () => {
     expect(done).toEqual(['b1', 'a1', 'a2'])
   })
 
-  it('holds back who comes when the first is done and the next is not, by whatever handle of the vault', async () => {
+  it('makes a later caller wait for all before it, through every handle of the vault', async () => {
     const handle = new VaultHandle(async () => [], true)
     const watched = handle.around((work) => work())
     const [done, gate] = [[] as string[], Promise.withResolvers<void>()]

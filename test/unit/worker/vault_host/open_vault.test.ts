@@ -1,4 +1,4 @@
-/** Opening a vault: whose it is, and whether its log goes on from what is kept of it elsewhere. */
+/** Opening a vault: its root key, its schema, its log, and its anchors. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type Bytes, randomBytes } from '../../../../core/bytes.ts'
 import { Keyring } from '../../../../core/crypto/keyring.ts'
@@ -17,7 +17,7 @@ import { openVault } from '../../../../worker/vault_host/open_vault.ts'
 import { copyOf } from '../../../support/copied_store.ts'
 import { bootstrapOf } from '../../../support/tickets.ts'
 
-/** An anchor in memory, which may be out of reach. */
+/** An anchor in memory, which may be unreachable. */
 function memoryAnchor() {
   const kept = new Map<string, string>()
   const state = { reachable: true, writable: true, reads: 0 }
@@ -70,7 +70,7 @@ async function open(
     return vault.execute([{ operation: 'rule.list', caller, input: {} }], Date.now())[0]!
   }
   const reasonOf = (answer: Answer) => (answer.ok ? 'ok' : answer.reason)
-  // A stir makes what follows writes due at once.
+  // Makes the jobs that follow writes due at once.
   const keepUp = async () => {
     due?.notifyWrite(0)
     await due?.run(Date.now() + 3_600_000)
@@ -88,13 +88,13 @@ afterEach(() => {
 })
 
 describe('a vault', () => {
-  it('is not opened under another root key than its own', async () => {
+  it('opens under its own root key only', async () => {
     const sql = openSqlite(':memory:')
     await open(sql, null)
     await expect(open(sql, null, {}, randomBytes(32))).rejects.toMatchObject({ code: 'unavailable' })
   })
 
-  it('warns at each opening of a token that a server before 0.2 printed, by its accessor, until it is revoked', async () => {
+  it('logs the accessor of a token that 0.1 printed at each opening, until it is revoked', async () => {
     const sql = openSqlite(':memory:')
     const { ask } = await open(sql, null)
     ask()
@@ -119,7 +119,7 @@ describe('a vault', () => {
     }
   })
 
-  it('writes aliases and blinded entries when its settings say so, the same alias after a restart', async () => {
+  it('writes aliases and blinded entries when settings ask for them, with the same alias after a restart', async () => {
     const sql = openSqlite(':memory:')
     const environment = { POSTERN_AUDIT__ALIAS_NAMES: 'true', POSTERN_AUDIT__BLIND: 'true' }
     for (let i = 0; i < 2; i++) {
@@ -144,11 +144,11 @@ describe('a log that was edited in the storage', () => {
   const put = (sql: Sqlite, n: number, body: string) =>
     sql.all('UPDATE entry SET body = ? WHERE n = ?', Buffer.from(body), n)
   const EDITS: [string, (sql: Sqlite, last: number) => void, number | null][] = [
-    ['an entry that was edited', (sql) => put(sql, 5, bodyAt(sql, 5).replace('"ok"', '"no_rule"')), 6],
-    ['the last entry, edited', (sql, last) => put(sql, last, bodyAt(sql, last).replace('"ok"', '"no_rule"')), null],
-    ['an entry that was deleted', (sql) => sql.all('DELETE FROM entry WHERE n = 7'), 7],
+    ['an edited entry', (sql) => put(sql, 5, bodyAt(sql, 5).replace('"ok"', '"no_rule"')), 6],
+    ['an edited last entry', (sql, last) => put(sql, last, bodyAt(sql, last).replace('"ok"', '"no_rule"')), null],
+    ['a deleted entry', (sql) => sql.all('DELETE FROM entry WHERE n = 7'), 7],
     [
-      'two entries that changed places',
+      'two swapped entries',
       (sql) => {
         const [one, other] = [bodyAt(sql, 4), bodyAt(sql, 5)]
         put(sql, 4, other)
@@ -156,22 +156,22 @@ describe('a log that was edited in the storage', () => {
       },
       4,
     ],
-    ['the last entries, deleted', (sql, last) => sql.all('DELETE FROM entry WHERE n >= ?', last - 2), null],
+    ['deleted last entries', (sql, last) => sql.all('DELETE FROM entry WHERE n >= ?', last - 2), null],
     [
-      'an entry that was appended twice',
+      'an entry appended twice',
       (sql, last) => sql.all('INSERT INTO entry SELECT ?, body, principal FROM entry WHERE n = ?', last + 1, last),
       null,
     ],
-    ['no entries at all', (sql) => sql.all('DELETE FROM entry'), null],
-    ['its hashes alone deleted', (sql) => sql.all('DELETE FROM hash'), null],
+    ['the deletion of all entries', (sql) => sql.all('DELETE FROM entry'), null],
+    ['the deletion of its hashes', (sql) => sql.all('DELETE FROM hash'), null],
     [
-      'a hash of its edge that is another',
+      'a changed hash of its edge',
       (sql) => sql.all('UPDATE hash SET h = zeroblob(32) WHERE p = (SELECT MAX(p) FROM hash)'),
       null,
     ],
   ]
 
-  it.each(EDITS)('rows 41, 42: is not served: %s', async (_, edit, entry) => {
+  it.each(EDITS)('rows 41, 42: is not served after %s', async (_, edit, entry) => {
     for (const anchor of [null, memoryAnchor().anchor]) {
       const sql = openSqlite(':memory:')
       const { ask, keepUp } = await open(sql, anchor)
@@ -188,7 +188,7 @@ describe('a log that was edited in the storage', () => {
     }
   })
 
-  it('row 79: has the columns that entries are found by made anew, and says so once', async () => {
+  it('row 79: has its search columns rebuilt, and is logged once', async () => {
     const sql = openSqlite(':memory:')
     const { ask } = await open(sql, null)
     for (let i = 0; i < 5; i++) ask()
@@ -212,7 +212,7 @@ describe('a log that was edited in the storage', () => {
     expect(await alerts()).toHaveLength(1)
   })
 
-  it('rows 42, 79: is checked further while it is served, when it is long', async () => {
+  it('rows 42, 79: is checked to its end while it is served, when it is long', async () => {
     const sql = openSqlite(':memory:')
     ;(await open(sql, null)).ask()
     const log = new Log(sql)
@@ -245,13 +245,13 @@ describe('a log that was edited in the storage', () => {
   })
 })
 
-describe('a schema that is not the one that Postern made', () => {
+describe('a changed schema', () => {
   const TRIGGER = `CREATE TRIGGER upkeep AFTER INSERT ON session WHEN NEW.principal = 'eve'
     BEGIN UPDATE session SET principal = 'admin' WHERE hash = NEW.hash; END`
   const rowsOf = (sql: Sqlite) => sql.all('SELECT n, body FROM entry')
   const wordIn = () => JSON.parse(lines.find((line) => line.includes('"schema_changed"'))!)
 
-  it('row 77: is not served, is named, and is left as it is', async () => {
+  it('row 77: is not served, is logged with its differences, and is left as it is', async () => {
     const sql = openSqlite(':memory:')
     ;(await open(sql, null)).ask()
     sql.all(TRIGGER)
@@ -270,7 +270,7 @@ describe('a schema that is not the one that Postern made', () => {
     })
   })
 
-  it('row 77: is served by the word for exactly that, and says so once as an alert', async () => {
+  it('row 77: is served when the operator accepts exactly these differences, with one alert', async () => {
     const sql = openSqlite(':memory:')
     ;(await open(sql, null)).ask()
     sql.all('CREATE INDEX by_body ON entry (body)')
@@ -285,14 +285,14 @@ describe('a schema that is not the one that Postern made', () => {
     expect(alerts()).toMatchObject([
       { severity: 'alert', facts: { digest: word.split('/')[1], differences: ['index "by_body" on "entry" added'] } },
     ])
-    // Without the word it is refused again; so is one thing more, and another vault.
+    // Without the setting it is refused again, and so are one more difference and another vault.
     expect((await open(sql, null)).ask()).toBe('schema_changed')
     expect((await open(sql, null, { POSTERN_AUDIT__ACCEPT_SCHEMA: word.replace('acme/', 'other/') })).ask()).toBe(
       'schema_changed',
     )
     sql.all(TRIGGER)
     expect((await open(sql, null, accepting)).ask()).toBe('schema_changed')
-    // What is gone again needs no word, and counts anew when it comes back.
+    // A difference that is gone needs no setting, and counts again when it comes back.
     sql.all('DROP TRIGGER upkeep')
     sql.all('DROP INDEX by_body')
     expect((await open(sql, null)).ask()).toBe('ok')
@@ -306,7 +306,7 @@ describe('a schema that is not the one that Postern made', () => {
 })
 
 describe('a log with an anchor', () => {
-  it('is served as long as it goes on from it', async () => {
+  it('is served while it continues the anchor', async () => {
     const [sql, { anchor, kept }] = [openSqlite(':memory:'), memoryAnchor()]
     const first = await open(sql, anchor)
     expect(first.ask()).toBe('ok')
@@ -319,7 +319,7 @@ describe('a log with an anchor', () => {
     expect(Number(kept.get('acme')?.split('\n')[1])).toBeGreaterThan(size)
   })
 
-  it('row 42: is not served when it is smaller, and nothing is written to it or to the anchor', async () => {
+  it('row 42: is not served when it is smaller than the anchor, and neither is written', async () => {
     const [sql, { anchor, kept }] = [openSqlite(':memory:'), memoryAnchor()]
     const { ask, keepUp } = await open(sql, anchor)
     ask()
@@ -331,14 +331,14 @@ describe('a log with an anchor', () => {
     const restored = await open(backup, anchor)
     expect([restored.ask(), restored.ask()]).toEqual(['rolled_back', 'rolled_back'])
     await restored.keepUp()
-    // One vault that is not what it was must not take the others out of service.
+    // One vault that was rolled back must not take the others out of service.
     expect(() => restored.vault.probe(Date.now())).not.toThrow()
     expect(kept.get('acme')).toBe(note)
     expect(backup.all('SELECT COUNT(*) FROM entry')).toEqual(entries)
     expect(lines.join()).toContain('"event":"rolled_back","vault":"acme"')
   })
 
-  it('row 42: is served again by the word for exactly that, once, and says so first', async () => {
+  it('row 42: is served again when the operator accepts exactly this rollback, once, and records it first', async () => {
     const [sql, { anchor, kept, state }] = [openSqlite(':memory:'), memoryAnchor()]
     const { ask, keepUp } = await open(sql, anchor)
     ask()
@@ -351,7 +351,7 @@ describe('a log with an anchor', () => {
     const count = (of: Sqlite) => of.all<{ n: number }>('SELECT COUNT(*) AS n FROM entry')[0]!.n
     const before = count(backup)
 
-    // An anchor that cannot be moved keeps it closed, and is not written about each time.
+    // An anchor that cannot be moved keeps the vault closed, and is logged once.
     state.writable = false
     for (let i = 0; i < 3; i++)
       await expect(open(backup, anchor, accepting)).rejects.toMatchObject({ code: 'unavailable' })
@@ -366,13 +366,13 @@ describe('a log with an anchor', () => {
     expect(Number(kept.get('acme')?.split('\n')[1])).toBeGreaterThan(before)
     expect((await open(backup, anchor)).ask()).toBe('ok')
 
-    // The anchor has moved on: the same state once more is refused, and so is another state by this word.
+    // The anchor has moved: the same state is refused the next time, and so is another state under this setting.
     expect((await open(another, anchor, accepting)).ask()).toBe('rolled_back')
     for (let i = 0; i < 20; i++) (await open(later, null)).ask()
     expect((await open(later, anchor, accepting)).ask()).toBe('rolled_back')
   })
 
-  it('row 42: is served by no word for another log, another anchor or another vault', async () => {
+  it('row 42: is not served by an acceptance for another log, anchor or vault', async () => {
     const [sql, { anchor, kept }] = [openSqlite(':memory:'), memoryAnchor()]
     const { ask, keepUp } = await open(sql, anchor)
     ask()
@@ -400,7 +400,7 @@ describe('a log with an anchor', () => {
     await expect(open(backup, anchor, malformed)).rejects.toMatchObject({ code: 'bad_request' })
   })
 
-  it('row 42: is not served when it is longer and another', async () => {
+  it('row 42: is not served when it is longer and differs', async () => {
     const [sql, { anchor }] = [openSqlite(':memory:'), memoryAnchor()]
     const { ask, keepUp } = await open(sql, anchor)
     ask()
@@ -412,7 +412,7 @@ describe('a log with an anchor', () => {
     expect((await open(backup, anchor)).ask()).toBe('rolled_back')
   })
 
-  it('row 78: is not served when its anchor is gone, until the word for size 0', async () => {
+  it('row 78: is not served without the anchor that it had, until the operator accepts size 0', async () => {
     const [sql, { anchor, kept }] = [openSqlite(':memory:'), memoryAnchor()]
     const { ask, keepUp } = await open(sql, anchor)
     ask()
@@ -436,11 +436,11 @@ describe('a log with an anchor', () => {
       .find(({ operation }) => operation === 'vault.restored')
     expect(entry).toMatchObject({ severity: 'alert', facts: { replaces: [{ target: 'anchor:memory', size: 0 }] } })
     expect((await open(sql, anchor)).ask()).toBe('ok')
-    // Used up: the older store is refused by what the anchor has now.
+    // The acceptance is used up: the new anchor refuses the older store.
     expect((await open(old, anchor, { POSTERN_AUDIT__ACCEPT_ROLLBACK: word })).ask()).toBe('rolled_back')
   })
 
-  it('row 78: that had no anchor before may be given one, and each of several counts', async () => {
+  it('row 78: may get its first anchor, and must continue each of several', async () => {
     const [sql, first, second] = [openSqlite(':memory:'), memoryAnchor(), memoryAnchor()]
     const other = { ...second.anchor, target: 'anchor:other' }
     ;(await open(sql, null)).ask()
@@ -455,7 +455,7 @@ describe('a log with an anchor', () => {
     expect(second.kept.size).toBe(0)
   })
 
-  it('row 78: under a server that runs, an anchor that is gone is not made anew, and heals', async () => {
+  it('row 78: does not recreate an anchor that is lost while the server runs, and recovers with it', async () => {
     const [sql, { anchor, kept, state }] = [openSqlite(':memory:'), memoryAnchor()]
     const running = await open(sql, anchor)
     running.ask()
@@ -471,7 +471,7 @@ describe('a log with an anchor', () => {
     await running.keepUp()
     expect(sql.all('SELECT failure FROM delivery')).toEqual([{ failure: null }])
 
-    // One that could not be read at the opening, and then has nothing, may hide a store that was rolled back.
+    // An anchor that was unreadable at the opening and is empty later may hide a rollback.
     state.reachable = false
     const blind = await open(sql, anchor)
     expect(blind.ask()).toBe('ok')
@@ -482,7 +482,7 @@ describe('a log with an anchor', () => {
     expect(kept.size).toBe(0)
   })
 
-  it('that was lost altogether is not begun anew', async () => {
+  it('is not started again from nothing when it is lost', async () => {
     const { anchor } = memoryAnchor()
     const { ask, keepUp } = await open(openSqlite(':memory:'), anchor)
     ask()
@@ -490,7 +490,7 @@ describe('a log with an anchor', () => {
     expect((await open(openSqlite(':memory:'), anchor)).ask()).toBe('rolled_back')
   })
 
-  it('that cannot be read is not overwritten by an older log, once it can', async () => {
+  it('does not overwrite an unreadable anchor with an older log, once it is readable', async () => {
     const [sql, { anchor, kept, state }] = [openSqlite(':memory:'), memoryAnchor()]
     const { ask, keepUp } = await open(sql, anchor)
     ask()
@@ -507,7 +507,7 @@ describe('a log with an anchor', () => {
     expect(restored.ask()).toBe('rolled_back')
   })
 
-  it('that cannot be read keeps the vault closed, when it is required', async () => {
+  it('is not served while a required anchor is unreadable', async () => {
     const { anchor, state } = memoryAnchor()
     state.reachable = false
     const environment = { POSTERN_AUDIT__ANCHOR_REQUIRED: 'true' }
@@ -515,14 +515,14 @@ describe('a log with an anchor', () => {
     expect((await open(openSqlite(':memory:'), anchor)).ask()).toBe('ok')
   })
 
-  it('that holds something else is neither believed nor overwritten, and the vault stays closed', async () => {
+  it('is not served when the anchor holds something else, which is left as it is', async () => {
     const { anchor, kept } = memoryAnchor()
     kept.set('acme', 'not a checkpoint\n')
     await expect(open(openSqlite(':memory:'), anchor)).rejects.toMatchObject({ code: 'unavailable' })
     expect(kept.get('acme')).toBe('not a checkpoint\n')
   })
 
-  it('row 42: is judged by an anchor that is many terms of its key ahead', async () => {
+  it('row 42: is compared with an anchor that is many key terms ahead', async () => {
     const [sql, { anchor, kept }] = [openSqlite(':memory:'), memoryAnchor()]
     const { ask, keepUp } = await open(sql, anchor)
     ask()
@@ -535,7 +535,7 @@ describe('a log with an anchor', () => {
     expect((await open(old, anchor)).ask()).toBe('rolled_back')
   })
 
-  it('row 42: is not passed off as one whose beginning was forgotten', async () => {
+  it('row 42: cannot pose as a log whose beginning was pruned', async () => {
     const [sql, { anchor, kept }] = [openSqlite(':memory:'), memoryAnchor()]
     const { ask, keepUp } = await open(sql, anchor)
     ask()
