@@ -4,8 +4,10 @@
  * @module
  */
 
-import * as access from './access/admin_operations.ts'
 import * as factors from './access/factor_operations.ts'
+import * as issuers from './access/issuer_operations.ts'
+import * as principals from './access/principal_operations.ts'
+import * as rules from './access/rule_operations.ts'
 import * as sessions from './access/session_operations.ts'
 import * as tickets from './access/ticket_operations.ts'
 import * as approvals from './approvals/approval_operations.ts'
@@ -43,11 +45,11 @@ export const OPERATIONS = {
   'chain.put': chains.putChain,
   'chain.delete': chains.deleteChain,
   'provider.list': chains.listProviders,
-  'principal.list': access.listPrincipals,
-  'principal.put': access.putPrincipal,
-  'token.list': access.listTokens,
-  'token.create': access.createToken,
-  'token.revoke': access.revokeToken,
+  'principal.list': principals.listPrincipals,
+  'principal.put': principals.putPrincipal,
+  'token.list': principals.listTokens,
+  'token.create': principals.createToken,
+  'token.revoke': principals.revokeToken,
   'session.whoami': sessions.whoami,
   'session.open': sessions.openSession,
   'session.federate': sessions.federateSession,
@@ -59,16 +61,16 @@ export const OPERATIONS = {
   'totp.enrol': factors.enrolTotp,
   'totp.confirm': factors.confirmTotp,
   'factors.reset': factors.resetFactors,
-  'lock.list': access.listLocks,
-  'lock.clear': access.unlockPrincipal,
-  'issuer.list': access.listIssuers,
-  'issuer.put': access.putIssuer,
-  'issuer.delete': access.deleteIssuer,
+  'lock.list': principals.listLocks,
+  'lock.clear': principals.unlockPrincipal,
+  'issuer.list': issuers.listIssuers,
+  'issuer.put': issuers.putIssuer,
+  'issuer.delete': issuers.deleteIssuer,
   'issuer.trusted': sessions.trustedIssuers,
-  'rule.explain': access.explainDecision,
-  'rule.list': access.listRules,
-  'rule.put': access.putRule,
-  'rule.delete': access.deleteRule,
+  'rule.explain': rules.explainDecision,
+  'rule.list': rules.listRules,
+  'rule.put': rules.putRule,
+  'rule.delete': rules.deleteRule,
   'secret.rollback': secrets.prepareVersionRestore,
   'rotation.put': rotations.putRotation,
   'rotation.delete': rotations.deleteRotation,
