@@ -1,5 +1,5 @@
 /** The documents: every link and anchor resolves, every command exists, and nothing is cited that is not here. */
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -64,6 +64,20 @@ describe('a page', () => {
     ]
     const files = named.map(([, file]) => file!).filter((file) => !file.startsWith('test/output/'))
     expect(files.filter((file) => !existsSync(join(ROOT, file)))).toEqual([])
+  })
+
+  it.each(PAGES.filter((page) => /^(?:README|docs\/)/.test(page)))('%s has examples that parse', (page) => {
+    const blocks = [...read(page).matchAll(/^ *```(\w+)\n([\s\S]*?)^ *```$/gm)].map(([, kind, text]) => ({
+      kind,
+      text: text!,
+    }))
+    for (const { kind, text } of blocks) {
+      if (kind === 'json') expect(() => JSON.parse(text), text).not.toThrow()
+      if (kind !== 'sh' && kind !== 'console') continue
+      const script = kind === 'sh' ? text : [...text.matchAll(/^\$ (.*)$/gm)].map(([, command]) => command).join('\n')
+      const parsed = spawnSync('bash', ['-n', '-c', script], { encoding: 'utf8' })
+      if (parsed.error === undefined) expect(parsed.stderr, script).toBe('')
+    }
   })
 
   it('is linked from the index', () => {
