@@ -30,7 +30,7 @@ export const CREDENTIAL_FORMS: readonly CredentialForm[] = [
   {
     kind: 'private-key',
     whole: /-----BEGIN [A-Z ]{0,32}PRIVATE KEY-----[A-Za-z0-9+/=\s\\:,.-]{32,8192}?-----END/g,
-    // Of any kind: a log line has no use for a certificate either.
+    // Any kind of PEM block: a log line has no use for a certificate either.
     trace: /-----BEGIN [A-Z ]{3,30}-----/,
   },
   {

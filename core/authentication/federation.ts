@@ -143,7 +143,7 @@ function flawed(error: unknown): Verified {
 interface Cached {
   jwks: JSONWebKeySet
   fetchedAt: number
-  /** The keys of the last usable response. */
+  /** The ids of the usable keys. */
   kids: Set<string>
 }
 

@@ -48,7 +48,7 @@ export interface TransportOptions {
   fetch?: (request: Request) => Promise<Response>
 }
 
-/** The parameters of a query. Those that are `undefined` are left out. */
+/** The parameters of a query. `undefined` parameters are omitted. */
 export type Query = Record<string, string | number | boolean | undefined>
 
 /** One request. */

@@ -19,6 +19,7 @@ import { ConfirmedTotp, EnrolledTotp, type Factor, OpenedSession, type OpenSessi
 import { requests, search } from './requests.ts'
 import { type Ask, errorOf, type TransportOptions, transport } from './transport.ts'
 
+/** How to reach a server, and the token to use. */
 export type ClientOptions = TransportOptions & { token: Redacted<string> }
 
 /** A secret with its value. */

@@ -44,6 +44,7 @@ const ADDRESSES: Record<ProviderId, string> = {
 
 const RANKS = ['PRIMARY', 'SECONDARY', 'TERTIARY'] as const
 
+/** A provider, and how names are written in its store. */
 export interface ConfiguredProvider {
   provider: Provider
   naming: Naming

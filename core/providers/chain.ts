@@ -6,6 +6,7 @@
 
 /** The ids of providers that can be configured: one of each kind, and a second for where clouds have regions. */
 export const PROVIDER_IDS = ['aws', 'aws-backup', 'azure', 'azure-backup', 'hashicorp', 'http', 'file'] as const
+/** The id of a provider. */
 export type ProviderId = (typeof PROVIDER_IDS)[number]
 
 /** Those whose stores rotate a secret themselves: {@link Provider.rotate}. */
@@ -23,13 +24,16 @@ export interface Member {
   prefix?: string | undefined
 }
 
+/** Where the secrets of a pattern are kept, and how they are read and written. */
 export interface Chain {
   id: string
   /** The names that it covers, as a rule's pattern. */
   resource: string
   /** The first is the primary: writes go there. */
   members: readonly Member[]
-  /** Whether a provider without such a secret ends a read. `next` lets an old copy stand in for a deleted secret. */
+  /**
+   * Whether a provider without such a secret ends a read. With `next`, an old copy may be served for a deleted secret.
+   */
   onNotFound: 'stop' | 'next'
   /** What a provider denies is denied. */
   onDenied: 'stop'
@@ -41,6 +45,7 @@ export interface Chain {
   replicate: boolean
 }
 
+/** A chain with its version in the vault. */
 export interface VersionedChain extends Chain {
   /** Differs for each change, also when an id is deleted and used again. */
   revision: string

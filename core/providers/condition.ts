@@ -69,7 +69,7 @@ export class ProviderCondition {
     return breaker === 'half_open' || isRecent || this.#deniesHealth ? 'degraded' : 'up'
   }
 
-  /** Writes a line when the state, or its cause, is another than the last line said. */
+  /** Writes a line when the state or its cause differs from the last line. */
   tell(breaker: BreakerState, now: number): void {
     // A trial of an open breaker changes nothing until it ends.
     const state = this.state(breaker === 'half_open' ? 'open' : breaker, now)

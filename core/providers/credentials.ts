@@ -19,7 +19,7 @@ const ROUNDING_MS = 2000
 /** The code of credentials that last no longer for being renewed. */
 export const NOT_RENEWABLE = 'NotRenewable'
 
-/** Gives a token or an assertion, anew whenever it is asked: from a file that is rewritten, or by minting one. */
+/** Supplies a current token or assertion at each call: from a file that is rewritten, or by minting one. */
 export type TokenSource = (signal: AbortSignal) => Promise<Redacted<string>>
 
 /**
@@ -42,6 +42,7 @@ export interface Issued<T> {
   lifetimeMs: number
 }
 
+/** Credentials for requests to a store. */
 export interface Credentials<T> {
   /**
    * Makes a request with credentials, and once more with new ones when the store does not take them.
@@ -54,7 +55,7 @@ export interface Credentials<T> {
 /** Which credentials the upkeep keeps alive: those that are held, or also those that no request has asked for yet. */
 export type Kept = 'held' | 'given'
 
-/** Credentials that are what they are. */
+/** Credentials that never change. */
 export function fixedCredentials<T>(value: T): Credentials<T> {
   return { use: (_, attempt) => attempt(value) }
 }
@@ -74,7 +75,10 @@ export class RenewedCredentials<T> implements Credentials<T> {
   #failed: { error: unknown; until: number } | null = null
   /** When credentials end that could be prolonged no further. */
   #lastEnd: number | null = null
-  /** Whether any were known to end. Given ones that then seem endless have ended: their issuer tells of them no more. */
+  /**
+   * Whether any credentials had a known end. If given credentials then seem endless, they have ended: the issuer no
+   * longer knows them.
+   */
   #hasEnd = false
 
   /** @param issue Gets new credentials; `held` are those that still last, and could be prolonged. */
@@ -100,11 +104,11 @@ export class RenewedCredentials<T> implements Credentials<T> {
   }
 
   /**
-   * Renews credentials whose time has come, whether or not anything asks for them.
+   * Renews credentials that are due, even without a request.
    *
-   * @returns When it is to be called again, in milliseconds since the Unix epoch; infinite when they do not end, `null` when
-   *   there are none any more that could be renewed.
-   * @throws {ProviderFailure} when they could not be renewed, or last no longer for it.
+   * @returns The time of the next call, in milliseconds since the Unix epoch; infinite if they do not end, `null` if no
+   *   renewable credentials are left.
+   * @throws {ProviderFailure} if the renewal fails or does not prolong them.
    */
   async keep(signal: AbortSignal, kept: Kept): Promise<number | null> {
     const now = this.#now()

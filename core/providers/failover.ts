@@ -1,9 +1,9 @@
 /**
- * From one replica of a secret to the next: when it goes on, and when it does not.
+ * Failover: which member of a chain is tried after which outcome.
  *
- * An answer is not an outage: a replica that says no, whatever it says, ends the search, since a secret that was revoked
- * must not come from a replica that has not heard of it. An outage is not an absence: that a replica has no such secret
- * says nothing of a primary that could not be asked.
+ * An answer is not an outage. A refusal by a member ends the search, since a revoked secret must not come from a member
+ * that has not heard of the revocation. An outage is not an absence: a member without the secret says nothing about a
+ * primary that is unreachable.
  *
  * @module
  */
@@ -26,6 +26,7 @@ export type ChainReply<T> = { skipped: SkippedMember[] } & (
   | { failure: FailureKind; provider: string | null; limitBytes?: number | null }
 )
 
+/** Limits of a search through a chain. */
 export interface FailoverOptions {
   /** How long all of it may take, in milliseconds. */
   deadlineMs: number
@@ -33,7 +34,7 @@ export interface FailoverOptions {
   attemptMs: number
   /** Whether a replica that has no such secret ends the search, as it should, or not. */
   onNotFound: 'stop' | 'next'
-  /** Members of the chain that are not to be asked: what they have is not known. */
+  /** Members that are skipped, because they may still have an outdated value. */
   outdated?: readonly string[]
 }
 
@@ -134,7 +135,7 @@ class Search {
     return [...this.#last.values()].some((why) => !isAbsence(why))
   }
 
-  /** Throttled, sealed or late only if that is all that is wrong. */
+  /** Ends with the kind of the outages if all are of one kind, else with `unavailable`. */
   #outage<T>(): ChainReply<T> {
     const reasons = this.#skipped.map(({ why }) => why).filter((why) => !isAbsence(why))
     const [first] = reasons

@@ -1,5 +1,5 @@
 /**
- * One configured provider as it is used: behind a breaker, within a time, and with what is known of its health.
+ * A configured provider behind a breaker, with time limits and a record of its health.
  *
  * @module
  */
@@ -25,7 +25,7 @@ import type { RestReason } from './skipped.ts'
 import { Suspicion } from './suspicion.ts'
 
 const MAX_OPEN_MS = 60_000
-/** How long good health is believed: for failed requests it is looked at this often at most. */
+/** How long a good result counts: failed requests trigger a health check at most this often. */
 const CLEARED_MS = 1000
 /** How soon it is tried again to renew credentials, at the soonest. */
 const KEEP_RETRY_MS = 5000
@@ -35,14 +35,15 @@ const MAX_RESTING = 1000
 const RETRY_RATIO = 0.1
 const MAX_RETRIES_SAVED = 10
 
+/** The limits of a breaker, and where changes are reported. */
 export interface GuardOptions {
   /** The longest that the first rest of a breaker takes, in milliseconds; it doubles up to a minute. */
   recoveryMs: number
-  /** Told of changes of its state, and of mistakes in its adapter. */
+  /** Receives changes of its state, and programming errors of its adapter. */
   report?: ReportEvent | undefined
 }
 
-/** What a request came to, for the breaker: what is thrown instead opens it. */
+/** The outcome of a request that leaves the breaker closed. The breaker opens for an error that is thrown instead. */
 type Settled<T> = { value: T } | { error: unknown }
 
 type Work<T> = (provider: Provider, signal: AbortSignal) => Promise<T>
@@ -58,10 +59,10 @@ interface AskOptions {
 /**
  * A provider with its breaker.
  *
- * The breaker is the process's, for all vaults, so one secret that cannot be read, or one reader of many such secrets,
- * must not open it. Failed requests make a provider suspect and no more. A request to a suspect provider takes a look at
- * the provider's health along, in the same time, and only when both fail does the breaker open. The request that tries
- * whether an open breaker may close does the same: when its secret fails and the provider is healthy, it closes.
+ * All vaults of a process share the breaker, so one unreadable secret, or one reader of many such secrets, must not
+ * open it. Failed requests only make a provider suspect. A request to a suspect provider checks its health at the same
+ * time, and the breaker opens only if both fail. The request that probes an open breaker does the same: if its secret
+ * fails and the provider is healthy, the breaker closes.
  */
 export class GuardedProvider {
   readonly id: string
@@ -93,11 +94,11 @@ export class GuardedProvider {
     this.#circuit = circuitOf(options)
   }
 
-  /** Why it is not to be asked now, for a name or at all; `null` when it may be. */
+  /** Why the provider must not be called now, for this name or at all; `null` if it may be. */
   rest(now: number, name?: string): RestReason | null {
     const until = name === undefined ? undefined : this.#resting.get(name)
     if (now < Math.max(this.#restsUntil, until ?? 0)) return 'retry_after'
-    // One trial at a time: whoever comes meanwhile goes on to a replica, and does not wait for it.
+    // One probe at a time. Other requests fail over and do not wait for it.
     if (this.#circuit.state === CircuitState.HalfOpen && now < this.#trialEndsAt) return 'breaker'
     return null
   }
@@ -123,9 +124,9 @@ export class GuardedProvider {
   }
 
   /**
-   * Renews credentials that can only be renewed, when it is time, whatever the breaker says.
+   * Renews credentials that must be renewed before they end, even while the breaker is open.
    *
-   * @returns When it is to be called again, in milliseconds since the Unix epoch; `null`, or infinite, for never.
+   * @returns The time of the next call, in milliseconds since the Unix epoch; `null` or infinite for never.
    */
   async keep(timeoutMs: number): Promise<number | null> {
     const { provider } = this
@@ -255,7 +256,7 @@ export class GuardedProvider {
     const now = Date.now()
     this.#condition.looked(found, now)
     if (found?.isOutage) {
-      // Said to a request for no secret: it is said to all.
+      // The check is for no particular secret, so the wait applies to all.
       if (found.retryAfterMs !== null) this.#restsUntil = now + Math.min(found.retryAfterMs, MAX_OPEN_MS)
       return
     }

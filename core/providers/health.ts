@@ -1,3 +1,8 @@
+/**
+ * The health of a provider.
+ *
+ * @module
+ */
 import type { FailureKind, ProviderKind } from './provider.ts'
 
 /**
@@ -5,8 +10,11 @@ import type { FailureKind, ProviderKind } from './provider.ts'
  * asked for now, or does not take our credentials.
  */
 export const HEALTH_STATES = ['up', 'degraded', 'down'] as const
+/** One of {@link HEALTH_STATES}. */
 export type HealthState = (typeof HEALTH_STATES)[number]
+/** The states of a breaker. */
 export const BREAKER_STATES = ['closed', 'half_open', 'open'] as const
+/** One of {@link BREAKER_STATES}. */
 export type BreakerState = (typeof BREAKER_STATES)[number]
 
 /** How a provider is, as this process or isolate found it. */

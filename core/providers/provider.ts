@@ -8,8 +8,12 @@ import type { Bytes } from '../bytes.ts'
 import type { Encoding } from '../encoding.ts'
 import type { Redacted } from '../redacted.ts'
 
-/** The kinds of stores that a provider can be. `sealed`, the vault's own, is none of them: it is no network away. */
+/**
+ * The kinds of stores that a provider can be. The sealed store of the vault is not one of them: it is not across a
+ * network.
+ */
 export const PROVIDER_KINDS = ['aws', 'azure', 'hashicorp', 'http', 'file'] as const
+/** One of {@link PROVIDER_KINDS}. */
 export type ProviderKind = (typeof PROVIDER_KINDS)[number]
 
 /**
@@ -26,15 +30,17 @@ export const ANSWERS = [
   'denied', // our credentials may not do this
   'credentials', // our credentials are wrong or have ended, and renewing them did not help
   'invalid', // the store did not take the request as it was, or its answer about this secret cannot be read
-  'conflict', // the state that a write expected is not there, or its idempotency key stands for another write
-  'foreign_shape', // the secret is kept in another shape than what was to be written, and nothing was sent
+  'conflict', // the store is not in the state that a write expected, or its idempotency key stands for another write
+  'foreign_shape', // the shape of the secret differs from the shape of the write, and nothing was sent
 ] as const
+/** See {@link ANSWERS}. */
 export const OUTAGES = [
   'throttled', // too many requests
   'timeout', // no answer in time
   'sealed', // the store is up and locked
   'unavailable', // it cannot be reached, fails, or answers in a form that is not its own
 ] as const
+/** How a provider failed. */
 export type FailureKind = (typeof ANSWERS)[number] | (typeof OUTAGES)[number]
 
 interface FailureDetail {
@@ -119,7 +125,7 @@ export interface ProviderPutOptions {
 export interface RotateOptions {
   /** 32 to 64 of `[A-Za-z0-9-]`. */
   token: string
-  /** Whether it is to be begun, or to be taken up again where it got stuck; otherwise it is only looked at. */
+  /** Whether to begin the rotation, or to resume one that stopped. Otherwise the call only reads its progress. */
   begin: boolean
   signal: AbortSignal
 }
@@ -151,17 +157,18 @@ export interface Provider {
     signal: AbortSignal
   }): Promise<{ items: ProviderListItem[]; cursor: string | null }>
   put(name: string, value: Redacted<Bytes>, options: ProviderPutOptions): Promise<{ version: string }>
-  /** Deletes a secret, recoverably where the store can. Deleting what is deleted is `not_found` or `deleted`. */
+  /** Deletes a secret, recoverably if the store can. Deleting a deleted secret fails with `not_found` or `deleted`. */
   remove(name: string, options: { signal: AbortSignal }): Promise<void>
   /**
-   * Where the store rotates secrets itself: has it make the next version of one, or tells how far that is. Both may be
-   * asked again with the same token, and nothing is made twice. `conflict` when another rotation goes on.
+   * Optional, for stores that rotate secrets themselves: has the store make the next version, or reads the progress.
+   * Both may be repeated with the same token without a second version. Fails with `conflict` while another rotation is
+   * in progress.
    */
   rotate?(name: string, options: RotateOptions): Promise<ProviderRotation>
   /**
-   * Where credentials end that can only be renewed: renews them when it is time.
+   * Optional, for credentials that can only be renewed while they last: renews them when they are due.
    *
-   * @returns When it is to be called again, in milliseconds since the Unix epoch; infinite when they do not end, `null` when
+   * @returns The time of the next call, in milliseconds since the Unix epoch; infinite if they do not end, `null` if
    *   there are none to renew.
    */
   keep?(options: { signal: AbortSignal }): Promise<number | null>

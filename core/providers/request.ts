@@ -13,7 +13,7 @@ import type { ReportEvent } from './condition.ts'
 import { type FailureKind, ProviderFailure, type ProviderSecret } from './provider.ts'
 
 const MAX_RETRY_AFTER_MS = 60_000
-/** What a store says of a name that no secret has, when it serves us. */
+/** The failures for a missing name by which a store proves that it is working. */
 const SERVED: readonly FailureKind[] = ['not_found', 'deleted', 'disabled', 'expired']
 
 /** A name that no secret has, read to tell whether a store serves us. */
@@ -21,22 +21,23 @@ export const HEALTH_NAME = 'postern-probe'
 /** The version of a secret where the store keeps only one. */
 export const UNVERSIONED = 'unversioned'
 
-/** One of many. */
+/** The outcome of one secret of a batch. */
 export type ProviderOutcome = ProviderSecret | ProviderFailure
 
+/** How an adapter sends requests. */
 export interface ProviderOptions extends SendOptions {
   /** The time in milliseconds since the Unix epoch. */
   now?: () => number
   /** Whether requests may wait for each other's answer: not on Workers. */
   shared?: boolean
-  /** Writes the operational log: what is wrong with the settings, by their names. */
+  /** Writes the operational log: invalid settings, by name. */
   report?: ReportEvent | undefined
 }
 
 /**
- * Sends a request. A redirect is none of the answers that a store has, wherever it points.
+ * Sends a request. No store redirects, so a redirect is an outage, wherever it points.
  *
- * @throws {ProviderFailure} `timeout`, `unavailable`; `invalid` for an answer that is too large to be read.
+ * @throws {ProviderFailure} `timeout`, `unavailable`; `invalid` if the response is too large.
  */
 export async function ask(url: string, init: RequestInit, options: ProviderOptions): Promise<Received> {
   let received: Received
@@ -53,7 +54,10 @@ export async function ask(url: string, init: RequestInit, options: ProviderOptio
   return received
 }
 
-/** What a provider failed with. Anything else is a mistake in an adapter, and thrown as it is: it is no outage. */
+/**
+ * Returns the failure of a provider. Any other error is a programming error in an adapter and is thrown unchanged: it
+ * must not pass for an outage.
+ */
 export function failureOf(error: unknown): ProviderFailure {
   if (error instanceof ProviderFailure) return error
   throw error

@@ -14,30 +14,31 @@ import type { Redacted } from '../redacted.ts'
 import { ProviderFailure, type ProviderPutOptions } from './provider.ts'
 import { failureOf } from './request.ts'
 
-/** A value as it is, or is to be, kept in one text. */
+/** A value as one text, present or to be written. */
 export interface Content {
-  /** `null`: bytes that are no text. */
+  /** `null` for bytes that are not text. */
   text: string | null
   /** Whether the text is declared to be JSON; in a store that declares nothing, every object is a document. */
   isJson: boolean
 }
 
-/** A value that is to be written, as far as its shape depends on it. */
+/** Describes a value that will be written, as far as its shape depends on it. */
 export function writtenContent(value: Redacted<Bytes>, contentType: string | undefined): Content {
   return { text: parseUtf8(value.reveal()), isJson: isJsonType(contentType) }
 }
 
-/** The document that a text is: a JSON object; `null` when it is none. */
+/** Parses a text as a document, which is a JSON object. Returns `null` for any other text. */
 export function documentOf(text: string | null): JsonSource | null {
   const source = text?.trimStart().startsWith('{') ? JsonSource.parse(text) : null
   return source?.root.kind === 'object' ? source : null
 }
 
 /**
- * A document in one form (RFC 8785), to tell whether two stores have the same: the order of its keys and its white space
- * are no part of it, nor are digits beyond a double, which some stores drop.
+ * Writes a document in canonical form (RFC 8785), to compare two stores: the order of keys, white space, and digits
+ * beyond a double, which some stores drop, do not count.
  *
- * @returns `null` for what is no document, or has no such form: nested too deep, or with numbers beyond a double.
+ * @returns `null` if the text is not a document, or has no canonical form because it nests too deep or has numbers
+ *   beyond a double.
  */
 export function canonicalDocument(text: string | null): string | null {
   try {
@@ -48,10 +49,10 @@ export function canonicalDocument(text: string | null): string | null {
 }
 
 /**
- * A document as the parts that a store of fields keeps: kinds, keys in one order, texts, and each digit of its numbers.
- * What it has twice is there twice. It can be nested as deep as it likes.
+ * Splits a document into the parts that a store of fields keeps: kinds, keys in sorted order, texts, and every digit of
+ * its numbers. A repeated key is repeated in the result. Nesting may be of any depth.
  *
- * @returns `null` for what is no document.
+ * @returns `null` if the text is not a document.
  */
 export function documentTokens(text: string | null): string[] | null {
   const source = documentOf(text)
@@ -85,10 +86,10 @@ export function checkFit(present: Content, written: Content): void {
 }
 
 /**
- * The source of a document that is to be kept as fields.
+ * Returns the source of a document that will be kept as fields.
  *
- * @throws {ProviderFailure} `invalid` for an object that a store which parses it would not keep whole: with a key
- *   twice, or a lone surrogate.
+ * @throws {ProviderFailure} `invalid` for an object with a repeated key or a lone surrogate, which a store would not
+ *   keep intact.
  */
 export function fieldsFrom(document: JsonSource): string {
   if (!document.isUnambiguous(document.root)) throw new ProviderFailure('invalid', { code: 'AmbiguousDocument' })
@@ -105,16 +106,19 @@ export async function look<T>(read: Promise<T>, { replace }: Pick<ProviderPutOpt
     const { kind, code, isUnread } = failureOf(error)
     const isUnseen = kind === 'denied' || kind === 'invalid'
     if (kind === 'not_found' || kind === 'deleted' || (isUnseen && replace !== undefined)) return null
-    // That an answer could not be read leaves nothing open: no write was sent.
+    // An unreadable response to this read leaves nothing uncertain, because no write was sent.
     throw isUnread ? new ProviderFailure('invalid', { code }) : error
   })
 }
 
+/** The failure of a write whose shape does not fit. */
 export function foreignShape(): ProviderFailure {
   return new ProviderFailure('foreign_shape')
 }
 
-/** Whether a field for the type is to be written: a secret of others without one gets none for the default. */
+/**
+ * Whether to write a field for the content type: a secret of another client without one gets none for the default type.
+ */
 export function declaresType(
   contentType: string | undefined,
   encoding: Encoding,

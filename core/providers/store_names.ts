@@ -14,7 +14,7 @@ export type Naming = Exclude<ProviderKind, 'file'> | 'env' | 'json'
 interface Rule {
   /** What the store takes for a name. */
   valid: RegExp
-  /** Writes our name in the store's letters; what cannot be is `null`. */
+  /** Writes a name in the characters of the store. Returns `null` if it has no form there. */
   write: (name: string) => string | null
   /** The other way, for what `write` made. */
   read: (name: string) => string
@@ -29,7 +29,7 @@ const RULES: Record<Naming, Rule> = {
   // Behind a hyphen, six characters are what ends an ARN: the service would find another secret by this name.
   aws: { ...AS_IT_IS, valid: /^(?!.*-[A-Za-z0-9]{6}$)[A-Za-z0-9/_+=.@-]{1,512}$/ },
   azure: {
-    // Case-insensitive: what is read has no upper case, whoever wrote it.
+    // The store ignores case, so names are read in lower case.
     valid: /^[0-9A-Za-z-]{1,127}$/,
     write: (name) => (/[._]|--/.test(name) ? null : name.replaceAll('/', '--')),
     read: (name) => name.toLowerCase().replaceAll('--', '/'),
@@ -62,10 +62,10 @@ export function storeName(naming: Naming, name: string, prefix = ''): string {
 }
 
 /**
- * The secret that a name in a store stands for.
+ * Returns the secret to which a name in a store belongs.
  *
- * @param stored Hostile input: others write to the store too.
- * @returns `null` when it is none of ours: without the prefix, or not what `storeName` would have made.
+ * @param stored Hostile input: other clients write to the store too.
+ * @returns `null` if the name lacks the prefix, or if `storeName` would not have made it.
  */
 export function secretName(naming: Naming, stored: string, prefix = ''): string | null {
   const folded = naming === 'azure' ? stored.toLowerCase() : stored

@@ -1,3 +1,8 @@
+/**
+ * When failed requests make a provider suspect.
+ *
+ * @module
+ */
 /** Failures one after another that raise it. */
 const CONSECUTIVE = 4
 /** Or more than half of so many requests in a row, when they came within so many milliseconds. */

@@ -1,5 +1,5 @@
 /**
- * How each language reads an environment variable: to write such an accessor, and to find those that are there.
+ * How each language reads an environment variable: to write such an accessor, and to find accessors in a text.
  *
  * @module
  */
@@ -16,7 +16,7 @@ interface Dialect {
   languages: readonly string[]
   /** The accessor to write; `X` is the key. */
   template: string
-  /** What stands before a key that is being typed or read. */
+  /** The text before a key that is being typed or read. */
   openers: readonly string[]
 }
 

@@ -1,8 +1,9 @@
 /**
- * Finds secrets that stand in a text in the clear.
+ * Finds plaintext secrets in a text.
  *
- * Three ways, from sure to likely: forms that only a secret has, with their checksum where there is one; values of keys
- * that name a secret; and high entropy behind such a key. Every quantifier is bounded: linear in the text.
+ * There are three methods, from certain to likely: forms that only a secret has, with their checksum if they have one;
+ * values of keys that name a secret; and high entropy after such a key. Every quantifier is bounded, so the time is
+ * linear in the text.
  *
  * @module
  */
@@ -13,6 +14,7 @@ import { parseEnv } from './dotenv.ts'
 /** The largest text that is looked through. */
 export const MAX_SCANNED_CHARS = 256 * 1024
 
+/** A likely secret in a text. */
 export interface Finding {
   start: number
   end: number
@@ -35,7 +37,7 @@ export function detect(whole: string, options: { env?: boolean } = {}): Finding[
   const text = whole.slice(0, MAX_SCANNED_CHARS)
   const findings = [...formsIn(text), ...(options.env ? envValuesIn(text) : assignmentsIn(text))]
   findings.sort((a, b) => a.start - b.start || b.end - a.end)
-  // Of two that overlap the first and longer one is told.
+  // If two findings overlap, report the first and longer one.
   let end = -1
   return findings.filter((finding) => {
     if (finding.start < end) return false
@@ -57,7 +59,7 @@ function formsIn(text: string): Finding[] {
     [...text.matchAll(whole)].flatMap((match) => {
       const secret = match[group ?? 0]!
       if (holds?.(secret) === false) return []
-      // What stands between other characters, as in a URL, may be a place to fill in.
+      // A text between other characters, as in a URL, may be a placeholder.
       if (group !== undefined && !isNoPlaceholder(secret)) return []
       const start = match.index + match[0].lastIndexOf(secret)
       return [{ kind, start, end: start + secret.length }]
@@ -66,7 +68,7 @@ function formsIn(text: string): Finding[] {
 }
 
 function envValuesIn(text: string): Finding[] {
-  // What is commented out is on disk all the same.
+  // A commented-out value is on disk too.
   const uncommented = text.replaceAll(/^([ \t]*)#(?=[ \t]*[A-Za-z_][\w.-]*=)/gm, '$1 ')
   return parseEnv(uncommented).entries.flatMap(({ key, value, valueStart, valueEnd, quote }) => {
     if (!SENSITIVE.test(key) || value.length < 6 || value.startsWith('postern://') || !isNoPlaceholder(value)) return []
@@ -78,7 +80,7 @@ function envValuesIn(text: string): Finding[] {
 function assignmentsIn(text: string): Finding[] {
   return [...text.matchAll(ASSIGNMENT)].flatMap(({ 0: whole, 1: key = '', 3: value = '', index }) => {
     if (!SENSITIVE.test(key) || value.startsWith('postern://') || !isNoPlaceholder(value)) return []
-    // A sentence, a path or a name behind `token:` is no secret.
+    // A sentence, a path or a name after `token:` is not a secret.
     if (/\s/.test(value) || !isRandom(value) || isKnownHarmless(value)) return []
     const start = index + whole.length - 1 - value.length
     return [{ kind: 'high-entropy', start, end: start + value.length }]
@@ -89,7 +91,7 @@ function isNoPlaceholder(value: string): boolean {
   return !PLACEHOLDER.test(value)
 }
 
-/** UUIDs, and digests with their algorithm named, stand where secrets do and are none. */
+/** Whether a value is a UUID, a digest with its algorithm named, or another text that only looks like a secret. */
 function isKnownHarmless(value: string): boolean {
   return (
     UUID.test(value.toLowerCase()) ||

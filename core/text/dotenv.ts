@@ -1,8 +1,8 @@
 /**
- * `.env` files: parsed with the place of everything, so that an editor can point at it.
+ * `.env` files, parsed with the position of each part, so that an editor can point at it.
  *
- * The grammar is that of the `dotenv` package: `export` may stand in front, values may be quoted by `"`, `'` or a
- * backtick and then span lines, and a comment begins with `#` after white space. One pass, linear.
+ * The grammar is that of the `dotenv` package: `export` may come first, values may be quoted by `"`, `'` or a backtick
+ * and then span lines, and a comment begins with `#` after white space. One pass, linear.
  *
  * @module
  */
@@ -22,13 +22,14 @@ export interface EnvEntry {
   quote: '' | '"' | "'" | '`'
 }
 
-/** What is wrong with a line. */
+/** The problem with a line. */
 export interface EnvProblem {
   kind: 'no_equals' | 'bad_key' | 'unclosed_quote' | 'repeated_key' | 'too_large'
   start: number
   end: number
 }
 
+/** A parsed `.env` file. */
 export interface EnvFile {
   entries: EnvEntry[]
   problems: EnvProblem[]

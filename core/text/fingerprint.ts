@@ -1,7 +1,7 @@
 /**
- * Fingerprints of values: they tell whether two are equal and nothing else, and only while this window is open.
+ * Fingerprints of values: they tell whether two values are equal and nothing else, and only while this window is open.
  *
- * A hash without a key would let anybody test guesses; this key is made for one window and never kept.
+ * A hash without a key would be an oracle for guesses; this key belongs to one window and is never stored.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Variables that decide which code a program loads or runs, whatever its command line says.
+ * Environment variables that decide which code a program loads or runs, regardless of its command line.
  *
  * @module
  */

@@ -9,16 +9,16 @@ import { parseEnv } from './dotenv.ts'
 /** One width for every value: a mask reveals nothing about the value, its length included. */
 export const MASK = '••••••••'
 
-/** What is known of one value that is masked. */
+/** A masked value. */
 export interface MaskedRow {
   key: string
-  /** The reference as it is written in the source; `null` for a plain secret that stands in the source itself. */
+  /** The reference as written in the source; `null` for a plaintext secret in the source itself. */
   reference: string | null
   /** The line of the masked text that it is on. */
   line: number
 }
 
-/** What is under one mask; its key is empty when it is in no value. */
+/** The text under one mask; its key is empty outside of values. */
 interface Span {
   start: number
   end: number
@@ -26,19 +26,19 @@ interface Span {
   reference: string | null
 }
 
-/** What is said of a reference in the text: why it has no value, or something behind the mask to compare by. */
+/** The note on a reference: why it has no value, or a fingerprint after the mask to compare by. */
 export type MaskNote = { failed: string } | { behind?: string }
 
+/** A masked text and its values. */
 export interface Masked {
   text: string
   rows: MaskedRow[]
 }
 
 /**
- * Writes the masked text. References and whatever looks like a secret, in comments too, become a mask; other values are
- * no secrets and stay. Linear.
+ * Writes the masked text. References and likely secrets, in comments too, become a mask; other values stay. Linear.
  *
- * @param noteOf What is said of a reference: by default nothing.
+ * @param noteOf The note on a reference; by default there is none.
  */
 export function mask(source: string, noteOf: (reference: string) => MaskNote = () => ({})): Masked {
   const parts: string[] = []
@@ -55,13 +55,15 @@ export function mask(source: string, noteOf: (reference: string) => MaskNote = (
   return { text: parts.join('') + source.slice(at), rows }
 }
 
-/** A mask says that there is a value: where there is none stands a mark, on one line whatever the reason says. */
+/**
+ * A mask implies a value. A reference without a value gets a mark instead, on one line even if its reason has several.
+ */
 function shownOf(note: MaskNote): string {
   if ('failed' in note) return `✗ ${note.failed.replaceAll(/\s+/g, ' ')}`
   return note.behind === undefined ? MASK : `${MASK} ${note.behind}`
 }
 
-/** What is to be masked, in order. */
+/** The spans to mask, in order. */
 function spansIn(source: string): Span[] {
   const findings = detect(source, { env: true })
   const spans: Span[] = []

@@ -40,7 +40,7 @@ export class NameIndex<T extends { name: string }> {
     return found
   }
 
-  /** What comes after a prefix, one segment at a time. Whole folders are skipped over, not walked through. */
+  /** The names after a prefix, one segment at a time. Whole folders are skipped without being walked. */
   children(prefix: string, limit = 500): Child[] {
     const found: Child[] = []
     for (let at = this.#from(prefix); found.length < limit; ) {

@@ -1,5 +1,5 @@
 /**
- * Takes secret values out of the output of a program before anybody reads it.
+ * Removes secret values from the output of a program before it is shown.
  *
  * @module
  */
@@ -7,7 +7,7 @@ import { base64, hex, utf8 } from '../bytes.ts'
 
 const WORD = /[\p{L}\p{N}_]/u
 
-/** A value, and what stands in its place. */
+/** A value and its replacement. */
 export interface LabelledValue {
   label: string
   value: string
@@ -26,7 +26,7 @@ export interface Chunk {
   text: string
 }
 
-/** An output as somebody could read it: in the order that it came, one stream alone, or without its line breaks. */
+/** One view of the output: in order of arrival, one stream alone, or without line breaks. */
 interface Reading {
   text: string
   /** The place in the whole output of each character. */
@@ -86,7 +86,7 @@ function hide(
     if (isShort(wanted) && !isWord(text, run)) continue
     let end = run.start
     for (const at of run.matches) {
-      // Of one that overlaps the one before, only the rest.
+      // If a span overlaps the previous one, keep only the rest.
       for (let i = Math.max(at, end); i < at + wanted.length; i++) mark(places[i]!, i === at)
       end = at + wanted.length
     }
@@ -114,7 +114,7 @@ function* runsOf(wanted: string, text: string): Generator<Run> {
   if (run !== null) yield run
 }
 
-/** Whether no letter or digit goes on before or behind what begins or ends with one. */
+/** Whether a match stands alone: a match that begins or ends with a letter or digit has none next to it. */
 function isWord(text: string, { start, end }: Run): boolean {
   const joins = (left: string | undefined, right: string | undefined) =>
     left !== undefined && right !== undefined && WORD.test(left) && WORD.test(right)

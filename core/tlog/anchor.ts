@@ -20,7 +20,8 @@ export interface Anchor {
 }
 
 /**
- * An anchor behind HTTPS: `GET` and `PUT <url>/<vault>`, the body being the signed note. 404 is none.
+ * An anchor behind HTTPS: `GET` and `PUT <url>/<vault>`, with the signed note as the body. 404 means that there is no
+ * checkpoint yet.
  *
  * @param token Sent as `Authorization: Bearer`.
  */

@@ -16,13 +16,13 @@ import { type NoteSigner, type NoteVerifier, openNote, parseNote, signNote } fro
 
 /** What a checkpoint says. */
 export interface Checkpoint extends TreeHead {
-  /** Which log it is of; the same as the name of its key. */
+  /** The origin of the log, which is also the name of its key. */
   origin: string
 }
 
 /**
- * Signs a tree head, with the log's key and perhaps with the one before it. Only ever one that is durable: what was
- * signed once must stay true.
+ * Signs a tree head with the key of the log, and optionally with the previous key. Sign only durable heads: a signed
+ * head must stay true.
  */
 export function signCheckpoint({ size, root }: TreeHead, signer: NoteSigner, ...more: NoteSigner[]): Promise<string> {
   return signNote(`${signer.name}\n${size}\n${base64(root)}\n`, signer, ...more)

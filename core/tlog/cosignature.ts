@@ -6,7 +6,7 @@
  */
 import { isWitnessKey, type NoteVerifier, openNote, parseNote, parseVerifierKey } from './signed_note.ts'
 
-/** How far ahead of ours the clock of a witness may be. */
+/** How far the clock of a witness may be ahead. */
 const SKEW_MS = 5 * 60_000
 
 /** What a verifier demands of a checkpoint. */
@@ -38,7 +38,7 @@ export type Cosigned =
 /**
  * Parses the keys of witnesses.
  *
- * @throws {PosternError} `bad_request` for what is no verifier key of a witness.
+ * @throws {PosternError} `bad_request` if one is not the verifier key of a witness.
  */
 export async function parseWitnessKeys(keys: readonly string[], field = 'witness'): Promise<NoteVerifier[]> {
   // One that signs without a time is the key of a log.

@@ -70,7 +70,7 @@ export function verifyConsistency(proof: readonly Hash[], old: Tree, now: Tree):
   return step.value
 }
 
-/** The same with the hashes of the platform: a client that weighs little has no others. */
+/** Checks a proof with the hashes of the platform, for clients that must stay small. */
 export async function verifyConsistencyByPlatform(proof: readonly Hash[], old: Tree, now: Tree): Promise<boolean> {
   const check = consistencyCheck(proof, old, now)
   let step = check.next()
@@ -80,11 +80,11 @@ export async function verifyConsistencyByPlatform(proof: readonly Hash[], old: T
   return step.value
 }
 
-/** The check itself. It asks for the SHA-256 of some bytes, and goes on with it, however that is made. */
+/** The check itself. It yields the bytes to hash and resumes with their SHA-256, computed synchronously or not. */
 function* consistencyCheck(proof: readonly Hash[], old: Tree, now: Tree): Generator<Uint8Array[], boolean, Hash> {
   if (!isSize(old.size) || !isSize(now.size) || old.size > now.size) return false
   if (!areHashes([...proof, old.root, now.root])) return false
-  // The root of an empty tree is the hash of nothing, whatever both sides say (RFC 9162 section 2.1.1).
+  // The root of an empty tree is always the hash of the empty string (RFC 9162 section 2.1.1).
   if (old.size === 0 && !equal(old.root, yield [])) return false
   if (old.size === now.size) return proof.length === 0 && equal(old.root, now.root)
   if (old.size === 0) return proof.length === 0

@@ -11,7 +11,7 @@ import type { Hash, TreeHead } from './merkle.ts'
 /** Which log may take the place of which. */
 export interface RollbackAcceptance {
   vault: string
-  /** Where the log goes on from. */
+  /** The head from which the log continues. */
   head: TreeHead
   /** What an anchor keeps, and what is given up of it. */
   anchored: TreeHead

@@ -1,5 +1,5 @@
 /**
- * Signed notes (C2SP signed-note): a text, and under it the signatures of whoever vouches for it.
+ * Signed notes (C2SP signed-note): a text, and the signatures of those who vouch for it.
  *
  * ```text
  * text, each line ended by a newline
@@ -73,13 +73,13 @@ interface VerifierKeyParts {
   publicKey: Bytes
 }
 
-/** Takes a verifier key apart; `null` when it is none, of Ed25519, or its id is not that of its key. */
+/** Parses a verifier key. Returns `null` if it is malformed, is not for Ed25519, or has the id of another key. */
 export function verifierKeyParts(text: string): VerifierKeyParts | null {
   const parts = splitVerifierKey(text)
   return parts !== null && equal(parts.id, keyId(parts.name, parts.type, parts.publicKey)) ? parts : null
 }
 
-/** The same, whatever the id is. */
+/** Parses a verifier key without checking its id. */
 function splitVerifierKey(text: string): VerifierKeyParts | null {
   const [, name = '', idText = '', encoded = ''] = /^([^+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/=]+)$/.exec(text) ?? []
   const id = parseHex(idText)
@@ -151,15 +151,15 @@ export interface OpenedNote {
   text: string
   /** The names of the keys that vouch for it, each key once. */
   by: string[]
-  /** Of witnesses, with the time that each signed at, in seconds since the Unix epoch: the newest of each. */
+  /** The cosignatures of witnesses with their times in seconds since the Unix epoch: the newest of each witness. */
   cosigned: { name: string; seconds: number }[]
 }
 
 /**
- * Verifies a note: one signature at least is of a key that is known, and none of a known key is wrong.
- * Signatures of unknown keys say nothing, for or against. A line that is repeated is one signature.
+ * Verifies a note: at least one signature is of a known key, and no signature of a known key is wrong. Signatures of
+ * unknown keys are ignored. A repeated line counts once.
  *
- * @returns `null` when it does not verify.
+ * @returns `null` if it does not verify.
  */
 export async function openNote(note: Note, verifiers: readonly NoteVerifier[]): Promise<OpenedNote | null> {
   const times = new Map<NoteVerifier, number | null>()

@@ -1,5 +1,5 @@
 /**
- * Tiles (C2SP tlog-tiles): the tree in files of 256 hashes, so that anybody can keep a copy.
+ * Tiles (C2SP tlog-tiles): the tree in files of 256 hashes, which can be copied and cached.
  *
  * @module
  */
@@ -8,6 +8,7 @@ import { badRequest } from '../errors.ts'
 import { type Hash, position, type ReadHashes } from './merkle.ts'
 
 const TILE_HEIGHT = 8
+/** The number of hashes in a full tile. */
 export const TILE_WIDTH = 256
 
 /** Which tile: its level (of tiles, not of nodes), its number, and how many hashes it has. */

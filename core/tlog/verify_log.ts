@@ -1,6 +1,5 @@
 /**
- * Verifying a log without trusting whoever kept it: from its entries, a public key, and what was seen of
- * it before.
+ * Verifies a log without trust in its server: from its entries, a public key, and earlier checkpoints.
  *
  * @module
  */
@@ -28,13 +27,14 @@ export interface Flaw {
     | 'rolled_back' // it is smaller than, or not a continuation of, what was seen before
     | 'unwitnessed' // fewer witnesses cosigned it than were demanded
     | 'stale' // enough witnesses cosigned it, and too long ago
-    | 'hidden' // the server's filter by severity leaves an entry out, or shows one that is none
+    | 'hidden' // the server's filter by severity omits an entry, or shows one that does not match
     | 'gap' // it begins where nothing announced it, or behind what was seen before: that it continues cannot be shown
   /** The index of the entry that is wrong; `null` for the log as a whole. */
   index: number | null
   message: string
 }
 
+/** The keys and earlier checkpoints that a log is verified with. */
 export interface VerifyOptions {
   /** The log's checkpoint, a signed note. */
   checkpoint: string
@@ -53,8 +53,8 @@ export interface VerifyOptions {
 export interface Verified {
   checkpoint: Checkpoint
   /**
-   * How many entries follow that no checkpoint covers yet. They fit to each other; but the last of them could be edited, or
-   * all of them be others, and nobody could tell.
+   * The number of entries after the newest checkpoint. They are consistent with each other, but the last of them could
+   * be edited, or all of them replaced, without a trace.
    */
   beyond: number
   /** What witnesses vouch for, when that was demanded. */
@@ -95,7 +95,7 @@ export async function verifyLog(
   const keys: string[] = []
   let [erased, beyond] = [0, 0]
   let { index } = start
-  // What the first entry was written after is not there any more; its own hash holds it.
+  // The entry before the first one is gone; the hash of the first entry still commits to it.
   let previous: Hash | null | undefined = start.index === 0 ? null : undefined
   const fork = () => forkAt(tree, { remembered, cosigned })
   const early = fork()
@@ -105,7 +105,7 @@ export async function verifyLog(
     if (wrong !== null) return { flaw: wrong }
     index++
     previous = leafHash(utf8(entry))
-    // What came after the checkpoint has to fit too, and is vouched for by the next one only.
+    // Entries after the checkpoint must be consistent too. Only the next checkpoint vouches for them.
     if (tree.size === checkpoint.size) {
       beyond++
       continue
@@ -165,7 +165,7 @@ function shortfall({ kind, by, quorum }: Exclude<Cosigned, { kind: 'met' }>, siz
   return `${of} has the cosignatures of ${by.length} witnesses, and needs ${quorum}: ${who}`
 }
 
-/** Whether the tree, at its size, is another than one that was seen or cosigned. */
+/** Whether the tree differs from one of the same size that was seen or cosigned. */
 function forkAt(
   tree: GrowingTree,
   { remembered, cosigned }: { remembered: Checkpoint | undefined; cosigned: Checkpoint | null },
@@ -220,7 +220,7 @@ export async function verifyProofFile(
   return verifyInclusion(path, { index: Number(index), size, leaf: leafHash(utf8(entry)), root }) ? checkpoint : null
 }
 
-/** What is wrong with an entry, by itself and in its place. */
+/** Finds a flaw of an entry, in itself or at its index; `null` if there is none. */
 function flawOf(entry: string, index: number, previous: Hash | null | undefined): Flaw | null {
   let event: unknown
   try {
@@ -233,7 +233,7 @@ function flawOf(entry: string, index: number, previous: Hash | null | undefined)
     return {
       kind: 'missing',
       index,
-      message: `Entry ${index} is not there; the next one says that it is ${JSON.stringify(stated)?.slice(0, 20)}`,
+      message: `Entry ${index} is missing; the next one states its index as ${JSON.stringify(stated)?.slice(0, 20)}`,
     }
   }
   if (canonical(event) !== entry)
@@ -248,7 +248,7 @@ function flawOf(entry: string, index: number, previous: Hash | null | undefined)
   }
 }
 
-/** A key of another log, or what is none, is not passed on: it would end up on somebody's terminal. */
+/** A key of another log, or malformed text, is not passed on: it would end up on a terminal. */
 function announcedKeys(entry: string, origin: string): string[] {
   const { operation, outcome, facts } = JSON.parse(entry)
   const key: unknown = facts?.key

@@ -1,6 +1,6 @@
 /**
- * Witnesses (C2SP tlog-witness, tlog-cosignature): others who sign a checkpoint too, after they saw proven that it goes
- * on from the last one that they signed. A log that shows two people two histories would have to find two witnesses.
+ * Witnesses (C2SP tlog-witness, tlog-cosignature): other parties that also sign a checkpoint after they see proof that
+ * it extends the last one they signed. A log that shows two people two histories would need two witnesses.
  *
  * @module
  */
@@ -9,6 +9,7 @@ import { send } from '../http/send.ts'
 import type { Hash } from './merkle.ts'
 import { type NoteVerifier, openNote, parseNote } from './signed_note.ts'
 
+/** A witness and its key. */
 export interface Witness {
   /** Where it takes checkpoints: `add-checkpoint` is below. */
   url: string
@@ -19,9 +20,9 @@ export interface Witness {
 /** What a witness said. */
 export type WitnessVerdict =
   | { kind: 'cosigned'; lines: string }
-  /** It last signed a tree of another size than was said. */
+  /** It last signed a tree of a size other than the one given. */
   | { kind: 'elsewhere'; size: number }
-  /** It does not believe that the tree goes on from the one it signed: the log was forked, or is another. */
+  /** It rejects the proof that the tree extends the one it signed: the log was forked or replaced. */
   | { kind: 'disagrees' }
   | { kind: 'failed'; status: number }
 

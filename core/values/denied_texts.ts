@@ -13,7 +13,7 @@ const UNITS = 0x10000
 /** Texts to look for. Making it takes time linear in their length, looking linear in the value's, however many there are. */
 export class DeniedTexts {
   readonly #next = new Map<number, number>()
-  /** For each state: the one to go on from where no step leads on. */
+  /** For each state, the state to continue from when no edge matches. */
   readonly #fallback: number[] = [0]
   /** The states in which a text has been read to its end. */
   readonly #ends = new Set<number>()

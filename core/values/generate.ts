@@ -20,13 +20,13 @@ export type Recipe =
   | { kind: 'ed25519'; format: 'pem' | 'jwk' }
   | { kind: 'rsa'; bits: 2048 | 3072 | 4096; format: 'pem' | 'jwk' }
 
-/** Less is not generated, whatever a policy says: an offline attack would find it. */
+/** The least that is generated under any policy: an offline attack would find less. */
 export const MIN_BITS = 80
 
 /** Visible ASCII but quotes, backslash and backtick, which shells and connection strings trip over. */
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&()*+,-./:;<=>?@[]^_{|}~'
 
-/** What is generated when nothing else is said: 205 bits. */
+/** The default recipe: 205 bits. */
 export const DEFAULT_RECIPE: Recipe = { kind: 'password', length: 32, require: CLASSES }
 
 /**
@@ -147,7 +147,7 @@ function passwords({ length, alphabet = ALPHABET, require = [] }: Recipe & { kin
   return count
 }
 
-/** Of a large number; to within a millionth. */
+/** The logarithm of a large number, to within a millionth. */
 function log2(n: bigint): number {
   if (n <= 0n) return 0
   const digits = n.toString(2).length

@@ -1,7 +1,7 @@
 /**
- * How strong a secret value is, and whether that is enough for a vault's policy.
+ * The strength of a secret value, and whether it satisfies the policy of a vault.
  *
- * Pure, and linear in the value: only its first 256 characters are looked at for patterns.
+ * Pure, and linear in the value: patterns are searched only in its first 256 characters.
  *
  * @module
  */
@@ -12,8 +12,9 @@ import { covers } from '../patterns.ts'
 import type { Redacted } from '../redacted.ts'
 import { DeniedTexts } from './denied_texts.ts'
 
-/** The classes of characters that a policy may ask for, in ASCII. Whatever is in none of the first three is special. */
+/** The classes of ASCII characters that a policy may require. Every character outside of the first three is special. */
 export const CLASSES = ['upper', 'lower', 'digit', 'special'] as const
+/** One of the classes of characters. */
 export type CharacterClass = (typeof CLASSES)[number]
 
 /** What values have to be like. Character classes are demanded where a policy says so; length and entropy do the work. */
@@ -30,21 +31,22 @@ export interface StrengthPolicy {
   denied: readonly string[]
 }
 
-/** What is wrong with a value, the first that is. */
+/** The first flaw of a value. */
 export const WEAKNESSES = {
   too_short: 'Value is shorter than the policy of this vault asks',
   no_upper: 'Value must have an upper case letter',
   no_lower: 'Value must have a lower case letter',
   no_digit: 'Value must have a digit',
-  no_special: 'Value must have a character that is no letter and no digit',
+  no_special: 'Value must have a character that is neither a letter nor a digit',
   denied: 'Value holds a text that the policy of this vault denies',
   too_guessable: 'Value is easier to guess than the policy of this vault allows',
 } as const
+/** The flaw of a weak value. */
 export type Weakness = keyof typeof WEAKNESSES
 
-/** Patterns are looked for up to here: what comes behind can only add to it. */
+/** Patterns are searched up to here: the rest can only add to the estimate. */
 const MAX_LENGTH = 256
-/** Words and rows that passwords are made of, whatever the language of their owner. */
+/** The words and rows that common passwords are made of, in any language. */
 const WORDS =
   `password passwort passwd pass secret admin administrator root user guest test login welcome hello letmein changeme default
   master monkey dragon shadow sunshine princess football baseball superman batman iloveyou trustno1 qwerty azerty
@@ -54,7 +56,7 @@ const WORD_BITS = 8
 const ROWS = ['qwertyuiop', 'asdfghjkl', 'zxcvbnm', 'qwertzuiop', 'azertyuiop']
 const LEET: Record<string, string> = { '0': 'o', '1': 'i', '3': 'e', '4': 'a', '5': 's', '7': 't', '@': 'a', $: 's' }
 
-/** A value as it is looked at: as text, or a character for each byte of what is no text. */
+/** A value as it is tested: as text, or one character for each byte if it is not text. */
 export function textOf(value: Redacted<Bytes>): string {
   const bytes = value.reveal()
   return parseUtf8(bytes) ?? Array.from(bytes, (byte) => String.fromCharCode(byte)).join('')
@@ -101,15 +103,15 @@ function hasDenied(value: string, denied: readonly string[]): boolean {
   return table.areIn(value)
 }
 
-/** The refusal of a weak value: what is wrong, in words that quote nothing. */
+/** The refusal of a weak value, which quotes nothing of it. */
 export function weakValue(weakness: Weakness, detail: Pick<ErrorDetail, 'auditIndex'> = {}): PosternError {
   return new PosternError('bad_request', WEAKNESSES[weakness], { field: 'value', reason: 'weak', ...detail })
 }
 
 /**
- * Estimates how many bits it takes to guess a value: a character costs what its alphabet has, unless it
- * repeats, goes on in a row, or belongs to a well-known word. An upper bound that sees the obvious, no measure of
- * chance: that is known only of what was generated.
+ * Estimates how many bits it takes to guess a value: a character counts as much as its alphabet, unless it repeats,
+ * continues a row, or belongs to a well-known word. This is an upper bound that sees obvious patterns, not a measure of
+ * entropy, which is known only for generated values.
  */
 export function entropyBits(value: string): number {
   const chars = [...value].slice(0, MAX_LENGTH)
@@ -141,14 +143,14 @@ function alphabetOf(chars: readonly string[]): number {
   return [...used].reduce((sum, one) => sum + sizes[one], beyondAscii) || 1
 }
 
-/** How many characters from `at` on were there before in this order, and may still be going on; 0 below three. */
+/** How many characters from `at` on occurred earlier in this order, possibly still running; 0 below three. */
 function repeatAt(text: string, at: number): number {
   let length = 0
   while (at + length < text.length && text.indexOf(text.slice(at, at + length + 1)) < at) length++
   return length < 3 ? 0 : length
 }
 
-/** Whether a character only goes on with what the two before began: the same, the next of the alphabet, the next key. */
+/** Whether a character only continues the two before it: a repeat, the next in the alphabet, or the next key. */
 function isExpected(text: string, at: number): boolean {
   const step = text.charCodeAt(at) - text.charCodeAt(at - 1)
   if (at > 0 && step === 0) return true

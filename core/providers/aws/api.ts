@@ -17,7 +17,7 @@ const MAX_ANSWER_BYTES = 8 * 1024 * 1024
 // Clocks that differ by less are not why a signature was refused.
 const MIN_SKEW_MS = 60_000
 
-/** Where a region is, and how to be let in. */
+/** The address of a region, and the credentials for it. */
 export interface AwsAccess {
   region: string
   credentials: AwsStaticKeys | AwsWebIdentity

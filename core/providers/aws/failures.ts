@@ -86,6 +86,6 @@ export function kindOf(code: string, message: string, status: number): FailureKi
   if (known !== undefined) return known
   if (status === 429) return 'throttled'
   if (code === 'InvalidRequestException' && /\bdelet(?:ed|ion)\b/i.test(message)) return 'deleted'
-  // A code that we do not know is still AWS's answer. Without one it is somebody else's: a proxy's, a captive portal's.
+  // An unknown code is still an answer of AWS. A response without a code comes from a proxy or a captive portal.
   return code !== '' && status >= 400 && status < 500 ? 'invalid' : 'unavailable'
 }

@@ -31,6 +31,7 @@ const MAX_PAGE = 100
 /** The label of a version that is not current yet. It moves on with the next write. */
 const STAGED = 'POSTERN'
 
+/** A region and its credentials. */
 export interface AwsConfig extends AwsAccess {
   /** A name that our policy covers and no secret has; read to tell whether the store serves us. */
   healthName?: string
@@ -81,7 +82,7 @@ export class AwsProvider implements Provider {
 
   async get(name: string, { version, signal }: { version?: string; signal: AbortSignal }) {
     checkStoreName('aws', name)
-    // Ids of versions are 32 to 64 characters: what is none has no value here.
+    // Ids of versions have 32 to 64 characters. Any other id names no version.
     if (version !== undefined && !/^[!-~]{32,64}$/.test(version)) throw new ProviderFailure('not_found')
     const which = version === undefined ? { VersionStage: 'AWSCURRENT' } : { VersionId: version }
     return secretOf(await this.#call('GetSecretValue', { SecretId: name, ...which }, Value, { signal }))
@@ -160,7 +161,7 @@ export class AwsProvider implements Provider {
       this.#call('GetSecretValue', { SecretId: name, VersionId: version }, Value, { signal }),
       {},
     )
-    // The console shows every text that is an object as keys and values, whatever it is meant as.
+    // The console shows every text that is an object as keys and values, even if it is meant as text.
     const [text, written] = [present?.SecretString ?? null, parseUtf8(value.reveal())]
     if (present !== null) checkFit({ text, isJson: true }, { text: written, isJson: true })
   }
@@ -195,8 +196,9 @@ export class AwsProvider implements Provider {
   }
 
   /**
-   * Has the secret's own function rotate it. The labels tell how far that is, whoever asked for it and whatever answer got
-   * lost: the token is the id of the version. Its schedule stays as it is.
+   * Has the function of the secret rotate it. The labels of the versions tell the progress, even if another client
+   * started the rotation or a response was lost: the token is the id of the version. The schedule of the secret is
+   * unchanged.
    */
   async rotate(name: string, { token, begin, signal }: RotateOptions): Promise<ProviderRotation> {
     checkStoreName('aws', name)
@@ -204,7 +206,7 @@ export class AwsProvider implements Provider {
     const progress = progressOf(Object.entries(VersionIdsToStages ?? {}), token)
     if (progress === 'other') throw new ProviderFailure('conflict', { code: 'OtherRotation' })
     if (progress === 'done') return { version: token, isDone: true }
-    // Somebody cancelled it, which leaves the label where it was.
+    // A cancelled rotation leaves its label in place.
     if (progress === 'pending' && RotationEnabled === false)
       throw new ProviderFailure('conflict', { code: 'RotationCancelled' })
     if (begin) {
@@ -263,7 +265,7 @@ function secretOf({ SecretString, SecretBinary, VersionId, CreatedDate }: z.outp
   }
 }
 
-/** What is wrong with one of many is its own outcome. */
+/** The failure of one secret is the outcome of that secret alone. */
 function outcomeOf(value: z.output<typeof Value>): ProviderOutcome {
   try {
     return secretOf(value)

@@ -1,8 +1,8 @@
 /**
  * AWS Signature Version 4, in the `Authorization` header.
  *
- * The request is signed as it is given: `new URL` would fold a path, and a path that is sent as it is must
- * be signed as it is. The nouns are those of AWS's own description.
+ * The path is signed as given: it is sent unchanged, while `new URL` would normalise it. The nouns are those of the
+ * description by AWS.
  *
  * @module
  */
@@ -13,18 +13,20 @@ import type { Redacted } from '../../redacted.ts'
 
 const ALGORITHM = 'AWS4-HMAC-SHA256'
 
+/** Keys that sign requests. */
 export interface AwsKeys {
   accessKeyId: string
   secretAccessKey: Redacted<string>
   sessionToken?: Redacted<string>
 }
 
+/** A request as it is signed. */
 export interface SignableRequest {
   method: string
   path: string
   /** Without `?`. */
   query: string
-  /** All that are to be signed, `host` among them, in the order that they are sent in. */
+  /** The headers to sign, `host` included, in the order in which they are sent. */
   headers: readonly (readonly [name: string, value: string])[]
   /** The very bytes that will be sent. */
   body: Bytes

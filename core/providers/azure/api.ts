@@ -29,7 +29,7 @@ const API_VERSION = '7.5'
 const JWT_BEARER = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 const TENANT = /^[0-9A-Za-z](?:[0-9A-Za-z.-]{0,126}[0-9A-Za-z])?$/
 
-/** Where a Key Vault is, and how to be let in. */
+/** The address of a Key Vault, and the credentials for it. */
 export interface AzureAccess {
   /** `https://name.vault.azure.net` */
   vaultUrl: string
@@ -46,7 +46,7 @@ export interface AzureAccess {
 /** A request below the vault's address. */
 export interface AzureRequest {
   method?: 'GET' | 'PUT' | 'DELETE'
-  /** Of segments that were checked or encoded. */
+  /** Its segments are checked or encoded already. */
   path: string
   query?: URLSearchParams
   body?: object
@@ -165,7 +165,7 @@ function kindOf(code: string, inner: string, message: string, status: number): F
   return 'invalid'
 }
 
-/** A secret that is off is a Forbidden of its own. Where the inner code is missing, only the message tells. */
+/** A disabled secret has its own inner code of Forbidden. Without the inner code only the message tells. */
 function forbiddenKind(inner: string, message: string): FailureKind {
   if (inner === 'SecretDisabled' || /\bdisabled secret\b/.test(message)) return 'disabled'
   if (/\bexpired secret\b/.test(message)) return 'expired'

@@ -26,10 +26,11 @@ import { type AzureAccess, type AzureCall, azureCaller } from './api.ts'
 const MAX_VALUE_BYTES = 25 * 1024
 const MAX_PAGE = 25
 const MAX_PAGES = 40
-/** Tags of ours: of which write a version is, and that its text stands for bytes. */
+/** Tags that Postern sets: the write that made a version, and the encoding of its text. */
 const WRITE_TAG = 'postern-write'
 const ENCODING_TAG = 'postern-encoding'
 
+/** A Key Vault and its credentials. */
 export interface AzureConfig extends AzureAccess {
   /** A name that no secret has; read to tell whether the store serves us. */
   healthName?: string
@@ -122,8 +123,8 @@ export class AzureProvider implements Provider {
   }
 
   /**
-   * Key Vault has no check-and-set: what is expected is compared before the write, and a write of others in
-   * between is not noticed. A tag tells a write that is repeated.
+   * Key Vault has no check-and-set. The expectation is compared before the write, and a concurrent write is not
+   * noticed. A tag identifies a repeated write.
    */
   async put(name: string, value: Redacted<Bytes>, put: ProviderPutOptions): Promise<{ version: string }> {
     checkStoreName('azure', name)
@@ -177,7 +178,7 @@ export class AzureProvider implements Provider {
       items.push(...page.items)
       query = page.next === null ? null : queryOf(page.next)
     }
-    // Of a name that never was, the history is empty.
+    // A name that never existed has an empty history.
     if (items.length === 0) await this.#toldFromDeleted(name, signal, new ProviderFailure('not_found'))
     return historyOf(items, await this.#newestOf(name, items, signal), this.#now())
   }
@@ -200,7 +201,7 @@ function nextQuery(link: string, origin: string, path: string): string {
   return url.search.slice(1)
 }
 
-/** A query as it was, with its plus signs: in base64 they are no spaces. */
+/** Parses a query and keeps its plus signs: in base64 they are not spaces. */
 function queryOf(text: string): URLSearchParams {
   return new URLSearchParams(text.replaceAll('+', '%2B'))
 }
@@ -237,7 +238,7 @@ function presentContent({ value, tags, contentType }: Bundle) {
   return { text: tags?.[ENCODING_TAG] === 'base64' ? null : (value ?? null), isJson: isJsonType(contentType) }
 }
 
-/** Text as text, anything else as base64 with a tag that says so. */
+/** Writes text as text, and other bytes as base64 with the encoding tag. */
 function contentOf(value: Redacted<Bytes>): { text: string; tags: Record<string, string>; encoding: Encoding } {
   const bytes = value.reveal()
   const plain = parseUtf8(bytes)

@@ -11,9 +11,9 @@ const KEY = /^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=/
 const NOTHING = /^\s*(?:#.*)?$/
 
 /**
- * Reads all values. Of a key that is there twice, the last counts.
+ * Reads all values. A repeated key has its last value.
  *
- * @returns `null` for a line in another form: half a file must not pass for the whole.
+ * @returns `null` if a line is malformed: part of a file must not pass for all of it.
  */
 export function parseEnv(text: string): Map<string, string> | null {
   const values = new Map<string, string>()

@@ -17,6 +17,7 @@ import { editJsonFile, type FileEntry, parseJsonFile } from './json_file.ts'
 
 const MAX_FILE_BYTES = 1024 * 1024
 
+/** The format of a file, and how it is read and written. */
 export interface FileConfig {
   format: 'env' | 'json'
   /** Reads the file; `null` when there is none yet. A runtime's file system is not ours to name. */
@@ -138,7 +139,7 @@ function entriesOfEnv(text: string): Map<string, FileEntry> | null {
 }
 
 /**
- * What is written of a value: a text where others keep a text.
+ * Returns the entry for a value: plain text where the file has plain text.
  *
  * @throws {ProviderFailure} `foreign_shape`
  */

@@ -12,12 +12,14 @@ import type { Redacted } from '../../redacted.ts'
 import { type FailureKind, ProviderFailure } from '../provider.ts'
 import { ask, type ProviderOptions, parseBaseUrl, readAnswer, retryAfterMs } from '../request.ts'
 
-/** The codes of a mount that is not there, and of one that is not there or not for this token. */
+/** The codes for a mount that does not exist, and for one that does not exist or is hidden from the token. */
 export const NO_MOUNT = 'NoMount'
+/** See {@link NO_MOUNT}. */
 export const HIDDEN_MOUNT = 'HiddenMount'
 
 const NAMESPACE = /^[\w.-]{1,128}(?:\/[\w.-]{1,128}){0,15}\/?$/
 
+/** The address of a server. */
 export interface HashicorpAddress {
   /** `https://vault.example:8200` */
   address: string
@@ -25,6 +27,7 @@ export interface HashicorpAddress {
   namespace?: string
 }
 
+/** A request to a server. */
 export interface HashicorpRequest {
   method?: 'GET' | 'POST' | 'DELETE'
   /** Below `/v1/`; of segments that were checked and encoded. */
@@ -58,7 +61,7 @@ export function hashicorpCaller(config: HashicorpAddress, options: ProviderOptio
   const address = parseBaseUrl(config.address, 'address', options)
   const { namespace } = config
   if (namespace !== undefined && (!NAMESPACE.test(namespace) || /(?:^|\/)\.{1,2}(?:\/|$)/.test(namespace))) {
-    throw badRequest('namespace', 'Namespace must be segments of A-Z, a-z, 0-9, ".", "_" and "-", parted by "/"')
+    throw badRequest('namespace', 'Namespace must be segments of A-Z, a-z, 0-9, ".", "_" and "-", separated by "/"')
   }
   return async ({ method = 'GET', path, body, token, signal }) => {
     const headers = {
@@ -85,7 +88,7 @@ function hashicorpFailure({ status, headers, body }: Received, now: number): Pro
   return new ProviderFailure(kind, { code: codeOf(status, said), retryAfterMs: retryAfterMs(headers, now) })
 }
 
-/** A mount that is not there is told apart, as far as the server does: to a token without a policy for it, it hides it. */
+/** Recognises a missing mount as far as the server tells: it hides a mount from a token without a policy for it. */
 function codeOf(status: number, errors: string[] = []): string {
   const message = errors.join(' ')
   if (status === 404 && message.includes('no handler for route')) return NO_MOUNT
@@ -99,7 +102,7 @@ function kindOf(status: number, errors: string[] | undefined): FailureKind {
   if (status === 503 && /\bsealed\b/i.test(message)) return 'sealed'
   // 412 is a node that has not caught up; 472 and 473 are standbys that do not serve.
   if (errors === undefined || status === 412 || status >= 472) return 'unavailable'
-  // A 404 without a word is a secret that is not there; with one, a path that nothing is mounted at.
+  // A 404 without a message means a missing secret; with one, a path at which nothing is mounted.
   if (status === 404) return errors.length === 0 ? 'not_found' : 'invalid'
   if (status === 403) return 'denied'
   if (message.includes('check-and-set parameter did not match')) return 'conflict'
@@ -109,7 +112,7 @@ function kindOf(status: number, errors: string[] | undefined): FailureKind {
 /** Checks the path of a mount, `secret` or `team/kv`, and encodes it. */
 export function parseMount(text: string, field: string): string {
   if (!/^[\w.-]{1,128}(?:\/[\w.-]{1,128}){0,15}$/.test(text) || /(?:^|\/)\.{1,2}(?:\/|$)/.test(text)) {
-    throw badRequest(field, 'Mount must be segments of A-Z, a-z, 0-9, ".", "_" and "-", parted by "/"')
+    throw badRequest(field, 'Mount must be segments of A-Z, a-z, 0-9, ".", "_" and "-", separated by "/"')
   }
   return text
 }

@@ -10,6 +10,7 @@ import { ProviderFailure } from '../provider.ts'
 import { failureOf } from '../request.ts'
 import { OTHER_ENGINE } from './api.ts'
 
+/** The version of the KV secrets engine. */
 export type KvVersion = 1 | 2
 
 /** How long an answer of the server about its mount is believed when a secret is not found, or is about to be written. */
@@ -39,8 +40,8 @@ export class KvEngine {
   }
 
   /**
-   * Reads by the version that is mounted. What is not found is believed only when the server was asked about its mount
-   * of late, where it may be asked.
+   * Reads with the API of the mounted version. A secret counts as not found only if the server was recently asked about
+   * the mount, where the policy allows it.
    *
    * @throws {ProviderFailure}
    */

@@ -20,7 +20,7 @@ const OwnFields = z.object({
   content_type: z._default(z.nullable(z.string()), null),
 })
 
-/** The fields of a secret, as they stand in an answer. */
+/** The fields of a secret, as they are in a response. */
 export interface Fields {
   source: JsonSource
   value: JsonValue
@@ -34,7 +34,8 @@ interface Own {
 }
 
 /**
- * What is sent as the fields: an object as its own fields where fields are, and otherwise the shape that we write.
+ * Returns the fields to write: the own fields of an object where the secret has fields, otherwise the shape that
+ * Postern writes.
  *
  * @throws {ProviderFailure} `foreign_shape`
  */
@@ -57,7 +58,9 @@ export function dataOf(
   return JSON.stringify(ownFields(value, contentType, own))
 }
 
-/** What we write: one field, or with it how it is to be read. Numbers would lose digits: all is text. */
+/**
+ * Writes one field, with its encoding and type if they matter. All values are text, because numbers would lose digits.
+ */
 function ownFields(value: Redacted<Bytes>, contentType: string | undefined, present: Own | null) {
   const bytes = value.reveal()
   const text = parseUtf8(bytes)

@@ -42,10 +42,11 @@ import { dataOf, type Fields, secretOf } from './fields.ts'
 import { type HashicorpCredentials, type HashicorpToken, hashicorpToken, refusedWith } from './token.ts'
 import { walk } from './walk.ts'
 
+/** A mount of the KV secrets engine, and the credentials for it. */
 export interface HashicorpConfig extends HashicorpAddress {
   /** Where the KV engine is mounted. */
   mount: string
-  /** Asked of the server when not given. */
+  /** Detected if not given. */
   kvVersion?: 1 | 2
   credentials: HashicorpCredentials
   /** A name that our policy covers and no secret has; read to tell whether the store serves us. */
@@ -90,7 +91,7 @@ export class HashicorpProvider implements Provider {
     this.#report = options.report
     const look = (signal: AbortSignal) => this.#lookAtMount(signal)
     this.#engine = new KvEngine({ configured: kvVersion, look, now: this.#now, report: options.report })
-    // The token of an identity provider logs in anew at any time.
+    // A token of an issuer logs in again at any time.
     if (credentials.kind === 'jwt') return
     const kept = credentials.kind === 'token' ? 'given' : 'held'
     this.keep = ({ signal }) => this.#credentials.keep(signal, kept)
@@ -119,7 +120,7 @@ export class HashicorpProvider implements Provider {
     return answer
   }
 
-  /** The fields of a secret, which are passed on as they came, and what is said beside them. */
+  /** Requests the fields of a secret, which are passed on unchanged, and the metadata beside them. */
   async #requestFields<T extends z.ZodMiniType>(
     asked: Omit<HashicorpRequest, 'token'>,
     pointer: string,
@@ -143,7 +144,7 @@ export class HashicorpProvider implements Provider {
     return data.options?.version === '2' ? 2 : 1
   }
 
-  /** Tells the operator, once, of a mount that is not there. */
+  /** Reports a missing mount to the operator, once. */
   #tellOfMount(code: string | null): void {
     if (this.#isMountTold || (code !== NO_MOUNT && code !== HIDDEN_MOUNT)) return
     this.#isMountTold = true
@@ -228,7 +229,7 @@ export class HashicorpProvider implements Provider {
     return { version: String(written.data.version) }
   }
 
-  /** Version 1 has no check-and-set: what is there is looked at before the write. */
+  /** Version 1 has no check-and-set: the present value is read before the write. */
   async #putUnversioned(name: string, value: Redacted<Bytes>, options: ProviderPutOptions) {
     const { expect, signal } = options
     const path = `${this.#mount}/${encode(name)}`
@@ -302,7 +303,7 @@ export class HashicorpProvider implements Provider {
   }
 }
 
-/** A name as a path. Its segments were checked: none is `.` or `..`, which no encoding would hide. */
+/** Encodes a name as a path. Its segments are checked: none of them is `.` or `..`, which no encoding would hide. */
 function encode(name: string): string {
   return name.split('/').map(encodeURIComponent).join('/')
 }

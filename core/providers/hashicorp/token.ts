@@ -10,6 +10,7 @@ import { ProviderFailure } from '../provider.ts'
 import { checkHeaderValue, failureOf, HEADER_VALUE, type ProviderOptions, readAnswer } from '../request.ts'
 import { type HashicorpCall, parseMount } from './api.ts'
 
+/** How a token is obtained. */
 export type HashicorpCredentials =
   | { kind: 'token'; token: Redacted<string> }
   /** A secret id may be good for one login: the source is asked for each. */
@@ -118,7 +119,7 @@ async function lookUp(
   const { ttl, renewable, creation_ttl, period } = about ?? { ttl: 0, renewable: false, creation_ttl: 0, period: 0 }
   const lifetimeMs = ttl > 0 ? ttl * 1000 : Number.POSITIVE_INFINITY
   const leaseMs = Math.max(creation_ttl, period) * 1000
-  // Most of its life is over: a process that starts anew each time would never come to 80 % of what is left.
+  // Renew a token that is past half of its life: a process that restarts often would never reach 80 % of the rest.
   const renewed =
     renewable && lifetimeMs < leaseMs / 2 ? await renew({ token, renewable, leaseMs }, call, signal) : null
   if (renewed !== null) return renewed

@@ -11,10 +11,11 @@ const MAX_DEPTH = 32
 const KEY = /^(?!\.{1,2}\/?$)[^/]+\/?$/
 
 /**
- * Walks folders depth first. Sorted with their slash, folders and names come in the order of whole names, so that
- * the last one seen is all that is needed to go on.
+ * Walks folders depth first. Sorted with their slash, folders and names come in the order of whole names, so the last
+ * one seen is enough to resume.
  *
- * @param keysBelow What a folder has: `''` or a name with a slash at its end; keys of folders have one too.
+ * @param keysBelow Returns the keys of a folder, which is `''` or a name that ends with a slash. Keys of folders end
+ *   with one too.
  * @param page.cursor The last name or folder of the page before.
  */
 export async function walk(

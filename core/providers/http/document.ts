@@ -31,7 +31,10 @@ export const Time = z.pipe(
   z.nullish(z.union([z.number(), z.pipe(z.iso.datetime({ offset: true }), z.transform(Date.parse))])),
   z.transform((ms) => ms ?? null),
 )
-/** What may stand beside the value. What is there in another form leaves its meaning open, and the answer unused. */
+/**
+ * The fields beside the value. If one of them is malformed, the meaning of the value is unknown and the response is not
+ * used.
+ */
 const Marks = z.union([
   z.object({ encoding: z.nullish(z.enum(ENCODINGS)), contentType: z.nullish(z.string()), expiresAt: Time }),
   z.pipe(
@@ -40,11 +43,16 @@ const Marks = z.union([
   ),
 ])
 
-/** What stands beside the value: nothing, where the whole document is the value. */
+/** Reads the fields beside the value. If the whole document is the value, there are none. */
 function marksOf(source: JsonSource | null, { pointer }: DocumentPlaces): z.output<typeof Marks> | undefined {
   return Marks.safeParse(pointer === '' ? [] : source?.parsed).data
 }
 
+/**
+ * Reads a secret from a response.
+ *
+ * @throws {ProviderFailure} if the response is malformed or has no value.
+ */
 export function secretOf(received: Received, config: DocumentPlaces): ProviderSecret {
   const source = readSource(received.body)
   const marks = marksOf(source, config)
@@ -86,6 +94,11 @@ const BESIDE: readonly string[] = [
   ...['provider', 'passedOver', 'cached'],
 ]
 
+/**
+ * Reads the secret that a write would replace.
+ *
+ * @throws {ProviderFailure} if the response is malformed.
+ */
 export function presentOf(received: Received, config: DocumentPlaces): Present {
   const source = readSource(received.body)
   const marks = marksOf(source, config)
@@ -117,7 +130,7 @@ function pointerOf(tokens: readonly string[]): string {
 }
 
 /**
- * What is sent: a text as a string, and in place of an object another one.
+ * Returns the body of a write: a text as a string, and an object where the store has an object.
  *
  * @throws {ProviderFailure} `foreign_shape`
  */
@@ -148,7 +161,7 @@ export function bodyOf(
   })
 }
 
-/** A text as the source of a value of the same kind; `null` when it is none. */
+/** Parses a text as a value of this kind; `null` if it is of another kind. */
 function sourceLike({ kind }: JsonValue, text: string | null): string | null {
   if (kind === 'object') {
     const document = documentOf(text)
@@ -175,7 +188,10 @@ export function versionOf({ body, headers }: Received, { versionPointer }: Docum
   return /^(?:W\/)?"([\x21\x23-\x7e]{1,256})"$/.exec(headers.get('ETag') ?? '')?.[1] ?? UNVERSIONED
 }
 
-/** The version that a write was answered with. What cannot be read as one leaves open which it is, not that it was made. */
+/**
+ * The version that a write made. If the response has no readable version, the version is unknown, but the write was
+ * made.
+ */
 export function writtenVersionOf(received: Received, config: DocumentPlaces): string {
   try {
     return versionOf(received, config)

@@ -44,6 +44,7 @@ import {
   writtenVersionOf,
 } from './document.ts'
 
+/** The addresses and headers of a store. */
 export interface HttpConfig extends DocumentPlaces {
   /** With `{name}` once, in its path: `https://store.example/v1/secrets/{name}`. The name's slashes stay slashes. */
   url: string
@@ -67,7 +68,7 @@ const KINDS: Record<number, FailureKind> = {
   413: 'invalid',
   422: 'invalid',
   429: 'throttled',
-  // Of a proxy, of a wait that was too long, of the wrong server.
+  // Statuses of a proxy, of a timeout, and of the wrong server.
   407: 'unavailable',
   408: 'timeout',
   421: 'unavailable',
@@ -128,7 +129,7 @@ export class HttpProvider implements Provider {
     checkStoreName('http', name)
     const received = await this.#request(this.#urlOf(name), { signal })
     const secret = secretOf(received, this.#config)
-    // There is one version to be had: that of now.
+    // The store has only the current version.
     if (version !== undefined && version !== secret.version) throw new ProviderFailure('not_found')
     if (secret.expiresAt !== null && secret.expiresAt <= this.#now()) throw new ProviderFailure('expired')
     return secret
@@ -204,7 +205,7 @@ function checkConfig({ url, headers, pointer, versionPointer, listUrl }: HttpCon
     throw badRequest('pointer', 'Pointer must be a JSON pointer')
 }
 
-/** Segment by segment: none is `.` or `..`, which no encoding would hide. */
+/** Encodes each segment. None of them is `.` or `..`, which no encoding would hide. */
 function encodePath(name: string): string {
   return name.split('/').map(encodeURIComponent).join('/')
 }
@@ -216,14 +217,14 @@ function condition(expect: string | undefined): Record<string, string> {
   return { 'if-match': `"${expect}"` }
 }
 
-/** A refusal that is not the store's, such as a page in HTML, is a proxy's, whatever its status. */
+/** Reads a refusal. One that is not from the store, such as an HTML page, is from a proxy, with any status. */
 function httpFailure({ status, headers, body }: Received, now: number): ProviderFailure {
   const isOwn = body.length === 0 ? !isMarkup(headers) : isJson(headers, body)
   const kind = status === 429 || isOwn ? kindOf(status) : 'unavailable'
   return new ProviderFailure(kind, { code: `Http${status}`, retryAfterMs: retryAfterMs(headers, now) })
 }
 
-/** What is wrong with one secret is an answer about it. */
+/** Returns the kind for a status. A refusal of one secret is an answer about that secret. */
 function kindOf(status: number): FailureKind {
   return KINDS[status] ?? (status >= 400 && status < 500 ? 'invalid' : 'unavailable')
 }
