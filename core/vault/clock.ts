@@ -1,14 +1,14 @@
 /**
- * The time of a vault: the clock's, but never before what its log has seen.
+ * The time of a vault: the clock's, but never before the newest time in its log.
  *
- * Everything that a vault keeps begins and ends by this time, so a clock that is set back revives nothing. What is
- * checked against the clocks of others (DPoP proofs, assertions, TOTP codes, AWS signatures) is the edge's, and stays
- * with the clock as it is.
+ * All that a vault stores begins and ends by this time, so a clock that is set back revives nothing. Proofs and
+ * assertions that others date (DPoP, OpenID, TOTP codes, AWS signatures) are checked at the edge, by the clock as it
+ * is.
  *
  * @module
  */
 
-/** Less is no clock that was set back: two readings were told in another order, or the clock was slewed. */
+/** A smaller difference is not a clock that was set back: two readings came out of order, or the clock was slewed. */
 const TOLERANCE_MS = 1000
 /**
  * The most time that passes at once while the clock is behind. A larger step may be a clock that was set, so that the
@@ -39,16 +39,16 @@ export class VaultClock {
   }
 
   /**
-   * The time of the vault. While the clock is behind, time goes on from the newest that is known as the clock runs: what
-   * is made then lasts as long as always.
+   * The time of the vault. While the clock is behind, time continues from the newest known time at the speed of the
+   * clock, so that lifetimes keep their length.
    *
-   * @param clock What the clock shows, in milliseconds since the Unix epoch.
+   * @param clock The reading of the clock, in milliseconds since the Unix epoch.
    */
   read(clock: number): number {
     const passed = Math.max(0, clock - (this.#clock ?? clock))
     const behindMs = this.#latest - clock
     this.#clock = clock
-    // A step that makes up for most of the difference sets the clock right: it is no time that passed.
+    // A step that makes up for most of the difference corrects the clock. It is not time that passed.
     const isCorrection = behindMs * 9 < passed
     if (behindMs > 0 && !isCorrection) this.#latest += Math.min(passed, MAX_STEP_MS)
     this.#latest = Math.max(this.#latest, clock)

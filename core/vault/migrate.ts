@@ -43,7 +43,7 @@ export function migrate(sql: Sql, now: number, accepted: readonly string[] = [])
   })
 }
 
-/** How many migrations a store has; -1 when it is none of ours yet. */
+/** The number of migrations that a store has; -1 when it is not a store of Postern. */
 function appliedTo(sql: Sql): number {
   if (!isMigrated(sql)) return -1
   let rows: { done: number }[]
@@ -59,7 +59,7 @@ function appliedTo(sql: Sql): number {
   return done
 }
 
-/** What an operator is told of a store that {@link migrate} found too new; its subject goes before. */
+/** The message to an operator about a store that {@link migrate} found too new. The subject precedes it. */
 export function describeNewer({ message }: RangeError): string {
   return `was written by a newer Postern: ${message}. Start that version, or restore a backup from before the upgrade. Nothing was changed`
 }

@@ -1,8 +1,8 @@
 /**
- * What a vault can be asked, as data: each operation names the right it needs and does its work.
+ * Operations of a vault, as data: each names the right that it needs and does its work.
  *
- * The operations themselves stand in the rooms they belong to (`secrets/`, `access/`, `audit/`);
- * `vault.ts` runs them all in the same way.
+ * The operations themselves are in the folders of their subjects (`secrets/`, `access/`, `audit/`); `vault.ts` runs all
+ * of them in the same way.
  *
  * @module
  */
@@ -17,9 +17,8 @@ import type { Stores } from './stores.ts'
 export type Facts = Readonly<Record<string, unknown>>
 
 /**
- * What an operation came to: a value, or the reason why there is none. Both are recorded, but for one
- * that is said to be `unrecorded`: a step that releases nothing, or a refusal that a stranger could repeat
- * to fill the log.
+ * The outcome of an operation: a value, or the reason for a refusal. Both are recorded unless `unrecorded` is set: for
+ * a step that releases nothing, or a refusal that a stranger could repeat to fill the log.
  */
 export type Outcome<T> = ({ value: T; actor?: Actor } | { reason: Reason; approval?: AskedApproval }) & {
   facts?: Facts
@@ -28,10 +27,10 @@ export type Outcome<T> = ({ value: T; actor?: Actor } | { reason: Reason; approv
   securityEvent?: 'alert'
 }
 
-/** As whom the entry names a caller that was no principal before. */
+/** The principal and token that the entry names for a caller without a principal. */
 export type Actor = Pick<Identity, 'principal' | 'token'>
 
-/** Who asks, as the vault itself knows from the token or the session. */
+/** The identity of a caller, as the vault knows it from the token or the session. */
 export interface Identity {
   principal: string
   kind: PrincipalKind
@@ -41,7 +40,7 @@ export interface Identity {
   issuer: string | null
   /** The accessor of the session, when it is one. */
   session: string | null
-  /** When the session ends whatever happens. */
+  /** When the session ends at the latest, in milliseconds since the Unix epoch. */
   sessionExpiresAt: number | null
   /** The thumbprint of the key that the session is bound to. */
   jkt: string | null
@@ -53,15 +52,15 @@ export interface OperationContext extends Stores {
   identity: Identity
   /** The operator's ticket, for an operation that takes one; `null` for every other. */
   ticket: Ticket | null
-  /** The same as `identity.principal`. */
+  /** The id of the caller's principal: `identity.principal`. */
   principal: string
   /** The rules that name this principal. */
   rules: readonly Rule[]
   /** Why the caller may not do something here and now; `null` when it may. For what has no one action. */
   refuses: (action: Action, resource: string) => 'denied' | 'mfa_required' | null
-  /** Why nothing of the kind is permitted here and now, whatever the rules say; `null` to ask them. */
+  /** Why the server's policy refuses an action here and now, above all rules; `null` when it does not. */
   barred: (action: Action) => 'denied' | 'mfa_required' | null
-  /** What is known of the request beside who asks for what. */
+  /** The circumstances of the request. */
   circumstances: Circumstances
   requestId: string
   /** The network it comes from, as failures are counted by. */
@@ -88,17 +87,20 @@ export interface Operation<Input, Output> {
   also?: (input: Input) => Action | null
   /** Set when it may be asked without a token: it is what makes a session. */
   anonymous?: true
-  /** Set when an operator's ticket of this purpose is what asks for it, and nothing else may. */
+  /** The purpose of the ticket that the operation takes, in place of a token or session. */
   ticket?: Ticket['purpose']
   /**
-   * Set when it changes who may do what, or what is kept: then it is a security event, also when it succeeds; with
-   * `alert` one that somebody should look at now.
+   * Set when it changes rights or stored state: it is then a security event even when it succeeds; `alert` when an
+   * operator should look now.
    */
   securityEvent?: true | 'alert'
-  /** Set when it says what came of something that was admitted just before: no rate limit counts that, or keeps it out of the log. */
+  /**
+   * Set when it reports the outcome of an operation that was authorized just before: no rate limit counts it or keeps
+   * it out of the log.
+   */
   continuation?: true
   resource: (input: Input) => string
-  /** What it is about beside the resource, for the log, whatever comes of it. */
+  /** Facts about the resource for the entry of any outcome. */
   resourceFacts?: (input: Input) => Facts
   /**
    * What exactly is asked for, and in which state of things: what an approval is given for. `nothing` says that none is
@@ -109,7 +111,7 @@ export interface Operation<Input, Output> {
   run: (context: OperationContext, input: Input) => Outcome<Output>
 }
 
-/** In place of what is to be put: the edge found that this server could not use it. It is decided on, and refused. */
+/** Takes the place of an input that the edge found unusable for this server. It is authorized, recorded and refused. */
 export interface Unusable {
   id: string
   unusable: true

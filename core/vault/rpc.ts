@@ -9,14 +9,14 @@ import { type AskedApproval, type PosternError, type Reason, refusal } from '../
 import type { RateLimitDecision } from '../rate_limit.ts'
 import type { OperationName } from './operation_table.ts'
 
-/** What the edge knows of a caller. No rights: the vault looks those up itself. */
+/** What the edge knows about a caller. It has no rights: the vault looks those up itself. */
 export interface Caller {
   /**
    * The keyed hash of its token, which kind it is, and of which root key; an operator's ticket, whose MAC was checked;
    * `null` for one that wants to sign in.
    */
   credential: { kind: 'token' | 'session'; hash: Uint8Array; root?: string } | { kind: 'ticket'; ticket: Ticket } | null
-  /** A DPoP proof that was checked, but for whether it was used before. */
+  /** A DPoP proof that the edge checked, apart from its reuse. */
   proof: { jkt: string; id: string; expiresAt: number } | null
   /** Set when the caller asks others to approve its request, and why; or names the request that they approved. */
   approval?: { ask: string } | { id: string }

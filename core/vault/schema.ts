@@ -135,8 +135,8 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
       PRIMARY KEY (principal, source)
     ) WITHOUT ROWID`,
     'CREATE INDEX attempt_by_age ON attempt (last_at)',
-    // What may be used once: DPoP proofs and federated assertions, until they would expire anyway.
-    // by is the request that used it: one request may ask its vault several things.
+    // Marks of DPoP proofs and federated assertions, which count once, until they would expire. by is the request that
+    // used the mark: one request may call its vault several times.
     'CREATE TABLE used (id TEXT PRIMARY KEY, by TEXT NOT NULL, expires_at INTEGER NOT NULL) WITHOUT ROWID',
     'CREATE INDEX used_by_expiry ON used (expires_at)',
     // Identity providers whose tokens open a session, each as the JSON that core/wire/index.ts defines.
@@ -153,8 +153,8 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
     'CREATE TABLE checkpoint (size INTEGER PRIMARY KEY, note TEXT NOT NULL, signed_at INTEGER NOT NULL)',
   ],
   [
-    // How far back the log still goes (audit/log_retention.ts): entries below min are gone. Those below announced
-    // are to go, once a checkpoint covers entry announced_at, which says so; a hold stops that.
+    // How far back the log goes (audit/log_retention.ts): entries below min are erased. Entries below announced follow,
+    // once a checkpoint covers entry announced_at, the announcement; a hold stops that.
     `CREATE TABLE retention (
       only INTEGER PRIMARY KEY CHECK (only = 0),
       min INTEGER NOT NULL,
@@ -176,7 +176,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
       failure TEXT,
       failing_since INTEGER
     ) WITHOUT ROWID`,
-    // What somebody did, for whoever asks for its own.
+    // The entries of a principal, for its own history.
     'ALTER TABLE entry ADD COLUMN principal TEXT',
     'CREATE INDEX entry_by_principal ON entry (principal, n) WHERE principal IS NOT NULL',
     // Which entries are security events, from severity 1 (notice) on: they can be asked for alone.
@@ -212,11 +212,11 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
       PRIMARY KEY (name, asked)
     )`,
     'CREATE INDEX cached_by_end ON cached (keep_until)',
-    // When a name changed: what was asked for before then is not to be cached.
+    // When a name changed: an earlier read must not be cached.
     'CREATE TABLE cache_barrier (name TEXT PRIMARY KEY, raised_at INTEGER NOT NULL) WITHOUT ROWID',
     'CREATE INDEX cache_barrier_by_age ON cache_barrier (raised_at)',
-    // Replicas that are to be brought to what the primary has (providers/replication.ts). mark is another for each
-    // write; since is when the oldest write that has not arrived was begun.
+    // Replicas that have to catch up with the primary (chains/replication_store.ts). mark differs for each write; since
+    // is when the oldest write that has not arrived began.
     `CREATE TABLE replication (
       name TEXT NOT NULL,
       provider TEXT NOT NULL,
@@ -281,7 +281,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
       at INTEGER NOT NULL,
       PRIMARY KEY (approval, principal)
     ) WITHOUT ROWID`,
-    // Each time that somebody went on without approvals (access/break_glass.ts), and what was said of it afterwards.
+    // Each use of broken glass (approvals/break_glass.ts), and its review.
     `CREATE TABLE break_glass (
       id TEXT PRIMARY KEY,
       principal TEXT NOT NULL,
@@ -391,12 +391,12 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
     'INSERT INTO term SELECT 1, MIN(applied_at), NULL, 0, 0, 0, 0, MIN(applied_at) FROM migration',
   ],
   [
-    // Of a token that was made in a federated session: who had last said what that trust is. See approval.ts.
+    // For a token that a federated session made: the last principal who changed the issuer. See approval.ts.
     'ALTER TABLE token ADD COLUMN trusted_by TEXT',
   ],
   [
-    // Which root key things are of, by its id (crypto/roots.ts): the newest term's is the vault's own. What is kept of
-    // tokens and recovery codes is a hash under a key that derives from it, and cannot be moved to another.
+    // The root key of each row, by its id (keys/root_key_store.ts): the newest term's is the vault's own. Tokens and
+    // recovery codes are stored as a hash under a key that derives from it, and cannot move to another.
     ...['term', 'token', 'session', 'recovery_code', 'log_key'].flatMap((table) => [
       `ALTER TABLE ${table} ADD COLUMN root TEXT`,
       `UPDATE ${table} SET root = (SELECT value FROM meta WHERE key = 'root')`,
@@ -414,17 +414,16 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
     'ALTER TABLE replication ADD COLUMN serve_until INTEGER',
   ],
   [
-    // Everybody who could be behind an approval, as JSON; of one that was given in a federated session, the trust that
-    // the session was made by, as it was then.
+    // The lineage of an approver, as JSON; for an approval in a federated session, the issuer as it was then.
     'ALTER TABLE vote ADD COLUMN hands TEXT',
     'ALTER TABLE vote ADD COLUMN issuer TEXT',
     'ALTER TABLE vote ADD COLUMN revision TEXT',
   ],
   [
-    // Everybody who could be behind a trust in an identity provider, and behind somebody who broke the glass, as JSON.
+    // The lineage of an issuer, and of a principal who broke the glass, as JSON.
     'ALTER TABLE issuer ADD COLUMN hands TEXT',
     'ALTER TABLE break_glass ADD COLUMN hands TEXT',
-    // Of whose trust a token was made by: a list, as JSON.
+    // The lineage of the issuer that a token was made through, as a JSON list.
     'UPDATE token SET trusted_by = json_array(trusted_by) WHERE trusted_by IS NOT NULL',
   ],
   // 0.2.
@@ -441,7 +440,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
     'ALTER TABLE compared ADD COLUMN tried_at INTEGER NOT NULL DEFAULT 0',
     // Whether the shape of what a replica has may be replaced: 'shape', or null.
     'ALTER TABLE replication ADD COLUMN replaces TEXT',
-    // Everybody who ever wrote a trust of this id in a provider: also after it was deleted (access/issuers.ts).
+    // All principals who ever wrote an issuer of this id and URL, also after its deletion (access/issuer_store.ts).
     `CREATE TABLE issuer_hand (
       id TEXT NOT NULL,
       url TEXT NOT NULL,
@@ -450,7 +449,8 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
     ) WITHOUT ROWID`,
     `INSERT INTO issuer_hand SELECT issuer.id, url, value FROM issuer,
       json_each(COALESCE(issuer.hands, json_array(issuer.updated_by)))`,
-    // Whether the address is bound in the envelope (secrets/hooks.ts). Those of 0.1 are not, until they are sealed anew.
+    // Whether the envelope binds the URL (core/sealing/webhook_secret.ts). Rows of 0.1 do not, until they are sealed
+    // again.
     'ALTER TABLE hook ADD COLUMN bound INTEGER NOT NULL DEFAULT 0',
   ],
 ]
@@ -459,12 +459,12 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
 export const NEWEST_SCHEMA = MIGRATIONS.length
 
 /**
- * What the rows of a table are, for whoever proves that they are the ones that the vault wrote.
+ * The role of a table in proofs that its rows are the ones that the vault wrote.
  *
- * - `access`: they decide who may do what, where values go, or which keys count. Only an operation of an administrator, or
- *   of the operator, changes them.
- * - `live`: they say what is current, and what was used or may be used once. Any write may change them.
- * - `neither`: they can be made anew from others or from outside, or are the log itself, which has proofs of its own.
+ * - `access`: the rows decide rights, destinations of values, or valid keys. Only an operation of an administrator or
+ *   of the operator changes them.
+ * - `live`: the rows hold current state, and marks that count once. Any write may change them.
+ * - `neither`: the rows can be rebuilt from others or from outside, or are the log itself, which has its own proofs.
  */
 export type TableKind = 'access' | 'live' | 'neither'
 
@@ -516,7 +516,7 @@ export const TABLES: Readonly<Record<string, TableKind>> = {
   hash: 'neither',
   securityEvent: 'neither',
   checkpoint: 'neither',
-  // Found anew by the next comparison, check or move.
+  // Rebuilt by the next comparison, check or move.
   compared: 'neither',
   provider_health: 'neither',
   unmoved: 'neither',

@@ -47,7 +47,7 @@ export function schemaOf(sql: Sql): SchemaObject[] {
 /** What Durable Objects, and `wrangler dev`, keep beside our tables. */
 const OF_THE_HOST = ['_cf_', '__miniflare_']
 
-/** A trigger and a view run statements, whatever they are called; and an index of SQLite's own has no statement. */
+/** A trigger or a view runs statements under any name; an index that SQLite made itself has no statement. */
 function isInternal({ type, name, sql }: SchemaObject): boolean {
   if (type !== 'table' && type !== 'index') return false
   return (
@@ -104,7 +104,7 @@ const DROP_INDEX = /^DROP INDEX (\w+)$/
 function follow(statement: string, objects: Map<string, SchemaObject>): void {
   const wanted = (name: string | undefined): SchemaObject => {
     const found = objects.get(name ?? '')
-    if (found === undefined) throw new RangeError('Migration is about what none before it made')
+    if (found === undefined) throw new RangeError('Migration names an object that no earlier one made')
     return found
   }
   const [, table, tableName] = CREATE_TABLE.exec(statement) ?? []
@@ -127,8 +127,7 @@ function follow(statement: string, objects: Map<string, SchemaObject>): void {
   } else if (dropped !== undefined) {
     wanted(dropped)
     for (const one of [...objects.values()]) if (one.table === dropped || one.name === dropped) objects.delete(one.name)
-  } else if (!/^(?:INSERT|UPDATE|DELETE) /.test(statement))
-    throw new RangeError('Migration has a form that is not followed')
+  } else if (!/^(?:INSERT|UPDATE|DELETE) /.test(statement)) throw new RangeError('Migration has an unknown form')
 }
 
 /** SQLite puts a new column behind the last one: before the constraints of the table, or before the closing parenthesis. */
@@ -141,5 +140,5 @@ function withColumn(sql: string, column: string): string {
     const isEnd = depth === 0 && sql[at] === ')'
     if (isConstraint || isEnd) return `${sql.slice(0, at)}, ${column}${sql.slice(at)}`
   }
-  throw new RangeError('Migration alters what is no table')
+  throw new RangeError('Migration alters a table without columns')
 }

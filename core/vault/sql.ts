@@ -1,4 +1,4 @@
-/** A SQLite value. Blobs are always `Uint8Array`, whatever the runtime returns. */
+/** A SQLite value. A blob is a `Uint8Array` on every runtime. */
 export type SqlValue = null | number | string | Uint8Array
 
 /**

@@ -1,5 +1,5 @@
 /**
- * How a vault is, in numbers and without names: what waits, and since when.
+ * The state of a vault in numbers, without names: the work that waits, and since when.
  *
  * @module
  */
@@ -9,9 +9,9 @@ import { type OperationContext, type Outcome, operation } from './operation.ts'
 import type { Stores } from './stores.ts'
 import { type TaskContext, task } from './task.ts'
 
-/** What waits in a vault. */
+/** The work that waits in a vault. */
 export interface VaultStats {
-  /** Rotations that should have begun and have not, those that go on, those whose last run changed nothing. */
+  /** Rotations that are overdue, those that are running, and those whose last run changed nothing. */
   rotations: { due: number; running: number; failed: number; frozen: number }
   /** When a rotation that does not run begins next, or should have; `null` when none does by itself. */
   nextRotationAt: number | null
@@ -23,7 +23,7 @@ export interface VaultStats {
   locks: number
   /** By provider: writes that have not arrived there, by names, and since when the oldest waits. */
   lags: readonly Lag[]
-  /** Where the log is taken to: entries that are not there, and since when the target takes nothing. */
+  /** Deliveries of the log: how many entries each target lacks, and since when it has been failing. */
   deliveries: readonly { kind: string; lag: number; failingSince: number | null }[]
   /** When the newest checkpoint was signed; `null` when there is none, or the log has not moved on since. */
   staleCheckpointAt: number | null
@@ -38,7 +38,7 @@ export const countStats = task({
   }),
 })
 
-/** The same for who asks. Not recorded: it is asked every few seconds, and names nothing. */
+/** The same numbers for a caller. Unrecorded: metrics are read every few seconds, and name nothing. */
 export const showStats = operation({
   action: 'admin',
   resource: () => 'metrics',

@@ -1,10 +1,10 @@
 /**
- * What a vault does without being asked by a request: when its time has come, or because its edge learned
- * something elsewhere. A task has no caller and needs no right; no request can name one.
+ * Tasks of a vault: work without a request, when its time has come or when its edge has news. A task has no caller and
+ * needs no right; no request can name one.
  *
- * The tasks themselves stand in the rooms they belong to; `vault.ts` runs them in a transaction, and records
- * them like any operation. What they need of the network or of keys is done before or after, by a duty of the
- * edge (`worker/background/scheduler.ts`).
+ * The tasks themselves are in the folders of their subjects; `vault.ts` runs them in a transaction and records them
+ * like operations. A job of the edge (`worker/background/scheduler.ts`) does the part that needs keys or the network,
+ * before or after.
  *
  * @module
  */
@@ -23,7 +23,7 @@ export interface Task<Input, Output> {
   securityEvent?: true | 'alert'
   /** What it is about, for the log: a secret's name, or a part of the vault. */
   resource: (input: Input) => string
-  /** What it is about beside the resource, for the log, whatever comes of it. */
+  /** Facts about the resource for the entry of any outcome. */
   resourceFacts?: (input: Input) => Facts
   /** As of an operation; one that finds nothing to do is `unrecorded`. */
   run: (context: TaskContext, input: Input) => Outcome<Output>

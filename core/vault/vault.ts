@@ -32,14 +32,14 @@ import { TASKS, type TaskInput, type TaskName, type TaskOutput } from './task_ta
 export interface VaultOptions {
   /** Told by how many milliseconds the clock is behind the log, and 0 when it is right again. */
   onClockBehind?: (behindMs: number) => void
-  /** Told of an error that a call could not be answered for. Its message may quote input. */
+  /** Called with an error that left a call unanswered. Its message may quote input. */
   onFailure?: (error: unknown) => void
   privacy?: Privacy
   /** The runtime's own, for the log. */
   sha256?: Sha256 | undefined
   /** Digests of differences of the schema that the operator accepts: `schema_check.ts`. */
   acceptedSchemas?: readonly string[] | undefined
-  /** Why nothing is to be answered from the start. The store is then left as it is, and not migrated. */
+  /** The reason to refuse every call from the start. The store is then left unchanged, and is not migrated. */
   quarantined?: Reason
 }
 
@@ -110,18 +110,18 @@ export class Vault {
     this.#stores.chains.fallBackTo(chain)
   }
 
-  /** Whether nobody has a right here yet. */
+  /** Whether the vault has no principal yet. */
   isEmpty(): boolean {
     if (this.#quarantined !== null) return false
     return this.#stores.access.principals().length === 0
   }
 
-  /** The accessors of tokens that a server before 0.2 printed at its start: whoever reads its log has them. */
+  /** The accessors of tokens that a server before 0.2 printed at its start: readers of its output have them. */
   printedTokens(): string[] {
     return this.#stores.access.printedTokens()
   }
 
-  /** Refuses everything from now on, for this reason: whatever is appended would fork the log, or follow a changed one. */
+  /** Refuses every call from now on, for this reason: further entries would fork the log, or follow a changed one. */
   quarantine(reason: Reason): void {
     this.#quarantined ??= reason
   }
@@ -135,11 +135,11 @@ export class Vault {
   /**
    * Answers calls, in order, in one transaction and so with one wait for the disk.
    *
-   * When it fails, those before the call that failed are tried again without it, so that one that cannot be answered
-   * neither takes the others with it nor has each of them wait for the disk alone. What cannot be recorded is refused.
+   * If a call fails, the calls before it are tried again without it, so that it neither fails the others nor makes each
+   * of them wait for the disk alone. A call that cannot be recorded is refused.
    *
-   * @param clock What the clock shows, in milliseconds since the Unix epoch.
-   * @returns One answer a call, or fewer when the first ones took long, or one failed: ask again for the rest.
+   * @param clock The reading of the clock, in milliseconds since the Unix epoch.
+   * @returns One answer a call, or fewer when the first calls took long or one failed: execute the rest again.
    */
   execute(calls: readonly Call[], clock: number): Answer[] {
     const reason = this.#quarantined
@@ -178,7 +178,7 @@ export class Vault {
     }
   }
 
-  /** What is kept in memory may be of rows that were never written. */
+  /** The caches of stores may hold rows that were rolled back. */
   #forget(): void {
     this.#erasures.take()
     forgetAll(this.#stores)
@@ -187,7 +187,7 @@ export class Vault {
   #failed(error: unknown): Answer & { ok: false } {
     if (error instanceof IndescribableChange) return refused('indescribable')
     this.#onFailure(error)
-    // A failing disk heals; a mistake of ours does not, and must not look like an outage.
+    // A failing disk recovers. A programming error does not, and must not look like an outage.
     return refused(isProgrammingError(error) ? 'failed' : 'storage')
   }
 
@@ -204,7 +204,10 @@ export class Vault {
       : { ok: true, index, quota: null, value: outcome.value }
   }
 
-  /** What was erased must not be read from the store's journal either. It is done, whatever comes of this. */
+  /**
+   * Erased values must not stay readable in the journal of the store. A failure here changes no answer: the erasure is
+   * durable.
+   */
   #scrub(): void {
     try {
       this.#sql.scrub()
@@ -213,7 +216,10 @@ export class Vault {
     }
   }
 
-  /** @param answering Which call is being answered, should it throw; all of them when it is none. */
+  /**
+   * @param answering Receives the position of the call in progress, for the case of a throw; the number of calls once
+   *   all are answered.
+   */
   #answerInTime(calls: readonly Call[], time: Time, answering: { at: number }): Answer[] {
     const answers: Answer[] = []
     const start = performance.now()
@@ -316,7 +322,7 @@ function subjectOf({ operation, input }: Call, { principal, token, session }: Id
   return { operation, principal: principal || null, token, session, action, resource: resource(input) }
 }
 
-/** Who asks for a task. */
+/** The caller of a task. */
 const NOBODY = {
   ...{ request: null, principal: null, token: null, session: null, address: null, agent: null },
   ...{ action: null, rule: null },

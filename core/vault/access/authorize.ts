@@ -1,6 +1,5 @@
 /**
- * From who asks to what is done: the right that an operation needs, the approvals that are demanded of it, and only then
- * the operation.
+ * Authorization: checks the right that an operation needs and the approvals that rules demand, then runs the operation.
  *
  * @module
  */
@@ -13,7 +12,7 @@ import type { ResolvedCaller } from './resolve_caller.ts'
 import { type Action, type Decision, decide } from './rules.ts'
 import { barrier, type ServerPolicy } from './server_policy.ts'
 
-/** Who asks, in which circumstances, and the rules that name it. */
+/** The caller, its circumstances, and the rules that name it. */
 type Asking = Pick<OperationContext, 'identity' | 'circumstances' | 'rules'>
 
 /** What an operation may touch and ask, for one caller. */
@@ -82,8 +81,8 @@ export function authorize(
 }
 
 /**
- * Does what was decided to be done: at once, or when others approved it. What an approval is demanded of, and does not
- * say what one would be given for, is refused: a new operation must not slip past the demand because nobody thought of it.
+ * Runs an authorized operation, at once or with the approvals that rules demand. An operation without an approval
+ * binding is refused when a rule demands approvals: a new operation must not bypass the demand by an oversight.
  */
 export function runAuthorized(
   { action, resource, approvalBinding, run }: Operation<unknown, unknown>,

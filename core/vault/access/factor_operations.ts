@@ -1,8 +1,8 @@
 /**
- * What can be asked of second factors.
+ * Operations on second factors.
  *
- * Codes are checked at the edge, which has the keys; how often one may try, and that none counts
- * twice, is decided here.
+ * The edge, which has the keys, checks the codes. The vault limits the attempts and makes sure that no code counts
+ * twice.
  *
  * @module
  */
@@ -68,7 +68,7 @@ export const enrolTotp = operation({
     const { principal } = identity
     if (!keys.isCurrent(totp.kid)) return { reason: 'raced' }
     const { mfaAt } = circumstances
-    // Whoever has only the token must not replace the factor that the token alone does not satisfy.
+    // A caller with only a token must not replace the second factor that protects it.
     const fresh = mfaAt !== null && now - mfaAt <= REPLACE_MS
     if (factors.confirmed(principal) !== null && !fresh) return { reason: 'mfa_required' }
     factors.putPending(principal, totp, now)
@@ -103,7 +103,8 @@ export const resetFactors = operation({
   action: 'admin',
   securityEvent: true,
   resource: () => 'principals',
-  // The one that was lost, and none that was confirmed since. Not one that waits: by beginning anew its owner would void each approval.
+  // Binds the factor that was lost, and no later one. A pending factor is left out: its owner could void each approval
+  // by starting another enrolment.
   approvalBinding: ({ factors }, { id }: { id: string }) => ({ id, totp: factors.confirmed(id)?.id ?? null }),
   run({ access, factors, sessions, now }, { id }: { id: string }): Outcome<{ sessions: number }> {
     if (access.principal(id) === null) return { reason: 'no_principal', facts: { principal: id } }

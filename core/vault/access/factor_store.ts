@@ -11,7 +11,7 @@ export interface SealedTotp {
   sealed: Uint8Array<ArrayBuffer>
 }
 
-/** What is kept of recovery codes, under one root key: the vault's own when not given. */
+/** The stored hash of a recovery code, under one root key; the vault's own root key by default. */
 export interface RecoveryHashes {
   recoveryHashes: readonly string[]
   root?: string | null
@@ -21,7 +21,9 @@ export interface RecoveryHashes {
 const FORGET_AFTER_MS = 15 * 60_000
 /** Two readings of the clock, the earlier one first: see {@link FactorStore.useOnce}. */
 const CLOCK_READ = 'used.clock'
-/** What was forgotten too early, since the clock was ahead: see {@link FactorStore.mayHaveForgotten}. */
+/**
+ * Bounds the marks that were deleted too early, while the clock was ahead: see {@link FactorStore.mayHaveForgotten}.
+ */
 const FORGOTTEN = 'used.forgotten'
 
 /** Until when what expired was forgotten, and when the clock was set right, in milliseconds since the Unix epoch. */
@@ -113,11 +115,11 @@ export class FactorStore {
   }
 
   /**
-   * Whether something may have been used, and forgotten as expired while the clock was ahead, although it is good again
-   * since the clock was set right. What is no older than that cannot.
+   * Whether a mark may have been used and then deleted as expired while the clock was ahead, although it is valid again
+   * now that the clock is correct. Marks made after the correction are not affected.
    *
-   * @param times When it was made, and when it would be refused anyway, by the clock.
-   * @param clock What the clock shows, in milliseconds since the Unix epoch.
+   * @param times When the mark was made and when it expires, by the clock.
+   * @param clock The reading of the clock, in milliseconds since the Unix epoch.
    */
   mayHaveForgotten({ madeAt, expiresAt }: { madeAt: number; expiresAt: number }, clock: number): boolean {
     this.#forgetUsed(clock)

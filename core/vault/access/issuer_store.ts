@@ -8,7 +8,7 @@ export interface Issuer {
   id: string
   /** The `iss` claim, exactly, and where its metadata is found. */
   issuer: string
-  /** The `aud` claim, exactly: this server's name and nobody else's. */
+  /** The exact `aud` claim: the name of this server alone. */
   audience: string
   /** Where its keys are; found through its metadata when not given. */
   jwksUri?: string | undefined
@@ -62,7 +62,7 @@ export class IssuerStore {
     return row ? issuerOf(row) : null
   }
 
-  /** @param hands Everybody who could be behind the change: they are behind the trust from then on, beside those before. */
+  /** @param lineage The principals behind the change. They join the former lineage of the issuer. */
   put({ version, updatedAt, updatedBy, ...issuer }: VersionedIssuer, lineage: readonly string[]): void {
     for (const principal of lineage)
       this.#sql.all('INSERT OR IGNORE INTO issuer_hand VALUES (?, ?, ?)', issuer.id, issuer.issuer, principal)
@@ -73,15 +73,15 @@ export class IssuerStore {
     )
   }
 
-  /** Everybody who could be behind what a trust is now. */
+  /** The lineage of an issuer: all principals who could control whom it signs in. */
   lineageOf(id: string): string[] {
     const trust = this.find(id)
     return trust === null ? [] : this.formerLineageOf(trust)
   }
 
   /**
-   * Everybody who ever had a trust of this id in this provider: who runs the provider stays behind whom it signs in,
-   * whoever writes the row again, and also when it was deleted in between.
+   * All principals who ever configured an issuer of this id and URL. The person who runs an OpenID provider keeps
+   * control over its users even if another principal rewrites the row, or deletes it in between.
    */
   formerLineageOf({ id, issuer }: Pick<Issuer, 'id' | 'issuer'>): string[] {
     return this.#sql

@@ -1,5 +1,5 @@
 /**
- * That a vault is never left without somebody who could administer it.
+ * Protects a vault from losing its last administrator.
  *
  * @module
  */
@@ -9,30 +9,29 @@ import type { OperationContext } from '../operation.ts'
 import type { TokenRow } from './principal_store.ts'
 import { type Conditions, type DemandingRule, decide, demandsOn, isDemanding, type Rule } from './rules.ts'
 
-/** What is about to be changed. */
+/** The change to check. */
 interface Change {
   rules?: readonly Rule[]
   withoutPrincipal?: string
-  /** Who is no user any more, and so approves nothing. */
+  /** A principal that is no longer a user and can no longer approve. */
   withoutApprover?: string
   withoutToken?: string
   /** The trusts in identity providers that there are afterwards. */
   trusts?: readonly TracedPrincipal[]
 }
 
-/** Whether what is demanded of somebody's requests can be met; approvals by what else is left. */
+/** Whether the approvals that rules demand of a principal can still be given after the change. */
 type Meets = (demands: readonly DemandingRule[], administrator: TokenRow, tokens: readonly TokenRow[]) => boolean
 
-/** How many choices are looked at for approvers; a store in which that is not enough is taken to have none. */
+/** The most combinations of approvers to try. Beyond that a vault is treated as having no valid combination. */
 const MAX_CHOICES = 10_000
 
 /**
- * Tells whether, after a change, somebody with a live token could still change the rules and mint tokens, with the
- * approvals that are demanded of it.
+ * Whether, after a change, a principal with a live token can still change the rules and create tokens, with the
+ * approvals that rules demand of it.
  *
- * Those have to come from people that no token, and no trust in an identity provider, makes one: two of three that one
- * of them has the tokens of approve nothing. A vault in which nobody could do it before the change either is not held
- * up by that: what is wrong there has to be mended.
+ * The approvers must be independent people, as far as tokens and issuers tell: two of three principals whose tokens one
+ * person has approve nothing. A vault that had no administrator before the change passes, so that it can be repaired.
  */
 export function staysAdministrable(context: OperationContext, change: Change): boolean {
   const { access } = context
@@ -40,7 +39,7 @@ export function staysAdministrable(context: OperationContext, change: Change): b
     const without = [principal, ...goneFrom(change)]
     return demands.every(({ unless }) => quorumIn(access, unless.approvals, { without }))
   }
-  // Trusts are no part of that: where it does not hold after they change, it did not before.
+  // Issuers are left out here: if the condition fails after an issuer changes, it failed before.
   if (!isAdministrable(context, change, named)) return change.trusts !== undefined
   const apartAfter: Meets = (...asked) => named(...asked) && canApprove(context, change, asked)
   const apartBefore: Meets = (...asked) => canApprove(context, {}, asked)
@@ -51,7 +50,7 @@ function isAdministrable({ access, roots, circumstances }: OperationContext, cha
   const lasting = (change.rules ?? access.rules()).filter(lasts)
   const plain = lasting.filter((rule) => !isDemanding(rule)).map((rule) => ({ ...rule, conditions: {} }))
   const enabled = new Set(access.principals().flatMap(({ id, disabledAt }) => (disabledAt === null ? [id] : [])))
-  // A token that ends is no way back in after it, nor is one that no root key of the server can check.
+  // A token that expires gives no lasting access, nor is a token whose root key the server does not have.
   const tokens = access.tokens().filter(({ accessor, principal, expiresAt, revokedAt, root }) => {
     if (!roots.isGiven(root)) return false
     if (revokedAt !== null || expiresAt !== null || !enabled.has(principal)) return false
@@ -76,7 +75,10 @@ function lasts({ effect, conditions = {} }: Rule): boolean {
   return [methods, bound, addresses].every((condition) => condition === undefined)
 }
 
-/** Whether somebody who has a token can come in as a permit asks: by a session of it, or by itself, without a key and a second factor. */
+/**
+ * Whether the holder of a token satisfies the conditions of a permit: through a session, or with the token alone,
+ * without a bound key or a second factor.
+ */
 function isMetByToken({ methods, bound, mfaWithinSeconds }: Conditions): boolean {
   if (methods === undefined || methods.includes('session')) return true
   return methods.includes('token') && bound === undefined && mfaWithinSeconds === undefined
@@ -104,7 +106,7 @@ function canApprove(
     .filter((ways) => ways.length > 0)
   let choices = 0
   const choose = (at: number, chosen: readonly TracedPrincipal[]): boolean => {
-    // What could still be chosen has to be enough: most of what is in vain ends here.
+    // The remaining candidates must suffice: this ends most hopeless searches early.
     const left = approvers.slice(at).map(([way]) => way!)
     if (!areMet(demands, [...chosen, ...left]) || ++choices > MAX_CHOICES) return false
     if (areMet(demands, chosen)) return true
@@ -123,7 +125,9 @@ export function trustsOf(
   return kept.map(({ id, principal }) => ({ principal, lineage: issuers.lineageOf(id) }))
 }
 
-/** The ways in which somebody comes in and approves: its tokens that do not end, and trusts; and who is behind each. */
+/**
+ * The ways in which a principal can sign in and approve: tokens that do not expire, and issuers, each with its lineage.
+ */
 function waysOf(
   access: OperationContext['access'],
   principal: string,

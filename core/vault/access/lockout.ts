@@ -17,7 +17,7 @@ export interface Attempt {
   jkt: string | null
 }
 
-/** What became of an attempt: it may be verified; it may, and locks if it fails; it must not be. */
+/** The verdict on an attempt: it may be verified; it may, and locks if it fails; or it is refused. */
 export type Reservation = 'open' | 'last' | 'locked'
 
 /** A principal's lock, as an admin sees it. */
@@ -43,14 +43,14 @@ const KNOWN_MS = 30 * DAY_MS
 const MAX_DELAY_MS = 300_000
 
 /**
- * Counts failed attempts, and refuses more.
+ * Counts failed attempts and refuses more than the threshold.
  *
- * Three failures must not let a stranger lock somebody out (ASVS 6.1.1). So a lock is on the pair of
- * principal and source; a principal as a whole only slows down, and only for sources that never
- * succeeded; a client with a known key has a counter of its own.
+ * Three failures must not let a stranger lock out a principal (ASVS 6.1.1). So a lock is on the pair of principal and
+ * source. A principal as a whole only slows down, and only for sources that never succeeded. A client with a known key
+ * has a counter of its own.
  *
- * An attempt is counted before it is verified and uncounted when it succeeds: of any number of
- * attempts at once no more than the threshold are verified, and one that is lost midway counts.
+ * An attempt is counted before it is verified and uncounted when it succeeds: of any number of parallel attempts at
+ * most the threshold are verified, and an attempt that is lost midway counts.
  */
 export class Lockout {
   readonly #sql: Sql
@@ -119,7 +119,7 @@ export class Lockout {
     return this.#sql.all<{ count: number }>(query, now)[0]!.count
   }
 
-  /** Forgets a principal's failures, from all sources. What is known of its keys stays. */
+  /** Clears the failures of a principal, from all sources. Its known keys stay. */
   unlock(principal: string): void {
     this.#sql.all('UPDATE attempt SET failures = 0, locked_until = NULL WHERE principal = ?', principal)
   }

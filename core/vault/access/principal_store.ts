@@ -28,7 +28,7 @@ export interface TokenRow {
 export interface TokenOrigin {
   /** The accessor of the API token that it is made with, or whose session makes it. */
   mintedWith: string | null
-  /** When a federated session makes it: everybody who could be behind the trust that the session is made by. */
+  /** For a token that a federated session makes: the lineage of the issuer behind the session. */
   trustedBy: readonly string[]
 }
 
@@ -63,13 +63,13 @@ const PRINCIPAL = 'id, kind, created_at AS createdAt, disabled_at AS disabledAt'
 const TOKEN = `accessor, principal, label, created_at AS createdAt, created_by AS createdBy,
   expires_at AS expiresAt, revoked_at AS revokedAt, root`
 const RULE = 'body, version, updated_at AS updatedAt, updated_by AS updatedBy'
-/** What is said to be made under no root key in particular is of the vault's own. */
+/** SQL for the root key of a token: the given one, or the vault's own for `NULL`. */
 export const OWN_ROOT = 'COALESCE(?, (SELECT root FROM term ORDER BY number DESC LIMIT 1))'
 
 /** The rows of principals, tokens and rules. */
 export class AccessStore {
   readonly #sql: Sql
-  // Rules by principal, ready to decide with. Safe to keep: nobody else writes to this store.
+  // Rules by principal, ready to decide with. A cache is safe: no other code writes these rows.
   #rules: Map<string, Rule[]> | null = null
 
   constructor(sql: Sql) {
@@ -138,8 +138,8 @@ export class AccessStore {
   }
 
   /**
-   * Everybody who could act through a token: its principal, who made it, and whoever made what it was made with, or the
-   * trust in an identity provider that it was made by, back to the first.
+   * The lineage of a token: its principal, its creator, and the creators of each token or issuer that it was made with,
+   * back to the first.
    */
   lineage(accessor: string): string[] {
     // A chain has no circles: a token is made with an older one. The bound is against a store that was tampered with.
@@ -173,7 +173,7 @@ export class AccessStore {
     return this.#sql.all<RuleRow>(`SELECT ${RULE} FROM rule WHERE id = ?`, id).map(ruleOf)[0] ?? null
   }
 
-  /** Those rules that name a principal or everybody, in the order of their ids. */
+  /** The rules that name a principal or all principals, in the order of their ids. */
   rulesFor(principal: string): readonly Rule[] {
     this.#rules ??= new Map()
     let rules = this.#rules.get(principal)

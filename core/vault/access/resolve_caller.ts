@@ -13,7 +13,7 @@ import type { TicketStore } from './ticket_store.ts'
 export interface ResolvedCaller {
   identity: Identity
   circumstances: Circumstances
-  /** The ticket that it comes with; it is no principal then. */
+  /** The ticket that the caller presents. Such a caller has no principal. */
   ticket?: Ticket | null
 }
 
@@ -82,7 +82,7 @@ function withoutPrincipal(caller: Caller, now: number, method: Method): Resolved
   return { identity: { principal: '', kind: 'service', ...nothing }, circumstances }
 }
 
-/** Each proof counts for one request, whatever it is for (RFC 9449 section 11.1). */
+/** Each proof counts for one request, regardless of the operation (RFC 9449 section 11.1). */
 function proofIsNew({ proof, requestId }: Caller, { factors }: Stores, { clock }: Time): boolean {
   return proof === null || factors.useOnce(`dpop/${proof.id}`, requestId, proof.expiresAt, clock)
 }
@@ -104,7 +104,7 @@ function bySession(caller: Caller, hash: Uint8Array, stores: Stores, time: Time)
   return { identity, circumstances: circumstancesOf(caller, now, { method, mfaAt, bound: jkt !== null }) }
 }
 
-/** What is wrong with the key that a session came with. A proof with a session that is not bound proves nothing. */
+/** The flaw of the key that came with a session. A proof with an unbound session proves nothing. */
 function bindingFlaw(bound: string | null, proven: string | null): Misused['flaw'] | null {
   if (bound === proven) return null
   if (bound === null) return 'not_bound'

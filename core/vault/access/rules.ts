@@ -14,7 +14,7 @@ export type Action = (typeof ACTIONS)[number]
 export const METHODS = ['token', 'session', 'federated'] as const
 export type Method = (typeof METHODS)[number]
 
-/** What is known of a request beside who asks for what. The edge and the session say it, never the caller. */
+/** The circumstances of a request. The edge and the session provide them, never the caller. */
 export interface Circumstances {
   /** The client's address, or `null` when it cannot be told. */
   address: string | null
@@ -27,7 +27,7 @@ export interface Circumstances {
   now: number
 }
 
-/** Who asks for what. */
+/** The request to decide on. */
 export interface AccessRequest {
   principal: string
   action: Action
@@ -36,7 +36,7 @@ export interface AccessRequest {
   context: Circumstances
 }
 
-/** What must hold for a rule to apply. All that are given must. */
+/** The conditions of a rule. It applies when all of them hold. */
 export interface Conditions {
   /** The client's address is in one of these ranges. */
   addresses?: readonly string[] | undefined
@@ -71,7 +71,7 @@ export interface Rule {
   /** A principal's id, or `*` for all. */
   principal: string
   actions: readonly Action[]
-  /** A pattern: segments parted by `/`; `*` stands for one segment, a last `**` for one or more. */
+  /** A pattern: segments separated by `/`. `*` matches one segment, a last `**` one or more. */
   resource: string
   conditions?: Conditions | undefined
   /** What lifts a `forbid` for one request: see `approval.ts`. */
@@ -94,9 +94,9 @@ export interface Decision {
 }
 
 /**
- * Decides a request. The default is deny, and one `forbid` outweighs every `permit`. Of several
- * rules with the deciding effect the first in order is named. An approval comes last: it is asked for
- * only where it is all that is missing.
+ * Decides a request. The default is deny, and one `forbid` outweighs every `permit`. Among several rules with the
+ * deciding effect, the decision names the first. Approvals come last: they are demanded only if nothing else is
+ * missing.
  *
  * Pure: the same request and rules always give the same decision.
  */
@@ -127,7 +127,7 @@ export function isDemanding(rule: Rule): rule is DemandingRule {
   return rule.effect === 'forbid' && rule.unless !== undefined
 }
 
-/** The rules that may demand an approval of any of some actions, in whatever circumstances. */
+/** The rules that may demand an approval of any of these actions, in any circumstances. */
 export function demandsOn(
   rules: readonly Rule[],
   { actions, ...request }: Pick<AccessRequest, 'principal' | 'resource'> & { actions: readonly Action[] },
@@ -151,9 +151,9 @@ function matches(rule: Rule, { principal, action, resource }: Omit<AccessRequest
 }
 
 /**
- * Whether a rule's conditions hold, but for the second factor.
+ * Whether the conditions of a rule hold, apart from the second factor.
  *
- * What cannot be told is no reason to permit, and no way out of a `forbid`.
+ * An unknown circumstance never satisfies a `permit`, and never escapes a `forbid`.
  */
 export function applies({ effect, conditions = {} }: Rule, context: Circumstances): boolean {
   const { addresses, agents, methods, bound, hours, days, notBefore, notAfter } = conditions

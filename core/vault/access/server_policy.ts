@@ -14,7 +14,7 @@ import type { Action, Circumstances, Decision } from './rules.ts'
 export interface ServerPolicy extends LockoutPolicy {
   sessionIdleMs: number
   sessionMaxMs: number
-  /** Users need a second factor for whatever needs a right; services have none. */
+  /** Users need a second factor for every operation that needs a right. Services have none. */
   requireMfa: boolean
   requireMfaForAdmin: boolean
   /** Requests from elsewhere are denied; `null`: from anywhere. */
@@ -73,9 +73,9 @@ export function serverPolicy(settings: SecuritySettings): ServerPolicy {
 }
 
 /**
- * Decides what no rule of a vault can permit.
+ * Refuses the requests that no rule of a vault can permit.
  *
- * @returns A refusal naming the setting in place of a rule, or `null` to go on to the rules.
+ * @returns A refusal that names the setting in place of a rule, or `null` to continue with the rules.
  */
 export function barrier(
   policy: ServerPolicy,

@@ -1,5 +1,5 @@
 /**
- * What can be asked of a vault's sessions, and of identity providers at sign-in.
+ * Operations on sessions, and sign-in through issuers.
  *
  * @module
  */
@@ -82,7 +82,7 @@ export const openSession = operation({
   },
 })
 
-/** One's own sessions; another's, or everybody's, for an admin. */
+/** Lists the caller's own sessions; an administrator sees those of one principal or of all. */
 export const listSessions = operation({
   action: null,
   resource: () => 'sessions',
@@ -93,7 +93,7 @@ export const listSessions = operation({
   },
 })
 
-/** Ends a session: the present one, another of one's own, or anybody's for an admin. */
+/** Ends a session: the present one, another one of the caller, or any session for an administrator. */
 export const endSession = operation({
   action: null,
   securityEvent: true,
@@ -104,7 +104,7 @@ export const endSession = operation({
     const wanted = accessor ?? identity.session
     if (wanted === null) return { reason: 'no_session' }
     const owner = sessions.ownerOf(wanted)
-    // Another's session and none at all must look the same to whoever may not see it.
+    // A foreign session and a missing one must look the same to a caller who may not see it.
     const refused = owner === principal ? null : context.refuses('admin', 'sessions')
     if (refused !== null) return { reason: refused }
     if (owner === null) return { reason: 'no_session' }
@@ -128,8 +128,8 @@ export const endSessions = operation({
 })
 
 /**
- * The identity providers that this vault trusts for an `iss` claim: what the edge checks a token against.
- * Never recorded: strangers ask it, with whatever they like.
+ * Lists the issuers that this vault trusts for an `iss` claim; the edge checks a token against them. Never recorded:
+ * strangers call it, with any claim.
  */
 export const trustedIssuers = operation({
   action: null,
@@ -154,11 +154,11 @@ export interface FederatedInput {
   /** Identifies the token, and when it would expire. */
   once: string
   onceExpiresAt: number
-  /** What is wrong with its time: it is refused for that, and recorded. */
+  /** The flaw of its times. A flawed assertion is refused, and the refusal is recorded. */
   flaw?: AssertionFlaw | null
 }
 
-/** What is wrong with the times of an assertion whose signature, issuer and audience are right. */
+/** The flaws that the times of an otherwise valid assertion can have. */
 export type AssertionFlaw = 'assertion_expired' | 'assertion_too_old' | 'assertion_not_yet'
 
 /** Why a well-signed token does not sign in. The caller is not told. */
@@ -232,7 +232,9 @@ function takesAssertion(
   return factors.useOnce(idOf(input), by, onceExpiresAt, clock)
 }
 
-/** How many refusals of one issuer and reason are recorded in an hour: everybody can get well-signed tokens of some. */
+/**
+ * The most refusals of one issuer and reason that are recorded in an hour: some issuers sign tokens for any stranger.
+ */
 const REFUSALS_RECORDED = 10
 const REFUSALS_MS = 60 * 60_000
 
@@ -246,14 +248,14 @@ function refusedAssertion(
   const mark = (id: string) => factors.mark(`refused/${id}`, now + REFUSALS_MS, { clock, now })
   const about = `${facts.issuer}/${reason}`
   const slots = Array.from({ length: REFUSALS_RECORDED }, (_, slot) => `${about}/${slot}`)
-  // Only a token that was let in once can be used again: those are never too many.
+  // Only a token that signed in once can be replayed, so these entries stay few.
   const isRecorded = mark(`${once}/${reason}`) && (reason === 'assertion_used' || slots.some(mark))
   return { reason: 'unauthenticated', facts: { ...facts, reason }, ...(!isRecorded && { unrecorded: true }) }
 }
 
 /**
- * The first claim of a token that does not meet a trust, by its name; `null` when it is of this issuer, and every condition
- * names a claim that is there, is a plain value, and matches.
+ * The name of the first claim that fails the conditions of an issuer. `null` when the token is of this issuer, and
+ * every condition names a claim that is present, is a plain value, and matches.
  */
 function unmet(claims: Record<string, unknown>, { issuer, claims: conditions }: VersionedIssuer): string | null {
   if (claims.iss !== issuer) return 'iss'

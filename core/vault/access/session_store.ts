@@ -39,7 +39,7 @@ export interface NewSession {
 /** Why a session is dead: it was ended, its time is up, it was idle, its API token ended, or its principal is disabled. */
 export type SessionEnd = 'revoked' | 'expired' | 'idle' | 'token' | 'disabled'
 
-/** What the vault needs to know of a session at each request. */
+/** The facts of a session that the vault needs at each request. */
 interface SessionFacts {
   accessor: string
   principal: string

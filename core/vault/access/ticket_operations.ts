@@ -1,5 +1,6 @@
 /**
- * What an operator's ticket opens: a vault that has no principal yet, or one that nobody can administer any more.
+ * Operations of an operator's ticket: it opens a vault that has no principal yet, or one that has lost its
+ * administrators.
  *
  * @module
  */
@@ -77,7 +78,7 @@ interface Exchange {
   /** Why a ticket that was not presented before opens nothing here. */
   objection: (context: OperationContext) => 'has_principals' | 'has_no_principals' | 'no_principal' | null
   label: string
-  /** What is done once, when the ticket is presented for the first time; as facts. */
+  /** The effects of the first presentation of a ticket, as facts. */
   effects: () => Facts
   about?: Facts
 }
@@ -107,7 +108,7 @@ function redeem(context: OperationContext, input: TicketToken, exchange: Exchang
   return { value: token, facts: { ...facts, ...done }, actor: { principal: by, token: accessor } }
 }
 
-/** Why a ticket is good for nothing any more, whatever it is for. */
+/** Why a ticket is no longer valid, regardless of its purpose. */
 function objectionTo(
   context: OperationContext,
   ticket: Ticket,
@@ -119,8 +120,7 @@ function objectionTo(
 }
 
 /**
- * Whether a ticket that was presented before is of no use any more: the token that it gave was used, or an administrator
- * ended it meanwhile.
+ * Whether a ticket is spent after an earlier presentation: its token was used, or an administrator has revoked it since.
  */
 function isSpent({ access }: OperationContext, { accessor, spentAt }: UsedTicket): boolean {
   return spentAt !== null || access.isRevoked(accessor) || access.principal(ADMINISTRATOR)?.disabledAt !== null
@@ -138,15 +138,15 @@ function refuse(
   reason: 'ticket_late' | 'ticket_used' | 'has_principals' | 'has_no_principals' | 'no_principal',
   facts: Facts & { ticket: string },
 ): Outcome<never> {
-  // Nobody is there yet to read the log; and a late ticket is refused for good by its time alone.
+  // Before the first principal exists there is no reader of the log; and a late ticket stays refused by its time alone.
   const isQuiet = reason === 'ticket_late' || access.principals().length === 0
   const isFirst = !isQuiet && factors.mark(`ticket/${facts.ticket}/${reason}`, now + TICKET_MAX_MS, { clock, now })
   return { reason, facts, ...(!isFirst && { unrecorded: true }) }
 }
 
 /**
- * Gives the administrator every right again. What gains by that is the ticket's token alone: whatever signed it in before, while it
- * could do less, ends.
+ * Restores every right of the administrator. Only the ticket's token gains by that: the former tokens and sessions of a
+ * weaker administrator end.
  */
 function empower(context: OperationContext): Facts {
   const enabled = enable(context)
@@ -156,7 +156,10 @@ function empower(context: OperationContext): Facts {
   return { ...enabled, ...permitted, ...lifted, ...(gains && enabled.made === undefined && endWaysIn(context)) }
 }
 
-/** Makes the administrator, or enables it again. It is a person then, whatever it was: a person gives a second factor, and approves. */
+/**
+ * Creates the administrator, or enables it again. It becomes a user, regardless of its former kind: a user can give a second
+ * factor and approve.
+ */
 function enable({ access, lockout, now }: OperationContext): Facts {
   const id = ADMINISTRATOR
   const before = access.principal(id)
@@ -199,9 +202,9 @@ function permitsOnAll({ effect, principal, resource, conditions = {} }: Rule): b
 }
 
 /**
- * Takes away each `forbid` that would keep the administrator from the rules and the tokens whichever way it comes: those
- * that are in every way, and where several do so together, all that are in the way that the fewest are in. One that names it alone goes;
- * one that is for all goes on forbidding everything else.
+ * Removes the `forbid` rules that keep the administrator from the rules and the tokens in every way of signing in. If
+ * several rules do so together, it removes those of the way that the fewest rules close. A rule that names only the
+ * administrator is deleted; a rule for all principals still forbids every other action.
  */
 function liftForbids(context: OperationContext): Facts {
   const { access, limits, now } = context
@@ -228,7 +231,10 @@ function liftForbids(context: OperationContext): Facts {
       }
 }
 
-/** The ways in which the administrator can come, the plainest first: the token needs no more, a session may have a second factor. */
+/**
+ * The ways in which the administrator can sign in, the plainest first: a token needs nothing else, a session may have a
+ * second factor.
+ */
 const WAYS = [
   { method: 'session', bound: false },
   { method: 'token', bound: false },
@@ -248,7 +254,8 @@ function keepsOut(rule: Rule, { circumstances }: OperationContext): boolean {
   if (!['rules', 'tokens'].some((part) => covers(resource, part))) return false
   const { addresses } = conditions
   if (addresses === undefined || addresses.some((range) => range.endsWith('/0'))) return true
-  // From other addresses it could come still. What is for it alone is in its way here; what is for all is left to them.
+  // The administrator could still come from other addresses. A rule for it alone is lifted if it closes this address; a
+  // rule for all principals stays.
   const { address } = circumstances
   return (
     principal === ADMINISTRATOR && (address === null || addresses.some((range) => inRange(address, parseRange(range))))

@@ -1,6 +1,6 @@
 import type { Sql } from '../sql.ts'
 
-/** What is kept of a ticket that opened the vault. */
+/** The record of a ticket that opened the vault. */
 export interface UsedTicket {
   /** The token that it gave last. */
   accessor: string
@@ -8,10 +8,13 @@ export interface UsedTicket {
   spentAt: number | null
 }
 
-/** The rows of tickets that opened the vault. None is ever deleted: a spent ticket stays spent, whatever the clock says. */
+/**
+ * The rows of tickets that opened the vault. They are never deleted: a spent ticket stays spent, whichever time the clock
+ * shows.
+ */
 export class TicketStore {
   readonly #sql: Sql
-  // Tokens of tickets that nobody has used yet: looked at with each request, and nearly always empty.
+  // The tokens of tickets that are still unused. It is checked at each request, and nearly always empty.
   #unused: Set<string> | null = null
 
   constructor(sql: Sql) {

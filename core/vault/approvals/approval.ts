@@ -1,10 +1,9 @@
 /**
- * Approvals: a request that a rule forbids until others approve exactly that request.
+ * Approvals: a rule forbids a request until other users approve exactly that request.
  *
- * Whoever asks sends its request with `Approval: ask`. What is asked is written down as canonical JSON, and its
- * SHA-256 is what approvers approve. When the request comes again with the id, it is written down anew from what is
- * then asked and from how things are then; only if that has the same hash, and enough of those who approved may still
- * do so, it is done, once.
+ * The caller sends its request with `Approval: ask`. The vault writes the request as canonical JSON, and approvers
+ * approve its SHA-256. When the request comes again with the id, the vault writes it again, from the request and the
+ * state of that moment. The request is done, once, if its hash is the same and enough of the approvals are still valid.
  *
  * @module
  */
@@ -58,8 +57,8 @@ export function quorumIn(
 }
 
 /**
- * Everybody who could be behind an identity: its principal, and whoever made the token, or the trust in an identity
- * provider, that it comes by. Nobody approves what such a one asked.
+ * The lineage of an identity: its principal, and the creators of the token or issuer that it signs in with. None of
+ * them can approve its requests.
  */
 export function lineageOf(
   { access, issuers }: Pick<OperationContext, 'access' | 'issuers'>,
@@ -71,13 +70,16 @@ export function lineageOf(
   return [...new Set([principal, ...made, ...trusted])]
 }
 
-/** Somebody, and everybody who could be behind it: see {@link lineageOf}. */
+/** A principal and its lineage: see {@link lineageOf}. */
 export interface TracedPrincipal {
   principal: string
   lineage: readonly string[]
 }
 
-/** Whether two are two people: nobody is behind the other, as far as tokens and trusts tell. */
+/**
+ * Whether two principals are independent people: neither is in the lineage of the other, as far as tokens and issuers
+ * tell.
+ */
 export function areIndependent(one: TracedPrincipal, other: TracedPrincipal): boolean {
   return !one.lineage.includes(other.principal) && !other.lineage.includes(one.principal)
 }
@@ -95,7 +97,7 @@ export function runApproved<T>(
   if (wanted === undefined) return { reason: 'approval_required', facts }
   if ('ask' in wanted) return ask(context, asked, demands, wanted.ask)
   const approval = approvals.find(wanted.id)
-  // Another's is none: its id must not tell that it is there.
+  // An approval of another requester counts as missing: the answer must not reveal that its id exists.
   if (approval === null || approval.requester !== context.principal) return { reason: 'no_approval', facts }
   const about = { ...facts, approval: approval.id }
   const reason = objection(context, approval, asked, demands)
@@ -201,7 +203,7 @@ function shown({ id, hash, expiresAt }: AskedApproval): AskedApproval {
 }
 
 function withFacts<T>(outcome: Outcome<T>, facts: Facts): Outcome<T> {
-  // What was done by an approval is recorded, whatever the operation thinks of itself.
+  // An operation done with an approval is always recorded, even if it is otherwise unrecorded.
   const { unrecorded: _, ...rest } = outcome
   return { ...rest, facts: { ...outcome.facts, ...facts } } as Outcome<T>
 }

@@ -1,5 +1,5 @@
 /**
- * What can be asked of requests for approval: to see them, to approve, to reject, to withdraw.
+ * Operations on requests for approval: list, show, approve, reject, withdraw.
  *
  * @module
  */
@@ -22,7 +22,7 @@ export interface ShownApproval extends Approval {
 
 const onApprovals = { action: null, resource: () => 'approvals' } as const
 
-/** One's own requests, those that one may decide, and all for an admin. */
+/** Lists the caller's own requests and those that it may decide; an administrator sees all. */
 export const listApprovals = operation({
   ...onApprovals,
   run(context: OperationContext, _: Record<never, never>): Outcome<ShownApproval[]> {
@@ -63,7 +63,7 @@ export const decideApproval = operation({
   }),
   run(context: OperationContext, { id, hash, approve, reason: why }: ApprovalDecision): Outcome<ShownApproval> {
     const { approvals, identity, now } = context
-    // Deciding about another's request is an act of administration, whatever the request asks for.
+    // A decision on another's request is an act of administration, whichever operation it approves.
     const barred = context.barred('admin')
     if (barred !== null) return { reason: barred }
     const approval = visible(context, id)
@@ -73,7 +73,7 @@ export const decideApproval = operation({
     if (objection !== null) return { reason: objection, facts: about }
     const { principal, token, session } = identity
     const lineage = lineageOf(context, identity)
-    // Nor do two approve of whom one made the other's token. To reject, one is enough whoever it is.
+    // Nor do two principals count if one made the other's token. A rejection needs only one, without that condition.
     const isSecond = approval.votes.some((vote) => !areIndependent(vote, { principal, lineage }))
     const isRepeated = approval.votes.some((vote) => vote.principal === principal)
     if (approve && isSecond && !isRepeated) return { reason: 'not_approver', facts: about }
@@ -83,7 +83,7 @@ export const decideApproval = operation({
   },
 })
 
-/** Takes one's own request back. It gives nothing to anyone, so no second factor is asked for. */
+/** Withdraws the caller's own request. It grants nothing, so it needs no second factor. */
 export const withdrawApproval = operation({
   ...onApprovals,
   resourceFacts: ({ id }: { id: string }) => ({ approval: id }),
@@ -102,7 +102,7 @@ function objectionTo(context: OperationContext, approval: ShownApproval, hash: s
   const { principal, kind } = identity
   const named = approval.demands.some(({ unless }) => unless.approvals.from.includes(principal))
   if (!named || kind !== 'user') return 'not_approver'
-  // Four eyes are two people: nobody decides through a token that the other one made, either way.
+  // Four eyes are two people: neither may decide through a token that the other one made.
   const requester = { principal: approval.requester, lineage: approval.lineage }
   if (!areIndependent(requester, { principal, lineage: lineageOf(context, identity) })) return 'not_approver'
   if (approval.state === 'used') return 'approval_used'

@@ -7,14 +7,14 @@ export interface Approval {
   id: string
   /** What approvers approve: the hash of `body`. */
   hash: string
-  /** What is asked, as canonical JSON. */
+  /** The request as canonical JSON. */
   body: string
   operation: string
   /** What the approvals are demanded of. */
   actions: readonly Action[]
   resource: string
   requester: string
-  /** Everybody who could be behind the requester: none of them can approve. */
+  /** The lineage of the requester: none of these principals can approve. */
   lineage: readonly string[]
   /** Why it is asked, in the requester's words. */
   reason: string
@@ -33,7 +33,7 @@ export interface Vote {
   session: string | null
   /** The trust in an identity provider that its session was made by, as it was then. */
   trust: { issuer: string; revision: string } | null
-  /** Everybody who could be behind it: who is behind two has one. */
+  /** The lineage of the approver. A person behind two approvers has one vote. */
   lineage: readonly string[]
   at: number
 }
@@ -50,7 +50,7 @@ const COLUMNS = `id, hash, body, operation, action, resource, requester, hands A
   expires_at AS expiresAt, state, ended_at AS endedAt, ended_by AS endedBy, ended_why AS endedWhy`
 /** The longest time that a rule gives, as core/wire/index.ts has it. */
 const MAX_WITHIN_MS = DAY_MS
-/** How long what has ended is kept to be looked at. The log keeps it as long as anything. */
+/** How long ended requests are kept for display. The log keeps them as long as any entry. */
 const KEEP_MS = 30 * DAY_MS
 
 /** The rows of requests for approval, and of votes. */
@@ -78,17 +78,17 @@ export class ApprovalStore {
     return this.#sql.all<{ count: number }>(query, now)[0]!.count
   }
 
-  /** How many a principal asked for whose time is not over, but for those that others approved and that were used. */
+  /** The number of a principal's unexpired requests, without those that were approved and used. */
   askedBy(requester: string, now: number): number {
     const query = "SELECT COUNT(*) AS n FROM approval WHERE requester = ? AND state <> 'used' AND expires_at > ?"
     return this.#sql.all<{ n: number }>(query, requester, now)[0]!.n
   }
 
-  /** Those that wait for somebody, and then the rest; each the newest first. */
+  /** The open requests, then the others; each the newest first. */
   list(limit: number, now: number): Approval[] {
     const isOpen = "state = 'open' AND expires_at > ?"
     const order = 'ORDER BY created_at DESC, id LIMIT ?'
-    // What is open was asked within the longest time that a rule may give.
+    // An open request is not older than the longest time that a rule may give.
     const openQuery = `SELECT ${COLUMNS} FROM approval WHERE ${isOpen} AND created_at > ? ${order}`
     const open = this.#sql.all<Row>(openQuery, now, now - MAX_WITHIN_MS, limit)
     const restQuery = `SELECT ${COLUMNS} FROM approval WHERE NOT (${isOpen}) ${order}`

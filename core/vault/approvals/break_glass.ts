@@ -1,7 +1,7 @@
 /**
- * Breaking the glass: when nobody is there to approve, one who has the right to may go on without, for a short while,
- * in one session, and everybody sees it. It lifts the demand for approvals of `read` and `rotate` and nothing else: no
- * `forbid`, no missing `permit`, no second factor, no demand on `admin` or on a final `delete`.
+ * Break glass: if no approver is available, a principal with that right may proceed without approvals, for a short time
+ * and in one session, visible to all. It lifts the demand for approvals of `read`, `rotate` and `write`, and nothing
+ * else: no `forbid`, no missing `permit`, no second factor, no demand on `admin` or on a final `delete`.
  *
  * @module
  */
@@ -58,7 +58,7 @@ export const endGlass = operation({
   },
 })
 
-/** Says afterwards, by somebody else, what came of it. */
+/** Records the review of broken glass by another person. */
 export const reviewGlass = operation({
   ...onGlass,
   securityEvent: true,
@@ -68,10 +68,10 @@ export const reviewGlass = operation({
     const { breakGlass: glasses, identity, principal, now } = context
     const glass = glasses.find(id)
     if (glass === null) return { reason: 'no_glass' }
-    // As of approvals: by another person, whatever token either comes by.
+    // As for approvals: the reviewer must be another person, whichever tokens the two use.
     const isOwn = glasses.lineageOf(id).includes(principal) || lineageOf(context, identity).includes(glass.principal)
     if (isOwn) return { reason: 'own_review' }
-    // What came after would be looked at by nobody.
+    // Later acts in this glass would escape the review.
     if (glass.expiresAt > now) glasses.end(id, now)
     glasses.review(id, principal, review, now)
     return { value: glasses.find(id)! }

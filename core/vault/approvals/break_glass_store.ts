@@ -15,7 +15,7 @@ export interface BrokenGlass {
   review: string | null
 }
 
-/** One to be, with everybody who could be behind it: none of them reviews it. */
+/** New broken glass with its lineage: none of these principals can review it. */
 type NewGlass = Pick<BrokenGlass, 'id' | 'principal' | 'session' | 'reason' | 'beganAt' | 'expiresAt'> & {
   lineage: readonly string[]
 }
@@ -30,7 +30,7 @@ interface Bearer {
 const COLUMNS = `id, principal, session, reason, began_at AS beganAt, expires_at AS expiresAt, ended_at AS endedAt,
   reviewed_at AS reviewedAt, reviewed_by AS reviewedBy, review`
 
-/** The rows of broken glass. None is ever deleted. */
+/** The rows of broken glass. They are never deleted. */
 export class BreakGlassStore {
   readonly #sql: Sql
 
@@ -74,7 +74,7 @@ export class BreakGlassStore {
     )
   }
 
-  /** Everybody who could be behind one. */
+  /** The lineage of the principal who broke the glass. */
   lineageOf(id: string): string[] {
     const query = 'SELECT COALESCE(hands, json_array(principal)) AS lineage FROM break_glass WHERE id = ?'
     const [row] = this.#sql.all<{ lineage: string }>(query, id)

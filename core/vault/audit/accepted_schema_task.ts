@@ -9,7 +9,7 @@ export interface AcceptedSchema {
   count: number
 }
 
-/** The digest that the log tells of. */
+/** The digest of the last accepted schema that the log records. */
 const NOTED = 'schema'
 
 /** Records that a schema is served that is not the one that Postern made, because an operator said so: once for each. */

@@ -1,5 +1,5 @@
 /**
- * What a log says of backups of its vault, and of being restored from one.
+ * Tasks that record backups of a vault, and its restoration from one.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { task } from '../task.ts'
 
 /** The fact of a vault that says that it was restored, until its log does. Set by `cli/restore.ts`. */
 export const RESTORED = 'restored'
-/** The restoration that the log tells of. */
+/** The last restoration that the log records. */
 const NOTED = 'restoration'
 
 /** The backups that this log recorded, with their roots: retention may forget what they could be told by. */
@@ -63,7 +63,7 @@ function madeBackups(meta: Stores['meta']): (readonly [file: string, root: strin
   return JSON.parse(meta.find(MADE) ?? '[]')
 }
 
-/** A log that goes on from an earlier state, and what was kept elsewhere of the one that it replaces. */
+/** A log that continues from an earlier state, and the checkpoints elsewhere of the log that it replaces. */
 export interface Restoration {
   head: TreeHead
   anchored: { target: string; head: TreeHead }[]

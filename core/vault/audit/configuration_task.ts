@@ -1,5 +1,5 @@
 /**
- * What the server in front of a vault is configured to do, as far as it is no secret: recorded when it changed.
+ * The configuration of the server in front of a vault, without secrets: recorded when it changes.
  *
  * @module
  */
@@ -29,9 +29,10 @@ export const noteConfiguration = task({
 })
 
 /**
- * Settings as they may be shown: without secrets, and of each address its origin, since a path may be one.
+ * The settings in a form that is safe to show: without secrets, and with only the origin of each URL, since a path may
+ * be a secret.
  *
- * @param settings The typed settings; what is secret in them is a Redacted, and says so itself.
+ * @param settings The typed settings. A secret is a Redacted and writes itself as such.
  */
 export function configurationOf(settings: object): Configuration {
   return Object.fromEntries(flat(settings, ''))
@@ -50,7 +51,7 @@ function isGroup(value: unknown): value is object {
   return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
 }
 
-/** JSON, but for text; with every address cut to its origin. */
+/** Text as it is, other values as JSON, with each URL cut to its origin. */
 function shown(value: unknown): string {
   const text =
     typeof value === 'string'

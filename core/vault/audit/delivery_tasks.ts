@@ -16,12 +16,12 @@ export const findDelivery = task({
   }),
 })
 
-/** What became of an attempt: how far it came, or why it did not. */
+/** The result of a delivery: how far it came, or why it failed. */
 export type DeliveryReport = { target: string } & ({ mark: number } | { failure: string })
 
 /**
- * Notes what became of an attempt. Recorded is only that a target began to fail, or takes things again: an entry for
- * each would itself have to be delivered.
+ * Stores the result of a delivery. Only a change is recorded, when a target starts to fail or recovers: an entry for
+ * each delivery would itself need a delivery.
  */
 export const reportDelivery = task({
   securityEvent: true,

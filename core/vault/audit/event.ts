@@ -23,7 +23,7 @@ export interface AuditEvent {
   at: number
   /** The request's id, as the client got it; `null` for what the vault does by itself. */
   request: string | null
-  /** What was asked, such as `secret.read`. */
+  /** The operation, such as `secret.read`. */
   operation: string
   principal: string | null
   /** The accessors of the API token and of the session. */
@@ -45,9 +45,9 @@ export interface AuditEvent {
 const MAX_ENTRY_BYTES = 65_535
 /** A fact of this length, such as an id, is never left out. */
 const MAX_PLAIN_LENGTH = 1024
-/** 128 bits: nobody tries them all. */
+/** 128 bits: too many to try. */
 const BLIND_SIZE = 16
-/** Resources that are parts of a vault: what is done to anything else is done to a secret. */
+/** Resources that are parts of a vault. Any other resource is a secret. */
 const PARTS = new Set([
   ...['', 'self', 'audit', 'sessions', 'issuers', 'principals', 'rules', 'tokens'],
   ...['approvals', 'break-glass', 'hooks', 'keys', 'policy', 'rotations'],
@@ -120,8 +120,8 @@ function entryOf(event: AuditEvent, index: number, previous: Hash | null, blind:
 }
 
 /**
- * The canonical JSON of an entry, whose own fields are in order: with those, RFC 8785 is what `JSON.stringify` writes,
- * but for half of a surrogate pair. It is a third of the work, at every request.
+ * The canonical JSON of an entry whose own fields are in order. For such an entry `JSON.stringify` writes RFC 8785,
+ * except for a lone surrogate. That is a third of the work, at every request.
  */
 function written(entry: Entry): string {
   const { facts } = entry
@@ -135,7 +135,10 @@ function isScalar(value: unknown): boolean {
   return typeof value === 'string' || Number.isFinite(value)
 }
 
-/** Only what others chose: a hash of ours may look like anything. The name stays a name: an entry is found by it. */
+/**
+ * Cleans only text that others chose, since one of our own hashes may look like anything. A name stays as it is:
+ * entries are found by it.
+ */
 function cleansed<T extends Pick<AuditEvent, 'resource' | 'agent' | 'facts'>>(entry: T): T {
   const { resource, agent, facts } = entry
   const facets = { resource: printable(resource), agent: agent && cleanse(agent), facts: cleanseAll(facts) as Facts }

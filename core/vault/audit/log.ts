@@ -139,7 +139,7 @@ export class Log {
   entries(from: number, limit: number, { severity = 'info', maxBytes = MAX_PAGE_BYTES }: Which = {}): Entry[] {
     const found: Entry[] = []
     let bytes = 0
-    // Some at a time: what does not fit any more must not be read into memory first.
+    // Reads a chunk at a time: rows beyond the limit must not be read into memory first.
     for (let next = from; found.length < limit; ) {
       const rows = this.#page(next, Math.min(CHUNK, limit - found.length), severity)
       for (const row of rows) {

@@ -18,14 +18,15 @@ import type { AnnouncedErasure, LogRetention } from './retention_store.ts'
 const BUNDLES_A_STEP = 8
 
 /**
- * How long what was announced still stays: for somebody to see that a clock or a setting is wrong, and to place a hold.
+ * How long announced entries still stay: an operator has that time to notice a wrong clock or setting and to place a
+ * hold.
  */
 export const NOTICE_MS = DAY_MS
 
 /**
- * Looks which entries are older than `keepMs`, and announces that they will be erased.
+ * Finds the entries older than `keepMs`, and announces their erasure.
  *
- * @returns `null` when nothing is to be erased now.
+ * @returns `null` when there is nothing to erase now.
  */
 export const announceRetention = task({
   resource: () => 'audit',
@@ -64,7 +65,7 @@ export const pruneLog = task({
 
 const onAudit = { action: 'admin', resource: () => 'audit' } as const
 
-/** Sets or ends a legal hold: nothing of the log is erased while it stands. What was announced is taken back. */
+/** Places or ends a legal hold: no entry of the log is erased while it lasts. A hold withdraws an announced erasure. */
 export const holdLog = operation({
   ...onAudit,
   securityEvent: true,

@@ -1,5 +1,5 @@
 /**
- * What can be asked of a vault's log.
+ * Operations on the log.
  *
  * @module
  */
@@ -18,7 +18,7 @@ import type { LogKey } from './log_key_store.ts'
 import type { LogRetention } from './retention_store.ts'
 import type { Severity } from './severity.ts'
 
-/** Checkpoints and proofs hold hashes only: whoever may ask the vault anything may have them. */
+/** Checkpoints and proofs hold only hashes: any principal of the vault may have them. */
 const open = { action: null, resource: () => 'audit' } as const
 
 /** Entries of the log, and what it takes to verify them. */
@@ -52,7 +52,7 @@ interface EntriesInput {
   severity?: Severity
 }
 
-/** What the caller did last, newest first. Quiet: it tells nobody anything but what was its own. */
+/** The caller's own last entries, newest first. Unrecorded: it reveals nothing that was not the caller's own. */
 export const readMine = operation({
   action: null,
   resource: () => 'self',
@@ -128,8 +128,8 @@ export const headTask = task({ resource: () => 'audit', run: (context, _: Record
 export const keepTask = task({ resource: () => 'audit', run: (context, signed: Signed) => keep(context, signed) })
 
 /**
- * Begins the next term of the key that signs checkpoints. The entry about it holds the new verifier key, and is covered
- * by checkpoints under the old key too: whoever trusts that one can learn the new one from the log itself.
+ * Begins the next term of the key that signs checkpoints. Its entry holds the new verifier key and is covered by
+ * checkpoints under the old key too: a client that trusts the old key can learn the new one from the log itself.
  */
 export const rekeyLog = operation({
   action: 'admin',
@@ -156,8 +156,8 @@ interface NewLogKey {
 }
 
 /**
- * The same, for a vault whose root key was replaced. The key of the first term can be derived no more when the former
- * root key is gone: what verifies it is kept.
+ * Begins the next term for a vault whose root key was replaced. The key of the first term can no longer be derived once
+ * the former root key is gone, so its verifier key is stored.
  */
 export const rekeyTask = task({
   securityEvent: true,
@@ -209,15 +209,15 @@ function consistency(stores: Stores, { from, to }: Sizes): Outcome<{ hashes: Has
 }
 
 export const proveConsistency = operation({ ...open, run: (context, sizes: Sizes) => consistency(context, sizes) })
-/** The same, for a witness. */
+/** Proves consistency for a witness. */
 export const consistencyTask = task({
   resource: () => 'audit',
   run: (context, sizes: Sizes) => consistency(context, sizes),
 })
 
 /**
- * Compares the log with a checkpoint of it that was kept elsewhere. It refuses when the log is smaller, or has other
- * entries. Nothing is recorded: an entry would make a fork of what should go on.
+ * Compares the log with a checkpoint that was stored elsewhere. It refuses a log that is smaller or has other entries.
+ * Nothing is recorded: an entry would fork the log that should continue.
  */
 export const compareHead = task({
   resource: () => 'audit',

@@ -10,7 +10,7 @@ import { type Bytes, base64url, utf8 } from '../../bytes.ts'
 export interface Privacy {
   /** The key under which names of secrets are replaced by an alias; `null`: they are written as they are. */
   aliasKey: Bytes | null
-  /** Whether each entry holds random bytes, so that nobody can guess an entry from its published leaf hash. */
+  /** Whether each entry holds random bytes, so that an entry cannot be guessed from its published leaf hash. */
   blind: boolean
 }
 

@@ -1,6 +1,6 @@
 /**
- * Checking the rows of a log against each other, from its entries up: what somebody edited in the storage is found without
- * waiting for an auditor. The columns that entries are found by are no part of a hash; they are made anew from the entries.
+ * Checks the rows of a log against each other, from the entries up: edited rows are found without waiting for an
+ * auditor. The columns that index entries are in no hash; they are rebuilt from the entries.
  *
  * @module
  */
@@ -20,7 +20,7 @@ export interface Checked {
   subtrees: Hash[]
 }
 
-/** What came of a part of a check. */
+/** The result of one part of a check. */
 export type CheckResult =
   | { kind: 'going'; state: Checked }
   | { kind: 'whole' }
@@ -29,7 +29,7 @@ export type CheckResult =
 
 /** What a part of a check is told. */
 interface Slice {
-  /** `null` begins anew. */
+  /** `null` starts from the beginning. */
   state: Checked | null
   limit: number
   /** Heads of this log that were kept elsewhere. */
@@ -46,15 +46,15 @@ export const isLogSound = task({
 })
 
 /**
- * Reads the next entries, and checks that each has its place, is the one that the next was written after, and that all of
- * them make the tree and the heads. Recorded, as an alert, is only what had to be made anew of the columns.
+ * Reads the next entries, and checks that each is in its place, follows the entry before it, and that together they
+ * make the tree and the heads. It records, as an alert, only a repair of the index columns.
  */
 export const recheckLog = task({
   resource: () => 'audit',
   securityEvent: 'alert',
   run({ log, retention }: Stores, { state, limit, heads }: Slice): Outcome<CheckResult> {
     const { min } = retention
-    // What retention took meanwhile was of a whole log; what is left is looked at from its new beginning.
+    // Entries that retention erased meanwhile were checked; the rest is read from its new beginning.
     const begun = state === null || state.next < min ? { next: min, subtrees: log.frontier(min) } : state
     const tree = GrowingTree.from({ index: begun.next, frontier: begun.subtrees })
     if (tree === null) return { value: { kind: 'changed', index: null }, unrecorded: true }
@@ -87,7 +87,7 @@ interface OwnFacts {
   principal: string | null
 }
 
-/** What an entry says of itself; `null` when it is not the one that belongs there. */
+/** The facts that an entry states about itself; `null` when it does not belong in its place. */
 function entryIn({ index, body }: IndexedEntry, expected: number, previous: Hash | null | undefined): OwnFacts | null {
   if (index !== expected) return null
   try {

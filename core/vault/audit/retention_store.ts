@@ -10,7 +10,7 @@ import type { Sql } from '../sql.ts'
 export interface LogRetention {
   /** The first entry that is kept; a multiple of 256. */
   min: number
-  /** The first entry that the next erasure keeps; the same as `min` when none is announced. */
+  /** The first entry that the next erasure keeps; equal to `min` when none is announced. */
   announced: number
   /** The index of the entry that announces the erasure, and its time in milliseconds since the Unix epoch. */
   announcedAt: number
@@ -24,7 +24,7 @@ export interface LogRetention {
 /** An erasure that is announced and not done yet. */
 export type AnnouncedErasure = Pick<LogRetention, 'announced' | 'announcedAt' | 'announcedWhen'>
 
-/** A bundle is the leaves of one full tile. Of its 511 hashes only the last, the tile's root, outlives its erasure. */
+/** A bundle is the leaves of one full tile. Only the last of its 511 hashes, the tile's root, outlives its erasure. */
 const BUNDLE = 256
 const BUNDLE_HASHES = 2 * BUNDLE - 1
 /** How many bundles one search for expired entries reads. */

@@ -1,12 +1,12 @@
 import type { Reason } from '../../errors.ts'
 
 /**
- * How much an entry matters to whoever watches: from `notice` on it is a security event.
+ * The severity of an entry. From `notice` on it is a security event.
  *
- * - `info`: what happens all day
- * - `notice`: who may do what was changed, somebody signed in, something was erased for good
- * - `warning`: somebody was refused what it has no right to, or a guess was wrong
- * - `alert`: somebody should look now
+ * - `info`: routine
+ * - `notice`: rights changed, a principal signed in, something was erased for good
+ * - `warning`: a request without the right, or a wrong guess, was refused
+ * - `alert`: an operator should look now
  */
 export const SEVERITIES = ['info', 'notice', 'warning', 'alert'] as const
 export type Severity = (typeof SEVERITIES)[number]
@@ -32,8 +32,8 @@ const WARNINGS: ReadonlySet<string> = new Set<Reason>([
 /**
  * The severity of an event.
  *
- * @param notable Whether what was done is a security event when it succeeds, or even an alert.
- * @param locked Whether it locked somebody out.
+ * @param securityEvent Whether the operation is a security event when it succeeds, or even an alert.
+ * @param locked Whether it locked out a principal.
  */
 export function severityOf(
   outcome: 'ok' | Reason,

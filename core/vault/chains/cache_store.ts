@@ -33,7 +33,7 @@ export interface CachedRefusal {
 const BARRIER_MS = 15 * 60_000
 const MAX_ROWS = 10_000
 
-/** The rows of the cache. It knows SQL, and nothing of keys or of who may read. */
+/** The rows of the cache. The store knows SQL, and neither keys nor rights. */
 export class CacheStore {
   readonly #sql: Sql
   readonly #erasures: Erasures
@@ -87,10 +87,10 @@ export class CacheStore {
   }
 
   /**
-   * Forgets what is known of a name, and keeps what was read before now from being kept: a read that was on its
-   * way while the secret changed brings the old value.
+   * Deletes the cached state of a name, and keeps earlier reads from being cached: a read in flight while the secret
+   * changed brings the old value.
    *
-   * @returns How many values were there.
+   * @returns The number of values that were deleted.
    */
   purge(name: string, now: number): number {
     const rows = this.#sql.all('DELETE FROM cached WHERE name = ? RETURNING name', name)
@@ -100,7 +100,7 @@ export class CacheStore {
     return rows.length
   }
 
-  /** Forgets what is known of one version of a name. */
+  /** Deletes the cached state of one version of a name. */
   drop(name: string, asked: string): void {
     this.#erasures.note(this.#sql.all('DELETE FROM cached WHERE name = ? AND asked = ? RETURNING name', name, asked))
   }
@@ -110,7 +110,7 @@ export class CacheStore {
     this.#erasures.note(this.#sql.all('DELETE FROM cached RETURNING name'))
   }
 
-  /** When a name was purged last; 0 when that is long ago. What was read by then is not to be kept. */
+  /** When a name was last purged; 0 when that is long ago. A value read before then must not be cached. */
   barrier(name: string): number {
     const [row] = this.#sql.all<{ at: number }>('SELECT raised_at AS at FROM cache_barrier WHERE name = ?', name)
     return row?.at ?? 0

@@ -1,6 +1,5 @@
 /**
- * What can be asked of a vault's chains and providers. Changes need `admin`, and are recorded with what was before
- * and after.
+ * Operations on chains and providers. Changes need `admin`, and are recorded with the state before and after.
  *
  * @module
  */
@@ -54,12 +53,12 @@ export const deleteChain = operation({
   },
 })
 
-/** Which chain it is, and as what: its version begins at one again when it is deleted and made anew. */
+/** Identifies a chain and its content. The version alone restarts at 1 when a chain is deleted and put again. */
 function revisionOf(chains: ChainStore, id: string): string | null {
   return chains.list().find((chain) => chain.id === id)?.revision ?? null
 }
 
-/** What a vault knows of the providers that it uses. */
+/** The providers that a vault uses, as far as the vault knows them. */
 export interface ProvidersSeen {
   health: HealthRow[]
   lags: Lag[]
@@ -100,7 +99,7 @@ export const browseChain = operation({
   },
 })
 
-/** Of the names that a provider has, those that the chain covers and that the caller may read. */
+/** Filters the names of a provider: those that the chain covers and the caller may read. */
 export const showNames = operation({
   action: null,
   resource: ({ prefix }: { chain: string; prefix: string; names: string[] }) => prefix,

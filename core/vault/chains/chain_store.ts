@@ -5,7 +5,7 @@ import type { Sql } from '../sql.ts'
 /** The rows of chains. */
 export class ChainStore {
   readonly #sql: Sql
-  // In the order in which they are looked at. Safe to keep: nobody else writes to this store.
+  // Chains in the order of their precedence. A cache is safe: no other code writes these rows.
   #chains: readonly VersionedChain[] | null = null
   #fallback: VersionedChain | null = null
 

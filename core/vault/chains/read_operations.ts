@@ -14,7 +14,7 @@ import type { CachedValue } from './cache_store.ts'
 
 /** How long it is remembered that there is no such secret. */
 const ABSENT_MS = 5000
-/** A read that took longer than any request is not to be kept. */
+/** The result of a read that took longer than any request is not cached. */
 const MAX_READ_MS = 10 * 60_000
 
 /** A read that was permitted, of a name that a provider keeps. */
@@ -22,15 +22,15 @@ export interface ProviderRead {
   name: string
   version: string | null
   chain: VersionedChain
-  /** Replicas that still have what was replaced by a rotation, and is valid no more: they are not asked. */
+  /** Replicas that still have the value before a rotation, which is no longer valid: they are skipped. */
   outdated: readonly string[]
-  /** When it was permitted; what was read then is not kept when the secret changed since. */
+  /** When the read was permitted. Its value is not cached if the secret changed after that. */
   since: number
   /** When the name changed last: reads before and after must not share an answer. */
   barrier: number
   /** A value that is fresh enough to be served in place of the provider's. */
   cached: CachedValue | null
-  /** Whether there is an older one, and so what the cache says of the read: RFC 9211. */
+  /** How the cache took part in the read (RFC 9211): `stale` when it holds an older value. */
   cache: 'hit' | 'stale' | 'miss' | 'bypass'
 }
 
@@ -79,7 +79,7 @@ export function planRead(
   return { value, facts: { ...about, cache: value.cache, ...(cached && servedFacts(cached, now)) } }
 }
 
-/** What came of asking the providers. */
+/** The outcome of a read at the providers. */
 export interface ReadReport {
   name: string
   version: string | null
@@ -90,18 +90,18 @@ export interface ReadReport {
   tampered?: boolean
   outcome:
     | { provider: string; version: string; keep?: CachedValue }
-    // Nobody answered when there is no provider.
+    // The provider is `null` when none answered.
     | { failure: FailureKind; provider: string | null }
 }
 
-/** What is to be released: the value that the edge has, or an old one of the cache. */
+/** The released value: the one that the edge has, or an older one from the cache. */
 export interface Released {
   stale: CachedValue | null
   /** Whether the value was kept. */
   stored: boolean
 }
 
-/** Records what came of a permitted read, before anything of it is released. It decides anew. */
+/** Records the outcome of a permitted read before the value is released. It authorizes the read again. */
 export const reportRead = operation({
   action: 'read',
   continuation: true,
@@ -159,7 +159,7 @@ function absentMs({ cacheSeconds }: VersionedChain): number {
 }
 
 /**
- * Whether something is younger than an age. What comes from the future is not: a clock went back, and its age is
+ * Whether a value is younger than an age. A time in the future does not count: a clock went back, and the age is
  * unknown.
  */
 function isWithin({ fetchedAt }: { fetchedAt: number }, ms: number, now: number): boolean {
@@ -194,7 +194,7 @@ function refuse(
 ): void {
   const { name, asked, provider, failure, since } = about
   const current = since > cache.barrier(name)
-  // What is said of one version says nothing of the others.
+  // The absence of one version says nothing about the others.
   if (asked !== '' && (failure === 'not_found' || failure === 'invalid')) cache.drop(name, asked)
   else cache.purge(name, now)
   const isPrimary = provider === chain.members[0]!.provider
@@ -202,7 +202,7 @@ function refuse(
   cache.keepRefusal(name, asked, { revision: chain.revision, provider, failure, fetchedAt: now }, now + absentMs(chain))
 }
 
-/** Absences that tell of a secret that was there. */
+/** Absences that show that the secret once existed. */
 const REVOKED: readonly SkipReason[] = ['deleted', 'disabled', 'expired']
 
 /** An old value, while the chain allows one and the provider that it came from does not deny having it. */
@@ -222,7 +222,7 @@ function servedFacts({ provider, version, fetchedAt }: CachedValue, now: number)
   return { provider, version: bounded(version), ageSeconds: Math.max(0, Math.floor((now - fetchedAt) / 1000)) }
 }
 
-/** What somebody else calls a version, as the log has room for it. */
+/** A provider's name for a version, cut to the length that the log takes. */
 export function bounded(version: string): string {
   return version.slice(0, 128)
 }

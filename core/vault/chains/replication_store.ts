@@ -1,7 +1,7 @@
 import type { FailureKind } from '../../providers/provider.ts'
 import type { Sql } from '../sql.ts'
 
-/** What a replica is to be brought to: the primary's value, or, when that is gone, nothing either. */
+/** The state that a replica must reach: the value of the primary, or no value if the primary has none. */
 export type Effect = 'write' | 'delete'
 
 /** One replica of one name that lags behind the primary. */
@@ -34,7 +34,7 @@ export interface Compared {
   differs: boolean | null
 }
 
-/** When a write was begun, and when its replicas are looked at. */
+/** When a write began, and when its replicas become due. */
 interface Begun {
   now: number
   dueAt: number
@@ -57,12 +57,12 @@ export class ReplicationStore {
   }
 
   /**
-   * Notes that a write is about to be made, or was, so that its replicas are brought up to date whatever becomes of us.
-   * How long they lag counts from the oldest that has not arrived.
+   * Marks the replicas of a name as due before or after a write, so that they catch up even if the edge crashes. Their
+   * lag counts from the oldest write that has not arrived.
    *
-   * A deletion that has not arrived stands until a later write is known to be made: that one may have been refused.
+   * A pending deletion stays until a later write is known to be made: that write may have been refused.
    *
-   * @param serveUntil When what the replicas have is valid no more; `null`: that is not known to end.
+   * @param serveUntil When the value on the replicas stops being valid; `null` when that is unknown.
    */
   begin(name: string, providers: readonly string[], effect: Effect, begun: Begun) {
     const { now, dueAt, serveUntil = null, replace, isMade = false } = begun
@@ -84,7 +84,7 @@ export class ReplicationStore {
     this.#sql.all('UPDATE replication SET replaces = NULL WHERE name = ?', name)
   }
 
-  /** The providers whose replica of a name lags, and is valid no more: nothing is to be read from them. */
+  /** The providers whose replica of a name lags and is no longer valid: reads skip them. */
   outdated(name: string, now: number): string[] {
     return this.#sql
       .all<{ provider: string }>('SELECT provider FROM replication WHERE name = ? AND serve_until <= ?', name, now)
@@ -138,7 +138,7 @@ export class ReplicationStore {
     }
   }
 
-  /** Has a replica compared no more. */
+  /** Ends the comparisons of a replica. */
   unwatch(name: string, provider: string): void {
     this.#sql.all('DELETE FROM compared WHERE name = ? AND provider = ?', name, provider)
   }

@@ -16,7 +16,7 @@ import type { Compared, Lagging } from './replication_store.ts'
 /** A replica to look at, and the chain that it is of; `null` when it is of none any more. */
 export type OfChain<T> = T & { chain: VersionedChain | null }
 
-/** Tells which replicas are to be brought up to date now, and when the next will be. */
+/** Lists the replicas that are due now, and when the next one will be. */
 export const laggingReplicas = task({
   resource: () => 'replicas',
   run(
@@ -49,7 +49,7 @@ export const replicaReached = task({
   }),
   run({ replication, cache, now }, { name, provider, mark, how, version }): Outcome<{ done: boolean }> {
     const done = replication.done(name, provider, mark)
-    // What stood in for the primary meanwhile may be what this replica had before.
+    // A cached fallback may hold the former value of this replica.
     if (how !== 'dropped') cache.purge(name, now)
     if (how === 'deleted' || how === 'dropped') replication.unwatch(name, provider)
     else replication.watch(name, [provider])
@@ -70,7 +70,7 @@ export const replicaFailed = task({
   },
 })
 
-/** Tells which replicas are to be compared with their primary now. */
+/** Lists the replicas that are due for a comparison with their primary. */
 export const uncomparedReplicas = task({
   resource: () => 'replicas',
   run(
@@ -120,7 +120,7 @@ export const replicaCompared = task({
   },
 })
 
-/** Has a replica compared no more. */
+/** Ends the comparisons of a replica. */
 export const forgetReplica = task({
   resource: byName,
   run({ replication }, { name, provider }: { name: string; provider: string }): Outcome<null> {

@@ -14,7 +14,7 @@ import type { Idempotency } from '../secrets/store.ts'
 import { bounded, reasonOf, replicasOf } from './read_operations.ts'
 import type { Effect } from './replication_store.ts'
 
-/** How long a write may take to come back before its replicas are looked at anyway. */
+/** How long a write may take before its replicas become due without its report. */
 const WRITE_GRACE_MS = 60_000
 const WRITE_MEMORY_MS = DAY_MS
 
@@ -27,10 +27,10 @@ export interface ProviderWrite {
   under: string | null
 }
 
-/** An outcome that is no refusal. */
+/** An outcome that has a value. */
 type Permitted<T> = Extract<Outcome<T>, { value: T }>
 
-/** Looks how a write goes. The cache forgets the name, and its replicas are due, whatever becomes of the edge. */
+/** Plans a write. The cache drops the name, and the replicas become due even if the edge crashes. */
 export function beginWrite(
   { cache, replication, now }: OperationContext,
   chain: VersionedChain,
@@ -57,9 +57,7 @@ export interface WriteReport {
   idempotency?: Idempotency
 }
 
-/**
- * Records what came of a write that was permitted. It needs no right anew: it is done, and releases nothing.
- */
+/** Records the outcome of a permitted write. It needs no further right: the write is done, and nothing is released. */
 export const reportWrite = operation({
   action: null,
   continuation: true,
@@ -70,7 +68,7 @@ export const reportWrite = operation({
     const { name, effect, outcome, replace, idempotency } = report
     const isMade = !('failure' in outcome)
     cache.purge(name, now)
-    // Anew: what was copied while the write was on its way may have been the value before it.
+    // Marks the replicas again: a copy made while the write was in flight may hold the former value.
     const begun = { now, dueAt: now, isMade, ...(isMade && { replace }) }
     replication.begin(name, copiesOf(chains.covering(name)), effect, begun)
     if ('failure' in outcome) {

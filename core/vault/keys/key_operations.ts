@@ -1,5 +1,5 @@
 /**
- * What can be asked of a vault's keys.
+ * Operations on the keys of a vault.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import type { RootBearers, RootRow } from './root_key_store.ts'
 
 /** How much is shown of what could not be moved. */
 const MAX_UNMOVED = 100
-/** Of how many root keys it is shown who still comes with something that was made under them. */
+/** For how many former root keys the principals are listed that still use their tokens. */
 const MAX_ROOTS = 10
 
 /** Says under which key the edge has to seal. */
@@ -35,7 +35,7 @@ export interface Keys {
   roots: (RootRow & RootBearers & { needed: boolean })[]
 }
 
-/** The terms of the vault's key, how far the move to the newest is, and what becomes of former root keys. */
+/** The terms of the vault's key, the progress of the move to the newest term, and the state of former root keys. */
 export const showKeys = operation({
   ...onKeys,
   approvalBinding: 'nothing',
@@ -63,7 +63,7 @@ export const rekey = operation({
   securityEvent: true,
   approvalBinding: ({ keys }: OperationContext) => ({ term: keys.term() }),
   run({ keys, principal, now }: OperationContext, _: Record<never, never>): Outcome<Term> {
-    // Each move goes from all older terms to the newest: another before it is done would only begin it anew.
+    // Each move goes from all older terms to the newest: a second one before the first is done would only restart it.
     if (keys.isMoving()) return { reason: 'rekeying' }
     const term = keys.start(principal, now)
     return { value: term, facts: { term: term.number } }

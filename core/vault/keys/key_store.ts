@@ -11,7 +11,7 @@ export interface Term {
   /** How many sealed values were moved to it, and how many could not be. */
   moved: number
   failed: number
-  /** Since when nothing is sealed under an older one; `null` while that goes on. */
+  /** Since when no value is sealed under an older term; `null` while the move is running. */
   doneAt: number | null
   /** The root key that it derives from; `null` before the vault was tied to one. */
   root: string | null
@@ -28,7 +28,7 @@ export interface Stale {
   head: Bytes
 }
 
-/** Something that could not be moved, for whoever has to do something about it: a secret's, a principal's, a hook's. */
+/** A row that could not be moved, named for the operator: of a secret, a principal or a webhook. */
 export interface Unmoved {
   kind: 'version' | 'factor' | 'hook'
   name: string
@@ -51,7 +51,7 @@ const CACHED = TABLES.indexOf('cached')
 /** The rows of a vault's terms, and of what is sealed under them. It knows no keys: only which one is the newest. */
 export class KeyStore {
   readonly #sql: Sql
-  // Asked at each write. Safe to keep: nobody else writes to this store.
+  // The newest term, read at each write. A cache is safe: no other code writes these rows.
   #under: Under | null = null
 
   constructor(sql: Sql) {
@@ -74,7 +74,7 @@ export class KeyStore {
     return this.under().term
   }
 
-  /** Whether a key id is of the term that holds now: what was sealed just before is sealed again. */
+  /** Whether a key id is of the current term. A value sealed just before a new term is sealed again. */
   isCurrent(kid: string): boolean {
     const [, root, number] = KID.exec(kid) ?? []
     const { term, root: own } = this.under()
@@ -111,7 +111,7 @@ export class KeyStore {
     return this.#sql.all<RekeyCursor>(query, this.term())[0] ?? null
   }
 
-  /** How many rows of the move to the newest term are still to be looked at, or fewer: some are not there any more. */
+  /** An upper bound for the rows that the move to the newest term still has to read: some may be deleted. */
   left(): number {
     const place = this.place()
     if (place === null) return 0
@@ -139,10 +139,10 @@ export class KeyStore {
   }
 
   /**
-   * Of the next `span` rows from a place on, those that are not under the key that they are moved to.
+   * Finds, among the next `span` rows, those that are not under the key of the move.
    *
-   * @param headSize The longest head of an envelope.
-   * @returns With the place behind them; `null` when there is nothing behind.
+   * @param headSize The longest head of an envelope, in bytes.
+   * @returns The rows and the cursor behind them; `null` at the end.
    */
   stale({ stage, cursor }: RekeyCursor, span: number, headSize: number): { items: Stale[]; next: RekeyCursor | null } {
     const table = TABLES[stage]!
@@ -159,14 +159,14 @@ export class KeyStore {
     const table = TABLES[stage]!
     const query = `SELECT sealed FROM ${table} WHERE rowid = ? AND kid = ? AND sealed IS NOT NULL`
     const [row] = this.#sql.all<{ sealed: Bytes }>(query, at, kid)
-    // Of another value that took the row meanwhile, or was put in the place of this one.
+    // The row holds another value by now, or a value that was put in its place.
     if (row === undefined || !equal(row.sealed.subarray(0, head.length), head)) return false
     const sealed = concat(newHead, row.sealed.subarray(head.length))
     this.#sql.all(`UPDATE ${table} SET kid = ?, sealed = ? WHERE rowid = ?`, newKid, sealed, at)
     return true
   }
 
-  /** Notes how far the move has come; `null`: to the end. What failed is looked at again in another round. */
+  /** Stores the progress of a move; `null` ends it. Failed rows are read again in another round. */
   moveOn(next: RekeyCursor | null, { moved, failed }: { moved: number; failed: number }, now: number): void {
     const place: SqlValue[] = next === null ? [0, 0] : [next.stage, next.cursor]
     this.#sql.all(
@@ -184,9 +184,9 @@ export class KeyStore {
   }
 
   /**
-   * Notes what could not be moved. Of the cache that is no loss, and it is dropped.
+   * Stores that a row could not be moved. A cached value is dropped instead: that loses nothing.
    *
-   * @returns Whether it keeps its older key in use.
+   * @returns Whether the row keeps its older key in use.
    */
   fail(stage: number, { at, kid }: Stale): boolean {
     if (stage === CACHED) {

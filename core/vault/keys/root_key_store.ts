@@ -7,7 +7,7 @@ export interface RootRow {
   since: number
 }
 
-/** What is sealed under a root key, and what only it can check. */
+/** The tables that hold envelopes under a root key, and those whose rows only it can check. */
 export interface RootUse {
   /** Versions of secrets, second factors and signing secrets of hooks. */
   versions: number
@@ -42,7 +42,10 @@ export class RootKeyStore {
     this.#given = new Set(ids)
   }
 
-  /** Whether the server has a root key: else nothing that was made under it is good. All are taken to be there until told. */
+  /**
+   * Whether the server has a root key: without it no row made under it is valid. All root keys count as present until
+   * the server lists its own.
+   */
   isGiven(id: string | null): boolean {
     return this.#given === null || this.#given.has(id ?? this.current() ?? '')
   }

@@ -1,9 +1,10 @@
 /**
- * Another root key: a vault that is opened with a new one, and its own beside it as a former one, becomes the new one's.
+ * Replacing the root key: a vault that is opened with a new root key, and with its own beside it as a former one, moves
+ * to the new one.
  *
- * That begins a term under the new root key, to which everything sealed moves as it does to any term (`key_tasks.ts`),
- * and then a term of the log's key. What cannot be moved, since only a keyed hash of it is kept, is good for as long as
- * its root key is given: tokens, sessions, recovery codes.
+ * That begins a term under the new root key, to which all envelopes move as to any term (`key_tasks.ts`), and then a
+ * term of the log's key. Rows that hold only a keyed hash cannot move: tokens, sessions and recovery codes stay valid
+ * as long as their root key is configured.
  *
  * @module
  */
@@ -27,7 +28,7 @@ export interface Roots {
   signing: string
 }
 
-/** Which root keys are given: the one that the vault is to be under, those that it takes the place of, and all. */
+/** The root keys of the server: the current one, those that it replaces, and all of them. */
 export interface GivenRoots {
   current: string
   former: readonly string[]

@@ -1,6 +1,6 @@
 import type { Sql } from '../sql.ts'
 
-/** Something that somebody has to be told. */
+/** A notification that is waiting to be sent. */
 export interface PendingNotification {
   id: number
   /** Such as `approval.asked`. */

@@ -1,6 +1,6 @@
 /**
- * Notices: what somebody has to be told soon. They are written down in the transaction of what they are about, and sent
- * to the hook that the policy names, until it takes them.
+ * Notifications: written in the transaction of their event, and sent to the webhook that the policy names until it
+ * takes them.
  *
  * @module
  */

@@ -1,8 +1,9 @@
 /**
- * Hooks of 0.1, whose envelopes do not bind their address: the edge seals their secrets anew, once, when the vault is opened.
+ * Webhooks of 0.1, whose envelopes do not bind their URL: the edge seals their secrets again, once, when it opens the
+ * vault.
  *
- * Their addresses are trusted as they are then, and the log says which, as an alert. From then on no envelope without an
- * address is opened: a row that is put back to that form, with another address, stays shut.
+ * Their URLs are trusted as they are then, and an alert in the log names them. From then on an envelope without a URL
+ * is never opened: a row that is put back to that form, with another URL, stays sealed.
  *
  * @module
  */
@@ -20,9 +21,9 @@ const PAGE = 200
 /** What there is to bind. */
 export interface UnboundWebhooks {
   hooks: Webhook[]
-  /** Whether the hooks of this vault were bound before: what is unbound now was put there by other means. */
+  /** Whether the webhooks of this vault were bound before. An unbound row was then written by other means. */
   wasDone: boolean
-  /** The term that they are to be sealed under, and its root key. */
+  /** The term to seal the secrets under, and its root key. */
   under: { term: number; root: string | null }
 }
 
@@ -36,7 +37,7 @@ export const findUnbound = task({
   },
 })
 
-/** Keeps secrets that were sealed anew. */
+/** Stores secrets that were sealed again. */
 export const bindWebhooks = task({
   securityEvent: 'alert',
   resource: () => 'hooks',

@@ -14,7 +14,7 @@ export const listWebhooks = operation({
   run: ({ hooks }: OperationContext, _: Record<never, never>): Outcome<Webhook[]> => ({ value: hooks.list() }),
 })
 
-/** What a hook is to be, with a new signing secret that is taken only if there is none, or it is to be replaced. */
+/** A new or changed webhook. Its signing secret is taken only if the webhook has none or is to get a new one. */
 interface NewHook extends Pick<Webhook, 'id' | 'url' | 'kid' | 'sealed'> {
   newSecret: boolean
 }
@@ -37,7 +37,7 @@ export const putWebhook = operation({
     const { id, url, newSecret, kid, sealed } = input
     if (!keys.isCurrent(kid)) return { reason: 'raced' }
     const before = hooks.find(id)
-    // Whoever takes over the address must not be sent what only the one before can verify, nor the other way.
+    // A new owner of the URL must not receive messages that the former owner could verify, nor the reverse.
     const tookSecret = before === null || newSecret || before.url !== url || !hooks.isBound(id)
     const secret = tookSecret ? { kid, sealed } : { kid: before.kid, sealed: before.sealed }
     const hook = { id, url, ...secret, version: (before?.version ?? 0) + 1, updatedAt: now, updatedBy: principal }
@@ -59,12 +59,12 @@ export const deleteWebhook = operation({
   },
 })
 
-/** What the log tells of an address: of many hooks the path is the credential. */
+/** The part of a URL that the log may hold: for many webhooks the path is the credential. */
 export function originOf(url: string): string {
   return URL.canParse(url) ? new URL(url).origin : '<address>'
 }
 
-/** A hook as it is. Its version alone begins at one again when it is deleted and made anew. */
+/** The state of a webhook. The version alone restarts at 1 when a webhook is deleted and put again. */
 function shown(hook: Webhook | null) {
   return hook && { url: hook.url, version: hook.version, updatedAt: hook.updatedAt, updatedBy: hook.updatedBy }
 }

@@ -13,9 +13,9 @@ export interface Webhook {
   updatedBy: string
 }
 
-/** The secret of a hook of 0.1, sealed anew with its address bound. */
+/** The secret of a webhook of 0.1, sealed again with its URL bound. */
 export interface BoundWebhookSecret extends Pick<Webhook, 'id' | 'url' | 'kid' | 'sealed'> {
-  /** What was sealed before. */
+  /** The former envelope. */
   before: Bytes
 }
 
@@ -60,7 +60,7 @@ export class WebhookStore {
     return this.#sql.all('SELECT 1 FROM hook WHERE id = ? AND bound = 1', id).length > 0
   }
 
-  /** @returns Whether the hook was as it was when its secret was sealed anew. */
+  /** @returns Whether the webhook was unchanged since its secret was sealed again. */
   bind({ id, url, kid, sealed, before }: BoundWebhookSecret): boolean {
     const query = `UPDATE hook SET kid = ?, sealed = ?, bound = 1 WHERE id = ? AND url = ? AND sealed = ? AND bound = 0 RETURNING id`
     const rows = this.#sql.all(query, kid, sealed, id, url, before)

@@ -1,5 +1,5 @@
 /**
- * What can be asked of rotations: how a secret rotates, when it is due, and to rotate it now.
+ * Operations on rotations: their configuration, their schedule, and a rotation at once.
  *
  * @module
  */
@@ -15,7 +15,7 @@ import { nextDue, thawed } from './schedule.ts'
 import type { RotationConfig, Steer } from './state_machine.ts'
 import type { Rotation, Run } from './store.ts'
 
-/** A secret's rotation, and the run that goes on or went last. */
+/** The rotation of a secret, with its running or last run. */
 export interface ShownRotation extends Rotation {
   run: Run | null
 }
@@ -58,7 +58,7 @@ export const putRotation = operation({
   },
 })
 
-/** Has a secret rotate no more. A run that goes on has to end first: its target waits for it. */
+/** Ends the rotation of a secret. A running run has to end first: its target waits for it. */
 export const deleteRotation = operation({
   action: 'admin',
   securityEvent: true,
@@ -75,7 +75,7 @@ export const deleteRotation = operation({
   },
 })
 
-/** Rotations of those secrets that the caller may rotate; all for who may administer rotations. */
+/** Lists the rotations of the secrets that the caller may rotate; all for an administrator of rotations. */
 export const listRotations = operation({
   action: null,
   resource: () => 'rotations',
@@ -115,7 +115,7 @@ export const showRotation = operation({
 
 interface StartRotation {
   name: string
-  /** The version whose value is to be made valid again, in place of a new value. */
+  /** The version to restore, in place of a new value. */
   restores: number | null
   /** Rotates in a freeze too. */
   force: boolean
@@ -126,7 +126,7 @@ interface StartRotation {
 /** Begins a rotation now. */
 export const startRotation = operation({
   action: 'rotate',
-  // What it brings back is opened for whoever asks; a new value is not.
+  // A restored value is opened for the caller; a new value is not.
   also: ({ restores }: StartRotation) => (restores === null ? null : 'read'),
   securityEvent: true,
   resource: byName,
@@ -191,7 +191,7 @@ export const steerRotation = operation({
     const facts = { run: run.id, step: run.step }
     const isCurrent = run.step === 'finish'
     if (to === (isCurrent ? 'cancel' : 'finish')) return { reason: 'not_rotating', facts }
-    // Whoever is at it now comes too late.
+    // The present holder of the lease comes too late.
     rotations.interrupt(run)
     if (to === 'abandon') abandon(context, secret, run)
     else if (to === 'cancel') rotations.goto(run.id, { step: 'undo', nextAt: now, failure: 'cancelled' })
@@ -201,14 +201,14 @@ export const steerRotation = operation({
 })
 
 /**
- * Where values would go. An approval is bound to that and to the configuration, not to their versions: what is deleted
- * and made anew begins to count at one again.
+ * The destination of the values. An approval binds it and the configuration, not their versions: a version restarts at
+ * 1 when a rotation is deleted and put again.
  */
 function urlOf(hooks: WebhookStore, { target }: RotationConfig): string | null {
   return target.kind === 'webhook' ? (hooks.find(target.hook)?.url ?? null) : null
 }
 
-/** A rotation as it is. Its version alone begins at one again when it is deleted and made anew. */
+/** The state of a rotation. The version alone restarts at 1 when a rotation is deleted and put again. */
 function shown(rotation: Rotation | null) {
   if (rotation === null) return null
   const { config, version, updatedAt, updatedBy } = rotation

@@ -18,7 +18,7 @@ import type { ProviderRun, Rotation, Run } from './store.ts'
 /** Why a secret cannot rotate in this way where it is kept; `null` when it can. */
 export function objectionTo(target: TargetConfig, chain: VersionedChain | null): Reason | null {
   if (chain === null) return target.kind === 'provider' || intoOf(target) !== null ? 'not_provided' : null
-  // A webhook would have to be told of two values that both may be lost: the one here, and the one there.
+  // A webhook would have to learn two values, and either may be lost: the one here, and the one at the provider.
   if (target.kind === 'webhook') return 'not_sealed'
   const [primary] = chain.members
   return target.kind === 'provider' && !rotatesItself(primary!.provider) ? 'no_provider_rotation' : null
@@ -75,9 +75,9 @@ export function beginRun(
 }
 
 /**
- * The token of the next run. Where a provider rotates by itself, a run that changed nothing as far as is known goes on
- * with the token of the last one: a provider that had begun is asked for the same again and not for a second one, and if
- * it was done since, that is found. To set the rotation anew gives another.
+ * The token of the next run. Where the provider makes the value, a run that changed nothing as far as is known passes
+ * its token on: the provider then continues the same rotation instead of starting a second, and a rotation that was
+ * completed meanwhile is found. Putting the rotation again gives a new token.
  */
 function tokenAfter(last: Run | undefined, { config, updatedAt }: Rotation): string {
   const goesOn =
@@ -90,10 +90,10 @@ function tokenAfter(last: Run | undefined, { config, updatedAt }: Rotation): str
 }
 
 /**
- * Does what follows from the end of a run at a provider, in its transaction: nothing older is served from the cache, the
- * value that was kept here is erased, and the replicas are due.
+ * Applies the end of a run at a provider, in its transaction: the cache drops older values, the pending value in the
+ * vault is erased, and the replicas become due.
  *
- * @param rotated Whether the provider has another value now; `null` when that is not known.
+ * @param rotated Whether the provider has a new value; `null` when that is unknown.
  */
 export function settleProvided(
   { secrets, cache, chains, replication, now }: Stores & { now: number },

@@ -23,7 +23,10 @@ export type Freeze =
 export interface Schedule {
   /** Days, or an ISO 8601 duration; `null`: by hand only. */
   rotateEvery: number | string | null
-  /** Up to so much later, each time anew, so that not all secrets of a vault rotate together. */
+  /**
+   * The most seconds by which a rotation is delayed, drawn at random each time, so that not all secrets of a vault
+   * rotate together.
+   */
   jitterSeconds: number
   freeze: readonly Freeze[]
 }

@@ -28,24 +28,24 @@ export interface RotationConfig extends Schedule {
 }
 
 /**
- * A run's step, the one that is done next:
+ * The next step of a run:
  *
- * - `create`: make a value, and keep it as pending
+ * - `create`: make a value, and store it as pending
  * - `set`: make it valid at the target, beside the current one
  * - `test`: prove it there; then it becomes current, in one transaction
- * - `finish`: once the grace is over, tell the target that the value before is not needed any more
- * - `undo`: tell the target to forget the pending value, and to stay with the current one
+ * - `finish`: after the grace, tell the target that the former value is no longer needed
+ * - `undo`: tell the target to forget the pending value and to keep the current one
  *
- * What a provider keeps is current there once it was tested, and no target is told of the grace: it runs while replicas
- * are brought up to date.
+ * A value at a provider is current there once it is tested, and no target hears of the grace: it runs while replicas
+ * catch up.
  */
 export const STEPS = ['create', 'set', 'test', 'finish', 'undo'] as const
 export type Step = (typeof STEPS)[number]
 
 /**
- * Why a step failed. Some are answers, and final: `refused` by the target, `denied` to our credentials, in `conflict` with
- * what somebody else does there, `foreign_shape` when the secret is a document and the value would replace all of it. `unfinished`: a provider has begun, and is not done. With the others nothing is known of
- * what the target did.
+ * Why a step failed. Some reasons are final answers: `refused` by the target, `denied` to our credentials, in
+ * `conflict` with another change there, `foreign_shape` when the secret is a document that the value would replace.
+ * `unfinished`: a provider has begun and is not done. After any other reason it is unknown what the target did.
  */
 export const FAILURES = [
   ...['refused', 'denied', 'conflict', 'foreign_shape', 'unfinished', 'unreachable', 'unreadable'],
@@ -60,7 +60,7 @@ export type Steer = (typeof STEERS)[number]
 /** How a run ended: its value is current; nothing changed; or a human gave up on it. */
 export type RunOutcome = 'rotated' | 'undone' | 'abandoned'
 
-/** What comes after a step. `promote`: the pending version becomes current. */
+/** The transition after a step. `promote`: the pending version becomes current. */
 export type Next =
   | { kind: 'step'; step: Step; promote?: true; waitMs?: number }
   | { kind: 'end'; outcome: RunOutcome; promote?: true }
@@ -124,7 +124,7 @@ export function afterFailure(
   if (step === 'finish') return attempts < MAX_LAST_ATTEMPTS && !refused ? again : { kind: 'end', outcome: 'rotated' }
   if (step === 'undo') return attempts < MAX_LAST_ATTEMPTS && !refused ? again : { kind: 'end', outcome: 'abandoned' }
   if (attempts < MAX_ATTEMPTS && !refused) return again
-  // Of what was made at a provider nothing can be taken back: the next run finds it, and goes on.
+  // A value made at a provider cannot be taken back: the next run finds it and continues.
   const isTold = target.kind === 'webhook' && provided === null
   return isTold ? { kind: 'step', step: 'undo' } : { kind: 'end', outcome: 'undone' }
 }

@@ -21,7 +21,7 @@ export interface Rotation {
   updatedBy: string
 }
 
-/** Of a run: where its secret is kept, and by what a repeat of a step is told. */
+/** The facts of a run at a provider: where the secret is, and the token that identifies a repeated step. */
 export interface ProviderRun {
   /** The primary of the chain when the run began. If it is another one meanwhile, the run is undone. */
   member: Member
@@ -44,7 +44,7 @@ export interface Run {
   by: string
   /** The version whose value it brings back; `null`: it makes a new one. */
   restores: number | null
-  /** As it was when the run began: what is changed meanwhile is for the next one. */
+  /** The configuration as it was when the run began. Later changes apply to the next run. */
   config: RotationConfig
   /** Where it is and how far, when a provider keeps the secret; `null`: here. */
   provided: ProviderRun | null
@@ -79,13 +79,13 @@ const ROTATION = `rotation.secret, name, body, provided, rotation.version, next_
   rotation.updated_at AS updatedAt, updated_by AS updatedBy FROM rotation JOIN secret ON secret.id = rotation.secret`
 const RUN = `run.id, run.secret, name, why, run.by, restores, body, provided, number, replaces, step, attempts, failure, next_at AS nextAt,
   started_at AS startedAt, finished_at AS finishedAt, outcome FROM run JOIN secret ON secret.id = run.secret`
-/** Of what a provider keeps, only the provider knows whether it is there. */
+/** Only the provider knows whether its secret exists. */
 const LIVE = '(rotation.provided = 1 OR (secret.deleted_at IS NULL AND secret.current IS NOT NULL))'
-/** Live, and without a run that goes on. */
+/** Rotations of live secrets without a running run. */
 const RESTING = `${LIVE} AND NOT EXISTS (SELECT 1 FROM run WHERE run.secret = rotation.secret AND outcome IS NULL)`
-/** How many ended runs of a secret are kept to be looked at. */
+/** How many ended runs of a secret are kept for display. */
 const KEEP_RUNS = 50
-/** How many with a freeze are looked at to be counted. */
+/** The most rotations with a freeze that are read to count those due. */
 const MAX_FROZEN = 1000
 
 /** The rows of rotations and their runs. */
@@ -107,7 +107,7 @@ export class RotationStore {
       .map(rotationOf)
   }
 
-  /** Sets how a secret rotates. The fence stays: it must not go back when a rotation is deleted and made anew. */
+  /** Stores how a secret rotates. The fence stays: it must not go back when a rotation is deleted and put again. */
   put(rotation: Pick<Rotation, 'secret' | 'config' | 'provided' | 'nextAt' | 'updatedAt' | 'updatedBy'>): void {
     const { secret, config, provided, nextAt, updatedAt, updatedBy } = rotation
     this.#sql.all(
@@ -142,7 +142,7 @@ export class RotationStore {
     return this.#sql.all(query, now, limit)
   }
 
-  /** When something is to be done next; `null` when nothing is. */
+  /** When the next step or rotation is due; `null` when there is none. */
   nextAt(): number | null {
     const query = `SELECT MIN(next_at) AS nextAt FROM (
       SELECT MIN(next_at) AS next_at FROM run WHERE outcome IS NULL
@@ -200,9 +200,9 @@ export class RotationStore {
   }
 
   /**
-   * Takes a turn at a run: nobody else may until `until`.
+   * Takes the lease of a run until `until`.
    *
-   * @returns The fence of this turn: higher than any before for this secret.
+   * @returns The fence of this lease: higher than any before for this secret.
    */
   claim({ id, secret }: Run, until: number): number {
     const fence = this.#nextFence(secret)
@@ -215,7 +215,7 @@ export class RotationStore {
     return this.#sql.all('SELECT 1 FROM run WHERE id = ? AND fence = ? AND outcome IS NULL', id, fence).length === 1
   }
 
-  /** Ends whatever turn is taken: who has it comes too late from now on. */
+  /** Ends a lease: from now on its holder comes too late. */
   interrupt({ id, secret }: Run): void {
     this.#sql.all('UPDATE run SET fence = ? WHERE id = ?', this.#nextFence(secret), id)
   }
@@ -244,7 +244,7 @@ export class RotationStore {
     )
   }
 
-  /** From the run as well: a rotation may have been deleted and made anew while its last run went on. */
+  /** Includes the fence of the last run: the rotation may have been deleted and put again while that run continued. */
   #nextFence(secret: number): number {
     const query = `SELECT MAX(fence) + 1 AS fence FROM
       (SELECT fence FROM run WHERE secret = ? UNION ALL SELECT fence FROM rotation WHERE secret = ?)`

@@ -1,8 +1,8 @@
 /**
- * What a vault does for rotations by itself: to see what is due, to hand out a step, and to write down what came of it.
+ * Tasks for rotations: find those that are due, hand out a step, and store its result.
  *
- * A step is handed out with a fence, and with the sealed values that it takes; that it was is recorded before anything
- * leaves. Whoever comes back with an older fence changes nothing.
+ * A step is handed out with a fence and the sealed values that it needs, and that is recorded before the values leave.
+ * A report with an older fence changes nothing.
  *
  * @module
  */
@@ -25,13 +25,13 @@ import { nextDue, thawed } from './schedule.ts'
 import { afterFailure, afterSuccess, type Failure, isFinal, type Next, type Step } from './state_machine.ts'
 import type { Run } from './store.ts'
 
-/** Who makes versions that nobody asked for. Not an id that a principal can have. */
+/** The author of versions that a scheduled rotation makes. No principal can have this id. */
 const SCHEDULE = '(schedule)'
 /** How long one turn at a step may take. Longer than any request to a target. */
 export const TURN_MS = 120_000
 const LOOK_LIMIT = 50
 
-/** What is to be done now, and when to look again. */
+/** The steps that are due, and when to look again. */
 export interface Agenda {
   due: string[]
   ready: { name: string; run: number }[]
@@ -95,15 +95,16 @@ export const claimStep = task({
     const before = rotations.run(id)
     if (secret === null || before === null || before.outcome !== null || before.nextAt > now)
       return { value: null, unrecorded: true }
-    // What was deleted meanwhile, or is kept elsewhere now, is not to be made valid any more.
+    // A secret that was deleted meanwhile, or moved to another store, must not become valid again.
     const gone = !isAtHome(context, secret, before)
-    // What a rollback is to bring back: another value in its place would be what nobody asked for.
+    // A restored version must not be replaced by a different value.
     const lost = before.step === 'create' && before.restores !== null && !isThere(context, secret, before.restores)
     if ((gone || lost) && before.step !== 'finish' && before.step !== 'undo') {
       rotations.goto(id, { step: 'undo', nextAt: now, failure: 'cancelled' })
     }
     const run = rotations.run(id)!
-    // From here on the provider may have another value at any time: none that is older is kept until it is known.
+    // From here on the provider may have another value at any time: older cached values are dropped until the result is
+    // known.
     if (run.provided !== null) cache.purge(name, now)
     const fence = rotations.claim(run, now + TURN_MS)
     const { step } = run
@@ -130,7 +131,7 @@ function turnOf(context: TaskContext, secret: SecretRow, run: Run): Omit<Turn, '
     nextNumber: secret.latest + 1,
     under: keys.under(),
     strength: policy.strengthFor(secret.name),
-    // Each step is given what it needs and no more.
+    // Each step gets the values that it needs, and no others.
     pending: isAfter || step === 'create' ? null : sealed(number),
     current: step === 'test' || config.target.kind !== 'webhook' ? null : sealed(isAfter ? number : secret.current),
     previous: isAfter ? sealed(replaces) : null,
@@ -196,7 +197,7 @@ interface Created extends StepDone {
   expects?: string | undefined
 }
 
-/** Writes down that a step was done, and goes on to the next. */
+/** Stores that a step succeeded, and moves to the next. */
 export const advanceRun = task({
   resource: byName,
   resourceFacts: ({ run, fence, step, version }: Advance) => ({ run, fence, step, ...(version && { version }) }),
@@ -213,7 +214,7 @@ export const advanceRun = task({
 
 interface Advance extends StepDone {
   step: Step
-  /** What a provider calls the version that it has, when it says so. */
+  /** The provider's name for its present version, if it has one. */
   version?: string | undefined
 }
 
@@ -243,7 +244,7 @@ interface Failed extends StepDone {
   code?: string | undefined
 }
 
-/** Does what follows from a step: moves the stages, and goes on or ends. */
+/** Applies a transition: moves the stages, and continues or ends the run. */
 function proceed(context: TaskContext, run: Run, next: Next, failure: Failure | null = null): Record<string, unknown> {
   const { secrets, rotations, now } = context
   const secret = secrets.find(run.name)!
@@ -269,7 +270,7 @@ function proceed(context: TaskContext, run: Run, next: Next, failure: Failure | 
   return { outcome: next.outcome, ...facts }
 }
 
-/** Whether a run surely changed nothing at its provider: what was sent first was refused. */
+/** Whether a run certainly changed nothing at its provider: the first request was refused. */
 function isUnchanged({ step, attempts }: Run, failure: Failure | null): boolean {
   return failure !== null && isFinal(failure) && attempts === 1 && step !== 'test'
 }

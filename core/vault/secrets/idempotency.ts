@@ -24,7 +24,7 @@ function rememberedOf(
   return idempotency === undefined ? null : secrets.replay(principal, idempotency.key, now - IDEMPOTENCY_MS)
 }
 
-/** Whether all that is known of a write is that it was sent to a provider. */
+/** Whether a write is only known to have been sent to a provider. */
 function isBegun({ number, provided }: Replay): boolean {
   return number === 0 && provided === null
 }

@@ -1,5 +1,5 @@
 /**
- * What is shown of secrets beside their values: which names there are, and which versions one has.
+ * Lists of secrets and of versions, without values.
  *
  * @module
  */
@@ -14,7 +14,7 @@ const LIST_CHUNK = 250
 
 export interface ListInput {
   prefix: string
-  /** The name to go on behind; `''` to begin. */
+  /** The name after which the page begins; `''` for the first page. */
   after: string
   deleted: boolean
   limit: number

@@ -1,5 +1,5 @@
 /**
- * What can be asked of one secret. Values come and go sealed: no key is ever here. Names and histories are in
+ * Operations on one secret. Values arrive and leave sealed: no key is ever here. Names and histories are in
  * `list_operations.ts`.
  *
  * @module
@@ -71,7 +71,7 @@ export const readSecret = operation({
   action: 'read',
   resource: byName,
   resourceFacts: ({ version }: ReadInput) => (version === undefined ? {} : { version }),
-  // What version a provider has now only the provider knows; but which one is asked can be said.
+  // Only the provider knows its present version, so the binding holds the version that was requested.
   approvalBinding: ({ secrets, chains }, { name, version }) => {
     const chain = chains.covering(name)
     return chain === null
@@ -135,8 +135,9 @@ export interface SealedWrite extends Under {
 }
 
 /**
- * Gives the edge an earlier version, to be sealed anew as the next one. Where a secret rotates, its target has to be
- * told too: that is a rotation then. The edge opens the version for the caller, so it needs `read` as well.
+ * Gives the edge an earlier version, to be sealed again as the next one. Where a secret rotates, its target has to
+ * learn the value too, so that becomes a rotation. The edge opens the version for the caller, so it needs `read` as
+ * well.
  */
 export const prepareVersionRestore = operation({
   action: 'write',
@@ -192,7 +193,7 @@ export const writeSecret = operation({
     const secret = secrets.find(name)
     const reason = objection(secret, input.expect)
     if (reason !== null) return { reason }
-    // Somebody else was faster; the edge seals again for the number that is next now.
+    // Another write was faster; the edge seals again for the next number.
     if (number !== (secret?.latest ?? 0) + 1 || !keys.isCurrent(input.kid))
       return input.last ? { reason: 'raced' } : { reason: 'raced', unrecorded: true }
     const tags = input.tags === undefined ? (secret?.tags ?? '{}') : JSON.stringify(input.tags)
@@ -253,7 +254,7 @@ export const destroySecret = operation({
   securityEvent: true,
   resource: byName,
   resourceFacts: ({ version }: { name: string; version?: number }) => ({ versions: version ?? 'all' }),
-  // Of all versions that there are: a newer one is not what was looked at.
+  // Binds all present versions: a later version was not part of the approved request.
   approvalBinding: ({ secrets }, { name, version }) => ({
     version: version ?? null,
     latest: secrets.find(name)?.latest ?? null,
@@ -268,7 +269,7 @@ export const destroySecret = operation({
     // A target may have been given what is pending already, and has to be told to go back first.
     if (secret.pending !== null) return { reason: 'rotating' }
     if (version !== undefined && secrets.version(secret.id, version) === null) return { reason: 'no_version' }
-    // Nor could a target be told to forget what is not there to be told: it would accept it for good.
+    // A target that cannot be told to forget a value would accept it for good.
     const run = rotations.active(secret.id)
     const isOwed = run?.step === 'finish' && (version === undefined || version === run.replaces)
     if (isOwed) return { reason: 'rotating' }
@@ -292,7 +293,7 @@ export const reportUnopened = operation({
   }),
 })
 
-/** Whether a secret that a provider keeps is being rotated: what is changed there now would be in its way. */
+/** Whether a rotation of a secret at a provider is running: a change there now would collide with it. */
 function isRotating({ secrets, rotations }: OperationContext, name: string): boolean {
   const secret = secrets.find(name)
   return secret !== null && rotations.active(secret.id) !== null
@@ -305,7 +306,7 @@ function objection(secret: SecretRow | null, expect: WriteInput['expect']): Reas
   if (expect !== undefined && expect !== 'absent' && secret?.current !== expect) return 'version_mismatch'
   // It would be in the way of the one that is about to become current.
   if (secret !== null && secret.pending !== null) return 'rotating'
-  // A new version would make the deleted ones readable again, without anybody having said so.
+  // A new version would make the deleted ones readable again, without an explicit restore.
   return exists && secret.deletedAt !== null ? 'restore_first' : null
 }
 

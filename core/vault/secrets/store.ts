@@ -77,7 +77,7 @@ export interface Bounds {
   oldest: number
 }
 
-/** The most that is counted: whoever reads it knows enough. */
+/** The most rows to count: a reader needs no higher number. */
 const MAX_COUNTED = 10_000
 
 /** No stage, no run that has need of it, and beyond what is kept. Numbers are counted with their gaps: that keeps some less, never more. */
@@ -124,8 +124,8 @@ export class SecretStore {
   }
 
   /**
-   * Secrets by name, of a prefix, behind the name `after`, whatever their state. Every row looked at
-   * is returned, so that `limit` bounds the work.
+   * Lists secrets by name, with a prefix, after the name `after`, in any state. Every row read is returned, so
+   * that `limit` bounds the work.
    */
   list(prefix: string, after: string, limit: number): ListedRow[] {
     return this.#sql.all<ListedRow>(
@@ -174,10 +174,10 @@ export class SecretStore {
   }
 
   /**
-   * Secrets, of the `limit` behind an id, with versions that a policy keeps no longer: older than the newest `keep`, or
-   * made before `oldest`, and at no stage.
+   * Finds, among the `limit` secrets after an id, those with versions that a policy no longer keeps: older than the
+   * newest `keep`, or made before `oldest`, and at no stage.
    *
-   * @returns Their names, and the last id looked at; `null` when there were no more.
+   * @returns Their names, and the last id that was read; `null` at the end.
    */
   prunable(after: number, { keep, oldest, limit }: Bounds & { limit: number }): Prunable {
     const ids = this.#sql.all<{ id: number }>('SELECT id FROM secret WHERE id > ? ORDER BY id LIMIT ?', after, limit)
@@ -217,7 +217,7 @@ export class SecretStore {
   destroy(secret: number, number: number | null, now: number): void {
     const erase =
       'UPDATE version SET sealed = NULL, destroyed_at = ? WHERE secret = ? AND destroyed_at IS NULL RETURNING number'
-    // Fingerprints are of the values that are to be gone.
+    // The fingerprints cover values that must be erased too.
     const forget = 'DELETE FROM idempotency WHERE name = (SELECT name FROM secret WHERE id = ?)'
     if (number !== null) {
       this.#erase(secret, number, now)

@@ -64,7 +64,8 @@ function objectionToErasing({ refuses, rules, circumstances }: OperationContext)
 }
 
 /**
- * Announces that a policy will erase versions, a day from now: for somebody to see it and take it back.
+ * Announces that a policy will erase versions, a day from now: an administrator has that time to notice and to revert
+ * it.
  */
 function announced(context: OperationContext, before: VersionedPolicy, after: VaultPolicy) {
   const { secrets, now, principal } = context
@@ -84,7 +85,7 @@ function announced(context: OperationContext, before: VersionedPolicy, after: Va
   return { until: { keepVersions, keepVersionDays, at }, facts: { erases: versions, erasesAt: at } }
 }
 
-/** What is denied may be a secret of its own, or a customer's name: the log says only how much it is. */
+/** A denied text may be a secret of its own, or the name of a customer: the log holds only its length. */
 function shown({ secretComplexity, keepVersions, keepVersionDays, notify }: VaultPolicy) {
   const complexity = secretComplexity && { ...secretComplexity, denied: secretComplexity.denied.length }
   return { secretComplexity: complexity, keepVersions, keepVersionDays, notify }

@@ -9,7 +9,7 @@ export interface VaultPolicy {
   keepVersions: number | null
   /** How many days a version is kept that is neither; `null`: for good. */
   keepVersionDays: number | null
-  /** The hook that is told of requests for approval, of broken glass, and of rotations that need somebody. */
+  /** The webhook that receives requests for approval, broken glass, and rotations that need an operator. */
   notify: string | null
 }
 
@@ -21,7 +21,10 @@ export type VersionedPolicy = VaultPolicy & {
   version: number
   updatedAt: number | null
   updatedBy: string | null
-  /** What is kept until a stricter policy takes effect, and when it does, in milliseconds; `null` when it has. */
+  /**
+   * The rule that applies until a stricter policy takes effect, and the time of that in milliseconds since the Unix
+   * epoch; `null` once it has.
+   */
   until: (KeptVersions & { at: number }) | null
 }
 
@@ -30,7 +33,7 @@ export function keptAt({ until, keepVersions, keepVersionDays }: VersionedPolicy
   return until !== null && now < until.at ? until : { keepVersions, keepVersionDays }
 }
 
-/** Until somebody says otherwise. */
+/** The default policy. */
 const NONE: VersionedPolicy = {
   ...{ secretComplexity: null, keepVersions: null, keepVersionDays: null, notify: null },
   ...{ version: 0, updatedAt: null, updatedBy: null, until: null },
@@ -39,7 +42,7 @@ const NONE: VersionedPolicy = {
 /** The one row of a vault's policy. */
 export class ValuePolicyStore {
   readonly #sql: Sql
-  // Asked at each write. Safe to keep: nobody else writes to this store.
+  // Read at each write. A cache is safe: no other code writes these rows.
   #known: VersionedPolicy | null = null
 
   constructor(sql: Sql) {

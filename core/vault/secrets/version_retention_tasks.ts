@@ -14,7 +14,7 @@ import { type KeptVersions, keptAt } from './value_policy_store.ts'
 
 const BATCH = 500
 
-/** Of some secrets behind an id, those that have versions to be erased; none when the policy keeps all. */
+/** Finds, among some secrets after an id, those with versions to erase; none when the policy keeps all. */
 export const findPrunable = task({
   resource: () => 'policy',
   run(context: TaskContext, { after }: { after: number }): Outcome<Prunable> {
