@@ -1,6 +1,6 @@
 /**
- * Demonstrating proof of possession (DPoP, RFC 9449): a token that only the holder of a key can use. Here proofs are
- * checked; `dpop_key.ts` makes them.
+ * Demonstrating proof of possession (DPoP, RFC 9449): a token that only the holder of a key can use. This file checks
+ * proofs; `dpop_proof.ts` makes them.
  *
  * @module
  */
@@ -11,34 +11,34 @@ import { base64url, concat, equal, parseBase64url, utf8 } from '../bytes.ts'
 import { refusal } from '../errors.ts'
 import { addressOf } from './dpop_proof.ts'
 
-// Signatures that every runtime can check, with the one curve of each (RFC 9449 section 4.2).
+// The signature algorithms of every runtime, with the one curve of each (RFC 9449 section 4.2).
 const CURVES: Readonly<Record<string, string>> = { ES256: 'P-256', EdDSA: 'Ed25519', Ed25519: 'Ed25519' }
-/** How long a nonce is handed out; it is taken for twice as long. */
+/** How long a nonce is issued. It is accepted for twice as long. */
 export const NONCE_PERIOD_MS = 60_000
 const MAX_PROOF_LENGTH = 4096
-/** How far a client's clock may be off, either way. */
+/** The tolerance for the clock of a client, either way. */
 export const CLOCK_TOLERANCE_MS = 300_000
 const MAX_JTI_LENGTH = 128
 
-/** What a valid proof tells. */
+/** The facts of a valid proof. */
 export interface Proof {
   /** The thumbprint of the key (RFC 7638). */
   jkt: string
-  /** Identifies the proof, to be taken once: a hash of key, address and `jti`. */
+  /** Identifies the proof, which is accepted once: a hash of key, address and `jti`. */
   id: string
   /** The thumbprint of the key to which the response must be sealed, if the proof names one. */
   seal: string | null
 }
 
-/** What a proof has to be about. */
+/** The request that a proof must match. */
 export interface Expected {
   method: string
-  /** The request's public URL; query and fragment do not count. */
+  /** The public URL of the request; query and fragment do not count. */
   url: string
-  /** The access token that comes with the proof; `null` where there is none yet. */
+  /** The access token of the request; `null` if there is none yet. */
   token: string | null
   nonceKey: Uint8Array
-  /** Keys whose nonces are taken too: those of other root keys. */
+  /** Earlier keys whose nonces are accepted too. */
   otherNonceKeys?: readonly Uint8Array[]
   /** Milliseconds since the Unix epoch. */
   now: number
@@ -68,17 +68,17 @@ export async function verifyProof(header: string, expected: Expected): Promise<P
   return { jkt, id: base64url(sha256(utf8(JSON.stringify([jkt, htu, jti])))), seal }
 }
 
-/** The nonce to hand out now: the minute, and a MAC of it. Nothing has to be kept. */
+/** The current nonce: the minute and a MAC of it. Nothing has to be stored. */
 export function nonceAt(nonceKey: Uint8Array, now: number): string {
   const bucket = new Uint8Array(8)
   new DataView(bucket.buffer).setBigUint64(0, BigInt(Math.floor(now / NONCE_PERIOD_MS)))
   return base64url(concat(bucket, hmac(sha256, nonceKey, bucket).subarray(0, 16)))
 }
 
-/** Checks the form, the key and the signature. Every flaw is the same refusal. */
+/** Checks the form, the key and the signature. Every flaw gives the same refusal. */
 async function verified(header: string): Promise<{ payload: Record<string, unknown>; jwk: JWK }> {
   try {
-    // Two headers arrive joined by a comma; a token has none.
+    // Two headers arrive joined by a comma, which no token has.
     if (header.length > MAX_PROOF_LENGTH || !/^[\w-]+\.[\w-]+\.[\w-]+$/.test(header)) throw refusal('unauthenticated')
     const { alg = '', jwk: given } = decodeProtectedHeader(header)
     const jwk = publicPart(given, alg)
@@ -90,7 +90,7 @@ async function verified(header: string): Promise<{ payload: Record<string, unkno
   }
 }
 
-/** The members that a thumbprint is made of, and no others: a private member, or an odd curve, refuses. */
+/** Returns only the members of the thumbprint. A private member or another curve is refused. */
 function publicPart(jwk: unknown, alg: string): JWK {
   const { kty, crv, x, y, ...rest } = (jwk ?? {}) as Record<string, unknown>
   const secretMembers = ['d', 'k', 'p', 'q', 'dp', 'dq', 'qi', 'oth']

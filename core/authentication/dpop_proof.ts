@@ -1,7 +1,7 @@
 /**
- * A client's half of DPoP (RFC 9449): the key that it holds, and the proofs that it makes with it.
+ * The client side of DPoP (RFC 9449): its key, and the proofs that it signs.
  *
- * WebCrypto signs, and the rest is JSON: a library for it would be most of what a client weighs.
+ * WebCrypto signs, and the rest is JSON: a library would be most of the size of a client.
  *
  * @module
  */
@@ -9,16 +9,16 @@
 import { base64url, utf8 } from '../bytes.ts'
 import { digestOf, type PublicJwk, publicJwkOf } from '../crypto/jwk.ts'
 
-/** A key pair that a client proves to have. */
+/** A key pair whose possession a client proves. */
 export interface ProofKey {
   privateKey: CryptoKey
   publicJwk: PublicJwk
 }
 
-/** Makes a client's key. The private half cannot be exported. */
+/** Makes a key for a client. Its private half cannot be exported. */
 export async function makeProofKey(): Promise<ProofKey> {
   const ecdsa = { name: 'ECDSA', namedCurve: 'P-256' }
-  // The types of Workers know not which kind of key gives which answer.
+  // The types of Workers do not relate the kind of key to the result.
   const pair = (await crypto.subtle.generateKey(ecdsa, false, ['sign', 'verify'])) as CryptoKeyPair
   const { privateKey, publicKey } = pair
   return { privateKey, publicJwk: await publicJwkOf(publicKey) }
@@ -41,7 +41,7 @@ export async function makeProof(
     iat: Math.floor(Date.now() / 1000),
   }
   const input = [header, claims].map((part) => base64url(utf8(JSON.stringify(part)))).join('.')
-  // WebCrypto's signature is r and s, one behind the other, as RFC 7518 section 3.4 has it.
+  // The signature of WebCrypto is r and s concatenated, as in RFC 7518 section 3.4.
   const signature = await crypto.subtle.sign({ name: 'ECDSA', hash: 'SHA-256' }, privateKey, utf8(input))
   return `${input}.${base64url(new Uint8Array(signature))}`
 }

@@ -25,7 +25,7 @@ import type { AssertionFlaw } from '../vault/access/session_operations.ts'
 // RS256 is what GitHub, Kubernetes and AWS sign with; it is only ever verified here, never made.
 const ALGORITHMS = ['RS256', 'PS256', 'ES256', 'ES384', 'EdDSA', 'Ed25519']
 const CLOCK_TOLERANCE_S = 30
-/** No limit of its own: the age of a token is for its issuer to decide, by `exp`. */
+/** No limit on the age of a token: its issuer decides with `exp`. */
 const ANY_AGE_S = 100 * 365 * 24 * 3600
 const MAX_JWKS_BYTES = 64 * 1024
 const MAX_KEYS = 50
@@ -44,13 +44,13 @@ export interface Assertion {
   claims: Record<string, unknown>
   /** Identifies the token: a hash of what was signed. */
   once: string
-  /** When it would be refused anyway, in milliseconds since the Unix epoch. */
+  /** When it expires, in milliseconds since the Unix epoch. */
   expiresAt: number
 }
 
 /** The refusal of a token whose signature, issuer and audience are right, and whose time is wrong. */
 export class FlawedAssertion extends PosternError {
-  // Private, so that no claim is shown with the error.
+  // Private, so that no claim appears with the error.
   readonly #assertion: Assertion
   readonly #flaw: AssertionFlaw
 
@@ -60,7 +60,7 @@ export class FlawedAssertion extends PosternError {
     this.#flaw = flaw
   }
 
-  /** The token, to be recorded. */
+  /** The token, for the log. */
   get assertion(): Assertion {
     return this.#assertion
   }
@@ -71,7 +71,7 @@ export class FlawedAssertion extends PosternError {
 }
 
 /**
- * Reads who a token says that it is from. Nothing is verified: it only tells whom to ask.
+ * Reads the issuer that a token names. Nothing is verified; the result only selects the keys.
  *
  * @throws {PosternError} `unauthenticated`
  */
@@ -97,7 +97,7 @@ export async function verifyAssertion(
   now: number,
 ): Promise<Assertion> {
   const { kid, crit, typ } = header(assertion)
-  // A token of another type, such as one for logging out, says something else (RFC 8725 section 3.11).
+  // A token of another type, such as one for logging out, has another meaning (RFC 8725 section 3.11).
   const isToken = typ === undefined || /^(?:application\/)?(?:JWT|at\+jwt)$/i.test(typ)
   if (kid === undefined || crit !== undefined || !isToken) throw refusal('unauthenticated')
   const jwks = await keys.find(issuer, kid, now)
@@ -114,9 +114,9 @@ export async function verifyAssertion(
     (verified): Verified => ({ payload: verified.payload, flaw: null }),
     flawed,
   )
-  // One audience, ours: a token for several could be used up elsewhere first.
+  // The only audience must be this server: a token for several could be used elsewhere first.
   if (Array.isArray(payload.aud) && payload.aud.length !== 1) throw refusal('unauthenticated')
-  // By its bytes, not its jti: not every provider gives one.
+  // Use its bytes, because not every issuer sets `jti`.
   const once = base64url(sha256(utf8(assertion.slice(0, assertion.lastIndexOf('.')))))
   const verified = { claims: { ...payload }, once, expiresAt: payload.exp! * 1000 + CLOCK_TOLERANCE_S * 1000 }
   if (flaw !== null) throw new FlawedAssertion(verified, flaw)
@@ -128,7 +128,7 @@ interface Verified {
   flaw: AssertionFlaw | null
 }
 
-/** Tells a time that is wrong from any other flaw: jose looks at times last, after signature, issuer and audience. */
+/** Distinguishes wrong times from any other flaw: jose checks times last, after signature, issuer and audience. */
 function flawed(error: unknown): Verified {
   if (error instanceof errors.JWTExpired) {
     return { payload: error.payload, flaw: error.claim === 'iat' ? 'assertion_too_old' : 'assertion_expired' }
@@ -165,7 +165,7 @@ export class IssuerKeys {
     this.#options = { timeoutMs: FETCH_TIMEOUT_MS, maxBytes: MAX_JWKS_BYTES, ...options }
   }
 
-  /** The provider's keys, among them the one asked for. */
+  /** Returns the keys of an issuer, including the given one if it exists. */
   async find(issuer: Issuer, kid: string, now: number): Promise<JSONWebKeySet> {
     const id = `${issuer.issuer} ${issuer.jwksUri ?? ''}`
     const known = this.#cached.get(id)
@@ -181,13 +181,13 @@ export class IssuerKeys {
   }
 
   /**
-   * Asks once for all who ask at the same time, and not again during the cooldown. Where requests must
-   * not wait for each other, one that comes during it makes do with what is known.
+   * Fetches once for all concurrent callers, and not again during the cooldown. Where requests must not wait for each
+   * other, one that comes meanwhile uses the known keys.
    */
   #ask(id: string, issuer: Issuer, now: number): Promise<Cached> {
     const asked = this.#asked.get(id)
     const known = this.#cached.get(id)
-    // Alone, an answer that is lost with its request must not keep all others out for long.
+    // Unshared, a response that is lost with its request must not block all others for long.
     const cooldownMs = this.#shared || known ? COOLDOWN_MS : COLD_COOLDOWN_MS
     if (asked && Math.abs(now - asked.at) < cooldownMs) {
       if (this.#shared) return asked.answer
@@ -211,7 +211,7 @@ export class IssuerKeys {
       (key) => key?.kty !== 'oct' && key?.use !== 'enc' && typeof key?.kid === 'string' && !isWeak(key),
     )
     const kids = new Set<string>(usable.map(({ kid }) => kid))
-    // Two keys of one id: which one was meant is the attacker's choice.
+    // With two keys of one id, an attacker would choose between them.
     if (kids.size < usable.length) throw refusal('provider_answer')
     return { jwks: { keys: usable }, fetchedAt: now, kids }
   }

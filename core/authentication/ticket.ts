@@ -21,15 +21,15 @@ import { badRequest } from '../errors.ts'
 import { ID } from '../names.ts'
 import { Redacted } from '../redacted.ts'
 
-/** The longest that a ticket may be good for, in milliseconds. */
+/** The longest validity of a ticket, in milliseconds. */
 export const TICKET_MAX_MS = 3_600_000
-/** How long a new ticket is good for: less, so that a server whose clock is a little behind takes it too. */
+/** The validity of a new ticket. It is shorter, so that a server whose clock is slightly behind accepts it too. */
 export const TICKET_MS = 3_300_000
 /** The most characters of a ticket. */
 export const TICKET_MAX_LENGTH = 2048
 /** The most characters of an operator's reason. */
 export const REASON_MAX_LENGTH = 256
-/** The longest that a ticket lifts the demand for approvals, in minutes: as long as broken glass. */
+/** The longest time without approvals, in minutes: as long as broken glass. */
 export const APPROVALS_MAX_MINUTES = 60
 
 const MAC_SIZE = 32
@@ -37,32 +37,32 @@ const NONCE_SIZE = 16
 const TICKET = /^pso_([a-z0-9-]{1,32})_([A-Za-z0-9_-]{64,2000})$/
 const NONCE = /^[A-Za-z0-9_-]{21}[AQgw]$/
 
-/** What a ticket is for, and what it does besides. */
+/** The purpose of a ticket, and its side effects. */
 export type TicketPurpose =
   /** Makes the first administrator of a vault that has no principal. */
   | { purpose: 'bootstrap' }
   /** Gives a vault that has principals an administrator again. */
   | {
       purpose: 'recover'
-      /** Why, in the operator's words, for the log. */
+      /** The reason in the words of the operator, for the log. */
       reason: string
       /** The principal whose second factors are removed; `null` to keep all of them. */
       removeFactors: string | null
-      /** For how many minutes the administrator needs no approvals; `null`: it needs them. */
+      /** How many minutes the administrator needs no approvals; `null` for none. */
       withoutApprovals: number | null
     }
 
-/** A ticket that its MAC proves to be of the holder of the root key. It may still be late, or used. */
+/** A ticket whose MAC proves that it comes from the holder of the root key. It may still be expired or used. */
 export type Ticket = TicketPurpose & {
   vault: string
-  /** Tells it from every other. Safe to log. */
+  /** A unique id. Safe to log. */
   nonce: string
   /** Milliseconds since the Unix epoch. */
   expiresAt: number
 }
 
 /**
- * Whether a ticket is past its time, or claims more of it than a ticket may have.
+ * Whether a ticket is expired, or claims a longer validity than a ticket may have.
  *
  * @param now Milliseconds since the Unix epoch.
  */
@@ -113,7 +113,7 @@ export function parseTicket(text: string, ticketKey: Uint8Array): Ticket | null 
   return ticketOf(vault, parseUtf8(body))
 }
 
-/** Reads what the MAC vouches for. Strictly all the same: the key may have been used by other code. */
+/** Reads the authenticated members. The form is checked anyway: other code may have used the key. */
 function ticketOf(vault: string, text: string | null): Ticket | null {
   const body: unknown = text === null ? null : JSON.parse(text)
   if (typeof body !== 'object' || body === null || canonicalize(body) !== text) return null
@@ -139,7 +139,7 @@ function checked(asked: TicketPurpose & { purpose: 'recover' }): TicketPurpose {
 
 function isReason(value: unknown): value is string {
   if (typeof value !== 'string' || value.trim() === '' || value.length > REASON_MAX_LENGTH) return false
-  // What an auditor reads must not hide or reorder its own text.
+  // The text that an auditor reads must not hide or reorder itself.
   return value.isWellFormed() && !/[\p{Cc}\p{Cf}\u2028\u2029]/u.test(value)
 }
 

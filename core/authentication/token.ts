@@ -26,15 +26,15 @@ const TEXT_LENGTH = 65
 const TOKEN = /^(pst|pss)_([a-z0-9-]{1,32})_([0-9A-Za-z]{65})$/
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 
-/** What a token is for: an API token lasts, a session is short and may be bound to a key. */
+/** The kinds of tokens: an API token is long-lived, a session is short-lived and may be bound to a key. */
 export type TokenKind = 'token' | 'session'
 const PREFIX = { token: 'pst', session: 'pss' } as const
 
-/** A token that its tag proves to be ours. It may still be unknown, expired or revoked. */
+/** A token whose tag is valid. It may still be unknown, expired or revoked. */
 export interface Token {
   kind: TokenKind
   vault: string
-  /** What the vault knows it by: 16 bytes. */
+  /** The hash by which the vault finds it: 16 bytes. */
   hash: Bytes
 }
 
@@ -72,7 +72,7 @@ export function parseToken(text: string, tokenKey: Uint8Array): Token | null {
   return { kind: prefix === PREFIX.session ? 'session' : 'token', vault, hash: mac.slice(TAG_SIZE) }
 }
 
-// Each key with its pads hashed already: half of the work of so short a MAC. Gone with the key.
+// The keyed state after the pads, which is half of the work of so short a MAC. Freed with the key.
 const keyed = new WeakMap<Uint8Array, ReturnType<typeof hmac.create>>()
 
 function macOf(tokenKey: Uint8Array, head: string, secret: Uint8Array): Bytes {

@@ -15,7 +15,7 @@ const PERIOD_SECONDS = 30
 // 160 bits, as RFC 4226 section 4 recommends.
 const SECRET_SIZE = 20
 const RECOVERY_CODES = 10
-// Base32 without the letters that are taken for others; 16 of them are 80 bits.
+// Base32 without letters that look alike; 16 of them are 80 bits.
 const ALPHABET = 'abcdefghijkmnpqrstuvwxyz23456789'
 const RECOVERY_CODE = /^[abcdefghijkmnpqrstuvwxyz23456789]{4}(?:-[abcdefghijkmnpqrstuvwxyz23456789]{4}){3}$/
 
@@ -24,21 +24,21 @@ export function makeTotpSecret(): Redacted<Bytes> {
   return new Redacted(randomBytes(SECRET_SIZE))
 }
 
-/** What an authenticator app is shown: an `otpauth://` URI, and the same as a QR code in SVG. */
+/** What an authenticator app scans: an `otpauth://` URI, and its QR code in SVG. */
 export function enrolment(secret: Redacted<Bytes>, issuer: string, label: string): { uri: string; qr: string } {
   const uri = totpOf(secret, issuer, label).toString()
   return { uri, qr: encodeQR(uri, 'svg') }
 }
 
 /**
- * Finds the time step that a code is of: the present one, or the one before (a clock may lag).
+ * Finds the time step of a code: the present one, or the one before, for a clock that lags.
  *
- * Whether the step was used already is the vault's to say: it takes each step once, and none
- * before the last (RFC 6238 section 5.2).
+ * The vault checks whether the step was used: it accepts each step once, and none before the last (RFC 6238 section
+ * 5.2).
  *
  * @param code Hostile input. Six ASCII digits and nothing else: spaces once bypassed a lockout.
  * @param now Milliseconds since the Unix epoch.
- * @returns `null` when the code is of neither.
+ * @returns `null` if the code is of neither step.
  */
 export function stepOf(secret: Redacted<Bytes>, code: string, now: number): number | null {
   if (!/^[0-9]{6}$/.test(code)) return null

@@ -13,7 +13,7 @@ export interface PublicJwk {
   y: string
 }
 
-/** A public key as a JWK, without what says how it may be used. */
+/** Exports a public key as a JWK, without its usages. */
 export async function publicJwkOf(key: CryptoKey): Promise<PublicJwk> {
   const { kty, crv, x, y } = (await crypto.subtle.exportKey('jwk', key)) as JsonWebKey
   return { kty: kty!, crv: crv!, x: x!, y: y! }

@@ -1,5 +1,5 @@
 /**
- * The providers of a server, and which of them a vault may use under which names.
+ * The providers of a server, and the names under which a vault may use each of them.
  *
  * @module
  */
@@ -12,10 +12,10 @@ import { type Naming, secretName, storeName } from '../providers/store_names.ts'
 import { defaultMembers, namePrefixOf, type ProviderSettings } from '../settings/providers.ts'
 import type { ConfiguredProvider } from './from_settings.ts'
 
-/** The id of the chain that the operator's settings make; no vault can change it. */
+/** The id of the chain that the settings define. No vault can change it. */
 export const DEFAULT_CHAIN = 'default'
 
-/** Every provider that is configured, each behind the one breaker that all vaults share. */
+/** Every configured provider, each behind the breaker that all vaults share. */
 export class ProviderRegistry {
   readonly #settings: ProviderSettings
   readonly #configured: ReadonlyMap<ProviderId, ConfiguredProvider>
@@ -40,22 +40,22 @@ export class ProviderRegistry {
     return [...this.#guarded.values()]
   }
 
-  /** A provider that a vault may use; `null` when it is not configured, or not for this vault. */
+  /** Finds a provider that a vault may use; `null` if it is not configured, or not for this vault. */
   find(vault: string, provider: string): GuardedProvider | null {
     return (this.permits(vault) && this.#guarded.get(provider as ProviderId)) || null
   }
 
-  /** Whether a vault may use the providers at all. */
+  /** Whether a vault may use providers at all. */
   permits(vault: string): boolean {
     return this.#settings.vaults.includes(vault) && this.#guarded.size > 0 && prefixIn(this.#settings, vault) !== null
   }
 
   /**
-   * Where a secret is kept, in the order of its chain. A replica that cannot have such a name is left out: it surely has
-   * no such secret.
+   * Resolves the members of a chain for one secret, in order. A later member that cannot have such a name is left out,
+   * because it cannot have the secret.
    *
-   * @throws {PosternError} `bad_request` when the primary cannot have such a name; `unavailable` when a provider cannot
-   *   be used.
+   * @throws {PosternError} `bad_request` if the primary cannot have such a name; `unavailable` if a provider cannot be
+   *   used.
    */
   resolve(vault: string, { members }: Pick<Chain, 'members'>, name: string): ResolvedMember[] {
     return members.flatMap((member, i) => {
@@ -68,7 +68,7 @@ export class ProviderRegistry {
     })
   }
 
-  /** How the names of a chain's secrets begin at one of its providers, and what a name there stands for. */
+  /** The prefix of the names of a chain at one of its providers, and the way back from a name there. */
   names(vault: string, member: Member, prefix: string) {
     const { naming } = this.#configured.get(member.provider) ?? {}
     if (naming === undefined || !this.permits(vault)) throw refusal('provider_missing')
@@ -98,7 +98,7 @@ export class ProviderRegistry {
     })
   }
 
-  /** The chain of what no chain of a vault covers, as settings have it. */
+  /** The chain of the settings, for names that no chain of the vault covers. */
   defaultChain(vault: string): VersionedChain | null {
     const members = defaultMembers(this.#settings).map((provider) => ({ provider }))
     if (members.length === 0 || !this.permits(vault)) return null
@@ -122,11 +122,11 @@ export class ProviderRegistry {
     }
   }
 
-  /** The operator's part of a name, written as the store writes it, and the chain's behind it. */
+  /** The prefix of the operator in the characters of the store, then the prefix of the chain. */
   #prefix(vault: string, { prefix = '' }: Member, naming: Naming): string {
     const own = prefixIn(this.#settings, vault)
     if (own === null) throw refusal('provider_missing')
-    // Written with a name behind it, so that what parts it from the name is the store's way to write a slash.
+    // Written with a name after it, so that the separator is the one that the store uses for a slash.
     return (own === '' ? '' : storeName(naming, `${own}x`).slice(0, -1)) + prefix
   }
 }
@@ -140,14 +140,14 @@ function storeNameOrNull(naming: Naming, name: string, prefix: string): string |
   }
 }
 
-/** The beginning of names in a store's letters. */
+/** Writes a prefix in the characters of the store. */
 function prefixOf(naming: Naming, prefix: string): string {
   if (prefix === '') return ''
   const whole = prefix.replace(/(?<![/.-])[/.-]+$/, '')
   return prefix.endsWith('/') ? storeName(naming, `${whole}/x`).slice(0, -1) : storeName(naming, whole)
 }
 
-/** `null` when the vault's id makes no name: `-a` would run into what stands before it. */
+/** Returns `null` if the id of the vault is not a name: `-a` would run into the text before it. */
 function prefixIn(settings: ProviderSettings, vault: string): string | null {
   try {
     return namePrefixOf(settings, vault)

@@ -1,33 +1,33 @@
 /**
- * A chain: which providers keep the secrets of a pattern, in which order they are asked, and how.
+ * A chain: which providers keep the secrets of a pattern, in which order, and how.
  *
  * @module
  */
 
-/** The ids of providers that can be configured: one of each kind, and a second for where clouds have regions. */
+/** The ids of the providers that can be configured: one of each kind, and a second where a cloud has regions. */
 export const PROVIDER_IDS = ['aws', 'aws-backup', 'azure', 'azure-backup', 'hashicorp', 'http', 'file'] as const
 /** The id of a provider. */
 export type ProviderId = (typeof PROVIDER_IDS)[number]
 
-/** Those whose stores rotate a secret themselves: {@link Provider.rotate}. */
+/** The providers whose stores rotate a secret themselves: {@link Provider.rotate}. */
 const ROTATING: readonly ProviderId[] = ['aws', 'aws-backup']
 
-/** Whether a provider makes the next value of a secret itself, when it is asked to. */
+/** Whether a provider makes the next value of a secret itself on request. */
 export function rotatesItself(provider: ProviderId): boolean {
   return ROTATING.includes(provider)
 }
 
-/** One provider of a chain, and what stands before the names of its secrets there. */
+/** A member of a chain: a provider, and the prefix of the names there. */
 export interface Member {
   provider: ProviderId
-  /** In the provider's own letters. */
+  /** In the characters of the provider. */
   prefix?: string | undefined
 }
 
 /** Where the secrets of a pattern are kept, and how they are read and written. */
 export interface Chain {
   id: string
-  /** The names that it covers, as a rule's pattern. */
+  /** The pattern of the names that it covers. */
   resource: string
   /** The first is the primary: writes go there. */
   members: readonly Member[]
@@ -35,11 +35,11 @@ export interface Chain {
    * Whether a provider without such a secret ends a read. With `next`, an old copy may be served for a deleted secret.
    */
   onNotFound: 'stop' | 'next'
-  /** What a provider denies is denied. */
+  /** A denial always ends a read. */
   onDenied: 'stop'
-  /** How long a value is served without asking a provider. */
+  /** How long a cached value is served without a request. */
   cacheSeconds: number
-  /** How much longer, when no provider can be reached. */
+  /** How much longer it is served while no provider can be reached. */
   maxStaleSeconds: number
   /** Whether writes to the primary are copied to the others. */
   replicate: boolean
@@ -47,7 +47,7 @@ export interface Chain {
 
 /** A chain with its version in the vault. */
 export interface VersionedChain extends Chain {
-  /** Differs for each change, also when an id is deleted and used again. */
+  /** Changes with each edit, also if an id is deleted and used again. */
   revision: string
   version: number
   updatedAt: number

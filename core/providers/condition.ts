@@ -1,5 +1,5 @@
 /**
- * How a provider is, from what its requests came to; and telling the operator when that changes.
+ * The condition of a provider, derived from its requests, and its changes as lines of the operational log.
  *
  * @module
  */
@@ -13,13 +13,13 @@ export type ReportEvent = (
   fields: Readonly<Record<string, string | number | boolean | null>>,
 ) => void
 
-/** An outage that is older says nothing of how the provider is now. */
+/** An older outage says nothing about the present. */
 const RECENT_MS = 60_000
-/** The most lines that one provider writes in {@link WINDOW_MS}, however it flaps. */
+/** The most lines that one provider writes in {@link WINDOW_MS}, even if it flaps. */
 const MAX_LINES = 6
 const WINDOW_MS = 10 * 60_000
 
-/** The condition of one provider, as this process or isolate finds it. */
+/** The condition of one provider, as seen by this process or isolate. */
 export class ProviderCondition {
   readonly #provider: string
   readonly #report: ReportEvent | undefined
@@ -40,24 +40,24 @@ export class ProviderCondition {
     return this.#lastFailure
   }
 
-  /** A request was served, or refused for what it asked. */
+  /** Records that a request was served, or refused for its own content. */
   served(): void {
     this.#refusesCredentials = false
   }
 
-  /** A request came to an outage, or the provider does not take our credentials. */
+  /** Records an outage, or that the provider rejects the credentials. */
   failed(failure: ProviderFailure, now: number): void {
     this.#note(failure, now)
     if (failure.isOutage) this.#lastOutageAt = now
     else this.#refusesCredentials = true
   }
 
-  /** A look at its health came to this; `null` when it serves. */
+  /** Records the result of a health check; `null` if it passed. */
   looked(failure: ProviderFailure | null, now: number): void {
     this.#deniesHealth = failure?.kind === 'denied'
     if (failure === null) {
       this.#refusesCredentials = false
-      // What failed since was about one secret.
+      // The failures since then were about one secret.
       this.#lastOutageAt = Number.NEGATIVE_INFINITY
     } else if (failure.kind === 'denied') this.#note(failure, now)
     else if (failure.isOutage || failure.kind === 'credentials') this.failed(failure, now)
@@ -71,7 +71,7 @@ export class ProviderCondition {
 
   /** Writes a line when the state or its cause differs from the last line. */
   tell(breaker: BreakerState, now: number): void {
-    // A trial of an open breaker changes nothing until it ends.
+    // The probe of an open breaker changes nothing until it ends.
     const state = this.state(breaker === 'half_open' ? 'open' : breaker, now)
     const { kind = null, code = null } = (state === 'up' ? null : this.#lastFailure) ?? {}
     const cause = `${kind}:${code}`

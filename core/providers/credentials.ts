@@ -1,5 +1,5 @@
 /**
- * Credentials of a provider: given for good, or issued for a while and renewed.
+ * Credentials of a provider: fixed, or issued for a time and renewed.
  *
  * @module
  */
@@ -10,13 +10,16 @@ import { failureOf, type ProviderOptions } from './request.ts'
 
 const RENEW_AT = 0.8
 const COOLDOWN_MS = 5_000
-/** The part of their life after which the upkeep renews them, at random in between: many servers must not do so together. */
+/**
+ * The fraction of their lifetime after which the scheduler renews them, chosen at random: many servers must not renew
+ * at once.
+ */
 const KEEP_AT = { from: 0.7, to: 0.8 }
 
-/** Lives are told in whole seconds. */
+/** Lifetimes come in whole seconds. */
 const ROUNDING_MS = 2000
 
-/** The code of credentials that last no longer for being renewed. */
+/** The code for credentials that a renewal does not prolong. */
 export const NOT_RENEWABLE = 'NotRenewable'
 
 /** Supplies a current token or assertion at each call: from a file that is rewritten, or by minting one. */
@@ -45,14 +48,14 @@ export interface Issued<T> {
 /** Credentials for requests to a store. */
 export interface Credentials<T> {
   /**
-   * Makes a request with credentials, and once more with new ones when the store does not take them.
+   * Makes a request with credentials, and once more with new ones if the store rejects them.
    *
    * @throws {ProviderFailure}
    */
   use<R>(signal: AbortSignal, attempt: (value: T) => Promise<R>): Promise<R>
 }
 
-/** Which credentials the upkeep keeps alive: those that are held, or also those that no request has asked for yet. */
+/** Which credentials the scheduler keeps alive: those in use, or also those that no request has needed yet. */
 export type Kept = 'held' | 'given'
 
 /** Credentials that never change. */
@@ -61,10 +64,10 @@ export function fixedCredentials<T>(value: T): Credentials<T> {
 }
 
 /**
- * Credentials that end. They are renewed after 80 % of their life, by one request for all who wait.
+ * Credentials that end. They are renewed after 80 % of their lifetime, by one request for all callers.
  *
- * Who issues them is left alone for a few seconds after it said no, or could not be reached while there
- * are some that still last: wrong credentials, tried at every read, would lock an account out.
+ * After a refusal, or a failure while the present ones last, the issuer is not called for a few seconds: wrong
+ * credentials, tried at every read, would lock an account out.
  */
 export class RenewedCredentials<T> implements Credentials<T> {
   readonly #issue: (signal: AbortSignal, held: T | null) => Promise<Issued<T>>
@@ -73,7 +76,7 @@ export class RenewedCredentials<T> implements Credentials<T> {
   #held: { value: T; renewAt: number; keepAt: number; endsAt: number } | null = null
   #pending: Promise<T> | null = null
   #failed: { error: unknown; until: number } | null = null
-  /** When credentials end that could be prolonged no further. */
+  /** The end of credentials that could not be prolonged. */
   #lastEnd: number | null = null
   /**
    * Whether any credentials had a known end. If given credentials then seem endless, they have ended: the issuer no
@@ -81,7 +84,7 @@ export class RenewedCredentials<T> implements Credentials<T> {
    */
   #hasEnd = false
 
-  /** @param issue Gets new credentials; `held` are those that still last, and could be prolonged. */
+  /** @param issue Gets new credentials. `held` are the present ones, which it may prolong. */
   constructor(
     issue: (signal: AbortSignal, held: T | null) => Promise<Issued<T>>,
     { now = Date.now, shared = true }: ProviderOptions,
@@ -98,7 +101,7 @@ export class RenewedCredentials<T> implements Credentials<T> {
     } catch (error) {
       if (!(error instanceof ProviderFailure) || error.kind !== 'credentials') throw error
     }
-    // Others may have renewed them meanwhile.
+    // Another request may have renewed them meanwhile.
     if (this.#held?.value === value) this.#held = null
     return attempt(await this.#current(signal))
   }
@@ -120,7 +123,7 @@ export class RenewedCredentials<T> implements Credentials<T> {
       const lastsNoLonger = held !== null && this.#held !== null && this.#held.endsAt < held.endsAt + ROUNDING_MS
       this.#lastEnd = lastsNoLonger ? held.endsAt : null
     }
-    // Until others are held.
+    // The last known end counts until other credentials are held.
     const isLast = this.#lastEnd !== null && (this.#held?.endsAt ?? 0) < this.#lastEnd + ROUNDING_MS
     if (isLast) throw new ProviderFailure('credentials', { code: NOT_RENEWABLE })
     const keepAt = this.#held?.keepAt ?? null
@@ -143,7 +146,7 @@ export class RenewedCredentials<T> implements Credentials<T> {
     })
   }
 
-  /** Where requests may wait for each other, one of them that is given up must not end the others'. */
+  /** A shared renewal does not end with the request that began it. */
   #renew(signal: AbortSignal, held: T | null): Promise<T> {
     if (!this.#shared) return this.#ask(signal, held)
     this.#pending ??= this.#ask(new AbortController().signal, held).finally(() => {

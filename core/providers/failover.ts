@@ -13,26 +13,26 @@ import { type GuardedProvider, isBreakerOpen } from './guarded_provider.ts'
 import { ANSWERS, type FailureKind, OUTAGES, type Provider, ProviderFailure } from './provider.ts'
 import { ABSENT, isAbsence, type SkippedMember, type SkipReason } from './skipped.ts'
 
-/** One place where a secret is kept: a provider, and the secret's name there. */
+/** A member of a chain, resolved for one secret: the guarded provider, and the name of the secret there. */
 export interface ResolvedMember {
   guarded: GuardedProvider
   name: string
 }
 
-/** What a chain came to. */
+/** The outcome of a search through a chain. */
 export type ChainReply<T> = { skipped: SkippedMember[] } & (
   | { value: T; provider: string }
-  // No provider when none could answer for the chain.
+  // `null` if no member could answer for the chain.
   | { failure: FailureKind; provider: string | null; limitBytes?: number | null }
 )
 
 /** Limits of a search through a chain. */
 export interface FailoverOptions {
-  /** How long all of it may take, in milliseconds. */
+  /** The time for the whole search, in milliseconds. */
   deadlineMs: number
-  /** How long one replica may take, in milliseconds. */
+  /** The time for one member, in milliseconds. */
   attemptMs: number
-  /** Whether a replica that has no such secret ends the search, as it should, or not. */
+  /** Whether a member without the secret ends the search, which is the safe choice. */
   onNotFound: 'stop' | 'next'
   /** Members that are skipped, because they may still have an outdated value. */
   outdated?: readonly string[]
@@ -48,26 +48,26 @@ const RETRY_DELAY_MS = 200
 /** Less time is not worth an attempt. */
 const MIN_ATTEMPT_MS = 20
 
-/** Asks one replica. */
+/** Makes one request to a member. */
 export type AskMember<T> = (provider: Provider, name: string, signal: AbortSignal) => Promise<T>
 
 /**
- * Asks the replicas in order until one answers. Throws only what is not a provider's failure.
+ * Tries the members in order until one answers. Throws only errors that are not failures of a provider.
  *
- * When none could be reached it goes through them once more, after a pause and within the providers' budgets of
- * retries: the only place where anything is asked twice.
+ * If no member could be reached, it tries them once more, after a pause and within the retry budget of each: the only
+ * place where a request is repeated.
  *
- * @param replicas The primary first. An absence that only a replica reports is an outage of those before it.
+ * @param members The primary first. An absence that only a later member reports is an outage of those before it.
  */
 export async function failover<T>(
-  replicas: readonly ResolvedMember[],
+  members: readonly ResolvedMember[],
   ask: AskMember<T>,
   options: FailoverOptions,
 ): Promise<ChainReply<T>> {
-  const search = new Search(replicas, options)
-  const first = await search.run(replicas, ask)
+  const search = new Search(members, options)
+  const first = await search.run(members, ask)
   if (!('failure' in first) || first.provider !== null) return first
-  const again = replicas.filter(({ guarded }) => wasAway(first.skipped, guarded) && guarded.takeRetry())
+  const again = members.filter(({ guarded }) => wasAway(first.skipped, guarded) && guarded.takeRetry())
   const pauseMs = Math.random() * RETRY_DELAY_MS
   if (again.length === 0 || performance.now() + pauseMs + MIN_ATTEMPT_MS > search.endsAt) return first
   await sleep(pauseMs)
@@ -80,21 +80,21 @@ class Search {
   readonly #options: FailoverOptions
   readonly #primary: string | undefined
   readonly #skipped: SkippedMember[] = []
-  /** What each member came to last. */
+  /** The last outcome of each skipped member. */
   readonly #last = new Map<string, SkipReason>()
 
-  constructor(replicas: readonly ResolvedMember[], options: FailoverOptions) {
+  constructor(members: readonly ResolvedMember[], options: FailoverOptions) {
     this.endsAt = performance.now() + options.deadlineMs
     this.#options = options
-    this.#primary = replicas[0]?.guarded.id
+    this.#primary = members[0]?.guarded.id
   }
 
-  async run<T>(replicas: readonly ResolvedMember[], ask: AskMember<T>): Promise<ChainReply<T>> {
+  async run<T>(members: readonly ResolvedMember[], ask: AskMember<T>): Promise<ChainReply<T>> {
     const { attemptMs, onNotFound, outdated = [] } = this.#options
-    for (const [i, { guarded, name }] of replicas.entries()) {
+    for (const [i, { guarded, name }] of members.entries()) {
       const provider = guarded.id
-      // Those behind get their share of what is left, however long the first ones take.
-      const timeoutMs = Math.min(attemptMs, (this.endsAt - performance.now()) / (replicas.length - i))
+      // Later members get their share of the time that is left, however slow the first ones are.
+      const timeoutMs = Math.min(attemptMs, (this.endsAt - performance.now()) / (members.length - i))
       const rest = outdated.includes(provider) ? 'outdated' : guarded.rest(Date.now(), name)
       if (rest !== null || timeoutMs < MIN_ATTEMPT_MS) {
         this.#skip(provider, rest ?? 'timeout')
@@ -115,14 +115,14 @@ class Search {
         this.#skip(provider, kind)
       }
     }
-    // Every member said so, or what one of them has is not known.
+    // Either every member has answered that there is no secret, or the answer of one is unknown.
     const first = [...this.#last].find(([, why]) => why === 'not_found')
     const allAnswered = [...this.#last.values()].every((why) => why === 'not_found')
     if (first !== undefined && allAnswered) return { failure: 'not_found', provider: first[0], skipped: this.#skipped }
     return this.#outage()
   }
 
-  /** An answer that ends the search. */
+  /** Ends the search with an answer. */
   #end<T>(provider: string, { kind: failure, limitBytes }: ProviderFailure): ChainReply<T> {
     const isFinal = provider === this.#primary || !ABSENT.includes(failure) || !this.#isAnyAway()
     if (isFinal) return { failure, provider, limitBytes, skipped: this.#skipped }
@@ -130,7 +130,7 @@ class Search {
     return this.#outage()
   }
 
-  /** Whether a member that might have the secret could not be asked. */
+  /** Whether a member that may have the secret was unreachable. */
   #isAnyAway(): boolean {
     return [...this.#last.values()].some((why) => !isAbsence(why))
   }
@@ -149,7 +149,7 @@ class Search {
   }
 }
 
-/** Whether a provider failed in a way that a second try may mend soon. */
+/** Whether a provider failed in a way that a second try may soon fix. */
 function wasAway(skipped: readonly SkippedMember[], { id }: GuardedProvider): boolean {
   return skipped.some(({ provider, why }) => provider === id && why === 'unavailable')
 }

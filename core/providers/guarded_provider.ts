@@ -27,17 +27,17 @@ import { Suspicion } from './suspicion.ts'
 const MAX_OPEN_MS = 60_000
 /** How long a good result counts: failed requests trigger a health check at most this often. */
 const CLEARED_MS = 1000
-/** How soon it is tried again to renew credentials, at the soonest. */
+/** The shortest pause before another try to renew credentials. */
 const KEEP_RETRY_MS = 5000
-/** Names that asked to be left alone, at most; the oldest is forgotten first. */
+/** The most names with a `Retry-After` of their own; the oldest is dropped first. */
 const MAX_RESTING = 1000
-/** One retry for ten requests that were served, and ten saved up at most: a storm is not answered by a storm. */
+/** One retry per ten successful requests, and at most ten saved up: retries must not amplify an outage. */
 const RETRY_RATIO = 0.1
 const MAX_RETRIES_SAVED = 10
 
 /** The limits of a breaker, and where changes are reported. */
 export interface GuardOptions {
-  /** The longest that the first rest of a breaker takes, in milliseconds; it doubles up to a minute. */
+  /** The longest first pause of an open breaker, in milliseconds. It doubles up to a minute. */
   recoveryMs: number
   /** Receives changes of its state, and programming errors of its adapter. */
   report?: ReportEvent | undefined
@@ -50,9 +50,9 @@ type Work<T> = (provider: Provider, signal: AbortSignal) => Promise<T>
 
 interface AskOptions {
   timeoutMs: number
-  /** The secret's name at the provider: what one name is told to wait for, others are not. */
+  /** The name of the secret at the provider. A `Retry-After` for one name does not delay others. */
   name?: string | undefined
-  /** Whether the request is itself a look at the provider's health. */
+  /** Whether the request is itself a health check. */
   isLook?: boolean
 }
 
@@ -69,21 +69,21 @@ export class GuardedProvider {
   readonly provider: Provider
   readonly latency = new Latency()
   readonly failures = new Map<FailureKind, number>()
-  /** How many mistakes in the adapter were thrown: no outages, and no answers. */
+  /** The number of programming errors that the adapter threw. They are neither outages nor answers. */
   mistakes = 0
   readonly #options: GuardOptions
   readonly #condition: ProviderCondition
   #circuit: CircuitBreakerPolicy
   readonly #suspicion = new Suspicion()
-  /** Until when the look that is under way has to have ended. */
+  /** When the current health check ends at the latest. */
   #lookEndsAt = 0
   #clearedAt = Number.NEGATIVE_INFINITY
-  /** When the one request that tries whether it is back has to have ended. */
+  /** When the probe of an open breaker ends at the latest. */
   #trialEndsAt = 0
   #restsUntil = 0
   readonly #resting = new Map<string, number>()
   #retries = MAX_RETRIES_SAVED
-  /** Whether its credentials could not be renewed when it was time. */
+  /** Whether the last renewal of its credentials failed. */
   #isUnkept = false
 
   constructor(id: string, provider: Provider, options: GuardOptions) {
@@ -104,17 +104,17 @@ export class GuardedProvider {
   }
 
   /**
-   * Asks the provider, within a time.
+   * Makes a request to the provider, within a time.
    *
-   * @param name The secret's name at the provider, where it is about one.
+   * @param name The name of the secret at the provider, if the request is about one.
    * @throws {ProviderFailure}
-   * @throws {BrokenCircuitError} when its breaker is open; nothing was sent.
+   * @throws {BrokenCircuitError} if its breaker is open; nothing was sent.
    */
   ask<T>(work: Work<T>, timeoutMs: number, name?: string): Promise<T> {
     return this.#ask(work, { timeoutMs, name })
   }
 
-  /** Looks at the provider's health, unless it rests; what it comes to is in {@link health}. */
+  /** Checks the health of the provider, unless it must not be called now. The result is in {@link health}. */
   async look(timeoutMs: number): Promise<void> {
     if (this.rest(Date.now()) !== null) return
     const work: Work<void> = (provider, signal) => provider.health({ signal })
@@ -133,7 +133,7 @@ export class GuardedProvider {
     if (provider.keep === undefined) return null
     try {
       const at = await this.#inTime((_, signal) => provider.keep!({ signal }), timeoutMs)
-      // There are none any more: those that could not be renewed have ended.
+      // No renewable credentials are left: the ones that could not be renewed have ended.
       if (at === null) return null
       if (this.#isUnkept) this.#options.report?.('info', 'provider_credentials_renewed', { provider: this.id })
       this.#isUnkept = false
@@ -148,7 +148,7 @@ export class GuardedProvider {
     }
   }
 
-  /** Whether one more try is within the budget; it is taken from it. */
+  /** Takes one retry from the budget. Returns whether there was one. */
   takeRetry(): boolean {
     if (this.#retries < 1) return false
     this.#retries--
@@ -173,7 +173,7 @@ export class GuardedProvider {
     this.#abandonTrial()
     try {
       const settled = await this.#circuit.execute(() => {
-        // The last of its time: a trial whose request was given up by the platform never ends.
+        // Allow a margin: a probe whose request the platform dropped never ends.
         this.#trialEndsAt = Date.now() + options.timeoutMs + 1000
         return this.#once(work, options)
       })
@@ -208,7 +208,7 @@ export class GuardedProvider {
       this.#failed(error, options)
       const found = isLook ? (isWatched ? error : null) : looking && (await looking)
       if (found?.isOutage) throw error
-      // The secret is at fault, and not the store.
+      // The secret is at fault, not the store.
       if (looking !== null) this.#looked(found)
       return { error }
     }
@@ -224,10 +224,11 @@ export class GuardedProvider {
   }
 
   /**
-   * Looks at the provider's health beside a request, and in its time: nothing is left to be done when the request ends.
+   * Checks the health of the provider beside a request and within its time, so that nothing is left to do when the
+   * request ends.
    *
-   * @returns What it came to, `null` for good health; `null` in place of a promise while another look is under way, or has
-   *   just found the provider well.
+   * @returns The failure, or `null` for good health; `null` in place of a promise while another check runs, or just
+   *   after a good one.
    */
   #lookAlong(timeoutMs: number, isTrial: boolean): Promise<ProviderFailure | null> | null {
     const now = Date.now()
@@ -251,7 +252,7 @@ export class GuardedProvider {
       })
   }
 
-  /** Any answer means that the store serves. */
+  /** Any answer means that the store works. */
   #looked(found: ProviderFailure | null): void {
     const now = Date.now()
     this.#condition.looked(found, now)
@@ -294,14 +295,14 @@ export class GuardedProvider {
   }
 }
 
-/** Whether a provider was not asked since its breaker is open. */
+/** Whether an error means that the breaker was open and nothing was sent. */
 export function isBreakerOpen(error: unknown): boolean {
   return error instanceof BrokenCircuitError
 }
 
 function circuitOf({ recoveryMs }: GuardOptions): CircuitBreakerPolicy {
   return circuitBreaker(handleType(ProviderFailure), {
-    // Only a failure that a look at the provider's health bears out is thrown: one is enough.
+    // Only a failure that a health check confirms is thrown, so one is enough.
     breaker: new ConsecutiveBreaker(1),
     halfOpenAfter: new ExponentialBackoff({
       initialDelay: recoveryMs,

@@ -6,8 +6,8 @@
 import type { FailureKind, ProviderKind } from './provider.ts'
 
 /**
- * `degraded`: it failed lately, denies the name that its health is told by, or is just being tried again; `down`: it is not
- * asked for now, or does not take our credentials.
+ * The states of a provider. `degraded`: it failed recently, denies the name of the health check, or is being probed;
+ * `down`: its breaker is open, or it rejects the credentials.
  */
 export const HEALTH_STATES = ['up', 'degraded', 'down'] as const
 /** One of {@link HEALTH_STATES}. */
@@ -17,13 +17,13 @@ export const BREAKER_STATES = ['closed', 'half_open', 'open'] as const
 /** One of {@link BREAKER_STATES}. */
 export type BreakerState = (typeof BREAKER_STATES)[number]
 
-/** How a provider is, as this process or isolate found it. */
+/** The health of a provider, as seen by this process or isolate. */
 export interface Health {
   id: string
   kind: ProviderKind
   state: HealthState
   breaker: BreakerState
   latencyMs: { p50: number | null; p95: number | null }
-  /** `code`: of the service, or of the network, such as `Http403` or `ENOTFOUND`. */
+  /** `code` is the code of the service or the network, such as `Http403` or `ENOTFOUND`. */
   lastFailure: { kind: FailureKind; code: string | null; at: number } | null
 }

@@ -1,5 +1,5 @@
 /**
- * The provider port: another store that secrets are kept in, and the closed set of what can go wrong there.
+ * The provider port: a store of secrets on another server, and the closed set of its failures.
  *
  * @module
  */
@@ -17,10 +17,10 @@ export const PROVIDER_KINDS = ['aws', 'azure', 'hashicorp', 'http', 'file'] as c
 export type ProviderKind = (typeof PROVIDER_KINDS)[number]
 
 /**
- * Everything that can go wrong, told by the service's own error code and never by the HTTP status alone.
+ * All failures. They are told by the error code of the service, never by the HTTP status alone.
  *
- * The first group are answers: the store works, and says no. The second are outages: nothing is known, and
- * a replica may be asked.
+ * The first group are answers: the store works and refuses. The second are outages: nothing is known, and another
+ * member may be tried.
  */
 export const ANSWERS = [
   'not_found', // no such secret, or no such version
@@ -50,17 +50,17 @@ interface FailureDetail {
   isUnread?: boolean
 }
 
-/** A provider's refusal or outage. Holds no text of the answer: only what kind it is, and a code of the service. */
+/** A refusal or an outage of a provider. It holds no text of the response, only a kind and the code of the service. */
 export class ProviderFailure extends Error {
   override readonly name = 'ProviderFailure'
   readonly kind: FailureKind
-  /** The service's own code, such as `ResourceNotFoundException`, when it is a plain word; safe to log. */
+  /** The code of the service, such as `ResourceNotFoundException`, if it is a plain word; safe to log. */
   readonly code: string | null
-  /** When the service asked to be left alone, and for how long. */
+  /** How long the service asked not to be called, in milliseconds. */
   readonly retryAfterMs: number | null
-  /** The most that is read of an answer, in bytes, when this one had more. */
+  /** The limit in bytes, if the response exceeded it. */
   readonly limitBytes: number | null
-  /** Whether there was an answer, of success or not, that could not be read: a write may have been made. */
+  /** Whether there was a response that could not be read: a write may have been made. */
   readonly isUnread: boolean
 
   constructor(kind: FailureKind, { code, retryAfterMs, limitBytes, isUnread = false }: FailureDetail = {}) {
@@ -72,28 +72,28 @@ export class ProviderFailure extends Error {
     this.isUnread = isUnread
   }
 
-  /** Whether a replica may be asked in its place: an answer is not an outage. */
+  /** Whether another member may be tried: an answer is not an outage. */
   get isOutage(): boolean {
     return (OUTAGES as readonly string[]).includes(this.kind)
   }
 }
 
-/** A secret as a provider keeps it. */
+/** A secret as it is kept at a provider. */
 export interface ProviderSecret {
   value: Redacted<Bytes>
-  /** Whether the store has it as text or as bytes. */
+  /** Whether the store keeps it as text or as bytes. */
   encoding: Encoding
-  /** The provider's own id of the version; opaque. */
+  /** The id of the version at the provider; opaque. */
   version: string
   /** Milliseconds since the Unix epoch; `null` when the store does not say. */
   createdAt: number | null
   expiresAt: number | null
   contentType: string | null
-  /** Set when the store keeps fields rather than this text: key order, spaces and digits may be its own. */
+  /** Set if the store keeps fields instead of this text: the order of keys, spaces and digits may be its own. */
   isFields?: true
 }
 
-/** What a list shows of a secret. */
+/** A secret in a list. */
 export interface ProviderListItem {
   name: string
   updatedAt: number | null
@@ -102,26 +102,26 @@ export interface ProviderListItem {
 /** One version in a history, newest first. */
 export interface ProviderVersion {
   version: string
-  /** `current`, `previous` or `pending`, where the store has such stages. */
+  /** `current`, `previous` or `pending`, if the store has such stages. */
   stage: 'current' | 'previous' | 'pending' | null
   createdAt: number | null
-  /** Whether its value can still be read. */
+  /** Whether its value is still readable. */
   enabled: boolean
 }
 
-/** How a write may be told from another, and what it expects. */
+/** What identifies a write, and what it expects. */
 export interface ProviderPutOptions {
   signal: AbortSignal
-  /** Makes a repeat of this write harmless, where the store can; 32 to 64 of `[A-Za-z0-9-]`. */
+  /** Makes a repeat of this write harmless, if the store can; 32 to 64 of `[A-Za-z0-9-]`. */
   idempotencyKey: string
   contentType?: string
   /** The version that must be current, or `absent`: `conflict` otherwise. */
   expect?: string | 'absent'
-  /** Set when the shape of what is there may be replaced; `foreign_shape` otherwise. See `shape.ts`. */
+  /** Set if the present shape may be replaced; otherwise the write fails with `foreign_shape`. See `shape.ts`. */
   replace?: 'shape' | undefined
 }
 
-/** Which rotation of a store is meant. */
+/** The rotation at a store to begin or to read. */
 export interface RotateOptions {
   /** 32 to 64 of `[A-Za-z0-9-]`. */
   token: string
@@ -130,26 +130,27 @@ export interface RotateOptions {
   signal: AbortSignal
 }
 
-/** How far a rotation has come that a store does by itself. */
+/** The progress of a rotation that a store does itself. */
 export interface ProviderRotation {
-  /** The version that it makes, or made. */
+  /** The new version. */
   version: string
-  /** Whether that is what readers get, or got until another one came. */
+  /** Whether readers get the new version, or got it before a later one. */
   isDone: boolean
 }
 
 /**
- * A store of secrets on another server. Names are the store's own (see `names.ts`); the caller has mapped them.
+ * A store of secrets on another server. Names are those of the store (see `store_names.ts`); the caller has mapped
+ * them.
  *
- * Every method throws {@link ProviderFailure} and nothing else, honours its signal, changes at most once what a
- * reader sees, and retries nothing by itself but one request after credentials were renewed or a clock was put right.
+ * Every method throws {@link ProviderFailure} for every failure of the store, honours its signal, changes at most once
+ * what a reader sees, and retries only one request after renewing credentials or correcting a clock.
  */
 export interface Provider {
   readonly kind: ProviderKind
   get(name: string, options: { version?: string; signal: AbortSignal }): Promise<ProviderSecret>
-  /** Where the store can: the current versions of many names in few requests, each with its own outcome, in order. */
+  /** Optional: the current versions of many names in few requests, each with its own outcome, in order. */
   getMany?(names: readonly string[], options: { signal: AbortSignal }): Promise<(ProviderSecret | ProviderFailure)[]>
-  /** Names from a prefix on, in the store's order, a page at a time. */
+  /** Lists names with a prefix, in the order of the store, a page at a time. */
   list(options: {
     prefix: string
     cursor: string | null
@@ -172,8 +173,8 @@ export interface Provider {
    *   there are none to renew.
    */
   keep?(options: { signal: AbortSignal }): Promise<number | null>
-  /** `null` when the store keeps no history. */
+  /** `null` if the store keeps no history. */
   versions: ((name: string, options: { signal: AbortSignal }) => Promise<ProviderVersion[]>) | null
-  /** Resolves when the store can serve, with the same credentials and the same way that a read takes. */
+  /** Resolves if the store works, with the same credentials and the same route as a read. */
   health(options: { signal: AbortSignal }): Promise<void>
 }

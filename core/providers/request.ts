@@ -1,5 +1,5 @@
 /**
- * What all adapters share: one request sent, its answer read, and nothing thrown but a {@link ProviderFailure}.
+ * The request that all adapters share: it is sent, its response is read, and only a {@link ProviderFailure} is thrown.
  *
  * @module
  */
@@ -16,9 +16,9 @@ const MAX_RETRY_AFTER_MS = 60_000
 /** The failures for a missing name by which a store proves that it is working. */
 const SERVED: readonly FailureKind[] = ['not_found', 'deleted', 'disabled', 'expired']
 
-/** A name that no secret has, read to tell whether a store serves us. */
+/** The name of a secret that does not exist, read to check that a store works. */
 export const HEALTH_NAME = 'postern-probe'
-/** The version of a secret where the store keeps only one. */
+/** The version of a secret in a store that keeps only one. */
 export const UNVERSIONED = 'unversioned'
 
 /** The outcome of one secret of a batch. */
@@ -28,7 +28,7 @@ export type ProviderOutcome = ProviderSecret | ProviderFailure
 export interface ProviderOptions extends SendOptions {
   /** The time in milliseconds since the Unix epoch. */
   now?: () => number
-  /** Whether requests may wait for each other's answer: not on Workers. */
+  /** Whether requests may wait for the response to another. Not on Workers. */
   shared?: boolean
   /** Writes the operational log: invalid settings, by name. */
   report?: ReportEvent | undefined
@@ -64,21 +64,21 @@ export function failureOf(error: unknown): ProviderFailure {
 }
 
 /**
- * What an answer of success stands for that is not of the form it should have. It is about that secret when the store
- * sent it; a page of markup in its place is a proxy's, or a portal's, and says nothing of the store.
+ * Returns the failure for a malformed response of success. It is about the secret if the store sent it. A page of
+ * markup comes from a proxy or a portal, and says nothing about the store.
  */
 export function malformed({ headers, body }: Pick<Received, 'headers' | 'body'>): ProviderFailure {
   const isStores = saysJson(headers) || isJson(headers, body)
   return isStores ? unread('Form') : new ProviderFailure('unavailable', { code: 'Form' })
 }
 
-/** Whether a refusal is a store's own, which is JSON, rather than one of what stands before the store. */
+/** Whether a refusal is from the store, which sends JSON, and not from a server in front of it. */
 export function isJson(headers: Headers, body: Bytes): boolean {
   const parsed = isMarkup(headers) ? null : readAnswer(body, z.unknown())
   return parsed !== null && (typeof parsed === 'object' || saysJson(headers))
 }
 
-/** Whether an answer says that it is a page. */
+/** Whether a response is declared as markup. */
 export function isMarkup(headers: Headers): boolean {
   return /html|xml/i.test(headers.get('Content-Type') ?? '')
 }
@@ -92,9 +92,9 @@ function unread(code: string, limitBytes?: number): ProviderFailure {
 }
 
 /**
- * Resolves when a read of a name that should not be there is answered as such.
+ * Resolves if a read of a missing name gets one of the expected answers.
  *
- * @throws {ProviderFailure} `denied` too: a store that lets us read nothing does not serve us.
+ * @throws {ProviderFailure} also for `denied`: a store that denies the read does not work for us.
  */
 export async function resolvesWhenServed(read: Promise<unknown>): Promise<void> {
   await read.catch((error) => {
@@ -102,7 +102,9 @@ export async function resolvesWhenServed(read: Promise<unknown>): Promise<void> 
   })
 }
 
-/** Reads an answer as JSON of a known form, or returns `null`: the parser's own complaints quote it. */
+/**
+ * Reads a response as JSON of a known form. Returns `null` otherwise, because the errors of a parser quote its input.
+ */
 export function readAnswer<T extends z.ZodMiniType>(body: Bytes, schema: T): z.output<T> | null {
   const text = parseUtf8(body)
   if (text === null) return null
@@ -115,17 +117,17 @@ export function readAnswer<T extends z.ZodMiniType>(body: Bytes, schema: T): z.o
   return schema.safeParse(json).data ?? null
 }
 
-/** Reads an answer as JSON and keeps its source, which values are sliced out of; `null` when it is not JSON. */
+/** Reads a response as JSON and keeps its source, from which values are sliced; `null` if it is not JSON. */
 export function readSource(body: Bytes): JsonSource | null {
   const text = parseUtf8(body)
   return text === null ? null : JsonSource.parse(text)
 }
 
-/** Reads `Retry-After`, in either of its forms (RFC 9110 section 10.2.3), and believes it for a minute at most. */
+/** Reads `Retry-After` in either of its forms (RFC 9110 section 10.2.3), capped at a minute. */
 export function retryAfterMs(headers: Headers, now: number): number | null {
   const text = headers.get('Retry-After')
   if (text === null) return null
-  // `Date.parse` would make a date of nearly anything.
+  // `Date.parse` accepts almost anything.
   const date = /^[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9:]{8} GMT$/.test(text)
     ? Date.parse(text) - now
     : null
@@ -134,9 +136,9 @@ export function retryAfterMs(headers: Headers, now: number): number | null {
 }
 
 /**
- * Checks the address of a store, once, when the provider is made.
+ * Checks the address of a store, once, when its provider is made.
  *
- * @returns It without a slash at its end.
+ * @returns The address without a trailing slash.
  * @throws {PosternError} `bad_request`
  */
 export function parseBaseUrl(text: string, field: string, { allowLoopback = false }: ProviderOptions): string {
@@ -146,11 +148,11 @@ export function parseBaseUrl(text: string, field: string, { allowLoopback = fals
   return origin + pathname.replace(/(?<!\/)\/+$/, '')
 }
 
-/** A value of a header: one line of visible ASCII, so that it cannot end the header early. */
+/** The form of a header value: one line of visible ASCII, which cannot end the header early. */
 export const HEADER_VALUE = /^[\x21-\x7e](?:[\x20-\x7e]{0,16383}[\x21-\x7e])?$/
 
 /**
- * Checks what will be sent as a header.
+ * Checks the value of a header.
  *
  * @throws {PosternError} `bad_request`, without the value.
  */

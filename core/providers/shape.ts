@@ -1,6 +1,6 @@
 /**
- * The shape in which a store keeps a secret: one text (or bytes), or the fields of a document that others own. A write
- * keeps the shape that it finds, unless its caller says that it replaces it.
+ * The shape in which a store keeps a secret: one text (or bytes), or the fields of a document that other clients own. A
+ * write keeps the present shape, unless its caller replaces it.
  *
  * @module
  */
@@ -18,7 +18,7 @@ import { failureOf } from './request.ts'
 export interface Content {
   /** `null` for bytes that are not text. */
   text: string | null
-  /** Whether the text is declared to be JSON; in a store that declares nothing, every object is a document. */
+  /** Whether the text is declared as JSON. In a store without declarations, every object is a document. */
   isJson: boolean
 }
 
@@ -97,9 +97,9 @@ export function fieldsFrom(document: JsonSource): string {
 }
 
 /**
- * Looks at what a write would replace.
+ * Reads the secret that a write would replace.
  *
- * @returns `null` when nothing is there; also when it cannot be read and its shape may be replaced.
+ * @returns `null` if there is none; also if it cannot be read and its shape may be replaced.
  */
 export async function look<T>(read: Promise<T>, { replace }: Pick<ProviderPutOptions, 'replace'>): Promise<T | null> {
   return read.catch((error) => {
@@ -128,9 +128,9 @@ export function declaresType(
 }
 
 /**
- * The bytes of a text out of a store.
+ * Encodes a text from a store as bytes.
  *
- * @throws {ProviderFailure} `invalid` for a lone surrogate: it has no bytes, and U+FFFD is another value.
+ * @throws {ProviderFailure} `invalid` for a lone surrogate: it has no bytes, and U+FFFD would be another value.
  */
 export function bytesOfText(text: string): Bytes {
   if (!text.isWellFormed()) throw new ProviderFailure('invalid', { code: 'LoneSurrogate' })

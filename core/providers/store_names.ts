@@ -1,6 +1,6 @@
 /**
- * How a store names our secrets. Each mapping is injective and has an inverse: two secrets never meet in one
- * place of a store, and a name that is read there leads back to one secret only.
+ * Names of secrets in the stores. Each mapping is injective and has an inverse: two secrets never share a place in a
+ * store, and a name read there belongs to one secret only.
  *
  * @module
  */
@@ -8,25 +8,25 @@ import { badRequest, PosternError } from '../errors.ts'
 import { parseName } from '../names.ts'
 import { ProviderFailure, type ProviderKind } from './provider.ts'
 
-/** A store's way of naming. A file names by its format. */
+/** The naming rules of a store. A file is named by its format. */
 export type Naming = Exclude<ProviderKind, 'file'> | 'env' | 'json'
 
 interface Rule {
-  /** What the store takes for a name. */
+  /** The form of a name in the store. */
   valid: RegExp
   /** Writes a name in the characters of the store. Returns `null` if it has no form there. */
   write: (name: string) => string | null
-  /** The other way, for what `write` made. */
+  /** The inverse, for names that `write` made. */
   read: (name: string) => string
 }
 
 const AS_IT_IS = { write: (name: string) => name, read: (name: string) => name }
-// Visible ASCII without what has a meaning of its own in an address, however often it is decoded; no empty segment,
-// none that is a way to another folder, and no period at the end, which Vault refuses.
+// Visible ASCII without the characters that have a meaning in a URL, however often it is decoded. No segment is empty
+// or leads to another folder, and no name ends with a period, which Vault refuses.
 const PATH = /^(?!.*(?:^|\/)\.{1,2}(?:\/|$))(?!.*\/\/)(?!\/)(?!.*[/.]$)(?:(?![%?#\\])[!-~]){1,1024}$/
 
 const RULES: Record<Naming, Rule> = {
-  // Behind a hyphen, six characters are what ends an ARN: the service would find another secret by this name.
+  // A hyphen and six characters are the end of an ARN: the service would find another secret by this name.
   aws: { ...AS_IT_IS, valid: /^(?!.*-[A-Za-z0-9]{6}$)[A-Za-z0-9/_+=.@-]{1,512}$/ },
   azure: {
     // The store ignores case, so names are read in lower case.
@@ -45,16 +45,16 @@ const RULES: Record<Naming, Rule> = {
 }
 
 /**
- * The name that a store has for one of our secrets.
+ * Returns the name of a secret in a store.
  *
- * @param name Of our own grammar, checked.
- * @param prefix Put in front, in the store's letters.
- * @throws {PosternError} `bad_request` when the store cannot have such a name.
+ * @param name A valid name of a secret.
+ * @param prefix Put in front, in the characters of the store.
+ * @throws {PosternError} `bad_request` if the store cannot have such a name.
  */
 export function storeName(naming: Naming, name: string, prefix = ''): string {
   const rule = RULES[naming]
   const written = rule.write(name)
-  // A period or a slash at the end of a prefix must not make another path of what follows.
+  // A period or a slash at the end of a prefix must not change the path after it.
   if (written === null || !rule.valid.test(prefix + written)) {
     throw badRequest('name', 'Secret cannot have this name in the store that it is kept in')
   }
@@ -81,7 +81,7 @@ export function secretName(naming: Naming, stored: string, prefix = ''): string 
 }
 
 /**
- * Checks a store's own name before an address is made of it.
+ * Checks a name of the store before it becomes part of a URL.
  *
  * @throws {ProviderFailure} `invalid`
  */

@@ -3,19 +3,19 @@
  *
  * @module
  */
-/** Failures one after another that raise it. */
+/** Consecutive failures that raise suspicion. */
 const CONSECUTIVE = 4
-/** Or more than half of so many requests in a row, when they came within so many milliseconds. */
+/** Alternatively, more than half of this many consecutive requests, within this many milliseconds. */
 const SAMPLE = 20
 const SAMPLE_MS = 10_000
 
-/** Counts what requests came to until there is reason to suspect a provider. Holds no names: they are a caller's choice. */
+/** Counts failed requests until there is reason to suspect the provider. It holds no names, which callers choose. */
 export class Suspicion {
   #last: { at: number; hasFailed: boolean }[] = []
   #consecutive = 0
   #isAsked = false
 
-  /** @param isAsked Whether the provider asked to be left alone: reason enough. */
+  /** @param isAsked Whether the provider sent `Retry-After`, which is reason enough. */
   note(hasFailed: boolean, at: number, isAsked = false): void {
     this.#consecutive = hasFailed ? this.#consecutive + 1 : 0
     this.#isAsked = hasFailed && (isAsked || this.#isAsked)

@@ -1,6 +1,6 @@
 /**
- * Anchors: the newest checkpoint of each log, kept where the log is not. Who rolls the store back, or puts an older
- * one in its place, would have to roll back the anchor too.
+ * Anchors: the newest checkpoint of each log, kept apart from the log. To roll back the store without notice, an
+ * attacker must roll back the anchor too.
  *
  * @module
  */
@@ -9,13 +9,13 @@ import { PosternError } from '../errors.ts'
 import { send } from '../http/send.ts'
 import type { Redacted } from '../redacted.ts'
 
-/** A place for checkpoints. */
+/** A store of checkpoints. */
 export interface Anchor {
-  /** Names it in the log and to operators. */
+  /** Its name in the log and for operators. */
   target: string
-  /** The checkpoint that is kept for a vault; `null` when there is none: not yet, or not any more. */
+  /** Reads the checkpoint of a vault; `null` if there is none, yet or any more. */
   read(vault: string): Promise<string | null>
-  /** Puts a checkpoint in the place of the one before. */
+  /** Replaces the checkpoint of a vault. */
   write(vault: string, note: string): Promise<void>
 }
 
@@ -31,7 +31,7 @@ export function httpAnchor(url: string, token: Redacted<string> | undefined): An
     'Content-Type': 'text/plain; charset=utf-8',
     ...(token && { Authorization: `Bearer ${token.reveal()}` }),
   }
-  // The operator named the address: it may be on this machine.
+  // The operator chose the address, so it may be on this machine.
   const options = { allowLoopback: true }
   return {
     target: `anchor:${new URL(base).host}`,
@@ -40,7 +40,7 @@ export function httpAnchor(url: string, token: Redacted<string> | undefined): An
       if (status === 404) return null
       if (status !== 200) throw refused(status)
       const note = parseUtf8(body)
-      // Not none: that would be overwritten.
+      // Not `null`, which would be overwritten.
       if (note === null) throw new PosternError('unavailable', 'Anchor holds something else than text')
       return note
     },

@@ -14,7 +14,7 @@ import { badRequest } from '../errors.ts'
 import type { Hash, TreeHead } from './merkle.ts'
 import { type NoteSigner, type NoteVerifier, openNote, parseNote, signNote } from './signed_note.ts'
 
-/** What a checkpoint says. */
+/** The content of a checkpoint. */
 export interface Checkpoint extends TreeHead {
   /** The origin of the log, which is also the name of its key. */
   origin: string
@@ -40,7 +40,7 @@ export function parseCheckpoint(text: string, field = 'checkpoint'): Checkpoint 
     /^([^\n\r]+)\n(0|[1-9][0-9]{0,15})\n([A-Za-z0-9+/=]{44})\n/.exec(text) ?? []
   const root = parseBase64(rootText)
   const size = Number(sizeText)
-  // Extension lines may follow; they must not be empty, and say nothing to us.
+  // Extension lines may follow. They must not be empty, and are ignored.
   const rest = text.slice(origin.length + sizeText.length + rootText.length + 3)
   if (origin === '' || root?.length !== 32 || !Number.isSafeInteger(size) || !/^(?:[^\n\r]+\n)*$/.test(rest)) {
     throw badRequest(field, 'Checkpoint must be an origin, a size and a root hash, a line each')
@@ -52,8 +52,8 @@ export function parseCheckpoint(text: string, field = 'checkpoint'): Checkpoint 
  * Verifies a checkpoint and reads it.
  *
  * @param note Hostile input.
- * @returns `null` when no known key signed it, or one did wrongly, or it is of another log than its key.
- * @throws {PosternError} `bad_request` when it has no checkpoint's form.
+ * @returns `null` if no known key signed it, a signature is wrong, or it names a log other than that of its key.
+ * @throws {PosternError} `bad_request` if it is malformed.
  */
 export async function openCheckpoint(note: string, verifiers: readonly NoteVerifier[]): Promise<Checkpoint | null> {
   const opened = await openNote(parseNote(note, 'checkpoint'), verifiers)

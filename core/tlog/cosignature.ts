@@ -1,6 +1,6 @@
 /**
- * Demanding witnesses: how many cosignatures of which witnesses a checkpoint has, and how old they are. Without this, a
- * server that stops asking its witnesses looks like one that has them.
+ * Requirements for witnesses: how many cosignatures of which witnesses a checkpoint must have, and how old they may be.
+ * Without them, a server that no longer uses its witnesses looks like one that does.
  *
  * @module
  */
@@ -9,30 +9,30 @@ import { isWitnessKey, type NoteVerifier, openNote, parseNote, parseVerifierKey 
 /** How far the clock of a witness may be ahead. */
 const SKEW_MS = 5 * 60_000
 
-/** What a verifier demands of a checkpoint. */
+/** The witnesses that a verifier requires. */
 export interface WitnessDemand {
   /** The witnesses that count: see {@link parseWitnessKeys}. */
   witnesses: readonly NoteVerifier[]
-  /** How many of them have to cosign; all, when it is not given. */
+  /** How many of them must cosign; all by default. */
   quorum?: number
-  /** How old a cosignature may be to count, in milliseconds; any age, when it is not given. */
+  /** The maximum age of a cosignature, in milliseconds; unlimited by default. */
   freshMs?: number
   /** Milliseconds since the Unix epoch. */
   now: number
 }
 
-/** A witness that cosigned, and when it says that it did, in milliseconds since the Unix epoch. */
+/** A witness and the time of its cosignature, in milliseconds since the Unix epoch. */
 export interface Cosigner {
   name: string
   at: number
 }
 
-/** Whether a checkpoint has what is demanded. */
+/** Whether a checkpoint meets the requirements. */
 export type Cosigned =
   | { kind: 'met'; by: Cosigner[] }
   /** Fewer witnesses than the quorum cosigned it, or the cosignature of one is wrong. */
   | { kind: 'unwitnessed'; by: Cosigner[]; quorum: number }
-  /** Enough did, but too long ago. */
+  /** Enough cosigned it, but too long ago. */
   | { kind: 'stale'; by: Cosigner[]; quorum: number }
 
 /**
@@ -41,16 +41,16 @@ export type Cosigned =
  * @throws {PosternError} `bad_request` if one is not the verifier key of a witness.
  */
 export async function parseWitnessKeys(keys: readonly string[], field = 'witness'): Promise<NoteVerifier[]> {
-  // One that signs without a time is the key of a log.
+  // A key whose signatures have no time is the key of a log.
   const unfit = keys.find((key) => !isWitnessKey(key))
   return Promise.all((unfit === undefined ? keys : ['']).map((key) => parseVerifierKey(key, field)))
 }
 
 /**
- * Counts the cosignatures of a checkpoint (C2SP tlog-cosignature). The signature of the log itself is not looked at.
+ * Counts the cosignatures of a checkpoint (C2SP tlog-cosignature). The signature of the log itself is not checked.
  *
  * @param note Hostile input.
- * @throws {PosternError} `bad_request` when it has no note's form.
+ * @throws {PosternError} `bad_request` if it is not a note.
  */
 export async function verifyCosignatures(note: string, demand: WitnessDemand): Promise<Cosigned> {
   const { witnesses, quorum = witnesses.length, freshMs = Number.POSITIVE_INFINITY, now } = demand

@@ -1,6 +1,6 @@
 /**
- * The word by which an operator accepts that a vault was rolled back: it names the log as it is now, and the one that an
- * anchor holds, so that it is of no use once the anchor has moved on.
+ * The statement by which an operator accepts the rollback of a vault. It names the present log and the anchored one, so
+ * it is useless once the anchor has moved.
  *
  * @module
  */
@@ -8,25 +8,25 @@ import { base64url, parseBase64url } from '../bytes.ts'
 import { badRequest } from '../errors.ts'
 import type { Hash, TreeHead } from './merkle.ts'
 
-/** Which log may take the place of which. */
+/** The log that may replace another. */
 export interface RollbackAcceptance {
   vault: string
   /** The head from which the log continues. */
   head: TreeHead
-  /** What an anchor keeps, and what is given up of it. */
+  /** The anchored head, which is given up. */
   anchored: TreeHead
 }
 
 const HEAD = '(0|[1-9][0-9]{0,15})/([A-Za-z0-9_-]{43})'
 const WORD = new RegExp(`^([a-z0-9-]{1,32})/${HEAD}/${HEAD}$`)
 
-/** Writes the word: vault, then size and root (base64url) of the log, then of what is anchored. */
+/** Writes the statement: vault, then size and root (base64url) of the log, then of the anchored head. */
 export function formatRollback({ vault, head, anchored }: RollbackAcceptance): string {
   return [vault, head.size, base64url(head.root), anchored.size, base64url(anchored.root)].join('/')
 }
 
 /**
- * Parses a word.
+ * Parses the statement.
  *
  * @throws {PosternError} `bad_request`
  */

@@ -44,7 +44,7 @@ export interface NoteSignature {
   signature: Bytes
 }
 
-/** A note that was taken apart; nothing is verified yet. */
+/** A parsed note, not yet verified. */
 export interface Note {
   /** Ends with a newline. */
   text: string
@@ -91,7 +91,7 @@ function splitVerifierKey(text: string): VerifierKeyParts | null {
   return { name, id, type, publicKey }
 }
 
-/** Whether a verifier key is a witness's: its signatures name a time (C2SP tlog-cosignature). */
+/** Whether a verifier key belongs to a witness: its signatures carry a time (C2SP tlog-cosignature). */
 export function isWitnessKey(text: string): boolean {
   return verifierKeyParts(text)?.type === COSIGNATURE
 }
@@ -104,7 +104,7 @@ export function isWitnessKey(text: string): boolean {
 export async function parseVerifierKey(text: string, field = 'key'): Promise<NoteVerifier> {
   const parts = splitVerifierKey(text)
   const { name, type, publicKey } = parts ?? { name: '', type: 0, publicKey: new Uint8Array() }
-  // By the platform: a client has no other hash, and need not carry one for this.
+  // Hashed by the platform: a client has no other hash and needs none for this.
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', identified(name, type, publicKey)))
   if (parts === null || !equal(parts.id, digest.subarray(0, 4))) {
     throw badRequest(field, 'Verifier key must read name+id+key, of type Ed25519')
@@ -113,7 +113,7 @@ export async function parseVerifierKey(text: string, field = 'key'): Promise<Not
   return { ...rest, key: await crypto.subtle.importKey('raw', publicKey, 'Ed25519', false, ['verify']) }
 }
 
-/** Signs a text, with one key or several. It has to end with a newline. */
+/** Signs a text with one or more keys. The text must end with a newline. */
 export async function signNote(text: string, ...signers: NoteSigner[]): Promise<string> {
   if (!isNoteText(text)) throw new RangeError('Text cannot be signed as a note')
   const lines = signers.map(async ({ name, privateKey, publicKey }) => {
@@ -124,14 +124,14 @@ export async function signNote(text: string, ...signers: NoteSigner[]): Promise<
 }
 
 /**
- * Takes a note apart.
+ * Parses a note.
  *
  * @param note Hostile input.
  * @throws {PosternError} `bad_request`
  */
 export function parseNote(note: string, field = 'note'): Note {
   const wrong = badRequest(field, 'Note must be text, an empty line, and signature lines')
-  // At the last empty line: the text itself may have some.
+  // Split at the last empty line: the text itself may have some.
   const split = note.lastIndexOf('\n\n')
   if (note.length > MAX_NOTE_LENGTH || split < 0 || !note.endsWith('\n')) throw wrong
   const text = note.slice(0, split + 1)
@@ -146,7 +146,7 @@ export function parseNote(note: string, field = 'note'): Note {
   return { text, signatures }
 }
 
-/** A note that was verified. */
+/** A verified note. */
 export interface OpenedNote {
   text: string
   /** The names of the keys that vouch for it, each key once. */
@@ -175,7 +175,7 @@ export async function openNote(note: Note, verifiers: readonly NoteVerifier[]): 
   return keys.length === 0 ? null : { text: note.text, by: keys.map(({ name }) => name), cosigned }
 }
 
-/** Whether a note has a signature of a witness's form, of whichever key. Nothing is verified. */
+/** Whether a note has a signature in the form of a witness, of any key. Nothing is verified. */
 export function looksCosigned({ signatures }: Note): boolean {
   return signatures.some(({ signature }) => signature.length === COSIGNATURE_SIZE)
 }

@@ -16,7 +16,7 @@ export type { Start } from './merkle.ts'
 
 const BEGINNING: Start = { index: 0, frontier: [] }
 
-/** The first thing that is wrong with a log, and where. */
+/** The first flaw of a log, and where it is. */
 export interface Flaw {
   kind:
     | 'checkpoint' // no known key signed it, or it is of another log
@@ -29,7 +29,7 @@ export interface Flaw {
     | 'stale' // enough witnesses cosigned it, and too long ago
     | 'hidden' // the server's filter by severity omits an entry, or shows one that does not match
     | 'gap' // it begins where nothing announced it, or behind what was seen before: that it continues cannot be shown
-  /** The index of the entry that is wrong; `null` for the log as a whole. */
+  /** The index of the flawed entry; `null` for the log as a whole. */
   index: number | null
   message: string
 }
@@ -39,17 +39,17 @@ export interface VerifyOptions {
   /** The log's checkpoint, a signed note. */
   checkpoint: string
   verifiers: readonly NoteVerifier[]
-  /** Where the entries begin, when those before are past their retention. Hostile input. */
+  /** Where the entries begin, if earlier ones are past their retention. Hostile input. */
   start?: Start
   /** A checkpoint that was verified before, of the same log. */
   remembered?: Checkpoint
-  /** Witnesses that have to vouch for the log, by a checkpoint of it that they cosigned: it may be an earlier one. */
+  /** The witnesses required, by a checkpoint of the log that they cosigned, which may be an earlier one. */
   witnessed?: WitnessDemand & { note: string }
-  /** Told now and then how many entries were read. */
+  /** Called from time to time with the number of entries read. */
   onProgress?: (entries: number, size: number) => void
 }
 
-/** A log that is whole, as far as its checkpoint goes. */
+/** A log that is intact up to its checkpoint. */
 export interface Verified {
   checkpoint: Checkpoint
   /**
@@ -57,7 +57,7 @@ export interface Verified {
    * be edited, or all of them replaced, without a trace.
    */
   beyond: number
-  /** What witnesses vouch for, when that was demanded. */
+  /** The cosigned checkpoint, if witnesses were required. */
   witnessed?: { size: number; by: Cosigner[] }
   /** Verifier keys that its entries announce, oldest first: the log's key was changed to these. */
   keys: string[]
@@ -111,7 +111,7 @@ export async function verifyLog(
       continue
     }
     tree.add(previous)
-    // Only what a checkpoint vouches for may name a key, or where the log begins.
+    // Only entries under a checkpoint may announce a key, or where the log begins.
     if (entry.includes('"audit.rekey"')) keys.push(...announcedKeys(entry, checkpoint.origin))
     erased = erasedAfter(entry, erased)
     if (tree.size % 1000 === 0) onProgress?.(tree.size, checkpoint.size)
@@ -123,7 +123,7 @@ export async function verifyLog(
     return flaw('truncated', tree.size, `Log ends after ${tree.size} of ${checkpoint.size} entries`)
   }
   if (!equal(tree.root(), checkpoint.root)) {
-    // Every entry but the last is held by the next one.
+    // The next entry commits to every entry but the last.
     return flaw(
       'forked',
       null,

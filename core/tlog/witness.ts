@@ -11,13 +11,13 @@ import { type NoteVerifier, openNote, parseNote } from './signed_note.ts'
 
 /** A witness and its key. */
 export interface Witness {
-  /** Where it takes checkpoints: `add-checkpoint` is below. */
+  /** The prefix of its submission URL: `add-checkpoint` is below. */
   url: string
   /** The key that its cosignatures are verified with. */
   verifier: NoteVerifier
 }
 
-/** What a witness said. */
+/** The response of a witness. */
 export type WitnessVerdict =
   | { kind: 'cosigned'; lines: string }
   /** It last signed a tree of a size other than the one given. */
@@ -50,7 +50,10 @@ export async function askWitness(
   return answer.status === 422 ? { kind: 'disagrees' } : { kind: 'failed', status: answer.status }
 }
 
-/** Takes the line that is this witness's own, once it verifies. What it sends is hostile, and may be of other keys too. */
+/**
+ * Returns the signature line of this witness if it verifies. The response is hostile input, and may have lines of other
+ * keys.
+ */
 async function cosigned(note: string, answer: string, verifier: NoteVerifier): Promise<WitnessVerdict> {
   const text = note.slice(0, note.lastIndexOf('\n\n') + 1)
   for (const line of answer.split('\n').filter((one) => one.startsWith(`— ${verifier.name} `))) {

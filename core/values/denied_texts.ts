@@ -1,16 +1,18 @@
 /**
- * Looks for any of many texts in one: Aho and Corasick, "Efficient string matching" (1975).
+ * Searches a value for any of many texts: Aho and Corasick, "Efficient string matching" (1975).
  *
- * Texts sought one by one cost their number times the length of the value, and a policy with a thousand of them would hold
- * up every vault of the process for each large write.
+ * A search for each text would cost their number times the length of the value. A policy with a thousand texts would
+ * delay every vault of the process at each large write.
  *
  * @module
  */
 
-/** A step from a state by a code unit: the key of both. */
+/** The key of an edge: a state and a code unit. */
 const UNITS = 0x10000
 
-/** Texts to look for. Making it takes time linear in their length, looking linear in the value's, however many there are. */
+/**
+ * A set of texts. Building it is linear in their length, searching is linear in the value, regardless of their number.
+ */
 export class DeniedTexts {
   readonly #next = new Map<number, number>()
   /** For each state, the state to continue from when no edge matches. */
@@ -23,7 +25,7 @@ export class DeniedTexts {
     this.#link()
   }
 
-  /** Whether one of the texts is in a value. */
+  /** Whether a value contains one of the texts. */
   areIn(value: string): boolean {
     if (this.#ends.has(0)) return true
     let state = 0

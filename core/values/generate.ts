@@ -1,5 +1,5 @@
 /**
- * Makes secret values by a recipe: from the platform's random generator, each possible value as likely as any other.
+ * Generates secret values by a recipe, with the random generator of the platform, every possible value equally likely.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { badRequest } from '../errors.ts'
 import { Redacted } from '../redacted.ts'
 import { type CharacterClass, CLASSES, classOf, type StrengthPolicy } from './strength.ts'
 
-/** What a value is made as. */
+/** The kind of value, and its parameters. */
 export type Recipe =
   | { kind: 'password'; length: number; alphabet?: string | undefined; require?: readonly CharacterClass[] | undefined }
   | { kind: 'passphrase'; words: number; separator: string }
@@ -30,9 +30,9 @@ const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789
 export const DEFAULT_RECIPE: Recipe = { kind: 'password', length: 32, require: CLASSES }
 
 /**
- * Makes a value.
+ * Generates a value.
  *
- * @returns Its bytes, which are always ASCII text. RSA keys take up to seconds.
+ * @returns Its bytes, which are always ASCII text. An RSA key takes up to seconds.
  */
 export async function generate(recipe: Recipe): Promise<Redacted<Bytes>> {
   switch (recipe.kind) {
@@ -59,7 +59,7 @@ export async function generate(recipe: Recipe): Promise<Redacted<Bytes>> {
   }
 }
 
-/** The media type of what a recipe makes. */
+/** The content type of the values of a recipe. */
 export function contentTypeOf(recipe: Recipe): string {
   if (!('format' in recipe)) return DEFAULT_CONTENT_TYPE.utf8
   return recipe.format === 'pem' ? 'application/x-pem-file' : 'application/jwk+json'
@@ -87,9 +87,10 @@ export function recipeBits(recipe: Recipe): number {
 }
 
 /**
- * The recipe that also satisfies a policy: a password gets the length and the classes that are asked for.
+ * Returns a recipe that also satisfies a policy: a password gets the required length and classes.
  *
- * @throws {PosternError} `bad_request` when it cannot: too little chance, or an alphabet without a class.
+ * @throws {PosternError} `bad_request` if that is impossible: too little entropy, or an alphabet without a required
+ *   class.
  */
 export function underPolicy(recipe: Recipe, policy: StrengthPolicy | null): Recipe {
   const asked = policy === null || recipe.kind !== 'password' ? recipe : strengthened(recipe, policy)
@@ -109,7 +110,7 @@ function strengthened(recipe: Recipe & { kind: 'password' }, policy: StrengthPol
 }
 
 /**
- * A whole number from 0 up to `below`, each as likely: what a modulo would favour is drawn again.
+ * A uniformly random integer from 0 to below `below`. Values that a modulo would favour are drawn again.
  *
  * @param below At most 65536.
  */
@@ -122,7 +123,7 @@ export function uniform(below: number): number {
   }
 }
 
-/** Whole passwords are drawn until one has every class: putting classes into places would favour some. */
+/** Draws whole passwords until one has every class: placing classes would favour some positions. */
 function password(recipe: Recipe & { kind: 'password' }): string {
   const alphabet = [...(recipe.alphabet ?? ALPHABET)]
   for (;;) {
@@ -132,7 +133,7 @@ function password(recipe: Recipe & { kind: 'password' }): string {
   }
 }
 
-/** How many passwords a recipe can make: all, less those that lack a class (inclusion and exclusion). */
+/** The number of passwords of a recipe: all, minus those that lack a class (inclusion and exclusion). */
 function passwords({ length, alphabet = ALPHABET, require = [] }: Recipe & { kind: 'password' }): bigint {
   const sizes = new Map<CharacterClass, number>()
   for (const char of alphabet) sizes.set(classOf(char), (sizes.get(classOf(char)) ?? 0) + 1)
@@ -161,7 +162,7 @@ type KeyAlgorithm = 'Ed25519' | { name: string; modulusLength: number; publicExp
 async function keyPair(algorithm: KeyAlgorithm, format: 'pem' | 'jwk'): Promise<Redacted<Bytes>> {
   const pair = (await crypto.subtle.generateKey(algorithm as 'Ed25519', true, ['sign', 'verify'])) as CryptoKeyPair
   if (format === 'jwk') {
-    // What it may be used for and whether it may be exported says the platform of its own object, not of the key.
+    // The platform adds usages and exportability of its own object, not of the key.
     const {
       key_ops: _,
       ext: __,

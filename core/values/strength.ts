@@ -17,9 +17,9 @@ export const CLASSES = ['upper', 'lower', 'digit', 'special'] as const
 /** One of the classes of characters. */
 export type CharacterClass = (typeof CLASSES)[number]
 
-/** What values have to be like. Character classes are demanded where a policy says so; length and entropy do the work. */
+/** The requirements of a policy. Length and entropy matter; character classes exist for policies that demand them. */
 export interface StrengthPolicy {
-  /** Patterns of the names that it holds for. */
+  /** The patterns of the names to which it applies. */
   resources: readonly string[]
   minLength: number
   requireUpper: boolean
@@ -27,7 +27,7 @@ export interface StrengthPolicy {
   requireDigit: boolean
   requireSpecial: boolean
   minEntropyBits: number
-  /** Texts that a value must not hold, in any case. */
+  /** Texts that a value must not contain, in any case. */
   denied: readonly string[]
 }
 
@@ -69,12 +69,12 @@ export function classOf(char: string): CharacterClass {
   return /^[0-9]$/.test(char) ? 'digit' : 'special'
 }
 
-/** Whether a policy says anything about a secret of this name. */
+/** Whether a policy applies to a secret of this name. */
 export function concerns({ resources }: StrengthPolicy, name: string): boolean {
   return resources.some((pattern) => covers(pattern, name))
 }
 
-/** The first way in which a value is weaker than a policy asks, or `null`. */
+/** The first flaw of a value under a policy, or `null`. */
 export function weaknessOf(value: string, policy: StrengthPolicy): Weakness | null {
   const classes = new Set([...value].map(classOf))
   const lower = value.toLowerCase()
@@ -87,9 +87,9 @@ export function weaknessOf(value: string, policy: StrengthPolicy): Weakness | nu
   return entropyBits(value) < policy.minEntropyBits ? 'too_guessable' : null
 }
 
-// By the list as the vault gave it: a policy in this process is made into a table once.
+// Keyed by the list of the vault: a policy becomes a table once per process.
 const tables = new WeakMap<readonly string[], DeniedTexts>()
-/** The number of texts times the length of a value up to which looking for each costs less than making a table. */
+/** The number of texts times the length of a value up to which separate searches cost less than a table. */
 const FEW = 1_000_000
 
 /** @param value In lower case. */
