@@ -44,7 +44,20 @@ const DONE = [
   'core/uuid.ts',
   'core/values',
   'core/wire',
+  'worker/app.ts',
+  'worker/bun.ts',
+  'worker/cloudflare.ts',
+  'worker/compose.ts',
+  'worker/deno.ts',
+  'worker/http',
+  'worker/node.ts',
   'worker/openapi',
+  'worker/provider_access',
+  'worker/routes',
+  'worker/services.ts',
+  'worker/telemetry',
+  'worker/vault_host',
+  'worker/vault_object.ts',
 ]
 
 const MODULE = '/**\n * Things.\n *\n * @module\n */\n'

@@ -7,10 +7,10 @@
 import { Redacted } from '../../core/redacted.ts'
 import type { VaultStats } from '../../core/vault/stats.ts'
 import { createApp } from '../../worker/app.ts'
-import { openGateway } from '../unit/worker/provider_access/provider_access_fixture.ts'
+import { openApp } from '../unit/worker/provider_access/provider_access_fixture.ts'
 import { memoryProvider } from './memory_provider.ts'
 
-/** Gauges of a vault in which everything has pending work. */
+/** Stats of a vault in which everything has pending work. */
 const BUSY: VaultStats = {
   rotations: { due: 1, running: 1, failed: 1, frozen: 1 },
   ...{ nextRotationAt: 1, approvals: 1, rewrap: 1, locks: 1, staleCheckpointAt: 1 },
@@ -23,9 +23,9 @@ export async function everyMetric(): Promise<string> {
   const aws = memoryProvider('aws')
   aws.set('aws/x', 'there')
   const environment = { POSTERN_METRICS: 'true', POSTERN_TRACES__URL: 'http://127.0.0.1:9/v1/traces' }
-  const { services, token } = await openGateway({ aws }, { environment })
+  const { services, token } = await openApp({ aws }, { environment })
   const processFacts = { residentBytes: () => 1, startedAt: 1 }
-  const host = { ...services.host, gauges: () => BUSY }
+  const host = { ...services.host, stats: () => BUSY }
   const app = createApp({ ...services, host }, { processFacts })
   const send = (method: string, path: string, body: object | null = null) => {
     const headers = { Authorization: `Bearer ${token.reveal()}`, 'Content-Type': 'application/json' }

@@ -18,7 +18,7 @@ import { clientAddress, isTrustedProxy } from '../http/client_address.ts'
 import { harden } from '../http/harden.ts'
 import { problem } from '../http/problem.ts'
 import { logLine } from '../telemetry/log.ts'
-import { gaugesOf } from '../telemetry/vault_metrics.ts'
+import { countedStats } from '../telemetry/vault_metrics.ts'
 import { localHost } from '../vault_host/local.ts'
 import { DEFAULT_VAULT, offerBootstrap } from './bootstrap_ticket.ts'
 import { checkRoots, type FormerRoot } from './check_root_keys.ts'
@@ -68,7 +68,7 @@ async function open(runtime: string): Promise<LocalServer> {
   const offer = await offerBootstrap(stores, keyring, data)
   // For their jobs. Not waited for: an anchor that does not answer must not hold up the start.
   void stores.openAll()
-  const gauges = gaugesOf(() => [...stores.opened()].map(({ vault }) => vault))
+  const gauges = countedStats(() => [...stores.opened()].map(({ vault }) => vault))
   const host = localHost(openForRequests(stores), readiness(stores), gauges)
   const services = compose(surroundings, host)
   const processFacts = { residentBytes: () => process.memoryUsage().rss, startedAt: Date.now() }

@@ -32,11 +32,11 @@ export function healthRoutes(services: Services, { processFacts }: { processFact
   if (settings.metrics) {
     serve(routes, 'showMetrics', (c) => {
       const now = Date.now()
-      const gauges = host.gauges()
+      const stats = host.stats()
       const lines = [
         providerLines(services, now),
         requestLines(services, processFacts),
-        gauges ? vaultLines(gauges, now) : [],
+        stats ? vaultLines(stats, now) : [],
       ]
       return c.body(exposition(lines.flat()), 200, { 'Content-Type': METRICS_TYPE })
     })

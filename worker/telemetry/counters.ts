@@ -55,7 +55,7 @@ export class TransactionCounters {
   /**
    * Counts a transaction.
    *
-   * @param calls How many calls it answered.
+   * @param calls The number of calls that it answered.
    * @param ms How long it took, in milliseconds.
    */
   note(calls: number, ms: number): void {

@@ -11,7 +11,7 @@ import { metric } from './prometheus.ts'
 const KEEP_MS = 10_000
 
 /** Makes the function that counts what waits in all vaults of a process. */
-export function gaugesOf(vaults: () => Iterable<Vault>): () => VaultStats {
+export function countedStats(vaults: () => Iterable<Vault>): () => VaultStats {
   let counted: VaultStats | null = null
   let countedAt = Number.NEGATIVE_INFINITY
   return () => {
@@ -30,8 +30,8 @@ export function gaugesOf(vaults: () => Iterable<Vault>): () => VaultStats {
  *
  * @param now Milliseconds since the Unix epoch.
  */
-export function vaultLines(gauges: VaultStats, now: number): string[] {
-  return [...rotationLines(gauges, now), ...stateLines(gauges), ...lagLines(gauges, now)]
+export function vaultLines(stats: VaultStats, now: number): string[] {
+  return [...rotationLines(stats, now), ...stateLines(stats), ...lagLines(stats, now)]
 }
 
 function rotationLines({ rotations, nextRotationAt }: VaultStats, now: number): string[] {

@@ -32,7 +32,7 @@ export function durableHost(stubOf: (id: string) => VaultStub): Host {
     },
     // Each vault is an object of its own; no object represents all.
     ready: async () => true,
-    gauges: () => null,
+    stats: () => null,
     inProcess: false,
     transactions: null,
   }

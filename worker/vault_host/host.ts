@@ -18,7 +18,7 @@ export interface Host {
   /** Whether storage is available. */
   ready(): Promise<boolean>
   /** Counts what waits in all vaults; `null` when vaults are not in this process. */
-  gauges(): VaultStats | null
+  stats(): VaultStats | null
   /** Whether vaults and requests share one process, so that a request may wait for another's I/O. */
   inProcess: boolean
   /** Counts the transactions of vaults; `null` when vaults are not in this process. */

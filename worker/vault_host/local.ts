@@ -14,12 +14,12 @@ import type { OpenVault } from './open_vault.ts'
  *
  * @param open Opens a vault; `null` when it does not exist and may not be created.
  * @param ready Whether storage is writable now.
- * @param gauges Counts what waits in all vaults.
+ * @param stats Counts what waits in all vaults.
  */
 export function localHost(
   open: (id: string, create: boolean) => Promise<OpenVault | null>,
   ready: () => boolean,
-  gauges: () => VaultStats | null = () => null,
+  stats: () => VaultStats | null = () => null,
 ): Host {
   const handles = new Map<string, VaultHandle>()
   const transactions = new TransactionCounters()
@@ -47,7 +47,7 @@ export function localHost(
       return handle
     },
     ready: async () => ready(),
-    gauges,
+    stats,
     inProcess: true,
     transactions,
   }

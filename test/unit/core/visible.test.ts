@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { cleanse, isVisible, visible } from '../../../core/sanitize.ts'
 import { CreateToken, PutSecret } from '../../../core/wire/index.ts'
-import { openGateway } from '../worker/provider_access/provider_access_fixture.ts'
+import { openApp } from '../worker/provider_access/provider_access_fixture.ts'
 
 const HIDDEN = [
   ...['\u202e","nimda":"lapicnirp"', 'a\u202ab', 'a\u2066b\u2069', 'a\u200eb', 'a\u200fb', 'a\u061cb'],
@@ -50,7 +50,7 @@ describe('a text of one line', () => {
   })
 
   it('that 0.1 stored is shown with what was hidden replaced', async () => {
-    const bench = await openGateway(null)
+    const bench = await openApp(null)
     await bench.send(bench.secret('a'), { method: 'PUT', body: '{"value":"x","tags":{"about":"y"}}' })
     bench.sql.all("UPDATE secret SET tags = ? WHERE name = 'a'", JSON.stringify({ about: 'a\u202eb' }))
     const rule = {

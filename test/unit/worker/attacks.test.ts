@@ -9,7 +9,7 @@ import type { Host } from '../../../worker/vault_host/host.ts'
 import { contract, operations } from '../../fuzz/requests.ts'
 import { authenticator } from '../../support/authenticator.ts'
 import { canary, leaks } from '../../support/canary.ts'
-import { openGateway } from './provider_access/provider_access_fixture.ts'
+import { openApp } from './provider_access/provider_access_fixture.ts'
 
 const AT = { endpoint: 'http://127.0.0.1', vault: 'default' }
 const METHODS = ['GET', 'PUT', 'POST', 'DELETE', 'PATCH', 'HEAD', 'OPTIONS', 'PROPFIND', 'QUERY', 'get']
@@ -32,7 +32,7 @@ const fits = (path: string, given: string) =>
 const isOpen = (path: string) => OPEN.some((one) => path === one || path.startsWith(`${one}/`))
 
 async function open() {
-  const bench = await openGateway(null, { environment: { POSTERN_SECURITY__REFUSAL_RATE: 'none' } })
+  const bench = await openApp(null, { environment: { POSTERN_SECURITY__REFUSAL_RATE: 'none' } })
   await bench.send(bench.secret('prod/db'), { method: 'PUT', body: JSON.stringify({ value: canary() }) })
   return bench
 }

@@ -15,7 +15,7 @@ import * as wire from '../../../core/wire/index.ts'
 import { Learned } from '../../fuzz/learned.ts'
 import { contract, type FuzzedRequest, operations, requests } from '../../fuzz/requests.ts'
 import { canary, leaks } from '../../support/canary.ts'
-import { type GatewayBench, openGateway } from './provider_access/provider_access_fixture.ts'
+import { openApp, type TestApp } from './provider_access/provider_access_fixture.ts'
 
 /** The number of sequences of requests, each to its own vault. `FUZZ_RUNS` and `FUZZ_SEED` override it. */
 const RUNS = Number(process.env.FUZZ_RUNS ?? 40)
@@ -24,7 +24,7 @@ const SEED = Number(process.env.FUZZ_SEED ?? Date.now() % 2 ** 31)
 const LENGTH = 50
 const AT_ONCE = 25
 
-interface Bench extends GatewayBench {
+interface Bench extends TestApp {
   /** Sends a request; `null` if no client could send it. */
   try(
     request: FuzzedRequest,
@@ -33,7 +33,7 @@ interface Bench extends GatewayBench {
 }
 
 async function open(secret: string): Promise<Bench> {
-  const bench = await openGateway(null, { environment: { POSTERN_SECURITY__REFUSAL_RATE: 'none' } })
+  const bench = await openApp(null, { environment: { POSTERN_SECURITY__REFUSAL_RATE: 'none' } })
   const { admin } = bench
   await admin.put('prod/db', new Redacted('{"a":{"b":"c"}}'))
   await admin.put('open/a', new Redacted('open'))

@@ -9,7 +9,7 @@ import type { OperationName } from '../../../core/vault/operation_table.ts'
 import { OPERATIONS } from '../../../core/vault/operation_table.ts'
 import { verifiedToken } from '../../../worker/http/authenticate.ts'
 import { memoryProvider } from '../../support/memory_provider.ts'
-import { type GatewayBench, openGateway } from './provider_access/provider_access_fixture.ts'
+import { openApp, type TestApp } from './provider_access/provider_access_fixture.ts'
 
 const VAULT = '/v1/vaults/default'
 /** Values that differ in length, strength and kind (a document and a text). */
@@ -45,7 +45,7 @@ function plain(text: string): string {
 async function openBlind([one, two]: readonly [string, string]) {
   const aws = memoryProvider('aws')
   const azure = memoryProvider('azure')
-  const bench = await openGateway({ aws, azure }, { environment: { POSTERN_SECURITY__REFUSAL_RATE: 'none' } })
+  const bench = await openApp({ aws, azure }, { environment: { POSTERN_SECURITY__REFUSAL_RATE: 'none' } })
   const send = async (token: string, method: string, path: string, options: Options = {}) => {
     const { body, ...headers } = options
     const init = { method, headers: { Authorization: `Bearer ${token}`, ...(headers as Record<string, string>) } }
@@ -230,7 +230,7 @@ async function callAlone({ services, token }: Awaited<ReturnType<typeof openBlin
   }
 }
 
-function entriesOf(bench: Pick<GatewayBench, 'log'>) {
+function entriesOf(bench: Pick<TestApp, 'log'>) {
   return bench
     .log()
     .map(({ operation, outcome, severity, resource, facts }) =>
@@ -360,7 +360,7 @@ describe('a change that the server cannot use', () => {
 
   it.each(CASES)('is explained only to callers with the right, and recorded: %s %s', async (method, path, body) => {
     const aws = memoryProvider('aws')
-    const bench = await openGateway({ aws })
+    const bench = await openApp({ aws })
     const put = (token: string) =>
       bench.send(VAULT + path, { method, body: JSON.stringify(body), headers: { Authorization: `Bearer ${token}` } })
     const reader = await bench.reader('bob', 'x/**')

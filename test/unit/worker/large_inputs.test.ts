@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { contract } from '../../fuzz/requests.ts'
 import { memoryProvider } from '../../support/memory_provider.ts'
-import { type GatewayBench, openGateway } from './provider_access/provider_access_fixture.ts'
+import { openApp, type TestApp } from './provider_access/provider_access_fixture.ts'
 
 const VAULT = '/v1/vaults/default'
 /** The longest character of a text, in UTF-8 and as a JSON escape. */
@@ -60,20 +60,20 @@ const SMALL = [
 ]
 
 async function open() {
-  const bench = await openGateway({ aws: memoryProvider('aws') })
+  const bench = await openApp({ aws: memoryProvider('aws') })
   await bench.send(`${VAULT}/principals/ann`, { method: 'PUT', body: '{"kind":"user"}' })
   await bench.send(`${VAULT}/secrets/prod/db`, { method: 'PUT', body: '{"value":"x"}' })
   return bench
 }
 
 const methodOf = (route: string) => (route === 'createToken' ? 'POST' : 'PUT')
-const send = (bench: GatewayBench, route: string, size: number) => {
+const send = (bench: TestApp, route: string, size: number) => {
   const [path, body] = LARGEST[route]!(size)
   return bench.send(VAULT + path, { method: methodOf(route), body: JSON.stringify(body) })
 }
 
 /** The largest size below a bound that a route accepts. */
-async function largestTaken(bench: GatewayBench, route: string): Promise<number> {
+async function largestTaken(bench: TestApp, route: string): Promise<number> {
   let [low, high] = [1, 100]
   while (low < high) {
     const size = Math.ceil((low + high) / 2)

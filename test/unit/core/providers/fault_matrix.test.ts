@@ -20,7 +20,7 @@ import {
   type ServedKind,
   startFaultServer,
 } from '../../../support/fault_server.ts'
-import { openGateway } from '../../worker/provider_access/provider_access_fixture.ts'
+import { openApp } from '../../worker/provider_access/provider_access_fixture.ts'
 
 type Outcome = 'primary' | 'replica' | 'denied' | 'credentials' | 'not_found' | 'unavailable' | 'bad_request'
 
@@ -97,7 +97,7 @@ async function outcomeOf(
   values: { primary: string; replica: string },
 ): Promise<Outcome> {
   const limits = { POSTERN_PROVIDERS__ATTEMPT_MS: '1500', POSTERN_PROVIDERS__DEADLINE_MS: '6000' }
-  const bench = await openGateway(null, { environment: { ...limits, ...environment } })
+  const bench = await openApp(null, { environment: { ...limits, ...environment } })
   await bench.admin.putChain('c', { resource: '**', members: members.map((provider) => ({ provider })) })
   try {
     const { value, provider } = await bench.admin.get('prod/db')

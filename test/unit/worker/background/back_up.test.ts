@@ -23,7 +23,7 @@ import {
 import { openSqlite } from '../../../../worker/local/sqlite.ts'
 import { sqliteFiles } from '../../../../worker/local/sqlite_files.ts'
 import { performer, type VaultServices } from '../../../../worker/vault_services.ts'
-import { openGateway } from '../provider_access/provider_access_fixture.ts'
+import { openApp } from '../provider_access/provider_access_fixture.ts'
 
 const SERVER = '0123456789abcdef'
 
@@ -51,7 +51,7 @@ const backups = () =>
 async function open({ everyHours = 24, keep = 3 } = {}) {
   const store = sql()
   close = () => store.close()
-  const bench = await openGateway(null, { sql: store })
+  const bench = await openApp(null, { sql: store })
   await bench.admin.put('a', new Redacted('x'))
   const backupStore = openBackupFolder('default', store, folder, SERVER)
   const { keyring, registry, opened } = bench

@@ -11,7 +11,7 @@ import { Redacted } from '../../../../core/redacted.ts'
 import { createApp } from '../../../../worker/app.ts'
 import type { Host } from '../../../../worker/vault_host/host.ts'
 import { memoryProvider } from '../../../support/memory_provider.ts'
-import { openGateway } from '../provider_access/provider_access_fixture.ts'
+import { openApp } from '../provider_access/provider_access_fixture.ts'
 
 beforeEach(() => {
   // The test makes the deadline pass, so that a busy machine makes no difference.
@@ -25,8 +25,8 @@ afterEach(() => {
 const DEADLINE_MS = 10_000
 
 /** An app whose vault can be held: before an operation begins, or after it is recorded and before its answer. */
-async function open(providers: Parameters<typeof openGateway>[0] = null) {
-  const bench = await openGateway(providers, { environment: { POSTERN_REQUEST_TIMEOUT_MS: String(DEADLINE_MS) } })
+async function open(providers: Parameters<typeof openApp>[0] = null) {
+  const bench = await openApp(providers, { environment: { POSTERN_REQUEST_TIMEOUT_MS: String(DEADLINE_MS) } })
   let held: { operation: string; when: 'before' | 'after'; until: Promise<void>; onReached: () => void } | null = null
   const wait = async (operation: string, when: 'before' | 'after') => {
     if (held?.operation !== operation || held.when !== when) return

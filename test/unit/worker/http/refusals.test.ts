@@ -5,14 +5,13 @@ import type { AddressInfo } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { makeProof, makeProofKey } from '../../../../core/authentication/dpop_proof.ts'
 import { signIn } from '../../../../core/client/client.ts'
-import { openGateway } from '../provider_access/provider_access_fixture.ts'
+import { openApp } from '../provider_access/provider_access_fixture.ts'
 
 const AT = { endpoint: 'http://127.0.0.1', vault: 'default' }
 const SESSIONS = '/v1/vaults/default/sessions'
 
 /** An app with a limit on refusals by address. */
-const open = (refusals: number) =>
-  openGateway(null, { environment: { POSTERN_SECURITY__REFUSAL_RATE: `${refusals}/h` } })
+const open = (refusals: number) => openApp(null, { environment: { POSTERN_SECURITY__REFUSAL_RATE: `${refusals}/h` } })
 type Bench = Awaited<ReturnType<typeof open>>
 
 /** Counts equal statuses in a row. */
@@ -41,7 +40,7 @@ describe('a sign-in with the assertion of an issuer', () => {
     await once(slow, 'listening')
     try {
       const issuer = `http://127.0.0.1:${(slow.address() as AddressInfo).port}`
-      const bench = await openGateway(null, { environment: { POSTERN_SECURITY__ALLOW_LOOPBACK_ISSUERS: 'true' } })
+      const bench = await openApp(null, { environment: { POSTERN_SECURITY__ALLOW_LOOPBACK_ISSUERS: 'true' } })
       await bench.admin.putPrincipal('ci', { kind: 'service' })
       await bench.admin.putIssuer('ci', { issuer, audience: 'us', claims: { sub: ['x'] }, principal: 'ci' })
       const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')

@@ -9,7 +9,7 @@ import { Redacted } from '../../../../core/redacted.ts'
 import { operations, requests } from '../../../fuzz/requests.ts'
 import { canary } from '../../../support/canary.ts'
 import { memoryProvider } from '../../../support/memory_provider.ts'
-import { openGateway } from '../provider_access/provider_access_fixture.ts'
+import { openApp } from '../provider_access/provider_access_fixture.ts'
 
 /**
  * The only calls without an entry: proofs and keys of the log, which are hashes, and whose entries would make it grow with
@@ -20,8 +20,8 @@ const QUIET =
 
 const AT = { endpoint: 'http://127.0.0.1', vault: 'default' }
 
-async function open(providers: Parameters<typeof openGateway>[0] = null) {
-  const bench = await openGateway(providers, { environment: { POSTERN_SECURITY__REFUSAL_RATE: 'none' } })
+async function open(providers: Parameters<typeof openApp>[0] = null) {
+  const bench = await openApp(providers, { environment: { POSTERN_SECURITY__REFUSAL_RATE: 'none' } })
   await bench.send(bench.secret('prod/db'), { method: 'PUT', body: JSON.stringify({ value: canary() }) })
   return bench
 }
@@ -129,7 +129,7 @@ describe('strangers', () => {
   })
 
   it('row 24: wait as long for a wrong code as for a lock and for an unknown token, with a stopped clock', async () => {
-    const bench = await openGateway(null, {
+    const bench = await openApp(null, {
       environment: { POSTERN_SECURITY__REFUSAL_RATE: 'none', POSTERN_SECURITY__MAX_FAILED_ATTEMPTS: '1' },
     })
     const revoked = await bench.admin.createToken({ principal: 'admin' })

@@ -9,16 +9,16 @@ import { verifyLog } from '../../../../core/tlog/verify_log.ts'
 import { Log } from '../../../../core/vault/audit/log.ts'
 import { merkleTreeHash } from '../../../support/reference/rfc6962.ts'
 import { wholeLog } from '../../../support/whole_log.ts'
-import { type GatewayBench, openGateway } from '../provider_access/provider_access_fixture.ts'
+import { openApp, type TestApp } from '../provider_access/provider_access_fixture.ts'
 
 /** The entry that is edited. */
 const AT = 20
 
-type Edit = (bench: GatewayBench, at: number) => void
+type Edit = (bench: TestApp, at: number) => void
 
 /** A vault with a log, and its head as it was seen before anybody edited it. */
 async function opened() {
-  const bench = await openGateway(null, { environment: { POSTERN_SECURITY__REFUSAL_RATE: 'none' } })
+  const bench = await openApp(null, { environment: { POSTERN_SECURITY__REFUSAL_RATE: 'none' } })
   for (let i = 0; i < 40; i++) await bench.admin.put(`prod/n${i}`, new Redacted('x'))
   const signer = await bench.keyring.noteSigner('default', 'example.com/log')
   const verifiers = [await parseVerifierKey(formatVerifierKey(signer))]
@@ -27,9 +27,9 @@ async function opened() {
   return { bench, note, verifiers, signer }
 }
 
-const bodyAt = ({ sql }: GatewayBench, n: number) =>
+const bodyAt = ({ sql }: TestApp, n: number) =>
   Buffer.from(sql.all<{ body: Uint8Array }>('SELECT body FROM entry WHERE n = ?', n)[0]!.body).toString()
-const write = ({ sql }: GatewayBench, n: number, body: string) =>
+const write = ({ sql }: TestApp, n: number, body: string) =>
   sql.all('UPDATE entry SET body = ? WHERE n = ?', utf8(body), n)
 const EDITS: [string, Edit, { kind: string; at: number }][] = [
   [
@@ -56,7 +56,7 @@ const EDITS: [string, Edit, { kind: string; at: number }][] = [
 ]
 
 /** All entries as they stand in the file, since a server that was taken over says what it likes. */
-function rows({ sql }: GatewayBench): string[] {
+function rows({ sql }: TestApp): string[] {
   const found = sql.all<{ body: Uint8Array }>('SELECT body FROM entry ORDER BY n')
   return found.map(({ body }) => Buffer.from(body).toString())
 }
@@ -91,7 +91,7 @@ describe('a log whose rows were edited', () => {
 })
 
 /** What somebody can do who has the file: one word of an entry, and all that follows from it. */
-function rewrite(bench: GatewayBench, at: number): void {
+function rewrite(bench: TestApp, at: number): void {
   const { sql } = bench
   const stored = sql.all<{ p: number; h: Hash }>('SELECT p, h FROM hash')
   const hashes = new Map(stored.map(({ p, h }) => [p, h]))

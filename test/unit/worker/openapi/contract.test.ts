@@ -7,7 +7,7 @@ import { pattern, ROUTES } from '../../../../worker/http/route_table.ts'
 import { openApi } from '../../../../worker/openapi/document.ts'
 import { document, flaws, operationFor } from '../../../support/contract_check.ts'
 import { memoryProvider } from '../../../support/memory_provider.ts'
-import { openGateway } from '../provider_access/provider_access_fixture.ts'
+import { openApp } from '../provider_access/provider_access_fixture.ts'
 
 const files = async (name: string) => (name.endsWith('json') ? '{"openapi":"3.1.1"}' : 'x')
 const ANN = { principal: 'ann' }
@@ -15,13 +15,13 @@ const ANN = { principal: 'ann' }
 /** An app, and what was seen of it: `operation status code`. */
 async function openWatched(environment: Record<string, string> = {}) {
   const aws = memoryProvider('aws')
-  const gateway = await openGateway({ aws }, { environment: { POSTERN_METRICS: 'true', ...environment } })
-  const app = createApp(gateway.services, { publicFile: files })
+  const fixture = await openApp({ aws }, { environment: { POSTERN_METRICS: 'true', ...environment } })
+  const app = createApp(fixture.services, { publicFile: files })
   const seen = new Set<string>()
   const ask = async (method: string, path: string, { body, token, ...headers }: Record<string, unknown> = {}) => {
     const root = /^\/(?:v1|healthz|readyz|metrics|openapi|docs)/.test(path) ? '' : '/v1/vaults/default'
     const url = `http://127.0.0.1${root}${path}`
-    const authorization = token === null ? {} : { Authorization: `Bearer ${token ?? gateway.token.reveal()}` }
+    const authorization = token === null ? {} : { Authorization: `Bearer ${token ?? fixture.token.reveal()}` }
     const given = { ...authorization, ...(body !== undefined && { 'Content-Type': 'application/json' }), ...headers }
     const text = body === undefined ? null : typeof body === 'string' ? body : JSON.stringify(body)
     const request = new Request(url, { method, headers: given as Record<string, string>, body: text })
@@ -41,7 +41,7 @@ async function openWatched(environment: Record<string, string> = {}) {
     await ask('PUT', `/principals/${id}`, { body: { kind } })
     return (await ask('POST', '/tokens', { body: { principal: id } })).body.token
   }
-  return { ...gateway, aws, app, ask, member, seen }
+  return { ...fixture, aws, app, ask, member, seen }
 }
 
 type Watched = Awaited<ReturnType<typeof openWatched>>

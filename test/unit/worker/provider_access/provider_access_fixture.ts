@@ -24,7 +24,7 @@ import { bootstrapOf } from '../../../support/tickets.ts'
 
 export const ROOT_KEY = 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8'
 
-export interface GatewayOptions {
+export interface TestAppOptions {
   vault?: string
   environment?: Record<string, string>
   /** An existing store. */
@@ -38,9 +38,9 @@ export interface GatewayOptions {
  *
  * @param providers The providers; `null` to configure them by the environment.
  */
-export async function openGateway(
+export async function openApp(
   providers: Partial<Record<ProviderId, { provider: Provider }>> | null,
-  { vault = 'default', environment = {}, sql = openSqlite(':memory:'), root }: GatewayOptions = {},
+  { vault = 'default', environment = {}, sql = openSqlite(':memory:'), root }: TestAppOptions = {},
 ) {
   const settings = parseSettings({
     environment: {
@@ -99,4 +99,4 @@ export async function openGateway(
   }
 }
 
-export type GatewayBench = Awaited<ReturnType<typeof openGateway>>
+export type TestApp = Awaited<ReturnType<typeof openApp>>

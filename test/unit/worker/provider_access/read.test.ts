@@ -11,7 +11,7 @@ import { Redacted } from '../../../../core/redacted.ts'
 import { providerLines } from '../../../../worker/telemetry/provider_metrics.ts'
 import { canary, leaks } from '../../../support/canary.ts'
 import { memoryProvider } from '../../../support/memory_provider.ts'
-import { type GatewayOptions, openGateway } from './provider_access_fixture.ts'
+import { openApp, type TestAppOptions } from './provider_access_fixture.ts'
 
 const hidden = (text: string) => new Redacted(text)
 const both = { resource: 'prod/**', members: [{ provider: 'aws' }, { provider: 'azure' }] } as const
@@ -27,12 +27,12 @@ async function failure(promise: Promise<unknown>): Promise<{ code: ErrorCode; re
 }
 
 /** An app with a chain of a primary and a replica, which both have `prod/db`. */
-async function opened(chain: object = {}, options: GatewayOptions = {}) {
+async function opened(chain: object = {}, options: TestAppOptions = {}) {
   const primary = memoryProvider()
   const replica = memoryProvider()
   primary.set('prod/db', 'of the primary')
   replica.set('prod/db', 'of the replica')
-  const bench = await openGateway({ aws: primary, azure: replica }, options)
+  const bench = await openApp({ aws: primary, azure: replica }, options)
   await bench.admin.putChain('prod', { ...both, members: [...both.members], ...chain })
   return { ...bench, primary, replica }
 }
@@ -230,7 +230,7 @@ describe('a read through a chain', () => {
         options.signal.addEventListener('abort', () => reject(new ProviderFailure('timeout')), { once: true })
       })
     }
-    const bench = await openGateway({ aws: { provider: { ...primary.provider, get } } })
+    const bench = await openApp({ aws: { provider: { ...primary.provider, get } } })
     await bench.admin.putChain('prod', { resource: 'prod/**', members: [{ provider: 'aws' }] })
     const names = ['db', ...Array.from({ length: 100 }, (_, i) => `slow/${i}`)]
     const items = await bench.admin.hydrate(names.map((name) => `postern://default/prod/${name}`))
@@ -291,7 +291,7 @@ describe('one odd secret of a store', () => {
       POSTERN_PROVIDERS__ATTEMPT_MS: '2000',
       POSTERN_PROVIDERS__DEADLINE_MS: '6000',
     }
-    const { admin, reader, send, secret, registry } = await openGateway(null, { environment })
+    const { admin, reader, send, secret, registry } = await openApp(null, { environment })
     await admin.putChain('h', { resource: 'h/**', members: [{ provider: 'http' }] })
     const mallory = await reader('mallory', 'h/mallory/**')
     const seen = new Map<string, string>()
@@ -343,7 +343,7 @@ describe('the cache', () => {
     expect(leaks(row!.sealed, [secretText])).toEqual([])
     const dead = memoryProvider()
     dead.failing = 'unavailable'
-    const again = await openGateway({ aws: dead, azure: dead }, { sql: first.sql })
+    const again = await openApp({ aws: dead, azure: dead }, { sql: first.sql })
     const client = again.open((await first.admin.createToken({ principal: 'admin' })).token)
     expect((await client.get('prod/db')).value.reveal()).toBe(secretText)
     expect(dead.calls).toEqual([])
@@ -518,7 +518,7 @@ describe('the cache', () => {
     const primary = memoryProvider('aws')
     const replica = memoryProvider('azure')
     primary.set('prod/db_password', 'of the primary')
-    const { admin, send, secret } = await openGateway({ aws: primary, azure: replica })
+    const { admin, send, secret } = await openApp({ aws: primary, azure: replica })
     await admin.putChain('prod', { ...both, members: [...both.members] })
     expect((await admin.get('prod/db_password')).provider).toBe('aws')
     await admin.put('prod/db_password', hidden('v'))
@@ -564,25 +564,25 @@ describe('a mistake in an adapter', () => {
     ['put', (at: Opened) => at.send(at.secret('prod/db'), { method: 'PUT', body: '{"value":"new"}' })],
     ['remove', (at: Opened) => at.send(at.secret('prod/db'), { method: 'DELETE' })],
   ] as const)('in %s is answered 500, counted, and not failed over', async (method, request) => {
-    const gateway = await opened()
+    const fixture = await opened()
     const value = canary()
     const written: string[] = []
     for (const level of ['log', 'info', 'warn', 'error'] as const) {
       vi.spyOn(console, level).mockImplementation((...line) => void written.push(line.join(' ')))
     }
-    Object.assign(gateway.primary.provider, { [method]: async () => Promise.reject(new RangeError(`at ${value}`)) })
-    gateway.replica.calls.length = 0
-    const answers = [await request(gateway), await request(gateway)]
+    Object.assign(fixture.primary.provider, { [method]: async () => Promise.reject(new RangeError(`at ${value}`)) })
+    fixture.replica.calls.length = 0
+    const answers = [await request(fixture), await request(fixture)]
     vi.restoreAllMocks()
     for (const answer of answers) {
       expect(answer.status).toBe(500)
       expect(await answer.json()).toMatchObject({ code: 'internal' })
     }
-    expect(gateway.replica.calls).toEqual([])
-    const metrics = providerLines(gateway.services, Date.now())
+    expect(fixture.replica.calls).toEqual([])
+    const metrics = providerLines(fixture.services, Date.now())
     expect(metrics).toContain('postern_provider_mistakes_total{provider="aws"} 2')
     expect(metrics).toContain('postern_provider_breaker_open{provider="aws"} 0')
     expect(written.filter((line) => line.includes('"RangeError"'))).not.toEqual([])
-    expect(leaks(JSON.stringify([written, gateway.log()]), [value])).toEqual([])
+    expect(leaks(JSON.stringify([written, fixture.log()]), [value])).toEqual([])
   })
 })

@@ -9,7 +9,7 @@ import { type Asked, fake, type Reply } from '../../../support/fakes/fake.ts'
 import { fakeSecretsManager } from '../../../support/fakes/secrets_manager.ts'
 import { fakeVault } from '../../../support/fakes/vault.ts'
 import { memoryProvider } from '../../../support/memory_provider.ts'
-import { openGateway } from './provider_access_fixture.ts'
+import { openApp } from './provider_access_fixture.ts'
 
 const ADDRESS = 'https://vault.example:8200'
 const TOKEN = { 'x-vault-token': 'root-test-token' }
@@ -28,7 +28,7 @@ async function opened(mount = 'kv1', chain: object = {}) {
     { fetch: server.fetch, now: () => server.now },
   )
   const replica = memoryProvider()
-  const bench = await openGateway({ hashicorp: { provider }, azure: replica })
+  const bench = await openApp({ hashicorp: { provider }, azure: replica })
   const members = [{ provider: 'hashicorp' as const }, { provider: 'azure' as const }]
   await bench.admin.putChain('prod', { resource: 'prod/**', members, ...chain })
   const url = `${ADDRESS}/v1/${mount === 'kv1' ? mount : 'secret/data'}/prod/db`
@@ -154,7 +154,7 @@ describe('a document of another program', () => {
     const server = fakeVault()
     const credentials = { kind: 'token', token: new Redacted('root-test-token') } as const
     const provider = new HashicorpProvider({ address: ADDRESS, mount: 'kv1', credentials }, { fetch: server.fetch })
-    const bench = await openGateway({ aws: primary, hashicorp: { provider } })
+    const bench = await openApp({ aws: primary, hashicorp: { provider } })
     const members = [{ provider: 'aws' as const }, { provider: 'hashicorp' as const }]
     await bench.admin.putChain('prod', { resource: 'prod/**', members, replicate: true })
     const url = `${ADDRESS}/v1/kv1/prod/db`
@@ -194,7 +194,7 @@ describe('a document of another program', () => {
       secretAccessKey: new Redacted('example'),
     } as const
     const provider = new AwsProvider({ region: 'eu-west-1', credentials }, { fetch: aws.fetch })
-    const bench = await openGateway({ hashicorp: primary, aws: { provider } })
+    const bench = await openApp({ hashicorp: primary, aws: { provider } })
     const members = [{ provider: 'hashicorp' as const }, { provider: 'aws' as const }]
     await bench.admin.putChain('prod', { resource: 'prod/**', members, replicate: true })
     primary.set('prod/db', 'a text')
@@ -223,7 +223,7 @@ describe('a document of another program', () => {
     const credentials = { kind: 'token', token: new Redacted('root-test-token') } as const
     const provider = new HashicorpProvider({ address: ADDRESS, mount: 'kv1', credentials }, { fetch: server.fetch })
     const primary = memoryProvider()
-    const bench = await openGateway({ aws: primary, hashicorp: { provider } })
+    const bench = await openApp({ aws: primary, hashicorp: { provider } })
     const members = [{ provider: 'aws' as const }, { provider: 'hashicorp' as const }]
     await bench.admin.putChain('prod', { resource: 'prod/**', members, replicate: true })
     const url = `${ADDRESS}/v1/kv1/prod/db`
@@ -244,7 +244,7 @@ describe('keys and values of AWS', () => {
   it('row 66: stay keys and values', async () => {
     const aws = fakeSecretsManager()
     const provider = new AwsProvider({ region: 'eu-west-1', credentials: keys }, { fetch: aws.fetch })
-    const bench = await openGateway({ aws: { provider } })
+    const bench = await openApp({ aws: { provider } })
     await bench.admin.putChain('prod', { resource: 'prod/**', members: [{ provider: 'aws' }] })
     const first = aws.set('prod/db', DOCUMENT)
     const read = await bench.admin.get('prod/db')
@@ -274,7 +274,7 @@ describe('a store of the HTTP contract', () => {
     )
     const config = { url: 'https://store.example/{name}', headers: {}, pointer: '/value' }
     const provider = new HttpProvider({ ...config, ...(versionPointer && { versionPointer }) }, { fetch: server.fetch })
-    const bench = await openGateway({ http: { provider } })
+    const bench = await openApp({ http: { provider } })
     await bench.admin.putChain('prod', { resource: 'prod/**', members: [{ provider: 'http' }] })
     const puts = () => server.asked.filter(({ method }) => method === 'PUT')
     return { ...bench, puts }

@@ -4,13 +4,13 @@ import type { VersionedChain } from '../../../../core/providers/chain.ts'
 import type { ProviderRead } from '../../../../core/vault/chains/read_operations.ts'
 import { SharedFetches } from '../../../../worker/provider_access/shared_fetch.ts'
 import { memoryProvider } from '../../../support/memory_provider.ts'
-import { openGateway } from './provider_access_fixture.ts'
+import { openApp } from './provider_access_fixture.ts'
 
 async function opened(shared = true) {
   const aws = memoryProvider()
   aws.set('db', 'x')
-  const { keyring, settings, registry } = await openGateway({ aws })
-  const flights = new SharedFetches({ keyring, settings, registry, shared })
+  const { keyring, settings, registry } = await openApp({ aws })
+  const fetches = new SharedFetches({ keyring, settings, registry, shared })
   const chain: VersionedChain = {
     ...{
       id: 'c',
@@ -26,9 +26,9 @@ async function opened(shared = true) {
   const about = { name: 'db', version: null, chain, outdated: [] }
   const plan: ProviderRead = { ...about, since: 1, barrier: 0, cached: null, cache: 'miss' }
   const fetch = (index: number | null, more: Partial<ProviderRead> = {}) =>
-    flights.fetch('default', { ...plan, ...more }, index)
+    fetches.fetch('default', { ...plan, ...more }, index)
   const fetchAll = (...names: string[]) =>
-    flights.fetchAll(
+    fetches.fetchAll(
       'default',
       names.map((name) => ({ index: 1, quota: null, value: { ...plan, name } })),
     )

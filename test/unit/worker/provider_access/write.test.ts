@@ -6,7 +6,7 @@ import { type FailureKind, ProviderFailure } from '../../../../core/providers/pr
 import { Redacted } from '../../../../core/redacted.ts'
 import { canary, leaks } from '../../../support/canary.ts'
 import { bareHash, memoryProvider } from '../../../support/memory_provider.ts'
-import { openGateway, ROOT_KEY } from './provider_access_fixture.ts'
+import { openApp, ROOT_KEY } from './provider_access_fixture.ts'
 
 const hidden = (text: string) => new Redacted(text)
 
@@ -23,7 +23,7 @@ async function refusal(promise: Promise<unknown>) {
 async function opened(chain: object = {}, environment: Record<string, string> = {}) {
   const primary = memoryProvider()
   const replica = memoryProvider()
-  const bench = await openGateway({ aws: primary, azure: replica }, { environment })
+  const bench = await openApp({ aws: primary, azure: replica }, { environment })
   const members = [{ provider: 'aws' as const }, { provider: 'azure' as const }]
   await bench.admin.putChain('prod', { resource: 'prod/**', members, replicate: true, ...chain })
   /** Runs the jobs of the vault, as if some time had passed. */
@@ -152,7 +152,7 @@ describe('a write to a chain', () => {
     const roots = [ROOT_KEY, ...[1, 2, 3].map((n) => Buffer.alloc(32, n).toString('base64url'))]
     const replaced = async (at: number) => {
       const root = { key: roots[at]!, former: roots.slice(0, at).reverse() }
-      const { open } = await openGateway({ aws: primary, azure: memoryProvider() }, { sql, root })
+      const { open } = await openApp({ aws: primary, azure: memoryProvider() }, { sql, root })
       return open(first.token)
     }
     expect(await refusal(once(await replaced(1)))).toEqual(lost)
@@ -294,7 +294,7 @@ describe('replication', () => {
     await keepUp()
     expect(events('replica.failed')).toHaveLength(1)
     replica.failing = null
-    const again = await openGateway({ aws: primary, azure: replica }, { sql })
+    const again = await openApp({ aws: primary, azure: replica }, { sql })
     sql.all('UPDATE replication SET due_at = 0')
     await again.opened.scheduler.run(Date.now())
     expect(replica.text('prod/db')).toBe('one')

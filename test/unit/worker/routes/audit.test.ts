@@ -4,7 +4,7 @@
  * @module
  */
 import { describe, expect, it } from 'vitest'
-import { openGateway } from '../provider_access/provider_access_fixture.ts'
+import { openApp } from '../provider_access/provider_access_fixture.ts'
 
 describe('a proof of an entry', () => {
   it.each([
@@ -12,7 +12,7 @@ describe('a proof of an entry', () => {
     ['has a size with a leading zero', (note: string) => note.replace(/\n(\d+)\n/, '\n0$1\n')],
     ['has no size', (note: string) => note.replace(/\n\d+\n/, '\nx\n')],
   ])('is refused as tampered when the stored checkpoint %s', async (_, edit) => {
-    const bench = await openGateway(null)
+    const bench = await openApp(null)
     const proof = () => bench.send('/v1/vaults/default/audit/proof/0')
     expect((await proof()).status).toBe(200)
     const [stored] = bench.sql.all<{ note: string }>('SELECT note FROM checkpoint')

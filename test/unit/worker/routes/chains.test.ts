@@ -6,7 +6,7 @@ import type { Provider } from '../../../../core/providers/provider.ts'
 import { Redacted } from '../../../../core/redacted.ts'
 import { expectExposition } from '../../../support/exposition.ts'
 import { memoryProvider } from '../../../support/memory_provider.ts'
-import { openGateway } from '../provider_access/provider_access_fixture.ts'
+import { openApp } from '../provider_access/provider_access_fixture.ts'
 
 const hidden = (text: string) => new Redacted(text)
 
@@ -24,7 +24,7 @@ const one = (provider: 'aws' | 'azure', more: object = {}) => ({ members: [{ pro
 
 describe('chains', () => {
   it('are put, listed and deleted by an administrator, and recorded with the state before and after', async () => {
-    const { admin, reader, log } = await openGateway({ aws: memoryProvider() })
+    const { admin, reader, log } = await openApp({ aws: memoryProvider() })
     const first = await admin.putChain('prod', { resource: 'prod/**', ...one('aws') })
     expect(first).toMatchObject({
       ...{ id: 'prod', version: 1, updatedBy: 'admin', onNotFound: 'stop', onDenied: 'stop' },
@@ -46,7 +46,7 @@ describe('chains', () => {
   })
 
   it('are refused when they could not work', async () => {
-    const { admin, send } = await openGateway({ aws: memoryProvider('aws') })
+    const { admin, send } = await openApp({ aws: memoryProvider('aws') })
     const cases: [object, string][] = [
       [{ ...one('azure'), resource: 'a/**' }, 'members.0.provider'],
       [{ members: [], resource: 'a/**' }, 'members'],
@@ -82,7 +82,7 @@ describe('chains', () => {
     )
     const primary = memoryProvider()
     const other = memoryProvider()
-    const { admin } = await openGateway({ aws: primary, azure: other })
+    const { admin } = await openApp({ aws: primary, azure: other })
     for (const name of ['prod/db', 'prod/x/db']) {
       primary.set(name, 'aws')
       other.set(name, 'azure')
@@ -98,7 +98,7 @@ describe('chains', () => {
   it('name secrets by a prefix, and refuse names that a provider cannot have', async () => {
     const aws = memoryProvider('aws')
     const azure = memoryProvider('azure')
-    const { admin } = await openGateway({ aws, azure })
+    const { admin } = await openApp({ aws, azure })
     await admin.putChain('a', { resource: 'a/**', ...one('aws', { prefix: 'Team/' }) })
     await admin.putChain('b', { resource: 'b/**', ...one('azure', { prefix: 'team-' }) })
     aws.set('Team/a/db', 'x')
@@ -114,7 +114,7 @@ describe('chains', () => {
 
   it('list the names of their primary that the caller may read, a page at a time', async () => {
     const aws = memoryProvider('aws')
-    const { admin, reader, log } = await openGateway({ aws })
+    const { admin, reader, log } = await openApp({ aws })
     for (const name of ['in/a', 'in/b', 'in/c', 'in/x/y', 'Strange', 'out/a']) aws.set(`p/${name}`, name)
     aws.set('other/in/a', 'x')
     await admin.putChain('c', { resource: 'in/*', ...one('aws', { prefix: 'p/' }) })
@@ -149,7 +149,7 @@ describe('vaults at the providers', () => {
 
   it('use them only if the operator allows it', async () => {
     const aws = memoryProvider('aws')
-    const { admin } = await openGateway({ aws }, { vault: 'acme' })
+    const { admin } = await openApp({ aws }, { vault: 'acme' })
     expect(await refusal(admin.putChain('c', { resource: '**', ...one('aws') }))).toEqual([
       'bad_request',
       'members.0.provider',
@@ -160,11 +160,11 @@ describe('vaults at the providers', () => {
   it('cannot use them after the operator withdraws them, with any chain', async () => {
     const aws = memoryProvider('aws')
     aws.set('postern/acme/db', 'x')
-    const first = await openGateway({ aws }, { vault: 'acme', environment: shared })
+    const first = await openApp({ aws }, { vault: 'acme', environment: shared })
     await first.admin.putChain('c', { resource: '**', ...one('aws') })
     expect((await first.admin.get('db')).provider).toBe('aws')
     const { token } = await first.admin.createToken({ principal: 'admin' })
-    const again = await openGateway({ aws }, { vault: 'acme', sql: first.sql })
+    const again = await openApp({ aws }, { vault: 'acme', sql: first.sql })
     expect(await refusal(again.open(token).get('db'))).toEqual(['unavailable', 'provider_missing'])
     expect(await refusal(again.open(token).put('db', hidden('y')))).toEqual(['unavailable', 'provider_missing'])
     expect(aws.calls).toEqual(['get postern/acme/db'])
@@ -176,7 +176,7 @@ describe('vaults at the providers', () => {
     ['hashicorp', 'postern/acme/'],
   ] as const)('reach nothing at %s but what is below their own prefix', async (kind: Provider['kind'], prefix) => {
     const provider = memoryProvider(kind)
-    const { admin } = await openGateway({ aws: provider }, { vault: 'acme', environment: shared })
+    const { admin } = await openApp({ aws: provider }, { vault: 'acme', environment: shared })
     const tries = [
       '',
       'x',
@@ -212,7 +212,7 @@ describe('vaults at the providers', () => {
   it('use no provider if their id would run into its prefix', async () => {
     const azure = memoryProvider('azure')
     const environment = { POSTERN_PROVIDERS__VAULTS: 'a,a-', POSTERN_PROVIDERS__NAME_PREFIX: 'postern/{vault}' }
-    const { admin } = await openGateway({ azure }, { vault: 'a-', environment })
+    const { admin } = await openApp({ azure }, { vault: 'a-', environment })
     expect(await refusal(admin.putChain('c', { resource: '**', ...one('azure') }))).toEqual([
       'bad_request',
       'members.0.provider',
@@ -228,11 +228,11 @@ describe('vaults at the providers', () => {
       POSTERN_PROVIDERS__PRIMARY_PROVIDER: 'aws_secrets_manager',
       POSTERN_PROVIDERS__SECONDARY_PROVIDER: 'azure',
     }
-    const { admin } = await openGateway({ aws, azure }, { environment })
+    const { admin } = await openApp({ aws, azure }, { environment })
     expect((await admin.get('anything')).provider).toBe('azure')
     expect((await admin.chains()).items).toMatchObject([{ id: 'default', resource: '**', updatedBy: 'settings' }])
     expect(await refusal(admin.deleteChain('default'))).toEqual(['not_found', 'no_chain'])
-    const none = await openGateway({ aws, azure }, { environment, vault: 'acme' })
+    const none = await openApp({ aws, azure }, { environment, vault: 'acme' })
     await none.admin.put('anything', hidden('sealed'))
     expect((await none.admin.get('anything')).provider).toBe('sealed')
   })
@@ -243,7 +243,7 @@ describe('providers', () => {
     const aws = memoryProvider()
     const azure = memoryProvider()
     for (const provider of [aws, azure]) provider.set('db', 'x')
-    const bench = await openGateway({ aws, azure }, { environment: { POSTERN_METRICS: 'true' } })
+    const bench = await openApp({ aws, azure }, { environment: { POSTERN_METRICS: 'true' } })
     await bench.admin.putChain('c', { resource: '**', members: [{ provider: 'aws' }, { provider: 'azure' }] })
     const look = async () => {
       bench.opened.scheduler.notifyWrite(0)
@@ -319,7 +319,7 @@ describe('providers', () => {
     expect(text).toContain('postern_cache_reads_total{use="bypass"} 2')
     expect(text).not.toMatch(/\bdb\b|default/)
     expectExposition(text)
-    const quiet = await openGateway({ aws })
+    const quiet = await openApp({ aws })
     expect((await quiet.send('/metrics')).status).toBe(404)
     expect(await (await quiet.send('/readyz')).json()).toEqual({ status: 'up', providers: { aws: 'up' } })
   })

@@ -1,10 +1,10 @@
 /** The terms of a vault's key, as the HTTP API shows them. */
 import { describe, expect, it } from 'vitest'
-import { openGateway } from '../provider_access/provider_access_fixture.ts'
+import { openApp } from '../provider_access/provider_access_fixture.ts'
 
 describe('the terms of a key', () => {
   it('show the older term as in use while its values are rewrapped', async () => {
-    const { admin, send, secret } = await openGateway(null)
+    const { admin, send, secret } = await openApp(null)
     await send(secret('prod/db'), { method: 'PUT', body: JSON.stringify({ value: 'example-value' }) })
     expect(await admin.rekey()).toMatchObject({ term: 2, state: 'moving' })
     const response = await send('/v1/vaults/default/keys', {})

@@ -12,7 +12,7 @@ import { canary, leaks } from '../../../support/canary.ts'
 import { expectExposition, samplesOf } from '../../../support/exposition.ts'
 import { memoryProvider } from '../../../support/memory_provider.ts'
 import { expectOtlp, type OtlpSpan } from '../../../support/otlp_shape.ts'
-import { openGateway } from '../provider_access/provider_access_fixture.ts'
+import { openApp } from '../provider_access/provider_access_fixture.ts'
 
 const NAME = 'canary/name'
 const PARENT = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
@@ -38,15 +38,15 @@ async function listen(status = 200, answer = '{}') {
   return { received, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` }
 }
 
-async function open(environment: Record<string, string>, providers: Parameters<typeof openGateway>[0] = {}) {
-  const gateway = await openGateway(providers, { environment })
+async function open(environment: Record<string, string>, providers: Parameters<typeof openApp>[0] = {}) {
+  const fixture = await openApp(providers, { environment })
   const processFacts = { residentBytes: () => 123_456_789, startedAt: 1_700_000_000_000 }
-  const app = createApp(gateway.services, { processFacts })
+  const app = createApp(fixture.services, { processFacts })
   const send = async (path: string, headers: Record<string, string> = {}) => {
-    const given = { Authorization: `Bearer ${gateway.token.reveal()}`, ...headers }
+    const given = { Authorization: `Bearer ${fixture.token.reveal()}`, ...headers }
     return app.fetch(new Request(`http://127.0.0.1${path}`, { headers: given }), { address: '127.0.0.1' })
   }
-  return { ...gateway, send, metrics: async () => (await send('/metrics')).text() }
+  return { ...fixture, send, metrics: async () => (await send('/metrics')).text() }
 }
 
 const spansOf = (body: string): OtlpSpan[] => {

@@ -2,11 +2,11 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { DAY_MS, HOUR_MS } from '../../../../core/durations.ts'
 import type { VaultStats } from '../../../../core/vault/stats.ts'
-import { gaugesOf, vaultLines } from '../../../../worker/telemetry/vault_metrics.ts'
+import { countedStats, vaultLines } from '../../../../worker/telemetry/vault_metrics.ts'
 import { callOf, openVault, writeOf } from '../../../support/core.ts'
 import { byWebhook, NAME, rotationBench } from '../../core/vault/rotation/rotation_fixture.ts'
 import { byProvider, providedBench } from '../background/provider_rotation_fixture.ts'
-import { openGateway } from '../provider_access/provider_access_fixture.ts'
+import { openApp } from '../provider_access/provider_access_fixture.ts'
 
 afterEach(() => {
   vi.unstubAllGlobals()
@@ -90,14 +90,14 @@ describe('the stats of a vault', () => {
   })
 })
 
-describe('the gauges of a process', () => {
+describe('the stats of a process', () => {
   it('are summed over all vaults, and counted once in ten seconds however often they are scraped', () => {
     vi.useFakeTimers()
     const [one, other, broken] = [openVault(), openVault(), openVault()]
     broken.vault.quarantine('rolled_back')
     for (const { granted } of [one, other])
       granted('admin', 'secret.write', writeOf('a', { kid: `${'0'.repeat(16)}.1` }))
-    const read = gaugesOf(() => [one.vault, other.vault, broken.vault])
+    const read = countedStats(() => [one.vault, other.vault, broken.vault])
     expect(read().rewrap).toBe(0)
     for (const { granted } of [one, other]) granted('admin', 'keys.rekey', {})
     vi.advanceTimersByTime(9_000)
@@ -146,7 +146,7 @@ describe('the gauges of a process', () => {
 
 describe('the metrics of one vault', () => {
   it('need the right to administer metrics, and leave no entry', async () => {
-    const { admin, send, log } = await openGateway({}, { environment: { POSTERN_METRICS: 'true' } })
+    const { admin, send, log } = await openApp({}, { environment: { POSTERN_METRICS: 'true' } })
     await admin.putPrincipal('prometheus', { kind: 'service' })
     const { token } = await admin.createToken({ principal: 'prometheus' })
     const path = '/v1/vaults/default/metrics'
