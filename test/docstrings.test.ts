@@ -43,6 +43,7 @@ const DONE = [
   'core/tlog',
   'core/uuid.ts',
   'core/values',
+  'core/vault',
   'core/wire',
   'worker/app.ts',
   'worker/bun.ts',

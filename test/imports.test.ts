@@ -178,8 +178,8 @@ describe("the vault's side", () => {
   })
 })
 
-describe('a name', () => {
-  it('of a type is exported by one file', () => {
+describe('each name', () => {
+  it('is exported by one file, if it is a type', () => {
     const files = new Map<string, string[]>()
     for (const { path, text } of sources) {
       for (const [, name] of text.matchAll(/^export (?:abstract )?(?:interface|type|class|enum) (\w+)/gm)) {
@@ -190,7 +190,7 @@ describe('a name', () => {
     expect(Object.fromEntries([...files].filter(([, paths]) => paths.length > 1))).toEqual({})
   })
 
-  it('of a file says what is in it', () => {
+  it('says what a file holds', () => {
     const named = sources.filter(({ path }) => BANNED_NAMES.includes(basename(path, '.ts')))
     expect(named.map(({ path }) => path)).toEqual([])
   })

@@ -4,6 +4,7 @@
  *
  * @module
  */
+/** Notes whether a transaction erased a sealed value. */
 export class Erasures {
   #any = false
 

@@ -1,3 +1,8 @@
+/**
+ * Facts about a vault as a whole.
+ *
+ * @module
+ */
 import type { Sql } from './sql.ts'
 
 /** Facts about a vault as a whole, by name. */

@@ -111,6 +111,9 @@ export const OPERATIONS = {
 } as const
 
 type Operations = typeof OPERATIONS
+/** The name of an operation. */
 export type OperationName = keyof Operations
+/** The input of an operation. */
 export type Input<K extends OperationName> = Operations[K] extends Operation<infer I, unknown> ? I : never
+/** The output of an operation. */
 export type Output<K extends OperationName> = Operations[K] extends Operation<never, infer O> ? O : never

@@ -1,3 +1,8 @@
+/**
+ * The storage port.
+ *
+ * @module
+ */
 /** A SQLite value. A blob is a `Uint8Array` on every runtime. */
 export type SqlValue = null | number | string | Uint8Array
 

@@ -73,6 +73,9 @@ export const TASKS = {
 } as const
 
 type Tasks = typeof TASKS
+/** The name of a task. */
 export type TaskName = keyof Tasks
+/** The input of a task. */
 export type TaskInput<K extends TaskName> = Tasks[K] extends Task<infer I, unknown> ? I : never
+/** The output of a task. */
 export type TaskOutput<K extends TaskName> = Tasks[K] extends Task<never, infer O> ? O : never

@@ -1,3 +1,8 @@
+/**
+ * The rows of second factors, recovery codes and marks that count once.
+ *
+ * @module
+ */
 import type { Time } from '../clock.ts'
 import { Erasures } from '../erasures.ts'
 import type { Sql } from '../sql.ts'

@@ -1,3 +1,8 @@
+/**
+ * The rows of trusted issuers: OpenID providers whose tokens a vault accepts.
+ *
+ * @module
+ */
 import type { Sql } from '../sql.ts'
 
 /** A condition on one claim: the claim is a text and matches one of these, in which `*` stands for any run. */
@@ -31,6 +36,7 @@ export interface Issuer {
  */
 export type AssertionUse = 'once' | 'same-key' | 'until-expiry'
 
+/** An issuer with the count of its changes. */
 export interface VersionedIssuer extends Issuer {
   assertions: AssertionUse
   /** Differs for each change, also when an id is deleted and used again. */

@@ -1,3 +1,8 @@
+/**
+ * Lockout: limits the failed attempts of a principal, a source and a client.
+ *
+ * @module
+ */
 import { DAY_MS } from '../../durations.ts'
 import type { Sql } from '../sql.ts'
 

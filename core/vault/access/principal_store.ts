@@ -1,8 +1,15 @@
+/**
+ * The rows of principals, tokens and rules.
+ *
+ * @module
+ */
 import type { Sql } from '../sql.ts'
 import type { Rule } from './rules.ts'
 
+/** A user is a person, with a second factor and approvals; a service has neither. */
 export type PrincipalKind = 'user' | 'service'
 
+/** A principal. Times are in milliseconds since the Unix epoch. */
 export interface Principal {
   id: string
   kind: PrincipalKind

@@ -1,3 +1,8 @@
+/**
+ * Resolves a caller by its token, session or ticket.
+ *
+ * @module
+ */
 import type { Ticket } from '../../authentication/ticket.ts'
 import type { Severity } from '../audit/severity.ts'
 import type { Time } from '../clock.ts'

@@ -7,11 +7,14 @@
 import { inRange, parseRange } from '../../addresses.ts'
 import { covers, globMatches } from '../../patterns.ts'
 
+/** The rights that a rule permits or forbids. */
 export const ACTIONS = ['read', 'write', 'delete', 'rotate', 'admin'] as const
+/** One of {@link ACTIONS}. */
 export type Action = (typeof ACTIONS)[number]
 
 /** How a caller proved who it is: an API token, a session from one, or a session from a federated identity. */
 export const METHODS = ['token', 'session', 'federated'] as const
+/** One of {@link METHODS}. */
 export type Method = (typeof METHODS)[number]
 
 /** The circumstances of a request. The edge and the session provide them, never the caller. */
@@ -65,6 +68,7 @@ export interface ApprovalDemand {
   withinSeconds: number
 }
 
+/** A rule of a vault. */
 export interface Rule {
   id: string
   effect: 'permit' | 'forbid'
@@ -81,6 +85,7 @@ export interface Rule {
 /** A `forbid` that others can lift. */
 export type DemandingRule = Rule & { unless: { approvals: ApprovalDemand } }
 
+/** The decision on a request. */
 export interface Decision {
   allow: boolean
   /** The rule that decided, or `null` when none matched and the default, deny, did. */

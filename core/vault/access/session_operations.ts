@@ -46,6 +46,7 @@ export interface Whoami {
 
 const self = { action: null, resource: () => 'self' } as const
 
+/** Returns the caller's identity and how it signed in. */
 export const whoami = operation({
   ...self,
   run({ identity, circumstances, factors }): Outcome<Whoami> {

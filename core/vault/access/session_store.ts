@@ -1,3 +1,8 @@
+/**
+ * The rows of sessions.
+ *
+ * @module
+ */
 import type { Sql } from '../sql.ts'
 import { OWN_ROOT } from './principal_store.ts'
 import type { Method } from './rules.ts'

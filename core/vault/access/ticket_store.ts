@@ -1,3 +1,8 @@
+/**
+ * The rows of operators' tickets.
+ *
+ * @module
+ */
 import type { Sql } from '../sql.ts'
 
 /** The record of a ticket that opened the vault. */

@@ -33,6 +33,7 @@ export const listApprovals = operation({
   },
 })
 
+/** Shows one request for approval. */
 export const showApproval = operation({
   ...onApprovals,
   resourceFacts: ({ id }: { id: string }) => ({ approval: id }),
@@ -52,6 +53,7 @@ export interface ApprovalDecision {
   reason: string | null
 }
 
+/** Approves a request, or rejects it. */
 export const decideApproval = operation({
   ...onApprovals,
   securityEvent: true,

@@ -1,3 +1,8 @@
+/**
+ * The rows of requests for approval, and of the votes on them.
+ *
+ * @module
+ */
 import { DAY_MS } from '../../durations.ts'
 import type { Action } from '../access/rules.ts'
 import type { Sql } from '../sql.ts'

@@ -38,6 +38,7 @@ export const breakGlass = operation({
   },
 })
 
+/** Lists broken glass, the newest first. */
 export const listGlass = operation({
   ...onGlass,
   approvalBinding: 'nothing',
@@ -46,6 +47,7 @@ export const listGlass = operation({
   }),
 })
 
+/** Ends broken glass before its time. */
 export const endGlass = operation({
   ...onGlass,
   securityEvent: true,

@@ -1,3 +1,8 @@
+/**
+ * The rows of broken glass.
+ *
+ * @module
+ */
 import type { Sql } from '../sql.ts'
 
 /** One time that the glass was broken. */

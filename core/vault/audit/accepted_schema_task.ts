@@ -1,3 +1,8 @@
+/**
+ * Records that a vault serves a schema with differences that its operator accepted.
+ *
+ * @module
+ */
 import type { Outcome } from '../operation.ts'
 import type { Stores } from '../stores.ts'
 import { task } from '../task.ts'

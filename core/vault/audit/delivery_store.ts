@@ -1,3 +1,8 @@
+/**
+ * The rows of deliveries: how far the log has come at each target.
+ *
+ * @module
+ */
 import type { Sql } from '../sql.ts'
 
 /** Where something goes, and how far it has come. */

@@ -8,6 +8,7 @@ import type { Stores } from '../stores.ts'
 import { task } from '../task.ts'
 import type { Delivery } from './delivery_store.ts'
 
+/** Finds how far a target has come. */
 export const findDelivery = task({
   resource: () => 'audit',
   run: ({ deliveries }: Stores, { target }: { target: string }): Outcome<Delivery | null> => ({

@@ -1,3 +1,8 @@
+/**
+ * The log: entries in an RFC 6962 Merkle tree.
+ *
+ * @module
+ */
 import { equal } from '../../bytes.ts'
 import {
   type Hash,

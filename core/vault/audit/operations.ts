@@ -31,6 +31,7 @@ export interface Entries {
   entries: Entry[]
 }
 
+/** Reads entries, with the head that covers them. */
 export const readEntries = operation({
   action: 'admin',
   resource: () => 'audit',
@@ -90,6 +91,7 @@ export interface Status extends Head {
   deliveries: Delivery[]
 }
 
+/** Reads the state of the log: its head, keys, retention and deliveries. */
 export const readStatus = operation({
   action: 'admin',
   resource: () => 'audit',
@@ -111,7 +113,9 @@ function keep(stores: Stores & { now: number }, { size, root, note }: Signed): O
   return { value: { size }, unrecorded: true }
 }
 
+/** Reads the head and the newest checkpoint, for a caller. */
 export const readHead = operation({ ...open, run: (context, _: Record<never, never>) => headOf(context) })
+/** Stores a checkpoint that the edge signed for a caller. */
 export const keepCheckpoint = operation({ ...open, run: (context, signed: Signed) => keep(context, signed) })
 
 /** The newest checkpoint that a witness cosigned: an earlier one than the newest, as a rule. */
@@ -125,6 +129,7 @@ export const readCosigned = operation({
 
 /** Head and checkpoint, for a vault that signs without being asked. */
 export const headTask = task({ resource: () => 'audit', run: (context, _: Record<never, never>) => headOf(context) })
+/** Stores a checkpoint that the edge signed by itself. */
 export const keepTask = task({ resource: () => 'audit', run: (context, signed: Signed) => keep(context, signed) })
 
 /**
@@ -182,6 +187,7 @@ export interface Inclusion {
   hashes: Hash[]
 }
 
+/** Proves that an entry is in the tree of a size. */
 export const proveInclusion = operation({
   ...open,
   run(context: OperationContext, { index, size }: { index: number; size: number }): Outcome<Inclusion> {
@@ -208,6 +214,7 @@ function consistency(stores: Stores, { from, to }: Sizes): Outcome<{ hashes: Has
   return { value: { hashes: consistencyProof(from, to, stores.log.read) }, unrecorded: true }
 }
 
+/** Proves that a larger tree continues a smaller one. */
 export const proveConsistency = operation({ ...open, run: (context, sizes: Sizes) => consistency(context, sizes) })
 /** Proves consistency for a witness. */
 export const consistencyTask = task({
@@ -256,6 +263,7 @@ export interface Batch {
   entries: Entry[]
 }
 
+/** Reads the hashes of a tile (C2SP tlog-tiles). */
 export const readTile = operation({
   ...open,
   run({ log, retention }: OperationContext, tile: Tile): Outcome<{ hashes: Uint8Array }> {

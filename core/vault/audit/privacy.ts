@@ -7,6 +7,7 @@ import { hmac } from '@noble/hashes/hmac.js'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { type Bytes, base64url, utf8 } from '../../bytes.ts'
 
+/** What entries hide from readers of a log. */
 export interface Privacy {
   /** The key under which names of secrets are replaced by an alias; `null`: they are written as they are. */
   aliasKey: Bytes | null
@@ -14,6 +15,7 @@ export interface Privacy {
   blind: boolean
 }
 
+/** Names as they are, and no random bytes. */
 export const NO_PRIVACY: Privacy = { aliasKey: null, blind: false }
 
 /**

@@ -1,3 +1,8 @@
+/**
+ * The severity of entries.
+ *
+ * @module
+ */
 import type { Reason } from '../../errors.ts'
 
 /**
@@ -9,6 +14,7 @@ import type { Reason } from '../../errors.ts'
  * - `alert`: an operator should look now
  */
 export const SEVERITIES = ['info', 'notice', 'warning', 'alert'] as const
+/** One of {@link SEVERITIES}. */
 export type Severity = (typeof SEVERITIES)[number]
 
 const ALERTS: ReadonlySet<string> = new Set<Reason>([

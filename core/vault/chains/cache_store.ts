@@ -1,3 +1,8 @@
+/**
+ * The rows of the cache of values from providers, sealed.
+ *
+ * @module
+ */
 import type { Encoding } from '../../encoding.ts'
 import type { FailureKind } from '../../providers/provider.ts'
 import { Erasures } from '../erasures.ts'

@@ -12,12 +12,14 @@ import type { Lag } from './replication_store.ts'
 
 const onChains = { action: 'admin', resource: () => 'chains' } as const
 
+/** Lists the chains of the vault. */
 export const listChains = operation({
   ...onChains,
   approvalBinding: 'nothing',
   run: ({ chains }): Outcome<readonly VersionedChain[]> => ({ value: chains.all() }),
 })
 
+/** Creates or replaces a chain. */
 export const putChain = operation({
   ...onChains,
   securityEvent: true,
@@ -39,6 +41,7 @@ export const putChain = operation({
   },
 })
 
+/** Deletes a chain. */
 export const deleteChain = operation({
   ...onChains,
   securityEvent: true,
@@ -66,6 +69,7 @@ export interface ProvidersSeen {
   drifts: { provider: string; names: number }[]
 }
 
+/** Lists the providers that the vault uses, with their health. */
 export const listProviders = operation({
   action: 'admin',
   resource: () => 'providers',

@@ -1,3 +1,8 @@
+/**
+ * The rows of chains.
+ *
+ * @module
+ */
 import { bySpecificity, covers } from '../../patterns.ts'
 import type { Chain, VersionedChain } from '../../providers/chain.ts'
 import type { Sql } from '../sql.ts'

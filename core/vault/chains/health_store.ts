@@ -1,3 +1,8 @@
+/**
+ * The rows of the health of providers.
+ *
+ * @module
+ */
 import type { HealthState } from '../../providers/health.ts'
 import type { FailureKind } from '../../providers/provider.ts'
 import type { Sql } from '../sql.ts'

@@ -34,6 +34,7 @@ export interface ProviderRead {
   cache: 'hit' | 'stale' | 'miss' | 'bypass'
 }
 
+/** A secret, and the version to read; the current one by default. */
 export interface ReadInput {
   name: string
   version?: number | string

@@ -1,3 +1,8 @@
+/**
+ * The rows of replicas that lag behind their primary or are compared with it.
+ *
+ * @module
+ */
 import type { FailureKind } from '../../providers/provider.ts'
 import type { Sql } from '../sql.ts'
 

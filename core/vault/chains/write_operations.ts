@@ -46,6 +46,7 @@ export function beginWrite(
   }
 }
 
+/** The outcome of a write at the primary of a chain. */
 export interface WriteReport {
   name: string
   chain: string

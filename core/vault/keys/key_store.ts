@@ -1,3 +1,8 @@
+/**
+ * The rows of the terms of a vault's key, and the move of envelopes to the newest term.
+ *
+ * @module
+ */
 import { type Bytes, concat, equal } from '../../bytes.ts'
 import { CACHE, keyId } from '../../crypto/key_id.ts'
 import type { Sql, SqlValue } from '../sql.ts'

@@ -38,6 +38,7 @@ export interface StaleBatch {
   next: RekeyCursor | null
 }
 
+/** Finds envelopes that are still under an older term. */
 export const findStale = task({
   resource: () => 'keys',
   run({ keys }: TaskContext, _: Record<never, never>): Outcome<StaleBatch | null> {

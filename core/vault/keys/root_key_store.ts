@@ -1,3 +1,8 @@
+/**
+ * The rows of root keys: which one each term, token and session was made under.
+ *
+ * @module
+ */
 import type { Sql } from '../sql.ts'
 
 /** A root key that a vault was under, by its id. */

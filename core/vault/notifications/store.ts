@@ -1,3 +1,8 @@
+/**
+ * The queue of notifications.
+ *
+ * @module
+ */
 import type { Sql } from '../sql.ts'
 
 /** A notification that is waiting to be sent. */

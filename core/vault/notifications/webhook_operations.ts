@@ -8,6 +8,7 @@ import type { Webhook } from './webhook_store.ts'
 
 const onHooks = { action: 'admin', resource: () => 'hooks' } as const
 
+/** Lists the webhooks. */
 export const listWebhooks = operation({
   ...onHooks,
   approvalBinding: 'nothing',
@@ -19,6 +20,7 @@ interface NewHook extends Pick<Webhook, 'id' | 'url' | 'kid' | 'sealed'> {
   newSecret: boolean
 }
 
+/** Creates or replaces a webhook. */
 export const putWebhook = operation({
   ...onHooks,
   securityEvent: true,
@@ -46,6 +48,7 @@ export const putWebhook = operation({
   },
 })
 
+/** Deletes a webhook that no rotation and no policy uses. */
 export const deleteWebhook = operation({
   ...onHooks,
   securityEvent: true,

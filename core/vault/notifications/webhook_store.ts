@@ -1,3 +1,8 @@
+/**
+ * The rows of webhooks.
+ *
+ * @module
+ */
 import type { Bytes } from '../../bytes.ts'
 import { Erasures } from '../erasures.ts'
 import type { Sql } from '../sql.ts'

@@ -99,6 +99,7 @@ export interface ListedRotations {
   after: string | null
 }
 
+/** Shows how a secret rotates, and its last runs. */
 export const showRotation = operation({
   action: null,
   resource: byName,

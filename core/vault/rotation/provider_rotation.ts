@@ -76,7 +76,7 @@ export function beginRun(
 
 /**
  * The token of the next run. Where the provider makes the value, a run that changed nothing as far as is known passes
- * its token on: the provider then continues the same rotation instead of starting a second, and a rotation that was
+ * its token on: the provider then continues the same rotation instead of starting a second, and a rotation
  * completed meanwhile is found. Putting the rotation again gives a new token.
  */
 function tokenAfter(last: Run | undefined, { config, updatedAt }: Rotation): string {

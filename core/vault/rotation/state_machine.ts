@@ -40,6 +40,7 @@ export interface RotationConfig extends Schedule {
  * catch up.
  */
 export const STEPS = ['create', 'set', 'test', 'finish', 'undo'] as const
+/** One of {@link STEPS}. */
 export type Step = (typeof STEPS)[number]
 
 /**
@@ -51,10 +52,12 @@ export const FAILURES = [
   ...['refused', 'denied', 'conflict', 'foreign_shape', 'unfinished', 'unreachable', 'unreadable'],
   ...['cannot_open', 'cannot_generate', 'cancelled'],
 ] as const
+/** One of {@link FAILURES}. */
 export type Failure = (typeof FAILURES)[number]
 
 /** How a run can be steered by hand. */
 export const STEERS = ['retry', 'cancel', 'finish', 'abandon'] as const
+/** One of {@link STEERS}. */
 export type Steer = (typeof STEERS)[number]
 
 /** How a run ended: its value is current; nothing changed; or a human gave up on it. */

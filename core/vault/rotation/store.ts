@@ -1,3 +1,8 @@
+/**
+ * The rows of rotations and of their runs.
+ *
+ * @module
+ */
 import type { Member } from '../../providers/chain.ts'
 import type { Sql } from '../sql.ts'
 import { thawed } from './schedule.ts'

@@ -38,6 +38,7 @@ export interface Agenda {
   nextAt: number | null
 }
 
+/** Finds the rotations and runs that are due, and when the next one will be. */
 export const lookAtRotations = task({
   resource: () => 'rotations',
   run({ rotations, now }: TaskContext, _: Record<never, never>): Outcome<Agenda> {

@@ -12,6 +12,7 @@ import { AFTER_NAMES, type ListedRow, type ListedVersion } from './store.ts'
 const LIST_SCAN_LIMIT = 1000
 const LIST_CHUNK = 250
 
+/** A page of a list of secrets. */
 export interface ListInput {
   prefix: string
   /** The name after which the page begins; `''` for the first page. */
@@ -20,6 +21,7 @@ export interface ListInput {
   limit: number
 }
 
+/** A secret without its value. */
 export type ListedSecret = Omit<
   ListedRow,
   'id' | 'tags' | 'previous' | 'pending' | 'latest' | 'current' | 'contentType'
@@ -29,6 +31,7 @@ export type ListedSecret = Omit<
   tags: Record<string, string>
 }
 
+/** A page of the versions of a secret. */
 export interface VersionsInput {
   name: string
   below: number
@@ -45,6 +48,7 @@ export interface Versions {
   cursor: number | null
 }
 
+/** Lists the secrets that the caller may read. */
 export const listSecrets = operation({
   action: null,
   resource: ({ prefix }: ListInput) => prefix,
@@ -80,6 +84,7 @@ export const listSecrets = operation({
   },
 })
 
+/** Lists the versions of a secret, newest first. */
 export const listVersions = operation({
   action: 'read',
   resource: ({ name }: VersionsInput) => name,

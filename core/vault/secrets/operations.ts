@@ -60,6 +60,7 @@ interface Expected {
 /** Where a write goes: to the sealed store, as a version, or to a provider. */
 export type Prepared = SealedWrite | (ProviderWrite & Pick<SealedWrite, 'strength'>)
 
+/** The result of a write. */
 export interface Written {
   name: string
   version: number
@@ -67,6 +68,7 @@ export interface Written {
   replayed: boolean
 }
 
+/** Reads a version of a secret, still sealed, or plans its read at a provider. */
 export const readSecret = operation({
   action: 'read',
   resource: byName,
@@ -175,6 +177,7 @@ export interface WeakWrite {
   weak: true
 }
 
+/** Stores a new version, which becomes current. */
 export const writeSecret = operation({
   action: 'write',
   resource: byName,
@@ -209,6 +212,7 @@ export const writeSecret = operation({
   },
 })
 
+/** Deletes a secret, recoverably in the vault's own store. */
 export const deleteSecret = operation({
   action: 'delete',
   resource: byName,
@@ -234,6 +238,7 @@ export const deleteSecret = operation({
   },
 })
 
+/** Restores a deleted secret. */
 export const restoreSecret = operation({
   action: 'delete',
   resource: byName,
@@ -249,6 +254,7 @@ export const restoreSecret = operation({
   },
 })
 
+/** Erases the value of one version or of all, for good. */
 export const destroySecret = operation({
   action: 'delete',
   securityEvent: true,

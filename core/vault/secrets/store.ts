@@ -1,3 +1,8 @@
+/**
+ * The rows of secrets, of their versions, and of writes by idempotency key.
+ *
+ * @module
+ */
 import type { Encoding } from '../../encoding.ts'
 import { Erasures } from '../erasures.ts'
 import type { Sql, SqlValue } from '../sql.ts'
@@ -39,6 +44,7 @@ export interface VersionRow {
 /** A version as a history shows it: the tag of its envelope in place of what is sealed. */
 export type ListedVersion = Omit<VersionRow, 'sealed'> & { checksum: string | null }
 
+/** A version to add. */
 export type NewVersion = Omit<VersionRow, 'destroyedAt' | 'currentAt'>
 
 /** A secret with what is shown of its current version in a list; `null` when there is none. */

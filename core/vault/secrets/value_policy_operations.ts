@@ -14,12 +14,14 @@ import { boundsOf } from './version_retention_tasks.ts'
 
 const onPolicy = { action: 'admin', resource: () => 'policy' } as const
 
+/** Shows the policy, and an announced stricter one. */
 export const showPolicy = operation({
   ...onPolicy,
   approvalBinding: 'nothing',
   run: ({ policy }: OperationContext, _: Record<never, never>): Outcome<VersionedPolicy> => ({ value: policy.get() }),
 })
 
+/** Replaces the policy. */
 export const putPolicy = operation({
   ...onPolicy,
   securityEvent: true,

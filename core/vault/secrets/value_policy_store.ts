@@ -1,3 +1,8 @@
+/**
+ * The row of the policy for values.
+ *
+ * @module
+ */
 import { concerns, type StrengthPolicy } from '../../values/strength.ts'
 import type { Sql } from '../sql.ts'
 
