@@ -1,5 +1,5 @@
 /**
- * What administrators, approvers and auditors ask for.
+ * The half of the client for administrators, approvers and auditors.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { requests, search } from './requests.ts'
 import type { Ask } from './transport.ts'
 import type { ListOptions } from './user.ts'
 
-/** The half of a client that is for those who run a vault. */
+/** The requests of administrators, approvers and auditors. */
 export interface Administration {
   putPrincipal(id: string, principal: z.input<typeof wire.PutPrincipal>): Promise<z.output<typeof wire.Principal>>
   createToken(input: z.input<typeof wire.CreateToken>): Promise<{ accessor: string; token: Redacted<string> }>
@@ -20,30 +20,30 @@ export interface Administration {
   putRule(id: string, rule: z.input<typeof wire.PutRule>): Promise<z.output<typeof wire.Rule>>
   deleteRule(id: string): Promise<void>
   explain(input: z.input<typeof wire.Explain>): Promise<z.output<typeof wire.Explanation>>
-  /** Lists the secrets that rotate, when each is due, and the outcome of its last run. */
+  /** Lists the secrets that rotate, with their next run and the result of the last run. */
   rotations(options?: { cursor?: string; limit?: number }): Promise<z.output<typeof wire.RotationList>>
   rotation(name: string): Promise<z.output<typeof wire.RotationWithRuns>>
   putRotation(name: string, config: z.input<typeof wire.PutRotation>): Promise<z.output<typeof wire.Rotation>>
   deleteRotation(name: string): Promise<void>
-  /** Steers the run in progress. */
+  /** Acts on the current run. */
   steer(name: string, to: z.input<typeof wire.SteerRotation>['do']): Promise<z.output<typeof wire.Run>>
-  /** Makes an earlier version's value the newest version; by a rotation where the secret has one. */
+  /** Restores the value of an earlier version: by a rotation run if the secret has a rotation. */
   rollback(name: string, options: z.input<typeof wire.Rollback>): Promise<z.output<typeof wire.RolledBack>>
-  /** The terms of the vault's key, the newest first. */
+  /** Lists the terms of the vault's key, newest first. */
   terms(): Promise<z.output<typeof wire.TermList>>
-  /** Begins a term and moves the sealed values to it. */
+  /** Starts a new term of the key and rewraps all secrets under it. */
   rekey(): Promise<z.output<typeof wire.Term>>
   policy(): Promise<z.output<typeof wire.Policy>>
   putPolicy(policy: z.input<typeof wire.PutPolicy>): Promise<z.output<typeof wire.Policy>>
-  /** Sets where a hook is. A new one, or one with a new address, has a new signing secret. */
+  /** Creates or updates a hook. A new hook, and a hook with a new URL, gets a new signing secret. */
   putHook(
     id: string,
     hook: z.input<typeof wire.PutHook>,
   ): Promise<{ hook: z.output<typeof wire.Hook>; secret: Redacted<string> | null }>
-  /** Lists approval requests: the own ones, and those that the caller may decide. */
+  /** Lists the caller's requests for approval, and those the caller may decide. */
   approvals(): Promise<z.output<typeof wire.ApprovalList>>
   approval(id: string): Promise<z.output<typeof wire.Approval>>
-  /** Approves or rejects what has this hash. */
+  /** Approves or rejects the request with this hash. */
   decide(id: string, verdict: z.input<typeof wire.DecideApproval>): Promise<z.output<typeof wire.Approval>>
   withdraw(id: string): Promise<void>
   breakGlass(input: z.input<typeof wire.BreakGlass>): Promise<z.output<typeof wire.BrokenGlass>>
@@ -59,23 +59,23 @@ export interface Administration {
   putChain(id: string, chain: z.input<typeof wire.PutChain>): Promise<z.output<typeof wire.Chain>>
   chains(): Promise<z.output<typeof wire.ChainList>>
   deleteChain(id: string): Promise<void>
-  /** Names that the primary of a chain has, as far as the caller may read them. */
+  /** Lists the names at the primary of a chain that the caller may read. */
   chainNames(id: string, options?: Omit<ListOptions, 'deleted'>): Promise<z.output<typeof wire.ChainNames>>
   putIssuer(id: string, issuer: z.input<typeof wire.PutIssuer>): Promise<z.output<typeof wire.Issuer>>
   auditEntries(options?: {
     from?: number
     limit?: number
-    /** Only those of this severity, and above. */
+    /** The lowest severity to include. */
     severity?: Severity
   }): Promise<z.output<typeof wire.AuditEntries>>
   auditStatus(): Promise<z.output<typeof wire.AuditStatus>>
-  /** Sets a legal hold on the log, or ends it (`null`). */
+  /** Sets a legal hold on the log, or ends it with `null`. */
   holdLog(reason: string | null): Promise<void>
-  /** Begins the next term of the key that signs checkpoints. */
+  /** Starts a new term of the key that signs checkpoints. */
   rekeyLog(): Promise<z.output<typeof wire.RekeyedLog>>
 }
 
-/** Makes that half. */
+/** Creates this half of the client. */
 export function administration(ask: Ask): Administration {
   const { get, put, post, remove } = requests(ask)
   return {

@@ -1,5 +1,5 @@
 /**
- * The HTTP API over fetch: for services, scripts, tests and the editor.
+ * A client of the HTTP API over fetch, for services, scripts, tests and the editor.
  *
  * @module
  */
@@ -18,19 +18,19 @@ import {
 
 export type { ClientOptions, Hydrated, ListOptions, PutOptions, SecretValue, SignInOptions } from './user.ts'
 
-/** A session that was just made, and a client that uses it. */
+/** A new session, and a client that uses it. */
 export type SignedIn = SignInResult<Client>
 
-/** One vault of one server. Every method throws {@link PosternError} with the server's code. */
+/** A client of one vault on one server. Every method throws {@link PosternError} with the server's code. */
 export interface Client extends Omit<UserClient, 'stepUp'>, Administration {
-  /** Gives a second factor to a session: the client of the new one that takes its place. */
+  /** Adds a second factor to the session. Returns a client of the new session that replaces it. */
   stepUp(factor: z.input<typeof Factor>): Promise<SignedIn>
 }
 
 /**
- * Makes a client. Nothing is sent yet.
+ * Creates a client. It sends nothing yet.
  *
- * @throws {PosternError} `bad_request` when the endpoint would carry the token in the clear.
+ * @throws {PosternError} `bad_request` if the endpoint would expose the token in clear text.
  */
 export function connect(options: ClientOptions): Client {
   const ask = transport(options)
@@ -41,7 +41,7 @@ export function connect(options: ClientOptions): Client {
 /**
  * Signs in: exchanges an API token, or the token of an issuer, for a session.
  *
- * @throws {PosternError} `unauthenticated` for any invalid credential.
+ * @throws {PosternError} `unauthenticated` for any failure.
  */
 export async function signIn(options: SignInOptions): Promise<SignedIn> {
   const { code: _, recoveryCode: __, assertion: ___, ...rest } = options

@@ -1,12 +1,12 @@
 /**
- * The four kinds of requests that a client makes.
+ * The four kinds of requests of a client.
  *
  * @module
  */
 import * as z from 'zod/mini'
 import type { Ask, Query } from './transport.ts'
 
-/** Requests by their method, each answer checked against its shape. */
+/** Requests by method. Each answer is checked against its shape. */
 export function requests(ask: Ask) {
   return {
     get: <T extends z.ZodMiniType>(path: string, query: Query, answer: T) =>
@@ -20,7 +20,7 @@ export function requests(ask: Ask) {
   }
 }
 
-/** The query of a path, with its question mark; nothing when nothing is asked. */
+/** The query string with its question mark, or an empty string. */
 export function search(query: Query): string {
   const given = Object.entries(query).flatMap(([key, value]) => (value === undefined ? [] : [[key, String(value)]]))
   return given.length === 0 ? '' : `?${new URLSearchParams(given)}`

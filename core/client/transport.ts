@@ -1,5 +1,5 @@
 /**
- * Requests to one vault of one server: the half of the client that knows HTTP.
+ * Sends requests to one vault on one server: the HTTP layer of the client.
  *
  * @module
  */
@@ -16,39 +16,39 @@ import { Redacted } from '../redacted.ts'
 import { printable } from '../sanitize.ts'
 import { Problem } from '../wire/problem.ts'
 
-// Not the list of all: their messages, which are the server's, would be a part of what a client weighs.
+// Not the list of all refusals: the messages of the server would add to the size of a client.
 const REASON = /^[a-z_]{1,32}$/
 const MAX_ANSWER_BYTES = 32 * 1024 * 1024
 const MAX_DETAIL_LENGTH = 500
 type Issue = z.core.$ZodIssue
-/** An error body, of this server or of one in front of it. Every field may be missing. */
+/** A problem document of this or another server. All fields are optional. */
 const Answered = z.catchall(z.partial(Problem), z.unknown())
 
-/** How to reach a server and sign in to it. */
+/** Options of a connection to one vault. */
 export interface TransportOptions {
-  /** Where the server is, such as `https://secrets.example.com`. Plain http only to loopback. */
+  /** The URL of the server, such as `https://secrets.example.com`. Plain http only to loopback. */
   endpoint: string
   vault: string
-  /** An API token or a session's, or an operator's ticket; none only to sign in with an assertion. */
+  /** An API token, a session's token or an operator's ticket. Only a sign-in with an assertion needs none. */
   token: Redacted<string> | null
   /**
-   * Called with the token that a ticket was exchanged for, before anything else is sent: keep it. The ticket opens
-   * nothing once that token is used. What it throws ends the request.
+   * Receives the token for which a ticket was exchanged, before any other request is sent. Store the token: the ticket
+   * is worthless once the token has been used. An exception ends the request.
    */
   onToken?: (token: Redacted<string>) => void | Promise<void>
-  /** The key to which the session is bound, or will be bound. */
+  /** The key to which the session is bound, or to bind a new session to. */
   key?: ProofKey
-  /** Asks for values sealed to a key of this client: who ends TLS in between sees ciphertext. */
+  /** Requests values sealed to a key of this client, so that a proxy that terminates TLS sees only ciphertext. */
   seal?: boolean
-  /** Asks others to approve every request that needs it, and why; or names the request that they approved. */
+  /** Requests approval where a rule demands it, with a reason; or names an approved request. */
   approval?: { ask: string } | { id: string }
-  /** How long one request may take. */
+  /** The time limit of a request. */
   timeoutMs?: number
-  /** In place of the platform's fetch. */
+  /** Replaces the platform's fetch. */
   fetch?: (request: Request) => Promise<Response>
 }
 
-/** The parameters of a query. `undefined` parameters are omitted. */
+/** Query parameters. `undefined` is left out. */
 export type Query = Record<string, string | number | boolean | undefined>
 
 /** One request. */
@@ -58,9 +58,9 @@ interface Asked<T extends z.ZodMiniType> {
   answer: T
   body?: unknown
   headers?: Record<string, string>
-  /** Whether the answer is text rather than JSON. */
+  /** Whether the answer is text instead of JSON. */
   text?: true
-  /** Whether the answer holds values. */
+  /** Whether the answer contains secret values. */
   values?: true
   signal?: AbortSignal | undefined
 }
@@ -68,23 +68,23 @@ interface Asked<T extends z.ZodMiniType> {
 /** Sends one request and returns its answer, checked against its shape. */
 export type Ask = <T extends z.ZodMiniType>(asked: Asked<T>) => Promise<z.output<T>>
 
-// The field of CreatedToken that is used here. The other shapes of administration stay out of the bundle of the editor.
+// Only the part of CreatedToken that a ticket needs: the editor bundles no other shapes of administration.
 const GivenToken = z.object({ token: z.string() })
 
 /**
- * Makes the one function that sends. A ticket is exchanged with the first request, and never sent again after that.
+ * Creates the function that sends requests. It exchanges a ticket at the first request, and never sends it again.
  *
  * @throws {PosternError} `bad_request` when the endpoint would carry the token in the clear.
  */
 export function transport(options: TransportOptions): Ask {
   const { token, onToken } = options
   if (token === null || !isTicket(token.reveal())) return sender(options)
-  // Refused now, and not with the first request.
+  // Refused now instead of at the first request.
   originOf(options.endpoint)
   parseVaultId(options.vault)
   let exchanged: Promise<Ask> | null = null
   return async (asked) => {
-    // Once for all that ask meanwhile. An exchange that failed may be tried again: its answer may have been lost.
+    // One exchange for all concurrent requests. A failed exchange may be retried: its answer may have been lost.
     exchanged ??= exchange(options, onToken).catch((error) => {
       exchanged = null
       throw error
@@ -93,9 +93,9 @@ export function transport(options: TransportOptions): Ask {
   }
 }
 
-/** Exchanges a ticket, and makes the function that sends with what it gave. */
+/** Exchanges a ticket, and creates the function that sends with the resulting token. */
 async function exchange(options: TransportOptions, onToken: TransportOptions['onToken']): Promise<Ask> {
-  // Neither a key nor an approval goes with a ticket.
+  // A ticket is sent without a key or an approval.
   const { key: _, approval: __, ...plain } = options
   const asked = { method: 'POST', path: 'tokens', answer: GivenToken, values: true } as const
   const token = new Redacted((await sender(plain)(asked)).token)
@@ -105,7 +105,7 @@ async function exchange(options: TransportOptions, onToken: TransportOptions['on
 
 function sender(options: TransportOptions): Ask {
   const base = `${originOf(options.endpoint)}/v1/vaults/${parseVaultId(options.vault)}/`
-  // The server's last nonce: a proof without one is refused (RFC 9449 section 9).
+  // The latest nonce of the server. It refuses a proof without one (RFC 9449 section 9).
   let nonce: string | null = null
 
   async function once<T extends z.ZodMiniType>(asked: Asked<T>, sealKey: SealKey | null): Promise<Response> {
@@ -133,31 +133,31 @@ function sender(options: TransportOptions): Ask {
     const sealKey = options.seal && asked.values ? await makeSealKey() : null
     const before = nonce
     let response = await once(asked, sealKey)
-    // Once more with the nonce that came back, as a proof is asked for; any other 401 is final.
+    // Retried once with the returned nonce, if the server demands one. Any other 401 is final.
     if (response.status === 401 && options.key && nonce !== before) response = await once(asked, sealKey)
     const body = await readAnswer(response, sealKey, asked.text === true)
     if (!response.ok) throw errorOf(body, response)
     const result = answerOf(asked.answer, body)
-    if (!result.success) throw new PosternError('unavailable', 'Server gave an answer of another shape')
+    if (!result.success) throw new PosternError('unavailable', 'The server sent an answer of an unexpected shape')
     return result.data
   }
 }
 
 /**
- * Checks a response by its shape and removes the fields that the shape does not have: a newer server may send more.
+ * Checks an answer against its shape and removes unknown fields, which a newer server may add.
  *
- * @param body The result of a parser that nothing else uses: the fields are deleted from it.
+ * @param body The output of a parser. It is modified in place.
  */
 function answerOf<T extends z.ZodMiniType>(shape: T, body: unknown) {
   const result = shape.safeParse(body)
   return result.success || !withoutStrays(body, result.error.issues) ? result : shape.safeParse(body)
 }
 
-/** Takes out what shapes do not name, if nothing else is wrong. */
+/** Removes unknown fields if nothing else is wrong. */
 function withoutStrays(body: unknown, issues: readonly Issue[]): boolean {
   return issues.every((issue) => {
     const at = issue.path.reduce((value, key) => (value as Record<PropertyKey, unknown>)[key], body)
-    // Use the first of several shapes that fits, apart from unknown fields.
+    // For a union, the first shape that fits except for unknown fields decides.
     if (issue.code === 'invalid_union') return issue.errors.some((these) => withoutStrays(at, these))
     return issue.code === 'unrecognized_keys' && issue.keys.every((key) => Reflect.deleteProperty(at as object, key))
   })
@@ -169,7 +169,7 @@ async function authorization(
 ): Promise<Record<string, string>> {
   const text = token?.reveal()
   if (key === undefined) return text === undefined ? {} : { Authorization: `Bearer ${text}` }
-  // Sign-in proves possession of the key. The new session is bound to it.
+  // At sign-in the proof shows possession of the key, and the new session is bound to it.
   const signIn = about.path === 'sessions' && about.method === 'POST'
   const { method, url, nonce, sealKey } = about
   const DPoP = await makeProof(key, {
@@ -199,7 +199,7 @@ async function sendInTime(
     signal?.throwIfAborted()
     throw new PosternError(
       'unavailable',
-      deadline.aborted ? 'Server did not answer in time' : 'Server cannot be reached',
+      deadline.aborted ? 'The server did not answer in time' : 'The server cannot be reached',
     )
   }
 }
@@ -207,22 +207,24 @@ async function sendInTime(
 function originOf(endpoint: string): string {
   const url = URL.canParse(endpoint) ? new URL(endpoint) : null
   if (url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(url.hostname))) return url.origin
-  throw new PosternError('bad_request', 'Endpoint must be https, or http to loopback', { field: 'endpoint' })
+  throw new PosternError('bad_request', 'The endpoint must be an https URL, or an http URL on loopback', {
+    field: 'endpoint',
+  })
 }
 
 async function readAnswer(response: Response, sealKey: SealKey | null, isText: boolean): Promise<unknown> {
   const bytes = await readBytes(response)
   const isSealed = response.headers.get('Content-Type') === 'application/jose'
-  // A server that answers in the clear when it was asked to seal is not the one that it should be.
-  if (response.ok && sealKey && !isSealed) throw new PosternError('tampered', 'Server did not seal its answer')
+  // A server that ignores the request to seal is not the expected server.
+  if (response.ok && sealKey && !isSealed) throw new PosternError('tampered', 'The server did not seal its answer')
   const text = parseUtf8(bytes)
   if (isText && response.ok) return text
   const json = isSealed && sealKey ? await unsealed(text, sealKey, response) : text
   try {
     return JSON.parse(json ?? '')
   } catch {
-    // The parser's own error would quote the answer.
-    throw new PosternError('unavailable', 'Server gave an answer that is not JSON')
+    // The parser's error would quote the answer.
+    throw new PosternError('unavailable', 'The server sent an answer that is not JSON')
   }
 }
 
@@ -237,16 +239,16 @@ async function readBytes(response: Response): Promise<Uint8Array> {
     const reader = response.body?.getReader()
     for (let read = await reader?.read(); read && !read.done; read = await reader?.read()) {
       size += read.value.length
-      if (size > MAX_ANSWER_BYTES) throw new RangeError('Answer is too large')
+      if (size > MAX_ANSWER_BYTES) throw new RangeError('The answer is too large')
       chunks.push(read.value)
     }
   } catch {
-    throw new PosternError('unavailable', 'Server gave no whole answer')
+    throw new PosternError('unavailable', 'The server sent an incomplete answer')
   }
   return concat(...chunks)
 }
 
-/** Turns an error of the server into a {@link PosternError}. Unknown codes and malformed reasons are dropped. */
+/** Converts a problem document to a `PosternError`. Unknown codes and malformed reasons are dropped. */
 export function errorOf(body: unknown, response?: Response): PosternError {
   const known = Answered.safeParse(body)
   const {
@@ -270,7 +272,7 @@ export function errorOf(body: unknown, response?: Response): PosternError {
     ...(response?.status === 412 && { precondition: true as const }),
     ...(Number.isFinite(retryAfter) && { retryAfterSeconds: retryAfter }),
   }
-  // The text ends up in logs and terminals, and its sender may not be the server.
+  // The text ends up in logs and terminals, and the sender may not be the expected server.
   const message = printable(detail.slice(0, MAX_DETAIL_LENGTH))
   return new PosternError(ERROR_CODES.find((one) => one === code) ?? 'unavailable', message, facts)
 }

@@ -1,7 +1,7 @@
 /**
- * The client for holders of a token: secrets, the own session, and the log as a witness sees it.
+ * The half of the client for every caller: secrets, the caller's own session, and the log as a witness sees it.
  *
- * The editor uses only this half of the client and the shapes of its responses.
+ * The editor bundles only this half, with the shapes of its answers.
  *
  * @module
  */
@@ -19,30 +19,30 @@ import { ConfirmedTotp, EnrolledTotp, type Factor, OpenedSession, type OpenSessi
 import { requests, search } from './requests.ts'
 import { type Ask, errorOf, type TransportOptions, transport } from './transport.ts'
 
-/** How to reach a server, and the token to use. */
+/** Options of a client. */
 export type ClientOptions = TransportOptions & { token: Redacted<string> }
 
 /** A secret with its value. */
 export type SecretValue = Omit<z.output<typeof Secret>, 'value' | 'encoding'> & {
   value: Redacted<string>
-  /** Set when the value is bytes: `value` is their base64. */
+  /** Set if the value is binary: `value` is its base64. */
   encoding?: 'base64'
 }
 
-/** What a write sets beside the value, and what it expects. */
+/** Options of a write. */
 export interface PutOptions {
   contentType?: string
   tags?: Record<string, string>
   expiresAt?: Date
-  /** Check-and-set: the version that must be current, or `absent`. */
+  /** The version that must be current, or `absent`. */
   expect?: number | string
-  /** Makes a repeat of this write harmless, for 24 hours. */
+  /** Makes retries of this write safe for 24 hours. */
   idempotencyKey?: string
-  /** Set when a document of a provider may be replaced by a text, or a text by one. */
+  /** Allows the write to replace a JSON document at a provider with text, or text with a document. */
   replace?: 'shape'
 }
 
-/** Which page of which secrets to list. */
+/** Options of a list. */
 export interface ListOptions {
   prefix?: string
   cursor?: string
@@ -50,29 +50,26 @@ export interface ListOptions {
   deleted?: boolean
 }
 
-// The fields of RotationList that are used here. The whole shape would be a tenth of the bundle of the editor.
+// Only the part of RotationList that the editor needs: the whole shape would be a tenth of its bundle.
 const RotatableList = z.object({
   items: z.array(z.object({ name: z.string(), graceSeconds: z.int() })),
   cursor: z.optional(z.string()),
 })
 
-/** The outcome of one reference. */
+/** The value or error for one reference. */
 export type Hydrated = { reference: string; secret: SecretValue } | { reference: string; error: PosternError }
 
-/** What a sign-in takes: an API token, with a second factor or not, or the token of an identity provider. */
+/** Credentials for a sign-in: an API token, with or without a second factor, or the token of an identity provider. */
 export type SignInOptions = TransportOptions & z.input<typeof OpenSession>
 
-/** A session that was just made, and a client that uses it. */
+/** A new session, and a client that uses it. */
 export interface SignInResult<C> {
   client: C
   session: Omit<z.output<typeof OpenedSession>, 'token'>
   token: Redacted<string>
 }
 
-/**
- * One vault of one server, without administration. Every method throws {@link PosternError} with the code of the
- * server.
- */
+/** The requests of any caller to one vault. Every method throws {@link PosternError} with the server's code. */
 export interface UserClient {
   get(name: string, options?: { version?: number | string; signal?: AbortSignal }): Promise<SecretValue>
   put(
@@ -84,38 +81,38 @@ export interface UserClient {
   versions(name: string, options?: { cursor?: string; limit?: number }): Promise<z.output<typeof VersionList>>
   delete(name: string, options?: { expect?: number }): Promise<void>
   restore(name: string): Promise<void>
-  /** Erases one version, or all of them, for good. */
+  /** Destroys one version, or all versions, permanently. */
   destroy(name: string, which: { version: number } | 'all'): Promise<void>
   hydrate(references: readonly string[], options?: { signal?: AbortSignal }): Promise<Hydrated[]>
   whoami(): Promise<z.output<typeof Whoami>>
-  /** Gives a second factor to a session: the client of the new one that takes its place. */
+  /** Adds a second factor to the session. Returns a client of the new session that replaces it. */
   stepUp(factor: z.input<typeof Factor>): Promise<SignInResult<UserClient>>
   signOut(): Promise<void>
   enrolTotp(): Promise<{ uri: Redacted<string>; qr: Redacted<string> }>
   confirmTotp(code: string): Promise<{ recoveryCodes: Redacted<string[]> }>
-  /** The secrets that the caller may rotate, and for how many seconds the value that is replaced stays good. */
+  /** Lists the secrets that the caller may rotate, with the seconds for which a replaced value stays valid. */
   rotatable(): Promise<z.output<typeof RotatableList>['items']>
-  /** Begins a rotation now. */
+  /** Starts a rotation now. */
   rotate(name: string, options?: z.input<typeof Rotate>): Promise<z.output<typeof Run>>
-  /** How the providers are. */
+  /** Returns the health of the providers. */
   providers(): Promise<z.output<typeof ProviderList>>
-  /** The log's newest checkpoint, a signed note: verify it with a key that you were given elsewhere. */
+  /** Returns the newest checkpoint of the log, a signed note. Verify it with a key from another channel. */
   checkpoint(options?: {
-    /** The newest that a witness cosigned, in place of the newest of all. `not_found` when there is none. */
+    /** Selects the newest checkpoint with a cosignature of a witness. `not_found` if there is none. */
     cosigned?: boolean
   }): Promise<string>
-  /** The verifier keys of the log, a line each, this term's first. An auditor is given them by a way that is not this server. */
+  /** Returns the verifier keys of the log, one a line, newest first. Auditors should get them through another channel. */
   auditKey(): Promise<string>
   consistency(from: number, to: number): Promise<z.output<typeof ConsistencyProof>>
   inclusion(index: number, size: number): Promise<z.output<typeof InclusionProof>>
-  /** What the caller did last, newest first. */
+  /** Lists the caller's latest entries, newest first. */
   myEntries(options?: { limit?: number }): Promise<z.output<typeof MyEntries>>
 }
 
 /**
- * Makes a client of this half. Nothing is sent yet.
+ * Creates this half of the client. It sends nothing yet.
  *
- * @throws {PosternError} `bad_request` when the endpoint would carry the token in the clear.
+ * @throws {PosternError} `bad_request` if the endpoint would expose the token in clear text.
  */
 export function connectUser(options: ClientOptions, ask: Ask = transport(options)): UserClient {
   const { get, post, remove } = requests(ask)
@@ -190,7 +187,7 @@ export function connectUser(options: ClientOptions, ask: Ask = transport(options
 /**
  * Signs in: exchanges an API token, or the token of an issuer, for a session.
  *
- * @throws {PosternError} `unauthenticated` for any invalid credential.
+ * @throws {PosternError} `unauthenticated` for any failure.
  */
 export async function signInUser(options: SignInOptions): Promise<SignInResult<UserClient>> {
   const { code, recoveryCode, assertion, ...rest } = options

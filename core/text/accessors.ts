@@ -1,22 +1,22 @@
 /**
- * How each language reads an environment variable: to write such an accessor, and to find accessors in a text.
+ * Writes and finds the expressions by which each language reads an environment variable.
  *
  * @module
  */
 
-/** A place in a text that reads an environment variable. */
+/** An expression in a text that reads an environment variable. */
 export interface FoundAccessor {
   key: string
-  /** Where the key stands, without quotes. */
+  /** The offsets of the key, without quotes. */
   start: number
   end: number
 }
 
 interface Dialect {
   languages: readonly string[]
-  /** The accessor to write; `X` is the key. */
+  /** The accessor, with `X` for the key. */
   template: string
-  /** The text before a key that is being typed or read. */
+  /** Matches the text before a key. */
   openers: readonly string[]
 }
 
@@ -76,15 +76,15 @@ const DIALECTS: readonly Dialect[] = [
 
 const KEY = '[A-Za-z_][A-Za-z0-9_]{0,127}'
 
-/** All languages that an accessor can be written in. */
+/** The languages with an accessor. */
 export const ACCESSOR_LANGUAGES: readonly string[] = DIALECTS.flatMap(({ languages }) => languages)
 
-/** The accessor of a key in a language, or `null` where we know none: a reference is written there. */
+/** Returns the accessor of a key in a language, or `null` for an unknown language, which gets a reference instead. */
 export function accessorOf(languageId: string, key: string): string | null {
   return dialectOf(languageId)?.template.replace('X', () => key) ?? null
 }
 
-/** Finds every place that reads an environment variable. Linear. */
+/** Finds every accessor in a text. Linear. */
 export function findAccessors(text: string, languageId: string): FoundAccessor[] {
   const dialect = dialectOf(languageId)
   if (dialect === undefined) return []
@@ -95,14 +95,14 @@ export function findAccessors(text: string, languageId: string): FoundAccessor[]
   })
 }
 
-/** How much of a key stands before the cursor, or `null` when no accessor is being typed there. */
+/** Returns the length of the partial key before the cursor, or `null` if there is no accessor. */
 export function typedKey(before: string, languageId: string): string | null {
   const dialect = dialectOf(languageId)
   if (dialect === undefined) return null
   return new RegExp(`(?:${dialect.openers.join('|')})([A-Za-z0-9_]{0,128})$`).exec(before.slice(-256))?.[1] ?? null
 }
 
-/** The environment variable that a secret is likely to be read from: `prod/db/url` gives `DB_URL`. */
+/** Returns the likely environment variable for a secret: `DB_URL` for `prod/db/url`. */
 export function keyOf(secretName: string): string {
   const segments = secretName.split('/')
   const telling = segments.length > 1 ? segments.slice(1) : segments

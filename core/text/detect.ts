@@ -1,9 +1,8 @@
 /**
- * Finds plaintext secrets in a text.
+ * Finds secrets in plain text.
  *
- * There are three methods, from certain to likely: forms that only a secret has, with their checksum if they have one;
- * values of keys that name a secret; and high entropy after such a key. Every quantifier is bounded, so the time is
- * linear in the text.
+ * Three methods, from certain to likely: formats that only a secret has, with their checksum if they have one; values of
+ * keys that name a secret; and high entropy after such a key. Every quantifier is bounded, so the time is linear.
  *
  * @module
  */
@@ -11,14 +10,14 @@ import { CREDENTIAL_FORMS } from '../credential_forms.ts'
 import { UUID } from '../uuid.ts'
 import { parseEnv } from './dotenv.ts'
 
-/** The largest text that is looked through. */
+/** The largest text that is searched, in UTF-16 code units. */
 export const MAX_SCANNED_CHARS = 256 * 1024
 
-/** A likely secret in a text. */
+/** A secret in a text. */
 export interface Finding {
   start: number
   end: number
-  /** What it looks like, such as `github-token`. */
+  /** The kind of secret, such as `github-token`. */
   kind: string
 }
 
@@ -29,15 +28,15 @@ const PLACEHOLDER =
   /^(?:x{3,}|\*{3,}|•+|\.{3,}|<.{0,256}>|\$\{?.{0,256}|%.{0,256}%|\{\{.{0,256}\}\}|(?:your|my|some|an?)[-_ ].{0,256}|change[-_]?me.{0,64}|(?:example|dummy|placeholder|redacted|todo|test|none|null|undefined|true|false|password|secret|token)[-_\d]{0,8})$/i
 
 /**
- * Finds secrets in a text. One longer than {@link MAX_SCANNED_CHARS} is looked through up to there.
+ * Finds secrets in a text, in its first {@link MAX_SCANNED_CHARS} characters.
  *
- * @param options `env`: the text is a `.env` file, where a value needs no quotes.
+ * @param options `env`: whether the text is a `.env` file, where values need no quotes.
  */
 export function detect(whole: string, options: { env?: boolean } = {}): Finding[] {
   const text = whole.slice(0, MAX_SCANNED_CHARS)
   const findings = [...formsIn(text), ...(options.env ? envValuesIn(text) : assignmentsIn(text))]
   findings.sort((a, b) => a.start - b.start || b.end - a.end)
-  // If two findings overlap, report the first and longer one.
+  // The first and longer of two overlapping findings wins.
   let end = -1
   return findings.filter((finding) => {
     if (finding.start < end) return false
@@ -46,7 +45,7 @@ export function detect(whole: string, options: { env?: boolean } = {}): Finding[
   })
 }
 
-/** Whether text that is pasted looks like a secret by itself: a known form, and nothing around it. */
+/** Whether pasted text is a secret by itself: a known format with nothing around it. */
 export function looksSecret(text: string): boolean {
   const trimmed = text.trim()
   if (trimmed.length < 8 || trimmed.length > 8192) return false
@@ -59,7 +58,7 @@ function formsIn(text: string): Finding[] {
     [...text.matchAll(whole)].flatMap((match) => {
       const secret = match[group ?? 0]!
       if (holds?.(secret) === false) return []
-      // A text between other characters, as in a URL, may be a placeholder.
+      // A match between other characters, as in a URL, may be a placeholder.
       if (group !== undefined && !isNoPlaceholder(secret)) return []
       const start = match.index + match[0].lastIndexOf(secret)
       return [{ kind, start, end: start + secret.length }]
@@ -68,7 +67,7 @@ function formsIn(text: string): Finding[] {
 }
 
 function envValuesIn(text: string): Finding[] {
-  // A commented-out value is on disk too.
+  // A commented-out secret is still on disk.
   const uncommented = text.replaceAll(/^([ \t]*)#(?=[ \t]*[A-Za-z_][\w.-]*=)/gm, '$1 ')
   return parseEnv(uncommented).entries.flatMap(({ key, value, valueStart, valueEnd, quote }) => {
     if (!SENSITIVE.test(key) || value.length < 6 || value.startsWith('postern://') || !isNoPlaceholder(value)) return []
@@ -91,7 +90,7 @@ function isNoPlaceholder(value: string): boolean {
   return !PLACEHOLDER.test(value)
 }
 
-/** Whether a value is a UUID, a digest with its algorithm named, or another text that only looks like a secret. */
+/** UUIDs and digests with a named algorithm look like secrets, and are not. */
 function isKnownHarmless(value: string): boolean {
   return (
     UUID.test(value.toLowerCase()) ||
@@ -101,7 +100,7 @@ function isKnownHarmless(value: string): boolean {
   )
 }
 
-/** Shannon entropy of 3.3 bits a character, and letters with digits: words and identifiers have less. */
+/** Whether a value has letters, digits and a Shannon entropy of 3.3 bits a character, more than words and identifiers. */
 function isRandom(value: string): boolean {
   if (!/[0-9]/.test(value) || !/[A-Za-z]/.test(value)) return false
   const counts = new Map<string, number>()

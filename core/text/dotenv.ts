@@ -1,28 +1,28 @@
 /**
- * `.env` files, parsed with the position of each part, so that an editor can point at it.
+ * Parses `.env` files with the position of every part, so that an editor can point at it.
  *
- * The grammar is that of the `dotenv` package: `export` may come first, values may be quoted by `"`, `'` or a backtick
- * and then span lines, and a comment begins with `#` after white space. One pass, linear.
+ * The grammar is that of the `dotenv` package: an optional `export`, values in `"`, `'` or backticks that may span
+ * lines, and comments that begin with `#` after white space. One pass, linear.
  *
  * @module
  */
 
-/** The largest file that is read as a `.env`. */
+/** The largest `.env` file, in UTF-16 code units. */
 export const MAX_ENV_CHARS = 256 * 1024
 
-/** One `NAME=value`. Places are offsets into the text. */
+/** One `NAME=value`. Positions are offsets into the text. */
 export interface EnvEntry {
   key: string
   keyStart: number
-  /** The value as a shell would see it: without quotes, with the escapes of double quotes resolved. */
+  /** The value as a shell sees it: without quotes, with the escapes in double quotes resolved. */
   value: string
-  /** Where the raw value begins and ends, quotes included. */
+  /** The start and end of the raw value, including quotes. */
   valueStart: number
   valueEnd: number
   quote: '' | '"' | "'" | '`'
 }
 
-/** The problem with a line. */
+/** The flaw of a line. */
 export interface EnvProblem {
   kind: 'no_equals' | 'bad_key' | 'unclosed_quote' | 'repeated_key' | 'too_large'
   start: number
@@ -37,7 +37,7 @@ export interface EnvFile {
 
 const KEY = /^[A-Za-z_][A-Za-z0-9_.-]*$/
 
-/** Parses a `.env` file. A line that cannot be read is a problem, and the rest is read all the same. */
+/** Parses a `.env` file. An unreadable line is reported as a problem, and the other lines are still parsed. */
 export function parseEnv(text: string): EnvFile {
   if (text.length > MAX_ENV_CHARS) return { entries: [], problems: [{ kind: 'too_large', start: 0, end: 0 }] }
   const entries: EnvEntry[] = []
@@ -63,9 +63,9 @@ export function parseEnv(text: string): EnvFile {
 }
 
 /**
- * Resolves `${NAME}` and `${NAME:-default}`, once: what a variable holds is not looked into again.
+ * Expands `${NAME}` and `${NAME:-default}` once. The values of variables are not expanded.
  *
- * @returns The text, or the name of the first variable that is not set.
+ * @returns The text, or the name of the first unset variable.
  */
 export function expand(text: string, variables: ReadonlyMap<string, string>): { text: string } | { missing: string } {
   let missing: string | undefined
@@ -80,22 +80,22 @@ export function expand(text: string, variables: ReadonlyMap<string, string>): { 
   return missing === undefined ? { text: expanded } : { missing }
 }
 
-/** Whether a file name is that of a `.env` file: `.env`, `.env.local`, `prod.env`. */
+/** Whether a file name belongs to a `.env` file: `.env`, `.env.local`, `prod.env`. */
 export function isEnvFileName(name: string): boolean {
   return /^(?:\.env(?:\.[\w.-]+)?|[\w.-]+\.env)$/.test(name)
 }
 
 /**
- * Writes a value so that {@link parseEnv}, and a shell that sources the file, read it back.
+ * Quotes a value so that {@link parseEnv}, and a shell that sources the file, read it back unchanged.
  *
- * @returns `null` when no quoting does: single quotes in it rule out the only quote that keeps everything.
+ * @returns `null` if no quoting works: a value with single quotes rules out the only quote that keeps every character.
  */
 export function quoteEnvValue(value: string): string | null {
   if (/^[A-Za-z0-9_./:@%+,=-]*$/.test(value)) return value
-  // A shell and the environment that it sets would end, or lose, the value there.
+  // A shell or the environment would truncate the value there.
   if (value.includes('\0')) return null
   if (!value.includes("'")) return `'${value}'`
-  // In double quotes a shell would still see $, backslashes and backticks.
+  // In double quotes a shell still interprets $, backslashes and backticks.
   return /["\\$`]/.test(value) ? null : `"${value}"`
 }
 

@@ -1,18 +1,18 @@
 /**
- * Fingerprints of values: they tell whether two values are equal and nothing else, and only while this window is open.
+ * Fingerprints of values. They reveal only whether two values are equal, and only while a window is open.
  *
- * A hash without a key would be an oracle for guesses; this key belongs to one window and is never stored.
+ * A hash without a key would allow offline guesses. The key is generated for one window and never stored.
  *
  * @module
  */
 import { hex, randomBytes, utf8 } from '../bytes.ts'
 
-/** Shown behind a mask: 24 bits, enough to tell rows apart by eye. Equality is decided on the whole. */
+/** The displayed part after a mask: 24 bits, enough to distinguish rows by eye. Comparisons use the whole fingerprint. */
 const SHOWN = 6
 
-/** Makes the one function that makes fingerprints. */
+/** Creates the function that makes fingerprints. */
 export function fingerprinter(): (value: string) => Promise<string> {
-  // Made when the first value comes: the editor waits for the start.
+  // Generated for the first value: the editor waits for activation.
   let key: Promise<CryptoKey> | undefined
   return async (value) => {
     key ??= crypto.subtle.importKey('raw', randomBytes(32), { name: 'HMAC', hash: 'SHA-256' }, false, ['sign'])
@@ -20,7 +20,7 @@ export function fingerprinter(): (value: string) => Promise<string> {
   }
 }
 
-/** The part of a fingerprint that is shown. Not after a "#": editors take that for a colour. */
+/** Returns the displayed part of a fingerprint. It has no "#", which editors take for a colour. */
 export function shown(fingerprint: string): string {
   return `~${fingerprint.slice(0, SHOWN)}`
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-// By family: loaders and shells of the system, then what interpreters, build tools and git take options or code from.
+// By family: system loaders and shells, then variables from which interpreters, build tools and git take options or code.
 const LOADERS = [
   /^(?:LD|DYLD|GCONV|GLIBC)_/,
   /^(?:PATH|PATHEXT|COMSPEC|SHELL|HOME|USERPROFILE|IFS|ENV|BASH_ENV|ZDOTDIR|PS4|PROMPT_COMMAND|SHELLOPTS|BASHOPTS)$/,
@@ -21,7 +21,7 @@ const LOADERS = [
   /^(?:RUSTC|RUSTFLAGS|GOFLAGS|GOROOT|MAKEFLAGS|CC|CXX|CFLAGS|LDFLAGS|OPENSSL_CONF|OPENSSL_ENGINES|OPENSSL_MODULES)$/,
 ]
 
-/** Whether a variable decides which code runs. In any case: Windows and npm know no difference. */
+/** Whether a variable decides which code runs. Case-insensitive, like Windows and npm. */
 export function isLoaderVariable(key: string): boolean {
   const name = key.toUpperCase()
   return LOADERS.some((pattern) => pattern.test(name))

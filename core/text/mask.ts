@@ -1,24 +1,25 @@
 /**
- * The text of a hydrated `.env`: it holds masks, so there is nothing in it to flash, copy, index or leak.
+ * The text of a hydrated `.env` file. It contains masks, so there is no value to flash, copy, index or leak.
  *
  * @module
  */
 import { detect } from './detect.ts'
 import { parseEnv } from './dotenv.ts'
 
-/** One width for every value: a mask reveals nothing about the value, its length included. */
+/** The mask of every value. One width, so that it does not reveal the length. */
 export const MASK = '••••••••'
 
-/** A masked value. */
+/** One masked value. */
+/** The masked text, and its masks. */
 export interface MaskedRow {
   key: string
-  /** The reference as written in the source; `null` for a plaintext secret in the source itself. */
+  /** The reference as written in the source. `null` for a plain secret in the source. */
   reference: string | null
-  /** The line of the masked text that it is on. */
+  /** The line in the masked text. */
   line: number
 }
 
-/** The text under one mask; its key is empty outside of values. */
+/** The value behind a mask. The key is empty if the mask is not in a value. */
 interface Span {
   start: number
   end: number
@@ -26,19 +27,20 @@ interface Span {
   reference: string | null
 }
 
-/** The note on a reference: why it has no value, or a fingerprint after the mask to compare by. */
+/** The note for a reference: the reason why it has no value, or a fingerprint after the mask. */
 export type MaskNote = { failed: string } | { behind?: string }
 
-/** A masked text and its values. */
+/** The masked text, and its masks. */
 export interface Masked {
   text: string
   rows: MaskedRow[]
 }
 
 /**
- * Writes the masked text. References and likely secrets, in comments too, become a mask; other values stay. Linear.
+ * Creates the masked text. References and text that looks like a secret become masks, in comments too. Other values
+ * stay. Linear.
  *
- * @param noteOf The note on a reference; by default there is none.
+ * @param noteOf Returns the note for a reference. By default there is none.
  */
 export function mask(source: string, noteOf: (reference: string) => MaskNote = () => ({})): Masked {
   const parts: string[] = []
@@ -55,19 +57,17 @@ export function mask(source: string, noteOf: (reference: string) => MaskNote = (
   return { text: parts.join('') + source.slice(at), rows }
 }
 
-/**
- * A mask implies a value. A reference without a value gets a mark instead, on one line even if its reason has several.
- */
+/** Returns a mask for a value, or a mark with the reason on one line if there is no value. */
 function shownOf(note: MaskNote): string {
   if ('failed' in note) return `✗ ${note.failed.replaceAll(/\s+/g, ' ')}`
   return note.behind === undefined ? MASK : `${MASK} ${note.behind}`
 }
 
-/** The spans to mask, in order. */
+/** The ranges to mask, in order. */
 function spansIn(source: string): Span[] {
   const findings = detect(source, { env: true })
   const spans: Span[] = []
-  // Both lists are in order and without overlaps: one walk along them tells what touches what.
+  // Both lists are sorted and without overlaps, so one pass finds the ranges that touch.
   let next = 0
   const bareUntil = (place: number) => {
     for (let found = findings[next]; found !== undefined && found.end <= place; found = findings[++next]) {

@@ -1,18 +1,18 @@
 /**
- * Names of secrets, kept sorted so that completing one is a search, however many there are.
+ * Sorted names of secrets, so that completion is a binary search.
  *
  * @module
  */
 
-/** One step down from a prefix: a folder, or a secret. */
+/** A child of a prefix: a folder or a secret. */
 export interface Child {
-  /** The segment, with a slash behind when there is more below. */
+  /** The segment, with a trailing slash for a folder. */
   label: string
   name: string
   isFolder: boolean
 }
 
-/** Names in order. Looking one up costs log2 of their number. */
+/** Sorted names. A lookup costs log2 of their number. */
 export class NameIndex<T extends { name: string }> {
   readonly #items: readonly T[]
 
@@ -29,7 +29,7 @@ export class NameIndex<T extends { name: string }> {
     return item?.name === name ? item : undefined
   }
 
-  /** Those that begin with a prefix, in order, up to a limit. */
+  /** Returns the names with a prefix, in order, up to a limit. */
   startingWith(prefix: string, limit = Number.POSITIVE_INFINITY): T[] {
     const found: T[] = []
     for (let at = this.#from(prefix); found.length < limit; at++) {
@@ -40,7 +40,7 @@ export class NameIndex<T extends { name: string }> {
     return found
   }
 
-  /** The names after a prefix, one segment at a time. Whole folders are skipped without being walked. */
+  /** Returns the children of a prefix. Folders are skipped as a whole, not walked. */
   children(prefix: string, limit = 500): Child[] {
     const found: Child[] = []
     for (let at = this.#from(prefix); found.length < limit; ) {
@@ -60,7 +60,7 @@ export class NameIndex<T extends { name: string }> {
     return found
   }
 
-  /** The first item that is not before a name. */
+  /** The index of the first item that is not before a name. */
   #from(name: string): number {
     let low = 0
     let high = this.#items.length

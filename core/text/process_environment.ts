@@ -1,56 +1,56 @@
 /**
- * What the environment of a program can hold.
+ * The limits of a program's environment.
  *
- * A value that does not fit is refused before the start. Left to the system it would be cut at its first NUL, lose its lone
- * surrogates, or fail the start with an error that names no variable.
+ * A value that does not fit is refused before the program starts. The system would truncate it at its first NUL, replace
+ * its lone surrogates, or fail the start with an error that names no variable.
  *
  * @module
  */
 import { utf8 } from '../bytes.ts'
 
-/** Why a variable cannot be set. */
+/** The reason why a variable cannot be set. */
 export type Unfit =
   | { kind: 'name' | 'nul' | 'malformed'; key: string }
   | { kind: 'too_long'; key: string; size: number; limit: number }
-  // All together, beside what the program inherits. The keys are those of the largest values.
+  // All values together, in addition to the inherited environment. The keys are those of the largest values.
   | { kind: 'too_large'; keys: string[]; size: number; limit: number }
 
-/** What a system allows. */
+/** The limits of a system. */
 export interface EnvironmentLimits {
-  /** The most units of one `NAME=value`, without its end; `null` for no limit. */
+  /** The longest `NAME=value` in units, without its terminator. `null` for no limit. */
   variable: number | null
-  /** The most bytes of all variables and arguments of a program; `null` for no limit. */
+  /** The largest size of all variables and arguments in bytes. `null` for no limit. */
   total: number | null
-  /** What a text is counted in. */
+  /** The unit of a length. */
   unit: 'byte' | 'utf16'
 }
 
-/** Values that the environment of a program cannot hold. Its message names none. */
+/** The error for values that do not fit into the environment of a program. The message names none of them. */
 export class UnfitEnvironment extends Error {
   override readonly name = 'UnfitEnvironment'
   readonly problems: readonly Unfit[]
 
   constructor(problems: readonly Unfit[]) {
-    super('Environment cannot hold these values')
+    super('The environment cannot hold these values')
     this.problems = problems
   }
 }
 
-// execve(2): MAX_ARG_STRLEN is 32 pages, and has the NUL at the end.
+// execve(2): MAX_ARG_STRLEN is 32 pages, including the terminating NUL.
 const LINUX_VARIABLE = 32 * 4096 - 1
 const LINUX_TOTAL = { least: 128 * 1024, most: 6 * 1024 * 1024 }
 const MAC_TOTAL = 1024 * 1024
-// SetEnvironmentVariable: 32,767 characters with the NUL at the end.
+// SetEnvironmentVariable: 32,767 characters, including the terminating NUL.
 const WINDOWS_VARIABLE = 32_766
-/** A pointer for each text. */
+/** The size of the pointer to each text, in bytes. */
 const POINTER = 8
 const MAX_NAMED = 5
 
 /**
  * Returns the limits of a system.
  *
- * @param platform As `process.platform` has it.
- * @param stackBytes The soft limit of the stack, of which Linux gives a quarter to variables and arguments.
+ * @param platform The value of `process.platform`.
+ * @param stackBytes The soft limit of the stack in bytes. Linux gives a quarter of it to variables and arguments.
  */
 export function limitsOf(platform: string, stackBytes = 8 * 1024 * 1024): EnvironmentLimits {
   if (platform === 'win32') return { variable: WINDOWS_VARIABLE, total: null, unit: 'utf16' }
@@ -62,8 +62,8 @@ export function limitsOf(platform: string, stackBytes = 8 * 1024 * 1024): Enviro
 /**
  * Finds the values that an environment cannot hold.
  *
- * @param inherited The variables that the program has besides; a value takes the place of one of its name.
- * @param reserved Bytes of the arguments.
+ * @param inherited The inherited variables. A value replaces an inherited variable with its name.
+ * @param reserved The size of the arguments in bytes.
  */
 export function unfitIn(
   values: Readonly<Record<string, string>>,

@@ -1,5 +1,5 @@
 /**
- * Removes secret values from the output of a program before it is shown.
+ * Removes secret values from the output of a program before it is displayed.
  *
  * @module
  */
@@ -13,46 +13,47 @@ export interface LabelledValue {
   value: string
 }
 
-// Below this a base64 group or an escape is too short to be anything but an accident.
+// A shorter base64 group or escape occurs by accident.
 const MIN_FORM = 4
-/** A shorter value is also a part of ordinary words and numbers. */
+/** Shorter values also occur inside ordinary words and numbers. */
 const MIN_EVERYWHERE = 8
-// Shorter than any line that a tool wraps at: base64 does at 76 columns, PEM at 64.
+// Shorter than the line width of any tool: base64 wraps at 76 columns, PEM at 64.
 const MIN_WRAPPED = 40
 
-/** A part of an output, and which of a program's streams it came by. */
+/** A chunk of output, and the stream of the program that it came from. */
 export interface Chunk {
   stream: string
   text: string
 }
 
-/** One view of the output: in order of arrival, one stream alone, or without line breaks. */
+/** One view of the output: all streams in order, one stream alone, or without line breaks. */
 interface Reading {
   text: string
-  /** The place in the whole output of each character. */
+  /** The position of each character in the whole output. */
   places: Uint32Array
-  /** Shorter forms than this are not looked for in it. */
+  /** The shortest form to search for in this view. */
   minLength: number
 }
 
-/** Whether a value is too short to be replaced wherever its characters stand. */
+/** Whether a value is too short to be replaced inside of words. */
 export function isShort(value: string): boolean {
   return value.length < MIN_EVERYWHERE
 }
 
 /**
- * Replaces every value, and the forms that programs write it in: base64 at each of its three offsets, base64url, hex,
- * URL and JSON escapes. A value is found in the output as it came and in each stream alone, so that neither one that is
- * written to two streams nor one that another stream breaks into gets through; long ones across line breaks too.
- * A value of less than eight characters is replaced where it stands as a word of its own, and one of less than four nowhere:
- * `a` in `banana` is not the value `a`.
- * A program that means to hide a value can still do so; this is against accidents. Linear in the output, for each form.
+ * Replaces every value in every encoding that programs commonly use: base64 at each of its three offsets, base64url, hex,
+ * URL and JSON escapes. The search covers the whole output and each stream alone, so that a value is found if it is split
+ * across two streams or interrupted by another stream. Long values are found across line breaks.
+ *
+ * A value of fewer than eight characters is replaced only as a whole word, and one of fewer than four not at all: `a` in
+ * `banana` is not the value `a`. This protects against accidents; a program can still hide a value on purpose. The time is
+ * linear in the output for each form.
  */
 export function redact(output: string | readonly Chunk[], known: readonly LabelledValue[]): string {
   const chunks = typeof output === 'string' ? [{ stream: '', text: output }] : output
   const text = chunks.map((chunk) => chunk.text).join('')
   const forms = known.flatMap(({ label, value }) => formsOf(value).map((form) => ({ form, label })))
-  // The longest first, so that no part of one is left over under another's name.
+  // Longest first, so that no part of a long value remains after a shorter one was replaced.
   forms.sort((a, b) => b.form.length - a.form.length)
   const hidden = new Uint8Array(text.length)
   const labels = new Map<number, string>()
@@ -86,14 +87,14 @@ function hide(
     if (isShort(wanted) && !isWord(text, run)) continue
     let end = run.start
     for (const at of run.matches) {
-      // If a span overlaps the previous one, keep only the rest.
+      // Only the rest of a match that overlaps the previous one.
       for (let i = Math.max(at, end); i < at + wanted.length; i++) mark(places[i]!, i === at)
       end = at + wanted.length
     }
   }
 }
 
-/** Places of a form that touch or overlap. */
+/** Merges matches of a form that touch or overlap. */
 interface Run {
   start: number
   end: number
@@ -114,7 +115,7 @@ function* runsOf(wanted: string, text: string): Generator<Run> {
   if (run !== null) yield run
 }
 
-/** Whether a match stands alone: a match that begins or ends with a letter or digit has none next to it. */
+/** Whether a match is a whole word: no letter or digit continues it on either side. */
 function isWord(text: string, { start, end }: Run): boolean {
   const joins = (left: string | undefined, right: string | undefined) =>
     left !== undefined && right !== undefined && WORD.test(left) && WORD.test(right)
@@ -149,7 +150,7 @@ function withoutBreaks({ text, places }: Reading): Reading {
   return { text: text.replaceAll(/[\r\n]/g, ''), places: kept, minLength: MIN_WRAPPED }
 }
 
-/** The forms in which a value may be written, the value first. */
+/** The encodings of a value, the value itself first. */
 export function formsOf(value: string): string[] {
   if (value.length < MIN_FORM) return []
   if (isShort(value)) return [value]
@@ -168,7 +169,7 @@ export function formsOf(value: string): string[] {
     encodeURIComponent(value).replaceAll('%20', '+'),
     JSON.stringify(value).slice(1, -1),
   ]
-  // A text of several lines is often printed a line at a time.
+  // Programs often print a text of several lines one line at a time.
   const lines = value.includes('\n') ? value.split(/\r?\n/).filter((line) => line.length >= 8) : []
   return [...new Set([value, ...escaped.filter((form) => form.length >= MIN_FORM), ...lines])]
 }

@@ -1,23 +1,21 @@
 /**
- * Searches a value for any of many texts: Aho and Corasick, "Efficient string matching" (1975).
+ * Searches a value for many texts at once: Aho and Corasick, "Efficient string matching" (1975).
  *
- * A search for each text would cost their number times the length of the value. A policy with a thousand texts would
- * delay every vault of the process at each large write.
+ * Searching for each text in turn costs their number times the length of the value. A policy with a thousand texts would
+ * block every vault of the process at each large write.
  *
  * @module
  */
 
-/** The key of an edge: a state and a code unit. */
+/** The key of a transition: a state and a code unit. */
 const UNITS = 0x10000
 
-/**
- * A set of texts. Building it is linear in their length, searching is linear in the value, regardless of their number.
- */
+/** A set of texts to search for. Construction is linear in their length, a search linear in the value's length. */
 export class DeniedTexts {
   readonly #next = new Map<number, number>()
-  /** For each state, the state to continue from when no edge matches. */
+  /** The fallback of each state, for a code unit without a transition. */
   readonly #fallback: number[] = [0]
-  /** The states in which a text has been read to its end. */
+  /** The states that complete a text. */
   readonly #ends = new Set<number>()
 
   constructor(texts: readonly string[]) {
@@ -48,8 +46,8 @@ export class DeniedTexts {
   }
 
   /**
-   * Finds for each state the longest other one that ends as it does. A state has a higher number than those on the way to it,
-   * but its fallback may have been made later: so the states are gone through by their depth.
+   * Finds the fallback of each state: the longest other state with the same ending. The fallback may have been created
+   * later, so states are processed by depth and not by number.
    */
   #link(): void {
     const steps = Map.groupBy(this.#next, ([key]) => Math.floor(key / UNITS))

@@ -1,5 +1,5 @@
 /**
- * Generates secret values by a recipe, with the random generator of the platform, every possible value equally likely.
+ * Generates secret values by a recipe from the platform's random generator, uniformly.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { badRequest } from '../errors.ts'
 import { Redacted } from '../redacted.ts'
 import { type CharacterClass, CLASSES, classOf, type StrengthPolicy } from './strength.ts'
 
-/** The kind of value, and its parameters. */
+/** The recipe for a generated value. */
 export type Recipe =
   | { kind: 'password'; length: number; alphabet?: string | undefined; require?: readonly CharacterClass[] | undefined }
   | { kind: 'passphrase'; words: number; separator: string }
@@ -20,10 +20,10 @@ export type Recipe =
   | { kind: 'ed25519'; format: 'pem' | 'jwk' }
   | { kind: 'rsa'; bits: 2048 | 3072 | 4096; format: 'pem' | 'jwk' }
 
-/** The least that is generated under any policy: an offline attack would find less. */
+/** The weakest recipe in bits, regardless of policies: an offline attack would find a weaker value. */
 export const MIN_BITS = 80
 
-/** Visible ASCII but quotes, backslash and backtick, which shells and connection strings trip over. */
+/** Visible ASCII without quotes, backslash and backtick, which break shells and connection strings. */
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&()*+,-./:;<=>?@[]^_{|}~'
 
 /** The default recipe: 205 bits. */
@@ -32,7 +32,7 @@ export const DEFAULT_RECIPE: Recipe = { kind: 'password', length: 32, require: C
 /**
  * Generates a value.
  *
- * @returns Its bytes, which are always ASCII text. An RSA key takes up to seconds.
+ * @returns Its bytes, always ASCII text. An RSA key can take seconds.
  */
 export async function generate(recipe: Recipe): Promise<Redacted<Bytes>> {
   switch (recipe.kind) {
@@ -59,13 +59,13 @@ export async function generate(recipe: Recipe): Promise<Redacted<Bytes>> {
   }
 }
 
-/** The content type of the values of a recipe. */
+/** The content type of generated values. */
 export function contentTypeOf(recipe: Recipe): string {
   if (!('format' in recipe)) return DEFAULT_CONTENT_TYPE.utf8
   return recipe.format === 'pem' ? 'application/x-pem-file' : 'application/jwk+json'
 }
 
-/** The base-2 logarithm of the number of values that a recipe makes, all as likely; of keys, their security level. */
+/** The strength of a recipe in bits: the base-2 logarithm of the number of values, or the security level of a key. */
 export function recipeBits(recipe: Recipe): number {
   switch (recipe.kind) {
     case 'password':
@@ -81,21 +81,20 @@ export function recipeBits(recipe: Recipe): number {
     case 'ed25519':
       return 128
     case 'rsa':
-      // NIST SP 800-57 part 1, table 2; 4096 bits lie between two rows of it.
+      // NIST SP 800-57 part 1, table 2. 4096 bits are between two rows.
       return recipe.bits === 2048 ? 112 : 128
   }
 }
 
 /**
- * Returns a recipe that also satisfies a policy: a password gets the required length and classes.
+ * Adapts a recipe to a policy: a password gets the required length and classes.
  *
- * @throws {PosternError} `bad_request` if that is impossible: too little entropy, or an alphabet without a required
- *   class.
+ * @throws {PosternError} `bad_request` if that is impossible: too little entropy, or an alphabet without a class.
  */
 export function underPolicy(recipe: Recipe, policy: StrengthPolicy | null): Recipe {
   const asked = policy === null || recipe.kind !== 'password' ? recipe : strengthened(recipe, policy)
   if (asked.kind === 'password' && passwords(asked) === 0n) {
-    throw badRequest('generate', 'Alphabet and length must leave room for every class that is required')
+    throw badRequest('generate', 'Alphabet and length must have room for every required class')
   }
   const minBits = Math.max(MIN_BITS, policy?.minEntropyBits ?? 0)
   if (recipeBits(asked) < minBits) throw badRequest('generate', `Must make values of at least ${minBits} bits`)
@@ -110,7 +109,7 @@ function strengthened(recipe: Recipe & { kind: 'password' }, policy: StrengthPol
 }
 
 /**
- * A uniformly random integer from 0 to below `below`. Values that a modulo would favour are drawn again.
+ * Returns a uniform random number from 0 up to `below`, by rejection: a modulo alone would be biased.
  *
  * @param below At most 65536.
  */
@@ -123,7 +122,7 @@ export function uniform(below: number): number {
   }
 }
 
-/** Draws whole passwords until one has every class: placing classes would favour some positions. */
+/** Draws whole passwords until one has every class. Assigning classes to positions would be biased. */
 function password(recipe: Recipe & { kind: 'password' }): string {
   const alphabet = [...(recipe.alphabet ?? ALPHABET)]
   for (;;) {
@@ -133,7 +132,7 @@ function password(recipe: Recipe & { kind: 'password' }): string {
   }
 }
 
-/** The number of passwords of a recipe: all, minus those that lack a class (inclusion and exclusion). */
+/** The number of passwords of a recipe: all, minus those that lack a class (inclusion-exclusion). */
 function passwords({ length, alphabet = ALPHABET, require = [] }: Recipe & { kind: 'password' }): bigint {
   const sizes = new Map<CharacterClass, number>()
   for (const char of alphabet) sizes.set(classOf(char), (sizes.get(classOf(char)) ?? 0) + 1)
@@ -148,7 +147,7 @@ function passwords({ length, alphabet = ALPHABET, require = [] }: Recipe & { kin
   return count
 }
 
-/** The logarithm of a large number, to within a millionth. */
+/** The base-2 logarithm of a large number, to within a millionth. */
 function log2(n: bigint): number {
   if (n <= 0n) return 0
   const digits = n.toString(2).length
@@ -158,11 +157,11 @@ function log2(n: bigint): number {
 
 type KeyAlgorithm = 'Ed25519' | { name: string; modulusLength: number; publicExponent: Bytes; hash: string }
 
-/** Both halves: the private key in PKCS #8 and the public one in SPKI, or one JWK with both. */
+/** Exports a key pair: the private key in PKCS #8 and the public key in SPKI, or one JWK with both. */
 async function keyPair(algorithm: KeyAlgorithm, format: 'pem' | 'jwk'): Promise<Redacted<Bytes>> {
   const pair = (await crypto.subtle.generateKey(algorithm as 'Ed25519', true, ['sign', 'verify'])) as CryptoKeyPair
   if (format === 'jwk') {
-    // The platform adds usages and exportability of its own object, not of the key.
+    // Usages and extractability describe the platform's key object, not the key.
     const {
       key_ops: _,
       ext: __,

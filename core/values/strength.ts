@@ -1,7 +1,7 @@
 /**
- * The strength of a secret value, and whether it satisfies the policy of a vault.
+ * Estimates the strength of a secret value, and checks it against a vault's policy.
  *
- * Pure, and linear in the value: patterns are searched only in its first 256 characters.
+ * Pure, and linear in the value: only its first 256 characters are searched for patterns.
  *
  * @module
  */
@@ -12,14 +12,14 @@ import { covers } from '../patterns.ts'
 import type { Redacted } from '../redacted.ts'
 import { DeniedTexts } from './denied_texts.ts'
 
-/** The classes of ASCII characters that a policy may require. Every character outside of the first three is special. */
+/** The character classes of a policy, in ASCII. Any character outside of the first three classes is special. */
 export const CLASSES = ['upper', 'lower', 'digit', 'special'] as const
-/** One of the classes of characters. */
+/** A class of characters. */
 export type CharacterClass = (typeof CLASSES)[number]
 
-/** The requirements of a policy. Length and entropy matter; character classes exist for policies that demand them. */
+/** The requirements for values. Length and entropy do most of the work; character classes are for policies that demand them. */
 export interface StrengthPolicy {
-  /** The patterns of the names to which it applies. */
+  /** Patterns of the names to which the policy applies. */
   resources: readonly string[]
   minLength: number
   requireUpper: boolean
@@ -27,11 +27,11 @@ export interface StrengthPolicy {
   requireDigit: boolean
   requireSpecial: boolean
   minEntropyBits: number
-  /** Texts that a value must not contain, in any case. */
+  /** Texts that a value must not contain, case-insensitive. */
   denied: readonly string[]
 }
 
-/** The first flaw of a value. */
+/** The messages for the flaws of a value. */
 export const WEAKNESSES = {
   too_short: 'Value is shorter than the policy of this vault asks',
   no_upper: 'Value must have an upper case letter',
@@ -41,12 +41,12 @@ export const WEAKNESSES = {
   denied: 'Value holds a text that the policy of this vault denies',
   too_guessable: 'Value is easier to guess than the policy of this vault allows',
 } as const
-/** The flaw of a weak value. */
+/** A flaw of a value. */
 export type Weakness = keyof typeof WEAKNESSES
 
-/** Patterns are searched up to here: the rest can only add to the estimate. */
+/** The number of characters that are searched for patterns. Further characters only add strength. */
 const MAX_LENGTH = 256
-/** The words and rows that common passwords are made of, in any language. */
+/** Common words and keyboard rows in passwords of any language. */
 const WORDS =
   `password passwort passwd pass secret admin administrator root user guest test login welcome hello letmein changeme default
   master monkey dragon shadow sunshine princess football baseball superman batman iloveyou trustno1 qwerty azerty
@@ -56,25 +56,25 @@ const WORD_BITS = 8
 const ROWS = ['qwertyuiop', 'asdfghjkl', 'zxcvbnm', 'qwertzuiop', 'azertyuiop']
 const LEET: Record<string, string> = { '0': 'o', '1': 'i', '3': 'e', '4': 'a', '5': 's', '7': 't', '@': 'a', $: 's' }
 
-/** A value as it is tested: as text, or one character for each byte if it is not text. */
+/** Decodes a value: as text, or one character a byte for a binary value. */
 export function textOf(value: Redacted<Bytes>): string {
   const bytes = value.reveal()
   return parseUtf8(bytes) ?? Array.from(bytes, (byte) => String.fromCharCode(byte)).join('')
 }
 
-/** The class of one character. */
+/** Returns the class of a character. */
 export function classOf(char: string): CharacterClass {
   if (/^[A-Z]$/.test(char)) return 'upper'
   if (/^[a-z]$/.test(char)) return 'lower'
   return /^[0-9]$/.test(char) ? 'digit' : 'special'
 }
 
-/** Whether a policy applies to a secret of this name. */
+/** Whether a policy applies to the name of a secret. */
 export function concerns({ resources }: StrengthPolicy, name: string): boolean {
   return resources.some((pattern) => covers(pattern, name))
 }
 
-/** The first flaw of a value under a policy, or `null`. */
+/** Returns the first flaw of a value under a policy, or `null`. */
 export function weaknessOf(value: string, policy: StrengthPolicy): Weakness | null {
   const classes = new Set([...value].map(classOf))
   const lower = value.toLowerCase()
@@ -87,12 +87,15 @@ export function weaknessOf(value: string, policy: StrengthPolicy): Weakness | nu
   return entropyBits(value) < policy.minEntropyBits ? 'too_guessable' : null
 }
 
-// Keyed by the list of the vault: a policy becomes a table once per process.
+// Keyed by the list itself, so that each policy in this process is compiled once.
 const tables = new WeakMap<readonly string[], DeniedTexts>()
-/** The number of texts times the length of a value up to which separate searches cost less than a table. */
+/** The product of texts and value length up to which separate searches cost less than building a table. */
 const FEW = 1_000_000
 
-/** @param value In lower case. */
+/** Whether a value contains a denied text.
+ *
+ * @param value The value in lower case.
+ */
 function hasDenied(value: string, denied: readonly string[]): boolean {
   const known = tables.get(denied)
   if (known === undefined && denied.length * value.length < FEW) {
@@ -103,15 +106,15 @@ function hasDenied(value: string, denied: readonly string[]): boolean {
   return table.areIn(value)
 }
 
-/** The refusal of a weak value, which quotes nothing of it. */
+/** Creates the refusal of a weak value. The message does not quote the value. */
 export function weakValue(weakness: Weakness, detail: Pick<ErrorDetail, 'auditIndex'> = {}): PosternError {
   return new PosternError('bad_request', WEAKNESSES[weakness], { field: 'value', reason: 'weak', ...detail })
 }
 
 /**
- * Estimates how many bits it takes to guess a value: a character counts as much as its alphabet, unless it repeats,
- * continues a row, or belongs to a well-known word. This is an upper bound that sees obvious patterns, not a measure of
- * entropy, which is known only for generated values.
+ * Estimates the bits needed to guess a value. A character counts by the size of its alphabet, unless it repeats,
+ * continues a row, or belongs to a common word. This is an upper bound that finds obvious weaknesses. Only the
+ * entropy of generated values is known.
  */
 export function entropyBits(value: string): number {
   const chars = [...value].slice(0, MAX_LENGTH)
@@ -143,14 +146,14 @@ function alphabetOf(chars: readonly string[]): number {
   return [...used].reduce((sum, one) => sum + sizes[one], beyondAscii) || 1
 }
 
-/** How many characters from `at` on occurred earlier in this order, possibly still running; 0 below three. */
+/** Returns the length of the sequence from `at` that repeats earlier characters, or 0 if it is below three. */
 function repeatAt(text: string, at: number): number {
   let length = 0
   while (at + length < text.length && text.indexOf(text.slice(at, at + length + 1)) < at) length++
   return length < 3 ? 0 : length
 }
 
-/** Whether a character only continues the two before it: a repeat, the next in the alphabet, or the next key. */
+/** Whether a character continues the two before it: the same character, the next letter, or the next key. */
 function isExpected(text: string, at: number): boolean {
   const step = text.charCodeAt(at) - text.charCodeAt(at - 1)
   if (at > 0 && step === 0) return true

@@ -24,7 +24,7 @@ const EXCEPTIONS = [
   'Not all names of the vault ', // for a model
   ' are listed: give a longer prefix', // for a model
   'No secret that you may list has a name with this prefix', // for a model
-  'Environment cannot hold these values', // an error that is explained by its kind
+  'The environment cannot hold these values', // an error that is explained by its kind
   'Lease has ended', // an error of ours that is never shown
   'Values cannot be handed over on this machine', // an error that is explained by its kind
   'pst_…', // a shape

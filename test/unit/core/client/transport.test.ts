@@ -96,5 +96,5 @@ it('presents a ticket again when its answer was lost, or its token could not be 
 
 it('refuses an endpoint that would carry a ticket in the clear, before anything is sent', () => {
   const about = { vault: 'default', token: new Redacted(TICKET) }
-  expect(() => connect({ ...about, endpoint: 'http://postern.example' })).toThrow('Endpoint must be https')
+  expect(() => connect({ ...about, endpoint: 'http://postern.example' })).toThrow('The endpoint must be an https URL')
 })
