@@ -1,6 +1,6 @@
 /**
- * JSON from outside, read strictly: `JSON.parse` alone lets the last of two equal keys win, takes
- * `__proto__` for a key, and quotes its input in its errors.
+ * Strict parsing of untrusted JSON: `JSON.parse` alone lets the last of two equal keys win, accepts `__proto__` as a
+ * key, and quotes its input in errors.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { badRequest } from './errors.ts'
 
 /** The deepest nesting of a document. */
 export const MAX_DEPTH = 32
-/** Keys and texts in one document: 200 references and a little. */
+/** The most keys and strings of a document: 200 references and some more. */
 export const MAX_STRINGS = 1000
 
 const FORBIDDEN_KEYS = new Set(['__proto__', 'constructor', 'prototype'])
@@ -33,9 +33,9 @@ export function parseJson(bytes: Uint8Array, field = 'body'): unknown {
   return value
 }
 
-/** Walks text that is known to be JSON, and so needs to tell apart only brackets and strings. */
+/** Walks text that is valid JSON, so only brackets and strings matter. */
 function checkStructure(text: string, field: string): void {
-  // The keys seen in each open object; null stands for an open array.
+  // The keys seen in each open object; `null` for an open array.
   const open: (Set<string> | null)[] = []
   let strings = 0
   const tokens = /"(?:[^"\\]|\\.)*"(\s*:)?|[[\]{}]/g

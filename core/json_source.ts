@@ -12,11 +12,11 @@
 /** The kinds of JSON values. */
 export type JsonKind = 'object' | 'array' | 'string' | 'number' | 'boolean' | 'null'
 
-/** A value of a document, by its place in the text. */
+/** A value of a document, by its position in the text. */
 export interface JsonValue {
   readonly kind: JsonKind
   readonly start: number
-  /** The index behind its last character. */
+  /** The index after its last character. */
   readonly end: number
 }
 
@@ -39,12 +39,12 @@ const KINDS: Readonly<Record<string, JsonKind>> = {
   n: 'null',
 }
 
-/** A document and the places of its values. Time and memory are linear in the text, however deep it nests. */
+/** A document and the positions of its values. Time and memory are linear in the text at any depth of nesting. */
 export class JsonSource {
   readonly text: string
   /** The document as `JSON.parse` reads it: for metadata, never for values that are passed on. */
   readonly parsed: unknown
-  /** For each bracket that opens: the index behind the one that closes. */
+  /** For each opening bracket, the index after the closing one. */
   readonly #ends: Uint32Array
 
   private constructor(text: string, parsed: unknown) {
@@ -53,7 +53,7 @@ export class JsonSource {
     this.#ends = endsOf(text)
   }
 
-  /** Reads a document; `null` when the text is not JSON. */
+  /** Parses a document; `null` if the text is not JSON. */
   static parse(text: string): JsonSource | null {
     let parsed: unknown
     try {
@@ -73,13 +73,13 @@ export class JsonSource {
     return this.text.slice(start, end)
   }
 
-  /** The text of a string; `null` when it holds a lone surrogate, which no UTF-8 can say. */
+  /** The text of a string; `null` if it has a lone surrogate, which UTF-8 cannot encode. */
   stringOf(value: JsonValue): string | null {
     const text: string = JSON.parse(this.slice(value))
     return text.isWellFormed() ? text : null
   }
 
-  /** The members of an object, in order; a repeated key comes as often as it is there. */
+  /** The members of an object, in order. A repeated key is repeated. */
   *members(object: JsonValue): Generator<JsonMember> {
     for (let at = this.#skip(object.start + 1); at < object.end - 1; ) {
       const key = this.#valueAt(at)
@@ -101,7 +101,7 @@ export class JsonSource {
   /**
    * Evaluates a JSON pointer (RFC 6901 section 4).
    *
-   * @returns `null` when nothing is there, or a key on the way is there twice: what it points at is undefined then.
+   * @returns `null` if it finds nothing, or if a key on its path is repeated: the result would be undefined.
    */
   at(pointer: string): JsonValue | null {
     // Without a leading slash it is not a pointer, and must not select the whole document.
@@ -114,14 +114,14 @@ export class JsonSource {
     return value
   }
 
-  /** The document with another source in place of a value; every other character stays. */
+  /** Replaces the source of a value; every other character stays. */
   replaced({ start, end }: JsonValue, source: string): string {
     return this.text.slice(0, start) + source + this.text.slice(end)
   }
 
   /**
-   * Whether a store that keeps parsed fields can keep all of a value: no object has a key twice, and no key or
-   * string holds a lone surrogate.
+   * Whether a store of parsed fields can keep a value intact: no object repeats a key, and no key or string has a lone
+   * surrogate.
    */
   isUnambiguous(value: JsonValue): boolean {
     const open = [value]
@@ -178,7 +178,7 @@ export class JsonSource {
     return end
   }
 
-  /** Where the value behind the next comma begins, or the bracket that closes. */
+  /** The position of the value after the next comma, or of the closing bracket. */
   #next({ end }: JsonValue): number {
     const at = this.#skip(end)
     return this.text[at] === ',' ? this.#skip(at + 1) : at
@@ -211,7 +211,7 @@ function endsOf(text: string): Uint32Array {
   return ends
 }
 
-/** The index behind the quote that closes a string. */
+/** The index after the closing quote of a string. */
 function endOfString(text: string, start: number): number {
   let at = start + 1
   for (let code = text.charCodeAt(at); code !== QUOTE; code = text.charCodeAt(at)) at += code === BACKSLASH ? 2 : 1

@@ -46,7 +46,7 @@ const latin1 = new TextDecoder('latin1')
 const ENC_INFO = concat(utf8('ps/1/enc'), Uint8Array.of(SUITE))
 const COMMIT_INFO = concat(utf8('ps/1/commit'), Uint8Array.of(SUITE))
 
-/** What a sealed value is bound to. It opens under exactly the same four, so no row can be moved. */
+/** The binding of a sealed value. It opens only with exactly these four facts, so no row can be moved. */
 export interface Binding {
   vault: string
   name: string
@@ -61,7 +61,7 @@ interface Envelope {
   wrap: Bytes
   salt: Bytes
   commit: Bytes
-  /** The three above, which stand next to each other. */
+  /** The three fields above, which are adjacent. */
   key: Bytes
   iv: Bytes
   /** Ciphertext and tag, as WebCrypto takes them. */
@@ -71,7 +71,7 @@ interface Envelope {
 /** Unwrapped DEKs, as content keys that cannot be exported. */
 export type DekCache = LRUCache<string, CryptoKey>
 
-/** Makes a cache for {@link open}. A hit saves the unwrap and two derivations. */
+/** Creates a cache for {@link open}. A hit saves the unwrap and two derivations. */
 export function dekCache(max = 10_000): DekCache {
   return new LRUCache({ max })
 }
@@ -102,10 +102,10 @@ export function kidOf(sealed: Bytes): string {
 }
 
 /**
- * Decrypts what {@link seal} made.
+ * Decrypts an envelope of {@link seal}.
  *
- * @throws {PosternError} `tampered` for a wrong key, a wrong binding or changed bytes. Which of
- *   them is not told: an attacker would learn from it.
+ * @throws {PosternError} `tampered` for a wrong key, a wrong binding or changed bytes. Which of them is not disclosed:
+ *   an attacker would learn from it.
  */
 export async function open(kek: Kek, sealed: Bytes, binding: Binding, cache?: DekCache): Promise<Redacted<Bytes>> {
   const envelope = parse(sealed)
@@ -118,7 +118,7 @@ export async function open(kek: Kek, sealed: Bytes, binding: Binding, cache?: De
     const key = cached ?? (await unwrap(kek, envelope))
     const params = { name: 'AES-GCM', iv, additionalData: additionalData(binding), tagLength: TAG_SIZE * 8 }
     const plaintext = await crypto.subtle.decrypt(params, key, ciphertext)
-    // Only what has opened something.
+    // Cache only a key that opened something.
     if (cached === undefined) cache?.set(id, key)
     return new Redacted(new Uint8Array(plaintext))
   } catch {
@@ -126,16 +126,16 @@ export async function open(kek: Kek, sealed: Bytes, binding: Binding, cache?: De
   }
 }
 
-/** How many bytes at the start of an envelope a change of its KEK replaces. */
+/** The number of bytes at the start of an envelope that a change of its KEK replaces. */
 export function headSize(kid: string): number {
   return 5 + kid.length + WRAP_SIZE
 }
 
 /**
- * Moves the DEK of an envelope to another KEK. The rest of it stays as it is, and need not be read.
+ * Wraps the DEK of an envelope under another KEK. The rest of the envelope is unchanged and need not be read.
  *
  * @param head The first {@link headSize} bytes.
- * @returns What takes their place.
+ * @returns The bytes that replace them.
  * @throws {PosternError} `tampered`
  */
 export async function rewrap(from: Kek, to: Kek, head: Bytes): Promise<Bytes> {
@@ -143,7 +143,7 @@ export async function rewrap(from: Kek, to: Kek, head: Bytes): Promise<Bytes> {
   const expected = concat(MAGIC, Uint8Array.of(FORMAT, SUITE, from.kid.length), utf8(from.kid))
   if (head.length !== headSize(from.kid) || !equal(head.subarray(0, start), expected)) throw tampered()
   try {
-    // Extractable for as long as it takes to wrap it again, and an HMAC key as in seal().
+    // Extractable only while it is wrapped again, as an HMAC key as in seal().
     const dek = await crypto.subtle.unwrapKey(
       'raw',
       head.subarray(start),

@@ -2,7 +2,7 @@
  * The key hierarchy: root key → KEK, one a vault and term → DEK, one a version.
  *
  * Every key below the root is derived from it by HKDF-SHA-512 (RFC 5869) with its own label, so
- * that the root key is all there is to back up, and to lose. A key id (`kid`) reads
+ * that the root key is the only key to back up, and the only one to lose. A key id (`kid`) reads
  * `<root id>.<term>`; it names exactly one KEK of a vault, and opening never tries another.
  *
  * @module
@@ -25,10 +25,10 @@ export interface Kek {
 }
 
 /**
- * What MACs are made for, each under a key of its own: API and session tokens (`access/token.ts`),
- * tickets of the operator (`access/ticket.ts`), fingerprints of requests (keyed, since a bare hash of a value is an oracle), DPoP nonces, recovery
- * codes, the cursors of lists, aliases of names in the log, digests that tell whether replicas have the same value, and the
- * list of a server's vaults.
+ * The purposes of MACs, each with its own key: API and session tokens (`authentication/token.ts`), tickets
+ * (`authentication/ticket.ts`), fingerprints of requests (keyed, since a bare hash of a value is an oracle), DPoP
+ * nonces, recovery codes, cursors of lists, aliases of names in the log, digests that compare replicas, and the list of
+ * the vaults of a server.
  */
 export type MacPurpose =
   | 'token'
@@ -41,7 +41,7 @@ export type MacPurpose =
   | 'replica'
   | 'vaults'
 
-/** Root keys beside the one that everything is made under. */
+/** Root keys besides the current one. */
 export interface OtherRoots {
   formerRootKeys?: readonly Redacted<Bytes>[]
   nextRootKey?: Redacted<Bytes> | undefined
@@ -58,13 +58,13 @@ export function parseRootKey(text: string, field = 'rootKey'): Redacted<Bytes> {
   return new Redacted(bytes)
 }
 
-/** Derives and keeps the keys that a root key gives, and knows those of others beside it: see `roots.ts`. */
+/** Derives and caches the keys of a root key, and holds the keyrings of the other configured root keys. */
 export class Keyring {
   readonly #root: CryptoKey
   readonly #rootId: string
   readonly #former: readonly Keyring[]
   readonly #next: Keyring | null
-  // Bounded: an attacker who may name vaults must not fill the memory.
+  // Bounded: an attacker who chooses vault ids must not fill the memory.
   readonly #keks = new LRUCache<string, Promise<Kek>>({ max: 1000 })
   readonly #macKeys = new LRUCache<string, Bytes>({ max: 4000 })
 
@@ -78,8 +78,7 @@ export class Keyring {
   /**
    * Opens a keyring. Root keys are imported as non-extractable; drop your copies afterwards.
    *
-   * @param others Root keys that open and verify too, but that nothing is made under: those that this one takes the
-   *   place of, and the one that is to take its place.
+   * @param others Root keys that open and verify but seal nothing new: earlier root keys, and the next one.
    */
   static async open(rootKey: Redacted<Bytes>, { formerRootKeys = [], nextRootKey }: OtherRoots = {}): Promise<Keyring> {
     const root = await crypto.subtle.importKey('raw', rootKey.reveal(), 'HKDF', false, ['deriveKey', 'deriveBits'])
@@ -88,26 +87,26 @@ export class Keyring {
     return new Keyring(root, hex(await derive(root, label('root-id'), 8)), { former, next })
   }
 
-  /** Names the root key without telling anything of it: 16 hexadecimal digits. */
+  /** The id of the root key, which reveals nothing of it: 16 hexadecimal digits. */
   get rootId(): string {
     return this.#rootId
   }
 
-  /** The ids of the root keys that this one takes the place of. */
+  /** The ids of the earlier root keys. */
   get formerIds(): string[] {
     return this.#former.map(({ rootId }) => rootId)
   }
 
-  /** One keyring a root key, this one first. */
+  /** One keyring per root key, this one first. */
   get all(): readonly Keyring[] {
     return [this, ...this.#former, ...(this.#next === null ? [] : [this.#next])]
   }
 
   /**
-   * The keyring of one root key.
+   * Returns the keyring of one root key.
    *
    * @param rootId `null` for this one.
-   * @throws {PosternError} `unavailable` when that root key is not here.
+   * @throws {PosternError} `unavailable` if that root key is not configured.
    */
   of(rootId: string | null): Keyring {
     const ring = rootId === null ? this : this.all.find((one) => one.rootId === rootId)
@@ -115,15 +114,15 @@ export class Keyring {
     return ring
   }
 
-  /** Whether a key id is of a root key that is here, as far as it is a key id at all. */
+  /** Whether a key id names a configured root key. */
   has(kid: string): boolean {
     return !/^[0-9a-f]{16}\./.test(kid) || this.all.some(({ rootId }) => kid.startsWith(`${rootId}.`))
   }
 
   /**
-   * The KEK that new versions of a vault are sealed under.
+   * Returns the KEK for new versions of a vault.
    *
-   * @param term The term that the vault is in, as it says itself: it refuses what is sealed under another.
+   * @param term The current term, as the vault states it. The vault refuses versions that are sealed under another.
    */
   async currentKek(vault: string, term = 1): Promise<Kek> {
     return this.kek(vault, keyId(this.#rootId, term))
@@ -148,7 +147,7 @@ export class Keyring {
     return kek
   }
 
-  /** The KEK that a vault's cache is sealed under: what it holds is not what the vault keeps. */
+  /** Returns the KEK for the cache of a vault. Cached values are not secrets of the vault. */
   async cacheKek(vault: string): Promise<Kek> {
     const kid = keyId(this.#rootId, CACHE)
     const cacheKey = `${vault}/${kid}`
@@ -169,10 +168,10 @@ export class Keyring {
     return bytes
   }
 
-  /** The key of a term that signs a vault's checkpoints under a name: see `audit/note.ts`. */
+  /** The key of a term that signs the checkpoints of a vault under a name: see `tlog/signed_note.ts`. */
   async noteSigner(vault: string, name: string, term = 1): Promise<NoteSigner> {
     const seed = await derive(this.#root, label('log', vault, u32be(term)), 32)
-    // PKCS #8 of an Ed25519 key (RFC 8410 section 7), the one form in which all runtimes take it.
+    // PKCS #8 of an Ed25519 key (RFC 8410 section 7), the only form that all runtimes import.
     const pkcs8 = concat(ED25519_PKCS8, seed)
     const carrier = await crypto.subtle.importKey('pkcs8', pkcs8, 'Ed25519', true, ['sign'])
     const { x = '' } = (await crypto.subtle.exportKey('jwk', carrier)) as JsonWebKey
@@ -191,7 +190,7 @@ export class Keyring {
   }
 }
 
-/** `postern/<purpose>/v1`, then each part behind its length, so that no two labels run together. */
+/** `postern/<purpose>/v1`, then each part after its length, so that no two labels collide. */
 function label(purpose: string, vault = '', ...parts: Uint8Array[]): Bytes {
   const bytes = [utf8(vault), ...parts].flatMap((part) => [Uint8Array.of(part.length), part])
   return concat(utf8(`postern/${purpose}/v1`), Uint8Array.of(0), ...bytes)

@@ -1,8 +1,8 @@
 /**
- * A client's half of sealed answers: the key of one request, and opening what `seal_to.ts` sealed to it.
+ * The client side of sealed responses: the key of one request, and opening a response that `seal_to.ts` sealed to it.
  *
- * Of JWE (RFC 7516) this is the one form that is asked for, ECDH-ES with A256GCM, by WebCrypto: a library for all of
- * its forms would be most of what a client weighs, and would have to be held to this one.
+ * It supports the only form of JWE (RFC 7516) that it requests, ECDH-ES with A256GCM, on WebCrypto: a library for all
+ * forms would be most of the size of a client, and would have to be restricted to this one.
  *
  * @module
  */
@@ -17,7 +17,7 @@ const KEY_BITS = 256
 const IV_BYTES = 12
 const TAG_BYTES = 16
 
-/** A client's key for one request. */
+/** The key of a client for one request. */
 export interface SealKey {
   /** The `Postern-Seal-To` header: the public half. */
   header: string
@@ -31,15 +31,15 @@ export async function makeSealKey(): Promise<SealKey> {
   const pair = (await crypto.subtle.generateKey(ecdh, false, ['deriveBits'])) as CryptoKeyPair
   const { crv, kty, x, y } = await publicJwkOf(pair.publicKey)
   const jwk = JSON.stringify({ crv, kty, x, y })
-  // In this order it is what RFC 7638 hashes.
+  // RFC 7638 hashes the members in this order.
   return { header: base64url(utf8(jwk)), thumbprint: await digestOf(jwk), privateKey: pair.privateKey }
 }
 
 /**
- * Opens a sealed answer.
+ * Opens a sealed response.
  *
  * @param jwe Hostile input.
- * @throws {PosternError} `tampered` when it is not the answer to this request, sealed to this key.
+ * @throws {PosternError} `tampered` if it is not the response to this request, sealed to this key.
  */
 export async function openSealed(jwe: string, { privateKey, thumbprint }: SealKey, requestId: string): Promise<Bytes> {
   try {
@@ -47,7 +47,7 @@ export async function openSealed(jwe: string, { privateKey, thumbprint }: SealKe
     const [iv, ciphertext, tag] = rest.map((part) => parseBase64url(part))
     const { alg, enc, zip, crit, epk, apu, apv } = JSON.parse(parseUtf8(parseBase64url(protectedHeader)!)!)
     const isOurs = apu === base64url(utf8(requestId)) && apv === base64url(utf8(thumbprint))
-    // Direct agreement has no encrypted key (section 4.5 of RFC 7518); compression and extensions were not asked for.
+    // Direct agreement has no encrypted key (RFC 7518 section 4.5). Compression and extensions were not requested.
     const isForm = alg === ALG && enc === ENC && zip === undefined && crit === undefined && encryptedKey === ''
     if (!isOurs || !isForm || rest.length !== 3 || iv?.length !== IV_BYTES || tag?.length !== TAG_BYTES) throw wrong()
     const key = await contentKey(privateKey, epk, concat(sized(utf8(requestId)), sized(utf8(thumbprint))))
@@ -58,11 +58,11 @@ export async function openSealed(jwe: string, { privateKey, thumbprint }: SealKe
   }
 }
 
-/** The content key: agreed with the ephemeral key, by the Concat KDF of RFC 7518 section 4.6.2, of which one round is enough. */
+/** Derives the content key with the ephemeral key, by one round of the Concat KDF of RFC 7518 section 4.6.2. */
 async function contentKey(privateKey: CryptoKey, epk: unknown, parties: Bytes): Promise<CryptoKey> {
   const { algorithm } = privateKey
   const { kty, crv, x, y } = Object(epk) as JsonWebKey
-  // A point off the curve is refused here, and one of low order below.
+  // This rejects a point off the curve; a point of low order is rejected below.
   const publicKey = await crypto.subtle.importKey(
     'jwk',
     { kty, crv, x, ...(y && { y }) } as JsonWebKey,
@@ -76,7 +76,7 @@ async function contentKey(privateKey: CryptoKey, epk: unknown, parties: Bytes): 
   return crypto.subtle.importKey('raw', key, 'AES-GCM', false, ['decrypt'])
 }
 
-/** Bytes behind their length. */
+/** Bytes after their length. */
 function sized(bytes: Bytes): Bytes {
   return concat(u32be(bytes.length), bytes)
 }

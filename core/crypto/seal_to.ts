@@ -1,7 +1,7 @@
 /**
- * Answers sealed to a client's key: a compact JWE (RFC 7516), ECDH-ES with A256GCM.
+ * Sealing responses to a key of the client: a compact JWE (RFC 7516), ECDH-ES with A256GCM.
  *
- * Between the edge and the client there may be proxies that end TLS; they see ciphertext then. `seal_key.ts` opens them.
+ * Proxies that end TLS between the edge and the client then see only ciphertext. `seal_key.ts` opens the responses.
  *
  * @module
  */
@@ -43,7 +43,7 @@ export async function parseRecipient(header: string): Promise<Recipient> {
       key: (await importJWK(jwk, ALG)) as CryptoKey,
       thumbprint: await calculateJwkThumbprint(jwk, 'sha256'),
     }
-    // A point of low order imports, and fails only when it is used: after the value was released.
+    // A point of low order imports, and would fail only in use, after the value was released.
     await sealTo(recipient, '', '')
     return recipient
   } catch {
@@ -52,8 +52,8 @@ export async function parseRecipient(header: string): Promise<Recipient> {
 }
 
 /**
- * Seals an answer. The request's id and the key's thumbprint go into the key derivation (apu and
- * apv, RFC 7518 section 4.6), so that an answer cannot be passed off as that of another request.
+ * Seals a response. The id of the request and the thumbprint of the key enter the key derivation (apu and apv, RFC 7518
+ * section 4.6), so a response cannot pass for that of another request.
  */
 export async function sealTo({ key, thumbprint }: Recipient, answer: string, requestId: string): Promise<string> {
   return new CompactEncrypt(utf8(answer))

@@ -29,8 +29,8 @@ const VERBS: readonly [RegExp, number][] = [
 ]
 
 /**
- * An entry as an event of the Open Cybersecurity Schema Framework: Authentication (3002) for sign-ins, Entity
- * Management (3004) for administration, API Activity (6003) for all else. The entry itself is in `unmapped`, whole.
+ * Converts an entry to an OCSF event: Authentication (3002) for sign-ins, Entity Management (3004) for administration,
+ * API Activity (6003) for the rest. The whole entry is in `unmapped`.
  *
  * @param log The name of the log.
  */

@@ -1,5 +1,5 @@
 /**
- * The log in the forms that others read.
+ * Renders the log in the export formats.
  *
  * @module
  */
@@ -16,14 +16,14 @@ const CONTENT_TYPES: Record<Format, string> = {
   syslog: 'text/plain; charset=utf-8',
 }
 
-/** A document and what it is. */
+/** A document and its content type. */
 export interface Rendered {
   contentType: string
   body: string
 }
 
 /**
- * Writes entries in a form.
+ * Renders entries in a format.
  *
  * @param entries The canonical JSON of each.
  * @param log The name of the log.
@@ -65,7 +65,7 @@ function ocsfLine(log: string) {
   return (entry: AuditEntry) => JSON.stringify(ocsfEvent(entry, log))
 }
 
-/** RFC 5424 section 6: severities 6, 5, 4 and 1. The message is the canonical JSON, and so still verifies. */
+/** RFC 5424 section 6: severities 6, 5, 4 and 1. The message is the canonical JSON, which can still be verified. */
 function syslogLine({ severity, time, operation }: AuditEntry, json: string): string {
   const priority = 13 * 8 + [6, 5, 4, 1][rank(severity)]!
   return `<${priority}>1 ${time} - postern - ${operation.slice(0, 32)} - ${json}`

@@ -1,16 +1,15 @@
 /**
- * What went wrong on the way to a server, as far as the runtime tells: a code, and never its message, which may name an
- * address or quote an answer.
+ * The cause of a network failure, as a code. Messages are not used: they may name an address or quote a response.
  *
  * @module
  */
 
-/** What a code of a runtime looks like: `ECONNREFUSED`, `CERT_HAS_EXPIRED`, `ConnectionRefused`. */
+/** The form of a code of a runtime: `ECONNREFUSED`, `CERT_HAS_EXPIRED`, `ConnectionRefused`. */
 const CODE = /^(?:[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*|(?:[A-Z][a-z]+){2,6})$/
 const MAX_CODE_LENGTH = 48
 const MAX_DEPTH = 5
 
-/** Phrases of runtimes that have no codes (Deno, workerd), and the code of Node for each. */
+/** Phrases of runtimes without codes (Deno, workerd), each with the code of Node. */
 const PHRASES: readonly (readonly [RegExp, string])[] = [
   [/dns error|failed to lookup|name or service not known|dns lookup failed/i, 'ENOTFOUND'],
   [/connection refused/i, 'ECONNREFUSED'],
@@ -22,7 +21,7 @@ const PHRASES: readonly (readonly [RegExp, string])[] = [
   [/certificate|\btls\b|\bssl\b|handshake/i, 'TLS'],
 ]
 
-/** The code of a failed request, from its error or what caused it; `null` when the runtime tells none. */
+/** Returns the code of a failed request, from its error or a cause; `null` if the runtime gives none. */
 export function networkCode(error: unknown): string | null {
   const chain = causesOf(error)
   for (const { code } of chain) {
@@ -32,7 +31,7 @@ export function networkCode(error: unknown): string | null {
   return PHRASES.find(([phrase]) => phrase.test(said))?.[1] ?? null
 }
 
-/** An error, what caused it, and the first of several that were tried. */
+/** Lists an error, its causes, and the first error of several attempts. */
 function causesOf(error: unknown): { code?: unknown; message?: unknown }[] {
   const found: { code?: unknown; message?: unknown; cause?: unknown; errors?: unknown }[] = []
   for (let at = error; typeof at === 'object' && at !== null && found.length < MAX_DEPTH; ) {

@@ -1,5 +1,5 @@
 /**
- * The one way out: every request that Postern makes to another server goes through here.
+ * The only way out: every request of Postern to another server is sent here.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { isProgrammingError } from '../programming_error.ts'
 import { networkCode } from './network_code.ts'
 
 const TIMEOUT_MS = 10_000
-/** The largest answer that is read, in bytes, unless a caller says otherwise. */
+/** The default limit of a response, in bytes. */
 export const MAX_BYTES = 1024 * 1024
 
 /**
@@ -50,11 +50,11 @@ const METADATA_HOSTS = new Set([
 /** Limits of a request, and how it is sent. */
 export interface SendOptions {
   timeoutMs?: number
-  /** The largest answer, in bytes, counted as they come. */
+  /** The limit of a response, in bytes, counted as they arrive. */
   maxBytes?: number
-  /** Allows http, to loopback and nowhere else. */
+  /** Allows http to loopback. */
   allowLoopback?: boolean
-  /** In place of the platform's fetch. */
+  /** Replaces the fetch of the platform. */
   fetch?: (request: Request) => Promise<Response>
 }
 
@@ -67,11 +67,11 @@ export interface Received {
 
 type NoAnswerReason = 'no_answer' | 'late_answer' | 'large_answer'
 
-/** A request that no answer came to, or none that was read. */
+/** A request without a response, or without one that could be read. */
 export class NoAnswer extends PosternError {
-  /** What the runtime says went wrong, such as `ENOTFOUND`: for the operational log, and for no client. */
+  /** The code of the runtime, such as `ENOTFOUND`: for the operational log, never for a client. */
   readonly networkCode: string | null
-  /** The largest answer that is read; set when the one that came was larger. */
+  /** The limit of a response, if it was exceeded. */
   readonly maxBytes: number | null
 
   constructor(reason: NoAnswerReason, about: { networkCode?: string | null; maxBytes?: number } = {}) {
@@ -83,15 +83,15 @@ export class NoAnswer extends PosternError {
 }
 
 /**
- * Sends a request and reads the whole answer.
+ * Sends a request and reads the whole response.
  *
- * A redirect is an answer like another, and is not followed: what we send along would go with it.
+ * A redirect is returned, not followed: the credentials of the request would go with it.
  *
- * @param init Its `signal` ends the request early, while the answer is read too.
- * @throws {PosternError} `bad_request` for an address that must not be asked.
- * @throws {NoAnswer} `unavailable` for an answer that does not come (reason `no_answer`), not in time or not before the
- *   signal (`late_answer`), or that is too large (`large_answer`).
- * @throws {TypeError} for a request that no platform would make; without what is wrong with it, which may be a value.
+ * @param init Its `signal` ends the request early, also while the response is read.
+ * @throws {PosternError} `bad_request` for an address that must not be reached.
+ * @throws {NoAnswer} `unavailable` if no response comes (reason `no_answer`), if it is late or the signal ends it
+ *   (`late_answer`), or if it is too large (`large_answer`).
+ * @throws {TypeError} for a request that no platform would send, without the cause, which may be a value.
  */
 export async function send(url: string, init: RequestInit, options: SendOptions = {}): Promise<Received> {
   const { timeoutMs = TIMEOUT_MS, maxBytes = MAX_BYTES, allowLoopback = false, fetch: ask = fetch } = options
@@ -108,7 +108,7 @@ export async function send(url: string, init: RequestInit, options: SendOptions 
     if (error instanceof NoAnswer) throw error
     // A `TypeError` is how `fetch` reports that the network failed.
     if (isProgrammingError(error) && !(error instanceof TypeError)) throw error
-    // The platform's error may name the address, and a body's parser quotes it.
+    // The error of the platform may name the address, and that of a parser quotes the body.
     throw signal.aborted ? new NoAnswer('late_answer') : new NoAnswer('no_answer', { networkCode: networkCode(error) })
   } finally {
     clearTimeout(timer)
@@ -116,10 +116,10 @@ export async function send(url: string, init: RequestInit, options: SendOptions 
 }
 
 /**
- * Checks where a request would go. WHATWG URL has folded all spellings of an address by then.
+ * Checks the address of a request. WHATWG URL has normalised all spellings of an address by then.
  *
- * A name that resolves to such an address is not seen here: on Workers the platform refuses it; elsewhere
- * give the process no way to what it must not reach.
+ * It does not see a name that resolves to such an address: on Workers the platform refuses it, and elsewhere the
+ * network of the process must be restricted.
  *
  * @throws {PosternError} `bad_request`
  */

@@ -33,16 +33,16 @@ export function formatTraceparent({ traceId, spanId, sampled }: TraceContext): s
   return `00-${traceId}-${spanId}-${sampled ? '01' : '00'}`
 }
 
-/** A new id of a trace (16 bytes) or of a span (8 bytes). */
+/** Generates an id of a trace (16 bytes) or of a span (8 bytes). */
 export function newTraceId(bytes: 8 | 16): string {
   return hex(randomBytes(bytes))
 }
 
-// By the signal of a request to a provider: it goes the whole way down to where the request is sent, through adapters
-// that have nothing to do with traces.
+// Keyed by the signal of a request to a provider, which already passes through the adapters, so they need not know
+// about traces.
 const carried = new WeakMap<AbortSignal, string>()
 
-/** Has requests with this signal carry a `traceparent`, where they go to a store that the operator runs. */
+/** Adds `traceparent` to requests with this signal, if they go to a store of the operator. */
 export function carry(signal: AbortSignal, traceparent: string | undefined): AbortSignal {
   if (traceparent !== undefined) carried.set(signal, traceparent)
   return signal

@@ -8,10 +8,10 @@ import { PosternError } from '../errors.ts'
 import { Redacted } from '../redacted.ts'
 
 const PREFIX = 'whsec_'
-/** Bytes of a signing secret: the range that Standard Webhooks allows. */
+/** The allowed sizes of a signing secret in bytes, by Standard Webhooks. */
 const [MIN_SIZE, MAX_SIZE] = [24, 64]
 
-/** One message: the same id and body however often it is sent. */
+/** A message. Its id and body are equal at each attempt. */
 export interface WebhookMessage {
   id: string
   timestampSeconds: number
@@ -19,7 +19,7 @@ export interface WebhookMessage {
 }
 
 /**
- * Parses a secret of a web hook: `whsec_` and 24 to 64 bytes in base64.
+ * Parses the secret of a webhook: `whsec_` and 24 to 64 bytes in base64.
  *
  * @throws {PosternError} `bad_request`
  */
@@ -46,7 +46,7 @@ export async function signWebhook(
   }
 }
 
-/** A secret as receivers' libraries take it. */
+/** Formats a secret for the libraries of receivers. */
 export function formatWebhookSecret(secret: Redacted<Bytes>): string {
   return PREFIX + base64(secret.reveal())
 }

@@ -1,5 +1,5 @@
 /**
- * From settings to providers: those that are configured, each by its id.
+ * Creates the configured providers from the settings.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * The seam of rotation: where a value has to be made valid, and then invalid.
+ * The port of rotation: a system in which a value becomes valid, and later invalid.
  *
  * @module
  */
@@ -16,12 +16,12 @@ export interface Credential {
   contentType: string
 }
 
-/** One step of one run, with the values that it takes. */
+/** One step of one run, with its values. */
 export interface TargetStep {
   vault: string
   name: string
   run: number
-  /** Higher than that of any step before, of any run of this secret: a target refuses a lower one. */
+  /** Higher than at any earlier step of any run of this secret. A target refuses a lower one. */
   fence: number
   version: number | null
   pending: Credential | null
@@ -29,11 +29,11 @@ export interface TargetStep {
   previous: Credential | null
 }
 
-/** A step that failed. It tells nothing that the target said, only which kind it was. */
+/** A failed step. It carries only the kind of failure, and no text of the target. */
 export class TargetFailure extends Error {
   override readonly name = 'TargetFailure'
   readonly failure: Failure
-  /** A provider's own word for it, as {@link ProviderFailure} has it; safe to log. */
+  /** The code of a provider, as in {@link ProviderFailure}; safe to log. */
   readonly code: string | null
 
   constructor(failure: Failure, code: string | null = null) {
@@ -44,20 +44,22 @@ export class TargetFailure extends Error {
 }
 
 /**
- * Where a secret's value has to be valid. Each step may come again, also after it was done, and does nothing new then.
- * Every method throws {@link TargetFailure} and nothing else. All but the first return what a provider calls the version
- * that it has now; `null` where there is none to be named.
+ * A system in which the value of a secret must be valid. Each step may be repeated, also after it succeeded, and then
+ * changes nothing.
+ *
+ * Every method throws {@link TargetFailure} for every failure of the target. All but the first return the present
+ * version at a provider; `null` if there is none.
  */
 export interface RotationTarget {
-  /** Makes the next value, where only the target can; `null`: it is generated here. */
+  /** Creates the next value, if only the target can; `null` if Postern generates it. */
   create(step: TargetStep): Promise<Omit<Credential, 'version'> | null>
   /** Makes the pending value valid, and leaves the current one valid. */
   set(step: TargetStep): Promise<string | null>
-  /** Proves the pending value by using it. */
+  /** Tests the pending value by using it. */
   test(step: TargetStep): Promise<string | null>
   /** Invalidates the previous value, which no client needs any more. */
   finish(step: TargetStep): Promise<string | null>
-  /** Makes the pending value invalid, if it ever was valid, and the current one valid, if it is not. */
+  /** Makes the pending value invalid if it ever was valid, and the current one valid if it is not. */
   undo(step: TargetStep): Promise<string | null>
 }
 

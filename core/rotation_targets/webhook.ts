@@ -1,5 +1,5 @@
 /**
- * A target that is told by webhook: see docs/how-to/rotation.md for the contract.
+ * A rotation target behind a webhook: see docs/how-to/rotation.md for the contract.
  *
  * @module
  */
@@ -13,27 +13,27 @@ import { parseJson } from '../json.ts'
 import { Redacted } from '../redacted.ts'
 import { type Credential, type RotationTarget, TargetFailure, type TargetStep } from './target.ts'
 
-/** How long a target may take for one step; less than a turn. */
+/** The time for one step of a target; shorter than a lease. */
 const TIMEOUT_MS = 30_000
 const MAX_ANSWER_BYTES = 128 * 1024
 const MAX_VALUE_BYTES = 64 * 1024
-/** Statuses of the 4xx that say nothing about the request itself. */
+/** The 4xx statuses that are not about the request itself. */
 const PASSING = [408, 425, 429]
 
-/** What a target may answer to `create`. */
+/** The response of a target to `create`. */
 const Created = z.object({
   value: z.string().check(z.minLength(1)),
   encoding: z.optional(z.literal('base64')),
   contentType: z.optional(z.string().check(z.regex(/^[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?$/))),
 })
 
-/** Where a hook is, and what messages to it are signed with. */
+/** The URL and the signing secret of a webhook. */
 export interface WebhookAddress {
   url: string
   secret: Redacted<Bytes>
 }
 
-/** The target behind a hook. */
+/** The target behind a webhook. */
 export function webhookTarget(
   address: WebhookAddress,
   options: Pick<SendOptions, 'allowLoopback' | 'fetch'>,
@@ -59,7 +59,7 @@ interface Message {
   body: string
 }
 
-/** The same step has the same id, however often it is told. */
+/** A step has the same id at each attempt. */
 function messageOf(type: keyof RotationTarget, step: TargetStep): Message {
   const { vault, name, run, fence, version, pending, current, previous } = step
   const data = {

@@ -1,5 +1,5 @@
 /**
- * Between a provider's value and what the cache keeps of it: sealed under a key of its own, and bound to its place.
+ * Sealing of cached provider values: each is sealed under a key of its own and bound to its place.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import type { Keyring } from '../crypto/keyring.ts'
 import type { Redacted } from '../redacted.ts'
 import type { CachedValue } from '../vault/chains/cache_store.ts'
 
-/** What a value is bound to beside its vault and its name. */
+/** The facts to which a cached value is bound, besides its vault and its name. */
 type Place = Omit<CachedValue, 'kid' | 'sealed'>
 
 /** Seals a value for its place in the cache. */
@@ -24,7 +24,7 @@ export async function sealCached(
   return { ...place, kid: kek.kid, sealed: await seal(kek, value.reveal(), bindingOf(vault, place)) }
 }
 
-/** Opens a value of the cache; `null` when it was moved, changed, or made under a root key that is not here. */
+/** Opens a cached value; `null` if it was moved or changed, or if its root key is not configured. */
 export async function openCached(
   keyring: Keyring,
   cache: DekCache,

@@ -14,7 +14,7 @@ export async function writeKey(keyring: Keyring, vault: string, about: readonly 
   return hex(hmac(sha256, await keyring.macKey(vault, 'request'), utf8(JSON.stringify(['provider', ...about]))))
 }
 
-/** What tells whether two replicas have the same value, and nothing else. */
+/** A digest that tells whether two replicas have the same value, and nothing else. */
 export async function replicaDigest(
   keyring: Keyring,
   vault: string,
@@ -22,7 +22,7 @@ export async function replicaDigest(
   value: Redacted<Bytes>,
 ): Promise<string> {
   const mac = hmac.create(sha256, await keyring.macKey(vault, 'replica'))
-  // The name is part of it: equal values of two secrets must not be seen to be equal.
+  // The digest covers the name, so that equal values of two secrets do not look equal.
   return hex(
     mac
       .update(utf8(`${name}\0`))

@@ -1,6 +1,5 @@
 /**
- * Between a value and what the vault keeps of it. This side has keys and no rights; the vault has
- * rights and no keys.
+ * Sealing of versions. This side has keys and no rules; the vault has rules and no keys.
  *
  * @module
  */
@@ -15,7 +14,7 @@ import type { SealedVersion } from '../vault/secrets/operations.ts'
 /** The terms of a new vault. */
 const FIRST: Under = { term: 1, root: null }
 
-/** What a value is sealed as. */
+/** The place and the form of a sealed value. */
 export interface VersionPlace {
   vault: string
   name: string
@@ -24,17 +23,17 @@ export interface VersionPlace {
   encoding: Encoding
 }
 
-/** A sealed value and the id of the key that it needs. */
+/** A sealed value, and the id of the key that opens it. */
 export interface Sealed {
   kid: string
   sealed: Bytes
 }
 
 /**
- * Seals a value for one place, under a new key.
+ * Seals a value for one place, under a new DEK.
  *
- * @param under The key of the vault to seal under, as the vault says it.
- * @throws {PosternError} `unavailable` when its root key is not here.
+ * @param under The term and root key to seal under, as the vault states them.
+ * @throws {PosternError} `unavailable` if that root key is not configured.
  */
 export async function sealValue(
   keyring: Keyring,
@@ -70,6 +69,6 @@ export async function openVersion(
 }
 
 function bindingOf({ vault, name, version, contentType, encoding }: VersionPlace): Binding {
-  // How a value is given back belongs to what it is.
+  // The content type and encoding are part of the value.
   return { vault, name, version: BigInt(version), contentType: `${encoding};${contentType}` }
 }

@@ -1,5 +1,5 @@
 /**
- * A call of AWS Secrets Manager: JSON 1.1 over POST, signed, with the clock put right.
+ * Calls of AWS Secrets Manager: JSON 1.1 over POST, signed, with a corrected clock.
  *
  * @module
  */
@@ -14,14 +14,14 @@ import { type AwsKeys, sign } from './sigv4.ts'
 const SERVICE = 'secretsmanager'
 // A hundred descriptions of 2 KiB, or twenty values with every character escaped.
 const MAX_ANSWER_BYTES = 8 * 1024 * 1024
-// Clocks that differ by less are not why a signature was refused.
+// A smaller difference of clocks does not invalidate a signature.
 const MIN_SKEW_MS = 60_000
 
 /** The address of a region, and the credentials for it. */
 export interface AwsAccess {
   region: string
   credentials: AwsStaticKeys | AwsWebIdentity
-  /** In place of the region's own: a VPC endpoint, FIPS, or an emulator. */
+  /** Replaces the endpoint of the region: a VPC endpoint, FIPS, or an emulator. */
   endpoint?: string
 }
 
@@ -29,7 +29,7 @@ export interface AwsAccess {
 export type AwsCall = ReturnType<typeof awsCaller>
 
 /**
- * Makes the function that calls an operation of the service.
+ * Creates the function that calls an operation of the service.
  *
  * @throws {PosternError} `bad_request` for a configuration that cannot work.
  */
@@ -55,7 +55,7 @@ export function awsCaller(config: AwsAccess, options: ProviderOptions) {
     return ask(`${endpoint}/`, init, { ...options, maxBytes: options.maxBytes ?? MAX_ANSWER_BYTES })
   }
 
-  /** Signs with the server's time when ours is what it refused. Refused requests changed nothing. */
+  /** Signs again with the time of the server if it refused ours. A refused request changed nothing. */
   async function attempt(operation: string, body: Bytes, keys: AwsKeys, signal: AbortSignal) {
     const received = await sendSigned(operation, body, keys, signal)
     if (received.status === 200) return received

@@ -1,5 +1,5 @@
 /**
- * Keys for AWS: given, or by AssumeRoleWithWebIdentity, where no key has to be kept.
+ * Keys for AWS: static, or by AssumeRoleWithWebIdentity, for which no key has to be stored.
  *
  * @module
  */
@@ -19,24 +19,24 @@ import { ask, checkHeaderValue, type ProviderOptions, parseBaseUrl } from '../re
 import { kindOf } from './failures.ts'
 import type { AwsKeys } from './sigv4.ts'
 
-/** Keys of a user, or with `sessionToken` those of a session, which end without being renewed. */
+/** Keys of a user, or with `sessionToken` of a session, which end and are not renewed. */
 export interface AwsStaticKeys extends AwsKeys {
   kind: 'static'
 }
 
-/** A role that is taken on with the token of an identity provider (OpenID Connect). */
+/** A role that is assumed with the token of an issuer (OpenID Connect). */
 export interface AwsWebIdentity {
   kind: 'web_identity'
   roleArn: string
   /** Shown in CloudTrail; 2 to 64 of `[A-Za-z0-9_+=,.@-]`. */
   sessionName: string
-  /** Gives a token of the identity provider. */
+  /** Supplies a token of the issuer. */
   token: TokenSource
   /** 900 to 43200; AWS takes 3600 when not given. */
   durationSeconds?: number
-  /** An inline policy as JSON, which the session is limited to besides. */
+  /** An inline policy as JSON that further limits the session. */
   policy?: string
-  /** In place of the region's own. */
+  /** Replaces the endpoint of the region. */
   stsEndpoint?: string
 }
 
@@ -64,12 +64,12 @@ export function awsCredentials(
   return new RenewedCredentials((signal) => assumeRole(config, endpoint, { ...options, signal }), options)
 }
 
-/** The host of a region's services without their names. */
+/** The domain of the services of a region. */
 export function awsDomain(region: string): string {
   return `${region}.amazonaws.com${region.startsWith('cn-') ? '.cn' : ''}`
 }
 
-/** AssumeRoleWithWebIdentity needs no signature: the token is what it is about. */
+/** AssumeRoleWithWebIdentity needs no signature: the token authenticates it. */
 async function assumeRole(
   config: AwsWebIdentity,
   endpoint: string,
@@ -91,7 +91,7 @@ async function assumeRole(
   if (received.status !== 200) throw stsFailure(xml, received.status)
   const names = ['AccessKeyId', 'SecretAccessKey', 'SessionToken', 'Expiration']
   const [accessKeyId, secretAccessKey, sessionToken, expiration] = names.map((name) => element(xml, name))
-  // By the server's own clock, where it says: ours may be wrong.
+  // Prefer the clock of the server: ours may be wrong.
   const now = Date.parse(received.headers.get('Date') ?? '') || (options.now ?? Date.now)()
   const lifetimeMs = Date.parse(expiration ?? '') - now
   if (!accessKeyId || !secretAccessKey || !sessionToken || !(lifetimeMs > 0)) throw new ProviderFailure('unavailable')
@@ -102,11 +102,11 @@ async function assumeRole(
 function stsFailure(xml: string, status: number): ProviderFailure {
   const code = element(xml, 'Code') ?? ''
   const kind = kindOf(code, '', status)
-  // To be denied the role is to have no credentials.
+  // A denied role means that there are no credentials.
   return new ProviderFailure(kind === 'denied' ? 'credentials' : kind, { code })
 }
 
-/** The text of an element that occurs once and has nothing in it but text without entities. */
+/** The text of an element that occurs once and contains only text without entities. */
 function element(xml: string, name: string): string | null {
   const found = [...xml.matchAll(new RegExp(`<${name}>([\\x21-\\x25\\x27-\\x3b\\x3d-\\x7e]{1,16384})</${name}>`, 'g'))]
   return found.length === 1 ? (found[0]?.[1] ?? null) : null

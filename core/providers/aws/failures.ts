@@ -1,5 +1,5 @@
 /**
- * What AWS's error codes mean. Its HTTP statuses mean little: 400 stands for nearly everything.
+ * The error codes of AWS. Its HTTP statuses mean little: 400 is used for almost everything.
  *
  * @module
  */
@@ -13,7 +13,7 @@ const CODES: Record<FailureKind, readonly string[]> = {
   deleted: [],
   disabled: [],
   expired: [],
-  // A KMS key that may not be used, or is switched off, is a denial: another region must not make up for it.
+  // A forbidden or disabled KMS key is a denial: another region must not make up for it.
   denied: [
     'AccessDeniedException',
     'AccessDenied',
@@ -71,15 +71,15 @@ export function awsFailure({ status, headers, body }: Received, now: number): Pr
   })
 }
 
-/** Whether the code may come from a clock that is wrong, ours or theirs. */
+/** Whether the code may come from a wrong clock, ours or theirs. */
 export function isClockFailure({ code }: ProviderFailure): boolean {
   return CLOCK_CODES.includes(code ?? '')
 }
 
 /**
- * The kind of a failure by its code.
+ * Returns the kind of a failure by its code.
  *
- * @param message Read for one thing only: of an InvalidRequestException, nothing else says that a secret is deleted.
+ * @param message Used for one case: of an InvalidRequestException, nothing else shows that a secret is deleted.
  */
 export function kindOf(code: string, message: string, status: number): FailureKind {
   const known = KIND_OF.get(code)

@@ -1,8 +1,8 @@
 /**
  * AWS Secrets Manager (API 2017-10-17, JSON 1.1).
  *
- * A region is a provider: the primary and its backup are two of them. A replica region is for reading only,
- * and refuses writes by itself.
+ * A region is a provider, so the primary and its backup are two providers. A replica region is read-only and refuses
+ * writes itself.
  *
  * @module
  */
@@ -28,12 +28,12 @@ import { kindOf } from './failures.ts'
 const MAX_VALUE_BYTES = 65_536
 const MAX_BATCH = 20
 const MAX_PAGE = 100
-/** The label of a version that is not current yet. It moves on with the next write. */
+/** The label of a version that is not yet current. The next write moves it. */
 const STAGED = 'POSTERN'
 
 /** A region and its credentials. */
 export interface AwsConfig extends AwsAccess {
-  /** A name that our policy covers and no secret has; read to tell whether the store serves us. */
+  /** The name for health checks: our policy covers it, and no secret has it. */
   healthName?: string
 }
 
@@ -101,7 +101,7 @@ export class AwsProvider implements Provider {
         found.set(SecretId, new ProviderFailure(kindOf(ErrorCode, Message ?? '', 400), { code: ErrorCode }))
       }
     }
-    // Some emulators leave out what they do not have.
+    // Some emulators omit missing secrets.
     return Promise.all(names.map((name) => found.get(name) ?? this.get(name, { signal }).catch(failureOf)))
   }
 
@@ -115,7 +115,7 @@ export class AwsProvider implements Provider {
         updatedAt: milliseconds(LastChangedDate ?? CreatedDate),
       }),
     )
-    // A page may be empty and not the last; the same page twice would never end.
+    // A page may be empty without being the last. A repeated page would never end.
     if (NextToken && NextToken === cursor) throw new ProviderFailure('unavailable')
     return { items, cursor: NextToken || null }
   }
@@ -126,7 +126,7 @@ export class AwsProvider implements Provider {
     return described
   }
 
-  /** The version that is current; `null` when the secret has none, `undefined` when there is no secret. */
+  /** Returns the current version; `null` if the secret has none, `undefined` if there is no secret. */
   async #currentOf(name: string, signal: AbortSignal): Promise<string | null | undefined> {
     const described = await this.#describe(name, signal).catch((error) => {
       if (failureOf(error).kind === 'not_found') return null
@@ -138,8 +138,8 @@ export class AwsProvider implements Provider {
   }
 
   /**
-   * A new version is staged, where no reader sees it, and then made current in place of the one that was
-   * expected: AWS has no other check-and-set. The key becomes the version's id, and tells a write that is repeated.
+   * Stages a new version, which no reader sees, and then makes it current in place of the expected one: AWS has no
+   * other check-and-set. The idempotency key becomes the id of the version and identifies a repeated write.
    */
   async put(name: string, value: Redacted<Bytes>, { signal, idempotencyKey, expect, replace }: ProviderPutOptions) {
     checkStoreName('aws', name)
@@ -155,7 +155,7 @@ export class AwsProvider implements Provider {
     return { version }
   }
 
-  /** Looks at the version that the write takes the place of: moving the label from it fails when another came between. */
+  /** Reads the version that the write replaces. Moving the label from it fails if another write came between. */
   async #checkShape(name: string, version: string, value: Redacted<Bytes>, signal: AbortSignal) {
     const present = await look(
       this.#call('GetSecretValue', { SecretId: name, VersionId: version }, Value, { signal }),
@@ -176,7 +176,7 @@ export class AwsProvider implements Provider {
     }
   }
 
-  /** A write that was made already, unless its key stands for another value. */
+  /** Handles a repeated write, unless its key belongs to another value. */
   async #repeated(name: string, value: Redacted<Bytes>, version: string, signal: AbortSignal) {
     const made = await this.get(name, { version, signal })
     if (!equal(made.value.reveal(), value.reveal())) throw new ProviderFailure('conflict')
@@ -190,7 +190,7 @@ export class AwsProvider implements Provider {
       await this.#call('UpdateSecretVersionStage', { ...move, ...origin }, z.unknown(), { signal })
     } catch (error) {
       if (failureOf(error).kind !== 'invalid') throw error
-      // It was another one, unless this write was made before and its answer got lost.
+      // Another version was current, unless this is a repeat of a write whose response was lost.
       if ((await this.#currentOf(name, signal)) !== version) throw new ProviderFailure('conflict')
     }
   }
@@ -212,7 +212,7 @@ export class AwsProvider implements Provider {
     if (begin) {
       const input = { SecretId: name, ClientRequestToken: token, RotateImmediately: true }
       await this.#call('RotateSecret', input, z.unknown(), { signal }).catch((error) => {
-        // That is how it says that the one before, which is ours, is tried again.
+        // The service answers so while it retries our earlier rotation.
         if (progress !== 'pending' || failureOf(error).kind !== 'invalid') throw error
       })
     }
@@ -232,17 +232,20 @@ export class AwsProvider implements Provider {
   }
 }
 
-/** How far the rotation of a token is, by the labels of all versions. While another one has begun, none can begin. */
+/**
+ * Returns the progress of a rotation from the labels of all versions. No rotation can begin while another one is in
+ * progress.
+ */
 function progressOf(stages: [string, string[]][], token: string): 'none' | 'pending' | 'done' | 'other' {
   const labels = stages.find(([version]) => version === token)?.[1] ?? []
-  // It was current, and another one is by now.
+  // It was current before another version.
   if (labels.includes('AWSCURRENT') || labels.includes('AWSPREVIOUS')) return 'done'
   const [pending, pendingLabels = []] = stages.find(([, other]) => other.includes('AWSPENDING')) ?? []
   if (pending === undefined || pendingLabels.includes('AWSCURRENT')) return 'none'
   return pending === token ? 'pending' : 'other'
 }
 
-/** Text as text, anything else as bytes. The service has no empty secret, and counts 64 KiB. */
+/** Writes text as text and anything else as bytes. The service has no empty secrets, and a limit of 64 KiB. */
 function contentOf(value: Redacted<Bytes>): { SecretString: string } | { SecretBinary: string } {
   const bytes = value.reveal()
   if (bytes.length === 0 || bytes.length > MAX_VALUE_BYTES) throw new ProviderFailure('invalid', { code: 'Size' })
@@ -281,7 +284,7 @@ function versionOf({ VersionId, VersionStages, CreatedDate }: z.output<typeof Ve
   return { version: VersionId, stage: stage ?? null, createdAt: milliseconds(CreatedDate), enabled: true }
 }
 
-/** The current version first: dates come in whole seconds. */
+/** Sorts the current version first: dates have whole seconds. */
 function rank({ stage }: ProviderVersion): number {
   return stage === 'current' ? 0 : stage === 'previous' ? 1 : 2
 }

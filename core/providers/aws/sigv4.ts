@@ -28,24 +28,24 @@ export interface SignableRequest {
   query: string
   /** The headers to sign, `host` included, in the order in which they are sent. */
   headers: readonly (readonly [name: string, value: string])[]
-  /** The very bytes that will be sent. */
+  /** The exact bytes of the body. */
   body: Bytes
 }
 
-/** What a signature is good for. */
+/** The scope of a signature. */
 export interface SigningScope {
   region: string
   service: string
-  /** Milliseconds since the Unix epoch. One instant: at midnight, two would give two dates. */
+  /** Milliseconds since the Unix epoch. Use one instant: at midnight, two would give two dates. */
   now: number
-  /** Whether `.`, `..` and empty segments are folded: by every service but S3. */
+  /** Whether `.`, `..` and empty segments are normalised: by every service except S3. */
   normalize?: boolean
 }
 
 /**
  * Signs a request.
  *
- * @returns The headers to send beside those that were signed.
+ * @returns The headers to add to the signed ones.
  */
 export function sign(request: SignableRequest, keys: AwsKeys, scope: SigningScope): [name: string, value: string][] {
   const date = amzDate(scope.now)
@@ -59,13 +59,13 @@ export function sign(request: SignableRequest, keys: AwsKeys, scope: SigningScop
   return [...added, ['authorization', authorization]]
 }
 
-/** The text whose MAC is the signature. The request has its `x-amz-date`. */
+/** The string to sign. The request has its `x-amz-date`. */
 export function stringToSign(request: SignableRequest, scope: SigningScope): string {
   const digest = hex(sha256(utf8(canonicalRequest(request, scope.normalize))))
   return [ALGORITHM, amzDate(scope.now), credentialScope(scope), digest].join('\n')
 }
 
-/** The one form of a request that both sides sign. */
+/** The canonical request. */
 export function canonicalRequest(request: SignableRequest, normalize = true): string {
   const headers = canonicalHeaders(request)
   return [

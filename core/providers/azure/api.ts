@@ -1,8 +1,8 @@
 /**
- * A call of Azure Key Vault, with a token from Entra ID.
+ * Calls of Azure Key Vault, with a token from Entra ID.
  *
- * Where tokens come from and go to is configured and nothing else: neither a challenge nor a link of an
- * answer sends one anywhere.
+ * Only the configuration decides where tokens come from and go to: no challenge and no link in a response can redirect
+ * one.
  *
  * @module
  */
@@ -35,15 +35,15 @@ export interface AzureAccess {
   vaultUrl: string
   tenantId: string
   clientId: string
-  /** A secret of the client, or the token of an identity provider that the client trusts. */
+  /** A secret of the client, or the token of an issuer that the client trusts. */
   credentials: { kind: 'client_secret'; clientSecret: Redacted<string> } | { kind: 'federated'; assertion: TokenSource }
-  /** In place of `https://login.microsoftonline.com/{tenantId}/oauth2/v2.0/token`: another cloud, or an emulator. */
+  /** Replaces `https://login.microsoftonline.com/{tenantId}/oauth2/v2.0/token`, for another cloud or an emulator. */
   tokenEndpoint?: string
-  /** In place of `https://vault.azure.net`: another cloud. */
+  /** Replaces `https://vault.azure.net`, for another cloud. */
   resource?: string
 }
 
-/** A request below the vault's address. */
+/** A request to the vault. */
 export interface AzureRequest {
   method?: 'GET' | 'PUT' | 'DELETE'
   /** Its segments are checked or encoded already. */
@@ -67,10 +67,10 @@ const Problem = z.object({
 export type AzureCall = ReturnType<typeof azureCaller>
 
 /**
- * Makes the function that calls the vault.
+ * Creates the function that calls the vault.
  *
- * @throws {PosternError} `bad_request` for a configuration that cannot work, or that would give a token for one
- *   cloud to the host of another.
+ * @throws {PosternError} `bad_request` for a configuration that cannot work, or that would send a token for one cloud
+ *   to a host of another.
  */
 export function azureCaller(config: AzureAccess, options: ProviderOptions) {
   const { tenantId, clientId, resource = 'https://vault.azure.net' } = config
@@ -100,7 +100,9 @@ export function azureCaller(config: AzureAccess, options: ProviderOptions) {
   }
 }
 
-/** A token for a cloud's vaults opens all that its client may: it must not reach a host outside of that cloud. */
+/**
+ * A token for the vaults of a cloud opens all vaults of its client, so it must not reach a host outside of that cloud.
+ */
 function checkVaultHost(vaultUrl: string, resource: string, { allowLoopback = false }: ProviderOptions): void {
   const { hostname, pathname } = new URL(vaultUrl)
   const ours = hostname.endsWith(`.${new URL(resource).hostname}`) || (allowLoopback && isLoopback(hostname))
@@ -177,7 +179,7 @@ function conflictKind(inner: string, message: string): FailureKind {
   return deleted || /\bdeleted but recoverable\b/.test(message) ? 'deleted' : 'conflict'
 }
 
-/** Whether a challenge names our tenant and our resource; it is compared, and never followed. */
+/** Whether a challenge names the configured tenant and resource. It is compared, never followed. */
 function isOurChallenge(
   challenge: string | null,
   { tokenEndpoint, resource }: { tokenEndpoint: string; resource: string },

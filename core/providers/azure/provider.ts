@@ -1,8 +1,8 @@
 /**
- * Azure Key Vault, its secrets (REST API 7.5).
+ * Azure Key Vault secrets (REST API 7.5).
  *
- * A vault is a provider: the primary and its backup are two of them. Key Vault hands out secrets that are
- * expired or not valid yet; we do not.
+ * A vault is a provider, so the primary and its backup are two providers. Key Vault returns secrets that are expired or
+ * not valid yet; Postern does not.
  *
  * @module
  */
@@ -32,7 +32,7 @@ const ENCODING_TAG = 'postern-encoding'
 
 /** A Key Vault and its credentials. */
 export interface AzureConfig extends AzureAccess {
-  /** A name that no secret has; read to tell whether the store serves us. */
+  /** The name for health checks, which no secret has. */
   healthName?: string
 }
 
@@ -90,7 +90,7 @@ export class AzureProvider implements Provider {
     return secretOf(bundle)
   }
 
-  /** A deleted secret is not found either, until one looks where the deleted are kept. */
+  /** Distinguishes a deleted secret: it is not found either, except among the deleted ones. */
   async #toldFromDeleted(name: string, signal: AbortSignal, error: unknown): Promise<never> {
     const failure = failureOf(error)
     if (failure.kind !== 'not_found') throw failure
@@ -117,7 +117,7 @@ export class AzureProvider implements Provider {
       name: partsOf(item.id).name,
       updatedAt: milliseconds(item.attributes.updated),
     }))
-    // The service cannot filter. A page may be empty and not the last; the same one twice would never end.
+    // The service cannot filter. A page may be empty without being the last. A repeated page would never end.
     if (next !== null && next === cursor) throw new ProviderFailure('unavailable')
     return { items: found.filter(({ name }) => name.toLowerCase().startsWith(prefix.toLowerCase())), cursor: next }
   }
@@ -149,7 +149,7 @@ export class AzureProvider implements Provider {
     return { version: partsOf(written.id).version }
   }
 
-  /** The current version; `null` when there is no secret, `undefined` when there is one that cannot be read. */
+  /** Returns the current version; `null` if there is no secret, `undefined` if it cannot be read. */
   #currentOf(path: string, signal: AbortSignal): Promise<Bundle | null | undefined> {
     return this.#call({ path, signal }, Bundle).catch((error) => {
       const failure = failureOf(error)
@@ -183,7 +183,7 @@ export class AzureProvider implements Provider {
     return historyOf(items, await this.#newestOf(name, items, signal), this.#now())
   }
 
-  /** Times are in whole seconds: of two versions of one second, only reading tells which is current. */
+  /** Times have whole seconds: of two versions of one second, only a read tells which is current. */
   async #newestOf(name: string, items: z.output<typeof Item>[], signal: AbortSignal): Promise<string> {
     const latest = Math.max(...items.map(createdAt))
     const newest = items.filter((item) => createdAt(item) === latest).map(({ id }) => partsOf(id).version)
@@ -192,7 +192,7 @@ export class AzureProvider implements Provider {
   }
 }
 
-/** The query of the next page. The link is the server's word: it must lead to where we are. */
+/** Returns the query of the next page. The link is untrusted and must lead to the same place. */
 function nextQuery(link: string, origin: string, path: string): string {
   const url = URL.canParse(link) ? new URL(link) : null
   if (url?.origin !== origin || url.pathname.toLowerCase() !== path.toLowerCase() || url.username || url.password) {
@@ -206,7 +206,7 @@ function queryOf(text: string): URLSearchParams {
   return new URLSearchParams(text.replaceAll('+', '%2B'))
 }
 
-/** Name and version out of an id, `https://…/secrets/name/version`. */
+/** Parses name and version from an id, `https://…/secrets/name/version`. */
 function partsOf(id: string): { name: string; version: string } {
   const [, name, version = ''] =
     /^https:\/\/[^/?#]+\/secrets\/([0-9A-Za-z-]{1,127})(?:\/([0-9a-fA-F]{32}))?$/.exec(id) ?? []
@@ -255,7 +255,7 @@ function othersTags(current: Bundle | null | undefined): Record<string, string> 
   )
 }
 
-/** Which version came before the current one is told only where no other was made in the same second. */
+/** The previous version is known only if no other was made in the same second. */
 function historyOf(items: z.output<typeof Item>[], current: string, now: number): ProviderVersion[] {
   const rank = (item: z.output<typeof Item>) => (partsOf(item.id).version === current ? 0 : 1)
   const sorted = items.toSorted((a, b) => rank(a) - rank(b) || createdAt(b) - createdAt(a))

@@ -1,5 +1,5 @@
 /**
- * A call of HashiCorp Vault or OpenBao, and what their refusals mean.
+ * Calls of HashiCorp Vault or OpenBao, and the meaning of their refusals.
  *
  * @module
  */
@@ -23,26 +23,26 @@ const NAMESPACE = /^[\w.-]{1,128}(?:\/[\w.-]{1,128}){0,15}\/?$/
 export interface HashicorpAddress {
   /** `https://vault.example:8200` */
   address: string
-  /** Of Vault Enterprise or OpenBao. Never a part of a name: it is the wall between tenants. */
+  /** The namespace of Vault Enterprise or OpenBao. It is never part of a name: it separates tenants. */
   namespace?: string
 }
 
 /** A request to a server. */
 export interface HashicorpRequest {
   method?: 'GET' | 'POST' | 'DELETE'
-  /** Below `/v1/`; of segments that were checked and encoded. */
+  /** Below `/v1/`. Its segments are checked and encoded. */
   path: string
   /** An object, or the source of one. */
   body?: object | string
-  /** Requests that log in have none. */
+  /** Absent in requests that log in. */
   token?: Redacted<string>
   signal: AbortSignal
 }
 
-/** The code of an answer of the other version of the KV engine. */
+/** The code for a response of the other version of the KV engine. */
 export const OTHER_ENGINE = 'OtherEngine'
 
-/** Sends a request, and returns the answer when it is one of success, 200 or 204. */
+/** Sends a request and returns a response of success, 200 or 204. */
 export type HashicorpCall = (request: HashicorpRequest) => Promise<Received>
 
 const Problem = z.object({ errors: z.array(z.string()) })
@@ -53,7 +53,7 @@ const Gone = z.object({
 })
 
 /**
- * Makes the function that calls the server.
+ * Creates the function that calls the server.
  *
  * @throws {PosternError} `bad_request` for a configuration that cannot work.
  */
@@ -78,7 +78,7 @@ export function hashicorpCaller(config: HashicorpAddress, options: ProviderOptio
   }
 }
 
-/** Reads a refusal. It is the server's own only with its list of errors, or with what is left of a deleted version. */
+/** Reads a refusal. It is from the server only with its list of errors, or with the metadata of a deleted version. */
 function hashicorpFailure({ status, headers, body }: Received, now: number): ProviderFailure {
   const said = readAnswer(body, Problem)?.errors
   if (status === 404 && said === undefined && readAnswer(body, Warned)) {
@@ -95,7 +95,7 @@ function codeOf(status: number, errors: string[] = []): string {
   return status === 403 && message.includes('preflight capability check') ? HIDDEN_MOUNT : `Http${status}`
 }
 
-/** The statuses are the service's codes; where one has two meanings, its message is constant and tells. */
+/** The statuses are the codes of the service. Where one has two meanings, its constant message decides. */
 function kindOf(status: number, errors: string[] | undefined): FailureKind {
   if (status === 429) return 'throttled'
   const message = errors?.join(' ') ?? ''

@@ -1,6 +1,6 @@
 /**
- * Which version of the KV engine is mounted. The two answer one path with different things: of a secret of version 1,
- * version 2's path is absent, and a write to that path makes another secret beside it.
+ * Detection of the version of the KV engine. The two versions respond differently at the same path: a secret of version
+ * 1 is absent at the path of version 2, and a write there makes a second secret.
  *
  * @module
  */
@@ -13,12 +13,12 @@ import { OTHER_ENGINE } from './api.ts'
 /** The version of the KV secrets engine. */
 export type KvVersion = 1 | 2
 
-/** How long an answer of the server about its mount is believed when a secret is not found, or is about to be written. */
+/** How long the detected version is trusted when a secret is not found or is about to be written. */
 const FRESH_MS = 60_000
 const SETTING = 'POSTERN_PROVIDERS__HASHICORP_KV_VERSION'
 
 interface EngineOptions {
-  /** What the settings say; undefined to ask the server. */
+  /** The configured version; undefined to detect it. */
   configured: KvVersion | undefined
   /** Asks the server. @throws {ProviderFailure} */
   look(signal: AbortSignal): Promise<KvVersion>
@@ -26,12 +26,12 @@ interface EngineOptions {
   report: ReportEvent | undefined
 }
 
-/** The version of a mount: configured or asked for, and doubted when an answer is not of its form. */
+/** The version of a mount: configured or detected, and checked again after a response of the wrong form. */
 export class KvEngine {
   readonly #options: EngineOptions
   #known: KvVersion | null
   #lookedAt = Number.NEGATIVE_INFINITY
-  /** Whether the server says another version than the settings. */
+  /** Whether the server has another version than the settings. */
   #isMisconfigured = false
 
   constructor(options: EngineOptions) {
@@ -59,9 +59,9 @@ export class KvEngine {
   }
 
   /**
-   * Writes by the version that is mounted, which the server is asked for first.
+   * Writes with the API of the mounted version, which is detected first.
    *
-   * @throws {ProviderFailure} `invalid` when the settings say another one: nothing was sent.
+   * @throws {ProviderFailure} `invalid` if the settings name another version: nothing was sent.
    */
   async write<T>(signal: AbortSignal, work: (version: KvVersion) => Promise<T>): Promise<T> {
     return this.read(signal, async () => {
@@ -71,7 +71,7 @@ export class KvEngine {
     })
   }
 
-  /** A write of version 2 was answered as version 1 does: it made a secret beside the one that was meant. */
+  /** A write of version 2 got a response of version 1: it made a second secret beside the intended one. */
   strayed(): ProviderFailure {
     this.#lookedAt = Number.NEGATIVE_INFINITY
     this.#report(this.#known, 1)
@@ -82,7 +82,7 @@ export class KvEngine {
     return this.#options.now() - this.#lookedAt < FRESH_MS
   }
 
-  /** Asks the server; what the settings say stands where we may not. */
+  /** Detects the version. Without the right to do so, the settings decide. */
   async #look(signal: AbortSignal): Promise<KvVersion> {
     const { configured, look, now } = this.#options
     let found: KvVersion

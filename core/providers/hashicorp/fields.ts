@@ -1,5 +1,6 @@
 /**
- * What the fields of a KV secret mean: one value in the shape that we write, or a document of others, which stays as it is.
+ * The fields of a KV secret: one value in the shape that Postern writes, or a document of other clients, which stays
+ * unchanged.
  *
  * @module
  */
@@ -13,7 +14,7 @@ import { Redacted } from '../../redacted.ts'
 import type { ProviderPutOptions, ProviderSecret } from '../provider.ts'
 import { bytesOfText, checkFit, declaresType, documentOf, fieldsFrom, foreignShape, writtenContent } from '../shape.ts'
 
-/** The shape that we write. */
+/** The shape that Postern writes. */
 const OwnFields = z.object({
   value: z.string(),
   encoding: z._default(z.enum(ENCODINGS), 'utf8'),
@@ -26,7 +27,7 @@ export interface Fields {
   value: JsonValue
 }
 
-/** A secret in the shape that we write. */
+/** A secret in the shape that Postern writes. */
 interface Own {
   text: string
   encoding: Encoding
@@ -48,7 +49,7 @@ export function dataOf(
   const own = present && ownOf(present)
   if (present !== null && own === null) {
     const document = documentOf(written.text)
-    // Fields that look like ours would be read as one text.
+    // Fields in the shape of Postern would be read as one text.
     if (document !== null && ownOf({ source: document, value: document.root }) === null) return fieldsFrom(document)
     if (replace === undefined) throw foreignShape()
   }
@@ -71,7 +72,7 @@ function ownFields(value: Redacted<Bytes>, contentType: string | undefined, pres
   }
 }
 
-/** Reads fields as the shape that we write; `null` for the fields of others. */
+/** Reads fields in the shape that Postern writes; `null` for other fields. */
 function ownOf({ source, value: fields }: Fields): Own | null {
   const members = [...source.members(fields)]
   const isOurs = members.every(({ key }) => Object.hasOwn(OwnFields.shape, key))
@@ -81,7 +82,7 @@ function ownOf({ source, value: fields }: Fields): Own | null {
   return { text: own.value, encoding: own.encoding, contentType: own.content_type }
 }
 
-/** What we wrote, or the fields of others as one JSON document, each character as it came. */
+/** Reads a value that Postern wrote, or the fields of other clients as one JSON document, character by character. */
 export function secretOf(fields: Fields): Pick<ProviderSecret, 'value' | 'encoding' | 'contentType' | 'isFields'> {
   const own = ownOf(fields)
   if (own === null) {

@@ -44,12 +44,12 @@ import { walk } from './walk.ts'
 
 /** A mount of the KV secrets engine, and the credentials for it. */
 export interface HashicorpConfig extends HashicorpAddress {
-  /** Where the KV engine is mounted. */
+  /** The path of the KV engine. */
   mount: string
   /** Detected if not given. */
   kvVersion?: 1 | 2
   credentials: HashicorpCredentials
-  /** A name that our policy covers and no secret has; read to tell whether the store serves us. */
+  /** The name for health checks: our policy covers it, and no secret has it. */
   healthName?: string
 }
 
@@ -58,7 +58,7 @@ const Mount = z.object({
 })
 const VersionTimes = z.object({ created_time: z.string(), deletion_time: z.string(), destroyed: z.boolean() })
 const Read2 = z.object({ data: z.object({ metadata: z.extend(VersionTimes, { version: z.number() }) }) })
-/** Where the fields of a secret are in an answer. */
+/** The place of the fields in a response. */
 const FIELDS_1 = '/data'
 const FIELDS_2 = '/data/data'
 const Written2 = z.object({ data: z.object({ version: z.number() }) })
@@ -134,7 +134,7 @@ export class HashicorpProvider implements Provider {
     return { fields: { source, value }, answer }
   }
 
-  /** Which engine is mounted. */
+  /** Detects the mounted engine. */
   async #lookAtMount(signal: AbortSignal): Promise<KvVersion> {
     const { data } = await this.#request(
       { path: `sys/internal/ui/mounts/${this.#mount}/${this.#healthName}`, signal },
@@ -172,7 +172,7 @@ export class HashicorpProvider implements Provider {
     const { fields, answer } = await this.#requestFields({ path, signal }, FIELDS_2, Read2)
     const { metadata } = answer.data
     const expiresAt = milliseconds(metadata.deletion_time)
-    // On a live version this is a time to come, which the server looks at, by its own clock, before ours.
+    // On a live version this time is in the future; the server checks it by its own clock before us.
     if (expiresAt !== null && expiresAt <= this.#now()) throw new ProviderFailure('deleted')
     return {
       ...secretOf(fields),
@@ -193,7 +193,7 @@ export class HashicorpProvider implements Provider {
   }
 
   async list({ prefix, cursor, limit, signal }: Parameters<Provider['list']>[0]) {
-    // Folders are parts of names too: none may be a way out of the mount.
+    // Folders are parts of names and must not lead out of the mount.
     if (prefix.includes('/')) checkStoreName('hashicorp', prefix.slice(0, prefix.lastIndexOf('/')))
     const keysBelow = (folder: string): Promise<string[]> => {
       const below = `${folder === '' ? '' : `/${encode(folder.slice(0, -1))}`}?list=true`
@@ -207,7 +207,7 @@ export class HashicorpProvider implements Provider {
     return { items: names.map((name) => ({ name, updatedAt: null })), cursor: next }
   }
 
-  /** The look is at the version that the write must follow: nothing comes between the two. */
+  /** Reads the version that the write must follow, so no other write can come between. */
   async put(name: string, value: Redacted<Bytes>, options: ProviderPutOptions): Promise<{ version: string }> {
     checkStoreName('hashicorp', name)
     return this.#engine.write(options.signal, (kv) =>
@@ -240,7 +240,7 @@ export class HashicorpProvider implements Provider {
     return { version: UNVERSIONED }
   }
 
-  /** What a write would replace; `null` when there is nothing. */
+  /** Reads the fields that a write would replace; `null` if there are none. */
   #presentAt(path: string, pointer: string, { signal, replace }: ProviderPutOptions): Promise<Fields | null> {
     const read = this.#requestFields({ path, signal }, pointer, z.unknown()).then(({ fields }) => fields)
     return look(read, { replace })
@@ -250,12 +250,12 @@ export class HashicorpProvider implements Provider {
     return this.#request({ path: this.#pathOf(name, 'metadata'), signal }, Metadata).then(({ data }) => data)
   }
 
-  /** The number that a write must follow, so that of two at once one is told. */
+  /** Returns the number that a write must follow, so that one of two concurrent writes fails. */
   async #latestOf(name: string, signal: AbortSignal): Promise<number> {
     return this.#metadataOf(name, signal).then(({ current_version }) => current_version, zeroWhenAbsent)
   }
 
-  /** All versions, so that none of what was removed can be read by its number. They can be undeleted. */
+  /** Deletes all versions, so that none can be read by its number. They can be undeleted. */
   async remove(name: string, { signal }: { signal: AbortSignal }): Promise<void> {
     checkStoreName('hashicorp', name)
     await this.#engine.write(signal, (kv) =>
@@ -308,7 +308,7 @@ function encode(name: string): string {
   return name.split('/').map(encodeURIComponent).join('/')
 }
 
-/** The number of a version that a write expects. */
+/** Parses the number of an expected version. */
 function versionNumber(expect: string): number {
   if (!/^[1-9][0-9]{0,14}$/.test(expect)) throw new ProviderFailure('conflict')
   return Number(expect)
@@ -319,7 +319,7 @@ function isLive({ deletion_time, destroyed }: z.output<typeof VersionTimes>, now
   return !destroyed && (deletedAt === null || deletedAt > now)
 }
 
-/** RFC 3339 with nanoseconds, which not every engine's `Date.parse` takes; empty when there is none. */
+/** Parses RFC 3339 with nanoseconds, which not every `Date.parse` accepts. Empty means no time. */
 function milliseconds(time: string): number | null {
   const ms = Date.parse(time.replace(/(\.[0-9]{3})[0-9]+/, '$1'))
   return Number.isNaN(ms) ? null : ms

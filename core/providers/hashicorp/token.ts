@@ -1,5 +1,5 @@
 /**
- * A token of HashiCorp Vault or OpenBao: given, or by logging in; renewed while the server prolongs it.
+ * A token of HashiCorp Vault or OpenBao: given, or from a login; renewed while the server prolongs it.
  *
  * @module
  */
@@ -13,16 +13,16 @@ import { type HashicorpCall, parseMount } from './api.ts'
 /** How a token is obtained. */
 export type HashicorpCredentials =
   | { kind: 'token'; token: Redacted<string> }
-  /** A secret id may be good for one login: the source is asked for each. */
+  /** A secret id may allow only one login, so each login takes a new one from its source. */
   | { kind: 'approle'; mount?: string; roleId: string; secretId: TokenSource }
   /** Also Kubernetes, whose login has the same form, with `mount: 'kubernetes'`. */
   | { kind: 'jwt'; mount?: string; role: string; jwt: TokenSource }
 
-/** A token and how the server spoke of it. */
+/** A token and its lease. */
 export interface HashicorpToken {
   token: Redacted<string>
   renewable: boolean
-  /** What it was given at first, in milliseconds. */
+  /** Its initial lifetime, in milliseconds. */
   leaseMs: number
 }
 
@@ -61,10 +61,10 @@ export function hashicorpToken(
 }
 
 /**
- * Whether a token still is one. The server refuses a dead token and a forbidden path alike, but lets every token
- * look itself up.
+ * Distinguishes a dead token from a forbidden path. The server refuses both alike, but lets every live token look
+ * itself up.
  *
- * @returns The failure that a refused read stands for.
+ * @returns The failure of the refused read.
  */
 export async function refusedWith(token: Redacted<string>, call: HashicorpCall, signal: AbortSignal) {
   const denied = new ProviderFailure('denied', { code: 'Http403' })
@@ -75,9 +75,9 @@ export async function refusedWith(token: Redacted<string>, call: HashicorpCall, 
 }
 
 /**
- * Prolongs a token (the increment counts from now on, and is a wish).
+ * Renews a token (the increment counts from now and is only a request).
  *
- * @returns `null` when it has reached its end of life, or is refused: log in again.
+ * @returns `null` if it has reached its maximum lifetime or is refused: log in again.
  */
 async function renew(
   held: HashicorpToken,
@@ -92,7 +92,7 @@ async function renew(
   })
   const auth = received && readAnswer(received.body, Login)?.auth
   const lifetimeMs = (auth?.lease_duration ?? 0) * 1000
-  // A lease that stops growing ends with the longest life that its token may have.
+  // A lease that stops growing has reached the maximum lifetime of its token.
   return lifetimeMs > held.leaseMs / 2 ? { value: held, lifetimeMs } : null
 }
 
@@ -105,7 +105,7 @@ function begin(
   return logIn(credentials, call, signal)
 }
 
-/** How long a given token lasts. One that may not look itself up is taken for one without an end. */
+/** Looks up the lifetime of a given token. A token that may not look itself up counts as endless. */
 async function lookUp(
   token: Redacted<string>,
   call: HashicorpCall,
@@ -138,11 +138,11 @@ async function logIn(
   const path = `auth/${credentials.mount ?? credentials.kind}/login`
   const received = await call({ method: 'POST', path, body, signal }).catch((error) => {
     const failure = failureOf(error)
-    // Wrong role, wrong secret id, locked out: 400 and 403 say no more than that.
+    // A wrong role, a wrong secret id, a lockout: 400 and 403 do not distinguish them.
     throw failure.isOutage ? failure : new ProviderFailure('credentials', { code: failure.code })
   })
   const auth = readAnswer(received.body, Login)?.auth
-  // A server that asks for a second factor first has given no token.
+  // A server that requires a second factor has given no token.
   if (!auth) throw new ProviderFailure('credentials')
   if (!HEADER_VALUE.test(auth.client_token)) throw new ProviderFailure('unavailable', { code: 'Form' })
   const lifetimeMs = auth.lease_duration > 0 ? auth.lease_duration * 1000 : Number.POSITIVE_INFINITY

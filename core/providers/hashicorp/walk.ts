@@ -1,13 +1,13 @@
 /**
- * Names out of a store that lists one folder at a time, in the order of their bytes.
+ * Lists the names of a store that lists one folder at a time, in byte order.
  *
  * @module
  */
 
-/** Folders asked in one page, more than a name can be deep: each page gets on. */
+/** The most folders per page, more than the depth of a name: each page makes progress. */
 const MAX_FOLDERS = 64
 const MAX_DEPTH = 32
-// A key is one segment, and no way to another folder.
+// A key is one segment and must not lead to another folder.
 const KEY = /^(?!\.{1,2}\/?$)[^/]+\/?$/
 
 /**
@@ -47,7 +47,7 @@ function isWanted(key: string, prefix: string): boolean {
   return key.startsWith(prefix) || (key.endsWith('/') && prefix.startsWith(key))
 }
 
-/** A name after the cursor, or a folder that has some. */
+/** Whether a key is a name after the cursor, or a folder that may have some. */
 function isAhead(key: string, cursor: string | null): boolean {
   return cursor === null || key > cursor || (key.endsWith('/') && cursor.startsWith(key))
 }

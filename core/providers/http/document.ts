@@ -1,5 +1,6 @@
 /**
- * The document of a secret in the contract of docs/reference/stores/http.md: its value, what goes with it, and what others keep beside it.
+ * The document of a secret in the contract of docs/reference/stores/http.md: its value, its facts, and the fields of
+ * other clients.
  *
  * @module
  */
@@ -15,15 +16,15 @@ import { ProviderFailure, type ProviderPutOptions, type ProviderSecret } from '.
 import { failureOf, malformed, readSource, UNVERSIONED } from '../request.ts'
 import { bytesOfText, checkFit, declaresType, documentOf, fieldsFrom, foreignShape, writtenContent } from '../shape.ts'
 
-/** Where a store has things in its documents, as JSON pointers (RFC 6901). */
+/** The places of the parts of a document, as JSON pointers (RFC 6901). */
 export interface DocumentPlaces {
-  /** Where the value is in the answer, such as `/value`. */
+  /** The place of the value in the response, such as `/value`. */
   pointer: string
-  /** Where its version is. Without it the `ETag` is the version, and without that there is only one. */
+  /** The place of its version. Without it the `ETag` is the version, and without that there is only one version. */
   versionPointer?: string
 }
 
-/** What a condition can name (RFC 9110 section 8.8.3). */
+/** The form of an entity tag (RFC 9110 section 8.8.3). */
 export const TAG = /^[\x21\x23-\x7e]{1,256}$/
 
 /** A time, as a number of milliseconds since the Unix epoch or in RFC 3339. */
@@ -78,17 +79,17 @@ export function secretOf(received: Received, config: DocumentPlaces): ProviderSe
 /** A secret that a write would replace. */
 export interface Present {
   source: JsonSource
-  /** `null` when nothing is at the pointer. */
+  /** `null` if the pointer finds nothing. */
   value: JsonValue | null
   isBytes: boolean
   contentType: string | null
-  /** Whether there is more in the document than the value and what goes with it. */
+  /** Whether the document has more than the value and its facts. */
   hasOthers: boolean
-  /** What a condition can name it by. */
+  /** The entity tag for a condition. */
   tag: string | undefined
 }
 
-/** What a store says beside a value, and keeps by itself: the names of this contract, and of Postern's own answers. */
+/** The names beside a value that the store keeps itself: those of this contract, and of the responses of Postern. */
 const BESIDE: readonly string[] = [
   ...['name', 'version', 'encoding', 'contentType', 'createdAt', 'updatedAt', 'expiresAt', 'tags'],
   ...['provider', 'passedOver', 'cached'],
@@ -111,7 +112,7 @@ export function presentOf(received: Received, config: DocumentPlaces): Present {
   return { source, value: source.at(config.pointer), ...about, tag }
 }
 
-/** Whether an object on the way to the value has members that a write would drop. */
+/** Whether an object on the path of the value has members that a write would drop. */
 function hasOthers(source: JsonSource, { pointer, versionPointer }: DocumentPlaces): boolean {
   const [path, versionPath] = [tokensOf(pointer), tokensOf(versionPointer ?? '')]
   return path.some((token, depth) => {

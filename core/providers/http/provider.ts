@@ -1,6 +1,6 @@
 /**
- * Any store that speaks the small HTTP contract of docs/reference/stores/http.md: one address a secret, JSON, and a JSON
- * pointer to the value.
+ * Any store that implements the HTTP contract of docs/reference/stores/http.md: one address per secret, JSON, and a
+ * JSON pointer to the value.
  *
  * @module
  */
