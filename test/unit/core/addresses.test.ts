@@ -56,7 +56,7 @@ describe('canonicalAddress', () => {
     ['too many groups', '1:2:3:4:5:6:7:8:9'],
     ['too few groups', '1:2:3:4:5:6:7'],
     ['a group of five digits', '12345::'],
-    ['a group that is no number', 'g::'],
+    ['a group that is not a number', 'g::'],
     ['three colons', ':::'],
     ['one colon', ':'],
     ['a mapped address with a part above 255', '::ffff:256.0.0.1'],
@@ -76,7 +76,7 @@ describe('canonicalAddress', () => {
     expect(canonicalAddress(text)).toBeNull()
   })
 
-  it('is the same for what it wrote', () => {
+  it('is idempotent', () => {
     fc.assert(
       fc.property(fc.oneof(fc.ipV4(), fc.ipV6()), (text) => {
         const canonical = canonicalAddress(text)
@@ -85,7 +85,7 @@ describe('canonicalAddress', () => {
     )
   })
 
-  it('takes no text for an address that Node does not', () => {
+  it('accepts no text that Node does not accept as an address', () => {
     const junk = fc.string({ unit: fc.constantFrom(...'0129af.:%/ x'), maxLength: 20 })
     fc.assert(
       fc.property(fc.oneof(junk, fc.ipV4Extended(), fc.ipV6()), (text) => {
@@ -131,7 +131,7 @@ describe('parseRange', () => {
     ['2001:db8:c000::/33', '2001:db8:8000::/33'],
     ['::1/0', '::/0'],
     ['::1/127', '::/127'],
-  ])('row 27: refuses %s, which has host bits set, and names %s', (text, meant) => {
+  ])('row 27: refuses %s, which has host bits set, and suggests %s', (text, meant) => {
     const error = refusalFrom(() => parseRange(text, 'allowed'))
     expect(error.message).toBe(`Range has host bits set; ${meant} has none`)
     expect(error.detail).toEqual({ field: 'allowed' })
@@ -165,13 +165,13 @@ describe('parseRange', () => {
     expect(refusalFrom(() => parseRange(text)).code).toBe('bad_request')
   })
 
-  it('never quotes what is no address', () => {
+  it('never quotes text that is not an address', () => {
     const secret = canary()
     expect(leaks(shownBy(refusalFrom(() => parseRange(`${secret}/8`))), [secret])).toEqual([])
     expect(leaks(shownBy(refusalFrom(() => parseRange(`10.0.0.0/${secret}`))), [secret])).toEqual([])
   })
 
-  it('row 27: refuses with a range that it takes, for any address and prefix', () => {
+  it('row 27: suggests a valid range in each refusal, for any address and prefix', () => {
     const ranges = fc.oneof(
       fc.tuple(fc.ipV4(), fc.integer({ min: 0, max: 32 })),
       fc.tuple(

@@ -9,7 +9,7 @@ describe('utf8', () => {
     expect(bytes.hex(bytes.utf8('aé€😀'))).toBe('61c3a9e282acf09f9880')
   })
 
-  it('is undone by parseUtf8 for every well-formed text', { timeout: 60_000 }, () => {
+  it('is inverted by parseUtf8 for every well-formed text', { timeout: 60_000 }, () => {
     fc.assert(fc.property(fc.string({ unit: 'binary' }), (text) => bytes.parseUtf8(bytes.utf8(text)) === text))
   })
 })
@@ -53,7 +53,7 @@ describe('u64be', () => {
 })
 
 describe('randomBytes', () => {
-  it('gives as many bytes as asked, never the same twice', () => {
+  it('returns the requested number of bytes, different each time', () => {
     const seen = new Set(Array.from({ length: 100 }, () => bytes.hex(bytes.randomBytes(16))))
     expect(seen.size).toBe(100)
     expect([...seen].every((text) => text.length === 32)).toBe(true)
@@ -100,7 +100,7 @@ describe('hex', () => {
     ['upper case', 'AB'],
     ['mixed case', 'aB'],
     ['a prefix', '0xab'],
-    ['a character that is no digit', 'ag'],
+    ['a character outside the alphabet', 'ag'],
     ['a sign', '-1'],
     ['white space in front', ' ab'],
     ['a line feed behind', 'ab\n'],
@@ -120,7 +120,7 @@ describe('base64', () => {
     )
   })
 
-  it('writes and reads more bytes than an engine takes as arguments', () => {
+  it('writes and reads more bytes than an engine accepts as arguments', () => {
     const value = new Uint8Array(300_000).map((_, i) => i * 7)
     expect(bytes.base64(value)).toBe(Buffer.from(value).toString('base64'))
     expect(bytes.parseBase64(bytes.base64(value))).toEqual(value)
@@ -137,7 +137,7 @@ describe('base64', () => {
     ['white space inside', 'Zm 9v'],
     ['a line feed behind', 'Zm9v\n'],
     ['the alphabet of base64url', '-_-_'],
-    ['a character that is no digit', 'Zm9*'],
+    ['a character outside the alphabet', 'Zm9*'],
     ['one digit', 'Z'],
   ])('refuses %s', (_, text) => {
     expect(bytes.parseBase64(text)).toBeNull()
@@ -167,12 +167,12 @@ describe('base64url', () => {
     ['the alphabet of base64', '+/+/'],
     ['white space', 'Zm9v '],
     ['a line feed behind', 'Zm9v\n'],
-    ['a character that is no digit', 'Zm9.'],
+    ['a character outside the alphabet', 'Zm9.'],
   ])('refuses %s', (_, text) => {
     expect(bytes.parseBase64url(text)).toBeNull()
   })
 
-  it('gives every bytes one spelling: what parses is what would be written', () => {
+  it('has one spelling for each value: only canonical text parses', () => {
     const digits = fc.string({ unit: fc.constantFrom(...'AQgw01+/-_='), maxLength: 9 })
     fc.assert(
       fc.property(digits, (text) => {
@@ -211,7 +211,7 @@ describe('equal', () => {
     expect(bytes.equal(Uint8Array.from(a), Uint8Array.from(b))).toBe(false)
   })
 
-  it('row 53: looks at every byte, wherever the first is that differs: its time tells nothing', () => {
+  it('row 53: reads every byte, wherever the first difference is, so that its time reveals nothing', () => {
     const looks = (at: number | null, size = 32) => {
       let count = 0
       const secret = new Uint8Array(32)

@@ -44,7 +44,7 @@ const TRACES = [
 ]
 
 describe('the list', () => {
-  it('has an example of each form here', () => {
+  it('has an example for each form', () => {
     expect(WHOLE.map(([kind]) => kind)).toEqual(CREDENTIAL_FORMS.map(({ kind }) => kind))
   })
 
@@ -55,7 +55,7 @@ describe('the list', () => {
 
   const traces = new Set(CREDENTIAL_FORMS.filter(({ trace }) => trace).map(({ kind }) => kind))
   const traced = WHOLE.filter(([kind]) => traces.has(kind)).map(([, credential]) => credential)
-  it.each([...traced, ...TRACES])('has a log take out %s', (credential) => {
+  it.each([...traced, ...TRACES])('makes a log redact %s', (credential) => {
     const cleansed = cleanse(`agent/1 (${credential})`)
     expect(cleansed).toMatch(/^agent\/1 \(<redacted>/)
     expect([isClean(`{"agent":"${credential.split('\n')[0]}"}`), isClean(JSON.stringify(cleansed))]).toEqual([
@@ -64,7 +64,7 @@ describe('the list', () => {
     ])
   })
 
-  it('leaves words alone that only look alike', () => {
+  it('leaves words alone that only look similar', () => {
     for (const text of [
       'npm_config_registry',
       'task-force-of-the-whole-company-and-its-friends',
@@ -74,7 +74,7 @@ describe('the list', () => {
       expect([cleanse(text), detect(text)]).toEqual([text, []])
   })
 
-  it('takes as long as its input is', () => {
+  it('takes time linear in its input', () => {
     for (const hostile of ['eyJaaaaaaaa', 'pst_a', 'SG.', '-----BEGIN A', 'xoxb']) {
       const [small, large] = [2000, 32_000].map((times) => hostile.repeat(times)) as [string, string]
       const search = (text: string) => () => text.replace(CREDENTIAL_TRACE, '')

@@ -21,7 +21,7 @@ const CODES = [
 const reasons = Object.keys(REFUSALS) as Reason[]
 
 describe('PosternError', () => {
-  it('is an Error with a code, a message, and details that cannot be changed', () => {
+  it('is an Error with a code, a message and frozen details', () => {
     const detail = { field: 'name' }
     const error = new PosternError('bad_request', 'Wrong', detail)
     detail.field = 'other'
@@ -50,22 +50,22 @@ describe('refusal', () => {
     expect(error.message).toMatch(/^[A-Z].*[^.]$/)
   })
 
-  it('tells the reason where it is finer than the code, and only there', () => {
+  it('states the reason where it is more specific than the code', () => {
     expect(refusal('expired').detail).toEqual({ reason: 'expired' })
     expect(refusal('denied').detail).toEqual({})
     expect(refusal('denied', { auditIndex: 3 }).detail).toEqual({ auditIndex: 3 })
     expect(refusal('exists', { auditIndex: 3 }).detail).toEqual({ auditIndex: 3, reason: 'exists' })
   })
 
-  it('has one reason only for denied, so that it does not tell whether a secret exists', () => {
+  it('has a single reason for denied, which hides whether a secret exists', () => {
     const denials = reasons.filter((reason) => REFUSALS[reason][0] === 'denied')
-    // The second is a provider's, and told to nobody but who has the right to read.
+    // The second comes from a provider, and is shown only to callers with the right to read.
     expect(denials).toEqual(['denied', 'provider_denied'])
   })
 })
 
 describe('badRequest', () => {
-  it('names the field, and the limit when there is one', () => {
+  it('names the field, and the limit if there is one', () => {
     expect(badRequest('body', 'Too large', { limitBytes: 10 }).detail).toEqual({ field: 'body', limitBytes: 10 })
     expect(badRequest('body', 'Wrong').detail).toEqual({ field: 'body' })
     expect(badRequest('body', 'Wrong').code).toBe('bad_request')
@@ -73,21 +73,21 @@ describe('badRequest', () => {
 })
 
 describe('unwrap', () => {
-  it('returns what was granted, with the index of its entry', () => {
+  it('returns a granted output, with the index of its entry', () => {
     expect(unwrap({ ok: true, index: 4, quota: null, value: 'x' })).toMatchObject({ index: 4, value: 'x' })
   })
 
-  it('throws what was refused, with the index of its entry', () => {
+  it('throws a refusal, with the index of its entry', () => {
     const error = refusalFrom(() => unwrap({ ok: false, index: 4, quota: null, reason: 'no_secret' }))
     expect([error.code, error.detail]).toEqual(['not_found', { auditIndex: 4, reason: 'no_secret' }])
   })
 
-  it('says when to try again if storage failed, and names no entry where there is none', () => {
+  it('says when to retry after a storage failure, and names no missing entry', () => {
     const error = refusalOf({ ok: false, index: null, quota: null, reason: 'storage' })
     expect([error.code, error.detail]).toEqual(['unavailable', { reason: 'storage', retryAfterSeconds: 1 }])
   })
 
-  it('tells nothing of why a caller is not authenticated, not even whether it was recorded', () => {
+  it('does not reveal why a caller is unauthenticated, or whether that was recorded', () => {
     for (const index of [null, 7]) {
       expect(refusalOf({ ok: false, index, quota: null, reason: 'unauthenticated' }).detail).toEqual({})
     }
@@ -95,7 +95,7 @@ describe('unwrap', () => {
 })
 
 describe('the error of a server', () => {
-  it('keeps a reason that is not known here, by its form alone', () => {
+  it('keeps an unknown reason if it is well formed', () => {
     const told = { code: 'conflict', detail: 'Frozen' }
     for (const reason of [...reasons, 'newer_than_this']) {
       expect(errorOf({ ...told, reason }).detail).toEqual({ reason })
@@ -105,7 +105,7 @@ describe('the error of a server', () => {
     }
   })
 
-  it('has no code that is not known here', () => {
+  it('never has an unknown code', () => {
     expect(errorOf({ code: 'newer', detail: 'Something' })).toMatchObject({ code: 'unavailable', message: 'Something' })
     expect(errorOf('no problem')).toMatchObject({ code: 'unavailable', message: 'Server refused' })
   })

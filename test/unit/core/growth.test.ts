@@ -1,10 +1,10 @@
-/** That a read costs no more where there is more. Only ratios, of times taken in turn: the machine is the same for both. */
+/** The cost of a read does not grow with the vault. Ratios only, of times measured in turn on the same machine. */
 import { afterEach, expect, it } from 'vitest'
 import { type GrownVault, growVault } from '../../perf/bench/growth.ts'
 
 const SMALL = { secrets: 10, entries: 10 }
 const ROUNDS = 12
-/** Of trees that are some levels deeper, and do not fit a cache any more. What grows in proportion is at a hundred. */
+/** Allows for trees that are some levels deeper and outgrow a cache. Linear growth would give a hundred. */
 const AT_MOST = 4
 
 let opened: GrownVault[] = []
@@ -16,7 +16,7 @@ afterEach(() => {
 it.each([
   ['secrets', { ...SMALL, secrets: 100_000 }],
   ['entries in its log', { ...SMALL, entries: 50_000 }],
-])('a read of a vault with many %s costs about what it costs in a small one', (_, many) => {
+])('a read costs about as much in a vault with many %s as in a small one', (_, many) => {
   const [small, large] = [growVault(SMALL), growVault(many)]
   opened = [small, large]
   // The least of each: what else the machine does only ever adds.

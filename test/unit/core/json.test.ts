@@ -10,7 +10,7 @@ const nested = (depth: number) => '['.repeat(depth) + ']'.repeat(depth)
 const texts = (count: number) => JSON.stringify(Array(count).fill('a'))
 
 describe('parseJson', () => {
-  it('reads what JSON.parse reads', { timeout: 60_000 }, () => {
+  it('reads every document that JSON.parse reads', { timeout: 60_000 }, () => {
     const simpleKey = fc
       .string({ unit: 'binary', maxLength: 5 })
       .filter((key) => !/^(?:__proto__|constructor|prototype)$/.test(key))
@@ -36,7 +36,7 @@ describe('parseJson', () => {
     expect(parse(JSON.stringify(tricky))).toEqual(tricky)
   })
 
-  it('lets the same key stand in different objects', () => {
+  it('accepts the same key in different objects', () => {
     const text = '{"a":{"a":[{"a":1},{"a":2}]},"b":"a"}'
     expect(parse(text)).toEqual(JSON.parse(text))
   })
@@ -86,11 +86,11 @@ describe('parseJson', () => {
     expect(reasonFor(`${'{"a":'.repeat(MAX_DEPTH + 1)}1${'}'.repeat(MAX_DEPTH + 1)}`)).toContain('deeper')
   })
 
-  it('counts the depth of what is open, not how many brackets there were', () => {
+  it('counts open brackets, not all brackets, as depth', () => {
     expect(parse(`[${Array(500).fill('{}').join()}]`)).toHaveLength(500)
   })
 
-  it('row 12: refuses a depth of 100,000 without running out of stack', () => {
+  it('row 12: refuses a depth of 100,000 without a stack overflow', () => {
     expect(refusalFrom(() => parse(nested(100_000))).code).toBe('bad_request')
     expect(refusalFrom(() => parse('['.repeat(100_000))).code).toBe('bad_request')
   })
@@ -100,7 +100,7 @@ describe('parseJson', () => {
     expect(reasonFor(texts(MAX_STRINGS + 1))).toContain(`at most ${MAX_STRINGS} texts`)
   })
 
-  it('counts keys as texts', () => {
+  it('counts keys as strings', () => {
     const members = Array.from({ length: MAX_STRINGS + 1 }, (_, i) => `"k${i}":0`)
     expect(parse(`{${members.slice(1).join()}}`)).toBeInstanceOf(Object)
     expect(reasonFor(`{${members.join()}}`)).toContain('texts')
@@ -127,7 +127,7 @@ describe('parseJson', () => {
     expect(reasonFor(text)).toBe('Body must be JSON')
   })
 
-  it('names the field that it was asked for', () => {
+  it('names the given field', () => {
     expect(refusalFrom(() => parseJson(bytesOf('{'), 'payload')).detail).toEqual({ field: 'payload' })
   })
 

@@ -10,7 +10,9 @@ const sliceAt = (text: string, pointer: string) => {
 }
 
 describe('JsonSource', () => {
-  it('rows 66, 67: slices what JSON.parse finds, and leaves all other characters', { timeout: 60_000 }, () => {
+  it('rows 66, 67: slices the values that JSON.parse finds, and leaves all other characters', {
+    timeout: 60_000,
+  }, () => {
     const document = fc.letrec<{ node: unknown }>((tie) => ({
       node: fc.oneof(
         { depthSize: 'small' },
@@ -55,7 +57,7 @@ describe('JsonSource', () => {
   )
 
   it.each(['1234567890123456789', '1.10', '1e400', '-0', '1E2', '-1.50e+07', 'true', 'null', '"\\ud800"', '"\\u0061"'])(
-    'row 67: slices %s as it is there, in every place',
+    'row 67: slices %s unchanged, in every position',
     (text) => {
       expect(sliceAt(text, '')).toBe(text)
       expect(sliceAt(`{"a" :\t${text}\r\n}`, '/a')).toBe(text)
@@ -82,11 +84,11 @@ describe('JsonSource', () => {
     ['{"a":1,"\\u0061":1}', '/a'],
     ['{"a":{"b":1},"a":{"c":2}}', '/a/b'],
     ['{"x":{"a":1,"b":2,"a":3}}', '/x/a'],
-  ])('row 67: finds nothing in %s at %s, where a key is there twice (RFC 6901 section 4)', (text, pointer) => {
+  ])('row 67: finds nothing in %s at %s, where a key is repeated (RFC 6901 section 4)', (text, pointer) => {
     expect(sliceAt(text, pointer)).toBeNull()
   })
 
-  it('finds what stands beside a repeated key', () => {
+  it('finds the neighbours of a repeated key', () => {
     expect(sliceAt('{"a":1,"a":2,"b":3}', '/b')).toBe('3')
   })
 
@@ -112,9 +114,9 @@ describe('JsonSource', () => {
   })
 
   it.each([
-    ['a key that is there twice', '{"a":1,"a":1}', false],
+    ['a repeated key', '{"a":1,"a":1}', false],
     ['one that is spelled in two ways', '{"a":1,"\\u0061":1}', false],
-    ['one that is there twice further down', '{"x":[{"b":{"a":1,"a":2}}]}', false],
+    ['a repeated key further down', '{"x":[{"b":{"a":1,"a":2}}]}', false],
     ['a lone surrogate in a string', '{"x":["\\udc00"]}', false],
     ['a lone surrogate in a key', '{"\\ud800":1}', false],
     ['equal keys of two objects', '{"a":{"a":1},"b":{"a":1}}', true],

@@ -27,7 +27,7 @@ const secretName = fc
   .filter((name) => name.length <= NAME_MAX_LENGTH)
 
 describe('parseName', () => {
-  it('takes every name of the grammar as it is', () => {
+  it('accepts every name of the grammar unchanged', () => {
     fc.assert(fc.property(secretName, (name) => parseName(name) === name))
   })
 
@@ -40,7 +40,7 @@ describe('parseName', () => {
     ['a segment of 128 characters', 'a'.repeat(128)],
     ['512 characters', [127, 127, 127, 128].map((length) => 'a'.repeat(length)).join('/')],
     ['a reserved word inside a longer segment', 'constructors/my-prototype'],
-  ])('takes %s', (_, name) => {
+  ])('accepts %s', (_, name) => {
     expect(parseName(name)).toBe(name)
   })
 
@@ -91,7 +91,7 @@ describe('parseName', () => {
     expect(refusalFrom(() => parseName('a'.repeat(NAME_MAX_LENGTH + 1))).message).toContain('at most 512')
   })
 
-  it('row 8: gives one spelling to a name: no two that differ only in case, form or encoding', {
+  it('row 8: has one spelling for each name, in case, normal form and encoding', {
     timeout: 60_000,
   }, () => {
     fc.assert(
@@ -112,7 +112,7 @@ describe('parseName', () => {
 })
 
 describe('parseNamePrefix', () => {
-  it('takes every cut of every valid name', { timeout: 60_000 }, () => {
+  it('accepts every prefix of every valid name', { timeout: 60_000 }, () => {
     fc.assert(
       fc.property(secretName, (name) => {
         for (let end = 0; end <= name.length; end++)

@@ -63,7 +63,7 @@ describe('covers', () => {
     expect(covers(given, uncovered)).toBe(false)
   })
 
-  it('agrees with its docstring, taken word for word', () => {
+  it('agrees with a literal reading of its docstring', () => {
     fc.assert(
       fc.property(pattern, name, (given, text) => {
         expect(covers(given, text)).toBe(coversByTheBook(given.split('/'), text.split('/')))
@@ -72,7 +72,7 @@ describe('covers', () => {
     )
   })
 
-  it('takes ten times as long, not a hundred times, for ten times as many segments and stars', {
+  it('takes linear time in the number of segments and stars', {
     timeout: 60_000,
   }, () => {
     const stars = (count: number) => Array(count).fill('*').join('/')
@@ -123,7 +123,7 @@ describe('globMatches', () => {
     expect(globMatches(glob, text)).toBe(false)
   })
 
-  it('agrees with its docstring, taken word for word', () => {
+  it('agrees with a literal reading of its docstring', () => {
     const glob = fc.array(fc.constantFrom('a', 'b', '*', '*'), { maxLength: 9 }).map((chars) => chars.join(''))
     const text = fc.array(fc.constantFrom('a', 'b'), { maxLength: 10 }).map((chars) => chars.join(''))
     fc.assert(
@@ -134,7 +134,7 @@ describe('globMatches', () => {
     )
   })
 
-  it('row 49: takes ten times as long, not a hundred times, for a text ten times as long', { timeout: 60_000 }, () => {
+  it('row 49: takes linear time in the length of the text', { timeout: 60_000 }, () => {
     const globs = [`*${'a'.repeat(20)}b`, `${'*a'.repeat(50)}*b`, `${'*'.repeat(100)}b`]
     const matching = (length: number) => {
       const text = 'a'.repeat(length)
@@ -145,7 +145,7 @@ describe('globMatches', () => {
     expect(growth(matching(2000), matching(20_000), 40)).toBeLessThan(40)
   })
 
-  it('row 49: takes a glob of ten thousand stars for one star, and no longer for stars between letters', () => {
+  it('row 49: treats ten thousand stars as one star, and takes no longer for stars between letters', () => {
     const text = 'a'.repeat(256)
     expect([globMatches('*'.repeat(10_000), text), globMatches(`${'*'.repeat(10_000)}b`, text)]).toEqual([true, false])
     const between = (stars: number) => () => {

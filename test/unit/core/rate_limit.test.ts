@@ -71,7 +71,7 @@ describe('Throttle', () => {
     ])
   })
 
-  it('agrees with counting, whenever requests come', () => {
+  it('agrees with a count of requests at any times', () => {
     const waits = fc.array(fc.oneof(fc.nat(30), fc.nat(2000), fc.constant(0), fc.nat(4_000_000)), { maxLength: 60 })
     fc.assert(
       fc.property(limit, waits, (given, steps) => {
@@ -89,7 +89,7 @@ describe('Throttle', () => {
     )
   })
 
-  it('admits no more in any span than the limit and what the span gives back, whatever the limit', () => {
+  it('admits in any span at most the limit and the share that flows back', () => {
     const anyLimit = fc.record({ requests: fc.integer({ min: 1, max: 40 }), periodMs: fc.constantFrom(1000, 60_000) })
     fc.assert(
       fc.property(anyLimit, fc.array(fc.nat(400), { maxLength: 120 }), (given, steps) => {
@@ -111,7 +111,7 @@ describe('Throttle', () => {
     )
   })
 
-  it('says how many more it would admit now, and when it would admit one', () => {
+  it('returns the remaining requests, and the time of the next', () => {
     fc.assert(
       fc.property(limit, fc.array(fc.nat(300), { minLength: 1, maxLength: 30 }), (given, steps) => {
         const throttle = new RateLimiter()
@@ -132,7 +132,7 @@ describe('Throttle', () => {
     )
   })
 
-  it('counts a request in all its windows or in none, in whatever order they stand', () => {
+  it('counts a request in all its windows or in none, in any order of windows', () => {
     for (const reverse of [false, true]) {
       const throttle = new RateLimiter()
       const principal = windowOf(perSecond(5), 'principal', 'ann')
@@ -159,18 +159,18 @@ describe('Throttle', () => {
     for (const window of windows) expect(allowed(throttle, [window], NOW)).toBe(false)
   })
 
-  it('answers null when no window applies', () => {
+  it('returns null when no window applies', () => {
     expect(new RateLimiter().admit([], NOW)).toBeNull()
   })
 
   it.each([1, 999, 1001, 600_000])(
-    'row 52: admits no more because the clock went back by %i ms, and no less once it goes on',
+    'row 52: admits no more after the clock went back by %i ms, and no less once it runs again',
     (back) => {
       const throttle = new RateLimiter()
       const windows = [windowOf(perSecond(4))]
       for (let i = 0; i < 4; i++) expect(allowed(throttle, windows, NOW)).toBe(true)
       expect(allowed(throttle, windows, NOW - back)).toBe(false)
-      // Two requests that were told the time in another order change nothing; a clock that was set is the clock.
+      // Two requests with times out of order change nothing. A corrected clock counts as the clock.
       const now = back > 1000 ? NOW - back : NOW
       expect(allowed(throttle, windows, now + 249)).toBe(false)
       expect(allowed(throttle, windows, now + 250)).toBe(true)
@@ -178,7 +178,7 @@ describe('Throttle', () => {
     },
   )
 
-  it('row 52: gives no more than a period allows for a clock that was set back and is right again', () => {
+  it('row 52: admits no more than a period allows after a clock was set back and corrected', () => {
     const throttle = new RateLimiter()
     const windows = [windowOf(perSecond(4))]
     const admitted = (now: number) => Array.from({ length: 10 }, () => allowed(throttle, windows, now)).filter(Boolean)
@@ -189,7 +189,7 @@ describe('Throttle', () => {
     for (let i = 0; i < 1000; i++) expect(allowed(throttle, windows, NOW - (i % 2) * 900)).toBe(false)
   })
 
-  it('marks the first refusal of a key in a period, and no other, whatever is admitted in between', () => {
+  it('marks only the first refusal of a key in a period, even with admissions in between', () => {
     const throttle = new RateLimiter()
     const windows = [windowOf(perSecond(2))]
     const firsts = (now: number, count: number) =>
@@ -203,7 +203,7 @@ describe('Throttle', () => {
     expect([1, 2, 3].map(() => throttle.admit(others, NOW)?.first)).toEqual([false, true, false])
   })
 
-  it('remembers so many keys and no more, however many come', () => {
+  it('remembers a bounded number of keys', () => {
     const throttle = new RateLimiter(100)
     const hourly = { requests: 1, periodMs: 3_600_000 }
     const ask = (key: string) => allowed(throttle, [windowOf(hourly, 'source', key)], NOW)

@@ -14,7 +14,7 @@ const nested = {
 }
 
 describe('Redacted', () => {
-  it('gives its value to who asks for it', () => {
+  it('reveals its value on request', () => {
     expect(redacted.reveal()).toBe(value)
   })
 
@@ -67,7 +67,7 @@ describe('Redacted', () => {
     expect(leaks(show() as string | Uint8Array, [value])).toEqual([])
   })
 
-  it('is not a number, so that arithmetic tells nothing', () => {
+  it('is not a number, so that arithmetic reveals nothing', () => {
     expect(Number(new Redacted(1234))).toBeNaN()
     expect((new Redacted(1234) as unknown as number) > 1).toBe(false)
   })
@@ -82,7 +82,7 @@ describe('Redacted', () => {
     expect(() => Object.assign(redacted, { leak: value })).toThrow(TypeError)
   })
 
-  it('hides bytes as it hides text', () => {
+  it('hides bytes as well as text', () => {
     const bytes = bytesOf(value)
     const hidden = new Redacted(bytes)
     const shown = `${inspect(hidden, { showHidden: true, customInspect: false })}${JSON.stringify({ hidden })}${hidden}`

@@ -31,7 +31,7 @@ describe('parseReference', () => {
   })
 
   it.each<[string, unknown]>([
-    ['what is no text', { vault: 'acme' }],
+    ['a value that is not a string', { vault: 'acme' }],
     ['nothing', ''],
     ['another scheme', 'https://acme/db'],
     ['the scheme in capitals', 'POSTERN://acme/db'],
@@ -59,7 +59,7 @@ describe('parseReference', () => {
     ['version 0', 'postern://acme/db?version=0'],
     ['a version with a leading zero', 'postern://acme/db?version=03'],
     ['a version with a sign', 'postern://acme/db?version=+3'],
-    ['a version that is no whole number', 'postern://acme/db?version=3.0'],
+    ['a version that is not an integer', 'postern://acme/db?version=3.0'],
     ['a version in hexadecimal', 'postern://acme/db?version=0x3'],
     ['a version of 2^53', 'postern://acme/db?version=9007199254740992'],
     ['a pointer without a slash in front', 'postern://acme/db#password'],
@@ -73,7 +73,7 @@ describe('parseReference', () => {
     expect(refusalFrom(() => parseReference(input)).code).toBe('bad_request')
   })
 
-  it('takes exactly 1024 characters', () => {
+  it('accepts up to 1024 characters', () => {
     const text = `postern://acme/db#/${'a'.repeat(1024 - 19)}`
     expect(text).toHaveLength(1024)
     expect(parseReference(text).pointer).toHaveLength(1024 - 18)
@@ -88,13 +88,13 @@ describe('parseReference', () => {
     }
   })
 
-  it('is what formatReference writes, with one number sign and no other character that a URI has not', () => {
+  it('is the form that formatReference writes, with one number sign and only URI characters otherwise', () => {
     const reference = { vault: 'acme', name: 'db', version: 3, pointer: '/a?b#c d%/é' }
     expect(formatReference(reference)).toBe('postern://acme/db?version=3#/a%3Fb%23c%20d%25/%C3%A9')
     expect(formatReference({ vault: 'acme', name: 'db' })).toBe('postern://acme/db')
   })
 
-  it('reads back whatever formatReference writes', { timeout: 60_000 }, () => {
+  it('reads back every text that formatReference writes', { timeout: 60_000 }, () => {
     const segment = fc
       .stringMatching(/^[a-z0-9](?:[a-z0-9_.-]{0,8}[a-z0-9])?$/)
       .filter((s) => !/^(?:constructor|prototype)$/.test(s))
@@ -210,7 +210,7 @@ describe('pick', () => {
     ['the index "-", which is behind the end', '/foo/-'],
     ['an index with a leading zero', '/foo/00'],
     ['an index with a sign', '/foo/+1'],
-    ['an index that is no number', '/foo/length'],
+    ['an index that is not a number', '/foo/length'],
     ['a key inside a text', '/foo/0/length'],
     ['a key inside a number', '/a~1b/0'],
     ['an inherited property', '/constructor'],
@@ -238,27 +238,27 @@ describe('pick', () => {
     expect(pick(written, '')).toBe(picked)
   })
 
-  it('row 67: finds nothing where a null is, and never its letters', () => {
+  it('row 67: finds nothing at a null, and never the text null', () => {
     expect(pick('{"a":null}', '/a')).toBeNull()
     expect(pick('{"a":null}', '/a/b')).toBeNull()
     expect(pick('null', '')).toBeNull()
     expect(pick('{"a":"null"}', '/a')).toBe('null')
   })
 
-  it('row 67: finds nothing where a string is no Unicode text', () => {
+  it('row 67: finds nothing at a string that is not Unicode text', () => {
     expect(pick('{"a":"x\\ud800"}', '/a')).toBeNull()
     expect(pick('{"a":"\\udc00\\ud800"}', '/a')).toBeNull()
     expect(pick('{"a":"\\ud83d\\ude00"}', '/a')).toBe('\u{1f600}')
   })
 
-  it('row 67: says JSON of an object and an array only', () => {
+  it('row 67: gives the JSON content type to objects and arrays only', () => {
     const json = '{"o":{},"a":[],"s":"{}","n":1}'
     const types = ['', '/o', '/a', '/s', '/n'].map((pointer) => pickTyped(json, pointer)?.contentType)
     const text = 'text/plain; charset=utf-8'
     expect(types).toEqual(['application/json', 'application/json', 'application/json', text, text])
   })
 
-  it('finds nothing in what is no JSON document', () => {
+  it('finds nothing in text that is not JSON', () => {
     expect(pick('not json', '')).toBeNull()
     expect(pick('', '')).toBeNull()
   })

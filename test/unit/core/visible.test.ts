@@ -24,22 +24,22 @@ const SEEN = [
 ]
 
 describe('a text of one line', () => {
-  it.each(HIDDEN)('row 73: is refused where a part of it is not seen as it is: %j', (text) => {
+  it.each(HIDDEN)('row 73: is refused with invisible or misleading characters: %j', (text) => {
     expect(isVisible(text)).toBe(false)
     expect(CreateToken.safeParse({ principal: 'ann', label: text }).success).toBe(false)
     expect(PutSecret.safeParse({ value: 'x', tags: { about: text } }).success).toBe(false)
     expect(isVisible(visible(text))).toBe(true)
   })
 
-  it.each(SEEN)('is taken in any language: %j', (text) => {
+  it.each(SEEN)('is accepted in any language: %j', (text) => {
     expect([isVisible(text), visible(text), cleanse(text)]).toEqual([true, text, text])
   })
 
-  it('has no say about values', () => {
+  it('does not restrict values', () => {
     expect(PutSecret.safeParse({ value: 'a\u202eb\u200b' }).success).toBe(true)
   })
 
-  it('is linear in its length', () => {
+  it('is checked in linear time', () => {
     const timeOf = (length: number) => {
       const start = performance.now()
       for (let i = 0; i < 20; i++) isVisible('\u0645\u200c'.repeat(length) + '\ufe0f'.repeat(length))
@@ -49,7 +49,7 @@ describe('a text of one line', () => {
     expect(timeOf(40_000)).toBeLessThan(40 * 8 * Math.max(timeOf(1000), 0.5))
   })
 
-  it('that 0.1 stored is shown with what was hidden replaced', async () => {
+  it('is shown with its hidden characters replaced when 0.1 stored it', async () => {
     const bench = await openApp(null)
     await bench.send(bench.secret('a'), { method: 'PUT', body: '{"value":"x","tags":{"about":"y"}}' })
     bench.sql.all("UPDATE secret SET tags = ? WHERE name = 'a'", JSON.stringify({ about: 'a\u202eb' }))

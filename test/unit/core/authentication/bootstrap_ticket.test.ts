@@ -28,7 +28,7 @@ describe('a bootstrap ticket', () => {
     expect(token).toEqual({ principal: 'admin', expires_at: null, minted_with: null })
   })
 
-  it('row 65: gives another token until the one that it gave is used, which ends the one before; then it is spent', () => {
+  it('row 65: replaces its token until one is used; the ticket is spent then', () => {
     const bench = openEmpty()
     const ticket = bootstrapTicket()
     expect(['first', 'second'].map((who) => bench.exchange(ticket, who))).toEqual(['ok', 'ok'])
@@ -40,7 +40,7 @@ describe('a bootstrap ticket', () => {
     expect(bench.exchange(ticket, 'third')).toBe('ticket_used')
   })
 
-  it('row 65: is spent by a session of its token, by a refused request of it, and across a restart', () => {
+  it('row 65: is spent by a session of its token, by a refused request with it, and after a restart', () => {
     for (const call of [
       callOf('first', 'session.open', { hash: tokenHashOf('s'), accessor: 's', jkt: null, factor: null }),
       callOf('first', 'secret.read', { name: 'none' }),
@@ -70,7 +70,7 @@ describe('a bootstrap ticket', () => {
     expect(outcomeOf(bench.execute(exchangeOf(ticket, tokenHashOf('third')))[0]!)).toBe('ticket_used')
   })
 
-  it('row 65: opens a vault once for two that come at once', () => {
+  it('row 65: opens a vault once for two simultaneous requests', () => {
     const bench = openEmpty()
     const vault = new Vault(bench.sql, serverPolicy(UNLIMITED), NOW)
     const calls = ['first', 'second'].map((who) => exchangeOf(bootstrapTicket(), tokenHashOf(who)))
@@ -79,7 +79,7 @@ describe('a bootstrap ticket', () => {
     expect(answers.map(outcomeOf)).toEqual(['ok', 'has_principals'])
   })
 
-  it('row 65: is spent or gives another token when it comes in the batch of the first use, by their order', () => {
+  it('row 65: is spent or gives another token in the batch of the first use, by their order', () => {
     for (const order of ['use first', 'ticket first']) {
       const bench = openEmpty()
       const ticket = bootstrapTicket()
@@ -92,7 +92,7 @@ describe('a bootstrap ticket', () => {
     }
   })
 
-  it('row 65: opens no vault that has a principal, not even one that is disabled', () => {
+  it('row 65: opens no vault that has a principal, even a disabled one', () => {
     const bench = openVault()
     const before = bench.log().length
     const ticket = () => ticketOf(BOOTSTRAP, { expiresAt: bench.now + 60_000 })
@@ -111,13 +111,13 @@ describe('a bootstrap ticket', () => {
   it.each([
     ['that is late', NOW],
     ['that claims more than an hour', NOW + 3_600_001],
-  ])('row 65: is refused %s, by the time of the vault, and leaves nothing behind', (_, expiresAt) => {
+  ])('row 65: is refused %s, by the time of the vault, and changes nothing', (_, expiresAt) => {
     const bench = openEmpty()
     expect(bench.exchange(bootstrapTicket(expiresAt), 'first')).toBe('ticket_late')
     expect([bench.isEmpty(), bench.log()]).toEqual([true, []])
   })
 
-  it('row 65: is late between two times that it is presented, like any other', () => {
+  it('row 65: expires between two uses like any other ticket', () => {
     const bench = openEmpty()
     const ticket = bootstrapTicket()
     bench.exchange(ticket, 'first')
@@ -125,7 +125,7 @@ describe('a bootstrap ticket', () => {
     expect([bench.exchange(ticket, 'second'), bench.use('first')]).toEqual(['ticket_late', 'ok'])
   })
 
-  it('row 65: fills no log when it is presented again and again', () => {
+  it('row 65: writes no further entries when it is presented repeatedly', () => {
     const bench = openEmpty()
     const ticket = bootstrapTicket()
     bench.exchange(ticket, 'first')
@@ -140,7 +140,7 @@ describe('a bootstrap ticket', () => {
     ).toEqual([['ticket_used', 'warning']])
   })
 
-  it('row 65: asks for nothing but its own exchange', () => {
+  it('row 65: exempts its own exchange only from other checks', () => {
     const bench = openEmpty()
     const caller = { ...callerFor('x'), credential: { kind: 'ticket', ticket: bootstrapTicket() } } as const
     const vault = new Vault(bench.sql, serverPolicy(UNLIMITED), NOW)

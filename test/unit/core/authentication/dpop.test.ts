@@ -50,7 +50,7 @@ const goodClaims = {
   ath: createHash('sha256').update(TOKEN).digest('base64url'),
   nonce: nonceAt(nonceKey, NOW),
 }
-/** A proof that is right but for what is changed; `undefined` leaves a member out. */
+/** A valid proof with some members replaced; `undefined` leaves a member out. */
 const proofWith = (claims: Part, header: Part = {}, signer: Signer = es256) =>
   craft({ ...goodHeader, ...header }, { ...goodClaims, ...claims }, signer)
 
@@ -83,13 +83,13 @@ const RFC_JWK = {
 }
 
 describe('verifyProof', () => {
-  it('tells the key, what the proof is known by, and to whom the answer is to be sealed', async () => {
+  it('returns the key, the id of the proof, and the key to seal the answer to', async () => {
     const proof = await verifyProof(proofWith({}), here)
     expect(proof).toEqual({ jkt: thumbprintOf(publicJwk), id: expect.stringMatching(/^[\w-]{43}$/), seal: null })
     expect((await verifyProof(proofWith({ postern_seal: 'thumbprint' }), here)).seal).toBe('thumbprint')
   })
 
-  it('takes the proof of RFC 9449 section 7.1 for all but its nonce', async () => {
+  it('accepts all of the proof in RFC 9449 section 7.1 except its nonce', async () => {
     const [header = '', payload = '', signature = ''] = RFC_PROOF.split('.')
     const key = createPublicKey({ key: RFC_JWK, format: 'jwk' })
     const signed = verify(
@@ -118,12 +118,12 @@ describe('verifyProof', () => {
     expect((await verifyProof(proof, here)).jkt).toBe(thumbprintOf(jwk))
   })
 
-  it('makes the thumbprint of the members that identify a key, and of no others', async () => {
+  it('computes the thumbprint over the members that identify a key', async () => {
     const jwk = { use: 'sig', kid: 'mine', ...publicJwk, alg: 'ES256', extra: 1 }
     expect((await verifyProof(proofWith({}, { jwk }), here)).jkt).toBe(thumbprintOf(publicJwk))
   })
 
-  it('takes a proof that was made by makeProof', async () => {
+  it('accepts a proof from makeProof', async () => {
     const key = await makeProofKey()
     expect(key.privateKey.extractable).toBe(false)
     const now = Date.now()
@@ -139,7 +139,7 @@ describe('verifyProof', () => {
     }
   })
 
-  it('knows a proof by its key, address and jti: another of any is another proof, a new signature is not', async () => {
+  it('identifies a proof by its key, address and jti, not by its signature', async () => {
     const idOf = async (proof: string, about: Partial<Expected> = {}) =>
       (await verifyProof(proof, { ...here, ...about })).id
     const same = [proofWith({}), proofWith({}), proofWith({ iat: SECONDS - 5 })]
@@ -230,7 +230,7 @@ describe('row 30: verifyProof refuses', () => {
     ['an iat that is a text', proofWith({ iat: String(SECONDS) })],
     ['an iat more than 300 s ahead', proofWith({ iat: SECONDS + 301 })],
     ['an iat more than 300 s ago', proofWith({ iat: SECONDS - 301 })],
-    ['a seal that is no text', proofWith({ postern_seal: { kty: 'EC' } })],
+    ['a seal that is not a string', proofWith({ postern_seal: { kty: 'EC' } })],
     ['a proof that is longer than 4096 characters', proofWith({ pad: 'a'.repeat(3000) })],
     ['two proofs, joined as a runtime joins two headers', `${proofWith({})}, ${proofWith({ jti: 'b' })}`],
     ['the same proof twice', `${proofWith({})},${proofWith({})}`],
@@ -246,13 +246,13 @@ describe('row 30: verifyProof refuses', () => {
     expect(await refusedFor(proof)).toEqual(NO)
   })
 
-  it('a change of any part after it was signed', async () => {
+  it('any part that changed after signing', async () => {
     const parts = proofWith({}).split('.')
     const others = proofWith({ jti: 'another' }, { kid: '1' }).split('.')
     for (const at of [0, 1, 2]) expect(await refusedFor(parts.with(at, others[at]!).join('.'))).toEqual(NO)
   })
 
-  it('an ath where no token comes with it', async () => {
+  it('an ath without a token', async () => {
     expect(await refusedFor(proofWith({}), { token: null })).toEqual(NO)
     await verifyProof(proofWith({ ath: undefined }), { ...here, token: null })
   })
@@ -262,20 +262,20 @@ describe('row 30: verifyProof refuses', () => {
     ['one of another vault', nonceAt(otherNonceKey, NOW)],
     ['one from two minutes ago', nonceAt(nonceKey, NOW - 120_000)],
     ['one from the future', nonceAt(nonceKey, NOW + 60_000)],
-    ['one that is no text', 5],
+    ['one that is not a string', 5],
     ['an empty one', ''],
     ['one that was cut', nonceAt(nonceKey, NOW).slice(0, -2)],
     ['one that is too long', `${nonceAt(nonceKey, NOW)}${'A'.repeat(40)}`],
     ['one in another alphabet', `${nonceAt(nonceKey, NOW).slice(0, -1)}*`],
     ['one of our time with a MAC of nothing', `${nonceAt(nonceKey, NOW).slice(0, 11)}${'A'.repeat(21)}`],
-  ])('a nonce that is not ours and fresh, saying so: %s', async (_, nonce) => {
+  ])('a nonce that is foreign or stale, with use_dpop_nonce: %s', async (_, nonce) => {
     expect(await refusedFor(proofWith({ nonce }))).toEqual(NONCE)
     // Only to one who proved all the rest.
     expect(await refusedFor(proofWith({ nonce, htm: 'PUT' }))).toEqual(NO)
   })
 })
 
-describe('verifyProof is not stricter than the standard', () => {
+describe('verifyProof accepts all that the standard allows', () => {
   it.each([
     ['the host in upper case', 'https://POSTERN.Example/v1/vaults/acme/secrets/a'],
     ['the scheme in upper case', 'HTTPS://postern.example/v1/vaults/acme/secrets/a'],
@@ -285,11 +285,11 @@ describe('verifyProof is not stricter than the standard', () => {
     expect(await verifyProof(proofWith({ htu }), here)).toMatchObject({ seal: null })
   })
 
-  it('the query and the fragment of the request do not count', async () => {
+  it('the query and the fragment of the request are ignored', async () => {
     expect(await verifyProof(proofWith({}), { ...here, url: `${URL_HERE}?version=1#x` })).toMatchObject({ seal: null })
   })
 
-  it('a clock may be off by 300 s, either way', async () => {
+  it('a clock may differ by 300 s in either direction', async () => {
     for (const iat of [SECONDS - 300, SECONDS + 300, SECONDS + 0.5]) {
       expect(await verifyProof(proofWith({ iat }), here)).toMatchObject({ seal: null })
     }
@@ -299,7 +299,7 @@ describe('verifyProof is not stricter than the standard', () => {
     expect(await verifyProof(proofWith({ jti: 'a'.repeat(128) }), here)).toMatchObject({ seal: null })
   })
 
-  it('row 52: a nonce is good for its minute and the next, and not after the clock went back', async () => {
+  it('row 52: a nonce is valid for its minute and the next, and not after the clock went back', async () => {
     const minute = Math.floor(NOW / 60_000) * 60_000
     const nonce = nonceAt(nonceKey, minute)
     expect(nonceAt(nonceKey, minute + 59_999)).toBe(nonce)

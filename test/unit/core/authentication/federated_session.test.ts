@@ -47,7 +47,7 @@ describe('session.federate', () => {
     return { bench, ask, change }
   }
 
-  it('signs in whose claims meet all conditions, as the principal of the trust', () => {
+  it('signs in a token whose claims meet all conditions, as the principal of the trust', () => {
     const { ask, bench } = federated()
     expect(ask({})).toBe('ok')
     const [session] = bench.granted('admin', 'session.list', { principal: 'ci' })
@@ -59,7 +59,7 @@ describe('session.federate', () => {
     })
   })
 
-  it('row 33: takes the old form of a subject and the new one, since it goes by ids', () => {
+  it('row 33: accepts the old and the new form of a subject, since conditions name ids', () => {
     const { ask } = federated()
     expect(ask({ sub: 'repo:octo-org@65/octo-repo@74:ref:refs/heads/main' })).toBe('ok')
     expect(ask({ sub: 'repo:new-name/renamed:environment:prod', repository: 'new-name/renamed' })).toBe('ok')
@@ -82,7 +82,7 @@ describe('session.federate', () => {
   })
 
   it.each<[string, unknown]>([
-    ['is not there', undefined],
+    ['is absent', undefined],
     ['is null', null],
     ['is a list that holds it', ['74']],
     ['is an object', { 74: '74' }],
@@ -93,7 +93,7 @@ describe('session.federate', () => {
     expect(federated().ask({ repository_id: value })).toBe('unauthenticated')
   })
 
-  it('takes a number and a truth value for their text', () => {
+  it('compares a number and a boolean by their text', () => {
     expect(federated().ask({ repository_id: 74 })).toBe('ok')
     expect(federated({ email_verified: ['true'] }).ask({ email_verified: true })).toBe('ok')
     expect(federated({ email_verified: ['true'] }).ask({ email_verified: false })).toBe('unauthenticated')
@@ -112,13 +112,13 @@ describe('session.federate', () => {
       expect(ask({ ref })).toBe('unauthenticated')
   })
 
-  it('takes a token once', () => {
+  it('accepts a token once', () => {
     const { ask } = federated()
     const once = { once: 'the same' }
     expect(['ok', 'unauthenticated', 'unauthenticated']).toEqual([ask({}, once), ask({}, once), ask({}, once)])
   })
 
-  it('row 76: takes a token again with the key that it first came with, and alerts of any other', () => {
+  it('row 76: accepts a token again with the key of its first use, and alerts on any other', () => {
     const { ask, bench } = federated()
     const token = { once: 'the same', onceExpiresAt: bench.now + 86_400_000 }
     const mine = { ...token, jkt: 'mine' }
@@ -138,7 +138,7 @@ describe('session.federate', () => {
     ])
   })
 
-  it('row 76: takes a token without a key once, whatever key comes after, and alerts of none', () => {
+  it('row 76: accepts a token without a key once, and alerts on no key that follows', () => {
     const { ask, bench } = federated()
     const token = { once: 'the same' }
     expect([ask({}, token), ask({}, token), ask({}, { ...token, jkt: 'key' })]).toEqual([
@@ -153,7 +153,7 @@ describe('session.federate', () => {
     ['once', ['ok', 'unauthenticated', 'unauthenticated'], 'warning'],
     ['same-key', ['ok', 'ok', 'unauthenticated'], 'alert'],
     ['until-expiry', ['ok', 'ok', 'ok'], null],
-  ])('row 76: takes a token as often as its trust says: %s', (assertions, expected, severity) => {
+  ])('row 76: accepts a token as often as its trust allows: %s', (assertions, expected, severity) => {
     const { ask, bench, change } = federated()
     change({ assertions })
     const token = { once: 'the same' }
@@ -163,7 +163,7 @@ describe('session.federate', () => {
     expect(refusal?.severity ?? null).toBe(severity)
   })
 
-  it('row 76: keeps what a trust says when it is put again without it, and takes a trust of 0.1 for once', () => {
+  it('row 76: keeps the assertions of a trust that is put again without them, and reads a trust of 0.1 as once', () => {
     const { bench, change } = federated()
     const shown = () => bench.granted('admin', 'issuer.list', {})[0]!.assertions
     expect(shown()).toBe('same-key')
@@ -176,7 +176,7 @@ describe('session.federate', () => {
     expect(shown()).toBe('once')
   })
 
-  it('row 76: records why a well-signed token is refused, each token once and so many an hour at most', () => {
+  it('row 76: records why a well-signed token is refused, once a token and with a limit an hour', () => {
     const { ask, bench } = federated()
     const reasons = () =>
       bench
@@ -197,7 +197,7 @@ describe('session.federate', () => {
     expect(reasons()).toHaveLength(size + 1)
   })
 
-  it('refuses when the trust changed since it was checked, or is gone', () => {
+  it('refuses when the trust changed after the check, or is gone', () => {
     const { ask, bench, change } = federated()
     const before = change({ audience: 'another' })
     expect(ask({}, { candidates: [{ id: 'ci', revision: before }] })).toBe('unauthenticated')
@@ -206,7 +206,7 @@ describe('session.federate', () => {
     expect(ask({})).toBe('unauthenticated')
   })
 
-  it('ends the sessions that a trust made when it is changed or deleted', () => {
+  it('ends the sessions of a trust when it is changed or deleted', () => {
     const { ask, bench, change } = federated()
     const live = () => bench.granted('admin', 'session.list', { principal: 'ci' }).length
     expect([ask({}), live()]).toEqual(['ok', 1])
@@ -216,7 +216,7 @@ describe('session.federate', () => {
     expect(live()).toBe(0)
   })
 
-  it('refuses a token of another issuer, though a trust in ours is named', () => {
+  it('refuses a token of another issuer than that of the named trust', () => {
     const { ask } = federated()
     for (const iss of ['https://evil.example', `${github.iss}/`, undefined])
       expect(ask({ iss })).toBe('unauthenticated')

@@ -31,20 +31,20 @@ import {
 const weakRsa = generateKeyPairSync('rsa', { modulusLength: 1024 })
 
 describe('issuerOf', () => {
-  it('reads whom a token says that it is from, and verifies nothing', () => {
+  it('reads the issuer that a token claims, without verifying it', () => {
     expect(issuerOf(tokenWith({}, {}, () => Buffer.from('nonsense')))).toBe(ISSUER)
   })
 
   it.each([
     ...['', 'nope', 'a.b.c', '....'],
     ...[undefined, 5, null, [ISSUER], 'a'.repeat(513)].map((iss) => tokenWith({ iss })),
-  ])('refuses a token that says nothing of use (%#)', (token) => {
+  ])('refuses a token without a usable issuer (%#)', (token) => {
     expect(refusalFrom(() => issuerOf(token)).code).toBe('unauthenticated')
   })
 })
 
 describe('verifyAssertion', () => {
-  it('gives the claims, and what the token is known by and until when', async () => {
+  it('returns the claims, the id of the token and its expiry', async () => {
     const { claims, once, expiresAt } = await provider().verify(tokenWith({ repository_id: '74' }))
     expect(claims).toEqual({ ...goodClaims, repository_id: '74' })
     expect(once).toMatch(/^[\w-]{43}$/)
@@ -55,11 +55,11 @@ describe('verifyAssertion', () => {
     ['RS256', 'rsa', rs256],
     ['ES256', 'ec', (input) => sign('sha256', input, { key: p256.privateKey, dsaEncoding: 'ieee-p1363' })],
     ['EdDSA', 'ed', (input) => sign(null, input, ed25519.privateKey)],
-  ])('takes %s', async (alg, kid, signer) => {
+  ])('accepts %s', async (alg, kid, signer) => {
     expect((await provider().verify(tokenWith({}, { alg, kid }, signer))).claims.sub).toBe('repo:a/b')
   })
 
-  it('takes our audience alone in a list, a lagging clock, and a token without a type', async () => {
+  it('accepts our audience alone in a list, a lagging clock, and a token without a type', async () => {
     const { verify } = provider()
     for (const change of [{ aud: ['postern'] }, { iat: SECONDS + 30 }, { exp: SECONDS - 29 }, { nbf: SECONDS + 30 }]) {
       expect((await verify(tokenWith(change))).claims).toMatchObject(change)
@@ -67,7 +67,7 @@ describe('verifyAssertion', () => {
     expect((await verify(tokenWith({}, { typ: undefined }))).claims.iss).toBe(ISSUER)
   })
 
-  it('knows a token by what was signed, whatever its signature is spelled like', async () => {
+  it('identifies a token by its signed part, not by the spelling of its signature', async () => {
     const { verify } = provider()
     const es256: Signer = (input) => sign('sha256', input, { key: p256.privateKey, dsaEncoding: 'ieee-p1363' })
     const tokens = [0, 1].map(() => tokenWith({}, { alg: 'ES256', kid: 'ec' }, es256))
@@ -137,21 +137,21 @@ describe('verifyAssertion', () => {
     for (const url of asked) expect([METADATA, JWKS]).toContain(url)
   })
 
-  it('row 31: refuses claims that were changed after they were signed', async () => {
+  it('row 31: refuses claims that changed after signing', async () => {
     const [right = [], other = []] = [tokenWith({}), tokenWith({ sub: 'repo:a/c' })].map((token) => token.split('.'))
     for (const at of [1, 2]) {
       expect((await rejectionOf(provider().verify(right.with(at, other[at]!).join('.')))).code).toBe('unauthenticated')
     }
   })
 
-  it('row 31: does not look at keys that a header names, also when the signature is right', async () => {
+  it('row 31: ignores keys that a header names, even when the signature is right', async () => {
     const { verify, asked } = provider()
     const named = { jku: 'https://evil.example/jwks', x5u: 'https://evil.example/x', jwk: KEYS[1], x5c: ['AAAA'] }
     expect((await verify(tokenWith({}, named))).claims.sub).toBe('repo:a/b')
     expect(asked).toEqual([METADATA, JWKS])
   })
 
-  it('row 76: takes a token of any age until its exp, or of the age that its trust allows', async () => {
+  it('row 76: accepts a token of any age until its exp, or up to the age that its trust allows', async () => {
     const day = { iat: SECONDS - 7200, exp: SECONDS + 79_200 }
     const { verify } = provider()
     expect((await verify(tokenWith(day))).expiresAt).toBe(NOW + 79_200_000 + 30_000)
@@ -180,7 +180,7 @@ describe('verifyAssertion', () => {
     ['e = 0', { e: base64url(0) }],
     ['an even e', { e: base64url(1, 0, 2) }],
     ['no e', { e: undefined }],
-    ['an e that is no text', { e: 65_537 }],
+    ['an e that is not a string', { e: 65_537 }],
     ['an e of 257 bits', { e: base64url(1, ...Array(31).fill(0), 1) }],
     ['1024 bits', { n: weakRsa.publicKey.export({ format: 'jwk' }).n }],
     [
@@ -193,13 +193,13 @@ describe('verifyAssertion', () => {
       },
     ],
     ['an n of 32,768 bits', { n: base64url(...Array(4096).fill(255)) }],
-  ])('row 31: leaves out an RSA key with %s, and keeps the others of its set', async (_, change) => {
+  ])('row 31: drops an RSA key with %s, and keeps the rest of its set', async (_, change) => {
     const { verify } = provider([rsaJwk(change), ...KEYS])
     expect((await rejectionOf(verify(tokenWith({}, { kid: 'weak' })))).code).toBe('unauthenticated')
     expect((await verify(tokenWith({}))).claims.sub).toBe(goodClaims.sub)
   })
 
-  it('row 31: refuses a token that anybody can make for a key with e = 1', async () => {
+  it('row 31: refuses a token under a key with e = 1, which anyone can forge', async () => {
     const { verify } = provider([rsaJwk({ e: base64url(1) })])
     // With e = 1 the signature is the padded hash itself (RFC 8017 section 9.2).
     const forge: Signer = (input) => {
@@ -210,7 +210,7 @@ describe('verifyAssertion', () => {
     expect((await rejectionOf(verify(tokenWith({}, { kid: 'weak' }, forge)))).code).toBe('unauthenticated')
   })
 
-  it('takes an RSA key with e = 3', async () => {
+  it('accepts an RSA key with e = 3', async () => {
     const three = generateKeyPairSync('rsa', { modulusLength: 2048, publicExponent: 3 })
     const { verify } = provider([jwkOf(three.publicKey, 'three')])
     const signed = tokenWith({}, { kid: 'three' }, (input) => sign('RSA-SHA256', input, three.privateKey))
@@ -223,7 +223,7 @@ describe('verifyAssertion', () => {
     expect((await rejectionOf(verify(token))).code).toBe('unauthenticated')
   })
 
-  it('row 52: goes by the time that it is told', async () => {
+  it('row 52: uses the given time', async () => {
     const { verify } = provider()
     expect((await verify(tokenWith({}), NOW + 629_999)).claims.sub).toBe('repo:a/b')
     for (const now of [NOW + 630_000, NOW - 31_000, NOW + 86_400_000]) {

@@ -45,7 +45,7 @@ export const goodHeader = { alg: 'RS256', typ: 'JWT', kid: 'rsa' }
 
 export const goodClaims = { iss: ISSUER, aud: 'postern', sub: 'repo:a/b', iat: SECONDS, exp: SECONDS + 600 }
 
-/** A token that is right but for what is changed; `undefined` leaves a member out. */
+/** A valid token with some members replaced; `undefined` leaves a member out. */
 export function tokenWith(claims: Part, header: Part = {}, signer: Signer = rs256): string {
   const parts = [
     { ...goodHeader, ...header },
@@ -55,7 +55,7 @@ export function tokenWith(claims: Part, header: Part = {}, signer: Signer = rs25
   return `${input}.${signer(Buffer.from(input)).toString('base64url')}`
 }
 
-/** An identity provider behind a fetch of ours: what it answers can be changed, and each request is noted. */
+/** An identity provider behind a fake fetch: its answers can be changed, and each request is recorded. */
 export function provider(keys: unknown[] = KEYS) {
   const asked: string[] = []
   const site = {

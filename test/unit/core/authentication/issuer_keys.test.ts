@@ -22,7 +22,7 @@ import {
 } from './issuer_fixture.ts'
 
 describe('IssuerKeys', () => {
-  it('asks the metadata for the address of the keys, and not where it is told', async () => {
+  it('reads the address of the keys from the metadata, not from the token', async () => {
     const site = provider()
     await site.find('rsa')
     expect(site.asked).toEqual([METADATA, JWKS])
@@ -43,7 +43,7 @@ describe('IssuerKeys', () => {
     ['our issuer with a slash behind', { issuer: `${ISSUER}/`, jwks_uri: JWKS }],
     ['no issuer', { jwks_uri: JWKS }],
     ['no address of keys', { issuer: ISSUER }],
-    ['an address of keys that is no text', { issuer: ISSUER, jwks_uri: [JWKS] }],
+    ['an address of keys that is not a string', { issuer: ISSUER, jwks_uri: [JWKS] }],
     ['nothing', null],
     ['a list', []],
   ])('refuses metadata that name %s', async (_, metadata) => {
@@ -57,7 +57,7 @@ describe('IssuerKeys', () => {
   it.each<[string, unknown]>([
     ['two keys of one id', { keys: [...KEYS, jwkOf(attacker.publicKey, 'rsa')] }],
     ['51 keys', { keys: Array.from({ length: 51 }, (_, i) => ({ kty: 'RSA', kid: String(i) })) }],
-    ['keys that are no list', { keys: { 0: KEYS[0] } }],
+    ['keys that are not a list', { keys: { 0: KEYS[0] } }],
     ['no keys', {}],
     ['nothing', null],
   ])('row 32: refuses a key set with %s', async (_, jwks) => {
@@ -66,7 +66,7 @@ describe('IssuerKeys', () => {
     expect((await rejectionOf(site.find('rsa'))).code).toBe('unavailable')
   })
 
-  it('row 32: leaves out symmetric keys, keys for encryption, keys without an id, and what is no key', async () => {
+  it('row 32: drops symmetric keys, encryption keys, keys without an id, and values that are not keys', async () => {
     const oct = { kty: 'oct', k: Buffer.from('secret').toString('base64url'), kid: 'oct' }
     const { kid: _, ...nameless } = jwkOf(rsa.publicKey, '')
     const site = provider([oct, jwkOf(rsa.publicKey, 'enc', { use: 'enc' }), nameless, null, 'text', 5, ...KEYS])
@@ -103,14 +103,14 @@ describe('IssuerKeys', () => {
     expect(sent).toBeLessThan(256 * 1024)
   })
 
-  it('asks once for all who ask at the same time', async () => {
+  it('sends one request for simultaneous lookups', async () => {
     const site = provider()
     const found = await Promise.all(Array.from({ length: 100 }, () => site.find('rsa')))
     expect(new Set(found).size).toBe(1)
     expect(site.asked).toEqual([METADATA, JWKS])
   })
 
-  it('asks again after ten minutes, and not before', async () => {
+  it('fetches the keys again after ten minutes, and not before', async () => {
     const site = provider()
     for (const later of [0, 1, 300_000, 599_999]) await site.find('rsa', NOW + later)
     expect(site.asked).toHaveLength(2)
@@ -118,7 +118,7 @@ describe('IssuerKeys', () => {
     expect(site.asked).toHaveLength(4)
   })
 
-  it('row 32: asks at most once in 30 seconds, whatever key ids come', async () => {
+  it('row 32: fetches at most once in 30 seconds, for any key ids', async () => {
     const site = provider()
     await site.find('rsa')
     for (let second = 0; second < 300; second++) {
@@ -126,13 +126,13 @@ describe('IssuerKeys', () => {
         rejectionOf(site.find(`unknown ${second} ${i}`, NOW + second * 1000)),
       )
       for (const { code } of await Promise.all(asks)) expect(code).toBe('unauthenticated')
-      // What is known serves on all the while.
+      // The cached keys serve meanwhile.
       await site.find('rsa', NOW + second * 1000)
     }
     expect(site.asked.filter((url) => url === JWKS)).toHaveLength(10)
   })
 
-  it('finds a new key as soon as 30 seconds have passed, and no more the one that is gone', async () => {
+  it('finds a new key after 30 seconds, and drops the removed one', async () => {
     const site = provider(KEYS.slice(0, 1))
     await site.find('rsa')
     site.jwks = { keys: KEYS.slice(1) }
@@ -141,7 +141,7 @@ describe('IssuerKeys', () => {
     expect((await rejectionOf(site.find('rsa', NOW + 60_000))).code).toBe('unauthenticated')
   })
 
-  it('row 32: asks at most once in 30 seconds also when the provider is down', async () => {
+  it('row 32: fetches at most once in 30 seconds while the provider is down, too', async () => {
     const site = provider()
     site.answer = () => Promise.reject(new TypeError('connect ECONNREFUSED'))
     for (let second = 0; second < 60; second++) {
@@ -150,7 +150,7 @@ describe('IssuerKeys', () => {
     expect(site.asked).toHaveLength(2)
   })
 
-  it('row 32: serves keys that were seen for a day when the provider is down, and no others', async () => {
+  it('row 32: serves keys that it has seen for a day while the provider is down, and no others', async () => {
     const site = provider()
     await site.find('rsa')
     site.answer = () => new Response('down', { status: 503 })
@@ -171,7 +171,7 @@ describe('IssuerKeys', () => {
     expect((await site.find('rsa')).keys).toHaveLength(3)
   })
 
-  it('row 13: asks no issuer inside, whatever trust says', async () => {
+  it('row 13: sends no request to an internal issuer, even for a trust', async () => {
     const site = provider()
     for (const issuer of ['http://issuer.example', 'https://169.254.169.254', 'https://localhost', 'https://[::1]']) {
       await rejectionOf(site.issuerKeys.find({ ...trusted, issuer }, 'rsa', NOW))

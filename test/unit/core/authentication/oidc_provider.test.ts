@@ -72,7 +72,7 @@ describe.each([
     return token!
   }
 
-  it('takes a token for us, with what its keys and its metadata say', async () => {
+  it('accepts a token for us, by the keys and the metadata of its provider', async () => {
     const token = await tokenFor(OURS)
     expect(issuerOf(token)).toBe(issuer.issuer)
     const keys = new IssuerKeys({ allowLoopback: true })
@@ -84,7 +84,7 @@ describe.each([
     expect(requests).toBe(before)
   })
 
-  it('refuses a token for somebody else, one that was changed, and one of another time', async () => {
+  it('refuses a token with another audience, a changed token, and a token of another time', async () => {
     const keys = new IssuerKeys({ allowLoopback: true })
     const now = Date.now()
     const [ours, others] = [await tokenFor(OURS), await tokenFor(OTHERS)]
@@ -97,13 +97,13 @@ describe.each([
     expect((await verifyAssertion(others, { ...issuer, audience: OTHERS }, keys, now)).claims.aud).toBe(OTHERS)
   })
 
-  it('refuses metadata that are found elsewhere than their issuer says', async () => {
+  it('refuses metadata from another address than their issuer', async () => {
     const keys = new IssuerKeys({ allowLoopback: true })
     const elsewhere = { ...issuer, issuer: issuer.issuer.replace('127.0.0.1', 'localhost') }
     expect((await rejectionOf(keys.find(elsewhere, 'signing', Date.now()))).code).toBe('unavailable')
   })
 
-  it('is not asked at all where http to this machine is not allowed', async () => {
+  it('sends no request where http to loopback is not allowed', async () => {
     const before = requests
     await rejectionOf(verifyAssertion(await tokenFor(OURS), issuer, new IssuerKeys(), Date.now()))
     // Only the one for the token.

@@ -28,14 +28,14 @@ describe('a recovery ticket', () => {
     bench.granted('ann', 'principal.put', { id: 'admin', kind: 'user', disabled: true })
   }
 
-  it('gives a token of the administrator, and says so aloud', () => {
+  it('gives a token of the administrator, and raises an alert', () => {
     const bench = openVault()
     expect([recover(bench, 'new'), bench.reason('new', 'rule.list', {})]).toEqual(['ok', 'ok'])
     expect(recovery(bench)).toMatchObject({
       ...{ outcome: 'ok', severity: 'alert', principal: 'admin', token: 'accessor-of-new' },
       facts: { reason: 'Token was lost' },
     })
-    // What else the administrator has goes on: it sees its tokens, and revokes the one that was lost.
+    // The other credentials of the administrator stay: it sees its tokens, and revokes the lost one.
     expect(bench.reason('admin', 'rule.list', {})).toBe('ok')
   })
 
@@ -45,7 +45,7 @@ describe('a recovery ticket', () => {
     expect([bench.isEmpty(), bench.log()]).toEqual([true, []])
   })
 
-  it('makes the administrator anew where it is gone, with a rule that leaves another one of its id alone', () => {
+  it('creates the administrator again where it is gone, and leaves an existing rule with its id alone', () => {
     const bench = openVault()
     retireAdmin(bench)
     bench.granted('ann', 'rule.put', {
@@ -62,7 +62,7 @@ describe('a recovery ticket', () => {
     expect(bench.granted('new', 'rule.list', {}).find(({ id }) => id === 'admin')).toMatchObject({ principal: 'web' })
   })
 
-  it('row 65: opens nothing that was closed when the administrator was disabled', () => {
+  it('row 65: restores none of the access that ended when the administrator was disabled', () => {
     const bench = openVault()
     const session = { hash: tokenHashOf('session'), accessor: 'session', jkt: null, factor: null }
     bench.granted('admin', 'session.open', session)
@@ -84,7 +84,7 @@ describe('a recovery ticket', () => {
     expect(recovery(bench).facts).toMatchObject({ enabled: 'admin', revoked: ['accessor-of-admin'], issuers: ['work'] })
   })
 
-  it('makes a person of an administrator that was a service', () => {
+  it('turns a service administrator into a user', () => {
     const bench = openVault()
     bench.database.all("UPDATE principal SET kind = 'service'")
     expect(recover(bench, 'new')).toBe('ok')
@@ -92,7 +92,7 @@ describe('a recovery ticket', () => {
     expect(recovery(bench).facts).toMatchObject({ kindBefore: 'service' })
   })
 
-  it('lifts what forbids the administrator to administer, and what is for all only as far as that', () => {
+  it('lifts forbids of administration for the administrator, and leaves rules for all as they are otherwise', () => {
     const bench = openVault()
     bench.enrol('ann')
     bench.rule('ann', 'ann', ['read', 'write', 'delete', 'rotate', 'admin'], '**')
@@ -141,7 +141,7 @@ describe('a recovery ticket', () => {
     expect(recovery(bench).facts.lifted).toMatchObject([{ id: 'out' }, { id: 'stop', actions: ['read', 'admin'] }])
   })
 
-  it('takes the second factors of one principal away, with its sessions and locks, and of no other', () => {
+  it('removes the second factors, sessions and locks of one principal only', () => {
     const bench = openVault({ requireMfaForAdmin: true })
     const confirm = (who: string, now: number) => {
       bench.granted(who, 'totp.enrol', {
@@ -165,7 +165,7 @@ describe('a recovery ticket', () => {
     confirm('new', 2)
   })
 
-  it('lifts the demand for approvals for so long, for its token and the sessions of it, and for no other token', () => {
+  it('lifts approvals for a time, for its own token and its sessions only', () => {
     const bench = openVault()
     for (const who of ['ann', 'ben']) bench.enrol(who)
     const demand = { id: 'two', effect: 'forbid', principal: '*', actions: ['admin'], resource: 'principals' } as const
@@ -196,7 +196,7 @@ describe('a recovery ticket', () => {
     ])
   })
 
-  it('row 65: does once what it does besides, and stops when an administrator ends its token', () => {
+  it('row 65: acts once, and stops when an administrator ends its token', () => {
     const bench = openVault()
     bench.enrol('ann')
     bench.rule('ann', 'ann', ['read', 'write', 'delete', 'rotate', 'admin'], '**')
@@ -209,7 +209,7 @@ describe('a recovery ticket', () => {
     expect(bench.reason('three', 'rule.list', {})).toBe('unauthenticated')
   })
 
-  it('row 65: is refused when it was made before the vault was restored: it may have been used since the backup', () => {
+  it('row 65: is refused after a restore when it is older: it may have been used since the backup', () => {
     const bench = openVault()
     const before = ticketOf(RECOVERY, { expiresAt: bench.now + TICKET_MS })
     bench.now += 1000
@@ -220,7 +220,7 @@ describe('a recovery ticket', () => {
     expect([present(before), present(after)]).toEqual(['ticket_used', 'ok'])
   })
 
-  it('row 65: is refused when the backup has it as unspent: its token may have been used since', () => {
+  it('row 65: is refused when the backup has it unspent: its token may have been used since', () => {
     const bench = openVault()
     const ticket = ticketOf(RECOVERY, { expiresAt: bench.now + TICKET_MS })
     const present = (who: string) => outcomeOf(bench.execute(exchangeOf(ticket, tokenHashOf(who), who))[0]!)
@@ -247,7 +247,7 @@ describe('a recovery ticket', () => {
       (bench) => bench.database.all("UPDATE principal SET kind = 'service' WHERE id = 'admin'"),
     ],
     ['another rule forbids it', (bench) => bench.rule('out', 'admin', ['admin'], '**', 'forbid')],
-  ])('row 65: gives no right to what signed the administrator in before, when %s', (_, demote) => {
+  ])('row 65: gives no right to earlier credentials of the administrator, when %s', (_, demote) => {
     const bench = openVault()
     bench.enrol('ann')
     bench.rule('ann', 'ann', ALL, '**')
@@ -265,11 +265,11 @@ describe('a recovery ticket', () => {
       'unauthenticated',
     ])
     expect(recovery(bench).facts).toMatchObject({ revoked: ['accessor-of-admin'], issuers: ['work'], sessions: 1 })
-    // What is for others stays.
+    // The credentials of others stay.
     expect(bench.reason('ann', 'rule.list', {})).toBe('ok')
   })
 
-  it('leaves what signs the administrator in where it gains nothing, by whichever rules it may do everything', () => {
+  it('keeps the credentials of an administrator that already has all rights, by any rules', () => {
     const bench = openVault()
     bench.rule('one', 'admin', ['admin', 'read', 'write'], '**')
     bench.rule('two', '*', ['delete', 'rotate'], '**')
@@ -282,12 +282,12 @@ describe('a recovery ticket', () => {
   it.each<[string, Conditions[], boolean]>([
     ['a token, and sessions', [{ methods: ['token'] }, { methods: ['session', 'federated'] }], false],
     [
-      'what is bound, tokens, and what is a session',
+      'bound sessions, tokens, and unbound sessions',
       [{ bound: true }, { methods: ['token'] }, { methods: ['session'] }],
       false,
     ],
     ['sessions, where the settings ask for a second factor', [{ methods: ['session'] }], true],
-  ])('lifts rules that keep the administrator out together: of %s', (_, conditions, requireMfaForAdmin) => {
+  ])('lifts rules that lock the administrator out together: of %s', (_, conditions, requireMfaForAdmin) => {
     const bench = openVault()
     bench.enrol('ann')
     bench.rule('ann', 'ann', ALL, '**')
@@ -306,7 +306,7 @@ describe('a recovery ticket', () => {
     expect(bench.database.all("SELECT id FROM rule WHERE id LIKE 'out-%'")).toHaveLength(conditions.length - 1)
   })
 
-  it('lifts the demand for approvals also where rules forbid to break the glass', () => {
+  it('lifts approvals even where rules forbid breaking the glass', () => {
     const bench = openVault()
     bench.enrol('ann')
     const forbid = { effect: 'forbid', principal: '*', actions: ['admin'] } as const

@@ -27,7 +27,7 @@ function signed(body: string, vault = 'acme', key = KEY): string {
 }
 
 describe('parseTicket', () => {
-  it('reads what was asked for, and nothing else', () => {
+  it('reads the purpose of the ticket, and nothing else', () => {
     const common = { vault: 'acme', nonce: expect.stringMatching(/^[\w-]{22}$/), expiresAt: NOW + TICKET_MS }
     expect(parseTicket(mint(), KEY)).toEqual({ ...BOOTSTRAP, ...common })
     const asked = { purpose: 'recover', reason: 'Ann left: “é”', removeFactors: 'ann', withoutApprovals: 15 } as const
@@ -36,7 +36,7 @@ describe('parseTicket', () => {
     expect(mint()).not.toBe(mint())
   })
 
-  it('takes the longest reason in any script', () => {
+  it('accepts the longest reason in any script', () => {
     for (const reason of ['"'.repeat(256), '語'.repeat(256), '😀'.repeat(128)]) {
       expect(parseTicket(mint({ ...RECOVERY, reason }), KEY)).toMatchObject({ reason })
     }
@@ -64,7 +64,7 @@ describe('parseTicket', () => {
     expect(parseTicket(mint().replace('pso_acme_', 'pso_other_'), KEY)).toBeNull()
   })
 
-  it('row 65: takes one spelling of a ticket', () => {
+  it('row 65: accepts one spelling of a ticket', () => {
     const ticket = mint()
     const payload = parseBase64url(ticket.slice('pso_acme_'.length))!
     const last = ticket.at(-1)!
@@ -94,11 +94,11 @@ describe('parseTicket', () => {
     '{"expiresAt":1,"nonce":"AAAAAAAAAAAAAAAAAAAAAA","purpose":"recover","reason":"x","removeFactors":null,"withoutApprovals":61}',
     '{"expiresAt":1,"nonce":"AAAAAAAAAAAAAAAAAAAAAA","purpose":"recover","reason":"","removeFactors":null,"withoutApprovals":null}',
     '{"expiresAt":1,"nonce":"AAAAAAAAAAAAAAAAAAAAAA","purpose":"recover","reason":"x","removeFactors":"A","withoutApprovals":null}',
-  ])('row 65: refuses what is signed and no ticket: %s', (body) => {
+  ])('row 65: refuses signed text that is not a ticket: %s', (body) => {
     expect(parseTicket(signed(body), KEY)).toBeNull()
   })
 
-  it('takes what is signed and a ticket', () => {
+  it('accepts a signed ticket', () => {
     const body = '{"expiresAt":1,"nonce":"AAAAAAAAAAAAAAAAAAAAAA","purpose":"bootstrap"}'
     expect(parseTicket(signed(body), KEY)).toMatchObject({ expiresAt: 1, purpose: 'bootstrap' })
   })

@@ -30,23 +30,23 @@ const tokenByTheBook = (vault: string, secret: Uint8Array, key: Uint8Array) => {
 }
 
 describe('mintToken', () => {
-  it('writes the vault and 65 base62 digits, which a double click selects', () => {
+  it('writes the vault and 65 base62 digits, which a double click selects whole', () => {
     expect(mint('a-1').text).toMatch(/^pst_a-1_[0-9A-Za-z]{65}$/)
   })
 
-  it('hides the text, and gives a hash of 16 bytes', () => {
+  it('hides the text, and returns a hash of 16 bytes', () => {
     const { text, hash } = mintToken('acme', KEY)
     expect(JSON.stringify({ text })).toBe('{"text":"<redacted>"}')
     expect(hash).toHaveLength(16)
   })
 
-  it('never makes the same token or hash twice', () => {
+  it('never repeats a token or a hash', () => {
     const minted = Array.from({ length: 500 }, () => mint())
     expect(new Set(minted.map(({ text }) => text)).size).toBe(500)
     expect(new Set(minted.map(({ hash }) => Buffer.from(hash).toString('hex'))).size).toBe(500)
   })
 
-  it('stores nothing that the token holds: the hash is no part of it', () => {
+  it('derives a hash that is not part of the token', () => {
     for (let i = 0; i < 50; i++) {
       const { text, hash } = mint()
       const payload = numberOf(text.slice(-65)).toString(16).padStart(96, '0')
@@ -62,14 +62,14 @@ describe('mintToken', () => {
 })
 
 describe('parseToken', () => {
-  it('reads what was minted, and finds the same hash', () => {
+  it('reads a minted token, and returns the same hash', () => {
     for (let i = 0; i < 100; i++) {
       const { text, hash } = mint()
       expect(parseToken(text, KEY)).toEqual({ kind: 'token', vault: 'acme', hash })
     }
   })
 
-  it('reads a token that was made by the docstring alone, and finds the other half of the MAC', () => {
+  it('reads a token that follows the docstring, and returns the other half of the MAC', () => {
     // A secret of leading zeros as well: the digits must keep their width.
     for (const fill of [0, 1, 0xff]) {
       const { text, hash } = tokenByTheBook('acme', new Uint8Array(32).fill(fill), KEY)
@@ -77,7 +77,7 @@ describe('parseToken', () => {
     }
   })
 
-  it('tells a session from an API token, and does not take one for the other', () => {
+  it('distinguishes a session token from an API token', () => {
     const { text, hash } = mintToken('acme', KEY, 'session')
     const session = text.reveal()
     expect(session).toMatch(/^pss_acme_[0-9A-Za-z]{65}$/)
@@ -86,7 +86,7 @@ describe('parseToken', () => {
     expect(parseToken(mint().text.replace('pst_', 'pss_'), KEY)).toBeNull()
   })
 
-  it('refuses it when any one character is another', { timeout: 60_000 }, () => {
+  it('refuses a token with any one character changed', { timeout: 60_000 }, () => {
     const { text } = mint()
     for (let at = 0; at < text.length; at++) {
       for (const char of ALL) {
@@ -95,7 +95,7 @@ describe('parseToken', () => {
     }
   })
 
-  it('refuses it when any one character is missing, twice there, or swapped with the next', () => {
+  it('refuses a token with any one character missing, doubled or swapped with the next', () => {
     const { text } = mint()
     for (let at = 0; at < text.length; at++) {
       expect(parseToken(text.slice(0, at) + text.slice(at + 1), KEY)).toBeNull()
@@ -105,13 +105,13 @@ describe('parseToken', () => {
     }
   })
 
-  it('row 37: refuses it under the key of another vault', () => {
+  it('row 37: refuses a token under the key of another vault', () => {
     const { text } = mint()
     expect(parseToken(text, OTHER_KEY)).toBeNull()
     expect(parseToken(text, new Uint8Array(32))).toBeNull()
   })
 
-  it('row 37: refuses it with the id of another vault, under either key', () => {
+  it('row 37: refuses a token with the id of another vault, under either key', () => {
     const { text } = mint('acme')
     const moved = text.replace('pst_acme_', 'pst_other_')
     expect(vaultOfToken(moved)).toBe('other')
@@ -154,7 +154,7 @@ describe('parseToken', () => {
     expect(parseToken(change(text), KEY)).toBeNull()
   })
 
-  it('refuses a tag that is right but for its last bit', () => {
+  it('refuses a tag whose last bit is wrong', () => {
     const { text } = mint()
     expect(parseToken(`pst_acme_${payloadOf(numberOf(text.slice(-65)) ^ 1n)}`, KEY)).toBeNull()
   })
@@ -187,7 +187,7 @@ describe('the hash of a token', () => {
     expect(new Set(hashes).size).toBe(4)
   })
 
-  it('says nothing that the text alone could say: with the key unknown, it is another for the same secret', () => {
+  it('depends on the key, so it cannot be computed from the token alone', () => {
     const secret = new Uint8Array(32).fill(7)
     const [one, two] = [tokenByTheBook('acme', secret, KEY), tokenByTheBook('acme', secret, OTHER_KEY)]
     expect(one.text).toHaveLength(two.text.length)

@@ -68,7 +68,7 @@ describe('stepOf', () => {
 })
 
 describe('makeTotpSecret', () => {
-  it('makes 160 bits, never the same, and hides them', () => {
+  it('makes 160 random bits, and hides them', () => {
     const secrets = Array.from({ length: 100 }, makeTotpSecret)
     expect(new Set(secrets.map((secret) => secret.reveal().length))).toEqual(new Set([20]))
     expect(new Set(secrets.map((secret) => Buffer.from(secret.reveal()).toString('hex'))).size).toBe(100)
@@ -77,14 +77,14 @@ describe('makeTotpSecret', () => {
 })
 
 describe('sealTotp and openTotp', () => {
-  it('give back a secret that makes the same codes', async () => {
+  it('return a secret that makes the same codes', async () => {
     const sealed = await sealTotp(ring, { vault: 'acme' }, 'ann', RFC_SECRET)
     const opened = await openTotp(ring, 'acme', { principal: 'ann', ...sealed })
     expect(opened.reveal()).toEqual(RFC_SECRET.reveal())
     expect(stepOf(opened, '287082', 59_000)).toBe(1)
   })
 
-  it('open for no other principal, vault or root key, and not when a bit was changed', async () => {
+  it('refuse another principal, vault or root key, and a flipped bit', async () => {
     const { kid, sealed } = await sealTotp(ring, { vault: 'acme' }, 'ann', RFC_SECRET)
     const anns = { principal: 'ann', kid, sealed }
     expect((await rejectionOf(openTotp(ring, 'acme', { ...anns, principal: 'bob' }))).code).toBe('tampered')
@@ -95,7 +95,7 @@ describe('sealTotp and openTotp', () => {
     expect((await rejectionOf(openTotp(ring, 'acme', { ...anns, sealed: flipped }))).code).toBe('tampered')
   })
 
-  it('do not open as a secret of the vault that has the name of the principal', async () => {
+  it('do not open as a secret of the vault with the name of the principal', async () => {
     const { kid, sealed } = await sealTotp(ring, { vault: 'acme' }, 'ann', RFC_SECRET)
     const kek = await ring.kek('acme', kid)
     for (const [version, contentType] of [
@@ -126,7 +126,7 @@ describe('recovery codes', () => {
   const code = 'abcd-efgh-ijkm-npqr'
   const key = Uint8Array.from({ length: 32 }, (_, i) => 255 - i)
 
-  it('are ten, of 16 letters that are not mistaken for others, and never the same', () => {
+  it('are ten distinct codes of 16 unambiguous letters', () => {
     const sets = Array.from({ length: 100 }, makeRecoveryCodes)
     for (const set of sets) expect(set).toHaveLength(10)
     const codes = sets.flat()
@@ -153,7 +153,7 @@ describe('recovery codes', () => {
       'abcd efgh ijkm npqr',
     ],
     ...['abcd–efgh–ijkm–npqr', 'ａbcd-efgh-ijkm-npqr', 'abc-defgh-ijkm-npqr'],
-  ])('have no hash when they are written as %j', (text) => {
+  ])('have no hash when written as %j', (text) => {
     expect(recoveryHash(key, 'ann', text)).toBeNull()
   })
 })

@@ -18,7 +18,7 @@ const clientOf = (answer: unknown) =>
     fetch: async () => Response.json(answer),
   })
 
-it('leaves aside what it does not know of an answer, at any depth', async () => {
+it('ignores unknown members of an answer, at any depth', async () => {
   const passedOver = [{ provider: 'aws', why: 'down', since: NOW }]
   const newer = { ...SECRET, passedOver, cached: { ageSeconds: 1, region: 'eu' }, lease: { id: 1 } }
   const { value, ...rest } = await clientOf(newer).get('a')
@@ -29,14 +29,14 @@ it('leaves aside what it does not know of an answer, at any depth', async () => 
   expect(await clientOf(hydrated).hydrate(['postern://default/a'])).toMatchObject([{ secret: { name: 'a' } }])
 })
 
-it('refuses an answer that lacks something or has something else in its place, whatever else it has', async () => {
+it('refuses an answer with a missing or wrongly typed member', async () => {
   const { version: _, ...without } = SECRET
   for (const wrong of [without, { ...without, more: 1 }, { ...SECRET, version: {}, more: 1 }, null, [], 'x']) {
     await expect(clientOf(wrong).get('a')).rejects.toMatchObject({ code: 'unavailable' })
   }
 })
 
-it('takes the one of several shapes that fits, with more in it', async () => {
+it('accepts the fitting one of several shapes, with additional members', async () => {
   const days = { days: [6], zone: 'UTC' }
   const hours = { days: [6], hours: { from: '01:00', to: '02:00' }, zone: 'UTC' }
   const { freeze } = await clientOf({ ...ROTATION, freeze: [days, hours] }).rotation('a')
@@ -66,7 +66,7 @@ function withTicket(exchange: () => Response, more: { onToken?: (token: Redacted
   return { client, asked }
 }
 
-it('exchanges a ticket once, hands over the token before it is used, and sends the ticket nowhere else', async () => {
+it('exchanges a ticket once, hands over the token before using it, and sends the ticket nowhere else', async () => {
   const kept: string[] = []
   const onToken = (token: Redacted<string>) => void kept.push(`${token.reveal()} after ${asked.length}`)
   const { client, asked } = withTicket(() => Response.json(GIVEN, { status: 201 }), { onToken })
@@ -94,7 +94,7 @@ it('presents a ticket again when its answer was lost, or its token could not be 
   expect(asked).toEqual([...Array(3).fill(`POST tokens Bearer ${TICKET}`), 'GET secrets/a Bearer pst_given'])
 })
 
-it('refuses an endpoint that would carry a ticket in the clear, before anything is sent', () => {
+it('refuses an endpoint without TLS before it sends a ticket', () => {
   const about = { vault: 'default', token: new Redacted(TICKET) }
   expect(() => connect({ ...about, endpoint: 'http://postern.example' })).toThrow('The endpoint must be an https URL')
 })

@@ -56,14 +56,14 @@ async function expectRefused(changed: Uint8Array<ArrayBuffer>): Promise<void> {
 }
 
 describe('seal', () => {
-  it('lays the envelope out as documented: 137 bytes and the kid more than the value', () => {
+  it('lays the envelope out as documented: 137 bytes plus the kid longer than the value', () => {
     expect(sealed).toHaveLength(137 + KID + value.length)
     expect([...slice(sealed, 0, 5)]).toEqual([0x50, 0x53, 0x01, 0x01, KID])
     expect(Buffer.from(slice(sealed, 5, KID)).toString('latin1')).toBe(kek.kid)
     expect(CT + value.length + 16).toBe(sealed.length)
   })
 
-  it('makes what Node opens by the documented construction alone', async () => {
+  it('makes an envelope that Node opens by the documented construction', async () => {
     const dek = await dekOf(sealed)
     expect(dek).toHaveLength(32)
     const salt = slice(sealed, SALT, 32)
@@ -81,7 +81,7 @@ describe('seal', () => {
     expect(opened.toString()).toBe('hunter2')
   })
 
-  it('row 6: takes a new DEK, salt and IV each time: 1,000 seals of one value have nothing in common', {
+  it('row 6: uses a new DEK, salt and IV each time: 1,000 seals of one value have nothing in common', {
     timeout: 60_000,
   }, async () => {
     const all = await Promise.all(Array.from({ length: 1000 }, () => seal(kek, value, binding)))
@@ -113,7 +113,7 @@ describe('seal', () => {
 })
 
 describe('open', () => {
-  it('gives back what was sealed, hidden, whatever it is and whatever it is bound to', {
+  it('returns any sealed value under any binding, hidden', {
     timeout: 60_000,
   }, async () => {
     const text = fc.string({ unit: 'grapheme', maxLength: 40 })
@@ -150,21 +150,21 @@ describe('open', () => {
     expect((await open(kek, larger.subarray(10, 10 + sealed.length), binding)).reveal()).toEqual(value)
   })
 
-  it('row 2: refuses it when any one byte is another', { timeout: 60_000 }, async () => {
+  it('row 2: refuses an envelope with any one byte changed', { timeout: 60_000 }, async () => {
     for (let at = 0; at < sealed.length; at++) {
       for (const bit of [0x01, 0x80]) await expectRefused(flip(sealed, at, bit))
     }
   })
 
-  it('refuses it with the one constant message when a byte behind the kid is another', async () => {
+  it('refuses a changed byte behind the kid with the one constant message', async () => {
     for (let at = WRAP; at < sealed.length; at++) await expectTampered(open(kek, flip(sealed, at), binding))
   })
 
-  it('row 2: refuses it when cut at any length', async () => {
+  it('row 2: refuses an envelope cut at any length', async () => {
     for (let size = 0; size < sealed.length; size++) await expectTampered(open(kek, sealed.slice(0, size), binding))
   })
 
-  it('row 2: refuses bytes that trail or lead', async () => {
+  it('row 2: refuses trailing and leading bytes', async () => {
     await expectTampered(open(kek, put(new Uint8Array(sealed.length + 1), 0, sealed), binding))
     await expectTampered(open(kek, put(new Uint8Array(sealed.length + 16), 0, sealed), binding))
     await expectTampered(open(kek, put(new Uint8Array(sealed.length + 1), 1, sealed), binding))
@@ -184,7 +184,7 @@ describe('open', () => {
     await expectRefused(sealed.with(at, byte))
   })
 
-  it('takes no kid of more than 64 characters, or of others than its alphabet has', async () => {
+  it('refuses a kid longer than 64 characters or outside its alphabet', async () => {
     const withKid = (kid: string) => {
       const head = Buffer.concat([sealed.slice(0, 4), Uint8Array.of(kid.length), Buffer.from(kid, 'latin1')])
       return Uint8Array.from([...head, ...sealed.slice(WRAP)])
@@ -203,14 +203,14 @@ describe('open', () => {
     ['a name of nothing', { name: '' }],
     ['a name and content type that run together as before', { name: 'prod/d', contentType: 'btext/plain' }],
     ['a vault and name that run together as before', { vault: 'acmep', name: 'rod/db' }],
-  ])('row 1: refuses it when moved to %s, with and without a cached key', async (_, moved) => {
+  ])('row 1: refuses an envelope moved to %s, with and without a cached key', async (_, moved) => {
     await expectTampered(open(kek, sealed, { ...binding, ...moved }))
     const cache = dekCache()
     await open(kek, sealed, binding, cache)
     await expectTampered(open(kek, sealed, { ...binding, ...moved }, cache))
   })
 
-  it('rows 1, 3: refuses it under the key of another vault or root that has the same id', async () => {
+  it('rows 1, 3: refuses the key of another vault or root with the same id', async () => {
     const otherVault = await ring.currentKek('other')
     const otherRing = await Keyring.open(new Redacted(new Uint8Array(32)))
     const otherRoot = await otherRing.currentKek('acme')
@@ -242,7 +242,7 @@ describe('open', () => {
     }
   })
 
-  it('tells nothing of what it holds, nor why it was refused', async () => {
+  it('reveals neither the value nor the reason of a refusal', async () => {
     const secret = canary()
     const one = await seal(kek, bytesOf(secret), binding)
     const errors = [
@@ -260,7 +260,7 @@ describe('open', () => {
 })
 
 describe('a cached key', () => {
-  it('is kept after an envelope was opened, and not for one that was refused', async () => {
+  it('is kept for an opened envelope, and not for a refused one', async () => {
     const cache = dekCache()
     await expectTampered(open(kek, flip(sealed, sealed.length - 1), binding, cache))
     await expectTampered(open(kek, sealed, { ...binding, name: 'x' }, cache))
@@ -278,7 +278,7 @@ describe('a cached key', () => {
     await expect(crypto.subtle.exportKey('raw', key!)).rejects.toThrow()
   })
 
-  it('saves the unwrap: a KEK that can no longer unwrap still opens', async () => {
+  it('saves the unwrap: an envelope opens under a KEK that can no longer unwrap', async () => {
     const cache = dekCache()
     await open(kek, sealed, binding, cache)
     const raw = new Uint8Array(32)
@@ -294,12 +294,12 @@ describe('a cached key', () => {
     expect((await open(kek, sealed, binding, cache)).reveal()).toEqual(value)
   })
 
-  it('row 1: is not used for another vault, not even for bytes that are bound to that vault', async () => {
+  it('row 1: is not used for another vault, even for bytes bound to that vault', async () => {
     const cache = dekCache()
     await open(kek, sealed, binding, cache)
     const other = { kid: kek.kid, key: (await ring.currentKek('other')).key }
     await expectTampered(open(other, sealed, { ...binding, vault: 'other' }, cache))
-    // What somebody could make who knew the DEK of one vault, and could write the rows of another.
+    // A forgery by an attacker who knows the DEK of one vault, and can write rows of another.
     const content = Buffer.from(hkdfSync('sha512', await dekOf(sealed), slice(sealed, SALT, 32), info('ps/1/enc'), 32))
     const aad = `0101${'0005'}6f74686572${'0007'}70726f642f6462${'0102030405060708'}${'000a'}746578742f706c61696e`
     const cipher = createCipheriv('aes-256-gcm', content, slice(sealed, IV, 12)).setAAD(Buffer.from(aad, 'hex'))
@@ -310,7 +310,7 @@ describe('a cached key', () => {
     expect((await open(kek, forged, { ...binding, vault: 'other' })).reveal()).toEqual(value)
   })
 
-  it('makes room for others: a cache holds no more than was asked for', async () => {
+  it('is evicted when the cache is full', async () => {
     const cache = dekCache(2)
     for (let i = 0; i < 4; i++) await open(kek, await seal(kek, value, binding), binding, cache)
     expect(cache.size).toBe(2)

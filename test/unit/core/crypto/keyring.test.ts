@@ -55,7 +55,7 @@ describe('parseRootKey', () => {
 })
 
 describe('Keyring', () => {
-  it('derives every key by HKDF-SHA-512 with its own label, as its docstring says', async () => {
+  it('derives every key by HKDF-SHA-512 with its own label, as documented', async () => {
     const vault = bytesOf('acme')
     expect(ring.rootId).toBe(deriveByTheBook('root-id', 8, new Uint8Array()))
     expect(hexOf(await ring.macKey('acme', 'token'))).toBe(deriveByTheBook('token', 32, vault))
@@ -65,13 +65,13 @@ describe('Keyring', () => {
     expect(await markOf(await ring.currentKek('acme'))).toBe(await markOf({ key: kek }))
   })
 
-  it('names the root key by 16 digits that are the same each time and another for another key', async () => {
+  it('names the root key by 16 stable hexadecimal digits that differ between keys', async () => {
     expect(ring.rootId).toMatch(/^[0-9a-f]{16}$/)
     expect((await Keyring.open(new Redacted(ROOT))).rootId).toBe(ring.rootId)
     expect(otherRing.rootId).not.toBe(ring.rootId)
   })
 
-  it('gives keys that cannot be exported and can only wrap', async () => {
+  it('makes keys that can only wrap and cannot be exported', async () => {
     const { key } = await ring.currentKek('acme')
     expect([key.extractable, key.algorithm, key.usages.toSorted()]).toEqual([
       false,
@@ -81,7 +81,7 @@ describe('Keyring', () => {
     await expect(crypto.subtle.exportKey('raw', key)).rejects.toThrow()
   })
 
-  it('gives a key of its own to each vault, term, root key and purpose', async () => {
+  it('derives a separate key for each vault, term, root key and purpose', async () => {
     const marks = await Promise.all([
       ring.currentKek('acme').then(markOf),
       ring.currentKek('acm').then(markOf),
@@ -102,14 +102,14 @@ describe('Keyring', () => {
     expect(new Set(bytes.map(hexOf)).size).toBe(bytes.length)
   })
 
-  it('gives the same key when asked again, also by its id', async () => {
+  it('returns the same key again, also by its id', async () => {
     const kek = await ring.currentKek('acme')
     expect(kek.kid).toBe(`${ring.rootId}.1`)
     expect(await ring.kek('acme', kek.kid)).toBe(kek)
     expect(await ring.macKey('acme', 'token')).toEqual(await ring.macKey('acme', 'token'))
   })
 
-  it('does not confuse vaults in what it keeps, whatever the order of asking', async () => {
+  it('keeps the cached keys of vaults apart, in any order of requests', async () => {
     const fresh = await Keyring.open(new Redacted(ROOT))
     const [b, a, bAgain] = [
       await fresh.macKey('b', 'token'),
@@ -127,7 +127,7 @@ describe('Keyring', () => {
     ['of another root key', () => `${otherRing.rootId}.1`],
     ['with the root id in capitals', () => `${ring.rootId.toUpperCase()}.1`],
     ['that is empty', () => ''],
-  ])('row 3: refuses a key id %s: never another key instead', async (_, kid) => {
+  ])('row 3: refuses a key id %s, and falls back to no other key', async (_, kid) => {
     const error = await rejectionOf(ring.kek('acme', kid()))
     expect(error.code).toBe('unavailable')
     expect(error.message).toBe('The secret was sealed under a root key that is not configured')
@@ -140,18 +140,18 @@ describe('Keyring', () => {
     ['of a term with a leading zero', () => `${ring.rootId}.01`],
     ['of a term with a sign', () => `${ring.rootId}.-1`],
     ['of a term that does not fit 32 bits', () => `${ring.rootId}.4294967297`],
-    ['of a term that is no number', () => `${ring.rootId}.1a`],
-  ])('finds no key for an id %s, which it would never have written', async (_, kid) => {
+    ['of a term that is not a number', () => `${ring.rootId}.1a`],
+  ])('finds no key for an id %s, which it never writes', async (_, kid) => {
     await expect(ring.kek('acme', kid())).rejects.toThrow(RangeError)
   })
 
-  it('row 3: tells a key of another root from what was changed', () => {
+  it('row 3: distinguishes a key of another root from a changed envelope', () => {
     expect(ring.has(`${ring.rootId}.1`)).toBe(true)
     expect(ring.has(`${otherRing.rootId}.1`)).toBe(false)
     expect(ring.has('not a key id')).toBe(true)
   })
 
-  it('opens what is of the root keys beside its own, and makes nothing under them', async () => {
+  it('opens envelopes of former and next root keys, and seals none under them', async () => {
     const [old, next] = [1, 2].map((byte) => new Redacted(new Uint8Array(32).fill(byte)))
     const [alone, nextAlone] = await Promise.all([Keyring.open(old!), Keyring.open(next!)])
     const both = await Keyring.open(new Redacted(ROOT), { formerRootKeys: [old!], nextRootKey: next })

@@ -26,7 +26,7 @@ describe('openLegacy', () => {
     },
   )
 
-  it('takes only this order: nonce, tag, ciphertext', async () => {
+  it('accepts only this order: nonce, tag, ciphertext', async () => {
     const [nonce, tag, ciphertext] = sealed('sixteen bytes...').split(':')
     for (const other of [
       [nonce, ciphertext, tag],
@@ -37,7 +37,7 @@ describe('openLegacy', () => {
     }
   })
 
-  it('refuses every changed byte, and another key, with one message', async () => {
+  it('refuses every changed byte, and a wrong key, with one message', async () => {
     const text = sealed('value')
     const at = [0, 5, 23, 26, 40, 57, 60, text.length - 1].filter((i) => text[i] !== ':')
     for (const i of at) {
@@ -60,7 +60,7 @@ describe('openLegacy', () => {
     expect(await rejectionOf(textOf(text()))).toMatchObject({ code: 'bad_request', detail: { field: 'value' } })
   })
 
-  it('shows nothing of a value', async () => {
+  it('reveals nothing of a value', async () => {
     const value = canary()
     const text = sealed(value)
     const error = await rejectionOf(textOf(text, Uint8Array.from(randomBytes(32))))
@@ -95,7 +95,7 @@ describe('legacyKey', () => {
     expect(await rejectionOf(legacyKey(new Redacted('x'), { ...good, ...change }))).toMatchObject({ detail: { field } })
   })
 
-  it('refuses no passphrase', async () => {
+  it('accepts any passphrase', async () => {
     expect((await rejectionOf(legacyKey(new Redacted(''), good))).detail.field).toBe('passphrase')
   })
 })

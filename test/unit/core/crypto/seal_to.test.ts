@@ -22,7 +22,7 @@ const publicJwk: JsonWebKey = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 const headerPartOf = (jwe: string) => JSON.parse(Buffer.from(jwe.split('.')[0]!, 'base64url').toString())
 
 describe.each(['P-256', 'X25519'])('sealTo and openSealed with %s', (crv) => {
-  it('give back the answer to the one who asked', async () => {
+  it('return the answer to its requester', async () => {
     const key = await sealKey(crv)
     const jwe = await sealTo(await parseRecipient(key.header), ANSWER, ID)
     expect(textOf(await openSealed(jwe, key, ID))).toBe(ANSWER)
@@ -59,7 +59,7 @@ describe.each(['P-256', 'X25519'])('sealTo and openSealed with %s', (crv) => {
     }
   })
 
-  it('refuse another key, and tell nothing of the answer', async () => {
+  it('refuse another key, and reveal nothing of the answer', async () => {
     const [mine, theirs] = [await sealKey(crv), await sealKey(crv)]
     const jwe = await sealTo(await parseRecipient(mine.header), ANSWER, ID)
     const error = await rejectionOf(openSealed(jwe, theirs, ID))
@@ -91,11 +91,14 @@ describe.each(['P-256', 'X25519'])('sealTo and openSealed with %s', (crv) => {
 })
 
 describe('openSealed refuses', () => {
-  it.each(['', '.', '....', 'a.b.c.d.e', 'nope', `${'A'.repeat(1000)}....`])('what is no JWE: %j', async (jwe) => {
-    expect((await rejectionOf(openSealed(jwe, await makeSealKey(), ID))).code).toBe('tampered')
-  })
+  it.each(['', '.', '....', 'a.b.c.d.e', 'nope', `${'A'.repeat(1000)}....`])(
+    'text that is not a JWE: %j',
+    async (jwe) => {
+      expect((await rejectionOf(openSealed(jwe, await makeSealKey(), ID))).code).toBe('tampered')
+    },
+  )
 
-  it('row 55: other algorithms of key agreement and encryption, with everything else right', async () => {
+  it('row 55: other algorithms for key agreement and encryption', async () => {
     const key = await makeSealKey()
     const recipient = await parseRecipient(key.header)
     const sealed = (alg: string, enc: string) =>
@@ -113,7 +116,7 @@ describe('openSealed refuses', () => {
     }
   })
 
-  it('another form of JWE, though the key opens it', async () => {
+  it('another form of JWE that the key opens', async () => {
     const key = await makeSealKey()
     const recipient = await parseRecipient(key.header)
     const jwe = await sealTo(recipient, ANSWER, ID)
@@ -137,7 +140,7 @@ describe('openSealed refuses', () => {
     expect(textOf(await openSealed(jwe, key, ID))).toBe(ANSWER)
   })
 
-  it('a header that asks for what was not asked for, though it was sealed so', async () => {
+  it('a header with unexpected members, sealed that way', async () => {
     const key = await makeSealKey()
     const { key: recipient } = await parseRecipient(key.header)
     const sealed = (extra: object, crit = {}) =>
@@ -150,7 +153,7 @@ describe('openSealed refuses', () => {
     expect((await rejectionOf(openSealed(critical, key, ID))).code).toBe('tampered')
   })
 
-  it('row 55: a compressed answer, however small', async () => {
+  it('row 55: a compressed answer of any size', async () => {
     const key = await makeSealKey()
     const recipient = await parseRecipient(key.header)
     const jwe = await new CompactEncrypt(bytesOf('a'.repeat(100)))
@@ -175,7 +178,7 @@ describe('makeSealKey', () => {
 })
 
 describe('parseRecipient', () => {
-  it('makes the thumbprint of RFC 7638: that of RFC 9449 for its key, whatever else is said of it', async () => {
+  it('computes the thumbprint of RFC 7638, for the key of RFC 9449 with any additional members', async () => {
     const jwk = {
       kty: 'EC',
       x: 'l8tFrhx-34tV3hRICRDY9zCkDlpBhF42UQUfWVAWBFs',
@@ -204,7 +207,7 @@ describe('parseRecipient', () => {
     ['padding', `${headerOf(publicJwk)}=`],
     ['no JSON', Buffer.from('nope').toString('base64url')],
     ['no UTF-8', Buffer.from([0xff]).toString('base64url')],
-    ['JSON that is no object', headerOf('text')],
+    ['JSON that is not an object', headerOf('text')],
     ['null', headerOf(null)],
     ['a list', headerOf([publicJwk])],
     ['no members', headerOf({})],
@@ -228,7 +231,7 @@ describe('parseRecipient', () => {
     expect(shownBy(error)).not.toContain(publicJwk.x)
   })
 
-  it('takes what it refuses for one reason when the reason is gone', async () => {
+  it('accepts each refused key once its one flaw is mended', async () => {
     expect((await parseRecipient(headerOf(publicJwk))).key).toBeInstanceOf(CryptoKey)
   })
 })

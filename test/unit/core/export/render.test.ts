@@ -27,12 +27,12 @@ function cells(csv: string): string[][] {
 }
 
 describe('an export', () => {
-  it('as JSON lines is what was hashed, byte for byte', () => {
+  it('as JSON lines is the hashed bytes', () => {
     expect(render([entry(), entry({}, 1)], 'jsonl', LOG).body).toBe(`${entry()}\n${entry({}, 1)}\n`)
     expect(render([], 'jsonl', LOG).body).toBe('')
   })
 
-  it('as CSV has a header, and every field in its cell', () => {
+  it('as CSV has a header, and each field in its cell', () => {
     const [header, row] = cells(render([entry({ agent: 'a,"b"' })], 'csv', LOG).body)
     const named = Object.fromEntries(header!.map((name, i) => [name, row![i]]))
     expect(named).toMatchObject({ index: '0', agent: 'a,"b"', facts: '{"version":1}', session: '', previous: '' })
@@ -43,20 +43,17 @@ describe('an export', () => {
     expect(render([entry({ agent })], 'csv', LOG).body).toContain(`,'${agent},`)
   })
 
-  it.each([';', '|', '; '])(
-    'row 45: as CSV makes no formula where %j begins a cell, as it does in some countries',
-    (by) => {
-      const told = { note: `x${by}=cmd|' /C calc'!A1`, by: `${by}@x` }
-      const { body } = render([entry({ agent: `x${by}=1+1`, facts: told }), entry({ agent: `x${by}-1` })], 'csv', LOG)
-      for (const line of body.split('\r\n')) {
-        for (const cell of line.split(by.trim())) expect(cell).not.toMatch(/^[\s"]*[=+\-@]/)
-      }
-      // What begins nothing is left as it is.
-      expect(render([entry({ agent: 'a=b; c-d' })], 'csv', LOG).body).toContain(',a=b; c-d,')
-    },
-  )
+  it.each([';', '|', '; '])('row 45: as CSV contains no formula where %j separates cells, as in some locales', (by) => {
+    const told = { note: `x${by}=cmd|' /C calc'!A1`, by: `${by}@x` }
+    const { body } = render([entry({ agent: `x${by}=1+1`, facts: told }), entry({ agent: `x${by}-1` })], 'csv', LOG)
+    for (const line of body.split('\r\n')) {
+      for (const cell of line.split(by.trim())) expect(cell).not.toMatch(/^[\s"]*[=+\-@]/)
+    }
+    // What begins nothing is left as it is.
+    expect(render([entry({ agent: 'a=b; c-d' })], 'csv', LOG).body).toContain(',a=b; c-d,')
+  })
 
-  it('as syslog is a line of RFC 5424 whose message still verifies', () => {
+  it('as syslog is an RFC 5424 line whose message verifies', () => {
     const severities = { info: 110, notice: 109, warning: 108, alert: 105 } as const
     for (const [severity, priority] of Object.entries(severities)) {
       const { body } = render([entry({ severity })], 'syslog', LOG)
@@ -102,7 +99,7 @@ describe('severity', () => {
     expect(severityOf(outcome, about)).toBe(severity)
   })
 
-  it('lets security events be asked for alone', () => {
+  it('filters security events', () => {
     const bench = openVault()
     bench.enrol('ann')
     bench.ask('ann', 'secret.read', { name: 'a' })
@@ -116,7 +113,7 @@ describe('severity', () => {
     expect(shown('notice')).toEqual(['vault.bootstrap', 'principal.put', 'token.create', 'secret.read'])
   })
 
-  it('of a guess that locks is an alert', () => {
+  it('is alert for a guess that locks', () => {
     const bench = openVault({ maxFailedAttempts: 2 })
     bench.enrol('ann')
     for (let i = 0; i < 2; i++) {
@@ -131,8 +128,8 @@ describe('severity', () => {
   })
 })
 
-describe('what I did last', () => {
-  it("is one's own, newest first, and not what others did about one", () => {
+describe('the recent actions of a caller', () => {
+  it('lists the actions of the caller, newest first, without those of others', () => {
     const bench = openVault()
     bench.enrol('ann')
     bench.rule('r', 'ann', ['read'], '**')
@@ -149,7 +146,7 @@ describe('what I did last', () => {
 })
 
 describe('the key of a log', () => {
-  it('goes on to its next term once, whoever asks first', () => {
+  it('starts its next term once, for simultaneous requests', () => {
     const bench = openVault()
     expect(bench.granted('admin', 'audit.head', {}).term).toBe(1)
     bench.granted('admin', 'audit.rekey', { term: 2, key: 'example.com/a+00000000+key' })

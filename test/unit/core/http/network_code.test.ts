@@ -1,4 +1,4 @@
-/** What the operator is told of a request that no answer came to. */
+/** The network code that operators see for an unanswered request. */
 import { createServer } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { networkCode } from '../../../../core/http/network_code.ts'
@@ -36,7 +36,7 @@ describe('networkCode', () => {
     ],
     ['of workerd', new Error('Network connection lost.'), 'ECONNRESET'],
     ['of none', new Error('internal error'), null],
-    ['of what is no error', 'ENOTFOUND', null],
+    ['of a value that is not an error', 'ENOTFOUND', null],
     ['of a code that is a number', coded(23), null],
     ['of a code that is a sentence', coded('could not reach https://store.example/prod/db'), null],
     ['of a code that is too long', coded('A'.repeat(100)), null],
@@ -45,20 +45,20 @@ describe('networkCode', () => {
     expect(networkCode(error)).toBe(code)
   })
 
-  it('ends in a circle of causes', () => {
+  it('handles circular causes', () => {
     const error = new Error('m')
     error.cause = error
     expect(networkCode(error)).toBeNull()
   })
 
-  it('shows nothing of a message', () => {
+  it('never contains text from a message', () => {
     const text = canary()
     for (const error of [new Error(text), coded(text), new Error('m', { cause: coded(`E ${text}`, text) })]) {
       expect(networkCode(error) ?? '').not.toContain(text)
     }
   })
 
-  it('comes with a request that nobody answers, and is in no detail of the error', async () => {
+  it('is set for an unanswered request, and is in no detail of the error', async () => {
     const server = createServer()
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     const { port } = server.address() as { port: number }

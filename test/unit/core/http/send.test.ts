@@ -34,7 +34,7 @@ describe('checkUrl', () => {
     'https://169.253.255.255/',
     'https://metadata.google.internal.example.com/',
     'https://localhost.example.com/',
-  ])('lets %s through', (url) => {
+  ])('accepts %s', (url) => {
     expect(() => checkUrl(url, false)).not.toThrow()
     expect(() => checkUrl(url, true)).not.toThrow()
   })
@@ -93,7 +93,7 @@ describe('checkUrl', () => {
       'instance-data.ec2.internal',
     ],
     ...['foo.localhost', 'foo.localhost.', 'a.b.LOCALHOST'],
-  ])('row 13: refuses %s, which is inside', (host) => {
+  ])('row 13: refuses %s, an internal address', (host) => {
     for (const allowLoopback of [false, true]) {
       expect(refusalFrom(() => checkUrl(`https://${host}/`, allowLoopback)).code).toBe('bad_request')
     }
@@ -111,13 +111,13 @@ describe('checkUrl', () => {
       '[::1]',
       '[::ffff:127.0.0.1]',
     ],
-  ])('refuses loopback as %s, unless it is allowed', (host) => {
+  ])('refuses loopback as %s unless allowed', (host) => {
     for (const scheme of ['http', 'https']) {
       expect(refusalFrom(() => checkUrl(`${scheme}://${host}:8080/`, false)).code).toBe('bad_request')
     }
   })
 
-  it('allows http to loopback where it is allowed, and nowhere else', () => {
+  it('permits http to loopback only where that is allowed', () => {
     for (const host of ['localhost', '127.0.0.1', '[::1]', '127.1']) {
       expect(() => checkUrl(`http://${host}:8080/a`, true)).not.toThrow()
       expect(() => checkUrl(`https://${host}/a`, true)).not.toThrow()
@@ -144,7 +144,7 @@ describe('checkUrl', () => {
 })
 
 describe('send', () => {
-  it('gives the status, the headers and the whole body', async () => {
+  it('returns the status, the headers and the whole body', async () => {
     const seen: unknown[] = []
     const url = await serve((request, response) => {
       seen.push([request.method, request.url, request.headers['x-sent']])
@@ -161,12 +161,12 @@ describe('send', () => {
     expect(seen).toEqual([['PUT', '/canary-path', '1']])
   })
 
-  it('gives no bytes for an answer without a body', async () => {
+  it('returns no bytes for an answer without a body', async () => {
     const url = await serve((_, response) => response.writeHead(204).end())
     expect((await sendHere(url)).body).toEqual(new Uint8Array(0))
   })
 
-  it('row 13: asks nobody when the address must not be asked', async () => {
+  it('row 13: sends nothing to a forbidden address', async () => {
     let asked = 0
     const ask = async () => {
       asked++
@@ -181,7 +181,7 @@ describe('send', () => {
     expect(asked).toBe(1)
   })
 
-  it.each([301, 302, 303, 307, 308])('row 13: answers a redirect, and does not follow it (%i)', async (status) => {
+  it.each([301, 302, 303, 307, 308])('row 13: returns a redirect, and does not follow it (%i)', async (status) => {
     const paths: (string | undefined)[] = []
     const url = await serve((request, response) => {
       paths.push(request.url)
@@ -191,7 +191,7 @@ describe('send', () => {
     expect(paths).toEqual(['/canary-path'])
   })
 
-  it('takes an answer of the largest size, and refuses one byte more, whether or not its size is announced', async () => {
+  it('accepts an answer of the largest size, and refuses one byte more, with or without a declared length', async () => {
     for (const announced of [true, false]) {
       const url = await serve((request, response) => {
         const size = request.url === '/canary-path' ? 1000 : 1001
@@ -204,7 +204,7 @@ describe('send', () => {
     }
   })
 
-  it('hangs up on an answer without an end', async () => {
+  it('aborts an endless answer', async () => {
     let closed: () => void
     const hungUp = new Promise<void>((resolve) => {
       closed = resolve
@@ -221,7 +221,7 @@ describe('send', () => {
     await hungUp
   })
 
-  it('counts an answer as it unpacks', async () => {
+  it('counts the size of an answer after decompression', async () => {
     const packed = gzipSync(Buffer.alloc(10_000_000))
     const url = await serve((_, response) => {
       response.writeHead(200, { 'Content-Encoding': 'gzip', 'Content-Length': packed.length }).end(packed)
@@ -230,7 +230,7 @@ describe('send', () => {
     expect((await rejectionOf(sendHere(url, { maxBytes: 100_000 }))).code).toBe('unavailable')
   })
 
-  it('waits for an answer only so long, and for its body too', async () => {
+  it('limits the time for an answer, including its body', async () => {
     const silent = await serve(() => {})
     expect((await rejectionOf(sendHere(silent, { timeoutMs: 50 }))).code).toBe('unavailable')
     const slow = await serve((_, response) => {
@@ -239,7 +239,7 @@ describe('send', () => {
     expect((await rejectionOf(sendHere(slow, { timeoutMs: 200 }))).code).toBe('unavailable')
   })
 
-  it('says nothing of what it sent, whom it asked, or what came back', async () => {
+  it('reveals nothing of the request, its address or the answer in an error', async () => {
     const cut = await serve((_, response) => {
       response.write('canary-body')
       response.destroy()
@@ -259,14 +259,14 @@ describe('send', () => {
     )
   })
 
-  it('says whether an answer did not come, or did not come in time', async () => {
+  it('distinguishes a failed connection from a timeout', async () => {
     const silent = await serve(() => {})
     expect((await rejectionOf(sendHere(silent, { timeoutMs: 50 }))).detail.reason).toBe('late_answer')
     const cut = await serve((_, response) => response.destroy())
     expect((await rejectionOf(sendHere(cut))).detail.reason).toBe('no_answer')
   })
 
-  it('ends with the signal of its caller, while it waits and while it reads', async () => {
+  it('ends with the signal of its caller, while waiting and while reading', async () => {
     let hungUp = 0
     const silent = await serve((_, response) => response.once('close', () => hungUp++))
     const slow = await serve((_, response) => {
@@ -284,7 +284,7 @@ describe('send', () => {
     await expect.poll(() => hungUp).toBe(2)
   })
 
-  it('asks nobody for a caller who has given up', async () => {
+  it('sends nothing for a caller that has already aborted', async () => {
     let asked = 0
     const ask = async () => {
       asked++

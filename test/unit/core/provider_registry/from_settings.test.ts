@@ -29,14 +29,14 @@ describe('the default chain', () => {
       'SECONDARY_PROVIDER: Names hashicorp',
       'HASHICORP_VAULT_URL',
     ],
-  ])('refuses %j: a member that is not configured would be passed over', (settings, named, needed) => {
+  ])('refuses %j, since failover would skip a member that is not configured', (settings, named, needed) => {
     const { code, message } = refusalFrom(() => configure(settings))
     expect(code).toBe('bad_request')
     expect(message).toContain(`POSTERN_PROVIDERS__${named}`)
     expect(message).toContain(`Set POSTERN_PROVIDERS__${needed},`)
   })
 
-  it('takes members that are configured, and none', () => {
+  it('accepts configured members, and an empty chain', () => {
     expect([...configure({ PRIMARY_PROVIDER: 'http' }).keys()]).toEqual(['http'])
     expect([...configure({}).keys()]).toEqual(['http'])
   })

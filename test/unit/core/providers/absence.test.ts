@@ -26,7 +26,7 @@ describe('an absence', () => {
   }
 
   it.each(OUTAGES.flatMap((away) => ABSENT.map((absent) => [away, absent] as const)))(
-    'row 68: that only a replica reports is an outage while the primary is %s: %s',
+    'row 68: reported by a replica alone is an outage while the primary is %s: %s',
     async (away, absent) => {
       const { all, replicas } = memories()
       all[0]!.failing = away
@@ -39,7 +39,7 @@ describe('an absence', () => {
     },
   )
 
-  it('row 68: that a replica reports is none while the breaker of the primary is open, or it asked to be left alone', async () => {
+  it('row 68: reported by a replica is an outage while the breaker of the primary is open or its Retry-After holds', async () => {
     const { all, replicas } = memories()
     all[0]!.failing = 'unavailable'
     await trip(replicas[0]!)
@@ -64,7 +64,7 @@ describe('an absence', () => {
     })
   })
 
-  it('row 68: that a retried replica reports is an outage all the same', async () => {
+  it('row 68: reported by a retried replica is an outage as well', async () => {
     const { all, replicas } = memories()
     all[0]!.failing = 'timeout'
     all[1]!.failing = 'unavailable'
@@ -76,7 +76,7 @@ describe('an absence', () => {
     expect(all[1]!.calls).toHaveLength(2)
   })
 
-  it('is final when a second try reaches the primary', async () => {
+  it('is final when a retry reaches the primary', async () => {
     const { all, replicas } = memories()
     all[0]!.failing = 'unavailable'
     all[1]!.failing = 'not_found'
@@ -101,7 +101,7 @@ describe('an absence', () => {
     }
   })
 
-  it('row 68: is not known of a member that is not asked since it is outdated', async () => {
+  it('row 68: is unknown for an outdated member, which is skipped', async () => {
     const { all, replicas } = memories()
     for (const memory of all) memory.failing = 'not_found'
     const outdated = ['p1']
@@ -113,7 +113,7 @@ describe('an absence', () => {
     expect(await settled(read(replicas, { outdated }))).toMatchObject({ failure: 'not_found', provider: 'p0' })
   })
 
-  it('stays what the primary says, whatever replicas are away', async () => {
+  it('is decided by the primary alone, with replicas up or down', async () => {
     for (const absent of ABSENT) {
       const { all, replicas } = memories()
       all[0]!.failing = absent

@@ -33,7 +33,7 @@ export function json({ status, body, headers }: Reply): Response {
 /** An adapter, and the answers of its store in its own words. */
 export interface Adapter {
   kind: Provider['kind']
-  /** Where the store is; nobody else may be asked but those of `others`. */
+  /** The origin of the store. Requests may go there and to `others` only. */
   origin: string
   others: string[]
   open(answer: Answer, options?: SendOptions & { now?: () => number }): Provider

@@ -1,4 +1,4 @@
-/** What a store, or who stands in its place, may answer: every fault by every adapter. */
+/** What a store, or an attacker in its place, may answer: every fault through every adapter. */
 import { afterEach, describe, expect, it } from 'vitest'
 import { type FailureKind, type Provider, ProviderFailure } from '../../../../core/providers/provider.ts'
 import { Redacted } from '../../../../core/redacted.ts'
@@ -68,7 +68,7 @@ describe.each(ADAPTERS)('$kind', (adapter: Adapter) => {
     ['answers nothing', 'unavailable', () => new Response(null, { status: 200 })],
     ['answers other JSON', 'invalid', () => json({ status: 200, body: { other: SECRETS[2] } })],
     ['answers JSON that is an array', 'invalid', () => json({ status: 200, body: [SECRETS[2]] })],
-    ['answers what is no UTF-8', 'unavailable', () => new Response(Uint8Array.of(34, 255, 34), { status: 200 })],
+    ['answers with invalid UTF-8', 'unavailable', () => new Response(Uint8Array.of(34, 255, 34), { status: 200 })],
     ['answers JSON too deep to read', 'unavailable', () => new Response('['.repeat(500_000), { status: 200 })],
     ['is cut off', 'unavailable', broken],
   ]
@@ -77,13 +77,13 @@ describe.each(ADAPTERS)('$kind', (adapter: Adapter) => {
     expect((await failureOf(read(adapter.open(answer)))).kind).toBe(kind)
   })
 
-  it('times out when nothing comes', async () => {
+  it('times out without an answer', async () => {
     const never: Answer = (request) =>
       new Promise((_, reject) => request.signal.addEventListener('abort', () => reject(request.signal.reason)))
     expect((await failureOf(read(adapter.open(never, { timeoutMs: 30 })))).kind).toBe('timeout')
   })
 
-  it('stops reading an answer that is too large', async () => {
+  it('stops reading an oversized answer', async () => {
     const { response, sent } = endless()
     const failed = await failureOf(read(adapter.open(() => response)))
     expect([failed.kind, failed.code, failed.isUnread]).toEqual(['invalid', 'TooLarge', true])
@@ -99,7 +99,7 @@ describe.each(ADAPTERS)('$kind', (adapter: Adapter) => {
     [new Date(999_000_000).toUTCString(), 0],
     ['soon', null],
     ['-1', null],
-  ])('believes Retry-After: %s within a minute', async (text, ms) => {
+  ])('honours Retry-After: %s up to a minute', async (text, ms) => {
     const { status, body } = adapter.words.throttled
     const provider = adapter.open(() => json({ status, body, headers: { 'retry-after': text } }), {
       now: () => 1_000_000_000,
@@ -108,7 +108,7 @@ describe.each(ADAPTERS)('$kind', (adapter: Adapter) => {
     expect(failure.retryAfterMs).toBe(ms)
   })
 
-  it('has no Retry-After where none was said', async () => {
+  it('has no Retry-After without the header', async () => {
     expect((await failureOf(read(adapter.open(() => json(adapter.words.throttled))))).retryAfterMs).toBeNull()
   })
 
@@ -138,7 +138,7 @@ describe.each(ADAPTERS)('$kind', (adapter: Adapter) => {
     expect([...modes]).toEqual(['manual'])
   })
 
-  it('asks its own store and nobody else, once, with its secrets in headers only', async () => {
+  it('sends one request, to its own store, with its secrets in headers only', async () => {
     const asked: Request[] = []
     const provider = adapter.open((request) => {
       asked.push(request)
@@ -152,7 +152,7 @@ describe.each(ADAPTERS)('$kind', (adapter: Adapter) => {
   })
 
   it.each(['../sys/seal', '..', 'a//b', 'a/../../b', '%2e%2e/x', 'a%2fb', 'a\r\nX: y', 'a\0', '', 'a b'])(
-    'rows 9, 11: asks nobody about the name %j',
+    'rows 9, 11: sends no request for the name %j',
     async (name) => {
       // AWS has no paths: two periods are two characters of a name, which goes into the body.
       if (adapter.kind === 'aws' && /^[./a-z]+$/.test(name)) return
@@ -166,14 +166,14 @@ describe.each(ADAPTERS)('$kind', (adapter: Adapter) => {
     },
   )
 
-  it('tells an outage from an answer', async () => {
+  it('distinguishes an outage from an answer', async () => {
     for (const [kind, reply] of Object.entries(adapter.words)) {
       const { isOutage } = await failureOf(read(adapter.open(() => json(reply))))
       expect([kind, isOutage]).toEqual([kind, kind === 'throttled' || kind === 'unavailable'])
     }
   })
 
-  it('is served while a name that should not be there is not, and not while it is denied', async () => {
+  it('is healthy when its health name is absent, and not when that name is denied', async () => {
     const health = (answer: Answer) => adapter.open(answer).health({ signal: AbortSignal.timeout(1000) })
     await expect(health(() => json(adapter.words.not_found))).resolves.toBeUndefined()
     for (const kind of ['denied', 'unavailable', 'credentials'] as const) {

@@ -19,7 +19,7 @@ afterEach(() => {
 })
 
 describe('a breaker', () => {
-  it.each(OUTAGES)('opens after five of %s, and nothing is sent then', async (kind) => {
+  it.each(OUTAGES)('opens after five times %s, and then sends nothing', async (kind) => {
     const { one, other, replicas } = pair()
     one.failing = kind
     for (let i = 0; i < 8; i++) expect(providerOf(await settled(read(replicas)))).toBe('other')
@@ -36,7 +36,7 @@ describe('a breaker', () => {
     expect(providerOf(await settled(read(replicas)))).toBe('one')
   })
 
-  it('row 50: is not tripped by denials between which others are served', async () => {
+  it('row 50: is not tripped by denials among served requests', async () => {
     const { one, replicas } = pair()
     for (let i = 0; i < 50; i++) {
       one.failing = i % 2 === 0 ? 'denied' : null
@@ -45,7 +45,7 @@ describe('a breaker', () => {
     expect(replicas[0]!.guarded.health(Date.now()).state).toBe('up')
   })
 
-  it('opens when half of many fail, though never five together', async () => {
+  it('opens when half of many requests fail, even without five in a row', async () => {
     const { one, replicas } = pair()
     for (let i = 0; i < 40; i++) {
       one.failing = i % 4 === 0 ? null : 'unavailable'
@@ -55,7 +55,7 @@ describe('a breaker', () => {
     expect(one.count('get')).toBeLessThan(40)
   })
 
-  it('lets one request try, and no other wait for it; closes on an answer, opens for longer on an outage', async () => {
+  it('tries one request while half open, closes on an answer, and opens for longer on an outage', async () => {
     const { one, other, replicas } = pair()
     one.failing = 'unavailable'
     await trip(replicas[0]!)
@@ -80,7 +80,7 @@ describe('a breaker', () => {
     expect(other.count('get')).toBeGreaterThan(20)
   })
 
-  it('does not stay half open when the request that tried was given up by the platform', async () => {
+  it('does not stay half open when the platform abandons the trial request', async () => {
     const { one, replicas } = pair()
     one.failing = 'unavailable'
     await trip(replicas[0]!)
@@ -97,7 +97,7 @@ describe('a breaker', () => {
     expect(providerOf(await settled(read(replicas)))).toBe('one')
   })
 
-  it('rests at random up to the longest, so that not all servers come back together', async () => {
+  it('rests for a random time up to its maximum, so that servers do not return together', async () => {
     vi.mocked(Math.random).mockReturnValue(0.1)
     const { one, replicas } = pair()
     one.failing = 'unavailable'
@@ -141,17 +141,20 @@ describe('one odd secret', () => {
     ['an answer that never comes', hanging],
   ]
 
-  it.each(stores)('row 69: that ends in %s, four times a second, closes its store for no other', async (_, open) => {
-    const { replica, ask } = open()
-    for (let second = 0; second < 30; second++) {
-      for (let i = 0; i < 4; i++) expect(await ask('odd')).toMatchObject({ provider: null })
-      expect(await ask('n')).toMatchObject({ provider: 'store' })
-      await vi.advanceTimersByTimeAsync(250)
-    }
-    expect(replica.guarded.health(Date.now()).breaker).toBe('closed')
-  })
+  it.each(stores)(
+    'row 69: with the failure %s, four times a second, leaves other secrets of its store served',
+    async (_, open) => {
+      const { replica, ask } = open()
+      for (let second = 0; second < 30; second++) {
+        for (let i = 0; i < 4; i++) expect(await ask('odd')).toMatchObject({ provider: null })
+        expect(await ask('n')).toMatchObject({ provider: 'store' })
+        await vi.advanceTimersByTimeAsync(250)
+      }
+      expect(replica.guarded.health(Date.now()).breaker).toBe('closed')
+    },
+  )
 
-  it.each(stores)('row 69: or many such secrets of one reader: %s', async (_, open) => {
+  it.each(stores)('row 69: or many such secrets of one reader leave others served: %s', async (_, open) => {
     const { memory, replica, ask } = open()
     for (let round = 0; round < 200; round++) {
       await ask(`odd${round}`)
@@ -163,7 +166,7 @@ describe('one odd secret', () => {
     expect(memory.count('health')).toBeLessThanOrEqual(memory.count('get') / 2)
   })
 
-  it('row 69: is refused alone for as long as it asked to be left alone', async () => {
+  it('row 69: is refused alone while its Retry-After holds', async () => {
     const { memory, ask } = failing('throttled', { retryAfterMs: 60_000 })
     await ask('odd')
     const before = memory.count('get')
@@ -172,7 +175,7 @@ describe('one odd secret', () => {
     expect(await ask('n')).toMatchObject({ provider: 'store' })
   })
 
-  it('row 69: keeps no open breaker open once the store is back', async () => {
+  it('row 69: keeps no breaker open once the store is back', async () => {
     const { memory, replica, ask } = failing('unavailable')
     memory.failing = 'unavailable'
     for (let i = 0; i < 6; i++) await ask('n')
@@ -185,14 +188,14 @@ describe('one odd secret', () => {
     expect(await ask('n')).toMatchObject({ provider: 'store' })
   })
 
-  it('opens the breaker for a store whose health fails too, by few requests, whatever names they are for', async () => {
+  it('opens the breaker after few requests for any names when the health check of the store fails too', async () => {
     const { memory, replica, ask } = failing('unavailable')
     memory.failing = 'unavailable'
     for (let i = 0; i < 6; i++) await ask(`odd${i}`)
     expect(replica.guarded.health(Date.now()).breaker).toBe('open')
   })
 
-  it('makes a store that is throttled for every name rest for all', async () => {
+  it('rests a store for all names when it throttles every name', async () => {
     const { memory, replica, ask } = failing('throttled', { retryAfterMs: 30_000 })
     memory.failing = { kind: 'throttled', retryAfterMs: 30_000 }
     await ask('odd1')
@@ -202,7 +205,7 @@ describe('one odd secret', () => {
 })
 
 describe('Retry-After', () => {
-  it('is honoured to the millisecond, by everybody, and is no reason to open the breaker', async () => {
+  it('is honoured to the millisecond for all requests, and does not open the breaker', async () => {
     const { one, replicas } = pair()
     one.failing = { kind: 'throttled', retryAfterMs: 30_000 }
     await settled(read(replicas))
@@ -212,7 +215,7 @@ describe('Retry-After', () => {
     expect(providerOf(await settled(read(replicas)))).toBe('one')
   })
 
-  it('is believed for a minute at most', async () => {
+  it('is honoured for a minute at most', async () => {
     const { one, replicas } = pair()
     one.failing = { kind: 'throttled', retryAfterMs: 86_400_000 }
     await settled(read(replicas))

@@ -1,4 +1,4 @@
-/** The state of a provider, and the lines of the operational log that tell of it. */
+/** The state of a provider, and its lines in the operational log. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { GuardedProvider } from '../../../../core/providers/guarded_provider.ts'
 import { type FailureKind, ProviderFailure } from '../../../../core/providers/provider.ts'
@@ -27,7 +27,7 @@ function open() {
 }
 
 describe('a provider', () => {
-  it('that takes no credentials is down until a request is served, and says so once', async () => {
+  it('with refused credentials is down until a request is served, and logs that once', async () => {
     const { memory, lines, guarded, read, state } = open()
     memory.failing = { kind: 'credentials', code: 'Http403' }
     for (let i = 0; i < 20; i++) expect(await read()).toBe('credentials')
@@ -47,7 +47,7 @@ describe('a provider', () => {
     ])
   })
 
-  it('stays down for a request that was refused before it was sent', async () => {
+  it('stays down when a request is refused before it is sent', async () => {
     const { memory, read, state } = open()
     memory.failing = 'credentials'
     await read()
@@ -56,7 +56,7 @@ describe('a provider', () => {
     expect(state()).toBe('down')
   })
 
-  it('that denies the name of its health is degraded, however many others it serves', async () => {
+  it('is degraded while it denies its health name, however many other names it serves', async () => {
     const { memory, lines, guarded, read, state } = open()
     const { health } = memory.provider
     memory.provider.health = async () => {
@@ -72,7 +72,7 @@ describe('a provider', () => {
     expect(lines).toMatchObject([{ state: 'degraded', kind: 'denied', code: 'Http403' }, { state: 'up' }])
   })
 
-  it('says that it is not degraded for a denial of another name', async () => {
+  it('is not degraded by a denial of another name', async () => {
     const { memory, lines, read, state } = open()
     memory.failing = 'denied'
     await read()
@@ -85,7 +85,7 @@ describe('a provider', () => {
     ['unavailable', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'],
     ['timeout', null],
   ] as [FailureKind, string | null][])(
-    'that is %s (%s) has a line for each change on its way down and back',
+    'logs a line for each change on its way down and back: %s (%s)',
     async (kind, code) => {
       const { memory, lines, read, state } = open()
       memory.failing = { kind, ...(code && { code }) }
@@ -104,7 +104,7 @@ describe('a provider', () => {
     },
   )
 
-  it('says when its trouble becomes another', async () => {
+  it('logs a change of its failure', async () => {
     const { memory, lines, guarded } = open()
     memory.failing = { kind: 'unavailable', code: 'ENOTFOUND' }
     await guarded.look(200)
@@ -113,7 +113,7 @@ describe('a provider', () => {
     expect(lines).toMatchObject([{ code: 'ENOTFOUND' }, { before: 'degraded', code: 'CERT_HAS_EXPIRED' }])
   })
 
-  it('that flaps writes few lines, counts the others, and ends with the truth', async () => {
+  it('logs few lines while it flaps, counts the rest, and ends with its last state', async () => {
     const { memory, lines, read } = open()
     for (let i = 0; i < 1000; i++) {
       memory.failing = i % 2 === 0 ? 'credentials' : null

@@ -20,13 +20,13 @@ function bench(shared = true) {
 }
 
 describe('RenewedCredentials', () => {
-  it('are issued once for all who come together', async () => {
+  it('are issued once for simultaneous requests', async () => {
     const { state, value } = bench()
     expect(await Promise.all([value(), value(), value()])).toEqual([1, 1, 1])
     expect(state.issued).toBe(1)
   })
 
-  it('are issued for each where requests must not wait for each other', async () => {
+  it('are issued for each request where requests must not wait for each other', async () => {
     const { state, value } = bench(false)
     await Promise.all([value(), value()])
     expect(state.issued).toBe(2)
@@ -34,7 +34,7 @@ describe('RenewedCredentials', () => {
     expect(state.issued).toBe(2)
   })
 
-  it('are renewed after 80 % of their life, from those that still last', async () => {
+  it('are renewed after 80 % of their lifetime, while the old ones are valid', async () => {
     const { state, value } = bench()
     expect(await value()).toBe(1)
     state.now += 7_999
@@ -46,7 +46,7 @@ describe('RenewedCredentials', () => {
     expect(state.held).toEqual([null, 1, null])
   })
 
-  it('serve to their end while there are no new ones, and ask for those now and then', async () => {
+  it('serve until they expire while renewal fails, with a retry from time to time', async () => {
     const { state, value } = bench()
     await value()
     state.fails = 'timeout'
@@ -59,7 +59,7 @@ describe('RenewedCredentials', () => {
     expect(await value()).toBe(4)
   })
 
-  it('are not asked for again at once, when whoever issues them said no', async () => {
+  it('are not requested again at once after a refusal', async () => {
     const { state, value } = bench()
     state.fails = 'credentials'
     for (let i = 0; i < 10; i++) expect(await kindOf(value())).toBe('credentials')
@@ -69,7 +69,7 @@ describe('RenewedCredentials', () => {
     expect(await value()).toBe(2)
   })
 
-  it('are replaced once when the store does not take them, and not when it denies', async () => {
+  it('are replaced once when the store rejects them, and not on a denial', async () => {
     const { state, credentials } = bench()
     const tried: number[] = []
     const refuse = (kind: FailureKind) => (value: number) => {
@@ -82,7 +82,7 @@ describe('RenewedCredentials', () => {
     expect(state.issued).toBe(2)
   })
 
-  it('are replaced once for all whose were refused together', async () => {
+  it('are replaced once for requests that are rejected together', async () => {
     const { state, credentials } = bench()
     const attempt = async (value: number) => {
       await Promise.resolve()
@@ -93,7 +93,7 @@ describe('RenewedCredentials', () => {
     expect(state.issued).toBe(2)
   })
 
-  it('stay when they came after those that were refused', async () => {
+  it('stay when they are newer than the rejected ones', async () => {
     const { state, credentials } = bench()
     let refuse = () => {}
     const late = new Promise<void>((resolve) => {
@@ -110,7 +110,7 @@ describe('RenewedCredentials', () => {
     expect([await slow, state.issued]).toEqual([2, 2])
   })
 
-  it('let go of one who gives up, and not of the others', async () => {
+  it('end the wait of an aborted request, and not of the others', async () => {
     let finish = () => {}
     const gate = new Promise<void>((resolve) => {
       finish = resolve
@@ -129,7 +129,7 @@ describe('RenewedCredentials', () => {
     expect(await second).toBe('token')
   })
 
-  it('throws a mistake of its issuer again, and does not ask for new ones at once', async () => {
+  it('rethrows a mistake of its issuer, and does not request new ones at once', async () => {
     const { state, credentials, value } = bench()
     await value()
     state.fails = new TypeError('mistake')

@@ -19,7 +19,7 @@ afterEach(() => {
 })
 
 describe('a mistake in an adapter', () => {
-  it('is thrown and counted: it is no outage, opens no breaker, and no replica is asked', async () => {
+  it('is thrown and counted as a mistake: it opens no breaker, and no replica is asked', async () => {
     const { one, other, replicas } = pair()
     one.provider.get = async () => {
       throw new TypeError('with a secret in it')
@@ -32,7 +32,7 @@ describe('a mistake in an adapter', () => {
 })
 
 describe('the budget', () => {
-  it('row 50: retries what could not be reached once, and in a storm no more than one in ten', async () => {
+  it('row 50: retries an unreachable provider once, and at most one in ten requests in a storm', async () => {
     const lone = memoryProvider()
     const replica = replicaOf('lone', lone)
     let served = 0
@@ -48,7 +48,7 @@ describe('the budget', () => {
     expect(lone.count('get')).toBeLessThanOrEqual(400 + 10 + 300 * 0.1 + 1)
   })
 
-  it('mends a failure of a moment for a chain of one', async () => {
+  it('recovers from a brief failure in a chain of one', async () => {
     const lone = memoryProvider()
     const replica = replicaOf('lone', lone)
     lone.failing = 'unavailable'
@@ -69,7 +69,7 @@ describe('the budget', () => {
     expect(lone.count('get')).toBe(1)
   })
 
-  it('ends in its time, however many hang, and gives each its share', async () => {
+  it('ends in time, however many providers hang, and gives each its share', async () => {
     const memories = Array.from({ length: 5 }, () => memoryProvider())
     const replicas = memories.map((memory, i) => replicaOf(`p${i}`, memory))
     for (const memory of memories) memory.failing = 'hangs'
@@ -80,7 +80,7 @@ describe('the budget', () => {
     expect(reply).toMatchObject({ failure: 'timeout', provider: null })
   })
 
-  it('cuts off a provider that does not heed its signal', async () => {
+  it('abandons a provider that ignores its signal', async () => {
     const { one, replicas } = pair()
     one.provider.get = () => new Promise(() => {})
     expect(await settled(read(replicas))).toMatchObject({
@@ -91,7 +91,7 @@ describe('the budget', () => {
 })
 
 describe('a replica', () => {
-  it('row 50: that has no such secret does not beat a primary that is still to answer: nobody is asked at once', async () => {
+  it('row 50: without the secret does not overtake a primary that has yet to answer: members are asked in turn', async () => {
     const { one, other, replicas } = pair()
     one.delayMs = 150
     other.failing = 'not_found'
@@ -99,7 +99,7 @@ describe('a replica', () => {
     expect(other.calls).toEqual([])
   })
 
-  it('is asked only after those before it', async () => {
+  it('is asked only after the members before it', async () => {
     const { one, other, replicas } = pair()
     one.failing = 'unavailable'
     other.failing = new ProviderFailure('denied').kind

@@ -33,13 +33,13 @@ const EXPECTED: Record<Fault, { primary: Outcome; replica: Outcome }> = {
   '429': { primary: 'replica', replica: 'unavailable' },
   '429 with Retry-After': { primary: 'replica', replica: 'unavailable' },
   '403': { primary: 'denied', replica: 'denied' },
-  // Of the replica alone it is no answer: the primary may have it.
+  // From the replica alone this answers nothing: the primary may have the secret.
   '404': { primary: 'not_found', replica: 'unavailable' },
   '403 of a proxy': { primary: 'replica', replica: 'unavailable' },
   '404 of a proxy': { primary: 'replica', replica: 'unavailable' },
   'garbage 200': { primary: 'replica', replica: 'unavailable' },
   'truncated body': { primary: 'replica', replica: 'unavailable' },
-  // What is wrong with one secret is an answer about it.
+  // A fault of one secret is an answer about that secret.
   '10 MB body': { primary: 'bad_request', replica: 'bad_request' },
   'redirect to another host': { primary: 'replica', replica: 'unavailable' },
   // Credentials that it does not take: an answer, and no reason to send them anywhere.
@@ -49,7 +49,7 @@ const EXPECTED: Record<Fault, { primary: Outcome; replica: Outcome }> = {
 
 const cells = new Map<string, Outcome>()
 
-/** Where redirects and challenges point to: nobody must come. */
+/** The address that redirects and challenges point to. No request may reach it. */
 const stranger = { asked: 0, server: createServer((_, response) => response.end()) }
 beforeAll(async () => {
   stranger.server.on('connection', () => stranger.asked++)

@@ -67,7 +67,7 @@ describe('a mistake in an adapter', () => {
     expect(leaks(JSON.stringify(lines), [value])).toEqual([])
   })
 
-  it.each(ADAPTERS)('of $kind in reading a value is thrown as it is', async ({ open, secret }) => {
+  it.each(ADAPTERS)('is thrown unchanged while reading a value: $kind', async ({ open, secret }) => {
     const { members, guarded, next } = chainOf(open(() => json(secret)))
     vi.spyOn(String.prototype, 'isWellFormed').mockImplementation(() => {
       throw new TypeError('mistake')
@@ -76,7 +76,7 @@ describe('a mistake in an adapter', () => {
     expect([next.calls, guarded.mistakes, [...guarded.failures]]).toEqual([[], 1, []])
   })
 
-  it.each(ADAPTERS)('of $kind while it renews credentials or makes a request is thrown as it is', async (adapter) => {
+  it.each(ADAPTERS)('is thrown unchanged while renewing credentials or making a request: $kind', async (adapter) => {
     const now = () => {
       throw new RangeError('mistake')
     }
@@ -85,7 +85,7 @@ describe('a mistake in an adapter', () => {
     expect([next.calls, guarded.mistakes, [...guarded.failures]]).toEqual([[], 1, []])
   })
 
-  it('in the schema of an answer is no malformed answer', () => {
+  it('in the schema of an answer is not reported as a malformed answer', () => {
     const schema = z.pipe(
       z.string(),
       z.transform(() => {
@@ -97,7 +97,7 @@ describe('a mistake in an adapter', () => {
   })
 
   it.each(['read', 'write'] as const)(
-    'of what gives a file store its %s is thrown, and an error of the disk is not',
+    'is thrown by the %s function of a file store, and an error of the disk is not',
     async (method) => {
       const failing = (error: Error) => {
         const files = { read: async () => null, write: async () => {}, [method]: async () => Promise.reject(error) }
@@ -116,7 +116,7 @@ describe('a mistake in an adapter', () => {
 })
 
 describe('a request that no platform would make', () => {
-  it('is thrown as a mistake, without the header that is at fault, and is never sent', async () => {
+  it('is thrown as a mistake, without the faulty header, and is never sent', async () => {
     const value = canary()
     const fetch = vi.fn()
     const error = await send('https://store.example/', { headers: { a: `${value}\nb` } }, { fetch }).catch((it) => it)

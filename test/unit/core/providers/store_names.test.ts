@@ -35,7 +35,7 @@ function written(naming: Naming, text: string, prefix: string): string | null {
 describe.each(NAMINGS)('names of %s', { timeout: 60_000 }, (naming) => {
   const prefix = fc.constantFrom(...PREFIXES[naming])
 
-  it('lead back to the secret that they were made of', () => {
+  it('map back to the secret that they were made from', () => {
     let mapped = 0
     fc.assert(
       fc.property(name, prefix, (text, start) => {
@@ -50,7 +50,7 @@ describe.each(NAMINGS)('names of %s', { timeout: 60_000 }, (naming) => {
     expect(mapped).toBeGreaterThan(50)
   })
 
-  it('are never one for two secrets, even where case is folded', () => {
+  it('are distinct for distinct secrets, even where case is folded', () => {
     const alike = fc
       .tuple(segment, segment, fc.constantFrom('/', '-', '--', '_', '__', '.', ''))
       .map(([a, b, glue]) => `${a}${glue}${b}`)
@@ -78,7 +78,7 @@ describe.each(NAMINGS)('names of %s', { timeout: 60_000 }, (naming) => {
     )
   })
 
-  it('that others made lead to a secret only when they are what it would be called', () => {
+  it('map back to a secret only when they are the name that it would get', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 20 }), prefix, (text, start) => {
         const secret = secretName(naming, start + text, start)
@@ -111,7 +111,7 @@ describe('storeName', () => {
     ['hashicorp', 'prod/db.v1', 'prod/db.v1'],
     ['env', 'database_url', 'DATABASE_URL'],
     ['env', 'prod/db', 'PROD__DB'],
-  ])('in %s calls %s %s', (naming, text, stored) => {
+  ])('in %s maps %s to %s', (naming, text, stored) => {
     expect(storeName(naming, text)).toBe(stored)
   })
 
@@ -126,13 +126,13 @@ describe('storeName', () => {
     ['env', 'prod.db', 'a period'],
     ['env', 'prod__db', 'what a slash becomes'],
     ['env', '1password', 'a digit first'],
-  ])('in %s cannot call %s anything: it has %s', (naming, text) => {
+  ])('in %s has no name for %s: it has %s', (naming, text) => {
     const error = refusalFrom(() => storeName(naming, text))
     expect([error.code, error.detail.field]).toEqual(['bad_request', 'name'])
     expect(shownBy(error)).not.toContain(text)
   })
 
-  it('counts the prefix, and looks at the whole', () => {
+  it('counts the prefix, and checks the whole name', () => {
     expect(refusalFrom(() => storeName('azure', 'a'.repeat(120), 'p'.repeat(10))).code).toBe('bad_request')
     // The hyphen of the prefix and six letters of the name.
     expect(refusalFrom(() => storeName('aws', 'secret', 'team-')).code).toBe('bad_request')
@@ -141,13 +141,13 @@ describe('storeName', () => {
     }
   })
 
-  it('reads names of Azure without their case', () => {
+  it('reads names of Azure case-insensitively', () => {
     expect(secretName('azure', 'POSTERN-Prod--DB', 'postern-')).toBe('prod/db')
   })
 })
 
 describe('checkStoreName', () => {
-  it('throws what a provider may throw', () => {
+  it('throws a ProviderFailure', () => {
     for (const naming of NAMINGS) {
       try {
         checkStoreName(naming, 'canary value')

@@ -45,8 +45,8 @@ function kept({ name, version, chain, since }: ProviderRead): CachedValue {
   }
 }
 
-describe('a kept value', () => {
-  it('is fresh for cacheSeconds, stands in for maxStaleSeconds more, and is nothing after', () => {
+describe('a cached value', () => {
+  it('is fresh for cacheSeconds, stale for maxStaleSeconds more, and gone afterwards', () => {
     const bench = opened()
     expect(bench.plan().cache).toBe('miss')
     expect(bench.stored(bench.plan())).toBe(true)
@@ -72,7 +72,7 @@ describe('a kept value', () => {
     expect(bench.plan().cached).toBe(null)
   })
 
-  it('row 52: is forgotten when the vault is opened with a clock behind its log, since its age cannot be told', () => {
+  it('row 52: is forgotten when the vault opens with a clock behind its log, since its age is unknown', () => {
     const bench = opened()
     bench.stored(bench.plan())
     bench.now -= 600_000
@@ -81,14 +81,14 @@ describe('a kept value', () => {
     expect(bench.report(bench.plan(), bench.outage)).toMatchObject({ ok: false, reason: 'provider_unavailable' })
   })
 
-  it('row 52: is not kept by a read that took longer than any', () => {
+  it('row 52: is not kept after a read that took longer than the longest deadline', () => {
     const bench = opened()
     const slow = bench.plan()
     bench.now += 11 * 60_000
     expect(bench.stored(slow)).toBe(false)
   })
 
-  it('is over when the secret is, whatever the chain says', () => {
+  it('expires with the secret, even where the chain allows more', () => {
     const bench = opened()
     const read = bench.plan()
     const keep = { ...kept(read), expiresAt: bench.now + 1000 }
@@ -100,7 +100,7 @@ describe('a kept value', () => {
     expect(bench.report(bench.plan(), bench.outage)).toMatchObject({ ok: false })
   })
 
-  it('is kept as what it was read as, and not as anything that a report makes of it', () => {
+  it('is kept under the name of its read, not under one from the report', () => {
     for (const change of [{ name: 'prod/other' }, { asked: 'v1' }, { revision: 'r' }, { fetchedAt: 2_000_000 }]) {
       const bench = opened()
       const read = bench.plan()
@@ -110,7 +110,7 @@ describe('a kept value', () => {
     }
   })
 
-  it('row 51: is not kept when the secret was written, denied or deleted after it was asked for', () => {
+  it('row 51: is not kept when the secret was written, denied or deleted during the read', () => {
     const purges = [
       (bench: ReturnType<typeof opened>) => bench.ask('admin', 'secret.prepare', { name: 'prod/db' }),
       (bench: ReturnType<typeof opened>) => bench.ask('admin', 'secret.delete', { name: 'prod/db' }),
@@ -128,7 +128,7 @@ describe('a kept value', () => {
     }
   })
 
-  it('is not released to a chain that was changed meanwhile', () => {
+  it('is not released after a change of the chain', () => {
     const bench = opened()
     const read = bench.plan()
     bench.execute(callOf('admin', 'chain.put', { ...CHAIN, members: [{ provider: 'azure' }] }))
@@ -137,7 +137,7 @@ describe('a kept value', () => {
     expect(bench.report(read)).toMatchObject({ ok: false, reason: 'chain_changed' })
   })
 
-  it('stays when another version of it is not there, and goes when that is denied', () => {
+  it('stays when another version is absent, and goes when that version is denied', () => {
     const bench = opened()
     bench.stored(bench.plan())
     bench.now += 1
@@ -151,8 +151,8 @@ describe('a kept value', () => {
   })
 })
 
-describe('an answer that there is none', () => {
-  it('is remembered for five seconds, from the primary only, and not at all without a cache', () => {
+describe('an answer of absence', () => {
+  it('is cached for five seconds, from the primary only, and not at all without a cache', () => {
     const missing = (bench: ReturnType<typeof opened>, provider: string) =>
       bench.report(bench.plan(), { outcome: { failure: 'not_found', provider } })
     const bench = opened()
@@ -170,7 +170,7 @@ describe('an answer that there is none', () => {
 })
 
 describe('the room of the cache', () => {
-  it('is bounded, and gives up first what ends first', () => {
+  it('is bounded, and evicts the values that expire first', () => {
     const bench = opened()
     const insert = `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)
       INSERT INTO cached (name, asked, revision, provider, fetched_at, keep_until) SELECT 'x/' || i, '', 'r', 'aws', 0, 2000000000 + i FROM n`

@@ -34,8 +34,8 @@ function renamed(sealed: Uint8Array<ArrayBuffer>, kid: string): Uint8Array<Array
   return Uint8Array.from([...sealed.slice(0, 4), kid.length, ...Buffer.from(kid), ...sealed.slice(HEAD)])
 }
 
-describe('a ciphertext that two keys open', () => {
-  it('row 4: is opened by the one that it is committed to, and by the other never, though the other decrypts it', async () => {
+describe('a ciphertext that two keys decrypt', () => {
+  it('row 4: opens under the key that it commits to, and never under the other, which decrypts it', async () => {
     const [one, other] = [new Uint8Array(32).fill(0x11), new Uint8Array(32).fill(0x22)]
     const salt = new Uint8Array(SALT_SIZE).fill(0x33)
     const iv = new Uint8Array(IV_SIZE).fill(0x44)
@@ -45,7 +45,7 @@ describe('a ciphertext that two keys open', () => {
       aad: AAD,
       text: bytesOf('pay to the order of ann '),
     })
-    // By another implementation: it is what it is said to be.
+    // Another implementation agrees.
     const texts = [oneKey, otherKey].map((key) => {
       const decipher = createDecipheriv('aes-256-gcm', key, iv).setAAD(AAD).setAuthTag(tag)
       return Buffer.concat([decipher.update(ciphertext), decipher.final()])
@@ -75,7 +75,7 @@ describe('a ciphertext that two keys open', () => {
 })
 
 describe('an envelope that names another key', () => {
-  it('row 3: does not open under that one, nor under its own, kept in memory or not', async () => {
+  it('row 3: opens neither under that key nor under its own, cached or not', async () => {
     const sealed = await seal(first, bytesOf('hunter2'), binding)
     const moved = renamed(sealed, second.kid)
     const cache = dekCache()
@@ -97,7 +97,7 @@ describe('an envelope that names another key', () => {
     ['another term of the vault', (rootId) => `${rootId}.2`, 'tampered'],
     ['the cache of the vault', (rootId) => `${rootId}.cache`, 'tampered'],
     ['a root key that is gone', () => '0123456789abcdef.1', 'no_key'],
-  ])('row 3: is a row that says so too, and is refused: of %s', async (_, kidOf, expected) => {
+  ])('row 3: is refused even when its row names that key as well: %s', async (_, kidOf, expected) => {
     const { kid, sealed } = await sealValue(ring, new Redacted(bytesOf('hunter2')), place)
     const cache = dekCache()
     const { vault: _vault, ...shown } = place
@@ -109,7 +109,7 @@ describe('an envelope that names another key', () => {
     expect(await openVersion(ring, dekCache(), 'acme', moved)).toBe(expected)
   })
 
-  it('row 5: opens the legacy format through an import only', async () => {
+  it('row 5: opens in the legacy format through an import only', async () => {
     const legacy = bytesOf(`${'00'.repeat(12)}:${'00'.repeat(16)}:${'00'.repeat(20)}`)
     const { vault: _, ...shown } = place
     const row = { ...shown, kid: first.kid, sealed: legacy, tags: {}, createdAt: 0, expiresAt: null }
@@ -117,8 +117,8 @@ describe('an envelope that names another key', () => {
   })
 })
 
-describe('what is drawn at random', () => {
-  it('row 6: is so in each of its bytes: none keeps to a few values in 1,000 seals', { timeout: 60_000 }, async () => {
+describe('random data', () => {
+  it('row 6: varies in each byte over 1,000 seals', { timeout: 60_000 }, async () => {
     const all = await Promise.all(Array.from({ length: 1000 }, () => seal(first, bytesOf('same'), binding)))
     const end = HEAD + WRAP_SIZE + SALT_SIZE + COMMIT_SIZE + IV_SIZE
     for (let at = HEAD; at < end; at++) {

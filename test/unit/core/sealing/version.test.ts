@@ -21,7 +21,7 @@ async function row(change: Partial<SealedVersion> = {}): Promise<SealedVersion> 
 }
 
 describe('openVersion', () => {
-  it('opens what sealValue sealed, hidden', async () => {
+  it('opens the output of sealValue, hidden', async () => {
     const opened = await openVersion(ring, dekCache(), 'acme', await row())
     expect(opened).toBeInstanceOf(Redacted)
     expect((opened as Redacted<Uint8Array>).reveal()).toEqual(value)
@@ -30,22 +30,22 @@ describe('openVersion', () => {
   it.each<[string, Partial<SealedVersion>]>([
     ['moved to another name', { name: 'prod/dc' }],
     ['passed off as another version', { version: 2 }],
-    ['given a version that is no whole number', { version: 1.5 }],
+    ['given a version that is not an integer', { version: 1.5 }],
     ['given another content type', { contentType: 'text/html' }],
     ['given another encoding', { encoding: 'base64' }],
     ['no envelope at all', { sealed: new Uint8Array(200) }],
     ['empty', { sealed: new Uint8Array() }],
     ['said to be of another term', { kid: `${ring.rootId}.2` }],
-    ['said to be of a key that has no name of ours', { kid: 'x' }],
-  ])('rows 1, 2: finds out a row that is %s', async (_, change) => {
+    ['attributed to a key with a foreign id', { kid: 'x' }],
+  ])('rows 1, 2: detects a row that is %s', async (_, change) => {
     expect(await openVersion(ring, dekCache(), 'acme', await row(change))).toBe('tampered')
   })
 
-  it('row 1: finds out a row that was copied to another vault', async () => {
+  it('row 1: detects a row that was copied to another vault', async () => {
     expect(await openVersion(ring, dekCache(), 'other', await row())).toBe('tampered')
   })
 
-  it('row 3: says that the root key is missing rather than that the row was changed', async () => {
+  it('row 3: reports a missing root key rather than a changed row', async () => {
     expect(await openVersion(otherRing, dekCache(), 'acme', await row())).toBe('no_key')
   })
 })
@@ -53,7 +53,7 @@ describe('openVersion', () => {
 describe('fingerprints', () => {
   const of = async (...asked: Parameters<typeof fingerprints>) => (await fingerprints(...asked))[0]!
 
-  it('are the same for the same request, and others for another request, vault or root key', async () => {
+  it('are equal for equal requests, and differ between requests, vaults and root keys', async () => {
     const request = { name: 'a', value: 'x' }
     const same = await of(ring, 'acme', { ...request })
     expect(await of(ring, 'acme', request)).toBe(same)
@@ -68,7 +68,7 @@ describe('fingerprints', () => {
 })
 
 describe('under a former root key', () => {
-  it('a request is told from another as before, and what is kept of it is of the new one', async () => {
+  it('a request is recognised as before, and its fingerprint is stored under the new one', async () => {
     const both = await Keyring.open(OTHER_ROOT, { formerRootKeys: [ROOT] })
     const [kept, former] = await fingerprints(both, 'acme', { name: 'a' })
     expect([kept, former]).toEqual([
@@ -77,7 +77,7 @@ describe('under a former root key', () => {
     ])
   })
 
-  it('a cursor is opened, and made under the new one', async () => {
+  it('a cursor opens, and new ones are sealed under the new key', async () => {
     const both = await Keyring.open(OTHER_ROOT, { formerRootKeys: [ROOT] })
     const [before, after] = [await sealCursor(ring, 'acme', 'list', 'n'), await sealCursor(both, 'acme', 'list', 'n')]
     expect([await openCursor(both, 'acme', 'list', before), await openCursor(both, 'acme', 'list', after)]).toEqual([
@@ -92,7 +92,7 @@ describe('under a former root key', () => {
 describe('a sealed cursor', () => {
   const seal = (name = 'prod/hidden') => sealCursor(ring, 'acme', 'list', name)
 
-  it('opens to the name it was made from, and is another each time', async () => {
+  it('opens to the name it was made from, and differs each time', async () => {
     for (const name of ['', 'a', 'prod/hidden~']) {
       expect(await openCursor(ring, 'acme', 'list', await seal(name))).toBe(name)
     }
@@ -118,7 +118,7 @@ describe('a sealed cursor', () => {
     expect([error.code, error.detail.field]).toEqual(['bad_request', 'cursor'])
   })
 
-  it('is refused when any one character is another', async () => {
+  it('is refused with any one character changed', async () => {
     const cursor = await seal()
     for (let at = 0; at < cursor.length; at++) {
       const changed = cursor.slice(0, at) + (cursor[at] === 'A' ? 'B' : 'A') + cursor.slice(at + 1)

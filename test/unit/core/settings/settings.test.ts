@@ -44,7 +44,7 @@ describe('parseSettings', () => {
   })
 
   it.each(['POSTERN_APP_NAME', 'POSTERN_AUDIT__RETENTION_DAYS', 'POSTERN_LOG_ORIGIN'])(
-    'row 62: an empty %s of one source does not hide what the next one has',
+    'row 62: an empty %s in one source does not hide the next source',
     (name) => {
       const value = '11'
       const sources: Sources[] = [
@@ -59,7 +59,7 @@ describe('parseSettings', () => {
     },
   )
 
-  it('decides the precedence of each setting by itself', () => {
+  it('resolves the precedence of each setting on its own', () => {
     const settings = parseSettings({
       environment: { POSTERN_PORT: '1' },
       dotenv: { POSTERN_PORT: '2', POSTERN_DATA: '/b' },
@@ -88,7 +88,7 @@ describe('parseSettings', () => {
     expect(Buffer.from(rootKey!.reveal()).toString('base64url')).toBe(ROOT_KEY)
   })
 
-  it('takes several former root keys, and none that is the root key or the next one as well', () => {
+  it('accepts several former root keys, except the root key or the next one', () => {
     const [other, third] = ['A', 'B'].map((first) => first + ROOT_KEY.slice(1).replaceAll('Q', first)) as [
       string,
       string,
@@ -104,7 +104,7 @@ describe('parseSettings', () => {
   })
 
   it.each(['/var/lib/postern\r', ' /var/lib/postern', '/var/lib/postern\n\n', ' ', '/var/lib\0/postern'])(
-    'row 62: refuses a data folder that would be made beside the one that is meant: %j',
+    'row 62: refuses a data folder whose spelling names another folder: %j',
     (data) => {
       for (const sources of [
         { environment: { POSTERN_DATA: data } },
@@ -114,7 +114,7 @@ describe('parseSettings', () => {
     },
   )
 
-  it('takes an empty value for one that is not given', () => {
+  it('treats an empty value as absent', () => {
     expect(parse({ POSTERN_PORT: '', POSTERN_ROOT_KEY: '' })).toEqual(parse({}))
   })
 
@@ -129,7 +129,7 @@ describe('parseSettings', () => {
     expect(trustedProxies.map((range) => inRange('10.1.2.3', range))).toEqual([true, false])
   })
 
-  it('hides what is secret', () => {
+  it('hides secrets', () => {
     const token = mintToken('acme', new Uint8Array(32)).text.reveal()
     const settings = parse({ POSTERN_ROOT_KEY: ROOT_KEY, POSTERN_AUDIT__ANCHOR_TOKEN: token })
     expect(settings.audit.anchorToken?.reveal()).toBe(token)
@@ -192,14 +192,14 @@ describe('parseSettings', () => {
     expect(parse({ [name]: value })[key satisfies keyof Settings]).toBe(expected)
   })
 
-  it('says what to do in place of a setting of before, and shows no value', () => {
+  it('names the replacement of a former setting, and shows no value', () => {
     const value = canary()
     const error = refusalFrom(() => parse({ POSTERN_BOOTSTRAP_TOKEN: value }))
     expect(error.message).toMatch(/POSTERN_BOOTSTRAP_TOKEN: .*npm run mint -- VAULT/)
     expect(leaks(shownBy(error), [value])).toEqual([])
   })
 
-  it('names every invalid and unknown setting of all sources at once, and no value', () => {
+  it('names all invalid and unknown settings of all sources at once, without values', () => {
     const secret = canary()
     const names = [
       'POSTERN_BODY_TIMEOUT_MS',
@@ -221,7 +221,7 @@ describe('parseSettings', () => {
     expect(leaks(shownBy(refusalFrom(() => parseSettings(sources))), [secret])).toEqual([])
   })
 
-  it('refuses limits of time that leave none for the answer', () => {
+  it('refuses time limits that leave no time for the answer', () => {
     const times = (request: string, body: string) => ({
       POSTERN_REQUEST_TIMEOUT_MS: request,
       POSTERN_BODY_TIMEOUT_MS: body,
@@ -244,7 +244,7 @@ describe('parseSettings', () => {
     expect(complaints).toEqual(['POSTERN_BODY_TIMEOUT_MS', 'POSTERN_DEBUG', 'POSTERN_HOST', 'POSTERN_TLS__KEY_FILE'])
   })
 
-  it('ignores what is not ours: other names, and those that Kubernetes sets for a service of our name', () => {
+  it('ignores foreign names, and the variables that Kubernetes sets for a service named postern', () => {
     const environment = {
       PATH: '/bin',
       POSTER: 'x',
@@ -284,7 +284,7 @@ describe('parseSettings', () => {
     expect(complaintsOf(() => parse({ POSTERN_TLS__KEY_FILE: '/k' }))).toEqual(['POSTERN_TLS__KEY_FILE'])
   })
 
-  it('refuses debug in production, and only there', () => {
+  it('refuses debug in production only', () => {
     const debug = { POSTERN_DEBUG: 'true' }
     expect(complaintsOf(() => parse({ ...debug, POSTERN_ENVIRONMENT: 'production' }))).toEqual(['POSTERN_DEBUG'])
     expect(parse({ ...debug, POSTERN_ENVIRONMENT: 'test' }).debug).toBe(true)
@@ -295,7 +295,7 @@ describe('parseSettings', () => {
 describe('describeSettings', () => {
   const described = settingsReference()
 
-  it('lists every setting once, by the name that is read', () => {
+  it('lists every setting once, by its variable', () => {
     const names = described.map(({ name }) => name)
     expect(new Set(names).size).toBe(names.length)
     const known = [
@@ -327,7 +327,7 @@ describe('describeSettings', () => {
     expect(of('POSTERN_TLS__CERT_FILE').fallback).toBeNull()
   })
 
-  it('states defaults that are accepted and make no difference', () => {
+  it('states defaults that parse to themselves', () => {
     const defaults = described.flatMap(({ name, fallback }) => (fallback === null ? [] : [[name, fallback]]))
     expect(defaults.length).toBeGreaterThan(5)
     expect(parse(Object.fromEntries(defaults))).toEqual(parse({}))

@@ -26,7 +26,7 @@ describe('detect', () => {
       'private-key',
       join('-----BEGIN ', 'PRIVATE KEY-----\n', 'MIIEvQIBADANBgkqhkiG9w0BAQEFAASC', '\n-----END PRIVATE KEY-----'),
     ],
-  ])('finds a %s where it stands', (kind, secret) => {
+  ])('finds a %s at its place', (kind, secret) => {
     const text = `const x = ${JSON.stringify(`see ${secret} here`).replaceAll('\\n', '\n')}`
     const [finding, ...more] = detect(text)
     expect(finding?.kind).toBe(kind)
@@ -34,7 +34,7 @@ describe('detect', () => {
     expect(secret).toContain(text.slice(finding!.start, finding!.end))
   })
 
-  it('takes no token with a wrong checksum', () => {
+  it('ignores a token with a wrong checksum', () => {
     expect(kinds(`"${GITHUB.slice(0, -1)}0"`)).toEqual([])
   })
 
@@ -59,13 +59,13 @@ describe('detect', () => {
     expect(kinds(text, true)).toEqual([])
   })
 
-  it('finds values of telling keys in a .env file, commented out too, whatever they look like', () => {
+  it('finds values of telling keys in a .env file, even commented out, in any form', () => {
     const text = 'LEVEL=debug\nDB_PASSWORD=correcthorse\n# API_TOKEN=oldoldold1\nAPI_KEY=\nSECRET=changeme\n'
     const found = detect(text, { env: true }).map(({ start, end }) => text.slice(start, end))
     expect(found).toEqual(['correcthorse', 'oldoldold1'])
   })
 
-  it('grows with the text and no faster: hostile ones of four times the length too', () => {
+  it('takes linear time, even for hostile text', () => {
     const hostile = [
       'a://'.repeat(20_000),
       'token="'.repeat(12_000),
@@ -79,7 +79,7 @@ describe('detect', () => {
     }
   })
 
-  it('goes through whatever stands for a reference once, and masks a file in one pass', () => {
+  it('scans reference-like text once, and masks a file in one pass', () => {
     const work = [
       { hostile: `postern://${'.'.repeat(80_000)}`, of: (text: string) => findReferences(`${text}a`) },
       { hostile: 'TOKEN=abcdef1\n'.repeat(6000), of: (text: string) => mask(text) },
@@ -89,19 +89,19 @@ describe('detect', () => {
     }
   })
 
-  it('looks through the first 256 KiB and no more', () => {
+  it('scans the first 256 KiB only', () => {
     expect(kinds(`${' '.repeat(MAX_SCANNED_CHARS)}${GITHUB}`)).toEqual([])
   })
 })
 
-it('tells pasted secrets from pasted text', () => {
+it('distinguishes pasted secrets from pasted text', () => {
   expect([GITHUB, 'k3J9xmQ2pLw8Zt5RvB1n', `  ${GITHUB}\n`].every(looksSecret)).toBe(true)
   expect(
     ['hello', 'a whole sentence with 1 number', 'https://example.com/a1b2c3d4e5', '', 'x'.repeat(40)].some(looksSecret),
   ).toBe(false)
 })
 
-/** Of four times the text: with a margin for a busy machine, far from the sixteen of a square. */
+/** The limit for four times the text: a margin for a busy machine, far below the sixteen of quadratic time. */
 const MOST = 10
 
 function growthOf(work: (text: string) => unknown, text: string): number {

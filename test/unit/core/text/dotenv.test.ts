@@ -22,11 +22,11 @@ describe('parseEnv', () => {
     expect(problems(text)).toEqual([])
   })
 
-  it('reads values over several lines and goes on after them', () => {
+  it('reads multi-line values and the lines after them', () => {
     expect(values('A="one\ntwo"\nB=3')).toEqual({ A: 'one\ntwo', B: '3' })
   })
 
-  it('says where a key and its raw value stand', () => {
+  it('returns the positions of a key and its raw value', () => {
     const text = 'X=1\n  export KEY = "v" # c'
     const entry = parseEnv(text).entries[1]!
     expect(text.slice(entry.keyStart, entry.keyStart + 3)).toBe('KEY')
@@ -45,7 +45,7 @@ describe('parseEnv', () => {
     if (kind !== 'too_large') expect(values(`${text}\nOK=1`)).toHaveProperty('OK', '1')
   })
 
-  it('reads back whatever quoteEnvValue wrote', () => {
+  it('reads back every value that quoteEnvValue writes', () => {
     fc.assert(
       fc.property(fc.string({ unit: fc.constantFrom(...`aZ0 '"\`\\$#=\n_/`) }), (value) => {
         const quoted = quoteEnvValue(value)
@@ -55,11 +55,11 @@ describe('parseEnv', () => {
     )
   })
 
-  it('has no quoting for a NUL, at which a shell would lose the rest', () => {
+  it('refuses to quote a NUL, at which a shell would cut the value', () => {
     for (const value of ['a\0b', '\0', "a'\0"]) expect(quoteEnvValue(value)).toBeNull()
   })
 
-  it('never loses its place: every raw value is where it says', () => {
+  it('returns the exact position of every raw value', () => {
     fc.assert(
       fc.property(fc.string({ unit: fc.constantFrom(...'ab=\n"\'`# \\\r') }), (text) => {
         for (const { key, keyStart, valueStart, valueEnd } of parseEnv(text).entries) {
@@ -84,12 +84,12 @@ describe('expand', () => {
     expect(expand(text, variables)).toEqual(expected)
   })
 
-  it('does not look into what a variable holds', () => {
+  it('does not expand the value of a variable again', () => {
     expect(expand('${A}', new Map([['A', '${B}']]))).toEqual({ text: '${B}' })
   })
 })
 
-it('knows the names of .env files', () => {
+it('recognises the names of .env files', () => {
   expect(['.env', '.env.local', '.env.prod.postern', 'prod.env'].every(isEnvFileName)).toBe(true)
   expect(['env', 'environment.ts', '.envrc', 'x.env.ts'].some(isEnvFileName)).toBe(false)
 })

@@ -10,7 +10,7 @@ import { growth } from '../../../support/growth.ts'
 
 const LINES = 100
 const TIMES = 32
-// Work that grows with the square takes 1,024 times as long; what is larger than a cache, some times longer for that alone.
+// Quadratic work takes 1,024 times as long. Input larger than a cache takes a few times longer for that alone.
 const MOST = 256
 
 const env = (lines: number) =>
@@ -25,12 +25,12 @@ it.each([
   { what: 'parsing', work: parseEnv, inputs: [small, large] },
   { what: 'looking for secrets', work: (text: string) => detect(text, { env: true }), inputs: [small, large] },
   { what: 'looking for references', work: findReferences, inputs: [small, large] },
-])('$what takes as long as its input is', ({ work, inputs: [small, large] }) => {
+])('$what takes linear time', ({ work, inputs: [small, large] }) => {
   const ten = (input: string) => () => repeat(10, () => work(input))
   expect(growth(ten(small!), ten(large!), MOST)).toBeLessThan(MOST)
 })
 
-it('reading base64 takes as long as its input is', () => {
+it('reading base64 takes linear time', () => {
   // Both are of a size for which allocators ask the system each time: that costs more a byte than all the reading.
   const [small, large] = [base64(bytes(200_000)), base64(bytes(1_600_000))]
   expect(
@@ -42,7 +42,7 @@ it('reading base64 takes as long as its input is', () => {
   ).toBeLessThan(32)
 })
 
-it('finding what comes after a prefix takes hardly longer among ten thousand names than among a thousand', () => {
+it('completing a prefix takes hardly longer among ten thousand names than among a thousand', () => {
   const indexOf = (size: number) =>
     new NameIndex(Array.from({ length: size }, (_, i) => ({ name: `app-${i % 100}/k${i}` })))
   const [few, many] = [indexOf(1000), indexOf(10_000)]

@@ -37,11 +37,11 @@ describe('an environment', () => {
     ['a name with an equals sign', { 'A=B': 'x' }, ['name']],
     ['a name with a NUL', { 'A\0B': 'x' }, ['name']],
     ['several of these', { A: '\0', B: 'fine', C: '\ud83d' }, ['nul', 'malformed']],
-  ])('row 81: does not hold a value with %s', (_, values, expected) => {
+  ])('row 81: cannot hold a value with %s', (_, values, expected) => {
     for (const platform of ['linux', 'darwin', 'win32']) expect(kinds(values, limitsOf(platform))).toEqual(expected)
   })
 
-  it('row 81: holds a variable of the largest size that Linux takes, counted in bytes, and no larger one', () => {
+  it('row 81: holds a variable up to the largest size of Linux, counted in bytes', () => {
     expect(kinds({ K: ofBytes(131_071) })).toEqual([])
     expect(kinds({ K: ofBytes(131_072) })).toEqual(['too_long'])
     expect(kinds({ K: 'ä'.repeat(65_534) })).toEqual([])
@@ -52,7 +52,7 @@ describe('an environment', () => {
     expect(kinds({ K: 'ä'.repeat(32_765) }, limitsOf('win32'))).toEqual(['too_long'])
   })
 
-  it('row 81: holds no more in all than the system gives, with what the program inherits and its arguments', () => {
+  it('row 81: holds no more in total than the system allows, with inherited variables and arguments', () => {
     const many = Object.fromEntries(Array.from({ length: 60 }, (_, i) => [`K${i}`, ofBytes(65_000)]))
     const [problem] = unfitIn(many, LINUX)
     expect(problem).toMatchObject({ kind: 'too_large', keys: ['K0', 'K1', 'K2', 'K3', 'K4'], limit: 2_097_152 })
@@ -65,7 +65,7 @@ describe('an environment', () => {
     expect(unfitIn(half, limits, { K: ofBytes(60_000) })).toEqual([])
   })
 
-  it('knows a stack that is set small, large or without a limit', () => {
+  it('reads a stack limit that is small, large or unlimited', () => {
     expect(limitsOf('linux', 64 * 1024).total).toBe(128 * 1024)
     expect(limitsOf('linux', 16 * 1024 * 1024).total).toBe(4 * 1024 * 1024)
     expect(limitsOf('linux', Number.MAX_SAFE_INTEGER).total).toBe(6 * 1024 * 1024)
@@ -143,20 +143,17 @@ describe('a start', needs(ON_LINUX), () => {
   })
 
   describe.each(Object.keys(FILES))('with %s', (envFile) => {
-    it.each(Object.keys(ways))(
-      'row 81: of %s is refused by the key and with the reason, and without the value',
-      async (way) => {
-        editor.answers.push(way === 'an input' ? 'Hand Over' : 'Start')
-        const told = await ways[way]!(envFile)
-        const words = JSON.stringify([told ?? '', editor.complaints])
-        expect(words).toMatch(WHY[envFile]!)
-        expect(leaks(words, [secret, plain])).toEqual([])
-        expect(editor.terminals).toEqual([])
-      },
-    )
+    it.each(Object.keys(ways))('row 81: is refused with the key and the reason, without the value: %s', async (way) => {
+      editor.answers.push(way === 'an input' ? 'Hand Over' : 'Start')
+      const told = await ways[way]!(envFile)
+      const words = JSON.stringify([told ?? '', editor.complaints])
+      expect(words).toMatch(WHY[envFile]!)
+      expect(leaks(words, [secret, plain])).toEqual([])
+      expect(editor.terminals).toEqual([])
+    })
   })
 
-  it('goes well with what fits', async () => {
+  it('succeeds with values that fit', async () => {
     editor.files.set(`file://${folder}/ok.env`, 'B=postern://default/dev/ok\n')
     editor.answers.push('Start')
     expect(await ways['a task']!('ok.env')).toMatchObject({ code: 0 })
@@ -164,7 +161,7 @@ describe('a start', needs(ON_LINUX), () => {
 })
 
 describe('the launcher', needs(ON_LINUX), () => {
-  it('row 81: says that the values do not fit beside what its own terminal has, and not that they came too late', async () => {
+  it('row 81: reports values that do not fit beside those of its terminal, rather than a timeout', async () => {
     buildSync({ entryPoints: [LAUNCH], outfile: join(folder, 'launch.cjs'), bundle: true, platform: 'node' })
     const values = Object.fromEntries(
       Array.from({ length: 14 }, (_, i) => [`K${i}`, new Redacted('Q'.repeat(120_000))]),
@@ -180,7 +177,7 @@ describe('the launcher', needs(ON_LINUX), () => {
     })
   })
 
-  it('row 80: is started without the options for Node that a folder sets for terminals', async () => {
+  it('row 80: starts without the Node options that a folder sets for terminals', async () => {
     const { environment, dispose } = await machineFor(folder).handOver({})
     dispose()
     // `null` removes a variable from a terminal; what the user has set outside of the editor stays.

@@ -24,7 +24,7 @@ describe('accessors', () => {
     expect(accessorOf(language, 'DB_URL')).toBe(accessor)
   })
 
-  it.each(ACCESSOR_LANGUAGES)('in %s is found again where it was written, and completed while typed', (language) => {
+  it.each(ACCESSOR_LANGUAGES)('in %s is found where it was inserted, and completed while typed', (language) => {
     const text = `x = ${accessorOf(language, 'DB_URL')};`
     const [found] = findAccessors(text, language)
     expect(found?.key).toBe('DB_URL')
@@ -32,19 +32,19 @@ describe('accessors', () => {
     expect(typedKey(text.slice(0, text.indexOf('_URL')), language)).toBe('DB')
   })
 
-  it('are not invented where the language is unknown or nothing is read', () => {
+  it('are absent where the language is unknown or nothing is read', () => {
     expect(accessorOf('plaintext', 'X')).toBeNull()
     expect(typedKey('process.env', 'typescript')).toBeNull()
     expect(findAccessors('my.process.environment.X', 'typescript')).toEqual([])
   })
 
-  it('get a key from the name of a secret', () => {
+  it('derive a key from the name of a secret', () => {
     expect(['prod/db/url', 'token', 'dev/2fa.seed'].map(keyOf)).toEqual(['DB_URL', 'TOKEN', '_2FA_SEED'])
   })
 })
 
 describe('references in a text', () => {
-  it('are found with variables, versions and pointers, without what is around them', () => {
+  it('are found with variables, versions and pointers, without the surrounding text', () => {
     const text = 'a "postern://v/a/b?version=2#/x" (postern://${ENV:-dev}/k), see postern://v/end.'
     expect(findReferences(text).map(({ text }) => text)).toEqual([
       'postern://v/a/b?version=2#/x',
@@ -54,7 +54,7 @@ describe('references in a text', () => {
     for (const { text: found, start, end } of findReferences(text)) expect(text.slice(start, end)).toBe(found)
   })
 
-  it('resolve, or say which variable is missing or what is wrong', () => {
+  it('resolve, or name the missing variable or the flaw', () => {
     const variables = new Map([['ENV', 'prod']])
     expect(resolve('postern://${ENV}/db', variables)).toMatchObject({ text: 'postern://prod/db' })
     expect(resolve('postern://${NONE}/db', variables)).toEqual({ missing: 'NONE' })
@@ -66,7 +66,7 @@ describe('references in a text', () => {
     ['name', [`postern://prod/${'n'.repeat(600)}`, 'postern://prod/constructor']],
     ['version', ['postern://prod/db?version=0', 'postern://prod/db?v=1', 'postern://prod/db?version=1x#/a']],
     ['pointer', ['postern://prod/db#a', 'postern://prod/db?version=1#/~2', `postern://prod/db#/${'p'.repeat(1100)}`]],
-  ])('tell which part is malformed: the %s', (part, texts) => {
+  ])('name the malformed part: the %s', (part, texts) => {
     for (const text of texts) expect([text, resolve(text, new Map())]).toEqual([text, { malformed: part }])
   })
 })
@@ -88,7 +88,7 @@ describe('the masked text', () => {
     expect(rows.map(({ key, line }) => [key, line])).toContainEqual(['B', 2])
   })
 
-  it('shows a mark in place of the mask where there is no value, on one line', () => {
+  it('shows a mark instead of the mask where there is no value, on one line', () => {
     const failed = 'Denied:\n no rule\tpermits this'
     const { text, rows } = mask(
       'A=postern://v/a\nB=postern://v/b',
@@ -106,7 +106,7 @@ describe('the masked text', () => {
 describe('the tree', () => {
   const vault = { id: 'default' } as SignedInVault
 
-  it('leads from a secret over its folders to its vault, by the names that the tree has', () => {
+  it('leads from a secret through its folders to its vault', () => {
     const secret = nodeOf(vault, 'prod/db/url')
     expect(secret).toEqual({
       vault,
@@ -124,7 +124,7 @@ describe('the tree', () => {
     expect(parentOf(vaultNode(vault))).toBeUndefined()
   })
 
-  it('has the nodes that an index of names has', () => {
+  it('has the nodes of an index of names', () => {
     const index = new NameIndex(['prod/db/url', 'prod/x', 'alone'].map((name) => ({ name })))
     for (const prefix of ['', 'prod/', 'prod/db/']) {
       for (const { name, label, isFolder } of index.children(prefix)) {
@@ -145,7 +145,7 @@ describe('names', () => {
     expect(index.find('a/')).toBeUndefined()
   })
 
-  it('are found by walking over folders, not through them', () => {
+  it('are found by skipping folders, not by walking through them', () => {
     const many = new NameIndex(Array.from({ length: 10_000 }, (_, i) => ({ name: `f${i % 10}/n${i}` })))
     expect(many.children('')).toHaveLength(10)
     expect(many.startingWith('f3/', 50)).toHaveLength(50)
@@ -153,10 +153,10 @@ describe('names', () => {
 })
 
 describe('redact', () => {
-  it('leaves no form of a value in an output', () => {
+  it('redacts every form of a value in an output', () => {
     const value = canary()
     const output = formsOf(value)
-      // The middle of the value alone is no form of it.
+      // The middle of the value alone does not count as the value.
       .filter((form) => form !== value.slice(10, 34))
       .join('\n')
     const redacted = redact(output, [{ label: 'db', value }])
@@ -164,7 +164,7 @@ describe('redact', () => {
     expect(redacted).toContain('[postern:db]')
   })
 
-  it('finds a long value, and its base64, across the lines that a tool breaks them into', () => {
+  it('finds a long value, and its base64, across line breaks of a tool', () => {
     const value = Array.from({ length: 6 }, canary).join('-')
     const folded = (text: string, columns: number, end: string) =>
       text.replaceAll(new RegExp(`.{${columns}}`, 'g'), `$&${end}`)
@@ -172,12 +172,12 @@ describe('redact', () => {
     for (const output of [folded(base64, 76, '\n'), folded(base64, 64, '\r\n'), folded(`key: ${value}`, 80, '\n')]) {
       const redacted = redact(`before\n${output}\nafter`, [{ label: 'db', value }])
       expect(redacted).toMatch(/^before\n[\s\S]*\[postern:db\][\s\S]*\nafter$/)
-      // What is left is the text around it, and no more of the value than the ends that base64 mixes with that.
+      // Only the surrounding text is left, and of the value only the ends that base64 mixes with it.
       expect(redacted.length).toBeLessThan(50)
     }
   })
 
-  it('finds a value that was written to two streams, and one that the other stream broke into', () => {
+  it('finds a value that two streams split or interrupt', () => {
     const value = canary()
     const [head, tail] = [value.slice(0, 20), value.slice(20)]
     const chunk = (stream: string, text: string) => ({ stream, text })
@@ -196,7 +196,7 @@ describe('redact', () => {
     for (const output of broken) expect(output).toBe('a [postern:db]<noise> b')
   })
 
-  it('leaves nothing of values that overlap', () => {
+  it('redacts overlapping values whole', () => {
     const known = [
       { label: 'a', value: 'one-two' },
       { label: 'b', value: 'two-three' },
@@ -205,7 +205,7 @@ describe('redact', () => {
     expect(redact('x abababab y', [{ label: 'c', value: 'abab' }])).toBe('x [postern:c] y')
   })
 
-  it('does not take parts of words and numbers for a short value', () => {
+  it('does not redact a short value inside words and numbers', () => {
     const known = Object.entries({ X: 'a', PORT: '0', TWO: '80', PIN: '8080', WORD: 'port', LINE: 'a\nb' })
     const values = known.map(([label, value]) => ({ label, value }))
     expect(redact('banana 18080 80 808081 transport porthole a_port PORTS', values)).toBe(
@@ -218,12 +218,12 @@ describe('redact', () => {
     expect(redact('-p1n- x-p1n-y', [{ label: 'P', value: '-p1n-' }])).toBe('[postern:P] x[postern:P]y')
   })
 
-  it('takes a value of eight characters for one wherever it stands', () => {
+  it('redacts a value of eight characters anywhere', () => {
     expect(redact('xk3J9xmQ2y', [{ label: 'A', value: 'k3J9xmQ2' }])).toBe('x[postern:A]y')
     expect([isShort('k3J9xmQ'), isShort('k3J9xmQ2')]).toEqual([true, false])
   })
 
-  it('prefers the longer of two values, and leaves the rest alone', () => {
+  it('prefers the longer of two values', () => {
     const known = [
       { label: 'a', value: 'secret' },
       { label: 'b', value: 'secret-long' },
@@ -233,14 +233,14 @@ describe('redact', () => {
   })
 })
 
-it('asks a list that never ends for a thousand pages and no more', async () => {
+it('reads at most a thousand pages of an endless list', async () => {
   let asked = 0
   const catalogue = new SecretList(async () => ({ items: [], cursor: String(asked++) }))
   expect((await catalogue.names()).size).toBe(0)
   expect(asked).toBe(1000)
 })
 
-it('gives fingerprints that are equal for equal values in one window only', async () => {
+it('makes fingerprints that are equal for equal values in one window only', async () => {
   const [one, other] = [fingerprinter(), fingerprinter()]
   expect(await one('a')).toBe(await one('a'))
   expect(await one('a')).not.toBe(await one('b'))

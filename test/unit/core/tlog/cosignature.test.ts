@@ -45,7 +45,7 @@ describe('cosignatures of a checkpoint', () => {
     ...more,
   })
 
-  it('row 78: are demanded of all witnesses, or of a quorum', async () => {
+  it('row 78: are required from all witnesses, or from a quorum', async () => {
     const note = await checkpointAt(20)
     const cosigned = note + (await one!.cosign(note, seconds(0)))
     expect(await verifyCosignatures(note, await demand())).toMatchObject({ kind: 'unwitnessed', by: [], quorum: 2 })
@@ -59,7 +59,7 @@ describe('cosignatures of a checkpoint', () => {
     })
   })
 
-  it('row 78: count once a witness, and not of a stranger, of another tree or of the log itself', async () => {
+  it('row 78: count once per witness, and not from a stranger, for another tree or from the log itself', async () => {
     const note = await checkpointAt(20)
     const line = await one!.cosign(note, seconds(0))
     for (const more of [line, await three!.cosign(note, seconds(0)), await one!.cosign(note, seconds(9))]) {
@@ -70,7 +70,7 @@ describe('cosignatures of a checkpoint', () => {
     await expect(parseWitnessKeys([formatVerifierKey(signer)])).rejects.toMatchObject({ code: 'bad_request' })
   })
 
-  it('row 78: are too old after the time that is demanded, and of the future when no clock is that wrong', async () => {
+  it('row 78: are too old after the required age, and in the future beyond clock skew', async () => {
     const note = await checkpointAt(20)
     const both = async (ageMs: number) =>
       note + (await one!.cosign(note, seconds(0))) + (await two!.cosign(note, seconds(ageMs)))
@@ -86,7 +86,7 @@ describe('cosignatures of a checkpoint', () => {
   })
 })
 
-describe('a log that witnesses have to vouch for', () => {
+describe('a log with required witnesses', () => {
   async function verify(cosignedSize: number, of = log) {
     const note = await signCheckpoint({ size: cosignedSize, root: of.rootAt(cosignedSize) }, signer)
     const witnessed = {
@@ -96,17 +96,17 @@ describe('a log that witnesses have to vouch for', () => {
     return verifyLog(entries, { checkpoint: await checkpointAt(37), verifiers, witnessed })
   }
 
-  it('row 78: is whole when it goes on from what they cosigned', async () => {
+  it('row 78: is whole when it extends the cosigned checkpoint', async () => {
     expect(await verify(20)).toMatchObject({ beyond: 0, witnessed: { size: 20, by: [{ name: 'w.example/1' }] } })
     expect(await verify(37)).toMatchObject({ witnessed: { size: 37 } })
   })
 
-  it('row 78: is forked when it has other entries below that', async () => {
+  it('row 78: is forked when its entries differ below that checkpoint', async () => {
     const other = logOf(Array.from({ length: 37 }, () => 'notice')).log
     for (const size of [20, 37]) expect(await verify(size, other)).toMatchObject({ flaw: { kind: 'forked' } })
   })
 
-  it('row 78: is refused without their cosignatures, and when they saw more of it', async () => {
+  it('row 78: is refused without cosignatures, and when witnesses saw a longer log', async () => {
     const witnesses = await parseWitnessKeys([one!.key])
     const checkpoint = await checkpointAt(20)
     const about = { checkpoint, verifiers }
@@ -134,13 +134,13 @@ describe('a log that witnesses have to vouch for', () => {
 })
 
 describe('a log that is longer than its checkpoint', () => {
-  it('row 79: says how many entries nothing signs, and checks that they fit to each other', async () => {
+  it('row 79: reports the number of unsigned entries, and checks their chain', async () => {
     const about = { checkpoint: await checkpointAt(27), verifiers }
     expect(await verifyLog(entries, about)).toMatchObject({ checkpoint: { size: 27 }, beyond: 10 })
     expect(await verifyLog(entries.slice(0, 27), about)).toMatchObject({ beyond: 0 })
     const edited = (at: number) => entries.with(at, entries[at]!.replace('"test"', '"tost"'))
     expect(await verifyLog(edited(30), about)).toMatchObject({ flaw: { kind: 'edited', index: 30 } })
-    // Nothing holds the last one: that is why the number is told.
+    // No hash covers the last entry, so the report counts it.
     expect(await verifyLog(edited(36), about)).toMatchObject({ beyond: 10 })
     expect(await openCheckpoint(about.checkpoint, verifiers)).toMatchObject({ size: 27 })
   })
@@ -149,7 +149,7 @@ describe('a log that is longer than its checkpoint', () => {
 describe('the filter by severity', () => {
   const notable = entries.flatMap((entry, index) => (isNotable(entry) ? [index] : []))
 
-  it('row 79: is compared with the entries themselves', () => {
+  it('row 79: is compared with the entries', () => {
     expect(notable).toEqual([0, 5, 10, 15, 20, 25, 30, 35])
     expect(compareFilter(notable, notable)).toBeNull()
     expect(compareFilter([], [])).toBeNull()

@@ -41,10 +41,13 @@ const ROOTS = [
 ]
 
 describe('treeHash', () => {
-  it.each(ROOTS.map((root, size) => [size, root] as const))('of the first %i known leaves is %s', (size, root) => {
-    expect(hexOf(treeHash(size, build(LEAVES).read))).toBe(root)
-    expect(hexOf(merkleTreeHash(LEAVES.slice(0, size)))).toBe(root)
-  })
+  it.each(ROOTS.map((root, size) => [size, root] as const))(
+    'is right for the first %i known leaves: %s',
+    (size, root) => {
+      expect(hexOf(treeHash(size, build(LEAVES).read))).toBe(root)
+      expect(hexOf(merkleTreeHash(LEAVES.slice(0, size)))).toBe(root)
+    },
+  )
 
   it('agrees with the recursion of RFC 6962 at every size from 0 to 300', () => {
     const leaves = Array.from({ length: 300 }, (_, n) => bytesOf(`entry ${n}`))
@@ -65,7 +68,7 @@ describe('treeHash', () => {
     )
   })
 
-  it('reads no more than one hash a bit of the size', () => {
+  it('reads at most one hash per bit of the size', () => {
     const { read, reads } = build(Array(255).fill(bytesOf('x')))
     treeHash(255, read)
     expect(reads.at(-1)).toBe(8)
@@ -73,7 +76,7 @@ describe('treeHash', () => {
     expect(reads.at(-1)).toBe(1)
   })
 
-  it('asks for positions that a double holds exactly, up to the largest size', () => {
+  it('uses positions that a double holds exactly, up to the largest size', () => {
     const asked: number[] = []
     const read = (positions: readonly number[]) => {
       asked.push(...positions)
@@ -87,7 +90,7 @@ describe('treeHash', () => {
 })
 
 describe('leafHash and nodeHash', () => {
-  it('are told apart by their first byte, so that no node passes for a leaf', () => {
+  it('differ in their first byte, so that no node passes for a leaf', () => {
     const [left, right] = [leafHash(bytesOf('a')), leafHash(bytesOf('b'))]
     const asLeaf = leafHash(Uint8Array.from([...left, ...right]))
     expect(hexOf(nodeHash(left, right))).not.toBe(hexOf(asLeaf))

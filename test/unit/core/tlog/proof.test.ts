@@ -61,7 +61,7 @@ describe('hashes of another length', () => {
   const short = root.subarray(0, 31) as Hash
   const long = new Uint8Array([...root, 0])
 
-  it('row 41: are no leaf and no root', () => {
+  it('row 41: are neither a leaf nor a root', () => {
     expect(verifyInclusion([], { index: 0, size: 1, leaf, root })).toBe(true)
     for (const hash of [none, short, long]) {
       expect(verifyInclusion([], { index: 0, size: 1, leaf: hash, root: hash })).toBe(false)
@@ -72,7 +72,7 @@ describe('hashes of another length', () => {
     }
   })
 
-  it('row 41: an empty tree has one root, on both sides', async () => {
+  it('row 41: an empty tree has one root', async () => {
     const empty = rootOf(0)
     expect(verifyConsistency([], { size: 0, root: empty }, { size: 0, root: empty })).toBe(true)
     expect(verifyConsistency([], { size: 0, root: empty }, { size: 1, root })).toBe(true)
@@ -96,7 +96,7 @@ describe.each([
     }
   })
 
-  it('takes no empty tree with another root than that of RFC 6962', async () => {
+  it('accepts an empty tree only with the root of RFC 6962', async () => {
     const now = { size: 5, root: rootOf(5) }
     expect(await verify([], { size: 0, root: rootOf(0) }, now)).toBe(true)
     expect(await verify([], { size: 0, root: rootOf(1) }, now)).toBe(false)

@@ -11,7 +11,7 @@ import { noteSigner } from '../../../support/note_keys.ts'
 const TEXT = 'example.com/log\n1\nAAAA\n'
 
 describe('signatures of a note', () => {
-  it('row 41: count once a key, however often a line stands there', async () => {
+  it('row 41: count once per key, however often a line is repeated', async () => {
     const [peter, enoch] = [await noteSigner('PeterNeumann'), await noteSigner('EnochRoot')]
     const verifiers = await Promise.all([peter, enoch].map((signer) => parseVerifierKey(formatVerifierKey(signer))))
     const note = await signNote(TEXT, peter, peter, enoch, peter)
@@ -20,7 +20,7 @@ describe('signatures of a note', () => {
     expect((await openNote(parseNote(alone), verifiers))?.by).toEqual(['PeterNeumann'])
   })
 
-  it('row 41: of one key, one that is wrong spoils the note also behind one that is right', async () => {
+  it('row 41: refuse the note when one of a known key is wrong, even behind a right one', async () => {
     const peter = await noteSigner('PeterNeumann')
     const verifiers = [await parseVerifierKey(formatVerifierKey(peter))]
     const [right, wrong] = [await signNote(TEXT, peter), await signNote(`${TEXT}more\n`, peter)]

@@ -76,7 +76,7 @@ function tamper(entries: readonly string[], kind: number, i: number, j: number):
 }
 
 describe('verifying a log', () => {
-  it('finds a whole log whole, with what came after its checkpoint or without', async () => {
+  it('accepts a whole log, with or without entries after its checkpoint', async () => {
     expect(await verify(main.entries)).toMatchObject({ checkpoint: { origin: ORIGIN, size: SIZE } })
     const shorter = await signCheckpoint({ size: 900, root: main.log.rootAt(900) }, signer)
     expect(await verifyLog(main.entries, { checkpoint: shorter, verifiers })).toMatchObject({
@@ -84,7 +84,7 @@ describe('verifying a log', () => {
     })
   })
 
-  it('row 41: lets none of 2,000 random changes slip', async () => {
+  it('row 41: detects each of 2,000 random changes', async () => {
     const index = fc.nat({ max: SIZE - 1 })
     await fc.assert(
       fc.asyncProperty(fc.nat({ max: 6 }), index, index, async (kind, i, j) => {
@@ -102,24 +102,24 @@ describe('verifying a log', () => {
     ['a dropped one', 1, { kind: 'missing', index: 500 }],
     ['one inserted', 2, { kind: 'missing', index: 501 }],
     ['a cut end', 4, { kind: 'truncated', index: 500 }],
-  ])('row 41: says where: %s', async (_, kind, flaw) => {
+  ])('row 41: locates the flaw: %s', async (_, kind, flaw) => {
     // In the middle of the resource, so that it stays JSON.
     const j = main.entries[500]!.indexOf('prod/')
     expect(await verify(tamper(main.entries, kind, 500, j))).toMatchObject({ flaw })
   })
 
-  it('row 41: says where: two that changed places, and the last one in another form of the same JSON', async () => {
+  it('row 41: locates the flaw: two swapped entries, and the last one as other JSON for the same value', async () => {
     expect(await verify(tamper(main.entries, 3, 500, 700))).toMatchObject({ flaw: { kind: 'missing', index: 500 } })
     const last = `{ ${main.entries.at(-1)!.slice(1)}`
     const flaw = { kind: 'edited', index: SIZE - 1 }
     expect(await verify([...main.entries.slice(0, -1), last])).toMatchObject({ flaw })
   })
 
-  it('row 41: tells a fork whose entries fit together', async () => {
+  it('row 41: detects a fork whose entries chain', async () => {
     expect(await verify(other.entries)).toMatchObject({ flaw: { kind: 'forked' } })
   })
 
-  it('row 41: tells a log that is smaller than it was, or does not go on from there', async () => {
+  it('row 41: detects a log that shrank or does not extend its earlier self', async () => {
     const head = main.log.head()
     expect(await verify(main.entries, { origin: ORIGIN, size: 400, root: main.log.rootAt(400) })).toHaveProperty(
       'checkpoint',
@@ -132,20 +132,20 @@ describe('verifying a log', () => {
     })
   })
 
-  it('tells a log that begins where none of its entries says that it would', async () => {
+  it('detects a log that begins at an index that no entry announces', async () => {
     const start = { index: 512, frontier: main.log.frontier(512) }
     const result = await verifyLog(main.entries.slice(512), { checkpoint: main.checkpoint, verifiers, start })
     expect(result).toMatchObject({ flaw: { kind: 'gap' } })
   })
 
-  it('row 41: takes no checkpoint but one that the key given signed for its own log', async () => {
+  it('row 41: accepts only a checkpoint that the given key signed for its own log', async () => {
     const stranger = await keyring.noteSigner('other', ORIGIN)
     const renamed = await keyring.noteSigner('acme', 'example.com/audit/other')
     for (const key of [stranger, renamed]) {
       const checkpoint = await signCheckpoint(main.log.head(), key)
       expect(await verifyLog(main.entries, { checkpoint, verifiers })).toMatchObject({ flaw: { kind: 'checkpoint' } })
     }
-    // The right key under what it says of another log.
+    // The right key, with a checkpoint for another log.
     const { size, root } = main.log.head()
     const checkpoint = await signNote(`example.com/audit/other\n${size}\n${base64(root)}\n`, signer)
     expect(await verifyLog(main.entries, { checkpoint, verifiers })).toMatchObject({ flaw: { kind: 'checkpoint' } })
@@ -188,7 +188,7 @@ describe('a checkpoint', () => {
     for (const text of wrong) expect(() => parseCheckpoint(text)).toThrow('Checkpoint must be')
   })
 
-  it('row 41: opens under its own key, and not once a byte of it is changed', async () => {
+  it('row 41: opens under its own key, and not with any byte changed', async () => {
     expect(await openCheckpoint(main.checkpoint, verifiers)).toMatchObject({ origin: ORIGIN, size: SIZE })
     for (let i = 0; i < main.checkpoint.length; i++) {
       const code = main.checkpoint.charCodeAt(i)
@@ -208,7 +208,7 @@ then you don't know what your problem is.
 — PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=
 `
 
-  it('of another implementation verifies, and with a byte changed does not', async () => {
+  it('verifies when another implementation made it, and not with a byte changed', async () => {
     const verifier = await parseVerifierKey(VKEY)
     expect(await openNote(parseNote(NOTE), [verifier])).toMatchObject({ by: ['PeterNeumann'] })
     expect(await openNote(parseNote(NOTE.replace('answer', 'Answer')), [verifier])).toBeNull()
@@ -228,7 +228,7 @@ then you don't know what your problem is.
       await expect(parseVerifierKey(VKEY.slice(0, cut))).rejects.toThrow('Verifier key')
   })
 
-  it('counts signatures of unknown keys neither for nor against, and a wrong one of a known key against', async () => {
+  it('ignores signatures of unknown keys, and is refused for a wrong one of a known key', async () => {
     const verifier = await parseVerifierKey(VKEY)
     const both = NOTE + main.checkpoint.slice(main.checkpoint.indexOf('— '))
     expect(await openNote(parseNote(both), [verifier])).toMatchObject({ by: ['PeterNeumann'] })

@@ -18,7 +18,7 @@ describe('DeniedTexts', () => {
     expect(new DeniedTexts(texts).areIn(value)).toBe(expected)
   })
 
-  it('finds what a search for each finds', () => {
+  it('finds the texts that separate searches find', () => {
     const letters = (maxLength: number) => fc.string({ unit: fc.constantFrom('a', 'b', 'c'), maxLength, minLength: 1 })
     fc.assert(
       fc.property(fc.array(letters(6), { maxLength: 8 }), letters(40), (texts, value) => {
@@ -42,7 +42,7 @@ describe('a policy with many denied texts', () => {
     expect(weaknessOf(`${start}Sw0rdFish1`, policy([...near(980), 'swordfish']))).not.toBe('denied')
   })
 
-  it('costs a large value about what a policy with few costs', () => {
+  it('costs about as much for a large value as a policy with few texts', () => {
     const value = 'a'.repeat(65_536)
     const [few, many] = [policy(near(20)), policy(near(980))]
     const ratio = growth(

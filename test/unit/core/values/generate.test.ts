@@ -35,7 +35,7 @@ const policy: StrengthPolicy = {
 }
 
 describe('uniform', () => {
-  it('favours no number: a chi-squared test of 200 values, which 65536 is no multiple of', { timeout: 60_000 }, () => {
+  it('favours no number: a chi-squared test over 200 values, which do not divide 65536', { timeout: 60_000 }, () => {
     const [below, draws] = [200, 50_000]
     const counts = new Array<number>(below).fill(0)
     for (let i = 0; i < draws; i++) counts[uniform(below)]!++
@@ -51,7 +51,7 @@ describe('uniform', () => {
 })
 
 describe('generate', () => {
-  it('makes passwords of the length, the alphabet and the classes asked for', async () => {
+  it('makes passwords of the requested length, alphabet and classes', async () => {
     const text = await textOf(DEFAULT_RECIPE)
     expect([text.length, classesOf(text).size]).toEqual([32, 4])
     expect(await textOf({ kind: 'password', length: 100, alphabet: 'ab' })).toMatch(/^[ab]{100}$/)
@@ -61,7 +61,7 @@ describe('generate', () => {
     }
   })
 
-  it('makes every password that a recipe allows, each as likely', { timeout: 60_000 }, async () => {
+  it('makes every password of a recipe with equal probability', { timeout: 60_000 }, async () => {
     const recipe: Recipe = { kind: 'password', length: 3, alphabet: 'abA', require: ['upper', 'lower'] }
     // 27 in all, less 8 without an upper and 1 without a lower letter.
     const counts = new Map<string, number>()
@@ -91,7 +91,7 @@ describe('generate', () => {
     { kind: 'ed25519', format: 'jwk' },
     { kind: 'rsa', bits: 2048, format: 'pem' },
     { kind: 'rsa', bits: 2048, format: 'jwk' },
-  ])('makes a pair of keys that belong together: $kind as $format', async (recipe) => {
+  ])('makes a matching key pair: $kind as $format', async (recipe) => {
     const text = await textOf(recipe)
     const [privatePem, publicPem] = text.split(/(?<=-----END PRIVATE KEY-----\n)/)
     const jwk = recipe.format === 'jwk' ? JSON.parse(text) : null
@@ -103,14 +103,14 @@ describe('generate', () => {
     expect(contentTypeOf(recipe)).toBe(recipe.format === 'pem' ? 'application/x-pem-file' : 'application/jwk+json')
   })
 
-  it('never makes the same twice', async () => {
+  it('never makes the same value twice', async () => {
     const made = await Promise.all(Array.from({ length: 500 }, () => textOf(DEFAULT_RECIPE)))
     expect(new Set(made).size).toBe(500)
   })
 })
 
 describe('recipeBits', () => {
-  it('counts what is left when classes are asked for, as counting one by one does', () => {
+  it('agrees with an enumeration when classes are required', () => {
     const recipe = fc.record({
       alphabet: fc
         .uniqueArray(fc.constantFrom(...'abAB01!?'), { minLength: 1, maxLength: 6 })
@@ -139,7 +139,7 @@ describe('recipeBits', () => {
 })
 
 describe('underPolicy', () => {
-  it('makes what the policy asks, also from a recipe that did not', async () => {
+  it('follows the policy, even with a weaker recipe', async () => {
     const recipe = underPolicy({ kind: 'password', length: 16 }, policy)
     for (let i = 0; i < 50; i++) {
       const text = await textOf(recipe)
@@ -162,7 +162,7 @@ describe('underPolicy', () => {
     })
   })
 
-  it('leaves the least as it is', () => {
+  it('keeps a recipe that meets the minimum', () => {
     const recipe: Recipe = { kind: 'hex', bytes: MIN_BITS / 8 }
     expect(underPolicy(recipe, null)).toEqual(recipe)
     expect(refusalFrom(() => underPolicy({ kind: 'hex', bytes: MIN_BITS / 8 - 1 }, null)).code).toBe('bad_request')

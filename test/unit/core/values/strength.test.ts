@@ -33,11 +33,11 @@ describe('weaknessOf', () => {
     ['Abcdefgh1!', 'too_guessable'],
     ['Qwertzuiop1!', 'too_guessable'],
     ['A1!aaaaaaaaaaaaaaaaaaaa', 'too_guessable'],
-  ])('of %s is %s', (value, weakness) => {
+  ])('finds in %s: %s', (value, weakness) => {
     expect(weaknessOf(value, policy)).toBe(weakness)
   })
 
-  it('counts characters and not their encoding', () => {
+  it('counts characters, not bytes', () => {
     const lenient = { ...policy, minLength: 4, minEntropyBits: 0, requireUpper: false, requireDigit: false }
     expect(weaknessOf('a!é💧', lenient)).toBeNull()
     expect(weaknessOf('a!💧', lenient)).toBe('too_short')
@@ -45,7 +45,7 @@ describe('weaknessOf', () => {
 })
 
 describe('entropyBits', () => {
-  it('believes in what was generated: on average it finds no pattern worth a twentieth of it', async () => {
+  it('credits generated values: on average it deducts less than a twentieth for patterns', async () => {
     // The mean of one is 0.975 of its bits, its deviation 0.03: of 200 together, the limit is eleven deviations away.
     const values = await Promise.all(Array.from({ length: 200 }, () => generate(DEFAULT_RECIPE)))
     const bits = values.map((value) => entropyBits(Buffer.from(value.reveal()).toString()))
@@ -54,7 +54,7 @@ describe('entropyBits', () => {
     expect(mean).toBeLessThanOrEqual(recipeBits(DEFAULT_RECIPE) * 1.001)
   })
 
-  it('never grows when a value is said twice, but by a little', () => {
+  it('grows only a little when a value is doubled', () => {
     fc.assert(
       fc.property(fc.string({ minLength: 3, maxLength: 60 }), (text) => {
         expect(entropyBits(text + text)).toBeLessThan(entropyBits(text) + 30)
@@ -62,7 +62,7 @@ describe('entropyBits', () => {
     )
   })
 
-  it('is nothing for nothing, and bounded in time for 64 KiB', () => {
+  it('is zero for an empty value, and fast for 64 KiB', () => {
     expect(entropyBits('')).toBe(0)
     expect(entropyBits('ab'.repeat(32_768))).toBeLessThan(30)
     expect(entropyBits('x'.repeat(65_536))).toBeLessThan(30)
@@ -70,7 +70,7 @@ describe('entropyBits', () => {
 })
 
 describe('weakValue', () => {
-  it('says what is wrong and quotes nothing', () => {
+  it('names the weakness and quotes nothing', () => {
     const value = canary().toLowerCase()
     const error = weakValue(weaknessOf(value, policy)!, { auditIndex: 7 })
     expect(error).toMatchObject({ code: 'bad_request', detail: { field: 'value', reason: 'weak', auditIndex: 7 } })
@@ -80,7 +80,7 @@ describe('weakValue', () => {
 })
 
 describe('concerns', () => {
-  it('holds for the names of its patterns and no other', () => {
+  it('applies to the names of its patterns only', () => {
     expect(['prod/db', 'prod/a/b', 'shared'].map((name) => concerns(policy, name))).toEqual([true, true, true])
     expect(['prod', 'production/db', 'shared/a'].map((name) => concerns(policy, name))).toEqual([false, false, false])
   })

@@ -16,7 +16,7 @@ describe('a batch', () => {
 
   const broken: Call = { operation: 'no.such' as OperationName, caller: callerFor('admin'), input: {} }
 
-  it('answers in order, each call seeing what those before it did', () => {
+  it('answers in order, and each call sees the effects of the previous ones', () => {
     const bench = openVault()
     const answers = bench.execute(
       callOf('admin', 'secret.read', { name: 'a' }),
@@ -34,14 +34,14 @@ describe('a batch', () => {
     ])
   })
 
-  it('of no calls has no answers and no entries', () => {
+  it('has no answers and no entries when it is empty', () => {
     const bench = openVault()
     const before = bench.log().length
     expect(bench.execute()).toEqual([])
     expect(bench.log()).toHaveLength(before)
   })
 
-  it('does not lose its other calls to one that throws, nor do any of them twice', () => {
+  it('executes the other calls exactly once when one throws', () => {
     const bench = openVault()
     const before = bench.log().length
     const answers = bench.execute(
@@ -57,7 +57,7 @@ describe('a batch', () => {
     expect(bench.log()).toHaveLength(before + 3)
   })
 
-  it('has those before one that throws share a transaction again, and those behind it another', () => {
+  it('executes the calls before a throwing one in one transaction, and those behind it in another', () => {
     const bench = openVault()
     const calls = Array.from({ length: 20 }, (_, i) => callOf('admin', 'secret.write', writeOf(`n${i}`)))
     calls[12] = broken
@@ -68,7 +68,7 @@ describe('a batch', () => {
     expect(atomic).toHaveBeenCalledTimes(5)
   })
 
-  it('whose calls take long takes several transactions, and answers the same', () => {
+  it('with slow calls takes several transactions, and answers the same', () => {
     const bench = openVault()
     const calls = Array.from({ length: 6 }, (_, i) => callOf('admin', 'secret.write', writeOf(`n${i}`)))
     let now = 0
@@ -94,7 +94,7 @@ describe('a batch', () => {
     expect(bench.granted('admin', 'secret.read', { name: 'a' }).version).toBe(1)
   })
 
-  it('does not go on deciding by a rule whose writing was rolled back', () => {
+  it('does not decide by a rule whose write was rolled back', () => {
     const bench = openVault()
     bench.enrol('bob')
     bench.granted('admin', 'secret.write', writeOf('a'))

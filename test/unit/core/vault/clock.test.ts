@@ -11,7 +11,7 @@ import { bytesOf, callerFor, openVault, tokenHashOf, UNLIMITED, writeOf } from '
 
 const NOW = Date.UTC(2026, 5, 1)
 
-/** A vault of the admin, with a way to open it anew and to ask as anybody. */
+/** A vault of the admin, which can be reopened, and called as any principal. */
 function open() {
   const bench = openVault({ maxFailedAttempts: 1 })
   bench.now = NOW
@@ -105,7 +105,7 @@ describe('a clock that is set back', () => {
     if (isReopened) expect(behind.length).toBeGreaterThan(0)
   })
 
-  it('row 75: leaves a session that is made meanwhile its full time, and no more', () => {
+  it('row 75: gives a session made meanwhile exactly its full time', () => {
     const { bench, reopen, reasonOf, by, signIn } = open()
     bench.now -= DAY_MS
     reopen()
@@ -118,7 +118,7 @@ describe('a clock that is set back', () => {
     expect(reasonOf(by('session', 'new'))).toBe('unauthenticated')
   })
 
-  it('row 52: ends no lock early and keeps none for longer than it lasts', () => {
+  it('row 52: neither shortens nor extends a lock', () => {
     const { bench } = open()
     bench.enrol('ann')
     const begin = () => bench.ask('ann', 'totp.begin', { jkt: null, purpose: 'sign_in' }).index !== null
@@ -133,13 +133,13 @@ describe('a clock that is set back', () => {
     expect(locks()).toBe(0)
   })
 
-  it('row 52: after a clock that was ahead by a day is set right, sessions live as long as always and proofs are taken once', () => {
+  it('row 52: keeps session lifetimes and single use of proofs after a clock that was a day ahead', () => {
     const { bench, reopen, reasonOf, by, signIn } = open()
     const proof = (id: string) => ({ jkt: 'key', id, expiresAt: bench.now + 7 * MINUTE_MS })
     const early = by('token', 'admin', { proof: proof('early') })
     expect(reasonOf(early)).toBe('ok')
     bench.now += DAY_MS
-    // What was used is forgotten with others that are used.
+    // A used proof is forgotten when others are used.
     for (let i = 0; i < 30; i++) expect(reasonOf(by('token', 'admin', { proof: proof(`ahead ${i}`) }))).toBe('ok')
     bench.now += MINUTE_MS - DAY_MS
     expect(reasonOf({ ...early, requestId: 'replayed' })).toBe('unauthenticated')
@@ -161,7 +161,7 @@ describe('a clock that is set back', () => {
     ['once', null, true],
     ['same-key', 'another', true],
   ] as const)(
-    'row 52: takes a token of an identity provider (%s) no second time after a clock that was ahead',
+    'row 52: accepts a token of an identity provider (%s) no second time after a clock that was ahead',
     (assertions, jkt, isReopened) => {
       const { bench, reopen, reasonOf, by, federate } = openFederated(assertions)
       const proof = (id: string) => ({ jkt: 'key', id, expiresAt: bench.now + 7 * MINUTE_MS })
@@ -186,7 +186,7 @@ describe('a clock that is set back', () => {
     },
   )
 
-  it('row 52: forgets proofs in the end', () => {
+  it('row 52: forgets proofs eventually', () => {
     const { bench, reasonOf, by } = open()
     const rows = () =>
       bench.database.all<{ count: number }>("SELECT COUNT(*) AS count FROM used WHERE id LIKE 'dpop/%'")[0]!.count
@@ -198,7 +198,7 @@ describe('a clock that is set back', () => {
     expect(rows()).toBeLessThan(60)
   })
 
-  it('row 75: refuses a token that would be dead at once, and says why', () => {
+  it('row 75: refuses a token that would expire at once, with the reason', () => {
     const { bench, reopen } = open()
     bench.now += DAY_MS
     bench.granted('admin', 'secret.write', writeOf('b'))
@@ -215,7 +215,7 @@ describe('a clock that is set back', () => {
     expect(bench.reason('admin', 'token.create', { ...token, expiresAt: bench.now + 2 * DAY_MS })).toBe('ok')
   })
 
-  it('row 75: is told once, by how much, and once more when it is right', () => {
+  it('row 75: is reported once, with the difference, and once more when corrected', () => {
     const { bench, reopen, reasonOf, by, behind } = open()
     const ask = () => reasonOf(by('token', 'admin'))
     bench.now -= HOUR_MS
@@ -233,7 +233,7 @@ describe('a clock that is set back', () => {
     expect(behind).toHaveLength(3)
   })
 
-  it('row 75: opens a vault whose newest entries are no JSON, or out of order as 0.1 wrote them', () => {
+  it('row 75: opens a vault whose newest entries are not JSON, or out of order as 0.1 wrote them', () => {
     const { bench, reopen, reasonOf, by, times, behind } = open()
     bench.now += DAY_MS
     reasonOf(by('token', 'admin'), 'secret.read', { name: 'a' })
@@ -250,7 +250,7 @@ describe('a clock that is set back', () => {
 })
 
 describe('the time of a vault', () => {
-  it('row 75: never goes back, whatever the clock does, and is the clock when that is not behind', () => {
+  it('row 75: never goes back, and equals the clock unless that is behind', () => {
     const steps = fc.array(fc.integer({ min: -3 * DAY_MS, max: 3 * DAY_MS }), { maxLength: 50 })
     fc.assert(
       fc.property(fc.option(fc.integer({ min: NOW - DAY_MS, max: NOW + DAY_MS })), steps, (newest, moves) => {
@@ -268,7 +268,7 @@ describe('the time of a vault', () => {
     )
   })
 
-  it('row 52: follows a clock that is set right although it drifted meanwhile', () => {
+  it('row 52: follows a corrected clock that had drifted', () => {
     const time = new VaultClock(NOW)
     time.read(NOW - DAY_MS)
     for (let i = 1; i <= 60; i++) time.read(NOW - DAY_MS + i * MINUTE_MS)

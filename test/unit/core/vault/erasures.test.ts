@@ -1,4 +1,4 @@
-/** Sealed values that are erased are in no file any more: neither in the store nor in its journal. */
+/** Erased sealed values are gone from all files: the store and its journal. */
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

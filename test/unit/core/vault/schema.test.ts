@@ -11,7 +11,7 @@ const migrationsOf = (sql: Sql) =>
   sql.all<{ number: number; at: number }>('SELECT number, applied_at AS at FROM migration')
 
 describe('migrate', () => {
-  it('makes every table of a new store, and notes when', () => {
+  it('creates every table of a new store, and records the time', () => {
     const sql = openSqlite(':memory:')
     migrate(sql, 1000)
     const tables = sql.all<{ name: string }>("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
@@ -34,7 +34,7 @@ describe('migrate', () => {
     expect(applied.every(({ at }) => at === 1000)).toBe(true)
   })
 
-  it('does nothing the second time, and loses nothing', () => {
+  it('does nothing the second time', () => {
     const sql = openSqlite(':memory:')
     migrate(sql, 1000)
     const [schema, migrations] = [schemaOf(sql), migrationsOf(sql)]
@@ -45,7 +45,7 @@ describe('migrate', () => {
     expect(sql.all('SELECT value FROM meta')).toEqual([{ value: 'kept' }])
   })
 
-  it('refuses a store of a newer schema, and leaves it as it is', () => {
+  it('refuses a store of a newer schema, and leaves it unchanged', () => {
     const sql = openSqlite(':memory:')
     migrate(sql, 1000)
     const newest = migrationsOf(sql).length
@@ -56,7 +56,7 @@ describe('migrate', () => {
     expect(migrationsOf(sql)).toEqual(migrations)
   })
 
-  it('leaves no half of a schema when it fails in the middle', () => {
+  it('leaves no partial schema after a failure midway', () => {
     const sql = openSqlite(':memory:')
     const failing: Sql = {
       all: (query, ...params) => {
@@ -81,7 +81,7 @@ describe('the schema of a store', () => {
     expect(schemaRows(sql)).toEqual([...declaredSchema(NEWEST_SCHEMA)].sort((a, b) => (a.name < b.name ? -1 : 1)))
   })
 
-  it('is followed through the forms that no migration of ours has used together', () => {
+  it('is followed through forms that no migration combines', () => {
     const statements = [
       "CREATE TABLE one (a INTEGER PRIMARY KEY, b TEXT CHECK (b IN ('x, y', 'z')), UNIQUE (a, b)) WITHOUT ROWID",
       'CREATE TABLE two (\n  a INTEGER\n)',
@@ -132,7 +132,7 @@ describe('the schema of a store', () => {
     expect(() => migrate(sql, 2000, [digestOf([])])).toThrow(SchemaMismatch)
   })
 
-  it('row 77: is compared without what SQLite and Durable Objects keep, but with their triggers and views', () => {
+  it('row 77: is compared without the tables of SQLite and Durable Objects, but with triggers and views on them', () => {
     const names = ['sqlite_upkeep', '_cf_upkeep', '__miniflare_upkeep', 'ours']
     const rows = ['table', 'index', 'trigger', 'view'].flatMap((type) =>
       names.map((name) => ({ type, name, table: name, sql: `CREATE ${type}` })),
@@ -159,14 +159,14 @@ describe('the schema of a store', () => {
     expect(sql.all('SELECT * FROM seen')).toEqual([])
   })
 
-  it('row 77: of another program is not taken for an empty store', () => {
+  it('row 77: is not mistaken for an empty store when another program made it', () => {
     const sql = openSqlite(':memory:')
     sql.all('CREATE TABLE invoices (n)')
     expect(() => migrate(sql, 1000)).toThrow(SchemaMismatch)
     expect(schemaRows(sql).map(({ name }) => name)).toEqual(['invoices'])
   })
 
-  it('says of each table whether its rows decide access, are live, or neither', () => {
+  it('classifies each table as access, live or neither', () => {
     const tables = declaredSchema(NEWEST_SCHEMA).filter(({ type }) => type === 'table')
     expect(Object.keys(TABLES).sort()).toEqual(tables.map(({ name }) => name).sort())
   })
@@ -196,7 +196,7 @@ describe('the storage port over SQLite', () => {
     expect(sql.atomic(() => sql.all('INSERT INTO t VALUES (2) RETURNING n'))).toEqual([{ n: 2 }])
   })
 
-  it('gives blobs back as Uint8Array and keeps integers below 2^53 exact', () => {
+  it('returns blobs as Uint8Array and integers below 2^53 exactly', () => {
     const sql = openSqlite(':memory:')
     const [row] = sql.all<{ b: Uint8Array; n: number }>('SELECT ? AS b, ? AS n', Uint8Array.of(1, 2), 2 ** 53 - 1)
     expect(row!.b).toEqual(Uint8Array.of(1, 2))

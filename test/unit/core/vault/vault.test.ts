@@ -10,7 +10,7 @@ import { Vault } from '../../../../core/vault/vault.ts'
 import { callOf, openVault, tokenHashOf, UNLIMITED, writeOf } from '../../../support/core.ts'
 
 describe('a vault', () => {
-  it('cannot be left without somebody who could administer it', () => {
+  it('cannot be left without an administrator', () => {
     const bench = openVault()
     const { accessor } = bench.granted('admin', 'token.list', {} as never)[0]!
     const attempts = () => [
@@ -81,7 +81,7 @@ describe('a vault', () => {
         return reason('admin', 'token.revoke', { accessor })
       },
     ],
-  ])('lets an administrator %s itself when there is another', (_, attempt) => {
+  ])('permits an administrator to %s itself when there is another', (_, attempt) => {
     const bench = openVault()
     bench.enrol('second')
     bench.rule('second', 'second', ['admin'], '**')
@@ -91,7 +91,7 @@ describe('a vault', () => {
     expect(bench.reason('second', 'rule.delete', { id: 'second' })).toBe('last_admin')
   })
 
-  it('gives a token only to a principal that exists, and refuses to change what is not there', () => {
+  it('gives tokens to existing principals only, and refuses to change absent ones', () => {
     const bench = openVault()
     const token = { hash: tokenHashOf('x'), accessor: 'x', principal: 'x', label: '', expiresAt: null }
     expect(bench.reason('admin', 'token.create', token)).toBe('no_principal')
@@ -132,7 +132,7 @@ describe('a vault', () => {
     })
   })
 
-  it('is the same when opened again over its store', () => {
+  it('is the same after opening its store again', () => {
     const bench = openVault()
     bench.granted('admin', 'secret.write', writeOf('a'))
     const again = new Vault(bench.database, serverPolicy(UNLIMITED), bench.now)

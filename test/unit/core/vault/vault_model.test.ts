@@ -26,7 +26,7 @@ type Command = fc.Command<Model, Real>
 const current = (secret: Secret | undefined) => secret?.versions.at(-1)
 const live = (secret: Secret | undefined) => secret !== undefined && secret.state !== 'gone'
 
-/** A command that is always possible; the model says what must come of it. */
+/** A command that is always possible. The model predicts its outcome. */
 function command(text: string, step: (model: Model, real: Real) => void): Command {
   return {
     check: () => true,
@@ -188,7 +188,7 @@ const commands = fc.commands<Model, Real>(
 )
 
 describe('the secrets of a vault', () => {
-  it('do what the model does, whatever is asked in whatever order, and each request leaves one entry', {
+  it('follow the model for any requests in any order, with one entry each', {
     timeout: 60_000,
   }, () => {
     fc.assert(

@@ -40,7 +40,7 @@ function put(provider: Provider, value: string | Uint8Array<ArrayBuffer>, expect
 }
 
 describe('AwsProvider', () => {
-  it('sends what the service reads, and signs it', async () => {
+  it('sends a signed request that the service reads', async () => {
     const secret = { Name: 'prod/db', VersionId: 'v'.repeat(36), SecretString: 'value', CreatedDate: 1700000000.123 }
     const { server, provider } = open({ GetSecretValue: [ok(secret)] })
     const found = await read(provider)
@@ -67,7 +67,7 @@ describe('AwsProvider', () => {
     ['a region in China', { region: 'cn-north-1' }, 'https://secretsmanager.cn-north-1.amazonaws.com.cn'],
     ['a region for governments', { region: 'us-gov-west-1' }, 'https://secretsmanager.us-gov-west-1.amazonaws.com'],
     ['an endpoint of its own', { endpoint: 'https://vpce-1.example/' }, 'https://vpce-1.example'],
-  ])('asks %s', async (_, more, origin) => {
+  ])('sends requests to %s', async (_, more, origin) => {
     const { server, provider } = open({ GetSecretValue: [failed('ResourceNotFoundException')] }, { ...CONFIG, ...more })
     expect(await kindOf(read(provider))).toBe('not_found')
     expect(server.asked[0]?.url.origin).toBe(origin)
@@ -139,7 +139,7 @@ describe('AwsProvider', () => {
     ['ResourceExistsException', '', 'conflict'],
     ['ValidationException', '', 'invalid'],
     ['SomethingNewException', '', 'invalid'],
-  ])('row 18: reads %s (%s) as %s, whatever the status', async (type, message, kind) => {
+  ])('row 18: reads %s (%s) as %s for any status', async (type, message, kind) => {
     for (const status of [400, 403, 404]) {
       expect([status, await kindOf(read(open({ GetSecretValue: [failed(type, message, status)] }).provider))]).toEqual([
         status,
@@ -148,12 +148,12 @@ describe('AwsProvider', () => {
     }
   })
 
-  it('row 18: reads the type from its header too', async () => {
+  it('row 18: reads the error type from the header as well', async () => {
     const headers = { 'x-amzn-errortype': 'AccessDeniedException:http://internal.amazon.com/' }
     expect(await kindOf(read(open({ GetSecretValue: [{ status: 400, headers }] }).provider))).toBe('denied')
   })
 
-  it('row 18: does not take a status without a type for an answer of AWS', async () => {
+  it('row 18: does not treat a status without an error type as an answer of AWS', async () => {
     for (const status of [400, 403, 404, 500]) {
       expect(await kindOf(read(open({ GetSecretValue: [{ status, body: { message: 'x' } }] }).provider))).toBe(
         'unavailable',
@@ -161,7 +161,7 @@ describe('AwsProvider', () => {
     }
   })
 
-  it('row 19: stages a version, and moves AWSCURRENT from the one that is expected', async () => {
+  it('row 19: stages a version, and moves AWSCURRENT from the expected one', async () => {
     const [old, other] = ['o'.repeat(36), 'p'.repeat(36)]
     const described = ok({ VersionIdsToStages: { [old]: ['AWSCURRENT'], [other]: ['AWSPREVIOUS'] } })
     const replies = {
@@ -186,7 +186,7 @@ describe('AwsProvider', () => {
     expect(await kindOf(put(open(replies).provider, 'value', other))).toBe('conflict')
   })
 
-  it('row 19: is told of a write that came between, and does not try again', async () => {
+  it('row 19: reports a concurrent write, and does not retry', async () => {
     const old = 'o'.repeat(36)
     const described = [
       ok({ VersionIdsToStages: { [old]: ['AWSCURRENT'] } }),
@@ -203,7 +203,7 @@ describe('AwsProvider', () => {
     expect(server.asked.filter((asked) => operationOf(asked) === 'UpdateSecretVersionStage')).toHaveLength(1)
   })
 
-  it('row 19: refuses a key that was used for another value', async () => {
+  it('row 19: refuses an idempotency key that was used for another value', async () => {
     const old = 'o'.repeat(36)
     const described = ok({ VersionIdsToStages: { [old]: ['AWSCURRENT'] } })
     const { server, provider } = open({
@@ -222,7 +222,7 @@ describe('AwsProvider', () => {
     expect(await put(open(repeated).provider, 'another', old)).toEqual({ version: KEY })
   })
 
-  it('row 19: takes its own new secret for the one that it made before', async () => {
+  it('row 19: recognises a new secret as its own on a retry', async () => {
     const made = { Name: 'prod/db', VersionId: KEY, SecretString: 'value' }
     const replies = {
       CreateSecret: [failed('ResourceExistsException')],
@@ -239,7 +239,7 @@ describe('AwsProvider', () => {
     ['65,537 bytes', 'x'.repeat(65_537), 'refused'],
     ['65,536 bytes of two-byte characters', 'é'.repeat(32_768), 'sent'],
     ['one byte more of them', `${'é'.repeat(32_768)}x`, 'refused'],
-    ['bytes that are no text', Uint8Array.of(255, 0, 254), 'sent'],
+    ['bytes that are not text', Uint8Array.of(255, 0, 254), 'sent'],
   ])('row 20: %s: %s is %s', async (_, value, outcome) => {
     const { server, provider } = open({ CreateSecret: [ok({ VersionId: KEY })] })
     expect(await kindOf(put(provider, value, 'absent'))).toBe(outcome === 'sent' ? 'ok' : 'invalid')
@@ -248,7 +248,7 @@ describe('AwsProvider', () => {
     if (typeof value !== 'string') expect([body?.SecretBinary, body?.SecretString]).toEqual(['/wD+', undefined])
   })
 
-  it('reads bytes, and refuses what is neither bytes nor text', async () => {
+  it('reads bytes, and refuses a value that is neither bytes nor text', async () => {
     const secret = { Name: 'prod/db', VersionId: 'v'.repeat(36) }
     const found = await read(open({ GetSecretValue: [ok({ ...secret, SecretBinary: '/wD+' })] }).provider)
     expect([found.encoding, [...found.value.reveal()]]).toEqual(['base64', [255, 0, 254]])
@@ -263,7 +263,7 @@ describe('AwsProvider', () => {
     }
   })
 
-  it('row 67: refuses the one of many that is no Unicode text', async () => {
+  it('row 67: refuses the one value of a batch that is not Unicode text', async () => {
     const of = (Name: string, SecretString: string) => ({ Name, VersionId: 'v'.repeat(36), SecretString })
     const batch = ok({ SecretValues: [of('a', '\udc00'), of('b', '{"n":1.10}')] })
     const { provider } = open({ BatchGetSecretValue: [batch] })
@@ -271,7 +271,7 @@ describe('AwsProvider', () => {
     expect([a, b]).toMatchObject([{ kind: 'invalid', code: 'LoneSurrogate' }, { contentType: 'application/json' }])
   })
 
-  it('reads many in batches of twenty, and gives each its own outcome', async () => {
+  it('reads many secrets in batches of twenty, each with its own outcome', async () => {
     const names = Array.from({ length: 25 }, (_, at) => `s/${at}`)
     const server = fake(({ body }) => {
       const asked = (body as { SecretIdList: string[] }).SecretIdList
@@ -297,7 +297,7 @@ describe('AwsProvider', () => {
     expect(server.asked.map(({ body }) => (body as { SecretIdList: string[] }).SecretIdList.length)).toEqual([20, 5])
   })
 
-  it('goes on after an empty page, and not after the same page twice', async () => {
+  it('continues after an empty page, and stops at a repeated page', async () => {
     const pages = [
       ok({ SecretList: [], NextToken: 'a' }),
       ok({ SecretList: [{ Name: 'x/1' }, { Name: 'y/1' }], NextToken: 'a' }),
@@ -315,7 +315,7 @@ describe('the clock', () => {
   const secret = ok({ Name: 'prod/db', VersionId: 'v'.repeat(36), SecretString: 'value' })
   const signedAt = ({ headers }: Asked) => headers.get('x-amz-date')
 
-  it.each([600_000, -600_000])('row 52: is put right once by the server when it is off by %i ms', async (off) => {
+  it.each([600_000, -600_000])('row 52: is corrected once by the server when it is off by %i ms', async (off) => {
     const { server, provider } = open({
       GetSecretValue: [{ ...failed('InvalidSignatureException'), headers: date(NOW + off) }, secret],
     })
@@ -325,7 +325,7 @@ describe('the clock', () => {
     expect(server.asked.map(signedAt)).toEqual(['20260101T000000Z', right, right])
   })
 
-  it('row 52: is not blamed for a secret that is wrong, nor moved twice in a request', async () => {
+  it('row 52: is not adjusted for a wrong secret, or twice in one request', async () => {
     const wrong = { ...failed('SignatureDoesNotMatch'), headers: date(NOW) }
     const one = open({ GetSecretValue: [wrong] })
     expect([await kindOf(read(one.provider)), one.server.asked.length]).toEqual(['credentials', 1])

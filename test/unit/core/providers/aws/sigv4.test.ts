@@ -177,7 +177,7 @@ describe('sign', { timeout: 60_000 }, () => {
     )
   })
 
-  it('takes date and time from one instant', () => {
+  it('derives date and time from one instant', () => {
     const keys = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: new Redacted('secret') }
     const request = {
       method: 'POST',

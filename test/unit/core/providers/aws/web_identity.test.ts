@@ -54,7 +54,7 @@ describe('AssumeRoleWithWebIdentity', () => {
     return { state, forms, provider }
   }
 
-  it('takes a role on with a token, once for many reads, and again before its end', async () => {
+  it('assumes a role with a token once for many reads, and again before the keys expire', async () => {
     const { state, forms, provider } = keyless(() => [200, granted()])
     await Promise.all([read(provider), read(provider), read(provider)])
     expect(Object.fromEntries(forms[0]!)).toEqual({
@@ -71,7 +71,7 @@ describe('AssumeRoleWithWebIdentity', () => {
     expect(forms).toHaveLength(2)
   })
 
-  it('takes it on once more when the service no longer knows the keys', async () => {
+  it('assumes the role again when the service no longer knows the keys', async () => {
     const { state, forms, provider } = keyless(() => [200, granted()])
     await read(provider)
     state.reply = failed('ExpiredTokenException')
@@ -88,7 +88,7 @@ describe('AssumeRoleWithWebIdentity', () => {
     ['RegionDisabledException', 403, 'invalid'],
     ['Throttling', 400, 'throttled'],
     ['ServiceUnavailable', 503, 'unavailable'],
-  ])('reads %s as what it is', async (code, status, kind) => {
+  ])('maps %s to its failure', async (code, status, kind) => {
     const { provider } = keyless(() => [
       status,
       `<ErrorResponse><Error>${element('Code', code)}${element('Message', JWT)}</Error></ErrorResponse>`,

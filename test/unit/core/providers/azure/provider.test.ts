@@ -36,7 +36,7 @@ function put(
 }
 
 describe('AzureProvider', () => {
-  it('asks for a token once, for its own resource, and sends it in a header', async () => {
+  it('requests a token once, for its own resource, and sends it in a header', async () => {
     const { server, provider } = open()
     await Promise.all([kindOf(read(provider)), kindOf(read(provider))])
     const logins = server.asked.filter(({ url }) => url.href.startsWith(LOGIN))
@@ -55,7 +55,7 @@ describe('AzureProvider', () => {
     expect(others.map(({ url }) => url.search).every((search) => search === '?api-version=7.5')).toBe(true)
   })
 
-  it('needs no secret where the client trusts an identity provider', async () => {
+  it('needs no client secret with a federated identity', async () => {
     const assertion = async () => new Redacted(JWT)
     const { server, provider } = open({ credentials: { kind: 'federated', assertion } })
     expect(await kindOf(read(provider))).toBe('credentials')
@@ -67,7 +67,7 @@ describe('AzureProvider', () => {
     expect([form.client_assertion, 'client_secret' in form]).toEqual([JWT, false])
   })
 
-  it('gets a new token when the vault no longer takes the old one, once', async () => {
+  it('requests a new token once when the vault rejects the old one', async () => {
     const { server, provider } = open()
     await put(provider, 'value')
     server.tokens.clear()
@@ -82,7 +82,7 @@ describe('AzureProvider', () => {
     `Bearer authorization="${LOGIN}.evil.example", resource="https://vault.azure.net"`,
     `Bearer authorization="${LOGIN}", resource="https://evil.example"`,
     'Bearer authorization="https://login.microsoftonline.com/99999999-1111-1111-1111-111111111111", resource="https://vault.azure.net"',
-  ])('row 14: asks nobody whom a challenge names: %s', async (challenge) => {
+  ])('row 14: sends no request to a server that a challenge names: %s', async (challenge) => {
     const { server, provider } = open()
     server.challenge = challenge
     await kindOf(read(provider))
@@ -94,7 +94,7 @@ describe('AzureProvider', () => {
     expect(server.unknown).toEqual([])
   })
 
-  it('row 14: says that a challenge was not its own', async () => {
+  it('row 14: reports a challenge for another resource', async () => {
     const { server, provider } = open()
     const challenge = {
       'www-authenticate': 'Bearer authorization="https://evil.example/t", resource="https://vault.azure.net"',
@@ -129,7 +129,7 @@ describe('AzureProvider', () => {
     expect(server.unknown).toEqual([])
   })
 
-  it('row 14: makes no address of a cursor', async () => {
+  it('row 14: never uses a cursor as an address', async () => {
     const { server, provider } = open()
     for (const cursor of [
       'https://evil.example/',
@@ -166,7 +166,7 @@ describe('AzureProvider', () => {
     expect(shownBy(error)).not.toContain('canary')
   })
 
-  it('knows the vaults of other clouds by their own resource', () => {
+  it('uses the resource of each cloud for its vaults', () => {
     expect(() => open({ vaultUrl: 'https://myvault.vault.azure.cn', resource: 'https://vault.azure.cn' })).not.toThrow()
   })
 
@@ -201,7 +201,7 @@ describe('AzureProvider', () => {
     expect(await kindOf(read(provider))).toBe(kind)
   })
 
-  it('row 17: tells what is absent, deleted, disabled, expired and not valid yet apart, by its own clock', async () => {
+  it('row 17: distinguishes absent, deleted, disabled, expired and not yet valid, by its own clock', async () => {
     const { server, provider } = open()
     const seconds = server.now / 1000
     const bundle = (attributes: object): Reply => ({
@@ -227,14 +227,14 @@ describe('AzureProvider', () => {
     expect(await kindOf(provider.versions!('prod--db', { signal: signal() }))).toBe('deleted')
   })
 
-  it('row 17: does not call deleted what it may not look for among the deleted', async () => {
+  it('row 17: does not report a secret as deleted where it may not list deleted ones', async () => {
     const { server, provider } = open()
     await kindOf(read(provider))
     server.next.push(problem(404, 'SecretNotFound'), problem(403, 'Forbidden', 'ForbiddenByPolicy'))
     expect(await kindOf(read(provider))).toBe('not_found')
   })
 
-  it('row 19: knows a write that is repeated by its tag, and refuses its key for another value', async () => {
+  it('row 19: recognises a repeated write by its tag, and refuses its key for another value', async () => {
     const { server, provider } = open()
     const write = { idempotencyKey: 'w'.repeat(40), contentType: 'text/plain' }
     const { version } = await put(provider, 'value', write)
@@ -244,7 +244,7 @@ describe('AzureProvider', () => {
     expect((await read(provider)).contentType).toBe('text/plain')
   })
 
-  it('keeps the tags of others', async () => {
+  it('keeps tags that others set', async () => {
     const { server, provider } = open()
     await put(provider, 'value')
     const id = (await read(provider)).version

@@ -67,7 +67,7 @@ describe('editEnv', { timeout: 60_000 }, () => {
     expect(editEnv('', 'NEW', 'v')).toBe("NEW='v'\n")
   })
 
-  it('keeps the line ends of a file', () => {
+  it('keeps the line endings of a file', () => {
     const text = '# a\r\nA=1\r\n\r\nB=2\r\n'
     expect(editEnv(text, 'A', 'x')).toBe("# a\r\nA='x'\r\n\r\nB=2\r\n")
     expect(editEnv(text, 'C', 'x')).toBe(`${text}C='x'\r\n`)
@@ -89,7 +89,7 @@ describe('editEnv', { timeout: 60_000 }, () => {
     '"; touch PWNED; \'"',
     "it's $'\\x24(touch PWNED)'",
     '$(touch PWNED)',
-  ])('row 66: writes nothing that a shell which sources the file would run: %j', (value) => {
+  ])('row 66: writes nothing that a shell would run when it sources the file: %j', (value) => {
     const folder = mkdtempSync(join(tmpdir(), 'env-'))
     try {
       const text = editEnv('A=1\n', 'K', value)
@@ -105,11 +105,11 @@ describe('editEnv', { timeout: 60_000 }, () => {
     }
   })
 
-  it('tells which line is in another form', () => {
+  it('names the line that it cannot read', () => {
     expect(['A=1\nB', 'A=1\r\n\r\nK="a\nB=2', '# a\nA=1\n'].map(wrongLine)).toEqual([2, 3, 0])
   })
 
-  it('writes what is read again as it was', () => {
+  it('writes values that read back unchanged', () => {
     const value = fc.string({ unit: 'binary', maxLength: 30 }).filter((text) => text.isWellFormed())
     const key = fc.constantFrom('A', 'B', 'C_1')
     fc.assert(
@@ -129,7 +129,7 @@ describe('editEnv', { timeout: 60_000 }, () => {
 })
 
 describe('FileProvider', () => {
-  it('row 10: reads names of prototypes as names', async () => {
+  it('row 10: reads the names of prototype members as ordinary names', async () => {
     const { provider } = open('json', '{"a":"1","__proto__":"2","toString":"3"}')
     for (const name of ['constructor', 'hasOwnProperty', 'valueOf']) {
       expect(await kindOf(provider.get(name, { signal: signal() }))).toBe('not_found')
@@ -154,7 +154,7 @@ describe('FileProvider', () => {
     expect([file.text, file.writes]).toEqual([text, 0])
   })
 
-  it('says which line of the file it cannot read, or what else is wrong with it', async () => {
+  it('names the line that it cannot read, or the other flaw of the file', async () => {
     const code = async (provider: Provider) =>
       provider.get('A', { signal: signal() }).then(
         () => expect.unreachable(),
@@ -170,7 +170,7 @@ describe('FileProvider', () => {
   const OTHERS =
     '{ "a" : "1",\r\n\t"__proto__":"\\u0070", "b": {"value":"2", "note":1.10}, "c":{"contentType":"text/css","value":"3"}}'
 
-  it('row 66: changes one entry of a JSON file in its source, and leaves every other letter', async () => {
+  it('row 66: changes one entry of a JSON file in place, and keeps every other character', async () => {
     const { file, provider } = open('json', OTHERS)
     await put(provider, 'a', 'x')
     expect(file.text).toBe(OTHERS.replace('"1"', '"x"'))
@@ -184,7 +184,7 @@ describe('FileProvider', () => {
     expect(file.text).toBe('{ "__proto__":"\\u0070"}')
   })
 
-  it('row 66: takes no text over an entry that others keep more in, unless it is told to', async () => {
+  it('row 66: replaces a structured entry by text only when the request says so', async () => {
     const { file, provider } = open('json', OTHERS)
     expect(await textOf(provider, 'b')).toBe('2')
     expect(await kindOf(put(provider, 'b', 'x'))).toBe('foreign_shape')
@@ -194,7 +194,7 @@ describe('FileProvider', () => {
     expect(file.text).toBe(OTHERS.replace('{"value":"2", "note":1.10}', '"x"'))
   })
 
-  it('row 66: keeps a text a text, and the type of what has one', async () => {
+  it('row 66: keeps text as text, and a stored content type', async () => {
     const { file, provider } = open('json', '{"a":"1","c":{"value":"3","contentType":"text/css"}}')
     const options = { signal: signal(), idempotencyKey: 'k'.repeat(32), contentType: 'text/plain; charset=utf-8' }
     await provider.put('a', new Redacted(bytesOf('x')), options)
@@ -202,14 +202,14 @@ describe('FileProvider', () => {
     expect(file.text).toBe('{"a":"x","c":{"value":"y","contentType":"text/html"}}')
   })
 
-  it('row 67: refuses a file with a name twice, and a value that is no Unicode text', async () => {
+  it('row 67: refuses a file with a repeated name, and a value that is not Unicode text', async () => {
     expect(await kindOf(open('json', '{"a":"1","a":"2"}').provider.get('a', { signal: signal() }))).toBe('unavailable')
     const { provider } = open('json', '{"a":"\\ud800","b":"2"}')
     expect(await kindOf(provider.get('a', { signal: signal() }))).toBe('invalid')
     expect(await textOf(provider, 'b')).toBe('2')
   })
 
-  it('loses no write of several at once', async () => {
+  it('loses none of several simultaneous writes', async () => {
     for (const format of ['env', 'json'] as const) {
       const { provider } = open(format, null)
       const names = Array.from({ length: 20 }, (_, at) => `N${at}`)
@@ -218,7 +218,7 @@ describe('FileProvider', () => {
     }
   })
 
-  it('goes on after a write that failed, and says nothing of why', async () => {
+  it('continues after a failed write, and hides its cause', async () => {
     let fails = true
     const write = async () => {
       if (fails) throw new Error('EACCES: canary, open /home/canary/.env')
@@ -235,7 +235,7 @@ describe('FileProvider', () => {
     expect(await kindOf(unreadable.get('A', { signal: signal() }))).toBe('unavailable')
   })
 
-  it('is for reading only without a way to write', async () => {
+  it('is read-only without a write function', async () => {
     const provider = new FileProvider({ format: 'json', read: async () => bytesOf('{"a":"1"}') })
     expect(await kindOf(put(provider, 'a', 'x'))).toBe('denied')
     expect(await kindOf(provider.remove('a', { signal: signal() }))).toBe('denied')

@@ -1,4 +1,4 @@
-/** The version of the KV engine: configured wrongly, changed while we run, hidden, or of a mount that is not there. */
+/** The version of the KV engine: misconfigured, changed at run time, hidden, or of a missing mount. */
 import { describe, expect, it } from 'vitest'
 import { HashicorpProvider } from '../../../../../core/providers/hashicorp/provider.ts'
 import type { FailureKind, ProviderFailure } from '../../../../../core/providers/provider.ts'
@@ -41,8 +41,8 @@ const told = (configured: number, found: number) => ({
   ...{ setting: 'POSTERN_PROVIDERS__HASHICORP_KV_VERSION', configured, found },
 })
 
-describe('a KV version that is configured wrongly', () => {
-  it('row 68: makes no secret of version 1 absent, and is told to the operator once', async () => {
+describe('a wrong KV version in the settings', () => {
+  it('row 68: reports no secret of version 1 as absent, and is logged for the operator once', async () => {
     const { read, send, lines } = open('kv1', 2)
     await send('kv1/h/a', { value: 'one' })
     expect([await read(), await read()]).toEqual(['one', 'one'])
@@ -50,7 +50,7 @@ describe('a KV version that is configured wrongly', () => {
     expect(lines).toEqual([told(2, 1)])
   })
 
-  it('row 68: makes no secret of version 2 absent', async () => {
+  it('row 68: reports no secret of version 2 as absent', async () => {
     const { read, send, lines } = open('secret', 1)
     await send('secret/data/h/a', { data: { value: 'two' } })
     expect(await read()).toBe('two')
@@ -70,14 +70,14 @@ describe('a KV version that is configured wrongly', () => {
     expect(lines).toHaveLength(1)
   })
 
-  it('does not say what became of a write that strayed where the mount may not be looked at', async () => {
+  it('leaves the outcome of a stray write open where the mount cannot be read', async () => {
     const { server, write, lines } = open('kv1', 2)
     server.showsMounts = false
     expect(await write('v')).toMatchObject({ kind: 'invalid', code: 'KvVersion', isUnread: true })
     expect(lines).toEqual([told(2, 1)])
   })
 
-  it('is not asked about while all that is read is there, and once a minute otherwise', async () => {
+  it('is checked only when a secret is missing, and once a minute then', async () => {
     const { server, read, send, looks } = open('secret', 2)
     await send('secret/data/h/a', { data: { value: 'two' } })
     for (let i = 0; i < 5; i++) await read()
@@ -89,7 +89,7 @@ describe('a KV version that is configured wrongly', () => {
     expect(looks()).toBe(2)
   })
 
-  it('stands where the mount may not be looked at', async () => {
+  it('is trusted where the mount cannot be read', async () => {
     const { server, read, write, send } = open('secret', 2)
     server.showsMounts = false
     await send('secret/data/h/a', { data: { value: 'two' } })
@@ -98,7 +98,7 @@ describe('a KV version that is configured wrongly', () => {
 })
 
 describe('a mount', () => {
-  it('that becomes one of version 2 while we run is read, listed and written on', async () => {
+  it('is still read, listed and written after it becomes version 2 at run time', async () => {
     const { server, provider, read, write, lines } = open('kv1')
     expect([await write('one'), await read()]).toEqual(['unversioned', 'one'])
     server.upgrade('kv1')
@@ -108,21 +108,21 @@ describe('a mount', () => {
     expect([server.unknown, lines]).toEqual([[], []])
   })
 
-  it('that becomes one of version 2 right before a write is written once', async () => {
+  it('gets a write once when it becomes version 2 right before', async () => {
     const { server, read, write } = open('kv1')
     await write('one')
     server.upgrade('kv1')
     expect([await write('two'), await read()]).toEqual(['2', 'two'])
   })
 
-  it('that is not there is told apart in the operational log, once', async () => {
+  it('is named in the operational log once when it is missing', async () => {
     const { read, lines } = open('nomount', 2)
     expect([await read(), await read()]).toEqual(['invalid', 'invalid'])
     const about = { level: 'warn', event: 'provider_misconfigured', provider: 'hashicorp', code: 'NoMount' }
     expect(lines).toEqual([{ ...about, setting: 'POSTERN_PROVIDERS__HASHICORP_MOUNT' }])
   })
 
-  it('that the token may not see is told apart from a denied secret', async () => {
+  it('is distinguished from a denied secret when it is hidden from the token', async () => {
     const { server, read, lines } = open('secret', 2)
     const errors = ["preflight capability check returned 403, please ensure client's policies grant access"]
     server.next.push({ status: 200, body: { data: { ttl: 0, renewable: false } } }, { status: 403, body: { errors } })

@@ -13,7 +13,7 @@ import type { Reply } from '../../../../support/fakes/fake.ts'
 import type { FakeVault } from '../../../../support/fakes/vault.ts'
 import { ADDRESS, open, paths, put, read, signal, textOf } from './vault_fixture.ts'
 
-/** Writes as others do, with whatever fields. */
+/** Writes as another program would, with any fields. */
 async function writeFields(server: FakeVault, data: unknown, name = 'prod/db'): Promise<void> {
   const headers = { 'x-vault-token': 'root-test-token' }
   await server.fetch(
@@ -23,7 +23,7 @@ async function writeFields(server: FakeVault, data: unknown, name = 'prod/db'): 
 }
 
 describe('HashicorpProvider', () => {
-  it('asks which engine is mounted, once, and never by the LIST method', async () => {
+  it('reads the mounted engine once, and never uses the LIST method', async () => {
     const { server, provider } = open()
     await put(provider, 'value')
     await textOf(provider)
@@ -75,7 +75,7 @@ describe('HashicorpProvider', () => {
     expect(shownBy(error)).not.toContain('canary')
   })
 
-  it('row 11: sends no token that a server made to end a header', async () => {
+  it('row 11: sends no token that would break out of its header', async () => {
     const { server, provider } = open({
       credentials: { kind: 'jwt', role: 'app', jwt: async () => new Redacted('jwt') },
     })
@@ -87,7 +87,7 @@ describe('HashicorpProvider', () => {
     expect(server.asked).toHaveLength(1)
   })
 
-  it('row 9: lists no folder outside of its mount', async () => {
+  it('row 9: lists no folder outside its mount', async () => {
     const { server, provider } = open()
     for (const prefix of ['../sys/', 'a/../../sys/', './', 'a//b', '/', '%2e%2e/', 'a\r\n/']) {
       expect(await kindOf(provider.list({ prefix, cursor: null, limit: 1, signal: signal() }))).toBe('invalid')
@@ -101,7 +101,7 @@ describe('HashicorpProvider', () => {
     ).toEqual(['ok'])
   })
 
-  it('row 17: tells what is absent, deleted and destroyed apart, and what will be deleted from what is', async () => {
+  it('row 17: distinguishes absent, deleted and destroyed secrets, and a deletion that is yet to come', async () => {
     const { server, provider } = open()
     expect(await kindOf(read(provider))).toBe('not_found')
     await put(provider, 'first')
@@ -132,7 +132,7 @@ describe('HashicorpProvider', () => {
     expect(await kindOf(read(provider))).toBe('deleted')
   })
 
-  it('row 19: follows the version that is expected, and is told of one that came between', async () => {
+  it('row 19: writes after the expected version, and reports one in between', async () => {
     const { server, provider } = open()
     await put(provider, 'first', 'prod/db', 'absent')
     expect(await kindOf(put(provider, 'x', 'prod/db', 'absent'))).toBe('conflict')
@@ -149,10 +149,10 @@ describe('HashicorpProvider', () => {
     ['one field', { value: 'text' }, 'text', 'utf8'],
     ['bytes', { value: '/wD+', encoding: 'base64' }, Buffer.from([255, 0, 254]).toString(), 'base64'],
     ['fields of others', { user: 'u', password: 'p' }, '{"user":"u","password":"p"}', 'utf8'],
-    ['a value that is no text', { value: { a: 1 } }, '{"value":{"a":1}}', 'utf8'],
+    ['a value that is not a string', { value: { a: 1 } }, '{"value":{"a":1}}', 'utf8'],
     ['a field beside the value', { value: 'v', user: 'u' }, '{"value":"v","user":"u"}', 'utf8'],
     ['an encoding that is not ours', { value: 'v', encoding: 'latin1' }, '{"value":"v","encoding":"latin1"}', 'utf8'],
-    ['what is not base64', { value: '*', encoding: 'base64' }, '{"value":"*","encoding":"base64"}', 'utf8'],
+    ['text that is not base64', { value: '*', encoding: 'base64' }, '{"value":"*","encoding":"base64"}', 'utf8'],
     ['no field', {}, '{}', 'utf8'],
   ])('reads %s', async (_, data, text, encoding) => {
     const { server, provider } = open()
@@ -160,7 +160,7 @@ describe('HashicorpProvider', () => {
     expect([await textOf(provider), (await read(provider)).encoding]).toEqual([text, encoding])
   })
 
-  it('takes a sealed server for an outage of its own kind', async () => {
+  it('reports a sealed server as an outage of its own kind', async () => {
     const { server, provider } = open({ kvVersion: 2 })
     await put(provider, 'value')
     server.sealed = true

@@ -26,7 +26,7 @@ describe('a token of Vault', () => {
     paths(server).filter((path) => path.startsWith('POST auth/approle/login')).length
   const renewals = (server: FakeVault) => paths(server).filter((path) => path === 'POST auth/token/renew-self').length
 
-  it('comes from one login for all who read together', async () => {
+  it('comes from one login for simultaneous reads', async () => {
     const server = fakeVault()
     const { provider } = open({ credentials: approle(server) }, server)
     await Promise.all([1, 2, 3].map(() => kindOf(read(provider))))
@@ -34,7 +34,7 @@ describe('a token of Vault', () => {
     expect(server.asked[0]?.headers.get('x-vault-token')).toBeNull()
   })
 
-  it('is renewed while the server prolongs it, and replaced when it no longer does', async () => {
+  it('is renewed while the server extends it, and replaced afterwards', async () => {
     const server = fakeVault()
     const { provider } = open({ credentials: approle(server) }, server)
     await put(provider, 'value')
@@ -60,7 +60,7 @@ describe('a token of Vault', () => {
     expect(logins(server)).toBe(2)
   })
 
-  it('is not replaced for a path that it may not read', async () => {
+  it('is not replaced after a forbidden path', async () => {
     const server = fakeVault()
     const { provider } = open({ credentials: approle(server) }, server)
     await kindOf(read(provider))
@@ -69,7 +69,7 @@ describe('a token of Vault', () => {
     expect(logins(server)).toBe(1)
   })
 
-  it('is not asked for again at once with a role that was refused', async () => {
+  it('is not requested again at once after a refused role', async () => {
     const server = fakeVault()
     const credentials = { ...approle(server), roleId: 'wrong' }
     const { provider } = open({ credentials }, server)
@@ -77,7 +77,7 @@ describe('a token of Vault', () => {
     expect(logins(server)).toBe(1)
   })
 
-  it('comes for an assertion of an identity provider, at whatever mount', async () => {
+  it('is issued for an assertion of an identity provider, at any mount', async () => {
     const server = fakeVault()
     const credentials = { kind: 'jwt', role: 'app', jwt: async () => new Redacted('header.claims.signature') } as const
     server.assertions.add('header.claims.signature')
@@ -89,7 +89,7 @@ describe('a token of Vault', () => {
     expect(paths(kubernetes.server)[0]).toBe('POST auth/kubernetes/login')
   })
 
-  it('that is given is renewed too, where it may be', async () => {
+  it('is renewed when it is configured and renewable, too', async () => {
     const server = fakeVault()
     server.tokens.set('periodic', {
       paths: null,
@@ -121,7 +121,7 @@ describe('a token of Vault', () => {
     server.tokens.set('periodic', { paths: null, ttl, expiresAt: server.now + ttl * 1000, maxAt: server.now + maxMs })
   const given = { kind: 'token', token: new Redacted('periodic') } as const
 
-  it('that is given lives on while nothing is asked', async () => {
+  it('stays alive without requests when it is configured', async () => {
     const server = fakeVault()
     periodic(server)
     const { provider } = open({ credentials: given }, server)
@@ -132,7 +132,7 @@ describe('a token of Vault', () => {
     expect(calls).toBeLessThanOrEqual(87)
   })
 
-  it('of AppRole whose secret id is good for one login lives on once there is one', async () => {
+  it('stays alive when the secret id of its AppRole is good for one login only', async () => {
     const server = fakeVault()
     server.secretIds.add('once')
     const credentials = { kind: 'approle', roleId: server.roleId, secretId: async () => new Redacted('once') } as const
@@ -144,12 +144,12 @@ describe('a token of Vault', () => {
     expect(await textOf(provider)).toBe('value')
   })
 
-  it('that comes for an assertion is not kept alive: it can be had anew', () => {
+  it('is not kept alive when an assertion can replace it', () => {
     const credentials = { kind: 'jwt', role: 'app', jwt: async () => new Redacted('a.b.c') } as const
     expect(open({ credentials }).provider.keep).toBeUndefined()
   })
 
-  it('is renewed at different times by servers that began together', async () => {
+  it('is renewed at different times by servers that started together', async () => {
     const times = new Set<number>()
     for (let i = 0; i < 20; i++) {
       const server = fakeVault()
@@ -162,7 +162,7 @@ describe('a token of Vault', () => {
     expect(times.size).toBeGreaterThan(15)
   })
 
-  it('is renewed by a process that finds most of its life over', async () => {
+  it('is renewed by a process that starts late in its lifetime', async () => {
     const server = fakeVault()
     periodic(server)
     // As an object on Workers, which holds nothing when its alarm rings.
@@ -174,7 +174,7 @@ describe('a token of Vault', () => {
     expect(server.tokens.get('periodic')!.expiresAt).toBeGreaterThan(server.now)
   })
 
-  it('that lasts no longer for being renewed is said to, before it ends', async () => {
+  it('is reported before it expires when renewals stop extending it', async () => {
     const server = fakeVault()
     periodic(server, 60, 60_000)
     const lines: object[] = []
@@ -189,7 +189,7 @@ describe('a token of Vault', () => {
     expect(server.now).toBeLessThan(server.tokens.get('periodic')!.expiresAt)
   })
 
-  it('that cannot be renewed is tried again, and told of when it can', async () => {
+  it('is retried when a renewal fails, and reported when one succeeds', async () => {
     const server = fakeVault()
     periodic(server)
     const events: string[] = []
@@ -209,7 +209,7 @@ describe('a token of Vault', () => {
     expect(await put(provider, 'value')).toBeDefined()
   })
 
-  it('that ends is not said to be renewed, nor one whose login failed', async () => {
+  it('is not reported as renewed when it expires or its login fails', async () => {
     const server = fakeVault()
     periodic(server, 60, 60_000)
     server.secretIds.add('once')
@@ -231,7 +231,7 @@ describe('a token of Vault', () => {
     }
   })
 
-  it('that has ended is said to have, apart from a path that is forbidden', async () => {
+  it('is reported as expired, as distinct from a forbidden path', async () => {
     const server = fakeVault()
     const { provider } = open({ credentials: { kind: 'token', token: new Redacted('s.ended') } }, server)
     expect(await kindOf(read(provider))).toBe('credentials')

@@ -8,7 +8,7 @@ import type { Provider } from '../../../../../core/providers/provider.ts'
 import { open, put, signal } from './vault_fixture.ts'
 
 describe('a list of Vault', () => {
-  it('goes through folders in pages, in the order of names, whatever the page', async () => {
+  it('walks folders in pages of any size, in the order of names', async () => {
     const { provider } = open()
     const names = ['a', 'a-b', 'a/x', 'a/y/z', 'a0', 'b/c/d/e', 'b/c/d/f', 'c'].sort()
     for (const name of names) await put(provider, 'v', name)
@@ -32,7 +32,7 @@ describe('a list of Vault', () => {
     expect(below.items.map(({ name }) => name)).toEqual(['a/x', 'a/y/z'])
   })
 
-  it('asks for a bounded number of folders a page, and comes to an end', async () => {
+  it('reads a bounded number of folders a page, and ends', async () => {
     const { server, provider } = open()
     for (let i = 0; i < 100; i++) await put(provider, 'v', `f${i}/s`)
     const found: string[] = []

@@ -22,7 +22,7 @@ function open(reply: Reply, more: Partial<HttpConfig> = {}) {
 }
 
 describe('HttpProvider', () => {
-  it('asks its address with its headers, and finds the value by its pointer', async () => {
+  it('requests its address with its headers, and finds the value by its pointer', async () => {
     const { server, provider } = open({ status: 200, body: { data: { value: 'v' } }, headers: { etag: 'W/"7"' } })
     const secret = await read(provider)
     expect([Buffer.from(secret.value.reveal()).toString(), secret.version, secret.encoding]).toEqual(['v', '7', 'utf8'])
@@ -34,7 +34,7 @@ describe('HttpProvider', () => {
     ])
   })
 
-  it('reads bytes, a version, a type and an end, where the store says so', async () => {
+  it('reads bytes, a version, a type and an expiry where the store has them', async () => {
     const body = {
       data: { value: '/wD+', version: 3 },
       encoding: 'base64',
@@ -56,13 +56,13 @@ describe('HttpProvider', () => {
     expect(await kindOf(read(provider, '2'))).toBe('not_found')
   })
 
-  it('row 17: does not give out what has ended by its own word', async () => {
+  it('row 17: does not return an expired value', async () => {
     expect(await kindOf(read(open({ status: 200, body: { data: { value: 'v' }, expiresAt: 1_000 } }).provider))).toBe(
       'expired',
     )
   })
 
-  it('row 17: reads an end in either form, and does not guess at what else stands there', async () => {
+  it('row 17: reads an expiry in either form, and refuses any other', async () => {
     const withEnd = (expiresAt: unknown) =>
       read(open({ status: 200, body: { data: { value: 'v' }, expiresAt } }).provider)
     expect((await withEnd('2026-01-01T00:00:00Z')).expiresAt).toBe(Date.UTC(2026, 0, 1))
@@ -85,7 +85,7 @@ describe('HttpProvider', () => {
     '[{"encoding":"base64"}]',
     '12345678901234567890',
     'true',
-  ])('row 66: takes no member of a whole document for what stands beside a value: %s', async (document) => {
+  ])('row 66: does not read metadata from a member of the value itself: %s', async (document) => {
     const headers = { 'content-type': 'application/json', etag: '"7"' }
     const sent: string[] = []
     const config = { url: 'https://store.example/{name}', headers: {}, pointer: '' }
@@ -144,7 +144,7 @@ describe('HttpProvider', () => {
       'invalid',
       new Response('{"data": {"val', { status: 200, headers: { 'Content-Type': 'application/json' } }),
     ],
-  ])('row 68: tells the store from what stands before it: %s is %s', async (_, kind, response) => {
+  ])('row 68: distinguishes the store from a proxy before it: %s is %s', async (_, kind, response) => {
     const config = { url: 'https://store.example/{name}', headers: {}, pointer: '/data/value' }
     expect(await kindOf(read(new HttpProvider(config, { fetch: async () => response })))).toBe(kind)
   })
@@ -181,7 +181,7 @@ describe('HttpProvider', () => {
     },
   )
 
-  it('row 66: has the store refuse a write when another came between, and takes its own for done', async () => {
+  it('row 66: makes the store refuse a concurrent write, and recognises its own', async () => {
     const write = { signal: signal(), idempotencyKey: 'k'.repeat(32) }
     const conflicting = (there: string, etag: string) =>
       fake(({ method }) => {
@@ -203,13 +203,13 @@ describe('HttpProvider', () => {
     expect(await kindOf(put(conflicting('of others', '"8"')))).toBe('conflict')
     // What the caller expects is the caller's to repeat.
     expect(await kindOf(put(conflicting('v', '"8"'), '8'))).toBe('conflict')
-    // A weak tag is no condition (RFC 9110 section 13.1.1).
+    // A weak tag cannot be a condition (RFC 9110 section 13.1.1).
     const weak = conflicting('v', 'W/"8"')
     expect(await kindOf(put(weak))).toBe('conflict')
     expect(weak.asked.map(({ headers }) => headers.get('if-match'))).toEqual([null, null])
   })
 
-  it('lists only where it was told how, and not the same page twice', async () => {
+  it('lists only where configured, and no page twice', async () => {
     const list = (provider: Provider, cursor: string | null) =>
       provider.list({ prefix: 'a&b=', cursor, limit: 5, signal: signal() })
     expect(await kindOf(list(open({ status: 200 }).provider, null))).toBe('invalid')

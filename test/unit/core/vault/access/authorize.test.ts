@@ -10,13 +10,13 @@ import { callerFor } from '../../../../support/core.ts'
 const operations = Object.entries(OPERATIONS) as [string, Operation<unknown, unknown>][]
 const demandable = operations.filter(([, { action }]) => action !== null && action !== 'write')
 
-it('has each operation that approvals can be demanded of say what they would bind', () => {
+it('finds an approval binding for each operation that can require approvals', () => {
   expect(demandable.filter(([, { approvalBinding }]) => approvalBinding === undefined).map(([name]) => name)).toEqual(
     [],
   )
 })
 
-it('demands none of these, for they show no value or take something away', () => {
+it('requires no approval for operations that reveal no value or that remove something', () => {
   const free = demandable.filter(([, { approvalBinding }]) => approvalBinding === 'nothing').map(([name]) => name)
   expect(free.filter((name) => !/\.(?:list|show|entries|status|explain|versions)$/.test(name)).sort()).toEqual([
     ...['audit.rekey', 'glass.break', 'glass.end', 'glass.review', 'hook.delete', 'issuer.delete'],
@@ -25,7 +25,7 @@ it('demands none of these, for they show no value or take something away', () =>
   ])
 })
 
-it('refuses what an approval is demanded of and does not say what it would bind', () => {
+it('refuses an operation that requires an approval and has no binding', () => {
   let ran = 0
   const careless = operation({ action: 'admin', resource: () => 'rules', run: () => ({ value: ++ran }) })
   const call = { operation: 'rule.put', caller: callerFor('admin'), input: {} } as Call

@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest'
 import type { Caller } from '../../../../../core/vault/rpc.ts'
 import { bytesOf, callerFor, openVault, tokenHashOf } from '../../../../support/core.ts'
 
-describe('whoever guesses at a principal', () => {
-  it('row 22: has one counter, by whatever token, session, key, purpose or spelling of its address it comes', () => {
+describe('a guesser of credentials', () => {
+  it('row 22: has one counter across tokens, sessions, keys, purposes and spellings of its address', () => {
     const bench = openVault()
     bench.enrol('ann')
     for (const id of ['ann-2', 'ann-3']) {

@@ -1,10 +1,10 @@
-/** That somebody can administer a vault afterwards counts people, and not tokens of one. */
+/** A change must leave an administrator. Persons count, not the tokens of one person. */
 import { describe, expect, it } from 'vitest'
 import type { Input } from '../../../../../core/vault/operation_table.ts'
 import { callerFor } from '../../../../support/core.ts'
 import { guarded } from '../approvals/approval_fixture.ts'
 
-/** What is demanded of whoever changes rules: so many of these. */
+/** The approvals for changes of rules: this many, from these persons. */
 const demand = (required: number, ...from: string[]): Input<'rule.put'> => ({
   id: 'rules',
   effect: 'forbid',
@@ -14,7 +14,7 @@ const demand = (required: number, ...from: string[]): Input<'rule.put'> => ({
   unless: { approvals: { required, from, withinSeconds: 3600 } },
 })
 
-/** dora and ed may administer, and make each other's tokens too; everybody's first is admin's. */
+/** dora and ed may administer, and make tokens for each other; admin made the first token of each. */
 function administered() {
   const all = guarded()
   const { bench, mint } = all
@@ -24,14 +24,14 @@ function administered() {
   return all
 }
 
-describe('a demand for approvals that must leave somebody who can meet it', () => {
-  it('counts approvers whose tokens another one made', () => {
+describe('an approval rule that must leave enough approvers', () => {
+  it('counts approvers whose tokens another person made', () => {
     const { bench, mint } = administered()
     for (const who of ['ed', 'fay']) mint('admin', who)
     expect(bench.reason('admin', 'rule.put', demand(2, 'dora', 'ed', 'fay'))).toBe('ok')
   })
 
-  it('does not count those whose tokens the one who asks has made', () => {
+  it('does not count approvers whose tokens the requester made', () => {
     const { bench, mint } = administered()
     for (const who of ['ed', 'fay', 'gus']) mint('dora', who)
     bench.granted('dora', 'rule.delete', { id: 'admin' })
@@ -40,7 +40,7 @@ describe('a demand for approvals that must leave somebody who can meet it', () =
     expect(bench.reason('dora', 'rule.put', demand(1, 'ed'))).toBe('last_admin')
   })
 
-  it('does not count two of three that one of them has the tokens of', () => {
+  it('does not count two of three approvers when one of them made the tokens', () => {
     const { bench, mint } = administered()
     mint('admin', 'ed')
     bench.rule('ed-mints', 'ed', ['admin'], 'tokens')
@@ -51,7 +51,7 @@ describe('a demand for approvals that must leave somebody who can meet it', () =
     expect(bench.reason('dora', 'rule.list', {})).toBe('ok')
   })
 
-  it('looks for others among all of them, whatever their order, and among all of their tokens', () => {
+  it('searches all approvers and all their tokens, in any order', () => {
     const { bench, mint } = administered()
     mint('admin', 'ed')
     bench.rule('ed-mints', 'ed', ['admin'], 'tokens')
@@ -62,7 +62,7 @@ describe('a demand for approvals that must leave somebody who can meet it', () =
     expect(bench.reason('admin', 'rule.put', demand(3, 'ed', 'fay', 'gus'))).toBe('ok')
   })
 
-  it('counts a trust in an identity provider as those who are behind it', () => {
+  it('counts a trust in an identity provider as the persons behind it', () => {
     const { bench, trust } = administered()
     expect(bench.reason('admin', 'rule.put', demand(1, 'ed'))).toBe('last_admin')
     trust('dora', 'ed')
@@ -73,7 +73,7 @@ describe('a demand for approvals that must leave somebody who can meet it', () =
     expect(bench.reason('dora', 'rule.put', demand(1, 'ed'))).toBe('ok')
   })
 
-  it('is not undone by taking away the token or the person that it needs', () => {
+  it('is protected against removing the token or the person that it needs', () => {
     const { bench, mint, decide, requested } = administered()
     mint('admin', 'ed')
     bench.granted('admin', 'rule.put', demand(1, 'ed'))
@@ -81,25 +81,25 @@ describe('a demand for approvals that must leave somebody who can meet it', () =
     expect(bench.reason('admin', 'principal.put', { id: 'ed', kind: 'user', disabled: true })).toBe('last_admin')
     mint('admin', 'ed', 'ed again')
     expect(bench.reason('admin', 'token.revoke', { accessor: 'accessor-of-ed' })).toBe('ok')
-    // And what was found to be possible is.
+    // A change that passes the check is possible.
     const wish = requested('dora', 'rule.delete', { id: 'rules' })
     expect(decide(callerFor('ed again'), wish)).toBe('ok')
   })
 
-  it('is not undone by making the person that it needs a service, approved or not', () => {
+  it('is protected against turning the person that it needs into a service, approved or not', () => {
     const { bench, mint, ask, requested, decide, outcome } = administered()
     mint('admin', 'ed')
     bench.granted('admin', 'rule.put', { ...demand(1, 'ed'), id: 'people', principal: 'dora', resource: 'principals' })
     bench.granted('admin', 'rule.put', demand(1, 'ed'))
     expect(bench.reason('admin', 'principal.put', { id: 'ed', kind: 'service' })).toBe('last_admin')
-    // Not even when ed itself says so: nobody could be asked to take it back.
+    // Not even by ed: no person would be left to approve taking it back.
     const wish = requested('dora', 'principal.put', { id: 'ed', kind: 'service' })
     expect(decide('ed', wish)).toBe('ok')
     expect(outcome(ask('dora', 'principal.put', { id: 'ed', kind: 'service' }, wish))).toBe('last_admin')
     expect(bench.reason('admin', 'principal.put', { id: 'gus', kind: 'service' })).toBe('ok')
   })
 
-  it('is not undone by ending, or changing, the trust that the person it needs comes in by', () => {
+  it('is protected against ending or changing the trust through which its person signs in', () => {
     const { bench, trust } = administered()
     trust('admin', 'ed')
     trust('admin', 'ed', 'other')
@@ -110,18 +110,18 @@ describe('a demand for approvals that must leave somebody who can meet it', () =
     const issuer = { id: 'of-admin', issuer: 'https://x.example', audience: 'us', claims: { repo: ['7'] } }
     expect(bench.reason('admin', 'issuer.put', { ...issuer, principal: 'fay' })).toBe('last_admin')
     expect(bench.reason('admin', 'issuer.put', { ...issuer, principal: 'ed' })).toBe('ok')
-    // dora could sign in as ed by it then, and so nobody could approve what dora asks.
+    // dora could sign in as ed with it, so no independent approver would be left for dora.
     expect(bench.reason('dora', 'issuer.put', { ...issuer, principal: 'ed' })).toBe('last_admin')
   })
 
-  it('lets a trust be ended that nobody needs, also where nobody could administer for good before', () => {
+  it('permits ending an unneeded trust, even where no lasting administrator existed before', () => {
     const { bench, trust } = administered()
     trust('admin', 'ed')
     bench.database.all('UPDATE token SET expires_at = ?', bench.now + 1000)
     expect(bench.reason('dora', 'issuer.delete', { id: 'of-admin' })).toBe('ok')
   })
 
-  it('holds nothing up where nobody could do it before either', () => {
+  it('blocks nothing where no approver sufficed before', () => {
     const { bench, mint } = administered()
     mint('admin', 'ed')
     bench.granted('admin', 'rule.put', demand(1, 'ed'))
@@ -134,7 +134,7 @@ describe('a demand for approvals that must leave somebody who can meet it', () =
     expect(bench.reason('dora', 'principal.put', { id: 'dora', kind: 'user', disabled: true })).toBe('last_admin')
   })
 
-  it('gives up on a puzzle, and answers soon', () => {
+  it('gives up on a hard search, and answers soon', () => {
     const { bench } = administered()
     const names = Array.from({ length: 60 }, (_, i) => `u${i}`)
     for (const id of names) bench.granted('admin', 'principal.put', { id, kind: 'user' })
@@ -153,7 +153,7 @@ describe('a demand for approvals that must leave somebody who can meet it', () =
   })
 })
 
-describe('a right to administer that no token can come by', () => {
+describe('a right to administer that no token can reach', () => {
   const permit = (conditions: Input<'rule.put'>['conditions']): Input<'rule.put'> => ({
     ...{ id: 'admin', effect: 'permit', principal: 'admin', actions: ['admin'], resource: '**' },
     conditions,
@@ -170,7 +170,7 @@ describe('a right to administer that no token can come by', () => {
   it.each([
     ['a session with all of it', { methods: ['session', 'federated'], bound: true, mfaWithinSeconds: 600 }],
     ['a bare token', { methods: ['token'] }],
-    ['whatever comes, with all of it', { bound: true, mfaWithinSeconds: 600 }],
+    ['any method, with every condition', { bound: true, mfaWithinSeconds: 600 }],
   ] as const)('may be, where one can: %s', (_, conditions) => {
     expect(guarded().bench.reason('admin', 'rule.put', permit(conditions))).toBe('ok')
   })

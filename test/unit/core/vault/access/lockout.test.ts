@@ -35,14 +35,14 @@ function openLockout(maxFailedAttempts = 3) {
 }
 
 describe('Lockout', () => {
-  it('locks a pair of principal and source at the threshold, until the time is over', () => {
+  it('locks a pair of principal and source at the threshold, until the time is up', () => {
     const { fail } = openLockout()
     expect([0, 1, 2, 3, 4].map((i) => fail('a', NOW + i))).toEqual(['open', 'open', 'last', 'locked', 'locked'])
     expect(fail('a', NOW + 2 + LOCKOUT_MS - 1)).toBe('locked')
     expect(fail('a', NOW + 2 + LOCKOUT_MS)).toBe('open')
   })
 
-  it('row 21: of 100 attempts begun at once 5 may be verified when 5 failures lock', () => {
+  it('row 21: verifies 5 of 100 simultaneous attempts when 5 failures lock', () => {
     const { fail } = openLockout(5)
     const reservations = Array.from({ length: 100 }, () => fail('a', NOW))
     expect(reservations.slice(0, 5)).toEqual(['open', 'open', 'open', 'open', 'last'])
@@ -64,7 +64,7 @@ describe('Lockout', () => {
     })
   })
 
-  it('row 21: never lets more than the threshold through from one source in the time of a lock', () => {
+  it('row 21: never verifies more than the threshold from one source within the time of a lock', () => {
     const attempt = fc.record({ source: fc.constantFrom('a', 'b', 'c'), wait: fc.nat(20 * SECOND) })
     fc.assert(
       fc.property(fc.array(attempt, { maxLength: 40 }), fc.integer({ min: 1, max: 6 }), (attempts, threshold) => {
@@ -82,7 +82,7 @@ describe('Lockout', () => {
     )
   })
 
-  it('does not lock another principal, nor the principal from elsewhere for more than the delay', () => {
+  it('locks no other principal, and delays the principal from other sources only', () => {
     const { fail } = openLockout()
     for (let i = 0; i < 3; i++) fail('a', NOW)
     expect(fail('a', NOW, 'bob')).toBe('open')
@@ -90,7 +90,7 @@ describe('Lockout', () => {
     expect(fail('b', NOW + SECOND)).toBe('open')
   })
 
-  it('slows a principal down for unknown sources: 1, 2, 4, … up to 300 seconds', () => {
+  it('slows unknown sources of a principal down: 1, 2, 4, … up to 300 seconds', () => {
     const { fail } = openLockout()
     let now = NOW
     for (let i = 0; i < 3; i++) expect(fail(`source ${i}`, now)).toBe('open')
@@ -101,7 +101,7 @@ describe('Lockout', () => {
     }
   })
 
-  it('row 23: a source that succeeded in the last 30 days is not slowed by what others do', () => {
+  it('row 23: a source that succeeded in the last 30 days is not slowed by failures of others', () => {
     for (const [later, expected] of [
       [30 * DAY_MS - 1, 'open'],
       [30 * DAY_MS, 'locked'],
@@ -149,7 +149,7 @@ describe('Lockout', () => {
     expect([1, 2, 3].map((i) => fail('a', NOW + i))).toEqual(['open', 'open', 'last'])
   })
 
-  it('a success takes back no failure of anybody else', () => {
+  it('a success clears no failure of another principal', () => {
     const { fail, succeed, lockout } = openLockout()
     fail('a', NOW)
     fail('b', NOW)
@@ -160,7 +160,7 @@ describe('Lockout', () => {
     expect(fail('d', NOW)).toBe('locked')
   })
 
-  it('forgets failures when none came for as long as a lock lasts', () => {
+  it('forgets failures after a quiet time as long as a lock', () => {
     for (const [quiet, expected] of [
       [LOCKOUT_MS - 1, 'last'],
       [LOCKOUT_MS, 'open'],
@@ -172,13 +172,13 @@ describe('Lockout', () => {
     }
   })
 
-  it('an attempt that is lost midway counts', () => {
+  it('counts an attempt that is lost midway', () => {
     const { fail, succeed } = openLockout()
     for (let i = 0; i < 3; i++) fail('a', NOW)
     expect(succeed('a', NOW)).toBe('locked')
   })
 
-  it('forgets the rows of old attempts, so that many addresses do not fill the table', () => {
+  it('deletes the rows of old attempts, so that many addresses do not fill the table', () => {
     const { fail, rowCount } = openLockout()
     for (let i = 0; i < 200; i++) fail(`source ${i}`, NOW, `principal ${i}`)
     expect(rowCount()).toBe(400)
@@ -187,7 +187,7 @@ describe('Lockout', () => {
     expect(rowCount()).toBe(120)
   })
 
-  it('forgets neither a lock that holds nor who succeeded', () => {
+  it('keeps active locks and known sources', () => {
     const { fail, succeed, lockout } = openLockout()
     succeed('home', NOW, 'ann', 'key')
     const later = NOW + 29 * DAY_MS
@@ -200,7 +200,7 @@ describe('Lockout', () => {
     expect(fail('home', later, 'ann')).toBe('open')
   })
 
-  it('row 52: a lock holds when the clock goes back, and no jump gives more attempts', () => {
+  it('row 52: keeps a lock when the clock goes back, and gives no more attempts after a jump', () => {
     const { fail } = openLockout()
     for (let i = 0; i < 3; i++) fail('a', NOW)
     for (const jump of [-LOCKOUT_MS, -10 * 60 * SECOND, -1, 0, 10 * 60 * SECOND, LOCKOUT_MS - 1]) {
@@ -209,7 +209,7 @@ describe('Lockout', () => {
     expect(fail('a', NOW + LOCKOUT_MS)).toBe('open')
   })
 
-  it('row 52: failures from before the clock went back still count', () => {
+  it('row 52: still counts failures from before the clock went back', () => {
     const { fail, succeed } = openLockout()
     succeed('a', NOW - DAY_MS)
     fail('a', NOW)
@@ -219,7 +219,7 @@ describe('Lockout', () => {
     expect(fail('a', NOW)).toBe('locked')
   })
 
-  it('row 52: quiet time is counted from the latest failure, not from one at a clock that went back', () => {
+  it('row 52: measures quiet time from the latest failure, not from one at a clock that went back', () => {
     const { fail, succeed } = openLockout()
     succeed('a', NOW - DAY_MS)
     fail('a', NOW)
@@ -227,7 +227,7 @@ describe('Lockout', () => {
     expect(fail('a', NOW + LOCKOUT_MS - 1)).toBe('last')
   })
 
-  it('unlocks a principal from all sources, and nobody else; what is known of its keys stays', () => {
+  it('unlocks one principal from all sources, and keeps its known keys', () => {
     const { fail, succeed, lockout } = openLockout()
     succeed('home', NOW, 'ann', 'key')
     for (const principal of ['ann', 'bob']) for (let i = 0; i < 3; i++) fail('a', NOW, principal)
@@ -239,7 +239,7 @@ describe('Lockout', () => {
     expect(fail('c', NOW, 'ann', 'key')).toBe('open')
   })
 
-  it('shows a lock until it ends, and that a principal is slowed', () => {
+  it('shows a lock until it ends, and the slowdown of a principal', () => {
     const { fail, lockout } = openLockout()
     fail('a', NOW)
     fail('a', NOW)
@@ -253,7 +253,7 @@ describe('Lockout', () => {
   it.each([
     ['IPv4', ['192.0.2.1', '::ffff:192.0.2.1', '::FFFF:c000:201', '64:ff9b::192.0.2.1'], '192.0.2.1'],
     ['IPv6', ['2001:db8:1:2::1', '2001:db8:1:2:ffff::', '2001:DB8:1:2:0:0:0:3'], '2001:db8:1:2::/64'],
-    ['what cannot be told', ['', 'localhost', '192.0.2.1%eth0', null], 'unknown'],
+    ['an unknown address', ['', 'localhost', '192.0.2.1%eth0', null], 'unknown'],
   ])('rows 22, 26, 28: one network is one source, however it is spelled: %s', (_, spellings, source) => {
     const { fail, lockout } = openLockout(spellings.length)
     const reservations = spellings.map((address) => fail(sourceOf(address), NOW))
@@ -263,7 +263,7 @@ describe('Lockout', () => {
 })
 
 describe('a vault', () => {
-  it('rows 22, 28: counts attempts by network, and lets an admin see and clear the lock', () => {
+  it('rows 22, 28: counts attempts by network, and shows the lock to an admin, who can clear it', () => {
     const bench = openVault()
     bench.enrol('ann')
     const begin = (address: string | null) =>

@@ -22,7 +22,7 @@ describe('a caller without permission', () => {
     ['secret.unopened', (name) => ({ name, version: 1, reason: 'tampered' })],
   ]
 
-  it.each(asks)('is denied %s in the same way whether or not the secret exists', (operation, inputFor) => {
+  it.each(asks)('is denied %s identically whether or not the secret exists', (operation, inputFor) => {
     const bench = openVault()
     bench.enrol('eve')
     bench.rule('elsewhere', 'eve', ['read', 'write', 'delete', 'admin'], 'elsewhere/**')
@@ -41,7 +41,7 @@ describe('a caller without permission', () => {
     for (const other of seen.slice(1)) expect(other).toEqual(seen[0])
   })
 
-  it('has changed nothing afterwards', () => {
+  it('changes nothing', () => {
     const { bench } = withSecret()
     bench.enrol('eve')
     const state = () =>
@@ -64,7 +64,7 @@ describe('a caller without permission', () => {
     ['secret.delete', 'delete', { name: 'a/b' }],
     ['secret.restore', 'delete', { name: 'a/b' }],
     ['secret.destroy', 'delete', { name: 'a/b' }],
-  ])('needs for %s the right to %s, on that name, and no other right helps', (operation, action, input) => {
+  ])('needs for %s exactly the right to %s on that name', (operation, action, input) => {
     const bench = openVault()
     bench.enrol('bob')
     bench.granted('admin', 'secret.write', writeOf('a/b'))

@@ -1,4 +1,4 @@
-/** Tokens and sessions that the vault knows and refuses: what is recorded of them, and how they are limited. */
+/** Tokens and sessions that the vault knows and refuses: their entries, and their limits. */
 import { describe, expect, it } from 'vitest'
 import { HOUR_MS } from '../../../../../core/durations.ts'
 import type { Caller } from '../../../../../core/vault/rpc.ts'
@@ -65,7 +65,7 @@ describe('a token that the vault knows and refuses', () => {
     expect(refusals()).toHaveLength(2)
   })
 
-  it('row 74: alerts when a bound session comes without its key, once for each flaw, also when it is dead', () => {
+  it('row 74: alerts when a bound session is used without its key, once per flaw, even when it is dead', () => {
     const { bench, by, proof, reasonOf, refusals } = open()
     for (let i = 0; i < 5; i++) {
       expect(reasonOf(by('session', 'bound'))).toBe('unauthenticated')
@@ -88,7 +88,7 @@ describe('a token that the vault knows and refuses', () => {
     expect(refusals().at(-1)).toMatchObject({ severity: 'alert', facts: { flaw: 'other_key' } })
   })
 
-  it('row 74: records a proof that was used before, with a session or with an API token', () => {
+  it('row 74: records a repeated proof, with a session or with an API token', () => {
     const { by, proof, reasonOf, refusals } = open()
     const [one, two] = [proof('key'), proof('key')]
     expect([reasonOf(by('session', 'bound', { proof: one })), reasonOf(by('token', 'ann', { proof: two }))]).toEqual([
@@ -129,7 +129,7 @@ describe('a token that the vault knows and refuses', () => {
     expect(entryCount()).toBe(before)
   })
 
-  it('row 74: is limited by source like guesses, and neither hides an alert nor touches good tokens of the same source', () => {
+  it('row 74: is limited by source like guesses, without hiding alerts or limiting good tokens of the source', () => {
     const { bench, by, proof, reasonOf, refusals } = open({ refusalRate: [{ requests: 5, periodMs: 60_000 }] })
     bench.enrol('bob')
     bench.granted('admin', 'token.revoke', { accessor: 'accessor-of-bob' })
@@ -147,7 +147,7 @@ describe('a token that the vault knows and refuses', () => {
     expect(answer).toMatchObject({ ok: false, index: null, quota: { name: 'refusals', retryAfterMs: 12_000 } })
   })
 
-  it('row 74: is recorded later when its entry could not be written', () => {
+  it('row 74: is recorded later when the entry fails', () => {
     const { bench, by, reasonOf, refusals } = open()
     bench.granted('admin', 'token.revoke', { accessor: 'accessor-of-ann' })
     bench.fails = (query) => query.startsWith('INSERT INTO entry')

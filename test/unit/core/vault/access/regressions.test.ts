@@ -28,7 +28,7 @@ describe('keys of a provider, where requests must not wait for each other', () =
   }
   const jwks = () => Response.json({ keys: [{ kty: 'EC', kid: 'k', crv: 'P-256', x: 'x', y: 'y' }] })
 
-  it('row 32: asks a provider that is down once a second at the most, whatever key ids come', async () => {
+  it('row 32: contacts a provider that is down at most once a second, for any key ids', async () => {
     const { keys: down, fetches } = keys(() => new Response('', { status: 503 }))
     for (let i = 0; i < 100; i++) await down.find(ISSUER, `unknown${i}`, T + i).catch(() => {})
     expect(fetches()).toBe(1)
@@ -36,7 +36,7 @@ describe('keys of a provider, where requests must not wait for each other', () =
     expect(fetches()).toBe(2)
   })
 
-  it('serves keys that were seen for a day, and not a moment longer', async () => {
+  it('serves known keys for a day, and no longer', async () => {
     let up = true
     const { keys: one } = keys(() => (up ? jwks() : new Response('', { status: 503 })))
     await one.find(ISSUER, 'k', T)
@@ -51,14 +51,14 @@ describe('keys of a provider, where requests must not wait for each other', () =
     ['no JSON', '<html>'],
     ['a key twice', '{"keys":[],"keys":[]}'],
     ['no list', '{"keys":1}'],
-  ])('tell a provider that answers with %s from a bad request', async (_, body) => {
+  ])('distinguish a provider that answers with %s from a bad request', async (_, body) => {
     const { keys: odd } = keys(() => new Response(body))
     await expect(odd.find(ISSUER, 'k', T)).rejects.toMatchObject({ code: 'unavailable' })
   })
 })
 
 describe('a clock that was set back', () => {
-  it('row 52: locks nobody who did not fail', () => {
+  it('row 52: locks no principal without failures', () => {
     const sql = openSqlite(':memory:')
     migrate(sql, T)
     const lockout = new Lockout(sql, { maxFailedAttempts: 3, lockoutMs: 900_000 })
@@ -69,8 +69,8 @@ describe('a clock that was set back', () => {
   })
 })
 
-describe('a principal that is guessed at from ever new sources', () => {
-  it('is slowed on, however short a lock is, however patient the guesser, and whoever else signs in', () => {
+describe('a principal under guesses from ever new sources', () => {
+  it('stays slowed, however short a lock, however patient the guesser, and while others sign in', () => {
     const sql = openSqlite(':memory:')
     migrate(sql, T)
     const lockout = new Lockout(sql, { maxFailedAttempts: 3, lockoutMs: 60_000 })
@@ -94,7 +94,7 @@ describe('a principal that is guessed at from ever new sources', () => {
 })
 
 describe('rate limits', () => {
-  it('admit a whole burst, whatever the limit and the moment', () => {
+  it('admit a whole burst at any limit and time', () => {
     for (let requests = 1; requests <= 400; requests += 3) {
       for (const now of [T, 1_000_000, T + 12_345.678]) {
         const windows = [{ name: 'n', key: 'k', limit: { requests, periodMs: 1000 } }]
@@ -105,7 +105,7 @@ describe('rate limits', () => {
     }
   })
 
-  it('hold each of two limits with one period', () => {
+  it('enforce each of two limits with one period', () => {
     const windows = [5, 10].map((requests) => ({ name: 'n', key: 'k', limit: { requests, periodMs: 1000 } }))
     const throttle = new RateLimiter()
     const admitted = Array.from({ length: 10 }, () => throttle.admit(windows, T)?.allowed)
@@ -113,7 +113,7 @@ describe('rate limits', () => {
   })
 })
 
-describe('addresses that must not be asked', () => {
+describe('forbidden addresses', () => {
   it.each([
     'https://[::169.254.169.254]/',
     'https://[::ffff:0:a9fe:a9fe]/',

@@ -27,7 +27,7 @@ describe('an unauthenticated call', () => {
         bench.granted('admin', 'principal.put', { id: 'bob', kind: 'user', disabled: true })
       },
     ],
-  ])('whose token %s always gets the same answer, and at most one entry', (state, arrange) => {
+  ])('gets one constant answer and at most one entry when its token %s', (state, arrange) => {
     const bench = openVault()
     bench.granted('admin', 'secret.write', writeOf('a'))
     arrange(bench)
@@ -38,7 +38,7 @@ describe('an unauthenticated call', () => {
     expect(bench.log()).toHaveLength(before + (state === 'is unknown' ? 0 : 1))
   })
 
-  it('takes effect at once, in the middle of a batch', () => {
+  it('ends at once, in the middle of a batch', () => {
     const bench = openVault()
     bench.enrol('bob')
     bench.rule('bob', 'bob', ['read'], '**')
@@ -52,7 +52,7 @@ describe('an unauthenticated call', () => {
     expect(after).toEqual(refused)
   })
 
-  it('is authenticated until the millisecond before the token expires, and again when a principal is enabled', () => {
+  it('is authenticated until the token expires, to the millisecond, and again when its principal is enabled', () => {
     const bench = openVault()
     bench.enrol('bob', bench.now + 1)
     expect(bench.execute(read('bob'))[0]).toMatchObject({ reason: 'denied' })

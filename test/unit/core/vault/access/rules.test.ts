@@ -65,8 +65,8 @@ describe('decide', () => {
   })
 
   it.each<[string, Rule]>([
-    ['names somebody else', permit('r', { principal: 'bob' })],
-    ['names somebody whose id begins like this', permit('r', { principal: 'alic' })],
+    ['names another principal', permit('r', { principal: 'bob' })],
+    ['names a principal whose id is a prefix', permit('r', { principal: 'alic' })],
     ['gives another action', permit('r', { actions: ['write', 'delete', 'rotate', 'admin'] })],
     ['gives no action', permit('r', { actions: [] })],
     ['covers something else', permit('r', { resource: 'dev/**' })],
@@ -79,11 +79,11 @@ describe('decide', () => {
     expect(decide(aliceReads, [permit('all', { principal: '*' })])).toEqual({ allow: true, rule: 'all' })
   })
 
-  it('does not take a principal named in a request as "*" for a rule about anybody', () => {
+  it('does not match a principal named "*" with a rule for all', () => {
     expect(decide({ ...aliceReads, principal: '*' }, [permit('mine')]).allow).toBe(false)
   })
 
-  it('lets one forbid outweigh every permit, wherever it stands', () => {
+  it('gives one forbid precedence over all permits, in any order', () => {
     const permits = [permit('p1'), permit('p2', { resource: 'prod/db' })]
     for (let at = 0; at <= permits.length; at++) {
       const rules = permits.toSpliced(at, 0, forbid('f', { principal: '*', resource: 'prod/*' }))
@@ -101,7 +101,7 @@ describe('decide', () => {
     expect(decide(aliceReads, [permit('p1'), forbid('f1'), forbid('f2')]).rule).toBe('f1')
   })
 
-  it('agrees with its docstring, taken word for word', () => {
+  it('agrees with a literal reading of its docstring', () => {
     fc.assert(
       fc.property(request, fc.array(rule, { maxLength: 6 }), (asked, rules) => {
         expect(decide(asked, rules)).toEqual(decideByTheBook(asked, rules))
@@ -152,17 +152,17 @@ describe('conditions', () => {
     decide(about(change), [ruleWith('permit', conditions)]).allow
   const forbids = (conditions: Conditions, change: Partial<Circumstances> = {}) =>
     decide(about(change), [ruleWith('permit', {}), ruleWith('forbid', conditions)]).allow === false
-  /** What is known decides a permit and a forbid alike. */
+  /** A known circumstance decides a permit and a forbid alike. */
   const applies = (conditions: Conditions, change: Partial<Circumstances> = {}) => {
     expect(forbids(conditions, change)).toBe(permits(conditions, change))
     return permits(conditions, change)
   }
 
-  it('none: the rule applies', () => {
+  it('apply when there are none', () => {
     expect(applies({})).toBe(true)
   })
 
-  it('addresses: one of the ranges holds the address', () => {
+  it('addresses: one of the ranges contains the address', () => {
     const addresses = ['10.0.0.0/8', '2001:db8::/32']
     for (const address of ['10.1.2.3', '::ffff:10.1.2.3', '2001:db8::5'])
       expect(applies({ addresses }, { address })).toBe(true)
@@ -170,27 +170,27 @@ describe('conditions', () => {
     expect(applies({ addresses: [] })).toBe(false)
   })
 
-  it('row 26: an address that cannot be told is no reason to permit, and no way out of a forbid', () => {
+  it('row 26: an unknown address matches no permit and every forbid', () => {
     for (const addresses of [['10.0.0.0/8'], ['0.0.0.0/0', '::/0']]) {
       expect(permits({ addresses }, { address: null })).toBe(false)
       expect(forbids({ addresses }, { address: null })).toBe(true)
     }
   })
 
-  it('agents: one of the globs matches; none given is no reason to permit, and no way out of a forbid', () => {
+  it('agents: one of the globs matches; a missing agent matches no permit and every forbid', () => {
     const agents = ['postern/*', '*curl*']
     for (const agent of ['postern/2', 'my curl 8']) expect(applies({ agents }, { agent })).toBe(true)
     for (const agent of ['Postern/2', 'xpostern/2', '']) expect(applies({ agents }, { agent })).toBe(false)
     expect([permits({ agents }, { agent: null }), forbids({ agents }, { agent: null })]).toEqual([false, true])
   })
 
-  it('methods: it is one of them', () => {
+  it('methods: one of them is the method', () => {
     const methods = ['session', 'federated'] as const
     expect(METHODS.map((method) => applies({ methods }, { method }))).toEqual([false, true, true])
     expect(applies({ methods: [] })).toBe(false)
   })
 
-  it('bound: the caller proved to have the key', () => {
+  it('bound: the caller proved possession of the key', () => {
     expect([applies({ bound: true }), applies({ bound: true }, { bound: false })]).toEqual([true, false])
   })
 
@@ -221,7 +221,7 @@ describe('conditions', () => {
     }
   })
 
-  it('notBefore and notAfter: from the one on, and until the other', () => {
+  it('notBefore and notAfter: from the first on, until the second', () => {
     const [start, end] = [at('10:00:00'), at('11:00:00')]
     const conditions = { notBefore: start, notAfter: end }
     const moments = [start - 1, start, end - 1, end]
@@ -230,7 +230,7 @@ describe('conditions', () => {
     expect(applies({ notBefore: 0 })).toBe(true)
   })
 
-  it('mfaWithinSeconds: a second factor was given, not too long ago; if only that is missing, it is said', () => {
+  it('mfaWithinSeconds: a second factor was given recently; if only that is missing, the reason says so', () => {
     const conditions = { mfaWithinSeconds: 600 }
     const decided = (mfaAt: number | null, more: Conditions = {}) =>
       decide(about({ mfaAt }), [ruleWith('permit', { ...conditions, ...more })])
@@ -242,7 +242,7 @@ describe('conditions', () => {
     }
   })
 
-  it('a second factor is not asked for where another rule permits without, or one forbids', () => {
+  it('a second factor is not requested where another rule permits without one, or a rule forbids', () => {
     const stepUp = ruleWith('permit', { mfaWithinSeconds: 600 })
     const plain = { ...ruleWith('permit', {}), id: 'plain' }
     const forbid = { ...ruleWith('forbid', {}), id: 'forbid' }
@@ -251,7 +251,7 @@ describe('conditions', () => {
     expect(decide(asked, [stepUp, forbid])).toEqual({ allow: false, rule: 'forbid' })
   })
 
-  it('several: all must hold', () => {
+  it('several: all must match', () => {
     const conditions: Conditions = {
       addresses: ['10.0.0.0/8'],
       agents: ['postern/*'],

@@ -52,7 +52,7 @@ describe('barrier', () => {
   const otherAgent = { allow: false, rule: 'settings:allowedUserAgents' }
   const mfa = (rule: string) => ({ allow: false, rule: `settings:${rule}`, missing: 'mfa' })
 
-  it("stands in nobody's way when no setting does", () => {
+  it('blocks no request without settings', () => {
     const policy = policyWith({})
     for (const action of ['read', 'admin', null] as const) {
       for (const kind of ['user', 'service'] as const) {
@@ -61,7 +61,7 @@ describe('barrier', () => {
     }
   })
 
-  it('lets in who comes from an allowed range, also to what needs no right', () => {
+  it('admits callers from an allowed range, even to operations that need no right', () => {
     const policy = policyWith({ allowedIpRanges: ranges('10.0.0.0/8', '2001:db8::/32') })
     for (const address of ['10.1.2.3', '::ffff:10.1.2.3', '2001:db8::1']) {
       expect(barrier(policy, 'user', 'read', { ...here, address })).toBeNull()
@@ -73,12 +73,12 @@ describe('barrier', () => {
     }
   })
 
-  it('row 27: lets nobody in when the list is empty', () => {
+  it('row 27: admits no caller when the list is empty', () => {
     expect(barrier(policyWith({ allowedIpRanges: [] }), 'user', 'read', here)).toEqual(elsewhere)
     expect(barrier(policyWith({ allowedUserAgents: [] }), 'user', 'read', here)).toEqual(otherAgent)
   })
 
-  it('lets in allowed user agents, and nobody who says none', () => {
+  it('admits allowed user agents, and no caller without one', () => {
     const policy = policyWith({ allowedUserAgents: ['postern/*', 'curl/8'] })
     for (const agent of ['postern/1.0', 'postern/', 'curl/8']) {
       expect(barrier(policy, 'user', 'read', { ...here, agent })).toBeNull()
@@ -88,7 +88,7 @@ describe('barrier', () => {
     }
   })
 
-  it('asks users for a second factor for whatever needs a right, and services for none', () => {
+  it('requires a second factor from users for operations that need a right, and none from services', () => {
     const policy = policyWith({ requireMfa: true })
     expect(barrier(policy, 'user', 'read', here)).toEqual(mfa('requireMfa'))
     expect(barrier(policy, 'user', null, here)).toBeNull()
@@ -96,7 +96,7 @@ describe('barrier', () => {
     expect(barrier(policy, 'user', 'read', { ...here, mfaAt: 0 })).toBeNull()
   })
 
-  it('asks everybody for a second factor to administer', () => {
+  it('requires a second factor from all principals for administration', () => {
     const policy = policyWith({ requireMfaForAdmin: true })
     for (const kind of ['user', 'service'] as const) {
       expect(barrier(policy, kind, 'admin', here)).toEqual(mfa('requireMfaForAdmin'))
@@ -105,7 +105,7 @@ describe('barrier', () => {
     }
   })
 
-  it('says nothing of a second factor to who comes from elsewhere', () => {
+  it('does not mention a second factor to callers from other addresses', () => {
     const policy = policyWith({ allowedIpRanges: ranges('192.0.2.0/24'), requireMfa: true })
     expect(barrier(policy, 'user', 'admin', here)).toEqual(elsewhere)
     expect(barrier(policy, 'user', 'admin', { ...here, mfaAt: 1 })).toEqual(elsewhere)

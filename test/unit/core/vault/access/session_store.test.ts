@@ -46,7 +46,7 @@ function openBench() {
 }
 
 describe('a session', () => {
-  it('is who its token is, and may what it may', () => {
+  it('has the principal and the rights of its token', () => {
     const { ask, open, whoami, withSession, bench } = openBench()
     expect(open('one')).toEqual({
       accessor: 'accessor-of-one',
@@ -64,7 +64,7 @@ describe('a session', () => {
     expect(ask(withSession('one'), 'secret.read', { name: 'dev/db' })).toBe('denied')
   })
 
-  it('row 36: ends when it is idle for 30 minutes, and lives while it is used', () => {
+  it('row 36: ends after 30 idle minutes, and lives while it is used', () => {
     for (const [wait, live] of [
       [IDLE_MS - 1, true],
       [IDLE_MS, false],
@@ -89,7 +89,7 @@ describe('a session', () => {
     expect(isLive('one')).toBe(false)
   })
 
-  it('row 36: ends at once when it is signed out, and no other with it', () => {
+  it('row 36: ends at once on sign-out, without ending others', () => {
     const { ask, open, isLive, withSession } = openBench()
     open('one')
     open('two')
@@ -98,7 +98,7 @@ describe('a session', () => {
     expect(ask(withSession('one'), 'secret.read', { name: 'prod/db' })).toBe('unauthenticated')
   })
 
-  it('row 36: ends when its principal is disabled, and lives again only while it would have', () => {
+  it('row 36: ends when its principal is disabled, and resumes only within its own time', () => {
     const { bench, open, isLive } = openBench()
     open('one')
     bench.granted('admin', 'principal.put', { id: 'ann', kind: 'user', disabled: true })
@@ -109,7 +109,7 @@ describe('a session', () => {
     expect(isLive('one')).toBe(false)
   })
 
-  it('row 36: ends when the token that it is from expires or is revoked', () => {
+  it('row 36: ends when its token expires or is revoked', () => {
     const { bench, isLive, ask, inputOf } = openBench()
     bench.enrol('bob', bench.now + 10_000)
     ask(callerFor('bob'), 'session.open', inputOf('bobs'))
@@ -130,7 +130,7 @@ describe('a session', () => {
     expect(ask(withSession('one'), 'secret.read', { name: 'prod/db' })).toBe('denied')
   })
 
-  it('is not found by the hash of an API token, nor an API token by that of a session', () => {
+  it('is not found by the hash of an API token, or an API token by the hash of a session', () => {
     const { ask, open } = openBench()
     open('one')
     const credential = (kind: 'token' | 'session', id: string) => ({
@@ -141,7 +141,7 @@ describe('a session', () => {
     expect(ask(credential('token', 'one'), 'session.whoami', {})).toBe('unauthenticated')
   })
 
-  it('leaves one entry when it is dead, however often it is sent', () => {
+  it('is recorded once when dead, however often it is sent', () => {
     const { bench, ask, open, withSession, isLive } = openBench()
     open('one')
     ask(withSession('one'), 'session.end', { accessor: null })
@@ -150,7 +150,7 @@ describe('a session', () => {
     expect(bench.entryCount()).toBe(before + 1)
   })
 
-  it('shows no token and no hash in the list, and only what lives', () => {
+  it('is listed without token and hash, and only while it is alive', () => {
     const { bench, open, ask, withSession } = openBench()
     open('one')
     open('two', { jkt: 'key' })
@@ -176,7 +176,7 @@ describe('a session', () => {
 })
 
 describe('stepping up', () => {
-  it('row 36: gives a new token and kills the old one, and no longer a life', () => {
+  it('row 36: gives a new token and ends the old one, without a longer lifetime', () => {
     const { bench, ask, open, whoami, isLive, withSession, inputOf, enrolFactor } = openBench()
     enrolFactor()
     open('one')
@@ -207,21 +207,21 @@ describe('stepping up', () => {
     expect(isLive('two')).toBe(false)
   })
 
-  it('row 29: takes each step once, and none before the last', () => {
+  it('row 29: accepts each step once, and none before the last', () => {
     const { open, enrolFactor } = openBench()
     enrolFactor()
     const taken = [5, 5, 4, 6, 6].map((step, i) => open(`s${i}`, { factor: { kind: 'totp', id: 'totp', step } }))
     expect(taken.map((answer) => typeof answer === 'object')).toEqual([true, false, false, true, false])
   })
 
-  it('row 29: takes each recovery code once', () => {
+  it('row 29: accepts each recovery code once', () => {
     const { open, enrolFactor } = openBench()
     enrolFactor(['a', 'b'])
     const taken = ['a', 'a', 'b'].map((hash, i) => open(`s${i}`, { factor: { kind: 'recovery', hash } }))
     expect(taken.map((answer) => typeof answer === 'object')).toEqual([true, false, true])
   })
 
-  it('row 22: counts wrong recovery codes as failures, and refuses the right one when there were too many', () => {
+  it('row 22: counts wrong recovery codes as failures, and refuses the right one after too many', () => {
     const { bench, open, enrolFactor } = openBench()
     enrolFactor(['right'])
     // A source that just succeeded is known; this one is not.
@@ -233,7 +233,7 @@ describe('stepping up', () => {
     expect(open('one', right)).toMatchObject({ principal: 'ann' })
   })
 
-  it('does not count a secret that was not confirmed', () => {
+  it('ignores an unconfirmed secret', () => {
     const { ask, open } = openBench()
     ask(callerFor('ann'), 'totp.enrol', { id: 'totp', kid: 'root.1', sealed: bytesOf('sealed') })
     expect(open('one', { factor: { kind: 'totp', id: 'totp', step: 9 } })).toBe('unauthenticated')
@@ -241,7 +241,7 @@ describe('stepping up', () => {
 })
 
 describe('a bound session', () => {
-  it('row 30: is refused without a proof and with that of another key; an unbound one with any', () => {
+  it('row 30: is refused without a proof and with one of another key; an unbound session with any', () => {
     const { open, isLive } = openBench()
     open('bound', { jkt: 'key' })
     open('plain')
@@ -249,7 +249,7 @@ describe('a bound session', () => {
     expect([isLive('plain'), isLive('plain', 'key')]).toEqual([true, false])
   })
 
-  it('row 30: takes each proof for one request', () => {
+  it('row 30: accepts each proof for one request', () => {
     const { ask, open, withSession } = openBench()
     open('bound', { jkt: 'key' })
     const caller = withSession('bound', 'key')
@@ -259,7 +259,7 @@ describe('a bound session', () => {
     expect(ask({ ...caller, requestId: 'another' }, 'session.whoami', {})).toBe('unauthenticated')
   })
 
-  it('row 58: cannot shake its binding off, nor change it', () => {
+  it('row 58: cannot remove or change its binding', () => {
     const { ask, open, isLive, withSession, inputOf, enrolFactor } = openBench()
     enrolFactor()
     open('bound', { jkt: 'key' })

@@ -8,7 +8,7 @@ vi.mock('../../../../../core/vault/access/rules.ts', async (original) => {
 })
 
 describe('a sixth action', () => {
-  it('is permitted to the first administrator', () => {
+  it('is permitted for the first administrator', () => {
     const bench = openVault()
     const [rules] = bench.execute(callOf('admin', 'rule.list', {}))
     expect(rules).toMatchObject({ ok: true, value: [{ effect: 'permit', principal: 'admin', resource: '**' }] })

@@ -51,7 +51,7 @@ describe('a second factor', () => {
     return { ...all, ann, mfa: session('mfa') }
   }
 
-  it('is not confirmed by a code of another secret, that was put in its place meanwhile', () => {
+  it('is not confirmed by a code of another secret that replaced it', () => {
     const { bench, ask, secretOf } = openBench()
     bench.enrol('ann')
     const ann = callerFor('ann')
@@ -62,7 +62,7 @@ describe('a second factor', () => {
     expect(ask(ann, 'session.whoami', {})).toMatchObject({ totp: false })
   })
 
-  it('counts until the one that takes its place is confirmed', () => {
+  it('is valid until its replacement is confirmed', () => {
     const { ask, ann, mfa, secretOf } = withFactor()
     expect(ask(ann, 'totp.enrol', secretOf('the thief’s'))).toBe('mfa_required')
     expect(ask(mfa, 'totp.enrol', secretOf('her new one'))).toEqual({ principal: 'ann' })
@@ -77,13 +77,13 @@ describe('a second factor', () => {
     expect(ask(ann, 'session.open', { ...input, factor: { ...other, step: 4 } })).toMatchObject({ principal: 'ann' })
   })
 
-  it('is replaced only shortly after it was given', () => {
+  it('is replaced only shortly after it was entered', () => {
     const { bench, ask, mfa, secretOf } = withFactor()
     bench.now += 10 * 60_000 + 1
     expect(ask(mfa, 'totp.enrol', secretOf('another'))).toBe('mfa_required')
   })
 
-  it('is asked for wherever the settings demand it, whatever the operation', () => {
+  it('is required wherever the settings say so, for any operation', () => {
     const { bench, ask } = openBench({ requireMfa: true, requireMfaForAdmin: true })
     const admin = callerFor('admin')
     expect(ask(admin, 'secret.read', { name: 'a' })).toBe('mfa_required')
@@ -110,7 +110,7 @@ describe('a trust in an identity provider', () => {
     return { ...all, put }
   }
 
-  it('signs in under nothing but itself as it was when the token was checked', () => {
+  it('signs in only as it was when the token was checked', () => {
     const { ask, nobody, federated, put } = withTrust()
     const candidates = put('https://evil.example')
     ask(callerFor('admin'), 'issuer.delete', { id: 'ci' })
@@ -121,7 +121,7 @@ describe('a trust in an identity provider', () => {
     expect(ask(nobody, 'session.federate', federated('c', { candidates: good }))).toMatchObject({ principal: 'ci' })
   })
 
-  it('takes its sessions with it when it ends or changes', () => {
+  it('ends its sessions when it ends or changes', () => {
     const { ask, nobody, federated, put, session } = withTrust()
     const end = () => ask(callerFor('admin'), 'issuer.delete', { id: 'ci' })
     for (const [id, change] of [
@@ -135,7 +135,7 @@ describe('a trust in an identity provider', () => {
     }
   })
 
-  it('lets a stranger write one entry a token at the most', () => {
+  it('records at most one entry per token of a stranger', () => {
     const { bench, ask, nobody, federated, put } = withTrust()
     const candidates = put(ISSUER)
     const before = bench.log().length
@@ -145,7 +145,7 @@ describe('a trust in an identity provider', () => {
     expect(bench.log().length - before).toBe(1)
   })
 
-  it('row 30: takes a proof once, at sign-in too', () => {
+  it('row 30: accepts a proof once, even at sign-in', () => {
     const { ask, nobody, federated, put, bench } = withTrust()
     const candidates = put(ISSUER)
     const proof = { jkt: 'key', id: 'proof', expiresAt: bench.now + 600_000 }
@@ -158,7 +158,7 @@ describe('a trust in an identity provider', () => {
 })
 
 describe('a proof that was used before', () => {
-  it('row 60: leaves the ticket of its token as it was', () => {
+  it('row 60: leaves the ticket of its token unchanged', () => {
     const sql = openSqlite(':memory:')
     const now = 1_000_000
     const vault = new Vault(sql, serverPolicy(UNLIMITED), now)
@@ -183,7 +183,7 @@ describe('a proof that was used before', () => {
     expect([entries(), exchange('third')]).toEqual([before + 3, false])
   })
 
-  it('rows 30, 36: does not keep its session awake', () => {
+  it('rows 30, 36: does not extend its session', () => {
     const { bench, ask, session, newSession } = openBench()
     bench.enrol('ann')
     ask(callerFor('ann'), 'session.open', { ...newSession('bound'), jkt: 'key', factor: null })
@@ -199,7 +199,7 @@ describe('a proof that was used before', () => {
   })
 })
 
-describe('the last who can administer', () => {
+describe('the last administrator', () => {
   it.each([
     ['a forbid on every day', { effect: 'forbid', conditions: { days: [1, 2, 3, 4, 5, 6, 7] } }],
     ['a forbid at all hours', { effect: 'forbid', conditions: { hours: { from: '00:00', to: '23:59' } } }],
@@ -209,7 +209,7 @@ describe('the last who can administer', () => {
     expect(ask(callerFor('admin'), 'rule.put', rule)).toBe('last_admin')
   })
 
-  it('does not give its rule up for one that is not in force yet', () => {
+  it('does not give up its rule for one that is not in force yet', () => {
     const { ask } = openBench()
     const about = { id: 'later', effect: 'permit', principal: 'admin', actions: ['admin'], resource: '**' } as const
     const later = { ...about, conditions: { notBefore: 9e14 } }
@@ -219,7 +219,7 @@ describe('the last who can administer', () => {
 })
 
 describe('a list', () => {
-  it('weighs the conditions of rules once, and not once a name', () => {
+  it('evaluates the conditions of rules once, not once per name', () => {
     const listing = (names: number) => {
       const { bench, ask } = openBench()
       bench.enrol('ann')

@@ -10,7 +10,7 @@ import { callerFor, tokenHashOf, writeOf } from '../../../../support/core.ts'
 import { because, byName, guarded, withGlass } from './approval_fixture.ts'
 
 describe('an approval', () => {
-  it('row 39: lets exactly what was asked through, once', () => {
+  it('row 39: permits exactly the requested operation, once', () => {
     const { ask, requested, decide, last, outcome } = guarded()
     expect(outcome(ask('ann', 'secret.read', byName))).toBe('approval_required')
     const approval = requested('ann', 'secret.read', byName)
@@ -27,7 +27,7 @@ describe('an approval', () => {
     expect(outcome(ask('ann', 'secret.read', byName))).toBe('approval_required')
   })
 
-  it('is of a hash that anybody can compute from what is asked', () => {
+  it('covers a hash that is computed from the request', () => {
     const { ask, requested } = guarded()
     const { id, hash } = requested('ann', 'secret.destroy', { ...byName, version: 2 }, 'leaked on a slide')
     const shown = ask('bob', 'approval.show', { id })
@@ -43,7 +43,7 @@ describe('an approval', () => {
     ['another version', 'secret.read', { ...byName, version: 2 }],
     ['another secret', 'secret.read', { name: 'prod/other' }],
     ['another operation', 'secret.destroy', byName],
-  ])('row 39: lets nothing else through: %s', (_, operation, input) => {
+  ])('row 39: permits nothing else: %s', (_, operation, input) => {
     const { bench, ask, requested, decide, outcome } = guarded()
     bench.granted('ann', 'secret.write', writeOf('prod/other'))
     const approval = requested('ann', 'secret.read', byName)
@@ -52,7 +52,7 @@ describe('an approval', () => {
     expect(outcome(ask('ann', 'secret.read', byName, approval))).toBe('ok')
   })
 
-  it('row 39: is void when what it was about has changed since', () => {
+  it('row 39: is void after a change of its subject', () => {
     const { bench, ask, requested, decide, outcome } = guarded()
     const [read, destroy] = [requested('ann', 'secret.read', byName), requested('ann', 'secret.destroy', byName)]
     for (const one of [read, destroy]) expect(decide('bob', one)).toBe('ok')
@@ -61,7 +61,7 @@ describe('an approval', () => {
     expect(outcome(ask('ann', 'secret.destroy', byName, destroy))).toBe('approval_mismatch')
   })
 
-  it('row 39: is nobody else’s to use', () => {
+  it('row 39: is usable by its requester only', () => {
     const { ask, requested, decide, outcome } = guarded()
     const approval = requested('ann', 'secret.read', byName)
     expect(decide('bob', approval)).toBe('ok')
@@ -69,7 +69,7 @@ describe('an approval', () => {
     expect(outcome(ask('ann', 'secret.read', byName, { id: crypto.randomUUID() }))).toBe('no_approval')
   })
 
-  it('row 39: ends with its time, before it is given and before it is used', () => {
+  it('row 39: expires, before it is given and before it is used', () => {
     const { bench, ask, requested, decide, outcome } = guarded()
     const [late, unused] = [requested('ann', 'secret.read', byName), requested('ann', 'secret.destroy', byName)]
     expect(decide('bob', unused)).toBe('ok')
@@ -78,7 +78,7 @@ describe('an approval', () => {
     expect(outcome(ask('ann', 'secret.destroy', byName, unused))).toBe('approval_ended')
   })
 
-  it('is asked once, however often the same is asked', () => {
+  it('is requested once, however often the operation is repeated', () => {
     const { bench, ask, requested, outcome } = guarded()
     const first = requested('ann', 'secret.read', byName)
     bench.now += 1000
@@ -90,14 +90,14 @@ describe('an approval', () => {
     expect(requested('ann', 'secret.read', byName, 'one more').id).toBeDefined()
   })
 
-  it('is not asked for by whoever has no right, nor where a forbid stands', () => {
+  it('is not requested without a right, or against a forbid', () => {
     const { bench, ask, outcome } = guarded()
     expect(outcome(ask('carol', 'secret.read', byName, { ask: 'please' }))).toBe('denied')
     bench.rule('never', 'ann', ['read'], 'prod/**', 'forbid')
     expect(outcome(ask('ann', 'secret.read', byName, { ask: 'please' }))).toBe('denied')
   })
 
-  it('can be rejected with a reason, and taken back', () => {
+  it('can be rejected with a reason, and withdrawn', () => {
     const { ask, requested, decide, outcome } = guarded()
     const [rejected, withdrawn] = [requested('ann', 'secret.read', byName), requested('ann', 'secret.destroy', byName)]
     expect(decide('carol', rejected, false)).toBe('ok')
@@ -112,7 +112,7 @@ describe('an approval', () => {
 })
 
 describe('an approver', () => {
-  it('row 39: is another person: not the requester, whatever token it comes by', () => {
+  it('row 39: is a person other than the requester, by any token', () => {
     const { bench, requested, decide, mint } = guarded()
     bench.rule('bob-mints', 'bob', ['admin'], 'tokens')
     mint('bob', 'carol', 'carol-by-bob')
@@ -132,7 +132,7 @@ describe('an approver', () => {
     expect(decide('ann', ofBob)).toBe('ok')
   })
 
-  it('row 39: is not who said which identity provider to trust for the session that a token was made in', () => {
+  it('row 39: is not the author of the trust behind the session that made a token', () => {
     const { bench, ask, requested, decide } = guarded()
     bench.rule('carol-trusts', 'carol', ['admin'], 'issuers')
     bench.rule('robot-mints', 'robot', ['admin'], 'tokens')
@@ -152,7 +152,7 @@ describe('an approver', () => {
       expiresAt: null,
     }
     expect(ask(federated, 'token.create', token).ok).toBe(true)
-    // Whoever says differently later does not make it forgotten.
+    // A later change by another person does not erase the first author.
     bench.granted('admin', 'issuer.put', { ...trust, claims: { repo: ['8'] } })
     const ofAnn = requested('ann-by-ci', 'secret.read', byName)
     expect(decide('carol', ofAnn)).toBe('not_approver')
@@ -173,14 +173,14 @@ describe('an approver', () => {
     expect(decide('bob', approval)).toBe('ok')
   })
 
-  it('row 39: approves what it has read: another hash is refused', () => {
+  it('row 39: approves the hash that it has read, and no other', () => {
     const { requested, decide } = guarded()
     const [one, two] = [requested('ann', 'secret.read', byName), requested('ann', 'secret.destroy', byName)]
     expect(decide('bob', { id: one.id, hash: two.hash })).toBe('approval_mismatch')
   })
 
   it.each(['disabled', 'no longer named', 'made a service', 'its token revoked'])(
-    'row 39: counts no more once it is %s',
+    'row 39: no longer counts once it is %s',
     (how) => {
       const { bench, ask, requested, decide, outcome } = guarded()
       const approval = requested('ann', 'secret.read', byName)
@@ -201,7 +201,7 @@ describe('an approver', () => {
     },
   )
 
-  it('row 39: counts once, and as many are needed as the strictest rule asks', () => {
+  it('row 39: counts once, towards the number of the strictest rule', () => {
     const { ask, requested, decide, outcome } = guarded(2)
     const approval = requested('ann', 'secret.read', byName)
     for (let i = 0; i < 3; i++) expect(decide('bob', approval)).toBe('ok')
@@ -210,7 +210,7 @@ describe('an approver', () => {
     expect(outcome(ask('ann', 'secret.read', byName, approval))).toBe('ok')
   })
 
-  it('row 39: of two at once: both count, and a rule that was added since is asked too', () => {
+  it('row 39: counts beside a simultaneous one, also for a rule that was added later', () => {
     const { bench, ask, requested, outcome } = guarded()
     const approval = requested('ann', 'secret.read', byName)
     const { id, hash } = approval
@@ -231,7 +231,7 @@ describe('an approver', () => {
     expect(bench.execute(use, use).map(outcome)).toEqual(['ok', 'approval_used'])
   })
 
-  it('with a second factor has to have given it just now', () => {
+  it('must have entered a required second factor just now', () => {
     const { bench, ask, requested, decide, outcome } = guarded()
     const approval = requested('ann', 'secret.read', byName)
     const sealed = { id: 'totp-1', kid: 'k', sealed: Uint8Array.of(1) }
@@ -265,7 +265,7 @@ describe('a rule that demands approvals', () => {
   it.each([
     ['no approvals', { required: 0, from: ['ann'] }],
     ['a negative number', { required: -1, from: ['ann'] }],
-    ['nobody to approve', { required: 1, from: [] }],
+    ['no approvers', { required: 1, from: [] }],
     ['more than it names', { required: 2, from: ['ann'] }],
     ['the same one twice', { required: 2, from: ['ann', 'ann'] }],
     ['a week to approve', { required: 1, from: ['ann'], withinSeconds: 604_800 }],
@@ -274,7 +274,7 @@ describe('a rule that demands approvals', () => {
     expect(PutRule.safeParse(unless(approvals)).success).toBe(false)
   })
 
-  it('is a forbid, and not about writes, which nobody could see', () => {
+  it('is a forbid, and not for writes, whose value no approver could see', () => {
     const good = unless({ required: 1, from: ['ann'] })
     expect(PutRule.safeParse({ ...good, effect: 'permit' }).success).toBe(false)
     expect(PutRule.safeParse({ ...good, actions: ['read', 'write'] }).success).toBe(false)
@@ -290,7 +290,7 @@ describe('a rule that demands approvals', () => {
     expect(bench.reason('admin', 'rule.put', { ...rule, actions: ['read'], unless: { approvals } })).toBe('no_quorum')
   })
 
-  it('holds for changes of rules too, and must leave somebody who can make them', () => {
+  it('applies to changes of rules too, and must leave a person who can make them', () => {
     const { bench, ask, requested, decide, outcome } = guarded(1, ['admin'])
     for (const what of ['rules', 'tokens']) bench.rule(`bob-${what}`, 'bob', ['admin'], what)
     const approvals = { required: 1, from: ['ann', 'carol'], withinSeconds: 3600 }
@@ -303,12 +303,12 @@ describe('a rule that demands approvals', () => {
     expect(outcome(ask('bob', 'rule.put', wider, approval))).toBe('approval_mismatch')
     expect(outcome(ask('bob', 'rule.put', { ...change, actions: ['read'] }, approval))).toBe('ok')
     expect(outcome(ask('bob', 'rule.delete', { id: 'rules' }))).toBe('approval_required')
-    // Without a quorum nobody could change rules again.
+    // Without a quorum no rule could be changed again.
     expect(bench.reason('admin', 'principal.put', { id: 'ann', kind: 'user', disabled: true })).toBe('ok')
     expect(bench.reason('admin', 'principal.put', { id: 'carol', kind: 'user', disabled: true })).toBe('last_admin')
   })
 
-  it('hides no name from a list, and no history, and is explained', () => {
+  it('hides no name and no history, and is explained', () => {
     const { bench } = guarded()
     const { items } = bench.granted('ann', 'secret.list', { prefix: '', after: '', deleted: false, limit: 10 })
     expect(items.map(({ name }) => name)).toEqual(['prod/db'])
@@ -326,7 +326,7 @@ describe('a rule that demands approvals', () => {
 })
 
 describe('breaking the glass', () => {
-  it('needs the right to, and a second factor of just now, in that very session', () => {
+  it('needs the right, and a second factor just entered in the same session', () => {
     const { bench, ask, outcome, strong, weak } = withGlass()
     expect(outcome(ask('ann', 'glass.break', because))).toBe('denied')
     expect(outcome(ask('dana', 'glass.break', because))).toBe('mfa_required')
@@ -335,7 +335,7 @@ describe('breaking the glass', () => {
     expect(outcome(ask(strong, 'glass.break', because))).toBe('mfa_required')
   })
 
-  it('goes on without approvals for a while, in one session, and all of it is on record', () => {
+  it('lifts approvals for a while, in one session, and every use is recorded', () => {
     const { bench, ask, outcome, strong, weak, last } = withGlass()
     expect(outcome(ask(strong, 'secret.read', byName))).toBe('approval_required')
     const broken = ask(strong, 'glass.break', because)
@@ -349,7 +349,7 @@ describe('breaking the glass', () => {
     expect(outcome(ask(strong, 'secret.read', byName))).toBe('approval_required')
   })
 
-  it('ends early when told to, and is reviewed by somebody else', () => {
+  it('ends early on request, and is reviewed by another person', () => {
     const { bench, ask, outcome, strong } = withGlass()
     bench.rule('ann-glass', 'ann', ['admin'], 'break-glass')
     const broken = ask(strong, 'glass.break', because)

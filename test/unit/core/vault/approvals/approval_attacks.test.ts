@@ -1,4 +1,4 @@
-/** Attacks on approvals: by whoever has several tokens, several hands, or the right to change what was approved. */
+/** Attacks on approvals by a principal with several tokens or accomplices, or with the right to change the subject of an approval. */
 import { describe, expect, it } from 'vitest'
 import { HOUR_MS } from '../../../../../core/durations.ts'
 import type { Chain } from '../../../../../core/providers/chain.ts'
@@ -6,7 +6,7 @@ import { callerFor, openVault, tokenHashOf, writeOf } from '../../../../support/
 import { because, byName, guarded, sessionsOf, withGlass } from './approval_fixture.ts'
 
 describe('two approvals', () => {
-  it('row 39: are not given by one who made the other approver’s token', () => {
+  it('row 39: are not given by a person who made the token of the other approver', () => {
     const { bench, ask, requested, decide, mint, outcome } = guarded(2)
     bench.rule('bob-mints', 'bob', ['admin'], 'tokens')
     mint('bob', 'carol', 'carol-by-bob')
@@ -14,7 +14,7 @@ describe('two approvals', () => {
       ['bob', 'carol-by-bob'],
       ['carol-by-bob', 'bob'],
     ] as const) {
-      const approval = requested('ann', 'secret.read', byName, `asked of ${first} first`)
+      const approval = requested('ann', 'secret.read', byName, `approved by ${first} first`)
       expect(decide(first, approval)).toBe('ok')
       expect(decide(second, approval)).toBe('not_approver')
       expect(outcome(ask('ann', 'secret.read', byName, approval))).toBe('approval_open')
@@ -23,7 +23,7 @@ describe('two approvals', () => {
 })
 
 describe('an approval that was given', () => {
-  it('row 39: is not used by the one who gave it, through a token of the requester’s that it made', () => {
+  it('row 39: is not used by its approver through a token of the requester', () => {
     const { bench, ask, requested, decide, mint, outcome } = guarded()
     bench.rule('bob-mints', 'bob', ['admin'], 'tokens')
     const approval = requested('ann', 'secret.read', byName)
@@ -33,7 +33,7 @@ describe('an approval that was given', () => {
     expect(outcome(ask('ann', 'secret.read', byName, approval))).toBe('ok')
   })
 
-  it('row 39: does not outlive the trust in the identity provider by which its approver came', () => {
+  it('row 39: ends with the trust in the identity provider of its approver', () => {
     const { bench, ask, requested, decide, trust, federated, outcome } = guarded()
     trust('admin', 'bob')
     for (const [why, end] of [
@@ -48,7 +48,7 @@ describe('an approval that was given', () => {
     }
   })
 
-  it('ends sooner when the rule says so since', () => {
+  it('ends sooner when its rule is changed to say so', () => {
     const { bench, ask, requested, decide, outcome } = guarded()
     const approval = requested('ann', 'secret.read', byName)
     expect(decide('bob', approval)).toBe('ok')
@@ -59,7 +59,7 @@ describe('an approval that was given', () => {
     expect(outcome(ask('ann', 'secret.read', byName, approval))).toBe('approval_ended')
   })
 
-  it('to rotate is void when the rotation, or the hook that is told the value, is another since', () => {
+  it('to rotate is void after a change of the rotation or of the hook that gets the value', () => {
     const { bench, ask, requested, decide, outcome } = guarded()
     bench.rule('ann-configures', 'ann', ['admin'], 'rotations')
     bench.rule('ann-hooks', 'ann', ['admin'], 'hooks')
@@ -86,7 +86,7 @@ describe('an approval that was given', () => {
     expect(outcome(ask('ann', 'rotation.start', start, second))).toBe('approval_mismatch')
   })
 
-  it('is on record with who gave it, also where it is about that very one', () => {
+  it('is recorded with its approver, even when it concerns the approver', () => {
     const { bench, ask, requested, decide, outcome, last } = guarded(1, ['admin'])
     const unless = { approvals: { required: 1, from: ['bob', 'carol'], withinSeconds: 3600 } }
     const rule = { id: 'people', effect: 'forbid', principal: 'ann', resource: 'principals', unless } as const
@@ -99,7 +99,7 @@ describe('an approval that was given', () => {
     expect(last().facts).toMatchObject({ approvedBy: ['bob'] })
   })
 
-  it('to enable a principal that is enabled does not enable it once it was disabled', () => {
+  it('to enable an enabled principal does not enable it after it was disabled', () => {
     const { bench, ask, requested, decide, outcome } = guarded(1, ['admin'])
     const unless = { approvals: { required: 1, from: ['bob', 'carol'], withinSeconds: 3600 } }
     const rule = { id: 'people', effect: 'forbid', principal: 'ann', resource: 'principals', unless } as const
@@ -112,7 +112,7 @@ describe('an approval that was given', () => {
     expect(outcome(ask('ann', 'principal.put', enabled, approval))).toBe('approval_mismatch')
   })
 
-  it('to read what a provider keeps is void when another chain keeps it since', () => {
+  it('to read from a provider is void after a change of its chain', () => {
     const { bench, ask, requested, decide, outcome } = guarded()
     const chain: Chain = {
       ...{ id: 'c', resource: 'prod/**', members: [{ provider: 'aws' }], onNotFound: 'stop', onDenied: 'stop' },
@@ -130,7 +130,7 @@ describe('an approval that was given', () => {
 })
 
 describe('a delete that a provider does', () => {
-  it('needs the approval that is demanded of what cannot be undone here; one of the sealed store does not', () => {
+  it('needs the approval for irreversible deletions; a delete in the sealed store does not', () => {
     const { bench, ask, requested, decide, outcome } = guarded(1, ['delete'])
     expect(outcome(ask('ann', 'secret.delete', byName))).toBe('ok')
     expect(outcome(ask('ann', 'secret.restore', byName))).toBe('ok')
@@ -148,7 +148,7 @@ describe('a delete that a provider does', () => {
 })
 
 describe('the trust in an identity provider', () => {
-  it('row 39: is known to be of whoever made the token that it was set with', () => {
+  it('row 39: is attributed to the person who made the token that set it', () => {
     const { bench, requested, decide, mint, trust, federated } = guarded()
     // ann makes a token for dave, and dave with it a trust that signs carol in.
     bench.enrol('dave')
@@ -167,7 +167,7 @@ describe('the trust in an identity provider', () => {
 })
 
 describe('requests for approval', () => {
-  it('that are taken back at once are not asked without end', () => {
+  it('count against the limit even when withdrawn at once', () => {
     const { ask, requested, outcome, bench } = guarded()
     for (let i = 0; i < 20; i++) {
       const { id } = requested('ann', 'secret.read', byName, `reason ${i}`)
@@ -178,7 +178,7 @@ describe('requests for approval', () => {
     expect(requested('ann', 'secret.read', byName, 'one more').id).toBeDefined()
   })
 
-  it('that are open come before all that ended, however many those are', () => {
+  it('are listed with the open ones first', () => {
     const { bench, ask, requested } = guarded()
     const { id } = requested('ann', 'secret.read', byName)
     for (let i = 0; i < 12; i++) {
@@ -196,7 +196,7 @@ describe('requests for approval', () => {
 })
 
 describe('broken glass', () => {
-  it('is not reviewed by the one who broke it in another’s name, nor the other way', () => {
+  it('is not reviewed by a person who broke it under another name, or the reverse', () => {
     const { bench, ask, outcome, strong, mint } = withGlass()
     const broken = ask(strong, 'glass.break', because)
     if (!broken.ok) throw new Error(broken.reason)
@@ -219,14 +219,14 @@ describe('broken glass', () => {
     expect(outcome(ask('ann', 'glass.review', { ...review, id: second.value.id }))).toBe('ok')
   })
 
-  it('lifts nothing any more once the right to break it is gone', () => {
+  it('lifts nothing once the right to break it is gone', () => {
     const { bench, ask, outcome, strong } = withGlass()
     expect(ask(strong, 'glass.break', because).ok).toBe(true)
     bench.granted('admin', 'rule.delete', { id: 'dana-glass' })
     expect(outcome(ask(strong, 'secret.read', byName))).toBe('approval_required')
   })
 
-  it('lifts nothing any more once it was reviewed: what comes after would be seen by nobody', () => {
+  it('lifts nothing after its review, since later uses would not be reviewed', () => {
     const { bench, ask, outcome, strong } = withGlass()
     bench.rule('ann-glass', 'ann', ['admin'], 'break-glass')
     const broken = ask(strong, 'glass.break', because)
@@ -238,7 +238,7 @@ describe('broken glass', () => {
 })
 
 describe('a rule that demands approvals', () => {
-  it('is refused when only the one who would have to ask could approve', () => {
+  it('is refused when the requester would be the only approver', () => {
     const bench = openVault()
     const approvals = { required: 1, from: ['admin'], withinSeconds: 3600 }
     const rule = { id: 'trap', effect: 'forbid', principal: '*', resource: 'rules' } as const
@@ -258,7 +258,7 @@ describe('an approval to take something away', () => {
     return all
   }
 
-  it('ends the hold that it was given for, and none that was set since', () => {
+  it('ends the hold that it was given for, and no later one', () => {
     const { bench, ask, requested, decide, outcome } = watched('audit')
     const end = { reason: null }
     bench.granted('admin', 'audit.hold', { reason: 'case A' })
@@ -266,7 +266,7 @@ describe('an approval to take something away', () => {
     expect(decide('bob', first)).toBe('ok')
     bench.granted('admin', 'audit.hold', { reason: 'case B' })
     expect(outcome(ask('ann', 'audit.hold', end, first))).toBe('approval_mismatch')
-    // Nor one of the same words, set anew.
+    // Nor a hold with the same text that was set again.
     const second = requested('ann', 'audit.hold', end)
     expect(decide('bob', second)).toBe('ok')
     bench.now += 1
@@ -278,7 +278,7 @@ describe('an approval to take something away', () => {
     expect(bench.granted('admin', 'audit.hold', { reason: 'case C' }).hold).toBe('case C')
   })
 
-  it('takes away the second factor that was lost, and none that was confirmed since', () => {
+  it('removes the lost second factor, and none that was confirmed later', () => {
     const { bench, ask, requested, decide, outcome } = watched('principals')
     const enrol = (id: string, step: number) => {
       bench.granted('carol', 'totp.enrol', { id, kid: 'root.1', sealed: Uint8Array.of(1) })
@@ -297,7 +297,7 @@ describe('an approval to take something away', () => {
 })
 
 describe('a demand for approvals', () => {
-  it('row 73: outlives broken glass: what is changed under it has to be approved as ever', () => {
+  it('row 73: outlives broken glass: changes under it still need approval', () => {
     const { bench, ask, outcome, strong } = withGlass()
     bench.rule('dana-admin', 'dana', ['admin'], '**')
     const approvals = { required: 1, from: ['ann', 'bob'], withinSeconds: 3600 }
@@ -330,7 +330,7 @@ describe('a demand for approvals', () => {
     expect(outcome(ask(strong, 'secret.read', byName))).toBe('ok')
   })
 
-  it('row 73: is not washed out by a trust that another puts again, changes, moves to other keys, or deletes before', () => {
+  it('row 73: is not evaded by a trust that another person puts again, changes, moves to other keys, or deletes first', () => {
     const put = (more: object) => ({
       id: 'of-bob',
       issuer: 'https://of-bob.example',
@@ -362,7 +362,7 @@ describe('a demand for approvals', () => {
     }
   })
 
-  it('forgets who was behind a trust that is in another provider now', () => {
+  it('forgets the persons behind a trust after it moved to another provider', () => {
     const { bench, trust, requested, decide, federated } = guarded()
     bench.rule('bob-trusts', 'bob', ['admin'], 'issuers')
     trust('bob', 'carol', 'of-admin')
@@ -381,7 +381,7 @@ describe('a demand for approvals', () => {
   it.each([
     ['requireMfa', { requireMfa: true }],
     ['requireMfaForAdmin', { requireMfaForAdmin: true }],
-  ])('row 73: is not met by a bare token where the server has %s, enrolled or not', (_, settings) => {
+  ])('row 73: is not met by a token alone where the server has %s, enrolled or not', (_, settings) => {
     const { bench, ask, decide, outcome, last, requested } = guarded(1, ['read'])
     const { strong, weak } = sessionsOf({ bench, ask }, 'ann')
     bench.reopen(settings)
@@ -399,7 +399,7 @@ describe('a demand for approvals', () => {
     expect(decide(strong, requested('robot', 'secret.read', byName))).toBe('mfa_required')
   })
 
-  it('is not shown to a bare token where users need a second factor; a request is taken back without', () => {
+  it('is hidden from a token alone where users need a second factor; a request can be withdrawn without one', () => {
     const { bench, ask, outcome, requested } = guarded(1, ['read'])
     bench.reopen({ requireMfa: true })
     const { id } = requested('robot', 'secret.read', byName)

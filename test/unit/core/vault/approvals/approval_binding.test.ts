@@ -44,7 +44,7 @@ describe('an approval to change or delete something', () => {
     ['a rule', 'rule.put', 'rule.put', rule, { ...rule, actions: ['write'] }, { id: 'r' }, { ...rule, resource: 'b' }],
     ['a hook', 'hook.put', 'hook.put', hook, { ...hook, newSecret: true }, { id: 'h' }, { ...hook, url: OTHER_URL }],
     ['a rotation', 'rotation.put', 'rotation.put', every(30), every(1), byName, every(9)],
-  ])('is void for %s of the same name that was made since (%s, %s)', (_, put, asked, first, input, gone, other) => {
+  ])('is void for a later %s of the same name (%s, %s)', (_, put, asked, first, input, gone, other) => {
     const { bench, ask, requested, decide, outcome } = bound()
     const change = (operation: OperationName, what: object) => bench.granted('admin', operation, what as never)
     change(put, first)
@@ -57,7 +57,7 @@ describe('an approval to change or delete something', () => {
     expect(bench.log().at(-1)).toMatchObject({ operation: asked, outcome: 'approval_mismatch' })
   })
 
-  it('shows what a rule says before it is taken away', () => {
+  it('shows the content of a rule before its deletion', () => {
     const { bench, ask, requested } = bound()
     bench.granted('admin', 'rule.put', rule)
     const { id } = requested('ann', 'rule.delete', { id: 'r' })
@@ -75,8 +75,8 @@ describe('an approval to change or delete something', () => {
   })
 })
 
-describe('to unlock somebody', () => {
-  it('takes the approval that is demanded for principals, which goes on failures void nothing of', () => {
+describe('unlocking a principal', () => {
+  it('takes the approval for principals, which further failures do not void', () => {
     const { bench, ask, requested, decide, outcome } = bound()
     const fail = () =>
       bench.database.all("INSERT OR REPLACE INTO attempt VALUES ('carol', 's', ?, 1, 9e15, NULL)", ++tries)
@@ -92,7 +92,7 @@ describe('to unlock somebody', () => {
     expect(bench.granted('admin', 'lock.list', {})).toEqual([])
   })
 
-  it('is another thing once the principal was disabled', () => {
+  it('needs another approval after the principal was disabled', () => {
     const { bench, ask, requested, decide, outcome } = bound()
     const approval = requested('ann', 'lock.clear', { id: 'carol' })
     expect(decide('bob', approval)).toBe('ok')
@@ -120,7 +120,7 @@ describe('to steer a run', () => {
     expect(outcome(ask('ann', 'rotation.steer', { ...byName, to }, approval))).toBe('ok')
   })
 
-  it('is void for the next run, and for another step of the same', () => {
+  it('is void for the next run, and for another step of the same run', () => {
     const { bench, ask, requested, decide, outcome } = running()
     const step = requested('ann', 'rotation.steer', { ...byName, to: 'abandon' })
     expect(decide('bob', step)).toBe('ok')
@@ -133,7 +133,7 @@ describe('to steer a run', () => {
     expect(outcome(ask('ann', 'rotation.steer', { ...byName, to: 'abandon' }, run))).toBe('approval_mismatch')
   })
 
-  it('takes none to try a step again: that comes anyway, and says nothing new', () => {
+  it('takes no approval to retry a step, which happens anyway', () => {
     const { ask, outcome } = running()
     expect(outcome(ask('ann', 'rotation.steer', { ...byName, to: 'retry' }))).toBe('ok')
   })

@@ -12,7 +12,7 @@ import { callerFor, openVault, tokenHashOf, writeOf } from '../../../../support/
 /** What nearly all of it is about. */
 export const byName = { name: 'prod/db' }
 
-/** ann and bob may do everything below prod/; what is done to it needs `required` of ann, bob and carol. */
+/** ann and bob may do everything below prod/. Operations on it need `required` approvals from ann, bob and carol. */
 export function guarded(required = 1, actions: Action[] = ['read', 'delete', 'rotate']) {
   const bench = openVault()
   for (const who of ['ann', 'bob', 'carol']) bench.enrol(who)
@@ -54,7 +54,7 @@ export function guarded(required = 1, actions: Action[] = ['read', 'delete', 'ro
     expect(bench.execute({ operation: 'token.create', caller, input })[0]!.ok).toBe(true)
   }
 
-  /** Has somebody trust an identity provider to sign `principal` in. */
+  /** Sets a trust in an identity provider that signs `principal` in. */
   function trust(by: string, principal: string, id = `of-${by}`): void {
     const input = { id, issuer: `https://${id}.example`, audience: 'us', claims: { repo: ['7'] }, principal }
     bench.granted(by, 'issuer.put', input)
@@ -83,7 +83,7 @@ export function withGlass() {
   return { ...all, ...sessionsOf({ bench, ask }, 'dana') }
 }
 
-/** Gives somebody a second factor, and two sessions: with it, and without. */
+/** Gives a principal a second factor, and two sessions: with it, and without. */
 export function sessionsOf({ bench, ask }: Pick<ReturnType<typeof guarded>, 'bench' | 'ask'>, who: string) {
   const id = `totp-${who[0]}`
   bench.granted(who, 'totp.enrol', { id, kid: 'k', sealed: Uint8Array.of(1) })
@@ -97,4 +97,4 @@ export function sessionsOf({ bench, ask }: Pick<ReturnType<typeof guarded>, 'ben
 }
 
 /** Why, and for how long. */
-export const because = { reason: 'database is down, nobody answers', minutes: 15 }
+export const because = { reason: 'database is down, approvers are away', minutes: 15 }

@@ -14,7 +14,7 @@ const WITNESS = (() => {
 })()
 
 describe('a configuration', () => {
-  it('names every setting, and shows no secret and no path of an address', () => {
+  it('names every setting, without secrets or the paths of addresses', () => {
     const shown = settingsOf({
       POSTERN_AUDIT__SINK_URL: 'https://hooks.example.com/T0/canary-path',
       POSTERN_AUDIT__SINK_TOKEN: 'canary-token',
@@ -31,7 +31,7 @@ describe('a configuration', () => {
     expect(JSON.stringify(shown)).not.toMatch(/canary|AAAA/)
   })
 
-  it('is recorded when the vault is opened under another one, with what was before and after', () => {
+  it('is recorded when it changed since the last opening, before and after', () => {
     const bench = openVault()
     const note = (environment: Record<string, string>) =>
       bench.vault.perform('vault.configure', settingsOf(environment), bench.now)

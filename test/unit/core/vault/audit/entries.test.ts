@@ -59,7 +59,7 @@ describe('the log', () => {
     return bench
   }
 
-  it('row 60: gets exactly one entry from every call, granted or refused, which the answer names', () => {
+  it('row 60: gets exactly one entry for every call, granted or refused, which the answer names', () => {
     const bench = opened()
     for (const call of everyCall()) {
       const before = bench.log().length
@@ -91,7 +91,7 @@ describe('the log', () => {
     ).toEqual(calls.map(({ operation }) => operation))
   })
 
-  it('says who asked, from where, by which token, for what, and what decided', () => {
+  it('names the caller, the address, the token, the operation and the deciding rule', () => {
     const bench = opened()
     bench.rule('eve-reads', 'eve', ['read'], 'prod/*')
     const input = writeOf('prod/db')
@@ -144,7 +144,7 @@ describe('the log', () => {
     expect(bench.log().at(-1)!.facts).toMatchObject({ before: shown(['read', 'write'], 'b', 2), after: null })
   })
 
-  it('chains each entry to the one before and has the root that RFC 6962 defines', () => {
+  it('chains each entry to the previous one, under the root that RFC 6962 defines', () => {
     const bench = opened()
     for (const call of everyCall()) bench.execute(call)
     const { head, entries } = bench.granted('admin', 'audit.entries', { from: 0, limit: 1000 })
@@ -157,7 +157,7 @@ describe('the log', () => {
     }
   })
 
-  it('is read in pages, under a head that is that of before the reading', () => {
+  it('is read in pages, under the head from before the read', () => {
     const bench = opened()
     const size = bench.log().length
     const page = bench.granted('admin', 'audit.entries', { from: 2, limit: 2 })
@@ -167,11 +167,11 @@ describe('the log', () => {
   })
 })
 
-describe('a change that its entry has no room for', () => {
+describe('a change that is too long for its entry', () => {
   const agents = Array.from({ length: 300 }, (_, n) => `${n}`.padEnd(300, 'x'))
   const huge = { id: 'huge', effect: 'permit', principal: 'ann', actions: ['read'], resource: '**' } as const
 
-  it('row 72: is not made, and takes no other of its transaction with it', () => {
+  it('row 72: is refused, without affecting others in its transaction', () => {
     const bench = openVault()
     bench.enrol('ann')
     const answers = bench.execute(

@@ -32,8 +32,8 @@ describe('encodeEvent', () => {
     )
   })
 
-  it('writes what the library of RFC 8785 writes, for any texts and facts', () => {
-    // No control character, which is replaced; whole pairs of surrogates, as all text of ours.
+  it('agrees with a library for RFC 8785 on any texts and facts', () => {
+    // Without control characters, which are replaced, and well formed, as all text that Postern stores.
     const text = fc.string({
       unit: fc.constantFrom('a', 'Z', '0', '"', '\\', '/', 'u', 'd', '8', '<', 'é', '€', '😀', '\\ud800'),
     })
@@ -72,17 +72,17 @@ describe('encodeEvent', () => {
     )
   })
 
-  it('writes no half of a surrogate pair', () => {
+  it('replaces lone surrogates', () => {
     const half = { ...event, principal: '\ud800' }
     expect(() => encodeEvent(half, 0, null)).toThrow(new TypeError('Event has no canonical JSON form'))
   })
 
-  it('does not depend on the order in which the facts were given', () => {
+  it('does not depend on the order of the facts', () => {
     const reversed = Object.fromEntries(Object.entries(event).reverse()) as unknown as AuditEvent
     expect(encodeEvent(reversed, 7, null)).toEqual(encodeEvent(event, 7, null))
   })
 
-  it('chains to the leaf hash of the entry before, in base64', () => {
+  it('chains to the leaf hash of the previous entry, in base64', () => {
     const previous = new Uint8Array(32).fill(0xff)
     const parsed = JSON.parse(textOf(encodeEvent(event, 8, previous)))
     expect(parsed.previous).toBe(Buffer.from(previous).toString('base64'))
@@ -96,7 +96,7 @@ describe('encodeEvent', () => {
     ['a C1 control', 'a\u009bb'],
     ['a line separator', 'a\u2028b'],
     ['a mark that turns the direction', 'a\u202eb'],
-  ])('row 45: writes no %s, wherever it comes', (_, hostile) => {
+  ])('row 45: writes no %s in any field', (_, hostile) => {
     const facts = { deep: [{ [hostile]: hostile }] }
     const text = textOf(encodeEvent({ ...event, agent: hostile, resource: hostile, facts }, 0, null))
     expect(text).not.toMatch(/[\p{Cc}\u2028\u2029\u202e]/u)
@@ -115,27 +115,27 @@ describe('encodeEvent', () => {
     'ghp_0123456789abcdefghijABCDEFGHIJ012345',
     'eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhbm4ifQ.c2ln',
     '-----BEGIN PRIVATE KEY-----',
-  ])('takes a credential out of what a client said: %s', (credential) => {
+  ])('redacts a credential in text from a client: %s', (credential) => {
     const facts = { note: `see ${credential}` }
     const text = textOf(encodeEvent({ ...event, agent: `curl ${credential}`, facts }, 0, null))
     expect(text).not.toContain(credential)
     expect(JSON.parse(text)).toMatchObject({ agent: expect.stringContaining('curl <redacted>') })
   })
 
-  it('has the shape that is published', () => {
+  it('has the published shape', () => {
     expect(AuditEntry.safeParse(JSON.parse(textOf(encodeEvent(event, 7, null)))).error).toBeUndefined()
     const blind = encodeEvent(event, 7, new Uint8Array(32), { aliasKey: null, blind: true })
     expect(AuditEntry.safeParse(JSON.parse(textOf(blind))).error).toBeUndefined()
   })
 
-  it('is another each time when it is blinded, so that a published hash tells nothing', () => {
+  it('differs each time when blinded, so that a published hash reveals nothing', () => {
     const privacy = { aliasKey: null, blind: true }
     const hashes = Array.from({ length: 50 }, () => textOf(encodeEvent(event, 7, null, privacy)))
     expect(new Set(hashes).size).toBe(50)
     expect(Buffer.from(JSON.parse(hashes[0]!).blind, 'base64')).toHaveLength(16)
   })
 
-  it('hides names of secrets behind aliases, the same for the same name, and no part of a vault', () => {
+  it('replaces names of secrets by stable aliases, per vault', () => {
     const privacy = { aliasKey: new Uint8Array(32).fill(7), blind: false }
     const resourceOf = (change: Partial<AuditEvent>) =>
       JSON.parse(textOf(encodeEvent({ ...event, ...change }, 7, null, privacy))).resource

@@ -58,7 +58,7 @@ describe('Log', () => {
     expect(rows).toEqual([{ count: 127, most: 126 }])
   })
 
-  it('tells each entry its index and the leaf hash of the one before', () => {
+  it('gives each entry its index and the leaf hash of the previous one', () => {
     const { sql, log } = openLog()
     const told: [number, string | null][] = []
     for (let n = 0; n < 5; n++) {
@@ -73,7 +73,7 @@ describe('Log', () => {
     expect(told).toEqual([0, 1, 2, 3, 4].map((n) => [n, n === 0 ? null : leaf(n - 1)]))
   })
 
-  it('forgets an append that was rolled back, its size and its hashes', () => {
+  it('undoes a rolled-back append with its size and hashes', () => {
     const { sql, log, append } = openLog()
     for (let n = 0; n < 3; n++) append(Uint8Array.of(n))
     const before = log.head()
@@ -90,7 +90,7 @@ describe('Log', () => {
     expect(hexOf(log.head().root)).toBe(hexOf(merkleTreeHash([0, 1, 2, 3].map((n) => Uint8Array.of(n)))))
   })
 
-  it('leaves no entry when the entry cannot be written', () => {
+  it('appends nothing when the entry cannot be written', () => {
     const { sql, log } = openLog()
     const fail = () => {
       throw new TypeError('no JSON form')
@@ -105,7 +105,7 @@ describe('Log', () => {
     expect(new Log(sql).head()).toEqual(log.head())
   })
 
-  it('gives entries from an index on, in order, at most as many as asked', () => {
+  it('returns entries from an index on, in order, up to the limit', () => {
     const { log, append } = openLog()
     for (let n = 0; n < 7; n++) append(Uint8Array.of(n))
     const indices = (from: number, limit: number) => log.entries(from, limit).map(({ index }) => index)
@@ -116,7 +116,7 @@ describe('Log', () => {
     expect([...log.entries(4, 1)[0]!.body]).toEqual([4])
   })
 
-  it('does not go on over a hash that is missing', () => {
+  it('refuses to append after a missing hash', () => {
     const { sql, log, append } = openLog()
     for (let n = 0; n < 3; n++) append(Uint8Array.of(n))
     sql.all('DELETE FROM hash WHERE p = 3')

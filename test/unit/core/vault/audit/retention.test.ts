@@ -1,4 +1,4 @@
-/** Retention: what is erased, what is kept, and that the rest still verifies. */
+/** Retention: it erases old entries, keeps the others, and leaves a log that verifies. */
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -58,7 +58,7 @@ function aged(old: number, fresh: number) {
 }
 
 describe('retention', () => {
-  it('erases whole bundles that are too old, and nothing before a checkpoint covers what it announced', async () => {
+  it('erases whole old bundles, once a checkpoint covers the announcement', async () => {
     const bench = aged(700, 50)
     expect(bench.announce()).toEqual({ announced: 512, announcedAt: 750, announcedWhen: bench.now })
     expect(bench.log().at(-1)).toMatchObject({
@@ -76,7 +76,7 @@ describe('retention', () => {
     expect(bench.announce()).toBeNull()
   })
 
-  it('leaves what is younger, however the clock went, and what no sink has yet', async () => {
+  it('keeps younger entries, however the clock ran, and entries that a sink has not received', async () => {
     const bench = aged(600, 10)
     // One young entry among the old ones of the second bundle.
     const time = new Date(bench.now).toISOString()
@@ -88,7 +88,7 @@ describe('retention', () => {
     expect(bench.announce()).toMatchObject({ announced: 256 })
   })
 
-  it('waits a day after it announced, so that a wrong clock or a wrong setting can be stopped by a hold', async () => {
+  it('waits a day after the announcement, so that a hold can stop a wrong clock or setting', async () => {
     const bench = aged(600, 0)
     bench.announce()
     await bench.sign()
@@ -100,7 +100,7 @@ describe('retention', () => {
     expect(bench.count('entry')).toBe(603)
   })
 
-  it('row 43: leaves a log that verifies when it was stopped in the middle, and none that leaves out more', async () => {
+  it('row 43: leaves a verifiable log when it stops midway, and detects further omissions', async () => {
     const bench = aged(5000, 30)
     bench.announce()
     await bench.sign()
@@ -122,7 +122,7 @@ describe('retention', () => {
     expect(result).toMatchObject({ flaw: { kind: 'gap' } })
   })
 
-  it('row 43: keeps every proof about what is left, and says of the rest that it is gone', async () => {
+  it('row 43: keeps every proof for the remaining entries, and reports the rest as pruned', async () => {
     const bench = aged(1100, 30)
     const before = [1024, 1030, 1100].map((size) => ({ size, root: rootAt(bench, size) }))
     bench.announce()
@@ -144,7 +144,7 @@ describe('retention', () => {
     expect(bench.reason('admin', 'audit.tile', { level: 1, n: 0, width: 4 })).toBe('ok')
   })
 
-  it('leaves a log that verifies from its first kept entry, and tells when that was changed', async () => {
+  it('leaves a log that verifies from its first kept entry, and detects a change of that entry', async () => {
     const bench = aged(600, 30)
     const seen = await openCheckpoint(await bench.sign(), verifiers)
     bench.announce()
@@ -181,7 +181,7 @@ describe('retention', () => {
     expect(await verify(lines, { remembered: older })).toMatchObject({ flaw: { kind: 'gap' } })
   }, 60_000)
 
-  it('row 43: erases nothing under a legal hold, and takes back what was announced', async () => {
+  it('row 43: erases nothing under a legal hold, and withdraws its announcement', async () => {
     const bench = aged(600, 30)
     bench.announce()
     await bench.sign()
@@ -199,7 +199,7 @@ describe('retention', () => {
     expect(bench.announce()).toMatchObject({ announced: 512 })
   })
 
-  it('goes on appending to the same tree', async () => {
+  it('continues the same tree', async () => {
     const bench = aged(512, 0)
     bench.announce()
     await bench.sign()
@@ -211,7 +211,7 @@ describe('retention', () => {
   })
 })
 
-/** What `npm run audit:verify` says of a saved log. */
+/** The output of `npm run audit:verify` for a saved log. */
 function commandOn(lines: string[], checkpoint: string): [number | null, string] {
   const folder = mkdtempSync(join(tmpdir(), 'postern-retention-'))
   const [log, note] = [join(folder, 'log.jsonl'), join(folder, 'checkpoint')]

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { openVault } from '../../../../support/core.ts'
 
-it('row 39: a chain is not put or taken away without the approval that is demanded of it', () => {
+it('row 39: a chain is not put or deleted without its required approval', () => {
   const bench = openVault()
   const chain = {
     id: 'c',

@@ -1,4 +1,4 @@
-/** A name that meant a place outside when it was looked at, and means one inside when it is asked. */
+/** A name that resolves to an external address when it is checked, and to an internal one when it is used. */
 import { spawnSync } from 'node:child_process'
 import dns from 'node:dns'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -51,13 +51,13 @@ function rebind(): () => number {
 
 describe('a name that was rebound', () => {
   it(
-    'row 13: is asked nothing: who answers cannot show that it is the one that was meant',
+    'row 13: gets no request, since its server cannot prove the expected identity',
     needs(program('openssl')),
     async () => {
       let heard = 0
       const listener = () => void heard++
       const ports = [
-        // A server inside has a certificate of its own name, or none that anybody vouches for, or no TLS at all.
+        // An internal server has a certificate for its own name, or an untrusted one, or no TLS.
         await portOf(createServer(certificateOf('vault.internal.example'), listener)),
         await portOf(createServer(certificateOf(NAME), listener)),
         await portOf(createPlain(listener)),

@@ -94,7 +94,7 @@ describe('rewrap', () => {
 })
 
 describe('a new term', () => {
-  it('takes all that is sealed along, and everything opens as before', { timeout: 60_000 }, async () => {
+  it('moves every sealed value, and all of them open as before', { timeout: 60_000 }, async () => {
     const { bench, write, read, process, kids } = await filled(450)
     expect(bench.granted('admin', 'keys.rekey', {})).toMatchObject({ number: 2, doneAt: null, moved: 0 })
     expect((await write('s/1', 'newer')).ok).toBe(true)
@@ -115,7 +115,7 @@ describe('a new term', () => {
     ])
   })
 
-  it('refuses what was sealed under the one before, so that nothing is left there', async () => {
+  it('refuses values sealed under the previous term, so that nothing remains there', async () => {
     const { bench, read } = await filled(1)
     const { version, ...under } = bench.granted('admin', 'secret.prepare', { name: 's/0' })
     bench.granted('admin', 'keys.rekey', {})
@@ -127,7 +127,7 @@ describe('a new term', () => {
     expect(await read('s/0')).toBe('value 0')
   })
 
-  it('goes on where it was when the process died, at every task', { timeout: 60_000 }, async () => {
+  it('resumes after a crash at any task', { timeout: 60_000 }, async () => {
     for (let crashAt = 1; crashAt <= 8; crashAt++) {
       const { bench, read, process, kids } = await filled(250)
       bench.granted('admin', 'keys.rekey', {})
@@ -139,7 +139,7 @@ describe('a new term', () => {
     }
   })
 
-  it('begins by itself when the one before is old, and not while that one still moves', async () => {
+  it('begins by itself when the previous term is old, and not while that term still moves', async () => {
     const { bench, process, kids } = await filled(3)
     await process({ days: 90 })
     expect(kids()[0]).toEqual(['1'])
@@ -153,7 +153,7 @@ describe('a new term', () => {
     expect(bench.granted('admin', 'keys.show', {}).terms).toHaveLength(2)
   })
 
-  it('is not done while something cannot be moved, says so, and moves it once it can', async () => {
+  it('is not done while a value cannot be moved, reports that, and moves it once possible', async () => {
     const { bench, process, kids } = await filled(3)
     const [{ sealed }] = bench.database.all<{ sealed: Uint8Array }>('SELECT sealed FROM version WHERE secret = 2') as [
       { sealed: Uint8Array },
@@ -171,7 +171,7 @@ describe('a new term', () => {
     expect(kids()[0]).toEqual(['2'])
   })
 
-  it('takes along a hook that is put again while the last batch is on its way', async () => {
+  it('moves a hook that is put again during the last batch', async () => {
     const { bench, process, kids } = await filled(1)
     bench.granted('admin', 'keys.rekey', {})
     const rewrap = bench.vault.perform.bind(bench.vault)
@@ -191,7 +191,7 @@ describe('a new term', () => {
     expect(Buffer.from((await openWebhookSecret(ring, VAULT, hook!)).reveal()).toString()).toBe('hook secret')
   })
 
-  it('puts no head on an envelope that is another than the one that was read', async () => {
+  it('puts no new head on an envelope that changed since it was read', async () => {
     const { bench, read } = await filled(2)
     bench.granted('admin', 'keys.rekey', {})
     const batch = unwrap(bench.vault.perform('keys.stale', {}, bench.now)).value!

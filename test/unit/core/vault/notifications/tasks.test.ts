@@ -4,7 +4,7 @@ import { NotificationStore } from '../../../../../core/vault/notifications/store
 import { openVault } from '../../../../support/core.ts'
 
 describe('a notice', () => {
-  it('of broken glass is not pushed out by any number of others', () => {
+  it('is never displaced by others when it reports broken glass', () => {
     const bench = openVault()
     const notices = new NotificationStore(bench.database)
     notices.add({ type: 'glass.broken', data: {} }, bench.now)

@@ -5,7 +5,7 @@ const SECRET_PATH = '/services/T000/B000/canary-of-a-path'
 const sealed = { kid: 'root.1', sealed: bytesOf('sealed'), newSecret: false }
 
 describe('the address of a hook', () => {
-  it('row 44: has its origin in the log, whatever is done with the hook, since its path may be a credential', () => {
+  it('row 44: is logged by its origin only, in every operation, since its path may be a credential', () => {
     const bench = openVault()
     const put = (url: string) => bench.granted('admin', 'hook.put', { id: 'chat', url, ...sealed })
     put(`https://chat.example${SECRET_PATH}`)

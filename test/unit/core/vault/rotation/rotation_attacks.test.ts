@@ -1,4 +1,4 @@
-/** Attacks on rotation: what is taken from under a run that goes on. */
+/** Attacks on rotation: removing what a running rotation depends on. */
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { parseSettings } from '../../../../../core/settings/settings.ts'
 import { unwrap } from '../../../../../core/vault/rpc.ts'
@@ -28,7 +28,7 @@ async function eraseOld(bench: Bench): Promise<void> {
 }
 
 describe('a rollback through the target', () => {
-  it('makes no other value where the one that it brings back was destroyed meanwhile', async () => {
+  it('makes no new value when the value to restore was destroyed meanwhile', async () => {
     const { bench, target, writeByHand, rotate, settle, read, outcomes, secret } = await rotationBench()
     await writeByHand('second value')
     rotate(1)
@@ -40,7 +40,7 @@ describe('a rollback through the target', () => {
     expect(target.told.map(({ type }) => type)).toEqual(['rotation.undo'])
   })
 
-  it('has its value kept until it has it, whatever the policy keeps', async () => {
+  it('keeps its value until it is done, against any policy', async () => {
     const { bench, writeByHand, rotate, settle, read } = await rotationBench()
     for (const value of ['second', 'third', 'fourth']) await writeByHand(value)
     rotate(1)
@@ -51,7 +51,7 @@ describe('a rollback through the target', () => {
     expect(bench.reason('admin', 'secret.read', { name: NAME, version: 1 })).toBe('destroyed')
   })
 
-  it('brings back nothing that expired, and its end with what has one', async () => {
+  it('restores no expired value, and restores an expiry', async () => {
     const { bench, rotate, settle } = await rotationBench()
     const expiresAt = bench.now + 90_000_000
     bench.database.all('UPDATE version SET expires_at = ? WHERE number = 1', expiresAt)
@@ -67,7 +67,7 @@ describe('a rollback through the target', () => {
 })
 
 describe('the grace of a rotation', () => {
-  it('keeps the credential before from being destroyed: its target could not be told to forget it', async () => {
+  it('keeps the previous credential from destruction, since its target has yet to revoke it', async () => {
     const { bench, target, rotate, process, settle } = await rotationBench()
     rotate()
     await process()
@@ -79,7 +79,7 @@ describe('the grace of a rotation', () => {
     expect(bench.reason('admin', 'secret.destroy', { name: NAME, version: 1 })).toBe('ok')
   })
 
-  it('ends with the credential before being told, though another was written and old versions were erased', async () => {
+  it('ends with revoking the previous credential, even after another write and erased versions', async () => {
     const { bench, target, writeByHand, rotate, process, settle } = await rotationBench()
     rotate()
     await process()
@@ -91,7 +91,7 @@ describe('the grace of a rotation', () => {
 })
 
 describe('a rollback', () => {
-  it('of what expired is refused', async () => {
+  it('to an expired version is refused', async () => {
     const { bench } = await rotationBench()
     bench.granted('admin', 'secret.write', writeOf('x', { expiresAt: bench.now + 1000 }))
     bench.granted('admin', 'secret.write', writeOf('x'))

@@ -104,7 +104,7 @@ export async function rotationBench(config: RotationConfig = byWebhook) {
     return Buffer.from(value.reveal()).toString()
   }
 
-  /** Whether who reads now gets what the target does not take. Of what is deleted nobody reads anything. */
+  /** Whether a read now returns a credential that the target rejects. A deleted secret is never read. */
   async function isDead(): Promise<boolean> {
     const readable = bench.reason('admin', 'secret.read', { name: NAME }) === 'ok'
     return config.target.kind === 'webhook' && readable && !target.accepted.has(await read())

@@ -1,4 +1,4 @@
-/** Random schedules of rotation, crash, read and write: whoever reads gets what the target takes, and nothing is lost. */
+/** Random schedules of rotation, crash, read and write: each read returns a valid credential, and no version is lost. */
 import fc from 'fast-check'
 import { afterAll, describe, expect, it, vi } from 'vitest'
 import { NAME, rotationBench } from './rotation_fixture.ts'
@@ -6,7 +6,7 @@ import { NAME, rotationBench } from './rotation_fixture.ts'
 const RUNS = Number(process.env.ROTATION_RUNS ?? 25)
 
 type Real = Awaited<ReturnType<typeof rotationBench>>
-/** What everybody who wrote knows: the value of each version that was acknowledged. */
+/** The value of each acknowledged version. */
 interface Model {
   written: Map<number, string>
 }
@@ -21,7 +21,7 @@ function command(text: string, run: (model: Model, real: Real) => Promise<void>)
       const numbers = real.bench.database.all<{ number: number }>(
         'SELECT number FROM version WHERE sealed IS NOT NULL ORDER BY number',
       )
-      // None is ever skipped, lost or erased.
+      // No version is ever skipped, lost or erased.
       expect(numbers.map(({ number }) => number)).toEqual(Array.from({ length: real.secret().latest }, (_, i) => i + 1))
       for (const [number, value] of model.written) expect(await real.read(number)).toBe(value)
     },
@@ -59,7 +59,7 @@ const steps: fc.Arbitrary<Command>[] = [
   ),
   fc.array(fc.constantFrom(null, 503, 422, 200), { minLength: 1, maxLength: 6 }).map((statuses) =>
     command(`answers(${statuses})`, async (_, real) => {
-      // It does nothing, whatever it says; but to say yes it has to have done it.
+      // It may do nothing and still answer, but it may say yes only after doing it.
       const answerOf = (status: number | null) =>
         status === null || status === 200 ? () => null : () => new Response(null, { status })
       real.target.answers = statuses.map(answerOf)
@@ -78,7 +78,7 @@ describe('rotation', () => {
     vi.unstubAllGlobals()
   })
 
-  it('row 40: leaves no reader with a dead credential at any instant, loses no version, and ends', {
+  it('row 40: leaves no reader with a dead credential at any time, loses no version, and ends', {
     timeout: 300_000,
   }, async () => {
     await fc.assert(

@@ -73,18 +73,18 @@ describe('thawed', () => {
     ['from one into the other', [nights, office], '2026-11-27T17:59:00Z', '2026-11-27T18:00:00Z'],
     ['through a weekend into a night', [weekend, nights], '2026-11-28T12:00:00Z', '2026-11-30T06:00:00Z'],
     ['over the year', [christmas], '2026-12-24T18:00:00Z', '2027-01-04T00:00:00Z'],
-    // The night of Sunday goes on into Monday, of which it is not said.
+    // The night of Sunday continues into Monday, which is not named.
     ['after the midnight of its day', [{ days: [7], ...nights }], '2026-11-30T05:00:00Z', '2026-11-30T06:00:00Z'],
   ])('%s', (_, freeze, now, end) => {
     expect(new Date(thawed(freeze, at(now))!).toISOString()).toBe(new Date(end).toISOString())
   })
 
-  it('finds no end of what never ends', () => {
+  it('finds no end for an endless freeze', () => {
     expect(thawed([{ days: [1, 2, 3, 4, 5, 6, 7] }], 0)).toBeNull()
     expect(thawed([{ hours: { from: '00:00', to: '12:00' } }, { hours: { from: '12:00', to: '00:00' } }], 0)).toBeNull()
   })
 
-  it('is never in a freeze, and is the first such minute', () => {
+  it('is the first minute outside a freeze', () => {
     const minute = 60_000
     const clock = fc
       .integer({ min: 0, max: 47 })
@@ -109,13 +109,13 @@ describe('thawed', () => {
 describe('nextDue', () => {
   const schedule = { rotateEvery: 'P1D', jitterSeconds: 3600, freeze: [] }
 
-  it('is a period on, and up to the jitter more', () => {
+  it('is one period later, plus up to the jitter', () => {
     expect(nextDue(schedule, 0, 0)).toBe(DAY_MS)
     expect(nextDue(schedule, 0, 0.5)).toBe(DAY_MS + 1_800_000)
     expect(nextDue({ ...schedule, rotateEvery: null }, 0, 0)).toBeNull()
   })
 
-  it('is put off to the end of a freeze', () => {
+  it('is postponed to the end of a freeze', () => {
     expect(nextDue({ ...schedule, freeze: [{ from: DAY_MS - 1, to: 5 * DAY_MS }] }, 0, 0)).toBe(5 * DAY_MS)
   })
 })

@@ -12,7 +12,7 @@ afterEach(() => {
 const typesOf = (told: { type: string }[]) => told.map(({ type }) => type.replace('rotation.', ''))
 
 describe('a rotation', () => {
-  it('goes create, set, test, and finishes when the grace is over: both credentials are good until then', async () => {
+  it('creates, sets, tests, and finishes after the grace, with both credentials valid until then', async () => {
     const { bench, target, process, read, rotate, secret, outcomes } = await rotationBench()
     rotate()
     expect(await process()).toBe(bench.now + HOUR_MS)
@@ -55,7 +55,7 @@ describe('a rotation', () => {
     expect(outcomes()).toEqual([null])
   })
 
-  it('is one at a time for a secret, and nothing is written in between', async () => {
+  it('runs once at a time per secret, and blocks writes in between', async () => {
     const { bench, target, process, rotate, writeByHand } = await rotationBench()
     rotate()
     expect(bench.reason('admin', 'rotation.start', { name: NAME, restores: null, force: true })).toBe('rotating')
@@ -67,7 +67,7 @@ describe('a rotation', () => {
     expect(bench.reason('admin', 'secret.delete', { name: NAME })).toBe('ok')
   })
 
-  it('takes the value that the target makes itself', async () => {
+  it('accepts a value that the target makes', async () => {
     const { target, process, read, rotate } = await rotationBench()
     target.answers = [() => Response.json({ value: 'made by the target' })]
     rotate()
@@ -81,7 +81,7 @@ describe('a rotation', () => {
     ['half a character', { value: '\ud800' }],
     ['bad base64', { value: '***', encoding: 'base64' }],
     ['too much', { value: 'x'.repeat(65_537) }],
-  ])('does not take %s for a value', async (_, answer) => {
+  ])('does not accept %s as a value', async (_, answer) => {
     const { target, process, rotate, secret, active } = await rotationBench()
     target.answers = [() => Response.json(answer)]
     rotate()
@@ -90,7 +90,7 @@ describe('a rotation', () => {
     expect(active()).toEqual({ step: 'create', attempts: 1 })
   })
 
-  it('is undone when the target refuses, and comes again sooner than it would', async () => {
+  it('is undone when the target refuses, and is retried before its next due time', async () => {
     const { bench, target, process, read, rotate, secret, outcomes } = await rotationBench()
     rotate()
     target.answers = [() => null, () => null, () => new Response('no', { status: 422 })]
@@ -104,7 +104,7 @@ describe('a rotation', () => {
     expect(secret()).toMatchObject({ current: 3 })
   })
 
-  it('waits for a target that does not answer, then gives up; what was pending stays in the history', async () => {
+  it('waits for a silent target, then gives up, and keeps the pending version in the history', async () => {
     const { bench, target, settle, rotate, outcomes, secret, read } = await rotationBench({
       ...byWebhook,
       rotateEvery: null,
@@ -124,7 +124,7 @@ describe('a rotation', () => {
     expect(await read()).toBe('first value')
   })
 
-  it('brings an earlier value back through the target too, as a new version', async () => {
+  it('restores an earlier value through the target as a new version', async () => {
     const { bench, target, settle, rotate, read, secret } = await rotationBench()
     rotate()
     await settle()
@@ -147,7 +147,7 @@ describe('a rotation', () => {
     })
   })
 
-  it('can be steered: cancelled before it is current, finished early after, and given up', async () => {
+  it('can be cancelled before it is current, finished early afterwards, and given up', async () => {
     const { bench, target, process, rotate, outcomes, secret } = await rotationBench()
     const steer = (to: 'cancel' | 'finish' | 'abandon' | 'retry') =>
       bench.reason('admin', 'rotation.steer', { name: NAME, to })
@@ -171,7 +171,7 @@ describe('a rotation', () => {
     expect(secret()).toMatchObject({ pending: null })
   })
 
-  it('is undone when its secret is deleted meanwhile', async () => {
+  it('is undone when its secret is deleted', async () => {
     const { bench, target, rotate, process, secret } = await rotationBench()
     rotate()
     target.answers = [() => null, () => null, () => new Response(null, { status: 503 })]
@@ -184,7 +184,7 @@ describe('a rotation', () => {
     expect([...target.accepted]).toEqual(['first value'])
   })
 
-  it('needs no target where a value is valid wherever it is read', async () => {
+  it('needs no target where the value is valid by itself', async () => {
     const { target, settle, rotate, read, secret } = await rotationBench({ ...byWebhook, target: { kind: 'generate' } })
     rotate()
     await settle()
@@ -193,7 +193,7 @@ describe('a rotation', () => {
     expect(await read()).toHaveLength(32)
   })
 
-  it('row 71: tells nothing of how strong a value is that it did not make itself', async () => {
+  it('row 71: reveals nothing of the strength of a value that it did not make', async () => {
     const { bench, target, settle, rotate, outcomes } = await rotationBench()
     const secretComplexity = { resources: ['prod/**'], minLength: 12, denied: [] }
     bench.granted('admin', 'policy.put', PutPolicy.parse({ secretComplexity }))
@@ -215,7 +215,7 @@ describe('a rotation', () => {
     expect(JSON.stringify(bench.log())).not.toMatch(/weak|too_short/)
   })
 
-  it('tells the log each step, and no value', async () => {
+  it('records each step, without values', async () => {
     const { bench, target, settle, rotate, writeByHand } = await rotationBench()
     const value = canary()
     await writeByHand(value)
@@ -248,8 +248,8 @@ describe('a rotation', () => {
   })
 })
 
-describe('a late one', () => {
-  it('row 40: moves no stage, and harms no target that minds the fence', async () => {
+describe('a late answer', () => {
+  it('row 40: moves no stage, and harms no target that checks the fence', async () => {
     const { bench, target, process, rotate, secret, read } = await rotationBench()
     rotate()
     // What the first process sends to set reaches the target a second time, much later.
@@ -281,7 +281,7 @@ describe('a late one', () => {
       const { id: run } = rotate()
       const claim = () => bench.vault.perform('rotation.claim', { name: NAME, run }, bench.now)
       const first = claim()
-      // Nobody else has a turn while one has it.
+      // One lease at a time.
       expect(claim()).toMatchObject({ ok: true, value: null })
       bench.now += 120_000
       const second = claim()

@@ -36,7 +36,7 @@ describe('check-and-set', () => {
     ['destroyed', undefined, 'ok'],
     ['destroyed', 'absent', 'ok'],
     ['destroyed', 2, 'version_mismatch'],
-  ])('of a secret that is %s, on a write that expects %s: %s', (state, expected, outcome) => {
+  ])('for a secret that is %s, and a write that expects %s: %s', (state, expected, outcome) => {
     const bench = inState(state)
     const numbers = () => bench.database.all('SELECT number FROM version').length
     const before = numbers()
@@ -45,14 +45,14 @@ describe('check-and-set', () => {
     expect(numbers() - before).toBe(outcome === 'ok' ? 1 : 0)
   })
 
-  it('of a delete takes the current version only', () => {
+  it('on a delete accepts the current version only', () => {
     const { reason } = inState('there')
     expect(reason('admin', 'secret.delete', { name: 'a', expect: 1 })).toBe('version_mismatch')
     expect(reason('admin', 'secret.read', { name: 'a' })).toBe('ok')
     expect(reason('admin', 'secret.delete', { name: 'a', expect: 2 })).toBe('ok')
   })
 
-  it('of a restore and of a destroy take the current version only', () => {
+  it('on a restore and a destroy accepts the current version only', () => {
     for (const operation of ['secret.restore', 'secret.destroy'] as const) {
       const { reason } = inState('deleted')
       expect(reason('admin', operation, { name: 'a', expect: 1 })).toBe('version_mismatch')

@@ -8,7 +8,7 @@ import { openVault, writeOf } from '../../../../support/core.ts'
 import { listAll, versionsOf, withSecret } from '../secrets_fixture.ts'
 
 describe('secret.delete and secret.restore', () => {
-  it('hide all versions, and bring them back as they were', () => {
+  it('hide all versions, and restore them unchanged', () => {
     const { granted, reason, bench } = withSecret()
     expect(granted('admin', 'secret.delete', { name: 'prod/db' })).toEqual({ deletedAt: bench.now })
     expect(reason('admin', 'secret.read', { name: 'prod/db' })).toBe('deleted')
@@ -20,7 +20,7 @@ describe('secret.delete and secret.restore', () => {
     expect(granted('admin', 'secret.read', { name: 'prod/db', version: 1 }).version).toBe(1)
   })
 
-  it('keep the history in sight, and list what is deleted when asked', () => {
+  it('keep the history visible, and list deleted secrets on request', () => {
     const { granted, bench } = withSecret()
     granted('admin', 'secret.write', writeOf('prod/dc'))
     granted('admin', 'secret.delete', { name: 'prod/db' })
@@ -45,7 +45,7 @@ describe('secret.delete and secret.restore', () => {
     expect(reason('admin', 'secret.read', { name: 'prod/db' })).toBe('ok')
   })
 
-  it('refuse a name that is not there', () => {
+  it('refuse an absent name', () => {
     const { reason } = openVault()
     expect(reason('admin', 'secret.delete', { name: 'a' })).toBe('no_secret')
     expect(reason('admin', 'secret.restore', { name: 'a' })).toBe('no_secret')
@@ -56,7 +56,7 @@ describe('secret.destroy', () => {
   const sealedRows = (bench: ReturnType<typeof openVault>) =>
     bench.database.all<{ number: number }>('SELECT number FROM version WHERE sealed IS NOT NULL ORDER BY number')
 
-  it('erases one version for good, and leaves the others', () => {
+  it('erases one version permanently, and keeps the others', () => {
     const { granted, reason, bench } = withSecret()
     granted('admin', 'secret.destroy', { name: 'prod/db', version: 2 })
     expect(reason('admin', 'secret.read', { name: 'prod/db', version: 2 })).toBe('destroyed')
@@ -67,13 +67,13 @@ describe('secret.destroy', () => {
     expect(reason('admin', 'secret.read', { name: 'prod/db', version: 2 })).toBe('destroyed')
   })
 
-  it('erases the current version without another taking its place', () => {
+  it('erases the current version without promoting another', () => {
     const { granted, reason } = withSecret()
     granted('admin', 'secret.destroy', { name: 'prod/db', version: 3 })
     expect(reason('admin', 'secret.read', { name: 'prod/db' })).toBe('destroyed')
   })
 
-  it('erases all versions when none is named, and keeps only what is told of them', () => {
+  it('erases all versions by default, and keeps their metadata only', () => {
     const { granted, reason, bench } = withSecret()
     granted('admin', 'secret.destroy', { name: 'prod/db' })
     expect(sealedRows(bench)).toEqual([])
@@ -93,7 +93,7 @@ describe('secret.destroy', () => {
     ])
   })
 
-  it('erases what is deleted as well, so that it cannot be restored', () => {
+  it('erases deleted secrets as well, so that they cannot be restored', () => {
     const { granted, reason, bench } = withSecret()
     granted('admin', 'secret.delete', { name: 'prod/db' })
     granted('admin', 'secret.destroy', { name: 'prod/db' })
@@ -101,7 +101,7 @@ describe('secret.destroy', () => {
     expect(reason('admin', 'secret.restore', { name: 'prod/db' })).toBe('no_secret')
   })
 
-  it('never hands out a number twice', () => {
+  it('never reuses a version number', () => {
     const { granted } = withSecret()
     granted('admin', 'secret.destroy', { name: 'prod/db' })
     expect(granted('admin', 'secret.write', writeOf('prod/db')).version).toBe(4)
@@ -119,7 +119,7 @@ describe('secret.destroy', () => {
     expect(items.map(({ destroyedAt }) => destroyedAt)).toEqual([at + 5, at + 5, at])
   })
 
-  it('refuses what is not there', () => {
+  it('refuses absent secrets and versions', () => {
     const { reason } = withSecret()
     expect(reason('admin', 'secret.destroy', { name: 'prod/dc' })).toBe('no_secret')
     expect(reason('admin', 'secret.destroy', { name: 'prod/db', version: 4 })).toBe('no_version')

@@ -11,7 +11,7 @@ describe('an idempotency key', () => {
   const keyed = (key = 'k', fingerprint = 'f', name = 'a') => writeOf(name, { idempotency: { key, fingerprint } })
   const countOf = (bench: ReturnType<typeof openVault>) => bench.database.all('SELECT number FROM version').length
 
-  it('row 19: makes a repeated write answer as the first did, and write nothing', () => {
+  it('row 19: gives a repeated write the answer of the first, and writes nothing', () => {
     const bench = openVault()
     const first = bench.granted('admin', 'secret.write', keyed())
     expect(first).toEqual({ name: 'a', version: 1, replayed: false })
@@ -49,13 +49,13 @@ describe('an idempotency key', () => {
     })
   })
 
-  it('is not taken up by a write that was refused', () => {
+  it('is not used up by a refused write', () => {
     const bench = openVault()
     expect(bench.reason('admin', 'secret.write', { ...keyed(), expect: 7 })).toBe('version_mismatch')
     expect(bench.granted('admin', 'secret.write', keyed()).replayed).toBe(false)
   })
 
-  it('gives no answer to who may no longer write', () => {
+  it('gives no answer to a caller who may no longer write', () => {
     const bench = openVault()
     bench.enrol('bob')
     bench.rule('bob', 'bob', ['write'], '**')
@@ -64,7 +64,7 @@ describe('an idempotency key', () => {
     expect(bench.reason('bob', 'secret.write', keyed())).toBe('denied')
   })
 
-  it('is remembered for a day, and no longer', () => {
+  it('is remembered for a day', () => {
     const bench = openVault()
     bench.granted('admin', 'secret.write', keyed())
     bench.now += DAY_MS - 1
@@ -75,7 +75,7 @@ describe('an idempotency key', () => {
     expect(bench.granted('admin', 'secret.write', keyed()).replayed).toBe(true)
   })
 
-  it('is forgotten with the values that are destroyed: its fingerprint is of one', () => {
+  it('is forgotten when its value is destroyed, since its fingerprint covers it', () => {
     const bench = openVault()
     bench.granted('admin', 'secret.write', keyed())
     bench.granted('admin', 'secret.write', keyed('other', 'g', 'b'))

@@ -9,7 +9,7 @@ import { callOf, openVault, writeOf } from '../../../../support/core.ts'
 import { versionsOf, withSecret } from '../secrets_fixture.ts'
 
 describe('secret.write and secret.read', () => {
-  it('number versions from 1 and read the newest, or the one asked for', () => {
+  it('number versions from 1 and read the newest, or the requested one', () => {
     const { granted, first, third } = withSecret()
     const current = granted('admin', 'secret.read', { name: 'prod/db' })
     expect(current).toEqual({
@@ -27,7 +27,7 @@ describe('secret.write and secret.read', () => {
     expect([old.version, old.sealed]).toEqual([1, first.sealed])
   })
 
-  it('refuse a name and a version that are not there', () => {
+  it('refuse an absent name and an absent version', () => {
     const { reason } = withSecret()
     expect(reason('admin', 'secret.read', { name: 'prod/dc' })).toBe('no_secret')
     for (const version of [0, 4, Number.MAX_SAFE_INTEGER]) {
@@ -71,7 +71,7 @@ describe('secret.write and secret.read', () => {
 })
 
 describe('secret.versions', () => {
-  it('tells number, author and times of each version, newest first, and never a sealed value', () => {
+  it('lists number, author and times of each version, newest first, and never a sealed value', () => {
     const { granted, bench } = withSecret()
     bench.enrol('bob')
     bench.rule('bob', 'bob', ['write'], '**')
@@ -85,7 +85,7 @@ describe('secret.versions', () => {
     expect(history.items.every((item) => !('sealed' in item))).toBe(true)
   })
 
-  it('gives pages that follow one another without gap or overlap', () => {
+  it('returns pages without gap or overlap', () => {
     const { granted } = withSecret()
     granted('admin', 'secret.write', writeOf('prod/db'))
     for (const limit of [1, 2, 3, 4, 5]) {
@@ -105,13 +105,13 @@ describe('secret.versions', () => {
     }
   })
 
-  it('refuses a name that was never there', () => {
+  it('refuses a name that never existed', () => {
     expect(openVault().reason('admin', 'secret.versions', versionsOf('a'))).toBe('no_secret')
   })
 })
 
 describe('secret.prepare', () => {
-  it('says which number is next, whatever became of the versions before, and leaves no entry', () => {
+  it('returns the next number, even after deletions, and leaves no entry', () => {
     const { granted, bench } = withSecret()
     const next = (name: string) => {
       const before = bench.log().length
@@ -126,7 +126,7 @@ describe('secret.prepare', () => {
     expect(next('prod/db')).toBe(4)
   })
 
-  it('reserves nothing: of two writes for one number the second is refused, and writes nothing', () => {
+  it('reserves nothing: the second of two writes for one number is refused', () => {
     const { bench, granted } = withSecret()
     const calls = [1, 2].map(() => callOf('admin', 'secret.write', writeOf('prod/db', { version: 4 })))
     const answers = bench.execute(...calls)
@@ -135,7 +135,7 @@ describe('secret.prepare', () => {
     expect(granted('admin', 'secret.versions', versionsOf('prod/db')).items).toHaveLength(4)
   })
 
-  it.each([0, 1, 3, 5, -4, 4.5])('is not to be passed by: a write for the number %s is refused', (version) => {
+  it.each([0, 1, 3, 5, -4, 4.5])('is mandatory: a write for the number %s is refused', (version) => {
     const { bench } = withSecret()
     expect(bench.execute(callOf('admin', 'secret.write', writeOf('prod/db', { version })))[0]).toMatchObject({
       reason: 'raced',

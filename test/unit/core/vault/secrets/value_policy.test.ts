@@ -35,7 +35,7 @@ describe('secretComplexity', () => {
     })
   })
 
-  it('is told to whoever is about to write a name that it is about, and holds for recipes', () => {
+  it('is shown to writers of a name that it covers, and applies to recipes', () => {
     const { bench } = withPolicy({ secretComplexity: { resources: ['prod/**'], minLength: 20, minEntropyBits: 150 } })
     const strengthOf = (name: string) => bench.granted('admin', 'secret.prepare', { name }).strength
     expect([strengthOf('prod/a')?.minLength, strengthOf('dev/a')]).toEqual([20, null])
@@ -45,7 +45,7 @@ describe('secretComplexity', () => {
     expect([put({ kind: 'hex', bytes: 16 }), put({ kind: 'hex', bytes: 20 })]).toEqual(['weak_recipe', 'ok'])
   })
 
-  it('is not taken back by a transaction that failed', () => {
+  it('survives a failed transaction', () => {
     const { bench } = withPolicy({ secretComplexity: { minLength: 20 } })
     bench.fails = (query) => query.startsWith('INSERT INTO entry')
     expect(bench.reason('admin', 'policy.put', policyOf({}))).toBe('storage')
@@ -60,7 +60,7 @@ describe('secretComplexity', () => {
 })
 
 describe('keepVersions and keepVersionDays', () => {
-  it('erase what is neither current nor previous, by count', async () => {
+  it('erase versions other than current and previous, by count', async () => {
     const { bench, left, erase } = withPolicy({ keepVersions: 3 })
     for (let i = 0; i < 6; i++) bench.granted('admin', 'secret.write', writeOf('a'))
     bench.granted('admin', 'secret.write', writeOf('b'))
@@ -85,7 +85,7 @@ describe('keepVersions and keepVersionDays', () => {
     expect(left('a')).toEqual([5, 4])
   })
 
-  it('look at every secret, also at many', { timeout: 60_000 }, async () => {
+  it('cover every secret, even many', { timeout: 60_000 }, async () => {
     const { bench, left, erase } = withPolicy({ keepVersions: 2 })
     const names = Array.from({ length: 600 }, (_, i) => `s/${i}`)
     for (let version = 1; version <= 3; version++) {
@@ -95,7 +95,7 @@ describe('keepVersions and keepVersionDays', () => {
     expect(new Set(names.map((name) => left(name).join()))).toEqual(new Set(['3,2']))
   })
 
-  it('keep all when the policy says nothing', async () => {
+  it('keep all versions without a policy', async () => {
     const { bench, left, erase } = withPolicy({})
     for (let i = 0; i < 5; i++) bench.granted('admin', 'secret.write', writeOf('a'))
     bench.now += 9999 * DAY_MS
@@ -115,7 +115,7 @@ describe('a stricter policy', () => {
     return { bench, left, erase, last: () => bench.log().at(-1)! }
   }
 
-  it('erases nothing for a day, is an alert with how many versions it erases, and can be taken back', async () => {
+  it('erases nothing for a day, is an alert with the number of versions, and can be withdrawn', async () => {
     const { bench, left, erase, last } = withVersions()
     bench.granted('eve', 'policy.put', policyOf({ keepVersions: 2 }))
     const at = bench.now + DAY_MS
@@ -134,7 +134,7 @@ describe('a stricter policy', () => {
     expect(left('a')).toEqual([5, 4])
   })
 
-  it('does not come sooner by being put in steps, nor later by being put again', async () => {
+  it('takes effect no sooner when put in steps, and no later when put again', async () => {
     const { bench, left, erase } = withVersions()
     bench.granted('eve', 'policy.put', policyOf({ keepVersions: 4 }))
     bench.now += DAY_MS - 1
@@ -144,14 +144,14 @@ describe('a stricter policy', () => {
     await erase()
     expect(left('a')).toEqual([5, 4, 3, 2, 1])
     bench.now += DAY_MS / 2
-    // The same, with something else changed.
+    // The same policy, with another member changed.
     bench.granted('eve', 'policy.put', policyOf({ keepVersions: 2, secretComplexity: {} }))
     bench.now += DAY_MS / 2
     await erase()
     expect(left('a')).toEqual([5, 4])
   })
 
-  it('is stricter by age as well, and what it keeps longer is kept at once', async () => {
+  it('is stricter by age as well, and keeps longer at once', async () => {
     const { bench, left, erase } = withVersions()
     bench.now += 10 * DAY_MS
     bench.granted('eve', 'policy.put', policyOf({ keepVersionDays: 5 }))
@@ -168,7 +168,7 @@ describe('a stricter policy', () => {
     [['delete'], 'a'],
     [['delete'], '*'],
     [['delete'], '*/**'],
-  ])('takes the right to delete all secrets: not %s on %s', (rights, resource) => {
+  ])('requires the right to delete all secrets: not %s on %s', (rights, resource) => {
     const { bench } = withVersions(rights, resource)
     expect(bench.reason('eve', 'policy.put', policyOf({ keepVersions: 2 }))).toBe('denied')
     expect(bench.granted('admin', 'policy.show', {})).toMatchObject({ keepVersions: null })
@@ -193,7 +193,7 @@ describe('a stricter policy', () => {
     expect(bench.reason('eve', 'policy.put', policyOf({ secretComplexity: {} }))).toBe('ok')
   })
 
-  it('tells the hook of the policy', () => {
+  it('notifies the hook of the policy', () => {
     const { bench } = withVersions()
     bench.granted('admin', 'hook.put', {
       id: 'ops',
@@ -208,7 +208,7 @@ describe('a stricter policy', () => {
     expect(notice.ok && notice.value.notice).toMatchObject({ type: 'policy.erasing', data: { versions: 3, by: 'eve' } })
   })
 
-  it('that 0.1 stored is in force at once', async () => {
+  it('is in force at once when 0.1 stored it', async () => {
     const { bench, left, erase } = withVersions()
     const stored = JSON.stringify({ secretComplexity: null, keepVersions: 2, keepVersionDays: null, notify: null })
     bench.database.all('INSERT OR REPLACE INTO policy VALUES (0, 1, ?, 0, ?)', stored, 'admin')
@@ -219,7 +219,7 @@ describe('a stricter policy', () => {
 })
 
 describe('keyed hashes of writes', () => {
-  it('are gone after their day, also when nothing is written any more', async () => {
+  it('are erased after their day, even without further writes', async () => {
     const { bench, erase } = withPolicy({})
     const idempotency = { key: 'k', fingerprint: 'f' }
     bench.granted('admin', 'secret.write', writeOf('a', { idempotency }))
