@@ -120,7 +120,7 @@ describe('the PostgreSQL example', needs({ met: bin !== null, remedy: 'install p
     return JSON.parse(value.reveal())
   }
 
-  /** Connects anew, and returns who that is; or what is refused. */
+  /** Reconnects, and returns the current user or the refusal. */
   async function login({ username, password }: { username: string; password: string }): Promise<string> {
     const sql = postgres({ host: '127.0.0.1', port: database.port, database: 'postgres', username, password, max: 1 })
     try {
@@ -139,7 +139,7 @@ describe('the PostgreSQL example', needs({ met: bin !== null, remedy: 'install p
       ({ run, state }) => run?.step === step || state === step,
     )
 
-  it('lets two users take turns, and whoever reads can always log in', async () => {
+  it('alternates two users, and a reader can always log in', async () => {
     let reading = true
     const outcomes = new Map<string, number>()
     const reader = (async () => {

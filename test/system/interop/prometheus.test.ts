@@ -7,7 +7,7 @@ import { needs, program } from '../../support/needs.ts'
 
 const PROMTOOL = needs(program('promtool', 'prometheus'))
 
-it('takes the metrics, and finds nothing to say of their names', PROMTOOL, async () => {
+it('accepts the metrics, and has no complaint about their names', PROMTOOL, async () => {
   const said = execFileSync('promtool', ['check', 'metrics'], { input: await everyMetric(), encoding: 'utf8' })
   expect(said).toBe('')
 })

@@ -1,4 +1,4 @@
-/** The log against golang.org/x/mod/sumdb: checkpoints, proofs and tiles that somebody else's code verifies. */
+/** The log against golang.org/x/mod/sumdb: checkpoints, proofs and tiles, verified by an independent implementation. */
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
@@ -26,7 +26,7 @@ interface Input {
   Tiles: Record<string, string>
 }
 
-/** Runs the Go program over an input, and returns what it says of each part. */
+/** Runs the Go program over an input, and returns its verdict on each part. */
 function verdicts(input: Input): Record<string, boolean> {
   const env = { ...process.env, GO111MODULE: 'off', GOPATH: GOCODE, GOFLAGS: '' }
   const run = spawnSync('go', ['run', join(import.meta.dirname, 'verify.go')], {

@@ -1,5 +1,5 @@
 /**
- * Our checkpoints before a witness that nobody here wrote: litewitness of torchwood (C2SP tlog-witness).
+ * Our checkpoints and an independent witness: litewitness of torchwood (C2SP tlog-witness).
  *
  * It needs `litewitness` and `witnessctl` (Debian's torchwood) on the path, and ssh-agent with ssh-keygen.
  *
@@ -76,7 +76,7 @@ describe('litewitness', needs(...PROGRAMS), () => {
     expect(add.status).toBe(0)
     site = await makeSite()
     url = `http://127.0.0.1:${await freePort()}`
-    // The log's key is the witness's to know before it signs: it is asked of a server that has no witness yet.
+    // A witness needs the log's key before it signs, so the key comes from a server without a witness.
     const first = await startServer('bun', site, { POSTERN_LOG_ORIGIN: ORIGIN })
     const headers = { Authorization: `Bearer ${site.token.reveal()}` }
     logKey = (await (await fetch(`${first.endpoint}/v1/vaults/default/audit/key`, { headers })).text()).trim()

@@ -14,7 +14,7 @@ export function variable(name: string, ...others: string[]): string | undefined 
     .find((value) => value !== undefined && value !== '')
 }
 
-/** Of a variable that others make no sense without. */
+/** The value of a variable that others depend on. */
 export function required(name: string): string {
   const value = variable(name)
   if (value === undefined) throw new Error(`POSTERN_LIVE_${name} must be set too`)

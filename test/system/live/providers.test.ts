@@ -107,7 +107,7 @@ if (awsEndpoint !== undefined || awsRegion !== undefined) {
     },
   )
 
-  // Where the function that rotates a secret is not known, only what the service answers without one can be looked at.
+  // Where the function that rotates a secret is not known, only the answer of the service without one can be checked.
   const rotating = variable('AWS_ROTATING_SECRET')
   describe('rotation by AWS Secrets Manager', () => {
     const provider = new AwsProvider(config, options)
@@ -126,7 +126,7 @@ if (awsEndpoint !== undefined || awsRegion !== undefined) {
       await call('DeleteSecret', input, z.unknown(), { signal: forGood() }).catch(ignored)
     })
 
-    it('is refused for a secret that is not there', async () => {
+    it('is refused for a missing secret', async () => {
       expect(await failure(rotate(`${made}-not`, crypto.randomUUID(), true))).toBe('not_found')
     })
 

@@ -111,14 +111,14 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
     const recovered = await signIn({ ...at(), token, recoveryCode })
     expect((await recovered.client.whoami()).recoveryCodesLeft).toBe(9)
     expect((await failure(signIn({ ...at(), token, recoveryCode }))).code).toBe('unauthenticated')
-    // Whoever has only the token cannot put a factor of its own in place.
+    // A thief of the token alone cannot replace the second factor.
     const stolen = (await signIn({ ...at(), token })).client
     expect((await failure(stolen.enrolTotp())).code).toBe('mfa_required')
     await admin.resetFactors('cat')
     expect((await failure(recovered.client.whoami())).code).toBe('unauthenticated')
   })
 
-  it('row 29: of five parallel uses of one code one succeeds', async () => {
+  it('row 29: accepts one of five parallel uses of one code', async () => {
     const token = await newcomer('dan')
     const plain = (await signIn({ ...at(), token })).client
     const nextCode = authenticator((await plain.enrolTotp()).uri)
@@ -277,7 +277,7 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
     expect(hostBits.message).toContain('192.168.0.0/16')
   })
 
-  it('row 37: gives nothing of one principal to another, by whatever id', async () => {
+  it('row 37: gives nothing of one principal to another, by any id', async () => {
     const { client: kim } = await signIn({ ...at(), token: await newcomer('kim') })
     const { session } = await signIn({ ...at(), token: await newcomer('leo') })
     const absent = crypto.randomUUID()

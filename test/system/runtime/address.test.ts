@@ -1,11 +1,11 @@
-/** Where a request comes from: the other end of its connection, whatever its headers say. */
+/** The address of a client: the peer of its connection, regardless of its headers. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Client, connect } from '../../../core/client/client.ts'
 import { Redacted } from '../../../core/redacted.ts'
 import { wholeLog } from '../../support/whole_log.ts'
 import { makeSite, type Server, type Site, startServer } from './servers.ts'
 
-/** What proxies say of a client, and whoever likes says too. */
+/** Headers of proxies, which any client can send too. */
 const SAID = {
   'CF-Connecting-IP': '10.9.9.9',
   Forwarded: 'for=10.9.9.9',
@@ -15,7 +15,7 @@ const SAID = {
   'X-Real-IP': '10.9.9.9',
 }
 
-// On Workers the address is what Cloudflare's edge says of it, which a development server is not.
+// On Workers, Cloudflare's edge reports the address. A development server is not that edge.
 describe.each(['bun', 'deno', 'node'] as const)('on %s', (runtime) => {
   let site: Site
   let server: Server
@@ -32,7 +32,7 @@ describe.each(['bun', 'deno', 'node'] as const)('on %s', (runtime) => {
     admin = connect({ endpoint: server.endpoint, vault: site.vault, token: site.token })
   }
 
-  /** Reads as somebody who may only from 10.0.0.0/8. @returns The status, and the address that is recorded. */
+  /** Reads as a principal who may read only from 10.0.0.0/8. @returns The status and the recorded address. */
   async function readSaying(token: Redacted<string>, headers: Record<string, string>) {
     const response = await fetch(`${server.endpoint}/v1/vaults/default/secrets/prod/db`, {
       headers: { Authorization: `Bearer ${token.reveal()}`, ...headers },

@@ -91,7 +91,7 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
     expect(refused.status).toBe(401)
   })
 
-  it('has no proof of what is not there', async () => {
+  it('has no proof for a missing entry', async () => {
     const { size } = await client.auditEntries({ limit: 1 })
     const paths = [
       `inclusion/${size + 9}`,
@@ -167,7 +167,7 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
     expect(run('changed.jsonl').stderr).toBe('entry 5 or 6 is wrong\n')
   })
 
-  it('is had in the forms that others read, a page at a time', async () => {
+  it('is exported in common formats, a page at a time', async () => {
     const page = await fetch(`${server.endpoint}/v1/vaults/default/audit/export?format=jsonl&limit=5`, {
       headers: { Authorization: `Bearer ${site.token.reveal()}` },
     })
@@ -184,7 +184,7 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
     expect((await text('export?format=xml')).status).toBe(400)
   })
 
-  it('shows everybody what was its own, and the rest to those who may administer it', async () => {
+  it('shows each principal its own entries, and all entries to administrators', async () => {
     await client.putPrincipal('somebody', { kind: 'service' })
     const { token } = await client.createToken({ principal: 'somebody' })
     const somebody = connect({ endpoint: server.endpoint, vault: site.vault, token })
@@ -256,7 +256,7 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
         origin: 'example.com/audit/default',
       })
     }
-    // Whoever has only the old key learns the new one from the log.
+    // An auditor with only the old key learns the new one from the log.
     expect(await verify(...fromServer())).toEqual({
       code: 0,
       said: expect.stringContaining(`\nIts key was changed: ${renewed}`),

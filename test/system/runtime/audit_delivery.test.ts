@@ -99,7 +99,7 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
     expect(reports.every(({ principal }) => principal === null)).toBe(true)
   })
 
-  it('goes on after a restart where it was', async () => {
+  it('continues after a restart where it stopped', async () => {
     await server.stop()
     cpSync(site.data, old, { recursive: true })
     await start()

@@ -136,7 +136,7 @@ const rejection = (call: Promise<unknown>) =>
   )
 
 describe.each(['bun', 'deno', 'node'] as const)('on %s', (runtime) => {
-  it('a backup made under load is restored: refused by the anchor first, then by a word that holds once', async () => {
+  it('restores a backup made under load: the anchor refuses it until a setting accepts it, once', async () => {
     const { server, client } = await start(runtime, site.data)
     const work = load(client)
     await until(
@@ -201,7 +201,7 @@ describe.each(['bun', 'deno', 'node'] as const)('on %s', (runtime) => {
     expect(log.bodies.slice(0, size)).toEqual(live.bodies.slice(0, size))
     expect(log.entries[size]).toMatchObject({ operation: 'vault.restored', severity: 'alert', facts: { size } })
     expect(log.entries[size]?.facts.replaces).toMatchObject([{ target: 'anchor:folder', size: kept }])
-    // What somebody saw before the backup, the log still goes on from.
+    // The log still extends a checkpoint from before the backup.
     expect(seen.size).toBeLessThanOrEqual(size)
     const now = { size: log.entries.length, root: parseBase64(log.root) as Hash }
     const { hashes } = await again.client.consistency(seen.size, now.size)
@@ -224,7 +224,7 @@ describe.each(['bun', 'deno', 'node'] as const)('on %s', (runtime) => {
 })
 
 describe('a restore', () => {
-  it('refuses another root key, a file that was changed, a checkpoint of another log, and data that is there', async () => {
+  it('refuses another root key, a changed file, a checkpoint of another log, and existing data', async () => {
     const { server, client } = await start('node', site.data)
     await client.put('a', new Redacted('x'))
     const backup = (await command('backup_now', site.data)).trim()
@@ -250,7 +250,7 @@ describe('a restore', () => {
     expect(await command('restore', to(), [backup, '--yes'])).toMatch(/^refused: .*(?:edited|forked)/)
     writeFileSync(backup, Buffer.concat([bytes.subarray(0, 8192), Buffer.alloc(bytes.length - 8192)]))
     expect(await command('restore', to(), [backup, '--yes'])).toContain('not a whole database')
-    // Damage that no log tells of: secrets are there, and not found by their names.
+    // Damage that no log reveals: secrets exist, and are not found by name.
     writeFileSync(backup, withoutNames(bytes))
     expect(await command('restore', to(), [backup, '--yes'])).toContain('not a whole database')
     writeFileSync(backup, bytes)
@@ -279,7 +279,7 @@ describe('a restore', () => {
     await server.stop()
     const checkpoint = (file: string) => file.replace(/sqlite$/, 'checkpoint')
     const [data, note] = [mkdtempSync(join(folder, 'to-')), readFileSync(checkpoint(backup), 'utf8')]
-    // A log that goes on after what was signed: somebody added to the file.
+    // A log longer than its checkpoint: entries were added to the file.
     copyFileSync(checkpoint(earlier), checkpoint(backup))
     expect(await command('restore', data, [backup, '--yes'])).toMatch(/^refused: /)
     expect(readdirSync(data)).toEqual([])

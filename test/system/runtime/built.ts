@@ -1,6 +1,6 @@
 /**
  * The Bun server as the image has it: built into a file, without sources and packages, and with the image's settings of the
- * engine. What is measured is what is run.
+ * engine. The measured file is the deployed one.
  *
  * @module
  */

@@ -24,7 +24,7 @@ const LIBRARY = ['x86_64', 'aarch64']
   .map((machine) => `/usr/lib/${machine}-linux-gnu/faketime/libfaketimeMT.so.1`)
   .find((file) => existsSync(file))
 
-/** What has a server read its clock by an offset that is in a file. */
+/** Makes a server read its clock with an offset from a file. */
 const fakedBy = (file: string) => ({
   LD_PRELOAD: LIBRARY!,
   FAKETIME_TIMESTAMP_FILE: file,
@@ -148,7 +148,7 @@ describe.each(['bun', 'deno', 'node'] as const)(
         writeFileSync(file, '-86400')
         server = await startServer(runtime, site, fakedBy(file))
         expect(await asked()).toEqual(['unauthenticated', 'not_found'])
-        // What is made meanwhile is good.
+        // Tokens made in the meantime are valid.
         const { client } = await signIn({ ...here(), token: site.token })
         expect(await codeOf(client.put('new', new Redacted('x')))).toBe('ok')
         expect([await asked(), await codeOf(client.get('new'))]).toEqual([['unauthenticated', 'not_found'], 'ok'])

@@ -1,5 +1,5 @@
 /**
- * Holds every answer that the tests of whole servers see to the contract, whatever they are about: a set-up file of the
+ * Checks every answer in the tests of whole servers against the OpenAPI document: a set-up file of the
  * project `runtime`.
  *
  * @module
@@ -16,7 +16,7 @@ globalThis.fetch = async (input, init) => {
   const method = init?.method ?? asked.method
   const { url } = asked
   const response = await ask(input, init)
-  // What a browser asks before it asks is no operation: `contract.test.ts` holds that to the headers.
+  // A preflight request is not an operation: `contract.test.ts` checks its headers.
   if (method === 'OPTIONS') return response
   // Ours, and not those of the stores, collectors and providers that tests play.
   if (!response.headers.has('Request-Id') || !/^[0-9a-f-]{36}$/.test(response.headers.get('Request-Id')!))

@@ -1,4 +1,4 @@
-/** kill -9 in the middle of writes: what was acknowledged is there afterwards, and the log is whole. */
+/** kill -9 during writes: acknowledged writes survive, and the log is whole. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { connect } from '../../../core/client/client.ts'
 import { Redacted } from '../../../core/redacted.ts'

@@ -1,4 +1,4 @@
-/** What a server sends goes to where it is told, whatever its environment says, and what commands do when they are only looked at. */
+/** Servers send requests only to configured places, regardless of the environment; commands print help without side effects. */
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -22,7 +22,7 @@ async function listen(server: HttpServer): Promise<number> {
 
 describe('a proxy in the environment', () => {
   const proxied: string[] = []
-  // Of a header's letters.
+  // The characters of a header.
   const token = canary().replace(/[^!-~]/g, '')
   const proxy = createServer((request, response) => {
     proxied.push(`${request.method} ${request.url}`)
@@ -144,7 +144,7 @@ describe('the commands of an operator', () => {
     return spawnSync('node', [`cli/${script}.ts`, ...args], { cwd: ROOT, env, encoding: 'utf8', input: '' })
   }
 
-  it.each(scripts)('%s prints its help and does nothing, whatever else is given', (script) => {
+  it.each(scripts)('%s prints its help and does nothing, with any other arguments', (script) => {
     const data = folder()
     for (const args of [['--help'], ['-h'], ['x', '--yes', '--help']]) {
       const ran = run(script, args, data)

@@ -20,7 +20,7 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
     site?.remove()
   })
 
-  it('serves the contract as it is checked in, to whoever asks', async () => {
+  it('serves the committed OpenAPI document without a token', async () => {
     const response = await fetch(`${server.endpoint}/openapi.json`)
     expect([response.status, response.headers.get('Content-Type')]).toEqual([200, 'application/json'])
     expect(await response.text()).toBe(fileOf('openapi.json'))

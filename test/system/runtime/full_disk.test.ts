@@ -1,5 +1,5 @@
 /**
- * Row 42: a disk that is full. What cannot be recorded is not released, and service goes on once there is room.
+ * Row 42: a full disk. A value is not released without its entry, and service continues once there is room.
  *
  * It needs to mount a small file system in memory, and so Linux and root.
  *
@@ -80,7 +80,7 @@ describe.each(['bun', 'deno', 'node'] as const)('on %s', needs(mounting()), (run
 const COMMANDS = { bun: ['bun'], deno: ['deno', 'run', '--quiet', '-A'], node: ['node'] }
 
 describe.each(['bun', 'deno', 'node'] as const)('a file on %s', needs(program('bash')), (runtime) => {
-  it('row 64: that the system took only a part of does not take the place of the one before', () => {
+  it('row 64: keeps the previous file when the system writes only a part of the new one', () => {
     const folder = mkdtempSync(join(tmpdir(), 'postern-part-'))
     const anchors = JSON.stringify(resolve(import.meta.dirname, '../../../worker/local/anchor_folder.ts'))
     const script = join(folder, 'write.ts')

@@ -1,9 +1,9 @@
 /**
- * Whole servers under sequences of requests that are right in most parts: what one is answered with, the next is made of. No answer is a
- * failure of ours, none holds what it must not, each entry that one names is in the log for that request, and the server is
- * afterwards as it was: no connection, no file and no error left over.
+ * Whole servers under sequences of mostly valid requests, each built from earlier answers. No answer is an internal failure
+ * or leaks a value, the log has the entry that each answer names, and the server is unchanged afterwards: no connection,
+ * file or error is left over.
  *
- * `npm run faults` sends 32,000; `FUZZ_RUNS` (how many to each server) and `FUZZ_SEED` say otherwise.
+ * `npm run faults` sends 32,000 requests; `FUZZ_RUNS` (the number for each server) and `FUZZ_SEED` override it.
  *
  * @module
  */
@@ -32,7 +32,7 @@ const RUNS = { bun: inFull(20_000, 1000), deno: inFull(4000, 500), node: inFull(
 /** How many requests go to one vault, one after another by so many clients at once. */
 const LENGTH = 250
 const CLIENTS = 5
-/** Of ten bodies, how many are spoiled. */
+/** The share of spoiled bodies, in tenths. */
 const SPOILED = 1
 /** How long one answer may take: longer is a hang. */
 const ANSWER_MS = 30_000
@@ -79,7 +79,7 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
           seen,
         )
         acknowledged += named.size
-        // An administrator may have shut itself out by then; what is in the file is looked at below.
+        // The administrator may be locked out by then. The file is checked below.
         const log = await wholeLog(admin).catch(() => null)
         if (log === null) continue
         expect(log.root).toBe(log.expectedRoot)
@@ -91,7 +91,7 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
       expect((await fetch(`${server.endpoint}/healthz`)).status).toBe(200)
       expect(server.output()).not.toMatch(/request_failed|unhandled|uncaught|panic/i)
       expect(leaks(server.output(), [secret, ...tokens.map((token) => token.reveal())])).toEqual([])
-      // A vault has a file, its journal and its index open; what is more than that by far leaks.
+      // A vault has a file, its journal and its index open; far more than that is a leak.
       if (before !== null) expect(filesOf(server.pid)! - before).toBeLessThan(4 * vaults.length + 3 * CLIENTS + 50)
     } finally {
       await server.stop()
@@ -115,7 +115,7 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
   })
 })
 
-/** Puts into a vault what requests are about. @returns The token of somebody who may do little. */
+/** Fills a vault for the requests. @returns The token of a principal with few rights. */
 async function prepare(admin: Client, secret: string): Promise<Redacted<string>> {
   await admin.put('prod/db', new Redacted('{"a":{"b":"c"}}'))
   await admin.put('open/a', new Redacted('open'))
@@ -143,7 +143,7 @@ async function attack(target: Target, sequence: readonly FuzzedRequest[], seen: 
   const waiting = sequence.entries()
   const client = async () => {
     for (const [i, request] of waiting) {
-      // Of seven, four by the administrator, two by somebody who may do little, one with whatever token was said last.
+      // Four in seven by the administrator, two by a principal with few rights, one with the latest token of an answer.
       const as = i % 7 < 4 ? target.token.reveal() : i % 7 < 6 ? target.reader.reveal() : learned.take('token')
       const answer = await send(target, request, learned, as).catch((error: Error) => error)
       if (answer === null) continue
@@ -195,9 +195,9 @@ async function send(
   return { status: response.status, headers: response.headers, text }
 }
 
-/** What is wrong with an answer, whatever was asked. */
+/** The flaw of an answer to any request, or `null`. */
 function wrongWith({ status, headers, text }: Answered, { secret, stray }: Target, mayRead: boolean): string | null {
-  if (headers.get('Request-Id') === null) return `Answer ${status} is none of ours`
+  if (headers.get('Request-Id') === null) return `Answer ${status} is not from Postern`
   if (status >= 500 && status !== 503) return `Answer is ${status}`
   const shown = `${JSON.stringify([...headers])}${text}`
   if (!mayRead && leaks(shown, [secret]).length > 0) return 'Answer has what it must not'
@@ -209,7 +209,7 @@ function wrongWith({ status, headers, text }: Answered, { secret, stray }: Targe
   return said === status && (ERROR_CODES as readonly string[]).includes(code) ? null : 'Problem says something else'
 }
 
-/** That a log hangs together in its file, and has no value in it: also where nobody may read it any more. */
+/** Checks in its file that a log is consistent and holds no value, even if no principal may read it any more. */
 function checkFile(file: string, secret: string): void {
   if (!existsSync(file)) return
   const sql = openSqlite(file)
@@ -225,7 +225,7 @@ function checkFile(file: string, secret: string): void {
   expect(leaks(bodies.join('\n'), [secret])).toEqual([])
 }
 
-/** How many files and connections a process has open; `null` where nobody says. */
+/** The number of open files and connections of a process; `null` if the system does not report it. */
 function filesOf(pid: number): number | null {
   return existsSync(`/proc/${pid}/fd`) ? readdirSync(`/proc/${pid}/fd`).length : null
 }

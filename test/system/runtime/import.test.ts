@@ -69,7 +69,7 @@ describe('the import', () => {
     expect(items.map(({ version }) => version)).toEqual([1])
   })
 
-  it('goes on where it was interrupted, and overwrites nothing', async () => {
+  it('continues where it was interrupted, and overwrites nothing', async () => {
     const client = connect({ endpoint: server.endpoint, vault: site.vault, token: site.token })
     const write = (what: object) => run(what, [...format, '--write'], byKey)
     const bytes = Buffer.from([0xff, 0xfe, 0x80])

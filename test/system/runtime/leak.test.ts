@@ -37,7 +37,7 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
     await client.destroy('prod/canary', 'all')
   })
 
-  it('rows 44, 57: puts it into no refusal, whatever the place it strayed to', async () => {
+  it('rows 44, 57: puts it into no refusal, from any misplaced position', async () => {
     const token = site.token.reveal()
     const url = encodeURIComponent(stray)
     const header = stray.replace(/[^\x20-\x7e]/g, '')

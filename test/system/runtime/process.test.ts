@@ -224,7 +224,7 @@ describe.each(LOCAL)('on %s', (runtime) => {
     socket.destroy()
   })
 
-  it('goes on serving when whatever reads its output has gone', async () => {
+  it('keeps serving after the reader of its output has exited', async () => {
     const command = { bun: 'bun worker/bun.ts', node: 'node worker/node.ts', deno: 'deno run -q -A worker/deno.ts' }
     const env = { ...cleanEnvironment(), ...settingsOf(site), POSTERN_DEBUG: 'true' }
     const child = spawn(command[runtime], {

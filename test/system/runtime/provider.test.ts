@@ -1,4 +1,4 @@
-/** Postern keeps the HTTP contract of providers itself: one can stand in front of another. */
+/** Postern keeps the HTTP contract of providers itself: one server can be the provider of another. */
 import { afterAll } from 'vitest'
 import { HttpProvider } from '../../../core/providers/http/provider.ts'
 import { Redacted } from '../../../core/redacted.ts'

@@ -1,4 +1,4 @@
-/** A primary that dies under load: nobody notices but the log, and recovery returns to it. */
+/** A primary that dies under load: clients notice nothing, the log records it, and reads return to it after recovery. */
 import process from 'node:process'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Client, connect } from '../../../core/client/client.ts'
@@ -108,7 +108,7 @@ describe.each(['bun', 'workerd'] as const)('on %s', (runtime) => {
     expect(items.map(({ id }) => id)).toEqual(['hashicorp', 'http'])
     const metrics = await (await fetch(`${server.endpoint}/metrics`)).text()
     expect(metrics).toContain('# TYPE postern_provider_request_seconds histogram')
-    // What waits in vaults is known to a process that has them, and of one vault to who may ask it.
+    // A process knows the pending work of all its vaults; a caller sees that of one vault, with the right to.
     expect(/^postern_rotation_due 0$/m.test(metrics)).toBe(runtime !== 'workerd')
     const headers = { Authorization: `Bearer ${site.token.reveal()}` }
     const own = await fetch(`${server.endpoint}/v1/vaults/${site.vault}/metrics`, { headers })

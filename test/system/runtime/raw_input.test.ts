@@ -89,7 +89,7 @@ describe.each(SERVERS)('on %s', (runtime) => {
     expect((await client.get('a')).value.reveal()).toBe('a')
     const { root, expectedRoot, bodies } = await wholeLog(client)
     expect(root).toBe(expectedRoot)
-    // What came in a header is in there, and neither ends a line nor moves a cursor.
+    // The header is in the log, and neither ends a line nor moves a cursor.
     expect(bodies.filter((body) => /[\p{Cc}\p{Zl}\p{Zp}]|\\u00/u.test(body))).toEqual([])
     expect(leaks(server.output().replaceAll(/^.*\[wrangler:info\].*$/gm, ''), [secret, site.token.reveal()])).toEqual(
       [],
@@ -140,9 +140,9 @@ describe.each(SERVERS)('on %s', (runtime) => {
   })
 })
 
-/** What is wrong with what came back, whatever was sent. */
+/** The flaw of an answer to any input, or `null`. */
 function wrongWith({ statuses, text }: RawAnswer, runtime: Served): string[] {
-  // The two that a parser has for what it does not do are no failure of ours. Those of workerd's parser, which answers 500 to
+  // The two statuses of a parser for unsupported requests are not failures of Postern. Those of workerd's parser, which answers 500 to
   // what it cannot read, are not either: they have no id.
   const failures = statuses.filter((status) => status >= 500 && ![501, 503, 505].includes(status))
   if (isWorkerd(runtime) && !/^Request-Id: /im.test(text)) failures.length = 0
@@ -151,7 +151,7 @@ function wrongWith({ statuses, text }: RawAnswer, runtime: Served): string[] {
     !/"code":"(?:bad_request|unauthenticated|denied|not_found|conflict|throttled|unavailable)"/.test(text)
   return [
     ...failures.map((status) => `answer is ${status}`),
-    ...(ours ? ['a problem without a code of ours'] : []),
+    ...(ours ? ['a problem without a known code'] : []),
     ...(leaks(text, [secret, stray]).length > 0 ? ['what it must not say'] : []),
     ...(/^X-Evil/im.test(text) ? ['a header of the client'] : []),
   ]

@@ -1,4 +1,4 @@
-/** A disk that takes no writes: at the start, and from some moment on. Nothing is released; what was there stays. */
+/** A disk that takes no writes: at the start, and from some moment on. Nothing is released; existing data stays. */
 import { spawnSync } from 'node:child_process'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Client, connect } from '../../../core/client/client.ts'

@@ -12,7 +12,7 @@ import { makeSite, type Server, type Site, startEmpty, ticketFor } from './serve
 const ROOT = join(import.meta.dirname, '../../..')
 const read = (page: string) => readFileSync(join(ROOT, page), 'utf8')
 const QUICK_START = 'docs/start/quick-start.md'
-/** The tours that begin with the token of an administrator, on whatever server the quick start left behind. */
+/** The tours that begin with the token of an administrator, on the server that the quick start left behind. */
 const TOURS = ['docs/concepts/access.md', 'docs/how-to/rotation.md']
 const TOOLS = ['bash', 'curl', 'sed'].map((name) => program(name))
 
@@ -80,13 +80,13 @@ describe('the tour', needs(...TOOLS), () => {
   it.each([
     { page: 'README.md', steps: 5, typed: ['correct horse'] },
     { page: QUICK_START, steps: 18, typed: ['correct horse', 'battery staple', 'too late'] },
-  ])('of $page does what the page shows', async ({ page, steps: expected, typed }) => {
+  ])('on $page does what the page shows', async ({ page, steps: expected, typed }) => {
     const steps = tourOf(read(page))
     expect(steps).toHaveLength(expected)
     compare(steps, run(page, steps, [(await ticketFor(site)).reveal(), ...typed]))
   })
 
-  it('of each page works after those of the others, and once more', async () => {
+  it('on each page works after those of the other pages, and a second time', async () => {
     const begin = [...tourOf(read(QUICK_START)), { command: 'printf %s "$TOKEN"', output: '' }]
     const typed = ['correct horse', 'battery staple', 'too late']
     const token = { TOKEN: run(QUICK_START, begin, [(await ticketFor(site)).reveal(), ...typed]).at(-1)! }

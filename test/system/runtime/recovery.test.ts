@@ -125,7 +125,7 @@ async function ticketKey(rootKey: string): Promise<Uint8Array> {
 const inFolder = (name: string) => readFileSync(join(folder, name), 'utf8')
 
 describe('the drill', needs(...TOOLS), () => {
-  it('of a lost token', async () => {
+  it('replaces a lost token', async () => {
     const { server, admin } = await begin()
     await drill('Lost administrator token', server)
     expect(statSync(join(folder, 'ticket')).mode & 0o077).toBe(0)
@@ -140,7 +140,7 @@ describe('the drill', needs(...TOOLS), () => {
     expect(leaks(printed, [inFolder('ticket').trim(), tokenIn().reveal()])).toEqual([])
   })
 
-  it('of a lost root key, which nothing but a copy of it brings back', async () => {
+  it('needs a copy of a lost root key', async () => {
     const { server } = await begin()
     await server.stop()
     rmSync(join(site.data, 'root.key'))
@@ -152,7 +152,7 @@ describe('the drill', needs(...TOOLS), () => {
     expect((await clientOf(again, site.token).get('prod/db')).value.reveal()).toBe('canary-of-a-drill')
   })
 
-  it('of a lost second factor, where the settings demand one', async () => {
+  it('removes a lost second factor where the settings demand one', async () => {
     const { server: open } = await begin()
     const enrolled = await signIn({ endpoint: open.endpoint, vault: 'default', token: site.token })
     const { uri } = await enrolled.client.enrolTotp()
@@ -171,7 +171,7 @@ describe('the drill', needs(...TOOLS), () => {
     expect(await lastRecovery(client)).toMatchObject({ facts: { factorsOf: 'admin' } })
   })
 
-  it('of approvers that are all gone', async () => {
+  it('lifts approvals when all approvers are gone', async () => {
     const { server, admin } = await begin()
     await admin.putPrincipal('ann', { kind: 'user' })
     const approvals = { required: 1, from: ['ann'], withinSeconds: 600 }
@@ -188,7 +188,7 @@ describe('the drill', needs(...TOOLS), () => {
     await expect(admin.putPrincipal('eve', { kind: 'user' })).rejects.toMatchObject({ code: 'approval_required' })
   })
 
-  it('of a clock that was far ahead', async () => {
+  it('works after a clock that was far ahead', async () => {
     const { server } = await begin()
     await server.stop()
     const monthMs = 30 * 86_400_000
@@ -199,7 +199,7 @@ describe('the drill', needs(...TOOLS), () => {
     const again = await start()
     await expect.poll(() => again.output()).toContain('"clock_behind"')
     const rootKey = readFileSync(join(site.data, 'root.key'), 'utf8').trim()
-    const asked = { purpose: 'recover', reason: 'Of now', removeFactors: null, withoutApprovals: null } as const
+    const asked = { purpose: 'recover', reason: 'A fresh drill', removeFactors: null, withoutApprovals: null } as const
     const late = mintTicket('default', await ticketKey(rootKey), asked, Date.now())
     await expect(clientOf(again, late).whoami()).rejects.toMatchObject({ detail: { reason: 'ticket_late' } })
     process.env.VAULT_TIME = new Date(Date.now() + monthMs).toISOString()
@@ -220,7 +220,7 @@ describe('the drill', needs(...TOOLS), () => {
         sql.close()
       },
     ],
-  ])('of what is restored: %s', async (_, damage) => {
+  ])('reports damage in a restore: %s', async (_, damage) => {
     const { server } = await begin()
     await backUp()
     await server.stop()

@@ -59,7 +59,7 @@ async function start(runtime: keyof typeof COMMANDS, environment: Record<string,
 const write = (name: string, content: string | Uint8Array) => writeFileSync(join(folder, name), content)
 const utf16 = (text: string) => Buffer.from(`\ufeff${text}`, 'utf16le')
 
-/** What is laid into the folder, what the environment has, and the source that the message names. */
+/** The files in the folder, the environment, and the source that the message names. */
 type Hint = [title: string, lay: () => void, environment: Record<string, string>, named: string | RegExp]
 const HINTS: Hint[] = [
   ['an empty variable', () => {}, { POSTERN_ROOT_KEY: '' }, 'POSTERN_ROOT_KEY is empty in the environment'],
@@ -97,13 +97,13 @@ const HINTS: Hint[] = [
     {},
     'secrets/postern_app_name, line 1: Is not UTF-8',
   ],
+  ['a missing secrets folder', () => {}, { POSTERN_SECRETS_DIR: '/nope' }, 'POSTERN_SECRETS_DIR: Must be a folder'],
   [
-    'a secrets folder that is not there',
-    () => {},
-    { POSTERN_SECRETS_DIR: '/nope' },
+    'a missing secrets folder, named in .env',
+    () => write('.env', 'POSTERN_SECRETS_DIR=nope'),
+    {},
     'POSTERN_SECRETS_DIR: Must be a folder',
   ],
-  ['the same in .env', () => write('.env', 'POSTERN_SECRETS_DIR=nope'), {}, 'POSTERN_SECRETS_DIR: Must be a folder'],
   [
     'a file in its place',
     () => write('one', KEY),
@@ -112,7 +112,7 @@ const HINTS: Hint[] = [
   ],
   ['an empty name of it', () => {}, { POSTERN_SECRETS_DIR: '' }, 'POSTERN_SECRETS_DIR is empty'],
   ['an empty name of the data folder', () => {}, { POSTERN_DATA: '' }, 'POSTERN_DATA is empty in the environment'],
-  ['the same in a file', () => write('secrets/POSTERN_DATA', '\n'), {}, 'POSTERN_DATA is empty in secrets'],
+  ['an empty setting in a file', () => write('secrets/POSTERN_DATA', '\n'), {}, 'POSTERN_DATA is empty in secrets'],
   ['a former root key', () => {}, { POSTERN_FORMER_ROOT_KEYS: KEY }, 'POSTERN_FORMER_ROOT_KEYS is set'],
   [
     'a former root key beside the data',
@@ -122,8 +122,8 @@ const HINTS: Hint[] = [
   ],
 ]
 
-/** What the runtimes' own ways to read files and `.env` could make different. */
-const BY_RUNTIME = ['an empty value in .env', '.env as UTF-16', 'an empty file', 'a secrets folder that is not there']
+/** Cases in which the runtimes' own readers of files and `.env` might differ. */
+const BY_RUNTIME = ['an empty value in .env', '.env as UTF-16', 'an empty file', 'a missing secrets folder']
 
 describe.each(['bun', 'deno', 'node'] as const)('on %s', (runtime) => {
   const hints = HINTS.filter(([title]) => runtime === 'node' || BY_RUNTIME.includes(title))
@@ -177,9 +177,9 @@ describe.each(['bun', 'deno', 'node'] as const)('on %s', (runtime) => {
 it.each<[string, Record<string, string>]>([
   ['a provider that is not configured', { POSTERN_PROVIDERS__PRIMARY_PROVIDER: 'aws' }],
   ['a provider that is half configured', { POSTERN_PROVIDERS__AWS_REGION: 'eu-central-1' }],
-  ['a backup folder that is not there', { POSTERN_BACKUP__FOLDER: '/nope' }],
-  ['an anchor that is not there', { POSTERN_AUDIT__ANCHOR: '/nope' }],
-  ['a certificate that is not there', { POSTERN_TLS__CERT_FILE: '/nope', POSTERN_TLS__KEY_FILE: '/nope' }],
+  ['a missing backup folder', { POSTERN_BACKUP__FOLDER: '/nope' }],
+  ['a missing anchor', { POSTERN_AUDIT__ANCHOR: '/nope' }],
+  ['a missing certificate', { POSTERN_TLS__CERT_FILE: '/nope', POSTERN_TLS__KEY_FILE: '/nope' }],
 ])('row 62: makes no root key for a start that fails over %s', async (_, environment) => {
   expect(await start('node', environment)).not.toContain('listens on')
   expect(existsSync(join(folder, 'data/root.key'))).toBe(false)

@@ -178,7 +178,7 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
     expect(other && 'secret' in other && other.secret.value.reveal()).toBe('two')
   })
 
-  it('row 12: refuses bad requests by the field, and goes on', async () => {
+  it('row 12: refuses bad requests by field, and keeps serving', async () => {
     const json = { 'Content-Type': 'application/json' }
     const put = (body: BodyInit, headers: Record<string, string> = json) =>
       send('/v1/vaults/default/secrets/bad', { method: 'PUT', body, headers })

@@ -101,14 +101,14 @@ export function startEmpty(runtime: Runtime, site: Site, extra: Record<string, s
   return launch(command!, args, { ...settingsOf(site), ...extra })
 }
 
-/** What a process is told of its site. */
+/** The environment of a process for its site. */
 export function settingsOf(site: Site): Record<string, string> {
   // A folder that has no secrets.
   const local = { POSTERN_DATA: site.data, POSTERN_PORT: '0', POSTERN_SECRETS_DIR: import.meta.dirname }
   return { ...local, ...secretsOf(site) }
 }
 
-/** What every server is told of its site. */
+/** The settings of every server for its site. */
 export function secretsOf({ rootKey }: Site): Record<string, string> {
   return { POSTERN_ENVIRONMENT: 'test', ...(rootKey !== '' && { POSTERN_ROOT_KEY: rootKey }) }
 }

@@ -1,5 +1,5 @@
 /**
- * Clients that send or read a byte now and then, or nothing any more: they hold their own connection, and nobody else's
+ * Clients that send or read a byte now and then, or fall silent: they hold only their own connection, and delay no other
  * answer.
  *
  * @module
@@ -99,7 +99,7 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
     const waited = inFull(limit ?? 5000, 2000)
     await serveMeanwhile(sleep(waited))
     const open = SLOW - closed
-    // What never said anything costs a socket, and no more.
+    // A silent client costs only a socket.
     if (limit !== null && waited === limit)
       expect(sockets.filter((_, i) => i % 2 === 0).every((one) => one.closed)).toBe(true)
     for (const socket of sockets) socket.destroy()

@@ -41,16 +41,16 @@ describe('the comparison of answers with the log', () => {
       { lost: 0, duplicated: 0 },
     ],
     ['an entry more than an answer says', [answer(0, 'a', 2)], seen('a', 'a', 'a'), { lost: 0, duplicated: 1 }],
-    ['an entry that is not there', [answer(0, 'a'), answer(1, 'b')], seen('a'), { lost: 1, duplicated: 0 }],
+    ['a missing entry', [answer(0, 'a'), answer(1, 'b')], seen('a'), { lost: 1, duplicated: 0 }],
     ['an entry of another request', [answer(0, 'b')], seen('a'), { lost: 1, duplicated: 1 }],
-    ['an entry that is there twice', [answer(0, 'a')], seen('a', 'a'), { lost: 0, duplicated: 1 }],
+    ['a duplicated entry', [answer(0, 'a')], seen('a', 'a'), { lost: 0, duplicated: 1 }],
     ['an entry that two answers name', [answer(0, 'a'), answer(0, 'a')], seen('a'), { lost: 0, duplicated: 1 }],
-    ['an entry of a request that nobody was answered', [], seen('a'), { lost: 0, duplicated: 1 }],
+    ['an entry of a request without an answer', [], seen('a'), { lost: 0, duplicated: 1 }],
   ])('finds %s', (_, recorded, log, expected) => {
     expect(compare(recorded, [], log)).toEqual({ ...expected, unanswered: 0 })
   })
 
-  it('tells entries of requests that were late from those that are there twice', () => {
+  it('distinguishes entries of late requests from duplicated entries', () => {
     const late = [
       { requestId: 'a', reads: 1 },
       { requestId: 'b', reads: 2 },
@@ -58,7 +58,7 @@ describe('the comparison of answers with the log', () => {
     ]
     const log = seen('a', 'b', 'b', 'c')
     expect(compare([answer(3, 'c')], late, log)).toEqual({ lost: 0, duplicated: 0, unanswered: 3 })
-    // One more than it can have made, and one of nobody.
+    // One more than it can have made, and one without a request.
     expect(compare([], late, seen('a', 'a', 'd'))).toEqual({ lost: 0, duplicated: 2, unanswered: 1 })
   })
 
@@ -142,7 +142,7 @@ describe('memory', () => {
     expect(isFlat(at(-50, -10))).toBe(true)
   })
 
-  it('is not when it goes on as it began', () => {
+  it('is not flat when it keeps growing', () => {
     expect(isFlat(at(300, 299))).toBe(false)
     expect(isFlat(at(0, 20))).toBe(false)
   })

@@ -16,7 +16,7 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
   const vaultOf = (vault: string) => ({ vault, rootKey: site.rootKey })
   const recovery = (vault: string, more = {}) => ticketFor(vaultOf(vault), { ...RECOVERY, ...more })
 
-  /** Sends a credential, and returns what comes of it. */
+  /** Sends a credential, and returns the outcome. */
   async function send(path: string, text: string, init: RequestInit = {}) {
     const headers = { Authorization: `Bearer ${text}`, ...init.headers }
     const response = await fetch(`${server.endpoint}/v1/vaults/${path}`, { method: 'POST', ...init, headers })

@@ -23,7 +23,7 @@ afterEach(async () => {
 })
 
 describe.each(['bun', 'deno', 'node'] as const)('on %s', (runtime) => {
-  it('row 64: acknowledges nothing in a folder that was moved away, says so once, and goes on when it is back', async () => {
+  it('row 64: acknowledges nothing in a folder that was moved away, reports it once, and continues when it is back', async () => {
     server = await startServer(runtime, site)
     const { endpoint, output } = server
     const client = connect({ endpoint, vault: site.vault, token: site.token })

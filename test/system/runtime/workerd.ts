@@ -1,6 +1,6 @@
 /**
  * The Worker as it would be deployed, in workerd alone: what Cloudflare runs Workers in. `wrangler dev` puts two proxies in
- * front of it, which cost many times what it does, and now and then lose a request: whoever measures that measures them.
+ * front of it, which cost many times as much and sometimes lose a request, so a measurement would measure the proxies.
  *
  * @module
  */
@@ -21,7 +21,7 @@ import {
 
 const ROOT = resolve(import.meta.dirname, '../../..')
 
-/** Builds what a runtime needs before it can be started, so that the building is no part of the start. */
+/** Builds what a runtime needs to start, so that the build does not count as part of the start. */
 export function buildAlone(runtime: Runtime, site: Site): void {
   if (runtime === 'bun') buildIn(site)
   if (runtime === 'workerd') bundleIn(site)
@@ -62,7 +62,7 @@ function bundleIn({ data }: Site): string {
   return bundle
 }
 
-/** As `wrangler.toml` has it, but for the assets: see workerd.capnp. */
+/** The configuration of `wrangler.toml`, except the assets: see workerd.capnp. */
 function configOf(settings: Record<string, string>, objects: string): string {
   const wrangler = readFileSync(join(ROOT, 'wrangler.toml'), 'utf8')
   const [date, flags] = ['date', 'flags'].map(

@@ -58,7 +58,7 @@ async function make(checkout: string): Promise<Written> {
   const data = mkdtempSync(join(tmpdir(), 'postern-upgrade-'))
   const env = { PATH: process.env.PATH, POSTERN_ROOT_KEY: ROOT_KEY, POSTERN_SECRETS_DIR: import.meta.dirname }
   const run = { cwd: checkout, env, encoding: 'utf8' } as const
-  // A token before 0.2, which the server is told of; else a ticket.
+  // Before 0.2 a configured token, since then a ticket.
   const isTicket = existsSync(join(checkout, 'cli/mint.ts'))
   const command = isTicket ? ['cli/mint.ts', 'default'] : ['cli/keygen.ts', 'token', 'default']
   const made = execFileSync(process.execPath, command, run).trim()
@@ -128,7 +128,7 @@ async function fillRelease(endpoint: string, token: string, anchor: string): Pro
   await admin.putRotation('prod/turns', { rotateEvery: 'P90D', target, generate: { kind: 'uuid' } })
   await admin.putPolicy({ notify: 'h', secretComplexity: { resources: ['strong/**'], minLength: 12 } })
   const file = join(anchor, 'default.checkpoint')
-  // Its rounds are a second apart: after some, all that was written is anchored.
+  // Its rounds are a second apart: after some, all writes are anchored.
   await sleep(6000)
   return {
     user: user.reveal(),
@@ -163,7 +163,7 @@ async function fill(vault: string, token: string) {
   const rule = { effect: 'permit', principal: 'web', actions: ['read'], resource: 'open/**' }
   await must('PUT', 'rules/web', rule)
   const reader = JSON.parse(await must('POST', 'tokens', { principal: 'web' })).token
-  // What came later, where it is there already.
+  // Later features, if the version has them.
   const hasTerms = (await ask('POST', 'keys')).ok
   if (hasTerms) await must('PUT', 'secrets/prod/later', { value: 'canary-upgrade-five' })
   await ask('POST', 'sessions', {})

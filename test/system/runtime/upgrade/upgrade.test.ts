@@ -65,49 +65,46 @@ describe('a store of an earlier schema', () => {
     migrate(sql, 0)
     const [row] = sql.all<{ newest: number }>('SELECT MAX(number) AS newest FROM migration')
     const earlier = Array.from({ length: row!.newest - OLDEST }, (_, i) => OLDEST + i)
-    // Of the newest there may be one: it is made before the next migration is added.
+    // The newest may have one: it is made before the next migration is added.
     expect(schemas.filter((schema) => schema < row!.newest)).toEqual(earlier)
   })
 
-  it.each(schemas)(
-    'number %s is opened: secrets, rules, tokens and the log are as they were, and go on',
-    async (schema) => {
-      const { written, site, db } = lay(schema)
-      const before = db.prepare('SELECT COUNT(*) AS count, MAX(number) AS schema FROM entry, migration').get()!
-      expect(before.schema).toBe(schema)
-      db.close()
-      server = await startServer('node', site)
-      const client = connect({ endpoint: server.endpoint, vault: 'default', token: site.token })
-      for (const [name, values] of Object.entries(written.secrets)) {
-        for (const [i, value] of values.entries()) {
-          expect((await client.get(name, { version: i + 1 })).value.reveal()).toBe(value)
-        }
+  it.each(schemas)('number %s opens: secrets, rules, tokens and the log are unchanged, and work', async (schema) => {
+    const { written, site, db } = lay(schema)
+    const before = db.prepare('SELECT COUNT(*) AS count, MAX(number) AS schema FROM entry, migration').get()!
+    expect(before.schema).toBe(schema)
+    db.close()
+    server = await startServer('node', site)
+    const client = connect({ endpoint: server.endpoint, vault: 'default', token: site.token })
+    for (const [name, values] of Object.entries(written.secrets)) {
+      for (const [i, value] of values.entries()) {
+        expect((await client.get(name, { version: i + 1 })).value.reveal()).toBe(value)
       }
-      await expect(client.get('prod/gone')).rejects.toMatchObject({ code: 'not_found' })
-      await client.restore('prod/gone')
-      expect((await client.get('prod/gone')).value.reveal()).toBe(written.deleted)
-      const reader = connect({ endpoint: server.endpoint, vault: 'default', token: new Redacted(written.reader) })
-      expect((await reader.get('open/motd')).value.reveal()).toBe(written.secrets['open/motd']![0])
-      await expect(reader.get('prod/db')).rejects.toMatchObject({ code: 'denied' })
-      await client.put('prod/db', new Redacted('canary-upgrade-after'), { expect: 2 })
+    }
+    await expect(client.get('prod/gone')).rejects.toMatchObject({ code: 'not_found' })
+    await client.restore('prod/gone')
+    expect((await client.get('prod/gone')).value.reveal()).toBe(written.deleted)
+    const reader = connect({ endpoint: server.endpoint, vault: 'default', token: new Redacted(written.reader) })
+    expect((await reader.get('open/motd')).value.reveal()).toBe(written.secrets['open/motd']![0])
+    await expect(reader.get('prod/db')).rejects.toMatchObject({ code: 'denied' })
+    await client.put('prod/db', new Redacted('canary-upgrade-after'), { expect: 2 })
 
-      expect((await client.auditKey()).split('\n')).toContain(written.verifierKey)
-      const seen = parseCheckpoint(parseNote(written.checkpoint, 'checkpoint').text)
-      const log = await wholeLog(client)
-      expect(log.root).toBe(log.expectedRoot)
-      const { hashes } = await client.consistency(seen.size, log.entries.length)
-      const now = { size: log.entries.length, root: parseBase64(log.root) as Hash }
-      expect(
-        verifyConsistency(
-          hashes.map((hash) => parseBase64(hash) as Hash),
-          seen,
-          now,
-        ),
-      ).toBe(true)
-    },
-  )
+    expect((await client.auditKey()).split('\n')).toContain(written.verifierKey)
+    const seen = parseCheckpoint(parseNote(written.checkpoint, 'checkpoint').text)
+    const log = await wholeLog(client)
+    expect(log.root).toBe(log.expectedRoot)
+    const { hashes } = await client.consistency(seen.size, log.entries.length)
+    const now = { size: log.entries.length, root: parseBase64(log.root) as Hash }
+    expect(
+      verifyConsistency(
+        hashes.map((hash) => parseBase64(hash) as Hash),
+        seen,
+        now,
+      ),
+    ).toBe(true)
+  })
 
-  it('row 64: of 0.1 brings its factors, approvals, chains, hooks, rotations and policy, and is in the list of vaults', async () => {
+  it('row 64: keeps the factors, approvals, chains, hooks, rotations and policy of 0.1, and joins the list of vaults', async () => {
     const { written, site, db } = lay(RELEASED)
     db.close()
     const { user, totp, recoveryCodes, anchored } = written.release!
@@ -140,7 +137,7 @@ describe('a store of an earlier schema', () => {
     expect(existsSync(join(data, 'default.sqlite'))).toBe(false)
   })
 
-  it('row 64: of 0.1 is restored from its backup: the file as it was, and the checkpoint of its log', async () => {
+  it('row 64: restores from a backup of 0.1: the unchanged file, and the checkpoint of its log', async () => {
     const { written, site, db } = lay(RELEASED)
     db.close()
     const size = Number(written.release!.anchored.split('\n')[1])
@@ -158,7 +155,7 @@ describe('a store of an earlier schema', () => {
     expect((await client.get('prod/db')).value.reveal()).toBe('canary-upgrade-two')
   })
 
-  it('of a newer schema is refused in words, and stays as it is', async () => {
+  it('refuses a newer schema with a message, and leaves it unchanged', async () => {
     const { site, db } = lay(schemas.at(-1)!)
     db.exec('INSERT INTO migration VALUES (1000, 0)')
     const rows = () => db.prepare('SELECT number FROM migration').all()
