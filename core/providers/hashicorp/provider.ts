@@ -5,10 +5,7 @@
  */
 import * as z from 'zod/mini'
 import type { Bytes } from '../../bytes.ts'
-import type { Received } from '../../http/send.ts'
 import type { Redacted } from '../../redacted.ts'
-import type { ReportEvent } from '../condition.ts'
-import type { RenewedCredentials } from '../credentials.ts'
 import {
   type Provider,
   ProviderFailure,
@@ -22,24 +19,16 @@ import {
   malformed,
   type ProviderOptions,
   readAnswer,
-  readSource,
   resolvesWhenServed,
   UNVERSIONED,
 } from '../request.ts'
 import { look } from '../shape.ts'
 import { checkStoreName } from '../store_names.ts'
-import {
-  type HashicorpAddress,
-  type HashicorpCall,
-  type HashicorpRequest,
-  HIDDEN_MOUNT,
-  hashicorpCaller,
-  NO_MOUNT,
-  parseMount,
-} from './api.ts'
+import { type HashicorpAddress, parseMount } from './api.ts'
 import { KvEngine, type KvVersion } from './engine.ts'
 import { dataOf, type Fields, secretOf } from './fields.ts'
-import { type HashicorpCredentials, type HashicorpToken, hashicorpToken, refusedWith } from './token.ts'
+import { HashicorpSession } from './session.ts'
+import type { HashicorpCredentials } from './token.ts'
 import { walk } from './walk.ts'
 
 /** A mount of the KV secrets engine, and the credentials for it. */
@@ -71,85 +60,39 @@ const Keys = z.object({ data: z.object({ keys: z.array(z.string()) }) })
 export class HashicorpProvider implements Provider {
   readonly kind = 'hashicorp'
   readonly keep?: NonNullable<Provider['keep']>
-  readonly #call: HashicorpCall
-  readonly #credentials: RenewedCredentials<HashicorpToken>
+  readonly #session: HashicorpSession
   readonly #mount: string
   readonly #engine: KvEngine
   readonly #healthName: string
   readonly #now: () => number
-  readonly #report: ReportEvent | undefined
-  #isMountTold = false
 
   /** @throws {PosternError} `bad_request` for a configuration that cannot work. */
   constructor(config: HashicorpConfig, options: ProviderOptions = {}) {
     const { kvVersion, credentials } = config
-    this.#call = hashicorpCaller(config, options)
-    this.#credentials = hashicorpToken(credentials, this.#call, options)
+    this.#session = new HashicorpSession(config, credentials, options)
     this.#mount = parseMount(config.mount, 'mount')
     this.#healthName = config.healthName ?? HEALTH_NAME
     this.#now = options.now ?? Date.now
-    this.#report = options.report
     const look = (signal: AbortSignal) => this.#lookAtMount(signal)
     this.#engine = new KvEngine({ configured: kvVersion, look, now: this.#now, report: options.report })
     // A token of an issuer logs in again at any time.
     if (credentials.kind === 'jwt') return
     const kept = credentials.kind === 'token' ? 'given' : 'held'
-    this.keep = ({ signal }) => this.#credentials.keep(signal, kept)
+    this.keep = ({ signal }) => this.#session.keep(signal, kept)
   }
 
   async health({ signal }: { signal: AbortSignal }): Promise<void> {
     await resolvesWhenServed(this.get(this.#healthName, { signal }))
   }
 
-  #sendWithToken(asked: Omit<HashicorpRequest, 'token'>): Promise<Received> {
-    return this.#credentials.use(asked.signal, async ({ token }) => {
-      try {
-        return await this.#call({ ...asked, token })
-      } catch (error) {
-        const failure = failureOf(error)
-        this.#tellOfMount(failure.code)
-        throw failure.kind === 'denied' ? await refusedWith(token, this.#call, asked.signal) : failure
-      }
-    })
-  }
-
-  async #request<T extends z.ZodMiniType>(asked: Omit<HashicorpRequest, 'token'>, schema: T): Promise<z.output<T>> {
-    const received = await this.#sendWithToken(asked)
-    const answer = readAnswer(received.body, schema)
-    if (answer === null) throw malformed(received)
-    return answer
-  }
-
-  /** Requests the fields of a secret, which are passed on unchanged, and the metadata beside them. */
-  async #requestFields<T extends z.ZodMiniType>(
-    asked: Omit<HashicorpRequest, 'token'>,
-    pointer: string,
-    schema: T,
-  ): Promise<{ fields: Fields; answer: z.output<T> }> {
-    const received = await this.#sendWithToken(asked)
-    const source = readSource(received.body)
-    const value = source?.at(pointer)
-    const { data: answer } = schema.safeParse(source?.parsed)
-    if (!source || value?.kind !== 'object' || answer === undefined) throw malformed(received)
-    return { fields: { source, value }, answer }
-  }
-
   /** Detects the mounted engine. */
   async #lookAtMount(signal: AbortSignal): Promise<KvVersion> {
-    const { data } = await this.#request(
+    const { data } = await this.#session.request(
       { path: `sys/internal/ui/mounts/${this.#mount}/${this.#healthName}`, signal },
       Mount,
     )
     if (data.type !== 'kv' && data.type !== 'generic') throw new ProviderFailure('invalid', { code: 'Mount' })
     return data.options?.version === '2' ? 2 : 1
-  }
-
-  /** Reports a missing mount to the operator, once. */
-  #tellOfMount(code: string | null): void {
-    if (this.#isMountTold || (code !== NO_MOUNT && code !== HIDDEN_MOUNT)) return
-    this.#isMountTold = true
-    const setting = 'POSTERN_PROVIDERS__HASHICORP_MOUNT'
-    this.#report?.('warn', 'provider_misconfigured', { provider: 'hashicorp', code, setting })
   }
 
   #pathOf(name: string, part: 'data' | 'metadata' | 'delete'): string {
@@ -169,7 +112,7 @@ export class HashicorpProvider implements Provider {
   async #getVersioned(name: string, asked: string | undefined, signal: AbortSignal): Promise<ProviderSecret> {
     if (asked !== undefined && !/^[1-9][0-9]{0,14}$/.test(asked)) throw new ProviderFailure('not_found')
     const path = this.#pathOf(name, 'data') + (asked === undefined ? '' : `?version=${asked}`)
-    const { fields, answer } = await this.#requestFields({ path, signal }, FIELDS_2, Read2)
+    const { fields, answer } = await this.#session.requestFields({ path, signal }, FIELDS_2, Read2)
     const { metadata } = answer.data
     const expiresAt = milliseconds(metadata.deletion_time)
     // On a live version this time is in the future; the server checks it by its own clock before us.
@@ -184,7 +127,7 @@ export class HashicorpProvider implements Provider {
 
   async #getUnversioned(name: string, asked: string | undefined, signal: AbortSignal): Promise<ProviderSecret> {
     if (asked !== undefined && asked !== UNVERSIONED) throw new ProviderFailure('not_found')
-    const { fields } = await this.#requestFields(
+    const { fields } = await this.#session.requestFields(
       { path: `${this.#mount}/${encode(name)}`, signal },
       FIELDS_1,
       z.unknown(),
@@ -199,7 +142,7 @@ export class HashicorpProvider implements Provider {
       const below = `${folder === '' ? '' : `/${encode(folder.slice(0, -1))}`}?list=true`
       const keys = this.#engine.read(signal, async (kv) => {
         const path = `${kv === 1 ? this.#mount : `${this.#mount}/metadata`}${below}`
-        return (await this.#request({ path, signal }, Keys)).data.keys
+        return (await this.#session.request({ path, signal }, Keys)).data.keys
       })
       return keys.catch(emptyWhenAbsent)
     }
@@ -222,7 +165,7 @@ export class HashicorpProvider implements Provider {
     const path = this.#pathOf(name, 'data')
     const present = cas === 0 ? null : await this.#presentAt(`${path}?version=${cas}`, FIELDS_2, options)
     const body = `{"options":{"cas":${cas}},"data":${dataOf(value, options, present)}}`
-    const received = await this.#sendWithToken({ method: 'POST', path, body, signal })
+    const received = await this.#session.send({ method: 'POST', path, body, signal })
     if (received.status === 204) throw this.#engine.strayed()
     const written = readAnswer(received.body, Written2)
     if (written === null) throw malformed(received)
@@ -236,18 +179,18 @@ export class HashicorpProvider implements Provider {
     const present = await this.#presentAt(path, FIELDS_1, options)
     if (expect !== undefined && expect !== (present === null ? 'absent' : UNVERSIONED))
       throw new ProviderFailure('conflict')
-    await this.#sendWithToken({ method: 'POST', path, body: dataOf(value, options, present), signal })
+    await this.#session.send({ method: 'POST', path, body: dataOf(value, options, present), signal })
     return { version: UNVERSIONED }
   }
 
   /** Reads the fields that a write would replace; `null` if there are none. */
   #presentAt(path: string, pointer: string, { signal, replace }: ProviderPutOptions): Promise<Fields | null> {
-    const read = this.#requestFields({ path, signal }, pointer, z.unknown()).then(({ fields }) => fields)
+    const read = this.#session.requestFields({ path, signal }, pointer, z.unknown()).then(({ fields }) => fields)
     return look(read, { replace })
   }
 
   #metadataOf(name: string, signal: AbortSignal) {
-    return this.#request({ path: this.#pathOf(name, 'metadata'), signal }, Metadata).then(({ data }) => data)
+    return this.#session.request({ path: this.#pathOf(name, 'metadata'), signal }, Metadata).then(({ data }) => data)
   }
 
   /** Returns the number that a write must follow, so that one of two concurrent writes fails. */
@@ -265,7 +208,7 @@ export class HashicorpProvider implements Provider {
 
   async #removeUnversioned(name: string, signal: AbortSignal): Promise<void> {
     await this.#getUnversioned(name, undefined, signal)
-    await this.#sendWithToken({ method: 'DELETE', path: `${this.#mount}/${encode(name)}`, signal })
+    await this.#session.send({ method: 'DELETE', path: `${this.#mount}/${encode(name)}`, signal })
   }
 
   async #removeVersions(name: string, signal: AbortSignal): Promise<void> {
@@ -274,7 +217,7 @@ export class HashicorpProvider implements Provider {
       .filter((number) => isLive(all[number]!, this.#now()))
       .map(Number)
     if (live.length === 0) throw new ProviderFailure('deleted')
-    await this.#sendWithToken({ method: 'POST', path: this.#pathOf(name, 'delete'), body: { versions: live }, signal })
+    await this.#session.send({ method: 'POST', path: this.#pathOf(name, 'delete'), body: { versions: live }, signal })
   }
 
   async versions(name: string, { signal }: { signal: AbortSignal }): Promise<ProviderVersion[]> {
