@@ -86,7 +86,7 @@ export function declaredSchema(applied: number): readonly SchemaObject[] {
 
 const declared = new Map<number, readonly SchemaObject[]>()
 
-/** Whether a store is a vault's already. It writes nothing. */
+/** Whether a store already holds a vault. It writes nothing. */
 export function isMigrated(sql: Sql): boolean {
   return sql.all("SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'migration'").length > 0
 }

@@ -23,7 +23,7 @@ export type Facts = Readonly<Record<string, unknown>>
 export type Outcome<T> = ({ value: T; actor?: Actor } | { reason: Reason; approval?: AskedApproval }) & {
   facts?: Facts
   unrecorded?: true
-  /** Set when this time it is more than {@link Operation.securityEvent} says. */
+  /** Set when this outcome is more severe than {@link Operation.securityEvent}. */
   securityEvent?: 'alert'
 }
 
@@ -67,11 +67,11 @@ export interface OperationContext extends Stores {
   source: string
   /** The time of the vault, in milliseconds since the Unix epoch: by it everything begins and ends that the vault keeps. */
   now: number
-  /** What the clock shows: for what others date, such as proofs and assertions. */
+  /** The reading of the clock, for what others date, such as proofs and assertions. */
   clock: number
 }
 
-/** What holds for the whole server: how long sessions last, and for what a second factor is needed. */
+/** Limits of the whole server: the lifetimes of sessions, and the uses of a second factor. */
 export interface VaultLimits {
   requireMfa: boolean
   requireMfaForAdmin: boolean
@@ -79,13 +79,13 @@ export interface VaultLimits {
   sessionIdleMs: number
 }
 
-/** One thing that a vault can be asked. Synchronous throughout: no other request comes between. */
+/** One operation of a vault. Synchronous throughout: no other request comes between. */
 export interface Operation<Input, Output> {
   /** The right it needs, on {@link Operation.resource}; `null` when `run` looks at rights itself. */
   action: Action | null
   /** A further right that an input needs on the same resource: `read`, where a stored value is opened for its caller. */
   also?: (input: Input) => Action | null
-  /** Set when it may be asked without a token: it is what makes a session. */
+  /** Set when it needs no token: it is what creates a session. */
   anonymous?: true
   /** The purpose of the ticket that the operation takes, in place of a token or session. */
   ticket?: Ticket['purpose']
@@ -103,9 +103,9 @@ export interface Operation<Input, Output> {
   /** Facts about the resource for the entry of any outcome. */
   resourceFacts?: (input: Input) => Facts
   /**
-   * What exactly is asked for, and in which state of things: what an approval is given for. `nothing` says that none is
-   * needed, ever or as things are, since it releases no value, or takes something away only. Where an approval is demanded of an operation
-   * that says neither, it is refused.
+   * The exact request and the state that it depends on: an approval is given for these. `nothing` when no approval is
+   * needed, ever or in this state, since the operation releases no value or only takes rights away. An operation
+   * without a binding is refused where a rule demands an approval.
    */
   approvalBinding?: ((context: OperationContext, input: Input) => Facts | 'nothing') | 'nothing'
   run: (context: OperationContext, input: Input) => Outcome<Output>

@@ -1,5 +1,5 @@
 /**
- * Everything that a vault can be asked, in one table.
+ * All operations of a vault, in one table.
  *
  * @module
  */
@@ -26,7 +26,7 @@ import * as secrets from './secrets/operations.ts'
 import * as policy from './secrets/value_policy_operations.ts'
 import { showStats } from './stats.ts'
 
-/** By the name that the log records. */
+/** The operations by the name that the log records. */
 export const OPERATIONS = {
   'secret.read': secrets.readSecret,
   'secret.prepare': secrets.prepareWrite,

@@ -1,5 +1,5 @@
 /**
- * What crosses between the edge and a vault: plain data, over an RPC or not.
+ * The calls between the edge and a vault: plain data, over an RPC or in one process.
  *
  * @module
  */
@@ -18,19 +18,19 @@ export interface Caller {
   credential: { kind: 'token' | 'session'; hash: Uint8Array; root?: string } | { kind: 'ticket'; ticket: Ticket } | null
   /** A DPoP proof that the edge checked, apart from its reuse. */
   proof: { jkt: string; id: string; expiresAt: number } | null
-  /** Set when the caller asks others to approve its request, and why; or names the request that they approved. */
+  /** Set when the caller wants approvals for its request, and why; or names the approved request. */
   approval?: { ask: string } | { id: string }
   requestId: string
   address: string | null
   agent: string | null
 }
 
-/** Whether a credential lets a vault come into being. */
+/** Whether a credential may create a vault. */
 export function isBootstrap(credential: Caller['credential']): boolean {
   return credential?.kind === 'ticket' && credential.ticket.purpose === 'bootstrap'
 }
 
-/** One question to a vault. Plain data: it crosses an RPC. */
+/** One call of an operation. Plain data: it crosses an RPC. */
 export interface Call {
   operation: OperationName
   caller: Caller
@@ -38,14 +38,14 @@ export interface Call {
   input: unknown
 }
 
-/** What the tightest rate limit leaves, for the client to see. */
+/** The state of the tightest rate limit, for the client. */
 export type Quota = Pick<RateLimitDecision, 'name' | 'limit' | 'remaining' | 'retryAfterMs'>
 
 /**
- * What a vault answers, with the index of the audit entry that records it.
+ * The answer to a call, with the index of the entry that records it.
  *
- * A refusal is a value here, not a throw: a throw inside a transaction would undo its own audit
- * entry, and a throw across Durable Object RPC loses its code. {@link unwrap} turns it into one.
+ * A refusal is a value here, not a throw: a throw inside a transaction would undo its own entry, and a throw across
+ * Durable Object RPC loses its code. {@link unwrap} turns it into one.
  */
 export type Answer<T = unknown> = { quota: Quota | null } & (
   | { ok: true; index: number | null; value: T }
@@ -69,12 +69,12 @@ export function unwrap<T>(answer: Answer<T>): Granted<T> {
   throw refusalOf(answer)
 }
 
-/** What heals by itself, and soon. */
+/** Refusals that pass by themselves, and soon. */
 const SOON: readonly Reason[] = ['storage', 'chain_changed', 'provider_unavailable', 'write_unknown']
 
 /** Makes the error of a refused answer. */
 export function refusalOf({ reason, index, quota, approval }: Answer & { ok: false }): PosternError {
-  // A 401 tells nothing more: an index would tell a locked or wrong code from an unknown token.
+  // A 401 holds no index: it would tell a locked or wrong code from an unknown token.
   const recorded = index !== null && reason !== 'unauthenticated'
   const throttled = reason === 'throttled' && quota !== null
   return refusal(reason, {

@@ -14,7 +14,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
   [
     // Facts about the vault as a whole, such as which root key seals it.
     'CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID',
-    // Who may be permitted something. Disabled, not deleted: the log still names them.
+    // Principals. They are disabled and never deleted: the log still names them.
     `CREATE TABLE principal (
       id TEXT PRIMARY KEY,
       kind TEXT NOT NULL CHECK (kind IN ('user', 'service')),
@@ -106,8 +106,8 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
     ) WITHOUT ROWID`,
     'CREATE INDEX session_by_principal ON session (principal)',
     'CREATE INDEX session_by_expiry ON session (expires_at)',
-    // A principal's TOTP secrets, sealed: one that counts, and one that waits to be confirmed by a code
-    // of it. id tells which one a code was checked against; last_step is the time step of the last taken.
+    // A principal's TOTP secrets, sealed: a confirmed one, and a pending one. id identifies the secret that a code was
+    // checked against; last_step is the time step of the last code taken.
     `CREATE TABLE totp (
       principal TEXT NOT NULL REFERENCES principal (id),
       id TEXT NOT NULL,
@@ -179,12 +179,12 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
     // The entries of a principal, for its own history.
     'ALTER TABLE entry ADD COLUMN principal TEXT',
     'CREATE INDEX entry_by_principal ON entry (principal, n) WHERE principal IS NOT NULL',
-    // Which entries are security events, from severity 1 (notice) on: they can be asked for alone.
+    // The entries that are security events, from severity 1 (notice) on: readers can filter by severity.
     'CREATE TABLE notable (n INTEGER PRIMARY KEY, severity INTEGER NOT NULL)',
   ],
   [
     'ALTER TABLE idempotency ADD COLUMN provided TEXT',
-    // Which providers keep the secrets of a pattern, each as the JSON that core/wire/index.ts defines.
+    // The providers of each pattern, as the JSON that core/wire/index.ts defines.
     `CREATE TABLE chain (
       id TEXT PRIMARY KEY,
       version INTEGER NOT NULL,
@@ -192,8 +192,8 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
       updated_at INTEGER NOT NULL,
       updated_by TEXT NOT NULL
     ) WITHOUT ROWID`,
-    // What providers answered (providers/cache.ts): a sealed value, or the failure that there is none. asked is
-    // the version that was asked for, '' for the current one; revision is the chain as it was.
+    // Answers of providers (chains/cache_store.ts): a sealed value, or an absence. asked is the requested version, ''
+    // for the current one; revision is the chain's at that time.
     `CREATE TABLE cached (
       name TEXT NOT NULL,
       asked TEXT NOT NULL,
@@ -251,8 +251,8 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
   [
     // The accessor of the API token that a token was made with: who could act through it (access/approval.ts).
     'ALTER TABLE token ADD COLUMN minted_with TEXT',
-    // Requests that others have to approve. hash is of body, which says exactly what is asked; hands are those who
-    // could be behind the requester, as JSON.
+    // Requests for approval. hash is of body, which holds the exact request; hands is the lineage of the requester, as
+    // JSON.
     `CREATE TABLE approval (
       id TEXT PRIMARY KEY,
       hash TEXT NOT NULL,
@@ -303,7 +303,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
       updated_at INTEGER NOT NULL,
       updated_by TEXT NOT NULL
     )`,
-    // Other servers that are told something, each with its sealed signing secret.
+    // Webhooks, each with its sealed signing secret.
     `CREATE TABLE hook (
       id TEXT PRIMARY KEY,
       url TEXT NOT NULL,
@@ -313,7 +313,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
       updated_at INTEGER NOT NULL,
       updated_by TEXT NOT NULL
     )`,
-    // What the policy's hook has to be told, until it took it.
+    // Notifications for the policy's webhook, until it took them.
     `CREATE TABLE notice (
       id INTEGER PRIMARY KEY,
       type TEXT NOT NULL,
@@ -361,8 +361,8 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
     'CREATE UNIQUE INDEX run_active ON run (secret) WHERE outcome IS NULL',
     'CREATE INDEX run_by_secret ON run (secret, id)',
     'CREATE INDEX run_by_next ON run (next_at) WHERE outcome IS NULL',
-    // Terms of the vault's key (crypto/keyring.ts). moved counts what was rewrapped to this term, failed what could not
-    // be; stage and cursor say how far that is. done_at: nothing is sealed under an older one any more.
+    // Terms of the vault's key (core/crypto/keyring.ts). moved counts the rows that were rewrapped to this term, failed
+    // those that could not be; stage and cursor hold the progress. done_at: no row is sealed under an older term since.
     `CREATE TABLE term (
       number INTEGER PRIMARY KEY,
       started_at INTEGER NOT NULL,
@@ -373,7 +373,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
       failed INTEGER NOT NULL,
       done_at INTEGER
     )`,
-    // As it was, with numbers for its rows: a move to another term goes through them in order.
+    // The same table, with numbers for its rows: a move to another term goes through them in order.
     'ALTER TABLE totp RENAME TO totp_before',
     `CREATE TABLE totp (
       principal TEXT NOT NULL REFERENCES principal (id),
@@ -402,7 +402,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
       `UPDATE ${table} SET root = (SELECT value FROM meta WHERE key = 'root')`,
     ]),
     "DELETE FROM meta WHERE key = 'root'",
-    // What the last round of a move could not move: rows of the tables that it goes through, by their stage.
+    // The rows that the last round of a move could not move, by their stage.
     'CREATE TABLE unmoved (stage INTEGER NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (stage, at)) WITHOUT ROWID',
   ],
   [
@@ -498,7 +498,7 @@ export const TABLES: Readonly<Record<string, TableKind>> = {
   vote: 'live',
   break_glass: 'live',
   used: 'live',
-  // One that was used would open the vault again.
+  // A used mark would open the vault again.
   ticket: 'live',
   attempt: 'live',
   run: 'live',
@@ -509,7 +509,7 @@ export const TABLES: Readonly<Record<string, TableKind>> = {
   cache_barrier: 'live',
   replication: 'live',
   notice: 'live',
-  // The mark of an anchor says that there was one.
+  // The mark of an anchor shows that there was one.
   delivery: 'live',
   // The log, and what points to its entries.
   entry: 'neither',

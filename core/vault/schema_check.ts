@@ -1,6 +1,6 @@
 /**
- * Whether a store has the schema that its migrations make, and nothing besides. A trigger that someone else put there
- * would change rows in our transactions, and stay through upgrades, copies and backups.
+ * Checks that a store has the schema that its migrations make, and nothing else. A foreign trigger would change rows in
+ * our transactions, and survive upgrades, copies and backups.
  *
  * @module
  */
@@ -44,7 +44,7 @@ export function schemaOf(sql: Sql): SchemaObject[] {
   return found.filter((one) => !isInternal(one))
 }
 
-/** What Durable Objects, and `wrangler dev`, keep beside our tables. */
+/** The prefixes of tables that Durable Objects and `wrangler dev` add. */
 const OF_THE_HOST = ['_cf_', '__miniflare_']
 
 /** A trigger or a view runs statements under any name; an index that SQLite made itself has no statement. */
@@ -76,7 +76,7 @@ export function digestOf(differences: readonly Difference[]): string {
   return base64url(sha256(utf8(JSON.stringify(sorted))) as Bytes)
 }
 
-/** What an operator reads: `trigger "upkeep" on "session" added`. */
+/** Describes a difference for an operator: `trigger "upkeep" on "session" added`. */
 export function describeDifference({ kind, type, name, table }: Difference): string {
   const short = (text: string) => JSON.stringify(printable(text.slice(0, 100)))
   return `${type} ${short(name)}${table === name ? '' : ` on ${short(table)}`} ${kind}`

@@ -21,7 +21,7 @@ export interface VaultStats {
   rewrap: number
   /** Principals that are locked somewhere. */
   locks: number
-  /** By provider: writes that have not arrived there, by names, and since when the oldest waits. */
+  /** By provider: the number of names whose writes have not arrived, and since when the oldest waits. */
   lags: readonly Lag[]
   /** Deliveries of the log: how many entries each target lacks, and since when it has been failing. */
   deliveries: readonly { kind: string; lag: number; failingSince: number | null }[]
@@ -49,7 +49,7 @@ export const showStats = operation({
   }),
 })
 
-/** What several vaults have together. */
+/** Adds up the numbers of several vaults. */
 export function totalStats(all: readonly VaultStats[]): VaultStats {
   const sum = (of: (gauges: VaultStats) => number) => all.reduce((total, gauges) => total + of(gauges), 0)
   return {

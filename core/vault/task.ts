@@ -17,15 +17,15 @@ export interface TaskContext extends Stores {
   now: number
 }
 
-/** One thing that a vault does by itself. Synchronous throughout: no request comes between. */
+/** One task of a vault. Synchronous throughout: no request comes between. */
 export interface Task<Input, Output> {
-  /** As of an operation. */
+  /** See {@link Operation.securityEvent}. */
   securityEvent?: true | 'alert'
-  /** What it is about, for the log: a secret's name, or a part of the vault. */
+  /** The resource, for the log: a secret's name, or a part of the vault. */
   resource: (input: Input) => string
   /** Facts about the resource for the entry of any outcome. */
   resourceFacts?: (input: Input) => Facts
-  /** As of an operation; one that finds nothing to do is `unrecorded`. */
+  /** Does the work. A task that finds nothing to do is `unrecorded`. */
   run: (context: TaskContext, input: Input) => Outcome<Output>
 }
 

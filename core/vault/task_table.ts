@@ -21,7 +21,7 @@ import * as versions from './secrets/version_retention_tasks.ts'
 import { countStats } from './stats.ts'
 import type { Task } from './task.ts'
 
-/** By the name that the log records. */
+/** The tasks by the name that the log records. */
 export const TASKS = {
   'vault.configure': noteConfiguration,
   'vault.backed_up': backup.noteBackup,

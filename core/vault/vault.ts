@@ -28,7 +28,7 @@ import { forgetAll, openStores, type Stores } from './stores.ts'
 import type { Task } from './task.ts'
 import { TASKS, type TaskInput, type TaskName, type TaskOutput } from './task_table.ts'
 
-/** What a vault may be given beside its rows. */
+/** Options of a vault. */
 export interface VaultOptions {
   /** Told by how many milliseconds the clock is behind the log, and 0 when it is right again. */
   onClockBehind?: (behindMs: number) => void
@@ -85,15 +85,16 @@ export class Vault {
     this.#stores = openStores(sql, { policy, erasures: this.#erasures, sha256 })
     this.#clock = new VaultClock(quarantined === null ? this.#stores.log.newestTime() : null, onClockBehind)
     this.#clock.read(now)
-    // How long the store was closed cannot be told, nor how old a cached value is: it must not outlive a revocation.
+    // The time that the store was closed is unknown, and so is the age of a cached value, which must not outlive a
+    // revocation.
     if (this.#clock.isBehind) sql.atomic(() => this.#stores.cache.purgeAll())
   }
 
   /**
-   * Ties the vault to a root key, at its first opening: another can neither open nor verify anything of it.
+   * Binds the vault to a root key, at its first opening: no other can open or verify its rows.
    *
-   * @param elders Former root keys that are known then: none of them may take its place.
-   * @param given All root keys that the server has.
+   * @param earlierRootKeys The former root keys known then: none of them may replace it.
+   * @param given All root keys of the server.
    */
   claim(
     rootId: string,
@@ -286,9 +287,11 @@ export class Vault {
     return { ...refused('throttled'), index, quota }
   }
 
-  /** A caller that is not identified: recorded once an hour for each token and flaw, limited by source, told nothing. */
+  /**
+   * Refuses an unresolved caller: recorded once an hour for each token and flaw, limited by source, without a reason.
+   */
   #refuse({ caller, operation }: Call, found: UnresolvedCaller, time: Time): Answer {
-    // Strangers are limited at the edge, which asks for them only what is open to all.
+    // The edge limits strangers, and lets them call only what is open to all.
     if (caller.credential === null) return refused('unauthenticated')
     const { now } = time
     const event = refusalEvent(found, operation)

@@ -15,7 +15,7 @@ import { barrier, type ServerPolicy } from './server_policy.ts'
 /** The caller, its circumstances, and the rules that name it. */
 type Asking = Pick<OperationContext, 'identity' | 'circumstances' | 'rules'>
 
-/** What an operation may touch and ask, for one caller. */
+/** Makes the context of an operation for one caller: its stores, its rights and its circumstances. */
 export function operationContext(
   stores: Stores,
   policy: ServerPolicy,

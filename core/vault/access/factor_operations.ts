@@ -59,7 +59,7 @@ export const failTotp = operation({
 /** How fresh a second factor has to be to put another one in its place. */
 const REPLACE_MS = 10 * 60_000
 
-/** Puts a new TOTP secret in wait, to be confirmed by a code of it. */
+/** Stores a new TOTP secret as pending, until a code of it confirms it. */
 export const enrolTotp = operation({
   ...self,
   securityEvent: true,
@@ -89,7 +89,7 @@ export const confirmTotp = operation({
   run(context: OperationContext, { id, step, jkt, ...recovery }: ConfirmTotp): Outcome<{ principal: string }> {
     const { identity, factors, lockout, source, now } = context
     const { principal } = identity
-    // The one that the code was checked against, and not one that was put in its place meanwhile.
+    // Requires the secret that the code was checked against, and not a later replacement.
     if (factors.pending(principal)?.id !== id || !factors.takeStep(principal, id, step))
       return { reason: 'unauthenticated' }
     lockout.succeed({ principal, source, jkt }, now)

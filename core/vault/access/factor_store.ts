@@ -10,7 +10,7 @@ import { OWN_ROOT } from './principal_store.ts'
 
 /** A TOTP secret as the vault keeps it: sealed. */
 export interface SealedTotp {
-  /** Tells this secret from any other of the principal, before or after. */
+  /** Distinguishes this secret from every other of the principal, before or after. */
   id: string
   kid: string
   sealed: Uint8Array<ArrayBuffer>
@@ -57,7 +57,7 @@ export class FactorStore {
     return this.#totp(principal, 'confirmed_at IS NULL')
   }
 
-  /** Puts a new secret in wait, in place of any other that waits. */
+  /** Stores a new pending secret, in place of an earlier pending one. */
   putPending(principal: string, { id, kid, sealed }: SealedTotp, now: number): void {
     const query = 'DELETE FROM totp WHERE principal = ? AND confirmed_at IS NULL RETURNING id'
     this.#erasures.note(this.#sql.all(query, principal))
@@ -65,10 +65,10 @@ export class FactorStore {
   }
 
   /**
-   * Takes the code of a time step of one secret: each step once, and none before the last that was taken.
+   * Takes the code of a time step of one secret: each step once, and none before the last one taken.
    *
-   * @param id Which secret the code was checked against: it may have been replaced since.
-   * @returns Whether it was taken.
+   * @param id The secret that the code was checked against. It may have been replaced since.
+   * @returns Whether the code was taken.
    */
   takeStep(principal: string, id: string, step: number): boolean {
     const taken = this.#sql.all(
@@ -132,7 +132,7 @@ export class FactorStore {
     return expiresAt < until && madeAt <= since
   }
 
-  /** What used something that may be used once; `null` when nothing did, or it is forgotten. */
+  /** The request that used a mark; `null` when it is unused or deleted. */
   usedBy(id: string): string | null {
     return this.#sql.all<{ by: string }>('SELECT by FROM used WHERE id = ?', id)[0]?.by ?? null
   }
@@ -152,8 +152,8 @@ export class FactorStore {
   }
 
   /**
-   * Forgets some of what has expired, as the clock was a while ago: a clock that jumps ahead and is set right meanwhile
-   * must not have proofs forgotten that are still good.
+   * Deletes some expired marks, by the clock of a while ago: a clock that jumps ahead and is then corrected must not
+   * delete marks of proofs that are still valid.
    */
   #forgetUsed(clock: number): void {
     const ended = 'SELECT id FROM used WHERE expires_at < ? ORDER BY expires_at LIMIT 10'

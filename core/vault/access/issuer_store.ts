@@ -5,7 +5,10 @@
  */
 import type { Sql } from '../sql.ts'
 
-/** A condition on one claim: the claim is a text and matches one of these, in which `*` stands for any run. */
+/**
+ * A condition on one claim: the claim is a text and matches one of these globs, in which `*` stands for any run of
+ * characters.
+ */
 export type ClaimConditions = Readonly<Record<string, readonly string[]>>
 
 /** An identity provider, and whose tokens of it open a session as which principal. */
@@ -17,7 +20,7 @@ export interface Issuer {
   audience: string
   /** Where its keys are; found through its metadata when not given. */
   jwksUri?: string | undefined
-  /** At least one more condition: an issuer signs for many. */
+  /** At least one further condition: an issuer signs tokens for many clients. */
   claims: ClaimConditions
   /** The principal that such a token signs in. */
   principal: string
@@ -58,7 +61,7 @@ export class IssuerStore {
     return this.#sql.all<Row>(`SELECT ${COLUMNS} FROM issuer ORDER BY id`).map(issuerOf)
   }
 
-  /** Those that trust an `iss` claim. Several may: each with its own conditions. */
+  /** The issuers with this `iss` claim. Several may share it, each with its own conditions. */
   trusting(url: string): VersionedIssuer[] {
     return this.#sql.all<Row>(`SELECT ${COLUMNS} FROM issuer WHERE url = ? ORDER BY id LIMIT 100`, url).map(issuerOf)
   }

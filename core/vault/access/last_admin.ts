@@ -71,7 +71,7 @@ function lasts({ effect, conditions = {} }: Rule): boolean {
   const { hours, days, notBefore, notAfter, methods, bound, addresses } = conditions
   if (effect === 'permit')
     return isMetByToken(conditions) && [hours, days, notBefore, notAfter].every((condition) => condition === undefined)
-  // Times pass and come again, and an agent is what a client says; these three a person can choose.
+  // Times recur, and a client chooses its own user agent. A person can choose these three as well.
   return [methods, bound, addresses].every((condition) => condition === undefined)
 }
 
@@ -84,12 +84,12 @@ function isMetByToken({ methods, bound, mfaWithinSeconds }: Conditions): boolean
   return methods.includes('token') && bound === undefined && mfaWithinSeconds === undefined
 }
 
-/** Those who approve nothing after a change. */
+/** The principals who can no longer approve after a change. */
 function goneFrom({ withoutPrincipal, withoutApprover }: Change): string[] {
   return [withoutPrincipal, withoutApprover].filter((id) => id !== undefined)
 }
 
-/** Whether enough of those who may approve what an administrator asks are other people than it, and than each other. */
+/** Whether enough approvers of an administrator's requests are independent of it and of each other. */
 function canApprove(
   context: OperationContext,
   change: Change,

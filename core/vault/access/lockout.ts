@@ -12,7 +12,7 @@ export interface LockoutPolicy {
   lockoutMs: number
 }
 
-/** One attempt to prove who one is. */
+/** One attempt to authenticate. */
 export interface Attempt {
   /** The principal's id. */
   principal: string
@@ -73,7 +73,7 @@ export class Lockout {
     if (own.lockedUntil !== null && own.lockedUntil > now) return 'locked'
     const everywhere = this.#row(principal, EVERYWHERE, now)
     const delayMs = isKnown(own, now) ? 0 : this.#delay(everywhere.failures)
-    // Only a delay that there is: a clock that was set back must not make one.
+    // Counts only a real delay: a clock that was set back must not create one.
     if (delayMs > 0 && now < everywhere.lastAt + delayMs) return 'locked'
     const failures = own.failures + 1
     const lockedUntil = failures >= this.#policy.maxFailedAttempts ? now + this.#policy.lockoutMs : null
@@ -89,7 +89,10 @@ export class Lockout {
     return lockedUntil !== null && lockedUntil > now
   }
 
-  /** Which lock refuses an attempt now, and how long its refusals are one event, in milliseconds since the Unix epoch. */
+  /**
+   * The lock that refuses an attempt now, and until when its refusals are one event, in milliseconds since the Unix
+   * epoch.
+   */
   lockOn({ principal, source, jkt }: Attempt, now: number): { id: string; until: number } {
     const bucket = this.#bucket(principal, source, jkt, now)
     const { lockedUntil } = this.#row(principal, bucket, now)
@@ -98,7 +101,7 @@ export class Lockout {
     return { id: `${principal}/${EVERYWHERE}`, until: now + this.#everywhereMs }
   }
 
-  /** Takes the reservation of an attempt back: it succeeded. */
+  /** Releases the reservation of an attempt that succeeded. */
   succeed({ principal, source, jkt }: Attempt, now: number): void {
     const bucket = this.#bucket(principal, source, jkt, now)
     const everywhere = this.#row(principal, EVERYWHERE, now)

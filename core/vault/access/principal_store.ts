@@ -31,7 +31,7 @@ export interface TokenRow {
   root: string | null
 }
 
-/** What a token comes from: see {@link AccessStore.lineage}. */
+/** The origin of a token: see {@link AccessStore.lineage}. */
 export interface TokenOrigin {
   /** The accessor of the API token that it is made with, or whose session makes it. */
   mintedWith: string | null
@@ -83,7 +83,7 @@ export class AccessStore {
     this.#sql = sql
   }
 
-  /** Forgets what is kept in memory. To be called when a transaction was rolled back. */
+  /** Drops the rows kept in memory. Call it when a transaction was rolled back. */
   forget(): void {
     this.#rules = null
   }

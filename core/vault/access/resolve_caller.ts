@@ -14,7 +14,7 @@ import type { Circumstances, Method } from './rules.ts'
 import type { SessionEnd, SessionStore } from './session_store.ts'
 import type { TicketStore } from './ticket_store.ts'
 
-/** Who a caller is, and what is known beside. */
+/** A resolved caller: its identity and circumstances. */
 export interface ResolvedCaller {
   identity: Identity
   circumstances: Circumstances
@@ -48,7 +48,7 @@ interface Misused extends Holder {
   flaw: 'no_proof' | 'other_key' | 'not_bound' | 'proof_used'
 }
 
-/** Whose token or session it is, by accessors. */
+/** The holder of a token or session, by accessors. */
 interface Holder {
   principal: string
   token: string | null
@@ -57,7 +57,7 @@ interface Holder {
 
 const UNKNOWN: UnresolvedCaller = { why: 'unknown' }
 
-/** What an operation lets in beside tokens and sessions. */
+/** The credentials that an operation takes beside tokens and sessions. */
 type Entrance = Pick<Operation<unknown, unknown>, 'anonymous' | 'ticket'>
 
 /** Identifies a caller by its token or session, or by its ticket where the operation takes one. */
@@ -124,7 +124,7 @@ function byToken(caller: Caller, hash: Uint8Array, stores: Stores, time: Time): 
   const { principal, accessor } = token
   const holder = { principal, token: accessor, session: null }
   if (token.ended !== null) return { why: 'dead', flaw: token.ended, ...holder }
-  // Before its ticket is spent: a request that is refused changes nothing.
+  // Checked before the ticket is spent: a refused request changes nothing.
   if (!proofIsNew(caller, stores, time)) return { why: 'misused', flaw: 'proof_used', ...holder }
   tickets.noteUse(accessor, now)
   const { kind } = token

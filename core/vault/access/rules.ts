@@ -1,5 +1,6 @@
 /**
- * Who may do what, and when. The words are Cedar's: principal, action, resource, context; permit, forbid.
+ * Access rules and the decision on a request. The terms are Cedar's: principal, action, resource, context; permit,
+ * forbid.
  *
  * @module
  */
@@ -19,7 +20,7 @@ export type Method = (typeof METHODS)[number]
 
 /** The circumstances of a request. The edge and the session provide them, never the caller. */
 export interface Circumstances {
-  /** The client's address, or `null` when it cannot be told. */
+  /** The client's address; `null` when it is unknown. */
   address: string | null
   agent: string | null
   method: Method
@@ -43,7 +44,7 @@ export interface AccessRequest {
 export interface Conditions {
   /** The client's address is in one of these ranges. */
   addresses?: readonly string[] | undefined
-  /** The user agent matches one of these globs. A signal, no proof: a client says what it likes. */
+  /** The user agent matches one of these globs. A signal and not a proof: a client can send any text. */
   agents?: readonly string[] | undefined
   methods?: readonly Method[] | undefined
   /** The token is bound to a key of the client (DPoP). */
@@ -64,7 +65,7 @@ export interface ApprovalDemand {
   required: number
   /** Ids of principals: users, each counted once. */
   from: readonly string[]
-  /** How long after it was asked an approval may be given and used. */
+  /** How long after the request an approval may be given and used, in seconds. */
   withinSeconds: number
 }
 
@@ -78,7 +79,7 @@ export interface Rule {
   /** A pattern: segments separated by `/`. `*` matches one segment, a last `**` one or more. */
   resource: string
   conditions?: Conditions | undefined
-  /** What lifts a `forbid` for one request: see `approval.ts`. */
+  /** The approvals that lift a `forbid` for one request: see `approval.ts`. */
   unless?: { approvals: ApprovalDemand } | undefined
 }
 

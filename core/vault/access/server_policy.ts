@@ -1,5 +1,5 @@
 /**
- * What holds for a whole server, above the rules of any vault.
+ * The policy of a whole server, above the rules of any vault.
  *
  * @module
  */

@@ -13,7 +13,7 @@ import type { Session } from './session_store.ts'
 /** A second factor, as the edge found it to be. */
 export type Factor = { kind: 'totp'; id: string; step: number } | { kind: 'recovery'; hash: string; former?: string[] }
 
-/** What a new session is made of. */
+/** The facts of a new session. */
 export interface SessionInput {
   hash: Uint8Array
   /** The root key that the session's token is made under. */
@@ -31,7 +31,7 @@ export interface OpenedSession {
   mfaAt: number | null
 }
 
-/** Who am I. */
+/** The caller's identity, for itself. */
 export interface Whoami {
   principal: string
   kind: 'user' | 'service'
@@ -162,7 +162,7 @@ export interface FederatedInput {
 /** The flaws that the times of an otherwise valid assertion can have. */
 export type AssertionFlaw = 'assertion_expired' | 'assertion_too_old' | 'assertion_not_yet'
 
-/** Why a well-signed token does not sign in. The caller is not told. */
+/** Why a well-signed token does not sign in. The caller does not learn it. */
 type FederationRefusal = AssertionFlaw | 'assertion_used' | 'claims' | 'principal_disabled'
 
 /** Makes a session from a token of an identity provider, when its claims meet the conditions of a trust. */
@@ -212,7 +212,7 @@ export const federateSession = operation({
   },
 })
 
-/** What a token was used by, when it was a key. */
+/** The thumbprint of the key that used a token, if there was one. */
 const KEY = 'key:'
 
 function idOf({ once }: FederatedInput): string {

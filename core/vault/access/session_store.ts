@@ -110,7 +110,7 @@ export class SessionStore {
     return hasToken ? null : 'token'
   }
 
-  /** Notes that a session is in use. Not at every request: a sixtieth of the idle time is fine enough. */
+  /** Stores that a session is in use, at most once in a sixtieth of the idle time. */
   touch(hash: Uint8Array, seenAt: number, now: number): void {
     if (now - seenAt > this.#idleMs / 60) this.#sql.all('UPDATE session SET seen_at = ? WHERE hash = ?', now, hash)
   }

@@ -73,9 +73,9 @@ export const recoverVault = operation({
   },
 })
 
-/** What a purpose adds to the exchange of a ticket for a token. */
+/** The part of a ticket's exchange that depends on its purpose. */
 interface Exchange {
-  /** Why a ticket that was not presented before opens nothing here. */
+  /** Why a ticket, at its first presentation, opens nothing in this vault. */
   objection: (context: OperationContext) => 'has_principals' | 'has_no_principals' | 'no_principal' | null
   label: string
   /** The effects of the first presentation of a ticket, as facts. */
@@ -181,7 +181,7 @@ function endWaysIn({ access, sessions, issuers, now }: OperationContext): Facts 
   return { ...ended, sessions: sessions.revokeAll(id, now) }
 }
 
-/** Puts the administrator's rule back, if it is gone or became another one. A rule of another kind keeps its id. */
+/** Restores the administrator's rule if it is missing or was changed. An unrelated rule keeps its id. */
 function permitEverything({ access, now }: OperationContext): Facts {
   const by = ADMINISTRATOR
   const rules = access.rules()
@@ -262,7 +262,7 @@ function keepsOut(rule: Rule, { circumstances }: OperationContext): boolean {
   )
 }
 
-/** Takes a principal's second factors away, with its sessions and its locks. */
+/** Removes a principal's second factors, its sessions and its locks. */
 function removeFactors({ factors, sessions, lockout, now }: OperationContext, { removeFactors: id }: Recovery): Facts {
   if (id === null) return {}
   factors.remove(id)

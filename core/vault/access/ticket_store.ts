@@ -26,7 +26,7 @@ export class TicketStore {
     this.#sql = sql
   }
 
-  /** Forgets what is kept in memory. To be called when a transaction was rolled back. */
+  /** Drops the rows kept in memory. Call it when a transaction was rolled back. */
   forget(): void {
     this.#unused = null
   }
@@ -36,7 +36,7 @@ export class TicketStore {
     return this.#sql.all<UsedTicket>(query, nonce)[0] ?? null
   }
 
-  /** Notes which token a ticket gave, in place of the one before. */
+  /** Stores the token that a ticket gave, in place of the one before. */
   put(nonce: string, accessor: string, now: number): void {
     this.#sql.all(
       `INSERT INTO ticket (nonce, accessor, given_at) VALUES (?, ?, ?)
@@ -46,7 +46,9 @@ export class TicketStore {
     this.forget()
   }
 
-  /** Notes that a token came with a request: the ticket that gave it is spent. Costs a look in memory for all others. */
+  /**
+   * Notes the use of a token: the ticket that gave it is spent. For every other token it costs one look-up in memory.
+   */
   noteUse(accessor: string, now: number): void {
     this.#unused ??= new Set(
       this.#sql

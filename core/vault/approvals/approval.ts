@@ -20,7 +20,7 @@ import type { Approval, Vote } from './approval_store.ts'
 /** The most requests for approval that one principal may have whose time is not over: taken back, they count on. */
 const MAX_OPEN = 20
 
-/** One thing that is asked for, as an approval is bound to it. */
+/** A request, as an approval is bound to it. */
 export interface Asked {
   operation: string
   actions: readonly Action[]
@@ -28,13 +28,13 @@ export interface Asked {
   params: Facts
 }
 
-/** What an approval is given for, as canonical JSON (RFC 8785), and its hash. */
+/** The canonical JSON (RFC 8785) of a request for approval, and its hash. */
 export interface Bound {
   body: string
   hash: string
 }
 
-/** Writes down what is asked: by whom, why, until when, and under an id that no other request has. */
+/** Binds a request: the requester, the reason, the expiry, and an id that no other request has. */
 export function bind(
   asked: Asked,
   about: Pick<Approval, 'id' | 'requester' | 'reason' | 'createdAt' | 'expiresAt'>,
@@ -84,7 +84,7 @@ export function areIndependent(one: TracedPrincipal, other: TracedPrincipal): bo
   return !one.lineage.includes(other.principal) && !other.lineage.includes(one.principal)
 }
 
-/** Does what approvals are demanded for, if they are there; or asks for them, if that is wanted. */
+/** Runs an operation if the demanded approvals are there, or asks for them if the caller wants that. */
 export function runApproved<T>(
   context: OperationContext,
   { asked, demands, wanted }: { asked: Asked; demands: readonly DemandingRule[]; wanted: Wanted },
@@ -119,7 +119,7 @@ function isLifted({ refuses }: OperationContext, { actions }: Asked): boolean {
   return actions.every((action) => action === 'read' || action === 'rotate' || action === 'write')
 }
 
-/** What a caller wants of approvals: see `Caller.approval`. */
+/** The approval header of a caller: see `Caller.approval`. */
 export type Wanted = { ask: string } | { id: string } | undefined
 
 function ask(
@@ -153,12 +153,12 @@ function ask(
   return { reason: 'approval_required', approval: shown(approval), facts }
 }
 
-/** How long after it was asked an approval may be used: as the strictest rule says. */
+/** How long after the request an approval may be used: the shortest time of the demanding rules. */
 function withinMs(demands: readonly DemandingRule[]): number {
   return Math.min(...demands.map(({ unless }) => unless.approvals.withinSeconds)) * 1000
 }
 
-/** Why an approval does not let this through, or `null`. */
+/** Why an approval does not suffice; `null` when it does. */
 function objection(
   context: OperationContext,
   approval: Approval,
@@ -178,8 +178,8 @@ function objection(
 }
 
 /**
- * Those whose approval still counts: enabled users, by a token or a trust that was not taken away since, and none who
- * could be behind the very request that uses it.
+ * The approvers whose vote is still valid: enabled users, through a token or issuer that was not revoked since, outside
+ * the lineage of the request that uses the approval.
  */
 function validApprovers(context: OperationContext, { id }: Pick<Approval, 'id'>): string[] {
   const { access, approvals, issuers, identity } = context

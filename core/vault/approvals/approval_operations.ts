@@ -9,14 +9,14 @@ import { type OperationContext, type Outcome, operation } from '../operation.ts'
 import { areIndependent, lineageOf } from './approval.ts'
 import type { Approval, Vote } from './approval_store.ts'
 
-/** How fresh an approver's second factor has to be, if it has one, or the server's settings ask for one. */
+/** How fresh an approver's second factor must be, if it has one or the server demands one. */
 const MFA_MS = 10 * 60_000
 const LIST_LIMIT = 200
 
 /** A request for approval with what is decided so far. */
 export interface ShownApproval extends Approval {
   votes: Vote[]
-  /** What the rules demand of it, as they are now. */
+  /** The demands of the present rules on the request. */
   demands: DemandingRule[]
 }
 

@@ -10,18 +10,18 @@ import type { Sql } from '../sql.ts'
 /** A request that waits for others, or did. */
 export interface Approval {
   id: string
-  /** What approvers approve: the hash of `body`. */
+  /** The hash of `body`, which approvers approve. */
   hash: string
   /** The request as canonical JSON. */
   body: string
   operation: string
-  /** What the approvals are demanded of. */
+  /** The actions that need the approvals. */
   actions: readonly Action[]
   resource: string
   requester: string
   /** The lineage of the requester: none of these principals can approve. */
   lineage: readonly string[]
-  /** Why it is asked, in the requester's words. */
+  /** The requester's reason. */
   reason: string
   createdAt: number
   expiresAt: number
@@ -71,7 +71,7 @@ export class ApprovalStore {
     return row === undefined ? null : approvalOf(row)
   }
 
-  /** Those of a principal that can still be approved and used. */
+  /** A principal's requests that can still be approved and used. */
   openOf(requester: string, now: number): Approval[] {
     const query = `SELECT ${COLUMNS} FROM approval WHERE requester = ? AND state = 'open' AND expires_at > ? ORDER BY created_at`
     return this.#sql.all<Row>(query, requester, now).map(approvalOf)
@@ -125,7 +125,7 @@ export class ApprovalStore {
     return this.#sql.all<VoteRow>(query, id).map(voteOf)
   }
 
-  /** Notes an approval; each principal's counts once. */
+  /** Stores a vote. Each principal has one. */
   vote(id: string, { principal, token, session, trust, lineage, at }: Vote): void {
     const { issuer = null, revision = null } = trust ?? {}
     this.#sql.all(

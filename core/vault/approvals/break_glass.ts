@@ -16,7 +16,7 @@ const MFA_MS = 10 * 60_000
 
 const onGlass = { action: 'admin', resource: () => 'break-glass' } as const
 
-/** Breaks the glass for the session that asks, which needs a second factor of the last ten minutes. */
+/** Breaks the glass for the caller's session, which needs a second factor of the last ten minutes. */
 export const breakGlass = operation({
   ...onGlass,
   securityEvent: 'alert',

@@ -5,7 +5,7 @@
  */
 import type { Sql } from '../sql.ts'
 
-/** One time that the glass was broken. */
+/** One use of broken glass. */
 export interface BrokenGlass {
   id: string
   principal: string
@@ -25,7 +25,7 @@ type NewGlass = Pick<BrokenGlass, 'id' | 'principal' | 'session' | 'reason' | 'b
   lineage: readonly string[]
 }
 
-/** Who comes, and by what. */
+/** An identity, by its principal and its token or session. */
 interface Bearer {
   principal: string
   session: string | null
@@ -44,8 +44,8 @@ export class BreakGlassStore {
   }
 
   /**
-   * The one that holds for an identity now: for the session that broke it, and for no other of its principal; or for the
-   * token that an operator's ticket gave, and for the sessions of it. `operators` tells the latter, which comes first.
+   * The broken glass that applies to an identity: the session that broke it, and no other of its principal; or the
+   * token that an operator's ticket gave, and its sessions. `operators` marks the latter, which takes precedence.
    */
   active({ principal, session, token }: Bearer, now: number): (BrokenGlass & { operators: boolean }) | null {
     const query = `SELECT ${COLUMNS} FROM break_glass
@@ -56,7 +56,7 @@ export class BreakGlassStore {
     return found.find(({ operators }) => operators) ?? found[0] ?? null
   }
 
-  /** Has what holds for one token hold for another, which takes its place. */
+  /** Moves broken glass from one token to the token that replaces it. */
   passOn(from: string, to: string): void {
     this.#sql.all('UPDATE break_glass SET session = ? WHERE session = ?', to, from)
   }

@@ -17,7 +17,7 @@ export interface AcceptedSchema {
 /** The digest of the last accepted schema that the log records. */
 const NOTED = 'schema'
 
-/** Records that a schema is served that is not the one that Postern made, because an operator said so: once for each. */
+/** Records, once for each digest, that an operator accepted a schema other than the one that Postern made. */
 export const noteSchema = task({
   securityEvent: 'alert',
   resource: () => '',

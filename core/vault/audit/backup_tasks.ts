@@ -9,14 +9,14 @@ import type { Outcome } from '../operation.ts'
 import type { Stores } from '../stores.ts'
 import { task } from '../task.ts'
 
-/** The fact of a vault that says that it was restored, until its log does. Set by `cli/restore.ts`. */
+/** The key of the fact that a vault was restored, until its log records it. Set by `cli/restore.ts`. */
 export const RESTORED = 'restored'
 /** The last restoration that the log records. */
 const NOTED = 'restoration'
 
-/** The backups that this log recorded, with their roots: retention may forget what they could be told by. */
+/** The backups that this log recorded, with their roots: retention may erase the entries that identify them. */
 const MADE = 'backups'
-/** As many as can be kept. */
+/** The most backups that can be kept. */
 const MAX_MADE = 1000
 
 /** A backup that was found, and the log that its checkpoint is of. */
@@ -44,8 +44,8 @@ export const noteBackup = task({
 })
 
 /**
- * Which of some backups are of this log: those that it recorded, and those that hold its beginning. A vault of the same id
- * has other entries, and so another root at each size.
+ * Finds the backups of this log: those that it recorded, and those that hold its beginning. Another vault of the same
+ * id has other entries, and so another root at each size.
  */
 export const findOwnBackups = task({
   resource: () => '',
@@ -70,15 +70,14 @@ export interface Restoration {
 }
 
 /**
- * Records that what came after this point is gone, because an operator said so. Once: an anchor that cannot be moved has
- * it done again.
+ * Records that an operator accepted the loss of all later entries. Once: it is repeated if an anchor cannot be moved.
  */
 export const noteRestore = task({
   securityEvent: 'alert',
   resource: () => '',
   resourceFacts: (restoration: Restoration) => factsOf(restoration),
   run({ meta, now }: Stores & { now: number }, restoration: Restoration): Outcome<null> {
-    // What opened the vault since its backup is not known any more: no ticket of before opens it again.
+    // The tickets used since the backup are unknown, so no earlier ticket opens the vault again.
     meta.put(TICKETS_SINCE, String(Number(meta.find(RESTORED)) || now))
     const facts = JSON.stringify(factsOf(restoration))
     const known = meta.find(NOTED) === facts && meta.find(RESTORED) === null

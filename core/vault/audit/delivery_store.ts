@@ -13,7 +13,7 @@ export interface Delivery {
   mark: number
   /** When it last took something, in milliseconds since the Unix epoch. */
   deliveredAt: number | null
-  /** Why it takes nothing now, in a word; `null` when it does. */
+  /** Why deliveries fail now, as a code; `null` when they succeed. */
   failure: string | null
   failingSince: number | null
 }

@@ -1,5 +1,5 @@
 /**
- * What leaves the vault for elsewhere, and how far each has come: entries to a sink, checkpoints to anchors and witnesses.
+ * Deliveries of a vault, and how far each has come: entries to a sink, checkpoints to anchors and witnesses.
  *
  * @module
  */
@@ -34,7 +34,7 @@ export const reportDelivery = task({
     const failing = 'failure' in report
     const after: Delivery = failing
       ? { ...before, failure: report.failure, failingSince: before.failingSince ?? now }
-      : // Never back: a report that comes late must not have entries sent twice.
+      : // The mark never goes back: a late report must not cause entries to be sent twice.
         { target, mark: Math.max(before.mark, report.mark), deliveredAt: now, failure: null, failingSince: null }
     deliveries.put(after)
     const { mark, failure } = after

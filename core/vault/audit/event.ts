@@ -1,5 +1,5 @@
 /**
- * What the log records of one request, and its canonical bytes.
+ * The facts that the log records of one request, and their canonical bytes.
  *
  * @module
  */
@@ -29,7 +29,7 @@ export interface AuditEvent {
   /** The accessors of the API token and of the session. */
   token: string | null
   session: string | null
-  /** The client's address and user agent, as the edge saw them; `null` when it could not tell. */
+  /** The client's address and user agent, as the edge saw them; `null` when unknown. */
   address: string | null
   agent: string | null
   action: Action | null
@@ -125,7 +125,7 @@ function entryOf(event: AuditEvent, index: number, previous: Hash | null, blind:
  */
 function written(entry: Entry): string {
   const { facts } = entry
-  // One fact, or none, is in order; and a text or a number is written the same by both.
+  // Zero or one fact is in order, and both functions write a text or a number in the same way.
   const simple = Object.keys(facts).length < 2 && Object.values(facts).every(isScalar)
   const json = simple ? JSON.stringify(entry) : ''
   return json === '' || /\\u[dD]/.test(json) ? canonical(entry) : json

@@ -35,13 +35,13 @@ export interface IndexedEntry extends Entry {
 const MAX_PAGE_BYTES = 4 * 1024 * 1024
 const CHUNK = 64
 
-/** By what an entry can be found. */
+/** The indexed facts of an entry. */
 interface About {
   severity?: Severity
   principal?: string | null
 }
 
-/** Which entries are asked for, and how much of them. */
+/** The severity and the size of a page of entries. */
 interface Which {
   severity?: Severity
   maxBytes?: number
@@ -64,7 +64,7 @@ interface Edge {
  */
 export class Log {
   readonly #sql: Sql
-  // As of the last append, and only good for the size that it has: that append may have been rolled back.
+  // The edge as of the last append. Valid only for that size: the append may have been rolled back.
   #edge: Edge | null = null
 
   readonly #sha256: Sha256 | undefined
@@ -166,7 +166,7 @@ export class Log {
     return this.#sql.all<Entry>(`${columns} ${which} ${page}`, from, rank(severity), limit)
   }
 
-  /** What a principal did, newest first. */
+  /** The entries of a principal, newest first. */
   entriesOf(principal: string, limit: number): Entry[] {
     const query = `SELECT n AS "index", body FROM entry WHERE principal = ? ORDER BY n DESC LIMIT ?`
     return this.#sql.all<Entry>(query, principal, limit)
@@ -181,7 +181,7 @@ export class Log {
     )
   }
 
-  /** Puts the columns of an entry right. */
+  /** Corrects the index columns of an entry. */
   index({ index, principal, severity }: IndexedEntry): void {
     this.#sql.all('UPDATE entry SET principal = ? WHERE n = ?', principal, index)
     if (severity === 0) this.#sql.all('DELETE FROM notable WHERE n = ?', index)
@@ -221,7 +221,7 @@ export class Log {
     return this.#read(subtrees(size))
   }
 
-  // A tree of 2^53 leaves asks for 53 positions at once: under the limit of 100 parameters.
+  // A tree of 2^53 leaves reads 53 positions at once: under the limit of 100 parameters.
   readonly #read: ReadHashes = (positions) => {
     if (positions.length === 0) return []
     const marks = positions.map(() => '?').join()

@@ -38,7 +38,7 @@ export const announceRetention = task({
     const { min, announced, announcedAt, announcedWhen, hold } = retention.current()
     if (hold !== null) return { value: null, unrecorded: true }
     if (announced > min) return { value: { announced, announcedAt, announcedWhen }, unrecorded: true }
-    // What a sink does not have, or no anchor vouches for, is not erased here.
+    // An entry stays until the sink has it and an anchor covers it.
     const elsewhere = targets.map((target) => deliveries.find(target)?.mark ?? 0)
     const to = retention.expired(now - keepMs, Math.min(log.size, ...elsewhere))
     if (to === min) return { value: null, unrecorded: true }
@@ -69,7 +69,7 @@ const onAudit = { action: 'admin', resource: () => 'audit' } as const
 export const holdLog = operation({
   ...onAudit,
   securityEvent: true,
-  // The hold that stands: another one may have taken its place before an approval to end it is used.
+  // Binds the present hold: another hold may replace it before an approval to end it is used.
   approvalBinding: ({ retention }, { reason }: { reason: string | null }) => {
     const { hold, heldAt, heldBy } = retention.current()
     return { reason, before: hold === null ? null : { reason: hold, heldAt, heldBy } }

@@ -49,7 +49,7 @@ export const readEntries = operation({
 interface EntriesInput {
   from: number
   limit: number
-  /** Only those of this severity and above. */
+  /** The lowest severity to return. */
   severity?: Severity
 }
 
@@ -85,7 +85,7 @@ function headOf(stores: Stores): Outcome<Head> {
   return { value: head(stores), unrecorded: true }
 }
 
-/** How the log stands. */
+/** The state of the log. */
 export interface Status extends Head {
   retention: LogRetention
   deliveries: Delivery[]
@@ -127,7 +127,7 @@ export const readCosigned = operation({
   },
 })
 
-/** Head and checkpoint, for a vault that signs without being asked. */
+/** The head and the newest checkpoint, for a vault that signs by itself. */
 export const headTask = task({ resource: () => 'audit', run: (context, _: Record<never, never>) => headOf(context) })
 /** Stores a checkpoint that the edge signed by itself. */
 export const keepTask = task({ resource: () => 'audit', run: (context, signed: Signed) => keep(context, signed) })
@@ -208,7 +208,7 @@ interface Sizes {
 
 function consistency(stores: Stores, { from, to }: Sizes): Outcome<{ hashes: Hash[] }> {
   if (from > to) return { reason: 'no_entry', unrecorded: true }
-  // From nothing, and to the same, there is nothing to prove.
+  // An empty tree, or the same size, needs no proof.
   const missing = from === 0 || from === to ? whyNot(stores, to) : (whyNot(stores, from) ?? whyNot(stores, to))
   if (missing !== null) return { reason: missing, unrecorded: true }
   return { value: { hashes: consistencyProof(from, to, stores.log.read) }, unrecorded: true }
@@ -257,7 +257,7 @@ export const readBatch = task({
   },
 })
 
-/** Entries from `start` on: later than asked for when those before are past their retention. */
+/** Entries from `start` on. It is later than requested when earlier entries are past their retention. */
 export interface Batch {
   start: number
   entries: Entry[]
@@ -273,7 +273,7 @@ export const readTile = operation({
   },
 })
 
-/** Why nothing can be proven about an index or a size; `null` when it can. */
+/** Why an index or a size cannot be proven; `null` when it can. */
 function whyNot({ log, retention }: Pick<Stores, 'log' | 'retention'>, n: number): 'no_entry' | 'pruned' | null {
   if (n > log.size) return 'no_entry'
   return n < retention.min ? 'pruned' : null

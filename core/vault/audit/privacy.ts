@@ -1,5 +1,5 @@
 /**
- * What the log can be made not to tell: by settings, for logs that many read, or whose hashes are published.
+ * Privacy of the log, by settings: for logs with many readers, or with published hashes.
  *
  * @module
  */
@@ -19,8 +19,8 @@ export interface Privacy {
 export const NO_PRIVACY: Privacy = { aliasKey: null, blind: false }
 
 /**
- * The alias of a secret's name: HMAC-SHA-256, cut to 132 bits. Always the same for one name of one vault, and
- * never to be told from another without the key: names are few enough to be guessed through a bare hash.
+ * The alias of a secret's name: HMAC-SHA-256, cut to 132 bits. It is the same for one name of one vault, and cannot be
+ * linked to the name without the key: names are few enough to guess through a bare hash.
  */
 export function aliasOf(key: Bytes, name: string): string {
   return `hmac:${base64url(hmac(sha256, key, utf8(name))).slice(0, 22)}`

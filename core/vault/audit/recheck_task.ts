@@ -27,7 +27,7 @@ export type CheckResult =
   /** The first entry that is wrong; `null`: the tree as a whole is. */
   | { kind: 'changed'; index: number | null }
 
-/** What a part of a check is told. */
+/** The input of one part of a check. */
 interface Slice {
   /** `null` starts from the beginning. */
   state: Checked | null
@@ -37,8 +37,7 @@ interface Slice {
 }
 
 /**
- * Whether the last entry and the tree are of one size: that can be told at once, and must be before anything is appended.
- * Nothing is recorded.
+ * Whether the entries and the tree have one size. Checked before the first append, in a few reads. Nothing is recorded.
  */
 export const isLogSound = task({
   resource: () => 'audit',

@@ -51,7 +51,7 @@ export function severityOf(
   return securityEvent === true ? 'notice' : 'alert'
 }
 
-/** As a number, for comparing: 0 is the least. */
+/** The severity as a number, for comparisons: 0 is the lowest. */
 export function rank(severity: Severity): number {
   return Math.max(0, SEVERITIES.indexOf(severity))
 }

@@ -11,7 +11,7 @@ import type { Sql } from '../sql.ts'
 /** A value as the cache keeps it, sealed: see `cache.ts`. */
 export interface CachedValue {
   name: string
-  /** Which version was asked for; `''` for the current one. */
+  /** The requested version; `''` for the current one. */
   asked: string
   /** The chain as it was then: another may keep the name elsewhere. */
   revision: string
@@ -110,7 +110,7 @@ export class CacheStore {
     this.#erasures.note(this.#sql.all('DELETE FROM cached WHERE name = ? AND asked = ? RETURNING name', name, asked))
   }
 
-  /** Forgets everything: the chains are others now. */
+  /** Deletes all cached values: the chains have changed. */
   purgeAll(): void {
     this.#erasures.note(this.#sql.all('DELETE FROM cached RETURNING name'))
   }

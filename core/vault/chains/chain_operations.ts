@@ -24,12 +24,12 @@ export const putChain = operation({
   ...onChains,
   securityEvent: true,
   resourceFacts: ({ id }: { id: string }) => ({ chain: id }),
-  // It says where values come from: as much as a rule does.
+  // A chain decides where values come from: as much as a rule does.
   approvalBinding: ({ chains }, chain: Chain | Unusable) => ({ chain, revision: revisionOf(chains, chain.id) }),
   run({ chains, cache, now, principal }, chain: Chain | Unusable): Outcome<VersionedChain> {
     if ('unusable' in chain) return { reason: 'unusable' }
     const others = chains.list().filter(({ id }) => id !== chain.id)
-    // Which of two it were that covers a name would be chance.
+    // Two chains with one pattern would be picked arbitrarily.
     if (others.some(({ resource }) => resource === chain.resource)) return { reason: 'pattern_taken' }
     const before = chains.list().find(({ id }) => id === chain.id)
     const version = (before?.version ?? 0) + 1
@@ -75,7 +75,7 @@ export const listProviders = operation({
   resource: () => 'providers',
   approvalBinding: 'nothing',
   run({ health, replication, refuses }): Outcome<ProvidersSeen> {
-    // Whether two values are the same is told to those who may read them.
+    // Only a caller who may read both values learns whether they are equal.
     const drifted = replication.drifted().filter(({ name }) => refuses('read', name) === null)
     const names = Map.groupBy(drifted, ({ provider }) => provider)
     const drifts = [...names].map(([provider, of]) => ({ provider, names: of.length }))
@@ -97,7 +97,7 @@ export const browseChain = operation({
     const barred = context.barred('read')
     if (barred !== null) return { reason: barred }
     const chain = context.chains.find(id)
-    // Who may read nothing there learns of no chain, and costs the provider nothing.
+    // A caller who may read nothing there learns of no chain, and costs the provider no request.
     if (chain === null || !mayReadSome(context, chain)) return { reason: 'denied' }
     return { value: { chain }, unrecorded: true }
   },

@@ -18,7 +18,7 @@ export class ChainStore {
     this.#sql = sql
   }
 
-  /** Forgets what is kept in memory. To be called when a transaction was rolled back. */
+  /** Drops the rows kept in memory. Call it when a transaction was rolled back. */
   forget(): void {
     this.#chains = null
   }
@@ -33,7 +33,7 @@ export class ChainStore {
     return this.list().find(({ resource }) => covers(resource, name)) ?? this.#fallback
   }
 
-  /** Those of the vault itself, the most specific first. */
+  /** The vault's own chains, the most specific first. */
   list(): readonly VersionedChain[] {
     this.#chains ??= this.#sql
       .all<{ body: string; version: number; updatedAt: number; updatedBy: string }>(

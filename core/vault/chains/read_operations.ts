@@ -1,6 +1,6 @@
 /**
- * What a vault does for a read of a name that a provider keeps: it decides and records, before and after the edge
- * asks the provider, and keeps the cache. Values come and go sealed.
+ * Reads of names at providers: the vault decides and records before and after the edge calls the provider, and keeps
+ * the cache. Values arrive and leave sealed.
  *
  * @module
  */
@@ -40,7 +40,7 @@ export interface ReadInput {
   version?: number | string
 }
 
-/** Looks how a read of a name goes that a chain covers. Called by `secret.read`, which has decided. */
+/** Plans the read of a name that a chain covers. `secret.read` has authorized it. */
 export function planRead(
   { cache, replication, now }: Pick<OperationContext, 'cache' | 'replication' | 'now'>,
   chain: VersionedChain,
@@ -131,7 +131,7 @@ export const reportRead = operation({
       refuse(context, chain, { name, asked, provider, failure, since: report.since })
       return { reason: reasonOf(failure, asked), facts: { ...about, provider, failure } }
     }
-    // Revoked as far as a replica knows: nothing old is served for it, though only the primary could say so.
+    // A replica reports a revocation: no older value is served, though only the primary could confirm it.
     if (skipped.some(({ why }) => REVOKED.includes(why))) cache.purge(name, now)
     const stale = staleValue(context, chain, { name, asked, skipped })
     if (stale === null) return { reason: 'provider_unavailable', facts: { ...about, failure } }
@@ -171,7 +171,7 @@ function hasEnded({ expiresAt }: CachedValue, now: number): boolean {
   return expiresAt !== null && expiresAt <= now
 }
 
-/** Keeps a value, unless the secret changed after it was asked for, or a clock went back. */
+/** Caches a value, unless the secret changed after the request, or a clock went back. */
 function keepValue(
   { cache, now }: OperationContext,
   chain: VersionedChain,
@@ -187,7 +187,7 @@ function keepValue(
   return true
 }
 
-/** What a provider said no to is forgotten; that it has no such secret is remembered for a moment. */
+/** Deletes the cached values that a provider denies; an absence is remembered for a moment. */
 function refuse(
   { cache, now }: OperationContext,
   chain: VersionedChain,

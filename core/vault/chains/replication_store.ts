@@ -9,7 +9,7 @@ import type { Sql } from '../sql.ts'
 /** The state that a replica must reach: the value of the primary, or no value if the primary has none. */
 export type Effect = 'write' | 'delete'
 
-/** One replica of one name that lags behind the primary. */
+/** One replica of a name that lags behind its primary. */
 export interface Lagging {
   name: string
   provider: string
@@ -31,7 +31,7 @@ export interface Lag {
   since: number
 }
 
-/** One replica, as it was compared with the primary. */
+/** One replica, with the result of its comparison. */
 export interface Compared {
   name: string
   provider: string
@@ -84,7 +84,7 @@ export class ReplicationStore {
     }
   }
 
-  /** Takes back that the shape of a name's replicas may be replaced: the write that said so was refused. */
+  /** Withdraws the permission to replace the shape of a name's replicas: the write that gave it was refused. */
   keepShape(name: string): void {
     this.#sql.all('UPDATE replication SET replaces = NULL WHERE name = ?', name)
   }
@@ -108,7 +108,7 @@ export class ReplicationStore {
     return this.#sql.all<{ at: number | null }>('SELECT MIN(due_at) AS at FROM replication')[0]?.at ?? null
   }
 
-  /** @returns Whether it was still to be done: a write may have come meanwhile. */
+  /** @returns Whether the replica was still due: another write may have come meanwhile. */
   done(name: string, provider: string, mark: string): boolean {
     const rows = this.#sql.all(
       'DELETE FROM replication WHERE name = ? AND provider = ? AND mark = ? RETURNING name',
@@ -132,7 +132,7 @@ export class ReplicationStore {
     )
   }
 
-  /** Has the replicas of a name compared with the primary now and then. */
+  /** Includes the replicas of a name in the regular comparisons. */
   watch(name: string, providers: readonly string[]): void {
     const known = this.#sql.all('SELECT 1 FROM compared WHERE name = ? LIMIT 1', name)
     if (known.length > 0) return
@@ -149,8 +149,8 @@ export class ReplicationStore {
   }
 
   /**
-   * Those that were compared before a time, but not while a write is on its way to them; those that could not be compared
-   * when it was tried only once that is long enough ago.
+   * Replicas last compared before a time, unless a write to them is in flight. A replica that could not be compared is
+   * tried again after a pause.
    */
   uncompared({ before, triedBefore }: { before: number; triedBefore: number }, limit: number): Compared[] {
     return this.#sql
@@ -172,7 +172,7 @@ export class ReplicationStore {
     return { name, provider, digest: row.digest, differs: row.differs === null ? null : row.differs === 1 }
   }
 
-  /** Notes that a replica could not be compared: that does not count as a comparison. */
+  /** Stores that a replica could not be compared. That does not count as a comparison. */
   notCompared(name: string, provider: string, now: number): void {
     this.#sql.all('UPDATE compared SET tried_at = ? WHERE name = ? AND provider = ?', now, name, provider)
   }
@@ -184,7 +184,7 @@ export class ReplicationStore {
     )
   }
 
-  /** Forgets by which keyed digests replicas were compared; not how they compared. */
+  /** Deletes the keyed digests of comparisons, and keeps their results. */
   forgetDigests(): void {
     this.#sql.all('UPDATE compared SET digest = NULL')
   }

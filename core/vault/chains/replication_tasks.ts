@@ -1,6 +1,6 @@
 /**
- * What a vault does by itself about providers: it remembers which replicas lag behind and which drifted, and how the
- * providers are. The edge looks, and copies: see `worker/background/replicate.ts`.
+ * Tasks about providers: which replicas lag or have drifted, and the health of providers. The edge compares and copies:
+ * see `worker/background/replicate.ts`.
  *
  * @module
  */
@@ -31,7 +31,7 @@ export const laggingReplicas = task({
 /** How a replica came to be as the primary is. */
 export type Brought = 'written' | 'deleted' | 'same' | 'dropped'
 
-/** Notes that a replica is as the primary was. */
+/** Stores that a replica caught up with its primary. */
 export const replicaReached = task({
   resource: byName,
   resourceFacts: ({
@@ -59,7 +59,7 @@ export const replicaReached = task({
   },
 })
 
-/** Notes that a replica could not be brought up to date; recorded when that is new. */
+/** Stores that a replica could not catch up; recorded when that is new. */
 export const replicaFailed = task({
   resource: byName,
   resourceFacts: ({ provider, failure }: Lagging & { failure: FailureKind }) => ({ provider, failure }),

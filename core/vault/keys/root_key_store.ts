@@ -42,7 +42,7 @@ export class RootKeyStore {
     this.#sql = sql
   }
 
-  /** Notes which root keys the server has. */
+  /** Stores which root keys the server has. */
   give(ids: readonly string[]): void {
     this.#given = new Set(ids)
   }
@@ -79,7 +79,7 @@ export class RootKeyStore {
     )
   }
 
-  /** Those that were former ones before the vault was. */
+  /** The root keys that were former ones before the vault existed. */
   earlierRootKeys(): string[] {
     const [row] = this.#sql.all<{ value: string }>('SELECT value FROM meta WHERE key = ?', ELDERS)
     return JSON.parse(row?.value ?? '[]')

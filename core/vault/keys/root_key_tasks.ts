@@ -14,15 +14,15 @@ import type { Stores } from '../stores.ts'
 import { type TaskContext, task } from '../task.ts'
 import { RootKeyStore, type RootRow, type RootUse } from './root_key_store.ts'
 
-/** Which root keys a vault is and was under, by their ids. */
+/** The ids of the present and former root keys of a vault. */
 export interface Roots {
   /** Its own. */
   current: string
   /** All that it was ever under, the newest first. */
   history: RootRow[]
-  /** Those that were former ones before the vault was. */
+  /** The root keys that were former ones before the vault existed. */
   earlierRootKeys: string[]
-  /** Those that have to be given: something is sealed under them, or they sign the log. */
+  /** The root keys that must be configured: envelopes are sealed under them, or they sign the log. */
   needed: string[]
   /** The one that the key which signs the log derives from. */
   signing: string
@@ -41,7 +41,7 @@ export function rootsOf({ roots }: Pick<Stores, 'roots'>): Roots {
   return { current, signing, history: roots.all(), earlierRootKeys: roots.earlierRootKeys(), needed: roots.needed() }
 }
 
-/** Reads them from any store, of an older schema too; `null` when it was not tied to a root key. It writes nothing. */
+/** Reads the root keys of any store, also of an older schema; `null` when it is bound to none. It writes nothing. */
 export function rootsOfStore(sql: Sql): Roots | null {
   const isNow = sql.all("SELECT 1 FROM pragma_table_info('term') WHERE name = 'root'").length > 0
   if (isNow) {
@@ -71,7 +71,7 @@ export function judgeRoots(vault: Roots, given: GivenRoots): 'own' | 'replace' |
   return isOwn ? 'own' : 'replace'
 }
 
-/** Says which root keys the vault is under, before anything is done with it. */
+/** Lists the root keys of the vault, before it is used. */
 export const lookAtRoots = task({
   resource: () => 'keys',
   run: (stores: Stores, _: Record<never, never>): Outcome<Roots> => ({ value: rootsOf(stores), unrecorded: true }),
@@ -86,7 +86,7 @@ export const countRootUse = task({
   }),
 })
 
-/** Puts a root key in the place of the vault's own, and begins a term under it. */
+/** Replaces the vault's root key, and begins a term under the new one. */
 export const replaceRoot = task({
   securityEvent: 'alert',
   resource: () => 'keys',

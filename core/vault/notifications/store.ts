@@ -8,7 +8,7 @@ import type { Sql } from '../sql.ts'
 /** A notification that is waiting to be sent. */
 export interface PendingNotification {
   id: number
-  /** Such as `approval.asked`. */
+  /** The type, such as `approval.asked`. */
   type: string
   data: Readonly<Record<string, unknown>>
   createdAt: number

@@ -31,7 +31,7 @@ export interface NextNotification {
   nextAt: number | null
 }
 
-/** Hands out the next notice. A hook that the policy does not name any more is told nothing. */
+/** Hands out the next notification. A webhook that the policy no longer names receives none. */
 export const nextNotification = task({
   resource: () => 'hooks',
   run({ policy, hooks, notices, now }: TaskContext, _: Record<never, never>): Outcome<NextNotification> {
@@ -42,7 +42,7 @@ export const nextNotification = task({
   },
 })
 
-/** Notes that one was taken, or that it has to be sent again; after many times it is given up. */
+/** Stores that a notification was taken, or must be sent again. It is dropped after many attempts. */
 export const settleNotification = task({
   resource: () => 'hooks',
   run({ notices, now }: TaskContext, { id, sent }: { id: number; sent: boolean }): Outcome<{ id: number }> {

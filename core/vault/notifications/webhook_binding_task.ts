@@ -18,7 +18,7 @@ import type { BoundWebhookSecret, Webhook } from './webhook_store.ts'
 
 const PAGE = 200
 
-/** What there is to bind. */
+/** The webhooks to bind. */
 export interface UnboundWebhooks {
   hooks: Webhook[]
   /** Whether the webhooks of this vault were bound before. An unbound row was then written by other means. */

@@ -7,7 +7,7 @@ import type { Bytes } from '../../bytes.ts'
 import { Erasures } from '../erasures.ts'
 import type { Sql } from '../sql.ts'
 
-/** A server to be told, and the secret that messages to it are signed with. */
+/** A webhook: its URL, and the secret that signs its messages. */
 export interface Webhook {
   id: string
   url: string
@@ -47,7 +47,7 @@ export class WebhookStore {
   put({ id, url, kid, sealed, version, updatedAt, updatedBy }: Webhook): void {
     this.#erasures.note(this.#sql.all('SELECT 1 FROM hook WHERE id = ? AND sealed <> ?', id, sealed))
     const row = [id, url, kid, sealed, version, updatedAt, updatedBy]
-    // In its place, and not as a new row: a move to another term goes through the rows in order, and would miss it.
+    // Updates the row in place: a move to another term goes through the rows in order, and would miss a new one.
     this.#sql.all(
       `INSERT INTO hook (id, url, kid, sealed, version, updated_at, updated_by, bound) VALUES (?, ?, ?, ?, ?, ?, ?, 1)
        ON CONFLICT (id) DO UPDATE SET url = excluded.url, kid = excluded.kid, sealed = excluded.sealed, bound = 1,
@@ -56,7 +56,7 @@ export class WebhookStore {
     )
   }
 
-  /** Those whose address is not bound in their envelope: of 0.1. */
+  /** The webhooks of 0.1, whose envelope does not bind the URL. */
   unbound(): Webhook[] {
     return this.#sql.all<Webhook>(`SELECT ${COLUMNS} FROM hook WHERE bound = 0 ORDER BY id`)
   }
@@ -77,7 +77,7 @@ export class WebhookStore {
     this.#erasures.note(this.#sql.all('DELETE FROM hook WHERE id = ? RETURNING id', id))
   }
 
-  /** Whether a rotation that is configured, or runs, tells this hook. */
+  /** Whether a configured or running rotation uses this webhook. */
   isUsed(id: string): boolean {
     const names = "json_extract(body, '$.target.hook') = ?"
     const query = `SELECT 1 FROM rotation WHERE ${names} UNION ALL SELECT 1 FROM run WHERE outcome IS NULL AND ${names} LIMIT 1`

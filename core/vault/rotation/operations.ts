@@ -22,7 +22,7 @@ export interface ShownRotation extends Rotation {
 
 const LIST_SCAN_LIMIT = 1000
 
-/** From 0 up to 1, for jitter. */
+/** A fraction from 0 up to 1, for jitter. */
 export function chance(): number {
   const [byte = 0, low = 0] = randomBytes(2)
   return (byte * 256 + low) / 65_536
@@ -44,7 +44,7 @@ export const putRotation = operation({
     const objection = objectionTo(config.target, chain)
     if (objection !== null) return { reason: objection }
     const found = secrets.find(name)
-    // What a provider keeps is asked for there, when it rotates.
+    // A value at a provider is read there when it rotates.
     if (chain === null && (found === null || found.current === null)) return { reason: 'no_secret' }
     if (config.target.kind === 'webhook' && hooks.find(config.target.hook) === null) return { reason: 'no_hook' }
     if (!isStrong(context, name, config.generate)) return { reason: 'weak_recipe' }
@@ -141,7 +141,7 @@ export const startRotation = operation({
     const chain = chains.covering(name)
     const config = (secret && rotations.find(secret.id)?.config) ?? null
     const to = { config, url: config && urlOf(hooks, config) }
-    // Which version a provider has, the vault does not know: the chain as it is stands for that.
+    // The vault does not know the provider's version, so the binding holds the chain.
     const at = chain === null ? { current: secret?.current ?? null } : { chain: chain.id, revision: chain.revision }
     return { restores, force, ...(replace && { replace }), ...at, latest: secret?.latest ?? null, ...to }
   },
@@ -177,7 +177,7 @@ export const steerRotation = operation({
   securityEvent: true,
   resource: byName,
   resourceFacts: ({ to }: { name: string; to: Steer }) => ({ to }),
-  // A try comes anyway, and was approved with the run. The rest says which value stays valid, and where.
+  // A retry follows anyway, and was approved with the run. The other actions decide which value stays valid, and where.
   approvalBinding: ({ secrets, rotations, hooks }, { name, to }: { name: string; to: Steer }) => {
     if (to === 'retry') return 'nothing'
     const secret = secrets.find(name)

@@ -1,5 +1,5 @@
 /**
- * When a secret is due: a period, some jitter, and windows in which nothing is changed. Pure; all times are UTC.
+ * Schedules of rotations: a period, jitter, and windows without changes. Pure; all times are UTC.
  *
  * @module
  */

@@ -1,8 +1,8 @@
 /**
- * Rotation as a state machine: create → set → test → finish, or undo. Pure: what follows from what.
+ * Rotation as a state machine: create → set → test → finish, or undo. Pure.
  *
- * Between two steps everything that counts is in the vault's rows; each step is written down before it is done, may be
- * done again, and is taken by one at a time: a fence that only grows tells a late one from the one whose turn it is.
+ * Between two steps the vault's rows hold the whole state. Each step is recorded before it is done, may be repeated,
+ * and has one holder at a time: a fence that only grows tells a late holder from the present one.
  *
  * @module
  */
@@ -60,7 +60,7 @@ export const STEERS = ['retry', 'cancel', 'finish', 'abandon'] as const
 /** One of {@link STEERS}. */
 export type Steer = (typeof STEERS)[number]
 
-/** How a run ended: its value is current; nothing changed; or a human gave up on it. */
+/** The outcome of a run: its value is current; nothing changed; or an operator gave up on it. */
 export type RunOutcome = 'rotated' | 'undone' | 'abandoned'
 
 /** The transition after a step. `promote`: the pending version becomes current. */
@@ -75,7 +75,7 @@ const MAX_LAST_ATTEMPTS = 500
 const FIRST_WAIT_MS = 2000
 const LAST_WAIT_MS = 3_600_000
 
-/** As far as the steps of a run depend on it: how it rotates, and whether a provider keeps the value. */
+/** The facts that the steps of a run depend on: its configuration, and whether a provider keeps the value. */
 export interface Course {
   config: RotationConfig
   provided: object | null
@@ -86,12 +86,12 @@ export function firstStep({ target }: RotationConfig): Step {
   return target.kind === 'provider' ? 'set' : 'create'
 }
 
-/** Whether a step failed by an answer, so that trying it again changes nothing. */
+/** Whether a step failed with a final answer, so that a retry changes nothing. */
 export function isFinal(failure: Failure): boolean {
   return ['refused', 'denied', 'conflict', 'foreign_shape', 'cancelled'].includes(failure)
 }
 
-/** What follows when a step was done. */
+/** The transition after a step that succeeded. */
 export function afterSuccess(step: Step, { config: { target, graceSeconds }, provided }: Course): Next {
   switch (step) {
     case 'create':
@@ -110,10 +110,10 @@ export function afterSuccess(step: Step, { config: { target, graceSeconds }, pro
 }
 
 /**
- * What follows when a step failed. Before the value is current a refusal is undone at once, and silence after some
- * tries; afterwards there is no way back, and the target is told until it listens.
+ * The transition after a step that failed. Before the value is current a refusal is undone at once, and silence after
+ * some attempts. After that there is no way back, and the target is called until it answers.
  *
- * @param attempts How often the step was tried, this time included.
+ * @param attempts The attempts at this step, including this one.
  * @param chance From 0 up to 1: full jitter.
  */
 export function afterFailure(

@@ -20,7 +20,7 @@ export interface Rotation {
   nextAt: number | null
   /** Grows with each turn that is taken at a run of this secret; never goes back. */
   fence: number
-  /** Runs in a row that changed nothing. */
+  /** The number of consecutive runs that changed nothing. */
   failures: number
   updatedAt: number
   updatedBy: string
@@ -28,7 +28,7 @@ export interface Rotation {
 
 /** The facts of a run at a provider: where the secret is, and the token that identifies a repeated step. */
 export interface ProviderRun {
-  /** The primary of the chain when the run began. If it is another one meanwhile, the run is undone. */
+  /** The primary of the chain when the run began. If another provider is the primary by now, the run is undone. */
   member: Member
   /** The id of the new version, where the provider takes one; its idempotency key elsewhere. */
   token: string
@@ -36,11 +36,11 @@ export interface ProviderRun {
   expects?: string
   /** Set when a document that is kept there may be replaced by the value. */
   replace?: 'shape' | undefined
-  /** What the provider calls the new version, once it is known. */
+  /** The provider's name for the new version, once it is known. */
   version?: string
 }
 
-/** One rotation that runs, or did. */
+/** One run of a rotation. */
 export interface Run {
   id: number
   secret: number
@@ -128,7 +128,7 @@ export class RotationStore {
     this.#sql.all('DELETE FROM rotation WHERE secret = ?', secret)
   }
 
-  /** Sets when a secret is due next, and how many runs in a row changed nothing. */
+  /** Stores when a secret is due next, and the number of consecutive runs that changed nothing. */
   reschedule(secret: number, nextAt: number | null, failures: number): void {
     this.#sql.all('UPDATE rotation SET next_at = ?, failures = ? WHERE secret = ?', nextAt, failures, secret)
   }

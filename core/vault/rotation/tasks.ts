@@ -141,7 +141,7 @@ function turnOf(context: TaskContext, secret: SecretRow, run: Run): Omit<Turn, '
   }
 }
 
-/** Which versions leave with a turn. */
+/** The versions that a step needs. */
 function released(turn: Omit<Turn, 'fence'>): Record<string, unknown> {
   const { pending, current, previous, restores, hook, provided } = turn
   const versions = [pending, current, previous, restores].flatMap((one) => (one === null ? [] : [one.version]))
@@ -165,7 +165,7 @@ export const keepCreated = task({
     const run = rotations.run(id)
     if (secret === null || run === null || run.step !== 'create' || !rotations.holds(id, fence))
       return { reason: 'superseded' }
-    // Deleted or destroyed meanwhile: the next turn undoes it.
+    // The version was deleted or destroyed meanwhile: the next step undoes the run.
     if (!isAtHome(context, secret, run)) return { reason: 'superseded' }
     // A write came between, or a new term: the edge seals again.
     if (number !== secret.latest + 1 || !keys.isCurrent(kid)) return { reason: 'raced', unrecorded: true }
@@ -180,7 +180,7 @@ export const keepCreated = task({
   },
 })
 
-/** Which number the next version has, and which key seals it, when a turn's own were taken meanwhile. */
+/** The number of the next version and the key that seals it, after a write took the former number. */
 export const nextVersion = task({
   resource: byName,
   run({ secrets, keys }: TaskContext, { name }: { name: string }): Outcome<{ number: number; under: Under }> {
@@ -241,7 +241,7 @@ export const failStep = task({
 interface Failed extends StepDone {
   step: Step
   failure: Failure
-  /** The provider's own word for it. */
+  /** The provider's own code. */
   code?: string | undefined
 }
 
@@ -276,7 +276,7 @@ function isUnchanged({ step, attempts }: Run, failure: Failure | null): boolean 
   return failure !== null && isFinal(failure) && attempts === 1 && step !== 'test'
 }
 
-/** A period from now; or sooner, an hour and then twice as long each time, when nothing was changed. */
+/** After a period; or sooner, an hour and then twice as long each time, when nothing was changed. */
 function reschedule({ rotations, now }: TaskContext, { secret }: Run, rotated: boolean): void {
   const rotation = rotations.find(secret)
   if (rotation === null) return

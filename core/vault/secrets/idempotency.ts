@@ -30,10 +30,10 @@ function isBegun({ number, provided }: Replay): boolean {
 }
 
 /**
- * Remembers that a write is about to be sent to a provider, by which fingerprint. What the provider tells a repeat by
- * derives from a root key: of a write that is tried again after another took its place it has to be the same still.
+ * Stores that a write is about to be sent to a provider, with its fingerprint. The idempotency key at the provider
+ * derives from a root key, so it must stay the same when the write is repeated under a new one.
  *
- * @returns The fingerprint that it was first begun by.
+ * @returns The fingerprint of the first attempt.
  */
 export function noteBegun(
   context: OperationContext,

@@ -65,7 +65,7 @@ export const listSecrets = operation({
     const ranges = readable(rules, prefix)
     let last = after
     for (let scanned = 0; scanned < LIST_SCAN_LIMIT; ) {
-      // Only where some rule may permit a read: who may read nothing costs nothing, and learns nothing.
+      // Lists only where a rule may permit a read: a caller without any costs no work, and learns nothing.
       const range = ranges.find((head) => last < head || (last.startsWith(head) && last !== head + AFTER_NAMES))
       if (range === undefined) return page(null)
       const rows = secrets.list(range, last, LIST_CHUNK)

@@ -15,7 +15,7 @@ import { byName, type OperationContext, type Outcome, operation } from '../opera
 import { IDEMPOTENCY_MS, isSame, noteBegun, replayOf } from './idempotency.ts'
 import type { Idempotency, SecretRow, VersionRow } from './store.ts'
 
-/** One version as it leaves the vault, still sealed. */
+/** One version as it leaves the vault, sealed. */
 export interface SealedVersion {
   name: string
   version: number
@@ -28,7 +28,7 @@ export interface SealedVersion {
   expiresAt: number | null
 }
 
-/** What a write brings: a sealed value, and the state that the writer expects. */
+/** A write: a sealed value, and the state that the writer expects. */
 export interface WriteInput {
   name: string
   /** The number it is sealed as: the next one, from `secret.prepare`. */
@@ -45,13 +45,13 @@ export interface WriteInput {
   idempotency?: Idempotency
   /** Set when a document of a provider may be replaced by a text, or a text by one. */
   replace?: 'shape' | undefined
-  /** What makes it, if not a write. */
+  /** The origin of the version, if it is not a write. */
   why?: string
   /** Set when the edge will not try again: then a race is recorded. */
   last?: boolean
 }
 
-/** Which version the writer says is current. */
+/** The version that the writer expects to be current. */
 interface Expected {
   name: string
   expect?: number
@@ -98,8 +98,8 @@ export const readSecret = operation({
 })
 
 /**
- * Says which number the next version will have: a value is sealed for its number, so that no row can
- * be passed off as another. Nothing is reserved; `secret.write` checks that it is still the next.
+ * Returns the number of the next version: a value is sealed for its number, so that no row can pass for another. It
+ * reserves nothing; `secret.write` checks that the number is still the next.
  */
 export const prepareWrite = operation({
   action: 'write',
@@ -129,10 +129,10 @@ export const prepareWrite = operation({
   },
 })
 
-/** What a value has to be sealed as, and like. */
+/** The number and the key to seal a value under, and the strength that it must have. */
 export interface SealedWrite extends Under {
   version: number
-  /** What the vault's policy asks of the value, which only the edge can see. */
+  /** The vault's policy for the value, which only the edge can see. */
   strength: StrengthPolicy | null
 }
 
@@ -164,14 +164,14 @@ export const prepareVersionRestore = operation({
   },
 })
 
-/** What a rollback starts from. */
+/** The version to restore. */
 export interface VersionRestore {
   rotates: boolean
   current: number
   source: SealedVersion | null
 }
 
-/** A write that the edge refuses, because its value is weaker than the policy asks. */
+/** A write that the edge refuses because its value is weaker than the policy demands. */
 export interface WeakWrite {
   name: string
   weak: true
@@ -182,7 +182,7 @@ export const writeSecret = operation({
   action: 'write',
   resource: byName,
   run(context: OperationContext, input: WriteInput | WeakWrite): Outcome<Written> {
-    // That it was weak, and not in which way: the log must not narrow a guess.
+    // The log holds only that the value was weak: a reason would narrow a guess.
     if ('weak' in input) return { reason: 'weak' }
     const { secrets, keys, chains, principal, now } = context
     const { name, idempotency, version: number, why = null } = input
@@ -216,7 +216,7 @@ export const writeSecret = operation({
 export const deleteSecret = operation({
   action: 'delete',
   resource: byName,
-  // Here it can be undone. What a provider deletes, and has its replicas delete, may be gone.
+  // A deletion here can be undone. A deletion at a provider, and at its replicas, may be final.
   approvalBinding: ({ chains }, { name }: Expected) => {
     const chain = chains.covering(name)
     return chain === null ? 'nothing' : { chain: chain.id, revision: chain.revision }
@@ -272,7 +272,7 @@ export const destroySecret = operation({
     const secret = secrets.find(name)
     if (secret === null || secret.current === null) return { reason: 'no_secret' }
     if (expect !== undefined && expect !== secret.current) return { reason: 'version_mismatch' }
-    // A target may have been given what is pending already, and has to be told to go back first.
+    // A target may have received the pending value, and must be told to go back first.
     if (secret.pending !== null) return { reason: 'rotating' }
     if (version !== undefined && secrets.version(secret.id, version) === null) return { reason: 'no_version' }
     // A target that cannot be told to forget a value would accept it for good.
@@ -310,7 +310,7 @@ function objection(secret: SecretRow | null, expect: WriteInput['expect']): Reas
   const exists = secret !== null && secret.current !== null
   if (expect === 'absent' && exists) return 'exists'
   if (expect !== undefined && expect !== 'absent' && secret?.current !== expect) return 'version_mismatch'
-  // It would be in the way of the one that is about to become current.
+  // A new version would collide with the pending one, which is about to become current.
   if (secret !== null && secret.pending !== null) return 'rotating'
   // A new version would make the deleted ones readable again, without an explicit restore.
   return exists && secret.deletedAt !== null ? 'restore_first' : null

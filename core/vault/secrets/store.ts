@@ -24,7 +24,7 @@ export interface SecretRow {
   deletedAt: number | null
 }
 
-/** One version, sealed. */
+/** One sealed version. */
 export interface VersionRow {
   number: number
   kid: string
@@ -33,7 +33,7 @@ export interface VersionRow {
   encoding: Encoding
   createdAt: number
   createdBy: string
-  /** What made it, if not a write: `rotation`, `rollback to 3`, `import`. */
+  /** The origin of the version, if it is not a write: `rotation`, `rollback to 3`, `import`. */
   why: string | null
   /** When it became current; `null` when it never did, or that was not noted yet. */
   currentAt: number | null
@@ -50,19 +50,19 @@ export type NewVersion = Omit<VersionRow, 'destroyedAt' | 'currentAt'>
 /** A secret with what is shown of its current version in a list; `null` when there is none. */
 export type ListedRow = SecretRow & { contentType: string | null; expiresAt: number | null }
 
-/** What tells a repeat of a write: its key, and a keyed hash of it; under former root keys too. */
+/** The identity of a write: its key, and a keyed hash of it, also under former root keys. */
 export interface Idempotency {
   key: string
   fingerprint: string
   former?: readonly string[]
 }
 
-/** Which write an idempotency key stands for. */
+/** The write of an idempotency key. */
 export interface Replay {
   fingerprint: string
   name: string
   number: number
-  /** What a provider calls the version, when it keeps the secret. */
+  /** The provider's name for the version, when it keeps the secret. */
   provided: string | null
 }
 
@@ -77,7 +77,7 @@ export interface Prunable {
   after: number | null
 }
 
-/** Which versions go: those behind the newest `keep`, and those made before `oldest`. */
+/** The versions to erase: those behind the newest `keep`, and those made before `oldest`. */
 export interface Bounds {
   keep: number
   oldest: number
@@ -94,7 +94,7 @@ const PRUNABLE = `destroyed_at IS NULL AND number <> COALESCE(secret.current, 0)
 /** Sorts after every character that a name may have. */
 export const AFTER_NAMES = '~'
 
-/** The rows of secrets and their versions. It knows SQL and nothing of rights, keys or plaintext. */
+/** The rows of secrets and their versions. The store knows SQL, and neither rights, keys nor plaintext. */
 export class SecretStore {
   readonly #sql: Sql
   readonly #erasures: Erasures
@@ -174,7 +174,7 @@ export class SecretStore {
     this.#sql.all('UPDATE version SET current_at = ? WHERE secret = ? AND number = ?', now, id, pending)
   }
 
-  /** Takes the pending version's stage away. The version itself stays in the history. */
+  /** Removes the stage of the pending version. The version itself stays in the history. */
   dropPending(secret: number): void {
     this.#sql.all('UPDATE secret SET pending = NULL WHERE id = ?', secret)
   }
@@ -238,7 +238,7 @@ export class SecretStore {
     }
   }
 
-  /** The write that an idempotency key of a principal stands for, if it was after `oldest`. */
+  /** The write of a principal's idempotency key, if it was made after `oldest`. */
   replay(principal: string, key: string, oldest: number): Replay | null {
     return this.#one<Replay>(
       'SELECT fingerprint, name, number, provided FROM idempotency WHERE principal = ? AND key = ? AND created_at > ?',
@@ -246,7 +246,7 @@ export class SecretStore {
     )
   }
 
-  /** Forgets the writes from before a time, with their fingerprints. */
+  /** Deletes the writes before a time, with their fingerprints. */
   forgetWrites(before: number): void {
     this.#sql.all('DELETE FROM idempotency WHERE created_at <= ?', before)
   }

@@ -6,9 +6,9 @@
 import { concerns, type StrengthPolicy } from '../../values/strength.ts'
 import type { Sql } from '../sql.ts'
 
-/** What holds for all secrets of a vault. */
+/** The policy for all secrets of a vault. */
 export interface VaultPolicy {
-  /** What values have to be like; `null`: anything. */
+  /** The strength that values must have; `null`: any. */
   secretComplexity: StrengthPolicy | null
   /** How many versions of a secret are kept, the current and the previous one included; `null`: all. */
   keepVersions: number | null
@@ -33,7 +33,7 @@ export type VersionedPolicy = VaultPolicy & {
   until: (KeptVersions & { at: number }) | null
 }
 
-/** What of versions is kept at a time: a stricter policy takes effect later than the rest of it. */
+/** The limits on kept versions: a stricter policy takes effect later than the rest of it. */
 export function keptAt({ until, keepVersions, keepVersionDays }: VersionedPolicy, now: number): KeptVersions {
   return until !== null && now < until.at ? until : { keepVersions, keepVersionDays }
 }
@@ -54,7 +54,7 @@ export class ValuePolicyStore {
     this.#sql = sql
   }
 
-  /** Forgets what is kept in memory. To be called when a transaction was rolled back. */
+  /** Drops the rows kept in memory. Call it when a transaction was rolled back. */
   forget(): void {
     this.#known = null
   }
@@ -70,7 +70,7 @@ export class ValuePolicyStore {
     this.forget()
   }
 
-  /** What a value of this name has to be like. */
+  /** The strength that a value of this name must have. */
   strengthFor(name: string): StrengthPolicy | null {
     const { secretComplexity } = this.get()
     return secretComplexity !== null && concerns(secretComplexity, name) ? secretComplexity : null

@@ -18,7 +18,7 @@ const BATCH = 500
 export const findPrunable = task({
   resource: () => 'policy',
   run(context: TaskContext, { after }: { after: number }): Outcome<Prunable> {
-    // Keyed hashes of values: kept for no longer than they tell a repeat by.
+    // Keyed hashes of values: kept only as long as they identify a repeated write.
     context.secrets.forgetWrites(context.now - IDEMPOTENCY_MS)
     const bounds = boundsNow(context)
     const found =
@@ -46,7 +46,7 @@ function boundsNow({ policy, now }: TaskContext): Bounds | null {
   return boundsOf(keptAt(policy.get(), now), now)
 }
 
-/** What a policy has erased at a time; `null` when it keeps all. */
+/** The versions that a policy erases; `null` when it keeps all. */
 export function boundsOf({ keepVersions, keepVersionDays }: KeptVersions, now: number): Bounds | null {
   if (keepVersions === null && keepVersionDays === null) return null
   return {
