@@ -43,7 +43,7 @@ export function registerLanguageModelTools(services: Services): vscode.Disposabl
   }
   return vscode.Disposable.from(
     api.registerTool<{ prefix?: unknown }>('postern_list_secrets', {
-      prepareInvocation: () => ({ invocationMessage: t('Listing names of secrets') }),
+      prepareInvocation: () => ({ invocationMessage: t('Listing secret names') }),
       invoke: ({ input }) => told(async () => listNames(services, parseText('prefix', input.prefix ?? ''))),
     }),
     api.registerTool<{ command?: unknown; envFile?: unknown }>('postern_run_with_secrets', {
@@ -66,7 +66,7 @@ export function registerLanguageModelTools(services: Services): vscode.Disposabl
 function question(envFile: string, command: string): vscode.MarkdownString {
   const { t } = vscode.l10n
   const warning = t(
-    'The command gets the values of {0} and can do anything with them. They are taken out of what the model sees only where it prints them as they are, or in a usual encoding. Run it if you know what it does:',
+    'The command receives the values of {0} and can do anything with them. Postern removes them from the output that the model sees only if they are printed unchanged or in a common encoding. Run the command only if you know what it does:',
     printable(envFile),
   )
   return new vscode.MarkdownString().appendText(warning).appendCodeblock(commandLines(command), 'shellscript')

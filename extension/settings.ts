@@ -5,8 +5,8 @@
  */
 
 import * as vscode from 'vscode'
-import { ExtensionError } from './shared/errors.ts'
 import { isLoopback } from '../core/loopback.ts'
+import { ExtensionError } from './shared/errors.ts'
 
 /** A server that the user named. */
 export interface Endpoint {

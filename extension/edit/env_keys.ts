@@ -69,13 +69,14 @@ export function registerEnvKeys(): vscode.Disposable {
     registerRenameProvider(env, {
       prepareRename(document, position) {
         const key = keyAt(document, position)
-        if (key === null) throw new Error(vscode.l10n.t('Put the cursor on the name of a variable'))
+        if (key === null) throw new Error(vscode.l10n.t('Place the cursor on the name of a variable'))
         return key.range
       },
       async provideRenameEdits(document, position, name, token) {
         const key = keyAt(document, position)
         if (key === null) return null
-        if (!KEY.test(name)) throw new Error(vscode.l10n.t('Letters, digits and "_", no digit first'))
+        if (!KEY.test(name))
+          throw new Error(vscode.l10n.t('Use letters, digits and "_", and do not start with a digit'))
         const edit = new vscode.WorkspaceEdit()
         for (const { uri, range } of await everywhere(key.name, token)) edit.replace(uri, range, name)
         return edit

@@ -64,7 +64,7 @@ async function insertAccessor(editor: vscode.TextEditor, { name, reference }: Pi
     title: t('Environment variable for {0}', name),
     value: keyOf(name),
     validateInput: (text) =>
-      /^[A-Za-z_][A-Za-z0-9_]*$/.test(text) ? null : t('Letters, digits and "_", no digit first'),
+      /^[A-Za-z_][A-Za-z0-9_]*$/.test(text) ? null : t('Use letters, digits and "_", and do not start with a digit'),
   })
   if (key === undefined) throw new vscode.CancellationError()
   const edit = new vscode.WorkspaceEdit()
@@ -72,21 +72,22 @@ async function insertAccessor(editor: vscode.TextEditor, { name, reference }: Pi
   const saved = env === null ? null : await appendEntry(edit, env, { key, value: reference })
   if (saved?.conflict) {
     throw await refuse(
-      t('{0} stands for something else in {1}. Choose another name', key, vscode.workspace.asRelativePath(env!)),
+      t('{0} already has another value in {1}. Choose another name', key, vscode.workspace.asRelativePath(env!)),
     )
   }
   const accessor = accessorOf(document.languageId, key)!
   for (const selection of editor.selections) edit.replace(document.uri, selection, accessor)
-  if (!(await vscode.workspace.applyEdit(edit))) throw await refuse(t('The document cannot be edited'))
+  if (!(await vscode.workspace.applyEdit(edit)))
+    throw await refuse(t('The document is read-only or could not be edited'))
   await saved?.save()
   if (env !== null) {
-    const message = t('{0} is in {1} now, as a reference', key, vscode.workspace.asRelativePath(env))
+    const message = t('{0} is now in {1}, as a reference', key, vscode.workspace.asRelativePath(env))
     const open = t('Open Hydrated')
     void vscode.window.showInformationMessage(`Postern: ${message}`, open).then((chosen) => {
       if (chosen === open) void vscode.commands.executeCommand('postern.openHydratedEnv', env)
     })
   } else {
-    const copied = t('There is no folder for a .env: set {0} to {1} where the program runs', key, reference)
+    const copied = t('No folder is open for a .env file. Set {0} to {1} where the program runs', key, reference)
     void vscode.window.showInformationMessage(`Postern: ${copied}`)
   }
 }
@@ -100,21 +101,26 @@ async function insertValue(
   const { t } = vscode.l10n
   const { document } = editor
   const yes = t('Insert Value')
-  const detail = t('It will be in the file, in its undo history and in local history. A reference would not.')
+  const detail = t(
+    'The value will be in the file, its undo history and the local history. A reference keeps it out of all three.',
+  )
   const answer = await vscode.window.showWarningMessage(
-    t('Insert the value of {0} into {1} in the clear?', name, vscode.workspace.asRelativePath(document.uri)),
+    t('Insert the value of {0} into {1} in plain text?', name, vscode.workspace.asRelativePath(document.uri)),
     { modal: true, detail },
     yes,
   )
   if (answer !== yes) throw new vscode.CancellationError()
   using held = await services.leases.one(reference, { scope: document.uri, shown: true })
-  if (document.version !== version) throw await refuse(t('The document has changed meanwhile. Nothing was inserted'))
+  if (document.version !== version)
+    throw await refuse(t('The document has changed in the meantime. Nothing was inserted'))
   const value = held.value(reference).reveal()
   const isEnv = isEnvDocument(document)
   const text = isEnv ? quoteEnvValue(value) : value
-  if (text === null) throw await refuse(t('No quoting keeps this value in a .env file. Insert a reference'))
+  if (text === null) throw await refuse(t('A .env file cannot represent this value. Insert a reference instead'))
   await replaceSelections(editor, isEnv && isEmptyLine(editor) ? `${keyOf(name)}=${text}` : text)
-  const message = t('The value is in the clear now. Rotate it when you no longer need it here: undo does not unsay it')
+  const message = t(
+    'The value is now in the file in plain text. Rotate the secret when you no longer need it here: undo does not remove every copy',
+  )
   void vscode.window.showWarningMessage(`Postern: ${message}`)
 }
 
@@ -123,7 +129,7 @@ async function replaceSelections(editor: vscode.TextEditor, text: string): Promi
   const done = await editor.edit((edit) => {
     for (const selection of editor.selections) edit.replace(selection, text)
   })
-  if (!done) throw await refuse(vscode.l10n.t('The document cannot be edited'))
+  if (!done) throw await refuse(vscode.l10n.t('The document is read-only or could not be edited'))
 }
 
 function isEmptyLine({ document, selection }: vscode.TextEditor): boolean {
@@ -131,7 +137,7 @@ function isEmptyLine({ document, selection }: vscode.TextEditor): boolean {
 }
 
 function nowhere(): vscode.CancellationError {
-  const message = vscode.l10n.t('Open a file and put the cursor where the secret belongs')
+  const message = vscode.l10n.t('Open a file and place the cursor where the secret belongs')
   void vscode.window.showInformationMessage(`Postern: ${message}`)
   return new vscode.CancellationError()
 }

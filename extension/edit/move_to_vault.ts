@@ -71,19 +71,19 @@ async function actionsOf(
     const known = await services.known.referenceOf(text)
     if (known)
       offer(
-        t('Replace by {0}, which has the same value', known),
+        t('Replace with {0}, which has the same value', known),
         'postern.replaceByReference',
         [document.uri, range, known],
         true,
       )
     offer(
-      t('Store in the vault and put a reference here'),
+      t('Store in the vault and insert a reference here'),
       'postern.storeSelection',
       [document.uri, range],
       known === null,
     )
     // By its place: the arguments of an action can be read by others, and the text is a secret.
-    offer(t('This is no secret: ignore it'), 'postern.ignoreAt', [document.uri, range])
+    offer(t('Ignore: not a secret'), 'postern.ignoreAt', [document.uri, range])
   }
   if (only?.contains(vscode.CodeActionKind.Source)) {
     const all = new vscode.CodeAction(
@@ -104,8 +104,8 @@ async function store(services: Services, place: TextRange, suggested = nameFor(p
   const text = textAt(place)
   if (text === '') throw new PosternError('bad_request', t('select the secret first'))
   const name = await vscode.window.showInputBox({
-    title: t('Store as secret'),
-    prompt: t('Name in the vault {0}. The text is replaced by a reference to it', vault.id),
+    title: t('Store as Secret'),
+    prompt: t('Name in the vault {0}. A reference replaces the text', vault.id),
     value: suggested,
     ignoreFocusOut: true,
     validateInput: nameProblem,
@@ -118,7 +118,10 @@ async function store(services: Services, place: TextRange, suggested = nameFor(p
   const reference = formatReference({ vault: vault.id, name })
   await services.known.note(reference, text)
   await replace(place, reference, text)
-  const message = t('Stored as {0}. It was on disk, in the undo history and perhaps in git: rotate it soon', name)
+  const message = t(
+    'Stored as {0}. The value has been on disk, in the undo history and perhaps in git, so rotate it soon',
+    name,
+  )
   void vscode.window.showInformationMessage(`Postern: ${message}`)
 }
 
@@ -126,7 +129,7 @@ async function store(services: Services, place: TextRange, suggested = nameFor(p
 async function replace({ document, range }: TextRange, reference: string, expected: string): Promise<void> {
   const { t } = vscode.l10n
   if (document.getText(range) !== expected) {
-    throw new PosternError('bad_request', t('The document has changed meanwhile: put {0} there yourself', reference))
+    throw new PosternError('bad_request', t('the document has changed in the meantime. Insert {0} yourself', reference))
   }
   const edit = new vscode.WorkspaceEdit()
   const key = keyOf(reference.replace(/^postern:\/\/[^/]+\//, ''))
@@ -137,7 +140,7 @@ async function replace({ document, range }: TextRange, reference: string, expect
   if (accessor === null || env === null || added?.conflict) edit.replace(document.uri, range, reference)
   else edit.replace(document.uri, withQuotes(document, range), accessor)
   if (!(await vscode.workspace.applyEdit(edit))) {
-    throw new PosternError('bad_request', t('the document cannot be edited; the secret is stored as {0}', reference))
+    throw new PosternError('bad_request', t('the document could not be edited. The secret is stored as {0}', reference))
   }
   await added?.save()
 }
@@ -158,7 +161,7 @@ async function moveAll(services: Services, ignored: IgnoredFindings): Promise<vo
   }
   let place = await next()
   if (place === null) {
-    const message = vscode.l10n.t('No secret in the clear was found here')
+    const message = vscode.l10n.t('No plain-text secrets found in this file')
     void vscode.window.showInformationMessage(`Postern: ${message}`)
   }
   // Each move changes the offsets of what follows, so the document is searched again.
@@ -201,7 +204,7 @@ function nameProblem(text: string): string | null {
     parseName(text)
     return null
   } catch {
-    return vscode.l10n.t('1 to 8 parts with "/" between, each of a-z, 0-9, ".", "_" and "-"')
+    return vscode.l10n.t('Use 1 to 8 segments separated by "/", each made of a-z, 0-9, ".", "_" and "-"')
   }
 }
 

@@ -44,7 +44,7 @@ function pasteGuard(services: Services, ignored: IgnoredFindings): vscode.Dispos
         const text = (await data.get('text/plain')?.asString())?.trim() ?? ''
         const known = await services.known.referenceOf(text)
         if (known !== null)
-          return [new api.DocumentPasteEdit(known, vscode.l10n.t('Paste a reference to this secret'), kind)]
+          return [new api.DocumentPasteEdit(known, vscode.l10n.t('Paste as a reference to this secret'), kind)]
         if (ranges.length !== 1 || !looksSecret(text) || (await ignored.has(text))) return undefined
         warnOf(document, ranges[0]!, text)
         return undefined

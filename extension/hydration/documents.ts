@@ -149,7 +149,7 @@ async function compare(hydrations: HydratedDocuments, given?: vscode.Uri): Promi
   const current = environmentFor(source)
   const names = environments(source).sort((a, b) => Number(b === current) - Number(a === current))
   const items = names.map((label, place) => ({ label, picked: place < 2 }))
-  const title = t('Compare which two environments?')
+  const title = t('Which two environments do you want to compare?')
   const picked = await vscode.window.showQuickPick(items, { title, canPickMany: true })
   const [left, right] = (picked ?? []).map(({ label }) => label)
   if (left === undefined || right === undefined) throw new vscode.CancellationError()
@@ -160,7 +160,7 @@ async function compare(hydrations: HydratedDocuments, given?: vscode.Uri): Promi
   await vscode.commands.executeCommand(
     'vscode.diff',
     ...uris,
-    t('{0} and {1}: equal fingerprints are equal values', left, right),
+    t('{0} and {1}: equal fingerprints mean equal values', left, right),
   )
 }
 
@@ -173,7 +173,7 @@ export async function envDocument(uri?: vscode.Uri): Promise<vscode.TextDocument
   }
   const found = await vscode.workspace.findFiles(ENV_FILES, '**/node_modules/**', 50)
   if (found.length === 0) {
-    throw await noEnvFile(t('No .env file here. Insert a secret as a reference to begin one'))
+    throw await noEnvFile(t('No .env file in this workspace. To create one, insert a secret as a reference'))
   }
   const items = found.map((one) => ({ label: vscode.workspace.asRelativePath(one), uri: one }))
   const only = items.length === 1 ? items[0] : undefined

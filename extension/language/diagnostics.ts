@@ -126,17 +126,13 @@ async function referenceProblems(
     if (index === undefined || index.size === 0) return []
     const metadata = index.find(name)
     if (metadata === undefined)
-      return say(
-        t('Not in the list: a provider keeps it, it is hidden from you, or it is not there'),
-        Warning,
-        'missing',
-      )
+      return say(t('Not listed. It may be in a provider, hidden from you, or missing'), Warning, 'missing')
     const expiry = expiryOf(metadata)
     if (expiry === 'expired') return say(t('This secret has expired'), Broken, 'expired')
     if (expiry === 'soon') return say(t('This secret expires soon'), vscode.DiagnosticSeverity.Information, 'expires')
     if (version !== undefined && version < metadata.version) {
       return say(
-        t('Version {0} is current; this reference stays at {1}', metadata.version, version),
+        t('Version {0} is current. This reference is pinned to version {1}', metadata.version, version),
         vscode.DiagnosticSeverity.Information,
         'stale',
       )
@@ -163,7 +159,7 @@ async function secretsInTheClear(
   const found: vscode.Diagnostic[] = []
   for (const finding of findings) {
     if (await ignored.has(text.slice(finding.start, finding.end))) continue
-    const message = t('This looks like a secret in the clear ({0})', finding.kind)
+    const message = t('This looks like a plain-text secret ({0})', finding.kind)
     found.push(diagnostic(document, finding, { message, severity: isIgnored ? Hint : Warning, code: IN_THE_CLEAR }))
   }
   return found
@@ -172,11 +168,11 @@ async function secretsInTheClear(
 function envProblem(document: vscode.TextDocument, { kind, start, end }: EnvProblem): vscode.Diagnostic {
   const { t } = vscode.l10n
   const messages: Record<EnvProblem['kind'], string> = {
-    no_equals: t('A line must read NAME=value'),
-    bad_key: t('A name must be letters, digits and "_", with no digit first'),
+    no_equals: t('A line has the form NAME=value'),
+    bad_key: t('A name consists of letters, digits and "_", and does not start with a digit'),
     unclosed_quote: t('The quote is not closed'),
-    repeated_key: t('This name is there already; the last one counts'),
-    too_large: t('This file is too large to be read as a .env'),
+    repeated_key: t('Duplicate name: the last value is used'),
+    too_large: t('This file is too large for a .env file'),
   }
   const severity = kind === 'repeated_key' ? vscode.DiagnosticSeverity.Warning : vscode.DiagnosticSeverity.Error
   return diagnostic(document, { start, end }, { message: messages[kind], severity, code: kind })

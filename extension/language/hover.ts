@@ -65,14 +65,14 @@ function card({ target, name, isPinned, vault, facts, outcome }: CardFacts): vsc
   if (vault === undefined) return text.appendMarkdown(`\n\n[${t('Sign in to see more')}](command:postern.signIn)`)
   if (outcome) text.appendText(`\n\n${describeOutcome(outcome, isPinned ? undefined : facts)}`)
   else if (facts) text.appendText(`\n\n${describe(facts)}`)
-  else text.appendText(`\n\n${t('Not in the list: a provider keeps it, it is hidden from you, or it is not there')}`)
+  else text.appendText(`\n\n${t('Not listed. It may be in a provider, hidden from you, or missing')}`)
   const detours = outcome && 'secret' in outcome ? reasonsOf(outcome.secret) : []
   for (const line of detours) text.appendText(`\n${line}`)
   for (const [key, value] of Object.entries(facts?.tags ?? {})) text.appendText(`\n${key}: ${value}`)
   if (outcome && 'error' in outcome) return text
   const given = { ...target, scope: String(target.scope) }
   text.appendMarkdown(`\n\n[$(eye) ${t('Peek')}](${commandAddress('postern.peek', given)}) · `)
-  return text.appendMarkdown(`[$(clippy) ${t('Copy for a while')}](${commandAddress('postern.copy', given)})`)
+  return text.appendMarkdown(`[$(clippy) ${t('Copy Temporarily')}](${commandAddress('postern.copy', given)})`)
 }
 
 /** A reference that the pointer is on. */

@@ -62,10 +62,10 @@ export class Consents {
     const fingerprint = await this.#fingerprintOf(wish, snapshot)
     if (this.#kept().includes(fingerprint)) return snapshot
     const again = t(
-      'You are asked once, and again when the command, an entry of the file, the server or the account changes.',
+      'Postern asks once, and again when the command, an entry of the file, the server or the account changes.',
     )
     const detail = `${commandLines(runs)}\n\n${contentsOf(snapshot)} ${again}`
-    const question = t('Give secrets of {0} to "{1}"?', vscode.workspace.asRelativePath(document.uri), name)
+    const question = t('Pass the secrets of {0} to "{1}"?', vscode.workspace.asRelativePath(document.uri), name)
     const yes = t('Start')
     const answer = await vscode.window.showWarningMessage(question, { modal: true, detail }, yes)
     if (answer !== yes) throw new vscode.CancellationError()
@@ -78,7 +78,7 @@ export class Consents {
   async forget(): Promise<void> {
     await this.#memory.update(MEMORY, undefined)
     void vscode.window.showInformationMessage(
-      `Postern: ${vscode.l10n.t('Tasks and launch configurations ask again before they get secrets')}`,
+      `Postern: ${vscode.l10n.t('Tasks and launch configurations will ask again before they receive secrets')}`,
     )
   }
 
@@ -103,7 +103,7 @@ export function registerConsents({ log }: { log: OutputLog }, consents: Consents
 /** Says by name what a program gets of a `.env`, and which of it decides what code runs. */
 export function contentsOf(snapshot: EnvSnapshot): string {
   const secrets = secretsIn(snapshot)
-  const gets = secrets.length > 0 ? [vscode.l10n.t('It gets {0}.', secrets.join(', '))] : []
+  const gets = secrets.length > 0 ? [vscode.l10n.t('It receives {0}.', secrets.join(', '))] : []
   return [...gets, ...notesOn(snapshot)].join(' ')
 }
 
@@ -119,7 +119,7 @@ export function notesOn(snapshot: EnvSnapshot): string[] {
   const others = [...snapshot.entries.keys()].filter((key) => !secrets.includes(key))
   const loaders = loadersIn(snapshot)
   return [
-    ...(others.length > 0 ? [t('It also gets these entries as they stand in the file: {0}.', others.join(', '))] : []),
+    ...(others.length > 0 ? [t('It also receives these plain entries of the file: {0}.', others.join(', '))] : []),
     ...(loaders.length > 0 ? [loaderWarning(loaders)] : []),
   ]
 }
@@ -145,7 +145,7 @@ function loadersIn({ entries }: EnvSnapshot): string[] {
 
 function loaderWarning(loaders: readonly string[]): string {
   return vscode.l10n.t(
-    'WARNING: {0} can make the program load or run other code. Start it only if you know why they are set.',
+    'WARNING: {0} can make the program load or run other code. Start it only if you know why this is set.',
     loaders.join(', '),
   )
 }

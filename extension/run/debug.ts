@@ -85,7 +85,7 @@ async function resolveConfiguration(
   const isNode = NODE_TYPES.includes(configuration.type)
   if (!isNode && postern.inject !== 'env') {
     const message = t(
-      'the debugger {0} can only be given values that other extensions can read. Write "inject": "env" into the block "postern" to allow that',
+      'the debugger {0} takes values only in a form that other extensions can read. To allow that, add "inject": "env" to the block "postern"',
       configuration.type,
     )
     throw new PosternError('bad_request', message)
@@ -118,7 +118,7 @@ async function confirmed(services: Services, snapshot: EnvSnapshot, name: string
   const yes = t('Start')
   const readable = t('While the session runs, other extensions can read these values in its configuration.')
   const detail = `${contentsOf(snapshot)}\n\n${readable}`
-  const question = t('Give secrets of {0} to "{1}"?', vscode.workspace.asRelativePath(snapshot.uri), name)
+  const question = t('Pass the secrets of {0} to "{1}"?', vscode.workspace.asRelativePath(snapshot.uri), name)
   const answer = await vscode.window.showWarningMessage(question, { modal: true, detail }, yes)
   if (answer !== yes) throw new vscode.CancellationError()
   return (await environmentOf(services.leases, snapshot)).values

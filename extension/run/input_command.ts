@@ -45,8 +45,8 @@ export async function handOver(services: Services, given: unknown, of?: vscode.W
   const snapshot = snapshotOf(await envFileOf(machine, folder, injection), injection)
   const yes = t('Hand Over')
   const question = t('Hand over the secrets of {0} to a program?', vscode.workspace.asRelativePath(snapshot.uri))
-  const asks = t('A task or a launch configuration asks for {0}.', secretsIn(snapshot).join(', '))
-  const once = t('It is told where to fetch them, once and within 30 seconds. Go on only if you just started it.')
+  const asks = t('A task or a launch configuration requests {0}.', secretsIn(snapshot).join(', '))
+  const once = t('It can fetch them once, within 30 seconds. Continue only if you have just started it.')
   const detail = `${[asks, ...notesOn(snapshot)].join(' ')}\n\n${once}`
   const answer = await vscode.window.showWarningMessage(question, { modal: true, detail }, yes)
   if (answer !== yes) throw new vscode.CancellationError()

@@ -117,9 +117,9 @@ export async function envFileOf(
   const uri = vscode.Uri.joinPath(folder.uri, envFile)
   const isInside = uri.path.startsWith(`${folder.uri.path.replace(/\/$/, '')}/`)
   const document = isInside ? await vscode.workspace.openTextDocument(uri).then(undefined, () => null) : null
-  if (document === null) throw new PosternError('bad_request', t('There is no file {0} in this folder', envFile))
+  if (document === null) throw new PosternError('bad_request', t('this folder has no file {0}', envFile))
   if (await machine.isInside(uri.fsPath, folder.uri.fsPath)) return document
-  throw new PosternError('bad_request', t('{0} is a link to a file outside of this folder', envFile))
+  throw new PosternError('bad_request', t('{0} is a link to a file outside this folder', envFile))
 }
 
 /**

@@ -67,7 +67,7 @@ class TaskTerminal implements vscode.Pseudoterminal {
     this.#start().catch((error) => {
       this.#services.log.failed('task', error)
       const { t } = vscode.l10n
-      const why = error instanceof vscode.CancellationError ? t('Not started: you said no') : explain(error).message
+      const why = error instanceof vscode.CancellationError ? t('Not started: you declined') : explain(error).message
       this.#print(`Postern: ${why}\n`)
       this.#closed.fire(1)
     })

@@ -80,7 +80,10 @@ async function terminalFor(
     iconPath: new vscode.ThemeIcon('shield'),
     shellPath: node,
     // A shell ends when its user wants it to; a command's output is to be read.
-    shellArgs: command === userShell() ? [script, command] : [script, command, t('Ended with code {0}. Press any key')],
+    shellArgs:
+      command === userShell()
+        ? [script, command]
+        : [script, command, t('Exited with code {0}. Press any key to close')],
     env: environment,
     ...(folder && { cwd: folder }),
     // Not brought back with the window: its output may hold what the command printed.
@@ -92,7 +95,7 @@ async function askCommand(document: vscode.TextDocument, last: string): Promise<
   const { t } = vscode.l10n
   const command = await vscode.window.showInputBox({
     title: t('Run with the secrets of {0}', vscode.workspace.asRelativePath(document.uri)),
-    prompt: t('The command gets the values in its environment; nothing else does'),
+    prompt: t('Only the command receives the values, in its environment'),
     placeHolder: 'npm start',
     value: last,
     // A terminal that ends meanwhile hides the panel, which takes the focus: what was typed would be gone without a word.

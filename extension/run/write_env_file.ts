@@ -80,13 +80,13 @@ async function write(services: Services): Promise<Written> {
   if (isIgnored !== true) {
     const reason =
       isIgnored === null
-        ? t('git cannot tell whether it ignores {0}: git is missing, or the file is in no repository', shown)
+        ? t('git cannot tell whether it ignores {0}: git is not installed, or the file is not in a repository', shown)
         : t('git does not ignore {0}: add it to .gitignore first', shown)
     throw new PosternError('bad_request', reason)
   }
   const yes = t('Write')
   const detail = t(
-    'It is readable by you alone and deleted after {0} minutes, or when the window closes.',
+    'Only you can read the file. It is deleted after {0} minutes, or when the window closes.',
     leaseMinutes(),
   )
   const answer = await vscode.window.showWarningMessage(t('Write values to {0}?', shown), { modal: true, detail }, yes)
@@ -95,14 +95,13 @@ async function write(services: Services): Promise<Written> {
   const until = Date.now() + leaseMinutes() * 60_000
   const lines = Object.entries(values).map(([key, value]) => {
     const quoted = quoteEnvValue(value.reveal())
-    if (quoted === null)
-      throw new PosternError('bad_request', t('no quoting keeps the value of {0} in a .env file', key))
+    if (quoted === null) throw new PosternError('bad_request', t('a .env file cannot represent the value of {0}', key))
     return `${key}=${quoted}`
   })
   machine.removeOwn(path, HEADER)
   await machine.writePrivate(path, `${HEADER}${new Date(until).toISOString()}\n${lines.join('\n')}\n`).catch(() => {
     // The error would name the path only, but it is a foreign one.
-    throw new PosternError('bad_request', t('{0} is there already, or cannot be written', shown))
+    throw new PosternError('bad_request', t('{0} already exists or cannot be written', shown))
   })
   return { path, until }
 }

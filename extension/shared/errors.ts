@@ -52,18 +52,18 @@ export function explain(error: unknown): Explanation {
   const showLog = { title: t('Show Log'), command: 'postern.showLog' }
   if (error instanceof ExtensionError) return explainExtensionError(error, signIn)
   if (error instanceof UnfitEnvironment) return { message: unfit(error.problems), steps: [] }
-  if (!(error instanceof PosternError)) return { message: t('Something unexpected went wrong'), steps: [showLog] }
+  if (!(error instanceof PosternError)) return { message: t('Unexpected error'), steps: [showLog] }
   switch (error.code) {
     case 'unauthenticated':
-      return { message: t('The session has expired, or was ended. Sign in again'), steps: [signIn] }
+      return { message: t('The session has expired or was ended. Sign in again'), steps: [signIn] }
     case 'denied':
       return {
-        message: t('Denied: no rule permits this, or one forbids it. Ask whoever administers the vault'),
+        message: t('Access denied by the rules of the vault. Ask an administrator of the vault'),
         steps: [],
       }
     case 'mfa_required':
       return {
-        message: t('A second factor is needed for this'),
+        message: t('This requires a second factor'),
         steps: [{ title: t('Enter Code'), command: 'postern.enterCode' }],
       }
     case 'not_found':
@@ -71,24 +71,30 @@ export function explain(error: unknown): Explanation {
     case 'conflict':
       return { message: conflict(error), steps: [] }
     case 'approval_required':
-      return { message: t('Others have to approve this first. Whoever administers the vault can say who'), steps: [] }
+      return {
+        message: t('This requires an approval. An administrator of the vault can tell you who may approve'),
+        steps: [],
+      }
     case 'throttled':
       return {
         message: t('Too many requests. Wait {0} seconds', error.detail.retryAfterSeconds ?? 60),
         steps: [],
       }
     case 'tampered':
-      return { message: t('The answer was not sealed as it must be: do not trust this connection'), steps: [showLog] }
+      return {
+        message: t('The response was not encrypted as requested. Do not trust this connection'),
+        steps: [showLog],
+      }
     case 'unavailable':
       return {
-        message: t('The server cannot be reached, or cannot answer now. Nothing was changed'),
+        message: t('The server is unreachable or cannot answer right now'),
         steps: [{ title: t('Check Connection'), command: 'postern.refresh' }, showLog],
       }
     case 'bad_request':
       // Ours or the server's own constant, about the form of a name or a reference.
       return { message: t('Refused: {0}', error.message), steps: [] }
     default:
-      return { message: t('The server failed'), steps: [showLog] }
+      return { message: t('The server reported an internal error'), steps: [showLog] }
   }
 }
 
@@ -96,12 +102,12 @@ export function explain(error: unknown): Explanation {
 export function explainMalformed(part: Malformed): string {
   const { t } = vscode.l10n
   const words: Record<Malformed, string> = {
-    vault: t('A reference must read postern://vault/name, with a vault of a-z, 0-9 and "-"'),
+    vault: t('A reference has the form postern://vault/name. The vault consists of a-z, 0-9 and "-"'),
     name: t(
-      'The name in a reference must be 1 to 8 parts with "/" between, each of a-z, 0-9, ".", "_" and "-" with a letter or digit at both ends',
+      'The name in a reference has 1 to 8 segments separated by "/". A segment consists of a-z, 0-9, ".", "_" and "-", and starts and ends with a letter or digit',
     ),
-    version: t('A reference may only ask for ?version=N, a whole number from 1 on'),
-    pointer: t('Behind the "#" of a reference must stand a JSON pointer, such as /db/password'),
+    version: t('The only parameter of a reference is ?version=N, where N is a whole number from 1'),
+    pointer: t('After "#", a reference has a JSON pointer such as /db/password'),
   }
   return words[part]
 }
@@ -137,28 +143,28 @@ function explainExtensionError({ kind, about }: ExtensionError, signIn: Explanat
       }
     case 'no_endpoint':
       return {
-        message: t('This folder chooses the server "{0}", which is not one of yours', about),
+        message: t('This folder selects the server "{0}", which is not in your settings', about),
         steps: [{ title: t('Choose Server'), command: 'postern.selectEndpoint' }],
       }
     case 'restricted':
       return {
-        message: t('No value is fetched in Restricted Mode'),
+        message: t('Postern fetches no values in Restricted Mode'),
         steps: [{ title: t('Manage Trust'), command: 'workbench.trust.manage' }],
       }
     case 'presenting':
       return {
-        message: t('Values are not shown in presentation mode'),
+        message: t('Presentation mode hides values'),
         steps: [{ title: t('Turn Off'), command: 'postern.togglePresentationMode' }],
       }
     case 'no_machine':
       return {
-        message: t('This needs VS Code on a desktop or a remote machine: a browser runs no programs'),
+        message: t('This requires VS Code on a desktop or a remote machine: a browser cannot run programs'),
         steps: [],
       }
     case 'remote':
       return {
         message: t(
-          'This folder is on another machine ({0}), and Postern runs on this one, where it starts no program for it. Install Postern there, and set remote.extensionKind of postern.postern to "workspace" in your settings',
+          'This folder is on another machine ({0}), but Postern runs on this one and starts no programs for it. Install Postern there, and set remote.extensionKind of postern.postern to "workspace" in your settings',
           printable(about).slice(0, MAX_PLACE),
         ),
         steps: [
@@ -172,7 +178,7 @@ function explainExtensionError({ kind, about }: ExtensionError, signIn: Explanat
     case 'virtual':
       return {
         message: t(
-          'This folder is not on the disk of this machine ({0}), so no program is started for it. Open a copy of it from the disk',
+          'This folder is not on a disk of this machine ({0}), so Postern starts no programs for it. Open a local copy of the folder',
           printable(about).slice(0, MAX_PLACE),
         ),
         steps: [],
@@ -180,7 +186,7 @@ function explainExtensionError({ kind, about }: ExtensionError, signIn: Explanat
     case 'ambiguous_pin':
       return {
         message: t(
-          'The log is not verified: postern.logKeys has a key for its vault, and several servers may have a vault of that name. Set the key for "{0}"',
+          'The log was not verified. postern.logKeys names its vault only, and several of your servers may have a vault of that name. Set the key for "{0}"',
           about,
         ),
         steps: [{ title: t('Open Settings'), command: 'workbench.action.openSettings', args: ['postern.logKeys'] }],
@@ -188,17 +194,14 @@ function explainExtensionError({ kind, about }: ExtensionError, signIn: Explanat
     case 'bad_witnesses':
       return {
         message: t(
-          'The log is not verified: postern.witnesses cannot be read for "{0}". It takes keys of witnesses, a quorum of no more than these, and freshHours',
+          'The log was not verified. postern.witnesses is invalid for "{0}": it takes the keys of witnesses, a quorum no larger than their number, and freshHours',
           about,
         ),
         steps: [{ title: t('Open Settings'), command: 'workbench.action.openSettings', args: ['postern.witnesses'] }],
       }
     case 'certificate':
       return {
-        message: t(
-          'The certificate of {0} is not valid for it, or nobody that this machine trusts vouches for it. Nothing was sent',
-          about,
-        ),
+        message: t('The TLS certificate for {0} is invalid or not trusted on this machine. Nothing was sent', about),
         steps: [{ title: t('Show Log'), command: 'postern.showLog' }],
       }
   }
@@ -210,7 +213,7 @@ function unfit(problems: readonly Unfit[]): string {
   const told = problems.map((one) => {
     if (one.kind === 'too_large') {
       return t(
-        'the environment would have {0} bytes, and this system allows {1}. Ask for fewer keys. The largest are {2}',
+        'the environment would have {0} bytes, but this system allows {1}. Request fewer keys. The largest are {2}',
         one.size,
         one.limit,
         one.keys.join(', '),
@@ -218,12 +221,17 @@ function unfit(problems: readonly Unfit[]): string {
     }
     const key = printable(one.key)
     if (one.kind === 'too_long') {
-      return t('{0} is too large: its size is {1}, and this system allows {2} for a variable', key, one.size, one.limit)
+      return t(
+        '{0} is too large: its size is {1}, but this system allows {2} for a variable',
+        key,
+        one.size,
+        one.limit,
+      )
     }
     if (one.kind === 'name') return t('"{0}" cannot be the name of an environment variable', key)
     return one.kind === 'nul'
-      ? t('the value of {0} has a NUL character, at which an environment variable would end', key)
-      : t('the value of {0} is not well-formed text, so an environment variable would change it', key)
+      ? t('the value of {0} contains a NUL character, which would end an environment variable', key)
+      : t('the value of {0} is not well-formed Unicode, so an environment variable would alter it', key)
   })
   return t('Not started: {0}', told.join('; '))
 }
@@ -232,11 +240,11 @@ function conflict({ detail }: PosternError): string {
   const { t } = vscode.l10n
   switch (detail.reason) {
     case 'rotating':
-      return t('This secret is being rotated already')
+      return t('This secret is already being rotated')
     case 'frozen':
-      return t('Rotations are frozen now, by the settings of this one')
+      return t('Rotations are frozen by the settings of this secret')
     default:
-      return t('Somebody else was first: this secret has changed, or the name is taken')
+      return t('Conflict: the secret has changed in the meantime, or the name is taken')
   }
 }
 
@@ -246,16 +254,16 @@ function notFound({ detail }: PosternError): string {
     case 'expired':
       return t('This version has expired. Store a new one')
     case 'deleted':
-      return t('This secret is deleted; it can be restored')
+      return t('This secret is deleted. It can be restored')
     case 'destroyed':
-      return t('This version is destroyed for good')
+      return t('This version was destroyed permanently')
     case 'no_rotation':
-      return t('No rotation is set up for this secret')
+      return t('This secret has no rotation')
     case 'no_version':
       return t('The secret has no such version')
     case 'no_pointer':
-      return t('The secret has nothing at this JSON pointer')
+      return t('The secret has no value at this JSON pointer')
     default:
-      return t('No secret has this name')
+      return t('No secret with this name')
   }
 }

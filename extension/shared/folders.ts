@@ -16,7 +16,7 @@ export async function chooseFolder(): Promise<vscode.WorkspaceFolder | undefined
   const folders = vscode.workspace.workspaceFolders ?? []
   if (folders.length < 2) return folders[0]
   const items = folders.map((folder) => ({ label: folder.name, description: folder.uri.fsPath, folder }))
-  const title = vscode.l10n.t('Use the secrets of which folder?')
+  const title = vscode.l10n.t('Which folder’s secrets do you want to use?')
   const picked = await vscode.window.showQuickPick(items, { title, ignoreFocusOut: true })
   if (picked === undefined) throw new vscode.CancellationError()
   return picked.folder
@@ -50,7 +50,10 @@ export function folderIn(path: string): { folder: vscode.WorkspaceFolder; envFil
   const [folder] = named
   if (folder !== undefined && named.length === 1) return { folder, envFile: path.slice(folder.name.length + 1) }
   const names = folders.map(({ name }) => `${name}/.env`).join(', ')
-  throw new PosternError('bad_request', t('this window has several folders. Name the file with its folder: {0}', names))
+  throw new PosternError(
+    'bad_request',
+    t('this window has several folders. Prefix the file with its folder: {0}', names),
+  )
 }
 
 function noFolder(): PosternError {

@@ -58,12 +58,12 @@ export function describeOutcome(outcome: LeaseOutcome, listed?: SecretFacts, now
 export function reasonsOf({ passedOver = [] }: SecretFacts): string[] {
   const { t } = vscode.l10n
   const words: Record<string, string> = {
-    timeout: t('gave no answer in time'),
-    throttled: t('had too many requests'),
-    sealed: t('is locked'),
-    unavailable: t('could not be reached'),
-    breaker: t('is left alone after failures'),
-    retry_after: t('asked to be left alone'),
+    timeout: t('timed out'),
+    throttled: t('was rate limited'),
+    sealed: t('is sealed'),
+    unavailable: t('was unreachable'),
+    breaker: t('is paused after failures'),
+    retry_after: t('asked clients to back off'),
     not_found: t('has no such secret'),
   }
   return passedOver.map(({ provider, why }) => `${provider} ${words[why] ?? why}`)
@@ -102,7 +102,7 @@ function detour({ provider, passedOver = [], cached }: SecretFacts): (string | u
   const { t } = vscode.l10n
   const names = [...new Set(passedOver.map((one) => one.provider))].join(', ')
   const age = span((cached?.ageSeconds ?? 0) * 1000)
-  if (cached?.stale) return [t('STALE, kept {0} ago', age), provider, names && t('{0} out of reach', names)]
+  if (cached?.stale) return [t('STALE, cached {0} ago', age), provider, names && t('{0} unreachable', names)]
   const source = provider !== undefined && names !== '' ? t('{0} instead of {1}', provider, names) : provider
   return [source, cached && t('cached {0} ago', age)]
 }

@@ -33,10 +33,10 @@ export async function pickSecret(from: Vaults, title: string, scope?: vscode.Uri
   if (vaults.length === 0) throw new ExtensionError('signed_out')
   const { t } = vscode.l10n
   const peek = { iconPath: new vscode.ThemeIcon('eye'), tooltip: t('Peek') }
-  const copy = { iconPath: new vscode.ThemeIcon('clippy'), tooltip: t('Copy for a while') }
+  const copy = { iconPath: new vscode.ThemeIcon('clippy'), tooltip: t('Copy Temporarily') }
   const pick = vscode.window.createQuickPick<Item>()
   pick.title = title
-  pick.placeholder = t('Type a part of the name')
+  pick.placeholder = t('Type part of the name')
   pick.matchOnDescription = true
   pick.busy = true
   pick.show()
@@ -53,7 +53,7 @@ export async function pickSecret(from: Vaults, title: string, scope?: vscode.Uri
     // An answer that comes late is to a question that was asked before.
     if (mine !== asked) return
     pick.items =
-      items.length > 0 ? items : [{ label: t('No secret has such a name, or you may not see it'), alwaysShow: true }]
+      items.length > 0 ? items : [{ label: t('No matching secret, or none that you may list'), alwaysShow: true }]
     pick.busy = false
   }
   const { promise, resolve, reject } = Promise.withResolvers<PickedSecret>()

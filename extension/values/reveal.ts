@@ -49,7 +49,7 @@ export async function peek(services: Services, target: RevealTarget): Promise<vo
     box.items = lines.map((label) => ({ label, alwaysShow: true }))
   }
   box.title = nameOf(target.reference)
-  box.placeholder = t('Hides itself after {0} seconds', revealSeconds())
+  box.placeholder = t('Closes after {0} seconds', revealSeconds())
   const hidden = new Promise<void>((resolve) => {
     const hide = () => {
       box.items = []
@@ -110,7 +110,9 @@ class Clipboard implements vscode.Disposable {
       if (equal(await digestOf(now, held.salt), held.digest)) await vscode.env.clipboard.writeText('')
     } catch {
       // A browser may refuse to read without the focus.
-      const message = vscode.l10n.t('Could not see whether the secret is still on the clipboard. Please clear it')
+      const message = vscode.l10n.t(
+        'Postern could not check whether the secret is still on the clipboard. Clear it yourself',
+      )
       void vscode.window.showWarningMessage(`Postern: ${message}`)
     }
   }
@@ -161,7 +163,7 @@ function targetOf(given: unknown): RevealTarget | null {
 
 function noTarget(): never {
   if (isPresenting()) throw new ExtensionError('presenting')
-  const message = vscode.l10n.t('Put the cursor on a reference, such as postern://vault/name')
+  const message = vscode.l10n.t('Place the cursor on a reference such as postern://vault/name')
   void vscode.window.showInformationMessage(`Postern: ${message}`)
   throw new vscode.CancellationError()
 }

@@ -117,10 +117,10 @@ export class Accounts implements vscode.AuthenticationProvider, vscode.Disposabl
       const methods = [
         {
           label: t('Identity of this environment'),
-          detail: t('Uses the token that this machine was given'),
+          detail: t('Use the identity token of this machine'),
           by: 'assertion',
         },
-        { label: t('API token'), detail: t('Paste a token that begins with pst_, or a ticket (pso_)'), by: 'token' },
+        { label: t('API token'), detail: t('Paste a token that starts with pst_, or a ticket (pso_)'), by: 'token' },
       ]
       const picked = await vscode.window.showQuickPick(methods, { title: t('How do you want to sign in?') })
       if (picked === undefined) throw new vscode.CancellationError()
@@ -131,14 +131,17 @@ export class Accounts implements vscode.AuthenticationProvider, vscode.Disposabl
     }
     const text = await vscode.window.showInputBox({
       title: t('Sign in to {0}', alias),
-      prompt: t('Paste an API token for {0}. Only a session made from it is kept', new URL(origin).host),
+      prompt: t(
+        'Paste an API token for {0}. Postern exchanges it for a session and does not store it',
+        new URL(origin).host,
+      ),
       placeHolder: 'pst_…',
       password: true,
       ignoreFocusOut: true,
       validateInput: (given) =>
         given === '' || vaultOf(given) !== null
           ? null
-          : t('Not a token of ours: one begins with pst_, a vault and 65 characters; a ticket with pso_'),
+          : t('Not a Postern token. A token starts with pst_, the vault and 65 characters; a ticket starts with pso_'),
     })
     const vault = text === undefined ? null : vaultOf(text)
     if (text === undefined || vault === null) throw new vscode.CancellationError()
@@ -178,12 +181,12 @@ async function askEndpoint(): Promise<Endpoint> {
   const { t } = vscode.l10n
   const url = await vscode.window.showInputBox({
     title: t('Address of your Postern server'),
-    prompt: t('It is kept in your own settings, never in those of a folder'),
+    prompt: t('The address is saved in your user settings, never in those of a folder'),
     value: DEFAULT_SERVER,
     ignoreFocusOut: true,
     validateInput: (given) =>
       originOf(given) === null
-        ? t('Must be https, or http to this machine: a token must not travel in the clear')
+        ? t('The address must use https, or http to this machine: otherwise the token would be sent in plain text')
         : null,
   })
   const origin = url === undefined ? null : originOf(url)
@@ -198,7 +201,7 @@ async function askVault(): Promise<string> {
   const vault = await vscode.window.showInputBox({
     title: t('Name of the vault'),
     value: 'default',
-    validateInput: (given) => (/^[a-z0-9-]{1,32}$/.test(given) ? null : t('1 to 32 of a-z, 0-9 and "-"')),
+    validateInput: (given) => (/^[a-z0-9-]{1,32}$/.test(given) ? null : t('Use 1 to 32 characters: a-z, 0-9 and "-"')),
   })
   if (vault === undefined) throw new vscode.CancellationError()
   return vault
@@ -225,7 +228,7 @@ function refusedToken(error: unknown): unknown {
   const message =
     error.detail.reason === undefined
       ? t('the token is wrong, expired or revoked')
-      : t('the ticket is too late, was used, or is not for a vault in this state')
+      : t('the ticket has expired, was already used, or does not fit the state of the vault')
   return new PosternError('bad_request', message)
 }
 
@@ -234,7 +237,7 @@ function wrongCode(error: unknown): never {
   throw isWrong
     ? new PosternError(
         'bad_request',
-        vscode.l10n.t('the code is wrong, was used before, or you are locked out for a while'),
+        vscode.l10n.t('the code is wrong or was already used, or you are temporarily locked out'),
       )
     : error
 }
@@ -255,9 +258,9 @@ async function handOver(token: Redacted<string>, vault: string): Promise<void> {
   const { t } = vscode.l10n
   const copy = t('Copy Token')
   const detail = t(
-    'It has no end, and is shown nowhere again. Keep it in a password manager: you sign in with it when this session is over. The clipboard is yours to clear.',
+    'The token does not expire and is never shown again. Save it in a password manager: you sign in with it when this session ends. Clear the clipboard afterwards.',
   )
-  const message = t('Your ticket was exchanged for an administrator’s token of the vault {0}', vault)
+  const message = t('Your ticket was exchanged for an administrator token of the vault {0}', vault)
   const picked = await vscode.window.showInformationMessage(message, { modal: true, detail }, copy)
   if (picked !== copy) throw new vscode.CancellationError()
   await vscode.env.clipboard.writeText(token.reveal())

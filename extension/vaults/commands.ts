@@ -71,7 +71,7 @@ async function selectEnvironment(): Promise<void> {
   const scope = vscode.window.activeTextEditor?.document.uri
   const current = environmentFor(scope)
   const items = environments(scope).map((label) => ({ label, ...(label === current && { description: '✓' }) }))
-  const picked = await vscode.window.showQuickPick(items, { title: vscode.l10n.t('What ${POSTERN_ENV} stands for') })
+  const picked = await vscode.window.showQuickPick(items, { title: vscode.l10n.t('Value of ${POSTERN_ENV}') })
   if (picked) await setForFolder('environment', picked.label)
 }
 

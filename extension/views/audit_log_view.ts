@@ -73,7 +73,7 @@ export class AuditLogView implements vscode.TreeDataProvider<SignedInVault>, vsc
     const { text, icon } = shown(looked)
     item.description = text
     item.iconPath = new vscode.ThemeIcon(icon)
-    item.tooltip = looked ? t('Looked at {0}', new Date(looked.at).toLocaleTimeString()) : ''
+    item.tooltip = looked ? t('Checked at {0}', new Date(looked.at).toLocaleTimeString()) : ''
     item.accessibilityInformation = { label: t('Log of {0}: {1}', vault.id, text) }
     return item
   }
@@ -140,35 +140,32 @@ export class AuditLogView implements vscode.TreeDataProvider<SignedInVault>, vsc
     const { t } = vscode.l10n
     this.#services.log.info('log flaw', { before, now: now ?? -1 })
     const messages = {
-      signature: t(
-        'The audit log of {0} is not signed by the key that is known. Somebody else may be answering',
-        vault.id,
-      ),
+      signature: t('The audit log of {0} is not signed with the known key. Another server may be answering', vault.id),
       shrank: t(
-        'The audit log of {0} SHRANK: it had {1} entries and has {2}. Entries were cut off, or an older state was put back',
+        'The audit log of {0} SHRANK from {1} to {2} entries. Entries were removed, or an older state was restored',
         vault.id,
         before,
         now ?? 0,
       ),
       forked: t(
-        'The audit log of {0} FORKED: its first {1} entries are not those that were seen before',
+        'The audit log of {0} FORKED: its first {1} entries differ from those verified before',
         vault.id,
         before,
       ),
       withheld: t(
-        'The audit log of {0} is WITHHELD: answers of the server are recorded in {1} entries, and it shows {2}',
+        'The audit log of {0} is WITHHELD: the server’s answers are recorded in {1} entries, but it shows only {2}',
         vault.id,
         before,
         now ?? 0,
       ),
       unwitnessed: t(
-        'The audit log of {0} is NOT WITNESSED: you demand {1} cosignatures, and its newest cosigned checkpoint has {2}',
+        'The audit log of {0} is NOT WITNESSED: you require {1} cosignatures, and its newest cosigned checkpoint has {2}',
         vault.id,
         before,
         now ?? 0,
       ),
       stale: t(
-        'The audit log of {0} is STALE: its witnesses cosigned it too long ago. The server may have stopped asking them',
+        'The audit log of {0} is STALE: its witnesses last cosigned it too long ago. The server may have stopped asking them',
         vault.id,
       ),
     }
@@ -187,9 +184,11 @@ export class AuditLogView implements vscode.TreeDataProvider<SignedInVault>, vsc
     const { t } = vscode.l10n
     const flawed = (await this.#services.vaults.all()).filter((vault) => this.#flaws.has(keyOf(vault)))
     if (flawed.length === 0) return
-    const yes = t('Forget What Was Seen')
-    const detail = t('Do this only when whoever runs the server says why: a log goes on, it never shrinks.')
-    const question = t('Trust another log for {0}?', flawed.map(({ id }) => id).join(', '))
+    const yes = t('Forget the Known Log')
+    const detail = t(
+      'Do this only if the operator of the server has told you why. A healthy log grows and never shrinks.',
+    )
+    const question = t('Trust a different log for {0}?', flawed.map(({ id }) => id).join(', '))
     if ((await vscode.window.showWarningMessage(question, { modal: true, detail }, yes)) !== yes) return
     for (const vault of flawed) {
       vault.network.recorded = -1
@@ -227,19 +226,19 @@ function isWithheld(verdict: LogCheck['verdict']): boolean {
 
 function shown(looked: LogCheck | undefined): { text: string; icon: string } {
   const { t } = vscode.l10n
-  if (looked === undefined) return { text: t('not looked at yet'), icon: 'question' }
+  if (looked === undefined) return { text: t('not checked yet'), icon: 'question' }
   const { verdict } = looked
   if ('checkpoint' in verdict)
     return { text: t('{0} entries, verified', verdict.checkpoint.size), icon: 'verified-filled' }
   if ('error' in verdict)
     return { text: verdict.error === null ? '…' : explain(verdict.error).message, icon: 'circle-slash' }
   const texts = {
-    signature: t('signed by another key'),
+    signature: t('signed with another key'),
     shrank: t('shrank'),
     forked: t('forked'),
     withheld: t('withheld'),
     unwitnessed: t('not witnessed'),
-    stale: t('witnessed too long ago'),
+    stale: t('cosigned too long ago'),
   }
   return { text: texts[verdict.flaw], icon: 'error' }
 }

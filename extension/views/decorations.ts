@@ -117,5 +117,5 @@ function nameAt(address: string): string {
 
 function stateLabels(): Record<SecretState, string> {
   const { t } = vscode.l10n
-  return { expired: t('expired'), soon: t('about to expire'), stale: t('stale'), denied: t('denied') }
+  return { expired: t('expired'), soon: t('expires soon'), stale: t('stale'), denied: t('denied') }
 }

@@ -46,7 +46,7 @@ function linksOf(document: vscode.TextDocument): vscode.DocumentLink[] {
         range,
         vscode.Uri.parse(commandAddress('postern.showInTree', reference, scope)),
       )
-      link.tooltip = vscode.l10n.t('Show in the tree of secrets')
+      link.tooltip = vscode.l10n.t('Show in Secrets View')
       return link
     })
 }
@@ -70,7 +70,7 @@ async function showInTree(
   const vault = await vaults.find(id, scope)
   const index = await vaults.call(vault, () => vault.names.names())
   if (index.find(name) === undefined) {
-    const message = t('Not in the list: a provider keeps it, it is hidden from you, or it is not there')
+    const message = t('Not listed. It may be in a provider, hidden from you, or missing')
     return void vscode.window.showWarningMessage(`Postern: ${message}: ${name}`)
   }
   await view.reveal(nodeOf(vault, name), { select: true, focus: true, expand: true })

@@ -67,14 +67,16 @@ async function rotate(
   await rotatable.load(vault)
   const grace = rotatable.graceOf(vault, name) ?? 0
   const stays =
-    grace > 0 ? t('The old value stays good for {0}.', span(grace * 1000)) : t('The old value ends at once.')
-  const detail = `${t('A new value takes its place, for everybody who reads it.')} ${stays}`
+    grace > 0
+      ? t('The old value keeps working for {0}.', span(grace * 1000))
+      : t('The old value stops working at once.')
+  const detail = `${t('Everyone who reads this secret gets the new value.')} ${stays}`
   const yes = t('Rotate')
   const question = t('Rotate {0} in the vault {1} now?', name, vault.id)
   const answer = await vscode.window.showWarningMessage(question, { modal: true, detail }, yes)
   if (answer !== yes) throw new vscode.CancellationError()
   await vaults.call(vault, (client) => client.rotate(name))
-  const message = t('The rotation of {0} has begun', name)
+  const message = t('Rotation of {0} has started', name)
   void vscode.window.showInformationMessage(`Postern: ${message}`)
 }
 

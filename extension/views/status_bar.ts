@@ -63,11 +63,7 @@ export class StatusBar implements vscode.Disposable {
     else if (vaults.length === 0)
       this.#show('$(shield) Postern', t('Not signed in. Click to sign in'), 'postern.signIn')
     else if (presenting) {
-      this.#show(
-        '$(eye-closed) Postern',
-        t('Presentation mode: values are not shown'),
-        'postern.togglePresentationMode',
-      )
+      this.#show('$(eye-closed) Postern', t('Presentation mode: values are hidden'), 'postern.togglePresentationMode')
     } else {
       const who = vaults.map(({ principal, id }) => `${principal} · ${id}`).join(', ')
       this.#show(

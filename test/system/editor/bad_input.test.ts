@@ -71,20 +71,20 @@ describe('a document', () => {
   it('is told, line by line, what is wrong with it', async () => {
     await show('.env')
     await diagnostics('.env', 8).toEqual([
-      '1: A line must read NAME=value',
-      '2: A name must be letters, digits and "_", with no digit first',
-      '3: Not in the list: a provider keeps it, it is hidden from you, or it is not there',
+      '1: A line has the form NAME=value',
+      '2: A name consists of letters, digits and "_", and does not start with a digit',
+      '3: Not listed. It may be in a provider, hidden from you, or missing',
       expect.stringMatching(/^4: The name in a reference must be/),
       '5: The variable NOWHERE is not set',
-      '6: Version 2 is current; this reference stays at 1',
-      '7: This looks like a secret in the clear (sensitive-key)',
-      '8: This name is there already; the last one counts',
+      '6: Version 2 is current. This reference is pinned to version 1',
+      '7: This looks like a plain-text secret (sensitive-key)',
+      '8: Duplicate name: the last value is used',
     ])
     await editor.shot('30-diagnostics')
     await show('broken.env')
     await diagnostics('broken.env', 1).toEqual(['0: The quote is not closed'])
     await show('huge.env')
-    await diagnostics('huge.env', 1).toEqual(['0: This file is too large to be read as a .env'])
+    await diagnostics('huge.env', 1).toEqual(['0: This file is too large for a .env file'])
   })
 
   it('completes names only, and hovers with metadata', async () => {
@@ -140,12 +140,12 @@ describe('a document', () => {
 
   it('gets a literal moved into the vault, and an accessor in its place', async () => {
     await show('app.ts')
-    await diagnostics('app.ts', 1).toEqual(['0: This looks like a secret in the clear (high-entropy)'])
+    await diagnostics('app.ts', 1).toEqual(['0: This looks like a plain-text secret (high-entropy)'])
     await editor.evaluate((vscode) => {
       const { document } = vscode.window.activeTextEditor!
       void vscode.commands.executeCommand('postern.storeSelection', document.uri, new vscode.Range(0, 16, 0, 36))
     })
-    await editor.answer('Store as secret', 'dev/api-key')
+    await editor.answer('Store as Secret', 'dev/api-key')
     await expect
       .poll(() => editor.evaluate((vscode) => vscode.window.activeTextEditor!.document.lineAt(0).text), {
         timeout: 10_000,
@@ -192,7 +192,7 @@ describe('a server', () => {
     await editor.command('Postern: Sign In')
     await editor.answer('Which Postern server', 'odd')
     await editor.answer('Sign in to', postern.token)
-    await editor.notified('The certificate of 127.0.0.1', '33-certificate')
+    await editor.notified('The TLS certificate for 127.0.0.1', '33-certificate')
     expect(requests).toEqual([])
     untrusted.close()
     rmSync(folder, { recursive: true })
@@ -201,7 +201,7 @@ describe('a server', () => {
   it('that is down is said to be, once', async () => {
     await setEndpoints({ here: 'http://127.0.0.1:9' })
     await beginSignIn(editor, postern.token)
-    await editor.notified('The server cannot be reached')
+    await editor.notified('The server is unreachable')
   })
 
   it('of a folder that is not the user’s is never asked', async () => {

@@ -159,19 +159,19 @@ describe('a hydrated .env', () => {
     expect(hints).toEqual([
       [
         expect.stringMatching(/^↪ http instead of hashicorp · /),
-        expect.stringMatching(/\nhashicorp (could not be reached|is left alone after failures)$/),
+        expect.stringMatching(/\nhashicorp (was unreachable|is paused after failures)$/),
       ],
       [
-        expect.stringMatching(/^⚠ STALE, kept [0-9] min ago · hashicorp · hashicorp out of reach · /),
+        expect.stringMatching(/^⚠ STALE, cached [0-9] min ago · hashicorp · hashicorp unreachable · /),
         expect.stringContaining('\nhashicorp '),
       ],
       [expect.stringMatching(/^✓ sealed · v1/), 'Peek at the value'],
     ])
-    expect(await hoverAt(0, 3)).toMatch(/http instead of hashicorp .*hashicorp (could not be reached|is left alone)/)
+    expect(await hoverAt(0, 3)).toMatch(/http instead of hashicorp .*hashicorp (was unreachable|is paused)/)
     await editor.page.locator('.monaco-editor').filter({ hasText: 'instead of' }).first().waitFor()
     await editor.shot('50-failover')
     await open('.env')
-    expect(await hoverAt(1, 30)).toMatch(/STALE.*hashicorp (could not be reached|is left alone)/)
+    expect(await hoverAt(1, 30)).toMatch(/STALE.*hashicorp (was unreachable|is paused)/)
   })
 
   it('shows a mark with the reason, and no mask, where there is no value', async () => {
@@ -182,7 +182,7 @@ describe('a hydrated .env', () => {
       'CHAINED=••••••••',
       'KEPT=••••••••',
       expect.stringMatching(/^CLOSED=✗ Denied: /),
-      'GONE=✗ No secret has this name',
+      'GONE=✗ No secret with this name',
       'TURN=••••••••',
       '',
     ])
@@ -225,7 +225,7 @@ describe('the tree', () => {
     await editor.evaluate(
       (vscode) => void vscode.commands.executeCommand('postern.showInTree', 'postern://default/dev/gone'),
     )
-    await editor.notified('Not in the list: a provider keeps it, it is hidden from you, or it is not there: dev/gone')
+    await editor.notified('Not listed. It may be in a provider, hidden from you, or missing: dev/gone')
   })
 
   it('marks what is stale or denied, and counts it', async () => {
@@ -235,7 +235,7 @@ describe('the tree', () => {
       .first()
       .waitFor()
     const label = await editor.page.locator('.activitybar a[aria-label^="Postern"]').first().getAttribute('aria-label')
-    expect(label).toMatch(/about to expire: dev\/soon\s+stale: kept\/db\s+denied: dev\/closed/)
+    expect(label).toMatch(/expires soon: dev\/soon\s+stale: kept\/db\s+denied: dev\/closed/)
     expect(await row('soon').locator('.monaco-icon-label').getAttribute('class')).toContain('itemBadge')
     await editor.shot('52-marks')
   })
@@ -256,12 +256,12 @@ describe('the tree', () => {
     await editor.page.waitForTimeout(500)
     await menu.first().getByText('Rotate Now').click()
     await dialog().waitFor()
-    expect(await dialog().innerText()).toMatch(/Rotate dev\/turn in the vault default now\?[\s\S]*stays good for 2 h/)
+    expect(await dialog().innerText()).toMatch(/Rotate dev\/turn in the vault default now\?[\s\S]*keeps working for 2 h/)
     await editor.shot('52-rotate')
     const versions = async () => (await postern.admin.versions('dev/turn')).items.length
     expect(await versions()).toBe(1)
     await dialog().getByRole('button', { name: 'Rotate' }).click()
-    await editor.notified('The rotation of dev/turn has begun')
+    await editor.notified('Rotation of dev/turn has started')
     await until(async () => (await versions()) === 2, 'the rotation')
     expect((await postern.admin.get('dev/turn')).value.reveal()).not.toBe(sealed['dev/turn'])
     // Beside the reference, in a file that nobody touched: the list of names told of it.
@@ -283,7 +283,7 @@ describe('an input of a configuration', () => {
       vscode.commands.executeCommand('postern.handOver', { envFile: 'run.env' }),
     )
     await dialog().waitFor()
-    expect(await dialog().innerText()).toMatch(/secrets of run\.env[\s\S]*asks for SOON, CHAINED/)
+    expect(await dialog().innerText()).toMatch(/secrets of run\.env[\s\S]*requests SOON, CHAINED/)
     await editor.shot('53-hand-over')
     await dialog().getByRole('button', { name: 'Cancel' }).click()
     expect(await called).toBe(null)

@@ -219,7 +219,7 @@ describe('a hydrated .env', () => {
       `# DB_PASSWORD=${mask}`,
       `DB_URL=${mask}`,
       `API_KEY=${mask}`,
-      'GONE=✗ No secret has this name',
+      'GONE=✗ No secret with this name',
       'LEVEL=debug',
     ])
     const sealed = expect.stringMatching(/^✓ sealed · v1 · [0-9] min old$/)
@@ -322,7 +322,7 @@ describe('a run', () => {
     await open('.env')
     await editor.command('Postern: Run in Terminal with Secrets')
     await editor.answer('Run with the secrets', 'node program.js never.json')
-    await editor.notified('GONE: No secret has this name', '14-incomplete')
+    await editor.notified('GONE: No secret with this name', '14-incomplete')
     expect(() => readFileSync(join(editor.workspace, 'never.json'))).toThrow()
   })
 

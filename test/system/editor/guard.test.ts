@@ -137,7 +137,7 @@ describe('the witness', () => {
     await verify()
     await editor.notified('WITHHELD', '45-withheld')
     await alarm().waitFor()
-    // Looked at again, it is the same alarm.
+    // Checked again, it is the same alarm.
     await verify()
     await alarm().waitFor()
     proxy.withholds = false

@@ -77,7 +77,7 @@ describe('in Restricted Mode', { timeout: 120_000 }, () => {
         await one.page.keyboard.press('Enter')
       }
       await one.notified(
-        'No value is fetched in Restricted Mode',
+        'Postern fetches no values in Restricted Mode',
         command === 'postern.peek' ? '60-restricted' : undefined,
       )
     }
@@ -98,7 +98,7 @@ describe('in Restricted Mode', { timeout: 120_000 }, () => {
       return vscode.commands.executeCommand('postern.openHydratedEnv', vscode.Uri.joinPath(folder!.uri, '.env'))
     })
     const text = await one.evaluate((vscode) => vscode.window.activeTextEditor?.document.getText())
-    expect(text).toBe('DB_URL=••••••••\nGONE=✗ No secret has this name\n')
+    expect(text).toBe('DB_URL=••••••••\nGONE=✗ No secret with this name\n')
   })
 })
 

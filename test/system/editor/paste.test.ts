@@ -79,7 +79,7 @@ describe('pasting', () => {
     await notice.waitFor()
     await editor.shot('71-looks')
     await notice.getByRole('button', { name: 'Store in Vault' }).click()
-    await editor.answer('Store as secret', 'dev/token')
+    await editor.answer('Store as Secret', 'dev/token')
     await until(async () => (await postern.admin.get('dev/token')).value.reveal() === LOOKS, 'the secret')
     await until(async () => !(await text()).includes(LOOKS), 'the replacement')
     await editor.shot('72-stored')

@@ -2,7 +2,8 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { registerLanguageModelTools } from '../../../extension/language_model_tools.ts'
 import { canary, leaks } from '../../support/canary.ts'
-import { editor, stubMachine, stubServices } from './stub_editor.ts'
+import { editor, stubMachine } from './stub_editor.ts'
+import { stubServices } from './stub_services.ts'
 
 vi.mock('vscode', async () => (await import('./stub_editor.ts')).api)
 

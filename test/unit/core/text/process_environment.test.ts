@@ -19,7 +19,8 @@ import { registerTerminals } from '../../../../extension/run/terminal.ts'
 import { registerWriteEnvFile } from '../../../../extension/run/write_env_file.ts'
 import { canary, leaks } from '../../../support/canary.ts'
 import { needs, ON_LINUX } from '../../../support/needs.ts'
-import { editor, stubServices } from '../../extension/stub_editor.ts'
+import { editor } from '../../extension/stub_editor.ts'
+import { stubServices } from '../../extension/stub_services.ts'
 
 vi.mock('vscode', async () => (await import('../../extension/stub_editor.ts')).api)
 
@@ -92,13 +93,13 @@ const FILES = {
   'big.env': Array.from({ length: 200 }, (_, i) => `K${i}=postern://default/big/k${i}\n`).join(''),
 }
 const WHY: Record<string, RegExp> = {
-  'nul.env': /the value of N has a NUL character/,
-  'end.env': /the value of N has a NUL character/,
-  'half.env': /the value of N is not well-formed text/,
-  'long.env': /N is too large: its size is \d+, and this system allows 131071/,
-  'plain.env': /the value of N has a NUL character/,
+  'nul.env': /the value of N contains a NUL character/,
+  'end.env': /the value of N contains a NUL character/,
+  'half.env': /the value of N is not well-formed Unicode/,
+  'long.env': /N is too large: its size is \d+, but this system allows 131071/,
+  'plain.env': /the value of N contains a NUL character/,
   'big.env':
-    /the environment would have \d+ bytes, and this system allows \d+\. Ask for fewer keys\. The largest are K0, /,
+    /the environment would have \d+ bytes, but this system allows \d+\. Request fewer keys\. The largest are K0, /,
 }
 
 const ways: Record<string, (envFile: string) => Promise<unknown>> = {

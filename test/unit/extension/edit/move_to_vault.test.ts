@@ -3,7 +3,8 @@ import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { registerMoveToVault } from '../../../../extension/edit/move_to_vault.ts'
 import { registerPaste } from '../../../../extension/edit/paste.ts'
 import { IgnoredFindings } from '../../../../extension/language/ignored_findings.ts'
-import { api, editor, stubMachine, stubServices, uriOf } from '../stub_editor.ts'
+import { api, editor, stubMachine, uriOf } from '../stub_editor.ts'
+import { stubServices } from '../stub_services.ts'
 
 vi.mock('vscode', async () => (await import('../stub_editor.ts')).api)
 
@@ -63,7 +64,7 @@ describe('moving all secrets of a file', () => {
     for (const text of [harmless, first, second]) await ignored.add(text)
     await moveAll()
     expect(titles()).toEqual([])
-    expect(editor.told).toEqual(['Postern: No secret in the clear was found here'])
+    expect(editor.told).toEqual(['Postern: No plain-text secrets found in this file'])
   })
 })
 
@@ -78,7 +79,7 @@ it('says where the reference belongs when the document changed while the secret 
   editor.answers.push('dev/a')
   await editor.commands.get('postern.storeSelection')!(uriOf('/w/.env'), range)
   expect(editor.complaints).toEqual([
-    'Postern: Refused: The document has changed meanwhile: put postern://default/dev/a there yourself',
+    'Postern: Refused: the document has changed in the meantime. Insert postern://default/dev/a yourself',
   ])
 })
 

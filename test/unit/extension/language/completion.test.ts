@@ -1,7 +1,8 @@
 /** Completion of the keys of `.env` files in code. */
 import { beforeEach, expect, it, vi } from 'vitest'
 import { registerCompletion } from '../../../../extension/language/completion.ts'
-import { api, editor, stubMachine, stubServices } from '../stub_editor.ts'
+import { api, editor, stubMachine } from '../stub_editor.ts'
+import { stubServices } from '../stub_services.ts'
 
 vi.mock('vscode', async () => (await import('../stub_editor.ts')).api)
 

@@ -81,8 +81,8 @@ it('asks about a definition once, with its command and its keys, and not again f
   await consents.ask(wish({ definition: { ...wish().definition, __sessionId: '1' } }))
   // Another window, and an entry that is not asked for.
   await consentsAgain().ask(wish({ env: `${ENV}OTHER=postern://acme/x\nPATH=./bin\n` }))
-  expect(asked).toEqual([{ question: 'Give secrets of /w/.env to "test"?', detail: expect.any(String) }])
-  expect(asked[0]!.detail).toMatch(/^npm test #\ufffd\n\nIt gets DB\. /)
+  expect(asked).toEqual([{ question: 'Pass the secrets of /w/.env to "test"?', detail: expect.any(String) }])
+  expect(asked[0]!.detail).toMatch(/^npm test #\ufffd\n\nIt receives DB\. /)
   expect(JSON.stringify([...kept])).not.toMatch(/DB|dev|npm|acme/)
 })
 
@@ -122,8 +122,8 @@ it('row 80: names plain entries, and marks those that decide what code runs', as
   answers.push('Start')
   await consents.ask(wish({ injection: {}, env: `${ENV}LD_PRELOAD=./x.so\nPATH=./bin:/usr/bin\n` }))
   const { detail } = asked[0]!
-  expect(detail).toContain('It gets DB, KEY.')
-  expect(detail).toContain('as they stand in the file: LEVEL, LD_PRELOAD, PATH.')
+  expect(detail).toContain('It receives DB, KEY.')
+  expect(detail).toContain('these plain entries of the file: LEVEL, LD_PRELOAD, PATH.')
   expect(detail).toContain('WARNING: LD_PRELOAD, PATH can make the program load or run other code.')
   // Names are told, never what stands in the file.
   expect(detail).not.toMatch(/debug|x\.so|\.\/bin/)

@@ -7,7 +7,8 @@ import { registerInputCommand } from '../../../../extension/run/input_command.ts
 import { registerTasks } from '../../../../extension/run/tasks.ts'
 import { registerTerminals } from '../../../../extension/run/terminal.ts'
 import { registerWriteEnvFile } from '../../../../extension/run/write_env_file.ts'
-import { editor, stubMachine, stubServices, uriOf } from '../stub_editor.ts'
+import { editor, stubMachine, uriOf } from '../stub_editor.ts'
+import { stubServices } from '../stub_services.ts'
 
 vi.mock('vscode', async () => (await import('../stub_editor.ts')).api)
 
@@ -74,8 +75,8 @@ describe.each<[string, () => ReturnType<typeof open>]>([
     expect(editor.terminals).toEqual([])
     expect(services.localMachine.canRun()).toBe(false)
     const words = JSON.stringify([told ?? '', editor.complaints])
-    expect(words).toMatch(/is on another machine \((dev-container\+abc|ssh-remote)\)|not on the disk of this machine/)
-    expect(words).toMatch(/Install Postern there|Open a copy/)
+    expect(words).toMatch(/is on another machine \((dev-container\+abc|ssh-remote)\)|not on a disk of this machine/)
+    expect(words).toMatch(/Install Postern there|Open a local copy/)
   })
 })
 

@@ -4,7 +4,8 @@ import { Consents } from '../../../../extension/run/consent.ts'
 import { accountsOf, snapshotOf } from '../../../../extension/run/process_environment.ts'
 import { registerTasks } from '../../../../extension/run/tasks.ts'
 import { Vaults } from '../../../../extension/vaults/vaults.ts'
-import { editor, stubMachine, stubServices, uriOf } from '../stub_editor.ts'
+import { editor, stubMachine, uriOf } from '../stub_editor.ts'
+import { stubServices } from '../stub_services.ts'
 
 vi.mock('vscode', async () => (await import('../stub_editor.ts')).api)
 

@@ -1,7 +1,8 @@
 /** Writing values to the disk: why it is refused. */
 import { beforeEach, expect, it, vi } from 'vitest'
 import { registerWriteEnvFile } from '../../../../extension/run/write_env_file.ts'
-import { editor, stubMachine, stubServices, uriOf } from '../stub_editor.ts'
+import { editor, stubMachine, uriOf } from '../stub_editor.ts'
+import { stubServices } from '../stub_services.ts'
 
 vi.mock('vscode', async () => (await import('../stub_editor.ts')).api)
 
@@ -28,13 +29,11 @@ it('says that git does not ignore the file', async () => {
 
 it('says that there is no git, or no repository, where a line in .gitignore would not help', async () => {
   expect(await write({ isIgnored: async () => null })).toEqual([
-    'Postern: Refused: git cannot tell whether it ignores .env.hydrated: git is missing, or the file is in no repository',
+    'Postern: Refused: git cannot tell whether it ignores .env.hydrated: git is not installed, or the file is not in a repository',
   ])
 })
 
 it('says that the file cannot be written', async () => {
   const writePrivate = () => Promise.reject(new Error('EEXIST'))
-  expect(await write({ writePrivate })).toEqual([
-    'Postern: Refused: .env.hydrated is there already, or cannot be written',
-  ])
+  expect(await write({ writePrivate })).toEqual(['Postern: Refused: .env.hydrated already exists or cannot be written'])
 })

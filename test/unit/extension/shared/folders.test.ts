@@ -10,7 +10,8 @@ import { Consents } from '../../../../extension/run/consent.ts'
 import { registerDebugging } from '../../../../extension/run/debug.ts'
 import { registerInputCommand } from '../../../../extension/run/input_command.ts'
 import { registerTasks } from '../../../../extension/run/tasks.ts'
-import { api, editor, stubMachine, stubServices, uriOf } from '../stub_editor.ts'
+import { api, editor, stubMachine, uriOf } from '../stub_editor.ts'
+import { stubServices } from '../stub_services.ts'
 
 vi.mock('vscode', async () => (await import('../stub_editor.ts')).api)
 
@@ -103,7 +104,7 @@ describe('the command, of which VS Code does not say who calls it', () => {
   it('row 80: names all that the program gets, and marks what decides the code that runs', async () => {
     editor.openFolder('/w/a', { '.env': 'V=postern://default/a/v\nPLAIN=x\nLD_PRELOAD=./x.so\n' })
     await handOver()
-    expect(editor.questions[0]!.detail).toContain('asks for V. It also gets these entries')
+    expect(editor.questions[0]!.detail).toContain('requests V. It also receives these plain entries of the file')
     expect(editor.questions[0]!.detail).toContain('PLAIN, LD_PRELOAD. WARNING: LD_PRELOAD can')
   })
 })
@@ -179,7 +180,7 @@ describe('the tool of a model', () => {
   it('row 80: names a folder in a window of several, and is told how', async () => {
     openTwo()
     expect(await use()).toBe(
-      'Error: Refused: this window has several folders. Name the file with its folder: a/.env, b/.env',
+      'Error: Refused: this window has several folders. Prefix the file with its folder: a/.env, b/.env',
     )
     expect(await use('c/.env')).toContain('several folders')
     expect(given()).toEqual([])

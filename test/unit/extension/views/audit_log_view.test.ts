@@ -149,7 +149,7 @@ describe('an alarm', () => {
     recorded = 8
     await look()
     expect(alarms).toEqual([expect.stringContaining('SHRANK'), expect.stringContaining('WITHHELD')])
-    answers.push('Forget What Was Seen')
+    answers.push('Forget the Known Log')
     await through(Promise.resolve(commands.get('postern.trustLogAnew')!()))
     expect(alarms.slice(2)).toEqual([null])
     expect(sizeKept()).toBe(9)

@@ -141,13 +141,13 @@ describe('the setting', () => {
     await view.checkAll(0)
     await view.checkAll(0)
     expect(editor.complaints).toEqual([
-      expect.stringContaining(`postern.witnesses cannot be read for "${ORIGIN}/acme"`),
+      expect.stringContaining(`postern.witnesses is invalid for "${ORIGIN}/acme"`),
     ])
     expect([alarms, kept.size]).toEqual([[], 0])
     set({ [ORIGIN]: { keys } })
     await view.checkAll(0)
     expect(alarms).toEqual([
-      expect.stringContaining('you demand 2 cosignatures, and its newest cosigned checkpoint has 0'),
+      expect.stringContaining('you require 2 cosignatures, and its newest cosigned checkpoint has 0'),
     ])
     expect(kept.size).toBe(0)
     log = cosigned(entries(9), 9)
