@@ -514,7 +514,7 @@ export const TABLES: Readonly<Record<string, TableKind>> = {
   // The log, and what points to its entries.
   entry: 'neither',
   hash: 'neither',
-  securityEvent: 'neither',
+  notable: 'neither',
   checkpoint: 'neither',
   // Rebuilt by the next comparison, check or move.
   compared: 'neither',
