@@ -18,7 +18,7 @@ export type InsertMode = 'auto' | 'reference' | 'accessor' | 'value'
 
 const SECTION = 'postern'
 
-/** The servers that the user named, in order. One that would carry a token in the clear is left out. */
+/** The servers in the user's settings, in order, without those that would receive a token in plain text. */
 export function endpoints(): Endpoint[] {
   // Not the merged value: whatever a folder says about it must not count.
   const own = vscode.workspace.getConfiguration(SECTION).inspect<Record<string, unknown>>('endpoints')?.globalValue
@@ -107,7 +107,7 @@ export function isDetecting(scope?: vscode.Uri): boolean {
  *
  * A key is set for `https://server/vault`. One that is set for a vault alone, as 0.1 had them, counts while the user names one server only.
  *
- * @throws {Hindrance} `ambiguous_pin` for a vault alone beside several servers: two of them may have a vault of that name.
+ * @throws {ExtensionError} `ambiguous_pin` for a vault alone beside several servers: two of them may have a vault of that name.
  */
 export function pinnedLogKey({ origin, id }: { origin: string; id: string }): string | null {
   const own = vscode.workspace.getConfiguration(SECTION).inspect<Record<string, unknown>>('logKeys')?.globalValue
@@ -133,7 +133,7 @@ export interface WitnessSetting {
  * The witnesses that are demanded for a log: set for `https://server/vault`, or for all vaults of `https://server`. `null` when
  * none are.
  *
- * @throws {Hindrance} `bad_witnesses` for a setting that cannot be read: it must not count as none.
+ * @throws {ExtensionError} `bad_witnesses` for a setting that cannot be read: it must not count as none.
  */
 export function demandedWitnesses({ origin, id }: { origin: string; id: string }): WitnessSetting | null {
   const own = vscode.workspace.getConfiguration(SECTION).inspect<Record<string, unknown>>('witnesses')?.globalValue

@@ -79,7 +79,7 @@ export class HydratedDocuments implements vscode.TextDocumentContentProvider, vs
   /**
    * Fetches what a document refers to, in one request, and shows it masked.
    *
-   * @throws {Hindrance} before anything is opened.
+   * @throws {ExtensionError} before anything is opened.
    */
   async open(from: HydrationSource): Promise<vscode.Uri> {
     const document = await vscode.workspace.openTextDocument(from.source)

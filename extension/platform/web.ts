@@ -10,7 +10,7 @@ import type { Platform } from './platform.ts'
 const platform: Platform = {
   machine: null,
   assertion: async () => null,
-  // A browser tells nobody why a request failed.
+  // A browser does not say why a request failed.
   isCertificateFailure: () => false,
 }
 

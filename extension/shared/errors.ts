@@ -12,9 +12,9 @@ import { type Unfit, UnfitEnvironment } from '../../core/text/process_environmen
 /** The characters of a place that a message has: the authority of a container is as long as its path. */
 const MAX_PLACE = 80
 
-/** What stands in the way on this side of the wire; what the server says is a PosternError. */
+/** The kinds of errors on this side of the wire. A server's error is a PosternError. */
 export type ExtensionErrorKind =
-  | 'signed_out' // nobody is signed in to the vault
+  | 'signed_out' // the user is not signed in to the vault
   | 'no_endpoint' // no server is named, or the one that a folder chose is not the user's
   | 'restricted' // the workspace is not trusted
   | 'presenting' // values are not shown now
@@ -25,9 +25,9 @@ export type ExtensionErrorKind =
   | 'bad_witnesses' // the witnesses that are demanded for a log cannot be read
   | 'certificate' // the server's certificate is not one to trust
 
-/** A condition that the user can do something about. */
+/** An error that the user can do something about. */
 export class ExtensionError extends Error {
-  override readonly name = 'Hindrance'
+  override readonly name = 'ExtensionError'
   readonly kind: ExtensionErrorKind
   /** The vault or the server that it is about. */
   readonly about: string
@@ -45,7 +45,7 @@ export interface Explanation {
   steps: { title: string; command: string; args?: unknown[] }[]
 }
 
-/** Puts an error into the user's words. Only codes are looked at: no foreign message is passed on. */
+/** Explains an error to the user by its code. It never passes on a foreign message. */
 export function explain(error: unknown): Explanation {
   const { t } = vscode.l10n
   const signIn = { title: t('Sign In'), command: 'postern.signIn' }
@@ -120,7 +120,7 @@ export function plain(text: string): string {
   return text.replaceAll('](', '] (')
 }
 
-/** Shows why something could not be done. Waits for nothing. */
+/** Shows an error to the user, without waiting for the answer. A cancellation is not an error. */
 export function showError(error: unknown): void {
   // A gesture that was broken off is no error.
   if (error instanceof vscode.CancellationError) return
@@ -221,12 +221,7 @@ function unfit(problems: readonly Unfit[]): string {
     }
     const key = printable(one.key)
     if (one.kind === 'too_long') {
-      return t(
-        '{0} is too large: its size is {1}, but this system allows {2} for a variable',
-        key,
-        one.size,
-        one.limit,
-      )
+      return t('{0} is too large: its size is {1}, but this system allows {2} for a variable', key, one.size, one.limit)
     }
     if (one.kind === 'name') return t('"{0}" cannot be the name of an environment variable', key)
     return one.kind === 'nul'

@@ -1,5 +1,5 @@
 /**
- * What is said of a secret where its value is not: version, age, provider, expiry.
+ * The description of a secret that is shown instead of its value: version, age, provider, expiry.
  *
  * @module
  */

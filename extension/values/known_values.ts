@@ -10,7 +10,7 @@ import { fingerprinter } from '../../core/text/fingerprint.ts'
 const MIN_LENGTH = 8
 const MAX_KNOWN = 2000
 
-/** Which reference a value was seen under. */
+/** The reference that each value was read by. */
 export class KnownValues {
   readonly #fingerprint = fingerprinter()
   readonly #references = new Map<string, string>()

@@ -25,7 +25,7 @@ const SEARCH_PAUSE_MS = 150
 /**
  * Asks which secret. Names only; peek and copy are buttons beside them.
  *
- * @throws {Hindrance} `signed_out`
+ * @throws {ExtensionError} `signed_out`
  * @throws {vscode.CancellationError} when the user leaves.
  */
 export async function pickSecret(from: Vaults, title: string, scope?: vscode.Uri): Promise<PickedSecret> {

@@ -1,5 +1,5 @@
 /**
- * The vaults that somebody is signed in to, each with a client.
+ * The vaults that the user is signed in to, each with its client.
  *
  * @module
  */
@@ -40,7 +40,7 @@ export class Vaults implements vscode.Disposable {
   // Writes follow one another: two that read the same list would lose one's session.
   #writes: Promise<void> = Promise.resolve()
 
-  /** Somebody signed in or out, here or in another window. */
+  /** Fires when the user signs in or out, in this window or another. */
   readonly onDidChange = this.#changed.event
   /** A server has given the names and versions of its secrets: any of them may be new. */
   readonly onDidLoadNames = this.#named.event
@@ -60,7 +60,7 @@ export class Vaults implements vscode.Disposable {
     )
   }
 
-  /** All vaults that somebody is signed in to, the last one first. */
+  /** All vaults that the user is signed in to, the latest first. */
   all(): Promise<SignedInVault[]> {
     if (this.#vaults) return Promise.resolve(this.#vaults)
     if (this.#loading === null) {
@@ -76,7 +76,7 @@ export class Vaults implements vscode.Disposable {
     return this.#loading
   }
 
-  /** What is known without asking anybody. */
+  /** The vaults that are loaded already: no request is sent. */
   get known(): readonly SignedInVault[] {
     return this.#vaults ?? this.#before
   }
@@ -97,7 +97,7 @@ export class Vaults implements vscode.Disposable {
    * The vault that a reference in a resource is to.
    *
    * @param endpoint The server, when it was decided before.
-   * @throws {Hindrance} `signed_out`, or `no_endpoint` when the resource chooses a server that is not the user's.
+   * @throws {ExtensionError} `signed_out`, or `no_endpoint` when the resource chooses a server that is not the user's.
    */
   async find(id: string, scope?: vscode.Uri, endpoint = endpointFor(scope)): Promise<SignedInVault> {
     if (endpoint === null && endpoints().length > 0) {

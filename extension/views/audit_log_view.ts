@@ -204,7 +204,7 @@ function keyOf({ origin, id }: SignedInVault): string {
   return `log:${origin}/${id}`
 }
 
-/** The user's demand for witnesses. @throws {Hindrance} `bad_witnesses` */
+/** The user's demand for witnesses. @throws {ExtensionError} `bad_witnesses` */
 async function demandFor(vault: SignedInVault): Promise<WitnessDemand | null> {
   const setting = demandedWitnesses(vault)
   if (setting === null) return null

@@ -20,7 +20,7 @@ export interface StatusAlarm {
   command: string
 }
 
-/** Shows where one stands: signed in or not, which environment, presenting, and alarms above all. */
+/** Shows the accounts, the environment and presentation mode; an alarm takes precedence. */
 export class StatusBar implements vscode.Disposable {
   readonly #services: Services
   readonly #item = vscode.window.createStatusBarItem('postern.status', vscode.StatusBarAlignment.Left, 2)
