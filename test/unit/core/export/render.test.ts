@@ -95,7 +95,7 @@ describe('severity', () => {
     ['denied', { securityEvent: false, locked: false }, 'warning'],
     ['unauthenticated', { securityEvent: false, locked: true }, 'alert'],
     ['tampered', { securityEvent: false, locked: false }, 'alert'],
-  ] as const)('of %s with %o is %s', (outcome, about, severity) => {
+  ] as const)('gives %s with %o the severity %s', (outcome, about, severity) => {
     expect(severityOf(outcome, about)).toBe(severity)
   })
 

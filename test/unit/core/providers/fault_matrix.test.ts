@@ -141,7 +141,7 @@ async function cell(kind: ServedKind, fault: Fault, position: 'primary' | 'repli
 
 describe.each(FAULTS)('%s', (fault) => {
   it.each(SERVED_KINDS)(
-    'of %s',
+    '%s',
     async (kind) => {
       const primary = await cell(kind, fault, 'primary')
       const replica = await cell(kind, fault, 'replica')

@@ -126,7 +126,7 @@ describe('a backup', () => {
 
   it.each<[string, (backupStore: BackupFolder) => BackupStore]>([
     [
-      'what was copied is not the beginning of what is served',
+      'the copied log is not a prefix of the served log',
       (backupStore) => ({
         ...backupStore,
         copy: async () => {

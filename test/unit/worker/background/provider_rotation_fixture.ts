@@ -60,7 +60,7 @@ export async function providedBench(config: RotationConfig = byProvider, instead
   const keys = { kind: 'static', accessKeyId: 'AKIAEXAMPLE', secretAccessKey: new Redacted('example') } as const
   const fetch = (request: Request) => step(() => aws.fetch(request))
   const primary = instead ?? new AwsProvider({ region: 'eu-west-1', credentials: keys }, { fetch })
-  // Another region of the same store: whoever makes a chain of it may not be asked at all here.
+  // Another region of the same store: a chain of this region may receive no request here.
   const registry = new ProviderRegistry(
     settings.providers,
     new Map([

@@ -25,7 +25,7 @@ function failNext({ aws }: ProvidedBench, operation: string, reply: Reply, times
     })
   }
 }
-/** What was sent of an operation. */
+/** The sent requests of an operation. */
 const sent = ({ aws }: ProvidedBench, operation: string) =>
   aws.asked
     .filter(({ headers }) => headers.get('x-amz-target') === `secretsmanager.${operation}`)
@@ -55,7 +55,7 @@ describe('a secret that its provider rotates', () => {
     expect([it.kept(), it.aws.unknown]).toEqual([0, []])
   })
 
-  it('is looked at until it is done, however long that takes', async () => {
+  it('is polled until it is done, however long that takes', async () => {
     const it = await providedBench()
     it.aws.onRotate = () => {}
     it.rotate()
@@ -88,7 +88,7 @@ describe('a secret that its provider rotates', () => {
     expect(it.aws.rotations).toEqual([again, again])
     expect(it.runs()[0]).toEqual(['rotated', null])
     expect([...it.aws.secrets.get(NAME)!.versions.keys()]).toEqual([it.first, again])
-    // What comes after that is another one.
+    // The next rotation is a new one.
     it.rotate()
     await it.process()
     expect(it.tokens()[0]).not.toBe(again)
@@ -106,7 +106,7 @@ describe('a secret that its provider rotates', () => {
     expect(it.aws.rotations).toHaveLength(1)
   })
 
-  it('goes on under another token when its rotation is set anew, or when it was cancelled', async () => {
+  it('continues under another token when its rotation is set again or was cancelled', async () => {
     const it = await providedBench()
     it.aws.onRotate = () => {}
     it.rotate()
@@ -115,7 +115,7 @@ describe('a secret that its provider rotates', () => {
     it.bench.granted('admin', 'rotation.put', { name: NAME, config: byProvider })
     it.rotate()
     await it.process()
-    // The one that got stuck is in the way, and is nobody's any more.
+    // The stuck rotation blocks the provider, and no run owns it any more.
     expect(it.runs()[0]).toEqual(['undone', 'conflict'])
     expect(it.tokens()[0]).not.toBe(it.tokens()[1])
     it.aws.secrets.get(NAME)!.versions.get(it.tokens()[1]!)!.labels.clear()
@@ -129,7 +129,7 @@ describe('a secret that its provider rotates', () => {
     expect(it.tokens()[0]).not.toBe(cancelled)
   })
 
-  it('is not begun while another rotation goes on there', async () => {
+  it('does not start while another rotation runs there', async () => {
     const it = await providedBench()
     const secret = it.aws.secrets.get(NAME)!
     secret.versions.set('o'.repeat(36), { value: null, labels: new Set(['AWSPENDING']) })
@@ -163,7 +163,7 @@ describe('a secret that its provider rotates', () => {
     ],
     ['it has no function', awsError('InvalidRequestException', 'no Lambda'), 'refused', 'InvalidRequestException'],
     ['it is deleted', awsError('InvalidRequestException', 'marked for deletion'), 'refused', 'InvalidRequestException'],
-    ['it is not there', awsError('ResourceNotFoundException'), 'refused', 'ResourceNotFoundException'],
+    ['it is missing', awsError('ResourceNotFoundException'), 'refused', 'ResourceNotFoundException'],
   ])('fails at once when %s, with the word of the provider in the log', async (_, reply, failure, code) => {
     const it = await providedBench()
     failNext(it, 'RotateSecret', reply)
@@ -305,7 +305,7 @@ describe('how a secret can rotate where it is kept', () => {
   })
 })
 
-describe('what is read while a provider rotates', () => {
+describe('a read while a provider rotates', () => {
   it('is nothing of the cache that is older than the last look, and nothing older than the end', async () => {
     const it = await providedBench()
     const before = it.plan()
@@ -323,7 +323,7 @@ describe('what is read while a provider rotates', () => {
     it.bench.now += 60_000
     await it.process()
     expect(it.plan().cached).toBeNull()
-    // What was on its way comes too late.
+    // The pending answer comes too late.
     expect(it.arrive(before.read, 'aws', 'old')).toBe(false)
     expect(it.arrive(during.read, 'aws', 'old')).toBe(false)
   })
@@ -378,7 +378,7 @@ describe('what is read while a provider rotates', () => {
     it.bench.now += 1000
     const { cached, read } = it.plan()
     expect([cached, read.cache]).toEqual([null, 'miss'])
-    // Not when nobody can be reached either.
+    // Not while all members are unreachable either.
     const { name, chain, since } = read
     const report = { name, version: null, revision: chain.revision, since, skipped: [] }
     const outcome = { failure: 'unavailable', provider: null } as const
@@ -414,7 +414,7 @@ describe('a secret that is made here and written to its provider', () => {
     await it.replicate()
     expect(it.replica.text(NAME)).toBe(it.aws.value(NAME))
     expect(leaks(JSON.stringify(it.bench.log()), [it.aws.value(NAME)!])).toEqual([])
-    // And once more: a value that was erased is not in the way.
+    // Once more: an erased value does not interfere.
     it.rotate()
     await it.process()
     expect([it.runs()[0], it.kept(), it.aws.secrets.get(NAME)!.versions.size]).toEqual([['rotated', null], 0, 3])
@@ -449,7 +449,7 @@ describe('a secret that is made here and written to its provider', () => {
     expect([it.runs(), it.kept(), it.replica.text(NAME)]).toEqual([[['undone', 'cancelled']], 0, 'first value'])
   })
 
-  it('does not overwrite what somebody else wrote since', async () => {
+  it('does not overwrite a later write of another client', async () => {
     const it = await providedBench(byPostern)
     failNext(it, 'PutSecretValue', awsError('ThrottlingException'))
     it.rotate()
@@ -481,11 +481,11 @@ describe('a secret that is made here and written to its provider', () => {
     it.rotate()
     await it.process()
     expect([it.runs(), it.kept()]).toEqual([[['undone', 'refused']], 0])
-    // Nothing was changed, so that nothing is to be copied.
+    // Nothing was changed, so nothing is copied.
     expect(it.bench.database.all('SELECT * FROM replication')).toEqual([])
   })
 
-  it('is not there until it can be read back', async () => {
+  it('is not done until the value can be read back', async () => {
     const it = await providedBench(byPostern)
     it.rotate()
     const lost: Reply = { status: 200, body: { Name: NAME, VersionId: it.first, SecretString: 'first value' } }
@@ -573,12 +573,12 @@ describe('a document that others own', () => {
 
   it.each<[string, string, string | undefined, string?]>([
     ['without a field to put it into', DOCUMENT, undefined],
-    ['into a field that is not there', DOCUMENT, '/missing'],
+    ['into a missing field', DOCUMENT, '/missing'],
     ['into a field that is a number', DOCUMENT, '/port'],
     ['into a field of a text', DOCUMENT, '/user/name'],
     ['into an object', '{"a":{"b":"c"}}', '/a'],
-    ['into a field that is there twice', '{"a":"1","a":"2"}', '/a'],
-    ['into what is no document', 'first value', '/password'],
+    ['into a duplicated field', '{"a":"1","a":"2"}', '/a'],
+    ['into a value that is not a document', 'first value', '/password'],
     ['into an array', '["first"]', '/0'],
   ])('row 66: takes no generated value %s, and is sent nothing', async (_, document, pointer) => {
     const it = await providedBench(pointer === undefined ? byPostern : into(pointer))
@@ -628,7 +628,7 @@ describe('a document that others own', () => {
     const it = await providedBench(into('/password'), primary.provider)
     primary.set(NAME, '{"user":"u","password":"first"}')
     const { get, put } = primary.provider
-    // As a store without versions: what is expected is always there.
+    // Like a store without versions: the expected version always matches.
     let reads = 0
     primary.provider.get = async (name, options) => {
       // The second read is the look of the write.

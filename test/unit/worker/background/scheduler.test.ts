@@ -75,7 +75,7 @@ describe('a scheduler', () => {
     expect(ship.ran).toHaveLength(2)
   })
 
-  it('tries what failed again, later and later, tells of it without its message, and goes on with the rest', async () => {
+  it('retries failed jobs with growing delays, reports them without their message, and keeps running the others', async () => {
     const lines = vi.spyOn(console, 'error').mockImplementation(() => {})
     const broken = jobOf('broken', null, async () => {
       throw new Error('connect to https://user:canary@host failed')
@@ -123,7 +123,7 @@ describe('a scheduler', () => {
     expect(most).toBe(1)
   })
 
-  it('lets what asks nobody slow go on, and is woken though it may end in the middle', async () => {
+  it('keeps local jobs running, and wakes up although it may end in the middle', async () => {
     const { promise, resolve } = Promise.withResolvers<void>()
     const slow = jobOf('slow', 0, () => promise.then(() => null))
     const behind = jobOf('behind', 0, async () => null)
@@ -141,7 +141,7 @@ describe('a scheduler', () => {
     resolve()
     await Promise.all([first, second])
     expect([slow.ran.length, behind.ran.length]).toEqual([1, 1])
-    // What was written meanwhile is due, and nothing watches over it any more.
+    // A write in the meantime is due, and nothing watches over it any more.
     expect(woken.at(-1)).toBe(1_000_000)
   })
 

@@ -1,4 +1,4 @@
-/** The log of a vault whose file somebody edits, with all that stands in it: what an auditor finds who has only the public key. */
+/** The log of a vault whose file an attacker edits in full: the findings of an auditor with only the public key. */
 import { describe, expect, it } from 'vitest'
 import { base64, parseBase64, utf8 } from '../../../../core/bytes.ts'
 import { Redacted } from '../../../../core/redacted.ts'
@@ -16,7 +16,7 @@ const AT = 20
 
 type Edit = (bench: TestApp, at: number) => void
 
-/** A vault with a log, and its head as it was seen before anybody edited it. */
+/** A vault with a log, and its tree head before the edit. */
 async function opened() {
   const bench = await openApp(null, { environment: { POSTERN_SECURITY__REFUSAL_RATE: 'none' } })
   for (let i = 0; i < 40; i++) await bench.admin.put(`prod/n${i}`, new Redacted('x'))
@@ -55,7 +55,7 @@ const EDITS: [string, Edit, { kind: string; at: number }][] = [
   ['the end cut off', (bench, at) => bench.sql.all('DELETE FROM entry WHERE n >= ?', at), { kind: 'truncated', at: 0 }],
 ]
 
-/** All entries as they stand in the file, since a server that was taken over says what it likes. */
+/** All entries in the file, since a compromised server can answer anything. */
 function rows({ sql }: TestApp): string[] {
   const found = sql.all<{ body: Uint8Array }>('SELECT body FROM entry ORDER BY n')
   return found.map(({ body }) => Buffer.from(body).toString())
@@ -70,7 +70,7 @@ describe('a log whose rows were edited', () => {
     expect(await verifyLog(rows(bench), { checkpoint: note, verifiers })).toMatchObject({ flaw })
   })
 
-  it('row 41: is a fork to whoever saw it before, though every hash after it was made anew and signed', async () => {
+  it('row 41: is a fork to an auditor who saw it before, even with every later hash recomputed and signed', async () => {
     const { bench, note, verifiers, signer } = await opened()
     const before = await verifyLog(rows(bench), { checkpoint: note, verifiers })
     if (!('checkpoint' in before)) throw new Error('Log is not whole')
@@ -90,7 +90,7 @@ describe('a log whose rows were edited', () => {
   })
 })
 
-/** What somebody can do who has the file: one word of an entry, and all that follows from it. */
+/** Edits by an attacker with the file: one word of an entry, with all consequences. */
 function rewrite(bench: TestApp, at: number): void {
   const { sql } = bench
   const stored = sql.all<{ p: number; h: Hash }>('SELECT p, h FROM hash')

@@ -1,4 +1,4 @@
-/** Another root key: what a vault is opened with, what becomes of it, and that it may be broken off at every step. */
+/** Replacing the root key: opening a vault with it, its effects, and interruption at every step. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { mintToken } from '../../../../core/authentication/token.ts'
 import { type Bytes, randomBytes, utf8 } from '../../../../core/bytes.ts'
@@ -76,7 +76,7 @@ const tokenKeyOf = async (key: Redacted<Bytes>) => (await Keyring.open(key)).mac
 
 const TOKEN_HASH = new Uint8Array(16).fill(1) as Bytes
 
-/** Who asks. Whether a token is of a root key is looked at before a vault is asked: see auth.test.ts. */
+/** The caller. The edge checks the root key of a token before the vault gets a request: see auth.test.ts. */
 const caller: Caller = {
   credential: { kind: 'token', hash: TOKEN_HASH },
   ...{ proof: null, requestId: 'r', address: null, agent: null },
@@ -133,7 +133,7 @@ async function expectWhole(sql: Sqlite, opened: OpenedVault, secrets = 230) {
   expect(Buffer.from((await openCached(keyring, dekCache(1), VAULT, cached))!.reveal()).toString()).toBe('cached')
 }
 
-/** The root keys of whatever is sealed, in each table that has any. One that was added and is not moved is seen here. */
+/** The root keys of all sealed values, by table. A new table that is not moved shows up here. */
 function rootsIn(sql: Sqlite): Record<string, string[]> {
   const tables = sql.all<{ name: string }>(
     `SELECT name FROM sqlite_master WHERE type = 'table'
@@ -286,7 +286,7 @@ describe('another root key', () => {
     await expectWhole(sql, await open(sql, c))
   })
 
-  it('of a vault whose log went back is not taken: nothing is written to that', async () => {
+  it('leaves a vault whose log was rolled back unchanged', async () => {
     const kept = new Map<string, string>()
     const anchor: Anchor = {
       target: 'anchor:memory',
@@ -366,7 +366,7 @@ describe('root keys that are wrong', () => {
     await open(sql, b)
   })
 
-  it('of which one is of no use are told, and open it all the same', async () => {
+  it('reports a useless key among them, and opens the vault all the same', async () => {
     const sql = openSqlite(':memory:')
     await open(sql, a)
     await open(sql, a, { former: [c], next: b })
@@ -385,7 +385,7 @@ describe('root keys that are wrong', () => {
   })
 })
 
-describe('what could not be moved', () => {
+describe('a value that could not be moved', () => {
   it('keeps the former root key, is named, and is done with when it is destroyed', async () => {
     const sql = openSqlite(':memory:')
     await filled(sql, a, 3)
@@ -396,7 +396,7 @@ describe('what could not be moved', () => {
     const shown = during.granted('keys.show', {})
     expect(shown.unmoved).toEqual([{ kind: 'version', name: 's/1', version: 1 }])
     expect(shown).toMatchObject({ terms: [{ failed: 1, doneAt: null }, {}], roots: [{}, { id: ID_A, needed: true }] })
-    // What the cache had is no loss.
+    // The cache is not a loss.
     expect(sql.all('SELECT * FROM cached')).toEqual([])
     await expect(open(sql, b)).rejects.toThrow('1 versions of secrets would be lost')
     during.granted('secret.destroy', { name: 's/1' })
@@ -405,7 +405,7 @@ describe('what could not be moved', () => {
     await open(sql, b)
   })
 
-  it('is not named to who may not read it', async () => {
+  it('is not named to a caller who may not read it', async () => {
     const sql = openSqlite(':memory:')
     await filled(sql, a, 3)
     sql.all('UPDATE version SET sealed = zeroblob(length(sealed)) WHERE secret = 2')
@@ -419,7 +419,7 @@ describe('what could not be moved', () => {
 
 describe('a replacement that is broken off', () => {
   it.each(['before', 'after'] as const)(
-    '%s any transaction goes on where it was, and everything opens',
+    '%s any transaction continues where it stopped, and everything opens',
     { timeout: 180_000 },
     async (when) => {
       let steps = 0
@@ -431,7 +431,7 @@ describe('a replacement that is broken off', () => {
         const broken = await open(failing, b, { former: [a] }).catch(() => null)
         await broken?.keepUp()
         finished = !failing.failed
-        // Whatever was done, a half of it is none: without the former one it opens, or is refused.
+        // Half a move is not a move: without the former key the vault opens or is refused.
         const copy = copyOf(sql)
         const lone = await open(copy, b).catch(() => null)
         if (lone !== null) await expectWhole(copy, lone, 205)
@@ -454,7 +454,7 @@ describe('a replacement that is broken off', () => {
 })
 
 describe('tokens of a former root key', () => {
-  it('are of the root key that they were made under, whoever keeps them', async () => {
+  it('belong to the root key they were made under, for any owner', async () => {
     const sql = openSqlite(':memory:')
     const { opened } = await filled(sql, a, 1)
     const { hash } = mintToken(VAULT, await tokenKeyOf(a))

@@ -11,7 +11,7 @@ const utf16 = (text: string) => new Uint8Array(Buffer.from(`\ufeff${text}`, 'utf
 describe('decodeSettings', () => {
   const decode = (bytes: Uint8Array) => decodeSettings(bytes, '.env')
 
-  it('drops one byte order mark, and no more', () => {
+  it('drops a single byte order mark', () => {
     expect(decode(utf8('\ufeffA=1'))).toBe('A=1')
     expect(decode(utf8('\ufeff\ufeffA=1'))).toBe('\ufeffA=1')
     expect(decode(utf8('A=\ufeff1'))).toBe('A=\ufeff1')
@@ -66,7 +66,7 @@ describe('checkDotenv', () => {
     ['a command', 'source other.env', 1],
     ['a quote that is not closed', "A=1\n\nPOSTERN_ROOT_KEY='abc\nB=1", 3],
     ['a quote that takes another setting with it', "A='abc\nPOSTERN_ROOT_KEY=abc\nB='x'", 1],
-    ['the same, and export', 'A="abc\n export POSTERN_ROOT_KEY=abc\nB="x"', 1],
+    ['an unclosed quote before export', 'A="abc\n export POSTERN_ROOT_KEY=abc\nB="x"', 1],
     ['line ends of old', 'A=1\rPOSTERN_ROOT_KEY=abc', 1],
   ])('row 62: refuses %s by its line', (_, text, line) => {
     const { code, message } = refusalFrom(() => check(text))

@@ -92,7 +92,7 @@ const DAMAGES: [string, (path: string) => void, string][] = [
 
 describe('row 64: the file of a vault', () => {
   it.each(DAMAGES.flatMap((one) => [['default', ...one] as const, ['acme', ...one] as const]))(
-    'of %s that was %s is refused, and not made anew, whoever asks',
+    'is refused for any caller, and not created again: %s that was %s',
     async (id, _, damage, problem) => {
       await serve(id)
       damage(file(`${id}.sqlite`))
@@ -119,7 +119,7 @@ describe('row 64: the file of a vault', () => {
       },
       '',
     ]),
-  ])('that was %s does not keep other vaults closed', async (_, damage) => {
+  ])('does not keep other vaults closed after it was %s', async (_, damage) => {
     for (const id of ['default', 'acme']) await serve(id)
     damage(file('acme.sqlite'))
     await expect(checkRoots(data, keyring)).resolves.toEqual([])
@@ -131,7 +131,7 @@ describe('row 64: the file of a vault', () => {
     ).toHaveLength(1)
   })
 
-  it('that was replaced by that of another vault under the same key and id is refused', async () => {
+  it('is refused after it was replaced by that of another vault under the same key and id', async () => {
     await serve('default')
     renameSync(data, join(root, 'first'))
     mkdirSync(data)
@@ -140,7 +140,7 @@ describe('row 64: the file of a vault', () => {
     expect(await refusedBy('default', true)).toContain('Is another store')
   })
 
-  it('that was replaced by an earlier copy is refused, and so is one without its journal', async () => {
+  it('is refused after it was replaced by an earlier copy, or has lost its journal', async () => {
     await serve('default')
     copyFileSync(file('default.sqlite'), join(root, 'copy'))
     await serve('default')
@@ -151,7 +151,7 @@ describe('row 64: the file of a vault', () => {
   it.each([
     ['copied', copyFileSync],
     ['renamed', renameSync],
-  ])('that is %s to the name of another vault is refused, untouched', async (_, place) => {
+  ])('is refused, and left untouched, after it was %s to the name of another vault', async (_, place) => {
     await serve('default')
     place(file('default.sqlite'), file('default-before.sqlite'))
     const left = readFileSync(file('default-before.sqlite'))
@@ -163,7 +163,7 @@ describe('row 64: the file of a vault', () => {
     expect(readFileSync(file('default-before.sqlite'))).toEqual(left)
   })
 
-  it('that was replaced by an earlier copy is refused under an anchor that keeps nothing or cannot be read', async () => {
+  it('is refused as an earlier copy with an empty or unreadable anchor', async () => {
     await serve('default')
     copyFileSync(file('default.sqlite'), join(root, 'copy'))
     await serve('default')
@@ -175,7 +175,7 @@ describe('row 64: the file of a vault', () => {
     }
   })
 
-  it('that was replaced by an earlier copy is refused whatever word was accepted for another state', async () => {
+  it('is refused as an earlier copy when a setting accepts another state', async () => {
     await serve('default')
     copyFileSync(file('default.sqlite'), join(root, 'copy'))
     await serve('default')
@@ -185,7 +185,7 @@ describe('row 64: the file of a vault', () => {
     expect(await refusedBy('default', true, environment)).toMatch(/Has \d+ entries of its log, and had \d+/)
   })
 
-  it('that was copied alone while it was served is refused, in a folder without a list too', async () => {
+  it('is refused after it was copied alone while it was served, in a folder without a list too', async () => {
     const started = await start()
     write((await started.open('default', true))!)
     copyFileSync(file('default.sqlite'), join(root, 'copy'))
@@ -208,7 +208,7 @@ describe('row 64: the file of a vault', () => {
     },
   )
 
-  it('whose journal alone is left is refused', async () => {
+  it('is refused if only its journal is left', async () => {
     writeFileSync(file('default.sqlite-wal'), 'x')
     expect(await refusedBy('default', true)).toContain('Is missing')
     expect(readFileSync(file('default.sqlite-wal'), 'utf8')).toBe('x')
@@ -229,7 +229,7 @@ describe('row 64: the file of a vault', () => {
     expect(await refusedBy('default', true, environment)).toContain(`npm run restore -- ${folder}/default.`)
   })
 
-  it('that is forgotten is made anew, or taken as it is', async () => {
+  it('is created again, or taken as it is, after it was forgotten', async () => {
     await serve('default')
     rmSync(file('default.sqlite'))
     const list = await VaultList.open(data, keyring)
@@ -251,7 +251,7 @@ describe('row 64: the file of a vault', () => {
     expect(await refusedBy('default', true)).toContain('Is empty')
   })
 
-  it('that was never finished, since the process was killed, is made', async () => {
+  it('is created if a killed process never finished it', async () => {
     const list = await VaultList.open(data, keyring)
     list.keep('default', { store: null, size: null })
     expect(await (await start()).open('other', false)).toBeNull()
@@ -309,28 +309,23 @@ describe('row 64: a data folder under a running server', () => {
       () => void [renameSync(file('acme.sqlite'), join(root, 'x')), copyFileSync(join(root, 'x'), file('acme.sqlite'))],
     ],
   ]
-  it.each(LOSSES)(
-    'that is %s: nothing more is acknowledged, nothing is made anew, one line says so',
-    async (_, lose) => {
-      const started = await start()
-      await started.open('default', true)
-      const opened = (await started.open('acme', true))!
-      expect([write(opened).ok, started.ready()]).toEqual([true, true])
-      lose()
-      const before = existsSync(data) ? readdirSync(data).sort() : null
-      for (let i = 0; i < 3; i++) expect(write(opened)).toMatchObject({ ok: false, reason: 'storage' })
-      expect(started.ready()).toBe(false)
-      const told = lines.filter((line) => line.includes('vault_file_gone') && line.includes('"acme"'))
-      expect(told).toHaveLength(1)
-      expect(told[0]).toContain('acme.sqlite')
-      started.close()
-      expect(existsSync(data) ? readdirSync(data).filter((name) => !before?.includes(name)) : null).toEqual(
-        before && [],
-      )
-    },
-  )
+  it.each(LOSSES)('stops acknowledging, creates nothing, and logs one line when it is %s', async (_, lose) => {
+    const started = await start()
+    await started.open('default', true)
+    const opened = (await started.open('acme', true))!
+    expect([write(opened).ok, started.ready()]).toEqual([true, true])
+    lose()
+    const before = existsSync(data) ? readdirSync(data).sort() : null
+    for (let i = 0; i < 3; i++) expect(write(opened)).toMatchObject({ ok: false, reason: 'storage' })
+    expect(started.ready()).toBe(false)
+    const told = lines.filter((line) => line.includes('vault_file_gone') && line.includes('"acme"'))
+    expect(told).toHaveLength(1)
+    expect(told[0]).toContain('acme.sqlite')
+    started.close()
+    expect(existsSync(data) ? readdirSync(data).filter((name) => !before?.includes(name)) : null).toEqual(before && [])
+  })
 
-  it('that is put back is served on, with all that was acknowledged', async () => {
+  it('is served again after it was put back, with all acknowledged writes', async () => {
     const started = await start()
     const opened = (await started.open('default', true))!
     const before = write(opened).index!

@@ -59,7 +59,7 @@ function isOpen(path: string): boolean {
 const roundsOf = (of: Sqlite) =>
   of.all<{ round: number; count: number }>('SELECT round, COUNT(*) AS count FROM t GROUP BY round')
 
-it('is whole and of one moment, whatever is written and erased meanwhile', async () => {
+it('is a whole snapshot of one moment during writes and erasures', async () => {
   sql.atomic(() => sql.all('UPDATE t SET round = 1000'))
   const rounds = await writeDuring(sql.copyTo(target()), () => sql.scrub())
   expect(rounds).toBeGreaterThan(1)
@@ -108,7 +108,7 @@ it('does not let another process in, then or afterwards', async () => {
   expect(other()).toContain('locked')
 })
 
-it('is refused while one is made, and over a file that is there', async () => {
+it('is refused while another copy runs, and over an existing file', async () => {
   const first = sql.copyTo(target())
   await expect(sql.copyTo(join(folder, 'c.sqlite'))).rejects.toThrow('being copied')
   await first

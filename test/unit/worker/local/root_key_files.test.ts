@@ -127,7 +127,7 @@ describe('replaceRootFile', () => {
     ['at the beginning of the copy', () => ({ 'root.new.key': fresh, 'root.former.key': '' })],
     ['in the middle of the copy', (before) => ({ 'root.new.key': fresh, 'root.former.key': before.slice(0, 20) })],
     ['before the new one took its place', (before) => ({ 'root.new.key': fresh, 'root.former.key': before })],
-  ])('that was broken off %s leaves the key as it is, and goes on when it is run again', (_, left) => {
+  ])('leaves the key unchanged when it was interrupted %s, and continues when it runs again', (_, left) => {
     const before = keys().current
     for (const [name, text] of Object.entries(left(before))) writeFileSync(file(name), text, { mode: 0o600 })
     expect(keys()).toEqual({ current: before, former: [] })
@@ -205,7 +205,7 @@ describe('checkRoots', () => {
     expect((await rejectionOf(checkRoots(data, await ring(b, a, c)))).message).toContain('is of no vault here')
   })
 
-  it('reads a vault of an older schema, and leaves what is none to whoever opens it', async () => {
+  it('reads a vault of an older schema, and leaves other files to the code that opens them', async () => {
     const [one, two] = [await ring(a), await ring(b)]
     const sql = openSqlite(file('old.sqlite'))
     migrate(sql, 1)

@@ -1,4 +1,4 @@
-/** That the contract is what the app does: its routes, both ways, and an answer of each kind. */
+/** The OpenAPI document matches the app: its routes in both directions, and an answer of each kind. */
 import { type TOTP, URI } from 'otpauth'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { ERROR_CODES, REFUSALS } from '../../../../core/errors.ts'
@@ -66,7 +66,7 @@ describe('the contract', () => {
     expect(operations.toSorted()).toEqual(ROUTES.map(({ id, method, path }) => `${id} ${method} ${path}`).toSorted())
   })
 
-  it('has every route that is registered, by whatever means', async () => {
+  it('has every registered route', async () => {
     const { app } = await openWatched()
     // Middlewares are of all methods.
     const registered = app.routes
@@ -161,7 +161,7 @@ async function rotate(ask: Watched['ask']) {
   await ask('DELETE', '/rotations/prod/db')
 }
 
-/** Gives somebody a second factor, and returns their recovery codes. */
+/** Gives a principal a second factor, and returns the recovery codes. */
 async function enrol(ask: Watched['ask'], token: string): Promise<string[]> {
   const first = (await ask('POST', '/sessions', { token })).body
   const { uri } = (await ask('POST', '/totp', { token: first.token })).body
@@ -229,10 +229,10 @@ async function approve(ask: Watched['ask'], bob: string, eve: string) {
   })
   const [recoveryCode] = await enrol(ask, bob)
   const session = (await ask('POST', '/sessions', { token: bob, body: { recoveryCode } })).body.token
-  const { body } = await ask('POST', '/break-glass', { token: session, body: { reason: 'Nobody else is awake' } })
+  const { body } = await ask('POST', '/break-glass', { token: session, body: { reason: 'No approver is awake' } })
   await ask('GET', '/break-glass')
   await ask('DELETE', `/break-glass/${body.id}`, { token: bob })
-  // Whoever made the token of who broke it cannot say how that was.
+  // The principal who created the breaker's token cannot review the event.
   await ask('PUT', '/rules/review', {
     body: { effect: 'permit', principal: 'eve', actions: ['admin'], resource: 'break-glass' },
   })
@@ -262,7 +262,7 @@ describe('answers', () => {
     await doEverything(watched)
   })
 
-  it.each(ROUTES)('of $id are as the contract says when it is done', ({ id }) => {
+  it.each(ROUTES)('match the document on success: $id', ({ id }) => {
     expect([...watched.seen].filter((one) => /^\S+ 20[01]$/.test(one)).map((one) => one.split(' ')[0])).toContain(id)
   })
 
