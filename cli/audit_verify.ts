@@ -15,11 +15,11 @@ import { readCheckpointFile } from './checkpoint_file.ts'
 import { runCommand } from './command.ts'
 import { logOfFile, logOfServer, unfinished } from './log_source.ts'
 
-/** The options that name one thing each. */
+/** The options that take one value. */
 type Option = 'url' | 'vault' | 'file' | 'checkpoint' | 'proof' | 'entry' | 'remember' | 'save' | 'quorum' | 'fresh'
 type Options = { [name in Option]?: string } & { key?: string[]; witness?: string[] }
 
-/** The log is whole as far as its checkpoint goes, and has more entries. */
+/** The exit code for a log that is whole up to its checkpoint, and has more entries. */
 const UNSIGNED_END = 3
 
 function wanted(given: Options, name: Option): string {
@@ -36,7 +36,7 @@ async function remembered({ remember }: Options, verifiers: NoteVerifier[]): Pro
   return checkpoint
 }
 
-/** Draws over one line, where somebody looks on. */
+/** Draws progress over one line of a terminal. */
 function showProgress(entries: number, size: number): void {
   if (!process.stderr.isTTY) return
   const done = Math.floor((40 * entries) / Math.max(1, size))
@@ -49,7 +49,7 @@ function keysOf(given: readonly string[] = []): string[] {
   return given.flatMap((key) => key.split(/\s+/)).filter(Boolean)
 }
 
-/** What is demanded of witnesses; `null` when nothing is. */
+/** The demand on witnesses; `null` without one. */
 async function demandOf({ witness, quorum: most, fresh }: Options): Promise<WitnessDemand | null> {
   const keys = [...new Set(keysOf(witness))]
   if (keys.length === 0) {
@@ -74,7 +74,7 @@ async function verifyProof(given: Options, verifiers: NoteVerifier[], demand: Wi
   const proof = readFileSync(wanted(given, 'proof'), 'utf8')
   const checkpoint = await verifyProofFile(proof, entry, verifiers)
   if (checkpoint === null) throw new PosternError('tampered', 'Entry is not proven to be in the log')
-  // The note of a proof file stands behind its first empty line.
+  // The note of a proof file follows its first empty line.
   const found = demand && (await verifyCosignatures(proof.slice(proof.indexOf('\n\n') + 2), demand))
   if (found !== null && found.kind !== 'met')
     throw new PosternError(
@@ -84,12 +84,12 @@ async function verifyProof(given: Options, verifiers: NoteVerifier[], demand: Wi
   return `Entry is in ${checkpoint.origin}, among its first ${checkpoint.size}`
 }
 
-/** Notes which entries are security events, on their way. */
+/** Passes entries on, and collects the indices of security events. */
 async function* noting(entries: AsyncIterable<string>, notable: number[], first: number): AsyncGenerator<string> {
   let index = first
   for await (const entry of entries) {
     yield entry
-    // The next one is asked for, so this one fits.
+    // The consumer asked for the next entry, so this one was accepted.
     if (isNotable(entry)) notable.push(index)
     index++
   }
@@ -146,20 +146,20 @@ npm run audit:verify -- --url URL --vault VAULT --key VKEY [--remember FILE] [--
 npm run audit:verify -- --file EXPORT [--checkpoint FILE] --key VKEY [--remember FILE]
 npm run audit:verify -- --proof FILE --entry FILE --key VKEY
 
-Verifies a vault's log, or the proof of one entry, without trusting the server. It ends with 0 when all is as it should be,
-with 2 when it is not, with 3 when it is so as far as the checkpoint goes and more entries follow, and with 1 when that
-cannot be told.
+Verifies a vault's log, or the proof of one entry, without trusting the server. The exit code is 0 if the verification
+succeeds, 2 if it finds tampering, 3 if the log is whole up to its checkpoint and more entries follow, and 1 if it cannot
+be done.
 
-  --url, --vault      a server, and the vault; the token is read from TOKEN
-  --file              an export of the log, a line an entry
-  --checkpoint        the signed checkpoint of that export; one that witnesses cosigned has it
-  --proof, --entry    a proof file, and the entry that it is about
-  --key               a verifier key of the log; once for each, when its key was changed
-  --remember          keeps the last verified checkpoint in this file, and demands that the log goes on from it
-  --witness           the verifier key of a witness that has to cosign the log; once for each
-  --quorum            how many of the witnesses are enough; all, when it is not given
-  --fresh             how old their cosignatures may be, such as 30m, 1h or 7d
-  --save              saves the entries to this file, with their checkpoint and the newest one that is cosigned`,
+  --url, --vault      the server and the vault; the token is read from TOKEN
+  --file              an export of the log, one entry a line
+  --checkpoint        the signed checkpoint of the export; for --witness, one that is cosigned
+  --proof, --entry    a proof file, and its entry
+  --key               a verifier key of the log; repeat it for each key that the log has had
+  --remember          keeps the last verified checkpoint in this file; the next run requires that the log continues from it
+  --witness           the verifier key of a witness that must cosign the log; repeat it for each witness
+  --quorum            the number of witnesses that suffices; default: all
+  --fresh             the greatest age of their cosignatures, such as 30m, 1h or 7d
+  --save              saves the entries to this file, with their checkpoint and the newest cosigned one`,
   options: {
     ...{ url: text, vault: text, key: { ...text, multiple: true }, file: text, checkpoint: text },
     ...{ proof: text, entry: text, remember: text, save: text },

@@ -1,7 +1,5 @@
 /**
- * Has the server that runs over these settings back up all of its vaults now: `npm run backup`.
- *
- * It waits until there is a new backup of each, and prints their files.
+ * Requests backups of all vaults from the server with these settings, and waits for them: `npm run backup`.
  *
  * @module
  */
@@ -15,9 +13,9 @@ import { readLocalSettings } from '../worker/local/settings.ts'
 import { serverOf } from '../worker/local/vault_list.ts'
 import { runCommand } from './command.ts'
 
-/** A server looks once a second. */
+/** How long a server may take to notice the request: it checks once a second. */
 const TAKEN_MS = 15_000
-/** A vault that is not served has none; one that is large takes a while. */
+/** How long the backups may take: a vault that is not served never gets one, and a large one takes a while. */
 const MADE_MS = 30 * 60_000
 const LOOK_MS = 100
 
@@ -25,7 +23,7 @@ async function run(): Promise<string> {
   const settings = readLocalSettings()
   const [data, folder] = [resolve(settings.data), resolve(settings.backup.folder ?? '')]
   if (settings.backup.folder === undefined || !existsSync(folder)) {
-    throw new PosternError('bad_request', 'POSTERN_BACKUP__FOLDER: Must be a folder that is there')
+    throw new PosternError('bad_request', 'POSTERN_BACKUP__FOLDER: Must be an existing folder')
   }
   const before = new Set(readdirSync(folder))
   const request = requestBackups(folder, serverOf(data))
@@ -33,7 +31,7 @@ async function run(): Promise<string> {
   while (!request.taken()) {
     if (Date.now() > deadline) {
       request.withdraw()
-      const message = 'No server took the request. Does one run, with this POSTERN_BACKUP__FOLDER?'
+      const message = 'No server took the request. Check that one runs with this POSTERN_BACKUP__FOLDER'
       throw new PosternError('unavailable', message)
     }
     await sleep(LOOK_MS)
@@ -41,7 +39,7 @@ async function run(): Promise<string> {
   return (await made(folder, vaultsIn(data), before)).join('\n')
 }
 
-/** Waits for a backup of each vault that was not there before. */
+/** Waits for a new backup of each vault. @param before The files that existed before. */
 async function made(folder: string, vaults: string[], before: ReadonlySet<string>): Promise<string[]> {
   const deadline = Date.now() + MADE_MS
   for (;;) {
@@ -51,7 +49,7 @@ async function made(folder: string, vaults: string[], before: ReadonlySet<string
       const missing = vaults.filter((_, i) => found[i] === undefined)
       throw new PosternError(
         'unavailable',
-        `No backup was made of ${missing.join(', ')}: the server's own log says why`,
+        `No backup of ${missing.join(', ')} was made. The reason is in the server's log`,
       )
     }
     await sleep(LOOK_MS)
@@ -62,8 +60,8 @@ await runCommand({
   help: `
 npm run backup
 
-Has the server that runs over these settings back up all of its vaults into POSTERN_BACKUP__FOLDER, and prints the files
-once they are complete.`,
+Requests backups of all vaults from the server with these settings. Waits until they are complete in
+POSTERN_BACKUP__FOLDER, and prints their files.`,
   run,
   failure: 'Backup failed',
 })

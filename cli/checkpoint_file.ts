@@ -1,11 +1,16 @@
+/**
+ * A checkpoint in a file.
+ *
+ * @module
+ */
 import { readFileSync } from 'node:fs'
 import { badRequest } from '../core/errors.ts'
 
 /**
- * Reads a checkpoint from a file. A byte order mark and line ends of Windows, which editors add, are dropped: a note has
- * neither, and its signatures are over what is left.
+ * Reads a checkpoint from a file. It drops a byte order mark and the line ends of Windows, which editors add: a note has
+ * neither, and its signatures do not cover them.
  *
- * @param field What names the file, for the message.
+ * @param field The name of the file in messages.
  * @throws {PosternError} `bad_request`, naming the file, when it is missing, empty or cannot be read.
  */
 export function readCheckpointFile(file: string, field: string): string {

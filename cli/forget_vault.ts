@@ -1,6 +1,6 @@
 /**
- * Gives up what a vault held: `npm run forget -- VAULT`, while no server runs. The next start takes its file as it is;
- * where there is none, a ticket makes a new vault.
+ * Gives up the content of a vault: `npm run forget -- VAULT`, while no server runs. The next start takes its file as it is;
+ * without a file, a ticket makes a new vault.
  *
  * @module
  */
@@ -20,14 +20,14 @@ async function forget(id: string, yes: boolean): Promise<string> {
   const vault = parseVaultId(id)
   const settings = readLocalSettings()
   const data = resolve(settings.data)
-  if (!existsSync(data)) throw new PosternError('bad_request', `POSTERN_DATA: ${data} is not there`)
+  if (!existsSync(data)) throw new PosternError('bad_request', `POSTERN_DATA: ${data} does not exist`)
   if (settings.rootKey === undefined && !hasRootFile(data))
     throw new PosternError('bad_request', 'POSTERN_ROOT_KEY: Must be set, or the root key be in the data folder')
   const { keyring } = await openKeyring(settings, data)
   const file = fileOfVault(data, vault)
   const next = existsSync(file) ? `The next start takes ${file} as it is` : 'A ticket makes a new, empty vault'
   const list = await VaultList.open(data, keyring)
-  // The default vault may be missing of a folder that has a root key and no list: a start refuses that.
+  // The default vault may be missing in a folder with a root key and no list, which a start refuses.
   if (list.find(vault) === null && vault !== DEFAULT_VAULT)
     throw new PosternError('bad_request', `No vault ${vault} was served from ${data}: there is nothing to forget`)
   await confirm(`Forget the vault ${vault} of ${data}? ${next}`, yes)
@@ -39,10 +39,10 @@ await runCommand({
   help: `
 npm run forget -- VAULT [--yes]
 
-Gives up what a vault held whose file was emptied, deleted or replaced, when no backup of it can be restored. Run it while
-no server runs. The next start takes the file as it is; where there is none, a ticket makes a new vault.
+Gives up the content of a vault whose file was emptied, deleted or replaced, when no backup of it can be restored. Run it
+while no server runs. The next start takes the file as it is; without a file, a ticket makes a new vault.
 
-  --yes   does not ask first: for use without a terminal`,
+  --yes   skips the question, for use without a terminal`,
   options: { yes: { type: 'boolean' } },
   arguments: ['VAULT'],
   run: ({ yes }, [vault = '']) => forget(vault, yes === true),

@@ -22,12 +22,12 @@ const given = (name: string) => process.env[name] || undefined
 const POSTERN_ENDPOINT = given('POSTERN_ENDPOINT') ?? 'http://127.0.0.1:8787'
 const POSTERN_IMPORT_KEY = given('POSTERN_IMPORT_KEY')
 const POSTERN_IMPORT_PASSPHRASE = given('POSTERN_IMPORT_PASSPHRASE')
-/** What may keep a secret from being compared. */
+/** Refusals of a read that keep a secret from being compared. */
 const UNREAD: readonly string[] = ['denied', 'not_found', 'mfa_required', 'approval_required']
 const MAX_TRIES = 10
 const MAX_WAIT_SECONDS = 60
 
-/** The key that is given, or the one that a passphrase gives; never both. */
+/** The given key, or the key that a passphrase derives. */
 async function keyOf(options: Given): Promise<Redacted<Bytes>> {
   if ((POSTERN_IMPORT_KEY === undefined) === (POSTERN_IMPORT_PASSPHRASE === undefined)) {
     throw badRequest('POSTERN_IMPORT_KEY', 'Either this or POSTERN_IMPORT_PASSPHRASE must be set')
@@ -43,7 +43,7 @@ async function keyOf(options: Given): Promise<Redacted<Bytes>> {
   return new Redacted(key)
 }
 
-/** Names and their sealed values. All are opened before the first is written. */
+/** Opens all values before it writes the first. */
 async function run(options: Given, [file = '']: readonly string[]): Promise<string> {
   if (options.format !== LEGACY_FORMAT) throw badRequest('format', `Must be given as ${LEGACY_FORMAT}`)
   const entries = Object.entries(readJson(file))
@@ -53,7 +53,7 @@ async function run(options: Given, [file = '']: readonly string[]): Promise<stri
     try {
       opened.push([parseName(name), await openLegacy(String(sealed), key)])
     } catch (error) {
-      // By its place: what stands where a name belongs may be a value.
+      // Names the value by its position: the name may be a value that was put in the wrong place.
       if (error instanceof PosternError)
         throw new PosternError(error.code, `Value ${opened.length + 1}: ${error.message}`)
       throw error
@@ -65,13 +65,13 @@ async function run(options: Given, [file = '']: readonly string[]): Promise<stri
 }
 
 /**
- * Writes what is not there yet, and overwrites nothing. What an earlier run wrote is known by its value, so the same file
- * again goes on where that ended.
+ * Writes the values that the vault lacks, and overwrites nothing. It recognizes what an earlier run wrote by its value, so a
+ * run with the same file continues where that one ended.
  */
 async function bring(vault: UserClient, opened: readonly [string, Redacted<Bytes>][]): Promise<string> {
   const came = { written: 0, there: 0, other: [] as number[], unread: [] as number[] }
   let at = 0
-  // By their places, as above.
+  // By their positions, as above.
   const said = () =>
     [
       `${came.written} secrets written, ${came.there} were there already`,
@@ -110,13 +110,13 @@ async function bringOne(vault: UserClient, name: string, value: Redacted<Bytes>)
     const isSame = (there.encoding === undefined) === (plain !== null) && equal(utf8(there.value.reveal()), utf8(text))
     return isSame ? 'there' : 'other'
   } catch (error) {
-    // Deleted, destroyed or kept from us: whatever it was, it is not ours to bring back.
+    // Deleted, destroyed or denied to us: an import does not bring it back.
     if (error instanceof PosternError && UNREAD.includes(error.code)) return 'unread'
     throw error
   }
 }
 
-/** Does what may be asked too often: waits as long as it is told to, some times. */
+/** Repeats a call that is throttled, some times, after the wait that the server asks for. */
 async function unthrottled<T>(run: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries++) {
     try {
@@ -134,7 +134,7 @@ function readJson(file: string): Record<string, unknown> {
     const json: unknown = JSON.parse(readFileSync(file, 'utf8'))
     if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json as Record<string, unknown>
   } catch {
-    // A parser's own error would quote the file.
+    // The parser's own error would quote the file.
   }
   throw badRequest('file', 'Must be a JSON object of names and values')
 }
@@ -145,13 +145,13 @@ await runCommand({
   help: `
 npm run import -- FILE --format ${LEGACY_FORMAT} [--vault VAULT] [--write]
 
-Opens the values of FILE, a JSON object of names and sealed values, and brings them into a vault. It overwrites nothing.
+Opens the values of FILE, a JSON object of names and sealed values, and writes them to a vault. It overwrites nothing.
 
-  --format      the form of the values: ${LEGACY_FORMAT}
-  --vault       the vault, "default" unless given
+  --format      the format of the values: ${LEGACY_FORMAT}
+  --vault       the vault; default: "default"
   --salt, --n, --r, --p
-                what scrypt makes the key with, where POSTERN_IMPORT_PASSPHRASE is set in place of POSTERN_IMPORT_KEY
-  --write       writes. Without it, the command only says how many values can be opened
+                the parameters of scrypt, if POSTERN_IMPORT_PASSPHRASE is set instead of POSTERN_IMPORT_KEY
+  --write       writes the values; without it, the command only prints how many can be opened
 
 The server is that of POSTERN_ENDPOINT, http://127.0.0.1:8787 unless set, and its token is read from TOKEN.`,
   options: { format: text, vault: text, salt: text, n: text, r: text, p: text, write: { type: 'boolean' } },

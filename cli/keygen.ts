@@ -1,5 +1,5 @@
 /**
- * Makes a root key: `npm run keygen`. Nothing keeps it but whoever reads what is printed.
+ * Makes a root key and prints it: `npm run keygen`. It is kept nowhere else.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Where `npm run audit:verify` reads a log from: a server, or a file that it saved.
+ * The sources of `npm run audit:verify`: a server, or a file that it saved.
  *
  * @module
  */
@@ -17,21 +17,21 @@ import { readCheckpointFile } from './checkpoint_file.ts'
 import { tokenFrom } from './command.ts'
 
 const PAGE = 1000
-/** How many times a server is asked for a checkpoint of all that it showed, a second apart. */
+/** How many times a server is asked for a checkpoint over all entries that it showed, one second apart. */
 const MAX_TRIES = 10
 
 /** A log to verify. */
 export interface LogSource {
   checkpoint: string
-  /** The newest checkpoint that witnesses cosigned; the same where there is none. */
+  /** The newest checkpoint that witnesses cosigned; the same as `checkpoint` without one. */
   cosigned: string
   start: Start
   entries: AsyncIterable<string>
-  /** Asks a server which entries below a size it shows as security events; `null` for a file. */
+  /** The indices below a size that the server lists as security events; `null` for a file. */
   shown: ((size: number) => Promise<number[]>) | null
 }
 
-/** Reads a log from a server, and saves it on the way. The token is that of the environment. */
+/** Reads a log from a server, and saves it meanwhile. The token is read from the environment. */
 export async function logOfServer(
   { url, vault }: { url: string; vault: string },
   save: string | undefined,
@@ -61,14 +61,14 @@ export async function logOfFile(file: string, checkpointFile: string | undefined
   return { checkpoint, cosigned: cosigned ?? checkpoint, shown: null, start, entries }
 }
 
-/** What is being saved: an earlier export stays until this one is whole. */
+/** The name of an export until it is complete: an earlier one stays until then. */
 export function unfinished(file: string): string {
   return `${file}.unfinished`
 }
 
 /**
- * A checkpoint of at least the entries that there were when the verification began. A server gives an earlier one for a
- * moment, and what it does not cover could be edited.
+ * A checkpoint over at least the entries that the log had when the verification began. A server returns an earlier one for
+ * a moment, and entries beyond it could be edited.
  */
 async function checkpointOver(client: Client, size: number): Promise<string> {
   for (let tries = 1; ; tries++) {
@@ -82,7 +82,7 @@ function sizeOf(note: string): number {
   return parseCheckpoint(parseNote(note, 'checkpoint').text).size
 }
 
-/** None where no witness cosigned one yet, and of a server that does not know the question. */
+/** The newest cosigned checkpoint; `undefined` without one, and for a server that does not know the parameter. */
 async function cosignedOf(client: Client): Promise<string | undefined> {
   try {
     return await client.checkpoint({ cosigned: true })
@@ -92,7 +92,7 @@ async function cosignedOf(client: Client): Promise<string | undefined> {
   }
 }
 
-/** The entries below `end` that the server shows to whoever asks for security events alone. */
+/** The indices below `end` that the server lists as security events. */
 async function shownBy(client: Client, min: number, end: number): Promise<number[]> {
   const shown: number[] = []
   for (let from = min; from < end; ) {
@@ -106,7 +106,7 @@ async function shownBy(client: Client, min: number, end: number): Promise<number
 
 type Page = Awaited<ReturnType<Client['auditEntries']>>
 
-/** The entries up to the checkpoint: later ones were not there when it was signed, and a log may grow for ever. */
+/** The entries up to the checkpoint. Later ones are not signed, and a log may grow for ever. */
 async function* pages(
   client: Client,
   first: Page,
@@ -118,22 +118,22 @@ async function* pages(
       if (save !== undefined) appendFileSync(unfinished(save), `${body}\n`)
       yield body
     }
-    // Asking is recorded: the checkpoint may cover entries that were not there when the page was made.
+    // Each request is recorded, so the checkpoint may cover entries that are newer than this page.
     const end = (page.entries.at(-1)?.index ?? -1) + 1
     if (end <= from || end >= size) return
     from = end
   }
 }
 
-/** What a log was saved with. */
+/** The checkpoints in a saved log. */
 interface Notes {
   checkpoint?: string | undefined
   cosigned?: string | undefined
 }
 
 /**
- * The first line of a saved log, with a newline: where it begins, and what it is verified with. None for a log that is
- * whole and that no witness cosigned: its lines are its entries.
+ * The header line of a saved log: its start, and its checkpoints. Empty for a whole log without cosignatures, whose lines are
+ * its entries alone.
  */
 function headerOf({ index, frontier }: Start, { checkpoint, cosigned }: Notes): string {
   if (index === 0 && cosigned === undefined) return ''
@@ -169,7 +169,7 @@ async function* withFirst(first: string, rest: AsyncIterable<string>): AsyncGene
   yield* rest
 }
 
-/** Opens the file when it is first asked for a line: an interface that nobody reads yet loses its lines. */
+/** The lines of a file, which is opened when the first is read: `readline` loses lines that are not read yet. */
 async function* linesOf(file: string): AsyncGenerator<string, void> {
   yield* createInterface({ input: createReadStream(file, 'utf8'), crlfDelay: Number.POSITIVE_INFINITY })
 }

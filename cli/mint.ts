@@ -9,7 +9,7 @@ import { ABOUT_TICKETS, makeTicket } from './ticket_command.ts'
 await runCommand({
   help: `npm run -s mint -- VAULT
 
-Makes a ticket for the first administrator of a vault that has no principal. The vault comes into being with its use.
+Makes a ticket for the first administrator of a vault without principals. Its use makes the vault.
 ${ABOUT_TICKETS}`,
   arguments: ['VAULT'],
   run: (_, [vault = '']) => makeTicket(vault, { purpose: 'bootstrap' }),

@@ -1,5 +1,5 @@
 /**
- * Makes a ticket for an administrator of a vault that has principals, and none that can administer it, offline:
+ * Makes a ticket for an administrator of a vault whose principals cannot administer it any more, offline:
  * `npm run recover -- VAULT --reason WHY`.
  *
  * @module
@@ -12,14 +12,14 @@ import { ABOUT_TICKETS, makeTicket } from './ticket_command.ts'
 await runCommand({
   help: `npm run -s recover -- VAULT --reason WHY [--remove-factors ID] [--without-approvals MINUTES] [--at TIME]
 
-Makes a ticket for an administrator of a vault that nobody can administer any more. The log records its use as an alert.
+Makes a ticket for an administrator of a vault that no principal can administer any more. Its use is an alert in the log.
 ${ABOUT_TICKETS}
 
-  --reason WHY                  1 to 256 characters for the log; whoever has the ticket can read them
-  --remove-factors ID           takes the second factors of this principal away, and ends its sessions
-  --without-approvals MINUTES   1 to 60: for so long the administrator needs no approvals
-  --at TIME                     the time of the vault, as 2031-04-05T06:07:08Z. Where the clock is behind the log, a ticket of
-                                now is late: add the seconds that the event clock_behind names`,
+  --reason WHY                  1 to 256 characters for the log; anyone with the ticket can read them
+  --remove-factors ID           removes the second factors of this principal, and ends its sessions
+  --without-approvals MINUTES   lets the administrator act without approvals for 1 to 60 minutes
+  --at TIME                     the time of the vault, such as 2031-04-05T06:07:08Z. If the clock is behind the log, a ticket
+                                for the present has expired: add the seconds in the event clock_behind`,
   options: {
     reason: { type: 'string' },
     'remove-factors': { type: 'string' },
@@ -33,7 +33,7 @@ ${ABOUT_TICKETS}
 
 function recoveryOf(given: Given): TicketPurpose {
   const { reason, 'remove-factors': factors, 'without-approvals': minutes } = given
-  if (typeof reason !== 'string') throw badRequest('--reason', 'Must be given: the log says why')
+  if (typeof reason !== 'string') throw badRequest('--reason', 'Must be given: the log records it')
   if (minutes !== undefined && !/^(?:[1-9]|[1-5][0-9]|60)$/.test(String(minutes))) {
     throw badRequest('--without-approvals', 'Must be 1 to 60 minutes')
   }
@@ -49,6 +49,6 @@ function timeOf({ at }: Given): number {
   const time = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,3})?)?Z$/.test(String(at))
     ? Date.parse(String(at))
     : Number.NaN
-  if (Number.isNaN(time)) throw badRequest('--at', 'Must be a time in UTC, as 2031-04-05T06:07:08Z')
+  if (Number.isNaN(time)) throw badRequest('--at', 'Must be a time in UTC, such as 2031-04-05T06:07:08Z')
   return time
 }

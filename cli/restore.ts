@@ -1,8 +1,8 @@
 /**
- * Puts a backup in the place of a vault that is not there: `npm run restore -- FILE`, while no server runs.
+ * Restores a backup of a vault whose file is gone: `npm run restore -- FILE`, while no server runs.
  *
- * It verifies the backup first: that SQLite finds it whole, that the root key is the one that sealed it, and that its log is
- * the one that its checkpoint signs. Then it says by which word the server is to be told where an anchor has more.
+ * It first verifies that the database is whole, that the root key sealed it, and that its checkpoint signs its log. If an
+ * anchor has more of the log, it prints the setting that accepts the rollback.
  *
  * @module
  */
@@ -48,11 +48,11 @@ import { readCheckpointFile } from './checkpoint_file.ts'
 import { confirm, runCommand } from './command.ts'
 
 const PAGE = 1000
-/** The most terms of the key of a log that a backup may have: one a day for eleven years. */
+/** The most terms of a log's key that a backup may have: one a day for eleven years. */
 const MAX_TERMS = 4096
 
 /** What a backup is verified with. */
-interface About {
+interface Verification {
   settings: Settings
   keyring: Keyring
 }
@@ -78,12 +78,12 @@ async function run(file: string, yes: boolean): Promise<string> {
       },
     )
     const target = fileOfVault(data, vault)
-    // A journal that was left behind too: SQLite would take it for that of the backup, and write it over what was verified.
+    // A journal that was left behind counts: SQLite would apply it to the verified backup.
     const there = sqliteFiles(target).find((one) => existsSync(one))
-    if (there !== undefined) throw new PosternError('conflict', `${there} is there: move it away first`)
-    await confirm(`Put this backup of the vault ${vault}, with ${size} entries, into ${data}?`, yes)
+    if (there !== undefined) throw new PosternError('conflict', `${there} exists: move it away first`)
+    await confirm(`Restore this backup of the vault ${vault}, with ${size} entries, to ${data}?`, yes)
     syncToDisk(partial)
-    // Before the file is there: a list that has more of the log than the backup would refuse it.
+    // Before the file exists: the list would refuse a file with less of the log than it has noted.
     await noteRestored(data, keyring, { vault, store, size })
     renameDurably(partial, target)
     const said = `${target}: ${size} entries of the log are whole, and as signed; the root key is the one that sealed it`
@@ -94,7 +94,7 @@ async function run(file: string, yes: boolean): Promise<string> {
   }
 }
 
-/** Has the list of the folder's vaults expect what is restored. A vault that it does not have is taken as it is. */
+/** Notes the restored store in the list of vaults. A vault that is not in the list is taken as it is. */
 async function noteRestored(
   data: string,
   keyring: Keyring,
@@ -105,8 +105,8 @@ async function noteRestored(
   if (list.find(vault) !== null) list.keep(vault, { store, size })
 }
 
-/** Verifies a copy of a backup, and marks it as restored: its log will say so. */
-async function examine(partial: string, checkpoint: string, { settings, keyring }: About) {
+/** Verifies a copy of a backup, and marks it as restored, which its log will record. */
+async function examine(partial: string, checkpoint: string, { settings, keyring }: Verification) {
   const sql = openOrRefuse(partial, settings)
   try {
     const vault = parseVaultId(vaultIdOf(sql, undefined))
@@ -151,11 +151,11 @@ async function verify(sql: Sqlite, checkpoint: string, services: VaultServices):
   throw new PosternError('tampered', 'Backup does not hold the log of its checkpoint')
 }
 
-/** Of the root keys that are given, not of what the backup says that its keys are. */
+/** The verifier keys, derived from the given root keys and not read from the backup. */
 async function verifiersOf(logKeys: LogKeyStore, { keyring, ...services }: VaultServices): Promise<NoteVerifier[]> {
   const known = logKeys.list().map(({ term }) => term)
   const newest = known[0] ?? 1
-  // Terms follow each other: one that is far ahead would have keys derived until memory is gone.
+  // A term that is far ahead would have keys derived until memory is gone.
   const isGapless = known.every((term, i) => term === newest - i) && known.length >= newest - 1
   if (!isGapless || newest > MAX_TERMS)
     throw new PosternError('tampered', 'Backup has terms of the key of its log that do not follow each other')
@@ -193,7 +193,7 @@ function openOrRefuse(partial: string, settings: Settings): Sqlite {
   throw new PosternError('tampered', 'Backup is not a whole database')
 }
 
-/** @throws {PosternError} `tampered` when the schema is not Postern's own, and nobody accepted exactly that. */
+/** @throws {PosternError} `tampered` when the schema is not Postern's own, and the settings do not accept exactly that. */
 function upgrade(sql: Sql, settings: Settings): void {
   const vault = claimedVaultId(sql)
   try {
@@ -217,10 +217,10 @@ await runCommand({
   help: `
 npm run restore -- FILE [--yes]
 
-Verifies a backup, FILE, and puts it into the data folder in the place of a vault that is not there. Its checkpoint must be
-beside it. Run it while no server runs.
+Verifies a backup, FILE, and restores it to the data folder, where the file of its vault must be gone. The checkpoint must
+be beside the backup. Run it while no server runs.
 
-  --yes   does not ask first: for use without a terminal`,
+  --yes   skips the question, for use without a terminal`,
   options: { yes: { type: 'boolean' } },
   arguments: ['FILE'],
   run: ({ yes }, [file]) => run(file!, yes === true),

@@ -1,6 +1,6 @@
 /**
- * Makes another root key in the data folder: `npm run root:replace`. A server that is started afterwards moves its vaults
- * to it; one that runs goes on with the one before.
+ * Makes a new root key in the data folder: `npm run root:replace`. The next start moves the vaults to it; a server that is
+ * running continues with the one before.
  *
  * @module
  */
@@ -16,7 +16,7 @@ async function replace(yes: boolean): Promise<string> {
   if (settings.rootKey !== undefined) {
     throw new PosternError(
       'bad_request',
-      'POSTERN_ROOT_KEY is set: make a key with npm run keygen, set it there, and the one before as POSTERN_FORMER_ROOT_KEYS',
+      'POSTERN_ROOT_KEY is set: make a key with npm run keygen, set it there, and set POSTERN_FORMER_ROOT_KEYS to the one before',
     )
   }
   const data = resolve(settings.data)
@@ -24,8 +24,8 @@ async function replace(yes: boolean): Promise<string> {
   const { rootKey, former } = replaceRootFile(data)
   const [{ rootId: to }, { rootId: from }] = [await Keyring.open(rootKey), await Keyring.open(former)]
   return [
-    `Root key ${to} is in ${data}/root.key, and ${from}, whose place it takes, in ${data}/root.former.key`,
-    'Back both up, and start the server anew. It says when the former one can be taken away',
+    `Root key ${to} is in ${data}/root.key; ${from}, which it replaces, is in ${data}/root.former.key`,
+    'Back up both, and restart the server. It logs when the former one can be removed',
   ].join('\n')
 }
 
@@ -33,11 +33,11 @@ await runCommand({
   help: `
 npm run root:replace -- [--yes]
 
-Makes a new root key in the data folder. The one before moves to root.former.key, which the server still needs until it has
-moved every vault to the new one. Back both up.
+Makes a new root key in the data folder. The one before moves to root.former.key, and the server needs it until all vaults
+are moved to the new one. Back up both.
 
-  --yes   does not ask first: for use without a terminal`,
+  --yes   skips the question, for use without a terminal`,
   options: { yes: { type: 'boolean' } },
   run: ({ yes }) => replace(yes === true),
-  failure: 'Root key is as it was',
+  failure: 'Root key was not replaced',
 })

@@ -1,6 +1,6 @@
 /**
- * What the commands that make an operator's ticket share. The root key is the one that a server with the same settings
- * has. Nothing is written, and no server is asked.
+ * What the commands that make a ticket share. They use the root key of a server with the same settings, write no file, and
+ * call no server.
  *
  * @module
  */
@@ -15,18 +15,18 @@ import { openKeyring } from '../worker/local/open_keyring.ts'
 import { hasRootFile } from '../worker/local/root_key_files.ts'
 import { readLocalSettings } from '../worker/local/settings.ts'
 
-/** What the help of both says of a ticket. */
-export const ABOUT_TICKETS = `The ticket is printed to standard output, and what it is good for to standard error. No server is asked. The root key
-is the one that the server has: from POSTERN_ROOT_KEY, a file postern_root_key of the secrets folder, .env, or the data
-folder. The ticket is good for 55 minutes. Exchange it for a token, as a bearer without a body:
+/** The text about tickets in the help of both commands. */
+export const ABOUT_TICKETS = `Prints the ticket to standard output, and its purpose to standard error, and calls no server. The root key must be the
+server's: from POSTERN_ROOT_KEY, a file postern_root_key in the secrets folder, .env, or the data folder. The ticket is
+valid for 55 minutes. Exchange it for a token, as a bearer token without a body:
 
   curl -X POST -H @<(printf 'Authorization: Bearer '; cat TICKET_FILE) https://SERVER/v1/vaults/VAULT/tokens`
 
 /**
- * Makes a ticket, and says on standard error what it is good for.
+ * Makes a ticket, and prints its purpose to standard error.
  *
- * @param now From when on it is good, in milliseconds since the Unix epoch.
- * @throws {PosternError} `bad_request` when an argument is wrong, or the root key is not here.
+ * @param now The start of its validity, in milliseconds since the Unix epoch.
+ * @throws {PosternError} `bad_request` when an argument is wrong, or the root key is missing.
  */
 export async function makeTicket(vault: string, asked: TicketPurpose, now = Date.now()): Promise<string> {
   const id = parseVaultId(vault, 'VAULT')
@@ -38,14 +38,14 @@ export async function makeTicket(vault: string, asked: TicketPurpose, now = Date
   return ticket.reveal()
 }
 
-/** The root keys of a server with these settings. None is made: a ticket of a new one opens nothing. */
+/** Opens the root keys of a server with these settings. It makes none: a ticket under a new one would be useless. */
 async function openServerKeyring(): Promise<Keyring> {
   const settings = readLocalSettings()
   const data = resolve(settings.data)
   if (settings.rootKey === undefined && !(existsSync(data) && hasRootFile(data))) {
     throw new PosternError(
       'bad_request',
-      `Root key is not here: set POSTERN_ROOT_KEY, or POSTERN_DATA to the data folder that has it. Looked in ${data}`,
+      `Root key is missing: set POSTERN_ROOT_KEY, or set POSTERN_DATA to the data folder that has it. Looked in ${data}`,
     )
   }
   return (await openKeyring(settings, data)).keyring

@@ -1,9 +1,9 @@
 /**
- * Backups of a vault's store, made while it is served.
+ * Backs up a vault's store while it is served.
  *
- * A backup is ciphertext and metadata, as the store is: the root key is never in it. Its checkpoint, signed, says which
- * log it holds. Others may keep theirs in the same place, under the same vault id: only those of this log count, and only
- * those are removed, the ones with least of it first. A clock decides nothing but when the next is due.
+ * A backup is ciphertext and metadata, as the store is, and never holds the root key. A signed checkpoint beside it tells
+ * which log it holds. Other servers may keep backups in the same place, under the same vault id: only backups of this log
+ * count, and only they are removed, those with the least of the log first. The clock decides only when the next is due.
  *
  * @module
  */
@@ -17,7 +17,7 @@ import type { VaultServices } from '../vault_services.ts'
 import type { BackupStore, KeptBackup } from './backup_store.ts'
 import type { Job } from './scheduler.ts'
 
-/** Backs the vault up when that is due. */
+/** Backs the vault up when a backup is due or requested. */
 export const backUp: Job = {
   name: 'backup',
   afterWriteMs: null,
@@ -32,12 +32,12 @@ export const backUp: Job = {
   },
 }
 
-/** When the next is due, in milliseconds since the Unix epoch; `Infinity` when none is. */
+/** When the next backup is due, in milliseconds since the Unix epoch; `Infinity` for never. */
 function dueAt({ settings }: VaultServices, backupStore: BackupStore, [newest]: KeptBackup[]): number {
   const { everyHours } = settings.backup
   if (backupStore.isRequested()) return 0
   if (everyHours === 0) return Number.POSITIVE_INFINITY
-  // One from the future was made before the clock was set back: how old it is cannot be told.
+  // A backup from the future was made before the clock was set back, so its age is unknown.
   if (newest === undefined || newest.at > Date.now()) return 0
   return newest.at + everyHours * HOUR_MS
 }
@@ -46,7 +46,7 @@ async function makeBackup(services: VaultServices, backupStore: BackupStore): Pr
   const copy = await backupStore.copy()
   try {
     const { head, bytes } = copy
-    // What was copied has to be the beginning of what is served: then a checkpoint of it is true.
+    // The copy must be a beginning of the log that is served: only then may its head be signed.
     await services.perform('audit.compare', head)
     const found = await services.perform('audit.head', {})
     const checkpoint = await signHead({ ...found, head, signed: null }, services, async () => {})
@@ -59,7 +59,7 @@ async function makeBackup(services: VaultServices, backupStore: BackupStore): Pr
   }
 }
 
-/** Removes those with least of this log when there are too many; never the one that was just made. */
+/** Removes the backups with the least of this log beyond the number to keep, and never the one that was just made. */
 async function prune(services: VaultServices, backupStore: BackupStore, made: string): Promise<void> {
   const own = await ownBackups(services, backupStore)
   const excess = own.filter(({ file }) => file !== made).slice(services.settings.backup.keep - 1)
@@ -68,19 +68,19 @@ async function prune(services: VaultServices, backupStore: BackupStore, made: st
   if (others > 0) logLine('warn', 'backups_of_another_log', { vault: services.vault, count: others })
 }
 
-/** The backups that are of this vault's log, those with most of it first. */
+/** The backups of this vault's log, those with the most of it first. */
 async function ownBackups(services: VaultServices, backupStore: BackupStore): Promise<KeptBackup[]> {
   const kept = backupStore.list()
   const read = kept.flatMap((one) => headOf(backupStore, one) ?? [])
   const own = new Set(await services.perform('vault.backups', { backups: read }))
   for (const { file, head, checkpoint } of read) {
-    // Every log begins with the same root: of an empty one its key tells whose it is.
+    // Every empty log has the same root, so only its key tells whose it is.
     if (head.size === 0 && (await isSignedBy(checkpoint, services))) own.add(file)
   }
   return kept.filter(({ file }) => own.has(file))
 }
 
-/** What the checkpoint beside a backup says; `null` when it says nothing of this file. */
+/** The head in the checkpoint beside a backup; `null` when there is none for this file. */
 function headOf(backupStore: BackupStore, { file, size }: KeptBackup) {
   const checkpoint = backupStore.checkpoint(file)
   try {

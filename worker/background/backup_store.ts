@@ -1,31 +1,36 @@
+/**
+ * Where backups of a vault's store are kept: the port of the job that makes them.
+ *
+ * @module
+ */
 import type { TreeHead } from '../../core/tlog/merkle.ts'
 
-/** A copy of a store that is no backup yet. */
+/** A copy of a store that is not a backup yet. */
 export interface StoreCopy {
-  /** The head of the log in it, read from it. */
+  /** The head of its log, read from the copy. */
   head: TreeHead
   bytes: number
-  /** Gives it its name for good, with its checkpoint beside it. @returns The name. */
+  /** Makes it a backup, with its checkpoint beside it. @param now Milliseconds since the Unix epoch. @returns Its name. */
   keep(checkpoint: string, now: number): string
   discard(): void
 }
 
-/** A backup that is kept, whichever server made it. */
+/** A backup, made by any server. */
 export interface KeptBackup {
   file: string
-  /** When it was made by the clock of then, in milliseconds since the Unix epoch. */
+  /** When it was made, by the clock of that time, in milliseconds since the Unix epoch. */
   at: number
   /** The number of entries in its log. */
   size: number
 }
 
-/** Where copies of one vault's store are kept. */
+/** The backups of one vault's store. */
 export interface BackupStore {
-  /** Whether a backup was asked for. */
+  /** Whether a backup was requested and not made yet. */
   isRequested(): boolean
   /** Copies the store as it is now. */
   copy(): Promise<StoreCopy>
-  /** Every backup of a vault with this id: others may keep theirs in the same place. */
+  /** The backups of all vaults with this id: other servers may keep theirs in the same place. */
   list(): KeptBackup[]
   /** The checkpoint beside a backup; `null` when there is none. */
   checkpoint(file: string): string | null

@@ -1,12 +1,12 @@
 import type { Job } from './scheduler.ts'
 
-/** How soon after a request, which may have brought credentials, it is looked which of them end. */
+/** How soon after a request, which may have fetched credentials, their expiry is checked. */
 const KEEP_MS = 10_000
 
-/** How often a provider is looked at that somebody waits for. */
+/** How often providers are probed while one is down or requests use them. */
 const HEALTH_MS = 30_000
 
-/** Renews credentials of providers that can only be renewed, whether or not anything asks for them. */
+/** Renews the credentials of providers before they expire, for stores whose credentials can be renewed and not fetched anew. */
 export const renewCredentials: Job = {
   name: 'credentials',
   afterWriteMs: KEEP_MS,
@@ -18,7 +18,7 @@ export const renewCredentials: Job = {
   },
 }
 
-/** Looks how the providers are, while there is something to do for them, and as long as one of them is down. */
+/** Probes the providers that the vault uses, after requests and as long as one of them is down. */
 export const checkProviders: Job = {
   name: 'health',
   afterWriteMs: HEALTH_MS,

@@ -12,8 +12,8 @@ import { sendNotifications } from './send_notifications.ts'
 import { shipLog } from './ship_log.ts'
 
 /**
- * Every duty that there is for a vault, as settings ask for it. Those of a lane are done one after another: they ask the
- * same others, or take away what the ones before them still need.
+ * The jobs of a vault under these settings, in queues. Jobs share a queue if they call the same servers, or if one removes
+ * what an earlier one still needs.
  */
 export function jobsOf({
   vault,

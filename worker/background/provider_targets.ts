@@ -1,5 +1,5 @@
 /**
- * The targets of secrets that a provider keeps: its own rotation, or a value that is made here and written to it.
+ * The rotation targets of secrets at a provider: the provider's own rotation, or a value made here and written to it.
  *
  * @module
  */
@@ -28,16 +28,16 @@ import type { Turn } from '../../core/vault/rotation/tasks.ts'
 import type { VaultServices } from '../vault_services.ts'
 import { askReplica, isSame } from './replica.ts'
 
-/** A turn at a secret that a provider keeps. */
+/** A lease for a step of a rotation at a provider. */
 export type ProviderTurn = Turn & { provided: ProviderRun }
 
-/** The target of such a run. Nothing can be undone there: see `core/vault/rotation/state_machine.ts`. */
+/** The target of such a run. Its steps cannot be undone: see `core/vault/rotation/state_machine.ts`. */
 export function providerTarget(services: VaultServices, turn: ProviderTurn): RotationTarget {
   return turn.config.target.kind === 'provider' ? selfRotating(services, turn) : written(services, turn)
 }
 
 /**
- * The secret as it is before a value is made: the write expects its version, and keeps its shape.
+ * Reads the secret before a value is made: the write expects its version, and keeps its shape.
  *
  * @throws {TargetFailure}
  */
@@ -46,8 +46,8 @@ export async function presentAt(services: VaultServices, turn: ProviderTurn): Pr
 }
 
 /**
- * What is to be written for a value that was made: the document that is there with the value in its field, or the value
- * itself, which is no substitute for a document.
+ * The bytes to write for a new value: the present document with the value in its field, or the value itself, which must
+ * not replace a document.
  *
  * @throws {TargetFailure} `foreign_shape`
  */
@@ -64,7 +64,7 @@ export function fitted<T extends Omit<Credential, 'version'>>(turn: ProviderTurn
   return made
 }
 
-/** A provider that is asked to make the next value itself, and then until it is current. */
+/** A provider that makes the next value itself, and is polled until that is current. */
 function selfRotating(services: VaultServices, turn: ProviderTurn): RotationTarget {
   const { token } = turn.provided
   const ask = (begin: boolean) =>
@@ -85,7 +85,7 @@ function selfRotating(services: VaultServices, turn: ProviderTurn): RotationTarg
   }
 }
 
-/** A provider that the value is written to. That it arrived is found by reading, whatever answer got lost. */
+/** A provider that a value is written to. Reading it back confirms the write, even after a lost answer. */
 function written(services: VaultServices, turn: ProviderTurn): RotationTarget {
   return {
     ...generateOnly,
@@ -99,7 +99,7 @@ function written(services: VaultServices, turn: ProviderTurn): RotationTarget {
   }
 }
 
-/** Writes the pending value in place of the one that was current when it was made. @returns Its version there. */
+/** Writes the pending value over the one that was current when it was made. @returns Its version at the provider. */
 async function write(services: VaultServices, turn: ProviderTurn, pending: Credential): Promise<string> {
   const { token, expects, replace } = turn.provided
   const primary = primaryOf(services, turn)
@@ -107,7 +107,7 @@ async function write(services: VaultServices, turn: ProviderTurn, pending: Crede
   const present = await read(services, primary)
   if (isSame(present, pending)) return present.version
   if (!isRestAsItWas(turn, present, pending)) throw new TargetFailure('conflict')
-  // A type that was of the document is not the type of a value in its place.
+  // The content type of a document does not fit a value that replaces it.
   const contentType = (replace === undefined ? present.contentType : null) ?? pending.contentType
   try {
     const put = { idempotencyKey: token, contentType, replace, ...(expects !== undefined && { expect: expects }) }
@@ -116,14 +116,14 @@ async function write(services: VaultServices, turn: ProviderTurn, pending: Crede
     ).version
   } catch (error) {
     if (failureOf(error).kind !== 'conflict') throw error
-    // Somebody else's write; or our own, on its way since an earlier turn.
+    // A foreign write; or our own, which was under way since an earlier lease.
     const now = await read(services, primary)
     if (isSame(now, pending)) return now.version
     throw error
   }
 }
 
-/** Whether all but the field that the value is put at is as it was when the value was made: not every store can tell. */
+/** Whether the document, apart from the value's field, is as it was when the value was made: not every store can tell. */
 function isRestAsItWas(turn: ProviderTurn, present: ProviderSecret, pending: Credential): boolean {
   const into = intoOf(turn.config.target)
   if (into === null) return true
@@ -132,7 +132,7 @@ function isRestAsItWas(turn: ProviderTurn, present: ProviderSecret, pending: Cre
   return document !== null && value !== null && withField(document, into, value) === becomes
 }
 
-/** A document with a text in place of one of its strings, or of a `null`; `null` when neither is there. */
+/** The document with a text in place of a string or a `null`; `null` when neither is at the pointer. */
 function withField(document: JsonSource, pointer: string, text: string | null): string | null {
   const field = document.at(pointer)
   if (text === null || (field?.kind !== 'string' && field?.kind !== 'null')) return null
@@ -156,7 +156,7 @@ function pendingOf(pending: TargetStep['pending']): Credential {
   return pending
 }
 
-/** What the kinds of failures of a provider are to a run; all others are refusals. */
+/** A provider's kinds of failure as failures of a run; all others are refusals. */
 const FAILURES: Partial<Record<FailureKind, Failure>> = {
   denied: 'denied',
   conflict: 'conflict',
@@ -169,7 +169,7 @@ const FAILURES: Partial<Record<FailureKind, Failure>> = {
   unavailable: 'unreachable',
 }
 
-/** Does something at a provider. @throws {TargetFailure} and nothing else. */
+/** Calls a provider. @throws {TargetFailure} and nothing else. */
 async function attempt<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work()

@@ -7,10 +7,10 @@ import { targetsOf } from './publish_checkpoints.ts'
 import type { Job } from './scheduler.ts'
 import { sinkOf } from './ship_log.ts'
 
-/** How often the age of entries is looked at. */
+/** How often the age of entries is checked. */
 const LOOK_MS = DAY_MS / 2
 
-/** Erases entries of the log that are past their retention: announced first, signed, and a day later. */
+/** Erases log entries past their retention, a day after it announced the erasure in the log and signed that. */
 export const pruneLog: Job = {
   name: 'retention',
   afterWriteMs: null,
@@ -28,7 +28,7 @@ export const pruneLog: Job = {
     if (Date.now() < due) return due
     // Requests have their turn between two steps.
     while (!(await services.perform('retention.prune', {})).done) await sleep()
-    // What one look found may not have been all.
+    // One announcement may not cover all that is past its retention.
     return Date.now() + 1000
   },
 }

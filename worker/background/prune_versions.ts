@@ -2,10 +2,10 @@ import { DAY_MS } from '../../core/durations.ts'
 import type { TaskOutput } from '../../core/vault/task_table.ts'
 import type { Job } from './scheduler.ts'
 
-/** How often the age of versions is looked at. */
+/** How often the age of versions is checked. */
 const LOOK_MS = DAY_MS / 2
 
-/** Erases versions that the policy of a vault keeps no longer. */
+/** Erases versions past the retention of the vault's value policy. */
 export const pruneVersions: Job = {
   name: 'versions',
   afterWriteMs: null,

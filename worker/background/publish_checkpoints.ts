@@ -1,5 +1,5 @@
 /**
- * Taking checkpoints to where the log is not: to anchors, which keep the newest, and to witnesses, who cosign it.
+ * Publishes checkpoints apart from the log: to anchors, which keep the newest, and to witnesses, which cosign it.
  *
  * @module
  */
@@ -15,9 +15,9 @@ import { logLine } from '../telemetry/log.ts'
 import type { VaultServices } from '../vault_services.ts'
 import type { Job } from './scheduler.ts'
 
-/** Signs the head when it moved, has it cosigned, and takes it to the anchors. */
+/** Signs a head that moved, has witnesses cosign it, and writes it to the anchors. @param afterWriteMs How soon after a write. */
 export function publishCheckpoints(afterWriteMs: number): Job {
-  // Anchors that agreed since the vault was opened: for those, no older store can have taken the place of this one.
+  // Anchors that agreed since the vault was opened: an older store cannot have replaced this one since.
   const agreed = new Set<string>()
   return {
     name: 'publication',
@@ -42,13 +42,13 @@ export function publishCheckpoints(afterWriteMs: number): Job {
   }
 }
 
-/** @returns The cosignature lines; empty when the witness has signed this very tree already. */
+/** @returns The cosignature lines; empty if the witness cosigned this tree before. */
 async function cosign(services: VaultServices, witness: Witness, note: string, head: TreeHead): Promise<string> {
   const target = `witness:${witness.verifier.name}`
   const before = (await services.perform('delivery.find', { target }))?.mark ?? 0
   if (before === head.size) return ''
   let verdict = await ask(services, witness, note, { from: before, to: head.size })
-  // What it signed last is for the witness to say: ours may be an older store's.
+  // The witness knows which size it cosigned last: this store's mark may be an older one's.
   if (verdict.kind === 'elsewhere' && verdict.size <= head.size) {
     verdict = await ask(services, witness, note, { from: verdict.size, to: head.size })
   }
@@ -56,7 +56,7 @@ async function cosign(services: VaultServices, witness: Witness, note: string, h
     await services.perform('delivery.report', { target, mark: head.size })
     return verdict.lines
   }
-  // Another of us may have been there in between: it has seen no more than there is.
+  // Another instance may have been there in between: the witness has seen no more than the log has.
   if (verdict.kind === 'elsewhere' && verdict.size <= head.size) throw await failed(services, target, 'raced')
   if (verdict.kind === 'failed') throw await failed(services, target, `status_${verdict.status}`)
   await dissent(services, target, verdict.kind === 'elsewhere' ? verdict.size : null)
@@ -78,14 +78,14 @@ async function ask(
   }
 }
 
-/** It is an alert, once: as long as the witness is failing it was told. */
+/** Records an alert, once: not again while the witness keeps failing in the same way. */
 async function dissent(services: VaultServices, target: string, size: number | null): Promise<void> {
   const known = await services.perform('delivery.find', { target })
   if (known?.failure === 'disagrees' || known?.failure === 'elsewhere') return
   await services.perform('audit.dissent', { witness: target, size }).catch(() => {})
 }
 
-/** @param agreed The targets of anchors that agreed before; this one is added. */
+/** Writes a checkpoint to an anchor. @param agreed The targets of anchors that agreed before; this one is added. */
 async function keep(
   services: VaultServices,
   anchor: Anchor,
@@ -93,12 +93,12 @@ async function keep(
   agreed: Set<string>,
 ): Promise<void> {
   const { target } = anchor
-  // Compared before each write: what could not be read at the start must not be overwritten by an older head.
+  // Compared before each write: an older head must not overwrite a checkpoint that could not be read at the start.
   const { verdict } = await compareAnchor(services, anchor)
-  // A disk that is not mounted any more looks like this. It heals when it is back; at the next opening it is refused.
+  // An unmounted disk looks like this. The anchor recovers once it is back; the next opening refuses the vault.
   if (verdict === 'gone' && agreed.has(target)) throw await failed(services, target, verdict)
   if (verdict === 'rolled_back' || verdict === 'gone') {
-    // Nothing more is written to this log, that neither.
+    // Nothing more is written to this log, not even this failure.
     services.quarantine('rolled_back')
     logLine('error', 'rolled_back', { vault: services.vault })
     throw new PosternError('tampered', 'Log is not what its anchor has')
@@ -118,7 +118,7 @@ async function failed(services: VaultServices, target: string, failure: string):
   return new PosternError('unavailable', `Checkpoint was not taken: ${failure}`)
 }
 
-/** What a log's checkpoints are taken to, by the names under which it is noted how far each has come. */
+/** The anchors and witnesses of a log, by the names under which the vault keeps how far each has come. */
 export function targetsOf({ anchors, settings }: Pick<VaultServices, 'anchors' | 'settings'>): string[] {
   const witnesses = settings.audit.witnesses.map(({ key }) => `witness:${key.split('+')[0]}`)
   return [...anchors.map(({ target }) => target), ...witnesses]

@@ -1,3 +1,8 @@
+/**
+ * One place of a secret, and comparing two.
+ *
+ * @module
+ */
 import { type Bytes, equal, parseUtf8, utf8 } from '../../core/bytes.ts'
 import type { ResolvedMember } from '../../core/providers/failover.ts'
 import { ProviderFailure, type ProviderSecret } from '../../core/providers/provider.ts'
@@ -6,7 +11,7 @@ import { Redacted } from '../../core/redacted.ts'
 import type { VaultServices } from '../vault_services.ts'
 
 /**
- * Asks one place of a secret, within the time of an attempt; not at all while its provider rests.
+ * Calls the provider of one replica, within the time of an attempt; not at all while its breaker is open.
  *
  * @throws {ProviderFailure}
  * @throws {BrokenCircuitError} when its breaker is open; nothing was sent.
@@ -20,18 +25,18 @@ export function askReplica<T>(
   return guarded.ask((_, signal) => work(signal), settings.providers.attemptMs, name)
 }
 
-/** A value, as far as it is compared. */
+/** The parts of a value that are compared. */
 type Compared = Pick<ProviderSecret, 'value' | 'encoding' | 'isFields'>
 
-/** Whether two places have one value. */
+/** Whether two places have the same value. */
 export function isSame(one: Compared, other: Compared): boolean {
   const [a, b] = comparable(one, other)
   return one.encoding === other.encoding && equal(a.reveal(), b.reveal())
 }
 
 /**
- * Whether a replica has what the primary has: each digit of it, and its type where both keep one. Of what this does not
- * find the same, each write makes one copy, so a store that rounds numbers is not written to forever.
+ * Whether a replica has the primary's value, digit for digit, and its content type if both keep one. What differs is
+ * copied once for each write, so a store that rounds numbers is not written to forever.
  */
 export function isCopy(wanted: ProviderSecret, present: ProviderSecret): boolean {
   if (wanted.isFields || present.isFields) return isSameDocument(wanted, present)
@@ -44,7 +49,7 @@ function isSameDocument(one: Compared, other: Compared): boolean {
   return a && b ? a.length === b.length && a.every((token, i) => token === b[i]) : isSame(one, other)
 }
 
-/** Two values as they are compared: a store that keeps fields writes a document in its own way, so both in one. */
+/** Two values in a form that can be compared: a store of fields formats a document in its own way, so both are made canonical. */
 export function comparable(one: Compared, other: Compared): [Redacted<Bytes>, Redacted<Bytes>] {
   return one.isFields || other.isFields ? [canonical(one), canonical(other)] : [one.value, other.value]
 }

@@ -1,8 +1,8 @@
 /**
- * Bringing replicas to what their primary has, and comparing them with it now and then.
+ * Brings replicas up to date with their primary, and compares them with it a few times a day.
  *
- * Not the writes are copied but the state: whatever happened to a write, and however often this runs, a replica that
- * lags is read and brought to what the primary has now. The newest write wins, and no value waits anywhere.
+ * It copies the state, not the writes: a replica that lags is read, and gets what the primary has now. So the newest
+ * write wins, a failed or repeated run does no harm, and no value waits in a queue.
  *
  * @module
  */
@@ -21,19 +21,19 @@ import type { VaultServices } from '../vault_services.ts'
 import { askReplica, comparable, isCopy } from './replica.ts'
 import type { Job } from './scheduler.ts'
 
-/** How soon after a request replicas are looked at. */
+/** How soon after a request replicas are checked. */
 const SOON_MS = 1000
-/** How many replicas are brought up to date in one go, so that other jobs have their turn. */
+/** How many replicas one run brings up to date, so that other jobs have their turn. */
 const AT_ONCE = 20
 const COMPARE_EVERY_MS = 6 * HOUR_MS
 const COMPARE_PAUSE_MS = 60_000
-/** How soon a comparison that could not be made is tried again. */
+/** How soon a comparison that failed is retried. */
 const COMPARE_RETRY_MS = 10 * 60_000
 
-/** There is no such secret, as far as the store says. */
+/** Failures that mean: the store has no such secret. */
 const GONE: readonly FailureKind[] = ['not_found', 'deleted']
 
-/** Brings replicas that lag behind up to date. */
+/** Brings replicas that lag up to date. */
 export const replicate: Job = {
   name: 'replication',
   afterWriteMs: SOON_MS,
@@ -45,7 +45,7 @@ export const replicate: Job = {
   },
 }
 
-/** Compares replicas with their primary, by keyed digest: each a few times a day. */
+/** Compares each replica with its primary a few times a day, by keyed digest. */
 export const compareReplicas: Job = {
   name: 'comparison',
   afterWriteMs: COMPARE_PAUSE_MS,
@@ -99,7 +99,7 @@ async function copy(
   const wanted = await read(services, primary)
   const present = await read(services, replica)
   if (wanted === null) {
-    // Only what was deleted here is deleted there: nobody asked for anything else.
+    // A replica is deleted only after a deletion, never because the primary lost a secret.
     if (effect === 'write') throw new ProviderFailure('not_found')
     if (present === null) return { how: 'same', version: null }
     await askReplica(services, replica, (signal) => replica.guarded.provider.remove(replica.name, { signal }))
@@ -123,7 +123,7 @@ async function copy(
   return { how: 'written', version }
 }
 
-/** `null` when one of the two could not be read: that it cannot be told is no drift. */
+/** The digests of both; `null` when one could not be read, which is no drift. */
 async function digestsOf(services: VaultServices, name: string, { primary, replica }: Pair) {
   try {
     const [one, other] = [await read(services, primary), await read(services, replica)]
@@ -137,14 +137,14 @@ async function digestsOf(services: VaultServices, name: string, { primary, repli
   }
 }
 
-/** What a replica could not be reached for. Anything else is thrown. */
+/** Why a replica could not be reached. Throws any other error on. */
 function failureKindOf(error: unknown): FailureKind {
   if (error instanceof ProviderFailure) return error.kind
   if (isBreakerOpen(error)) return 'unavailable'
   throw error
 }
 
-/** The primary of a chain and one of its replicas; `null` when the chain has it no more, or cannot have the name. */
+/** The primary of a chain and one of its replicas; `null` when the chain no longer has it, or does not map the name. */
 function pairOf(
   { registry, vault }: VaultServices,
   chain: VersionedChain | null,

@@ -1,5 +1,5 @@
 /**
- * The edge's half of rekeying: it has the keys that DEKs are moved between.
+ * The edge's half of rekeying: it has the keys that DEKs are rewrapped with.
  *
  * @module
  */
@@ -13,12 +13,12 @@ import { tellUnneeded } from '../integrity/root_keys.ts'
 import type { VaultServices } from '../vault_services.ts'
 import type { Job } from './scheduler.ts'
 
-/** How often the age of a term is looked at, and what could not be moved is tried again. */
+/** How often the age of a term is checked, and DEKs that could not be rewrapped are retried. */
 const LOOK_MS = DAY_MS / 2
-/** How many batches are moved before other jobs have their turn. */
+/** How many batches one run rewraps before other jobs have their turn. */
 const BATCHES = 20
 
-/** Begins terms when they are due, and moves DEKs to the newest, under another root key or the same. */
+/** Begins a term when it is due, and rewraps DEKs under the newest, of the same root key or another. */
 export const rewrapKeys: Job = {
   name: 'rekeying',
   afterWriteMs: null,
@@ -35,12 +35,12 @@ export const rewrapKeys: Job = {
   },
 }
 
-/** Moves one batch. @returns Whether it was the last of its round. */
+/** Rewraps one batch. @returns Whether it was the last of its round. */
 async function move(services: VaultServices, batch: StaleBatch): Promise<boolean> {
   const { keyring, vault } = services
   const to = await keyring.kek(vault, batch.kid)
   const heads = await Promise.all(batch.items.map((item) => headFor(keyring, vault, item, to)))
-  // What was read of an envelope is cut to the head itself: the vault replaces as much.
+  // The vault replaces exactly the head, so no more of the envelope is kept.
   const items = batch.items.map((item) => ({ ...item, head: item.head.slice(0, headSize(item.kid)) }))
   try {
     const { done, unneeded } = await services.perform('keys.rewrap', { ...batch, items, heads })
@@ -52,13 +52,13 @@ async function move(services: VaultServices, batch: StaleBatch): Promise<boolean
   }
 }
 
-/** The head under the newest key; `null` when the old one does not open it. */
+/** The head under the newest key; `null` when the old key does not open it. */
 async function headFor(keyring: Keyring, vault: string, { kid, head }: Stale, to: Awaited<ReturnType<Keyring['kek']>>) {
   try {
     const from = await keyring.kek(vault, kid)
     return { kid: to.kid, head: await rewrap(from, to, head.slice(0, headSize(kid))) }
   } catch (error) {
-    // Changed, of a root key that is not here, or no envelope at all: it stays, is counted, and keeps its term in use.
+    // Tampered with, under a missing root key, or no envelope: it stays, is counted, and keeps its term in use.
     if (error instanceof PosternError || error instanceof RangeError) return null
     throw error
   }

@@ -1,6 +1,6 @@
 /**
- * The edge's half of rotation: it makes values, seals and opens them, and tells targets. What comes next, and whose
- * turn it is, the vault says: `core/vault/rotation/tasks.ts`.
+ * The edge's half of rotation: it makes values, seals and opens them, and calls targets. The vault decides which step comes
+ * next, and who has the lease for it: `core/vault/rotation/tasks.ts`.
  *
  * @module
  */
@@ -28,14 +28,14 @@ import type { VaultServices } from '../vault_services.ts'
 import { fitted, type ProviderTurn, presentAt, providerTarget } from './provider_targets.ts'
 import type { Job } from './scheduler.ts'
 
-/** How many secrets of a vault rotate at a time. */
+/** How many secrets of a vault rotate at the same time. */
 const CONCURRENCY = 4
 /** How often a value is sealed anew because a write took its number. */
 const MAX_RACES = 5
 
 const WOKEN_BY: readonly OperationName[] = ['rotation.put', 'rotation.start', 'rotation.steer', 'secret.restore']
 
-/** Rotates what is due, and goes on with what has begun. */
+/** Starts rotations that are due, and continues those that have begun. */
 export const rotateSecrets: Job = {
   name: 'rotation',
   afterWriteMs: null,
@@ -61,7 +61,7 @@ async function takeTurn(services: VaultServices, one: { name: string; run: numbe
     else {
       const about = await targetStep(services, turn)
       const target = await targetOf(services, turn)
-      // What goes must not be what stays: an earlier value that was brought back, or one that the target made again.
+      // The leaving value may equal the one that stays, after a rollback or if the target made it again: then it must not go.
       const stays = isStill(about.current, step === 'finish' ? about.previous : step === 'undo' ? about.pending : null)
       const version = stays ? null : await target[step](about)
       await services.perform('rotation.advance', { name, run, fence, step, ...(version !== null && { version }) })
@@ -70,7 +70,7 @@ async function takeTurn(services: VaultServices, one: { name: string; run: numbe
     const failed = failureOf(error)
     if (failed !== null) await outOfTurn(() => services.perform('rotation.fail', { name, run, fence, step, ...failed }))
   }
-  // The replicas of what a provider keeps may be due now.
+  // The replicas of a provider's secret may be due now.
   if (isProvided(turn)) services.notifyWrite()
 }
 
@@ -78,7 +78,7 @@ function isProvided(turn: Turn): turn is ProviderTurn {
   return turn.provided !== null
 }
 
-/** Makes the next value, here or at the target, and keeps it sealed as the number that is next. */
+/** Makes the next value, here or at the target, and stores it sealed under the next version number. */
 async function createValue(services: VaultServices, turn: Turn): Promise<void> {
   const { name, run, fence } = turn
   const present = isProvided(turn) ? await presentAt(services, turn) : null
@@ -96,8 +96,9 @@ async function createValue(services: VaultServices, turn: Turn): Promise<void> {
 }
 
 /**
- * The value for a version to be. Only a generated one follows the policy. One that is brought back, or that the target
- * made, is what the target has by then: it is neither tested nor told, since the log is read by more than may read it.
+ * The value of the next version. The value policy applies only to a generated value. A restored value, and one that the
+ * target made, is what the target has by then: its strength is neither tested nor logged, since more people read the log
+ * than may read the value.
  */
 async function madeFor(services: VaultServices, turn: Turn): Promise<Omit<Credential, 'version'>> {
   const given =
@@ -129,31 +130,31 @@ async function targetStep(services: VaultServices, turn: Turn): Promise<TargetSt
 }
 
 async function opened({ vault, keyring }: VaultServices, sealed: SealedVersion): Promise<Credential> {
-  // Opened once and not again: a cache of keys would be of no use.
+  // Opened once, so a cache of keys would be of no use.
   const value = await openVersion(keyring, dekCache(1), vault, sealed)
   if (typeof value === 'string') throw new TargetFailure('cannot_open')
   const { version, encoding, contentType } = sealed
   return { version, value, encoding, contentType }
 }
 
-/** Whether two versions have one value. */
+/** Whether two versions have the same value. */
 function isStill(current: Credential | null, leaving: Credential | null): boolean {
   return current !== null && leaving !== null && equal(current.value.reveal(), leaving.value.reveal())
 }
 
-/** What a step failed by; `null` when its turn was over, and nothing is to be said. Whatever is not foreseen is thrown on. */
+/** Why a step failed; `null` when its lease was over, which is not reported. Throws unforeseen errors on. */
 function failureOf(error: unknown): { failure: Failure; code?: string } | null {
   if (error instanceof TargetFailure)
     return { failure: error.failure, ...(error.code !== null && { code: error.code }) }
   if (!(error instanceof PosternError)) throw error
   if (error.detail.reason === 'superseded') return null
   if (error.code === 'tampered' || error.detail.reason === 'no_key') return { failure: 'cannot_open' }
-  // What the policy asks cannot be made by this recipe.
+  // The recipe cannot make a value that the policy accepts.
   if (error.code === 'bad_request') return { failure: 'cannot_generate' }
   throw error
 }
 
-/** Lets a failure that comes too late be. */
+/** Reports a failure, unless its lease is over. */
 async function outOfTurn(say: () => Promise<unknown>): Promise<void> {
   try {
     await say()

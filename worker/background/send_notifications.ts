@@ -1,5 +1,5 @@
 /**
- * Sending notices: `core/vault/notifications/tasks.ts`.
+ * Sends the notifications of a vault to its webhook: see `core/vault/notifications/tasks.ts`.
  *
  * @module
  */
@@ -11,10 +11,10 @@ import type { VaultServices } from '../vault_services.ts'
 import type { Job } from './scheduler.ts'
 
 const MAX_ANSWER_BYTES = 64 * 1024
-/** How often it is looked whether a rotation had something to say. */
+/** How often rotations are checked for notifications. */
 const LOOK_MS = 60_000
 
-/** Sends what the hook of the policy has to be told. */
+/** Sends notifications to the webhook of the vault's policy. */
 export const sendNotifications: Job = {
   name: 'noticing',
   afterWriteMs: null,

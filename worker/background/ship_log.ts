@@ -1,6 +1,6 @@
 /**
- * Sending the log on as it is written, to a collector or a web hook. Never in the way of a request: what is not sent
- * yet waits in the log itself, behind a mark.
+ * Ships the log to a collector or a webhook. It never holds up a request: entries that are not sent yet wait in the log
+ * itself, behind a mark.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { originOf } from '../integrity/sign_checkpoint.ts'
 import type { VaultServices } from '../vault_services.ts'
 import type { Job } from './scheduler.ts'
 
-/** Where entries go, as it is noted how far it has come: another address begins anew. */
+/** The sink of entries, by the name under which the vault keeps how far it has come; another host begins anew. */
 export function sinkOf({ settings }: Pick<VaultServices, 'settings'>): string[] {
   const { sinkUrl } = settings.audit
   return sinkUrl === undefined ? [] : [`sink:${new URL(sinkUrl).host}`]
@@ -22,10 +22,10 @@ export function sinkOf({ settings }: Pick<VaultServices, 'settings'>): string[] 
 
 const MAX_ENTRIES = 500
 const MAX_BYTES = 512 * 1024
-/** How many posts one run makes, so that other jobs come to their turn. */
+/** How many posts one run makes, so that other jobs have their turn. */
 const MAX_POSTS = 20
 
-/** Posts what the sink does not have yet, oldest first, each entry at least once. */
+/** Posts the entries that the sink lacks, oldest first, each at least once. @param afterWriteMs How soon after a write. */
 export function shipLog(afterWriteMs: number): Job {
   return {
     name: 'shipping',
@@ -37,7 +37,7 @@ export function shipLog(afterWriteMs: number): Job {
       for (let posts = 0; posts < MAX_POSTS; posts++) {
         const batch = await services.perform('audit.batch', { from: mark, limit, maxBytes: MAX_BYTES })
         const entries = batch.entries.map(({ body }) => parseUtf8(body)!)
-        // That the sink takes things again must not be what it is sent, or a sink that takes one post a minute never rests.
+        // Reports of deliveries alone are not posted: each post would make another.
         if (entries.every((entry) => isReportOf(entry, target))) return null
         const status = await post(services, batch.start, entries)
         if (status === 413 && entries.length > 1) limit = Math.floor(entries.length / 2)
@@ -63,12 +63,12 @@ async function failed(services: VaultServices, target: string, status: number | 
   return new PosternError('unavailable', 'Sink did not take entries')
 }
 
-/** @returns The status of the answer; `null` when there was none. */
+/** @returns The status of the answer; `null` without one. */
 async function post(services: VaultServices, start: number, entries: string[]): Promise<number | null> {
   const { sinkUrl = '', sinkFormat, sinkToken, sinkSecret } = services.settings.audit
   const log = originOf(services)
   const { contentType, body } = render(entries, sinkFormat, log)
-  // Which entries these are: a receiver can tell what it has already.
+  // The range of entries, so that a receiver recognizes those that it has.
   const id = `${log}/${start}-${start + entries.length - 1}`
   const message = { id, timestampSeconds: Math.floor(Date.now() / 1000), body }
   const headers = {
@@ -76,7 +76,7 @@ async function post(services: VaultServices, start: number, entries: string[]): 
     ...(sinkToken && { Authorization: `Bearer ${sinkToken.reveal()}` }),
     ...(sinkSecret && (await signWebhook(sinkSecret, message))),
   }
-  // The operator named the address: it may be on this machine.
+  // The operator chose the address, so it may be on this machine.
   return send(sinkUrl, { method: 'POST', headers, body }, { allowLoopback: true }).then(
     (answer) => answer.status,
     () => null,

@@ -1,5 +1,5 @@
 /**
- * Going on from an earlier state of a vault: only by an operator's word, which names both states, and never unrecorded.
+ * Continues a vault from an earlier state, only if the operator's setting names both states, and never unrecorded.
  *
  * @module
  */
@@ -15,8 +15,8 @@ import { compareAnchors, containsHead } from './continuity.ts'
 import { signHead } from './sign_checkpoint.ts'
 
 /**
- * Whether the operator accepts that the log is not what its anchors have. Then the log says so first, as an alert, and
- * the anchors are moved to it: the word holds for what they had, and is of no use from then on.
+ * Whether the operator accepts that the log does not continue from its anchors. If so, the log first records it, as an
+ * alert, and the anchors are moved to the log. The setting names what they had, so it has no effect from then on.
  *
  * @throws {PosternError} `unavailable` when an anchor cannot be moved: the vault stays closed until it can.
  */
@@ -38,7 +38,7 @@ export async function acceptRollback(services: VaultServices): Promise<boolean> 
   return true
 }
 
-/** The anchors that this log does not go on from, and what they have: size 0 for one that has nothing any more. */
+/** The anchors that this log does not continue from, and their heads: size 0 for one whose checkpoint is missing. */
 export async function anchoredElsewhere(services: VaultServices): Promise<{ anchor: Anchor; head: TreeHead }[]> {
   const compared = await compareAnchors(services)
   return compared.flatMap(({ anchor, verdict, head }) =>
@@ -46,7 +46,7 @@ export async function anchoredElsewhere(services: VaultServices): Promise<{ anch
   )
 }
 
-/** The word for exactly what an anchor has, of a log that this one is or goes on from: what it says of it comes after. */
+/** The accepted rollback for exactly the head of an anchor, to a head that this log contains. */
 async function acceptedOf(services: VaultServices, anchored: TreeHead): Promise<RollbackAcceptance | null> {
   for (const word of services.settings.audit.acceptRollback) {
     const rollback = parseRollback(word)
@@ -66,7 +66,7 @@ async function moveAnchors(services: VaultServices, ahead: { anchor: Anchor }[])
   }
 }
 
-/** Has the log say that its vault was restored from a backup, whatever the anchors have. */
+/** Records in the log that its vault was restored from a backup, even if the anchors have no more than the backup. */
 export async function noteRestore(services: VaultServices): Promise<void> {
   if (!(await services.perform('vault.restoration', {}))) return
   const { head } = await services.perform('audit.head', {})

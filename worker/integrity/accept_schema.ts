@@ -1,5 +1,5 @@
 /**
- * A vault whose schema is not the one that Postern made: what the operator is told, and how exactly that is accepted.
+ * A vault whose schema differs from Postern's: what the operator is told, and how exactly these differences are accepted.
  *
  * @module
  */
@@ -9,20 +9,20 @@ import { vaultIdOf } from '../../core/vault/migrate.ts'
 import { type Difference, describeDifference, digestOf } from '../../core/vault/schema_check.ts'
 import type { Sql } from '../../core/vault/sql.ts'
 
-/** How many differences are named. A word covers all of them. */
+/** How many differences are named. The digest covers all of them. */
 const MAX_NAMED = 20
 
-/** A schema with differences, for the operational log and for the log of the vault. */
+/** A schema with differences, for the operator's log and for the log of the vault. */
 export interface ChangedSchema {
   /** The first differences, in words. */
   differences: string[]
-  /** How many there are in all. */
+  /** The number of all differences. */
   count: number
-  /** What POSTERN_AUDIT__ACCEPT_SCHEMA has to have for exactly these. */
+  /** The value of POSTERN_AUDIT__ACCEPT_SCHEMA that accepts exactly these. */
   acceptSchema: string
 }
 
-/** Describes differences, and says how to accept them. */
+/** Describes differences, and how to accept them. */
 export function changedSchema(vault: string, differences: readonly Difference[]): ChangedSchema {
   const named = differences.slice(0, MAX_NAMED).map(describeDifference)
   return { differences: named, count: differences.length, acceptSchema: `${vault}/${digestOf(differences)}` }
@@ -33,7 +33,7 @@ export function acceptedSchemas({ audit }: Pick<Settings, 'audit'>, vault: strin
   return audit.acceptSchema.flatMap((word) => (word.startsWith(`${vault}/`) ? [word.slice(vault.length + 1)] : []))
 }
 
-/** The id of the vault in a store whose schema was not compared yet; empty when it cannot be told. */
+/** The id of the vault in a store whose schema was not compared yet; empty when it cannot be read. */
 export function claimedVaultId(sql: Sql, given?: string): string {
   if (given !== undefined) return given
   try {

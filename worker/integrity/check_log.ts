@@ -1,6 +1,6 @@
 /**
- * Checking the entries of a log against its tree and its anchors when a vault is opened: all of a short log before anything is
- * answered; of a longer one the rest meanwhile, some entries at a time.
+ * Checks the entries of a log against its tree and its anchors when a vault is opened. A short log is checked before the
+ * first answer; the rest of a longer one while the vault is served, some entries at a time.
  *
  * @module
  */
@@ -11,14 +11,14 @@ import type { Job } from '../background/scheduler.ts'
 import { logLine } from '../telemetry/log.ts'
 import type { VaultServices } from '../vault_services.ts'
 
-/** How many entries are checked before a vault is served: some tenths of a second at most. */
+/** How many entries are checked before a vault is served: this takes some tenths of a second at most. */
 const AT_OPENING = 10_000
-/** How many are in one transaction, so that no request waits long for it. */
+/** How many entries are checked in one transaction, so that no request waits long for it. */
 const AT_A_TIME = 500
 /** How long requests have the vault to themselves between two of them. */
 const PAUSE_MS = 20
 
-/** The first check, before anything is read from the log or written to it. @returns Whether it may be gone on with. */
+/** Checks that the end of the log was neither cut nor lengthened, before anything else reads or writes it. */
 export async function isSound(services: VaultServices): Promise<boolean> {
   if (await services.perform('audit.sound', {})) return true
   refuse(services, null)
@@ -29,7 +29,7 @@ export async function isSound(services: VaultServices): Promise<boolean> {
  * Checks the first entries.
  *
  * @param heads What the anchors have.
- * @returns How far it came; `null` when it is through, and `changed` when the vault is not served any more.
+ * @returns Where to continue; `null` at the end of the log; `changed` if the vault is quarantined.
  */
 export async function checkBeginning(
   services: VaultServices,
@@ -48,7 +48,7 @@ export async function checkBeginning(
   return state
 }
 
-/** Checks the rest while the vault is served. */
+/** A job that checks the rest while the vault is served. */
 export function restOfLog(from: Checked, heads: readonly TreeHead[]): Job {
   let state: Checked | null = from
   return {

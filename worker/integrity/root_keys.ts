@@ -1,6 +1,5 @@
 /**
- * Another root key, the edge's half: whether a vault may be opened with those that are given, and having the new one
- * take the place of the former.
+ * Root keys of a vault, the edge's half: whether the given ones may open it, and moving it to a new one.
  *
  * @module
  */
@@ -14,16 +13,16 @@ import { logLine } from '../telemetry/log.ts'
 import type { VaultServices } from '../vault_services.ts'
 import { signerOf, verifierKeys } from './sign_checkpoint.ts'
 
-/** The root keys of a keyring, by their ids. */
+/** The ids of the root keys of a keyring. */
 export function givenRoots({ rootId, formerIds, all }: Keyring): GivenRoots {
   return { current: rootId, former: formerIds, all: all.map((ring) => ring.rootId) }
 }
 
 /**
- * Refuses a vault that these root keys are not for. Nothing is written.
+ * Refuses a vault that the given root keys do not fit. Nothing is written.
  *
  * @param use Counts what is sealed under a root key.
- * @returns Whether the vault is to become the new root key's.
+ * @returns Whether the vault moves to the given root key.
  * @throws {PosternError} `unavailable`, with a message for the operator, not for a client.
  */
 export async function admitRoots(
@@ -43,14 +42,14 @@ async function objection(
   use: (root: string) => RootUse | Promise<RootUse>,
 ): Promise<string> {
   if (verdict === 'swapped') {
-    return `Root key ${given.current} was replaced by ${current}, and does not come back: give ${current} as the root key, and ${given.current} as a former one if at all`
+    return `Root key ${given.current} was replaced by ${current}, and cannot return: set ${current} as the root key, and ${given.current} at most as a former one`
   }
   if (verdict === 'foreign') {
-    return `Root key is not the one that sealed this vault: it is ${given.current}, and the vault is under ${current}. To replace that, give it as a former one beside the new one`
+    return `Root key is not the one that sealed this vault: it is ${given.current}, and the vault is under ${current}. To replace ${current}, set it as a former root key beside the new one`
   }
   const missing = needed.filter((id) => !given.all.includes(id))
   const uses = await Promise.all(missing.map(async (id) => `${id} (${described(await use(id))})`))
-  return `Root key is missing that the vault still needs: ${uses.join(', ')}. Give it as a former one until nothing needs it any more`
+  return `A root key that the vault still needs is missing: ${uses.join(', ')}. Set it as a former root key until nothing needs it`
 }
 
 function described({ versions, factors, hooks }: RootUse): string {
@@ -64,8 +63,8 @@ function described({ versions, factors, hooks }: RootUse): string {
 }
 
 /**
- * Has the new root key take the place of the vault's own, and another of its keys sign the log. Each is one
- * transaction; one that was done is not done again, so that this may be broken off anywhere and begun anew.
+ * Moves a vault to the given root key, and has a key of that sign the log. Each of the two is one transaction, and is done
+ * once, so this may be interrupted anywhere and run again.
  */
 export async function replaceRoots(services: VaultServices): Promise<void> {
   const { vault, keyring } = services
@@ -76,14 +75,14 @@ export async function replaceRoots(services: VaultServices): Promise<void> {
     logLine('warn', 'root_key_replaced', { vault, rootKey: to, before: from })
   }
   const head = await services.perform('audit.head', {})
-  // As long as its key is of the former root key, the log needs that.
+  // The log needs the former root key as long as a key of it signs.
   if ((await services.perform('root.look', {})).signing === to) return
   const key = formatVerifierKey(await signerOf(services, head.term + 1, to))
   const first = (await verifierKeys(services, head)).at(-1)!
   await services.perform('audit.rekey', { term: head.term + 1, key, root: to, first })
 }
 
-/** Tells which root keys the operator can take away. */
+/** Logs the former root keys that the operator can remove. */
 export function tellUnneeded({ vault }: Pick<VaultServices, 'vault'>, roots: readonly string[]): void {
   for (const rootKey of roots) logLine('info', 'root_key_unneeded', { vault, rootKey })
 }

@@ -1,5 +1,5 @@
 /**
- * Signing a log: which keys do, and when.
+ * Signs the head of a log, with the keys of its terms.
  *
  * @module
  */
@@ -11,14 +11,14 @@ import type { TreeHead } from '../../core/tlog/merkle.ts'
 import { formatVerifierKey, type NoteSigner, parseVerifierKey } from '../../core/tlog/signed_note.ts'
 import type { Head } from '../../core/vault/audit/operations.ts'
 
-/** Where a log's keys are. */
+/** What the keys of a log derive from. */
 export interface LogKeys {
   vault: string
   keyring: Keyring
   settings: Pick<Settings, 'logOrigin'>
 }
 
-/** The name of a log: of its key too. */
+/** The origin of a log, which is the name of its keys too. */
 export function originOf({ settings, vault }: Pick<LogKeys, 'settings' | 'vault'>): string {
   return `${settings.logOrigin}/${vault}`
 }
@@ -33,13 +33,13 @@ export async function signerOf(keys: LogKeys, term: number, root: string | null)
   return keys.keyring.of(root).noteSigner(keys.vault, originOf(keys), term)
 }
 
-/** The root key that the key of a term derives from. Of the first there is no row before its root key was replaced. */
+/** The root key that the key of a term derives from. The first term has no row until its root key is replaced. */
 function rootOf({ keys, firstRoot }: Pick<Head, 'keys' | 'firstRoot'>, term: number): string | null {
   const known = keys.find((one) => one.term === term)
   return known === undefined ? firstRoot : known.root
 }
 
-/** The verifier keys of a log, the newest first: with any of them, its checkpoints of that term are verified. */
+/** The verifier keys of a log, the newest first. Each verifies the checkpoints of its term. */
 export async function verifierKeys(
   keys: LogKeys,
   { keys: known, firstRoot }: Pick<Head, 'keys' | 'firstRoot'>,
@@ -49,10 +49,10 @@ export async function verifierKeys(
 }
 
 /**
- * Signs the head of a log, unless that was done: with the key of this term, and with that of the one before, so that
- * whoever has only the older one can go on until the next change, or until the root key of the older one is gone.
+ * Signs the head of a log, unless it is signed: with the key of this term and with that of the term before, so that a
+ * verifier with the older key alone works until the next change, or until the root key of the older one is gone.
  *
- * The head came out of the vault, and so is durable. Two edges that sign it at once make the same note.
+ * The head comes from the vault, so it is durable. Two edges that sign it at the same time make the same note.
  *
  * @param keep Stores the checkpoint.
  * @returns The newest checkpoint.
@@ -72,10 +72,10 @@ export async function signHead(
   return note
 }
 
-/** Terms that a log without its store is tried with: where the store is gone, nothing says how many it had. */
+/** How many terms are tried for a log whose store is gone: only the store knows how many it had. */
 const TRIED_TERMS = 16
 
-/** Whether one of the root keys that are given signed a checkpoint of this vault's log. */
+/** Whether a key of this vault's log, under one of the given root keys, signed a checkpoint. */
 export async function isSignedBy(checkpoint: string, keys: LogKeys): Promise<boolean> {
   const terms = Array.from({ length: TRIED_TERMS }, (_, i) => i + 1)
   const signers = keys.keyring.all.flatMap((ring) =>

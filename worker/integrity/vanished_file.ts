@@ -1,3 +1,9 @@
+/**
+ * The error of a file that vanished under an open vault.
+ *
+ * @module
+ */
+
 /** A file of the data folder is no longer where it was opened: what is written to it would be lost with the process. */
 export class VanishedFile extends Error {
   override readonly name = 'VanishedFile'

@@ -1,16 +1,21 @@
+/**
+ * An anchor in a folder.
+ *
+ * @module
+ */
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Anchor } from '../../core/tlog/anchor.ts'
 import { renameDurably, writeDurably } from './durable_file.ts'
 
-/** An anchor in a folder, one file a vault: on a disk that a restore of the store does not touch. */
+/** Keeps the newest checkpoint of each vault in a file: on a disk that a restore of the store does not touch. */
 export function folderAnchor(folder: string): Anchor {
   const fileOf = (vault: string) => join(folder, `${vault}.checkpoint`)
   return {
     target: 'anchor:folder',
     async read(vault) {
-      // A folder that is not there is a disk that is not mounted, not a log without an anchor.
-      if (!existsSync(folder)) throw new Error('Folder of anchors is not there')
+      // A missing folder is an unmounted disk, not a log without an anchor.
+      if (!existsSync(folder)) throw new Error('Folder of anchors does not exist')
       const file = fileOf(vault)
       return existsSync(file) ? readFileSync(file, 'utf8') : null
     },

@@ -14,11 +14,11 @@ import { openSqlite, type Sqlite } from './sqlite.ts'
 import { sqliteFiles } from './sqlite_files.ts'
 
 const SUFFIX = '.sqlite'
-/** A file of this name and the id of a server asks it for backups of all its vaults now. */
+/** A file with this name and a server's id requests backups of all vaults of that server. */
 const REQUEST = 'backup-now'
 const LOOK_MS = 1000
 
-/** The backups of vaults with this id in a folder, whichever log they are of; those of the longest log first. */
+/** The backups of vaults with this id in a folder, of any log; those with the longest log first. */
 export function backupsIn(folder: string, vault: string): KeptBackup[] {
   return readdirSync(folder)
     .flatMap((file) => {
@@ -31,7 +31,7 @@ export function backupsIn(folder: string, vault: string): KeptBackup[] {
 }
 
 /**
- * The backup of a vault that has most of its log, of those that the log's own key signed.
+ * The backup with the most of a vault's log, among those that a key of the log signed.
  *
  * @returns Its path; `null` when there is none.
  */
@@ -54,23 +54,24 @@ function readCheckpoint(folder: string, file: string): string | null {
 
 const TIME = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)$/
 
-/** Where the checkpoint of a backup is. */
+/** The path of the checkpoint of a backup. */
 export function checkpointOf(file: string): string {
   return `${file.slice(0, -SUFFIX.length)}.checkpoint`
 }
 
-/** An archive of one vault, and how it is asked for a backup now. */
+/** The backups of one vault in a folder. */
 export interface BackupFolder extends BackupStore {
+  /** Requests a backup now. */
   request(): void
 }
 
 /**
  * Keeps backups of a vault in a folder.
  *
- * @param server Tells what this server has not finished from what others, of which vaults may have the same id, have not.
+ * @param server The id of this server: in a shared folder, others may be making backups of vaults with the same id.
  */
 export function openBackupFolder(vault: string, sql: Sqlite, folder: string, server: string): BackupFolder {
-  // Counted, not flagged: what is asked for while one is made wants another.
+  // Counted, not flagged: a request during a backup needs another one.
   const requests = { made: 0, served: 0 }
   return {
     request: () => void requests.made++,
@@ -124,7 +125,7 @@ function headOf(database: string): TreeHead {
   }
 }
 
-/** Another server may have made one of its own in the same millisecond: it must not be replaced. */
+/** A name that no backup has: another server may have made one in the same millisecond. */
 function freeName(folder: string, vault: string, size: number, now: number): string {
   for (let at = now; ; at++) {
     const time = new Date(at).toISOString().replaceAll(/[-:.]/g, '')
@@ -133,19 +134,19 @@ function freeName(folder: string, vault: string, size: number, now: number): str
   }
 }
 
-/** With what a process that was killed over it may have left beside it. */
+/** Removes an unfinished copy, and the files that a killed process may have left beside it. */
 function discard(partial: string): void {
   for (const file of sqliteFiles(partial)) rmSync(file, { force: true })
 }
 
-/** Asks the server over a data folder for backups now. @param server See `vault_list.ts`. */
+/** Requests backups from the server of a data folder. @param server Its id: see `serverOf` in `vault_list.ts`. */
 export function requestBackups(folder: string, server: string): { taken: () => boolean; withdraw: () => void } {
   const file = requestFile(folder, server)
   writeDurably(file, '')
   return { taken: () => !existsSync(file), withdraw: () => rmSync(file, { force: true }) }
 }
 
-/** Looks for such requests, and takes them. A file rather than a signal: it reaches into a container, and names no process. */
+/** Watches for such requests, and takes them. A file reaches into a container and needs no process id, unlike a signal. */
 export function watchRequests(folder: string, server: string, onRequest: () => void): { stop(): void } {
   const file = requestFile(folder, server)
   const timer = setInterval(() => {

@@ -1,6 +1,6 @@
 /**
- * The ticket that a new server offers its operator: on a terminal, or in a file of the data folder. A log keeps what is
- * printed to it for ever, and more people read it than may administer a vault.
+ * The ticket that a new server offers its operator: on a terminal, or else in a file of the data folder. It is never in the
+ * output that a log keeps: more people read a log than may administer a vault.
  *
  * @module
  */
@@ -31,7 +31,7 @@ export interface BootstrapOffer {
 export async function offerBootstrap(stores: DataFolder, keyring: Keyring, data: string): Promise<BootstrapOffer> {
   const isTaken = async () => (await stores.open(DEFAULT_VAULT, false))?.vault.isEmpty() === false
   const isAsked = existsSync(fileOfVault(data, DEFAULT_VAULT)) || vaultsIn(data).length === 0
-  // In any case: a default vault that is lost stops the start, however many others there are.
+  // In any case: a default vault that is lost stops the start, even beside other vaults.
   const taken = await isTaken()
   if (!isAsked || taken) {
     withdrawTicket(data)
@@ -43,7 +43,7 @@ export async function offerBootstrap(stores: DataFolder, keyring: Keyring, data:
     lines: await offerTicket(DEFAULT_VAULT, keyring, destination, Date.now()),
     async settle({ status }) {
       if (!isOpen || status !== 201) return
-      // The answer is not lost over this: the next start looks again.
+      // An error here must not lose the answer; the next start checks again.
       if (!(await isTaken().catch(() => false))) return
       isOpen = false
       withdrawTicket(data)
@@ -54,12 +54,12 @@ export async function offerBootstrap(stores: DataFolder, keyring: Keyring, data:
 /** Where a ticket may go. */
 interface Destination {
   data: string
-  /** Whether a person reads the output, and nothing keeps it. */
+  /** Whether the output is a terminal, so that nothing keeps it. */
   isTerminal: boolean
 }
 
 /**
- * Makes a ticket for the first administrator of a vault, in place of the one before.
+ * Makes a ticket for the first administrator of a vault, and withdraws the one before.
  *
  * @param now Milliseconds since the Unix epoch.
  * @returns What to print.
@@ -81,12 +81,12 @@ export async function offerTicket(
   return [about, `  in ${file}`]
 }
 
-/** Removes the file of a ticket that is not needed any more, if there is one. */
+/** Removes the file of a ticket, if it exists. */
 function withdrawTicket(data: string): void {
   rmSync(join(data, FILE), { force: true })
 }
 
-/** Under another name first: whoever reads the file reads a whole ticket. */
+/** Writes under another name first, so that a reader of the file gets a whole ticket. */
 function write(file: string, text: string): void {
   const partial = `${file}.new`
   try {

@@ -1,5 +1,5 @@
 /**
- * Looking at all vaults of a data folder before any is opened: with root keys that are wrong for one, none is touched.
+ * Checks the root keys against all vaults of a data folder before any is opened: if they are wrong for one, none is touched.
  *
  * @module
  */
@@ -16,16 +16,17 @@ import { openSqlite, type Sqlite } from './sqlite.ts'
 /** A former root key, for the operator. */
 export interface FormerRoot {
   id: string
-  /** How many vaults need it, of how many. */
+  /** How many vaults need it. */
   needed: number
+  /** How many vaults were checked. */
   vaults: number
 }
 
 /**
- * Refuses to start with root keys that are wrong for a vault, or with a former one that none was ever under: it may be
- * the new one, given in the wrong place. What cannot be opened now, or is no vault, is told of when it is opened.
+ * Checks the root keys against each vault. A former root key that no vault was ever under is refused too: it may be the
+ * new one, given in the wrong place. A file that is no vault, or cannot be opened now, is left to its opening.
  *
- * @throws {PosternError} `bad_request`, with a line a vault.
+ * @throws {PosternError} `bad_request`, with one line for each vault that they are wrong for.
  */
 export async function checkRoots(data: string, keyring: Keyring): Promise<FormerRoot[]> {
   const given = givenRoots(keyring)
@@ -47,7 +48,7 @@ export async function checkRoots(data: string, keyring: Keyring): Promise<Former
   if (unknown.length > 0) {
     throw new PosternError(
       'bad_request',
-      `Former root key ${unknown.join(', ')} is of no vault here. If it is to take the place of ${given.current}, give it as the root key, and ${given.current} as the former one; else take it away`,
+      `Former root key ${unknown.join(', ')} belongs to no vault here. To replace ${given.current} by it, set it as the root key, and ${given.current} as the former one; otherwise remove it`,
     )
   }
   return given.former.map((id) => {
@@ -56,7 +57,7 @@ export async function checkRoots(data: string, keyring: Keyring): Promise<Former
   })
 }
 
-/** `null` for what is no vault, or a damaged one: one vault must not keep the others closed. Its opening tells. */
+/** The root keys of a vault; `null` for a damaged vault, or a file that is none: its opening reports it, and the others open. */
 function rootsIn(sql: Sqlite): Roots | null {
   try {
     return rootsOfStore(sql)

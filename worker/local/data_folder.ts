@@ -21,7 +21,7 @@ import type { VaultList } from './vault_list.ts'
 /** How the files of vaults end. */
 export const VAULT_SUFFIX = '.sqlite'
 const MOVED =
-  'Was deleted, moved, unmounted or replaced while it was served. Nothing is acknowledged: put it back, or stop the server and restore a backup'
+  'Was deleted, moved, unmounted or replaced while it was served. No write is acknowledged: put it back, or stop the server and restore a backup'
 /** How often it is noted how far the logs have come. */
 const NOTE_MS = 10_000
 /** A timer counts how long the machine ran; the clock may be set meanwhile, or the machine sleep. */

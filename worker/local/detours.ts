@@ -1,9 +1,9 @@
 /**
- * Keeps what this process sends on its own way, whatever the environment says.
+ * Keeps the requests of this process off proxies, and certificates checked, even if the environment asks otherwise.
  *
- * Bun and Deno obey the variables of proxies, and `proxy: ''` on a request does not help: credentials of a store would go to
- * whatever `HTTP_PROXY` names. So these are removed before the first request. What a runtime has read before our code runs cannot
- * be removed, and is refused.
+ * Bun and Deno obey the variables of proxies, and `proxy: ''` on a request does not stop them: the credentials of a store
+ * would go to the host in `HTTP_PROXY`. So these variables are removed before the first request. Those that a runtime reads
+ * before our code runs cannot be removed, and are refused.
  *
  * @module
  */
@@ -12,13 +12,13 @@ import { PosternError } from '../../core/errors.ts'
 import { logLine } from '../telemetry/log.ts'
 
 const PROXY = /^(?:https?|all|no|ftp|socks5?|wss?)_proxy$/i
-/** Both switch off what `1`, or their absence, keeps on. */
+/** `0` accepts any certificate; any other value, and its absence, checks them. */
 const UNVERIFIED = 'NODE_TLS_REJECT_UNAUTHORIZED'
 
-/** What a process has from its environment and its command line. */
+/** The environment and the command line of a process. */
 export interface ProcessSurroundings {
   env: Record<string, string | undefined>
-  /** Which runtime this is. */
+  /** The runtime of this process. */
   runtime: 'bun' | 'deno' | 'node'
   /** Flags of the runtime itself. */
   flags: readonly string[]
@@ -27,7 +27,7 @@ export interface ProcessSurroundings {
 /**
  * Removes the variables that send requests through a proxy or accept any certificate, and logs one line with their names.
  *
- * @throws {PosternError} `bad_request` for what the runtime obeys already: see {@link refuseFixed}.
+ * @throws {PosternError} `bad_request` for variables that the runtime obeys before our code runs: see {@link refuseFixed}.
  */
 export function closeDetours(surroundings: ProcessSurroundings = ofProcess()): void {
   refuseFixed(surroundings)
@@ -42,8 +42,8 @@ function isDetour(name: string, value: string | undefined): boolean {
 }
 
 /**
- * Refuses what takes effect before this code runs: Node's own proxy agent, and Bun's printing of each request with its
- * credentials.
+ * Refuses variables that take effect before this code runs: those of Node's own proxy agent, and the one that makes Bun
+ * print each request with its credentials.
  *
  * @throws {PosternError} `bad_request`
  */

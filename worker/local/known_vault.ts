@@ -1,5 +1,5 @@
 /**
- * Whether the file of a vault is what was served last: not emptied, deleted, cut, nor replaced by another.
+ * Whether the file of a vault is the one that was served last: not emptied, deleted, cut, or replaced by another.
  *
  * @module
  */
@@ -18,9 +18,9 @@ import { sqliteDataFiles } from './sqlite_files.ts'
 import type { KnownVault, VaultList } from './vault_list.ts'
 
 const LOCKED = 'another process has it'
-const OUT_OF_REACH = 'the disk or a permission does not let it be. Check both, for the files beside it too'
+const OUT_OF_REACH = 'the disk or a permission prevents it. Check both, for the files beside it too'
 
-/** The fact of a store that no other store has. */
+/** The key of a store's id in `meta`. No other store has the same id. */
 const STORE = 'store'
 
 /** Whether a vault was opened before, and so has to be there. */
@@ -28,11 +28,12 @@ export function isMade(known: KnownVault | null): known is KnownVault & { size: 
   return known !== null && known.size !== null
 }
 
-/** The id of a store; `null` for one that has none yet, as those of 0.1. */
+/** The id of a store; `null` for a store without one, as those of 0.1. */
 export function storeIdOf(sql: Sql): string | null {
   return sql.all<{ value: string }>('SELECT value FROM meta WHERE key = ?', STORE)[0]?.value ?? null
 }
 
+/** Gives a store an id. @returns The id. */
 export function giveStoreId(sql: Sql): string {
   const id = hex(randomBytes(16))
   sql.all('INSERT INTO meta VALUES (?, ?)', STORE, id)
@@ -43,18 +44,18 @@ export function giveStoreId(sql: Sql): string {
 export interface KnownStore {
   sql: Sqlite
   /**
-   * Judges the size of a log that its anchors do not refuse.
+   * Checks the size of a log that its anchors accept.
    *
-   * @throws {PosternError} `unavailable` for fewer entries than it had.
+   * @throws {PosternError} `unavailable` for fewer entries than the list of vaults has.
    */
   admitSize(size: number): Promise<void>
 }
 
 /**
- * Opens the file of a vault if it is what the list of vaults says. A vault that the list does not have is made when there
- * is nothing of it, and taken as it is otherwise.
+ * Opens the file of a vault if it is the one in the list of vaults. A vault that is not in the list is made if it has no
+ * files, and taken as it is otherwise.
  *
- * @throws {PosternError} `unavailable`, with what to do, for the operator.
+ * @throws {PosternError} `unavailable`, with advice for the operator.
  */
 export async function openKnown(
   file: string,
@@ -68,7 +69,7 @@ export async function openKnown(
   const isNew = known === null ? !isAnythingThere(file) : !isMade(known)
   if (!isNew && bytesOf(file) === null) throw await refuse('Is missing')
   if (!isNew && bytesOf(file) === 0) throw await refuse('Is empty')
-  // Before the file: one that is found empty later was emptied, unless it was never opened.
+  // Noted before the file is made: a file that is empty later was emptied, unless it was never opened.
   if (isNew) list.keep(id, { store: null, size: null })
   const sql = await openOr(file, refuse)
   try {
@@ -79,7 +80,7 @@ export async function openKnown(
     const admitSize = async (size: number) => {
       if (isShorter(size, known)) throw await refuse(shorterBy(size, known))
     }
-    // Anchors say first whether an earlier state may be served: they know by which word.
+    // With anchors, they decide first whether an earlier state may be served: they know how the operator accepts it.
     if (!isNew && options.anchors.length === 0) await admitSize(new Log(sql).size)
     return { sql, admitSize }
   } catch (error) {
@@ -98,7 +99,7 @@ async function openOr(file: string, refuse: (problem: string) => Promise<Postern
   }
 }
 
-/** The vault that a store is of, where that is not the one that its file is named for. */
+/** The vault in a store, if its file has the name of another. */
 function otherVaultIn(sql: Sqlite, id: string): string | null {
   try {
     const [row] = sql.all<{ value: string }>("SELECT value FROM meta WHERE key = 'vault'")
@@ -108,10 +109,10 @@ function otherVaultIn(sql: Sqlite, id: string): string | null {
   }
 }
 
-/** Served under two names, a vault would have two logs, and its anchors would refuse the one or the other. */
+/** A vault that is served under two names would get two logs, and its anchors would refuse one of them. */
 function otherName(file: string, id: string, vault: string): PosternError {
   const shown = JSON.stringify(printable(vault.slice(0, 100)))
-  const advice = `A vault cannot be renamed, nor a copy be kept here: move it away, or back to ${shown.slice(1, -1)}.sqlite`
+  const advice = `A vault cannot be renamed or copied within the folder: move it away, or back to ${shown.slice(1, -1)}.sqlite`
   return new PosternError('unavailable', `${file}: Holds the vault ${shown}, not ${id}. ${advice}`)
 }
 
@@ -119,7 +120,7 @@ function problemOf(file: string, sql: Sqlite, known: KnownVault | null): string 
   try {
     if (!isMigrated(sql)) return 'Holds no vault: it was emptied, replaced, or copied without its journal'
     if (known !== null && known.store !== null && storeIdOf(sql) !== known.store)
-      return 'Is another store than the one that was served'
+      return 'Is not the store that was served'
     // Read, before anything relies on it.
     void new Log(sql).size
     return null
@@ -129,7 +130,7 @@ function problemOf(file: string, sql: Sqlite, known: KnownVault | null): string 
   }
 }
 
-/** Whether SQLite found a file damaged: a full disk, a missing right or a lock says nothing of what is in it. */
+/** Whether SQLite found a file damaged. A full disk, a missing permission or a lock tells nothing about its content. */
 function isDamage(error: unknown): boolean {
   return /not a database|malformed|no such|short read/i.test(String((error as Error).message))
 }
@@ -152,7 +153,7 @@ async function adviceOn(id: string, known: KnownVault | null, options: OpenVault
   return `${restore}.${under} To give up what it held, move it away, run npm run forget -- ${id}, and start the server`
 }
 
-/** Whether there is a file of this vault, or what SQLite keeps beside one. */
+/** Whether the file of a vault exists, or a journal of it. */
 function isAnythingThere(file: string): boolean {
   return sqliteDataFiles(file).some((one) => bytesOf(one) !== null)
 }

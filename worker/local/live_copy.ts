@@ -1,9 +1,9 @@
 /**
- * Copying a SQLite file while it is written: SQLite's own backup holds up the whole process on Bun and Deno until it is
- * done, and a second connection has no way past the exclusive lock.
+ * Copies a SQLite file while it is written. SQLite's own backup blocks the whole process on Bun and Deno until it is done,
+ * and a second connection cannot pass the exclusive lock.
  *
- * In WAL mode commits go to the journal, and into the file only by a checkpoint. So: one checkpoint, none until the file is
- * copied, and the copy is the database as it was at that checkpoint.
+ * In WAL mode commits go to the journal, and reach the file only by a checkpoint. So this checkpoints once, and not again
+ * until the file is copied: the copy is the database as it was at that checkpoint.
  *
  * @module
  */
@@ -26,7 +26,7 @@ export class StillCopy {
     this.#path = path
   }
 
-  /** Empties the journal into the file; while that is copied, the copy's end does it. */
+  /** Empties the journal into the file; during a copy, its end does that. */
   scrub(): void {
     if (!this.#copying) this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
   }
@@ -35,7 +35,7 @@ export class StillCopy {
    * Copies the database as it is when this begins to a new file, for its owner only, and onto the disk. Meanwhile the
    * journal grows by what is written.
    *
-   * @throws when one is being copied, when the database is closed meanwhile, and an error of the platform.
+   * @throws when a copy is under way, when the database is closed meanwhile, and an error of the platform.
    */
   async copyTo(target: string): Promise<void> {
     if (this.#copying) throw new Error('Database is being copied')
@@ -54,12 +54,12 @@ export class StillCopy {
     }
   }
 
-  /** To be called before the database is closed, which writes to its file. */
+  /** Must be called before the database is closed, which writes to its file. */
   closing(): void {
     this.#closed = true
   }
 
-  /** To be called when the database is closed. A copy that goes on sees it before it reads from what is no longer open. */
+  /** Must be called when the database is closed. A copy under way notices before it reads from a closed file. */
   closed(): void {
     if (!this.#copying) void this.#source?.close()
   }

@@ -20,7 +20,7 @@ export function anchorsOf(settings: Settings): Anchor[] {
   const { anchor } = settings.audit
   const inFolder = anchor !== undefined && !/^https?:/i.test(anchor)
   if (inFolder && !existsSync(anchor)) {
-    throw new PosternError('bad_request', 'POSTERN_AUDIT__ANCHOR: Must be a folder that is there, or an https URL')
+    throw new PosternError('bad_request', 'POSTERN_AUDIT__ANCHOR: Must be an existing folder, or an https URL')
   }
   return inFolder ? [folderAnchor(anchor)] : httpAnchors(settings)
 }
@@ -34,7 +34,7 @@ export function checkBackupFolder({ backup: { folder } }: Settings, data: string
   if (folder === undefined || (existsSync(folder) && resolve(folder) !== data)) return
   throw new PosternError(
     'bad_request',
-    'POSTERN_BACKUP__FOLDER: Must be a folder that is there, and not the data folder',
+    'POSTERN_BACKUP__FOLDER: Must be an existing folder other than the data folder',
   )
 }
 

@@ -1,16 +1,16 @@
 /**
- * Whether files are still where they were opened. A process keeps an open file that was deleted, moved or unmounted, and
- * its writes seem to succeed; a path is what the next start finds.
+ * Whether files are still where they were opened. A process keeps a file open that was deleted, moved or unmounted, and its
+ * writes seem to succeed; the next start goes by the path.
  *
  * @module
  */
 import { statSync } from 'node:fs'
 import { VanishedFile } from '../integrity/vanished_file.ts'
 
-/** The files, or the folder, that a process has open. */
+/** Files or a folder that a process has open. */
 export interface OpenFiles {
   /**
-   * Costs one `stat` a path, a few microseconds.
+   * Checks each path. Cost: one `stat` a path, a few microseconds.
    *
    * @throws {VanishedFile} when a path leads nowhere, or to another file.
    */
@@ -18,7 +18,7 @@ export interface OpenFiles {
   isIntact(): boolean
 }
 
-/** Remembers what is at these paths now. */
+/** Remembers the files at these paths. */
 export function placeOf(...paths: string[]): OpenFiles {
   const known = paths.map((path) => [path, identityOf(path)] as const)
   const moved = () => known.find(([path, identity]) => identityOf(path) !== identity)?.[0]
@@ -31,7 +31,7 @@ export function placeOf(...paths: string[]): OpenFiles {
   }
 }
 
-/** Device and inode; `null` when there is nothing, or it cannot be told. */
+/** Device and inode; `null` when the file does not exist or cannot be read. */
 function identityOf(path: string): string | null {
   try {
     const { dev, ino } = statSync(path)

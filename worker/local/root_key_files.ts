@@ -1,5 +1,5 @@
 /**
- * Root keys in the data folder, where none is set: `root.key`, and the one that it took the place of, `root.former.key`.
+ * The root keys of a data folder, used if settings have none: `root.key`, and the one it replaced, `root.former.key`.
  *
  * @module
  */
@@ -16,13 +16,13 @@ import { beginVaultList, listsVaults } from './vault_list.ts'
 
 const CURRENT = 'root.key'
 const FORMER = 'root.former.key'
-/** Only while a replacement is being made. */
+/** Exists only during a replacement. */
 const NEW = 'root.new.key'
 
 /** The root keys of a data folder. */
 export interface FileRoots {
   rootKey: Redacted<Bytes>
-  /** Where it comes from, for the operator. */
+  /** The source of the root key, in words for the operator. */
   origin: string
   former: Redacted<Bytes>[]
 }
@@ -33,10 +33,10 @@ export function hasRootFile(data: string): boolean {
 }
 
 /**
- * The root keys in the data folder: read, or made when nothing says that there should be one.
+ * Reads the root keys of the data folder. Without any, makes one, unless something shows that there was one.
  *
- * @param findHint What in the settings says so: see `findRootKeyHint`.
- * @throws {PosternError} `bad_request`, naming what says so.
+ * @param findHint Finds a sign of a root key in the settings: see `findRootKeyHint`.
+ * @throws {PosternError} `bad_request`, naming the sign.
  */
 export function fileRoots(data: string, findHint: () => string | null = () => null): FileRoots {
   const file = join(data, CURRENT)
@@ -47,7 +47,7 @@ export function fileRoots(data: string, findHint: () => string | null = () => nu
   if (readdirSync(data).some((name) => name.endsWith(VAULT_SUFFIX)) || listsVaults(data)) {
     throw new PosternError(
       'bad_request',
-      `Root key is missing: ${data} holds vaults that another key sealed. Give POSTERN_ROOT_KEY, or put ${CURRENT} back`,
+      `Root key is missing: ${data} has vaults that another key sealed. Set POSTERN_ROOT_KEY, or put ${CURRENT} back`,
     )
   }
   const left = [FORMER, NEW].find((name) => existsSync(join(data, name)))
@@ -55,28 +55,28 @@ export function fileRoots(data: string, findHint: () => string | null = () => nu
   if (hint !== null) {
     throw new PosternError(
       'bad_request',
-      `Root key is missing: ${hint}. Set POSTERN_ROOT_KEY, or put ${CURRENT} back into ${data}. Postern makes a new root key only when that is gone`,
+      `Root key is missing: ${hint}. Set POSTERN_ROOT_KEY, or put ${CURRENT} back into ${data}. Postern makes a new root key only without that sign of an earlier one`,
     )
   }
   beginVaultList(data)
   const rootKey = makeKey(file)
-  return { rootKey, origin: `${file}, made now. Back it up: what it seals, nothing else opens`, former: [] }
+  return { rootKey, origin: `${file}, made now. Back it up: without it, nothing can be decrypted`, former: [] }
 }
 
 /**
- * Makes another root key, and keeps the one before beside it. It may be broken off anywhere, and run again: `root.key`
- * is the one or the other, and no key is lost.
+ * Makes a new root key, and keeps the one before it as the former. It may be interrupted anywhere and run again: `root.key`
+ * is always one of the two, and no key is lost.
  *
- * @throws {PosternError} `bad_request` when there is none, or one before it is still there.
+ * @throws {PosternError} `bad_request` when there is no root key, or a former one still exists.
  */
 export function replaceRootFile(data: string): { rootKey: Redacted<Bytes>; former: Redacted<Bytes> } {
   const [file, formerFile, newFile] = [join(data, CURRENT), join(data, FORMER), join(data, NEW)]
-  if (!existsSync(file)) throw new PosternError('bad_request', `${file} is not there: nothing is to be replaced`)
+  if (!existsSync(file)) throw new PosternError('bad_request', `${file} does not exist: there is no root key to replace`)
   const former = readKey(file)
   if (existsSync(formerFile) && !(existsSync(newFile) && isUnfinished(formerFile, former))) {
     throw new PosternError(
       'bad_request',
-      `${formerFile} is there already: the replacement before has to end, and the file to be taken away, before the next`,
+      `${formerFile} exists already: finish the earlier replacement and remove this file before the next`,
     )
   }
   rmSync(formerFile, { force: true })
@@ -86,20 +86,20 @@ export function replaceRootFile(data: string): { rootKey: Redacted<Bytes>; forme
   return { rootKey, former }
 }
 
-/** The former root key, unless a replacement was broken off before it was one. */
+/** The former root key, unless a replacement was interrupted before it was one. */
 function formerOf(data: string, rootKey: Redacted<Bytes>): Redacted<Bytes>[] {
   const file = join(data, FORMER)
   if (!existsSync(file) || isUnfinished(file, rootKey)) return []
   return [readKey(file)]
 }
 
-/** Whether a copy of a key is a copy still: then nothing took its place yet. Or the beginning of one. */
+/** Whether a file is a copy, or a part of one, of the current key: then that was not replaced yet. */
 function isUnfinished(file: string, original: Redacted<Bytes>): boolean {
   const text = readFileSync(file, 'utf8').trim()
   return base64url(original.reveal()).startsWith(text)
 }
 
-/** A new key that was written to its end; `null` when there is none, and one that was not is taken away. */
+/** The new key of an interrupted replacement; `null` without one. A partial one is removed. */
 function whole(file: string): Redacted<Bytes> | null {
   if (!existsSync(file)) return null
   try {
@@ -111,7 +111,7 @@ function whole(file: string): Redacted<Bytes> | null {
 }
 
 function readKey(file: string): Redacted<Bytes> {
-  // As ssh does with a private key: one that others can read is not a secret.
+  // As ssh does with a private key: a key that others can read is not a secret.
   if (process.platform !== 'win32' && (statSync(file).mode & 0o077) !== 0) {
     throw new PosternError('bad_request', `Root key file ${file} must be readable by its owner only (chmod 600)`)
   }
@@ -142,7 +142,7 @@ function makeNew(file: string): number {
   } catch {
     throw new PosternError(
       'unavailable',
-      `${file} cannot be made: another process did, or the folder cannot be written`,
+      `${file} cannot be created: another process did, or the folder cannot be written`,
     )
   }
 }

@@ -1,5 +1,5 @@
 /**
- * A file of secrets on a developer's machine, for the provider of that kind.
+ * A file of secrets on a developer's machine, for the file provider.
  *
  * @module
  */
@@ -15,10 +15,10 @@ export const LOCAL_FILES: LocalFiles = {
 }
 
 /**
- * Reads and replaces a file. A new one is made for its owner only; another's mode is kept. What is written is
- * durable and whole, or the file stays as it was.
+ * Reads and replaces a file. A new file is readable by its owner only; an existing one keeps its mode. A write is durable
+ * and whole, or leaves the file as it was.
  *
- * @param path Ends in `.json`, or is taken for a `.env` file.
+ * @param path A path that ends in `.json`; any other is a `.env` file.
  */
 export function secretsFile(path: string): Required<FileConfig> {
   return {
@@ -36,7 +36,7 @@ export function secretsFile(path: string): Required<FileConfig> {
 }
 
 async function replace(path: string, bytes: Uint8Array): Promise<void> {
-  // Of a link, the file that it leads to: renaming over the link would part the two.
+  // For a link, the file it leads to: a rename over the link would part the two.
   const target = await realpath(path).catch(() => path)
   const temporary = `${target}.${randomBytes(6).toString('hex')}.tmp`
   try {

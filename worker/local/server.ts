@@ -147,7 +147,7 @@ function siteLines({ data, origin, formerRootKeys }: Site): string[] {
 
 function formerLine({ id, needed, vaults }: FormerRoot): string {
   const about =
-    needed === 0 ? 'no vault needs it any more: it can be taken away' : `needed by ${needed} of ${vaults} vaults`
+    needed === 0 ? 'no vault needs it any more, so it can be removed' : `needed by ${needed} of ${vaults} vaults`
   return `Former root key ${id}: ${about}`
 }
 
@@ -169,7 +169,7 @@ async function openVaultList(data: string, keyring: Keyring): Promise<VaultList>
   if (hasRootFile(data) && !hasVaultList(data) && vaultsIn(data).length === 0) {
     throw new PosternError(
       'bad_request',
-      `${data} has a root key, and nothing that it sealed: ${DEFAULT_VAULT}${VAULT_SUFFIX} is missing. Restore a backup with npm run restore -- FILE. To begin anew with this key, run npm run forget -- ${DEFAULT_VAULT}`,
+      `${data} has a root key and no vault: ${DEFAULT_VAULT}${VAULT_SUFFIX} is missing. Restore a backup with npm run restore -- FILE. To start over with this key, run npm run forget -- ${DEFAULT_VAULT}`,
     )
   }
   return VaultList.open(data, keyring)

@@ -1,6 +1,6 @@
 /**
- * The settings of this process: the environment, then `.env`, then a folder of secrets. The server and every command read
- * them here.
+ * The settings of this process: from the environment, then `.env`, then a folder of secrets. The server and all commands
+ * read them here.
  *
  * @module
  */
@@ -17,7 +17,7 @@ const DOTENV = '.env'
 const DATA = 'POSTERN_DATA'
 const SECRETS_DIR = 'POSTERN_SECRETS_DIR'
 const DEFAULT_SECRETS_DIR = './secrets'
-/** Settings that are of no use without a root key. */
+/** Settings that have no effect without a root key. */
 const WITH_ROOT_KEY = ['POSTERN_FORMER_ROOT_KEYS', 'POSTERN_NEXT_ROOT_KEY']
 
 /**
@@ -31,13 +31,13 @@ export function readLocalSettings(): Settings {
 }
 
 /**
- * What says that there should be a root key although no source gives one, such as an empty variable or a file whose name
- * is slightly wrong; `null` when nothing does.
+ * A sign that there should be a root key although no source has one, such as an empty variable or a file whose name is
+ * slightly wrong; `null` without one.
  */
 export function findRootKeyHint(): string | null {
   const sources = readSources()
   const { environment, dotenv, secrets, lookalikes } = sources
-  // Where no source names the data folder, the one that is used is not the one that was meant.
+  // An empty POSTERN_DATA: the folder in use is not the one that was meant.
   const folders = [SECRETS_DIR, ...(firstGiven(sources, DATA) === undefined ? [DATA] : [])]
   for (const [place, values] of Object.entries({ 'the environment': environment, [DOTENV]: dotenv, secrets })) {
     const empty = folders.find((name) => values[name]?.trim() === '')
@@ -57,7 +57,7 @@ function isRootKey(name: string): boolean {
   return /^POSTERNROOTKEY/i.test(name.replaceAll(/[^A-Za-z0-9]/g, ''))
 }
 
-/** Settings as they are given, and files of the secrets folder that look like the root key and are not read. */
+/** The sources of settings, and the files of the secrets folder that look like the root key and are not read. */
 interface LocalSources extends Required<Sources> {
   lookalikes: string[]
 }
@@ -83,8 +83,8 @@ function readDotenv(): Record<string, string | undefined> {
 /**
  * Reads the files of a secrets folder that are named like settings.
  *
- * @param isNamed Whether the operator named the folder: then it must be there.
- * @throws {PosternError} `bad_request` for a file that is named nearly like a setting: it would be passed over.
+ * @param isNamed Whether a setting names the folder: then it must exist.
+ * @throws {PosternError} `bad_request` for a file that is named nearly like a setting: it would be ignored.
  */
 function readSecrets(folder: string, isNamed: boolean): Pick<LocalSources, 'secrets' | 'lookalikes'> {
   if (!isNamed && !isThere(folder)) return { secrets: {}, lookalikes: [] }
@@ -92,7 +92,7 @@ function readSecrets(folder: string, isNamed: boolean): Pick<LocalSources, 'secr
   const names = all.filter((name) => /^postern[^a-z0-9]/i.test(name))
   const near = names.filter((name) => !/^postern_\w+$/i.test(name)).map((name) => join(folder, name))
   if (near.length > 0) {
-    const advice = 'Must be named like a setting, as postern_root_key is, or be taken away'
+    const advice = 'Must have the name of a setting, such as postern_root_key, or be removed'
     throw new PosternError('bad_request', near.map((file) => `${file}: ${advice}`).join('\n'))
   }
   const texts = names.map((name) => [name, decodeSettings(readOrRefuse(join(folder, name)), join(folder, name))])
@@ -104,7 +104,7 @@ function listOrRefuse(folder: string, source: string): string[] {
   try {
     if (statSync(folder).isDirectory()) return readdirSync(folder)
   } catch {}
-  throw new PosternError('bad_request', `${source}: Must be a folder that is there and can be read`)
+  throw new PosternError('bad_request', `${source}: Must be an existing folder that can be read`)
 }
 
 function readOrRefuse(file: string): Uint8Array {
@@ -116,7 +116,7 @@ function readOrRefuse(file: string): Uint8Array {
   }
 }
 
-/** Whether there is anything of this name: a link that leads nowhere is. */
+/** Whether a path exists, even as a link that leads nowhere. */
 function isThere(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false }) !== undefined
 }

@@ -1,9 +1,9 @@
 /**
- * The vaults that were ever opened in a data folder: `vaults.json` beside them. Without it a vault whose file was emptied,
- * deleted or replaced would look like one that never was.
+ * The vaults that were ever opened in a data folder: `vaults.json` beside them. Without the list, a vault whose file was
+ * emptied, deleted or replaced would look like a new one.
  *
- * The list has a MAC under a key of the root key. It has no secret, and whoever can delete it can delete the vaults: it is
- * there against accidents. A folder that has none gets one as its vaults are opened.
+ * The list has a MAC under a key of the root key. It holds no secret, and guards against accidents only: who can delete it
+ * can delete the vaults. A folder without a list gets one as its vaults are opened.
  *
  * @module
  */
@@ -19,25 +19,25 @@ const FILE = 'vaults.json'
 
 /** A vault of the list. */
 export interface KnownVault {
-  /** The id in its store, which no other store has; `null` for one that was restored and is not opened yet. */
+  /** The id of its store, which no other store has; `null` for a restored store that was not opened yet. */
   store: string | null
-  /** The root key that it was last opened with, by its id. */
+  /** The id of the root key that it was last opened with. */
   root: string
-  /** The number of entries that its log has at least; `null` until it was opened for the first time. */
+  /** The least number of entries in its log; `null` until it is opened for the first time. */
   size: number | null
 }
 
 interface Content {
-  /** Tells this data folder from others in a folder that they share. */
+  /** The id of the server, which tells its backups and requests from others' in a shared folder. */
   server: string
   vaults: Record<string, KnownVault>
 }
 
-/** The list of one data folder. It is read anew each time: a command may have changed it. */
+/** The list of one data folder. Each use reads the file: a command may have changed it. */
 export class VaultList {
   readonly #file: string
   readonly #root: string
-  /** MAC keys of the root keys that are given, the current one first. */
+  /** MAC keys of the given root keys, that of the current one first. */
   readonly #keys: readonly Bytes[]
 
   private constructor(file: string, root: string, keys: readonly Bytes[]) {
@@ -47,7 +47,7 @@ export class VaultList {
   }
 
   /**
-   * Opens the list of a data folder, and makes it when there is none.
+   * Opens the list of a data folder, or makes an empty one.
    *
    * @throws {PosternError} `bad_request` when it was made under another root key, or edited.
    */
@@ -59,14 +59,17 @@ export class VaultList {
     return list
   }
 
+  /** The id of the server. */
   get server(): string {
     return this.#read().server
   }
 
+  /** The ids of all vaults. */
   get ids(): string[] {
     return Object.keys(this.#read().vaults)
   }
 
+  /** What is known of a vault; `null` if it is not in the list. */
   find(vault: string): KnownVault | null {
     return this.#read().vaults[vault] ?? null
   }
@@ -77,7 +80,7 @@ export class VaultList {
     this.#write({ ...content, vaults: { ...content.vaults, [vault]: { ...known, root: this.#root } } })
   }
 
-  /** Notes how far logs have come, of vaults that are in the list. Writes nothing when it knew of as much. */
+  /** Raises the sizes of logs, for vaults in the list. Writes nothing if none grew. */
   grow(sizes: ReadonlyMap<string, number>): void {
     const content = this.#read()
     const grown = [...sizes].filter(([vault, size]) => size > (content.vaults[vault]?.size ?? size))
@@ -86,6 +89,7 @@ export class VaultList {
     this.#write({ ...content, vaults: { ...content.vaults, ...Object.fromEntries(vaults) } })
   }
 
+  /** Removes a vault. */
   forget(vault: string): void {
     const content = this.#read()
     const vaults = Object.fromEntries(Object.entries(content.vaults).filter(([id]) => id !== vault))
@@ -94,7 +98,7 @@ export class VaultList {
 
   #read(): Content {
     const content = parse(readFileSync(this.#file, 'utf8'))
-    // An empty list needs no key: it is made before there is one.
+    // An empty list needs no MAC: it is made before there is a key.
     if (content !== null && (Object.keys(content.vaults).length === 0 || this.#isOurs(content))) return content
     throw new PosternError(
       'bad_request',
@@ -115,7 +119,7 @@ export class VaultList {
   }
 }
 
-/** Whether a data folder has a list, and so its first start behind it. */
+/** Whether a data folder has a list, so that a server was started over it before. */
 export function hasVaultList(data: string): boolean {
   return existsSync(fileIn(data))
 }
@@ -131,14 +135,14 @@ export function serverOf(data: string): string {
   throw new PosternError('unavailable', `POSTERN_DATA: No server was started over ${data}`)
 }
 
-/** Whether a data folder has a list with vaults in it: then a root key that is missing is not to be made. */
+/** Whether a data folder has a list with vaults: then a missing root key must not be made anew. */
 export function listsVaults(data: string): boolean {
   if (!hasVaultList(data)) return false
   const content = parse(readFileSync(fileIn(data), 'utf8'))
   return content === null || Object.keys(content.vaults).length > 0
 }
 
-/** Makes an empty list, before a root key is made: what is killed between the two is not taken for a loss. */
+/** Makes an empty list before a root key is made, so that a start that is killed in between is not taken for a loss. */
 export function beginVaultList(data: string): void {
   if (!hasVaultList(data)) writeList(fileIn(data), { ...emptyList(), mac: '' })
 }
@@ -153,7 +157,7 @@ function emptyList(): Content {
 
 function writeList(file: string, content: Content & { mac: string }): void {
   writeDurably(`${file}.new`, `${JSON.stringify(content, null, 2)}\n`)
-  // A command that the superuser runs must not take the list away from the server's user.
+  // A command that root runs must leave the list to the server's user.
   const [owner, { uid }] = [statSync(file, { throwIfNoEntry: false }), statSync(`${file}.new`)]
   if (owner !== undefined && owner.uid !== uid) chownSync(`${file}.new`, owner.uid, owner.gid)
   renameDurably(`${file}.new`, file)
@@ -163,7 +167,7 @@ function parse(text: string): (Content & { mac: string }) | null {
   try {
     const { server, vaults, mac } = JSON.parse(text)
     if (typeof server !== 'string' || typeof mac !== 'string' || typeof vaults !== 'object') return null
-    // Without a prototype: a vault may be called `constructor`.
+    // Without a prototype: a vault may be named `constructor`.
     return { server, vaults: Object.assign(Object.create(null), vaults), mac }
   } catch {
     return null

@@ -180,7 +180,7 @@ describe.each(['bun', 'deno', 'node'] as const)('on %s', (runtime) => {
     const said = await command('restore', restored, [backup, '--yes'])
     const word = /POSTERN_AUDIT__ACCEPT_ROLLBACK=(\S+)/.exec(said)?.[1]
     expect(word).toMatch(new RegExp(`^default/${size}/`))
-    expect(await command('restore', restored, [backup, '--yes'])).toContain('is there: move it away first')
+    expect(await command('restore', restored, [backup, '--yes'])).toContain('exists: move it away first')
 
     const kept = anchored()
     const refusing = await start(runtime, restored)

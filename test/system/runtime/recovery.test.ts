@@ -145,7 +145,7 @@ describe('the drill', needs(...TOOLS), () => {
     await server.stop()
     rmSync(join(site.data, 'root.key'))
     await expect(start()).rejects.toThrow('Root key is missing')
-    await expect(drill('Lost second factor', null)).rejects.toThrow('Root key is not here')
+    await expect(drill('Lost second factor', null)).rejects.toThrow('Root key is missing')
     expect(readdirSync(site.data)).not.toContain('root.key')
     await drill('Lost root key', null)
     const again = await start()

@@ -334,7 +334,7 @@ describe('root keys that are wrong', () => {
     await filled(later, b, 1)
     const young = openSqlite(':memory:')
     await open(young, b, { former: [a] })
-    const message = `${ID_A} was replaced by ${ID_B}, and does not come back`
+    const message = `${ID_A} was replaced by ${ID_B}, and cannot return`
     expect(await refused(sql, a, { former: [b] })).toContain(message)
     expect(await refused(sql, a)).toContain(message)
     await during.keepUp()

@@ -137,7 +137,7 @@ describe('row 64: the file of a vault', () => {
     mkdirSync(data)
     await serve('default')
     copyFileSync(join(root, 'first/default.sqlite'), file('default.sqlite'))
-    expect(await refusedBy('default', true)).toContain('Is another store')
+    expect(await refusedBy('default', true)).toContain('Is not the store that was served')
   })
 
   it('is refused after it was replaced by an earlier copy, or has lost its journal', async () => {

@@ -96,12 +96,12 @@ describe('replaceRootFile', () => {
     keys()
     replaceRootFile(data)
     const before = keys()
-    expect(refusalFrom(() => replaceRootFile(data)).message).toContain('root.former.key is there already')
+    expect(refusalFrom(() => replaceRootFile(data)).message).toContain('root.former.key exists already')
     expect(keys()).toEqual(before)
   })
 
   it('refuses where there is none, and one that others can read', () => {
-    expect(refusalFrom(() => replaceRootFile(data)).message).toContain('nothing is to be replaced')
+    expect(refusalFrom(() => replaceRootFile(data)).message).toContain('there is no root key to replace')
     keys()
     chmodSync(file('root.key'), 0o644)
     expect(refusalFrom(() => replaceRootFile(data)).message).toContain('chmod 600')
@@ -190,7 +190,7 @@ describe('checkRoots', () => {
     await serve(one, 'x')
     // Nothing would be replaced, and the operator would think so.
     const { message } = await rejectionOf(checkRoots(data, swapped))
-    expect(message).toContain(`${two.rootId} is of no vault here. If it is to take the place of ${one.rootId}`)
+    expect(message).toContain(`${two.rootId} belongs to no vault here. To replace ${one.rootId} by it`)
     await serve(two, 'x', 'later')
     expect(rootsOf('x')).toEqual([one.rootId, two.rootId])
     const refused = (await rejectionOf(checkRoots(data, swapped))).message
@@ -202,7 +202,7 @@ describe('checkRoots', () => {
     await serve(await ring(b), 'x')
     await serve(await ring(a), 'restored')
     expect(await checkRoots(data, await ring(b, a))).toMatchObject([{ needed: 1, vaults: 2 }])
-    expect((await rejectionOf(checkRoots(data, await ring(b, a, c)))).message).toContain('is of no vault here')
+    expect((await rejectionOf(checkRoots(data, await ring(b, a, c)))).message).toContain('belongs to no vault here')
   })
 
   it('reads a vault of an older schema, and leaves other files to the code that opens them', async () => {
