@@ -13,7 +13,7 @@ import { Redacted } from '../core/redacted.ts'
 import { closeDetours } from '../worker/local/detours.ts'
 
 /** The values of options, by name. */
-export type Given = Readonly<Record<string, string | boolean | (string | boolean)[] | undefined>>
+export type OptionValues = Readonly<Record<string, string | boolean | (string | boolean)[] | undefined>>
 
 /** One command, as `npm run …` starts it. */
 export interface Command {
@@ -23,7 +23,7 @@ export interface Command {
   /** The names of its arguments. All of them are required. */
   arguments?: readonly string[]
   /** Does the work. @returns The output; nothing if the command printed it already. */
-  run(given: Given, positionals: readonly string[]): Promise<string | undefined>
+  run(given: OptionValues, positionals: readonly string[]): Promise<string | undefined>
   /** The message for an error of the platform. Only its code, and the path of a file, are added: its own message may
    * quote an argument or a setting. */
   failure: string
@@ -92,7 +92,7 @@ function parsed({ help, options = {}, arguments: names = [] }: Command, args: st
   const usage = help.trim().split('\n', 1)[0]
   try {
     const { values, positionals } = parseArgs({ args, options, allowPositionals: true, strict: true })
-    if (positionals.length === names.length) return { values: values as Given, positionals }
+    if (positionals.length === names.length) return { values: values as OptionValues, positionals }
   } catch {
     // The parser's own message quotes the argument, which may be a secret that was pasted in the wrong place.
     throw new PosternError('bad_request', `An option is unknown or lacks its value\nUsage: ${usage}\nSee --help`)

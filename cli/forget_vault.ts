@@ -11,7 +11,7 @@ import { parseVaultId } from '../core/names.ts'
 import { DEFAULT_VAULT } from '../worker/local/bootstrap_ticket.ts'
 import { fileOfVault } from '../worker/local/data_folder.ts'
 import { openKeyring } from '../worker/local/open_keyring.ts'
-import { hasRootFile } from '../worker/local/root_key_files.ts'
+import { hasRootKeyFile } from '../worker/local/root_key_files.ts'
 import { readLocalSettings } from '../worker/local/settings.ts'
 import { VaultList } from '../worker/local/vault_list.ts'
 import { confirm, runCommand } from './command.ts'
@@ -21,7 +21,7 @@ async function forget(id: string, yes: boolean): Promise<string> {
   const settings = readLocalSettings()
   const data = resolve(settings.data)
   if (!existsSync(data)) throw new PosternError('bad_request', `POSTERN_DATA: ${data} does not exist`)
-  if (settings.rootKey === undefined && !hasRootFile(data))
+  if (settings.rootKey === undefined && !hasRootKeyFile(data))
     throw new PosternError('bad_request', 'POSTERN_ROOT_KEY: Must be set, or the root key be in the data folder')
   const { keyring } = await openKeyring(settings, data)
   const file = fileOfVault(data, vault)

@@ -15,7 +15,7 @@ import { badRequest, PosternError } from '../core/errors.ts'
 import { parseName } from '../core/names.ts'
 import { Redacted } from '../core/redacted.ts'
 import { sleep } from '../core/sleep.ts'
-import { type Given, runCommand, tokenFrom } from './command.ts'
+import { type OptionValues, runCommand, tokenFrom } from './command.ts'
 
 // As with every setting, an empty value counts as not given.
 const given = (name: string) => process.env[name] || undefined
@@ -28,7 +28,7 @@ const MAX_TRIES = 10
 const MAX_WAIT_SECONDS = 60
 
 /** The given key, or the key that a passphrase derives. */
-async function keyOf(options: Given): Promise<Redacted<Bytes>> {
+async function keyOf(options: OptionValues): Promise<Redacted<Bytes>> {
   if ((POSTERN_IMPORT_KEY === undefined) === (POSTERN_IMPORT_PASSPHRASE === undefined)) {
     throw badRequest('POSTERN_IMPORT_KEY', 'Either this or POSTERN_IMPORT_PASSPHRASE must be set')
   }
@@ -44,7 +44,7 @@ async function keyOf(options: Given): Promise<Redacted<Bytes>> {
 }
 
 /** Opens all values before it writes the first. */
-async function run(options: Given, [file = '']: readonly string[]): Promise<string> {
+async function run(options: OptionValues, [file = '']: readonly string[]): Promise<string> {
   if (options.format !== LEGACY_FORMAT) throw badRequest('format', `Must be given as ${LEGACY_FORMAT}`)
   const entries = Object.entries(readJson(file))
   const key = await keyOf(options)

@@ -6,7 +6,7 @@
  */
 import type { TicketPurpose } from '../core/authentication/ticket.ts'
 import { badRequest } from '../core/errors.ts'
-import { type Given, runCommand } from './command.ts'
+import { type OptionValues, runCommand } from './command.ts'
 import { ABOUT_TICKETS, makeTicket } from './ticket_command.ts'
 
 await runCommand({
@@ -31,7 +31,7 @@ ${ABOUT_TICKETS}
   failure: 'Ticket cannot be made',
 })
 
-function recoveryOf(given: Given): TicketPurpose {
+function recoveryOf(given: OptionValues): TicketPurpose {
   const { reason, 'remove-factors': factors, 'without-approvals': minutes } = given
   if (typeof reason !== 'string') throw badRequest('--reason', 'Must be given: the log records it')
   if (minutes !== undefined && !/^(?:[1-9]|[1-5][0-9]|60)$/.test(String(minutes))) {
@@ -44,7 +44,7 @@ function recoveryOf(given: Given): TicketPurpose {
   }
 }
 
-function timeOf({ at }: Given): number {
+function timeOf({ at }: OptionValues): number {
   if (at === undefined) return Date.now()
   const time = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,3})?)?Z$/.test(String(at))
     ? Date.parse(String(at))

@@ -27,9 +27,9 @@ import { SchemaMismatch } from '../core/vault/schema_check.ts'
 import type { Sql } from '../core/vault/sql.ts'
 import { Vault } from '../core/vault/vault.ts'
 import { registryOf } from '../worker/compose.ts'
-import { anchoredElsewhere } from '../worker/integrity/accept_rollback.ts'
+import { divergedAnchors } from '../worker/integrity/accept_rollback.ts'
 import { acceptedSchemas, changedSchema, claimedVaultId } from '../worker/integrity/accept_schema.ts'
-import { admitRoots, givenRoots } from '../worker/integrity/root_keys.ts'
+import { admitRootKeys, givenRootKeys } from '../worker/integrity/root_keys.ts'
 import { originOf } from '../worker/integrity/sign_checkpoint.ts'
 import { checkpointOf } from '../worker/local/backup_folder.ts'
 import { fileOfVault } from '../worker/local/data_folder.ts'
@@ -37,7 +37,7 @@ import { renameDurably, syncToDisk } from '../worker/local/durable_file.ts'
 import { storeIdOf } from '../worker/local/known_vault.ts'
 import { anchorsOf } from '../worker/local/named_files.ts'
 import { openKeyring } from '../worker/local/open_keyring.ts'
-import { hasRootFile } from '../worker/local/root_key_files.ts'
+import { hasRootKeyFile } from '../worker/local/root_key_files.ts'
 import { LOCAL_FILES } from '../worker/local/secrets_file.ts'
 import { readLocalSettings } from '../worker/local/settings.ts'
 import { openSqlite, type Sqlite } from '../worker/local/sqlite.ts'
@@ -61,7 +61,7 @@ async function run(file: string, yes: boolean): Promise<string> {
   const settings = readLocalSettings()
   const data = resolve(settings.data)
   mkdirSync(data, { recursive: true, mode: 0o700 })
-  if (settings.rootKey === undefined && !hasRootFile(data))
+  if (settings.rootKey === undefined && !hasRootKeyFile(data))
     throw new PosternError('bad_request', 'POSTERN_ROOT_KEY: Must be set, or the root key be in the data folder')
   const { keyring } = await openKeyring(settings, data)
   const partial = join(data, '.restoring')
@@ -113,7 +113,7 @@ async function examine(partial: string, checkpoint: string, { settings, keyring 
     const accepted = { acceptedSchemas: acceptedSchemas(settings, vault) }
     const inside = new Vault(sql, serverPolicy(settings.security), Date.now(), accepted)
     const perform = performer((...asked) => inside.perform(...asked))
-    await admitRoots(await perform('root.look', {}), givenRoots(keyring), (root) => perform('root.use', { root }))
+    await admitRootKeys(await perform('root.look', {}), givenRootKeys(keyring), (root) => perform('root.use', { root }))
     const registry = registryOf(settings, LOCAL_FILES)
     const unused = { quarantine: () => {}, notifyWrite: () => {} }
     const services: VaultServices = {
@@ -127,7 +127,7 @@ async function examine(partial: string, checkpoint: string, { settings, keyring 
     }
     const head = await verify(sql, checkpoint, services)
     sql.all('INSERT OR REPLACE INTO meta VALUES (?, ?)', RESTORED, String(Date.now()))
-    const elsewhere = await anchoredElsewhere(services)
+    const elsewhere = await divergedAnchors(services)
     const words = elsewhere.map(({ head: anchored }) => formatRollback({ vault, head, anchored }))
     return { vault, store: storeIdOf(sql), size: head.size, words }
   } finally {

@@ -7,7 +7,7 @@
 import { resolve } from 'node:path'
 import { Keyring } from '../core/crypto/keyring.ts'
 import { PosternError } from '../core/errors.ts'
-import { replaceRootFile } from '../worker/local/root_key_files.ts'
+import { replaceRootKeyFile } from '../worker/local/root_key_files.ts'
 import { readLocalSettings } from '../worker/local/settings.ts'
 import { confirm, runCommand } from './command.ts'
 
@@ -21,7 +21,7 @@ async function replace(yes: boolean): Promise<string> {
   }
   const data = resolve(settings.data)
   await confirm(`Replace the root key in ${data}?`, yes)
-  const { rootKey, former } = replaceRootFile(data)
+  const { rootKey, former } = replaceRootKeyFile(data)
   const [{ rootId: to }, { rootId: from }] = [await Keyring.open(rootKey), await Keyring.open(former)]
   return [
     `Root key ${to} is in ${data}/root.key; ${from}, which it replaces, is in ${data}/root.former.key`,

@@ -12,7 +12,7 @@ import type { Keyring } from '../core/crypto/keyring.ts'
 import { PosternError } from '../core/errors.ts'
 import { parseVaultId } from '../core/names.ts'
 import { openKeyring } from '../worker/local/open_keyring.ts'
-import { hasRootFile } from '../worker/local/root_key_files.ts'
+import { hasRootKeyFile } from '../worker/local/root_key_files.ts'
 import { readLocalSettings } from '../worker/local/settings.ts'
 
 /** The text about tickets in the help of both commands. */
@@ -42,7 +42,7 @@ export async function makeTicket(vault: string, asked: TicketPurpose, now = Date
 async function openServerKeyring(): Promise<Keyring> {
   const settings = readLocalSettings()
   const data = resolve(settings.data)
-  if (settings.rootKey === undefined && !(existsSync(data) && hasRootFile(data))) {
+  if (settings.rootKey === undefined && !(existsSync(data) && hasRootKeyFile(data))) {
     throw new PosternError(
       'bad_request',
       `Root key is missing: set POSTERN_ROOT_KEY, or set POSTERN_DATA to the data folder that has it. Looked in ${data}`,

@@ -6,7 +6,7 @@
 import type { Bytes } from '../bytes.ts'
 import type { Encoding } from '../encoding.ts'
 import type { Redacted } from '../redacted.ts'
-import type { Failure } from '../vault/rotation/state_machine.ts'
+import type { RunFailure } from '../vault/rotation/state_machine.ts'
 
 /** A value at a version, in clear. */
 export interface Credential {
@@ -32,11 +32,11 @@ export interface TargetStep {
 /** A failed step. It carries only the kind of failure, and no text of the target. */
 export class TargetFailure extends Error {
   override readonly name = 'TargetFailure'
-  readonly failure: Failure
+  readonly failure: RunFailure
   /** The code of a provider, as in {@link ProviderFailure}; safe to log. */
   readonly code: string | null
 
-  constructor(failure: Failure, code: string | null = null) {
+  constructor(failure: RunFailure, code: string | null = null) {
     super(`Target failed: ${failure}`)
     this.failure = failure
     this.code = code

@@ -22,18 +22,18 @@ import {
   type TargetStep,
 } from '../../core/rotation_targets/target.ts'
 import { intoOf } from '../../core/vault/rotation/provider_rotation.ts'
-import type { Failure } from '../../core/vault/rotation/state_machine.ts'
+import type { RunFailure } from '../../core/vault/rotation/state_machine.ts'
 import type { ProviderRun } from '../../core/vault/rotation/store.ts'
-import type { Turn } from '../../core/vault/rotation/tasks.ts'
+import type { Lease } from '../../core/vault/rotation/tasks.ts'
 import type { VaultServices } from '../vault_services.ts'
 import { askReplica, isSame } from './replica.ts'
 
 /** A lease for a step of a rotation at a provider. */
-export type ProviderTurn = Turn & { provided: ProviderRun }
+export type ProviderLease = Lease & { provided: ProviderRun }
 
 /** The target of such a run. Its steps cannot be undone: see `core/vault/rotation/state_machine.ts`. */
-export function providerTarget(services: VaultServices, turn: ProviderTurn): RotationTarget {
-  return turn.config.target.kind === 'provider' ? selfRotating(services, turn) : written(services, turn)
+export function providerTarget(services: VaultServices, lease: ProviderLease): RotationTarget {
+  return lease.config.target.kind === 'provider' ? selfRotating(services, lease) : written(services, lease)
 }
 
 /**
@@ -41,8 +41,8 @@ export function providerTarget(services: VaultServices, turn: ProviderTurn): Rot
  *
  * @throws {TargetFailure}
  */
-export async function presentAt(services: VaultServices, turn: ProviderTurn): Promise<ProviderSecret> {
-  return attempt(() => read(services, primaryOf(services, turn)))
+export async function readPresent(services: VaultServices, lease: ProviderLease): Promise<ProviderSecret> {
+  return attempt(() => read(services, primaryOf(services, lease)))
 }
 
 /**
@@ -51,8 +51,12 @@ export async function presentAt(services: VaultServices, turn: ProviderTurn): Pr
  *
  * @throws {TargetFailure} `foreign_shape`
  */
-export function fitted<T extends Omit<Credential, 'version'>>(turn: ProviderTurn, present: ProviderSecret, made: T): T {
-  const into = intoOf(turn.config.target)
+export function fitToDocument<T extends Omit<Credential, 'version'>>(
+  lease: ProviderLease,
+  present: ProviderSecret,
+  made: T,
+): T {
+  const into = intoOf(lease.config.target)
   const document = documentOf(textOf(present.value))
   if (into !== null) {
     const text = document && withField(document, into, textOf(made.value))
@@ -60,16 +64,16 @@ export function fitted<T extends Omit<Credential, 'version'>>(turn: ProviderTurn
     return { ...made, value: new Redacted(utf8(text)), contentType: present.contentType ?? DEFAULT_CONTENT_TYPE.utf8 }
   }
   const isLost = document !== null && documentOf(textOf(made.value)) === null
-  if (isLost && turn.provided.replace === undefined) throw new TargetFailure('foreign_shape')
+  if (isLost && lease.provided.replace === undefined) throw new TargetFailure('foreign_shape')
   return made
 }
 
 /** A provider that makes the next value itself, and is polled until that is current. */
-function selfRotating(services: VaultServices, turn: ProviderTurn): RotationTarget {
-  const { token } = turn.provided
+function selfRotating(services: VaultServices, lease: ProviderLease): RotationTarget {
+  const { token } = lease.provided
   const ask = (begin: boolean) =>
     attempt(async () => {
-      const primary = primaryOf(services, turn)
+      const primary = primaryOf(services, lease)
       const { provider } = primary.guarded
       if (provider.rotate === undefined) throw new TargetFailure('refused')
       return askReplica(services, primary, (signal) => provider.rotate!(primary.name, { token, begin, signal }))
@@ -86,13 +90,13 @@ function selfRotating(services: VaultServices, turn: ProviderTurn): RotationTarg
 }
 
 /** A provider that a value is written to. Reading it back confirms the write, even after a lost answer. */
-function written(services: VaultServices, turn: ProviderTurn): RotationTarget {
+function written(services: VaultServices, lease: ProviderLease): RotationTarget {
   return {
     ...generateOnly,
-    set: ({ pending }) => attempt(() => write(services, turn, pendingOf(pending))),
+    set: ({ pending }) => attempt(() => write(services, lease, pendingOf(pending))),
     test: ({ pending }) =>
       attempt(async () => {
-        const present = await read(services, primaryOf(services, turn))
+        const present = await read(services, primaryOf(services, lease))
         if (!isSame(present, pendingOf(pending))) throw new TargetFailure('unfinished')
         return present.version
       }),
@@ -100,13 +104,13 @@ function written(services: VaultServices, turn: ProviderTurn): RotationTarget {
 }
 
 /** Writes the pending value over the one that was current when it was made. @returns Its version at the provider. */
-async function write(services: VaultServices, turn: ProviderTurn, pending: Credential): Promise<string> {
-  const { token, expects, replace } = turn.provided
-  const primary = primaryOf(services, turn)
+async function write(services: VaultServices, lease: ProviderLease, pending: Credential): Promise<string> {
+  const { token, expects, replace } = lease.provided
+  const primary = primaryOf(services, lease)
   const { provider } = primary.guarded
   const present = await read(services, primary)
   if (isSame(present, pending)) return present.version
-  if (!isRestAsItWas(turn, present, pending)) throw new TargetFailure('conflict')
+  if (!isRestAsItWas(lease, present, pending)) throw new TargetFailure('conflict')
   // The content type of a document does not fit a value that replaces it.
   const contentType = (replace === undefined ? present.contentType : null) ?? pending.contentType
   try {
@@ -124,8 +128,8 @@ async function write(services: VaultServices, turn: ProviderTurn, pending: Crede
 }
 
 /** Whether the document, apart from the value's field, is as it was when the value was made: not every store can tell. */
-function isRestAsItWas(turn: ProviderTurn, present: ProviderSecret, pending: Credential): boolean {
-  const into = intoOf(turn.config.target)
+function isRestAsItWas(lease: ProviderLease, present: ProviderSecret, pending: Credential): boolean {
+  const into = intoOf(lease.config.target)
   if (into === null) return true
   const [document, becomes] = [documentOf(textOf(present.value)), textOf(pending.value)]
   const value = becomes === null ? null : pick(becomes, into)
@@ -147,7 +151,7 @@ function read(services: VaultServices, primary: ResolvedMember): Promise<Provide
   return askReplica(services, primary, (signal) => primary.guarded.provider.get(primary.name, { signal }))
 }
 
-function primaryOf({ registry, vault }: VaultServices, { name, provided }: ProviderTurn): ResolvedMember {
+function primaryOf({ registry, vault }: VaultServices, { name, provided }: ProviderLease): ResolvedMember {
   return registry.resolve(vault, { members: [provided.member] }, name)[0]!
 }
 
@@ -157,7 +161,7 @@ function pendingOf(pending: TargetStep['pending']): Credential {
 }
 
 /** A provider's kinds of failure as failures of a run; all others are refusals. */
-const FAILURES: Partial<Record<FailureKind, Failure>> = {
+const RUN_FAILURES: Partial<Record<FailureKind, RunFailure>> = {
   denied: 'denied',
   conflict: 'conflict',
   foreign_shape: 'foreign_shape',
@@ -178,6 +182,6 @@ async function attempt<T>(work: () => Promise<T>): Promise<T> {
     if (isBreakerOpen(error)) throw new TargetFailure('unreachable')
     if (error instanceof PosternError) throw new TargetFailure(error.code === 'bad_request' ? 'refused' : 'unreachable')
     const { kind, code, isUnread } = failureOf(error)
-    throw new TargetFailure(isUnread ? 'unreachable' : (FAILURES[kind] ?? 'refused'), code)
+    throw new TargetFailure(isUnread ? 'unreachable' : (RUN_FAILURES[kind] ?? 'refused'), code)
   }
 }

@@ -9,7 +9,7 @@ import { DAY_MS } from '../../core/durations.ts'
 import { PosternError } from '../../core/errors.ts'
 import type { Stale } from '../../core/vault/keys/key_store.ts'
 import type { StaleBatch } from '../../core/vault/keys/key_tasks.ts'
-import { tellUnneeded } from '../integrity/root_keys.ts'
+import { logUnneededRootKeys } from '../integrity/root_keys.ts'
 import type { VaultServices } from '../vault_services.ts'
 import type { Job } from './scheduler.ts'
 
@@ -44,7 +44,7 @@ async function move(services: VaultServices, batch: StaleBatch): Promise<boolean
   const items = batch.items.map((item) => ({ ...item, head: item.head.slice(0, headSize(item.kid)) }))
   try {
     const { done, unneeded } = await services.perform('keys.rewrap', { ...batch, items, heads })
-    tellUnneeded(services, unneeded)
+    logUnneededRootKeys(services, unneeded)
     return done
   } catch (error) {
     if (error instanceof PosternError && error.detail.reason === 'superseded') return false

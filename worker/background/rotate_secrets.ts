@@ -21,11 +21,11 @@ import { openVersion, sealValue } from '../../core/sealing/version.ts'
 import { openWebhookSecret } from '../../core/sealing/webhook_secret.ts'
 import { contentTypeOf, generate, underPolicy } from '../../core/values/generate.ts'
 import type { OperationName } from '../../core/vault/operation_table.ts'
-import type { Failure } from '../../core/vault/rotation/state_machine.ts'
-import type { Turn } from '../../core/vault/rotation/tasks.ts'
+import type { RunFailure } from '../../core/vault/rotation/state_machine.ts'
+import type { Lease } from '../../core/vault/rotation/tasks.ts'
 import type { SealedVersion } from '../../core/vault/secrets/operations.ts'
 import type { VaultServices } from '../vault_services.ts'
-import { fitted, type ProviderTurn, presentAt, providerTarget } from './provider_targets.ts'
+import { fitToDocument, type ProviderLease, providerTarget, readPresent } from './provider_targets.ts'
 import type { Job } from './scheduler.ts'
 
 /** How many secrets of a vault rotate at the same time. */
@@ -46,47 +46,49 @@ export const rotateSecrets: Job = {
       if (due.length === 0 && ready.length === 0) return nextAt
       for (const name of due) await services.perform('rotation.due', { name })
       for (let at = 0; at < ready.length; at += CONCURRENCY) {
-        await Promise.all(ready.slice(at, at + CONCURRENCY).map((one) => takeTurn(services, one)))
+        await Promise.all(ready.slice(at, at + CONCURRENCY).map((one) => runStep(services, one)))
       }
     }
   },
 }
 
-async function takeTurn(services: VaultServices, one: { name: string; run: number }): Promise<void> {
-  const turn = await services.perform('rotation.claim', one)
-  if (turn === null) return
-  const { name, run, fence, step } = turn
+async function runStep(services: VaultServices, one: { name: string; run: number }): Promise<void> {
+  const lease = await services.perform('rotation.claim', one)
+  if (lease === null) return
+  const { name, run, fence, step } = lease
   try {
-    if (step === 'create') await createValue(services, turn)
+    if (step === 'create') await createValue(services, lease)
     else {
-      const about = await targetStep(services, turn)
-      const target = await targetOf(services, turn)
+      const about = await targetStep(services, lease)
+      const target = await targetOf(services, lease)
       // The leaving value may equal the one that stays, after a rollback or if the target made it again: then it must not go.
       const stays = isStill(about.current, step === 'finish' ? about.previous : step === 'undo' ? about.pending : null)
       const version = stays ? null : await target[step](about)
       await services.perform('rotation.advance', { name, run, fence, step, ...(version !== null && { version }) })
     }
   } catch (error) {
-    const failed = failureOf(error)
-    if (failed !== null) await outOfTurn(() => services.perform('rotation.fail', { name, run, fence, step, ...failed }))
+    const failed = runFailureOf(error)
+    if (failed !== null)
+      await unlessSuperseded(() => services.perform('rotation.fail', { name, run, fence, step, ...failed }))
   }
   // The replicas of a provider's secret may be due now.
-  if (isProvided(turn)) services.notifyWrite()
+  if (isProvided(lease)) services.notifyWrite()
 }
 
-function isProvided(turn: Turn): turn is ProviderTurn {
-  return turn.provided !== null
+function isProvided(lease: Lease): lease is ProviderLease {
+  return lease.provided !== null
 }
 
 /** Makes the next value, here or at the target, and stores it sealed under the next version number. */
-async function createValue(services: VaultServices, turn: Turn): Promise<void> {
-  const { name, run, fence } = turn
-  const present = isProvided(turn) ? await presentAt(services, turn) : null
-  const made = await madeFor(services, turn)
-  const { value, contentType, encoding } = isProvided(turn) && present !== null ? fitted(turn, present, made) : made
+async function createValue(services: VaultServices, lease: Lease): Promise<void> {
+  const { name, run, fence } = lease
+  const present = isProvided(lease) ? await readPresent(services, lease) : null
+  const made = await madeFor(services, lease)
+  const { value, contentType, encoding } =
+    isProvided(lease) && present !== null ? fitToDocument(lease, present, made) : made
   await retryRaced(MAX_RACES, async (races) => {
     const next =
-      races === 0 ? { number: turn.nextNumber, under: turn.under } : await services.perform('rotation.next', { name })
+      races === 0 ? { number: lease.nextNumber, under: lease.under } : await services.perform('rotation.next', { name })
     const { number, under } = next
     const place = { vault: services.vault, name, version: number, contentType, encoding }
     const sealed = await sealValue(services.keyring, value, place, under)
@@ -100,29 +102,29 @@ async function createValue(services: VaultServices, turn: Turn): Promise<void> {
  * target made, is what the target has by then: its strength is neither tested nor logged, since more people read the log
  * than may read the value.
  */
-async function madeFor(services: VaultServices, turn: Turn): Promise<Omit<Credential, 'version'>> {
+async function madeFor(services: VaultServices, lease: Lease): Promise<Omit<Credential, 'version'>> {
   const given =
-    turn.restores !== null
-      ? await opened(services, turn.restores)
-      : await (await targetOf(services, turn)).create(await targetStep(services, turn))
+    lease.restores !== null
+      ? await opened(services, lease.restores)
+      : await (await targetOf(services, lease)).create(await targetStep(services, lease))
   if (given !== null) return given
-  const recipe = underPolicy(turn.config.generate, turn.strength)
+  const recipe = underPolicy(lease.config.generate, lease.strength)
   return { value: await generate(recipe), encoding: 'utf8', contentType: contentTypeOf(recipe) }
 }
 
 /** The target of a run. */
-async function targetOf(services: VaultServices, turn: Turn): Promise<RotationTarget> {
-  if (isProvided(turn)) return providerTarget(services, turn)
+async function targetOf(services: VaultServices, lease: Lease): Promise<RotationTarget> {
+  if (isProvided(lease)) return providerTarget(services, lease)
   const { vault, keyring, settings } = services
-  const { config, hook } = turn
+  const { config, hook } = lease
   if (config.target.kind !== 'webhook') return generateOnly
   if (hook === null) throw new TargetFailure('unreachable')
   const secret = await openWebhookSecret(keyring, vault, hook)
   return webhookTarget({ url: hook.url, secret }, { allowLoopback: settings.security.allowLoopbackHooks })
 }
 
-async function targetStep(services: VaultServices, turn: Turn): Promise<TargetStep> {
-  const { name, run, fence, number: version, pending, current, previous } = turn
+async function targetStep(services: VaultServices, lease: Lease): Promise<TargetStep> {
+  const { name, run, fence, number: version, pending, current, previous } = lease
   const [one, two, three] = await Promise.all(
     [pending, current, previous].map((sealed) => (sealed === null ? null : opened(services, sealed))),
   )
@@ -143,7 +145,7 @@ function isStill(current: Credential | null, leaving: Credential | null): boolea
 }
 
 /** Why a step failed; `null` when its lease was over, which is not reported. Throws unforeseen errors on. */
-function failureOf(error: unknown): { failure: Failure; code?: string } | null {
+function runFailureOf(error: unknown): { failure: RunFailure; code?: string } | null {
   if (error instanceof TargetFailure)
     return { failure: error.failure, ...(error.code !== null && { code: error.code }) }
   if (!(error instanceof PosternError)) throw error
@@ -155,7 +157,7 @@ function failureOf(error: unknown): { failure: Failure; code?: string } | null {
 }
 
 /** Reports a failure, unless its lease is over. */
-async function outOfTurn(say: () => Promise<unknown>): Promise<void> {
+async function unlessSuperseded(say: () => Promise<unknown>): Promise<void> {
   try {
     await say()
   } catch (error) {

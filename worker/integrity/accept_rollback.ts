@@ -23,7 +23,7 @@ import { signHead } from './sign_checkpoint.ts'
 export async function acceptRollback(services: VaultServices): Promise<boolean> {
   const { vault } = services
   const { head } = await services.perform('audit.head', {})
-  const ahead = await anchoredElsewhere(services)
+  const ahead = await divergedAnchors(services)
   const accepted = await Promise.all(ahead.map((one) => acceptedOf(services, one.head)))
   const from = accepted[0]?.head
   if (from === undefined || accepted.includes(null)) {
@@ -39,7 +39,7 @@ export async function acceptRollback(services: VaultServices): Promise<boolean> 
 }
 
 /** The anchors that this log does not continue from, and their heads: size 0 for one whose checkpoint is missing. */
-export async function anchoredElsewhere(services: VaultServices): Promise<{ anchor: Anchor; head: TreeHead }[]> {
+export async function divergedAnchors(services: VaultServices): Promise<{ anchor: Anchor; head: TreeHead }[]> {
   const compared = await compareAnchors(services)
   return compared.flatMap(({ anchor, verdict, head }) =>
     (verdict === 'rolled_back' || verdict === 'gone') && head !== undefined ? [{ anchor, head }] : [],
@@ -67,7 +67,7 @@ async function moveAnchors(services: VaultServices, ahead: { anchor: Anchor }[])
 }
 
 /** Records in the log that its vault was restored from a backup, even if the anchors have no more than the backup. */
-export async function noteRestore(services: VaultServices): Promise<void> {
+export async function recordRestore(services: VaultServices): Promise<void> {
   if (!(await services.perform('vault.restoration', {}))) return
   const { head } = await services.perform('audit.head', {})
   await services.perform('vault.restored', { head, anchored: [] })

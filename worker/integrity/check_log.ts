@@ -19,7 +19,7 @@ const AT_A_TIME = 500
 const PAUSE_MS = 20
 
 /** Checks that the end of the log was neither cut nor lengthened, before anything else reads or writes it. */
-export async function isSound(services: VaultServices): Promise<boolean> {
+export async function hasSoundEnd(services: VaultServices): Promise<boolean> {
   if (await services.perform('audit.sound', {})) return true
   refuse(services, null)
   return false
@@ -49,7 +49,7 @@ export async function checkBeginning(
 }
 
 /** A job that checks the rest while the vault is served. */
-export function restOfLog(from: Checked, heads: readonly TreeHead[]): Job {
+export function checkRest(from: Checked, heads: readonly TreeHead[]): Job {
   let state: Checked | null = from
   return {
     name: 'log_check',

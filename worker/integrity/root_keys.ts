@@ -8,13 +8,13 @@ import type { Keyring } from '../../core/crypto/keyring.ts'
 import { PosternError } from '../../core/errors.ts'
 import { formatVerifierKey } from '../../core/tlog/signed_note.ts'
 import type { RootUse } from '../../core/vault/keys/root_key_store.ts'
-import { type GivenRoots, judgeRoots, type Roots } from '../../core/vault/keys/root_key_tasks.ts'
+import { type GivenRootKeys, judgeRoots, type RootKeys } from '../../core/vault/keys/root_key_tasks.ts'
 import { logLine } from '../telemetry/log.ts'
 import type { VaultServices } from '../vault_services.ts'
 import { signerOf, verifierKeys } from './sign_checkpoint.ts'
 
 /** The ids of the root keys of a keyring. */
-export function givenRoots({ rootId, formerIds, all }: Keyring): GivenRoots {
+export function givenRootKeys({ rootId, formerIds, all }: Keyring): GivenRootKeys {
   return { current: rootId, former: formerIds, all: all.map((ring) => ring.rootId) }
 }
 
@@ -25,9 +25,9 @@ export function givenRoots({ rootId, formerIds, all }: Keyring): GivenRoots {
  * @returns Whether the vault moves to the given root key.
  * @throws {PosternError} `unavailable`, with a message for the operator, not for a client.
  */
-export async function admitRoots(
-  vault: Roots,
-  given: GivenRoots,
+export async function admitRootKeys(
+  vault: RootKeys,
+  given: GivenRootKeys,
   use: (root: string) => RootUse | Promise<RootUse>,
 ): Promise<boolean> {
   const verdict = judgeRoots(vault, given)
@@ -37,8 +37,8 @@ export async function admitRoots(
 
 async function objection(
   verdict: 'foreign' | 'missing' | 'swapped',
-  { current, needed }: Roots,
-  given: GivenRoots,
+  { current, needed }: RootKeys,
+  given: GivenRootKeys,
   use: (root: string) => RootUse | Promise<RootUse>,
 ): Promise<string> {
   if (verdict === 'swapped') {
@@ -66,7 +66,7 @@ function described({ versions, factors, hooks }: RootUse): string {
  * Moves a vault to the given root key, and has a key of that sign the log. Each of the two is one transaction, and is done
  * once, so this may be interrupted anywhere and run again.
  */
-export async function replaceRoots(services: VaultServices): Promise<void> {
+export async function moveToRootKey(services: VaultServices): Promise<void> {
   const { vault, keyring } = services
   const to = keyring.rootId
   const { current: from } = await services.perform('root.look', {})
@@ -83,6 +83,6 @@ export async function replaceRoots(services: VaultServices): Promise<void> {
 }
 
 /** Logs the former root keys that the operator can remove. */
-export function tellUnneeded({ vault }: Pick<VaultServices, 'vault'>, roots: readonly string[]): void {
+export function logUnneededRootKeys({ vault }: Pick<VaultServices, 'vault'>, roots: readonly string[]): void {
   for (const rootKey of roots) logLine('info', 'root_key_unneeded', { vault, rootKey })
 }

@@ -28,8 +28,8 @@ export interface BootstrapOffer {
  * Offers a ticket for the default vault if it has no principal, and no other vault exists. The vault itself is made when
  * the ticket is used.
  */
-export async function offerBootstrap(stores: DataFolder, keyring: Keyring, data: string): Promise<BootstrapOffer> {
-  const isTaken = async () => (await stores.open(DEFAULT_VAULT, false))?.vault.isEmpty() === false
+export async function offerBootstrap(vaults: DataFolder, keyring: Keyring, data: string): Promise<BootstrapOffer> {
+  const isTaken = async () => (await vaults.open(DEFAULT_VAULT, false))?.vault.isEmpty() === false
   const isAsked = existsSync(fileOfVault(data, DEFAULT_VAULT)) || vaultsIn(data).length === 0
   // In any case: a default vault that is lost stops the start, even beside other vaults.
   const taken = await isTaken()

@@ -8,13 +8,14 @@ import { join } from 'node:path'
 import type { Keyring } from '../../core/crypto/keyring.ts'
 import { PosternError } from '../../core/errors.ts'
 import { RootKeyStore } from '../../core/vault/keys/root_key_store.ts'
-import { type Roots, rootsOfStore } from '../../core/vault/keys/root_key_tasks.ts'
-import { admitRoots, givenRoots } from '../integrity/root_keys.ts'
-import { messageOf, VAULT_SUFFIX } from './data_folder.ts'
+import { type RootKeys, rootsOfStore } from '../../core/vault/keys/root_key_tasks.ts'
+import { admitRootKeys, givenRootKeys } from '../integrity/root_keys.ts'
+import { VAULT_SUFFIX } from './data_folder.ts'
+import { messageOf } from './served_vault.ts'
 import { openSqlite, type Sqlite } from './sqlite.ts'
 
 /** A former root key, for the operator. */
-export interface FormerRoot {
+export interface FormerRootKey {
   id: string
   /** How many vaults need it. */
   needed: number
@@ -28,9 +29,9 @@ export interface FormerRoot {
  *
  * @throws {PosternError} `bad_request`, with one line for each vault that they are wrong for.
  */
-export async function checkRoots(data: string, keyring: Keyring): Promise<FormerRoot[]> {
-  const given = givenRoots(keyring)
-  const known: Roots[] = []
+export async function checkRootKeys(data: string, keyring: Keyring): Promise<FormerRootKey[]> {
+  const given = givenRootKeys(keyring)
+  const known: RootKeys[] = []
   const wrong: string[] = []
   const files = readdirSync(data).filter((name) => name.endsWith(VAULT_SUFFIX))
   for (const file of files) {
@@ -39,7 +40,7 @@ export async function checkRoots(data: string, keyring: Keyring): Promise<Former
       if (roots === null) return
       known.push(roots)
       const use = (root: string) => new RootKeyStore(sql).use(root)
-      await admitRoots(roots, given, use).catch((error) => wrong.push(`${file}: ${messageOf(error)}`))
+      await admitRootKeys(roots, given, use).catch((error) => wrong.push(`${file}: ${messageOf(error)}`))
     })
   }
   if (wrong.length > 0) throw new PosternError('bad_request', `Root keys are wrong\n  ${wrong.join('\n  ')}`)
@@ -58,7 +59,7 @@ export async function checkRoots(data: string, keyring: Keyring): Promise<Former
 }
 
 /** The root keys of a vault; `null` for a damaged vault, or a file that is none: its opening reports it, and the others open. */
-function rootsIn(sql: Sqlite): Roots | null {
+function rootsIn(sql: Sqlite): RootKeys | null {
   try {
     return rootsOfStore(sql)
   } catch {
@@ -66,7 +67,7 @@ function rootsIn(sql: Sqlite): Roots | null {
   }
 }
 
-function idsOf({ history, earlierRootKeys }: Roots): string[] {
+function idsOf({ history, earlierRootKeys }: RootKeys): string[] {
   return [...history.map(({ id }) => id), ...earlierRootKeys]
 }
 

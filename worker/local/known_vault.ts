@@ -57,7 +57,7 @@ export interface KnownStore {
  *
  * @throws {PosternError} `unavailable`, with advice for the operator.
  */
-export async function openKnown(
+export async function openKnownVault(
   file: string,
   id: string,
   options: OpenVaultOptions,

@@ -13,7 +13,7 @@ import type { DatabaseSync } from 'node:sqlite'
 const CHUNK_BYTES = 1024 * 1024
 
 /** Copies the file of one open database. */
-export class StillCopy {
+export class LiveCopy {
   readonly #db: DatabaseSync
   readonly #path: string
   // Never closed before the database: closing any descriptor of a file drops the locks of the process on it (POSIX).

@@ -32,10 +32,7 @@ export function anchorsOf(settings: Settings): Anchor[] {
  */
 export function checkBackupFolder({ backup: { folder } }: Settings, data: string): void {
   if (folder === undefined || (existsSync(folder) && resolve(folder) !== data)) return
-  throw new PosternError(
-    'bad_request',
-    'POSTERN_BACKUP__FOLDER: Must be an existing folder other than the data folder',
-  )
+  throw new PosternError('bad_request', 'POSTERN_BACKUP__FOLDER: Must be an existing folder other than the data folder')
 }
 
 /**

@@ -19,7 +19,7 @@ export interface OpenFiles {
 }
 
 /** Remembers the files at these paths. */
-export function placeOf(...paths: string[]): OpenFiles {
+export function rememberFiles(...paths: string[]): OpenFiles {
   const known = paths.map((path) => [path, identityOf(path)] as const)
   const moved = () => known.find(([path, identity]) => identityOf(path) !== identity)?.[0]
   return {

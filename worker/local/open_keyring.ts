@@ -5,7 +5,7 @@
  */
 import { Keyring } from '../../core/crypto/keyring.ts'
 import type { Settings } from '../../core/settings/settings.ts'
-import { type FileRoots, fileRoots } from './root_key_files.ts'
+import { type RootKeyFiles, readRootKeyFiles } from './root_key_files.ts'
 import { findRootKeyHint } from './settings.ts'
 
 /**
@@ -21,8 +21,8 @@ export async function openKeyring(settings: Settings, data: string): Promise<{ k
   return { keyring: await Keyring.open(rootKey, { formerRootKeys, nextRootKey: settings.nextRootKey }), origin }
 }
 
-function rootsOf({ rootKey }: Settings, data: string): FileRoots {
+function rootsOf({ rootKey }: Settings, data: string): RootKeyFiles {
   return rootKey === undefined
-    ? fileRoots(data, findRootKeyHint)
+    ? readRootKeyFiles(data, findRootKeyHint)
     : { rootKey, origin: 'from POSTERN_ROOT_KEY', former: [] }
 }

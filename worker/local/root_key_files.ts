@@ -20,7 +20,7 @@ const FORMER = 'root.former.key'
 const NEW = 'root.new.key'
 
 /** The root keys of a data folder. */
-export interface FileRoots {
+export interface RootKeyFiles {
   rootKey: Redacted<Bytes>
   /** The source of the root key, in words for the operator. */
   origin: string
@@ -28,7 +28,7 @@ export interface FileRoots {
 }
 
 /** Whether the data folder has a root key of its own. */
-export function hasRootFile(data: string): boolean {
+export function hasRootKeyFile(data: string): boolean {
   return existsSync(join(data, CURRENT))
 }
 
@@ -38,7 +38,7 @@ export function hasRootFile(data: string): boolean {
  * @param findHint Finds a sign of a root key in the settings: see `findRootKeyHint`.
  * @throws {PosternError} `bad_request`, naming the sign.
  */
-export function fileRoots(data: string, findHint: () => string | null = () => null): FileRoots {
+export function readRootKeyFiles(data: string, findHint: () => string | null = () => null): RootKeyFiles {
   const file = join(data, CURRENT)
   if (existsSync(file)) {
     const rootKey = readKey(file)
@@ -69,9 +69,10 @@ export function fileRoots(data: string, findHint: () => string | null = () => nu
  *
  * @throws {PosternError} `bad_request` when there is no root key, or a former one still exists.
  */
-export function replaceRootFile(data: string): { rootKey: Redacted<Bytes>; former: Redacted<Bytes> } {
+export function replaceRootKeyFile(data: string): { rootKey: Redacted<Bytes>; former: Redacted<Bytes> } {
   const [file, formerFile, newFile] = [join(data, CURRENT), join(data, FORMER), join(data, NEW)]
-  if (!existsSync(file)) throw new PosternError('bad_request', `${file} does not exist: there is no root key to replace`)
+  if (!existsSync(file))
+    throw new PosternError('bad_request', `${file} does not exist: there is no root key to replace`)
   const former = readKey(file)
   if (existsSync(formerFile) && !(existsSync(newFile) && isUnfinished(formerFile, former))) {
     throw new PosternError(

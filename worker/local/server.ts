@@ -21,14 +21,15 @@ import { logLine } from '../telemetry/log.ts'
 import { countedStats } from '../telemetry/vault_metrics.ts'
 import { localHost } from '../vault_host/local.ts'
 import { DEFAULT_VAULT, offerBootstrap } from './bootstrap_ticket.ts'
-import { checkRoots, type FormerRoot } from './check_root_keys.ts'
-import { type DataFolder, messageOf, openStores, VAULT_SUFFIX, vaultsIn } from './data_folder.ts'
+import { checkRootKeys, type FormerRootKey } from './check_root_keys.ts'
+import { DataFolder, VAULT_SUFFIX, vaultsIn } from './data_folder.ts'
 import { closeDetours } from './detours.ts'
 import { anchorsOf, checkBackupFolder, readTls } from './named_files.ts'
 import { openKeyring } from './open_keyring.ts'
 import { exitOnSignal, fail, ignoreOutputErrors } from './process_exit.ts'
-import { hasRootFile } from './root_key_files.ts'
+import { hasRootKeyFile } from './root_key_files.ts'
 import { LOCAL_FILES } from './secrets_file.ts'
+import { messageOf } from './served_vault.ts'
 import { readLocalSettings } from './settings.ts'
 import { hasVaultList, VaultList } from './vault_list.ts'
 
@@ -64,8 +65,8 @@ async function open(runtime: string): Promise<LocalServer> {
   const site = await openSite()
   const { settings, data, tls, keyring, registry, anchors } = site
   const surroundings = { settings, keyring, registry, anchors }
-  const stores = openStores(data, surroundings, await openVaultList(data, keyring))
-  const offer = await offerBootstrap(stores, keyring, data)
+  const vaults = new DataFolder(data, surroundings, await openVaultList(data, keyring))
+  const offer = await offerBootstrap(vaults, keyring, data)
   // For their jobs. Not waited for: an anchor that does not answer must not hold up the start.
   void stores.openAll()
   const gauges = countedStats(() => [...stores.opened()].map(({ vault }) => vault))
@@ -95,7 +96,7 @@ async function open(runtime: string): Promise<LocalServer> {
       exitOnSignal(async () => {
         await stop()
         await services.tracer?.flush()
-        stores.close()
+        vaults.close()
       })
     },
   }
@@ -112,7 +113,7 @@ interface Site {
   keyring: Keyring
   /** The source of the root key, in words for the operator. */
   origin: string
-  formerRootKeys: FormerRoot[]
+  formerRootKeys: FormerRootKey[]
 }
 
 /** @throws {PosternError} `bad_request` for a setting that is wrong, or a root key that is wrong for a vault. */
@@ -127,7 +128,7 @@ async function openSite(): Promise<Site> {
   const [registry, anchors, tls] = [registryOf(settings, LOCAL_FILES), anchorsOf(settings), readTls(settings)]
   checkBackupFolder(settings, data)
   const { keyring, origin } = await openKeyring(settings, data)
-  const formerRootKeys = await checkRoots(data, keyring)
+  const formerRootKeys = await checkRootKeys(data, keyring)
   return { settings, data, tls, registry, anchors, keyring, origin, formerRootKeys }
 }
 
@@ -145,7 +146,7 @@ function siteLines({ data, origin, formerRootKeys }: Site): string[] {
   return [`Data: ${data}`, `Root key: ${origin}`, ...formerRootKeys.map(formerLine)]
 }
 
-function formerLine({ id, needed, vaults }: FormerRoot): string {
+function formerLine({ id, needed, vaults }: FormerRootKey): string {
   const about =
     needed === 0 ? 'no vault needs it any more, so it can be removed' : `needed by ${needed} of ${vaults} vaults`
   return `Former root key ${id}: ${about}`
@@ -166,7 +167,7 @@ async function publicFile(name: string): Promise<string | null> {
  * @throws {PosternError} `bad_request` when the folder has a root key of its own, and neither a vault nor a list.
  */
 async function openVaultList(data: string, keyring: Keyring): Promise<VaultList> {
-  if (hasRootFile(data) && !hasVaultList(data) && vaultsIn(data).length === 0) {
+  if (hasRootKeyFile(data) && !hasVaultList(data) && vaultsIn(data).length === 0) {
     throw new PosternError(
       'bad_request',
       `${data} has a root key and no vault: ${DEFAULT_VAULT}${VAULT_SUFFIX} is missing. Restore a backup with npm run restore -- FILE. To start over with this key, run npm run forget -- ${DEFAULT_VAULT}`,
@@ -176,12 +177,12 @@ async function openVaultList(data: string, keyring: Keyring): Promise<VaultList>
 }
 
 /** Probes the disk at most once a second, however often it is called: the caller needs no token. */
-function readiness(stores: DataFolder): () => boolean {
+function readiness(vaults: DataFolder): () => boolean {
   let checkedAt = Number.NEGATIVE_INFINITY
   let ready = false
   return () => {
     if (performance.now() - checkedAt > 1000) {
-      ready = stores.ready()
+      ready = vaults.ready()
       checkedAt = performance.now()
     }
     return ready
@@ -189,10 +190,10 @@ function readiness(stores: DataFolder): () => boolean {
 }
 
 /** Opens vaults for requests. The reason of a failure goes to the operator's log, not to the client. */
-function openForRequests(stores: DataFolder): DataFolder['open'] {
+function openForRequests(vaults: DataFolder): DataFolder['open'] {
   return async (id, create) => {
     try {
-      return await stores.open(id, create)
+      return await vaults.open(id, create)
     } catch (error) {
       logLine('error', 'vault_unavailable', { vault: id, message: messageOf(error) })
       throw refusal('storage', { retryAfterSeconds: 1 })

@@ -17,11 +17,11 @@ import type { Sql } from '../../core/vault/sql.ts'
 import { Vault } from '../../core/vault/vault.ts'
 import { jobsOf } from '../background/jobs.ts'
 import { type Job, Scheduler } from '../background/scheduler.ts'
-import { acceptRollback, noteRestore } from '../integrity/accept_rollback.ts'
+import { acceptRollback, recordRestore } from '../integrity/accept_rollback.ts'
 import { acceptedSchemas, changedSchema, claimedVaultId } from '../integrity/accept_schema.ts'
-import { checkBeginning, isSound, restOfLog } from '../integrity/check_log.ts'
+import { checkBeginning, checkRest, hasSoundEnd } from '../integrity/check_log.ts'
 import { continuityOf } from '../integrity/continuity.ts'
-import { admitRoots, givenRoots, replaceRoots, tellUnneeded } from '../integrity/root_keys.ts'
+import { admitRootKeys, givenRootKeys, logUnneededRootKeys, moveToRootKey } from '../integrity/root_keys.ts'
 import { VanishedFile } from '../integrity/vanished_file.ts'
 import { logLine } from '../telemetry/log.ts'
 import { whereabouts } from '../telemetry/whereabouts.ts'
@@ -83,7 +83,7 @@ export async function openVault(
   const vault = new Vault(sql, serverPolicy(settings.security), Date.now(), {
     ...{ onFailure, onClockBehind, privacy, sha256: options.sha256, acceptedSchemas: acceptable },
   })
-  const roots = givenRoots(options.keyring)
+  const roots = givenRootKeys(options.keyring)
   vault.claim(roots.current, roots.former, roots.all)
   const perform = performer((...asked) => vault.perform(...asked))
   const quarantine = (reason: Reason) => vault.quarantine(reason)
@@ -94,10 +94,10 @@ export async function openVault(
     quarantine,
     notifyWrite: () => scheduler.notifyWrite(Date.now()),
   }
-  await admitRoots(await perform('root.look', {}), roots, (root) => perform('root.use', { root }))
+  await admitRootKeys(await perform('root.look', {}), roots, (root) => perform('root.use', { root }))
   const rest = await checkLog(services, options)
   const whole = rest !== 'changed'
-  if (whole) await noteRestore(services)
+  if (whole) await recordRestore(services)
   if (whole) await perform('vault.schema', accepted)
   if (whole) await followRoots(services)
   if (whole) await bindHooks(services)
@@ -119,12 +119,12 @@ export async function openVault(
  * @throws {PosternError} `unavailable` when a required anchor cannot be read or holds no checkpoint of this log.
  */
 async function checkLog(services: VaultServices, options: OpenVaultOptions): Promise<Job[][] | 'changed'> {
-  if (!(await isSound(services))) return 'changed'
+  if (!(await hasSoundEnd(services))) return 'changed'
   const heads = await checkContinuity(services, options)
   if (heads === null) return 'changed'
   const state = await checkBeginning(services, heads)
   if (state === 'changed') return state
-  return state === null ? [] : [[restOfLog(state, heads)]]
+  return state === null ? [] : [[checkRest(state, heads)]]
 }
 
 /** @returns The heads in the anchors; `null` when the log does not continue them, and the vault must not be served. */
@@ -155,14 +155,14 @@ async function checkContinuity(
 /** Moves the vault to the configured root key, and logs unneeded and unknown root keys. */
 async function followRoots(services: VaultServices): Promise<void> {
   const { vault, keyring, perform } = services
-  await replaceRoots(services)
+  await moveToRootKey(services)
   const { history, earlierRootKeys, needed } = await perform('root.look', {})
   const known = [...history.map(({ id }) => id), ...earlierRootKeys]
   const [unneeded, unknown] = [
     keyring.formerIds.filter((id) => known.includes(id) && !needed.includes(id)),
     keyring.formerIds.filter((id) => !known.includes(id)),
   ]
-  tellUnneeded(services, unneeded)
+  logUnneededRootKeys(services, unneeded)
   for (const rootKey of unknown) logLine('warn', 'root_key_unknown', { vault, rootKey })
 }
 

@@ -31,7 +31,7 @@ export interface RootBearers {
 }
 
 /** Root keys that were former ones when the vault came into being: none of them may become its own. */
-const ELDERS = 'elder_roots'
+const EARLIER = 'elder_roots'
 
 /** Which root keys a vault is and was under. It knows their ids, and no key. */
 export class RootKeyStore {
@@ -59,7 +59,7 @@ export class RootKeyStore {
   tie(root: string, earlierRootKeys: readonly string[]): void {
     const tied = this.#sql.all('UPDATE term SET root = ? WHERE root IS NULL RETURNING number', root)
     if (tied.length > 0)
-      this.#sql.all('INSERT OR REPLACE INTO meta VALUES (?, ?)', ELDERS, JSON.stringify(earlierRootKeys))
+      this.#sql.all('INSERT OR REPLACE INTO meta VALUES (?, ?)', EARLIER, JSON.stringify(earlierRootKeys))
   }
 
   /** The vault's own; `null` before it was tied to any. */
@@ -81,7 +81,7 @@ export class RootKeyStore {
 
   /** The root keys that were former ones before the vault existed. */
   earlierRootKeys(): string[] {
-    const [row] = this.#sql.all<{ value: string }>('SELECT value FROM meta WHERE key = ?', ELDERS)
+    const [row] = this.#sql.all<{ value: string }>('SELECT value FROM meta WHERE key = ?', EARLIER)
     return JSON.parse(row?.value ?? '[]')
   }
 

@@ -15,7 +15,7 @@ import { type TaskContext, task } from '../task.ts'
 import { RootKeyStore, type RootRow, type RootUse } from './root_key_store.ts'
 
 /** The ids of the present and former root keys of a vault. */
-export interface Roots {
+export interface RootKeys {
   /** Its own. */
   current: string
   /** All that it was ever under, the newest first. */
@@ -29,20 +29,20 @@ export interface Roots {
 }
 
 /** The root keys of the server: the current one, those that it replaces, and all of them. */
-export interface GivenRoots {
+export interface GivenRootKeys {
   current: string
   former: readonly string[]
   all: readonly string[]
 }
 
 /** Reads them from a store that was tied to a root key. */
-export function rootsOf({ roots }: Pick<Stores, 'roots'>): Roots {
+export function rootsOf({ roots }: Pick<Stores, 'roots'>): RootKeys {
   const [current, signing] = [roots.current()!, roots.signing()!]
   return { current, signing, history: roots.all(), earlierRootKeys: roots.earlierRootKeys(), needed: roots.needed() }
 }
 
 /** Reads the root keys of any store, also of an older schema; `null` when it is bound to none. It writes nothing. */
-export function rootsOfStore(sql: Sql): Roots | null {
+export function rootsOfStore(sql: Sql): RootKeys | null {
   const isNow = sql.all("SELECT 1 FROM pragma_table_info('term') WHERE name = 'root'").length > 0
   if (isNow) {
     const roots = new RootKeyStore(sql)
@@ -62,7 +62,10 @@ export function rootsOfStore(sql: Sql): Roots | null {
  *   `missing`: one is not given that is still needed; `swapped`: the new one was replaced already, or was a former one
  *   before the vault was.
  */
-export function judgeRoots(vault: Roots, given: GivenRoots): 'own' | 'replace' | 'foreign' | 'missing' | 'swapped' {
+export function judgeRoots(
+  vault: RootKeys,
+  given: GivenRootKeys,
+): 'own' | 'replace' | 'foreign' | 'missing' | 'swapped' {
   const { current, history, earlierRootKeys, needed } = vault
   const isOwn = current === given.current
   if (!isOwn && [...history.map(({ id }) => id), ...earlierRootKeys].includes(given.current)) return 'swapped'
@@ -74,7 +77,7 @@ export function judgeRoots(vault: Roots, given: GivenRoots): 'own' | 'replace' |
 /** Lists the root keys of the vault, before it is used. */
 export const lookAtRoots = task({
   resource: () => 'keys',
-  run: (stores: Stores, _: Record<never, never>): Outcome<Roots> => ({ value: rootsOf(stores), unrecorded: true }),
+  run: (stores: Stores, _: Record<never, never>): Outcome<RootKeys> => ({ value: rootsOf(stores), unrecorded: true }),
 })
 
 /** Counts what is sealed under a root key: what would be lost without it. */

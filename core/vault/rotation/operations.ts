@@ -12,7 +12,7 @@ import { byName, type OperationContext, type Outcome, operation } from '../opera
 import type { SecretRow } from '../secrets/store.ts'
 import { beginRun, objectionTo, settleProvided } from './provider_rotation.ts'
 import { nextDue, thawed } from './schedule.ts'
-import type { RotationConfig, Steer } from './state_machine.ts'
+import type { RotationConfig, SteerAction } from './state_machine.ts'
 import type { Rotation, Run } from './store.ts'
 
 /** The rotation of a secret, with its running or last run. */
@@ -176,15 +176,15 @@ export const steerRotation = operation({
   action: 'rotate',
   securityEvent: true,
   resource: byName,
-  resourceFacts: ({ to }: { name: string; to: Steer }) => ({ to }),
+  resourceFacts: ({ to }: { name: string; to: SteerAction }) => ({ to }),
   // A retry follows anyway, and was approved with the run. The other actions decide which value stays valid, and where.
-  approvalBinding: ({ secrets, rotations, hooks }, { name, to }: { name: string; to: Steer }) => {
+  approvalBinding: ({ secrets, rotations, hooks }, { name, to }: { name: string; to: SteerAction }) => {
     if (to === 'retry') return 'nothing'
     const secret = secrets.find(name)
     const run = secret && rotations.active(secret.id)
     return { to, run: run && { ...boundRun(run), url: urlOf(hooks, run.config) } }
   },
-  run(context: OperationContext, { name, to }: { name: string; to: Steer }): Outcome<Run> {
+  run(context: OperationContext, { name, to }: { name: string; to: SteerAction }): Outcome<Run> {
     const { secrets, rotations, now } = context
     const secret = secrets.find(name)
     const run = secret && rotations.active(secret.id)

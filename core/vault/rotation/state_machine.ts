@@ -53,12 +53,12 @@ export const FAILURES = [
   ...['cannot_open', 'cannot_generate', 'cancelled'],
 ] as const
 /** One of {@link FAILURES}. */
-export type Failure = (typeof FAILURES)[number]
+export type RunFailure = (typeof FAILURES)[number]
 
 /** How a run can be steered by hand. */
 export const STEERS = ['retry', 'cancel', 'finish', 'abandon'] as const
 /** One of {@link STEERS}. */
-export type Steer = (typeof STEERS)[number]
+export type SteerAction = (typeof STEERS)[number]
 
 /** The outcome of a run: its value is current; nothing changed; or an operator gave up on it. */
 export type RunOutcome = 'rotated' | 'undone' | 'abandoned'
@@ -87,7 +87,7 @@ export function firstStep({ target }: RotationConfig): Step {
 }
 
 /** Whether a step failed with a final answer, so that a retry changes nothing. */
-export function isFinal(failure: Failure): boolean {
+export function isFinal(failure: RunFailure): boolean {
   return ['refused', 'denied', 'conflict', 'foreign_shape', 'cancelled'].includes(failure)
 }
 
@@ -118,8 +118,8 @@ export function afterSuccess(step: Step, { config: { target, graceSeconds }, pro
  */
 export function afterFailure(
   step: Step,
-  failure: Failure,
-  { config: { target }, provided }: Course,
+  failure: RunFailure,
+  { config: { target }, provided }: RunConfig,
   { attempts, chance }: { attempts: number; chance: number },
 ): Next {
   const again: Next = { kind: 'step', step, waitMs: waitMs(attempts, chance) }

@@ -6,7 +6,7 @@
 import type { Member } from '../../providers/chain.ts'
 import type { Sql } from '../sql.ts'
 import { thawed } from './schedule.ts'
-import type { Failure, RotationConfig, RunOutcome, Step } from './state_machine.ts'
+import type { RotationConfig, RunFailure, RunOutcome, Step } from './state_machine.ts'
 
 /** How a secret rotates, and when it is due. */
 export interface Rotation {
@@ -18,7 +18,7 @@ export interface Rotation {
   version: number
   /** When the next run begins by itself; `null`: by hand only. */
   nextAt: number | null
-  /** Grows with each turn that is taken at a run of this secret; never goes back. */
+  /** Grows with each lease of a run of this secret, and never shrinks. */
   fence: number
   /** The number of consecutive runs that changed nothing. */
   failures: number
@@ -60,7 +60,7 @@ export interface Run {
   step: Step
   /** How often the step was begun. */
   attempts: number
-  failure: Failure | null
+  failure: RunFailure | null
   /** When the step may be begun next: a wait, a grace, or the time that the last who began it has. */
   nextAt: number
   startedAt: number
@@ -215,7 +215,7 @@ export class RotationStore {
     return fence
   }
 
-  /** Whether a turn is still the last that was taken, at a run that has not ended. */
+  /** Whether a lease is still the last one, of a run that has not ended. */
   holds(id: number, fence: number): boolean {
     return this.#sql.all('SELECT 1 FROM run WHERE id = ? AND fence = ? AND outcome IS NULL', id, fence).length === 1
   }
@@ -226,7 +226,7 @@ export class RotationStore {
   }
 
   /** Goes to a step, which may be begun from `nextAt` on. */
-  goto(id: number, { step, nextAt, failure }: { step: Step; nextAt: number; failure: Failure | null }): void {
+  goto(id: number, { step, nextAt, failure }: { step: Step; nextAt: number; failure: RunFailure | null }): void {
     this.#sql.all(
       `UPDATE run SET attempts = CASE WHEN step = ? THEN attempts ELSE 0 END, step = ?, next_at = ?,
        failure = COALESCE(?, failure) WHERE id = ?`,
@@ -242,7 +242,7 @@ export class RotationStore {
     this.#sql.all('UPDATE run SET provided = ? WHERE id = ?', JSON.stringify(provided), id)
   }
 
-  end(id: number, outcome: RunOutcome, failure: Failure | null, now: number): void {
+  end(id: number, outcome: RunOutcome, failure: RunFailure | null, now: number): void {
     this.#sql.all(
       'UPDATE run SET outcome = ?, failure = COALESCE(?, failure), finished_at = ? WHERE id = ?',
       ...[outcome, failure, now, id],

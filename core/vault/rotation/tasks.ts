@@ -22,17 +22,17 @@ import { type TaskContext, task } from '../task.ts'
 import { chance } from './operations.ts'
 import { beginRun, homeOf, isAtHome, settleProvided } from './provider_rotation.ts'
 import { nextDue, thawed } from './schedule.ts'
-import { afterFailure, afterSuccess, type Failure, isFinal, type Next, type Step } from './state_machine.ts'
+import { afterFailure, afterSuccess, isFinal, type Next, type RunFailure, type Step } from './state_machine.ts'
 import type { Run } from './store.ts'
 
 /** The author of versions that a scheduled rotation makes. No principal can have this id. */
 const SCHEDULE = '(schedule)'
-/** How long one turn at a step may take. Longer than any request to a target. */
+/** How long a lease for a step lasts. Longer than any request to a target. */
 export const TURN_MS = 120_000
 const LOOK_LIMIT = 50
 
 /** The steps that are due, and when to look again. */
-export interface Agenda {
+export interface DueRotations {
   due: string[]
   ready: { name: string; run: number }[]
   nextAt: number | null
@@ -41,7 +41,7 @@ export interface Agenda {
 /** Finds the rotations and runs that are due, and when the next one will be. */
 export const lookAtRotations = task({
   resource: () => 'rotations',
-  run({ rotations, now }: TaskContext, _: Record<never, never>): Outcome<Agenda> {
+  run({ rotations, now }: TaskContext, _: Record<never, never>): Outcome<DueRotations> {
     const found = { due: rotations.due(now, LOOK_LIMIT), ready: rotations.ready(now, LOOK_LIMIT) }
     return { value: { ...found, nextAt: rotations.nextAt() }, unrecorded: true }
   },
@@ -69,7 +69,7 @@ export const startDue = task({
 })
 
 /** A step that was handed out, with all it takes. */
-export interface Turn
+export interface Lease
   extends Pick<Run, 'config' | 'why' | 'number' | 'replaces' | 'attempts' | 'startedAt' | 'provided'> {
   name: string
   run: number
@@ -90,7 +90,7 @@ export interface Turn
 export const claimStep = task({
   resource: byName,
   resourceFacts: ({ run }: { name: string; run: number }) => ({ run }),
-  run(context: TaskContext, { name, run: id }: { name: string; run: number }): Outcome<Turn | null> {
+  run(context: TaskContext, { name, run: id }: { name: string; run: number }): Outcome<Lease | null> {
     const { secrets, rotations, cache, now } = context
     const secret = secrets.find(name)
     const before = rotations.run(id)
@@ -109,8 +109,8 @@ export const claimStep = task({
     if (run.provided !== null) cache.purge(name, now)
     const fence = rotations.claim(run, now + TURN_MS)
     const { step } = run
-    const turn = { ...turnOf(context, secret, run), fence, attempts: run.attempts + 1 }
-    return { value: turn, facts: { step, fence, attempt: turn.attempts, ...released(turn) } }
+    const lease = { ...leaseOf(context, secret, run), fence, attempts: run.attempts + 1 }
+    return { value: lease, facts: { step, fence, attempt: lease.attempts, ...released(lease) } }
   },
 })
 
@@ -119,7 +119,7 @@ function isThere({ secrets, now }: TaskContext, secret: SecretRow, number: numbe
   return row !== null && row.sealed !== null && (row.expiresAt === null || row.expiresAt > now)
 }
 
-function turnOf(context: TaskContext, secret: SecretRow, run: Run): Omit<Turn, 'fence'> {
+function leaseOf(context: TaskContext, secret: SecretRow, run: Run): Omit<Lease, 'fence'> {
   const { secrets, keys, hooks, policy } = context
   const sealed = (number: number | null): SealedVersion | null => {
     const row = number === null ? null : secrets.version(secret.id, number)
@@ -142,7 +142,7 @@ function turnOf(context: TaskContext, secret: SecretRow, run: Run): Omit<Turn, '
 }
 
 /** The versions that a step needs. */
-function released(turn: Omit<Turn, 'fence'>): Record<string, unknown> {
+function released(turn: Omit<Lease, 'fence'>): Record<string, unknown> {
   const { pending, current, previous, restores, hook, provided } = turn
   const versions = [pending, current, previous, restores].flatMap((one) => (one === null ? [] : [one.version]))
   return { versions, ...(hook && { hook: hook.id }), ...(provided && { provider: provided.member.provider }) }
@@ -240,7 +240,7 @@ export const failStep = task({
 
 interface Failed extends StepDone {
   step: Step
-  failure: Failure
+  failure: RunFailure
   /** The provider's own code. */
   code?: string | undefined
 }

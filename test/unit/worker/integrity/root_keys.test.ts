@@ -17,7 +17,7 @@ import { verifyLog } from '../../../../core/tlog/verify_log.ts'
 import { CacheStore } from '../../../../core/vault/chains/cache_store.ts'
 import type { Input, OperationName, Output } from '../../../../core/vault/operation_table.ts'
 import type { Answer, Caller } from '../../../../core/vault/rpc.ts'
-import type { Sql } from '../../../../core/vault/sql.ts'
+import type { Sql, SqlValue } from '../../../../core/vault/sql.ts'
 import type { Scheduler } from '../../../../worker/background/scheduler.ts'
 import { registryOf } from '../../../../worker/compose.ts'
 import { signHead, verifierKeys } from '../../../../worker/integrity/sign_checkpoint.ts'
@@ -476,8 +476,8 @@ function failingAt(sql: Sqlite, n: number, when: 'before' | 'after'): Sql & { fa
   let left = n
   const failing = {
     failed: false,
-    all: sql.all,
-    scrub: sql.scrub,
+    all: <Row>(query: string, ...params: SqlValue[]) => sql.all<Row>(query, ...params),
+    scrub: () => sql.scrub(),
     atomic<T>(fn: () => T): T {
       // A process that died does nothing more.
       if (failing.failed) throw new Error('crash')

@@ -21,8 +21,8 @@ import { Keyring, parseRootKey } from '../../../../core/crypto/keyring.ts'
 import { parseSettings } from '../../../../core/settings/settings.ts'
 import type { Anchor } from '../../../../core/tlog/anchor.ts'
 import { registryOf } from '../../../../worker/compose.ts'
-import { checkRoots } from '../../../../worker/local/check_root_keys.ts'
-import { type DataFolder, openStores } from '../../../../worker/local/data_folder.ts'
+import { checkRootKeys } from '../../../../worker/local/check_root_keys.ts'
+import { DataFolder } from '../../../../worker/local/data_folder.ts'
 import { openSqlite } from '../../../../worker/local/sqlite.ts'
 import { hasVaultList, VaultList } from '../../../../worker/local/vault_list.ts'
 import type { OpenVault } from '../../../../worker/vault_host/open_vault.ts'
@@ -56,8 +56,8 @@ const file = (name: string) => join(data, name)
 /** A server over the folder. */
 async function start(environment: Record<string, string> = {}): Promise<DataFolder> {
   const settings = parseSettings({ environment })
-  const options = { settings, keyring, registry: registryOf(settings, null), anchors }
-  const started = openStores(data, options, await VaultList.open(data, keyring))
+  const surroundings = { settings, keyring, registry: registryOf(settings, null), anchors }
+  const started = new DataFolder(data, surroundings, await VaultList.open(data, keyring))
   stores.push(started)
   return started
 }
@@ -122,7 +122,7 @@ describe('row 64: the file of a vault', () => {
   ])('does not keep other vaults closed after it was %s', async (_, damage) => {
     for (const id of ['default', 'acme']) await serve(id)
     damage(file('acme.sqlite'))
-    await expect(checkRoots(data, keyring)).resolves.toEqual([])
+    await expect(checkRootKeys(data, keyring)).resolves.toEqual([])
     const started = await start()
     await started.openAll()
     expect(write((await started.open('default', false))!)).toMatchObject({ ok: true })

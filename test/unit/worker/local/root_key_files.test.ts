@@ -8,9 +8,9 @@ import { Keyring, parseRootKey } from '../../../../core/crypto/keyring.ts'
 import { parseSettings } from '../../../../core/settings/settings.ts'
 import { migrate } from '../../../../core/vault/migrate.ts'
 import { registryOf } from '../../../../worker/compose.ts'
-import { checkRoots } from '../../../../worker/local/check_root_keys.ts'
-import { openStores } from '../../../../worker/local/data_folder.ts'
-import { fileRoots, replaceRootFile } from '../../../../worker/local/root_key_files.ts'
+import { checkRootKeys } from '../../../../worker/local/check_root_keys.ts'
+import { DataFolder } from '../../../../worker/local/data_folder.ts'
+import { readRootKeyFiles, replaceRootKeyFile } from '../../../../worker/local/root_key_files.ts'
 import { openSqlite } from '../../../../worker/local/sqlite.ts'
 import { VaultList } from '../../../../worker/local/vault_list.ts'
 import { refusalFrom, rejectionOf } from '../../../support/core.ts'
@@ -57,7 +57,7 @@ afterEach(() => {
 const file = (name: string) => join(data, name)
 const textOf = (name: string) => readFileSync(file(name), 'utf8').trim()
 const keys = () => {
-  const { rootKey, former } = fileRoots(data)
+  const { rootKey, former } = readRootKeyFiles(data)
   return { current: base64url(rootKey.reveal()), former: former.map((key) => base64url(key.reveal())) }
 }
 
@@ -65,7 +65,7 @@ describe('fileRoots', () => {
   it('leaves no descriptor open and no partial key behind when the disk is full', () => {
     writeFileSync(file('vaults.json'), JSON.stringify({ server: 'x', vaults: {}, mac: '' }))
     fillDisk()
-    expect(() => fileRoots(data)).toThrow('no space left')
+    expect(() => readRootKeyFiles(data)).toThrow('no space left')
     expect([...openHandles]).toEqual([])
     expect(existsSync(file('root.key'))).toBe(false)
   })
@@ -75,16 +75,16 @@ describe('replaceRootFile', () => {
   it('leaves no descriptor open when the disk is full, and finishes when it is run again', () => {
     const before = keys().current
     fillDisk()
-    expect(() => replaceRootFile(data)).toThrow('no space left')
+    expect(() => replaceRootKeyFile(data)).toThrow('no space left')
     expect([...openHandles]).toEqual([])
     expect(keys()).toEqual({ current: before, former: [] })
-    replaceRootFile(data)
+    replaceRootKeyFile(data)
     expect(keys().former).toEqual([before])
   })
 
   it('makes another key, keeps the one before beside it, and both for their owner only', () => {
     const before = keys().current
-    const { rootKey, former } = replaceRootFile(data)
+    const { rootKey, former } = replaceRootKeyFile(data)
     expect(keys()).toEqual({ current: base64url(rootKey.reveal()), former: [before] })
     expect(base64url(former.reveal())).toBe(before)
     expect(base64url(rootKey.reveal())).not.toBe(before)
@@ -94,17 +94,17 @@ describe('replaceRootFile', () => {
 
   it('overwrites no former key', () => {
     keys()
-    replaceRootFile(data)
+    replaceRootKeyFile(data)
     const before = keys()
-    expect(refusalFrom(() => replaceRootFile(data)).message).toContain('root.former.key exists already')
+    expect(refusalFrom(() => replaceRootKeyFile(data)).message).toContain('root.former.key exists already')
     expect(keys()).toEqual(before)
   })
 
   it('refuses where there is none, and one that others can read', () => {
-    expect(refusalFrom(() => replaceRootFile(data)).message).toContain('there is no root key to replace')
+    expect(refusalFrom(() => replaceRootKeyFile(data)).message).toContain('there is no root key to replace')
     keys()
     chmodSync(file('root.key'), 0o644)
-    expect(refusalFrom(() => replaceRootFile(data)).message).toContain('chmod 600')
+    expect(refusalFrom(() => replaceRootKeyFile(data)).message).toContain('chmod 600')
     expect(readdirSync(data)).toEqual(['root.key', 'vaults.json'])
   })
 
@@ -113,9 +113,9 @@ describe('replaceRootFile', () => {
     renameSync.mockImplementationOnce(() => {
       throw new Error('crash')
     })
-    expect(() => replaceRootFile(data)).toThrow('crash')
+    expect(() => replaceRootKeyFile(data)).toThrow('crash')
     expect([textOf('root.key'), textOf('root.former.key')]).toEqual([before, before])
-    replaceRootFile(data)
+    replaceRootKeyFile(data)
     expect(keys().former).toEqual([before])
   })
 
@@ -131,7 +131,7 @@ describe('replaceRootFile', () => {
     const before = keys().current
     for (const [name, text] of Object.entries(left(before))) writeFileSync(file(name), text, { mode: 0o600 })
     expect(keys()).toEqual({ current: before, former: [] })
-    const { rootKey } = replaceRootFile(data)
+    const { rootKey } = replaceRootKeyFile(data)
     expect(keys()).toEqual({ current: base64url(rootKey.reveal()), former: [before] })
     if (left(before)['root.new.key'] === fresh) expect(textOf('root.key')).toBe(fresh)
     expect(existsSync(file('root.new.key'))).toBe(false)
@@ -149,7 +149,7 @@ describe('checkRoots', () => {
     const surroundings = { settings, keyring, registry: registryOf(settings, null), anchors: [] }
     // Vaults of several servers, which each had a list of its own.
     rmSync(file('vaults.json'), { force: true })
-    const stores = openStores(data, surroundings, await VaultList.open(data, keyring))
+    const stores = new DataFolder(data, surroundings, await VaultList.open(data, keyring))
     for (const vault of vaults) await stores.open(vault, true)
     stores.close()
   }
@@ -162,23 +162,23 @@ describe('checkRoots', () => {
 
   it('has nothing against keys that are right, and counts who needs a former one', async () => {
     const [one, two] = [await ring(a), await ring(b, a)]
-    expect(await checkRoots(data, one)).toEqual([])
-    expect(await checkRoots(data, two)).toEqual([{ id: one.rootId, needed: 0, vaults: 0 }])
+    expect(await checkRootKeys(data, one)).toEqual([])
+    expect(await checkRootKeys(data, two)).toEqual([{ id: one.rootId, needed: 0, vaults: 0 }])
     await serve(one, 'x', 'y')
-    expect(await checkRoots(data, one)).toEqual([])
-    expect(await checkRoots(data, two)).toEqual([{ id: one.rootId, needed: 2, vaults: 2 }])
+    expect(await checkRootKeys(data, one)).toEqual([])
+    expect(await checkRootKeys(data, two)).toEqual([{ id: one.rootId, needed: 2, vaults: 2 }])
     await serve(two, 'x')
-    expect(await checkRoots(data, two)).toEqual([{ id: one.rootId, needed: 2, vaults: 2 }])
+    expect(await checkRootKeys(data, two)).toEqual([{ id: one.rootId, needed: 2, vaults: 2 }])
     const sql = openSqlite(file('x.sqlite'))
     sql.all('UPDATE term SET done_at = 1')
     sql.close()
-    expect(await checkRoots(data, two)).toEqual([{ id: one.rootId, needed: 1, vaults: 2 }])
+    expect(await checkRootKeys(data, two)).toEqual([{ id: one.rootId, needed: 1, vaults: 2 }])
   })
 
   it('names each vault that keys are wrong for, and touches none', async () => {
     await serve(await ring(a), 'x', 'y')
     await serve(await ring(b), 'z')
-    const { code, message } = await rejectionOf(checkRoots(data, await ring(b)))
+    const { code, message } = await rejectionOf(checkRootKeys(data, await ring(b)))
     expect(code).toBe('bad_request')
     expect(message).toContain('x.sqlite: Root key is not the one')
     expect(message).toContain('y.sqlite: Root key is not the one')
@@ -189,11 +189,11 @@ describe('checkRoots', () => {
     const [one, two, swapped] = [await ring(a), await ring(b, a), await ring(a, b)]
     await serve(one, 'x')
     // Nothing would be replaced, and the operator would think so.
-    const { message } = await rejectionOf(checkRoots(data, swapped))
+    const { message } = await rejectionOf(checkRootKeys(data, swapped))
     expect(message).toContain(`${two.rootId} belongs to no vault here. To replace ${one.rootId} by it`)
     await serve(two, 'x', 'later')
     expect(rootsOf('x')).toEqual([one.rootId, two.rootId])
-    const refused = (await rejectionOf(checkRoots(data, swapped))).message
+    const refused = (await rejectionOf(checkRootKeys(data, swapped))).message
     expect(refused).toContain(`x.sqlite: Root key ${one.rootId} was replaced by ${two.rootId}`)
     expect(refused).toContain(`later.sqlite: Root key ${one.rootId} was replaced by ${two.rootId}`)
   })
@@ -201,8 +201,8 @@ describe('checkRoots', () => {
   it('does not mind a former key that one vault of many was under, such as one that was restored', async () => {
     await serve(await ring(b), 'x')
     await serve(await ring(a), 'restored')
-    expect(await checkRoots(data, await ring(b, a))).toMatchObject([{ needed: 1, vaults: 2 }])
-    expect((await rejectionOf(checkRoots(data, await ring(b, a, c)))).message).toContain('belongs to no vault here')
+    expect(await checkRootKeys(data, await ring(b, a))).toMatchObject([{ needed: 1, vaults: 2 }])
+    expect((await rejectionOf(checkRootKeys(data, await ring(b, a, c)))).message).toContain('belongs to no vault here')
   })
 
   it('reads a vault of an older schema, and leaves other files to the code that opens them', async () => {
@@ -214,8 +214,8 @@ describe('checkRoots', () => {
     sql.close()
     writeFileSync(file('none.sqlite'), 'no database at all, however one looks at it'.repeat(100))
     openSqlite(file('empty.sqlite')).close()
-    expect(await checkRoots(data, one)).toEqual([])
-    expect(await checkRoots(data, await ring(b, a))).toMatchObject([{ needed: 1, vaults: 1 }])
-    expect((await rejectionOf(checkRoots(data, two))).message).toContain('old.sqlite: Root key is not the one')
+    expect(await checkRootKeys(data, one)).toEqual([])
+    expect(await checkRootKeys(data, await ring(b, a))).toMatchObject([{ needed: 1, vaults: 1 }])
+    expect((await rejectionOf(checkRootKeys(data, two))).message).toContain('old.sqlite: Root key is not the one')
   })
 })
