@@ -24,12 +24,12 @@ import {
 import { intoOf } from '../../core/vault/rotation/provider_rotation.ts'
 import type { RunFailure } from '../../core/vault/rotation/state_machine.ts'
 import type { ProviderRun } from '../../core/vault/rotation/store.ts'
-import type { Lease } from '../../core/vault/rotation/tasks.ts'
+import type { RotationLease } from '../../core/vault/rotation/tasks.ts'
 import type { VaultServices } from '../vault_services.ts'
 import { askReplica, isSame } from './replica.ts'
 
 /** A lease for a step of a rotation at a provider. */
-export type ProviderLease = Lease & { provided: ProviderRun }
+export type ProviderLease = RotationLease & { provided: ProviderRun }
 
 /** The target of such a run. Its steps cannot be undone: see `core/vault/rotation/state_machine.ts`. */
 export function providerTarget(services: VaultServices, lease: ProviderLease): RotationTarget {

@@ -22,7 +22,7 @@ import { openWebhookSecret } from '../../core/sealing/webhook_secret.ts'
 import { contentTypeOf, generate, underPolicy } from '../../core/values/generate.ts'
 import type { OperationName } from '../../core/vault/operation_table.ts'
 import type { RunFailure } from '../../core/vault/rotation/state_machine.ts'
-import type { Lease } from '../../core/vault/rotation/tasks.ts'
+import type { RotationLease } from '../../core/vault/rotation/tasks.ts'
 import type { SealedVersion } from '../../core/vault/secrets/operations.ts'
 import type { VaultServices } from '../vault_services.ts'
 import { fitToDocument, type ProviderLease, providerTarget, readPresent } from './provider_targets.ts'
@@ -75,12 +75,12 @@ async function runStep(services: VaultServices, one: { name: string; run: number
   if (isProvided(lease)) services.notifyWrite()
 }
 
-function isProvided(lease: Lease): lease is ProviderLease {
+function isProvided(lease: RotationLease): lease is ProviderLease {
   return lease.provided !== null
 }
 
 /** Makes the next value, here or at the target, and stores it sealed under the next version number. */
-async function createValue(services: VaultServices, lease: Lease): Promise<void> {
+async function createValue(services: VaultServices, lease: RotationLease): Promise<void> {
   const { name, run, fence } = lease
   const present = isProvided(lease) ? await readPresent(services, lease) : null
   const made = await madeFor(services, lease)
@@ -102,7 +102,7 @@ async function createValue(services: VaultServices, lease: Lease): Promise<void>
  * target made, is what the target has by then: its strength is neither tested nor logged, since more people read the log
  * than may read the value.
  */
-async function madeFor(services: VaultServices, lease: Lease): Promise<Omit<Credential, 'version'>> {
+async function madeFor(services: VaultServices, lease: RotationLease): Promise<Omit<Credential, 'version'>> {
   const given =
     lease.restores !== null
       ? await opened(services, lease.restores)
@@ -113,7 +113,7 @@ async function madeFor(services: VaultServices, lease: Lease): Promise<Omit<Cred
 }
 
 /** The target of a run. */
-async function targetOf(services: VaultServices, lease: Lease): Promise<RotationTarget> {
+async function targetOf(services: VaultServices, lease: RotationLease): Promise<RotationTarget> {
   if (isProvided(lease)) return providerTarget(services, lease)
   const { vault, keyring, settings } = services
   const { config, hook } = lease
@@ -123,7 +123,7 @@ async function targetOf(services: VaultServices, lease: Lease): Promise<Rotation
   return webhookTarget({ url: hook.url, secret }, { allowLoopback: settings.security.allowLoopbackHooks })
 }
 
-async function targetStep(services: VaultServices, lease: Lease): Promise<TargetStep> {
+async function targetStep(services: VaultServices, lease: RotationLease): Promise<TargetStep> {
   const { name, run, fence, number: version, pending, current, previous } = lease
   const [one, two, three] = await Promise.all(
     [pending, current, previous].map((sealed) => (sealed === null ? null : opened(services, sealed))),

@@ -68,9 +68,9 @@ async function open(runtime: string): Promise<LocalServer> {
   const vaults = new DataFolder(data, surroundings, await openVaultList(data, keyring))
   const offer = await offerBootstrap(vaults, keyring, data)
   // For their jobs. Not waited for: an anchor that does not answer must not hold up the start.
-  void stores.openAll()
-  const gauges = countedStats(() => [...stores.opened()].map(({ vault }) => vault))
-  const host = localHost(openForRequests(stores), readiness(stores), gauges)
+  void vaults.openAll()
+  const gauges = countedStats(() => [...vaults.opened()].map(({ vault }) => vault))
+  const host = localHost(openForRequests(vaults), readiness(vaults), gauges)
   const services = compose(surroundings, host)
   const processFacts = { residentBytes: () => process.memoryUsage().rss, startedAt: Date.now() }
   const app = createApp(services, { publicFile, processFacts })

@@ -76,7 +76,7 @@ const FIRST_WAIT_MS = 2000
 const LAST_WAIT_MS = 3_600_000
 
 /** The facts that the steps of a run depend on: its configuration, and whether a provider keeps the value. */
-export interface Course {
+export interface RunConfig {
   config: RotationConfig
   provided: object | null
 }
@@ -92,7 +92,7 @@ export function isFinal(failure: RunFailure): boolean {
 }
 
 /** The transition after a step that succeeded. */
-export function afterSuccess(step: Step, { config: { target, graceSeconds }, provided }: Course): Next {
+export function afterSuccess(step: Step, { config: { target, graceSeconds }, provided }: RunConfig): Next {
   switch (step) {
     case 'create':
       if (target.kind === 'generate' && provided === null) return { kind: 'end', outcome: 'rotated', promote: true }

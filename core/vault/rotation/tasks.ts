@@ -69,7 +69,7 @@ export const startDue = task({
 })
 
 /** A step that was handed out, with all it takes. */
-export interface Lease
+export interface RotationLease
   extends Pick<Run, 'config' | 'why' | 'number' | 'replaces' | 'attempts' | 'startedAt' | 'provided'> {
   name: string
   run: number
@@ -90,7 +90,7 @@ export interface Lease
 export const claimStep = task({
   resource: byName,
   resourceFacts: ({ run }: { name: string; run: number }) => ({ run }),
-  run(context: TaskContext, { name, run: id }: { name: string; run: number }): Outcome<Lease | null> {
+  run(context: TaskContext, { name, run: id }: { name: string; run: number }): Outcome<RotationLease | null> {
     const { secrets, rotations, cache, now } = context
     const secret = secrets.find(name)
     const before = rotations.run(id)
@@ -119,7 +119,7 @@ function isThere({ secrets, now }: TaskContext, secret: SecretRow, number: numbe
   return row !== null && row.sealed !== null && (row.expiresAt === null || row.expiresAt > now)
 }
 
-function leaseOf(context: TaskContext, secret: SecretRow, run: Run): Omit<Lease, 'fence'> {
+function leaseOf(context: TaskContext, secret: SecretRow, run: Run): Omit<RotationLease, 'fence'> {
   const { secrets, keys, hooks, policy } = context
   const sealed = (number: number | null): SealedVersion | null => {
     const row = number === null ? null : secrets.version(secret.id, number)
@@ -142,8 +142,8 @@ function leaseOf(context: TaskContext, secret: SecretRow, run: Run): Omit<Lease,
 }
 
 /** The versions that a step needs. */
-function released(turn: Omit<Lease, 'fence'>): Record<string, unknown> {
-  const { pending, current, previous, restores, hook, provided } = turn
+function released(lease: Omit<RotationLease, 'fence'>): Record<string, unknown> {
+  const { pending, current, previous, restores, hook, provided } = lease
   const versions = [pending, current, previous, restores].flatMap((one) => (one === null ? [] : [one.version]))
   return { versions, ...(hook && { hook: hook.id }), ...(provided && { provider: provided.member.provider }) }
 }
@@ -246,7 +246,12 @@ interface Failed extends StepDone {
 }
 
 /** Applies a transition: moves the stages, and continues or ends the run. */
-function proceed(context: TaskContext, run: Run, next: Next, failure: Failure | null = null): Record<string, unknown> {
+function proceed(
+  context: TaskContext,
+  run: Run,
+  next: Next,
+  failure: RunFailure | null = null,
+): Record<string, unknown> {
   const { secrets, rotations, now } = context
   const secret = secrets.find(run.name)!
   const isHere = run.provided === null
@@ -272,7 +277,7 @@ function proceed(context: TaskContext, run: Run, next: Next, failure: Failure | 
 }
 
 /** Whether a run certainly changed nothing at its provider: the first request was refused. */
-function isUnchanged({ step, attempts }: Run, failure: Failure | null): boolean {
+function isUnchanged({ step, attempts }: Run, failure: RunFailure | null): boolean {
   return failure !== null && isFinal(failure) && attempts === 1 && step !== 'test'
 }
 
