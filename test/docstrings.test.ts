@@ -4,69 +4,17 @@
  * @module
  */
 import { describe, expect, it } from 'vitest'
-import { undocumentedIn, undocumentedOf } from './docstrings.ts'
+import { DOCUMENTED, undocumentedIn, undocumentedOf } from './docstrings.ts'
 
-/** Folders that are documented, and stay so. */
-const DONE = [
-  'core/addresses.ts',
-  'core/authentication',
-  'core/bytes.ts',
-  'core/client',
-  'core/content_type.ts',
-  'core/credential_forms.ts',
-  'core/crypto',
-  'core/durations.ts',
-  'core/encoding.ts',
-  'core/errors.ts',
-  'core/export',
-  'core/histogram.ts',
-  'core/http',
-  'core/index.ts',
-  'core/json.ts',
-  'core/json_source.ts',
-  'core/loopback.ts',
-  'core/names.ts',
-  'core/patterns.ts',
-  'core/programming_error.ts',
-  'core/provider_registry',
-  'core/providers',
-  'core/races.ts',
-  'core/rate_limit.ts',
-  'core/redacted.ts',
-  'core/reference.ts',
-  'core/rotation_targets',
-  'core/sanitize.ts',
-  'core/sealing',
-  'core/settings',
-  'core/sleep.ts',
-  'core/text',
-  'core/tlog',
-  'core/uuid.ts',
-  'core/values',
-  'core/vault',
-  'core/wire',
-  'worker/app.ts',
-  'worker/bun.ts',
-  'worker/cloudflare.ts',
-  'worker/compose.ts',
-  'worker/deno.ts',
-  'worker/http',
-  'worker/node.ts',
-  'worker/openapi',
-  'worker/provider_access',
-  'worker/routes',
-  'worker/services.ts',
-  'worker/telemetry',
-  'worker/vault_host',
-  'worker/vault_object.ts',
-]
+/** Folders with undocumented exports. The list only shrinks. */
+const PENDING = ['cli/', 'extension/', 'worker/background/', 'worker/integrity/', 'worker/local/']
 
 const MODULE = '/**\n * Things.\n *\n * @module\n */\n'
 const namesIn = (code: string) => undocumentedOf('a.ts', code).map(({ line, name }) => `${line} ${name}`)
 
 describe('docstrings', () => {
   it('exist for every export, and every file has a module comment', () => {
-    const found = undocumentedIn(DONE)
+    const found = undocumentedIn(DOCUMENTED).filter(({ path }) => !PENDING.some((folder) => path.startsWith(folder)))
     expect(found.map(({ path, line, name }) => `${path}:${line} ${name}`)).toEqual([])
   })
 })
