@@ -33,7 +33,7 @@ export interface Command {
  * Runs a command with the arguments of this process, prints its output, and sets the exit code: 0, or 2 if a verification
  * found tampering, or 1 for any other failure, with one line on standard error.
  *
- * `--help` and `-h` print the help and do nothing else, whatever the other arguments are.
+ * `--help` and `-h` print the help and do nothing else, with any other arguments.
  */
 export async function runCommand(command: Command): Promise<void> {
   const args = process.argv.slice(2)
@@ -56,7 +56,7 @@ export async function runCommand(command: Command): Promise<void> {
  * Reads the token of a command from the environment. A wrong one is refused here, before it is sent anywhere: it may be
  * another secret.
  *
- * @throws {PosternError} `bad_request`, naming TOKEN and not quoting it, when it is not set, is a ticket, or is no token.
+ * @throws {PosternError} `bad_request`, naming TOKEN and not quoting it, when it is not set, is a ticket, or is not a token.
  */
 export function tokenFrom({ TOKEN = '' }: { TOKEN?: string | undefined }): Redacted<string> {
   if (TOKEN.trim() === '') throw badRequest('TOKEN', 'Must be set to the token of a principal')

@@ -79,7 +79,7 @@ async function bring(vault: UserClient, opened: readonly [string, Redacted<Bytes
         ? [`there with another value, and left as they are: values ${came.other.join(', ')}`]
         : []),
       ...(came.unread.length > 0 ? [`there, and not to be read and compared: values ${came.unread.join(', ')}`] : []),
-      ...(at < opened.length ? [`${opened.length - at} to go: run it again to go on`] : []),
+      ...(at < opened.length ? [`${opened.length - at} left. Run it again to continue`] : []),
     ].join('; ')
   try {
     for (; at < opened.length; at++) {

@@ -23,7 +23,7 @@ const MAX_TRIES = 10
 /** A log to verify. */
 export interface LogSource {
   checkpoint: string
-  /** The newest checkpoint that witnesses cosigned; the same as `checkpoint` without one. */
+  /** The newest checkpoint that witnesses cosigned; equal to `checkpoint` if there is none. */
   cosigned: string
   start: Start
   entries: AsyncIterable<string>

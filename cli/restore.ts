@@ -88,7 +88,7 @@ async function run(file: string, yes: boolean): Promise<string> {
     renameDurably(partial, target)
     const said = `${target}: ${size} entries of the log are whole, and as signed; the root key is the one that sealed it`
     if (words.length === 0) return said
-    return `${said}\nAn anchor has another log, or none any more. To go on from this one, start the server once with\nPOSTERN_AUDIT__ACCEPT_ROLLBACK=${words.join(',')}`
+    return `${said}\nAn anchor has another log, or none any more. To continue from this one, start the server once with\nPOSTERN_AUDIT__ACCEPT_ROLLBACK=${words.join(',')}`
   } finally {
     discard(partial)
   }

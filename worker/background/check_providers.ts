@@ -1,3 +1,8 @@
+/**
+ * Renews the credentials of providers and checks their health.
+ *
+ * @module
+ */
 import type { Job } from './scheduler.ts'
 
 /** How soon after a request, which may have fetched credentials, their expiry is checked. */
@@ -6,7 +11,7 @@ const KEEP_MS = 10_000
 /** How often providers are probed while one is down or requests use them. */
 const HEALTH_MS = 30_000
 
-/** Renews the credentials of providers before they expire, for stores whose credentials can be renewed and not fetched anew. */
+/** Renews the credentials of providers before they expire, for stores whose credentials can be renewed but not fetched again. */
 export const renewCredentials: Job = {
   name: 'credentials',
   afterWriteMs: KEEP_MS,

@@ -1,3 +1,8 @@
+/**
+ * The jobs of a vault.
+ *
+ * @module
+ */
 import type { VaultServices } from '../vault_services.ts'
 import { backUp } from './back_up.ts'
 import { checkProviders, renewCredentials } from './check_providers.ts'

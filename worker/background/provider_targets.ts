@@ -103,7 +103,7 @@ function written(services: VaultServices, lease: ProviderLease): RotationTarget 
   }
 }
 
-/** Writes the pending value over the one that was current when it was made. @returns Its version at the provider. */
+/** Writes the pending value over the value that was current at its creation. @returns Its version at the provider. */
 async function write(services: VaultServices, lease: ProviderLease, pending: Credential): Promise<string> {
   const { token, expects, replace } = lease.provided
   const primary = primaryOf(services, lease)

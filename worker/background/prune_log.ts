@@ -1,3 +1,8 @@
+/**
+ * Erases log entries past their retention.
+ *
+ * @module
+ */
 import { DAY_MS } from '../../core/durations.ts'
 import { retentionDaysOf } from '../../core/settings/settings.ts'
 import { sleep } from '../../core/sleep.ts'

@@ -1,3 +1,8 @@
+/**
+ * Erases versions of secrets past their retention.
+ *
+ * @module
+ */
 import { DAY_MS } from '../../core/durations.ts'
 import type { TaskOutput } from '../../core/vault/task_table.ts'
 import type { Job } from './scheduler.ts'

@@ -123,7 +123,7 @@ async function copy(
   return { how: 'written', version }
 }
 
-/** The digests of both; `null` when one could not be read, which is no drift. */
+/** The digests of both; `null` if one is unreadable, which does not count as drift. */
 async function digestsOf(services: VaultServices, name: string, { primary, replica }: Pair) {
   try {
     const [one, other] = [await read(services, primary), await read(services, replica)]

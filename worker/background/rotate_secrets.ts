@@ -30,7 +30,7 @@ import type { Job } from './scheduler.ts'
 
 /** How many secrets of a vault rotate at the same time. */
 const CONCURRENCY = 4
-/** How often a value is sealed anew because a write took its number. */
+/** The most attempts to seal a value after a write took its number. */
 const MAX_RACES = 5
 
 const WOKEN_BY: readonly OperationName[] = ['rotation.put', 'rotation.start', 'rotation.steer', 'secret.restore']

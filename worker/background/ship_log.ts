@@ -14,7 +14,7 @@ import { originOf } from '../integrity/sign_checkpoint.ts'
 import type { VaultServices } from '../vault_services.ts'
 import type { Job } from './scheduler.ts'
 
-/** The sink of entries, by the name under which the vault keeps how far it has come; another host begins anew. */
+/** The sink of entries, by the name under which the vault keeps how far it has come; another host starts from the beginning. */
 export function sinkOf({ settings }: Pick<VaultServices, 'settings'>): string[] {
   const { sinkUrl } = settings.audit
   return sinkUrl === undefined ? [] : [`sink:${new URL(sinkUrl).host}`]

@@ -4,7 +4,7 @@
  * @module
  */
 
-/** A file of the data folder is no longer where it was opened: what is written to it would be lost with the process. */
+/** A file of the data folder is no longer where it was opened, so later writes to it would be lost with the process. */
 export class VanishedFile extends Error {
   override readonly name = 'VanishedFile'
   /** The file or folder. */

@@ -25,7 +25,7 @@ export interface FormerRootKey {
 
 /**
  * Checks the root keys against each vault. A former root key that no vault was ever under is refused too: it may be the
- * new one, given in the wrong place. A file that is no vault, or cannot be opened now, is left to its opening.
+ * new one, given in the wrong place. A file that is not a vault, or cannot be opened now, is reported when it is opened.
  *
  * @throws {PosternError} `bad_request`, with one line for each vault that they are wrong for.
  */
@@ -58,7 +58,7 @@ export async function checkRootKeys(data: string, keyring: Keyring): Promise<For
   })
 }
 
-/** The root keys of a vault; `null` for a damaged vault, or a file that is none: its opening reports it, and the others open. */
+/** The root keys of a vault; `null` for a damaged vault or another file: opening it reports the damage, and the other vaults open. */
 function rootsIn(sql: Sqlite): RootKeys | null {
   try {
     return rootsOfStore(sql)

@@ -42,7 +42,7 @@ export class DataFolder {
   readonly #notes: ReturnType<typeof setInterval>
   readonly #requests: { stop(): void } | null
 
-  /** @param list The vaults that the folder had: a missing one is not made anew. */
+  /** @param list The vaults that the folder had: a missing one is not created again. */
   constructor(data: string, options: OpenVaultOptions, list: VaultList) {
     this.#data = data
     this.#options = options

@@ -69,7 +69,7 @@ export async function openKnownVault(
   const isNew = known === null ? !isAnythingThere(file) : !isMade(known)
   if (!isNew && bytesOf(file) === null) throw await refuse('Is missing')
   if (!isNew && bytesOf(file) === 0) throw await refuse('Is empty')
-  // Noted before the file is made: a file that is empty later was emptied, unless it was never opened.
+  // Noted before the file is made: an empty file was emptied later, unless it was never opened.
   if (isNew) list.keep(id, { store: null, size: null })
   const sql = await openOr(file, refuse)
   try {
@@ -93,7 +93,7 @@ async function openOr(file: string, refuse: (problem: string) => Promise<Postern
   try {
     return openSqlite(file)
   } catch (error) {
-    if (isDamage(error)) throw await refuse('Cannot be opened: it is no whole database')
+    if (isDamage(error)) throw await refuse('Cannot be opened: it is not a whole database')
     const isLocked = /lock|busy/i.test(String((error as Error).message))
     throw new PosternError('unavailable', `${file} cannot be opened: ${isLocked ? LOCKED : OUT_OF_REACH}`)
   }
@@ -125,7 +125,7 @@ function problemOf(file: string, sql: Sqlite, known: KnownVault | null): string 
     void new Log(sql).size
     return null
   } catch (error) {
-    if (isDamage(error)) return 'Cannot be read: it is no whole database'
+    if (isDamage(error)) return 'Cannot be read: it is not a whole database'
     throw new PosternError('unavailable', `${file} cannot be read: ${OUT_OF_REACH}`)
   }
 }

@@ -41,7 +41,7 @@ const SETTINGS_BY_CODE: Record<string, string> = {
   ENOSPC: 'POSTERN_DATA is on a disk that is full',
 }
 
-/** Exits with one line. Of an error of the platform it shows only the kind, since the message may quote a setting. */
+/** Exits with one line. It shows only the kind of a platform error, since the message may quote a setting. */
 export function fail(error: unknown): never {
   const kind = error instanceof Error ? ((error as { code?: string }).code ?? error.name) : 'unknown'
   const about = SETTINGS_BY_CODE[kind] === undefined ? '' : `. ${SETTINGS_BY_CODE[kind]}`

@@ -24,7 +24,7 @@ const WITH_ROOT_KEY = ['POSTERN_FORMER_ROOT_KEYS', 'POSTERN_NEXT_ROOT_KEY']
  * Reads the settings of this process.
  *
  * @throws {PosternError} `bad_request`, naming the source: a file that cannot be read or is not UTF-8, a line of `.env`
- *   that is no setting, or settings that are wrong.
+ *   that is not a setting, or invalid settings.
  */
 export function readLocalSettings(): Settings {
   return parseSettings(readSources())

@@ -25,7 +25,7 @@ export interface Sqlite extends Sql {
  * The file belongs to this process alone until it is closed: caches over it stay true, and a second process cannot fork a
  * log. A commit is on the disk when `atomic` returns.
  *
- * @throws an error of the platform when the file is locked or is no database.
+ * @throws an error of the platform when the file is locked or is not a database.
  */
 export function openSqlite(path: string): Sqlite {
   // Made before SQLite makes it: for its owner only. Its journal takes the same mode.

@@ -69,12 +69,12 @@ export class VaultList {
     return Object.keys(this.#read().vaults)
   }
 
-  /** What is known of a vault; `null` if it is not in the list. */
+  /** The entry of a vault; `null` if it is not in the list. */
   find(vault: string): KnownVault | null {
     return this.#read().vaults[vault] ?? null
   }
 
-  /** Adds a vault, or replaces what is known of it. */
+  /** Adds a vault, or replaces its entry. */
   keep(vault: string, known: Omit<KnownVault, 'root'>): void {
     const content = this.#read()
     this.#write({ ...content, vaults: { ...content.vaults, [vault]: { ...known, root: this.#root } } })
@@ -102,7 +102,7 @@ export class VaultList {
     if (content !== null && (Object.keys(content.vaults).length === 0 || this.#isOurs(content))) return content
     throw new PosternError(
       'bad_request',
-      `${this.#file}: Must be as this server wrote it, under one of the root keys that are given. If the vaults beside it are the right ones, remove it: it is made anew`,
+      `${this.#file}: Must be as this server wrote it, under one of the root keys that are given. If the vaults beside it are the right ones, remove it: the server creates it again`,
     )
   }
 
@@ -135,14 +135,14 @@ export function serverOf(data: string): string {
   throw new PosternError('unavailable', `POSTERN_DATA: No server was started over ${data}`)
 }
 
-/** Whether a data folder has a list with vaults: then a missing root key must not be made anew. */
+/** Whether a data folder has a list with vaults: then a missing root key must not be generated again. */
 export function listsVaults(data: string): boolean {
   if (!hasVaultList(data)) return false
   const content = parse(readFileSync(fileIn(data), 'utf8'))
   return content === null || Object.keys(content.vaults).length > 0
 }
 
-/** Makes an empty list before a root key is made, so that a start that is killed in between is not taken for a loss. */
+/** Makes an empty list before a root key is made, so that a start killed in between does not look like a loss. */
 export function beginVaultList(data: string): void {
   if (!hasVaultList(data)) writeList(fileIn(data), { ...emptyList(), mac: '' })
 }

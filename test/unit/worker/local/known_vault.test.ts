@@ -84,9 +84,9 @@ const refusedBy = async (id: string, create: boolean, environment: Record<string
 const DAMAGES: [string, (path: string) => void, string][] = [
   ['deleted', (path) => rmSync(path), 'Is missing'],
   ['emptied', (path) => truncateSync(path), 'Is empty'],
-  ['cut to its first page', (path) => truncateSync(path, 4096), 'no whole database'],
-  ['cut in the middle', (path) => truncateSync(path, statSync(path).size / 2), 'no whole database'],
-  ['overwritten', (path) => writeFileSync(path, 'no database at all'.repeat(1000)), 'no whole database'],
+  ['cut to its first page', (path) => truncateSync(path, 4096), 'not a whole database'],
+  ['cut in the middle', (path) => truncateSync(path, statSync(path).size / 2), 'not a whole database'],
+  ['overwritten', (path) => writeFileSync(path, 'no database at all'.repeat(1000)), 'not a whole database'],
   ['replaced by an empty database', (path) => void [rmSync(path), openSqlite(path).close()], 'Holds no vault'],
 ]
 
