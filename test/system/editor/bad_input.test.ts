@@ -74,7 +74,7 @@ describe('a document', () => {
       '1: A line has the form NAME=value',
       '2: A name consists of letters, digits and "_", and does not start with a digit',
       '3: Not listed. It may be in a provider, hidden from you, or missing',
-      expect.stringMatching(/^4: The name in a reference must be/),
+      expect.stringMatching(/^4: The name in a reference has/),
       '5: The variable NOWHERE is not set',
       '6: Version 2 is current. This reference is pinned to version 1',
       '7: This looks like a plain-text secret (sensitive-key)',
@@ -169,7 +169,7 @@ describe('a server', () => {
   it('that ended the session is told from one that is down, and signing in is the next step', async () => {
     await postern.admin.endSessions('admin')
     await editor.evaluate((vscode) => void vscode.commands.executeCommand('postern.refresh'))
-    await editor.notified('The session has expired, or was ended', '32-expired')
+    await editor.notified('The session has expired or was ended', '32-expired')
   })
 
   it('with a certificate that nobody vouches for gets nothing', async () => {
@@ -211,6 +211,6 @@ describe('a server', () => {
     await editor.evaluate(
       (vscode) => void vscode.commands.executeCommand('postern.peek', { reference: 'postern://default/dev/db' }),
     )
-    await editor.notified('which is not one of yours', '34-not-yours')
+    await editor.notified('which is not in your settings', '34-not-yours')
   })
 })

@@ -270,7 +270,7 @@ describe('a hydrated .env', () => {
   it('compares two environments by fingerprints', async () => {
     await open('.env')
     await editor.command('Postern: Compare Two Environments')
-    await editor.page.locator('.quick-input-title').filter({ hasText: 'Compare which two' }).waitFor()
+    await editor.page.locator('.quick-input-title').filter({ hasText: 'Which two environments' }).waitFor()
     await editor.page.waitForTimeout(500)
     await editor.page.keyboard.press('Enter')
     const texts = await until(
@@ -296,7 +296,7 @@ describe('a hydrated .env', () => {
     await editor.evaluate(
       (vscode) => void vscode.commands.executeCommand('postern.peek', { reference: 'postern://default/dev/db/url' }),
     )
-    await editor.notified('presentation mode', '12-presenting')
+    await editor.notified('Presentation mode hides values', '12-presenting')
     await editor.evaluate((vscode) => vscode.commands.executeCommand('postern.togglePresentationMode'))
   })
 })
@@ -352,7 +352,7 @@ describe('a run', () => {
     await runTask()
     expect(await written('task.json')).toEqual(got)
     await editor.command('Postern: Ask Again Before Tasks')
-    await editor.notified('ask again before they get secrets')
+    await editor.notified('ask again before they receive secrets')
     await runTask()
     await dialog().getByRole('button', { name: 'Cancel' }).click()
   })

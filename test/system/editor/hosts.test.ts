@@ -76,7 +76,7 @@ describe('the browser bundle', { timeout: 180_000 }, () => {
       expect(kind).toEqual(['http', true])
       expect(await firstHydration(editor, postern)).toEqual(hydrated)
       await editor.evaluate((vscode) => void vscode.commands.executeCommand('postern.runInTerminal'))
-      await editor.notified('a browser runs no programs', '20-web')
+      await editor.notified('a browser cannot run programs', '20-web')
       expect(await searchHost(editor, [secret])).toEqual([])
       expect(await searchBrowser(editor, [secret])).toEqual([])
     } finally {

@@ -72,7 +72,7 @@ describe('in Restricted Mode', { timeout: 120_000 }, () => {
       )
       // It asks which two first.
       if (command === 'postern.compareEnvironments') {
-        await one.page.locator('.quick-input-title').filter({ hasText: 'Compare which two' }).waitFor()
+        await one.page.locator('.quick-input-title').filter({ hasText: 'Which two environments' }).waitFor()
         await one.page.waitForTimeout(500)
         await one.page.keyboard.press('Enter')
       }
