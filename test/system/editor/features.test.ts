@@ -256,7 +256,9 @@ describe('the tree', () => {
     await editor.page.waitForTimeout(500)
     await menu.first().getByText('Rotate Now').click()
     await dialog().waitFor()
-    expect(await dialog().innerText()).toMatch(/Rotate dev\/turn in the vault default now\?[\s\S]*keeps working for 2 h/)
+    expect(await dialog().innerText()).toMatch(
+      /Rotate dev\/turn in the vault default now\?[\s\S]*keeps working for 2 h/,
+    )
     await editor.shot('52-rotate')
     const versions = async () => (await postern.admin.versions('dev/turn')).items.length
     expect(await versions()).toBe(1)

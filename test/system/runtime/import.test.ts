@@ -106,7 +106,9 @@ describe('the import', () => {
     const stopped = run(values, [...format, '--write'], settings)
     expect([stopped.status, stopped.output]).toEqual([
       1,
-      expect.stringMatching(/^Value 2: .+; 1 secrets written, 0 were there already; 2 left. Run it again to continue\n$/),
+      expect.stringMatching(
+        /^Value 2: .+; 1 secrets written, 0 were there already; 2 left. Run it again to continue\n$/,
+      ),
     ])
     const blind = run({ 'w/a': values['w/a'], 'w/c': values['w/c'] }, [...format, '--write'], settings)
     expect([blind.status, blind.output]).toEqual([

@@ -140,9 +140,7 @@ describe('the setting', () => {
     set({ [ORIGIN]: { keys: ['not a key'] } })
     await view.checkAll(0)
     await view.checkAll(0)
-    expect(editor.complaints).toEqual([
-      expect.stringContaining(`postern.witnesses is invalid for "${ORIGIN}/acme"`),
-    ])
+    expect(editor.complaints).toEqual([expect.stringContaining(`postern.witnesses is invalid for "${ORIGIN}/acme"`)])
     expect([alarms, kept.size]).toEqual([[], 0])
     set({ [ORIGIN]: { keys } })
     await view.checkAll(0)
