@@ -321,7 +321,7 @@ describe('a restore', () => {
     const journal = join(site.data, 'default.sqlite-wal')
     expect(statSync(journal).size).toBeGreaterThan(0)
     rmSync(join(site.data, 'default.sqlite'))
-    expect(await command('restore', site.data, [backup, '--yes'])).toMatch(/^refused: .*default\.sqlite-wal is there/)
+    expect(await command('restore', site.data, [backup, '--yes'])).toMatch(/^refused: .*default\.sqlite-wal exists/)
     rmSync(journal)
     expect(await command('restore', site.data, [backup, '--yes'])).toContain('entries of the log are whole')
   })
