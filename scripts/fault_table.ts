@@ -1,5 +1,5 @@
 /**
- * What a test of a fault tells beside whether it passed: `npm run faults` makes a table of it.
+ * What a test of a fault tells beside whether it passed: `npx node scripts/faults.ts` makes a table of it.
  *
  * @module
  */

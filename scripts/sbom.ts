@@ -1,5 +1,5 @@
 /**
- * Writes what the server is made of as a CycloneDX SBOM, for a release to carry: `npm run sbom`.
+ * Writes what the server is made of as a CycloneDX SBOM, for a release to carry: `npx node scripts/sbom.ts`.
  *
  * It ends with 1 when a package that the lock has is missing there, or has a licence that is not on the list below.
  * `npm sbom --omit dev` alone leaves out a package that development packages need too, so all are asked for, and the lock

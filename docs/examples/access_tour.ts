@@ -1,5 +1,5 @@
 /**
- * Tour of access: `npm run tour`, with an administrator's token in `TOKEN`, against a running server.
+ * Tour of access: `npx node docs/examples/access_tour.ts`, with an administrator's token in `TOKEN`, against a running server.
  *
  * Creates the principal `tour-ann`, who may read below `tour/`, signs her in with a second factor and a key of her
  * own, reads a secret that only her client can open, locks her out, and unlocks her. Run it as often as you like: each
@@ -85,7 +85,7 @@ async function tour(): Promise<undefined> {
 
 await runCommand({
   help: `
-npm run -s tour
+npx node docs/examples/access_tour.ts
 
 Shows principals, rules, tokens, sessions and locks against a running server. Its token is read from TOKEN, and its
 address from POSTERN_ENDPOINT, http://127.0.0.1:8787 unless set.`,

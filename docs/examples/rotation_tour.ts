@@ -1,5 +1,5 @@
 /**
- * Tour of rotation and approvals: `npm run tour:rotation`, with an administrator's token in `TOKEN`, against a running
+ * Tour of rotation and approvals: `npx node docs/examples/rotation_tour.ts`, with an administrator's token in `TOKEN`, against a running
  * server.
  *
  * Carol wants to rotate a password, and Bob must approve exactly that request. Then the rotation is rolled back, and the
@@ -115,7 +115,7 @@ async function tour(): Promise<undefined> {
 
 await runCommand({
   help: `
-npm run -s tour:rotation
+npx node docs/examples/rotation_tour.ts
 
 Shows a rotation that needs an approval, a rollback and a new key against a running server. Its token is read from
 TOKEN, and its address from POSTERN_ENDPOINT, http://127.0.0.1:8787 unless set.`,

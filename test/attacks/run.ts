@@ -1,6 +1,6 @@
 /**
- * `npm run attacks` runs every test whose title names a row, and writes `docs/reference/attacks.json` and
- * `docs/reference/attacks.md`. `npm run attacks -- test/unit/core` runs those below a folder, and keeps the results of the
+ * `npx node test/attacks/run.ts` runs every test whose title names a row, and writes `docs/reference/attacks.json` and
+ * `docs/reference/attacks.md`. `npx node test/attacks/run.ts test/unit/core` runs those below a folder, and keeps the results of the
  * others. `--check` runs nothing, and fails if a row has no passed test or the page lists other tests than the source.
  *
  * @module
@@ -27,7 +27,7 @@ const check = wanted.includes('--check')
 const named = namedTests()
 if (!check) writeFileSync(KEPT, `${JSON.stringify(outcomesOf(named.filter(isWanted)), null, 2)}\n`)
 const outcomes = kept()
-generated('docs/reference/attacks.md', attacksPage(outcomes), 'attacks')
+generated('docs/reference/attacks.md', attacksPage(outcomes), 'npx node test/attacks/run.ts')
 for (const flaw of flawsOf(outcomes, named)) {
   process.stderr.write(`${flaw}\n`)
   process.exitCode = 1

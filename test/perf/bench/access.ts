@@ -1,5 +1,5 @@
 /**
- * What a decision costs, on the runtime that runs this: `npm run bench:access` uses Bun.
+ * What a decision costs, on the runtime that runs this: `npx bun test/perf/bench/access.ts` uses Bun.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Measures what the log costs as it grows to a million entries, on Bun: `npm run bench:audit`. Adds its part to
+ * Measures what the log costs as it grows to a million entries, on Bun: `npx bun test/perf/bench/audit.ts`. Adds its part to
  * `docs/reference/benchmarks.json`, and writes the page.
  *
  * @module

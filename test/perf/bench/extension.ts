@@ -1,5 +1,5 @@
 /**
- * How fast the editor's parts are: `npm run bench:extension`. The first half needs no editor; the rest runs in a real one.
+ * How fast the editor's parts are: `npx node test/perf/bench/extension.ts`. The first half needs no editor; the rest runs in a real one.
  *
  * @module
  */

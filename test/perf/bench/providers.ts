@@ -1,5 +1,5 @@
 /**
- * What the gateway adds to a read from a provider, over sockets and with a disk: `npm run bench:providers` uses Bun.
+ * What the gateway adds to a read from a provider, over sockets and with a disk: `npx bun test/perf/bench/providers.ts` uses Bun.
  *
  * The provider is a server that answers at once; and, below `.ci/moto`, an emulator of AWS too.
  *

@@ -1,6 +1,6 @@
 /**
- * `npm run soak`: 1,000 clients for a minute on Bun and workerd, shorter on the others; the findings as `docs/reference/load.json` and
- * `docs/reference/load.md`. `npm run soak -- bun 200 10` takes one runtime, so many clients, and so many seconds, and writes nothing.
+ * `npx node test/perf/load/run.ts`: 1,000 clients for a minute on Bun and workerd, shorter on the others; the findings as `docs/reference/load.json` and
+ * `docs/reference/load.md`. `npx node test/perf/load/run.ts bun 200 10` takes one runtime, so many clients, and so many seconds, and writes nothing.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
  * The extension on a desktop, where its download is possible: it activates, hydrates masked, and leaks nothing into
- * documents. `npm run test:electron`.
+ * documents. `npx node test/system/editor/electron.ts`.
  *
  * @module
  */

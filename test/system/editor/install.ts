@@ -1,5 +1,5 @@
 /**
- * Installs code-server into the user's cache: `npm run install:editor`. It needs build-essential, python3 and libkrb5-dev.
+ * Installs code-server into the user's cache: `npx node test/system/editor/install.ts`. It needs build-essential, python3 and libkrb5-dev.
  *
  * @module
  */

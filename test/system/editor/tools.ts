@@ -34,7 +34,7 @@ export function findTools(): Tools {
   const missing = [
     chromium === undefined && 'a browser: apt-get install chromium',
     !isInstalled(codeServer) &&
-      `code-server ${CODE_SERVER}: apt-get install build-essential python3 libkrb5-dev, then npm run install:editor`,
+      `code-server ${CODE_SERVER}: apt-get install build-essential python3 libkrb5-dev, then npx node test/system/editor/install.ts`,
   ].filter(Boolean)
   if (missing.length > 0) throw new Error(`The editor's tests need\n  ${missing.join('\n  ')}`)
   return { chromium: chromium!, codeServer, node: join(ROOT, 'node_modules/.bin/node') }

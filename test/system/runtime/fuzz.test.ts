@@ -3,7 +3,7 @@
  * or leaks a value, the log has the entry that each answer names, and the server is unchanged afterwards: no connection,
  * file or error is left over.
  *
- * `npm run faults` sends 32,000 requests; `FUZZ_RUNS` (the number for each server) and `FUZZ_SEED` override it.
+ * `npx node scripts/faults.ts` sends 32,000 requests; `FUZZ_RUNS` (the number for each server) and `FUZZ_SEED` override it.
  *
  * @module
  */

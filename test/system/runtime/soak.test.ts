@@ -1,4 +1,4 @@
-/** Many clients at once: the short form of `npm run soak`, which also looks at memory. */
+/** Many clients at once: the short form of `npx node test/perf/load/run.ts`, which also looks at memory. */
 import { describe, expect, it } from 'vitest'
 import { isFlat } from '../../perf/load/memory.ts'
 import { isHeldBack, isServed, KINDS, newTally, note } from '../../perf/load/mix.ts'
