@@ -12,7 +12,7 @@
 export interface CredentialForm {
   /** What it is, such as `github-token`. */
   kind: string
-  /** A whole credential, as its issuer makes it. Global. */
+  /** Matches a whole credential in the issuer's format. Has the flag `g`. */
   whole: RegExp
   /** The group of `whole` that is secret; all of the match when not given. */
   group?: 1

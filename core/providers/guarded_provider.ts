@@ -148,7 +148,7 @@ export class GuardedProvider {
     }
   }
 
-  /** Takes one retry from the budget. Returns whether there was one. */
+  /** Takes one retry from the budget. Returns `false` if the budget is empty. */
   takeRetry(): boolean {
     if (this.#retries < 1) return false
     this.#retries--

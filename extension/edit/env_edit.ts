@@ -1,5 +1,5 @@
 /**
- * Adding an entry to a `.env` file as a part of a larger edit.
+ * Adds an entry to a `.env` file as a part of a larger edit.
  *
  * @module
  */
@@ -7,26 +7,27 @@ import * as vscode from 'vscode'
 import { parseEnv } from '../../core/text/dotenv.ts'
 import { chooseFolder } from '../shared/folders.ts'
 
-/** What an added entry means for its file. */
+/** The result of adding an entry. */
 export interface AddedEntry {
-  /** The key is there with another value: nothing was added. */
+  /** Whether the key already has another value. Then nothing was added. */
   conflict: boolean
-  /** Saves the file, unless it had changes of its own that the user has not saved. */
+  /** Saves the file, unless it already had unsaved changes. */
   save(): Promise<void>
 }
 
 /**
- * The `.env` that goes with a document: that of its folder, or the one that the folder is to get. For a document of no folder the
- * user chooses among several.
+ * Finds the `.env` for a document. It is the one in the folder of the document, whether or not it exists yet. For a document
+ * outside all folders, the user chooses among several.
  *
- * @throws {vscode.CancellationError} when the user chooses none.
+ * @returns `null` in a window without folders.
+ * @throws {vscode.CancellationError} when the user chooses no folder.
  */
 export async function envFileFor(uri: vscode.Uri): Promise<vscode.Uri | null> {
   const folder = vscode.workspace.getWorkspaceFolder(uri) ?? (await chooseFolder())
   return folder ? vscode.Uri.joinPath(folder.uri, '.env') : null
 }
 
-/** Adds `key=value` at the end of a `.env`, which is made when it is not there. */
+/** Adds `key=value` at the end of a `.env`. Creates the file if it is missing. */
 export async function appendEntry(
   edit: vscode.WorkspaceEdit,
   env: vscode.Uri,

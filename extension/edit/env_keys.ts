@@ -1,5 +1,5 @@
 /**
- * A key of a `.env` across the workspace: where it is defined, where it is read, and renaming it everywhere.
+ * Finds a key of a `.env` across the workspace, where it is defined and where it is read, and renames it everywhere.
  *
  * @module
  */
@@ -49,6 +49,7 @@ const LANGUAGE_OF: Record<string, string> = {
   jl: 'julia',
 }
 
+/** Registers the providers that find the definitions and the uses of a key, and that rename it. */
 export function registerEnvKeys(): vscode.Disposable {
   const { registerDefinitionProvider, registerReferenceProvider, registerRenameProvider } = vscode.languages
   const env = [{ language: 'dotenv' }, { pattern: ENV_FILES }]
@@ -90,7 +91,7 @@ async function everywhere(key: string, token: vscode.CancellationToken): Promise
   return found.flat()
 }
 
-/** Where a key stands in the files of a kind. Large files, and more than two thousand, are left out. */
+/** Finds the places of a key in the files that match a glob. Skips large files, and all but the first 2,000 files. */
 async function placesIn(glob: string, key: string, token: vscode.CancellationToken): Promise<vscode.Location[]> {
   const files = await vscode.workspace.findFiles(glob, SKIPPED, MAX_FILES, token)
   const places: vscode.Location[] = []
@@ -100,7 +101,7 @@ async function placesIn(glob: string, key: string, token: vscode.CancellationTok
     if (!text.includes(key)) continue
     let line = 0
     let lineStart = 0
-    // In order, so that a file is gone through once.
+    // The offsets are in order, so one pass over the text finds all line numbers.
     for (const at of offsetsIn(text, uri, key)) {
       for (let end = text.indexOf('\n', lineStart); end >= 0 && end < at; end = text.indexOf('\n', lineStart)) {
         line++
@@ -116,7 +117,7 @@ async function placesIn(glob: string, key: string, token: vscode.CancellationTok
 function offsetsIn(text: string, uri: vscode.Uri, key: string): number[] {
   const extension = uri.path.slice(uri.path.lastIndexOf('.') + 1)
   if (extension === 'json') {
-    // In a block "postern" a key is a text of its own.
+    // In a `postern` block, each key is a JSON string.
     const keys = [...text.matchAll(/"keys"\s*:\s*\[([^\]]{0,4000})\]/g)]
     return keys.flatMap(({ 0: whole, index }) => {
       const at = whole.indexOf(`"${key}"`)

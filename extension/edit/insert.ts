@@ -1,5 +1,5 @@
 /**
- * Inserting a secret: a reference, an accessor in code, or, after a warning, its value.
+ * Inserts a secret as a reference, as an accessor in code, or, after a warning, as its value.
  *
  * @module
  */
@@ -22,6 +22,7 @@ interface Services {
   leases: Leases
 }
 
+/** Registers the commands that insert a secret. */
 export function registerInsert(services: Services): vscode.Disposable {
   const on = (id: string, mode?: InsertMode) => command(services.log, id, () => insert(services, mode))
   return vscode.Disposable.from(
@@ -38,7 +39,7 @@ async function insert(services: Services, given?: InsertMode): Promise<void> {
   if (editor === undefined) throw nowhere()
   const { document } = editor
   const mode = modeFor(document, given ?? insertMode(document.uri))
-  // Before anything is chosen: what cannot be inserted is not asked for.
+  // Checked before the user chooses a secret, because the choice could not be inserted.
   if (mode === 'value' && !vscode.workspace.isTrusted) throw new ExtensionError('restricted')
   const version = document.version
   const picked = await pickSecret(services.vaults, t('Insert Secret'), document.uri)
@@ -49,14 +50,14 @@ async function insert(services: Services, given?: InsertMode): Promise<void> {
   await replaceSelections(editor, text)
 }
 
-/** What `auto` means: an accessor where the language has one, else a reference. */
+/** Resolves `auto` to an accessor where the language has one, and to a reference elsewhere. */
 function modeFor(document: vscode.TextDocument, mode: InsertMode): Exclude<InsertMode, 'auto'> {
   const hasAccessor = accessorOf(document.languageId, 'X') !== null
   if (mode === 'auto') return hasAccessor && !isEnvDocument(document) ? 'accessor' : 'reference'
   return mode === 'accessor' && !hasAccessor ? 'reference' : mode
 }
 
-/** The accessor, and the reference in the `.env` that it reads from, in one edit: both or neither. */
+/** Inserts the accessor, and the reference in the `.env` that it reads. One edit makes both changes or neither. */
 async function insertAccessor(editor: vscode.TextEditor, { name, reference }: PickedSecret): Promise<void> {
   const { t } = vscode.l10n
   const { document } = editor
@@ -124,7 +125,7 @@ async function insertValue(
   void vscode.window.showWarningMessage(`Postern: ${message}`)
 }
 
-/** One edit, one undo stop, every cursor. */
+/** Replaces the text at every cursor in one edit, which one undo reverts. */
 async function replaceSelections(editor: vscode.TextEditor, text: string): Promise<void> {
   const done = await editor.edit((edit) => {
     for (const selection of editor.selections) edit.replace(selection, text)

@@ -1,5 +1,5 @@
 /**
- * Moving a secret from a document into the vault, and what is offered for one that stands there.
+ * Moves a secret from a document into the vault, and offers the code actions for secrets in plain text.
  *
  * @module
  */
@@ -28,12 +28,13 @@ interface Services {
   known: KnownValues
 }
 
-/** Where a secret stands. */
+/** The place of a secret. */
 interface TextRange {
   document: vscode.TextDocument
   range: vscode.Range
 }
 
+/** Registers the commands and the code actions that move a secret into the vault. */
 export function registerMoveToVault(services: Services, ignored: IgnoredFindings): vscode.Disposable {
   return vscode.Disposable.from(
     command(services.log, 'postern.storeSelection', async (uri, range) => store(services, await placeOf(uri, range))),
@@ -82,7 +83,7 @@ async function actionsOf(
       [document.uri, range],
       known === null,
     )
-    // By its place: the arguments of an action can be read by others, and the text is a secret.
+    // Other extensions can read the arguments of an action, so they hold the place of the secret and not its text.
     offer(t('Ignore: not a secret'), 'postern.ignoreAt', [document.uri, range])
   }
   if (only?.contains(vscode.CodeActionKind.Source)) {
@@ -96,7 +97,7 @@ async function actionsOf(
   return actions
 }
 
-/** Stores one text under a name that is asked for, and puts what stands for it in its place. */
+/** Stores a text under a name that the user enters, and replaces it with a reference or an accessor. */
 async function store(services: Services, place: TextRange, suggested = nameFor(place)): Promise<void> {
   const { t } = vscode.l10n
   const [vault] = await services.vaults.at(place.document.uri)
@@ -111,7 +112,7 @@ async function store(services: Services, place: TextRange, suggested = nameFor(p
     validateInput: nameProblem,
   })
   if (name === undefined) throw new vscode.CancellationError()
-  // The same attempt again stores nothing twice; a name that is taken is refused.
+  // A retry with the same idempotency key stores nothing twice. A put fails if the name is taken.
   const options = { expect: 'absent', idempotencyKey: crypto.randomUUID() } as const
   await services.vaults.call(vault, (client) => client.put(name, new Redacted(text), options))
   vault.names.forget()
@@ -125,7 +126,7 @@ async function store(services: Services, place: TextRange, suggested = nameFor(p
   void vscode.window.showInformationMessage(`Postern: ${message}`)
 }
 
-/** Puts a reference, or in code an accessor with the reference in `.env`, in the place of a text. */
+/** Replaces a text with a reference or, in code, with an accessor whose reference is added to the `.env`. */
 async function replace({ document, range }: TextRange, reference: string, expected: string): Promise<void> {
   const { t } = vscode.l10n
   if (document.getText(range) !== expected) {
@@ -134,7 +135,7 @@ async function replace({ document, range }: TextRange, reference: string, expect
   const edit = new vscode.WorkspaceEdit()
   const key = keyOf(reference.replace(/^postern:\/\/[^/]+\//, ''))
   const accessor = isEnvDocument(document) ? null : accessorOf(document.languageId, key)
-  // The secret is stored by now: without a file to put its reference into, the reference takes the place of the text.
+  // The secret is already stored. Without a `.env`, the reference itself replaces the text.
   const env = accessor === null ? null : await envFileFor(document.uri).catch(() => null)
   const added = env === null ? null : await appendEntry(edit, env, { key, value: reference })
   if (accessor === null || env === null || added?.conflict) edit.replace(document.uri, range, reference)
@@ -145,7 +146,7 @@ async function replace({ document, range }: TextRange, reference: string, expect
   await added?.save()
 }
 
-/** Offers each finding of the active document in turn, without those that the user ignores. One that the user skips stays. */
+/** Offers to move each finding of the active document in turn, except ignored findings. A finding that the user skips stays. */
 async function moveAll(services: Services, ignored: IgnoredFindings): Promise<void> {
   const document = vscode.window.activeTextEditor?.document
   if (document === undefined) throw new vscode.CancellationError()
@@ -189,7 +190,7 @@ function textAt({ document, range }: TextRange): string {
   return document.getText(range)
 }
 
-/** A name that tells what it is: the environment, and the key that it stands behind. */
+/** Suggests a name from the environment and the key in front of the secret. */
 function nameFor({ document, range }: TextRange): string {
   const environment = environmentFor(document.uri) || 'dev'
   const line = document.lineAt(range.start.line).text.slice(0, range.start.character)
@@ -208,7 +209,7 @@ function nameProblem(text: string): string | null {
   }
 }
 
-/** A literal goes with its quotes: an accessor is no text. */
+/** Extends a range over the quotes around it. An accessor is an expression, so it replaces the whole string literal. */
 function withQuotes(document: vscode.TextDocument, range: vscode.Range): vscode.Range {
   const line = document.lineAt(range.end.line).text
   const before = document.lineAt(range.start.line).text[range.start.character - 1]

@@ -1,5 +1,5 @@
 /**
- * Pasting and dropping: a secret that is pasted is offered a place in the vault first; a secret dragged from the tree
+ * Handles pasting and dropping. Postern offers to store a pasted secret in the vault. A secret that the user drags from the tree
  * becomes a reference.
  *
  * @module
@@ -16,9 +16,10 @@ interface Services {
   known: KnownValues
 }
 
-/** What the tree gives to whatever it is dragged onto. */
+/** The MIME type of the reference that a drag from the tree carries. */
 export const REFERENCE_MIME = 'application/vnd.code.tree.postern.secrets'
 
+/** Registers the edits for dropped and pasted secrets. */
 export function registerPaste(services: Services, ignored: IgnoredFindings): vscode.Disposable {
   const drop = vscode.languages.registerDocumentDropEditProvider(
     { pattern: '**' },
@@ -54,7 +55,7 @@ function pasteGuard(services: Services, ignored: IgnoredFindings): vscode.Dispos
   )
 }
 
-/** Once it is pasted, offers to move it. Nothing stops the paste: it may be no secret at all. */
+/** Offers to move a pasted text into the vault. It does not block the paste, because the text may not be a secret. */
 function warnOf(document: vscode.TextDocument, range: vscode.Range, text: string): void {
   const { t } = vscode.l10n
   const store = t('Store in Vault')

@@ -1,9 +1,9 @@
 /**
- * The user's word before a task or a launch configuration gets secrets.
+ * The user's consent before a task or a launch configuration receives secrets.
  *
- * A trusted folder changes with every pull, an editor can start tasks by itself when a folder is opened, and any extension can
- * start one. So the user is asked about each once, and again when anything has changed of what runs, what it gets, or which server
- * and account the values come from. What the program itself does is its files' business: no question could tell.
+ * A trusted folder changes with every pull, an editor can start tasks by itself when it opens a folder, and any extension can
+ * start a task. So Postern asks about each task once, and again when its command, its entries, or the server or the accounts that
+ * supply the values have changed. The prompt cannot show what the program itself does; that depends on the program's files.
  *
  * @module
  */
@@ -18,31 +18,31 @@ import { type EnvSnapshot, type Injection, isReference, snapshotOf } from './pro
 const MEMORY = 'consents'
 const MAX_KEPT = 200
 
-/** Who wants which secrets. */
+/** A task or a launch configuration, and the secrets that it requests. */
 export interface ConsentRequest {
   folder: vscode.WorkspaceFolder
-  /** The `.env` that the secrets are of. */
+  /** The `.env` that refers to the secrets. */
   document: vscode.TextDocument
   injection: Injection
   name: string
-  /** The command line, to be read. */
+  /** The command line, as the prompt shows it. */
   runs: string
-  /** All that the folder says of it. */
+  /** The whole definition in the folder. */
   definition: Readonly<Record<string, unknown>>
 }
 
-/** Names the accounts that the values of a `.env` come from. */
+/** Lists the accounts that supply the values of a `.env`. */
 export type AccountsOf = (snapshot: EnvSnapshot) => Promise<readonly string[]>
 
 const ofWindow = windowHash()
 
-/** What the user has allowed in this workspace, by fingerprints: no name and no command is kept. */
+/** The consents that the user has given in this workspace, as fingerprints. No name and no command is stored. */
 export class Consents {
   readonly #memory: vscode.Memento
   readonly #hash: KeyedHash
   readonly #accountsOf: AccountsOf
 
-  /** @param hash Without one a yes is good in this window only. */
+  /** @param hash The hash of the fingerprints. By default, a consent is valid in this window only. */
   constructor(memory: vscode.Memento, hash: KeyedHash = ofWindow, accountsOf: AccountsOf = async () => []) {
     this.#memory = memory
     this.#hash = hash
@@ -50,10 +50,10 @@ export class Consents {
   }
 
   /**
-   * Asks, unless exactly this was allowed before.
+   * Asks for consent, unless the user has allowed exactly this request before.
    *
-   * @returns The `.env` as the user agreed to it: it alone may run.
-   * @throws {vscode.CancellationError} when the user says no.
+   * @returns The `.env` that the user agreed to. The program may receive only this version.
+   * @throws {vscode.CancellationError} when the user declines.
    */
   async ask(wish: ConsentRequest): Promise<EnvSnapshot> {
     const { t } = vscode.l10n
@@ -74,7 +74,7 @@ export class Consents {
     return this.ask(wish)
   }
 
-  /** Has everything be asked about again. */
+  /** Forgets all consents, so that every task and launch configuration asks again. */
   async forget(): Promise<void> {
     await this.#memory.update(MEMORY, undefined)
     void vscode.window.showInformationMessage(
@@ -88,7 +88,7 @@ export class Consents {
 
   async #fingerprintOf({ folder, definition }: ConsentRequest, snapshot: EnvSnapshot): Promise<string> {
     const { uri, entries, environment, server } = snapshot
-    // What an editor notes for itself, such as the id of a session, is another each time.
+    // The editor adds keys such as `__sessionId`, which differ in each run.
     const said = Object.entries(definition).filter(([key]) => !key.startsWith('__'))
     const accounts = await this.#accountsOf(snapshot)
     const from = [server?.origin ?? null, accounts, environment]
@@ -96,23 +96,24 @@ export class Consents {
   }
 }
 
+/** Registers the command that forgets all consents. */
 export function registerConsents({ log }: { log: OutputLog }, consents: Consents): vscode.Disposable {
   return command(log, 'postern.forgetConsents', () => consents.forget())
 }
 
-/** Says by name what a program gets of a `.env`, and which of it decides what code runs. */
+/** Describes the entries that a program receives, by name, with a warning about those that decide what code runs. */
 export function contentsOf(snapshot: EnvSnapshot): string {
   const secrets = secretsIn(snapshot)
   const gets = secrets.length > 0 ? [vscode.l10n.t('It receives {0}.', secrets.join(', '))] : []
   return [...gets, ...notesOn(snapshot)].join(' ')
 }
 
-/** The keys that a vault has the values of. */
+/** Lists the keys whose values come from a vault. */
 export function secretsIn({ entries }: EnvSnapshot): string[] {
   return [...entries.keys()].filter((key) => isReference(entries.get(key)!))
 }
 
-/** What is to be known of the other entries. */
+/** Describes the plain entries, with a warning about those that decide what code runs. */
 export function notesOn(snapshot: EnvSnapshot): string[] {
   const { t } = vscode.l10n
   const secrets = secretsIn(snapshot)
@@ -125,9 +126,9 @@ export function notesOn(snapshot: EnvSnapshot): string[] {
 }
 
 /**
- * Asks about entries that decide what code runs, before a command that the user or the editor was asked about without them.
+ * Asks about entries that decide what code runs. For commands whose own prompt does not show these entries.
  *
- * @throws {vscode.CancellationError} when the user says no.
+ * @throws {vscode.CancellationError} when the user declines.
  */
 export async function confirmLoaders(snapshot: EnvSnapshot): Promise<void> {
   const { t } = vscode.l10n
@@ -150,7 +151,7 @@ function loaderWarning(loaders: readonly string[]): string {
   )
 }
 
-/** A command line as it can be read: without characters that would hide a part of it. */
+/** Makes a command line safe to display, without characters that could hide a part of it. */
 export function commandLines(command: string): string {
   return command.split('\n').map(printable).join('\n')
 }

@@ -1,9 +1,9 @@
 /**
  * Debugging with secrets: `"postern": { "envFile": ".env", "keys": ["DB_URL"] }` in a launch configuration.
  *
- * A configuration can be read by every extension while its session runs. For Node it gets an address, good once, where
- * the program fetches its values. Other debuggers can only be given an environment: that needs `"inject": "env"` in the
- * block, and the user's word each time.
+ * Every extension can read a configuration while its session runs. A configuration for Node receives a single-use address, from
+ * which the program fetches its values. Other debuggers can only take an environment. That requires `"inject": "env"` in the
+ * block, and the user's consent each time.
  *
  * @module
  */
@@ -27,8 +27,9 @@ interface Services {
 
 const NODE_TYPES = ['node', 'pwa-node']
 
+/** Registers the provider that gives secrets to launch configurations. */
 export function registerDebugging(services: Services, consents: Consents): vscode.Disposable {
-  // Nothing starts when this fails: a program without its secrets would fail later and worse.
+  // On failure nothing starts, because a program without its secrets would fail later and less clearly.
   const orNothing = (work: () => Promise<vscode.DebugConfiguration>) => explained(services.log, 'debug', work)
   return vscode.debug.registerDebugConfigurationProvider('*', {
     resolveDebugConfiguration(folder, configuration) {
@@ -43,8 +44,8 @@ export function registerDebugging(services: Services, consents: Consents): vscod
 }
 
 /**
- * Resolves `${input:…}` that stands for our command, before the editor does: it would call the command without the folder whose
- * `launch.json` has the input.
+ * Resolves each `${input:…}` of our command before the editor does. The editor would call the command without the folder whose
+ * `launch.json` defines the input.
  */
 async function resolveInputs(
   services: Services,
@@ -62,7 +63,7 @@ async function resolveInputs(
   return text === before ? configuration : JSON.parse(text)
 }
 
-/** The inputs of a folder's own `launch.json` that our command answers. They come with the folder: hostile input. */
+/** Lists the inputs for our command in a folder's own `launch.json`. They are hostile input, like all files of the folder. */
 function inputsOf(folder: vscode.WorkspaceFolder): { id: string; args: unknown }[] {
   const own = vscode.workspace.getConfiguration('launch', folder.uri).inspect<unknown>('inputs')?.workspaceFolderValue
   return (Array.isArray(own) ? own : []).flatMap((one) => {
@@ -78,7 +79,7 @@ async function resolveConfiguration(
   { postern, ...configuration }: vscode.DebugConfiguration,
 ): Promise<vscode.DebugConfiguration> {
   const { t } = vscode.l10n
-  // A configuration of the workspace, or of the user, is of no folder.
+  // A configuration of the workspace, or of the user, has no folder.
   const injection = parseInjection('postern', postern)
   const folder = given ?? (await requireFolder())
   const machine = services.localMachine.at(folder.uri)
@@ -108,7 +109,7 @@ async function resolveConfiguration(
   } as unknown as vscode.DebugConfiguration
 }
 
-/** About what will run, to be read. */
+/** Formats what will run for the prompt. It is not an exact command line. */
 function commandLine({ runtimeExecutable, runtimeArgs, program, args }: Record<string, unknown>): string {
   return [runtimeExecutable, runtimeArgs, program, args].flat().filter(Boolean).map(String).join(' ')
 }

@@ -1,9 +1,9 @@
 /**
- * `${input:…}` in `launch.json` and `tasks.json`: a place to fetch values from, never a value.
+ * `${input:…}` in `launch.json` and `tasks.json`, which resolves to an address for the values and never to a value.
  *
- * Whatever an input resolves to can be read by every extension while its session or task runs, and a task's environment
- * is kept with its terminal. So the command gives an address that answers once, within half a minute, to the program that
- * `postern.launcher` names. Any extension can call a command: the user is asked each time.
+ * Every extension can read what an input resolves to while its session or task runs, and a terminal keeps the environment of its
+ * task. So the command returns an address that answers once, within 30 seconds, to the program that `postern.launcher` names. Any
+ * extension can call a command, so Postern asks the user each time.
  *
  * @module
  */
@@ -22,20 +22,22 @@ interface Services {
   localMachine: LocalMachine
 }
 
+/** Registers the two commands that inputs can call: `postern.handOver` and `postern.launcher`. */
 export function registerInputCommand(services: Services): vscode.Disposable {
   return vscode.Disposable.from(
-    // VS Code does not say which folder's input it is.
+    // VS Code does not pass the folder of the input.
     command(services.log, 'postern.handOver', (given) => handOver(services, given)),
     command(services.log, 'postern.launcher', () => services.localMachine.at().launcher),
   )
 }
 
 /**
- * Hands values over to the program of an input, after the user's yes.
+ * Hands values over to the program of an input, once the user agrees.
  *
  * @param given The `args` of the input.
- * @param of The folder that the input is of, where that is known.
+ * @param of The folder that defines the input. The user chooses among several folders if it is not given.
  * @returns An address that answers once.
+ * @throws {vscode.CancellationError} when the user declines.
  */
 export async function handOver(services: Services, given: unknown, of?: vscode.WorkspaceFolder): Promise<string> {
   const { t } = vscode.l10n

@@ -1,9 +1,8 @@
 /**
- * The one place that decides whether programs run for a window or a folder: only on the machine that the extension itself
- * runs on.
+ * Decides whether programs may run for a window or a folder. They run only on the machine that runs the extension.
  *
- * In a window on another machine (a container, SSH, WSL) VS Code prefers to run this extension on the user's own machine. A
- * path of the other machine then names another file here, or the same command in the wrong place.
+ * In a window on another machine (a container, SSH, WSL), VS Code prefers to run this extension on the user's own machine. A path
+ * on the other machine would then name a different file here, and a command would run in the wrong place.
  *
  * @module
  */
@@ -11,24 +10,24 @@ import * as vscode from 'vscode'
 import type { Machine, Platform } from '../platform/platform.ts'
 import { ExtensionError } from '../shared/errors.ts'
 
-/** The schemes of documents on this machine. An untitled one exists only in the editor. */
+/** The schemes of documents on this machine. An untitled document exists only in the editor. */
 const LOCAL_SCHEMES = ['file', 'untitled']
 
-/** The machine that the extension runs on, as far as programs may run there. */
+/** The machine that runs the extension, available only where programs may run for the window. */
 export class LocalMachine {
   readonly #machine: Machine | null
   readonly #extensionKind: vscode.ExtensionKind
 
-  /** @param extension Says whether the extension runs beside the user or beside the files. */
+  /** @param extension Its `extensionKind` tells whether it runs on the user's machine or on the machine with the files. */
   constructor({ machine }: Pick<Platform, 'machine'>, extension: Pick<vscode.Extension<unknown>, 'extensionKind'>) {
     this.#machine = machine
     this.#extensionKind = extension.extensionKind
   }
 
   /**
-   * Returns the machine to start programs on. Every start passes here.
+   * Returns the machine to start programs on. Everything that starts a program calls this first.
    *
-   * @param place The folder or the document that the program is started for; the folders of the window when not given.
+   * @param place The folder or the document that needs the program. Default: the folders of the window.
    * @throws {ExtensionError} `no_machine` in a browser, `remote` or `virtual` for a place that is not on this machine,
    *   `restricted` in a workspace that is not trusted.
    */
@@ -40,7 +39,7 @@ export class LocalMachine {
     return this.#machine
   }
 
-  /** Whether programs can run for this window at all. */
+  /** Whether programs can run for this window, if its workspace is trusted. */
   canRun(): boolean {
     return this.#machine !== null && this.#elsewhere() === null
   }
@@ -54,7 +53,7 @@ export class LocalMachine {
       return new ExtensionError('virtual', `${scheme}://${authority}`)
     }
     const { remoteName } = vscode.env
-    // An extension that runs beside the files of the other machine sees them as `file`, and runs programs there.
+    // An extension that runs on the other machine sees its files with the scheme `file`, and runs programs there.
     const isRemote = remoteName !== undefined && this.#extensionKind !== vscode.ExtensionKind.Workspace
     return isRemote ? new ExtensionError('remote', remoteName) : null
   }

@@ -1,5 +1,5 @@
 /**
- * The environment of a run: what a `.env` says, with its references turned into values.
+ * The environment of a run, which is the entries of a `.env` with values in place of references.
  *
  * @module
  */
@@ -14,22 +14,22 @@ import { explain } from '../shared/errors.ts'
 import type { Leases } from '../values/lease.ts'
 import type { Vaults } from '../vaults/vaults.ts'
 
-/** What a task or a launch configuration says about secrets, in its `postern` block. */
+/** The `postern` block of a task or a launch configuration, which selects the secrets. */
 export interface Injection {
-  /** The `.env` to read, from the folder on. */
+  /** The path of the `.env`, relative to the folder. Default: `.env`. */
   envFile?: string
-  /** Only these keys of it. */
+  /** The keys to pass on. Default: all keys of the file. */
   keys?: string[]
   environment?: string
 }
 
-/** A `.env` as it was read once. What the user agrees to is what runs: nothing is read again. */
+/** A `.env` at one moment. The file is not read again, so the program receives exactly the entries that the user agreed to. */
 export interface EnvSnapshot {
   uri: vscode.Uri
-  /** What the program gets, by key: a reference, or a value that stands in the file. Of two with one key the last. */
+  /** The entries by key, each a reference or a plain value. The last of several entries with one key wins. */
   entries: ReadonlyMap<string, string>
   environment: string
-  /** The server that the file uses; `null` when there is none, or one that is not the user's. */
+  /** The server of the file; `null` without a server, or if the folder selects one that is not in the user's settings. */
   server: Endpoint | null
 }
 
@@ -41,9 +41,9 @@ export interface RunEnvironment {
 }
 
 /**
- * Reads a `.env`, once.
+ * Reads the selected entries of a `.env`.
  *
- * @throws {PosternError} `bad_request` with the keys that are asked for and are not in the file.
+ * @throws {PosternError} `bad_request` naming the requested keys that are missing from the file.
  */
 export function snapshotOf(
   document: vscode.TextDocument,
@@ -62,7 +62,7 @@ export function snapshotOf(
   }
 }
 
-/** The account of each vault that a `.env` refers to, as `vault principal`. A vault without one has no principal. */
+/** Lists the account for each vault that a `.env` refers to, as `vault principal`. The principal is empty without an account. */
 export async function accountsOf(
   vaults: Pick<Vaults, 'all'>,
   { entries, environment, server }: EnvSnapshot,
@@ -76,16 +76,16 @@ export async function accountsOf(
   return [...new Set(ids)].sort().map((id) => `${id} ${all.find((vault) => vault.id === id)?.principal ?? ''}`)
 }
 
-/** Whether what stands in a `.env` is a reference to a secret. */
+/** Whether the value of an entry is a reference to a secret. */
 export function isReference(value: string): boolean {
   return value.startsWith('postern://')
 }
 
 /**
- * Turns a `.env` into values. All of it or nothing: a program that starts without one of its secrets fails later and
- * worse.
+ * Resolves all references of a `.env` to values. One failure fails the call, because a program that starts without one of its
+ * secrets fails later and less clearly.
  *
- * @throws {PosternError} naming every key that has no value, and why.
+ * @throws {PosternError} `bad_request` naming every key that has no value, with the reason.
  */
 export async function environmentOf(leases: Leases, snapshot: EnvSnapshot): Promise<RunEnvironment> {
   const { uri: scope, entries, environment, server } = snapshot
@@ -97,16 +97,16 @@ export async function environmentOf(leases: Leases, snapshot: EnvSnapshot): Prom
   })
   if (refused.length > 0) throw new PosternError('bad_request', refused.join('; '))
   const opened = (text: string) => (isReference(text) ? held.value(text) : new Redacted(text))
-  // Each is its own property, also one named as a part of every object is.
+  // `Object.fromEntries` defines own properties, so a key such as `__proto__` is an entry like any other.
   const values = Object.fromEntries([...entries].map(([key, text]) => [key, opened(text)]))
   return { values, secrets: [...entries.keys()].filter((key) => isReference(entries.get(key)!)) }
 }
 
 /**
- * Opens the `.env` that a `postern` block names. Only a file of the folder: the block comes with the folder, and must not read
- * elsewhere, also by no link.
+ * Opens the `.env` that a `postern` block names. The block comes with the folder, so it may only name a file inside the folder,
+ * after all links are followed.
  *
- * @throws {PosternError} `bad_request` for a file that is not there or not in the folder.
+ * @throws {PosternError} `bad_request` if the file is missing or outside the folder.
  */
 export async function envFileOf(
   machine: Machine,
@@ -123,10 +123,10 @@ export async function envFileOf(
 }
 
 /**
- * Reads what a folder says about secrets: hostile input.
+ * Parses the block of a folder's configuration that selects secrets. It is hostile input.
  *
- * @param block The name of what is read: `postern` or `args`.
- * @throws {PosternError} `bad_request` naming the field that is wrong.
+ * @param block The name of the block for error messages, such as `postern` or `args`.
+ * @throws {PosternError} `bad_request` naming the invalid field.
  */
 export function parseInjection(block: string, given: unknown): Injection {
   const { t } = vscode.l10n

@@ -1,5 +1,5 @@
 /**
- * Tasks with secrets: `{ "type": "postern", "command": "npm test", "envFile": ".env", "keys": ["DB_URL"] }`.
+ * Tasks with secrets, such as `{ "type": "postern", "command": "npm test", "envFile": ".env", "keys": ["DB_URL"] }`.
  *
  * @module
  */
@@ -21,9 +21,10 @@ interface Services {
 
 const TYPE = 'postern'
 
+/** Registers the provider of tasks of the type `postern`. */
 export function registerTasks(services: Services, consents: Consents): vscode.Disposable {
   return vscode.tasks.registerTaskProvider(TYPE, {
-    // None of our own accord: which command is to run only its author knows.
+    // Postern cannot know which commands need secrets, so it proposes no tasks.
     provideTasks: () => [],
     resolveTask(task) {
       const { definition, scope = vscode.TaskScope.Workspace } = task
@@ -36,15 +37,15 @@ export function registerTasks(services: Services, consents: Consents): vscode.Di
   })
 }
 
-/** What is to run. */
+/** The task to run. */
 interface TaskRun {
   name: string
   definition: vscode.TaskDefinition
-  /** The folder whose task it is; `undefined` for one of the workspace or of the user. */
+  /** The folder that defines the task; `undefined` for a task of the workspace or of the user. */
   folder: vscode.WorkspaceFolder | undefined
 }
 
-/** One run of a task, as a terminal without a shell: the values go from here into the program and nowhere else. */
+/** One run of a task, as a terminal without a shell. The values go directly into the program, and nowhere else. */
 class TaskTerminal implements vscode.Pseudoterminal {
   readonly #services: Services
   readonly #consents: Consents
@@ -85,7 +86,7 @@ class TaskTerminal implements vscode.Pseudoterminal {
 
   async #start(): Promise<void> {
     const { name, definition } = this.#wanted
-    // A task of the workspace, or of the user, is of no folder.
+    // A task of the workspace, or of the user, has no folder.
     const command = parseText('command', definition.command)
     const injection = parseInjection('task', definition)
     const folder = this.#wanted.folder ?? (await requireFolder())
@@ -93,7 +94,7 @@ class TaskTerminal implements vscode.Pseudoterminal {
     const document = await envFileOf(machine, folder, injection)
     const snapshot = await this.#consents.ask({ folder, document, injection, name, runs: command, definition })
     const { values } = await environmentOf(this.#services.leases, snapshot)
-    // The user may have closed it while the values came.
+    // The user may have closed the terminal while the values were fetched.
     if (this.#isClosed) return
     const onOutput = (text: string) => this.#print(text)
     this.#running = machine.run({ command, folder: folder.uri.fsPath, values, onOutput })
@@ -101,7 +102,7 @@ class TaskTerminal implements vscode.Pseudoterminal {
     this.#closed.fire(code ?? 1)
   }
 
-  /** A terminal wants a carriage return before each line feed. */
+  /** Prints text. A terminal needs a carriage return before each line feed. */
   #print(text: string): void {
     this.#written.fire(text.replaceAll(/\r?\n/g, '\r\n'))
   }

@@ -1,8 +1,8 @@
 /**
- * Running a command in a terminal with secrets in its environment.
+ * Runs a command in a terminal with secrets in its environment.
  *
- * The terminal's own options hold an address, good once; the command fetches its values there. So nothing that other
- * extensions can read of a terminal, and nothing that the editor keeps of it, has a value in it.
+ * The options of the terminal hold a single-use address, from which the command fetches its values. So no value is in anything
+ * that other extensions can read about a terminal, or that the editor stores about it.
  *
  * @module
  */
@@ -21,8 +21,9 @@ interface Services {
   localMachine: LocalMachine
 }
 
+/** Registers the commands, and the terminal profile, that start programs with secrets. */
 export function registerTerminals(services: Services): vscode.Disposable {
-  // Offered again in this window; a command line may hold what is nobody's business, so it is not kept.
+  // The next prompt in this window suggests the last command. A command line can be confidential, so it is not stored.
   let last = ''
   const run = async (given: unknown, commandLine?: string) => {
     services.localMachine.at()
@@ -40,7 +41,7 @@ export function registerTerminals(services: Services): vscode.Disposable {
   )
 }
 
-/** The same shell from the terminal's own menu. */
+/** Makes the profile for a shell with secrets, which the editor's terminal menu offers. */
 function shellProfile(services: Services): Promise<vscode.TerminalProfile | undefined> {
   return explained(services.log, 'profile', async () => {
     services.localMachine.at()
@@ -61,7 +62,7 @@ async function runInTerminal(services: Services, document: vscode.TextDocument, 
   terminal.show()
 }
 
-/** What makes a terminal in which a command fetches its values. */
+/** Makes the options of a terminal in which a command fetches its values. */
 async function terminalFor(
   services: Services,
   document: vscode.TextDocument,
@@ -79,14 +80,14 @@ async function terminalFor(
     name: t('with secrets: {0}', command.slice(0, 40)),
     iconPath: new vscode.ThemeIcon('shield'),
     shellPath: node,
-    // A shell ends when its user wants it to; a command's output is to be read.
+    // The user ends a shell. After a command, the terminal waits for a key, so that the user can read the output.
     shellArgs:
       command === userShell()
         ? [script, command]
         : [script, command, t('Exited with code {0}. Press any key to close')],
     env: environment,
     ...(folder && { cwd: folder }),
-    // Not brought back with the window: its output may hold what the command printed.
+    // The editor must not restore the terminal with the window, because the command may have printed values.
     isTransient: true,
   }
 }
@@ -98,7 +99,7 @@ async function askCommand(document: vscode.TextDocument, last: string): Promise<
     prompt: t('Only the command receives the values, in its environment'),
     placeHolder: 'npm start',
     value: last,
-    // A terminal that ends meanwhile hides the panel, which takes the focus: what was typed would be gone without a word.
+    // A terminal that ends meanwhile hides the panel and takes the focus. The prompt would close, and lose what the user typed.
     ignoreFocusOut: true,
   })
   if (command === undefined || command.trim() === '') throw new vscode.CancellationError()

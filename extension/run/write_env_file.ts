@@ -1,5 +1,6 @@
 /**
- * Writing a `.env` with values to the disk: allowed by a setting, asked for each time, and deleted after a while.
+ * Writes a `.env` with values to the disk. A setting must allow it, the user confirms each time, and the file is deleted when its
+ * time is over.
  *
  * @module
  */
@@ -26,18 +27,20 @@ interface Services {
 const HEADER = '# Written by Postern, deleted when its time is over: '
 const MEMORY = 'written'
 
-/** A file that was written, and until when it stays. Paths only: they outlive the window, so that a crash leaves nothing. */
+/** A file that was written. Its path is stored without values, so that the next window can delete the file after a crash. */
 interface Written {
   path: string
+  /** When to delete the file, in milliseconds since the epoch. */
   until: number
 }
 
+/** Registers the command that writes a `.env`, and deletes files whose time is over. */
 export function registerWriteEnvFile(services: Services): vscode.Disposable {
   const timers = new Set<ReturnType<typeof setTimeout>>()
   const { workspaceState } = services
   const remembered = () => workspaceState.get<Written[]>(MEMORY, [])
   const remove = async ({ path }: Written) => {
-    // Only what still begins with our header: a file that somebody made their own is theirs.
+    // A file without our header has been edited or replaced, and belongs to the user.
     services.platform.machine?.removeOwn(path, HEADER)
     await workspaceState.update(
       MEMORY,
@@ -100,7 +103,7 @@ async function write(services: Services): Promise<Written> {
   })
   machine.removeOwn(path, HEADER)
   await machine.writePrivate(path, `${HEADER}${new Date(until).toISOString()}\n${lines.join('\n')}\n`).catch(() => {
-    // The error would name the path only, but it is a foreign one.
+    // The message of a foreign error is never shown, even though this one would only name the path.
     throw new PosternError('bad_request', t('{0} already exists or cannot be written', shown))
   })
   return { path, until }

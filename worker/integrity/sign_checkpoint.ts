@@ -72,7 +72,7 @@ export async function signHead(
   return note
 }
 
-/** How many terms are tried for a log whose store is gone: only the store knows how many it had. */
+/** The number of terms to try for a log whose store is lost. Only the store knows how many terms the log had. */
 const TRIED_TERMS = 16
 
 /** Whether a key of this vault's log, under one of the given root keys, signed a checkpoint. */

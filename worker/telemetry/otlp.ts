@@ -13,7 +13,7 @@ import type { Settings } from '../../core/settings/settings.ts'
 import { logLine } from './log.ts'
 import type { AnsweredRequest, PhaseSpan } from './request_timing.ts'
 
-/** The most spans that wait. A request has a handful. */
+/** The largest number of waiting spans. A request has only a few. */
 const MAX_WAITING = 4096
 const MAX_BATCH = 512
 const FLUSH_MS = 2000

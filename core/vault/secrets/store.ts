@@ -1,5 +1,5 @@
 /**
- * The rows of secrets, of their versions, and of writes by idempotency key.
+ * Reads and writes the rows of secrets, of their versions, and of idempotent writes.
  *
  * @module
  */
