@@ -95,7 +95,7 @@ export function findAccessors(text: string, languageId: string): FoundAccessor[]
   })
 }
 
-/** Returns the length of the partial key before the cursor, or `null` if there is no accessor. */
+/** Returns the partial key before the cursor, or `null` if there is no accessor. */
 export function typedKey(before: string, languageId: string): string | null {
   const dialect = dialectOf(languageId)
   if (dialect === undefined) return null

@@ -1,8 +1,8 @@
 /**
  * Finds secrets in plain text.
  *
- * Three methods, from certain to likely: formats that only a secret has, with their checksum if they have one; values of
- * keys that name a secret; and high entropy after such a key. Every quantifier is bounded, so the time is linear.
+ * There are three methods, from certain to likely: formats that only a secret has, with their checksum if they have one,
+ * values of keys that name a secret, and high entropy after such a key. Every quantifier is bounded, so the time is linear.
  *
  * @module
  */
@@ -36,7 +36,7 @@ export function detect(whole: string, options: { env?: boolean } = {}): Finding[
   const text = whole.slice(0, MAX_SCANNED_CHARS)
   const findings = [...formsIn(text), ...(options.env ? envValuesIn(text) : assignmentsIn(text))]
   findings.sort((a, b) => a.start - b.start || b.end - a.end)
-  // The first and longer of two overlapping findings wins.
+  // If two findings overlap, the one that starts first wins, then the longer one.
   let end = -1
   return findings.filter((finding) => {
     if (finding.start < end) return false
@@ -58,7 +58,7 @@ function formsIn(text: string): Finding[] {
     [...text.matchAll(whole)].flatMap((match) => {
       const secret = match[group ?? 0]!
       if (holds?.(secret) === false) return []
-      // A match between other characters, as in a URL, may be a placeholder.
+      // A match inside a longer text, such as a URL, may be a placeholder.
       if (group !== undefined && !isNoPlaceholder(secret)) return []
       const start = match.index + match[0].lastIndexOf(secret)
       return [{ kind, start, end: start + secret.length }]
@@ -90,7 +90,7 @@ function isNoPlaceholder(value: string): boolean {
   return !PLACEHOLDER.test(value)
 }
 
-/** UUIDs and digests with a named algorithm look like secrets, and are not. */
+/** Whether a value only looks like a secret: a UUID, a URL, or a digest in hex or with a named algorithm. */
 function isKnownHarmless(value: string): boolean {
   return (
     UUID.test(value.toLowerCase()) ||

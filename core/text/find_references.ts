@@ -27,7 +27,7 @@ const NOT_LAST = './?#~%@-'
 export function findReferences(text: string): FoundReference[] {
   return [...text.matchAll(REFERENCE)].map(({ 0: found, index }) => {
     // A full stop or slash at the end belongs to the surrounding sentence: no name ends with one.
-    // Not a pattern: one anchored to the end is tried at every position, in quadratic time for a run of dots.
+    // A pattern that is anchored to the end would be tried at every position, in quadratic time for a run of dots.
     let length = found.length
     while (NOT_LAST.includes(found[length - 1]!)) length--
     return { text: found.slice(0, length), start: index, end: index + length }
@@ -52,7 +52,10 @@ function parsed(text: string): Reference | null {
   }
 }
 
-/** Returns the first invalid part: the rest parses without it and the parts after it. The parser's messages are not translated. */
+/**
+ * Returns the first invalid part. The reference parses without it and the parts after it. The parser's messages are not
+ * used, because they are not translated.
+ */
 function malformedPart(text: string): Malformed {
   if (parsed(text.replace(/#[\s\S]*$/, ''))) return 'pointer'
   if (parsed(text.replace(/[?#][\s\S]*$/, ''))) return 'version'

@@ -12,7 +12,7 @@ const SHOWN = 6
 
 /** Creates the function that makes fingerprints. */
 export function fingerprinter(): (value: string) => Promise<string> {
-  // Generated for the first value: the editor waits for activation.
+  // The key is generated for the first value and not earlier, because the editor waits for activation.
   let key: Promise<CryptoKey> | undefined
   return async (value) => {
     key ??= crypto.subtle.importKey('raw', randomBytes(32), { name: 'HMAC', hash: 'SHA-256' }, false, ['sign'])

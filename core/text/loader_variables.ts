@@ -4,7 +4,7 @@
  * @module
  */
 
-// By family: system loaders and shells, then variables from which interpreters, build tools and git take options or code.
+// Grouped by family: system loaders and shells, then variables from which interpreters, build tools and git take options or code.
 const LOADERS = [
   /^(?:LD|DYLD|GCONV|GLIBC)_/,
   /^(?:PATH|PATHEXT|COMSPEC|SHELL|HOME|USERPROFILE|IFS|ENV|BASH_ENV|ZDOTDIR|PS4|PROMPT_COMMAND|SHELLOPTS|BASHOPTS)$/,

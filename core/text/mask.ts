@@ -6,11 +6,10 @@
 import { detect } from './detect.ts'
 import { parseEnv } from './dotenv.ts'
 
-/** The mask of every value. One width, so that it does not reveal the length. */
+/** The mask of every value. All masks have one width, so that they do not reveal the length of a value. */
 export const MASK = '••••••••'
 
 /** One masked value. */
-/** The masked text, and its masks. */
 export interface MaskedRow {
   key: string
   /** The reference as written in the source. `null` for a plain secret in the source. */
@@ -37,7 +36,7 @@ export interface Masked {
 }
 
 /**
- * Creates the masked text. References and text that looks like a secret become masks, in comments too. Other values
+ * Creates the masked text. References and text that looks like a secret become masks, even in comments. Other values
  * stay. Linear.
  *
  * @param noteOf Returns the note for a reference. By default there is none.

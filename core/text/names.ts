@@ -40,7 +40,7 @@ export class NameIndex<T extends { name: string }> {
     return found
   }
 
-  /** Returns the children of a prefix. Folders are skipped as a whole, not walked. */
+  /** Returns the children of a prefix. The contents of a folder are skipped by search and not visited. */
   children(prefix: string, limit = 500): Child[] {
     const found: Child[] = []
     for (let at = this.#from(prefix); found.length < limit; ) {

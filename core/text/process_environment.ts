@@ -12,7 +12,7 @@ import { utf8 } from '../bytes.ts'
 export type Unfit =
   | { kind: 'name' | 'nul' | 'malformed'; key: string }
   | { kind: 'too_long'; key: string; size: number; limit: number }
-  // All values together, in addition to the inherited environment. The keys are those of the largest values.
+  // The total of all values and the inherited environment. The keys are those of the largest values.
   | { kind: 'too_large'; keys: string[]; size: number; limit: number }
 
 /** The limits of a system. */

@@ -13,7 +13,7 @@ export interface LabelledValue {
   value: string
 }
 
-// A shorter base64 group or escape occurs by accident.
+// Shorter base64 groups and escapes occur by accident.
 const MIN_FORM = 4
 /** Shorter values also occur inside ordinary words and numbers. */
 const MIN_EVERYWHERE = 8
@@ -87,14 +87,14 @@ function hide(
     if (isShort(wanted) && !isWord(text, run)) continue
     let end = run.start
     for (const at of run.matches) {
-      // Only the rest of a match that overlaps the previous one.
+      // If a match overlaps the previous one, only the rest of it is marked.
       for (let i = Math.max(at, end); i < at + wanted.length; i++) mark(places[i]!, i === at)
       end = at + wanted.length
     }
   }
 }
 
-/** Merges matches of a form that touch or overlap. */
+/** Matches of one form that touch or overlap. */
 interface Run {
   start: number
   end: number

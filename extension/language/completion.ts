@@ -1,5 +1,5 @@
 /**
- * Completion of references and of environment variables. It shows names, and no value.
+ * Completes references and environment variables. The items show names and metadata, but no values.
  *
  * @module
  */
@@ -20,6 +20,7 @@ const MAX_ITEMS = 500
 const MAX_FILES = 20
 const TYPED = /postern:\/\/((?:\$\{[A-Za-z_][A-Za-z0-9_]{0,127}(?::-[^}\s]{0,512})?\}|[a-z0-9_./-]){0,600})$/
 
+/** Registers the completion of references in every document, and of keys in the languages with an accessor. */
 export function registerCompletion(services: Services): vscode.Disposable {
   const { registerCompletionItemProvider } = vscode.languages
   return vscode.Disposable.from(
@@ -42,7 +43,7 @@ export function registerCompletion(services: Services): vscode.Disposable {
   )
 }
 
-/** After `postern://`: vaults, then folders and secrets, a segment at a time. */
+/** Completes vaults after `postern://`, then folders and secrets, one segment at a time. */
 async function completeReference(
   services: Services,
   document: vscode.TextDocument,
@@ -55,7 +56,7 @@ async function completeReference(
   const vaults = await services.vaults.at(document.uri)
   const slash = typed.indexOf('/')
   if (slash < 0) return vaults.map(({ id }) => itemOf(id, `${id}/`, vscode.CompletionItemKind.Module, position, typed))
-  // What the variables stand for decides on the names; the text keeps the variables.
+  // The expanded variables select the names. The document keeps the variables.
   const expanded = expand(typed, variablesFor(environmentFor(document.uri)))
   if ('missing' in expanded) return []
   const [id, prefix] = cut(expanded.text)
@@ -72,7 +73,7 @@ async function completeReference(
   })
 }
 
-/** In code: the keys that the `.env` files of the folder have. */
+/** Completes a key in code from the `.env` files of the workspace folder. */
 async function completeKey(document: vscode.TextDocument, position: vscode.Position): Promise<vscode.CompletionItem[]> {
   const line = document.lineAt(position.line).text
   const typed = typedKey(line.slice(0, position.character), document.languageId)
@@ -84,7 +85,7 @@ async function completeKey(document: vscode.TextDocument, position: vscode.Posit
   const keys = new Map<string, string>()
   for (const file of files) {
     for (const { key, value } of parseEnv(await readText(file)).entries) {
-      // A reference holds no value; what is not one is not shown.
+      // A reference contains no value, so it is safe to show. Any other value is replaced with the path of its file.
       if (!keys.has(key)) keys.set(key, value.startsWith('postern://') ? value : vscode.workspace.asRelativePath(file))
     }
   }

@@ -1,7 +1,7 @@
 /**
- * What is wrong in a document: references that do not resolve, lines that cannot be read, secrets in the clear.
+ * Reports the problems of a document: references that do not resolve, unreadable lines, and secrets in plain text.
  *
- * Nothing is fetched for it but names, and those at most once a minute.
+ * Diagnostics fetch only names, at most once a minute.
  *
  * @module
  */
@@ -27,13 +27,14 @@ interface Services {
   platform: Platform
 }
 
-/** On a diagnostic of a secret in the clear. */
+/** The code of a diagnostic for a secret in plain text. */
 export const IN_THE_CLEAR = 'in-the-clear'
 const PAUSE_MS = 300
-/** What is said of the provider of a secret of the vault's own store. */
+/** The provider of a secret in the vault's own store. */
 const SEALED = 'sealed'
 const SCHEMES = ['file', 'untitled', 'vscode-remote', 'vscode-vfs', 'vscode-notebook-cell', 'vscode-test-web', 'memfs']
 
+/** Registers the diagnostics of all open documents, and the command that ignores a finding. */
 export function registerDiagnostics(
   services: Services,
   hydrations: HydratedDocuments,
@@ -57,7 +58,7 @@ export function registerDiagnostics(
       services.log.failed('diagnose', error)
       return []
     })
-    // What was found in an older text would point at the wrong places.
+    // Findings in an older text would point at the wrong positions.
     if (!document.isClosed && document.version === version) collection.set(document.uri, found)
   }
   const all = () => vscode.workspace.textDocuments.forEach((document) => void later(document))
@@ -71,7 +72,7 @@ export function registerDiagnostics(
     services.vaults.onDidChange(all),
     services.vaults.onDidLoadNames(all),
     hydrations.onDidChange(all),
-    // By place: the arguments of a command can be read by others.
+    // The arguments are a location instead of the text, because others can read the arguments of a command.
     command(services.log, 'postern.ignoreAt', async (uri, range) => {
       if (!(uri instanceof vscode.Uri) || !(range instanceof vscode.Range)) return
       await ignored.add((await vscode.workspace.openTextDocument(uri)).getText(range))
@@ -118,11 +119,11 @@ async function referenceProblems(
     if ('malformed' in resolved) return say(explainMalformed(resolved.malformed), Broken, 'malformed')
     const outcome = hydrations.outcomeOf(document.uri, found.text)
     if (outcome && 'error' in outcome) return say(explain(outcome.error).message, Broken, 'refused')
-    // What a provider keeps is in no list.
+    // Lists do not contain the secrets that a provider stores.
     if (outcome && outcome.secret.provider !== SEALED) return []
     const { vault, name, version } = resolved.reference
     const index = indexes.get(vault)
-    // Nothing is known of a vault that nobody is signed in to.
+    // Without the names of a vault, such as when the user is signed out, a missing name proves nothing.
     if (index === undefined || index.size === 0) return []
     const metadata = index.find(name)
     if (metadata === undefined)
@@ -152,8 +153,8 @@ async function secretsInTheClear(
   const findings = detect(text, { env: isEnv })
   if (findings.length === 0) return []
   const { Hint, Warning } = vscode.DiagnosticSeverity
-  // A file that git ignores is where such things are expected; it is on the disk all the same.
-  // Nothing is run in a folder that is not trusted, not even git.
+  // A file that git ignores is expected to contain secrets, but they are still on disk, so they get a hint.
+  // No program runs in an untrusted folder, not even git.
   const machine = vscode.workspace.isTrusted ? services.platform.machine : null
   const isIgnored = document.uri.scheme === 'file' && (await machine?.isIgnored(document.uri.fsPath)) === true
   const found: vscode.Diagnostic[] = []

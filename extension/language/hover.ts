@@ -1,5 +1,5 @@
 /**
- * The card that a reference shows under the pointer: metadata and commands, and no value.
+ * The hover card of a reference. It shows metadata and commands, but no value.
  *
  * @module
  */
@@ -17,6 +17,7 @@ interface Services {
   vaults: Vaults
 }
 
+/** Registers the hover card for references in every document. */
 export function registerHover(services: Services, hydrations: HydratedDocuments): vscode.Disposable {
   return vscode.languages.registerHoverProvider(
     { pattern: '**' },
@@ -44,19 +45,19 @@ async function hover(
   return new vscode.Hover(card({ target, name, isPinned: version !== undefined, vault, facts, outcome }), range)
 }
 
-/** What a card is about. */
+/** The facts that a card shows. */
 interface CardFacts {
   target: RevealTarget
   name: string
-  /** Whether the reference stays at a version. */
+  /** Whether the reference is pinned to a version. */
   isPinned: boolean
   vault: SignedInVault | undefined
   facts: (SecretFacts & { tags: Record<string, string> }) | undefined
-  /** What came of it, when it is hydrated somewhere. */
+  /** The outcome of the reference, if a document hydrates it. */
   outcome: LeaseOutcome | undefined
 }
 
-/** Metadata and two commands. Only those two may be run from it, and everything else is escaped. */
+/** Renders the metadata and the commands. The card can run only the enabled commands, and all text from a server is escaped. */
 function card({ target, name, isPinned, vault, facts, outcome }: CardFacts): vscode.MarkdownString {
   const { t } = vscode.l10n
   const text = new vscode.MarkdownString('', true)
@@ -75,7 +76,7 @@ function card({ target, name, isPinned, vault, facts, outcome }: CardFacts): vsc
   return text.appendMarkdown(`[$(clippy) ${t('Copy Temporarily')}](${commandAddress('postern.copy', given)})`)
 }
 
-/** A reference that the pointer is on. */
+/** The reference under the pointer. */
 interface ReferenceAt {
   text: string
   range: vscode.Range
@@ -84,7 +85,7 @@ interface ReferenceAt {
   outcome?: LeaseOutcome | undefined
 }
 
-/** The reference at a place. Only its line is looked at. */
+/** Finds the reference at a position. Searches only its line. */
 function referenceAt(document: vscode.TextDocument, { line, character }: vscode.Position): ReferenceAt | null {
   const found = findReferences(document.lineAt(line).text).find(
     ({ start, end }) => start <= character && character <= end,
@@ -92,7 +93,7 @@ function referenceAt(document: vscode.TextDocument, { line, character }: vscode.
   return found ? { text: found.text, range: new vscode.Range(line, found.start, line, found.end) } : null
 }
 
-/** The reference behind a mask. */
+/** Finds the reference behind a mask. */
 function rowAt(
   hydrations: HydratedDocuments,
   { uri }: vscode.TextDocument,

@@ -1,5 +1,5 @@
 /**
- * The description of a secret that is shown instead of its value: version, age, provider, expiry.
+ * Describes a secret without its value: provider, version, age and expiry.
  *
  * @module
  */
@@ -12,23 +12,23 @@ const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
 const EXPIRES_SOON_MS = 14 * DAY
 
-/** Metadata of a secret, wherever it came from. */
+/** The metadata of a secret, from a list or from a read. */
 export interface SecretFacts {
-  /** A number, or what a provider calls its version. */
+  /** A number, or the provider's own name for the version. */
   version: number | string
-  /** Not every provider says. */
+  /** Missing if the provider does not report it. */
   createdAt?: string | undefined
   updatedAt?: string | undefined
   expiresAt?: string | undefined
   provider?: string | undefined
   contentType?: string | undefined
-  /** Members of the chain that could not answer. */
+  /** The members of the chain that failed to provide the secret. */
   passedOver?: readonly { provider: string; why: string }[] | undefined
-  /** Set when it came from the cache; stale when nobody could be reached. */
+  /** Set if the secret came from the cache. The copy is stale if no provider could be reached. */
   cached?: { ageSeconds: number; stale?: true | undefined } | undefined
 }
 
-/** One line about a secret, such as `aws · v12 · 3 d old · expires in 2 h`. */
+/** Describes a secret in one line, such as `aws · v12 · 3 d old · expires in 2 h`. */
 export function describe(facts: SecretFacts, now = Date.now()): string {
   const { t } = vscode.l10n
   const since = facts.updatedAt ?? facts.createdAt
@@ -43,9 +43,9 @@ export function describe(facts: SecretFacts, now = Date.now()): string {
 }
 
 /**
- * The same for whatever became of a reference.
+ * Describes the outcome of a reference in one line: the secret or the error.
  *
- * @param listed What the list of names says now: a version that came since then is told.
+ * @param listed The current metadata from the list of names, which may show a newer version.
  */
 export function describeOutcome(outcome: LeaseOutcome, listed?: SecretFacts, now = Date.now()): string {
   if ('error' in outcome) return `✗ ${explain(outcome.error).message}`
@@ -54,7 +54,7 @@ export function describeOutcome(outcome: LeaseOutcome, listed?: SecretFacts, now
   return [`${sign} ${describe(secret, now)}`, ...newer(secret, listed)].join(' · ')
 }
 
-/** Why a secret did not come from where it should, a line for each member that was passed over. */
+/** Returns the reasons why a secret came from a fallback, one line for each failed member of the chain. */
 export function reasonsOf({ passedOver = [] }: SecretFacts): string[] {
   const { t } = vscode.l10n
   const words: Record<string, string> = {
@@ -69,14 +69,14 @@ export function reasonsOf({ passedOver = [] }: SecretFacts): string[] {
   return passedOver.map(({ provider, why }) => `${provider} ${words[why] ?? why}`)
 }
 
-/** Whether a secret has expired, or is about to. */
+/** Returns whether a secret has expired or expires within 14 days, or `null`. */
 export function expiryOf({ expiresAt }: SecretFacts, now = Date.now()): 'expired' | 'soon' | null {
   if (expiresAt === undefined) return null
   const left = Date.parse(expiresAt) - now
   return left <= 0 ? 'expired' : left < EXPIRES_SOON_MS ? 'soon' : null
 }
 
-/** A length of time in its largest whole unit. */
+/** Formats a duration in days, hours or minutes, rounded down. */
 export function span(ms: number): string {
   const { t } = vscode.l10n
   if (ms >= DAY) return t('{0} d', Math.floor(ms / DAY))
@@ -85,7 +85,7 @@ export function span(ms: number): string {
 }
 
 function newer({ version }: SecretFacts, listed?: SecretFacts): string[] {
-  // What a provider calls its versions is in no order.
+  // The version names of a provider have no order.
   const isNewer = typeof version === 'number' && typeof listed?.version === 'number' && listed.version > version
   return isNewer ? [vscode.l10n.t('v{0} is current', listed.version)] : []
 }
@@ -97,7 +97,7 @@ function expiry(facts: SecretFacts, now: number): string {
   return t('expires in {0}', span(Date.parse(facts.expiresAt) - now))
 }
 
-/** Where a value came from. First in line, where an editor that cuts long hints off leaves it. */
+/** Returns the origin of a value. It comes first, because some editors cut off the end of a long hint. */
 function detour({ provider, passedOver = [], cached }: SecretFacts): (string | undefined)[] {
   const { t } = vscode.l10n
   const names = [...new Set(passedOver.map((one) => one.provider))].join(', ')

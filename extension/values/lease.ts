@@ -1,6 +1,6 @@
 /**
- * Leases of values: the only place in the editor that asks a server for values. One gesture of the user leases each
- * value, and it is released right after.
+ * Leases of values. No other module of the extension requests values from a server. Each value is leased for one action
+ * of the user and released right after.
  *
  * @module
  */
@@ -19,7 +19,7 @@ const PER_CALL = 200
 /** The outcome of one reference, as it is written in a document. */
 export type LeaseOutcome = { secret: Omit<SecretValue, 'value'>; fingerprint: string } | { error: unknown }
 
-/** Values that are held for the length of one gesture. */
+/** Values that are held for the duration of one user action. */
 export class Lease implements Disposable {
   /** The outcome of each reference, by its text. */
   readonly outcomes: ReadonlyMap<string, LeaseOutcome>
@@ -33,8 +33,8 @@ export class Lease implements Disposable {
   /**
    * Returns the value of a reference.
    *
-   * @throws the error with which the server refused it.
-   * @throws {RangeError} after the lease has ended.
+   * @throws The server's error, if it refused the reference.
+   * @throws {RangeError} if the lease has ended.
    */
   value(reference: string): Redacted<string> {
     const value = this.#values.get(reference)
@@ -44,18 +44,18 @@ export class Lease implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    // A string cannot be wiped. Dropping the last pointer to it is all that can be done.
+    // JavaScript cannot wipe a string. Dropping the last pointer to it is the best available.
     this.#values.clear()
   }
 }
 
-/** How values are leased. */
+/** The options of a lease. */
 export interface LeaseOptions {
-  /** The document that holds the references: it selects the server and the environment. */
+  /** The document that contains the references. It selects the server and the environment. */
   scope?: vscode.Uri
-  /** The environment; that of `scope` when not given. */
+  /** The environment. Defaults to that of `scope`. */
   environment?: string
-  /** The server; that of `scope` when not given. */
+  /** The server. Defaults to that of `scope`. */
   server?: Endpoint | null
   /** Whether the values will be displayed, which presentation mode forbids. */
   shown?: boolean
@@ -73,10 +73,10 @@ export class Leases {
   }
 
   /**
-   * Leases the values of references: one request a vault, of at most 200 references.
+   * Leases the values of references. Sends one request for each vault and 200 references.
    *
-   * @param references As they are written, with their variables.
-   * @returns The lease. A refusal of one reference is its outcome, and is not thrown.
+   * @param references The references as written, with their variables.
+   * @returns The lease. If the server refuses a reference, the error is its outcome and is not thrown.
    * @throws {ExtensionError} `restricted`, `presenting` for values that will be displayed, or `signed_out` when the user is
    *   signed in to none of the vaults.
    */
@@ -106,7 +106,7 @@ export class Leases {
         for (const written of [...wanted.values()].flat()) outcomes.set(written, { error })
       }
     }
-    // Without a single value there is one reason, so it is reported once.
+    // If no value was read, the first failure is thrown, so that it is reported once and not for each reference.
     if (failure !== undefined && values.size === 0) throw failure
     return new Lease(outcomes, values)
   }
@@ -114,7 +114,7 @@ export class Leases {
   /**
    * Leases the value of one reference.
    *
-   * @throws what {@link Leases.of} throws, and the error with which the server refused the reference.
+   * @throws The errors of {@link Leases.of}, and the server's error if it refused the reference.
    */
   async one(reference: string, options: LeaseOptions = {}): Promise<Lease> {
     const lease = await this.of([reference], options)
@@ -123,7 +123,11 @@ export class Leases {
     return lease
   }
 
-  /** @param wanted The references as they are written, by their resolved text. */
+  /**
+   * Reads the values of one vault.
+   *
+   * @param wanted The references as written, by their resolved text.
+   */
   async #hydrate(
     id: string,
     wanted: ReadonlyMap<string, string[]>,

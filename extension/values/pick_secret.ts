@@ -1,5 +1,5 @@
 /**
- * Choosing a secret by name.
+ * The picker that selects a secret by name.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import type { SecretMetadata } from '../vaults/secret_list.ts'
 import type { SignedInVault, Vaults } from '../vaults/vaults.ts'
 import { describe } from './describe.ts'
 
-/** A secret that was chosen. */
+/** The secret that the user picked. */
 export interface PickedSecret {
   vault: SignedInVault
   name: string
@@ -23,10 +23,10 @@ const SHOWN = 300
 const SEARCH_PAUSE_MS = 150
 
 /**
- * Asks which secret. Names only; peek and copy are buttons beside them.
+ * Prompts for a secret. The list shows names without values, with buttons to peek and copy.
  *
  * @throws {ExtensionError} `signed_out`
- * @throws {vscode.CancellationError} when the user leaves.
+ * @throws {vscode.CancellationError} if the user closes the picker.
  */
 export async function pickSecret(from: Vaults, title: string, scope?: vscode.Uri): Promise<PickedSecret> {
   const vaults = await from.at(scope)
@@ -50,7 +50,7 @@ export async function pickSecret(from: Vaults, title: string, scope?: vscode.Uri
       showError(error)
       return []
     })
-    // An answer that comes late is to a question that was asked before.
+    // The results of an earlier search may arrive after a later one has started.
     if (mine !== asked) return
     pick.items =
       items.length > 0 ? items : [{ label: t('No matching secret, or none that you may list'), alwaysShow: true }]

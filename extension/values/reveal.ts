@@ -1,5 +1,5 @@
 /**
- * Looking at one value, and copying one: places that close themselves.
+ * Reveals one value, in a box that closes itself or on the clipboard for a limited time.
  *
  * @module
  */
@@ -19,13 +19,14 @@ interface Services {
   leases: Leases
 }
 
-/** Which value is meant. */
+/** The reference whose value is revealed, and its context. */
 export interface RevealTarget {
   reference: string
   scope?: vscode.Uri
   environment?: string
 }
 
+/** Registers the commands that peek at a value, copy it, and clear the clipboard. */
 export function registerReveal(services: Services, hydrations: HydratedDocuments): vscode.Disposable {
   const clipboard = new Clipboard()
   const on = (id: string, work: (target: RevealTarget) => Promise<void>) =>
@@ -38,7 +39,7 @@ export function registerReveal(services: Services, hydrations: HydratedDocuments
   )
 }
 
-/** Shows one value in a box that hides itself: after some seconds, and when it or the window loses the focus. */
+/** Shows one value in a box that closes after some seconds, or when the box or the window loses focus. */
 export async function peek(services: Services, target: RevealTarget): Promise<void> {
   const { t } = vscode.l10n
   const box = vscode.window.createQuickPick()
@@ -68,13 +69,13 @@ export async function peek(services: Services, target: RevealTarget): Promise<vo
   void hidden.then(() => vscode.Disposable.from(...disposables).dispose())
 }
 
-/** Puts one value on the clipboard for a while. */
+/** Copies one value to the clipboard for a limited time. */
 async function copy(services: Services, clipboard: Clipboard, target: RevealTarget): Promise<void> {
   using held = await services.leases.one(target.reference, { ...target, shown: true })
   await clipboard.put(held.value(target.reference).reveal())
 }
 
-/** A value on the clipboard: taken away again, but only if it is still there. */
+/** The value on the clipboard. It is cleared after a time, but only if the clipboard still contains it. */
 class Clipboard implements vscode.Disposable {
   readonly #status = vscode.window.createStatusBarItem('postern.clipboard', vscode.StatusBarAlignment.Left, 1)
   #held: { digest: Uint8Array; salt: Uint8Array; until: number; timer: ReturnType<typeof setInterval> } | null = null
@@ -90,7 +91,7 @@ class Clipboard implements vscode.Disposable {
     const salt = randomBytes(16)
     const digest = await digestOf(value, salt)
     await vscode.env.clipboard.writeText(value)
-    // One timer for all copies: that of an earlier one would clear this one too soon.
+    // The timer of an earlier copy would clear this one too soon.
     if (this.#held) clearInterval(this.#held.timer)
     const until = Date.now() + clipboardSeconds() * 1000
     this.#held = { digest, salt, until, timer: setInterval(() => this.#tick(), 1000) }
@@ -98,7 +99,7 @@ class Clipboard implements vscode.Disposable {
     this.#status.show()
   }
 
-  /** Clears it if it still holds what was put there. What somebody else copied stays. */
+  /** Clears the clipboard if it still contains the value. Text that was copied since then stays. */
   async clear(): Promise<void> {
     const held = this.#held
     if (held === null) return
@@ -109,7 +110,7 @@ class Clipboard implements vscode.Disposable {
       const now = await vscode.env.clipboard.readText()
       if (equal(await digestOf(now, held.salt), held.digest)) await vscode.env.clipboard.writeText('')
     } catch {
-      // A browser may refuse to read without the focus.
+      // A browser may refuse to read the clipboard while the window is not focused.
       const message = vscode.l10n.t(
         'Postern could not check whether the secret is still on the clipboard. Clear it yourself',
       )
@@ -129,7 +130,7 @@ class Clipboard implements vscode.Disposable {
   }
 }
 
-/** The reference under the cursor, in a source or in a hydrated document. */
+/** Finds the reference at the cursor, in a source document or in a hydrated one. */
 function targetAtCursor(hydrations: HydratedDocuments): RevealTarget | null {
   const editor = vscode.window.activeTextEditor
   if (editor === undefined) return null
@@ -149,7 +150,7 @@ function targetAtCursor(hydrations: HydratedDocuments): RevealTarget | null {
   return reference === undefined ? null : { reference, scope: document.uri }
 }
 
-/** Whatever a command was called with, read strictly: anybody can call it. */
+/** Parses the argument of a command. Strict, because any extension can call the command. */
 function targetOf(given: unknown): RevealTarget | null {
   const { reference, scope, environment } = Object(given) as Record<string, unknown>
   if (typeof reference !== 'string' || !reference.startsWith('postern://')) return null
