@@ -1,5 +1,5 @@
 /**
- * Starts the extension, in the same way in every host. It awaits nothing and sends no request.
+ * Starts the extension in the same way in every host, without awaiting anything or sending a request.
  *
  * @module
  */
@@ -37,7 +37,7 @@ import { registerProviderViews } from './views/provider_views.ts'
 import { registerSecretsTree } from './views/secrets_tree.ts'
 import { StatusBar } from './views/status_bar.ts'
 
-/** Registers every feature: the only place that knows all services. */
+/** Registers every feature. Only this function knows all services. */
 export function start(context: vscode.ExtensionContext, platform: Platform): void {
   const { extension, globalState, secrets, workspaceState } = context
   const log = openOutputLog()

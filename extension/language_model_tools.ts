@@ -1,5 +1,5 @@
 /**
- * Tools for language models: names, and runs. None returns a value.
+ * Tools that let language models list the names of secrets and run commands with them. No tool returns a value.
  *
  * @module
  */
@@ -28,6 +28,7 @@ interface Services {
 const MAX_NAMES = 200
 const MAX_OUTPUT = 64 * 1024
 
+/** Registers the tools, if the editor supports them. */
 export function registerLanguageModelTools(services: Services): vscode.Disposable {
   const api = toolApi()
   if (api === null) return new vscode.Disposable(() => {})
@@ -62,7 +63,7 @@ export function registerLanguageModelTools(services: Services): vscode.Disposabl
   )
 }
 
-/** What the user is asked. The model wrote the command: as Markdown, parts of it could be hidden. */
+/** Makes the question to the user. It shows the command as a code block, because the model could hide parts of it with Markdown. */
 function question(envFile: string, command: string): vscode.MarkdownString {
   const { t } = vscode.l10n
   const warning = t(
@@ -80,7 +81,7 @@ async function listNames({ vaults }: Services, prefix: string): Promise<string> 
       const index = await vaults.call(vault, () => vault.names.names())
       const found = index.startingWith(prefix, MAX_NAMES + 1)
       const listed = found.slice(0, MAX_NAMES).map((one) => `postern://${vault.id}/${one.name}  ${describe(one)}`)
-      // A model would take a list that is cut for the whole.
+      // Without the note, a model would take a truncated list for the complete one.
       const cut = `Not all names of the vault ${vault.id} are listed: give a longer prefix`
       return found.length > MAX_NAMES ? [...listed, cut] : listed
     }),
@@ -88,7 +89,7 @@ async function listNames({ vaults }: Services, prefix: string): Promise<string> 
   return lines.flat().join('\n') || 'No secret that you may list has a name with this prefix'
 }
 
-/** Tells the model which values it may see in the output. */
+/** Makes a note for the model about the values that may still be in the output. */
 function shortNote(values: EnvironmentValues): string {
   const short = Object.entries(values).filter(([, value]) => value.reveal() !== '' && isShort(value.reveal()))
   const keys = short.map(([key]) => key).join(', ')
@@ -112,7 +113,7 @@ async function runRedacted(
   const onOutput = (text: string, stream: string) => {
     output.push({ stream, text })
     length += text.length
-    // What is cut off could be half of a value: it is redacted first, and cut after.
+    // A cut could leave half of a value, so the output is redacted first and truncated afterwards.
     isCut ||= length > 4 * MAX_OUTPUT
     if (isCut) running.stop()
   }
@@ -120,7 +121,7 @@ async function runRedacted(
   const stopped = token.onCancellationRequested(() => running.stop())
   const { code } = await running.ended
   stopped.dispose()
-  // Of a plain entry that is short, such as a port, nothing is secret but where it stands.
+  // A short plain entry, such as a port, is not a secret, so it stays in the output.
   const known = Object.entries(values)
     .map(([label, value]) => ({ label, value: value.reveal() }))
     .filter(({ label, value }) => secrets.includes(label) || !isShort(value))

@@ -1,5 +1,5 @@
 /**
- * What the user set. Servers come from the user's own settings alone; a workspace only chooses among them.
+ * Reads the settings. Servers come from the user's own settings only. A workspace can select one of them, but not add one.
  *
  * @module
  */
@@ -8,19 +8,20 @@ import * as vscode from 'vscode'
 import { isLoopback } from '../core/loopback.ts'
 import { ExtensionError } from './shared/errors.ts'
 
-/** A server that the user named. */
+/** A server in the user's settings. */
 export interface Endpoint {
   alias: string
   origin: string
 }
 
+/** The form in which the editor inserts a secret. */
 export type InsertMode = 'auto' | 'reference' | 'accessor' | 'value'
 
 const SECTION = 'postern'
 
-/** The servers in the user's settings, in order, without those that would receive a token in plain text. */
+/** Lists the servers in the user's settings, in order, except those that would receive a token in plain text. */
 export function endpoints(): Endpoint[] {
-  // Not the merged value: whatever a folder says about it must not count.
+  // The merged value would include the settings of a folder, which must not add servers.
   const own = vscode.workspace.getConfiguration(SECTION).inspect<Record<string, unknown>>('endpoints')?.globalValue
   return Object.entries(own ?? {}).flatMap(([alias, url]) => {
     const origin = originOf(String(url))
@@ -28,86 +29,96 @@ export function endpoints(): Endpoint[] {
   })
 }
 
-/** The origin of a server's address, or `null` when a token must not be sent there. */
+/** Returns the origin of a server's URL, or `null` if a token must not be sent there. */
 export function originOf(url: string): string | null {
   if (!URL.canParse(url)) return null
   const { protocol, hostname, origin } = new URL(url)
   return protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname)) ? origin : null
 }
 
-/** Names a server in the user's settings. */
+/** Adds a server to the user's settings, or changes the origin of an alias. */
 export async function addEndpoint(alias: string, origin: string): Promise<void> {
   const settings = vscode.workspace.getConfiguration(SECTION)
   const own = settings.inspect<Record<string, string>>('endpoints')?.globalValue ?? {}
   await settings.update('endpoints', { ...own, [alias]: origin }, vscode.ConfigurationTarget.Global)
 }
 
-/** The server that a resource uses: the one that is chosen there, else the first. */
+/**
+ * Returns the server for a resource. It is the selected one or, without a selection, the first.
+ *
+ * @returns `null` without servers, or if the selected one is not in the user's settings.
+ */
 export function endpointFor(scope?: vscode.Uri): Endpoint | null {
   const all = endpoints()
   const chosen = text('endpoint', scope)
   return (chosen === '' ? all[0] : all.find(({ alias }) => alias === chosen)) ?? null
 }
 
-/** The environment that `${POSTERN_ENV}` stands for. */
+/** Returns the environment that replaces `${POSTERN_ENV}`; empty if none is set. */
 export function environmentFor(scope?: vscode.Uri): string {
   return text('environment', scope)
 }
 
-/** The environments to choose among. */
+/** Lists the environments that the user can choose from. */
 export function environments(scope?: vscode.Uri): string[] {
   const all = vscode.workspace.getConfiguration(SECTION, scope ?? null).get<unknown[]>('environments', [])
   return all.filter((one): one is string => typeof one === 'string' && /^[a-z0-9-]{1,32}$/.test(one))
 }
 
-/** The variables that references may hold. */
+/** Returns the variables that references can contain, with their values. */
 export function variablesFor(environment: string): Map<string, string> {
   return new Map(environment === '' ? [] : [['POSTERN_ENV', environment]])
 }
 
-/** How long a value is shown, in seconds. */
+/** Returns how long a value is shown, in seconds. */
 export function revealSeconds(): number {
   return number('reveal.seconds', 1, 60)
 }
 
-/** After how many seconds a copied value is taken from the clipboard. */
+/** Returns the time after which a copied value is cleared from the clipboard, in seconds. */
 export function clipboardSeconds(): number {
   return number('clipboard.clearSeconds', 1, 600)
 }
 
-/** How long a `.env` that was written stays, in minutes. */
+/** Returns the time after which a written `.env` is deleted, in minutes. */
 export function leaseMinutes(): number {
   return number('write.leaseMinutes', 1, 480)
 }
 
+/** Returns the form in which to insert a secret. */
 export function insertMode(scope?: vscode.Uri): InsertMode {
   const mode = text('insert.mode', scope)
   return mode === 'reference' || mode === 'accessor' || mode === 'value' ? mode : 'auto'
 }
 
+/** Whether values may be written to the disk. Only the user's own setting counts, not the setting of a folder. */
 export function mayWriteToDisk(): boolean {
   return vscode.workspace.getConfiguration(SECTION).inspect<boolean>('allowWriteToDisk')?.globalValue === true
 }
 
+/** Whether presentation mode is on, which hides values. */
 export function isPresenting(): boolean {
   return vscode.workspace.getConfiguration(SECTION).get('presentationMode', false)
 }
 
+/** Turns presentation mode on or off in the user's settings. */
 export async function setPresenting(on: boolean): Promise<void> {
   const { Global } = vscode.ConfigurationTarget
   await vscode.workspace.getConfiguration(SECTION).update('presentationMode', on, Global)
 }
 
+/** Whether the editor looks for secrets in plain text. */
 export function isDetecting(scope?: vscode.Uri): boolean {
   return vscode.workspace.getConfiguration(SECTION, scope ?? null).get('detection.enabled', true)
 }
 
 /**
- * The verifier key that a log is pinned to, when the user was given one.
+ * Returns the verifier key that the user has pinned for a log, or `null` without one.
  *
- * A key is set for `https://server/vault`. One that is set for a vault alone, as 0.1 had them, counts while the user names one server only.
+ * The setting has a key for each `https://server/vault`. A key for the name of a vault alone, as in 0.1, applies only while the
+ * settings have a single server.
  *
- * @throws {ExtensionError} `ambiguous_pin` for a vault alone beside several servers: two of them may have a vault of that name.
+ * @throws {ExtensionError} `ambiguous_pin` for the name of a vault alone with several servers, which may each have such a vault.
  */
 export function pinnedLogKey({ origin, id }: { origin: string; id: string }): string | null {
   const own = vscode.workspace.getConfiguration(SECTION).inspect<Record<string, unknown>>('logKeys')?.globalValue
@@ -119,21 +130,21 @@ export function pinnedLogKey({ origin, id }: { origin: string; id: string }): st
   return (ofServer ?? ofVault)?.[1].trim() ?? null
 }
 
-/** The witnesses that the user demands for a log. */
+/** The witnesses that the user requires for a log. */
 export interface WitnessSetting {
   /** Their verifier keys. */
   keys: string[]
-  /** How many of them have to cosign; all when not given. */
+  /** The number of witnesses that must cosign. Default: all. */
   quorum?: number
-  /** How old a cosignature may be, in milliseconds; any age when not given. */
+  /** The maximum age of a cosignature, in milliseconds. Default: no limit. */
   freshMs?: number
 }
 
 /**
- * The witnesses that are demanded for a log: set for `https://server/vault`, or for all vaults of `https://server`. `null` when
- * none are.
+ * Returns the witnesses that the user requires for a log, or `null` if there are none. The setting is for one
+ * `https://server/vault`, or for all vaults of `https://server`.
  *
- * @throws {ExtensionError} `bad_witnesses` for a setting that cannot be read: it must not count as none.
+ * @throws {ExtensionError} `bad_witnesses` for an invalid setting, which must not mean that no witness is required.
  */
 export function demandedWitnesses({ origin, id }: { origin: string; id: string }): WitnessSetting | null {
   const own = vscode.workspace.getConfiguration(SECTION).inspect<Record<string, unknown>>('witnesses')?.globalValue
@@ -154,7 +165,7 @@ export function demandedWitnesses({ origin, id }: { origin: string; id: string }
   }
 }
 
-/** The one spelling of `https://server/vault`. */
+/** Normalizes `https://server/vault`; `null` if a token must not be sent there. */
 function logOf(text: string): string | null {
   const origin = originOf(text)
   return origin === null ? null : `${origin}/${new URL(text).pathname.replace(/^\/|\/$/g, '')}`

@@ -1,6 +1,6 @@
 /**
- * Builds the extension into `dist`, whole: one file a host, minified, without a dependency at run time; the manifest, its
- * texts and pictures, and nothing else.
+ * Builds the extension into `dist`. It contains one minified file for each host, without dependencies at run time, and the
+ * manifest with its texts and pictures.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { build } from 'esbuild'
 import { bundling } from './bundling.ts'
 
 const ROOM = join(import.meta.dirname, '..')
-// Of which zod, which checks every answer, has 33, and the shapes of answers 5.
+// Zod, which validates every response, takes 33 KB of it, and the schemas of the responses 5 KB.
 const BUDGET_KB = 200
 
 const TEXTS = ['package.nls.json', 'package.nls.de.json', 'README.md', 'l10n', 'media']
@@ -24,7 +24,7 @@ await Promise.all(
 
 for (const part of TEXTS) cpSync(`${ROOM}/${part}`, `${ROOM}/dist/${part}`, { recursive: true })
 for (const part of ['LICENSE', 'CHANGELOG.md']) cpSync(`${ROOM}/../${part}`, `${ROOM}/dist/${part}`)
-// Our sources are ES modules, the bundles are not; a web worker refuses an extension that says otherwise.
+// The bundles are CommonJS, unlike the sources. A web worker rejects an extension whose manifest declares ES modules.
 const { type: _, private: __, ...manifest } = JSON.parse(readFileSync(`${ROOM}/package.json`, 'utf8'))
 writeFileSync(`${ROOM}/dist/package.json`, `${JSON.stringify(manifest, null, 2)}\n`)
 

@@ -1,5 +1,5 @@
 /**
- * How a bundle is made of the sources.
+ * The esbuild options that make a bundle from the sources.
  *
  * @module
  */
@@ -9,12 +9,12 @@ import type { BuildOptions, Plugin } from 'esbuild'
 
 const ROOM = join(import.meta.dirname, '..')
 
-// What `newer.ts` looks for, and the types of the oldest editor do not know.
+// The names that `optional_api.ts` checks for. The types of the oldest supported editor lack them.
 const NEWER = ['DocumentDropOrPasteEditKind', 'DocumentPasteEdit', 'LanguageModelTextPart', 'LanguageModelToolResult']
 
 /**
- * The editor's API as an ES module, read once. Left to the bundler, each of our files would copy the whole API, name by name,
- * while the editor waits for the start.
+ * Provides the editor's API as an ES module that reads each name once. By default, the bundler would make each source file copy the
+ * whole API, name by name, while the editor waits for the extension to start.
  */
 const editorApi: Plugin = {
   name: 'editor-api',
@@ -29,14 +29,14 @@ const editorApi: Plugin = {
         ...types.matchAll(/^\texport (?:abstract )?(?:class|const|enum|function|let|namespace) (\w+)/gm),
       ]
       const names = new Set([...declared.map(([, name]) => name), ...NEWER])
-      // Pure, so that what is not used is left out.
+      // The annotation lets the bundler drop unused names.
       const lines = [...names].map((name) => `export const ${name} = /* @__PURE__ */ (() => api.${name})()`)
       return { contents: `const api = require('vscode')\n${lines.join('\n')}` }
     })
   },
 }
 
-/** One file, minified: the extension for one of the two hosts, or the script that programs are started by. */
+/** Makes the options for one minified file, which is the extension for one of the two hosts or the script that starts programs. */
 export function bundling(name: 'node' | 'web' | 'launch') {
   return {
     absWorkingDir: resolve(ROOM, '..'),
@@ -49,7 +49,7 @@ export function bundling(name: 'node' | 'web' | 'launch') {
     plugins: [editorApi],
     legalComments: 'none',
     logLevel: 'warning',
-    // A name that the API does not have.
+    // Fails the build on a name that the API does not have.
     logOverride: { 'import-is-undefined': 'error' },
     charset: 'utf8',
   } satisfies BuildOptions

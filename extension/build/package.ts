@@ -1,5 +1,5 @@
 /**
- * Packs the extension into a VSIX: `node extension/build/package.ts [OUT] [FROM]`. FROM is the folder of a build.
+ * Packs the extension into a VSIX with `node extension/build/package.ts [OUT] [FROM]`. FROM is the folder of a build.
  *
  * @module
  */
@@ -12,8 +12,8 @@ const ROOM = join(import.meta.dirname, '..')
 const [out = join(ROOM, '../test/output/postern.vsix'), from = join(ROOM, 'dist')] = process.argv
   .slice(2)
   .map((path) => resolve(path))
-// Without a public repository yet, links in the texts stay as they are.
+// There is no public repository yet, so links in the texts are not rewritten.
 const options = ['--no-dependencies', '--allow-missing-repository', '--no-rewrite-relative-links']
-// git ignores the folder, so a fresh checkout has none.
+// git ignores the folder, so a fresh checkout does not have it.
 mkdirSync(dirname(out), { recursive: true })
 execFileSync('vsce', ['package', ...options, '--out', out], { cwd: from, stdio: 'inherit' })

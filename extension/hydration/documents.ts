@@ -1,5 +1,5 @@
 /**
- * Hydrated `.env` files: read-only documents whose text is masked.
+ * Hydrated `.env` files, which are read-only documents with masked text.
  *
  * @module
  */
@@ -19,17 +19,18 @@ interface Services {
   leases: Leases
 }
 
+/** The URI scheme of hydrated documents. */
 export const HYDRATED = 'postern-env'
 
-/** What a hydrated document is of. */
+/** The file and the environment of a hydrated document. */
 export interface HydrationSource {
   source: vscode.Uri
   environment: string
-  /** Whether equal values of two such documents are to be told apart by eye. */
+  /** Whether each mask shows a fingerprint, so that the user can see which values of two documents are equal. */
   compares: boolean
 }
 
-/** What is known of an open hydrated document. No value is kept. */
+/** The state of an open hydrated document. It holds no value. */
 export interface HydratedDocument extends HydrationSource {
   rows: MaskedRow[]
   outcomes: ReadonlyMap<string, LeaseOutcome>
@@ -54,17 +55,17 @@ export class HydratedDocuments implements vscode.TextDocumentContentProvider, vs
     )
   }
 
-  /** The hydration that a document shows; `undefined` before it was asked for in this window. */
+  /** Returns the state of a document; `undefined` until the user opens it in this window. */
   of(uri: vscode.Uri): HydratedDocument | undefined {
     return this.#open.get(uri.toString())
   }
 
-  /** All that are open. */
+  /** All open hydrated documents. */
   get all(): Iterable<HydratedDocument> {
     return this.#open.values()
   }
 
-  /** What is known of a reference in a source, from the documents that are open of it and its environment. */
+  /** Finds the outcome of a reference in a file, from its open hydrated documents for the current environment. */
   outcomeOf(source: vscode.Uri, reference: string): LeaseOutcome | undefined {
     const environment = environmentFor(source)
     for (const hydration of this.#open.values()) {
@@ -77,9 +78,10 @@ export class HydratedDocuments implements vscode.TextDocumentContentProvider, vs
   }
 
   /**
-   * Fetches what a document refers to, in one request, and shows it masked.
+   * Fetches the values of all references in a file, in one request, and updates its masked document. Keeps no value.
    *
-   * @throws {ExtensionError} before anything is opened.
+   * @returns The URI of the masked document, for the caller to show.
+   * @throws {ExtensionError} before the document changes.
    */
   async open(from: HydrationSource): Promise<vscode.Uri> {
     const document = await vscode.workspace.openTextDocument(from.source)
@@ -98,7 +100,7 @@ export class HydratedDocuments implements vscode.TextDocumentContentProvider, vs
     return uri
   }
 
-  /** The masked text. A document that was restored with the window shows masks, and fetches nothing by itself. */
+  /** Returns the masked text. A document that the editor restores with the window shows masks, and fetches nothing. */
   async provideTextDocumentContent(uri: vscode.Uri): Promise<string> {
     const { source, compares } = this.of(uri) ?? fromUri(uri)
     const document = await vscode.workspace.openTextDocument(source)
@@ -111,18 +113,19 @@ export class HydratedDocuments implements vscode.TextDocumentContentProvider, vs
   }
 }
 
-/** The references that stand as values in a `.env`. */
+/** Lists the references among the values of a `.env`. */
 export function referencesIn(document: vscode.TextDocument): string[] {
   return parseEnv(document.getText()).entries.flatMap(({ value }) => (value.startsWith('postern://') ? [value] : []))
 }
 
-/** Whether a document is a `.env` that can be hydrated. */
+/** Whether a document is a `.env` that can be hydrated, and not a hydrated document itself. */
 export function isEnvDocument(document: vscode.TextDocument): boolean {
   const { scheme, path } = document.uri
   if (scheme === HYDRATED) return false
   return document.languageId === 'dotenv' || isEnvFileName(path.slice(path.lastIndexOf('/') + 1))
 }
 
+/** Registers the commands that open and compare hydrated documents. */
 export function registerHydration(services: Pick<Services, 'log'>, hydrations: HydratedDocuments): vscode.Disposable {
   const { log } = services
   return vscode.Disposable.from(
@@ -134,7 +137,7 @@ export function registerHydration(services: Pick<Services, 'log'>, hydrations: H
 
 async function openHydrated(hydrations: HydratedDocuments, given?: vscode.Uri): Promise<void> {
   const active = given ?? vscode.window.activeTextEditor?.document.uri
-  // From a hydrated document the button fetches anew.
+  // In a hydrated document, the same button fetches the values again.
   const again = active && hydrations.of(active)
   const source = again?.source ?? (await envDocument(active)).uri
   const environment = again?.environment ?? environmentFor(source)
@@ -145,7 +148,7 @@ async function openHydrated(hydrations: HydratedDocuments, given?: vscode.Uri): 
 async function compare(hydrations: HydratedDocuments, given?: vscode.Uri): Promise<void> {
   const { t } = vscode.l10n
   const source = (await envDocument(given ?? vscode.window.activeTextEditor?.document.uri)).uri
-  // The present one and the next are likely meant.
+  // Preselects the current environment and one other, the likely choice.
   const current = environmentFor(source)
   const names = environments(source).sort((a, b) => Number(b === current) - Number(a === current))
   const items = names.map((label, place) => ({ label, picked: place < 2 }))
@@ -164,7 +167,12 @@ async function compare(hydrations: HydratedDocuments, given?: vscode.Uri): Promi
   )
 }
 
-/** The `.env` that a command is about: the one given, the active one, or one that is chosen. */
+/**
+ * Returns the `.env` for a command. If the given document is not a `.env`, it is the only one of the workspace, or the one that
+ * the user chooses.
+ *
+ * @throws {vscode.CancellationError} when the workspace has no `.env`, or the user chooses none.
+ */
 export async function envDocument(uri?: vscode.Uri): Promise<vscode.TextDocument> {
   const { t } = vscode.l10n
   if (uri) {
@@ -197,7 +205,10 @@ function noteOf(outcome: LeaseOutcome | undefined, compares: boolean): MaskNote 
   return compares ? { behind: shown(outcome.fingerprint) } : {}
 }
 
-/** Named for whoever reads the tab: `.env (dev, hydrated)`. The manifest says that such a name is a `.env`. */
+/**
+ * Makes the URI. The end of its path is the title of the tab, such as `.env (dev, hydrated)`. The manifest assigns the language
+ * `dotenv` to such names.
+ */
 function uriOf({ source, environment, compares }: HydrationSource): vscode.Uri {
   const about = [environment, compares ? '' : vscode.l10n.t('hydrated')].filter(Boolean).join(', ')
   return vscode.Uri.from({

@@ -1,5 +1,5 @@
 /**
- * Inlay hints and code lenses: what is known of each secret, beside its mask or its reference.
+ * Inlay hints and code lenses, which describe each secret beside its mask or its reference.
  *
  * @module
  */
@@ -18,6 +18,7 @@ interface Services {
   vaults: Vaults
 }
 
+/** Registers the inlay hints and the code lenses of `.env` files and hydrated documents. */
 export function registerInlayHints(services: Services, hydrations: HydratedDocuments): vscode.Disposable {
   const changed = new vscode.EventEmitter<void>()
   const provider: vscode.InlayHintsProvider = {
@@ -51,7 +52,7 @@ function hydratedHints(
   return (hydration?.rows ?? []).flatMap(({ reference, line }) => {
     const outcome = reference === null ? undefined : hydration?.outcomes.get(reference)
     if (reference === null || outcome === undefined || line >= document.lineCount) return []
-    // Why there is no value the text itself says, in the place of the mask.
+    // The text itself shows the reason in place of the mask.
     if ('error' in outcome) return []
     const target = { reference, scope: hydration!.source, environment: hydration!.environment }
     const label = describeOutcome(outcome, listedFor(services, target))
@@ -59,7 +60,7 @@ function hydratedHints(
   })
 }
 
-/** From the list of names alone: nothing is fetched for a hint, and none says more than a list would. */
+/** Makes the hints of a `.env` from the cached list of names and earlier outcomes. A hint sends no request. */
 function sourceHints(
   services: Services,
   hydrations: HydratedDocuments,
@@ -77,7 +78,7 @@ function sourceHints(
   })
 }
 
-/** What the list of names says of a reference. Of one that stays at a version it says nothing. */
+/** Finds a reference in the list of names; `undefined` for a reference to a fixed version, because the list has the current one. */
 function listedFor(
   { vaults }: Services,
   { reference, scope, environment = '' }: RevealTarget,

@@ -1,8 +1,8 @@
 /**
  * Programs and private files on a machine with an operating system.
  *
- * Values go straight into the environment of the program that needs them, or wait for it behind a socket that answers
- * once. The editor never gets them: what it is told (terminal options, debug configurations) any extension may read.
+ * Values go directly into the environment of the program that needs them, or wait for it behind a socket that answers once. The
+ * editor never receives them, because any extension can read its terminal options and debug configurations.
  *
  * @module
  */
@@ -18,11 +18,11 @@ import { limitsOf, UnfitEnvironment, unfitIn } from '../../core/text/process_env
 import type { EnvironmentValues, Handover, Machine, RunningProgram, RunOptions } from './platform.ts'
 
 const HANDOVER_MS = 30_000
-/** Where `launch.ts` looks for the address. */
+/** The variable from which `launch.ts` reads the address. */
 const ADDRESS = 'POSTERN_HANDOVER'
-/** The shell's own path and arguments, and their pointers. */
+/** The bytes that the shell's own path, its arguments and their pointers take. */
 const SHELL_BYTES = 256
-/** What a terminal adds to the environment of the editor. */
+/** The bytes that a terminal adds to the environment of the editor. */
 const TERMINAL_BYTES = 16 * 1024
 const LOADERS = [
   ...['NODE_OPTIONS', 'NODE_PATH', 'NODE_REPL_EXTERNAL_MODULE'],
@@ -30,7 +30,7 @@ const LOADERS = [
   ...['DYLD_INSERT_LIBRARIES', 'DYLD_LIBRARY_PATH', 'DYLD_FRAMEWORK_PATH'],
 ]
 
-/** What this machine can do. */
+/** Makes the operations of this machine. */
 export function machineFor(extensionPath: string): Machine {
   const script = join(extensionPath, 'launch.cjs')
   const handOverFrom = (values: EnvironmentValues) => handOver(values, script)
@@ -47,14 +47,14 @@ function run({ command, folder, values, onOutput }: RunOptions): RunningProgram 
     shell: true,
     env: { ...process.env, ...environment },
     stdio: 'pipe',
-    // A group of its own, so that stopping it stops what it started.
+    // A separate process group, so that `stop` also reaches the processes that the program starts.
     detached: process.platform !== 'win32',
     ...(folder !== undefined && { cwd: folder }),
   })
   for (const name of ['stdout', 'stderr'] as const) {
     child[name].setEncoding('utf8').on('data', (text: string) => onOutput(text, name))
   }
-  // A program that reads nothing is no fault of ours.
+  // A program may exit without reading its input, which is not an error.
   child.stdin.on('error', () => {})
   const { promise: ended, resolve } = Promise.withResolvers<{ code: number | null }>()
   child.once('error', () => resolve({ code: 127 }))
@@ -67,7 +67,7 @@ function run({ command, folder, values, onOutput }: RunOptions): RunningProgram 
         if (process.platform === 'win32') child.kill()
         else process.kill(-child.pid, 'SIGTERM')
       } catch {
-        // It ended by itself just now.
+        // The program has just ended by itself.
       }
     },
     ended,
@@ -77,7 +77,7 @@ function run({ command, folder, values, onOutput }: RunOptions): RunningProgram 
 async function handOver(values: EnvironmentValues, script: string): Promise<Handover> {
   const answer = JSON.stringify(fitting(values, TERMINAL_BYTES))
   const onWindows = process.platform === 'win32'
-  // Nobody else may enter the folder. On Windows all may see the names of pipes, and read from one: hence the key.
+  // Only the user can enter the folder. On Windows every user can list pipes and read from them, hence the key.
   const folder = onWindows ? null : await mkdtemp(join(tmpdir(), 'postern-'))
   const address = folder === null ? `\\\\.\\pipe\\postern-${crypto.randomUUID()}` : join(folder, 'values')
   const key = crypto.randomUUID()
@@ -114,7 +114,7 @@ async function handOver(values: EnvironmentValues, script: string): Promise<Hand
 }
 
 async function writePrivate(path: string, text: string): Promise<void> {
-  // `wx` follows no link and takes no file that is there.
+  // `wx` fails if the path exists, also as a link.
   const file = await open(path, 'wx', 0o600)
   try {
     await file.writeFile(text)
@@ -129,19 +129,19 @@ function removeOwn(path: string, beginning: string): void {
   try {
     text = readFileSync(path, 'utf8')
   } catch {
-    // It is gone, or was never there.
+    // The file is gone, or never existed.
   }
   if (text.startsWith(beginning)) unlinkSync(path)
 }
 
 function isIgnored(path: string): Promise<boolean | null> {
   const { promise, resolve } = Promise.withResolvers<boolean | null>()
-  // A repository's own configuration may name a program to run, and so may one that lies in a folder that was cloned.
+  // The configuration of a repository can name a program to run. So can a bare repository inside a cloned folder.
   const settings = ['core.fsmonitor=false', 'safe.bareRepository=explicit'].flatMap((one) => ['-c', one])
   const question = ['-C', dirname(path), 'check-ignore', '--quiet', '--', path]
-  // Not begun in the folder: on Windows a program is looked for there first, and it may hold a `git.exe`.
+  // Windows searches the current folder for a program first, and the folder of the file could contain a `git.exe`.
   execFile('git', [...settings, ...question], { cwd: homedir(), timeout: 5000 }, (error) => {
-    // 0: ignored; 1: not; anything else: no git, or no repository.
+    // Exit code 0 means ignored, 1 means not ignored. Any other failure means that git or the repository is missing.
     resolve(error === null ? true : error.code === 1 ? false : null)
   })
   return promise
@@ -156,8 +156,8 @@ async function isInside(path: string, folder: string): Promise<boolean> {
 /**
  * Reveals values for the environment of a program.
  *
- * @param reserved Bytes that the program's arguments and what else it inherits take.
- * @throws {UnfitEnvironment}
+ * @param reserved The bytes that the arguments, and variables beyond those of this process, will take.
+ * @throws {UnfitEnvironment} when the system could not pass the values to a program.
  */
 function fitting(values: EnvironmentValues, reserved: number): Record<string, string> {
   const revealed = Object.fromEntries(Object.entries(values).map(([key, value]) => [key, value.reveal()]))
@@ -167,7 +167,7 @@ function fitting(values: EnvironmentValues, reserved: number): Record<string, st
   return revealed
 }
 
-/** The soft limit of the stack on Linux. */
+/** Reads the soft limit of the stack on Linux, in bytes; `undefined` elsewhere. It bounds the size of an environment. */
 function stackBytes(): number | undefined {
   try {
     const soft = /^Max stack size\s+(\d+|unlimited)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]
@@ -177,7 +177,10 @@ function stackBytes(): number | undefined {
   }
 }
 
-/** Variables that load code into Node, as the user has them: a terminal would take them from the settings of a folder. */
+/**
+ * Lists the variables that load code into a program, with their values in the editor. A terminal would take them from the settings
+ * of a folder.
+ */
 function userLoaders(): Record<string, string | null> {
   return Object.fromEntries(LOADERS.map((name) => [name, process.env[name] ?? null]))
 }

@@ -1,5 +1,5 @@
 /**
- * The entry on a desktop and on a remote machine.
+ * The entry point on a desktop and on a remote machine.
  *
  * @module
  */
@@ -10,9 +10,10 @@ import { Redacted } from '../../core/redacted.ts'
 import { start } from '../activate.ts'
 import { machineFor } from './machine.ts'
 
-/** Names a file with a token of an identity provider, as workloads and development clouds mount it. */
+/** The variable with the path of an identity provider's token, which workloads and development clouds mount as a file. */
 const ASSERTION_FILE = 'POSTERN_ID_TOKEN_FILE'
 
+/** Starts the extension. VS Code calls it once. */
 export function activate(context: vscode.ExtensionContext): void {
   start(context, { machine: machineFor(context.extensionPath), assertion, isCertificateFailure })
 }

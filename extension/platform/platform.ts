@@ -1,82 +1,92 @@
 /**
- * What only some hosts can do. The browser has none of it: there the commands that need it say so.
+ * Capabilities that only some hosts have. In a browser, the commands that need them report that they are missing.
  *
  * @module
  */
 import type { Redacted } from '../../core/redacted.ts'
 
-/** The environment that a program is to run in, beside what it inherits. */
+/** The variables to add to the environment that a program inherits. */
 export type EnvironmentValues = Readonly<Record<string, Redacted<string>>>
 
-/** How a program that was run ended. */
+/** The result of a program that has ended. */
 export interface ExitStatus {
-  /** `null` when it was stopped by a signal. */
+  /** The exit code; `null` if a signal stopped the program. */
   code: number | null
 }
 
-/** A program that runs. */
+/** A running program. */
 export interface RunningProgram {
   write(text: string): void
   stop(): void
   ended: Promise<ExitStatus>
 }
 
+/** The program to run, its environment, and the consumer of its output. */
 export interface RunOptions {
   command: string
-  /** The folder to run in; that of this process when not given. */
+  /** The working folder. Default: the folder of this process. */
   folder?: string
   values: EnvironmentValues
-  /** @param stream By which of the two it came: what is beside each other here may have been written apart. */
+  /** @param stream The stream of the text. Two texts that arrive in succession can come from different streams. */
   onOutput(text: string, stream: 'stdout' | 'stderr'): void
 }
 
-/** A place where values wait for one program to fetch them, once, within half a minute. */
+/** An address where values wait for one program, which can fetch them once within 30 seconds. */
 export interface Handover {
-  /** The address of the place, and the key to it: of no use once it was read. */
+  /** The address with its key. It is useless after the first fetch. */
   address: string
-  /** The script that fetches them: run it with a command, or have Node require it. */
+  /** The script that fetches the values. Run it with a command, or let Node require it. */
   script: string
   /** The program that runs the script. */
   node: string
   /**
-   * The variables that the program is started with, the address among them. `null` is for one that it must not inherit: the settings of
-   * a folder can put code of theirs into a terminal's programs.
+   * The variables to start the program with, including the address. `null` marks a variable that the program must not inherit,
+   * because the settings of a folder could load code into the programs of a terminal.
    */
   environment: Record<string, string | null>
   dispose(): void
 }
 
-/** Programs and private files; both need an operating system. */
+/** Operations on programs and private files, which need an operating system. */
 export interface Machine {
-  /** The script that fetches values which were handed over. */
+  /** The path of the script that fetches handed-over values. */
   launcher: string
   /**
    * Reveals values for the environment of a program that a debugger starts.
    *
-   * @throws {UnfitEnvironment} when no program could be given the values.
+   * @throws {UnfitEnvironment} when the system could not pass the values to a program.
    */
   fitting(values: EnvironmentValues): Readonly<Record<string, string>>
-  /** @throws {UnfitEnvironment} before anything is started. */
+  /**
+   * Runs a command in a shell.
+   *
+   * @throws {UnfitEnvironment} before the command starts.
+   */
   run(options: RunOptions): RunningProgram
-  /** @throws {UnfitEnvironment} when no program could be given the values. */
+  /**
+   * Makes values available to one program.
+   *
+   * @throws {UnfitEnvironment} when the system could not pass the values to a program.
+   */
   handOver(values: EnvironmentValues): Promise<Handover>
-  /** Whether a file is in a folder once all links are followed. A file that is not there is in none. */
+  /** Whether a file is in a folder after all links are followed; `false` for a missing file. */
   isInside(path: string, folder: string): Promise<boolean>
-  /** Writes a file that only its owner can read. It must not be there yet. */
+  /** Writes a file that only its owner can read. Fails if the file exists. */
   writePrivate(path: string, text: string): Promise<void>
   /**
-   * Removes a file if it still begins with a text that says that it is ours. When it returns that is done: an editor
-   * that closes waits for nothing that has only begun.
+   * Removes a file if it still begins with the text that marks it as ours. It is synchronous, because a closing editor does not
+   * wait for pending work.
    */
   removeOwn(path: string, beginning: string): void
-  /** Whether git ignores a file; `null` where there is no git, or no repository. */
+  /** Whether git ignores a file; `null` without git or a repository. */
   isIgnored(path: string): Promise<boolean | null>
 }
 
+/** The capabilities of a host. */
 export interface Platform {
-  /** `null` in a browser. */
+  /** The operations of the machine; `null` in a browser. */
   machine: Machine | null
-  /** A token of an identity provider that the environment offers, if it does. */
+  /** Returns the identity provider's token from the environment, or `null` without one. */
   assertion(): Promise<Redacted<string> | null>
   /** Whether a request failed because of the server's certificate. */
   isCertificateFailure(error: unknown): boolean

@@ -1,5 +1,5 @@
 /**
- * The entry in a browser.
+ * The entry point in a browser.
  *
  * @module
  */
@@ -10,10 +10,11 @@ import type { Platform } from './platform.ts'
 const platform: Platform = {
   machine: null,
   assertion: async () => null,
-  // A browser does not say why a request failed.
+  // A browser does not report why a request failed.
   isCertificateFailure: () => false,
 }
 
+/** Starts the extension. VS Code calls it once. */
 export function activate(context: vscode.ExtensionContext): void {
   start(context, platform)
 }

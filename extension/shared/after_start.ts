@@ -1,10 +1,10 @@
 /**
- * What is to be done at the start, but not while the editor waits for it.
+ * Defers work until the editor no longer waits for the extension to start.
  *
  * @module
  */
 
-/** Does something once the start is over, unless it is disposed of before. */
+/** Runs work once the start is over, unless it is disposed first. */
 export function afterStart(work: () => void): { dispose(): void } {
   const timer = setTimeout(work)
   return { dispose: () => clearTimeout(timer) }

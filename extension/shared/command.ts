@@ -1,5 +1,5 @@
 /**
- * Commands, and other work that a user starts: a failure is logged and explained in one place.
+ * Runs commands and other work that a user starts, and logs and explains failures in one place.
  *
  * @module
  */
@@ -8,9 +8,9 @@ import { showError } from './errors.ts'
 import type { OutputLog } from './output_log.ts'
 
 /**
- * Registers a command whose failure is logged by its code and explained to the user. A cancelled command ends silently.
+ * Registers a command. A failure is logged by its code and explained to the user. A cancelled command ends silently.
  *
- * @param id The id of the command in the manifest. Any extension can call it: `run` has to check its arguments.
+ * @param id The id of the command in the manifest. Any extension can call the command, so `run` must check its arguments.
  */
 export function command(log: OutputLog, id: string, run: (...args: readonly unknown[]) => unknown): vscode.Disposable {
   return vscode.commands.registerCommand(id, (...args: unknown[]) => explained(log, id, async () => run(...args)))
@@ -19,7 +19,7 @@ export function command(log: OutputLog, id: string, run: (...args: readonly unkn
 /**
  * Runs work, and logs and explains its failure.
  *
- * @returns `undefined` after a failure or a cancellation: the editor starts nothing then, and adds no message of its own.
+ * @returns `undefined` after a failure or a cancellation, for which the editor starts nothing and shows no message of its own.
  */
 export async function explained<T>(log: OutputLog, event: string, work: () => Promise<T>): Promise<T | undefined> {
   try {

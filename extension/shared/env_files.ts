@@ -1,21 +1,21 @@
 /**
- * Finding and reading the files of a workspace without opening them.
+ * Finds and reads the files of a workspace without opening them.
  *
  * @module
  */
 import * as vscode from 'vscode'
 
-/** A glob of the files that are read as `.env`. */
+/** A glob of the `.env` files. */
 export const ENV_FILES = '**/{.env,.env.*,*.env}'
 
-/** A larger file is not read: it is no source and no `.env`. */
+/** The largest file to read, in bytes. A larger file is unlikely to be source code or a `.env`. */
 const MAX_BYTES = 256 * 1024
 
 /**
- * Reads a file as the editor has it: with unsaved changes when it is open. It is not opened, which would make other
- * extensions look at it too.
+ * Reads a file, with its unsaved changes if it is open. Does not open the file, because that would make other extensions process
+ * it too.
  *
- * @returns An empty text for a file of more than 256 KiB, and for one that cannot be read.
+ * @returns An empty string for a file of more than 256 KiB, or a file that cannot be read.
  */
 export async function readText(uri: vscode.Uri): Promise<string> {
   const open = vscode.workspace.textDocuments.find((document) => document.uri.toString() === uri.toString())

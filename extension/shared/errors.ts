@@ -1,5 +1,5 @@
 /**
- * Why something cannot be done, said with what to do next.
+ * Explains errors to the user, with the next step.
  *
  * @module
  */
@@ -9,27 +9,27 @@ import { printable } from '../../core/sanitize.ts'
 import type { Malformed } from '../../core/text/find_references.ts'
 import { type Unfit, UnfitEnvironment } from '../../core/text/process_environment.ts'
 
-/** The characters of a place that a message has: the authority of a container is as long as its path. */
+/** The characters of a location that a message shows. The authority of a container can be as long as its path. */
 const MAX_PLACE = 80
 
-/** The kinds of errors on this side of the wire. A server's error is a PosternError. */
+/** The errors of the extension itself. An error of a server is a PosternError. */
 export type ExtensionErrorKind =
   | 'signed_out' // the user is not signed in to the vault
-  | 'no_endpoint' // no server is named, or the one that a folder chose is not the user's
+  | 'no_endpoint' // no server is set, or the folder selects one that is not in the user's settings
   | 'restricted' // the workspace is not trusted
-  | 'presenting' // values are not shown now
-  | 'no_machine' // this host runs no programs and keeps no files
-  | 'remote' // the window or the folder is on another machine than this extension
-  | 'virtual' // the folder is on no machine's disk
-  | 'ambiguous_pin' // the pinned key of a log does not say of which server the log is
-  | 'bad_witnesses' // the witnesses that are demanded for a log cannot be read
-  | 'certificate' // the server's certificate is not one to trust
+  | 'presenting' // presentation mode hides values
+  | 'no_machine' // this host cannot run programs or store files
+  | 'remote' // the window or the folder is on another machine than the extension
+  | 'virtual' // the folder is not on a disk of this machine
+  | 'ambiguous_pin' // the pinned key of a log could apply to more than one server
+  | 'bad_witnesses' // the setting of a log's required witnesses is invalid
+  | 'certificate' // the certificate of the server is not trusted
 
-/** An error that the user can do something about. */
+/** An error that the user can fix. */
 export class ExtensionError extends Error {
   override readonly name = 'ExtensionError'
   readonly kind: ExtensionErrorKind
-  /** The vault or the server that it is about. */
+  /** The vault, log, server or machine that the error concerns; empty for the other kinds. */
   readonly about: string
 
   constructor(kind: ExtensionErrorKind, about = '') {
@@ -39,13 +39,13 @@ export class ExtensionError extends Error {
   }
 }
 
-/** A message, and commands that help, each with its title. */
+/** A message, and the commands that the user can run next. */
 export interface Explanation {
   message: string
   steps: { title: string; command: string; args?: unknown[] }[]
 }
 
-/** Explains an error to the user by its code. It never passes on a foreign message. */
+/** Explains an error by its code. Never includes the message of a foreign error, which could quote a value. */
 export function explain(error: unknown): Explanation {
   const { t } = vscode.l10n
   const signIn = { title: t('Sign In'), command: 'postern.signIn' }
@@ -91,14 +91,14 @@ export function explain(error: unknown): Explanation {
         steps: [{ title: t('Check Connection'), command: 'postern.refresh' }, showLog],
       }
     case 'bad_request':
-      // Ours or the server's own constant, about the form of a name or a reference.
+      // Both our messages and those of the server are constants here, about the form of a name or a reference.
       return { message: t('Refused: {0}', error.message), steps: [] }
     default:
       return { message: t('The server reported an internal error'), steps: [showLog] }
   }
 }
 
-/** What is wrong with a reference, by the part of it that is. */
+/** Explains the form of the malformed part of a reference. */
 export function explainMalformed(part: Malformed): string {
   const { t } = vscode.l10n
   const words: Record<Malformed, string> = {
@@ -113,16 +113,16 @@ export function explainMalformed(part: Malformed): string {
 }
 
 /**
- * Text for a notification, which makes links of `[text](command:…)` and runs them: words of a server, or of a folder, are
- * to be read.
+ * Escapes text for a notification. A notification turns `[text](command:…)` into a link that runs the command, so text from a
+ * server or a folder could run commands.
  */
 export function plain(text: string): string {
   return text.replaceAll('](', '] (')
 }
 
-/** Shows an error to the user, without waiting for the answer. A cancellation is not an error. */
+/** Shows an error without waiting for the user's answer. Shows nothing for a cancellation. */
 export function showError(error: unknown): void {
-  // A gesture that was broken off is no error.
+  // The user cancelled, so there is nothing to explain.
   if (error instanceof vscode.CancellationError) return
   const { message, steps } = explain(error)
   void vscode.window
@@ -207,7 +207,7 @@ function explainExtensionError({ kind, about }: ExtensionError, signIn: Explanat
   }
 }
 
-/** Says which values a program cannot get, by their keys. */
+/** Explains which values do not fit into the environment of a program, by their keys. */
 function unfit(problems: readonly Unfit[]): string {
   const { t } = vscode.l10n
   const told = problems.map((one) => {

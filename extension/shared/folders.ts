@@ -1,6 +1,6 @@
 /**
- * Which folder of the window a `.env` is read in. A folder's file is for that folder only: where VS Code does not say which
- * one asks, the user chooses it by its name, or the request is refused. The first one is never taken for another.
+ * Decides which folder of the window a request is for. The files of a folder are for that folder only. If VS Code does not pass the
+ * folder of a request, the user chooses it by name or the request fails. The first folder is never a default for the others.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { PosternError } from '../../core/errors.ts'
 /**
  * Returns the only folder of the window, or the one that the user chooses; `undefined` in a window without folders.
  *
- * @throws {vscode.CancellationError} when the user chooses none.
+ * @throws {vscode.CancellationError} when the user chooses no folder.
  */
 export async function chooseFolder(): Promise<vscode.WorkspaceFolder | undefined> {
   const folders = vscode.workspace.workspaceFolders ?? []
@@ -26,7 +26,7 @@ export async function chooseFolder(): Promise<vscode.WorkspaceFolder | undefined
  * Returns the only folder of the window, or the one that the user chooses.
  *
  * @throws {PosternError} `bad_request` in a window without folders.
- * @throws {vscode.CancellationError} when the user chooses none.
+ * @throws {vscode.CancellationError} when the user chooses no folder.
  */
 export async function requireFolder(): Promise<vscode.WorkspaceFolder> {
   const folder = await chooseFolder()
@@ -35,10 +35,11 @@ export async function requireFolder(): Promise<vscode.WorkspaceFolder> {
 }
 
 /**
- * Returns the folder that a path names, and the rest of the path. In a window of several folders a path begins with the name of its
- * folder, as the editor shows it: `api/.env`.
+ * Returns the folder that a path names, and the rest of the path. In a window with several folders, a path begins with the name of
+ * its folder, as the editor shows it, such as `api/.env`.
  *
- * @throws {PosternError} `bad_request` when there is no folder, or the path names none or more than one of several.
+ * @throws {PosternError} `bad_request` in a window without folders. Also if the window has several, and the path does not name
+ *   exactly one of them.
  */
 export function folderIn(path: string): { folder: vscode.WorkspaceFolder; envFile: string } {
   const { t } = vscode.l10n

@@ -1,8 +1,9 @@
 /**
- * Hashes that are kept in storage which others can read: of what the user agreed to or put aside, values among it.
+ * Keyed hashes of the user's consents and ignored findings, which can contain values. Other programs can read the storage that
+ * holds the hashes.
  *
- * A hash without a key would let a reader test guesses, and so would one whose key lies beside it. This key is in the editor's secret
- * storage.
+ * Without a key, or with the key in the same storage, a reader could test guesses against the hashes. The key is in the editor's
+ * secret storage.
  *
  * @module
  */
@@ -12,15 +13,15 @@ import { base64, hex, parseBase64, randomBytes, utf8 } from '../../core/bytes.ts
 const NAME = 'hash-key'
 const ALGORITHM = { name: 'HMAC', hash: 'SHA-256' }
 
-/** Hashes a text for a purpose: equal texts of two purposes have different hashes. */
+/** Hashes a text for a purpose. Equal texts have different hashes for different purposes. */
 export type KeyedHash = (purpose: string, text: string) => Promise<string>
 
-/** Makes hashes under the user's key. It is read when the first text comes. */
+/** Makes a hash under the user's key, which is read from the secret storage on first use. */
 export function keyedHash(secrets: vscode.SecretStorage): KeyedHash {
   return hashUnder(() => storedKey(secrets))
 }
 
-/** Makes hashes under a key of this window, which is never kept. */
+/** Makes a hash under a random key, which is never stored. Its hashes are valid in this window only. */
 export function windowHash(): KeyedHash {
   return hashUnder(async () => randomBytes(32))
 }
@@ -39,10 +40,10 @@ async function storedKey(secrets: vscode.SecretStorage): Promise<Uint8Array<Arra
     const kept = parseBase64((await secrets.get(NAME)) ?? '')
     if (kept?.length === 32) return kept
     await secrets.store(NAME, base64(randomBytes(32)))
-    // Another window may have stored its own meanwhile: the one that is kept counts.
+    // Another window may have stored its key meanwhile. All windows use the stored key.
     return parseBase64((await secrets.get(NAME)) ?? '') ?? randomBytes(32)
   } catch {
-    // Without secret storage what was kept is not recognized, and the user is asked again.
+    // Without secret storage, earlier hashes do not match, so Postern asks the user again.
     return randomBytes(32)
   }
 }

@@ -1,12 +1,12 @@
 /**
- * Parts of the editor's API that came after the oldest version that we run on. Each is looked for before it is used, by a
- * name that `bundling.ts` knows: the API is never taken as a whole.
+ * Parts of the editor's API that are newer than the oldest supported version. Each is checked before use, by a name that
+ * `bundling.ts` lists, because the bundle imports each name of the API separately.
  *
  * @module
  */
 import * as vscode from 'vscode'
 
-/** Paste edits (1.97). */
+/** The API for paste edits, since VS Code 1.97. */
 export interface PasteApi {
   registerDocumentPasteEditProvider(
     selector: vscode.DocumentSelector,
@@ -23,6 +23,7 @@ export interface PasteApi {
   ): vscode.Disposable
 }
 
+/** An edit that the editor offers in place of the plain paste. */
 export interface PasteEdit {
   insertText: string | vscode.SnippetString
   title: string
@@ -34,7 +35,7 @@ interface PasteClasses {
   DocumentDropOrPasteEditKind: { Empty: { append(...parts: string[]): unknown } }
 }
 
-/** Paste edits, or `null` where the editor has none. */
+/** Returns the API for paste edits, or `null` in an older editor. */
 export function pasteApi(): (PasteApi & PasteClasses) | null {
   const { registerDocumentPasteEditProvider } = vscode.languages as unknown as Partial<PasteApi>
   const DocumentPasteEdit = (vscode as Partial<PasteClasses>).DocumentPasteEdit
@@ -43,7 +44,7 @@ export function pasteApi(): (PasteApi & PasteClasses) | null {
   return { registerDocumentPasteEditProvider, DocumentPasteEdit, DocumentDropOrPasteEditKind }
 }
 
-/** A tool for language models (1.95). */
+/** A tool for language models, since VS Code 1.95. */
 export interface Tool<T> {
   prepareInvocation?(options: { input: T }): {
     invocationMessage: string
@@ -62,7 +63,7 @@ interface ToolClasses {
   LanguageModelTextPart: new (text: string) => unknown
 }
 
-/** Tools for language models, or `null` where the editor has none. */
+/** Returns the API for tools of language models, or `null` in an older editor. */
 export function toolApi(): ToolApi | null {
   const { registerTool } = ((vscode as { lm?: unknown }).lm ?? {}) as Partial<ToolApi>
   const Result = (vscode as Partial<ToolClasses>).LanguageModelToolResult

@@ -1,5 +1,5 @@
 /**
- * The extension's own log: what happened, never what it was about. Names, values and tokens have no place in it.
+ * The log of the extension. It records events, and never the secrets they concern: no names, values or tokens.
  *
  * @module
  */
@@ -7,16 +7,18 @@ import * as vscode from 'vscode'
 import { PosternError } from '../../core/errors.ts'
 import { ExtensionError } from './errors.ts'
 
+/** The log of the extension, an output channel of the editor. */
 export interface OutputLog {
-  /** An event by name, with figures. There is no parameter for text on purpose. */
+  /** Logs an event by name, with figures. It deliberately takes no text. */
   info(event: string, figures?: Record<string, number | boolean>): void
-  /** A failure: its code and no message. */
+  /** Logs a failure by its code, without its message. */
   failed(event: string, error: unknown): void
+  /** Shows the output channel, without moving the focus. */
   show(): void
   dispose(): void
 }
 
-/** Opens the log. It shows itself only when it is asked to. */
+/** Opens the log. The output channel stays hidden until `show` is called. */
 export function openOutputLog(): OutputLog {
   const channel = vscode.window.createOutputChannel('Postern', { log: true })
   return {
@@ -31,6 +33,6 @@ function codeOf(error: unknown): string {
   if (error instanceof PosternError) return [error.code, error.detail.reason].filter(Boolean).join(' ')
   if (error instanceof ExtensionError) return error.kind
   if (error instanceof vscode.CancellationError) return 'cancelled'
-  // The class of a foreign error says enough, and is no text of its own.
+  // The message of a foreign error could quote a value, so only its class is logged.
   return error instanceof Error ? error.constructor.name : 'unknown'
 }
