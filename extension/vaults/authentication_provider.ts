@@ -1,5 +1,5 @@
 /**
- * Signing in and out, and the accounts menu.
+ * Signs users in and out, and provides the accounts menu.
  *
  * @module
  */
@@ -20,8 +20,8 @@ const SCHEME = 'postern'
 const DEFAULT_SERVER = 'http://127.0.0.1:8787'
 
 /**
- * The accounts of the accounts menu. What other extensions are given as an access token is the session's accessor,
- * an id that is safe to log: the token itself stays here.
+ * The accounts of the accounts menu. Other extensions get the session's accessor as the access token, an id that is safe
+ * to log. The token itself is not shared.
  */
 export class Accounts implements vscode.AuthenticationProvider, vscode.Disposable {
   readonly #vaults: Vaults
@@ -42,10 +42,12 @@ export class Accounts implements vscode.AuthenticationProvider, vscode.Disposabl
     )
   }
 
+  /** Returns the session of each vault that the user is signed in to. */
   async getSessions(): Promise<vscode.AuthenticationSession[]> {
     return (await this.#vaults.all()).map(sessionOf)
   }
 
+  /** Prompts for a server and a credential, and signs in. */
   async createSession(): Promise<vscode.AuthenticationSession> {
     const endpoint = await chooseEndpoint()
     const session = await this.#signIn(endpoint)
@@ -55,7 +57,7 @@ export class Accounts implements vscode.AuthenticationProvider, vscode.Disposabl
     return sessionOf(vault)
   }
 
-  /** Ends a session on the server too. One that the server cannot be told about is forgotten all the same. */
+  /** Removes a session, and signs it out on the server. If the server does not answer, the session is still removed. */
   async removeSession(id: string): Promise<void> {
     const vault = (await this.#vaults.all()).find(({ session }) => session.accessor === id)
     if (vault === undefined) return
@@ -63,7 +65,7 @@ export class Accounts implements vscode.AuthenticationProvider, vscode.Disposabl
     await vault.client.signOut().catch(() => {})
   }
 
-  /** Adds a second factor to a session: the new one takes its place. */
+  /** Adds a second factor to a session. The server returns a new session, which replaces the old one. */
   async enterCode(vault: SignedInVault): Promise<void> {
     const factor = await askCode(vault.principal)
     const signedIn = await this.#vaults.call(vault, (client) => client.stepUp(factor)).catch(wrongCode)
@@ -83,7 +85,7 @@ export class Accounts implements vscode.AuthenticationProvider, vscode.Disposabl
     const network = networkTo(origin, this.#platform)
     const about = {
       ...{ endpoint: origin, key, seal: true, fetch: network.fetch, vault: credential.vault },
-      // Before the session is made of it, and so before the ticket is spent.
+      // Called before the session is created, so before the ticket is spent.
       onToken: (token: Redacted<string>) => handOver(token, credential.vault),
     }
     const title = t('Signing in to {0}', new URL(origin).host)
@@ -94,7 +96,7 @@ export class Accounts implements vscode.AuthenticationProvider, vscode.Disposabl
       .then(undefined, (error) => {
         throw refusedToken(network.refine(error))
       })
-    // Given with the sign-in, a second factor opens what rules keep behind one.
+    // A second factor at sign-in gives access to the secrets whose rules require one.
     const { totp } = await signedIn.client.whoami()
     if (totp) signedIn = await this.#withCode(signedIn)
     return { origin, vault: credential.vault, ...kept(signedIn), key: jwk }
@@ -104,7 +106,7 @@ export class Accounts implements vscode.AuthenticationProvider, vscode.Disposabl
     try {
       return await signedIn.client.stepUp(await askCode(signedIn.session.principal)).catch(wrongCode)
     } catch (error) {
-      // Nothing half-done: no session is left behind that the user did not get.
+      // The sign-in failed, so its session must not remain valid on the server.
       await signedIn.client.signOut().catch(() => {})
       throw error
     }
@@ -158,9 +160,9 @@ export class Accounts implements vscode.AuthenticationProvider, vscode.Disposabl
 }
 
 /**
- * Asks for a server, and for the first one's address.
+ * Prompts for a server, or for its address if none is configured.
  *
- * @throws {vscode.CancellationError} when the user leaves.
+ * @throws {vscode.CancellationError} if the user cancels.
  */
 export async function chooseEndpoint(): Promise<Endpoint> {
   const { t } = vscode.l10n
@@ -220,11 +222,11 @@ async function askCode(principal: string): Promise<{ code: string } | { recovery
   return /^[0-9]{6}$/.test(given) ? { code: given } : { recoveryCode: given }
 }
 
-/** At a sign-in the server says the same for a wrong, an expired and a revoked token. */
+/** Replaces the error of a rejected sign-in. The server answers alike for a wrong, an expired and a revoked token. */
 function refusedToken(error: unknown): unknown {
   if (!(error instanceof PosternError) || error.code !== 'unauthenticated') return error
   const { t } = vscode.l10n
-  // Only of a ticket does the server say more.
+  // The server adds a reason only for a ticket.
   const message =
     error.detail.reason === undefined
       ? t('the token is wrong, expired or revoked')
@@ -242,7 +244,7 @@ function wrongCode(error: unknown): never {
     : error
 }
 
-/** The vault of an API token, or of an operator's ticket; `null` for anything else. */
+/** Returns the vault of an API token or of an operator's ticket, or `null` for any other text. */
 function vaultOf(given: string): string | null {
   const text = given.trim()
   if (isTicket(text)) return vaultOfTicket(text)
@@ -250,9 +252,9 @@ function vaultOf(given: string): string | null {
 }
 
 /**
- * Hands over the administrator's token that a ticket gave. It is not kept here: only the session of it is.
+ * Hands over the administrator token that a ticket was exchanged for. The extension stores only the session, not the token.
  *
- * @throws {vscode.CancellationError} when the user does not take it. The ticket is good for another one then.
+ * @throws {vscode.CancellationError} if the user does not copy the token. The ticket can then be exchanged again.
  */
 async function handOver(token: Redacted<string>, vault: string): Promise<void> {
   const { t } = vscode.l10n

@@ -1,5 +1,5 @@
 /**
- * Commands about accounts, servers and modes.
+ * Commands for accounts, servers and modes.
  *
  * @module
  */
@@ -18,6 +18,7 @@ interface Services {
   accounts: Accounts
 }
 
+/** Registers the commands for accounts, servers, the environment and presentation mode. */
 export function registerVaultCommands(services: Services): vscode.Disposable {
   const { log } = services
   return vscode.Disposable.from(
@@ -32,7 +33,7 @@ export function registerVaultCommands(services: Services): vscode.Disposable {
   )
 }
 
-/** Through the accounts menu's own way, so that both show the same account. */
+/** Signs in through the provider of the accounts menu, so that both show the same account. */
 async function signIn(services: Services): Promise<void> {
   const { accountId } = await createSession(services)
   const message = vscode.l10n.t('Signed in as {0}', accountId)
@@ -51,7 +52,7 @@ async function signOut(services: Services): Promise<void> {
   await services.accounts.removeSession((await chooseVault(services)).session.accessor)
 }
 
-/** The vault that a command is about, asked for when there are several. */
+/** Returns the vault for a command. Prompts if there are several. */
 async function chooseVault({ vaults }: Services): Promise<SignedInVault> {
   const all = await vaults.all()
   if (all.length === 0) throw new ExtensionError('signed_out')
@@ -81,7 +82,7 @@ async function setForFolder(key: string, value: string): Promise<void> {
   await vscode.workspace.getConfiguration('postern').update(key, value, target)
 }
 
-/** Asks every server again, and says when one does not answer. */
+/** Loads the names of every vault again. Fails if a server does not answer. */
 async function refresh({ vaults }: Services): Promise<void> {
   for (const vault of await vaults.all()) vault.names.forget()
   vaults.reload()

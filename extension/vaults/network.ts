@@ -1,5 +1,5 @@
 /**
- * The one way to a server: what fails because of a certificate is told apart from a server that is down.
+ * The connection to a server. It distinguishes a certificate failure from a server that is down.
  *
  * @module
  */
@@ -7,15 +7,16 @@ import { PosternError } from '../../core/errors.ts'
 import type { Platform } from '../platform/platform.ts'
 import { ExtensionError } from '../shared/errors.ts'
 
-/** A fetch for one vault of a server, and what was seen on the way. */
+/** The connection of one vault, and the facts that its responses revealed. */
 export interface Network {
-  /** The last entry of the log that an answer named as its own; -1 before the first. */
+  /** The highest log index that a response gave for its own entry, or -1 before the first. */
   recorded: number
   fetch(request: Request): Promise<Response>
-  /** Puts the reason in place of an error that only says that the server is down. */
+  /** Replaces an error that only reports a server as down, if the reason is known to be its certificate. */
   refine(error: unknown): unknown
 }
 
+/** Creates the connection to an origin. */
 export function networkTo(origin: string, platform: Pick<Platform, 'isCertificateFailure'>): Network {
   let isCertificate = false
   const network: Network = {
@@ -25,7 +26,7 @@ export function networkTo(origin: string, platform: Pick<Platform, 'isCertificat
       try {
         const response = await fetch(request)
         const index = response.headers.get('Audit-Index') ?? ''
-        // Strictly: what is no index must not silence the comparison with the log for good.
+        // Strict, because an invalid index must not disable the comparison with the log for good.
         if (/^\d{1,15}$/.test(index)) network.recorded = Math.max(network.recorded, Number(index))
         return response
       } catch (error) {

@@ -1,24 +1,24 @@
 /**
- * Names and metadata of a vault's secrets, kept for a minute, in memory only.
+ * The names and metadata of a vault's secrets, cached for a minute and only in memory.
  *
  * @module
  */
 import type { UserClient } from '../../core/client/user.ts'
 import { NameIndex } from '../../core/text/names.ts'
 
-/** What a list tells of a secret; never its value. */
+/** The metadata of a secret in a list. It never contains the value. */
 export type SecretMetadata = Awaited<ReturnType<UserClient['list']>>['items'][number]
 
 const FRESH_MS = 60_000
-// A server that is down is not asked by every keystroke.
+// After a failure, requests pause, so that not every keystroke sends one to a server that is down.
 const PAUSE_MS = 30_000
 const PAGE = 200
-// Pages may be short, where much may not be seen; a server that never ends is not asked forever.
+// Pages may be short, because the server leaves out secrets that the caller may not list. The limit stops a list without end.
 const MAX_PAGES = 1000
-/** As many names are kept; whoever has more searches by prefix. */
+/** The largest number of names that are kept. A larger vault needs a search by prefix. */
 export const MAX_NAMES = 10_000
 
-/** The names of one vault. */
+/** The list of the secrets of one vault. */
 export class SecretList {
   readonly #list: UserClient['list']
   readonly #onDidLoad: () => void
@@ -27,21 +27,21 @@ export class SecretList {
   #loads = 0
   #failedAt = Number.NEGATIVE_INFINITY
 
-  /** @param onDidLoad Called whenever the server has given the names. */
+  /** @param onDidLoad Called each time the server has returned the names. */
   constructor(list: UserClient['list'], onDidLoad: () => void = () => {}) {
     this.#list = list
     this.#onDidLoad = onDidLoad
   }
 
-  /** What is known now, however old; `null` before anything was loaded. */
+  /** The names that were loaded last, of any age, or `null` before the first load. */
   get known(): NameIndex<SecretMetadata> | null {
     return this.#loaded?.index ?? null
   }
 
   /**
-   * The names, from the server when they are older than a minute. All who ask at once share one answer.
+   * Returns the names, and loads them if they are older than a minute. Concurrent callers share one load.
    *
-   * @throws {PosternError} when the server refuses or is down.
+   * @throws {PosternError} if the server refuses or is down.
    */
   names(now = Date.now()): Promise<NameIndex<SecretMetadata>> {
     if (this.#loaded && now - this.#loaded.at < FRESH_MS) return Promise.resolve(this.#loaded.index)
@@ -49,7 +49,7 @@ export class SecretList {
     return this.#loading
   }
 
-  /** The same for what nobody asked for, such as completion: old names, or none, rather than an error. */
+  /** Returns the names for a background feature, such as completion. After a failure it returns old names or an empty index. */
   async namesQuietly(now = Date.now()): Promise<NameIndex<SecretMetadata>> {
     const old = this.#loaded?.index ?? new NameIndex<SecretMetadata>([])
     if (now - this.#failedAt < PAUSE_MS) return old
@@ -59,7 +59,7 @@ export class SecretList {
     })
   }
 
-  /** Has the next one ask the server, whoever is asking already. What is known stays known until the answer. */
+  /** Makes the next caller load the names, even if a load has started. The known names stay until the server answers. */
   forget(): void {
     if (this.#loaded) this.#loaded.at = Number.NEGATIVE_INFINITY
     this.#loading = null

@@ -15,7 +15,7 @@ import { type Network, networkTo } from './network.ts'
 import { SecretList, type SecretMetadata } from './secret_list.ts'
 import { concernsSessions, loadKey, readSessions, type StoredSession, writeSessions } from './session_storage.ts'
 
-/** One vault, as one principal. */
+/** A vault that the user is signed in to as one principal. */
 export interface SignedInVault {
   id: string
   origin: string
@@ -26,7 +26,7 @@ export interface SignedInVault {
   network: Network
 }
 
-/** Keeps who is signed in to what, in step with the other windows. */
+/** The user's sessions, kept in sync with the other windows. */
 export class Vaults implements vscode.Disposable {
   readonly #secrets: vscode.SecretStorage
   readonly #platform: Platform
@@ -34,15 +34,15 @@ export class Vaults implements vscode.Disposable {
   readonly #named = new vscode.EventEmitter<void>()
   readonly #subscription: vscode.Disposable
   #vaults: SignedInVault[] | null = null
-  // What was known before a reload: a client that goes on keeps its nonce and its names.
+  // The vaults before a reload. A vault whose session is unchanged is reused, with its client's nonce and its names.
   #before: readonly SignedInVault[] = []
   #loading: Promise<SignedInVault[]> | null = null
-  // Writes follow one another: two that read the same list would lose one's session.
+  // Writes are serialized, because two writes that read the same list would lose a session.
   #writes: Promise<void> = Promise.resolve()
 
   /** Fires when the user signs in or out, in this window or another. */
   readonly onDidChange = this.#changed.event
-  /** A server has given the names and versions of its secrets: any of them may be new. */
+  /** Fires when a server has returned the names and versions of its secrets. Any of them may be new. */
   readonly onDidLoadNames = this.#named.event
 
   constructor(secrets: vscode.SecretStorage, platform: Platform) {
@@ -60,12 +60,12 @@ export class Vaults implements vscode.Disposable {
     )
   }
 
-  /** All vaults that the user is signed in to, the latest first. */
+  /** Returns all vaults that the user is signed in to. The latest sign-in to each server comes first. */
   all(): Promise<SignedInVault[]> {
     if (this.#vaults) return Promise.resolve(this.#vaults)
     if (this.#loading === null) {
       const loading = this.#load().then((vaults) => {
-        // One that was begun before a change knows nothing of it: whoever waits gets the newer one.
+        // A load that began before a change is outdated. Its callers get the vaults of the newer load.
         if (this.#loading !== loading) return this.all()
         this.#vaults = vaults
         this.#loading = null
@@ -76,28 +76,29 @@ export class Vaults implements vscode.Disposable {
     return this.#loading
   }
 
-  /** The vaults that are loaded already: no request is sent. */
+  /** The vaults that are already loaded. Sends no request. */
   get known(): readonly SignedInVault[] {
     return this.#vaults ?? this.#before
   }
 
-  /** What the list of names says of a secret, if the list is here. */
+  /** Returns the listed metadata of a secret, if the list of names is loaded. */
   listed({ vault: id, name }: Reference, scope?: vscode.Uri): SecretMetadata | undefined {
     const origin = endpointFor(scope)?.origin
     return this.known.find((vault) => vault.origin === origin && vault.id === id)?.names.known?.find(name)
   }
 
-  /** The vaults of the server that a resource uses. */
+  /** Returns the vaults of the server that a resource uses. */
   async at(scope?: vscode.Uri): Promise<SignedInVault[]> {
     const origin = endpointFor(scope)?.origin
     return (await this.all()).filter((vault) => vault.origin === origin)
   }
 
   /**
-   * The vault that a reference in a resource is to.
+   * Finds the vault of a reference in a resource.
    *
-   * @param endpoint The server, when it was decided before.
-   * @throws {ExtensionError} `signed_out`, or `no_endpoint` when the resource chooses a server that is not the user's.
+   * @param endpoint The server, if it was selected before. Defaults to that of the resource.
+   * @throws {ExtensionError} `signed_out`, or `no_endpoint` if the resource selects a server that is not in the user's
+   *   settings.
    */
   async find(id: string, scope?: vscode.Uri, endpoint = endpointFor(scope)): Promise<SignedInVault> {
     if (endpoint === null && endpoints().length > 0) {
@@ -111,7 +112,7 @@ export class Vaults implements vscode.Disposable {
     return found
   }
 
-  /** Calls a vault. A session that has ended is forgotten: nothing is tried again with it. */
+  /** Calls a vault. If the session has ended, it is removed and the call is not repeated. */
   async call<T>(vault: SignedInVault, work: (client: UserClient) => Promise<T>): Promise<T> {
     try {
       return await work(vault.client)
@@ -121,7 +122,7 @@ export class Vaults implements vscode.Disposable {
     }
   }
 
-  /** Keeps a new session, in place of one that it renews. */
+  /** Stores a new session, and removes the session that it renews. */
   add(session: StoredSession, renews?: StoredSession): Promise<void> {
     return this.#change(session.origin, (sessions) => [
       session,
@@ -129,10 +130,12 @@ export class Vaults implements vscode.Disposable {
     ])
   }
 
+  /** Removes a session from the storage. Sends no request to the server. */
   remove({ origin, accessor }: StoredSession): Promise<void> {
     return this.#change(origin, (sessions) => sessions.filter((one) => one.accessor !== accessor))
   }
 
+  /** Makes the next call read the stored sessions again. */
   reload(): void {
     this.#before = this.#vaults ?? this.#before
     this.#vaults = null
@@ -156,7 +159,7 @@ export class Vaults implements vscode.Disposable {
   async #open(session: StoredSession): Promise<SignedInVault> {
     const { origin, vault, principal, token, key } = session
     const network = networkTo(origin, this.#platform)
-    // Loaded when somebody is signed in: the shapes of all answers would be most of what a start costs.
+    // Imported only when the user is signed in, because the schemas of all responses are most of the cost of a start.
     const { connectUser } = await import('../../core/client/user.ts')
     const client = connectUser({
       endpoint: origin,
