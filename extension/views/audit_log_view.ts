@@ -1,5 +1,5 @@
 /**
- * The trust state of each vault's log, and the alarm when one shrank, forked or is withheld.
+ * The view of each vault's audit log, and the alarm for a log with a flaw, such as one that shrank, forked or is withheld.
  *
  * @module
  */
@@ -28,7 +28,7 @@ interface Services {
 }
 
 const OFTEN_MS = 10 * 60_000
-/** Longer than a server serves one checkpoint while its log goes on. */
+/** Longer than a server serves one checkpoint while its log grows. */
 const PAUSE_MS = 3000
 
 interface LogCheck {
@@ -36,13 +36,13 @@ interface LogCheck {
   verdict: LogVerdict | { error: unknown }
 }
 
-/** Keeps an eye on the logs, when the window has the focus and at most every ten minutes. */
+/** Checks each log when the window gets focus or the user signs in or out, at most every ten minutes. */
 export class AuditLogView implements vscode.TreeDataProvider<SignedInVault>, vscode.Disposable {
   readonly #services: Services
   readonly #status: StatusBar
   readonly #changed = new vscode.EventEmitter<void>()
   readonly #looked = new Map<string, LogCheck>()
-  /** What nobody has settled yet: neither the log itself, which a later look may find whole, nor the user's word. */
+  /** The flaws that are still open. A later check may find the log intact, or the user may trust the log again. */
   readonly #flaws = new Map<string, LogFlaw>()
   readonly #warned = new Set<string>()
   readonly #subscription: vscode.Disposable
@@ -78,7 +78,7 @@ export class AuditLogView implements vscode.TreeDataProvider<SignedInVault>, vsc
     return item
   }
 
-  /** Looks at each log that was not looked at for some time. */
+  /** Checks each log whose last check is older than a duration. */
   async checkAll(olderThanMs: number): Promise<void> {
     const now = Date.now()
     const vaults = await this.#services.vaults.all()
@@ -95,7 +95,7 @@ export class AuditLogView implements vscode.TreeDataProvider<SignedInVault>, vsc
     const key = keyOf(vault)
     const { globalState } = this.#services
     const remembered = globalState.get<RememberedLog>(key) ?? null
-    // Noted before it is asked, so that nobody asks a second time meanwhile.
+    // The time is set before the request, so that no second check starts meanwhile.
     this.#looked.set(key, { at: Date.now(), verdict: this.#looked.get(key)?.verdict ?? { error: null } })
     const { recorded } = vault.network
     const look = () =>
@@ -115,14 +115,15 @@ export class AuditLogView implements vscode.TreeDataProvider<SignedInVault>, vsc
     if ('flaw' in verdict) this.#shout(vault, verdict)
     if ('error' in verdict) this.#warn(key, verdict.error)
     if (!('remember' in verdict)) return
-    // What was withheld is shown now, and goes on from what was seen: nothing is missing. So do witnesses that are back. Another flaw stays one.
+    // The log now shows the withheld entries and continues the known checkpoint, so nothing is missing. Witnesses may also
+    // cosign again. Other flaws remain until the user trusts the log again.
     if (isPassing(this.#flaws.get(key))) this.#settle([key])
-    // Read again, and nothing awaited from here to the write: another look may have been quicker.
+    // Another check may have finished first. Nothing is awaited between this read and the write.
     const kept = globalState.get<RememberedLog>(key) ?? null
     if (!isSuperseded(verdict.checkpoint, remembered, kept)) await globalState.update(key, verdict.remember)
   }
 
-  /** Says once that a setting about this log cannot be followed: the user counts on it. */
+  /** Reports once that a setting for this log cannot be applied, because the user relies on it. */
   #warn(key: string, error: unknown): void {
     const isSetting = error instanceof ExtensionError && ['ambiguous_pin', 'bad_witnesses'].includes(error.kind)
     if (!isSetting || this.#warned.has(key)) return
@@ -135,7 +136,7 @@ export class AuditLogView implements vscode.TreeDataProvider<SignedInVault>, vsc
     if (this.#flaws.size === 0) this.#status.alarm(null)
   }
 
-  /** What was kept stays: only the user's word replaces it. */
+  /** Reports a flaw. The remembered log stays until the user decides to trust another. */
   #shout(vault: SignedInVault, { flaw, before, now }: Extract<LogVerdict, { flaw: string }>): void {
     const { t } = vscode.l10n
     this.#services.log.info('log flaw', { before, now: now ?? -1 })
@@ -170,7 +171,7 @@ export class AuditLogView implements vscode.TreeDataProvider<SignedInVault>, vsc
       ),
     }
     const message = messages[flaw]
-    // One that the log cannot settle is not taken for one that it can.
+    // A flaw that a later check can clear does not replace one that it cannot.
     if (!isPassing(flaw) || !this.#flaws.has(keyOf(vault))) this.#flaws.set(keyOf(vault), flaw)
     this.#status.alarm({ message, command: 'postern.log.focus' })
     const anew = t('Trust This Log')
@@ -199,12 +200,16 @@ export class AuditLogView implements vscode.TreeDataProvider<SignedInVault>, vsc
   }
 }
 
-/** Per server and vault: two servers may have vaults of one name. */
+/** Returns the storage key of a log. It contains the server, because two servers may have vaults with the same name. */
 function keyOf({ origin, id }: SignedInVault): string {
   return `log:${origin}/${id}`
 }
 
-/** The user's demand for witnesses. @throws {ExtensionError} `bad_witnesses` */
+/**
+ * Returns the witnesses that the user requires, or `null`.
+ *
+ * @throws {ExtensionError} `bad_witnesses`
+ */
 async function demandFor(vault: SignedInVault): Promise<WitnessDemand | null> {
   const setting = demandedWitnesses(vault)
   if (setting === null) return null
@@ -215,7 +220,7 @@ async function demandFor(vault: SignedInVault): Promise<WitnessDemand | null> {
   return { witnesses, ...rest, now: Date.now() }
 }
 
-/** Whether a later look may find that nothing is wrong any more. */
+/** Whether a later check can clear a flaw. */
 function isPassing(flaw: LogFlaw | undefined): boolean {
   return flaw === 'withheld' || flaw === 'unwitnessed' || flaw === 'stale'
 }

@@ -1,7 +1,7 @@
 /**
- * What wants attention, marked in the tree of secrets and counted on its view: expired, about to expire, stale, denied.
+ * Marks the secrets that need attention in the tree, and counts them on its view: expired, about to expire, stale, denied.
  *
- * From what is known already: nothing is fetched for it.
+ * Decorations use only data that is already loaded, and fetch nothing.
  *
  * @module
  */
@@ -19,20 +19,21 @@ interface Services {
   vaults: Vaults
 }
 
-/** Places in the tree, for marks on them; nothing is behind such an address. */
+/** The scheme of the addresses that place decorations in the tree. No document has such an address. */
 const SCHEME = 'postern-secret'
 
-// As many are named in a tooltip.
+// The largest number of names for each state in the tooltip.
 const NAMED = 5
 
 type SecretState = 'expired' | 'soon' | 'stale' | 'denied'
 
-/** The address of a node. A folder's is above those of what is in it, so that it bears their marks too. */
+/** Returns the address of a node. A folder's address is a parent of its children's, so that it shows their decorations too. */
 export function decorationUri({ vault, name }: TreeNode): vscode.Uri {
   const path = `/${vault.principal}/${vault.id}/${name}`.replace(/\/$/, '')
   return vscode.Uri.from({ scheme: SCHEME, authority: new URL(vault.origin).host, path })
 }
 
+/** Registers the decorations of the tree and the badge of its view. */
 export function registerDecorations(
   services: Services,
   hydrations: HydratedDocuments,
@@ -67,7 +68,7 @@ function* statesOf({ vaults }: Services, hydrations: HydratedDocuments): Generat
       if (expiry !== null) yield [at(vault, metadata.name), expiry]
     }
   }
-  // What a read said counts for more than what a list does.
+  // The outcome of a read overrides the state from a list.
   for (const { outcomes, environment } of hydrations.all) {
     for (const [written, outcome] of outcomes) {
       const state = stateOf(outcome)
@@ -101,7 +102,7 @@ function decorationOf(state: SecretState | undefined): vscode.FileDecoration | u
 
 function badgeFor(states: ReadonlyMap<string, SecretState>): vscode.ViewBadge | undefined {
   if (states.size === 0) return undefined
-  // By name: what a provider keeps, or is hidden from a list, has no place in the tree.
+  // The tooltip names the secrets, because the tree has no node for a secret in a provider or one that is hidden from lists.
   const lines = (Object.entries(stateLabels()) as [SecretState, string][]).flatMap(([state, word]) => {
     const names = [...states].filter(([, one]) => one === state).map(([at]) => nameAt(at))
     return names.length === 0

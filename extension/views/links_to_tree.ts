@@ -1,5 +1,5 @@
 /**
- * References as links: to their place in the tree of secrets.
+ * Turns references into links to the tree of secrets.
  *
  * @module
  */
@@ -21,6 +21,7 @@ interface Services {
 const MAX_LINKED_CHARS = 256 * 1024
 const MAX_LINKS = 1000
 
+/** Registers the links on references, and the command that they run. */
 export function registerLinks(services: Services, view: vscode.TreeView<TreeNode>): vscode.Disposable {
   return vscode.Disposable.from(
     vscode.languages.registerDocumentLinkProvider({ pattern: '**' }, { provideDocumentLinks: linksOf }),
@@ -28,13 +29,16 @@ export function registerLinks(services: Services, view: vscode.TreeView<TreeNode
   )
 }
 
-/** The address of a command with what it is given. Round brackets would end a link in Markdown, and are not encoded by themselves. */
+/**
+ * Returns the address of a command with its arguments. Parentheses are encoded too, because they would end a link in Markdown
+ * and `encodeURIComponent` keeps them.
+ */
 export function commandAddress(command: string, ...given: unknown[]): string {
   const args = encodeURIComponent(JSON.stringify(given))
   return `command:${command}?${args.replaceAll('(', '%28').replaceAll(')', '%29')}`
 }
 
-/** Nothing is looked up for a link: whether there is such a secret is found out when it is followed. */
+/** Creates a link for each reference without a lookup. Whether the secret exists is checked when the user follows the link. */
 function linksOf(document: vscode.TextDocument): vscode.DocumentLink[] {
   const text = document.uri.scheme === HYDRATED ? '' : document.getText().slice(0, MAX_LINKED_CHARS)
   const scope = document.uri.toString()
@@ -51,7 +55,7 @@ function linksOf(document: vscode.TextDocument): vscode.DocumentLink[] {
     })
 }
 
-/** Anybody can call it: it shows a name that is in the tree, and fetches no value. */
+/** Reveals a listed secret in the tree. Any extension can call the command, so it fetches no value. */
 async function showInTree(
   { vaults }: Services,
   view: vscode.TreeView<TreeNode>,

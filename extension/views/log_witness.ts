@@ -1,5 +1,5 @@
 /**
- * Watching a log from outside: the last checkpoint that was verified is kept, and each new one has to go on from it.
+ * Verifies a log from outside the server. The last verified checkpoint is remembered, and each new one must continue it.
  *
  * @module
  */
@@ -13,41 +13,46 @@ import type { Hash } from '../../core/tlog/merkle.ts'
 import { verifyConsistencyByPlatform } from '../../core/tlog/proof.ts'
 import { type NoteVerifier, parseNote, parseVerifierKey } from '../../core/tlog/signed_note.ts'
 
-/** What is kept of a log: public, all of it. */
+/** The remembered state of a log. All of it is public. */
 export interface RememberedLog {
-  /** The verifier keys that its checkpoints are signed by, a line each: of this term and of those before. */
+  /** The verifier keys for its checkpoints, one on each line: that of the current term and those of earlier terms. */
   key: string
-  /** The checkpoint that was verified last, as it was signed. */
+  /** The last verified checkpoint, as a signed note. */
   note: string
 }
 
-/** What is wrong with a log. */
+/** The flaw of a log. */
 export type LogFlaw =
-  | 'signature' // the key that is known did not sign this checkpoint
+  | 'signature' // the checkpoint is not signed with the known key
   | 'shrank' // it has fewer entries than before
-  | 'forked' // it is not a continuation of what was seen before
-  | 'withheld' // it does not have an entry that the server gave an answer for
-  | 'unwitnessed' // fewer witnesses cosigned it than the user demands
-  | 'stale' // enough did, too long ago
+  | 'forked' // it does not continue the remembered checkpoint
+  | 'withheld' // it lacks an entry that the server named in a response
+  | 'unwitnessed' // fewer witnesses cosigned it than the user requires
+  | 'stale' // enough witnesses cosigned it, but too long ago
 
-/** A log that is as it must be. */
+/** A log without a flaw, and its state to remember. */
 export interface VerifiedLog {
   checkpoint: Checkpoint
   remember: RememberedLog
 }
 
+/**
+ * The result of a check. A flaw comes with two counts of entries or cosignatures. `before` is the expected count, and `now`
+ * the actual one, or `null` if it is unknown.
+ */
 export type LogVerdict = VerifiedLog | { flaw: LogFlaw; before: number; now: number | null }
 
 type LogClient = Pick<UserClient, 'checkpoint' | 'consistency' | 'auditKey'>
 
 /**
- * Looks at a log once.
+ * Checks a log once.
  *
- * @param remembered What was kept; `null` for a log that is seen for the first time.
- * @param pinned The verifier key, when it was given by a way that is not the server. Otherwise the first one is believed.
- * @param recorded The last entry that the server named in an answer, before this is called; -1 for none.
- * @returns The verified checkpoint and what to keep of it, or the flaw. What was kept must not be replaced then.
- * @throws {PosternError} when the server refuses or is down: that says nothing about the log.
+ * @param remembered The remembered state, or `null` for a log that has not been checked before.
+ * @param pinned The verifier key, if the user got it from a source other than the server. Otherwise the first key that the
+ *   server sends is trusted.
+ * @param recorded The last entry that the server named in a response before this call, or -1.
+ * @returns The verified checkpoint and the state to remember, or the flaw. After a flaw the remembered state must stay.
+ * @throws {PosternError} if the server refuses or is down. This does not mean that the log has a flaw.
  */
 export async function checkLog(
   log: LogClient,
@@ -56,13 +61,13 @@ export async function checkLog(
   recorded = -1,
 ): Promise<LogVerdict> {
   const key = pinned ?? remembered?.key ?? (await log.auditKey())
-  // A key of a later term is not believed because the server says so: the user pins it, or trusts the log anew.
+  // The server alone cannot introduce the key of a later term. The user has to pin the key or trust the log again.
   const verifiers = await Promise.all(key.split(/\s+/).map((line) => parseVerifierKey(line)))
   const before = remembered === null ? null : await opened(remembered.note, verifiers)
   const note = await log.checkpoint()
   const checkpoint = await opened(note, verifiers)
   const seen = before?.size ?? 0
-  // What was kept under another key than the one that is pinned now vouches for nothing.
+  // A checkpoint that was remembered under a key other than the pinned one proves nothing.
   if (checkpoint === null || (remembered !== null && before === null))
     return { flaw: 'signature', before: seen, now: null }
   if (before !== null) {
@@ -70,22 +75,22 @@ export async function checkLog(
     if (checkpoint.size < before.size) return { flaw: 'shrank', before: seen, now: checkpoint.size }
     if (!(await continues(log, before, checkpoint))) return { flaw: 'forked', before: seen, now: checkpoint.size }
   }
-  // An old checkpoint, shown for ever, goes on from itself: what happened since would never be seen.
+  // An old checkpoint continues itself, so a server that always serves it could hide every later entry.
   if (checkpoint.size <= recorded) return { flaw: 'withheld', before: recorded + 1, now: checkpoint.size }
   return { checkpoint, remember: { key, note } }
 }
 
 /**
- * Looks whether the witnesses that the user demands vouch for a log that was verified: enough of them have cosigned a checkpoint which
- * it continues. Without this a server that stops asking its witnesses, or shows two users two logs, looks like an honest one.
+ * Checks that enough of the witnesses that the user requires have cosigned a checkpoint that a verified log continues. Without
+ * this check, a server that stops sending checkpoints to its witnesses, or shows two users two logs, looks honest.
  *
- * @returns The verdict, with the flaw in place of the checkpoint. Its `before` is how many have to cosign, and `now` how many did.
+ * @returns The verdict, or a flaw. For too few or stale cosignatures, `before` is the required number and `now` the actual one.
  */
 export async function checkWitnesses(log: LogClient, verdict: VerifiedLog, demand: WitnessDemand): Promise<LogVerdict> {
   const { checkpoint, remember } = verdict
   const quorum = demand.quorum ?? demand.witnesses.length
   const note = await log.checkpoint({ cosigned: true }).catch((error) => {
-    // An older server has no such checkpoint to give either.
+    // A server of an older version has no cosigned checkpoint either.
     if (error instanceof PosternError && ['not_found', 'bad_request'].includes(error.code)) return null
     throw error
   })
@@ -95,18 +100,18 @@ export async function checkWitnesses(log: LogClient, verdict: VerifiedLog, deman
   if (cosigned === null) return { flaw: 'signature', before: checkpoint.size, now: null }
   const found = await verifyCosignatures(note, demand)
   if (found.kind !== 'met') return { flaw: found.kind, before: quorum, now: found.by.length }
-  // The log may have grown, and been cosigned, since it was looked at.
+  // The log may have grown and been cosigned since its checkpoint was verified.
   const [older, newer] = cosigned.size > checkpoint.size ? [checkpoint, cosigned] : [cosigned, checkpoint]
   const isOne = cosigned.origin === checkpoint.origin && (await continues(log, older, newer))
   return isOne ? verdict : { flaw: 'forked', before: older.size, now: newer.size }
 }
 
 /**
- * Whether what a look found must not be kept any more: another look has kept a later checkpoint since this one began, or
- * the user has had what was kept forgotten. Synchronous, so that it can be asked right before the write.
+ * Whether the result of a check is outdated and must not be stored. Since the check began, another check has stored a later
+ * checkpoint, or the user has removed the stored state. Synchronous, so that no other check runs between this call and the write.
  *
- * @param began What was kept when the look began.
- * @param kept What is kept now. It was verified before it was kept.
+ * @param began The stored state when the check began.
+ * @param kept The stored state now. It was verified before it was stored.
  */
 export function isSuperseded({ size }: Checkpoint, began: RememberedLog | null, kept: RememberedLog | null): boolean {
   if (kept?.note === began?.note) return false
@@ -117,7 +122,7 @@ async function continues(log: LogClient, before: Checkpoint, now: Checkpoint): P
   const hashes: Hash[] = []
   if (before.size > 0 && before.size < now.size) {
     const proof = await log.consistency(before.size, now.size).catch((error) => {
-      // A server that has no proof for its own sizes has no such log.
+      // A server without a consistency proof for its own sizes does not have this log.
       if (error instanceof PosternError && ['not_found', 'bad_request'].includes(error.code)) return null
       throw error
     })

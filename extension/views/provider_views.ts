@@ -1,5 +1,5 @@
 /**
- * Two lists that a server may give: the health of its providers, and my own recent accesses.
+ * Two lists that a server may offer: the health of its providers, and the user's recent accesses.
  *
  * @module
  */
@@ -17,6 +17,7 @@ interface Services {
 type Access = Awaited<ReturnType<UserClient['myEntries']>>['items'][number]
 type ProviderHealth = Awaited<ReturnType<UserClient['providers']>>['items'][number]
 
+/** Registers the view of providers and the view of accesses. */
 export function registerProviderViews(services: Services): vscode.Disposable {
   return vscode.Disposable.from(
     list(
@@ -34,7 +35,7 @@ export function registerProviderViews(services: Services): vscode.Disposable {
   )
 }
 
-/** A flat list of all vaults. It is asked for when it is looked at, and by its refresh button. */
+/** Registers a flat list of the items of all vaults. It loads when its view is visible, and again on refresh. */
 function list<T>(
   services: Services,
   view: string,
@@ -85,7 +86,7 @@ function accessItem({ time, operation, resource, outcome, address, agent }: Acce
   return item
 }
 
-/** A server that has no such list answers 404: it has none to show. */
+/** Returns the items of a list, or an empty array if the server has no such list and answers 404. */
 async function orNone<T>(answer: Promise<{ items: T[] }>): Promise<T[]> {
   try {
     return (await answer).items

@@ -1,5 +1,5 @@
 /**
- * Rotating a secret from the tree: offered for those that the caller may rotate, and asked for once more.
+ * Rotates a secret from the tree. The command is offered for secrets that the user may rotate, and requires confirmation.
  *
  * @module
  */
@@ -17,10 +17,10 @@ interface Services {
 }
 
 const FRESH_MS = 60_000
-/** When to look at the list of names again after a rotation has begun: most are over at once, and it says which version is current. */
+/** The pauses before each reload of the names after a rotation. Most rotations end at once, and the list shows the current version. */
 const LOOKS_MS = [500, 2000, 8000]
 
-/** Which secrets of which vault may be rotated, by whoever is signed in to it; with how long an old value stays good. */
+/** The secrets of each vault that its user may rotate, with the time for which an old value remains valid. */
 export class RotatableSecrets {
   readonly #services: Services
   readonly #known = new WeakMap<SignedInVault, { at: number; seconds: Map<string, number> }>()
@@ -29,12 +29,12 @@ export class RotatableSecrets {
     this.#services = services
   }
 
-  /** How many seconds the value that is replaced stays good; `undefined` when the secret may not be rotated. */
+  /** Returns the seconds for which the replaced value remains valid, or `undefined` if the user may not rotate the secret. */
   graceOf(vault: SignedInVault, name: string): number | undefined {
     return this.#known.get(vault)?.seconds.get(name)
   }
 
-  /** Asks the server, once a minute. A vault that does not say has none. */
+  /** Loads the list from the server, at most once a minute. If that fails, the vault has no rotatable secrets. */
   async load(vault: SignedInVault, now = Date.now()): Promise<void> {
     if (now - (this.#known.get(vault)?.at ?? Number.NEGATIVE_INFINITY) < FRESH_MS) return
     const items = await this.#services.vaults.call(vault, (client) => client.rotatable()).catch(() => [])
@@ -42,13 +42,18 @@ export class RotatableSecrets {
   }
 }
 
+/**
+ * Registers the command that rotates a secret.
+ *
+ * @param changed Called after a rotation, when the names have been loaded again.
+ */
 export function registerRotate(
   services: Services,
   rotatable: RotatableSecrets,
   changed: () => void,
 ): vscode.Disposable {
   return command(services.log, 'postern.rotate', async (node) => {
-    // Any extension can call it: only a secret of the tree counts, and the user has to confirm.
+    // Any extension can call the command, so it accepts only a vault of the tree, and the user has to confirm.
     const { vault, name } = Object(node) as Partial<TreeNode>
     const known = services.vaults.known.find((one) => one === vault)
     if (known === undefined || typeof name !== 'string') throw new vscode.CancellationError()
@@ -80,7 +85,7 @@ async function rotate(
   void vscode.window.showInformationMessage(`Postern: ${message}`)
 }
 
-/** Until the list of names tells of another version. Nothing but that list is asked for, three times at the most. */
+/** Loads the names until they show another version, at most three times. Requests nothing else. */
 async function lookAgain({ names }: SignedInVault, name: string, changed: () => void): Promise<void> {
   const before = names.known?.find(name)?.version
   for (const ms of LOOKS_MS) {

@@ -1,5 +1,5 @@
 /**
- * The tree of secrets: vaults, folders and names. There is no value in it.
+ * The tree of secrets, with vaults, folders and names. It contains no values.
  *
  * @module
  */
@@ -21,6 +21,7 @@ interface Services {
   vaults: Vaults
 }
 
+/** Registers the tree with its decorations, links and commands. */
 export function registerSecretsTree(services: Services, hydrations: HydratedDocuments): vscode.Disposable {
   const changed = new vscode.EventEmitter<void>()
   const rotatable = new RotatableSecrets(services)

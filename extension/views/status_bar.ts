@@ -1,5 +1,5 @@
 /**
- * The one item in the status bar, and what `when` clauses know.
+ * The item in the status bar, and the context keys for `when` clauses.
  *
  * @module
  */
@@ -14,13 +14,13 @@ interface Services {
   localMachine: LocalMachine
 }
 
-/** Something that must not be overlooked, such as a log that shrank. */
+/** A problem that the user must not overlook, such as a log that shrank. */
 export interface StatusAlarm {
   message: string
   command: string
 }
 
-/** Shows the accounts, the environment and presentation mode; an alarm takes precedence. */
+/** Shows the accounts, the environment and presentation mode. An alarm takes precedence. */
 export class StatusBar implements vscode.Disposable {
   readonly #services: Services
   readonly #item = vscode.window.createStatusBarItem('postern.status', vscode.StatusBarAlignment.Left, 2)
@@ -43,7 +43,7 @@ export class StatusBar implements vscode.Disposable {
     this.#item.show()
   }
 
-  /** Raises an alarm, or ends it. */
+  /** Raises an alarm. `null` clears it. */
   alarm(alarm: StatusAlarm | null): void {
     this.#alarm = alarm
     void this.#update()
