@@ -1,5 +1,5 @@
 /**
- * Parses `.env` files with the position of every part, so that an editor can point at it.
+ * Parses `.env` files with the position of every part, so that an editor can mark it.
  *
  * The grammar is that of the `dotenv` package: an optional `export`, values in `"`, `'` or backticks that may span
  * lines, and comments that begin with `#` after white space. One pass, linear.
@@ -88,7 +88,8 @@ export function isEnvFileName(name: string): boolean {
 /**
  * Quotes a value so that {@link parseEnv}, and a shell that sources the file, read it back unchanged.
  *
- * @returns `null` if no quoting works: a value with single quotes rules out the only quote that keeps every character.
+ * @returns The quoted value, or `null` if no quoting works. Only single quotes keep every character, and a value that contains
+ *   one rules them out.
  */
 export function quoteEnvValue(value: string): string | null {
   if (/^[A-Za-z0-9_./:@%+,=-]*$/.test(value)) return value

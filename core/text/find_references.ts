@@ -26,7 +26,7 @@ const NOT_LAST = './?#~%@-'
 /** Finds every reference in a text. Linear. */
 export function findReferences(text: string): FoundReference[] {
   return [...text.matchAll(REFERENCE)].map(({ 0: found, index }) => {
-    // A full stop or slash at the end belongs to the surrounding sentence: no name ends with one.
+    // A full stop or slash at the end belongs to the surrounding sentence, because no name ends with one.
     // A pattern that is anchored to the end would be tried at every position, in quadratic time for a run of dots.
     let length = found.length
     while (NOT_LAST.includes(found[length - 1]!)) length--

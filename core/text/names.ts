@@ -1,5 +1,5 @@
 /**
- * Sorted names of secrets, so that completion is a binary search.
+ * The names of secrets in sorted order, so that a lookup is a binary search.
  *
  * @module
  */

@@ -46,7 +46,7 @@ export function isShort(value: string): boolean {
  * across two streams or interrupted by another stream. Long values are found across line breaks.
  *
  * A value of fewer than eight characters is replaced only as a whole word, and one of fewer than four not at all: `a` in
- * `banana` is not the value `a`. This protects against accidents; a program can still hide a value on purpose. The time is
+ * `banana` is not the value `a`. This protects against accidents. A program can still hide a value on purpose. The time is
  * linear in the output for each form.
  */
 export function redact(output: string | readonly Chunk[], known: readonly LabelledValue[]): string {
