@@ -126,7 +126,7 @@ export function notesOn(snapshot: EnvSnapshot): string[] {
 }
 
 /**
- * Asks about entries that decide what code runs. For commands whose own prompt does not show these entries.
+ * Asks about entries that decide what code runs. Call it before a command whose own prompt does not show these entries.
  *
  * @throws {vscode.CancellationError} when the user declines.
  */

@@ -109,7 +109,7 @@ async function resolveConfiguration(
   } as unknown as vscode.DebugConfiguration
 }
 
-/** Formats what will run for the prompt. It is not an exact command line. */
+/** Describes what will run, for the prompt. It is not an exact command line. */
 function commandLine({ runtimeExecutable, runtimeArgs, program, args }: Record<string, unknown>): string {
   return [runtimeExecutable, runtimeArgs, program, args].flat().filter(Boolean).map(String).join(' ')
 }

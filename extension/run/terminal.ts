@@ -99,7 +99,7 @@ async function askCommand(document: vscode.TextDocument, last: string): Promise<
     prompt: t('Only the command receives the values, in its environment'),
     placeHolder: 'npm start',
     value: last,
-    // A terminal that ends meanwhile hides the panel and takes the focus. The prompt would close, and lose what the user typed.
+    // If a terminal ends while the prompt is open, the panel closes and takes the focus. The prompt would close and lose its text.
     ignoreFocusOut: true,
   })
   if (command === undefined || command.trim() === '') throw new vscode.CancellationError()

@@ -1,6 +1,6 @@
 /**
- * Writes a `.env` with values to the disk. A setting must allow it, the user confirms each time, and the file is deleted when its
- * time is over.
+ * Writes a `.env` with values to the disk. A setting must allow it, the user confirms each time, and the file is deleted after
+ * some minutes.
  *
  * @module
  */
@@ -34,7 +34,7 @@ interface Written {
   until: number
 }
 
-/** Registers the command that writes a `.env`, and deletes files whose time is over. */
+/** Registers the command that writes a `.env`, and deletes each written file when its time is over or the window closes. */
 export function registerWriteEnvFile(services: Services): vscode.Disposable {
   const timers = new Set<ReturnType<typeof setTimeout>>()
   const { workspaceState } = services
