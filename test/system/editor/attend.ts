@@ -13,7 +13,7 @@ interface Closing {
 /**
  * Keeps a picture of each test that fails, and in the end closes what the file started.
  *
- * @param started The editor, then the rest in the order to close in; what did not start is left out.
+ * @param started The editor, then the rest in the order to close in. Parts that did not start are skipped.
  */
 export function attend(started: () => [Editor | null | undefined, ...(Closing | undefined)[]]): void {
   afterEach(async ({ task }) => {

@@ -1,4 +1,4 @@
-/** What goes wrong is said with a next step, is not tried again in a loop, and leaves nothing half-done. */
+/** Errors state the next step, are not retried in a loop, and leave nothing half-done. */
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:https'
@@ -15,7 +15,7 @@ const secret = canary()
 let postern: Postern
 let editor: Editor
 
-/** Everything that the editor says of a file, as `line: message`. */
+/** Every diagnostic that the editor has for a file, as `line: message`. */
 const diagnostics = (file: string, least: number) =>
   expect.poll(
     () =>
@@ -157,7 +157,7 @@ describe('a document', () => {
 })
 
 describe('a server', () => {
-  it('that nobody is signed in to for a vault is not asked about it', async () => {
+  it('is not asked about a vault without a signed-in account', async () => {
     const reference = 'postern://other/x'
     await editor.evaluate(
       (vscode, one) => void vscode.commands.executeCommand('postern.peek', { reference: one }),
@@ -166,13 +166,13 @@ describe('a server', () => {
     await editor.notified('Sign in to the vault other first')
   })
 
-  it('that ended the session is told from one that is down, and signing in is the next step', async () => {
+  it('is not reported as unreachable when it has ended the session, and signing in is the next step', async () => {
     await postern.admin.endSessions('admin')
     await editor.evaluate((vscode) => void vscode.commands.executeCommand('postern.refresh'))
     await editor.notified('The session has expired or was ended', '32-expired')
   })
 
-  it('with a certificate that nobody vouches for gets nothing', async () => {
+  it('with an untrusted certificate gets nothing', async () => {
     const requests: string[] = []
     const folder = mkdtempSync(join(tmpdir(), 'postern-tls-'))
     const pair = ['-keyout', 'key.pem', '-out', 'cert.pem']
@@ -198,13 +198,13 @@ describe('a server', () => {
     rmSync(folder, { recursive: true })
   })
 
-  it('that is down is said to be, once', async () => {
+  it('is reported as unreachable, once, when it is down', async () => {
     await setEndpoints({ here: 'http://127.0.0.1:9' })
     await beginSignIn(editor, postern.token)
     await editor.notified('The server is unreachable')
   })
 
-  it('of a folder that is not the user’s is never asked', async () => {
+  it('is never asked when a folder names it and the user does not', async () => {
     await editor.evaluate((vscode) =>
       vscode.workspace.getConfiguration('postern').update('endpoint', 'evil', vscode.ConfigurationTarget.Workspace),
     )

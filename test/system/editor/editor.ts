@@ -16,7 +16,7 @@ import { distrust, serveWeb, speak, watch } from './page.ts'
 import { findTools } from './tools.ts'
 
 export const ROOT = resolve(import.meta.dirname, '../../..')
-/** Screenshots of the last run, to be looked at. */
+/** Screenshots of the last run, for review. */
 export const OUTPUT = join(ROOT, 'test/output/editor')
 const START_TIMEOUT_MS = 60_000
 
@@ -119,7 +119,7 @@ export async function startEditor(options: EditorOptions = {}): Promise<Editor> 
   try {
     await inTime(control.ready, lost)
   } catch (error) {
-    // Nothing is left running that nobody could end.
+    // The caller gets no editor to close, so close every part here.
     await control.close()
     await closeAll(browser, context, server)
     throw error
@@ -147,7 +147,7 @@ export async function startEditor(options: EditorOptions = {}): Promise<Editor> 
     traffic,
     evaluate: control.evaluate,
     async command(title) {
-      // The key for it may go to whatever has the focus.
+      // Another element that has the focus may take the keyboard shortcut.
       await inHost('workbench.action.showCommands')
       const input = page.locator('.quick-input-widget input')
       await input.waitFor()
@@ -197,7 +197,7 @@ function userSettings(more: Record<string, unknown> = {}) {
   }
 }
 
-/** Nothing of this machine's own settings, and none of ours. */
+/** Creates an environment without this machine's settings and without our own. */
 function serverEnvironment(home: string): NodeJS.ProcessEnv {
   const { PATH, LANG } = process.env
   return { PATH, HOME: home, SHELL: '/bin/bash', ...(LANG && { LANG }) }

@@ -48,7 +48,7 @@ try {
     extensionTestsPath: suite,
     launchArgs: [workspace, '--disable-workspace-trust', '--user-data-dir', join(home, 'data')],
   })
-  // Whichever ends first: when nothing could be downloaded, nobody ever asks for a job.
+  // Take the first to end, because an editor that could not be downloaded never asks for a job.
   const passed = await Promise.race([checked, running.then(() => checked)])
   await running
   process.stdout.write(passed ? '1 passed, 0 failed\n' : '0 passed, 1 failed\n')

@@ -96,7 +96,7 @@ beforeAll(async () => {
   token = (await admin.createToken({ principal: 'ann' })).token
   await admin.get('kept/db')
   await primary.stop()
-  // What is kept is fresh for a second.
+  // A cached value is fresh for a second.
   await new Promise((resolve) => setTimeout(resolve, 1500))
   editor = await startAt(postern.endpoint, {
     files: {
@@ -203,7 +203,7 @@ describe('the tree', () => {
     // As a user follows it.
     const turn = editor.page.locator('.monaco-editor .view-line').filter({ hasText: 'TURN=' }).first()
     const shown = editor.page.locator('.pane-body .monaco-list-row.selected').filter({ hasText: 'turn' })
-    // The editor draws a line anew once the pointer is over its link with Control held: the place is clicked, not the element.
+    // The editor redraws a line once the pointer is over its link with Control held, so click the position.
     const follow = async () => {
       const { keyboard, mouse } = editor.page
       await keyboard.press('Escape')
@@ -266,7 +266,7 @@ describe('the tree', () => {
     await editor.notified('Rotation of dev/turn has started')
     await until(async () => (await versions()) === 2, 'the rotation')
     expect((await postern.admin.get('dev/turn')).value.reveal()).not.toBe(sealed['dev/turn'])
-    // Beside the reference, in a file that nobody touched: the list of names told of it.
+    // The hint appears in an untouched file, because the list of names has the new version.
     await editor.page.locator('.monaco-editor').filter({ hasText: 'v2 is current' }).first().waitFor()
     await editor.shot('52-since')
   })
@@ -280,7 +280,7 @@ describe('an input of a configuration', () => {
       void vscode.tasks.executeTask(task!)
     })
 
-  it('is asked for whoever calls, and gives nothing without the user', async () => {
+  it('asks the user for every caller, and gives nothing without a yes', async () => {
     const called = editor.evaluate((vscode) =>
       vscode.commands.executeCommand('postern.handOver', { envFile: 'run.env' }),
     )
@@ -314,7 +314,7 @@ describe('an input of a configuration', () => {
     await editor.evaluate((vscode) => vscode.debug.stopDebugging())
   })
 
-  it('starts nothing when the user says no, and nothing is said about what the user knows', async () => {
+  it('starts nothing when the user says no, and does not report what the user already knows', async () => {
     for (const file of ['task.json', 'debugged.json']) rmSync(join(editor.workspace, file))
     const notices = editor.page.locator('.notification-list-item')
     const debug = () =>

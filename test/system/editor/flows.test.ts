@@ -106,7 +106,7 @@ beforeAll(async () => {
 attend(() => [editor, postern])
 
 describe('a new user', () => {
-  it('sees a welcome, and is told of a wrong token without losing the way', async () => {
+  it('sees a welcome, and a message about a wrong token', async () => {
     await editor.page.locator('.activitybar a[aria-label="Postern"]').click()
     await editor.page.locator('.welcome-view-content').first().waitFor()
     await editor.shot('01-welcome')
@@ -192,7 +192,7 @@ describe('inserting', () => {
 })
 
 describe('a hydrated .env', () => {
-  it('is read-only, masked, and says what became of each reference', async () => {
+  it('is read-only, masked, and shows the status of each reference', async () => {
     await open('.env')
     await editor.command('Postern: Open Hydrated .env')
     const state = await until(
@@ -290,7 +290,7 @@ describe('a hydrated .env', () => {
     await editor.shot('11-compare')
   })
 
-  it('shows nothing to whoever presents', async () => {
+  it('shows nothing in presentation mode', async () => {
     await open('.env')
     await editor.evaluate((vscode) => vscode.commands.executeCommand('postern.togglePresentationMode'))
     await editor.evaluate(
@@ -333,7 +333,7 @@ describe('a run', () => {
       await vscode.tasks.executeTask(tasks.find(({ name }) => name === 'with secrets')!)
     })
 
-  it('of a task starts after the user said yes, once, and gets the keys that it names and no others', async () => {
+  it('starts as a task after the user said yes, once, and gets the keys that the task names and no others', async () => {
     const got = { hashes: [hashes[0], hashOf('')], tty: false }
     await runTask()
     await dialog().waitFor()
@@ -375,7 +375,7 @@ describe('a run', () => {
     expect(await searchHost(editor, all)).toEqual([])
     await editor.evaluate((vscode) => vscode.debug.stopDebugging())
     rmSync(join(editor.workspace, 'debugged.json'))
-    // Whatever an editor adds to a configuration, it is the same one.
+    // A configuration stays the same one, even if the editor adds fields to it.
     await editor.evaluate((vscode) =>
       vscode.debug.startDebugging(vscode.workspace.workspaceFolders![0], 'with secrets'),
     )

@@ -1,4 +1,4 @@
-/** A window of several folders: each program gets the `.env` of its own folder, whatever way it asks by. */
+/** In a window of several folders, each program gets the `.env` of its own folder, however it asks. */
 import { existsSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, beforeEach, expect, it } from 'vitest'

@@ -155,11 +155,11 @@ describe('the witness', () => {
     cpSync(site.data, old, { recursive: true })
     server = await startServer('bun', site, { POSTERN_PORT: port })
     await fill(server.endpoint, site, { 'dev/more': 'x', 'dev/and-more': 'y' })
-    // A checkpoint is served for a second before the head is signed anew.
+    // A checkpoint is served for a second before the head is signed again.
     await editor.page.waitForTimeout(1500)
     await verify()
     await server.stop()
-    // An older state is put back, as whoever has the disk could.
+    // Put back an older state, as an attacker with access to the disk could.
     rmSync(site.data, { recursive: true })
     cpSync(old, site.data, { recursive: true })
     rmSync(old, { recursive: true })

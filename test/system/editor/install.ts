@@ -24,7 +24,7 @@ try {
 } catch {
   mkdirSync(CODE_SERVER_FOLDER, { recursive: true })
   writeFileSync(join(CODE_SERVER_FOLDER, 'package.json'), '{"private":true,"allowScripts":{"code-server":true}}\n')
-  // What `npm run` says of itself to its children would be taken for settings.
+  // `npm install` would read the variables that `npm run` sets for its children as settings.
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('npm_'))
   const env = { ...Object.fromEntries(inherited), npm_config_nodedir: nodeFolder() }
   const args = ['install', '--no-audit', '--no-fund', `code-server@${CODE_SERVER}`]

@@ -43,7 +43,7 @@ describe('in Restricted Mode', { timeout: 120_000 }, () => {
     await signIn(one, postern.token)
   })
 
-  it('names are shown, and no value is fetched, by whatever command', async () => {
+  it('names are shown, and no command fetches a value', async () => {
     expect(await one.evaluate((vscode) => vscode.workspace.isTrusted)).toBe(false)
     const before = (await asked()).length
     await one.page.locator('.activitybar a[aria-label^="Postern"]').click()

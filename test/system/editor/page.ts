@@ -1,5 +1,5 @@
 /**
- * What is done to the page before the editor loads in it.
+ * Prepares the page before the editor loads in it.
  *
  * @module
  */

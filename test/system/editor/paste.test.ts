@@ -1,4 +1,4 @@
-/** Pasting and dragging: what is known becomes a reference, and what looks like a secret is offered a place. */
+/** Pasting and dragging. A known value becomes a reference, and text that looks like a secret can be stored. */
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { canary } from '../../support/canary.ts'
@@ -65,7 +65,7 @@ describe('pasting', () => {
     expect(searchFiles(editor.home, [known])).toEqual([])
   })
 
-  it('what looks like a secret is pasted, and offered a place in the vault', async () => {
+  it('inserts text that looks like a secret, and offers to store it in the vault', async () => {
     await open('app.py', 0, 9)
     // The place comes to the page some time after it was set here, and a paste does not survive that it moves.
     await editor.page.locator('.statusbar-item').filter({ hasText: 'Ln 1, Col 10' }).waitFor()
@@ -85,7 +85,7 @@ describe('pasting', () => {
     await editor.shot('72-stored')
   })
 
-  it('of anything else is left alone', async () => {
+  it('leaves any other text alone', async () => {
     await open('notes.txt')
     await paste('nothing of importance ')
     await until(async () => (await text()).startsWith('nothing of importance '), 'the paste')

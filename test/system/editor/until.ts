@@ -1,5 +1,5 @@
 /**
- * Waiting for what comes of its own accord.
+ * Polls until a condition holds.
  *
  * @module
  */

@@ -39,7 +39,7 @@ it('leaves words whole that have a short value in them, and names its key', asyn
   )
 })
 
-it('takes out a short secret that stands alone, and not a short entry that is none', async () => {
+it('takes out a short secret that stands alone, but not a short plain entry', async () => {
   const told = await run('PIN=postern://default/dev/pin\nMODE=test\nEMPTY=\n', 'PIN x7K2, a test x7K2x')
   expect(told).toBe(
     'Exit code: 0\nToo short to be taken out of the output everywhere: PIN, MODE\nPIN [postern:PIN], a test x7K2x',

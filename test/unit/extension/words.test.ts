@@ -1,4 +1,4 @@
-/** What a user reads goes through the languages: no words for people stand in the code or in the manifest. */
+/** Texts for users are translated. The code and the manifest hold no untranslated ones. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -25,7 +25,7 @@ const EXCEPTIONS = [
   ' are listed: give a longer prefix', // for a model
   'No secret that you may list has a name with this prefix', // for a model
   'The environment cannot hold these values', // an error that is explained by its kind
-  'Lease has ended', // an error of ours that is never shown
+  'Lease has ended', // our own error, which is never shown
   'Values cannot be handed over on this machine', // an error that is explained by its kind
   'pst_…', // a shape
   'Postern', // our name
@@ -94,7 +94,7 @@ describe('the code', () => {
     expect(wordsIn("item.tooltip = t('Something broke')")).toEqual([])
   })
 
-  it('passes on no words of errors, which are in one language, but what a server says of a request', () => {
+  it('passes on no texts of errors, which are in one language, except what a server says about a request', () => {
     const passed = sources.flatMap((source) =>
       [...nodes(parseAst(source, { lang: 'ts' }))].flatMap(([tree, above]) => {
         const { object, property } = tree as { object?: unknown; property?: { name?: unknown } }

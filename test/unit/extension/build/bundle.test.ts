@@ -17,7 +17,7 @@ const session = {
   key: await crypto.subtle.exportKey('jwk', privateKey),
 }
 
-/** Stands for whatever an editor gives, and does nothing. */
+/** Creates a stub of any value in the editor's API, which does nothing. */
 function anything(): unknown {
   const known = new Map<unknown, unknown>()
   const get = (_: unknown, key: unknown) => {
@@ -103,7 +103,7 @@ describe.each(['node', 'web'] as const)('the bundle for %s', (host) => {
     activate()
     expect(asked).toEqual([])
     expect(isLoaded()).toBe(false)
-    // Somebody is signed in: then there is a client.
+    // An account is signed in, so the extension creates a client.
     await expect.poll(isLoaded).toBe(true)
     expect(asked).toContain('secrets')
   })

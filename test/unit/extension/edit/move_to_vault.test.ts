@@ -1,4 +1,4 @@
-/** Moving secrets from a document into the vault, and what is said when that cannot be done. */
+/** Moving secrets from a document into the vault, and the messages when that fails. */
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { registerMoveToVault } from '../../../../extension/edit/move_to_vault.ts'
 import { registerPaste } from '../../../../extension/edit/paste.ts'
@@ -38,7 +38,7 @@ describe('moving all secrets of a file', () => {
     )
   })
 
-  it('goes on to the next finding when the user skips one', async () => {
+  it('continues with the next finding when the user skips one', async () => {
     editor.answers.push(undefined, 'dev/a', 'dev/b')
     await moveAll()
     expect(editor.document('/w/.env').getText()).toBe(

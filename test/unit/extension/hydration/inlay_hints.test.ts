@@ -1,4 +1,4 @@
-/** Hints: what is known of a secret, and what came since it was fetched. */
+/** Hints show the metadata of a secret, and newer versions since it was fetched. */
 import { expect, it, vi } from 'vitest'
 import type { HydratedDocuments } from '../../../../extension/hydration/documents.ts'
 import { registerInlayHints } from '../../../../extension/hydration/inlay_hints.ts'
@@ -56,7 +56,7 @@ const source = { scheme: 'file', path: '/w/.env', toString: () => 'file:///w/.en
 const hydrated = { scheme: 'postern-env', path: '/w/.env (dev)' }
 const text = `A=${FREE}\nB=${PINNED}\n`
 
-it('tell of a newer version as soon as the list of names does, and of none where a reference stays at one', async () => {
+it('shows a newer version as soon as the list of names has it, and none for a pinned reference', async () => {
   let version = 1
   const list = async () => ({ items: [{ name: 'db', version, provider: 'sealed' }] as unknown as SecretMetadata[] })
   const loaded: (() => void)[] = []

@@ -33,7 +33,7 @@ it('opens no document, which every other extension would look at', async () => {
   expect(editor.opened).toEqual([])
 })
 
-it('reads a file that is open as it is in the editor', async () => {
+it('reads the unsaved text of an open file', async () => {
   const open = editor.document('/w/.env')
   api.workspace.textDocuments.push({ ...open, getText: () => 'UNSAVED=1\n' })
   try {

@@ -1,4 +1,4 @@
-/** The card that a reference shows under the pointer: its links do what they say, whatever the reference holds. */
+/** The hover card of a reference. Its links do what they say, even if the reference holds Markdown. */
 import { marked } from 'marked'
 import { expect, it, vi } from 'vitest'
 import type { HydratedDocuments } from '../../../../extension/hydration/documents.ts'

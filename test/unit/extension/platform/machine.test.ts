@@ -116,7 +116,7 @@ describe('values that wait for a program', () => {
     await expect(run()).rejects.toThrow('fetched before')
   })
 
-  it('are not given to who only found the place', async () => {
+  it('are not given to a program that only found the address', async () => {
     const { address, dispose } = await machineFor(folder).handOver(values)
     for (const said of ['', 'x'.repeat(36), 'x'.repeat(100)]) {
       const socket = connect(address.slice(0, address.lastIndexOf('#')))

@@ -125,7 +125,7 @@ it('row 80: names plain entries, and marks those that decide what code runs', as
   expect(detail).toContain('It receives DB, KEY.')
   expect(detail).toContain('these plain entries of the file: LEVEL, LD_PRELOAD, PATH.')
   expect(detail).toContain('WARNING: LD_PRELOAD, PATH can make the program load or run other code.')
-  // Names are told, never what stands in the file.
+  // The dialog shows the names of entries, and never their values.
   expect(detail).not.toMatch(/debug|x\.so|\.\/bin/)
 })
 

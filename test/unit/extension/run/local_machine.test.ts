@@ -92,7 +92,7 @@ it.each(Object.keys(ways))('starts a program for a folder of this machine by %s'
   if (way === 'the launcher') expect(told).toBe('/extension/launch.cjs')
   else if (way.endsWith('with values')) expect(told).toMatchObject({ env: { API_KEY: expect.any(String) } })
   else expect(stub.started).toHaveLength(1)
-  // With what the machine says a launcher is to be started with, and without.
+  // The environment that the machine requires for a launcher, in runs with and without one.
   for (const { env } of editor.terminals) expect(env).toEqual({ NODE_OPTIONS: null })
   expect(services.localMachine.canRun()).toBe(true)
 })
@@ -128,7 +128,7 @@ it('starts nothing where VS Code does not say on which side the extension runs',
   expect(stub.started).toEqual([])
 })
 
-it('gives no launcher in a window whose folders are all elsewhere, whatever its name', async () => {
+it('gives no launcher in a window whose folders are all elsewhere, even if the window has no remote name', async () => {
   open({ scheme: 'vscode-vfs', authority: 'github' })
   expect(await ways['the launcher']!()).toBeUndefined()
   editor.openFolder('/tmp/here', ENV)

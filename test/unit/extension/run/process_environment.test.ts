@@ -32,7 +32,7 @@ it('row 80: runs what was agreed to when the file changes while the values are f
   editor.answers.push('Start')
   await editor.runTask(TASK, folder)
   expect(stub.started.map(({ values }) => values)).toEqual([{ A: 'value-of-a', LEVEL: 'debug' }])
-  // The next run is of the file as it is now, which nobody has agreed to.
+  // The next run uses the file as it is now, which the user has not agreed to.
   await editor.runTask(TASK, folder)
   expect(stub.started).toHaveLength(1)
   expect(editor.questions).toHaveLength(2)
@@ -63,12 +63,12 @@ it('names the accounts of the vaults that it refers to, at its server', async ()
   const accounts = (environment: string) => accountsOf(vaults, snapshotOf(documentOf(text), { environment }))
   expect(await accounts('acme')).toEqual(['acme ann', 'gamma '])
   expect(await accounts('beta')).toEqual(['acme ann', 'beta bob', 'gamma '])
-  // Of two accounts for one vault the first is used, as it is for reading.
+  // The first of two accounts for one vault is used, as it is for reading.
   all = [account('one', 'acme', 'zoe'), ...all]
   expect(await accounts('acme')).toEqual(['acme zoe', 'gamma '])
 })
 
-it('keeps the server that was agreed to, whatever the folder chooses meanwhile', async () => {
+it('keeps the server that was agreed to, even if the folder chooses another one meanwhile', async () => {
   editor.settings.set('postern.endpoints', { one: 'https://one.example', two: 'https://two.example' })
   const { server } = snapshotOf(documentOf(''))
   const find = (endpoint?: typeof server) => Vaults.prototype.find.call({ all } as never, 'acme', undefined, endpoint)

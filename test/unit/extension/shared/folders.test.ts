@@ -61,7 +61,7 @@ describe('an input of a launch configuration', () => {
     expect(given()).toEqual([])
   })
 
-  it('is left to the editor when it is no input of ours, or the folder has none of its name', async () => {
+  it('is left to the editor when it is not one of our inputs, or the folder has no input of its name', async () => {
     const { a, b } = openTwo()
     const other = { ...LAUNCH, env: { X: '${input:other}', Y: '$&' } }
     expect(await resolve(b, other)).toBe(other)
@@ -143,7 +143,7 @@ describe('a task, and a block of a launch configuration', () => {
   })
 })
 
-describe('what asks for secrets in a window without folders, or wrongly', () => {
+describe('a caller in a window without folders, or with a malformed request', () => {
   const wrong: [object, string][] = [
     [{}, 'no folder is open'],
     [{ envFile: 1 }, '"envFile" must be a string'],

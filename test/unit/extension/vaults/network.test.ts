@@ -7,7 +7,7 @@ vi.mock('vscode', () => ({}))
 
 afterEach(() => vi.unstubAllGlobals())
 
-it('notes the last entry that an answer named, and nothing that is no index', async () => {
+it('notes the last entry that an answer named, and nothing that is not an index', async () => {
   const indices = ['5', '4', null, '1e9', '-1', '9999999999999999', '12', '7']
   vi.stubGlobal('fetch', async () => {
     const index = indices.shift() ?? null

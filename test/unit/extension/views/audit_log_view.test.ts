@@ -32,7 +32,7 @@ vi.mock('vscode', () => {
   }
 })
 
-/** A server that shows a log, or whatever a test puts in its place. */
+/** The log that the server shows. A test may replace parts of it. */
 let shown: ReturnType<typeof logOf>
 let recorded: number
 let kept: Map<string, RememberedLog>
@@ -72,7 +72,7 @@ beforeEach(() => {
 
 afterEach(() => void vi.useRealTimers())
 
-/** Has whatever waits be over at once, until something is done. */
+/** Advances the fake timers until the work is done. */
 async function through(work: Promise<unknown>): Promise<void> {
   let isDone = false
   const done = work.finally(() => {
@@ -87,7 +87,7 @@ async function through(work: Promise<unknown>): Promise<void> {
 const look = () => through(view.checkAll(0))
 const sizeKept = () => Number([...kept.values()][0]?.note.split('\n')[1])
 
-describe('what is kept', () => {
+describe('the remembered log', () => {
   /** A look at an old state, held up at its checkpoint, and one at a newer state meanwhile. */
   async function overlap(meanwhile: () => Promise<unknown>): Promise<void> {
     const held = Promise.withResolvers<void>()
@@ -122,7 +122,7 @@ describe('what is kept', () => {
 })
 
 describe('an alarm', () => {
-  it('of a withheld log ends with the first look that finds what was missing, whatever came between', async () => {
+  it('about a withheld log ends with the first look that finds the missing entries, also after a failed one', async () => {
     shown = logOf(entries(3))
     recorded = 5
     await look()
@@ -137,7 +137,7 @@ describe('an alarm', () => {
     expect(sizeKept()).toBe(6)
   })
 
-  it('of a log that shrank stays when it has grown again, until the user says otherwise', async () => {
+  it('about a log that shrank stays when it has grown again, until the user says otherwise', async () => {
     shown = logOf(entries(8))
     await look()
     shown = logOf(entries(7))

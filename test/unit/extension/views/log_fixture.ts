@@ -14,7 +14,7 @@ import { formatVerifierKey } from '../../../../core/tlog/signed_note.ts'
 
 /** Who signs the log. */
 export const signer = await (await Keyring.open(parseRootKey('A'.repeat(43)))).noteSigner('acme', 'test.example/acme')
-/** Another, under the same name. */
+/** Another signer, under the same name. */
 export const stranger = await (await Keyring.open(parseRootKey(`${'A'.repeat(42)}E`))).noteSigner(
   'acme',
   'test.example/acme',

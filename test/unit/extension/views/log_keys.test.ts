@@ -24,7 +24,7 @@ const keyOf = (origin: string, id = 'acme') => pinnedLogKey({ origin, id })
 beforeEach(() => editor.reset())
 
 describe('a pinned key', () => {
-  it('is of a vault at a server, in whatever way the address is written', () => {
+  it('belongs to a vault at a server, in any spelling of the address', () => {
     name(ONE, OTHER)
     pin({ [`${ONE}/acme`]: ' key-one ', 'HTTPS://Other.example:443/acme/': 'key-other' })
     expect([keyOf(ONE), keyOf(OTHER), keyOf(ONE, 'beta'), keyOf(ONE, 'acm')]).toEqual([

@@ -1,4 +1,4 @@
-/** The editor as a witness: a log goes on from what was seen of it, or an alarm is raised. */
+/** The editor as a witness. A log must extend the state that the editor saw last, or an alarm is raised. */
 import { describe, expect, it } from 'vitest'
 import { PosternError } from '../../../../core/errors.ts'
 import { formatVerifierKey } from '../../../../core/tlog/signed_note.ts'
@@ -12,7 +12,7 @@ const seen = async (log: ReturnType<typeof logOf>): Promise<RememberedLog> => {
 }
 
 describe('a witness', () => {
-  it('believes the first log that it sees, and what goes on from there', async () => {
+  it('believes the first log that it sees, and each log that extends it', async () => {
     let remembered = await seen(logOf(entries(0)))
     for (const size of [0, 1, 5, 5, 8, 21]) {
       const verdict = await checkLog(logOf(entries(size)), remembered, null)
@@ -27,7 +27,7 @@ describe('a witness', () => {
     expect(await checkLog(logOf([]), remembered, null)).toMatchObject({ flaw: 'shrank' })
   })
 
-  it('row 41: tells a log that is withheld: an old checkpoint goes on from itself, and lacks what the server answered since', async () => {
+  it('row 41: tells a log that is withheld, whose old checkpoint lacks an entry that the server has answered for', async () => {
     const log = logOf(entries(8))
     const remembered = await seen(log)
     expect(await checkLog(log, remembered, null, 7)).toMatchObject({ checkpoint: { size: 8 } })

@@ -44,7 +44,7 @@ async function look(log: ReturnType<typeof cosigned>, more: { quorum?: number; f
 }
 
 describe('a log', () => {
-  it('row 78: is whole when it goes on from what enough witnesses cosigned', async () => {
+  it('row 78: is whole when it extends the checkpoint that enough witnesses cosigned', async () => {
     for (const size of [0, 1, 5, 8])
       expect(await look(cosigned(entries(8), size))).toMatchObject({ checkpoint: { size: 8 } })
     expect(await look(cosigned(entries(8), 5, [two!]), { quorum: 1 })).toMatchObject({ checkpoint: { size: 8 } })
@@ -107,7 +107,7 @@ describe('the setting', () => {
   it.each([
     ['no keys', {}],
     ['an empty list of keys', { keys: [] }],
-    ['a key that is no text', { keys: [7] }],
+    ['a key that is not text', { keys: [7] }],
     ['a quorum of none', { keys, quorum: 0 }],
     ['a quorum larger than the keys', { keys, quorum: 3 }],
     ['a part of a quorum', { keys, quorum: 1.5 }],
@@ -119,7 +119,7 @@ describe('the setting', () => {
     expect(() => demanded()).toThrow('bad_witnesses')
   })
 
-  it('row 78: raises an alarm that ends when the witnesses are back, and says once that a key is none', async () => {
+  it('row 78: raises an alarm that ends when the witnesses are back, and reports a malformed key once', async () => {
     const kept = new Map<string, unknown>()
     const alarms: (string | undefined)[] = []
     let log = cosigned(entries(8), 5, [])
