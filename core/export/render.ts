@@ -48,8 +48,9 @@ function csv(entries: readonly AuditEntry[]): string {
 }
 
 /**
- * The beginnings that a spreadsheet takes for a formula, full-width signs included, and also after the separator where
- * a comma is the decimal point. Quoting does not help: quotes are in the middle of a cell there.
+ * Matches what a spreadsheet may read as the start of a formula: `=`, `+`, `-` or `@`, or a full-width form of one, at
+ * the start of a cell or after `;` or `|`. In locales with a decimal comma, `;` separates cells, so a sign after it
+ * starts a new cell, and CSV quotes do not prevent that.
  */
 const FORMULA = /(^|[;|])([\s"]*[=+\-@\uff1d\uff0b\uff0d\uff20])/g
 

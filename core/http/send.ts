@@ -1,5 +1,5 @@
 /**
- * The only way out: every request of Postern to another server is sent here.
+ * The only way out: every request that the server makes to another server goes through this module.
  *
  * @module
  */

@@ -81,7 +81,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
     ) WITHOUT ROWID`,
     'CREATE INDEX idempotency_by_age ON idempotency (created_at)',
     // The log: entry n in its canonical bytes, and the hashes of its tree by position
-    // (audit/merkle.ts).
+    // (core/tlog/merkle.ts).
     'CREATE TABLE entry (n INTEGER PRIMARY KEY, body BLOB NOT NULL)',
     'CREATE TABLE hash (p INTEGER PRIMARY KEY, h BLOB NOT NULL)',
   ],

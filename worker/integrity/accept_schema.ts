@@ -12,7 +12,7 @@ import type { Sql } from '../../core/vault/sql.ts'
 /** How many differences are named. The digest covers all of them. */
 const MAX_NAMED = 20
 
-/** A schema with differences, for the operator's log and for the log of the vault. */
+/** How a vault's schema differs from Postern's, as written to the operator's log and to the vault's log. */
 export interface ChangedSchema {
   /** The first differences, in words. */
   differences: string[]

@@ -19,7 +19,7 @@ import type { Granted } from '../../core/vault/rpc.ts'
 
 /** Larger values are served, but not cached. */
 const MAX_CACHED_BYTES = 128 * 1024
-/** The most requests of one call that are in fetched at a time. */
+/** The most requests of one call that are fetched at a time. */
 const MAX_AT_ONCE = 8
 
 /** The outcome of a fetch from a chain. */

@@ -48,7 +48,7 @@ export function auditRoutes(services: Services): Hono<Env> {
     return answer(c, granted, body satisfies z.input<typeof wire.MyEntries>)
   })
 
-  // Entries in the formats of other systems. Link names the next page.
+  // Entries as JSON lines, CSV, OCSF or syslog. The Link header names the next page.
   serve(routes, 'exportEntries', async (c) => {
     const { format, ...input } = query(c, wire.ExportQuery)
     const granted = await c.var.handle.call('audit.entries', c.var.caller, input)

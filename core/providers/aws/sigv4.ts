@@ -38,7 +38,7 @@ export interface SigningScope {
   service: string
   /** Milliseconds since the Unix epoch. Use one instant: at midnight, two would give two dates. */
   now: number
-  /** Whether `.`, `..` and empty segments are normalised: by every service except S3. */
+  /** Whether `.`, `..` and empty segments are normalised, as every service except S3 expects. */
   normalize?: boolean
 }
 

@@ -1,5 +1,6 @@
 /**
  * Authorization: checks the right that an operation needs and the approvals that rules demand, then runs the operation.
+ * `rules.ts` decides which rule permits or forbids a request.
  *
  * @module
  */

@@ -10,7 +10,10 @@ import { refusedByLock } from './factor_operations.ts'
 import type { VersionedIssuer } from './issuer_store.ts'
 import type { Session } from './session_store.ts'
 
-/** A second factor, as the edge found it to be. */
+/**
+ * The second factor that a caller presents: the TOTP step that the edge has verified, or the hashes of a recovery code,
+ * which the vault checks.
+ */
 export type Factor = { kind: 'totp'; id: string; step: number } | { kind: 'recovery'; hash: string; former?: string[] }
 
 /** The facts of a new session. */

@@ -1,5 +1,5 @@
 /**
- * The rows of requests for approval, and of the votes on them.
+ * Stores requests for approval and the votes on them.
  *
  * @module
  */

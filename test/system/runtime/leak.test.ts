@@ -23,7 +23,7 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
     site?.remove()
   })
 
-  it('finds the canary where it should be: this test can see', async () => {
+  it('finds the canary in a permitted read, so the searches below can detect a leak', async () => {
     const client = connect({ endpoint: server.endpoint, vault: site.vault, token: site.token })
     await client.put('prod/canary', new Redacted(secret), { idempotencyKey: 'once' })
     await client.put('prod/json', new Redacted(JSON.stringify({ password: secret })))

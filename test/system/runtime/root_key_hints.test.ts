@@ -97,7 +97,12 @@ const HINTS: Hint[] = [
     {},
     'secrets/postern_app_name, line 1: Is not UTF-8',
   ],
-  ['a missing secrets folder', () => {}, { POSTERN_SECRETS_DIR: '/nope' }, 'POSTERN_SECRETS_DIR: Must be an existing folder'],
+  [
+    'a missing secrets folder',
+    () => {},
+    { POSTERN_SECRETS_DIR: '/nope' },
+    'POSTERN_SECRETS_DIR: Must be an existing folder',
+  ],
   [
     'a missing secrets folder, named in .env',
     () => write('.env', 'POSTERN_SECRETS_DIR=nope'),
