@@ -181,7 +181,7 @@ describe('a hydrated .env', () => {
     expect(text.split('\n')).toEqual([
       'CHAINED=••••••••',
       'KEPT=••••••••',
-      expect.stringMatching(/^CLOSED=✗ Denied: /),
+      expect.stringMatching(/^CLOSED=✗ Access denied by the rules of the vault/),
       'GONE=✗ No secret with this name',
       'TURN=••••••••',
       '',

@@ -338,7 +338,7 @@ describe('a run', () => {
     await runTask()
     await dialog().waitFor()
     expect(await dialog().innerText()).toMatch(
-      /run\.env to "with secrets"\?[\s\S]*node program\.js task\.json[\s\S]*gets DB_URL\./,
+      /run\.env to "with secrets"\?[\s\S]*node program\.js task\.json[\s\S]*receives DB_URL\./,
     )
     await editor.shot('14-consent')
     await dialog().getByRole('button', { name: 'Cancel' }).click()

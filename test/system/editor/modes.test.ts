@@ -127,7 +127,7 @@ describe('in German', { timeout: 120_000 }, () => {
     })
     expect(shown).toEqual([
       'de',
-      'DB_URL=••••••••\nGONE=✗ Kein Geheimnis hat diesen Namen\n',
+      'DB_URL=••••••••\nGONE=✗ Kein Geheimnis mit diesem Namen\n',
       expect.stringMatching(/^✓ sealed · v1 · \d+ Min alt$/),
       'dotenv',
     ])
