@@ -1,18 +1,13 @@
 /** The documents: every link and anchor resolves, every command exists, and nothing is cited that is not here. */
-import { execFileSync, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { repositoryFiles, walked } from './support/repository_files.ts'
 
 const ROOT = resolve(import.meta.dirname, '..')
 const read = (file: string) => readFileSync(join(ROOT, file), 'utf8')
-/** Files that belong to the repository, committed or about to be. */
-const FILES = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], {
-  cwd: ROOT,
-  encoding: 'utf8',
-})
-  .split('\n')
-  .filter((file) => file !== '' && existsSync(join(ROOT, file)))
+const FILES = repositoryFiles()
 const PAGES = FILES.filter((file) => file.endsWith('.md'))
 const SCRIPTS = Object.keys(JSON.parse(read('package.json')).scripts)
 
@@ -47,6 +42,12 @@ function brokenLinksOf(page: string): string[] {
     return anchorsOf(file).includes(anchor) ? [] : [`${link}: no such heading`]
   })
 }
+
+describe('the files of the repository', () => {
+  it('are the same without git', () => {
+    expect(walked().sort()).toEqual(FILES)
+  })
+})
 
 describe('a page', () => {
   it.each(PAGES)('%s links to files and headings that exist', (page) => {

@@ -4,11 +4,11 @@
  *
  * @module
  */
-import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { RULES } from './english_rules.ts'
 import { englishOf, lineOf } from './english_texts.ts'
+import { repositoryFiles } from './support/repository_files.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 const CHECKED = /\.(?:ts|md|json|ya?ml|toml|html|service|conf)$|(?:^|\/)(?:Dockerfile|Caddyfile|run|commits)$/
@@ -32,9 +32,9 @@ export interface Hit {
  * @param paths Files and folders below the root of the repository.
  */
 export function checkedFiles(paths: readonly string[] = ['.']): string[] {
-  const args = ['ls-files', '--cached', '--others', '--exclude-standard', '--', ...paths]
-  const listed = execFileSync('git', args, { cwd: ROOT, encoding: 'utf8' })
-  return [...new Set(listed.split('\n'))].filter((path) => CHECKED.test(path) && !EXEMPT.test(path))
+  const asked = paths.map((path) => path.replace(/^\.\/|\/$/g, ''))
+  const isAsked = (path: string) => asked.some((one) => one === '.' || path === one || path.startsWith(`${one}/`))
+  return repositoryFiles().filter((path) => isAsked(path) && CHECKED.test(path) && !EXEMPT.test(path))
 }
 
 /** Finds all hits in files of the repository. */
