@@ -248,13 +248,26 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
 
   it('serves 200 clients at once, and its log is the tree that RFC 6962 defines', async () => {
     const rounds = 5
+    let repeated = 0
+    // wrangler's proxy drops an idle connection now and then, just as a client takes it: that request is sent again.
+    const connected = async <T>(send: () => Promise<T>): Promise<T> => {
+      try {
+        return await send()
+      } catch (error) {
+        const isDropped = error instanceof PosternError && error.message === 'The server cannot be reached'
+        if (runtime !== 'workerd' || !isDropped || ++repeated > 10) throw error
+        return send()
+      }
+    }
     await Promise.all(
       Array.from({ length: 200 }, async (_, i) => {
         const client = open()
         for (let round = 1; round <= rounds; round++) {
           const name = `load/c${i}`
-          expect(await client.put(name, hidden(`${i}.${round}`))).toEqual({ name, version: round })
-          expect((await client.get(name)).value.reveal()).toBe(`${i}.${round}`)
+          const options = { idempotencyKey: `${i}.${round}` }
+          const written = await connected(() => client.put(name, hidden(`${i}.${round}`), options))
+          expect(written).toEqual({ name, version: round })
+          expect((await connected(() => client.get(name))).value.reveal()).toBe(`${i}.${round}`)
         }
       }),
     )
@@ -263,7 +276,8 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
     expect(entries.map(({ index }) => index)).toEqual(entries.map((_, i) => i))
     for (const operation of ['secret.read', 'secret.write']) {
       const loads = entries.filter((entry) => entry.operation === operation && entry.resource.startsWith('load/'))
-      expect(loads).toHaveLength(200 * rounds)
+      expect(loads.length).toBeGreaterThanOrEqual(200 * rounds)
+      expect(loads.length).toBeLessThanOrEqual(200 * rounds + repeated)
     }
   })
 
