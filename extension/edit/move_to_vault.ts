@@ -100,9 +100,10 @@ async function actionsOf(
 /** Stores a text under a name that the user enters, and replaces it with a reference or an accessor. */
 async function store(services: Services, place: TextRange, suggested = nameFor(place)): Promise<void> {
   const { t } = vscode.l10n
+  // Before the first await, since the document may change during each.
+  const text = textAt(place)
   const [vault] = await services.vaults.at(place.document.uri)
   if (vault === undefined) throw new ExtensionError('signed_out')
-  const text = textAt(place)
   if (text === '') throw new PosternError('bad_request', t('select the secret first'))
   const name = await vscode.window.showInputBox({
     title: t('Store as Secret'),
@@ -129,15 +130,16 @@ async function store(services: Services, place: TextRange, suggested = nameFor(p
 /** Replaces a text with a reference or, in code, with an accessor whose reference is added to the `.env`. */
 async function replace({ document, range }: TextRange, reference: string, expected: string): Promise<void> {
   const { t } = vscode.l10n
-  if (document.getText(range) !== expected) {
-    throw new PosternError('bad_request', t('the document has changed in the meantime. Insert {0} yourself', reference))
-  }
   const edit = new vscode.WorkspaceEdit()
   const key = keyOf(reference.replace(/^postern:\/\/[^/]+\//, ''))
   const accessor = isEnvDocument(document) ? null : accessorOf(document.languageId, key)
   // The secret is already stored. Without a `.env`, the reference itself replaces the text.
   const env = accessor === null ? null : await envFileFor(document.uri).catch(() => null)
   const added = env === null ? null : await appendEntry(edit, env, { key, value: reference })
+  // After the last await before the edit: until then the document may change.
+  if (document.getText(range) !== expected) {
+    throw new PosternError('bad_request', t('the document has changed in the meantime. Insert {0} yourself', reference))
+  }
   if (accessor === null || env === null || added?.conflict) edit.replace(document.uri, range, reference)
   else edit.replace(document.uri, withQuotes(document, range), accessor)
   if (!(await vscode.workspace.applyEdit(edit))) {
@@ -156,7 +158,9 @@ async function moveAll(services: Services, ignored: IgnoredFindings): Promise<vo
     for (const { start, end } of detect(text, { env: isEnvDocument(document) })) {
       const found = text.slice(start, end)
       if (skipped.has(found) || (await ignored.has(found))) continue
-      return { document, range: new vscode.Range(document.positionAt(start), document.positionAt(end)) }
+      const place = { document, range: new vscode.Range(document.positionAt(start), document.positionAt(end)) }
+      // The document may have changed while the list of ignored findings was read: its offsets are then others.
+      return textAt(place) === found ? place : next()
     }
     return null
   }

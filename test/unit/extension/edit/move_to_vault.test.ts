@@ -60,6 +60,22 @@ describe('moving all secrets of a file', () => {
     expect(editor.document('/w/.env').getText()).not.toContain(first)
   })
 
+  it('offers whole secrets when the document changes while the ignored ones are looked up', async () => {
+    const { has } = ignored
+    let changes = 1
+    vi.spyOn(ignored, 'has').mockImplementation(async (text) => {
+      const answer = await has.call(ignored, text)
+      if (changes-- > 0) editor.files.set(`${uriOf('/w/.env')}`, `# new\nA_TOKEN=${first}\nB_TOKEN=${second}\n`)
+      return answer
+    })
+    editor.answers.push('dev/a', 'dev/b')
+    await moveAll()
+    expect(secrets).toEqual({ 'postern://default/dev/a': first, 'postern://default/dev/b': second })
+    expect(editor.document('/w/.env').getText()).toBe(
+      '# new\nA_TOKEN=postern://default/dev/a\nB_TOKEN=postern://default/dev/b\n',
+    )
+  })
+
   it('says so when every finding is ignored', async () => {
     for (const text of [harmless, first, second]) await ignored.add(text)
     await moveAll()
