@@ -57,7 +57,7 @@ export const CREDENTIAL_FORMS: readonly CredentialForm[] = [
   {
     kind: 'slack-token',
     whole: /\bxox[abeprs]-[A-Za-z0-9-]{10,250}/g,
-    trace: /xox[abeprs]-[A-Za-z0-9-]{10,}/,
+    trace: /xox[abeprs]-[0-9][A-Za-z0-9-]{9,}/,
   },
   {
     kind: 'stripe-key',
@@ -71,7 +71,7 @@ export const CREDENTIAL_FORMS: readonly CredentialForm[] = [
   {
     kind: 'gitlab-token',
     whole: /\bglpat-[A-Za-z0-9_-]{20,64}\b/g,
-    trace: /glpat-[A-Za-z0-9_-]{20,}/,
+    trace: /glpat-(?=[a-z_-]{0,60}[0-9A-Z])[A-Za-z0-9_-]{20,}/,
   },
   {
     kind: 'sendgrid-key',

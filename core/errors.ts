@@ -51,12 +51,12 @@ export const REFUSALS = {
   approval_open: ['approval_required', 'The request for approval is still open. Try again once it is approved'],
   approval_mismatch: [
     'approval_required',
-    'The approval is for a different request, or the state it approved has changed. Ask again',
+    'The approval is for a different request, or the state it approved has changed. The requester can ask again',
   ],
-  approval_used: ['approval_required', 'The approval was already used. Ask again'],
+  approval_used: ['approval_required', 'The approval was already used. The requester can ask again'],
   approval_ended: [
     'approval_required',
-    'The request for approval was rejected, withdrawn or not used in time. Ask again',
+    'The request for approval was rejected, withdrawn or not used in time. The requester can ask again',
   ],
   too_many_approvals: [
     'conflict',
@@ -105,10 +105,10 @@ export const REFUSALS = {
   pruned: ['not_found', 'The entry was erased at the end of its retention'],
   no_rule: ['not_found', 'No rule has this id'],
   no_chain: ['not_found', 'No chain has this id'],
-  provider_deleted: ['not_found', 'The provider has deleted this secret'],
+  provider_deleted: ['not_found', 'The secret is deleted at its provider'],
   provider_disabled: ['not_found', 'The secret is disabled at its provider'],
   exists: ['conflict', 'The secret already exists'],
-  version_mismatch: ['conflict', 'The current version does not match If-Match'],
+  version_mismatch: ['conflict', 'The current version is not the expected one'],
   raced: ['conflict', 'A concurrent request changed the same resource. Try again'],
   restore_first: ['conflict', 'The secret is deleted. Restore or destroy it first'],
   key_reused: ['conflict', 'The idempotency key was already used for a different request'],

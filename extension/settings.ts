@@ -5,7 +5,9 @@
  */
 
 import * as vscode from 'vscode'
-import { isLoopback } from '../core/loopback.ts'
+import { HOUR_MS } from '../core/durations.ts'
+import { isLoopbackHostname } from '../core/loopback.ts'
+import { VAULT } from '../core/names.ts'
 import { ExtensionError } from './shared/errors.ts'
 
 /** A server in the user's settings. */
@@ -33,7 +35,7 @@ export function endpoints(): Endpoint[] {
 export function originOf(url: string): string | null {
   if (!URL.canParse(url)) return null
   const { protocol, hostname, origin } = new URL(url)
-  return protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname)) ? origin : null
+  return protocol === 'https:' || (protocol === 'http:' && isLoopbackHostname(hostname)) ? origin : null
 }
 
 /** Adds a server to the user's settings, or changes the origin of an alias. */
@@ -62,7 +64,7 @@ export function environmentFor(scope?: vscode.Uri): string {
 /** Lists the environments that the user can choose from. */
 export function environments(scope?: vscode.Uri): string[] {
   const all = vscode.workspace.getConfiguration(SECTION, scope ?? null).get<unknown[]>('environments', [])
-  return all.filter((one): one is string => typeof one === 'string' && /^[a-z0-9-]{1,32}$/.test(one))
+  return all.filter((one): one is string => typeof one === 'string' && VAULT.test(one))
 }
 
 /** Returns the variables that references can contain, with their values. */
@@ -161,7 +163,7 @@ export function demandedWitnesses({ origin, id }: { origin: string; id: string }
   return {
     keys: keys.map((key) => key.trim()),
     ...(quorum !== undefined && { quorum: quorum as number }),
-    ...(freshHours !== undefined && { freshMs: (freshHours as number) * 3_600_000 }),
+    ...(freshHours !== undefined && { freshMs: (freshHours as number) * HOUR_MS }),
   }
 }
 

@@ -4,6 +4,7 @@
  *
  * @module
  */
+
 import { sha256 } from '@noble/hashes/sha2.js'
 import {
   createLocalJWKSet,
@@ -16,6 +17,7 @@ import {
 } from 'jose'
 import { LRUCache } from 'lru-cache'
 import { base64url, parseBase64url, utf8 } from '../bytes.ts'
+import { DAY_MS } from '../durations.ts'
 import { PosternError, REFUSALS, refusal } from '../errors.ts'
 import { type SendOptions, send } from '../http/send.ts'
 import { parseJson } from '../json.ts'
@@ -36,7 +38,7 @@ const MAX_EXPONENT_BITS = 256
 const FRESH_MS = 600_000
 const COOLDOWN_MS = 30_000
 const COLD_COOLDOWN_MS = 1_000
-const MAX_STALE_MS = 24 * 3_600_000
+const MAX_STALE_MS = DAY_MS
 const FETCH_TIMEOUT_MS = 5_000
 
 /** A token whose signature, issuer and audience are right. */

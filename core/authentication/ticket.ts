@@ -13,24 +13,26 @@
  *
  * @module
  */
+
 import { hmac } from '@noble/hashes/hmac.js'
 import { sha256 } from '@noble/hashes/sha2.js'
 import canonicalize from 'canonicalize'
 import { type Bytes, base64url, concat, equal, parseBase64url, parseUtf8, randomBytes, utf8 } from '../bytes.ts'
+import { HOUR_MS } from '../durations.ts'
 import { badRequest } from '../errors.ts'
 import { ID } from '../names.ts'
 import { Redacted } from '../redacted.ts'
 
 /** The longest validity of a ticket, in milliseconds. */
-export const TICKET_MAX_MS = 3_600_000
+export const TICKET_MAX_MS = HOUR_MS
 /** The validity of a new ticket. It is shorter, so that a server whose clock is slightly behind accepts it too. */
 export const TICKET_MS = 3_300_000
 /** The most characters of a ticket. */
 export const TICKET_MAX_LENGTH = 2048
 /** The most characters of an operator's reason. */
-export const REASON_MAX_LENGTH = 256
+const REASON_MAX_LENGTH = 256
 /** The longest time without approvals, in minutes: as long as broken glass. */
-export const APPROVALS_MAX_MINUTES = 60
+const APPROVALS_MAX_MINUTES = 60
 
 const MAC_SIZE = 32
 const NONCE_SIZE = 16

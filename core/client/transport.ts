@@ -10,7 +10,7 @@ import { isTicket } from '../authentication/ticket.ts'
 import { concat, parseUtf8 } from '../bytes.ts'
 import { makeSealKey, openSealed, type SealKey } from '../crypto/seal_key.ts'
 import { ERROR_CODES, type ErrorDetail, PosternError, type Reason } from '../errors.ts'
-import { isLoopback } from '../loopback.ts'
+import { isLoopbackHostname } from '../loopback.ts'
 import { parseVaultId } from '../names.ts'
 import { Redacted } from '../redacted.ts'
 import { printable } from '../sanitize.ts'
@@ -206,7 +206,7 @@ async function sendInTime(
 
 function originOf(endpoint: string): string {
   const url = URL.canParse(endpoint) ? new URL(endpoint) : null
-  if (url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(url.hostname))) return url.origin
+  if (url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopbackHostname(url.hostname))) return url.origin
   throw new PosternError('bad_request', 'The endpoint must be an https URL, or an http URL on loopback', {
     field: 'endpoint',
   })

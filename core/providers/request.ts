@@ -1,5 +1,6 @@
 /**
- * The request that all adapters share: it is sent, its response is read, and only a {@link ProviderFailure} is thrown.
+ * The request that all adapters share: it is sent, its response is read, and
+ * every failure of the store is a {@link ProviderFailure}. A mistake of the adapter is thrown as it is.
  *
  * @module
  */

@@ -51,7 +51,11 @@ export const ProviderSettings = z.object({
   ),
   attemptMs: z.prefault(whole(50, 600_000, 'The time limit of one provider, in milliseconds.'), '2500'),
   recoveryMs: z.prefault(
-    whole(10, 60_000, 'The delay before a failed provider is tried again, in milliseconds. It doubles up to a minute.'),
+    whole(
+      10,
+      60_000,
+      'The longest first delay before a failed provider is tried again, in milliseconds. It doubles up to a minute.',
+    ),
     '5000',
   ),
   allowLoopback: z.prefault(flag('Allow providers on this machine over http. For development.'), 'false'),

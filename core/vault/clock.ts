@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { HOUR_MS } from '../durations.ts'
 
 /** A smaller difference is not a clock that was set back: two readings came out of order, or the clock was slewed. */
 const TOLERANCE_MS = 1000
@@ -14,7 +15,7 @@ const TOLERANCE_MS = 1000
  * The most time that passes at once while the clock is behind. A larger step may be a clock that was set, so that the
  * time of the vault must not follow it.
  */
-const MAX_STEP_MS = 60 * 60_000
+const MAX_STEP_MS = HOUR_MS
 
 /** The time of a vault, and what the clock shows: others date what they sign by their own. In milliseconds since the Unix epoch. */
 export interface Time {

@@ -90,7 +90,7 @@ export interface Operation<Input, Output> {
   /** The purpose of the ticket that the operation takes, in place of a token or session. */
   ticket?: Ticket['purpose']
   /**
-   * Set when it changes rights or stored state: it is then a security event even when it succeeds; `alert` when an
+   * Set when it changes rights, or what is kept and for how long: it is then a security event even when it succeeds; `alert` when an
    * operator should look now.
    */
   securityEvent?: true | 'alert'

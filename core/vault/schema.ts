@@ -168,7 +168,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
     'INSERT INTO retention (only, min, announced, announced_at, announced_when) VALUES (0, 0, 0, 0, 0)',
     // The terms of the log's key after the first, with the verifier key of each.
     'CREATE TABLE log_key (term INTEGER PRIMARY KEY, key TEXT NOT NULL, created_at INTEGER NOT NULL)',
-    // How far sinks, anchors and witnesses have come: audit/delivery.ts.
+    // How far sinks, anchors and witnesses have come: audit/delivery_tasks.ts.
     `CREATE TABLE delivery (
       target TEXT PRIMARY KEY,
       mark INTEGER NOT NULL,
@@ -249,7 +249,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
     ) WITHOUT ROWID`,
   ],
   [
-    // The accessor of the API token that a token was made with: who could act through it (access/approval.ts).
+    // The accessor of the API token that a token was made with: who could act through it (approvals/approval.ts).
     'ALTER TABLE token ADD COLUMN minted_with TEXT',
     // Requests for approval. hash is of body, which holds the exact request; hands is the lineage of the requester, as
     // JSON.
@@ -338,7 +338,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
       updated_by TEXT NOT NULL
     )`,
     'CREATE INDEX rotation_by_next ON rotation (next_at)',
-    // Rotations that run, one a secret at most, and those that did: secrets/rotation.ts. body is the configuration
+    // Rotations that run, one a secret at most, and those that did: rotation/state_machine.ts. body is the configuration
     // as it was at the start; fence is of the turn that was taken last.
     `CREATE TABLE run (
       id INTEGER PRIMARY KEY,
@@ -407,7 +407,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
   ],
   [
     // Rotations of names that a provider keeps, in place of the sealed store; and of a run there, where it is and the key of
-    // a repeat, as JSON: secrets/provided_rotation.ts.
+    // a repeat, as JSON: rotation/provider_rotation.ts.
     'ALTER TABLE rotation ADD COLUMN provided INTEGER NOT NULL DEFAULT 0',
     'ALTER TABLE run ADD COLUMN provided TEXT',
     // Until when a replica that lags may be read: afterwards what it has is not valid any more.
@@ -428,7 +428,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
   ],
   // 0.2.
   [
-    // Tickets of the operator that opened the vault (access/ticket.ts), each with the token that it gave last; spent_at
+    // Tickets of the operator that opened the vault (core/authentication/ticket.ts), each with the token that it gave last; spent_at
     // is when that token was first used.
     `CREATE TABLE ticket (
       nonce TEXT PRIMARY KEY,
@@ -436,7 +436,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
       given_at INTEGER NOT NULL,
       spent_at INTEGER
     ) WITHOUT ROWID`,
-    // When a comparison was tried and could not be made, since the last one that was (providers/replication_store.ts).
+    // When a comparison was tried and could not be made, since the last one that was (chains/replication_store.ts).
     'ALTER TABLE compared ADD COLUMN tried_at INTEGER NOT NULL DEFAULT 0',
     // Whether the shape of what a replica has may be replaced: 'shape', or null.
     'ALTER TABLE replication ADD COLUMN replaces TEXT',
@@ -470,7 +470,7 @@ export type TableKind = 'access' | 'live' | 'neither'
 
 /** Every table. A column that is of another kind than its table is named in the comment. */
 export const TABLES: Readonly<Record<string, TableKind>> = {
-  // Which root key elders were known, and the id of the vault: `probe` and what the log has noted already are neither.
+  // Which earlier root keys were known, and the id of the vault: `probe` and what the log has noted already are neither.
   meta: 'access',
   principal: 'access',
   token: 'access',

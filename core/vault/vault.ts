@@ -153,7 +153,7 @@ export class Vault {
       return answers
     } catch (error) {
       this.#forget()
-      // The end of all failed: none of them did, and each is tried alone. Else those before the one that did; or that one.
+      // The commit failed and no call did: try each alone. Otherwise try the calls before the one that failed, or it alone.
       if (calls.length > 1 && answering.at === calls.length) return calls.flatMap((call) => this.execute([call], clock))
       if (calls.length > 1) return this.execute(calls.slice(0, Math.max(1, answering.at)), clock)
       const refusal = this.#failed(error)
@@ -198,7 +198,7 @@ export class Vault {
     const reason: 'ok' | Reason = 'reason' in outcome ? outcome.reason : 'ok'
     const facts = { ...resourceFacts?.(input), ...outcome.facts }
     const severity = severityOf(reason, { securityEvent, locked: false })
-    const event = { ...NOBODY, operation: name, resource: resource(input), outcome: reason, severity, facts }
+    const event = { ...NO_CALLER, operation: name, resource: resource(input), outcome: reason, severity, facts }
     const index = outcome.unrecorded ? null : this.#append({ at: now, ...event })
     return 'reason' in outcome
       ? { ...refused(outcome.reason), index }
@@ -325,8 +325,8 @@ function subjectOf({ operation, input }: Call, { principal, token, session }: Id
   return { operation, principal: principal || null, token, session, action, resource: resource(input) }
 }
 
-/** The caller of a task. */
-const NOBODY = {
+/** A task has no caller. */
+const NO_CALLER = {
   ...{ request: null, principal: null, token: null, session: null, address: null, agent: null },
   ...{ action: null, rule: null },
 } as const

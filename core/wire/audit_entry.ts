@@ -18,7 +18,10 @@ export const AuditEntry = described(
     time: told.time,
     request: described(z.nullable(z.string()), 'The Request-Id of the request. null for a task of the vault'),
     operation: told.operation,
-    action: described(z.nullable(z.enum(ACTIONS)), 'The right that the operation needs. null if it needs none'),
+    action: described(
+      z.nullable(z.enum(ACTIONS)),
+      'The one right that the operation needs. null if it has none of its own, such as a list, which checks each name',
+    ),
     resource: told.resource,
     principal: described(
       z.nullable(z.string()),

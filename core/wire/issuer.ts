@@ -5,7 +5,7 @@
  */
 
 import * as z from 'zod/mini'
-import { isLoopback } from '../loopback.ts'
+import { isLoopbackHostname } from '../loopback.ts'
 import { id, line, moment } from './parts.ts'
 import { atLeastOne, describable } from './request_parts.ts'
 
@@ -54,7 +54,7 @@ export const IssuerList = z.strictObject({ items: z.array(Issuer) })
 
 /** Allows http to loopback only, for an issuer on the same machine. */
 function isIssuerUrl({ protocol, hostname, username, password, search, hash }: URL): boolean {
-  const safe = protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname))
+  const safe = protocol === 'https:' || (protocol === 'http:' && isLoopbackHostname(hostname))
   return safe && !username && !password && !search && !hash
 }
 

@@ -13,7 +13,7 @@ export const MAX_VALUE_BYTES = 64 * 1024
 /** The largest request body, in bytes. */
 export const MAX_BODY_BYTES = 128 * 1024
 /** The most references that one hydrate request may hold. */
-export const MAX_REFERENCES = 200
+const MAX_REFERENCES = 200
 
 /** Writes a new version of a secret. */
 export const PutSecret = described(

@@ -5,6 +5,7 @@
  * @module
  */
 import * as vscode from 'vscode'
+import { MINUTE_MS } from '../../core/durations.ts'
 import { PosternError } from '../../core/errors.ts'
 import { quoteEnvValue } from '../../core/text/dotenv.ts'
 import { envDocument } from '../hydration/documents.ts'
@@ -95,7 +96,7 @@ async function write(services: Services): Promise<Written> {
   const answer = await vscode.window.showWarningMessage(t('Write values to {0}?', shown), { modal: true, detail }, yes)
   if (answer !== yes) throw new vscode.CancellationError()
   const { values } = await environmentOf(services.leases, snapshotOf(document))
-  const until = Date.now() + leaseMinutes() * 60_000
+  const until = Date.now() + leaseMinutes() * MINUTE_MS
   const lines = Object.entries(values).map(([key, value]) => {
     const quoted = quoteEnvValue(value.reveal())
     if (quoted === null) throw new PosternError('bad_request', t('a .env file cannot represent the value of {0}', key))

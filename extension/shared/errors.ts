@@ -91,7 +91,7 @@ export function explain(error: unknown): Explanation {
         steps: [{ title: t('Check Connection'), command: 'postern.refresh' }, showLog],
       }
     case 'bad_request':
-      // All messages with this code are constants, ours and the server's, about the form of a name or a reference.
+      // The messages with this code are ours and the server's. They can name keys, files and fields, and never quote a value.
       return { message: t('Refused: {0}', error.message), steps: [] }
     default:
       return { message: t('The server reported an internal error'), steps: [showLog] }

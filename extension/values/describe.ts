@@ -4,13 +4,11 @@
  * @module
  */
 import * as vscode from 'vscode'
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../core/durations.ts'
 import { explain } from '../shared/errors.ts'
 import type { LeaseOutcome } from './lease.ts'
 
-const MINUTE = 60_000
-const HOUR = 60 * MINUTE
-const DAY = 24 * HOUR
-const EXPIRES_SOON_MS = 14 * DAY
+const EXPIRES_SOON_MS = 14 * DAY_MS
 
 /** The metadata of a secret, from a list or from a read. */
 export interface SecretFacts {
@@ -79,9 +77,9 @@ export function expiryOf({ expiresAt }: SecretFacts, now = Date.now()): 'expired
 /** Formats a duration in days, hours or minutes, rounded down. */
 export function span(ms: number): string {
   const { t } = vscode.l10n
-  if (ms >= DAY) return t('{0} d', Math.floor(ms / DAY))
-  if (ms >= HOUR) return t('{0} h', Math.floor(ms / HOUR))
-  return t('{0} min', Math.max(0, Math.floor(ms / MINUTE)))
+  if (ms >= DAY_MS) return t('{0} d', Math.floor(ms / DAY_MS))
+  if (ms >= HOUR_MS) return t('{0} h', Math.floor(ms / HOUR_MS))
+  return t('{0} min', Math.max(0, Math.floor(ms / MINUTE_MS)))
 }
 
 function newer({ version }: SecretFacts, listed?: SecretFacts): string[] {

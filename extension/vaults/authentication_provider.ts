@@ -8,6 +8,7 @@ import { isTicket, vaultOfTicket } from '../../core/authentication/ticket.ts'
 import { vaultOfToken } from '../../core/authentication/token.ts'
 import type { SignInResult, UserClient } from '../../core/client/user.ts'
 import { PosternError } from '../../core/errors.ts'
+import { VAULT } from '../../core/names.ts'
 import { Redacted } from '../../core/redacted.ts'
 import type { Platform } from '../platform/platform.ts'
 import { addEndpoint, type Endpoint, endpoints, originOf } from '../settings.ts'
@@ -203,7 +204,7 @@ async function askVault(): Promise<string> {
   const vault = await vscode.window.showInputBox({
     title: t('Name of the vault'),
     value: 'default',
-    validateInput: (given) => (/^[a-z0-9-]{1,32}$/.test(given) ? null : t('Use 1 to 32 characters: a-z, 0-9 and "-"')),
+    validateInput: (given) => (VAULT.test(given) ? null : t('Use 1 to 32 characters: a-z, 0-9 and "-"')),
   })
   if (vault === undefined) throw new vscode.CancellationError()
   return vault

@@ -5,7 +5,7 @@
  */
 import { sleep } from '../../core/sleep.ts'
 
-const TIMEOUT_MS = 30_000
+const TIMEOUT_MS = 60_000
 const PAUSE_MS = 50
 
 /**
@@ -13,7 +13,7 @@ const PAUSE_MS = 50
  *
  * @param holds Whether the find is the one to wait for; without it, any truthy one is.
  * @returns The find that holds.
- * @throws {Error} after 30 seconds, with the last find.
+ * @throws {Error} after 60 seconds, with the last find.
  */
 export async function until<T>(look: () => T | Promise<T>, holds: (found: T) => boolean = Boolean): Promise<T> {
   const deadline = performance.now() + TIMEOUT_MS

@@ -18,7 +18,7 @@ import {
 import { parseToken, type Token, vaultOfToken } from '../../core/authentication/token.ts'
 import type { Keyring } from '../../core/crypto/keyring.ts'
 import { badRequest, refusal } from '../../core/errors.ts'
-import { isLoopback } from '../../core/loopback.ts'
+import { isLoopbackHostname } from '../../core/loopback.ts'
 import { cleanse } from '../../core/sanitize.ts'
 import type { Caller } from '../../core/vault/rpc.ts'
 import type { Services } from '../services.ts'
@@ -139,7 +139,7 @@ export async function verifiedToken(
  */
 function urlOf({ url }: Request, { publicUrl }: Services['settings']): string {
   const { pathname, origin, hostname } = new URL(url)
-  if (publicUrl === undefined && !isLoopback(hostname)) {
+  if (publicUrl === undefined && !isLoopbackHostname(hostname)) {
     throw badRequest('DPoP', 'POSTERN_PUBLIC_URL must be set before proofs can be taken')
   }
   return (publicUrl ?? origin) + pathname

@@ -50,7 +50,7 @@ export function setVaultHeaders(c: RequestContext, { index, quota }: ResponseFac
 }
 
 /** The rate limit headers (draft-ietf-httpapi-ratelimit-headers-10). */
-export function rateHeaders({ name, limit, remaining, retryAfterMs }: Quota): [string, string][] {
+function rateHeaders({ name, limit, remaining, retryAfterMs }: Quota): [string, string][] {
   const seconds = Math.ceil(limit.periodMs / 1000)
   // When the quota is used up, one request is admitted after each interval.
   const waitMs = remaining > 0 ? 0 : Math.max(retryAfterMs, limit.periodMs / limit.requests)

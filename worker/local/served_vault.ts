@@ -17,7 +17,7 @@ import type { VaultList } from './vault_list.ts'
 
 /** The problem of a file or folder that vanished, and what to do. */
 export const VANISHED =
-  'Was deleted, moved, unmounted or replaced while it was served. No write is acknowledged: put it back, or stop the server and restore a backup'
+  'Was deleted, moved, unmounted or replaced while it was served. All its requests are refused: put it back, or stop the server and restore a backup'
 /** The longest timer. It counts the time that the machine runs, while the clock may be set, and the machine sleep. */
 const MAX_TIMER_MS = 10_000
 

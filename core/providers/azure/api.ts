@@ -11,7 +11,7 @@ import * as z from 'zod/mini'
 import { utf8 } from '../../bytes.ts'
 import { badRequest } from '../../errors.ts'
 import type { Received } from '../../http/send.ts'
-import { isLoopback } from '../../loopback.ts'
+import { isLoopbackHostname } from '../../loopback.ts'
 import { Redacted } from '../../redacted.ts'
 import { type Issued, RenewedCredentials, type TokenSource, tokenFrom } from '../credentials.ts'
 import { type FailureKind, ProviderFailure } from '../provider.ts'
@@ -105,7 +105,7 @@ export function azureCaller(config: AzureAccess, options: ProviderOptions) {
  */
 function checkVaultHost(vaultUrl: string, resource: string, { allowLoopback = false }: ProviderOptions): void {
   const { hostname, pathname } = new URL(vaultUrl)
-  const ours = hostname.endsWith(`.${new URL(resource).hostname}`) || (allowLoopback && isLoopback(hostname))
+  const ours = hostname.endsWith(`.${new URL(resource).hostname}`) || (allowLoopback && isLoopbackHostname(hostname))
   if (!ours || pathname !== '/') throw badRequest('vaultUrl', 'Vault must be a host below the host of its resource')
 }
 

@@ -45,7 +45,7 @@ export function operationContext(
 }
 
 /** The barrier of the whole server first, then the rules; an operation without an action looks itself. */
-export function decideAction(
+function decideAction(
   policy: ServerPolicy,
   action: Action | null,
   resource: string,

@@ -16,7 +16,7 @@ export interface LockoutPolicy {
 export interface Attempt {
   /** The principal's id. */
   principal: string
-  /** The network it comes from: see `sourceOf` in `cidr.ts`. */
+  /** The network it comes from: see `sourceOf` in `core/addresses.ts`. */
   source: string
   /** The thumbprint of the key that the client proved to have. */
   jkt: string | null

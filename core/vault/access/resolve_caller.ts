@@ -3,7 +3,9 @@
  *
  * @module
  */
+
 import type { Ticket } from '../../authentication/ticket.ts'
+import { HOUR_MS } from '../../durations.ts'
 import type { Severity } from '../audit/severity.ts'
 import type { Time } from '../clock.ts'
 import type { Identity, Operation } from '../operation.ts'
@@ -141,7 +143,7 @@ function circumstancesOf(
 }
 
 /** How often the refusal of one token for one flaw is recorded, in milliseconds. */
-export const REFUSALS_RECORDED_MS = 60 * 60_000
+export const REFUSALS_RECORDED_MS = HOUR_MS
 
 /** The entry of a refused token or session; `null` for one that the vault does not know. */
 export function refusalEvent(found: UnresolvedCaller, tried: string) {

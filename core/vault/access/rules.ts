@@ -79,7 +79,7 @@ export interface Rule {
   /** A pattern: segments separated by `/`. `*` matches one segment, a last `**` one or more. */
   resource: string
   conditions?: Conditions | undefined
-  /** The approvals that lift a `forbid` for one request: see `approval.ts`. */
+  /** The approvals that lift a `forbid` for one request: see `approvals/approval.ts`. */
   unless?: { approvals: ApprovalDemand } | undefined
 }
 

@@ -3,7 +3,9 @@
  *
  * @module
  */
+
 import { inRange, type Range } from '../../addresses.ts'
+import { HOUR_MS } from '../../durations.ts'
 import { globMatches } from '../../patterns.ts'
 import type { RateLimit, RateWindow } from '../../rate_limit.ts'
 import type { LockoutPolicy } from './lockout.ts'
@@ -57,7 +59,7 @@ export function serverPolicy(settings: SecuritySettings): ServerPolicy {
     maxFailedAttempts,
     lockoutMs: settings.lockoutDurationMinutes * 60_000,
     sessionIdleMs: settings.sessionTimeoutMinutes * 60_000,
-    sessionMaxMs: settings.sessionMaxHours * 3_600_000,
+    sessionMaxMs: settings.sessionMaxHours * HOUR_MS,
     requireMfa,
     requireMfaForAdmin,
     allowedIpRanges,

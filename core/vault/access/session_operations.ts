@@ -4,6 +4,7 @@
  * @module
  */
 
+import { HOUR_MS } from '../../durations.ts'
 import { globMatches } from '../../patterns.ts'
 import { type Facts, type OperationContext, type Outcome, operation } from '../operation.ts'
 import { refusedByLock } from './factor_operations.ts'
@@ -240,7 +241,7 @@ function takesAssertion(
  * The most refusals of one issuer and reason that are recorded in an hour: some issuers sign tokens for any stranger.
  */
 const REFUSALS_RECORDED = 10
-const REFUSALS_MS = 60 * 60_000
+const REFUSALS_MS = HOUR_MS
 
 /** Refuses a well-signed token, and records each once. */
 function refusedAssertion(

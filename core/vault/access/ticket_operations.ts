@@ -16,7 +16,7 @@ import { ACTIONS, isDemanding, type Rule } from './rules.ts'
 import type { UsedTicket } from './ticket_store.ts'
 
 /** The id of the principal that a ticket gives a token of, and of the rule that permits it everything. */
-export const ADMINISTRATOR = 'admin'
+const ADMINISTRATOR = 'admin'
 
 /** The token to be: its keyed hash, never the token. */
 interface TicketToken {

@@ -38,7 +38,7 @@ export const breakGlass = operation({
   },
 })
 
-/** Lists broken glass, the newest first. */
+/** Lists broken glass: those without a review first, then the newest first. */
 export const listGlass = operation({
   ...onGlass,
   approvalBinding: 'nothing',

@@ -15,7 +15,7 @@ import { aliasOf, NO_PRIVACY, type Privacy } from './privacy.ts'
 import type { Severity } from './severity.ts'
 
 /** The version of the entries' form. An entry of another version has other fields. */
-export const EVENT_VERSION = 1
+const EVENT_VERSION = 1
 
 /** Every fact of one request. Never a value, a token, or a hash of a value. */
 export interface AuditEvent {

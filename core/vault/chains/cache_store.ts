@@ -8,7 +8,7 @@ import type { FailureKind } from '../../providers/provider.ts'
 import { Erasures } from '../erasures.ts'
 import type { Sql } from '../sql.ts'
 
-/** A value as the cache keeps it, sealed: see `cache.ts`. */
+/** A value as the cache keeps it, sealed: see `core/sealing/cached_value.ts`. */
 export interface CachedValue {
   name: string
   /** The requested version; `''` for the current one. */

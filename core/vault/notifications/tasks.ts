@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { HOUR_MS } from '../../durations.ts'
 import type { Outcome } from '../operation.ts'
 import type { Stores } from '../stores.ts'
 import { type TaskContext, task } from '../task.ts'
@@ -13,7 +14,7 @@ import type { Webhook } from './webhook_store.ts'
 /** How often one is tried: some days. */
 const MAX_ATTEMPTS = 100
 const FIRST_WAIT_MS = 5000
-const LAST_WAIT_MS = 3_600_000
+const LAST_WAIT_MS = HOUR_MS
 
 /** Writes a notice down, if the policy names a hook for it. Call inside a transaction. */
 export function notify(

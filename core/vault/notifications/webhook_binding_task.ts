@@ -8,7 +8,6 @@
  * @module
  */
 
-import { parseUtf8 } from '../../bytes.ts'
 import type { Log } from '../audit/log.ts'
 import type { Outcome } from '../operation.ts'
 import type { Stores } from '../stores.ts'
@@ -59,5 +58,5 @@ function hasBound(log: Log, start: number): boolean {
 }
 
 function operationIn(body: Uint8Array): unknown {
-  return (JSON.parse(parseUtf8(body) ?? '{}') as { operation?: unknown }).operation
+  return (JSON.parse(new TextDecoder().decode(body)) as { operation?: unknown }).operation
 }

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { HOUR_MS } from '../../durations.ts'
 import type { Recipe } from '../../values/generate.ts'
 import type { Schedule } from './schedule.ts'
 
@@ -73,7 +74,7 @@ const MAX_ATTEMPTS = 10
 /** How often the rest is tried, an hour apart, before the run ends as it is: weeks. */
 const MAX_LAST_ATTEMPTS = 500
 const FIRST_WAIT_MS = 2000
-const LAST_WAIT_MS = 3_600_000
+const LAST_WAIT_MS = HOUR_MS
 
 /** The facts that the steps of a run depend on: its configuration, and whether a provider keeps the value. */
 export interface RunConfig {

@@ -28,7 +28,7 @@ import type { Run } from './store.ts'
 /** The author of versions that a scheduled rotation makes. No principal can have this id. */
 const SCHEDULE = '(schedule)'
 /** How long a lease for a step lasts. Longer than any request to a target. */
-export const TURN_MS = 120_000
+const TURN_MS = 120_000
 const LOOK_LIMIT = 50
 
 /** The steps that are due, and when to look again. */

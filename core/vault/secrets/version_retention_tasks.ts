@@ -6,7 +6,7 @@
  */
 
 import { DAY_MS } from '../../durations.ts'
-import type { Outcome } from '../operation.ts'
+import { byName, type Outcome } from '../operation.ts'
 import { type TaskContext, task } from '../task.ts'
 import { IDEMPOTENCY_MS } from './idempotency.ts'
 import type { Bounds, Prunable } from './store.ts'
@@ -29,7 +29,7 @@ export const findPrunable = task({
 
 /** Erases those of one secret. */
 export const pruneVersions = task({
-  resource: ({ name }: { name: string }) => name,
+  resource: byName,
   securityEvent: true,
   run(context: TaskContext, { name }: { name: string }): Outcome<{ versions: number[] }> {
     const secret = context.secrets.find(name)

@@ -220,7 +220,7 @@ describe('the drill', needs(...TOOLS), () => {
         sql.close()
       },
     ],
-  ])('reports damage in a restore: %s', async (_, damage) => {
+  ])('restores a vault after this damage: %s', async (_, damage) => {
     const { server } = await begin()
     await backUp()
     await server.stop()

@@ -212,7 +212,7 @@ async function ring(object: DurableObjectStub<VaultObject>): Promise<void> {
 }
 
 describe('the scheduler', () => {
-  it('run by the alarm, under the name of the object, and set the next alarm', async () => {
+  it('is run by the alarm, under the name of the object, and sets the next alarm', async () => {
     const object = env.VAULT.getByName('kept-up')
     const stub = vaultOf('kept-up')
     // A year ago.

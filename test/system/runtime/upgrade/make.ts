@@ -59,8 +59,10 @@ async function make(checkout: string): Promise<Written> {
   const env = { PATH: process.env.PATH, POSTERN_ROOT_KEY: ROOT_KEY, POSTERN_SECRETS_DIR: import.meta.dirname }
   const run = { cwd: checkout, env, encoding: 'utf8' } as const
   // Before 0.2 a configured token, since then a ticket.
-  const isTicket = existsSync(join(checkout, 'cli/mint.ts'))
-  const command = isTicket ? ['cli/mint.ts', 'default'] : ['cli/keygen.ts', 'token', 'default']
+  // Before 0.2 the commands were in worker/.
+  const room = existsSync(join(checkout, 'cli')) ? 'cli' : 'worker'
+  const isTicket = existsSync(join(checkout, room, 'mint.ts'))
+  const command = isTicket ? [`${room}/mint.ts`, 'default'] : [`${room}/keygen.ts`, 'token', 'default']
   const made = execFileSync(process.execPath, command, run).trim()
   mkdirSync(join(data, 'anchor'))
   const settings = {
@@ -99,8 +101,10 @@ async function make(checkout: string): Promise<Written> {
 const RELEASED = 10
 
 function schemaOf(checkout: string): number {
-  const code =
-    "import { migrate } from './core/vault/migrate.ts'; import { openSqlite } from './worker/local/sqlite.ts'"
+  const [migrate, sqlite] = existsSync(join(checkout, 'core/vault/migrate.ts'))
+    ? ['core/vault/migrate.ts', 'worker/local/sqlite.ts']
+    : ['core/schema.ts', 'worker/sqlite.ts']
+  const code = `import { migrate } from './${migrate}'; import { openSqlite } from './${sqlite}'`
   const count =
     "const sql = openSqlite(':memory:'); migrate(sql, 0); console.log(sql.all('SELECT MAX(number) AS n FROM migration')[0].n)"
   const args = ['--input-type=module-typescript', '-e', `${code}; ${count}`]

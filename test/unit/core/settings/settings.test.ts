@@ -265,7 +265,7 @@ describe('parseSettings', () => {
     expect(parse({ POSTERN_HOST: host }).host).toBe(host)
   })
 
-  it.each(['0.0.0.0', '::', '192.168.1.5', 'example.com', '127.0.0.1.example.com', 'LOCALHOST.example'])(
+  it.each(['0.0.0.0', '::', '192.168.1.5', 'example.com', '127.0.0.1.example.com', 'LOCALHOST.example', '[::1]'])(
     'binds %s only behind TLS or a declared proxy',
     (host) => {
       const wide = { POSTERN_HOST: host }

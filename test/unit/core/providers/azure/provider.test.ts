@@ -1,5 +1,5 @@
 /** Azure Key Vault: tokens, challenges, links and times. */
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { type AzureConfig, AzureProvider } from '../../../../../core/providers/azure/provider.ts'
 import type { FailureKind, Provider, ProviderFailure } from '../../../../../core/providers/provider.ts'
 import { Redacted } from '../../../../../core/redacted.ts'
@@ -18,11 +18,14 @@ const problem = (status: number, code: string, inner?: string, message = ''): Re
   body: { error: { code, message, ...(inner ? { innererror: { code: inner } } : {}) } },
 })
 
-function open(more: Partial<AzureConfig> = {}): { server: FakeKeyVault; provider: Provider } {
+function open(
+  more: Partial<AzureConfig> = {},
+  fetch?: typeof globalThis.fetch,
+): { server: FakeKeyVault; provider: Provider } {
   const server = fakeKeyVault()
   const credentials = { kind: 'client_secret', clientSecret: new Redacted(server.clientSecret) } as const
   const config = { vaultUrl: VAULT, tenantId: TENANT, clientId: 'client', credentials, ...more }
-  return { server, provider: new AzureProvider(config, { fetch: server.fetch, now: () => server.now }) }
+  return { server, provider: new AzureProvider(config, { fetch: fetch ?? server.fetch, now: () => server.now }) }
 }
 
 let keys = 0
@@ -75,6 +78,13 @@ describe('AzureProvider', () => {
     server.next.push(problem(401, 'Unauthorized'), problem(401, 'Unauthorized'), problem(401, 'Unauthorized'))
     expect(await kindOf(read(provider))).toBe('credentials')
     expect(server.next).toHaveLength(1)
+  })
+
+  it('row 11: sends no token that would break out of its header', async () => {
+    const fetch = vi.fn(async () => Response.json({ access_token: 'a\r\nX-Injected: 1', expires_in: 60 }))
+    const { provider } = open({}, fetch)
+    expect(await kindOf(read(provider))).toBe('unavailable')
+    expect(fetch).toHaveBeenCalledTimes(1)
   })
 
   it.each([
