@@ -24,6 +24,9 @@ Settings are resolved in this order; the first match wins:
    one file for each setting, with the name of the setting in capitals or in lower case. One trailing newline is removed;
 4. the default.
 
+A flag is \`true\`, \`t\`, \`yes\`, \`y\`, \`on\` or \`1\`, or \`false\`, \`f\`, \`no\`, \`n\`, \`off\` or \`0\`, in any case. A list is
+separated by commas, or a JSON array of texts: \`10.0.0.0/8,192.168.0.0/16\` or \`["10.0.0.0/8", "192.168.0.0/16"]\`.
+
 An empty value counts as not set. Files must be UTF-8; a byte order mark is removed.
 
 The server does not start if

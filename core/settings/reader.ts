@@ -67,14 +67,14 @@ export const pattern = (form: RegExp, description: string) =>
     .check(z.regex(form, `Must match ${form.source}`))
     .register(ABOUT, about('text', description))
 
-/** A setting that is `true` or `false`. */
-export const flag = (description: string) =>
-  z
-    .pipe(
-      z.enum(['true', 'false']),
-      z.transform((given) => given === 'true'),
-    )
-    .register(ABOUT, about('`true` or `false`', description))
+/** The spellings of a flag, in any case: those of pydantic, and so of many a configuration file. */
+const FLAGS = new Map([
+  ...['true', 't', 'yes', 'y', 'on', '1'].map((word) => [word, true] as const),
+  ...['false', 'f', 'no', 'n', 'off', '0'].map((word) => [word, false] as const),
+])
+
+/** A setting that is `true` or `false`, in any of {@link FLAGS}. */
+export const flag = (description: string) => parsed(parseFlag).register(ABOUT, about('`true` or `false`', description))
 
 /** A setting that is one of some words. */
 export const choice = <const T extends readonly string[]>(words: T, description: string) =>
@@ -87,7 +87,7 @@ export const whole = (min: number, max: number, description: string) =>
     .check(z.refine((n) => n >= min && n <= max, `Must be from ${min} to ${max}`))
     .register(ABOUT, about(`${min} to ${max}`, description))
 
-/** A setting that is a comma-separated list. `parse` reads each item. */
+/** A setting that is a list, separated by commas or in JSON. `parse` reads each item. */
 export const list = <T>(parse: (item: string) => T, type: string, description: string) =>
   parsed((given) => items(given).map(parse)).register(
     ABOUT,
@@ -205,13 +205,39 @@ function capitals(camel: string): string {
   return camel.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()
 }
 
-/** Splits a list at its commas. `none` is an empty list. */
+/**
+ * Splits a list, which is separated by commas, or a JSON array of texts. `none` is an empty list.
+ *
+ * @throws {PosternError} `bad_request` for an array that is not JSON, or that holds anything else than texts.
+ */
 export function items(given: string): string[] {
   if (given === 'none') return []
+  // Not by the bracket alone, which an IPv6 address may begin with.
+  if (/^\s*\[\s*["\]]/.test(given)) return jsonItems(given)
   return given
     .split(',')
     .map((item) => item.trim())
     .filter((item) => item !== '')
+}
+
+function jsonItems(given: string): string[] {
+  const read = z.array(z.string()).safeParse(jsonOrNull(given))
+  if (read.success) return read.data
+  throw new PosternError('bad_request', 'Must be items separated by commas, or a JSON array of texts')
+}
+
+function jsonOrNull(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
+  }
+}
+
+function parseFlag(given: string): boolean {
+  const flag = FLAGS.get(given.toLowerCase())
+  if (flag === undefined) throw new PosternError('bad_request', 'Must be true or false')
+  return flag
 }
 
 /** Makes a schema of a parser that throws. */

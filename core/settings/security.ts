@@ -42,6 +42,26 @@ export const SecuritySettings = z.object({
       'The user agents to accept. Requests with another user agent are denied in every vault. Clients can send any user agent, so this only stops mistakes.',
     ),
   ),
+  secretComplexityMinLength: z.optional(
+    whole(
+      1,
+      1024,
+      'The least number of characters of a secret value, in every vault. The policy of a vault may demand more.',
+    ),
+  ),
+  secretComplexityRequireUpper: z.prefault(
+    flag('Require an upper case letter in secret values, in every vault.'),
+    'false',
+  ),
+  secretComplexityRequireLower: z.prefault(
+    flag('Require a lower case letter in secret values, in every vault.'),
+    'false',
+  ),
+  secretComplexityRequireDigit: z.prefault(flag('Require a digit in secret values, in every vault.'), 'false'),
+  secretComplexityRequireSpecial: z.prefault(
+    flag('Require a character that is neither a letter nor a digit in secret values, in every vault.'),
+    'false',
+  ),
   allowLoopbackIssuers: z.prefault(flag('Allow issuers on this machine over http. For development.'), 'false'),
   allowLoopbackHooks: z.prefault(flag('Allow hooks on this machine over http. For development.'), 'false'),
   encryptionKeyRotationDays: z.prefault(

@@ -134,7 +134,7 @@ function password(recipe: Recipe & { kind: 'password' }): string {
 
 /** The number of passwords of a recipe: all, minus those that lack a class (inclusion-exclusion). */
 function passwords({ length, alphabet = ALPHABET, require = [] }: Recipe & { kind: 'password' }): bigint {
-  const sizes = new Map<CharacterClass, number>()
+  const sizes = new Map<ReturnType<typeof classOf>, number>()
   for (const char of alphabet) sizes.set(classOf(char), (sizes.get(classOf(char)) ?? 0) + 1)
   const required = [...new Set(require)]
   if (required.some((one) => !sizes.has(one))) return 0n

@@ -12,10 +12,12 @@ import { covers } from '../patterns.ts'
 import type { Redacted } from '../redacted.ts'
 import { DeniedTexts } from './denied_texts.ts'
 
-/** The character classes of a policy, in ASCII. Any character outside of the first three classes is special. */
+/** The character classes of a policy, over the letters and digits of all alphabets. */
 export const CLASSES = ['upper', 'lower', 'digit', 'special'] as const
 /** A class of characters. */
 export type CharacterClass = (typeof CLASSES)[number]
+/** The class of a letter without case, such as a Chinese or an Arabic one, and of a mark on a letter. Neither is special. */
+type Caseless = 'caseless'
 
 /** The requirements for values. Length and entropy do most of the work; character classes are for policies that demand them. */
 export interface StrengthPolicy {
@@ -33,7 +35,7 @@ export interface StrengthPolicy {
 
 /** The messages for the flaws of a value. */
 export const WEAKNESSES = {
-  too_short: 'Value is shorter than the policy of this vault asks',
+  too_short: 'Value is shorter than the policy of this vault or of the server demands',
   no_upper: 'Value must have an upper case letter',
   no_lower: 'Value must have a lower case letter',
   no_digit: 'Value must have a digit',
@@ -62,11 +64,30 @@ export function textOf(value: Redacted<Bytes>): string {
   return parseUtf8(bytes) ?? Array.from(bytes, (byte) => String.fromCharCode(byte)).join('')
 }
 
-/** Returns the class of a character. */
-export function classOf(char: string): CharacterClass {
-  if (/^[A-Z]$/.test(char)) return 'upper'
-  if (/^[a-z]$/.test(char)) return 'lower'
-  return /^[0-9]$/.test(char) ? 'digit' : 'special'
+/** Returns the class of a character: a code point, by its general category in Unicode. */
+export function classOf(char: string): CharacterClass | Caseless {
+  // A title case letter, such as U+01C5, is written in place of an upper case one.
+  if (/^[\p{Lu}\p{Lt}]$/u.test(char)) return 'upper'
+  if (/^\p{Ll}$/u.test(char)) return 'lower'
+  if (/^\p{Nd}$/u.test(char)) return 'digit'
+  return /^[\p{L}\p{M}\p{N}]$/u.test(char) ? 'caseless' : 'special'
+}
+
+/** The requirements of a server for all values, which no policy of a vault lowers. */
+export type ComplexityFloor = Omit<StrengthPolicy, 'resources' | 'minEntropyBits' | 'denied'>
+
+/** Combines the policy of a vault for a value, if it has one, with the floor of the server, if there is one. */
+export function aboveFloor(policy: StrengthPolicy | null, floor: ComplexityFloor | null): StrengthPolicy | null {
+  if (floor === null) return policy
+  if (policy === null) return { resources: ['**'], minEntropyBits: 0, denied: [], ...floor }
+  return {
+    ...policy,
+    minLength: Math.max(policy.minLength, floor.minLength),
+    requireUpper: policy.requireUpper || floor.requireUpper,
+    requireLower: policy.requireLower || floor.requireLower,
+    requireDigit: policy.requireDigit || floor.requireDigit,
+    requireSpecial: policy.requireSpecial || floor.requireSpecial,
+  }
 }
 
 /** Whether a policy applies to the name of a secret. */
@@ -140,7 +161,7 @@ export function entropyBits(value: string): number {
 }
 
 function alphabetOf(chars: readonly string[]): number {
-  const sizes: Record<CharacterClass, number> = { upper: 26, lower: 26, digit: 10, special: 33 }
+  const sizes = { upper: 26, lower: 26, digit: 10, special: 33, caseless: 0 }
   const used = new Set(chars.map(classOf))
   const beyondAscii = chars.some((char) => char > '~') ? 100 : 0
   return [...used].reduce((sum, one) => sum + sizes[one], beyondAscii) || 1

@@ -94,6 +94,8 @@ export interface Operation<Input, Output> {
    * operator should look now.
    */
   securityEvent?: true | 'alert'
+  /** Set when each one counts against rate limits, rather than the request that it belongs to. */
+  countsEach?: true
   /**
    * Set when it reports the outcome of an operation that was authorized just before: no rate limit counts it or keeps
    * it out of the log.

@@ -87,7 +87,7 @@ export function openStores(sql: Sql, { policy, erasures, sha256 }: StoreOptions)
     health: new HealthStore(sql),
     approvals: new ApprovalStore(sql),
     breakGlass: new BreakGlassStore(sql),
-    policy: new ValuePolicyStore(sql),
+    policy: new ValuePolicyStore(sql, policy.complexityFloor),
     hooks: new WebhookStore(sql, erasures),
     rotations: new RotationStore(sql),
     notices: new NotificationStore(sql),

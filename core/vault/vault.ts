@@ -8,9 +8,10 @@ import { sourceOf } from '../addresses.ts'
 import type { Reason } from '../errors.ts'
 import { isProgrammingError } from '../programming_error.ts'
 import type { VersionedChain } from '../providers/chain.ts'
-import { type RateLimitDecision, RateLimiter } from '../rate_limit.ts'
+import type { RateLimitDecision } from '../rate_limit.ts'
 import type { Hash, Sha256 } from '../tlog/merkle.ts'
 import { authorize, operationContext, runAuthorized } from './access/authorize.ts'
+import { RequestQuota } from './access/request_quota.ts'
 import { REFUSALS_RECORDED_MS, refusalEvent, resolveCaller, type UnresolvedCaller } from './access/resolve_caller.ts'
 import type { Decision } from './access/rules.ts'
 import type { ServerPolicy } from './access/server_policy.ts'
@@ -55,7 +56,7 @@ export class Vault {
   readonly #sql: Sql
   readonly #policy: ServerPolicy
   readonly #erasures = new Erasures()
-  readonly #throttle = new RateLimiter()
+  readonly #quota = new RequestQuota()
   readonly #onFailure: (error: unknown) => void
   readonly #privacy: Privacy
   #quarantined: Reason | null
@@ -243,7 +244,8 @@ export class Vault {
     const { identity } = found
     const source = sourceOf(caller.address)
     const { principal } = identity
-    const quota = operation.continuation ? null : this.#throttle.admit(this.#policy.windows(principal, source), now)
+    const windows = this.#policy.windows(principal, source)
+    const quota = this.#quota.admit(operation, { requestId, principal }, windows, now)
     if (quota !== null && !quota.allowed) return this.#refuseThrottled(call, identity, quota, now)
     const context = operationContext(this.#stores, this.#policy, found, { source, clock, now, requestId })
     const decision = authorize(this.#policy, operation, input, context)
@@ -299,7 +301,7 @@ export class Vault {
     const mark = `refused/${event?.session ?? event?.token ?? ''}/${event?.facts.flaw ?? ''}`
     const isFirst = this.#stores.factors.mark(mark, now + REFUSALS_RECORDED_MS, time)
     if (isFirst && event !== null) this.#record(caller, now, event)
-    const quota = this.#throttle.admit(this.#policy.refusalWindows(sourceOf(caller.address)), now)
+    const quota = this.#quota.admitUnknown(this.#policy.refusalWindows(sourceOf(caller.address)), now)
     return quota?.allowed === false ? { ...refused('throttled'), quota } : refused('unauthenticated')
   }
 

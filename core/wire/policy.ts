@@ -45,6 +45,18 @@ export const Policy = z.strictObject({
   version: z.int(),
   updatedAt: z.optional(moment),
   updatedBy: z.optional(z.string()),
+  serverComplexity: described(
+    z.optional(
+      z.strictObject({
+        minLength: z.int(),
+        requireUpper: z.boolean(),
+        requireLower: z.boolean(),
+        requireDigit: z.boolean(),
+        requireSpecial: z.boolean(),
+      }),
+    ),
+    'What the settings of the server demand of values in every vault, beside `secretComplexity`',
+  ),
   erasesAt: described(
     z.optional(moment),
     'When the new policy erases versions that the old one kept. Until then the change can be reverted',

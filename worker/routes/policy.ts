@@ -14,6 +14,8 @@ import { parseId } from '../../core/names.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { visibleAll } from '../../core/sanitize.ts'
 import { sealWebhookSecret } from '../../core/sealing/webhook_secret.ts'
+import type { ComplexityFloor } from '../../core/values/strength.ts'
+import { complexityFloorOf } from '../../core/vault/access/server_policy.ts'
 import type { Keys } from '../../core/vault/keys/key_operations.ts'
 import type { Term } from '../../core/vault/keys/key_store.ts'
 import type { Webhook } from '../../core/vault/notifications/webhook_store.ts'
@@ -34,16 +36,17 @@ const SECRET_SIZE = 32
 export function policyRoutes({ keyring, settings }: Services): Hono<Env> {
   const routes = new Hono<Env>()
   const { bodyTimeoutMs, security } = settings
+  const floor = complexityFloorOf(security)
 
   serve(routes, 'showPolicy', async (c) => {
     const granted = await c.var.handle.call('policy.show', c.var.caller, {})
-    return answer(c, granted, policy(granted.value))
+    return answer(c, granted, policy(granted.value, floor))
   })
 
   serve(routes, 'putPolicy', async (c) => {
     const body = wire.check(wire.PutPolicy, await readJson(c.req.raw, bodyTimeoutMs))
     const granted = await c.var.handle.call('policy.put', c.var.caller, body)
-    return answer(c, granted, policy(granted.value))
+    return answer(c, granted, policy(granted.value, floor))
   })
 
   serve(routes, 'listHooks', async (c) => {
@@ -114,13 +117,10 @@ function keysOf({ terms: rows, left, unmoved, roots }: Keys, keyring: Keyring): 
   return { items: terms(rows, left), rootKeys, ...(stuck.length > 0 && { unmoved: stuck }) }
 }
 
-function policy({
-  updatedAt,
-  updatedBy,
-  secretComplexity,
-  until,
-  ...rest
-}: VersionedPolicy): z.input<typeof wire.Policy> {
+function policy(
+  { updatedAt, updatedBy, secretComplexity, until, ...rest }: VersionedPolicy,
+  floor: ComplexityFloor | null,
+): z.input<typeof wire.Policy> {
   const complexity = secretComplexity && {
     ...secretComplexity,
     resources: [...secretComplexity.resources],
@@ -128,6 +128,7 @@ function policy({
   }
   const erasesAt = until !== null && Date.now() < until.at ? until.at : null
   const change = {
+    ...(floor !== null && { serverComplexity: floor }),
     ...when('erasesAt', erasesAt),
     ...when('updatedAt', updatedAt),
     ...(updatedBy !== null && { updatedBy }),

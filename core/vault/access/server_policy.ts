@@ -8,6 +8,7 @@ import { inRange, type Range } from '../../addresses.ts'
 import { HOUR_MS } from '../../durations.ts'
 import { globMatches } from '../../patterns.ts'
 import type { RateLimit, RateWindow } from '../../rate_limit.ts'
+import type { ComplexityFloor } from '../../values/strength.ts'
 import type { LockoutPolicy } from './lockout.ts'
 import type { PrincipalKind } from './principal_store.ts'
 import type { Action, Circumstances, Decision } from './rules.ts'
@@ -23,6 +24,8 @@ export interface ServerPolicy extends LockoutPolicy {
   allowedIpRanges: readonly Range[] | null
   /** Requests by others are denied; `null`: by any. */
   allowedUserAgents: readonly string[] | null
+  /** The requirements for every value, in every vault; `null` if there are none. */
+  complexityFloor: ComplexityFloor | null
   /** The rate limits on a request. */
   windows(principal: string, source: string): RateWindow[]
   /** The rate limits on requests of a source that are not identified. */
@@ -39,6 +42,11 @@ export interface SecuritySettings {
   requireMfaForAdmin: boolean
   allowedIpRanges?: readonly Range[] | undefined
   allowedUserAgents?: readonly string[] | undefined
+  secretComplexityMinLength?: number | undefined
+  secretComplexityRequireUpper: boolean
+  secretComplexityRequireLower: boolean
+  secretComplexityRequireDigit: boolean
+  secretComplexityRequireSpecial: boolean
   principalRate: readonly RateLimit[]
   sourceRate: readonly RateLimit[]
   vaultRate: readonly RateLimit[]
@@ -64,6 +72,7 @@ export function serverPolicy(settings: SecuritySettings): ServerPolicy {
     requireMfaForAdmin,
     allowedIpRanges,
     allowedUserAgents,
+    complexityFloor: complexityFloorOf(settings),
     windows: (principal, source) => [
       // Strangers share one count a source, not one for all: they could stop each other's sign-in.
       ...(principal === '' ? [] : principalRate.map((limit) => ({ name: 'principal', key: principal, limit }))),
@@ -72,6 +81,18 @@ export function serverPolicy(settings: SecuritySettings): ServerPolicy {
     ],
     refusalWindows: (source) => refusalRate.map((limit) => ({ name: 'refusals', key: source, limit })),
   }
+}
+
+/** The requirements for all values that settings make; `null` if they make none. */
+export function complexityFloorOf(settings: SecuritySettings): ComplexityFloor | null {
+  const floor = {
+    minLength: settings.secretComplexityMinLength ?? 0,
+    requireUpper: settings.secretComplexityRequireUpper,
+    requireLower: settings.secretComplexityRequireLower,
+    requireDigit: settings.secretComplexityRequireDigit,
+    requireSpecial: settings.secretComplexityRequireSpecial,
+  }
+  return Object.values(floor).some(Boolean) ? floor : null
 }
 
 /**

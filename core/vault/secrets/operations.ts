@@ -71,6 +71,7 @@ export interface Written {
 /** Reads a version of a secret, still sealed, or plans its read at a provider. */
 export const readSecret = operation({
   action: 'read',
+  countsEach: true,
   resource: byName,
   resourceFacts: ({ version }: ReadInput) => (version === undefined ? {} : { version }),
   // Only the provider knows its present version, so the binding holds the version that was requested.

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { concerns, type StrengthPolicy } from '../../values/strength.ts'
+import { aboveFloor, type ComplexityFloor, concerns, type StrengthPolicy } from '../../values/strength.ts'
 import type { Sql } from '../sql.ts'
 
 /** The policy for all secrets of a vault. */
@@ -47,11 +47,14 @@ const NONE: VersionedPolicy = {
 /** The one row of a vault's policy. */
 export class ValuePolicyStore {
   readonly #sql: Sql
+  readonly #floor: ComplexityFloor | null
   // Read at each write. A cache is safe: no other code writes these rows.
   #known: VersionedPolicy | null = null
 
-  constructor(sql: Sql) {
+  /** @param floor What the server demands of every value. */
+  constructor(sql: Sql, floor: ComplexityFloor | null) {
     this.#sql = sql
+    this.#floor = floor
   }
 
   /** Drops the rows kept in memory. Call it when a transaction was rolled back. */
@@ -70,10 +73,11 @@ export class ValuePolicyStore {
     this.forget()
   }
 
-  /** The strength that a value of this name must have. */
+  /** The strength that a value of this name must have: that of the policy, and never below the floor of the server. */
   strengthFor(name: string): StrengthPolicy | null {
     const { secretComplexity } = this.get()
-    return secretComplexity !== null && concerns(secretComplexity, name) ? secretComplexity : null
+    const isConcerned = secretComplexity !== null && concerns(secretComplexity, name)
+    return aboveFloor(isConcerned ? secretComplexity : null, this.#floor)
   }
 
   #read(): VersionedPolicy {

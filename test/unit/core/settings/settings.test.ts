@@ -129,6 +129,27 @@ describe('parseSettings', () => {
     expect(trustedProxies.map((range) => inRange('10.1.2.3', range))).toEqual([true, false])
   })
 
+  it.each(['["10.0.0.0/8", "2001:db8::/32"]', ' ["10.0.0.0/8","2001:db8::/32"] '])(
+    'reads a list in JSON as one with commas: %s',
+    (given) => {
+      const lists = [given, '10.0.0.0/8,2001:db8::/32'].map((list) => parse({ POSTERN_TRUSTED_PROXIES: list }))
+      expect(lists[0]!.trustedProxies.map(String)).toEqual(lists[1]!.trustedProxies.map(String))
+      expect(lists[0]!.trustedProxies.map((range) => inRange('10.1.2.3', range))).toEqual([true, false])
+    },
+  )
+
+  it('reads an empty list in JSON', () => {
+    expect(parse({ POSTERN_SECURITY__REFUSAL_RATE: '[]' }).security.refusalRate).toEqual([])
+    expect(() => parse({ POSTERN_SECURITY__ALLOWED_IP_RANGES: '[]' })).toThrow('at least one item')
+  })
+
+  it.each([
+    [['true', 'True', 'TRUE', 't', 'yes', 'Y', 'on', '1'], true],
+    [['false', 'False', 'FALSE', 'f', 'no', 'N', 'off', '0'], false],
+  ])('reads a flag as people write it: %j', (words, expected) => {
+    for (const word of words) expect(parse({ POSTERN_METRICS: word }).metrics).toBe(expected)
+  })
+
   it('hides secrets', () => {
     const token = mintToken('acme', new Uint8Array(32)).text.reveal()
     const settings = parse({ POSTERN_ROOT_KEY: ROOT_KEY, POSTERN_AUDIT__ANCHOR_TOKEN: token })
@@ -164,9 +185,13 @@ describe('parseSettings', () => {
     ['POSTERN_REQUEST_TIMEOUT_MS', '600001'],
     ['POSTERN_BODY_TIMEOUT_MS', '5s'],
     ['POSTERN_BODY_TIMEOUT_MS', '10000'],
-    ['POSTERN_DEBUG', 'yes'],
-    ['POSTERN_DEBUG', 'True'],
-    ['POSTERN_DEBUG', '1'],
+    ['POSTERN_DEBUG', 'yes!'],
+    ['POSTERN_DEBUG', '2'],
+    ['POSTERN_DEBUG', ' true'],
+    ['POSTERN_TRUSTED_PROXIES', '["10.0.0.0/8"'],
+    ['POSTERN_TRUSTED_PROXIES', '["10.0.0.0/8", 4]'],
+    ['POSTERN_TRUSTED_PROXIES', '["10.0.0.0/8,10.1.0.0/16"]'],
+    ['POSTERN_SECURITY__SECRET_COMPLEXITY_MIN_LENGTH', '0'],
     ['POSTERN_ENVIRONMENT', 'prod'],
     ['POSTERN_ROOT_KEY', 'short'],
     ['POSTERN_FORMER_ROOT_KEYS', 'short'],

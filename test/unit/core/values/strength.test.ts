@@ -37,6 +37,23 @@ describe('weaknessOf', () => {
     expect(weaknessOf(value, policy)).toBe(weakness)
   })
 
+  it.each([
+    ['Ärger7ключ!', null],
+    ['Ключ7ключ!', null],
+    ['ärger7ключ!', 'no_upper'],
+    ['ÄRGER7КЛЮЧ!', 'no_lower'],
+    ['Ärgerключ!', 'no_digit'],
+    ['Ärger٧ключ!', null],
+    // Neither a letter beyond ASCII, nor one without case, nor a mark on a letter is a special character.
+    ['Naïvete77', 'no_special'],
+    ['Schlüssel77鍵', 'no_special'],
+    ['Nai\u0308vete77', 'no_special'],
+    ['Naïvete77€', null],
+    ['Naïvete77💧', null],
+  ])('knows the letters and digits of all alphabets: %s: %s', (value, weakness) => {
+    expect(weaknessOf(value, { ...policy, minEntropyBits: 0 })).toBe(weakness)
+  })
+
   it('counts characters, not bytes', () => {
     const lenient = { ...policy, minLength: 4, minEntropyBits: 0, requireUpper: false, requireDigit: false }
     expect(weaknessOf('a!é💧', lenient)).toBeNull()

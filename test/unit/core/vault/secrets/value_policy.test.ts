@@ -7,7 +7,7 @@ import { unwrap } from '../../../../../core/vault/rpc.ts'
 import { PutPolicy, PutRotation } from '../../../../../core/wire/index.ts'
 import { pruneVersions } from '../../../../../worker/background/prune_versions.ts'
 import type { VaultServices } from '../../../../../worker/vault_services.ts'
-import { callOf, openVault, writeOf } from '../../../../support/core.ts'
+import { callOf, openVault, UNLIMITED, writeOf } from '../../../../support/core.ts'
 
 const policyOf = (more: object) => PutPolicy.parse(more)
 
@@ -56,6 +56,36 @@ describe('secretComplexity', () => {
   it('keeps what is denied out of the log', () => {
     const { bench } = withPolicy({ secretComplexity: { denied: ['projectx'] } })
     expect(JSON.stringify(bench.log())).not.toContain('projectx')
+  })
+})
+
+describe('the floor of a server', () => {
+  const FLOOR = { secretComplexityMinLength: 12, secretComplexityRequireDigit: true }
+
+  it('applies to every name, with no policy and beside one', () => {
+    const bench = openVault({ ...UNLIMITED, ...FLOOR })
+    const strengthOf = (name: string) => bench.granted('admin', 'secret.prepare', { name }).strength
+    expect(strengthOf('a')).toMatchObject({ minLength: 12, requireUpper: false, requireDigit: true })
+    const complexity = { resources: ['prod/**'], requireDigit: false, minEntropyBits: 60, denied: ['acme'] }
+    bench.granted('admin', 'policy.put', policyOf({ secretComplexity: { ...complexity, minLength: 8 } }))
+    const both = { minLength: 12, requireUpper: true, requireDigit: true, minEntropyBits: 60, denied: ['acme'] }
+    expect(strengthOf('prod/a')).toMatchObject(both)
+    expect(strengthOf('a')).toMatchObject({ minLength: 12, requireUpper: false, denied: [] })
+    bench.granted('admin', 'policy.put', policyOf({ secretComplexity: { minLength: 20 } }))
+    expect(strengthOf('prod/a')).toMatchObject({ minLength: 20, requireDigit: true })
+  })
+
+  it('applies to recipes', () => {
+    const bench = openVault({ ...UNLIMITED, ...FLOOR, secretComplexityMinLength: 40 })
+    bench.granted('admin', 'secret.write', writeOf('a'))
+    const generate = { kind: 'password', length: 16, alphabet: 'abcdefghijklmnopqrstuvwxyz' }
+    expect(bench.reason('admin', 'rotation.put', { name: 'a', config: PutRotation.parse({ generate }) })).toBe(
+      'weak_recipe',
+    )
+  })
+
+  it('is missing by default', () => {
+    expect(openVault().granted('admin', 'secret.prepare', { name: 'a' }).strength).toBeNull()
   })
 })
 
