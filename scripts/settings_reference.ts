@@ -21,13 +21,15 @@ Settings are resolved in this order; the first match wins:
 1. the environment;
 2. a \`.env\` file in the folder where the server starts;
 3. a folder of secrets, as Docker and Kubernetes mount them: \`./secrets\`, or the folder in \`POSTERN_SECRETS_DIR\`. It has
-   one file for each setting, with the name of the setting in capitals or in lower case. One trailing newline is removed;
+   one file for each setting, with the name of the setting in capitals or in lower case;
 4. the default.
 
 A flag is \`true\`, \`t\`, \`yes\`, \`y\`, \`on\` or \`1\`, or \`false\`, \`f\`, \`no\`, \`n\`, \`off\` or \`0\`, in any case. A list is
 separated by commas, or a JSON array of texts: \`10.0.0.0/8,192.168.0.0/16\` or \`["10.0.0.0/8", "192.168.0.0/16"]\`.
 
-An empty value counts as not set. Files must be UTF-8; a byte order mark is removed.
+An empty value counts as not set. One trailing line end of a value is removed, whether it comes from a file, a variable or
+a secret of a Worker, and in the files of credentials that settings name. Other control characters and surrounding white
+space are refused in credentials and texts. Files must be UTF-8; a byte order mark is removed.
 
 The server does not start if
 

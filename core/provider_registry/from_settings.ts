@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Bytes } from '../bytes.ts'
+import { type Bytes, parseUtf8 } from '../bytes.ts'
 import { badRequest, PosternError } from '../errors.ts'
 import { AwsProvider } from '../providers/aws/provider.ts'
 import { AzureProvider } from '../providers/azure/provider.ts'
@@ -11,11 +11,12 @@ import type { ProviderId } from '../providers/chain.ts'
 import type { TokenSource } from '../providers/credentials.ts'
 import { HashicorpProvider } from '../providers/hashicorp/provider.ts'
 import { HttpProvider } from '../providers/http/provider.ts'
-import type { Provider } from '../providers/provider.ts'
+import { type Provider, ProviderFailure } from '../providers/provider.ts'
 import type { ProviderOptions } from '../providers/request.ts'
 import type { Naming } from '../providers/store_names.ts'
 import { Redacted } from '../redacted.ts'
 import { defaultMembers, type ProviderSettings } from '../settings/providers.ts'
+import { parseCredentialFile } from '../settings/reader.ts'
 
 /** Files of this machine, where there are any. */
 export interface LocalFiles {
@@ -177,7 +178,13 @@ function sourceOf(
   const files = filesOf(means, `${setting}File`)
   return async () => {
     const bytes = await files.read(path)
-    return new Redacted(new TextDecoder().decode(bytes ?? new Uint8Array()).trim())
+    const text = bytes && parseUtf8(bytes)
+    if (text === null) throw new ProviderFailure('credentials', { code: bytes === null ? 'NoFile' : 'File' })
+    try {
+      return parseCredentialFile(text)
+    } catch {
+      throw new ProviderFailure('credentials', { code: 'File' })
+    }
   }
 }
 

@@ -11,7 +11,7 @@ import { checkUrl } from '../http/send.ts'
 import { parseWebhookSecret } from '../http/webhook_signature.ts'
 import { formatRollback, parseRollback } from '../tlog/rollback_acceptance.ts'
 import { isWitnessKey } from '../tlog/signed_note.ts'
-import { choice, credential, flag, list, secret, text, whole } from './reader.ts'
+import { choice, flag, list, parseBearerToken, secret, text, whole } from './reader.ts'
 
 /** Settings for retention, anchors, witnesses and export of the logs. */
 export const AuditSettings = z.object({
@@ -43,7 +43,7 @@ export const AuditSettings = z.object({
       'A second place for the newest checkpoint of each log: a folder on another disk, or an https URL that accepts `PUT` and `GET` of `<url>/<vault>`. On Workers also an R2 bucket bound as `ANCHOR`. A vault whose log does not extend its anchor is not served.',
     ),
   ),
-  anchorToken: z.optional(secret(credential, 'text', 'The bearer token for an anchor URL.')),
+  anchorToken: z.optional(secret(parseBearerToken, 'text', 'The bearer token for an anchor URL.')),
   anchorRequired: z.optional(
     flag('Keep a vault closed while its anchor is unreadable. Defaults to `true` in production, `false` otherwise.'),
   ),
@@ -69,7 +69,7 @@ export const AuditSettings = z.object({
   ),
   sinkUrl: z.optional(text('The URL to which new entries are posted: a log collector or a webhook.')),
   sinkFormat: z.prefault(choice(FORMATS, 'The format of exported entries.'), 'jsonl'),
-  sinkToken: z.optional(secret(credential, 'text', 'The bearer token for the sink.')),
+  sinkToken: z.optional(secret(parseBearerToken, 'text', 'The bearer token for the sink.')),
   sinkSecret: z.optional(
     secret(parseWebhookSecret, '`whsec_` and base64', 'The key that signs requests to the sink (Standard Webhooks).'),
   ),

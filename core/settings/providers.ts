@@ -6,8 +6,7 @@
 import * as z from 'zod/mini'
 import { parseName, parseVaultId } from '../names.ts'
 import { PROVIDER_IDS, type ProviderId } from '../providers/chain.ts'
-import { Redacted } from '../redacted.ts'
-import { choice, flag, list, pattern, secret, text, whole } from './reader.ts'
+import { choice, flag, list, parseCredential, pattern, secret, text, whole } from './reader.ts'
 
 const VAULT_MARK = '{vault}'
 /** Long names of providers. */
@@ -18,7 +17,7 @@ const ALIASES: Record<string, ProviderId> = {
 }
 const WORDS = [...PROVIDER_IDS, ...Object.keys(ALIASES)] as readonly string[]
 
-const hidden = (description: string) => secret((given) => new Redacted(given), 'text', description)
+const hidden = (description: string) => secret(parseCredential, 'text', description)
 const member = (description: string) => choice(WORDS, description)
 
 /** Settings for providers. */

@@ -37,28 +37,13 @@ type About = Omit<SettingInfo, 'name' | 'fallback'>
 
 /** The description of each setting, by its schema. */
 const ABOUT = z.registry<About>()
+const ONE_LINE = 'Must not have control characters or surrounding white space'
 /** Default messages for rules without their own. */
 const WORDS = { error: en().localeError }
 
-/** A setting that is text. */
+/** A setting that is text: one line, see {@link isOneLine}. */
 export const text = (description: string) =>
-  z.string().check(z.minLength(1)).register(ABOUT, about('text', description))
-
-/**
- * A setting that is the path of a folder, which is created if missing. Surrounding white space, such as the carriage
- * return of a file with CRLF, would create a different folder than intended.
- */
-export const folder = (description: string) =>
-  z
-    .string()
-    .check(
-      z.minLength(1),
-      z.refine(
-        (path) => path.trim() === path && !/\p{Cc}/u.test(path),
-        'Must be a path without control characters or surrounding white space',
-      ),
-    )
-    .register(ABOUT, about('text', description))
+  z.string().check(z.minLength(1), z.refine(isOneLine, ONE_LINE)).register(ABOUT, about('text', description))
 
 /** A setting that is text of a given form. */
 export const pattern = (form: RegExp, description: string) =>
@@ -103,7 +88,7 @@ export const some = <T>(parse: (item: string) => T, type: string, description: s
 /** A setting that is the origin of a server: scheme, host and port. */
 export const origin = (description: string) => parsed(parseOrigin).register(ABOUT, about('an origin', description))
 
-/** A setting that must not be displayed. */
+/** A setting that must not be displayed. A key or a token is parsed by {@link parseCredential}. */
 export const secret = <T>(parse: (given: string) => T, type: string, description: string) =>
   parsed(parse).register(ABOUT, { ...about(type, description), secret: true })
 
@@ -158,11 +143,21 @@ export function readSettings<T extends z.ZodMiniType>(
 
 /**
  * Returns the value of a name from the first source that has it. An empty value counts as not set, so that it does not
- * hide the value of the next source. One trailing newline of a file is removed.
+ * hide the value of the next source. One trailing line end is removed from any of them: files end with one, and so do
+ * variables and secrets of a Worker that were filled from a file.
  */
 export function firstGiven({ environment, dotenv = {}, secrets = {} }: Sources, name: string): string | undefined {
-  const files = [secrets[name], secrets[name.toLowerCase()]].map((text) => text?.replace(/\r?\n$/, ''))
-  return [environment[name], dotenv[name], ...files].find((value) => value !== undefined && value !== '')
+  const given = [environment[name], dotenv[name], secrets[name], secrets[name.toLowerCase()]]
+  return given.map((text) => text && withoutLineEnd(text)).find((text) => text !== undefined && text !== '')
+}
+
+function withoutLineEnd(text: string): string {
+  return text.replace(/\r?\n$/, '')
+}
+
+/** Whether a text has no control character and no surrounding white space: they are never meant, and hard to see. */
+function isOneLine(text: string): boolean {
+  return text.trim() === text && !/\p{Cc}/u.test(text)
 }
 
 /** Lists the settings of a schema for the settings page. */
@@ -268,11 +263,32 @@ function freeze<T>(value: T): T {
 }
 
 /**
- * Parses a credential for a header.
+ * Parses a credential, whose line end is removed already.
+ *
+ * @throws {PosternError} `bad_request` if it is empty or not one line, see {@link isOneLine}.
+ */
+export function parseCredential(given: string): Redacted<string> {
+  if (given === '') throw new PosternError('bad_request', 'Must not be empty')
+  if (!isOneLine(given)) throw new PosternError('bad_request', ONE_LINE)
+  return new Redacted(given)
+}
+
+/**
+ * Parses the content of a credential file by the rule of settings: one trailing line end is removed.
+ *
+ * @throws {PosternError} `bad_request`, as {@link parseCredential}.
+ */
+export function parseCredentialFile(text: string): Redacted<string> {
+  return parseCredential(withoutLineEnd(text))
+}
+
+/**
+ * Parses a bearer token, see {@link parseCredential}.
  *
  * @throws {PosternError} `bad_request` unless it is visible ASCII.
  */
-export function credential(given: string): Redacted<string> {
-  if (!/^[\x21-\x7e]{1,4096}$/.test(given)) throw new PosternError('bad_request', 'Must be visible ASCII')
-  return new Redacted(given)
+export function parseBearerToken(given: string): Redacted<string> {
+  const token = parseCredential(given)
+  if (!/^[\x21-\x7e]{1,4096}$/.test(token.reveal())) throw new PosternError('bad_request', 'Must be visible ASCII')
+  return token
 }

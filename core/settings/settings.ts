@@ -16,7 +16,6 @@ import {
   choice,
   describeSettings,
   flag,
-  folder,
   items,
   list,
   origin,
@@ -56,10 +55,7 @@ export const SettingsSchema = z
         'The URL that clients use, such as `https://secrets.example.com`. Proofs of possession (DPoP) are verified against it. Without it they work on loopback only.',
       ),
     ),
-    data: z.prefault(
-      folder('The folder for the vaults, one SQLite file each, and for a generated root key.'),
-      './data',
-    ),
+    data: z.prefault(text('The folder for the vaults, one SQLite file each, and for a generated root key.'), './data'),
     rootKey: z.optional(
       secret(
         parseRootKey,

@@ -4,7 +4,7 @@
  * @module
  */
 import * as z from 'zod/mini'
-import { credential, secret, text, whole } from './reader.ts'
+import { parseBearerToken, secret, text, whole } from './reader.ts'
 
 /** Settings for the export of traces. */
 export const TraceSettings = z.object({
@@ -13,6 +13,6 @@ export const TraceSettings = z.object({
       'The full URL to which traces are posted, as OTLP over HTTP in JSON, such as `https://otel.example.com/v1/traces`. If not set, no traces are recorded.',
     ),
   ),
-  token: z.optional(secret(credential, 'text', 'The bearer token for that URL.')),
+  token: z.optional(secret(parseBearerToken, 'text', 'The bearer token for that URL.')),
   samplePercent: z.prefault(whole(1, 100, 'The percentage of traces to export, selected by trace id.'), '100'),
 })

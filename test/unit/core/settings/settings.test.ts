@@ -9,6 +9,12 @@ import { canary, leaks } from '../../../support/canary.ts'
 import { refusalFrom, shownBy } from '../../../support/core.ts'
 
 const ROOT_KEY = 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8'
+/** Settings with their secrets in clear. */
+const revealed = (value: unknown): unknown => {
+  if (value instanceof Redacted) return revealed(value.reveal())
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, revealed(one)]))
+}
 const parse = (environment: Record<string, string | undefined>) => parseSettings({ environment })
 /** The names that an error complains of, in the order of the alphabet. */
 const complaintsOf = (run: () => unknown) => {
@@ -74,14 +80,66 @@ describe('parseSettings', () => {
     expect(read({ POSTERN_APP_NAME: 'capital', postern_app_name: 'small' })).toBe('capital')
   })
 
-  it('removes a single trailing line break from a secret file', () => {
-    const read = (text: string) => parseSettings({ environment: {}, secrets: { postern_app_name: text } }).appName
-    expect(read('name\n')).toBe('name')
-    expect(read('name\r\n')).toBe('name')
-    expect(read('name\n\n')).toBe('name\n')
-    expect(read(' name ')).toBe(' name ')
-    expect(parse({ POSTERN_APP_NAME: 'name\n' }).appName).toBe('name\n')
+  const SOURCES: [string, (name: string, value: string) => Sources][] = [
+    ['the environment', (name, value) => ({ environment: { [name]: value } })],
+    ['.env', (name, value) => ({ environment: {}, dotenv: { [name]: value } })],
+    ['the secrets folder', (name, value) => ({ environment: {}, secrets: { [name]: value } })],
+    ['a file in lower case', (name, value) => ({ environment: {}, secrets: { [name.toLowerCase()]: value } })],
+  ]
+  /** Every credential, with a value that it accepts. */
+  const CREDENTIALS = {
+    ROOT_KEY,
+    NEXT_ROOT_KEY: ROOT_KEY,
+    FORMER_ROOT_KEYS: ROOT_KEY,
+    AUDIT__ANCHOR_TOKEN: 'canary',
+    AUDIT__SINK_TOKEN: 'canary',
+    AUDIT__SINK_SECRET: `whsec_${Buffer.alloc(32, 7).toString('base64')}`,
+    TRACES__TOKEN: 'canary',
+    PROVIDERS__AWS_ACCESS_KEY_ID: 'canary',
+    PROVIDERS__AWS_SECRET_ACCESS_KEY: 'canary',
+    PROVIDERS__AWS_SESSION_TOKEN: 'canary',
+    PROVIDERS__AWS_WEB_IDENTITY_TOKEN: 'canary',
+    PROVIDERS__AZURE_CLIENT_SECRET: 'canary',
+    PROVIDERS__AZURE_FEDERATED_TOKEN: 'canary',
+    PROVIDERS__HASHICORP_VAULT_TOKEN: 'canary',
+    PROVIDERS__HASHICORP_ROLE_ID: 'canary',
+    PROVIDERS__HASHICORP_SECRET_ID: 'canary',
+    PROVIDERS__HASHICORP_JWT: 'canary',
+    PROVIDERS__CUSTOM_PROVIDER_TOKEN: 'canary',
+  }
+  const credentials = Object.entries(CREDENTIALS).map(([name, value]) => [`POSTERN_${name}`, value] as const)
+
+  it('has every secret setting in the table of credentials', () => {
+    const secrets = settingsReference().filter(({ secret }) => secret)
+    expect(secrets.filter(({ name }) => !credentials.some(([known]) => known === name))).toEqual([])
   })
+
+  it.each(SOURCES)('drops one trailing line end of a setting from %s', (_, sources) => {
+    for (const [name, value] of [...credentials, ['POSTERN_PORT', '9'], ['POSTERN_DATA', '/data']] as const) {
+      const expected = JSON.stringify(revealed(parseSettings(sources(name, value))))
+      for (const end of ['\n', '\r\n'])
+        expect(JSON.stringify(revealed(parseSettings(sources(name, value + end)))), name).toBe(expected)
+    }
+  })
+
+  it.each(SOURCES)(
+    'refuses other white space and control characters around a credential from %s by its name',
+    (_, sources) => {
+      for (const [name, value] of credentials.filter(([name]) => name !== 'POSTERN_FORMER_ROOT_KEYS')) {
+        const wrong = ['\n\n', '\r', ' ', '\t', '\0', '\u00a0', '\r\n\n'].map((end) => value + end)
+        for (const given of [
+          ...wrong,
+          ` ${value}`,
+          `\n${value}`,
+          `\ufeff${value}`,
+          `${value.slice(0, 3)}\n${value.slice(3)}`,
+        ]) {
+          expect(complaintsOf(() => parseSettings(sources(name, given)))).toEqual([name])
+          expect(refusalFrom(() => parseSettings(sources(name, given))).message).not.toContain(value)
+        }
+      }
+    },
+  )
 
   it('reads a root key that an editor ended with a line break', () => {
     const { rootKey } = parseSettings({ environment: {}, secrets: { postern_root_key: `${ROOT_KEY}\n` } })
@@ -110,7 +168,7 @@ describe('parseSettings', () => {
         { environment: { POSTERN_DATA: data } },
         { environment: {}, secrets: { postern_data: data } },
       ])
-        expect(() => parseSettings(sources)).toThrow('POSTERN_DATA: Must be a path')
+        expect(() => parseSettings(sources)).toThrow('POSTERN_DATA: Must not have control characters')
     },
   )
 
