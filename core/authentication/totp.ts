@@ -17,7 +17,9 @@ const SECRET_SIZE = 20
 const RECOVERY_CODES = 10
 // Base32 without letters that look alike; 16 of them are 80 bits.
 const ALPHABET = 'abcdefghijkmnpqrstuvwxyz23456789'
-const RECOVERY_CODE = /^[abcdefghijkmnpqrstuvwxyz23456789]{4}(?:-[abcdefghijkmnpqrstuvwxyz23456789]{4}){3}$/
+const RECOVERY_CODE = /^[abcdefghijkmnpqrstuvwxyz23456789]{16}$/i
+// Twenty minutes to either side: a clock that is set by hand.
+const NEAR_STEPS = 40
 
 /** Makes a new secret. */
 export function makeTotpSecret(): Redacted<Bytes> {
@@ -31,20 +33,29 @@ export function enrolment(secret: Redacted<Bytes>, issuer: string, label: string
 }
 
 /**
- * Finds the time step of a code: the present one, or the one before, for a clock that lags.
+ * Finds the time step of a code: the present one, the one before or the one after, for a clock that lags or leads
+ * (RFC 6238 sections 5.2 and 6).
  *
- * The vault checks whether the step was used: it accepts each step once, and none before the last (RFC 6238 section
- * 5.2).
+ * The vault checks whether the step was used: it accepts each step once, and none before the last. So a code counts
+ * once however it is written.
  *
- * @param code Hostile input. Six ASCII digits and nothing else: spaces once bypassed a lockout.
+ * @param code Hostile input: six ASCII digits, grouped by white space or hyphens as authenticator apps show them.
  * @param now Milliseconds since the Unix epoch.
- * @returns `null` if the code is of neither step.
+ * @returns `null` if the code is of none of the three steps.
  */
 export function stepOf(secret: Redacted<Bytes>, code: string, now: number): number | null {
-  if (!/^[0-9]{6}$/.test(code)) return null
-  const delta = totpOf(secret, '', '').validate({ token: code, timestamp: now, window: 1 })
-  if (delta === null || delta > 0) return null
-  return Math.floor(now / 1000 / PERIOD_SECONDS) + delta
+  const delta = deltaOf(secret, code, now, 1)
+  return delta === null ? null : Math.floor(now / 1000 / PERIOD_SECONDS) + delta
+}
+
+/**
+ * Tells by how many steps the clock of the authenticator is ahead, for a code that {@link stepOf} refuses and that is
+ * right within twenty minutes: the cause to look for is a clock. Negative when it is behind.
+ *
+ * @returns `null` if the code is of no step near by.
+ */
+export function stepsAhead(secret: Redacted<Bytes>, code: string, now: number): number | null {
+  return deltaOf(secret, code, now, NEAR_STEPS)
 }
 
 /** Makes a set of recovery codes, each good once. */
@@ -52,19 +63,35 @@ export function makeRecoveryCodes(): string[] {
   return Array.from({ length: RECOVERY_CODES }, () => {
     // 256 is a multiple of 32: no letter is likelier than another.
     const letters = [...randomBytes(16)].map((byte) => ALPHABET[byte % 32])
-    return letters.join('').replaceAll(/(.{4})(?!$)/g, '$1-')
+    return grouped(letters.join(''))
   })
 }
 
 /**
  * Hashes a recovery code for storage, with a key and bound to its principal.
  *
- * @param code Hostile input.
+ * @param code Hostile input: in either case, grouped by white space or hyphens, or not grouped.
  * @returns `null` if it does not have the form of a recovery code.
  */
 export function recoveryHash(key: Uint8Array, principal: string, code: string): string | null {
-  if (!RECOVERY_CODE.test(code)) return null
-  return base64url(hmac(sha256, key, utf8(`recovery\n${principal}\n${code}`)))
+  const letters = ungrouped(code)
+  if (!RECOVERY_CODE.test(letters)) return null
+  return base64url(hmac(sha256, key, utf8(`recovery\n${principal}\n${grouped(letters.toLowerCase())}`)))
+}
+
+function deltaOf(secret: Redacted<Bytes>, code: string, now: number, window: number): number | null {
+  const digits = ungrouped(code)
+  if (!/^[0-9]{6}$/.test(digits)) return null
+  return totpOf(secret, '', '').validate({ token: digits, timestamp: now, window })
+}
+
+/** Drops what people and apps put between the groups of a code. */
+function ungrouped(code: string): string {
+  return code.replaceAll(/[\s-]/g, '')
+}
+
+function grouped(letters: string): string {
+  return letters.replaceAll(/(.{4})(?!$)/g, '$1-')
 }
 
 function totpOf(secret: Redacted<Bytes>, issuer: string, label: string): TOTP {

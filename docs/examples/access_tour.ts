@@ -28,7 +28,7 @@ async function refused(call: Promise<unknown>): Promise<string> {
   return error instanceof PosternError ? error.code : 'not refused'
 }
 
-/** An authenticator app. The server accepts the current code and the previous one. */
+/** An authenticator app. The server accepts the current code, the previous one and the next. */
 function authenticator(uri: Redacted<string>): () => string {
   const totp = URI.parse(uri.reveal()) as TOTP
   let step = -1

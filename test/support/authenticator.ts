@@ -10,8 +10,8 @@ const SLACK_MS = 10_000
 /**
  * Codes of the secret in an enrolment, each of a later time step than the last, since a server takes each step once.
  *
- * A server takes the present step and the one before: the first code is of the one before, so that the second one needs
- * no waiting. A third within a minute waits for its step, and holds the rest up.
+ * A server takes the present step, the one before and the one after: the first code is of the one before, so that the
+ * next two need no waiting. A fourth within a minute waits until its step is the next one, and holds the rest up.
  */
 export function authenticator(uri: Redacted<string>): () => Promise<string> {
   const totp = URI.parse(uri.reveal()) as TOTP
@@ -22,7 +22,7 @@ export function authenticator(uri: Redacted<string>): () => Promise<string> {
     if (used === 0 && left < SLACK_MS) await sleep(left)
     const present = Math.floor(Date.now() / STEP_MS)
     used = used === 0 ? present - 1 : Math.max(present, used + 1)
-    await sleep(Math.max(0, used * STEP_MS - Date.now()))
+    await sleep(Math.max(0, (used - 1) * STEP_MS - Date.now()))
     return totp.generate({ timestamp: used * STEP_MS })
   }
 }

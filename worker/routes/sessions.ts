@@ -7,7 +7,14 @@ import { Hono } from 'hono'
 import type * as z from 'zod/mini'
 import { FlawedAssertion, issuerOf, verifyAssertion } from '../../core/authentication/federation.ts'
 import { mintToken } from '../../core/authentication/token.ts'
-import { enrolment, makeRecoveryCodes, makeTotpSecret, recoveryHash, stepOf } from '../../core/authentication/totp.ts'
+import {
+  enrolment,
+  makeRecoveryCodes,
+  makeTotpSecret,
+  recoveryHash,
+  stepOf,
+  stepsAhead,
+} from '../../core/authentication/totp.ts'
 import type { Recipient } from '../../core/crypto/seal_to.ts'
 import { badRequest, PosternError, refusal } from '../../core/errors.ts'
 import { openTotp, sealTotp } from '../../core/sealing/totp_secret.ts'
@@ -162,9 +169,13 @@ async function factorOf(
 async function provenStep(services: Services, c: RequestContext, code: string, purpose: 'sign_in' | 'confirm') {
   const { handle, caller, vault } = c.var
   const { value } = await handle.call('totp.begin', caller, { jkt: jktOf(c), purpose })
-  const step = stepOf(await openTotp(services.keyring, vault, value), code, Date.now())
+  const secret = await openTotp(services.keyring, vault, value)
+  const now = Date.now()
+  const step = stepOf(secret, code, now)
   if (step !== null) return { principal: value.principal, id: value.id, step }
-  await handle.call('totp.fail', caller, {})
+  const ahead = stepsAhead(secret, code, now)
+  if (ahead !== null) logLine('warn', 'code_of_another_time', { requestId: c.var.requestId, stepsAhead: ahead })
+  await handle.call('totp.fail', caller, { stepsAhead: ahead })
   throw refusal('unauthenticated')
 }
 

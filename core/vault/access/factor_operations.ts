@@ -37,21 +37,44 @@ export function refusedByLock(
   return { reason: 'unauthenticated', facts: { factor, whileLocked: true }, ...(!isFirst && { unrecorded: true }) }
 }
 
+/**
+ * A code that was right and is used already, or is older than the last one used. It is refused, and is not counted: a
+ * client that repeats a request must not lock its user out.
+ */
+export function refusedRepeat(
+  { identity, lockout, source, now }: OperationContext,
+  jkt: string | null,
+): { reason: 'unauthenticated'; facts: Facts } {
+  lockout.release({ principal: identity.principal, source, jkt }, now)
+  return { reason: 'unauthenticated', facts: { factor: 'totp', codeUsed: true } }
+}
+
 interface BeginTotp {
   jkt: string | null
   /** To sign in with the secret that counts, or to confirm the one that waits. */
   purpose: 'sign_in' | 'confirm'
 }
 
-/** Records that a code was wrong, and whether that locked. The attempt is counted already. It always refuses. */
+interface FailTotp {
+  /** By how many steps the clock of the authenticator is ahead, if the code is right at another time. */
+  stepsAhead?: number | null
+}
+
+/**
+ * Records that a code was wrong, and whether that locked. The attempt is counted already, and stays counted unless the
+ * code is right at another time: a wrong clock is not a guess. It always refuses.
+ */
 export const failTotp = operation({
   ...self,
   continuation: true,
-  run({ identity, lockout, source, now }: OperationContext, _: Record<never, never>): Outcome<never> {
+  run({ identity, lockout, source, now }: OperationContext, { stepsAhead = null }: FailTotp): Outcome<never> {
     const { principal, jkt } = identity
+    const attempt = { principal, source, jkt }
+    if (stepsAhead !== null) lockout.release(attempt, now)
+    const clock = stepsAhead === null ? {} : { stepsAhead }
     return {
       reason: 'unauthenticated',
-      facts: { factor: 'totp', locked: lockout.isLocked({ principal, source, jkt }, now) },
+      facts: { factor: 'totp', locked: lockout.isLocked(attempt, now), ...clock },
     }
   },
 })
@@ -90,8 +113,8 @@ export const confirmTotp = operation({
     const { identity, factors, lockout, source, now } = context
     const { principal } = identity
     // Requires the secret that the code was checked against, and not a later replacement.
-    if (factors.pending(principal)?.id !== id || !factors.takeStep(principal, id, step))
-      return { reason: 'unauthenticated' }
+    if (factors.pending(principal)?.id !== id) return { reason: 'unauthenticated' }
+    if (!factors.takeStep(principal, id, step)) return refusedRepeat(context, jkt)
     lockout.succeed({ principal, source, jkt }, now)
     factors.confirm(principal, id, recovery, now)
     return { value: { principal } }

@@ -112,6 +112,19 @@ export class Lockout {
     this.#put(principal, EVERYWHERE, { ...everywhere, failures: Math.max(0, everywhere.failures - 1) })
   }
 
+  /**
+   * Releases the reservation of an attempt that neither succeeded nor was a guess, such as the same code sent twice. It
+   * makes no source known.
+   */
+  release({ principal, source, jkt }: Attempt, now: number): void {
+    for (const bucket of [this.#bucket(principal, source, jkt, now), EVERYWHERE]) {
+      const row = this.#row(principal, bucket, now)
+      const failures = Math.max(0, row.failures - 1)
+      const lockedUntil = failures < this.#policy.maxFailedAttempts ? null : row.lockedUntil
+      this.#put(principal, bucket, { ...row, failures, lockedUntil })
+    }
+  }
+
   /** Locks that hold now, and principals that are slowed. */
   locks(now: number): Lock[] {
     return this.#sql.all<Lock>(

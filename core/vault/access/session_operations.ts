@@ -7,7 +7,7 @@
 import { HOUR_MS } from '../../durations.ts'
 import { globMatches } from '../../patterns.ts'
 import { type Facts, type OperationContext, type Outcome, operation } from '../operation.ts'
-import { refusedByLock } from './factor_operations.ts'
+import { refusedByLock, refusedRepeat } from './factor_operations.ts'
 import type { VersionedIssuer } from './issuer_store.ts'
 import type { Session } from './session_store.ts'
 
@@ -287,11 +287,12 @@ function takeFactor(
   const attempt = { principal, source, jkt }
   if (factor.kind === 'recovery' && lockout.begin(attempt, now) === 'locked')
     return refusedByLock(context, 'recovery', jkt)
-  const taken =
-    factor.kind === 'totp'
-      ? factors.confirmed(principal)?.id === factor.id && factors.takeStep(principal, factor.id, factor.step)
-      : factors.takeRecoveryCode(principal, [factor.hash, ...(factor.former ?? [])])
-  if (!taken) return { reason: 'unauthenticated' }
+  if (factor.kind === 'totp') {
+    if (factors.confirmed(principal)?.id !== factor.id) return { reason: 'unauthenticated' }
+    if (!factors.takeStep(principal, factor.id, factor.step)) return refusedRepeat(context, jkt)
+  } else if (!factors.takeRecoveryCode(principal, [factor.hash, ...(factor.former ?? [])])) {
+    return { reason: 'unauthenticated' }
+  }
   lockout.succeed(attempt, now)
   return null
 }

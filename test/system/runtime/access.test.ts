@@ -1,4 +1,5 @@
 /** Access over HTTP, on every runtime: sessions, second factors, bound tokens, sealed answers, locks. */
+import { type TOTP, URI } from 'otpauth'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { makeProof, makeProofKey } from '../../../core/authentication/dpop_proof.ts'
 import { type Client, connect, signIn } from '../../../core/client/client.ts'
@@ -126,6 +127,28 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
     const code = await nextCode()
     const outcomes = await Promise.allSettled(Array.from({ length: 5 }, () => signIn({ ...at(), token, code })))
     expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+  })
+
+  it('row 29: accepts a code of the next step once, and locks neither for its repetition nor for a code of another time', async () => {
+    const token = await newcomer('gil')
+    const plain = (await signIn({ ...at(), token })).client
+    const { uri } = await plain.enrolTotp()
+    const totp = URI.parse(uri.reveal()) as TOTP
+    const codeIn = (seconds: number) => totp.generate({ timestamp: Date.now() + seconds * 1000 })
+    await plain.confirmTotp(codeIn(0))
+    const early = codeIn(30)
+    const written = `${early.slice(0, 3)} ${early.slice(3)}`
+    expect((await signIn({ ...at(), token, code: written })).session.mfaAt).toBeDefined()
+    for (let i = 0; i < 6; i++)
+      expect((await failure(signIn({ ...at(), token, code: early }))).code).toBe('unauthenticated')
+    for (let i = 0; i < 6; i++)
+      expect((await failure(signIn({ ...at(), token, code: codeIn(300) }))).code).toBe('unauthenticated')
+    expect((await admin.locks()).items.filter(({ principal }) => principal === 'gil')).toEqual([])
+    const facts = (await wholeLog(admin)).entries
+      .filter(({ principal }) => principal === 'gil')
+      .map((entry) => entry.facts)
+    expect(facts.filter(({ codeUsed }) => codeUsed === true)).toHaveLength(6)
+    expect(facts.filter(({ stepsAhead }) => Number(stepsAhead) >= 9)).toHaveLength(6)
   })
 
   it('rows 21, 22, 24: of 100 parallel wrong codes 5 are verified, however written; the answers are all alike', async () => {

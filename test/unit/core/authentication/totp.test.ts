@@ -7,6 +7,7 @@ import {
   makeTotpSecret,
   recoveryHash,
   stepOf,
+  stepsAhead,
 } from '../../../../core/authentication/totp.ts'
 import { open } from '../../../../core/crypto/envelope.ts'
 import { Keyring } from '../../../../core/crypto/keyring.ts'
@@ -31,12 +32,25 @@ describe('stepOf', () => {
     const step = Math.floor(seconds / 30)
     const code = digits.slice(2)
     expect(stepOf(RFC_SECRET, code, seconds * 1000)).toBe(step)
-    // The whole of the present step and of the next, which takes one that lags.
-    expect(stepOf(RFC_SECRET, code, step * 30_000)).toBe(step)
-    expect(stepOf(RFC_SECRET, code, step * 30_000 + 59_999)).toBe(step)
-    // Neither two steps late, nor early.
-    expect(stepOf(RFC_SECRET, code, step * 30_000 + 60_000)).toBeNull()
-    expect(stepOf(RFC_SECRET, code, step * 30_000 - 1)).toBeNull()
+    // From the start of the step before to the end of the step after: an authenticator that leads or lags by one step.
+    for (const ms of [-30_000, -1, 0, 29_999, 59_999]) expect(stepOf(RFC_SECRET, code, step * 30_000 + ms)).toBe(step)
+    for (const ms of [-30_001, 60_000]) expect(stepOf(RFC_SECRET, code, step * 30_000 + ms)).toBeNull()
+  })
+
+  it.each([
+    ...[
+      '287 082',
+      '287-082',
+      '28 70 82',
+      '287\u00a0082',
+      '287\u2009082',
+      ' 287082',
+      '287082 ',
+      '287082\n',
+      '\t287 082\r\n',
+    ],
+  ])('row 29: finds one step for all groupings of a code, here %j', (code) => {
+    expect(stepOf(RFC_SECRET, code, 59_000)).toBe(1)
   })
 
   it.each([
@@ -44,17 +58,15 @@ describe('stepOf', () => {
     ['five digits', '28708'],
     ['seven digits', '2870820'],
     ['the eight digits of the RFC', '94287082'],
-    ['a space in front', ' 287082'],
-    ['a space behind', '287082 '],
-    ['a space within', '287 082'],
-    ['a line feed behind', '287082\n'],
-    ['a line feed in front', '\n287082'],
     ['a NUL behind', '287082\0'],
-    ['a non-breaking space', '287082\u00a0'],
     ['full-width digits', '２８７０８２'],
     ['one full-width digit', '28708２'],
     ['Arabic digits', '٢٨٧٠٨٢'],
     ['a sign', '+287082'],
+    ['a minus sign', '287\u2212082'],
+    ['a dot', '287.082'],
+    ['seven digits in groups', '287 082 0'],
+    ['two codes', '287082 287082'],
     ['hexadecimal', '0x4616a'],
     ['another number', '287083'],
   ])('row 29: refuses %s where the code would be right', (_, code) => {
@@ -64,6 +76,24 @@ describe('stepOf', () => {
 
   it('refuses the code of another secret', () => {
     expect(stepOf(new Redacted(bytesOf('12345678901234567891')), '287082', 59_000)).toBeNull()
+  })
+})
+
+describe('stepsAhead', () => {
+  it.each([
+    [0, 0],
+    [60_000, -2],
+    [-90_000, 3],
+    [20 * 60_000, -40],
+    [-20 * 60_000, 40],
+  ])('tells the step of a code %i ms after it', (ms, steps) => {
+    expect(stepsAhead(RFC_SECRET, '081 804', 1_111_111_109_000 + ms)).toBe(steps)
+  })
+
+  it('finds no step beyond twenty minutes, for another code, or for what is not a code', () => {
+    for (const ms of [-21 * 60_000, 21 * 60_000])
+      expect(stepsAhead(RFC_SECRET, '081804', 1_111_111_109_000 + ms)).toBeNull()
+    for (const code of ['081805', '', '0818041']) expect(stepsAhead(RFC_SECRET, code, 1_111_111_109_000)).toBeNull()
   })
 })
 
@@ -144,15 +174,21 @@ describe('recovery codes', () => {
   })
 
   it.each([
-    ...['', 'abcd', 'abcdefghijkmnpqr', 'abcd-efgh-ijkm-npqr-stuv', 'ABCD-EFGH-IJKM-NPQR', ' abcd-efgh-ijkm-npqr'],
     ...[
+      'abcdefghijkmnpqr',
+      'ABCD-EFGH-IJKM-NPQR',
+      ' abcd-efgh-ijkm-npqr',
       'abcd-efgh-ijkm-npqr\n',
-      'abcd-efgh-ijkm-npq1',
-      'abcd-efgh-ijkm-npq0',
-      'abcd-efgh-ijkm-npql',
       'abcd efgh ijkm npqr',
     ],
-    ...['abcd–efgh–ijkm–npqr', 'ａbcd-efgh-ijkm-npqr', 'abc-defgh-ijkm-npqr'],
+    ...['abc-defgh-ijkm-npqr', 'AbCd\u00a0efghIJKMnpqr'],
+  ])('have one hash for all groupings and either case, here %j', (text) => {
+    expect(recoveryHash(key, 'ann', text)).toBe(recoveryHash(key, 'ann', code))
+  })
+
+  it.each([
+    ...['', 'abcd', 'abcd-efgh-ijkm-npqr-stuv', 'abcd-efgh-ijkm-npq1', 'abcd-efgh-ijkm-npq0', 'abcd-efgh-ijkm-npql'],
+    ...['abcd–efgh–ijkm–npqr', 'ａbcd-efgh-ijkm-npqr', '\u212abcd-efgh-ijkm-npqr', 'abcd-efgh-ijkm-npqr\0'],
   ])('have no hash when written as %j', (text) => {
     expect(recoveryHash(key, 'ann', text)).toBeNull()
   })

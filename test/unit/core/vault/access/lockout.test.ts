@@ -22,6 +22,7 @@ function openLockout(maxFailedAttempts = 3) {
   return {
     sql,
     lockout,
+    from,
     fail: (source: string, now: number, principal = 'ann', jkt: string | null = null) =>
       sql.atomic(() => lockout.begin(from(source, principal, jkt), now)),
     succeed: (source: string, now: number, principal = 'ann', jkt: string | null = null) =>
@@ -47,6 +48,26 @@ describe('Lockout', () => {
     const reservations = Array.from({ length: 100 }, () => fail('a', NOW))
     expect(reservations.slice(0, 5)).toEqual(['open', 'open', 'open', 'open', 'last'])
     expect(new Set(reservations.slice(5))).toEqual(new Set(['locked']))
+  })
+
+  it('a released attempt does not count, ends the lock that it began, and makes no source known', () => {
+    const { fail, lockout, from, sql } = openLockout()
+    const release = () => sql.atomic(() => lockout.release(from('a'), NOW))
+    for (let i = 0; i < 20; i++) {
+      expect(fail('a', NOW)).toBe('open')
+      release()
+    }
+    expect([fail('a', NOW), fail('a', NOW), fail('a', NOW), fail('a', NOW)]).toEqual(['open', 'open', 'last', 'locked'])
+    release()
+    expect([fail('a', NOW), fail('a', NOW)]).toEqual(['last', 'locked'])
+    // Other sources of the principal are slowed by the three that still count, as before.
+    expect(fail('b', NOW)).toBe('locked')
+    release()
+    release()
+    release()
+    release()
+    expect(lockout.locks(NOW)).toEqual([])
+    expect(sql.all('SELECT success_at FROM attempt WHERE success_at IS NOT NULL')).toEqual([])
   })
 
   it('refused attempts neither lengthen a lock nor count', () => {

@@ -42,7 +42,9 @@ function openBench() {
     ask(callerFor('ann'), 'totp.enrol', { id: 'totp', kid: 'root.1', sealed: bytesOf('sealed') })
     ask(callerFor('ann'), 'totp.confirm', { id: 'totp', step: 1, recoveryHashes, jkt: null })
   }
-  return { bench, ask, open, whoami, isLive, withSession, inputOf, enrolFactor }
+  const begin = () => ask(callerFor('ann'), 'totp.begin', { jkt: null, purpose: 'sign_in' })
+  const fail = (input: Input<'totp.fail'>) => ask(callerFor('ann'), 'totp.fail', input)
+  return { bench, ask, open, whoami, isLive, withSession, inputOf, enrolFactor, begin, fail }
 }
 
 describe('a session', () => {
@@ -212,6 +214,45 @@ describe('stepping up', () => {
     enrolFactor()
     const taken = [5, 5, 4, 6, 6].map((step, i) => open(`s${i}`, { factor: { kind: 'totp', id: 'totp', step } }))
     expect(taken.map((answer) => typeof answer === 'object')).toEqual([true, false, false, true, false])
+  })
+
+  it('row 29: refuses a used code as often as it comes, and does not lock for it', () => {
+    const { bench, open, enrolFactor, begin } = openBench()
+    enrolFactor()
+    // A source that just succeeded is known; this one is not.
+    bench.now += 31 * 24 * 3_600_000
+    const use = (step: number, i: number) => {
+      expect(begin()).not.toBe('unauthenticated')
+      return typeof open(`s${i}`, { factor: { kind: 'totp', id: 'totp', step } })
+    }
+    expect([7, 7, 7, 7, 6, 5, 7, 8].map(use)).toEqual([
+      'object',
+      ...['string', 'string', 'string', 'string', 'string', 'string'],
+      'object',
+    ])
+    expect(bench.log().filter(({ facts }) => facts.codeUsed === true)).toHaveLength(6)
+    expect(bench.granted('admin', 'lock.list', {})).toEqual([])
+  })
+
+  it('row 22: counts each wrong code, except one of another time, which is recorded as such', () => {
+    const { bench, enrolFactor, begin, fail } = openBench()
+    enrolFactor()
+    bench.now += 31 * 24 * 3_600_000
+    for (let i = 0; i < 6; i++) {
+      expect(begin()).not.toBe('unauthenticated')
+      fail({ stepsAhead: 4 })
+    }
+    expect(bench.log().at(-1)).toMatchObject({
+      operation: 'totp.fail',
+      outcome: 'unauthenticated',
+      facts: { factor: 'totp', locked: false, stepsAhead: 4 },
+    })
+    for (let i = 0; i < 3; i++) {
+      expect(begin()).not.toBe('unauthenticated')
+      fail(i === 1 ? { stepsAhead: null } : {})
+    }
+    expect(bench.log().at(-1)?.facts).toEqual({ factor: 'totp', locked: true })
+    expect(begin()).toBe('unauthenticated')
   })
 
   it('row 29: accepts each recovery code once', () => {
