@@ -142,6 +142,7 @@ export const REFUSALS = {
   write_unknown: ['unavailable', 'The provider did not answer. The change may have been made'],
   late: ['unavailable', 'The request took too long. It may have been carried out and recorded'],
   overloaded: ['unavailable', 'Too many requests are waiting for this vault. Try again shortly'],
+  gone: ['unavailable', 'The client closed the connection before the vault was called. Nothing was done or recorded'],
   failed: ['internal', 'The request failed. The operational log has its request id'],
   storage: ['unavailable', 'The storage cannot record this request now. Try again shortly'],
 } as const satisfies Record<string, readonly [ErrorCode, string]>

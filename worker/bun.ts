@@ -33,7 +33,11 @@ const server = listenOrFail(() =>
     // Never reached: body.ts stops far below, and answers with a problem document.
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     ...(local.tls && { tls: local.tls }),
-    fetch: (request, server) => local.fetch(request, server.requestIP(request)?.address ?? null),
+    fetch(request, server) {
+      const address = server.requestIP(request)?.address ?? null
+      // Also true of a request that another follows in one packet: Bun closes the connection (oven-sh/bun#38128).
+      return local.fetch(request, address, () => request.signal.aborted)
+    },
   }),
 )
 local.stopOnSignal(() => server.stop())

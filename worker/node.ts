@@ -18,7 +18,7 @@ let stopping = false
 const listener = getRequestListener((request, { incoming, outgoing }) => {
   // A client that keeps sending over one connection would keep the server from closing.
   if (stopping && 'shouldKeepAlive' in outgoing) outgoing.shouldKeepAlive = false
-  return local.fetch(request, incoming.socket.remoteAddress ?? null)
+  return local.fetch(request, incoming.socket.remoteAddress ?? null, () => incoming.socket.destroyed)
 })
 // These limits end slow headers; http/body.ts ends slow bodies.
 const { requestTimeoutMs } = local.settings

@@ -10,6 +10,7 @@ export interface Entry {
   operation: string
   resource: string
   principal: string
+  agent: string | null
   outcome: string
   facts: Record<string, unknown>
 }

@@ -9,6 +9,8 @@ import { canonicalAddress, inRange, parseRange, type Range } from '../../core/ad
 export interface Connection {
   /** The client's address; `null` when it is unknown. */
   address: string | null
+  /** Whether the client has gone, so that no answer can reach it; `undefined` where the runtime does not tell. */
+  isGone?: () => boolean
   /** On Workers: keeps the isolate alive for work that the answer does not wait for. */
   waitUntil?: (work: Promise<unknown>) => void
 }

@@ -11,6 +11,7 @@ import { RateLimiter } from '../../core/rate_limit.ts'
 import { isBootstrap } from '../../core/vault/rpc.ts'
 import type { Services } from '../services.ts'
 import { timed } from '../telemetry/request_timing.ts'
+import type { VaultHandle } from '../vault_host/host.ts'
 import { approvalOf } from './approval_header.ts'
 import { type Arrival, authenticate } from './authenticate.ts'
 import type { Env, RequestContext } from './request_context.ts'
@@ -43,11 +44,17 @@ export function enterVault(services: Services): MiddlewareHandler<Env> {
     }
     const { credential } = c.get('caller')
     if (credential === null) countStranger(c)
-    const handle = await services.host.vault(vault, isBootstrap(credential))
-    const timing = c.get('timing')
-    c.set('handle', timing ? handle.around((work) => timing.time('vault', work)) : handle)
+    c.set('handle', handleFor(c, await services.host.vault(vault, isBootstrap(credential))))
     return next()
   }
+}
+
+/** The handle of a vault for one request: its calls are timed, and dropped once the client has gone. */
+function handleFor(c: RequestContext, shared: VaultHandle): VaultHandle {
+  const { isGone } = c.env
+  const timing = c.get('timing')
+  const handle = isGone ? shared.forClient(isGone) : shared
+  return timing ? handle.around((work) => timing.time('vault', work)) : handle
 }
 
 /** What a route accepts in place of a token. */

@@ -55,6 +55,8 @@ const BY_STATUS: Record<number, string> = {
 
 function outcomeOf(status: number, error: unknown): string {
   if (status < 400) return 'ok'
+  // A client that hangs up is not an outage.
+  if (error instanceof PosternError && error.detail.reason === 'gone') return 'gone'
   return BY_STATUS[status] ?? (error instanceof PosternError ? error.code : 'internal')
 }
 

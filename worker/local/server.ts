@@ -38,8 +38,13 @@ export interface LocalServer {
   settings: Settings
   /** Certificate and key in PEM; `null` without TLS. */
   tls: { cert: string; key: string } | null
-  /** Answers one request. @param socket The address at the other end of the connection. */
-  fetch(request: Request, socket: string | null): Promise<Response>
+  /**
+   * Answers one request.
+   *
+   * @param socket The address at the other end of the connection.
+   * @param isGone Whether the client has closed the connection, where the runtime tells.
+   */
+  fetch(request: Request, socket: string | null, isGone?: () => boolean): Promise<Response>
   /** Prints where the server listens, and what an operator has to know. To be called once, when it listens. */
   announce(port: number): void
   /** Exits in order at SIGINT or SIGTERM. @param stop Ends the listener; it waits for requests in flight. */
@@ -77,13 +82,13 @@ async function open(runtime: string): Promise<LocalServer> {
   return {
     settings,
     tls,
-    async fetch(request, socket) {
+    async fetch(request, socket, isGone) {
       if (!mayConnect(site, socket)) {
         const error = new PosternError('denied', 'Connection must come through a proxy that ends TLS')
         return harden(problem(error, crypto.randomUUID()))
       }
       const origin = { socket, forwarded: request.headers.get('X-Forwarded-For'), cloudflare: null }
-      const response = await app.fetch(request, { address: clientAddress(origin, settings) })
+      const response = await app.fetch(request, { address: clientAddress(origin, settings), ...(isGone && { isGone }) })
       await offer.settle(response)
       return response
     },

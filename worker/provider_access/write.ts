@@ -42,7 +42,9 @@ export async function changeAtProvider(
 ): Promise<Granted<{ at: number; version: string | null }>> {
   const { name, effect, plan, replace, idempotency } = change
   const [primary] = registry.resolve(request.vault, plan.chain, name)
-  const outcome = await attempt(primary!, change, deadlineMsOf(settings))
+  // Neither late nor for a client that has gone: such a change could undo a newer one.
+  const isUnwanted = change.isLate() || request.handle.isAbandoned
+  const outcome = isUnwanted ? NOT_SENT : await attempt(primary!, change, deadlineMsOf(settings))
   const report = { name, chain: plan.chain.id, provider: primary!.guarded.id, effect, outcome }
   const full = { ...report, ...(replace && { replace }), ...(idempotency && { idempotency }) }
   const granted = await request.handle.call('secret.relayed', request.caller, full)
@@ -50,12 +52,13 @@ export async function changeAtProvider(
   return { ...granted, value: { ...granted.value, version: outcome.version } }
 }
 
+const NOT_SENT = { failure: 'timeout', sent: false } as const
+
 async function attempt(
   { guarded, name }: ResolvedMember,
   change: ProviderChange,
   timeoutMs: number,
 ): Promise<WriteReport['outcome']> {
-  if (change.isLate()) return { failure: 'timeout', sent: false }
   if (guarded.rest(Date.now(), name) !== null) return { failure: 'unavailable', sent: false }
   try {
     return { version: await guarded.ask((provider, signal) => change.make(provider, name, signal), timeoutMs, name) }

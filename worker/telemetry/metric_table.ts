@@ -20,7 +20,8 @@ type Label = keyof typeof LABELS
 /** What the labels stand for. */
 export const LABELS = {
   operation: 'Id of the operation in the OpenAPI document, or `none` for a request without a route.',
-  outcome: '`ok` or the error code; of trace spans, `exported` or `dropped`.',
+  outcome:
+    '`ok`, the error code, or `gone` for a request whose client closed the connection first; of trace spans, `exported` or `dropped`.',
   phase: 'Part of a request: `identify` (authentication), `vault` (its transaction), `open` (decryption), `provider`.',
   provider: 'Id of the provider.',
   state: `State of a provider: \`${HEALTH_STATES.join('`, `')}\`.`,

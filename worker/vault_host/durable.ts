@@ -6,7 +6,7 @@
 
 import { PosternError } from '../../core/errors.ts'
 import type { Answer, Call } from '../../core/vault/rpc.ts'
-import { type Host, VaultHandle } from './host.ts'
+import { GONE, type Host, VaultHandle } from './host.ts'
 
 /** The methods of a vault's Durable Object that the Worker calls. */
 export interface VaultStub {
@@ -17,7 +17,8 @@ export interface VaultStub {
 export function durableHost(stubOf: (id: string) => VaultStub): Host {
   return {
     async vault(id) {
-      return new VaultHandle(async (calls) => {
+      return new VaultHandle(async (calls, isGone) => {
+        if (isGone?.()) return calls.map(() => GONE)
         try {
           const answers: Answer[] = []
           while (answers.length < calls.length) {

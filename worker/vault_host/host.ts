@@ -5,7 +5,8 @@
  */
 
 import { refusal } from '../../core/errors.ts'
-import type { Input, OperationName, Output } from '../../core/vault/operation_table.ts'
+import type { Operation } from '../../core/vault/operation.ts'
+import { type Input, OPERATIONS, type OperationName, type Output } from '../../core/vault/operation_table.ts'
 import type { Answer, Call, Caller, Granted } from '../../core/vault/rpc.ts'
 import { refusalOf, unwrap } from '../../core/vault/rpc.ts'
 import type { VaultStats } from '../../core/vault/stats.ts'
@@ -25,23 +26,46 @@ export interface Host {
   transactions: TransactionCounters | null
 }
 
-/** Sends calls to one vault. The answers are in the order of the calls. */
-export type Execute = (calls: Call[]) => Promise<Answer[]>
+/**
+ * Sends calls to one vault. The answers are in the order of the calls.
+ *
+ * @param isGone Whether no client waits for the answers. Calls are then answered with {@link GONE}, as long as their
+ *   transaction has not begun.
+ */
+export type Execute = (calls: Call[], isGone?: () => boolean) => Promise<Answer[]>
+
+/** The answer to a call that no client waits for. */
+export const GONE: Answer = { ok: false, index: null, quota: null, reason: 'gone' }
 
 /** One vault, as routes call it. */
 export class VaultHandle {
   readonly #execute: Execute
   readonly #queues: Map<string, Promise<unknown>> | null
+  readonly #isGone: (() => boolean) | undefined
 
-  /** @param shares Whether requests may wait for each other, which Workers do not allow; or the handle whose turns to share. */
-  constructor(execute: Execute, shares: boolean | VaultHandle) {
+  /**
+   * @param shares Whether requests may wait for each other, which Workers do not allow; or the handle whose turns to share.
+   * @param isGone Whether the client of the one request that this handle is for has gone.
+   */
+  constructor(execute: Execute, shares: boolean | VaultHandle, isGone?: () => boolean) {
     this.#execute = execute
     this.#queues = shares instanceof VaultHandle ? shares.#queues : shares ? new Map() : null
+    this.#isGone = isGone
   }
 
   /** Returns a handle of the same vault whose calls run inside `wait`, to time them. */
   around(wait: (work: () => Promise<Answer[]>) => Promise<Answer[]>): VaultHandle {
-    return new VaultHandle((calls) => wait(() => this.#execute(calls)), this)
+    return new VaultHandle((calls, isGone) => wait(() => this.#execute(calls, isGone)), this, this.#isGone)
+  }
+
+  /** Returns a handle of the same vault for one request, whose calls are dropped once its client has gone. */
+  forClient(isGone: () => boolean): VaultHandle {
+    return new VaultHandle(this.#execute, this, isGone)
+  }
+
+  /** Whether the client of the request has gone. Always false without a request. */
+  get isAbandoned(): boolean {
+    return this.#isGone?.() === true
   }
 
   /** Runs work one at a time for each key, within this process. */
@@ -63,7 +87,7 @@ export class VaultHandle {
    * @throws {PosternError} the vault's refusal; `unavailable` when the vault cannot be reached.
    */
   async call<K extends OperationName>(operation: K, caller: Caller, input: Input<K>): Promise<Granted<Output<K>>> {
-    const [answer] = await this.#execute([{ operation, caller, input }])
+    const [answer] = await this.#execute([{ operation, caller, input }], this.#isGoneFor(operation))
     return unwrap(answer as Answer<Output<K>>)
   }
 
@@ -78,12 +102,19 @@ export class VaultHandle {
     inputs: Input<K>[],
   ): Promise<Answer<Output<K>>[]> {
     if (inputs.length === 0) return []
-    const answers = await this.#execute(inputs.map((input) => ({ operation, caller, input })))
+    const calls = inputs.map((input) => ({ operation, caller, input }))
+    const answers = await this.#execute(calls, this.#isGoneFor(operation))
     const refused = answers.filter((answer) => !answer.ok)
     if (refused.some(({ reason }) => reason === 'unauthenticated')) throw refusal('unauthenticated')
     // The limit is on the source of unauthenticated calls, so it concerns all inputs.
     for (const answer of refused) if (answer.quota?.name === 'refusals') throw refusalOf(answer)
     return answers as Answer<Output<K>>[]
+  }
+
+  /** An outcome is recorded for a client that has gone, too: what it reports was done. */
+  #isGoneFor(name: OperationName): (() => boolean) | undefined {
+    const { continuation } = OPERATIONS[name] as Operation<unknown, unknown>
+    return continuation ? undefined : this.#isGone
   }
 }
 

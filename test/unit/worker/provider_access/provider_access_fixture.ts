@@ -73,9 +73,10 @@ export async function openApp(
   opened.vault.execute([bootstrapOf(hash, Date.now())], Date.now())
   const services = compose({ settings, keyring, registry }, host)
   const app = createApp(services)
-  const answer = async (request: Request) => app.fetch(request, { address: '127.0.0.1' })
+  const answer = async (request: Request, isGone?: () => boolean) =>
+    app.fetch(request, { address: '127.0.0.1', ...(isGone && { isGone }) })
   const open = (token: Redacted<string>, { timeoutMs = 10_000 } = {}) =>
-    connect({ endpoint: 'http://127.0.0.1', vault, token, timeoutMs, fetch: answer })
+    connect({ endpoint: 'http://127.0.0.1', vault, token, timeoutMs, fetch: (request) => answer(request) })
   return {
     ...{ sql, registry, opened, services, admin: open(text), open, keyring, settings, answer },
     token: text,

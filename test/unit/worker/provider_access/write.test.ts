@@ -54,6 +54,27 @@ describe('a write to a chain', () => {
     })
   })
 
+  it.each(['PUT', 'DELETE'])(
+    'is not sent when the client of a %s goes after it was recorded as begun',
+    async (method) => {
+      const { admin, answer, primary, secret, token, events } = await opened()
+      await admin.put('prod/db', hidden('one'))
+      const sent = primary.calls.length
+      const headers = { Authorization: `Bearer ${token.reveal()}`, 'Content-Type': 'application/json' }
+      const body = method === 'PUT' ? { body: '{"value":"two"}' } : {}
+      const request = new Request(`http://127.0.0.1${secret('prod/db')}`, { method, headers, ...body })
+      const begun = () => [...events('secret.prepare'), ...events('secret.delete')].length
+      const before = begun()
+      await answer(request, () => begun() > before)
+      expect([primary.text('prod/db'), primary.calls.length - sent]).toEqual(['one', 0])
+      expect(begun()).toBe(before + 1)
+      expect(events('secret.relayed').at(-1)).toMatchObject({
+        outcome: 'provider_unavailable',
+        facts: { failure: 'timeout', sent: false },
+      })
+    },
+  )
+
   it.each([
     ['unavailable', ['unavailable', 'write_unknown']],
     ['timeout', ['unavailable', 'write_unknown']],

@@ -5,7 +5,7 @@ import type { Vault } from '../../../../core/vault/vault.ts'
 import type { Scheduler } from '../../../../worker/background/scheduler.ts'
 import { durableHost } from '../../../../worker/vault_host/durable.ts'
 import { groupCommit } from '../../../../worker/vault_host/group_commit.ts'
-import { VaultHandle } from '../../../../worker/vault_host/host.ts'
+import { GONE, VaultHandle } from '../../../../worker/vault_host/host.ts'
 import { localHost } from '../../../../worker/vault_host/local.ts'
 import { codeOf } from '../../../support/codes.ts'
 
@@ -104,12 +104,64 @@ describe('group commit', () => {
     expect([batches, failures.length]).toEqual([[1, 1], 2])
   })
 
+  it('drops calls whose client has gone by the time of the transaction, and no others', async () => {
+    const { vault, batches } = fakeVault()
+    const execute = groupCommit(vault)
+    let gone = false
+    const dropped = execute([callOf('a'), callOf('b')], () => gone)
+    const kept = execute([callOf('c')], () => false)
+    gone = true
+    expect(await dropped).toEqual([GONE, GONE])
+    expect(await kept).toEqual([answerTo(callOf('c'))])
+    expect(batches).toEqual([1])
+  })
+
+  it('drops a call whose client goes while an earlier transaction runs, and runs none for it alone', async () => {
+    const { vault, batches } = fakeVault(1)
+    const execute = groupCommit(vault)
+    const first = execute([callOf('a')])
+    const second = execute([callOf('b')], () => batches.length > 0)
+    expect([await first, await second]).toEqual([[answerTo(callOf('a'))], [GONE]])
+    expect(batches).toEqual([1])
+  })
+
   it('refuses calls beyond its queue, and loses none in it', async () => {
     const { vault } = fakeVault()
     const execute = groupCommit(vault)
     const full = execute(Array.from({ length: 10_000 }, (_, i) => callOf(`n${i}`)))
     expect(await codeOf(execute([callOf('one more')]))).toBe('unavailable')
     expect(await full).toHaveLength(10_000)
+  })
+})
+
+describe('a handle for a client that has gone', () => {
+  const goneHandle = async () => {
+    const executed: string[] = []
+    const execute = async (calls: Call[]) => {
+      executed.push(...calls.map(({ operation }) => operation))
+      return calls.map(answerTo)
+    }
+    const handle = (await durableHost(() => ({ execute })).vault('v', false)).forClient(() => true)
+    return { handle: handle.around((work) => work()), executed }
+  }
+
+  it('calls no vault for a read or a write', async () => {
+    const { handle, executed } = await goneHandle()
+    const error = await handle.call('secret.read', caller, { name: 'a' }).catch((error: unknown) => error)
+    expect(error).toMatchObject({ code: 'unavailable', detail: { reason: 'gone' } })
+    const [item] = await handle.callAll('secret.delete', caller, [{ name: 'a' }])
+    expect(item).toEqual(GONE)
+    expect(executed).toEqual([])
+  })
+
+  it('still records what was done', async () => {
+    const { handle, executed } = await goneHandle()
+    const outcome = { failure: 'timeout', sent: true } as const
+    const report = { name: 'a', chain: 'c', provider: 'aws', effect: 'write', outcome } as const
+    await handle.call('secret.relayed', caller, report)
+    await handle.call('secret.unopened', caller, { name: 'a', version: 1, reason: 'tampered' })
+    await handle.call('totp.fail', caller, {})
+    expect(executed).toEqual(['secret.relayed', 'secret.unopened', 'totp.fail'])
   })
 })
 
