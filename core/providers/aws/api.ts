@@ -7,7 +7,7 @@ import type * as z from 'zod/mini'
 import { type Bytes, utf8 } from '../../bytes.ts'
 import { badRequest } from '../../errors.ts'
 import { ask, malformed, type ProviderOptions, parseBaseUrl, readAnswer } from '../request.ts'
-import { type AwsStaticKeys, type AwsWebIdentity, awsCredentials, awsDomain } from './credentials.ts'
+import { type AwsCredentialsConfig, awsCredentials, awsDomain } from './credentials.ts'
 import { awsFailure, isClockFailure } from './failures.ts'
 import { type AwsKeys, sign } from './sigv4.ts'
 
@@ -20,7 +20,7 @@ const MIN_SKEW_MS = 60_000
 /** The address of a region, and the credentials for it. */
 export interface AwsAccess {
   region: string
-  credentials: AwsStaticKeys | AwsWebIdentity
+  credentials: AwsCredentialsConfig
   /** Replaces the endpoint of the region: a VPC endpoint, FIPS, or an emulator. */
   endpoint?: string
 }

@@ -17,6 +17,7 @@ import {
 import { ProviderFailure } from '../provider.ts'
 import { ask, checkHeaderValue, type ProviderOptions, parseBaseUrl } from '../request.ts'
 import { kindOf } from './failures.ts'
+import { type AwsContainerRole, type AwsInstanceRole, awsMachineCredentials } from './machine_credentials.ts'
 import type { AwsKeys } from './sigv4.ts'
 
 /** Keys of a user, or with `sessionToken` of a session, which end and are not renewed. */
@@ -40,12 +41,15 @@ export interface AwsWebIdentity {
   stsEndpoint?: string
 }
 
+/** How keys are obtained. */
+export type AwsCredentialsConfig = AwsStaticKeys | AwsWebIdentity | AwsContainerRole | AwsInstanceRole
+
 /**
  * @param region Checked already.
  * @throws {PosternError} `bad_request`
  */
 export function awsCredentials(
-  config: AwsStaticKeys | AwsWebIdentity,
+  config: AwsCredentialsConfig,
   region: string,
   options: ProviderOptions,
 ): Credentials<AwsKeys> {
@@ -54,6 +58,7 @@ export function awsCredentials(
     if (config.sessionToken) checkHeaderValue(config.sessionToken, 'sessionToken')
     return fixedCredentials(config)
   }
+  if (config.kind !== 'web_identity') return awsMachineCredentials(config, options)
   if (!/^arn:[a-z-]+:iam::[0-9]{12}:role\/[\w+=,.@/-]{1,512}$/.test(config.roleArn)) {
     throw badRequest('roleArn', 'Role must be the ARN of an IAM role')
   }

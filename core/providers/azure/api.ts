@@ -24,6 +24,7 @@ import {
   readAnswer,
   retryAfterMs,
 } from '../request.ts'
+import { type AzureManagedIdentity, checkManagedIdentity, managedToken } from './managed_identity.ts'
 
 const API_VERSION = '7.5'
 const JWT_BEARER = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
@@ -33,10 +34,15 @@ const TENANT = /^[0-9A-Za-z](?:[0-9A-Za-z.-]{0,126}[0-9A-Za-z])?$/
 export interface AzureAccess {
   /** `https://name.vault.azure.net` */
   vaultUrl: string
-  tenantId: string
-  clientId: string
-  /** A secret of the client, or the token of an issuer that the client trusts. */
-  credentials: { kind: 'client_secret'; clientSecret: Redacted<string> } | { kind: 'federated'; assertion: TokenSource }
+  /** The tenant of the application; a managed identity has its own. */
+  tenantId?: string | undefined
+  /** The id of the application, or of a managed identity that a user assigned. */
+  clientId?: string | undefined
+  /** A secret of the application, the token of an issuer that it trusts, or a managed identity instead of one. */
+  credentials:
+    | { kind: 'client_secret'; clientSecret: Redacted<string> }
+    | { kind: 'federated'; assertion: TokenSource }
+    | AzureManagedIdentity
   /** Replaces `https://login.microsoftonline.com/{tenantId}/oauth2/v2.0/token`, for another cloud or an emulator. */
   tokenEndpoint?: string
   /** Replaces `https://vault.azure.net`, for another cloud. */
@@ -73,12 +79,10 @@ export type AzureCall = ReturnType<typeof azureCaller>
  *   to a host of another.
  */
 export function azureCaller(config: AzureAccess, options: ProviderOptions) {
-  const { tenantId, clientId, resource = 'https://vault.azure.net' } = config
-  if (!TENANT.test(tenantId)) throw badRequest('tenantId', 'Tenant must be a GUID or a domain')
-  if (!/^[\w.-]{1,128}$/.test(clientId)) throw badRequest('clientId', 'Client id must be the GUID of an application')
+  const { resource = 'https://vault.azure.net' } = config
+  checkIdentity(config)
   const vaultUrl = parseBaseUrl(config.vaultUrl, 'vaultUrl', options)
-  const login = `https://login.microsoftonline.com/${tenantId}/oauth2/v2.0/token`
-  const tokenEndpoint = parseBaseUrl(config.tokenEndpoint ?? login, 'tokenEndpoint', options)
+  const tokenEndpoint = tokenEndpointOf(config, options)
   checkVaultHost(vaultUrl, parseBaseUrl(resource, 'resource', options), options)
   const pins = { tokenEndpoint, resource }
   const credentials = new RenewedCredentials((signal) => issueToken(config, pins, { ...options, signal }), options)
@@ -100,6 +104,23 @@ export function azureCaller(config: AzureAccess, options: ProviderOptions) {
   }
 }
 
+/** Checks who asks for tokens. An application needs its tenant and its id; a managed identity has both. */
+function checkIdentity({ credentials, tenantId, clientId }: AzureAccess): void {
+  const isManaged = credentials.kind === 'instance' || credentials.kind === 'app_service'
+  if (isManaged) checkManagedIdentity(credentials)
+  if (!(TENANT.test(tenantId ?? '') || (isManaged && tenantId === undefined)))
+    throw badRequest('tenantId', 'Tenant must be a GUID or a domain')
+  if (!(/^[\w.-]{1,128}$/.test(clientId ?? '') || (isManaged && clientId === undefined)))
+    throw badRequest('clientId', 'Client id must be the GUID of an application')
+}
+
+/** The endpoint for the tokens of an application's tenant; `null` where only a managed identity is known. */
+function tokenEndpointOf({ tenantId, tokenEndpoint }: AzureAccess, options: ProviderOptions): string | null {
+  if (tenantId === undefined && tokenEndpoint === undefined) return null
+  const login = `https://login.microsoftonline.com/${tenantId}/oauth2/v2.0/token`
+  return parseBaseUrl(tokenEndpoint ?? login, 'tokenEndpoint', options)
+}
+
 /**
  * A token for the vaults of a cloud opens all vaults of its client, so it must not reach a host outside of that cloud.
  */
@@ -115,19 +136,27 @@ function withApiVersion(query = new URLSearchParams()): URLSearchParams {
   return whole
 }
 
+/** The configured places, with which the challenge of a vault is compared. */
+interface Pins {
+  tokenEndpoint: string | null
+  resource: string
+}
+
 async function issueToken(
   { clientId, credentials }: AzureAccess,
-  { tokenEndpoint, resource }: { tokenEndpoint: string; resource: string },
+  { tokenEndpoint, resource }: Pins,
   { signal, ...options }: ProviderOptions & { signal: AbortSignal },
 ): Promise<Issued<Redacted<string>>> {
+  if (credentials.kind === 'instance' || credentials.kind === 'app_service')
+    return managedToken(credentials, { resource, clientId }, { ...options, signal })
   const proof =
     credentials.kind === 'client_secret'
       ? { client_secret: credentials.clientSecret.reveal() }
       : { client_assertion_type: JWT_BEARER, client_assertion: await tokenFrom(credentials.assertion, signal) }
-  const form = { client_id: clientId, ...proof, grant_type: 'client_credentials', scope: `${resource}/.default` }
+  const form = { client_id: clientId!, ...proof, grant_type: 'client_credentials', scope: `${resource}/.default` }
   const headers = { 'content-type': 'application/x-www-form-urlencoded' }
   const body = utf8(new URLSearchParams(form).toString())
-  const received = await ask(tokenEndpoint, { method: 'POST', headers, body, signal }, options)
+  const received = await ask(tokenEndpoint!, { method: 'POST', headers, body, signal }, options)
   const token = received.status === 200 ? readAnswer(received.body, Token) : null
   if (token === null) throw tokenFailure(received, (options.now ?? Date.now)())
   return { value: new Redacted(token.access_token), lifetimeMs: token.expires_in * 1000 }
@@ -143,11 +172,7 @@ function tokenFailure({ status, headers, body }: Received, now: number): Provide
 }
 
 /** Reads a refusal of the vault. */
-function azureFailure(
-  { status, headers, body }: Received,
-  pins: { tokenEndpoint: string; resource: string },
-  now: number,
-): ProviderFailure {
+function azureFailure({ status, headers, body }: Received, pins: Pins, now: number): ProviderFailure {
   const { code = '', message = '', innererror } = readAnswer(body, Problem)?.error ?? {}
   const inner = innererror?.code ?? ''
   const kind = kindOf(code, inner, message, status)
@@ -180,15 +205,14 @@ function conflictKind(inner: string, message: string): FailureKind {
 }
 
 /** Whether a challenge names the configured tenant and resource. It is compared, never followed. */
-function isOurChallenge(
-  challenge: string | null,
-  { tokenEndpoint, resource }: { tokenEndpoint: string; resource: string },
-) {
+function isOurChallenge(challenge: string | null, { tokenEndpoint, resource }: Pins) {
   if (challenge === null) return true
   const [, authorization] = /\bauthorization(?:_uri)?="([^"]{1,512})"/.exec(challenge) ?? []
   const [, asked] = /\bresource="([^"]{1,512})"/.exec(challenge) ?? []
   return (
-    (!authorization || tokenEndpoint.startsWith(`${authorization.replace(/(?<!\/)\/+$/, '')}/`)) &&
+    (!authorization ||
+      tokenEndpoint === null ||
+      tokenEndpoint.startsWith(`${authorization.replace(/(?<!\/)\/+$/, '')}/`)) &&
     (!asked || asked === resource)
   )
 }

@@ -1,0 +1,55 @@
+/**
+ * Identities that a platform gives to a machine, a container or a pod. A service at a link-local address or on the
+ * machine itself hands out short-lived credentials for them.
+ *
+ * The guard against private addresses opens for the origin of that service alone, and only where a setting names it.
+ *
+ * @module
+ */
+import { inRange, parseRange } from '../addresses.ts'
+import { badRequest } from '../errors.ts'
+import { checkUrl, type Received } from '../http/send.ts'
+import { isLoopbackHostname } from '../loopback.ts'
+import { ProviderFailure } from './provider.ts'
+import { ask, type ProviderOptions } from './request.ts'
+
+/** The addresses at which platforms serve identities: link-local ones, and those that AWS uses for IPv6. */
+const LINK_LOCAL = ['169.254.0.0/16', 'fe80::/10', 'fd00:ec2::/64'].map((range) => parseRange(range))
+
+/**
+ * Checks the URL of an identity service.
+ *
+ * @param field The setting that has it.
+ * @returns The origin that requests may go to.
+ * @throws {PosternError} `bad_request` unless it is https on the public internet, or http at a link-local address or on
+ *   this machine.
+ */
+export function identityOrigin(url: string, field: string): string {
+  const parsed = URL.parse(url)
+  if (parsed === null || parsed.username || parsed.password) throw badRequest(field, 'Must be a URL')
+  const address = parsed.hostname.replace(/^\[(.*)\]$/, '$1')
+  const isLocal = isLoopbackHostname(parsed.hostname) || LINK_LOCAL.some((range) => inRange(address, range))
+  if (parsed.protocol === 'http:' && isLocal) return parsed.origin
+  try {
+    checkUrl(url, false)
+  } catch {
+    throw badRequest(field, 'Must be https, or http at a link-local address or on this machine')
+  }
+  return parsed.origin
+}
+
+/**
+ * Sends a request to an identity service.
+ *
+ * @throws {ProviderFailure} `credentials` if it refuses: nothing but the configuration of the platform can help;
+ *   `throttled`, `timeout`, `unavailable`.
+ */
+export async function askIdentity(url: string, init: RequestInit, options: ProviderOptions): Promise<Received> {
+  const received = await ask(url, init, { ...options, identityOrigin: new URL(url).origin })
+  const { status } = received
+  if (status === 200) return received
+  if (status === 429) throw new ProviderFailure('throttled', { code: `Http${status}` })
+  // 410: the service is about to be updated (Azure).
+  const isOutage = status >= 500 || status === 408 || status === 410
+  throw new ProviderFailure(isOutage ? 'unavailable' : 'credentials', { code: `Http${status}` })
+}
