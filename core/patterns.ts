@@ -5,17 +5,29 @@
  */
 
 /**
- * Whether a pattern covers a name, in one pass over both. `team/*` covers `team/a` but neither `team`, `team2` nor
- * `team/a/b`; `team/**` also covers `team/a/b`; `**` covers all names.
+ * Whether a pattern covers a name, in one pass over both. `team/*` covers `team/a` but neither `team`, `Team/a`,
+ * `team2` nor `team/a/b`; `team/**` also covers `team/a/b`; `**` covers all names.
  */
 export function covers(pattern: string, name: string): boolean {
+  return fits(pattern, name, (segment, actual) => segment === actual)
+}
+
+/**
+ * Whether a pattern covers a name when ASCII letters of either case are equal: for what restricts, so that a slip of case
+ * in a pattern or in a name opens nothing.
+ */
+export function coversAnyCase(pattern: string, name: string): boolean {
+  return fits(pattern, name, equalInAnyCase)
+}
+
+function fits(pattern: string, name: string, isSame: (segment: string, actual: string) => boolean): boolean {
   let p = 0
   let n = 0
   for (;;) {
     const segment = upToSlash(pattern, p)
     if (segment === '**' && p + 2 === pattern.length) return true
     const actual = upToSlash(name, n)
-    if (segment !== '*' && segment !== actual) return false
+    if (segment !== '*' && !isSame(segment, actual)) return false
     p += segment.length + 1
     n += actual.length + 1
     if (p > pattern.length || n > name.length) return p > pattern.length && n > name.length
@@ -56,6 +68,15 @@ export function globMatches(glob: string, text: string): boolean {
 export function bySpecificity(a: string, b: string): number {
   const [left, right] = [rankOf(a), rankOf(b)]
   return left < right ? -1 : left > right ? 1 : 0
+}
+
+function equalInAnyCase(one: string, other: string): boolean {
+  return one === other || (one.length === other.length && asciiLower(one) === asciiLower(other))
+}
+
+/** A text with the letters A to Z in lower case. Unlike `toLowerCase`, it leaves letters of other alphabets alone. */
+export function asciiLower(text: string): string {
+  return text.replaceAll(/[A-Z]/g, (letter) => letter.toLowerCase())
 }
 
 function rankOf(pattern: string): string {

@@ -29,9 +29,9 @@ const RULES: Record<Naming, Rule> = {
   // A hyphen and six characters are the end of an ARN: the service would find another secret by this name.
   aws: { ...AS_IT_IS, valid: /^(?!.*-[A-Za-z0-9]{6}$)[A-Za-z0-9/_+=.@-]{1,512}$/ },
   azure: {
-    // The store ignores case, so names are read in lower case.
+    // The store ignores case, so names are read in lower case, and a name with upper case has no place there.
     valid: /^[0-9A-Za-z-]{1,127}$/,
-    write: (name) => (/[._]|--/.test(name) ? null : name.replaceAll('/', '--')),
+    write: (name) => (/^[a-z0-9/-]+$/.test(name) && !/--|-\//.test(name) ? name.replaceAll('/', '--') : null),
     read: (name) => name.toLowerCase().replaceAll('--', '/'),
   },
   hashicorp: { ...AS_IT_IS, valid: PATH },
@@ -39,7 +39,9 @@ const RULES: Record<Naming, Rule> = {
   json: { ...AS_IT_IS, valid: PATH },
   env: {
     valid: /^[A-Z_][A-Z0-9_]{0,511}$/,
-    write: (name) => (/[.-]|__/.test(name) ? null : name.replaceAll('/', '__').toUpperCase()),
+    // An underscore beside a slash would become part of what the slash becomes.
+    write: (name) =>
+      /^[a-z0-9/_]+$/.test(name) && !/__|_\/|\/_/.test(name) ? name.replaceAll('/', '__').toUpperCase() : null,
     read: (name) => name.toLowerCase().replaceAll('__', '/'),
   },
 }

@@ -6,7 +6,7 @@
 import { base64url, concat, parseBase64url, parseUtf8, randomBytes, utf8 } from '../bytes.ts'
 import type { Keyring } from '../crypto/keyring.ts'
 import { badRequest } from '../errors.ts'
-import { NAME_MAX_LENGTH } from '../names.ts'
+import { NAME_MAX_LENGTH } from '../name_grammar.ts'
 
 const IV_SIZE = 12
 /** Every name is padded to one length, so that a cursor does not tell the length of a hidden name. */

@@ -19,7 +19,7 @@ export type Malformed = 'vault' | 'name' | 'version' | 'pointer'
 /** A reference with its variables expanded, or the reason why that failed. */
 export type Resolved = { reference: Reference; text: string } | { missing: string } | { malformed: Malformed }
 
-const REFERENCE = /postern:\/\/(?:\$\{[A-Za-z_][A-Za-z0-9_]{0,127}(?::-[^}\s]{0,512})?\}|[A-Za-z0-9_./?=#~%@-])+/g
+const REFERENCE = /postern:\/\/(?:\$\{[A-Za-z_][A-Za-z0-9_]{0,127}(?::-[^}\s]{0,512})?\}|[A-Za-z0-9_./?=#~%@+-])+/g
 
 const NOT_LAST = './?#~%@-'
 

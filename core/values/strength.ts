@@ -8,7 +8,7 @@
 
 import { type Bytes, parseUtf8 } from '../bytes.ts'
 import { type ErrorDetail, PosternError } from '../errors.ts'
-import { covers } from '../patterns.ts'
+import { coversAnyCase } from '../patterns.ts'
 import type { Redacted } from '../redacted.ts'
 import { DeniedTexts } from './denied_texts.ts'
 
@@ -90,9 +90,9 @@ export function aboveFloor(policy: StrengthPolicy | null, floor: ComplexityFloor
   }
 }
 
-/** Whether a policy applies to the name of a secret. */
+/** Whether a policy applies to the name of a secret. Like a `forbid`, it restricts: letters of either case are equal. */
 export function concerns({ resources }: StrengthPolicy, name: string): boolean {
-  return resources.some((pattern) => covers(pattern, name))
+  return resources.some((pattern) => coversAnyCase(pattern, name))
 }
 
 /** Returns the first flaw of a value under a policy, or `null`. */

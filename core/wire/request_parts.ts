@@ -26,7 +26,7 @@ export const pattern = z
   .check(
     z.maxLength(512),
     z.regex(
-      /^(?:\*\*|(?:[a-z0-9_.-]{1,128}|\*)(?:\/(?:[a-z0-9_.-]{1,128}|\*)){0,7}(?:\/\*\*)?)$/,
+      /^(?:\*\*|(?:[A-Za-z0-9_.+=@-]{1,128}|\*)(?:\/(?:[A-Za-z0-9_.+=@-]{1,128}|\*)){0,15}(?:\/\*\*)?)$/,
       'Must be segments separated by "/", each of a name\'s characters or "*", with "**" only at the end',
     ),
   )

@@ -209,7 +209,9 @@ function nameProblem(text: string): string | null {
     parseName(text)
     return null
   } catch {
-    return vscode.l10n.t('Use 1 to 8 segments separated by "/", each made of a-z, 0-9, ".", "_" and "-"')
+    return vscode.l10n.t(
+      'Use 1 to 16 segments separated by "/", each made of letters, digits, ".", "_", "+", "=", "@" and "-"',
+    )
   }
 }
 

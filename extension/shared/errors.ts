@@ -104,7 +104,7 @@ export function explainMalformed(part: Malformed): string {
   const words: Record<Malformed, string> = {
     vault: t('A reference has the form postern://vault/name. The vault consists of a-z, 0-9 and "-"'),
     name: t(
-      'The name in a reference has 1 to 8 segments separated by "/". A segment consists of a-z, 0-9, ".", "_" and "-", and starts and ends with a letter or digit',
+      'The name in a reference has 1 to 16 segments separated by "/". A segment consists of letters, digits, ".", "_", "+", "=", "@" and "-", and starts with a letter, a digit, "." or "_"',
     ),
     version: t('The only parameter of a reference is ?version=N, where N is a whole number from 1'),
     pointer: t('After "#", a reference has a JSON pointer such as /db/password'),

@@ -5,7 +5,8 @@
  */
 
 import type { $ZodType } from 'zod/v4/core'
-import { ID, NAME, VAULT } from '../../core/names.ts'
+import { NAME, NAME_MAX_LENGTH } from '../../core/name_grammar.ts'
+import { ID, VAULT } from '../../core/names.ts'
 import { UUID } from '../../core/uuid.ts'
 import { ApprovalHeaders } from '../../core/wire/index.ts'
 import { ROUTES, type Route, VAULT_BASE } from '../http/route_table.ts'
@@ -23,7 +24,7 @@ const IN_PATHS: Record<string, { description: string; schema: object; example: s
   vault: { description: 'The id of the vault', schema: text(VAULT), example: 'default' },
   name: {
     description: 'The name of the secret. Send its slashes as they are: nothing in a path is percent-encoded',
-    schema: text(NAME, { maxLength: 512 }),
+    schema: text(NAME, { maxLength: NAME_MAX_LENGTH }),
     example: 'prod/db',
   },
   id: { description: 'The id of the resource', schema: text(ID), example: 'shop' },

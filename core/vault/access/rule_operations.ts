@@ -7,7 +7,7 @@ import { quorumIn } from '../approvals/approval.ts'
 import { type Outcome, operation } from '../operation.ts'
 import { staysAdministrable } from './last_admin.ts'
 import type { VersionedRule } from './principal_store.ts'
-import { type AccessRequest, decide, isDemanding, type Rule } from './rules.ts'
+import { type AccessRequest, decide, isDemanding, matches, type Rule } from './rules.ts'
 
 const onRules = { action: 'admin', resource: () => 'rules' } as const
 
@@ -70,7 +70,7 @@ export const explainDecision = operation({
   approvalBinding: 'nothing',
   run({ access }, request: AccessRequest): Outcome<DecisionExplanation> {
     const rules = access.rulesFor(request.principal)
-    const named = rules.filter((rule) => decide(request, [{ ...rule, effect: 'permit', conditions: {} }]).allow)
+    const named = rules.filter((rule) => matches(rule, request))
     const considered = named.map((rule) => {
       const { allow, missing } = decide(request, [{ ...rule, effect: 'permit' }])
       const forbids = rule.effect === 'forbid' && decide(request, [{ ...rule, unless: undefined }]).rule !== null

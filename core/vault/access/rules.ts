@@ -6,7 +6,7 @@
  */
 
 import { inRange, parseRange } from '../../addresses.ts'
-import { covers, globMatches } from '../../patterns.ts'
+import { covers, coversAnyCase, globMatches } from '../../patterns.ts'
 
 /** The rights that a rule permits or forbids. */
 export const ACTIONS = ['read', 'write', 'delete', 'rotate', 'admin'] as const
@@ -76,7 +76,10 @@ export interface Rule {
   /** A principal's id, or `*` for all. */
   principal: string
   actions: readonly Action[]
-  /** A pattern: segments separated by `/`. `*` matches one segment, a last `**` one or more. */
+  /**
+   * A pattern: segments separated by `/`. `*` matches one segment, a last `**` one or more. A `permit` matches exactly, a
+   * `forbid` in any case: see {@link matchesResource}.
+   */
   resource: string
   conditions?: Conditions | undefined
   /** The approvals that lift a `forbid` for one request: see `approvals/approval.ts`. */
@@ -151,9 +154,18 @@ export function inForce(rules: readonly Rule[], context: Circumstances): Rule[] 
     .map((rule) => ({ ...rule, conditions: undefined }))
 }
 
-function matches(rule: Rule, { principal, action, resource }: Omit<AccessRequest, 'context'>): boolean {
+/** Whether a rule is about a request, in any circumstances. */
+export function matches(rule: Rule, { principal, action, resource }: Omit<AccessRequest, 'context'>): boolean {
   if (rule.principal !== '*' && rule.principal !== principal) return false
-  return rule.actions.includes(action) && covers(rule.resource, resource)
+  return rule.actions.includes(action) && matchesResource(rule, resource)
+}
+
+/**
+ * Whether a rule is about a resource. A `permit` matches exactly; a `forbid`, lifted by approvals or not, matches ASCII
+ * letters of either case, so that a slip of case never opens anything.
+ */
+export function matchesResource({ effect, resource: pattern }: Pick<Rule, 'effect' | 'resource'>, resource: string) {
+  return effect === 'forbid' ? coversAnyCase(pattern, resource) : covers(pattern, resource)
 }
 
 /**

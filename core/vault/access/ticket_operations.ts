@@ -7,12 +7,11 @@
 
 import { inRange, parseRange } from '../../addresses.ts'
 import { isLate, TICKET_MAX_MS, TICKET_MS, type Ticket } from '../../authentication/ticket.ts'
-import { covers } from '../../patterns.ts'
 import { TICKETS_SINCE } from '../audit/backup_tasks.ts'
 import { notify } from '../notifications/tasks.ts'
 import { type Facts, type OperationContext, type Outcome, operation } from '../operation.ts'
 import type { TokenRow } from './principal_store.ts'
-import { ACTIONS, isDemanding, type Rule } from './rules.ts'
+import { ACTIONS, isDemanding, matchesResource, type Rule } from './rules.ts'
 import type { UsedTicket } from './ticket_store.ts'
 
 /** The id of the principal that a ticket gives a token of, and of the rule that permits it everything. */
@@ -248,10 +247,10 @@ function isIn({ method, bound }: (typeof WAYS)[number], { conditions = {} }: Rul
 
 /** Whether a rule forbids the administrator to administer, in some of the ways in which it can come. */
 function keepsOut(rule: Rule, { circumstances }: OperationContext): boolean {
-  const { effect, principal, actions, resource, conditions = {} } = rule
+  const { effect, principal, actions, conditions = {} } = rule
   if (effect !== 'forbid' || isDemanding(rule) || !actions.includes('admin')) return false
   if (principal !== '*' && principal !== ADMINISTRATOR) return false
-  if (!['rules', 'tokens'].some((part) => covers(resource, part))) return false
+  if (!['rules', 'tokens'].some((part) => matchesResource(rule, part))) return false
   const { addresses } = conditions
   if (addresses === undefined || addresses.some((range) => range.endsWith('/0'))) return true
   // The administrator could still come from other addresses. A rule for it alone is lifted if it closes this address; a

@@ -5,9 +5,9 @@
  */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { covers, globMatches } from '../../../core/patterns.ts'
+import { covers, coversAnyCase, globMatches } from '../../../core/patterns.ts'
 import { growth } from '../../support/growth.ts'
-import { coversByTheBook, name, pattern } from './vault/access/rules_fixture.ts'
+import { coversByTheBook, name, pattern, sameInAnyCase } from './vault/access/rules_fixture.ts'
 
 /** A glob, taken word for word: a star is nothing, or one character and the star again. */
 function globByTheBook(glob: string, text: string): boolean {
@@ -57,6 +57,8 @@ describe('covers', () => {
     ['t..m', 'team'],
     ['team/.', 'team/a'],
     ['Team/*', 'team/a'],
+    ['team/*', 'TEAM/a'],
+    ['team/a', 'team/A'],
     ['', 'a'],
     ['a', 'b'],
   ])('row 38: %s does not cover %s', (given, uncovered) => {
@@ -70,6 +72,37 @@ describe('covers', () => {
       }),
       { numRuns: 3000 },
     )
+  })
+
+  it('in any case agrees with a literal reading of its docstring, and covers every name that it covers exactly', () => {
+    fc.assert(
+      fc.property(pattern, name, (given, text) => {
+        const inAnyCase = coversAnyCase(given, text)
+        expect(inAnyCase).toBe(coversByTheBook(given.split('/'), text.split('/'), sameInAnyCase))
+        expect(inAnyCase).toBe(covers(given.toLowerCase(), text.toLowerCase()))
+        if (covers(given, text)) expect(inAnyCase).toBe(true)
+      }),
+      { numRuns: 3000 },
+    )
+  })
+
+  it.each([
+    ['Team/*', 'team/A', true],
+    ['team/DB_PASSWORD', 'Team/db_password', true],
+    ['PROD/**', 'prod/a/b', true],
+    ['team/a', 'team/b', false],
+    ['team', 'team2', false],
+    // "[" and "{", "@" and "\`" differ in the same bit as letters do; "K" is a Kelvin sign.
+    ['a@b', 'a`b', false],
+    ['a[b', 'a{b', false],
+    ['\u212a', 'k', false],
+    ['\u0130', 'i\u0307', false],
+    ['\u00c9', '\u00e9', false],
+  ])('in any case: of %j and %j it is %s', (given, text, expected) => {
+    expect([coversAnyCase(given, text), coversAnyCase(text, given)]).toEqual([
+      expected,
+      expected && !given.includes('*'),
+    ])
   })
 
   it('takes linear time in the number of segments and stars', {

@@ -62,7 +62,7 @@ describe('references in a text', () => {
 
   it.each([
     ['vault', ['postern://Prod/db', 'postern:///db', 'postern://', `postern://${'v'.repeat(33)}/db`]],
-    ['name', ['postern://prod', 'postern://prod/', 'postern://prod/../db', 'postern://prod/Db?version=1#/x']],
+    ['name', ['postern://prod', 'postern://prod/', 'postern://prod/../db', 'postern://prod/-db?version=1#/x']],
     ['name', [`postern://prod/${'n'.repeat(600)}`, 'postern://prod/constructor']],
     ['version', ['postern://prod/db?version=0', 'postern://prod/db?v=1', 'postern://prod/db?version=1x#/a']],
     ['pointer', ['postern://prod/db#a', 'postern://prod/db?version=1#/~2', `postern://prod/db#/${'p'.repeat(1100)}`]],

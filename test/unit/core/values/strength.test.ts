@@ -101,4 +101,8 @@ describe('concerns', () => {
     expect(['prod/db', 'prod/a/b', 'shared'].map((name) => concerns(policy, name))).toEqual([true, true, true])
     expect(['prod', 'production/db', 'shared/a'].map((name) => concerns(policy, name))).toEqual([false, false, false])
   })
+
+  it('applies in any case, so that no slip of case escapes it', () => {
+    expect(['Prod/db', 'PROD/a', 'Shared'].map((name) => concerns(policy, name))).toEqual([true, true, true])
+  })
 })

@@ -11,16 +11,21 @@ import {
   type Circumstances,
   type Conditions,
   decide,
+  demandsOn,
+  inForce,
   METHODS,
   type Rule,
 } from '../../../../../core/vault/access/rules.ts'
-import { coversByTheBook, name, pattern } from './rules_fixture.ts'
+import { coversByTheBook, name, pattern, sameInAnyCase } from './rules_fixture.ts'
 
 function decideByTheBook({ principal, action, resource }: AccessRequest, rules: readonly Rule[]) {
   const matching = rules
     .filter((rule) => rule.principal === '*' || rule.principal === principal)
     .filter((rule) => rule.actions.some((one) => one === action))
-    .filter((rule) => coversByTheBook(rule.resource.split('/'), resource.split('/')))
+    .filter((rule) => {
+      const isSame = rule.effect === 'forbid' ? sameInAnyCase : undefined
+      return coversByTheBook(rule.resource.split('/'), resource.split('/'), isSame)
+    })
   const forbids = matching.filter(({ effect }) => effect === 'forbid')
   const permits = matching.filter(({ effect }) => effect === 'permit')
   if (forbids.length > 0) return { allow: false, rule: forbids[0]!.id }
@@ -99,6 +104,52 @@ describe('decide', () => {
   it('names the first rule of the deciding effect', () => {
     expect(decide(aliceReads, [permit('p1'), permit('p2')]).rule).toBe('p1')
     expect(decide(aliceReads, [permit('p1'), forbid('f1'), forbid('f2')]).rule).toBe('f1')
+  })
+
+  it('row 38: permits a name in its own case only, and forbids it in any case', () => {
+    const [permits, forbids] = [permit('p', { resource: 'Prod/**' }), forbid('f', { resource: 'Prod/DB' })]
+    const read = (resource: string, rules: Rule[]) => decide({ ...aliceReads, resource }, rules)
+    expect(read('Prod/db', [permits])).toEqual({ allow: true, rule: 'p' })
+    for (const slip of ['prod/db', 'PROD/db']) expect(read(slip, [permits])).toEqual({ allow: false, rule: null })
+    const all = permit('all')
+    for (const name of ['Prod/DB', 'prod/db', 'PROD/Db']) {
+      expect(read(name, [all, forbids])).toEqual({ allow: false, rule: 'f' })
+    }
+    expect(read('prod/db2', [all, forbids]).allow).toBe(true)
+  })
+
+  it('row 38: never opens by a change of case what was closed: neither in a rule nor in a name', () => {
+    const cased = <T extends { resource: string }>(given: fc.Arbitrary<T>) =>
+      fc.tuple(given, fc.infiniteStream(fc.boolean())).map(([one, upper]) => {
+        const letters = [...one.resource].map((char) => (upper.next().value ? char.toUpperCase() : char.toLowerCase()))
+        return { one, other: { ...one, resource: letters.join('') } }
+      })
+    fc.assert(
+      fc.property(cased(request), fc.array(cased(rule), { maxLength: 5 }), (asked, rules) => {
+        const forbids = rules.map(({ other }) => other).filter(({ effect }) => effect === 'forbid')
+        const named = (rule: Rule) => decide(asked.one, [rule]).rule
+        // A forbid decides alike in every case of its letters and the name's.
+        for (const forbid of forbids) {
+          expect(named(forbid)).toBe(decide(asked.other, [forbid]).rule)
+        }
+        // A permit opens a name in another case only by a literal match.
+        for (const { one } of rules.filter(({ one }) => one.effect === 'permit')) {
+          expect(decide(asked.other, [one])).toEqual(decideByTheBook(asked.other, [one]))
+        }
+      }),
+      { numRuns: 2000 },
+    )
+  })
+
+  it('row 38: demands approvals of a name in any case, and shows names in force alike', () => {
+    const unless = { approvals: { required: 1, from: ['bob'], withinSeconds: 60 } }
+    const demanding = forbid('f', { resource: 'prod/*', unless })
+    const asked = { ...aliceReads, resource: 'Prod/DB' }
+    expect(decide(asked, [permit('p'), demanding])).toMatchObject({ allow: false, missing: 'approval', rule: 'f' })
+    const about = { principal: 'alice', resource: 'PROD/db', actions: ['read'] as const }
+    expect(demandsOn([demanding], about).map(({ id }) => id)).toEqual(['f'])
+    const shown = inForce([permit('p'), forbid('g', { resource: 'Prod/db' })], context)
+    expect(decide(asked, shown)).toEqual({ allow: false, rule: 'g' })
   })
 
   it('agrees with a literal reading of its docstring', () => {
