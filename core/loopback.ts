@@ -4,15 +4,16 @@
  * @module
  */
 
-const NAMES: readonly string[] = ['localhost', '127.0.0.1', '::1']
+/** Names and addresses in the form that WHATWG URL and `canonicalAddress` write them. */
+const LOOPBACK = /^(?:localhost|::1|127(?:\.[0-9]{1,3}){3})$/
 
 /**
- * Whether a host is this machine alone.
+ * Whether a host is this machine alone: `localhost` (RFC 6761 section 6.3), 127.0.0.0/8 or `::1`.
  *
- * @param host A name or an address, as a server is told to listen on.
+ * @param host A name in lower case without a trailing dot, or a canonical address.
  */
 export function isLoopback(host: string): boolean {
-  return NAMES.includes(host)
+  return LOOPBACK.test(host)
 }
 
 /**
@@ -21,5 +22,10 @@ export function isLoopback(host: string): boolean {
  * @param hostname The `hostname` of a URL, which has an IPv6 address in brackets.
  */
 export function isLoopbackHostname(hostname: string): boolean {
-  return isLoopback(hostname.replace(/^\[(.*)\]$/, '$1'))
+  return isLoopback(hostname.replace(/^\[(.*)\]$/, '$1').replace(/\.$/, ''))
+}
+
+/** Writes a host as a URL has it: an IPv6 address in brackets (RFC 3986 section 3.2.2). */
+export function urlHost(host: string): string {
+  return host.includes(':') ? `[${host.replace('%', '%25')}]` : host
 }

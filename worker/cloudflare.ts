@@ -39,14 +39,9 @@ export default {
     try {
       built ??= build(env)
       const { app, settings } = await built
-      const { headers } = request
-      const origin = {
-        socket: null,
-        forwarded: headers.get('X-Forwarded-For'),
-        cloudflare: headers.get('CF-Connecting-IP'),
-      }
+      const address = clientAddress(null, request.headers, settings)
       const waitUntil = (work: Promise<unknown>) => context.waitUntil(work)
-      return await app.fetch(request as unknown as Request, { address: clientAddress(origin, settings), waitUntil })
+      return await app.fetch(request as unknown as Request, { address, waitUntil })
     } catch (error) {
       built = undefined
       if (error instanceof PosternError) logLine('error', 'settings_wrong', { message: error.message })

@@ -85,8 +85,12 @@ export const some = <T>(parse: (item: string) => T, type: string, description: s
     .check(z.refine((given) => given.length > 0, 'Must have at least one item'))
     .register(ABOUT, about(`comma-separated list of ${type}`, description))
 
+/** A setting that is text with its own parser. */
+export const parsedText = <T>(parse: (given: string) => T, type: string, description: string) =>
+  parsed(parse).register(ABOUT, about(type, description))
+
 /** A setting that is the origin of a server: scheme, host and port. */
-export const origin = (description: string) => parsed(parseOrigin).register(ABOUT, about('an origin', description))
+export const origin = (description: string) => parsedText(parseOrigin, 'an origin', description)
 
 /** A setting that must not be displayed. A key or a token is parsed by {@link parseCredential}. */
 export const secret = <T>(parse: (given: string) => T, type: string, description: string) =>

@@ -11,6 +11,7 @@ import { parseRootKey } from '../crypto/keyring.ts'
 import { isLoopback } from '../loopback.ts'
 import { Redacted } from '../redacted.ts'
 import { AuditSettings, isOperatorUrl } from './audit.ts'
+import { parseListenHost } from './listen_host.ts'
 import { defaultMembers, keepsVaultsApart, ProviderSettings } from './providers.ts'
 import {
   choice,
@@ -19,6 +20,7 @@ import {
   items,
   list,
   origin,
+  parsedText,
   pattern,
   readSettings,
   type SettingInfo,
@@ -46,7 +48,11 @@ export const SettingsSchema = z
       'false',
     ),
     host: z.prefault(
-      text('The address to listen on. An address other than loopback requires TLS or trusted proxies.'),
+      parsedText(
+        parseListenHost,
+        'an address or a name',
+        'The address to listen on, such as `127.0.0.1`, `::1` or `::`. An address other than loopback requires TLS or trusted proxies.',
+      ),
       '127.0.0.1',
     ),
     port: z.prefault(whole(0, 65535, 'The port to listen on. 0 picks a free port.'), '8787'),
@@ -87,8 +93,8 @@ export const SettingsSchema = z
     ),
     clientAddress: z.prefault(
       choice(
-        ['socket', 'forwarded', 'cloudflare'],
-        'The source of the client address: `socket`, the peer of the connection; `forwarded`, `X-Forwarded-For` from a trusted proxy; `cloudflare`, `CF-Connecting-IP` (Workers only). It is never guessed from the headers of a request.',
+        ['socket', 'forwarded', 'rfc7239', 'cloudflare'],
+        'The source of the client address: `socket`, the peer of the connection; `forwarded`, `X-Forwarded-For` from a trusted proxy; `rfc7239`, `Forwarded` from a trusted proxy; `cloudflare`, `CF-Connecting-IP` (Workers only). It is never guessed from the headers of a request.',
       ),
       'socket',
     ),
@@ -96,7 +102,7 @@ export const SettingsSchema = z
       list(
         (item) => parseRange(item),
         'address ranges',
-        'Proxies that terminate TLS. With `clientAddress` set to `forwarded`, the client is the rightmost hop that is not one of them.',
+        'Proxies that terminate TLS. With `clientAddress` set to `forwarded` or `rfc7239`, the client is the rightmost hop that is not one of them.',
       ),
       '',
     ),
@@ -201,8 +207,9 @@ export const SettingsSchema = z
       ),
     ),
     z.refine(
-      ({ clientAddress, trustedProxies }) => clientAddress !== 'forwarded' || trustedProxies?.length !== 0,
-      across(['clientAddress'], 'Must not be forwarded unless POSTERN_TRUSTED_PROXIES is set'),
+      ({ clientAddress, trustedProxies }) =>
+        !['forwarded', 'rfc7239'].includes(clientAddress) || trustedProxies?.length !== 0,
+      across(['clientAddress'], 'Must not be forwarded or rfc7239 unless POSTERN_TRUSTED_PROXIES is set'),
     ),
     z.refine(
       ({ host, tls, trustedProxies }) =>
@@ -215,7 +222,10 @@ export const SettingsSchema = z
     z.refine(
       ({ host, tls, trustedProxies, clientAddress }) =>
         isLoopback(host) || tls?.certFile !== undefined || !trustedProxies?.length || clientAddress !== 'socket',
-      across(['clientAddress'], 'Must be forwarded behind proxies, or all clients share the address of a proxy'),
+      across(
+        ['clientAddress'],
+        'Must be forwarded or rfc7239 behind proxies, or all clients share the address of a proxy',
+      ),
     ),
   )
 

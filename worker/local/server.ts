@@ -8,7 +8,7 @@ import { join, resolve } from 'node:path'
 import process from 'node:process'
 import type { Keyring } from '../../core/crypto/keyring.ts'
 import { PosternError, refusal } from '../../core/errors.ts'
-import { isLoopback } from '../../core/loopback.ts'
+import { isLoopback, urlHost } from '../../core/loopback.ts'
 import type { ProviderRegistry } from '../../core/provider_registry/registry.ts'
 import type { Settings } from '../../core/settings/settings.ts'
 import type { Anchor } from '../../core/tlog/anchor.ts'
@@ -31,6 +31,7 @@ import { hasRootKeyFile } from './root_key_files.ts'
 import { LOCAL_FILES } from './secrets_file.ts'
 import { messageOf } from './served_vault.ts'
 import { readLocalSettings } from './settings.ts'
+import { reportUnknownClients } from './unknown_clients.ts'
 import { hasVaultList, VaultList } from './vault_list.ts'
 
 /** A server without its listener: what the runtimes share. */
@@ -79,6 +80,7 @@ async function open(runtime: string): Promise<LocalServer> {
   const services = compose(surroundings, host)
   const processFacts = { residentBytes: () => process.memoryUsage().rss, startedAt: Date.now() }
   const app = createApp(services, { publicFile, processFacts })
+  const reportUnknown = reportUnknownClients(settings)
   return {
     settings,
     tls,
@@ -87,8 +89,9 @@ async function open(runtime: string): Promise<LocalServer> {
         const error = new PosternError('denied', 'Connection must come through a proxy that ends TLS')
         return harden(problem(error, crypto.randomUUID()))
       }
-      const origin = { socket, forwarded: request.headers.get('X-Forwarded-For'), cloudflare: null }
-      const response = await app.fetch(request, { address: clientAddress(origin, settings), ...(isGone && { isGone }) })
+      const address = clientAddress(socket, request.headers, settings)
+      if (address === null) reportUnknown(socket, request.headers)
+      const response = await app.fetch(request, { address, ...(isGone && { isGone }) })
       await offer.settle(response)
       return response
     },
@@ -143,8 +146,7 @@ function mayConnect({ settings, tls }: Site, socket: string | null): boolean {
 }
 
 function listeningLine({ settings, tls }: Site, port: number, runtime: string): string {
-  const host = settings.host.includes(':') ? `[${settings.host}]` : settings.host
-  return `Postern listens on ${tls ? 'https' : 'http'}://${host}:${port} (${runtime})`
+  return `Postern listens on ${tls ? 'https' : 'http'}://${urlHost(settings.host)}:${port} (${runtime})`
 }
 
 function siteLines({ data, origin, formerRootKeys }: Site): string[] {

@@ -73,7 +73,7 @@ describe('checkUrl', () => {
   })
 
   it.each([
-    ...['0.0.0.0', '10.0.0.1', '100.64.0.1', '100.100.100.200', '127.0.0.2', '172.16.0.1', '172.31.255.255'],
+    ...['0.0.0.0', '10.0.0.1', '100.64.0.1', '100.100.100.200', '172.16.0.1', '172.31.255.255'],
     ...['192.0.0.192', '192.168.1.1', '198.18.0.1', '224.0.0.1', '240.0.0.1', '255.255.255.255'],
     ...[
       '[::]',
@@ -105,6 +105,8 @@ describe('checkUrl', () => {
       'localhost.',
       'LOCALHOST',
       '127.0.0.1',
+      '127.0.0.2',
+      '127.255.255.255',
       '127.1',
       '2130706433',
       '0x7f000001',
@@ -118,14 +120,15 @@ describe('checkUrl', () => {
   })
 
   it('permits http to loopback only where that is allowed', () => {
-    for (const host of ['localhost', '127.0.0.1', '[::1]', '127.1']) {
+    for (const host of ['localhost', 'localhost.', '127.0.0.1', '127.0.0.2', '[::1]', '[0:0:0:0:0:0:0:1]', '127.1']) {
       expect(() => checkUrl(`http://${host}:8080/a`, true)).not.toThrow()
       expect(() => checkUrl(`https://${host}/a`, true)).not.toThrow()
     }
     for (const url of [
       'http://example.com/',
-      'http://127.0.0.2/',
+      'http://128.0.0.1/',
       'http://localhost.example.com/',
+      'http://127.0.0.1.example.com/',
       'ws://localhost/',
     ]) {
       expect(refusalFrom(() => checkUrl(url, true)).code).toBe('bad_request')

@@ -344,20 +344,70 @@ describe('parseSettings', () => {
     expect(parse(environment)).toEqual(parse({}))
   })
 
-  it.each(['127.0.0.1', '::1', 'localhost'])('binds loopback %s as it is', (host) => {
-    expect(parse({ POSTERN_HOST: host }).host).toBe(host)
+  it.each([
+    ...[['127.0.0.1'], ['::1'], ['localhost'], ['127.0.0.2'], ['127.255.255.254']],
+    ...[
+      ['[::1]', '::1'],
+      ['0:0:0:0:0:0:0:1', '::1'],
+      ['[0000::0001]', '::1'],
+      ['::ffff:127.0.0.1', '127.0.0.1'],
+    ],
+    ...[
+      ['LOCALHOST', 'localhost'],
+      ['localhost.', 'localhost'],
+      [' 127.0.0.1', '127.0.0.1'],
+      ['\t::1\r', '::1'],
+    ],
+  ])('binds loopback as %j without TLS', (given, host = given) => {
+    expect(parse({ POSTERN_HOST: given }).host).toBe(host)
   })
 
-  it.each(['0.0.0.0', '::', '192.168.1.5', 'example.com', '127.0.0.1.example.com', 'LOCALHOST.example', '[::1]'])(
+  it.each([
+    ['127.1', 'four decimal parts'],
+    ['2130706433', 'four decimal parts'],
+    ['0x7f000001', 'four decimal parts'],
+    ['127.0.0.01', 'four decimal parts'],
+    ['256.0.0.1', 'four decimal parts'],
+    ['::1::', 'four decimal parts'],
+    ['[localhost]', 'four decimal parts'],
+    ['[::1', 'four decimal parts'],
+    ['fe80::1%', 'four decimal parts'],
+    ['127.0.0.1%lo', 'four decimal parts'],
+    ['a b', 'four decimal parts'],
+    ['-a', 'four decimal parts'],
+    ['*', '0.0.0.0 or ::'],
+    ['127.0.0.1:8787', 'Must be 127.0.0.1 alone. The port is POSTERN_PORT'],
+    ['[::1]:8787', 'Must be ::1 alone. The port is POSTERN_PORT'],
+    ['localhost:8787', 'Must be a host alone. The port is POSTERN_PORT'],
+    ['http://127.0.0.1', 'without a scheme'],
+    ['127.0.0.1/8', 'without a scheme'],
+  ])('refuses the host %j and says how to write it', (host, message) => {
+    expect(() => parse({ POSTERN_HOST: host })).toThrow(`POSTERN_HOST: Must be `)
+    expect(() => parse({ POSTERN_HOST: host })).toThrow(message)
+  })
+
+  it.each([
+    ['[::]', '::'],
+    ['2001:DB8::0:1', '2001:db8::1'],
+    ['[fe80::1%eth0]', 'fe80::1%eth0'],
+    ['Example.COM.', 'example.com'],
+  ])('reads the host %j as %j', (given, host) => {
+    const tls = { POSTERN_TLS__CERT_FILE: '/c', POSTERN_TLS__KEY_FILE: '/k' }
+    expect(parse({ POSTERN_HOST: given, ...tls }).host).toBe(host)
+    expect(complaintsOf(() => parse({ POSTERN_HOST: given }))).toEqual(['POSTERN_HOST'])
+  })
+
+  it.each(['0.0.0.0', '::', '192.168.1.5', 'example.com', '127.0.0.1.example.com', 'localhost.example'])(
     'binds %s only behind TLS or a declared proxy',
     (host) => {
       const wide = { POSTERN_HOST: host }
       const tls = { POSTERN_TLS__CERT_FILE: '/c', POSTERN_TLS__KEY_FILE: '/k' }
       expect(complaintsOf(() => parse(wide))).toEqual(['POSTERN_HOST'])
       expect(parse({ ...wide, ...tls }).host).toBe(host)
-      expect(parse({ ...wide, POSTERN_TRUSTED_PROXIES: '10.0.0.0/8', POSTERN_CLIENT_ADDRESS: 'forwarded' }).host).toBe(
-        host,
-      )
+      for (const header of ['forwarded', 'rfc7239']) {
+        const behind = { POSTERN_TRUSTED_PROXIES: '10.0.0.0/8', POSTERN_CLIENT_ADDRESS: header }
+        expect(parse({ ...wide, ...behind }).host).toBe(host)
+      }
       expect(complaintsOf(() => parse({ ...wide, POSTERN_TRUSTED_PROXIES: ' , ' }))).toEqual(['POSTERN_HOST'])
     },
   )
