@@ -7,19 +7,32 @@ import type * as z from 'zod/mini'
 import { parseRecipient, type Recipient } from '../../core/crypto/seal_to.ts'
 import { badRequest } from '../../core/errors.ts'
 import { parseName } from '../../core/names.ts'
-import { check } from '../../core/wire/index.ts'
+import { check, unknown } from '../../core/wire/index.ts'
 import type { RequestContext } from './request_context.ts'
 
 /**
- * Parses the query of a request. Unknown and repeated keys are refused.
+ * Parses the query of a request. Unknown and repeated parameters are refused: a filter that is ignored would answer with
+ * more than was asked for.
  *
+ * @param shape The parameters of the route; `null` for a route without parameters.
  * @throws {PosternError} `bad_request`
  */
-export function query<T extends z.ZodMiniType>(c: RequestContext, schema: T): z.output<T> {
+export function query(c: RequestContext, shape: z.ZodMiniObject | null): Readonly<Record<string, unknown>> {
   const { url } = c.req
-  const params = url.includes('?') ? [...new URL(url).searchParams] : []
-  if (new Set(params.map(([key]) => key)).size < params.length) throw badRequest('query', 'Query has a key twice')
-  return check(schema, Object.fromEntries(params), 'query')
+  const given = url.includes('?') ? [...new URL(url).searchParams] : []
+  const known = shape === null ? [] : Object.keys(shape.shape)
+  const seen = new Set<string>()
+  for (const [name] of given) {
+    if (!known.includes(name)) throw badRequest('query', unknownParameter(name, known))
+    if (seen.has(name)) throw badRequest('query', `Parameter ${name} must be given once`)
+    seen.add(name)
+  }
+  return shape === null ? {} : check(shape, Object.fromEntries(given), 'query')
+}
+
+function unknownParameter(name: string, known: readonly string[]): string {
+  const rest = known.length === 0 ? 'This route has no parameters' : `Known parameters: ${known.join(', ')}`
+  return `${unknown('parameter', name)}. ${rest}`
 }
 
 /**

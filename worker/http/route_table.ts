@@ -1,11 +1,14 @@
 /**
- * All routes, by the id of their operation. {@link serve} registers a route from this table, and `openapi/` describes its
- * requests and answers: a route that lacks either does not compile.
+ * All routes, by the id of their operation, with the parameters that their queries may have. {@link serve} registers a
+ * route from these tables, and `openapi/` describes its requests and answers: a route that lacks either does not compile.
  *
  * @module
  */
 import type { Hono } from 'hono'
 import { matchedRoutes } from 'hono/route'
+import type * as z from 'zod/mini'
+import * as wire from '../../core/wire/index.ts'
+import { query } from './request.ts'
 import type { Env, RequestContext } from './request_context.ts'
 
 /** The path that a vault's routes begin with. */
@@ -96,6 +99,28 @@ const OF_SERVER = {
   showDocsStyle: 'GET /docs/style.css',
 } as const
 
+/** The queries of the routes that have parameters. Every other route refuses any parameter. */
+const QUERIES = {
+  listSecrets: wire.ListQuery,
+  readSecret: wire.ReadQuery,
+  listVersions: wire.VersionsQuery,
+  listSessions: wire.SessionsQuery,
+  endSessions: wire.SessionsQuery,
+  listRotations: wire.RotationsQuery,
+  listEntries: wire.EntriesQuery,
+  listOwnEntries: wire.MineQuery,
+  exportEntries: wire.ExportQuery,
+  showCheckpoint: wire.CheckpointQuery,
+  proveInclusion: wire.InclusionQuery,
+  proveConsistency: wire.ConsistencyQuery,
+  listChainNames: wire.NamesQuery,
+} as const satisfies Partial<Record<RouteId, z.ZodMiniObject>>
+
+/** The query of a route, as its handler gets it. */
+type QueryOf<K extends RouteId> = K extends keyof typeof QUERIES
+  ? z.output<(typeof QUERIES)[K]>
+  : Readonly<Record<string, never>>
+
 /** The id of an operation. */
 export type RouteId = keyof typeof OF_VAULT | keyof typeof OF_SERVER
 
@@ -112,14 +137,24 @@ export const ROUTES: readonly Route[] = [...routesOf(OF_SERVER, ''), ...routesOf
 const BY_ID = new Map(ROUTES.map((route) => [route.id, route]))
 const BY_PATTERN = new Map(ROUTES.map(({ id, method, path }) => [`${method} ${pattern(path)}`, id]))
 
-/** Registers the handler of an operation. Groups of a vault's routes are mounted at {@link VAULT_BASE}. */
-export function serve(
+/** The shape of a route's query; `null` for a route without parameters. */
+export function queryOf(id: RouteId): z.ZodMiniObject | null {
+  return (QUERIES as Partial<Record<RouteId, z.ZodMiniObject>>)[id] ?? null
+}
+
+/**
+ * Registers the handler of an operation, which gets the parsed query. Groups of a vault's routes are mounted at
+ * {@link VAULT_BASE}.
+ */
+export function serve<K extends RouteId>(
   group: Hono<Env>,
-  id: RouteId,
-  handler: (c: RequestContext) => Response | Promise<Response>,
+  id: K,
+  handler: (c: RequestContext, query: QueryOf<K>) => Response | Promise<Response>,
 ): void {
   const { method, path } = BY_ID.get(id)!
-  group.on(method, pattern(path.startsWith(VAULT_BASE) ? path.slice(VAULT_BASE.length) : path), handler)
+  const shape = queryOf(id)
+  const mounted = pattern(path.startsWith(VAULT_BASE) ? path.slice(VAULT_BASE.length) : path)
+  group.on(method, mounted, (c) => handler(c, query(c, shape) as QueryOf<K>))
 }
 
 /** Writes a path of OpenAPI as a pattern of Hono. */

@@ -17,18 +17,15 @@ export const audit = group(
   {
     listEntries: {
       summary: 'List log entries as they are hashed',
-      query: wire.EntriesQuery,
       answer: wire.AuditEntries,
     },
     listOwnEntries: {
       summary: "List the caller's own entries, newest first",
-      query: wire.MineQuery,
       answer: wire.MyEntries,
     },
     exportEntries: {
       summary: 'Export log entries',
       description: 'The header `Link` with `rel="next"` names the next page.',
-      query: wire.ExportQuery,
       answer: [
         { type: 'application/x-ndjson', description: '`jsonl`, the canonical entries, or `ocsf`: one entry a line' },
         { type: 'text/csv', description: '`csv` (RFC 4180), with a header line' },
@@ -57,13 +54,11 @@ export const audit = group(
     },
     showCheckpoint: {
       summary: 'Get the newest checkpoint',
-      query: wire.CheckpointQuery,
       answer: text('A signed note (C2SP tlog-checkpoint)'),
       also: ['not_found', 'conflict'],
     },
     proveInclusion: {
       summary: 'Get an inclusion proof for an entry',
-      query: wire.InclusionQuery,
       answer: wire.InclusionProof,
       example: { index: 0, size: 1, leafHash: hash, root: hash, hashes: [] },
       also: ['not_found'],
@@ -75,7 +70,6 @@ export const audit = group(
     },
     proveConsistency: {
       summary: 'Get a consistency proof between two tree sizes',
-      query: wire.ConsistencyQuery,
       answer: wire.ConsistencyProof,
       example: { from: 1, to: 2, hashes: [hash] },
       also: ['not_found'],

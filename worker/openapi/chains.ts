@@ -26,7 +26,6 @@ export const chains = group('Providers', 'Other secret stores, and the chains th
   deleteChain: { summary: 'Delete a chain', answer: wire.Chain, also: ['not_found', 'conflict'], approvable: true },
   listChainNames: {
     summary: 'List names at the primary of a chain',
-    query: wire.NamesQuery,
     answer: wire.ChainNames,
     also: ['not_found', 'conflict'],
   },

@@ -19,11 +19,10 @@ export type AnswerHeader = 'ETag' | 'Cache-Status' | 'Age' | 'Link'
 /** Failures of some routes, in addition to those of every route of a vault. */
 export type Also = 'not_found' | 'conflict' | 'precondition'
 
-/** The description of a route. `route_table.ts` has its method and path. */
+/** The description of a route. `route_table.ts` has its method, its path and its query. */
 export interface Described {
   summary: string
   description?: string
-  query?: $ZodObject
   /** Request headers that only some routes take. */
   headers?: $ZodObject
   body?: { shape: $ZodType | readonly $ZodType[]; optional?: true; example?: object }

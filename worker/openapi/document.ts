@@ -9,7 +9,7 @@ import { NAME, NAME_MAX_LENGTH } from '../../core/name_grammar.ts'
 import { ID, VAULT } from '../../core/names.ts'
 import { UUID } from '../../core/uuid.ts'
 import { ApprovalHeaders } from '../../core/wire/index.ts'
-import { ROUTES, type Route, VAULT_BASE } from '../http/route_table.ts'
+import { queryOf, ROUTES, type Route, VAULT_BASE } from '../http/route_table.ts'
 import { CONTRACT, GROUPS } from './contract.ts'
 import type { Described, Raw } from './described.ts'
 import { OVERVIEW } from './overview.ts'
@@ -117,10 +117,11 @@ function pathItem(path: string): Part {
 
 function operation({ id, path }: Route): Part {
   const about: Described = CONTRACT[id]
+  const query = queryOf(id)
   const tag = GROUPS.find(({ routes }) => id in routes)!.name
   const ofVault = path.startsWith(VAULT_BASE)
   const given = [
-    ...(about.query ? parametersOf(about.query, 'query') : []),
+    ...(query ? parametersOf(query, 'query') : []),
     ...(about.headers ? parametersOf(about.headers, 'header') : []),
     ...(ofVault ? ['DPoP'] : []).map(parameter),
     ...(about.sealable ? ['Postern-Seal-To'] : []).map(parameter),

@@ -11,7 +11,7 @@ const at = '2026-01-31T09:30:00.000Z'
 
 /** Routes for rotations. */
 export const rotations = group('Rotations', 'New values for secrets, on a schedule or on demand, and rollback.', {
-  listRotations: { summary: 'List rotations', query: wire.RotationsQuery, answer: wire.RotationList },
+  listRotations: { summary: 'List rotations', answer: wire.RotationList },
   showRotation: {
     summary: 'Get the rotation of a secret and its latest runs',
     answer: wire.RotationWithRuns,

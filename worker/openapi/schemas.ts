@@ -7,6 +7,7 @@ import * as z from 'zod/mini'
 import type { $ZodObject, $ZodType } from 'zod/v4/core'
 import { ERROR_CODES, REFUSALS } from '../../core/errors.ts'
 import * as wire from '../../core/wire/index.ts'
+import { queryOf, ROUTES } from '../http/route_table.ts'
 import * as answers from './answers.ts'
 import { CONTRACT } from './contract.ts'
 
@@ -34,7 +35,10 @@ const BODIES = new Set(Object.values(CONTRACT).flatMap(({ body }) => body?.shape
 const NESTED_IN_BODIES: readonly unknown[] = [wire.Conditions, wire.Recipe]
 /** Shapes with their own place: parameters of many routes, and `audit-entry.schema.json`. */
 const ELSEWHERE: readonly unknown[] = [wire.ApprovalHeaders, wire.AuditEntry]
-const PARAMETERS = new Set(Object.values(CONTRACT).flatMap(({ query, headers }) => [query, headers]))
+const PARAMETERS: ReadonlySet<unknown> = new Set([
+  ...ROUTES.map(({ id }) => queryOf(id)),
+  ...Object.values(CONTRACT).map(({ headers }) => headers),
+])
 
 /**
  * Creates a reference to the schema of a shape.

@@ -21,7 +21,6 @@ export const secrets = group(
     listSecrets: {
       summary: 'List secrets without values',
       description: 'Lists only secrets that the caller may read.',
-      query: wire.ListQuery,
       answer: wire.SecretList,
       example: {
         items: [
@@ -36,7 +35,6 @@ export const secrets = group(
       summary: 'Read a secret',
       description:
         'The read is recorded before the value is released. For a secret at a provider, `Cache-Status` reports the source of the value, and `Age` its age.',
-      query: wire.ReadQuery,
       answer: wire.Secret,
       example,
       answerHeaders: ['ETag', 'Cache-Status', 'Age'],
@@ -81,7 +79,6 @@ export const secrets = group(
     },
     listVersions: {
       summary: 'List the versions of a secret without values',
-      query: wire.VersionsQuery,
       answer: wire.VersionList,
       also: ['not_found', 'conflict'],
     },

@@ -46,12 +46,10 @@ export const sessions = group('Sessions', 'Sign-in, sign-out, second factors and
   endOwnSession: { summary: 'Sign out', answer: answers.EndedSession, also: ['not_found'] },
   listSessions: {
     summary: 'List sessions of one principal or of all',
-    query: wire.SessionsQuery,
     answer: wire.SessionList,
   },
   endSessions: {
     summary: 'End all sessions of a principal',
-    query: wire.SessionsQuery,
     answer: wire.EndedSessions,
     example: { sessions: 2 },
     also: ['not_found'],

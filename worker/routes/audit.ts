@@ -15,7 +15,6 @@ import { parseTilePath } from '../../core/tlog/tile.ts'
 import type { Status } from '../../core/vault/audit/operations.ts'
 import * as wire from '../../core/wire/index.ts'
 import { readJson } from '../http/body.ts'
-import { query } from '../http/request.ts'
 import type { Env, RequestContext } from '../http/request_context.ts'
 import { answer, iso, setVaultHeaders, when } from '../http/respond.ts'
 import { serve } from '../http/route_table.ts'
@@ -31,8 +30,8 @@ export function auditRoutes(services: Services): Hono<Env> {
   const routes = new Hono<Env>()
   const keysOf = (c: RequestContext) => ({ ...services, vault: c.var.vault })
 
-  serve(routes, 'listEntries', async (c) => {
-    const granted = await c.var.handle.call('audit.entries', c.var.caller, query(c, wire.EntriesQuery))
+  serve(routes, 'listEntries', async (c, range) => {
+    const granted = await c.var.handle.call('audit.entries', c.var.caller, range)
     const { head, min, frontier } = granted.value
     const entries = granted.value.entries.map(({ index, body }) => ({ index, body: parseUtf8(body)! }))
     const before = frontier.length === 0 ? {} : { frontier: frontier.map(base64) }
@@ -42,15 +41,14 @@ export function auditRoutes(services: Services): Hono<Env> {
     return answer(c, granted, body satisfies z.input<typeof wire.AuditEntries>)
   })
 
-  serve(routes, 'listOwnEntries', async (c) => {
-    const granted = await c.var.handle.call('audit.mine', c.var.caller, query(c, wire.MineQuery))
+  serve(routes, 'listOwnEntries', async (c, range) => {
+    const granted = await c.var.handle.call('audit.mine', c.var.caller, range)
     const body = { items: granted.value.map(({ body }) => ownEntry(JSON.parse(parseUtf8(body)!))) }
     return answer(c, granted, body satisfies z.input<typeof wire.MyEntries>)
   })
 
   // Entries as JSON lines, CSV, OCSF or syslog. The Link header names the next page.
-  serve(routes, 'exportEntries', async (c) => {
-    const { format, ...input } = query(c, wire.ExportQuery)
+  serve(routes, 'exportEntries', async (c, { format, ...input }) => {
     const granted = await c.var.handle.call('audit.entries', c.var.caller, input)
     const { entries, head } = granted.value
     const rendered = render(
@@ -89,15 +87,14 @@ export function auditRoutes(services: Services): Hono<Env> {
     return answer(c, granted, { term: granted.value.term, key } satisfies z.input<typeof wire.RekeyedLog>, 201)
   })
 
-  serve(routes, 'showCheckpoint', async (c) => {
-    const { cosigned } = query(c, wire.CheckpointQuery)
+  serve(routes, 'showCheckpoint', async (c, { cosigned }) => {
     if (cosigned !== 'true') return c.text(await checkpointOf(services, c), 200, TEXT)
     return c.text((await c.var.handle.call('audit.cosigned', c.var.caller, {})).value.note, 200, TEXT)
   })
 
-  serve(routes, 'proveInclusion', async (c) => {
+  serve(routes, 'proveInclusion', async (c, { size: asked }) => {
     const index = indexOf(c)
-    const { size = await sizeOf(c) } = query(c, wire.InclusionQuery)
+    const size = asked ?? (await sizeOf(c))
     const granted = await c.var.handle.call('audit.inclusion', c.var.caller, { index, size })
     const { leaf, root, hashes } = granted.value
     const body = { index, size, leafHash: base64(leaf), root: base64(root), hashes: hashes.map(base64) }
@@ -114,8 +111,7 @@ export function auditRoutes(services: Services): Hono<Env> {
     return c.text(lines.join('\n'), 200, TEXT)
   })
 
-  serve(routes, 'proveConsistency', async (c) => {
-    const input = query(c, wire.ConsistencyQuery)
+  serve(routes, 'proveConsistency', async (c, input) => {
     const granted = await c.var.handle.call('audit.consistency', c.var.caller, input)
     const body = { ...input, hashes: granted.value.hashes.map(base64) }
     return answer(c, granted, body satisfies z.input<typeof wire.ConsistencyProof>)

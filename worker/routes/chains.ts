@@ -15,7 +15,6 @@ import type { ProvidersSeen } from '../../core/vault/chains/chain_operations.ts'
 import { reasonOf } from '../../core/vault/chains/read_operations.ts'
 import * as wire from '../../core/wire/index.ts'
 import { readJson } from '../http/body.ts'
-import { query } from '../http/request.ts'
 import type { Env } from '../http/request_context.ts'
 import { answer, iso, when } from '../http/respond.ts'
 import { serve } from '../http/route_table.ts'
@@ -48,9 +47,8 @@ export function chainRoutes({ keyring, settings, registry }: Services): Hono<Env
     return answer(c, granted, chain(granted.value))
   })
 
-  serve(routes, 'listChainNames', async (c) => {
+  serve(routes, 'listChainNames', async (c, { cursor, prefix, limit }) => {
     const id = parseId(c.req.param('id'))
-    const { cursor, prefix, limit } = query(c, wire.NamesQuery)
     const { vault, handle, caller } = c.var
     const { chain } = (await handle.call('chain.browse', caller, { chain: id, prefix })).value
     const list = JSON.stringify(['names', id, chain.revision, prefix])

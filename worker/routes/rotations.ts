@@ -11,7 +11,7 @@ import type { Freeze } from '../../core/vault/rotation/schedule.ts'
 import type { Run } from '../../core/vault/rotation/store.ts'
 import * as wire from '../../core/wire/index.ts'
 import { readJson, readOptionalJson } from '../http/body.ts'
-import { nameOf, query } from '../http/request.ts'
+import { nameOf } from '../http/request.ts'
 import type { Env } from '../http/request_context.ts'
 import { answer, iso, when } from '../http/respond.ts'
 import { serve } from '../http/route_table.ts'
@@ -27,8 +27,7 @@ export function rotationRoutes(services: Services): Hono<Env> {
   const { keyring, settings } = services
   const { bodyTimeoutMs } = settings
 
-  serve(routes, 'listRotations', async (c) => {
-    const { cursor, limit } = query(c, wire.RotationsQuery)
+  serve(routes, 'listRotations', async (c, { cursor, limit }) => {
     const { vault, handle, caller } = c.var
     const after = cursor === undefined ? '' : await openCursor(keyring, vault, LIST, cursor)
     const granted = await handle.call('rotation.list', caller, { after, limit })

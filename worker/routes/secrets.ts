@@ -9,7 +9,7 @@ import { PosternError } from '../../core/errors.ts'
 import { openCursor, sealCursor } from '../../core/sealing/list_cursor.ts'
 import * as wire from '../../core/wire/index.ts'
 import { readJson, readOptionalJson } from '../http/body.ts'
-import { headers, nameOf, query, recipientOf } from '../http/request.ts'
+import { headers, nameOf, recipientOf } from '../http/request.ts'
 import type { Env, RequestContext } from '../http/request_context.ts'
 import { answer, answerWithValues, iso, when } from '../http/respond.ts'
 import { serve } from '../http/route_table.ts'
@@ -24,8 +24,7 @@ export function secretRoutes(services: Services): Hono<Env> {
   const { keyring, settings, providerReader } = services
   const { bodyTimeoutMs } = settings
 
-  serve(routes, 'listSecrets', async (c) => {
-    const { cursor, prefix, deleted, limit } = query(c, wire.ListQuery)
+  serve(routes, 'listSecrets', async (c, { cursor, prefix, deleted, limit }) => {
     const { vault } = c.var
     const list = JSON.stringify(['secrets', prefix, deleted])
     const after = cursor === undefined ? '' : await openCursor(keyring, vault, list, cursor)
@@ -35,8 +34,7 @@ export function secretRoutes(services: Services): Hono<Env> {
     return answer(c, granted, { items: value.items.map(metadata), ...next } satisfies z.input<typeof wire.SecretList>)
   })
 
-  serve(routes, 'readSecret', async (c) => {
-    const { version } = query(c, wire.ReadQuery)
+  serve(routes, 'readSecret', async (c, { version }) => {
     const recipient = await recipientOf(c)
     const input = { name: nameOf(c), ...(version === undefined ? {} : { version }) }
     const granted = await c.get('handle').call('secret.read', c.get('caller'), input)
@@ -81,9 +79,8 @@ export function secretRoutes(services: Services): Hono<Env> {
     return answer(c, granted, { ...which, destroyedAt: iso(granted.value.destroyedAt) })
   })
 
-  serve(routes, 'listVersions', async (c) => {
+  serve(routes, 'listVersions', async (c, { cursor = Number.MAX_SAFE_INTEGER, limit }) => {
     const name = nameOf(c)
-    const { cursor = Number.MAX_SAFE_INTEGER, limit } = query(c, wire.VersionsQuery)
     const granted = await c.var.handle.call('secret.versions', c.var.caller, { name, below: cursor, limit })
     const { value } = granted
     if ('chain' in value) return answer(c, granted, await providerVersions(services, c, name, value.chain))

@@ -26,7 +26,7 @@ import type { Session } from '../../core/vault/access/session_store.ts'
 import type { Granted } from '../../core/vault/rpc.ts'
 import * as wire from '../../core/wire/index.ts'
 import { readJson, readOptionalJson } from '../http/body.ts'
-import { query, recipientOf } from '../http/request.ts'
+import { recipientOf } from '../http/request.ts'
 import type { Env, RequestContext } from '../http/request_context.ts'
 import { answer, answerWithValues, iso, when } from '../http/respond.ts'
 import { serve } from '../http/route_table.ts'
@@ -80,14 +80,12 @@ export function sessionRoutes(services: Services): Hono<Env> {
     return answer(c, granted, granted.value)
   })
 
-  serve(routes, 'listSessions', async (c) => {
-    const { principal = null } = query(c, wire.SessionsQuery)
+  serve(routes, 'listSessions', async (c, { principal = null }) => {
     const granted = await c.var.handle.call('session.list', c.var.caller, { principal })
     return answer(c, granted, { items: granted.value.map(shown) } satisfies z.input<typeof wire.SessionList>)
   })
 
-  serve(routes, 'endSessions', async (c) => {
-    const { principal } = query(c, wire.SessionsQuery)
+  serve(routes, 'endSessions', async (c, { principal }) => {
     if (principal === undefined) throw badRequest('principal', 'Must be given')
     const granted = await c.var.handle.call('session.end_all', c.var.caller, { principal })
     return answer(c, granted, granted.value satisfies z.input<typeof wire.EndedSessions>)
