@@ -7,8 +7,9 @@ import type * as z from 'zod/mini'
 import { type Bytes, utf8 } from '../../bytes.ts'
 import { badRequest } from '../../errors.ts'
 import { ask, malformed, type ProviderOptions, parseBaseUrl, readAnswer } from '../request.ts'
-import { type AwsCredentialsConfig, awsCredentials, awsDomain } from './credentials.ts'
+import { type AwsCredentialsConfig, awsCredentials } from './credentials.ts'
 import { awsFailure, isClockFailure } from './failures.ts'
+import { awsDomain, checkRegion } from './regions.ts'
 import { type AwsKeys, sign } from './sigv4.ts'
 
 const SERVICE = 'secretsmanager'
@@ -35,8 +36,7 @@ export type AwsCall = ReturnType<typeof awsCaller>
  */
 export function awsCaller(config: AwsAccess, options: ProviderOptions) {
   const { region } = config
-  if (!/^[a-z]{2}(?:-[a-z]{2,12}){1,3}-[0-9]{1,2}$/.test(region))
-    throw badRequest('region', 'Region must be one of AWS')
+  checkRegion(region)
   const endpoint = parseBaseUrl(config.endpoint ?? `https://${SERVICE}.${awsDomain(region)}`, 'endpoint', options)
   const { host, pathname } = new URL(endpoint)
   if (pathname !== '/') throw badRequest('endpoint', 'Endpoint must have no path')

@@ -18,6 +18,7 @@ import { ProviderFailure } from '../provider.ts'
 import { ask, checkHeaderValue, type ProviderOptions, parseBaseUrl } from '../request.ts'
 import { kindOf } from './failures.ts'
 import { type AwsContainerRole, type AwsInstanceRole, awsMachineCredentials } from './machine_credentials.ts'
+import { awsDomain } from './regions.ts'
 import type { AwsKeys } from './sigv4.ts'
 
 /** Keys of a user, or with `sessionToken` of a session, which end and are not renewed. */
@@ -67,11 +68,6 @@ export function awsCredentials(
   }
   const endpoint = parseBaseUrl(config.stsEndpoint ?? `https://sts.${awsDomain(region)}`, 'stsEndpoint', options)
   return new RenewedCredentials((signal) => assumeRole(config, endpoint, { ...options, signal }), options)
-}
-
-/** The domain of the services of a region. */
-export function awsDomain(region: string): string {
-  return `${region}.amazonaws.com${region.startsWith('cn-') ? '.cn' : ''}`
 }
 
 /** AssumeRoleWithWebIdentity needs no signature: the token authenticates it. */

@@ -66,6 +66,21 @@ describe('AwsProvider', () => {
   it.each<[string, Partial<AwsConfig>, string]>([
     ['a region in China', { region: 'cn-north-1' }, 'https://secretsmanager.cn-north-1.amazonaws.com.cn'],
     ['a region for governments', { region: 'us-gov-west-1' }, 'https://secretsmanager.us-gov-west-1.amazonaws.com'],
+    ['the sovereign cloud', { region: 'eusc-de-east-1' }, 'https://secretsmanager.eusc-de-east-1.amazonaws.eu'],
+    ['an isolated region', { region: 'us-iso-east-1' }, 'https://secretsmanager.us-iso-east-1.c2s.ic.gov'],
+    [
+      'a second isolated partition',
+      { region: 'us-isob-east-1' },
+      'https://secretsmanager.us-isob-east-1.sc2s.sgov.gov',
+    ],
+    ['a third', { region: 'eu-isoe-west-1' }, 'https://secretsmanager.eu-isoe-west-1.cloud.adc-e.uk'],
+    ['a fourth', { region: 'us-isof-south-1' }, 'https://secretsmanager.us-isof-south-1.csp.hci.ic.gov'],
+    ['a region with a new name', { region: 'mx-central-1' }, 'https://secretsmanager.mx-central-1.amazonaws.com'],
+    [
+      'a region of an unknown partition, by its endpoint',
+      { region: 'xx-new-part-east-1', endpoint: 'https://secretsmanager.example' },
+      'https://secretsmanager.example',
+    ],
     ['an endpoint of its own', { endpoint: 'https://vpce-1.example/' }, 'https://vpce-1.example'],
   ])('sends requests to %s', async (_, more, origin) => {
     const { server, provider } = open({ GetSecretValue: [failed('ResourceNotFoundException')] }, { ...CONFIG, ...more })
@@ -77,6 +92,9 @@ describe('AwsProvider', () => {
     ['region', { region: 'evil.example/' }],
     ['region', { region: 'us-east-1.evil.example' }],
     ['region', { region: '' }],
+    ['region', { region: 'xx-new-part-east-1' }],
+    ['region', { region: 'us-east-1/x', endpoint: 'https://example.com' }],
+    ['region', { region: 'US-EAST-1' }],
     ['endpoint', { endpoint: 'https://example.com/path' }],
     ['url', { endpoint: 'http://example.com' }],
     ['url', { endpoint: 'https://169.254.169.254' }],
