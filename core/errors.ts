@@ -95,6 +95,10 @@ export const REFUSALS = {
   large_answer: ['unavailable', 'The answer of the remote server is too large'],
   late_answer: ['unavailable', 'The remote server did not answer in time'],
   provider_answer: ['unavailable', 'The identity provider sent an invalid answer'],
+  issuer_unavailable: [
+    'unavailable',
+    'The keys of the identity provider are not available now. Send the same token again after the time in Retry-After',
+  ],
   no_pointer: ['not_found', 'The secret has no value at this JSON pointer'],
   no_principal: ['not_found', 'No principal has this id'],
   no_token: ['not_found', 'No token has this accessor'],

@@ -18,9 +18,13 @@ const FORBIDDEN_KEYS = new Set(['__proto__', 'constructor', 'prototype'])
  * Parses a JSON document.
  *
  * @param bytes Hostile input, already bounded in size. Time is linear in it.
+ * @param options.maxStrings The most keys and strings.
  * @throws {PosternError} `bad_request`, never with a part of the input.
  */
-export function parseJson(bytes: Uint8Array, field = 'body'): unknown {
+export function parseJson(
+  bytes: Uint8Array,
+  { field = 'body', maxStrings = MAX_STRINGS }: { field?: string; maxStrings?: number } = {},
+): unknown {
   const text = parseUtf8(bytes)
   if (text === null) throw badRequest(field, 'Body must be UTF-8')
   let value: unknown
@@ -29,12 +33,12 @@ export function parseJson(bytes: Uint8Array, field = 'body'): unknown {
   } catch {
     throw badRequest(field, 'Body must be JSON')
   }
-  checkStructure(text, field)
+  checkStructure(text, field, maxStrings)
   return value
 }
 
 /** Walks text that is valid JSON, so only brackets and strings matter. */
-function checkStructure(text: string, field: string): void {
+function checkStructure(text: string, field: string, maxStrings: number): void {
   // The keys seen in each open object; `null` for an open array.
   const open: (Set<string> | null)[] = []
   let strings = 0
@@ -46,7 +50,7 @@ function checkStructure(text: string, field: string): void {
         throw badRequest(field, `Body must not nest deeper than ${MAX_DEPTH}`)
       }
     } else if (token === '}' || token === ']') open.pop()
-    else if (++strings > MAX_STRINGS) throw badRequest(field, `Body must have at most ${MAX_STRINGS} texts`)
+    else if (++strings > maxStrings) throw badRequest(field, `Body must have at most ${maxStrings} texts`)
     else if (colon !== undefined) noteKey(JSON.parse(token.slice(0, -colon.length)), open.at(-1), field)
   }
 }

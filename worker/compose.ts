@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { IssuerKeys } from '../core/authentication/federation.ts'
+import { IssuerKeys } from '../core/authentication/issuer_keys.ts'
 import { dekCache } from '../core/crypto/envelope.ts'
 import { configuredProviders, type LocalFiles } from '../core/provider_registry/from_settings.ts'
 import { ProviderRegistry } from '../core/provider_registry/registry.ts'
@@ -13,6 +13,7 @@ import { ProviderReader } from './provider_access/read.ts'
 import type { Services } from './services.ts'
 import { RequestCounters } from './telemetry/counters.ts'
 import { logLine } from './telemetry/log.ts'
+import { LogLimit } from './telemetry/log_limit.ts'
 import { tracerOf } from './telemetry/otlp.ts'
 import type { Host } from './vault_host/host.ts'
 import type { OpenVaultOptions } from './vault_host/open_vault.ts'
@@ -31,6 +32,7 @@ export function compose({ settings, keyring, registry }: Omit<OpenVaultOptions, 
     tracer: tracerOf(settings),
     providerReader: new ProviderReader({ settings, keyring, deks, registry, shared: host.inProcess }),
     issuerKeys: new IssuerKeys({ ...options, shared: host.inProcess }),
+    assertionLog: new LogLimit(),
   }
 }
 

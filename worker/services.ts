@@ -3,13 +3,14 @@
  *
  * @module
  */
-import type { IssuerKeys } from '../core/authentication/federation.ts'
+import type { IssuerKeys } from '../core/authentication/issuer_keys.ts'
 import type { DekCache } from '../core/crypto/envelope.ts'
 import type { Keyring } from '../core/crypto/keyring.ts'
 import type { ProviderRegistry } from '../core/provider_registry/registry.ts'
 import type { Settings } from '../core/settings/settings.ts'
 import type { ProviderReader } from './provider_access/read.ts'
 import type { RequestCounters } from './telemetry/counters.ts'
+import type { LogLimit } from './telemetry/log_limit.ts'
 import type { Tracer } from './telemetry/otlp.ts'
 import type { Host } from './vault_host/host.ts'
 
@@ -20,6 +21,8 @@ export interface Services {
   host: Host
   deks: DekCache
   issuerKeys: IssuerKeys
+  /** Limits the log lines about refused assertions. */
+  assertionLog: LogLimit
   registry: ProviderRegistry
   providerReader: ProviderReader
   /** Counts requests; `null` when metrics are off. */

@@ -6,40 +6,23 @@
  */
 
 import { sha256 } from '@noble/hashes/sha2.js'
-import {
-  createLocalJWKSet,
-  decodeJwt,
-  decodeProtectedHeader,
-  errors,
-  type JSONWebKeySet,
-  type JWTPayload,
-  jwtVerify,
-} from 'jose'
-import { LRUCache } from 'lru-cache'
-import { base64url, parseBase64url, utf8 } from '../bytes.ts'
-import { DAY_MS } from '../durations.ts'
+import { compactVerify, decodeJwt, decodeProtectedHeader } from 'jose'
+import { base64url, utf8 } from '../bytes.ts'
+import { type Claims, unmetConditions } from '../claim_conditions.ts'
 import { PosternError, REFUSALS, refusal } from '../errors.ts'
-import { type SendOptions, send } from '../http/send.ts'
-import { parseJson } from '../json.ts'
 import type { Issuer } from '../vault/access/issuer_store.ts'
 import type { AssertionFlaw } from '../vault/access/session_operations.ts'
+import type { IssuerKeys, KeyRequest, KeySet } from './issuer_keys.ts'
+import { fittingKeys, isAccepted } from './key_set.ts'
 
-// RS256 is what GitHub, Kubernetes and AWS sign with; it is only ever verified here, never made.
-const ALGORITHMS = ['RS256', 'PS256', 'ES256', 'ES384', 'EdDSA', 'Ed25519']
 const CLOCK_TOLERANCE_S = 30
-/** No limit on the age of a token: its issuer decides with `exp`. */
-const ANY_AGE_S = 100 * 365 * 24 * 3600
-const MAX_JWKS_BYTES = 64 * 1024
-const MAX_KEYS = 50
-const MIN_RSA_BITS = 2048
-const MAX_RSA_BITS = 16_384
-// FIPS 186-5 section 5.4: e is below 2^256.
-const MAX_EXPONENT_BITS = 256
-const FRESH_MS = 600_000
-const COOLDOWN_MS = 30_000
-const COLD_COOLDOWN_MS = 1_000
-const MAX_STALE_MS = DAY_MS
-const FETCH_TIMEOUT_MS = 5_000
+/** The end of the year 9999, in seconds since the Unix epoch. */
+const LAST_S = 253_402_300_799
+/**
+ * The types of tokens (RFC 8725 section 3.11): a JWT, an access token (RFC 9068 section 2.1), and the name of the
+ * serialization (RFC 7515 section 4.1.9), which SPIFFE allows.
+ */
+const TYPES = /^(?:application\/)?(?:JWT|at\+jwt|JOSE)$/i
 
 /** A token whose signature, issuer and audience are right. */
 export interface Assertion {
@@ -50,24 +33,27 @@ export interface Assertion {
   expiresAt: number
 }
 
-/** The refusal of a token whose signature, issuer and audience are right, and whose time is wrong. */
-export class FlawedAssertion extends PosternError {
-  // Private, so that no claim appears with the error.
-  readonly #assertion: Assertion
-  readonly #flaw: AssertionFlaw
+/** The first flaw of a token, in the order in which they are looked for. The caller does not learn it. */
+export type TokenFlaw = 'malformed' | 'type' | 'algorithm' | 'key' | 'signature' | 'issuer' | 'audience' | AssertionFlaw
 
-  constructor(assertion: Assertion, flaw: AssertionFlaw) {
+/** The refusal of a token. */
+export class RefusedAssertion extends PosternError {
+  // Private, so that no claim appears with the error.
+  readonly #assertion: Assertion | null
+  readonly #flaw: TokenFlaw
+
+  constructor(flaw: TokenFlaw, assertion: Assertion | null = null) {
     super(...REFUSALS.unauthenticated)
     this.#assertion = assertion
     this.#flaw = flaw
   }
 
-  /** The token, for the log. */
-  get assertion(): Assertion {
+  /** The token, for the log, if its signature, issuer and audience are right. */
+  get assertion(): Assertion | null {
     return this.#assertion
   }
 
-  get flaw(): AssertionFlaw {
+  get flaw(): TokenFlaw {
     return this.#flaw
   }
 }
@@ -89,8 +75,8 @@ export function issuerOf(assertion: string): string {
  * Checks a token of an issuer (RFC 7519, RFC 8725).
  *
  * @param now Milliseconds since the Unix epoch.
- * @throws {PosternError} `unauthenticated` for any flaw of the token, as a {@link FlawedAssertion} if only its times
- *   are wrong; `unavailable` if the keys of the issuer cannot be fetched.
+ * @throws {RefusedAssertion} `unauthenticated` for any flaw of the token.
+ * @throws {KeysUnavailable} `unavailable` if the keys of the issuer cannot be fetched.
  */
 export async function verifyAssertion(
   assertion: string,
@@ -98,173 +84,138 @@ export async function verifyAssertion(
   keys: IssuerKeys,
   now: number,
 ): Promise<Assertion> {
-  const { kid, crit, typ } = header(assertion)
-  // A token of another type, such as one for logging out, has another meaning (RFC 8725 section 3.11).
-  const isToken = typ === undefined || /^(?:application\/)?(?:JWT|at\+jwt)$/i.test(typ)
-  if (kid === undefined || crit !== undefined || !isToken) throw refusal('unauthenticated')
-  const jwks = await keys.find(issuer, kid, now)
-  const options = {
-    algorithms: ALGORITHMS,
-    issuer: issuer.issuer,
-    audience: issuer.audience,
-    requiredClaims: ['exp', 'iat', 'sub'],
-    maxTokenAge: issuer.maxAgeSeconds ?? ANY_AGE_S,
-    clockTolerance: CLOCK_TOLERANCE_S,
-    currentDate: new Date(now),
-  }
-  const { payload, flaw } = await jwtVerify(assertion, createLocalJWKSet(jwks), options).then(
-    (verified): Verified => ({ payload: verified.payload, flaw: null }),
-    flawed,
-  )
-  // The only audience must be this server: a token for several could be used elsewhere first.
-  if (Array.isArray(payload.aud) && payload.aud.length !== 1) throw refusal('unauthenticated')
+  const header = headerOf(assertion)
+  const claims = claimsOf(assertion)
+  const flaw = flawOf(claims, issuer, now)
+  await verifySignature(assertion, header, {
+    find: (wanted) => keys.find(issuer, wanted),
+    findNewer: (than, wanted) => keys.findNewer(issuer, than, wanted),
+    wanted: { now, urgent: flaw === null && unmetConditions(claims, issuer.claims).length === 0 },
+  })
+  if (flaw !== null && !isOfTime(flaw)) throw new RefusedAssertion(flaw)
   // Use its bytes, because not every issuer sets `jti`.
   const once = base64url(sha256(utf8(assertion.slice(0, assertion.lastIndexOf('.')))))
-  const verified = { claims: { ...payload }, once, expiresAt: payload.exp! * 1000 + CLOCK_TOLERANCE_S * 1000 }
-  if (flaw !== null) throw new FlawedAssertion(verified, flaw)
+  const expiresAt = Math.ceil((Number(claims.exp) + CLOCK_TOLERANCE_S) * 1000)
+  const verified = { claims: { ...claims }, once, expiresAt }
+  if (flaw !== null) throw new RefusedAssertion(flaw, verified)
   return verified
 }
 
-interface Verified {
-  payload: JWTPayload
-  flaw: AssertionFlaw | null
-}
-
-/** Distinguishes wrong times from any other flaw: jose checks times last, after signature, issuer and audience. */
-function flawed(error: unknown): Verified {
-  if (error instanceof errors.JWTExpired) {
-    return { payload: error.payload, flaw: error.claim === 'iat' ? 'assertion_too_old' : 'assertion_expired' }
-  }
-  const isTime = error instanceof errors.JWTClaimValidationFailed && error.reason === 'check_failed'
-  if (isTime && (error.claim === 'nbf' || error.claim === 'iat')) {
-    return { payload: error.payload, flaw: 'assertion_not_yet' }
-  }
-  throw refusal('unauthenticated')
-}
-
-interface Cached {
-  jwks: JSONWebKeySet
-  fetchedAt: number
-  /** The ids of the usable keys. */
-  kids: Set<string>
-}
-
 /**
- * The keys of issuers, cached for ten minutes.
+ * Whether a token is right apart from its signature, which is not looked at: its issuer, audience, times and all
+ * conditions of the trust.
  *
- * An unknown key id fetches the keys again, at most once in 30 seconds: strangers choose key ids. While the issuer is
- * unreachable, its last keys stay valid for a day.
+ * @param assertion Hostile input.
+ * @throws {RefusedAssertion} for a malformed token.
  */
-export class IssuerKeys {
-  readonly #options: SendOptions
-  readonly #shared: boolean
-  readonly #cached = new LRUCache<string, Cached>({ max: 100 })
-  readonly #asked = new LRUCache<string, { at: number; answer: Promise<Cached> }>({ max: 100 })
-
-  /** @param options.shared Whether requests may wait for each other's answer: not on Workers. */
-  constructor({ shared = true, ...options }: SendOptions & { shared?: boolean } = {}) {
-    this.#shared = shared
-    this.#options = { timeoutMs: FETCH_TIMEOUT_MS, maxBytes: MAX_JWKS_BYTES, ...options }
-  }
-
-  /** Returns the keys of an issuer, including the given one if it exists. */
-  async find(issuer: Issuer, kid: string, now: number): Promise<JSONWebKeySet> {
-    const id = `${issuer.issuer} ${issuer.jwksUri ?? ''}`
-    const known = this.#cached.get(id)
-    if (known?.kids.has(kid) && now - known.fetchedAt < FRESH_MS) return known.jwks
-    try {
-      const fetched = await this.#ask(id, issuer, now)
-      if (fetched.kids.has(kid)) return fetched.jwks
-    } catch (error) {
-      if (known?.kids.has(kid) && now - known.fetchedAt < MAX_STALE_MS) return known.jwks
-      throw error
-    }
-    throw refusal('unauthenticated')
-  }
-
-  /**
-   * Fetches once for all concurrent callers, and not again during the cooldown. Where requests must not wait for each
-   * other, one that comes meanwhile uses the known keys.
-   */
-  #ask(id: string, issuer: Issuer, now: number): Promise<Cached> {
-    const asked = this.#asked.get(id)
-    const known = this.#cached.get(id)
-    // Unshared, a response that is lost with its request must not block all others for long.
-    const cooldownMs = this.#shared || known ? COOLDOWN_MS : COLD_COOLDOWN_MS
-    if (asked && Math.abs(now - asked.at) < cooldownMs) {
-      if (this.#shared) return asked.answer
-      const usable = known && now - known.fetchedAt < MAX_STALE_MS
-      return usable ? Promise.resolve(known) : Promise.reject(refusal('provider_answer'))
-    }
-    const answer = this.#fetch(issuer, now).then((cached) => {
-      this.#cached.set(id, cached)
-      return cached
-    })
-    answer.catch(() => {})
-    this.#asked.set(id, { at: now, answer })
-    return answer
-  }
-
-  async #fetch(issuer: Issuer, now: number): Promise<Cached> {
-    const jwksUri = issuer.jwksUri ?? (await this.#discover(issuer.issuer))
-    const { keys } = Object(await this.#json(jwksUri)) as { keys?: unknown }
-    if (!Array.isArray(keys) || keys.length > MAX_KEYS) throw refusal('provider_answer')
-    const usable = keys.filter(
-      (key) => key?.kty !== 'oct' && key?.use !== 'enc' && typeof key?.kid === 'string' && !isWeak(key),
-    )
-    const kids = new Set<string>(usable.map(({ kid }) => kid))
-    // With two keys of one id, an attacker would choose between them.
-    if (kids.size < usable.length) throw refusal('provider_answer')
-    return { jwks: { keys: usable }, fetchedAt: now, kids }
-  }
-
-  /** OpenID Connect Discovery 1.0 section 4: the metadata must name the very issuer it was found by. */
-  async #discover(issuer: string): Promise<string> {
-    const found = Object(await this.#json(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`))
-    const { issuer: named, jwks_uri: jwksUri } = found as Record<string, unknown>
-    if (named !== issuer || typeof jwksUri !== 'string') throw refusal('provider_answer')
-    return jwksUri
-  }
-
-  async #json(url: string): Promise<unknown> {
-    try {
-      const { status, body } = await send(url, { headers: { Accept: 'application/json' } }, this.#options)
-      if (status === 200) return parseJson(body)
-    } catch {
-      // A failure of the issuer is not an error of the client.
-    }
-    throw refusal('provider_answer')
-  }
+export function isOtherwiseRight(assertion: string, issuer: Issuer, now: number): boolean {
+  const claims = claimsOf(assertion)
+  return flawOf(claims, issuer, now) === null && unmetConditions(claims, issuer.claims).length === 0
 }
 
-/**
- * Whether a key is an RSA key that proves nothing: with e = 1 a signature is its own message, and Node imports it. The
- * exponent is odd and at least 3 (RFC 8017 section 3.1), the modulus has at least 2048 bits (RFC 7518 section 3.3), and neither is so
- * large that verifying takes long. Points that are not on their curve are refused by every runtime.
- */
-function isWeak({ kty, n, e }: Record<string, unknown>): boolean {
-  if (kty !== 'RSA') return false
-  const [modulus, exponent] = [integerOf(n, MAX_RSA_BITS), integerOf(e, MAX_EXPONENT_BITS)]
-  if (modulus === null || exponent === null) return true
-  return exponent < 3n || exponent % 2n === 0n || modulus.toString(2).length < MIN_RSA_BITS
+interface Header {
+  alg: string
+  kid?: string | undefined
 }
 
-/**
- * Parses a number in base64url (RFC 7518 section 2, Base64urlUInt). Returns `null` if it is malformed or has too many
- * bits.
- */
-function integerOf(text: unknown, maxBits: number): bigint | null {
-  const bytes = typeof text === 'string' && text.length <= maxBits ? parseBase64url(text) : null
-  if (bytes === null || bytes.length === 0) return null
-  const value = bytes.reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n)
-  return value.toString(2).length <= maxBits ? value : null
+function headerOf(assertion: string): Header {
+  const { alg, kid, typ, crit } = decodedHeader(assertion)
+  // A token of another type, such as one for logging out, has another meaning (RFC 8725 section 3.11).
+  if (crit !== undefined || !(typ === undefined || (typeof typ === 'string' && TYPES.test(typ))))
+    throw new RefusedAssertion('type')
+  if (!isAccepted(alg)) throw new RefusedAssertion('algorithm')
+  if (kid !== undefined && typeof kid !== 'string') throw new RefusedAssertion('malformed')
+  return { alg, kid }
 }
 
-function header(assertion: string): { kid?: string | undefined; typ?: string | undefined; crit?: unknown } {
+function decodedHeader(assertion: string): Record<string, unknown> {
   try {
-    if (!/^[\w-]+\.[\w-]+\.[\w-]+$/.test(assertion)) throw refusal('unauthenticated')
-    return decodeProtectedHeader(assertion)
+    if (/^[\w-]+\.[\w-]+\.[\w-]+$/.test(assertion)) return decodeProtectedHeader(assertion)
+  } catch {}
+  throw new RefusedAssertion('malformed')
+}
+
+function claimsOf(assertion: string): Claims {
+  try {
+    return decodeJwt(assertion)
   } catch {
-    throw refusal('unauthenticated')
+    throw new RefusedAssertion('malformed')
   }
+}
+
+/** Where keys come from, and for which token. */
+interface KeySource {
+  find(wanted: KeyRequest): Promise<KeySet>
+  findNewer(than: KeySet, wanted: KeyRequest): Promise<KeySet | null>
+  wanted: KeyRequest
+}
+
+async function verifySignature(assertion: string, header: Header, source: KeySource): Promise<void> {
+  const set = await source.find(source.wanted)
+  if (await isSignedBy(set, assertion, header)) return
+  // A key of this very id that does not verify is an answer; anything else may be a key that the issuer added since.
+  const isAnswer = fittingKeys(set.keys, header).some(({ kid }) => kid !== undefined && kid === header.kid)
+  const newer = isAnswer ? null : await source.findNewer(set, source.wanted)
+  if (newer !== null && (await isSignedBy(newer, assertion, header))) return
+  throw new RefusedAssertion(fittingKeys((newer ?? set).keys, header).length === 0 ? 'key' : 'signature')
+}
+
+async function isSignedBy({ keys }: KeySet, assertion: string, header: Header): Promise<boolean> {
+  for (const key of fittingKeys(keys, header)) {
+    const isSigned = await compactVerify(assertion, key, { algorithms: [header.alg] }).then(
+      () => true,
+      // Keys that the runtime does not import, such as points that are not on their curve, verify nothing.
+      () => false,
+    )
+    if (isSigned) return true
+  }
+  return false
+}
+
+/** The first flaw of the claims, apart from the conditions of the trust. */
+function flawOf(claims: Claims, issuer: Issuer, now: number): TokenFlaw | null {
+  const { iss, aud, sub, exp, nbf, iat } = claims
+  if (iss !== issuer.issuer) return 'issuer'
+  if (!isFor(aud, issuer)) return 'audience'
+  const times = [exp, ...[nbf, iat].filter((time) => time !== undefined)]
+  if (typeof sub !== 'string' || !times.every(isTime)) return 'malformed'
+  return flawOfTimes({ exp: Number(exp), nbf: orNull(nbf), iat: orNull(iat) }, issuer.maxAgeSeconds, now / 1000)
+}
+
+interface Times {
+  exp: number
+  nbf: number | null
+  /** JWT-SVIDs need not have it. */
+  iat: number | null
+}
+
+/** RFC 7519 sections 4.1.4 to 4.1.6. All times are in seconds. */
+function flawOfTimes({ exp, nbf, iat }: Times, maxAge: number | undefined, now: number): AssertionFlaw | null {
+  if (exp <= now - CLOCK_TOLERANCE_S) return 'assertion_expired'
+  if (Math.max(nbf ?? 0, iat ?? 0) > now + CLOCK_TOLERANCE_S) return 'assertion_not_yet'
+  if (maxAge === undefined) return null
+  if (iat === null) return 'assertion_undated'
+  return now - iat > maxAge + CLOCK_TOLERANCE_S ? 'assertion_too_old' : null
+}
+
+function isOfTime(flaw: TokenFlaw): flaw is AssertionFlaw {
+  return flaw.startsWith('assertion_')
+}
+
+/**
+ * Whether a token is for this server, and for no other unless its trust allows that: another audience of a token could
+ * use it first (OpenID Connect Core 1.0 section 3.1.3.7).
+ */
+function isFor(audience: unknown, { audience: ours, audiences = 'only' }: Issuer): boolean {
+  const all = Array.isArray(audience) ? audience : [audience]
+  if (!all.every((one) => typeof one === 'string') || !all.includes(ours)) return false
+  return audiences === 'any' || all.every((one) => one === ours)
+}
+
+function isTime(time: unknown): boolean {
+  return typeof time === 'number' && time >= 0 && time <= LAST_S
+}
+
+function orNull(time: unknown): number | null {
+  return typeof time === 'number' ? time : null
 }

@@ -32,7 +32,7 @@ export async function parseRecipient(header: string): Promise<Recipient> {
   const wrong = badRequest(FIELD, 'Must be a public JWK, P-256 or X25519, as JSON in base64url')
   const bytes = header.length > MAX_HEADER_LENGTH ? null : parseBase64url(header)
   if (bytes === null) throw wrong
-  const { kty, crv, x, y, d } = Object(parseJson(bytes, FIELD)) as Record<string, unknown>
+  const { kty, crv, x, y, d } = Object(parseJson(bytes, { field: FIELD })) as Record<string, unknown>
   if (typeof x !== 'string' || d !== undefined) throw wrong
   let jwk: JWK
   if (kty === 'OKP' && crv === 'X25519') jwk = { kty, crv, x }

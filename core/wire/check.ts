@@ -54,6 +54,8 @@ function fieldOf(path: readonly PropertyKey[]): string {
 
 /** The issue of the alternative that the input comes nearest to, for a field with several shapes. */
 function closest(issue: $ZodIssue): $ZodIssue {
+  // A name that the client chose breaks a rule of its own.
+  if (issue.code === 'invalid_key') return { ...(issue.issues[0] ?? issue), path: issue.path }
   if (issue.code !== 'invalid_union') return issue
   // An alternative of another type says nothing about the input.
   const near = issue.errors.flatMap((issues) => (issues.some(isOtherType) ? [] : [issues]))

@@ -5,6 +5,7 @@
  */
 import { Hono } from 'hono'
 import type * as z from 'zod/mini'
+import { publicMembers } from '../../core/authentication/key_set.ts'
 import type { Ticket } from '../../core/authentication/ticket.ts'
 import { mintToken } from '../../core/authentication/token.ts'
 import type { Recipient } from '../../core/crypto/seal_to.ts'
@@ -116,12 +117,13 @@ export function accessRoutes({ keyring, settings }: Services): Hono<Env> {
   serve(routes, 'putIssuer', async (c) => {
     const id = parseId(c.req.param('id'))
     const body = wire.check(wire.PutIssuer, await readJson(c.req.raw, bodyTimeoutMs))
-    // Checked now, rather than at the first sign-in.
+    const { jwks, ...rest } = body
+    // Checked now, rather than at the first sign-in. An issuer with keys of its own is never asked.
     await checkUsable(c, 'issuer.put', id, () => {
-      for (const url of [body.issuer, body.jwksUri ?? body.issuer])
-        checkUrl(url, settings.security.allowLoopbackIssuers)
+      if (jwks === undefined) checkUrl(body.jwksUri ?? body.issuer, settings.security.allowLoopbackIssuers)
     })
-    const granted = await c.var.handle.call('issuer.put', c.var.caller, { id, ...body })
+    const keys = jwks && { jwks: { keys: jwks.keys.map(publicMembers) } }
+    const granted = await c.var.handle.call('issuer.put', c.var.caller, { id, ...rest, ...keys })
     return answer(c, granted, issuer(granted.value))
   })
 
@@ -148,10 +150,11 @@ export function accessRoutes({ keyring, settings }: Services): Hono<Env> {
   return routes
 }
 
-function issuer({ updatedAt, claims, revision: _, ...rest }: VersionedIssuer): z.input<typeof wire.Issuer> {
+function issuer({ updatedAt, claims, jwks, revision: _, ...rest }: VersionedIssuer): z.input<typeof wire.Issuer> {
   const lists = Object.entries(visibleAll(claims)).map(([name, globs]): [string, string[]] => [name, [...globs]])
   const audience = visibleAll(rest.audience)
-  return { ...rest, audience, claims: Object.fromEntries(lists), updatedAt: iso(updatedAt) }
+  const keys = jwks && { jwks: { keys: jwks.keys.map(publicMembers) } }
+  return { ...rest, ...keys, audience, claims: Object.fromEntries(lists), updatedAt: iso(updatedAt) }
 }
 
 function lock({ lastAt, lockedUntil, ...rest }: Lock): z.input<typeof wire.LockList>['items'][number] {

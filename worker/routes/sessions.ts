@@ -5,7 +5,7 @@
  */
 import { Hono } from 'hono'
 import type * as z from 'zod/mini'
-import { FlawedAssertion, issuerOf, verifyAssertion } from '../../core/authentication/federation.ts'
+import { issuerOf } from '../../core/authentication/federation.ts'
 import { mintToken } from '../../core/authentication/token.ts'
 import {
   enrolment,
@@ -20,7 +20,6 @@ import { badRequest, PosternError, refusal } from '../../core/errors.ts'
 import { openTotp, sealTotp } from '../../core/sealing/totp_secret.ts'
 import { sleep } from '../../core/sleep.ts'
 import { UUID } from '../../core/uuid.ts'
-import type { VersionedIssuer } from '../../core/vault/access/issuer_store.ts'
 import type { Factor, OpenedSession } from '../../core/vault/access/session_operations.ts'
 import type { Session } from '../../core/vault/access/session_store.ts'
 import type { Granted } from '../../core/vault/rpc.ts'
@@ -32,6 +31,7 @@ import { answer, answerWithValues, iso, when } from '../http/respond.ts'
 import { serve } from '../http/route_table.ts'
 import type { Services } from '../services.ts'
 import { logLine } from '../telemetry/log.ts'
+import { isAccepted, report, reportRefusal, type Verdict, verdictOf, waitingFor } from './assertion_verdict.ts'
 
 /** The least time of a refused sign-in, in milliseconds: a locked, a wrong and an unknown code must take the same time. */
 const REFUSAL_MS = 150
@@ -178,36 +178,44 @@ async function provenStep(services: Services, c: RequestContext, code: string, p
 }
 
 async function federate(services: Services, c: RequestContext, assertion: string): Promise<NewSession> {
-  const { handle, caller, requestId } = c.var
+  const { handle, caller } = c.var
   if (caller.credential !== null) throw badRequest('assertion', 'Must come without another token')
-  const trusted = await handle.call('issuer.trusted', caller, { issuer: issuerOf(assertion) })
-  const verified = await Promise.all(trusted.value.map((issuer) => verifiedBy(services, issuer, assertion, requestId)))
-  const signed = verified.flatMap((one) => one ?? [])
-  const good = signed.filter((one) => one.flaw === null)
+  const verdicts = await verdictsOn(services, c, assertion)
+  const signed = verdicts.filter((verdict) => verdict.kind === 'signed')
+  const good = signed.filter(({ flaw }) => flaw === null)
   // An assertion whose only flaw is its time is recorded.
   const [first] = [...good, ...signed]
+  const waiting = waitingFor(verdicts)
+  if (waiting !== null) throw waiting
   if (first === undefined) throw refusal('unauthenticated')
   const { text, made } = await newToken(services, c)
   const { flaw } = first
   const { claims, once, expiresAt: onceExpiresAt } = first.assertion
   const candidates = good.map(({ issuer: { id, revision } }) => ({ id, revision }))
   const input = { ...made, jkt: jktOf(c), claims, once, onceExpiresAt, flaw, candidates }
-  return { ...(await handle.call('session.federate', caller, input)), token: text.reveal() }
+  const granted = await handle.call('session.federate', caller, input).catch((error: unknown) => {
+    if (verdicts.some(isAccepted) && isRefusal(error)) reportRefusal(services, c, 'used_or_disabled')
+    throw error
+  })
+  return { ...granted, token: text.reveal() }
 }
 
-/**
- * Verifies an assertion under one issuer. An issuer that fails is logged for the operator; a stranger must not learn
- * which issuers are trusted.
- */
-async function verifiedBy({ issuerKeys }: Services, issuer: VersionedIssuer, assertion: string, requestId: string) {
+/** What each trust of the assertion's issuer says about it. */
+async function verdictsOn(services: Services, c: RequestContext, assertion: string): Promise<Verdict[]> {
   try {
-    return { issuer, assertion: await verifyAssertion(assertion, issuer, issuerKeys, Date.now()), flaw: null }
+    const { handle, caller } = c.var
+    const trusted = await handle.call('issuer.trusted', caller, { issuer: issuerOf(assertion) })
+    const verdicts = await Promise.all(trusted.value.map((issuer) => verdictOf(services, issuer, assertion)))
+    report(services, c, verdicts)
+    return verdicts
   } catch (error) {
-    if (error instanceof FlawedAssertion) return { issuer, assertion: error.assertion, flaw: error.flaw }
-    const code = error instanceof PosternError ? error.code : 'internal'
-    if (code !== 'unauthenticated') logLine('warn', 'issuer_failed', { requestId, issuer: issuer.id, code })
-    return null
+    if (isRefusal(error)) reportRefusal(services, c, 'issuer_unknown')
+    throw error
   }
+}
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof PosternError && error.code === 'unauthenticated'
 }
 
 async function newToken({ keyring }: Services, c: RequestContext) {

@@ -3,23 +3,22 @@
  *
  * @module
  */
+import type { ClaimConditions } from '../../claim_conditions.ts'
 import type { Sql } from '../sql.ts'
-
-/**
- * A condition on one claim: the claim is a text and matches one of these globs, in which `*` stands for any run of
- * characters.
- */
-export type ClaimConditions = Readonly<Record<string, readonly string[]>>
 
 /** An identity provider, and whose tokens of it open a session as which principal. */
 export interface Issuer {
   id: string
   /** The `iss` claim, exactly, and where its metadata is found. */
   issuer: string
-  /** The exact `aud` claim: the name of this server alone. */
+  /** The name of this server in the `aud` claim, exactly. */
   audience: string
+  /** Whether a token may be for others too; `only` when not given. */
+  audiences?: AudienceUse | undefined
   /** Where its keys are; found through its metadata when not given. */
   jwksUri?: string | undefined
+  /** Its keys (RFC 7517), for an issuer that cannot be reached. */
+  jwks?: { keys: readonly Readonly<Record<string, unknown>>[] } | undefined
   /** At least one further condition: an issuer signs tokens for many clients. */
   claims: ClaimConditions
   /** The principal that such a token signs in. */
@@ -38,6 +37,14 @@ export interface Issuer {
  * - `until-expiry`: any number of times, for any holder
  */
 export type AssertionUse = 'once' | 'same-key' | 'until-expiry'
+
+/**
+ * Whether a token may have other audiences.
+ *
+ * - `only`: this server alone
+ * - `any`: this server among others. Any of them can use the token here before its owner does
+ */
+export type AudienceUse = 'only' | 'any'
 
 /** An issuer with the count of its changes. */
 export interface VersionedIssuer extends Issuer {

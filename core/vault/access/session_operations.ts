@@ -4,8 +4,8 @@
  * @module
  */
 
+import { type Claims, textOf, unmetConditions } from '../../claim_conditions.ts'
 import { HOUR_MS } from '../../durations.ts'
-import { globMatches } from '../../patterns.ts'
 import { type Facts, type OperationContext, type Outcome, operation } from '../operation.ts'
 import { refusedByLock, refusedRepeat } from './factor_operations.ts'
 import type { VersionedIssuer } from './issuer_store.ts'
@@ -155,7 +155,7 @@ export interface FederatedInput {
   jkt: string | null
   /** The trusts that it was checked against: a change in between refuses. */
   candidates: { id: string; revision: string }[]
-  claims: Record<string, unknown>
+  claims: Claims
   /** Identifies the token, and when it would expire. */
   once: string
   onceExpiresAt: number
@@ -164,7 +164,7 @@ export interface FederatedInput {
 }
 
 /** The flaws that the times of an otherwise valid assertion can have. */
-export type AssertionFlaw = 'assertion_expired' | 'assertion_too_old' | 'assertion_not_yet'
+export type AssertionFlaw = 'assertion_expired' | 'assertion_too_old' | 'assertion_not_yet' | 'assertion_undated'
 
 /** Why a well-signed token does not sign in. The caller does not learn it. */
 type FederationRefusal = AssertionFlaw | 'assertion_used' | 'claims' | 'principal_disabled'
@@ -184,10 +184,11 @@ export const federateSession = operation({
       const issuer = issuers.find(id)
       return issuer !== null && issuer.revision === revision ? [issuer] : []
     })
-    const trust = trusts.find((issuer) => unmet(claims, issuer) === null)
-    const [closest] = trusts
+    const unmet = trusts.map((issuer) => unmetBy(claims, issuer))
+    const trust = trusts.find((_, at) => unmet[at]!.length === 0)
     if (trust === undefined) {
-      return refusedAssertion(context, input, 'claims', { ...facts, ...(closest && { claim: unmet(claims, closest) }) })
+      const [closest] = unmet.toSorted((a, b) => a.length - b.length)
+      return refusedAssertion(context, input, 'claims', { ...facts, ...(closest && { claim: closest[0]! }) })
     }
     const principal = access.principal(trust.principal)
     if (!principal || principal.disabledAt !== null)
@@ -258,22 +259,9 @@ function refusedAssertion(
   return { reason: 'unauthenticated', facts: { ...facts, reason }, ...(!isRecorded && { unrecorded: true }) }
 }
 
-/**
- * The name of the first claim that fails the conditions of an issuer. `null` when the token is of this issuer, and
- * every condition names a claim that is present, is a plain value, and matches.
- */
-function unmet(claims: Record<string, unknown>, { issuer, claims: conditions }: VersionedIssuer): string | null {
-  if (claims.iss !== issuer) return 'iss'
-  const found = Object.entries(conditions).find(([name, globs]) => {
-    const text = Object.hasOwn(claims, name) ? textOf(claims[name]) : null
-    return text === null || !globs.some((glob) => globMatches(glob, text))
-  })
-  return found?.[0] ?? null
-}
-
-function textOf(claim: unknown): string | null {
-  if (typeof claim === 'string') return claim.length <= 512 && claim.isWellFormed() ? claim : null
-  return typeof claim === 'number' || typeof claim === 'boolean' ? String(claim) : null
+/** The claims of a token that a trust does not accept, by name. */
+function unmetBy(claims: Claims, { issuer, claims: conditions }: VersionedIssuer): string[] {
+  return claims.iss === issuer ? unmetConditions(claims, conditions) : ['iss']
 }
 
 /** Uses a factor up, or refuses. A TOTP attempt was reserved by {@link beginTotp}; a recovery code's is here. */

@@ -128,7 +128,7 @@ describe('parseJson', () => {
   })
 
   it('names the given field', () => {
-    expect(refusalFrom(() => parseJson(bytesOf('{'), 'payload')).detail).toEqual({ field: 'payload' })
+    expect(refusalFrom(() => parseJson(bytesOf('{'), { field: 'payload' })).detail).toEqual({ field: 'payload' })
   })
 
   it('rows 44, 57: never quotes its input', () => {

@@ -84,7 +84,10 @@ describe('session.federate', () => {
   it.each<[string, unknown]>([
     ['is absent', undefined],
     ['is null', null],
-    ['is a list that holds it', ['74']],
+    ['is a list without it', ['75', '741']],
+    ['is an empty list', []],
+    ['is a list of lists that hold it', [['74']]],
+    ['is a number that was rounded', 74e20],
     ['is an object', { 74: '74' }],
     ['begins like it', '741'],
     ['ends like it', '174'],

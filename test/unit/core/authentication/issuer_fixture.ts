@@ -4,7 +4,8 @@
  * @module
  */
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
-import { IssuerKeys, verifyAssertion } from '../../../../core/authentication/federation.ts'
+import { verifyAssertion } from '../../../../core/authentication/federation.ts'
+import { IssuerKeys } from '../../../../core/authentication/issuer_keys.ts'
 import type { Issuer } from '../../../../core/vault/access/issuer_store.ts'
 
 export const NOW = 1_760_000_000_000
@@ -63,6 +64,8 @@ export function provider(keys: unknown[] = KEYS) {
     requests: [] as Request[],
     metadata: { issuer: ISSUER, jwks_uri: JWKS } as unknown,
     jwks: { keys } as unknown,
+    /** How long sign-ins waited, in milliseconds. */
+    pauses: [] as number[],
     answer: (url: string): Response | Promise<Response> => Response.json(url === METADATA ? site.metadata : site.jwks),
   }
   const issuerKeys = new IssuerKeys({
@@ -71,11 +74,17 @@ export function provider(keys: unknown[] = KEYS) {
       site.requests.push(request)
       return site.answer(request.url)
     },
+    pause: async (ms) => {
+      site.pauses.push(ms)
+    },
   })
   return Object.assign(site, {
     issuerKeys,
     verify: (token: string, now = NOW, issuer: Partial<Issuer> = {}) =>
       verifyAssertion(token, { ...trusted, ...issuer }, issuerKeys, now),
-    find: (kid: string, now = NOW) => issuerKeys.find(trusted, kid, now),
+    /** The ids of the known keys, for a token that is right apart from its signature, or for any other. */
+    find: async (now = NOW, urgent = false) =>
+      (await issuerKeys.find(trusted, { now, urgent })).keys.map(({ kid }) => kid),
+    fetched: (url = JWKS) => asked.filter((one) => one === url).length,
   })
 }

@@ -3,7 +3,8 @@ import { generateKeyPairSync } from 'node:crypto'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { IssuerKeys, issuerOf, verifyAssertion } from '../../../../core/authentication/federation.ts'
+import { issuerOf, verifyAssertion } from '../../../../core/authentication/federation.ts'
+import { IssuerKeys } from '../../../../core/authentication/issuer_keys.ts'
 import type { Issuer } from '../../../../core/vault/access/issuer_store.ts'
 import { rejectionOf } from '../../../support/core.ts'
 
@@ -100,7 +101,7 @@ describe.each([
   it('refuses metadata from another address than their issuer', async () => {
     const keys = new IssuerKeys({ allowLoopback: true })
     const elsewhere = { ...issuer, issuer: issuer.issuer.replace('127.0.0.1', 'localhost') }
-    expect((await rejectionOf(keys.find(elsewhere, 'signing', Date.now()))).code).toBe('unavailable')
+    expect((await rejectionOf(keys.find(elsewhere, { now: Date.now(), urgent: true }))).code).toBe('unavailable')
   })
 
   it('sends no request where http to loopback is not allowed', async () => {
