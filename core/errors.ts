@@ -88,6 +88,10 @@ export const REFUSALS = {
   no_secret: ['not_found', 'No secret has this name'],
   no_version: ['not_found', 'The secret has no such version'],
   deleted: ['not_found', 'The secret is deleted. It can be restored'],
+  no_stage: [
+    'bad_request',
+    'The store of this secret has no such stage or label of versions, or does not tell which version has it. Name a version by its number or id',
+  ],
   destroyed: ['not_found', 'The version is destroyed'],
   expired: ['not_found', 'The version has expired'],
   use_dpop_nonce: ['unauthenticated', 'The DPoP proof must carry the nonce from the DPoP-Nonce header'],
@@ -109,7 +113,10 @@ export const REFUSALS = {
   pruned: ['not_found', 'The entry was erased at the end of its retention'],
   no_rule: ['not_found', 'No rule has this id'],
   no_chain: ['not_found', 'No chain has this id'],
-  provider_deleted: ['not_found', 'The secret is deleted at its provider'],
+  provider_deleted: [
+    'not_found',
+    'The secret is deleted at its provider. Recover it there, or purge it to write a new one',
+  ],
   provider_disabled: ['not_found', 'The secret is disabled at its provider'],
   exists: ['conflict', 'The secret already exists'],
   version_mismatch: ['conflict', 'The current version is not the expected one'],

@@ -14,6 +14,7 @@ import { parseName, parseVaultId } from './names.ts'
 
 const SCHEME = 'postern://'
 const MAX_LENGTH = 1024
+const POINTER = /^(?:\/(?:[^~/]|~[01])*)*$/
 
 /** A parsed reference. */
 export interface Reference {
@@ -67,6 +68,19 @@ export function parseVersion(input: string, field = 'version'): number {
   throw badRequest(field, 'Version must be a whole number from 1 on')
 }
 
+/**
+ * Checks a JSON pointer (RFC 6901 section 3), decoded: empty for the whole document, or tokens that each begin with `/`.
+ *
+ * @throws {PosternError} `bad_request`
+ */
+export function parsePointer(input: unknown, field = 'field'): string {
+  if (typeof input === 'string' && POINTER.test(input) && input.isWellFormed()) return input
+  throw badRequest(
+    field,
+    'Must be a JSON pointer: "/" before each key, such as /password, with "~" as ~0 and "/" as ~1',
+  )
+}
+
 /** What a JSON pointer picks out of a secret. */
 export interface Picked {
   text: string
@@ -109,7 +123,7 @@ function parseFragment(fragment: string, field: string): string {
   } catch {
     throw badRequest(field, 'Reference must have a JSON pointer after "#"')
   }
-  if (!/^(?:\/(?:[^~/]|~[01])*)*$/.test(pointer) || !pointer.isWellFormed()) {
+  if (!POINTER.test(pointer) || !pointer.isWellFormed()) {
     throw badRequest(field, 'Reference must have a JSON pointer after "#"')
   }
   return pointer

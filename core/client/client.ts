@@ -16,7 +16,15 @@ import {
   type UserClient,
 } from './user.ts'
 
-export type { ClientOptions, Hydrated, ListOptions, PutOptions, SecretValue, SignInOptions } from './user.ts'
+export type {
+  ClientOptions,
+  GetOptions,
+  Hydrated,
+  ListOptions,
+  PutOptions,
+  SecretValue,
+  SignInOptions,
+} from './user.ts'
 
 /** A new session, and a client that uses it. */
 export type SignedIn = SignInResult<Client>

@@ -29,6 +29,15 @@ export type SecretValue = Omit<z.output<typeof Secret>, 'value' | 'encoding'> & 
   encoding?: 'base64'
 }
 
+/** Options of a read. */
+export interface GetOptions {
+  /** A number, `current`, `previous`, `pending`, or a version id or label of the provider. */
+  version?: number | string
+  /** A JSON pointer (RFC 6901) to one value of a JSON document, such as `/password`. */
+  field?: string
+  signal?: AbortSignal
+}
+
 /** Options of a write. */
 export interface PutOptions {
   contentType?: string
@@ -71,7 +80,7 @@ export interface SignInResult<C> {
 
 /** The requests of any caller to one vault. Every method throws {@link PosternError} with the server's code. */
 export interface UserClient {
-  get(name: string, options?: { version?: number | string; signal?: AbortSignal }): Promise<SecretValue>
+  get(name: string, options?: GetOptions): Promise<SecretValue>
   put(
     name: string,
     value: Redacted<string | Bytes>,
@@ -117,8 +126,8 @@ export interface UserClient {
 export function connectUser(options: ClientOptions, ask: Ask = transport(options)): UserClient {
   const { get, post, remove } = requests(ask)
   return {
-    async get(name, { version, signal } = {}) {
-      const path = `secrets/${parseName(name)}${search({ version })}`
+    async get(name, { version, field, signal } = {}) {
+      const path = `secrets/${parseName(name)}${search({ version, field })}`
       return opened(await ask({ method: 'GET', path, answer: Secret, values: true, signal }))
     },
     put(name, value, { expiresAt, expect, idempotencyKey, ...rest } = {}) {

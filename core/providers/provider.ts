@@ -7,6 +7,7 @@
 import type { Bytes } from '../bytes.ts'
 import type { Encoding } from '../encoding.ts'
 import type { Redacted } from '../redacted.ts'
+import type { Stage } from '../stages.ts'
 
 /**
  * The kinds of stores that a provider can be. The sealed store of the vault is not one of them: it is not across a
@@ -32,6 +33,7 @@ export const ANSWERS = [
   'invalid', // the store did not take the request as it was, or its answer about this secret cannot be read
   'conflict', // the store is not in the state that a write expected, or its idempotency key stands for another write
   'foreign_shape', // the shape of the secret differs from the shape of the write, and nothing was sent
+  'no_stage', // the store has no such stage or label of versions
 ] as const
 /** See {@link ANSWERS}. */
 export const OUTAGES = [
@@ -58,7 +60,7 @@ export class ProviderFailure extends Error {
   readonly code: string | null
   /** How long the service asked not to be called, in milliseconds. */
   readonly retryAfterMs: number | null
-  /** The limit in bytes, if the response exceeded it. */
+  /** The limit in bytes, if the response or a value to be written exceeded it. */
   readonly limitBytes: number | null
   /** Whether there was a response that could not be read: a write may have been made. */
   readonly isUnread: boolean
@@ -103,7 +105,7 @@ export interface ProviderListItem {
 export interface ProviderVersion {
   version: string
   /** `current`, `previous` or `pending`, if the store has such stages. */
-  stage: 'current' | 'previous' | 'pending' | null
+  stage: Stage | null
   createdAt: number | null
   /** Whether its value is still readable. */
   enabled: boolean
@@ -115,6 +117,8 @@ export interface ProviderPutOptions {
   /** Makes a repeat of this write harmless, if the store can; 32 to 64 of `[A-Za-z0-9-]`. */
   idempotencyKey: string
   contentType?: string
+  /** `base64` for bytes, which the store keeps as bytes even if they are UTF-8. Derived from the value by default. */
+  encoding?: Encoding
   /** The version that must be current, or `absent`: `conflict` otherwise. */
   expect?: string | 'absent'
   /** Set if the present shape may be replaced; otherwise the write fails with `foreign_shape`. See `shape.ts`. */
@@ -147,6 +151,11 @@ export interface ProviderRotation {
  */
 export interface Provider {
   readonly kind: ProviderKind
+  /**
+   * Reads a secret.
+   *
+   * @param options.version The id of a version, a stage, or a label of the store; the current version by default.
+   */
   get(name: string, options: { version?: string; signal: AbortSignal }): Promise<ProviderSecret>
   /** Optional: the current versions of many names in few requests, each with its own outcome, in order. */
   getMany?(names: readonly string[], options: { signal: AbortSignal }): Promise<(ProviderSecret | ProviderFailure)[]>

@@ -23,8 +23,22 @@ export interface Content {
 }
 
 /** Describes a value that will be written, as far as its shape depends on it. */
-export function writtenContent(value: Redacted<Bytes>, contentType: string | undefined): Content {
-  return { text: parseUtf8(value.reveal()), isJson: isJsonType(contentType) }
+export function writtenContent(
+  value: Redacted<Bytes>,
+  { contentType, encoding }: Pick<ProviderPutOptions, 'contentType' | 'encoding'>,
+): Content {
+  // Bytes stay bytes: a random key must not change its form when it happens to be UTF-8.
+  const text = encoding === 'base64' ? null : parseUtf8(value.reveal())
+  return { text, isJson: isJsonType(contentType) }
+}
+
+/**
+ * Checks the size of a value before it is sent.
+ *
+ * @throws {ProviderFailure} `invalid` with the limit, for an empty value too.
+ */
+export function checkSize({ length }: Uint8Array, limitBytes: number): void {
+  if (length === 0 || length > limitBytes) throw new ProviderFailure('invalid', { code: 'Size', limitBytes })
 }
 
 /** Parses a text as a document, which is a JSON object. Returns `null` for any other text. */

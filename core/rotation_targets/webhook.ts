@@ -15,8 +15,9 @@ import { type Credential, type RotationTarget, TargetFailure, type TargetStep } 
 
 /** The time for one step of a target; shorter than a lease. */
 const TIMEOUT_MS = 30_000
-const MAX_ANSWER_BYTES = 128 * 1024
 const MAX_VALUE_BYTES = 64 * 1024
+/** JSON may write a character of one byte as six. */
+const MAX_ANSWER_BYTES = 6 * MAX_VALUE_BYTES + 64 * 1024
 /** The 4xx statuses that are not about the request itself. */
 const PASSING = [408, 425, 429]
 

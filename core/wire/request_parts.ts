@@ -60,12 +60,20 @@ export const number = (min: number, max: number) =>
     .check(z.refine((n) => n >= min && n <= max, `Must be from ${min} to ${max}`))
 /** A version of the sealed store. */
 export const version = number(1, Number.MAX_SAFE_INTEGER)
-/** A version number, or a provider's version id. Digits alone are an id if they are too many for a number. */
+/**
+ * A version number, a stage, or a provider's version id or label. Digits alone are an id if they are too many for a
+ * number. Empty counts as not given: clients with a template send it.
+ */
 export const anyVersion = z.pipe(
   z
     .string()
-    .check(z.regex(/^(?:[1-9][0-9]{0,14}|(?=.*[A-Za-z_-]|[0-9]{16})[A-Za-z0-9_-]{1,64})$/, 'Must be a version')),
-  z.transform((text) => (/^[0-9]{1,15}$/.test(text) ? Number(text) : text)),
+    .check(
+      z.regex(
+        /^(?:|[1-9][0-9]{0,14}|(?=.*[A-Za-z_-]|[0-9]{16})[\w.:+=@/~-]{1,128})$/,
+        'Must be a version number, a stage such as previous, or a version id or label of the provider',
+      ),
+    ),
+  z.transform((text) => (text === '' ? undefined : /^[0-9]{1,15}$/.test(text) ? Number(text) : text)),
 )
 
 /** Allows a write to change the shape of a secret at a provider. */

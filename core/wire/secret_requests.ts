@@ -5,6 +5,7 @@
  */
 import * as z from 'zod/mini'
 import { parseNamePrefix } from '../names.ts'
+import { parsePointer } from '../reference.ts'
 import { by, described, tags } from './parts.ts'
 import { anyVersion, contentType, number, replace, time, version } from './request_parts.ts'
 
@@ -12,6 +13,11 @@ import { anyVersion, contentType, number, replace, time, version } from './reque
 export const MAX_VALUE_BYTES = 64 * 1024
 /** The largest request body, in bytes. */
 export const MAX_BODY_BYTES = 128 * 1024
+/**
+ * The largest request body that has a value or references, in bytes. JSON may write a character of one byte as six
+ * (`\u0000`), and some writers escape all but ASCII: the largest value fits in any form.
+ */
+export const MAX_VALUE_BODY_BYTES = 6 * MAX_VALUE_BYTES + MAX_BODY_BYTES
 /** The most references that one hydrate request may hold. */
 const MAX_REFERENCES = 200
 
@@ -39,8 +45,17 @@ export const Hydrate = described(
   'References to resolve to values',
 )
 
-/** Selects the version to read. The current one if not given. */
-export const ReadQuery = z.strictObject({ version: z.optional(anyVersion) })
+/** Selects what to read of a secret. */
+export const ReadQuery = z.strictObject({
+  version: described(
+    z.optional(anyVersion),
+    'A version number, `current`, `previous`, `pending`, or a version id or staging label of the provider, such as `AWSPREVIOUS`. The current version if missing or empty',
+  ),
+  field: described(
+    z.optional(by(parsePointer).check(z.maxLength(1024))),
+    'A JSON pointer (RFC 6901) to one value of a secret that is a JSON document, such as `/password`. Empty is the whole document',
+  ),
+})
 /** Selects a page of secrets. */
 export const ListQuery = z.strictObject({
   prefix: z._default(by(parseNamePrefix), ''),

@@ -4,6 +4,7 @@
  * @module
  */
 import * as z from 'zod/mini'
+import { STAGES } from '../stages.ts'
 import { described, moment, secretName, tags, versionId } from './parts.ts'
 import { PassedOver, Problem } from './problem.ts'
 
@@ -49,7 +50,7 @@ export const SecretList = z.strictObject({ items: z.array(SecretMetadata), curso
 /** A version of a secret, without its value. */
 export const Version = z.strictObject({
   version: versionId,
-  stage: z.optional(z.enum(['current', 'previous', 'pending'])),
+  stage: z.optional(z.enum(STAGES)),
   contentType: z.optional(z.string()),
   createdAt: z.optional(moment),
   createdBy: z.optional(z.string()),

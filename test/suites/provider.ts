@@ -194,6 +194,24 @@ export function providerContract(title: string, open: () => Promise<Store>): voi
       expect(leaks(JSON.stringify(history), written)).toEqual([])
     })
 
+    it('reads the current and the previous version by their stage, and says where a store has no such stage', async () => {
+      const name = nameOf('stages')
+      const [first, second] = [fresh(), fresh()]
+      await put(name, first)
+      expect(await textOf(name, 'current')).toBe(first)
+      const before = await kindOf(textOf(name, 'previous'))
+      expect(before).toBe(store.versioned ? 'not_found' : 'no_stage')
+      const { version } = await put(name, second)
+      expect(await textOf(name, 'current')).toBe(second)
+      const current = await provider.get(name, { version: 'current', signal: signal() })
+      expect(current.version).toBe(version)
+      if (store.versioned) expect(await textOf(name, 'previous')).toBe(first)
+      for (const stage of ['pending', 'AWSPENDING']) {
+        expect(await kindOf(textOf(name, stage))).toBe(provider.kind === 'aws' ? 'not_found' : 'no_stage')
+      }
+      expect(await kindOf(textOf(name, 'BLUE'))).toBe('not_found')
+    })
+
     it('makes nothing new of a write that is repeated', async () => {
       if (!store.remembersWrites) return
       const name = nameOf('repeated')
@@ -337,9 +355,29 @@ export function providerContract(title: string, open: () => Promise<Store>): voi
       expect([await textOf(name), (await provider.get(name, { signal: signal() })).encoding]).toEqual([text, 'utf8'])
     })
 
+    it('gives bytes back as bytes, even where they are UTF-8, and text as text', async () => {
+      const name = nameOf('form')
+      for (const text of ['\0', 'bytes that are text', '{"a":"document"}', 'QUJD']) {
+        const bytes = put(name, text, { encoding: 'base64', contentType: 'application/octet-stream', replace: 'shape' })
+        if (!store.bytes) expect(await kindOf(bytes)).toBe('invalid')
+        else {
+          await bytes
+          const secret = await provider.get(name, { signal: signal() })
+          expect([secret.encoding, Buffer.from(secret.value.reveal()).toString()]).toEqual(['base64', text])
+        }
+        await put(name, text, { encoding: 'utf8', contentType: 'text/plain', replace: 'shape' })
+        const secret = await provider.get(name, { signal: signal() })
+        expect([secret.encoding, Buffer.from(secret.value.reveal()).toString()]).toEqual(['utf8', text])
+      }
+    })
+
     it('row 20: keeps an empty secret, or refuses it', async () => {
       const name = nameOf('empty')
-      if (store.empty === 'refused') return expect(await kindOf(put(name, ''))).toBe('invalid')
+      if (store.empty === 'refused') {
+        expect(await kindOf(put(name, ''))).toBe('invalid')
+        expect(failures.at(-1)?.limitBytes).toBe(store.maxBytes)
+        return
+      }
       await put(name, '')
       expect(await textOf(name)).toBe('')
     })
@@ -350,7 +388,10 @@ export function providerContract(title: string, open: () => Promise<Store>): voi
       const value = `${'é'.repeat(size / 2 - 1)}xy`
       await put(name, value)
       expect(await textOf(name)).toBe(value)
-      if (store.maxBytes !== null) expect(await kindOf(put(name, `${value}z`))).toBe('invalid')
+      if (store.maxBytes !== null) {
+        expect(await kindOf(put(name, `${value}z`))).toBe('invalid')
+        expect(failures.at(-1)?.limitBytes).toBe(store.maxBytes)
+      }
       expect(await textOf(name)).toBe(value)
     })
 

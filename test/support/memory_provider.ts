@@ -5,6 +5,7 @@
  */
 import { createHash } from 'node:crypto'
 import type { Bytes } from '../../core/bytes.ts'
+import type { Encoding } from '../../core/encoding.ts'
 import {
   type FailureKind,
   type Provider,
@@ -13,9 +14,11 @@ import {
   type ProviderSecret,
 } from '../../core/providers/provider.ts'
 import { Redacted } from '../../core/redacted.ts'
+import { isStageWord } from '../../core/stages.ts'
 
 interface Kept {
   value: Bytes
+  encoding: Encoding
   version: string
   contentType: string | null
 }
@@ -36,7 +39,7 @@ export function memoryProvider(kind: ProviderKind = 'hashicorp') {
     set(name: string, text: string) {
       const versions = secrets.get(name) ?? []
       const version = `v${versions.length + 1}`
-      secrets.set(name, [...versions, { value: bytesOf(text), version, contentType: null }])
+      secrets.set(name, [...versions, { value: bytesOf(text), encoding: 'utf8', version, contentType: null }])
       return version
     },
     text: (name: string) => Buffer.from(secrets.get(name)?.at(-1)?.value ?? []).toString(),
@@ -58,7 +61,12 @@ export function memoryProvider(kind: ProviderKind = 'hashicorp') {
 
   function find(name: string, version?: string): Kept {
     const versions = secrets.get(name)
-    const found = version === undefined ? versions?.at(-1) : versions?.find((one) => one.version === version)
+    if (version !== 'previous' && isStageWord(version)) throw new ProviderFailure('no_stage')
+    const stage = version === undefined ? -1 : -2
+    const found =
+      version === undefined || version === 'previous'
+        ? versions?.at(stage)
+        : versions?.find((one) => one.version === version)
     if (found === undefined) throw new ProviderFailure('not_found')
     return found
   }
@@ -75,14 +83,15 @@ export function memoryProvider(kind: ProviderKind = 'hashicorp') {
       const items = names.slice(0, limit).map((name) => ({ name, updatedAt: null }))
       return { items, cursor: names.length > limit ? items.at(-1)!.name : null }
     },
-    async put(name, value, { idempotencyKey, contentType, expect, signal }) {
+    async put(name, value, { idempotencyKey, contentType, encoding, expect, signal }) {
       await begin('put', name, signal)
       const done = keys.get(idempotencyKey)
       if (done !== undefined) return { version: done }
       const current = secrets.get(name)?.at(-1)?.version ?? 'absent'
       if (expect !== undefined && expect !== current) throw new ProviderFailure('conflict')
-      const version = bench.set(name, Buffer.from(value.reveal()).toString())
-      secrets.get(name)!.at(-1)!.contentType = contentType ?? null
+      const version = bench.set(name, '')
+      const about = { value: value.reveal(), contentType: contentType ?? null, encoding: encoding ?? 'utf8' }
+      Object.assign(secrets.get(name)!.at(-1)!, about)
       keys.set(idempotencyKey, version)
       return { version }
     },
@@ -110,10 +119,10 @@ export function memoryProvider(kind: ProviderKind = 'hashicorp') {
 
 export type MemoryProvider = ReturnType<typeof memoryProvider>
 
-function secretOf({ value, version, contentType }: Kept): ProviderSecret {
+function secretOf({ value, encoding, version, contentType }: Kept): ProviderSecret {
   return {
     value: new Redacted(value),
-    encoding: 'utf8',
+    encoding,
     version,
     createdAt: null,
     expiresAt: null,

@@ -114,7 +114,13 @@ async function write(services: VaultServices, lease: ProviderLease, pending: Cre
   // The content type of a document does not fit a value that replaces it.
   const contentType = (replace === undefined ? present.contentType : null) ?? pending.contentType
   try {
-    const put = { idempotencyKey: token, contentType, replace, ...(expects !== undefined && { expect: expects }) }
+    const put = {
+      idempotencyKey: token,
+      contentType,
+      encoding: pending.encoding,
+      replace,
+      ...(expects !== undefined && { expect: expects }),
+    }
     return (
       await askReplica(services, primary, (signal) => provider.put(primary.name, pending.value, { ...put, signal }))
     ).version

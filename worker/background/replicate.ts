@@ -112,10 +112,10 @@ async function copy(
     mark,
     wanted.version,
   ])
-  const { contentType } = wanted
+  const { contentType, encoding } = wanted
   const { version } = await askReplica(services, replica, (signal) =>
     replica.guarded.provider.put(replica.name, wanted.value, {
-      ...{ signal, idempotencyKey },
+      ...{ signal, idempotencyKey, encoding },
       ...(contentType !== null && { contentType }),
       ...(replace !== null && { replace }),
     }),

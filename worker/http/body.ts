@@ -7,9 +7,9 @@ import { concat } from '../../core/bytes.ts'
 import { badRequest, PosternError } from '../../core/errors.ts'
 import { parseJson } from '../../core/json.ts'
 import { sleep } from '../../core/sleep.ts'
-import { MAX_BODY_BYTES } from '../../core/wire/index.ts'
+import { MAX_BODY_BYTES, MAX_VALUE_BYTES } from '../../core/wire/index.ts'
 
-/** The most pieces of a body: 32 bytes each, for the largest body. */
+/** The most pieces of a body: 128 bytes each, for the largest body. */
 const MAX_PIECES = 4096
 /** Yields to other requests after so many pieces. Pieces that have arrived are read without a turn of the event loop, which would hold up timers, ours too. */
 const PIECES_A_TURN = 64
@@ -20,13 +20,13 @@ const PIECES_A_TURN = 64
  * @param timeoutMs The time limit for the whole body, so that a slow client does not hold a connection for long.
  * @throws {PosternError} `bad_request`
  */
-export async function readJson(request: Request, timeoutMs: number): Promise<unknown> {
+export async function readJson(request: Request, timeoutMs: number, limitBytes = MAX_BODY_BYTES): Promise<unknown> {
   const type = request.headers.get('Content-Type') ?? ''
   // An exact match, so that no HTML form and no cross-site "simple request" passes.
   if (!/^application\/json(?:; ?charset=utf-8)?$/i.test(type)) {
     throw badRequest('Content-Type', 'Content-Type must be application/json')
   }
-  return parseJson(await readBytes(request, timeoutMs))
+  return parseJson(await readBytes(request, timeoutMs, limitBytes))
 }
 
 /** Like {@link readJson}; `undefined` when there is no body. */
@@ -45,7 +45,7 @@ export async function refuseBody(request: Request, timeoutMs: number): Promise<v
   await readBytes(request, timeoutMs, 0)
 }
 
-async function readBytes(request: Request, timeoutMs: number, limitBytes = MAX_BODY_BYTES): Promise<Uint8Array> {
+async function readBytes(request: Request, timeoutMs: number, limitBytes: number): Promise<Uint8Array> {
   if (request.body === null) return new Uint8Array()
   const reader = request.body.getReader()
   const chunks: Uint8Array[] = []
@@ -78,5 +78,7 @@ async function readBytes(request: Request, timeoutMs: number, limitBytes = MAX_B
 
 function tooLong(limitBytes: number): PosternError {
   if (limitBytes === 0) return badRequest('body', 'Must be empty')
-  return badRequest('body', `Body must have at most ${limitBytes} bytes`, { limitBytes })
+  const value = `, and a value at most ${MAX_VALUE_BYTES} as UTF-8 or, with encoding: "base64", as decoded bytes`
+  const message = `Body must have at most ${limitBytes} bytes${limitBytes === MAX_BODY_BYTES ? '' : value}`
+  return badRequest('body', message, { limitBytes })
 }

@@ -10,7 +10,8 @@ export const OVERVIEW = `Postern decides on each request, records the decision i
 
 ## Requests
 
-Bodies are JSON in UTF-8 with \`Content-Type: application/json\`, at most 128 KiB. Unknown fields, unknown query keys and
+Bodies are JSON in UTF-8 with \`Content-Type: application/json\`, at most 128 KiB, or 512 KiB
+for a write of a secret and a hydration. A value has at most 64 KiB, however JSON escapes it. Unknown fields, unknown query keys and
 duplicate keys are refused. Nothing in a path is percent-encoded: names have no character that needs it, and the slashes
 of a name are sent as they are. Configure a client that encodes path parameters accordingly.
 

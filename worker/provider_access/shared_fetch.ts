@@ -13,6 +13,7 @@ import { isBreakerOpen } from '../../core/providers/guarded_provider.ts'
 import { ProviderFailure, type ProviderSecret } from '../../core/providers/provider.ts'
 import { sealCached } from '../../core/sealing/cached_value.ts'
 import { deadlineMsOf, type Settings } from '../../core/settings/settings.ts'
+import { isUniqueVersionId } from '../../core/stages.ts'
 import type { CachedValue } from '../../core/vault/chains/cache_store.ts'
 import type { ProviderRead } from '../../core/vault/chains/read_operations.ts'
 import type { Granted } from '../../core/vault/rpc.ts'
@@ -145,8 +146,11 @@ export class SharedFetches {
     const { attemptMs, deadlineMs } = timesOf(settings)
     const { name, version, chain, outdated } = plan
     const which = version === null ? {} : { version }
+    const members = registry.resolve(vault, chain, name)
+    // A number or a label may stand for another value at a replica, which has versions of its own.
+    const isAmbiguous = version !== null && !isUniqueVersionId(version)
     const reply = await failover(
-      registry.resolve(vault, chain, name),
+      isAmbiguous ? members.slice(0, 1) : members,
       (provider, stored, signal) => provider.get(stored, { ...which, signal: carry(signal, traceparent) }),
       { attemptMs, deadlineMs: Math.min(deadlineMs, leftMs), onNotFound: chain.onNotFound, outdated },
     )

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { refusal } from '../../core/errors.ts'
+import { PosternError, refusal } from '../../core/errors.ts'
 import type { ProviderRegistry } from '../../core/provider_registry/registry.ts'
 import type { ResolvedMember } from '../../core/providers/failover.ts'
 import { isBreakerOpen } from '../../core/providers/guarded_provider.ts'
@@ -44,10 +44,14 @@ export async function changeAtProvider(
   const [primary] = registry.resolve(request.vault, plan.chain, name)
   // Neither late nor for a client that has gone: such a change could undo a newer one.
   const isUnwanted = change.isLate() || request.handle.isAbandoned
-  const outcome = isUnwanted ? NOT_SENT : await attempt(primary!, change, deadlineMsOf(settings))
+  const { outcome, failure }: Attempted = isUnwanted
+    ? { outcome: NOT_SENT }
+    : await attempt(primary!, change, deadlineMsOf(settings))
   const report = { name, chain: plan.chain.id, provider: primary!.guarded.id, effect, outcome }
   const full = { ...report, ...(replace && { replace }), ...(idempotency && { idempotency }) }
-  const granted = await request.handle.call('secret.relayed', request.caller, full)
+  const granted = await request.handle.call('secret.relayed', request.caller, full).catch((error) => {
+    throw explained(error, failure)
+  })
   if (!('version' in outcome)) throw refusal('provider_unavailable')
   return { ...granted, value: { ...granted.value, version: outcome.version } }
 }
@@ -58,14 +62,40 @@ async function attempt(
   { guarded, name }: ResolvedMember,
   change: ProviderChange,
   timeoutMs: number,
-): Promise<WriteReport['outcome']> {
-  if (guarded.rest(Date.now(), name) !== null) return { failure: 'unavailable', sent: false }
+): Promise<Attempted> {
+  if (guarded.rest(Date.now(), name) !== null) return { outcome: { failure: 'unavailable', sent: false } }
   try {
-    return { version: await guarded.ask((provider, signal) => change.make(provider, name, signal), timeoutMs, name) }
+    const make = guarded.ask((provider, signal) => change.make(provider, name, signal), timeoutMs, name)
+    return { outcome: { version: await make } }
   } catch (error) {
-    if (error instanceof ProviderFailure)
-      return { failure: error.isUnread ? 'unavailable' : error.kind, sent: error.kind !== 'foreign_shape' }
-    if (isBreakerOpen(error)) return { failure: 'unavailable', sent: false }
+    if (error instanceof ProviderFailure) {
+      const { kind, isUnread } = error
+      const outcome = { failure: isUnread ? 'unavailable' : kind, sent: kind !== 'foreign_shape' } as const
+      return { outcome, failure: error }
+    }
+    if (isBreakerOpen(error)) return { outcome: { failure: 'unavailable', sent: false } }
     throw error
   }
+}
+
+interface Attempted {
+  outcome: WriteReport['outcome']
+  /** The failure of the provider. */
+  failure?: ProviderFailure
+}
+
+/** Adds to a refusal which values the store takes. It is a property of the store, not of the secret. */
+function explained(error: unknown, failure: ProviderFailure | undefined): unknown {
+  if (!(error instanceof PosternError) || error.detail.reason !== 'provider_invalid') return error
+  const { code, limitBytes = null } = failure ?? {}
+  if (limitBytes !== null) {
+    const message = `The provider of this secret keeps values of 1 to ${limitBytes} bytes`
+    return new PosternError(error.code, message, { ...error.detail, limitBytes })
+  }
+  if (code !== 'Bytes') return error
+  return new PosternError(
+    error.code,
+    'The provider of this secret keeps text and no bytes. Send it as text',
+    error.detail,
+  )
 }

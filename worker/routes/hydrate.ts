@@ -5,9 +5,8 @@
  */
 import { Hono } from 'hono'
 import type * as z from 'zod/mini'
-import { utf8 } from '../../core/bytes.ts'
-import { badRequest, PosternError, refusal } from '../../core/errors.ts'
-import { parseReference, pickTyped, type Reference } from '../../core/reference.ts'
+import { badRequest, PosternError } from '../../core/errors.ts'
+import { parseReference, type Reference } from '../../core/reference.ts'
 import type { ProviderRead } from '../../core/vault/chains/read_operations.ts'
 import { type Answer, refusalOf } from '../../core/vault/rpc.ts'
 import type { SealedVersion } from '../../core/vault/secrets/operations.ts'
@@ -19,6 +18,7 @@ import { answerWithValues } from '../http/respond.ts'
 import { serve } from '../http/route_table.ts'
 import type { ReleasedSecret } from '../provider_access/read.ts'
 import type { Services } from '../services.ts'
+import { pickField } from './pick_field.ts'
 import { providerSecret } from './provider_secrets.ts'
 import { reveal, secret } from './sealed_secret.ts'
 
@@ -32,7 +32,8 @@ export function hydrateRoutes(services: Services): Hono<Env> {
   const routes = new Hono<Env>()
 
   serve(routes, 'hydrate', async (c) => {
-    const { references } = wire.check(wire.Hydrate, await readJson(c.req.raw, services.settings.bodyTimeoutMs))
+    const { bodyTimeoutMs } = services.settings
+    const { references } = wire.check(wire.Hydrate, await readJson(c.req.raw, bodyTimeoutMs, wire.MAX_VALUE_BODY_BYTES))
     const recipient = await recipientOf(c)
     const parsed = references.map((text, i) => attempt(() => inVault(text, `references.${i}`, c.var.vault)))
     const wanted = parsed.filter((item): item is Reference => !(item instanceof PosternError))
@@ -56,7 +57,10 @@ export function hydrateRoutes(services: Services): Hono<Env> {
       try {
         const sealed = found.value as SealedVersion
         const value = kept ? providerSecret(kept) : secret(sealed, await reveal(services, c, sealed))
-        return { reference: text, secret: reference.pointer === undefined ? value : narrowed(value, reference.pointer) }
+        return {
+          reference: text,
+          secret: reference.pointer === undefined ? value : pickField(value, reference.pointer, found.index),
+        }
       } catch (error) {
         if (error instanceof PosternError) return failed(text, error, found.index)
         throw error
@@ -95,13 +99,6 @@ function inVault(text: string, field: string, vault: string): Reference {
   const reference = parseReference(text, field)
   if (reference.vault !== vault) throw badRequest(field, 'Reference must name the vault in the path')
   return reference
-}
-
-/** Picks the value at a pointer out of a secret that is a JSON document. */
-function narrowed(whole: z.input<typeof wire.Secret>, pointer: string): z.input<typeof wire.Secret> {
-  const picked = whole.encoding === undefined ? pickTyped(whole.value, pointer) : null
-  if (picked === null || utf8(picked.text).length > wire.MAX_VALUE_BYTES) throw refusal('no_pointer')
-  return { ...whole, value: picked.text, contentType: picked.contentType }
 }
 
 function tooMuch(field: string): PosternError {

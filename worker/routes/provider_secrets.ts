@@ -27,6 +27,7 @@ import { passedOverOf, type ReleasedSecret } from '../provider_access/read.ts'
 import { timesOf } from '../provider_access/shared_fetch.ts'
 import { changeAtProvider } from '../provider_access/write.ts'
 import type { Services } from '../services.ts'
+import { pickField } from './pick_field.ts'
 
 const RETRY_SOON = { retryAfterSeconds: 1 }
 
@@ -34,18 +35,20 @@ const RETRY_SOON = { retryAfterSeconds: 1 }
 interface ProviderDraft {
   place: { vault: string; name: string }
   value: Redacted<Bytes>
-  rest: Pick<WriteInput, 'contentType' | 'tags' | 'expiresAt' | 'expect' | 'idempotency' | 'replace'>
+  rest: Pick<WriteInput, 'contentType' | 'encoding' | 'tags' | 'expiresAt' | 'expect' | 'idempotency' | 'replace'>
 }
 
-/** Answers with a secret that a provider keeps, its source and its age. */
-export function answerProviderSecret(
+/** Answers with a secret that a provider keeps, or one field of it, its source and its age. */
+export async function answerProviderSecret(
   c: RequestContext,
   granted: Granted<ReleasedSecret>,
-  recipient: Recipient | null,
+  { recipient, field }: { recipient: Recipient | null; field?: string },
 ): Promise<Response> {
+  const whole = providerSecret(granted.value)
+  const body = field === undefined ? whole : pickField(whole, field, granted.index)
   for (const [name, value] of cacheHeaders(granted.value.cache)) c.header(name, value)
   setETag(c, granted.value.version)
-  return answerWithValues(c, granted, providerSecret(granted.value), recipient)
+  return answerWithValues(c, granted, body, recipient)
 }
 
 /** Sets `ETag` to the version, unless a provider's version id does not fit a header. */
@@ -94,8 +97,8 @@ export async function writeToProvider(
     idempotency === undefined
       ? crypto.randomUUID()
       : await writeKey(ringOf(services.keyring, idempotency, under), vault, [name, idempotency.key, under])
-  const { contentType, replace } = rest
-  const options = { idempotencyKey, contentType, replace, ...expectation(rest.expect) }
+  const { contentType, encoding, replace } = rest
+  const options = { idempotencyKey, contentType, encoding, replace, ...expectation(rest.expect) }
   const granted = await changeAtProvider(c.var, services, {
     ...{ name, effect: 'write', plan: prepared.value, replace, idempotency },
     isLate: () => c.get('late') === true,

@@ -14,6 +14,7 @@ import type { Env, RequestContext } from '../http/request_context.ts'
 import { answer, answerWithValues, iso, when } from '../http/respond.ts'
 import { serve } from '../http/route_table.ts'
 import type { Services } from '../services.ts'
+import { pickField } from './pick_field.ts'
 import { answerProviderSecret, deleteAtProvider, providerVersions, setETag } from './provider_secrets.ts'
 import { history, metadata, reveal, secret } from './sealed_secret.ts'
 import { draftOf, write } from './write_secret.ts'
@@ -34,20 +35,26 @@ export function secretRoutes(services: Services): Hono<Env> {
     return answer(c, granted, { items: value.items.map(metadata), ...next } satisfies z.input<typeof wire.SecretList>)
   })
 
-  serve(routes, 'readSecret', async (c, { version }) => {
+  serve(routes, 'readSecret', async (c, { version, field }) => {
     const recipient = await recipientOf(c)
-    const input = { name: nameOf(c), ...(version === undefined ? {} : { version }) }
+    const part = field === undefined ? {} : { field }
+    const input = { name: nameOf(c), ...(version === undefined ? {} : { version }), ...part }
     const granted = await c.get('handle').call('secret.read', c.get('caller'), input)
     if ('chain' in granted.value)
-      return answerProviderSecret(c, await providerReader.read(c.var, { ...granted, value: granted.value }), recipient)
-    const body = secret(granted.value, await reveal(services, c, granted.value))
+      return answerProviderSecret(c, await providerReader.read(c.var, { ...granted, value: granted.value }), {
+        recipient,
+        ...part,
+      })
+    const whole = secret(granted.value, await reveal(services, c, granted.value))
+    const body = field === undefined ? whole : pickField(whole, field, granted.index)
+    // The tag is that of the version, also for a field: `If-Match` of a write names it.
     c.header('ETag', `"${granted.value.version}"`)
     return answerWithValues(c, granted, body, recipient)
   })
 
   serve(routes, 'putSecret', async (c) => {
     const name = nameOf(c)
-    const body = wire.check(wire.PutSecret, await readJson(c.req.raw, bodyTimeoutMs))
+    const body = wire.check(wire.PutSecret, await readJson(c.req.raw, bodyTimeoutMs, wire.MAX_VALUE_BODY_BYTES))
     const draft = await draftOf(services, c, name, body)
     const granted = await preconditioned(c.var.handle.inTurn(name, () => write(services, c, draft)))
     const { version } = granted.value

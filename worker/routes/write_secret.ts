@@ -128,7 +128,7 @@ function bytesOf({ value, encoding }: z.output<typeof wire.PutSecret>): Bytes {
   const bytes = encoding === 'base64' ? parseBase64(value) : utf8(value)
   if (bytes === null) throw badRequest('value', 'Value must be base64 with padding')
   if (bytes.length > wire.MAX_VALUE_BYTES) {
-    const message = `Value must have at most ${wire.MAX_VALUE_BYTES} bytes`
+    const message = `Value must have at most ${wire.MAX_VALUE_BYTES} bytes as UTF-8 or, with encoding: "base64", decoded`
     throw badRequest('value', message, { limitBytes: wire.MAX_VALUE_BYTES })
   }
   return bytes

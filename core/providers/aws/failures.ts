@@ -36,6 +36,7 @@ const CODES: Record<FailureKind, readonly string[]> = {
   ],
   invalid: [],
   foreign_shape: [],
+  no_stage: [],
   conflict: ['ResourceExistsException', 'PreconditionNotMetException'],
   throttled: [
     ...['Throttling', 'ThrottlingException', 'ThrottledException', 'RequestThrottled', 'RequestThrottledException'],

@@ -7,9 +7,10 @@
  * @module
  */
 import * as z from 'zod/mini'
-import { type Bytes, base64, equal, parseBase64, parseUtf8 } from '../../bytes.ts'
+import { type Bytes, base64, equal, parseBase64 } from '../../bytes.ts'
 import { JSON_TYPE } from '../../content_type.ts'
 import { Redacted } from '../../redacted.ts'
+import { isStage, isUniqueVersionId, STAGES } from '../../stages.ts'
 import {
   type Provider,
   ProviderFailure,
@@ -20,7 +21,7 @@ import {
   type RotateOptions,
 } from '../provider.ts'
 import { failureOf, HEALTH_NAME, type ProviderOptions, type ProviderOutcome, resolvesWhenServed } from '../request.ts'
-import { bytesOfText, checkFit, documentOf, look } from '../shape.ts'
+import { bytesOfText, checkFit, checkSize, documentOf, look, writtenContent } from '../shape.ts'
 import { checkStoreName } from '../store_names.ts'
 import { type AwsAccess, type AwsCall, awsCaller } from './api.ts'
 import { kindOf } from './failures.ts'
@@ -82,9 +83,7 @@ export class AwsProvider implements Provider {
 
   async get(name: string, { version, signal }: { version?: string; signal: AbortSignal }) {
     checkStoreName('aws', name)
-    // Ids of versions have 32 to 64 characters. Any other id names no version.
-    if (version !== undefined && !/^[!-~]{32,64}$/.test(version)) throw new ProviderFailure('not_found')
-    const which = version === undefined ? { VersionStage: 'AWSCURRENT' } : { VersionId: version }
+    const which = selectionOf(version)
     return secretOf(await this.#call('GetSecretValue', { SecretId: name, ...which }, Value, { signal }))
   }
 
@@ -141,14 +140,16 @@ export class AwsProvider implements Provider {
    * Stages a new version, which no reader sees, and then makes it current in place of the expected one: AWS has no
    * other check-and-set. The idempotency key becomes the id of the version and identifies a repeated write.
    */
-  async put(name: string, value: Redacted<Bytes>, { signal, idempotencyKey, expect, replace }: ProviderPutOptions) {
+  async put(name: string, value: Redacted<Bytes>, options: ProviderPutOptions) {
     checkStoreName('aws', name)
-    const write = { ClientRequestToken: idempotencyKey, ...contentOf(value) }
+    const { signal, idempotencyKey, expect, replace } = options
+    const { text } = writtenContent(value, options)
+    const write = { ClientRequestToken: idempotencyKey, ...contentOf(value, text) }
     const current = expect === 'absent' ? undefined : await this.#currentOf(name, signal)
     if (current === idempotencyKey) return this.#repeated(name, value, idempotencyKey, signal)
     if (expect !== undefined && expect !== (current ?? 'absent')) throw new ProviderFailure('conflict')
     if (current === undefined) return this.#create(name, value, write, signal)
-    if (current !== null && replace === undefined) await this.#checkShape(name, current, value, signal)
+    if (current !== null && replace === undefined) await this.#checkShape(name, current, text, signal)
     const staged = { SecretId: name, ...write, VersionStages: [STAGED] }
     const { VersionId: version } = await this.#call('PutSecretValue', staged, Written, { signal })
     await this.#makeCurrent(name, version, current, signal)
@@ -156,13 +157,13 @@ export class AwsProvider implements Provider {
   }
 
   /** Reads the version that the write replaces. Moving the label from it fails if another write came between. */
-  async #checkShape(name: string, version: string, value: Redacted<Bytes>, signal: AbortSignal) {
+  async #checkShape(name: string, version: string, written: string | null, signal: AbortSignal) {
     const present = await look(
       this.#call('GetSecretValue', { SecretId: name, VersionId: version }, Value, { signal }),
       {},
     )
     // The console shows every text that is an object as keys and values, even if it is meant as text.
-    const [text, written] = [present?.SecretString ?? null, parseUtf8(value.reveal())]
+    const text = present?.SecretString ?? null
     if (present !== null) checkFit({ text, isJson: true }, { text: written, isJson: true })
   }
 
@@ -246,11 +247,17 @@ function progressOf(stages: [string, string[]][], token: string): 'none' | 'pend
 }
 
 /** Writes text as text and anything else as bytes. The service has no empty secrets, and a limit of 64 KiB. */
-function contentOf(value: Redacted<Bytes>): { SecretString: string } | { SecretBinary: string } {
+function contentOf(value: Redacted<Bytes>, text: string | null): { SecretString: string } | { SecretBinary: string } {
   const bytes = value.reveal()
-  if (bytes.length === 0 || bytes.length > MAX_VALUE_BYTES) throw new ProviderFailure('invalid', { code: 'Size' })
-  const text = parseUtf8(bytes)
+  checkSize(bytes, MAX_VALUE_BYTES)
   return text === null ? { SecretBinary: base64(bytes) } : { SecretString: text }
+}
+
+/** Selects a version by its id, which has 32 to 64 characters, or by a staging label. A number is neither. */
+function selectionOf(version = 'current'): { VersionId: string } | { VersionStage: string } {
+  if (isUniqueVersionId(version)) return { VersionId: version }
+  if (/^[0-9]+$/.test(version)) throw new ProviderFailure('not_found')
+  return { VersionStage: isStage(version) ? `AWS${version.toUpperCase()}` : version }
 }
 
 function secretOf({ SecretString, SecretBinary, VersionId, CreatedDate }: z.output<typeof Value>): ProviderSecret {
@@ -278,9 +285,7 @@ function outcomeOf(value: z.output<typeof Value>): ProviderOutcome {
 }
 
 function versionOf({ VersionId, VersionStages, CreatedDate }: z.output<typeof Version>): ProviderVersion {
-  const stage = (['current', 'previous', 'pending'] as const).find((one) =>
-    VersionStages.includes(`AWS${one.toUpperCase()}`),
-  )
+  const stage = STAGES.find((one) => VersionStages.includes(`AWS${one.toUpperCase()}`))
   return { version: VersionId, stage: stage ?? null, createdAt: milliseconds(CreatedDate), enabled: true }
 }
 

@@ -7,10 +7,11 @@
  * @module
  */
 import * as z from 'zod/mini'
-import { type Bytes, base64, parseBase64, parseUtf8, utf8 } from '../../bytes.ts'
+import { type Bytes, base64, parseBase64 } from '../../bytes.ts'
 import { isJsonType } from '../../content_type.ts'
 import type { Encoding } from '../../encoding.ts'
 import { Redacted } from '../../redacted.ts'
+import { isStageWord } from '../../stages.ts'
 import {
   type Provider,
   ProviderFailure,
@@ -19,7 +20,7 @@ import {
   type ProviderVersion,
 } from '../provider.ts'
 import { failureOf, HEALTH_NAME, type ProviderOptions, resolvesWhenServed } from '../request.ts'
-import { bytesOfText, checkFit, declaresType, writtenContent } from '../shape.ts'
+import { bytesOfText, checkFit, checkSize, declaresType, writtenContent } from '../shape.ts'
 import { checkStoreName } from '../store_names.ts'
 import { type AzureAccess, type AzureCall, azureCaller } from './api.ts'
 
@@ -81,13 +82,30 @@ export class AzureProvider implements Provider {
 
   async get(name: string, { version, signal }: { version?: string; signal: AbortSignal }): Promise<ProviderSecret> {
     checkStoreName('azure', name)
-    if (version !== undefined && !/^[0-9a-f]{32}$/i.test(version)) throw new ProviderFailure('not_found')
-    const path = `/secrets/${name}${version === undefined ? '' : `/${version}`}`
+    const id = await this.#idOf(name, version, signal)
+    const path = `/secrets/${name}${id === null ? '' : `/${id}`}`
     const bundle = await this.#call({ path, signal }, Bundle).catch((error) =>
       this.#toldFromDeleted(name, signal, error),
     )
     checkTimes(bundle, this.#now())
     return secretOf(bundle)
+  }
+
+  /**
+   * Returns the id of a requested version; `null` for the current one. The service has no stages: the history tells
+   * the previous version, unless two versions of one second leave it open.
+   */
+  async #idOf(name: string, version = 'current', signal: AbortSignal): Promise<string | null> {
+    if (version === 'current') return null
+    if (version === 'previous') {
+      const history = await this.versions(name, { signal })
+      const found = history.find(({ stage }) => stage === 'previous')
+      if (found === undefined) throw new ProviderFailure(history.length > 1 ? 'no_stage' : 'not_found')
+      return found.version
+    }
+    if (isStageWord(version)) throw new ProviderFailure('no_stage')
+    if (!/^[0-9a-f]{32}$/i.test(version)) throw new ProviderFailure('not_found')
+    return version
   }
 
   /** Distinguishes a deleted secret: it is not found either, except among the deleted ones. */
@@ -128,7 +146,8 @@ export class AzureProvider implements Provider {
    */
   async put(name: string, value: Redacted<Bytes>, put: ProviderPutOptions): Promise<{ version: string }> {
     checkStoreName('azure', name)
-    const { text, tags, encoding } = contentOf(value)
+    const content = writtenContent(value, put)
+    const { text, tags, encoding } = contentOf(value, content.text)
     const path = `/secrets/${name}`
     const current = await this.#currentOf(path, put.signal)
     if (current?.tags?.[WRITE_TAG] === put.idempotencyKey) {
@@ -137,7 +156,7 @@ export class AzureProvider implements Provider {
     }
     const version = current === null ? 'absent' : current && partsOf(current.id).version
     if (put.expect !== undefined && put.expect !== version) throw new ProviderFailure('conflict')
-    if (current && put.replace === undefined) checkFit(presentContent(current), writtenContent(value, put.contentType))
+    if (current && put.replace === undefined) checkFit(presentContent(current), content)
     const body = {
       value: text,
       ...(declaresType(put.contentType, encoding, current && { typed: !!current.contentType }) && {
@@ -239,11 +258,14 @@ function presentContent({ value, tags, contentType }: Bundle) {
 }
 
 /** Writes text as text, and other bytes as base64 with the encoding tag. */
-function contentOf(value: Redacted<Bytes>): { text: string; tags: Record<string, string>; encoding: Encoding } {
+function contentOf(
+  value: Redacted<Bytes>,
+  plain: string | null,
+): { text: string; tags: Record<string, string>; encoding: Encoding } {
   const bytes = value.reveal()
-  const plain = parseUtf8(bytes)
+  // Four characters of base64 hold three bytes.
+  checkSize(bytes, plain === null ? (MAX_VALUE_BYTES / 4) * 3 : MAX_VALUE_BYTES)
   const text = plain ?? base64(bytes)
-  if (text === '' || utf8(text).length > MAX_VALUE_BYTES) throw new ProviderFailure('invalid', { code: 'Size' })
   return plain === null
     ? { text, tags: { [ENCODING_TAG]: 'base64' }, encoding: 'base64' }
     : { text, tags: {}, encoding: 'utf8' }

@@ -8,6 +8,7 @@ import { type Bytes, base64, parseBase64, parseUtf8, utf8 } from '../../bytes.ts
 import { isJsonType } from '../../content_type.ts'
 import { isProgrammingError } from '../../programming_error.ts'
 import { Redacted } from '../../redacted.ts'
+import { isStageWord } from '../../stages.ts'
 import { type Provider, ProviderFailure, type ProviderPutOptions, type ProviderSecret } from '../provider.ts'
 import { UNVERSIONED } from '../request.ts'
 import { bytesOfText, checkFit, declaresType, foreignShape, writtenContent } from '../shape.ts'
@@ -66,8 +67,9 @@ export class FileProvider implements Provider {
 
   async get(name: string, { version, signal }: { version?: string; signal: AbortSignal }): Promise<ProviderSecret> {
     checkStoreName(this.#format, name)
+    if (version !== 'current' && isStageWord(version)) throw new ProviderFailure('no_stage')
     const entry = (await this.#load(signal)).get(name)
-    if (entry === undefined || (version !== undefined && version !== UNVERSIONED))
+    if (entry === undefined || !['current', UNVERSIONED].includes(version ?? 'current'))
       throw new ProviderFailure('not_found')
     return secretOf(entry)
   }
@@ -102,13 +104,13 @@ export class FileProvider implements Provider {
   async put(name: string, value: Redacted<Bytes>, options: ProviderPutOptions) {
     const { signal, expect } = options
     checkStoreName(this.#format, name)
-    const isText = parseUtf8(value.reveal()) !== null
-    if (this.#format === 'env' && !isText) throw new ProviderFailure('invalid', { code: 'Bytes' })
+    const { text } = writtenContent(value, options)
+    if (this.#format === 'env' && text === null) throw new ProviderFailure('invalid', { code: 'Bytes' })
     await this.#change(name, signal, (current) => {
       if (expect !== undefined && expect !== (current === null ? 'absent' : UNVERSIONED)) {
         throw new ProviderFailure('conflict')
       }
-      return this.#format === 'env' ? parseUtf8(value.reveal()) : entryFor(value, options, current)
+      return this.#format === 'env' ? text : entryFor(value, options, current)
     })
     return { version: UNVERSIONED }
   }
@@ -143,17 +145,15 @@ function entriesOfEnv(text: string): Map<string, FileEntry> | null {
  *
  * @throws {ProviderFailure} `foreign_shape`
  */
-function entryFor(
-  value: Redacted<Bytes>,
-  { contentType, replace }: ProviderPutOptions,
-  current: FileEntry | null,
-): string | object {
+function entryFor(value: Redacted<Bytes>, options: ProviderPutOptions, current: FileEntry | null): string | object {
+  const { contentType, replace } = options
+  const written = writtenContent(value, options)
   if (current !== null && replace === undefined) {
     const present = { text: current.encoding === 'utf8' ? current.text : null, isJson: isJsonType(current.contentType) }
     if (current.hasOthers) throw foreignShape()
-    checkFit(present, writtenContent(value, contentType))
+    checkFit(present, written)
   }
-  const text = parseUtf8(value.reveal())
+  const { text } = written
   const typed = current && { typed: current.contentType !== null }
   const isDeclared = declaresType(contentType, text === null ? 'base64' : 'utf8', typed)
   if (text !== null && !isDeclared) return text

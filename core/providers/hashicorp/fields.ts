@@ -6,7 +6,7 @@
  */
 
 import * as z from 'zod/mini'
-import { type Bytes, base64, parseBase64, parseUtf8, utf8 } from '../../bytes.ts'
+import { type Bytes, base64, parseBase64, utf8 } from '../../bytes.ts'
 import { isJsonType, JSON_TYPE } from '../../content_type.ts'
 import { ENCODINGS, type Encoding } from '../../encoding.ts'
 import type { JsonSource, JsonValue } from '../../json_source.ts'
@@ -42,10 +42,11 @@ interface Own {
  */
 export function dataOf(
   value: Redacted<Bytes>,
-  { contentType, replace }: Pick<ProviderPutOptions, 'contentType' | 'replace'>,
+  options: Pick<ProviderPutOptions, 'contentType' | 'encoding' | 'replace'>,
   present: Fields | null,
 ): string {
-  const written = writtenContent(value, contentType)
+  const { contentType, replace } = options
+  const written = writtenContent(value, options)
   const own = present && ownOf(present)
   if (present !== null && own === null) {
     const document = documentOf(written.text)
@@ -56,18 +57,20 @@ export function dataOf(
   if (own !== null && replace === undefined) {
     checkFit({ text: own.encoding === 'utf8' ? own.text : null, isJson: isJsonType(own.contentType) }, written)
   }
-  return JSON.stringify(ownFields(value, contentType, own))
+  return JSON.stringify(ownFields(value, { text: written.text, contentType }, own))
 }
 
 /**
  * Writes one field, with its encoding and type if they matter. All values are text, because numbers would lose digits.
  */
-function ownFields(value: Redacted<Bytes>, contentType: string | undefined, present: Own | null) {
-  const bytes = value.reveal()
-  const text = parseUtf8(bytes)
+function ownFields(
+  value: Redacted<Bytes>,
+  { text, contentType }: { text: string | null; contentType: string | undefined },
+  present: Own | null,
+) {
   const typed = present && { typed: present.contentType !== null }
   return {
-    ...(text === null ? { value: base64(bytes), encoding: 'base64' } : { value: text }),
+    ...(text === null ? { value: base64(value.reveal()), encoding: 'base64' } : { value: text }),
     ...(declaresType(contentType, text === null ? 'base64' : 'utf8', typed) && { content_type: contentType }),
   }
 }

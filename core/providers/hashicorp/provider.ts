@@ -6,6 +6,7 @@
 import * as z from 'zod/mini'
 import type { Bytes } from '../../bytes.ts'
 import type { Redacted } from '../../redacted.ts'
+import { isStageWord } from '../../stages.ts'
 import {
   type Provider,
   ProviderFailure,
@@ -110,6 +111,9 @@ export class HashicorpProvider implements Provider {
   }
 
   async #getVersioned(name: string, asked: string | undefined, signal: AbortSignal): Promise<ProviderSecret> {
+    if (asked === 'current') return this.#getVersioned(name, undefined, signal)
+    if (asked === 'previous') return this.#getPrevious(name, signal)
+    if (isStageWord(asked)) throw new ProviderFailure('no_stage')
     if (asked !== undefined && !/^[1-9][0-9]{0,14}$/.test(asked)) throw new ProviderFailure('not_found')
     const path = this.#pathOf(name, 'data') + (asked === undefined ? '' : `?version=${asked}`)
     const { fields, answer } = await this.#session.requestFields({ path, signal }, FIELDS_2, Read2)
@@ -125,8 +129,15 @@ export class HashicorpProvider implements Provider {
     }
   }
 
+  /** The version before the current one, which must be live: a deletion of the secret hides both. */
+  async #getPrevious(name: string, signal: AbortSignal): Promise<ProviderSecret> {
+    const current = await this.#getVersioned(name, undefined, signal)
+    return this.#getVersioned(name, String(Number(current.version) - 1), signal)
+  }
+
   async #getUnversioned(name: string, asked: string | undefined, signal: AbortSignal): Promise<ProviderSecret> {
-    if (asked !== undefined && asked !== UNVERSIONED) throw new ProviderFailure('not_found')
+    if (asked !== 'current' && isStageWord(asked)) throw new ProviderFailure('no_stage')
+    if (asked !== 'current' && asked !== undefined && asked !== UNVERSIONED) throw new ProviderFailure('not_found')
     const { fields } = await this.#session.requestFields(
       { path: `${this.#mount}/${encode(name)}`, signal },
       FIELDS_1,

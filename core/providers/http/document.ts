@@ -137,12 +137,12 @@ function pointerOf(tokens: readonly string[]): string {
  */
 export function bodyOf(
   value: Redacted<Bytes>,
-  { contentType, replace }: ProviderPutOptions,
+  options: ProviderPutOptions,
   present: Present | null,
   config: DocumentPlaces,
 ): string {
-  const bytes = value.reveal()
-  const written = writtenContent(value, contentType)
+  const { contentType, replace } = options
+  const written = writtenContent(value, options)
   if (replace === undefined && present?.hasOthers) throw foreignShape()
   if (present?.value && present.value.kind !== 'string' && present.value.kind !== 'null') {
     const fitting = sourceLike(present.value, written.text)
@@ -157,7 +157,7 @@ export function bodyOf(
   const encoding = written.text === null ? 'base64' : 'utf8'
   const typed = present && { typed: present.contentType !== null }
   return JSON.stringify({
-    ...(written.text === null ? { value: base64(bytes), encoding } : { value: written.text }),
+    ...(written.text === null ? { value: base64(value.reveal()), encoding } : { value: written.text }),
     ...(declaresType(contentType, encoding, typed) && { contentType }),
   })
 }

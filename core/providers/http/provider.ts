@@ -10,6 +10,7 @@ import { badRequest } from '../../errors.ts'
 import type { Received } from '../../http/send.ts'
 import { traceHeaders } from '../../http/trace_context.ts'
 import type { Redacted } from '../../redacted.ts'
+import { isStageWord } from '../../stages.ts'
 import {
   type FailureKind,
   type Provider,
@@ -127,10 +128,12 @@ export class HttpProvider implements Provider {
 
   async get(name: string, { version, signal }: { version?: string; signal: AbortSignal }): Promise<ProviderSecret> {
     checkStoreName('http', name)
+    // The store has only the current version.
+    if (version !== 'current' && isStageWord(version)) throw new ProviderFailure('no_stage')
     const received = await this.#request(this.#urlOf(name), { signal })
     const secret = secretOf(received, this.#config)
-    // The store has only the current version.
-    if (version !== undefined && version !== secret.version) throw new ProviderFailure('not_found')
+    if (version !== undefined && version !== 'current' && version !== secret.version)
+      throw new ProviderFailure('not_found')
     if (secret.expiresAt !== null && secret.expiresAt <= this.#now()) throw new ProviderFailure('expired')
     return secret
   }

@@ -34,10 +34,13 @@ export interface ProviderRead {
   cache: 'hit' | 'stale' | 'miss' | 'bypass'
 }
 
-/** A secret, and the version to read; the current one by default. */
+/** What to read of a secret. */
 export interface ReadInput {
   name: string
+  /** A number, or a stage, an id or a label; the current version by default. */
   version?: number | string
+  /** A JSON pointer to the part that the caller gets, which the edge picks. */
+  field?: string
 }
 
 /** Plans the read of a name that a chain covers. `secret.read` has authorized it. */
@@ -46,10 +49,14 @@ export function planRead(
   chain: VersionedChain,
   { name, version }: ReadInput,
 ): Outcome<ProviderRead> {
-  const asked = version === undefined ? '' : String(version)
+  const asked = version === undefined || version === 'current' ? '' : String(version)
   const lagging = chain.members.length > 1 ? replication.outdated(name, now) : []
   const outdated = replicasOf(chain).filter((provider) => lagging.includes(provider))
-  const about = { chain: chain.id, ...(asked && { asked }), ...(outdated.length > 0 && { outdated }) }
+  const about = {
+    chain: chain.id,
+    ...(version !== undefined && { asked: String(version) }),
+    ...(outdated.length > 0 && { outdated }),
+  }
   const refusal = cache.refusal(name, asked)
   if (refusal?.revision === chain.revision && isWithin(refusal, absentMs(chain), now)) {
     const { provider, failure } = refusal
@@ -62,7 +69,7 @@ export function planRead(
   const value = {
     ...{
       name,
-      version: version === undefined ? null : asked,
+      version: asked === '' ? null : asked,
       chain,
       outdated,
       since: now,
@@ -187,6 +194,9 @@ function keepValue(
   return true
 }
 
+/** Failures that may be about the requested version alone. */
+const ABOUT_VERSION: readonly FailureKind[] = ['not_found', 'invalid', 'no_stage']
+
 /** Deletes the cached values that a provider denies; an absence is remembered for a moment. */
 function refuse(
   { cache, now }: OperationContext,
@@ -196,7 +206,7 @@ function refuse(
   const { name, asked, provider, failure, since } = about
   const current = since > cache.barrier(name)
   // The absence of one version says nothing about the others.
-  if (asked !== '' && (failure === 'not_found' || failure === 'invalid')) cache.drop(name, asked)
+  if (asked !== '' && ABOUT_VERSION.includes(failure)) cache.drop(name, asked)
   else cache.purge(name, now)
   const isPrimary = provider === chain.members[0]!.provider
   if (!ABSENT.includes(failure) || !isPrimary || !current || absentMs(chain) === 0) return
@@ -238,6 +248,7 @@ const REASONS: Record<FailureKind, Reason> = {
   invalid: 'provider_invalid',
   conflict: 'provider_conflict',
   foreign_shape: 'foreign_shape',
+  no_stage: 'no_stage',
   throttled: 'provider_unavailable',
   timeout: 'provider_unavailable',
   sealed: 'provider_unavailable',

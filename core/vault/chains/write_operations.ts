@@ -74,7 +74,7 @@ export const reportWrite = operation({
     replication.begin(name, copiesOf(chains.covering(name)), effect, begun)
     if ('failure' in outcome) {
       const { failure, sent } = outcome
-      const reason = writeReasonOf(failure, effect, sent)
+      const reason = writeReasonOf(failure, sent)
       if (replace !== undefined && reason !== 'write_unknown') replication.keepShape(name)
       return { reason, facts: { failure, sent } }
     }
@@ -93,9 +93,9 @@ export function copiesOf(chain: VersionedChain | null): string[] {
 }
 
 /** A write that did not come back may have been done. */
-function writeReasonOf(failure: FailureKind, effect: Effect, sent: boolean): Reason {
+function writeReasonOf(failure: FailureKind, sent: boolean): Reason {
   if (failure === 'foreign_shape') return failure
   if (!sent) return 'provider_unavailable'
   if (failure === 'timeout' || failure === 'unavailable') return 'write_unknown'
-  return failure === 'deleted' && effect === 'write' ? 'provider_conflict' : reasonOf(failure)
+  return reasonOf(failure)
 }

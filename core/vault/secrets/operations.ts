@@ -7,6 +7,7 @@
 
 import type { Encoding } from '../../encoding.ts'
 import type { Reason } from '../../errors.ts'
+import { isStage, isStageWord, isUniqueVersionId } from '../../stages.ts'
 import type { StrengthPolicy } from '../../values/strength.ts'
 import { type ProviderRead, planRead, type ReadInput } from '../chains/read_operations.ts'
 import { beginWrite, type ProviderWrite } from '../chains/write_operations.ts'
@@ -73,23 +74,29 @@ export const readSecret = operation({
   action: 'read',
   countsEach: true,
   resource: byName,
-  resourceFacts: ({ version }: ReadInput) => (version === undefined ? {} : { version }),
+  resourceFacts: ({ version, field }: ReadInput) => ({
+    ...(version !== undefined && (isLabel(version) ? { asked: version } : { version })),
+    ...(field !== undefined && { field }),
+  }),
   // Only the provider knows its present version, so the binding holds the version that was requested.
-  approvalBinding: ({ secrets, chains }, { name, version }) => {
+  approvalBinding: ({ secrets, chains }, { name, version, field }) => {
     const chain = chains.covering(name)
-    return chain === null
-      ? { version: version ?? secrets.find(name)?.current ?? null }
-      : { version: version ?? null, chain: chain.id, revision: chain.revision }
+    const part = field === undefined ? {} : { field }
+    if (chain !== null) return { version: version ?? null, chain: chain.id, revision: chain.revision, ...part }
+    const secret = secrets.find(name)
+    // What a stage stood for when it was approved.
+    return { version: (secret && numberOf(secret, version)) ?? version ?? null, ...part }
   },
   run(context, { name, version }: ReadInput): Outcome<SealedVersion | ProviderRead> {
     const { secrets, chains, now } = context
     const chain = chains.covering(name)
     if (chain !== null) return planRead(context, chain, { name, ...(version !== undefined && { version }) })
-    if (typeof version === 'string') return { reason: 'no_version' }
     const secret = secrets.find(name)
     if (secret === null || secret.current === null) return { reason: 'no_secret' }
     if (secret.deletedAt !== null) return { reason: 'deleted' }
-    const row = secrets.version(secret.id, version ?? secret.current)
+    if (!isStage(version) && isStageWord(version)) return { reason: 'no_stage' }
+    const number = numberOf(secret, version)
+    const row = number === null ? null : secrets.version(secret.id, number)
     if (row === null) return { reason: 'no_version' }
     const facts = { version: row.number }
     if (row.sealed === null) return { reason: 'destroyed', facts }
@@ -299,6 +306,17 @@ export const reportUnopened = operation({
     facts: { version },
   }),
 })
+
+/** The number of a requested version; `null` if no version has this stage, or the sealed store has no such id. */
+function numberOf({ current, previous, pending }: SecretRow, version: ReadInput['version'] = 'current'): number | null {
+  if (typeof version === 'number') return version
+  return isStage(version) ? { current, previous, pending }[version] : null
+}
+
+/** Whether a requested version is a word that may stand for different versions. */
+function isLabel(version: number | string): boolean {
+  return typeof version === 'string' && !isUniqueVersionId(version)
+}
 
 /** Whether a rotation of a secret at a provider is running: a change there now would collide with it. */
 function isRotating({ secrets, rotations }: OperationContext, name: string): boolean {

@@ -95,6 +95,7 @@ describe('a read through a chain', () => {
       invalid: 'bad_request',
       conflict: 'conflict',
       foreign_shape: 'conflict',
+      no_stage: 'bad_request',
     }
     expect([code, replica.calls]).toEqual([codes[kind], []])
     expect(log().at(-1)).toMatchObject({ operation: 'secret.provided', facts: { provider: 'aws', failure: kind } })
@@ -179,7 +180,7 @@ describe('a read through a chain', () => {
     primary.set('prod/db', 'newer')
     expect((await admin.get('prod/db', { version: 'v1' })).value.reveal()).toBe('of the primary')
     expect((await failure(admin.get('prod/db', { version: 'v9' }))).reason).toBe('no_version')
-    expect((await send(`${secret('prod/db')}?version=a.b`)).status).toBe(400)
+    expect((await send(`${secret('prod/db')}?version=a%20b`)).status).toBe(400)
   })
 
   it('hydrates from providers and from the sealed store in one call', async () => {

@@ -82,7 +82,7 @@ describe('a write to a chain', () => {
     ['sealed', ['unavailable', 'provider_unavailable']],
     ['denied', ['denied', 'provider_denied']],
     ['invalid', ['bad_request', 'provider_invalid']],
-    ['deleted', ['conflict', 'provider_conflict']],
+    ['deleted', ['not_found', 'provider_deleted']],
   ] as [FailureKind, string[]][])(
     'never fails over, and is not tried again, when the primary is %s',
     async (kind, expected) => {
@@ -92,6 +92,32 @@ describe('a write to a chain', () => {
       expect([primary.count('put'), replica.calls]).toEqual([1, []])
     },
   )
+
+  it.each([
+    [{ kind: 'invalid', code: 'Size', limitBytes: 25_600 }, 'keeps values of 1 to 25600 bytes', 25_600],
+    [{ kind: 'invalid', code: 'Bytes' }, 'keeps text and no bytes', undefined],
+    [{ kind: 'invalid', code: 'Other' }, 'does not accept this secret', undefined],
+  ] as const)('says what a store takes when it refuses a value with %j', async (failing, said, limitBytes) => {
+    const { send, secret, primary } = await opened()
+    primary.failing = failing
+    const response = await send(secret('prod/db'), { method: 'PUT', body: JSON.stringify({ value: 'one' }) })
+    const body = (await response.json()) as { detail: string; reason: string; limitBytes?: number }
+    expect([response.status, body.reason, body.limitBytes]).toEqual([400, 'provider_invalid', limitBytes])
+    expect(body.detail).toContain(said)
+  })
+
+  it.each([
+    ['AA==', 'base64'],
+    ['AP8=', 'base64'],
+    ['AA==', undefined],
+  ] as const)('keeps %j with encoding %s in that form, at the replica too', async (value, encoding) => {
+    const { send, secret, replica, keepUp } = await opened({ replicate: true })
+    const body = JSON.stringify({ value, ...(encoding && { encoding }) })
+    expect((await send(secret('prod/db'), { method: 'PUT', body })).status).toBe(201)
+    expect(await (await send(secret('prod/db'))).json()).toMatchObject({ value, ...(encoding && { encoding }) })
+    await keepUp()
+    expect(replica.secrets.get('prod/db')!.at(-1)!.encoding).toBe(encoding ?? 'utf8')
+  })
 
   it('is recorded and reported as done even if the rate limit is used up', async () => {
     // The chain, and the beginning of the write.

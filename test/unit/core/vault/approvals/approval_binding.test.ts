@@ -1,6 +1,7 @@
 /** What an approval is given for: this very thing as it is, and not another one that has its name since. */
 import { describe, expect, it } from 'vitest'
 import type { Input, OperationName } from '../../../../../core/vault/operation_table.ts'
+import { writeOf } from '../../../../support/core.ts'
 import { byName, guarded } from './approval_fixture.ts'
 
 const chain = {
@@ -136,5 +137,34 @@ describe('to steer a run', () => {
   it('takes no approval to retry a step, which happens anyway', () => {
     const { ask, outcome } = running()
     expect(outcome(ask('ann', 'rotation.steer', { ...byName, to: 'retry' }))).toBe('ok')
+  })
+})
+
+describe('an approval to read', () => {
+  it.each<[object, object]>([
+    [{ field: '/user' }, { field: '/password' }],
+    [{ field: '/user' }, {}],
+    [{}, { field: '/user' }],
+    [{ field: '' }, {}],
+    [
+      { version: 1, field: '/user' },
+      { version: 2, field: '/user' },
+    ],
+  ])('opens %j and not %j', (asked, other) => {
+    const { ask, requested, decide, outcome } = guarded(1, ['read'])
+    const approval = requested('ann', 'secret.read', { ...byName, ...asked })
+    expect(decide('bob', approval)).toBe('ok')
+    expect(outcome(ask('ann', 'secret.read', { ...byName, ...other }, approval))).toBe('approval_mismatch')
+    expect(outcome(ask('ann', 'secret.read', { ...byName, ...asked }, approval))).toBe('ok')
+  })
+
+  it('by a stage is for the version that had it', () => {
+    const { bench, ask, requested, decide, outcome } = guarded(1, ['read'])
+    const previous = { ...byName, version: 'previous' }
+    const approval = requested('ann', 'secret.read', previous)
+    expect(decide('bob', approval)).toBe('ok')
+    bench.granted('ann', 'secret.write', writeOf('prod/db', { version: 4 }))
+    expect(outcome(ask('ann', 'secret.read', previous, approval))).toBe('approval_mismatch')
+    expect(outcome(ask('ann', 'secret.read', { ...byName, version: 2 }, approval))).toBe('ok')
   })
 })
