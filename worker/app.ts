@@ -9,8 +9,9 @@ import { nonceAt } from '../core/authentication/dpop.ts'
 import { PosternError } from '../core/errors.ts'
 import { withDeadline } from './http/deadline.ts'
 import { enterVault } from './http/enter_vault.ts'
-import { harden, METHODS, methodNotAllowed, unambiguous } from './http/harden.ts'
+import { harden, METHODS, methodNotAllowed, unambiguous, withHead } from './http/harden.ts'
 import { observeRequests } from './http/observe.ts'
+import { pathOf } from './http/path.ts'
 import { problem } from './http/problem.ts'
 import type { Env, RequestContext } from './http/request_context.ts'
 import { accessRoutes } from './routes/access.ts'
@@ -61,7 +62,8 @@ export interface Runtime {
  * Builds the app. Its `fetch(request, connection)` answers every request, and never throws.
  */
 export function createApp(services: Services, runtime: Runtime = {}): Hono<Env> {
-  const app = new Hono<Env>()
+  // Routed by the path as it was sent: decoded first, two spellings of a path could reach one route.
+  const app = new Hono<Env>({ getPath: pathOf })
   const observer = observeRequests(services)
   if (observer !== null) app.use('*', observer)
   const { requestTimeoutMs, debug } = services.settings
@@ -102,7 +104,7 @@ export function createApp(services: Services, runtime: Runtime = {}): Hono<Env> 
   app.onError((error, c) => problem(error, c.var.requestId))
   app.notFound((c) => {
     const allowed = METHODS.filter((method) => handles(app, method, c.req.path))
-    if (allowed.length > 0) return methodNotAllowed(c.var.requestId, allowed)
+    if (allowed.length > 0) return methodNotAllowed(c.var.requestId, withHead(allowed, c.req.path))
     return problem(new PosternError('not_found', 'No such route'), c.var.requestId)
   })
   return app

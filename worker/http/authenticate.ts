@@ -24,6 +24,7 @@ import type { Caller } from '../../core/vault/rpc.ts'
 import type { Services } from '../services.ts'
 import { refuseBody } from './body.ts'
 import type { Connection } from './client_address.ts'
+import { pathOf } from './path.ts'
 
 const MAX_AGENT_LENGTH = 256
 const CREDENTIAL = new RegExp(`^(Bearer|DPoP) ([0-9A-Za-z_-]{1,${TICKET_MAX_LENGTH}})$`, 'i')
@@ -133,16 +134,16 @@ export async function verifiedToken(
 }
 
 /**
- * The URL that a proof must name.
+ * The URL that a proof must name, with the path as it was sent.
  *
  * @throws {PosternError} `bad_request` without a public URL: the proof would bind the host that a client was lured to.
  */
-function urlOf({ url }: Request, { publicUrl }: Services['settings']): string {
-  const { pathname, origin, hostname } = new URL(url)
+function urlOf(request: Request, { publicUrl }: Services['settings']): string {
+  const { origin, hostname } = new URL(request.url)
   if (publicUrl === undefined && !isLoopbackHostname(hostname)) {
     throw badRequest('DPoP', 'POSTERN_PUBLIC_URL must be set before proofs can be taken')
   }
-  return (publicUrl ?? origin) + pathname
+  return (publicUrl ?? origin) + pathOf(request)
 }
 
 /** The user agent: hostile input, cleansed for the log. */

@@ -5,11 +5,14 @@
  */
 import type { Next } from 'hono'
 import { badRequest } from '../../core/errors.ts'
+import { checkPath } from './path.ts'
 import { problemResponse } from './problem.ts'
 import type { RequestContext } from './request_context.ts'
 
 /** The methods that routes use. */
 export const METHODS = ['GET', 'PUT', 'POST', 'DELETE']
+/** The paths that answer HEAD as well, for health checks and link checkers. No vault is behind them. */
+const HEAD_PATHS = new Set(['/', '/healthz', '/readyz', '/docs'])
 const MAX_URL_LENGTH = 4096
 
 const POLICY = 'Content-Security-Policy'
@@ -35,25 +38,29 @@ export function harden(response: Response): Response {
 }
 
 /**
- * Rejects requests that two parsers could read differently: HEAD, odd Host headers, percent-encoded paths.
+ * Rejects requests that two parsers could read differently, by their Host header or their path, and HEAD where a GET
+ * would read a secret.
  *
  * @throws {PosternError} `bad_request`
  */
 export async function unambiguous(c: RequestContext, next: Next): Promise<Response | undefined> {
-  // Hono would answer HEAD by GET: a read, its audit entry, and the length of a secret.
-  if (!METHODS.includes(c.req.method)) return methodNotAllowed(c.var.requestId, METHODS)
-  const { url } = c.req
+  const { url, method, path } = c.req
+  // Hono answers HEAD by GET: for a secret it would be a read, its audit entry, and the length of the value.
+  const isTaken = METHODS.includes(method) || (method === 'HEAD' && HEAD_PATHS.has(path))
+  if (!isTaken) return methodNotAllowed(c.var.requestId, METHODS)
   if (url.length > MAX_URL_LENGTH) throw badRequest('path', 'Path and query are too long')
   // A Host with a path or a query would route another path than the one that was sent.
   const parsed = URL.parse(url)
   if (parsed === null || !/^[A-Za-z0-9.:[\]_-]+$/.test(c.req.header('Host') ?? parsed.host)) {
     throw badRequest('Host', 'Host must be a name or an address, with or without a port')
   }
-  // Our paths need no escape. What the runtime resolved already (`/./`, `/../`, and on Bun `%2e` and backslashes)
-  // is invisible here; the rest is decided on exactly as it is routed.
-  const { pathname } = parsed
-  if (/[%\\]/.test(pathname) || pathname !== c.req.path) throw badRequest('path', 'Path must have no percent-encoding')
+  checkPath(path, parsed.pathname)
   return next() as Promise<undefined>
+}
+
+/** The methods of a path, given those of its routes. */
+export function withHead(methods: readonly string[], path: string): readonly string[] {
+  return HEAD_PATHS.has(path) ? [...methods, 'HEAD'] : methods
 }
 
 /** Answers a method that the path does not support (RFC 9110 section 15.5.6). */

@@ -6,8 +6,8 @@
 import type * as z from 'zod/mini'
 import { parseRecipient, type Recipient } from '../../core/crypto/seal_to.ts'
 import { badRequest } from '../../core/errors.ts'
-import { parseName } from '../../core/names.ts'
 import { check, unknown } from '../../core/wire/index.ts'
+import { nameIn } from './path.ts'
 import type { RequestContext } from './request_context.ts'
 
 /**
@@ -70,10 +70,10 @@ export async function recipientOf(c: RequestContext): Promise<Recipient | null> 
 }
 
 /**
- * Parses the name of a secret in the path.
+ * Parses the name of a secret in the path. It is decoded once.
  *
  * @throws {PosternError} `bad_request`
  */
 export function nameOf(c: RequestContext): string {
-  return parseName(c.req.param('name'))
+  return nameIn(c.req.path)
 }

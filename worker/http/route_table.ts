@@ -91,6 +91,7 @@ const OF_VAULT = {
 
 /** Routes of the server, for every client. */
 const OF_SERVER = {
+  showStart: 'GET /',
   isAlive: 'GET /healthz',
   isReady: 'GET /readyz',
   showMetrics: 'GET /metrics',
@@ -166,7 +167,8 @@ export function pattern(path: string): string {
 
 /** The operation of a request; `null` when it matches none. Costs a walk over the matched routes: only timing uses it. */
 export function routeOf(c: RequestContext): Route | null {
-  const { method } = c.req
+  // HEAD is answered by the route of GET.
+  const method = c.req.method === 'HEAD' ? 'GET' : c.req.method
   // The first route of the method answers; middleware matches all methods.
   const path = matchedRoutes(c).find((route) => route.method === method)?.path
   const id = path === undefined ? undefined : BY_PATTERN.get(`${method} ${path}`)

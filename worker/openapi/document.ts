@@ -23,7 +23,7 @@ const whole = { type: 'integer', minimum: 0 }
 const IN_PATHS: Record<string, { description: string; schema: object; example: string | number }> = {
   vault: { description: 'The id of the vault', schema: text(VAULT), example: 'default' },
   name: {
-    description: 'The name of the secret. Send its slashes as they are: nothing in a path is percent-encoded',
+    description: 'The name of the secret. Case counts. It may be percent-encoded, its slashes too: it is decoded once',
     schema: text(NAME, { maxLength: NAME_MAX_LENGTH }),
     example: 'prod/db',
   },

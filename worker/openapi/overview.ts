@@ -12,11 +12,13 @@ export const OVERVIEW = `Postern decides on each request, records the decision i
 
 Bodies are JSON in UTF-8 with \`Content-Type: application/json\`, at most 128 KiB, or 512 KiB
 for a write of a secret and a hydration. A value has at most 64 KiB, however JSON escapes it. Unknown fields, unknown query keys and
-duplicate keys are refused. Nothing in a path is percent-encoded: names have no character that needs it, and the slashes
-of a name are sent as they are. Configure a client that encodes path parameters accordingly.
+duplicate keys are refused.
 
-Times are ISO 8601 in UTC. Methods that this document does not list are answered with 405 and \`Allow\`, including \`HEAD\`
-and \`OPTIONS\`.
+The name of a secret in a path is percent-decoded once: \`prod/db\` and \`prod%2Fdb\` are one name, and the name in the log. No
+other part of a path has an escape. In a query \`+\` is a space, so a plus is sent as \`%2B\`.
+
+Times are ISO 8601 in UTC. Methods that this document does not list are answered with 405 and \`Allow\`, including
+\`OPTIONS\`, and \`HEAD\` except on \`/\`, \`/healthz\`, \`/readyz\` and \`/docs\`.
 
 ## Answers
 

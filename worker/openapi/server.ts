@@ -8,6 +8,10 @@ import { group } from './described.ts'
 
 /** Routes for the server itself. */
 export const server = group('Server', 'The server itself. These routes need no token and name no vault.', {
+  showStart: {
+    summary: 'Get a page that says where to go',
+    answer: [{ type: 'text/html', description: 'HTML without scripts' }],
+  },
   isAlive: { summary: 'Check liveness', answer: answers.Alive, example: { status: 'up' } },
   isReady: {
     summary: 'Check readiness',

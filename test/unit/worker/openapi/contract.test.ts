@@ -19,7 +19,7 @@ async function openWatched(environment: Record<string, string> = {}) {
   const app = createApp(fixture.services, { publicFile: files })
   const seen = new Set<string>()
   const ask = async (method: string, path: string, { body, token, ...headers }: Record<string, unknown> = {}) => {
-    const root = /^\/(?:v1|healthz|readyz|metrics|openapi|docs)/.test(path) ? '' : '/v1/vaults/default'
+    const root = /^\/(?:$|v1|healthz|readyz|metrics|openapi|docs)/.test(path) ? '' : '/v1/vaults/default'
     const url = `http://127.0.0.1${root}${path}`
     const authorization = token === null ? {} : { Authorization: `Bearer ${token ?? fixture.token.reveal()}` }
     const given = { ...authorization, ...(body !== undefined && { 'Content-Type': 'application/json' }), ...headers }
@@ -126,7 +126,7 @@ describe('the contract', () => {
 
 /** What an administrator of a new vault does, so that every operation is done once. */
 async function doEverything({ ask, member, aws }: Watched): Promise<void> {
-  for (const path of ['/healthz', '/readyz', '/metrics', '/openapi.json', '/docs', '/docs/style.css'])
+  for (const path of ['/', '/healthz', '/readyz', '/metrics', '/openapi.json', '/docs', '/docs/style.css'])
     await ask('GET', path)
   await ask('PUT', '/secrets/prod/db', { body: { value: 'one', tags: { team: 'core' } } })
   await ask('PUT', '/secrets/prod/db', { body: { value: 'two' }, 'Idempotency-Key': 'k', 'If-Match': '"1"' })
