@@ -19,7 +19,7 @@ function page(): string {
 Settings are resolved in this order; the first match wins:
 
 1. the environment;
-2. a \`.env\` file in the folder where the server starts;
+2. the file \`.env\` in the folder where the server starts, and no other: see [\`.env\` files](dotenv.md);
 3. a folder of secrets, as Docker and Kubernetes mount them: \`./secrets\`, or the folder in \`POSTERN_SECRETS_DIR\`. It has
    one file for each setting, with the name of the setting in capitals or in lower case;
 4. the default.
@@ -34,7 +34,7 @@ space are refused in credentials and texts. Files must be UTF-8; a byte order ma
 The server does not start if
 
 - a value is invalid, or a name begins with \`POSTERN_\` and is not a setting. The message lists all such names, and no value;
-- a line of \`.env\` is neither a setting, nor a comment, nor blank;
+- a line of \`.env\` is neither an assignment, nor a comment, nor blank. The message names each line;
 - the folder in \`POSTERN_SECRETS_DIR\` does not exist, or has a file with almost the name of a setting (\`postern-root-key\`);
 - \`POSTERN_ROOT_KEY\` is empty, or there is a former root key without a current one. A root key is generated only if none is
   configured.

@@ -76,8 +76,7 @@ export function configuredProviders(
     return new HashicorpProvider({ address, ...hashicorpAccessOf(settings, means) }, options)
   })
   add('http', 'http', settings.customProviderUrl, (url) => new HttpProvider(httpConfigOf(settings, url), options))
-  const format = settings.filePath?.endsWith('.json') ? 'json' : 'env'
-  add('file', format, settings.filePath, (path) => filesOf(means, 'filePath').store(path))
+  add('file', fileNamingOf(settings), settings.filePath, (path) => filesOf(means, 'filePath').store(path))
   checkDefaultMembers(settings, found)
   return found
 }
@@ -91,6 +90,11 @@ function checkDefaultMembers(settings: ProviderSettings, found: ReadonlyMap<Prov
       `POSTERN_PROVIDERS__${RANKS[i]}_PROVIDER: Names ${id}, which is not configured. Set POSTERN_PROVIDERS__${ADDRESSES[id]}, or name another provider`,
     )
   }
+}
+
+function fileNamingOf({ filePath, fileNames }: ProviderSettings): Naming {
+  if (filePath?.endsWith('.json')) return 'json'
+  return fileNames === 'upper' ? 'env-upper' : 'env'
 }
 
 function awsCredentialsOf(settings: ProviderSettings, means: ProviderResources) {

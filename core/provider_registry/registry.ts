@@ -8,7 +8,7 @@ import type { Chain, Member, ProviderId, VersionedChain } from '../providers/cha
 import type { ReportEvent } from '../providers/condition.ts'
 import type { ResolvedMember } from '../providers/failover.ts'
 import { GuardedProvider } from '../providers/guarded_provider.ts'
-import { type Naming, secretName, storeName } from '../providers/store_names.ts'
+import { type Naming, namingAdvice, secretName, storeName } from '../providers/store_names.ts'
 import { defaultMembers, namePrefixOf, type ProviderSettings } from '../settings/providers.ts'
 import type { ConfiguredProvider } from './from_settings.ts'
 
@@ -43,6 +43,12 @@ export class ProviderRegistry {
   /** Finds a provider that a vault may use; `null` if it is not configured, or not for this vault. */
   find(vault: string, provider: string): GuardedProvider | null {
     return (this.permits(vault) && this.#guarded.get(provider as ProviderId)) || null
+  }
+
+  /** Explains how a provider names secrets, for a name that is not found there; `null` if the names need no explanation. */
+  namingAdvice(provider: string): string | null {
+    const configured = this.#configured.get(provider as ProviderId)
+    return configured === undefined ? null : namingAdvice(configured.naming)
   }
 
   /** Whether a vault may use providers at all. */

@@ -8,8 +8,8 @@ import { badRequest, PosternError } from '../errors.ts'
 import { parseName } from '../names.ts'
 import { ProviderFailure, type ProviderKind } from './provider.ts'
 
-/** The naming rules of a store. A file is named by its format. */
-export type Naming = Exclude<ProviderKind, 'file'> | 'env' | 'json'
+/** The naming rules of a store. A file is named by its format, and `env-upper` is the form of 0.1. */
+export type Naming = Exclude<ProviderKind, 'file'> | 'env' | 'env-upper' | 'json'
 
 interface Rule {
   /** The form of a name in the store. */
@@ -37,13 +37,23 @@ const RULES: Record<Naming, Rule> = {
   hashicorp: { ...AS_IT_IS, valid: PATH },
   http: { ...AS_IT_IS, valid: PATH },
   json: { ...AS_IT_IS, valid: PATH },
-  env: {
+  // The keys that `dotenv` takes.
+  env: { ...AS_IT_IS, valid: /^[\w.-]{1,512}$/ },
+  'env-upper': {
     valid: /^[A-Z_][A-Z0-9_]{0,511}$/,
     // An underscore beside a slash would become part of what the slash becomes.
     write: (name) =>
       /^[a-z0-9/_]+$/.test(name) && !/__|_\/|\/_/.test(name) ? name.replaceAll('/', '__').toUpperCase() : null,
     read: (name) => name.toLowerCase().replaceAll('__', '/'),
   },
+}
+
+const ENV_ADVICE =
+  'A .env file has its keys as they are. For the keys of 0.1 (APP__KEY for app/key), set POSTERN_PROVIDERS__FILE_NAMES to upper'
+
+/** Explains how a store names secrets, for a name that is not found there; `null` if the names need no explanation. */
+export function namingAdvice(naming: Naming): string | null {
+  return naming === 'env' ? ENV_ADVICE : null
 }
 
 /**
@@ -58,7 +68,8 @@ export function storeName(naming: Naming, name: string, prefix = ''): string {
   const written = rule.write(name)
   // A period or a slash at the end of a prefix must not change the path after it.
   if (written === null || !rule.valid.test(prefix + written)) {
-    throw badRequest('name', 'Secret cannot have this name in the store that it is kept in')
+    const advice = naming === 'env' ? `. ${ENV_ADVICE}` : ''
+    throw badRequest('name', `Secret cannot have this name in the store that it is kept in${advice}`)
   }
   return prefix + written
 }

@@ -113,6 +113,13 @@ export const ProviderSettings = z.object({
   customProviderListUrl: z.optional(text('The URL that lists the names of the HTTP store.')),
 
   filePath: z.optional(text('A `.json` or `.env` file of secrets. For development; refused in production.')),
+  fileNames: z.prefault(
+    choice(
+      ['exact', 'upper'],
+      'The keys of a `.env` file of secrets. `exact`: the key `DATABASE_URL` is the secret `DATABASE_URL`. `upper`: it is the secret `database_url`, and `PROD__DB` is `prod/db`, as in 0.1.',
+    ),
+    'exact',
+  ),
 })
 
 /** Settings for providers, as parsed. */

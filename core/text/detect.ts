@@ -69,10 +69,22 @@ function formsIn(text: string): Finding[] {
 function envValuesIn(text: string): Finding[] {
   // A commented-out secret is still on disk.
   const uncommented = text.replaceAll(/^([ \t]*)#(?=[ \t]*[A-Za-z_][\w.-]*=)/gm, '$1 ')
-  return parseEnv(uncommented).entries.flatMap(({ key, value, valueStart, valueEnd, quote }) => {
-    if (!SENSITIVE.test(key) || value.length < 6 || value.startsWith('postern://') || !isNoPlaceholder(value)) return []
+  const { entries, errors } = parseEnv(uncommented)
+  const values = entries.map(({ valueStart, valueEnd, quote, ...entry }) => {
     const edge = quote === '' ? 0 : 1
-    return [{ kind: 'sensitive-key', start: valueStart + edge, end: valueEnd - edge }]
+    return { ...entry, start: valueStart + edge, end: valueEnd - edge }
+  })
+  // A secret whose quote is not closed is a secret too.
+  const unclosed = errors.filter(({ kind }) => kind === 'unclosed_quote')
+  const rest = unclosed.map(({ key, start, end }) => ({
+    key,
+    value: text.slice(start + 1, end),
+    start: start + 1,
+    end,
+  }))
+  return [...values, ...rest].flatMap(({ key, value, start, end }) => {
+    if (!SENSITIVE.test(key) || value.length < 6 || value.startsWith('postern://') || !isNoPlaceholder(value)) return []
+    return [{ kind: 'sensitive-key', start, end }]
   })
 }
 

@@ -4,7 +4,7 @@
  * @module
  */
 import { formatReference, parseReference, type Reference } from '../reference.ts'
-import { expand } from './dotenv.ts'
+import { expand } from './variables.ts'
 
 /** A reference as written, with its variables. */
 export interface FoundReference {

@@ -5,6 +5,7 @@
  */
 import * as vscode from 'vscode'
 import { parseEnv } from '../../core/text/dotenv.ts'
+import { quoteEnvValue } from '../../core/text/dotenv_edit.ts'
 import { chooseFolder } from '../shared/folders.ts'
 
 /** The result of adding an entry. */
@@ -37,16 +38,18 @@ export async function appendEntry(
     (opened) => opened,
     () => null,
   )
+  // Quoted where another reader would cut it, such as at the `#` of a pointer.
+  const line = `${key}=${quoteEnvValue(value) ?? value}\n`
   const save = async () => void (await (await vscode.workspace.openTextDocument(env)).save())
   if (document === null) {
     edit.createFile(env, { ignoreIfExists: true })
-    edit.insert(env, new vscode.Position(0, 0), `${key}=${value}\n`)
+    edit.insert(env, new vscode.Position(0, 0), line)
     return { conflict: false, save }
   }
   const text = document.getText()
-  const there = parseEnv(text).entries.find((entry) => entry.key === key)
+  const there = parseEnv(text).entries.findLast((entry) => entry.key === key)
   if (there) return { conflict: there.value !== value, save: async () => {} }
   const separator = text === '' || text.endsWith('\n') ? '' : '\n'
-  edit.insert(env, document.positionAt(text.length), `${separator}${key}=${value}\n`)
+  edit.insert(env, document.positionAt(text.length), separator + line)
   return { conflict: false, save: document.isDirty ? async () => {} : save }
 }

@@ -5,7 +5,7 @@
  */
 import * as vscode from 'vscode'
 import { ACCESSOR_LANGUAGES, findAccessors } from '../../core/text/accessors.ts'
-import { parseEnv } from '../../core/text/dotenv.ts'
+import { isEnvFileName, parseEnv } from '../../core/text/dotenv.ts'
 import { isEnvDocument } from '../hydration/documents.ts'
 import { ENV_FILES, readText } from '../shared/env_files.ts'
 
@@ -115,6 +115,8 @@ async function placesIn(glob: string, key: string, token: vscode.CancellationTok
 }
 
 function offsetsIn(text: string, uri: vscode.Uri, key: string): number[] {
+  if (isEnvFileName(uri.path.slice(uri.path.lastIndexOf('/') + 1)))
+    return parseEnv(text).entries.flatMap((entry) => (entry.key === key ? [entry.keyStart] : []))
   const extension = uri.path.slice(uri.path.lastIndexOf('.') + 1)
   if (extension === 'json') {
     // In a `postern` block, each key is a JSON string.
@@ -125,19 +127,18 @@ function offsetsIn(text: string, uri: vscode.Uri, key: string): number[] {
     })
   }
   const language = LANGUAGE_OF[extension] ?? 'typescript'
-  const isEnv = /(?:^|\/)(?:\.env(?:\.[^/]*)?|[^/]+\.env)$/.test(uri.path)
-  if (isEnv) return parseEnv(text).entries.flatMap((entry) => (entry.key === key ? [entry.keyStart] : []))
   return findAccessors(text, language).flatMap((found) => (found.key === key ? [found.start] : []))
 }
 
 function keyAt(document: vscode.TextDocument, position: vscode.Position): { name: string; range: vscode.Range } | null {
   const line = document.lineAt(position.line)
   const base = document.offsetAt(line.range.start)
+  const at = base + position.character
   const found = isEnvDocument(document)
-    ? parseEnv(line.text.replace(/(["'`])[\s\S]*$/, '')).entries.map(({ key, keyStart }) => ({ key, start: keyStart }))
-    : findAccessors(line.text, document.languageId)
-  const here = found.find(({ key, start }) => start <= position.character && position.character <= start + key.length)
+    ? parseEnv(document.getText()).entries.map(({ key, keyStart }) => ({ key, start: keyStart }))
+    : findAccessors(line.text, document.languageId).map(({ key, start }) => ({ key, start: base + start }))
+  const here = found.find(({ key, start }) => start <= at && at <= start + key.length)
   if (here === undefined) return null
-  const start = document.positionAt(base + here.start)
+  const start = document.positionAt(here.start)
   return { name: here.key, range: new vscode.Range(start, start.translate(0, here.key.length)) }
 }

@@ -5,7 +5,7 @@
  */
 import * as vscode from 'vscode'
 import { accessorOf, keyOf } from '../../core/text/accessors.ts'
-import { quoteEnvValue } from '../../core/text/dotenv.ts'
+import { quoteEnvValue } from '../../core/text/dotenv_edit.ts'
 import { isEnvDocument } from '../hydration/documents.ts'
 import { type InsertMode, insertMode } from '../settings.ts'
 import { command } from '../shared/command.ts'
@@ -46,7 +46,9 @@ async function insert(services: Services, given?: InsertMode): Promise<void> {
   if (mode === 'value') return insertValue(services, editor, picked, version)
   if (mode === 'accessor') return insertAccessor(editor, picked)
   const text =
-    isEnvDocument(document) && isEmptyLine(editor) ? `${keyOf(picked.name)}=${picked.reference}` : picked.reference
+    isEnvDocument(document) && isEmptyLine(editor)
+      ? `${keyOf(picked.name)}=${quoteEnvValue(picked.reference) ?? picked.reference}`
+      : picked.reference
   await replaceSelections(editor, text)
 }
 

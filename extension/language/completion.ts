@@ -5,7 +5,8 @@
  */
 import * as vscode from 'vscode'
 import { ACCESSOR_LANGUAGES, typedKey } from '../../core/text/accessors.ts'
-import { expand, parseEnv } from '../../core/text/dotenv.ts'
+import { parseEnv } from '../../core/text/dotenv.ts'
+import { expand } from '../../core/text/variables.ts'
 import { HYDRATED } from '../hydration/documents.ts'
 import { environmentFor, variablesFor } from '../settings.ts'
 import { ENV_FILES, readText } from '../shared/env_files.ts'

@@ -7,14 +7,14 @@
  */
 import * as vscode from 'vscode'
 import { detect, MAX_SCANNED_CHARS } from '../../core/text/detect.ts'
-import { type EnvProblem, parseEnv } from '../../core/text/dotenv.ts'
+import { type EnvError, type EnvWarning, parseEnv } from '../../core/text/dotenv.ts'
 import { type FoundReference, findReferences, resolve } from '../../core/text/find_references.ts'
 import type { NameIndex } from '../../core/text/names.ts'
 import { HYDRATED, type HydratedDocuments, isEnvDocument } from '../hydration/documents.ts'
 import type { Platform } from '../platform/platform.ts'
 import { environmentFor, isDetecting, variablesFor } from '../settings.ts'
 import { command } from '../shared/command.ts'
-import { explain, explainMalformed } from '../shared/errors.ts'
+import { explain, explainEnvError, explainMalformed } from '../shared/errors.ts'
 import type { OutputLog } from '../shared/output_log.ts'
 import { expiryOf } from '../values/describe.ts'
 import type { SecretMetadata } from '../vaults/secret_list.ts'
@@ -92,7 +92,7 @@ async function diagnosticsOf(
   if (document.uri.scheme === HYDRATED) return []
   const isEnv = isEnvDocument(document)
   return [
-    ...(isEnv ? parseEnv(text).problems.map((one) => envProblem(document, one)) : []),
+    ...(isEnv ? envProblems(document) : []),
     ...(await referenceProblems(services, hydrations, document, findReferences(text.slice(0, MAX_SCANNED_CHARS)))),
     ...(isDetecting(document.uri) ? await secretsInTheClear(services, ignored, document, isEnv) : []),
   ]
@@ -166,17 +166,29 @@ async function secretsInTheClear(
   return found
 }
 
-function envProblem(document: vscode.TextDocument, { kind, start, end }: EnvProblem): vscode.Diagnostic {
+/** Reports the errors and the warnings of a `.env`. A `#` that cuts a value gets a hint, because it may be a comment. */
+function envProblems(document: vscode.TextDocument): vscode.Diagnostic[] {
+  const { Error: Broken, Warning, Information } = vscode.DiagnosticSeverity
+  const { errors, warnings } = parseEnv(document.getText())
+  const report = (problem: EnvError | EnvWarning, message: string, severity: vscode.DiagnosticSeverity) =>
+    diagnostic(document, problem, { message, severity, code: problem.kind })
+  return [
+    ...errors.map((error) => report(error, explainEnvError(error.kind), Broken)),
+    ...warnings.map((warning) => {
+      const severity = warning.kind === 'cut_at_hash' ? Information : Warning
+      return report(warning, explainEnvWarning(warning.kind), severity)
+    }),
+  ]
+}
+
+function explainEnvWarning(kind: EnvWarning['kind']): string {
   const { t } = vscode.l10n
-  const messages: Record<EnvProblem['kind'], string> = {
-    no_equals: t('A line has the form NAME=value'),
-    bad_key: t('A name consists of letters, digits and "_", and does not start with a digit'),
-    unclosed_quote: t('The quote is not closed'),
+  const words: Record<EnvWarning['kind'], string> = {
     repeated_key: t('Duplicate name: the last value is used'),
-    too_large: t('This file is too large for a .env file'),
+    cut_at_hash: t('The value ends before "#". If "#" is a part of it, put the value in quotes'),
+    value_on_next_line: t('The value is on a later line than the name'),
   }
-  const severity = kind === 'repeated_key' ? vscode.DiagnosticSeverity.Warning : vscode.DiagnosticSeverity.Error
-  return diagnostic(document, { start, end }, { message: messages[kind], severity, code: kind })
+  return words[kind]
 }
 
 function diagnostic(

@@ -10,7 +10,7 @@ import { parseEnv } from '../../core/text/dotenv.ts'
 import { resolve } from '../../core/text/find_references.ts'
 import type { EnvironmentValues, Machine } from '../platform/platform.ts'
 import { type Endpoint, endpointFor, environmentFor, variablesFor } from '../settings.ts'
-import { explain } from '../shared/errors.ts'
+import { explain, explainEnvErrors } from '../shared/errors.ts'
 import type { Leases } from '../values/lease.ts'
 import type { Vaults } from '../vaults/vaults.ts'
 
@@ -43,13 +43,15 @@ export interface RunEnvironment {
 /**
  * Reads the selected entries of a `.env`.
  *
- * @throws {PosternError} `bad_request` naming the requested keys that are missing from the file.
+ * @throws {PosternError} `bad_request` naming the unreadable lines of the file, since each may be the entry that the program
+ *   needs, or the requested keys that are missing from it.
  */
 export function snapshotOf(
   document: vscode.TextDocument,
   { keys, environment }: Omit<Injection, 'envFile'> = {},
 ): EnvSnapshot {
-  const { entries } = parseEnv(document.getText())
+  const { entries, errors } = parseEnv(document.getText())
+  if (errors.length > 0) throw new PosternError('bad_request', explainEnvErrors(document, errors))
   const missing = (keys ?? []).filter((key) => !entries.some((entry) => entry.key === key))
   if (missing.length > 0)
     throw new PosternError('bad_request', vscode.l10n.t('{0} is not in the .env file', missing.join(', ')))

@@ -7,7 +7,7 @@
 import * as vscode from 'vscode'
 import { MINUTE_MS } from '../../core/durations.ts'
 import { PosternError } from '../../core/errors.ts'
-import { quoteEnvValue } from '../../core/text/dotenv.ts'
+import { quoteEnvValue } from '../../core/text/dotenv_edit.ts'
 import { envDocument } from '../hydration/documents.ts'
 import type { Platform } from '../platform/platform.ts'
 import { leaseMinutes, mayWriteToDisk } from '../settings.ts'

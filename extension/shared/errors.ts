@@ -6,11 +6,14 @@
 import * as vscode from 'vscode'
 import { PosternError } from '../../core/errors.ts'
 import { printable } from '../../core/sanitize.ts'
+import type { EnvError, EnvErrorKind } from '../../core/text/dotenv.ts'
 import type { Malformed } from '../../core/text/find_references.ts'
 import { type Unfit, UnfitEnvironment } from '../../core/text/process_environment.ts'
 
 /** The characters of a location that a message shows. The authority of a container can be as long as its path. */
 const MAX_PLACE = 80
+/** The unreadable lines that a message lists. */
+const MAX_LINES = 10
 
 /** The errors of the extension itself. An error of a server is a PosternError. */
 export type ExtensionErrorKind =
@@ -96,6 +99,29 @@ export function explain(error: unknown): Explanation {
     default:
       return { message: t('The server reported an internal error'), steps: [showLog] }
   }
+}
+
+/** Explains why a line of a `.env` cannot be read. */
+export function explainEnvError(kind: EnvErrorKind): string {
+  const { t } = vscode.l10n
+  const words: Record<EnvErrorKind, string> = {
+    no_assignment: t('A line has the form NAME=value. NAME consists of letters, digits, "_", "." and "-"'),
+    unclosed_quote: t('The quote is not closed'),
+    text_after_reference: t('Only a comment may follow a reference. Put the whole value in quotes'),
+    nul: t('The file contains a NUL character. Save it as UTF-8 text'),
+    too_large: t('This file is too large for a .env file'),
+  }
+  return words[kind]
+}
+
+/** Lists the unreadable lines of a `.env` by number. */
+export function explainEnvErrors(document: vscode.TextDocument, errors: readonly EnvError[]): string {
+  const { t } = vscode.l10n
+  const lines = errors.slice(0, MAX_LINES).map(({ kind, start }) => {
+    return t('line {0}: {1}', document.positionAt(start).line + 1, explainEnvError(kind))
+  })
+  const more = errors.length > MAX_LINES ? [t('{0} more', errors.length - MAX_LINES)] : []
+  return `${vscode.workspace.asRelativePath(document.uri)}: ${[...lines, ...more].join('; ')}`
 }
 
 /** Explains the form of the malformed part of a reference. */

@@ -145,7 +145,8 @@ function targetAtCursor(hydrations: HydratedDocuments): RevealTarget | null {
   const text = document.getText()
   const found = findReferences(text).find(({ start, end }) => start <= at && at <= end)
   const line = document.lineAt(selection.active.line).range
-  const onLine = parseEnv(document.getText(line)).entries[0]?.value
+  const [first, last] = [document.offsetAt(line.start), document.offsetAt(line.end)]
+  const onLine = parseEnv(text).entries.find(({ start, valueEnd }) => start <= last && valueEnd >= first)?.value
   const reference = found?.text ?? (onLine?.startsWith('postern://') ? onLine : undefined)
   return reference === undefined ? null : { reference, scope: document.uri }
 }

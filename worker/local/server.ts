@@ -30,7 +30,7 @@ import { exitOnSignal, fail, ignoreOutputErrors } from './process_exit.ts'
 import { hasRootKeyFile } from './root_key_files.ts'
 import { LOCAL_FILES } from './secrets_file.ts'
 import { messageOf } from './served_vault.ts'
-import { readLocalSettings } from './settings.ts'
+import { findCutValues, readLocalSettings } from './settings.ts'
 import { reportUnknownClients } from './unknown_clients.ts'
 import { hasVaultList, VaultList } from './vault_list.ts'
 
@@ -127,6 +127,7 @@ interface Site {
 /** @throws {PosternError} `bad_request` for a setting that is wrong, or a root key that is wrong for a vault. */
 async function openSite(): Promise<Site> {
   const settings = readLocalSettings()
+  for (const cut of findCutValues()) logLine('warn', 'dotenv_value_cut', { ...cut })
   if (settings.clientAddress === 'cloudflare') {
     throw new PosternError('bad_request', 'POSTERN_CLIENT_ADDRESS: cloudflare is for Workers only')
   }

@@ -4,14 +4,14 @@
  *
  * @module
  */
-import { lstatSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { lstatSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
-import { parseEnv } from 'node:util'
 import { PosternError } from '../../core/errors.ts'
 import { firstGiven, type Sources } from '../../core/settings/reader.ts'
 import { parseSettings, type Settings } from '../../core/settings/settings.ts'
-import { checkDotenv, decodeSettings } from './dotenv_lines.ts'
+import { envValues, lineOf } from '../../core/text/dotenv.ts'
+import { readSettingsDotenv, readSettingsFile } from './settings_files.ts'
 
 const DOTENV = '.env'
 const DATA = 'POSTERN_DATA'
@@ -28,6 +28,21 @@ const WITH_ROOT_KEY = ['POSTERN_FORMER_ROOT_KEYS', 'POSTERN_NEXT_ROOT_KEY']
  */
 export function readLocalSettings(): Settings {
   return parseSettings(readSources())
+}
+
+/** A value of `.env` that ends before a `#`, which may be a part of it. */
+export interface CutValue {
+  file: string
+  line: number
+  name: string
+}
+
+/** Lists the values of `.env` that end before a `#` without white space in front, for the operator: names, and no values. */
+export function findCutValues(): CutValue[] {
+  if (!isThere(DOTENV)) return []
+  const { text, warnings } = readSettingsDotenv(DOTENV)
+  const cut = warnings.filter(({ kind }) => kind === 'cut_at_hash')
+  return cut.map(({ key, start }) => ({ file: DOTENV, line: lineOf(text, start), name: key }))
 }
 
 /**
@@ -69,15 +84,8 @@ function readSources(): LocalSources {
   return { environment, dotenv, ...readSecrets(named ?? DEFAULT_SECRETS_DIR, named !== undefined) }
 }
 
-function readDotenv(): Record<string, string | undefined> {
-  if (!isThere(DOTENV)) return {}
-  const text = decodeSettings(readOrRefuse(DOTENV), DOTENV)
-  const names = checkDotenv(text, DOTENV)
-  const values = parseEnv(text)
-  const missed = names.find((name) => name.startsWith('POSTERN_') && values[name] === undefined)
-  if (missed !== undefined)
-    throw new PosternError('bad_request', `${DOTENV}: ${missed} cannot be read. Check its quotes`)
-  return values
+function readDotenv(): Record<string, string> {
+  return isThere(DOTENV) ? Object.fromEntries(envValues(readSettingsDotenv(DOTENV))) : {}
 }
 
 /**
@@ -95,7 +103,7 @@ function readSecrets(folder: string, isNamed: boolean): Pick<LocalSources, 'secr
     const advice = 'Must have the name of a setting, such as postern_root_key, or be removed'
     throw new PosternError('bad_request', near.map((file) => `${file}: ${advice}`).join('\n'))
   }
-  const texts = names.map((name) => [name, decodeSettings(readOrRefuse(join(folder, name)), join(folder, name))])
+  const texts = names.map((name) => [name, readSettingsFile(join(folder, name))])
   const lookalikes = all.filter((name) => isRootKey(name) && !names.includes(name)).map((name) => join(folder, name))
   return { secrets: Object.fromEntries(texts), lookalikes }
 }
@@ -105,15 +113,6 @@ function listOrRefuse(folder: string, source: string): string[] {
     if (statSync(folder).isDirectory()) return readdirSync(folder)
   } catch {}
   throw new PosternError('bad_request', `${source}: Must be an existing folder that can be read`)
-}
-
-function readOrRefuse(file: string): Uint8Array {
-  try {
-    return readFileSync(file)
-  } catch (error) {
-    const { code } = error as { code?: string }
-    throw new PosternError('bad_request', `${file}: Must be a file that can be read (${code ?? 'unknown'})`)
-  }
 }
 
 /** Whether a path exists, even as a link that leads nowhere. */

@@ -78,7 +78,7 @@ export class ProviderReader {
       index = granted.index
       return await this.#release(request, plan, fetched, { ...granted, quota: permitted.quota })
     } catch (error) {
-      throw explained(error, plan, fetched)
+      throw this.#explained(error, plan, fetched)
     } finally {
       fetched.recorded(index)
     }
@@ -116,7 +116,7 @@ export class ProviderReader {
     for (const [i, { at, plan, fetched }] of completed.entries()) {
       fetched.recorded(answers[i]!.index)
       const released = async () => this.#release(request, plan, fetched, unwrap(answers[i]!))
-      done[at] = await released().catch((error) => refusalOnly(explained(error, plan, fetched)))
+      done[at] = await released().catch((error) => refusalOnly(this.#explained(error, plan, fetched)))
     }
     return done
   }
@@ -166,6 +166,15 @@ export class ProviderReader {
     const ttlSeconds = plan.chain.cacheSeconds - ageSeconds
     const cache = { how, ageSeconds, ttlSeconds, stored: false, collapsed: false, skipped } as const
     return releasedSecret(plan.name, cached.provider, { ...cached, value }, cache)
+  }
+
+  /** Adds how the provider names secrets to the refusal of a name that it does not have. */
+  #explained(error: unknown, plan: ProviderRead, fetched: FetchedReply): unknown {
+    const refused = explained(error, plan, fetched)
+    if (!(refused instanceof PosternError) || refused.code !== 'not_found' || !('failure' in fetched.reply))
+      return refused
+    const advice = this.#services.registry.namingAdvice(fetched.reply.provider ?? '')
+    return advice === null ? refused : new PosternError(refused.code, `${refused.message}. ${advice}`, refused.detail)
   }
 
   #count(how: CacheUse | 'collapsed'): void {

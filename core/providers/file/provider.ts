@@ -4,16 +4,18 @@
  *
  * @module
  */
-import { type Bytes, base64, parseBase64, parseUtf8, utf8 } from '../../bytes.ts'
+import { type Bytes, base64, parseBase64, utf8 } from '../../bytes.ts'
 import { isJsonType } from '../../content_type.ts'
 import { isProgrammingError } from '../../programming_error.ts'
 import { Redacted } from '../../redacted.ts'
 import { isStageWord } from '../../stages.ts'
+import { decodeText } from '../../text/decode_text.ts'
+import { envValues, lineOf, parseEnv } from '../../text/dotenv.ts'
+import { editEnv } from '../../text/dotenv_edit.ts'
 import { type Provider, ProviderFailure, type ProviderPutOptions, type ProviderSecret } from '../provider.ts'
 import { UNVERSIONED } from '../request.ts'
 import { bytesOfText, checkFit, declaresType, foreignShape, writtenContent } from '../shape.ts'
 import { checkStoreName } from '../store_names.ts'
-import { editEnv, parseEnv, wrongLine } from './env_file.ts'
 import { editJsonFile, type FileEntry, parseJsonFile } from './json_file.ts'
 
 const MAX_FILE_BYTES = 1024 * 1024
@@ -49,15 +51,16 @@ export class FileProvider implements Provider {
     if (signal.aborted) throw new ProviderFailure('timeout')
     const bytes = await this.#config.read().catch(failDisk)
     if (bytes !== null && bytes.length > MAX_FILE_BYTES) throw unreadable('Size')
-    const text = bytes === null ? '' : parseUtf8(bytes)
-    if (text === null) throw unreadable('Encoding')
+    const text = decodeText(bytes ?? new Uint8Array())
+    // The line, and nothing of its content.
+    if (typeof text !== 'string') throw unreadable(text.flaw === 'utf16' ? 'Utf16' : `EncodingLine${text.line}`)
     return text
   }
 
   #parse(text: string): Map<string, FileEntry> {
-    const entries = this.#format === 'env' ? entriesOfEnv(text) : parseJsonFile(text)
-    // The line, and nothing of what it says.
-    if (entries === null) throw unreadable(this.#format === 'env' ? `Line${wrongLine(text)}` : 'Format')
+    if (this.#format === 'env') return entriesOfEnv(text)
+    const entries = parseJsonFile(text)
+    if (entries === null) throw unreadable('Format')
     return entries
   }
 
@@ -95,6 +98,7 @@ export class FileProvider implements Provider {
       const entry = edit(this.#parse(text).get(name) ?? null)
       const edited =
         this.#format === 'env' ? editEnv(text, name, entry as string | null) : editJsonFile(text, name, entry)
+      if (edited === null) throw new ProviderFailure('invalid', { code: 'Quoting' })
       await write(utf8(edited)).catch(failDisk)
     })
     this.#turn = changed.catch(() => {})
@@ -134,10 +138,13 @@ function unreadable(code: string): ProviderFailure {
   return new ProviderFailure('unavailable', { code })
 }
 
-function entriesOfEnv(text: string): Map<string, FileEntry> | null {
-  const values = parseEnv(text)
+/** @throws {ProviderFailure} `unavailable`, with the first line that is not an assignment. */
+function entriesOfEnv(text: string): Map<string, FileEntry> {
+  const file = parseEnv(text)
+  const [error] = file.errors
+  if (error !== undefined) throw unreadable(`Line${lineOf(text, error.start)}`)
   const about = { encoding: 'utf8', contentType: null, hasOthers: false } as const
-  return values && new Map([...values].map(([key, value]) => [key, { text: value, ...about }]))
+  return new Map([...envValues(file)].map(([key, value]) => [key, { text: value, ...about }]))
 }
 
 /**

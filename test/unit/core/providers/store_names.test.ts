@@ -6,7 +6,7 @@ import { ProviderFailure } from '../../../../core/providers/provider.ts'
 import { checkStoreName, type Naming, secretName, storeName } from '../../../../core/providers/store_names.ts'
 import { refusalFrom, shownBy } from '../../../support/core.ts'
 
-const NAMINGS: readonly Naming[] = ['aws', 'azure', 'hashicorp', 'http', 'json', 'env']
+const NAMINGS: readonly Naming[] = ['aws', 'azure', 'hashicorp', 'http', 'json', 'env', 'env-upper']
 /** Prefixes that each store could be given. */
 const PREFIXES: Record<Naming, readonly string[]> = {
   aws: ['', 'postern/', 'team-', 'a.b_c='],
@@ -14,7 +14,8 @@ const PREFIXES: Record<Naming, readonly string[]> = {
   hashicorp: ['', 'apps/', 'team-'],
   http: ['', 'apps/'],
   json: ['', 'apps/'],
-  env: ['', 'APP_', 'X__'],
+  env: ['', 'APP_', 'app.'],
+  'env-upper': ['', 'APP_', 'X__'],
 }
 
 const segment = fc.oneof(
@@ -119,8 +120,11 @@ describe('storeName', () => {
     ['azure', 'prod/db', 'prod--db'],
     ['azure', 'prod/db-main', 'prod--db-main'],
     ['hashicorp', 'prod/db.v1', 'prod/db.v1'],
-    ['env', 'database_url', 'DATABASE_URL'],
-    ['env', 'prod/db', 'PROD__DB'],
+    ['env', 'DATABASE_URL', 'DATABASE_URL'],
+    ['env', 'database_url', 'database_url'],
+    ['env', '1A.b-c__d', '1A.b-c__d'],
+    ['env-upper', 'database_url', 'DATABASE_URL'],
+    ['env-upper', 'prod/db', 'PROD__DB'],
   ])('in %s maps %s to %s', (naming, text, stored) => {
     expect(storeName(naming, text)).toBe(stored)
   })
@@ -132,23 +136,31 @@ describe('storeName', () => {
     ['azure', 'prod_db', 'an underscore'],
     ['azure', 'prod--db', 'what a slash becomes'],
     ['azure', `${'a'.repeat(100)}/${'b'.repeat(30)}`, 'more than 127 characters'],
-    ['env', 'prod-db', 'a hyphen'],
-    ['env', 'prod.db', 'a period'],
-    ['env', 'prod__db', 'what a slash becomes'],
+    ['env-upper', 'prod-db', 'a hyphen'],
+    ['env-upper', 'prod.db', 'a period'],
+    ['env-upper', 'prod__db', 'what a slash becomes'],
     ['azure', 'Prod/db', 'upper case, which the store ignores'],
     ['azure', 'prod-/db', 'a hyphen before a slash'],
     ['azure', 'prod+db', 'a plus'],
-    ['env', 'PROD/db', 'upper case'],
-    ['env', 'prod_/db', 'an underscore before a slash'],
-    ['env', 'prod/_db', 'an underscore behind a slash'],
-    ['env', 'prod@db', 'an at sign'],
+    ['env-upper', 'PROD/db', 'upper case'],
+    ['env-upper', 'prod_/db', 'an underscore before a slash'],
+    ['env-upper', 'prod/_db', 'an underscore behind a slash'],
+    ['env-upper', 'prod@db', 'an at sign'],
     ['aws', 'prod/App-Config', 'what would end an ARN'],
     ['hashicorp', 'prod/db.', 'a period at the end'],
-    ['env', '1password', 'a digit first'],
+    ['env-upper', '1password', 'a digit first'],
+    ['env', 'prod/db', 'a slash'],
+    ['env', 'prod+db', 'a plus'],
+    ['env', 'prod@db', 'an at sign'],
   ])('in %s has no name for %s: it has %s', (naming, text) => {
     const error = refusalFrom(() => storeName(naming, text))
     expect([error.code, error.detail.field]).toEqual(['bad_request', 'name'])
     expect(shownBy(error)).not.toContain(text)
+  })
+
+  it('proposes the form of 0.1 for a name that a .env file cannot have', () => {
+    expect(refusalFrom(() => storeName('env', 'prod/db')).message).toMatch(/POSTERN_PROVIDERS__FILE_NAMES to upper$/)
+    expect(refusalFrom(() => storeName('env-upper', 'prod.db')).message).not.toContain('FILE_NAMES')
   })
 
   it('counts the prefix, and checks the whole name', () => {

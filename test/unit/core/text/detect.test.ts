@@ -45,7 +45,7 @@ describe('detect', () => {
 
   it.each([
     `const id = '3f2b8c1d-9e4a-4b6f-8d2c-1a5e7f9b0c3d'`,
-    `token: '3f2b8c1d-9e4a-4b6f-8d2c-1a5e7f9b0c3d'`,
+    `const token = '3f2b8c1d-9e4a-4b6f-8d2c-1a5e7f9b0c3d'`,
     `"integrity": "sha512-PgPr+bUODjG3y+ozWUCyzttqR9EHny9sPAfJagddQjDwdtf66y2sDKJM"`,
     `password = 'changeme'`,
     `password: "your-password-here"`,

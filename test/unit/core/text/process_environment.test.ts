@@ -97,7 +97,7 @@ const WHY: Record<string, RegExp> = {
   'end.env': /the value of N contains a NUL character/,
   'half.env': /the value of N is not well-formed Unicode/,
   'long.env': /N is too large: its size is \d+, but this system allows 131071/,
-  'plain.env': /the value of N contains a NUL character/,
+  'plain.env': /plain\.env: line 1: The file contains a NUL character/,
   'big.env':
     /the environment would have \d+ bytes, but this system allows \d+\. Request fewer keys\. The largest are K0, /,
 }

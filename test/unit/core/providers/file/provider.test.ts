@@ -1,11 +1,5 @@
 /** A file of secrets: what it reads, what it leaves alone, and what it refuses. */
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { editEnv, parseEnv, wrongLine } from '../../../../../core/providers/file/env_file.ts'
 import { FileProvider } from '../../../../../core/providers/file/provider.ts'
 import type { Provider, ProviderFailure } from '../../../../../core/providers/provider.ts'
 import { Redacted } from '../../../../../core/redacted.ts'
@@ -29,104 +23,6 @@ function open(format: 'env' | 'json', text: string | null) {
 
 const put = (provider: Provider, name: string, value: string) =>
   provider.put(name, new Redacted(bytesOf(value)), { signal: signal(), idempotencyKey: 'k'.repeat(32) })
-
-describe('parseEnv', () => {
-  it.each([
-    ['KEY=value', 'value'],
-    ['KEY = value ', 'value'],
-    ['  export KEY=value', 'value'],
-    ['KEY=a b # comment', 'a b'],
-    ['KEY=a#b', 'a#b'],
-    ['KEY=', ''],
-    ['KEY=# comment', ''],
-    ['KEY=\'a # "b" \\n\'', 'a # "b" \\n'],
-    ["KEY='a' # comment", 'a'],
-    ['KEY="a # \\"b\\" \\n"', 'a # "b" \n'],
-    ['KEY="a" # comment', 'a'],
-    ['KEY=a=b==', 'a=b=='],
-    ['# KEY=other\r\nKEY=value\r\n\r\n', 'value'],
-    ['KEY=first\nKEY=second', 'second'],
-  ])('reads %j', (text, value) => {
-    expect(parseEnv(text)?.get('KEY')).toBe(value)
-  })
-
-  it.each(['KEY', 'KEY: value', '1KEY=a', 'KEY="a', "KEY='a", 'KEY="a" b', "KEY='a'b", 'KEY="\\x"', '=a', 'K-EY=a'])(
-    'refuses %j',
-    (text) => {
-      expect(parseEnv(`A=1\n${text}\n`)).toBeNull()
-    },
-  )
-})
-
-describe('editEnv', { timeout: 60_000 }, () => {
-  it('changes one line and leaves the others as they are', () => {
-    const text = '# database\nexport DB_URL=old # here\n\nOTHER="x" \nDB_URL=older'
-    expect(editEnv(text, 'DB_URL', 'new')).toBe('# database\nexport DB_URL=\'new\'\n\nOTHER="x" \n')
-    expect(editEnv(text, 'DB_URL', null)).toBe('# database\n\nOTHER="x" \n')
-    expect(editEnv(text, 'NEW', 'v')).toBe(`${text}\nNEW='v'\n`)
-    expect(editEnv('', 'NEW', 'v')).toBe("NEW='v'\n")
-  })
-
-  it('keeps the line endings of a file', () => {
-    const text = '# a\r\nA=1\r\n\r\nB=2\r\n'
-    expect(editEnv(text, 'A', 'x')).toBe("# a\r\nA='x'\r\n\r\nB=2\r\n")
-    expect(editEnv(text, 'C', 'x')).toBe(`${text}C='x'\r\n`)
-    expect(editEnv(text, 'A', null)).toBe('# a\r\n\r\nB=2\r\n')
-    expect(editEnv('A=1\r\nB=2', 'C', 'x')).toBe("A=1\r\nB=2\r\nC='x'\r\n")
-    // Each line has its own, where they differ.
-    expect(editEnv('A=1\nB=2\r\nC=3\n', 'A', 'x')).toBe("A='x'\nB=2\r\nC=3\n")
-  })
-
-  it.each([
-    "it's $(touch PWNED)",
-    "it's `touch PWNED`",
-    "it's ${IFS}$(touch PWNED)",
-    "'; touch PWNED; '",
-    "it's \\$(touch PWNED)",
-    "it's \\\\`touch PWNED`",
-    'l1\r\nl2 $(touch PWNED) \\',
-    '\n$(touch PWNED)\n',
-    '"; touch PWNED; \'"',
-    "it's $'\\x24(touch PWNED)'",
-    '$(touch PWNED)',
-  ])('row 66: writes nothing that a shell would run when it sources the file: %j', (value) => {
-    const folder = mkdtempSync(join(tmpdir(), 'env-'))
-    try {
-      const text = editEnv('A=1\n', 'K', value)
-      expect(parseEnv(text)?.get('K')).toBe(value)
-      writeFileSync(join(folder, 'dev.env'), text)
-      const shells = ['sh', 'bash'].map((shell) =>
-        execFileSync(shell, ['-c', '. ./dev.env; printf %s "$A"'], { cwd: folder, env: { PATH: process.env.PATH } }),
-      )
-      expect(shells.map(String)).toEqual(['1', '1'])
-      expect(readdirSync(folder)).toEqual(['dev.env'])
-    } finally {
-      rmSync(folder, { recursive: true })
-    }
-  })
-
-  it('names the line that it cannot read', () => {
-    expect(['A=1\nB', 'A=1\r\n\r\nK="a\nB=2', '# a\nA=1\n'].map(wrongLine)).toEqual([2, 3, 0])
-  })
-
-  it('writes values that read back unchanged', () => {
-    const value = fc.string({ unit: 'binary', maxLength: 30 }).filter((text) => text.isWellFormed())
-    const key = fc.constantFrom('A', 'B', 'C_1')
-    fc.assert(
-      fc.property(fc.array(fc.tuple(key, fc.option(value)), { maxLength: 8 }), (edits) => {
-        const model = new Map<string, string>()
-        let text = '# first\n'
-        for (const [name, next] of edits) {
-          text = editEnv(text, name, next)
-          if (next === null) model.delete(name)
-          else model.set(name, next)
-        }
-        expect(new Map([...parseEnv(text)!].sort())).toEqual(new Map([...model].sort()))
-      }),
-      { numRuns: 300 },
-    )
-  })
-})
 
 describe('FileProvider', () => {
   it('row 10: reads the names of prototype members as ordinary names', async () => {
@@ -162,9 +58,39 @@ describe('FileProvider', () => {
       )
     expect(await code(open('env', 'A=1\n-----BEGIN\n').provider)).toEqual(['unavailable', 'Line2'])
     expect(await code(open('json', '{"A":1}').provider)).toEqual(['unavailable', 'Format'])
-    const latin1 = new FileProvider({ format: 'env', read: async () => Uint8Array.of(65, 61, 0xe9) })
-    expect(await code(latin1)).toEqual(['unavailable', 'Encoding'])
+    expect(await code(open('env', 'A="1\n2"\r\nB=\'x\n').provider)).toEqual(['unavailable', 'Line3'])
+    expect(await code(open('env', 'A=1\rB 2\r').provider)).toEqual(['unavailable', 'Line2'])
+    const ofBytes = (...bytes: number[]) =>
+      new FileProvider({ format: 'env', read: async () => Uint8Array.from(bytes) })
+    expect(await code(ofBytes(65, 61, 49, 10, 66, 61, 0xe9, 10))).toEqual(['unavailable', 'EncodingLine2'])
+    expect(await code(ofBytes(65, 61, 49, 10, 66, 61, 0))).toEqual(['unavailable', 'EncodingLine2'])
+    expect(await code(ofBytes(0xff, 0xfe, 65, 0, 61, 0))).toEqual(['unavailable', 'Utf16'])
     expect(await code(open('env', `A=${'x'.repeat(1024 * 1024)}`).provider)).toEqual(['unavailable', 'Size'])
+  })
+
+  it('reads and writes a .env file with the grammar of dotenv, and keeps its line ends, comments and order', async () => {
+    const text = '\ufeff# note\r\nPEM="-----BEGIN\r\nabc\r\n-----END" # key\r\nexport URL=https://x/#f\r\nmy.key: b\r\n'
+    const { file, provider } = open('env', text)
+    const names = (await provider.list({ prefix: '', cursor: null, limit: 10, signal: signal() })).items
+    expect(names.map(({ name }) => name)).toEqual(['PEM', 'URL', 'my.key'])
+    expect(await textOf(provider, 'PEM')).toBe('-----BEGIN\nabc\n-----END')
+    expect(await textOf(provider, 'URL')).toBe('https://x/')
+    await put(provider, 'my.key', "it's\nb")
+    expect(file.text).toBe(text.replace('my.key: b', `my.key: "it's\nb"`))
+    expect(await textOf(provider, 'my.key')).toBe("it's\nb")
+    await provider.remove('my.key', { signal: signal() })
+    expect(file.text).toBe(text.replace('my.key: b\r\n', ''))
+  })
+
+  it('row 66: refuses a value that no quoting keeps, and leaves the file as it is', async () => {
+    for (const value of ["it's $(touch PWNED)", 'a\0b', `it's "quoted"`]) {
+      const { file, provider } = open('env', 'A=1\n')
+      const failure: ProviderFailure = await put(provider, 'A', value).then(
+        () => expect.unreachable(),
+        (error) => error,
+      )
+      expect([failure.kind, failure.code, file.text, file.writes]).toEqual(['invalid', 'Quoting', 'A=1\n', 0])
+    }
   })
 
   const OTHERS =
