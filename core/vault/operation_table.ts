@@ -117,3 +117,24 @@ export type OperationName = keyof Operations
 export type Input<K extends OperationName> = Operations[K] extends Operation<infer I, unknown> ? I : never
 /** The output of an operation. */
 export type Output<K extends OperationName> = Operations[K] extends Operation<never, infer O> ? O : never
+
+/**
+ * Operations that may be executed again when their answer was lost: the second time changes nothing but the log. An
+ * operation that is not listed may have been carried out.
+ */
+export const REPEATABLE: ReadonlySet<OperationName> = new Set<OperationName>([
+  ...([
+    'secret.read',
+    'secret.prepare',
+    'secret.list',
+    'secret.versions',
+    'secret.unopened',
+    'secret.provided',
+  ] as const),
+  ...(['secret.rollback', 'chain.browse', 'chain.names', 'chain.list', 'provider.list'] as const),
+  ...(['principal.list', 'token.list', 'session.whoami', 'session.list', 'lock.list'] as const),
+  ...(['issuer.list', 'issuer.trusted', 'rule.explain', 'rule.list', 'rotation.list', 'rotation.show'] as const),
+  ...(['policy.show', 'hook.list', 'keys.term', 'keys.show', 'approval.list', 'approval.show'] as const),
+  ...(['glass.list', 'gauges.show', 'audit.entries', 'audit.mine', 'audit.head', 'audit.cosigned'] as const),
+  ...(['audit.sign', 'audit.inclusion', 'audit.consistency', 'audit.tile', 'audit.status'] as const),
+])

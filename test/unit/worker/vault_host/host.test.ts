@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { PosternError } from '../../../../core/errors.ts'
+import { OPERATIONS, type OperationName, REPEATABLE } from '../../../../core/vault/operation_table.ts'
 import type { Answer, Call, Caller } from '../../../../core/vault/rpc.ts'
 import type { Vault } from '../../../../core/vault/vault.ts'
 import type { Scheduler } from '../../../../worker/background/scheduler.ts'
@@ -187,6 +188,93 @@ describe('rows 25, 46: an unreachable vault', () => {
     expect((error as PosternError).cause).toBeUndefined()
     expect(Object.keys(error as PosternError).sort()).toEqual(['code', 'detail', 'name'])
     expect(`${JSON.stringify(error)} ${(error as PosternError).stack}`).not.toContain('secret')
+  })
+
+  /** A stub that throws `error` the first time, before or after the vault has carried out the calls. */
+  async function resetOnce(
+    when: 'before' | 'after',
+    error: unknown,
+    answer: (call: Call, time: number) => Answer = answerTo,
+  ) {
+    const carriedOut: string[] = []
+    let times = 0
+    const stubs = { made: 0 }
+    const stubOf = () => {
+      stubs.made++
+      return {
+        async execute(calls: Call[]) {
+          times++
+          if (times === 1 && when === 'before') throw error
+          carriedOut.push(...calls.map(({ operation }) => operation))
+          if (times === 1) throw error
+          return calls.map((call) => answer(call, times))
+        },
+      }
+    }
+    return { handle: await durableHost(stubOf).vault('v', false), carriedOut, stubs }
+  }
+
+  const RESET = Object.assign(new Error('Durable Object reset because its code was updated.'), { retryable: true })
+
+  it.each(['before', 'after'] as const)('is asked once more by a new stub when it is reset %s a read', async (when) => {
+    const { handle, carriedOut, stubs } = await resetOnce(when, RESET)
+    expect((await handle.call('secret.read', caller, { name: 'a' })).value).toEqual({ name: 'a' })
+    const [one, two] = await handle.callAll('secret.read', caller, [{ name: 'a' }, { name: 'b' }])
+    expect([one?.ok, two?.ok]).toEqual([true, true])
+    expect([carriedOut.length, stubs.made]).toEqual([when === 'before' ? 3 : 4, 3])
+  })
+
+  it.each([
+    ['secret.write', 'before'],
+    ['secret.write', 'after'],
+    ['secret.delete', 'after'],
+    ['rule.put', 'after'],
+    ['totp.begin', 'after'],
+    ['session.open', 'before'],
+    ['secret.relayed', 'after'],
+  ] as const)(
+    'is not asked again for %s when it is reset %s it, and says that it may be done',
+    async (operation, when) => {
+      const { handle, carriedOut } = await resetOnce(when, RESET)
+      const error = await handle.call(operation, caller, { name: 'a' } as never).catch((error: unknown) => error)
+      expect(error).toMatchObject({ code: 'unavailable', detail: { reason: 'write_unknown', retryAfterSeconds: 1 } })
+      expect((error as PosternError).message).toContain('Repeat the request with the same Idempotency-Key')
+      expect(carriedOut).toEqual(when === 'before' ? [] : [operation])
+    },
+  )
+
+  it('is not asked again while it is overloaded, or for an error of its own code', async () => {
+    for (const [properties, reason] of [
+      [{ overloaded: true, retryable: true }, 'overloaded'],
+      [{ remote: true }, undefined],
+    ] as const) {
+      const { handle, stubs } = await resetOnce('before', Object.assign(new Error('x'), properties))
+      const error = await handle.call('secret.read', caller, { name: 'a' }).catch((error: unknown) => error)
+      expect(error).toMatchObject({ code: 'unavailable', detail: { retryAfterSeconds: 1 } })
+      expect([(error as PosternError).detail.reason, stubs.made]).toEqual([reason, 1])
+    }
+  })
+
+  it('is not asked again for a request with an approval, and calls no client a replay whose proof it used up', async () => {
+    const approved = { ...caller, approval: { id: 'x' } }
+    const first = await resetOnce('after', RESET)
+    const refused = await first.handle.call('secret.read', approved, { name: 'a' }).catch((error: unknown) => error)
+    expect(refused).toMatchObject({ detail: { reason: 'write_unknown' } })
+    const bound = { ...caller, proof: { jkt: 'j', id: 'p', expiresAt: 1 } }
+    const replayed = () => ({ ok: false, index: null, quota: null, reason: 'unauthenticated' }) as const
+    const second = await resetOnce('after', RESET, replayed)
+    expect(await codeOf(second.handle.call('secret.read', bound, { name: 'a' }))).toBe('unavailable')
+    const third = await resetOnce('after', RESET, replayed)
+    expect(await codeOf(third.handle.call('secret.read', caller, { name: 'a' }))).toBe('unauthenticated')
+  })
+
+  it('knows every operation that shows something as one that may be asked again', () => {
+    const shows = /\.(?:read|list|show|versions|whoami|explain|trusted|term|entries|mine|head|tile|status|inclusion)$/
+    const missing = Object.keys(OPERATIONS).filter((name) => shows.test(name) && !REPEATABLE.has(name as OperationName))
+    expect(missing).toEqual([])
+    const changes =
+      /\.(?:write|put|delete|destroy|restore|create|revoke|open|federate|end|begin|enrol|rekey|decide|start)$/
+    expect([...REPEATABLE].filter((name) => changes.test(name))).toEqual([])
   })
 
   it('is called again for the calls that it has not answered', async () => {
