@@ -37,6 +37,7 @@ USER 65532:65532
 ENV NODE_ENV=production \
     BUN_JSC_forceRAMSize=201326592 \
     BUN_RUNTIME_TRANSPILER_CACHE_PATH=0 \
+    BUN_OPTIONS=--no-env-file \
     POSTERN_ENVIRONMENT=production \
     POSTERN_DATA=/data \
     POSTERN_SECRETS_DIR=/run/secrets \
@@ -48,4 +49,5 @@ STOPSIGNAL SIGTERM
 # POSTERN_TRUSTED_PROXIES, or this is refused as any other that does not come through a proxy.
 HEALTHCHECK --interval=15s --timeout=5s --start-period=10s --retries=3 \
   CMD ["/usr/local/bin/bun", "-e", "process.exit((await fetch('http://127.0.0.1:8787/readyz')).ok ? 0 : 1)"]
-ENTRYPOINT ["/usr/local/bin/bun", "dist/bun.js"]
+# Bun itself reads no .env and no bunfig.toml: both could be in a folder that is mounted.
+ENTRYPOINT ["/usr/local/bin/bun", "--no-env-file", "--config=/dev/null", "dist/bun.js"]

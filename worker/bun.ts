@@ -1,5 +1,5 @@
 /**
- * Runs Postern on Bun: `bun worker/bun.ts`.
+ * Runs Postern on Bun: `npm start`.
  *
  * @module
  */

@@ -21,6 +21,7 @@ import { logLine } from '../telemetry/log.ts'
 import { countedStats } from '../telemetry/vault_metrics.ts'
 import { localHost } from '../vault_host/local.ts'
 import { DEFAULT_VAULT, offerBootstrap } from './bootstrap_ticket.ts'
+import { reportBunEnvFiles } from './bun_env_files.ts'
 import { checkRootKeys, type FormerRootKey } from './check_root_keys.ts'
 import { DataFolder, VAULT_SUFFIX, vaultsIn } from './data_folder.ts'
 import { closeDetours } from './detours.ts'
@@ -127,6 +128,7 @@ interface Site {
 /** @throws {PosternError} `bad_request` for a setting that is wrong, or a root key that is wrong for a vault. */
 async function openSite(): Promise<Site> {
   const settings = readLocalSettings()
+  reportBunEnvFiles()
   for (const cut of findCutValues()) logLine('warn', 'dotenv_value_cut', { ...cut })
   if (settings.clientAddress === 'cloudflare') {
     throw new PosternError('bad_request', 'POSTERN_CLIENT_ADDRESS: cloudflare is for Workers only')

@@ -38,7 +38,7 @@ export function engineSettings(): Record<string, string> {
 /** Starts the built server over a site. */
 export async function startBuilt(site: Site, extra: Record<string, string> = {}): Promise<Server> {
   const settings = { ...settingsOf(site), ...engineSettings(), ...extra }
-  const server = await launch('bun', [join(buildIn(site), 'bun.js')], settings)
+  const server = await launch('bun', ['--no-env-file', '--config=/dev/null', join(buildIn(site), 'bun.js')], settings)
   await admit(site, server.endpoint)
   return server
 }

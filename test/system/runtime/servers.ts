@@ -152,7 +152,7 @@ export async function launch(
 }
 
 const COMMANDS = {
-  bun: ['bun', 'worker/bun.ts'],
+  bun: ['bun', '--no-env-file', '--config=worker/bunfig.toml', 'worker/bun.ts'],
   node: ['node', 'worker/node.ts'],
   deno: ['deno', 'run', '--quiet', '--allow-net', '--allow-read', '--allow-write', '--allow-env', 'worker/deno.ts'],
 }
@@ -166,7 +166,13 @@ function wranglerOf({ data }: Site, settings: Record<string, string>): string[] 
 export function cleanEnvironment(): NodeJS.ProcessEnv {
   const entries = Object.entries(process.env).filter(([name]) => !name.startsWith('POSTERN_'))
   const path = [join(ROOT, 'node_modules/.bin'), process.env.PATH].join(delimiter)
-  return { ...Object.fromEntries(entries), PATH: path, WRANGLER_SEND_METRICS: 'false', CI: 'true' }
+  return {
+    ...Object.fromEntries(entries),
+    PATH: path,
+    WRANGLER_SEND_METRICS: 'false',
+    CI: 'true',
+    CLOUDFLARE_LOAD_DEV_VARS_FROM_DOT_ENV: 'false',
+  }
 }
 
 function announced(output: string): string | undefined {
