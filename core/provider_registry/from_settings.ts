@@ -3,19 +3,22 @@
  *
  * @module
  */
-import { type Bytes, parseUtf8 } from '../bytes.ts'
+import type { Bytes } from '../bytes.ts'
 import { badRequest, PosternError } from '../errors.ts'
 import { AwsProvider } from '../providers/aws/provider.ts'
 import { AzureProvider } from '../providers/azure/provider.ts'
-import type { ProviderId } from '../providers/chain.ts'
-import type { TokenSource } from '../providers/credentials.ts'
+import { credentialFile } from '../providers/credential_file.ts'
+import type { StoreCredential, TokenSource } from '../providers/credentials.ts'
 import { HashicorpProvider } from '../providers/hashicorp/provider.ts'
 import { HttpProvider } from '../providers/http/provider.ts'
-import { type Provider, ProviderFailure } from '../providers/provider.ts'
+import type { Provider } from '../providers/provider.ts'
 import type { ProviderOptions } from '../providers/request.ts'
 import type { Naming } from '../providers/store_names.ts'
 import { Redacted } from '../redacted.ts'
-import { defaultMembers, type ProviderSettings } from '../settings/providers.ts'
+import { instancesOf, nameOfSetting, type ProviderInstance } from '../settings/provider_instances.ts'
+import { ADDRESSES, type KindSettings } from '../settings/provider_kinds.ts'
+import type { Reach } from '../settings/provider_reach.ts'
+import { type ProviderSettings, urlTemplateOf } from '../settings/providers.ts'
 import { parseCredentialFile } from '../settings/reader.ts'
 
 /** Files of this machine, where there are any. */
@@ -32,185 +35,179 @@ export interface ProviderResources extends ProviderOptions {
   files: LocalFiles | null
 }
 
-/** The setting that configures each provider. */
-const ADDRESSES: Record<ProviderId, string> = {
-  aws: 'AWS_REGION',
-  'aws-backup': 'AWS_REGION_BACKUP',
-  azure: 'AZURE_VAULT_URL',
-  'azure-backup': 'AZURE_VAULT_URL_BACKUP',
-  hashicorp: 'HASHICORP_VAULT_URL',
-  http: 'CUSTOM_PROVIDER_URL',
-  file: 'FILE_PATH',
-}
-
-const RANKS = ['PRIMARY', 'SECONDARY', 'TERTIARY'] as const
-
-/** A provider, and how names are written in its store. */
+/** A provider, how names are written in its store, and who may use it. */
 export interface ConfiguredProvider {
   provider: Provider
   naming: Naming
+  reach: Reach
 }
 
 /**
  * Makes the providers that settings configure.
  *
- * @throws {PosternError} `bad_request` naming the provider, for a configuration that cannot work.
+ * @throws {PosternError} `bad_request` naming the setting, for a configuration that cannot work.
  */
 export function configuredProviders(
   settings: ProviderSettings,
   means: ProviderResources,
-): Map<ProviderId, ConfiguredProvider> {
-  const options = { ...means, allowLoopback: settings.allowLoopback }
-  const found = new Map<ProviderId, ConfiguredProvider>()
-  const add = (id: ProviderId, naming: Naming, given: string | undefined, make: (given: string) => Provider) => {
-    if (given !== undefined) found.set(id, { provider: named(id, () => make(given)), naming })
-  }
-  const aws = (endpoint: string | undefined) => (region: string) =>
-    new AwsProvider({ region, credentials: awsCredentialsOf(settings, means), ...(endpoint && { endpoint }) }, options)
-  const azure = (vaultUrl: string) => new AzureProvider({ vaultUrl, ...azureAccessOf(settings, means) }, options)
-  add('aws', 'aws', settings.awsRegion, aws(settings.awsEndpoint))
-  add('aws-backup', 'aws', settings.awsRegionBackup, aws(settings.awsEndpointBackup))
-  add('azure', 'azure', settings.azureVaultUrl, azure)
-  add('azure-backup', 'azure', settings.azureVaultUrlBackup, azure)
-  add('hashicorp', 'hashicorp', settings.hashicorpVaultUrl, (address) => {
-    return new HashicorpProvider({ address, ...hashicorpAccessOf(settings, means) }, options)
+): Map<string, ConfiguredProvider> {
+  const { allowLoopback } = settings
+  const made = instancesOf(settings).map((instance): [string, ConfiguredProvider] => {
+    const options = { ...means, allowLoopback, report: reportOf(instance, means) }
+    const provider = named(instance, () => providerOf(instance, options))
+    return [instance.id, { provider, naming: namingOf(instance), reach: instance.reach }]
   })
-  add('http', 'http', settings.customProviderUrl, (url) => new HttpProvider(httpConfigOf(settings, url), options))
-  add('file', fileNamingOf(settings), settings.filePath, (path) => filesOf(means, 'filePath').store(path))
-  checkDefaultMembers(settings, found)
+  return new Map(made)
+}
+
+function providerOf(instance: ProviderInstance, options: ProviderResources): Provider {
+  switch (instance.kind) {
+    case 'aws':
+      return awsOf(instance.settings, options)
+    case 'azure':
+      return new AzureProvider(azureConfigOf(instance.settings, options), options)
+    case 'hashicorp':
+      return new HashicorpProvider(hashicorpConfigOf(instance.settings, options), options)
+    case 'http':
+      return new HttpProvider(httpConfigOf(instance.settings, options), options)
+    case 'file':
+      return filesOf(options).store(instance.settings.path!)
+  }
+}
+
+function namingOf({ kind, settings }: ProviderInstance): Naming {
+  if (kind !== 'file') return kind
+  if (settings.path?.endsWith('.json')) return 'json'
+  return settings.names === 'upper' ? 'env-upper' : 'env'
+}
+
+/** An adapter reports its own fields; the operator knows them as settings. */
+function reportOf(instance: ProviderInstance, { report }: ProviderResources): ProviderResources['report'] {
+  return (level, event, { setting, ...facts }) =>
+    report?.(level, event, {
+      provider: instance.id,
+      ...facts,
+      ...(typeof setting === 'string' && { setting: nameOfSetting(instance, setting) }),
+    })
+}
+
+function awsOf(settings: KindSettings['aws'], options: ProviderResources): Provider {
+  const { region = '', endpoint } = settings
+  const config = { region, credentials: awsCredentialsOf(settings, options), ...(endpoint && { endpoint }) }
+  return new AwsProvider(config, options)
+}
+
+function awsCredentialsOf(settings: KindSettings['aws'], options: ProviderResources) {
+  const { roleArn, stsEndpoint } = settings
+  if (roleArn !== undefined) {
+    const token = given(settings, 'webIdentityToken', options)
+    const about = { roleArn, sessionName: 'postern', token: sourceOf(token) }
+    return { kind: 'web_identity' as const, ...about, ...(stsEndpoint && { stsEndpoint }) }
+  }
+  const accessKeyId = idOf(given(settings, 'accessKeyId', options))
+  const secretAccessKey = given(settings, 'secretAccessKey', options)
+  const sessionToken = maybeGiven(settings, 'sessionToken', options)
+  return { kind: 'static' as const, accessKeyId, secretAccessKey, ...(sessionToken && { sessionToken }) }
+}
+
+function azureConfigOf(settings: KindSettings['azure'], options: ProviderResources) {
+  const { vaultUrl = '', tenantId = '', clientId = '', tokenEndpoint, resource } = settings
+  const clientSecret = maybeGiven(settings, 'clientSecret', options)
+  return {
+    vaultUrl,
+    tenantId,
+    clientId,
+    credentials: clientSecret
+      ? { kind: 'client_secret' as const, clientSecret }
+      : { kind: 'federated' as const, assertion: sourceOf(given(settings, 'federatedToken', options)) },
+    ...(tokenEndpoint && { tokenEndpoint }),
+    ...(resource && { resource }),
+  }
+}
+
+function hashicorpConfigOf(settings: KindSettings['hashicorp'], options: ProviderResources) {
+  const { vaultUrl = '', mount, namespace, kvVersion } = settings
+  return {
+    address: vaultUrl,
+    mount,
+    credentials: hashicorpCredentialsOf(settings, options),
+    ...(namespace && { namespace }),
+    ...(kvVersion && { kvVersion: Number(kvVersion) as 1 | 2 }),
+  }
+}
+
+function hashicorpCredentialsOf(settings: KindSettings['hashicorp'], options: ProviderResources) {
+  const { authMount, jwtRole } = settings
+  const at = authMount === undefined ? {} : { mount: authMount }
+  const roleId = maybeGiven(settings, 'roleId', options)
+  if (roleId !== undefined) {
+    const secretId = sourceOf(given(settings, 'secretId', options))
+    return { kind: 'approle' as const, roleId: idOf(roleId), secretId, ...at }
+  }
+  if (jwtRole !== undefined) {
+    return { kind: 'jwt' as const, role: jwtRole, jwt: sourceOf(given(settings, 'jwt', options)), ...at }
+  }
+  return { kind: 'token' as const, token: given(settings, 'vaultToken', options) }
+}
+
+function httpConfigOf(settings: KindSettings['http'], options: ProviderResources) {
+  const { url = '', header, pointer, versionPointer, listUrl } = settings
+  const token = maybeGiven(settings, 'token', options)
+  return {
+    url: urlTemplateOf(url),
+    headers: token ? { [header ?? 'Authorization']: header === undefined ? bearer(token) : token } : {},
+    pointer,
+    ...(versionPointer && { versionPointer }),
+    ...(listUrl && { listUrl }),
+  }
+}
+
+function bearer(token: StoreCredential): StoreCredential {
+  if (token instanceof Redacted) return new Redacted(`Bearer ${token.reveal()}`)
+  return async (signal) => new Redacted(`Bearer ${(await token(signal)).reveal()}`)
+}
+
+/** A credential of the settings, or of a file that one of them names. */
+function maybeGiven(settings: object, field: string, options: ProviderResources): StoreCredential | undefined {
+  const value: unknown = Object(settings)[field]
+  if (value instanceof Redacted) return value
+  const path: unknown = Object(settings)[`${field}File`]
+  if (typeof path !== 'string') return typeof value === 'string' ? new Redacted(value) : undefined
+  const about = { parse: parseCredentialFile, setting: `${field}File`, report: options.report }
+  return credentialFile(path, { read: filesOf(options).read, ...about })
+}
+
+function given(settings: object, field: string, options: ProviderResources): StoreCredential {
+  const found = maybeGiven(settings, field, options)
+  if (found === undefined) throw badRequest(field, 'Must be set')
   return found
 }
 
-/** A default member that is not configured would be passed over, and writes would go to another store. */
-function checkDefaultMembers(settings: ProviderSettings, found: ReadonlyMap<ProviderId, ConfiguredProvider>): void {
-  for (const [i, id] of defaultMembers(settings).entries()) {
-    if (found.has(id)) continue
-    throw new PosternError(
-      'bad_request',
-      `POSTERN_PROVIDERS__${RANKS[i]}_PROVIDER: Names ${id}, which is not configured. Set POSTERN_PROVIDERS__${ADDRESSES[id]}, or name another provider`,
-    )
-  }
+/** An id is not secret, unlike what it is given with. */
+function idOf(credential: StoreCredential): string | TokenSource {
+  return credential instanceof Redacted ? credential.reveal() : credential
 }
 
-function fileNamingOf({ filePath, fileNames }: ProviderSettings): Naming {
-  if (filePath?.endsWith('.json')) return 'json'
-  return fileNames === 'upper' ? 'env-upper' : 'env'
+function sourceOf(credential: StoreCredential): TokenSource {
+  return credential instanceof Redacted ? async () => credential : credential
 }
 
-function awsCredentialsOf(settings: ProviderSettings, means: ProviderResources) {
-  const { awsRoleArn, awsAccessKeyId, awsSecretAccessKey, awsSessionToken, awsStsEndpoint } = settings
-  if (awsRoleArn !== undefined) {
-    const token = sourceOf(settings.awsWebIdentityToken, settings.awsWebIdentityTokenFile, means, 'awsWebIdentityToken')
-    const about = { roleArn: awsRoleArn, sessionName: 'postern', token }
-    return { kind: 'web_identity' as const, ...about, ...(awsStsEndpoint && { stsEndpoint: awsStsEndpoint }) }
-  }
-  const secretAccessKey = given(awsSecretAccessKey, 'awsSecretAccessKey')
-  const accessKeyId = given(awsAccessKeyId, 'awsAccessKeyId').reveal()
-  return {
-    kind: 'static' as const,
-    accessKeyId,
-    secretAccessKey,
-    ...(awsSessionToken && { sessionToken: awsSessionToken }),
-  }
-}
-
-function azureAccessOf(settings: ProviderSettings, means: ProviderResources) {
-  const { azureClientSecret, azureFederatedToken, azureFederatedTokenFile, azureTokenEndpoint, azureResource } =
-    settings
-  return {
-    tenantId: given(settings.azureTenantId, 'azureTenantId'),
-    clientId: given(settings.azureClientId, 'azureClientId'),
-    credentials: azureClientSecret
-      ? { kind: 'client_secret' as const, clientSecret: azureClientSecret }
-      : {
-          kind: 'federated' as const,
-          assertion: sourceOf(azureFederatedToken, azureFederatedTokenFile, means, 'azureClientSecret'),
-        },
-    ...(azureTokenEndpoint && { tokenEndpoint: azureTokenEndpoint }),
-    ...(azureResource && { resource: azureResource }),
-  }
-}
-
-function hashicorpAccessOf(settings: ProviderSettings, means: ProviderResources) {
-  const { hashicorpNamespace, hashicorpKvVersion, hashicorpMount } = settings
-  return {
-    mount: hashicorpMount,
-    credentials: hashicorpCredentialsOf(settings, means),
-    ...(hashicorpNamespace && { namespace: hashicorpNamespace }),
-    ...(hashicorpKvVersion && { kvVersion: Number(hashicorpKvVersion) as 1 | 2 }),
-  }
-}
-
-function hashicorpCredentialsOf(settings: ProviderSettings, means: ProviderResources) {
-  const { hashicorpVaultToken, hashicorpAuthMount, hashicorpRoleId, hashicorpSecretId, hashicorpJwtRole } = settings
-  const at = hashicorpAuthMount === undefined ? {} : { mount: hashicorpAuthMount }
-  if (hashicorpRoleId !== undefined) {
-    const secretId = sourceOf(hashicorpSecretId, undefined, means, 'hashicorpSecretId')
-    return { kind: 'approle' as const, roleId: hashicorpRoleId, secretId, ...at }
-  }
-  if (hashicorpJwtRole !== undefined) {
-    const jwt = sourceOf(settings.hashicorpJwt, settings.hashicorpJwtFile, means, 'hashicorpJwt')
-    return { kind: 'jwt' as const, role: hashicorpJwtRole, jwt, ...at }
-  }
-  return { kind: 'token' as const, token: given(hashicorpVaultToken, 'hashicorpVaultToken') }
-}
-
-function httpConfigOf(settings: ProviderSettings, url: string) {
-  const { customProviderToken, customProviderHeader, customProviderVersionPointer, customProviderListUrl } = settings
-  const bearer = customProviderToken && new Redacted(`Bearer ${customProviderToken.reveal()}`)
-  const token = customProviderHeader === undefined ? bearer : customProviderToken
-  return {
-    url: url.includes('{name}') ? url : `${url.replace(/\/$/, '')}/{name}`,
-    headers: token ? { [customProviderHeader ?? 'Authorization']: token } : {},
-    pointer: settings.customProviderPointer,
-    ...(customProviderVersionPointer && { versionPointer: customProviderVersionPointer }),
-    ...(customProviderListUrl && { listUrl: customProviderListUrl }),
-  }
-}
-
-/** A token that was given, or that a file holds now. */
-function sourceOf(
-  token: Redacted<string> | undefined,
-  path: string | undefined,
-  means: ProviderResources,
-  setting: string,
-): TokenSource {
-  if (path === undefined) {
-    const fixed = given(token, setting)
-    return async () => fixed
-  }
-  const files = filesOf(means, `${setting}File`)
-  return async () => {
-    const bytes = await files.read(path)
-    const text = bytes && parseUtf8(bytes)
-    if (text === null) throw new ProviderFailure('credentials', { code: bytes === null ? 'NoFile' : 'File' })
-    try {
-      return parseCredentialFile(text)
-    } catch {
-      throw new ProviderFailure('credentials', { code: 'File' })
-    }
-  }
-}
-
-function filesOf({ files }: ProviderResources, setting: string): LocalFiles {
-  if (files === null) throw badRequest(setting, 'There are no files here')
+function filesOf({ files }: ProviderResources): LocalFiles {
+  if (files === null) throw badRequest('path', 'There are no files here')
   return files
 }
 
-function given<T>(value: T | undefined, setting: string): T {
-  if (value === undefined) throw badRequest(setting, 'Must be set')
-  return value
-}
+/** The settings of fields that an adapter calls otherwise. */
+const SETTINGS: Readonly<Record<string, string>> = { address: 'vaultUrl', headers: 'token' }
 
-/** Says which provider it is that cannot work. */
-function named<T>(id: ProviderId, make: () => T): T {
+/** Says which setting cannot work. The checks of the settings find all of them before; this is the last one. */
+function named<T>(instance: ProviderInstance, make: () => T): T {
   try {
     return make()
   } catch (error) {
     if (!(error instanceof PosternError)) throw error
-    throw badRequest(
-      'providers',
-      `Provider ${id} cannot work: ${error.detail.field ?? 'its settings'}: ${error.message}`,
-    )
+    const { field = ADDRESSES[instance.kind] } = error.detail
+    const setting = nameOfSetting(instance, SETTINGS[field] ?? field)
+    throw badRequest('providers', `${setting}: ${error.message}`)
   }
 }

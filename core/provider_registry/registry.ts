@@ -4,12 +4,13 @@
  * @module
  */
 import { badRequest, PosternError, refusal } from '../errors.ts'
-import type { Chain, Member, ProviderId, VersionedChain } from '../providers/chain.ts'
+import type { Chain, Member, VersionedChain } from '../providers/chain.ts'
 import type { ReportEvent } from '../providers/condition.ts'
 import type { ResolvedMember } from '../providers/failover.ts'
 import { GuardedProvider } from '../providers/guarded_provider.ts'
 import { type Naming, namingAdvice, secretName, storeName } from '../providers/store_names.ts'
-import { defaultMembers, namePrefixOf, type ProviderSettings } from '../settings/providers.ts'
+import { namePrefixOf } from '../settings/provider_reach.ts'
+import { defaultMembers, type ProviderSettings } from '../settings/providers.ts'
 import type { ConfiguredProvider } from './from_settings.ts'
 
 /** The id of the chain that the settings define. No vault can change it. */
@@ -18,15 +19,11 @@ export const DEFAULT_CHAIN = 'default'
 /** Every configured provider, each behind the breaker that all vaults share. */
 export class ProviderRegistry {
   readonly #settings: ProviderSettings
-  readonly #configured: ReadonlyMap<ProviderId, ConfiguredProvider>
-  readonly #guarded: ReadonlyMap<ProviderId, GuardedProvider>
+  readonly #configured: ReadonlyMap<string, ConfiguredProvider>
+  readonly #guarded: ReadonlyMap<string, GuardedProvider>
 
   /** @param report Writes the operational log. */
-  constructor(
-    settings: ProviderSettings,
-    configured: ReadonlyMap<ProviderId, ConfiguredProvider>,
-    report?: ReportEvent,
-  ) {
+  constructor(settings: ProviderSettings, configured: ReadonlyMap<string, ConfiguredProvider>, report?: ReportEvent) {
     this.#settings = settings
     this.#configured = configured
     const { recoveryMs } = settings
@@ -36,24 +33,32 @@ export class ProviderRegistry {
     this.#guarded = new Map(guarded)
   }
 
+  /** All providers, for the operator. */
   list(): GuardedProvider[] {
     return [...this.#guarded.values()]
   }
 
+  /** The providers that a vault may use. It learns about no others. */
+  usableBy(vault: string): GuardedProvider[] {
+    return this.list().filter(({ id }) => this.find(vault, id) !== null)
+  }
+
   /** Finds a provider that a vault may use; `null` if it is not configured, or not for this vault. */
   find(vault: string, provider: string): GuardedProvider | null {
-    return (this.permits(vault) && this.#guarded.get(provider as ProviderId)) || null
+    const configured = this.#configured.get(provider)
+    const isUsable = configured?.reach.vaults.includes(vault) && prefixIn(configured, vault) !== null
+    return (isUsable && this.#guarded.get(provider)) || null
   }
 
   /** Explains how a provider names secrets, for a name that is not found there; `null` if the names need no explanation. */
   namingAdvice(provider: string): string | null {
-    const configured = this.#configured.get(provider as ProviderId)
+    const configured = this.#configured.get(provider)
     return configured === undefined ? null : namingAdvice(configured.naming)
   }
 
   /** Whether a vault may use providers at all. */
   permits(vault: string): boolean {
-    return this.#settings.vaults.includes(vault) && this.#guarded.size > 0 && prefixIn(this.#settings, vault) !== null
+    return this.usableBy(vault).length > 0
   }
 
   /**
@@ -67,8 +72,9 @@ export class ProviderRegistry {
     return members.flatMap((member, i) => {
       const guarded = this.find(vault, member.provider)
       if (guarded === null) throw refusal('provider_missing')
-      const { naming } = this.#configured.get(member.provider)!
-      const prefix = this.#prefix(vault, member, naming)
+      const configured = this.#configured.get(member.provider)!
+      const { naming } = configured
+      const prefix = prefixAt(configured, vault, member)
       const stored = i === 0 ? storeName(naming, name, prefix) : storeNameOrNull(naming, name, prefix)
       return stored === null ? [] : [{ guarded, name: stored }]
     })
@@ -76,9 +82,10 @@ export class ProviderRegistry {
 
   /** The prefix of the names of a chain at one of its providers, and the way back from a name there. */
   names(vault: string, member: Member, prefix: string) {
-    const { naming } = this.#configured.get(member.provider) ?? {}
-    if (naming === undefined || !this.permits(vault)) throw refusal('provider_missing')
-    const before = this.#prefix(vault, member, naming)
+    if (this.find(vault, member.provider) === null) throw refusal('provider_missing')
+    const configured = this.#configured.get(member.provider)!
+    const { naming } = configured
+    const before = prefixAt(configured, vault, member)
     return {
       prefix: before + prefixOf(naming, prefix),
       nameOf: (stored: string) => secretName(naming, stored, before),
@@ -107,7 +114,9 @@ export class ProviderRegistry {
   /** The chain of the settings, for names that no chain of the vault covers. */
   defaultChain(vault: string): VersionedChain | null {
     const members = defaultMembers(this.#settings).map((provider) => ({ provider }))
-    if (members.length === 0 || !this.permits(vault)) return null
+    const [primary] = members
+    // The settings see to it that the vaults of the primary may use the others.
+    if (primary === undefined || this.find(vault, primary.provider) === null) return null
     const rest = {
       onNotFound: 'stop',
       onDenied: 'stop',
@@ -127,14 +136,13 @@ export class ProviderRegistry {
       updatedBy: 'settings',
     }
   }
+}
 
-  /** The prefix of the operator in the characters of the store, then the prefix of the chain. */
-  #prefix(vault: string, { prefix = '' }: Member, naming: Naming): string {
-    const own = prefixIn(this.#settings, vault)
-    if (own === null) throw refusal('provider_missing')
-    // Written with a name after it, so that the separator is the one that the store uses for a slash.
-    return (own === '' ? '' : storeName(naming, `${own}x`).slice(0, -1)) + prefix
-  }
+/** The prefix of the operator in the characters of the store, then the prefix of the chain. */
+function prefixAt(configured: ConfiguredProvider, vault: string, { prefix = '' }: Member): string {
+  const own = prefixIn(configured, vault)
+  if (own === null) throw refusal('provider_missing')
+  return own + prefix
 }
 
 function storeNameOrNull(naming: Naming, name: string, prefix: string): string | null {
@@ -153,10 +161,15 @@ function prefixOf(naming: Naming, prefix: string): string {
   return prefix.endsWith('/') ? storeName(naming, `${whole}/x`).slice(0, -1) : storeName(naming, whole)
 }
 
-/** Returns `null` if the id of the vault is not a name: `-a` would run into the text before it. */
-function prefixIn(settings: ProviderSettings, vault: string): string | null {
+/**
+ * The prefix of the operator in the characters of the store; `null` if the id of the vault forms none there: `-a` would
+ * run into the text before it.
+ */
+function prefixIn({ naming, reach }: ConfiguredProvider, vault: string): string | null {
   try {
-    return namePrefixOf(settings, vault)
+    const own = namePrefixOf(reach, vault)
+    // Written with a name after it, so that the separator is the one that the store uses for a slash.
+    return own === '' ? '' : storeName(naming, `${own}x`).slice(0, -1)
   } catch (error) {
     if (error instanceof PosternError) return null
     throw error

@@ -4,22 +4,34 @@
  * @module
  */
 
-/** The ids of the providers that can be configured: one of each kind, and a second where a cloud has regions. */
-export const PROVIDER_IDS = ['aws', 'aws-backup', 'azure', 'azure-backup', 'hashicorp', 'http', 'file'] as const
-/** The id of a provider. */
-export type ProviderId = (typeof PROVIDER_IDS)[number]
-
-/** The providers whose stores rotate a secret themselves: {@link Provider.rotate}. */
-const ROTATING: readonly ProviderId[] = ['aws', 'aws-backup']
-
-/** Whether a provider makes the next value of a secret itself on request. */
-export function rotatesItself(provider: ProviderId): boolean {
-  return ROTATING.includes(provider)
+/**
+ * The ids of the providers that have settings of their own: one of each kind, and a second where a cloud has regions.
+ * The operator names all others.
+ */
+export const FIXED_PROVIDER_IDS = ['aws', 'aws-backup', 'azure', 'azure-backup', 'hashicorp', 'http', 'file'] as const
+/** One of {@link FIXED_PROVIDER_IDS}. */
+export type FixedProviderId = (typeof FIXED_PROVIDER_IDS)[number]
+/** Whether an id is one of {@link FIXED_PROVIDER_IDS}. */
+export function isFixedProvider(id: string): id is FixedProviderId {
+  return (FIXED_PROVIDER_IDS as readonly string[]).includes(id)
 }
+
+/** The form of the id of a provider. */
+export const PROVIDER_ID = /^(?=.{1,64}$)[a-z0-9]+(?:-[a-z0-9]+)*$/
+
+/** The fixed providers whose stores do not rotate a secret themselves: {@link Provider.rotate}. */
+export const WITHOUT_ROTATION: ReadonlySet<string> = new Set<FixedProviderId>([
+  'azure',
+  'azure-backup',
+  'hashicorp',
+  'http',
+  'file',
+])
 
 /** A member of a chain: a provider, and the prefix of the names there. */
 export interface Member {
-  provider: ProviderId
+  /** The id of the provider. */
+  provider: string
   /** In the characters of the provider. */
   prefix?: string | undefined
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import { isProgrammingError } from '../programming_error.ts'
-import type { Redacted } from '../redacted.ts'
+import { Redacted } from '../redacted.ts'
 import { ProviderFailure } from './provider.ts'
 import { failureOf, type ProviderOptions } from './request.ts'
 
@@ -24,13 +24,17 @@ export const NOT_RENEWABLE = 'NotRenewable'
 
 /** Supplies a current token or assertion at each call: from a file that is rewritten, or by minting one. */
 export type TokenSource = (signal: AbortSignal) => Promise<Redacted<string>>
+/** A credential that is fixed, or that a source supplies. */
+export type StoreCredential = Redacted<string> | TokenSource
 
 /**
  * Takes a token from its source.
  *
  * @throws {ProviderFailure} `credentials`, without the error of the source, which may quote the token.
  */
-export async function tokenFrom(source: TokenSource, signal: AbortSignal): Promise<string> {
+export async function tokenFrom(source: string | StoreCredential, signal: AbortSignal): Promise<string> {
+  if (typeof source === 'string') return source
+  if (source instanceof Redacted) return source.reveal()
   try {
     return (await source(signal)).reveal()
   } catch (error) {
@@ -58,9 +62,75 @@ export interface Credentials<T> {
 /** Which credentials the scheduler keeps alive: those in use, or also those that no request has needed yet. */
 export type Kept = 'held' | 'given'
 
-/** Credentials that never change. */
-export function fixedCredentials<T>(value: T): Credentials<T> {
-  return { use: (_, attempt) => attempt(value) }
+/** Credentials that can also be renewed without a request. */
+export interface KeptCredentials<T> extends Credentials<T> {
+  /** See {@link RenewedCredentials.keep}. */
+  keep(signal: AbortSignal, kept: Kept): Promise<number | null>
+}
+
+/**
+ * Credentials that are taken from their sources at each use. If the store rejects them, they may have been replaced in
+ * between, or read while they were: they are used once more if they differ by then.
+ */
+export function sourcedCredentials<T extends string | object>(
+  take: (signal: AbortSignal) => Promise<T>,
+): Credentials<T> {
+  return {
+    async use(signal, attempt) {
+      const value = await take(signal)
+      try {
+        return await attempt(value)
+      } catch (error) {
+        if (!(error instanceof ProviderFailure) || error.kind !== 'credentials') throw error
+        const next = await take(signal)
+        if (isSame(value, next)) throw error
+        return attempt(next)
+      }
+    },
+  }
+}
+
+function isSame(one: unknown, other: unknown): boolean {
+  if (one instanceof Redacted && other instanceof Redacted) return one.reveal() === other.reveal()
+  if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null) return one === other
+  return Object.keys({ ...one, ...other }).every((key) => isSame(Object(one)[key], Object(other)[key]))
+}
+
+/** Renewed credentials that begin with a token of a source, and begin again when the source has another. */
+export class FollowedCredentials<T> implements KeptCredentials<T> {
+  readonly #source: TokenSource
+  readonly #make: (token: Redacted<string>) => KeptCredentials<T>
+  #followed: { token: string; credentials: KeptCredentials<T> } | null = null
+
+  /** @param make Makes the credentials that begin with a token. */
+  constructor(source: TokenSource, make: (token: Redacted<string>) => KeptCredentials<T>) {
+    this.#source = source
+    this.#make = make
+  }
+
+  async use<R>(signal: AbortSignal, attempt: (value: T) => Promise<R>): Promise<R> {
+    const credentials = await this.#follow(signal)
+    try {
+      return await credentials.use(signal, attempt)
+    } catch (error) {
+      if (!(error instanceof ProviderFailure) || error.kind !== 'credentials') throw error
+      const next = await this.#follow(signal)
+      if (next === credentials) throw error
+      return next.use(signal, attempt)
+    }
+  }
+
+  async keep(signal: AbortSignal, kept: Kept): Promise<number | null> {
+    return (await this.#follow(signal)).keep(signal, kept)
+  }
+
+  async #follow(signal: AbortSignal): Promise<KeptCredentials<T>> {
+    const token = await tokenFrom(this.#source, signal)
+    if (this.#followed?.token !== token) {
+      this.#followed = { token, credentials: this.#make(new Redacted(token)) }
+    }
+    return this.#followed.credentials
+  }
 }
 
 /**
@@ -69,7 +139,7 @@ export function fixedCredentials<T>(value: T): Credentials<T> {
  * After a refusal, or a failure while the present ones last, the issuer is not called for a few seconds: wrong
  * credentials, tried at every read, would lock an account out.
  */
-export class RenewedCredentials<T> implements Credentials<T> {
+export class RenewedCredentials<T> implements KeptCredentials<T> {
   readonly #issue: (signal: AbortSignal, held: T | null) => Promise<Issued<T>>
   readonly #now: () => number
   readonly #shared: boolean

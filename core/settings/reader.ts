@@ -31,6 +31,8 @@ export interface SettingInfo {
   fallback: string | null
   secret: boolean
   description: string
+  /** Whether it is the path of a file, which exists only where there is a disk. */
+  isFile?: boolean
 }
 
 type About = Omit<SettingInfo, 'name' | 'fallback'>
@@ -44,6 +46,20 @@ const WORDS = { error: en().localeError }
 /** A setting that is text: one line, see {@link isOneLine}. */
 export const text = (description: string) =>
   z.string().check(z.minLength(1), z.refine(isOneLine, ONE_LINE)).register(ABOUT, about('text', description))
+
+/** A setting that is text of a form that `check` knows. It throws a `PosternError` for any other. */
+export const checked = (check: (given: string) => void, description: string) =>
+  parsed((given) => {
+    check(given)
+    return given
+  }).register(ABOUT, about('text', description))
+
+/** A setting that is the path of a file. It is refused where there is no disk. */
+export const fileName = (description: string) =>
+  z
+    .string()
+    .check(z.minLength(1), z.refine(isOneLine, ONE_LINE))
+    .register(ABOUT, { ...about('text', description), isFile: true })
 
 /** A setting that is text of a given form. */
 export const pattern = (form: RegExp, description: string) =>
@@ -102,7 +118,21 @@ export interface OtherNames {
   foreign?: RegExp
   /** Settings of earlier versions, and their replacement. */
   gone?: ReadonlyMap<string, string>
+  /** Says what is wrong with an unknown name; `null` if another complaint covers it. */
+  explain?: (name: string) => string | null
 }
+
+/** How settings are read. */
+export interface ReadOptions extends OtherNames {
+  /** Whether there is a disk. Without it, settings that name files are refused. */
+  hasFiles?: boolean
+}
+
+/**
+ * The key of a group whose members are named by the operator. It has no part in the names of settings:
+ * `providers.instances.eu.region` is `POSTERN_PROVIDERS__EU__REGION`.
+ */
+const UNNAMED = 'instances'
 
 /**
  * Reads the settings that a schema of {@link text}, {@link whole} and the like describes. The result is
@@ -116,33 +146,47 @@ export function readSettings<T extends z.ZodMiniType>(
   schema: T,
   prefix: string,
   sources: Sources,
-  { foreign, gone }: OtherNames = {},
+  { foreign, gone, explain, hasFiles = true }: ReadOptions = {},
 ): z.output<T> {
-  const { environment, dotenv = {}, secrets = {} } = sources
   const raw: Tree = {}
-  const known = new Set<string>()
-  for (const path of leaves(schema).map(([path]) => path)) {
-    const name = prefix + path.map(capitals).join('__')
-    known.add(name)
+  const known = new Map<string, string | undefined>()
+  const wrong = new Map<string, string>()
+  for (const [path, leaf] of leaves(schema)) {
+    const name = settingName(prefix, path)
     const given = firstGiven(sources, name)
-    if (given !== undefined) put(raw, path, given)
+    known.set(name, given)
+    if (given === undefined) continue
+    put(raw, path, given)
+    if (!hasFiles && aboutOf(leaf).isFile) wrong.set(name, 'Must not be set, since this runtime has no files')
   }
-  // Only files may have names in lower case. In an environment such a name is a mistake.
-  const files = Object.keys(secrets).map((name) => (name === name.toLowerCase() ? name.toUpperCase() : name))
-  const given = [...Object.keys(environment), ...Object.keys(dotenv), ...files]
-  const unknown = [...new Set(given)].filter(
+  for (const [name, given] of known) {
+    const twin = name.replace(/_FILE$/, '')
+    if (twin === name || given === undefined || known.get(twin) === undefined) continue
+    wrong.set(name, `Must not be set together with ${twin}`)
+  }
+  const unknown = givenNames(sources).filter(
     (name) => name.toUpperCase().startsWith(prefix) && !known.has(name) && !foreign?.test(name),
   )
   const result = schema.safeParse(raw, WORDS)
   // Only the first complaint about a setting: a rule across settings adds nothing to an invalid one.
-  const wrong = new Map<string, string>(unknown.map((name) => [name, gone?.get(name) ?? 'Unknown setting']))
+  for (const name of unknown) {
+    const message = gone?.get(name) ?? (explain ? explain(name) : 'Unknown setting')
+    if (message !== null) wrong.set(name, message)
+  }
   for (const { path, message } of result.error?.issues ?? []) {
-    const name = prefix + path.map(String).map(capitals).join('__')
+    const name = settingName(prefix, path.map(String))
     if (!wrong.has(name)) wrong.set(name, message)
   }
   const complaints = [...wrong].map(([name, message]) => `${name}: ${message}`)
   if (complaints.length > 0) throw new PosternError('bad_request', `Settings are invalid\n  ${complaints.join('\n  ')}`)
   return freeze(result.data as z.output<T>)
+}
+
+/** The names that the sources have, once each. */
+export function givenNames({ environment, dotenv = {}, secrets = {} }: Sources): string[] {
+  // Only files may have names in lower case. In an environment such a name is a mistake.
+  const files = Object.keys(secrets).map((name) => (name === name.toLowerCase() ? name.toUpperCase() : name))
+  return [...new Set([...Object.keys(environment), ...Object.keys(dotenv), ...files])]
 }
 
 /**
@@ -169,7 +213,7 @@ export function describeSettings(schema: core.$ZodType, prefix: string): Setting
   return leaves(schema).map(([path, leaf]) => {
     const { type, secret, description } = aboutOf(leaf)
     const fallback = leaf instanceof core.$ZodPrefault ? String(leaf._zod.def.defaultValue) : null
-    return { name: prefix + path.map(capitals).join('__'), type, secret, description, fallback }
+    return { name: settingName(prefix, path), type, secret, description, fallback }
   })
 }
 
@@ -198,6 +242,17 @@ function put(tree: Tree, [key = '', ...rest]: string[], value: string): void {
     tree[key] ??= {}
     put(tree[key] as Tree, rest, value)
   }
+}
+
+/** Returns the name of the setting at a path of the schema. */
+export function settingName(prefix: string, path: readonly string[]): string {
+  return (
+    prefix +
+    path
+      .filter((key) => key !== UNNAMED)
+      .map(capitals)
+      .join('__')
+  )
 }
 
 function capitals(camel: string): string {
@@ -247,7 +302,8 @@ function parsed<T>(parse: (given: string) => T) {
     } catch (error) {
       const message = error instanceof PosternError ? error.message : 'Invalid'
       payload.issues.push({ code: 'custom', message, input: given })
-      return z.NEVER
+      // To rules across settings, an invalid one is given and undefined.
+      return undefined as never
     }
   })
   return z.pipe(z.string(), transform)

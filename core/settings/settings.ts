@@ -12,7 +12,10 @@ import { isLoopback } from '../loopback.ts'
 import { Redacted } from '../redacted.ts'
 import { AuditSettings, isOperatorUrl } from './audit.ts'
 import { parseListenHost } from './listen_host.ts'
-import { defaultMembers, keepsVaultsApart, ProviderSettings } from './providers.ts'
+import { problemsOf } from './provider_checks.ts'
+import { findInstances } from './provider_instances.ts'
+import { keepsVaultsApart } from './provider_reach.ts'
+import { defaultMembers, ProviderSettings } from './providers.ts'
 import {
   choice,
   describeSettings,
@@ -31,6 +34,9 @@ import {
 } from './reader.ts'
 import { SecuritySettings } from './security.ts'
 import { TraceSettings } from './tracing.ts'
+
+/** A rule across settings runs even if other settings are invalid, so that one error reports all of them. */
+const WHATEVER_FAILS = { when: () => true }
 
 /** The schema of all settings. */
 export const SettingsSchema = z
@@ -192,10 +198,6 @@ export const SettingsSchema = z
       across(['providers', 'deadlineMs'], 'Must be less than POSTERN_REQUEST_TIMEOUT_MS'),
     ),
     z.refine(
-      ({ providers, environment }) => !(providers?.filePath !== undefined && environment === 'production'),
-      across(['providers', 'filePath'], 'Must not be set in production'),
-    ),
-    z.refine(
       ({ providers }) => providers?.vaults === undefined || keepsVaultsApart(providers),
       across(['providers', 'namePrefix'], 'Must have the segment {vault} if more than one vault may use providers'),
     ),
@@ -227,7 +229,17 @@ export const SettingsSchema = z
         'Must be forwarded or rfc7239 behind proxies, or all clients share the address of a proxy',
       ),
     ),
+    z.check(({ value: { providers, environment }, issues }) => {
+      const problems = providers === undefined ? [] : problemsOf(providers, environment)
+      issues.push(...problems.map((problem) => ({ code: 'custom' as const, input: undefined, ...problem })))
+    }, WHATEVER_FAILS),
   )
+
+/** The schema with instances of providers. */
+function withInstances(instances: Record<string, z.ZodMiniType>): typeof SettingsSchema {
+  const providers = z.prefault(z.extend(ProviderSettings, { instances: z.prefault(z.object(instances), {}) }), {})
+  return z.safeExtend(SettingsSchema, { providers: providers as never }) as unknown as typeof SettingsSchema
+}
 
 /** The settings of a server, as parsed. */
 export type Settings = Readonly<z.output<typeof SettingsSchema>>
@@ -266,13 +278,16 @@ const GONE: ReadonlyMap<string, string> = new Map([
 /**
  * Parses the settings of a server.
  *
+ * @param options `hasFiles` is false on Workers.
  * @throws {PosternError} `bad_request`, naming every invalid or unknown setting at once, and no value.
  */
-export function parseSettings(sources: Sources): Settings {
+export function parseSettings(sources: Sources, { hasFiles = true }: { hasFiles?: boolean } = {}): Settings {
   const { POSTERN_PORT: port, ...environment } = sources.environment
   // Kubernetes sets it to tcp://… for a service named postern.
   const given = port?.startsWith('tcp://') ? environment : sources.environment
-  return readSettings(SettingsSchema, PREFIX, { ...sources, environment: given }, { foreign: FOREIGN, gone: GONE })
+  const used = { ...sources, environment: given }
+  const { shape, explain } = findInstances(used)
+  return readSettings(withInstances(shape), PREFIX, used, { foreign: FOREIGN, gone: GONE, explain, hasFiles })
 }
 
 /** Lists all settings for the settings page. */
@@ -280,9 +295,8 @@ export function settingsReference(): SettingInfo[] {
   return describeSettings(SettingsSchema, PREFIX)
 }
 
-/** A rule across settings. It runs even if other settings are invalid, so that one error reports all of them. */
 function across(path: string[], message: string) {
-  return { path, message, when: () => true }
+  return { path, message, ...WHATEVER_FAILS }
 }
 
 function inOrder(providers: ProviderSettings): boolean {

@@ -112,6 +112,11 @@ export class Vault {
     this.#stores.chains.fallBackTo(chain)
   }
 
+  /** Tells which providers of this server do not rotate a secret themselves. */
+  exceptFromRotation(providers: readonly string[]): void {
+    this.#stores.chains.exceptFromRotation(providers)
+  }
+
   /** Whether the vault has no principal yet. */
   isEmpty(): boolean {
     if (this.#quarantined !== null) return false

@@ -4,10 +4,12 @@
  * @module
  */
 import * as z from 'zod/mini'
-import { PROVIDER_IDS } from '../providers/chain.ts'
 import { described, id, moment, secretName } from './parts.ts'
 import { ProviderId } from './providers.ts'
 import { atLeastOne, describable, pattern } from './request_parts.ts'
+
+/** The largest number of members of a chain. */
+const MAX_MEMBERS = 16
 
 /** The providers that keep the secrets of a pattern, the primary first. */
 export const PutChain = described(
@@ -28,7 +30,7 @@ export const PutChain = described(
             "A prefix for the names at this provider, in the provider's own characters",
           ),
         }),
-        PROVIDER_IDS.length,
+        MAX_MEMBERS,
       ).check(
         z.refine(
           (members) => new Set(members.map(({ provider }) => provider)).size === members.length,

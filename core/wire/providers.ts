@@ -4,12 +4,15 @@
  * @module
  */
 import * as z from 'zod/mini'
-import { PROVIDER_IDS } from '../providers/chain.ts'
+import { PROVIDER_ID } from '../providers/chain.ts'
 import { BREAKER_STATES, HEALTH_STATES } from '../providers/health.ts'
 import { described, moment } from './parts.ts'
 
 /** The id of a provider. */
-export const ProviderId = z.enum(PROVIDER_IDS)
+export const ProviderId = described(
+  z.string().check(z.regex(PROVIDER_ID, 'Provider must be the id of a provider, such as aws or vault-eu')),
+  'The id of a provider: `aws`, `aws-backup`, `azure`, `azure-backup`, `hashicorp`, `http`, `file`, or the name of an instance in lower case with `-` for `_`',
+)
 
 /** The health of a provider. */
 export const Provider = described(

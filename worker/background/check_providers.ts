@@ -15,9 +15,9 @@ const HEALTH_MS = 30_000
 export const renewCredentials: Job = {
   name: 'credentials',
   afterWriteMs: KEEP_MS,
-  async run({ registry, settings }) {
+  async run({ registry, vault, settings }) {
     const { attemptMs } = settings.providers
-    const times = await Promise.all(registry.list().map((guarded) => guarded.keep(attemptMs)))
+    const times = await Promise.all(registry.usableBy(vault).map((guarded) => guarded.keep(attemptMs)))
     const next = Math.min(...times.map((at) => at ?? Number.POSITIVE_INFINITY))
     return Number.isFinite(next) ? next : null
   },

@@ -80,8 +80,7 @@ export function chainRoutes({ keyring, settings, registry }: Services): Hono<Env
   serve(routes, 'listProviders', async (c) => {
     const granted = await c.var.handle.call('provider.list', c.var.caller, {})
     const now = Date.now()
-    const used = registry.permits(c.var.vault) ? registry.list() : []
-    const items = used.map((guarded) => provider(guarded.health(now), granted.value, now))
+    const items = registry.usableBy(c.var.vault).map((guarded) => provider(guarded.health(now), granted.value, now))
     return answer(c, granted, { items } satisfies z.input<typeof wire.ProviderList>)
   })
 
@@ -104,7 +103,7 @@ function provider(health: Health, seen: ProvidersSeen, now: number): z.input<typ
   const lag = seen.lags.find(of)
   const drifted = seen.drifts.find(of)
   return {
-    id: id as z.input<typeof wire.Provider>['id'],
+    id,
     ...rest,
     ...(row && { since: iso(row.since) }),
     ...(lastFailure && { lastFailure: lastFailureOf(lastFailure) }),

@@ -5,6 +5,7 @@
  */
 import { Hono } from 'hono'
 import { PosternError } from '../../core/errors.ts'
+import { isFixedProvider } from '../../core/providers/chain.ts'
 import type { Env } from '../http/request_context.ts'
 import { setVaultHeaders } from '../http/respond.ts'
 import { serve } from '../http/route_table.ts'
@@ -23,8 +24,10 @@ export function healthRoutes(services: Services, { processFacts }: { processFact
 
   serve(routes, 'isReady', async (c) => {
     // A server whose provider is down stays ready: the cache, other providers and the sealed store still serve.
-    const providers = Object.fromEntries(registry.list().map((one) => [one.id, one.health(Date.now()).state]))
-    const known = registry.list().length > 0 ? { providers } : {}
+    // Not the instances, whose names are the operator's: the caller needs no token.
+    const shown = registry.list().filter(({ id }) => isFixedProvider(id))
+    const providers = Object.fromEntries(shown.map((one) => [one.id, one.health(Date.now()).state]))
+    const known = shown.length > 0 ? { providers } : {}
     if (await host.ready()) return c.json({ status: 'up', ...known })
     throw new PosternError('unavailable', 'Storage cannot be reached', { retryAfterSeconds: 1 })
   })

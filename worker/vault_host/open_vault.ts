@@ -102,6 +102,7 @@ export async function openVault(
   if (whole) await followRoots(services)
   if (whole) await bindHooks(services)
   vault.fallBackTo(registry.defaultChain(id))
+  vault.exceptFromRotation(registry.usableBy(id).flatMap((one) => (one.provider.rotate ? [] : [one.id])))
   const scheduler: Scheduler = new Scheduler(services, whole ? [...jobsOf(services), ...rest] : [], (at) =>
     wake(scheduler, at),
   )

@@ -8,9 +8,10 @@ import { badRequest } from '../../errors.ts'
 import { Redacted } from '../../redacted.ts'
 import {
   type Credentials,
-  fixedCredentials,
   type Issued,
   RenewedCredentials,
+  type StoreCredential,
+  sourcedCredentials,
   type TokenSource,
   tokenFrom,
 } from '../credentials.ts'
@@ -21,9 +22,12 @@ import { type AwsContainerRole, type AwsInstanceRole, awsMachineCredentials } fr
 import { awsDomain } from './regions.ts'
 import type { AwsKeys } from './sigv4.ts'
 
-/** Keys of a user, or with `sessionToken` of a session, which end and are not renewed. */
-export interface AwsStaticKeys extends AwsKeys {
+/** Keys of a user, or with `sessionToken` of a session, which ends and is not renewed unless its source has others. */
+export interface AwsGivenKeys {
   kind: 'static'
+  accessKeyId: string | TokenSource
+  secretAccessKey: StoreCredential
+  sessionToken?: StoreCredential
 }
 
 /** A role that is assumed with the token of an issuer (OpenID Connect). */
@@ -43,7 +47,7 @@ export interface AwsWebIdentity {
 }
 
 /** How keys are obtained. */
-export type AwsCredentialsConfig = AwsStaticKeys | AwsWebIdentity | AwsContainerRole | AwsInstanceRole
+export type AwsCredentialsConfig = AwsGivenKeys | AwsWebIdentity | AwsContainerRole | AwsInstanceRole
 
 /**
  * @param region Checked already.
@@ -55,19 +59,39 @@ export function awsCredentials(
   options: ProviderOptions,
 ): Credentials<AwsKeys> {
   if (config.kind === 'static') {
-    checkHeaderValue(new Redacted(config.accessKeyId), 'accessKeyId')
-    if (config.sessionToken) checkHeaderValue(config.sessionToken, 'sessionToken')
-    return fixedCredentials(config)
+    if (typeof config.accessKeyId === 'string') checkHeaderValue(new Redacted(config.accessKeyId), 'accessKeyId')
+    if (config.sessionToken instanceof Redacted) checkHeaderValue(config.sessionToken, 'sessionToken')
+    return sourcedCredentials((signal) => takeKeys(config, signal))
   }
   if (config.kind !== 'web_identity') return awsMachineCredentials(config, options)
-  if (!/^arn:[a-z-]+:iam::[0-9]{12}:role\/[\w+=,.@/-]{1,512}$/.test(config.roleArn)) {
-    throw badRequest('roleArn', 'Role must be the ARN of an IAM role')
-  }
+  checkRoleArn(config.roleArn)
   if (!/^[\w+=,.@-]{2,64}$/.test(config.sessionName)) {
     throw badRequest('sessionName', 'Session name must be 2 to 64 of A-Z, a-z, 0-9 and "_+=,.@-"')
   }
   const endpoint = parseBaseUrl(config.stsEndpoint ?? `https://sts.${awsDomain(region)}`, 'stsEndpoint', options)
   return new RenewedCredentials((signal) => assumeRole(config, endpoint, { ...options, signal }), options)
+}
+
+/**
+ * Checks the ARN of a role.
+ *
+ * @throws {PosternError} `bad_request`
+ */
+export function checkRoleArn(roleArn: string): void {
+  if (!/^arn:[a-z-]+:iam::[0-9]{12}:role\/[\w+=,.@/-]{1,512}$/.test(roleArn)) {
+    throw badRequest('roleArn', 'Role must be the ARN of an IAM role')
+  }
+}
+
+async function takeKeys(
+  { accessKeyId, secretAccessKey, sessionToken }: AwsGivenKeys,
+  signal: AbortSignal,
+): Promise<AwsKeys> {
+  return {
+    accessKeyId: await tokenFrom(accessKeyId, signal),
+    secretAccessKey: new Redacted(await tokenFrom(secretAccessKey, signal)),
+    ...(sessionToken && { sessionToken: new Redacted(await tokenFrom(sessionToken, signal)) }),
+  }
 }
 
 /** AssumeRoleWithWebIdentity needs no signature: the token authenticates it. */

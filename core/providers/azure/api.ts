@@ -13,7 +13,7 @@ import { badRequest } from '../../errors.ts'
 import type { Received } from '../../http/send.ts'
 import { isLoopbackHostname } from '../../loopback.ts'
 import { Redacted } from '../../redacted.ts'
-import { type Issued, RenewedCredentials, type TokenSource, tokenFrom } from '../credentials.ts'
+import { type Issued, RenewedCredentials, type StoreCredential, type TokenSource, tokenFrom } from '../credentials.ts'
 import { type FailureKind, ProviderFailure } from '../provider.ts'
 import {
   ask,
@@ -26,6 +26,8 @@ import {
 } from '../request.ts'
 import { type AzureManagedIdentity, checkManagedIdentity, managedToken } from './managed_identity.ts'
 
+/** The resource of the public cloud, which tokens are for. */
+export const AZURE_RESOURCE = 'https://vault.azure.net'
 const API_VERSION = '7.5'
 const JWT_BEARER = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 const TENANT = /^[0-9A-Za-z](?:[0-9A-Za-z.-]{0,126}[0-9A-Za-z])?$/
@@ -40,7 +42,7 @@ export interface AzureAccess {
   clientId?: string | undefined
   /** A secret of the application, the token of an issuer that it trusts, or a managed identity instead of one. */
   credentials:
-    | { kind: 'client_secret'; clientSecret: Redacted<string> }
+    | { kind: 'client_secret'; clientSecret: StoreCredential }
     | { kind: 'federated'; assertion: TokenSource }
     | AzureManagedIdentity
   /** Replaces `https://login.microsoftonline.com/{tenantId}/oauth2/v2.0/token`, for another cloud or an emulator. */
@@ -69,6 +71,24 @@ const Problem = z.object({
   error: z.object({ code: z.string(), message: z.optional(z.string()), innererror: z.nullish(Inner) }),
 })
 
+/**
+ * Checks the id of a tenant.
+ *
+ * @throws {PosternError} `bad_request`
+ */
+export function checkTenant(tenantId: string): void {
+  if (!TENANT.test(tenantId)) throw badRequest('tenantId', 'Tenant must be a GUID or a domain')
+}
+
+/**
+ * Checks the id of an application.
+ *
+ * @throws {PosternError} `bad_request`
+ */
+export function checkClientId(clientId: string): void {
+  if (!/^[\w.-]{1,128}$/.test(clientId)) throw badRequest('clientId', 'Client id must be the GUID of an application')
+}
+
 /** Calls the vault. */
 export type AzureCall = ReturnType<typeof azureCaller>
 
@@ -79,7 +99,7 @@ export type AzureCall = ReturnType<typeof azureCaller>
  *   to a host of another.
  */
 export function azureCaller(config: AzureAccess, options: ProviderOptions) {
-  const { resource = 'https://vault.azure.net' } = config
+  const { resource = AZURE_RESOURCE } = config
   checkIdentity(config)
   const vaultUrl = parseBaseUrl(config.vaultUrl, 'vaultUrl', options)
   const tokenEndpoint = tokenEndpointOf(config, options)
@@ -108,10 +128,8 @@ export function azureCaller(config: AzureAccess, options: ProviderOptions) {
 function checkIdentity({ credentials, tenantId, clientId }: AzureAccess): void {
   const isManaged = credentials.kind === 'instance' || credentials.kind === 'app_service'
   if (isManaged) checkManagedIdentity(credentials)
-  if (!(TENANT.test(tenantId ?? '') || (isManaged && tenantId === undefined)))
-    throw badRequest('tenantId', 'Tenant must be a GUID or a domain')
-  if (!(/^[\w.-]{1,128}$/.test(clientId ?? '') || (isManaged && clientId === undefined)))
-    throw badRequest('clientId', 'Client id must be the GUID of an application')
+  if (!isManaged || tenantId !== undefined) checkTenant(tenantId ?? '')
+  if (!isManaged || clientId !== undefined) checkClientId(clientId ?? '')
 }
 
 /** The endpoint for the tokens of an application's tenant; `null` where only a managed identity is known. */
@@ -122,9 +140,12 @@ function tokenEndpointOf({ tenantId, tokenEndpoint }: AzureAccess, options: Prov
 }
 
 /**
- * A token for the vaults of a cloud opens all vaults of its client, so it must not reach a host outside of that cloud.
+ * Checks the host of a vault. A token for the vaults of a cloud opens all vaults of its client, so it must not reach a
+ * host outside of that cloud.
+ *
+ * @throws {PosternError} `bad_request`
  */
-function checkVaultHost(vaultUrl: string, resource: string, { allowLoopback = false }: ProviderOptions): void {
+export function checkVaultHost(vaultUrl: string, resource: string, { allowLoopback = false }: ProviderOptions): void {
   const { hostname, pathname } = new URL(vaultUrl)
   const ours = hostname.endsWith(`.${new URL(resource).hostname}`) || (allowLoopback && isLoopbackHostname(hostname))
   if (!ours || pathname !== '/') throw badRequest('vaultUrl', 'Vault must be a host below the host of its resource')
@@ -151,7 +172,7 @@ async function issueToken(
     return managedToken(credentials, { resource, clientId }, { ...options, signal })
   const proof =
     credentials.kind === 'client_secret'
-      ? { client_secret: credentials.clientSecret.reveal() }
+      ? { client_secret: await tokenFrom(credentials.clientSecret, signal) }
       : { client_assertion_type: JWT_BEARER, client_assertion: await tokenFrom(credentials.assertion, signal) }
   const form = { client_id: clientId!, ...proof, grant_type: 'client_credentials', scope: `${resource}/.default` }
   const headers = { 'content-type': 'application/x-www-form-urlencoded' }

@@ -60,9 +60,7 @@ const Gone = z.object({
 export function hashicorpCaller(config: HashicorpAddress, options: ProviderOptions): HashicorpCall {
   const address = parseBaseUrl(config.address, 'address', options)
   const { namespace } = config
-  if (namespace !== undefined && (!NAMESPACE.test(namespace) || /(?:^|\/)\.{1,2}(?:\/|$)/.test(namespace))) {
-    throw badRequest('namespace', 'Namespace must be segments of A-Z, a-z, 0-9, ".", "_" and "-", separated by "/"')
-  }
+  if (namespace !== undefined) checkNamespace(namespace)
   return async ({ method = 'GET', path, body, token, signal }) => {
     const headers = {
       'x-vault-request': 'true',
@@ -107,6 +105,17 @@ function kindOf(status: number, errors: string[] | undefined): FailureKind {
   if (status === 403) return 'denied'
   if (message.includes('check-and-set parameter did not match')) return 'conflict'
   return message.includes('missing client token') ? 'credentials' : 'invalid'
+}
+
+/**
+ * Checks the path of a namespace.
+ *
+ * @throws {PosternError} `bad_request`
+ */
+export function checkNamespace(namespace: string): void {
+  if (!NAMESPACE.test(namespace) || /(?:^|\/)\.{1,2}(?:\/|$)/.test(namespace)) {
+    throw badRequest('namespace', 'Namespace must be segments of A-Z, a-z, 0-9, ".", "_" and "-", separated by "/"')
+  }
 }
 
 /** Checks the path of a mount, `secret` or `team/kv`, and encodes it. */

@@ -15,7 +15,6 @@ export type KvVersion = 1 | 2
 
 /** How long the detected version is trusted when a secret is not found or is about to be written. */
 const FRESH_MS = 60_000
-const SETTING = 'POSTERN_PROVIDERS__HASHICORP_KV_VERSION'
 
 interface EngineOptions {
   /** The configured version; undefined to detect it. */
@@ -102,8 +101,7 @@ export class KvEngine {
 
   #report(configured: KvVersion | null, found: KvVersion): void {
     this.#options.report?.('warn', 'provider_misconfigured', {
-      ...{ provider: 'hashicorp', code: 'KvVersion', setting: SETTING },
-      ...{ configured, found },
+      ...{ code: 'KvVersion', setting: 'kvVersion', configured, found },
     })
   }
 }

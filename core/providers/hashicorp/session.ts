@@ -6,7 +6,7 @@
 import type * as z from 'zod/mini'
 import type { Received } from '../../http/send.ts'
 import type { ReportEvent } from '../condition.ts'
-import type { Kept, RenewedCredentials } from '../credentials.ts'
+import type { Kept, KeptCredentials } from '../credentials.ts'
 import { failureOf, malformed, type ProviderOptions, readAnswer, readSource } from '../request.ts'
 import {
   type HashicorpAddress,
@@ -22,7 +22,7 @@ import { type HashicorpCredentials, type HashicorpToken, hashicorpToken, refused
 /** A server and the credentials for it. Every method throws {@link ProviderFailure} for every failure of the server. */
 export class HashicorpSession {
   readonly #call: HashicorpCall
-  readonly #credentials: RenewedCredentials<HashicorpToken>
+  readonly #credentials: KeptCredentials<HashicorpToken>
   readonly #report: ReportEvent | undefined
   #isMountReported = false
 
@@ -81,7 +81,6 @@ export class HashicorpSession {
   #reportMount(code: string | null): void {
     if (this.#isMountReported || (code !== NO_MOUNT && code !== HIDDEN_MOUNT)) return
     this.#isMountReported = true
-    const setting = 'POSTERN_PROVIDERS__HASHICORP_MOUNT'
-    this.#report?.('warn', 'provider_misconfigured', { provider: 'hashicorp', code, setting })
+    this.#report?.('warn', 'provider_misconfigured', { code, setting: 'mount' })
   }
 }

@@ -5,16 +5,24 @@
  */
 import * as z from 'zod/mini'
 import { Redacted } from '../../redacted.ts'
-import { type Issued, RenewedCredentials, type TokenSource, tokenFrom } from '../credentials.ts'
+import {
+  FollowedCredentials,
+  type Issued,
+  type KeptCredentials,
+  RenewedCredentials,
+  type StoreCredential,
+  type TokenSource,
+  tokenFrom,
+} from '../credentials.ts'
 import { ProviderFailure } from '../provider.ts'
 import { checkHeaderValue, failureOf, HEADER_VALUE, type ProviderOptions, readAnswer } from '../request.ts'
 import { type HashicorpCall, parseMount } from './api.ts'
 
 /** How a token is obtained. */
 export type HashicorpCredentials =
-  | { kind: 'token'; token: Redacted<string> }
+  | { kind: 'token'; token: StoreCredential }
   /** A secret id may allow only one login, so each login takes a new one from its source. */
-  | { kind: 'approle'; mount?: string; roleId: string; secretId: TokenSource }
+  | { kind: 'approle'; mount?: string; roleId: string | TokenSource; secretId: TokenSource }
   /** Also Kubernetes, whose login has the same form, with `mount: 'kubernetes'`. */
   | { kind: 'jwt'; mount?: string; role: string; jwt: TokenSource }
 
@@ -51,12 +59,26 @@ export function hashicorpToken(
   credentials: HashicorpCredentials,
   call: HashicorpCall,
   options: ProviderOptions,
+): KeptCredentials<HashicorpToken> {
+  if (credentials.kind !== 'token') {
+    parseMount(credentials.mount ?? credentials.kind, 'mount')
+    return renewedToken((signal) => logIn(credentials, call, signal), call, options)
+  }
+  const { token } = credentials
+  const given = (one: Redacted<string>) => renewedToken((signal) => lookUp(one, call, signal), call, options)
+  if (!(token instanceof Redacted)) return new FollowedCredentials(token, given)
+  checkHeaderValue(token, 'token')
+  return given(token)
+}
+
+function renewedToken(
+  begin: (signal: AbortSignal) => Promise<Issued<HashicorpToken>>,
+  call: HashicorpCall,
+  options: ProviderOptions,
 ): RenewedCredentials<HashicorpToken> {
-  if (credentials.kind === 'token') checkHeaderValue(credentials.token, 'token')
-  else parseMount(credentials.mount ?? credentials.kind, 'mount')
   return new RenewedCredentials(async (signal, held) => {
     const renewed = held?.renewable ? await renew(held, call, signal) : null
-    return renewed ?? begin(credentials, call, signal)
+    return renewed ?? begin(signal)
   }, options)
 }
 
@@ -96,15 +118,6 @@ async function renew(
   return lifetimeMs > held.leaseMs / 2 ? { value: held, lifetimeMs } : null
 }
 
-function begin(
-  credentials: HashicorpCredentials,
-  call: HashicorpCall,
-  signal: AbortSignal,
-): Promise<Issued<HashicorpToken>> {
-  if (credentials.kind === 'token') return lookUp(credentials.token, call, signal)
-  return logIn(credentials, call, signal)
-}
-
 /** Looks up the lifetime of a given token. A token that may not look itself up counts as endless. */
 async function lookUp(
   token: Redacted<string>,
@@ -133,7 +146,10 @@ async function logIn(
 ): Promise<Issued<HashicorpToken>> {
   const body =
     credentials.kind === 'approle'
-      ? { role_id: credentials.roleId, secret_id: await tokenFrom(credentials.secretId, signal) }
+      ? {
+          role_id: await tokenFrom(credentials.roleId, signal),
+          secret_id: await tokenFrom(credentials.secretId, signal),
+        }
       : { role: credentials.role, jwt: await tokenFrom(credentials.jwt, signal) }
   const path = `auth/${credentials.mount ?? credentials.kind}/login`
   const received = await call({ method: 'POST', path, body, signal }).catch((error) => {

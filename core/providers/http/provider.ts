@@ -9,8 +9,9 @@ import { type Bytes, equal, utf8 } from '../../bytes.ts'
 import { badRequest } from '../../errors.ts'
 import type { Received } from '../../http/send.ts'
 import { traceHeaders } from '../../http/trace_context.ts'
-import type { Redacted } from '../../redacted.ts'
+import { Redacted } from '../../redacted.ts'
 import { isStageWord } from '../../stages.ts'
+import { type Credentials, type StoreCredential, sourcedCredentials, tokenFrom } from '../credentials.ts'
 import {
   type FailureKind,
   type Provider,
@@ -50,7 +51,7 @@ export interface HttpConfig extends DocumentPlaces {
   /** With `{name}` once, in its path: `https://store.example/v1/secrets/{name}`. The name's slashes stay slashes. */
   url: string
   /** Sent with every request; `Authorization` among them. */
-  headers: Readonly<Record<string, Redacted<string>>>
+  headers: Readonly<Record<string, StoreCredential>>
   /** Where the address of the list is. Without it the store cannot list. */
   listUrl?: string
   /** A name that no secret has; read to tell whether the store serves us. */
@@ -92,12 +93,17 @@ const Page = z.object({
   items: z.array(z.object({ name: z.string(), updatedAt: Time })),
   cursor: z.nullish(z.string()),
 })
+interface HttpRequest extends Omit<RequestInit, 'headers' | 'signal'> {
+  headers?: Record<string, string>
+  signal: AbortSignal
+}
+
 /** A store that speaks the contract. */
 export class HttpProvider implements Provider {
   readonly kind = 'http'
   readonly versions = null
   readonly #config: HttpConfig
-  readonly #headers: ReadonlyMap<string, Redacted<string>>
+  readonly #headers: Credentials<Record<string, string>>
   readonly #options: ProviderOptions
   readonly #now: () => number
 
@@ -105,7 +111,7 @@ export class HttpProvider implements Provider {
   constructor(config: HttpConfig, options: ProviderOptions = {}) {
     checkConfig(config, options)
     this.#config = config
-    this.#headers = new Map(Object.entries(config.headers).map(([name, value]) => [name.toLowerCase(), value]))
+    this.#headers = sourcedCredentials((signal) => takeHeaders(config.headers, signal))
     this.#options = options
     this.#now = options.now ?? Date.now
   }
@@ -114,12 +120,13 @@ export class HttpProvider implements Provider {
     await resolvesWhenServed(this.get(this.#config.healthName ?? HEALTH_NAME, { signal }))
   }
 
-  async #request(url: string, init: Omit<RequestInit, 'headers'> & { headers?: Record<string, string> }) {
-    const revealed = Object.fromEntries([...this.#headers].map(([name, value]) => [name, value.reveal()]))
-    const headers = { accept: 'application/json', ...revealed, ...traceHeaders(init.signal), ...init.headers }
-    const received = await ask(url, { ...init, headers }, this.#options)
-    if (received.status >= 200 && received.status < 300) return received
-    throw httpFailure(received, this.#now())
+  #request(url: string, init: HttpRequest): Promise<Received> {
+    return this.#headers.use(init.signal, async (given) => {
+      const headers = { accept: 'application/json', ...given, ...traceHeaders(init.signal), ...init.headers }
+      const received = await ask(url, { ...init, headers }, this.#options)
+      if (received.status >= 200 && received.status < 300) return received
+      throw httpFailure(received, this.#now())
+    })
   }
 
   #urlOf(name: string): string {
@@ -193,19 +200,64 @@ export class HttpProvider implements Provider {
 }
 
 function checkConfig({ url, headers, pointer, versionPointer, listUrl }: HttpConfig, options: ProviderOptions): void {
+  checkUrlTemplate(url, options)
+  if (listUrl !== undefined) checkListUrl(listUrl, options)
+  for (const [name, value] of Object.entries(headers)) {
+    checkHeaderName(name)
+    if (value instanceof Redacted) checkHeaderValue(value, 'headers')
+  }
+  checkPointer(pointer)
+  checkPointer(versionPointer ?? '')
+}
+
+/**
+ * Checks the address of a secret.
+ *
+ * @param url With `{name}` in its path.
+ * @throws {PosternError} `bad_request`
+ */
+export function checkUrlTemplate(url: string, options: ProviderOptions): void {
   const [before = '', after, more] = url.split('{name}')
   // In the path, and not right after the host: a name must not choose whom we ask.
   const inPath = after !== undefined && more === undefined && /^https?:\/\/[^/?#]+\/[^?#]*$/.test(before)
   if (!inPath || after.includes('#')) throw badRequest('url', 'Address must have {name} once, in its path')
   parseBaseUrl(new URL(before).origin, 'url', options)
   if (new URL(before).username || new URL(before).password) throw badRequest('url', 'Address must have no password')
-  if (listUrl !== undefined) parseBaseUrl(listUrl.replace(/\?.*$/s, ''), 'listUrl', options)
-  for (const [name, value] of Object.entries(headers)) {
-    if (!TOKEN.test(name) || RESERVED.has(name.toLowerCase())) throw badRequest('headers', 'Header cannot be set')
-    checkHeaderValue(value, 'headers')
-  }
-  if (!POINTER.test(pointer) || !POINTER.test(versionPointer ?? ''))
-    throw badRequest('pointer', 'Pointer must be a JSON pointer')
+}
+
+/**
+ * Checks the address of the list, which may have a query.
+ *
+ * @throws {PosternError} `bad_request`
+ */
+export function checkListUrl(listUrl: string, options: ProviderOptions): void {
+  parseBaseUrl(listUrl.replace(/\?.*$/s, ''), 'listUrl', options)
+}
+
+/**
+ * Checks the name of a header that a configuration may set.
+ *
+ * @throws {PosternError} `bad_request`
+ */
+export function checkHeaderName(name: string): void {
+  if (!TOKEN.test(name) || RESERVED.has(name.toLowerCase())) throw badRequest('headers', 'Header cannot be set')
+}
+
+/**
+ * Checks a JSON pointer (RFC 6901).
+ *
+ * @throws {PosternError} `bad_request`
+ */
+export function checkPointer(pointer: string): void {
+  if (!POINTER.test(pointer)) throw badRequest('pointer', 'Pointer must be a JSON pointer')
+}
+
+async function takeHeaders(headers: HttpConfig['headers'], signal: AbortSignal): Promise<Record<string, string>> {
+  const taken = Object.entries(headers).map(async ([name, value]) => [
+    name.toLowerCase(),
+    await tokenFrom(value, signal),
+  ])
+  return Object.fromEntries(await Promise.all(taken))
 }
 
 /** Encodes each segment. None of them is `.` or `..`, which no encoding would hide. */

@@ -4,7 +4,7 @@
  * @module
  */
 import { bySpecificity, covers } from '../../patterns.ts'
-import type { Chain, VersionedChain } from '../../providers/chain.ts'
+import { type Chain, type VersionedChain, WITHOUT_ROTATION } from '../../providers/chain.ts'
 import type { Sql } from '../sql.ts'
 
 /** The rows of chains. */
@@ -13,6 +13,7 @@ export class ChainStore {
   // Chains in the order of their precedence. A cache is safe: no other code writes these rows.
   #chains: readonly VersionedChain[] | null = null
   #fallback: VersionedChain | null = null
+  #withoutRotation = WITHOUT_ROTATION
 
   constructor(sql: Sql) {
     this.#sql = sql
@@ -26,6 +27,16 @@ export class ChainStore {
   /** Sets the chain of names that no other covers: the operator's. */
   fallBackTo(chain: VersionedChain | null): void {
     this.#fallback = chain
+  }
+
+  /** Adds the providers of this server whose stores do not rotate a secret themselves. */
+  exceptFromRotation(providers: readonly string[]): void {
+    this.#withoutRotation = new Set([...WITHOUT_ROTATION, ...providers])
+  }
+
+  /** Whether a provider makes the next value of a secret itself on request, as far as this server knows it. */
+  rotatesItself(provider: string): boolean {
+    return !this.#withoutRotation.has(provider)
   }
 
   /** The chain of a name, the most specific if several cover it; `null` for what the sealed store keeps. */

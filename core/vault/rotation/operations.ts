@@ -41,7 +41,7 @@ export const putRotation = operation({
   run(context: OperationContext, { name, config }): Outcome<ShownRotation> {
     const { secrets, rotations, chains, hooks, now, principal } = context
     const chain = chains.covering(name)
-    const objection = objectionTo(config.target, chain)
+    const objection = objectionTo({ chains }, config.target, chain)
     if (objection !== null) return { reason: objection }
     const found = secrets.find(name)
     // A value at a provider is read there when it rotates.

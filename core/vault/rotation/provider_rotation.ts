@@ -8,7 +8,7 @@
  * @module
  */
 import type { Reason } from '../../errors.ts'
-import { rotatesItself, type VersionedChain } from '../../providers/chain.ts'
+import type { VersionedChain } from '../../providers/chain.ts'
 import { copiesOf } from '../chains/write_operations.ts'
 import type { SecretRow } from '../secrets/store.ts'
 import type { Stores } from '../stores.ts'
@@ -16,12 +16,16 @@ import { firstStep, type TargetConfig } from './state_machine.ts'
 import type { ProviderRun, Rotation, Run } from './store.ts'
 
 /** Why a secret cannot rotate in this way where it is kept; `null` when it can. */
-export function objectionTo(target: TargetConfig, chain: VersionedChain | null): Reason | null {
+export function objectionTo(
+  { chains }: Pick<Stores, 'chains'>,
+  target: TargetConfig,
+  chain: VersionedChain | null,
+): Reason | null {
   if (chain === null) return target.kind === 'provider' || intoOf(target) !== null ? 'not_provided' : null
   // A webhook would have to learn two values, and either may be lost: the one here, and the one at the provider.
   if (target.kind === 'webhook') return 'not_sealed'
   const [primary] = chain.members
-  return target.kind === 'provider' && !rotatesItself(primary!.provider) ? 'no_provider_rotation' : null
+  return target.kind === 'provider' && !chains.rotatesItself(primary!.provider) ? 'no_provider_rotation' : null
 }
 
 /** The place in a provider's document that a generated value is put at; `null`: it is all of the secret. */
@@ -41,7 +45,7 @@ export function homeOf(
 ): VersionedChain | 'here' | null {
   const chain = chains.covering(secret.name)
   if (!provided) return chain === null && secret.deletedAt === null && secret.current !== null ? 'here' : null
-  return chain !== null && objectionTo(config.target, chain) === null ? chain : null
+  return chain !== null && objectionTo({ chains }, config.target, chain) === null ? chain : null
 }
 
 /** Whether the value of a run is still where it was at its start. */

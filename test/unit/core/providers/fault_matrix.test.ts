@@ -11,7 +11,6 @@ import { join } from 'node:path'
 import process from 'node:process'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { PosternError } from '../../../../core/errors.ts'
-import type { ProviderId } from '../../../../core/providers/chain.ts'
 import {
   FAULTS,
   type Fault,
@@ -92,7 +91,7 @@ const otherOf = (kind: string): ServedKind => (kind === 'http' ? 'aws' : 'http')
 
 /** Reads through a chain, and says who answered, or with what. */
 async function outcomeOf(
-  members: [ProviderId, ProviderId],
+  members: [string, string],
   environment: Record<string, string>,
   values: { primary: string; replica: string },
 ): Promise<Outcome> {

@@ -64,8 +64,8 @@ export async function providedBench(config: RotationConfig = byProvider, instead
   const registry = new ProviderRegistry(
     settings.providers,
     new Map([
-      ['aws', { provider: primary, naming: 'aws' as const }],
-      ['azure', { provider: replica.provider, naming: 'hashicorp' as const }],
+      ['aws', { provider: primary, naming: 'aws' as const, reach: settings.providers }],
+      ['azure', { provider: replica.provider, naming: 'hashicorp' as const, reach: settings.providers }],
     ]),
   )
   let stirred = 0

@@ -8,7 +8,6 @@ import { type Client, connect } from '../../../../core/client/client.ts'
 import { Keyring, parseRootKey } from '../../../../core/crypto/keyring.ts'
 import type { ConfiguredProvider } from '../../../../core/provider_registry/from_settings.ts'
 import { ProviderRegistry } from '../../../../core/provider_registry/registry.ts'
-import type { ProviderId } from '../../../../core/providers/chain.ts'
 import type { Provider } from '../../../../core/providers/provider.ts'
 import type { Naming } from '../../../../core/providers/store_names.ts'
 import type { Redacted } from '../../../../core/redacted.ts'
@@ -39,7 +38,7 @@ export interface TestAppOptions {
  * @param providers The providers; `null` to configure them by the environment.
  */
 export async function openApp(
-  providers: Partial<Record<ProviderId, { provider: Provider }>> | null,
+  providers: Readonly<Record<string, { provider: Provider }>> | null,
   { vault = 'default', environment = {}, sql = openSqlite(':memory:'), root }: TestAppOptions = {},
 ) {
   const settings = parseSettings({
@@ -56,9 +55,9 @@ export async function openApp(
   const { key = ROOT_KEY, former = [] } = root ?? {}
   const formerRootKeys = former.map((one) => parseRootKey(one))
   const keyring = await Keyring.open(parseRootKey(key), { formerRootKeys })
-  const configured = Object.entries(providers ?? {}).map(([id, { provider }]): [ProviderId, ConfiguredProvider] => [
-    id as ProviderId,
-    { provider, naming: (provider.kind === 'file' ? 'json' : provider.kind) as Naming },
+  const configured = Object.entries(providers ?? {}).map(([id, { provider }]): [string, ConfiguredProvider] => [
+    id,
+    { provider, reach: settings.providers, naming: (provider.kind === 'file' ? 'json' : provider.kind) as Naming },
   ])
   const registry =
     providers === null

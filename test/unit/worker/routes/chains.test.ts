@@ -227,6 +227,13 @@ describe('vaults at the providers', () => {
     const environment = {
       POSTERN_PROVIDERS__PRIMARY_PROVIDER: 'aws_secrets_manager',
       POSTERN_PROVIDERS__SECONDARY_PROVIDER: 'azure',
+      POSTERN_PROVIDERS__AWS_REGION: 'eu-west-1',
+      POSTERN_PROVIDERS__AWS_ACCESS_KEY_ID: 'AKIAEXAMPLE',
+      POSTERN_PROVIDERS__AWS_SECRET_ACCESS_KEY: 'example',
+      POSTERN_PROVIDERS__AZURE_VAULT_URL: 'https://one.vault.azure.net',
+      POSTERN_PROVIDERS__AZURE_TENANT_ID: 'example.com',
+      POSTERN_PROVIDERS__AZURE_CLIENT_ID: 'client',
+      POSTERN_PROVIDERS__AZURE_CLIENT_SECRET: 'example',
     }
     const { admin } = await openApp({ aws, azure }, { environment })
     expect((await admin.get('anything')).provider).toBe('azure')

@@ -37,8 +37,8 @@ function open(mount: string, kvVersion?: 1 | 2) {
 }
 
 const told = (configured: number, found: number) => ({
-  ...{ level: 'warn', event: 'provider_misconfigured', provider: 'hashicorp', code: 'KvVersion' },
-  ...{ setting: 'POSTERN_PROVIDERS__HASHICORP_KV_VERSION', configured, found },
+  ...{ level: 'warn', event: 'provider_misconfigured', code: 'KvVersion' },
+  ...{ setting: 'kvVersion', configured, found },
 })
 
 describe('a wrong KV version in the settings', () => {
@@ -118,8 +118,8 @@ describe('a mount', () => {
   it('is named in the operational log once when it is missing', async () => {
     const { read, lines } = open('nomount', 2)
     expect([await read(), await read()]).toEqual(['invalid', 'invalid'])
-    const about = { level: 'warn', event: 'provider_misconfigured', provider: 'hashicorp', code: 'NoMount' }
-    expect(lines).toEqual([{ ...about, setting: 'POSTERN_PROVIDERS__HASHICORP_MOUNT' }])
+    const about = { level: 'warn', event: 'provider_misconfigured', code: 'NoMount' }
+    expect(lines).toEqual([{ ...about, setting: 'mount' }])
   })
 
   it('is distinguished from a denied secret when it is hidden from the token', async () => {
