@@ -25,6 +25,7 @@ export default defineConfig({
         test: {
           name: 'node',
           testTimeout: 60_000,
+          hookTimeout: 60_000,
           include: ['test/**/*.test.ts'],
           exclude: ['test/system/**', 'test/vectors/foreign/**'],
         },

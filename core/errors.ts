@@ -79,6 +79,10 @@ export const REFUSALS = {
   no_hook: ['not_found', 'No hook has this id'],
   hook_used: ['conflict', 'A rotation or the vault policy uses this hook. Change that first'],
   weak_recipe: ['bad_request', 'The generated value would be weaker than the policy of this vault requires'],
+  unsupported_media_type: [
+    'bad_request',
+    'Send the body as JSON in UTF-8 with Content-Type: application/json and without Content-Encoding',
+  ],
   throttled: ['throttled', 'Too many requests. Try again after the time in Retry-After'],
   weak: ['bad_request', 'The value is weaker than the policy of this vault requires'],
   past_expiry: [

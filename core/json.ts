@@ -27,6 +27,8 @@ export function parseJson(
 ): unknown {
   const text = parseUtf8(bytes)
   if (text === null) throw badRequest(field, 'Body must be UTF-8')
+  // RFC 8259 section 8.1: a sender must not add one.
+  if (text.startsWith('\ufeff')) throw badRequest(field, 'Body must not begin with a byte order mark')
   let value: unknown
   try {
     value = JSON.parse(text)

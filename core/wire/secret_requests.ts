@@ -77,7 +77,9 @@ export const DeleteHeaders = z.strictObject({
   // The strong entity tag is the version number in quotes.
   'If-Match': z.optional(
     z.pipe(
-      z.string().check(z.regex(/^"[1-9][0-9]{0,15}"$/, 'Must be one version number in quotes')),
+      z
+        .string()
+        .check(z.regex(/^"[1-9][0-9]{0,15}"$/, 'Must be one version number in quotes, and neither * nor a list')),
       z.transform((text) => Number(text.slice(1, -1))),
     ),
   ),
@@ -89,7 +91,9 @@ export const WriteHeaders = z.strictObject({
     z.pipe(
       z.pipe(
         // A provider's version id can have any character of an entity tag (RFC 9110 section 8.8.3).
-        z.string().check(z.regex(/^"[\x21\x23-\x7e]{1,128}"$/, 'Must be one version in quotes')),
+        z
+          .string()
+          .check(z.regex(/^"[\x21\x23-\x7e]{1,128}"$/, 'Must be one version in quotes, and neither * nor a list')),
         z.transform((text) => text.slice(1, -1)),
       ),
       z.transform((text) => (/^[1-9][0-9]{0,14}$/.test(text) ? Number(text) : text)),

@@ -21,11 +21,7 @@ const PIECES_A_TURN = 64
  * @throws {PosternError} `bad_request`
  */
 export async function readJson(request: Request, timeoutMs: number, limitBytes = MAX_BODY_BYTES): Promise<unknown> {
-  const type = request.headers.get('Content-Type') ?? ''
-  // An exact match, so that no HTML form and no cross-site "simple request" passes.
-  if (!/^application\/json(?:; ?charset=utf-8)?$/i.test(type)) {
-    throw badRequest('Content-Type', 'Content-Type must be application/json')
-  }
+  checkMediaType(request.headers)
   return parseJson(await readBytes(request, timeoutMs, limitBytes))
 }
 
@@ -81,4 +77,30 @@ function tooLong(limitBytes: number): PosternError {
   const value = `, and a value at most ${MAX_VALUE_BYTES} as UTF-8 or, with encoding: "base64", as decoded bytes`
   const message = `Body must have at most ${limitBytes} bytes${limitBytes === MAX_BODY_BYTES ? '' : value}`
   return badRequest('body', message, { limitBytes })
+}
+
+/** JSON, and its encoding as far as it is given: a token or a quoted string (RFC 9110 section 8.3.1). */
+const JSON_TYPE = /^application\/json[ \t]*(?:;[ \t]*(?:charset=(?<charset>"[^"]*"|[^\s;"]+))?[ \t]*)?$/i
+/** Codings whose name may be shown. Any other could be a value in the wrong place. */
+const CODINGS = ['gzip', 'x-gzip', 'deflate', 'br', 'zstd', 'compress']
+
+/**
+ * Refuses a body in another form than JSON in UTF-8 as it is (RFC 9110 section 15.5.16). No HTML form and no cross-site
+ * "simple request" can have this form.
+ *
+ * @throws {PosternError} `bad_request` with reason `unsupported_media_type`
+ */
+function checkMediaType(headers: Headers): void {
+  const match = JSON_TYPE.exec(headers.get('Content-Type') ?? '')
+  if (match === null) throw unsupported('Content-Type', 'Content-Type must be application/json')
+  const charset = match.groups?.charset?.replaceAll('"', '').toLowerCase() ?? 'utf-8'
+  if (charset !== 'utf-8' && charset !== 'utf8') throw unsupported('Content-Type', 'Charset must be utf-8')
+  const coding = headers.get('Content-Encoding')?.trim().toLowerCase() ?? 'identity'
+  if (coding === 'identity' || coding === '') return
+  const found = CODINGS.includes(coding) ? `: ${coding} is not accepted` : ''
+  throw unsupported('Content-Encoding', `Content-Encoding must be identity${found}. Send the body as it is`)
+}
+
+function unsupported(field: string, message: string): PosternError {
+  return new PosternError('bad_request', message, { field, reason: 'unsupported_media_type' })
 }

@@ -43,6 +43,7 @@ export function statusOf({ code, detail }: PosternError): number {
   if (detail.reason === 'provider_invalid') return 400
   if (detail.limitBytes !== undefined) return 413
   if (detail.precondition) return 412
+  if (detail.reason === 'unsupported_media_type') return 415
   return STATUS[code]
 }
 
@@ -82,6 +83,8 @@ export function problemResponse(
   }
   const headers = new Headers({ 'Content-Type': 'application/problem+json' })
   if (auditIndex !== undefined) headers.set('Audit-Index', String(auditIndex))
+  // RFC 9110 section 15.5.16
+  if (field === 'Content-Encoding') headers.set('Accept-Encoding', 'identity')
   if (retryAfterSeconds !== undefined) headers.set('Retry-After', String(retryAfterSeconds))
   if (status === 401) headers.set('WWW-Authenticate', nonce ? 'DPoP error="use_dpop_nonce"' : 'Bearer realm="postern"')
   return new Response(JSON.stringify(body), { status, headers })

@@ -5,7 +5,7 @@
  */
 import type * as z from 'zod/mini'
 import { parseRecipient, type Recipient } from '../../core/crypto/seal_to.ts'
-import { badRequest } from '../../core/errors.ts'
+import { badRequest, PosternError } from '../../core/errors.ts'
 import { check, unknown } from '../../core/wire/index.ts'
 import { nameIn } from './path.ts'
 import type { RequestContext } from './request_context.ts'
@@ -46,6 +46,18 @@ export function headers<T extends z.ZodMiniObject>(c: RequestContext, schema: T)
     return value === undefined ? [] : [[name, value]]
   })
   return check(schema, Object.fromEntries(given), 'headers')
+}
+
+/**
+ * Refuses a precondition that is false for every version: `If-Match` compares weak entity tags with none (RFC 9110 section
+ * 13.1.1), as a proxy makes them that compresses answers.
+ *
+ * @throws {PosternError} `conflict` for 412
+ */
+export function refuseWeakTag(c: RequestContext): void {
+  if (c.req.header('If-Match')?.trimStart().startsWith('W/') !== true) return
+  const message = 'A weak entity tag never matches If-Match. Send the version in quotes, without W/'
+  throw new PosternError('conflict', message, { reason: 'version_mismatch', field: 'If-Match', precondition: true })
 }
 
 /**

@@ -174,7 +174,7 @@ function raw({ type, description }: Raw): [string, Part] {
 }
 
 function failures({ also = [], body }: Described, ofVault: boolean, id: Route['id']) {
-  const large = body === undefined ? [] : (['TooLarge'] as const)
+  const large = body === undefined ? [] : (['TooLarge', 'UnsupportedMediaType'] as const)
   const own: readonly FailureName[] = ofVault
     ? COMMON
     : id === 'isReady'

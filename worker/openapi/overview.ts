@@ -10,7 +10,7 @@ export const OVERVIEW = `Postern decides on each request, records the decision i
 
 ## Requests
 
-Bodies are JSON in UTF-8 with \`Content-Type: application/json\`, at most 128 KiB, or 512 KiB
+Bodies are JSON in UTF-8 with \`Content-Type: application/json\` and without a \`Content-Encoding\` (415 otherwise), at most 128 KiB, or 512 KiB
 for a write of a secret and a hydration. A value has at most 64 KiB, however JSON escapes it. Unknown fields, unknown query keys and
 duplicate keys are refused.
 

@@ -69,6 +69,11 @@ export const FAILURES = {
     codes: ['conflict'],
   },
   TooLarge: { status: 413, description: 'The request exceeds `limitBytes`', codes: ['bad_request'] },
+  UnsupportedMediaType: {
+    status: 415,
+    description: 'The body is not JSON in UTF-8, or has a `Content-Encoding`',
+    codes: ['bad_request'],
+  },
   Throttled: {
     status: 429,
     description: 'Too many requests',
@@ -139,6 +144,6 @@ function example(status: number, code: ErrorCode) {
 
 const TITLES: Record<number, string> = {
   ...{ 400: 'Bad Request', 401: 'Unauthorized', 403: 'Forbidden', 404: 'Not Found', 409: 'Conflict' },
-  ...{ 412: 'Precondition Failed', 413: 'Content Too Large', 429: 'Too Many Requests' },
+  ...{ 412: 'Precondition Failed', 413: 'Content Too Large', 415: 'Unsupported Media Type', 429: 'Too Many Requests' },
   ...{ 500: 'Internal Server Error', 503: 'Service Unavailable' },
 }

@@ -5,11 +5,11 @@
  */
 import { Hono } from 'hono'
 import type * as z from 'zod/mini'
-import { PosternError } from '../../core/errors.ts'
+import { badRequest, PosternError } from '../../core/errors.ts'
 import { openCursor, sealCursor } from '../../core/sealing/list_cursor.ts'
 import * as wire from '../../core/wire/index.ts'
 import { readJson, readOptionalJson } from '../http/body.ts'
-import { headers, nameOf, recipientOf } from '../http/request.ts'
+import { headers, nameOf, recipientOf, refuseWeakTag } from '../http/request.ts'
 import type { Env, RequestContext } from '../http/request_context.ts'
 import { answer, answerWithValues, iso, when } from '../http/respond.ts'
 import { serve } from '../http/route_table.ts'
@@ -102,6 +102,8 @@ export function secretRoutes(services: Services): Hono<Env> {
 
 /** The version that `If-Match` expects to be current. */
 function expected(c: RequestContext): { expect?: number } {
+  refuseWeakTag(c)
+  if (c.req.header('If-None-Match') !== undefined) throw badRequest('If-None-Match', 'Is for PUT. Use If-Match here')
   const { 'If-Match': expect } = headers(c, wire.DeleteHeaders)
   return expect === undefined ? {} : { expect }
 }

@@ -17,7 +17,7 @@ import { textOf, weaknessOf, weakValue } from '../../core/values/strength.ts'
 import type { Granted } from '../../core/vault/rpc.ts'
 import type { WriteInput } from '../../core/vault/secrets/operations.ts'
 import * as wire from '../../core/wire/index.ts'
-import { headers } from '../http/request.ts'
+import { headers, refuseWeakTag } from '../http/request.ts'
 import type { RequestContext } from '../http/request_context.ts'
 import type { Services } from '../services.ts'
 import { writeToProvider } from './provider_secrets.ts'
@@ -48,6 +48,7 @@ export async function draftOf(
   name: string,
   body: z.output<typeof wire.PutSecret>,
 ): Promise<Draft> {
+  refuseWeakTag(c)
   const { 'If-Match': version, 'If-None-Match': absent, 'Idempotency-Key': key } = headers(c, wire.WriteHeaders)
   if (version !== undefined && absent) throw badRequest('If-Match', 'If-Match and If-None-Match exclude each other')
   if (body.expiresAt !== undefined && body.expiresAt <= Date.now())
