@@ -52,7 +52,7 @@ export default {
 
 async function build(env: Bindings): Promise<Built> {
   const given = Object.entries(env).filter((entry): entry is [string, string] => typeof entry[1] === 'string')
-  const settings = parseSettings({ environment: Object.fromEntries(given) })
+  const settings = parseSettings({ environment: Object.fromEntries(given) }, { hasFiles: false })
   if (settings.rootKey === undefined)
     throw new PosternError('bad_request', 'POSTERN_ROOT_KEY: Must be set as a secret of the Worker')
   const host = durableHost((id) => env.VAULT.getByName(id) as unknown as VaultStub)

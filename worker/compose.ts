@@ -7,8 +7,10 @@ import { IssuerKeys } from '../core/authentication/issuer_keys.ts'
 import { dekCache } from '../core/crypto/envelope.ts'
 import { configuredProviders, type LocalFiles } from '../core/provider_registry/from_settings.ts'
 import { ProviderRegistry } from '../core/provider_registry/registry.ts'
+import type { ReadFile } from '../core/providers/credential_file.ts'
 import type { Settings } from '../core/settings/settings.ts'
 import { type Anchor, httpAnchor } from '../core/tlog/anchor.ts'
+import { bearerSource } from './operator_credentials.ts'
 import { ProviderReader } from './provider_access/read.ts'
 import type { Services } from './services.ts'
 import { RequestCounters } from './telemetry/counters.ts'
@@ -19,7 +21,10 @@ import type { Host } from './vault_host/host.ts'
 import type { OpenVaultOptions } from './vault_host/open_vault.ts'
 
 /** Makes the services of an app. */
-export function compose({ settings, keyring, registry }: Omit<OpenVaultOptions, 'anchors'>, host: Host): Services {
+export function compose(
+  { settings, keyring, registry, readFile }: Omit<OpenVaultOptions, 'anchors'>,
+  host: Host,
+): Services {
   const options = { allowLoopback: settings.security.allowLoopbackIssuers }
   const deks = dekCache()
   return {
@@ -29,7 +34,7 @@ export function compose({ settings, keyring, registry }: Omit<OpenVaultOptions, 
     deks,
     registry,
     requestCounters: settings.metrics ? new RequestCounters() : null,
-    tracer: tracerOf(settings),
+    tracer: tracerOf(settings, readFile),
     providerReader: new ProviderReader({ settings, keyring, deks, registry, shared: host.inProcess }),
     issuerKeys: new IssuerKeys({ ...options, shared: host.inProcess }),
     assertionLog: new LogLimit(),
@@ -37,9 +42,11 @@ export function compose({ settings, keyring, registry }: Omit<OpenVaultOptions, 
 }
 
 /** The anchor in the settings, if it is a URL. The runtime opens an anchor in a folder. */
-export function httpAnchors({ audit }: Settings): Anchor[] {
-  const { anchor, anchorToken } = audit
-  return anchor !== undefined && /^https?:/i.test(anchor) ? [httpAnchor(anchor, anchorToken)] : []
+export function httpAnchors({ audit }: Settings, readFile?: ReadFile): Anchor[] {
+  const { anchor, anchorToken: value, anchorTokenFile: path } = audit
+  if (anchor === undefined || !/^https?:/i.test(anchor)) return []
+  const setting = 'POSTERN_AUDIT__ANCHOR_TOKEN_FILE'
+  return [httpAnchor(anchor, bearerSource({ value, path, setting }, readFile))]
 }
 
 /**

@@ -99,7 +99,7 @@ export class VaultObject extends DurableObject {
 /** Reads the settings, which are those of the Worker in front. */
 function settingsOf(env: object): Settings {
   const given = Object.entries(env).filter((entry): entry is [string, string] => typeof entry[1] === 'string')
-  return parseSettings({ environment: Object.fromEntries(given) })
+  return parseSettings({ environment: Object.fromEntries(given) }, { hasFiles: false })
 }
 
 /** The anchor in an R2 bucket bound as `ANCHOR`: it keeps the newest checkpoint of each vault. */

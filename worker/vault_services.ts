@@ -7,6 +7,7 @@
 import type { Keyring } from '../core/crypto/keyring.ts'
 import type { Reason } from '../core/errors.ts'
 import type { ProviderRegistry } from '../core/provider_registry/registry.ts'
+import type { ReadFile } from '../core/providers/credential_file.ts'
 import type { Settings } from '../core/settings/settings.ts'
 import type { Anchor } from '../core/tlog/anchor.ts'
 import { type Answer, unwrap } from '../core/vault/rpc.ts'
@@ -22,6 +23,8 @@ export interface VaultServices {
   /** Where the newest checkpoint is kept, apart from the store. */
   anchors: readonly Anchor[]
   registry: ProviderRegistry
+  /** Reads the files of credentials; `undefined` where there are none. */
+  readFile?: ReadFile
   /** Where backups of the store are kept; `undefined` without backups. */
   backupStore?: BackupStore
   /** Stops serving the vault, because its log is not what it should be. */

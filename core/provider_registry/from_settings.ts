@@ -12,7 +12,7 @@ import type { StoreCredential, TokenSource } from '../providers/credentials.ts'
 import { HashicorpProvider } from '../providers/hashicorp/provider.ts'
 import { HttpProvider } from '../providers/http/provider.ts'
 import type { Provider } from '../providers/provider.ts'
-import type { ProviderOptions } from '../providers/request.ts'
+import { checkHeaderValue, type ProviderOptions } from '../providers/request.ts'
 import type { Naming } from '../providers/store_names.ts'
 import { Redacted } from '../redacted.ts'
 import { instancesOf, nameOfSetting, type ProviderInstance } from '../settings/provider_instances.ts'
@@ -167,13 +167,23 @@ function bearer(token: StoreCredential): StoreCredential {
   return async (signal) => new Redacted(`Bearer ${(await token(signal)).reveal()}`)
 }
 
+/** The credentials that are sent in headers as they are. */
+const SENT = ['accessKeyId', 'sessionToken', 'vaultToken', 'token']
+
+function parseSentCredential(text: string): Redacted<string> {
+  const value = parseCredentialFile(text)
+  checkHeaderValue(value, 'token')
+  return value
+}
+
 /** A credential of the settings, or of a file that one of them names. */
 function maybeGiven(settings: object, field: string, options: ProviderResources): StoreCredential | undefined {
   const value: unknown = Object(settings)[field]
   if (value instanceof Redacted) return value
   const path: unknown = Object(settings)[`${field}File`]
   if (typeof path !== 'string') return typeof value === 'string' ? new Redacted(value) : undefined
-  const about = { parse: parseCredentialFile, setting: `${field}File`, report: options.report }
+  const parse = SENT.includes(field) ? parseSentCredential : parseCredentialFile
+  const about = { parse, setting: `${field}File`, report: options.report }
   return credentialFile(path, { read: filesOf(options).read, ...about })
 }
 

@@ -17,17 +17,17 @@ const AGAIN_MS = 100
 export type ReadFile = (path: string) => Promise<Bytes | null>
 
 /** How a file is read, and what its setting is called. */
-export interface CredentialFileOptions {
+export interface CredentialFileOptions<T> {
   read: ReadFile
   /** Parses the content, without a message that quotes it. */
-  parse: (text: string) => Redacted<string>
+  parse: (text: string) => Redacted<T>
   /** For the operational log: the field of an adapter, or the name of the setting. */
   setting: string
   report?: ReportEvent | undefined
 }
 
 /** `NoFile`: there is none. `File`: it cannot be read, or holds no credential. */
-type Content = { credential: Redacted<string> } | { code: 'NoFile' | 'File' }
+type Content<T> = { credential: Redacted<T> } | { code: 'NoFile' | 'File' }
 
 /**
  * Makes a source that reads the file at each use, so that a new credential needs no restart. A file without a usable credential fails the request; the last one is not used again, since it
@@ -35,10 +35,10 @@ type Content = { credential: Redacted<string> } | { code: 'NoFile' | 'File' }
  *
  * @returns A source that throws {@link ProviderFailure} `credentials` with the code of the flaw, which is reported once.
  */
-export function credentialFile(
+export function credentialFile<T>(
   path: string,
-  { read, parse, setting, report }: CredentialFileOptions,
-): () => Promise<Redacted<string>> {
+  { read, parse, setting, report }: CredentialFileOptions<T>,
+): () => Promise<Redacted<T>> {
   let reported: string | null = null
   return async () => {
     let content = await contentOf(path, { read, parse })
@@ -57,10 +57,10 @@ export function credentialFile(
   }
 }
 
-async function contentOf(
+async function contentOf<T>(
   path: string,
-  { read, parse }: Pick<CredentialFileOptions, 'read' | 'parse'>,
-): Promise<Content> {
+  { read, parse }: Pick<CredentialFileOptions<T>, 'read' | 'parse'>,
+): Promise<Content<T>> {
   let bytes: Bytes | null
   try {
     bytes = await read(path)

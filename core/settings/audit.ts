@@ -11,7 +11,7 @@ import { checkUrl } from '../http/send.ts'
 import { parseWebhookSecret } from '../http/webhook_signature.ts'
 import { formatRollback, parseRollback } from '../tlog/rollback_acceptance.ts'
 import { isWitnessKey } from '../tlog/signed_note.ts'
-import { choice, flag, list, parseBearerToken, secret, text, whole } from './reader.ts'
+import { choice, fileName, flag, list, parseBearerToken, secret, text, whole } from './reader.ts'
 
 /** Settings for retention, anchors, witnesses and export of the logs. */
 export const AuditSettings = z.object({
@@ -44,6 +44,7 @@ export const AuditSettings = z.object({
     ),
   ),
   anchorToken: z.optional(secret(parseBearerToken, 'text', 'The bearer token for an anchor URL.')),
+  anchorTokenFile: z.optional(fileName('A file with that token, read again at each use.')),
   anchorRequired: z.optional(
     flag('Keep a vault closed while its anchor is unreadable. Defaults to `true` in production, `false` otherwise.'),
   ),
@@ -70,9 +71,11 @@ export const AuditSettings = z.object({
   sinkUrl: z.optional(text('The URL to which new entries are posted: a log collector or a webhook.')),
   sinkFormat: z.prefault(choice(FORMATS, 'The format of exported entries.'), 'jsonl'),
   sinkToken: z.optional(secret(parseBearerToken, 'text', 'The bearer token for the sink.')),
+  sinkTokenFile: z.optional(fileName('A file with that token, read again at each use.')),
   sinkSecret: z.optional(
     secret(parseWebhookSecret, '`whsec_` and base64', 'The key that signs requests to the sink (Standard Webhooks).'),
   ),
+  sinkSecretFile: z.optional(fileName('A file with that key, read again at each use.')),
 })
 
 /** Whether an operator may configure this URL: https, or http on this machine. */

@@ -199,7 +199,8 @@ export function firstGiven({ environment, dotenv = {}, secrets = {} }: Sources, 
   return given.map((text) => text && withoutLineEnd(text)).find((text) => text !== undefined && text !== '')
 }
 
-function withoutLineEnd(text: string): string {
+/** Removes one line end, which files end with. */
+export function withoutLineEnd(text: string): string {
   return text.replace(/\r?\n$/, '')
 }
 

@@ -4,7 +4,7 @@
  * @module
  */
 import * as z from 'zod/mini'
-import { parseBearerToken, secret, text, whole } from './reader.ts'
+import { fileName, parseBearerToken, secret, text, whole } from './reader.ts'
 
 /** Settings for the export of traces. */
 export const TraceSettings = z.object({
@@ -14,5 +14,6 @@ export const TraceSettings = z.object({
     ),
   ),
   token: z.optional(secret(parseBearerToken, 'text', 'The bearer token for that URL.')),
+  tokenFile: z.optional(fileName('A file with that token, read again at each use.')),
   samplePercent: z.prefault(whole(1, 100, 'The percentage of traces to export, selected by trace id.'), '100'),
 })

@@ -23,20 +23,20 @@ export interface Anchor {
  * An anchor behind HTTPS: `GET` and `PUT <url>/<vault>`, with the signed note as the body. 404 means that there is no
  * checkpoint yet.
  *
- * @param token Sent as `Authorization: Bearer`.
+ * @param token Supplies the token at each request. Sent as `Authorization: Bearer`.
  */
-export function httpAnchor(url: string, token: Redacted<string> | undefined): Anchor {
+export function httpAnchor(url: string, token: (() => Promise<Redacted<string>>) | undefined): Anchor {
   const base = url.replace(/(?<!\/)\/+$/, '')
-  const headers = {
+  const headersNow = async () => ({
     'Content-Type': 'text/plain; charset=utf-8',
-    ...(token && { Authorization: `Bearer ${token.reveal()}` }),
-  }
+    ...(token && { Authorization: `Bearer ${(await token()).reveal()}` }),
+  })
   // The operator chose the address, so it may be on this machine.
   const options = { allowLoopback: true }
   return {
     target: `anchor:${new URL(base).host}`,
     async read(vault) {
-      const { status, body } = await send(`${base}/${vault}`, { method: 'GET', headers }, options)
+      const { status, body } = await send(`${base}/${vault}`, { method: 'GET', headers: await headersNow() }, options)
       if (status === 404) return null
       if (status !== 200) throw refused(status)
       const note = parseUtf8(body)
@@ -45,7 +45,11 @@ export function httpAnchor(url: string, token: Redacted<string> | undefined): An
       return note
     },
     async write(vault, note) {
-      const { status } = await send(`${base}/${vault}`, { method: 'PUT', headers, body: note }, options)
+      const { status } = await send(
+        `${base}/${vault}`,
+        { method: 'PUT', headers: await headersNow(), body: note },
+        options,
+      )
       if (status < 200 || status > 299) throw refused(status)
     },
   }

@@ -14,7 +14,7 @@ import { rewrapKeys } from './rewrap_keys.ts'
 import { rotateSecrets } from './rotate_secrets.ts'
 import type { Job } from './scheduler.ts'
 import { sendNotifications } from './send_notifications.ts'
-import { shipLog } from './ship_log.ts'
+import { shipLog, sinkCredentials } from './ship_log.ts'
 
 /**
  * The jobs of a vault under these settings, in queues. Jobs share a queue if they call the same servers, or if one removes
@@ -25,13 +25,14 @@ export function jobsOf({
   settings,
   anchors,
   registry,
+  readFile,
   backupStore,
 }: Omit<VaultServices, 'perform' | 'quarantine' | 'notifyWrite'>): Job[][] {
   const { publishSeconds, witnesses, sinkUrl } = settings.audit
   const afterWriteMs = publishSeconds * 1000
   return [
     anchors.length > 0 || witnesses.length > 0 ? [publishCheckpoints(afterWriteMs)] : [],
-    sinkUrl === undefined ? [] : [shipLog(afterWriteMs)],
+    sinkUrl === undefined ? [] : [shipLog(afterWriteMs, sinkCredentials(settings, readFile))],
     registry.permits(vault) ? [replicate, compareReplicas, checkProviders] : [],
     registry.permits(vault) ? [renewCredentials] : [],
     [rotateSecrets],

@@ -5,12 +5,15 @@
  * @module
  */
 
-import { parseUtf8 } from '../../core/bytes.ts'
+import { type Bytes, parseUtf8 } from '../../core/bytes.ts'
 import { PosternError } from '../../core/errors.ts'
 import { render } from '../../core/export/render.ts'
 import { send } from '../../core/http/send.ts'
-import { signWebhook } from '../../core/http/webhook_signature.ts'
+import { parseWebhookSecret, signWebhook } from '../../core/http/webhook_signature.ts'
+import type { ReadFile } from '../../core/providers/credential_file.ts'
+import type { Settings } from '../../core/settings/settings.ts'
 import { originOf } from '../integrity/sign_checkpoint.ts'
+import { bearerHeader, bearerSource, type CredentialSource, credentialSource } from '../operator_credentials.ts'
 import type { VaultServices } from '../vault_services.ts'
 import type { Job } from './scheduler.ts'
 
@@ -25,8 +28,22 @@ const MAX_BYTES = 512 * 1024
 /** How many posts one run makes, so that other jobs have their turn. */
 const MAX_POSTS = 20
 
+/** What posts to the sink are sent with. */
+export interface SinkCredentials {
+  token: CredentialSource | undefined
+  secret: CredentialSource<Bytes> | undefined
+}
+
+/** The credentials for the sink. */
+export function sinkCredentials({ audit }: Pick<Settings, 'audit'>, readFile: ReadFile | undefined): SinkCredentials {
+  const { sinkToken, sinkTokenFile, sinkSecret, sinkSecretFile } = audit
+  const token = { value: sinkToken, path: sinkTokenFile, setting: 'POSTERN_AUDIT__SINK_TOKEN_FILE' }
+  const secret = { value: sinkSecret, path: sinkSecretFile, setting: 'POSTERN_AUDIT__SINK_SECRET_FILE' }
+  return { token: bearerSource(token, readFile), secret: credentialSource(secret, readFile, parseWebhookSecret) }
+}
+
 /** Posts the entries that the sink lacks, oldest first, each at least once. @param afterWriteMs How soon after a write. */
-export function shipLog(afterWriteMs: number): Job {
+export function shipLog(afterWriteMs: number, credentials: SinkCredentials): Job {
   return {
     name: 'shipping',
     afterWriteMs,
@@ -39,7 +56,7 @@ export function shipLog(afterWriteMs: number): Job {
         const entries = batch.entries.map(({ body }) => parseUtf8(body)!)
         // Reports of deliveries alone are not posted: each post would make another.
         if (entries.every((entry) => isReportOf(entry, target))) return null
-        const status = await post(services, batch.start, entries)
+        const status = await post(services, credentials, batch.start, entries)
         if (status === 413 && entries.length > 1) limit = Math.floor(entries.length / 2)
         else if (status === null || status < 200 || status > 299) throw await failed(services, target, status)
         else {
@@ -64,21 +81,27 @@ async function failed(services: VaultServices, target: string, status: number | 
 }
 
 /** @returns The status of the answer; `null` without one. */
-async function post(services: VaultServices, start: number, entries: string[]): Promise<number | null> {
-  const { sinkUrl = '', sinkFormat, sinkToken, sinkSecret } = services.settings.audit
+async function post(
+  services: VaultServices,
+  { token, secret }: SinkCredentials,
+  start: number,
+  entries: string[],
+): Promise<number | null> {
+  const { sinkUrl = '', sinkFormat } = services.settings.audit
   const log = originOf(services)
   const { contentType, body } = render(entries, sinkFormat, log)
   // The range of entries, so that a receiver recognizes those that it has.
   const id = `${log}/${start}-${start + entries.length - 1}`
   const message = { id, timestampSeconds: Math.floor(Date.now() / 1000), body }
-  const headers = {
-    'Content-Type': contentType,
-    ...(sinkToken && { Authorization: `Bearer ${sinkToken.reveal()}` }),
-    ...(sinkSecret && (await signWebhook(sinkSecret, message))),
+  try {
+    const headers = {
+      'Content-Type': contentType,
+      ...(await bearerHeader(token)),
+      ...(secret && (await signWebhook(await secret(), message))),
+    }
+    // The operator chose the address, so it may be on this machine.
+    return (await send(sinkUrl, { method: 'POST', headers, body }, { allowLoopback: true })).status
+  } catch {
+    return null
   }
-  // The operator chose the address, so it may be on this machine.
-  return send(sinkUrl, { method: 'POST', headers, body }, { allowLoopback: true }).then(
-    (answer) => answer.status,
-    () => null,
-  )
 }

@@ -10,6 +10,7 @@ import type { Settings } from '../../core/settings/settings.ts'
 import type { Anchor } from '../../core/tlog/anchor.ts'
 import { httpAnchors } from '../compose.ts'
 import { folderAnchor } from './anchor_folder.ts'
+import { LOCAL_FILES } from './secrets_file.ts'
 
 /**
  * The anchors of a log.
@@ -22,7 +23,7 @@ export function anchorsOf(settings: Settings): Anchor[] {
   if (inFolder && !existsSync(anchor)) {
     throw new PosternError('bad_request', 'POSTERN_AUDIT__ANCHOR: Must be an existing folder, or an https URL')
   }
-  return inFolder ? [folderAnchor(anchor)] : httpAnchors(settings)
+  return inFolder ? [folderAnchor(anchor)] : httpAnchors(settings, LOCAL_FILES.read)
 }
 
 /**

@@ -71,7 +71,7 @@ async function open(runtime: string): Promise<LocalServer> {
   closeDetours()
   const site = await openSite()
   const { settings, data, tls, keyring, registry, anchors } = site
-  const surroundings = { settings, keyring, registry, anchors }
+  const surroundings = { settings, keyring, registry, anchors, readFile: LOCAL_FILES.read }
   const vaults = new DataFolder(data, surroundings, await openVaultList(data, keyring))
   const offer = await offerBootstrap(vaults, keyring, data)
   // For their jobs. Not waited for: an anchor that does not answer must not hold up the start.

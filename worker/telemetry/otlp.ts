@@ -9,7 +9,9 @@
  */
 import { send } from '../../core/http/send.ts'
 import { newTraceId, parseTraceparent, type TraceContext } from '../../core/http/trace_context.ts'
+import type { ReadFile } from '../../core/providers/credential_file.ts'
 import type { Settings } from '../../core/settings/settings.ts'
+import { bearerHeader, bearerSource, type CredentialSource } from '../operator_credentials.ts'
 import { logLine } from './log.ts'
 import type { AnsweredRequest, PhaseSpan } from './request_timing.ts'
 
@@ -42,13 +44,14 @@ interface Attribute {
 }
 
 /** Makes the tracer; `null` without a collector in the settings. */
-export function tracerOf(settings: Pick<Settings, 'traces' | 'appName'>): Tracer | null {
-  return settings.traces.url === undefined ? null : new Tracer(settings)
+export function tracerOf(settings: Pick<Settings, 'traces' | 'appName'>, readFile?: ReadFile): Tracer | null {
+  return settings.traces.url === undefined ? null : new Tracer(settings, readFile)
 }
 
 /** Collects spans and sends them to the collector. */
 export class Tracer {
   readonly #settings: Pick<Settings, 'traces' | 'appName'>
+  readonly #token: CredentialSource | undefined
   readonly #parents = new WeakMap<TraceContext, string>()
   #waiting: OtlpSpan[] = []
   #flushing: Promise<void> | null = null
@@ -56,8 +59,10 @@ export class Tracer {
   /** Spans that the collector accepted, and spans that were dropped. */
   readonly counts = { exported: 0, dropped: 0 }
 
-  constructor(settings: Pick<Settings, 'traces' | 'appName'>) {
+  constructor(settings: Pick<Settings, 'traces' | 'appName'>, readFile?: ReadFile) {
     this.#settings = settings
+    const { token: value, tokenFile: path } = settings.traces
+    this.#token = bearerSource({ value, path, setting: 'POSTERN_TRACES__TOKEN_FILE' }, readFile)
   }
 
   /**
@@ -122,19 +127,18 @@ export class Tracer {
   }
 
   async #post(spans: OtlpSpan[]): Promise<boolean> {
-    const { url = '', token } = this.#settings.traces
+    const { url = '' } = this.#settings.traces
     const resource = { attributes: [text('service.name', this.#settings.appName)] }
     const body = JSON.stringify({ resourceSpans: [{ resource, scopeSpans: [{ scope: { name: 'postern' }, spans }] }] })
-    const headers = {
-      'Content-Type': 'application/json',
-      ...(token && { Authorization: `Bearer ${token.reveal()}` }),
-    }
     // The operator configured the URL, so it may be on this machine.
     const options = { allowLoopback: true, timeoutMs: TIMEOUT_MS }
-    return send(url, { method: 'POST', headers, body }, options).then(
-      ({ status }) => status >= 200 && status < 300,
-      () => false,
-    )
+    try {
+      const headers = { 'Content-Type': 'application/json', ...(await bearerHeader(this.#token)) }
+      const { status } = await send(url, { method: 'POST', headers, body }, options)
+      return status >= 200 && status < 300
+    } catch {
+      return false
+    }
   }
 }
 
