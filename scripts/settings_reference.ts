@@ -42,7 +42,9 @@ space are refused in credentials and texts. Files must be UTF-8; a byte order ma
 
 The server does not start if
 
-- a value is invalid, or a name begins with \`POSTERN_\` and is not a setting. The message lists all such names, and no value;
+- a value is invalid, or a name begins with \`POSTERN_\` and is not a setting. The message lists all such names with the nearest
+  right name, and no value. Names of Postern's clients and commands, such as \`POSTERN_TOKEN\` and \`POSTERN_ENV\`, and those that
+  Kubernetes sets for a service do no harm;
 - a line of \`.env\` is neither an assignment, nor a comment, nor blank. The message names each line;
 - the folder in \`POSTERN_SECRETS_DIR\` does not exist, or has a file with almost the name of a setting (\`postern-root-key\`);
 - \`POSTERN_ROOT_KEY\` is empty, or there is a former root key without a current one. A root key is generated only if none is

@@ -81,7 +81,7 @@ export function instanceReference(kind: ProviderKind): SettingInfo[] {
 /** Instances of the sources, as a schema, and the explanation of names that are not in it. */
 export interface InstanceNames {
   shape: Record<string, z.ZodMiniType>
-  explain: (name: string) => string | null
+  explain: (name: string) => string | null | undefined
 }
 
 /** Finds the instances that sources name. */
@@ -136,11 +136,11 @@ function explainSetting(instance: string, kind: string | undefined): string | nu
   return `Unknown setting of an instance of the kind ${kind}. It has ${fields.join(', ')}`
 }
 
-function explainOther(name: string): string {
+function explainOther(name: string): string | undefined {
   const isInstance = /^POSTERN_PROVIDERS__.*__/i.test(name)
   return isInstance
     ? 'Unknown setting. The name of an instance is capitals and digits, with single underscores between them'
-    : 'Unknown setting'
+    : undefined
 }
 
 /** The providers with an address: the fixed ones, then the instances. */

@@ -14,6 +14,7 @@ import * as core from 'zod/v4/core'
 import en from 'zod/v4/locales/en.js'
 import { PosternError } from '../errors.ts'
 import { Redacted } from '../redacted.ts'
+import { nearestName } from './nearest_name.ts'
 
 /** The sources of settings. The first source with a name wins. */
 export interface Sources {
@@ -118,8 +119,8 @@ export interface OtherNames {
   foreign?: RegExp
   /** Settings of earlier versions, and their replacement. */
   gone?: ReadonlyMap<string, string>
-  /** Says what is wrong with an unknown name; `null` if another complaint covers it. */
-  explain?: (name: string) => string | null
+  /** Says what is wrong with an unknown name; `null` if another complaint covers it, `undefined` if it is merely unknown. */
+  explain?: (name: string) => string | null | undefined
 }
 
 /** How settings are read. */
@@ -170,7 +171,8 @@ export function readSettings<T extends z.ZodMiniType>(
   const result = schema.safeParse(raw, WORDS)
   // Only the first complaint about a setting: a rule across settings adds nothing to an invalid one.
   for (const name of unknown) {
-    const message = gone?.get(name) ?? (explain ? explain(name) : 'Unknown setting')
+    const explained = gone?.get(name) ?? explain?.(name)
+    const message = explained === undefined ? unknownSetting(name, prefix, [...known.keys()]) : explained
     if (message !== null) wrong.set(name, message)
   }
   for (const { path, message } of result.error?.issues ?? []) {
@@ -216,6 +218,13 @@ export function describeSettings(schema: core.$ZodType, prefix: string): Setting
     const fallback = leaf instanceof core.$ZodPrefault ? String(leaf._zod.def.defaultValue) : null
     return { name: settingName(prefix, path), type, secret, description, fallback }
   })
+}
+
+/** Explains an unknown setting, with the name that was probably meant. */
+function unknownSetting(name: string, prefix: string, known: readonly string[]): string {
+  const names = known.map((one) => one.slice(prefix.length))
+  const nearest = nearestName(name.slice(prefix.length), names)
+  return nearest === null ? 'Unknown setting' : `Unknown setting. Did you mean ${prefix}${nearest}?`
 }
 
 type Tree = { [key: string]: string | Tree }

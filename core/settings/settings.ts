@@ -263,9 +263,12 @@ export function retentionDaysOf({ audit, environment }: Pick<Settings, 'audit' |
 }
 
 const PREFIX = 'POSTERN_'
-// Set by Kubernetes for a service named postern, by the test commands, and by the entry points.
+/**
+ * Names that are not settings of the server: those that Kubernetes sets for a service named postern, and those of Postern's own
+ * clients, commands, tests and compose file, which may be in the same environment.
+ */
 const FOREIGN =
-  /^POSTERN_(?:(?:[A-Z0-9_]+_)?(?:SERVICE_(?:HOST|PORT)|PORT_[0-9]+_)|LIVE_|ENDPOINT$|SECRETS_DIR$|[A-Z0-9_]+_PORT$)/
+  /^POSTERN_(?:(?:[A-Z0-9_]+_)?(?:SERVICE_(?:HOST|PORT)|PORT_[0-9]+_)|[A-Z0-9_]+_PORT$|(?:BENCH|IMPORT|LIVE|VECTORS)_|(?:ENDPOINT(?:_ALIAS)?|ENV|HANDOVER|(?:ID_)?TOKEN_FILE|PROFILE|SECRETS_DIR|SITE|TOKEN|UPSTREAM|URL|VAULT|VECTORS)$)/
 
 /** Settings of earlier versions, and their replacement. */
 const GONE: ReadonlyMap<string, string> = new Map([

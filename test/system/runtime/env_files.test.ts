@@ -79,7 +79,7 @@ describe.each(Object.keys(STARTS))('%s', { timeout: 120_000 }, (start) => {
     ['export POSTERN_APP_NAME = `a "b" \'c\' $(d)` # c', `a "b" 'c' $(d)`],
     ['\ufeffPOSTERN_APP_NAME: "a\\tb\\$HOME" # c\r', 'a\\tb\\$HOME'],
   ])('reads %j as it is, and no other file', async (line, name) => {
-    writeFileSync(join(folder, '.env'), `POSTERN_APP_NAME=first\n${line}\n`)
+    writeFileSync(join(folder, '.env'), `POSTERN_APP_NAME=first\nPOSTERN_ENV=dev\nPOSTERN_TOKEN=x\n${line}\n`)
     const output = await outputOf(STARTS[start]!(), /"started".*\n/)
     const started = output.split('\n').find((one) => one.includes('"started"'))
     expect(started, output).toBeDefined()

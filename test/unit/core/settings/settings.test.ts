@@ -304,6 +304,37 @@ describe('parseSettings', () => {
     expect(leaks(shownBy(refusalFrom(() => parseSettings(sources))), [secret])).toEqual([])
   })
 
+  it.each([
+    ['POSTERN_HOTS', 'POSTERN_HOST'],
+    ['POSTERN_ROOTKEY', 'POSTERN_ROOT_KEY'],
+    ['postern_root_key', 'POSTERN_ROOT_KEY'],
+    ['POSTERN_TLS_CERT_FILE', 'POSTERN_TLS__CERT_FILE'],
+    ['POSTERN_CERT_FILE', 'POSTERN_TLS__CERT_FILE'],
+    ['POSTERN_AWS_REGION', 'POSTERN_PROVIDERS__AWS_REGION'],
+    ['POSTERN_PROVIDER__AWS_REGION', 'POSTERN_PROVIDERS__AWS_REGION'],
+    ['POSTERN_SECURITY__REQUIRE_MFA_ADMIN', 'POSTERN_SECURITY__REQUIRE_MFA_FOR_ADMIN'],
+    ['POSTERN_ENVIROMENT', 'POSTERN_ENVIRONMENT'],
+    ['POSTERN_TOKENS', null],
+    ['POSTERN_SOMETHING_ELSE_ENTIRELY', null],
+    [`POSTERN_${'X'.repeat(10_000)}`, null],
+  ])('refuses the unknown setting %.60s and proposes %s', (name, nearest) => {
+    for (const sources of [{ environment: { [name]: '1' } }, { environment: {}, dotenv: { [name]: '1' } }]) {
+      const { message } = refusalFrom(() => parseSettings(sources))
+      const advice = nearest === null ? '' : `. Did you mean ${nearest}?`
+      expect(message).toBe(`Settings are invalid\n  ${name}: Unknown setting${advice}`)
+    }
+  })
+
+  it.each([
+    ...['ENV', 'TOKEN', 'TOKEN_FILE', 'URL', 'VAULT', 'PROFILE', 'ID_TOKEN_FILE', 'IMPORT_KEY', 'IMPORT_PASSPHRASE'],
+    ...['HANDOVER', 'VECTORS', 'BENCH_SECONDS', 'LIVE_AWS_REGION', 'ENDPOINT', 'SECRETS_DIR', 'SITE', 'UPSTREAM'],
+    ...['SERVICE_HOST', 'PORT_8787_TCP', 'MAIN_SERVICE_PORT'],
+  ])('takes no notice of POSTERN_%s, which is not a setting of the server', (name) => {
+    const named = { [`POSTERN_${name}`]: 'x' }
+    expect(parse(named)).toEqual(parse({}))
+    expect(parseSettings({ environment: {}, dotenv: named, secrets: named })).toEqual(parse({}))
+  })
+
   it('refuses time limits that leave no time for the answer', () => {
     const times = (request: string, body: string) => ({
       POSTERN_REQUEST_TIMEOUT_MS: request,
