@@ -21,12 +21,13 @@ export type Resolved = { reference: Reference; text: string } | { missing: strin
 
 const REFERENCE = /postern:\/\/(?:\$\{[A-Za-z_][A-Za-z0-9_]{0,127}(?::-[^}\s]{0,512})?\}|[A-Za-z0-9_./?=#~%@+-])+/g
 
-const NOT_LAST = './?#~%@-'
+const NOT_LAST = './?#~%'
 
 /** Finds every reference in a text. Linear. */
 export function findReferences(text: string): FoundReference[] {
   return [...text.matchAll(REFERENCE)].map(({ 0: found, index }) => {
-    // A full stop or slash at the end belongs to the surrounding sentence, because no name ends with one.
+    // A full stop or slash at the end belongs to the surrounding sentence. Few names end with a full stop, and none with
+    // a slash.
     // A pattern that is anchored to the end would be tried at every position, in quadratic time for a run of dots.
     let length = found.length
     while (NOT_LAST.includes(found[length - 1]!)) length--

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { asciiLower } from '../patterns.ts'
+
 /** A child of a prefix: a folder or a secret. */
 export interface Child {
   /** The segment, with a trailing slash for a folder. */
@@ -15,6 +17,7 @@ export interface Child {
 /** Sorted names. A lookup costs log2 of their number. */
 export class NameIndex<T extends { name: string }> {
   readonly #items: readonly T[]
+  #inLowerCase: Map<string, T[]> | null = null
 
   constructor(items: Iterable<T>) {
     this.#items = [...items].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))
@@ -27,6 +30,12 @@ export class NameIndex<T extends { name: string }> {
   find(name: string): T | undefined {
     const item = this.#items[this.#from(name)]
     return item?.name === name ? item : undefined
+  }
+
+  /** Returns an item whose name differs from a name in the case of its letters alone. Two such names are two secrets. */
+  differingInCase(name: string): T | undefined {
+    this.#inLowerCase ??= Map.groupBy(this.#items, (item) => asciiLower(item.name))
+    return this.#inLowerCase.get(asciiLower(name))?.find((item) => item.name !== name)
   }
 
   /** Returns the names with a prefix, in order, up to a limit. */

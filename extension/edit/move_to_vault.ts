@@ -11,6 +11,7 @@ import { formatReference } from '../../core/reference.ts'
 import { accessorOf, keyOf } from '../../core/text/accessors.ts'
 import { detect } from '../../core/text/detect.ts'
 import { parseEnv } from '../../core/text/dotenv.ts'
+import type { NameIndex } from '../../core/text/names.ts'
 import { isEnvDocument } from '../hydration/documents.ts'
 import { IN_THE_CLEAR } from '../language/diagnostics.ts'
 import type { IgnoredFindings } from '../language/ignored_findings.ts'
@@ -19,6 +20,7 @@ import { command } from '../shared/command.ts'
 import { ExtensionError } from '../shared/errors.ts'
 import type { OutputLog } from '../shared/output_log.ts'
 import type { KnownValues } from '../values/known_values.ts'
+import type { SecretMetadata } from '../vaults/secret_list.ts'
 import type { Vaults } from '../vaults/vaults.ts'
 import { appendEntry, envFileFor } from './env_edit.ts'
 
@@ -105,12 +107,14 @@ async function store(services: Services, place: TextRange, suggested = nameFor(p
   const [vault] = await services.vaults.at(place.document.uri)
   if (vault === undefined) throw new ExtensionError('signed_out')
   if (text === '') throw new PosternError('bad_request', t('select the secret first'))
+  // Only to point out a name that differs in case alone, so the prompt does not wait for the list.
+  void vault.names.namesQuietly()
   const name = await vscode.window.showInputBox({
     title: t('Store as Secret'),
     prompt: t('Name in the vault {0}. A reference replaces the text', vault.id),
     value: suggested,
     ignoreFocusOut: true,
-    validateInput: nameProblem,
+    validateInput: (text) => nameProblem(text) ?? caseNotice(vault.names.known, text),
   })
   if (name === undefined) throw new vscode.CancellationError()
   // A retry with the same idempotency key stores nothing twice. A put fails if the name is taken.
@@ -213,6 +217,14 @@ function nameProblem(text: string): string | null {
       'Use 1 to 16 segments separated by "/", each made of letters, digits, ".", "_", "+", "=", "@" and "-"',
     )
   }
+}
+
+/** Points out a listed name that differs in case alone. It is another secret, so nothing is refused for it. */
+function caseNotice(listed: NameIndex<SecretMetadata> | null, text: string): vscode.InputBoxValidationMessage | null {
+  const other = listed?.differingInCase(text)
+  if (other === undefined) return null
+  const message = vscode.l10n.t('{0} exists. Case counts, so this is another secret', other.name)
+  return { message, severity: vscode.InputBoxValidationSeverity.Warning }
 }
 
 /** Extends a range over the quotes around it. An accessor is an expression, so it replaces the whole string literal. */

@@ -19,7 +19,7 @@ interface Services {
 
 const MAX_ITEMS = 500
 const MAX_FILES = 20
-const TYPED = /postern:\/\/((?:\$\{[A-Za-z_][A-Za-z0-9_]{0,127}(?::-[^}\s]{0,512})?\}|[a-z0-9_./-]){0,600})$/
+const TYPED = /postern:\/\/((?:\$\{[A-Za-z_][A-Za-z0-9_]{0,127}(?::-[^}\s]{0,512})?\}|[A-Za-z0-9_.+=@/-]){0,600})$/
 
 /** Registers the completion of references in every document, and of keys in the languages with an accessor. */
 export function registerCompletion(services: Services): vscode.Disposable {

@@ -126,6 +126,9 @@ async function referenceProblems(
     // Without the names of a vault, such as when the user is signed out, a missing name proves nothing.
     if (index === undefined || index.size === 0) return []
     const metadata = index.find(name)
+    const other = index.differingInCase(name)
+    if (metadata === undefined && other !== undefined)
+      return say(t('Not listed, but {0} is. Case counts in names', other.name), Warning, 'missing')
     if (metadata === undefined)
       return say(t('Not listed. It may be in a provider, hidden from you, or missing'), Warning, 'missing')
     const expiry = expiryOf(metadata)

@@ -90,21 +90,27 @@ function searcher(vaults: readonly SignedInVault[], buttons: vscode.QuickInputBu
         const index = await vault.names.names().catch((error) => Promise.reject(vault.network.refine(error)))
         return index
           .startingWith('')
-          .filter(({ name }) => name.includes(wanted))
+          .filter(({ name }) => name.toLowerCase().includes(wanted))
           .slice(0, SHOWN)
-          .map((metadata) => itemOf(vault, metadata, buttons))
+          .map((metadata) => itemOf(vault, metadata, { other: index.differingInCase(metadata.name)?.name, buttons }))
       }),
     )
     return found.flat()
   }
 }
 
-function itemOf(vault: SignedInVault, metadata: SecretMetadata, buttons: vscode.QuickInputButton[]): Item {
+function itemOf(
+  vault: SignedInVault,
+  metadata: SecretMetadata,
+  { other, buttons }: { other: string | undefined; buttons: vscode.QuickInputButton[] },
+): Item {
   const { name } = metadata
+  // Two names that differ in case alone look alike, and are two secrets.
+  const notice = other === undefined ? [] : [vscode.l10n.t('not {0}', other)]
   return {
     label: name,
     description: vault.id,
-    detail: describe(metadata),
+    detail: [describe(metadata), ...notice].join(' · '),
     buttons,
     secret: { vault, name, reference: formatReference({ vault: vault.id, name }) },
   }

@@ -137,6 +137,8 @@ export const editor = {
   complaints: [] as string[],
   /** What the user was told without being asked. */
   told: [] as string[],
+  /** What input boxes said about an answer. */
+  notices: [] as string[],
   commands: new Map<string, (...args: unknown[]) => unknown>(),
   tools: new Map<string, Tool>(),
   terminals: [] as { env: Record<string, string | null>; shellArgs: string[]; cwd?: StubUri }[],
@@ -160,7 +162,7 @@ export const editor = {
   reset() {
     for (const list of [editor.answers, editor.questions, editor.complaints, editor.terminals, editor.folders])
       list.splice(0)
-    for (const list of [editor.completions, editor.pastes, editor.opened, editor.told]) list.splice(0)
+    for (const list of [editor.completions, editor.pastes, editor.opened, editor.told, editor.notices]) list.splice(0)
     for (const map of [editor.files, editor.settings, editor.links]) map.clear()
     Object.assign(editor, { remoteName: undefined, isTrusted: true, active: undefined })
   },
@@ -201,6 +203,11 @@ function folderOf(uri: StubUri) {
     .sort((a, b) => b.uri.path.length - a.uri.path.length)[0]
 }
 
+interface InputBox {
+  title: string
+  validateInput?: (text: string) => string | { message: string } | null
+}
+
 function ask(question: string, detail: string, choices: string[]): string | undefined {
   editor.questions.push({ question, detail, choices })
   return editor.answers.shift()
@@ -213,6 +220,7 @@ export const api = {
   WorkspaceEdit,
   CodeActionKind: { QuickFix: {}, Source: {} },
   CompletionItemKind: {},
+  InputBoxValidationSeverity: { Warning: 2 },
   CompletionItem: class {
     readonly label: string
     constructor(label: string) {
@@ -292,7 +300,12 @@ export const api = {
       )
       return items.find((one) => one.label === label)
     },
-    showInputBox: async ({ title }: { title: string }) => ask(title, '', []),
+    showInputBox: async ({ title, validateInput }: InputBox) => {
+      const answer = ask(title, '', [])
+      const said = answer === undefined ? null : validateInput?.(answer)
+      if (said) editor.notices.push(typeof said === 'string' ? said : said.message)
+      return answer
+    },
     createTerminal: (options: never) => {
       editor.terminals.push(options)
       return { show() {} }

@@ -28,12 +28,17 @@ export function stubServices(machine: Machine | null, secrets: Record<string, st
     get: (key: string, usual?: unknown) => kept.get(key) ?? usual,
     update: async (key: string, value: unknown) => void kept.set(key, value),
   } as unknown as vscode.Memento
+  const index = () =>
+    new NameIndex(
+      Object.keys(secrets).map((reference) => ({ name: reference.slice('postern://default/'.length), version: 1 })),
+    )
   const names = {
     forget() {},
-    names: async () =>
-      new NameIndex(
-        Object.keys(secrets).map((reference) => ({ name: reference.slice('postern://default/'.length), version: 1 })),
-      ),
+    names: async () => index(),
+    namesQuietly: async () => index(),
+    get known() {
+      return index()
+    },
   }
   const vault = { id: 'default', origin: 'https://secrets.example', principal: 'dev', names }
   const vaults = {

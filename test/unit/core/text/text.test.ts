@@ -54,6 +54,18 @@ describe('references in a text', () => {
     for (const { text: found, start, end } of findReferences(text)) expect(text.slice(start, end)).toBe(found)
   })
 
+  it('are found with every character of a name, and without the punctuation around them', () => {
+    const texts = ['postern://v/MyApp/Prod/DB_Password', 'postern://v/.env/a+b=c@d', 'postern://v/a-', 'postern://v/b@']
+    for (const text of texts) {
+      for (const around of [text, `"${text}"`, `(${text})`, `${text},`, `${text};`, `${text}.`, `<${text}>`]) {
+        expect(findReferences(around).map((one) => one.text)).toEqual([text])
+      }
+      expect(resolve(text, new Map())).toMatchObject({ text })
+    }
+    // Case counts: no spelling stands for another.
+    expect(resolve('postern://v/Prod/db', new Map())).toMatchObject({ reference: { name: 'Prod/db' } })
+  })
+
   it('resolve, or name the missing variable or the flaw', () => {
     const variables = new Map([['ENV', 'prod']])
     expect(resolve('postern://${ENV}/db', variables)).toMatchObject({ text: 'postern://prod/db' })
@@ -143,6 +155,16 @@ describe('names', () => {
     expect(index.children('').map(({ name }) => name)).toEqual(['a.z', 'a/', 'ab', 'b'])
     expect(index.find('a/y')).toEqual({ name: 'a/y' })
     expect(index.find('a/')).toBeUndefined()
+  })
+
+  it('are found exactly, and what differs in case alone is pointed out', () => {
+    const cased = new NameIndex(['prod/db', 'Prod/db', 'prod/dc', 'a'].map((name) => ({ name })))
+    expect(cased.find('PROD/db')).toBeUndefined()
+    expect(cased.differingInCase('PROD/db')).toEqual({ name: 'Prod/db' })
+    expect(cased.differingInCase('prod/db')).toEqual({ name: 'Prod/db' })
+    expect(cased.differingInCase('Prod/db')).toEqual({ name: 'prod/db' })
+    for (const alone of ['prod/dc', 'a', 'prod/d', 'x']) expect(cased.differingInCase(alone)).toBeUndefined()
+    expect(cased.children('').map(({ name }) => name)).toEqual(['Prod/', 'a', 'prod/'])
   })
 
   it('are found by skipping folders, not by walking through them', () => {

@@ -76,6 +76,19 @@ describe('moving all secrets of a file', () => {
     )
   })
 
+  it('points out a listed name that differs in case alone, and stores under the name that was entered', async () => {
+    secrets['postern://default/dev/Token'] = 'other'
+    editor.files.set(`${uriOf('/w/.env')}`, `A_TOKEN=${first}\nB_TOKEN=${second}\n`)
+    editor.answers.push('dev/token', 'dev/free')
+    await moveAll()
+    expect(editor.notices).toEqual(['dev/Token exists. Case counts, so this is another secret'])
+    expect(secrets).toEqual({
+      'postern://default/dev/Token': 'other',
+      'postern://default/dev/token': first,
+      'postern://default/dev/free': second,
+    })
+  })
+
   it('says so when every finding is ignored', async () => {
     for (const text of [harmless, first, second]) await ignored.add(text)
     await moveAll()
