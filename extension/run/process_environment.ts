@@ -95,7 +95,10 @@ export async function environmentOf(leases: Leases, snapshot: EnvSnapshot): Prom
   using held = await leases.of(references, { scope, environment, server })
   const refused = [...entries].flatMap(([key, value]) => {
     const outcome = held.outcomes.get(value)
-    return outcome && 'error' in outcome ? [`${key}: ${explain(outcome.error).message}`] : []
+    if (outcome && 'error' in outcome) return [`${key}: ${explain(outcome.error).message}`]
+    // A variable is text. The base64 of the bytes would be another value than the secret.
+    const isBytes = outcome?.secret.encoding === 'base64'
+    return isBytes ? [vscode.l10n.t('{0}: the secret is bytes, and a variable is text. Store it as text', key)] : []
   })
   if (refused.length > 0) throw new PosternError('bad_request', refused.join('; '))
   const opened = (text: string) => (isReference(text) ? held.value(text) : new Redacted(text))

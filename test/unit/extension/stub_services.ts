@@ -14,11 +14,20 @@ import type { KnownValues } from '../../../extension/values/known_values.ts'
 import { Leases } from '../../../extension/values/lease.ts'
 import type { Vaults } from '../../../extension/vaults/vaults.ts'
 
+/** A secret as the client gives it; a value that begins with `base64:` is bytes. */
+const secretOf = (text: string) => {
+  const [, bytes] = /^base64:(.*)$/.exec(text) ?? []
+  return { value: new Redacted(bytes ?? text), ...(bytes !== undefined && { encoding: 'base64' as const }) }
+}
+
 /** The services of an extension whose server gives each reference the value that is set here. */
 export function stubServices(machine: Machine | null, secrets: Record<string, string> = {}, extensionKind = 1) {
   const client = {
     hydrate: async (references: string[]) =>
-      references.map((reference) => ({ reference, secret: { value: new Redacted(secrets[reference] ?? 'unknown') } })),
+      references.map((reference) => ({
+        reference,
+        secret: secretOf(secrets[reference] ?? 'unknown'),
+      })),
     async put(name: string, value: Redacted<string>) {
       secrets[`postern://default/${name}`] = value.reveal()
     },

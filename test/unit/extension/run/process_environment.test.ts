@@ -1,7 +1,7 @@
 /** A `.env` is read once: what the user agreed to is what runs, from the server and the account that were named. */
 import { beforeEach, expect, it, vi } from 'vitest'
 import { Consents } from '../../../../extension/run/consent.ts'
-import { accountsOf, snapshotOf } from '../../../../extension/run/process_environment.ts'
+import { accountsOf, environmentOf, snapshotOf } from '../../../../extension/run/process_environment.ts'
 import { registerTasks } from '../../../../extension/run/tasks.ts'
 import { Vaults } from '../../../../extension/vaults/vaults.ts'
 import { editor, stubMachine, uriOf } from '../stub_editor.ts'
@@ -48,6 +48,32 @@ it('gives a program an entry whose name every object has', async () => {
     ['__proto__', 'x'],
     ['constructor', 'y'],
   ])
+})
+
+it('names the entries whose secrets are bytes, which no variable holds, and starts nothing', async () => {
+  const env = 'KEY=postern://default/key\nTEXT=postern://default/text\nOTHER=postern://default/other\n'
+  const folder = editor.openFolder('/w', { '.env': env })
+  const services = stubServices(stub.machine, {
+    ...{ 'postern://default/key': 'base64://4AAQ==', 'postern://default/other': 'base64:dGV4dA==' },
+    'postern://default/text': '//4AAQ==',
+  })
+  const snapshot = snapshotOf({ uri: uriOf('/w/.env'), getText: () => env } as never)
+  const refused = await environmentOf(services.leases, snapshot).catch((error) => error)
+  expect(refused.message).toBe(
+    ['KEY', 'OTHER'].map((key) => `${key}: the secret is bytes, and a variable is text. Store it as text`).join('; '),
+  )
+  registerTasks(services, new Consents(services.workspaceState))
+  editor.answers.push('Start')
+  await editor.runTask(TASK, folder)
+  expect(stub.started).toEqual([])
+  const { values } = await environmentOf(
+    services.leases,
+    snapshotOf({
+      uri: uriOf('/w/.env'),
+      getText: () => 'TEXT=postern://default/text',
+    } as never),
+  )
+  expect(values.TEXT!.reveal()).toBe('//4AAQ==')
 })
 
 it('names the accounts of the vaults that it refers to, at its server', async () => {
