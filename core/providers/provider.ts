@@ -8,6 +8,7 @@ import type { Bytes } from '../bytes.ts'
 import type { Encoding } from '../encoding.ts'
 import type { Redacted } from '../redacted.ts'
 import type { Stage } from '../stages.ts'
+import type { StoreTags } from './store_tags.ts'
 
 /**
  * The kinds of stores that a provider can be. The sealed store of the vault is not one of them: it is not across a
@@ -91,6 +92,8 @@ export interface ProviderSecret {
   createdAt: number | null
   expiresAt: number | null
   contentType: string | null
+  /** The tags that the store sends with the value. */
+  tags?: StoreTags | null
   /** Set if the store keeps fields instead of this text: the order of keys, spaces and digits may be its own. */
   isFields?: true
 }
@@ -182,6 +185,11 @@ export interface Provider {
    *   there are none to renew.
    */
   keep?(options: { signal: AbortSignal }): Promise<number | null>
+  /** Optional, for a store that sends these facts with another request alone: the tags and the description of a secret. */
+  describe?(
+    name: string,
+    options: { signal: AbortSignal },
+  ): Promise<{ tags: StoreTags | null; description: string | null }>
   /** `null` if the store keeps no history. */
   versions: ((name: string, options: { signal: AbortSignal }) => Promise<ProviderVersion[]>) | null
   /** Resolves if the store works, with the same credentials and the same route as a read. */

@@ -44,6 +44,9 @@ export async function openCached(
  */
 function bindingOf(vault: string, place: Place) {
   const { name, asked, revision, provider, version, contentType, encoding, createdAt, expiresAt, fetchedAt } = place
-  const rest = [asked, revision, provider, version, contentType, encoding, createdAt, expiresAt]
+  const { tags = null } = place
+  // Without tags as in 0.1, whose rows still open.
+  const more = tags === null ? [] : [tags]
+  const rest = [asked, revision, provider, version, contentType, encoding, createdAt, expiresAt, ...more]
   return { vault, name, version: BigInt(fetchedAt), contentType: JSON.stringify(rest) }
 }

@@ -452,6 +452,8 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
     // Whether the envelope binds the URL (core/sealing/webhook_secret.ts). Rows of 0.1 do not, until they are sealed
     // again.
     'ALTER TABLE hook ADD COLUMN bound INTEGER NOT NULL DEFAULT 0',
+    // The tags that the store sent with the value, as JSON (chains/cache_store.ts).
+    'ALTER TABLE cached ADD COLUMN tags TEXT',
   ],
 ]
 

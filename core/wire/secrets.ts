@@ -11,6 +11,12 @@ import { PassedOver, Problem } from './problem.ts'
 /** The version that a write created. */
 export const PutSecretResult = z.strictObject({ name: secretName, version: versionId })
 
+/** The tags of a provider that do not fit into `tags`. */
+const moreTags = described(
+  z.optional(z.record(z.string(), z.string())),
+  'Tags of the provider beyond 20, or longer than those of a write',
+)
+
 /** A secret with its value. */
 export const Secret = described(
   z.strictObject({
@@ -20,6 +26,7 @@ export const Secret = described(
     encoding: z.optional(z.literal('base64')),
     contentType: z.string(),
     tags,
+    moreTags,
     createdAt: described(z.optional(moment), 'Missing if the provider does not report it'),
     expiresAt: z.optional(moment),
     provider: z.string(),
@@ -66,6 +73,9 @@ export const Version = z.strictObject({
 /** A page of versions, newest first. */
 export const VersionList = z.strictObject({
   name: secretName,
+  tags: described(z.optional(tags), 'The tags at the provider, if it sends them with another request alone (AWS)'),
+  moreTags,
+  description: described(z.optional(z.string()), 'The description of the secret at the provider (AWS)'),
   deletedAt: z.optional(moment),
   items: z.array(Version),
   cursor: z.optional(z.string()),

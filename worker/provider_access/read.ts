@@ -16,6 +16,7 @@ import { type ErrorDetail, PosternError, refusal } from '../../core/errors.ts'
 import type { ChainReply } from '../../core/providers/failover.ts'
 import type { ProviderSecret } from '../../core/providers/provider.ts'
 import type { SkippedMember } from '../../core/providers/skipped.ts'
+import type { StoreTags } from '../../core/providers/store_tags.ts'
 import type { Redacted } from '../../core/redacted.ts'
 import { openCached } from '../../core/sealing/cached_value.ts'
 import type { CachedValue } from '../../core/vault/chains/cache_store.ts'
@@ -42,6 +43,7 @@ export interface ReleasedSecret {
   value: Redacted<Bytes>
   encoding: Encoding
   contentType: string
+  tags: StoreTags | null
   createdAt: number | null
   expiresAt: number | null
   provider: string
@@ -165,7 +167,12 @@ export class ProviderReader {
     this.#count(how)
     const ttlSeconds = plan.chain.cacheSeconds - ageSeconds
     const cache = { how, ageSeconds, ttlSeconds, stored: false, collapsed: false, skipped } as const
-    return releasedSecret(plan.name, cached.provider, { ...cached, value }, cache)
+    return releasedSecret(
+      plan.name,
+      cached.provider,
+      { ...cached, value, tags: cached.tags ? JSON.parse(cached.tags) : null },
+      cache,
+    )
   }
 
   /** Adds how the provider names secrets to the refusal of a name that it does not have. */
@@ -222,5 +229,6 @@ function releasedSecret(
 ): ReleasedSecret {
   const { version, value, encoding, createdAt, expiresAt } = secret
   const contentType = secret.contentType ?? DEFAULT_CONTENT_TYPE[encoding]
-  return { name, version, value, encoding, contentType, createdAt, expiresAt, provider, cache }
+  const { tags = null } = secret
+  return { name, version, value, encoding, contentType, tags, createdAt, expiresAt, provider, cache }
 }

@@ -218,8 +218,9 @@ export class SharedFetches {
     if (chain.cacheSeconds + chain.maxStaleSeconds === 0) return null
     if (secret.value.reveal().length > MAX_CACHED_BYTES) return null
     const { encoding, contentType, createdAt, expiresAt } = secret
+    const tags = secret.tags ? JSON.stringify(secret.tags) : null
     const place = { name, asked: version ?? '', revision: chain.revision, provider, version: secret.version }
-    const about = { contentType, encoding, createdAt, expiresAt, fetchedAt: since }
+    const about = { contentType, encoding, createdAt, expiresAt, tags, fetchedAt: since }
     return sealCached(this.#services.keyring, vault, secret.value, { ...place, ...about })
   }
 }

@@ -9,10 +9,13 @@ import type { Keyring } from '../../core/crypto/keyring.ts'
 import type { Recipient } from '../../core/crypto/seal_to.ts'
 import { badRequest, refusal } from '../../core/errors.ts'
 import type { VersionedChain } from '../../core/providers/chain.ts'
-import { failover } from '../../core/providers/failover.ts'
-import type { ProviderPutOptions } from '../../core/providers/provider.ts'
+import { failover, type ResolvedMember } from '../../core/providers/failover.ts'
+import { isBreakerOpen } from '../../core/providers/guarded_provider.ts'
+import { type Provider, ProviderFailure, type ProviderPutOptions } from '../../core/providers/provider.ts'
 import { ABSENT } from '../../core/providers/skipped.ts'
+import { shownTags } from '../../core/providers/store_tags.ts'
 import type { Redacted } from '../../core/redacted.ts'
+import { visible } from '../../core/sanitize.ts'
 import { writeKey } from '../../core/sealing/digests.ts'
 import { reasonOf } from '../../core/vault/chains/read_operations.ts'
 import type { ProviderWrite } from '../../core/vault/chains/write_operations.ts'
@@ -67,7 +70,7 @@ export function providerSecret(secret: ReleasedSecret): z.input<typeof wire.Secr
     version,
     ...(text === null ? { value: base64(bytes), encoding: 'base64' } : { value: text }),
     contentType,
-    tags: {},
+    ...shownTags(secret.tags),
     ...when('createdAt', createdAt),
     ...when('expiresAt', expiresAt),
     provider,
@@ -162,7 +165,21 @@ export async function providerVersions(
     ...(enabled ? {} : { enabled: false as const }),
     provider: reply.provider,
   }))
-  return { name, items }
+  const member = keeping.find(({ guarded }) => guarded.id === reply.provider)
+  return { name, ...(member && (await described(member, settings.providers.attemptMs))), items }
+}
+
+/** The tags and the description of a secret; nothing where the store keeps none, or does not let the server see them. */
+async function described({ guarded, name }: ResolvedMember, timeoutMs: number) {
+  if (guarded.provider.describe === undefined) return {}
+  try {
+    const ask = (provider: Provider, signal: AbortSignal) => provider.describe!(name, { signal })
+    const { tags, description } = await guarded.ask(ask, timeoutMs, name)
+    return { ...(tags && shownTags(tags)), ...(description !== null && { description: visible(description) }) }
+  } catch (error) {
+    if (error instanceof ProviderFailure || isBreakerOpen(error)) return {}
+    throw error
+  }
 }
 
 function expectation(expect: WriteInput['expect']): Pick<ProviderPutOptions, 'expect'> {

@@ -23,6 +23,7 @@ import {
 import { failureOf, HEALTH_NAME, type ProviderOptions, type ProviderOutcome, resolvesWhenServed } from '../request.ts'
 import { bytesOfText, checkFit, checkSize, documentOf, look, writtenContent } from '../shape.ts'
 import { checkStoreName } from '../store_names.ts'
+import { storeTags } from '../store_tags.ts'
 import { type AwsAccess, type AwsCall, awsCaller } from './api.ts'
 import { kindOf } from './failures.ts'
 
@@ -51,6 +52,8 @@ const Batch = z.object({ SecretValues: z._default(z.array(Value), []), Errors: z
 const Written = z.object({ VersionId: z.string() })
 const Description = z.object({
   DeletedDate: Time,
+  Description: z.nullish(z.string()),
+  Tags: z.nullish(z.array(z.object({ Key: z.string(), Value: z.nullish(z.string()) }))),
   RotationEnabled: z.nullish(z.boolean()),
   VersionIdsToStages: z.nullish(z.record(z.string(), z.array(z.string()))),
 })
@@ -223,6 +226,13 @@ export class AwsProvider implements Provider {
   async remove(name: string, { signal }: { signal: AbortSignal }): Promise<void> {
     checkStoreName('aws', name)
     await this.#call('DeleteSecret', { SecretId: name }, z.unknown(), { signal })
+  }
+
+  async describe(name: string, { signal }: { signal: AbortSignal }) {
+    checkStoreName('aws', name)
+    const { Tags, Description: description } = await this.#describe(name, signal)
+    const tags = storeTags((Tags ?? []).map(({ Key, Value }) => [Key, Value ?? '']))
+    return { tags, description: description || null }
   }
 
   async versions(name: string, { signal }: { signal: AbortSignal }): Promise<ProviderVersion[]> {

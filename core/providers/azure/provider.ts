@@ -22,6 +22,7 @@ import {
 import { failureOf, HEALTH_NAME, type ProviderOptions, resolvesWhenServed } from '../request.ts'
 import { bytesOfText, checkFit, checkSize, declaresType, writtenContent } from '../shape.ts'
 import { checkStoreName } from '../store_names.ts'
+import { storeTags } from '../store_tags.ts'
 import { type AzureAccess, type AzureCall, azureCaller } from './api.ts'
 
 const MAX_VALUE_BYTES = 25 * 1024
@@ -162,7 +163,7 @@ export class AzureProvider implements Provider {
       ...(declaresType(put.contentType, encoding, current && { typed: !!current.contentType }) && {
         contentType: put.contentType,
       }),
-      tags: { ...othersTags(current), ...tags, [WRITE_TAG]: put.idempotencyKey },
+      tags: { ...othersTags(current?.tags), ...tags, [WRITE_TAG]: put.idempotencyKey },
     }
     const written = await this.#call({ method: 'PUT', path, body, signal: put.signal }, Item)
     return { version: partsOf(written.id).version }
@@ -250,6 +251,7 @@ function secretOf({ id, value, contentType, tags, attributes }: Bundle): Provide
     createdAt: milliseconds(attributes.created),
     expiresAt: milliseconds(attributes.exp),
     contentType: contentType ?? null,
+    tags: storeTags(Object.entries(othersTags(tags))),
   }
 }
 
@@ -271,10 +273,9 @@ function contentOf(
     : { text, tags: {}, encoding: 'utf8' }
 }
 
-function othersTags(current: Bundle | null | undefined): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(current?.tags ?? {}).filter(([key]) => key !== ENCODING_TAG && key !== WRITE_TAG),
-  )
+/** The tags other than those that Postern sets. */
+function othersTags(tags: Bundle['tags']): Record<string, string> {
+  return Object.fromEntries(Object.entries(tags ?? {}).filter(([key]) => key !== ENCODING_TAG && key !== WRITE_TAG))
 }
 
 /** The previous version is known only if no other was made in the same second. */

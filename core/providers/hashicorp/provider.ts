@@ -25,6 +25,7 @@ import {
 } from '../request.ts'
 import { look } from '../shape.ts'
 import { checkStoreName } from '../store_names.ts'
+import { storeTags } from '../store_tags.ts'
 import { type HashicorpAddress, parseMount } from './api.ts'
 import { KvEngine, type KvVersion } from './engine.ts'
 import { dataOf, type Fields, secretOf } from './fields.ts'
@@ -47,7 +48,14 @@ const Mount = z.object({
   data: z.object({ type: z.string(), options: z.nullish(z.object({ version: z.nullish(z.string()) })) }),
 })
 const VersionTimes = z.object({ created_time: z.string(), deletion_time: z.string(), destroyed: z.boolean() })
-const Read2 = z.object({ data: z.object({ metadata: z.extend(VersionTimes, { version: z.number() }) }) })
+const Read2 = z.object({
+  data: z.object({
+    metadata: z.extend(VersionTimes, {
+      version: z.number(),
+      custom_metadata: z.catch(z.nullish(z.record(z.string(), z.string())), null),
+    }),
+  }),
+})
 /** The place of the fields in a response. */
 const FIELDS_1 = '/data'
 const FIELDS_2 = '/data/data'
@@ -126,6 +134,7 @@ export class HashicorpProvider implements Provider {
       version: String(metadata.version),
       createdAt: milliseconds(metadata.created_time),
       expiresAt,
+      tags: storeTags(Object.entries(metadata.custom_metadata ?? {})),
     }
   }
 

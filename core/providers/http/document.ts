@@ -15,6 +15,7 @@ import { Redacted } from '../../redacted.ts'
 import { ProviderFailure, type ProviderPutOptions, type ProviderSecret } from '../provider.ts'
 import { failureOf, malformed, readSource, UNVERSIONED } from '../request.ts'
 import { bytesOfText, checkFit, declaresType, documentOf, fieldsFrom, foreignShape, writtenContent } from '../shape.ts'
+import { storeTags } from '../store_tags.ts'
 
 /** The places of the parts of a document, as JSON pointers (RFC 6901). */
 export interface DocumentPlaces {
@@ -37,10 +38,16 @@ export const Time = z.pipe(
  * used.
  */
 const Marks = z.union([
-  z.object({ encoding: z.nullish(z.enum(ENCODINGS)), contentType: z.nullish(z.string()), expiresAt: Time }),
+  z.object({
+    encoding: z.nullish(z.enum(ENCODINGS)),
+    contentType: z.nullish(z.string()),
+    expiresAt: Time,
+    // Shown alone: the meaning of the value does not depend on them.
+    tags: z.catch(z.nullish(z.record(z.string(), z.string())), null),
+  }),
   z.pipe(
     z.union([z.array(z.unknown()), z.string()]),
-    z.transform(() => ({ encoding: null, contentType: null, expiresAt: null })),
+    z.transform(() => ({ encoding: null, contentType: null, expiresAt: null, tags: null })),
   ),
 ])
 
@@ -72,6 +79,7 @@ export function secretOf(received: Received, config: DocumentPlaces): ProviderSe
     createdAt: null,
     expiresAt: marks.expiresAt,
     contentType: marks.contentType ?? (isContainer ? JSON_TYPE : null),
+    tags: storeTags(Object.entries(marks.tags ?? {})),
     ...(value.kind === 'object' && { isFields: true }),
   }
 }
@@ -91,7 +99,7 @@ export interface Present {
 
 /** The names beside a value that the store keeps itself: those of this contract, and of the responses of Postern. */
 const BESIDE: readonly string[] = [
-  ...['name', 'version', 'encoding', 'contentType', 'createdAt', 'updatedAt', 'expiresAt', 'tags'],
+  ...['name', 'version', 'encoding', 'contentType', 'createdAt', 'updatedAt', 'expiresAt', 'tags', 'moreTags'],
   ...['provider', 'passedOver', 'cached'],
 ]
 

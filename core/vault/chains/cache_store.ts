@@ -23,6 +23,8 @@ export interface CachedValue {
   encoding: Encoding
   createdAt: number | null
   expiresAt: number | null
+  /** The tags of the store as JSON; `null` without any, and in rows of 0.1. */
+  tags?: string | null
   fetchedAt: number
 }
 
@@ -51,7 +53,7 @@ export class CacheStore {
   value(name: string, asked: string): CachedValue | null {
     const [row] = this.#sql.all<CachedValue>(
       `SELECT name, asked, revision, provider, version, kid, sealed, content_type AS contentType, encoding,
-         created_at AS createdAt, expires_at AS expiresAt, fetched_at AS fetchedAt
+         created_at AS createdAt, expires_at AS expiresAt, tags, fetched_at AS fetchedAt
        FROM cached WHERE name = ? AND asked = ? AND sealed IS NOT NULL`,
       ...[name, asked],
     )
@@ -75,9 +77,10 @@ export class CacheStore {
     this.#sweep(value.fetchedAt)
     this.#sql.all(
       `INSERT OR REPLACE INTO cached (name, asked, revision, provider, version, kid, sealed, content_type, encoding,
-         created_at, expires_at, fetched_at, keep_until) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+         created_at, expires_at, tags, fetched_at, keep_until) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       ...[value.name, value.asked, value.revision, value.provider, value.version, value.kid, value.sealed],
-      ...[value.contentType, value.encoding, value.createdAt, value.expiresAt, value.fetchedAt, keepUntil],
+      ...[value.contentType, value.encoding, value.createdAt, value.expiresAt, value.tags ?? null],
+      ...[value.fetchedAt, keepUntil],
     )
   }
 

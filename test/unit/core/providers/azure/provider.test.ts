@@ -272,6 +272,7 @@ describe('AzureProvider', () => {
       tags: Record<string, string>
     }
     expect(Object.keys(written.tags).sort()).toEqual(['owner', 'postern-write'])
+    expect((await read(provider)).tags).toEqual({ owner: 'team-a' })
   })
 
   it.each<[number, string, FailureKind]>([
