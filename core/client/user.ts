@@ -7,9 +7,10 @@
  */
 import * as z from 'zod/mini'
 import { type Bytes, base64 } from '../bytes.ts'
-import type { PosternError } from '../errors.ts'
+import { PosternError } from '../errors.ts'
 import { parseName } from '../names.ts'
 import { Redacted } from '../redacted.ts'
+import { sleep } from '../sleep.ts'
 import { ConsistencyProof, InclusionProof, MyEntries } from '../wire/audit.ts'
 import { ProviderList } from '../wire/providers.ts'
 import type { Rotate } from '../wire/rotation.ts'
@@ -193,8 +194,15 @@ export function connectUser(options: ClientOptions, ask: Ask = transport(options
   }
 }
 
+/** How often a sign-in is sent while the keys of its issuer are not available, and the longest pause between. */
+const SIGN_IN_TRIES = 4
+const LONGEST_PAUSE_S = 30
+
 /**
  * Signs in: exchanges an API token, or the token of an issuer, for a session.
+ *
+ * While the server cannot fetch the keys of the issuer, the same token is sent again after the time that the server
+ * says, up to three times.
  *
  * @throws {PosternError} `unauthenticated` for any failure.
  */
@@ -202,7 +210,23 @@ export async function signInUser(options: SignInOptions): Promise<SignInResult<U
   const { code, recoveryCode, assertion, ...rest } = options
   const body = { ...(code && { code }), ...(recoveryCode && { recoveryCode }), ...(assertion && { assertion }) }
   const asked = { method: 'POST', path: 'sessions', body, values: true } as const
-  return signedIn(rest, await transport(rest)({ ...asked, answer: OpenedSession }))
+  const ask = transport(rest)
+  for (let tries = 1; ; tries++) {
+    try {
+      return signedIn(rest, await ask({ ...asked, answer: OpenedSession }))
+    } catch (error) {
+      const pauseS = pauseAfter(error)
+      if (pauseS === null || tries === SIGN_IN_TRIES) throw error
+      await sleep(pauseS * 1000)
+    }
+  }
+}
+
+/** The pause before the same sign-in is worth another try, in seconds; `null` if it is not. */
+function pauseAfter(error: unknown): number | null {
+  if (!(error instanceof PosternError) || error.detail.reason !== 'issuer_unavailable') return null
+  const { retryAfterSeconds = 1 } = error.detail
+  return retryAfterSeconds <= LONGEST_PAUSE_S ? retryAfterSeconds : null
 }
 
 function signedIn(
