@@ -143,6 +143,10 @@ export const REFUSALS = {
     'conflict',
     'The store keeps this secret in a different shape. Send a JSON object for a secret with fields and text for a text secret, or set replace: "shape"',
   ],
+  provider_name: [
+    'bad_request',
+    'The provider of this secret cannot have its name. The names of the chain can give it another one there',
+  ],
   provider_denied: ['denied', 'The provider denies the server access'],
   provider_invalid: ['bad_request', 'The provider does not accept this secret, or this version of it'],
   tampered: ['tampered', 'The sealed secret cannot be opened'],

@@ -34,6 +34,11 @@ function fits(pattern: string, name: string, isSame: (segment: string, actual: s
   }
 }
 
+/** Returns how every name begins that a pattern covers. */
+export function headOf(pattern: string): string {
+  return pattern.includes('*') ? pattern.slice(0, pattern.indexOf('*')) : pattern
+}
+
 /**
  * Matches a text against a glob, in which `*` matches any run of characters. It uses no regular expression: its time is
  * bounded by the product of the two lengths, even for hostile input.

@@ -6,9 +6,10 @@
 import { badRequest, PosternError, refusal } from '../errors.ts'
 import type { Chain, Member, VersionedChain } from '../providers/chain.ts'
 import type { ReportEvent } from '../providers/condition.ts'
-import type { ResolvedMember } from '../providers/failover.ts'
+import type { ChainMember } from '../providers/failover.ts'
 import { GuardedProvider } from '../providers/guarded_provider.ts'
-import { type Naming, namingAdvice, secretName, storeName } from '../providers/store_names.ts'
+import { type MappedChain, NameMap } from '../providers/name_map.ts'
+import { namingAdvice, storeName } from '../providers/store_names.ts'
 import { namePrefixOf } from '../settings/provider_reach.ts'
 import { defaultMembers, type ProviderSettings } from '../settings/providers.ts'
 import type { ConfiguredProvider } from './from_settings.ts'
@@ -62,34 +63,31 @@ export class ProviderRegistry {
   }
 
   /**
-   * Resolves the members of a chain for one secret, in order. A later member that cannot have such a name is left out,
-   * because it cannot have the secret.
+   * Resolves the members of a chain for one secret, in order. A member that cannot have such a name has no place, and the
+   * sentence that says why.
    *
-   * @throws {PosternError} `bad_request` if the primary cannot have such a name; `unavailable` if a provider cannot be
-   *   used.
+   * @throws {PosternError} `unavailable` if a provider cannot be used.
    */
-  resolve(vault: string, { members }: Pick<Chain, 'members'>, name: string): ResolvedMember[] {
-    return members.flatMap((member, i) => {
+  resolve(vault: string, chain: MappedChain & Pick<Chain, 'members'>, name: string): ChainMember[] {
+    return chain.members.map((member) => {
       const guarded = this.find(vault, member.provider)
       if (guarded === null) throw refusal('provider_missing')
-      const configured = this.#configured.get(member.provider)!
-      const { naming } = configured
-      const prefix = prefixAt(configured, vault, member)
-      const stored = i === 0 ? storeName(naming, name, prefix) : storeNameOrNull(naming, name, prefix)
-      return stored === null ? [] : [{ guarded, name: stored }]
+      const placed = this.names(vault, chain, member).place(name)
+      return 'stored' in placed ? { guarded, name: placed.stored } : { guarded, name: null, problem: placed.problem }
     })
   }
 
-  /** The prefix of the names of a chain at one of its providers, and the way back from a name there. */
-  names(vault: string, member: Member, prefix: string) {
-    if (this.find(vault, member.provider) === null) throw refusal('provider_missing')
-    const configured = this.#configured.get(member.provider)!
-    const { naming } = configured
-    const before = prefixAt(configured, vault, member)
-    return {
-      prefix: before + prefixOf(naming, prefix),
-      nameOf: (stored: string) => secretName(naming, stored, before),
-    }
+  /**
+   * Returns the names of the secrets of a chain at one of its members.
+   *
+   * @throws {PosternError} `unavailable` if the provider cannot be used.
+   */
+  names(vault: string, chain: MappedChain, member: Member): NameMap {
+    const configured = this.#configured.get(member.provider)
+    const prefix = configured === undefined ? null : prefixIn(configured, vault)
+    if (configured === undefined || prefix === null || this.find(vault, member.provider) === null)
+      throw refusal('provider_missing')
+    return new NameMap(configured.naming, prefix, chain, member)
   }
 
   /**
@@ -97,17 +95,11 @@ export class ProviderRegistry {
    *
    * @throws {PosternError} `bad_request`
    */
-  check(vault: string, { members }: Pick<Chain, 'members'>): void {
-    members.forEach((member, i) => {
-      const field = `members.${i}.provider`
+  check(vault: string, chain: MappedChain & Pick<Chain, 'members'>): void {
+    chain.members.forEach((member, i) => {
       if (this.find(vault, member.provider) === null)
-        throw badRequest(field, 'Provider must be one that this vault may use')
-      try {
-        this.resolve(vault, { members: [member] }, 'a')
-      } catch (error) {
-        if (!(error instanceof PosternError)) throw error
-        throw badRequest(`members.${i}.prefix`, 'Prefix must be in letters of the provider')
-      }
+        throw badRequest(`members.${i}.provider`, 'Provider must be one that this vault may use')
+      this.names(vault, chain, member).check(`members.${i}`, chain, member)
     })
   }
 
@@ -136,29 +128,6 @@ export class ProviderRegistry {
       updatedBy: 'settings',
     }
   }
-}
-
-/** The prefix of the operator in the characters of the store, then the prefix of the chain. */
-function prefixAt(configured: ConfiguredProvider, vault: string, { prefix = '' }: Member): string {
-  const own = prefixIn(configured, vault)
-  if (own === null) throw refusal('provider_missing')
-  return own + prefix
-}
-
-function storeNameOrNull(naming: Naming, name: string, prefix: string): string | null {
-  try {
-    return storeName(naming, name, prefix)
-  } catch (error) {
-    if (error instanceof PosternError) return null
-    throw error
-  }
-}
-
-/** Writes a prefix in the characters of the store. */
-function prefixOf(naming: Naming, prefix: string): string {
-  if (prefix === '') return ''
-  const whole = prefix.replace(/(?<![/.-])[/.-]+$/, '')
-  return prefix.endsWith('/') ? storeName(naming, `${whole}/x`).slice(0, -1) : storeName(naming, whole)
 }
 
 /**

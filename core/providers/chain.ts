@@ -28,16 +28,24 @@ export const WITHOUT_ROTATION: ReadonlySet<string> = new Set<FixedProviderId>([
   'file',
 ])
 
-/** A member of a chain: a provider, and the prefix of the names there. */
-export interface Member {
+/** How secrets are named in a store, apart from its own rule: see `name_map.ts`. */
+export interface ChainNaming {
+  /** How a name is written: fixed text in the characters of the store around `{name}` or `{rest}`. */
+  template?: string | undefined
+  /** The names in the store of single secrets, which the template does not apply to. */
+  names?: Readonly<Record<string, string>> | undefined
+}
+
+/** A member of a chain: a provider, and how secrets are named there where that differs from the chain. */
+export interface Member extends ChainNaming {
   /** The id of the provider. */
   provider: string
-  /** In the characters of the provider. */
+  /** Precedes every name there. In the characters of the provider. */
   prefix?: string | undefined
 }
 
 /** Where the secrets of a pattern are kept, and how they are read and written. */
-export interface Chain {
+export interface Chain extends ChainNaming {
   id: string
   /** The pattern of the names that it covers. */
   resource: string

@@ -19,11 +19,21 @@ export interface ResolvedMember {
   name: string
 }
 
+/** A member that cannot have a secret of this name, and the sentence that says why. It is not called. */
+export interface UnnamedMember {
+  guarded: GuardedProvider
+  name: null
+  problem: string
+}
+
+/** A member of a chain, resolved for one secret. */
+export type ChainMember = ResolvedMember | UnnamedMember
+
 /** The outcome of a search through a chain. */
 export type ChainReply<T> = { skipped: SkippedMember[] } & (
   | { value: T; provider: string }
   // `null` if no member could answer for the chain.
-  | { failure: FailureKind; provider: string | null; limitBytes?: number | null }
+  | { failure: FailureKind; provider: string | null; limitBytes?: number | null; problem?: string }
 )
 
 /** Limits of a search through a chain. */
@@ -60,7 +70,7 @@ export type AskMember<T> = (provider: Provider, name: string, signal: AbortSigna
  * @param members The primary first. An absence that only a later member reports is an outage of those before it.
  */
 export async function failover<T>(
-  members: readonly ResolvedMember[],
+  members: readonly ChainMember[],
   ask: AskMember<T>,
   options: FailoverOptions,
 ): Promise<ChainReply<T>> {
@@ -83,16 +93,23 @@ class Search {
   /** The last outcome of each skipped member. */
   readonly #last = new Map<string, SkipReason>()
 
-  constructor(members: readonly ResolvedMember[], options: FailoverOptions) {
+  constructor(members: readonly ChainMember[], options: FailoverOptions) {
     this.endsAt = performance.now() + options.deadlineMs
     this.#options = options
     this.#primary = members[0]?.guarded.id
   }
 
-  async run<T>(members: readonly ResolvedMember[], ask: AskMember<T>): Promise<ChainReply<T>> {
+  async run<T>(members: readonly ChainMember[], ask: AskMember<T>): Promise<ChainReply<T>> {
     const { attemptMs, onNotFound, outdated = [] } = this.#options
-    for (const [i, { guarded, name }] of members.entries()) {
+    for (const [i, member] of members.entries()) {
+      const { guarded, name } = member
       const provider = guarded.id
+      if (name === null) {
+        // Without a name at the primary, where writes go, the chain cannot have the secret.
+        if (provider === this.#primary) return { failure: 'name', provider, problem: member.problem, skipped: [] }
+        this.#skip(provider, 'name')
+        continue
+      }
       // Later members get their share of the time that is left, however slow the first ones are.
       const timeoutMs = Math.min(attemptMs, (this.endsAt - performance.now()) / (members.length - i))
       const rest = outdated.includes(provider) ? 'outdated' : guarded.rest(Date.now(), name)
@@ -117,7 +134,7 @@ class Search {
     }
     // Either every member has answered that there is no secret, or the answer of one is unknown.
     const first = [...this.#last].find(([, why]) => why === 'not_found')
-    const allAnswered = [...this.#last.values()].every((why) => why === 'not_found')
+    const allAnswered = [...this.#last.values()].every((why) => why === 'not_found' || why === 'name')
     if (first !== undefined && allAnswered) return { failure: 'not_found', provider: first[0], skipped: this.#skipped }
     return this.#outage()
   }

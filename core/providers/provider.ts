@@ -33,6 +33,7 @@ export const ANSWERS = [
   'credentials', // our credentials are wrong or have ended, and renewing them did not help
   'invalid', // the store did not take the request as it was, or its answer about this secret cannot be read
   'conflict', // the store is not in the state that a write expected, or its idempotency key stands for another write
+  'name', // the store cannot have a secret of this name, and nothing was sent
   'foreign_shape', // the shape of the secret differs from the shape of the write, and nothing was sent
   'no_stage', // the store has no such stage or label of versions
 ] as const

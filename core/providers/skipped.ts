@@ -22,5 +22,5 @@ export const ABSENT: readonly FailureKind[] = ['not_found', 'deleted', 'disabled
 
 /** Whether a reason to pass a member over says that it has no value. */
 export function isAbsence(why: SkipReason): boolean {
-  return (ABSENT as readonly SkipReason[]).includes(why)
+  return why === 'name' || (ABSENT as readonly SkipReason[]).includes(why)
 }

@@ -1,46 +1,85 @@
 /**
  * Names of secrets in the stores. Each mapping is injective and has an inverse: two secrets never share a place in a
- * store, and a name read there belongs to one secret only.
+ * store, and a name read there belongs to one secret only. `name_map.ts` has the mapping of a chain.
  *
  * @module
  */
-import { badRequest, PosternError } from '../errors.ts'
-import { parseName } from '../names.ts'
+import { badRequest } from '../errors.ts'
 import { ProviderFailure, type ProviderKind } from './provider.ts'
 
 /** The naming rules of a store. A file is named by its format, and `env-upper` is the form of 0.1. */
 export type Naming = Exclude<ProviderKind, 'file'> | 'env' | 'env-upper' | 'json'
 
 interface Rule {
-  /** The form of a name in the store. */
-  valid: RegExp
+  /** Which names the store has, as the end of a sentence. */
+  says: string
+  /** Whether the store has a name. */
+  isValid: (stored: string) => boolean
   /** Writes a name in the characters of the store. Returns `null` if it has no form there. */
   write: (name: string) => string | null
   /** The inverse, for names that `write` made. */
   read: (name: string) => string
+  /** The one spelling of names that the store does not distinguish. */
+  fold?: (stored: string) => string
 }
 
 const AS_IT_IS = { write: (name: string) => name, read: (name: string) => name }
-// Visible ASCII without the characters that have a meaning in a URL, however often it is decoded. No segment is empty
-// or leads to another folder, and no name ends with a period, which Vault refuses.
-const PATH = /^(?!.*(?:^|\/)\.{1,2}(?:\/|$))(?!.*\/\/)(?!\/)(?!.*[/.]$)(?:(?![%?#\\])[!-~]){1,1024}$/
+// What a URL can carry escaped, and Vault takes: letters, marks, digits, punctuation and symbols of all scripts, and the
+// space. A backslash is a slash to some servers.
+const PRINTABLE = /^(?:(?!\\)[\p{L}\p{M}\p{N}\p{P}\p{S} ]){1,1024}$/u
+// A server that decodes twice would find a control character, a period, a slash, a backslash or another escape. %C0 and
+// %E0%80 begin the longer forms of these that a lenient decoder takes.
+const ESCAPED = /%(?:[01][0-9a-f]|2[5ef]|5c|7f|c0|e0%80)/i
+
+// A parser of URLs drops the spaces, and what follows begins a parameter, a query or a fragment.
+const RELATIVE = /^ *\.{1,2} *(?:[;?#]|$)/
+
+/** Whether a text is a path of visible segments that no server resolves to another one, however often it decodes it. */
+function isPath(stored: string): boolean {
+  return (
+    PRINTABLE.test(stored) &&
+    !ESCAPED.test(stored) &&
+    stored.split('/').every((segment) => segment !== '' && !RELATIVE.test(segment))
+  )
+}
+
+const PATH_SAYS =
+  'visible characters and spaces, without a backslash, an escape such as %2F, or a segment that is empty or leads to another folder, such as ".."'
+const PATH = { ...AS_IT_IS, says: `paths of ${PATH_SAYS}`, isValid: isPath }
+
+const ENV_ADVICE =
+  'A .env file has its keys as they are. For the keys of 0.1 (APP__KEY for app/key), set POSTERN_PROVIDERS__FILE_NAMES to upper'
 
 const RULES: Record<Naming, Rule> = {
-  // A hyphen and six characters are the end of an ARN: the service would find another secret by this name.
-  aws: { ...AS_IT_IS, valid: /^(?!.*-[A-Za-z0-9]{6}$)[A-Za-z0-9/_+=.@-]{1,512}$/ },
-  azure: {
-    // The store ignores case, so names are read in lower case, and a name with upper case has no place there.
-    valid: /^[0-9A-Za-z-]{1,127}$/,
-    write: (name) => (/^[a-z0-9/-]+$/.test(name) && !/--|-\//.test(name) ? name.replaceAll('/', '--') : null),
-    read: (name) => name.toLowerCase().replaceAll('--', '/'),
+  aws: {
+    ...AS_IT_IS,
+    says: '1 to 512 letters, digits and characters of "/_+=.@!-"',
+    isValid: (stored) => /^[A-Za-z0-9/_+=.@!-]{1,512}$/.test(stored),
   },
-  hashicorp: { ...AS_IT_IS, valid: PATH },
-  http: { ...AS_IT_IS, valid: PATH },
-  json: { ...AS_IT_IS, valid: PATH },
+  azure: {
+    says: '1 to 127 letters, digits and hyphens. A name there is lower case and has "--" for each slash',
+    isValid: (stored) => /^[0-9A-Za-z-]{1,127}$/.test(stored),
+    // The store ignores case, so names are read in lower case, and a name with upper case has no place there.
+    write: (name) => (/^[a-z0-9/-]+$/.test(name) && !/--|-\/|\/-/.test(name) ? name.replaceAll('/', '--') : null),
+    read: (name) => name.toLowerCase().replaceAll('--', '/'),
+    fold: (stored) => stored.toLowerCase(),
+  },
+  hashicorp: {
+    ...PATH,
+    says: `paths of ${PATH_SAYS}. No segment there contains ".."`,
+    isValid: (stored) => isPath(stored) && !stored.includes('..'),
+  },
+  http: PATH,
+  json: PATH,
   // The keys that `dotenv` takes.
-  env: { ...AS_IT_IS, valid: /^[\w.-]{1,512}$/ },
+  env: {
+    ...AS_IT_IS,
+    says: `letters, digits and characters of "_.-". ${ENV_ADVICE}`,
+    isValid: (stored) => /^[\w.-]{1,512}$/.test(stored),
+  },
   'env-upper': {
-    valid: /^[A-Z_][A-Z0-9_]{0,511}$/,
+    says: 'upper case letters, digits and underscores, without a digit first. A name there is lower case and has "__" for each slash',
+    isValid: (stored) => /^[A-Z_][A-Z0-9_]{0,511}$/.test(stored),
     // An underscore beside a slash would become part of what the slash becomes.
     write: (name) =>
       /^[a-z0-9/_]+$/.test(name) && !/__|_\/|\/_/.test(name) ? name.replaceAll('/', '__').toUpperCase() : null,
@@ -48,12 +87,34 @@ const RULES: Record<Naming, Rule> = {
   },
 }
 
-const ENV_ADVICE =
-  'A .env file has its keys as they are. For the keys of 0.1 (APP__KEY for app/key), set POSTERN_PROVIDERS__FILE_NAMES to upper'
-
 /** Explains how a store names secrets, for a name that is not found there; `null` if the names need no explanation. */
 export function namingAdvice(naming: Naming): string | null {
   return naming === 'env' ? ENV_ADVICE : null
+}
+
+/** The rule for names in a store, as the end of a sentence that begins "names there are". */
+export function ruleOf(naming: Naming): string {
+  return RULES[naming].says
+}
+
+/** Whether a store has a name. */
+export function isStoreName(naming: Naming, stored: string): boolean {
+  return RULES[naming].isValid(stored)
+}
+
+/** Writes a name, or the end of one, in the characters of a store. Returns `null` if it has no form there. */
+export function writeName(naming: Naming, name: string): string | null {
+  return RULES[naming].write(name)
+}
+
+/** The inverse of {@link writeName} for its results. For other texts the result is arbitrary, and may not be a name. */
+export function readName(naming: Naming, stored: string): string {
+  return RULES[naming].read(stored)
+}
+
+/** The spelling by which a store distinguishes names: of Azure, lower case. */
+export function folded(naming: Naming, stored: string): string {
+  return RULES[naming].fold?.(stored) ?? stored
 }
 
 /**
@@ -64,33 +125,12 @@ export function namingAdvice(naming: Naming): string | null {
  * @throws {PosternError} `bad_request` if the store cannot have such a name.
  */
 export function storeName(naming: Naming, name: string, prefix = ''): string {
-  const rule = RULES[naming]
-  const written = rule.write(name)
+  const written = writeName(naming, name)
   // A period or a slash at the end of a prefix must not change the path after it.
-  if (written === null || !rule.valid.test(prefix + written)) {
-    const advice = naming === 'env' ? `. ${ENV_ADVICE}` : ''
-    throw badRequest('name', `Secret cannot have this name in the store that it is kept in${advice}`)
+  if (written === null || !isStoreName(naming, prefix + written)) {
+    throw badRequest('name', `Secret cannot have this name in its store. Names there are ${ruleOf(naming)}`)
   }
   return prefix + written
-}
-
-/**
- * Returns the secret to which a name in a store belongs.
- *
- * @param stored Hostile input: other clients write to the store too.
- * @returns `null` if the name lacks the prefix, or if `storeName` would not have made it.
- */
-export function secretName(naming: Naming, stored: string, prefix = ''): string | null {
-  const folded = naming === 'azure' ? stored.toLowerCase() : stored
-  const start = naming === 'azure' ? prefix.toLowerCase() : prefix
-  if (!folded.startsWith(start)) return null
-  const name = RULES[naming].read(folded.slice(start.length))
-  try {
-    return storeName(naming, parseName(name), start) === folded ? name : null
-  } catch (error) {
-    if (error instanceof PosternError) return null
-    throw error
-  }
 }
 
 /**
@@ -99,5 +139,5 @@ export function secretName(naming: Naming, stored: string, prefix = ''): string 
  * @throws {ProviderFailure} `invalid`
  */
 export function checkStoreName(naming: Naming, name: string): void {
-  if (!RULES[naming].valid.test(name)) throw new ProviderFailure('invalid', { code: 'Name' })
+  if (!isStoreName(naming, name)) throw new ProviderFailure('invalid', { code: 'Name' })
 }

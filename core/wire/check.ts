@@ -46,8 +46,8 @@ function messageOf(issue: $ZodIssue): string {
 
 /** The place of a field: `members.0.provider`. */
 function fieldOf(path: readonly PropertyKey[]): string {
-  // The client chooses the names below tags and claims.
-  const own = path.findIndex((name) => name === 'tags' || name === 'claims')
+  // The client chooses the names below these.
+  const own = path.findIndex((name) => name === 'tags' || name === 'claims' || name === 'names')
   const names = own < 0 ? path : path.slice(0, own + 1)
   return names.filter((name) => typeof name === 'number' || /^[A-Za-z-]{1,32}$/.test(String(name))).join('.')
 }

@@ -157,8 +157,12 @@ function read(services: VaultServices, primary: ResolvedMember): Promise<Provide
   return askReplica(services, primary, (signal) => primary.guarded.provider.get(primary.name, { signal }))
 }
 
-function primaryOf({ registry, vault }: VaultServices, { name, provided }: ProviderLease): ResolvedMember {
-  return registry.resolve(vault, { members: [provided.member] }, name)[0]!
+/** The primary of the chain, where a lease says that the secret still is. @throws {TargetFailure} `refused` */
+function primaryOf({ registry, vault }: VaultServices, { name, chain, provided }: ProviderLease): ResolvedMember {
+  const [primary] = chain === null ? [] : registry.resolve(vault, chain, name)
+  if (primary === undefined || primary.name === null || primary.guarded.id !== provided.member.provider)
+    throw new TargetFailure('refused')
+  return primary
 }
 
 function pendingOf(pending: TargetStep['pending']): Credential {

@@ -62,7 +62,8 @@ export const compareReplicas: Job = {
       else {
         const digests = await digestsOf(services, name, pair)
         missed ||= digests === null
-        await services.perform('replica.compared', { name, provider, digests })
+        const isUnnamed = pair.replica === null
+        await services.perform('replica.compared', { name, provider, digests, ...(isUnnamed && { isUnnamed }) })
       }
     }
     if (items.length === AT_ONCE) return Date.now() + COMPARE_PAUSE_MS
@@ -76,8 +77,11 @@ async function bring(services: VaultServices, item: OfChain<Lagging>): Promise<v
   const reached = (how: Brought, version: string | null = null) =>
     services.perform('replica.reached', { name, provider, mark, how, version })
   if (pair === null) return void (await reached('dropped'))
+  const { primary, replica } = pair
+  // Nothing to try again: the comparison shows it as drift.
+  if (replica === null) return void (await reached('unnamed'))
   try {
-    const { how, version } = await copy(services, item, pair)
+    const { how, version } = await copy(services, item, { primary, replica })
     await reached(how, version)
   } catch (error) {
     const failure = failureKindOf(error)
@@ -88,13 +92,14 @@ async function bring(services: VaultServices, item: OfChain<Lagging>): Promise<v
 
 interface Pair {
   primary: ResolvedMember
-  replica: ResolvedMember
+  /** `null` when the provider cannot have a secret of this name. */
+  replica: ResolvedMember | null
 }
 
 async function copy(
   services: VaultServices,
   { name, effect, mark, replace }: Lagging,
-  { primary, replica }: Pair,
+  { primary, replica }: { primary: ResolvedMember; replica: ResolvedMember },
 ): Promise<{ how: Brought; version: string | null }> {
   const wanted = await read(services, primary)
   const present = await read(services, replica)
@@ -126,7 +131,7 @@ async function copy(
 /** The digests of both; `null` if one is unreadable, which does not count as drift. */
 async function digestsOf(services: VaultServices, name: string, { primary, replica }: Pair) {
   try {
-    const [one, other] = [await read(services, primary), await read(services, replica)]
+    const [one, other] = [await read(services, primary), replica && (await read(services, replica))]
     const digest = async (value: Redacted<Bytes> | null) =>
       value === null ? null : replicaDigest(services.keyring, services.vault, name, value)
     const [ours, theirs] = one && other ? comparable(one, other) : [one?.value ?? null, other?.value ?? null]
@@ -144,7 +149,7 @@ function failureKindOf(error: unknown): FailureKind {
   throw error
 }
 
-/** The primary of a chain and one of its replicas; `null` when the chain no longer has it, or does not map the name. */
+/** The primary of a chain and one of its replicas; `null` when the chain no longer has it, or cannot have the name. */
 function pairOf(
   { registry, vault }: VaultServices,
   chain: VersionedChain | null,
@@ -154,7 +159,8 @@ function pairOf(
   try {
     const [primary, ...rest] = chain === null ? [] : registry.resolve(vault, chain, name)
     const replica = rest.find(({ guarded }) => guarded.id === provider)
-    return primary === undefined || replica === undefined ? null : { primary, replica }
+    if (primary === undefined || primary.name === null || replica === undefined) return null
+    return { primary, replica: replica.name === null ? null : replica }
   } catch (error) {
     if (error instanceof PosternError) return null
     throw error

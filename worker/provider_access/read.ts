@@ -13,6 +13,7 @@ import type { Bytes } from '../../core/bytes.ts'
 import type { DekCache } from '../../core/crypto/envelope.ts'
 import { DEFAULT_CONTENT_TYPE, type Encoding } from '../../core/encoding.ts'
 import { type ErrorDetail, PosternError, refusal } from '../../core/errors.ts'
+import type { VersionedChain } from '../../core/providers/chain.ts'
 import type { ChainReply } from '../../core/providers/failover.ts'
 import type { ProviderSecret } from '../../core/providers/provider.ts'
 import type { SkippedMember } from '../../core/providers/skipped.ts'
@@ -190,11 +191,12 @@ export class ProviderReader {
 }
 
 /** Adds to a refusal what the providers answered. Its caller may read the secret, and so may know. */
-function explained(error: unknown, { version }: ProviderRead, { reply }: FetchedReply): unknown {
+function explained(error: unknown, { version, chain }: ProviderRead, { reply }: FetchedReply): unknown {
   if (!(error instanceof PosternError) || !('failure' in reply)) return error
   const { reason } = error.detail
   if (reason === undefined || reason !== reasonOf(reply.failure, version ?? '')) return error
-  const { limitBytes = null } = reply
+  const { limitBytes = null, problem } = reply
+  if (problem !== undefined) return unnamedError(chain, { provider: reply.provider, problem }, error.detail)
   const detail = { ...error.detail, ...passedOverOf(reply), ...(limitBytes !== null && { limitBytes }) }
   if (limitBytes === null) return refusal(reason, detail)
   return new PosternError(
@@ -202,6 +204,16 @@ function explained(error: unknown, { version }: ProviderRead, { reply }: Fetched
     `Provider has more under this name than the ${limitBytes} bytes that are read`,
     detail,
   )
+}
+
+/** Says which chain and provider cannot have a name, and the way out. */
+export function unnamedError(
+  { id }: Pick<VersionedChain, 'id'>,
+  { provider, problem }: { provider: string | null; problem: string },
+  detail: ErrorDetail = {},
+): PosternError {
+  const message = `Chain ${id} cannot have this name at ${provider}. ${problem}. Give it a name there in names of the chain`
+  return new PosternError('bad_request', message, { ...detail, reason: 'provider_name', field: 'name' })
 }
 
 /** The members that failover passed over, for the detail of a refusal. */

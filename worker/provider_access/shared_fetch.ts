@@ -8,7 +8,7 @@ import type { Keyring } from '../../core/crypto/keyring.ts'
 import { PosternError } from '../../core/errors.ts'
 import { carry } from '../../core/http/trace_context.ts'
 import type { ProviderRegistry } from '../../core/provider_registry/registry.ts'
-import { type ChainReply, failover, type ResolvedMember } from '../../core/providers/failover.ts'
+import { type ChainMember, type ChainReply, failover } from '../../core/providers/failover.ts'
 import { isBreakerOpen } from '../../core/providers/guarded_provider.ts'
 import { ProviderFailure, type ProviderSecret } from '../../core/providers/provider.ts'
 import { sealCached } from '../../core/sealing/cached_value.ts'
@@ -69,7 +69,7 @@ export class SharedFetches {
    * @param index The entry that permits the read. A read may share a reply only if it was permitted before the reply
    *   was recorded; later reads fetch for themselves, or are served by the cache.
    * @param traceparent Is sent to the providers. A shared fetch sends that of the first request.
-   * @throws {PosternError} `bad_request` or `unavailable` when the providers cannot have such a name.
+   * @throws {PosternError} `unavailable` when a provider of the chain cannot be used.
    */
   async fetch(vault: string, plan: ProviderRead, index: number | null, traceparent?: string): Promise<FetchedReply> {
     if (!this.#services.shared) return this.#ask(vault, plan, traceparent)
@@ -164,7 +164,8 @@ export class SharedFetches {
     traceparent: string | undefined,
   ): Promise<Map<ProviderRead, FetchedReply>> {
     const replies = new Map<ProviderRead, FetchedReply>()
-    const current = plans.filter(({ version }) => version === null)
+    const isNamed = (plan: ProviderRead) => this.#primaryOf(vault, plan)?.name !== null
+    const current = plans.filter((plan) => plan.version === null && isNamed(plan))
     for (const some of Map.groupBy(current, ({ chain }) => chain.revision).values()) {
       const outcomes = some.length < 2 ? null : await this.#askMany(vault, some, traceparent)
       for (const [i, plan] of some.entries()) {
@@ -182,10 +183,10 @@ export class SharedFetches {
     plans: readonly ProviderRead[],
     traceparent: string | undefined,
   ): Promise<(ProviderSecret | ProviderFailure)[] | null> {
-    const places = plans.map((plan) => this.#primaryOf(vault, plan))
+    const places = plans.flatMap((plan) => this.#primaryOf(vault, plan) ?? [])
     const guarded = places[0]?.guarded
     if (guarded?.provider.getMany === undefined || guarded.rest(Date.now()) !== null) return null
-    const names = places.flatMap((place) => place?.name ?? [])
+    const names = places.flatMap(({ name }) => name ?? [])
     if (names.length < plans.length) return null
     const { attemptMs } = this.#services.settings.providers
     return guarded
@@ -196,7 +197,7 @@ export class SharedFetches {
       })
   }
 
-  #primaryOf(vault: string, { chain, name }: ProviderRead): ResolvedMember | null {
+  #primaryOf(vault: string, { chain, name }: ProviderRead): ChainMember | null {
     try {
       return this.#services.registry.resolve(vault, chain, name)[0]!
     } catch (error) {

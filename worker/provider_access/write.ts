@@ -7,14 +7,14 @@
 
 import { PosternError, refusal } from '../../core/errors.ts'
 import type { ProviderRegistry } from '../../core/provider_registry/registry.ts'
-import type { ResolvedMember } from '../../core/providers/failover.ts'
+import type { ChainMember } from '../../core/providers/failover.ts'
 import { isBreakerOpen } from '../../core/providers/guarded_provider.ts'
 import { type Provider, ProviderFailure } from '../../core/providers/provider.ts'
 import { deadlineMsOf, type Settings } from '../../core/settings/settings.ts'
 import type { Effect } from '../../core/vault/chains/replication_store.ts'
 import type { ProviderWrite, WriteReport } from '../../core/vault/chains/write_operations.ts'
 import type { Granted } from '../../core/vault/rpc.ts'
-import type { VaultRequest } from './read.ts'
+import { unnamedError, type VaultRequest } from './read.ts'
 
 /** A change that the vault permitted. */
 export interface ProviderChange {
@@ -41,16 +41,22 @@ export async function changeAtProvider(
   change: ProviderChange,
 ): Promise<Granted<{ at: number; version: string | null }>> {
   const { name, effect, plan, replace, idempotency } = change
-  const [primary] = registry.resolve(request.vault, plan.chain, name)
+  const members = registry.resolve(request.vault, plan.chain, name)
+  const primary = members[0]!
+  const provider = primary.guarded.id
   // Neither late nor for a client that has gone: such a change could undo a newer one.
   const isUnwanted = change.isLate() || request.handle.isAbandoned
   const { outcome, failure }: Attempted = isUnwanted
     ? { outcome: NOT_SENT }
-    : await attempt(primary!, change, deadlineMsOf(settings))
-  const report = { name, chain: plan.chain.id, provider: primary!.guarded.id, effect, outcome }
+    : await attempt(primary, change, deadlineMsOf(settings))
+  const providers = members.flatMap((member) => (member.name === null ? [member.guarded.id] : []))
+  const unnamed = { revision: plan.chain.revision, providers }
+  const report = { name, chain: plan.chain.id, provider, effect, outcome, unnamed }
   const full = { ...report, ...(replace && { replace }), ...(idempotency && { idempotency }) }
   const granted = await request.handle.call('secret.relayed', request.caller, full).catch((error) => {
-    throw explained(error, failure)
+    if (primary.name !== null || !(error instanceof PosternError) || error.detail.reason !== 'provider_name')
+      throw explained(error, failure)
+    throw unnamedError(plan.chain, { provider, problem: primary.problem }, error.detail)
   })
   if (!('version' in outcome)) throw refusal('provider_unavailable')
   return { ...granted, value: { ...granted.value, version: outcome.version } }
@@ -58,11 +64,8 @@ export async function changeAtProvider(
 
 const NOT_SENT = { failure: 'timeout', sent: false } as const
 
-async function attempt(
-  { guarded, name }: ResolvedMember,
-  change: ProviderChange,
-  timeoutMs: number,
-): Promise<Attempted> {
+async function attempt({ guarded, name }: ChainMember, change: ProviderChange, timeoutMs: number): Promise<Attempted> {
+  if (name === null) return { outcome: { failure: 'name', sent: false } }
   if (guarded.rest(Date.now(), name) !== null) return { outcome: { failure: 'unavailable', sent: false } }
   try {
     const make = guarded.ask((provider, signal) => change.make(provider, name, signal), timeoutMs, name)

@@ -10,6 +10,8 @@ import { parseId } from '../../core/names.ts'
 import type { VersionedChain } from '../../core/providers/chain.ts'
 import { failover } from '../../core/providers/failover.ts'
 import type { Health } from '../../core/providers/health.ts'
+import type { NameMap } from '../../core/providers/name_map.ts'
+import type { ProviderListItem } from '../../core/providers/provider.ts'
 import { openCursor, sealCursor } from '../../core/sealing/list_cursor.ts'
 import type { ProvidersSeen } from '../../core/vault/chains/chain_operations.ts'
 import { reasonOf } from '../../core/vault/chains/read_operations.ts'
@@ -54,27 +56,27 @@ export function chainRoutes({ keyring, settings, registry }: Services): Hono<Env
     const list = JSON.stringify(['names', id, chain.revision, prefix])
     const after = cursor === undefined ? null : await openCursor(keyring, vault, list, cursor)
     const member = chain.members[0]!
-    const names = registry.names(vault, member, prefix)
+    const names = registry.names(vault, chain, member)
     const guarded = registry.find(vault, member.provider)
     if (guarded === null) throw refusal('provider_missing')
     // Only the primary, since another provider cannot use its cursor.
     const reply = await failover(
-      [{ guarded, name: names.prefix }],
+      [{ guarded, name: names.listPrefix(prefix) }],
       (provider, stored, signal) => provider.list({ prefix: stored, cursor: after, limit, signal }),
       { ...timesOf(settings), onNotFound: 'stop' },
     )
     if (!('value' in reply)) throw refusal(reasonOf(reply.failure), passedOverOf(reply))
-    const found = reply.value.items.flatMap(({ name: stored, updatedAt }) => {
-      const name = names.nameOf(stored)
-      return name?.startsWith(prefix) ? [{ name, ...when('updatedAt', updatedAt) }] : []
-    })
-    const input = { chain: id, prefix, names: found.map(({ name }) => name) }
+    const { named, unnamed } = sortedOut(reply.value.items, names, prefix)
+    const input = { chain: id, prefix, names: named.map(({ name }) => name), unnamed: unnamed.length }
     const granted = await handle.call('chain.names', caller, input)
-    const shown = new Set(granted.value)
+    const shown = new Set(granted.value.names)
     const rest = reply.value.cursor
-    const next = rest === null ? {} : { cursor: await sealCursor(keyring, vault, list, rest) }
-    const items = found.filter(({ name }) => shown.has(name))
-    return answer(c, granted, { items, ...next } satisfies z.input<typeof wire.ChainNames>)
+    const more = {
+      ...(granted.value.unnamed && unnamed.length > 0 && { unnamed }),
+      ...(rest !== null && { cursor: await sealCursor(keyring, vault, list, rest) }),
+    }
+    const items = named.filter(({ name }) => shown.has(name))
+    return answer(c, granted, { items, ...more } satisfies z.input<typeof wire.ChainNames>)
   })
 
   serve(routes, 'listProviders', async (c) => {
@@ -85,6 +87,19 @@ export function chainRoutes({ keyring, settings, registry }: Services): Hono<Env
   })
 
   return routes
+}
+
+/** Tells the secrets of a chain from what its primary has besides, and why that has no name. */
+function sortedOut(items: readonly ProviderListItem[], names: NameMap, prefix: string) {
+  const named: { name: string; updatedAt?: string }[] = []
+  const unnamed: { stored: string; why: string }[] = []
+  for (const { name: stored, updatedAt } of items) {
+    const found = names.find(stored)
+    const target = names.target(stored)
+    if ('problem' in found) unnamed.push(...(target === null ? [] : [{ stored: target, why: found.problem }]))
+    else if (found.name.startsWith(prefix)) named.push({ name: found.name, ...when('updatedAt', updatedAt) })
+  }
+  return { named, unnamed }
 }
 
 function chain({ revision: _, members, updatedAt, ...rest }: VersionedChain): z.input<typeof wire.Chain> {

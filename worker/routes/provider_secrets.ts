@@ -26,7 +26,7 @@ import type * as wire from '../../core/wire/index.ts'
 import type { RequestContext } from '../http/request_context.ts'
 import { answerWithValues, when } from '../http/respond.ts'
 import { cacheFacts, cacheHeaders } from '../provider_access/cache_status.ts'
-import { passedOverOf, type ReleasedSecret } from '../provider_access/read.ts'
+import { passedOverOf, type ReleasedSecret, unnamedError } from '../provider_access/read.ts'
 import { timesOf } from '../provider_access/shared_fetch.ts'
 import { changeAtProvider } from '../provider_access/write.ts'
 import type { Services } from '../services.ts'
@@ -144,8 +144,10 @@ export async function providerVersions(
   name: string,
   chain: VersionedChain,
 ): Promise<z.input<typeof wire.VersionList>> {
-  const replicas = registry.resolve(c.var.vault, chain, name)
-  const keeping = replicas.filter(({ guarded }) => guarded.provider.versions)
+  const members = registry.resolve(c.var.vault, chain, name)
+  const [primary] = members
+  if (primary?.name === null) throw unnamedError(chain, { provider: primary.guarded.id, problem: primary.problem })
+  const keeping = members.filter(({ guarded }) => guarded.provider.versions)
   if (keeping.length === 0) throw badRequest('name', 'Provider of this secret keeps no versions')
   const reply = await failover(keeping, (provider, stored, signal) => provider.versions!(stored, { signal }), {
     ...timesOf(settings),
@@ -153,7 +155,7 @@ export async function providerVersions(
   })
   if (!('value' in reply)) {
     // Only the primary can say that a secret does not exist, and this primary keeps no history to say it by.
-    if (keeping[0] !== replicas[0] && ABSENT.includes(reply.failure)) {
+    if (keeping[0] !== primary && ABSENT.includes(reply.failure)) {
       throw badRequest('name', 'Primary provider of this secret keeps no versions')
     }
     throw refusal(reasonOf(reply.failure), { ...passedOverOf(reply), ...(reply.provider === null && RETRY_SOON) })

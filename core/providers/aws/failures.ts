@@ -35,6 +35,7 @@ const CODES: Record<FailureKind, readonly string[]> = {
     ...['IncompleteSignature', 'IncompleteSignatureException', 'InvalidSignatureException', 'SignatureDoesNotMatch'],
   ],
   invalid: [],
+  name: [],
   foreign_shape: [],
   no_stage: [],
   conflict: ['ResourceExistsException', 'PreconditionNotMetException'],

@@ -11,6 +11,7 @@ import { type Bytes, base64, equal, parseBase64 } from '../../bytes.ts'
 import { JSON_TYPE } from '../../content_type.ts'
 import { Redacted } from '../../redacted.ts'
 import { isStage, isUniqueVersionId, STAGES } from '../../stages.ts'
+import type { ReportEvent } from '../condition.ts'
 import {
   type Provider,
   ProviderFailure,
@@ -30,6 +31,8 @@ import { kindOf } from './failures.ts'
 const MAX_VALUE_BYTES = 65_536
 const MAX_BATCH = 20
 const MAX_PAGE = 100
+/** The most names that the operational log has once each. */
+const MAX_MISTAKEN = 100
 /** The label of a version that is not yet current. The next write moves it. */
 const STAGED = 'POSTERN'
 
@@ -51,6 +54,8 @@ const ItemError = z.object({ SecretId: z.string(), ErrorCode: z.string(), Messag
 const Batch = z.object({ SecretValues: z._default(z.array(Value), []), Errors: z._default(z.array(ItemError), []) })
 const Written = z.object({ VersionId: z.string() })
 const Description = z.object({
+  Name: z.nullish(z.string()),
+  ARN: z.nullish(z.string()),
   DeletedDate: Time,
   Description: z.nullish(z.string()),
   Tags: z.nullish(z.array(z.object({ Key: z.string(), Value: z.nullish(z.string()) }))),
@@ -66,17 +71,29 @@ const Version = z.object({
   VersionStages: z._default(z.array(z.string()), []),
   CreatedDate: Time,
 })
-const Versions = z.object({ Versions: z.array(Version), NextToken: z.nullish(z.string()) })
+const Versions = z.object({ Name: z.nullish(z.string()), Versions: z.array(Version), NextToken: z.nullish(z.string()) })
+
+/** A secret before a write. */
+interface Present {
+  /** Identifies it to the service. */
+  id: string
+  /** The current version; `null` if there is none. */
+  current: string | null
+}
 
 /** A region of AWS Secrets Manager. */
 export class AwsProvider implements Provider {
   readonly kind = 'aws'
   readonly #call: AwsCall
   readonly #healthName: string
+  readonly #report: ReportEvent | undefined
+  /** Names that the service took for another secret, and the operational log has. */
+  readonly #mistaken = new Set<string>()
 
   /** @throws {PosternError} `bad_request` for a configuration that cannot work. */
   constructor(config: AwsConfig, options: ProviderOptions = {}) {
     this.#call = awsCaller(config, options)
+    this.#report = options.report
     this.#healthName = config.healthName ?? HEALTH_NAME
   }
 
@@ -87,7 +104,19 @@ export class AwsProvider implements Provider {
   async get(name: string, { version, signal }: { version?: string; signal: AbortSignal }) {
     checkStoreName('aws', name)
     const which = selectionOf(version)
-    return secretOf(await this.#call('GetSecretValue', { SecretId: name, ...which }, Value, { signal }))
+    const value = await this.#call('GetSecretValue', { SecretId: name, ...which }, Value, { signal })
+    this.#checkName(name, value)
+    return secretOf(value)
+  }
+
+  /** The service may take a name that ends in a hyphen and six characters for the end of another secret's ARN. */
+  #checkName(name: string, { Name }: { Name?: string | null | undefined }): void {
+    if (Name === name || (!Name && !isLikeArn(name))) return
+    if (!this.#mistaken.has(name) && this.#mistaken.size < MAX_MISTAKEN) {
+      this.#mistaken.add(name)
+      this.#report?.('warn', 'provider_other_secret', { provider: 'aws', name, found: Name ?? null })
+    }
+    throw new ProviderFailure('not_found', { code: 'OtherName' })
   }
 
   async getMany(names: readonly string[], { signal }: { signal: AbortSignal }): Promise<ProviderOutcome[]> {
@@ -108,7 +137,8 @@ export class AwsProvider implements Provider {
   }
 
   async list({ prefix, cursor, limit, signal }: Parameters<Provider['list']>[0]) {
-    const Filters = prefix === '' ? [] : [{ Key: 'name', Values: [prefix] }]
+    // An exclamation mark in front would negate the filter.
+    const Filters = prefix === '' || prefix.startsWith('!') ? [] : [{ Key: 'name', Values: [prefix] }]
     const page = { MaxResults: Math.min(limit, MAX_PAGE), ...(cursor === null ? {} : { NextToken: cursor }) }
     const { SecretList, NextToken } = await this.#call('ListSecrets', { Filters, ...page }, Listed, { signal })
     const items = SecretList.filter(({ Name }) => Name.startsWith(prefix)).map(
@@ -124,19 +154,20 @@ export class AwsProvider implements Provider {
 
   async #describe(name: string, signal: AbortSignal) {
     const described = await this.#call('DescribeSecret', { SecretId: name }, Description, { signal })
+    this.#checkName(name, described)
     if (described.DeletedDate) throw new ProviderFailure('deleted')
-    return described
+    return { ...described, id: isLikeArn(name) ? (described.ARN ?? name) : name }
   }
 
-  /** Returns the current version; `null` if the secret has none, `undefined` if there is no secret. */
-  async #currentOf(name: string, signal: AbortSignal): Promise<string | null | undefined> {
+  /** Returns what a write replaces; `null` if there is no secret. */
+  async #presentOf(name: string, signal: AbortSignal): Promise<Present | null> {
     const described = await this.#describe(name, signal).catch((error) => {
-      if (failureOf(error).kind === 'not_found') return null
-      throw error
+      if (failureOf(error).kind !== 'not_found') throw error
+      return null
     })
-    if (described === null) return undefined
+    if (described === null) return null
     const stages = Object.entries(described.VersionIdsToStages ?? {})
-    return stages.find(([, labels]) => labels.includes('AWSCURRENT'))?.[0] ?? null
+    return { id: described.id, current: stages.find(([, labels]) => labels.includes('AWSCURRENT'))?.[0] ?? null }
   }
 
   /**
@@ -148,23 +179,22 @@ export class AwsProvider implements Provider {
     const { signal, idempotencyKey, expect, replace } = options
     const { text } = writtenContent(value, options)
     const write = { ClientRequestToken: idempotencyKey, ...contentOf(value, text) }
-    const current = expect === 'absent' ? undefined : await this.#currentOf(name, signal)
-    if (current === idempotencyKey) return this.#repeated(name, value, idempotencyKey, signal)
-    if (expect !== undefined && expect !== (current ?? 'absent')) throw new ProviderFailure('conflict')
-    if (current === undefined) return this.#create(name, value, write, signal)
-    if (current !== null && replace === undefined) await this.#checkShape(name, current, text, signal)
-    const staged = { SecretId: name, ...write, VersionStages: [STAGED] }
+    const present = expect === 'absent' ? null : await this.#presentOf(name, signal)
+    if (present?.current === idempotencyKey) return this.#repeated(name, value, idempotencyKey, signal)
+    if (expect !== undefined && expect !== (present?.current ?? 'absent')) throw new ProviderFailure('conflict')
+    if (present === null) return this.#create(name, value, write, signal)
+    if (replace === undefined) await this.#checkShape(present, text, signal)
+    const staged = { SecretId: present.id, ...write, VersionStages: [STAGED] }
     const { VersionId: version } = await this.#call('PutSecretValue', staged, Written, { signal })
-    await this.#makeCurrent(name, version, current, signal)
+    await this.#makeCurrent(name, version, present, signal)
     return { version }
   }
 
   /** Reads the version that the write replaces. Moving the label from it fails if another write came between. */
-  async #checkShape(name: string, version: string, written: string | null, signal: AbortSignal) {
-    const present = await look(
-      this.#call('GetSecretValue', { SecretId: name, VersionId: version }, Value, { signal }),
-      {},
-    )
+  async #checkShape({ id, current }: Present, written: string | null, signal: AbortSignal) {
+    if (current === null) return
+    const read = this.#call('GetSecretValue', { SecretId: id, VersionId: current }, Value, { signal })
+    const present = await look(read, {})
     // The console shows every text that is an object as keys and values, even if it is meant as text.
     const text = present?.SecretString ?? null
     if (present !== null) checkFit({ text, isJson: true }, { text: written, isJson: true })
@@ -175,7 +205,7 @@ export class AwsProvider implements Provider {
       return { version: (await this.#call('CreateSecret', { Name: name, ...write }, Written, { signal })).VersionId }
     } catch (error) {
       const key = write.ClientRequestToken
-      if (failureOf(error).kind !== 'conflict' || (await this.#currentOf(name, signal)) !== key) throw error
+      if (failureOf(error).kind !== 'conflict' || (await this.#presentOf(name, signal))?.current !== key) throw error
       return this.#repeated(name, value, key, signal)
     }
   }
@@ -187,15 +217,15 @@ export class AwsProvider implements Provider {
     return { version }
   }
 
-  async #makeCurrent(name: string, version: string, from: string | null, signal: AbortSignal): Promise<void> {
-    const move = { SecretId: name, VersionStage: 'AWSCURRENT', MoveToVersionId: version }
+  async #makeCurrent(name: string, version: string, { id, current: from }: Present, signal: AbortSignal) {
+    const move = { SecretId: id, VersionStage: 'AWSCURRENT', MoveToVersionId: version }
     const origin = from === null ? {} : { RemoveFromVersionId: from }
     try {
       await this.#call('UpdateSecretVersionStage', { ...move, ...origin }, z.unknown(), { signal })
     } catch (error) {
       if (failureOf(error).kind !== 'invalid') throw error
       // Another version was current, unless this is a repeat of a write whose response was lost.
-      if ((await this.#currentOf(name, signal)) !== version) throw new ProviderFailure('conflict')
+      if ((await this.#presentOf(name, signal))?.current !== version) throw new ProviderFailure('conflict')
     }
   }
 
@@ -206,7 +236,7 @@ export class AwsProvider implements Provider {
    */
   async rotate(name: string, { token, begin, signal }: RotateOptions): Promise<ProviderRotation> {
     checkStoreName('aws', name)
-    const { VersionIdsToStages, RotationEnabled } = await this.#describe(name, signal)
+    const { id, VersionIdsToStages, RotationEnabled } = await this.#describe(name, signal)
     const progress = progressOf(Object.entries(VersionIdsToStages ?? {}), token)
     if (progress === 'other') throw new ProviderFailure('conflict', { code: 'OtherRotation' })
     if (progress === 'done') return { version: token, isDone: true }
@@ -214,7 +244,7 @@ export class AwsProvider implements Provider {
     if (progress === 'pending' && RotationEnabled === false)
       throw new ProviderFailure('conflict', { code: 'RotationCancelled' })
     if (begin) {
-      const input = { SecretId: name, ClientRequestToken: token, RotateImmediately: true }
+      const input = { SecretId: id, ClientRequestToken: token, RotateImmediately: true }
       await this.#call('RotateSecret', input, z.unknown(), { signal }).catch((error) => {
         // The service answers so while it retries our earlier rotation.
         if (progress !== 'pending' || failureOf(error).kind !== 'invalid') throw error
@@ -225,7 +255,8 @@ export class AwsProvider implements Provider {
 
   async remove(name: string, { signal }: { signal: AbortSignal }): Promise<void> {
     checkStoreName('aws', name)
-    await this.#call('DeleteSecret', { SecretId: name }, z.unknown(), { signal })
+    const SecretId = isLikeArn(name) ? (await this.#describe(name, signal)).id : name
+    await this.#call('DeleteSecret', { SecretId }, z.unknown(), { signal })
   }
 
   async describe(name: string, { signal }: { signal: AbortSignal }) {
@@ -238,9 +269,15 @@ export class AwsProvider implements Provider {
   async versions(name: string, { signal }: { signal: AbortSignal }): Promise<ProviderVersion[]> {
     checkStoreName('aws', name)
     const input = { SecretId: name, MaxResults: MAX_PAGE }
-    const { Versions: found } = await this.#call('ListSecretVersionIds', input, Versions, { signal })
-    return found.map(versionOf).sort((a, b) => rank(a) - rank(b) || (b.createdAt ?? 0) - (a.createdAt ?? 0))
+    const listed = await this.#call('ListSecretVersionIds', input, Versions, { signal })
+    this.#checkName(name, listed)
+    return listed.Versions.map(versionOf).sort((a, b) => rank(a) - rank(b) || (b.createdAt ?? 0) - (a.createdAt ?? 0))
   }
+}
+
+/** Whether a name ends like an ARN: with a hyphen and six characters. */
+function isLikeArn(name: string): boolean {
+  return /-[A-Za-z0-9]{6}$/.test(name)
 }
 
 /**

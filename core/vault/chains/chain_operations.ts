@@ -4,6 +4,7 @@
  * @module
  */
 
+import { headOf } from '../../patterns.ts'
 import type { Chain, VersionedChain } from '../../providers/chain.ts'
 import { type OperationContext, type Outcome, operation, type Unusable } from '../operation.ts'
 import type { ChainStore } from './chain_store.ts'
@@ -103,18 +104,27 @@ export const browseChain = operation({
   },
 })
 
+/** What a caller is shown of the names of a provider. */
+export interface NamesShown {
+  names: string[]
+  /** Whether the caller is shown what no name of the chain reaches: who may change the chain can reach it. */
+  unnamed: boolean
+}
+
 /** Filters the names of a provider: those that the chain covers and the caller may read. */
 export const showNames = operation({
   action: null,
-  resource: ({ prefix }: { chain: string; prefix: string; names: string[] }) => prefix,
+  resource: ({ prefix }: { chain: string; prefix: string; names: string[]; unnamed?: number }) => prefix,
   resourceFacts: ({ chain }) => ({ chain }),
-  run(context, { chain, names }): Outcome<string[]> {
+  run(context, { chain, names, unnamed = 0 }): Outcome<NamesShown> {
     const barred = context.barred('read')
     if (barred !== null) return { reason: barred }
     const shown = names.filter(
       (name) => context.chains.covering(name)?.id === chain && context.refuses('read', name) === null,
     )
-    return { value: shown, facts: { count: shown.length } }
+    const isAdmin = context.refuses('admin', 'chains') === null
+    const facts = { count: shown.length, ...(isAdmin && unnamed > 0 && { unnamed }) }
+    return { value: { names: shown, unnamed: isAdmin }, facts }
   },
 })
 
@@ -129,9 +139,4 @@ function mayReadSome({ rules }: OperationContext, { resource: covered }: Version
     const [one, other] = [headOf(resource), headOf(covered)]
     return one.startsWith(other) || other.startsWith(one)
   })
-}
-
-/** How every name begins that a pattern covers. */
-function headOf(pattern: string): string {
-  return pattern.includes('*') ? pattern.slice(0, pattern.indexOf('*')) : pattern
 }

@@ -247,6 +247,7 @@ const REASONS: Record<FailureKind, Reason> = {
   credentials: 'provider_credentials',
   invalid: 'provider_invalid',
   conflict: 'provider_conflict',
+  name: 'provider_name',
   foreign_shape: 'foreign_shape',
   no_stage: 'no_stage',
   throttled: 'provider_unavailable',

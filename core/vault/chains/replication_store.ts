@@ -117,6 +117,13 @@ export class ReplicationStore {
     return rows.length > 0
   }
 
+  /** Deletes the lag of replicas that cannot have a secret of this name. */
+  drop(name: string, providers: readonly string[]): void {
+    for (const provider of providers) {
+      this.#sql.all('DELETE FROM replication WHERE name = ? AND provider = ?', name, provider)
+    }
+  }
+
   failed({ name, provider, mark, attempts }: Lagging, failure: FailureKind, now: number): void {
     // Full jitter, but never at once.
     const most = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(attempts, 20))

@@ -28,8 +28,8 @@ export const laggingReplicas = task({
   },
 })
 
-/** How a replica came to be as the primary is. */
-export type Brought = 'written' | 'deleted' | 'same' | 'dropped'
+/** How a replica came to be as the primary is, or why it never will: `unnamed` cannot have a secret of this name. */
+export type Brought = 'written' | 'deleted' | 'same' | 'dropped' | 'unnamed'
 
 /** Stores that a replica caught up with its primary. */
 export const replicaReached = task({
@@ -100,10 +100,12 @@ export const replicaCompared = task({
     name: string
     provider: string
     digests: Omit<Comparison, 'name' | 'provider'> | null
+    /** Whether the replica cannot have a secret of this name. */
+    isUnnamed?: boolean
   }) => ({
     provider,
   }),
-  run({ replication, now }, { name, provider, digests }): Outcome<{ differs: boolean | null }> {
+  run({ replication, now }, { name, provider, digests, isUnnamed = false }): Outcome<{ differs: boolean | null }> {
     const before = replication.comparison(name, provider)
     if (before === null) return { value: { differs: null }, unrecorded: true }
     if (digests === null) {
@@ -116,7 +118,8 @@ export const replicaCompared = task({
     if (primary === null && replica === null) replication.unwatch(name, provider)
     if (differs === (before.differs ?? false)) return { value: { differs }, unrecorded: true }
     const missing = replica === null ? 'replica' : primary === null ? 'primary' : null
-    return { value: { differs }, facts: { differs, ...(missing && { missing }) } }
+    const why = isUnnamed && differs ? { why: 'name' } : {}
+    return { value: { differs }, facts: { differs, ...(missing && { missing }), ...why } }
   },
 })
 

@@ -54,6 +54,8 @@ export interface WriteReport {
   effect: Effect
   /** What failed before it was sent did surely not happen. */
   outcome: { version: string | null } | { failure: FailureKind; sent: boolean }
+  /** The members of a revision of the chain that cannot have a secret of this name: nothing is copied to them. */
+  unnamed?: { revision: string; providers: readonly string[] }
   replace?: 'shape' | undefined
   idempotency?: Idempotency
 }
@@ -69,9 +71,13 @@ export const reportWrite = operation({
     const { name, effect, outcome, replace, idempotency } = report
     const isMade = !('failure' in outcome)
     cache.purge(name, now)
+    const chain = chains.covering(name)
+    const unnamed = unnamedIn(chain, report)
+    replication.drop(name, unnamed)
     // Marks the replicas again: a copy made while the write was in flight may hold the former value.
     const begun = { now, dueAt: now, isMade, ...(isMade && { replace }) }
-    replication.begin(name, copiesOf(chains.covering(name)), effect, begun)
+    const copies = copiesOf(chain).filter((provider) => !unnamed.includes(provider))
+    replication.begin(name, copies, effect, begun)
     if ('failure' in outcome) {
       const { failure, sent } = outcome
       const reason = writeReasonOf(failure, sent)
@@ -87,6 +93,13 @@ export const reportWrite = operation({
   },
 })
 
+/** The providers that need no copy. What the primary cannot have is copied to none. */
+function unnamedIn(chain: VersionedChain | null, { unnamed }: WriteReport): readonly string[] {
+  // With another revision, they may have the name by now.
+  if (chain === null || unnamed?.revision !== chain.revision) return []
+  return unnamed.providers.includes(chain.members[0]!.provider) ? replicasOf(chain) : unnamed.providers
+}
+
 /** The providers that writes are copied to. */
 export function copiesOf(chain: VersionedChain | null): string[] {
   return chain?.replicate ? replicasOf(chain) : []
@@ -94,7 +107,7 @@ export function copiesOf(chain: VersionedChain | null): string[] {
 
 /** A write that did not come back may have been done. */
 function writeReasonOf(failure: FailureKind, sent: boolean): Reason {
-  if (failure === 'foreign_shape') return failure
+  if (failure === 'foreign_shape' || failure === 'name') return reasonOf(failure)
   if (!sent) return 'provider_unavailable'
   if (failure === 'timeout' || failure === 'unavailable') return 'write_unknown'
   return reasonOf(failure)

@@ -9,6 +9,7 @@
  */
 import type { Reason } from '../../errors.ts'
 import type { VersionedChain } from '../../providers/chain.ts'
+import { mappingOf } from '../../providers/name_map.ts'
 import { copiesOf } from '../chains/write_operations.ts'
 import type { SecretRow } from '../secrets/store.ts'
 import type { Stores } from '../stores.ts'
@@ -52,8 +53,10 @@ export function homeOf(
 export function isAtHome({ chains }: Pick<Stores, 'chains'>, secret: SecretRow, { config, provided }: Run): boolean {
   const home = homeOf({ chains }, secret, { config, provided: provided !== null })
   if (home === null || home === 'here' || provided === null) return home === 'here'
-  const [primary] = home.members
-  return primary!.provider === provided.member.provider && primary!.prefix === provided.member.prefix
+  const primary = home.members[0]!
+  const { member, mapping } = provided
+  const isSameMember = primary.provider === member.provider && primary.prefix === member.prefix
+  return isSameMember && mappingOf(home, primary, secret.name) === mapping
 }
 
 /**
@@ -74,8 +77,15 @@ export function beginRun(
   const provided =
     home === 'here'
       ? null
-      : { member: home.members[0]!, token: tokenAfter(last, rotation), ...(replace && { replace }) }
+      : { ...placeOf(home, secret), token: tokenAfter(last, rotation), ...(replace && { replace }) }
   return rotations.start({ ...about, secret: secret.id, config, step: firstStep(config), provided, startedAt: now })
+}
+
+/** Where a chain keeps a secret: at its primary, under the name that it writes there. */
+function placeOf(chain: VersionedChain, { name }: SecretRow): Pick<ProviderRun, 'member' | 'mapping'> {
+  const { provider, prefix } = chain.members[0]!
+  const mapping = mappingOf(chain, chain.members[0]!, name)
+  return { member: { provider, ...(prefix !== undefined && { prefix }) }, ...(mapping !== undefined && { mapping }) }
 }
 
 /**

@@ -30,6 +30,8 @@ export interface Rotation {
 export interface ProviderRun {
   /** The primary of the chain when the run began. If another provider is the primary by now, the run is undone. */
   member: Member
+  /** How the name was written there: see `mappingOf`. */
+  mapping?: string
   /** The id of the new version, where the provider takes one; its idempotency key elsewhere. */
   token: string
   /** The version that was current when the value was made: check-and-set. */

@@ -10,6 +10,7 @@
 import type { Bytes } from '../../bytes.ts'
 import { HOUR_MS } from '../../durations.ts'
 import type { Encoding } from '../../encoding.ts'
+import type { VersionedChain } from '../../providers/chain.ts'
 import type { StrengthPolicy } from '../../values/strength.ts'
 import type { Under } from '../keys/key_store.ts'
 import { notify } from '../notifications/tasks.ts'
@@ -75,6 +76,8 @@ export interface RotationLease
   run: number
   fence: number
   step: Step
+  /** The chain that keeps the secret; `null` if the vault does. */
+  chain: VersionedChain | null
   /** For `create`: the number that the next version has, and the key to seal it under. */
   nextNumber: number
   under: Under
@@ -120,7 +123,7 @@ function isThere({ secrets, now }: TaskContext, secret: SecretRow, number: numbe
 }
 
 function leaseOf(context: TaskContext, secret: SecretRow, run: Run): Omit<RotationLease, 'fence'> {
-  const { secrets, keys, hooks, policy } = context
+  const { secrets, keys, hooks, policy, chains } = context
   const sealed = (number: number | null): SealedVersion | null => {
     const row = number === null ? null : secrets.version(secret.id, number)
     return row?.sealed ? sealedVersion(secret, row, row.sealed) : null
@@ -129,6 +132,7 @@ function leaseOf(context: TaskContext, secret: SecretRow, run: Run): Omit<Rotati
   const isAfter = step === 'finish'
   return {
     ...{ name: secret.name, run: id, step, config, why, number, replaces, attempts, startedAt, provided },
+    chain: chains.covering(secret.name),
     nextNumber: secret.latest + 1,
     under: keys.under(),
     strength: policy.strengthFor(secret.name),

@@ -15,6 +15,9 @@ interface Kept {
 /** Fields of all requests. Each request uses some of them. */
 interface Input {
   SecretId: string
+  Name: string
+  SecretIdList: string[]
+  Filters: { Values: string[] }[]
   ClientRequestToken: string
   SecretString: string
   VersionId?: string
@@ -26,6 +29,10 @@ interface Input {
 
 export interface FakeSecretsManager extends Fake {
   secrets: Map<string, Kept>
+  /** Names that the service takes for the end of an ARN, and the secrets that it finds by them. */
+  takes: Map<string, string>
+  /** The ARN of a secret. */
+  arn(name: string): string
   /** Answers that come before all others, once each; `null` lets it through. */
   next: ((operation: string) => Reply | null)[]
   /** What the rotation function does each time that it is called; by default all that it should. */
@@ -60,6 +67,8 @@ export function fakeSecretsManager(): FakeSecretsManager {
 
   const server: Omit<FakeSecretsManager, keyof Fake> = {
     secrets,
+    takes: new Map(),
+    arn: (name) => `arn:aws:secretsmanager:eu-west-1:123456789012:secret:${name}-Ab1Cd2`,
     next: [],
     rotations: [],
     onRotate: (name, token) => server.finish(name, token),
@@ -132,23 +141,70 @@ export function fakeSecretsManager(): FakeSecretsManager {
     return ok({ Name: name, VersionId: id, SecretString: version.value })
   }
 
+  /** The secret that the service finds by an id: by its name first, then by its ARN. */
+  function named(id: string): string {
+    if (secrets.has(id)) return id
+    return server.takes.get(id) ?? [...secrets.keys()].find((name) => server.arn(name) === id) ?? id
+  }
+
+  function create({ Name: name, SecretString: value, ClientRequestToken: id }: Input): Reply {
+    if (secrets.has(name)) return refused('ResourceExistsException')
+    const labels = new Set(['AWSCURRENT'])
+    secrets.set(name, { versions: new Map([[id, { value, labels }]]), rotates: null, deleted: false })
+    return ok({ Name: name, VersionId: id })
+  }
+
+  function list({ Filters: [filter] }: Input): Reply {
+    const value = filter?.Values[0] ?? ''
+    const isListed = (name: string) => (value[0] === '!' ? !name.startsWith(value.slice(1)) : name.startsWith(value))
+    const SecretList = [...secrets.keys()].filter(isListed).map((Name) => ({ Name }))
+    return ok({ SecretList })
+  }
+
+  function batch({ SecretIdList }: Input): Reply {
+    const found = SecretIdList.map(named).filter((name) => secrets.has(name))
+    const SecretValues = found.map(
+      (name) => read(name, secrets.get(name)!, { VersionStage: 'AWSCURRENT' } as Input).body,
+    )
+    return ok({ SecretValues, Errors: [] })
+  }
+
+  function history(name: string, { versions }: Kept): Reply {
+    const Versions = [...versions].map(([VersionId, { labels }]) => ({ VersionId, VersionStages: [...labels] }))
+    return ok({ Name: name, Versions })
+  }
+
   function answer({ headers, body }: Asked): Reply | null {
     const operation = headers.get('x-amz-target')!.replace('secretsmanager.', '')
     const instead = server.next.shift()?.(operation) ?? null
     if (instead !== null) return instead
     const input = body as Input
-    const { SecretId: name } = input
+    if (operation === 'CreateSecret') return create(input)
+    if (operation === 'ListSecrets') return list(input)
+    if (operation === 'BatchGetSecretValue') return batch(input)
+    const name = named(input.SecretId)
     const secret = secrets.get(name)
     if (secret === undefined) return refused('ResourceNotFoundException')
     if (operation === 'DescribeSecret') {
       const { rotates, deleted } = secret
       const VersionIdsToStages = server.labels(name)
-      return ok({ Name: name, RotationEnabled: rotates, VersionIdsToStages, ...(deleted && { DeletedDate: 1 }) })
+      return ok({
+        Name: name,
+        ARN: server.arn(name),
+        RotationEnabled: rotates,
+        VersionIdsToStages,
+        ...(deleted && { DeletedDate: 1 }),
+      })
     }
     if (secret.deleted) return refused('InvalidRequestException', 'because it was marked for deletion')
     if (operation === 'GetSecretValue') return read(name, secret, input)
     if (operation === 'PutSecretValue') return put(secret, input)
     if (operation === 'UpdateSecretVersionStage') return stage(secret, input)
+    if (operation === 'ListSecretVersionIds') return history(name, secret)
+    if (operation === 'DeleteSecret') {
+      secret.deleted = true
+      return ok({ Name: name })
+    }
     return operation === 'RotateSecret' ? rotate(name, secret, input.ClientRequestToken) : null
   }
 

@@ -13,7 +13,10 @@ const registryOf = (reaches: Record<string, Reach>, primaryProvider?: string) =>
   )
   return new ProviderRegistry({ ...providers, primaryProvider }, new Map(configured))
 }
-const chain = (provider: string, prefix?: string) => ({ members: [{ provider, ...(prefix && { prefix }) }] })
+const chain = (provider: string, prefix?: string) => ({
+  resource: '**',
+  members: [{ provider, ...(prefix && { prefix }) }],
+})
 
 describe('a registry', () => {
   const reaches = {
@@ -39,7 +42,7 @@ describe('a registry', () => {
         'members.0.provider',
       ])
       expect(refusalFrom(() => registry.resolve('b', chain(id), 'db')).detail.reason).toBe('provider_missing')
-      expect(refusalFrom(() => registry.names('b', { provider: id }, '')).detail.reason).toBe('provider_missing')
+      expect(refusalFrom(() => registry.names('b', chain(id), { provider: id })).detail.reason).toBe('provider_missing')
     }
   })
 

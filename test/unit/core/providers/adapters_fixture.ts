@@ -70,7 +70,7 @@ export const ADAPTERS: readonly Adapter[] = [
     },
     secret: {
       status: 200,
-      body: { Name: 'prod/db', VersionId: 'v'.repeat(32), SecretString: SECRETS[2], CreatedDate: 1.5 },
+      body: { Name: 'prod-db', VersionId: 'v'.repeat(32), SecretString: SECRETS[2], CreatedDate: 1.5 },
     },
   },
   {

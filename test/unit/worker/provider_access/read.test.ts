@@ -94,6 +94,7 @@ describe('a read through a chain', () => {
       credentials: 'unavailable',
       invalid: 'bad_request',
       conflict: 'conflict',
+      name: 'bad_request',
       foreign_shape: 'conflict',
       no_stage: 'bad_request',
     }

@@ -21,7 +21,9 @@ function rowOf(kind: FailureKind): string {
       ? 'tries the next member'
       : kind === 'not_found'
         ? 'ends the search, unless `onNotFound` is `next`'
-        : 'ends the search',
+        : kind === 'name'
+          ? 'ends the search at the primary, and passes over any other member'
+          : 'ends the search',
     isOutage ? 'yes' : 'no, it is purged',
     ABSENT.includes(kind) ? 'briefly' : 'no',
     isOutage ? 'yes' : 'no',
