@@ -33,6 +33,8 @@ local.stopOnSignal(async () => {
   await Promise.allSettled(inFlight)
   await server.shutdown()
 })
+// A listener of Deno 2.9 keeps its certificate, and its shutdown cuts off request bodies.
+local.followTls(null)
 local.announce(server.addr.port)
 
 function serve(request: Request, socket: string | null): Promise<Response> {

@@ -29,7 +29,10 @@ const limits = {
   keepAliveTimeout: 30_000,
   connectionsCheckingInterval: 2_000,
 }
-const server = local.tls ? createHttpsServer({ ...limits, ...local.tls }, listener) : createHttpServer(limits, listener)
+const secure = local.tls && createHttpsServer({ ...limits, ...local.tls }, listener)
+const server = secure ?? createHttpServer(limits, listener)
+// Connections that exist keep the former certificate.
+local.followTls((tls) => secure?.setSecureContext(tls))
 
 server.on('error', fail)
 server.listen(local.settings.port, local.settings.host, () => {

@@ -158,7 +158,11 @@ export const SettingsSchema = z
     ),
     tls: z.prefault(
       z.object({
-        certFile: z.optional(text('A PEM file with the certificate chain.')),
+        certFile: z.optional(
+          text(
+            'A PEM file with the certificate chain. Bun and Node take a new one within seconds, Deno at its next start.',
+          ),
+        ),
         keyFile: z.optional(text('A PEM file with the private key.')),
       }),
       {},

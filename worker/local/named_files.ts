@@ -1,9 +1,9 @@
 /**
- * The files and folders that settings name: anchors, backups and certificates.
+ * The folders that settings name: anchors and backups.
  *
  * @module
  */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { PosternError } from '../../core/errors.ts'
 import type { Settings } from '../../core/settings/settings.ts'
@@ -34,21 +34,4 @@ export function anchorsOf(settings: Settings): Anchor[] {
 export function checkBackupFolder({ backup: { folder } }: Settings, data: string): void {
   if (folder === undefined || (existsSync(folder) && resolve(folder) !== data)) return
   throw new PosternError('bad_request', 'POSTERN_BACKUP__FOLDER: Must be an existing folder other than the data folder')
-}
-
-/**
- * Reads the certificate and its key, in PEM; `null` without TLS.
- *
- * @throws {PosternError} `bad_request` when a file cannot be read.
- */
-export function readTls({ tls }: Settings): { cert: string; key: string } | null {
-  if (tls.certFile === undefined || tls.keyFile === undefined) return null
-  try {
-    return { cert: readFileSync(tls.certFile, 'utf8'), key: readFileSync(tls.keyFile, 'utf8') }
-  } catch {
-    throw new PosternError(
-      'bad_request',
-      'POSTERN_TLS__CERT_FILE, POSTERN_TLS__KEY_FILE: Must be files that can be read',
-    )
-  }
 }

@@ -22,10 +22,11 @@ import { countedStats } from '../telemetry/vault_metrics.ts'
 import { localHost } from '../vault_host/local.ts'
 import { DEFAULT_VAULT, offerBootstrap } from './bootstrap_ticket.ts'
 import { reportBunEnvFiles } from './bun_env_files.ts'
+import { type CertificatePair, followCertificate, readTls } from './certificate.ts'
 import { checkRootKeys, type FormerRootKey } from './check_root_keys.ts'
 import { DataFolder, VAULT_SUFFIX, vaultsIn } from './data_folder.ts'
 import { closeDetours } from './detours.ts'
-import { anchorsOf, checkBackupFolder, readTls } from './named_files.ts'
+import { anchorsOf, checkBackupFolder } from './named_files.ts'
 import { openKeyring } from './open_keyring.ts'
 import { exitOnSignal, fail, ignoreOutputErrors } from './process_exit.ts'
 import { hasRootKeyFile } from './root_key_files.ts'
@@ -39,7 +40,13 @@ import { hasVaultList, VaultList } from './vault_list.ts'
 export interface LocalServer {
   settings: Settings
   /** Certificate and key in PEM; `null` without TLS. */
-  tls: { cert: string; key: string } | null
+  tls: CertificatePair | null
+  /**
+   * Has new connections served with the certificate in the files, as they change.
+   *
+   * @param use `null` on a runtime that needs a restart for that.
+   */
+  followTls(use: ((pair: CertificatePair) => void) | null): void
   /**
    * Answers one request.
    *
@@ -85,6 +92,9 @@ async function open(runtime: string): Promise<LocalServer> {
   return {
     settings,
     tls,
+    followTls(use) {
+      if (tls !== null) followCertificate(settings, tls, use)
+    },
     async fetch(request, socket, isGone) {
       if (!mayConnect(site, socket)) {
         const error = new PosternError('denied', 'Connection must come through a proxy that ends TLS')
