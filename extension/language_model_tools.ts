@@ -9,7 +9,7 @@ import { type Chunk, isShort, redact } from '../core/text/redact.ts'
 import type { EnvironmentValues } from './platform/platform.ts'
 import { commandLines, confirmLoaders } from './run/consent.ts'
 import type { LocalMachine } from './run/local_machine.ts'
-import { envFileOf, environmentOf, parseText, snapshotOf } from './run/process_environment.ts'
+import { envFileOf, parseText, runEnvironmentOf, snapshotOf } from './run/process_environment.ts'
 import { ExtensionError, explain } from './shared/errors.ts'
 import { folderIn } from './shared/folders.ts'
 import { toolApi } from './shared/optional_api.ts'
@@ -106,7 +106,7 @@ async function runRedacted(
   const machine = services.localMachine.at(folder.uri)
   const snapshot = snapshotOf(await envFileOf(machine, folder, { envFile }))
   await confirmLoaders(snapshot)
-  const { values, secrets } = await environmentOf(services.leases, snapshot)
+  const { values, secrets } = await runEnvironmentOf(services.leases, snapshot, machine)
   const output: Chunk[] = []
   let length = 0
   let isCut = false

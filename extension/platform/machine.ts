@@ -35,8 +35,9 @@ export function machineFor(extensionPath: string): Machine {
   const script = join(extensionPath, 'launch.cjs')
   const handOverFrom = (values: EnvironmentValues) => handOver(values, script)
   const fittingHere = (values: EnvironmentValues) => fitting(values, TERMINAL_BYTES)
+  const variable = (name: string) => process.env[name]
   return {
-    ...{ launcher: script, fitting: fittingHere, run, handOver: handOverFrom },
+    ...{ variable, launcher: script, fitting: fittingHere, run, handOver: handOverFrom },
     ...{ isInside, writePrivate, removeOwn, isIgnored },
   }
 }

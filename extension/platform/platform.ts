@@ -49,6 +49,8 @@ export interface Handover {
 
 /** Operations on programs and private files, which need an operating system. */
 export interface Machine {
+  /** Returns a variable of the environment that programs inherit. */
+  variable(name: string): string | undefined
   /** The path of the script that fetches handed-over values. */
   launcher: string
   /**

@@ -92,7 +92,10 @@ export class Consents {
     const said = Object.entries(definition).filter(([key]) => !key.startsWith('__'))
     const accounts = await this.#accountsOf(snapshot)
     const from = [server?.origin ?? null, accounts, environment]
-    return this.#hash(MEMORY, JSON.stringify([folder.uri.toString(), uri.toString(), said, from, [...entries]]))
+    return this.#hash(
+      MEMORY,
+      JSON.stringify([folder.uri.toString(), uri.toString(), said, from, [...entries], [...snapshot.literals]]),
+    )
   }
 }
 

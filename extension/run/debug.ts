@@ -9,7 +9,7 @@
  */
 import * as vscode from 'vscode'
 import { PosternError } from '../../core/errors.ts'
-import type { EnvironmentValues } from '../platform/platform.ts'
+import type { EnvironmentValues, Machine } from '../platform/platform.ts'
 import { explained } from '../shared/command.ts'
 import { requireFolder } from '../shared/folders.ts'
 import type { OutputLog } from '../shared/output_log.ts'
@@ -17,7 +17,7 @@ import type { Leases } from '../values/lease.ts'
 import { type Consents, contentsOf } from './consent.ts'
 import { handOver } from './input_command.ts'
 import type { LocalMachine } from './local_machine.ts'
-import { type EnvSnapshot, envFileOf, environmentOf, parseInjection, snapshotOf } from './process_environment.ts'
+import { type EnvSnapshot, envFileOf, parseInjection, runEnvironmentOf, snapshotOf } from './process_environment.ts'
 
 interface Services {
   log: OutputLog
@@ -95,12 +95,12 @@ async function resolveConfiguration(
   const { name } = configuration
   if (!isNode) {
     const snapshot = snapshotOf(document, injection)
-    const values = await confirmed(services, snapshot, name)
+    const values = await confirmed({ ...services, machine }, snapshot, name)
     return inEnvironment(configuration as vscode.DebugConfiguration, machine.fitting(values))
   }
   const definition = { postern, ...configuration }
   const wish = { folder, document, injection, name, runs: commandLine(configuration), definition }
-  const { values } = await environmentOf(services.leases, await consents.ask(wish))
+  const { values } = await runEnvironmentOf(services.leases, await consents.ask(wish), machine)
   const { address, script } = await machine.handOver(values)
   return {
     ...configuration,
@@ -114,7 +114,11 @@ function commandLine({ runtimeExecutable, runtimeArgs, program, args }: Record<s
   return [runtimeExecutable, runtimeArgs, program, args].flat().filter(Boolean).map(String).join(' ')
 }
 
-async function confirmed(services: Services, snapshot: EnvSnapshot, name: string): Promise<EnvironmentValues> {
+async function confirmed(
+  services: Services & { machine: Machine },
+  snapshot: EnvSnapshot,
+  name: string,
+): Promise<EnvironmentValues> {
   const { t } = vscode.l10n
   const yes = t('Start')
   const readable = t('While the session runs, other extensions can read these values in its configuration.')
@@ -122,7 +126,7 @@ async function confirmed(services: Services, snapshot: EnvSnapshot, name: string
   const question = t('Pass the secrets of {0} to "{1}"?', vscode.workspace.asRelativePath(snapshot.uri), name)
   const answer = await vscode.window.showWarningMessage(question, { modal: true, detail }, yes)
   if (answer !== yes) throw new vscode.CancellationError()
-  return (await environmentOf(services.leases, snapshot)).values
+  return (await runEnvironmentOf(services.leases, snapshot, services.machine)).values
 }
 
 function inEnvironment(

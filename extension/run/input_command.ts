@@ -14,7 +14,7 @@ import type { OutputLog } from '../shared/output_log.ts'
 import type { Leases } from '../values/lease.ts'
 import { notesOn, secretsIn } from './consent.ts'
 import type { LocalMachine } from './local_machine.ts'
-import { envFileOf, environmentOf, parseInjection, snapshotOf } from './process_environment.ts'
+import { envFileOf, parseInjection, runEnvironmentOf, snapshotOf } from './process_environment.ts'
 
 interface Services {
   log: OutputLog
@@ -52,6 +52,6 @@ export async function handOver(services: Services, given: unknown, of?: vscode.W
   const detail = `${[asks, ...notesOn(snapshot)].join(' ')}\n\n${once}`
   const answer = await vscode.window.showWarningMessage(question, { modal: true, detail }, yes)
   if (answer !== yes) throw new vscode.CancellationError()
-  const { values } = await environmentOf(services.leases, snapshot)
+  const { values } = await runEnvironmentOf(services.leases, snapshot, machine)
   return (await machine.handOver(values)).address
 }

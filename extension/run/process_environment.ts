@@ -7,6 +7,7 @@ import * as vscode from 'vscode'
 import { PosternError } from '../../core/errors.ts'
 import { Redacted } from '../../core/redacted.ts'
 import { parseEnv } from '../../core/text/dotenv.ts'
+import { type EntryValue, type ExpansionProblem, expandEntries, neededEntries } from '../../core/text/expand_entries.ts'
 import { resolve } from '../../core/text/find_references.ts'
 import type { EnvironmentValues, Machine } from '../platform/platform.ts'
 import { type Endpoint, endpointFor, environmentFor, variablesFor } from '../settings.ts'
@@ -28,6 +29,10 @@ export interface EnvSnapshot {
   uri: vscode.Uri
   /** The entries by key, each a reference or a plain value. The last of several entries with one key wins. */
   entries: ReadonlyMap<string, string>
+  /** The keys to pass on. Other entries are there because these name them in variables. */
+  keys: ReadonlySet<string>
+  /** The keys whose values are in single quotes, in which nothing is expanded. */
+  literals: ReadonlySet<string>
   environment: string
   /** The server of the file; `null` without a server, or if the folder selects one that is not in the user's settings. */
   server: Endpoint | null
@@ -55,10 +60,17 @@ export function snapshotOf(
   const missing = (keys ?? []).filter((key) => !entries.some((entry) => entry.key === key))
   if (missing.length > 0)
     throw new PosternError('bad_request', vscode.l10n.t('{0} is not in the .env file', missing.join(', ')))
-  const wanted = entries.filter(({ key }) => keys?.includes(key) ?? true)
+  // The last of several entries with one key wins.
+  const last = new Map(entries.map((entry) => [entry.key, entry]))
+  const literals = new Set([...last.values()].filter(({ quote }) => quote === "'").map(({ key }) => key))
+  const texts = new Map([...last].map(([key, { value }]) => [key, value]))
+  const passed = new Set(keys ?? texts.keys())
+  const needed = neededEntries(entryValues(texts, literals), passed)
   return {
     uri: document.uri,
-    entries: new Map(wanted.map(({ key, value }) => [key, value])),
+    entries: new Map([...texts].filter(([key]) => needed.has(key))),
+    keys: passed,
+    literals,
     environment: environment ?? environmentFor(document.uri),
     server: endpointFor(document.uri),
   }
@@ -105,6 +117,47 @@ export async function environmentOf(leases: Leases, snapshot: EnvSnapshot): Prom
   // `Object.fromEntries` defines own properties, so a key such as `__proto__` is an entry like any other.
   const values = Object.fromEntries([...entries].map(([key, text]) => [key, opened(text)]))
   return { values, secrets: [...entries.keys()].filter((key) => isReference(entries.get(key)!)) }
+}
+
+/**
+ * Resolves all references of a `.env` to values, and expands the variables of the other entries, for a program.
+ *
+ * @throws {PosternError} `bad_request` naming every key that has no value, with the reason.
+ */
+export async function runEnvironmentOf(
+  leases: Leases,
+  snapshot: EnvSnapshot,
+  machine: Pick<Machine, 'variable'>,
+): Promise<RunEnvironment> {
+  const { values, secrets } = await environmentOf(leases, snapshot)
+  const texts = new Map(Object.entries(values).map(([key, value]) => [key, value.reveal()]))
+  const literals = new Set([...snapshot.literals, ...secrets])
+  const expanded = expandEntries(entryValues(texts, literals), machine.variable)
+  if (Array.isArray(expanded)) throw new PosternError('bad_request', explainProblems(expanded))
+  const passed = [...expanded].filter(([key]) => snapshot.keys.has(key))
+  // An entry that contains a secret is as secret.
+  const plain = entryValues(snapshot.entries, literals)
+  const isSecret = (key: string) => [...neededEntries(plain, [key])].some((needed) => secrets.includes(needed))
+  return {
+    values: Object.fromEntries(passed.map(([key, value]) => [key, new Redacted(value)])),
+    secrets: passed.map(([key]) => key).filter(isSecret),
+  }
+}
+
+/** References are literal: their own variables select the environment. */
+function entryValues(texts: ReadonlyMap<string, string>, literals: ReadonlySet<string>): Map<string, EntryValue> {
+  return new Map([...texts].map(([key, text]) => [key, { text, isLiteral: literals.has(key) || isReference(text) }]))
+}
+
+function explainProblems(problems: readonly ExpansionProblem[]): string {
+  const { t } = vscode.l10n
+  const words: Record<ExpansionProblem['kind'], (name: string) => string> = {
+    unset: (name) => t('the variable {0} is not set', name),
+    cycle: (name) => t('the variable {0} contains itself', name),
+    nested: (name) => t('the default of the variable {0} must not contain another variable', name),
+    too_large: () => t('the expanded value is too large'),
+  }
+  return [...new Set(problems.map(({ kind, key, name }) => `${key}: ${words[kind](name)}`))].join('; ')
 }
 
 /**

@@ -11,7 +11,7 @@ import type { OutputLog } from '../shared/output_log.ts'
 import type { Leases } from '../values/lease.ts'
 import type { Consents } from './consent.ts'
 import type { LocalMachine } from './local_machine.ts'
-import { envFileOf, environmentOf, parseInjection, parseText } from './process_environment.ts'
+import { envFileOf, parseInjection, parseText, runEnvironmentOf } from './process_environment.ts'
 
 interface Services {
   log: OutputLog
@@ -93,7 +93,7 @@ class TaskTerminal implements vscode.Pseudoterminal {
     const machine = this.#services.localMachine.at(folder.uri)
     const document = await envFileOf(machine, folder, injection)
     const snapshot = await this.#consents.ask({ folder, document, injection, name, runs: command, definition })
-    const { values } = await environmentOf(this.#services.leases, snapshot)
+    const { values } = await runEnvironmentOf(this.#services.leases, snapshot, machine)
     // The user may have closed the terminal while the values were fetched.
     if (this.#isClosed) return
     const onOutput = (text: string) => this.#print(text)

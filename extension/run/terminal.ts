@@ -13,7 +13,7 @@ import type { OutputLog } from '../shared/output_log.ts'
 import type { Leases } from '../values/lease.ts'
 import { confirmLoaders } from './consent.ts'
 import type { LocalMachine } from './local_machine.ts'
-import { environmentOf, snapshotOf } from './process_environment.ts'
+import { runEnvironmentOf, snapshotOf } from './process_environment.ts'
 
 interface Services {
   log: OutputLog
@@ -72,7 +72,7 @@ async function terminalFor(
   const machine = services.localMachine.at(document.uri)
   const snapshot = snapshotOf(document)
   await confirmLoaders(snapshot)
-  const { values, secrets } = await environmentOf(services.leases, snapshot)
+  const { values, secrets } = await runEnvironmentOf(services.leases, snapshot, machine)
   const { script, node, environment } = await machine.handOver(values)
   const folder = vscode.workspace.getWorkspaceFolder(document.uri)?.uri
   services.log.info('run', { secrets: secrets.length })

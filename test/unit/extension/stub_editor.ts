@@ -409,6 +409,7 @@ export function stubMachine() {
   /** What a program prints that was started. */
   let prints = (_: RunOptions): string => ''
   const machine = {
+    variable: () => undefined,
     launcher: '/extension/launch.cjs',
     run(options: RunOptions) {
       note('run', options.values, options.folder)

@@ -1,7 +1,12 @@
 /** A `.env` is read once: what the user agreed to is what runs, from the server and the account that were named. */
 import { beforeEach, expect, it, vi } from 'vitest'
 import { Consents } from '../../../../extension/run/consent.ts'
-import { accountsOf, environmentOf, snapshotOf } from '../../../../extension/run/process_environment.ts'
+import {
+  accountsOf,
+  environmentOf,
+  runEnvironmentOf,
+  snapshotOf,
+} from '../../../../extension/run/process_environment.ts'
 import { registerTasks } from '../../../../extension/run/tasks.ts'
 import { Vaults } from '../../../../extension/vaults/vaults.ts'
 import { editor, stubMachine, uriOf } from '../stub_editor.ts'
@@ -103,4 +108,58 @@ it('keeps the server that was agreed to, even if the folder chooses another one 
   expect((await find(server)).origin).toBe('https://one.example')
   expect((await find()).origin).toBe('https://two.example')
   await expect(find(null)).rejects.toMatchObject({ kind: 'no_endpoint' })
+})
+
+it.each([
+  ["A='abc\nB=postern://default/dev/ok\n", 1],
+  ['A=postern://default/dev/ok\nB:abc\n', 2],
+  ['A=postern://default/dev/ok\r\n\r\nJUST_A_WORD\r\n', 3],
+  ['A=postern://default/dev/ok B\n', 1],
+])('starts nothing over an unreadable line of %j, and names it', async (text, line) => {
+  const folder = editor.openFolder('/w', { '.env': text })
+  const services = stubServices(stub.machine, { 'postern://default/dev/ok': 'fine' })
+  registerTasks(services, new Consents(services.workspaceState))
+  editor.answers.push('Start')
+  const told = await editor.runTask({ ...TASK, keys: ['A'] }, folder)
+  expect(JSON.stringify(told)).toMatch(RegExp(`\\.env: line ${line}: `))
+  expect(stub.started).toEqual([])
+})
+
+it('expands variables from the file and the environment, never those of a secret, and passes on the selected keys', async () => {
+  const text =
+    "URL=db://${USER_NAME}:${PASSWORD}@${HOME:-h}/$HOME\nPASSWORD=postern://default/p\nUSER_NAME=ann\nRAW='${NONE}'\n"
+  const folder = editor.openFolder('/w', { '.env': text })
+  const machine = { ...stub.machine, variable: (name: string) => ({ HOME: '/home/u' })[name] }
+  const services = stubServices(machine, { 'postern://default/p': 'se${HOME}cret' })
+  registerTasks(services, new Consents(services.workspaceState))
+  editor.answers.push('Start', 'Start')
+  await editor.runTask(TASK, folder)
+  await editor.runTask({ ...TASK, keys: ['URL', 'RAW'] }, folder)
+  const URL = 'db://ann:se${HOME}cret@/home/u/$HOME'
+  expect(stub.started.map(({ values }) => values)).toEqual([
+    { URL, PASSWORD: 'se${HOME}cret', USER_NAME: 'ann', RAW: '${NONE}' },
+    { URL, RAW: '${NONE}' },
+  ])
+  // The prompt names the secret that is a part of another entry.
+  expect(JSON.stringify(editor.questions[1])).toContain('PASSWORD')
+})
+
+it('starts nothing when a variable has no value, contains itself, or has another one for its default', async () => {
+  const folder = editor.openFolder('/w', { '.env': 'A=${NONE}\nB=${C}\nC=${B}\nD=${NONE:-${A}}\n' })
+  const services = stubServices({ ...stub.machine, variable: () => undefined })
+  registerTasks(services, new Consents(services.workspaceState))
+  editor.answers.push('Start')
+  const told = JSON.stringify(await editor.runTask(TASK, folder))
+  expect(told).toContain('A: the variable NONE is not set')
+  expect(told).toContain('C: the variable B contains itself')
+  expect(told).toContain('D: the default of the variable NONE must not contain another variable')
+  expect(stub.started).toEqual([])
+})
+
+it('counts an entry that contains a secret among the secrets', async () => {
+  editor.openFolder('/w', {})
+  const { leases } = stubServices(stub.machine, { 'postern://default/p': 'secret' })
+  const snapshot = snapshotOf(documentOf("URL=db://${P}@h\nP=postern://default/p\nQ='${P}'\nR=${URL}\nS=x\n"))
+  const { secrets } = await runEnvironmentOf(leases, snapshot, { variable: () => undefined })
+  expect(secrets).toEqual(['URL', 'P', 'R'])
 })
