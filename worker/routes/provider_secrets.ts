@@ -147,7 +147,8 @@ export async function providerVersions(
   const members = registry.resolve(c.var.vault, chain, name)
   const [primary] = members
   if (primary?.name === null) throw unnamedError(chain, { provider: primary.guarded.id, problem: primary.problem })
-  const keeping = members.filter(({ guarded }) => guarded.provider.versions)
+  const named = members.filter((member) => member.name !== null)
+  const keeping = named.filter(({ guarded }) => guarded.provider.versions)
   if (keeping.length === 0) throw badRequest('name', 'Provider of this secret keeps no versions')
   const reply = await failover(keeping, (provider, stored, signal) => provider.versions!(stored, { signal }), {
     ...timesOf(settings),
