@@ -27,7 +27,7 @@ export const ROWS: Record<number, Row> = {
   ),
   6: row('The same value is sealed many times', 'No key, salt or nonce repeats'),
   7: row('A key derivation is asked for too much or too little work', 'It is refused before any work'),
-  8: row('A name has a lone surrogate or two spellings', 'It is refused'),
+  8: row('A name has a lone surrogate or two spellings', 'It is refused, or decided on and logged as one name'),
   9: row('A name escapes its path with dots, slashes or escapes', 'It is refused before it becomes part of a URL'),
   10: row('A key or name reaches a prototype, or a key is duplicated', 'It is refused'),
   11: row('A name or token ends a header line', 'It is refused, and not echoed'),
