@@ -168,7 +168,7 @@ export async function providerVersions(
     ...(enabled ? {} : { enabled: false as const }),
     provider: reply.provider,
   }))
-  const member = keeping.find(({ guarded }) => guarded.id === reply.provider)
+  const member = keeping.find((one): one is ResolvedMember => one.guarded.id === reply.provider && one.name !== null)
   return { name, ...(member && (await described(member, settings.providers.attemptMs))), items }
 }
 
