@@ -37,6 +37,7 @@ import { renameDurably, syncToDisk } from '../worker/local/durable_file.ts'
 import { storeIdOf } from '../worker/local/known_vault.ts'
 import { anchorsOf } from '../worker/local/named_files.ts'
 import { openKeyring } from '../worker/local/open_keyring.ts'
+import { outboundOf } from '../worker/local/outbound.ts'
 import { hasRootKeyFile } from '../worker/local/root_key_files.ts'
 import { LOCAL_FILES } from '../worker/local/secrets_file.ts'
 import { readLocalSettings } from '../worker/local/settings.ts'
@@ -114,14 +115,17 @@ async function examine(partial: string, checkpoint: string, { settings, keyring 
     const inside = new Vault(sql, serverPolicy(settings.security), Date.now(), accepted)
     const perform = performer((...asked) => inside.perform(...asked))
     await admitRootKeys(await perform('root.look', {}), givenRootKeys(keyring), (root) => perform('root.use', { root }))
-    const registry = registryOf(settings, LOCAL_FILES)
+    const outbound = outboundOf(settings)
+    const { fetch } = outbound
+    const registry = registryOf({ settings, ...outbound }, LOCAL_FILES)
     const unused = { quarantine: () => {}, notifyWrite: () => {} }
     const services: VaultServices = {
       vault,
       settings,
       keyring,
       registry,
-      anchors: anchorsOf(settings),
+      anchors: anchorsOf({ settings, fetch }),
+      fetch,
       perform,
       ...unused,
     }

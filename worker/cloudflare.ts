@@ -56,7 +56,7 @@ async function build(env: Bindings): Promise<Built> {
   if (settings.rootKey === undefined)
     throw new PosternError('bad_request', 'POSTERN_ROOT_KEY: Must be set as a secret of the Worker')
   const host = durableHost((id) => env.VAULT.getByName(id) as unknown as VaultStub)
-  const registry = registryOf(settings, null)
+  const registry = registryOf({ settings }, null)
   const keyring = await Keyring.open(settings.rootKey, settings)
   const services = compose({ settings, keyring, registry }, host)
   return { app: createApp(services, { publicFile: (name) => publicFile(env, name) }), settings }

@@ -74,8 +74,8 @@ export class VaultObject extends DurableObject {
   async #openWithKeys(): Promise<OpenedObject> {
     const { rootKey } = this.#settings
     if (rootKey === undefined) throw new PosternError('bad_request', 'POSTERN_ROOT_KEY: Must be set')
-    const anchors = [...httpAnchors(this.#settings), ...bucketAnchors(this.env)]
-    const registry = registryOf(this.#settings, null)
+    const anchors = [...httpAnchors({ settings: this.#settings }), ...bucketAnchors(this.env)]
+    const registry = registryOf({ settings: this.#settings }, null)
     const keyring = await Keyring.open(rootKey, this.#settings)
     const options = { settings: this.#settings, keyring, anchors, registry }
     const opened = await openVault(this.#storage, this.ctx.id.name, options, (_, at) => this.#wake(at))

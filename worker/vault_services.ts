@@ -6,6 +6,7 @@
  */
 import type { Keyring } from '../core/crypto/keyring.ts'
 import type { Reason } from '../core/errors.ts'
+import type { Fetch } from '../core/http/send.ts'
 import type { ProviderRegistry } from '../core/provider_registry/registry.ts'
 import type { ReadFile } from '../core/providers/credential_file.ts'
 import type { Settings } from '../core/settings/settings.ts'
@@ -25,6 +26,8 @@ export interface VaultServices {
   registry: ProviderRegistry
   /** Reads the files of credentials; `undefined` where there are none. */
   readFile?: ReadFile
+  /** Replaces the fetch of the platform: with a proxy, and with the authorities of the operator. */
+  fetch?: Fetch | undefined
   /** Where backups of the store are kept; `undefined` without backups. */
   backupStore?: BackupStore
   /** Stops serving the vault, because its log is not what it should be. */

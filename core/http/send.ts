@@ -4,60 +4,28 @@
  * @module
  */
 
-import { inRange, parseAddress, parseRange } from '../addresses.ts'
 import { type Bytes, concat } from '../bytes.ts'
 import { PosternError, REFUSALS } from '../errors.ts'
-import { isLoopback } from '../loopback.ts'
 import { isProgrammingError } from '../programming_error.ts'
+import { type AddressReach, checkUrl } from './address_guard.ts'
 import { networkCode } from './network_code.ts'
 
 const TIMEOUT_MS = 10_000
 /** The default limit of a response, in bytes. */
 export const MAX_BYTES = 1024 * 1024
 
-/**
- * Addresses that are not reachable on the public internet: the IANA special-purpose registries, deprecated ranges that
- * predate them, and the one public address that a cloud answers itself. A request there would reach this machine, its
- * network, or the metadata service of a cloud.
- */
-const SPECIAL = [
-  ...['0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '169.254.0.0/16', '172.16.0.0/12', '192.0.0.0/24'],
-  ...['192.0.2.0/24', '192.88.99.0/24', '192.168.0.0/16', '198.18.0.0/15', '198.51.100.0/24', '203.0.113.0/24'],
-  ...[
-    '224.0.0.0/4',
-    '240.0.0.0/4',
-    '168.63.129.16/32',
-    '::/96',
-    '::ffff:0:0:0/96',
-    'fec0::/10',
-    '64:ff9b:1::/48',
-    '100::/64',
-    '2001::/23',
-    '2001:db8::/32',
-  ],
-  ...['2002::/16', '3fff::/20', '5f00::/16', 'fc00::/7', 'fe80::/10', 'ff00::/8'],
-].map((range) => parseRange(range))
-const METADATA_HOSTS = new Set([
-  'metadata.google.internal',
-  'metadata.goog',
-  'metadata',
-  'instance-data',
-  'instance-data.ec2.internal',
-  'ip6-localhost',
-  'ip6-loopback',
-])
+/** Sends one request, in place of the fetch of the platform. */
+export type Fetch = (request: Request) => Promise<Response>
 
 /** Limits of a request, and how it is sent. */
-export interface SendOptions {
+export interface SendOptions extends AddressReach {
   timeoutMs?: number
   /** The limit of a response, in bytes, counted as they arrive. */
   maxBytes?: number
-  /** Allows http to loopback. */
-  allowLoopback?: boolean
   /** The one origin that may be reached although it is not public: a platform's service for the identities of machines. */
   identityOrigin?: string
   /** Replaces the fetch of the platform. */
-  fetch?: (request: Request) => Promise<Response>
+  fetch?: Fetch | undefined
 }
 
 /** A response whose body was read. */
@@ -96,9 +64,8 @@ export class NoAnswer extends PosternError {
  * @throws {TypeError} for a request that no platform would send, without the cause, which may be a value.
  */
 export async function send(url: string, init: RequestInit, options: SendOptions = {}): Promise<Received> {
-  const { timeoutMs = TIMEOUT_MS, maxBytes = MAX_BYTES, allowLoopback = false, fetch: ask = fetch } = options
-  if (options.identityOrigin === undefined || URL.parse(url)?.origin !== options.identityOrigin)
-    checkUrl(url, allowLoopback)
+  const { timeoutMs = TIMEOUT_MS, maxBytes = MAX_BYTES, fetch: ask = fetch } = options
+  if (options.identityOrigin === undefined || URL.parse(url)?.origin !== options.identityOrigin) checkUrl(url, options)
   const deadline = new AbortController()
   const signal = init.signal ? AbortSignal.any([init.signal, deadline.signal]) : deadline.signal
   const request = requestOf(url, { ...init, redirect: 'manual', signal })
@@ -115,26 +82,6 @@ export async function send(url: string, init: RequestInit, options: SendOptions 
     throw signal.aborted ? new NoAnswer('late_answer') : new NoAnswer('no_answer', { networkCode: networkCode(error) })
   } finally {
     clearTimeout(timer)
-  }
-}
-
-/**
- * Checks the address of a request. WHATWG URL has normalised all spellings of an address by then.
- *
- * It does not see a name that resolves to such an address: on Workers the platform refuses it, and elsewhere the
- * network of the process must be restricted.
- *
- * @throws {PosternError} `bad_request`
- */
-export function checkUrl(text: string, allowLoopback: boolean): void {
-  const url = URL.canParse(text) ? new URL(text) : null
-  const host = url?.hostname.replace(/^\[|\]$/g, '').replace(/(?<!\.)\.+$/, '') ?? ''
-  const loopback = isLoopback(host)
-  const safe = url?.protocol === 'https:' || (url?.protocol === 'http:' && loopback && allowLoopback)
-  const special = parseAddress(host) !== null && SPECIAL.some((range) => inRange(host, range))
-  const inside = special || METADATA_HOSTS.has(host) || host === 'localhost' || host.endsWith('.localhost')
-  if (url === null || !safe || url.username || url.password || (inside && !(loopback && allowLoopback))) {
-    throw new PosternError('bad_request', 'Address must be https, and on the public internet', { field: 'url' })
   }
 }
 

@@ -5,6 +5,7 @@
  */
 import type { Bytes } from '../bytes.ts'
 import { badRequest, PosternError } from '../errors.ts'
+import type { Fetch } from '../http/send.ts'
 import { AwsProvider } from '../providers/aws/provider.ts'
 import { AzureProvider } from '../providers/azure/provider.ts'
 import { credentialFile } from '../providers/credential_file.ts'
@@ -33,6 +34,12 @@ export interface LocalFiles {
 export interface ProviderResources extends ProviderOptions {
   /** `null` on Workers. */
   files: LocalFiles | null
+  /**
+   * Makes the fetch of one provider, which trusts the authorities in a file besides all others. Missing on Workers.
+   *
+   * @param setting The setting that names the file.
+   */
+  trusting?: ((file: string, setting: string) => Fetch) | undefined
 }
 
 /** A provider, how names are written in its store, and who may use it. */
@@ -51,13 +58,20 @@ export function configuredProviders(
   settings: ProviderSettings,
   means: ProviderResources,
 ): Map<string, ConfiguredProvider> {
-  const { allowLoopback } = settings
+  const { allowLoopback, privateRanges } = settings
   const made = instancesOf(settings).map((instance): [string, ConfiguredProvider] => {
-    const options = { ...means, allowLoopback, report: reportOf(instance, means) }
+    const reach = { allowLoopback, privateRanges, fetch: fetchOf(instance, means) }
+    const options = { ...means, ...reach, report: reportOf(instance, means) }
     const provider = named(instance, () => providerOf(instance, options))
     return [instance.id, { provider, naming: namingOf(instance), reach: instance.reach }]
   })
   return new Map(made)
+}
+
+/** The fetch of a provider, which trusts the authorities of its own file too. */
+function fetchOf(instance: ProviderInstance, { fetch, trusting }: ProviderResources): ProviderResources['fetch'] {
+  const file: unknown = Object(instance.settings).caFile
+  return typeof file === 'string' ? trusting?.(file, nameOfSetting(instance, 'caFile')) : fetch
 }
 
 function providerOf(instance: ProviderInstance, options: ProviderResources): Provider {

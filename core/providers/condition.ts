@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { isUntrustedCode } from '../http/network_code.ts'
 import type { BreakerState, Health, HealthState } from './health.ts'
 import type { ProviderFailure } from './provider.ts'
 
@@ -18,6 +19,21 @@ const RECENT_MS = 60_000
 /** The most lines that one provider writes in {@link WINDOW_MS}, even if it flaps. */
 const MAX_LINES = 6
 const WINDOW_MS = 10 * 60_000
+
+/** What an operator can do about a code. */
+const HINTS: readonly (readonly [(code: string) => boolean, string])[] = [
+  [
+    isUntrustedCode,
+    'This server does not trust the authority of the certificate: name it in CA_FILE of the provider or in POSTERN_CA_FILE',
+  ],
+  [(code) => code === 'ERR_PROXY_TUNNEL', 'The proxy of POSTERN_PROXY refuses the connection'],
+  [(code) => code === 'ERR_SSL_WRONG_VERSION_NUMBER', 'The port does not speak TLS'],
+]
+
+function hintFor(code: string | null): { hint?: string } {
+  const hint = code === null ? undefined : HINTS.find(([applies]) => applies(code))?.[1]
+  return hint === undefined ? {} : { hint }
+}
 
 /** The condition of one provider, as seen by this process or isolate. */
 export class ProviderCondition {
@@ -84,7 +100,7 @@ export class ProviderCondition {
     }
     this.#lines.push(now)
     const about = { provider: this.#provider, state, before: this.#told.state }
-    const why = state === 'up' ? {} : { kind, code }
+    const why = state === 'up' ? {} : { kind, code, ...hintFor(code) }
     this.#report(state === 'up' ? 'info' : 'warn', 'provider_state', {
       ...{ ...about, ...why },
       ...(this.#untold > 0 && { untold: this.#untold }),

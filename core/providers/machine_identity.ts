@@ -8,7 +8,8 @@
  */
 import { inRange, parseRange } from '../addresses.ts'
 import { badRequest } from '../errors.ts'
-import { checkUrl, type Received } from '../http/send.ts'
+import { checkUrl } from '../http/address_guard.ts'
+import type { Received } from '../http/send.ts'
 import { isLoopbackHostname } from '../loopback.ts'
 import { ProviderFailure } from './provider.ts'
 import { ask, type ProviderOptions } from './request.ts'
@@ -31,7 +32,7 @@ export function identityOrigin(url: string, field: string): string {
   const isLocal = isLoopbackHostname(parsed.hostname) || LINK_LOCAL.some((range) => inRange(address, range))
   if (parsed.protocol === 'http:' && isLocal) return parsed.origin
   try {
-    checkUrl(url, false)
+    checkUrl(url)
   } catch {
     throw badRequest(field, 'Must be https, or http at a link-local address or on this machine')
   }

@@ -5,9 +5,11 @@
  * @module
  */
 import * as z from 'zod/mini'
+import { parseAddress } from '../addresses.ts'
 import { type Bytes, parseUtf8 } from '../bytes.ts'
 import { badRequest } from '../errors.ts'
-import { checkUrl, NoAnswer, type Received, type SendOptions, send } from '../http/send.ts'
+import { type AddressFlaw, type AddressReach, checkUrl, ForbiddenAddress, hostOf } from '../http/address_guard.ts'
+import { NoAnswer, type Received, type SendOptions, send } from '../http/send.ts'
 import { JsonSource } from '../json_source.ts'
 import type { Redacted } from '../redacted.ts'
 import type { ReportEvent } from './condition.ts'
@@ -140,13 +142,45 @@ export function retryAfterMs(headers: Headers, now: number): number | null {
  * Checks the address of a store, once, when its provider is made.
  *
  * @returns The address without a trailing slash.
- * @throws {PosternError} `bad_request`
+ * @throws {PosternError} `bad_request`, naming the setting that would allow the address.
  */
-export function parseBaseUrl(text: string, field: string, { allowLoopback = false }: ProviderOptions): string {
-  checkUrl(text, allowLoopback)
+export function parseBaseUrl(text: string, field: string, reach: AddressReach): string {
+  checkAddress(text, field, reach)
   const { origin, pathname, search, hash } = new URL(text)
   if (search || hash) throw badRequest(field, 'Address must have no query and no fragment')
   return origin + pathname.replace(/(?<!\/)\/+$/, '')
+}
+
+/**
+ * Checks where an address of the operator points.
+ *
+ * @throws {PosternError} `bad_request`, naming the setting that would allow the address.
+ */
+function checkAddress(text: string, field: string, reach: AddressReach): void {
+  try {
+    checkUrl(text, reach)
+  } catch (error) {
+    if (!(error instanceof ForbiddenAddress)) throw error
+    throw badRequest(field, adviceFor(error.flaw, URL.parse(text)))
+  }
+}
+
+function adviceFor(flaw: AddressFlaw, url: URL | null): string {
+  const host = url && hostOf(url)
+  switch (flaw) {
+    case 'malformed':
+      return 'Must be a URL such as https://host'
+    case 'credentials':
+      return 'Must have no user name and no password'
+    case 'loopback':
+      return 'Is on this machine. Set POSTERN_PROVIDERS__ALLOW_LOOPBACK=true to allow that'
+    case 'plain':
+      return 'Must begin with https://, since credentials and values must not travel in the clear. For a certificate of a private authority, set POSTERN_CA_FILE'
+    case 'private':
+      return `${host} is a private address. List its range in POSTERN_PROVIDERS__PRIVATE_RANGES`
+    case 'special':
+      return `${parseAddress(host ?? '') ? host : 'This host'} is reserved, and cannot be a store`
+  }
 }
 
 /** The form of a header value: one line of visible ASCII, which cannot end the header early. */

@@ -35,10 +35,7 @@ export interface WebhookAddress {
 }
 
 /** The target behind a webhook. */
-export function webhookTarget(
-  address: WebhookAddress,
-  options: Pick<SendOptions, 'allowLoopback' | 'fetch'>,
-): RotationTarget {
+export function webhookTarget(address: WebhookAddress, options: SendOptions): RotationTarget {
   const tell = (type: keyof RotationTarget) => async (step: TargetStep) => {
     return post(address, messageOf(type, step), options)
   }
@@ -82,7 +79,7 @@ function shown({ version, value, encoding, contentType }: Credential): Record<st
 async function post(
   { url, secret }: WebhookAddress,
   { id, body }: Message,
-  options: Pick<SendOptions, 'allowLoopback' | 'fetch'>,
+  options: SendOptions,
 ): Promise<{ status: number; body: Bytes }> {
   const timestampSeconds = Math.floor(Date.now() / 1000)
   const headers = {

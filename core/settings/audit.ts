@@ -5,9 +5,10 @@
  */
 
 import * as z from 'zod/mini'
+import type { Range } from '../addresses.ts'
 import { PosternError } from '../errors.ts'
 import { FORMATS } from '../export/format.ts'
-import { checkUrl } from '../http/send.ts'
+import { checkUrl } from '../http/address_guard.ts'
 import { parseWebhookSecret } from '../http/webhook_signature.ts'
 import { formatRollback, parseRollback } from '../tlog/rollback_acceptance.ts'
 import { isWitnessKey } from '../tlog/signed_note.ts'
@@ -78,10 +79,10 @@ export const AuditSettings = z.object({
   sinkSecretFile: z.optional(fileName('A file with that key, read again at each use.')),
 })
 
-/** Whether an operator may configure this URL: https, or http on this machine. */
-export function isOperatorUrl(given: string): boolean {
+/** Whether an operator may configure this URL: https, at a public or a listed private address, or http on this machine. */
+export function isOperatorUrl(given: string, privateRanges: readonly Range[] = []): boolean {
   try {
-    checkUrl(given, true)
+    checkUrl(given, { allowLoopback: true, privateRanges })
   } catch {
     return false
   }
@@ -96,7 +97,7 @@ function schemaWord(item: string): string {
 
 function witness(item: string): { url: string; key: string } {
   const [url = '', key = '', ...rest] = item.split(' ')
-  if (rest.length > 0 || !isOperatorUrl(url) || !isWitnessKey(key)) {
+  if (rest.length > 0 || !URL.canParse(url) || !isWitnessKey(key)) {
     throw new PosternError('bad_request', 'Must be an https URL, a space, and the verifier key of a witness')
   }
   return { url, key }

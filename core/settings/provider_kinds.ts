@@ -20,6 +20,10 @@ const hidden = (description: string) => z.optional(secret(parseCredential, 'text
 const sent = (description: string) => z.optional(secret(headerValue, 'text', description))
 const file = (content: string) => z.optional(fileName(`A file with ${content}, read again at each use.`))
 
+const authorities = z.optional(
+  fileName('A PEM file of certificate authorities to trust besides the public ones. It is read again when it changes.'),
+)
+
 /** The settings of each kind, in the order of the docs. */
 export const KIND_SHAPES = {
   aws: {
@@ -37,6 +41,7 @@ export const KIND_SHAPES = {
       text("The endpoint of Secrets Manager, instead of the region's: a VPC endpoint or an emulator."),
     ),
     stsEndpoint: z.optional(text("The endpoint of STS, instead of the region's.")),
+    caFile: authorities,
   },
   azure: {
     vaultUrl: z.optional(text('The URL of the Key Vault: `https://NAME.vault.azure.net`.')),
@@ -50,6 +55,7 @@ export const KIND_SHAPES = {
       text('The token endpoint, instead of `https://login.microsoftonline.com/TENANT/oauth2/v2.0/token`.'),
     ),
     resource: z.optional(text('The resource of another Azure cloud, instead of `https://vault.azure.net`.')),
+    caFile: authorities,
   },
   hashicorp: {
     vaultUrl: z.optional(text('The URL of HashiCorp Vault or OpenBao: `https://vault.example:8200`.')),
@@ -74,6 +80,7 @@ export const KIND_SHAPES = {
     jwtRole: z.optional(text('A role of the JWT or Kubernetes auth method, instead of a token.')),
     jwt: hidden('The JWT for that role.'),
     jwtFile: file('that JWT'),
+    caFile: authorities,
   },
   http: {
     url: z.optional(text('The URL of an HTTP store. `{name}` marks the place of the name; by default it is appended.')),
@@ -85,6 +92,7 @@ export const KIND_SHAPES = {
       checked(checkPointer, 'A JSON pointer to the version in the answer. Defaults to the `ETag`.'),
     ),
     listUrl: z.optional(text('The URL that lists the names of the HTTP store.')),
+    caFile: authorities,
   },
   file: {
     path: z.optional(fileName('A `.json` or `.env` file of secrets. For development; refused in production.')),

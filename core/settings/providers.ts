@@ -5,12 +5,13 @@
  */
 import * as z from 'zod/mini'
 import { PosternError } from '../errors.ts'
+import { parsePrivateRange } from '../http/address_guard.ts'
 import { checkRegion } from '../providers/aws/regions.ts'
 import { PROVIDER_ID } from '../providers/chain.ts'
 import { ALIASES, flat } from './provider_instances.ts'
 import { KIND_SHAPES } from './provider_kinds.ts'
 import { prefixText, vaultList } from './provider_reach.ts'
-import { checked, flag, text, whole } from './reader.ts'
+import { checked, flag, list, text, whole } from './reader.ts'
 
 const member = (description: string) => checked(checkMember, description)
 
@@ -49,6 +50,14 @@ export const ProviderSettings = z.object({
     '5000',
   ),
   allowLoopback: z.prefault(flag('Allow providers on this machine over http. For development.'), 'false'),
+  privateRanges: z.prefault(
+    list(
+      parsePrivateRange,
+      'address ranges',
+      "Private ranges, such as `10.0.0.0/8,fd00::/8`, in which the URLs of providers and the operator's other URLs may have an address, over https. Names are not affected.",
+    ),
+    '',
+  ),
 
   ...flat('aws', KIND_SHAPES.aws),
   awsRegionBackup: z.optional(checked(checkRegion, 'The region of `aws-backup`, a replica of the first.')),

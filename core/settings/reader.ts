@@ -34,6 +34,8 @@ export interface SettingInfo {
   description: string
   /** Whether it is the path of a file, which exists only where there is a disk. */
   isFile?: boolean
+  /** Whether it is about how a process sends requests, which on Workers the platform decides. */
+  isRoute?: boolean
 }
 
 type About = Omit<SettingInfo, 'name' | 'fallback'>
@@ -113,6 +115,12 @@ export const origin = (description: string) => parsedText(parseOrigin, 'an origi
 export const secret = <T>(parse: (given: string) => T, type: string, description: string) =>
   parsed(parse).register(ABOUT, { ...about(type, description), secret: true })
 
+/** Marks a setting that is about how a process sends requests. It is refused on Workers. */
+export function route<T extends z.ZodMiniType>(setting: T): T {
+  ABOUT.add(setting, { ...aboutOf(setting), isRoute: true })
+  return setting
+}
+
 /** Names that have the prefix and are not settings. */
 export interface OtherNames {
   /** Names that other programs set. They are ignored. */
@@ -158,7 +166,9 @@ export function readSettings<T extends z.ZodMiniType>(
     known.set(name, given)
     if (given === undefined) continue
     put(raw, path, given)
-    if (!hasFiles && aboutOf(leaf).isFile) wrong.set(name, 'Must not be set, since this runtime has no files')
+    const { isFile, isRoute } = aboutOf(leaf)
+    if (!hasFiles && isFile) wrong.set(name, 'Must not be set, since this runtime has no files')
+    if (!hasFiles && isRoute) wrong.set(name, 'Must not be set on Workers, where the platform sends the requests')
   }
   for (const [name, given] of known) {
     const twin = name.replace(/_FILE$/, '')

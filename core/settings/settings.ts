@@ -8,10 +8,12 @@ import * as z from 'zod/mini'
 import { parseRange } from '../addresses.ts'
 import { type Bytes, base64url } from '../bytes.ts'
 import { parseRootKey } from '../crypto/keyring.ts'
+import { parseProxyExemption } from '../http/no_proxy.ts'
 import { isLoopback } from '../loopback.ts'
 import { Redacted } from '../redacted.ts'
 import { AuditSettings, isOperatorUrl } from './audit.ts'
 import { parseListenHost } from './listen_host.ts'
+import { parseProxy } from './outbound.ts'
 import { problemsOf } from './provider_checks.ts'
 import { findInstances } from './provider_instances.ts'
 import { keepsVaultsApart } from './provider_reach.ts'
@@ -19,6 +21,7 @@ import { defaultMembers, ProviderSettings } from './providers.ts'
 import {
   choice,
   describeSettings,
+  fileName,
   flag,
   items,
   list,
@@ -26,6 +29,7 @@ import {
   parsedText,
   pattern,
   readSettings,
+  route,
   type SettingInfo,
   type Sources,
   secret,
@@ -37,6 +41,8 @@ import { TraceSettings } from './tracing.ts'
 
 /** A rule across settings runs even if other settings are invalid, so that one error reports all of them. */
 const WHATEVER_FAILS = { when: () => true }
+
+const OPERATOR_URL = 'A private address must be in a range of POSTERN_PROVIDERS__PRIVATE_RANGES'
 
 /** The schema of all settings. */
 export const SettingsSchema = z
@@ -112,6 +118,30 @@ export const SettingsSchema = z
       ),
       '',
     ),
+    caFile: z.optional(
+      fileName(
+        'A PEM file of certificate authorities to trust besides the public ones, in all requests that the server makes. It is read again when it changes.',
+      ),
+    ),
+    proxy: z.optional(
+      route(
+        secret(
+          parseProxy,
+          'an http URL',
+          'The proxy for all requests that the server makes, such as `http://user:password@proxy.example.com:3128`. See [Private networks](../how-to/networks.md).',
+        ),
+      ),
+    ),
+    noProxy: z.prefault(
+      route(
+        list(
+          parseProxyExemption,
+          'names, `.suffixes`, addresses, ranges, or `*`',
+          'Hosts that are reached without the proxy. This machine and link-local addresses always are.',
+        ),
+      ),
+      '',
+    ),
     requestTimeoutMs: z.prefault(whole(200, 600_000, 'The time limit of a request, in milliseconds.'), '10000'),
     bodyTimeoutMs: z.prefault(
       whole(
@@ -178,16 +208,22 @@ export const SettingsSchema = z
       across(['formerRootKeys'], 'Must not repeat a key, and must not contain the root key'),
     ),
     z.refine(
-      ({ traces }) => traces?.url === undefined || isOperatorUrl(traces.url),
-      across(['traces', 'url'], 'Must be an https URL, or an http URL on this machine'),
+      ({ traces, providers }) => traces?.url === undefined || isOperatorUrl(traces.url, providers?.privateRanges),
+      across(['traces', 'url'], `Must be an https URL, or an http URL on this machine. ${OPERATOR_URL}`),
     ),
     z.refine(
-      ({ audit }) => audit?.sinkUrl === undefined || isOperatorUrl(audit.sinkUrl),
-      across(['audit', 'sinkUrl'], 'Must be an https URL'),
+      ({ audit, providers }) => audit?.sinkUrl === undefined || isOperatorUrl(audit.sinkUrl, providers?.privateRanges),
+      across(['audit', 'sinkUrl'], `Must be an https URL. ${OPERATOR_URL}`),
     ),
     z.refine(
-      ({ audit }) => !/^https?:/i.test(audit?.anchor ?? '') || isOperatorUrl(audit?.anchor ?? ''),
-      across(['audit', 'anchor'], 'Must be an https URL, or a folder'),
+      ({ audit, providers }) =>
+        !/^https?:/i.test(audit?.anchor ?? '') || isOperatorUrl(audit?.anchor ?? '', providers?.privateRanges),
+      across(['audit', 'anchor'], `Must be a folder, or an https URL. ${OPERATOR_URL}`),
+    ),
+    z.refine(
+      ({ audit, providers }) =>
+        audit?.witnesses?.every(({ url }) => isOperatorUrl(url, providers?.privateRanges)) !== false,
+      across(['audit', 'witnesses'], `Must have https URLs. ${OPERATOR_URL}`),
     ),
     z.refine(
       ({ tls }) => (tls?.certFile === undefined) === (tls?.keyFile === undefined),

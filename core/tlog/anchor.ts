@@ -6,7 +6,7 @@
  */
 import { parseUtf8 } from '../bytes.ts'
 import { PosternError } from '../errors.ts'
-import { send } from '../http/send.ts'
+import { type SendOptions, send } from '../http/send.ts'
 import type { Redacted } from '../redacted.ts'
 
 /** A store of checkpoints. */
@@ -25,14 +25,16 @@ export interface Anchor {
  *
  * @param token Supplies the token at each request. Sent as `Authorization: Bearer`.
  */
-export function httpAnchor(url: string, token: (() => Promise<Redacted<string>>) | undefined): Anchor {
+export function httpAnchor(
+  url: string,
+  token: (() => Promise<Redacted<string>>) | undefined,
+  options: SendOptions,
+): Anchor {
   const base = url.replace(/(?<!\/)\/+$/, '')
   const headersNow = async () => ({
     'Content-Type': 'text/plain; charset=utf-8',
     ...(token && { Authorization: `Bearer ${(await token()).reveal()}` }),
   })
-  // The operator chose the address, so it may be on this machine.
-  const options = { allowLoopback: true }
   return {
     target: `anchor:${new URL(base).host}`,
     async read(vault) {

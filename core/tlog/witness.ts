@@ -5,7 +5,7 @@
  * @module
  */
 import { base64, parseUtf8 } from '../bytes.ts'
-import { send } from '../http/send.ts'
+import { type SendOptions, send } from '../http/send.ts'
 import type { Hash } from './merkle.ts'
 import { type NoteVerifier, openNote, parseNote } from './signed_note.ts'
 
@@ -37,10 +37,11 @@ export async function askWitness(
   { url, verifier }: Witness,
   note: string,
   old: { size: number; proof: readonly Hash[] },
+  options: SendOptions,
 ): Promise<WitnessVerdict> {
   const body = `${[`old ${old.size}`, ...old.proof.map(base64)].join('\n')}\n\n${note}`
   const endpoint = `${url.replace(/(?<!\/)\/+$/, '')}/add-checkpoint`
-  const answer = await send(endpoint, { method: 'POST', body }, { allowLoopback: true, maxBytes: 64 * 1024 })
+  const answer = await send(endpoint, { method: 'POST', body }, { ...options, maxBytes: 64 * 1024 })
   const text = parseUtf8(answer.body) ?? ''
   if (answer.status === 200) return cosigned(note, text, verifier)
   if (answer.status === 409) {

@@ -11,6 +11,7 @@ import { parseVerifierKey } from '../../core/tlog/signed_note.ts'
 import { askWitness, type Witness, type WitnessVerdict } from '../../core/tlog/witness.ts'
 import { compareAnchor } from '../integrity/continuity.ts'
 import { signHead } from '../integrity/sign_checkpoint.ts'
+import { toOperator } from '../outbound.ts'
 import { logLine } from '../telemetry/log.ts'
 import type { VaultServices } from '../vault_services.ts'
 import type { Job } from './scheduler.ts'
@@ -72,7 +73,7 @@ async function ask(
   const target = `witness:${witness.verifier.name}`
   try {
     const { hashes } = await services.perform('audit.consistency', sizes)
-    return await askWitness(witness, note, { size: sizes.from, proof: hashes })
+    return await askWitness(witness, note, { size: sizes.from, proof: hashes }, toOperator(services))
   } catch (error) {
     throw await failed(services, target, error instanceof PosternError ? (error.detail.reason ?? error.code) : 'failed')
   }

@@ -24,6 +24,7 @@ import type { OperationName } from '../../core/vault/operation_table.ts'
 import type { RunFailure } from '../../core/vault/rotation/state_machine.ts'
 import type { RotationLease } from '../../core/vault/rotation/tasks.ts'
 import type { SealedVersion } from '../../core/vault/secrets/operations.ts'
+import { toHooks } from '../outbound.ts'
 import type { VaultServices } from '../vault_services.ts'
 import { fitToDocument, type ProviderLease, providerTarget, readPresent } from './provider_targets.ts'
 import type { Job } from './scheduler.ts'
@@ -115,12 +116,12 @@ async function madeFor(services: VaultServices, lease: RotationLease): Promise<O
 /** The target of a run. */
 async function targetOf(services: VaultServices, lease: RotationLease): Promise<RotationTarget> {
   if (isProvided(lease)) return providerTarget(services, lease)
-  const { vault, keyring, settings } = services
+  const { vault, keyring } = services
   const { config, hook } = lease
   if (config.target.kind !== 'webhook') return generateOnly
   if (hook === null) throw new TargetFailure('unreachable')
   const secret = await openWebhookSecret(keyring, vault, hook)
-  return webhookTarget({ url: hook.url, secret }, { allowLoopback: settings.security.allowLoopbackHooks })
+  return webhookTarget({ url: hook.url, secret }, toHooks(services))
 }
 
 async function targetStep(services: VaultServices, lease: RotationLease): Promise<TargetStep> {

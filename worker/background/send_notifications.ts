@@ -7,6 +7,7 @@ import { send } from '../../core/http/send.ts'
 import { signWebhook } from '../../core/http/webhook_signature.ts'
 import { openWebhookSecret } from '../../core/sealing/webhook_secret.ts'
 import type { NextNotification } from '../../core/vault/notifications/tasks.ts'
+import { toHooks } from '../outbound.ts'
 import type { VaultServices } from '../vault_services.ts'
 import type { Job } from './scheduler.ts'
 
@@ -33,10 +34,8 @@ export const sendNotifications: Job = {
   },
 }
 
-async function isTaken(
-  { vault, keyring, settings }: VaultServices,
-  { hook, notice }: NextNotification,
-): Promise<boolean> {
+async function isTaken(services: VaultServices, { hook, notice }: NextNotification): Promise<boolean> {
+  const { vault, keyring } = services
   if (hook === null || notice === null) return false
   const { id, type, data, createdAt } = notice
   const body = JSON.stringify({ type, timestamp: new Date(createdAt).toISOString(), data: { vault, ...data } })
@@ -44,8 +43,8 @@ async function isTaken(
     const secret = await openWebhookSecret(keyring, vault, hook)
     const message = { id: `notice_${vault}_${createdAt}_${id}`, timestampSeconds: Math.floor(Date.now() / 1000), body }
     const headers = { 'Content-Type': 'application/json', ...(await signWebhook(secret, message)) }
-    const limits = { maxBytes: MAX_ANSWER_BYTES, allowLoopback: settings.security.allowLoopbackHooks }
-    const { status } = await send(hook.url, { method: 'POST', headers, body }, limits)
+    const options = { ...toHooks(services), maxBytes: MAX_ANSWER_BYTES }
+    const { status } = await send(hook.url, { method: 'POST', headers, body }, options)
     return status >= 200 && status < 300
   } catch {
     return false

@@ -14,6 +14,7 @@ import type { ReadFile } from '../../core/providers/credential_file.ts'
 import type { Settings } from '../../core/settings/settings.ts'
 import { originOf } from '../integrity/sign_checkpoint.ts'
 import { bearerHeader, bearerSource, type CredentialSource, credentialSource } from '../operator_credentials.ts'
+import { toOperator } from '../outbound.ts'
 import type { VaultServices } from '../vault_services.ts'
 import type { Job } from './scheduler.ts'
 
@@ -99,8 +100,7 @@ async function post(
       ...(await bearerHeader(token)),
       ...(secret && (await signWebhook(await secret(), message))),
     }
-    // The operator chose the address, so it may be on this machine.
-    return (await send(sinkUrl, { method: 'POST', headers, body }, { allowLoopback: true })).status
+    return (await send(sinkUrl, { method: 'POST', headers, body }, toOperator(services))).status
   } catch {
     return null
   }

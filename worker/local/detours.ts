@@ -34,7 +34,14 @@ export function closeDetours(surroundings: ProcessSurroundings = ofProcess()): v
   const { env } = surroundings
   const removed = Object.keys(env).filter((name) => isDetour(name, env[name]))
   for (const name of removed) delete env[name]
-  if (removed.length > 0) logLine('warn', 'environment_ignored', { variables: removed.sort() })
+  if (removed.length > 0) logLine('warn', 'environment_ignored', { variables: removed.sort(), ...adviceFor(removed) })
+}
+
+/** The settings in place of the variables. */
+function adviceFor(removed: readonly string[]): { message: string } {
+  const proxy = removed.some((name) => PROXY.test(name)) ? ['POSTERN_PROXY and POSTERN_NO_PROXY for a proxy'] : []
+  const authority = removed.includes(UNVERIFIED) ? ['POSTERN_CA_FILE for a private authority'] : []
+  return { message: `Set ${[...proxy, ...authority].join(', and ')}` }
 }
 
 function isDetour(name: string, value: string | undefined): boolean {

@@ -9,6 +9,7 @@ import { PosternError } from '../../core/errors.ts'
 import type { Settings } from '../../core/settings/settings.ts'
 import type { Anchor } from '../../core/tlog/anchor.ts'
 import { httpAnchors } from '../compose.ts'
+import type { Sender } from '../outbound.ts'
 import { folderAnchor } from './anchor_folder.ts'
 import { LOCAL_FILES } from './secrets_file.ts'
 
@@ -17,13 +18,13 @@ import { LOCAL_FILES } from './secrets_file.ts'
  *
  * @throws {PosternError} `bad_request` when the folder of anchors does not exist: its disk may not be mounted.
  */
-export function anchorsOf(settings: Settings): Anchor[] {
-  const { anchor } = settings.audit
+export function anchorsOf(sender: Sender): Anchor[] {
+  const { anchor } = sender.settings.audit
   const inFolder = anchor !== undefined && !/^https?:/i.test(anchor)
   if (inFolder && !existsSync(anchor)) {
     throw new PosternError('bad_request', 'POSTERN_AUDIT__ANCHOR: Must be an existing folder, or an https URL')
   }
-  return inFolder ? [folderAnchor(anchor)] : httpAnchors(settings, LOCAL_FILES.read)
+  return inFolder ? [folderAnchor(anchor)] : httpAnchors(sender, LOCAL_FILES.read)
 }
 
 /**

@@ -8,6 +8,7 @@ import { join, resolve } from 'node:path'
 import process from 'node:process'
 import type { Keyring } from '../../core/crypto/keyring.ts'
 import { PosternError, refusal } from '../../core/errors.ts'
+import type { Fetch } from '../../core/http/send.ts'
 import { isLoopback, urlHost } from '../../core/loopback.ts'
 import type { ProviderRegistry } from '../../core/provider_registry/registry.ts'
 import type { Settings } from '../../core/settings/settings.ts'
@@ -28,6 +29,7 @@ import { DataFolder, VAULT_SUFFIX, vaultsIn } from './data_folder.ts'
 import { closeDetours } from './detours.ts'
 import { anchorsOf, checkBackupFolder } from './named_files.ts'
 import { openKeyring } from './open_keyring.ts'
+import { outboundOf } from './outbound.ts'
 import { exitOnSignal, fail, ignoreOutputErrors } from './process_exit.ts'
 import { hasRootKeyFile } from './root_key_files.ts'
 import { LOCAL_FILES } from './secrets_file.ts'
@@ -77,8 +79,8 @@ export async function openLocal(runtime: string): Promise<LocalServer> {
 async function open(runtime: string): Promise<LocalServer> {
   closeDetours()
   const site = await openSite()
-  const { settings, data, tls, keyring, registry, anchors } = site
-  const surroundings = { settings, keyring, registry, anchors, readFile: LOCAL_FILES.read }
+  const { settings, data, tls, keyring, registry, anchors, fetch } = site
+  const surroundings = { settings, keyring, registry, anchors, fetch, readFile: LOCAL_FILES.read }
   const vaults = new DataFolder(data, surroundings, await openVaultList(data, keyring))
   const offer = await offerBootstrap(vaults, keyring, data)
   // For their jobs. Not waited for: an anchor that does not answer must not hold up the start.
@@ -129,6 +131,8 @@ interface Site {
   tls: LocalServer['tls']
   registry: ProviderRegistry
   anchors: Anchor[]
+  /** Replaces the fetch of the platform. */
+  fetch: Fetch | undefined
   keyring: Keyring
   /** The source of the root key, in words for the operator. */
   origin: string
@@ -146,11 +150,13 @@ async function openSite(): Promise<Site> {
   const data = resolve(settings.data)
   mkdirSync(data, { recursive: true, mode: 0o700 })
   // Before a root key is made: a start that fails over a setting leaves none behind.
-  const [registry, anchors, tls] = [registryOf(settings, LOCAL_FILES), anchorsOf(settings), readTls(settings)]
+  const outbound = outboundOf(settings)
+  const sender = { settings, ...outbound }
+  const [registry, anchors, tls] = [registryOf(sender, LOCAL_FILES), anchorsOf(sender), readTls(settings)]
   checkBackupFolder(settings, data)
   const { keyring, origin } = await openKeyring(settings, data)
   const formerRootKeys = await checkRootKeys(data, keyring)
-  return { settings, data, tls, registry, anchors, keyring, origin, formerRootKeys }
+  return { settings, data, tls, registry, anchors, fetch: outbound.fetch, keyring, origin, formerRootKeys }
 }
 
 /** Whether a connection is taken. Without TLS, on more than this machine, only the proxies that end TLS may connect. */

@@ -10,7 +10,7 @@ import type { Ticket } from '../../core/authentication/ticket.ts'
 import { mintToken } from '../../core/authentication/token.ts'
 import type { Recipient } from '../../core/crypto/seal_to.ts'
 import { badRequest } from '../../core/errors.ts'
-import { checkUrl } from '../../core/http/send.ts'
+import { checkUrl } from '../../core/http/address_guard.ts'
 import { parseId } from '../../core/names.ts'
 import { visibleAll } from '../../core/sanitize.ts'
 import type { VersionedIssuer } from '../../core/vault/access/issuer_store.ts'
@@ -120,7 +120,8 @@ export function accessRoutes({ keyring, settings }: Services): Hono<Env> {
     const { jwks, ...rest } = body
     // Checked now, rather than at the first sign-in. An issuer with keys of its own is never asked.
     await checkUsable(c, 'issuer.put', id, () => {
-      if (jwks === undefined) checkUrl(body.jwksUri ?? body.issuer, settings.security.allowLoopbackIssuers)
+      const { allowLoopbackIssuers: allowLoopback } = settings.security
+      if (jwks === undefined) checkUrl(body.jwksUri ?? body.issuer, { allowLoopback })
     })
     const keys = jwks && { jwks: { keys: jwks.keys.map(publicMembers) } }
     const granted = await c.var.handle.call('issuer.put', c.var.caller, { id, ...rest, ...keys })

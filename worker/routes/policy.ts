@@ -8,7 +8,7 @@ import type * as z from 'zod/mini'
 import { randomBytes } from '../../core/bytes.ts'
 import type { Keyring } from '../../core/crypto/keyring.ts'
 import { badRequest } from '../../core/errors.ts'
-import { checkUrl } from '../../core/http/send.ts'
+import { checkUrl } from '../../core/http/address_guard.ts'
 import { formatWebhookSecret } from '../../core/http/webhook_signature.ts'
 import { parseId } from '../../core/names.ts'
 import { Redacted } from '../../core/redacted.ts'
@@ -59,7 +59,7 @@ export function policyRoutes({ keyring, settings }: Services): Hono<Env> {
     const recipient = await recipientOf(c)
     const { url, newSecret } = wire.check(wire.PutHook, await readJson(c.req.raw, bodyTimeoutMs))
     await checkUsable(c, 'hook.put', id, () => {
-      checkUrl(url, security.allowLoopbackHooks)
+      checkUrl(url, { allowLoopback: security.allowLoopbackHooks })
       // A URL is shown and logged, so it must not hold a credential.
       if (/[?#]/.test(url)) throw badRequest('url', 'Must have no query and no fragment')
     })

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { send } from '../../core/http/send.ts'
+import { type SendOptions, send } from '../../core/http/send.ts'
 import { newTraceId, parseTraceparent, type TraceContext } from '../../core/http/trace_context.ts'
 import type { ReadFile } from '../../core/providers/credential_file.ts'
 import type { Settings } from '../../core/settings/settings.ts'
@@ -44,13 +44,18 @@ interface Attribute {
 }
 
 /** Makes the tracer; `null` without a collector in the settings. */
-export function tracerOf(settings: Pick<Settings, 'traces' | 'appName'>, readFile?: ReadFile): Tracer | null {
-  return settings.traces.url === undefined ? null : new Tracer(settings, readFile)
+export function tracerOf(
+  settings: Pick<Settings, 'traces' | 'appName'>,
+  options: SendOptions,
+  readFile?: ReadFile,
+): Tracer | null {
+  return settings.traces.url === undefined ? null : new Tracer(settings, options, readFile)
 }
 
 /** Collects spans and sends them to the collector. */
 export class Tracer {
   readonly #settings: Pick<Settings, 'traces' | 'appName'>
+  readonly #options: SendOptions
   readonly #token: CredentialSource | undefined
   readonly #parents = new WeakMap<TraceContext, string>()
   #waiting: OtlpSpan[] = []
@@ -59,8 +64,10 @@ export class Tracer {
   /** Spans that the collector accepted, and spans that were dropped. */
   readonly counts = { exported: 0, dropped: 0 }
 
-  constructor(settings: Pick<Settings, 'traces' | 'appName'>, readFile?: ReadFile) {
+  /** @param options How requests to the collector are sent. */
+  constructor(settings: Pick<Settings, 'traces' | 'appName'>, options: SendOptions, readFile?: ReadFile) {
     this.#settings = settings
+    this.#options = options
     const { token: value, tokenFile: path } = settings.traces
     this.#token = bearerSource({ value, path, setting: 'POSTERN_TRACES__TOKEN_FILE' }, readFile)
   }
@@ -130,8 +137,7 @@ export class Tracer {
     const { url = '' } = this.#settings.traces
     const resource = { attributes: [text('service.name', this.#settings.appName)] }
     const body = JSON.stringify({ resourceSpans: [{ resource, scopeSpans: [{ scope: { name: 'postern' }, spans }] }] })
-    // The operator configured the URL, so it may be on this machine.
-    const options = { allowLoopback: true, timeoutMs: TIMEOUT_MS }
+    const options = { ...this.#options, timeoutMs: TIMEOUT_MS }
     try {
       const headers = { 'Content-Type': 'application/json', ...(await bearerHeader(this.#token)) }
       const { status } = await send(url, { method: 'POST', headers, body }, options)

@@ -30,7 +30,7 @@ import { bindHooks } from './bind_webhooks.ts'
 
 /** The services and callbacks that a vault is opened with. */
 export interface OpenVaultOptions
-  extends Pick<VaultServices, 'settings' | 'keyring' | 'anchors' | 'registry' | 'readFile' | 'backupStore'> {
+  extends Pick<VaultServices, 'settings' | 'keyring' | 'anchors' | 'registry' | 'readFile' | 'fetch' | 'backupStore'> {
   /** The runtime's own implementation, for the log. */
   sha256?: Sha256
   /**

@@ -122,7 +122,9 @@ describe('certificates that the environment says not to check', () => {
   it.each(['bun', 'node'] as const)('row 70: are checked on %s all the same', async (runtime) => {
     const site = await makeSite()
     const server = await startServer(runtime, site, { NODE_TLS_REJECT_UNAUTHORIZED: '0' })
-    expect(server.output()).toMatch(/"environment_ignored","variables":\["NODE_TLS_REJECT_UNAUTHORIZED"\]/)
+    expect(server.output()).toMatch(
+      /"environment_ignored","variables":\["NODE_TLS_REJECT_UNAUTHORIZED"\],"message":"Set POSTERN_CA_FILE for a private authority"/,
+    )
     await server.stop()
     site.remove()
   })

@@ -49,6 +49,6 @@ describe('a credential of the operator', () => {
 
   it('is sent to an anchor with each request', () => {
     const environment = { POSTERN_AUDIT__ANCHOR: 'https://anchor.example', POSTERN_AUDIT__ANCHOR_TOKEN_FILE: 'x' }
-    expect(httpAnchors(parseSettings({ environment }), async () => null)).toHaveLength(1)
+    expect(httpAnchors({ settings: parseSettings({ environment }) }, async () => null)).toHaveLength(1)
   })
 })

@@ -10,7 +10,52 @@ const coded = (code: unknown, message = 'm') => Object.assign(new Error(message)
 describe('networkCode', () => {
   it.each<[string, unknown, string | null]>([
     ['of Bun', coded('DEPTH_ZERO_SELF_SIGNED_CERT'), 'DEPTH_ZERO_SELF_SIGNED_CERT'],
-    ['of Bun in its own form', coded('ConnectionRefused'), 'ConnectionRefused'],
+    ['of Bun in its own form', coded('ConnectionRefused'), 'ECONNREFUSED'],
+    [
+      'of Bun for a plain port',
+      coded('EPROTO', 'The TLS handshake failed. Does the server speak TLS on this port?'),
+      'ERR_SSL_WRONG_VERSION_NUMBER',
+    ],
+    [
+      'of a chain that ends at a private authority',
+      coded('SELF_SIGNED_CERT_IN_CHAIN'),
+      'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+    ],
+    ['of a chain without its authority', coded('UNABLE_TO_GET_ISSUER_CERT_LOCALLY'), 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'],
+    [
+      'of undici for a proxy that refuses',
+      new TypeError('fetch failed', {
+        cause: new Error('Request was cancelled.', {
+          cause: coded('UND_ERR_ABORTED', 'Proxy response (407) !== 200 when HTTP Tunneling'),
+        }),
+      }),
+      'ERR_PROXY_TUNNEL',
+    ],
+    [
+      'of Deno for a proxy that refuses',
+      new Error('client error (Connect): proxy authentication required'),
+      'ERR_PROXY_TUNNEL',
+    ],
+    [
+      'of Deno for a resolver that is away',
+      new Error('dns error: failed to lookup address information: Temporary failure in name resolution'),
+      'EAI_AGAIN',
+    ],
+    [
+      'of Deno for a plain port',
+      new Error('received corrupt message of type InvalidContentType'),
+      'ERR_SSL_WRONG_VERSION_NUMBER',
+    ],
+    ['of Deno for an expired certificate', new Error('invalid peer certificate: Expired'), 'CERT_HAS_EXPIRED'],
+    [
+      'of Deno for another name',
+      new Error(
+        'invalid peer certificate: certificate not valid for name "a"; certificate is only valid for DnsName("b")',
+      ),
+      'ERR_TLS_CERT_ALTNAME_INVALID',
+    ],
+    ['of a port that fetch blocks', new TypeError('fetch failed', { cause: new Error('bad port') }), 'ERR_BAD_PORT'],
+    ['of a vague code, where no message says more', coded('EPROTO'), 'EPROTO'],
     ['of Node, from the cause', new TypeError('fetch failed', { cause: coded('ENOTFOUND') }), 'ENOTFOUND'],
     [
       'of Node, from the first address that was tried',
@@ -30,10 +75,11 @@ describe('networkCode', () => {
       'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
     ],
     [
-      'of Deno for another certificate',
+      'of Deno for a certificate that is its own authority',
       new Error('invalid peer certificate: Other(OtherError(CaUsedAsEndEntity))'),
-      'TLS',
+      'DEPTH_ZERO_SELF_SIGNED_CERT',
     ],
+    ['of Deno for another certificate', new Error('invalid peer certificate: BadEncoding'), 'TLS'],
     ['of workerd', new Error('Network connection lost.'), 'ECONNRESET'],
     ['of none', new Error('internal error'), null],
     ['of a value that is not an error', 'ENOTFOUND', null],

@@ -2,7 +2,8 @@ import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import { afterEach, describe, expect, it } from 'vitest'
-import { checkUrl, type SendOptions, send } from '../../../../core/http/send.ts'
+import { checkUrl } from '../../../../core/http/address_guard.ts'
+import { type SendOptions, send } from '../../../../core/http/send.ts'
 import { refusalFrom, rejectionOf, shownBy } from '../../../support/core.ts'
 
 const servers: Server[] = []
@@ -35,8 +36,8 @@ describe('checkUrl', () => {
     'https://metadata.google.internal.example.com/',
     'https://localhost.example.com/',
   ])('accepts %s', (url) => {
-    expect(() => checkUrl(url, false)).not.toThrow()
-    expect(() => checkUrl(url, true)).not.toThrow()
+    expect(() => checkUrl(url)).not.toThrow()
+    expect(() => checkUrl(url, { allowLoopback: true })).not.toThrow()
   })
 
   // The same place, in spellings that once got past filters of others.
@@ -66,7 +67,7 @@ describe('checkUrl', () => {
   ])('row 13: refuses the metadata service as %s', (host) => {
     for (const scheme of ['http', 'https']) {
       for (const allowLoopback of [false, true]) {
-        const error = refusalFrom(() => checkUrl(`${scheme}://${host}`, allowLoopback))
+        const error = refusalFrom(() => checkUrl(`${scheme}://${host}`, { allowLoopback }))
         expect([error.code, error.detail.field]).toEqual(['bad_request', 'url'])
       }
     }
@@ -95,7 +96,7 @@ describe('checkUrl', () => {
     ...['foo.localhost', 'foo.localhost.', 'a.b.LOCALHOST'],
   ])('row 13: refuses %s, an internal address', (host) => {
     for (const allowLoopback of [false, true]) {
-      expect(refusalFrom(() => checkUrl(`https://${host}/`, allowLoopback)).code).toBe('bad_request')
+      expect(refusalFrom(() => checkUrl(`https://${host}/`, { allowLoopback })).code).toBe('bad_request')
     }
   })
 
@@ -115,14 +116,14 @@ describe('checkUrl', () => {
     ],
   ])('refuses loopback as %s unless allowed', (host) => {
     for (const scheme of ['http', 'https']) {
-      expect(refusalFrom(() => checkUrl(`${scheme}://${host}:8080/`, false)).code).toBe('bad_request')
+      expect(refusalFrom(() => checkUrl(`${scheme}://${host}:8080/`)).code).toBe('bad_request')
     }
   })
 
   it('permits http to loopback only where that is allowed', () => {
     for (const host of ['localhost', 'localhost.', '127.0.0.1', '127.0.0.2', '[::1]', '[0:0:0:0:0:0:0:1]', '127.1']) {
-      expect(() => checkUrl(`http://${host}:8080/a`, true)).not.toThrow()
-      expect(() => checkUrl(`https://${host}/a`, true)).not.toThrow()
+      expect(() => checkUrl(`http://${host}:8080/a`, { allowLoopback: true })).not.toThrow()
+      expect(() => checkUrl(`https://${host}/a`, { allowLoopback: true })).not.toThrow()
     }
     for (const url of [
       'http://example.com/',
@@ -131,7 +132,7 @@ describe('checkUrl', () => {
       'http://127.0.0.1.example.com/',
       'ws://localhost/',
     ]) {
-      expect(refusalFrom(() => checkUrl(url, true)).code).toBe('bad_request')
+      expect(refusalFrom(() => checkUrl(url, { allowLoopback: true })).code).toBe('bad_request')
     }
   })
 
@@ -140,7 +141,7 @@ describe('checkUrl', () => {
     ...['data:text/plain,a', 'javascript:alert(1)', 'gopher://example.com/', 'blob:https://example.com/a'],
     ...['https://canary:canary@example.com/', 'https://canary@example.com/', 'https://:canary@example.com/'],
   ])('refuses %j, and does not quote it', (url) => {
-    const error = refusalFrom(() => checkUrl(url, true))
+    const error = refusalFrom(() => checkUrl(url, { allowLoopback: true }))
     expect(error.code).toBe('bad_request')
     expect(shownBy(error)).not.toContain('canary')
   })

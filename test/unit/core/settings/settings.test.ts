@@ -91,6 +91,7 @@ describe('parseSettings', () => {
     ROOT_KEY,
     NEXT_ROOT_KEY: ROOT_KEY,
     FORMER_ROOT_KEYS: ROOT_KEY,
+    PROXY: 'http://user:canary@proxy.test:3128',
     AUDIT__ANCHOR_TOKEN: 'canary',
     AUDIT__SINK_TOKEN: 'canary',
     AUDIT__SINK_SECRET: `whsec_${Buffer.alloc(32, 7).toString('base64')}`,

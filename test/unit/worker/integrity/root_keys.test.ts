@@ -48,7 +48,7 @@ async function open(sql: Sql, key: Redacted<Bytes>, { former = [], next, anchor 
   let scheduler: Scheduler | null = null
   const keyring = await Keyring.open(key, { formerRootKeys: former, nextRootKey: next })
   const surroundings = {
-    ...{ settings, keyring, registry: registryOf(settings, null) },
+    ...{ settings, keyring, registry: registryOf({ settings }, null) },
     anchors: anchor === undefined ? [] : [anchor],
   }
   const { vault } = await openVault(sql, VAULT, surroundings, (one) => {

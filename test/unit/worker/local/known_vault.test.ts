@@ -56,7 +56,7 @@ const file = (name: string) => join(data, name)
 /** A server over the folder. */
 async function start(environment: Record<string, string> = {}): Promise<DataFolder> {
   const settings = parseSettings({ environment })
-  const surroundings = { settings, keyring, registry: registryOf(settings, null), anchors }
+  const surroundings = { settings, keyring, registry: registryOf({ settings }, null), anchors }
   const started = new DataFolder(data, surroundings, await VaultList.open(data, keyring))
   stores.push(started)
   return started

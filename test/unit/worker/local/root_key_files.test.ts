@@ -146,7 +146,7 @@ describe('checkRoots', () => {
   /** Opens vaults as a server would, and closes them again. */
   async function serve(keyring: Keyring, ...vaults: string[]): Promise<void> {
     const settings = parseSettings({ environment: {} })
-    const surroundings = { settings, keyring, registry: registryOf(settings, null), anchors: [] }
+    const surroundings = { settings, keyring, registry: registryOf({ settings }, null), anchors: [] }
     // Vaults of several servers, which each had a list of its own.
     rmSync(file('vaults.json'), { force: true })
     const stores = new DataFolder(data, surroundings, await VaultList.open(data, keyring))

@@ -61,7 +61,7 @@ export async function openApp(
   ])
   const registry =
     providers === null
-      ? registryOf(settings, LOCAL_FILES)
+      ? registryOf({ settings }, LOCAL_FILES)
       : new ProviderRegistry(settings.providers, new Map(configured))
   const opened = await openVault(sql, vault, { settings, keyring, registry, anchors: [] }, () => {})
   const host = localHost(

@@ -185,7 +185,10 @@ describe('traces', () => {
 
   it('wait in a bounded queue, are sent in batches, and are counted when the queue is full', async () => {
     const collector = await listen()
-    const tracer = new Tracer({ traces: { url: collector.url, samplePercent: 100 }, appName: 'test' })
+    const tracer = new Tracer(
+      { traces: { url: collector.url, samplePercent: 100 }, appName: 'test' },
+      { allowLoopback: true },
+    )
     for (let i = 0; i < 5000; i++) {
       const timing = new RequestTiming(tracer.begin(undefined))
       tracer.end({ route: null, method: 'GET', status: 200, outcome: 'ok', timing, durationMs: 1 }, undefined)
@@ -197,7 +200,7 @@ describe('traces', () => {
   })
 
   it('are sampled by their id, the same wherever', () => {
-    const tracer = new Tracer({ traces: { url: 'http://127.0.0.1', samplePercent: 50 }, appName: 'test' })
+    const tracer = new Tracer({ traces: { url: 'http://127.0.0.1', samplePercent: 50 }, appName: 'test' }, {})
     const sampled = (tail: string) => tracer.begin(`00-${'1'.repeat(24)}${tail}-${'2'.repeat(16)}-01`).sampled
     expect([sampled('7fffffff'), sampled('80000000')]).toEqual([true, false])
   })

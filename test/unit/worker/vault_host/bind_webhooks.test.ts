@@ -35,7 +35,7 @@ afterEach(() => {
 
 async function open(): Promise<void> {
   const settings = parseSettings({ environment: {} })
-  const surroundings = { settings, registry: registryOf(settings, null), keyring, anchors: [] }
+  const surroundings = { settings, registry: registryOf({ settings }, null), keyring, anchors: [] }
   await openVault(sql, VAULT, surroundings, () => {})
 }
 

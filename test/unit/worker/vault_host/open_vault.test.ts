@@ -58,7 +58,7 @@ async function open(
   const settings = parseSettings({ environment })
   const surroundings = {
     settings,
-    registry: registryOf(settings, null),
+    registry: registryOf({ settings }, null),
     keyring: await Keyring.open(new Redacted(key)),
     anchors: anchor === null ? [] : [anchor].flat(),
   }

@@ -65,9 +65,9 @@ describe('HashicorpProvider', () => {
     ['token', { credentials: { kind: 'token', token: new Redacted('canary\r\nX-Injected: 1') } }],
     ['token', { credentials: { kind: 'token', token: new Redacted('canary\0') } }],
     ['token', { credentials: { kind: 'token', token: new Redacted('') } }],
-    ['url', { address: 'http://vault.example:8200' }],
-    ['url', { address: 'https://127.0.0.1:8200' }],
-    ['url', { address: 'https://[fd00::1]:8200' }],
+    ['address', { address: 'http://vault.example:8200' }],
+    ['address', { address: 'https://127.0.0.1:8200' }],
+    ['address', { address: 'https://[fd00::1]:8200' }],
     ['address', { address: 'https://vault.example/?canary' }],
   ])('rows 11, 13: refuses a configuration with a wrong %s', (field, more) => {
     const error = refusalFrom(() => open(more))

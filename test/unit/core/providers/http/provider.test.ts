@@ -238,7 +238,7 @@ describe('HttpProvider', () => {
     ['url', { url: 'https://[::ffff:7f00:1]/{name}' }],
     ['url', { url: 'https://localhost./{name}' }],
     ['url', { url: 'https://user:canary@store.example/{name}' }],
-    ['url', { listUrl: 'https://10.0.0.1/list' }],
+    ['listUrl', { listUrl: 'https://10.0.0.1/list' }],
     ['headers', { headers: { 'X-A': new Redacted('canary\r\nX-Injected: 1') } }],
     ['headers', { headers: { 'X-A\r\nX-B': new Redacted('canary') } }],
     ['headers', { headers: { Host: new Redacted('canary.example') } }],

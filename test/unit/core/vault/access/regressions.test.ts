@@ -1,7 +1,7 @@
 /** Small flaws that were found once. */
 import { describe, expect, it } from 'vitest'
 import { IssuerKeys } from '../../../../../core/authentication/issuer_keys.ts'
-import { checkUrl } from '../../../../../core/http/send.ts'
+import { checkUrl } from '../../../../../core/http/address_guard.ts'
 import { RateLimiter } from '../../../../../core/rate_limit.ts'
 import { Lockout } from '../../../../../core/vault/access/lockout.ts'
 import { migrate } from '../../../../../core/vault/migrate.ts'
@@ -126,6 +126,6 @@ describe('forbidden addresses', () => {
     'https://ip6-localhost/',
     'https://168.63.129.16/',
   ])('row 13: %s', (url) => {
-    expect(() => checkUrl(url, false)).toThrow('Address must be https, and on the public internet')
+    expect(() => checkUrl(url)).toThrow('Address must be https, and on the public internet')
   })
 })

@@ -8,7 +8,8 @@ import type { AddressInfo, Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { checkUrl, send } from '../../../../../core/http/send.ts'
+import { checkUrl } from '../../../../../core/http/address_guard.ts'
+import { send } from '../../../../../core/http/send.ts'
 import { rejectionOf } from '../../../../support/core.ts'
 import { needs, program } from '../../../../support/needs.ts'
 
@@ -65,14 +66,14 @@ describe('a name that was rebound', () => {
       const lookups = rebind()
       for (const port of ports) {
         const url = `https://${NAME}:${port}/latest/meta-data`
-        expect(() => checkUrl(url, false)).not.toThrow()
+        expect(() => checkUrl(url)).not.toThrow()
         const error = await rejectionOf(send(url, { headers: { Authorization: 'Bearer canary' } }))
         expect([error.code, error.detail.reason]).toEqual(['unavailable', 'no_answer'])
       }
       // It was this machine that they led to, and it heard nothing.
       expect(lookups()).toBeGreaterThanOrEqual(ports.length)
       expect(heard).toBe(0)
-      expect(() => checkUrl(`http://${NAME}:${ports[2]}/`, true)).toThrow('Address must be https')
+      expect(() => checkUrl(`http://${NAME}:${ports[2]}/`, { allowLoopback: true })).toThrow('Address must be https')
     },
   )
 })
