@@ -41,6 +41,8 @@ const CORS = {
     'If-None-Match',
     'Idempotency-Key',
     'Approval',
+    'Cache-Control',
+    'Pragma',
     'Approval-Reason',
   ],
   exposeHeaders: [

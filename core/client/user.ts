@@ -36,6 +36,8 @@ export interface GetOptions {
   version?: number | string
   /** A JSON pointer (RFC 6901) to one value of a JSON document, such as `/password`. */
   field?: string
+  /** Has the provider called although the server's cache holds a fresh value. A rate limit of its own counts it. */
+  fresh?: boolean
   signal?: AbortSignal
 }
 
@@ -127,9 +129,10 @@ export interface UserClient {
 export function connectUser(options: ClientOptions, ask: Ask = transport(options)): UserClient {
   const { get, post, remove } = requests(ask)
   return {
-    async get(name, { version, field, signal } = {}) {
+    async get(name, { version, field, fresh, signal } = {}) {
       const path = `secrets/${parseName(name)}${search({ version, field })}`
-      return opened(await ask({ method: 'GET', path, answer: Secret, values: true, signal }))
+      const headers = fresh ? { 'Cache-Control': 'no-cache' } : {}
+      return opened(await ask({ method: 'GET', path, headers, answer: Secret, values: true, signal }))
     },
     put(name, value, { expiresAt, expect, idempotencyKey, ...rest } = {}) {
       const body = { ...wireValue(value.reveal()), ...rest, ...(expiresAt && { expiresAt: expiresAt.toISOString() }) }

@@ -80,6 +80,14 @@ export const SecuritySettings = z.object({
     list((item) => parseLimit(item), 'rate limits', 'The request rate of one vault.'),
     '',
   ),
+  revalidationRate: z.prefault(
+    list(
+      (item) => parseLimit(item),
+      'rate limits',
+      'The rate at which one principal may have a provider called although the cache of a chain has a fresh value (`Cache-Control: no-cache`).',
+    ),
+    '300/m',
+  ),
   refusalRate: z.prefault(
     list(
       (item) => parseLimit(item),

@@ -9,6 +9,7 @@
 
 import type { Ticket } from '../authentication/ticket.ts'
 import type { AskedApproval, Reason } from '../errors.ts'
+import type { RateLimitDecision, RateWindow } from '../rate_limit.ts'
 import type { PrincipalKind } from './access/principal_store.ts'
 import type { Action, Circumstances, Rule } from './access/rules.ts'
 import type { Stores } from './stores.ts'
@@ -20,7 +21,10 @@ export type Facts = Readonly<Record<string, unknown>>
  * The outcome of an operation: a value, or the reason for a refusal. Both are recorded unless `unrecorded` is set: for
  * a step that releases nothing, or a refusal that a stranger could repeat to fill the log.
  */
-export type Outcome<T> = ({ value: T; actor?: Actor } | { reason: Reason; approval?: AskedApproval }) & {
+export type Outcome<T> = (
+  | { value: T; actor?: Actor }
+  | { reason: Reason; approval?: AskedApproval; quota?: RateLimitDecision }
+) & {
   facts?: Facts
   unrecorded?: true
   /** Set when this outcome is more severe than {@link Operation.securityEvent}. */
@@ -77,6 +81,7 @@ export interface VaultLimits {
   requireMfaForAdmin: boolean
   sessionMaxMs: number
   sessionIdleMs: number
+  revalidationWindows(principal: string): RateWindow[]
 }
 
 /** One operation of a vault. Synchronous throughout: no other request comes between. */

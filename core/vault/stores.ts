@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { RateLimiter } from '../rate_limit.ts'
 import type { Sha256 } from '../tlog/merkle.ts'
 import { FactorStore } from './access/factor_store.ts'
 import { IssuerStore } from './access/issuer_store.ts'
@@ -44,6 +45,8 @@ export interface Stores {
   issuers: IssuerStore
   chains: ChainStore
   cache: CacheStore
+  /** In memory: how often each principal had a provider called past the cache. */
+  revalidations: RateLimiter
   replication: ReplicationStore
   health: HealthStore
   approvals: ApprovalStore
@@ -83,6 +86,7 @@ export function openStores(sql: Sql, { policy, erasures, sha256 }: StoreOptions)
     issuers: new IssuerStore(sql),
     chains: new ChainStore(sql),
     cache: new CacheStore(sql, erasures),
+    revalidations: new RateLimiter(),
     replication: new ReplicationStore(sql),
     health: new HealthStore(sql),
     approvals: new ApprovalStore(sql),

@@ -257,8 +257,8 @@ export class Vault {
     const outcome = runAuthorized(operation, call, decision, context)
     const index = this.#recordOutcome(call, identity, { decision, outcome }, now)
     if (!('reason' in outcome)) return { ok: true, index, quota, value: outcome.value }
-    const { reason, approval } = outcome
-    return { ok: false, index, quota, reason, ...(approval && { approval }) }
+    const { reason, approval, quota: own = quota } = outcome
+    return { ok: false, index, quota: own, reason, ...(approval && { approval }) }
   }
 
   /** Records what a call came to. @returns The index of the entry; `null` for an outcome that is not recorded. */

@@ -72,6 +72,14 @@ export const NamesQuery = z.omit(ListQuery, { deleted: true })
 /** Selects a page of versions. */
 export const VersionsQuery = z.strictObject({ cursor: z.optional(version), limit: z._default(number(1, 200), 50) })
 
+/** Headers of a read. The edge reads `Cache-Control` itself: directives that it does not know are ignored. */
+export const ReadHeaders = z.strictObject({
+  'Cache-Control': described(
+    z.optional(z.string()),
+    '`no-cache` or `max-age` has the provider called although the cache of its chain holds a value of a greater age (RFC 9111 section 5.2.1)',
+  ),
+})
+
 /** Headers of a request to delete, restore or destroy. */
 export const DeleteHeaders = z.strictObject({
   // The strong entity tag is the version number in quotes.

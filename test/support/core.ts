@@ -81,6 +81,7 @@ export const UNLIMITED: SecuritySettings = {
   principalRate: [],
   sourceRate: [],
   vaultRate: [],
+  revalidationRate: [],
   refusalRate: [],
 }
 

@@ -35,6 +35,7 @@ export const secrets = group(
       summary: 'Read a secret',
       description:
         'The read is recorded before the value is released. For a secret at a provider, `Cache-Status` reports the source of the value, and `Age` its age.',
+      headers: wire.ReadHeaders,
       answer: wire.Secret,
       example,
       answerHeaders: ['ETag', 'Cache-Status', 'Age'],
@@ -86,6 +87,7 @@ export const secrets = group(
       summary: 'Read up to 200 secrets at once',
       description:
         'Each reference has its own outcome, log entry and item in the answer. All references must name the vault in the path.',
+      headers: wire.ReadHeaders,
       body: {
         shape: wire.Hydrate,
         example: { references: ['postern://default/prod/db', 'postern://default/prod/none'] },

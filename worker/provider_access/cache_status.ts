@@ -8,7 +8,7 @@ import type { SkippedMember } from '../../core/providers/skipped.ts'
 import type * as wire from '../../core/wire/index.ts'
 
 /** The part that the cache took in a read. */
-export type CacheUse = 'hit' | 'miss' | 'stale' | 'bypass' | 'stale-if-error'
+export type CacheUse = 'hit' | 'miss' | 'stale' | 'bypass' | 'request' | 'stale-if-error'
 
 /** The cache's part in a read, and the members of the chain that failover passed over. */
 export interface CacheStatus {

@@ -222,11 +222,12 @@ export function passedOverOf({ skipped }: Pick<ChainReply<never>, 'skipped'>): P
 }
 
 function reportOf(plan: ProviderRead, { reply, keep }: FetchedReply): ReadReport {
-  const { name, version, chain, since, cached } = plan
+  const { name, version, chain, since, cached, maxAgeSeconds } = plan
   const about = {
     ...{ name, version, revision: chain.revision, since, skipped: reply.skipped },
     // A cached value exists, but fails authentication.
     ...(cached !== null && { tampered: true }),
+    ...(maxAgeSeconds !== undefined && { maxAgeSeconds }),
   }
   if (!('value' in reply)) return { ...about, outcome: { failure: reply.failure, provider: reply.provider } }
   const kept = keep === null ? {} : { keep }

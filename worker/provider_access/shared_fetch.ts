@@ -72,7 +72,8 @@ export class SharedFetches {
    * @throws {PosternError} `unavailable` when a provider of the chain cannot be used.
    */
   async fetch(vault: string, plan: ProviderRead, index: number | null, traceparent?: string): Promise<FetchedReply> {
-    if (!this.#services.shared) return this.#ask(vault, plan, traceparent)
+    // A client that accepts no cached value would not accept an answer that is on its way either.
+    if (!this.#services.shared || plan.cache === 'request') return this.#ask(vault, plan, traceparent)
     // A change moves the barrier, so that a read after it does not join a fetch before it.
     const key = JSON.stringify([vault, plan.name, plan.version, plan.chain.revision, plan.barrier])
     const running = this.#inFlight.get(key)

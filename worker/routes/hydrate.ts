@@ -12,6 +12,7 @@ import { type Answer, refusalOf } from '../../core/vault/rpc.ts'
 import type { SealedVersion } from '../../core/vault/secrets/operations.ts'
 import * as wire from '../../core/wire/index.ts'
 import { readJson } from '../http/body.ts'
+import { acceptedAge } from '../http/cache_control.ts'
 import { recipientOf } from '../http/request.ts'
 import type { Env, RequestContext } from '../http/request_context.ts'
 import { answerWithValues } from '../http/respond.ts'
@@ -37,7 +38,8 @@ export function hydrateRoutes(services: Services): Hono<Env> {
     const recipient = await recipientOf(c)
     const parsed = references.map((text, i) => attempt(() => inVault(text, `references.${i}`, c.var.vault)))
     const wanted = parsed.filter((item): item is Reference => !(item instanceof PosternError))
-    const inputs = wanted.map(({ name, version }) => ({ name, ...(version === undefined ? {} : { version }) }))
+    const age = acceptedAge(c)
+    const inputs = wanted.map(({ name, version }) => ({ name, ...(version === undefined ? {} : { version }), ...age }))
     // An approval is good for one request.
     const { approval: _, ...caller } = c.var.caller
     const answers = await c.var.handle.callAll('secret.read', caller, inputs)

@@ -9,6 +9,7 @@ import { badRequest, PosternError } from '../../core/errors.ts'
 import { openCursor, sealCursor } from '../../core/sealing/list_cursor.ts'
 import * as wire from '../../core/wire/index.ts'
 import { readJson, readOptionalJson } from '../http/body.ts'
+import { acceptedAge } from '../http/cache_control.ts'
 import { headers, nameOf, recipientOf, refuseWeakTag } from '../http/request.ts'
 import type { Env, RequestContext } from '../http/request_context.ts'
 import { answer, answerWithValues, iso, when } from '../http/respond.ts'
@@ -38,7 +39,7 @@ export function secretRoutes(services: Services): Hono<Env> {
   serve(routes, 'readSecret', async (c, { version, field }) => {
     const recipient = await recipientOf(c)
     const part = field === undefined ? {} : { field }
-    const input = { name: nameOf(c), ...(version === undefined ? {} : { version }), ...part }
+    const input = { name: nameOf(c), ...(version === undefined ? {} : { version }), ...part, ...acceptedAge(c) }
     const granted = await c.get('handle').call('secret.read', c.get('caller'), input)
     if ('chain' in granted.value)
       return answerProviderSecret(c, await providerReader.read(c.var, { ...granted, value: granted.value }), {

@@ -26,7 +26,7 @@ export const LABELS = {
   provider: 'Id of the provider.',
   state: `State of a provider: \`${HEALTH_STATES.join('`, `')}\`.`,
   kind: 'Kind of failure of a provider; of deliveries, `sink`, `anchor` or `witness`.',
-  use: 'Part that the cache took: `hit`, `miss`, `stale`, `bypass`, `stale-if-error` or `collapsed`.',
+  use: 'Part that the cache took: `hit`, `miss`, `stale`, `bypass`, `request`, `stale-if-error` or `collapsed`.',
 } as const
 
 /** All metrics, by name, in the order in which they are exposed. */

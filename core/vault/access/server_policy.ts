@@ -28,6 +28,8 @@ export interface ServerPolicy extends LockoutPolicy {
   complexityFloor: ComplexityFloor | null
   /** The rate limits on a request. */
   windows(principal: string, source: string): RateWindow[]
+  /** The rate limits on reads of a principal that a cache could have answered and may not. */
+  revalidationWindows(principal: string): RateWindow[]
   /** The rate limits on requests of a source that are not identified. */
   refusalWindows(source: string): RateWindow[]
 }
@@ -50,12 +52,13 @@ export interface SecuritySettings {
   principalRate: readonly RateLimit[]
   sourceRate: readonly RateLimit[]
   vaultRate: readonly RateLimit[]
+  revalidationRate: readonly RateLimit[]
   refusalRate: readonly RateLimit[]
 }
 
 /** Makes the policy of settings. */
 export function serverPolicy(settings: SecuritySettings): ServerPolicy {
-  const { principalRate, sourceRate, vaultRate, refusalRate } = settings
+  const { principalRate, sourceRate, vaultRate, revalidationRate, refusalRate } = settings
   const {
     requireMfa,
     requireMfaForAdmin,
@@ -79,6 +82,8 @@ export function serverPolicy(settings: SecuritySettings): ServerPolicy {
       ...sourceRate.map((limit) => ({ name: 'source', key: source, limit })),
       ...vaultRate.map((limit) => ({ name: 'vault', key: '', limit })),
     ],
+    revalidationWindows: (principal) =>
+      revalidationRate.map((limit) => ({ name: 'revalidations', key: principal, limit })),
     refusalWindows: (source) => refusalRate.map((limit) => ({ name: 'refusals', key: source, limit })),
   }
 }

@@ -30,8 +30,11 @@ export interface ProviderRead {
   barrier: number
   /** A value that is fresh enough to be served in place of the provider's. */
   cached: CachedValue | null
-  /** How the cache took part in the read (RFC 9211): `stale` when it holds an older value. */
-  cache: 'hit' | 'stale' | 'miss' | 'bypass'
+  /** How the cache took part in the read (RFC 9211): `stale` when it holds an older value, `request` when the client
+   * does not accept the fresh one. */
+  cache: 'hit' | 'stale' | 'miss' | 'bypass' | 'request'
+  /** The greatest age of a cached value that the client accepts, in seconds: 0 for none, `undefined` for any. */
+  maxAgeSeconds: number | undefined
 }
 
 /** What to read of a secret. */
@@ -41,14 +44,17 @@ export interface ReadInput {
   version?: number | string
   /** A JSON pointer to the part that the caller gets, which the edge picks. */
   field?: string
+  /** The greatest age of a cached value that the client accepts, in seconds: 0 for none; any by default. */
+  maxAgeSeconds?: number
 }
 
 /** Plans the read of a name that a chain covers. `secret.read` has authorized it. */
 export function planRead(
-  { cache, replication, now }: Pick<OperationContext, 'cache' | 'replication' | 'now'>,
+  context: Pick<OperationContext, 'cache' | 'replication' | 'revalidations' | 'limits' | 'principal' | 'now'>,
   chain: VersionedChain,
-  { name, version }: ReadInput,
+  { name, version, maxAgeSeconds }: ReadInput,
 ): Outcome<ProviderRead> {
+  const { cache, replication, principal, now } = context
   const asked = version === undefined || version === 'current' ? '' : String(version)
   const lagging = chain.members.length > 1 ? replication.outdated(name, now) : []
   const outdated = replicasOf(chain).filter((provider) => lagging.includes(provider))
@@ -57,15 +63,26 @@ export function planRead(
     ...(version !== undefined && { asked: String(version) }),
     ...(outdated.length > 0 && { outdated }),
   }
-  const refusal = cache.refusal(name, asked)
-  if (refusal?.revision === chain.revision && isWithin(refusal, absentMs(chain), now)) {
+  const accepts = (one: { fetchedAt: number }) =>
+    maxAgeSeconds === undefined || isWithin(one, maxAgeSeconds * 1000, now)
+  const known = cache.refusal(name, asked)
+  const refusal = known?.revision === chain.revision && isWithin(known, absentMs(chain), now) ? known : null
+  if (refusal !== null && accepts(refusal)) {
     const { provider, failure } = refusal
     return { reason: reasonOf(failure, asked), facts: { ...about, provider, cache: 'negative' } }
   }
   const kept = cache.value(name, asked)
   const isOutdated = kept !== null && lagging.includes(kept.provider)
   const usable = kept !== null && kept.revision === chain.revision && !isOutdated && !hasEnded(kept, now) ? kept : null
-  const cached = usable !== null && isWithin(usable, chain.cacheSeconds * 1000, now) ? usable : null
+  const fresh = usable !== null && isWithin(usable, chain.cacheSeconds * 1000, now) ? usable : null
+  const cached = fresh !== null && accepts(fresh) ? fresh : null
+  // The cache could have answered, and its client does not accept that.
+  const isDemanded = cached === null && (fresh !== null || refusal !== null)
+  const quota = isDemanded ? context.revalidations.admit(context.limits.revalidationWindows(principal), now) : null
+  if (quota?.allowed === false) {
+    const facts = { ...about, cache: 'request', window: quota.name }
+    return { reason: 'throttled', quota, facts, ...(!quota.first && { unrecorded: true }) }
+  }
   const value = {
     ...{
       name,
@@ -75,14 +92,17 @@ export function planRead(
       since: now,
       barrier: cache.barrier(name),
       cached,
+      maxAgeSeconds,
     },
     cache: cached
       ? ('hit' as const)
-      : usable
-        ? ('stale' as const)
-        : keeps(chain)
-          ? ('miss' as const)
-          : ('bypass' as const),
+      : isDemanded
+        ? ('request' as const)
+        : usable
+          ? ('stale' as const)
+          : keeps(chain)
+            ? ('miss' as const)
+            : ('bypass' as const),
   }
   return { value, facts: { ...about, cache: value.cache, ...(cached && servedFacts(cached, now)) } }
 }
@@ -96,6 +116,8 @@ export interface ReadReport {
   skipped: SkippedMember[]
   /** Set when a cached value could not be opened. */
   tampered?: boolean
+  /** {@link ProviderRead.maxAgeSeconds}. */
+  maxAgeSeconds?: number
   outcome:
     | { provider: string; version: string; keep?: CachedValue }
     // The provider is `null` when none answered.
@@ -129,7 +151,10 @@ export const reportRead = operation({
     }
     if ('version' in outcome) {
       const { provider, version, keep } = outcome
-      const stored = keep !== undefined && keepValue(context, chain, report, keep)
+      const isChanged = report.maxAgeSeconds !== undefined && isAnother(cache.value(name, asked), outcome)
+      // The barrier also keeps out an older value that is on its way.
+      if (isChanged) cache.purge(name, now)
+      const stored = !isChanged && keep !== undefined && keepValue(context, chain, report, keep)
       replication.watch(name, replicasOf(chain))
       return { value: { stale: null, stored }, facts: { ...about, provider, version: bounded(version), ageSeconds: 0 } }
     }
@@ -140,7 +165,7 @@ export const reportRead = operation({
     }
     // A replica reports a revocation: no older value is served, though only the primary could confirm it.
     if (skipped.some(({ why }) => REVOKED.includes(why))) cache.purge(name, now)
-    const stale = staleValue(context, chain, { name, asked, skipped })
+    const stale = staleValue(context, chain, { ...report, asked })
     if (stale === null) return { reason: 'provider_unavailable', facts: { ...about, failure } }
     return {
       value: { stale, stored: false },
@@ -156,6 +181,11 @@ export function replicasOf({ members }: VersionedChain): string[] {
 
 function keeps({ cacheSeconds, maxStaleSeconds }: VersionedChain): boolean {
   return cacheSeconds + maxStaleSeconds > 0
+}
+
+/** Whether a provider has another value than the cache. */
+function isAnother(kept: CachedValue | null, found: { provider: string; version: string }): boolean {
+  return kept !== null && (kept.provider !== found.provider || kept.version !== found.version)
 }
 
 function keepMs({ cacheSeconds, maxStaleSeconds }: VersionedChain): number {
@@ -220,12 +250,13 @@ const REVOKED: readonly SkipReason[] = ['deleted', 'disabled', 'expired']
 function staleValue(
   { cache, replication, now }: Pick<Stores, 'cache' | 'replication'> & { now: number },
   chain: VersionedChain,
-  { name, asked, skipped }: { name: string; asked: string; skipped: readonly SkippedMember[] },
+  { name, asked, skipped, maxAgeSeconds }: Pick<ReadReport, 'name' | 'skipped' | 'maxAgeSeconds'> & { asked: string },
 ) {
   const kept = cache.value(name, asked)
   if (kept === null || kept.revision !== chain.revision || hasEnded(kept, now)) return null
   if (skipped.some(({ provider, why }) => provider === kept.provider && isAbsence(why))) return null
   if (replication.outdated(name, now).includes(kept.provider)) return null
+  if (maxAgeSeconds !== undefined && !isWithin(kept, maxAgeSeconds * 1000, now)) return null
   return chain.maxStaleSeconds > 0 && isWithin(kept, keepMs(chain), now) ? kept : null
 }
 

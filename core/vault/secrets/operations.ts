@@ -87,10 +87,11 @@ export const readSecret = operation({
     // What a stage stood for when it was approved.
     return { version: (secret && numberOf(secret, version)) ?? version ?? null, ...part }
   },
-  run(context, { name, version }: ReadInput): Outcome<SealedVersion | ProviderRead> {
+  run(context, input: ReadInput): Outcome<SealedVersion | ProviderRead> {
+    const { name, version } = input
     const { secrets, chains, now } = context
     const chain = chains.covering(name)
-    if (chain !== null) return planRead(context, chain, { name, ...(version !== undefined && { version }) })
+    if (chain !== null) return planRead(context, chain, input)
     const secret = secrets.find(name)
     if (secret === null || secret.current === null) return { reason: 'no_secret' }
     if (secret.deletedAt !== null) return { reason: 'deleted' }

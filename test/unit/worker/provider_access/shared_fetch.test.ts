@@ -24,7 +24,7 @@ async function opened(shared = true) {
     ...{ onNotFound: 'stop', onDenied: 'stop', cacheSeconds: 60, maxStaleSeconds: 0, replicate: false },
   }
   const about = { name: 'db', version: null, chain, outdated: [] }
-  const plan: ProviderRead = { ...about, since: 1, barrier: 0, cached: null, cache: 'miss' }
+  const plan: ProviderRead = { ...about, since: 1, barrier: 0, cached: null, maxAgeSeconds: undefined, cache: 'miss' }
   const fetch = (index: number | null, more: Partial<ProviderRead> = {}) =>
     fetches.fetch('default', { ...plan, ...more }, index)
   const fetchAll = (...names: string[]) =>
