@@ -6,10 +6,13 @@
 import type { Bytes } from '../bytes.ts'
 import { badRequest, PosternError } from '../errors.ts'
 import type { Fetch } from '../http/send.ts'
+import { ECS_ORIGIN } from '../providers/aws/machine_credentials.ts'
 import { AwsProvider } from '../providers/aws/provider.ts'
 import { AzureProvider } from '../providers/azure/provider.ts'
 import { credentialFile } from '../providers/credential_file.ts'
 import type { StoreCredential, TokenSource } from '../providers/credentials.ts'
+import type { GoogleCredentials } from '../providers/google/credentials.ts'
+import { GoogleProvider } from '../providers/google/provider.ts'
 import { HashicorpProvider } from '../providers/hashicorp/provider.ts'
 import { HttpProvider } from '../providers/http/provider.ts'
 import type { Provider } from '../providers/provider.ts'
@@ -22,13 +25,18 @@ import type { Reach } from '../settings/provider_reach.ts'
 import { type ProviderSettings, urlTemplateOf } from '../settings/providers.ts'
 import { parseCredentialFile } from '../settings/reader.ts'
 
-/** Files of this machine, where there are any. */
+/** Files of this machine, and what its platform says, where there are any. */
 export interface LocalFiles {
+  /** A variable that the platform sets, such as `AWS_CONTAINER_CREDENTIALS_FULL_URI`. */
+  variable: (name: string) => string | undefined
   /** Reads a file; `null` when there is none. */
   read: (path: string) => Promise<Bytes | null>
   /** A file of secrets as a store: given from where there are files, so that Workers go without its code. */
   store: (path: string) => Provider
 }
+
+/** Where Kubernetes projects the token of a pod's service account. */
+const POD_TOKEN = '/var/run/secrets/kubernetes.io/serviceaccount/token'
 
 /** What providers are made with beside settings. */
 export interface ProviderResources extends ProviderOptions {
@@ -82,6 +90,8 @@ function providerOf(instance: ProviderInstance, options: ProviderResources): Pro
       return new AzureProvider(azureConfigOf(instance.settings, options), options)
     case 'hashicorp':
       return new HashicorpProvider(hashicorpConfigOf(instance.settings, options), options)
+    case 'google':
+      return new GoogleProvider(googleConfigOf(instance.settings, options), options)
     case 'http':
       return new HttpProvider(httpConfigOf(instance.settings, options), options)
     case 'file':
@@ -112,7 +122,9 @@ function awsOf(settings: KindSettings['aws'], options: ProviderResources): Provi
 }
 
 function awsCredentialsOf(settings: KindSettings['aws'], options: ProviderResources) {
-  const { roleArn, stsEndpoint } = settings
+  const { roleArn, stsEndpoint, identity, metadataEndpoint: endpoint } = settings
+  if (identity === 'instance') return { kind: identity, endpoint }
+  if (identity === 'container') return awsContainerRole(options)
   if (roleArn !== undefined) {
     const token = given(settings, 'webIdentityToken', options)
     const about = { roleArn, sessionName: 'postern', token: sourceOf(token) }
@@ -124,19 +136,57 @@ function awsCredentialsOf(settings: KindSettings['aws'], options: ProviderResour
   return { kind: 'static' as const, accessKeyId, secretAccessKey, ...(sessionToken && { sessionToken }) }
 }
 
+/** The role of a container, from the variables that ECS and EKS set. */
+function awsContainerRole(options: ProviderResources) {
+  const { variable } = filesOf(options, 'identity')
+  const path = variable('AWS_CONTAINER_CREDENTIALS_RELATIVE_URI')
+  const url = path ? ECS_ORIGIN + path : variable('AWS_CONTAINER_CREDENTIALS_FULL_URI')
+  if (!url)
+    throw badRequest('identity', 'AWS_CONTAINER_CREDENTIALS_FULL_URI is not set. ECS and EKS Pod Identity set it')
+  const file = variable('AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE')
+  const fixed = variable('AWS_CONTAINER_AUTHORIZATION_TOKEN')
+  const token = file ? fileSource(file, 'identity', options) : fixed && (async () => new Redacted(fixed))
+  return { kind: 'container' as const, url, ...(token && { token }) }
+}
+
 function azureConfigOf(settings: KindSettings['azure'], options: ProviderResources) {
-  const { vaultUrl = '', tenantId = '', clientId = '', tokenEndpoint, resource } = settings
-  const clientSecret = maybeGiven(settings, 'clientSecret', options)
+  const { vaultUrl = '', tokenEndpoint, resource } = settings
   return {
     vaultUrl,
-    tenantId,
-    clientId,
-    credentials: clientSecret
-      ? { kind: 'client_secret' as const, clientSecret }
-      : { kind: 'federated' as const, assertion: sourceOf(given(settings, 'federatedToken', options)) },
+    ...azureIdentityOf(settings, options),
     ...(tokenEndpoint && { tokenEndpoint }),
     ...(resource && { resource }),
   }
+}
+
+function azureIdentityOf(settings: KindSettings['azure'], options: ProviderResources) {
+  const { tenantId, clientId, identity } = settings
+  if (identity === 'instance') return { tenantId, clientId, credentials: { kind: identity } as const }
+  if (identity === 'app_service') {
+    const endpoint = fromPlatform('IDENTITY_ENDPOINT', options)
+    const header = new Redacted(fromPlatform('IDENTITY_HEADER', options))
+    return { tenantId, clientId, credentials: { kind: identity, endpoint, header } as const }
+  }
+  if (identity === 'workload') {
+    const assertion = fileSource(fromPlatform('AZURE_FEDERATED_TOKEN_FILE', options), 'identity', options)
+    return {
+      tenantId: tenantId ?? fromPlatform('AZURE_TENANT_ID', options),
+      clientId: clientId ?? fromPlatform('AZURE_CLIENT_ID', options),
+      credentials: { kind: 'federated', assertion } as const,
+    }
+  }
+  const clientSecret = maybeGiven(settings, 'clientSecret', options)
+  const credentials = clientSecret
+    ? { kind: 'client_secret' as const, clientSecret }
+    : { kind: 'federated' as const, assertion: sourceOf(given(settings, 'federatedToken', options)) }
+  return { tenantId, clientId, credentials }
+}
+
+/** A variable of the platform, which the setting of an identity relies on. */
+function fromPlatform(name: string, options: ProviderResources): string {
+  const value = filesOf(options, 'identity').variable(name)
+  if (value) return value
+  throw badRequest('identity', `${name} is not set. The platform sets it where it gives this identity`)
 }
 
 function hashicorpConfigOf(settings: KindSettings['hashicorp'], options: ProviderResources) {
@@ -151,7 +201,11 @@ function hashicorpConfigOf(settings: KindSettings['hashicorp'], options: Provide
 }
 
 function hashicorpCredentialsOf(settings: KindSettings['hashicorp'], options: ProviderResources) {
-  const { authMount, jwtRole } = settings
+  const { authMount, jwtRole, kubernetesRole } = settings
+  if (kubernetesRole !== undefined) {
+    const jwt = fileSource(settings.jwtFile ?? POD_TOKEN, 'jwtFile', options)
+    return { kind: 'jwt' as const, role: kubernetesRole, jwt, mount: authMount ?? 'kubernetes' }
+  }
   const at = authMount === undefined ? {} : { mount: authMount }
   const roleId = maybeGiven(settings, 'roleId', options)
   if (roleId !== undefined) {
@@ -162,6 +216,28 @@ function hashicorpCredentialsOf(settings: KindSettings['hashicorp'], options: Pr
     return { kind: 'jwt' as const, role: jwtRole, jwt: sourceOf(given(settings, 'jwt', options)), ...at }
   }
   return { kind: 'token' as const, token: given(settings, 'vaultToken', options) }
+}
+
+function googleConfigOf(settings: KindSettings['google'], options: ProviderResources) {
+  const { project = '', location, endpoint } = settings
+  const credentials = googleCredentialsOf(settings, options)
+  return { project, credentials, ...(location && { location }), ...(endpoint && { endpoint }) }
+}
+
+function googleCredentialsOf(settings: KindSettings['google'], options: ProviderResources): GoogleCredentials {
+  const { identity, audience = '', serviceAccount, tokenEndpoint, serviceAccountKey, serviceAccountKeyFile } = settings
+  if (identity !== undefined) return { kind: identity }
+  if (serviceAccountKey !== undefined)
+    return { kind: 'service_account', key: async () => serviceAccountKey, tokenEndpoint }
+  if (serviceAccountKeyFile !== undefined) {
+    const { read } = filesOf(options, 'serviceAccountKeyFile')
+    // A file of JSON has many lines. Its fields are checked when it is used.
+    const about = { read, parse: (text: string) => new Redacted(text), setting: 'serviceAccountKeyFile' }
+    const key = credentialFile(serviceAccountKeyFile, { ...about, report: options.report })
+    return { kind: 'service_account', key, tokenEndpoint }
+  }
+  const token = sourceOf(given(settings, 'identityToken', options))
+  return { kind: 'workload_identity', audience, token, serviceAccount, tokenEndpoint }
 }
 
 function httpConfigOf(settings: KindSettings['http'], options: ProviderResources) {
@@ -199,6 +275,13 @@ function maybeGiven(settings: object, field: string, options: ProviderResources)
   const parse = SENT.includes(field) ? parseSentCredential : parseCredentialFile
   const about = { parse, setting: `${field}File`, report: options.report }
   return credentialFile(path, { read: filesOf(options).read, ...about })
+  return fileSource(path, `${field}File`, options)
+}
+
+/** A token or another credential in a file that is replaced while the server runs. */
+function fileSource(path: string, setting: string, options: ProviderResources): TokenSource {
+  const { read } = filesOf(options, setting)
+  return credentialFile(path, { read, parse: parseCredentialFile, setting, report: options.report })
 }
 
 function given(settings: object, field: string, options: ProviderResources): StoreCredential {
@@ -216,8 +299,8 @@ function sourceOf(credential: StoreCredential): TokenSource {
   return credential instanceof Redacted ? async () => credential : credential
 }
 
-function filesOf({ files }: ProviderResources): LocalFiles {
-  if (files === null) throw badRequest('path', 'There are no files here')
+function filesOf({ files }: ProviderResources, field = 'path'): LocalFiles {
+  if (files === null) throw badRequest(field, 'There are no files here')
   return files
 }
 

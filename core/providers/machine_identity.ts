@@ -20,21 +20,23 @@ const LINK_LOCAL = ['169.254.0.0/16', 'fe80::/10', 'fd00:ec2::/64'].map((range) 
 /**
  * Checks the URL of an identity service.
  *
- * @param field The setting that has it.
+ * @param field The setting that has it, or that relies on it.
+ * @param variable The variable of the platform that has it, if no setting does.
  * @returns The origin that requests may go to.
  * @throws {PosternError} `bad_request` unless it is https on the public internet, or http at a link-local address or on
  *   this machine.
  */
-export function identityOrigin(url: string, field: string): string {
+export function identityOrigin(url: string, field: string, variable?: string): string {
+  const refused = (message: string) => badRequest(field, variable === undefined ? message : `${variable}: ${message}`)
   const parsed = URL.parse(url)
-  if (parsed === null || parsed.username || parsed.password) throw badRequest(field, 'Must be a URL')
+  if (parsed === null || parsed.username || parsed.password) throw refused('Must be a URL')
   const address = parsed.hostname.replace(/^\[(.*)\]$/, '$1')
   const isLocal = isLoopbackHostname(parsed.hostname) || LINK_LOCAL.some((range) => inRange(address, range))
   if (parsed.protocol === 'http:' && isLocal) return parsed.origin
   try {
     checkUrl(url)
   } catch {
-    throw badRequest(field, 'Must be https, or http at a link-local address or on this machine')
+    throw refused('Must be https, or http at a link-local address or on this machine')
   }
   return parsed.origin
 }

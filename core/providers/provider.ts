@@ -14,7 +14,7 @@ import type { StoreTags } from './store_tags.ts'
  * The kinds of stores that a provider can be. The sealed store of the vault is not one of them: it is not across a
  * network.
  */
-export const PROVIDER_KINDS = ['aws', 'azure', 'hashicorp', 'http', 'file'] as const
+export const PROVIDER_KINDS = ['aws', 'azure', 'hashicorp', 'google', 'http', 'file'] as const
 /** One of {@link PROVIDER_KINDS}. */
 export type ProviderKind = (typeof PROVIDER_KINDS)[number]
 

@@ -64,6 +64,12 @@ const RULES: Record<Naming, Rule> = {
     read: (name) => name.toLowerCase().replaceAll('--', '/'),
     fold: (stored) => stored.toLowerCase(),
   },
+  google: {
+    says: '1 to 255 letters, digits, underscores and hyphens. A name there has "--" for each slash',
+    isValid: (stored) => /^[A-Za-z0-9_-]{1,255}$/.test(stored),
+    write: (name) => (/[^\w/-]|--|-\/|\/-/.test(name) ? null : name.replaceAll('/', '--')),
+    read: (name) => name.replaceAll('--', '/'),
+  },
   hashicorp: {
     ...PATH,
     says: `paths of ${PATH_SAYS}. No segment there contains ".."`,

@@ -7,6 +7,7 @@ import { PosternError } from '../errors.ts'
 import { awsDomain } from '../providers/aws/regions.ts'
 import { AZURE_RESOURCE, checkVaultHost } from '../providers/azure/api.ts'
 import { checkListUrl, checkUrlTemplate } from '../providers/http/provider.ts'
+import { identityOrigin } from '../providers/machine_identity.ts'
 import type { ProviderKind } from '../providers/provider.ts'
 import { type ProviderOptions, parseBaseUrl } from '../providers/request.ts'
 import { addressSettingOf, instancesOf, type ProviderInstance } from './provider_instances.ts'
@@ -55,6 +56,7 @@ const ADDRESS_CHECKS: { [K in ProviderKind]: { [F in keyof KindSettings[K]]?: Ad
   aws: {
     endpoint: baseUrl,
     stsEndpoint: baseUrl,
+    metadataEndpoint: (given) => void identityOrigin(given, 'metadataEndpoint'),
     region(given, { endpoint, roleArn, stsEndpoint }) {
       if (endpoint === undefined || (roleArn !== undefined && stsEndpoint === undefined)) awsDomain(given)
     },
@@ -68,6 +70,7 @@ const ADDRESS_CHECKS: { [K in ProviderKind]: { [F in keyof KindSettings[K]]?: Ad
     },
   },
   hashicorp: { vaultUrl: baseUrl },
+  google: { endpoint: baseUrl, tokenEndpoint: baseUrl },
   http: {
     url: (given, _, options) => checkUrlTemplate(urlTemplateOf(given), options),
     listUrl: (given, _, options) => checkListUrl(given, options),

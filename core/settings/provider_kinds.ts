@@ -8,12 +8,14 @@ import * as z from 'zod/mini'
 import { checkRoleArn } from '../providers/aws/credentials.ts'
 import { checkRegion } from '../providers/aws/regions.ts'
 import { checkClientId, checkTenant } from '../providers/azure/api.ts'
+import { checkLocation, checkProject } from '../providers/google/api.ts'
+import { checkPoolProvider, checkServiceAccount } from '../providers/google/credentials.ts'
 import { checkNamespace, parseMount } from '../providers/hashicorp/api.ts'
 import { checkHeaderName, checkPointer } from '../providers/http/provider.ts'
 import type { ProviderKind } from '../providers/provider.ts'
 import { checkHeaderValue } from '../providers/request.ts'
-import type { Redacted } from '../redacted.ts'
-import { checked, choice, fileName, parseCredential, secret, text } from './reader.ts'
+import { Redacted } from '../redacted.ts'
+import { checked, choice, fileName, parseCredential, secret, settingName, text } from './reader.ts'
 
 const hidden = (description: string) => z.optional(secret(parseCredential, 'text', description))
 /** A credential that is sent in a header. */
@@ -34,6 +36,17 @@ export const KIND_SHAPES = {
     secretAccessKeyFile: file('the secret access key'),
     sessionToken: sent('The session token of temporary credentials.'),
     sessionTokenFile: file('the session token'),
+    identity: z.optional(
+      choice(
+        ['container', 'instance'],
+        'The identity that the platform gives, instead of keys: `container`, the role of a task of ECS or of a pod of EKS (Pod Identity), at the URL in `AWS_CONTAINER_CREDENTIALS_FULL_URI` or `…_RELATIVE_URI`; `instance`, the role of an instance of EC2 (IMDSv2).',
+      ),
+    ),
+    metadataEndpoint: z.optional(
+      text(
+        'The metadata service of the instance, instead of `http://169.254.169.254`: `http://[fd00:ec2::254]` for IPv6.',
+      ),
+    ),
     roleArn: z.optional(checked(checkRoleArn, 'A role to assume with a web identity token, instead of keys.')),
     webIdentityToken: hidden('The web identity token.'),
     webIdentityTokenFile: file('the web identity token'),
@@ -47,6 +60,12 @@ export const KIND_SHAPES = {
     vaultUrl: z.optional(text('The URL of the Key Vault: `https://NAME.vault.azure.net`.')),
     tenantId: z.optional(checked(checkTenant, 'The Entra ID tenant.')),
     clientId: z.optional(checked(checkClientId, 'The Entra ID application (client) id.')),
+    identity: z.optional(
+      choice(
+        ['workload', 'instance', 'app_service'],
+        'The identity that the platform gives, instead of a secret: `workload`, of a pod of AKS (Workload ID), from `AZURE_TENANT_ID`, `AZURE_CLIENT_ID` and `AZURE_FEDERATED_TOKEN_FILE`; `instance`, the managed identity of a virtual machine (IMDS); `app_service`, that of App Service, Functions or Container Apps, from `IDENTITY_ENDPOINT` and `IDENTITY_HEADER`. A client id selects an identity that a user assigned.',
+      ),
+    ),
     clientSecret: hidden('A client secret of the application.'),
     clientSecretFile: file('the client secret'),
     federatedToken: hidden('A token of an identity provider that the application trusts, instead of a client secret.'),
@@ -77,10 +96,44 @@ export const KIND_SHAPES = {
     roleIdFile: file('the role id'),
     secretId: hidden('The AppRole secret id.'),
     secretIdFile: file('the secret id'),
+    kubernetesRole: z.optional(
+      text(
+        'A role of the Kubernetes auth method, instead of a token. The JWT is the projected token of the pod, read at each login from `/var/run/secrets/kubernetes.io/serviceaccount/token` unless a file is set.',
+      ),
+    ),
     jwtRole: z.optional(text('A role of the JWT or Kubernetes auth method, instead of a token.')),
     jwt: hidden('The JWT for that role.'),
     jwtFile: file('that JWT'),
     caFile: authorities,
+  },
+  google: {
+    project: z.optional(checked(checkProject, 'The id or the number of the project of Secret Manager.')),
+    location: z.optional(
+      checked(checkLocation, 'The location of regional secrets, such as `europe-west3`. Global secrets by default.'),
+    ),
+    audience: z.optional(
+      checked(
+        checkPoolProvider,
+        'The provider of a workload identity pool: `//iam.googleapis.com/projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER`.',
+      ),
+    ),
+    identityToken: hidden('A token of the issuer that the pool trusts.'),
+    identityTokenFile: file('that token'),
+    serviceAccount: z.optional(
+      checked(
+        checkServiceAccount,
+        'The service account to act as by that token. Without one the pool itself needs the rights.',
+      ),
+    ),
+    serviceAccountKey: z.optional(
+      secret((given) => new Redacted(given), 'JSON', 'The key of a service account, instead of a pool.'),
+    ),
+    serviceAccountKeyFile: file('the key of a service account, as Google makes it'),
+    identity: z.optional(
+      choice(['instance'], 'The service account of the machine (Compute Engine, GKE, Cloud Run), instead of a key.'),
+    ),
+    endpoint: z.optional(text('The endpoint of Secret Manager, instead of that of Google.')),
+    tokenEndpoint: z.optional(text('The endpoint for tokens, instead of that of Google.')),
   },
   http: {
     url: z.optional(text('The URL of an HTTP store. `{name}` marks the place of the name; by default it is appended.')),
@@ -115,6 +168,7 @@ export const ADDRESSES = {
   aws: 'region',
   azure: 'vaultUrl',
   hashicorp: 'vaultUrl',
+  google: 'project',
   http: 'url',
   file: 'path',
 } as const satisfies { [K in ProviderKind]: keyof Shapes[K] }
@@ -142,10 +196,15 @@ type Need = (field: string, why?: string) => Lack[]
 /** What each kind needs for its credentials. The first way that has begun decides. */
 const CREDENTIALS: Record<ProviderKind, (need: Need, given: (field: string) => boolean) => Lack[]> = {
   aws(need, given) {
+    if (given('identity')) return beside('identity', ['roleArn', 'accessKeyId', 'accessKeyIdFile'], given)
     if (given('roleArn')) return need('webIdentityToken', 'Must be set, or given as a file, for the role')
     return [...need('accessKeyId', 'Must be set, or a role'), ...need('secretAccessKey', 'Must be set, or a role')]
   },
   azure(need, given) {
+    if (given('identity')) {
+      const others = ['clientSecret', 'clientSecretFile', 'federatedToken', 'federatedTokenFile']
+      return beside('identity', others, given)
+    }
     const isFederated = given('federatedToken') || given('federatedTokenFile')
     return [
       ...need('tenantId'),
@@ -154,10 +213,27 @@ const CREDENTIALS: Record<ProviderKind, (need: Need, given: (field: string) => b
     ]
   },
   hashicorp(need, given) {
+    if (given('kubernetesRole'))
+      return beside('kubernetesRole', ['roleId', 'roleIdFile', 'jwtRole', 'vaultToken'], given)
     if (given('roleId') || given('roleIdFile')) return need('secretId', 'Must be set for the role id')
     if (given('jwtRole')) return need('jwt', 'Must be set for the role')
     return need('vaultToken', 'Must be set, or an AppRole role id, or a JWT role')
   },
+  google(need, given) {
+    const isKey = given('serviceAccountKey') || given('serviceAccountKeyFile')
+    if (given('identity')) return beside('identity', ['audience', 'serviceAccountKey', 'serviceAccountKeyFile'], given)
+    if (isKey) return beside('serviceAccountKey', ['audience'], given)
+    return [
+      ...need('audience', 'Must be set, or the key of a service account, or an identity'),
+      ...(given('audience') ? need('identityToken', 'Must be set, or given as a file, for the pool') : []),
+    ]
+  },
   http: () => [],
   file: () => [],
+}
+
+/** Two ways to get credentials exclude each other: only one would be used. */
+function beside(field: string, others: readonly string[], given: (field: string) => boolean): Lack[] {
+  const other = others.find(given)
+  return other === undefined ? [] : [[other, `Must not be set beside ${settingName('', [field])}`]]
 }

@@ -2,12 +2,14 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { AzureProvider } from '../../core/providers/azure/provider.ts'
 import { FileProvider } from '../../core/providers/file/provider.ts'
+import { GoogleProvider } from '../../core/providers/google/provider.ts'
 import { HashicorpProvider } from '../../core/providers/hashicorp/provider.ts'
 import { HttpProvider } from '../../core/providers/http/provider.ts'
 import { Redacted } from '../../core/redacted.ts'
 import type { Fake } from '../support/fakes/fake.ts'
 import { fakeHttpStore, LIST, STORE } from '../support/fakes/http_store.ts'
 import { fakeKeyVault, TENANT, VAULT } from '../support/fakes/key_vault.ts'
+import { fakeSecretManager, PROJECT } from '../support/fakes/secret_manager.ts'
 import { fakeVault } from '../support/fakes/vault.ts'
 import { providerContract, type Store } from './provider.ts'
 
@@ -19,7 +21,8 @@ afterEach(() => {
 const vault = fakeVault()
 const keyVault = fakeKeyVault()
 const httpStore = fakeHttpStore()
-fakes.push(vault, keyVault, httpStore)
+const secretManager = fakeSecretManager()
+fakes.push(vault, keyVault, httpStore, secretManager)
 
 const common = { stranger: null, remembersWrites: false, bytes: true, tellsAbsentHistory: true } as const
 
@@ -90,6 +93,26 @@ function azure(clientSecret: string) {
   return new AzureProvider(config, { fetch: keyVault.fetch, now: () => keyVault.now })
 }
 
+function google(subject: string) {
+  const audience = '//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/pool/providers/ours'
+  const credentials = { kind: 'workload_identity', audience, token: async () => new Redacted(subject) } as const
+  const options = { fetch: secretManager.fetch, now: () => secretManager.now }
+  return new GoogleProvider({ project: PROJECT, credentials }, options)
+}
+
+function foreignInGoogle(): NonNullable<Store['foreign']> {
+  const provider = () => google(secretManager.subject)
+  const signal = () => AbortSignal.timeout(5000)
+  return {
+    kept: asTheyCame,
+    write: async (name, source) => {
+      const options = { signal: signal(), idempotencyKey: crypto.randomUUID(), replace: 'shape' as const }
+      await provider().put(name, new Redacted(new TextEncoder().encode(source)), options)
+    },
+    read: async (name) => new TextDecoder().decode((await provider().get(name, { signal: signal() })).value.reveal()),
+  }
+}
+
 function http(authorization: string) {
   const headers = { Authorization: new Redacted(authorization) }
   return new HttpProvider({ url: STORE, headers, pointer: '/value', listUrl: LIST }, { fetch: httpStore.fetch })
@@ -147,6 +170,17 @@ providerContract(
 )
 
 providerContract(
+  'Google Secret Manager',
+  async (): Promise<Store> => ({
+    ...common,
+    provider: google(secretManager.subject),
+    stranger: google('another-subject'),
+    foreign: foreignInGoogle(),
+    ...{ naming: 'google', versioned: true, untyped: true, empty: 'refused', maxBytes: 65_536, deleted: 'not_found' },
+  }),
+)
+
+providerContract(
   'HTTP',
   async (): Promise<Store> => ({
     ...common,
@@ -183,8 +217,8 @@ describe('the fakes', () => {
   it('never saw a method of their own, a value in an address, or a token anywhere but in its header', () => {
     for (const { asked } of fakes) {
       for (const { method, url } of asked) {
-        expect(['GET', 'PUT', 'POST', 'DELETE']).toContain(method)
-        expect(url.href).not.toMatch(/Canary|root-test-token|access-token|store-token|gw-client-secret/)
+        expect(['GET', 'PUT', 'POST', 'PATCH', 'DELETE']).toContain(method)
+        expect(url.href).not.toMatch(/Canary|root-test-token|access-token|store-token|gw-client-secret|canary.of/)
       }
     }
   })

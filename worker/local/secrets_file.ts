@@ -5,11 +5,13 @@
  */
 import { randomBytes } from 'node:crypto'
 import { open, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
+import process from 'node:process'
 import type { LocalFiles } from '../../core/provider_registry/from_settings.ts'
 import { type FileConfig, FileProvider } from '../../core/providers/file/provider.ts'
 
-/** The files of this machine. */
+/** The files of this machine, and the variables of its platform. */
 export const LOCAL_FILES: LocalFiles = {
+  variable: (name) => process.env[name],
   read: (path) => secretsFile(path).read(),
   store: (path) => new FileProvider(secretsFile(path)),
 }

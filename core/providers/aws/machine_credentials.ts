@@ -53,7 +53,7 @@ export function awsMachineCredentials(
   config: AwsContainerRole | AwsInstanceRole,
   options: ProviderOptions,
 ): Credentials<AwsKeys> {
-  if (config.kind === 'container') identityOrigin(config.url, 'containerCredentialsFullUri')
+  if (config.kind === 'container') identityOrigin(config.url, 'identity', 'AWS_CONTAINER_CREDENTIALS_FULL_URI')
   else checkInstanceEndpoint(config.endpoint)
   const issue = config.kind === 'container' ? fromContainer(config, options) : fromInstance(config, options)
   return new RenewedCredentials(issue, options)

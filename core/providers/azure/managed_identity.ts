@@ -47,8 +47,8 @@ const Token = z.object({
  */
 export function checkManagedIdentity(identity: AzureManagedIdentity): void {
   if (identity.kind === 'app_service') {
-    identityOrigin(identity.endpoint, 'identityEndpoint')
-    checkHeaderValue(identity.header, 'identityHeader')
+    identityOrigin(identity.endpoint, 'identity', 'IDENTITY_ENDPOINT')
+    checkHeaderValue(identity.header, 'identity')
   } else if (
     identity.endpoint !== undefined &&
     identityOrigin(identity.endpoint, 'metadataEndpoint') !== identity.endpoint

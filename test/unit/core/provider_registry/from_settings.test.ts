@@ -59,7 +59,7 @@ describe('a credential file', () => {
     }
     const { providers } = parseSettings({ environment: settings })
     const read = async () => (content === null ? null : new TextEncoder().encode(content))
-    const files = { read, store: () => expect.unreachable() }
+    const files = { variable: () => undefined, read, store: () => expect.unreachable() }
     const { provider } = configuredProviders(providers, { files, fetch }).get('hashicorp')!
     const failure = await provider.get('a', { signal: AbortSignal.timeout(5000) }).catch((error) => error)
     expect(failure.kind).toBe('credentials')

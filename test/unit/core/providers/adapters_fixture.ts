@@ -7,12 +7,14 @@
 import type { SendOptions } from '../../../../core/http/send.ts'
 import { AwsProvider } from '../../../../core/providers/aws/provider.ts'
 import { AzureProvider } from '../../../../core/providers/azure/provider.ts'
+import { GoogleProvider } from '../../../../core/providers/google/provider.ts'
 import { HashicorpProvider } from '../../../../core/providers/hashicorp/provider.ts'
 import { HttpProvider } from '../../../../core/providers/http/provider.ts'
 import type { Provider } from '../../../../core/providers/provider.ts'
 import { Redacted } from '../../../../core/redacted.ts'
 import type { Reply } from '../../../support/fakes/fake.ts'
 import { LOGIN, TENANT, VAULT } from '../../../support/fakes/key_vault.ts'
+import { SERVICE, STS } from '../../../support/fakes/secret_manager.ts'
 
 /** Found in every encoding, and a valid header. */
 export const SECRETS = [
@@ -44,6 +46,9 @@ export interface Adapter {
 
 const problem = (code: string, message = SECRETS[2]) => ({ error: { code, message } })
 const errors = (...messages: string[]) => ({ errors: messages })
+const google = (code: number, status: string): Reply => {
+  return { status: code, body: { error: { code, status, message: SECRETS[2] } } }
+}
 const aws = (status: number, type: string): Reply => ({ status, body: { __type: type, Message: SECRETS[2] } })
 
 export const ADAPTERS: readonly Adapter[] = [
@@ -97,6 +102,35 @@ export const ADAPTERS: readonly Adapter[] = [
     secret: {
       status: 200,
       body: { id: `${VAULT}/secrets/prod--db/${'a'.repeat(32)}`, value: SECRETS[2], attributes: { enabled: true } },
+    },
+  },
+  {
+    kind: 'google',
+    origin: SERVICE,
+    others: [new URL(STS).origin],
+    open(answer, options = {}) {
+      const audience = '//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/pool/providers/ours'
+      const credentials = { kind: 'workload_identity', audience, token: async () => new Redacted(SECRET) } as const
+      const fetch = async (request: Request) => {
+        const isExchange = request.url === STS
+        return isExchange ? json({ status: 200, body: { access_token: TOKEN, expires_in: 3600 } }) : answer(request)
+      }
+      return new GoogleProvider({ project: 'project', credentials }, { fetch, ...options })
+    },
+    words: {
+      denied: google(403, 'PERMISSION_DENIED'),
+      not_found: google(404, 'NOT_FOUND'),
+      invalid: google(400, 'INVALID_ARGUMENT'),
+      throttled: google(429, 'RESOURCE_EXHAUSTED'),
+      unavailable: google(500, 'INTERNAL'),
+      credentials: google(401, 'UNAUTHENTICATED'),
+    },
+    secret: {
+      status: 200,
+      body: {
+        name: 'projects/1/secrets/prod--db/versions/1',
+        payload: { data: Buffer.from(SECRETS[2]!).toString('base64') },
+      },
     },
   },
   {

@@ -67,14 +67,18 @@ describe('a mistake in an adapter', () => {
     expect(leaks(JSON.stringify(lines), [value])).toEqual([])
   })
 
-  it.each(ADAPTERS)('is thrown unchanged while reading a value: $kind', async ({ open, secret }) => {
-    const { members, guarded, next } = chainOf(open(() => json(secret)))
-    vi.spyOn(String.prototype, 'isWellFormed').mockImplementation(() => {
-      throw new TypeError('mistake')
-    })
-    await expect(failover(members, work.get!, times)).rejects.toThrow('mistake')
-    expect([next.calls, guarded.mistakes, [...guarded.failures]]).toEqual([[], 1, []])
-  })
+  // Google's payload is bytes, whose form is not checked.
+  it.each(ADAPTERS.filter(({ kind }) => kind !== 'google'))(
+    'is thrown unchanged while reading a value: $kind',
+    async ({ open, secret }) => {
+      const { members, guarded, next } = chainOf(open(() => json(secret)))
+      vi.spyOn(String.prototype, 'isWellFormed').mockImplementation(() => {
+        throw new TypeError('mistake')
+      })
+      await expect(failover(members, work.get!, times)).rejects.toThrow('mistake')
+      expect([next.calls, guarded.mistakes, [...guarded.failures]]).toEqual([[], 1, []])
+    },
+  )
 
   it.each(ADAPTERS)('is thrown unchanged while renewing credentials or making a request: $kind', async (adapter) => {
     const now = () => {

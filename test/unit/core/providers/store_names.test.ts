@@ -7,11 +7,12 @@ import { ProviderFailure } from '../../../../core/providers/provider.ts'
 import { checkStoreName, type Naming, storeName } from '../../../../core/providers/store_names.ts'
 import { refusalFrom, shownBy } from '../../../support/core.ts'
 
-const NAMINGS: readonly Naming[] = ['aws', 'azure', 'hashicorp', 'http', 'json', 'env', 'env-upper']
+const NAMINGS: readonly Naming[] = ['aws', 'azure', 'google', 'hashicorp', 'http', 'json', 'env', 'env-upper']
 /** Prefixes that each store could be given. */
 const PREFIXES: Record<Naming, readonly string[]> = {
   aws: ['', 'postern/', 'team-', 'a.b_c='],
   azure: ['', 'Postern-', 'team--'],
+  google: ['', 'Postern-', 'team--'],
   hashicorp: ['', 'apps/', 'team-'],
   http: ['', 'apps/'],
   json: ['', 'apps/'],

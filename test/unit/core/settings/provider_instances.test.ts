@@ -33,6 +33,10 @@ const KINDS: Record<string, Given> = {
   aws: AWS,
   azure: AZURE,
   hashicorp: VAULT,
+  google: {
+    ...{ KIND: 'google', PROJECT: 'project', IDENTITY_TOKEN: 'token' },
+    AUDIENCE: '//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/q',
+  },
   http: { KIND: 'http', URL: 'https://store.example' },
   file: { KIND: 'file', PATH: './secrets.json' },
 }
@@ -51,7 +55,8 @@ describe('an instance', () => {
       ...{ aws: 'AWS_', azure: 'AZURE_', hashicorp: 'HASHICORP_', http: 'CUSTOM_PROVIDER_', file: 'FILE_' },
     }
     const known = settingsReference().map(({ name }) => name)
-    for (const kind of PROVIDER_KINDS) {
+    // A kind that came with instances has no fixed provider.
+    for (const kind of PROVIDER_KINDS.filter((one) => one !== 'google')) {
       const { KIND: _, ...fields } = KINDS[kind]!
       const [fixed] = instances(Object.fromEntries(Object.entries(fields).map(([f, v]) => [flat[kind] + f, v])))
       const [instance] = instances(named('X', KINDS[kind]!))

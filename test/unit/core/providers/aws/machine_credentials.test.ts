@@ -71,7 +71,7 @@ describe('the role of a container', () => {
     'nonsense',
   ])('may not come from %s', (place) => {
     const refusal = refusalFrom(() => open({ kind: 'container', url: place }, () => Response.json(keys())))
-    expect(refusal.detail.field).toBe('containerCredentialsFullUri')
+    expect(refusal.detail.field).toBe('identity')
   })
 
   it.each<[string, Answer, FailureKind]>([

@@ -103,7 +103,7 @@ describe('the identity of an app', () => {
   })
 
   it.each(['http://10.0.0.4/msi', 'http://identity.example/msi', 'nonsense'])('may not come from %s', (endpoint) => {
-    expect(refusalFrom(() => open(app(endpoint), token({}))).detail.field).toBe('identityEndpoint')
+    expect(refusalFrom(() => open(app(endpoint), token({}))).detail.field).toBe('identity')
   })
 
   it('needs neither a tenant nor a client, which an application does', () => {
