@@ -272,16 +272,18 @@ function maybeGiven(settings: object, field: string, options: ProviderResources)
   if (value instanceof Redacted) return value
   const path: unknown = Object(settings)[`${field}File`]
   if (typeof path !== 'string') return typeof value === 'string' ? new Redacted(value) : undefined
-  const parse = SENT.includes(field) ? parseSentCredential : parseCredentialFile
-  const about = { parse, setting: `${field}File`, report: options.report }
-  return credentialFile(path, { read: filesOf(options).read, ...about })
-  return fileSource(path, `${field}File`, options)
+  return fileSource(path, `${field}File`, options, SENT.includes(field) ? parseSentCredential : parseCredentialFile)
 }
 
 /** A token or another credential in a file that is replaced while the server runs. */
-function fileSource(path: string, setting: string, options: ProviderResources): TokenSource {
+function fileSource(
+  path: string,
+  setting: string,
+  options: ProviderResources,
+  parse: (text: string) => Redacted<string> = parseCredentialFile,
+): TokenSource {
   const { read } = filesOf(options, setting)
-  return credentialFile(path, { read, parse: parseCredentialFile, setting, report: options.report })
+  return credentialFile(path, { read, parse, setting, report: options.report })
 }
 
 function given(settings: object, field: string, options: ProviderResources): StoreCredential {

@@ -121,7 +121,11 @@ describe('a provider whose credential is in a file', () => {
     // A header has visible ASCII.
     const [first, second] = [FIRST, SECOND].map((text) => Buffer.from(text).toString('base64url'))
     let content = first!
-    const files = { read: async () => new TextEncoder().encode(`${content}\n`), store: () => expect.unreachable() }
+    const files = {
+      variable: () => undefined,
+      read: async () => new TextEncoder().encode(`${content}\n`),
+      store: () => expect.unreachable(),
+    }
     const sent: string[] = []
     const fetch = async (request: Request) => {
       sent.push(request.headers.get(header) ?? '')
