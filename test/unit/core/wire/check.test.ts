@@ -92,7 +92,7 @@ describe('a body of the wrong shape', () => {
       wire.PutSecret,
       { value: 'x', tags: { ['a'.repeat(129)]: 'x' } },
       'tags',
-      'Has a key that is not allowed. Each key: Must have at most 128 characters',
+      'Must have at most 128 characters',
     ],
   ])('names %s and the rule', (_, shape, input, field, message) => {
     const [at, said] = refused(shape, input) ?? []
