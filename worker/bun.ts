@@ -40,7 +40,7 @@ const listen = (port: number, tls: LocalServer['tls']) =>
     },
   })
 
-let server = listenOrFail(() => listen(local.settings.port, local.tls))
+let server = listenOrFail(local.settings, () => listen(local.settings.port, local.tls))
 let inUse = local.tls
 /** Listeners of former certificates, which answer what they have. */
 const leaving: Promise<void>[] = []

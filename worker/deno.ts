@@ -21,7 +21,7 @@ const local = await openLocal('Deno')
 const inFlight = new Set<Promise<Response>>()
 let stopping = false
 
-const server = listenOrFail(() =>
+const server = listenOrFail(local.settings, () =>
   Deno.serve(
     { hostname: local.settings.host, port: local.settings.port, onListen: () => {}, ...(local.tls ?? {}) },
     (request, { remoteAddr }) => (stopping ? stoppingAnswer() : serve(request, remoteAddr.hostname ?? null)),

@@ -7,7 +7,7 @@ import { createServer as createHttpServer } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
-import { fail } from './local/process_exit.ts'
+import { failToListen } from './local/process_exit.ts'
 import { openLocal } from './local/server.ts'
 
 /** How often idle connections are closed while the server stops. */
@@ -34,7 +34,7 @@ const server = secure ?? createHttpServer(limits, listener)
 // Connections that exist keep the former certificate.
 local.followTls((tls) => secure?.setSecureContext(tls))
 
-server.on('error', fail)
+server.on('error', (error) => failToListen(error, local.settings))
 server.listen(local.settings.port, local.settings.host, () => {
   local.announce((server.address() as AddressInfo).port)
 })

@@ -30,7 +30,7 @@ import { closeDetours } from './detours.ts'
 import { anchorsOf, checkBackupFolder } from './named_files.ts'
 import { openKeyring } from './open_keyring.ts'
 import { outboundOf } from './outbound.ts'
-import { exitOnSignal, fail, ignoreOutputErrors } from './process_exit.ts'
+import { exitOnSignal, fail, ignoreOutputErrors, kindOf } from './process_exit.ts'
 import { hasRootKeyFile } from './root_key_files.ts'
 import { LOCAL_FILES } from './secrets_file.ts'
 import { messageOf } from './served_vault.ts'
@@ -148,7 +148,7 @@ async function openSite(): Promise<Site> {
     throw new PosternError('bad_request', 'POSTERN_CLIENT_ADDRESS: cloudflare is for Workers only')
   }
   const data = resolve(settings.data)
-  mkdirSync(data, { recursive: true, mode: 0o700 })
+  makeDataFolder(data)
   // Before a root key is made: a start that fails over a setting leaves none behind.
   const outbound = outboundOf(settings)
   const sender = { settings, ...outbound }
@@ -157,6 +157,17 @@ async function openSite(): Promise<Site> {
   const { keyring, origin } = await openKeyring(settings, data)
   const formerRootKeys = await checkRootKeys(data, keyring)
   return { settings, data, tls, registry, anchors, fetch: outbound.fetch, keyring, origin, formerRootKeys }
+}
+
+/** @throws {PosternError} `bad_request` with the path, when it cannot be a folder of this user. */
+function makeDataFolder(data: string): void {
+  try {
+    mkdirSync(data, { recursive: true, mode: 0o700 })
+  } catch (error) {
+    const advice =
+      'Must be a folder that this user has or can make. Set POSTERN_DATA to another one, or change this one'
+    throw new PosternError('bad_request', `POSTERN_DATA: ${data} (${kindOf(error)}): ${advice}`)
+  }
 }
 
 /** Whether a connection is taken. Without TLS, on more than this machine, only the proxies that end TLS may connect. */

@@ -252,9 +252,33 @@ describe.each(LOCAL)('on %s', (runtime) => {
     const taken = startServer(runtime, other, { POSTERN_PORT: new URL(server.endpoint).port })
     const error = await taken.catch((error: Error) => error.message)
     other.remove()
+    const place = new URL(server.endpoint).host.replaceAll('.', '\\.')
     expect(error).toMatch(
-      /^Server did not start:\nServer cannot start: \w+\. POSTERN_PORT is taken by another process\n$/,
+      new RegExp(
+        `^Server did not start:\nServer cannot listen on ${place} \\(\\w+\\)\\. Another process listens there\\. Stop it, or set POSTERN_PORT\n$`,
+      ),
     )
+  })
+
+  it.each<[string, Record<string, string>, RegExp]>([
+    [
+      'an address of another machine',
+      { POSTERN_HOST: '192.0.2.1', POSTERN_TRUSTED_PROXIES: '127.0.0.1/32', POSTERN_CLIENT_ADDRESS: 'forwarded' },
+      /^Server cannot listen on 192\.0\.2\.1:\d+ \(\w+\)\. This is not an address of this machine\. Set POSTERN_HOST\n$/,
+    ],
+    [
+      'a data folder that is a file',
+      { POSTERN_DATA: '/dev/null' },
+      /^POSTERN_DATA: \/dev\/null \(\w+\): Must be a folder that this user has or can make\./,
+    ],
+    [
+      'a data folder below a file',
+      { POSTERN_DATA: '/dev/null/data' },
+      /^POSTERN_DATA: \/dev\/null\/data \(\w+\): Must be a folder that this user has or can make\./,
+    ],
+  ])('says in one line what is wrong with %s', async (_, more, message) => {
+    const error = await startServer(runtime, site, more).catch((error: Error) => error.message)
+    expect(String(error).replace(/^Server did not start:\n/, '')).toMatch(message)
   })
 
   it('leaves nothing of a destroyed value in any file', async () => {

@@ -190,10 +190,12 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
       [put('{"value":"a","__proto__":{}}'), 400, 'body'],
       [put('{"value":"a"}', { 'Content-Type': 'text/plain' }), 415, 'Content-Type'],
       [put('{"value":"a"}', { ...json, 'If-Match': '3' }), 400, 'If-Match'],
-      [put(`{"value":"${'a'.repeat(128 * 1024)}"}`), 413, 'body'],
+      [put(`{"value":"${'a'.repeat(128 * 1024)}"}`), 413, 'value'],
+      [put(`{"value":"${'a'.repeat(512 * 1024)}"}`), 413, 'body'],
       [put(`${'['.repeat(50)}${']'.repeat(50)}`), 400, 'body'],
-      [send('/v1/vaults/default/secrets/Bad'), 400, 'name'],
-      [send('/v1/vaults/default/secrets/a%2fb'), 400, 'path'],
+      [send('/v1/vaults/default/secrets/Bad%20name'), 400, 'name'],
+      [send('/v1/vaults/default/secrets/a%252fb'), 400, 'name'],
+      [send('/v1/vaults/default/%73ecrets/a'), 400, 'path'],
       [send('/v1/vaults/default/secrets/a?version=0'), 400, 'version'],
       [send('/v1/vaults/default/secrets/a?version=1&version=2'), 400, 'query'],
     ]
@@ -241,7 +243,7 @@ describe.each(RUNTIMES)('on %s', (runtime) => {
         body,
         headers: { 'Content-Type': type },
       })
-      expect(forged.status).toBe(400)
+      expect(forged.status).toBe(415)
     }
     expect((await failure(admin.get('forged'))).code).toBe('not_found')
   })
