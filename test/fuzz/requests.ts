@@ -123,7 +123,7 @@ function requestsOf(
     })
 }
 
-/** One in twenty requests has it: an unknown parameter is refused before anything else is looked at. */
+/** One in twenty requests has it: an unknown parameter is refused before anything else is checked. */
 function rarely<T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | null> {
   return fc.oneof({ weight: 19, arbitrary: fc.constant(null) }, { weight: 1, arbitrary })
 }

@@ -1,5 +1,6 @@
 /** Postern keeps the HTTP contract of providers itself: one server can be the provider of another. */
 import { afterAll } from 'vitest'
+import { isName } from '../../../core/name_grammar.ts'
 import { HttpProvider } from '../../../core/providers/http/provider.ts'
 import { Redacted } from '../../../core/redacted.ts'
 import { providerContract, type Store } from '../../suites/provider.ts'
@@ -33,5 +34,6 @@ providerContract('Postern as a provider, on Bun', async (): Promise<Store> => {
     stranger: open(site.token.reveal().replace(/.$/, (last) => (last === 'a' ? 'b' : 'a'))),
     ...{ naming: 'http', versioned: false, remembersWrites: true, bytes: true, empty: 'kept', maxBytes: 65_536 },
     ...{ deleted: 'not_found', tellsAbsentHistory: true },
+    takes: isName,
   }
 })

@@ -238,7 +238,7 @@ describe('the credentials of Google', () => {
   it.each<[string, object]>([
     ['audience', { audience: 'https://evil.example' }],
     ['serviceAccount', { serviceAccount: 'a/b' }],
-    ['url', { tokenEndpoint: 'http://10.0.0.1/token' }],
+    ['tokenEndpoint', { tokenEndpoint: 'http://10.0.0.1/token' }],
   ])('refuse a wrong %s', (field, more) => {
     const credentials = { kind: 'workload_identity', audience: AUDIENCE, token: async () => new Redacted('t'), ...more }
     const make = () => withCredentials(credentials as GoogleCredentials, granted)
