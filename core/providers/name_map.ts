@@ -116,7 +116,8 @@ export class NameMap {
   check(field: string, chain: MappedChain, member: Member): void {
     const own = (key: 'template' | 'names', isOwn: boolean) => (isOwn ? `${field}.${key}` : key)
     const { provider } = member
-    if (!isStoreName(this.#naming, `${this.#base}a`))
+    // A letter that every store takes: the keys of 0.1 in a .env file have capitals only.
+    if (!isStoreName(this.#naming, `${this.#base}A`))
       throw badRequest(`${field}.prefix`, `Prefix must be in characters of ${provider}. ${this.#rule()}`)
     const template = own('template', member.template !== undefined)
     if (this.#head === chain.resource)
@@ -124,7 +125,7 @@ export class NameMap {
         template,
         `${REST} stands for what "*" in the resource matches, and the resource has none. Use names`,
       )
-    if (!isStoreName(this.#naming, `${this.#base}${this.#before}a${this.#after}`))
+    if (!isStoreName(this.#naming, `${this.#base}${this.#before}A${this.#after}`))
       throw badRequest(template, `Template must be in characters of ${provider}. ${this.#rule()}`)
     const owners = new Map<string, string>()
     for (const [name, target] of this.#table) {

@@ -27,19 +27,24 @@ const AS_IT_IS = { write: (name: string) => name, read: (name: string) => name }
 // What a URL can carry escaped, and Vault takes: letters, marks, digits, punctuation and symbols of all scripts, and the
 // space. A backslash is a slash to some servers.
 const PRINTABLE = /^(?:(?!\\)[\p{L}\p{M}\p{N}\p{P}\p{S} ]){1,1024}$/u
-// A server that decodes twice would find a control character, a period, a slash, a backslash or another escape. %C0 and
-// %E0%80 begin the longer forms of these that a lenient decoder takes.
-const ESCAPED = /%(?:[01][0-9a-f]|2[5ef]|5c|7f|c0|e0%80)/i
+// A server that decodes twice would find a control character, a period, a slash, a backslash or another escape. %C0, %C1
+// and %E0%80 begin the longer forms of these that a lenient decoder takes, and %u00 is how some write them.
+const ESCAPED = /%(?:[01][0-9a-f]|2[5ef]|5c|7f|c[01]|e0%80|u00)/i
 
 // A parser of URLs drops the spaces, and what follows begins a parameter, a query or a fragment.
 const RELATIVE = /^ *\.{1,2} *(?:[;?#]|$)/
 
 /** Whether a text is a path of visible segments that no server resolves to another one, however often it decodes it. */
 function isPath(stored: string): boolean {
+  const segments = stored.split('/')
+  // A server may take a full-width period or slash for the plain one.
+  const plain = stored.normalize('NFKC').split('/')
+  const isWhole = plain.length === segments.length
   return (
     PRINTABLE.test(stored) &&
     !ESCAPED.test(stored) &&
-    stored.split('/').every((segment) => segment !== '' && !RELATIVE.test(segment))
+    isWhole &&
+    [...segments, ...plain].every((segment) => segment !== '' && !RELATIVE.test(segment))
   )
 }
 

@@ -156,7 +156,7 @@ export const SettingsSchema = z
     providers: z.prefault(ProviderSettings, {}),
     metrics: z.prefault(
       flag(
-        'Serve `GET /metrics` for Prometheus, without authentication: provider health and pending work, without names of secrets or vaults.',
+        'Serve `GET /metrics` for Prometheus, without authentication: provider health by the ids of providers, and pending work, without names of secrets or vaults.',
       ),
       'false',
     ),

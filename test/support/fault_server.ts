@@ -41,7 +41,7 @@ interface Reply {
 /** The answers of a store: the value, and its forms of refusal. */
 const WORDS: Record<ServedKind, (value: string) => Record<'found' | '401' | '403' | '404' | '429' | '503', Reply>> = {
   aws: (value) => ({
-    found: { status: 200, body: { Name: 'n', VersionId: 'v'.repeat(32), SecretString: value, CreatedDate: 1.5 } },
+    found: { status: 200, body: { Name: 'prod/db', VersionId: 'v'.repeat(32), SecretString: value, CreatedDate: 1.5 } },
     401: { status: 400, body: { __type: 'UnrecognizedClientException', Message: 'no' } },
     403: { status: 400, body: { __type: 'AccessDeniedException', Message: 'no' } },
     404: { status: 400, body: { __type: 'ResourceNotFoundException', Message: 'no' } },

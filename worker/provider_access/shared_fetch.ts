@@ -73,7 +73,7 @@ export class SharedFetches {
    */
   async fetch(vault: string, plan: ProviderRead, index: number | null, traceparent?: string): Promise<FetchedReply> {
     // A client that accepts no cached value would not accept an answer that is on its way either.
-    if (!this.#services.shared || plan.cache === 'request') return this.#ask(vault, plan, traceparent)
+    if (!this.#services.shared || plan.maxAgeSeconds !== undefined) return this.#ask(vault, plan, traceparent)
     // A change moves the barrier, so that a read after it does not join a fetch before it.
     const key = JSON.stringify([vault, plan.name, plan.version, plan.chain.revision, plan.barrier])
     const running = this.#inFlight.get(key)

@@ -173,7 +173,7 @@ async function provenStep(services: Services, c: RequestContext, code: string, p
   if (step !== null) return { principal: value.principal, id: value.id, step }
   const ahead = stepsAhead(secret, code, now)
   if (ahead !== null) logLine('warn', 'code_of_another_time', { requestId: c.var.requestId, stepsAhead: ahead })
-  await handle.call('totp.fail', caller, { stepsAhead: ahead })
+  await handle.call('totp.fail', caller, { stepsAhead: ahead, jkt: jktOf(c) })
   throw refusal('unauthenticated')
 }
 

@@ -300,10 +300,10 @@ function contentOf(value: Redacted<Bytes>, text: string | null): { SecretString:
   return text === null ? { SecretBinary: base64(bytes) } : { SecretString: text }
 }
 
-/** Selects a version by its id, which has 32 to 64 characters, or by a staging label. A number is neither. */
+/** Selects a version by its id, which has 32 to 64 characters, or by a staging label. A number and the empty text are neither. */
 function selectionOf(version = 'current'): { VersionId: string } | { VersionStage: string } {
   if (isUniqueVersionId(version)) return { VersionId: version }
-  if (/^[0-9]+$/.test(version)) throw new ProviderFailure('not_found')
+  if (/^[0-9]*$/.test(version)) throw new ProviderFailure('not_found')
   return { VersionStage: isStage(version) ? `AWS${version.toUpperCase()}` : version }
 }
 

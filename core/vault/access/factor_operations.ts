@@ -56,22 +56,26 @@ interface BeginTotp {
 }
 
 interface FailTotp {
+  /** The thumbprint that the attempt was counted under: {@link BeginTotp}. */
+  jkt?: string | null
   /** By how many steps the clock of the authenticator is ahead, if the code is right at another time. */
   stepsAhead?: number | null
 }
 
 /**
  * Records that a code was wrong, and whether that locked. The attempt is counted already, and stays counted unless the
- * code is right at another time: a wrong clock is not a guess. It always refuses.
+ * code was right earlier: such a code is never accepted again, so a guesser gains nothing by it. A code that will be
+ * right counts, and the entry, which its caller may read, does not tell it from another. It always refuses.
  */
 export const failTotp = operation({
   ...self,
   continuation: true,
-  run({ identity, lockout, source, now }: OperationContext, { stepsAhead = null }: FailTotp): Outcome<never> {
-    const { principal, jkt } = identity
-    const attempt = { principal, source, jkt }
-    if (stepsAhead !== null) lockout.release(attempt, now)
-    const clock = stepsAhead === null ? {} : { stepsAhead }
+  run(context: OperationContext, { stepsAhead = null, jkt = null }: FailTotp): Outcome<never> {
+    const { identity, lockout, source, now } = context
+    const attempt = { principal: identity.principal, source, jkt }
+    const isPast = stepsAhead !== null && stepsAhead < 0
+    if (isPast) lockout.release(attempt, now)
+    const clock = isPast ? { stepsAhead } : {}
     return {
       reason: 'unauthenticated',
       facts: { factor: 'totp', locked: lockout.isLocked(attempt, now), ...clock },

@@ -219,13 +219,15 @@ function keepValue(
   const current = since > cache.barrier(name) && now - since < MAX_READ_MS && since <= now
   const asItWas =
     keep.name === name && keep.asked === (version ?? '') && revision === chain.revision && fetchedAt === since
-  if (!keeps(chain) || !current || !asItWas) return false
+  // A read that began later brought its value first. Not every store has versions to tell the two by.
+  const isLate = (cache.value(name, version ?? '')?.fetchedAt ?? 0) > since
+  if (!keeps(chain) || !current || !asItWas || isLate) return false
   cache.keep(keep, since + keepMs(chain))
   return true
 }
 
 /** Failures that may be about the requested version alone. */
-const ABOUT_VERSION: readonly FailureKind[] = ['not_found', 'invalid', 'no_stage']
+const ABOUT_VERSION: readonly FailureKind[] = ['not_found', 'invalid', 'no_stage', 'disabled', 'expired']
 
 /** Deletes the cached values that a provider denies; an absence is remembered for a moment. */
 function refuse(

@@ -20,7 +20,7 @@ const NAMES = ['store', 'issuer', 'hook', 'sink', 'anchor', 'witness', 'traces',
 // The characters of a URL's user name.
 const PASSWORD = 'p@ss:wörd/'
 
-describe.runIf(needs(program('openssl')).skip !== true)('with a private authority', () => {
+describe('with a private authority', needs(program('openssl')), () => {
   let authority: PrivateAuthority
   let folder: string
   let store: HttpsServer

@@ -71,7 +71,9 @@ describe('a mistake in an adapter', () => {
   it.each(ADAPTERS.filter(({ kind }) => kind !== 'google'))(
     'is thrown unchanged while reading a value: $kind',
     async ({ open, secret }) => {
-      const { members, guarded, next } = chainOf(open(() => json(secret)))
+      const { members, guarded, next } = chainOf(
+        open(() => json({ ...secret, body: { ...Object(secret.body), Name: 'n' } })),
+      )
       vi.spyOn(String.prototype, 'isWellFormed').mockImplementation(() => {
         throw new TypeError('mistake')
       })

@@ -41,6 +41,14 @@ describe('a table', () => {
     expect(map.target('postern/other/apps/Team A/db ü?')).toBeNull()
   })
 
+  it.each(['aws', 'azure', 'google', 'hashicorp', 'http', 'json', 'env', 'env-upper'] as const)(
+    'is accepted without a prefix at %s',
+    (naming) => {
+      expect(() => mapOf(naming, {}).checked()).not.toThrow()
+      expect(() => mapOf(naming, { template: '{name}' }).checked()).not.toThrow()
+    },
+  )
+
   it('gives a place to one secret only', () => {
     const map = mapOf('aws', { names: { 'prod/db': 'prod/old' } })
     expect(map.find('prod/old')).toEqual({ name: 'prod/db' })

@@ -40,7 +40,7 @@ describe('secretsFile', () => {
     const root = folder()
     await put(join(root, '.env'), 'DB_URL', 'value')
     await put(join(root, 'dev.json'), 'prod/db', 'value')
-    expect(readFileSync(join(root, '.env'), 'utf8')).toBe("DB_URL='value'\n")
+    expect(readFileSync(join(root, '.env'), 'utf8')).toBe('DB_URL=value\n')
     expect(JSON.parse(readFileSync(join(root, 'dev.json'), 'utf8'))).toEqual({ 'prod/db': 'value' })
     for (const file of ['.env', 'dev.json']) expect(statSync(join(root, file)).mode & 0o777).toBe(0o600)
     expect(readdirSync(root).sort()).toEqual(['.env', 'dev.json'])
@@ -52,7 +52,7 @@ describe('secretsFile', () => {
     chmodSync(join(root, 'shared.env'), 0o640)
     symlinkSync(join(root, 'shared.env'), join(root, '.env'))
     await put(join(root, '.env'), 'B', '2')
-    expect(readFileSync(join(root, 'shared.env'), 'utf8')).toBe("A=1\nB='2'\n")
+    expect(readFileSync(join(root, 'shared.env'), 'utf8')).toBe('A=1\nB=2\n')
     expect(statSync(join(root, 'shared.env')).mode & 0o777).toBe(0o640)
   })
 

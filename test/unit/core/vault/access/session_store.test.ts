@@ -234,25 +234,39 @@ describe('stepping up', () => {
     expect(bench.granted('admin', 'lock.list', {})).toEqual([])
   })
 
-  it('row 22: counts each wrong code, except one of another time, which is recorded as such', () => {
+  it('row 22: counts each wrong code, except one of an earlier time, which is recorded as such', () => {
     const { bench, enrolFactor, begin, fail } = openBench()
     enrolFactor()
     bench.now += 31 * 24 * 3_600_000
     for (let i = 0; i < 6; i++) {
       expect(begin()).not.toBe('unauthenticated')
-      fail({ stepsAhead: 4 })
+      fail({ stepsAhead: -4 })
     }
     expect(bench.log().at(-1)).toMatchObject({
       operation: 'totp.fail',
       outcome: 'unauthenticated',
-      facts: { factor: 'totp', locked: false, stepsAhead: 4 },
+      facts: { factor: 'totp', locked: false, stepsAhead: -4 },
     })
     for (let i = 0; i < 3; i++) {
       expect(begin()).not.toBe('unauthenticated')
-      fail(i === 1 ? { stepsAhead: null } : {})
+      // A guess of a code to come is one: it will be right, and the entry must not say so.
+      fail(i === 1 ? { stepsAhead: null } : { stepsAhead: 28 })
+      expect(bench.log().at(-1)?.facts).not.toHaveProperty('stepsAhead')
     }
     expect(bench.log().at(-1)?.facts).toEqual({ factor: 'totp', locked: true })
     expect(begin()).toBe('unauthenticated')
+  })
+
+  it('row 22: takes a code of an earlier time off the count that it was on', () => {
+    const { bench, enrolFactor, fail } = openBench()
+    enrolFactor()
+    const jkt = 'the-thumbprint'
+    const begin = () => bench.reason('ann', 'totp.begin', { jkt, purpose: 'sign_in' })
+    for (let i = 0; i < 6; i++) {
+      expect(begin()).not.toBe('unauthenticated')
+      fail({ stepsAhead: -4, jkt })
+    }
+    expect(bench.granted('admin', 'lock.list', {})).toEqual([])
   })
 
   it('row 29: accepts each recovery code once', () => {
