@@ -8,7 +8,7 @@ import { cleanse, isVisible } from './sanitize.ts'
 
 const ALLOWED = 'letters, digits, "_", ".", "+", "=", "@" and "-"'
 /** A text with more kinds of wrong characters is hardly a mistyped name. It may be a value, which is not repeated. */
-const MAX_WRONG_KINDS = 5
+const MAX_WRONG_KINDS = 3
 
 /**
  * Describes the flaw of a text that is not a name: its length, a segment or a character. Positions count characters
