@@ -29,6 +29,8 @@ const PRIVATE = PRIVATE_TEXTS.map((range) => parseRange(range))
 const METADATA = ['fd00:ec2::/64', 'fd20:ce::254', 'fd00:c1::a9fe:a9fe', '100.100.100.200'].map((one) =>
   parseRange(one),
 )
+/** Addresses of services on the machine itself, such as those for its identity: link-local ones, and those of AWS for IPv6. */
+const LINK_LOCAL = ['169.254.0.0/16', 'fe80::/10', 'fd00:ec2::/64'].map((range) => parseRange(range))
 const METADATA_HOSTS = new Set([
   'metadata.google.internal',
   'metadata.goog',
@@ -96,6 +98,11 @@ function flawOf(url: URL | null, { allowLoopback = false, privateRanges = [] }: 
 /** The host of a URL, without brackets and without a trailing dot. */
 export function hostOf({ hostname }: URL): string {
   return hostname.replace(/^\[|\]$/g, '').replace(/(?<!\.)\.+$/, '')
+}
+
+/** Whether a host is the address of a service on the machine itself. */
+export function isLinkLocal(host: string): boolean {
+  return LINK_LOCAL.some((range) => inRange(host, range))
 }
 
 /**

@@ -6,7 +6,7 @@
 import { canonicalAddress, inRange, parseRange, type Range } from '../addresses.ts'
 import { badRequest } from '../errors.ts'
 import { isLoopback } from '../loopback.ts'
-import { hostOf } from './address_guard.ts'
+import { hostOf, isLinkLocal } from './address_guard.ts'
 
 /** One entry of the list. */
 export type ProxyExemption =
@@ -15,8 +15,6 @@ export type ProxyExemption =
   | { kind: 'name'; name: string; isSuffix: boolean; port: string | null }
 
 const NAME = /^(?:[a-z0-9_](?:[a-z0-9_-]{0,62})\.)*[a-z0-9_][a-z0-9_-]{0,62}$/
-/** Their services are on the machine itself: identities of the platform. */
-const LINK_LOCAL = ['169.254.0.0/16', 'fe80::/10', 'fd00:ec2::/64'].map((range) => parseRange(range))
 const DEFAULT_PORTS: Record<string, string> = { 'http:': '80', 'https:': '443' }
 
 /**
@@ -41,7 +39,7 @@ export function parseProxyExemption(item: string): ProxyExemption {
 /** Whether a request goes straight to its host: loopback and link-local addresses always do. */
 export function isExempt(url: URL, exemptions: readonly ProxyExemption[]): boolean {
   const host = hostOf(url)
-  if (isLoopback(host) || LINK_LOCAL.some((range) => inRange(host, range))) return true
+  if (isLoopback(host) || isLinkLocal(host)) return true
   const port = url.port || DEFAULT_PORTS[url.protocol]
   return exemptions.some((one) => {
     if (one.kind === 'all') return true

@@ -6,16 +6,12 @@
  *
  * @module
  */
-import { inRange, parseRange } from '../addresses.ts'
 import { badRequest } from '../errors.ts'
-import { checkUrl } from '../http/address_guard.ts'
+import { checkUrl, hostOf, isLinkLocal } from '../http/address_guard.ts'
 import type { Received } from '../http/send.ts'
-import { isLoopbackHostname } from '../loopback.ts'
+import { isLoopback } from '../loopback.ts'
 import { ProviderFailure } from './provider.ts'
 import { ask, type ProviderOptions } from './request.ts'
-
-/** The addresses at which platforms serve identities: link-local ones, and those that AWS uses for IPv6. */
-const LINK_LOCAL = ['169.254.0.0/16', 'fe80::/10', 'fd00:ec2::/64'].map((range) => parseRange(range))
 
 /**
  * Checks the URL of an identity service.
@@ -30,8 +26,8 @@ export function identityOrigin(url: string, field: string, variable?: string): s
   const refused = (message: string) => badRequest(field, variable === undefined ? message : `${variable}: ${message}`)
   const parsed = URL.parse(url)
   if (parsed === null || parsed.username || parsed.password) throw refused('Must be a URL')
-  const address = parsed.hostname.replace(/^\[(.*)\]$/, '$1')
-  const isLocal = isLoopbackHostname(parsed.hostname) || LINK_LOCAL.some((range) => inRange(address, range))
+  const host = hostOf(parsed)
+  const isLocal = isLoopback(host) || isLinkLocal(host)
   if (parsed.protocol === 'http:' && isLocal) return parsed.origin
   try {
     checkUrl(url)

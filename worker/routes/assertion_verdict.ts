@@ -76,8 +76,7 @@ export function report(services: Services, c: RequestContext, verdicts: readonly
     const { code, why } = verdict.error
     write(services, c, 'issuer_failed', { issuer: verdict.issuer.id, code, ...why })
   }
-  if (verdicts.some((verdict) => verdict.kind === 'signed' && verdict.flaw === null && verdict.unmet.length === 0))
-    return
+  if (verdicts.some(isAccepted)) return
   const closest = verdicts.toSorted((a, b) => distanceOf(a) - distanceOf(b)).slice(0, MAX_REPORTED)
   for (const verdict of closest) {
     const about = aboutOf(verdict)

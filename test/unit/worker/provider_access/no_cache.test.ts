@@ -28,7 +28,58 @@ async function opened(environment: Record<string, string> = {}) {
   return { ...bench, store, read, change }
 }
 
+/** Holds the first call of a store until it is released. The store has no versions, and answers all others at once. */
+function holdFirst({ provider }: ReturnType<typeof memoryProvider>) {
+  const get = provider.get.bind(provider)
+  const first = Promise.withResolvers<void>()
+  const called = Promise.withResolvers<void>()
+  let isFirst = true
+  provider.get = async (...args) => {
+    const found = { ...(await get(...args)), version: 'unversioned' }
+    if (isFirst) {
+      isFirst = false
+      called.resolve()
+      await first.promise
+    }
+    return found
+  }
+  return { called: called.promise, release: first.resolve }
+}
+
+/** Resolves in another millisecond: two reads of one millisecond have no order. */
+async function nextMillisecond(): Promise<void> {
+  const now = Date.now()
+  while (Date.now() === now) await new Promise((resolve) => setImmediate(resolve))
+}
+
 describe('a client with a demand on the cache', () => {
+  it('joins no call that began before its request', async () => {
+    const { admin, read, change, store } = await opened()
+    await admin.putChain('prod', { ...CHAIN, cacheSeconds: 0, maxStaleSeconds: 0 })
+    const { called, release } = holdFirst(store)
+    const early = read()
+    await called
+    change('new')
+    const fresh = read({ 'Cache-Control': 'no-cache' })
+    // Time for the request to join, if it did.
+    await nextMillisecond()
+    release()
+    expect([(await early).value, (await fresh).value]).toEqual(['old', 'new'])
+  })
+
+  it('leaves a value in the cache that no earlier call replaces, even at a store without versions', async () => {
+    const { read, change, store } = await opened()
+    const { called, release } = holdFirst(store)
+    const early = read()
+    await called
+    change('new')
+    await nextMillisecond()
+    expect(await read({ 'Cache-Control': 'no-cache' })).toMatchObject({ value: 'new' })
+    release()
+    expect(await early).toMatchObject({ value: 'old' })
+    expect(await read()).toMatchObject({ value: 'new', cache: 'hit' })
+  })
+
   it.each([
     { 'Cache-Control': 'no-cache' },
     { 'Cache-Control': 'No-Cache' },

@@ -103,7 +103,7 @@ describe('a sign-in with an assertion', () => {
     const cases: [string, Awaited<ReturnType<typeof signIn>>, Part[]][] = [
       [
         'audience',
-        await signIn({ aud: 'nobody' }),
+        await signIn({ aud: 'other' }),
         [
           { issuer: 'ci', flaw: 'audience' },
           { issuer: 'other', flaw: 'audience' },
@@ -178,7 +178,7 @@ describe('a sign-in with an assertion', () => {
 
   it('limits the lines that wrong tokens can cause', async () => {
     const { signIn } = await open()
-    await Promise.all(Array.from({ length: 60 }, (_, i) => signIn({ aud: `nobody ${i}` })))
+    await Promise.all(Array.from({ length: 60 }, (_, i) => signIn({ aud: `other ${i}` })))
     const told = lines.map((line) => JSON.parse(line) as Part)
     expect(told).toHaveLength(20)
     expect(told.at(-1)).toMatchObject({ andMore: true })
