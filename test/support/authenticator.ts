@@ -6,6 +6,8 @@ import type { Redacted } from '../../core/redacted.ts'
 const STEP_MS = 30_000
 /** What a server on a busy machine may need until it looks at a code. */
 const SLACK_MS = 10_000
+/** A timer may end a millisecond before the clock shows it, and so in the step before. */
+const TIMER_MS = 50
 
 /**
  * Codes of the secret in an enrolment, each of a later time step than the last, since a server takes each step once.
@@ -19,10 +21,11 @@ export function authenticator(uri: Redacted<string>): () => Promise<string> {
   return async () => {
     const left = STEP_MS - (Date.now() % STEP_MS)
     // A step that ends before the server looks is no longer the one before.
-    if (used === 0 && left < SLACK_MS) await sleep(left)
+    if (used === 0 && left < SLACK_MS) await sleep(left + TIMER_MS)
     const present = Math.floor(Date.now() / STEP_MS)
     used = used === 0 ? present - 1 : Math.max(present, used + 1)
-    await sleep(Math.max(0, (used - 1) * STEP_MS - Date.now()))
+    const early = (used - 1) * STEP_MS - Date.now()
+    if (early > 0) await sleep(early + TIMER_MS)
     return totp.generate({ timestamp: used * STEP_MS })
   }
 }
